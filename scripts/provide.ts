@@ -1,0 +1,82 @@
+// Provides the programs that the tests need: from what is there, else by apt as root on Debian or Ubuntu, else says what to
+// type. A "?" behind a name: do without it where it cannot be had, unless CI=true.
+//   tsx scripts/provide.ts redis-server python3-redis?
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+
+interface Program {
+  /** Any one of these commands that succeeds shows that it is there. */
+  readonly probes: readonly (readonly [command: string, ...args: string[]])[];
+  /** What to type where there is no apt. */
+  readonly elsewhere: string;
+}
+
+/** By the name of the Debian package that brings it. */
+const PROGRAMS: Readonly<Record<string, Program>> = {
+  'redis-server': {
+    probes: [
+      ['redis-server', '--version'],
+      ['valkey-server', '--version'],
+    ],
+    elsewhere: 'brew install redis, or see https://redis.io/docs/latest/operate/oss_and_stack/install/',
+  },
+  'python3-redis': {
+    probes: [
+      ['python3', '-c', 'import redis'],
+      ['/usr/bin/python3', '-c', 'import redis'],
+    ],
+    elsewhere: 'pip install redis',
+  },
+};
+
+for (const argument of process.argv.slice(2)) provide(argument.replace(/\?$/, ''), argument.endsWith('?'));
+
+function provide(name: string, isOptional: boolean): void {
+  const program = PROGRAMS[name];
+  if (program === undefined)
+    fail(`There is no program "${name}" to provide. Known: ${Object.keys(PROGRAMS).join(', ')}.`);
+  if (isThere(program)) return;
+  const problem = canInstall()
+    ? install(name)
+    : `Type: ${isDebian() ? `sudo apt-get install ${name}` : program.elsewhere}`;
+  if (isThere(program)) return;
+  const message = `${name} is needed and not installed. ${problem ?? 'It was installed, and is still not found; check PATH.'}`;
+  if (!isOptional || process.env.CI === 'true') fail(message);
+  console.error(`${message} Going on without it.`);
+}
+
+/** What went wrong, if anything. */
+function install(name: string): string | undefined {
+  console.error(`${name} is not installed; installing it with apt-get.`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1' };
+  for (const command of ['apt-get update -qq', `apt-get install -y -qq --no-install-recommends ${name}`]) {
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', command], { env, encoding: 'utf8' });
+    if (status !== 0) return `"${command}" failed: ${stdout}${stderr}`;
+  }
+  return undefined;
+}
+
+function isThere({ probes }: Program): boolean {
+  return probes.some(([command, ...args]) => {
+    try {
+      execFileSync(command, args, { stdio: 'ignore' });
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function canInstall(): boolean {
+  return isDebian() && process.getuid?.() === 0;
+}
+
+function isDebian(): boolean {
+  return existsSync('/etc/debian_version');
+}
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(1);
+}

@@ -1,0 +1,26 @@
+// The plan's test publisher: one price a second until SIGTERM, and what became of each.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import closeWithGrace from 'close-with-grace';
+import { CHANNELS, CONFIG } from 'tickbus/constants';
+import { RedisPublisher } from 'tickbus/publisher';
+
+const publisher = new RedisPublisher({ host: CONFIG.HOST, port: CONFIG.PORT, sender: 'test-publisher' });
+const stopping = new AbortController();
+
+closeWithGrace({ delay: 5_000 }, async ({ err }) => {
+  if (err) console.error(err.message);
+  stopping.abort();
+  await publisher.close();
+});
+
+for (let count = 1; !stopping.signal.aborted; count++) {
+  const price = 50_000 + (count % 100);
+  const { position, receivers } = await publisher.publish(CHANNELS.PRICE_DATA, {
+    symbol: 'AAPL',
+    price,
+    timestamp: Date.now(),
+  });
+  console.log(`Published price: ${price} for AAPL (number ${position?.seq}, ${receivers} receivers)`);
+  await sleep(1_000, undefined, { signal: stopping.signal }).catch(() => {});
+}

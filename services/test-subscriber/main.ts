@@ -1,0 +1,24 @@
+// The plan's test subscriber: prints every price it receives, and every loss, until SIGTERM.
+
+import closeWithGrace from 'close-with-grace';
+import { CHANNELS, CONFIG } from 'tickbus/constants';
+import { RedisSubscriber } from 'tickbus/subscriber';
+
+const subscriber = new RedisSubscriber({ host: CONFIG.HOST, port: CONFIG.PORT });
+
+closeWithGrace({ delay: 5_000 }, async ({ err }) => {
+  if (err) console.error(err.message);
+  await subscriber.close();
+});
+
+subscriber.subscribe(CHANNELS.PRICE_DATA, (message) => {
+  const kept = message.snapshot ? ' (the last one before I came)' : '';
+  console.log(
+    `Received price: ${message.data.price} for ${message.data.symbol} from ${message.sender}${kept}`,
+  );
+});
+subscriber.on('status', (status) => {
+  if (status.type === 'gap') console.log(`Missed: ${JSON.stringify(status)}`);
+});
+await subscriber.startListening();
+console.log(`Listening on ${CHANNELS.PRICE_DATA}`);

@@ -1,0 +1,151 @@
+// A private Redis server of this machine, on a free port of the loopback, for tests, demos and benchmarks.
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect as connectTcp, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** The servers that will do, the first one found is used. */
+const PROGRAMS = ['redis-server', 'valkey-server'] as const;
+const START_TIMEOUT_MS = 10_000;
+
+export interface LocalRedisOptions {
+  /** Default: a free one. */
+  port?: number;
+  /** More arguments, as in `['--requirepass', 'secret']`. */
+  args?: readonly string[];
+}
+
+/** The program of a Redis server on PATH; undefined when there is none. */
+export function findRedisServer(): string | undefined {
+  return PROGRAMS.find((program) => {
+    try {
+      execFileSync(program, ['--version'], { stdio: 'ignore' });
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/**
+ * Starts a server without persistence, of 127.0.0.1 only; resolves when it takes connections.
+ *
+ * @throws Error when no server is on PATH, or it does not come up within 10 s (with what it printed)
+ */
+export async function startLocalRedis(options: LocalRedisOptions = {}): Promise<LocalRedis> {
+  const program = findRedisServer();
+  if (program === undefined)
+    throw new Error('No redis-server or valkey-server is on PATH. Install one: apt-get install redis-server');
+  const server = new LocalRedis(program, options.port ?? (await freePort()), options.args ?? []);
+  await server.start();
+  return server;
+}
+
+/** A port that nothing listens on at this moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('The system gave no port.');
+  return address.port;
+}
+
+export class LocalRedis implements AsyncDisposable {
+  readonly program: string;
+  readonly host = '127.0.0.1';
+  readonly port: number;
+  readonly #args: readonly string[];
+  #process: ChildProcess | undefined;
+
+  constructor(program: string, port: number, args: readonly string[]) {
+    this.program = program;
+    this.port = port;
+    this.#args = args;
+  }
+
+  get url(): string {
+    return `redis://${this.host}:${this.port}`;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  /** Starts it, or starts it again after `stop` or `kill`, on the same port and with nothing remembered. */
+  async start(): Promise<void> {
+    const fixed = [
+      '--port',
+      String(this.port),
+      '--bind',
+      this.host,
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+      '--dir',
+      '/',
+    ];
+    const child = spawn(this.program, [...fixed, ...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#process = child;
+    const output: string[] = [];
+    child.stdout.on('data', (chunk) => output.push(String(chunk)));
+    child.stderr.on('data', (chunk) => output.push(String(chunk)));
+    // A server that outlives the process that started it would be nobody's.
+    process.once('exit', () => child.kill('SIGKILL'));
+    const failed = new Promise<never>((_, reject) => {
+      child.once('error', reject);
+      child.once('exit', () => reject(new Error(`${this.program} ended at once:\n${output.join('')}`)));
+    });
+    await Promise.race([this.#reachable(), failed]);
+    failed.catch(() => {});
+  }
+
+  /** Lets it end by itself. */
+  stop(): Promise<void> {
+    return this.#end('SIGTERM');
+  }
+
+  /** Ends it at once, as a crash does. */
+  kill(): Promise<void> {
+    return this.#end('SIGKILL');
+  }
+
+  /** SIGSTOP: it keeps its connections and says nothing, until `resume`. */
+  pause(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.kill();
+  }
+
+  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+  }
+
+  async #reachable(): Promise<void> {
+    const deadline = performance.now() + START_TIMEOUT_MS;
+    while (performance.now() < deadline) {
+      const socket = connectTcp(this.port, this.host);
+      const isOpen = await once(socket, 'connect').then(
+        () => true,
+        () => false,
+      );
+      socket.destroy();
+      if (isOpen) return;
+      await sleep(20);
+    }
+    throw new Error(`${this.program} took no connection on port ${this.port} within ${START_TIMEOUT_MS} ms.`);
+  }
+}

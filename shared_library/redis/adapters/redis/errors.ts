@@ -1,0 +1,163 @@
+// What the Redis client and server say, as tickbus errors; no secret gets through.
+
+import {
+  ClientClosedError,
+  ClientOfflineError,
+  ConnectionTimeoutError,
+  DisconnectsClientError,
+  ErrorReply,
+  ReconnectStrategyError,
+  SocketTimeoutError,
+} from 'redis';
+import { printable } from '../../core/printable.ts';
+import type { RedisAddress } from '../../core/redis-address.ts';
+import { type ErrorCode, TickbusError } from '../../errors.ts';
+import { whereabouts } from './settings.ts';
+
+/** A command that was refused before it had any effect, by the first word of the server's answer. */
+const REFUSALS: ReadonlyMap<string, ErrorCode> = new Map([
+  ['FENCED', 'TICKBUS_FENCED'],
+  ['WRONGPASS', 'TICKBUS_AUTH_FAILED'],
+  ['NOAUTH', 'TICKBUS_AUTH_FAILED'],
+  ['NOPERM', 'TICKBUS_DENIED'],
+  ...[
+    'OOM',
+    'READONLY',
+    'LOADING',
+    'MISCONF',
+    'BUSY',
+    'MASTERDOWN',
+    'NOREPLICAS',
+    'CLUSTERDOWN',
+    'NOSCRIPT',
+    'MOVED',
+  ].map((word): [string, ErrorCode] => [word, 'TICKBUS_SERVER_ERROR']),
+]);
+
+const ADVICE: Partial<Record<ErrorCode, string>> = {
+  TICKBUS_AUTH_FAILED: 'Check the user and password in REDIS_URL.',
+  TICKBUS_DENIED: 'Give the user the permission (ACL SETUSER), or use another user.',
+  TICKBUS_FENCED: 'Somebody else holds the lease of this channel, or the caller does not any more.',
+};
+
+/** Why the first connection failed: one sentence with host, port and what to try. */
+export function connectError(error: unknown, address: RedisAddress): TickbusError {
+  const cause = rootCause(error);
+  const where = whereabouts(address);
+  const reply = serverAnswer(cause);
+  if (reply !== undefined) {
+    const code = REFUSALS.get(reply) ?? 'TICKBUS_CONNECT_FAILED';
+    const advice = ADVICE[code] ?? 'tickbus needs Redis 7 or newer, or a compatible server.';
+    return failure(
+      code,
+      `Redis at ${where} refused the connection: ${message(cause, address)}. ${advice}`,
+      cause,
+      address,
+    );
+  }
+  return failure(
+    'TICKBUS_CONNECT_FAILED',
+    `Cannot connect to Redis at ${where}: ${reason(cause, address)}`,
+    cause,
+    address,
+  );
+}
+
+/** What became of a command that was given to the client on an established link. */
+export function commandError(error: unknown, address: RedisAddress): TickbusError {
+  const where = whereabouts(address);
+  const word = serverAnswer(error);
+  const code = word === undefined ? undefined : REFUSALS.get(word);
+  if (code !== undefined) {
+    const text = `Redis at ${where} refused: ${message(error, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
+    return failure(code, text, error, address);
+  }
+  if (error instanceof ClientOfflineError || error instanceof ClientClosedError)
+    return notConnected(address, error);
+  const what = word === undefined ? 'was lost before it answered' : `answered ${message(error, address)}`;
+  return failure(
+    'TICKBUS_OUTCOME_UNKNOWN',
+    `Redis at ${where} ${what}: what was sent may or may not have been done.`,
+    error,
+    address,
+  );
+}
+
+export function notConnected(address: RedisAddress, error?: unknown): TickbusError {
+  const text = `The link to Redis at ${whereabouts(address)} is down, so nothing was sent. Try again when it is connected.`;
+  return failure('TICKBUS_NOT_CONNECTED', text, error, address);
+}
+
+/** An established link that dropped. */
+export function linkError(error: unknown, address: RedisAddress): TickbusError {
+  const cause = rootCause(error);
+  const word = serverAnswer(cause);
+  const code = REFUSALS.get(word ?? '') ?? 'TICKBUS_NOT_CONNECTED';
+  const text =
+    `The link to Redis at ${whereabouts(address)} was lost: ${message(cause, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
+  return failure(code, text, cause, address);
+}
+
+/** True when trying again cannot help: the server refused the credentials. */
+export function isRefusal(error: unknown): boolean {
+  const word = serverAnswer(rootCause(error));
+  return word !== undefined && REFUSALS.get(word) !== 'TICKBUS_SERVER_ERROR';
+}
+
+function failure(code: ErrorCode, text: string, cause: unknown, address: RedisAddress): TickbusError {
+  return new TickbusError(code, text, cause === undefined ? {} : { cause: withoutSecrets(cause, address) });
+}
+
+function reason(cause: unknown, address: RedisAddress): string {
+  const start =
+    'Start Redis (`docker-compose up -d redis`), or set REDIS_URL, or REDIS_HOST and REDIS_PORT, to where it runs.';
+  switch ((cause as { code?: unknown } | undefined)?.code) {
+    case 'ECONNREFUSED':
+      return `nothing listens there (ECONNREFUSED). ${start}`;
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `the host name is not known. Check it. ${start}`;
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return `the host cannot be reached. Check the network. ${start}`;
+  }
+  if (cause instanceof ConnectionTimeoutError || cause instanceof DisconnectsClientError) {
+    return `it did not answer in time. Check host, port, firewall and whether both sides mean TLS (rediss://). ${start}`;
+  }
+  if (cause instanceof SocketTimeoutError) {
+    return 'it accepted the connection and then said nothing. Check that it is Redis, and not another service or one behind TLS (rediss://).';
+  }
+  return `${message(cause, address)}. Check that it is Redis 7 or newer, and not another service or one behind TLS (rediss://).`;
+}
+
+/** The first word of an error that the server sent, such as WRONGPASS; undefined when it did not come from the server. */
+function serverAnswer(error: unknown): string | undefined {
+  return error instanceof ErrorReply ? (error.message.split(' ', 1)[0] ?? '') : undefined;
+}
+
+/** The client wraps what happened in an error of its own when it gives up, and names resolve to several addresses. */
+function rootCause(error: unknown): unknown {
+  if (error instanceof ReconnectStrategyError) return rootCause(error.socketError);
+  if (error instanceof AggregateError) return rootCause(error.errors[0]);
+  return error;
+}
+
+function message(error: unknown, address: RedisAddress): string {
+  const text = error instanceof Error ? error.message || error.name : String(error);
+  return redact(printable(text), address).replace(/\.$/, '');
+}
+
+/** The server repeats arguments in some errors (`unknown command HELLO, with args beginning with ...`). */
+function redact(text: string, { password }: RedisAddress): string {
+  if (password === undefined) return text;
+  return text.replaceAll(password, '***').replaceAll(encodeURIComponent(password), '***');
+}
+
+/** A copy that keeps what helps: the client's own errors can carry a whole command. */
+function withoutSecrets(error: unknown, address: RedisAddress): Error {
+  const copy = new Error(message(error, address));
+  copy.name = error instanceof Error ? error.name : 'Error';
+  delete copy.stack;
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return typeof code === 'string' ? Object.assign(copy, { code }) : copy;
+}

@@ -1,0 +1,179 @@
+// A channel is a value: its name, what its delivery means, and the schema of every message type on it.
+
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { TickbusError } from '../errors.ts';
+import { printable } from './printable.ts';
+
+/**
+ * What a channel's delivery means.
+ *
+ * - `state`: the newest value of each key counts. A late joiner starts with the last value of every key.
+ * - `event`: every message counts. A bounded history can be kept, so that a short loss is repaired.
+ * - `command`: every message counts, but only while it is fresh. Never delivered again later.
+ * - `plain`: bare Redis pub/sub, unnumbered; losses cannot be detected.
+ */
+export type ChannelKind = 'state' | 'event' | 'command' | 'plain';
+
+/** What a transport needs to know of a channel. */
+export interface ChannelSpec {
+  /** The name of the Redis channel. */
+  readonly name: string;
+  readonly kind: ChannelKind;
+  /** How many past messages the server keeps (kind `event`); 0 keeps none. */
+  readonly history: number;
+}
+
+/** Message types by name; any Standard Schema (zod, valibot, arktype, ...) that validates synchronously. */
+export type MessageSchemas = Readonly<Record<string, StandardSchemaV1>>;
+
+export interface Channel<M extends MessageSchemas = MessageSchemas> extends ChannelSpec {
+  readonly messages: M;
+  /** The type that `publish` uses when none is named: the first one defined. */
+  readonly defaultType: string;
+  /** Milliseconds after which a message of a `command` channel is no longer delivered; undefined: it never expires. */
+  readonly expiresInMs: number | undefined;
+  /** Whether messages carry a key, so that subscriptions can ask for `keys`. */
+  readonly keyed: boolean;
+  /** The key of a payload; undefined where the payload has none. */
+  keyOf(data: Readonly<Record<string, unknown>>): string | undefined;
+  /** The name of the Redis channel, so that a channel can stand in a template string. */
+  toString(): string;
+}
+
+/** The message types of a channel: `'price'` for PRICE_DATA. */
+export type MessageType<C extends Channel> = Extract<keyof C['messages'], string>;
+
+/** What may be published: the input side of the schema. */
+export type PayloadInput<C extends Channel, T extends MessageType<C> = MessageType<C>> = {
+  [K in T]: StandardSchemaV1.InferInput<C['messages'][K]>;
+}[T];
+
+/** What a handler receives: the output side of the schema. */
+export type Payload<C extends Channel, T extends MessageType<C> = MessageType<C>> = {
+  [K in T]: StandardSchemaV1.InferOutput<C['messages'][K]>;
+}[T];
+
+type PayloadOf<M extends MessageSchemas> = StandardSchemaV1.InferOutput<M[keyof M]>;
+
+/** The name of a string or number field that every message type of the channel has, or a function of the payload. */
+export type ChannelKey<M extends MessageSchemas> =
+  | Extract<keyof PayloadOf<M>, string>
+  | ((data: PayloadOf<M>) => string);
+
+interface CommonOptions<M extends MessageSchemas> {
+  /** Message types and their schemas. The first is the default of `publish`. */
+  messages: M;
+}
+
+export type ChannelOptions<M extends MessageSchemas> =
+  | (CommonOptions<M> & { kind: 'state'; key: ChannelKey<M> })
+  | (CommonOptions<M> & {
+      kind: 'event';
+      key?: ChannelKey<M>;
+      /** Past messages to keep on the server, 0 to 100,000. Default 0. */
+      history?: number;
+    })
+  | (CommonOptions<M> & {
+      kind: 'command';
+      key?: ChannelKey<M>;
+      /** Milliseconds until a command expires, unless `publish` says otherwise. Default: never. */
+      expiresInMs?: number;
+    })
+  | (CommonOptions<M> & { kind: 'plain'; key?: ChannelKey<M> });
+
+/**
+ * Defines a channel. Payload types are inferred from the schemas, in `publish` and in handlers.
+ *
+ * @throws TickbusError `TICKBUS_INVALID_OPTION` when the name, a message type, the key or a limit is unusable.
+ *
+ * @example
+ * const FILLS = defineChannel('FILLS', { kind: 'event', history: 1000, messages: { fill: z.object({ order: z.string() }) } });
+ */
+export function defineChannel<const M extends MessageSchemas>(
+  name: string,
+  options: ChannelOptions<M>,
+): Channel<M> {
+  return Object.freeze(new DefinedChannel(name, options));
+}
+
+const MAX_HISTORY = 100_000;
+
+class DefinedChannel<M extends MessageSchemas> implements Channel<M> {
+  readonly name: string;
+  readonly kind: ChannelKind;
+  readonly messages: M;
+  readonly defaultType: string;
+  readonly history: number;
+  readonly expiresInMs: number | undefined;
+  readonly #key: ChannelKey<M> | undefined;
+
+  constructor(name: string, options: ChannelOptions<M>) {
+    this.name = checkedName(name);
+    this.kind = options.kind;
+    this.messages = options.messages;
+    this.defaultType = checkedTypes(name, options.messages);
+    this.history = options.kind === 'event' ? checkedHistory(name, options.history ?? 0) : 0;
+    this.expiresInMs = options.kind === 'command' ? checkedExpiry(name, options.expiresInMs) : undefined;
+    this.#key = options.key;
+    if (options.kind === 'state' && this.#key === undefined) {
+      throw invalid(name, 'is of kind "state" and needs a `key`: the field whose newest value counts.');
+    }
+  }
+
+  get keyed(): boolean {
+    return this.#key !== undefined;
+  }
+
+  keyOf(data: Readonly<Record<string, unknown>>): string | undefined {
+    const key = this.#key;
+    if (key === undefined) return undefined;
+    const value = typeof key === 'function' ? key(data as PayloadOf<M>) : data[key];
+    if (typeof value === 'string') return value;
+    return typeof value === 'number' ? String(value) : undefined;
+  }
+
+  toString(): string {
+    return this.name;
+  }
+}
+
+function checkedName(name: string): string {
+  if (typeof name === 'string' && /^[^\s{}\p{Cc}]{1,128}$/u.test(name)) return name;
+  throw invalid(
+    String(name),
+    'has no usable name. Use 1 to 128 characters without blanks, braces or control characters.',
+  );
+}
+
+function checkedTypes(name: string, messages: MessageSchemas): string {
+  const types = Object.keys(messages ?? {});
+  for (const type of types) {
+    if (!/^[A-Za-z][\w.-]{0,127}$/.test(type)) {
+      throw invalid(
+        name,
+        `has the message type "${printable(type)}". Use letters, digits, "_", "." and "-", a letter first.`,
+      );
+    }
+    if (typeof messages[type]?.['~standard']?.validate !== 'function') {
+      throw invalid(name, `needs a Standard Schema (such as a zod schema) for the message type "${type}".`);
+    }
+  }
+  const [first] = types;
+  if (first === undefined)
+    throw invalid(name, 'has no message types. Give it at least one, as in `messages: { price: schema }`.');
+  return first;
+}
+
+function checkedHistory(name: string, history: number): number {
+  if (Number.isInteger(history) && history >= 0 && history <= MAX_HISTORY) return history;
+  throw invalid(name, `has the history ${history}. Use a whole number from 0 to ${MAX_HISTORY}.`);
+}
+
+function checkedExpiry(name: string, expiresInMs: number | undefined): number | undefined {
+  if (expiresInMs === undefined || (Number.isFinite(expiresInMs) && expiresInMs > 0)) return expiresInMs;
+  throw invalid(name, `has expiresInMs ${expiresInMs}. Use a number of milliseconds above 0.`);
+}
+
+function invalid(name: string, what: string): TickbusError {
+  return new TickbusError('TICKBUS_INVALID_OPTION', `The channel "${printable(name)}" ${what}`);
+}

@@ -1,0 +1,189 @@
+// The wire format: one JSON document a message, its four standard fields, its limits in both directions.
+
+import { TickbusError } from '../errors.ts';
+import { printable } from './printable.ts';
+
+/** The document on the wire. Four fields always; the others are added by tickbus and may be missing. */
+export interface Envelope {
+  readonly message_type: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  /** Unix milliseconds, by the publisher's clock. */
+  readonly timestamp: number;
+  readonly sender: string;
+  /** Position in the channel: counts up by one a message within an epoch. */
+  readonly seq?: number;
+  /** Changes when the server lost its memory or the channel's gateway changed; grows. */
+  readonly epoch?: number;
+  /** Redis time of the publication, Unix milliseconds. */
+  readonly at?: number;
+  /** UUIDv7 of a command. */
+  readonly id?: string;
+  /** Unix milliseconds after which a command must not be acted upon. */
+  readonly expires_at?: number;
+}
+
+/** The largest message in bytes of UTF-8, either way. */
+export const MAX_MESSAGE_BYTES = 256 * 1024;
+/** The deepest nesting of objects and arrays in a message, the envelope itself being 1. */
+export const MAX_DEPTH = 32;
+
+/** What the server adds to a message (`seq`, `epoch`, `at`) at the most. */
+const POSITION_BYTES = 96;
+const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor']);
+
+/**
+ * The JSON of an envelope.
+ *
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE`, whose `field` names the place, when a limit is broken or a value has no
+ * faithful JSON form (NaN, Infinity, a bigint, a Map, a cycle, ...).
+ */
+export function encodeEnvelope(envelope: Envelope): string {
+  checkHeader(envelope);
+  const problem = findProblem(envelope.data, 2);
+  if (problem !== undefined) throw invalidMessage(problem.reason, join('data', problem.path));
+  const json = JSON.stringify(envelope);
+  const bytes = utf8Length(json) + POSITION_BYTES;
+  if (bytes > MAX_MESSAGE_BYTES) {
+    throw invalidMessage(`makes a message of ${bytes} bytes; the limit is ${MAX_MESSAGE_BYTES}`, 'data');
+  }
+  return json;
+}
+
+/**
+ * Reads what stands on the wire.
+ *
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE` for anything that is not a valid envelope within the limits.
+ */
+export function decodeEnvelope(frame: Uint8Array): Envelope {
+  if (frame.byteLength > MAX_MESSAGE_BYTES) {
+    throw invalidMessage(`has ${frame.byteLength} bytes; the limit is ${MAX_MESSAGE_BYTES}`);
+  }
+  const document = parse(decodeUtf8(frame));
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
+    throw invalidMessage('is JSON, but not an object');
+  }
+  const problem = findProblem(document, 1);
+  if (problem !== undefined) throw invalidMessage(problem.reason, problem.path);
+  const envelope = document as Envelope;
+  checkHeader(envelope);
+  return envelope;
+}
+
+/** The error for a message that must not be sent or cannot be delivered; `field` undefined stands for the whole message. */
+export function invalidMessage(reason: string, field?: string): TickbusError {
+  const text = field === undefined ? `The message ${reason}.` : `The field "${printable(field)}" ${reason}.`;
+  return new TickbusError(
+    'TICKBUS_INVALID_MESSAGE',
+    text,
+    field === undefined ? {} : { field: printable(field) },
+  );
+}
+
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const utf8 = new TextEncoder();
+
+function decodeUtf8(frame: Uint8Array): string {
+  try {
+    return strictUtf8.decode(frame);
+  } catch (cause) {
+    throw new TickbusError('TICKBUS_INVALID_MESSAGE', 'The message is not valid UTF-8.', { cause });
+  }
+}
+
+function parse(text: string): unknown {
+  if (text.length === 0) throw invalidMessage('is empty');
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new TickbusError('TICKBUS_INVALID_MESSAGE', 'The message is not valid JSON.', { cause });
+  }
+}
+
+/** Never more than three bytes a UTF-16 unit, so most messages need no exact count. */
+function utf8Length(text: string): number {
+  return text.length * 3 + POSITION_BYTES <= MAX_MESSAGE_BYTES ? text.length : utf8.encode(text).byteLength;
+}
+
+function checkHeader(envelope: Envelope): void {
+  const { message_type, data, timestamp, sender, seq, epoch, at, id, expires_at } = envelope;
+  if (typeof message_type !== 'string' || message_type === '') {
+    throw invalidMessage('must be a non-empty string', 'message_type');
+  }
+  if (typeof data !== 'object' || data === null || Array.isArray(data))
+    throw invalidMessage('must be an object', 'data');
+  if (!Number.isFinite(timestamp)) throw invalidMessage('must be a number of Unix milliseconds', 'timestamp');
+  if (typeof sender !== 'string') throw invalidMessage('must be a string', 'sender');
+  if (id !== undefined && typeof id !== 'string') throw invalidMessage('must be a string', 'id');
+  checkCount(seq, 'seq');
+  checkCount(epoch, 'epoch');
+  checkCount(at, 'at');
+  checkCount(expires_at, 'expires_at');
+  if ((seq === undefined) !== (epoch === undefined)) {
+    throw invalidMessage(
+      'must come together with the other of "seq" and "epoch"',
+      seq === undefined ? 'seq' : 'epoch',
+    );
+  }
+}
+
+function checkCount(value: number | undefined, field: string): void {
+  if (value !== undefined && !(Number.isSafeInteger(value) && value >= 0)) {
+    throw invalidMessage('must be a whole number, 0 or above', field);
+  }
+}
+
+interface Problem {
+  readonly path: string;
+  readonly reason: string;
+}
+
+const UNDEFINED_ITEM: Problem = { path: '', reason: 'is undefined, which JSON would turn into null' };
+
+/** The first value that may not be sent or delivered; the path is put together only when there is one. */
+function findProblem(value: unknown, depth: number): Problem | undefined {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+    case 'undefined':
+      return undefined;
+    case 'number':
+      return Number.isFinite(value)
+        ? undefined
+        : { path: '', reason: `is ${value}; only finite numbers are allowed` };
+    case 'object':
+      return value === null ? undefined : findProblemInside(value, depth);
+    default:
+      return { path: '', reason: `is a ${typeof value}, which JSON cannot carry` };
+  }
+}
+
+function findProblemInside(value: object, depth: number): Problem | undefined {
+  if (depth > MAX_DEPTH) return { path: '', reason: `is nested deeper than ${MAX_DEPTH} levels` };
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) {
+      const item: unknown = value[index];
+      const problem = item === undefined ? UNDEFINED_ITEM : findProblem(item, depth + 1);
+      if (problem !== undefined) return { path: join(`[${index}]`, problem.path), reason: problem.reason };
+    }
+    return undefined;
+  }
+  if ('toJSON' in value && typeof value.toJSON === 'function') return findProblem(value.toJSON(), depth);
+  if (!isPlain(value)) return { path: '', reason: `is a ${value.constructor.name}, which JSON cannot carry` };
+  for (const key of Object.keys(value)) {
+    if (FORBIDDEN_KEYS.has(key)) return { path: key, reason: 'has a name that is not allowed' };
+    const problem = findProblem((value as Record<string, unknown>)[key], depth + 1);
+    if (problem !== undefined) return { path: join(key, problem.path), reason: problem.reason };
+  }
+  return undefined;
+}
+
+/** An object literal, `Object.create(null)` or an instance of a class with plain fields; not a Map, Set, Promise or the like. */
+function isPlain(value: object): boolean {
+  const tag = Object.prototype.toString.call(value);
+  return tag === '[object Object]';
+}
+
+function join(head: string, tail: string): string {
+  if (tail === '') return head;
+  return tail.startsWith('[') ? head + tail : `${head}.${tail}`;
+}

@@ -1,0 +1,89 @@
+// The ports: what the engine needs of the world. One screen; the promises stand in the comments.
+
+import type { ChannelSpec } from './channel.ts';
+import type { Unsubscribe } from './emitter.ts';
+import type { Position } from './sequence.ts';
+import type { LinkStatus } from './status.ts';
+
+export type { Unsubscribe } from './emitter.ts';
+
+/** One link to the server: commands and pushed messages in one order, so a reply is a barrier behind which all earlier messages lie. */
+export interface Transport {
+  /** Resolves when the link is usable; fails fast when the first connection does not come about. Safe to call again. */
+  connect(): Promise<void>;
+  /** All of the batch or none; resolves with its positions; rejects with OUTCOME_UNKNOWN when the reply was lost. */
+  publish(channel: ChannelSpec, batch: readonly Outgoing[], fence?: FenceToken): Promise<Receipt>;
+  /** Resolves after the server has acknowledged the subscription, which then outlives reconnections. One a channel. */
+  subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe>;
+  /** One atomic read: epoch, top sequence, and what is kept after `since` (last values or history). */
+  read(channel: ChannelSpec, since?: Position): Promise<ChannelState>;
+  lease(channel: ChannelSpec): LeaseOperations;
+  /** Link states; a listener that throws is contained. */
+  onStatus(listener: (status: LinkStatus) => void): Unsubscribe;
+  /** Ends the link. Calls that wait for a reply reject. */
+  close(): Promise<void>;
+}
+
+/** A service's links to the server: two, so that a burst of messages coming in never delays what goes out. */
+export interface Connection {
+  readonly publishing: Transport;
+  readonly subscribing: Transport;
+  close(): Promise<void>;
+}
+
+/** One message to publish. */
+export interface Outgoing {
+  /** The JSON of the envelope, an object with at least one member. */
+  readonly json: string;
+  /** Under which the message is kept as the last value (kind `state`). */
+  readonly key?: string;
+}
+
+/** What became of a batch. */
+export interface Receipt {
+  /** undefined on a `plain` channel, whose messages are not numbered. */
+  readonly first: Position | undefined;
+  /** How many subscriptions each message of the batch reached. */
+  readonly receivers: number;
+}
+
+/** A channel as the server has it at one instant. */
+export interface ChannelState {
+  /** Epoch and top sequence; ORIGIN where nothing was ever published, or the server lost its memory. */
+  readonly position: Position;
+  /** What is kept after `since`, in ascending order; all that is kept when `since` is left out or of another epoch. */
+  readonly entries: readonly Uint8Array[];
+}
+
+/** Proof of holding a lease; grows with every acquisition. */
+export type FenceToken = number;
+
+/** The right to be the only one to publish on a channel. Times in milliseconds. */
+export interface LeaseOperations {
+  /** The token, or undefined while another holds the lease. A new lease begins a new epoch of the channel. */
+  acquire(ttlMs: number): Promise<FenceToken | undefined>;
+  /** False when the lease is no longer the caller's. */
+  renew(token: FenceToken, ttlMs: number): Promise<boolean>;
+  /** False when the lease was no longer the caller's. */
+  release(token: FenceToken): Promise<boolean>;
+}
+
+/** All the time the engine knows. */
+export interface Clock {
+  /** Unix milliseconds. */
+  now(): number;
+  /** Milliseconds since some moment; never jumps. */
+  monotonic(): number;
+  /** Calls back once after `ms` milliseconds, unless cancelled. Keeps no process alive. */
+  after(ms: number, callback: () => void): Unsubscribe;
+  /** Calls back in the next turn of the event loop, after what has arrived in between was read. */
+  nextTurn(callback: () => void): void;
+}
+
+/** Where log lines go; pino fits it as it is. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}

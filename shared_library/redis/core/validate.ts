@@ -1,0 +1,50 @@
+// Checks a payload against its Standard Schema. Source of the contract: https://standardschema.dev
+
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { TickbusError } from '../errors.ts';
+import type { Channel } from './channel.ts';
+import { invalidMessage } from './envelope.ts';
+import { printable } from './printable.ts';
+
+/**
+ * The schema of a message type.
+ *
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE` when the channel has no such type.
+ */
+export function schemaOf(channel: Channel, type: string): StandardSchemaV1 {
+  // Own properties only: "toString" and "constructor" are not message types.
+  const schema = Object.hasOwn(channel.messages, type) ? channel.messages[type] : undefined;
+  if (schema !== undefined) return schema;
+  const known = Object.keys(channel.messages).join(', ');
+  throw invalidMessage(
+    `is "${printable(type)}", which ${channel} does not have; it has ${known}`,
+    'message_type',
+  );
+}
+
+/**
+ * The payload as its schema gives it out.
+ *
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE`, with the first offending field, when the schema refuses it;
+ * `TICKBUS_INVALID_OPTION` when the schema validates asynchronously, which would break the order of messages.
+ */
+export function validatePayload(channel: Channel, type: string, data: unknown): unknown {
+  const result = schemaOf(channel, type)['~standard'].validate(data);
+  if (result instanceof Promise) {
+    throw new TickbusError(
+      'TICKBUS_INVALID_OPTION',
+      `The schema of ${channel} "${type}" validates asynchronously. Use one that validates synchronously.`,
+    );
+  }
+  if (result.issues === undefined) return result.value;
+  const [issue] = result.issues;
+  const field = ['data', ...(issue?.path ?? []).map(pathPart)].join('.');
+  throw invalidMessage(
+    `of a ${channel} "${type}" message is not valid: ${printable(issue?.message ?? 'refused')}`,
+    field,
+  );
+}
+
+function pathPart(part: PropertyKey | StandardSchemaV1.PathSegment): string {
+  return String(typeof part === 'object' ? part.key : part);
+}

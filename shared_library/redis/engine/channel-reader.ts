@@ -1,0 +1,334 @@
+// Reads one channel for all subscriptions of one subscriber: knows its place in it, notices losses, recovers.
+
+import type { Channel } from '../core/channel.ts';
+import { decodeEnvelope, type Envelope } from '../core/envelope.ts';
+import type { Message } from '../core/message.ts';
+import type { ChannelState, Clock, Transport, Unsubscribe } from '../core/ports.ts';
+import { missingBetween, ORIGIN, type Position, relate } from '../core/sequence.ts';
+import type { ChannelStatus, GapCause } from '../core/status.ts';
+import { schemaOf, validatePayload } from '../core/validate.ts';
+import { TickbusError } from '../errors.ts';
+import type { Subscription } from './subscription.ts';
+
+export interface ChannelReaderHooks {
+  readonly onStatus: (status: ChannelStatus) => void;
+  readonly onInvalid: (error: TickbusError, frame: Uint8Array) => void;
+}
+
+export interface ChannelReaderOptions {
+  readonly channel: Channel;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly hooks: ChannelReaderHooks;
+}
+
+/** Milliseconds between two looks at the head of a channel, which find a lost last message. */
+const HEAD_CHECK_MS = 1_000;
+/** The most messages held back while recovering; past it they are let go, and found again as a gap. */
+const MAX_HELD = 100_000;
+
+/**
+ * The state machine (design: subscribe, then read, on one ordered link; the reply is a barrier):
+ *
+ * - `idle`: not subscribed yet.
+ * - `recovering`: subscribed and acknowledged; the channel's state is being read, and what arrives is held back. A new
+ *   connection, a hole or a new epoch starts the recovery anew, and the result of an older one is thrown away (`#recovery`).
+ * - `live`: every message is the next one of `#position`, or starts a recovery.
+ * - `closed`: nothing is delivered any more.
+ *
+ * `#enter` is the one place that changes the mode. Channels of kind `plain` have no position: subscribed is live.
+ */
+export class ChannelReader {
+  readonly #options: ChannelReaderOptions;
+  readonly #subscriptions = new Set<Subscription>();
+  #mode: 'idle' | 'recovering' | 'live' | 'closed' = 'idle';
+  #position: Position | undefined;
+  #held: Envelope[] = [];
+  #recovery = 0;
+  #subscribing: Promise<void> | undefined;
+  #unsubscribe: Unsubscribe | undefined;
+  #cancelTimer: Unsubscribe = () => {};
+  readonly counters = { received: 0, invalid: 0, gaps: 0, lost: 0, repaired: 0 };
+
+  constructor(options: ChannelReaderOptions) {
+    this.#options = options;
+  }
+
+  get subscriptions(): ReadonlySet<Subscription> {
+    return this.#subscriptions;
+  }
+
+  get mode(): 'idle' | 'recovering' | 'live' | 'closed' {
+    return this.#mode;
+  }
+
+  get position(): Position | undefined {
+    return this.#position;
+  }
+
+  /** Adds a subscription; on a channel that is being read already, it gets the kept values first. */
+  add(subscription: Subscription): void {
+    this.#subscriptions.add(subscription);
+    if (this.#mode !== 'live') return;
+    if (this.#options.channel.kind === 'state') this.#recover();
+    else subscription.joined = true;
+  }
+
+  remove(subscription: Subscription): void {
+    this.#subscriptions.delete(subscription);
+  }
+
+  /** Resolves when the server has acknowledged the subscription; the kept values follow. Called again on every new connection. */
+  async start(): Promise<void> {
+    this.#subscribing ??= this.#subscribe();
+    await this.#subscribing;
+    if (this.#mode !== 'closed') this.#recover();
+  }
+
+  async #subscribe(): Promise<void> {
+    const { channel, transport } = this.#options;
+    try {
+      const unsubscribe = await transport.subscribe(channel, (frame) => this.#receive(frame));
+      if (this.#mode === 'closed') unsubscribe();
+      else this.#unsubscribe = unsubscribe;
+    } catch (error) {
+      this.#subscribing = undefined;
+      throw error;
+    }
+  }
+
+  stop(): void {
+    this.#enter('closed');
+    this.#unsubscribe?.();
+    this.#held = [];
+  }
+
+  #enter(mode: 'recovering' | 'live' | 'closed'): void {
+    this.#mode = mode;
+    this.#cancelTimer();
+    if (mode !== 'live' || !this.#numbered) return;
+    this.#cancelTimer = this.#options.clock.after(HEAD_CHECK_MS, () => this.#checkHead());
+  }
+
+  get #numbered(): boolean {
+    return this.#options.channel.kind !== 'plain';
+  }
+
+  // --- recovering ---
+
+  #recover(): void {
+    const { channel, transport, hooks } = this.#options;
+    const recovery = ++this.#recovery;
+    if (!this.#numbered) {
+      for (const subscription of this.#subscriptions) subscription.joined = true;
+      this.#enter('live');
+      hooks.onStatus({ type: 'live', channel: channel.name, numbered: false });
+      return;
+    }
+    this.#enter('recovering');
+    hooks.onStatus({ type: 'recovering', channel: channel.name });
+    const everything = channel.kind === 'state' && [...this.#subscriptions].some(({ joined }) => !joined);
+    transport.read(channel, everything ? undefined : this.#position).then(
+      (state) => {
+        if (recovery === this.#recovery && this.#mode === 'recovering') this.#catchUp(state);
+      },
+      (error: TickbusError) => {
+        if (recovery === this.#recovery && this.#mode === 'recovering') this.#recoveryFailed(error);
+      },
+    );
+  }
+
+  /** A link that went down brings a new recovery with it when it is back; anything else is told and tried again. */
+  #recoveryFailed(error: TickbusError): void {
+    const { channel, clock, hooks } = this.#options;
+    if (error.code === 'TICKBUS_NOT_CONNECTED' || error.code === 'TICKBUS_OUTCOME_UNKNOWN') return;
+    hooks.onStatus({ type: 'recovery_failed', channel: channel.name, error });
+    this.#cancelTimer = clock.after(HEAD_CHECK_MS, () => this.#recover());
+  }
+
+  /**
+   * Delivers what lies between the position and the top of the channel, as far as it is there, and reports the rest.
+   * Everything published before the read has arrived before its reply, so `#held` is complete up to the top.
+   */
+  #catchUp({ position: top, entries }: ChannelState): void {
+    const kept = entries.map((frame) => this.#decode(frame)).filter((entry) => entry !== undefined);
+    const held = this.#held;
+    this.#held = [];
+    const isCovered = (message: Envelope) => message.epoch === top.epoch && (message.seq ?? 0) <= top.seq;
+    const heard = new Set(held.filter(isCovered));
+    const before = this.#position ?? justBefore(heard, top);
+    const sameEpoch = before.epoch === top.epoch || before.epoch === ORIGIN.epoch;
+    if (!sameEpoch) this.#lostEpoch(before);
+    const after = sameEpoch ? before.seq : 0;
+    const whole = this.#account(after, top, kept.filter(isCovered), heard) && sameEpoch;
+    this.#position = top;
+    for (const message of inOrder(kept, heard)) {
+      const isNew = !sameEpoch || (message.epoch === top.epoch && (message.seq ?? 0) > after);
+      this.#deliverRecovered(message, { isNew, whole, wasHeard: heard.has(message) });
+    }
+    for (const subscription of this.#subscriptions) subscription.joined = true;
+    this.#enter('live');
+    this.#options.hooks.onStatus({ type: 'live', channel: this.#options.channel.name, numbered: true });
+    for (const message of held) if (!heard.has(message)) this.#accept(message);
+  }
+
+  /**
+   * A subscription that was there before gets what it has not had. A new one gets what was heard since its beginning, and of a
+   * `state` channel the kept values, as a snapshot.
+   */
+  #deliverRecovered(
+    message: Envelope,
+    { isNew, whole, wasHeard }: { isNew: boolean; whole: boolean; wasHeard: boolean },
+  ): void {
+    const isState = this.#options.channel.kind === 'state';
+    this.#dispatch(message, ({ joined }) => {
+      if (wasHeard) return isNew || !joined ? 'live' : 'skip';
+      if (joined) return isNew ? (whole ? 'live' : 'snapshot') : 'skip';
+      return isState ? 'snapshot' : 'skip';
+    });
+  }
+
+  /** Reports what was not heard in one epoch; true when it was all kept, and so is repaired. */
+  #account(after: number, top: Position, kept: readonly Envelope[], heard: ReadonlySet<Envelope>): boolean {
+    const unheard = missingBetween(after, top.seq, numbersOf(heard));
+    if (unheard === undefined) return true;
+    const missing = missingBetween(after, top.seq, numbersOf([...kept, ...heard]));
+    if (missing !== undefined) {
+      this.#gap('loss', { epoch: top.epoch, ...missing, repaired: false });
+      return false;
+    }
+    this.#gap('loss', { epoch: top.epoch, ...unheard, lost: 0, repaired: true });
+    this.counters.repaired += unheard.lost;
+    return true;
+  }
+
+  #lostEpoch(before: Position): void {
+    this.#gap('epoch', {
+      epoch: before.epoch,
+      from: before.seq + 1,
+      to: undefined,
+      lost: undefined,
+      repaired: false,
+    });
+  }
+
+  #gap(
+    cause: GapCause,
+    range: {
+      epoch: number;
+      from: number;
+      to: number | undefined;
+      lost: number | undefined;
+      repaired: boolean;
+    },
+  ): void {
+    this.counters.gaps++;
+    this.counters.lost += range.lost ?? 0;
+    this.#options.hooks.onStatus({ type: 'gap', channel: this.#options.channel.name, cause, ...range });
+  }
+
+  // --- live ---
+
+  /** By the barrier, a top above the position means that messages were lost, the last one among them. */
+  #checkHead(): void {
+    const { channel, transport } = this.#options;
+    const recovery = this.#recovery;
+    const position = this.#position ?? ORIGIN;
+    transport.read(channel, position).then(
+      ({ position: top }) => {
+        if (recovery !== this.#recovery || this.#mode !== 'live') return;
+        const relation = relate(this.#position ?? ORIGIN, top);
+        if (relation === 'seen' && top.epoch === this.#position?.epoch) this.#enter('live');
+        else this.#recover();
+      },
+      () => {
+        // The link tells of its own failures, and a recovery follows the next connection.
+        if (recovery === this.#recovery && this.#mode === 'live') this.#enter('live');
+      },
+    );
+  }
+
+  #receive(frame: Uint8Array): void {
+    this.counters.received++;
+    const message = this.#decode(frame);
+    if (message !== undefined && this.#mode !== 'closed') this.#accept(message);
+  }
+
+  #accept(message: Envelope): void {
+    if (this.#mode !== 'live') return this.#hold(message);
+    if (message.seq === undefined || message.epoch === undefined || !this.#numbered) {
+      return this.#dispatch(message, () => 'live');
+    }
+    const place = { epoch: message.epoch, seq: message.seq };
+    const relation = relate(this.#position ?? ORIGIN, place);
+    if (relation === 'next') {
+      this.#position = place;
+      this.#dispatch(message, () => 'live');
+    } else if (relation !== 'seen') {
+      this.#hold(message);
+      this.#recover();
+    }
+  }
+
+  #hold(message: Envelope): void {
+    if (this.#held.length === MAX_HELD) this.#held = [];
+    this.#held.push(message);
+  }
+
+  #decode(frame: Uint8Array): Envelope | undefined {
+    try {
+      return decodeEnvelope(frame);
+    } catch (error) {
+      this.#invalid(error, frame);
+      return undefined;
+    }
+  }
+
+  /** Filters before validating, validates once, hands the same message to every subscription that wants it. */
+  #dispatch(envelope: Envelope, mark: (subscription: Subscription) => 'live' | 'snapshot' | 'skip'): void {
+    const { channel } = this.#options;
+    let message: Message | undefined;
+    try {
+      schemaOf(channel, envelope.message_type);
+      const key = channel.keyOf(envelope.data);
+      for (const subscription of this.#subscriptions) {
+        const how = mark(subscription);
+        if (how === 'skip' || !subscription.wants(envelope.message_type, key)) continue;
+        message ??= { ...envelope, data: validatePayload(channel, envelope.message_type, envelope.data) };
+        subscription.deliver(how === 'snapshot' ? { ...message, snapshot: true } : message, key);
+      }
+    } catch (error) {
+      this.#invalid(error, new TextEncoder().encode(JSON.stringify(envelope)));
+    }
+  }
+
+  #invalid(error: unknown, frame: Uint8Array): void {
+    this.counters.invalid++;
+    const known = error instanceof TickbusError;
+    this.#options.hooks.onInvalid(
+      known
+        ? error
+        : new TickbusError('TICKBUS_INVALID_MESSAGE', 'The message could not be checked by its schema.', {
+            cause: error,
+          }),
+      frame,
+    );
+  }
+}
+
+function numbersOf(messages: Iterable<Envelope>): number[] {
+  return Array.from(messages, ({ seq }) => seq ?? 0).sort((a, b) => a - b);
+}
+
+/** Where a reader without a position stood: before the first message it heard, or at the top. */
+function justBefore(heard: ReadonlySet<Envelope>, top: Position): Position {
+  const [first] = heard;
+  return first?.seq === undefined ? top : { epoch: top.epoch, seq: first.seq - 1 };
+}
+
+/** Each place once, in order; a message that was heard stands before the same one as it was kept. */
+function inOrder(kept: readonly Envelope[], heard: ReadonlySet<Envelope>): Envelope[] {
+  const byPlace = new Map<string, Envelope>();
+  for (const message of [...kept, ...heard]) byPlace.set(`${message.epoch}-${message.seq}`, message);
+  return [...byPlace.values()].sort((a, b) => (a.epoch ?? 0) - (b.epoch ?? 0) || (a.seq ?? 0) - (b.seq ?? 0));
+}

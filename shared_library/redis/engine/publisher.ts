@@ -1,0 +1,156 @@
+// Publishing: validate, encode, batch, send. Knows ports only.
+
+import { v7 as uuidv7 } from 'uuid';
+import type { Channel, MessageType, PayloadInput } from '../core/channel.ts';
+import { type Envelope, encodeEnvelope, invalidMessage } from '../core/envelope.ts';
+import type { Clock, Outgoing, Transport } from '../core/ports.ts';
+import { validatePayload } from '../core/validate.ts';
+import { TickbusError } from '../errors.ts';
+import { Batcher, type Published } from './batcher.ts';
+
+export type { Published } from './batcher.ts';
+
+export interface PublishOptions<T extends string = string> {
+  /** The message type. Default: the channel's first. */
+  type?: T;
+  /** Who says it. Default: the publisher's `sender`. */
+  sender?: string;
+  /** Milliseconds until a command expires (kind `command`). Default: the channel's `expiresInMs`. */
+  expiresInMs?: number;
+}
+
+export interface PublisherSettings {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  /** Written in every message unless `publish` says otherwise. */
+  readonly sender: string;
+  /** Milliseconds until a publish settles at the latest. Default 2,000. */
+  readonly deadlineMs?: number;
+  /** The most bytes of messages that may wait for their turn on one channel. Default 32 MiB. */
+  readonly maxPendingBytes?: number;
+}
+
+const DEFAULT_DEADLINE_MS = 2_000;
+const DEFAULT_MAX_PENDING = 32 * 1024 * 1024;
+
+export class Publisher implements AsyncDisposable {
+  readonly #settings: PublisherSettings;
+  readonly #batchers = new Map<string, Batcher>();
+  #closed = false;
+  #pending = 0;
+  #onSettled: (() => void) | undefined;
+
+  constructor(settings: PublisherSettings) {
+    this.#settings = settings;
+  }
+
+  /**
+   * Connects, which the first `publish` does by itself.
+   *
+   * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, at once, saying what to try.
+   */
+  async connect(): Promise<void> {
+    this.#assertOpen();
+    await this.#settings.transport.connect();
+  }
+
+  /**
+   * Publishes one message. Three outcomes:
+   *
+   * - It resolves: the server has published it, at this position, to so many receivers.
+   * - It rejects with any code but `TICKBUS_OUTCOME_UNKNOWN`: it was not published. `error.retryable` tells whether to try again.
+   * - It rejects with `TICKBUS_OUTCOME_UNKNOWN`: it was sent, and whether it was published cannot be known.
+   *
+   * Messages of one publisher on one channel are published in the order of the calls. Nothing is kept for later while the
+   * link is down: the call rejects at once with `TICKBUS_NOT_CONNECTED`.
+   *
+   * @param data the payload; what is sent is the input as given, checked against the schema
+   * @throws TickbusError `TICKBUS_INVALID_MESSAGE` (its `field` names the place), before anything is sent
+   */
+  async publish<C extends Channel, T extends MessageType<C> = MessageType<C>>(
+    channel: C,
+    data: PayloadInput<C, T>,
+    options: PublishOptions<T> = {},
+  ): Promise<Published> {
+    this.#assertOpen();
+    const message = this.#outgoing(channel, data, options);
+    this.#pending++;
+    try {
+      await this.#settings.transport.connect();
+      return await this.#batcher(channel).add(message);
+    } finally {
+      this.#pending--;
+      if (this.#pending === 0) this.#onSettled?.();
+    }
+  }
+
+  /** Waits for what is on its way, each message up to its deadline, and ends. Publishing afterwards rejects. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#pending > 0) await new Promise<void>((resolve) => (this.#onSettled = resolve));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #outgoing(channel: Channel, data: unknown, options: PublishOptions): Outgoing {
+    const type = options.type ?? channel.defaultType;
+    validatePayload(channel, type, data);
+    const now = this.#settings.clock.now();
+    const envelope: Envelope = {
+      message_type: type,
+      data: data as Envelope['data'],
+      timestamp: now,
+      sender: options.sender ?? this.#settings.sender,
+      ...(channel.kind === 'command' ? commandFields(channel, options, now) : {}),
+    };
+    const json = encodeEnvelope(envelope);
+    if (!channel.keyed) return { json };
+    const key = channel.keyOf(envelope.data);
+    if (key === undefined)
+      throw invalidMessage(
+        `of a ${channel} message gives no key; the key must be a string or a number`,
+        'data',
+      );
+    return { json, key };
+  }
+
+  #batcher(channel: Channel): Batcher {
+    let batcher = this.#batchers.get(channel.name);
+    if (batcher === undefined) {
+      const { transport, clock, deadlineMs, maxPendingBytes } = this.#settings;
+      batcher = new Batcher({
+        channel,
+        transport,
+        clock,
+        deadlineMs: deadlineMs ?? DEFAULT_DEADLINE_MS,
+        maxPending: maxPendingBytes ?? DEFAULT_MAX_PENDING,
+      });
+      this.#batchers.set(channel.name, batcher);
+    }
+    return batcher;
+  }
+
+  #assertOpen(): void {
+    if (this.#closed)
+      throw new TickbusError('TICKBUS_CLOSED', 'This publisher was closed. Make a new one to publish again.');
+  }
+}
+
+function commandFields(
+  channel: Channel,
+  options: PublishOptions,
+  now: number,
+): Pick<Envelope, 'id' | 'expires_at'> {
+  const expiresInMs = options.expiresInMs ?? channel.expiresInMs;
+  const id = uuidv7({ msecs: now });
+  if (expiresInMs === undefined) return { id };
+  if (!(Number.isFinite(expiresInMs) && expiresInMs > 0)) {
+    throw new TickbusError(
+      'TICKBUS_INVALID_OPTION',
+      `expiresInMs is ${expiresInMs}. Use a number of milliseconds above 0.`,
+    );
+  }
+  return { id, expires_at: Math.round(now + expiresInMs) };
+}

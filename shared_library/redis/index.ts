@@ -1,0 +1,52 @@
+// The public names, one by one.
+
+export { RedisConnection, type RedisConnectionOptions } from './connection.ts';
+export { CHANNELS, CONFIG, type Config } from './constants.ts';
+export {
+  type Channel,
+  type ChannelKind,
+  type ChannelOptions,
+  defineChannel,
+  type MessageType,
+  type Payload,
+  type PayloadInput,
+} from './core/channel.ts';
+export type { Unsubscribe } from './core/emitter.ts';
+export { type Envelope, MAX_DEPTH, MAX_MESSAGE_BYTES } from './core/envelope.ts';
+export type { Message, MessageOf } from './core/message.ts';
+export type { Clock, Connection, Logger } from './core/ports.ts';
+export type { Position } from './core/sequence.ts';
+export type { ChannelStatus, Gap, GapCause, LinkStatus, SubscriberStatus } from './core/status.ts';
+export { type ErrorCode, TickbusError } from './errors.ts';
+export {
+  type Published,
+  type PublishOptions,
+  RedisPublisher,
+  type RedisPublisherOptions,
+} from './publisher.ts';
+export { type BotStatus, botStatus } from './schemas/bot-status.ts';
+export { type FeedStatus, feedStatus } from './schemas/feed-status.ts';
+export { type Price, price } from './schemas/price.ts';
+export {
+  type CancelAll,
+  type CancelOrder,
+  cancelAll,
+  cancelOrder,
+  type Pause,
+  type PlaceOrder,
+  pause,
+  placeOrder,
+  type Resume,
+  resume,
+} from './schemas/trade-command.ts';
+export {
+  type ChannelReport,
+  type ExpiredMessage,
+  type HandlerError,
+  type InvalidMessage,
+  type MessageHandler,
+  RedisSubscriber,
+  type RedisSubscriberOptions,
+  type SubscribeOptions,
+  type SubscriberEvents,
+} from './subscriber.ts';

@@ -1,0 +1,34 @@
+// The payloads of TRADE_COMMANDS: what a bot is told to do. Every command names the bot it is for.
+
+import { z } from 'zod';
+
+const bot = z.string().min(1).max(128);
+const symbol = z.string().min(1).max(64);
+const positive = z.number().positive();
+
+/** Buy or sell. Without `limit_price` at the market. */
+export const placeOrder = z.object({
+  bot,
+  symbol,
+  side: z.enum(['buy', 'sell']),
+  quantity: positive,
+  limit_price: positive.optional(),
+  /** The sender's own name for the order, to cancel it by. */
+  order_id: z.string().min(1).max(128).optional(),
+});
+
+export const cancelOrder = z.object({ bot, order_id: z.string().min(1).max(128) });
+
+/** Cancels every open order, or those of one instrument. */
+export const cancelAll = z.object({ bot, symbol: symbol.optional() });
+
+/** Stops the bot from placing orders until `resume`. */
+export const pause = z.object({ bot, reason: z.string().max(500).optional() });
+
+export const resume = z.object({ bot, reason: z.string().max(500).optional() });
+
+export type PlaceOrder = z.infer<typeof placeOrder>;
+export type CancelOrder = z.infer<typeof cancelOrder>;
+export type CancelAll = z.infer<typeof cancelAll>;
+export type Pause = z.infer<typeof pause>;
+export type Resume = z.infer<typeof resume>;

@@ -1,0 +1,52 @@
+// RedisSubscriber: joins the subscribing engine to Redis.
+
+import { createDefaultLogger } from './adapters/logger.ts';
+import { systemClock } from './adapters/system-clock.ts';
+import { type ConnectionOptions, connectionFrom } from './connection.ts';
+import type { Clock, Connection } from './core/ports.ts';
+import { Subscriber } from './engine/subscriber.ts';
+
+export type {
+  ChannelReport,
+  ExpiredMessage,
+  HandlerError,
+  InvalidMessage,
+  MessageHandler,
+  SubscribeOptions,
+  SubscriberEvents,
+} from './engine/subscriber.ts';
+
+export type RedisSubscriberOptions = ConnectionOptions & {
+  /** The time, for tests. Default: the system's. */
+  clock?: Clock;
+};
+
+/**
+ * Calls handlers with the messages of channels.
+ *
+ * @example
+ * const subscriber = new RedisSubscriber({ host: CONFIG.HOST, port: CONFIG.PORT });
+ * subscriber.subscribe(CHANNELS.PRICE_DATA, (message) => console.log(message.data.price));
+ * await subscriber.startListening();
+ */
+export class RedisSubscriber extends Subscriber {
+  readonly #connection: Connection;
+  readonly #ownsConnection: boolean;
+
+  /** @throws TickbusError `TICKBUS_INVALID_OPTION` for options, or an environment, that cannot be used */
+  constructor(options: RedisSubscriberOptions = {}) {
+    const { connection, isOwned } = connectionFrom(options);
+    super({
+      transport: connection.subscribing,
+      clock: options.clock ?? systemClock,
+      logger: options.logger ?? createDefaultLogger(),
+    });
+    this.#connection = connection;
+    this.#ownsConnection = isOwned;
+  }
+
+  override async close(options?: { timeoutMs?: number }): Promise<void> {
+    await super.close(options);
+    if (this.#ownsConnection) await this.#connection.close();
+  }
+}

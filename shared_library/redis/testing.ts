@@ -1,0 +1,34 @@
+// For tests of bots: a server in memory, links that fail when told to, and a clock that stands still.
+
+import { MemoryConnection as Links, MemoryServer } from './adapters/memory.ts';
+import { systemClock } from './adapters/system-clock.ts';
+import type { Clock } from './core/ports.ts';
+
+export { ManualClock } from './adapters/manual-clock.ts';
+export { MemoryServer } from './adapters/memory.ts';
+
+export interface MemoryConnectionOptions {
+  /** The server to connect to. Default: one of its own, so that tests do not hear each other. */
+  server?: MemoryServer;
+  /** The time by which its own server stamps messages and ends leases. Default: the system's. */
+  clock?: Clock;
+}
+
+/**
+ * Give it to the publishers and subscribers under test in place of Redis; every promise of delivery holds on it too.
+ *
+ * @example
+ * const connection = new MemoryConnection();
+ * const publisher = new RedisPublisher({ connection });
+ * const subscriber = new RedisSubscriber({ connection });
+ * connection.disconnect(); // what does the bot do now?
+ * connection.reconnect();
+ */
+export class MemoryConnection extends Links {
+  readonly server: MemoryServer;
+
+  constructor({ clock = systemClock, server = new MemoryServer(clock) }: MemoryConnectionOptions = {}) {
+    super(server);
+    this.server = server;
+  }
+}

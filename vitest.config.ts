@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['**/test/**/*.test.ts'],
+    exclude: ['**/node_modules/**', 'dist/**'],
+    typecheck: { enabled: true, include: ['**/test/**/*.test-d.ts'], tsconfig: 'tsconfig.json' },
+    // Real servers and processes start in some tests; none of them asserts on time.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    coverage: {
+      provider: 'v8',
+      include: ['shared_library/redis/**/*.ts'],
+      exclude: ['**/test/**'],
+      thresholds: { lines: 90 },
+    },
+  },
+});
