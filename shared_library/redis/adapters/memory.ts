@@ -44,6 +44,7 @@ interface ServerChannel {
 export class MemoryServer {
   readonly #clock: Clock;
   readonly #channels = new Map<string, ServerChannel>();
+  #lastEpoch = ORIGIN.epoch;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -60,8 +61,15 @@ export class MemoryServer {
       if (position !== undefined) keep(spec, channel, message, { position, frame });
       return frame;
     });
-    for (const frame of frames) for (const listener of [...channel.listeners]) listener(frame);
+    for (const frame of frames) this.publishRaw(spec.name, frame);
     return { first, receivers: channel.listeners.size };
+  }
+
+  /** Publishes bytes as somebody without tickbus does; returns how many subscriptions they reached. */
+  publishRaw(name: string, frame: Uint8Array): number {
+    const { listeners } = this.#channel(name);
+    for (const listener of [...listeners]) listener(frame);
+    return listeners.size;
   }
 
   subscribe(name: string, onFrame: (frame: Uint8Array) => void): Unsubscribe {
@@ -87,7 +95,7 @@ export class MemoryServer {
     if (this.#heldLease(channel) !== undefined) return undefined;
     const now = this.#clock.now();
     channel.token = Math.max(channel.token + 1, now);
-    channel.head = { epoch: Math.max(channel.head.epoch + 1, now), seq: 0 };
+    channel.head = { epoch: this.#newEpoch(), seq: 0 };
     channel.lease = { token: channel.token, expiresAt: this.#clock.monotonic() + ttlMs };
     return channel.token;
   }
@@ -119,10 +127,16 @@ export class MemoryServer {
   }
 
   #number(channel: ServerChannel, count: number): Position {
-    const epoch = channel.head.epoch === ORIGIN.epoch ? this.#clock.now() : channel.head.epoch;
+    const epoch = channel.head.epoch === ORIGIN.epoch ? this.#newEpoch() : channel.head.epoch;
     const first = { epoch, seq: channel.head.seq + 1 };
     channel.head = { epoch, seq: channel.head.seq + count };
     return first;
+  }
+
+  /** Grows even while the clock stands still, and over what `flush` forgot. */
+  #newEpoch(): number {
+    this.#lastEpoch = Math.max(this.#lastEpoch + 1, this.#clock.now());
+    return this.#lastEpoch;
   }
 
   #checkFence(spec: ChannelSpec, channel: ServerChannel, fence: FenceToken | undefined): void {
@@ -191,8 +205,12 @@ export class MemoryTransport implements Transport {
   async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
     this.#assertConnected();
     const { name } = channel;
+    const contained = (frame: Uint8Array) => contain(() => onFrame(frame));
     this.#subscriptions.get(name)?.unsubscribe();
-    this.#subscriptions.set(name, { onFrame, unsubscribe: this.#server.subscribe(name, onFrame) });
+    this.#subscriptions.set(name, {
+      onFrame: contained,
+      unsubscribe: this.#server.subscribe(name, contained),
+    });
     return () => {
       this.#subscriptions.get(name)?.unsubscribe();
       this.#subscriptions.delete(name);
@@ -256,6 +274,13 @@ export class MemoryTransport implements Transport {
 }
 
 const utf8 = new TextEncoder();
+
+/** One subscriber's failure is not the publisher's, and not its neighbour's. The engine reports its own. */
+function contain(action: () => void): void {
+  try {
+    action();
+  } catch {}
+}
 
 function emptyChannel(): ServerChannel {
   return { head: ORIGIN, token: 0, lease: undefined, last: new Map(), history: [], listeners: new Set() };

@@ -1,11 +1,12 @@
 // Reads one channel for all subscriptions of one subscriber: knows its place in it, notices losses, recovers.
 
+import { type CaughtUp, catchUp } from '../core/catch-up.ts';
 import type { Channel } from '../core/channel.ts';
 import { decodeEnvelope, type Envelope } from '../core/envelope.ts';
 import type { Message } from '../core/message.ts';
 import type { ChannelState, Clock, Transport, Unsubscribe } from '../core/ports.ts';
-import { missingBetween, ORIGIN, type Position, relate } from '../core/sequence.ts';
-import type { ChannelStatus, GapCause } from '../core/status.ts';
+import { ORIGIN, type Position, relate } from '../core/sequence.ts';
+import type { ChannelStatus } from '../core/status.ts';
 import { schemaOf, validatePayload } from '../core/validate.ts';
 import { TickbusError } from '../errors.ts';
 import type { Subscription } from './subscription.ts';
@@ -28,7 +29,7 @@ const HEAD_CHECK_MS = 1_000;
 const MAX_HELD = 100_000;
 
 /**
- * The state machine (design: subscribe, then read, on one ordered link; the reply is a barrier):
+ * The state machine (subscribe, then read, on one ordered link: the reply is a barrier behind which all earlier messages lie):
  *
  * - `idle`: not subscribed yet.
  * - `recovering`: subscribed and acknowledged; the channel's state is being read, and what arrives is held back. A new
@@ -36,7 +37,8 @@ const MAX_HELD = 100_000;
  * - `live`: every message is the next one of `#position`, or starts a recovery.
  * - `closed`: nothing is delivered any more.
  *
- * `#enter` is the one place that changes the mode. Channels of kind `plain` have no position: subscribed is live.
+ * `#enter` is the one place that changes the mode. Channels of kind `plain` have no position: subscribed is live. A user who
+ * may subscribe and not read (`#mayRead`) has positions all the same: a hole is then reported without being repaired.
  */
 export class ChannelReader {
   readonly #options: ChannelReaderOptions;
@@ -45,6 +47,8 @@ export class ChannelReader {
   #position: Position | undefined;
   #held: Envelope[] = [];
   #recovery = 0;
+  #reading: Promise<void> = Promise.resolve();
+  #mayRead = true;
   #subscribing: Promise<void> | undefined;
   #unsubscribe: Unsubscribe | undefined;
   #cancelTimer: Unsubscribe = () => {};
@@ -82,7 +86,9 @@ export class ChannelReader {
   async start(): Promise<void> {
     this.#subscribing ??= this.#subscribe();
     await this.#subscribing;
-    if (this.#mode !== 'closed') this.#recover();
+    if (this.#mode === 'closed') return;
+    this.#mayRead = true;
+    this.#recover();
   }
 
   async #subscribe(): Promise<void> {
@@ -97,7 +103,14 @@ export class ChannelReader {
     }
   }
 
+  /** Resolves when no recovery is under way that could still succeed. */
+  settled(): Promise<void> {
+    return this.#reading;
+  }
+
+  /** What was received and is still held back is delivered; nothing after it. */
   stop(): void {
+    if (this.#mode === 'recovering') this.#catchUpWithoutReading();
     this.#enter('closed');
     this.#unsubscribe?.();
     this.#held = [];
@@ -106,7 +119,7 @@ export class ChannelReader {
   #enter(mode: 'recovering' | 'live' | 'closed'): void {
     this.#mode = mode;
     this.#cancelTimer();
-    if (mode !== 'live' || !this.#numbered) return;
+    if (mode !== 'live' || !this.#numbered || !this.#mayRead) return;
     this.#cancelTimer = this.#options.clock.after(HEAD_CHECK_MS, () => this.#checkHead());
   }
 
@@ -119,21 +132,18 @@ export class ChannelReader {
   #recover(): void {
     const { channel, transport, hooks } = this.#options;
     const recovery = ++this.#recovery;
-    if (!this.#numbered) {
-      for (const subscription of this.#subscriptions) subscription.joined = true;
-      this.#enter('live');
-      hooks.onStatus({ type: 'live', channel: channel.name, numbered: false });
-      return;
-    }
+    if (!this.#numbered) return this.#goLive();
     this.#enter('recovering');
     hooks.onStatus({ type: 'recovering', channel: channel.name });
+    if (!this.#mayRead) return this.#catchUpWithoutReading();
+    const isCurrent = () => recovery === this.#recovery && this.#mode === 'recovering';
     const everything = channel.kind === 'state' && [...this.#subscriptions].some(({ joined }) => !joined);
-    transport.read(channel, everything ? undefined : this.#position).then(
+    this.#reading = transport.read(channel, everything ? undefined : this.#position).then(
       (state) => {
-        if (recovery === this.#recovery && this.#mode === 'recovering') this.#catchUp(state);
+        if (isCurrent()) this.#catchUp(state);
       },
       (error: TickbusError) => {
-        if (recovery === this.#recovery && this.#mode === 'recovering') this.#recoveryFailed(error);
+        if (isCurrent()) this.#recoveryFailed(error);
       },
     );
   }
@@ -141,45 +151,50 @@ export class ChannelReader {
   /** A link that went down brings a new recovery with it when it is back; anything else is told and tried again. */
   #recoveryFailed(error: TickbusError): void {
     const { channel, clock, hooks } = this.#options;
-    if (error.code === 'TICKBUS_NOT_CONNECTED' || error.code === 'TICKBUS_OUTCOME_UNKNOWN') return;
+    if (error.code === 'TICKBUS_NOT_CONNECTED' || error.code === 'TICKBUS_CLOSED') return;
     hooks.onStatus({ type: 'recovery_failed', channel: channel.name, error });
-    this.#cancelTimer = clock.after(HEAD_CHECK_MS, () => this.#recover());
+    if (error.code === 'TICKBUS_DENIED') {
+      this.#mayRead = false;
+      this.#catchUpWithoutReading();
+    } else {
+      this.#cancelTimer = clock.after(HEAD_CHECK_MS, () => this.#recover());
+    }
   }
 
-  /**
-   * Delivers what lies between the position and the top of the channel, as far as it is there, and reports the rest.
-   * Everything published before the read has arrived before its reply, so `#held` is complete up to the top.
-   */
+  /** The last message that was heard stands for the top of the channel; before any was heard, the recovery goes on. */
+  #catchUpWithoutReading(): void {
+    const last = this.#held.map(placeOf).findLast((place) => place !== undefined);
+    if (last !== undefined) this.#catchUp({ position: last, entries: [] });
+  }
+
   #catchUp({ position: top, entries }: ChannelState): void {
+    const { channel, hooks } = this.#options;
     const kept = entries.map((frame) => this.#decode(frame)).filter((entry) => entry !== undefined);
-    const held = this.#held;
+    const { gaps, repaired, messages, rest } = catchUp({
+      position: this.#position,
+      top,
+      kept,
+      held: this.#held,
+    });
     this.#held = [];
-    const isCovered = (message: Envelope) => message.epoch === top.epoch && (message.seq ?? 0) <= top.seq;
-    const heard = new Set(held.filter(isCovered));
-    const before = this.#position ?? justBefore(heard, top);
-    const sameEpoch = before.epoch === top.epoch || before.epoch === ORIGIN.epoch;
-    if (!sameEpoch) this.#lostEpoch(before);
-    const after = sameEpoch ? before.seq : 0;
-    const whole = this.#account(after, top, kept.filter(isCovered), heard) && sameEpoch;
     this.#position = top;
-    for (const message of inOrder(kept, heard)) {
-      const isNew = !sameEpoch || (message.epoch === top.epoch && (message.seq ?? 0) > after);
-      this.#deliverRecovered(message, { isNew, whole, wasHeard: heard.has(message) });
+    for (const gap of gaps) {
+      this.counters.gaps++;
+      this.counters.lost += gap.lost ?? 0;
+      hooks.onStatus({ type: 'gap', channel: channel.name, ...gap });
     }
-    for (const subscription of this.#subscriptions) subscription.joined = true;
-    this.#enter('live');
-    this.#options.hooks.onStatus({ type: 'live', channel: this.#options.channel.name, numbered: true });
-    for (const message of held) if (!heard.has(message)) this.#accept(message);
+    this.counters.repaired += repaired;
+    const whole = gaps.every((gap) => gap.repaired);
+    for (const message of messages) this.#deliverRecovered(message, whole);
+    this.#goLive();
+    for (const message of rest) this.#accept(message);
   }
 
   /**
    * A subscription that was there before gets what it has not had. A new one gets what was heard since its beginning, and of a
    * `state` channel the kept values, as a snapshot.
    */
-  #deliverRecovered(
-    message: Envelope,
-    { isNew, whole, wasHeard }: { isNew: boolean; whole: boolean; wasHeard: boolean },
-  ): void {
+  #deliverRecovered({ message, isNew, wasHeard }: CaughtUp, whole: boolean): void {
     const isState = this.#options.channel.kind === 'state';
     this.#dispatch(message, ({ joined }) => {
       if (wasHeard) return isNew || !joined ? 'live' : 'skip';
@@ -188,43 +203,14 @@ export class ChannelReader {
     });
   }
 
-  /** Reports what was not heard in one epoch; true when it was all kept, and so is repaired. */
-  #account(after: number, top: Position, kept: readonly Envelope[], heard: ReadonlySet<Envelope>): boolean {
-    const unheard = missingBetween(after, top.seq, numbersOf(heard));
-    if (unheard === undefined) return true;
-    const missing = missingBetween(after, top.seq, numbersOf([...kept, ...heard]));
-    if (missing !== undefined) {
-      this.#gap('loss', { epoch: top.epoch, ...missing, repaired: false });
-      return false;
-    }
-    this.#gap('loss', { epoch: top.epoch, ...unheard, lost: 0, repaired: true });
-    this.counters.repaired += unheard.lost;
-    return true;
-  }
-
-  #lostEpoch(before: Position): void {
-    this.#gap('epoch', {
-      epoch: before.epoch,
-      from: before.seq + 1,
-      to: undefined,
-      lost: undefined,
-      repaired: false,
+  #goLive(): void {
+    for (const subscription of this.#subscriptions) subscription.joined = true;
+    this.#enter('live');
+    this.#options.hooks.onStatus({
+      type: 'live',
+      channel: this.#options.channel.name,
+      numbered: this.#numbered,
     });
-  }
-
-  #gap(
-    cause: GapCause,
-    range: {
-      epoch: number;
-      from: number;
-      to: number | undefined;
-      lost: number | undefined;
-      repaired: boolean;
-    },
-  ): void {
-    this.counters.gaps++;
-    this.counters.lost += range.lost ?? 0;
-    this.#options.hooks.onStatus({ type: 'gap', channel: this.#options.channel.name, cause, ...range });
   }
 
   // --- live ---
@@ -256,10 +242,8 @@ export class ChannelReader {
 
   #accept(message: Envelope): void {
     if (this.#mode !== 'live') return this.#hold(message);
-    if (message.seq === undefined || message.epoch === undefined || !this.#numbered) {
-      return this.#dispatch(message, () => 'live');
-    }
-    const place = { epoch: message.epoch, seq: message.seq };
+    const place = this.#numbered ? placeOf(message) : undefined;
+    if (place === undefined) return this.#dispatch(message, () => 'live');
     const relation = relate(this.#position ?? ORIGIN, place);
     if (relation === 'next') {
       this.#position = place;
@@ -273,6 +257,7 @@ export class ChannelReader {
   #hold(message: Envelope): void {
     if (this.#held.length === MAX_HELD) this.#held = [];
     this.#held.push(message);
+    if (!this.#mayRead) this.#catchUpWithoutReading();
   }
 
   #decode(frame: Uint8Array): Envelope | undefined {
@@ -316,19 +301,6 @@ export class ChannelReader {
   }
 }
 
-function numbersOf(messages: Iterable<Envelope>): number[] {
-  return Array.from(messages, ({ seq }) => seq ?? 0).sort((a, b) => a - b);
-}
-
-/** Where a reader without a position stood: before the first message it heard, or at the top. */
-function justBefore(heard: ReadonlySet<Envelope>, top: Position): Position {
-  const [first] = heard;
-  return first?.seq === undefined ? top : { epoch: top.epoch, seq: first.seq - 1 };
-}
-
-/** Each place once, in order; a message that was heard stands before the same one as it was kept. */
-function inOrder(kept: readonly Envelope[], heard: ReadonlySet<Envelope>): Envelope[] {
-  const byPlace = new Map<string, Envelope>();
-  for (const message of [...kept, ...heard]) byPlace.set(`${message.epoch}-${message.seq}`, message);
-  return [...byPlace.values()].sort((a, b) => (a.epoch ?? 0) - (b.epoch ?? 0) || (a.seq ?? 0) - (b.seq ?? 0));
+function placeOf({ epoch, seq }: Envelope): Position | undefined {
+  return epoch === undefined || seq === undefined ? undefined : { epoch, seq };
 }

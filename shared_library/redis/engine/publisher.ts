@@ -37,6 +37,7 @@ export class Publisher implements AsyncDisposable {
   readonly #settings: PublisherSettings;
   readonly #batchers = new Map<string, Batcher>();
   #closed = false;
+  #connected: Promise<void> | undefined;
   #pending = 0;
   #onSettled: (() => void) | undefined;
 
@@ -45,7 +46,8 @@ export class Publisher implements AsyncDisposable {
   }
 
   /**
-   * Connects, which the first `publish` does by itself.
+   * Connects, which the first `publish` does by itself. Also begins anew after a link that is not re-established
+   * (`reconnect: false`, or refused credentials), which `publish` does not.
    *
    * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, at once, saying what to try.
    */
@@ -76,7 +78,7 @@ export class Publisher implements AsyncDisposable {
     const message = this.#outgoing(channel, data, options);
     this.#pending++;
     try {
-      await this.#settings.transport.connect();
+      await this.#connectOnce();
       return await this.#batcher(channel).add(message);
     } finally {
       this.#pending--;
@@ -92,6 +94,14 @@ export class Publisher implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #connectOnce(): Promise<void> {
+    this.#connected ??= this.#settings.transport.connect().catch((error: unknown) => {
+      this.#connected = undefined;
+      throw error;
+    });
+    return this.#connected;
   }
 
   #outgoing(channel: Channel, data: unknown, options: PublishOptions): Outgoing {

@@ -211,9 +211,16 @@ export class Subscriber implements AsyncDisposable {
     this.#state = 'closed';
     this.#stopWatching();
     const entries = [...this.#entries.values()];
+    const { promise: timedOut, cancel } = timeout(this.#settings.clock, timeoutMs);
+    await Promise.race([Promise.all(entries.map(({ reader }) => reader.settled())), timedOut]);
     for (const { reader } of entries) reader.stop();
     for (const [subscription, stream] of this.#streams) subscription.drained().then(() => stream.end());
-    await this.#drain(entries, timeoutMs);
+    const handlers = entries
+      .flatMap(({ reader }) => [...reader.subscriptions])
+      .filter((one) => !this.#streams.has(one));
+    await Promise.race([Promise.all(handlers.map((subscription) => subscription.drained())), timedOut]);
+    cancel();
+    for (const subscription of handlers) subscription.abandon();
     this.#entries.clear();
   }
 
@@ -292,17 +299,6 @@ export class Subscriber implements AsyncDisposable {
 
   #restartAll(): void {
     for (const entry of this.#entries.values()) this.#start(entry);
-  }
-
-  async #drain(entries: readonly Entry[], timeoutMs: number): Promise<void> {
-    const subscriptions = entries
-      .flatMap(({ reader }) => [...reader.subscriptions])
-      .filter((one) => !this.#streams.has(one));
-    const drained = Promise.all(subscriptions.map((subscription) => subscription.drained()));
-    const { promise: timedOut, cancel } = timeout(this.#settings.clock, timeoutMs);
-    await Promise.race([drained, timedOut]);
-    cancel();
-    for (const subscription of subscriptions) subscription.abandon();
   }
 
   #isCurrent({ channel, counters }: Entry, message: Message): boolean {

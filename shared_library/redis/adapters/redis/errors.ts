@@ -63,24 +63,25 @@ export function connectError(error: unknown, address: RedisAddress): TickbusErro
   );
 }
 
-/** What became of a command that was given to the client on an established link. */
-export function commandError(error: unknown, address: RedisAddress): TickbusError {
+/**
+ * What became of a command that was given to the client on an established link. A `read` without an answer has simply not been
+ * done; whether a `write` was is unknown.
+ */
+export function commandError(error: unknown, address: RedisAddress, effect: 'read' | 'write'): TickbusError {
   const where = whereabouts(address);
   const word = serverAnswer(error);
-  const code = word === undefined ? undefined : REFUSALS.get(word);
+  const code =
+    REFUSALS.get(word ?? '') ??
+    (word !== undefined && effect === 'read' ? 'TICKBUS_SERVER_ERROR' : undefined);
   if (code !== undefined) {
     const text = `Redis at ${where} refused: ${message(error, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
     return failure(code, text, error, address);
   }
-  if (error instanceof ClientOfflineError || error instanceof ClientClosedError)
-    return notConnected(address, error);
+  const isUnsent = error instanceof ClientOfflineError || error instanceof ClientClosedError;
+  if (isUnsent || effect === 'read') return notConnected(address, error);
   const what = word === undefined ? 'was lost before it answered' : `answered ${message(error, address)}`;
-  return failure(
-    'TICKBUS_OUTCOME_UNKNOWN',
-    `Redis at ${where} ${what}: what was sent may or may not have been done.`,
-    error,
-    address,
-  );
+  const text = `Redis at ${where} ${what}: what was sent may or may not have been done.`;
+  return failure('TICKBUS_OUTCOME_UNKNOWN', text, error, address);
 }
 
 export function notConnected(address: RedisAddress, error?: unknown): TickbusError {

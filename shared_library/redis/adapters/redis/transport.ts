@@ -78,7 +78,7 @@ export class RedisTransport implements Transport {
     };
     this.#listeners.set(name, listener);
     try {
-      await this.#run((client) => client.subscribe(name, listener, true));
+      await this.#run((client) => client.subscribe(name, listener, true), 'read');
     } catch (error) {
       this.#forget(name, listener);
       throw error;
@@ -196,13 +196,16 @@ export class RedisTransport implements Transport {
   }
 
   /** Gives a command to the client, if the link is up; nothing is ever queued for later. */
-  async #run<T>(command: (client: RedisClient) => Promise<T>): Promise<T> {
+  async #run<T>(
+    command: (client: RedisClient) => Promise<T>,
+    effect: 'read' | 'write' = 'write',
+  ): Promise<T> {
     if (this.#state === 'closed') throw closed();
     if (this.#client === undefined || this.#state !== 'connected') throw notConnected(this.#settings);
     try {
       return await command(this.#client);
     } catch (error) {
-      throw commandError(error, this.#settings);
+      throw commandError(error, this.#settings, effect);
     }
   }
 

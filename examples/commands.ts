@@ -1,0 +1,35 @@
+// Sending a command to a bot, and the bot obeying: filter by type, each command with an id and a time to live.
+
+import { CHANNELS } from 'tickbus/constants';
+import { RedisPublisher } from 'tickbus/publisher';
+import { RedisSubscriber } from 'tickbus/subscriber';
+
+await using subscriber = new RedisSubscriber();
+await using publisher = new RedisPublisher({ sender: 'desk' });
+
+const obeyed = new Promise<void>((resolve) => {
+  subscriber.subscribe(
+    CHANNELS.TRADE_COMMANDS,
+    ({ data, sender, id, expires_at, timestamp }) => {
+      console.log(`${data.bot}: ${data.side} ${data.quantity} ${data.symbol}, says ${sender}`);
+      console.log(`it has an id: ${id !== undefined}, and is good for ${(expires_at ?? 0) - timestamp} ms`);
+      resolve();
+    },
+    { types: ['place_order'], where: ({ data }) => data.bot === 'momentum' },
+  );
+});
+await subscriber.startListening();
+
+await publisher.publish(CHANNELS.TRADE_COMMANDS, { bot: 'momentum', reason: 'lunch' }, { type: 'pause' });
+const order = { bot: 'momentum', symbol: 'AAPL', side: 'buy', quantity: 10 } as const;
+const { receivers } = await publisher.publish(CHANNELS.TRADE_COMMANDS, order, {
+  type: 'place_order',
+  expiresInMs: 500,
+});
+console.log(`reached ${receivers} subscriber`);
+await obeyed;
+
+// Prints, the first line anywhere among the others:
+// reached 1 subscriber
+// momentum: buy 10 AAPL, says desk
+// it has an id: true, and is good for 500 ms

@@ -1,0 +1,34 @@
+// A channel of your own: an event channel that keeps a short history, typed by any Standard Schema (here zod).
+
+import { defineChannel, RedisPublisher, RedisSubscriber, TickbusError } from 'tickbus';
+import { z } from 'zod';
+
+const FILLS = defineChannel('FILLS', {
+  kind: 'event',
+  history: 1_000,
+  messages: { fill: z.object({ order: z.string(), quantity: z.number().positive() }) },
+});
+
+await using subscriber = new RedisSubscriber();
+await using publisher = new RedisPublisher();
+
+const fills = subscriber.messages(FILLS);
+await subscriber.startListening();
+
+for (const quantity of [10, 20, 30]) await publisher.publish(FILLS, { order: 'a-1', quantity });
+for await (const { data, seq } of fills) {
+  console.log(`fill ${seq}: ${data.quantity} of ${data.order}`);
+  if (seq === 3) break;
+}
+
+try {
+  await publisher.publish(FILLS, { order: 'a-1', quantity: -1 });
+} catch (error) {
+  if (error instanceof TickbusError) console.log(`${error.code} at ${error.field}`);
+}
+
+// Prints:
+// fill 1: 10 of a-1
+// fill 2: 20 of a-1
+// fill 3: 30 of a-1
+// TICKBUS_INVALID_MESSAGE at data.quantity

@@ -1,0 +1,67 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+const folder = new URL('../', import.meta.url);
+const programs = readdirSync(folder).filter((name) => name.endsWith('.ts'));
+
+let redis: LocalRedis;
+let running: ChildProcess | undefined;
+beforeAll(async () => {
+  redis = await startLocalRedis();
+});
+afterEach(() => running?.kill('SIGKILL'));
+afterAll(() => redis.kill());
+
+describe('each example prints what its last comment says', () => {
+  it.each(programs)('%s', async (name) => {
+    const expected = expectedOutput(readFileSync(new URL(name, folder), 'utf8'));
+    expect(expected.length).toBeGreaterThan(0);
+    const { lines, goesOn } = await run(name, expected.length);
+    expect(lines.sort()).toEqual(expected.sort());
+    expect(goesOn).toBe(name === 'quickstart.ts');
+  });
+});
+
+it("the README shows the plan's example as it is run here", () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const [code] = readFileSync(new URL('quickstart.ts', folder), 'utf8').split('\n// Prints');
+  expect(readme).toContain(code?.trim());
+});
+
+/** The comment lines behind the last "Prints". */
+function expectedOutput(source: string): string[] {
+  const [, output = ''] = source.split(/^\/\/ Prints.*$/m);
+  return output
+    .trim()
+    .split('\n')
+    .map((line) => line.replace(/^\/\/ /, ''));
+}
+
+/** Runs a program until it ends, or has printed so many lines and is still listening. */
+async function run(name: string, count: number): Promise<{ lines: string[]; goesOn: boolean }> {
+  const env = { ...process.env, REDIS_URL: redis.url };
+  const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL(name, folder))], { env });
+  running = child;
+  const lines: string[] = [];
+  let errors = '';
+  child.stderr.on('data', (chunk) => {
+    errors += chunk;
+  });
+  return new Promise((resolve, reject) => {
+    let rest = '';
+    child.stdout.on('data', (chunk) => {
+      const parts = (rest + chunk).split('\n');
+      rest = parts.pop() ?? '';
+      lines.push(...parts);
+      if (name === 'quickstart.ts' && lines.length >= count)
+        resolve({ lines, goesOn: child.exitCode === null });
+    });
+    child.once('close', (code) => {
+      if (code === 0) resolve({ lines, goesOn: false });
+      else reject(new Error(`${name} ended with ${code}:\n${lines.join('\n')}\n${errors}`));
+    });
+  });
+}

@@ -1,0 +1,96 @@
+// What a reader does with the state of a channel that it has just read: what to deliver, and what to report as lost.
+
+import type { Envelope } from './envelope.ts';
+import { missingBetween, ORIGIN, type Position } from './sequence.ts';
+import type { Gap } from './status.ts';
+
+export interface CatchUpInput {
+  /** Where the reader stood; undefined when it has not had a place yet. */
+  readonly position: Position | undefined;
+  /** The top of the channel at the moment of the read. */
+  readonly top: Position;
+  /** What the server had kept. */
+  readonly kept: readonly Envelope[];
+  /** What arrived since the subscription was acknowledged, in order of arrival. */
+  readonly held: readonly Envelope[];
+}
+
+export interface CatchUp {
+  readonly gaps: readonly Omit<Gap, 'type' | 'channel'>[];
+  /** How many numbers were not heard and were all found among the kept messages. */
+  readonly repaired: number;
+  /** Up to the top, in order. */
+  readonly messages: readonly CaughtUp[];
+  /** What lies behind the top, or has no number: to be taken as if it arrived now. */
+  readonly rest: readonly Envelope[];
+}
+
+export interface CaughtUp {
+  readonly message: Envelope;
+  /** Whether it comes after the place where the reader stood. */
+  readonly isNew: boolean;
+  /** Whether it arrived as it was published, and not only among the kept messages. */
+  readonly wasHeard: boolean;
+}
+
+/**
+ * Everything published before the read has arrived before its reply, so `held` is complete up to the top, but for what
+ * was published before the subscription, or was lost on the way.
+ */
+export function catchUp({ position, top, kept, held }: CatchUpInput): CatchUp {
+  const isCovered = ({ epoch, seq }: Envelope) => epoch === top.epoch && (seq ?? 0) <= top.seq;
+  const heard = new Set(held.filter(isCovered));
+  const before = position ?? justBefore(heard, top);
+  const sameEpoch = before.epoch === top.epoch || before.epoch === ORIGIN.epoch;
+  const after = sameEpoch ? before.seq : 0;
+  const { gap, repaired } = account(after, top, kept.filter(isCovered), heard);
+  const isNew = ({ epoch, seq }: Envelope) => !sameEpoch || (epoch === top.epoch && (seq ?? 0) > after);
+  return {
+    gaps: [sameEpoch ? undefined : lostEpoch(before), gap].filter((one) => one !== undefined),
+    repaired,
+    messages: inOrder(kept, heard).map((message) => ({
+      message,
+      isNew: isNew(message),
+      wasHeard: heard.has(message),
+    })),
+    rest: held.filter((message) => !heard.has(message)),
+  };
+}
+
+type GapFound = CatchUp['gaps'][number];
+
+/** What of one epoch was not heard: nothing, all of it found among the kept messages, or lost. */
+function account(
+  after: number,
+  top: Position,
+  kept: readonly Envelope[],
+  heard: ReadonlySet<Envelope>,
+): { gap: GapFound | undefined; repaired: number } {
+  const unheard = missingBetween(after, top.seq, numbersOf(heard));
+  if (unheard === undefined) return { gap: undefined, repaired: 0 };
+  const common = { cause: 'loss', epoch: top.epoch } as const;
+  const missing = missingBetween(after, top.seq, numbersOf([...kept, ...heard]));
+  if (missing !== undefined) return { gap: { ...common, ...missing, repaired: false }, repaired: 0 };
+  return { gap: { ...common, ...unheard, lost: 0, repaired: true }, repaired: unheard.lost };
+}
+
+function lostEpoch({ epoch, seq }: Position): GapFound {
+  return { cause: 'epoch', epoch, from: seq + 1, to: undefined, lost: undefined, repaired: false };
+}
+
+/** Where a reader without a place stood: before the first message it heard, or at the top. */
+function justBefore(heard: ReadonlySet<Envelope>, top: Position): Position {
+  const [first] = heard;
+  return first?.seq === undefined ? top : { epoch: top.epoch, seq: first.seq - 1 };
+}
+
+function numbersOf(messages: Iterable<Envelope>): number[] {
+  return Array.from(messages, ({ seq }) => seq ?? 0).sort((a, b) => a - b);
+}
+
+/** Each place once; a message that was heard stands for the same one as it was kept. */
+function inOrder(kept: readonly Envelope[], heard: ReadonlySet<Envelope>): Envelope[] {
+  const byPlace = new Map<string, Envelope>();
+  for (const message of [...kept, ...heard]) byPlace.set(`${message.epoch}-${message.seq}`, message);
+  return [...byPlace.values()].sort((a, b) => (a.epoch ?? 0) - (b.epoch ?? 0) || (a.seq ?? 0) - (b.seq ?? 0));
+}

@@ -1,0 +1,45 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { createClient } from 'redis';
+import { afterAll, beforeAll } from 'vitest';
+import { RedisConnection } from '../../connection.ts';
+import { silentLogger } from '../support.ts';
+import { describeTransport } from './transport.ts';
+
+let server: LocalRedis;
+beforeAll(async () => {
+  server = await startLocalRedis();
+});
+afterAll(() => server.kill());
+
+describeTransport('redis', async () => {
+  const connections: RedisConnection[] = [];
+  const admin = createClient({ url: server.url });
+  await admin.connect();
+  return {
+    link() {
+      const connection = new RedisConnection({ url: server.url, logger: silentLogger });
+      connections.push(connection);
+      return connection.publishing;
+    },
+    async publishRaw(channel, frame) {
+      await admin.publish(channel, Buffer.from(frame));
+    },
+    async flush() {
+      // An epoch is a millisecond of the server: two memories within the same one could not be told apart.
+      await sleep(2);
+      await admin.flushAll();
+    },
+    async cut() {
+      await server.kill();
+      admin.destroy();
+    },
+    async restore() {
+      await server.start();
+    },
+    async close() {
+      await Promise.all(connections.map((connection) => connection.close()));
+      if (admin.isOpen) admin.destroy();
+    },
+  };
+});

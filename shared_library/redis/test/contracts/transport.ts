@@ -1,0 +1,414 @@
+// The contract of the Transport port: every adapter passes the same tests.
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ChannelSpec } from '../../core/channel.ts';
+import { decodeEnvelope, type Envelope, encodeEnvelope } from '../../core/envelope.ts';
+import type { Outgoing, Transport } from '../../core/ports.ts';
+import { ORIGIN } from '../../core/sequence.ts';
+import type { LinkStatus } from '../../core/status.ts';
+
+/** One adapter under test: links to one server, and what only the outside can do to that server. */
+export interface TransportFixture {
+  /** A new link; the fixture closes it. */
+  link(): Transport;
+  /** Publishes bytes as a stranger does, past the port. */
+  publishRaw(channel: string, frame: Uint8Array): Promise<void>;
+  /** The server forgets everything, as a restart without persistence does; links stay up. */
+  flush(): Promise<void>;
+  /** Cuts every link and resolves; what can come back does so by itself, or by `restore`. */
+  cut(): Promise<void>;
+  restore(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Channels of each kind, with names of their own for each test. */
+let count = 0;
+const spec = (kind: ChannelSpec['kind'], history = 0): ChannelSpec => ({
+  name: `CONTRACT_${kind}_${++count}`,
+  kind,
+  history,
+});
+
+export function describeTransport(name: string, setUp: () => Promise<TransportFixture>): void {
+  describe(`transport contract: ${name}`, () => {
+    let fixture: TransportFixture;
+    let publishing: Transport;
+    let subscribing: Transport;
+
+    beforeEach(async () => {
+      fixture = await setUp();
+      publishing = fixture.link();
+      subscribing = fixture.link();
+      await Promise.all([publishing.connect(), subscribing.connect()]);
+    });
+    afterEach(() => fixture.close());
+
+    describe('publish', () => {
+      it('numbers a batch without holes and tells the first position and the receivers', async () => {
+        const channel = spec('event');
+        const { frames } = await listen(subscribing, channel);
+        const first = await publishing.publish(channel, batch(3));
+        const second = await publishing.publish(channel, batch(2));
+        expect(first.receivers).toBe(1);
+        expect(first.first?.seq).toBe(1);
+        expect(second.first).toEqual({ epoch: first.first?.epoch, seq: 4 });
+        await frames.reach(5);
+        expect(frames.all.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+        expect(new Set(frames.all.map(({ epoch }) => epoch))).toEqual(new Set([first.first?.epoch]));
+      });
+
+      it('adds epoch, number and server time, and leaves the rest of the message as it was', async () => {
+        const channel = spec('event');
+        const { frames } = await listen(subscribing, channel);
+        const before = Date.now();
+        await publishing.publish(channel, [outgoing({ text: 'ünï "quoted" \\ \n 漢字 💹' })]);
+        await frames.reach(1);
+        const [message] = frames.all;
+        expect(message).toMatchObject({
+          message_type: 'test',
+          sender: 'contract',
+          data: { text: 'ünï "quoted" \\ \n 漢字 💹' },
+        });
+        expect(message?.at).toBeGreaterThanOrEqual(before - 60_000);
+        expect(message?.epoch).toBeGreaterThan(1_600_000_000_000);
+      });
+
+      it('keeps an epoch while the server remembers, and begins a larger one when it does not', async () => {
+        const channel = spec('state');
+        const before = await publishing.publish(channel, batch(1));
+        const same = await publishing.publish(channel, batch(1));
+        await fixture.flush();
+        const after = await publishing.publish(channel, batch(1));
+        expect(same.first?.epoch).toBe(before.first?.epoch);
+        expect(after.first?.seq).toBe(1);
+        expect(after.first?.epoch).toBeGreaterThan(before.first?.epoch ?? 0);
+      });
+
+      it('counts two publishers in one order', async () => {
+        const channel = spec('event');
+        const other = fixture.link();
+        await other.connect();
+        const { frames } = await listen(subscribing, channel);
+        await Promise.all(
+          Array.from({ length: 20 }, (_, index) =>
+            (index % 2 ? other : publishing).publish(channel, batch(5)),
+          ),
+        );
+        await frames.reach(100);
+        expect(frames.all.map(({ seq }) => seq)).toEqual(
+          Array.from({ length: 100 }, (_, index) => index + 1),
+        );
+      });
+
+      it('does not number a plain channel and keeps nothing of it', async () => {
+        const channel = spec('plain');
+        const { frames } = await listen(subscribing, channel);
+        const receipt = await publishing.publish(channel, batch(2));
+        await frames.reach(2);
+        expect(receipt).toEqual({ first: undefined, receivers: 1 });
+        expect(frames.all.every((message) => message.seq === undefined && message.epoch === undefined)).toBe(
+          true,
+        );
+        expect(await publishing.read(channel)).toEqual({ position: ORIGIN, entries: [] });
+      });
+
+      it('takes a batch of 128 messages and a message of 250 KiB', async () => {
+        const channel = spec('event');
+        const { frames } = await listen(subscribing, channel);
+        await publishing.publish(channel, batch(128));
+        await publishing.publish(channel, [outgoing({ text: 'x'.repeat(250 * 1024) })]);
+        await frames.reach(129);
+        expect(String(frames.all[128]?.data.text).length).toBe(250 * 1024);
+      });
+    });
+
+    describe('read', () => {
+      it('finds nothing where nothing was published', async () => {
+        for (const kind of ['state', 'event', 'command'] as const) {
+          expect(await subscribing.read(spec(kind, kind === 'event' ? 10 : 0))).toEqual({
+            position: ORIGIN,
+            entries: [],
+          });
+        }
+      });
+
+      it('gives the last value of each key of a state channel, in the order of publication', async () => {
+        const channel = spec('state');
+        const receipt = await publishing.publish(channel, [
+          outgoing({ n: 1 }, 'a'),
+          outgoing({ n: 2 }, 'b'),
+          outgoing({ n: 3 }, 'a'),
+          outgoing({ n: 4 }, 'c'),
+        ]);
+        const { position, entries } = await subscribing.read(channel);
+        expect(position).toEqual({ epoch: receipt.first?.epoch, seq: 4 });
+        expect(
+          entries
+            .map(decodeEnvelope)
+            .map(({ data, seq }) => [data.n, seq])
+            .sort(byNumber),
+        ).toEqual([
+          [2, 2],
+          [3, 3],
+          [4, 4],
+        ]);
+      });
+
+      it('gives only what came after a position of the same epoch, and everything after one of another', async () => {
+        for (const channel of [spec('state'), spec('event', 10)]) {
+          const { first } = await publishing.publish(channel, [
+            outgoing({ n: 1 }, 'a'),
+            outgoing({ n: 2 }, 'b'),
+            outgoing({ n: 3 }, 'c'),
+          ]);
+          const epoch = first?.epoch ?? 0;
+          const numbers = async (since: { epoch: number; seq: number }) =>
+            (await subscribing.read(channel, since)).entries
+              .map((frame) => decodeEnvelope(frame).seq ?? 0)
+              .sort((a, b) => a - b);
+          expect(await numbers({ epoch, seq: 1 })).toEqual([2, 3]);
+          expect(await numbers({ epoch, seq: 3 })).toEqual([]);
+          expect(await numbers({ epoch: epoch - 1, seq: 2 })).toEqual([1, 2, 3]);
+        }
+      });
+
+      it('keeps as much history as the channel asks for, and none of a command', async () => {
+        const event = spec('event', 3);
+        await publishing.publish(event, batch(5));
+        const { position, entries } = await subscribing.read(event);
+        expect(position.seq).toBe(5);
+        expect(entries.map((frame) => decodeEnvelope(frame).seq)).toEqual([3, 4, 5]);
+
+        const command = spec('command');
+        await publishing.publish(command, batch(2));
+        expect((await subscribing.read(command)).entries).toEqual([]);
+        expect((await subscribing.read(command)).position.seq).toBe(2);
+      });
+
+      it('is a barrier: what was published before it has arrived before its reply', async () => {
+        const channel = spec('event');
+        const { frames } = await listen(subscribing, channel);
+        for (let round = 1; round <= 50; round++) {
+          await publishing.publish(channel, batch(7));
+          const { position } = await subscribing.read(channel, ORIGIN);
+          expect(frames.all.at(-1)?.seq).toBe(position.seq);
+          expect(position.seq).toBe(round * 7);
+        }
+      });
+    });
+
+    describe('subscribe', () => {
+      it('delivers from the moment it resolves, bytes as a stranger published them', async () => {
+        const channel = spec('plain');
+        const seen: Uint8Array[] = [];
+        let arrived = () => {};
+        const done = new Promise<void>((resolve) => {
+          arrived = resolve;
+        });
+        await subscribing.subscribe(channel, (frame) => {
+          seen.push(Uint8Array.from(frame));
+          arrived();
+        });
+        await fixture.publishRaw(channel.name, new Uint8Array([0, 255, 13, 10, 43, 36]));
+        await done;
+        expect(seen).toEqual([new Uint8Array([0, 255, 13, 10, 43, 36])]);
+      });
+
+      it('hears nothing after it was ended, and can be begun again', async () => {
+        const channel = spec('event');
+        const first = await listen(subscribing, channel);
+        await publishing.publish(channel, batch(1));
+        await first.frames.reach(1);
+        first.unsubscribe();
+        const second = await listen(subscribing, channel);
+        await publishing.publish(channel, batch(1));
+        await second.frames.reach(1);
+        expect(first.frames.all.length).toBe(1);
+        expect(second.frames.all.map(({ seq }) => seq)).toEqual([2]);
+      });
+
+      it('contains a listener that throws', async () => {
+        const channel = spec('event');
+        let calls = 0;
+        await subscribing.subscribe(channel, () => {
+          calls++;
+          throw new Error('thrown by a listener');
+        });
+        await publishing.publish(channel, batch(100));
+        await subscribing.read(channel);
+        expect(calls).toBe(100);
+      });
+
+      it('outlives a link that was cut, and tells of it', async () => {
+        const channel = spec('event', 10);
+        const { frames } = await listen(subscribing, channel);
+        const statuses: LinkStatus[] = [];
+        const back = new Promise<void>((resolve) => {
+          subscribing.onStatus((status) => {
+            statuses.push(status);
+            if (status.type === 'connected') resolve();
+          });
+        });
+        const publisherBack = connectedAgain(publishing);
+        await fixture.cut();
+        await fixture.restore();
+        await Promise.all([back, publisherBack]);
+        await publishing.publish(channel, batch(1));
+        await frames.reach(1);
+        expect(statuses.map(({ type }) => type).filter((type) => type !== 'reconnecting')).toEqual([
+          'disconnected',
+          'connected',
+        ]);
+        expect(statuses.at(-1)).toMatchObject({ type: 'connected', generation: 2 });
+      });
+    });
+
+    describe('lease', () => {
+      it('is held by one, and its token grows', async () => {
+        const channel = spec('state');
+        const mine = publishing.lease(channel);
+        const theirs = subscribing.lease(channel);
+        const token = await mine.acquire(60_000);
+        expect(token).toBeGreaterThan(0);
+        expect(await theirs.acquire(60_000)).toBeUndefined();
+        expect(await mine.renew(token ?? 0, 60_000)).toBe(true);
+        expect(await theirs.renew((token ?? 0) + 1, 60_000)).toBe(false);
+        expect(await theirs.release((token ?? 0) + 1)).toBe(false);
+        expect(await mine.release(token ?? 0)).toBe(true);
+        const next = await theirs.acquire(60_000);
+        expect(next).toBeGreaterThan(token ?? 0);
+        expect(await mine.renew(token ?? 0, 60_000)).toBe(false);
+      });
+
+      it('fences: all of a batch is refused without the token, and nothing of it is seen or counted', async () => {
+        const channel = spec('state');
+        const { frames } = await listen(subscribing, channel);
+        const token = (await publishing.lease(channel).acquire(60_000)) ?? 0;
+        for (const wrong of [undefined, token - 1, token + 1]) {
+          await expect(publishing.publish(channel, batch(3), wrong)).rejects.toMatchObject({
+            code: 'TICKBUS_FENCED',
+          });
+        }
+        const { first } = await publishing.publish(channel, batch(2), token);
+        await frames.reach(2);
+        expect(first?.seq).toBe(1);
+        expect(frames.all.map(({ seq }) => seq)).toEqual([1, 2]);
+      });
+
+      it('refuses a holder whose lease has ended, even when nobody has taken it', async () => {
+        const channel = spec('state');
+        const lease = publishing.lease(channel);
+        const token = (await lease.acquire(60_000)) ?? 0;
+        await lease.release(token);
+        await expect(publishing.publish(channel, batch(1), token)).rejects.toMatchObject({
+          code: 'TICKBUS_FENCED',
+        });
+        await publishing.publish(channel, batch(1));
+      });
+
+      it('begins a new epoch with every lease, and keeps the last values', async () => {
+        const channel = spec('state');
+        const before = await publishing.publish(channel, [outgoing({ n: 1 }, 'a')]);
+        const token = (await publishing.lease(channel).acquire(60_000)) ?? 0;
+        const after = await publishing.publish(channel, [outgoing({ n: 2 }, 'b')], token);
+        expect(after.first?.epoch).toBeGreaterThan(before.first?.epoch ?? 0);
+        expect(after.first?.seq).toBe(1);
+        const { entries } = await subscribing.read(channel);
+        expect(entries.map((frame) => decodeEnvelope(frame).data.n).sort()).toEqual([1, 2]);
+      });
+    });
+
+    describe('the link', () => {
+      it('refuses at once what it is given while it is down, and sends none of it later', async () => {
+        const channel = spec('event');
+        const down = new Promise<void>((resolve) => {
+          publishing.onStatus((status) => status.type === 'disconnected' && resolve());
+        });
+        const back = connectedAgain(publishing);
+        await fixture.cut();
+        await down;
+        const refused = publishing.publish(channel, batch(1));
+        await expect(refused).rejects.toMatchObject({ code: 'TICKBUS_NOT_CONNECTED', retryable: true });
+        await fixture.restore();
+        await back;
+        expect((await publishing.publish(channel, batch(1))).first?.seq).toBe(1);
+      });
+
+      it('contains a status listener that throws', async () => {
+        const link = fixture.link();
+        const heard: string[] = [];
+        link.onStatus(() => {
+          throw new Error('thrown by a listener');
+        });
+        link.onStatus(({ type }) => heard.push(type));
+        await link.connect();
+        expect(heard).toContain('connected');
+      });
+
+      it('can be asked to connect again and again, and is told once', async () => {
+        const link = fixture.link();
+        const heard: string[] = [];
+        link.onStatus(({ type }) => heard.push(type));
+        await Promise.all([link.connect(), link.connect()]);
+        await link.connect();
+        expect(heard.filter((type) => type === 'connected')).toEqual(['connected']);
+      });
+
+      it('is over when it was closed', async () => {
+        const channel = spec('event');
+        const link = fixture.link();
+        await link.connect();
+        await link.close();
+        await link.close();
+        for (const call of [
+          link.connect(),
+          link.publish(channel, batch(1)),
+          link.read(channel),
+          link.subscribe(channel, () => {}),
+        ]) {
+          await expect(call).rejects.toMatchObject({ code: 'TICKBUS_CLOSED' });
+        }
+      });
+    });
+  });
+}
+
+function outgoing(data: Record<string, unknown>, key = 'key'): Outgoing {
+  return { json: encodeEnvelope({ message_type: 'test', data, timestamp: 1, sender: 'contract' }), key };
+}
+
+function batch(size: number): Outgoing[] {
+  return Array.from({ length: size }, (_, index) => outgoing({ index }, `key-${index}`));
+}
+
+/** Everything a subscription hears, and a way to wait until it is so many. */
+class Frames {
+  readonly all: Envelope[] = [];
+  #waiting: { count: number; resolve: () => void }[] = [];
+
+  add(frame: Uint8Array): void {
+    this.all.push(decodeEnvelope(frame));
+    for (const { count, resolve } of this.#waiting) if (this.all.length >= count) resolve();
+  }
+
+  reach(count: number): Promise<void> {
+    if (this.all.length >= count) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ count, resolve }));
+  }
+}
+
+async function listen(transport: Transport, channel: ChannelSpec) {
+  const frames = new Frames();
+  const unsubscribe = await transport.subscribe(channel, (frame) => frames.add(frame));
+  return { frames, unsubscribe };
+}
+
+function connectedAgain(transport: Transport): Promise<void> {
+  return new Promise((resolve) => {
+    transport.onStatus((status) => status.type === 'connected' && resolve());
+  });
+}
+
+function byNumber(a: unknown[], b: unknown[]): number {
+  return Number(a[0]) - Number(b[0]);
+}

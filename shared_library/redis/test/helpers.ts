@@ -1,0 +1,257 @@
+// What several tests need: channels, raw frames, a recorder to wait on, a logger that remembers, and transports with faults.
+
+import { z } from 'zod';
+import { ManualClock } from '../adapters/manual-clock.ts';
+import { type MemoryConnection as Links, MemoryServer } from '../adapters/memory.ts';
+import { defineChannel } from '../core/channel.ts';
+import type { Envelope } from '../core/envelope.ts';
+import type {
+  ChannelState,
+  LeaseOperations,
+  Logger,
+  Outgoing,
+  Receipt,
+  Transport,
+  Unsubscribe,
+} from '../core/ports.ts';
+import { ORIGIN, type Position } from '../core/sequence.ts';
+import type { Gap, LinkStatus, SubscriberStatus } from '../core/status.ts';
+import { Publisher, type PublisherSettings } from '../engine/publisher.ts';
+import {
+  type ExpiredMessage,
+  type HandlerError,
+  type InvalidMessage,
+  Subscriber,
+} from '../engine/subscriber.ts';
+import { MemoryConnection } from '../testing.ts';
+
+const tick = z.object({ symbol: z.string(), price: z.number() });
+const note = z.object({ n: z.number() });
+
+/** Kind `state`, keyed by symbol. */
+export const PRICES = defineChannel('PRICES', { kind: 'state', key: 'symbol', messages: { tick } });
+/** Kind `event`, with the last ten kept. */
+export const FILLS = defineChannel('FILLS', { kind: 'event', history: 10, messages: { note } });
+/** Kind `event`, with nothing kept, of two types. */
+export const ALERTS = defineChannel('ALERTS', {
+  kind: 'event',
+  messages: { note, alarm: z.object({ n: z.number(), level: z.string() }) },
+});
+export const COMMANDS = defineChannel('COMMANDS', {
+  kind: 'command',
+  expiresInMs: 1_000,
+  messages: { note },
+});
+/** Kind `plain`. */
+export const CHAT = defineChannel('CHAT', { kind: 'plain', messages: { note } });
+
+const utf8 = new TextEncoder();
+
+/** A document as it stands on the wire. */
+export function frameOf(document: unknown): Uint8Array {
+  return utf8.encode(JSON.stringify(document));
+}
+
+/** The envelope of a `note`, numbered when a position is given. */
+export function noteEnvelope(n: number, position?: Position): Envelope {
+  return { ...position, message_type: 'note', data: { n }, timestamp: 1, sender: 'test' };
+}
+
+/** Lets everything happen that is ready to happen, turn by turn of the event loop. */
+export async function turns(count = 5): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** The error that a promise rejects with, or a function throws; fails when there is none. */
+export async function errorOf(outcome: Promise<unknown> | (() => unknown)): Promise<unknown> {
+  try {
+    await (typeof outcome === 'function' ? outcome() : outcome);
+  } catch (error) {
+    return error;
+  }
+  throw new Error('Nothing was thrown.');
+}
+
+/** A promise and its ends. */
+export function deferred<T = void>() {
+  let resolve!: (value: T) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<T>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
+}
+
+/** Remembers what it is given, and lets a test wait for it. */
+export class Recorder<T> {
+  readonly items: T[] = [];
+  #waiting: (() => void)[] = [];
+
+  readonly add = (item: T): void => {
+    this.items.push(item);
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const look of waiting) look();
+  };
+
+  /** Resolves with the first item that fits, also one that is there already. */
+  async first(fits: (item: T) => boolean): Promise<T> {
+    for (;;) {
+      const found = this.items.find(fits);
+      if (found !== undefined) return found;
+      await new Promise<void>((look) => this.#waiting.push(look));
+    }
+  }
+
+  /** Resolves when at least so many items are there. */
+  async reaches(count: number): Promise<readonly T[]> {
+    while (this.items.length < count) await new Promise<void>((look) => this.#waiting.push(look));
+    return this.items;
+  }
+}
+
+export interface LogLine {
+  readonly level: keyof Logger;
+  readonly fields: object;
+  readonly message: string;
+}
+
+export function recordingLogger(): Logger & { readonly lines: LogLine[] } {
+  const lines: LogLine[] = [];
+  const level = (name: keyof Logger) => (fields: object, message: string) => {
+    lines.push({ level: name, fields, message });
+  };
+  return { lines, debug: level('debug'), info: level('info'), warn: level('warn'), error: level('error') };
+}
+
+/** A transport that does what the test puts in its `on...` fields; by default everything succeeds and nothing is kept. */
+export class FakeTransport implements Transport {
+  readonly published: (readonly Outgoing[])[] = [];
+  readonly reads: (Position | undefined)[] = [];
+  onPublish: (batch: readonly Outgoing[]) => Promise<Receipt> = async () => ({
+    first: { epoch: 1, seq: 1 },
+    receivers: 0,
+  });
+  onRead: (since: Position | undefined) => Promise<ChannelState> = async () => ({
+    position: ORIGIN,
+    entries: [],
+  });
+  onSubscribe: () => Promise<void> = async () => {};
+  #onFrame: (frame: Uint8Array) => void = () => {};
+  #onStatus: (status: LinkStatus) => void = () => {};
+
+  async connect(): Promise<void> {}
+
+  publish(_channel: unknown, batch: readonly Outgoing[]): Promise<Receipt> {
+    this.published.push(batch);
+    return this.onPublish(batch);
+  }
+
+  async subscribe(_channel: unknown, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
+    await this.onSubscribe();
+    this.#onFrame = onFrame;
+    return () => {
+      this.#onFrame = () => {};
+    };
+  }
+
+  read(_channel: unknown, since?: Position): Promise<ChannelState> {
+    this.reads.push(since);
+    return this.onRead(since);
+  }
+
+  lease(): LeaseOperations {
+    throw new Error('No lease here.');
+  }
+
+  onStatus(listener: (status: LinkStatus) => void): Unsubscribe {
+    this.#onStatus = listener;
+    return () => {};
+  }
+
+  async close(): Promise<void> {}
+
+  /** A message arrives. */
+  push(document: unknown): void {
+    this.#onFrame(frameOf(document));
+  }
+
+  /** The link tells something. */
+  tell(status: LinkStatus): void {
+    this.#onStatus(status);
+  }
+}
+
+/** A subscribing link that loses the messages that `loses` says. */
+class LossyTransport extends FakeTransport {
+  loses: (envelope: Envelope) => boolean = () => false;
+  readonly #inner: Transport;
+
+  constructor(inner: Transport) {
+    super();
+    this.#inner = inner;
+  }
+
+  override connect(): Promise<void> {
+    return this.#inner.connect();
+  }
+
+  override subscribe(...[channel, onFrame]: Parameters<Transport['subscribe']>): Promise<Unsubscribe> {
+    return this.#inner.subscribe(channel, (frame) => {
+      if (!this.loses(JSON.parse(new TextDecoder().decode(frame)))) onFrame(frame);
+    });
+  }
+
+  override read(...args: Parameters<Transport['read']>): Promise<ChannelState> {
+    this.reads.push(args[1]);
+    return this.#inner.read(...args);
+  }
+
+  override onStatus(listener: (status: LinkStatus) => void): Unsubscribe {
+    return this.#inner.onStatus(listener);
+  }
+}
+
+/** A publisher and a subscriber on a server in memory, a clock that stands still, and everything that is told. */
+export class Bench {
+  readonly clock = new ManualClock();
+  readonly server = new MemoryServer(this.clock);
+  readonly connection: Links = new MemoryConnection({ server: this.server });
+  readonly link = new LossyTransport(this.connection.subscribing);
+  readonly logger = recordingLogger();
+  readonly publisher: Publisher;
+  readonly subscriber: Subscriber;
+  readonly statuses: SubscriberStatus[] = [];
+  readonly invalid: InvalidMessage[] = [];
+  readonly handlerErrors: HandlerError[] = [];
+  readonly expired: ExpiredMessage[] = [];
+
+  constructor(settings: Partial<PublisherSettings> = {}) {
+    const { clock, logger } = this;
+    this.publisher = new Publisher({
+      transport: this.connection.publishing,
+      clock,
+      sender: 'bench',
+      ...settings,
+    });
+    this.subscriber = new Subscriber({ transport: this.link, clock, logger });
+    this.subscriber.on('status', (status) => this.statuses.push(status));
+    this.subscriber.on('invalid_message', (told) => this.invalid.push(told));
+    this.subscriber.on('handler_error', (told) => this.handlerErrors.push(told));
+    this.subscriber.on('expired', (told) => this.expired.push(told));
+  }
+
+  get gaps(): Gap[] {
+    return this.statuses.filter((status) => status.type === 'gap');
+  }
+
+  /** Publishes one `note` after the other, each in a call of its own. */
+  async notes(channel: typeof FILLS | typeof ALERTS | typeof COMMANDS | typeof CHAT, ...numbers: number[]) {
+    for (const n of numbers) await this.publisher.publish(channel, { n }, { type: 'note' });
+  }
+
+  async price(symbol: string, price: number): Promise<void> {
+    await this.publisher.publish(PRICES, { symbol, price });
+  }
+}

@@ -1,0 +1,304 @@
+// Connecting, failing to connect, losing the link: with a real server, and with what only pretends to be one.
+
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { freePort, type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { createClient } from 'redis';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { RedisConnection } from '../../connection.ts';
+import { CHANNELS } from '../../constants.ts';
+import type { TickbusError } from '../../errors.ts';
+import { RedisPublisher } from '../../publisher.ts';
+import { RedisSubscriber } from '../../subscriber.ts';
+import { RecordingLogger, silentLogger } from '../support.ts';
+
+const SECRET = 'hunter2%/:@ä';
+const tick = { symbol: 'AAPL', price: 100, timestamp: 1 };
+
+let redis: LocalRedis;
+let guarded: LocalRedis;
+const closing: (() => unknown)[] = [];
+beforeAll(async () => {
+  [redis, guarded] = await Promise.all([
+    startLocalRedis(),
+    startLocalRedis({ args: ['--requirepass', SECRET] }),
+  ]);
+});
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+afterAll(() => Promise.all([redis.kill(), guarded.kill()]));
+
+describe('a first connection that cannot come about fails fast, with one clear error', () => {
+  it('where nothing listens', async () => {
+    const port = await freePort();
+    const error = await failure({ host: '127.0.0.1', port });
+    expect(error).toMatchObject({ code: 'TICKBUS_CONNECT_FAILED', retryable: true });
+    expect(error.message).toContain(`127.0.0.1:${port}`);
+    expect(error.message).toContain('docker-compose up -d redis');
+  });
+
+  it('where the host does not exist', async () => {
+    const error = await failure({ host: 'no-such-host.invalid', port: 6379 });
+    expect(error.code).toBe('TICKBUS_CONNECT_FAILED');
+    expect(error.message).toContain('no-such-host.invalid:6379: the host name is not known');
+  });
+
+  it.each([
+    ['a wrong password', `:${encodeURIComponent('wrong-password')}@`, 'WRONGPASS'],
+    ['a wrong user', `bob:${encodeURIComponent(SECRET)}@`, 'WRONGPASS'],
+    ['no password where one is needed', '', 'NOAUTH'],
+  ])('with %s', async (_, credentials, word) => {
+    const error = await failure({ url: `redis://${credentials}127.0.0.1:${guarded.port}` });
+    expect(error).toMatchObject({ code: 'TICKBUS_AUTH_FAILED', retryable: false });
+    expect(error.message).toContain(word);
+    expect(error.message).toContain('Check the user and password');
+  });
+
+  it('where a web server answers', async () => {
+    const web = createHttpServer((_, response) => response.end('hello'));
+    const error = await failure({ port: await listen(web) });
+    expect(error.code).toBe('TICKBUS_CONNECT_FAILED');
+    expect(error.message).toContain('Check that it is Redis');
+  });
+
+  it('where another protocol speaks first', async () => {
+    const ssh = createServer((socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n'));
+    const error = await failure({ port: await listen(ssh), connectTimeoutMs: 300 });
+    expect(error.code).toBe('TICKBUS_CONNECT_FAILED');
+  });
+
+  it('where the server takes the connection and says nothing', async () => {
+    const mute = createServer(() => {});
+    const error = await failure({ port: await listen(mute), connectTimeoutMs: 300 });
+    expect(error.code).toBe('TICKBUS_CONNECT_FAILED');
+    expect(error.message).toContain('did not answer in time');
+  });
+
+  it('where the server repeats the password in its answer, masks it everywhere', async () => {
+    const old = createServer((socket) =>
+      socket.on('data', (data) => socket.write(`-ERR unknown command ${JSON.stringify(String(data))}\r\n`)),
+    );
+    const logger = new RecordingLogger();
+    const url = `redis://bob:${encodeURIComponent(SECRET)}@127.0.0.1:${await listen(old)}`;
+    const error = await failure({ url, logger });
+    expect(error.message).toContain('***');
+    const everything = [
+      error.message,
+      error.stack,
+      String(error.cause),
+      JSON.stringify(error.cause),
+      JSON.stringify(logger.lines),
+    ].join('\n');
+    expect(everything).not.toContain('hunter2');
+  });
+
+  it('and says so in the log once, for the subscriber too', async () => {
+    const logger = new RecordingLogger();
+    const port = await freePort();
+    const subscriber = new RedisSubscriber({ host: '127.0.0.1', port, logger });
+    closing.push(() => subscriber.close());
+    await expect(subscriber.startListening()).rejects.toMatchObject({ code: 'TICKBUS_CONNECT_FAILED' });
+    expect(logger.lines.filter(({ level }) => level === 'error').map(({ message }) => message)).toEqual([
+      expect.stringContaining(`127.0.0.1:${port}`),
+    ]);
+  });
+
+  it('and can be tried again on the same publisher', async () => {
+    const late = await startLocalRedis();
+    closing.push(() => late.kill());
+    await late.kill();
+    const publisher = new RedisPublisher({ url: late.url, logger: silentLogger });
+    closing.push(() => publisher.close());
+    await expect(publisher.publish(CHANNELS.PRICE_DATA, tick)).rejects.toMatchObject({
+      code: 'TICKBUS_CONNECT_FAILED',
+    });
+    await late.start();
+    await expect(publisher.publish(CHANNELS.PRICE_DATA, tick)).resolves.toMatchObject({
+      position: { seq: 1 },
+    });
+  });
+});
+
+describe('options that cannot be used are refused by the constructor', () => {
+  it.each([
+    ['url', { url: 'http://127.0.0.1' }],
+    ['url', { url: `redis//bob:${SECRET}@x` }],
+    ['url', { url: 'redis://127.0.0.1', host: 'x' }],
+    ['port', { port: 70_000 }],
+    ['port', { port: Number.NaN }],
+    ['db', { db: -1 }],
+    ['host', { host: `redis://bob:${SECRET}@127.0.0.1` }],
+    ['connectTimeoutMs', { connectTimeoutMs: 0 }],
+  ])('%s in %o', (field, options) => {
+    const make = () => new RedisPublisher(options);
+    expect(make).toThrow(expect.objectContaining({ code: 'TICKBUS_INVALID_OPTION', field }));
+    expect(make).not.toThrow(/hunter2/);
+  });
+});
+
+describe('an established link', () => {
+  it('logs in by URL, and works with a user and a password of special characters', async () => {
+    const publisher = new RedisPublisher({
+      url: `redis://default:${encodeURIComponent(SECRET)}@127.0.0.1:${guarded.port}`,
+    });
+    closing.push(() => publisher.close());
+    await expect(publisher.publish(CHANNELS.PRICE_DATA, tick)).resolves.toMatchObject({ receivers: 0 });
+  });
+
+  it('keeps the values of two databases apart', async () => {
+    const one = new RedisPublisher({ url: `${redis.url}/1` });
+    const two = new RedisPublisher({ url: redis.url, db: 2 });
+    closing.push(() => Promise.all([one.close(), two.close()]));
+    const [a, b] = await Promise.all([
+      one.publish(CHANNELS.BOT_STATUS, status),
+      two.publish(CHANNELS.BOT_STATUS, status),
+    ]);
+    expect([a.position?.seq, b.position?.seq]).toEqual([1, 1]);
+  });
+
+  it('is shared by publishers and subscribers of one service: two links in all, closed by their owner', async () => {
+    const connection = new RedisConnection({ url: redis.url });
+    closing.push(() => connection.close());
+    const publishers = [new RedisPublisher({ connection }), new RedisPublisher({ connection })];
+    const subscribers = [new RedisSubscriber({ connection }), new RedisSubscriber({ connection })];
+    subscribers[0]?.subscribe(CHANNELS.PRICE_DATA, () => {});
+    subscribers[1]?.subscribe(CHANNELS.BOT_STATUS, () => {});
+    await Promise.all(subscribers.map((subscriber) => subscriber.startListening()));
+    await Promise.all(publishers.map((publisher) => publisher.publish(CHANNELS.PRICE_DATA, tick)));
+    expect((await ownClients(redis)).length).toBe(2);
+    await publishers[0]?.close();
+    await publishers[1]?.publish(CHANNELS.PRICE_DATA, tick);
+  });
+
+  it('that drops is re-established, with its subscriptions', async () => {
+    const { publisher, subscriber, prices } = await pair({ url: redis.url });
+    const back = connectedAgain(subscriber);
+    await killClients(redis);
+    await back;
+    await publisherUp(publisher);
+    await publisher.publish(CHANNELS.PRICE_DATA, { ...tick, price: 200 });
+    await prices.until(200);
+  });
+
+  it('that drops is not re-established with reconnect: false', async () => {
+    const { publisher, subscriber } = await pair({ url: redis.url, reconnect: false });
+    const failed = new Promise((resolve) =>
+      subscriber.on('status', (one) => one.type === 'failed' && resolve(one)),
+    );
+    await killClients(redis);
+    await expect(failed).resolves.toMatchObject({ error: { code: 'TICKBUS_NOT_CONNECTED' } });
+    await expect(publisher.publish(CHANNELS.PRICE_DATA, tick)).rejects.toMatchObject({
+      code: expect.stringMatching(/NOT_CONNECTED|UNKNOWN/),
+    });
+  });
+
+  it('whose user loses his password while it is up stops trying, and says so without the secret', async () => {
+    const server = await startLocalRedis();
+    closing.push(() => server.kill());
+    const admin = createClient({ url: server.url });
+    await admin.connect();
+    closing.push(() => admin.destroy());
+    await admin.sendCommand(['ACL', 'SETUSER', 'bot', 'on', `>${SECRET}`, '~*', '&*', '+@all']);
+    const logger = new RecordingLogger();
+    const { subscriber } = await pair({
+      url: `redis://bot:${encodeURIComponent(SECRET)}@127.0.0.1:${server.port}`,
+      logger,
+    });
+    const failed = new Promise((resolve) =>
+      subscriber.on('status', (one) => one.type === 'failed' && resolve(one)),
+    );
+    await admin.sendCommand(['ACL', 'SETUSER', 'bot', 'resetpass', '>another']);
+    await admin.sendCommand(['CLIENT', 'KILL', 'USER', 'bot']);
+    await expect(failed).resolves.toMatchObject({ error: { code: 'TICKBUS_AUTH_FAILED' } });
+    expect(JSON.stringify(logger.lines)).not.toContain('hunter2');
+  });
+});
+
+const status = { bot: 'b', state: 'running' } as const;
+
+/** The error of a first publish with these options; whatever they reach must not hang it. */
+async function failure(options: ConstructorParameters<typeof RedisPublisher>[0]): Promise<TickbusError> {
+  const publisher = new RedisPublisher({ logger: silentLogger, ...options } as typeof options);
+  closing.push(() => publisher.close());
+  return publisher.publish(CHANNELS.PRICE_DATA, tick).then(
+    () => Promise.reject(new Error('The publish went through.')),
+    (error: TickbusError) => error,
+  );
+}
+
+async function listen(server: Server): Promise<number> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket.on('error', () => {}));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closing.push(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+async function pair(options: ConstructorParameters<typeof RedisConnection>[0]) {
+  const connection = new RedisConnection({ logger: silentLogger, ...options });
+  const publisher = new RedisPublisher({ connection, logger: silentLogger });
+  const subscriber = new RedisSubscriber({ connection, logger: silentLogger });
+  closing.push(
+    () => connection.close(),
+    () => subscriber.close(),
+    () => publisher.close(),
+  );
+  const prices = new Prices();
+  subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data }) => prices.add(data.price));
+  await subscriber.startListening();
+  await publisher.publish(CHANNELS.PRICE_DATA, tick);
+  await prices.until(tick.price);
+  return { publisher, subscriber, prices };
+}
+
+class Prices {
+  readonly #seen = new Set<number>();
+  readonly #waiting = new Map<number, () => void>();
+
+  add(price: number): void {
+    this.#seen.add(price);
+    this.#waiting.get(price)?.();
+  }
+
+  until(price: number): Promise<void> {
+    if (this.#seen.has(price)) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.set(price, resolve));
+  }
+}
+
+function connectedAgain(subscriber: RedisSubscriber): Promise<void> {
+  return new Promise((resolve) => subscriber.on('status', (one) => one.type === 'connected' && resolve()));
+}
+
+/** Its link is another one than the subscriber's, and may come back a moment later. */
+async function publisherUp(publisher: RedisPublisher): Promise<void> {
+  for (;;) {
+    const outcome = await publisher
+      .publish(CHANNELS.FEED_STATUS, { feed: 'probe', state: 'live' })
+      .catch((error: TickbusError) => error.code);
+    if (typeof outcome !== 'string') return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+async function ownClients(server: LocalRedis): Promise<string[]> {
+  const admin = createClient({ url: server.url });
+  await admin.connect();
+  const list = String(await admin.sendCommand(['CLIENT', 'LIST']));
+  admin.destroy();
+  return list.split('\n').filter((line) => / name=tickbus:/.test(line));
+}
+
+async function killClients(server: LocalRedis): Promise<void> {
+  const admin = createClient({ url: server.url });
+  await admin.connect();
+  await admin.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes']);
+  await admin.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub', 'SKIPME', 'yes']);
+  admin.destroy();
+}
