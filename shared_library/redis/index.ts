@@ -1,5 +1,6 @@
 // The public names, one by one.
 
+export { systemClock } from './adapters/system-clock.ts';
 export { RedisConnection, type RedisConnectionOptions } from './connection.ts';
 export { CHANNELS, CONFIG, type Config } from './constants.ts';
 export {

@@ -16,6 +16,7 @@ import type {
 import { ORIGIN, type Position } from '../core/sequence.ts';
 import type { LinkStatus } from '../core/status.ts';
 import { TickbusError } from '../errors.ts';
+import { systemClock } from './system-clock.ts';
 
 interface Kept {
   readonly position: Position;
@@ -46,7 +47,8 @@ export class MemoryServer {
   readonly #channels = new Map<string, ServerChannel>();
   #lastEpoch = ORIGIN.epoch;
 
-  constructor(clock: Clock) {
+  /** @param clock by which it stamps messages and ends leases; default: the system's */
+  constructor(clock: Clock = systemClock) {
     this.#clock = clock;
   }
 

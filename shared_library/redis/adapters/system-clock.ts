@@ -2,6 +2,7 @@
 
 import type { Clock } from '../core/ports.ts';
 
+/** The default of everything that takes a `clock`. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

@@ -1,0 +1,51 @@
+// What the demo runs on: the Redis of REDIS_URL, else a private server found on PATH, else memory.
+
+import { findRedisServer, startLocalRedis } from '@tickbus/local-redis';
+import { type Connection, type Logger, RedisConnection } from 'tickbus';
+import { MemoryConnection, MemoryServer } from 'tickbus/testing';
+
+export interface Embedded {
+  /** `redis` (REDIS_URL), `redis-server` or `valkey-server` (private), or `memory`. */
+  readonly transport: string;
+  /** For people: where it is, and why this one. */
+  readonly description: string;
+  /** A service's own links, as if it ran in a container of its own. */
+  connect(): Connection;
+  close(): Promise<void>;
+}
+
+export async function embed(redisUrl: string | undefined, logger: Logger): Promise<Embedded> {
+  const connections: Connection[] = [];
+  const remember = (connection: Connection) => {
+    connections.push(connection);
+    return connection;
+  };
+  const closeAll = () => Promise.all(connections.map((connection) => connection.close()));
+  if (redisUrl !== undefined) {
+    return {
+      transport: 'redis',
+      description: 'the Redis of REDIS_URL',
+      connect: () => remember(new RedisConnection({ url: redisUrl, logger })),
+      close: async () => void (await closeAll()),
+    };
+  }
+  if (findRedisServer() === undefined) {
+    const server = new MemoryServer();
+    return {
+      transport: 'memory',
+      description: 'memory, as no REDIS_URL is set and no redis-server or valkey-server is on PATH',
+      connect: () => remember(new MemoryConnection({ server })),
+      close: async () => void (await closeAll()),
+    };
+  }
+  const server = await startLocalRedis();
+  return {
+    transport: server.program,
+    description: `a private ${server.program} on ${server.host}:${server.port}`,
+    connect: () => remember(new RedisConnection({ url: server.url, logger })),
+    close: async () => {
+      await closeAll();
+      await server.kill();
+    },
+  };
+}

@@ -1,0 +1,218 @@
+// A simulated broker: a WebSocket server that speaks Alpaca's market data stream v2 and allows one connection.
+
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { type Logger, pino } from 'pino';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { codecFor } from './codec.ts';
+import { Faults } from './faults.ts';
+import { dataMessage, type ErrorCode } from './protocol.ts';
+import { type Credentials, Session } from './session.ts';
+import { createGenerator } from './sources/generator.ts';
+import type { PriceSource } from './sources/source.ts';
+
+/** How a simulated broker behaves; every option has a default. */
+export interface SimulatedBrokerOptions {
+  /** Where it listens; default 127.0.0.1. */
+  readonly host?: string;
+  /** Default 0: a free port, told by `port` of the result. */
+  readonly port?: number;
+  /** The one key that is accepted; default `local-key`. */
+  readonly key?: string;
+  /** The secret that belongs to it; default `local-secret`. */
+  readonly secret?: string;
+  /** Feeds in the account's plan, each at `/v2/<feed>`; default iex, delayed_sip and test. Others are refused with 409. */
+  readonly feeds?: readonly string[];
+  /** Authenticated connections allowed to one feed at a time; default 1. One more is refused with 406. */
+  readonly maxConnections?: number;
+  /** Symbols allowed in trades and quotes together, a wildcard never within it (405); default no limit. */
+  readonly symbolLimit?: number;
+  /** How long a client has to authenticate, milliseconds (404); default 10,000. */
+  readonly authTimeoutMs?: number;
+  /** Unsent bytes a client may let pile up before it is closed as too slow (407); default 16 MiB. */
+  readonly maxBufferedBytes?: number;
+  /** Default: a generator. Its first batch is asked for when the first client has subscribed; from then on it runs. */
+  readonly source?: PriceSource;
+  /** Default: silent. */
+  readonly logger?: Logger;
+}
+
+/** Counters since the start. */
+export interface BrokerStats {
+  /** Connections that are authenticated now. */
+  readonly connections: number;
+  /** The most there were at a time. */
+  readonly maxConcurrent: number;
+  /** Connections that were authenticated, ever. */
+  readonly accepted: number;
+  /** Connections that were refused with 406, ever. */
+  readonly refused: number;
+  /** Trades and quotes sent, each counted. */
+  readonly messagesSent: number;
+}
+
+/** The key and secret a broker accepts when it is not told others; for local work only. */
+export const LOCAL_CREDENTIALS: Credentials = { key: 'local-key', secret: 'local-secret' };
+
+/**
+ * Starts a simulated broker and resolves once it listens.
+ *
+ * @throws Error when the address cannot be listened on; the message says why.
+ */
+export async function startSimulatedBroker(options: SimulatedBrokerOptions = {}): Promise<SimulatedBroker> {
+  const { host = '127.0.0.1', port = 0 } = options;
+  // No compression, as a server may choose. (`closeTimeout` is new in ws and not yet in its types.)
+  const limits = { maxPayload: 1024 * 1024, closeTimeout: CLOSE_TIMEOUT_MS };
+  const server = new WebSocketServer({ ...limits, host, port, verifyClient: refuseUnknownPath });
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`The simulated broker cannot listen on ${host}:${port}: ${reason}`, { cause: error });
+  }
+  return new SimulatedBroker(server, options);
+}
+
+/** A running simulated broker; made by `startSimulatedBroker`. */
+export class SimulatedBroker implements AsyncDisposable {
+  /** Where a client connects to, e.g. `ws://127.0.0.1:40123/v2/iex`. */
+  readonly url: string;
+  readonly port: number;
+  /** Every symbol the broker can send. */
+  readonly symbols: readonly string[];
+  /** Misbehaviour on demand. */
+  readonly faults: Faults;
+  readonly #server: WebSocketServer;
+  readonly #options: SimulatedBrokerOptions;
+  readonly #source: PriceSource;
+  readonly #log: Logger;
+  readonly #sessions = new Set<Session>();
+  readonly #stopping = new AbortController();
+  readonly #counters = { maxConcurrent: 0, accepted: 0, refused: 0, messagesSent: 0 };
+  #running: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(server: WebSocketServer, options: SimulatedBrokerOptions) {
+    const { address, family, port } = server.address() as AddressInfo;
+    this.port = port;
+    this.url = `ws://${family === 'IPv6' ? `[${address}]` : address}:${port}/v2/iex`;
+    this.faults = new Faults(this.#sessions);
+    this.#server = server;
+    this.#options = options;
+    this.#source = options.source ?? createGenerator();
+    this.symbols = this.#source.symbols;
+    this.#log = options.logger ?? pino({ level: 'silent' });
+    server.on('connection', (socket, request) => this.#connect(socket, request));
+  }
+
+  /** The counters as they are now. */
+  get stats(): BrokerStats {
+    return { connections: this.#admitted().length, ...this.#counters };
+  }
+
+  /** Closes every connection (1001, going away) and stops listening. Resolves when all is closed; may be called again. */
+  close(): Promise<void> {
+    this.#closed ??= this.#shutDown();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #connect(socket: WebSocket, request: IncomingMessage): void {
+    const feed = feedOf(request) ?? '';
+    const log = this.#log.child({
+      feed,
+      client: `${request.socket.remoteAddress}:${request.socket.remotePort}`,
+    });
+    const session = new Session({
+      socket,
+      tcp: request.socket as Socket,
+      codec: codecFor(request.headers['content-type']),
+      feed,
+      credentials: headerCredentials(request),
+      authTimeoutMs: this.#options.authTimeoutMs ?? 10_000,
+      symbolLimit: this.#options.symbolLimit ?? Number.POSITIVE_INFINITY,
+      maxBufferedBytes: this.#options.maxBufferedBytes ?? 16 * 1024 * 1024,
+      faults: this.faults,
+      log,
+      admit: (asking, credentials) => this.#admit(asking, credentials),
+      onSubscribed: () => {
+        this.#running ??= this.#run();
+      },
+    });
+    this.#sessions.add(session);
+    socket.once('close', (code) => {
+      this.#sessions.delete(session);
+      log.info({ code }, 'A client has gone.');
+    });
+    log.info('A client has connected.');
+  }
+
+  #admit(session: Session, { key, secret }: Credentials): ErrorCode | undefined {
+    const { maxConnections = 1, feeds = ['iex', 'delayed_sip', 'test'] } = this.#options;
+    const expected = { ...LOCAL_CREDENTIALS, ...this.#options };
+    if (this.faults.authError !== undefined) return this.faults.authError;
+    if (key !== expected.key || secret !== expected.secret) return 402;
+    if (!feeds.includes(session.feed)) return 409;
+    if (this.#admitted().filter(({ feed }) => feed === session.feed).length >= maxConnections) {
+      this.#counters.refused += 1;
+      return 406;
+    }
+    this.#counters.accepted += 1;
+    this.#counters.maxConcurrent = Math.max(this.#counters.maxConcurrent, this.#admitted().length + 1);
+    return undefined;
+  }
+
+  #admitted(): readonly Session[] {
+    return [...this.#sessions].filter((session) => session.admitted);
+  }
+
+  async #run(): Promise<void> {
+    let tradeId = 0;
+    try {
+      for await (const events of this.#source.batches(this.#stopping.signal)) {
+        const messages = events.map((event) => dataMessage(event, event.kind === 'trade' ? ++tradeId : 0));
+        for (const session of this.#sessions) this.#counters.messagesSent += session.deliver(messages);
+      }
+      this.#log.info('The price source has come to its end.');
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return;
+      this.#log.error({ err: error }, 'The price source failed; every client is told and closed.');
+      this.faults.sendError(500);
+    }
+  }
+
+  async #shutDown(): Promise<void> {
+    this.#stopping.abort();
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.faults.recover();
+    this.faults.close();
+    await Promise.all([closed, this.#running]);
+  }
+}
+
+/** How long a client may take to answer a close before its connection is cut. */
+const CLOSE_TIMEOUT_MS = 1_000;
+
+function refuseUnknownPath(
+  { req }: { req: IncomingMessage },
+  answer: (accept: boolean, status?: number) => void,
+): void {
+  if (feedOf(req) === undefined) answer(false, 404);
+  else answer(true);
+}
+
+function feedOf(request: IncomingMessage): string | undefined {
+  return /^\/v2\/(\w+)(?:\?|$)/.exec(request.url ?? '')?.[1];
+}
+
+function headerCredentials({ headers }: IncomingMessage): Credentials | undefined {
+  const key = headers['apca-api-key-id'];
+  const secret = headers['apca-api-secret-key'];
+  if (typeof key !== 'string' || typeof secret !== 'string') return undefined;
+  return { key, secret };
+}

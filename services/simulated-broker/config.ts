@@ -1,0 +1,110 @@
+// The service's settings, from flags and environment variables; a flag wins over its variable.
+
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { LOCAL_CREDENTIALS } from './broker.ts';
+import { DEFAULT_SYMBOLS } from './sources/generator.ts';
+
+/** Each setting is the flag `--name` and the variable `BROKER_NAME`; its description is its line of the help text. */
+const settings = z.object({
+  port: number(isWhole(65_535), 'a whole number from 0 to 65535')
+    .default(8765)
+    .describe('port to listen on, 0 for a free one (default 8765)'),
+  host: text('an address').default('127.0.0.1').describe('address to listen on (default 127.0.0.1)'),
+  capture: text('a file').optional().describe('recorded session to replay instead of generated prices'),
+  speed: number((value) => value > 0, 'a number above 0')
+    .default(1)
+    .describe('pace of the replay: 1 as recorded, 2 twice as fast, Infinity (default 1)'),
+  seed: number(isWhole(2 ** 32 - 1), 'a whole number from 0 to 4294967295')
+    .default(1)
+    .describe('seed of the generated prices (default 1)'),
+  rate: number((value) => value >= 0.01 && value <= 100_000, 'a number from 0.01 to 100000')
+    .default(20)
+    .describe('generated events a second, all symbols together (default 20)'),
+  symbols: text('symbols separated by commas, such as AAPL,MSFT', /^[\w./:-]+(,[\w./:-]+)*$/)
+    .transform((list) => list.split(','))
+    .default([...DEFAULT_SYMBOLS])
+    .describe(`generated symbols (default ${DEFAULT_SYMBOLS.join(',')})`),
+  key: text('a key')
+    .default(LOCAL_CREDENTIALS.key)
+    .describe(`API key that is accepted (default ${LOCAL_CREDENTIALS.key})`),
+  secret: text('a secret')
+    .default(LOCAL_CREDENTIALS.secret)
+    .describe(
+      `its secret; the variable keeps it out of the process list (default ${LOCAL_CREDENTIALS.secret})`,
+    ),
+});
+
+/** The settings of the simulated broker. Without `capture`, prices are generated. */
+export type Config = z.infer<typeof settings>;
+
+/** Settings that cannot be used; the message has one line a mistake and never repeats a secret. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/**
+ * Reads the settings; `'help'` when help was asked for.
+ *
+ * @param args the command line without the program
+ * @throws ConfigError
+ */
+export function readConfig(
+  args: string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Config | 'help' {
+  const flags = parseFlags(args);
+  if (flags.help === true) return 'help';
+  const given = NAMES.map((name) => [name, flags[name] ?? env[variableOf(name)]]);
+  const { data, error } = settings.safeParse(Object.fromEntries(given));
+  if (error === undefined) return data;
+  const mistakes = error.issues.map(({ path, message }) => {
+    const name = String(path[0]);
+    return `--${name} (or ${variableOf(name)}) must be ${message}.`;
+  });
+  throw new ConfigError(mistakes.join('\n'));
+}
+
+/** The text of `--help`. */
+export function helpText(): string {
+  const lines = Object.entries(settings.shape).map(
+    ([name, { description }]) => `  --${name.padEnd(8)} ${variableOf(name).padEnd(15)} ${description}`,
+  );
+  return `A simulated broker: speaks Alpaca's market data stream v2, allows one connection.\n\n${lines.join('\n')}\n`;
+}
+
+const NAMES = Object.keys(settings.shape);
+
+function parseFlags(args: string[]): Readonly<Record<string, string | boolean | undefined>> {
+  const flags = NAMES.map((name) => [name, { type: 'string' as const }]);
+  try {
+    return parseArgs({
+      args,
+      options: { ...Object.fromEntries(flags), help: { type: 'boolean', short: 'h' } },
+    }).values as Record<string, string | boolean | undefined>;
+  } catch (error) {
+    // Node adds advice on dashes and positional arguments after the first sentence, which would mislead here.
+    const [reason] = String(error instanceof Error ? error.message : error).split(/\.?\n|\. /);
+    throw new ConfigError(`${reason}. See --help for the flags there are.`, { cause: error });
+  }
+}
+
+function variableOf(name: string): string {
+  return `BROKER_${name.toUpperCase()}`;
+}
+
+/** A text setting; `expected` completes the sentence "must be ...". */
+function text(expected: string, pattern = /\S/) {
+  return z.string().trim().regex(pattern, expected);
+}
+
+/** A number setting, written in text; `expected` completes the sentence "must be ...". */
+function number(isValid: (value: number) => boolean, expected: string) {
+  return text(expected)
+    .transform(Number)
+    .refine((value) => isValid(value), expected);
+}
+
+function isWhole(highest: number): (value: number) => boolean {
+  return (value) => Number.isInteger(value) && value >= 0 && value <= highest;
+}

@@ -1,0 +1,38 @@
+// The simulated broker as a process: settings, start, log, graceful end.
+
+import closeWithGrace from 'close-with-grace';
+import { pino } from 'pino';
+import { startSimulatedBroker } from './broker.ts';
+import { type Config, helpText, readConfig } from './config.ts';
+import { openCaptureSource } from './sources/capture.ts';
+import { createGenerator } from './sources/generator.ts';
+import type { PriceSource } from './sources/source.ts';
+
+const logger = pino({ name: 'simulated-broker' });
+
+try {
+  const config = readConfig(process.argv.slice(2), process.env);
+  if (config === 'help') process.stdout.write(helpText());
+  else await serve(config);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
+
+async function serve(config: Config): Promise<void> {
+  const { host, port, key, secret } = config;
+  const source = await openSource(config);
+  const broker = await startSimulatedBroker({ host, port, key, secret, source, logger });
+  closeWithGrace({ delay: 5_000, logger }, async ({ err, signal }) => {
+    if (err) logger.fatal({ err }, 'The simulated broker fails and closes.');
+    else logger.info({ signal, ...broker.stats }, 'The simulated broker closes.');
+    await broker.close();
+  });
+  logger.info({ url: broker.url, symbols: broker.symbols }, 'The simulated broker is ready.');
+}
+
+async function openSource({ capture, speed, symbols, rate, seed }: Config): Promise<PriceSource> {
+  if (capture !== undefined) return openCaptureSource({ path: capture, speed });
+  logger.info({ symbols, rate, seed }, 'Prices are generated.');
+  return createGenerator({ symbols, rate, seed });
+}

@@ -1,0 +1,91 @@
+// A price source that makes prices up: a seeded random walk of quotes and trades.
+
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import type { MarketEvent } from '@tickbus/capture';
+import { createRandom } from './random.ts';
+import type { PriceSource } from './source.ts';
+
+/** What the generator makes. */
+export interface GeneratorOptions {
+  /** Default: AAPL, MSFT, TSLA, NVDA, SPY. */
+  readonly symbols?: readonly string[];
+  /** Events a second over all symbols together, from 0.01 to 100,000; default 20. */
+  readonly rate?: number;
+  /** Events are the same for the same seed and symbols, apart from their timestamps; default 1. */
+  readonly seed?: number;
+}
+
+/** The symbols of a generator that is not told others. */
+export const DEFAULT_SYMBOLS: readonly string[] = ['AAPL', 'MSFT', 'TSLA', 'NVDA', 'SPY'];
+
+/**
+ * A price source with a steady rate: what is due is counted from the start, so late timers do not add up to drift, and
+ * everything due at a tick (10 ms at the shortest) comes as one batch.
+ *
+ * @throws RangeError when there is no symbol or the rate is outside its range
+ */
+export function createGenerator(options: GeneratorOptions = {}): PriceSource {
+  const { symbols = DEFAULT_SYMBOLS, rate = 20, seed = 1 } = options;
+  if (symbols.length === 0) throw new RangeError('The generator needs at least one symbol.');
+  if (!(rate >= 0.01 && rate <= 100_000)) {
+    throw new RangeError(
+      `The generator's rate must be from 0.01 to 100,000 events a second, but it is ${rate}.`,
+    );
+  }
+  return {
+    symbols,
+    async *batches(signal) {
+      const next = createRandomWalk(symbols, seed);
+      const start = performance.now();
+      for (let made = 0; ; ) {
+        signal.throwIfAborted();
+        const due = Math.floor(((performance.now() - start) * rate) / 1000) - made;
+        const timestamp = Date.now();
+        const batch = Array.from({ length: Math.min(due, LARGEST_BATCH) }, () => next(timestamp));
+        made += batch.length;
+        if (batch.length > 0) yield batch;
+        if (due > LARGEST_BATCH) await setImmediate();
+        else await setTimeout(untilNext(made, rate, start), undefined, { signal });
+      }
+    },
+  };
+}
+
+/**
+ * A market that walks at random: each call is the next event, a quote three times out of four, of a symbol picked at random.
+ * Prices are whole cents and stay above 1; the bid is always below the ask; a trade is at the bid or at the ask.
+ */
+export function createRandomWalk(
+  symbols: readonly string[],
+  seed: number,
+): (timestamp: number) => MarketEvent {
+  const random = createRandom(seed);
+  const whole = (from: number, to: number) => from + Math.floor(random() * (to - from + 1));
+  const markets = symbols.map((symbol) => ({ symbol, cents: whole(5_000, 50_000) }));
+  return (timestamp) => {
+    const market = markets[whole(0, markets.length - 1)];
+    if (market === undefined) throw new Error('A random walk needs at least one symbol.');
+    const { symbol } = market;
+    const step = Math.max(1, Math.round(market.cents * LARGEST_STEP));
+    market.cents = Math.max(LOWEST_CENTS, market.cents + whole(-step, step));
+    const bid = (market.cents - whole(1, 3)) / 100;
+    const ask = (market.cents + whole(0, 2)) / 100;
+    if (random() < TRADE_SHARE) {
+      return { kind: 'trade', symbol, price: random() < 0.5 ? bid : ask, size: whole(1, 500), timestamp };
+    }
+    return { kind: 'quote', symbol, bid, bid_size: whole(1, 20), ask, ask_size: whole(1, 20), timestamp };
+  };
+}
+
+const TICK_MS = 10;
+/** Bounds one frame (about 64 KiB of JSON) when the process has been held up. */
+const LARGEST_BATCH = 500;
+const TRADE_SHARE = 0.25;
+/** The largest move of one event, as a part of the price. */
+const LARGEST_STEP = 0.0005;
+const LOWEST_CENTS = 200;
+
+function untilNext(made: number, rate: number, start: number): number {
+  const due = start + ((made + 1) * 1000) / rate;
+  return Math.max(TICK_MS, due - performance.now());
+}

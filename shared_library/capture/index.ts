@@ -1,0 +1,6 @@
+// The public names of @tickbus/capture: recorded exchange sessions, read, translated and paced.
+
+export type { MarketEvent, QuoteEvent, TradeEvent } from './market-event.ts';
+export { type PaceClock, type PacedOptions, paced } from './paced.ts';
+export { CaptureError, type CaptureRecord, readCapture } from './read-capture.ts';
+export { toMarketEvents } from './to-market-events.ts';

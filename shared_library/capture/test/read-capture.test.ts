@@ -1,0 +1,112 @@
+// Reading recorded sessions: plain and gzipped, streaming, and errors that name file and line.
+
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readlink, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { CaptureError, type CaptureRecord, readCapture } from '../index.ts';
+
+const RECORDS: readonly CaptureRecord[] = [
+  { at: 1.5, dir: 'out', frame: { type: 'subscribe' } },
+  { at: 2, dir: 'in', frame: ['ü', '\n', 1] },
+  { at: 2.25, dir: 'in', frame: null },
+];
+const TEXT = RECORDS.map((record) => `${JSON.stringify(record)}\n`).join('');
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = await realpath(await mkdtemp(join(tmpdir(), 'capture-')));
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+async function file(name: string, content: string | Uint8Array): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, content);
+  return path;
+}
+
+async function readAll(path: string): Promise<CaptureRecord[]> {
+  const records: CaptureRecord[] = [];
+  for await (const record of readCapture(path)) records.push(record);
+  return records;
+}
+
+async function failureOf(path: string): Promise<CaptureError> {
+  const failure = await readAll(path).catch((error: unknown) => error);
+  if (!(failure instanceof CaptureError)) throw new Error(`Expected a CaptureError, got ${failure}`);
+  return failure;
+}
+
+it.each([
+  ['plain', 'plain.jsonl', TEXT],
+  ['gzipped', 'zipped.jsonl.gz', gzipSync(TEXT)],
+  ['gzipped under a plain name', 'zipped.jsonl', gzipSync(TEXT)],
+  ['without a last newline and with blank lines', 'blank.jsonl', TEXT.replaceAll('\n', '\r\n\n').trimEnd()],
+])('reads a session that is %s', async (_what, name, content) => {
+  expect(await readAll(await file(name, content))).toEqual(RECORDS);
+});
+
+it('reads an empty session as no records', async () => {
+  expect(await readAll(await file('empty.jsonl', ''))).toEqual([]);
+});
+
+it('puts lines together that are longer than a chunk', async () => {
+  const frame = 'ü'.repeat(300_000);
+  const path = await file('long.jsonl', `{"at":1,"dir":"in","frame":"${frame}"}\n${TEXT}`);
+  expect(await readAll(path)).toEqual([{ at: 1, dir: 'in', frame }, ...RECORDS]);
+});
+
+it('hands out the records before a bad line', async () => {
+  const path = await file('partly.jsonl', `${TEXT}oops\n`);
+  const records: CaptureRecord[] = [];
+  await expect(async () => {
+    for await (const record of readCapture(path)) records.push(record);
+  }).rejects.toThrow(`Line 4 of ${path} is not valid JSON.`);
+  expect(records).toEqual(RECORDS);
+});
+
+it.each([
+  '[]',
+  'null',
+  '{"at":1,"dir":"in"}',
+  '{"at":"1","dir":"in","frame":{}}',
+  '{"at":1e999,"dir":"in","frame":{}}',
+  '{"at":1,"dir":"up","frame":{}}',
+])('refuses the line %s by its number', async (line) => {
+  const path = await file('bad.jsonl', `${TEXT}${line}\n`);
+  const failure = await failureOf(path);
+  expect(failure.message).toContain(`Line 4 of ${path} is not a recorded frame: expected {"at": seconds`);
+  expect(failure).toMatchObject({ path, line: 4 });
+});
+
+it('says which file is missing', async () => {
+  const path = join(folder, 'missing.jsonl');
+  expect((await failureOf(path)).message).toContain(`The capture ${path} could not be read: ENOENT`);
+});
+
+it('says where a gzipped session breaks off', async () => {
+  const path = await file('broken.gz', gzipSync(TEXT).subarray(0, -12));
+  expect((await failureOf(path)).message).toMatch(/broken\.gz could not be read.*: unexpected end of file$/);
+});
+
+it('closes the file when the reader stops early', async ({ skip }) => {
+  const open = '/proc/self/fd';
+  skip(!existsSync(open), 'This system does not list the open files of a process.');
+  const path = await file('early.gz', gzipSync(TEXT.repeat(10_000)));
+  const isOpen = async () => {
+    const files = await Promise.all(
+      (await readdir(open)).map((fd) => readlink(join(open, fd)).catch(() => '')),
+    );
+    return files.includes(path);
+  };
+  for await (const record of readCapture(path)) {
+    expect(record).toEqual(RECORDS[0]);
+    expect(await isOpen()).toBe(true);
+    break;
+  }
+  expect(await isOpen()).toBe(false);
+});

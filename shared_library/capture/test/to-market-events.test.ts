@@ -1,0 +1,130 @@
+// Venue frames to market events, one by one and over the real sessions.
+
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { type MarketEvent, readCapture, toMarketEvents } from '../index.ts';
+
+const TICKER = {
+  type: 'ticker',
+  product_id: 'BAND-GBP',
+  price: '14.7775',
+  best_bid: '14.7550',
+  best_ask: '14.8060',
+  time: '2021-04-17T16:43:30.244075Z',
+  last_size: '0.04',
+};
+const MATCH = {
+  type: 'match',
+  product_id: 'SKL-BTC',
+  size: '985',
+  price: '0.00001305',
+  time: '2021-04-17T16:43:37.089723Z',
+};
+const BOOK_TICKER = {
+  e: 'bookTicker',
+  s: 'SUSHIUSDT',
+  b: '7.6110',
+  B: '2',
+  a: '7.6120',
+  A: '297',
+  T: 1626992741012,
+};
+const AGG_TRADE = { e: 'aggTrade', s: 'CTKUSDT', p: '1.01100', q: '10', T: 1626992741421 };
+
+function eventsOf(frame: unknown, dir: 'in' | 'out' = 'in'): readonly MarketEvent[] {
+  return toMarketEvents({ at: 1, dir, frame });
+}
+
+function stream(data: object): object {
+  return { stream: 'x@y', data };
+}
+
+describe('a Coinbase frame', () => {
+  const timestamp = Date.UTC(2021, 3, 17, 16, 43, 30, 244);
+
+  it('ticker is a quote, of size 0 where the venue does not tell it', () => {
+    const quote = { kind: 'quote', symbol: 'BAND-GBP', bid: 14.755, ask: 14.806, timestamp };
+    expect(eventsOf(TICKER)).toEqual([{ ...quote, bid_size: 0, ask_size: 0 }]);
+    const sizes = { best_bid_size: '1.5', best_ask_size: '2' };
+    expect(eventsOf({ ...TICKER, ...sizes })).toEqual([{ ...quote, bid_size: 1.5, ask_size: 2 }]);
+  });
+
+  it.each(['match', 'last_match'])('%s is a trade', (type) => {
+    expect(eventsOf({ ...MATCH, type })).toEqual([
+      {
+        kind: 'trade',
+        symbol: 'SKL-BTC',
+        price: 0.00001305,
+        size: 985,
+        timestamp: Date.UTC(2021, 3, 17, 16, 43, 37, 89),
+      },
+    ]);
+  });
+});
+
+describe('a Binance futures frame', () => {
+  it('bookTicker is a quote', () => {
+    expect(eventsOf(stream(BOOK_TICKER))).toEqual([
+      {
+        kind: 'quote',
+        symbol: 'SUSHIUSDT',
+        bid: 7.611,
+        bid_size: 2,
+        ask: 7.612,
+        ask_size: 297,
+        timestamp: 1626992741012,
+      },
+    ]);
+  });
+
+  it('aggTrade is a trade', () => {
+    expect(eventsOf(stream(AGG_TRADE))).toEqual([
+      { kind: 'trade', symbol: 'CTKUSDT', price: 1.011, size: 10, timestamp: 1626992741421 },
+    ]);
+  });
+});
+
+it.each([
+  ['a frame to the venue', MATCH, 'out'],
+  ['another Coinbase frame', { ...MATCH, type: 'l2update' }, 'in'],
+  ['another Binance frame', stream({ ...AGG_TRADE, e: 'kline' }), 'in'],
+  ['a name of Object.prototype', { ...MATCH, type: 'constructor' }, 'in'],
+  ['a price that is no number', { ...MATCH, price: 'n/a' }, 'in'],
+  ['an empty price', { ...MATCH, price: '' }, 'in'],
+  ['an infinite price', { ...MATCH, price: '1e999' }, 'in'],
+  ['no price', { ...MATCH, price: undefined }, 'in'],
+  ['no symbol', { ...MATCH, product_id: 7 }, 'in'],
+  ['a time that is none', { ...MATCH, time: 'yesterday' }, 'in'],
+  ['a quote with an infinite size', stream({ ...BOOK_TICKER, A: 'Infinity' }), 'in'],
+  ['a quote without a symbol', stream({ ...BOOK_TICKER, s: undefined }), 'in'],
+  ['a stream without data', { stream: 'x' }, 'in'],
+  ['an array', [MATCH], 'in'],
+  ['a text', 'ticker', 'in'],
+  ['null', null, 'in'],
+] as const)('%s gives nothing', (_what, frame, dir) => {
+  expect(eventsOf(frame, dir)).toEqual([]);
+});
+
+describe('the real sessions', () => {
+  // Counts as the README of the sessions states them; Coinbase sends 10 `last_match` besides its 97 `match`.
+  const sessions = [
+    ['coinbase-2021-04-17.jsonl.gz', 9_949, { quote: 107, trade: 107 }],
+    ['binance-futures-2021-07-22.jsonl.gz', 1_535, { quote: 613, trade: 91 }],
+  ] as const;
+
+  for (const [name, lines, expected] of sessions) {
+    const path = fileURLToPath(new URL(`../../../../shared/data/${name}`, import.meta.url));
+    it(`${name} holds the prices it should`, async ({ skip }) => {
+      skip(!existsSync(path), `${name} is not here: the real sessions are not part of the repository.`);
+      const counts = { quote: 0, trade: 0 };
+      let read = 0;
+      for await (const record of readCapture(path)) {
+        read += 1;
+        for (const { kind } of toMarketEvents(record)) counts[kind] += 1;
+      }
+      expect(read).toBe(lines);
+      expect(counts).toEqual(expected);
+    });
+  }
+});
