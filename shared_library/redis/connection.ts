@@ -6,7 +6,7 @@ import { RedisLinks } from './adapters/redis/connection.ts';
 import type { RedisSettings } from './adapters/redis/settings.ts';
 import { CONFIG } from './constants.ts';
 import type { Connection, Logger } from './core/ports.ts';
-import { parseDb, parsePort, parseRedisUrl, type RedisAddress } from './core/redis-address.ts';
+import { parseDb, parseHost, parsePort, parseRedisUrl, type RedisAddress } from './core/redis-address.ts';
 import { TickbusError } from './errors.ts';
 
 /** Where Redis is, and how its links behave. What is left out comes from CONFIG, the environment's values. */
@@ -72,14 +72,8 @@ function addressFrom({ url, host, port, db }: RedisConnectionOptions): RedisAddr
     const address = parseRedisUrl(url, 'url');
     return db === undefined ? address : { ...address, db: parseDb(db, 'db') };
   }
-  if (host !== undefined && (typeof host !== 'string' || !/^[^\s/@]+$/.test(host))) {
-    throw invalidOption(
-      'host',
-      'is not a host name or address. Write it without scheme, user or port; those go in `url`.',
-    );
-  }
   const wanted = {
-    host: host ?? CONFIG.HOST,
+    host: host === undefined ? CONFIG.HOST : parseHost(host, 'host'),
     port: port === undefined ? CONFIG.PORT : parsePort(port, 'port'),
     ...(db === undefined ? {} : { db: parseDb(db, 'db') }),
   };

@@ -4,6 +4,7 @@ import { defineChannel } from './core/channel.ts';
 import {
   DEFAULT_ADDRESS,
   parseDb,
+  parseHost,
   parsePort,
   parseRedisUrl,
   type RedisAddress,
@@ -71,7 +72,7 @@ function readAddress(env: Readonly<Record<string, string | undefined>>): RedisAd
   if (REDIS_URL) return Object.freeze(parseRedisUrl(REDIS_URL, 'REDIS_URL'));
   return Object.freeze({
     ...DEFAULT_ADDRESS,
-    ...(REDIS_HOST ? { host: REDIS_HOST } : {}),
+    ...(REDIS_HOST ? { host: parseHost(REDIS_HOST, 'REDIS_HOST') } : {}),
     ...(REDIS_PORT ? { port: parsePort(REDIS_PORT, 'REDIS_PORT') } : {}),
     ...(REDIS_DB ? { db: parseDb(REDIS_DB, 'REDIS_DB') } : {}),
   });

@@ -180,13 +180,16 @@ export class MemoryConnection implements Connection {
   }
 }
 
+/** A subscription of a link, which the server knows only while the link is up. */
+interface LinkSubscription {
+  readonly listen: () => Unsubscribe;
+  end: Unsubscribe;
+}
+
 export class MemoryTransport implements Transport {
   readonly #server: MemoryServer;
   readonly #status = new Emitter<{ status: LinkStatus }>(() => {});
-  readonly #subscriptions = new Map<
-    string,
-    { onFrame: (frame: Uint8Array) => void; unsubscribe: Unsubscribe }
-  >();
+  readonly #subscriptions = new Set<LinkSubscription>();
   #state: 'new' | 'connected' | 'disconnected' | 'closed' = 'new';
   #generation = 0;
 
@@ -204,18 +207,14 @@ export class MemoryTransport implements Transport {
     return this.#server.publish(channel, batch, fence);
   }
 
-  async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
+  async subscribe({ name }: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
     this.#assertConnected();
-    const { name } = channel;
-    const contained = (frame: Uint8Array) => contain(() => onFrame(frame));
-    this.#subscriptions.get(name)?.unsubscribe();
-    this.#subscriptions.set(name, {
-      onFrame: contained,
-      unsubscribe: this.#server.subscribe(name, contained),
-    });
+    const listen = () => this.#server.subscribe(name, (frame) => contain(() => onFrame(frame)));
+    const subscription: LinkSubscription = { listen, end: listen() };
+    this.#subscriptions.add(subscription);
     return () => {
-      this.#subscriptions.get(name)?.unsubscribe();
-      this.#subscriptions.delete(name);
+      this.#subscriptions.delete(subscription);
+      subscription.end();
     };
   }
 
@@ -244,7 +243,7 @@ export class MemoryTransport implements Transport {
   disconnect(): void {
     if (this.#state !== 'connected') return;
     this.#state = 'disconnected';
-    for (const { unsubscribe } of this.#subscriptions.values()) unsubscribe();
+    for (const { end } of this.#subscriptions) end();
     this.#status.emit('status', { type: 'disconnected', error: notConnected() });
   }
 
@@ -256,16 +255,14 @@ export class MemoryTransport implements Transport {
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    for (const { unsubscribe } of this.#subscriptions.values()) unsubscribe();
+    for (const { end } of this.#subscriptions) end();
     this.#status.emit('status', { type: 'closed' });
     this.#status.clear();
   }
 
   #connected(): void {
     this.#state = 'connected';
-    for (const [name, subscription] of this.#subscriptions) {
-      subscription.unsubscribe = this.#server.subscribe(name, subscription.onFrame);
-    }
+    for (const subscription of this.#subscriptions) subscription.end = subscription.listen();
     this.#status.emit('status', { type: 'connected', generation: ++this.#generation });
   }
 

@@ -7,10 +7,18 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(ms, callback) {
-    const timer = setTimeout(callback, ms).unref();
+    let timer: NodeJS.Timeout;
+    const wait = (left: number) => {
+      const next = left > LONGEST_TIMER_MS ? () => wait(left - LONGEST_TIMER_MS) : callback;
+      timer = setTimeout(next, Math.min(left, LONGEST_TIMER_MS)).unref();
+    };
+    wait(ms);
     return () => clearTimeout(timer);
   },
   nextTurn(callback) {
     setImmediate(callback);
   },
 };
+
+/** Node calls back at once for a longer one. Source: https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;

@@ -13,6 +13,8 @@ export interface CatchUpInput {
   readonly kept: readonly Envelope[];
   /** What arrived since the subscription was acknowledged, in order of arrival. */
   readonly held: readonly Envelope[];
+  /** How many of them had arrived before the read was sent. */
+  readonly heldBeforeRead: number;
 }
 
 export interface CatchUp {
@@ -23,6 +25,8 @@ export interface CatchUp {
   readonly messages: readonly CaughtUp[];
   /** What lies behind the top, or has no number: to be taken as if it arrived now. */
   readonly rest: readonly Envelope[];
+  /** What arrived before the read, and claims a place that the server had not given by then: somebody made it up. */
+  readonly forged: readonly Envelope[];
 }
 
 export interface CaughtUp {
@@ -37,23 +41,33 @@ export interface CaughtUp {
  * Everything published before the read has arrived before its reply, so `held` is complete up to the top, but for what
  * was published before the subscription, or was lost on the way.
  */
-export function catchUp({ position, top, kept, held }: CatchUpInput): CatchUp {
+export function catchUp({ position, top, kept, held, heldBeforeRead }: CatchUpInput): CatchUp {
   const isCovered = ({ epoch, seq }: Envelope) => epoch === top.epoch && (seq ?? 0) <= top.seq;
   const heard = new Set(held.filter(isCovered));
   const before = position ?? justBefore(heard, top);
   const sameEpoch = before.epoch === top.epoch || before.epoch === ORIGIN.epoch;
+  const ended = sameEpoch ? NOTHING_ENDED : endEpoch(before, held);
   const after = sameEpoch ? before.seq : 0;
   const { gap, repaired } = account(after, top, kept.filter(isCovered), heard);
   const isNew = ({ epoch, seq }: Envelope) => !sameEpoch || (epoch === top.epoch && (seq ?? 0) > after);
+  const messages = inOrder(kept, heard).map((message) => ({
+    message,
+    isNew: isNew(message),
+    wasHeard: heard.has(message),
+  }));
+  const open = held.filter((message) => !heard.has(message) && !ended.heard.has(message));
+  const forged = new Set(
+    held.slice(0, heldBeforeRead).filter((message) => open.includes(message) && isBehind(message, top)),
+  );
   return {
-    gaps: [sameEpoch ? undefined : lostEpoch(before), gap].filter((one) => one !== undefined),
+    gaps: [...ended.gaps, ...(gap === undefined ? [] : [gap])],
     repaired,
-    messages: inOrder(kept, heard).map((message) => ({
-      message,
-      isNew: isNew(message),
-      wasHeard: heard.has(message),
-    })),
-    rest: held.filter((message) => !heard.has(message)),
+    messages: [
+      ...Array.from(ended.heard, (message) => ({ message, isNew: true, wasHeard: true })),
+      ...messages,
+    ],
+    rest: open.filter((message) => !forged.has(message)),
+    forged: [...forged],
   };
 }
 
@@ -74,8 +88,32 @@ function account(
   return { gap: { ...common, ...unheard, lost: 0, repaired: true }, repaired: unheard.lost };
 }
 
-function lostEpoch({ epoch, seq }: Position): GapFound {
-  return { cause: 'epoch', epoch, from: seq + 1, to: undefined, lost: undefined, repaired: false };
+interface EndedEpoch {
+  readonly gaps: readonly GapFound[];
+  readonly heard: ReadonlySet<Envelope>;
+}
+
+const NOTHING_ENDED: EndedEpoch = { gaps: [], heard: new Set() };
+
+/** What was heard of an epoch that is over is complete up to its last message; what came after that cannot be known. */
+function endEpoch({ epoch, seq }: Position, held: readonly Envelope[]): EndedEpoch {
+  const heard = new Set(held.filter((message) => message.epoch === epoch && (message.seq ?? 0) > seq));
+  const last = Math.max(seq, ...numbersOf(heard));
+  const { gap } = account(seq, { epoch, seq: last }, [], heard);
+  const unknown = {
+    cause: 'epoch',
+    epoch,
+    from: last + 1,
+    to: undefined,
+    lost: undefined,
+    repaired: false,
+  } as const;
+  return { gaps: gap === undefined ? [unknown] : [gap, unknown], heard };
+}
+
+function isBehind({ epoch, seq }: Envelope, top: Position): boolean {
+  if (epoch === undefined || seq === undefined) return false;
+  return epoch > top.epoch || (epoch === top.epoch && seq > top.seq);
 }
 
 /** Where a reader without a place stood: before the first message it heard, or at the top. */

@@ -167,8 +167,7 @@ function findProblemInside(value: object, depth: number): Problem | undefined {
     }
     return undefined;
   }
-  if ('toJSON' in value && typeof value.toJSON === 'function') return findProblem(value.toJSON(), depth);
-  if (!isPlain(value)) return { path: '', reason: `is a ${value.constructor.name}, which JSON cannot carry` };
+  if (!isPlain(value)) return { path: '', reason: `is a ${kindOf(value)}, which JSON cannot carry as it is` };
   for (const key of Object.keys(value)) {
     if (FORBIDDEN_KEYS.has(key)) return { path: key, reason: 'has a name that is not allowed' };
     const problem = findProblem((value as Record<string, unknown>)[key], depth + 1);
@@ -177,10 +176,20 @@ function findProblemInside(value: object, depth: number): Problem | undefined {
   return undefined;
 }
 
-/** An object literal, `Object.create(null)` or an instance of a class with plain fields; not a Map, Set, Promise or the like. */
+/** An object literal or the like, of whatever realm: nothing but its own fields makes up what is sent. */
 function isPlain(value: object): boolean {
-  const tag = Object.prototype.toString.call(value);
-  return tag === '[object Object]';
+  const prototype: unknown = Object.getPrototypeOf(value);
+  const isRoot = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return (
+    isRoot && !(Symbol.toStringTag in value) && !('toJSON' in value && typeof value.toJSON === 'function')
+  );
+}
+
+function kindOf(value: object): string {
+  const name: unknown = value.constructor?.name;
+  return typeof name === 'string' && name !== 'Object'
+    ? printable(name, 50)
+    : 'object with a form of its own';
 }
 
 function join(head: string, tail: string): string {

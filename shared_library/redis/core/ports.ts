@@ -13,7 +13,7 @@ export interface Transport {
   connect(): Promise<void>;
   /** All of the batch or none; resolves with its positions; rejects with OUTCOME_UNKNOWN when the reply was lost. */
   publish(channel: ChannelSpec, batch: readonly Outgoing[], fence?: FenceToken): Promise<Receipt>;
-  /** Resolves after the server has acknowledged the subscription, which then outlives reconnections. One a channel. */
+  /** Resolves after the server has acknowledged the subscription, which then outlives reconnections. Any number a channel. */
   subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe>;
   /** One atomic read: epoch, top sequence, and what is kept after `since` (last values or history). */
   read(channel: ChannelSpec, since?: Position): Promise<ChannelState>;

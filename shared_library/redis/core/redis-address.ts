@@ -44,6 +44,15 @@ export function parseRedisUrl(url: string, field: string): RedisAddress {
   };
 }
 
+/** @throws TickbusError `TICKBUS_INVALID_OPTION` unless it can be a host name or an address. */
+export function parseHost(text: string, field: string): string {
+  if (typeof text === 'string' && /^[^\s/@]+$/.test(text)) return text;
+  throw unusable(
+    field,
+    'is not a host name or address. Write it without scheme, user and port; those go in a URL',
+  );
+}
+
 /** @throws TickbusError `TICKBUS_INVALID_OPTION` unless it is a whole number from 1 to 65535. */
 export function parsePort(text: string | number, field: string): number {
   return wholeNumber(text, 1, 65_535, field, 'is not a port. Use a whole number from 1 to 65535');

@@ -3,7 +3,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { TickbusError } from '../errors.ts';
 import type { Channel } from './channel.ts';
-import { invalidMessage } from './envelope.ts';
+import { type Envelope, invalidMessage } from './envelope.ts';
 import { printable } from './printable.ts';
 
 /**
@@ -29,8 +29,11 @@ export function schemaOf(channel: Channel, type: string): StandardSchemaV1 {
  * `TICKBUS_INVALID_OPTION` when the schema validates asynchronously, which would break the order of messages.
  */
 export function validatePayload(channel: Channel, type: string, data: unknown): unknown {
-  const result = schemaOf(channel, type)['~standard'].validate(data);
+  const schema = schemaOf(channel, type);
+  const result = told(`The schema of ${channel} "${type}"`, () => schema['~standard'].validate(data));
   if (result instanceof Promise) {
+    // Nobody waits for what it says; that it says it must not end the process.
+    result.catch(() => {});
     throw new TickbusError(
       'TICKBUS_INVALID_OPTION',
       `The schema of ${channel} "${type}" validates asynchronously. Use one that validates synchronously.`,
@@ -43,6 +46,28 @@ export function validatePayload(channel: Channel, type: string, data: unknown): 
     `of a ${channel} "${type}" message is not valid: ${printable(issue?.message ?? 'refused')}`,
     field,
   );
+}
+
+/**
+ * The key of a payload that may not have been validated yet; undefined on a channel without keys.
+ *
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE` when the payload gives none: what its schema says of it, if it says anything.
+ */
+export function keyOfPayload(channel: Channel, type: string, data: Envelope['data']): string | undefined {
+  if (!channel.keyed) return undefined;
+  const key = told(`The key of ${channel}`, () => channel.keyOf(data));
+  if (key !== undefined) return key;
+  validatePayload(channel, type, data);
+  throw invalidMessage(`of a ${channel} message gives no key; it must be a string or a number`, 'data');
+}
+
+/** What a schema or a key function throws is a fault of the message, or at least cannot be told from one. */
+function told<T>(what: string, action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    throw new TickbusError('TICKBUS_INVALID_MESSAGE', `${what} threw an error.`, { cause });
+  }
 }
 
 function pathPart(part: PropertyKey | StandardSchemaV1.PathSegment): string {

@@ -17,7 +17,7 @@ export interface BatcherOptions {
   readonly channel: ChannelSpec;
   readonly transport: Transport;
   readonly clock: Clock;
-  /** Milliseconds after which a call in flight is given up as unknown, and what waits behind it as not sent. */
+  /** Milliseconds from `add` after which what is in flight is given up as unknown, and what waits behind it as not sent. */
   readonly deadlineMs: number;
   /** The most UTF-16 units that may wait. */
   readonly maxPending: number;
@@ -25,6 +25,8 @@ export interface BatcherOptions {
 
 interface Waiting {
   readonly message: Outgoing;
+  /** By the monotonic clock. */
+  readonly since: number;
   resolve(published: Published): void;
   reject(error: unknown): void;
 }
@@ -53,7 +55,7 @@ export class Batcher {
     if (this.#waitingSize + message.json.length > this.#options.maxPending)
       return Promise.reject(this.#full());
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ message, resolve, reject });
+      this.#waiting.push({ message, since: this.#options.clock.monotonic(), resolve, reject });
       this.#waitingSize += message.json.length;
       if (this.#state === 'idle') {
         this.#state = 'collecting';
@@ -64,13 +66,15 @@ export class Batcher {
 
   #send(): void {
     const batch = this.#nextBatch();
-    if (batch.length === 0) {
+    const [oldest] = batch;
+    if (oldest === undefined) {
       this.#state = 'idle';
       return;
     }
     this.#state = 'in_flight';
     const { channel, transport, clock, deadlineMs } = this.#options;
-    const cancelDeadline = clock.after(deadlineMs, () => this.#giveUp(batch));
+    const left = Math.max(0, oldest.since + deadlineMs - clock.monotonic());
+    const cancelDeadline = clock.after(left, () => this.#giveUp(batch));
     transport
       .publish(
         channel,

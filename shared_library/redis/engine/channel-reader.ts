@@ -2,12 +2,12 @@
 
 import { type CaughtUp, catchUp } from '../core/catch-up.ts';
 import type { Channel } from '../core/channel.ts';
-import { decodeEnvelope, type Envelope } from '../core/envelope.ts';
+import { decodeEnvelope, type Envelope, invalidMessage } from '../core/envelope.ts';
 import type { Message } from '../core/message.ts';
 import type { ChannelState, Clock, Transport, Unsubscribe } from '../core/ports.ts';
 import { ORIGIN, type Position, relate } from '../core/sequence.ts';
 import type { ChannelStatus } from '../core/status.ts';
-import { schemaOf, validatePayload } from '../core/validate.ts';
+import { keyOfPayload, schemaOf, validatePayload } from '../core/validate.ts';
 import { TickbusError } from '../errors.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -138,9 +138,10 @@ export class ChannelReader {
     if (!this.#mayRead) return this.#catchUpWithoutReading();
     const isCurrent = () => recovery === this.#recovery && this.#mode === 'recovering';
     const everything = channel.kind === 'state' && [...this.#subscriptions].some(({ joined }) => !joined);
+    const heldBeforeRead = this.#held.length;
     this.#reading = transport.read(channel, everything ? undefined : this.#position).then(
       (state) => {
-        if (isCurrent()) this.#catchUp(state);
+        if (isCurrent()) this.#catchUp(state, heldBeforeRead);
       },
       (error: TickbusError) => {
         if (isCurrent()) this.#recoveryFailed(error);
@@ -164,17 +165,18 @@ export class ChannelReader {
   /** The last message that was heard stands for the top of the channel; before any was heard, the recovery goes on. */
   #catchUpWithoutReading(): void {
     const last = this.#held.map(placeOf).findLast((place) => place !== undefined);
-    if (last !== undefined) this.#catchUp({ position: last, entries: [] });
+    if (last !== undefined) this.#catchUp({ position: last, entries: [] }, 0);
   }
 
-  #catchUp({ position: top, entries }: ChannelState): void {
+  #catchUp({ position: top, entries }: ChannelState, heldBeforeRead: number): void {
     const { channel, hooks } = this.#options;
     const kept = entries.map((frame) => this.#decode(frame)).filter((entry) => entry !== undefined);
-    const { gaps, repaired, messages, rest } = catchUp({
+    const { gaps, repaired, messages, rest, forged } = catchUp({
       position: this.#position,
       top,
       kept,
       held: this.#held,
+      heldBeforeRead,
     });
     this.#held = [];
     this.#position = top;
@@ -187,6 +189,7 @@ export class ChannelReader {
     const whole = gaps.every((gap) => gap.repaired);
     for (const message of messages) this.#deliverRecovered(message, whole);
     this.#goLive();
+    for (const message of forged) this.#invalid(FORGED, message);
     for (const message of rest) this.#accept(message);
   }
 
@@ -275,32 +278,36 @@ export class ChannelReader {
     let message: Message | undefined;
     try {
       schemaOf(channel, envelope.message_type);
-      const key = channel.keyOf(envelope.data);
+      const key = keyOfPayload(channel, envelope.message_type, envelope.data);
       for (const subscription of this.#subscriptions) {
         const how = mark(subscription);
         if (how === 'skip' || !subscription.wants(envelope.message_type, key)) continue;
-        message ??= { ...envelope, data: validatePayload(channel, envelope.message_type, envelope.data) };
+        message ??= messageOf(envelope, validatePayload(channel, envelope.message_type, envelope.data));
         subscription.deliver(how === 'snapshot' ? { ...message, snapshot: true } : message, key);
       }
     } catch (error) {
-      this.#invalid(error, new TextEncoder().encode(JSON.stringify(envelope)));
+      this.#invalid(error, envelope);
     }
   }
 
-  #invalid(error: unknown, frame: Uint8Array): void {
+  #invalid(error: unknown, message: Uint8Array | Envelope): void {
     this.counters.invalid++;
-    const known = error instanceof TickbusError;
-    this.#options.hooks.onInvalid(
-      known
-        ? error
-        : new TickbusError('TICKBUS_INVALID_MESSAGE', 'The message could not be checked by its schema.', {
-            cause: error,
-          }),
-      frame,
-    );
+    const told = error instanceof TickbusError ? error : invalidMessage('could not be checked');
+    const frame = message instanceof Uint8Array ? message : new TextEncoder().encode(JSON.stringify(message));
+    this.#options.hooks.onInvalid(told, frame);
   }
 }
 
+const FORGED = invalidMessage('is a number that the server never gave', 'seq');
+
 function placeOf({ epoch, seq }: Envelope): Position | undefined {
   return epoch === undefined || seq === undefined ? undefined : { epoch, seq };
+}
+
+/** What the envelope says of itself, and none of what only we may say of it. */
+function messageOf(envelope: Envelope, data: unknown): Message {
+  const message: { -readonly [K in keyof Message]: Message[K] } = { ...envelope, data };
+  if ('snapshot' in message) delete message.snapshot;
+  if ('conflated' in message) delete message.conflated;
+  return message;
 }

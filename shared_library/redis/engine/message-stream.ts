@@ -70,5 +70,7 @@ export class MessageStream implements AsyncIterableIterator<Message, undefined> 
     this.#taken = this.#offered;
     this.#offered = undefined;
     answer({ done: false, value: this.#taken.message });
+    // Whoever asks for the one after it already is done with this one.
+    if (this.#asking.length > 0) this.#taken.done();
   }
 }

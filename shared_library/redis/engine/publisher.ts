@@ -2,9 +2,9 @@
 
 import { v7 as uuidv7 } from 'uuid';
 import type { Channel, MessageType, PayloadInput } from '../core/channel.ts';
-import { type Envelope, encodeEnvelope, invalidMessage } from '../core/envelope.ts';
+import { type Envelope, encodeEnvelope } from '../core/envelope.ts';
 import type { Clock, Outgoing, Transport } from '../core/ports.ts';
-import { validatePayload } from '../core/validate.ts';
+import { keyOfPayload, validatePayload } from '../core/validate.ts';
 import { TickbusError } from '../errors.ts';
 import { Batcher, type Published } from './batcher.ts';
 
@@ -39,9 +39,11 @@ export class Publisher implements AsyncDisposable {
   #closed = false;
   #connected: Promise<void> | undefined;
   #pending = 0;
-  #onSettled: (() => void) | undefined;
+  readonly #onSettled: (() => void)[] = [];
 
   constructor(settings: PublisherSettings) {
+    checkAbove(0, settings.deadlineMs, 'deadlineMs', 'milliseconds');
+    checkAbove(0, settings.maxPendingBytes, 'maxPendingBytes', 'bytes');
     this.#settings = settings;
   }
 
@@ -82,14 +84,15 @@ export class Publisher implements AsyncDisposable {
       return await this.#batcher(channel).add(message);
     } finally {
       this.#pending--;
-      if (this.#pending === 0) this.#onSettled?.();
+      if (this.#pending === 0) for (const resolve of this.#onSettled.splice(0)) resolve();
     }
   }
 
   /** Waits for what is on its way, each message up to its deadline, and ends. Publishing afterwards rejects. */
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#pending > 0) await new Promise<void>((resolve) => (this.#onSettled = resolve));
+    if (this.#pending === 0) return;
+    await new Promise<void>((resolve) => this.#onSettled.push(resolve));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -116,14 +119,8 @@ export class Publisher implements AsyncDisposable {
       ...(channel.kind === 'command' ? commandFields(channel, options, now) : {}),
     };
     const json = encodeEnvelope(envelope);
-    if (!channel.keyed) return { json };
-    const key = channel.keyOf(envelope.data);
-    if (key === undefined)
-      throw invalidMessage(
-        `of a ${channel} message gives no key; the key must be a string or a number`,
-        'data',
-      );
-    return { json, key };
+    const key = keyOfPayload(channel, type, envelope.data);
+    return key === undefined ? { json } : { json, key };
   }
 
   #batcher(channel: Channel): Batcher {
@@ -148,6 +145,12 @@ export class Publisher implements AsyncDisposable {
   }
 }
 
+function checkAbove(limit: number, value: number | undefined, field: string, unit: string): void {
+  if (value === undefined || (value > limit && Number.isFinite(value))) return;
+  const text = `${field} is ${value}. Use a number of ${unit} above ${limit}.`;
+  throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field });
+}
+
 function commandFields(
   channel: Channel,
   options: PublishOptions,
@@ -156,11 +159,6 @@ function commandFields(
   const expiresInMs = options.expiresInMs ?? channel.expiresInMs;
   const id = uuidv7({ msecs: now });
   if (expiresInMs === undefined) return { id };
-  if (!(Number.isFinite(expiresInMs) && expiresInMs > 0)) {
-    throw new TickbusError(
-      'TICKBUS_INVALID_OPTION',
-      `expiresInMs is ${expiresInMs}. Use a number of milliseconds above 0.`,
-    );
-  }
+  checkAbove(0, expiresInMs, 'expiresInMs', 'milliseconds');
   return { id, expires_at: Math.round(now + expiresInMs) };
 }

@@ -116,6 +116,8 @@ export class Subscriber implements AsyncDisposable {
   readonly #streams = new Map<Subscription, MessageStream>();
   readonly #stopWatching: Unsubscribe;
   #state: 'new' | 'listening' | 'closed' = 'new';
+  #starting: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(settings: SubscriberSettings) {
     this.#settings = settings;
@@ -173,13 +175,12 @@ export class Subscriber implements AsyncDisposable {
    *
    * @throws TickbusError `TICKBUS_CONNECT_FAILED`, `TICKBUS_AUTH_FAILED` or `TICKBUS_DENIED`, at once, saying what to try
    */
-  async startListening(): Promise<void> {
-    this.#assertOpen();
-    await this.#settings.transport.connect();
-    if (this.#state === 'listening') return;
-    this.#assertOpen();
-    this.#state = 'listening';
-    await Promise.all([...this.#entries.values()].map(({ reader }) => reader.start()));
+  startListening(): Promise<void> {
+    this.#starting ??= this.#listen().catch((error: unknown) => {
+      this.#starting = undefined;
+      throw error;
+    });
+    return this.#starting;
   }
 
   /** Listens to what is told; returns a function that stops it. A listener that throws is contained. */
@@ -206,8 +207,25 @@ export class Subscriber implements AsyncDisposable {
    * (default 5,000) is dropped and reported as a gap (cause `overflow`). A `messages()` loop still gets what was received,
    * at its own pace, and then ends.
    */
-  async close({ timeoutMs = DEFAULT_DRAIN_MS }: { timeoutMs?: number } = {}): Promise<void> {
-    if (this.#state === 'closed') return;
+  close({ timeoutMs = DEFAULT_DRAIN_MS }: { timeoutMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(timeoutMs);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #listen(): Promise<void> {
+    this.#assertOpen();
+    await this.#settings.transport.connect();
+    this.#assertOpen();
+    // What is subscribed to while these are being acknowledged is started by itself.
+    this.#state = 'listening';
+    await Promise.all([...this.#entries.values()].map(({ reader }) => reader.start()));
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
     this.#state = 'closed';
     this.#stopWatching();
     const entries = [...this.#entries.values()];
@@ -217,15 +235,11 @@ export class Subscriber implements AsyncDisposable {
     for (const [subscription, stream] of this.#streams) subscription.drained().then(() => stream.end());
     const handlers = entries
       .flatMap(({ reader }) => [...reader.subscriptions])
-      .filter((one) => !this.#streams.has(one));
+      .filter((subscription) => !this.#streams.has(subscription));
     await Promise.race([Promise.all(handlers.map((subscription) => subscription.drained())), timedOut]);
     cancel();
     for (const subscription of handlers) subscription.abandon();
     this.#entries.clear();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 
   #add(channel: Channel, handler: (message: Message) => unknown, options: Filters) {

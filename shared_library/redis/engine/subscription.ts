@@ -139,11 +139,12 @@ export class Subscription {
     return false;
   }
 
-  #call(message: Message): PromiseLike<unknown> | undefined {
+  #call(message: Message): Promise<unknown> | undefined {
     if (!this.#hooks.isCurrent(message)) return undefined;
     try {
       const result = this.#hooks.handle(message);
-      return isThenable(result) ? result : undefined;
+      // Resolved anew, because a foreign thenable may throw where a promise rejects.
+      return isThenable(result) ? Promise.resolve(result) : undefined;
     } catch (error) {
       this.#hooks.onError(error, message);
       return undefined;

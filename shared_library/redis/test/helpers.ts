@@ -199,8 +199,18 @@ class LossyTransport extends FakeTransport {
 
   override subscribe(...[channel, onFrame]: Parameters<Transport['subscribe']>): Promise<Unsubscribe> {
     return this.#inner.subscribe(channel, (frame) => {
-      if (!this.loses(JSON.parse(new TextDecoder().decode(frame)))) onFrame(frame);
+      if (!this.#loses(frame)) onFrame(frame);
     });
+  }
+
+  #loses(frame: Uint8Array): boolean {
+    let envelope: Envelope;
+    try {
+      envelope = JSON.parse(new TextDecoder().decode(frame));
+    } catch {
+      return false;
+    }
+    return this.loses(envelope);
   }
 
   override read(...args: Parameters<Transport['read']>): Promise<ChannelState> {

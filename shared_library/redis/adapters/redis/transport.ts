@@ -20,7 +20,10 @@ import { commandError, connectError, linkError, notConnected } from './errors.ts
 import { channelKeys } from './scripts.ts';
 import { type RedisSettings, whereabouts } from './settings.ts';
 
-type Listener = (message: Buffer) => void;
+interface LinkSubscription {
+  readonly name: string;
+  readonly listener: (message: Buffer) => void;
+}
 
 /**
  * States: new -> connecting -> connected <-> disconnected (the client reconnects by itself) -> closed; `failed` after a first
@@ -30,7 +33,7 @@ export class RedisTransport implements Transport {
   readonly #settings: RedisSettings;
   readonly #logger: Logger;
   readonly #status: Emitter<{ status: LinkStatus }>;
-  readonly #listeners = new Map<string, Listener>();
+  readonly #subscriptions = new Set<LinkSubscription>();
   #state: 'new' | 'connecting' | 'connected' | 'disconnected' | 'failed' | 'closed' = 'new';
   #client: RedisClient | undefined;
   #connecting: Promise<void> | undefined;
@@ -66,24 +69,27 @@ export class RedisTransport implements Transport {
   }
 
   async subscribe({ name }: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
-    const listener: Listener = (message) => {
-      // One that was replaced or removed hears nothing more, even if the client still has it.
-      if (this.#listeners.get(name) !== listener) return;
-      // No exception may reach the client: it would reset its decoder in the middle of the stream.
-      try {
-        onFrame(message);
-      } catch (err) {
-        this.#logger.error({ err, channel: name }, 'A received message could not be processed.');
-      }
+    const subscription: LinkSubscription = {
+      name,
+      listener: (message) => {
+        // One that was ended hears nothing more, even if the client still has it.
+        if (!this.#subscriptions.has(subscription)) return;
+        // No exception may reach the client: it would reset its decoder in the middle of the stream.
+        try {
+          onFrame(message);
+        } catch (err) {
+          this.#logger.error({ err, channel: name }, 'A received message could not be processed.');
+        }
+      },
     };
-    this.#listeners.set(name, listener);
+    this.#subscriptions.add(subscription);
     try {
-      await this.#run((client) => client.subscribe(name, listener, true), 'read');
+      await this.#run((client) => client.subscribe(name, subscription.listener, true), 'read');
     } catch (error) {
-      this.#forget(name, listener);
+      this.#end(subscription);
       throw error;
     }
-    return () => this.#forget(name, listener);
+    return () => this.#end(subscription);
   }
 
   async read(channel: ChannelSpec, since: Position = ORIGIN): Promise<ChannelState> {
@@ -136,7 +142,7 @@ export class RedisTransport implements Transport {
     const cancelDeadline = this.#deadline(client);
     try {
       await client.connect();
-      for (const [name, listener] of this.#listeners) await client.subscribe(name, listener, true);
+      for (const { name, listener } of this.#subscriptions) await client.subscribe(name, listener, true);
     } catch (error) {
       const failure = this.#state === 'closed' ? closed() : connectError(error, this.#settings);
       this.#giveUp(client, failure);
@@ -218,9 +224,9 @@ export class RedisTransport implements Transport {
     };
   }
 
-  #forget(name: string, listener: Listener): void {
-    if (this.#listeners.get(name) !== listener) return;
-    this.#listeners.delete(name);
+  #end(subscription: LinkSubscription): void {
+    if (!this.#subscriptions.delete(subscription)) return;
+    const { name, listener } = subscription;
     // It hears nothing from here on; that the server still sends for a moment does no harm.
     this.#client?.unsubscribe(name, listener, true).catch(() => {});
   }

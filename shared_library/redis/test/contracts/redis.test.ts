@@ -31,8 +31,8 @@ describeTransport('redis', async () => {
       await admin.flushAll();
     },
     async cut() {
-      await server.kill();
       admin.destroy();
+      await server.kill();
     },
     async restore() {
       await server.start();

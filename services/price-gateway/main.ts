@@ -1,0 +1,40 @@
+// The price gateway as a process: settings, start, log, graceful end.
+
+import closeWithGrace from 'close-with-grace';
+import { pino } from 'pino';
+import { RedisPublisher } from 'tickbus/publisher';
+import { type Config, helpText, readConfig } from './config.ts';
+import { createAlpacaFeed } from './feeds/alpaca.ts';
+import { createGateway } from './gateway.ts';
+
+/** How long a stop may take before the process ends without it. */
+const STOP_DEADLINE_MS = 10_000;
+
+try {
+  const config = readConfig(process.argv.slice(2), process.env);
+  if (config === 'help') process.stdout.write(helpText());
+  else await serve(config);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
+
+async function serve({ ALPACA_KEY, ALPACA_SECRET, ALPACA_URL, SYMBOLS, LOG_LEVEL }: Config): Promise<void> {
+  const logger = pino({ name: 'price-gateway', level: LOG_LEVEL }, pino.destination({ fd: 2, sync: true }));
+  const publisher = new RedisPublisher({ sender: 'price-gateway', logger });
+  const feed = createAlpacaFeed({
+    url: ALPACA_URL,
+    key: ALPACA_KEY,
+    secret: ALPACA_SECRET,
+    symbols: SYMBOLS,
+  });
+  const gateway = createGateway({ feed, publisher, logger });
+  await gateway.start();
+  // Only now: until here nothing is held that would need a graceful end.
+  closeWithGrace({ delay: STOP_DEADLINE_MS, logger }, async ({ err, signal }) => {
+    if (err) logger.fatal({ err }, 'The gateway fails and stops.');
+    await gateway.stop();
+    logger.info({ signal, ...gateway.stats }, 'The gateway has stopped.');
+  });
+  logger.info({ url: ALPACA_URL, symbols: SYMBOLS }, 'The gateway has started.');
+}

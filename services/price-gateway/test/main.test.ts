@@ -1,0 +1,93 @@
+// The gateway as a process: prices, a graceful end, one clear error.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
+import { CHANNELS } from 'tickbus/constants';
+import { RedisSubscriber } from 'tickbus/subscriber';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { CREDENTIALS, Heard, listen, SILENT } from './parts.ts';
+
+const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+const SECRET = 'hush-hush';
+
+let redis: LocalRedis;
+
+beforeAll(async () => {
+  redis = await startLocalRedis();
+});
+
+afterAll(() => redis.kill());
+
+function run(env: Record<string, string>, ...args: string[]) {
+  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), MAIN, ...args], {
+    env: { PATH: process.env.PATH ?? '', REDIS_URL: redis.url, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  return { child, exit: once(child, 'exit'), stdout: text(child.stdout), stderr: text(child.stderr) };
+}
+
+it.each(['SIGTERM', 'SIGINT'] as const)(
+  'publishes until %s, says that it has stopped and exits with 0',
+  async (signal) => {
+    await using broker = await startSimulatedBroker({ secret: SECRET });
+    await using subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
+    const states = new Heard<string>();
+    const prices = new Heard<string>();
+    listen(subscriber, CHANNELS.FEED_STATUS, ({ data }) => states.add(data.state));
+    listen(subscriber, CHANNELS.PRICE_DATA, ({ data }) => prices.add(data.symbol));
+    await subscriber.startListening();
+    const gateway = run({
+      ALPACA_KEY: CREDENTIALS.key,
+      ALPACA_SECRET: SECRET,
+      ALPACA_URL: broker.url,
+      SYMBOLS: 'AAPL,MSFT',
+    });
+    await prices.until(() => true);
+    gateway.child.kill(signal);
+    expect(await gateway.exit).toEqual([0, null]);
+    await states.until((state) => state === 'stopped');
+    expect(states.all.slice(-2)).toEqual(['stopping', 'stopped']);
+    await vi.waitFor(() => expect(broker.stats.connections).toBe(0), 10_000);
+    expect(await gateway.stdout).toBe('');
+    const log = (await gateway.stderr).trim().split('\n');
+    expect(log.map((line) => JSON.parse(line).msg)).toContain('The gateway has stopped.');
+    expect(log.join()).not.toContain(SECRET);
+  },
+);
+
+it.each([
+  [
+    { ALPACA_KEY: 'k', ALPACA_SECRET: SECRET },
+    /^SYMBOLS must be symbols separated by commas, such as AAPL,MSFT\.\n$/,
+  ],
+  [
+    { ALPACA_KEY: 'k', ALPACA_SECRET: SECRET, SYMBOLS: 'AAPL', REDIS_URL: 'http://x' },
+    /^REDIS_URL [^\n]+\n$/,
+  ],
+])('ends with one clear error for the environment %j', async (env, expected) => {
+  const gateway = run(env);
+  expect(await gateway.exit).toEqual([1, null]);
+  expect(await gateway.stderr).toMatch(expected);
+});
+
+it('ends with an error when Redis is not there', async () => {
+  const gateway = run({
+    ALPACA_KEY: 'k',
+    ALPACA_SECRET: SECRET,
+    SYMBOLS: 'AAPL',
+    REDIS_URL: 'redis://127.0.0.1:1',
+    LOG_LEVEL: 'silent',
+  });
+  expect(await gateway.exit).toEqual([1, null]);
+  expect(await gateway.stderr).toMatch(/^[^\n]*127\.0\.0\.1:1[^\n]*\n$/);
+});
+
+it('tells its settings with --help', async () => {
+  const gateway = run({}, '--help');
+  expect(await gateway.exit).toEqual([0, null]);
+  expect(await gateway.stdout).toContain('ALPACA_KEY');
+});

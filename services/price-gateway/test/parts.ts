@@ -1,0 +1,81 @@
+// What several tests need: a market driven by the test, and messages kept until somebody waits for them.
+
+import type { PriceSource } from '@tickbus/simulated-broker/sources/source';
+import { pino } from 'pino';
+import type { MessageOf } from 'tickbus';
+import type { CHANNELS } from 'tickbus/constants';
+import type { RedisSubscriber } from 'tickbus/subscriber';
+import type { MarketEvent } from '../feeds/feed.ts';
+
+export const SILENT = pino({ level: 'silent' });
+export const CREDENTIALS = { key: 'local-key', secret: 'local-secret' };
+/** 2026-01-02 15:30:00.208 UTC. */
+export const AT = Date.UTC(2026, 0, 2, 15, 30, 0, 208);
+
+export function trade(price: number, symbol = 'AAPL'): MarketEvent {
+  return { kind: 'trade', symbol, price, size: 10, timestamp: AT };
+}
+
+export function quote(bid: number, ask: number, symbol = 'AAPL'): MarketEvent {
+  return { kind: 'quote', symbol, bid, bid_size: 2, ask, ask_size: 3, timestamp: AT };
+}
+
+/** A source of the simulated broker that says what the test tells it to. */
+export class ManualMarket implements PriceSource {
+  readonly symbols = ['AAPL', 'MSFT'];
+  readonly #batches: (readonly MarketEvent[])[] = [];
+  #wake = () => {};
+
+  push(...events: MarketEvent[]): void {
+    this.#batches.push(events);
+    this.#wake();
+  }
+
+  async *batches(signal: AbortSignal): AsyncGenerator<readonly MarketEvent[]> {
+    signal.addEventListener('abort', () => this.#wake());
+    for (;;) {
+      for (let batch = this.#batches.shift(); batch !== undefined; batch = this.#batches.shift()) yield batch;
+      signal.throwIfAborted();
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+/**
+ * Subscribes to every live message of a channel. Looked at as it arrives, because on a busy machine a handler is given only
+ * the newest of each key; and without what earlier tests left behind.
+ */
+export function listen<C extends typeof CHANNELS.PRICE_DATA | typeof CHANNELS.FEED_STATUS>(
+  subscriber: RedisSubscriber,
+  channel: C,
+  add: (message: MessageOf<C>) => void,
+): void {
+  subscriber.subscribe(channel, () => {}, {
+    where: (message: MessageOf<C>) => {
+      if (!message.snapshot) add(message);
+      return false;
+    },
+  });
+}
+
+/** Keeps what it is told, in order. */
+export class Heard<T> {
+  readonly all: T[] = [];
+  #waiting: (() => void)[] = [];
+
+  readonly add = (value: T): void => {
+    this.all.push(value);
+    for (const look of this.#waiting.splice(0)) look();
+  };
+
+  /** The first one, told already or later, that is looked for; `from` skips the oldest. */
+  async until(isWanted: (value: T) => boolean, from = 0): Promise<T> {
+    for (;;) {
+      const found = this.all.slice(from).find(isWanted);
+      if (found !== undefined) return found;
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+}

@@ -1,0 +1,70 @@
+// The service's settings, from the command line and environment variables. Where Redis is, the library reads itself.
+
+import { z } from 'zod';
+
+const BOT_NAMES = ['paper-trader', 'risk-guard', 'momentum'] as const;
+export type BotName = (typeof BOT_NAMES)[number];
+
+const settings = z.object({
+  BOTS: list(z.enum(BOT_NAMES), `names among ${BOT_NAMES.join(', ')}, separated by commas`).default([
+    ...BOT_NAMES,
+  ]),
+  SYMBOLS: list(z.string().min(1).max(64), 'symbols separated by commas, such as AAPL,MSFT').optional(),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+      error: 'trace, debug, info, warn, error, fatal or silent',
+    })
+    .default('info'),
+});
+
+export type Config = z.infer<typeof settings>;
+
+/** Settings that cannot be used; the message has one line a mistake. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** The text of `--help`. */
+export const HELP = `Sample bots on the tickbus: momentum, paper-trader and risk-guard.
+
+Arguments: the names of the bots to run (default: those in BOTS, or all).
+
+Environment variables:
+  BOTS           names of the bots to run, separated by commas
+  SYMBOLS        instruments to follow, separated by commas (default all)
+  LOG_LEVEL      trace, debug, info, warn, error, fatal or silent (default info)
+  REDIS_URL      where Redis is, redis[s]://[[user]:password@]host[:port][/db]
+  REDIS_HOST, REDIS_PORT, REDIS_DB   the same in parts (default 127.0.0.1, 6379, 0)
+`;
+
+/**
+ * Reads the settings; `'help'` when help was asked for. An empty variable counts as not set.
+ *
+ * @param args the names of the bots to run; they win over BOTS
+ * @throws ConfigError
+ */
+export function readConfig(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Config | 'help' {
+  if (args.includes('--help') || args.includes('-h')) return 'help';
+  const given = {
+    BOTS: args.length > 0 ? args.join(',') : env.BOTS || undefined,
+    SYMBOLS: env.SYMBOLS || undefined,
+    LOG_LEVEL: env.LOG_LEVEL || undefined,
+  };
+  const { data, error } = settings.safeParse(given);
+  if (error === undefined) return data;
+  const mistakes = new Set(error.issues.map(({ path, message }) => `${String(path[0])} must be ${message}.`));
+  throw new ConfigError([...mistakes].join('\n'));
+}
+
+/** A list in text; `expected` completes the sentence "must be ...". */
+function list<Item extends z.ZodType<unknown, string>>(item: Item, expected: string) {
+  return z.string().transform((text, context) => {
+    const items = z.array(item).safeParse(text.split(',').map((one) => one.trim()));
+    if (items.success) return [...new Set(items.data)];
+    context.addIssue({ code: 'custom', message: expected });
+    return z.NEVER;
+  });
+}

@@ -1,0 +1,46 @@
+// The sample bots as a process: settings, start, log, graceful end.
+
+import closeWithGrace from 'close-with-grace';
+import { pino } from 'pino';
+import type { Bot, BotOptions } from './bot.ts';
+import { type BotName, type Config, HELP, readConfig } from './config.ts';
+import { startMomentumBot } from './momentum.ts';
+import { startPaperTrader } from './paper-trader.ts';
+import { startRiskGuard } from './risk-guard.ts';
+
+/** How long a stop may take before the process ends without it. */
+const STOP_DEADLINE_MS = 10_000;
+
+const START: Readonly<Record<BotName, (options: BotOptions) => Promise<Bot>>> = {
+  'paper-trader': startPaperTrader,
+  'risk-guard': startRiskGuard,
+  momentum: startMomentumBot,
+};
+
+try {
+  const config = readConfig(process.argv.slice(2), process.env);
+  if (config === 'help') process.stdout.write(HELP);
+  else await run(config);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
+
+async function run({ BOTS, SYMBOLS, LOG_LEVEL }: Config): Promise<void> {
+  const logger = pino({ name: 'sample-bots', level: LOG_LEVEL }, pino.destination({ fd: 2, sync: true }));
+  const options = { logger, ...(SYMBOLS && { symbols: SYMBOLS }) };
+  const bots: Bot[] = [];
+  const stop = () => Promise.all(bots.map((bot) => bot.stop()));
+  try {
+    for (const name of BOTS) bots.push(await START[name](options));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  closeWithGrace({ delay: STOP_DEADLINE_MS, logger }, async ({ err, signal }) => {
+    if (err) logger.fatal({ err }, 'The bots fail and stop.');
+    await stop();
+    for (const { name, stats } of bots) logger.info({ signal, bot: name, ...stats }, 'The bot has stopped.');
+  });
+  logger.info({ bots: BOTS }, 'The bots have started.');
+}

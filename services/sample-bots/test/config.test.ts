@@ -1,0 +1,34 @@
+// Settings: defaults, arguments before variables, one line a mistake.
+
+import { expect, it } from 'vitest';
+import { ConfigError, HELP, readConfig } from '../config.ts';
+
+it('runs all bots on all symbols unless told otherwise', () => {
+  expect(readConfig([], { BOTS: '' })).toEqual({
+    BOTS: ['paper-trader', 'risk-guard', 'momentum'],
+    LOG_LEVEL: 'info',
+  });
+});
+
+it('takes variables, and arguments before them', () => {
+  const env = { BOTS: 'momentum, risk-guard', SYMBOLS: 'AAPL,MSFT', LOG_LEVEL: 'debug' };
+  expect(readConfig([], env)).toEqual({
+    BOTS: ['momentum', 'risk-guard'],
+    SYMBOLS: ['AAPL', 'MSFT'],
+    LOG_LEVEL: 'debug',
+  });
+  expect(readConfig(['paper-trader'], env)).toMatchObject({ BOTS: ['paper-trader'] });
+});
+
+it('tells every mistake in a line of its own', () => {
+  expect(() => readConfig(['momentun', 'x'], { SYMBOLS: ',', LOG_LEVEL: 'loud' })).toThrow(
+    new ConfigError(`BOTS must be names among paper-trader, risk-guard, momentum, separated by commas.
+SYMBOLS must be symbols separated by commas, such as AAPL,MSFT.
+LOG_LEVEL must be trace, debug, info, warn, error, fatal or silent.`),
+  );
+});
+
+it('has a help text', () => {
+  expect(readConfig(['-h'], {})).toBe('help');
+  expect(HELP).toContain('BOTS');
+});

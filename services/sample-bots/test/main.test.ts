@@ -1,0 +1,63 @@
+// The bots as a process: they run against a real Redis, end gracefully, and fail with one clear error.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { CHANNELS } from 'tickbus/constants';
+import { RedisPublisher } from 'tickbus/publisher';
+import { RedisSubscriber } from 'tickbus/subscriber';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { eventually, SILENT } from './parts.ts';
+
+const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+
+let redis: LocalRedis;
+
+beforeAll(async () => {
+  redis = await startLocalRedis();
+});
+
+afterAll(() => redis.kill());
+
+function run(env: Record<string, string>, ...args: string[]) {
+  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), MAIN, ...args], {
+    env: { PATH: process.env.PATH ?? '', REDIS_URL: redis.url, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  return { child, exit: once(child, 'exit'), stdout: text(child.stdout), stderr: text(child.stderr) };
+}
+
+it('runs all three until SIGTERM, each says that it has stopped, and exits with 0', async () => {
+  await using subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
+  const states = new Map<string, string>();
+  subscriber.subscribe(CHANNELS.BOT_STATUS, ({ data }) => states.set(data.bot, data.state));
+  await subscriber.startListening();
+  const all = (state: string) => ({ 'paper-trader': state, 'risk-guard': state, momentum: state });
+  const bots = run({});
+  await eventually(() => expect(Object.fromEntries(states)).toEqual(all('running')));
+  // Every bot hears the commands, also beside the others.
+  await using operator = new RedisPublisher({ url: redis.url, logger: SILENT });
+  for (const bot of states.keys())
+    await operator.publish(CHANNELS.TRADE_COMMANDS, { bot }, { type: 'pause' });
+  await eventually(() => expect(Object.fromEntries(states)).toEqual(all('paused')));
+  bots.child.kill('SIGTERM');
+  expect(await bots.exit).toEqual([0, null]);
+  await eventually(() => expect(Object.fromEntries(states)).toEqual(all('stopped')));
+  expect(await bots.stdout).toBe('');
+});
+
+it.each([
+  ['an unknown bot', {}, ['arbitrage'], /^BOTS must be names among [^\n]+\n$/],
+  [
+    'no Redis',
+    { REDIS_URL: 'redis://127.0.0.1:1', LOG_LEVEL: 'silent' },
+    [],
+    /^[^\n]*127\.0\.0\.1:1[^\n]*\n$/,
+  ],
+])('ends with one clear error for %s', async (_, env, args, expected) => {
+  const bots = run(env as Record<string, string>, ...args);
+  expect(await bots.exit).toEqual([1, null]);
+  expect(await bots.stderr).toMatch(expected);
+});

@@ -1,0 +1,83 @@
+// What the tests of bots need: a market and an operator on a server in memory, and all that the bots say.
+
+import type { BotStatus, Logger, MessageOf } from 'tickbus';
+import { CHANNELS } from 'tickbus/constants';
+import { RedisPublisher } from 'tickbus/publisher';
+import { RedisSubscriber } from 'tickbus/subscriber';
+import { MemoryConnection } from 'tickbus/testing';
+import { vi } from 'vitest';
+
+export const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+type Command = MessageOf<typeof CHANNELS.TRADE_COMMANDS>;
+
+/** Everything around the bots of one test. */
+export class World {
+  readonly #own = new MemoryConnection();
+  readonly #publisher = new RedisPublisher({ connection: this.#own, sender: 'test', logger: SILENT });
+  readonly #subscriber = new RedisSubscriber({ connection: this.#own, logger: SILENT });
+  /** Every command, in order. */
+  readonly commands: Command[] = [];
+  /** Every status, in order. */
+  readonly statuses: BotStatus[] = [];
+
+  static async open(): Promise<World> {
+    const world = new World();
+    world.#subscriber.subscribe(CHANNELS.TRADE_COMMANDS, (message) => world.commands.push(message));
+    world.#subscriber.subscribe(CHANNELS.BOT_STATUS, ({ data }) => world.statuses.push(data));
+    await world.#subscriber.startListening();
+    return world;
+  }
+
+  /** A link of one bot. */
+  link(): MemoryConnection {
+    return new MemoryConnection({ server: this.#own.server });
+  }
+
+  async price(price: number, timestamp = 0, symbol = 'AAPL'): Promise<void> {
+    await this.#publisher.publish(CHANNELS.PRICE_DATA, { symbol, price, timestamp });
+  }
+
+  async order(
+    bot: string,
+    side: 'buy' | 'sell',
+    quantity: number,
+    more: { limit_price?: number; symbol?: string } = {},
+  ) {
+    const order = { bot, symbol: 'AAPL', side, quantity, ...more };
+    await this.#publisher.publish(CHANNELS.TRADE_COMMANDS, order, { type: 'place_order' });
+  }
+
+  async tell(type: 'pause' | 'resume', bot: string): Promise<void> {
+    await this.#publisher.publish(
+      CHANNELS.TRADE_COMMANDS,
+      { bot, reason: 'The operator says so.' },
+      { type },
+    );
+  }
+
+  async status(status: BotStatus): Promise<void> {
+    await this.#publisher.publish(CHANNELS.BOT_STATUS, status);
+  }
+
+  /** Publishes a message as it stands, as a program without tickbus would. */
+  async raw(message: object): Promise<void> {
+    await this.#own.publishing.publish(CHANNELS.TRADE_COMMANDS, [{ json: JSON.stringify(message) }]);
+  }
+
+  /** The newest status of a bot. */
+  latest(bot: string): BotStatus | undefined {
+    return this.statuses.findLast((status) => status.bot === bot);
+  }
+
+  async close(): Promise<void> {
+    await this.#subscriber.close();
+    await this.#publisher.close();
+    await this.#own.close();
+  }
+}
+
+/** Waits until `check` no longer throws; the bound is for a test that fails. */
+export function eventually(check: () => void): Promise<void> {
+  return vi.waitFor(check, { timeout: 10_000, interval: 5 });
+}

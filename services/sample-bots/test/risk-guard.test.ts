@@ -1,0 +1,139 @@
+// The risk guard: when it pauses, when it resumes, and what it leaves alone.
+
+import { type BotStatus, RedisConnection, TickbusError } from 'tickbus';
+import { CHANNELS } from 'tickbus/constants';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Bot } from '../bot.ts';
+import { startMomentumBot } from '../momentum.ts';
+import { startPaperTrader } from '../paper-trader.ts';
+import { type RiskGuardOptions, startRiskGuard } from '../risk-guard.ts';
+import { eventually, SILENT, World } from './parts.ts';
+
+let world: World;
+const bots: Bot[] = [];
+
+beforeEach(async () => {
+  world = await World.open();
+});
+
+afterEach(async () => {
+  for (const bot of bots.splice(0)) await bot.stop();
+  await world.close();
+});
+
+async function startGuard(options: RiskGuardOptions = {}): Promise<Bot> {
+  const limits = { maxLoss: 100, maxExposure: 1_000 };
+  const guard = await startRiskGuard({ connection: world.link(), logger: SILENT, ...limits, ...options });
+  bots.push(guard);
+  return guard;
+}
+
+function trader(details: Pick<BotStatus, 'position' | 'pnl'>): Promise<void> {
+  return world.status({ bot: 'paper-trader', state: 'running', ...details });
+}
+
+function momentum(state: BotStatus['state'], detail?: string): Promise<void> {
+  return world.status({ bot: 'momentum', state, ...(detail !== undefined && { detail }) });
+}
+
+/** The commands of the guard so far, once all that was published has been handled. */
+async function commands(count: number) {
+  await eventually(() => expect(world.commands.length).toBeGreaterThanOrEqual(count));
+  return world.commands.map(({ message_type, data }) => [
+    message_type,
+    data.bot,
+    'reason' in data && data.reason,
+  ]);
+}
+
+const LOSS = 'The loss is 100.01; the limit is 100.';
+
+it('pauses past the loss, and resumes well below it', async () => {
+  const guard = await startGuard();
+  await momentum('running');
+  await trader({ pnl: -100 });
+  await trader({ pnl: -100.01 });
+  expect(await commands(1)).toEqual([['pause', 'momentum', LOSS]]);
+  await momentum('paused', LOSS);
+  await trader({ pnl: -90 });
+  await trader({ pnl: -80 });
+  expect(await commands(2)).toEqual([
+    ['pause', 'momentum', LOSS],
+    ['resume', 'momentum', 'Loss and exposure are within their limits.'],
+  ]);
+  expect(guard.stats).toMatchObject({ commandsSent: 2, commandsFailed: 0 });
+});
+
+it('pauses when a price makes the position too large, long and short', async () => {
+  await startGuard();
+  await momentum('running');
+  await world.price(100, 0, 'AAPL');
+  await world.price(50, 0, 'MSFT');
+  await trader({ position: { AAPL: 5, MSFT: -10 } });
+  await world.price(50.1, 0, 'MSFT');
+  expect(await commands(1)).toEqual([['pause', 'momentum', 'The exposure is 1001.00; the limit is 1000.']]);
+});
+
+it('tells the target again when it says that it runs', async () => {
+  await startGuard();
+  await momentum('running');
+  await trader({ pnl: -100.01 });
+  await commands(1);
+  await trader({ pnl: -100.01 });
+  await momentum('running');
+  expect(await commands(2)).toEqual([
+    ['pause', 'momentum', LOSS],
+    ['pause', 'momentum', LOSS],
+  ]);
+});
+
+it('does not resume what somebody else has paused', async () => {
+  await startGuard();
+  await momentum('paused', 'The operator says so.');
+  await trader({ pnl: -200 });
+  await trader({ pnl: 0 });
+  await momentum('paused', 'The operator says so.');
+  await momentum('paused');
+  await momentum('running');
+  await trader({ pnl: -100.01 });
+  expect(await commands(1)).toEqual([['pause', 'momentum', LOSS]]);
+});
+
+it('says nothing while it is paused itself, and what is due when it is resumed', async () => {
+  await startGuard();
+  await world.tell('pause', 'risk-guard');
+  await momentum('running');
+  await trader({ pnl: -100.01 });
+  await eventually(() => expect(world.latest('risk-guard')?.state).toBe('paused'));
+  expect(world.commands).toHaveLength(1);
+  await world.tell('resume', 'risk-guard');
+  await eventually(() => expect(world.latest('risk-guard')?.state).toBe('running'));
+  await trader({ pnl: -100.01 });
+  expect((await commands(3)).at(-1)).toEqual(['pause', 'momentum', LOSS]);
+});
+
+it('works together with the other two', async () => {
+  bots.push(await startPaperTrader({ connection: world.link(), logger: SILENT }));
+  bots.push(
+    await startMomentumBot({ connection: world.link(), logger: SILENT, quantity: 5, threshold: 0.01 }),
+  );
+  await startGuard({ maxExposure: 500, maxLoss: 10_000 });
+  await world.price(100, 0);
+  for (const { subscriber } of bots) {
+    await eventually(() => expect(subscriber.status(CHANNELS.PRICE_DATA)?.delivered).toBe(1));
+  }
+  await world.price(102, 100);
+  await eventually(() => expect(world.latest('momentum')?.state).toBe('paused'));
+  expect(world.latest('paper-trader')?.position).toEqual({ AAPL: 5 });
+  await world.price(70, 200);
+  await eventually(() => expect(world.latest('momentum')?.state).toBe('running'));
+  expect(world.commands.map(({ message_type }) => message_type)).toEqual(['place_order', 'pause', 'resume']);
+});
+
+it('fails fast where no Redis is, and leaves nothing open', async () => {
+  const connection = new RedisConnection({ host: '127.0.0.1', port: 1, logger: SILENT });
+  const started = startRiskGuard({ connection, logger: SILENT });
+  await expect(started).rejects.toBeInstanceOf(TickbusError);
+  await expect(started).rejects.toMatchObject({ code: 'TICKBUS_CONNECT_FAILED' });
+  await connection.close();
+});

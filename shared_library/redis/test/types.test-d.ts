@@ -1,0 +1,205 @@
+// What the compiler knows: payloads follow from the channel, narrowing follows from the options, and mistakes do not compile.
+
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import {
+  type CancelOrder,
+  defineChannel,
+  type Message,
+  type MessageOf,
+  type MessageType,
+  type Payload,
+  type PayloadInput,
+  type PlaceOrder,
+  type Price,
+  type Published,
+} from 'tickbus';
+import { CHANNELS, CONFIG } from 'tickbus/constants';
+import { RedisPublisher } from 'tickbus/publisher';
+import { RedisSubscriber } from 'tickbus/subscriber';
+import { MemoryConnection } from 'tickbus/testing';
+import { describe, expectTypeOf, it } from 'vitest';
+import { z } from 'zod';
+
+const { PRICE_DATA, TRADE_COMMANDS } = CHANNELS;
+const connection = new MemoryConnection();
+const publisher = new RedisPublisher({ connection });
+const subscriber = new RedisSubscriber({ connection });
+const tick = { symbol: 'AAPL', price: 1, timestamp: 1 };
+
+it("the plan's example compiles", async () => {
+  const subscriber = new RedisSubscriber({ host: CONFIG.HOST, port: CONFIG.PORT });
+  subscriber.subscribe(CHANNELS.PRICE_DATA, (message) => {
+    console.log(`Received price: ${message.data.price} for ${message.data.symbol}`);
+  });
+  await subscriber.startListening();
+
+  const publisher = new RedisPublisher({ host: CONFIG.HOST, port: CONFIG.PORT });
+  await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'AAPL', price: 50000.0, timestamp: 1650123456 });
+});
+
+describe('publish', () => {
+  it('takes the payload of the default type, and tells what became of it', () => {
+    expectTypeOf(publisher.publish(PRICE_DATA, tick)).resolves.toEqualTypeOf<Published>();
+    expectTypeOf<PayloadInput<typeof PRICE_DATA>>().toEqualTypeOf<Price>();
+  });
+
+  it('refuses another payload', () => {
+    // @ts-expect-error a field is missing
+    publisher.publish(PRICE_DATA, { symbol: 'AAPL', timestamp: 1 });
+    // @ts-expect-error a field is of another type
+    publisher.publish(PRICE_DATA, { ...tick, price: '1' });
+    // @ts-expect-error a field that the schema does not know
+    publisher.publish(PRICE_DATA, { symbol: 'AAPL', price: 1, timestamp: 1, prize: 1 });
+    // @ts-expect-error not a payload at all
+    publisher.publish(PRICE_DATA, undefined);
+    // @ts-expect-error a name is not a channel
+    publisher.publish('PRICE_DATA', tick);
+  });
+
+  it('takes the payload of the type that is named, and no other', () => {
+    const order = { bot: 'b', symbol: 'AAPL', side: 'buy', quantity: 1 } as const;
+    publisher.publish(TRADE_COMMANDS, order, { type: 'place_order' });
+    publisher.publish(TRADE_COMMANDS, { bot: 'b', order_id: 'o' }, { type: 'cancel_order' });
+    // @ts-expect-error the payload of another type
+    publisher.publish(TRADE_COMMANDS, { bot: 'b', order_id: 'o' }, { type: 'place_order' });
+    // @ts-expect-error no such type
+    publisher.publish(TRADE_COMMANDS, order, { type: 'place' });
+    // @ts-expect-error no such side
+    publisher.publish(TRADE_COMMANDS, { ...order, side: 'hold' }, { type: 'place_order' });
+  });
+
+  it('refuses options that it does not have', () => {
+    // @ts-expect-error no such option
+    publisher.publish(PRICE_DATA, tick, { retries: 3 });
+    // @ts-expect-error a number of milliseconds
+    publisher.publish(TRADE_COMMANDS, { bot: 'b' }, { type: 'pause', expiresInMs: '1s' });
+  });
+});
+
+describe('subscribe', () => {
+  it('gives the handler the message of the channel', () => {
+    subscriber.subscribe(PRICE_DATA, (message) => {
+      expectTypeOf(message).toEqualTypeOf<Message<'price', Price>>();
+      expectTypeOf(message.data.price).toEqualTypeOf<number>();
+      expectTypeOf(message.data.bid).toEqualTypeOf<number | undefined>();
+      expectTypeOf(message.snapshot).toEqualTypeOf<true | undefined>();
+      // @ts-expect-error handlers share the message
+      message.timestamp = 1;
+    });
+  });
+
+  it('gives a union over the types, which message_type tells apart', () => {
+    subscriber.subscribe(TRADE_COMMANDS, (message) => {
+      expectTypeOf(message.message_type).toEqualTypeOf<
+        'place_order' | 'cancel_order' | 'cancel_all' | 'pause' | 'resume'
+      >();
+      if (message.message_type === 'place_order') expectTypeOf(message.data).toEqualTypeOf<PlaceOrder>();
+      if (message.message_type === 'cancel_order') expectTypeOf(message.data).toEqualTypeOf<CancelOrder>();
+      // @ts-expect-error not every command has one
+      message.data.order_id;
+    });
+  });
+
+  it('narrows to the types that are asked for, in the handler, in where and in a loop', async () => {
+    subscriber.subscribe(TRADE_COMMANDS, ({ data }) => expectTypeOf(data).toEqualTypeOf<PlaceOrder>(), {
+      types: ['place_order'],
+      where: ({ data }) => data.side === 'buy',
+    });
+    subscriber.subscribe(
+      TRADE_COMMANDS,
+      ({ message_type }) => expectTypeOf(message_type).toEqualTypeOf<'pause' | 'resume'>(),
+      { types: ['pause', 'resume'] },
+    );
+    for await (const { data } of subscriber.messages(TRADE_COMMANDS, { types: ['cancel_order'] })) {
+      expectTypeOf(data).toEqualTypeOf<CancelOrder>();
+    }
+  });
+
+  it('refuses filters that the channel does not have', () => {
+    // @ts-expect-error no such type
+    subscriber.subscribe(PRICE_DATA, () => {}, { types: ['tick'] });
+    // @ts-expect-error keys are a list
+    subscriber.subscribe(PRICE_DATA, () => {}, { keys: 'AAPL' });
+    // @ts-expect-error no such option
+    subscriber.subscribe(PRICE_DATA, () => {}, { filter: () => true });
+    // @ts-expect-error no such field
+    subscriber.subscribe(PRICE_DATA, ({ data }) => data.prize);
+  });
+
+  it('tells events by their name', () => {
+    subscriber.on('status', (status) => {
+      if (status.type === 'gap') expectTypeOf(status.lost).toEqualTypeOf<number | undefined>();
+      if (status.type === 'disconnected') expectTypeOf(status.error.retryable).toEqualTypeOf<boolean>();
+    });
+    subscriber.on('invalid_message', ({ preview }) => expectTypeOf(preview).toEqualTypeOf<string>());
+    // @ts-expect-error no such event
+    subscriber.on('gap', () => {});
+  });
+});
+
+describe('defineChannel', () => {
+  const schema = z.object({ id: z.number(), note: z.string().trim().default('') });
+
+  it('infers the input for publishers and the output for handlers', () => {
+    const channel = defineChannel('ORDERS', { kind: 'event', history: 10, messages: { order: schema } });
+    expectTypeOf<MessageType<typeof channel>>().toEqualTypeOf<'order'>();
+    expectTypeOf<PayloadInput<typeof channel>>().toEqualTypeOf<{ id: number; note?: string | undefined }>();
+    expectTypeOf<Payload<typeof channel>>().toEqualTypeOf<{ id: number; note: string }>();
+    expectTypeOf<MessageOf<typeof channel>>().toEqualTypeOf<Message<'order', { id: number; note: string }>>();
+    publisher.publish(channel, { id: 1 });
+  });
+
+  it('takes a key that every payload has, or a function of the payload', () => {
+    const messages = { order: schema };
+    defineChannel('ORDERS', { kind: 'state', key: 'id', messages });
+    defineChannel('ORDERS', { kind: 'state', key: ({ note }) => note.toLowerCase(), messages });
+    // @ts-expect-error no such field
+    defineChannel('ORDERS', { kind: 'state', key: 'symbol', messages });
+    // @ts-expect-error a state needs a key
+    defineChannel('ORDERS', { kind: 'state', messages });
+    // @ts-expect-error a key is text
+    defineChannel('ORDERS', { kind: 'state', key: ({ id }) => id, messages });
+  });
+
+  it('takes the options of its kind only', () => {
+    const messages = { order: schema };
+    // @ts-expect-error no such kind
+    defineChannel('ORDERS', { kind: 'stream', messages });
+    // @ts-expect-error only events have a history
+    defineChannel('ORDERS', { kind: 'plain', history: 5, messages });
+    // @ts-expect-error only commands expire
+    defineChannel('ORDERS', { kind: 'event', expiresInMs: 5, messages });
+    // @ts-expect-error a schema is needed
+    defineChannel('ORDERS', { kind: 'plain', messages: { order: {} } });
+  });
+
+  it('takes any Standard Schema', () => {
+    const celsius: StandardSchemaV1<{ c: string }, { c: number }> = {
+      '~standard': {
+        version: 1,
+        vendor: 'by hand',
+        validate: (value) => ({ value: { c: Number((value as { c: string }).c) } }),
+      },
+    };
+    const channel = defineChannel('TEMPERATURE', { kind: 'plain', messages: { celsius } });
+    publisher.publish(channel, { c: '20' });
+    // @ts-expect-error what a handler gets is not what is published
+    publisher.publish(channel, { c: 20 });
+    subscriber.subscribe(channel, ({ data }) => expectTypeOf(data).toEqualTypeOf<{ c: number }>());
+  });
+});
+
+describe('options', () => {
+  it('name a server or a connection to share, not both', () => {
+    new RedisPublisher({ url: 'redis://cache', sender: 'me' });
+    // @ts-expect-error both
+    new RedisPublisher({ connection, url: 'redis://cache' });
+    // @ts-expect-error a number
+    new RedisSubscriber({ port: '6379' });
+  });
+
+  it('CONFIG cannot be written', () => {
+    // @ts-expect-error read-only
+    CONFIG.HOST = 'other';
+  });
+});
