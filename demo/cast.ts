@@ -1,5 +1,6 @@
 // Everybody in the demo: a broker that allows one connection, the gateway that holds it, a rival that is refused, three bots.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createAlpacaFeed } from '@tickbus/price-gateway/feeds/alpaca';
 import { createGateway, type Gateway } from '@tickbus/price-gateway/gateway';
 import type { Bot } from '@tickbus/sample-bots/bot';
@@ -105,9 +106,22 @@ export async function gather(
       clearInterval(challenge);
       await rival.close();
       await gateway.stop();
+      await allDelivered(bots, gateway.stats.published);
       await Promise.all(bots.map((bot) => bot.stop()));
       await onlooker.close();
       await broker.close();
     },
   };
 }
+
+/** What was published last is still on its way to the bots; a bot that has not got it after a while is shown as it is. */
+async function allDelivered(bots: readonly Bot[], published: number): Promise<void> {
+  const isBehind = ({ subscriber }: Bot) => {
+    const { delivered = 0, conflated = 0 } = subscriber.status(CHANNELS.PRICE_DATA) ?? {};
+    return delivered + conflated < published;
+  };
+  const giveUpAt = performance.now() + LAST_DELIVERY_MS;
+  while (bots.some(isBehind) && performance.now() < giveUpAt) await sleep(5);
+}
+
+const LAST_DELIVERY_MS = 2_000;

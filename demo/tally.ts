@@ -8,6 +8,7 @@ import { preciseNow } from './precise-clock.ts';
 export interface BotLine {
   readonly name: string;
   readonly delivered: number;
+  readonly conflated: number;
   readonly lost: number;
   readonly last: PriceMessage | undefined;
   /** Milliseconds since the last price arrived. */
@@ -23,6 +24,8 @@ export interface Summary {
   readonly published: number;
   /** Prices delivered, by bot. */
   readonly delivered: Readonly<Record<string, number>>;
+  /** Prices merged into newer ones of their symbol because the bot was behind, by bot. */
+  readonly conflated: Readonly<Record<string, number>>;
   readonly lost: number;
   readonly commands: number;
   /** From `publish` to the bot's handler, milliseconds. */
@@ -74,6 +77,7 @@ export class Tally {
       return {
         name,
         delivered: prices?.delivered ?? 0,
+        conflated: prices?.conflated ?? 0,
         lost: channels.reduce((sum, lost) => sum + lost, 0),
         last: last?.message,
         ageMs: last && performance.now() - last.at,
@@ -90,6 +94,7 @@ export class Tally {
       broker_refused: cast.broker.stats.refused,
       published: cast.gateway.stats.published,
       delivered: Object.fromEntries(bots.map(({ name, delivered }) => [name, delivered])),
+      conflated: Object.fromEntries(bots.map(({ name, conflated }) => [name, conflated])),
       lost: bots.reduce((sum, { lost }) => sum + lost, 0),
       commands: [...this.#commands.values()].reduce((sum, count) => sum + count, 0),
       p50_ms: round(this.latency(50)),

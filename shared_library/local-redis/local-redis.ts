@@ -89,7 +89,10 @@ export class LocalRedis implements AsyncDisposable {
       '/',
     ];
     // In a process group of its own, so that Ctrl-C reaches only the program that started it, which then ends it in order.
-    const child = spawn(this.program, [...fixed, ...this.#args], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const child = spawn(this.program, [...fixed, ...this.#args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
     this.#process = child;
     const output: string[] = [];
     child.stdout.on('data', (chunk) => output.push(String(chunk)));

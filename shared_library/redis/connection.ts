@@ -12,19 +12,19 @@ import { TickbusError } from './errors.ts';
 /** Where Redis is, and how its links behave. What is left out comes from CONFIG, the environment's values. */
 export interface RedisConnectionOptions {
   /** `redis[s]://[[user]:password@]host[:port][/db]`. Not together with host, port and db. */
-  url?: string;
+  url?: string | undefined;
   /** Default: CONFIG.HOST. */
-  host?: string;
+  host?: string | undefined;
   /** Default: CONFIG.PORT. */
-  port?: number;
+  port?: number | undefined;
   /** Default: CONFIG.DB where host and port are CONFIG's, else 0. Pub/sub itself knows no databases; the kept values do. */
-  db?: number;
+  db?: number | undefined;
   /** Re-establish an established link that drops. Default true. */
-  reconnect?: boolean;
+  reconnect?: boolean | undefined;
   /** Milliseconds until the first connection is given up. Default 5,000. */
-  connectTimeoutMs?: number;
+  connectTimeoutMs?: number | undefined;
   /** Where log lines go; pino fits as it is. Default: JSON lines on stderr, warnings and errors only. */
-  logger?: Logger;
+  logger?: Logger | undefined;
 }
 
 /** Links to Redis. Nothing connects before it is used, or `connect()` is called on what uses it. */
@@ -42,7 +42,7 @@ export class RedisConnection extends RedisLinks implements AsyncDisposable {
 /** What a facade is given: links to share, or where to make links of its own, which it then closes itself. */
 export type ConnectionOptions =
   | (RedisConnectionOptions & { connection?: undefined })
-  | { connection: Connection; logger?: Logger };
+  | { connection: Connection; logger?: Logger | undefined };
 
 /** Not closed by whoever shares it. */
 export function connectionFrom(options: ConnectionOptions): { connection: Connection; isOwned: boolean } {

@@ -9,13 +9,13 @@ export type { Published, PublishOptions } from './engine/publisher.ts';
 
 export type RedisPublisherOptions = ConnectionOptions & {
   /** The `sender` of every message. Default: host name and process number. */
-  sender?: string;
+  sender?: string | undefined;
   /** Milliseconds until a publish settles at the latest, once connected. Default 2,000. */
-  deadlineMs?: number;
+  deadlineMs?: number | undefined;
   /** The most bytes of messages that may wait for their turn on one channel. Default 32 MiB. */
-  maxPendingBytes?: number;
+  maxPendingBytes?: number | undefined;
   /** The time, for tests. Default: the system's. */
-  clock?: Clock;
+  clock?: Clock | undefined;
 };
 
 /**

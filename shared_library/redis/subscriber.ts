@@ -11,14 +11,13 @@ export type {
   ExpiredMessage,
   HandlerError,
   InvalidMessage,
-  MessageHandler,
-  SubscribeOptions,
   SubscriberEvents,
-} from './engine/subscriber.ts';
+} from './engine/reports.ts';
+export type { MessageHandler, SubscribeOptions } from './engine/subscribe-options.ts';
 
 export type RedisSubscriberOptions = ConnectionOptions & {
   /** The time, for tests. Default: the system's. */
-  clock?: Clock;
+  clock?: Clock | undefined;
 };
 
 /**

@@ -1,10 +1,9 @@
-// The port with no network: a server in this process, for tests of bots and for running where no Redis is at hand.
+// The port with no network: links to a server in this process, for tests of bots and for running where no Redis is at hand.
 
 import type { ChannelSpec } from '../core/channel.ts';
 import { Emitter } from '../core/emitter.ts';
 import type {
   ChannelState,
-  Clock,
   Connection,
   FenceToken,
   LeaseOperations,
@@ -13,144 +12,10 @@ import type {
   Transport,
   Unsubscribe,
 } from '../core/ports.ts';
-import { ORIGIN, type Position } from '../core/sequence.ts';
+import type { Position } from '../core/sequence.ts';
 import type { LinkStatus } from '../core/status.ts';
 import { TickbusError } from '../errors.ts';
-import { systemClock } from './system-clock.ts';
-
-interface Kept {
-  readonly position: Position;
-  readonly frame: Uint8Array;
-}
-
-interface Lease {
-  readonly token: FenceToken;
-  expiresAt: number;
-}
-
-/** What Redis would hold of one channel. */
-interface ServerChannel {
-  head: Position;
-  token: FenceToken;
-  lease: Lease | undefined;
-  readonly last: Map<string, Kept>;
-  history: Kept[];
-  readonly listeners: Set<(frame: Uint8Array) => void>;
-}
-
-/**
- * A server in memory. Connections made from one server see the same channels; every promise of the port is kept, and
- * the contract suite that Redis passes is run against it too.
- */
-export class MemoryServer {
-  readonly #clock: Clock;
-  readonly #channels = new Map<string, ServerChannel>();
-  #lastEpoch = ORIGIN.epoch;
-
-  /** @param clock by which it stamps messages and ends leases; default: the system's */
-  constructor(clock: Clock = systemClock) {
-    this.#clock = clock;
-  }
-
-  publish(spec: ChannelSpec, batch: readonly Outgoing[], fence: FenceToken | undefined): Receipt {
-    const channel = this.#channel(spec.name);
-    this.#checkFence(spec, channel, fence);
-    const at = this.#clock.now();
-    const first = spec.kind === 'plain' ? undefined : this.#number(channel, batch.length);
-    const frames = batch.map((message, index) => {
-      const position = first && { epoch: first.epoch, seq: first.seq + index };
-      const frame = utf8.encode(position ? withPosition(message.json, position, at) : message.json);
-      if (position !== undefined) keep(spec, channel, message, { position, frame });
-      return frame;
-    });
-    for (const frame of frames) this.publishRaw(spec.name, frame);
-    return { first, receivers: channel.listeners.size };
-  }
-
-  /** Publishes bytes as somebody without tickbus does; returns how many subscriptions they reached. */
-  publishRaw(name: string, frame: Uint8Array): number {
-    const { listeners } = this.#channel(name);
-    for (const listener of [...listeners]) listener(frame);
-    return listeners.size;
-  }
-
-  subscribe(name: string, onFrame: (frame: Uint8Array) => void): Unsubscribe {
-    const { listeners } = this.#channel(name);
-    const listener = (frame: Uint8Array) => onFrame(frame);
-    listeners.add(listener);
-    return () => listeners.delete(listener);
-  }
-
-  read(spec: ChannelSpec, since: Position | undefined): ChannelState {
-    const { head, last, history } = this.#channel(spec.name);
-    const kept = spec.kind === 'state' ? [...last.values()] : history;
-    const inEpoch = since?.epoch === head.epoch;
-    const entries = kept
-      .filter(({ position }) => !inEpoch || (position.epoch === head.epoch && position.seq > since.seq))
-      .sort((a, b) => a.position.epoch - b.position.epoch || a.position.seq - b.position.seq)
-      .map(({ frame }) => frame);
-    return { position: head, entries };
-  }
-
-  acquire(name: string, ttlMs: number): FenceToken | undefined {
-    const channel = this.#channel(name);
-    if (this.#heldLease(channel) !== undefined) return undefined;
-    const now = this.#clock.now();
-    channel.token = Math.max(channel.token + 1, now);
-    channel.head = { epoch: this.#newEpoch(), seq: 0 };
-    channel.lease = { token: channel.token, expiresAt: this.#clock.monotonic() + ttlMs };
-    return channel.token;
-  }
-
-  renew(name: string, token: FenceToken, ttlMs: number): boolean {
-    const lease = this.#heldLease(this.#channel(name));
-    if (lease?.token !== token) return false;
-    lease.expiresAt = this.#clock.monotonic() + ttlMs;
-    return true;
-  }
-
-  release(name: string, token: FenceToken): boolean {
-    const channel = this.#channel(name);
-    if (this.#heldLease(channel)?.token !== token) return false;
-    channel.lease = undefined;
-    return true;
-  }
-
-  /** Forgets everything but who listens, as a Redis without persistence does when it is restarted. */
-  flush(): void {
-    for (const [name, { listeners }] of this.#channels)
-      this.#channels.set(name, { ...emptyChannel(), listeners });
-  }
-
-  #channel(name: string): ServerChannel {
-    const channel = this.#channels.get(name) ?? emptyChannel();
-    this.#channels.set(name, channel);
-    return channel;
-  }
-
-  #number(channel: ServerChannel, count: number): Position {
-    const epoch = channel.head.epoch === ORIGIN.epoch ? this.#newEpoch() : channel.head.epoch;
-    const first = { epoch, seq: channel.head.seq + 1 };
-    channel.head = { epoch, seq: channel.head.seq + count };
-    return first;
-  }
-
-  /** Grows even while the clock stands still, and over what `flush` forgot. */
-  #newEpoch(): number {
-    this.#lastEpoch = Math.max(this.#lastEpoch + 1, this.#clock.now());
-    return this.#lastEpoch;
-  }
-
-  #checkFence(spec: ChannelSpec, channel: ServerChannel, fence: FenceToken | undefined): void {
-    if (this.#heldLease(channel)?.token !== fence) throw fenced(spec);
-  }
-
-  #heldLease(channel: ServerChannel): Lease | undefined {
-    if (channel.lease !== undefined && channel.lease.expiresAt <= this.#clock.monotonic())
-      channel.lease = undefined;
-    return channel.lease;
-  }
-}
+import type { MemoryServer } from './memory-server.ts';
 
 /**
  * Links to a MemoryServer. `disconnect()` and `reconnect()` stand for a network that fails, so that a bot's own tests can
@@ -272,36 +137,11 @@ export class MemoryTransport implements Transport {
   }
 }
 
-const utf8 = new TextEncoder();
-
 /** One subscriber's failure is not the publisher's, and not its neighbour's. The engine reports its own. */
 function contain(action: () => void): void {
   try {
     action();
   } catch {}
-}
-
-function emptyChannel(): ServerChannel {
-  return { head: ORIGIN, token: 0, lease: undefined, last: new Map(), history: [], listeners: new Set() };
-}
-
-/** The same bytes that the publish script makes. */
-function withPosition(json: string, { epoch, seq }: Position, at: number): string {
-  return `{"seq":${seq},"epoch":${epoch},"at":${at},${json.slice(1)}`;
-}
-
-function keep(spec: ChannelSpec, channel: ServerChannel, message: Outgoing, kept: Kept): void {
-  if (spec.kind === 'state' && message.key !== undefined) channel.last.set(message.key, kept);
-  if (spec.history === 0) return;
-  channel.history.push(kept);
-  if (channel.history.length > spec.history) channel.history.shift();
-}
-
-function fenced({ name }: ChannelSpec): TickbusError {
-  return new TickbusError(
-    'TICKBUS_FENCED',
-    `Nothing was published on ${name}: the caller does not hold its lease.`,
-  );
 }
 
 function notConnected(): TickbusError {

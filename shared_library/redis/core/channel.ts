@@ -56,7 +56,7 @@ export type Payload<C extends Channel, T extends MessageType<C> = MessageType<C>
 type PayloadOf<M extends MessageSchemas> = StandardSchemaV1.InferOutput<M[keyof M]>;
 
 /** The name of a string or number field that every message type of the channel has, or a function of the payload. */
-export type ChannelKey<M extends MessageSchemas> =
+type ChannelKey<M extends MessageSchemas> =
   | Extract<keyof PayloadOf<M>, string>
   | ((data: PayloadOf<M>) => string);
 

@@ -2,16 +2,15 @@
 
 import { type CaughtUp, catchUp } from '../core/catch-up.ts';
 import type { Channel } from '../core/channel.ts';
-import { decodeEnvelope, type Envelope, invalidMessage } from '../core/envelope.ts';
-import type { Message } from '../core/message.ts';
+import { type Envelope, invalidMessage } from '../core/envelope.ts';
 import type { ChannelState, Clock, Transport, Unsubscribe } from '../core/ports.ts';
 import { ORIGIN, type Position, relate } from '../core/sequence.ts';
 import type { ChannelStatus } from '../core/status.ts';
-import { keyOfPayload, schemaOf, validatePayload } from '../core/validate.ts';
-import { TickbusError } from '../errors.ts';
+import type { TickbusError } from '../errors.ts';
+import { Dispatcher } from './dispatcher.ts';
 import type { Subscription } from './subscription.ts';
 
-export interface ChannelReaderHooks {
+interface ChannelReaderHooks {
   readonly onStatus: (status: ChannelStatus) => void;
   readonly onInvalid: (error: TickbusError, frame: Uint8Array) => void;
 }
@@ -25,7 +24,7 @@ export interface ChannelReaderOptions {
 
 /** Milliseconds between two looks at the head of a channel, which find a lost last message. */
 const HEAD_CHECK_MS = 1_000;
-/** The most messages held back while recovering; past it they are let go, and found again as a gap. */
+/** The most messages held back while recovering; past it they are let go, the recovery begins anew, and finds them again as a gap. */
 const MAX_HELD = 100_000;
 
 /**
@@ -42,24 +41,30 @@ const MAX_HELD = 100_000;
  */
 export class ChannelReader {
   readonly #options: ChannelReaderOptions;
-  readonly #subscriptions = new Set<Subscription>();
+  readonly #dispatcher: Dispatcher;
   #mode: 'idle' | 'recovering' | 'live' | 'closed' = 'idle';
   #position: Position | undefined;
   #held: Envelope[] = [];
   #recovery = 0;
+  #readsEverything = false;
   #reading: Promise<void> = Promise.resolve();
   #mayRead = true;
   #subscribing: Promise<void> | undefined;
   #unsubscribe: Unsubscribe | undefined;
   #cancelTimer: Unsubscribe = () => {};
-  readonly counters = { received: 0, invalid: 0, gaps: 0, lost: 0, repaired: 0 };
+  readonly #counters = { received: 0, gaps: 0, lost: 0, repaired: 0 };
 
   constructor(options: ChannelReaderOptions) {
     this.#options = options;
+    this.#dispatcher = new Dispatcher(options.channel, options.hooks.onInvalid);
   }
 
   get subscriptions(): ReadonlySet<Subscription> {
-    return this.#subscriptions;
+    return this.#dispatcher.subscriptions;
+  }
+
+  get counters() {
+    return { ...this.#counters, invalid: this.#dispatcher.invalid };
   }
 
   get mode(): 'idle' | 'recovering' | 'live' | 'closed' {
@@ -72,14 +77,17 @@ export class ChannelReader {
 
   /** Adds a subscription; on a channel that is being read already, it gets the kept values first. */
   add(subscription: Subscription): void {
-    this.#subscriptions.add(subscription);
-    if (this.#mode !== 'live') return;
-    if (this.#options.channel.kind === 'state') this.#recover();
-    else subscription.joined = true;
+    this.#dispatcher.subscriptions.add(subscription);
+    if (this.#options.channel.kind === 'state') {
+      // A read that is under way brings everything only if it was asked to.
+      if (this.#mode === 'live' || (this.#mode === 'recovering' && !this.#readsEverything)) this.#recover();
+    } else if (this.#mode === 'live') {
+      subscription.joined = true;
+    }
   }
 
   remove(subscription: Subscription): void {
-    this.#subscriptions.delete(subscription);
+    this.#dispatcher.subscriptions.delete(subscription);
   }
 
   /** Resolves when the server has acknowledged the subscription; the kept values follow. Called again on every new connection. */
@@ -137,9 +145,9 @@ export class ChannelReader {
     hooks.onStatus({ type: 'recovering', channel: channel.name });
     if (!this.#mayRead) return this.#catchUpWithoutReading();
     const isCurrent = () => recovery === this.#recovery && this.#mode === 'recovering';
-    const everything = channel.kind === 'state' && [...this.#subscriptions].some(({ joined }) => !joined);
+    this.#readsEverything = channel.kind === 'state' && [...this.subscriptions].some(({ joined }) => !joined);
     const heldBeforeRead = this.#held.length;
-    this.#reading = transport.read(channel, everything ? undefined : this.#position).then(
+    this.#reading = transport.read(channel, this.#readsEverything ? undefined : this.#position).then(
       (state) => {
         if (isCurrent()) this.#catchUp(state, heldBeforeRead);
       },
@@ -170,7 +178,9 @@ export class ChannelReader {
 
   #catchUp({ position: top, entries }: ChannelState, heldBeforeRead: number): void {
     const { channel, hooks } = this.#options;
-    const kept = entries.map((frame) => this.#decode(frame)).filter((entry) => entry !== undefined);
+    const kept = entries
+      .map((frame) => this.#dispatcher.decode(frame))
+      .filter((entry) => entry !== undefined);
     const { gaps, repaired, messages, rest, forged } = catchUp({
       position: this.#position,
       top,
@@ -181,15 +191,15 @@ export class ChannelReader {
     this.#held = [];
     this.#position = top;
     for (const gap of gaps) {
-      this.counters.gaps++;
-      this.counters.lost += gap.lost ?? 0;
+      this.#counters.gaps++;
+      this.#counters.lost += gap.lost ?? 0;
       hooks.onStatus({ type: 'gap', channel: channel.name, ...gap });
     }
-    this.counters.repaired += repaired;
+    this.#counters.repaired += repaired;
     const whole = gaps.every((gap) => gap.repaired);
     for (const message of messages) this.#deliverRecovered(message, whole);
     this.#goLive();
-    for (const message of forged) this.#invalid(FORGED, message);
+    for (const message of forged) this.#dispatcher.reject(FORGED, message);
     for (const message of rest) this.#accept(message);
   }
 
@@ -199,7 +209,7 @@ export class ChannelReader {
    */
   #deliverRecovered({ message, isNew, wasHeard }: CaughtUp, whole: boolean): void {
     const isState = this.#options.channel.kind === 'state';
-    this.#dispatch(message, ({ joined }) => {
+    this.#dispatcher.dispatch(message, ({ joined }) => {
       if (wasHeard) return isNew || !joined ? 'live' : 'skip';
       if (joined) return isNew ? (whole ? 'live' : 'snapshot') : 'skip';
       return isState ? 'snapshot' : 'skip';
@@ -207,7 +217,7 @@ export class ChannelReader {
   }
 
   #goLive(): void {
-    for (const subscription of this.#subscriptions) subscription.joined = true;
+    for (const subscription of this.subscriptions) subscription.joined = true;
     this.#enter('live');
     this.#options.hooks.onStatus({
       type: 'live',
@@ -238,19 +248,19 @@ export class ChannelReader {
   }
 
   #receive(frame: Uint8Array): void {
-    this.counters.received++;
-    const message = this.#decode(frame);
+    this.#counters.received++;
+    const message = this.#dispatcher.decode(frame);
     if (message !== undefined && this.#mode !== 'closed') this.#accept(message);
   }
 
   #accept(message: Envelope): void {
     if (this.#mode !== 'live') return this.#hold(message);
     const place = this.#numbered ? placeOf(message) : undefined;
-    if (place === undefined) return this.#dispatch(message, () => 'live');
+    if (place === undefined) return this.#dispatcher.dispatch(message, () => 'live');
     const relation = relate(this.#position ?? ORIGIN, place);
     if (relation === 'next') {
       this.#position = place;
-      this.#dispatch(message, () => 'live');
+      this.#dispatcher.dispatch(message, () => 'live');
     } else if (relation !== 'seen') {
       this.#hold(message);
       this.#recover();
@@ -258,43 +268,12 @@ export class ChannelReader {
   }
 
   #hold(message: Envelope): void {
-    if (this.#held.length === MAX_HELD) this.#held = [];
+    if (this.#held.length === MAX_HELD) {
+      this.#held = [];
+      this.#recover();
+    }
     this.#held.push(message);
     if (!this.#mayRead) this.#catchUpWithoutReading();
-  }
-
-  #decode(frame: Uint8Array): Envelope | undefined {
-    try {
-      return decodeEnvelope(frame);
-    } catch (error) {
-      this.#invalid(error, frame);
-      return undefined;
-    }
-  }
-
-  /** Filters before validating, validates once, hands the same message to every subscription that wants it. */
-  #dispatch(envelope: Envelope, mark: (subscription: Subscription) => 'live' | 'snapshot' | 'skip'): void {
-    const { channel } = this.#options;
-    let message: Message | undefined;
-    try {
-      schemaOf(channel, envelope.message_type);
-      const key = keyOfPayload(channel, envelope.message_type, envelope.data);
-      for (const subscription of this.#subscriptions) {
-        const how = mark(subscription);
-        if (how === 'skip' || !subscription.wants(envelope.message_type, key)) continue;
-        message ??= messageOf(envelope, validatePayload(channel, envelope.message_type, envelope.data));
-        subscription.deliver(how === 'snapshot' ? { ...message, snapshot: true } : message, key);
-      }
-    } catch (error) {
-      this.#invalid(error, envelope);
-    }
-  }
-
-  #invalid(error: unknown, message: Uint8Array | Envelope): void {
-    this.counters.invalid++;
-    const told = error instanceof TickbusError ? error : invalidMessage('could not be checked');
-    const frame = message instanceof Uint8Array ? message : new TextEncoder().encode(JSON.stringify(message));
-    this.#options.hooks.onInvalid(told, frame);
   }
 }
 
@@ -302,12 +281,4 @@ const FORGED = invalidMessage('is a number that the server never gave', 'seq');
 
 function placeOf({ epoch, seq }: Envelope): Position | undefined {
   return epoch === undefined || seq === undefined ? undefined : { epoch, seq };
-}
-
-/** What the envelope says of itself, and none of what only we may say of it. */
-function messageOf(envelope: Envelope, data: unknown): Message {
-  const message: { -readonly [K in keyof Message]: Message[K] } = { ...envelope, data };
-  if ('snapshot' in message) delete message.snapshot;
-  if ('conflated' in message) delete message.conflated;
-  return message;
 }

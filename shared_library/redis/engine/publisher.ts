@@ -12,11 +12,11 @@ export type { Published } from './batcher.ts';
 
 export interface PublishOptions<T extends string = string> {
   /** The message type. Default: the channel's first. */
-  type?: T;
+  type?: T | undefined;
   /** Who says it. Default: the publisher's `sender`. */
-  sender?: string;
+  sender?: string | undefined;
   /** Milliseconds until a command expires (kind `command`). Default: the channel's `expiresInMs`. */
-  expiresInMs?: number;
+  expiresInMs?: number | undefined;
 }
 
 export interface PublisherSettings {

@@ -2,7 +2,8 @@
 
 import { z } from 'zod';
 import { ManualClock } from '../adapters/manual-clock.ts';
-import { type MemoryConnection as Links, MemoryServer } from '../adapters/memory.ts';
+import type { MemoryConnection as Links } from '../adapters/memory.ts';
+import { MemoryServer } from '../adapters/memory-server.ts';
 import { defineChannel } from '../core/channel.ts';
 import type { Envelope } from '../core/envelope.ts';
 import type {
@@ -17,12 +18,8 @@ import type {
 import { ORIGIN, type Position } from '../core/sequence.ts';
 import type { Gap, LinkStatus, SubscriberStatus } from '../core/status.ts';
 import { Publisher, type PublisherSettings } from '../engine/publisher.ts';
-import {
-  type ExpiredMessage,
-  type HandlerError,
-  type InvalidMessage,
-  Subscriber,
-} from '../engine/subscriber.ts';
+import type { ExpiredMessage, HandlerError, InvalidMessage } from '../engine/reports.ts';
+import { Subscriber } from '../engine/subscriber.ts';
 import { MemoryConnection } from '../testing.ts';
 
 const tick = z.object({ symbol: z.string(), price: z.number() });

@@ -1,4 +1,5 @@
-import { MemoryConnection, MemoryServer } from '../../adapters/memory.ts';
+import { MemoryConnection } from '../../adapters/memory.ts';
+import { MemoryServer } from '../../adapters/memory-server.ts';
 import { systemClock } from '../../adapters/system-clock.ts';
 import { describeTransport } from './transport.ts';
 

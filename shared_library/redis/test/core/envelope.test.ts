@@ -272,7 +272,7 @@ describe('values without a faithful JSON form', () => {
 
 describe('the field of an error', () => {
   it('is escaped and cut', () => {
-    encoding({ ['\u001b[2J']: 1n }).toThrow(refusal('data.\\u001b[2J'));
+    encoding({ '\u001b[2J': 1n }).toThrow(refusal('data.\\u001b[2J'));
     encoding({ ['k'.repeat(5_000)]: 1n }).toThrow(
       expect.objectContaining({ field: expect.stringMatching(/^data\.k{195}\.\.\. \(5005 characters\)$/) }),
     );

@@ -435,6 +435,66 @@ describe('a link that drops', () => {
   });
 });
 
+describe('a user who may not read', () => {
+  async function denied() {
+    const transport = new FakeTransport();
+    const subscriber = new Subscriber({ transport, clock: new ManualClock(), logger: recordingLogger() });
+    const heard: string[] = [];
+    const gaps: unknown[] = [];
+    const failures: unknown[] = [];
+    subscriber.on('status', (status) => {
+      if (status.type === 'gap') gaps.push([status.from, status.to, status.lost, status.repaired]);
+      if (status.type === 'recovery_failed') failures.push(status.error);
+    });
+    transport.onRead = () => Promise.reject({ code: 'TICKBUS_DENIED' });
+    subscriber.subscribe(FILLS, (message) => heard.push(numberOf(message)));
+    await subscriber.startListening();
+    return { transport, subscriber, heard, gaps, failures };
+  }
+
+  it('hears everything, and holes are told without being repaired', async () => {
+    const { transport, heard, gaps, failures } = await denied();
+    transport.push(noteEnvelope(4, { epoch: 1, seq: 4 }));
+    await turns();
+    for (const n of [5, 8]) transport.push(noteEnvelope(n, { epoch: 1, seq: n }));
+    await turns();
+    expect(heard).toEqual(['4', '5', '8']);
+    expect(gaps).toEqual([[6, 7, 2, false]]);
+    expect(failures).toEqual([{ code: 'TICKBUS_DENIED' }]);
+    expect(transport.reads).toHaveLength(1);
+  });
+
+  it('may try again on the next connection', async () => {
+    const { transport, subscriber, heard } = await denied();
+    await turns();
+    transport.onRead = async () => ({ position: { epoch: 1, seq: 3 }, entries: [] });
+    transport.tell({ type: 'connected', generation: 2 });
+    await turns();
+    expect(subscriber.status(FILLS)).toMatchObject({ mode: 'live', position: { epoch: 1, seq: 3 } });
+    transport.push(noteEnvelope(4, { epoch: 1, seq: 4 }));
+    expect(heard).toEqual(['4']);
+  });
+});
+
+describe('closing during a recovery', () => {
+  it('delivers what was received, also when the channel cannot be read any more', async () => {
+    const transport = new FakeTransport();
+    const clock = new ManualClock();
+    const subscriber = new Subscriber({ transport, clock, logger: recordingLogger() });
+    const heard: string[] = [];
+    transport.onRead = () => new Promise(() => {});
+    subscriber.subscribe(FILLS, (message) => heard.push(numberOf(message)));
+    await subscriber.startListening();
+    transport.push(noteEnvelope(1, { epoch: 1, seq: 1 }));
+    transport.push(noteEnvelope(50));
+    const closing = subscriber.close({ timeoutMs: 100 });
+    await turns();
+    await clock.advance(100);
+    await closing;
+    expect(heard).toEqual(['1', '50']);
+  });
+});
+
 describe('messages without a number', () => {
   it('are delivered on a numbered channel, and leave its position alone', async () => {
     const { bench, heard } = await listening(FILLS);

@@ -1,0 +1,123 @@
+// The demo as a process, on each of the things that it can run on.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+const captures = new URL('../../../shared/data/', import.meta.url);
+
+let redis: LocalRedis;
+let running: ChildProcess | undefined;
+beforeAll(async () => {
+  redis = await startLocalRedis();
+});
+afterEach(() => running?.kill('SIGKILL'));
+afterAll(() => redis.kill());
+
+describe('ends with one JSON object that tells the whole story', () => {
+  it.each([
+    ['a private redis-server', { PATH: process.env.PATH }, /^(redis|valkey)-server$/],
+    ['memory, where there is none', { PATH: '' }, /^memory$/],
+  ])('on %s', async (_, env, transport) => {
+    const { code, summary } = await demo(['--seconds', '3', '--json'], env);
+    expect(code).toBe(0);
+    expectStory(summary);
+    expect(summary.transport).toMatch(transport);
+  });
+
+  it('on the Redis of REDIS_URL', async () => {
+    const { code, summary } = await demo(['--seconds', '3', '--json'], { PATH: '', REDIS_URL: redis.url });
+    expect(code).toBe(0);
+    expectStory(summary);
+    expect(summary.transport).toBe('redis');
+  });
+
+  it
+    .skipIf(!existsSync(captures))
+    .each(['coinbase-2021-04-17.jsonl.gz', 'binance-futures-2021-07-22.jsonl.gz'])(
+    'with the recorded session %s (left out where ../shared/data is absent)',
+    async (name) => {
+      const capture = fileURLToPath(new URL(name, captures));
+      const { code, summary } = await demo(
+        ['--seconds', '4', '--json', '--capture', capture, '--speed', '10'],
+        {},
+      );
+      expect(code).toBe(0);
+      expectStory(summary);
+    },
+  );
+});
+
+it('ends at Ctrl-C with exit code 0, and still tells its story', async () => {
+  const { code, summary } = await demo(['--json', '--rate', '500'], {}, (child) => child.kill('SIGINT'));
+  expect(code).toBe(0);
+  expectStory(summary);
+});
+
+describe('says in one sentence what cannot be used', () => {
+  it.each([
+    [['--seconds', 'x'], /--seconds.*Use a number above 0/],
+    [['--speed', '-1'], /--speed.*Use a number above 0/],
+    [['--capture', 'no-such-file.jsonl'], /--capture.*There is no such file/],
+    [['--capture', fileURLToPath(import.meta.url)], /demo\.test\.ts/],
+    [['--frobnicate'], /unknown option '--frobnicate'/],
+  ])('%j', async (args, sentence) => {
+    const { code, errors } = await demo(args, { PATH: '' });
+    expect(code).toBe(1);
+    expect(errors).toMatch(sentence);
+    expect(errors).not.toMatch(/\n\s+at /);
+  });
+
+  it('a REDIS_URL where nothing listens', async () => {
+    const { code, errors } = await demo([], { REDIS_URL: 'redis://:hunter2@127.0.0.1:1' });
+    expect(code).toBe(1);
+    expect(errors).toContain('Cannot connect to Redis at redis://127.0.0.1:1');
+    expect(errors).not.toContain('hunter2');
+  });
+});
+
+function expectStory(summary: Record<string, unknown>): void {
+  expect(summary).toMatchObject({ broker_connections: 1, lost: 0, commands: expect.any(Number) });
+  expect(summary.broker_refused).toBeGreaterThanOrEqual(1);
+  expect(summary.published).toBeGreaterThan(0);
+  for (const bot of ['momentum', 'paper-trader', 'risk-guard']) {
+    const [delivered, conflated] = [summary.delivered, summary.conflated].map(
+      (by) => (by as Record<string, number>)[bot] ?? 0,
+    );
+    expect(delivered).toBeGreaterThan(0);
+    expect((delivered ?? 0) + (conflated ?? 0)).toBe(summary.published);
+  }
+  expect(summary.p50_ms).toBeGreaterThan(0);
+  expect(summary.p99_ms).toBeGreaterThanOrEqual(Number(summary.p50_ms));
+}
+
+/** Runs it to its end; `whenTold` is called at the line that tells of the refused connection. */
+async function demo(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  whenTold?: (child: ChildProcess) => void,
+) {
+  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
+    env: { ...process.env, REDIS_URL: '', ...env },
+  });
+  running = child;
+  let output = '';
+  let errors = '';
+  let isTold = false;
+  child.stdout.on('data', (chunk) => {
+    output += chunk;
+    if (isTold || !/ 1 refused .*momentum [1-9]/.test(output)) return;
+    isTold = true;
+    whenTold?.(child);
+  });
+  child.stderr.on('data', (chunk) => {
+    errors += chunk;
+  });
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  const last = output.trim().split('\n').at(-1) ?? '';
+  const summary: Record<string, unknown> = last.startsWith('{') ? JSON.parse(last) : {};
+  return { code, output, errors, summary };
+}

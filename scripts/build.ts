@@ -1,0 +1,67 @@
+// `npm run build [-- folder]`: dist/, the same workspace tree in JavaScript, without tests, for plain node and the npm registry.
+// Here the packages export their .ts files, so that no build stands between editing and running; there, what tsc made of them.
+
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+interface Manifest {
+  private?: boolean;
+  exports?: Record<string, string>;
+}
+
+/** How a built module is exported: its types and its code. */
+interface BuiltModule {
+  types: string;
+  default: string;
+}
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const DIST = resolve(process.argv[2] ?? join(ROOT, 'dist'));
+
+rmSync(DIST, { recursive: true, force: true });
+compile();
+for (const file of ['package.json', 'package-lock.json']) copyFileSync(join(ROOT, file), join(DIST, file));
+for (const folder of workspaces()) writePackage(folder);
+
+function compile(): void {
+  const tsc = fileURLToPath(import.meta.resolve('typescript/bin/tsc'));
+  const args = [tsc, '--project', join(ROOT, 'tsconfig.build.json'), '--outDir', DIST];
+  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
+  if (status !== 0) process.exit(1);
+}
+
+/** The folders of the lock file: those that `npm ci` will look for. */
+function workspaces(): string[] {
+  const { packages } = readJson<{ packages: Record<string, unknown> }>(join(ROOT, 'package-lock.json'));
+  return Object.keys(packages).filter((folder) => folder !== '' && !folder.includes('node_modules/'));
+}
+
+function writePackage(folder: string): void {
+  const manifest = readJson<Manifest>(join(ROOT, folder, 'package.json'));
+  const built = { ...manifest, exports: builtExports(manifest.exports ?? {}) };
+  mkdirSync(join(DIST, folder), { recursive: true });
+  writeFileSync(join(DIST, folder, 'package.json'), `${JSON.stringify(built, undefined, 2)}\n`);
+  if (manifest.private) return;
+  // What people see on the registry: the package's own, else the repository's.
+  for (const file of ['README.md', 'LICENSE']) {
+    const source = [join(ROOT, folder, file), join(ROOT, file)].find(existsSync);
+    if (source !== undefined) copyFileSync(source, join(DIST, folder, file));
+  }
+}
+
+function builtExports(sources: Record<string, string>): Record<string, string | BuiltModule> {
+  return Object.fromEntries(
+    Object.entries(sources).map(([name, file]) => [name, file.endsWith('.ts') ? builtModule(file) : file]),
+  );
+}
+
+function builtModule(source: string): BuiltModule {
+  const path = source.replace(/\.ts$/, '');
+  return { types: `${path}.d.ts`, default: `${path}.js` };
+}
+
+function readJson<T>(path: string): T {
+  return JSON.parse(readFileSync(path, 'utf8')) as T;
+}

@@ -1,0 +1,156 @@
+// The services of docker-compose.yml under a project name of their own, as a test handles them.
+
+import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+/** What is read of `docker inspect`. */
+export interface Container {
+  readonly Id: string;
+  readonly RestartCount: number;
+  readonly State: {
+    readonly Status: string;
+    readonly ExitCode: number;
+    readonly Health?: { readonly Status: string };
+  };
+  readonly NetworkSettings: { readonly Ports: Readonly<Record<string, readonly PortBinding[] | null>> };
+}
+
+/** A port of this machine that leads into a container. */
+export interface PortBinding {
+  readonly HostIp: string;
+  readonly HostPort: string;
+}
+
+/** How long a container may take to become healthy, or to log what is awaited. */
+const TIMEOUT_MS = 30_000;
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const execute = promisify(execFile);
+
+export class ComposeStack {
+  readonly project: string;
+  readonly #compose: readonly string[];
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #signal: AbortSignal;
+
+  private constructor(
+    project: string,
+    compose: readonly string[],
+    env: NodeJS.ProcessEnv,
+    signal: AbortSignal,
+  ) {
+    this.project = project;
+    this.#compose = compose;
+    this.#env = env;
+    this.#signal = signal;
+  }
+
+  /**
+   * Nothing is started. `env` is for the variables of docker-compose.yml; a command fails once `signal` is aborted.
+   *
+   * @throws Error when there is no Docker engine or no compose
+   */
+  static async open(
+    project: string,
+    env: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<ComposeStack> {
+    const full = { ...process.env, ...env, COMPOSE_PROJECT_NAME: project };
+    if (!(await succeeds('docker', 'info')))
+      throw new Error('No Docker engine answers. Install one, or start it: sudo systemctl start docker');
+    if (await succeeds('docker', 'compose', 'version'))
+      return new ComposeStack(project, ['docker', 'compose'], full, signal);
+    if (await succeeds('docker-compose', 'version'))
+      return new ComposeStack(project, ['docker-compose'], full, signal);
+    throw new Error('Docker has no compose. Install it: apt-get install docker-compose');
+  }
+
+  /** Runs `docker-compose ...`; the standard output. */
+  compose(...args: string[]): Promise<string> {
+    return this.#run(...this.#compose, ...args);
+  }
+
+  /** Runs `docker ...`; the standard output. */
+  docker(...args: string[]): Promise<string> {
+    return this.#run('docker', ...args);
+  }
+
+  /** Of the services that run, in the order of the alphabet. */
+  async running(): Promise<string[]> {
+    const format = '{{.Label "com.docker.compose.service"}}';
+    const names = await this.docker('ps', '--filter', this.#label, '--format', format);
+    return names.split('\n').filter(Boolean).sort();
+  }
+
+  /** Everything there is of the project, running or not: ids of containers, networks and volumes. */
+  async leftovers(): Promise<string[]> {
+    const lists = [
+      ['ps', '-a'],
+      ['network', 'ls'],
+      ['volume', 'ls'],
+    ];
+    const ids = await Promise.all(lists.map((list) => this.docker(...list, '-q', '--filter', this.#label)));
+    return ids.join('').split('\n').filter(Boolean);
+  }
+
+  async inspect(service: string): Promise<Container> {
+    const filters = [this.#label, `label=com.docker.compose.service=${service}`];
+    const id = await this.docker('ps', '-a', '-q', ...filters.flatMap((filter) => ['--filter', filter]));
+    const [container] = JSON.parse(await this.docker('inspect', id.trim())) as Container[];
+    if (container === undefined) throw new Error(`${service} has no container.`);
+    return container;
+  }
+
+  async bindings(service: string): Promise<PortBinding[]> {
+    const { NetworkSettings } = await this.inspect(service);
+    return Object.values(NetworkSettings.Ports).flatMap((bindings) => bindings ?? []);
+  }
+
+  async healthy(service: string): Promise<void> {
+    await this.until(`${service} is healthy`, async () => {
+      const { State } = await this.inspect(service);
+      return State.Health?.Status === 'healthy' || undefined;
+    });
+  }
+
+  /** The first line of a service that matches and was logged after `since` (ISO 8601), or will be. */
+  logged(service: string, pattern: RegExp, since: string): Promise<RegExpExecArray> {
+    return this.until(`${service} logs ${pattern}`, async () => {
+      const { Id } = await this.inspect(service);
+      return pattern.exec(await this.docker('logs', '--since', since, Id)) ?? undefined;
+    });
+  }
+
+  /** What `attempt` gives, as soon as it is not undefined. @throws Error after 30 s */
+  async until<T>(what: string, attempt: () => Promise<T | undefined>): Promise<T> {
+    const deadline = performance.now() + TIMEOUT_MS;
+    for (;;) {
+      const result = await attempt();
+      if (result !== undefined) return result;
+      if (performance.now() > deadline) throw new Error(`Waited ${TIMEOUT_MS} ms in vain until ${what}.`);
+      await sleep(200);
+    }
+  }
+
+  get #label(): string {
+    return `label=com.docker.compose.project=${this.project}`;
+  }
+
+  async #run(command = '', ...args: string[]): Promise<string> {
+    const options = { cwd: ROOT, env: this.#env, signal: this.#signal, maxBuffer: 64 * 1024 * 1024 };
+    const { stdout } = await execute(command, args, options).catch((error) => {
+      throw new Error(`${command} ${args.join(' ')} failed:\n${error.stdout}${error.stderr}`, {
+        cause: error,
+      });
+    });
+    return stdout;
+  }
+}
+
+async function succeeds(command: string, ...args: string[]): Promise<boolean> {
+  return execute(command, args).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,120 @@
+// The npm package as its user gets it: built, packed, installed into an empty folder, run by plain node, checked by tsc.
+
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const TSC = fileURLToPath(import.meta.resolve('typescript/bin/tsc'));
+const TSX = fileURLToPath(import.meta.resolve('tsx/cli'));
+
+let folder: string;
+let consumer: string;
+let packedFiles: string[];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tickbus-package-'));
+  const dist = join(folder, 'dist');
+  consumer = join(folder, 'consumer');
+  await mkdir(consumer);
+  await run(process.execPath, TSX, join(ROOT, 'scripts/build.ts'), dist);
+  const library = join(dist, 'shared_library/redis');
+  const packed = await run('npm', 'pack', library, '--json', '--pack-destination', folder);
+  const [{ filename, files }] = JSON.parse(packed) as [{ filename: string; files: { path: string }[] }];
+  packedFiles = files.map(({ path }) => path).sort();
+  await writeFile(join(consumer, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
+  const quietly = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts'];
+  await run('npm', 'install', join(folder, filename), '--prefix', consumer, ...quietly);
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test('the package holds code and types of every module, and nothing else', () => {
+  const code = packedFiles.filter((path) => path.endsWith('.js'));
+  const types = code.map((path) => path.replace(/\.js$/, '.d.ts'));
+  const documents = ['README.md', 'LICENSE'].filter((path) => packedFiles.includes(path));
+  expect(documents).toContain('LICENSE');
+  expect(packedFiles).toEqual([...code, ...types, ...documents, 'package.json'].sort());
+  expect(packedFiles.filter((path) => path.includes('test/'))).toEqual([]);
+});
+
+test('every export of the repository is there, as JavaScript with types', async () => {
+  const source = await manifest(join(ROOT, 'shared_library/redis'));
+  const installed = await manifest(join(consumer, 'node_modules/tickbus'));
+  expect(Object.keys(installed.exports)).toEqual(Object.keys(source.exports));
+  const targets = Object.values(installed.exports).flatMap((entry) =>
+    typeof entry === 'string' ? [entry] : Object.values(entry),
+  );
+  expect(packedFiles).toEqual(expect.arrayContaining(targets.map((target) => target.replace('./', ''))));
+});
+
+test('plain node runs what is installed', async () => {
+  const file = join(consumer, 'bot.js');
+  await writeFile(
+    file,
+    `import { defineChannel } from 'tickbus';
+    import { CHANNELS, CONFIG } from 'tickbus/constants';
+    import { RedisPublisher } from 'tickbus/publisher';
+    import { RedisSubscriber } from 'tickbus/subscriber';
+    import { ManualClock, MemoryConnection } from 'tickbus/testing';
+    const connection = new MemoryConnection();
+    const subscriber = new RedisSubscriber({ connection });
+    const heard = new Promise((resolve) => subscriber.subscribe(CHANNELS.PRICE_DATA, resolve));
+    await subscriber.startListening();
+    await new RedisPublisher({ connection }).publish(CHANNELS.PRICE_DATA, { symbol: 'AAPL', price: 50000, timestamp: 1650123456 });
+    const { data } = await heard;
+    console.log(typeof defineChannel, typeof ManualClock, CONFIG.PORT, data.symbol, data.price);`,
+  );
+  expect(await run(process.execPath, file)).toBe('function function 6379 AAPL 50000\n');
+});
+
+test('a strict TypeScript program finds the types, and they are not any', async () => {
+  const compilerOptions = {
+    module: 'NodeNext',
+    target: 'ES2022',
+    strict: true,
+    noEmit: true,
+    types: ['node'],
+    typeRoots: [join(ROOT, 'node_modules/@types')],
+  };
+  await writeFile(
+    join(consumer, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions, files: ['consumer.ts'] }),
+  );
+  await writeFile(
+    join(consumer, 'consumer.ts'),
+    `import { defineChannel, type Price } from 'tickbus';
+    import { CHANNELS, CONFIG } from 'tickbus/constants';
+    import { RedisPublisher } from 'tickbus/publisher';
+    import { RedisSubscriber } from 'tickbus/subscriber';
+    import { ManualClock, MemoryConnection } from 'tickbus/testing';
+    export const publisher = new RedisPublisher({ host: CONFIG.HOST, port: CONFIG.PORT });
+    export const subscriber = new RedisSubscriber({ connection: new MemoryConnection({ clock: new ManualClock() }) });
+    subscriber.subscribe(CHANNELS.PRICE_DATA, (message) => {
+      const price: Price = message.data;
+      // @ts-expect-error a price is a number
+      const text: string = message.data.price;
+      console.log(price, text, defineChannel);
+    });
+    // @ts-expect-error a price has a symbol
+    await publisher.publish(CHANNELS.PRICE_DATA, { price: 50000, timestamp: 1650123456 });`,
+  );
+  expect(await run(process.execPath, TSC, '--project', consumer)).toBe('');
+});
+
+/** The standard output; rejects with all output when it fails. */
+async function run(command: string, ...args: string[]): Promise<string> {
+  const env = { ...process.env, REDIS_URL: '', REDIS_PORT: '', NODE_OPTIONS: '' };
+  const { stdout } = await promisify(execFile)(command, args, { cwd: folder, env }).catch((error) => {
+    throw new Error(`${command} ${args.join(' ')} failed:\n${error.stdout}${error.stderr}`);
+  });
+  return stdout;
+}
+
+async function manifest(of: string): Promise<{ exports: Record<string, string | Record<string, string>> }> {
+  return JSON.parse(await readFile(join(of, 'package.json'), 'utf8'));
+}

@@ -1,0 +1,70 @@
+// Between the wire and the subscriptions of one channel: decode, filter, validate once, deliver; what is invalid is counted and told.
+
+import type { Channel } from '../core/channel.ts';
+import { decodeEnvelope, type Envelope, invalidMessage } from '../core/envelope.ts';
+import type { Message } from '../core/message.ts';
+import { keyOfPayload, schemaOf, validatePayload } from '../core/validate.ts';
+import { TickbusError } from '../errors.ts';
+import type { Subscription } from './subscription.ts';
+
+/** How a message goes to a subscription: as it was published, as a kept value, or not at all. */
+export type Delivery = 'live' | 'snapshot' | 'skip';
+
+export class Dispatcher {
+  readonly #channel: Channel;
+  readonly #onInvalid: (error: TickbusError, frame: Uint8Array) => void;
+  readonly subscriptions = new Set<Subscription>();
+  #invalid = 0;
+
+  constructor(channel: Channel, onInvalid: (error: TickbusError, frame: Uint8Array) => void) {
+    this.#channel = channel;
+    this.#onInvalid = onInvalid;
+  }
+
+  /** How many messages were not delivered because they are invalid. */
+  get invalid(): number {
+    return this.#invalid;
+  }
+
+  decode(frame: Uint8Array): Envelope | undefined {
+    try {
+      return decodeEnvelope(frame);
+    } catch (error) {
+      this.reject(error, frame);
+      return undefined;
+    }
+  }
+
+  /** Filters before validating, validates once, hands the same message to every subscription that wants it. */
+  dispatch(envelope: Envelope, deliveryTo: (subscription: Subscription) => Delivery): void {
+    const { message_type: type } = envelope;
+    let message: Message | undefined;
+    try {
+      schemaOf(this.#channel, type);
+      const key = keyOfPayload(this.#channel, type, envelope.data);
+      for (const subscription of this.subscriptions) {
+        const delivery = deliveryTo(subscription);
+        if (delivery === 'skip' || !subscription.wants(type, key)) continue;
+        message ??= messageOf(envelope, validatePayload(this.#channel, type, envelope.data));
+        subscription.deliver(delivery === 'snapshot' ? { ...message, snapshot: true } : message, key);
+      }
+    } catch (error) {
+      this.reject(error, envelope);
+    }
+  }
+
+  reject(error: unknown, message: Uint8Array | Envelope): void {
+    this.#invalid++;
+    const told = error instanceof TickbusError ? error : invalidMessage('could not be checked');
+    const frame = message instanceof Uint8Array ? message : new TextEncoder().encode(JSON.stringify(message));
+    this.#onInvalid(told, frame);
+  }
+}
+
+/** What the envelope says of itself, and none of what only we may say of it. */
+function messageOf(envelope: Envelope, data: unknown): Message {
+  const message: { -readonly [K in keyof Message]: Message[K] } = { ...envelope, data };
+  if ('snapshot' in message) delete message.snapshot;
+  if ('conflated' in message) delete message.conflated;
+  return message;
+}

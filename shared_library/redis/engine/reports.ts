@@ -1,0 +1,125 @@
+// What a subscriber tells: each event to its listeners and to the log, in one place.
+
+import { Emitter } from '../core/emitter.ts';
+import type { Message } from '../core/message.ts';
+import type { Logger, Unsubscribe } from '../core/ports.ts';
+import { printable } from '../core/printable.ts';
+import type { Position } from '../core/sequence.ts';
+import type { Gap, LinkStatus, SubscriberStatus } from '../core/status.ts';
+import type { TickbusError } from '../errors.ts';
+import type { Dropped } from './subscription.ts';
+
+/** An inbound message that was not delivered. */
+export interface InvalidMessage {
+  readonly channel: string;
+  /** Says what is wrong; `error.field` names the place. */
+  readonly error: TickbusError;
+  /** The beginning of the message, escaped and cut. */
+  readonly preview: string;
+}
+
+/** A handler, or a `where`, that threw or rejected. The other handlers got the message all the same. */
+export interface HandlerError {
+  readonly channel: string;
+  readonly error: unknown;
+  readonly message: Message;
+}
+
+/** A command that was not handled because its time was over. */
+export interface ExpiredMessage {
+  readonly channel: string;
+  readonly message: Message;
+}
+
+export interface SubscriberEvents {
+  status: SubscriberStatus;
+  invalid_message: InvalidMessage;
+  handler_error: HandlerError;
+  expired: ExpiredMessage;
+}
+
+/** One channel, as this subscriber has it. Counted since the first subscription of the channel. */
+export interface ChannelReport {
+  readonly mode: 'idle' | 'recovering' | 'live' | 'closed';
+  /** Where the reader stands; undefined before it is known, and on `plain` channels. */
+  readonly position: Position | undefined;
+  /** Messages that arrived. */
+  readonly received: number;
+  /** Messages handed to handlers, counted once a handler. */
+  readonly delivered: number;
+  /** Messages that stand merged in a newer one of their key, once a handler. */
+  readonly conflated: number;
+  readonly invalid: number;
+  readonly expired: number;
+  readonly gaps: number;
+  /** Messages known to be lost and not repaired; what a change of epoch hides is not in it. */
+  readonly lost: number;
+  readonly repaired: number;
+  readonly handlerErrors: number;
+  /** Messages that wait for handlers now. */
+  readonly queueDepth: number;
+}
+
+const PREVIEW_BYTES = 1_000;
+
+export class Reports {
+  readonly #logger: Logger;
+  readonly #events: Emitter<SubscriberEvents>;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+    this.#events = new Emitter<SubscriberEvents>((error, event) =>
+      logger.error({ err: error, event }, 'A listener of the subscriber threw.'),
+    );
+  }
+
+  on<K extends keyof SubscriberEvents>(
+    event: K,
+    listener: (event: SubscriberEvents[K]) => void,
+  ): Unsubscribe {
+    return this.#events.on(event, listener);
+  }
+
+  /** The link logs its own life. */
+  link(status: LinkStatus): void {
+    this.#events.emit('status', status);
+  }
+
+  status(status: Exclude<SubscriberStatus, LinkStatus>): void {
+    if (status.type === 'gap') this.#logger[status.repaired ? 'info' : 'warn'](status, gapSentence(status));
+    else if (status.type === 'recovery_failed') {
+      const { channel, error } = status;
+      this.#logger.error({ channel, err: error }, 'The channel could not be read; trying again.');
+    } else this.#logger.debug(status, 'The channel changed its state.');
+    this.#events.emit('status', status);
+  }
+
+  overflow(channel: string, dropped: Dropped): void {
+    this.status({ type: 'gap', channel, cause: 'overflow', ...dropped, repaired: false });
+  }
+
+  expired(channel: string, message: Message): void {
+    const { id = '', expires_at } = message;
+    this.#logger.warn(
+      { channel, id: printable(id), expires_at },
+      'A command was not delivered: its time is over.',
+    );
+    this.#events.emit('expired', { channel, message });
+  }
+
+  handlerError(channel: string, error: unknown, message: Message): void {
+    this.#logger.error({ channel, err: error }, 'A message handler failed; the other handlers go on.');
+    this.#events.emit('handler_error', { channel, error, message });
+  }
+
+  invalid(channel: string, error: TickbusError, frame: Uint8Array): void {
+    const preview = printable(new TextDecoder().decode(frame.subarray(0, PREVIEW_BYTES)));
+    this.#logger.warn({ channel, reason: error.message, preview }, 'An invalid message was not delivered.');
+    this.#events.emit('invalid_message', { channel, error, preview });
+  }
+}
+
+function gapSentence({ repaired, cause }: Gap): string {
+  if (repaired) return 'Messages were missed, fetched and delivered in order.';
+  return cause === 'overflow' ? 'The handler is too slow; messages were dropped.' : 'Messages were lost.';
+}
