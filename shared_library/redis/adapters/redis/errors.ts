@@ -20,6 +20,8 @@ const REFUSALS: ReadonlyMap<string, ErrorCode> = new Map([
   ['WRONGPASS', 'TICKBUS_AUTH_FAILED'],
   ['NOAUTH', 'TICKBUS_AUTH_FAILED'],
   ['NOPERM', 'TICKBUS_DENIED'],
+  // Within a script a missing permission has no word of its own; for the commands of ours there is no other plain ERR.
+  ['REFUSED ERR', 'TICKBUS_DENIED'],
   ...[
     'OOM',
     'READONLY',
@@ -34,6 +36,10 @@ const REFUSALS: ReadonlyMap<string, ErrorCode> = new Map([
   ].map((word): [string, ErrorCode] => [word, 'TICKBUS_SERVER_ERROR']),
 ]);
 
+function refusalOf(answer: string | undefined): ErrorCode | undefined {
+  return REFUSALS.get(answer ?? '') ?? (answer?.startsWith('REFUSED') ? 'TICKBUS_SERVER_ERROR' : undefined);
+}
+
 const ADVICE: Partial<Record<ErrorCode, string>> = {
   TICKBUS_AUTH_FAILED: 'Check the user and password in REDIS_URL.',
   TICKBUS_DENIED: 'Give the user the permission (ACL SETUSER), or use another user.',
@@ -46,7 +52,7 @@ export function connectError(error: unknown, address: RedisAddress): TickbusErro
   const where = whereabouts(address);
   const reply = serverAnswer(cause);
   if (reply !== undefined) {
-    const code = REFUSALS.get(reply) ?? 'TICKBUS_CONNECT_FAILED';
+    const code = refusalOf(reply) ?? 'TICKBUS_CONNECT_FAILED';
     const advice = ADVICE[code] ?? 'tickbus needs Redis 7 or newer, or a compatible server.';
     return failure(
       code,
@@ -71,8 +77,7 @@ export function commandError(error: unknown, address: RedisAddress, effect: 'rea
   const where = whereabouts(address);
   const word = serverAnswer(error);
   const code =
-    REFUSALS.get(word ?? '') ??
-    (word !== undefined && effect === 'read' ? 'TICKBUS_SERVER_ERROR' : undefined);
+    refusalOf(word) ?? (word !== undefined && effect === 'read' ? 'TICKBUS_SERVER_ERROR' : undefined);
   if (code !== undefined) {
     const text = `Redis at ${where} refused: ${message(error, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
     return failure(code, text, error, address);
@@ -93,7 +98,7 @@ export function notConnected(address: RedisAddress, error?: unknown): TickbusErr
 export function linkError(error: unknown, address: RedisAddress): TickbusError {
   const cause = rootCause(error);
   const word = serverAnswer(cause);
-  const code = REFUSALS.get(word ?? '') ?? 'TICKBUS_NOT_CONNECTED';
+  const code = refusalOf(word) ?? 'TICKBUS_NOT_CONNECTED';
   const text =
     `The link to Redis at ${whereabouts(address)} was lost: ${message(cause, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
   return failure(code, text, cause, address);
@@ -102,7 +107,7 @@ export function linkError(error: unknown, address: RedisAddress): TickbusError {
 /** True when trying again cannot help: the server refused the credentials. */
 export function isRefusal(error: unknown): boolean {
   const word = serverAnswer(rootCause(error));
-  return word !== undefined && REFUSALS.get(word) !== 'TICKBUS_SERVER_ERROR';
+  return word !== undefined && refusalOf(word) !== 'TICKBUS_SERVER_ERROR';
 }
 
 function failure(code: ErrorCode, text: string, cause: unknown, address: RedisAddress): TickbusError {
@@ -131,9 +136,12 @@ function reason(cause: unknown, address: RedisAddress): string {
   return `${message(cause, address)}. Check that it is Redis 7 or newer, and not another service or one behind TLS (rediss://).`;
 }
 
-/** The first word of an error that the server sent, such as WRONGPASS; undefined when it did not come from the server. */
+/**
+ * What an error of the server begins with, such as WRONGPASS, or REFUSED and the word behind it from our scripts; undefined when it
+ * did not come from the server.
+ */
 function serverAnswer(error: unknown): string | undefined {
-  return error instanceof ErrorReply ? (error.message.split(' ', 1)[0] ?? '') : undefined;
+  return error instanceof ErrorReply ? /^(REFUSED )?\S*/.exec(error.message)?.[0] : undefined;
 }
 
 /** The client wraps what happened in an error of its own when it gives up, and names resolve to several addresses. */

@@ -19,33 +19,46 @@ export function channelKeys({ name }: ChannelSpec): {
 }
 
 /**
+ * `try` runs a command that is the first to need a permission, a type or memory: where the server refuses it, nothing has been
+ * done yet, and the answer says REFUSED before the server's own words, so that it cannot be taken for a failure half-way.
+ */
+const TRY = `
+local function refuse(reply) error({ err = 'REFUSED ' .. reply.err }) end
+local function try(...)
+  local reply = redis.pcall(...)
+  if type(reply) == 'table' and reply.err then refuse(reply) end
+  return reply
+end
+`;
+
+/**
  * Publishes a batch: all of it or none.
  *
  * KEYS head, last, history, lease. ARGV channel, kind, history length, fence token or '', then for each message its key and
  * its JSON without the opening brace. Returns { epoch, first seq, receivers }, as strings where numbers may be large; epoch 0
- * on a plain channel. The order of commands matters only where one is refused: the head is the first key written and the
- * first message the first one published, so a missing permission is found before anything else was done.
+ * on a plain channel. The head is the first key written and the first message the first one published, so that a missing
+ * permission is found before anything that cannot be taken back was done.
  */
-export const PUBLISH = `
+export const PUBLISH = `${TRY}
 local channel, kind, keep, fence = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-if (redis.call('GET', KEYS[4]) or '') ~= fence then
+if (try('GET', KEYS[4]) or '') ~= fence then
   return redis.error_reply('FENCED the caller does not hold the lease of this channel')
 end
 local count = (#ARGV - 4) / 2
 local receivers = 0
 if kind == 'plain' then
-  for i = 1, count do receivers = redis.call('PUBLISH', channel, '{' .. ARGV[4 + 2 * i]) end
+  for i = 1, count do receivers = try('PUBLISH', channel, '{' .. ARGV[4 + 2 * i]) end
   return { '0', '0', receivers }
 end
-local time = redis.call('TIME')
+local time = try('TIME')
 local at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
+local epoch = try('HGET', KEYS[1], 'epoch')
 local is_new = not epoch
 if is_new then
   epoch = at
-  redis.call('HSET', KEYS[1], 'epoch', epoch)
+  try('HSET', KEYS[1], 'epoch', epoch)
 end
-local top = redis.call('HINCRBY', KEYS[1], 'seq', count)
+local top = try('HINCRBY', KEYS[1], 'seq', count)
 for i = 1, count do
   local seq = string.format('%.0f', top - count + i)
   local message = '{"seq":' .. seq .. ',"epoch":' .. epoch .. ',"at":' .. at .. ',' .. ARGV[4 + 2 * i]
@@ -53,7 +66,7 @@ for i = 1, count do
   if type(reply) == 'table' then
     redis.call('HINCRBY', KEYS[1], 'seq', -count)
     if is_new then redis.call('DEL', KEYS[1]) end
-    return reply
+    refuse(reply)
   end
   receivers = reply
   if kind == 'state' then
@@ -71,8 +84,8 @@ return { epoch, string.format('%.0f', top - count + 1), receivers }
  * KEYS head, last, history. ARGV kind, epoch and seq after which to read ('0' '0': everything). Returns { epoch, top seq,
  * entry... }; epoch 0 where there is no head.
  */
-export const READ = `
-local head = redis.call('HMGET', KEYS[1], 'epoch', 'seq')
+export const READ = `${TRY}
+local head = try('HMGET', KEYS[1], 'epoch', 'seq')
 local epoch, top = head[1] or '0', head[2] or '0'
 local result = { epoch, top }
 local in_epoch, after = epoch == ARGV[2], tonumber(ARGV[3])
