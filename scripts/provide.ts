@@ -21,6 +21,10 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
     ],
     elsewhere: 'brew install redis, or see https://redis.io/docs/latest/operate/oss_and_stack/install/',
   },
+  openssl: {
+    probes: [['openssl', 'version']],
+    elsewhere: 'brew install openssl',
+  },
   'python3-redis': {
     probes: [
       ['python3', '-c', 'import redis'],

@@ -1,9 +1,10 @@
 // The gateway: publishes what one feed hears on PRICE_DATA, and how the feed is on FEED_STATUS.
 
+import type { MarketEvent } from '@tickbus/capture';
 import { type FeedStatus, type Logger, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import type { RedisPublisher } from 'tickbus/publisher';
-import type { Feed, FeedState, MarketEvent } from './feeds/feed.ts';
+import type { Feed, FeedState } from './feeds/feed.ts';
 import { RateLimitedLog } from './rate-limited-log.ts';
 import { PriceBook, type Unusable } from './tick.ts';
 

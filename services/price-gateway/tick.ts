@@ -1,7 +1,7 @@
 // Turns market events into the `price` payloads of PRICE_DATA. Pure: what comes out depends on the events alone.
 
+import type { MarketEvent, QuoteEvent, TradeEvent } from '@tickbus/capture';
 import type { Price } from 'tickbus';
-import type { MarketEvent, QuoteEvent, TradeEvent } from './feeds/feed.ts';
 
 /**
  * Why an event gives no price.

@@ -1,8 +1,8 @@
 // The official Alpaca client with what it keeps to itself: error codes, whole frames, and when the socket is closed.
 
 import { streaming } from '@alpacahq/alpaca-trade-api';
+import type { MarketEvent } from '@tickbus/capture';
 import { type BrokerError, findBrokerError } from './alpaca-errors.ts';
-import type { MarketEvent } from './feed.ts';
 
 export interface AlpacaStreamOptions {
   readonly url: string;

@@ -1,30 +1,6 @@
 // The port between the gateway and a broker: what a feed tells. Every feed implements it; the gateway knows nothing else.
 
-/** One execution, with the numbers as the broker sent them. */
-export interface TradeEvent {
-  readonly kind: 'trade';
-  /** The instrument in the broker's own spelling. */
-  readonly symbol: string;
-  readonly price: number;
-  readonly size: number;
-  /** The broker's time of the event, Unix milliseconds. */
-  readonly timestamp: number;
-}
-
-/** The best bid and ask, with the numbers as the broker sent them. A side that is missing has price 0 and size 0. */
-export interface QuoteEvent {
-  readonly kind: 'quote';
-  /** The instrument in the broker's own spelling. */
-  readonly symbol: string;
-  readonly bid: number;
-  readonly bid_size: number;
-  readonly ask: number;
-  readonly ask_size: number;
-  /** The broker's time of the event, Unix milliseconds. */
-  readonly timestamp: number;
-}
-
-export type MarketEvent = TradeEvent | QuoteEvent;
+import type { MarketEvent } from '@tickbus/capture';
 
 /**
  * The life of the connection to the broker.
@@ -49,7 +25,10 @@ export type FeedState =
 
 /** Who is told. A listener must not throw. */
 export interface FeedListener {
-  /** A frame of the broker with the market events in it, in order; none where it only shows that the link lives. */
+  /**
+   * A frame of the broker with the market events in it, in order; none where it only shows that the link lives. The numbers are
+   * as the broker sent them, and the gateway checks them; a side of a quote that is missing has price 0 and size 0.
+   */
   onFrame(events: readonly MarketEvent[]): void;
   /** A frame that could not be read. The next one may be fine. */
   onInvalidFrame(reason: string): void;

@@ -1,5 +1,6 @@
 // The whole way: simulated broker, official client, gateway, a real Redis, subscribers.
 
+import type { MarketEvent } from '@tickbus/capture';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { type SimulatedBroker, startSimulatedBroker } from '@tickbus/simulated-broker/broker';
 import type { FeedStatus, MessageOf } from 'tickbus';
@@ -8,7 +9,6 @@ import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { createAlpacaFeed } from '../feeds/alpaca.ts';
-import type { MarketEvent } from '../feeds/feed.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../gateway.ts';
 import { AT, CREDENTIALS, Heard, listen, ManualMarket, quote, SILENT, trade } from './parts.ts';
 

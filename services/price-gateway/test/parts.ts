@@ -1,11 +1,11 @@
 // What several tests need: a market driven by the test, and messages kept until somebody waits for them.
 
+import type { MarketEvent } from '@tickbus/capture';
 import type { PriceSource } from '@tickbus/simulated-broker/sources/source';
 import { pino } from 'pino';
 import type { MessageOf } from 'tickbus';
 import type { CHANNELS } from 'tickbus/constants';
 import type { RedisSubscriber } from 'tickbus/subscriber';
-import type { MarketEvent } from '../feeds/feed.ts';
 
 export const SILENT = pino({ level: 'silent' });
 export const CREDENTIALS = { key: 'local-key', secret: 'local-secret' };

@@ -1,9 +1,9 @@
 // Market events to prices: last trade, midpoint before it, sides carried along, nothing broken comes through.
 
+import type { MarketEvent } from '@tickbus/capture';
 import fc from 'fast-check';
 import { price as schema } from 'tickbus';
 import { expect, it } from 'vitest';
-import type { MarketEvent } from '../feeds/feed.ts';
 import { PriceBook } from '../tick.ts';
 import { AT, quote, trade } from './parts.ts';
 

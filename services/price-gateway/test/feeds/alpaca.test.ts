@@ -1,6 +1,7 @@
 // The Alpaca feed against the simulated broker: refusals, takeover, drops, silence, garbage, a clean end.
 
 import { createServer } from 'node:net';
+import type { MarketEvent } from '@tickbus/capture';
 import {
   type SimulatedBroker,
   type SimulatedBrokerOptions,
@@ -8,7 +9,7 @@ import {
 } from '@tickbus/simulated-broker/broker';
 import { afterEach, expect, it, vi } from 'vitest';
 import { type AlpacaFeedOptions, createAlpacaFeed } from '../../feeds/alpaca.ts';
-import type { Feed, FeedState, MarketEvent } from '../../feeds/feed.ts';
+import type { Feed, FeedState } from '../../feeds/feed.ts';
 import { AT, CREDENTIALS, Heard, ManualMarket, quote, trade } from '../parts.ts';
 
 const cleanUps: (() => Promise<unknown>)[] = [];
