@@ -56,9 +56,8 @@ export function catchUp({ position, top, kept, held, heldBeforeRead }: CatchUpIn
     wasHeard: heard.has(message),
   }));
   const open = held.filter((message) => !heard.has(message) && !ended.heard.has(message));
-  const forged = new Set(
-    held.slice(0, heldBeforeRead).filter((message) => open.includes(message) && isBehind(message, top)),
-  );
+  const early = new Set(held.slice(0, heldBeforeRead));
+  const forged = new Set(open.filter((message) => isBehind(message, top) && early.has(message)));
   return {
     gaps: [...ended.gaps, ...(gap === undefined ? [] : [gap])],
     repaired,

@@ -109,7 +109,7 @@ class DefinedChannel<M extends MessageSchemas> implements Channel<M> {
 
   constructor(name: string, options: ChannelOptions<M>) {
     this.name = checkedName(name);
-    this.kind = options.kind;
+    this.kind = checkedKind(name, options.kind);
     this.messages = options.messages;
     this.defaultType = checkedTypes(name, options.messages);
     this.history = options.kind === 'event' ? checkedHistory(name, options.history ?? 0) : 0;
@@ -143,6 +143,13 @@ function checkedName(name: string): string {
     String(name),
     'has no usable name. Use 1 to 128 characters without blanks, braces or control characters.',
   );
+}
+
+const KINDS: readonly ChannelKind[] = ['state', 'event', 'command', 'plain'];
+
+function checkedKind(name: string, kind: ChannelKind): ChannelKind {
+  if (KINDS.includes(kind)) return kind;
+  throw invalid(name, `has the kind "${printable(String(kind))}". Use one of ${KINDS.join(', ')}.`);
 }
 
 function checkedTypes(name: string, messages: MessageSchemas): string {

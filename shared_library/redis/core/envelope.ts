@@ -39,7 +39,7 @@ const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor']
  */
 export function encodeEnvelope(envelope: Envelope): string {
   checkHeader(envelope);
-  const problem = findProblem(envelope.data, 2);
+  const problem = firstProblem(envelope.data, 2);
   if (problem !== undefined) throw invalidMessage(problem.reason, join('data', problem.path));
   const json = JSON.stringify(envelope);
   const bytes = utf8Length(json) + POSITION_BYTES;
@@ -62,7 +62,7 @@ export function decodeEnvelope(frame: Uint8Array): Envelope {
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
     throw invalidMessage('is JSON, but not an object');
   }
-  const problem = findProblem(document, 1);
+  const problem = firstProblem(document, 1);
   if (problem !== undefined) throw invalidMessage(problem.reason, problem.path);
   const envelope = document as Envelope;
   checkHeader(envelope);
@@ -139,8 +139,18 @@ interface Problem {
 
 const UNDEFINED_ITEM: Problem = { path: '', reason: 'is undefined, which JSON would turn into null' };
 
+/** Values walked in the message at hand: no message within its size has more, and shared parts of an object can add up beyond it. */
+let walked = 0;
+
+function firstProblem(value: unknown, depth: number): Problem | undefined {
+  walked = 0;
+  return findProblem(value, depth);
+}
+
 /** The first value that may not be sent or delivered; the path is put together only when there is one. */
 function findProblem(value: unknown, depth: number): Problem | undefined {
+  if (++walked > MAX_MESSAGE_BYTES)
+    return { path: '', reason: `is one value too many for ${MAX_MESSAGE_BYTES} bytes` };
   switch (typeof value) {
     case 'string':
     case 'boolean':

@@ -111,6 +111,13 @@ export class ChannelReader {
     }
   }
 
+  /** The link is down: nothing is live until it is back, and what was being read will not come. */
+  suspend(): void {
+    if (this.#mode === 'idle' || this.#mode === 'closed') return;
+    this.#recovery++;
+    this.#enter('recovering');
+  }
+
   /** Resolves when no recovery is under way that could still succeed. */
   settled(): Promise<void> {
     return this.#reading;

@@ -60,7 +60,7 @@ export interface ChannelReport {
   readonly queueDepth: number;
 }
 
-const PREVIEW_BYTES = 1_000;
+const PREVIEW_BYTES = 200;
 
 export class Reports {
   readonly #logger: Logger;
@@ -113,10 +113,16 @@ export class Reports {
   }
 
   invalid(channel: string, error: TickbusError, frame: Uint8Array): void {
-    const preview = printable(new TextDecoder().decode(frame.subarray(0, PREVIEW_BYTES)));
+    const preview = previewOf(frame);
     this.#logger.warn({ channel, reason: error.message, preview }, 'An invalid message was not delivered.');
     this.#events.emit('invalid_message', { channel, error, preview });
   }
+}
+
+/** The beginning, and how much it is the beginning of. */
+function previewOf(frame: Uint8Array): string {
+  const beginning = printable(new TextDecoder().decode(frame.subarray(0, PREVIEW_BYTES)));
+  return frame.byteLength > PREVIEW_BYTES ? `${beginning}... (${frame.byteLength} bytes)` : beginning;
 }
 
 function gapSentence({ repaired, cause }: Gap): string {

@@ -53,7 +53,9 @@ export class Subscriber implements AsyncDisposable {
     this.#reports = new Reports(settings.logger);
     this.#stopWatching = settings.transport.onStatus((status) => {
       this.#reports.link(status);
-      if (status.type === 'connected' && this.#state === 'listening') this.#restartAll();
+      if (this.#state !== 'listening') return;
+      if (status.type === 'connected') this.#restartAll();
+      else if (status.type === 'disconnected' || status.type === 'failed') this.#suspendAll();
     });
   }
 
@@ -170,6 +172,9 @@ export class Subscriber implements AsyncDisposable {
 
   #add(channel: Channel, handler: (message: Message) => unknown, options: Filters) {
     this.#assertOpen();
+    if (typeof handler !== 'function') {
+      throw new TickbusError('TICKBUS_INVALID_OPTION', `The handler for ${channel} is not a function.`);
+    }
     const filters = checkedOptions(channel, options);
     const entry = this.#entry(channel);
     const subscription = this.#subscription(entry, handler, filters);
@@ -250,6 +255,10 @@ export class Subscriber implements AsyncDisposable {
       if (error.code === 'TICKBUS_NOT_CONNECTED' || this.#state === 'closed') return;
       this.#reports.status({ type: 'recovery_failed', channel: entry.channel.name, error });
     });
+  }
+
+  #suspendAll(): void {
+    for (const { reader } of this.#entries.values()) reader.suspend();
   }
 
   #restartAll(): void {

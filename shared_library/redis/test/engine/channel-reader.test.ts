@@ -608,3 +608,13 @@ describe('several subscribers', () => {
     expect(heard.filter((one) => one.endsWith('2'))).toEqual(['b2']);
   });
 });
+
+it('nothing is told as live while the link is down', async () => {
+  const { bench } = await listening(FILLS);
+  expect(bench.subscriber.status(FILLS)?.mode).toBe('live');
+  bench.connection.disconnect();
+  expect(bench.subscriber.status(FILLS)?.mode).toBe('recovering');
+  bench.connection.reconnect();
+  await turns();
+  expect(bench.subscriber.status(FILLS)?.mode).toBe('live');
+});
