@@ -1,0 +1,207 @@
+// Delivery over a real server, faults included: what was accepted is delivered once and in order, or told as lost.
+
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { createClient } from 'redis';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { z } from 'zod';
+import { CHANNELS } from '../../constants.ts';
+import { type Channel, defineChannel } from '../../core/channel.ts';
+import type { Gap } from '../../core/status.ts';
+import type { TickbusError } from '../../errors.ts';
+import { RedisPublisher } from '../../publisher.ts';
+import { RedisSubscriber } from '../../subscriber.ts';
+import { silentLogger } from '../support.ts';
+
+const schema = { note: z.object({ n: z.number() }) };
+const KEPT = defineChannel('KEPT', { kind: 'event', history: 10_000, messages: schema });
+const FLEETING = defineChannel('FLEETING', { kind: 'event', messages: schema });
+
+let redis: LocalRedis;
+const closing: (() => unknown)[] = [];
+beforeEach(async () => {
+  redis = await startLocalRedis();
+});
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+  await redis.kill();
+});
+
+it('a late bot starts with the last price of every symbol, then hears what is live', async () => {
+  const publisher = newPublisher();
+  for (const [symbol, price] of [
+    ['A', 1],
+    ['B', 2],
+    ['A', 3],
+  ] as const) {
+    await publisher.publish(CHANNELS.PRICE_DATA, { symbol, price, timestamp: 1 });
+  }
+  const subscriber = newSubscriber();
+  const heard: string[] = [];
+  const done = new Promise<void>((resolve) => {
+    subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data, snapshot }) => {
+      heard.push(`${data.symbol}${data.price}${snapshot ? ' kept' : ''}`);
+      if (data.price === 4) resolve();
+    });
+  });
+  const live = new Promise<void>((resolve) =>
+    subscriber.on('status', ({ type }) => type === 'live' && resolve()),
+  );
+  await subscriber.startListening();
+  await live;
+  await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'B', price: 4, timestamp: 1 });
+  await done;
+  expect(heard).toEqual(['B2 kept', 'A3 kept', 'B4']);
+});
+
+it('50,000 messages at once arrive once and in order, at two handlers', async () => {
+  const { publisher, subscriber, history } = await recording(FLEETING);
+  let second = 0;
+  subscriber.subscribe(FLEETING, () => second++, { queueLimit: 100_000 });
+  const count = 50_000;
+  await Promise.all(Array.from({ length: count }, (_, n) => publisher.publish(FLEETING, { n })));
+  await history.until(count - 1);
+  expect(history.numbers).toEqual(Array.from({ length: count }, (_, n) => n));
+  expect(second).toBe(count);
+  expect(history.gaps).toEqual([]);
+});
+
+it('two publishers are heard in one order by two subscribers', async () => {
+  const one = await recording(FLEETING);
+  const two = await recording(FLEETING);
+  const publishers = [newPublisher(), newPublisher()];
+  await Promise.all(Array.from({ length: 2_000 }, (_, n) => publishers[n % 2]?.publish(FLEETING, { n })));
+  await newPublisher().publish(FLEETING, { n: -1 });
+  await Promise.all([one.history.until(-1), two.history.until(-1)]);
+  expect(one.history.numbers.length).toBe(2_001);
+  expect(two.history.numbers).toEqual(one.history.numbers);
+});
+
+it.each([
+  ['repaired from history', KEPT],
+  ['told with its range', FLEETING],
+])(
+  'what is lost while links are cut is %s; nothing is lost in silence, doubled or out of order',
+  async (_, channel) => {
+    const { publisher, history } = await recording(channel);
+    const accepted: number[] = [];
+    let n = 0;
+    for (let cut = 0; cut < 10; cut++) {
+      for (let i = 0; i < 200; i++, n++) {
+        const sent = n;
+        await publisher.publish(channel, { n: sent }).then(
+          () => accepted.push(sent),
+          (error: TickbusError) => expect(error.code).toMatch(/NOT_CONNECTED|OUTCOME_UNKNOWN/),
+        );
+      }
+      await killClients();
+    }
+    const last = await publishUntilAccepted(publisher, channel, n);
+    accepted.push(last);
+    await history.until(last);
+    const lost = history.gaps.reduce((sum, gap) => sum + (gap.lost ?? Number.NaN), 0);
+    expect(history.numbers).toEqual([...new Set(history.numbers)].sort((a, b) => a - b));
+    expect(history.seqs.length + lost).toBe(history.seqs.at(-1));
+    if (channel === KEPT) expect(accepted.filter((one) => !history.numbers.includes(one))).toEqual([]);
+  },
+);
+
+it('kill -9 of the server and its restart is told as a change of epoch, and delivery goes on', async () => {
+  const { publisher, history } = await recording(KEPT);
+  await publisher.publish(KEPT, { n: 1 });
+  await history.until(1);
+  await redis.kill();
+  await expect(publisher.publish(KEPT, { n: 2 })).rejects.toMatchObject({
+    code: expect.stringMatching(/NOT_CONNECTED|UNKNOWN/),
+  });
+  await redis.start();
+  await publishUntilAccepted(publisher, KEPT, 3);
+  await history.until(3);
+  expect(history.gaps[0]).toMatchObject({ cause: 'epoch', from: 2, to: undefined });
+  expect(history.numbers).toEqual([1, 3]);
+});
+
+it('the last message, lost, is found within the next look at the head', async () => {
+  const { history } = await recording(FLEETING);
+  const other = createClient({ url: redis.url });
+  await other.connect();
+  closing.push(() => other.destroy());
+  // As if it had been published and cut out of the stream on its way.
+  await other.hSet('tickbus:{FLEETING}:head', { epoch: '5', seq: '1' });
+  await history.untilGap();
+  expect(history.gaps).toMatchObject([{ cause: 'loss', epoch: 5, from: 1, to: 1, lost: 1, repaired: false }]);
+});
+
+function newPublisher(): RedisPublisher {
+  const publisher = new RedisPublisher({ url: redis.url, logger: silentLogger });
+  closing.push(() => publisher.close());
+  return publisher;
+}
+
+function newSubscriber(): RedisSubscriber {
+  const subscriber = new RedisSubscriber({ url: redis.url, logger: silentLogger });
+  closing.push(() => subscriber.close());
+  return subscriber;
+}
+
+async function recording(channel: Channel) {
+  const [publisher, subscriber] = [newPublisher(), newSubscriber()];
+  const history = new History();
+  subscriber.on('status', (status) => status.type === 'gap' && history.gap(status));
+  subscriber.subscribe(channel, ({ data, seq }) => history.add((data as { n: number }).n, seq ?? 0), {
+    queueLimit: 100_000,
+  });
+  await subscriber.startListening();
+  return { publisher, subscriber, history };
+}
+
+/** Everything that one handler saw, and the gaps it was told of. */
+class History {
+  readonly numbers: number[] = [];
+  readonly seqs: number[] = [];
+  readonly gaps: Gap[] = [];
+  readonly #waiting = new Map<number, () => void>();
+  #onGap: (() => void) | undefined;
+
+  add(n: number, seq: number): void {
+    this.numbers.push(n);
+    this.seqs.push(seq);
+    this.#waiting.get(n)?.();
+  }
+
+  gap(gap: Gap): void {
+    this.gaps.push(gap);
+    this.#onGap?.();
+  }
+
+  until(n: number): Promise<void> {
+    if (this.numbers.includes(n)) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.set(n, resolve));
+  }
+
+  untilGap(): Promise<void> {
+    if (this.gaps.length > 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onGap = resolve;
+    });
+  }
+}
+
+/** The first number from `n` on that the server accepts, trying while the link comes back. */
+async function publishUntilAccepted(publisher: RedisPublisher, channel: Channel, n: number): Promise<number> {
+  for (;;) {
+    const accepted = await publisher.publish(channel, { n }).then(
+      () => true,
+      () => false,
+    );
+    if (accepted) return n;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+async function killClients(): Promise<void> {
+  const admin = createClient({ url: redis.url });
+  await admin.connect();
+  for (const type of ['normal', 'pubsub'])
+    await admin.sendCommand(['CLIENT', 'KILL', 'TYPE', type, 'SKIPME', 'yes']);
+  admin.destroy();
+}
