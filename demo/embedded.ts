@@ -24,7 +24,7 @@ export async function embed(redisUrl: string | undefined, logger: Logger): Promi
   if (redisUrl !== undefined) {
     return {
       transport: 'redis',
-      description: 'the Redis of REDIS_URL',
+      description: 'the Redis of REDIS_URL (made-up prices and orders are published there)',
       connect: () => remember(new RedisConnection({ url: redisUrl, logger })),
       close: async () => void (await closeAll()),
     };

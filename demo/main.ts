@@ -47,7 +47,7 @@ function describePrices({ capture, speed, rate }: DemoConfig): string {
     : `${basename(capture)} at ${speed} times its pace`;
 }
 
-/** After so many seconds, or at the first Ctrl-C or SIGTERM; the second ends the process at once. */
+/** After so many seconds, or at the first Ctrl-C, SIGTERM or closing of the terminal; the second ends the process at once. */
 function untilEnd(seconds: number | undefined): Promise<void> {
   return new Promise((resolve) => {
     let asked = false;
@@ -58,6 +58,9 @@ function untilEnd(seconds: number | undefined): Promise<void> {
     };
     process.on('SIGINT', end);
     process.on('SIGTERM', end);
+    process.on('SIGHUP', end);
+    // Whoever read the output has gone, as in `npm run demo | head`.
+    process.stdout.on('error', () => process.exit(0));
     if (seconds !== undefined) setTimeout(resolve, seconds * 1000);
   });
 }

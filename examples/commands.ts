@@ -1,5 +1,6 @@
-// Sending a command to a bot, and the bot obeying: filter by type, each command with an id and a time to live.
+// Sending a command to a bot, and the bot obeying: filtered by type and bot, each command with an id and a time to live.
 
+import type { PlaceOrder } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
@@ -15,15 +16,14 @@ const obeyed = new Promise<void>((resolve) => {
       console.log(`it has an id: ${id !== undefined}, and is good for ${(expires_at ?? 0) - timestamp} ms`);
       resolve();
     },
-    { types: ['place_order'], where: ({ data }) => data.bot === 'momentum' },
+    { types: ['place_order'], keys: ['momentum'] },
   );
 });
 await subscriber.startListening();
 
 await publisher.publish(CHANNELS.TRADE_COMMANDS, { bot: 'momentum', reason: 'lunch' }, { type: 'pause' });
-const order = { bot: 'momentum', symbol: 'AAPL', side: 'buy', quantity: 10 } as const;
+const order: PlaceOrder = { bot: 'momentum', symbol: 'AAPL', side: 'buy', quantity: 10 };
 const { receivers } = await publisher.publish(CHANNELS.TRADE_COMMANDS, order, {
-  type: 'place_order',
   expiresInMs: 500,
 });
 console.log(`reached ${receivers} subscriber`);

@@ -16,9 +16,9 @@ const fills = subscriber.messages(FILLS);
 await subscriber.startListening();
 
 for (const quantity of [10, 20, 30]) await publisher.publish(FILLS, { order: 'a-1', quantity });
-for await (const { data, seq } of fills) {
-  console.log(`fill ${seq}: ${data.quantity} of ${data.order}`);
-  if (seq === 3) break;
+for await (const { data } of fills) {
+  console.log(`filled ${data.quantity} of ${data.order}`);
+  if (data.quantity === 30) break;
 }
 
 try {
@@ -28,7 +28,7 @@ try {
 }
 
 // Prints:
-// fill 1: 10 of a-1
-// fill 2: 20 of a-1
-// fill 3: 30 of a-1
+// filled 10 of a-1
+// filled 20 of a-1
+// filled 30 of a-1
 // TICKBUS_INVALID_MESSAGE at data.quantity

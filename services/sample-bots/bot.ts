@@ -79,7 +79,7 @@ export class BotCore {
     this.subscriber = new RedisSubscriber({ connection: this.#connection, ...logger });
     this.subscriber.subscribe(CHANNELS.TRADE_COMMANDS, (message) => this.#obey(message), {
       types: ['pause', 'resume'],
-      where: ({ data }) => data.bot === this.name,
+      keys: [this.name],
     });
   }
 

@@ -44,7 +44,7 @@ export async function startPaperTrader(options: BotOptions = {}): Promise<Bot<Pa
   );
   bot.subscriber.subscribe(CHANNELS.TRADE_COMMANDS, onOrder, {
     types: ['place_order'],
-    where: ({ data }) => data.bot === bot.name,
+    keys: [bot.name],
   });
   await bot.start();
   return { name: bot.name, subscriber: bot.subscriber, stats, stop: () => bot.stop() };

@@ -18,10 +18,15 @@ import { cancelAll, cancelOrder, pause, placeOrder, resume } from './schemas/tra
 export const CHANNELS = Object.freeze({
   /** Prices, by symbol. Type `price`. */
   PRICE_DATA: defineChannel('PRICE_DATA', { kind: 'state', key: 'symbol', messages: { price } }),
-  /** Orders and instructions to bots. A command is not delivered once it is 30 s old, unless `publish` says otherwise. */
+  /**
+   * Orders and instructions to bots, by bot. Type `place_order`, unless `publish` names another. A command is not delivered once
+   * it is 30 s old, unless `publish` says otherwise.
+   */
   TRADE_COMMANDS: defineChannel('TRADE_COMMANDS', {
     kind: 'command',
+    key: 'bot',
     expiresInMs: 30_000,
+    defaultType: 'place_order',
     messages: { place_order: placeOrder, cancel_order: cancelOrder, cancel_all: cancelAll, pause, resume },
   }),
   /** How each bot is, by bot. Type `bot_status`. */

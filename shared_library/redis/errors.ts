@@ -49,6 +49,12 @@ export class TickbusError extends Error {
     this.retryable = RETRYABLE.has(code);
     this.field = options.field;
   }
+
+  /** So that a status or an error written as JSON says what happened. */
+  toJSON(): object {
+    const { name, code, message, retryable, field } = this;
+    return { name, code, message, retryable, ...(field === undefined ? {} : { field }) };
+  }
 }
 
 /** OUTCOME_UNKNOWN is not among them: sending again could publish twice. */

@@ -7,6 +7,7 @@ export {
   type Channel,
   type ChannelKind,
   type ChannelOptions,
+  type DefaultType,
   defineChannel,
   type MessageType,
   type Payload,

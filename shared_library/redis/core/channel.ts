@@ -26,10 +26,15 @@ export interface ChannelSpec {
 /** Message types by name; any Standard Schema (zod, valibot, arktype, ...) that validates synchronously. */
 export type MessageSchemas = Readonly<Record<string, StandardSchemaV1>>;
 
-export interface Channel<M extends MessageSchemas = MessageSchemas> extends ChannelSpec {
+/**
+ * A channel of the message types `M`. `D` names the type that `publish` uses when none is named: the `defaultType`, where one is
+ * given. Without it that is the first type, which the compiler cannot tell from the others: it then takes the payload of any.
+ */
+export interface Channel<M extends MessageSchemas = MessageSchemas, D extends string = string>
+  extends ChannelSpec {
   readonly messages: M;
-  /** The type that `publish` uses when none is named: the first one defined. */
-  readonly defaultType: string;
+  /** The type that `publish` uses when none is named: the one given, else the first one defined. */
+  readonly defaultType: D;
   /** Milliseconds after which a message of a `command` channel is no longer delivered; undefined: it never expires. */
   readonly expiresInMs: number | undefined;
   /** Whether messages carry a key, so that subscriptions can ask for `keys`. */
@@ -42,6 +47,9 @@ export interface Channel<M extends MessageSchemas = MessageSchemas> extends Chan
 
 /** The message types of a channel: `'price'` for PRICE_DATA. */
 export type MessageType<C extends Channel> = Extract<keyof C['messages'], string>;
+
+/** The message type that `publish` uses when none is named, as far as the compiler knows. */
+export type DefaultType<C extends Channel> = Extract<C['defaultType'], MessageType<C>>;
 
 /** What may be published: the input side of the schema. */
 export type PayloadInput<C extends Channel, T extends MessageType<C> = MessageType<C>> = {
@@ -61,7 +69,7 @@ type ChannelKey<M extends MessageSchemas> =
   | ((data: PayloadOf<M>) => string);
 
 interface CommonOptions<M extends MessageSchemas> {
-  /** Message types and their schemas. The first is the default of `publish`. */
+  /** Message types and their schemas. */
   messages: M;
 }
 
@@ -89,29 +97,35 @@ export type ChannelOptions<M extends MessageSchemas> =
  * @example
  * const FILLS = defineChannel('FILLS', { kind: 'event', history: 1000, messages: { fill: z.object({ order: z.string() }) } });
  */
-export function defineChannel<const M extends MessageSchemas>(
+export function defineChannel<
+  const M extends MessageSchemas,
+  const D extends Extract<keyof M, string> = Extract<keyof M, string>,
+>(
   name: string,
-  options: ChannelOptions<M>,
-): Channel<M> {
-  return Object.freeze(new DefinedChannel(name, options));
+  options: ChannelOptions<M> & {
+    /** The type that `publish` uses when none is named. Default: the first of `messages`. */
+    defaultType?: D;
+  },
+): Channel<M, D> {
+  return Object.freeze(new DefinedChannel<M, D>(name, options));
 }
 
 const MAX_HISTORY = 100_000;
 
-class DefinedChannel<M extends MessageSchemas> implements Channel<M> {
+class DefinedChannel<M extends MessageSchemas, D extends string> implements Channel<M, D> {
   readonly name: string;
   readonly kind: ChannelKind;
   readonly messages: M;
-  readonly defaultType: string;
+  readonly defaultType: D;
   readonly history: number;
   readonly expiresInMs: number | undefined;
   readonly #key: ChannelKey<M> | undefined;
 
-  constructor(name: string, options: ChannelOptions<M>) {
+  constructor(name: string, options: ChannelOptions<M> & { defaultType?: D }) {
     this.name = checkedName(name);
     this.kind = checkedKind(name, options.kind);
     this.messages = options.messages;
-    this.defaultType = checkedTypes(name, options.messages);
+    this.defaultType = checkedTypes(name, options.messages, options.defaultType) as D;
     this.history = options.kind === 'event' ? checkedHistory(name, options.history ?? 0) : 0;
     this.expiresInMs = options.kind === 'command' ? checkedExpiry(name, options.expiresInMs) : undefined;
     this.#key = options.key;
@@ -152,7 +166,7 @@ function checkedKind(name: string, kind: ChannelKind): ChannelKind {
   throw invalid(name, `has the kind "${printable(String(kind))}". Use one of ${KINDS.join(', ')}.`);
 }
 
-function checkedTypes(name: string, messages: MessageSchemas): string {
+function checkedTypes(name: string, messages: MessageSchemas, defaultType: string | undefined): string {
   const types = Object.keys(messages ?? {});
   for (const type of types) {
     if (!/^[A-Za-z][\w.-]{0,127}$/.test(type)) {
@@ -166,9 +180,14 @@ function checkedTypes(name: string, messages: MessageSchemas): string {
     }
   }
   const [first] = types;
-  if (first === undefined)
+  if (first === undefined) {
     throw invalid(name, 'has no message types. Give it at least one, as in `messages: { price: schema }`.');
-  return first;
+  }
+  if (defaultType === undefined || types.includes(defaultType)) return defaultType ?? first;
+  throw invalid(
+    name,
+    `has no message type "${printable(defaultType)}" to be its default. It has ${types.join(', ')}.`,
+  );
 }
 
 function checkedHistory(name: string, history: number): number {

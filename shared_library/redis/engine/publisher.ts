@@ -1,7 +1,7 @@
 // Publishing: validate, encode, batch, send. Knows ports only.
 
 import { v7 as uuidv7 } from 'uuid';
-import type { Channel, MessageType, PayloadInput } from '../core/channel.ts';
+import type { Channel, DefaultType, MessageType, PayloadInput } from '../core/channel.ts';
 import { type Envelope, encodeEnvelope } from '../core/envelope.ts';
 import type { Clock, Outgoing, Transport } from '../core/ports.ts';
 import { keyOfPayload, validatePayload } from '../core/validate.ts';
@@ -11,7 +11,7 @@ import { Batcher, type Published } from './batcher.ts';
 export type { Published } from './batcher.ts';
 
 export interface PublishOptions<T extends string = string> {
-  /** The message type. Default: the channel's first. */
+  /** The message type. Default: the channel's `defaultType`. */
   type?: T | undefined;
   /** Who says it. Default: the publisher's `sender`. */
   sender?: string | undefined;
@@ -71,7 +71,7 @@ export class Publisher implements AsyncDisposable {
    * @param data the payload; what is sent is the input as given, checked against the schema
    * @throws TickbusError `TICKBUS_INVALID_MESSAGE` (its `field` names the place), before anything is sent
    */
-  async publish<C extends Channel, T extends MessageType<C> = MessageType<C>>(
+  async publish<C extends Channel, T extends MessageType<C> = DefaultType<C>>(
     channel: C,
     data: PayloadInput<C, T>,
     options: PublishOptions<T> = {},
@@ -110,6 +110,10 @@ export class Publisher implements AsyncDisposable {
   #outgoing(channel: Channel, data: unknown, options: PublishOptions): Outgoing {
     const type = options.type ?? channel.defaultType;
     validatePayload(channel, type, data);
+    if (options.expiresInMs !== undefined && channel.kind !== 'command') {
+      const text = `expiresInMs is given, and ${channel} is no channel of commands. Leave it out.`;
+      throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'expiresInMs' });
+    }
     const now = this.#settings.clock.now();
     const envelope: Envelope = {
       message_type: type,

@@ -32,7 +32,10 @@ export interface ExpiredMessage {
 }
 
 export interface SubscriberEvents {
+  /** The link's life, each channel's, and every gap. */
   status: SubscriberStatus;
+  /** The gaps alone. */
+  gap: Gap;
   invalid_message: InvalidMessage;
   handler_error: HandlerError;
   expired: ExpiredMessage;
@@ -43,14 +46,15 @@ export interface ChannelReport {
   readonly mode: 'idle' | 'recovering' | 'live' | 'closed';
   /** Where the reader stands; undefined before it is known, and on `plain` channels. */
   readonly position: Position | undefined;
-  /** Messages that arrived. */
+  /** Messages that arrived live, of all types and keys; kept values that were read are not among them. */
   readonly received: number;
-  /** Messages handed to handlers, counted once a handler. */
+  /** Messages handed to handlers, kept values too, counted once a handler. */
   readonly delivered: number;
-  /** Messages that stand merged in a newer one of their key, once a handler. */
+  /** Messages that stand merged in a newer one of their key, counted once a handler. */
   readonly conflated: number;
   readonly invalid: number;
   readonly expired: number;
+  /** Gaps told, repaired ones and overflows too. */
   readonly gaps: number;
   /** Messages known to be lost and not repaired; what a change of epoch hides is not in it. */
   readonly lost: number;
@@ -92,6 +96,7 @@ export class Reports {
       this.#logger.error({ channel, err: error }, 'The channel could not be read; trying again.');
     } else this.#logger.debug(status, 'The channel changed its state.');
     this.#events.emit('status', status);
+    if (status.type === 'gap') this.#events.emit('gap', status);
   }
 
   overflow(channel: string, dropped: Dropped): void {

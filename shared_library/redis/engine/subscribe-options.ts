@@ -12,7 +12,7 @@ export interface SubscribeOptions<C extends Channel, T extends MessageType<C> = 
   /** Only messages with one of these keys (the symbol on PRICE_DATA). Default: all. */
   keys?: readonly string[] | undefined;
   /** Only messages for which this returns true. Called once a message as it arrives, so keep it cheap. Default: all. */
-  where?: ((message: MessageOf<C, T>) => boolean) | undefined;
+  where?: ((message: MessageOf<C, NoInfer<T>>) => boolean) | undefined;
   /**
    * The most messages that may wait for the handler. Past it the oldest is dropped and reported as a gap (cause `overflow`).
    * Default 10,000; on a `state` channel unlimited, as only the newest of each key waits.

@@ -33,6 +33,7 @@ interface Entry {
     expired: number;
     handlerErrors: number;
     dropped: number;
+    overflows: number;
   };
 }
 
@@ -68,7 +69,7 @@ export class Subscriber implements AsyncDisposable {
    */
   subscribe<C extends Channel, T extends MessageType<C> = MessageType<C>>(
     channel: C,
-    handler: MessageHandler<C, T>,
+    handler: NoInfer<MessageHandler<C, T>>,
     options: SubscribeOptions<C, T> = {},
   ): Unsubscribe {
     const { entry, subscription } = this.#add(
@@ -125,10 +126,18 @@ export class Subscriber implements AsyncDisposable {
     const entry = this.#entries.get(channel.name);
     if (entry === undefined) return undefined;
     const { reader, counters } = entry;
-    const { dropped, ...own } = counters;
+    const { dropped, overflows, ...own } = counters;
     const queueDepth = [...reader.subscriptions].reduce((sum, { depth }) => sum + depth, 0);
     const { mode, position } = reader;
-    return { mode, position, ...reader.counters, ...own, lost: reader.counters.lost + dropped, queueDepth };
+    return {
+      mode,
+      position,
+      ...reader.counters,
+      ...own,
+      gaps: reader.counters.gaps + overflows,
+      lost: reader.counters.lost + dropped,
+      queueDepth,
+    };
   }
 
   /**
@@ -209,7 +218,7 @@ export class Subscriber implements AsyncDisposable {
         onInvalid: (error, frame) => this.#reports.invalid(channel.name, error, frame),
       },
     });
-    const counters = { delivered: 0, conflated: 0, expired: 0, handlerErrors: 0, dropped: 0 };
+    const counters = { delivered: 0, conflated: 0, expired: 0, handlerErrors: 0, dropped: 0, overflows: 0 };
     const entry: Entry = { channel, reader, counters };
     this.#entries.set(channel.name, entry);
     return entry;
@@ -230,6 +239,7 @@ export class Subscriber implements AsyncDisposable {
           return handler(message);
         },
         onOverflow: (dropped) => {
+          counters.overflows++;
           counters.dropped += dropped.lost;
           this.#reports.overflow(channel.name, dropped);
         },

@@ -132,9 +132,27 @@ describe('subscribe', () => {
       if (status.type === 'disconnected') expectTypeOf(status.error.retryable).toEqualTypeOf<boolean>();
     });
     subscriber.on('invalid_message', ({ preview }) => expectTypeOf(preview).toEqualTypeOf<string>());
+    subscriber.on('gap', ({ from }) => expectTypeOf(from).toEqualTypeOf<number | undefined>());
     // @ts-expect-error no such event
-    subscriber.on('gap', () => {});
+    subscriber.on('loss', () => {});
   });
+});
+
+it('the default type of a channel is the one that publish takes without `type`', () => {
+  const publisher = new RedisPublisher();
+  const order = { bot: 'b', symbol: 'A', side: 'buy', quantity: 1 } as const;
+  void publisher.publish(CHANNELS.TRADE_COMMANDS, order);
+  // @ts-expect-error a `pause` must be named
+  void publisher.publish(CHANNELS.TRADE_COMMANDS, { bot: 'b' });
+  void publisher.publish(CHANNELS.TRADE_COMMANDS, { bot: 'b' }, { type: 'pause' });
+});
+
+it('a handler of one type needs the filter for it', () => {
+  const subscriber = new RedisSubscriber();
+  const handler = ({ data }: MessageOf<typeof CHANNELS.TRADE_COMMANDS, 'place_order'>) => data.side;
+  subscriber.subscribe(CHANNELS.TRADE_COMMANDS, handler, { types: ['place_order'] });
+  // @ts-expect-error without it, other types come too
+  subscriber.subscribe(CHANNELS.TRADE_COMMANDS, handler);
 });
 
 describe('defineChannel', () => {
