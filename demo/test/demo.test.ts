@@ -14,7 +14,9 @@ let running: ChildProcess | undefined;
 beforeAll(async () => {
   redis = await startLocalRedis();
 });
-afterEach(() => running?.kill('SIGKILL'));
+afterEach(() => {
+  if (running?.pid !== undefined && running.exitCode === null) process.kill(-running.pid, 'SIGKILL');
+});
 afterAll(() => redis.kill());
 
 describe('ends with one JSON object that tells the whole story', () => {
@@ -51,8 +53,10 @@ describe('ends with one JSON object that tells the whole story', () => {
   );
 });
 
-it('ends at Ctrl-C with exit code 0, and still tells its story', async () => {
-  const { code, summary } = await demo(['--json', '--rate', '500'], {}, (child) => child.kill('SIGINT'));
+it('ends at Ctrl-C, which reaches npm too, with exit code 0, and still tells its story', async () => {
+  const interrupt = ({ pid = 0 }: ChildProcess) => process.kill(-pid, 'SIGINT');
+  const npm = ['npm', 'run', '--silent', 'demo', '--'] as const;
+  const { code, summary } = await demo(['--json', '--rate', '500'], {}, interrupt, npm);
   expect(code).toBe(0);
   expectStory(summary);
 });
@@ -99,9 +103,12 @@ async function demo(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
   whenTold?: (child: ChildProcess) => void,
+  [command, ...before]: readonly [string, ...string[]] = [process.execPath, '--import', 'tsx', main],
 ) {
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
+  // A process group of its own, as a terminal gives it.
+  const child = spawn(command, [...before, ...args], {
     env: { ...process.env, REDIS_URL: '', ...env },
+    detached: true,
   });
   running = child;
   let output = '';
