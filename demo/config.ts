@@ -26,7 +26,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Dem
     .description(
       'One broker connection, one gateway, three bots, in one process. Uses REDIS_URL, or a private Redis, or memory.',
     )
-    .option('--seconds <n>', 'end after so many seconds (default: at Ctrl-C)', above(0))
+    .option('--seconds <n>', 'end after so many seconds (default: at Ctrl-C)', above(0, LONGEST_SECONDS))
     .option('--capture <file>', 'replay a recorded session (.jsonl or .jsonl.gz)', readableFile)
     .option('--speed <n>', 'pace of the replay, 1 being the true one', above(0), 1)
     .option('--rate <n>', 'made-up trades and quotes a second', above(0), 200)
@@ -42,11 +42,16 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Dem
   };
 }
 
-function above(limit: number): (text: string) => number {
+/** A timer cannot be longer. */
+const LONGEST_SECONDS = 2_000_000;
+
+function above(limit: number, most = Number.POSITIVE_INFINITY): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() !== '' && Number.isFinite(value) && value > limit) return value;
-    throw new InvalidArgumentError(`Use a number above ${limit}.`);
+    if (text.trim() !== '' && Number.isFinite(value) && value > limit && value <= most) return value;
+    throw new InvalidArgumentError(
+      `Use a number above ${limit}${most === Number.POSITIVE_INFINITY ? '' : `, ${most} at most`}.`,
+    );
   };
 }
 

@@ -5,15 +5,17 @@ import closeWithGrace from 'close-with-grace';
 import { CHANNELS, CONFIG } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 
-const publisher = new RedisPublisher({ host: CONFIG.HOST, port: CONFIG.PORT, sender: 'test-publisher' });
 const stopping = new AbortController();
+
+let publisher: RedisPublisher | undefined;
 
 closeWithGrace({ delay: 5_000 }, async ({ err }) => {
   if (err) console.error(err.message);
   stopping.abort();
-  await publisher.close();
+  await publisher?.close();
 });
 
+publisher = new RedisPublisher({ host: CONFIG.HOST, port: CONFIG.PORT, sender: 'test-publisher' });
 for (let count = 1; !stopping.signal.aborted; count++) {
   const price = 50_000 + (count % 100);
   const { position, receivers } = await publisher.publish(CHANNELS.PRICE_DATA, {

@@ -4,21 +4,20 @@ import closeWithGrace from 'close-with-grace';
 import { CHANNELS, CONFIG } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 
-const subscriber = new RedisSubscriber({ host: CONFIG.HOST, port: CONFIG.PORT });
+let subscriber: RedisSubscriber | undefined;
 
 closeWithGrace({ delay: 5_000 }, async ({ err }) => {
   if (err) console.error(err.message);
-  await subscriber.close();
+  await subscriber?.close();
 });
 
+subscriber = new RedisSubscriber({ host: CONFIG.HOST, port: CONFIG.PORT });
 subscriber.subscribe(CHANNELS.PRICE_DATA, (message) => {
   const kept = message.snapshot ? ' (the last one before I came)' : '';
   console.log(
     `Received price: ${message.data.price} for ${message.data.symbol} from ${message.sender}${kept}`,
   );
 });
-subscriber.on('status', (status) => {
-  if (status.type === 'gap') console.log(`Missed: ${JSON.stringify(status)}`);
-});
+subscriber.on('gap', (gap) => console.log(`Missed: ${JSON.stringify(gap)}`));
 await subscriber.startListening();
 console.log(`Listening on ${CHANNELS.PRICE_DATA}`);

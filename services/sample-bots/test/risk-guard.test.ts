@@ -61,7 +61,7 @@ it('pauses past the loss, and resumes well below it', async () => {
     ['pause', 'momentum', LOSS],
     ['resume', 'momentum', 'Loss and exposure are within their limits.'],
   ]);
-  expect(guard.stats).toMatchObject({ commandsSent: 2, commandsFailed: 0 });
+  await eventually(() => expect(guard.stats).toMatchObject({ commandsSent: 2, commandsFailed: 0 }));
 });
 
 it('pauses when a price makes the position too large, long and short', async () => {

@@ -46,14 +46,16 @@ export function catchUp({ position, top, kept, held, heldBeforeRead }: CatchUpIn
   const heard = new Set(held.filter(isCovered));
   const before = position ?? justBefore(heard, top);
   const sameEpoch = before.epoch === top.epoch || before.epoch === ORIGIN.epoch;
-  const ended = sameEpoch ? NOTHING_ENDED : endEpoch(before, held);
+  const ended = sameEpoch ? NOTHING_ENDED : endEpoch(before, held, kept);
   const after = sameEpoch ? before.seq : 0;
   const { gap, repaired } = account(after, top, kept.filter(isCovered), heard);
-  const isNew = ({ epoch, seq }: Envelope) => !sameEpoch || (epoch === top.epoch && (seq ?? 0) > after);
-  const messages = inOrder(kept, heard).map((message) => ({
+  const isNew = ({ epoch = 0, seq = 0 }: Envelope) =>
+    epoch > before.epoch || (epoch === before.epoch && seq > before.seq);
+  const arrived = new Set([...ended.heard, ...heard]);
+  const messages = inOrder(kept, arrived).map((message) => ({
     message,
     isNew: isNew(message),
-    wasHeard: heard.has(message),
+    wasHeard: arrived.has(message),
   }));
   const open = held.filter((message) => !heard.has(message) && !ended.heard.has(message));
   const early = new Set(held.slice(0, heldBeforeRead));
@@ -61,10 +63,7 @@ export function catchUp({ position, top, kept, held, heldBeforeRead }: CatchUpIn
   return {
     gaps: [...ended.gaps, ...(gap === undefined ? [] : [gap])],
     repaired,
-    messages: [
-      ...Array.from(ended.heard, (message) => ({ message, isNew: true, wasHeard: true })),
-      ...messages,
-    ],
+    messages,
     rest: open.filter((message) => !forged.has(message)),
     forged: [...forged],
   };
@@ -94,11 +93,20 @@ interface EndedEpoch {
 
 const NOTHING_ENDED: EndedEpoch = { gaps: [], heard: new Set() };
 
-/** What was heard of an epoch that is over is complete up to its last message; what came after that cannot be known. */
-function endEpoch({ epoch, seq }: Position, held: readonly Envelope[]): EndedEpoch {
-  const heard = new Set(held.filter((message) => message.epoch === epoch && (message.seq ?? 0) > seq));
-  const last = Math.max(seq, ...numbersOf(heard));
-  const { gap } = account(seq, { epoch, seq: last }, [], heard);
+/**
+ * An epoch that is over: what was heard of it, or is still kept, is complete up to its last message there; what came after that
+ * cannot be known.
+ */
+function endEpoch(
+  { epoch, seq }: Position,
+  held: readonly Envelope[],
+  kept: readonly Envelope[],
+): EndedEpoch {
+  const isAfter = (message: Envelope) => message.epoch === epoch && (message.seq ?? 0) > seq;
+  const heard = new Set(held.filter(isAfter));
+  const present = [...kept.filter(isAfter), ...heard];
+  const last = Math.max(seq, ...numbersOf(present));
+  const { gap } = account(seq, { epoch, seq: last }, present, heard);
   const unknown = {
     cause: 'epoch',
     epoch,

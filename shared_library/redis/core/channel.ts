@@ -61,7 +61,8 @@ export type Payload<C extends Channel, T extends MessageType<C> = MessageType<C>
   [K in T]: StandardSchemaV1.InferOutput<C['messages'][K]>;
 }[T];
 
-type PayloadOf<M extends MessageSchemas> = StandardSchemaV1.InferOutput<M[keyof M]>;
+/** The payload as it is sent: keys are read from it before a schema changes anything. */
+type PayloadOf<M extends MessageSchemas> = StandardSchemaV1.InferInput<M[keyof M]>;
 
 /** The name of a string or number field that every message type of the channel has, or a function of the payload. */
 type ChannelKey<M extends MessageSchemas> =
@@ -152,7 +153,7 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
 }
 
 function checkedName(name: string): string {
-  if (typeof name === 'string' && /^[^\s{}\p{Cc}]{1,128}$/u.test(name)) return name;
+  if (typeof name === 'string' && /^[^\s{}\p{Cc}\p{Cs}]{1,128}$/u.test(name)) return name;
   throw invalid(
     String(name),
     'has no usable name. Use 1 to 128 characters without blanks, braces or control characters.',

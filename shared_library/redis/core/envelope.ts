@@ -39,14 +39,30 @@ const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor']
  */
 export function encodeEnvelope(envelope: Envelope): string {
   checkHeader(envelope);
-  const problem = firstProblem(envelope.data, 2);
-  if (problem !== undefined) throw invalidMessage(problem.reason, join('data', problem.path));
-  const json = JSON.stringify(envelope);
+  const json = readable(() => {
+    const problem = firstProblem(envelope.data, 2);
+    if (problem !== undefined) throw invalidMessage(problem.reason, join('data', problem.path));
+    return JSON.stringify(envelope);
+  });
   const bytes = utf8Length(json) + POSITION_BYTES;
   if (bytes > MAX_MESSAGE_BYTES) {
     throw invalidMessage(`makes a message of ${bytes} bytes; the limit is ${MAX_MESSAGE_BYTES}`, 'data');
   }
   return json;
+}
+
+/** A getter or a proxy in a payload can throw anything. */
+function readable<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof TickbusError) throw cause;
+    throw new TickbusError(
+      'TICKBUS_INVALID_MESSAGE',
+      'The payload could not be read: a getter in it threw.',
+      { cause, field: 'data' },
+    );
+  }
 }
 
 /**
@@ -170,6 +186,7 @@ function findProblem(value: unknown, depth: number): Problem | undefined {
 function findProblemInside(value: object, depth: number): Problem | undefined {
   if (depth > MAX_DEPTH) return { path: '', reason: `is nested deeper than ${MAX_DEPTH} levels` };
   if (Array.isArray(value)) {
+    if (hasToJson(value)) return { path: '', reason: 'has a toJSON, which would send something else' };
     for (let index = 0; index < value.length; index++) {
       const item: unknown = value[index];
       const problem = item === undefined ? UNDEFINED_ITEM : findProblem(item, depth + 1);
@@ -193,6 +210,10 @@ function isPlain(value: object): boolean {
   return (
     isRoot && !(Symbol.toStringTag in value) && !('toJSON' in value && typeof value.toJSON === 'function')
   );
+}
+
+function hasToJson(value: object): boolean {
+  return 'toJSON' in value && typeof value.toJSON === 'function';
 }
 
 function kindOf(value: object): string {

@@ -17,7 +17,7 @@ export function schemaOf(channel: Channel, type: string): StandardSchemaV1 {
   if (schema !== undefined) return schema;
   const known = Object.keys(channel.messages).join(', ');
   throw invalidMessage(
-    `is "${printable(type)}", which ${channel} does not have; it has ${known}`,
+    `is "${printable(String(type))}", which ${channel} does not have; it has ${known}`,
     'message_type',
   );
 }
@@ -31,15 +31,21 @@ export function schemaOf(channel: Channel, type: string): StandardSchemaV1 {
 export function validatePayload(channel: Channel, type: string, data: unknown): unknown {
   const schema = schemaOf(channel, type);
   const result = told(`The schema of ${channel} "${type}"`, () => schema['~standard'].validate(data));
-  if (result instanceof Promise) {
+  if (isThenable(result)) {
     // Nobody waits for what it says; that it says it must not end the process.
-    result.catch(() => {});
+    Promise.resolve(result).catch(() => {});
     throw new TickbusError(
       'TICKBUS_INVALID_OPTION',
-      `The schema of ${channel} "${type}" validates asynchronously. Use one that validates synchronously.`,
+      `The schema of ${channel} "${type}" validates asynchronously, or threw an error. Use one that validates synchronously.`,
     );
   }
-  if (result.issues === undefined) return result.value;
+  if (typeof result !== 'object' || result === null) {
+    throw new TickbusError(
+      'TICKBUS_INVALID_OPTION',
+      `The schema of ${channel} "${type}" gave no result of a Standard Schema.`,
+    );
+  }
+  if (!result.issues) return result.value;
   const [issue] = result.issues;
   const field = ['data', ...(issue?.path ?? []).map(pathPart)].join('.');
   throw invalidMessage(
@@ -71,5 +77,9 @@ function told<T>(what: string, action: () => T): T {
 }
 
 function pathPart(part: PropertyKey | StandardSchemaV1.PathSegment): string {
-  return String(typeof part === 'object' ? part.key : part);
+  return String(typeof part === 'object' ? part?.key : part);
+}
+
+function isThenable<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }

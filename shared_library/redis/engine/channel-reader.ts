@@ -207,7 +207,7 @@ export class ChannelReader {
     for (const message of messages) this.#deliverRecovered(message, whole);
     this.#goLive();
     for (const message of forged) this.#dispatcher.reject(FORGED, message);
-    for (const message of rest) this.#accept(message);
+    this.#acceptAll(rest);
   }
 
   /**
@@ -235,16 +235,21 @@ export class ChannelReader {
 
   // --- live ---
 
-  /** By the barrier, a top above the position means that messages were lost, the last one among them. */
+  /**
+   * By the barrier, a top above the position means that messages were lost, the last one among them; a top below the place asked
+   * from, that somebody made up a number; another epoch, that the channel was begun anew or forgotten.
+   */
   #checkHead(): void {
     const { channel, transport } = this.#options;
     const recovery = this.#recovery;
-    const position = this.#position ?? ORIGIN;
-    transport.read(channel, position).then(
+    const asked = this.#position ?? ORIGIN;
+    transport.read(channel, asked).then(
       ({ position: top }) => {
         if (recovery !== this.#recovery || this.#mode !== 'live') return;
-        const relation = relate(this.#position ?? ORIGIN, top);
-        if (relation === 'seen' && top.epoch === this.#position?.epoch) this.#enter('live');
+        const { epoch, seq } = this.#position ?? ORIGIN;
+        const isAsAsked =
+          epoch !== asked.epoch || (top.epoch === epoch && top.seq >= asked.seq && top.seq <= seq);
+        if (isAsAsked) this.#enter('live');
         else this.#recover();
       },
       () => {
@@ -260,18 +265,36 @@ export class ChannelReader {
     if (message !== undefined && this.#mode !== 'closed') this.#accept(message);
   }
 
+  /** One recovery for all that is ahead: each of them had arrived before its read is sent. */
+  #acceptAll(messages: readonly Envelope[]): void {
+    for (const [index, message] of messages.entries()) {
+      if (this.#isAhead(message)) {
+        this.#held = messages.slice(index);
+        return this.#recover();
+      }
+      this.#accept(message);
+    }
+  }
+
+  #isAhead(message: Envelope): boolean {
+    const place = this.#numbered ? placeOf(message) : undefined;
+    const relation = place && relate(this.#position ?? ORIGIN, place);
+    return relation === 'ahead' || relation === 'new_epoch';
+  }
+
   #accept(message: Envelope): void {
     if (this.#mode !== 'live') return this.#hold(message);
-    const place = this.#numbered ? placeOf(message) : undefined;
-    if (place === undefined) return this.#dispatcher.dispatch(message, () => 'live');
-    const relation = relate(this.#position ?? ORIGIN, place);
-    if (relation === 'next') {
-      this.#position = place;
-      this.#dispatcher.dispatch(message, () => 'live');
-    } else if (relation !== 'seen') {
+    if (this.#isAhead(message)) {
       this.#hold(message);
-      this.#recover();
+      return this.#recover();
     }
+    const place = this.#numbered ? placeOf(message) : undefined;
+    if (place !== undefined && relate(this.#position ?? ORIGIN, place) === 'seen') {
+      // On one ordered link nothing comes twice: this number or the one before it was made up, and which cannot be known.
+      return this.#dispatcher.reject(USED, message);
+    }
+    if (place !== undefined) this.#position = place;
+    this.#dispatcher.dispatch(message, () => 'live');
   }
 
   #hold(message: Envelope): void {
@@ -284,6 +307,7 @@ export class ChannelReader {
   }
 }
 
+const USED = invalidMessage('is a number that was delivered already', 'seq');
 const FORGED = invalidMessage('is a number that the server never gave', 'seq');
 
 function placeOf({ epoch, seq }: Envelope): Position | undefined {

@@ -4,7 +4,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { Channel, DefaultType, MessageType, PayloadInput } from '../core/channel.ts';
 import { type Envelope, encodeEnvelope } from '../core/envelope.ts';
 import type { Clock, Outgoing, Transport } from '../core/ports.ts';
-import { keyOfPayload, validatePayload } from '../core/validate.ts';
+import { keyOfPayload, schemaOf, validatePayload } from '../core/validate.ts';
 import { TickbusError } from '../errors.ts';
 import { Batcher, type Published } from './batcher.ts';
 
@@ -109,7 +109,7 @@ export class Publisher implements AsyncDisposable {
 
   #outgoing(channel: Channel, data: unknown, options: PublishOptions): Outgoing {
     const type = options.type ?? channel.defaultType;
-    validatePayload(channel, type, data);
+    schemaOf(channel, type);
     if (options.expiresInMs !== undefined && channel.kind !== 'command') {
       const text = `expiresInMs is given, and ${channel} is no channel of commands. Leave it out.`;
       throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'expiresInMs' });
@@ -122,7 +122,9 @@ export class Publisher implements AsyncDisposable {
       sender: options.sender ?? this.#settings.sender,
       ...(channel.kind === 'command' ? commandFields(channel, options, now) : {}),
     };
+    // The limits before the schema: some schemas cannot survive a payload that is nested without end.
     const json = encodeEnvelope(envelope);
+    validatePayload(channel, type, data);
     const key = keyOfPayload(channel, type, envelope.data);
     return key === undefined ? { json } : { json, key };
   }

@@ -56,7 +56,9 @@ export class Subscriber implements AsyncDisposable {
       this.#reports.link(status);
       if (this.#state !== 'listening') return;
       if (status.type === 'connected') this.#restartAll();
-      else if (status.type === 'disconnected' || status.type === 'failed') this.#suspendAll();
+      if (status.type === 'disconnected' || status.type === 'failed') this.#suspendAll();
+      // The link does not come back by itself: `startListening` begins anew.
+      if (status.type === 'failed') this.#starting = undefined;
     });
   }
 
@@ -100,7 +102,8 @@ export class Subscriber implements AsyncDisposable {
 
   /**
    * Connects and subscribes; resolves when the server has acknowledged every subscription. From then on nothing that is
-   * published is missed without being reported.
+   * published is missed without being reported. Also begins anew after a link that is not re-established (`reconnect: false`, or
+   * refused credentials).
    *
    * @throws TickbusError `TICKBUS_CONNECT_FAILED`, `TICKBUS_AUTH_FAILED` or `TICKBUS_DENIED`, at once, saying what to try
    */

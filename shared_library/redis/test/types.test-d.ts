@@ -170,7 +170,7 @@ describe('defineChannel', () => {
   it('takes a key that every payload has, or a function of the payload', () => {
     const messages = { order: schema };
     defineChannel('ORDERS', { kind: 'state', key: 'id', messages });
-    defineChannel('ORDERS', { kind: 'state', key: ({ note }) => note.toLowerCase(), messages });
+    defineChannel('ORDERS', { kind: 'state', key: ({ note = '' }) => note.toLowerCase(), messages });
     // @ts-expect-error no such field
     defineChannel('ORDERS', { kind: 'state', key: 'symbol', messages });
     // @ts-expect-error a state needs a key

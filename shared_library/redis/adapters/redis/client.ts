@@ -1,5 +1,6 @@
 // The one place that makes Redis clients. Every option has a measured reason: see ARCHITECTURE.md, "The Redis client".
 
+import { isIP } from 'node:net';
 import { createClient, defineScript, RESP_TYPES } from 'redis';
 import { isRefusal } from './errors.ts';
 import { ACQUIRE, PUBLISH, READ, RELEASE, RENEW } from './scripts.ts';
@@ -21,7 +22,8 @@ export function createRedisClient(settings: RedisSettings, isEstablished: () => 
     socket: {
       host,
       port,
-      ...(tls ? { tls: true as const, servername: host } : {}),
+      // A name for the certificate; an address is none (RFC 6066).
+      ...(tls ? { tls: true as const, ...(isIP(host) === 0 ? { servername: host } : {}) } : {}),
       connectTimeout: connectTimeoutMs,
       socketTimeout: SILENCE_MS,
       reconnectStrategy: (retries, cause) =>

@@ -53,7 +53,7 @@ export function connectError(error: unknown, address: RedisAddress): TickbusErro
   const reply = serverAnswer(cause);
   if (reply !== undefined) {
     const code = refusalOf(reply) ?? 'TICKBUS_CONNECT_FAILED';
-    const advice = ADVICE[code] ?? 'tickbus needs Redis 7 or newer, or a compatible server.';
+    const advice = ADVICE[code] ?? 'Check REDIS_URL; tickbus needs Redis 7 or newer, or a compatible server.';
     return failure(
       code,
       `Redis at ${where} refused the connection: ${message(cause, address)}. ${advice}`,

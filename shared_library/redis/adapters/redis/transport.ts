@@ -61,11 +61,7 @@ export class RedisTransport implements Transport {
     ];
     for (const { key, json } of batch) args.push(key ?? '', json.slice(1));
     const reply = await this.#run((client) => client.publishBatch([head, last, history, lease], args));
-    const [epoch, seq, receivers] = reply as [string, string, number];
-    return {
-      first: channel.kind === 'plain' ? undefined : { epoch: Number(epoch), seq: Number(seq) },
-      receivers,
-    };
+    return receiptFrom(reply, channel);
   }
 
   async subscribe({ name }: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
@@ -234,4 +230,19 @@ export class RedisTransport implements Transport {
 
 function closed(): TickbusError {
   return new TickbusError('TICKBUS_CLOSED', 'The connection was closed. Make a new one.');
+}
+
+/** Anything but a receipt leaves open what was done. */
+function receiptFrom(reply: unknown, { kind, name }: ChannelSpec): Receipt {
+  const [epoch, seq, receivers] = Array.isArray(reply) ? reply.map(Number) : [];
+  if (
+    epoch === undefined ||
+    seq === undefined ||
+    receivers === undefined ||
+    !Number.isSafeInteger(epoch + seq + receivers)
+  ) {
+    const text = `What answered the publish on ${name} is no Redis: it may or may not have been published.`;
+    throw new TickbusError('TICKBUS_OUTCOME_UNKNOWN', text);
+  }
+  return { first: kind === 'plain' ? undefined : { epoch, seq }, receivers };
 }

@@ -51,7 +51,8 @@ describe('validatePayload', () => {
     expect(() => validatePayload(channel, 'late', {})).toThrow(
       expect.objectContaining({
         code: 'TICKBUS_INVALID_OPTION',
-        message: 'The schema of C "late" validates asynchronously. Use one that validates synchronously.',
+        message:
+          'The schema of C "late" validates asynchronously, or threw an error. Use one that validates synchronously.',
       }),
     );
   });

@@ -618,3 +618,75 @@ it('nothing is told as live while the link is down', async () => {
   await turns();
   expect(bench.subscriber.status(FILLS)?.mode).toBe('live');
 });
+
+describe('a lease, which begins a new epoch and forgets nothing', () => {
+  it('delivers nothing of the history twice', async () => {
+    const { bench, heard } = await listening(FILLS);
+    await bench.notes(FILLS, 1, 2, 3);
+    const lease = bench.connection.publishing.lease(FILLS);
+    await lease.release((await lease.acquire(60_000)) ?? 0);
+    await bench.notes(FILLS, 4);
+    await bench.clock.advance(1_000);
+    await turns();
+    expect(heard).toEqual(['1', '2', '3', '4']);
+    expect(bench.gaps).toMatchObject([{ cause: 'epoch', from: 4, to: undefined }]);
+  });
+
+  it('brings what was lost of the old epoch, as far as it is kept', async () => {
+    const { bench, heard } = await listening(FILLS);
+    lose(bench, 2, 3);
+    await bench.notes(FILLS, 1, 2, 3);
+    const lease = bench.connection.publishing.lease(FILLS);
+    await lease.release((await lease.acquire(60_000)) ?? 0);
+    await bench.notes(FILLS, 4);
+    await turns();
+    expect(heard.map((one) => one.replace(' kept', ''))).toEqual(['1', '2', '3', '4']);
+    expect(bench.gaps).toMatchObject([
+      { cause: 'loss', from: 2, to: 3, repaired: true },
+      { cause: 'epoch', from: 4, to: undefined },
+    ]);
+  });
+});
+
+describe('a number that somebody made up', () => {
+  it('in place of the next one: the real message is told as invalid, not lost in silence', async () => {
+    const { bench, heard } = await listening(FILLS);
+    await bench.notes(FILLS, 1);
+    const { epoch } = positionOf(bench);
+    bench.server.publishRaw('FILLS', frameOf(noteEnvelope(99, { epoch, seq: 2 })));
+    await bench.notes(FILLS, 2, 3);
+    expect(heard).toEqual(['1', '99', '3']);
+    expect(bench.invalid).toMatchObject([{ error: { field: 'seq' } }]);
+  });
+
+  it('is found by the look at the head, after which nothing more goes wrong', async () => {
+    const { bench, heard } = await listening(FILLS);
+    await bench.notes(FILLS, 1);
+    const { epoch } = positionOf(bench);
+    bench.server.publishRaw('FILLS', frameOf(noteEnvelope(99, { epoch, seq: 2 })));
+    await bench.clock.advance(1_000);
+    await turns();
+    await bench.notes(FILLS, 2);
+    expect(heard).toEqual(['1', '99', '2']);
+  });
+
+  it('a thousand times costs a few reads, not a thousand', async () => {
+    const { bench, heard } = await listening(FILLS);
+    await bench.notes(FILLS, 1);
+    const { epoch } = positionOf(bench);
+    let reads = 0;
+    const read = bench.link.read.bind(bench.link);
+    bench.link.read = (...args) => {
+      reads++;
+      return read(...args);
+    };
+    for (let n = 0; n < 1_000; n++)
+      bench.server.publishRaw('FILLS', frameOf(noteEnvelope(n, { epoch, seq: 1_000 + n })));
+    await turns(20);
+    await bench.notes(FILLS, 2);
+    await turns();
+    expect(reads).toBeLessThan(10);
+    expect(bench.invalid.length).toBe(1_000);
+    expect(heard).toEqual(['1', '2']);
+  });
+});

@@ -182,7 +182,7 @@ describe('an established link', () => {
   });
 
   it('that drops is not re-established with reconnect: false', async () => {
-    const { publisher, subscriber } = await pair({ url: redis.url, reconnect: false });
+    const { publisher, subscriber, prices } = await pair({ url: redis.url, reconnect: false });
     const failed = new Promise((resolve) =>
       subscriber.on('status', (one) => one.type === 'failed' && resolve(one)),
     );
@@ -191,6 +191,11 @@ describe('an established link', () => {
     await expect(publisher.publish(CHANNELS.PRICE_DATA, tick)).rejects.toMatchObject({
       code: expect.stringMatching(/NOT_CONNECTED|UNKNOWN/),
     });
+    expect(subscriber.status(CHANNELS.PRICE_DATA)?.mode).toBe('recovering');
+
+    await Promise.all([subscriber.startListening(), publisher.connect()]);
+    await publisher.publish(CHANNELS.PRICE_DATA, { ...tick, price: 300 });
+    await prices.until(300);
   });
 
   it('whose user loses his password while it is up stops trying, and says so without the secret', async () => {
