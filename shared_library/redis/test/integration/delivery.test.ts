@@ -95,9 +95,13 @@ it.each([
       }
       await killClients();
     }
-    const last = await publishUntilAccepted(publisher, channel, n);
-    accepted.push(last);
-    await history.until(last);
+    // Until one is heard: the subscriber's link may come back later than the publisher's.
+    for (const first = n; !history.numbers.some((heard) => heard >= first); n++) {
+      n = await publishUntilAccepted(publisher, channel, n);
+      accepted.push(n);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    if (channel === KEPT) await history.until(n - 1);
     const lost = history.gaps.reduce((sum, gap) => sum + (gap.lost ?? Number.NaN), 0);
     expect(history.numbers).toEqual([...new Set(history.numbers)].sort((a, b) => a - b));
     expect(history.seqs.length + lost).toBe(history.seqs.at(-1));
@@ -114,10 +118,10 @@ it('kill -9 of the server and its restart is told as a change of epoch, and deli
     code: expect.stringMatching(/NOT_CONNECTED|UNKNOWN/),
   });
   await redis.start();
-  await publishUntilAccepted(publisher, KEPT, 3);
-  await history.until(3);
+  const last = await publishUntilAccepted(publisher, KEPT, 3);
+  await history.until(last);
   expect(history.gaps[0]).toMatchObject({ cause: 'epoch', from: 2, to: undefined });
-  expect(history.numbers).toEqual([1, 3]);
+  expect(history.numbers).toEqual([1, last]);
 });
 
 it('the last message, lost, is found within the next look at the head', async () => {
@@ -188,12 +192,12 @@ class History {
 
 /** The first number from `n` on that the server accepts, trying while the link comes back. */
 async function publishUntilAccepted(publisher: RedisPublisher, channel: Channel, n: number): Promise<number> {
-  for (;;) {
-    const accepted = await publisher.publish(channel, { n }).then(
+  for (let next = n; ; next++) {
+    const accepted = await publisher.publish(channel, { n: next }).then(
       () => true,
       () => false,
     );
-    if (accepted) return n;
+    if (accepted) return next;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
