@@ -154,7 +154,11 @@ async function recording(channel: Channel) {
   subscriber.subscribe(channel, ({ data, seq }) => history.add((data as { n: number }).n, seq ?? 0), {
     queueLimit: 100_000,
   });
+  const live = new Promise<void>((resolve) =>
+    subscriber.on('status', ({ type }) => type === 'live' && resolve()),
+  );
   await subscriber.startListening();
+  await live;
   return { publisher, subscriber, history };
 }
 
