@@ -2,12 +2,15 @@
 
 import {
   type BotStatus,
+  type Channel,
   type Connection,
   type Logger,
+  type MessageHandler,
   type MessageOf,
   type MessageType,
   type PayloadInput,
   RedisConnection,
+  type SubscribeOptions,
 } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
@@ -63,6 +66,9 @@ export class BotCore {
   readonly #describe: () => Details;
   readonly #connection: Connection;
   readonly #publisher: RedisPublisher;
+  readonly #startedAt = Date.now();
+  /** What it listens to, with the sentence that tells it. */
+  readonly #listening = new Map<Channel, string[]>();
   #state: BotStatus['state'] = 'starting';
   #reason: string | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -77,10 +83,22 @@ export class BotCore {
     this.#connection = options.connection ?? new RedisConnection({ ...logger });
     this.#publisher = new RedisPublisher({ connection: this.#connection, sender: this.name, ...logger });
     this.subscriber = new RedisSubscriber({ connection: this.#connection, ...logger });
-    this.subscriber.subscribe(CHANNELS.TRADE_COMMANDS, (message) => this.#obey(message), {
+    this.listen(CHANNELS.TRADE_COMMANDS, (message) => this.#obey(message), {
       types: ['pause', 'resume'],
       keys: [this.name],
     });
+  }
+
+  /** Subscribes, as `subscriber.subscribe` does, and tells of it in the status. */
+  listen<C extends Channel, T extends MessageType<C> = MessageType<C>>(
+    channel: C,
+    handler: NoInfer<MessageHandler<C, T>>,
+    options: SubscribeOptions<C, T> = {},
+  ): void {
+    this.subscriber.subscribe(channel, handler, options);
+    const wanted = options.types ?? options.keys;
+    const sentence = wanted === undefined ? `${channel}` : `${channel}: ${cut(wanted.join(', '))}`;
+    this.#listening.set(channel, [...(this.#listening.get(channel) ?? []), sentence]);
   }
 
   get isPaused(): boolean {
@@ -101,8 +119,7 @@ export class BotCore {
     }
     // A pause may have come already.
     if (this.#state === 'starting') this.#enter('running');
-    const { statusIntervalMs = DEFAULT_STATUS_INTERVAL_MS } = this.#options;
-    this.#timer = setInterval(() => this.tellStatus(), statusIntervalMs);
+    this.#timer = setInterval(() => this.tellStatus(), this.#statusIntervalMs);
   }
 
   /** Sends a command. One that fails is counted and logged, and never sent again: it may have been published all the same. */
@@ -124,6 +141,10 @@ export class BotCore {
       bot: this.name,
       state: this.#state,
       ...(this.#reason !== undefined && { detail: this.#reason }),
+      started_at: this.#startedAt,
+      subscriptions: [...this.#listening.values()].flat(),
+      behind: this.#behind(),
+      status_interval_ms: this.#statusIntervalMs,
       ...this.#describe(),
     };
     this.#publisher.publish(CHANNELS.BOT_STATUS, status).catch((error: unknown) => {
@@ -156,6 +177,18 @@ export class BotCore {
     this.#enter(message_type === 'pause' ? 'paused' : 'running', data.reason);
   }
 
+  get #statusIntervalMs(): number {
+    return this.#options.statusIntervalMs ?? DEFAULT_STATUS_INTERVAL_MS;
+  }
+
+  /** Messages that wait for the handlers. */
+  #behind(): number {
+    const depths = [...this.#listening.keys()].map(
+      (channel) => this.subscriber.status(channel)?.queueDepth ?? 0,
+    );
+    return depths.reduce((sum, depth) => sum + depth, 0);
+  }
+
   #enter(state: BotStatus['state'], reason?: string): void {
     this.#state = state;
     this.#reason = reason;
@@ -166,4 +199,10 @@ export class BotCore {
 /** The options of a subscription to the prices of these instruments; of all without them. */
 export function pricesOf({ symbols }: BotOptions): { keys?: readonly string[] } {
   return symbols === undefined ? {} : { keys: symbols };
+}
+
+const LONGEST_SENTENCE = 200;
+
+function cut(text: string): string {
+  return text.length > LONGEST_SENTENCE ? `${text.slice(0, LONGEST_SENTENCE - 1)}…` : text;
 }

@@ -41,7 +41,7 @@ export async function startMomentumBot(options: MomentumOptions = {}): Promise<B
     bot.send('place_order', { bot: executor, symbol, side: move > 0 ? 'buy' : 'sell', quantity });
   };
 
-  bot.subscriber.subscribe(CHANNELS.PRICE_DATA, onPrice, pricesOf(options));
+  bot.listen(CHANNELS.PRICE_DATA, onPrice, pricesOf(options));
   bot.subscriber.on('status', (status) => {
     // Prices are missing: what is in the windows must not be compared with what comes next.
     if (status.type === 'gap' && status.channel === CHANNELS.PRICE_DATA.name && !status.repaired)

@@ -34,7 +34,7 @@ export async function startPaperTrader(options: BotOptions = {}): Promise<Bot<Pa
     return stats.executed++;
   };
 
-  bot.subscriber.subscribe(
+  bot.listen(
     CHANNELS.PRICE_DATA,
     (message) => {
       options.onPrice?.(message);
@@ -42,7 +42,7 @@ export async function startPaperTrader(options: BotOptions = {}): Promise<Bot<Pa
     },
     pricesOf(options),
   );
-  bot.subscriber.subscribe(CHANNELS.TRADE_COMMANDS, onOrder, {
+  bot.listen(CHANNELS.TRADE_COMMANDS, onOrder, {
     types: ['place_order'],
     keys: [bot.name],
   });

@@ -52,7 +52,7 @@ export async function startRiskGuard(options: RiskGuardOptions = {}): Promise<Bo
     }
   };
 
-  bot.subscriber.subscribe(
+  bot.listen(
     CHANNELS.BOT_STATUS,
     ({ data }) => {
       if (data.bot === trader) risk.account = data;
@@ -61,7 +61,7 @@ export async function startRiskGuard(options: RiskGuardOptions = {}): Promise<Bo
     },
     { keys: [trader, target] },
   );
-  bot.subscriber.subscribe(
+  bot.listen(
     CHANNELS.PRICE_DATA,
     (message) => {
       options.onPrice?.(message);

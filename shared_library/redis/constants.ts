@@ -9,6 +9,7 @@ import {
   parseRedisUrl,
   type RedisAddress,
 } from './core/redis-address.ts';
+import { audit } from './schemas/audit.ts';
 import { botStatus } from './schemas/bot-status.ts';
 import { feedStatus } from './schemas/feed-status.ts';
 import { price } from './schemas/price.ts';
@@ -37,6 +38,8 @@ export const CHANNELS = Object.freeze({
     key: 'feed',
     messages: { feed_status: feedStatus },
   }),
+  /** What people did through the monitor and the command line, the last 1,000 kept. Type `audit`. */
+  AUDIT: defineChannel('AUDIT', { kind: 'event', history: 1_000, messages: { audit } }),
 });
 
 /**

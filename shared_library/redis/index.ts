@@ -26,6 +26,7 @@ export {
   RedisPublisher,
   type RedisPublisherOptions,
 } from './publisher.ts';
+export { type Audit, audit } from './schemas/audit.ts';
 export { type BotStatus, botStatus } from './schemas/bot-status.ts';
 export { type FeedStatus, feedStatus } from './schemas/feed-status.ts';
 export { type Price, price } from './schemas/price.ts';

@@ -78,7 +78,7 @@ it('orders nothing while it is paused, and says so', async () => {
   await start();
   await world.tell('pause', 'momentum');
   await eventually(() =>
-    expect(world.latest('momentum')).toEqual({
+    expect(world.latest('momentum')).toMatchObject({
       bot: 'momentum',
       state: 'paused',
       detail: 'The operator says so.',
@@ -89,6 +89,20 @@ it('orders nothing while it is paused, and says so', async () => {
   await eventually(() => expect(world.latest('momentum')?.state).toBe('running'));
   expect(await ordersAfter([104, 20])).toHaveLength(1);
   expect(bot.stats.commandsReceived).toBe(2);
+});
+
+it('tells an operator since when it runs, what it listens to, and how far it is behind', async () => {
+  const before = Date.now();
+  await start({ symbols: ['AAPL', 'MSFT'], statusIntervalMs: 500 });
+  await eventually(() => expect(world.latest('momentum')?.state).toBe('running'));
+  const status = world.latest('momentum');
+  expect(status).toMatchObject({
+    subscriptions: ['TRADE_COMMANDS: pause, resume', 'PRICE_DATA: AAPL, MSFT'],
+    behind: 0,
+    status_interval_ms: 500,
+  });
+  expect(status?.started_at).toBeGreaterThanOrEqual(before);
+  expect(status?.started_at).toBeLessThanOrEqual(Date.now());
 });
 
 it('does not obey what is addressed to others', async () => {

@@ -34,7 +34,7 @@ async function priced(price: number, symbol?: string): Promise<void> {
 }
 
 async function told(expected: object): Promise<void> {
-  await eventually(() => expect(world.latest(NAME)).toEqual({ bot: NAME, ...expected }));
+  await eventually(() => expect(world.latest(NAME)).toMatchObject({ bot: NAME, ...expected }));
 }
 
 it('executes at the latest price and tells position and pnl', async () => {

@@ -112,6 +112,7 @@ describe('CHANNELS', () => {
       'TRADE_COMMANDS',
       'BOT_STATUS',
       'FEED_STATUS',
+      'AUDIT',
     ]);
     expect(Object.isFrozen(CHANNELS)).toBe(true);
   });
