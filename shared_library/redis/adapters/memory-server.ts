@@ -77,7 +77,7 @@ export class MemoryServer {
       .filter(({ position }) => !inEpoch || (position.epoch === head.epoch && position.seq > since.seq))
       .sort((a, b) => a.position.epoch - b.position.epoch || a.position.seq - b.position.seq)
       .map(({ frame }) => frame);
-    return { position: head, entries };
+    return { position: head, entries, at: this.#clock.now() };
   }
 
   acquire(name: string, ttlMs: number): FenceToken | undefined {

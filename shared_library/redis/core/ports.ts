@@ -53,6 +53,8 @@ export interface ChannelState {
   readonly position: Position;
   /** What is kept after `since`, in ascending order; all that is kept when `since` is left out or of another epoch. */
   readonly entries: readonly Uint8Array[];
+  /** When that was, by the server's clock: Unix milliseconds, with fractions. */
+  readonly at: number;
 }
 
 /** Proof of holding a lease; grows with every acquisition. */

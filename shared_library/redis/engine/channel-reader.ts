@@ -3,7 +3,7 @@
 import { type CaughtUp, catchUp } from '../core/catch-up.ts';
 import type { Channel } from '../core/channel.ts';
 import { type Envelope, invalidMessage } from '../core/envelope.ts';
-import type { ChannelState, Clock, Transport, Unsubscribe } from '../core/ports.ts';
+import type { Clock, Transport, Unsubscribe } from '../core/ports.ts';
 import { ORIGIN, type Position, relate } from '../core/sequence.ts';
 import type { ChannelStatus } from '../core/status.ts';
 import type { TickbusError } from '../errors.ts';
@@ -156,7 +156,7 @@ export class ChannelReader {
     const heldBeforeRead = this.#held.length;
     this.#reading = transport.read(channel, this.#readsEverything ? undefined : this.#position).then(
       (state) => {
-        if (isCurrent()) this.#catchUp(state, heldBeforeRead);
+        if (isCurrent()) this.#catchUp(state.position, state.entries, heldBeforeRead);
       },
       (error: TickbusError) => {
         if (isCurrent()) this.#recoveryFailed(error);
@@ -180,10 +180,10 @@ export class ChannelReader {
   /** The last message that was heard stands for the top of the channel; before any was heard, the recovery goes on. */
   #catchUpWithoutReading(): void {
     const last = this.#held.map(placeOf).findLast((place) => place !== undefined);
-    if (last !== undefined) this.#catchUp({ position: last, entries: [] }, 0);
+    if (last !== undefined) this.#catchUp(last, [], 0);
   }
 
-  #catchUp({ position: top, entries }: ChannelState, heldBeforeRead: number): void {
+  #catchUp(top: Position, entries: readonly Uint8Array[], heldBeforeRead: number): void {
     const { channel, hooks } = this.#options;
     const kept = entries
       .map((frame) => this.#dispatcher.decode(frame))

@@ -132,6 +132,7 @@ export class FakeTransport implements Transport {
   });
   onRead: (since: Position | undefined) => Promise<ChannelState> = async () => ({
     position: ORIGIN,
+    at: 0,
     entries: [],
   });
   onSubscribe: () => Promise<void> = async () => {};

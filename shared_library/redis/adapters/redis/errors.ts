@@ -94,7 +94,13 @@ export function notConnected(address: RedisAddress, error?: unknown): TickbusErr
   return failure('TICKBUS_NOT_CONNECTED', text, error, address);
 }
 
-/** An established link that dropped. */
+/** An established link on which nothing came any more. */
+export function silentError(silentForMs: number, address: RedisAddress): TickbusError {
+  const text = `Redis at ${whereabouts(address)} has been silent for ${silentForMs} ms: it hangs, or the network drops what is sent.`;
+  return failure('TICKBUS_NOT_CONNECTED', text, undefined, address);
+}
+
+/** An established link that dropped, or that could not be made again. */
 export function linkError(error: unknown, address: RedisAddress): TickbusError {
   const cause = rootCause(error);
   const word = serverAnswer(cause);

@@ -81,13 +81,14 @@ return { epoch, string.format('%.0f', top - count + 1), receivers }
 /**
  * Reads a channel at one instant.
  *
- * KEYS head, last, history. ARGV kind, epoch and seq after which to read ('0' '0': everything). Returns { epoch, top seq,
- * entry... }; epoch 0 where there is no head.
+ * KEYS head, last, history. ARGV kind, epoch and seq after which to read ('0' '0': everything). Returns { epoch, top seq, time
+ * in ms, entry... }; epoch 0 where there is no head.
  */
 export const READ = `${TRY}
 local head = try('HMGET', KEYS[1], 'epoch', 'seq')
 local epoch, top = head[1] or '0', head[2] or '0'
-local result = { epoch, top }
+local time = try('TIME')
+local result = { epoch, top, string.format('%.3f', time[1] * 1000 + time[2] / 1000) }
 local in_epoch, after = epoch == ARGV[2], tonumber(ARGV[3])
 if in_epoch and tonumber(top) <= after then return result end
 if ARGV[1] == 'state' then

@@ -109,7 +109,7 @@ export function describeTransport(name: string, setUp: () => Promise<TransportFi
         expect(frames.all.every((message) => message.seq === undefined && message.epoch === undefined)).toBe(
           true,
         );
-        expect(await publishing.read(channel)).toEqual({ position: ORIGIN, entries: [] });
+        expect(await publishing.read(channel)).toMatchObject({ position: ORIGIN, entries: [] });
       });
 
       it('takes a batch of 128 messages and a message of 250 KiB', async () => {
@@ -125,11 +125,22 @@ export function describeTransport(name: string, setUp: () => Promise<TransportFi
     describe('read', () => {
       it('finds nothing where nothing was published', async () => {
         for (const kind of ['state', 'event', 'command'] as const) {
-          expect(await subscribing.read(spec(kind, kind === 'event' ? 10 : 0))).toEqual({
+          expect(await subscribing.read(spec(kind, kind === 'event' ? 10 : 0))).toMatchObject({
             position: ORIGIN,
             entries: [],
           });
         }
+      });
+
+      it('tells the server time, which goes on from one message and one read to the next', async () => {
+        const channel = spec('event');
+        const { frames } = await listen(subscribing, channel);
+        const { at: before } = await subscribing.read(channel);
+        await publishing.publish(channel, batch(1));
+        await frames.reach(1);
+        const { at: after } = await subscribing.read(channel);
+        expect(frames.all[0]?.at).toBeGreaterThanOrEqual(Math.floor(before));
+        expect(after).toBeGreaterThanOrEqual(frames.all[0]?.at ?? Number.POSITIVE_INFINITY);
       });
 
       it('gives the last value of each key of a state channel, in the order of publication', async () => {

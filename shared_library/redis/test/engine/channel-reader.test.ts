@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../adapters/manual-clock.ts';
 import type { Message } from '../../core/message.ts';
+import type { ChannelState } from '../../core/ports.ts';
 import type { Position } from '../../core/sequence.ts';
 import { Subscriber } from '../../engine/subscriber.ts';
 import {
@@ -135,7 +136,7 @@ describe('a late joiner', () => {
   it('hears what is published while its channel is being read, once and in order', async () => {
     const transport = new FakeTransport();
     const subscriber = new Subscriber({ transport, clock: new ManualClock(), logger: recordingLogger() });
-    const reply = deferred<{ position: Position; entries: Uint8Array[] }>();
+    const reply = deferred<ChannelState>();
     transport.onRead = () => reply.promise;
     const heard: string[] = [];
     subscriber.subscribe(FILLS, (message) => heard.push(numberOf(message)));
@@ -144,7 +145,7 @@ describe('a late joiner', () => {
     for (const envelope of envelopes) transport.push(envelope);
     expect(heard).toEqual([]);
     // The read was done between 5 and 6, and the reply handled after 6 had arrived.
-    reply.resolve({ position: { epoch: 9, seq: 5 }, entries: envelopes.slice(0, 2).map(frameOf) });
+    reply.resolve({ position: { epoch: 9, seq: 5 }, at: 0, entries: envelopes.slice(0, 2).map(frameOf) });
     await turns();
     expect(heard).toEqual(['4', '5', '6']);
     expect(subscriber.status(FILLS)).toMatchObject({ mode: 'live', position: { epoch: 9, seq: 6 }, gaps: 0 });
@@ -396,20 +397,17 @@ describe('a link that drops', () => {
   it('during a recovery: the result of the older one is thrown away', async () => {
     const transport = new FakeTransport();
     const subscriber = new Subscriber({ transport, clock: new ManualClock(), logger: recordingLogger() });
-    const replies = [
-      deferred<{ position: Position; entries: Uint8Array[] }>(),
-      deferred<{ position: Position; entries: Uint8Array[] }>(),
-    ];
+    const replies = [deferred<ChannelState>(), deferred<ChannelState>()];
     let count = 0;
     transport.onRead = () => replies[count++]?.promise ?? Promise.reject({ code: 'TICKBUS_NOT_CONNECTED' });
     subscriber.subscribe(FILLS, () => {});
     await subscriber.startListening();
     transport.tell({ type: 'connected', generation: 2 });
     await turns();
-    replies[0]?.resolve({ position: { epoch: 1, seq: 100 }, entries: [] });
+    replies[0]?.resolve({ position: { epoch: 1, seq: 100 }, at: 0, entries: [] });
     await turns();
     expect(subscriber.status(FILLS)).toMatchObject({ mode: 'recovering', position: undefined });
-    replies[1]?.resolve({ position: { epoch: 1, seq: 5 }, entries: [] });
+    replies[1]?.resolve({ position: { epoch: 1, seq: 5 }, at: 0, entries: [] });
     await turns();
     expect(subscriber.status(FILLS)).toMatchObject({ mode: 'live', position: { epoch: 1, seq: 5 } });
   });
@@ -428,7 +426,7 @@ describe('a link that drops', () => {
     await turns();
     expect(statuses).toContainEqual({ type: 'recovery_failed', channel: 'FILLS', error });
     expect(logger.lines.some(({ level }) => level === 'error')).toBe(true);
-    transport.onRead = async () => ({ position: { epoch: 1, seq: 1 }, entries: [] });
+    transport.onRead = async () => ({ position: { epoch: 1, seq: 1 }, at: 0, entries: [] });
     await clock.advance(1_000);
     await turns();
     expect(subscriber.status(FILLS)).toMatchObject({ mode: 'live', position: { epoch: 1, seq: 1 } });
@@ -467,7 +465,7 @@ describe('a user who may not read', () => {
   it('may try again on the next connection', async () => {
     const { transport, subscriber, heard } = await denied();
     await turns();
-    transport.onRead = async () => ({ position: { epoch: 1, seq: 3 }, entries: [] });
+    transport.onRead = async () => ({ position: { epoch: 1, seq: 3 }, at: 0, entries: [] });
     transport.tell({ type: 'connected', generation: 2 });
     await turns();
     expect(subscriber.status(FILLS)).toMatchObject({ mode: 'live', position: { epoch: 1, seq: 3 } });

@@ -45,8 +45,54 @@ it('bytes that are no protocol end the client, and a new one takes its place wit
   await live;
   await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'A', price: 2, timestamp: 2 });
   expect(await heard.next()).toBe(2);
-  expect(statuses.slice(0, 3)).toEqual(['disconnected', 'connecting', 'connected']);
+  expect(statuses.slice(0, 3)).toEqual(['disconnected', 'reconnecting', 'connected']);
 });
+
+it('a server that hangs is told as stale, its links are let go, and come back when it goes on', async () => {
+  const redis = await start();
+  const { publisher, heard, statuses } = await pairOf(redis, redis.url, redis.url);
+  const linkOf = () => statuses.map(({ type }) => type).filter((type) => LINK.has(type));
+  const told = (type: SubscriberStatus['type']) =>
+    new Promise<void>((resolve) => {
+      const timer = setInterval(() => {
+        if (!linkOf().includes(type)) return;
+        clearInterval(timer);
+        resolve();
+      }, 20);
+    });
+  await publisher.connect();
+  statuses.length = 0;
+  redis.pause();
+  const publishing = publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'A', price: 1, timestamp: 1 });
+  await expect(publishing).rejects.toMatchObject({ code: 'TICKBUS_OUTCOME_UNKNOWN' });
+  await told('stale');
+  await told('reconnecting');
+  redis.resume();
+  await told('connected');
+  expect(linkOf().slice(0, 3)).toEqual(['stale', 'disconnected', 'reconnecting']);
+  expect(statuses.find(({ type }) => type === 'disconnected')).toMatchObject({
+    error: { code: 'TICKBUS_NOT_CONNECTED', message: expect.stringMatching(/has been silent for \d+ ms/) },
+  });
+  await publishUntilAccepted(publisher, 2);
+  for (let price = 0; price !== 2; price = await heard.next());
+});
+
+/** What is told of the link itself. */
+const LINK = new Set(['stale', 'disconnected', 'reconnecting', 'connected', 'failed']);
+
+/** The publisher's link may come back later than the subscriber's. */
+async function publishUntilAccepted(publisher: RedisPublisher, price: number): Promise<void> {
+  for (;;) {
+    const isAccepted = await publisher
+      .publish(CHANNELS.PRICE_DATA, { symbol: 'A', price, timestamp: 1 })
+      .then(
+        () => true,
+        () => false,
+      );
+    if (isAccepted) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
 
 describe('a user with few permissions', () => {
   it('needs no more than docs/delivery.md says', async () => {
@@ -193,8 +239,8 @@ async function setUser(redis: Server, rules: string): Promise<void> {
   admin.destroy();
 }
 
-async function pairOf(redis: Server, publisherUrl = urlOf(redis)) {
-  const subscriber = new RedisSubscriber({ url: urlOf(redis), logger: silentLogger });
+async function pairOf(redis: Server, publisherUrl = urlOf(redis), subscriberUrl = urlOf(redis)) {
+  const subscriber = new RedisSubscriber({ url: subscriberUrl, logger: silentLogger });
   const publisher = new RedisPublisher({ url: publisherUrl, logger: silentLogger });
   closing.push(
     () => subscriber.close(),
