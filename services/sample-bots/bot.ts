@@ -15,6 +15,7 @@ import {
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
+import { type Answer, CommandDesk, type CommandHandler, type Commands } from './command-desk.ts';
 
 export type PriceMessage = MessageOf<typeof CHANNELS.PRICE_DATA>;
 
@@ -39,6 +40,8 @@ export interface BotStats {
   readonly commandsFailed: number;
   /** Commands addressed to this bot that were delivered to it. */
   readonly commandsReceived: number;
+  /** Those of them that came again and were left alone. */
+  readonly repeated: number;
 }
 
 /** A running bot. */
@@ -51,21 +54,25 @@ export interface Bot<Stats extends BotStats = BotStats> {
   stop(): Promise<void>;
 }
 
-type Commands = typeof CHANNELS.TRADE_COMMANDS;
 /** What a bot adds to its own status. */
 type Details = Pick<BotStatus, 'position' | 'pnl'>;
 
 const DEFAULT_STATUS_INTERVAL_MS = 2_000;
 
-/** States: starting -> running <-> paused -> stopped. `#enter` changes them and tells. */
+/**
+ * Every command that is addressed to the bot is answered on COMMAND_RESULTS.
+ *
+ * States: starting -> running <-> paused -> stopped. `#enter` changes them and tells.
+ */
 export class BotCore {
   readonly name: string;
   readonly subscriber: RedisSubscriber;
-  readonly stats = { commandsSent: 0, commandsFailed: 0, commandsReceived: 0 };
+  readonly stats = { commandsSent: 0, commandsFailed: 0, commandsReceived: 0, repeated: 0 };
   readonly #options: BotOptions;
   readonly #describe: () => Details;
   readonly #connection: Connection;
   readonly #publisher: RedisPublisher;
+  readonly #desk: CommandDesk;
   readonly #startedAt = Date.now();
   /** What it listens to, with the sentence that tells it. */
   readonly #listening = new Map<Channel, string[]>();
@@ -83,10 +90,22 @@ export class BotCore {
     this.#connection = options.connection ?? new RedisConnection({ ...logger });
     this.#publisher = new RedisPublisher({ connection: this.#connection, sender: this.name, ...logger });
     this.subscriber = new RedisSubscriber({ connection: this.#connection, ...logger });
-    this.listen(CHANNELS.TRADE_COMMANDS, (message) => this.#obey(message), {
-      types: ['pause', 'resume'],
+    this.#desk = new CommandDesk({ bot: this.name, publisher: this.#publisher, logger: options.logger });
+    this.onCommand('pause', ({ data }) => this.#obeyed('paused', data.reason));
+    this.onCommand('resume', ({ data }) => this.#obeyed('running', data.reason));
+    this.subscriber.subscribe(CHANNELS.TRADE_COMMANDS, (message) => this.#obey(message), {
       keys: [this.name],
     });
+    this.subscriber.on('expired', ({ message }) =>
+      this.#desk.reject(message, 'It came after its time was over.'),
+    );
+  }
+
+  /** Obeys the commands of a type from now on, and tells of it in the status. */
+  onCommand<T extends MessageType<Commands>>(type: T, handler: CommandHandler<T>): void {
+    this.#desk.handle(type, handler);
+    const { TRADE_COMMANDS } = CHANNELS;
+    this.#listening.set(TRADE_COMMANDS, [`${TRADE_COMMANDS}: ${this.#desk.types.join(', ')}`]);
   }
 
   /** Subscribes, as `subscriber.subscribe` does, and tells of it in the status. */
@@ -172,9 +191,14 @@ export class BotCore {
     if (this.#options.connection === undefined) await this.#connection.close();
   }
 
-  #obey({ message_type, data }: MessageOf<Commands, 'pause' | 'resume'>): void {
+  #obey(message: MessageOf<Commands>): void {
     this.stats.commandsReceived++;
-    this.#enter(message_type === 'pause' ? 'paused' : 'running', data.reason);
+    if (!this.#desk.obey(message)) this.stats.repeated++;
+  }
+
+  #obeyed(state: 'paused' | 'running', reason: string | undefined): Answer {
+    this.#enter(state, reason);
+    return { outcome: 'done', detail: `${this.name} is ${state}.` };
   }
 
   get #statusIntervalMs(): number {

@@ -1,16 +1,15 @@
 // A bot that executes orders on paper: at the latest price it has seen, at once or not at all.
 
-import type { BotStatus, MessageOf, PlaceOrder } from 'tickbus';
+import type { BotStatus, PlaceOrder } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { type Bot, BotCore, type BotOptions, type BotStats, pricesOf } from './bot.ts';
+import type { Answer } from './command-desk.ts';
 
 export interface PaperTraderStats extends BotStats {
   /** Orders that were executed. */
   readonly executed: number;
   /** Orders that were not: no price yet, a limit not met, or the bot is paused. */
   readonly rejected: number;
-  /** Commands that came again and were left alone. */
-  readonly repeated: number;
 }
 
 /**
@@ -22,18 +21,16 @@ export interface PaperTraderStats extends BotStats {
 export async function startPaperTrader(options: BotOptions = {}): Promise<Bot<PaperTraderStats>> {
   const account = new Account();
   const bot = new BotCore('paper-trader', options, () => account.report());
-  const stats = Object.assign(bot.stats, { executed: 0, rejected: 0, repeated: 0 });
-  const seen = new RecentIds();
+  const stats = Object.assign(bot.stats, { executed: 0, rejected: 0 });
 
-  const onOrder = ({ id, data }: MessageOf<typeof CHANNELS.TRADE_COMMANDS, 'place_order'>) => {
-    stats.commandsReceived++;
-    // Remembered before it is executed: a command that comes again is never executed again, whatever became of the first.
-    if (id !== undefined && !seen.add(id)) return stats.repeated++;
-    if (bot.isPaused || !account.execute(data)) return stats.rejected++;
-    bot.tellStatus();
-    return stats.executed++;
-  };
-
+  bot.onCommand('place_order', ({ data }) => {
+    const answer = bot.isPaused ? rejected(`${bot.name} is paused.`) : account.execute(data);
+    if (answer.outcome === 'done') {
+      stats.executed++;
+      bot.tellStatus();
+    } else stats.rejected++;
+    return answer;
+  });
   bot.listen(
     CHANNELS.PRICE_DATA,
     (message) => {
@@ -42,10 +39,6 @@ export async function startPaperTrader(options: BotOptions = {}): Promise<Bot<Pa
     },
     pricesOf(options),
   );
-  bot.listen(CHANNELS.TRADE_COMMANDS, onOrder, {
-    types: ['place_order'],
-    keys: [bot.name],
-  });
   await bot.start();
   return { name: bot.name, subscriber: bot.subscriber, stats, stop: () => bot.stop() };
 }
@@ -57,15 +50,16 @@ class Account {
   /** Earned by selling, less what was paid for buying. */
   #cash = 0;
 
-  /** False when there is no price, or none that the limit allows. */
-  execute({ symbol, side, quantity, limit_price }: PlaceOrder): boolean {
+  /** Rejected when there is no price, or none that the limit allows. */
+  execute({ symbol, side, quantity, limit_price }: PlaceOrder): Answer {
     const price = this.prices.get(symbol);
-    if (price === undefined) return false;
+    if (price === undefined) return rejected(`There is no price of ${symbol} yet.`);
     const direction = side === 'buy' ? 1 : -1;
-    if (limit_price !== undefined && direction * (price - limit_price) > 0) return false;
+    if (limit_price !== undefined && direction * (price - limit_price) > 0)
+      return rejected(`The price ${price} is past the limit ${limit_price}.`);
     this.#positions.set(symbol, (this.#positions.get(symbol) ?? 0) + direction * quantity);
     this.#cash -= direction * quantity * price;
-    return true;
+    return { outcome: 'done', detail: `${quantity} ${symbol} ${PAST[side]} at ${price}.` };
   }
 
   report(): Required<Pick<BotStatus, 'position' | 'pnl'>> {
@@ -78,18 +72,8 @@ class Account {
   }
 }
 
-/** More ids than can be on their way at a time; older ones have expired long since. */
-const MAX_IDS = 10_000;
+const PAST = { buy: 'bought', sell: 'sold' } as const;
 
-class RecentIds {
-  readonly #ids = new Set<string>();
-
-  /** False when it is there already. */
-  add(id: string): boolean {
-    if (this.#ids.has(id)) return false;
-    this.#ids.add(id);
-    const [oldest] = this.#ids;
-    if (this.#ids.size > MAX_IDS && oldest !== undefined) this.#ids.delete(oldest);
-    return true;
-  }
+function rejected(detail: string): Answer {
+  return { outcome: 'rejected', detail };
 }

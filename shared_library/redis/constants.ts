@@ -11,6 +11,7 @@ import {
 } from './core/redis-address.ts';
 import { audit } from './schemas/audit.ts';
 import { botStatus } from './schemas/bot-status.ts';
+import { commandResult } from './schemas/command-result.ts';
 import { feedStatus } from './schemas/feed-status.ts';
 import { price } from './schemas/price.ts';
 import { cancelAll, cancelOrder, pause, placeOrder, resume } from './schemas/trade-command.ts';
@@ -29,6 +30,16 @@ export const CHANNELS = Object.freeze({
     expiresInMs: 30_000,
     defaultType: 'place_order',
     messages: { place_order: placeOrder, cancel_order: cancelOrder, cancel_all: cancelAll, pause, resume },
+  }),
+  /**
+   * What became of commands, by bot. Type `command_result`; its `command_id` is the `id` of the command. The last 1,000 are kept
+   * on the server, to repair a loss.
+   */
+  COMMAND_RESULTS: defineChannel('COMMAND_RESULTS', {
+    kind: 'event',
+    key: 'bot',
+    history: 1_000,
+    messages: { command_result: commandResult },
   }),
   /** How each bot is, by bot. Type `bot_status`. */
   BOT_STATUS: defineChannel('BOT_STATUS', { kind: 'state', key: 'bot', messages: { bot_status: botStatus } }),

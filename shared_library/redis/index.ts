@@ -28,6 +28,7 @@ export {
 } from './publisher.ts';
 export { type Audit, audit } from './schemas/audit.ts';
 export { type BotStatus, botStatus } from './schemas/bot-status.ts';
+export { type CommandResult, commandResult } from './schemas/command-result.ts';
 export { type FeedStatus, feedStatus } from './schemas/feed-status.ts';
 export { type Price, price } from './schemas/price.ts';
 export {

@@ -1,6 +1,6 @@
 // What the tests of bots need: a market and an operator on a server in memory, and all that the bots say.
 
-import type { BotStatus, Logger, MessageOf } from 'tickbus';
+import type { BotStatus, CommandResult, Logger, MessageOf } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
@@ -20,11 +20,14 @@ export class World {
   readonly commands: Command[] = [];
   /** Every status, in order. */
   readonly statuses: BotStatus[] = [];
+  /** What became of every command, in order. */
+  readonly results: CommandResult[] = [];
 
   static async open(): Promise<World> {
     const world = new World();
     world.#subscriber.subscribe(CHANNELS.TRADE_COMMANDS, (message) => world.commands.push(message));
     world.#subscriber.subscribe(CHANNELS.BOT_STATUS, ({ data }) => world.statuses.push(data));
+    world.#subscriber.subscribe(CHANNELS.COMMAND_RESULTS, ({ data }) => world.results.push(data));
     await world.#subscriber.startListening();
     return world;
   }
@@ -62,6 +65,7 @@ export class World {
 
   /** Publishes a message as it stands, as a program without tickbus would. */
   async raw(message: object): Promise<void> {
+    await this.#own.publishing.connect();
     await this.#own.publishing.publish(CHANNELS.TRADE_COMMANDS, [{ json: JSON.stringify(message) }]);
   }
 

@@ -110,6 +110,7 @@ describe('CHANNELS', () => {
     expect(Object.values(CHANNELS).map(String)).toEqual([
       'PRICE_DATA',
       'TRADE_COMMANDS',
+      'COMMAND_RESULTS',
       'BOT_STATUS',
       'FEED_STATUS',
       'AUDIT',
@@ -118,7 +119,7 @@ describe('CHANNELS', () => {
   });
 
   it('have a kind, a key and a default type each', () => {
-    const { PRICE_DATA, TRADE_COMMANDS, BOT_STATUS, FEED_STATUS } = CHANNELS;
+    const { PRICE_DATA, TRADE_COMMANDS, COMMAND_RESULTS, BOT_STATUS, FEED_STATUS } = CHANNELS;
     expect(PRICE_DATA).toMatchObject({ kind: 'state', defaultType: 'price' });
     expect(PRICE_DATA.keyOf({ symbol: 'AAPL' })).toBe('AAPL');
     expect(BOT_STATUS).toMatchObject({ kind: 'state', defaultType: 'bot_status' });
@@ -130,5 +131,7 @@ describe('CHANNELS', () => {
       defaultType: 'place_order',
       expiresInMs: 30_000,
     });
+    expect(COMMAND_RESULTS).toMatchObject({ kind: 'event', defaultType: 'command_result', history: 1_000 });
+    expect(COMMAND_RESULTS.keyOf({ bot: 'b1' })).toBe('b1');
   });
 });
