@@ -31,7 +31,7 @@ export interface RedisConnectionOptions {
 export class RedisConnection extends RedisLinks implements AsyncDisposable {
   /** @throws TickbusError `TICKBUS_INVALID_OPTION` for options, or an environment, that cannot be used */
   constructor(options: RedisConnectionOptions = {}) {
-    super(settingsFrom(options), options.logger ?? createDefaultLogger());
+    super(redisSettings(options), options.logger ?? createDefaultLogger());
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -57,7 +57,8 @@ export function defaultSender(): string {
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
 
-function settingsFrom(options: RedisConnectionOptions): RedisSettings {
+/** Everything a link needs to know. @throws TickbusError `TICKBUS_INVALID_OPTION` */
+export function redisSettings(options: RedisConnectionOptions): RedisSettings {
   const { connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, reconnect = true } = options;
   if (!(Number.isFinite(connectTimeoutMs) && connectTimeoutMs > 0)) {
     throw invalidOption('connectTimeoutMs', `is ${connectTimeoutMs}. Use a number of milliseconds above 0.`);

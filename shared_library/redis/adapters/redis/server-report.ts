@@ -1,0 +1,67 @@
+// What `INFO` and `CONFIG GET` answer, as values.
+
+/** How a server is set, and how it is. What could not be asked is undefined. */
+export interface ServerReport {
+  /** `redis`, `valkey`, or what else it calls itself. */
+  readonly product: string | undefined;
+  readonly version: string | undefined;
+  /** `standalone`, `cluster` or `sentinel`. */
+  readonly mode: string | undefined;
+  readonly role: string | undefined;
+  readonly uptimeSeconds: number | undefined;
+  readonly clients: number | undefined;
+  readonly maxClients: number | undefined;
+  readonly usedMemoryBytes: number | undefined;
+  /** 0 is no limit. */
+  readonly maxMemoryBytes: number | undefined;
+  /** What is thrown away at the limit: `noeviction`, `allkeys-lru`, ... */
+  readonly maxMemoryPolicy: string | undefined;
+  readonly evictedKeys: number | undefined;
+  /** The append-only file is on. */
+  readonly appendOnly: boolean | undefined;
+  /** When snapshots are written, as in `3600 1 300 100`; empty: never. */
+  readonly savePoints: string | undefined;
+  /** At which size of its output buffer a slow subscriber is cut off: at once, or after so many seconds. 0 is never. */
+  readonly pubsubBuffer: OutputBufferLimit | undefined;
+  /** Who we are to the server. */
+  readonly user: string | undefined;
+}
+
+export interface OutputBufferLimit {
+  readonly hardBytes: number;
+  readonly softBytes: number;
+  readonly softSeconds: number;
+}
+
+/** @param info the whole answer of `INFO`; undefined where it was refused */
+export function parseServerFacts(
+  info: string | undefined,
+): Omit<ServerReport, 'pubsubBuffer' | 'savePoints' | 'user'> {
+  const lines = (info ?? '').split('\r\n').map((line): [string, string] => {
+    const colon = line.indexOf(':');
+    return [line.slice(0, Math.max(0, colon)), line.slice(colon + 1)];
+  });
+  const fields = new Map(lines);
+  const number = (name: string) => (fields.has(name) ? Number(fields.get(name)) : undefined);
+  return {
+    product: fields.get('server_name') ?? (fields.has('redis_version') ? 'redis' : undefined),
+    version: fields.get('valkey_version') ?? fields.get('redis_version'),
+    mode: fields.get('server_mode') ?? fields.get('redis_mode'),
+    role: fields.get('role'),
+    uptimeSeconds: number('uptime_in_seconds'),
+    clients: number('connected_clients'),
+    maxClients: number('maxclients'),
+    usedMemoryBytes: number('used_memory'),
+    maxMemoryBytes: number('maxmemory'),
+    maxMemoryPolicy: fields.get('maxmemory_policy'),
+    evictedKeys: number('evicted_keys'),
+    appendOnly: fields.has('aof_enabled') ? fields.get('aof_enabled') === '1' : undefined,
+  };
+}
+
+/** @param setting as in `normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60` */
+export function parseOutputBuffer(setting: string | undefined): OutputBufferLimit | undefined {
+  const [, hard, soft, seconds] = /\bpubsub (\d+) (\d+) (\d+)/.exec(setting ?? '') ?? [];
+  if (hard === undefined) return undefined;
+  return { hardBytes: Number(hard), softBytes: Number(soft), softSeconds: Number(seconds) };
+}

@@ -1,0 +1,177 @@
+// What an operator's tool is told, by real servers: as anybody, as a user with few permissions, and where commands are switched off.
+
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { createClient } from 'redis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseOutputBuffer, parseServerFacts } from '../../adapters/redis/server-report.ts';
+import { RedisAdmin } from '../../admin.ts';
+import { RedisConnection } from '../../connection.ts';
+import { CHANNELS } from '../../constants.ts';
+import { RedisPublisher } from '../../publisher.ts';
+import { RedisSubscriber } from '../../subscriber.ts';
+import { silentLogger as logger } from '../support.ts';
+
+const { PRICE_DATA, TRADE_COMMANDS, COMMAND_RESULTS } = CHANNELS;
+
+let redis: LocalRedis;
+beforeAll(async () => {
+  redis = await startLocalRedis({ args: ['--maxmemory', '64mb', '--maxmemory-policy', 'allkeys-lru'] });
+});
+afterAll(() => redis.kill());
+
+async function adminOf(url: string): Promise<RedisAdmin> {
+  const admin = new RedisAdmin({ url, logger });
+  await admin.connect();
+  return admin;
+}
+
+/** A user of the server for one test, with the rules of `ACL SETUSER`; gives the URL to log in with. */
+async function urlOfUser(name: string, ...rules: string[]): Promise<string> {
+  const client = await createClient({ url: redis.url }).connect();
+  await client.aclSetUser(name, ['on', '>secret', ...rules]);
+  client.destroy();
+  return redis.url.replace('//', `//${name}:secret@`);
+}
+
+it('tells how the server is set', async () => {
+  await using admin = await adminOf(redis.url);
+  expect(await admin.inspect()).toMatchObject({
+    product: redis.program.replace('-server', ''),
+    version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+    mode: 'standalone',
+    role: 'master',
+    maxMemoryBytes: 64 * 1024 * 1024,
+    maxMemoryPolicy: 'allkeys-lru',
+    evictedKeys: 0,
+    appendOnly: false,
+    savePoints: '',
+    pubsubBuffer: { hardBytes: 32 * 1024 * 1024, softBytes: 8 * 1024 * 1024, softSeconds: 60 },
+    user: 'default',
+    clients: expect.any(Number),
+    maxClients: expect.any(Number),
+  });
+});
+
+it('tells nothing where the server keeps it to itself', async () => {
+  const renamed = ['CONFIG', 'INFO', 'ACL'].flatMap((command) => ['--rename-command', command, '']);
+  await using closed = await startLocalRedis({ args: renamed });
+  await using admin = await adminOf(closed.url);
+  const report = await admin.inspect();
+  expect(Object.values(report).every((value) => value === undefined)).toBe(true);
+  expect((await admin.clock()).roundTripsMs).toHaveLength(5);
+});
+
+it("tells the server's time against ours, within half a round trip", async () => {
+  await using admin = await adminOf(redis.url);
+  const { offsetMs, errorMs, roundTripsMs } = await admin.clock(7);
+  expect(roundTripsMs).toHaveLength(7);
+  expect(errorMs).toBe(Math.min(...roundTripsMs) / 2);
+  // One clock, read by two processes: they differ by the error, and by what our clock was set since this process began.
+  const drift = Math.abs(performance.timeOrigin + performance.now() - Date.now());
+  expect(Math.abs(offsetMs)).toBeLessThanOrEqual(errorMs + drift + 2);
+});
+
+describe('permissions', () => {
+  it('are all there for the default user', async () => {
+    await using admin = await adminOf(redis.url);
+    const answers = await admin.permissions();
+    expect(new Set(answers.map(({ channel }) => channel))).toEqual(
+      new Set(Object.values(CHANNELS).map(String)),
+    );
+    expect(answers.filter(({ isAllowed }) => !isAllowed)).toEqual([]);
+  });
+
+  it('that the documentation gives are enough', async () => {
+    const rules =
+      'resetchannels &PRICE_DATA ~tickbus:* +@connection +@pubsub +@scripting +@read +@write +time';
+    await using admin = await adminOf(await urlOfUser('documented', ...rules.split(' ')));
+    const answers = await admin.permissions([PRICE_DATA, TRADE_COMMANDS]);
+    const refused = answers.filter(({ isAllowed }) => !isAllowed);
+    expect(refused.map(({ command: [name, of] }) => [name, of])).toEqual([
+      ['SUBSCRIBE', 'TRADE_COMMANDS'],
+      ['PUBLISH', 'TRADE_COMMANDS'],
+    ]);
+  });
+
+  it('name the command and key that are refused', async () => {
+    const rules = ['resetchannels', '&*', '%R~tickbus:*', '+@all', '-time'];
+    await using admin = await adminOf(await urlOfUser('reader', ...rules));
+    const answers = await admin.permissions([COMMAND_RESULTS]);
+    const refused = answers.filter(({ isAllowed }) => !isAllowed).map(({ command }) => command.slice(0, 2));
+    expect(refused).toContainEqual(['TIME']);
+    expect(refused).toContainEqual(['XADD', 'tickbus:{COMMAND_RESULTS}:history']);
+    expect(refused).toContainEqual(['SET', 'tickbus:{COMMAND_RESULTS}:lease']);
+    expect(refused).not.toContainEqual(['XRANGE', 'tickbus:{COMMAND_RESULTS}:history']);
+    expect(refused).not.toContainEqual(['SUBSCRIBE', 'COMMAND_RESULTS']);
+  });
+
+  it('are unknown to a user who may not run scripts', async () => {
+    await using admin = await adminOf(await urlOfUser('deaf', 'allchannels', '+@connection', '+@pubsub'));
+    const answers = await admin.permissions([PRICE_DATA]);
+    expect(new Set(answers.map(({ isAllowed }) => isAllowed))).toEqual(new Set([undefined]));
+  });
+});
+
+it('tells subscribers, place, kept messages and the lease of channels', async () => {
+  await using connection = new RedisConnection({ url: redis.url, logger });
+  const publisher = new RedisPublisher({ connection });
+  const subscriber = new RedisSubscriber({ connection, logger });
+  subscriber.subscribe(PRICE_DATA, () => {});
+  await subscriber.startListening();
+  for (const symbol of ['AAPL', 'MSFT', 'AAPL'])
+    await publisher.publish(PRICE_DATA, { symbol, price: 1, timestamp: 0 });
+  const result = { command_id: 'one', bot: 'b', action: 'pause', outcome: 'done', by: 'me' } as const;
+  const { position } = await publisher.publish(COMMAND_RESULTS, result);
+  const token = await connection.publishing.lease(COMMAND_RESULTS).acquire(60_000);
+
+  await using admin = await adminOf(redis.url);
+  expect(await admin.activeChannels()).toEqual(['PRICE_DATA']);
+  const [prices, results, nothing] = await admin.channels(['PRICE_DATA', 'COMMAND_RESULTS', 'nothing']);
+  expect(prices).toMatchObject({ channel: 'PRICE_DATA', subscribers: 1, position: { seq: 3 }, keys: 2 });
+  expect(results).toMatchObject({ subscribers: 0, keys: 0, history: 1, lease: { token } });
+  expect(results?.position?.epoch).toBeGreaterThan(position?.epoch ?? 0);
+  expect(results?.lease?.expiresInMs).toBeLessThanOrEqual(60_000);
+  expect(nothing).toEqual({
+    channel: 'nothing',
+    subscribers: 0,
+    position: undefined,
+    keys: 0,
+    history: 0,
+    lease: undefined,
+  });
+  expect(await admin.channels([])).toEqual([]);
+});
+
+it('fails fast, with one sentence and no secret', async () => {
+  const nobody = new RedisAdmin({ url: 'redis://:hunter2@127.0.0.1:1', logger });
+  await expect(nobody.connect()).rejects.toMatchObject({ code: 'TICKBUS_CONNECT_FAILED' });
+  await expect(nobody.inspect()).rejects.toMatchObject({ code: 'TICKBUS_NOT_CONNECTED' });
+  await nobody.close();
+  const stranger = new RedisAdmin({ url: redis.url.replace('//', '//stranger:hunter2@'), logger });
+  const error: unknown = await stranger.connect().catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ code: 'TICKBUS_AUTH_FAILED' });
+  expect(String(error)).not.toContain('hunter2');
+  await stranger.close();
+});
+
+describe('reading the answers', () => {
+  it('knows a Valkey', () => {
+    const info =
+      'redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.3\r\nserver_mode:standalone\r\n';
+    expect(parseServerFacts(info)).toMatchObject({
+      product: 'valkey',
+      version: '8.1.3',
+      mode: 'standalone',
+      maxMemoryBytes: undefined,
+    });
+  });
+
+  it('finds the limit of subscribers among the others', () => {
+    expect(parseOutputBuffer('normal 0 0 0 replica 268435456 67108864 60 pubsub 1 2 3')).toEqual({
+      hardBytes: 1,
+      softBytes: 2,
+      softSeconds: 3,
+    });
+    expect(parseOutputBuffer('normal 0 0 0')).toBeUndefined();
+  });
+});
