@@ -26,6 +26,8 @@ export interface SimulatedBrokerOptions {
   readonly feeds?: readonly string[];
   /** Authenticated connections allowed to one feed at a time; default 1. One more is refused with 406. */
   readonly maxConnections?: number;
+  /** How long a connection that has ended is still counted, milliseconds, as brokers are slow to notice; default 0. */
+  readonly releaseMs?: number;
   /** Symbols allowed in trades and quotes together, a wildcard never within it (405); default no limit. */
   readonly symbolLimit?: number;
   /** How long a client has to authenticate, milliseconds (404); default 10,000. */
@@ -88,6 +90,8 @@ export class SimulatedBroker implements AsyncDisposable {
   readonly #source: PriceSource;
   readonly #log: Logger;
   readonly #sessions = new Set<Session>();
+  /** Admitted ones that have ended and are still counted. */
+  readonly #lingering = new Set<Session>();
   readonly #stopping = new AbortController();
   readonly #counters = { maxConcurrent: 0, accepted: 0, refused: 0, messagesSent: 0 };
   #running: Promise<void> | undefined;
@@ -146,6 +150,7 @@ export class SimulatedBroker implements AsyncDisposable {
     this.#sessions.add(session);
     socket.once('close', (code) => {
       this.#sessions.delete(session);
+      if (session.admitted) this.#linger(session);
       log.info({ code }, 'A client has gone.');
     });
     log.info('A client has connected.');
@@ -157,13 +162,21 @@ export class SimulatedBroker implements AsyncDisposable {
     if (this.faults.authError !== undefined) return this.faults.authError;
     if (key !== expected.key || secret !== expected.secret) return 402;
     if (!feeds.includes(session.feed)) return 409;
-    if (this.#admitted().filter(({ feed }) => feed === session.feed).length >= maxConnections) {
+    const counted = [...this.#admitted(), ...this.#lingering];
+    if (counted.filter(({ feed }) => feed === session.feed).length >= maxConnections) {
       this.#counters.refused += 1;
       return 406;
     }
     this.#counters.accepted += 1;
     this.#counters.maxConcurrent = Math.max(this.#counters.maxConcurrent, this.#admitted().length + 1);
     return undefined;
+  }
+
+  #linger(session: Session): void {
+    const { releaseMs = 0 } = this.#options;
+    if (releaseMs === 0) return;
+    this.#lingering.add(session);
+    setTimeout(() => this.#lingering.delete(session), releaseMs).unref();
   }
 
   #admitted(): readonly Session[] {

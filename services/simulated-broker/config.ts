@@ -33,6 +33,9 @@ const settings = z.object({
     .describe(
       `its secret; the variable keeps it out of the process list (default ${LOCAL_CREDENTIALS.secret})`,
     ),
+  release: number(isWhole(600_000), 'a whole number from 0 to 600000')
+    .default(0)
+    .describe('milliseconds a connection that has ended is still counted (default 0)'),
 });
 
 /** The settings of the simulated broker. Without `capture`, prices are generated. */

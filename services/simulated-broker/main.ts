@@ -20,9 +20,9 @@ try {
 }
 
 async function serve(config: Config): Promise<void> {
-  const { host, port, key, secret } = config;
+  const { host, port, key, secret, release: releaseMs } = config;
   const source = await openSource(config);
-  const broker = await startSimulatedBroker({ host, port, key, secret, source, logger });
+  const broker = await startSimulatedBroker({ host, port, key, secret, releaseMs, source, logger });
   closeWithGrace({ delay: 5_000, logger }, async ({ err, signal }) => {
     if (err) logger.fatal({ err }, 'The simulated broker fails and closes.');
     else logger.info({ signal, ...broker.stats }, 'The simulated broker closes.');

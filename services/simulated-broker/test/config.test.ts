@@ -13,6 +13,7 @@ it('has a default for everything but the recorded session', () => {
     symbols: ['AAPL', 'MSFT', 'TSLA', 'NVDA', 'SPY'],
     key: 'local-key',
     secret: 'local-secret',
+    release: 0,
   });
 });
 

@@ -159,6 +159,24 @@ describe('the connection limit', () => {
     expect(broker.stats).toMatchObject({ connections: 1, maxConcurrent: 1, accepted: 2, refused: 0 });
   });
 
+  it.each([
+    [60_000, 'refused'],
+    [5, 'let in'],
+  ])('counts one that has ended for another %i ms: the next one is %s', async (releaseMs, fate) => {
+    const broker = await start({ releaseMs });
+    const first = await RawClient.authenticated(broker.url);
+    first.socket.close();
+    await first.closed;
+    const answer = async () => {
+      using next = await RawClient.connect(broker.url);
+      next.authenticate();
+      return JSON.stringify((await next.take(2))[1]);
+    };
+    if (fate === 'refused') expect(await answer()).toContain('406');
+    else while (!(await answer()).includes('authenticated'));
+    expect(broker.stats.maxConcurrent).toBe(1);
+  });
+
   it('counts each feed by itself and allows as many as it is told', async () => {
     const broker = await start({ maxConnections: 2 });
     using _one = await RawClient.authenticated(broker.url);
