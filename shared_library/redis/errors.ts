@@ -32,6 +32,8 @@ export interface TickbusErrorOptions {
   cause?: unknown;
   /** The path of the offending value, as in `data.price` or `REDIS_PORT`. */
   field?: string;
+  /** The id of the command of which the outcome is unknown. */
+  messageId?: string;
 }
 
 /** Every error that tickbus throws or reports. */
@@ -41,6 +43,8 @@ export class TickbusError extends Error {
   readonly retryable: boolean;
   /** The path of the offending value, when there is one. */
   readonly field: string | undefined;
+  /** Of a command whose outcome is unknown: published again under this id, it has one effect. */
+  readonly messageId: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: TickbusErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -48,12 +52,20 @@ export class TickbusError extends Error {
     this.code = code;
     this.retryable = RETRYABLE.has(code);
     this.field = options.field;
+    this.messageId = options.messageId;
   }
 
   /** So that a status or an error written as JSON says what happened. */
   toJSON(): object {
-    const { name, code, message, retryable, field } = this;
-    return { name, code, message, retryable, ...(field === undefined ? {} : { field }) };
+    const { name, code, message, retryable, field, messageId } = this;
+    return {
+      name,
+      code,
+      message,
+      retryable,
+      ...(field === undefined ? {} : { field }),
+      ...(messageId === undefined ? {} : { messageId }),
+    };
   }
 }
 

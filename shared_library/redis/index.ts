@@ -18,7 +18,7 @@ export { type Envelope, MAX_DEPTH, MAX_MESSAGE_BYTES } from './core/envelope.ts'
 export type { Message, MessageOf } from './core/message.ts';
 export type { Clock, Connection, Logger } from './core/ports.ts';
 export type { Position } from './core/sequence.ts';
-export type { ChannelStatus, Gap, GapCause, LinkStatus, SubscriberStatus } from './core/status.ts';
+export type { ChannelStatus, Gap, GapCause, LinkStatus, Slow, SubscriberStatus } from './core/status.ts';
 export { type ErrorCode, TickbusError } from './errors.ts';
 export {
   type Published,

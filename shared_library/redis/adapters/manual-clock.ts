@@ -43,13 +43,18 @@ export class ManualClock implements Clock {
   async advance(ms: number): Promise<void> {
     const end = this.#monotonic + ms;
     for (let timer = this.#next(end); timer !== undefined; timer = this.#next(end)) {
-      this.#moveTo(timer.due);
+      this.#moveTo(Math.max(timer.due, this.#monotonic));
       this.#timers.delete(timer);
       timer.callback();
       await settle();
     }
     this.#moveTo(end);
     await settle();
+  }
+
+  /** The time goes on and nothing that falls due is called, as in a process whose event loop is blocked. */
+  skip(ms: number): void {
+    this.#moveTo(this.#monotonic + ms);
   }
 
   /** Sets the wall clock, as when somebody changes the machine's time: `monotonic()` and timers do not notice. */

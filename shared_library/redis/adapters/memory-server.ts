@@ -1,7 +1,15 @@
 // A server in this process: what Redis and our scripts do with a channel, without Redis.
 
 import type { ChannelSpec } from '../core/channel.ts';
-import type { ChannelState, Clock, FenceToken, Outgoing, Receipt, Unsubscribe } from '../core/ports.ts';
+import type {
+  ChannelState,
+  Clock,
+  FenceToken,
+  Outgoing,
+  PublishedBefore,
+  Receipt,
+  Unsubscribe,
+} from '../core/ports.ts';
 import { ORIGIN, type Position } from '../core/sequence.ts';
 import { TickbusError } from '../errors.ts';
 import { systemClock } from './system-clock.ts';
@@ -23,6 +31,7 @@ interface ServerChannel {
   lease: Lease | undefined;
   readonly last: Map<string, Kept>;
   history: Kept[];
+  readonly ids: Map<string, { readonly published: PublishedBefore; readonly until: number }>;
   readonly listeners: Set<(frame: Uint8Array) => void>;
 }
 
@@ -43,16 +52,31 @@ export class MemoryServer {
   publish(spec: ChannelSpec, batch: readonly Outgoing[], fence: FenceToken | undefined): Receipt {
     const channel = this.#channel(spec.name);
     this.#checkFence(spec, channel, fence);
+    if (spec.kind === 'plain') {
+      for (const { json } of batch) this.publishRaw(spec.name, utf8.encode(json));
+      return { first: undefined, receivers: channel.listeners.size };
+    }
     const at = this.#clock.now();
-    const first = spec.kind === 'plain' ? undefined : this.#number(channel, batch.length);
-    const frames = batch.map((message, index) => {
-      const position = first && { epoch: first.epoch, seq: first.seq + index };
-      const frame = utf8.encode(position ? withPosition(message.json, position, at) : message.json);
-      if (position !== undefined) keep(spec, channel, message, { position, frame });
-      return frame;
-    });
-    for (const frame of frames) this.publishRaw(spec.name, frame);
-    return { first, receivers: channel.listeners.size };
+    const repeated = new Map<number, PublishedBefore>();
+    let first: Position | undefined;
+    for (const [index, message] of batch.entries()) {
+      const before = this.#remembered(channel, message);
+      if (before !== undefined) {
+        repeated.set(index, before);
+        continue;
+      }
+      const position = this.#nextPosition(channel);
+      first ??= position;
+      const frame = utf8.encode(withPosition(message.json, position, at));
+      keep(spec, channel, message, { position, frame });
+      const receivers = this.publishRaw(spec.name, frame);
+      this.#remember(channel, message, { position, receivers });
+    }
+    const receipt = {
+      first: first ?? { epoch: channel.head.epoch, seq: 0 },
+      receivers: channel.listeners.size,
+    };
+    return repeated.size === 0 ? receipt : { ...receipt, repeated };
   }
 
   /** Publishes bytes as somebody without tickbus does; returns how many subscriptions they reached. */
@@ -116,11 +140,27 @@ export class MemoryServer {
     return channel;
   }
 
-  #number(channel: ServerChannel, count: number): Position {
+  #nextPosition(channel: ServerChannel): Position {
     const epoch = channel.head.epoch === ORIGIN.epoch ? this.#newEpoch() : channel.head.epoch;
-    const first = { epoch, seq: channel.head.seq + 1 };
-    channel.head = { epoch, seq: channel.head.seq + count };
-    return first;
+    channel.head = { epoch, seq: channel.head.seq + 1 };
+    return channel.head;
+  }
+
+  #remembered({ ids }: ServerChannel, { once }: Outgoing): PublishedBefore | undefined {
+    const known = once && ids.get(once.id);
+    if (known !== undefined && known.until > this.#clock.monotonic()) return known.published;
+    return undefined;
+  }
+
+  #remember({ ids }: ServerChannel, { once }: Outgoing, published: PublishedBefore): void {
+    if (once === undefined) return;
+    const now = this.#clock.monotonic();
+    // Oldest first; an id that outlives one behind it stays until then.
+    for (const [id, { until }] of ids) {
+      if (until > now) break;
+      ids.delete(id);
+    }
+    ids.set(once.id, { published, until: now + once.rememberMs });
   }
 
   /** Grows even while the clock stands still, and over what `flush` forgot. */
@@ -143,7 +183,15 @@ export class MemoryServer {
 const utf8 = new TextEncoder();
 
 function emptyChannel(): ServerChannel {
-  return { head: ORIGIN, token: 0, lease: undefined, last: new Map(), history: [], listeners: new Set() };
+  return {
+    head: ORIGIN,
+    token: 0,
+    lease: undefined,
+    last: new Map(),
+    history: [],
+    ids: new Map(),
+    listeners: new Set(),
+  };
 }
 
 /** The same bytes that the publish script makes. */

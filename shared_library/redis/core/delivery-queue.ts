@@ -18,6 +18,7 @@ interface Slot<T> {
   value: T;
   readonly key: string | undefined;
   readonly turn: number;
+  readonly since: number;
   conflated: number;
 }
 
@@ -43,9 +44,19 @@ export class DeliveryQueue<T> {
     return this.#slots.length - this.#head;
   }
 
-  /** Adds a message; `turn` is the number of the event loop's turn, `key` undefined means it is never merged. */
-  push(value: T, key: string | undefined, turn: number): void {
-    const slot: Slot<T> = { value, key, turn, conflated: 0 };
+  /** Since when the oldest of them has been waiting, as `push` was told; undefined when none waits. */
+  get oldestSince(): number | undefined {
+    return this.#slots[this.#head]?.since;
+  }
+
+  /**
+   * Adds a message; `key` undefined means it is never merged.
+   *
+   * @param turn the number of the event loop's turn
+   * @param since when that turn began
+   */
+  push(value: T, key: string | undefined, turn: number, since = 0): void {
+    const slot: Slot<T> = { value, key, turn, since, conflated: 0 };
     this.#slots.push(slot);
     if (key !== undefined) this.#newest.set(key, slot);
     if (this.depth > this.#options.limit) this.#makeRoom(turn);

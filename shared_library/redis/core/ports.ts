@@ -37,6 +37,14 @@ export interface Outgoing {
   readonly json: string;
   /** Under which the message is kept as the last value (kind `state`). */
   readonly key?: string;
+  /** Makes a repeated publish harmless (kind `command`): the same id is published once. All messages of a batch have it, or none. */
+  readonly once?: Once;
+}
+
+/** An id that the server remembers for a while, in milliseconds, from the moment it has published its message. */
+export interface Once {
+  readonly id: string;
+  readonly rememberMs: number;
 }
 
 /** What became of a batch. */
@@ -44,6 +52,16 @@ export interface Receipt {
   /** undefined on a `plain` channel, whose messages are not numbered. */
   readonly first: Position | undefined;
   /** How many subscriptions each message of the batch reached. */
+  readonly receivers: number;
+  /**
+   * What had been published before under its id, by its index in the batch, with what was said of it then. It was not published
+   * again: the others are numbered from `first` on without it.
+   */
+  readonly repeated?: ReadonlyMap<number, PublishedBefore>;
+}
+
+export interface PublishedBefore {
+  readonly position: Position;
   readonly receivers: number;
 }
 

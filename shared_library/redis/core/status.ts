@@ -54,7 +54,22 @@ export type ChannelStatus =
   /** Messages are delivered as they arrive. `numbered: false`: without a position, so that losses cannot be seen. */
   | { readonly type: 'live'; readonly channel: string; readonly numbered: boolean }
   | { readonly type: 'recovery_failed'; readonly channel: string; readonly error: TickbusError }
+  | Slow
   | Gap;
+
+/**
+ * This process does not keep up with a channel, looked at once a second.
+ *
+ * - `blocked`: its event loop was blocked for so long; nothing was received meanwhile, and what came is that old.
+ * - `handler`: messages have been waiting for a handler for so long. Told again only after it has caught up.
+ */
+export interface Slow {
+  readonly type: 'slow';
+  readonly channel: string;
+  readonly cause: 'blocked' | 'handler';
+  /** Milliseconds, 1,000 at least. */
+  readonly behindMs: number;
+}
 
 /** What `subscriber.on('status', ...)` tells. */
 export type SubscriberStatus = LinkStatus | ChannelStatus;

@@ -11,6 +11,10 @@ export interface Published {
   readonly position: Position | undefined;
   /** How many subscriptions it reached; 0 means that nobody was listening. */
   readonly receivers: number;
+  /** The id of a command. */
+  readonly id?: string;
+  /** True when a command of this id had been published before: it was not published again, and this is what became of it then. */
+  readonly repeated?: true;
 }
 
 export interface BatcherOptions {
@@ -130,11 +134,16 @@ export class Batcher {
   }
 }
 
-function settle(batch: readonly Waiting[], { first, receivers }: Receipt): void {
-  batch.forEach((waiting, index) => {
-    const position = first === undefined ? undefined : { epoch: first.epoch, seq: first.seq + index };
-    waiting.resolve({ position, receivers });
-  });
+function settle(batch: readonly Waiting[], { first, receivers, repeated }: Receipt): void {
+  let seq = first?.seq ?? 0;
+  for (const [index, { message, resolve }] of batch.entries()) {
+    const id = message.once && { id: message.once.id };
+    const before = repeated?.get(index);
+    if (before === undefined) {
+      const position = first === undefined ? undefined : { epoch: first.epoch, seq: seq++ };
+      resolve({ position, receivers, ...id });
+    } else resolve({ ...before, ...id, repeated: true });
+  }
 }
 
 function rejectAll(waiting: readonly Waiting[], error: unknown): void {

@@ -64,7 +64,8 @@ export class ChannelReader {
   }
 
   get counters() {
-    return { ...this.#counters, invalid: this.#dispatcher.invalid };
+    const { invalid, duplicates } = this.#dispatcher;
+    return { ...this.#counters, invalid, duplicates };
   }
 
   get mode(): 'idle' | 'recovering' | 'live' | 'closed' {

@@ -3,6 +3,7 @@
 import type { Channel } from '../core/channel.ts';
 import { decodeEnvelope, type Envelope, invalidMessage } from '../core/envelope.ts';
 import type { Message } from '../core/message.ts';
+import { RecentIds } from '../core/recent-ids.ts';
 import { keyOfPayload, schemaOf, validatePayload } from '../core/validate.ts';
 import { TickbusError } from '../errors.ts';
 import type { Subscription } from './subscription.ts';
@@ -14,16 +15,24 @@ export class Dispatcher {
   readonly #channel: Channel;
   readonly #onInvalid: (error: TickbusError, frame: Uint8Array) => void;
   readonly subscriptions = new Set<Subscription>();
+  readonly #ids: RecentIds | undefined;
   #invalid = 0;
+  #duplicates = 0;
 
   constructor(channel: Channel, onInvalid: (error: TickbusError, frame: Uint8Array) => void) {
     this.#channel = channel;
     this.#onInvalid = onInvalid;
+    this.#ids = channel.kind === 'command' ? new RecentIds() : undefined;
   }
 
   /** How many messages were not delivered because they are invalid. */
   get invalid(): number {
     return this.#invalid;
+  }
+
+  /** How many commands were not delivered because one of the same id was. */
+  get duplicates(): number {
+    return this.#duplicates;
   }
 
   decode(frame: Uint8Array): Envelope | undefined {
@@ -37,7 +46,11 @@ export class Dispatcher {
 
   /** Filters before validating, validates once, hands the same message to every subscription that wants it. */
   dispatch(envelope: Envelope, deliveryTo: (subscription: Subscription) => Delivery): void {
-    const { message_type: type } = envelope;
+    const { message_type: type, id } = envelope;
+    if (id !== undefined && this.#ids?.add(id) === false) {
+      this.#duplicates++;
+      return;
+    }
     let message: Message | undefined;
     try {
       schemaOf(this.#channel, type);

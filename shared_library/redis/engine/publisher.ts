@@ -3,7 +3,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Channel, DefaultType, MessageType, PayloadInput } from '../core/channel.ts';
 import { type Envelope, encodeEnvelope } from '../core/envelope.ts';
-import type { Clock, Outgoing, Transport } from '../core/ports.ts';
+import type { Clock, Once, Outgoing, Transport } from '../core/ports.ts';
 import { keyOfPayload, schemaOf, validatePayload } from '../core/validate.ts';
 import { TickbusError } from '../errors.ts';
 import { Batcher, type Published } from './batcher.ts';
@@ -17,6 +17,12 @@ export interface PublishOptions<T extends string = string> {
   sender?: string | undefined;
   /** Milliseconds until a command expires (kind `command`). Default: the channel's `expiresInMs`. */
   expiresInMs?: number | undefined;
+  /**
+   * The id of a command (kind `command`), 1 to 128 printable characters without blanks. Publishing again under the same id has one
+   * effect, as long as the server remembers it: until the command expires, but at least a minute; 10 minutes if it never does.
+   * Default: a new UUIDv7.
+   */
+  id?: string | undefined;
 }
 
 export interface PublisherSettings {
@@ -63,7 +69,8 @@ export class Publisher implements AsyncDisposable {
    *
    * - It resolves: the server has published it, at this position, to so many receivers.
    * - It rejects with any code but `TICKBUS_OUTCOME_UNKNOWN`: it was not published. `error.retryable` tells whether to try again.
-   * - It rejects with `TICKBUS_OUTCOME_UNKNOWN`: it was sent, and whether it was published cannot be known.
+   * - It rejects with `TICKBUS_OUTCOME_UNKNOWN`: it was sent, and whether it was published cannot be known. A command can be
+   *   published again with `{ id: error.messageId }`: it is published once, and the answer says what became of it.
    *
    * Messages of one publisher on one channel are published in the order of the calls. Nothing is kept for later while the
    * link is down: the call rejects at once with `TICKBUS_NOT_CONNECTED`.
@@ -82,6 +89,8 @@ export class Publisher implements AsyncDisposable {
     try {
       await this.#connectOnce();
       return await this.#batcher(channel).add(message);
+    } catch (error) {
+      throw withMessageId(error, message);
     } finally {
       this.#pending--;
       if (this.#pending === 0) for (const resolve of this.#onSettled.splice(0)) resolve();
@@ -110,23 +119,25 @@ export class Publisher implements AsyncDisposable {
   #outgoing(channel: Channel, data: unknown, options: PublishOptions): Outgoing {
     const type = options.type ?? channel.defaultType;
     schemaOf(channel, type);
-    if (options.expiresInMs !== undefined && channel.kind !== 'command') {
-      const text = `expiresInMs is given, and ${channel} is no channel of commands. Leave it out.`;
-      throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'expiresInMs' });
-    }
     const now = this.#settings.clock.now();
+    const command = channel.kind === 'command' ? commandOf(channel, options, now) : undefined;
+    if (command === undefined) refuseCommandOptions(channel, options);
     const envelope: Envelope = {
       message_type: type,
       data: data as Envelope['data'],
       timestamp: now,
       sender: options.sender ?? this.#settings.sender,
-      ...(channel.kind === 'command' ? commandFields(channel, options, now) : {}),
+      ...command?.fields,
     };
     // The limits before the schema: some schemas cannot survive a payload that is nested without end.
     const json = encodeEnvelope(envelope);
     validatePayload(channel, type, data);
     const key = keyOfPayload(channel, type, envelope.data);
-    return key === undefined ? { json } : { json, key };
+    return {
+      json,
+      ...(key === undefined ? {} : { key }),
+      ...(command === undefined ? {} : { once: command.once }),
+    };
   }
 
   #batcher(channel: Channel): Batcher {
@@ -157,14 +168,42 @@ function checkAbove(limit: number, value: number | undefined, field: string, uni
   throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field });
 }
 
-function commandFields(
+const LEAST_REMEMBERED_MS = 60_000;
+const REMEMBERED_WITHOUT_EXPIRY_MS = 600_000;
+
+/** What a command has that other messages do not. */
+function commandOf(
   channel: Channel,
   options: PublishOptions,
   now: number,
-): Pick<Envelope, 'id' | 'expires_at'> {
-  const expiresInMs = options.expiresInMs ?? channel.expiresInMs;
-  const id = uuidv7({ msecs: now });
-  if (expiresInMs === undefined) return { id };
+): { fields: Pick<Envelope, 'id' | 'expires_at'>; once: Once } {
+  const { id = uuidv7({ msecs: now }), expiresInMs = channel.expiresInMs } = options;
+  checkId(id);
   checkAbove(0, expiresInMs, 'expiresInMs', 'milliseconds');
-  return { id, expires_at: Math.round(now + expiresInMs) };
+  if (expiresInMs === undefined)
+    return { fields: { id }, once: { id, rememberMs: REMEMBERED_WITHOUT_EXPIRY_MS } };
+  const rememberMs = Math.ceil(Math.max(expiresInMs, LEAST_REMEMBERED_MS));
+  return { fields: { id, expires_at: Math.round(now + expiresInMs) }, once: { id, rememberMs } };
+}
+
+function checkId(id: string): void {
+  if (typeof id === 'string' && /^[!-~]{1,128}$/.test(id)) return;
+  const text = 'The id of a command must have 1 to 128 printable ASCII characters without blanks.';
+  throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'id' });
+}
+
+function refuseCommandOptions(channel: Channel, options: PublishOptions): void {
+  for (const field of ['expiresInMs', 'id'] as const) {
+    if (options[field] === undefined) continue;
+    const text = `${field} is given, and ${channel} is no channel of commands. Leave it out.`;
+    throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field });
+  }
+}
+
+/** A batch fails as one; each command in it is to know its own id. */
+function withMessageId(error: unknown, { once }: Outgoing): unknown {
+  if (once === undefined || !(error instanceof TickbusError) || error.code !== 'TICKBUS_OUTCOME_UNKNOWN')
+    return error;
+  const text = `${error.message} Publishing it again with { id: '${once.id}' } has one effect.`;
+  return new TickbusError(error.code, text, { cause: error, messageId: once.id });
 }

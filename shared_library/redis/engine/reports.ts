@@ -5,7 +5,7 @@ import type { Message } from '../core/message.ts';
 import type { Logger, Unsubscribe } from '../core/ports.ts';
 import { printable } from '../core/printable.ts';
 import type { Position } from '../core/sequence.ts';
-import type { Gap, LinkStatus, SubscriberStatus } from '../core/status.ts';
+import type { Gap, LinkStatus, Slow, SubscriberStatus } from '../core/status.ts';
 import type { TickbusError } from '../errors.ts';
 import type { Dropped } from './subscription.ts';
 
@@ -53,6 +53,8 @@ export interface ChannelReport {
   /** Messages that stand merged in a newer one of their key, counted once a handler. */
   readonly conflated: number;
   readonly invalid: number;
+  /** Commands not delivered because one of the same id was: they were published again after the server had forgotten it. */
+  readonly duplicates: number;
   readonly expired: number;
   /** Gaps told, repaired ones and overflows too. */
   readonly gaps: number;
@@ -62,9 +64,16 @@ export interface ChannelReport {
   readonly handlerErrors: number;
   /** Messages that wait for handlers now. */
   readonly queueDepth: number;
+  /** Milliseconds that the oldest of them has been waiting. */
+  readonly behindMs: number;
 }
 
 const PREVIEW_BYTES = 200;
+
+const SLOW: Readonly<Record<Slow['cause'], string>> = {
+  blocked: 'The event loop was blocked; messages waited unread.',
+  handler: 'A handler is behind; messages wait for it.',
+};
 
 export class Reports {
   readonly #logger: Logger;
@@ -94,7 +103,8 @@ export class Reports {
     else if (status.type === 'recovery_failed') {
       const { channel, error } = status;
       this.#logger.error({ channel, err: error }, 'The channel could not be read; trying again.');
-    } else this.#logger.debug(status, 'The channel changed its state.');
+    } else if (status.type === 'slow') this.#logger.warn(status, SLOW[status.cause]);
+    else this.#logger.debug(status, 'The channel changed its state.');
     this.#events.emit('status', status);
     if (status.type === 'gap') this.#events.emit('gap', status);
   }

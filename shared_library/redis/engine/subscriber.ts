@@ -3,10 +3,13 @@
 import type { Channel, MessageType } from '../core/channel.ts';
 import type { Message, MessageOf } from '../core/message.ts';
 import type { Clock, Logger, Transport, Unsubscribe } from '../core/ports.ts';
+import type { SubscriberStatus } from '../core/status.ts';
 import { TickbusError } from '../errors.ts';
 import { ChannelReader } from './channel-reader.ts';
 import { MessageStream } from './message-stream.ts';
 import { type ChannelReport, Reports, type SubscriberEvents } from './reports.ts';
+import { SlowWatch, type Watched } from './slow-watch.ts';
+import { StatusStream } from './status-stream.ts';
 import {
   checkedOptions,
   type Filters,
@@ -43,6 +46,8 @@ export class Subscriber implements AsyncDisposable {
   readonly #reports: Reports;
   readonly #entries = new Map<string, Entry>();
   readonly #streams = new Map<Subscription, MessageStream>();
+  readonly #statusStreams = new Set<StatusStream>();
+  readonly #slowWatch: SlowWatch;
   readonly #stopWatching: Unsubscribe;
   #state: 'new' | 'listening' | 'closed' = 'new';
   #starting: Promise<void> | undefined;
@@ -52,6 +57,11 @@ export class Subscriber implements AsyncDisposable {
     this.#settings = settings;
     this.#turn = new Turn(settings.clock);
     this.#reports = new Reports(settings.logger);
+    this.#slowWatch = new SlowWatch({
+      clock: settings.clock,
+      watched: () => this.#watched(),
+      onSlow: (slow) => this.#reports.status(slow),
+    });
     this.#stopWatching = settings.transport.onStatus((status) => {
       this.#reports.link(status);
       if (this.#state !== 'listening') return;
@@ -124,6 +134,21 @@ export class Subscriber implements AsyncDisposable {
     return this.#reports.on(event, listener);
   }
 
+  /**
+   * Everything that `on('status')` tells from now on, for a `for await` loop. `close()` ends the loop. One that is more than
+   * 1,000 statuses behind misses the oldest.
+   */
+  statusChanges(): AsyncIterableIterator<SubscriberStatus, undefined> {
+    this.#assertOpen();
+    const stop = this.on('status', (status) => stream.push(status));
+    const stream = new StatusStream(() => {
+      stop();
+      this.#statusStreams.delete(stream);
+    });
+    this.#statusStreams.add(stream);
+    return stream;
+  }
+
   /** How a channel is doing, and after `close()` how it did; undefined when nothing subscribed to it. */
   status(channel: Channel): ChannelReport | undefined {
     const entry = this.#entries.get(channel.name);
@@ -131,6 +156,7 @@ export class Subscriber implements AsyncDisposable {
     const { reader, counters } = entry;
     const { dropped, overflows, ...own } = counters;
     const queueDepth = [...reader.subscriptions].reduce((sum, { depth }) => sum + depth, 0);
+    const behindMs = this.#behindMs(entry);
     const { mode, position } = reader;
     return {
       mode,
@@ -140,6 +166,7 @@ export class Subscriber implements AsyncDisposable {
       gaps: reader.counters.gaps + overflows,
       lost: reader.counters.lost + dropped,
       queueDepth,
+      behindMs,
     };
   }
 
@@ -163,12 +190,14 @@ export class Subscriber implements AsyncDisposable {
     this.#assertOpen();
     // What is subscribed to while these are being acknowledged is started by itself.
     this.#state = 'listening';
+    this.#slowWatch.start();
     await Promise.all([...this.#entries.values()].map(({ reader }) => reader.start()));
   }
 
   async #close(timeoutMs: number): Promise<void> {
     this.#state = 'closed';
     this.#stopWatching();
+    this.#slowWatch.stop();
     const entries = [...this.#entries.values()];
     const { promise: timedOut, cancel } = timeout(this.#settings.clock, timeoutMs);
     await Promise.race([Promise.all(entries.map(({ reader }) => reader.settled())), timedOut]);
@@ -180,6 +209,7 @@ export class Subscriber implements AsyncDisposable {
     await Promise.race([Promise.all(handlers.map((subscription) => subscription.drained())), timedOut]);
     cancel();
     for (const subscription of handlers) subscription.abandon();
+    for (const stream of this.#statusStreams) stream.end();
   }
 
   #add(channel: Channel, handler: (message: Message) => unknown, options: Filters) {
@@ -268,6 +298,16 @@ export class Subscriber implements AsyncDisposable {
       if (error.code === 'TICKBUS_NOT_CONNECTED' || this.#state === 'closed') return;
       this.#reports.status({ type: 'recovery_failed', channel: entry.channel.name, error });
     });
+  }
+
+  *#watched(): Iterable<Watched> {
+    for (const entry of this.#entries.values())
+      yield { channel: entry.channel.name, behindMs: this.#behindMs(entry) };
+  }
+
+  #behindMs({ reader }: Entry): number {
+    const now = this.#settings.clock.monotonic();
+    return Math.max(0, ...Array.from(reader.subscriptions, (subscription) => subscription.behindMs(now)));
   }
 
   #suspendAll(): void {

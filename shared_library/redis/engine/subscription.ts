@@ -64,6 +64,12 @@ export class Subscription {
     return this.#queue.depth;
   }
 
+  /** Milliseconds that the oldest of them has been waiting; 0 when none waits. */
+  behindMs(now: number): number {
+    const since = this.#queue.oldestSince;
+    return since === undefined ? 0 : now - since;
+  }
+
   /** Whether a message of this type and key is asked for; what `where` says is asked in `deliver`. */
   wants(type: string, key: string | undefined): boolean {
     if (this.#state === 'closed' || this.#types?.has(type) === false) return false;
@@ -76,7 +82,8 @@ export class Subscription {
       if (this.#start(message)) this.#resume();
       return;
     }
-    this.#queue.push(message, this.#options.conflate ? key : undefined, this.#turn.number);
+    const { number, startedAt } = this.#turn;
+    this.#queue.push(message, this.#options.conflate ? key : undefined, number, startedAt);
     if (this.#state === 'idle') this.#continueNextTurn();
   }
 

@@ -20,6 +20,11 @@ export class Turn {
     return this.#number;
   }
 
+  /** When this turn began, by the monotonic clock. */
+  get startedAt(): number {
+    return this.#begin();
+  }
+
   /** True when handlers have had their share of this turn. */
   get spent(): boolean {
     return this.#clock.monotonic() - this.#begin() > SLICE_MS;

@@ -8,6 +8,7 @@ export function channelKeys({ name }: ChannelSpec): {
   last: string;
   history: string;
   lease: string;
+  id(id: string): string;
 } {
   const prefix = `tickbus:{${name}}:`;
   return {
@@ -15,6 +16,7 @@ export function channelKeys({ name }: ChannelSpec): {
     last: `${prefix}last`,
     history: `${prefix}history`,
     lease: `${prefix}lease`,
+    id: (id) => `${prefix}id:${id}`,
   };
 }
 
@@ -34,10 +36,12 @@ end
 /**
  * Publishes a batch: all of it or none.
  *
- * KEYS head, last, history, lease. ARGV channel, kind, history length, fence token or '', then for each message its key and
- * its JSON without the opening brace. Returns { epoch, first seq, receivers }, as strings where numbers may be large; epoch 0
- * on a plain channel. The head is the first key written and the first message the first one published, so that a missing
- * permission is found before anything that cannot be taken back was done.
+ * KEYS head, last, history, lease, and where messages are published once by their id one for each of them. ARGV channel, kind, history length,
+ * fence token or '', then for each message two: its key, or for how many ms its id is remembered; and its JSON without the
+ * opening brace. Returns { epoch, first seq, receivers }, as strings where numbers may be large, epoch 0 on a plain
+ * channel; then for each message whose id was published before { index, epoch, seq, receivers } of that time. The head is the
+ * first key written and the first message the first one published, so that a missing permission is found before anything that
+ * cannot be taken back was done.
  */
 export const PUBLISH = `${TRY}
 local channel, kind, keep, fence = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
@@ -58,24 +62,37 @@ if is_new then
   epoch = at
   try('HSET', KEYS[1], 'epoch', epoch)
 end
-local top = try('HINCRBY', KEYS[1], 'seq', count)
+local by_id = #KEYS > 4
+local step = by_id and 1 or count
+local top = by_id and 0 or try('HINCRBY', KEYS[1], 'seq', count)
+local before = {}
+local first
 for i = 1, count do
-  local seq = string.format('%.0f', top - count + i)
-  local message = '{"seq":' .. seq .. ',"epoch":' .. epoch .. ',"at":' .. at .. ',' .. ARGV[4 + 2 * i]
-  local reply = redis.pcall('PUBLISH', channel, message)
-  if type(reply) == 'table' then
-    redis.call('HINCRBY', KEYS[1], 'seq', -count)
-    if is_new then redis.call('DEL', KEYS[1]) end
-    refuse(reply)
-  end
-  receivers = reply
-  if kind == 'state' then
-    redis.call('HSET', KEYS[2], ARGV[3 + 2 * i], message)
-  elseif keep > 0 then
-    redis.call('XADD', KEYS[3], 'MAXLEN', keep, epoch .. '-' .. seq, 'm', message)
+  local known = by_id and try('GET', KEYS[4 + i])
+  if known then
+    for word in string.gmatch((i - 1) .. ' ' .. known, '%S+') do before[#before + 1] = word end
+  else
+    if by_id then top = try('HINCRBY', KEYS[1], 'seq', 1) end
+    local seq = string.format('%.0f', by_id and top or top - count + i)
+    first = first or seq
+    local message = '{"seq":' .. seq .. ',"epoch":' .. epoch .. ',"at":' .. at .. ',' .. ARGV[4 + 2 * i]
+    local reply = redis.pcall('PUBLISH', channel, message)
+    if type(reply) == 'table' then
+      redis.call('HINCRBY', KEYS[1], 'seq', -step)
+      if is_new then redis.call('DEL', KEYS[1]) end
+      refuse(reply)
+    end
+    receivers = reply
+    if kind == 'state' then
+      redis.call('HSET', KEYS[2], ARGV[3 + 2 * i], message)
+    elseif by_id then
+      redis.call('SET', KEYS[4 + i], epoch .. ' ' .. seq .. ' ' .. receivers, 'PX', ARGV[3 + 2 * i])
+    elseif keep > 0 then
+      redis.call('XADD', KEYS[3], 'MAXLEN', keep, epoch .. '-' .. seq, 'm', message)
+    end
   end
 end
-return { epoch, string.format('%.0f', top - count + 1), receivers }
+return { epoch, first or '0', receivers, unpack(before) }
 `;
 
 /**

@@ -7,6 +7,7 @@ import type {
   LeaseOperations,
   Logger,
   Outgoing,
+  PublishedBefore,
   Receipt,
   Transport,
   Unsubscribe,
@@ -43,15 +44,19 @@ export class RedisTransport implements Transport {
   }
 
   async publish(channel: ChannelSpec, batch: readonly Outgoing[], fence?: FenceToken): Promise<Receipt> {
-    const { head, last, history, lease } = channelKeys(channel);
+    const { head, last, history, lease, id } = channelKeys(channel);
+    const keys = [head, last, history, lease];
     const args = [
       channel.name,
       channel.kind,
       String(channel.history),
       fence === undefined ? '' : String(fence),
     ];
-    for (const { key, json } of batch) args.push(key ?? '', json.slice(1));
-    const reply = await this.#run((client) => client.publishBatch([head, last, history, lease], args));
+    for (const { key = '', once, json } of batch) {
+      if (once !== undefined) keys.push(id(once.id));
+      args.push(once === undefined ? key : String(once.rememberMs), json.slice(1));
+    }
+    const reply = await this.#run((client) => client.publishBatch(keys, args));
     return receiptFrom(reply, channel);
   }
 
@@ -142,7 +147,7 @@ export class RedisTransport implements Transport {
 
 /** Anything but a receipt leaves open what was done. */
 function receiptFrom(reply: unknown, { kind, name }: ChannelSpec): Receipt {
-  const [epoch, seq, receivers] = Array.isArray(reply) ? reply.map(Number) : [];
+  const [epoch, seq, receivers, ...before] = Array.isArray(reply) ? reply.map(Number) : [];
   if (
     epoch === undefined ||
     seq === undefined ||
@@ -152,5 +157,16 @@ function receiptFrom(reply: unknown, { kind, name }: ChannelSpec): Receipt {
     const text = `What answered the publish on ${name} is no Redis: it may or may not have been published.`;
     throw new TickbusError('TICKBUS_OUTCOME_UNKNOWN', text);
   }
-  return { first: kind === 'plain' ? undefined : { epoch, seq }, receivers };
+  const first = kind === 'plain' ? undefined : { epoch, seq };
+  return before.length === 0 ? { first, receivers } : { first, receivers, repeated: repeatedFrom(before) };
+}
+
+/** Four numbers for each message: index, epoch, seq, receivers. */
+function repeatedFrom(numbers: readonly number[]): ReadonlyMap<number, PublishedBefore> {
+  const repeated = new Map<number, PublishedBefore>();
+  for (let i = 0; i + 3 < numbers.length; i += 4) {
+    const [index = 0, epoch = 0, seq = 0, receivers = 0] = numbers.slice(i, i + 4);
+    repeated.set(index, { position: { epoch, seq }, receivers });
+  }
+  return repeated;
 }

@@ -1,5 +1,6 @@
 // The contract of the Transport port: every adapter passes the same tests.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ChannelSpec } from '../../core/channel.ts';
 import { decodeEnvelope, type Envelope, encodeEnvelope } from '../../core/envelope.ts';
@@ -110,6 +111,45 @@ export function describeTransport(name: string, setUp: () => Promise<TransportFi
           true,
         );
         expect(await publishing.read(channel)).toMatchObject({ position: ORIGIN, entries: [] });
+      });
+
+      it('publishes an id once, and says of a repeated one what became of it', async () => {
+        const channel = spec('command');
+        const { frames } = await listen(subscribing, channel);
+        const once = (id: string): Outgoing => ({ ...outgoing({ id }), once: { id, rememberMs: 60_000 } });
+        const first = await publishing.publish(channel, [once('a'), once('b')]);
+        expect(first).toMatchObject({ first: { seq: 1 }, receivers: 1 });
+        expect(first.repeated).toBeUndefined();
+        const epoch = first.first?.epoch ?? 0;
+        const again = await publishing.publish(channel, [once('b'), once('c'), once('c'), once('d')]);
+        expect(again.first).toEqual({ epoch, seq: 3 });
+        expect(again.receivers).toBe(1);
+        expect([...(again.repeated ?? [])]).toEqual([
+          [0, { position: { epoch, seq: 2 }, receivers: 1 }],
+          [2, { position: { epoch, seq: 3 }, receivers: 1 }],
+        ]);
+        const all = await publishing.publish(channel, [once('a')]);
+        expect([...(all.repeated ?? [])]).toEqual([[0, { position: { epoch, seq: 1 }, receivers: 1 }]]);
+        await publishing.publish(channel, [once('e')]);
+        await frames.reach(5);
+        expect(frames.all.map(({ data, seq }) => [data.id, seq])).toEqual([
+          ['a', 1],
+          ['b', 2],
+          ['c', 3],
+          ['d', 4],
+          ['e', 5],
+        ]);
+      });
+
+      it('remembers an id for the time that was asked for', async () => {
+        const channel = spec('command');
+        const message = { ...outgoing({}), once: { id: 'short', rememberMs: 1 } };
+        const { first } = await publishing.publish(channel, [message]);
+        expect(first?.seq).toBe(1);
+        await sleep(20);
+        const again = await publishing.publish(channel, [message]);
+        expect(again.repeated).toBeUndefined();
+        expect(again.first?.seq).toBe(2);
       });
 
       it('takes a batch of 128 messages and a message of 250 KiB', async () => {

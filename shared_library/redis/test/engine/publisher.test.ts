@@ -7,6 +7,7 @@ import { ManualClock } from '../../adapters/manual-clock.ts';
 import { defineChannel } from '../../core/channel.ts';
 import type { Receipt } from '../../core/ports.ts';
 import { Publisher, type PublisherSettings } from '../../engine/publisher.ts';
+import { TickbusError } from '../../errors.ts';
 import {
   ALERTS,
   CHAT,
@@ -247,5 +248,71 @@ describe('connecting', () => {
     expect(await errorOf(publisher.publish(FILLS, { n: 1 }))).toEqual({ code: 'TICKBUS_CONNECT_FAILED' });
     expect(await errorOf(publisher.connect())).toEqual({ code: 'TICKBUS_CONNECT_FAILED' });
     expect(sent()).toEqual([]);
+  });
+});
+
+describe('the id of a command', () => {
+  it('is one of its own, or the one given, and is told with what became of it', async () => {
+    const { publisher, sent } = bench();
+    const made = await publisher.publish(COMMANDS, { n: 1 });
+    const given = await publisher.publish(COMMANDS, { n: 2 }, { id: 'order-7' });
+    expect(made.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
+    expect(given.id).toBe('order-7');
+    expect(sent().map(({ id }) => id)).toEqual([made.id, 'order-7']);
+  });
+
+  it('is remembered until the command expires, at least a minute, and ten where it never does', async () => {
+    const { publisher, transport } = bench();
+    await publisher.publish(COMMANDS, { n: 1 }, { expiresInMs: 5_000 });
+    await publisher.publish(COMMANDS, { n: 1 }, { expiresInMs: 90_000.5 });
+    await publisher.publish(defineChannel('FOR_EVER', { kind: 'command', messages: COMMANDS.messages }), {
+      n: 1,
+    });
+    expect(transport.published.flat().map(({ once }) => once?.rememberMs)).toEqual([60_000, 90_001, 600_000]);
+  });
+
+  it('of one published before: the answer is that of the first time', async () => {
+    const { publisher, transport } = bench();
+    const position = { epoch: 5, seq: 9 };
+    transport.onPublish = async () => ({
+      first: { epoch: 5, seq: 12 },
+      receivers: 3,
+      repeated: new Map([[1, { position, receivers: 2 }]]),
+    });
+    const [one, two, three] = await Promise.all(
+      ['a', 'b', 'c'].map((id) => publisher.publish(COMMANDS, { n: 1 }, { id })),
+    );
+    expect(one).toEqual({ position: { epoch: 5, seq: 12 }, receivers: 3, id: 'a' });
+    expect(two).toEqual({ position, receivers: 2, id: 'b', repeated: true });
+    expect(three).toEqual({ position: { epoch: 5, seq: 13 }, receivers: 3, id: 'c' });
+  });
+
+  it('is told of each command of a batch whose outcome is unknown', async () => {
+    const { publisher, transport } = bench();
+    transport.onPublish = () =>
+      Promise.reject(new TickbusError('TICKBUS_OUTCOME_UNKNOWN', 'The reply was lost.'));
+    const errors = await Promise.all(
+      ['a', 'b'].map((id) => errorOf(publisher.publish(COMMANDS, { n: 1 }, { id }))),
+    );
+    expect(errors).toMatchObject([
+      { code: 'TICKBUS_OUTCOME_UNKNOWN', messageId: 'a', retryable: false },
+      { code: 'TICKBUS_OUTCOME_UNKNOWN', messageId: 'b', message: expect.stringContaining("{ id: 'b' }") },
+    ]);
+    expect(JSON.parse(JSON.stringify(errors[0])).messageId).toBe('a');
+    const plain = await errorOf(publisher.publish(ALERTS, { n: 1 }));
+    expect(plain).toMatchObject({ code: 'TICKBUS_OUTCOME_UNKNOWN', messageId: undefined });
+  });
+
+  it.each(['', 'with blank', 'ü', 'x'.repeat(129)])('cannot be %j', async (id) => {
+    const { publisher, transport } = bench();
+    const error = await errorOf(publisher.publish(COMMANDS, { n: 1 }, { id }));
+    expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION', field: 'id' });
+    expect(transport.published).toEqual([]);
+  });
+
+  it('belongs to commands only', async () => {
+    const { publisher } = bench();
+    const error = await errorOf(publisher.publish(ALERTS, { n: 1 }, { id: 'a' }));
+    expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION', field: 'id' });
   });
 });

@@ -643,3 +643,99 @@ describe('two definitions', () => {
     );
   });
 });
+
+it('a command that reaches the server again after it forgot everything is delivered once', async () => {
+  const { publisher, subscriber, server } = new Bench();
+  const heard: number[] = [];
+  subscriber.subscribe(COMMANDS, ({ data }) => heard.push(data.n));
+  await subscriber.startListening();
+  await turns(2);
+  await publisher.publish(COMMANDS, { n: 1 }, { type: 'note', id: 'order-1' });
+  server.flush();
+  const again = await publisher.publish(COMMANDS, { n: 1 }, { type: 'note', id: 'order-1' });
+  await publisher.publish(COMMANDS, { n: 2 }, { type: 'note', id: 'order-2' });
+  await turns(5);
+  expect(again.repeated).toBeUndefined();
+  expect(heard).toEqual([1, 2]);
+  expect(subscriber.status(COMMANDS)).toMatchObject({ duplicates: 1 });
+});
+
+describe('slowness', () => {
+  it('of a handler is told once when messages wait for a second, and again after it has caught up', async () => {
+    const { publisher, subscriber, clock, statuses } = new Bench();
+    let finish: () => void = () => {};
+    subscriber.subscribe(
+      FILLS,
+      () =>
+        new Promise<void>((resolve) => {
+          finish = resolve;
+        }),
+    );
+    await subscriber.startListening();
+    await turns(2);
+    const slow = () => statuses.filter(({ type }) => type === 'slow');
+    for (let episode = 1; episode <= 2; episode++) {
+      for (const n of [1, 2]) await publisher.publish(FILLS, { n }, { type: 'note' });
+      await turns(2);
+      await clock.advance(3_500);
+      expect(slow().length).toBe(episode);
+      expect(slow().at(-1)).toMatchObject({ type: 'slow', channel: FILLS.name, cause: 'handler' });
+      expect(subscriber.status(FILLS)?.behindMs).toBeGreaterThanOrEqual(3_500);
+      for (let left = 2; left > 0; left--) {
+        finish();
+        await turns(2);
+      }
+      await clock.advance(1_000);
+      expect(subscriber.status(FILLS)?.behindMs).toBe(0);
+    }
+  });
+
+  it('of the whole process is told when the event loop was blocked', async () => {
+    const { subscriber, clock, statuses } = new Bench();
+    subscriber.subscribe(FILLS, () => {});
+    await subscriber.startListening();
+    await turns(2);
+    await clock.advance(900);
+    // The clock goes on and the timers do not run, as in a blocked process.
+    clock.skip(5_000);
+    await clock.advance(0);
+    expect(statuses.filter(({ type }) => type === 'slow')).toEqual([
+      { type: 'slow', channel: FILLS.name, cause: 'blocked', behindMs: 4_900 },
+    ]);
+  });
+});
+
+describe('statusChanges', () => {
+  it('gives what is told to a loop, until the subscriber is closed', async () => {
+    const { subscriber } = new Bench();
+    subscriber.subscribe(FILLS, () => {});
+    const changes = subscriber.statusChanges();
+    await subscriber.startListening();
+    await turns(2);
+    await subscriber.close();
+    const types: string[] = [];
+    for await (const { type } of changes) types.push(type);
+    expect(types).toEqual(['connected', 'recovering', 'live']);
+  });
+
+  it('lets go when the loop is left, and of the oldest when the loop is far behind', async () => {
+    const { subscriber, connection } = new Bench();
+    subscriber.subscribe(FILLS, () => {});
+    await subscriber.startListening();
+    const left = subscriber.statusChanges();
+    const behind = subscriber.statusChanges();
+    const waiting = left.next();
+    connection.subscribing.disconnect();
+    expect((await waiting).value).toMatchObject({ type: 'disconnected' });
+    await left.return?.();
+    for (let cut = 0; cut < 600; cut++) {
+      connection.subscribing.reconnect();
+      connection.subscribing.disconnect();
+    }
+    expect(await left.next()).toEqual({ done: true, value: undefined });
+    await subscriber.close();
+    let count = 0;
+    for await (const _ of behind) count++;
+    expect(count).toBe(1_000);
+  });
+});
