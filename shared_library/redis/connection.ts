@@ -1,7 +1,7 @@
 // RedisConnection: one service's links to Redis, to be shared by its publishers and subscribers.
 
 import { hostname } from 'node:os';
-import { createDefaultLogger } from './adapters/logger.ts';
+import { containedLogger } from './adapters/logger.ts';
 import { RedisLinks } from './adapters/redis/connection.ts';
 import type { RedisSettings } from './adapters/redis/settings.ts';
 import { CONFIG } from './constants.ts';
@@ -31,7 +31,7 @@ export interface RedisConnectionOptions {
 export class RedisConnection extends RedisLinks implements AsyncDisposable {
   /** @throws TickbusError `TICKBUS_INVALID_OPTION` for options, or an environment, that cannot be used */
   constructor(options: RedisConnectionOptions = {}) {
-    super(redisSettings(options), options.logger ?? createDefaultLogger());
+    super(redisSettings(options), containedLogger(options.logger));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,6 @@
 // RedisSubscriber: joins the subscribing engine to Redis.
 
-import { createDefaultLogger } from './adapters/logger.ts';
+import { containedLogger } from './adapters/logger.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import { type ConnectionOptions, connectionFrom } from './connection.ts';
 import type { Clock, Connection } from './core/ports.ts';
@@ -38,7 +38,7 @@ export class RedisSubscriber extends Subscriber {
     super({
       transport: connection.subscribing,
       clock: options.clock ?? systemClock,
-      logger: options.logger ?? createDefaultLogger(),
+      logger: containedLogger(options.logger),
     });
     this.#connection = connection;
     this.#ownsConnection = isOwned;
