@@ -68,14 +68,14 @@ export async function gather(
   onlooker.subscribe(CHANNELS.TRADE_COMMANDS, hooks.onCommand);
   await onlooker.startListening();
 
-  const newFeed = () => createAlpacaFeed({ ...LOCAL_CREDENTIALS, url: broker.url, symbols });
+  const newFeed = () => createAlpacaFeed({ ...LOCAL_CREDENTIALS, url: broker.url });
   const publisher = new RedisPublisher({
     connection: embedded.connect(),
     sender: 'price-gateway',
     clock: preciseClock,
     logger,
   });
-  const gateway = createGateway({ feed: newFeed(), publisher, logger });
+  const gateway = createGateway({ feed: newFeed(), symbols, publisher, logger });
   await gateway.start();
 
   const rival = newFeed();
@@ -85,8 +85,10 @@ export async function gather(
     if (gateway.stats.feed.state !== 'live') return;
     clearInterval(challenge);
     rival.start({
+      mayConnect: async () => {},
       onFrame() {},
       onInvalidFrame() {},
+      onRefused() {},
       onState(state) {
         if (state.type !== 'down' || refusal !== undefined) return;
         refusal = state.reason;

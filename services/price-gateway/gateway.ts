@@ -4,13 +4,18 @@ import type { MarketEvent } from '@tickbus/capture';
 import { type FeedStatus, type Logger, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import type { RedisPublisher } from 'tickbus/publisher';
-import type { Feed, FeedState } from './feeds/feed.ts';
+import { createBackoff } from './feeds/backoff.ts';
+import type { Feed, FeedListener, FeedState, Refusal } from './feeds/feed.ts';
 import { RateLimitedLog } from './rate-limited-log.ts';
 import { PriceBook, type Unusable } from './tick.ts';
 
 export interface GatewayOptions {
   /** Started and closed by the gateway. */
   readonly feed: Feed;
+  /** The instruments that are wanted; `*` is all of them, where the broker has that. */
+  readonly symbols: readonly string[];
+  /** When the feed may connect. Default: after a wait that doubles with every failure, from 1 s to 60 s. */
+  readonly mayConnect?: FeedListener['mayConnect'];
   /** Connected and closed by the gateway. */
   readonly publisher: RedisPublisher;
   /** pino fits as it is. */
@@ -68,6 +73,7 @@ class PriceGateway implements Gateway {
   readonly #dropped: Record<Unusable, number> = { invalid: 0, unpriced: 0 };
   readonly #failures: Record<string, number> = {};
   readonly #inFlight = new Set<Promise<void>>();
+  readonly #refused = new Set<string>();
   #phase: 'new' | 'running' | 'stopping' | 'stopped' = 'new';
   #feedState: FeedState = { type: 'connecting' };
   #lastFrameAt: number | undefined;
@@ -88,16 +94,20 @@ class PriceGateway implements Gateway {
   }
 
   async start(): Promise<void> {
-    const { feed, publisher, statusIntervalMs = DEFAULT_STATUS_INTERVAL_MS } = this.#options;
+    const { feed, publisher, symbols, mayConnect = createBackoff() } = this.#options;
+    const { statusIntervalMs = DEFAULT_STATUS_INTERVAL_MS } = this.#options;
     // Redis before the broker: a gateway that cannot publish must not take the one connection there is.
     await publisher.connect();
     if (this.#phase !== 'new') return;
     this.#phase = 'running';
     this.#timer = setInterval(() => this.#tellStatus(), statusIntervalMs);
+    feed.setSymbols(symbols);
     feed.start({
+      mayConnect,
       onFrame: (events) => this.#onFrame(events),
       onInvalidFrame: (reason) => this.#onInvalidFrame(reason),
       onState: (state) => this.#onState(state),
+      onRefused: (refusal) => this.#onRefused(refusal),
     });
   }
 
@@ -149,8 +159,14 @@ class PriceGateway implements Gateway {
     this.#warnings.warn('frame', { reason }, 'A frame of the broker could not be read and was dropped.');
   }
 
+  #onRefused(refusal: Refusal): void {
+    this.#refused.add(refusal.symbol);
+    this.#options.logger.warn({ ...refusal }, 'The broker refused an instrument.');
+  }
+
   #onState(state: FeedState): void {
     const { feed, logger } = this.#options;
+    if (state.type === 'connecting') this.#refused.clear();
     this.#feedState = state;
     this.#quietSince = performance.now();
     logger[state.type === 'down' ? 'warn' : 'info'](
@@ -165,11 +181,11 @@ class PriceGateway implements Gateway {
   }
 
   #status(): FeedStatus {
-    const { name, symbols } = this.#options.feed;
+    const { feed, symbols } = this.#options;
     return {
-      feed: name,
+      feed: feed.name,
       state: this.#stateName(),
-      instruments: symbols.length,
+      instruments: symbols.length - this.#refused.size,
       ...(this.#feedState.type === 'down' && { detail: detailOf(this.#feedState) }),
       ...(this.#lastFrameAt !== undefined && { last_frame_at: this.#lastFrameAt }),
     };
@@ -200,7 +216,6 @@ class PriceGateway implements Gateway {
   }
 }
 
-function detailOf({ reason, retryInMs }: Extract<FeedState, { type: 'down' }>): string {
-  const next = retryInMs === undefined ? 'It is not tried again.' : `Next try in ${retryInMs} ms.`;
-  return `${reason} ${next}`;
+function detailOf({ reason, retryable }: Extract<FeedState, { type: 'down' }>): string {
+  return `${reason} It is ${retryable ? '' : 'not '}tried again.`;
 }

@@ -22,13 +22,8 @@ try {
 async function serve({ ALPACA_KEY, ALPACA_SECRET, ALPACA_URL, SYMBOLS, LOG_LEVEL }: Config): Promise<void> {
   const logger = pino({ name: 'price-gateway', level: LOG_LEVEL }, pino.destination({ fd: 2, sync: true }));
   const publisher = new RedisPublisher({ sender: 'price-gateway', logger });
-  const feed = createAlpacaFeed({
-    url: ALPACA_URL,
-    key: ALPACA_KEY,
-    secret: ALPACA_SECRET,
-    symbols: SYMBOLS,
-  });
-  const gateway = createGateway({ feed, publisher, logger });
+  const feed = createAlpacaFeed({ url: ALPACA_URL, key: ALPACA_KEY, secret: ALPACA_SECRET });
+  const gateway = createGateway({ feed, symbols: SYMBOLS, publisher, logger });
   await gateway.start();
   // Only now: until here nothing is held that would need a graceful end.
   closeWithGrace({ delay: STOP_DEADLINE_MS, logger }, async ({ err, signal }) => {

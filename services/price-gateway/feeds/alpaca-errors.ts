@@ -29,7 +29,10 @@ export function isRetryable({ code }: BrokerError): boolean {
 const ADVICE: ReadonlyMap<number, string> = new Map([
   [402, 'Check the key and the secret of the account, then start the gateway again.'],
   [404, 'The connection is too slow to authenticate within 10 s.'],
-  [405, 'Ask for fewer symbols, or for a plan that allows more, then start the gateway again.'],
+  [
+    405,
+    'The plan of the account allows no more instruments at a time. Ask for fewer, or for a plan that allows more.',
+  ],
   [
     406,
     'Another program holds the one connection of the account. Stop it, or let it end; this gateway then takes over.',

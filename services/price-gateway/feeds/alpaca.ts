@@ -1,151 +1,140 @@
-// The feed of Alpaca's market data stream v2: one connection, kept up through drops and refusals.
+// The feed of Alpaca's market data stream v2: trades and quotes over the one connection that an account has.
 
 import { type BrokerError, explain, isRetryable } from './alpaca-errors.ts';
-import { AlpacaStream } from './alpaca-stream.ts';
-import type { Feed, FeedListener, FeedState } from './feed.ts';
+import { AlpacaStream, type AlpacaStreamOptions } from './alpaca-stream.ts';
+import type { Feed } from './feed.ts';
+import { createSessionFeed, type Failure, type Session, type SessionListener } from './session-feed.ts';
+import { SubscriptionPlan } from './subscription-plan.ts';
 
 export interface AlpacaFeedOptions {
   /** Where the stream is; the last part of its path names the venue. Default: `DEFAULT_ALPACA_URL`, the free IEX feed. */
   readonly url?: string;
   readonly key: string;
   readonly secret: string;
-  /** The instruments whose trades and quotes are wanted; `*` is all of them. */
-  readonly symbols: readonly string[];
-  /** Milliseconds before the first new try; doubles with every failure up to `maxRetryMs`. Default 1,000. */
-  readonly retryMs?: number;
-  /** The longest wait between two tries, milliseconds. Default 60,000. */
-  readonly maxRetryMs?: number;
-  /** Milliseconds within which the broker must acknowledge the subscription. Default 15,000. */
-  readonly handshakeTimeoutMs?: number;
+  /** Milliseconds within which the broker must let us in, and answer each change of the instruments. Default 15,000. */
+  readonly answerTimeoutMs?: number;
 }
 
 export const DEFAULT_ALPACA_URL = 'wss://stream.data.alpaca.markets/v2/iex';
 
 /**
- * The feed; nothing connects before `start`.
+ * The feed; nothing connects before `start`. `*` is all instruments of the venue.
  *
- * @throws TypeError when there is no symbol, or the URL is not a WebSocket address
+ * @throws TypeError when the URL is not a WebSocket address
  */
 export function createAlpacaFeed(options: AlpacaFeedOptions): Feed {
-  return new AlpacaFeed(options);
+  const settings = { url: DEFAULT_ALPACA_URL, answerTimeoutMs: 15_000, ...options };
+  return createSessionFeed({
+    name: 'alpaca',
+    venue: venueOf(settings.url),
+    open: (symbols, listener) => new AlpacaSession(settings, symbols, listener),
+  });
 }
 
-const DEFAULTS = { url: DEFAULT_ALPACA_URL, retryMs: 1_000, maxRetryMs: 60_000, handshakeTimeoutMs: 15_000 };
+type Settings = AlpacaStreamOptions & { readonly answerTimeoutMs: number };
 
-interface Failure {
-  readonly code?: number;
-  readonly reason: string;
-  readonly retryable: boolean;
-}
+const CONNECTION_LOST: Failure = {
+  code: undefined,
+  reason: 'The broker closed the connection.',
+  retryable: true,
+};
 
-const CONNECTION_LOST: Failure = { reason: 'The broker closed the connection.', retryable: true };
+/** Errors that answer a change of the subscriptions; after them the session goes on as it was. */
+const CHANGE_ERRORS: ReadonlySet<number> = new Set([400, 405, 410]);
+const SYMBOL_LIMIT = 405;
 
 /**
- * The states are those of `FeedState`, changed in `#enter` only. Every session ends in `#onDisconnected`, whatever ended
- * it; `#failure` says why when that is known. Invariant: a new session begins only after the socket of the one before is
- * closed (`#released`), because the broker would count both against the limit and refuse the second.
+ * authenticating -> adjusting <-> settled, changed in `#adjust` only; live is told when it is settled for the first time. Any
+ * error that does not answer a change ends the session: one that stayed open would hold the account's connection and
+ * bring no prices.
  */
-class AlpacaFeed implements Feed {
-  readonly name = 'alpaca';
-  readonly venue: string | undefined;
-  readonly symbols: readonly string[];
-  readonly #options: AlpacaFeedOptions & typeof DEFAULTS;
-  #stream: AlpacaStream | undefined;
-  #listener: FeedListener | undefined;
+class AlpacaSession implements Session {
+  readonly #settings: Settings;
+  readonly #listener: SessionListener;
+  readonly #stream: AlpacaStream;
+  readonly #plan = new SubscriptionPlan();
+  #state: 'authenticating' | 'adjusting' | 'settled' = 'authenticating';
+  #isLive = false;
   #timer: NodeJS.Timeout | undefined;
-  #failure: Failure | undefined;
-  /** Sessions since the last live one. */
-  #attempts = 0;
-  #released: Promise<void> = Promise.resolve();
-  #isClosing = false;
-  #closed: Promise<void> | undefined;
+  #failure = CONNECTION_LOST;
 
-  constructor(options: AlpacaFeedOptions) {
-    if (options.symbols.length === 0) throw new TypeError('The Alpaca feed needs at least one symbol.');
-    this.#options = { ...DEFAULTS, ...options };
-    this.venue = venueOf(this.#options.url);
-    this.symbols = options.symbols;
-  }
-
-  start(listener: FeedListener): void {
+  constructor(settings: Settings, symbols: readonly string[], listener: SessionListener) {
+    this.#settings = settings;
     this.#listener = listener;
-    this.#connect();
-  }
-
-  close(): Promise<void> {
-    this.#closed ??= this.#close();
-    return this.#closed;
-  }
-
-  async #close(): Promise<void> {
-    this.#isClosing = true;
-    clearTimeout(this.#timer);
-    await Promise.all([this.#released, this.#stream?.release()]);
-    this.#enter({ type: 'stopped' });
-    this.#listener = undefined;
-  }
-
-  #connect(): void {
-    if (this.#isClosing) return;
-    this.#enter({ type: 'connecting' });
-    const { handshakeTimeoutMs } = this.#options;
-    this.#timer = setTimeout(() => {
-      const reason = `The broker did not acknowledge the subscription within ${handshakeTimeoutMs} ms.`;
-      this.#end({ reason, retryable: true });
-    }, handshakeTimeoutMs);
-    this.#stream = this.#open();
+    this.#plan.setWanted(symbols);
+    this.#stream = new AlpacaStream(settings, {
+      onAuthenticated: () => this.#adjust(),
+      onSubscribed: (served) => this.#onSubscribed(served),
+      onFrame: (events) => listener.onFrame(events),
+      onInvalidFrame: (reason) => listener.onInvalidFrame(reason),
+      onBrokerError: (error) => this.#onBrokerError(error),
+      onSocketError: (reason) => {
+        this.#failure = failed(`The connection to the broker failed: ${reason}.`);
+      },
+      onDisconnected: () => this.#end(this.#failure),
+      onRaw: listener.onRaw,
+    });
+    this.#expectAnswer('authenticate the connection');
     this.#stream.connect();
   }
 
-  /** A new client for every session: the client remembers what the broker acknowledged as what is wanted. */
-  #open(): AlpacaStream {
-    return new AlpacaStream(this.#options, {
-      onSubscribed: () => this.#onSubscribed(),
-      onFrame: (events) => this.#listener?.onFrame(events),
-      onInvalidFrame: (reason) => this.#listener?.onInvalidFrame(reason),
-      onBrokerError: (error) => this.#onBrokerError(error),
-      onSocketError: (reason) => {
-        this.#failure = { reason: `The connection to the broker failed: ${reason}.`, retryable: true };
-      },
-      onDisconnected: () => this.#onDisconnected(),
-    });
+  setSymbols(symbols: readonly string[]): void {
+    this.#plan.setWanted(symbols);
+    if (this.#state === 'settled') this.#adjust();
   }
 
-  #onSubscribed(): void {
+  release(withinMs: number): Promise<void> {
     clearTimeout(this.#timer);
-    this.#attempts = 0;
-    this.#enter({ type: 'live' });
+    return this.#stream.release(withinMs);
   }
 
-  /** Every error ends the session: one that stayed open would hold the account's connection and bring no prices. */
+  /** Asks for the next change, or tells that there is none. */
+  #adjust(): void {
+    clearTimeout(this.#timer);
+    const change = this.#plan.next();
+    this.#state = change === undefined ? 'settled' : 'adjusting';
+    if (change !== undefined) {
+      this.#expectAnswer('acknowledge the subscription');
+      this.#stream.change(change);
+    } else if (!this.#isLive) {
+      this.#isLive = true;
+      this.#listener.onLive();
+    }
+  }
+
+  #onSubscribed(served: readonly string[]): void {
+    const reason = 'The broker acknowledged the subscription without this instrument. Check its spelling.';
+    for (const symbol of this.#plan.acknowledged(served))
+      this.#listener.onRefused({ symbol, code: undefined, reason });
+    this.#adjust();
+  }
+
   #onBrokerError(error: BrokerError): void {
-    this.#end({ code: error.code, reason: explain(error), retryable: isRetryable(error) });
+    const answersChange = CHANGE_ERRORS.has(error.code) && this.#plan.underWay?.action === 'subscribe';
+    if (!answersChange) {
+      return this.#end({ code: error.code, reason: explain(error), retryable: isRetryable(error) });
+    }
+    for (const symbol of this.#plan.refused({ isLimit: error.code === SYMBOL_LIMIT }))
+      this.#listener.onRefused({ symbol, code: error.code, reason: explain(error) });
+    this.#adjust();
   }
 
+  #expectAnswer(what: string): void {
+    const { answerTimeoutMs } = this.#settings;
+    this.#timer = setTimeout(() => {
+      this.#end(failed(`The broker did not ${what} within ${answerTimeoutMs} ms.`));
+    }, answerTimeoutMs);
+  }
+
+  /** Who hears of it releases the session. */
   #end(failure: Failure): void {
-    this.#failure = failure;
-    if (this.#stream !== undefined) this.#released = this.#stream.release();
-  }
-
-  #onDisconnected(): void {
     clearTimeout(this.#timer);
-    if (this.#isClosing) return;
-    const { code, reason, retryable } = this.#failure ?? CONNECTION_LOST;
-    this.#failure = undefined;
-    const retryInMs = retryable ? this.#nextDelay() : undefined;
-    this.#enter({ type: 'down', code, reason, retryInMs });
-    if (retryInMs === undefined) return;
-    this.#timer = setTimeout(() => this.#released.then(() => this.#connect()), retryInMs);
+    this.#listener.onEnd(failure);
   }
+}
 
-  #nextDelay(): number {
-    const { retryMs, maxRetryMs } = this.#options;
-    return Math.min(retryMs * 2 ** this.#attempts++, maxRetryMs);
-  }
-
-  #enter(state: FeedState): void {
-    this.#listener?.onState(state);
-  }
+function failed(reason: string): Failure {
+  return { code: undefined, reason, retryable: true };
 }
 
 function venueOf(url: string): string | undefined {

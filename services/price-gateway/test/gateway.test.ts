@@ -9,6 +9,7 @@ import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { createAlpacaFeed } from '../feeds/alpaca.ts';
+import { createBackoff } from '../feeds/backoff.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../gateway.ts';
 import { AT, CREDENTIALS, Heard, listen, ManualMarket, quote, SILENT, trade } from './parts.ts';
 
@@ -49,15 +50,11 @@ function address() {
 }
 
 function newGateway(options: Partial<GatewayOptions> = {}): Gateway {
-  const feed = createAlpacaFeed({
-    url: broker.url,
-    ...CREDENTIALS,
-    symbols: ['AAPL', 'MSFT'],
-    retryMs: 20,
-    maxRetryMs: 50,
-  });
+  const feed = createAlpacaFeed({ url: broker.url, ...CREDENTIALS });
   const publisher = new RedisPublisher({ ...address(), sender: 'gateway', logger: SILENT });
-  const gateway = createGateway({ feed, publisher, logger: SILENT, ...options });
+  const mayConnect = createBackoff({ retryMs: 20, maxRetryMs: 50 });
+  const symbols = ['AAPL', 'MSFT'];
+  const gateway = createGateway({ feed, symbols, publisher, mayConnect, logger: SILENT, ...options });
   cleanUps.push(() => gateway.stop());
   return gateway;
 }
@@ -156,7 +153,7 @@ it('tells why a second gateway is refused; it takes over when the first one leav
   await told('live');
   const second = await startGateway();
   const { detail } = await told('down');
-  expect(detail).toMatch(/^The broker answered 406 connection limit exceeded\. .* Next try in 20 ms\.$/);
+  expect(detail).toMatch(/^The broker answered 406 connection limit exceeded\. .* It is tried again\.$/);
   await first.stop();
   await vi.waitFor(() => expect(second.stats.feed.state).toBe('live'), 10_000);
   market.push(trade(3));
@@ -165,7 +162,7 @@ it('tells why a second gateway is refused; it takes over when the first one leav
 });
 
 it('tells that the key is wrong and does not try again', async () => {
-  const feed = createAlpacaFeed({ url: broker.url, key: 'local-key', secret: 'wrong', symbols: ['AAPL'] });
+  const feed = createAlpacaFeed({ url: broker.url, key: 'local-key', secret: 'wrong' });
   await startGateway({ feed });
   const { detail } = await told('down');
   expect(detail).toMatch(/^The broker answered 402 auth failed\. Check the key .* It is not tried again\.$/);
@@ -175,7 +172,7 @@ it('tells a lost broker as down, and comes back', async () => {
   await startGateway();
   await told('live');
   broker.faults.drop();
-  expect((await told('down')).detail).toBe('The broker closed the connection. Next try in 20 ms.');
+  expect((await told('down')).detail).toBe('The broker closed the connection. It is tried again.');
   await told('live', statuses.all.length);
   market.push(trade(4));
   await prices.until(({ data }) => data.price === 4);

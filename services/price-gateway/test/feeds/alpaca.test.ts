@@ -1,7 +1,7 @@
 // The Alpaca feed against the simulated broker: refusals, takeover, drops, silence, garbage, a clean end.
 
+import { once } from 'node:events';
 import { createServer } from 'node:net';
-import type { MarketEvent } from '@tickbus/capture';
 import {
   type SimulatedBroker,
   type SimulatedBrokerOptions,
@@ -9,8 +9,8 @@ import {
 } from '@tickbus/simulated-broker/broker';
 import { afterEach, expect, it, vi } from 'vitest';
 import { type AlpacaFeedOptions, createAlpacaFeed } from '../../feeds/alpaca.ts';
-import type { Feed, FeedState } from '../../feeds/feed.ts';
-import { AT, CREDENTIALS, Heard, ManualMarket, quote, trade } from '../parts.ts';
+import { AT, CREDENTIALS, ManualMarket, quote, trade } from '../parts.ts';
+import { Watched } from './watched.ts';
 
 const cleanUps: (() => Promise<unknown>)[] = [];
 
@@ -25,40 +25,15 @@ async function startBroker(options: SimulatedBrokerOptions = {}) {
   return { broker, market };
 }
 
-class Watched {
-  readonly states = new Heard<FeedState>();
-  readonly events = new Heard<MarketEvent>();
-  readonly invalid = new Heard<string>();
-  frames = 0;
-  readonly feed: Feed;
-
-  constructor(url: string, options: Partial<AlpacaFeedOptions> = {}) {
-    this.feed = createAlpacaFeed({
-      url,
-      ...CREDENTIALS,
-      symbols: ['AAPL', 'MSFT'],
-      retryMs: 20,
-      maxRetryMs: 50,
-      ...options,
-    });
-    cleanUps.push(() => this.feed.close());
-    this.feed.start({
-      onFrame: (events) => {
-        this.frames++;
-        for (const event of events) this.events.add(event);
-      },
-      onInvalidFrame: this.invalid.add,
-      onState: this.states.add,
-    });
-  }
-
-  async state<T extends FeedState['type']>(type: T, from = 0): Promise<Extract<FeedState, { type: T }>> {
-    return (await this.states.until((state) => state.type === type, from)) as Extract<FeedState, { type: T }>;
-  }
+function watch(url: string, options: Partial<AlpacaFeedOptions> & { symbols?: string[] } = {}): Watched {
+  const { symbols = ['AAPL', 'MSFT'], ...rest } = options;
+  const watched = new Watched(createAlpacaFeed({ url, ...CREDENTIALS, ...rest }), symbols);
+  cleanUps.push(() => watched.feed.close());
+  return watched;
 }
 
-async function live(broker: SimulatedBroker, options?: Partial<AlpacaFeedOptions>): Promise<Watched> {
-  const watched = new Watched(broker.url, options);
+async function live(broker: SimulatedBroker, options?: Parameters<typeof watch>[1]): Promise<Watched> {
+  const watched = watch(broker.url, options);
   await watched.state('live');
   return watched;
 }
@@ -82,13 +57,16 @@ it('tells trades and quotes with times in milliseconds, and nothing on stdout', 
 it('is refused with 406 while another holds the connection, backs off, and takes over when it leaves', async () => {
   const { broker, market } = await startBroker();
   const holder = await live(broker);
-  const second = new Watched(broker.url);
+  const second = watch(broker.url);
   const down = await second.state('down');
-  expect(down).toMatchObject({ code: 406, retryInMs: 20 });
+  expect(down).toMatchObject({ code: 406, retryable: true });
   expect(down.reason).toContain('Another program holds the one connection');
-  await vi.waitFor(() => expect(second.states.all.length).toBeGreaterThanOrEqual(6), 10_000);
-  const delays = second.states.all.flatMap((state) => (state.type === 'down' ? [state.retryInMs] : []));
-  expect(delays.slice(0, 3)).toEqual([20, 40, 50]);
+  const third = await second.attempts.until(({ failures }) => failures === 2);
+  expect(second.attempts.all.slice(0, 2)).toEqual([
+    { failures: 0, after: undefined },
+    { failures: 1, after: down },
+  ]);
+  expect(third.after).toMatchObject({ code: 406 });
   await holder.feed.close();
   await second.state('live');
   market.push(trade(7));
@@ -98,15 +76,14 @@ it('is refused with 406 while another holds the connection, backs off, and takes
 
 it.each([
   [402, {}, { secret: 'wrong' }, 'Check the key and the secret'],
-  [405, { symbolLimit: 3 }, {}, 'Ask for fewer symbols'],
   [409, { feeds: ['sip'] }, {}, 'does not include this feed'],
 ])(
   'stays down after %i, lets go of the connection and says what to do',
   async (code, broker, options, advice) => {
     const { broker: started } = await startBroker(broker);
-    const watched = new Watched(started.url, options);
+    const watched = watch(started.url, options);
     const down = await watched.state('down');
-    expect(down).toMatchObject({ code, retryInMs: undefined });
+    expect(down).toMatchObject({ code, retryable: false });
     expect(down.reason).toContain(advice);
     await vi.waitFor(() => expect(started.stats.connections).toBe(0), 10_000);
     expect(watched.states.all).toHaveLength(2);
@@ -116,8 +93,8 @@ it.each([
 it('tries again after 404', async () => {
   const { broker } = await startBroker();
   broker.faults.failAuthentication(404);
-  const watched = new Watched(broker.url);
-  expect(await watched.state('down')).toMatchObject({ code: 404, retryInMs: 20 });
+  const watched = watch(broker.url);
+  expect(await watched.state('down')).toMatchObject({ code: 404, retryable: true });
   broker.faults.recover();
   await watched.state('live');
 });
@@ -131,7 +108,7 @@ it.each([
   const { broker, market } = await startBroker();
   const watched = await live(broker);
   happen(broker);
-  expect(await watched.state('down')).toMatchObject({ code, retryInMs: 20 });
+  expect(await watched.state('down')).toMatchObject({ code, retryable: true });
   await watched.state('live', 3);
   market.push(trade(8));
   await watched.events.until(() => true);
@@ -141,11 +118,13 @@ it.each([
 it('gives up on a broker that says nothing, and tries again', async () => {
   const { broker } = await startBroker();
   broker.faults.mute();
-  const watched = new Watched(broker.url, { handshakeTimeoutMs: 100 });
-  const { reason, retryInMs } = await watched.state('down');
-  expect({ reason, retryInMs }).toEqual({
-    reason: 'The broker did not acknowledge the subscription within 100 ms.',
-    retryInMs: 20,
+  const watched = watch(broker.url, { answerTimeoutMs: 100 });
+  const down = await watched.state('down');
+  expect(down).toEqual({
+    type: 'down',
+    code: undefined,
+    reason: 'The broker did not authenticate the connection within 100 ms.',
+    retryable: true,
   });
   broker.faults.recover();
   await watched.state('live');
@@ -155,7 +134,7 @@ it('tells that nobody is there, and finds the broker when it comes', async () =>
   const { broker } = await startBroker();
   const { port, url } = broker;
   await broker.close();
-  const watched = new Watched(url);
+  const watched = watch(url);
   const { reason } = await watched.state('down');
   expect(reason).toMatch(/^The connection to the broker failed: .*ECONNREFUSED.*\.$/);
   await startBroker({ port });
@@ -193,19 +172,116 @@ it('closes while it waits for the next try, and while the broker does not answer
   await vi.waitFor(() => expect(server.listening).toBe(true));
   const address = server.address();
   const port = typeof address === 'object' ? address?.port : undefined;
-  const unanswered = new Watched(`ws://127.0.0.1:${port}/v2/iex`);
+  const unanswered = watch(`ws://127.0.0.1:${port}/v2/iex`);
+  await unanswered.state('connecting');
   await unanswered.feed.close();
   await new Promise((resolve) => server.close(resolve));
-  const waiting = new Watched(`ws://127.0.0.1:${port}/v2/iex`, { retryMs: 60_000 });
+  const waiting = watch(`ws://127.0.0.1:${port}/v2/iex`);
+  waiting.grant = (_, signal) => once(signal, 'abort').then(() => {});
   await waiting.state('down');
   await waiting.feed.close();
   expect(unanswered.states.all.map(({ type }) => type)).toEqual(['connecting', 'stopped']);
   expect(waiting.states.all.map(({ type }) => type)).toEqual(['connecting', 'down', 'stopped']);
 });
 
-it('needs a symbol and a WebSocket address', () => {
-  expect(() => createAlpacaFeed({ ...CREDENTIALS, symbols: [] })).toThrow('needs at least one symbol');
-  expect(() => createAlpacaFeed({ ...CREDENTIALS, symbols: ['A'], url: 'https://example.org' })).toThrow(
+it('serves what is within the symbol limit and tells the rest, also after coming back', async () => {
+  // Trades and quotes count apart.
+  const { broker, market } = await startBroker({ symbolLimit: 3 });
+  const watched = await live(broker);
+  const refusal = {
+    symbol: 'MSFT',
+    code: 405,
+    reason: expect.stringContaining('allows no more instruments at a time'),
+  };
+  expect(watched.refusals.all).toEqual([refusal]);
+  market.push(trade(1, 'MSFT'), trade(2, 'AAPL'));
+  await watched.events.until(({ symbol }) => symbol === 'AAPL');
+  expect(watched.events.all).toHaveLength(1);
+  broker.faults.drop();
+  await watched.state('live', 3);
+  expect(watched.refusals.all).toEqual([refusal, refusal]);
+  expect(watched.states.all.map(({ type }) => type)).toEqual([
+    'connecting',
+    'live',
+    'down',
+    'connecting',
+    'live',
+  ]);
+});
+
+it('refuses one instrument that the broker cannot read, and serves the others', async () => {
+  const { broker, market } = await startBroker();
+  const watched = await live(broker, { symbols: ['AAPL', 'NO SUCH', 'MSFT'] });
+  expect(watched.refusals.all).toMatchObject([{ symbol: 'NO SUCH', code: 400 }]);
+  market.push(trade(1, 'MSFT'));
+  await watched.events.until(({ symbol }) => symbol === 'MSFT');
+});
+
+it('asks for other instruments on the same connection', async () => {
+  const { broker, market } = await startBroker({ symbolLimit: 2 });
+  const watched = await live(broker, { symbols: [] });
+  watched.feed.setSymbols(['AAPL']);
+  await watched.raw.until(({ json }) => json.includes('"trades":["AAPL"]') && json.includes('subscription'));
+  market.push(trade(1, 'AAPL'), trade(2, 'MSFT'));
+  await watched.events.until(() => true);
+  watched.feed.setSymbols(['MSFT']);
+  await watched.raw.until(({ json }) => json.includes('"trades":["MSFT"]') && json.includes('subscription'));
+  market.push(trade(3, 'AAPL'), trade(4, 'MSFT'));
+  await watched.events.until(({ symbol }) => symbol === 'MSFT');
+  expect(watched.events.all.map((event) => event.kind === 'trade' && event.price)).toEqual([1, 4]);
+  expect(watched.refusals.all).toEqual([]);
+  expect(broker.stats.accepted).toBe(1);
+});
+
+it('tells each frame as JSON before what is in it, in both directions', async () => {
+  const { broker, market } = await startBroker();
+  const watched = await live(broker, { symbols: ['AAPL'] });
+  market.push(trade(100.5));
+  await watched.events.until(() => true);
+  const frames = (wanted: string) =>
+    watched.raw.all.filter(({ dir }) => dir === wanted).map(({ json }) => JSON.parse(json));
+  expect(frames('out')).toEqual([
+    { action: 'auth', ...CREDENTIALS },
+    { action: 'subscribe', trades: ['AAPL'], quotes: ['AAPL'] },
+  ]);
+  expect(frames('in')).toEqual([
+    [{ T: 'success', msg: 'connected' }],
+    [{ T: 'success', msg: 'authenticated' }],
+    [expect.objectContaining({ T: 'subscription', trades: ['AAPL'], quotes: ['AAPL'] })],
+    [expect.objectContaining({ T: 't', S: 'AAPL', p: 100.5, t: '2026-01-02T15:30:00.208000000Z' })],
+  ]);
+});
+
+it('tells no frame once it is being closed, and cuts a broker that does not answer', async () => {
+  const { broker, market } = await startBroker();
+  const watched = await live(broker);
+  broker.faults.freeze();
+  const closed = watched.feed.close(0);
+  market.push(trade(1));
+  await closed;
+  expect(watched.events.all).toEqual([]);
+  expect(watched.states.all.at(-1)).toEqual({ type: 'stopped' });
+  broker.faults.recover();
+  await vi.waitFor(() => expect(broker.stats.connections).toBe(0), 10_000);
+});
+
+it('stays down when it may not connect', async () => {
+  const { broker } = await startBroker();
+  const watched = new Watched(createAlpacaFeed({ url: broker.url, ...CREDENTIALS }), ['AAPL'], async () => {
+    throw new Error('No attempt is left.');
+  });
+  expect(await watched.state('down')).toEqual({
+    type: 'down',
+    code: undefined,
+    reason: 'The connection was not allowed: No attempt is left.',
+    retryable: false,
+  });
+  await watched.feed.close();
+  expect(broker.stats.accepted).toBe(0);
+});
+
+it('needs a WebSocket address', () => {
+  expect(() => createAlpacaFeed({ ...CREDENTIALS, url: 'https://example.org' })).toThrow(
     'must begin with ws:// or wss://',
   );
 });

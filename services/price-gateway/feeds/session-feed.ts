@@ -1,0 +1,148 @@
+// A feed made of sessions: each is one connection to the broker, and the next one begins after the last has let go.
+
+import type { MarketEvent } from '@tickbus/capture';
+import type { Feed, FeedDown, FeedListener, FeedState, RawFrame, Refusal } from './feed.ts';
+
+/** Why a session ended. */
+export type Failure = Omit<FeedDown, 'type'>;
+
+/** What a session tells. Whatever it tells after `onEnd`, or after it was released, is passed over. */
+export interface SessionListener {
+  /** The broker lets us in. Once. */
+  onLive(): void;
+  onFrame(events: readonly MarketEvent[]): void;
+  onInvalidFrame(reason: string): void;
+  onRefused(refusal: Refusal): void;
+  /** The session is over. The first call counts. */
+  onEnd(failure: Failure): void;
+  /** Undefined when nobody wants raw frames. */
+  readonly onRaw: ((frame: RawFrame) => void) | undefined;
+}
+
+/** One connection to the broker; it is being opened from the start. */
+export interface Session {
+  setSymbols(symbols: readonly string[]): void;
+  /** Lets go of the connection, also of one that has failed; resolves when it is closed, by force after `withinMs`. Called once. */
+  release(withinMs: number): Promise<void>;
+}
+
+export interface SessionFeedOptions {
+  readonly name: string;
+  readonly venue: string | undefined;
+  /** Opens a session for these instruments. Must not throw, and must not tell anything before it returns. */
+  open(symbols: readonly string[], listener: SessionListener): Session;
+}
+
+/** A feed that opens one session after the other, each with the listener's leave. */
+export function createSessionFeed(options: SessionFeedOptions): Feed {
+  return new SessionFeed(options);
+}
+
+/** How long a broker may take to answer a close. */
+const RELEASE_MS = 2_000;
+
+/**
+ * The states are those of `FeedState`, told in `#enter` only. Invariant: a session is opened only when the one before is
+ * released, because the broker would count both against its limit and refuse the second.
+ */
+class SessionFeed implements Feed {
+  readonly name: string;
+  readonly venue: string | undefined;
+  readonly #options: SessionFeedOptions;
+  readonly #closing = new AbortController();
+  #listener: FeedListener | undefined;
+  #symbols: readonly string[] = [];
+  #session: Session | undefined;
+  /** Sessions since the last live one. */
+  #failures = 0;
+  #released: Promise<void> = Promise.resolve();
+  #closed: Promise<void> | undefined;
+
+  constructor(options: SessionFeedOptions) {
+    this.name = options.name;
+    this.venue = options.venue;
+    this.#options = options;
+  }
+
+  setSymbols(symbols: readonly string[]): void {
+    this.#symbols = [...new Set(symbols)];
+    this.#session?.setSymbols(this.#symbols);
+  }
+
+  start(listener: FeedListener): void {
+    this.#listener = listener;
+    void this.#connect(listener, undefined);
+  }
+
+  close(withinMs = RELEASE_MS): Promise<void> {
+    this.#closed ??= this.#close(withinMs);
+    return this.#closed;
+  }
+
+  async #close(withinMs: number): Promise<void> {
+    this.#closing.abort();
+    this.#release(withinMs);
+    await this.#released;
+    this.#enter({ type: 'stopped' });
+    this.#listener = undefined;
+  }
+
+  async #connect(listener: FeedListener, after: FeedDown | undefined): Promise<void> {
+    const { signal } = this.#closing;
+    try {
+      await listener.mayConnect({ failures: this.#failures, after }, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      const reason = `The connection was not allowed: ${error instanceof Error ? error.message : error}`;
+      return this.#enter({ type: 'down', code: undefined, reason, retryable: false });
+    }
+    await this.#released;
+    if (signal.aborted) return;
+    this.#enter({ type: 'connecting' });
+    this.#session = this.#options.open(this.#symbols, this.#hear(listener));
+  }
+
+  /** The listener of one session; it is deaf once the session has ended or the feed is being closed. */
+  #hear(listener: FeedListener): SessionListener {
+    let isOver = false;
+    const unlessOver =
+      <Args extends unknown[]>(tell: (...args: Args) => void) =>
+      (...args: Args): void => {
+        if (!isOver && !this.#closing.signal.aborted) tell(...args);
+      };
+    return {
+      onLive: unlessOver(() => this.#onLive()),
+      onFrame: unlessOver((events) => listener.onFrame(events)),
+      onInvalidFrame: unlessOver((reason) => listener.onInvalidFrame(reason)),
+      onRefused: unlessOver((refusal) => listener.onRefused(refusal)),
+      onRaw: listener.onRaw && unlessOver((frame) => listener.onRaw?.(frame)),
+      onEnd: unlessOver((failure) => {
+        isOver = true;
+        this.#onEnd(listener, failure);
+      }),
+    };
+  }
+
+  #onLive(): void {
+    this.#failures = 0;
+    this.#enter({ type: 'live' });
+  }
+
+  #onEnd(listener: FeedListener, failure: Failure): void {
+    const down: FeedDown = { type: 'down', ...failure };
+    this.#release(RELEASE_MS);
+    this.#enter(down);
+    this.#failures++;
+    if (down.retryable) void this.#connect(listener, down);
+  }
+
+  #release(withinMs: number): void {
+    const session = this.#session;
+    this.#session = undefined;
+    if (session !== undefined) this.#released = session.release(withinMs);
+  }
+
+  #enter(state: FeedState): void {
+    this.#listener?.onState(state);
+  }
+}
