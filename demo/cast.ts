@@ -88,6 +88,7 @@ export async function gather(
       mayConnect: async () => {},
       onFrame() {},
       onInvalidFrame() {},
+      onSubscribed() {},
       onRefused() {},
       onState(state) {
         if (state.type !== 'down' || refusal !== undefined) return;

@@ -107,6 +107,7 @@ class PriceGateway implements Gateway {
       onFrame: (events) => this.#onFrame(events),
       onInvalidFrame: (reason) => this.#onInvalidFrame(reason),
       onState: (state) => this.#onState(state),
+      onSubscribed: () => {},
       onRefused: (refusal) => this.#onRefused(refusal),
     });
   }

@@ -42,6 +42,8 @@ const CONNECTION_LOST: Failure = {
 /** Errors that answer a change of the subscriptions; after them the session goes on as it was. */
 const CHANGE_ERRORS: ReadonlySet<number> = new Set([400, 405, 410]);
 const SYMBOL_LIMIT = 405;
+/** What the broker says to a symbol that it cannot read. */
+const INVALID_SYNTAX = 400;
 
 /**
  * authenticating -> adjusting <-> settled, changed in `#adjust` only; live is told when it is settled for the first time. Any
@@ -104,8 +106,10 @@ class AlpacaSession implements Session {
 
   #onSubscribed(served: readonly string[]): void {
     const reason = 'The broker acknowledged the subscription without this instrument. Check its spelling.';
-    for (const symbol of this.#plan.acknowledged(served))
-      this.#listener.onRefused({ symbol, code: undefined, reason });
+    const leftOut = this.#plan.acknowledged(served);
+    this.#listener.onSubscribed(served);
+    for (const symbol of leftOut)
+      this.#listener.onRefused({ symbol, code: undefined, isUnknown: true, reason });
     this.#adjust();
   }
 
@@ -114,8 +118,9 @@ class AlpacaSession implements Session {
     if (!answersChange) {
       return this.#end({ code: error.code, reason: explain(error), retryable: isRetryable(error) });
     }
-    for (const symbol of this.#plan.refused({ isLimit: error.code === SYMBOL_LIMIT }))
-      this.#listener.onRefused({ symbol, code: error.code, reason: explain(error) });
+    const isLimit = error.code === SYMBOL_LIMIT;
+    const refusal = { code: error.code, isUnknown: error.code === INVALID_SYNTAX, reason: explain(error) };
+    for (const symbol of this.#plan.refused({ isLimit })) this.#listener.onRefused({ symbol, ...refusal });
     this.#adjust();
   }
 

@@ -30,6 +30,8 @@ export interface Refusal {
   readonly symbol: string;
   /** 405 of Alpaca (symbol limit), `BadSymbol` of ccxt; undefined when the broker gave none. */
   readonly code: number | string | undefined;
+  /** The broker does not know it, so that asking later will not help; otherwise it is one too many, or not in the plan. */
+  readonly isUnknown: boolean;
   /** Sentences for who asked for it. */
   readonly reason: string;
 }
@@ -67,6 +69,8 @@ export interface FeedListener {
   /** A frame that could not be read. The next one may be fine. */
   onInvalidFrame(reason: string): void;
   onState(state: FeedState): void;
+  /** The broker has answered for these by now, all of them listed: from here on none of their prices is missed. */
+  onSubscribed(symbols: readonly string[]): void;
   /** Told again after each reconnection. The instrument is tried again with the next `setSymbols` that leaves it in the set. */
   onRefused(refusal: Refusal): void;
   /** Every frame in and out, before what it holds is told. Leave it out when nothing is recorded: it costs a copy of each frame. */

@@ -12,6 +12,7 @@ export interface SessionListener {
   onLive(): void;
   onFrame(events: readonly MarketEvent[]): void;
   onInvalidFrame(reason: string): void;
+  onSubscribed(symbols: readonly string[]): void;
   onRefused(refusal: Refusal): void;
   /** The session is over. The first call counts. */
   onEnd(failure: Failure): void;
@@ -114,6 +115,7 @@ class SessionFeed implements Feed {
       onLive: unlessOver(() => this.#onLive()),
       onFrame: unlessOver((events) => listener.onFrame(events)),
       onInvalidFrame: unlessOver((reason) => listener.onInvalidFrame(reason)),
+      onSubscribed: unlessOver((symbols) => listener.onSubscribed(symbols)),
       onRefused: unlessOver((refusal) => listener.onRefused(refusal)),
       onRaw: listener.onRaw && unlessOver((frame) => listener.onRaw?.(frame)),
       onEnd: unlessOver((failure) => {

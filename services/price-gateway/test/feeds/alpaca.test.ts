@@ -191,6 +191,7 @@ it('serves what is within the symbol limit and tells the rest, also after coming
   const refusal = {
     symbol: 'MSFT',
     code: 405,
+    isUnknown: false,
     reason: expect.stringContaining('allows no more instruments at a time'),
   };
   expect(watched.refusals.all).toEqual([refusal]);
@@ -212,7 +213,7 @@ it('serves what is within the symbol limit and tells the rest, also after coming
 it('refuses one instrument that the broker cannot read, and serves the others', async () => {
   const { broker, market } = await startBroker();
   const watched = await live(broker, { symbols: ['AAPL', 'NO SUCH', 'MSFT'] });
-  expect(watched.refusals.all).toMatchObject([{ symbol: 'NO SUCH', code: 400 }]);
+  expect(watched.refusals.all).toMatchObject([{ symbol: 'NO SUCH', code: 400, isUnknown: true }]);
   market.push(trade(1, 'MSFT'));
   await watched.events.until(({ symbol }) => symbol === 'MSFT');
 });
@@ -221,14 +222,15 @@ it('asks for other instruments on the same connection', async () => {
   const { broker, market } = await startBroker({ symbolLimit: 2 });
   const watched = await live(broker, { symbols: [] });
   watched.feed.setSymbols(['AAPL']);
-  await watched.raw.until(({ json }) => json.includes('"trades":["AAPL"]') && json.includes('subscription'));
+  await watched.subscribed.until((symbols) => symbols.includes('AAPL'));
   market.push(trade(1, 'AAPL'), trade(2, 'MSFT'));
   await watched.events.until(() => true);
   watched.feed.setSymbols(['MSFT']);
-  await watched.raw.until(({ json }) => json.includes('"trades":["MSFT"]') && json.includes('subscription'));
+  await watched.subscribed.until((symbols) => symbols.includes('MSFT'));
   market.push(trade(3, 'AAPL'), trade(4, 'MSFT'));
   await watched.events.until(({ symbol }) => symbol === 'MSFT');
   expect(watched.events.all.map((event) => event.kind === 'trade' && event.price)).toEqual([1, 4]);
+  expect(watched.subscribed.all).toEqual([['AAPL'], [], ['MSFT']]);
   expect(watched.refusals.all).toEqual([]);
   expect(broker.stats.accepted).toBe(1);
 });

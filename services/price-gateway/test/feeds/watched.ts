@@ -12,6 +12,7 @@ export class Watched {
   readonly events = new Heard<MarketEvent>();
   readonly invalid = new Heard<string>();
   readonly refusals = new Heard<Refusal>();
+  readonly subscribed = new Heard<readonly string[]>();
   readonly raw = new Heard<RawFrame>();
   frames = 0;
   grant: FeedListener['mayConnect'];
@@ -31,6 +32,7 @@ export class Watched {
       },
       onInvalidFrame: this.invalid.add,
       onState: this.states.add,
+      onSubscribed: this.subscribed.add,
       onRefused: this.refusals.add,
       onRaw: this.raw.add,
     });
