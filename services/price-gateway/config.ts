@@ -1,21 +1,12 @@
 // The service's settings, from environment variables. Where Redis is, the library reads itself: REDIS_URL, REDIS_HOST, ...
 
 import { z } from 'zod';
-import { DEFAULT_ALPACA_URL } from './feeds/alpaca.ts';
+import { FEED_KINDS } from './feeds/registry.ts';
+import { text } from './feeds/setting.ts';
 
 /** Each setting is the variable of its name; its error completes "NAME must be ...", its description is its line of help. */
 const settings = z.object({
-  ALPACA_KEY: text('the key of your Alpaca account').describe('key of the Alpaca account (required)'),
-  ALPACA_SECRET: text('the secret that belongs to the key').describe('its secret (required)'),
-  ALPACA_URL: z
-    .string()
-    .trim()
-    .refine(
-      (url) => /^wss?:\/\//.test(url) && URL.canParse(url),
-      'an address that begins with ws:// or wss://',
-    )
-    .default(DEFAULT_ALPACA_URL)
-    .describe(`stream to connect to (default ${DEFAULT_ALPACA_URL})`),
+  ...FEED_KINDS.alpaca.settings,
   SYMBOLS: text(
     'symbols separated by commas, such as AAPL,MSFT',
     /^(\*|[\w./:-]{1,64}(\s*,\s*[\w./:-]{1,64})*)$/,
@@ -72,9 +63,4 @@ ${lines.join('\n')}
   REDIS_URL      where Redis is, redis[s]://[[user]:password@]host[:port][/db]
   REDIS_HOST, REDIS_PORT, REDIS_DB   the same in parts (default 127.0.0.1, 6379, 0)
 `;
-}
-
-/** A text setting; `expected` completes the sentence "must be ...". */
-function text(expected: string, pattern = /\S/) {
-  return z.string(expected).trim().regex(pattern, expected);
 }

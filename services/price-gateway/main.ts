@@ -4,7 +4,7 @@ import closeWithGrace from 'close-with-grace';
 import { pino } from 'pino';
 import { RedisPublisher } from 'tickbus/publisher';
 import { type Config, helpText, readConfig } from './config.ts';
-import { createAlpacaFeed } from './feeds/alpaca.ts';
+import { FEED_KINDS } from './feeds/registry.ts';
 import { createGateway } from './gateway.ts';
 
 /** How long a stop may take before the process ends without it. */
@@ -19,10 +19,11 @@ try {
   process.exitCode = 1;
 }
 
-async function serve({ ALPACA_KEY, ALPACA_SECRET, ALPACA_URL, SYMBOLS, LOG_LEVEL }: Config): Promise<void> {
+async function serve(config: Config): Promise<void> {
+  const { SYMBOLS, LOG_LEVEL } = config;
   const logger = pino({ name: 'price-gateway', level: LOG_LEVEL }, pino.destination({ fd: 2, sync: true }));
   const publisher = new RedisPublisher({ sender: 'price-gateway', logger });
-  const feed = createAlpacaFeed({ url: ALPACA_URL, key: ALPACA_KEY, secret: ALPACA_SECRET });
+  const feed = await FEED_KINDS.alpaca.create(config);
   const gateway = createGateway({ feed, symbols: SYMBOLS, publisher, logger });
   await gateway.start();
   // Only now: until here nothing is held that would need a graceful end.
@@ -31,5 +32,5 @@ async function serve({ ALPACA_KEY, ALPACA_SECRET, ALPACA_URL, SYMBOLS, LOG_LEVEL
     await gateway.stop();
     logger.info({ signal, ...gateway.stats }, 'The gateway has stopped.');
   });
-  logger.info({ url: ALPACA_URL, symbols: SYMBOLS }, 'The gateway has started.');
+  logger.info({ feed: feed.name, symbols: SYMBOLS }, 'The gateway has started.');
 }

@@ -3,11 +3,13 @@
 import { type BrokerError, explain, isRetryable } from './alpaca-errors.ts';
 import { AlpacaStream, type AlpacaStreamOptions } from './alpaca-stream.ts';
 import type { Feed } from './feed.ts';
+import { defineFeedKind } from './feed-kind.ts';
 import { createSessionFeed, type Failure, type Session, type SessionListener } from './session-feed.ts';
+import { text, webSocketUrl } from './setting.ts';
 import { SubscriptionPlan } from './subscription-plan.ts';
 
 export interface AlpacaFeedOptions {
-  /** Where the stream is; the last part of its path names the venue. Default: `DEFAULT_ALPACA_URL`, the free IEX feed. */
+  /** Where the stream is; the last part of its path names the venue. Default: Alpaca's free IEX feed. */
   readonly url?: string;
   readonly key: string;
   readonly secret: string;
@@ -15,7 +17,24 @@ export interface AlpacaFeedOptions {
   readonly answerTimeoutMs?: number;
 }
 
-export const DEFAULT_ALPACA_URL = 'wss://stream.data.alpaca.markets/v2/iex';
+const DEFAULT_ALPACA_URL = 'wss://stream.data.alpaca.markets/v2/iex';
+
+/** `FEED=alpaca`. */
+export const alpaca = defineFeedKind({
+  summary: "Alpaca's market data stream v2, with the official client",
+  settings: {
+    ALPACA_KEY: text('the key of your Alpaca account').describe('key of the Alpaca account (required)'),
+    ALPACA_SECRET: text('the secret that belongs to the key').meta({
+      description: 'its secret (required)',
+      secret: true,
+    }),
+    ALPACA_URL: webSocketUrl()
+      .default(DEFAULT_ALPACA_URL)
+      .describe(`stream to connect to (default ${DEFAULT_ALPACA_URL})`),
+  },
+  create: ({ ALPACA_KEY: key, ALPACA_SECRET: secret, ALPACA_URL: url }) =>
+    createAlpacaFeed({ key, secret, url }),
+});
 
 /**
  * The feed; nothing connects before `start`. `*` is all instruments of the venue.

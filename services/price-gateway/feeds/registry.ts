@@ -1,0 +1,6 @@
+// Every kind of feed there is, by the name that the setting FEED takes. A new one is a file and a line here.
+
+import { alpaca } from './alpaca.ts';
+import type { FeedKind } from './feed-kind.ts';
+
+export const FEED_KINDS = { alpaca } satisfies Record<string, FeedKind>;
