@@ -59,7 +59,7 @@ module.exports = {
     {
       name: 'redis-client-in-its-adapter-only',
       severity: 'error',
-      from: { pathNot: [redisAdapter, tests] },
+      from: { pathNot: [redisAdapter, tests, '^benchmarks/'] },
       to: { path: 'node_modules/(redis|@redis)/' },
     },
     {
@@ -85,7 +85,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: ['^dist/', '^coverage/'] },
+    exclude: { path: ['^dist/', '^coverage/', '^benchmarks/build/'] },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'default'] },

@@ -21,6 +21,19 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
     ],
     elsewhere: 'brew install redis, or see https://redis.io/docs/latest/operate/oss_and_stack/install/',
   },
+  'nats-server': {
+    probes: [
+      ['nats-server', '--version'],
+      ['/usr/sbin/nats-server', '--version'],
+    ],
+    elsewhere:
+      'brew install nats-server, or see https://docs.nats.io/running-a-nats-service/introduction/installation',
+  },
+  mosquitto: {
+    // It has no option that only tells its version; without a usable configuration file it ends at once.
+    probes: [['sh', '-c', 'command -v mosquitto || test -x /usr/sbin/mosquitto']],
+    elsewhere: 'brew install mosquitto, or see https://mosquitto.org/download/',
+  },
   openssl: {
     probes: [['openssl', 'version']],
     elsewhere: 'brew install openssl',

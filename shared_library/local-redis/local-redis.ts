@@ -98,7 +98,9 @@ export class LocalRedis implements AsyncDisposable {
     child.stdout.on('data', (chunk) => output.push(String(chunk)));
     child.stderr.on('data', (chunk) => output.push(String(chunk)));
     // A server that outlives the process that started it would be nobody's.
-    process.once('exit', () => child.kill('SIGKILL'));
+    const kill = () => child.kill('SIGKILL');
+    process.once('exit', kill);
+    child.once('exit', () => process.off('exit', kill));
     const failed = new Promise<never>((_, reject) => {
       child.once('error', reject);
       child.once('exit', () => reject(new Error(`${this.program} ended at once:\n${output.join('')}`)));

@@ -1,0 +1,71 @@
+// What `npm run bench` can be told.
+
+import { parseArgs } from 'node:util';
+
+export interface BenchOptions {
+  readonly isQuick: boolean;
+  /** Workload names, or beginnings of them; empty: all. */
+  readonly only: readonly string[];
+  /** Participants; empty: all of each workload. */
+  readonly peers: readonly string[];
+  readonly pairs: number;
+  readonly seconds: number;
+  readonly seed: number;
+  /** Another checkout of tickbus to measure against. */
+  readonly baseline: string | undefined;
+  readonly json: boolean;
+  readonly list: boolean;
+  readonly help: boolean;
+}
+
+export const HELP = `npm run bench -- [options]
+
+  --quick          the rows of the bar against node-redis and NATS, under a minute
+  --only NAME      one workload, or all that begin so (end_to_end, fan_out_50, latency); repeatable
+  --peer NAME      only these participants (tickbus, node-redis, nats, ...); repeatable
+  --pairs N        rounds that count (7; with --quick 5)
+  --seconds N      how long a run publishes (1; with --quick 0.25)
+  --seed N         for the ticks; default: drawn, and printed
+  --baseline DIR   measures the library of another checkout too, as "tickbus-baseline"
+  --json           the last line is one JSON object: ratios, cpu_us, bar, skipped
+  --list           names the workloads
+  --help           this`;
+
+/** @throws Error for what cannot be used */
+export function readOptions(args: readonly string[]): BenchOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string', multiple: true, default: [] },
+      peer: { type: 'string', multiple: true, default: [] },
+      pairs: { type: 'string' },
+      seconds: { type: 'string' },
+      seed: { type: 'string' },
+      baseline: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      list: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const { quick: isQuick, only, peer: peers, baseline, json, list, help } = values;
+  return {
+    isQuick,
+    only,
+    peers,
+    pairs: numberOf('--pairs', values.pairs, isQuick ? 5 : 7),
+    seconds: numberOf('--seconds', values.seconds, isQuick ? 0.25 : 1),
+    seed: numberOf('--seed', values.seed, Math.floor(Math.random() * 2 ** 31)),
+    baseline,
+    json,
+    list,
+    help,
+  };
+}
+
+function numberOf(name: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  const value = Number(text);
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new Error(`${name} is "${text}". Use a number above 0.`);
+}

@@ -1,0 +1,36 @@
+// A participant made of plain node-redis. Source: https://github.com/redis/node-redis/blob/master/docs/pub-sub.md
+
+import { createClient } from 'redis';
+import { readText } from '../receive.ts';
+import { envelopeOf } from '../tick.ts';
+import type { Address, Payload, Peer } from './peer.ts';
+
+export function nodeRedisPeer({ validates }: { validates: boolean }): Peer {
+  return {
+    server: 'redis',
+
+    async publisher(server, channel) {
+      const client = await connected(server);
+      return {
+        publish: (payload) => client.publish(channel, JSON.stringify(envelopeOf(channel, payload))),
+        close: () => client.close(),
+      };
+    },
+
+    async subscriber(server, channel, onPayload) {
+      const client = await connected(server);
+      const read = validates
+        ? (text: string) => readText(channel, text)
+        : (text: string) => (JSON.parse(text) as { data: Payload }).data;
+      await client.subscribe(channel, (text) => onPayload(read(text), 0));
+      return { close: () => client.close() };
+    },
+  };
+}
+
+async function connected({ host, port }: Address) {
+  const client = createClient({ socket: { host, port } });
+  client.on('error', (error) => console.error(error));
+  await client.connect();
+  return client;
+}

@@ -1,0 +1,53 @@
+// A participant made of the tickbus library, of this checkout or another.
+
+import type * as channels from 'tickbus';
+import type * as constants from 'tickbus/constants';
+import type * as publishing from 'tickbus/publisher';
+import type * as subscribing from 'tickbus/subscriber';
+import { book } from '../book.ts';
+import type { ChannelName, Payload, Peer } from './peer.ts';
+
+interface Variation {
+  /** Whether another handler of the same subscriber takes its first message and never comes back. */
+  readonly besideStalled?: boolean;
+}
+
+/** @param library the package: `tickbus`, or `tickbus-baseline` */
+export function tickbusPeer(library: string, { besideStalled = false }: Variation = {}): Peer {
+  return {
+    server: 'redis',
+
+    async publisher(server, name) {
+      const { RedisPublisher } = (await import(`${library}/publisher`)) as typeof publishing;
+      const channel = await channelOf(library, name);
+      const publisher = new RedisPublisher({ ...server, sender: 'gateway' });
+      await publisher.connect();
+      return {
+        publish: (payload) => publisher.publish(channel, payload),
+        close: () => publisher.close(),
+      };
+    },
+
+    async subscriber(server, name, onPayload) {
+      const { RedisSubscriber } = (await import(`${library}/subscriber`)) as typeof subscribing;
+      const channel = await channelOf(library, name);
+      const subscriber = new RedisSubscriber(server);
+      subscriber.subscribe(channel, (message) => {
+        if (!message.snapshot) onPayload(message.data as Payload, message.conflated ?? 0);
+      });
+      if (besideStalled) subscriber.subscribe(channel, () => new Promise<void>(() => {}));
+      subscriber.on('gap', (gap) => console.error('tickbus reports a gap:', gap));
+      await subscriber.startListening();
+      return { close: () => subscriber.close({ timeoutMs: 0 }) };
+    },
+  };
+}
+
+async function channelOf(library: string, name: ChannelName): Promise<channels.Channel> {
+  if (name === 'price') {
+    const { CHANNELS } = (await import(`${library}/constants`)) as typeof constants;
+    return CHANNELS.PRICE_DATA;
+  }
+  const { defineChannel } = (await import(library)) as typeof channels;
+  return defineChannel('BOOKS', { kind: 'state', key: 'symbol', messages: { book } });
+}

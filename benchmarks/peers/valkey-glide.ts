@@ -1,0 +1,35 @@
+// valkey-glide, as its documentation shows pub/sub: subscriptions are given when the client is made.
+// Source: https://valkey.io/valkey-glide/node/ (GlideClientConfiguration.pubsubSubscriptions)
+
+import { GlideClient, GlideClientConfiguration, Logger } from '@valkey/valkey-glide';
+import { readText } from '../receive.ts';
+import { envelopeOf } from '../tick.ts';
+import type { Peer } from './peer.ts';
+
+// Warnings that its pipeline is full are what is measured.
+Logger.setLoggerConfig('error');
+
+export const peer: Peer = {
+  server: 'redis',
+
+  async publisher(server, channel) {
+    const client = await GlideClient.createClient({ addresses: [server], inflightRequestsLimit: 10_000 });
+    return {
+      publish: (payload) => client.publish(JSON.stringify(envelopeOf(channel, payload)), channel),
+      close: async () => client.close(),
+    };
+  },
+
+  async subscriber(server, channel, onPayload) {
+    const client = await GlideClient.createClient({
+      addresses: [server],
+      pubsubSubscriptions: {
+        channelsAndPatterns: {
+          [GlideClientConfiguration.PubSubChannelModes.Exact]: new Set([channel]),
+        },
+        callback: ({ message }) => onPayload(readText(channel, String(message)), 0),
+      },
+    });
+    return { close: async () => client.close() };
+  },
+};

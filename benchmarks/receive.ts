@@ -1,0 +1,21 @@
+// What a careful bot does with a message of a plain client: parse it, check the envelope, validate the payload.
+
+import { CHANNELS } from 'tickbus/constants';
+import { book } from './book.ts';
+import type { ChannelName, Payload } from './peers/peer.ts';
+
+/** The schemas that tickbus itself validates with. */
+const SCHEMAS = { price: CHANNELS.PRICE_DATA.messages.price, book } as const;
+
+/** @throws Error when it is no valid message of the channel */
+export function readText(channel: ChannelName, text: string): Payload {
+  return checked(channel, JSON.parse(text));
+}
+
+/** For peers that parse by themselves. @throws Error when it is no valid message of the channel */
+export function checked(channel: ChannelName, message: unknown): Payload {
+  const { message_type, data, timestamp, sender } = message as Record<string, unknown>;
+  if (message_type !== channel || !Number.isFinite(timestamp) || typeof sender !== 'string')
+    throw new Error(`This is no "${channel}" message: ${JSON.stringify(message).slice(0, 200)}`);
+  return SCHEMAS[channel].parse(data) as Payload;
+}

@@ -1,0 +1,151 @@
+// Charts by Vega-Lite, drawn without a browser.
+
+import { parse, View } from 'vega';
+import { compile, type TopLevelSpec } from 'vega-lite';
+import { type ParticipantResult, type Result, valuesOf } from '../results.ts';
+import { figureOf } from '../statistics.ts';
+import type { Metric } from '../workloads/workload.ts';
+
+export interface Chart {
+  readonly name: string;
+  /** Under which workload the page shows it. */
+  readonly workload: string;
+  readonly title: string;
+  readonly svg: string;
+}
+
+interface Point {
+  readonly who: string;
+  readonly series: string;
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Workloads that differ in one number, and what that number is. */
+const FAMILIES: readonly (readonly [prefix: string, axis: string, metric: string])[] = [
+  ['fan_out_', 'subscribers', 'deliveries'],
+  ['size_', 'bytes of a message', 'rate'],
+];
+
+/** A chart for each family of workloads, and one for each workload on its own. */
+export async function chartsOf(results: readonly Result[]): Promise<Chart[]> {
+  const charts: Chart[] = [];
+  for (const [prefix, axis, metric] of FAMILIES) {
+    const family = results.filter(({ workload }) => workload.startsWith(prefix));
+    const [first] = family;
+    if (first === undefined) continue;
+    const name = prefix.slice(0, -1);
+    const title = `${metricOf(first, metric).title} by ${axis}`;
+    charts.push({
+      name,
+      workload: first.workload,
+      title,
+      svg: await drawn(familySpec(family, prefix, axis, metric)),
+    });
+  }
+  for (const result of results) {
+    if (FAMILIES.some(([prefix]) => result.workload.startsWith(prefix))) continue;
+    const { workload, title } = result;
+    charts.push({ name: workload, workload, title, svg: await drawn(barSpec(result)) });
+  }
+  return charts;
+}
+
+async function drawn(spec: TopLevelSpec): Promise<string> {
+  const svg = await new View(parse(compile(spec).spec), { renderer: 'none' }).toSVG();
+  return `${svg}\n`;
+}
+
+const STYLE = {
+  background: 'white',
+  config: { font: 'sans-serif', view: { stroke: null }, axis: { grid: true, labelLimit: 240 } },
+} as const;
+
+/** Bars with the median, and a line from the smallest to the largest run; latencies show two percentiles. */
+function barSpec(result: Result): TopLevelSpec {
+  const metrics = chartedMetrics(result);
+  const values = result.participants.flatMap((one) => metrics.flatMap((metric) => pointOf(one, metric)));
+  const unit = metrics[0]?.unit ?? '';
+  const y = { field: 'who', type: 'nominal', sort: null, title: null } as const;
+  const offset = metrics.length > 1 ? { yOffset: { field: 'series' } } : {};
+  return {
+    ...STYLE,
+    width: 560,
+    height: { step: metrics.length > 1 ? 14 : 24 },
+    data: { values },
+    layer: [
+      {
+        mark: { type: 'bar' },
+        encoding: {
+          y,
+          ...offset,
+          x: { field: 'median', type: 'quantitative', title: unit },
+          color:
+            metrics.length > 1
+              ? { field: 'series', type: 'nominal', title: null }
+              : {
+                  condition: { test: "indexof(datum.who, 'tickbus') === 0", value: '#c4501b' },
+                  value: '#5b7c99',
+                },
+        },
+      },
+      {
+        mark: { type: 'rule', color: '#222' },
+        encoding: { y, ...offset, x: { field: 'min', type: 'quantitative' }, x2: { field: 'max' } },
+      },
+    ],
+  } as TopLevelSpec;
+}
+
+/** One line a participant over the number in which the workloads differ. */
+function familySpec(family: readonly Result[], prefix: string, axis: string, metric: string): TopLevelSpec {
+  const [first] = family;
+  const unit = first === undefined ? '' : metricOf(first, metric).unit;
+  const values = family.flatMap((result) =>
+    result.participants.flatMap((one) =>
+      pointOf(one, metricOf(result, metric)).map((point) => ({
+        ...point,
+        x: Number(result.workload.slice(prefix.length)),
+      })),
+    ),
+  );
+  const x = { field: 'x', type: 'ordinal', title: axis, axis: { labelAngle: 0 } } as const;
+  const color = { field: 'who', type: 'nominal', title: null, sort: null } as const;
+  return {
+    ...STYLE,
+    width: 520,
+    height: 280,
+    data: { values },
+    layer: [
+      {
+        mark: { type: 'line', point: true },
+        encoding: { x, color, y: { field: 'median', type: 'quantitative', title: unit } },
+      },
+      {
+        mark: { type: 'rule' },
+        encoding: { x, color, y: { field: 'min', type: 'quantitative' }, y2: { field: 'max' } },
+      },
+    ],
+  } as TopLevelSpec;
+}
+
+/** The first metric that is compared; of percentiles both. */
+function chartedMetrics(result: Result): readonly Metric[] {
+  const compared = result.metrics.filter(({ better }) => better !== undefined);
+  const percentiles = compared.filter(({ name }) => name === 'p50' || name === 'p99');
+  if (percentiles.length === 2 && compared[0]?.name === 'p50') return percentiles;
+  const receiver = compared.filter(({ name }) => name === 'subscriber_us');
+  return result.workload === 'receiver_cpu' ? receiver : compared.slice(0, 1);
+}
+
+function metricOf(result: Result, name: string): Metric {
+  return result.metrics.find((metric) => metric.name === name) ?? { name, title: name, unit: '' };
+}
+
+function pointOf(participant: ParticipantResult, metric: Metric): Point[] {
+  const values = valuesOf(participant, metric.name).filter(Number.isFinite);
+  if (values.length === 0) return [];
+  const { median, min, max } = figureOf(values);
+  return [{ who: participant.title, series: metric.title, median, min, max }];
+}

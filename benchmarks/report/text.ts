@@ -1,0 +1,80 @@
+// Results as tables of text: for the terminal, and for the page.
+
+import { type ParticipantResult, type Result, valuesOf } from '../results.ts';
+import { type Figure, figureOf, ratioOf } from '../statistics.ts';
+import type { Metric } from '../workloads/workload.ts';
+
+export interface Row {
+  readonly title: string;
+  /** By metric; undefined: not measured. */
+  readonly figures: readonly (Figure | undefined)[];
+  /** tickbus over this one, by the first metric of which a ratio is taken; undefined on its own row. */
+  readonly ratio: Figure | undefined;
+}
+
+/** One row a participant, in the order of the workload. */
+export function rowsOf(result: Result): Row[] {
+  const [first] = result.metrics.filter(({ better }) => better !== undefined);
+  const ours = result.participants.find(({ name }) => name === oursOf(result));
+  return result.participants.map((participant) => ({
+    title: participant.title,
+    figures: result.metrics.map(({ name }) => figure(participant, name)),
+    ratio: ours && participant !== ours && first ? ratioTo(ours, participant, first) : undefined,
+  }));
+}
+
+/** Whose figures the others are set against: the first participant of a workload. */
+export function oursOf({ participants }: Result): string | undefined {
+  return participants.find(({ name }) => name.startsWith('tickbus'))?.name;
+}
+
+/** For the terminal: medians in columns, the ratio with its range. */
+export function table(result: Result): string {
+  const shown = result.metrics.filter((_, index) => rowsOf(result).some(({ figures }) => figures[index]));
+  const head = ['', ...shown.map(({ title, unit }) => `${title} (${unit})`), 'tickbus over it'];
+  const body = rowsOf(result).map(({ title, figures, ratio }) => [
+    title,
+    ...shown.map((metric) => medianText(figures[result.metrics.indexOf(metric)])),
+    ratio === undefined ? '' : rangeText(ratio),
+  ]);
+  return aligned([head, ...body]);
+}
+
+export function medianText(figure: Figure | undefined): string {
+  return figure === undefined ? '-' : numberText(figure.median);
+}
+
+/** The median, and in brackets the smallest and the largest. */
+export function rangeText({ median, min, max }: Figure): string {
+  return `${numberText(median)} (${numberText(min)} to ${numberText(max)})`;
+}
+
+/** Three digits that count, or whole numbers above a thousand. */
+export function numberText(value: number): string {
+  if (!Number.isFinite(value)) return '-';
+  if (Math.abs(value) >= 1_000) return Math.round(value).toLocaleString('en');
+  if (Number.isInteger(value)) return String(value);
+  return value.toPrecision(3);
+}
+
+function figure(participant: ParticipantResult, metric: string): Figure | undefined {
+  const values = valuesOf(participant, metric).filter(Number.isFinite);
+  return values.length === 0 ? undefined : figureOf(values);
+}
+
+function ratioTo(ours: ParticipantResult, theirs: ParticipantResult, { name }: Metric): Figure | undefined {
+  return ratioOf(valuesOf(ours, name), valuesOf(theirs, name));
+}
+
+function aligned(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) =>
+          column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0),
+        )
+        .join('  '),
+    )
+    .join('\n');
+}

@@ -1,0 +1,89 @@
+// Runs one workload: its participants in turn, round after round, all of them ready before the first one is measured.
+
+import { missing, participant as participantOf, versionsOf } from './participants.ts';
+import type { ParticipantResult, Skipped } from './results.ts';
+import { rotated } from './statistics.ts';
+import type { Context, Running, Sample, Workload } from './workloads/workload.ts';
+
+export interface RunOptions {
+  readonly workload: Workload;
+  readonly participants: readonly string[];
+  /** Rounds that count; each participant runs once in each, in an order that changes. */
+  readonly pairs: number;
+  /** How long a run publishes. */
+  readonly seconds: number;
+  readonly context: Context;
+  readonly say: (line: string) => void;
+}
+
+export interface Outcome {
+  readonly participants: readonly ParticipantResult[];
+  readonly skipped: readonly Skipped[];
+}
+
+interface Contestant {
+  readonly name: string;
+  readonly running: Running;
+  readonly samples: Sample[];
+}
+
+/** Long enough for the code that runs hot to be compiled. */
+const WARM_UP_SECONDS = 0.8;
+
+export async function run(options: RunOptions): Promise<Outcome> {
+  const { pairs } = options;
+  const skipped: Skipped[] = [];
+  let ready: Contestant[] = [];
+  try {
+    ready = await openAll(options, skipped);
+    // The first round warms everybody up, and is not counted.
+    for (let round = -1; round < pairs; round++) await runRound(options, round, ready, skipped);
+  } finally {
+    for (const { running } of ready) await running[Symbol.asyncDispose]();
+  }
+  return { participants: ready.filter(({ samples }) => samples.length > 0).map(resultOf), skipped };
+}
+
+async function openAll(
+  { workload, participants, context, say }: RunOptions,
+  skipped: Skipped[],
+): Promise<Contestant[]> {
+  const ready: Contestant[] = [];
+  for (const name of participants) {
+    try {
+      const lacking = missing(name);
+      if (lacking !== undefined) throw new Error(lacking);
+      ready.push({ name, running: await workload.open(name, context), samples: [] });
+    } catch (error) {
+      skip(name, error, skipped, say);
+    }
+  }
+  return ready;
+}
+
+async function runRound(
+  { seconds, say }: RunOptions,
+  round: number,
+  ready: readonly Contestant[],
+  skipped: Skipped[],
+): Promise<void> {
+  for (const { name, running, samples } of rotated(ready, Math.max(0, round))) {
+    if (skipped.some(({ participant }) => participant === name)) continue;
+    try {
+      const sample = await running.run(round < 0 ? Math.max(seconds, WARM_UP_SECONDS) : seconds);
+      if (round >= 0) samples.push(sample);
+    } catch (error) {
+      skip(name, error, skipped, say);
+    }
+  }
+}
+
+function skip(participant: string, error: unknown, skipped: Skipped[], say: (line: string) => void): void {
+  const why = error instanceof Error ? error.message : String(error);
+  skipped.push({ participant, why });
+  say(`  ${participantOf(participant).title} is left out: ${why}`);
+}
+
+function resultOf({ name, samples }: Contestant): ParticipantResult {
+  return { name, title: participantOf(name).title, versions: versionsOf(name), samples };
+}

@@ -1,0 +1,136 @@
+// The servers of the peers: each started on a free port of the loopback, and stopped, whatever happens.
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { findRedisServer, freePort, startLocalRedis } from '@tickbus/local-redis';
+import type { Address, ServerName } from './peers/peer.ts';
+
+export interface Server extends AsyncDisposable {
+  readonly address: Address;
+  readonly pid: number;
+}
+
+export interface ServerOptions {
+  /**
+   * Whether a subscriber that is behind is cut, as the server does by default. Off for throughput: no participant may lose
+   * messages because it was measured at its limit.
+   */
+  readonly cutsSlowSubscribers: boolean;
+}
+
+const HOST = '127.0.0.1';
+const START_TIMEOUT_MS = 10_000;
+
+/** Debian keeps some servers where a user's PATH does not look. */
+const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/usr/local/sbin`;
+
+/** None outlives the harness. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** The version of a server on this machine; undefined when it is not installed. */
+export function versionOf(server: ServerName): string | undefined {
+  if (server === 'redis') return firstLine(findRedisServer() ?? 'redis-server', ['--version']);
+  return server === 'nats' ? firstLine('nats-server', ['--version']) : firstLine('mosquitto', ['-h']);
+}
+
+export function startServer(name: ServerName, options: ServerOptions): Promise<Server> {
+  if (name === 'redis') return startRedis(options);
+  return name === 'nats' ? startNats() : startMosquitto();
+}
+
+async function startRedis({ cutsSlowSubscribers }: ServerOptions): Promise<Server> {
+  const limit = cutsSlowSubscribers ? [] : ['--client-output-buffer-limit', 'pubsub', '0', '0', '0'];
+  const redis = await startLocalRedis({ args: limit });
+  return {
+    address: { host: HOST, port: redis.port },
+    pid: redis.pid ?? 0,
+    [Symbol.asyncDispose]: () => redis.kill(),
+  };
+}
+
+function startNats(): Promise<Server> {
+  const config = 'max_pending: 1GB\nwrite_deadline: "60s"\n';
+  return startProgram('nats-server', config, (port, file) => ['-a', HOST, '-p', String(port), '-c', file]);
+}
+
+function startMosquitto(): Promise<Server> {
+  const config =
+    'allow_anonymous true\nmax_queued_messages 0\nmax_queued_bytes 0\nset_tcp_nodelay true\nlog_type none\n';
+  return startProgram('mosquitto', config, (port, file) => {
+    writeFileSync(file, `listener ${port} ${HOST}\n${config}`);
+    return ['-c', file];
+  });
+}
+
+async function startProgram(
+  program: string,
+  config: string,
+  argumentsFor: (port: number, configFile: string) => string[],
+): Promise<Server> {
+  const folder = mkdtempSync(join(tmpdir(), 'tickbus-bench-'));
+  const file = join(folder, 'server.conf');
+  writeFileSync(file, config);
+  const port = await freePort();
+  const child = spawn(program, argumentsFor(port, file), {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, PATH },
+    // Ctrl-C reaches only the harness, which then ends its servers in order.
+    detached: true,
+  });
+  running.add(child);
+  await Promise.race([reachable(port), failure(child, program)]);
+  return {
+    address: { host: HOST, port },
+    pid: child.pid ?? 0,
+    async [Symbol.asyncDispose]() {
+      const ended = once(child, 'exit');
+      child.kill('SIGKILL');
+      await ended;
+      running.delete(child);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function reachable(port: number): Promise<void> {
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  while (performance.now() < deadline) {
+    const socket = connect(port, HOST);
+    const isOpen = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (isOpen) return;
+    await sleep(20);
+  }
+  throw new Error(`The server took no connection on port ${port} within ${START_TIMEOUT_MS} ms.`);
+}
+
+/** Rejects when the program cannot be started, or ends before it takes connections. */
+async function failure(child: ChildProcess, program: string): Promise<never> {
+  const output: string[] = [];
+  child.stderr?.on('data', (chunk) => output.push(String(chunk)));
+  const [error] = (await Promise.race([once(child, 'error'), once(child, 'exit')])) as unknown[];
+  if (error instanceof Error) throw error;
+  throw new Error(`${program} ended at once: ${output.join('')}`);
+}
+
+function firstLine(program: string, args: string[]): string | undefined {
+  try {
+    const text = execFileSync(program, args, { encoding: 'utf8', env: { ...process.env, PATH } });
+    return text.split('\n')[0];
+  } catch (error) {
+    // Some print their version and end with an error all the same.
+    const { stdout } = error as { stdout?: string };
+    return stdout?.split('\n')[0] || undefined;
+  }
+}

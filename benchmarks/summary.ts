@@ -1,0 +1,84 @@
+// What `--json` ends with: ratios by workload and peer, CPU by role, the bar.
+
+import { judge, limitText } from './bar.ts';
+import { type Result, valuesOf } from './results.ts';
+import { figureOf, ratioOf } from './statistics.ts';
+
+export interface Summary {
+  /** tickbus over the peer, median of the pairs. A workload's first metric stands under its name, the others under NAME_METRIC. */
+  readonly ratios: Record<string, Record<string, number>>;
+  /** Microseconds of CPU a message, from end to end at full speed (the receiver at a steady pace where that was measured). */
+  readonly cpu_us: Record<'publisher' | 'server' | 'subscriber', Record<string, number>>;
+  readonly bar: {
+    readonly what: string;
+    readonly against: string;
+    readonly limit: string;
+    readonly ratio: number | null;
+    readonly passed: boolean | null;
+  }[];
+  readonly skipped: { readonly workload: string; readonly participant: string; readonly why: string }[];
+}
+
+/** Whose figures are set over those of the others. */
+const OURS: Readonly<Record<string, string>> = {
+  tickbus: '',
+  'tickbus-batch': '_batch',
+  'tickbus-beside-stalled': '_beside_stalled',
+};
+
+export function summarize(results: readonly Result[]): Summary {
+  const ratios: Summary['ratios'] = {};
+  for (const result of results)
+    for (const [ours, suffix] of Object.entries(OURS)) addRatios(ratios, result, ours, suffix);
+  return {
+    ratios,
+    cpu_us: {
+      publisher: cpuOf(results, 'publisher_us', ['end_to_end']),
+      server: cpuOf(results, 'server_us', ['end_to_end']),
+      subscriber: cpuOf(results, 'subscriber_us', ['end_to_end', 'receiver_cpu']),
+    },
+    bar: judge(results).map(({ title, against, limit, ratio, isPassed }) => ({
+      what: title,
+      against,
+      limit: limitText(limit),
+      ratio: ratio === undefined ? null : rounded(ratio.median),
+      passed: isPassed ?? null,
+    })),
+    skipped: results.flatMap(({ workload, skipped }) => skipped.map((one) => ({ workload, ...one }))),
+  };
+}
+
+function addRatios(ratios: Summary['ratios'], result: Result, ours: string, suffix: string): void {
+  const our = result.participants.find(({ name }) => name === ours);
+  if (our === undefined) return;
+  const compared = result.metrics.filter(({ better }) => better !== undefined);
+  for (const [index, { name }] of compared.entries()) {
+    const key = `${result.workload}${suffix}${index === 0 ? '' : `_${name}`}`;
+    for (const their of result.participants) {
+      const isOurs = their.name in OURS && their.name !== 'tickbus';
+      const ratio = isOurs || their === our ? undefined : ratioOf(valuesOf(our, name), valuesOf(their, name));
+      if (ratio === undefined) continue;
+      ratios[key] = { ...ratios[key], [their.name]: rounded(ratio.median) };
+    }
+  }
+}
+
+function cpuOf(
+  results: readonly Result[],
+  metric: string,
+  workloads: readonly string[],
+): Record<string, number> {
+  const cpu: Record<string, number> = {};
+  for (const { workload, participants } of results) {
+    if (!workloads.includes(workload)) continue;
+    for (const participant of participants) {
+      const values = valuesOf(participant, metric).filter(Number.isFinite);
+      if (values.length > 0) cpu[participant.name] = rounded(figureOf(values).median);
+    }
+  }
+  return cpu;
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1_000) / 1_000;
+}

@@ -1,0 +1,144 @@
+// From data to tables, verdicts and the summary of `--json`.
+
+import { describe, expect, it } from 'vitest';
+import { judge } from '../bar.ts';
+import { barTable, markdownTable, resultSection } from '../report/markdown.ts';
+import { numberText, table } from '../report/text.ts';
+import type { Result } from '../results.ts';
+import { summarize } from '../summary.ts';
+import { tickSource } from '../tick.ts';
+import type { Sample } from '../workloads/workload.ts';
+
+function resultWith(
+  samples: Readonly<Record<string, readonly Sample[]>>,
+  changes: Partial<Result> = {},
+): Result {
+  return {
+    workload: 'end_to_end',
+    title: 'From end to end',
+    about: 'As fast as it goes.',
+    metrics: [
+      { name: 'rate', title: 'throughput', unit: 'msg/s', better: 'higher' },
+      { name: 'subscriber_us', title: 'receiver CPU', unit: 'µs', better: 'lower' },
+      { name: 'lost', title: 'lost', unit: 'msg' },
+    ],
+    measuredAt: '2026-11-24T00:00:00.000Z',
+    machine: { cpu: 'x', cores: 2, memoryGb: 1, system: 'y', node: 'v20', servers: {}, loadBefore: 0 },
+    seed: 7,
+    pairs: 2,
+    secondsARun: 1,
+    isQuick: false,
+    participants: Object.entries(samples).map(([name, own]) => ({
+      name,
+      title: name,
+      versions: '',
+      samples: own,
+    })),
+    skipped: [],
+    ...changes,
+  };
+}
+
+const WON = resultWith({
+  tickbus: [
+    { rate: 400_000, subscriber_us: 2, lost: 0 },
+    { rate: 200_000, subscriber_us: 4, lost: 0 },
+  ],
+  'node-redis': [
+    { rate: 100_000, subscriber_us: 4, lost: 0 },
+    { rate: 50_000, subscriber_us: 8, lost: 0 },
+  ],
+  nats: [
+    { rate: 800_000, subscriber_us: 2, lost: 0 },
+    { rate: 400_000, subscriber_us: 2, lost: 0 },
+  ],
+});
+
+describe('summarize', () => {
+  it('sets tickbus over each peer, the first metric under the name of the workload', () => {
+    const { ratios, cpu_us } = summarize([WON]);
+    expect(ratios.end_to_end).toEqual({ 'node-redis': 4, nats: 0.5 });
+    expect(ratios.end_to_end_subscriber_us).toEqual({ 'node-redis': 0.5, nats: 1.5 });
+    expect(cpu_us.subscriber).toEqual({ tickbus: 3, 'node-redis': 6, nats: 2 });
+  });
+
+  it('takes no ratio of what is only there to be known', () => {
+    expect(Object.keys(summarize([WON]).ratios)).not.toContain('end_to_end_lost');
+  });
+
+  it('tells who was left out', () => {
+    const skipped = [{ participant: 'nats', why: 'no server' }];
+    expect(summarize([resultWith({}, { skipped })]).skipped).toEqual([
+      { workload: 'end_to_end', ...skipped[0] },
+    ]);
+  });
+});
+
+describe('judge', () => {
+  const verdictOn = (against: string) =>
+    judge([WON]).find((verdict) => verdict.workload === 'end_to_end' && verdict.against === against);
+
+  it('passes, misses, and says what was not measured', () => {
+    expect(verdictOn('node-redis')?.isPassed).toBe(true);
+    expect(verdictOn('nats')?.isPassed).toBe(false);
+    expect(verdictOn('ioredis')).toMatchObject({ ratio: undefined, isPassed: undefined });
+  });
+
+  it('counts one lost message beside a stalled consumer as missed', () => {
+    const withLoss = (lost: number) =>
+      resultWith({ 'tickbus-beside-stalled': [{ lost: 0 }, { lost }] }, { workload: 'slow_consumer' });
+    const isPassed = (lost: number) => judge([withLoss(lost)]).at(-1)?.isPassed;
+    expect(isPassed(0)).toBe(true);
+    expect(isPassed(1)).toBe(false);
+  });
+});
+
+describe('tables', () => {
+  it('shows a miss as plainly as a pass', () => {
+    const rows = barTable(judge([WON]));
+    expect(rows).toContain(
+      '| throughput from end to end | node-redis | at least 3.5 | 4 | passed |'.replace('4', '4 (4 to 4)'),
+    );
+    expect(rows).toContain(
+      '| throughput from end to end | NATS core | at least 1 | 0.500 (0.500 to 0.500) | **missed** |',
+    );
+  });
+
+  it('gives every participant a row, with the ratio to tickbus and the range', () => {
+    const section = resultSection(WON, undefined);
+    expect(section).toContain('| tickbus | 300,000 (200,000 to 400,000) | 3 (2 to 4) | 0 |  |');
+    expect(section).toContain('| nats | 600,000 (400,000 to 800,000) | 2 | 0 | 0.500 |');
+    expect(table(WON).split('\n')).toHaveLength(4);
+  });
+
+  it('names whom it left out, and why', () => {
+    const section = resultSection(
+      resultWith({}, { skipped: [{ participant: 'mqtt', why: 'it is not here' }] }),
+      undefined,
+    );
+    expect(section).toContain('Left out: MQTT.js, mosquitto, because it is not here.');
+  });
+
+  it('writes markdown that a table is made of', () => {
+    expect(markdownTable(['a', 'b'], [['1', '2']])).toBe('| a | b |\n| --- | ---: |\n| 1 | 2 |');
+  });
+
+  it('keeps three digits', () => {
+    expect([0.12345, 12.345, 1234.5, 3, Number.NaN].map(numberText)).toEqual([
+      '0.123',
+      '12.3',
+      '1,235',
+      '3',
+      '-',
+    ]);
+  });
+});
+
+describe('tickSource', () => {
+  it('gives the same ticks for the same seed', () => {
+    const take = (seed: number) => Array.from({ length: 5 }, tickSource(seed, 3));
+    expect(take(11)).toEqual(take(11));
+    expect(take(11)).not.toEqual(take(12));
+    expect(take(11).map(({ symbol }) => symbol)).toEqual(['S0000', 'S0001', 'S0002', 'S0000', 'S0001']);
+  });
+});

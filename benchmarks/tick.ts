@@ -1,0 +1,68 @@
+// The ticks that every participant carries: one envelope a message, the same fields, the same sizes, from one seed.
+
+/** The payload, as the PRICE_DATA channel of tickbus defines it. */
+export interface Tick {
+  symbol: string;
+  price: number;
+  /** When it was handed to the publisher: milliseconds of the machine's monotonic clock, the same one in every process. */
+  timestamp: number;
+  bid: number;
+  ask: number;
+  bid_size: number;
+  ask_size: number;
+  size: number;
+  venue: string;
+}
+
+/** What the plain clients send: the document that tickbus sends too, before the server numbers it. */
+export interface TickEnvelope<Data = Tick> {
+  readonly message_type: string;
+  readonly data: Data;
+  readonly timestamp: number;
+  readonly sender: string;
+}
+
+export const SENDER = 'gateway';
+
+/** Milliseconds of CLOCK_MONOTONIC to the microsecond, comparable between the processes of one machine. */
+export function monotonicMs(): number {
+  return Math.round(Number(process.hrtime.bigint()) / 1e3) / 1e3;
+}
+
+export function envelopeOf<Data>(type: string, data: Data): TickEnvelope<Data> {
+  return { message_type: type, data, timestamp: Date.now(), sender: SENDER };
+}
+
+/** Numbers from 0 up to 1, the same ones for the same seed (mulberry32). */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** Endless ticks over a number of instruments; about 215 bytes each as an envelope. */
+export function tickSource(seed: number, instruments: number): () => Tick {
+  const random = randomFrom(seed);
+  const symbols = Array.from({ length: instruments }, (_, index) => `S${String(index).padStart(4, '0')}`);
+  let count = 0;
+  return () => {
+    const symbol = symbols[count++ % instruments] as string;
+    const cents = 10_000 + Math.floor(random() * 80_000);
+    const lots = 1 + Math.floor(random() * 8);
+    return {
+      symbol,
+      price: cents / 100,
+      timestamp: 0,
+      bid: (cents - 1) / 100,
+      ask: (cents + 1) / 100,
+      bid_size: lots * 100,
+      ask_size: 900 - lots * 100,
+      size: 100,
+      venue: 'iex',
+    };
+  };
+}

@@ -1,0 +1,58 @@
+// The program of every measured process: does what the harness asks over the process channel, one call at a time.
+
+import type * as joining from './roles/joiner.ts';
+import { weigh } from './roles/memory.ts';
+import { blast, burst, closePublisher, openPublisher, pace, replay } from './roles/publisher.ts';
+import { closeRelay, openRelay } from './roles/relay.ts';
+import { begin, closeSubscriber, finish, openSubscriber } from './roles/subscriber.ts';
+
+/** Loaded when asked for, so that the weight of a plain client's process is not that of tickbus. */
+const joiner = (): Promise<typeof joining> => import('./roles/joiner.ts');
+
+const OPERATIONS = {
+  openPublisher,
+  blast,
+  burst,
+  pace,
+  replay,
+  closePublisher,
+  openSubscriber,
+  begin,
+  finish,
+  closeSubscriber,
+  openRelay,
+  closeRelay,
+  fill: async (options: Parameters<typeof joining.fill>[0]) => (await joiner()).fill(options),
+  joinByTickbus: async (options: Parameters<typeof joining.joinByTickbus>[0]) =>
+    (await joiner()).joinByTickbus(options),
+  joinByHgetall: async (options: Parameters<typeof joining.joinByHgetall>[0]) =>
+    (await joiner()).joinByHgetall(options),
+  weigh,
+};
+
+/** What a worker can be asked, by name. */
+export type Operations = typeof OPERATIONS;
+
+export interface Request {
+  readonly id: number;
+  readonly operation: keyof Operations;
+  readonly argument: unknown;
+}
+
+export interface Response {
+  readonly id: number;
+  readonly result?: unknown;
+  readonly error?: string;
+}
+
+process.on('message', async ({ id, operation, argument }: Request) => {
+  const action = OPERATIONS[operation] as (argument: unknown) => Promise<unknown>;
+  try {
+    process.send?.({ id, result: await action(argument) } satisfies Response);
+  } catch (error) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.send?.({ id, error: text } satisfies Response);
+  }
+});
+// A worker whose harness is gone has nothing left to do.
+process.on('disconnect', () => process.exit(0));

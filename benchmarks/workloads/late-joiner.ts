@@ -1,0 +1,36 @@
+// How long a late joiner waits for a complete picture.
+
+import { Worker } from '../crew.ts';
+import { startServer } from '../servers.ts';
+import type { Context, Running, Workload } from './workload.ts';
+
+export const LATE_JOINERS: readonly Workload[] = [1_000, 10_000].map((instruments) => ({
+  name: `late_joiner_${instruments}`,
+  title: `A complete picture of ${instruments.toLocaleString('en')} instruments`,
+  about:
+    'From connecting to having every instrument. tickbus: subscribed, validated, handled, live. Against it: one HGETALL of the same values and JSON.parse of each, no validation, and no live data after it.',
+  participants: ['tickbus', 'hgetall'],
+  ...(instruments === 10_000 ? { quick: ['tickbus', 'hgetall'] } : {}),
+  metrics: [
+    { name: 'ms', title: 'complete after', unit: 'ms', better: 'lower' },
+    { name: 'joiner_us', title: 'CPU', unit: 'µs/instrument', better: 'lower' },
+  ],
+  open: (participant, context) => openJoiner(participant, context, instruments),
+}));
+
+async function openJoiner(participant: string, { seed }: Context, instruments: number): Promise<Running> {
+  const server = await startServer('redis', { cutsSlowSubscribers: true });
+  const worker = new Worker('joiner');
+  await worker.call('fill', { server: server.address, seed, instruments });
+  const operation = participant === 'tickbus' ? 'joinByTickbus' : 'joinByHgetall';
+  return {
+    async run() {
+      const { ms, cpuUs } = await worker.call(operation, { server: server.address, instruments });
+      return { ms, joiner_us: cpuUs / instruments };
+    },
+    async [Symbol.asyncDispose]() {
+      await worker[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}

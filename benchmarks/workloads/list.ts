@@ -1,0 +1,10 @@
+// Every workload, in the order in which it is measured and shown.
+
+import { BURSTS } from './bursts.ts';
+import { THROUGHPUT } from './end-to-end.ts';
+import { LATE_JOINERS } from './late-joiner.ts';
+import { STEADY } from './latency.ts';
+import { MEMORY } from './memory.ts';
+import type { Workload } from './workload.ts';
+
+export const WORKLOADS: readonly Workload[] = [...THROUGHPUT, ...STEADY, ...BURSTS, ...LATE_JOINERS, MEMORY];

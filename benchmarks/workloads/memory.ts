@@ -1,0 +1,44 @@
+// What a subscriber's process weighs: idle, and after it was kept busy.
+
+import { Worker } from '../crew.ts';
+import { participant as participantOf } from '../participants.ts';
+import { startServer } from '../servers.ts';
+import type { Context, Running, Sample, Workload } from './workload.ts';
+
+const RATE = 5_000;
+
+export const MEMORY: Workload = {
+  name: 'memory',
+  title: 'Memory of a subscriber',
+  about: `The process of one subscriber after a garbage collection: connected and idle, then after a stretch of ${RATE.toLocaleString('en')} messages a second. "An empty process" is Node.js with the harness alone.`,
+  participants: ['tickbus', 'node-redis', 'ioredis', 'valkey-glide', 'nats', 'mqtt', 'nothing'],
+  metrics: [
+    { name: 'idle_rss', title: 'idle, resident', unit: 'MB', better: 'lower' },
+    { name: 'idle_heap', title: 'idle, heap', unit: 'MB', better: 'lower' },
+    { name: 'busy_rss', title: 'busy, resident', unit: 'MB', better: 'lower' },
+    { name: 'busy_heap', title: 'busy, heap', unit: 'MB', better: 'lower' },
+  ],
+  async open(participant, context): Promise<Running> {
+    return { run: (seconds) => weighOnce(participant, context, seconds), async [Symbol.asyncDispose]() {} };
+  },
+};
+
+/** New processes each time: what a process has once taken it seldom gives back. */
+async function weighOnce(peer: string, { seed }: Context, seconds: number): Promise<Sample> {
+  await using subscriber = new Worker(`${peer} subscriber`);
+  if (peer === 'nothing') {
+    const { rssMb, heapMb } = await subscriber.call('weigh', undefined);
+    return { idle_rss: rssMb, idle_heap: heapMb };
+  }
+  await using running = await startServer(participantOf(peer).server, { cutsSlowSubscribers: false });
+  await using publisher = new Worker(`${peer} publisher`);
+  const server = running.address;
+  await subscriber.call('openSubscriber', { peer, server, connections: 1, channel: 'price', latency: false });
+  const idle = await subscriber.call('weigh', undefined);
+  await publisher.call('openPublisher', { peer, server, seed, instruments: 1_000 });
+  await subscriber.call('begin', undefined);
+  const { published } = await publisher.call('pace', { seconds, rate: RATE });
+  await subscriber.call('finish', { expected: published });
+  const busy = await subscriber.call('weigh', undefined);
+  return { idle_rss: idle.rssMb, idle_heap: idle.heapMb, busy_rss: busy.rssMb, busy_heap: busy.heapMb };
+}

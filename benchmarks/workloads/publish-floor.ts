@@ -1,0 +1,50 @@
+// The floor of publishing: Redis' own benchmark program, one connection, pipelines as long as our windows.
+
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { cpuUsOf } from '../roles/cpu.ts';
+import { startServer } from '../servers.ts';
+import { envelopeOf, tickSource } from '../tick.ts';
+import type { Context, Running } from './workload.ts';
+
+const COUNT = 100_000;
+const PIPELINE = 1_000;
+
+export async function openPublishFloor({ seed }: Context): Promise<Running> {
+  const server = await startServer('redis', { cutsSlowSubscribers: false });
+  const message = JSON.stringify(envelopeOf('price', tickSource(seed, 1)()));
+  const { host, port } = server.address;
+  const args = [
+    '-h',
+    host,
+    '-p',
+    port,
+    '-c',
+    1,
+    '-P',
+    PIPELINE,
+    '-n',
+    COUNT,
+    '--csv',
+    'PUBLISH',
+    'price',
+    message,
+  ];
+  return {
+    async run() {
+      const before = cpuUsOf(server.pid);
+      const { stdout } = await promisify(execFile)('redis-benchmark', args.map(String));
+      const after = cpuUsOf(server.pid);
+      // The last line: the command, then requests a second, then latencies.
+      const fields =
+        stdout
+          .trim()
+          .split('\n')
+          .at(-1)
+          ?.match(/"[^"]*"$|"(?=[\d.]+")[\d.]+"/g) ?? [];
+      const rate = Number(fields[0]?.replaceAll('"', ''));
+      return { rate, ...(before && after ? { server_us: (after - before) / COUNT } : {}) };
+    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
