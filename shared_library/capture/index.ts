@@ -2,5 +2,5 @@
 
 export type { MarketEvent, QuoteEvent, TradeEvent } from './market-event.ts';
 export { type PaceClock, type PacedOptions, paced } from './paced.ts';
-export { CaptureError, type CaptureRecord, readCapture } from './read-capture.ts';
+export { CaptureError, type CaptureRecord, type ReadCaptureOptions, readCapture } from './read-capture.ts';
 export { toMarketEvents } from './to-market-events.ts';

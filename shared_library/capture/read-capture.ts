@@ -2,7 +2,7 @@
 
 import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline, type Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import { constants, createGunzip } from 'node:zlib';
 
 /** One frame of a recorded session. */
 export interface CaptureRecord {
@@ -28,20 +28,29 @@ export class CaptureError extends Error {
   }
 }
 
+export interface ReadCaptureOptions {
+  /** A session that breaks off, as one whose recording was killed, ends where it does. Default false: that is an error. */
+  readonly allowTruncated?: boolean;
+}
+
 /**
  * Streams the records of the recorded session at `path`, in order. Whether it is gzipped is told by its first bytes, not
  * by its name. Blank lines are passed over. Leaving the loop early closes the file.
  *
  * @throws CaptureError on a file that cannot be read and on the first line that is not a record.
  */
-export async function* readCapture(path: string): AsyncGenerator<CaptureRecord, void, undefined> {
+export async function* readCapture(
+  path: string,
+  { allowTruncated = false }: ReadCaptureOptions = {},
+): AsyncGenerator<CaptureRecord, void, undefined> {
   let line = 0;
   let file: FileHandle | undefined;
   try {
     file = await open(path);
-    for await (const text of lines(await textOf(file))) {
+    for await (const { text, isWhole } of lines(await textOf(file, allowTruncated))) {
       line += 1;
-      if (text.trim() !== '') yield parseRecord(text, path, line);
+      if (text.trim() === '' || (allowTruncated && !isWhole && !isJson(text))) continue;
+      yield parseRecord(text, path, line);
     }
   } catch (error) {
     if (error instanceof CaptureError) throw error;
@@ -55,24 +64,40 @@ export async function* readCapture(path: string): AsyncGenerator<CaptureRecord, 
   }
 }
 
-async function textOf(file: FileHandle): Promise<Readable> {
+async function textOf(file: FileHandle, allowTruncated: boolean): Promise<Readable> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
   const gzipped = bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
   const bytes = file.createReadStream({ start: 0, autoClose: false });
   // An error of either stream reaches the reader of the last one; the callback has nothing to add.
-  const plain = gzipped ? pipeline(bytes, createGunzip(), () => {}) : bytes;
+  const options = allowTruncated ? { finishFlush: constants.Z_SYNC_FLUSH } : {};
+  const plain = gzipped ? pipeline(bytes, createGunzip(options), () => {}) : bytes;
   return plain.setEncoding('utf8');
 }
 
 /** Splits text into lines. (`node:readline` does not pass a stream's error on to its iterator.) */
-async function* lines(text: Readable): AsyncGenerator<string, void, undefined> {
+async function* lines(text: Readable): AsyncGenerator<Line, void, undefined> {
   let rest = '';
   for await (const chunk of text) {
     const parts = (rest + chunk).split('\n');
     rest = parts.pop() ?? '';
-    yield* parts;
+    for (const part of parts) yield { text: part, isWhole: true };
   }
-  if (rest !== '') yield rest;
+  if (rest !== '') yield { text: rest, isWhole: false };
+}
+
+interface Line {
+  readonly text: string;
+  /** Whether it ends as a line does. */
+  readonly isWhole: boolean;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function parseRecord(text: string, path: string, line: number): CaptureRecord {

@@ -2,11 +2,15 @@
 
 import type { MarketEvent } from './market-event.ts';
 import type { CaptureRecord } from './read-capture.ts';
+import { readAlpacaMessage } from './venues/alpaca.ts';
 import { readBinanceFuturesFrame } from './venues/binance-futures.ts';
 import { readCoinbaseFrame } from './venues/coinbase.ts';
+import { readTickbusFrame } from './venues/tickbus.ts';
+
+type Frame = Readonly<Record<string, unknown>>;
 
 /** One reader a venue; each knows its own frames and answers undefined for all others. */
-const VENUES: readonly ((frame: Readonly<Record<string, unknown>>) => MarketEvent | undefined)[] = [
+const VENUES: readonly ((frame: Frame) => MarketEvent | undefined)[] = [
   readCoinbaseFrame,
   readBinanceFuturesFrame,
 ];
@@ -17,7 +21,11 @@ const VENUES: readonly ((frame: Readonly<Record<string, unknown>>) => MarketEven
  */
 export function toMarketEvents(record: CaptureRecord): readonly MarketEvent[] {
   const { dir, frame } = record;
-  if (dir !== 'in' || !isObject(frame)) return [];
+  if (dir !== 'in') return [];
+  if (Array.isArray(frame)) return eventsIn(frame.filter(isObject), readAlpacaMessage);
+  if (!isObject(frame)) return [];
+  const events = readTickbusFrame(frame);
+  if (events !== undefined) return events;
   for (const readFrame of VENUES) {
     const event = readFrame(frame);
     if (event !== undefined) return [event];
@@ -25,6 +33,13 @@ export function toMarketEvents(record: CaptureRecord): readonly MarketEvent[] {
   return [];
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+function eventsIn(
+  messages: readonly Frame[],
+  read: (message: Frame) => MarketEvent | undefined,
+): readonly MarketEvent[] {
+  return messages.map(read).filter((event) => event !== undefined);
+}
+
+function isObject(value: unknown): value is Frame {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

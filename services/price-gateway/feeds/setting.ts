@@ -15,3 +15,24 @@ export function webSocketUrl() {
     .trim()
     .refine((url) => /^wss?:\/\//.test(url) && URL.canParse(url), expected);
 }
+
+/** A whole number. */
+export function whole(least: number, most: number) {
+  const expected = `a whole number from ${least} to ${most}`;
+  return text(expected, /^\d+$/)
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, expected);
+}
+
+/** A number above 0, or `Infinity`. */
+export function positive() {
+  const expected = 'a number above 0';
+  return text(expected)
+    .transform(Number)
+    .refine((value) => value > 0, expected);
+}
+
+/** A setting that is `true` or `false`. */
+export function flag() {
+  return z.enum(['true', 'false'], 'true or false').transform((value) => value === 'true');
+}

@@ -93,6 +93,25 @@ it('says where a gzipped session breaks off', async () => {
   expect((await failureOf(path)).message).toMatch(/broken\.gz could not be read.*: unexpected end of file$/);
 });
 
+it('reads a session that breaks off up to there, wherever that is, when it is told to', async () => {
+  // Two parts, as a recorder writes them.
+  const [first, second] = [gzipSync(TEXT), gzipSync(TEXT.repeat(50))];
+  const whole = Buffer.concat([first, second]);
+  for (const length of [first.length, first.length + 3, first.length + 30, whole.length - 8, whole.length]) {
+    const path = await file(`cut-${length}.gz`, whole.subarray(0, length));
+    const records: CaptureRecord[] = [];
+    for await (const record of readCapture(path, { allowTruncated: true })) records.push(record);
+    const least = length >= whole.length - 8 ? 3 * 51 : 3;
+    expect(records.length).toBeGreaterThanOrEqual(least);
+    expect(records).toEqual(Array.from({ length: records.length }, (_, index) => RECORDS[index % 3]));
+  }
+  const plain = await file('cut.jsonl', TEXT.slice(0, -4));
+  await expect(readAll(plain)).rejects.toThrow('is not valid JSON');
+  const records: CaptureRecord[] = [];
+  for await (const record of readCapture(plain, { allowTruncated: true })) records.push(record);
+  expect(records).toEqual(RECORDS.slice(0, 2));
+});
+
 it('closes the file when the reader stops early', async ({ skip }) => {
   const open = '/proc/self/fd';
   skip(!existsSync(open), 'This system does not list the open files of a process.');

@@ -85,6 +85,36 @@ describe('a Binance futures frame', () => {
   });
 });
 
+describe('an Alpaca frame', () => {
+  const timestamp = Date.UTC(2026, 0, 2, 15, 30, 0, 208);
+  const time = '2026-01-02T15:30:00.208999999Z';
+
+  it('holds several trades and quotes, in order, between other messages', () => {
+    const frame = [
+      { T: 'success', msg: 'connected' },
+      { T: 't', i: 1, S: 'AAPL', x: 'V', p: 100.25, s: 10, t: time, c: ['@'], z: 'C' },
+      { T: 'q', S: 'MSFT', bx: 'V', bp: 400, bs: 2, ax: 'V', ap: 401, as: 3, t: time, c: ['R'], z: 'C' },
+      { T: 'b', S: 'AAPL', o: 1 },
+      null,
+      { T: 't', S: 'AAPL', p: 'n/a', s: 10, t: time },
+      { T: 't', S: 'AAPL', p: 1, s: 10 },
+    ];
+    expect(eventsOf(frame)).toEqual([
+      { kind: 'trade', symbol: 'AAPL', price: 100.25, size: 10, timestamp },
+      { kind: 'quote', symbol: 'MSFT', bid: 400, bid_size: 2, ask: 401, ask_size: 3, timestamp },
+    ]);
+  });
+});
+
+it('a frame of market events is what it says, without what is broken', () => {
+  const trade = { kind: 'trade', symbol: 'A', price: 1, size: 2, timestamp: 3 };
+  const quote = { kind: 'quote', symbol: 'B', bid: 1, bid_size: 2, ask: 3, ask_size: 4, timestamp: 5 };
+  expect(eventsOf({ events: [trade, null, { ...trade, price: '1e999' }, { kind: 'bar' }, quote] })).toEqual([
+    trade,
+    quote,
+  ]);
+});
+
 it.each([
   ['a frame to the venue', MATCH, 'out'],
   ['another Coinbase frame', { ...MATCH, type: 'l2update' }, 'in'],

@@ -1,0 +1,251 @@
+// The WebSocket feed with mappings: the example for Coinbase on a recorded session, and mappings that fail.
+
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { type MarketEvent, readCapture, toMarketEvents } from '@tickbus/capture';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { loadMapping } from '../../feeds/mapping-module.ts';
+import { createWebSocketFeed, type WebSocketFeedOptions, websocket } from '../../feeds/websocket.ts';
+import type { Item, Mapping } from '../../mapping.ts';
+import { AT, trade } from '../parts.ts';
+import { coinbase } from '../replay/coinbase.ts';
+import { ReplayServer, type VenueProtocol } from '../replay/replay-server.ts';
+import { COINBASE, MISSING } from '../replay/sessions.ts';
+import { Watched } from './watched.ts';
+
+const EXAMPLE = fileURLToPath(new URL('../../../../examples/coinbase-mapping.mjs', import.meta.url));
+const PRODUCTS = ['BAND-BTC', 'BAND-GBP', 'CRV-EUR', 'DASH-BTC', 'NMR-EUR', 'NU-GBP', 'SKL-BTC', 'SKL-GBP'];
+
+const cleanUps: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+async function startServer(protocol: VenueProtocol): Promise<ReplayServer> {
+  const server = await ReplayServer.start(protocol);
+  cleanUps.push(() => server.close());
+  return server;
+}
+
+function watch(options: WebSocketFeedOptions, symbols: readonly string[]): Watched {
+  const watched = new Watched(createWebSocketFeed(options), symbols);
+  cleanUps.push(() => watched.feed.close());
+  return watched;
+}
+
+describe('with the example mapping for Coinbase', () => {
+  async function connect(symbols: readonly string[]) {
+    const server = await startServer(coinbase(PRODUCTS));
+    const watched = watch({ url: server.url, mapping: await loadMapping(EXAMPLE) }, symbols);
+    return { server, watched };
+  }
+
+  it('tells every trade and quote of a recorded session', async ({ skip }) => {
+    skip(MISSING !== undefined, MISSING);
+    const wanted = PRODUCTS.slice(0, 6);
+    const expected: MarketEvent[] = [];
+    for await (const record of readCapture(COINBASE))
+      expected.push(...toMarketEvents(record).filter(({ symbol }) => wanted.includes(symbol)));
+    const { server, watched } = await connect(wanted);
+    await watched.subscribed.until((symbols) => symbols.length === wanted.length);
+    await server.play(COINBASE);
+    await vi.waitFor(() => expect(watched.events.all.length).toBe(expected.length), 10_000);
+    expect(expected.length).toBeGreaterThan(50);
+    expect(watched.events.all).toEqual(expected);
+    expect(watched.invalid.all).toEqual([]);
+    expect(watched.feed.venue).toBe('coinbase');
+  });
+
+  it('tells an unknown instrument as refused, and goes on with the others', async () => {
+    const { watched } = await connect(['BAND-GBP', 'NO-SUCH', 'SKL-BTC']);
+    await watched.subscribed.until((symbols) => symbols.length === 2);
+    expect(watched.refusals.all).toEqual([
+      {
+        symbol: 'NO-SUCH',
+        code: undefined,
+        isUnknown: true,
+        reason: 'Coinbase: NO-SUCH is not a valid product.',
+      },
+    ]);
+    expect(watched.states.all.at(-1)).toEqual({ type: 'live' });
+  });
+
+  it('changes the instruments on the same connection', async () => {
+    const { server, watched } = await connect(['BAND-GBP', 'SKL-BTC']);
+    await watched.subscribed.until((symbols) => symbols.length === 2);
+    watched.feed.setSymbols(['SKL-BTC', 'NU-GBP']);
+    await watched.subscribed.until((symbols) => symbols.includes('NU-GBP'));
+    expect(server.subscribed).toEqual([
+      'matches:NU-GBP',
+      'matches:SKL-BTC',
+      'ticker:NU-GBP',
+      'ticker:SKL-BTC',
+    ]);
+    expect(server.accepted).toBe(1);
+  });
+});
+
+/** A venue that takes any message and says what the test says. */
+const ANY: VenueProtocol = { answer: () => [], topicOf: () => undefined };
+
+/** A mapping whose frames are items as they are. */
+const PLAIN: Mapping = {
+  read: (frame) => frame as Item[],
+  subscribe: (symbols) => ({ subscribe: symbols }),
+  unsubscribe: (symbols) => [{ unsubscribe: symbols }, 'bye'],
+};
+
+describe('with other mappings', () => {
+  async function live(mapping: Mapping, options: Partial<WebSocketFeedOptions> = {}) {
+    const server = await startServer(ANY);
+    const watched = watch({ url: server.url, mapping, ...options }, ['AAPL']);
+    await watched.state('live');
+    return { server, watched };
+  }
+
+  it('passes over what it cannot read and counts it, and tells nothing that is not wanted', async () => {
+    const { server, watched } = await live({
+      ...PLAIN,
+      read(frame) {
+        if (frame === 'fail') throw new Error('no such field');
+        return frame as Item[];
+      },
+    });
+    for (const text of ['"fail"', 'not json', '[{"kind":"bar"}]', '[null]', '{}']) server.say(text);
+    server.say(JSON.stringify([trade(1, 'MSFT'), trade(2)]));
+    server.say('[]');
+    await watched.events.until(() => true);
+    expect(watched.events.all).toEqual([trade(2)]);
+    expect(watched.invalid.all).toEqual([
+      'The mapping cannot read a frame: no such field',
+      'A frame is not JSON: not json',
+      'The mapping cannot read a frame: {"kind":"bar"} is no item.',
+      expect.stringContaining('The mapping cannot read a frame: '),
+      'The mapping cannot read a frame: {} is no item.',
+    ]);
+    expect(watched.states.all).toHaveLength(2);
+  });
+
+  it('sends what opens, subscribes and unsubscribes, and tells it raw', async () => {
+    const { server, watched } = await live({ ...PLAIN, open: () => ({ login: 'me' }) });
+    watched.feed.setSymbols(['MSFT']);
+    await server.received.until((message) => JSON.stringify(message) === '{"subscribe":["MSFT"]}');
+    expect(watched.raw.all.map(({ dir, json }) => [dir, json])).toEqual([
+      ['out', '{"login":"me"}'],
+      ['out', '{"subscribe":["AAPL"]}'],
+      ['out', '{"unsubscribe":["AAPL"]}'],
+      ['out', '"bye"'],
+      ['out', '{"subscribe":["MSFT"]}'],
+    ]);
+    expect(watched.subscribed.all).toEqual([['AAPL'], ['MSFT']]);
+  });
+
+  it('makes the connection anew after an error that the mapping tells, unless it says that this is no use', async () => {
+    const { server, watched } = await live(PLAIN);
+    server.say(JSON.stringify({ kind: 'error', code: 'E1', reason: 'Too slow.' }));
+    await watched.state('live', 2);
+    server.say(JSON.stringify({ kind: 'error', reason: 'No such key.', retryable: false }));
+    await watched.states.until((state) => state.type === 'down' && !state.retryable);
+    expect(watched.states.all.filter(({ type }) => type === 'down')).toEqual([
+      { type: 'down', code: 'E1', reason: 'Too slow.', retryable: true },
+      { type: 'down', code: undefined, reason: 'No such key.', retryable: false },
+    ]);
+    await vi.waitFor(() => expect(server.connections).toBe(0), 10_000);
+  });
+
+  it.each([
+    ['open', () => ({ ...PLAIN, open: fail })],
+    ['subscribe', () => ({ ...PLAIN, subscribe: fail })],
+  ] as const)('is down for good when the %s of the mapping throws', async (name, mapping) => {
+    const server = await startServer(ANY);
+    const watched = watch({ url: server.url, mapping: mapping() }, ['AAPL']);
+    expect(await watched.state('down')).toEqual({
+      type: 'down',
+      code: undefined,
+      reason: `The ${name} of the mapping failed: oops. Mend it, then start the gateway again.`,
+      retryable: false,
+    });
+    expect(server.accepted).toBe(1);
+  });
+
+  it('comes back after a drop and a close, and says which', async () => {
+    const { server, watched } = await live(PLAIN);
+    server.disconnect(1008, 'go away');
+    await watched.state('live', 2);
+    server.drop();
+    await watched.state('live', 5);
+    expect(watched.states.all.filter(({ type }) => type === 'down')).toMatchObject([
+      { code: 1008, reason: 'The server closed the connection (1008, go away).', retryable: true },
+      { code: 1006, retryable: true },
+    ]);
+  });
+
+  it('notices a server that answers no ping, whichever way it pings', async () => {
+    const { server, watched } = await live(PLAIN, { pingMs: 30 });
+    server.freeze();
+    expect((await watched.state('down')).reason).toBe('The server has not answered a ping within 30 ms.');
+    const own = await live({ ...PLAIN, ping: () => 'ping' }, { pingMs: 30 });
+    expect((await own.watched.state('down')).reason).toContain('has not answered a ping');
+    expect(own.watched.raw.all.map(({ json }) => json)).toContain('"ping"');
+  });
+
+  it.each([
+    [401, false],
+    [503, true],
+  ])('tells that the handshake was answered with %i', async (status, retryable) => {
+    const http = createServer().on('upgrade', (_request, socket) =>
+      socket.end(`HTTP/1.1 ${status} No\r\nContent-Length: 0\r\n\r\n`),
+    );
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    cleanUps.push(() => new Promise((resolve) => http.close(resolve)));
+    const watched = watch({ url: `ws://127.0.0.1:${(http.address() as AddressInfo).port}`, mapping: PLAIN }, [
+      'AAPL',
+    ]);
+    expect(await watched.state('down')).toMatchObject({ code: status, retryable });
+    await watched.feed.close();
+  });
+
+  it('tells that nobody is there', async () => {
+    const watched = watch({ url: 'ws://127.0.0.1:1', mapping: PLAIN }, ['AAPL']);
+    expect((await watched.state('down')).reason).toMatch(/^The connection failed: .*ECONNREFUSED/);
+  });
+
+  it('says nothing once it is being closed', async () => {
+    const { server, watched } = await live(PLAIN);
+    const closed = watched.feed.close();
+    server.say(JSON.stringify(trade(1)));
+    await closed;
+    expect(watched.events.all).toEqual([]);
+    expect(watched.states.all.at(-1)).toEqual({ type: 'stopped' });
+    await vi.waitFor(() => expect(server.connections).toBe(0), 10_000);
+  });
+});
+
+function fail(): never {
+  throw new Error('oops');
+}
+
+it.each([
+  ['no-such.mjs', /^The mapping no-such\.mjs could not be loaded: /],
+  [fileURLToPath(new URL('../parts.ts', import.meta.url)), /must export a function read\(frame\)\.$/],
+])('says what is wrong with the mapping %s', async (WEBSOCKET_MAPPING, message) => {
+  const made = websocket.create({
+    WEBSOCKET_URL: 'ws://127.0.0.1:1',
+    WEBSOCKET_MAPPING,
+    WEBSOCKET_PING_MS: 0,
+  });
+  await expect(made).rejects.toThrow(message);
+});
+
+it('leaves the numbers as the mapping gives them', async () => {
+  const server = await startServer(ANY);
+  const watched = watch({ url: server.url, mapping: PLAIN }, ['*']);
+  await watched.state('live');
+  server.say(JSON.stringify({ kind: 'trade', symbol: 'X', price: 'n/a', size: null, timestamp: AT }));
+  await watched.events.until(() => true);
+  expect(watched.events.all).toEqual([
+    { kind: 'trade', symbol: 'X', price: 'n/a', size: null, timestamp: AT },
+  ]);
+});

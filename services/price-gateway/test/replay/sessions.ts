@@ -1,0 +1,15 @@
+// Where the recorded sessions are, which are not part of the repository.
+
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const FOLDER = fileURLToPath(new URL('../../../../../shared/data/', import.meta.url));
+
+export const COINBASE = `${FOLDER}coinbase-2021-04-17.jsonl.gz`;
+export const BINANCE = `${FOLDER}binance-futures-2021-07-22.jsonl.gz`;
+const BINANCE_MARKETS = `${FOLDER}binance-futures-2021-07-22.exchangeInfo.json.gz`;
+
+/** Why a test is skipped; undefined where the sessions are. */
+export const MISSING = [COINBASE, BINANCE, BINANCE_MARKETS].every(existsSync)
+  ? undefined
+  : `The recorded sessions are not in ${FOLDER}: they are not part of the repository.`;
