@@ -6,7 +6,7 @@ const schemas = `${library}schemas/`;
 const engine = `${library}engine/`;
 const adapters = `${library}adapters/`;
 const redisAdapter = `${adapters}redis/`;
-const facades = `${library}(publisher|subscriber|connection|admin|testing|index)\\.ts$`;
+const facades = `${library}(publisher|subscriber|lease|connection|admin|testing|index)\\.ts$`;
 const tests = '/test/';
 
 /** @type {import('dependency-cruiser').IConfiguration} */

@@ -16,10 +16,19 @@ export {
 export type { Unsubscribe } from './core/emitter.ts';
 export { type Envelope, MAX_DEPTH, MAX_MESSAGE_BYTES } from './core/envelope.ts';
 export type { Message, MessageOf } from './core/message.ts';
-export type { Clock, Connection, Logger } from './core/ports.ts';
+export type { Clock, Connection, Fence, FenceToken, Logger } from './core/ports.ts';
 export type { Position } from './core/sequence.ts';
 export type { ChannelStatus, Gap, GapCause, LinkStatus, Slow, SubscriberStatus } from './core/status.ts';
 export { type ErrorCode, TickbusError } from './errors.ts';
+export {
+  type LeaseEvents,
+  type LeaseGained,
+  type LeaseLost,
+  type LeaseState,
+  type LeaseTimes,
+  RedisLease,
+  type RedisLeaseOptions,
+} from './lease.ts';
 export {
   type Published,
   type PublishOptions,

@@ -2,7 +2,7 @@
 
 import { systemClock } from './adapters/system-clock.ts';
 import { type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
-import type { Clock, Connection } from './core/ports.ts';
+import type { Clock, Connection, Fence } from './core/ports.ts';
 import { Publisher } from './engine/publisher.ts';
 
 export type { Published, PublishOptions } from './engine/publisher.ts';
@@ -14,6 +14,8 @@ export type RedisPublisherOptions = ConnectionOptions & {
   deadlineMs?: number | undefined;
   /** The most bytes of messages that may wait for their turn on one channel. Default 32 MiB. */
   maxPendingBytes?: number | undefined;
+  /** The lease of a channel (`RedisLease`): only while it is held is anything published there. Default: none. */
+  lease?: Fence | undefined;
   /** The time, for tests. Default: the system's. */
   clock?: Clock | undefined;
 };
@@ -31,12 +33,13 @@ export class RedisPublisher extends Publisher {
 
   /** @throws TickbusError `TICKBUS_INVALID_OPTION` for options, or an environment, that cannot be used */
   constructor(options: RedisPublisherOptions = {}) {
-    const { sender, clock, deadlineMs, maxPendingBytes } = options;
+    const { sender, clock, lease, deadlineMs, maxPendingBytes } = options;
     const { connection, isOwned } = connectionFrom(options);
     super({
       transport: connection.publishing,
       clock: clock ?? systemClock,
       sender: sender ?? defaultSender(),
+      ...(lease === undefined ? {} : { lease }),
       ...(deadlineMs === undefined ? {} : { deadlineMs }),
       ...(maxPendingBytes === undefined ? {} : { maxPendingBytes }),
     });

@@ -5,6 +5,7 @@ import type {
   ChannelState,
   Clock,
   FenceToken,
+  LeaseAttempt,
   Outgoing,
   PublishedBefore,
   Receipt,
@@ -19,14 +20,16 @@ interface Kept {
   readonly frame: Uint8Array;
 }
 
+/** `nobody` while the server waits for a holder that it may have forgotten. */
 interface Lease {
-  readonly token: FenceToken;
+  readonly token: FenceToken | 'nobody';
   expiresAt: number;
 }
 
 /** What Redis would hold of one channel. */
 interface ServerChannel {
   head: Position;
+  /** The last one given; 0 where nothing is known of any. */
   token: FenceToken;
   lease: Lease | undefined;
   readonly last: Map<string, Kept>;
@@ -104,14 +107,20 @@ export class MemoryServer {
     return { position: head, entries, at: this.#clock.now() };
   }
 
-  acquire(name: string, ttlMs: number): FenceToken | undefined {
+  acquire(name: string, ttlMs: number): LeaseAttempt {
     const channel = this.#channel(name);
-    if (this.#heldLease(channel) !== undefined) return undefined;
-    const now = this.#clock.now();
-    channel.token = Math.max(channel.token + 1, now);
+    const held = this.#heldLease(channel);
+    const expiresAt = this.#clock.monotonic() + ttlMs;
+    if (held !== undefined) {
+      const state = held.token === 'nobody' ? 'holding_off' : 'taken';
+      return { state, leftMs: held.expiresAt - this.#clock.monotonic() };
+    }
+    const isSure = channel.token !== 0;
+    channel.token = Math.max(channel.token + 1, this.#clock.now());
+    channel.lease = { token: isSure ? channel.token : 'nobody', expiresAt };
+    if (!isSure) return { state: 'holding_off', leftMs: ttlMs };
     channel.head = { epoch: this.#newEpoch(), seq: 0 };
-    channel.lease = { token: channel.token, expiresAt: this.#clock.monotonic() + ttlMs };
-    return channel.token;
+    return { state: 'held', token: channel.token };
   }
 
   renew(name: string, token: FenceToken, ttlMs: number): boolean {

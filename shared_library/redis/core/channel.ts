@@ -111,6 +111,17 @@ export function defineChannel<
   return Object.freeze(new DefinedChannel<M, D>(name, options));
 }
 
+/**
+ * What the lease of a job is called on the server: it shares no name with a channel.
+ *
+ * @throws TickbusError `TICKBUS_INVALID_OPTION` when the name is unusable
+ */
+export function jobSpec(name: string): ChannelSpec {
+  if (isUsableName(name)) return Object.freeze({ name: `job:${name}`, kind: 'plain', history: 0 });
+  const text = `The job "${printable(String(name))}" has no usable name. ${NAME_ADVICE}`;
+  throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'name' });
+}
+
 const MAX_HISTORY = 100_000;
 
 class DefinedChannel<M extends MessageSchemas, D extends string> implements Channel<M, D> {
@@ -152,12 +163,15 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
   }
 }
 
+const NAME_ADVICE = 'Use 1 to 128 characters without blanks, braces or control characters.';
+
+function isUsableName(name: string): boolean {
+  return typeof name === 'string' && /^[^\s{}\p{Cc}\p{Cs}]{1,128}$/u.test(name);
+}
+
 function checkedName(name: string): string {
-  if (typeof name === 'string' && /^[^\s{}\p{Cc}\p{Cs}]{1,128}$/u.test(name)) return name;
-  throw invalid(
-    String(name),
-    'has no usable name. Use 1 to 128 characters without blanks, braces or control characters.',
-  );
+  if (isUsableName(name)) return name;
+  throw invalid(String(name), `has no usable name. ${NAME_ADVICE}`);
 }
 
 const KINDS: readonly ChannelKind[] = ['state', 'event', 'command', 'plain'];

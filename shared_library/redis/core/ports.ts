@@ -78,14 +78,33 @@ export interface ChannelState {
 /** Proof of holding a lease; grows with every acquisition. */
 export type FenceToken = number;
 
+/** What became of an attempt to take a lease. */
+export type LeaseAttempt =
+  | { readonly state: 'held'; readonly token: FenceToken }
+  /** Another's, for so long yet unless it is renewed or released. */
+  | { readonly state: 'taken'; readonly leftMs: number }
+  /** Nobody's for so long: the server may have forgotten a holder, who has given up by then. */
+  | { readonly state: 'holding_off'; readonly leftMs: number };
+
 /** The right to be the only one to publish on a channel. Times in milliseconds. */
 export interface LeaseOperations {
-  /** The token, or undefined while another holds the lease. A new lease begins a new epoch of the channel. */
-  acquire(ttlMs: number): Promise<FenceToken | undefined>;
+  /**
+   * A new lease begins a new epoch of the channel. A server that cannot be sure to remember the last holder (its memory is empty, it was
+   * started anew, or the lease vanished before its time) gives it to nobody for one TTL, counted from the first attempt.
+   */
+  acquire(ttlMs: number): Promise<LeaseAttempt>;
   /** False when the lease is no longer the caller's. */
   renew(token: FenceToken, ttlMs: number): Promise<boolean>;
-  /** False when the lease was no longer the caller's. */
+  /** Lets the next one in at once. False when the lease was no longer the caller's. */
   release(token: FenceToken): Promise<boolean>;
+}
+
+/** The right to publish on a channel, as a publisher asks for it with each message. */
+export interface Fence {
+  /** The channel whose lease it is; undefined for the lease of a job. */
+  readonly channel: ChannelSpec | undefined;
+  /** undefined while the lease is not held. */
+  readonly token: FenceToken | undefined;
 }
 
 /** All the time the engine knows. */

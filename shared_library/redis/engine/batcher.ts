@@ -1,7 +1,7 @@
 // Turns single publishes of one channel into batches: one call in flight, what arrives meanwhile goes in the next.
 
 import type { ChannelSpec } from '../core/channel.ts';
-import type { Clock, Outgoing, Receipt, Transport } from '../core/ports.ts';
+import type { Clock, Fence, FenceToken, Outgoing, Receipt, Transport } from '../core/ports.ts';
 import type { Position } from '../core/sequence.ts';
 import { TickbusError } from '../errors.ts';
 
@@ -21,6 +21,8 @@ export interface BatcherOptions {
   readonly channel: ChannelSpec;
   readonly transport: Transport;
   readonly clock: Clock;
+  /** What is added while it is not held, or waits while it is lost, is refused. */
+  readonly lease?: Fence | undefined;
   /** Milliseconds from `add` after which what is in flight is given up as unknown, and what waits behind it as not sent. */
   readonly deadlineMs: number;
   /** The most UTF-16 units that may wait. */
@@ -29,6 +31,7 @@ export interface BatcherOptions {
 
 interface Waiting {
   readonly message: Outgoing;
+  readonly fence: FenceToken | undefined;
   /** By the monotonic clock. */
   readonly since: number;
   resolve(published: Published): void;
@@ -54,12 +57,19 @@ export class Batcher {
     this.#options = options;
   }
 
-  add(message: Outgoing): Promise<Published> {
+  /** The token under which a message is published that is accepted now. */
+  get fence(): FenceToken | undefined {
+    return this.#options.lease?.token;
+  }
+
+  /** @param fence the token that was held when the message was accepted */
+  add(message: Outgoing, fence?: FenceToken): Promise<Published> {
+    if (!this.#isHeld(fence)) return Promise.reject(this.#fenced());
     if (this.#state === 'stalled') return Promise.reject(this.#notSent());
     if (this.#waitingSize + message.json.length > this.#options.maxPending)
       return Promise.reject(this.#full());
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ message, since: this.#options.clock.monotonic(), resolve, reject });
+      this.#waiting.push({ message, fence, since: this.#options.clock.monotonic(), resolve, reject });
       this.#waitingSize += message.json.length;
       if (this.#state === 'idle') {
         this.#state = 'collecting';
@@ -69,6 +79,7 @@ export class Batcher {
   }
 
   #send(): void {
+    this.#refuseFenced();
     const batch = this.#nextBatch();
     const [oldest] = batch;
     if (oldest === undefined) {
@@ -83,6 +94,7 @@ export class Batcher {
       .publish(
         channel,
         batch.map((waiting) => waiting.message),
+        oldest.fence,
       )
       .then(
         (receipt) => settle(batch, receipt),
@@ -92,6 +104,21 @@ export class Batcher {
         cancelDeadline();
         this.#send();
       });
+  }
+
+  #isHeld(fence: FenceToken | undefined): boolean {
+    const { lease } = this.#options;
+    return lease === undefined || (fence !== undefined && fence === lease.token);
+  }
+
+  /** What was accepted under a lease that has been lost meanwhile. All that is left was accepted under the one that is held. */
+  #refuseFenced(): void {
+    if (this.#options.lease === undefined) return;
+    const refused = this.#waiting.filter(({ fence }) => !this.#isHeld(fence));
+    if (refused.length === 0) return;
+    this.#waiting = this.#waiting.filter(({ fence }) => this.#isHeld(fence));
+    for (const { message } of refused) this.#waitingSize -= message.json.length;
+    rejectAll(refused, this.#fenced());
   }
 
   #nextBatch(): Waiting[] {
@@ -125,6 +152,11 @@ export class Batcher {
     const { channel, deadlineMs } = this.#options;
     const text = `Publishing on ${channel.name} was not sent: the server has not answered an earlier call within ${deadlineMs} ms.`;
     return new TickbusError('TICKBUS_NOT_SENT', text);
+  }
+
+  #fenced(): TickbusError {
+    const text = `Nothing was published on ${this.#options.channel.name}: its lease is not held, or was lost while the message waited.`;
+    return new TickbusError('TICKBUS_FENCED', text);
   }
 
   #full(): TickbusError {

@@ -3,7 +3,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Channel, DefaultType, MessageType, PayloadInput } from '../core/channel.ts';
 import { type Envelope, encodeEnvelope } from '../core/envelope.ts';
-import type { Clock, Once, Outgoing, Transport } from '../core/ports.ts';
+import type { Clock, Fence, Once, Outgoing, Transport } from '../core/ports.ts';
 import { keyOfPayload, schemaOf, validatePayload } from '../core/validate.ts';
 import { TickbusError } from '../errors.ts';
 import { Batcher, type Published } from './batcher.ts';
@@ -34,6 +34,8 @@ export interface PublisherSettings {
   readonly deadlineMs?: number;
   /** The most bytes of messages that may wait for their turn on one channel. Default 32 MiB. */
   readonly maxPendingBytes?: number;
+  /** Without it, or while it is not held, nothing is published on its channel. */
+  readonly lease?: Fence;
 }
 
 const DEFAULT_DEADLINE_MS = 2_000;
@@ -50,6 +52,10 @@ export class Publisher implements AsyncDisposable {
   constructor(settings: PublisherSettings) {
     checkAbove(0, settings.deadlineMs, 'deadlineMs', 'milliseconds');
     checkAbove(0, settings.maxPendingBytes, 'maxPendingBytes', 'bytes');
+    if (settings.lease !== undefined && settings.lease.channel === undefined) {
+      const text = 'The lease is of a job and not of a channel. Make it with `channel`, or leave it out.';
+      throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'lease' });
+    }
     this.#settings = settings;
   }
 
@@ -72,6 +78,9 @@ export class Publisher implements AsyncDisposable {
    * - It rejects with `TICKBUS_OUTCOME_UNKNOWN`: it was sent, and whether it was published cannot be known. A command can be
    *   published again with `{ id: error.messageId }`: it is published once, and the answer says what became of it.
    *
+   * On the channel of the publisher's `lease` a message is published under the token that was held when this was called, or rejects
+   * with `TICKBUS_FENCED`.
+   *
    * Messages of one publisher on one channel are published in the order of the calls. Nothing is kept for later while the
    * link is down: the call rejects at once with `TICKBUS_NOT_CONNECTED`.
    *
@@ -85,10 +94,12 @@ export class Publisher implements AsyncDisposable {
   ): Promise<Published> {
     this.#assertOpen();
     const message = this.#outgoing(channel, data, options);
+    const batcher = this.#batcher(channel);
+    const fence = batcher.fence;
     this.#pending++;
     try {
       await this.#connectOnce();
-      return await this.#batcher(channel).add(message);
+      return await batcher.add(message, fence);
     } catch (error) {
       throw withMessageId(error, message);
     } finally {
@@ -143,9 +154,10 @@ export class Publisher implements AsyncDisposable {
   #batcher(channel: Channel): Batcher {
     let batcher = this.#batchers.get(channel.name);
     if (batcher === undefined) {
-      const { transport, clock, deadlineMs, maxPendingBytes } = this.#settings;
+      const { transport, clock, lease, deadlineMs, maxPendingBytes } = this.#settings;
       batcher = new Batcher({
         channel,
+        lease: lease?.channel?.name === channel.name ? lease : undefined,
         transport,
         clock,
         deadlineMs: deadlineMs ?? DEFAULT_DEADLINE_MS,

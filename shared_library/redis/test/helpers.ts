@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { ManualClock } from '../adapters/manual-clock.ts';
 import type { MemoryConnection as Links } from '../adapters/memory.ts';
 import { MemoryServer } from '../adapters/memory-server.ts';
-import { defineChannel } from '../core/channel.ts';
+import { type Channel, defineChannel } from '../core/channel.ts';
 import type { Envelope } from '../core/envelope.ts';
 import type {
   ChannelState,
@@ -257,6 +257,14 @@ export class Bench {
   /** Publishes one `note` after the other, each in a call of its own. */
   async notes(channel: typeof FILLS | typeof ALERTS | typeof COMMANDS | typeof CHAT, ...numbers: number[]) {
     for (const n of numbers) await this.publisher.publish(channel, { n }, { type: 'note' });
+  }
+
+  /** Somebody takes the lease of a channel, past the time that the server makes them wait at first, and gives it back. */
+  async passLease({ name }: Channel): Promise<void> {
+    for (let attempt = this.server.acquire(name, 1); ; attempt = this.server.acquire(name, 1)) {
+      if (attempt.state === 'held') return void this.server.release(name, attempt.token);
+      await this.clock.advance(attempt.leftMs);
+    }
   }
 
   async price(symbol: string, price: number): Promise<void> {

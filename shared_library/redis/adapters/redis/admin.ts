@@ -134,7 +134,11 @@ export class RedisInspector {
       position: epoch && seq ? { epoch: Number(epoch), seq: Number(seq) } : undefined,
       keys,
       history: entries,
-      lease: token === null ? undefined : { token: Number(token), expiresInMs: Math.max(0, ttl) },
+      // `nobody` while the server waits for a holder that it may have forgotten.
+      lease:
+        token === null || token === 'nobody'
+          ? undefined
+          : { token: Number(token), expiresInMs: Math.max(0, ttl) },
     };
   }
 

@@ -79,7 +79,7 @@ for i = 1, count do
     local reply = redis.pcall('PUBLISH', channel, message)
     if type(reply) == 'table' then
       redis.call('HINCRBY', KEYS[1], 'seq', -step)
-      if is_new then redis.call('DEL', KEYS[1]) end
+      if is_new then redis.call('HDEL', KEYS[1], 'epoch', 'seq') end
       refuse(reply)
     end
     receivers = reply
@@ -120,30 +120,64 @@ end
 return result
 `;
 
+/** Milliseconds by which a lease may end before the time it was given until, as the server rounds. */
+const EARLY_MS = 10;
+
 /**
- * Takes the lease if it is free. KEYS head, lease. ARGV TTL in ms. Returns the token, or nil. The token and the channel's
+ * Takes the lease if it is free, and was never anybody's that may not know it yet.
+ *
+ * KEYS head, lease. ARGV TTL in ms. Returns { 'held', token } | { 'taken' or 'holding_off', ms left }. The token and the channel's
  * new epoch grow with every acquisition, even when the head was forgotten, because they are never below the time.
+ *
+ * The head remembers who gave the last lease (`run`, the server's run_id; unknown to a user who may not use INFO) and how long it
+ * lasts (`until`; 0 once it was released). Where there is no token, another run_id, or a lease that ended before its time, the
+ * memory has a hole: then the lease is `nobody`'s for one TTL, so that whoever held it has given up by his own clock. A lease
+ * that would last longer than it was given for shows a clock that was set back; it is cut to its TTL.
  */
-export const ACQUIRE = `
-if redis.call('EXISTS', KEYS[2]) == 1 then return nil end
-local time = redis.call('TIME')
+export const ACQUIRE = `${TRY}
+local ttl = tonumber(ARGV[1])
+local time = try('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local head = redis.call('HMGET', KEYS[1], 'epoch', 'token')
-local epoch = string.format('%.0f', math.max(tonumber(head[1] or 0) + 1, now))
-local token = string.format('%.0f', math.max(tonumber(head[2] or 0) + 1, now))
-redis.call('SET', KEYS[2], token, 'PX', ARGV[1])
-redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', '0', 'token', token)
-return token
+local text = function(number) return string.format('%.0f', number) end
+local holder = try('GET', KEYS[2])
+local head = try('HMGET', KEYS[1], 'epoch', 'token', 'run', 'until', 'ttl')
+local longest = math.max(ttl, tonumber(head[5] or 0))
+if holder then
+  local left = redis.call('PTTL', KEYS[2])
+  if left < 0 or left > longest then
+    left = longest
+    try('PEXPIRE', KEYS[2], left)
+    redis.call('HSET', KEYS[1], 'until', text(now + left))
+  end
+  return { holder == 'nobody' and 'holding_off' or 'taken', text(left) }
+end
+local info = redis.pcall('INFO', 'server')
+local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or head[3] or ''
+local token = text(math.max(tonumber(head[2] or 0) + 1, now))
+local is_sure = head[2] and run == head[3] and tonumber(head[4] or 0) <= now + ${EARLY_MS}
+if not is_sure then
+  try('SET', KEYS[2], 'nobody', 'PX', longest)
+  redis.call('HSET', KEYS[1], 'token', token, 'run', run, 'until', text(now + longest), 'ttl', longest)
+  return { 'holding_off', text(longest) }
+end
+local epoch = text(math.max(tonumber(head[1] or 0) + 1, now))
+try('SET', KEYS[2], token, 'PX', ttl)
+redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', '0', 'token', token, 'until', text(now + ttl), 'ttl', ttl)
+return { 'held', token }
 `;
 
-/** Prolongs the lease if it is the caller's. KEYS lease. ARGV token, TTL in ms. Returns 1 or 0. */
-export const RENEW = `
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+/** Prolongs the lease if it is the caller's. KEYS head, lease. ARGV token, TTL in ms. Returns 1 or 0. */
+export const RENEW = `${TRY}
+if try('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+local time = redis.call('TIME')
+local ends = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2]
+try('HSET', KEYS[1], 'until', string.format('%.0f', ends), 'ttl', ARGV[2])
+return redis.call('PEXPIRE', KEYS[2], ARGV[2])
 `;
 
-/** Ends the lease if it is the caller's. KEYS lease. ARGV token. Returns 1 or 0. */
-export const RELEASE = `
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('DEL', KEYS[1])
+/** Ends the lease if it is the caller's. KEYS head, lease. ARGV token. Returns 1 or 0. */
+export const RELEASE = `${TRY}
+if try('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+try('HSET', KEYS[1], 'until', '0')
+return redis.call('DEL', KEYS[2])
 `;

@@ -4,6 +4,7 @@ import type { ChannelSpec } from '../../core/channel.ts';
 import type {
   ChannelState,
   FenceToken,
+  LeaseAttempt,
   LeaseOperations,
   Logger,
   Outgoing,
@@ -98,14 +99,12 @@ export class RedisTransport implements Transport {
   lease(channel: ChannelSpec): LeaseOperations {
     const { head, lease } = channelKeys(channel);
     return {
-      acquire: async (ttlMs) => {
-        const token = await this.#run((client) => client.acquireLease([head, lease], [String(ttlMs)]));
-        return token === null ? undefined : Number(token);
-      },
+      acquire: async (ttlMs) =>
+        attemptFrom(await this.#run((client) => client.acquireLease([head, lease], [String(ttlMs)]))),
       renew: async (token, ttlMs) =>
-        (await this.#run((client) => client.renewLease([lease], [String(token), String(ttlMs)]))) === 1,
+        (await this.#run((client) => client.renewLease([head, lease], [String(token), String(ttlMs)]))) === 1,
       release: async (token) =>
-        (await this.#run((client) => client.releaseLease([lease], [String(token)]))) === 1,
+        (await this.#run((client) => client.releaseLease([head, lease], [String(token)]))) === 1,
     };
   }
 
@@ -143,6 +142,13 @@ export class RedisTransport implements Transport {
     // It hears nothing from here on; that the server still sends for a moment does no harm.
     this.#run((client) => client.unsubscribe(name, listener, true), 'read').catch(() => {});
   }
+}
+
+function attemptFrom(reply: unknown): LeaseAttempt {
+  const [state, number] = Array.isArray(reply) ? reply.map(String) : [];
+  const value = Number(number);
+  if (state === 'held') return { state, token: value };
+  return { state: state === 'holding_off' ? state : 'taken', leftMs: value };
 }
 
 /** Anything but a receipt leaves open what was done. */

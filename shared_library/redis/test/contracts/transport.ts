@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ChannelSpec } from '../../core/channel.ts';
 import { decodeEnvelope, type Envelope, encodeEnvelope } from '../../core/envelope.ts';
-import type { Outgoing, Transport } from '../../core/ports.ts';
+import type { FenceToken, LeaseOperations, Outgoing, Transport } from '../../core/ports.ts';
 import { ORIGIN } from '../../core/sequence.ts';
 import type { LinkStatus } from '../../core/status.ts';
 
@@ -319,22 +319,73 @@ export function describeTransport(name: string, setUp: () => Promise<TransportFi
         const channel = spec('state');
         const mine = publishing.lease(channel);
         const theirs = subscribing.lease(channel);
-        const token = await mine.acquire(60_000);
+        const token = await take(mine);
         expect(token).toBeGreaterThan(0);
-        expect(await theirs.acquire(60_000)).toBeUndefined();
-        expect(await mine.renew(token ?? 0, 60_000)).toBe(true);
-        expect(await theirs.renew((token ?? 0) + 1, 60_000)).toBe(false);
-        expect(await theirs.release((token ?? 0) + 1)).toBe(false);
-        expect(await mine.release(token ?? 0)).toBe(true);
+        expect(await theirs.acquire(60_000)).toEqual({ state: 'taken', leftMs: expect.any(Number) });
+        expect(await mine.renew(token, 60_000)).toBe(true);
+        expect(await theirs.renew(token + 1, 60_000)).toBe(false);
+        expect(await theirs.release(token + 1)).toBe(false);
+        expect(await mine.release(token)).toBe(true);
+        expect(await mine.release(token)).toBe(false);
         const next = await theirs.acquire(60_000);
-        expect(next).toBeGreaterThan(token ?? 0);
-        expect(await mine.renew(token ?? 0, 60_000)).toBe(false);
+        expect(next.state === 'held' && next.token).toBeGreaterThan(token);
+        expect(await mine.renew(token, 60_000)).toBe(false);
+      });
+
+      it('ends by itself when it is not renewed, and tells how long that takes', async () => {
+        const channel = spec('state');
+        const mine = publishing.lease(channel);
+        const theirs = subscribing.lease(channel);
+        await mine.release(await take(mine));
+        const first = await mine.acquire(50);
+        const told = await theirs.acquire(50);
+        expect(told.state === 'taken' && told.leftMs).toBeLessThanOrEqual(50);
+        const next = await take(theirs);
+        expect(next).toBeGreaterThan(first.state === 'held' ? first.token : Number.POSITIVE_INFINITY);
+        await expect(publishing.publish(channel, batch(1))).rejects.toMatchObject({ code: 'TICKBUS_FENCED' });
+      });
+
+      it('lasts for its TTL from each renewal on', async () => {
+        const channel = spec('state');
+        const mine = publishing.lease(channel);
+        const token = await take(mine);
+        await mine.renew(token, 10_000);
+        const told = await subscribing.lease(channel).acquire(60_000);
+        expect(told.state === 'taken' && told.leftMs).toBeLessThanOrEqual(10_000);
+        expect(told.state === 'taken' && told.leftMs).toBeGreaterThan(0);
+      });
+
+      it('goes to nobody for one TTL where the server knows of none, and everybody waits for the same end', async () => {
+        const channel = spec('state');
+        const first = await publishing.lease(channel).acquire(60_000);
+        const second = await subscribing.lease(channel).acquire(60_000);
+        expect(first).toEqual({ state: 'holding_off', leftMs: 60_000 });
+        expect(second.state === 'holding_off' && second.leftMs).toBeLessThanOrEqual(60_000);
+        for (const fence of [undefined, 0, 1])
+          await expect(publishing.publish(channel, batch(1), fence)).rejects.toMatchObject({
+            code: 'TICKBUS_FENCED',
+          });
+      });
+
+      it('goes to nobody for one TTL after the server lost its memory, and the old holder is not renewed', async () => {
+        const channel = spec('state');
+        const mine = publishing.lease(channel);
+        const token = await take(mine);
+        await fixture.flush();
+        const theirs = subscribing.lease(channel);
+        expect(await theirs.acquire(20)).toEqual({ state: 'holding_off', leftMs: 20 });
+        expect(await mine.renew(token, 60_000)).toBe(false);
+        expect(await mine.release(token)).toBe(false);
+        await expect(publishing.publish(channel, batch(1), token)).rejects.toMatchObject({
+          code: 'TICKBUS_FENCED',
+        });
+        expect(await take(theirs)).toBeGreaterThan(token);
       });
 
       it('fences: all of a batch is refused without the token, and nothing of it is seen or counted', async () => {
         const channel = spec('state');
         const { frames } = await listen(subscribing, channel);
-        const token = (await publishing.lease(channel).acquire(60_000)) ?? 0;
+        const token = await take(publishing.lease(channel));
         for (const wrong of [undefined, token - 1, token + 1]) {
           await expect(publishing.publish(channel, batch(3), wrong)).rejects.toMatchObject({
             code: 'TICKBUS_FENCED',
@@ -349,7 +400,7 @@ export function describeTransport(name: string, setUp: () => Promise<TransportFi
       it('refuses a holder whose lease has ended, even when nobody has taken it', async () => {
         const channel = spec('state');
         const lease = publishing.lease(channel);
-        const token = (await lease.acquire(60_000)) ?? 0;
+        const token = await take(lease);
         await lease.release(token);
         await expect(publishing.publish(channel, batch(1), token)).rejects.toMatchObject({
           code: 'TICKBUS_FENCED',
@@ -360,7 +411,7 @@ export function describeTransport(name: string, setUp: () => Promise<TransportFi
       it('begins a new epoch with every lease, and keeps the last values', async () => {
         const channel = spec('state');
         const before = await publishing.publish(channel, [outgoing({ n: 1 }, 'a')]);
-        const token = (await publishing.lease(channel).acquire(60_000)) ?? 0;
+        const token = await take(publishing.lease(channel));
         const after = await publishing.publish(channel, [outgoing({ n: 2 }, 'b')], token);
         expect(after.first?.epoch).toBeGreaterThan(before.first?.epoch ?? 0);
         expect(after.first?.seq).toBe(1);
@@ -430,6 +481,17 @@ function outgoing(data: Record<string, unknown>, key = 'key'): Outgoing {
 
 function batch(size: number): Outgoing[] {
   return Array.from({ length: size }, (_, index) => outgoing({ index }, `key-${index}`));
+}
+
+/** Asks until it is given, and then holds it for a minute. A server that knows nothing of it makes us wait first. */
+async function take(lease: LeaseOperations): Promise<FenceToken> {
+  for (let attempt = await lease.acquire(20); ; attempt = await lease.acquire(20)) {
+    if (attempt.state === 'held') {
+      await lease.renew(attempt.token, 60_000);
+      return attempt.token;
+    }
+    await sleep(attempt.leftMs + 1);
+  }
 }
 
 /** Everything a subscription hears, and a way to wait until it is so many. */

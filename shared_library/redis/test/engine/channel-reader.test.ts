@@ -621,8 +621,7 @@ describe('a lease, which begins a new epoch and forgets nothing', () => {
   it('delivers nothing of the history twice', async () => {
     const { bench, heard } = await listening(FILLS);
     await bench.notes(FILLS, 1, 2, 3);
-    const lease = bench.connection.publishing.lease(FILLS);
-    await lease.release((await lease.acquire(60_000)) ?? 0);
+    await bench.passLease(FILLS);
     await bench.notes(FILLS, 4);
     await bench.clock.advance(1_000);
     await turns();
@@ -634,8 +633,7 @@ describe('a lease, which begins a new epoch and forgets nothing', () => {
     const { bench, heard } = await listening(FILLS);
     lose(bench, 2, 3);
     await bench.notes(FILLS, 1, 2, 3);
-    const lease = bench.connection.publishing.lease(FILLS);
-    await lease.release((await lease.acquire(60_000)) ?? 0);
+    await bench.passLease(FILLS);
     await bench.notes(FILLS, 4);
     await turns();
     expect(heard.map((one) => one.replace(' kept', ''))).toEqual(['1', '2', '3', '4']);

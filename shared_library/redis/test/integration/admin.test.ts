@@ -122,9 +122,15 @@ it('tells subscribers, place, kept messages and the lease of channels', async ()
     await publisher.publish(PRICE_DATA, { symbol, price: 1, timestamp: 0 });
   const result = { command_id: 'one', bot: 'b', action: 'pause', outcome: 'done', by: 'me' } as const;
   const { position } = await publisher.publish(COMMAND_RESULTS, result);
-  const token = await connection.publishing.lease(COMMAND_RESULTS).acquire(60_000);
-
+  const lease = connection.publishing.lease(COMMAND_RESULTS);
+  // On a server that knows of none it is nobody's for a moment.
+  await lease.acquire(10);
   await using admin = await adminOf(redis.url);
+  expect((await admin.channels(['COMMAND_RESULTS']))[0]?.lease).toBeUndefined();
+  let taken = await lease.acquire(60_000);
+  while (taken.state !== 'held') taken = await lease.acquire(60_000);
+  const { token } = taken;
+
   expect(await admin.activeChannels()).toEqual(['PRICE_DATA']);
   const [prices, results, nothing] = await admin.channels(['PRICE_DATA', 'COMMAND_RESULTS', 'nothing']);
   expect(prices).toMatchObject({ channel: 'PRICE_DATA', subscribers: 1, position: { seq: 3 }, keys: 2 });

@@ -1,0 +1,66 @@
+// RedisLease: joins the lease to Redis.
+
+import { createDefaultLogger } from './adapters/logger.ts';
+import { systemClock } from './adapters/system-clock.ts';
+import { type ConnectionOptions, connectionFrom } from './connection.ts';
+import { type Channel, jobSpec } from './core/channel.ts';
+import type { Clock, Connection } from './core/ports.ts';
+import { Lease, type LeaseSettings, type LeaseTimes } from './engine/lease.ts';
+import { TickbusError } from './errors.ts';
+
+export type { LeaseEvents, LeaseGained, LeaseLost, LeaseState, LeaseTimes } from './engine/lease.ts';
+
+export type RedisLeaseOptions = ConnectionOptions &
+  LeaseTimes & {
+    /** The channel that its holder alone may publish on, with `new RedisPublisher({ lease })`. Either this or `name`. */
+    channel?: Channel | undefined;
+    /** The job that its holder alone does: any name that all candidates share. */
+    name?: string | undefined;
+    /** The time, for tests. Default: the system's. */
+    clock?: Clock | undefined;
+  };
+
+/**
+ * The right of one among many to do a job, or to publish on a channel. At most one holder's publishes are accepted; that there
+ * is exactly one is not promised, because a paused process cannot know that its time is over before it runs again.
+ *
+ * @example
+ * const lease = new RedisLease({ name: 'nightly-report' });
+ * lease.on('gained', ({ signal }) => runReports(signal));
+ * await lease.start();
+ */
+export class RedisLease extends Lease {
+  readonly #connection: Connection;
+  readonly #ownsConnection: boolean;
+
+  /** @throws TickbusError `TICKBUS_INVALID_OPTION` for options, or an environment, that cannot be used */
+  constructor(options: RedisLeaseOptions) {
+    const { ttlMs, marginMs, retryMs } = options;
+    const subject = subjectOf(options);
+    const { connection, isOwned } = connectionFrom(options);
+    super({
+      ...subject,
+      transport: connection.publishing,
+      clock: options.clock ?? systemClock,
+      logger: options.logger ?? createDefaultLogger(),
+      ttlMs,
+      marginMs,
+      retryMs,
+    });
+    this.#connection = connection;
+    this.#ownsConnection = isOwned;
+  }
+
+  override async close(): Promise<void> {
+    await super.close();
+    if (this.#ownsConnection) await this.#connection.close();
+  }
+}
+
+function subjectOf({ channel, name }: RedisLeaseOptions): Pick<LeaseSettings, 'name' | 'spec' | 'isChannel'> {
+  if (channel !== undefined && name === undefined)
+    return { name: channel.name, spec: channel, isChannel: true };
+  if (channel === undefined && name !== undefined) return { name, spec: jobSpec(name), isChannel: false };
+  const text = 'A lease is of a channel or of a job. Give either `channel` or `name`.';
+  throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'channel' });
+}

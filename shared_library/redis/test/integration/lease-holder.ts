@@ -1,0 +1,68 @@
+// A process of its own that holds the lease and publishes a price every 20 ms; tells each thing that happens as a JSON line.
+
+import { createInterface } from 'node:readline';
+import { RedisConnection } from 'tickbus/connection';
+import { CHANNELS } from 'tickbus/constants';
+import { RedisLease } from 'tickbus/lease';
+import { RedisPublisher } from 'tickbus/publisher';
+
+const logger = { debug() {}, info() {}, warn() {}, error() {} };
+const connection = new RedisConnection({ logger });
+const lease = new RedisLease({
+  connection,
+  logger,
+  channel: CHANNELS.PRICE_DATA,
+  ttlMs: Number(process.argv[2]),
+});
+const publisher = new RedisPublisher({ connection, lease });
+const tell = (event: object) => process.stdout.write(`${JSON.stringify(event)}\n`);
+
+let n = 0;
+let timer: NodeJS.Timeout | undefined;
+let held = 0;
+
+lease.on('gained', ({ token }) => {
+  held = token;
+  tell({ type: 'gained', token });
+  timer = setInterval(async () => {
+    try {
+      await publisher.publish(CHANNELS.PRICE_DATA, {
+        symbol: process.pid.toString(),
+        price: ++n,
+        timestamp: token,
+      });
+    } catch (error) {
+      tell({ type: 'refused', token, code: (error as { code?: string }).code });
+    }
+  }, 20);
+});
+lease.on('lost', ({ token, reason }) => {
+  clearInterval(timer);
+  tell({ type: 'lost', token, reason });
+});
+/** What a test can say on stdin. `late` is what was in flight when the process was stopped: it reaches Redis past the publisher. */
+const orders: Record<string, () => Promise<unknown>> = {
+  async release() {
+    clearInterval(timer);
+    tell({ type: 'released', confirmed: await lease.release() });
+  },
+  start: () => lease.start(),
+  async late() {
+    const json = '{"message_type":"price","data":{},"timestamp":1,"sender":"late"}';
+    const late = connection.publishing.publish(CHANNELS.PRICE_DATA, [{ json }], held);
+    tell({
+      type: 'late',
+      code: await late.then(
+        () => 'accepted',
+        ({ code }) => code,
+      ),
+    });
+  },
+};
+for await (const line of begin()) await orders[line]?.();
+
+async function* begin() {
+  await lease.start();
+  tell({ type: 'started' });
+  yield* createInterface(process.stdin);
+}

@@ -1,0 +1,223 @@
+// The lease over a real Redis, held by real processes that are killed, paused and woken.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { createClient } from 'redis';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { RedisConnection } from '../../connection.ts';
+import { CHANNELS } from '../../constants.ts';
+import { RedisLease } from '../../lease.ts';
+import { RedisSubscriber } from '../../subscriber.ts';
+import { PRICES, Recorder } from '../helpers.ts';
+import { silentLogger } from '../support.ts';
+
+const TTL_MS = 800;
+
+let redis: LocalRedis;
+const closing: (() => unknown)[] = [];
+beforeAll(async () => {
+  redis = await startLocalRedis();
+});
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+afterAll(() => redis.kill());
+
+interface Told {
+  readonly type: 'started' | 'gained' | 'lost' | 'refused' | 'released' | 'late';
+  readonly token?: number;
+  readonly code?: string;
+  readonly reason?: string;
+  readonly confirmed?: boolean;
+}
+
+/** A process of its own: lease-holder.ts. */
+class Holder {
+  readonly told = new Recorder<Told>();
+  readonly child: ChildProcess;
+
+  constructor(url: string) {
+    const program = fileURLToPath(new URL('lease-holder.ts', import.meta.url));
+    const env = { ...process.env, REDIS_URL: url };
+    const args = ['--import', 'tsx', program, String(TTL_MS)];
+    this.child = spawn(process.execPath, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
+    let rest = '';
+    this.child.stdout?.on('data', (chunk) => {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) this.told.add(JSON.parse(line));
+    });
+  }
+
+  order(line: 'release' | 'start' | 'late'): void {
+    this.child.stdin?.write(`${line}\n`);
+  }
+
+  gained(after = 0): Promise<Told> {
+    return this.told.first(({ type, token = 0 }) => type === 'gained' && token > after);
+  }
+}
+
+interface SeenPrice {
+  readonly pid: string;
+  readonly token: number;
+  readonly at: number;
+  readonly epoch: number;
+}
+
+/** Two holders, and every price that a bot sees of them. The tests change who holds the lease; each looks who does. */
+describe('two processes and one lease', () => {
+  const prices = new Recorder<SeenPrice>();
+  let subscriber: RedisSubscriber;
+  let holders: Holder[] = [];
+
+  beforeAll(async () => {
+    subscriber = new RedisSubscriber({ url: redis.url, logger: silentLogger });
+    subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data, at = 0, epoch = 0 }) =>
+      prices.add({ pid: data.symbol, token: data.timestamp, at, epoch }),
+    );
+    await subscriber.startListening();
+    holders = [new Holder(redis.url), new Holder(redis.url)];
+    await Promise.all(holders.map(({ told }) => told.first(({ type }) => type === 'started')));
+  });
+  afterAll(async () => {
+    for (const { child } of holders) child.kill('SIGKILL');
+    await subscriber.close();
+  });
+
+  const isOf =
+    (holder: Holder) =>
+    ({ pid }: SeenPrice) =>
+      pid === String(holder.child.pid);
+
+  /** Who publishes now, the other one, and the newest token. */
+  async function look() {
+    const seen = prices.items.length;
+    await prices.reaches(seen + 1);
+    const newest = prices.items[seen];
+    const [holder, standby] = holders.toSorted(
+      (a, b) => Number(isOf(b)(newest as SeenPrice)) - Number(isOf(a)(newest as SeenPrice)),
+    );
+    if (holder === undefined || standby === undefined || newest === undefined) throw new Error('Nobody.');
+    return { holder, standby, token: newest.token };
+  }
+
+  it('one that was paused past its TTL knows when it wakes, and nothing of it is accepted any more', async () => {
+    const { holder, standby, token } = await look();
+    holder.child.kill('SIGSTOP');
+    await standby.gained(token);
+    await prices.first(({ pid, token: of }) => pid === String(standby.child.pid) && of > token);
+    const before = prices.items.findLastIndex(isOf(holder));
+    // Read at once when it wakes: what reaches Redis under the old token is refused there.
+    holder.order('late');
+    holder.child.kill('SIGCONT');
+    expect(await holder.told.first(({ type }) => type === 'late')).toMatchObject({ code: 'TICKBUS_FENCED' });
+    expect(await holder.told.first(({ type }) => type === 'lost')).toMatchObject({
+      token,
+      reason: 'expired',
+    });
+    await prices.reaches(prices.items.length + 10);
+    expect(prices.items.findLastIndex(isOf(holder))).toBe(before);
+  });
+
+  it('one that lets go is followed at once, in a new epoch', async () => {
+    const { holder, standby, token } = await look();
+    holder.order('release');
+    expect(await holder.told.first(({ type }) => type === 'released')).toMatchObject({ confirmed: true });
+    await standby.gained(token);
+    await prices.first(({ token: of }) => of > token);
+    const last = prices.items.findLastIndex((price) => price.token === token);
+    const [before, after] = [prices.items[last], prices.items[last + 1]];
+    expect((after?.at ?? 0) - (before?.at ?? 0)).toBeLessThan(TTL_MS);
+    expect(after?.epoch).toBeGreaterThan(before?.epoch ?? Number.POSITIVE_INFINITY);
+    holder.order('start');
+  });
+
+  it('Redis restarted without its memory has one holder after it, with a larger token', async () => {
+    const { token } = await look();
+    await redis.kill();
+    await redis.start();
+    const [one, two] = holders;
+    const next = await Promise.race([one?.gained(token), two?.gained(token)]);
+    await prices.first(({ token: of }) => of > token);
+    const seen = prices.items.length;
+    await prices.reaches(seen + 20);
+    expect(new Set(prices.items.slice(seen).map((price) => price.token))).toEqual(new Set([next?.token]));
+  });
+
+  it('one that is killed is followed within 2 TTLs', async () => {
+    const { holder, token } = await look();
+    holder.child.kill('SIGKILL');
+    const first = await prices.first(({ token: of }) => of > token);
+    const last = prices.items.findLast(isOf(holder));
+    expect(first.at - (last?.at ?? 0)).toBeLessThan(2 * TTL_MS);
+  });
+
+  it('in all of this no token ever came after a larger one', () => {
+    const tokens = prices.items.map(({ token }) => token);
+    expect(tokens).toEqual(tokens.toSorted((a, b) => a - b));
+    expect(new Set(tokens).size).toBeGreaterThanOrEqual(5);
+  });
+});
+
+it('waits one TTL at a Redis that came back with an older memory, and not at one that went on', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'tickbus-'));
+  const kept = await startLocalRedis({ args: ['--dir', dir, '--appendonly', 'no'] });
+  closing.push(() => kept.kill());
+  const states: string[] = [];
+  const lease = () => {
+    const made = new RedisLease({ name: 'report', url: kept.url, ttlMs: 100, logger: silentLogger });
+    closing.push(() => made.close());
+    return made;
+  };
+  const first = lease();
+  await first.start();
+  await gained(first);
+  await first.release();
+  const second = lease();
+  second.on('state', ({ state }) => states.push(state));
+  await second.start();
+  await gained(second);
+  expect(states).toEqual(['standby', 'held']);
+  await second.release();
+  const admin = createClient({ url: kept.url });
+  await admin.connect();
+  await admin.sendCommand(['SAVE']);
+  admin.destroy();
+  await kept.kill();
+  await kept.start();
+  states.length = 0;
+  const third = lease();
+  third.on('state', ({ state }) => states.push(state));
+  await third.start();
+  await gained(third);
+  expect(states).toEqual(['standby', 'holding_off', 'held']);
+});
+
+it('waits one TTL when somebody has deleted the lease, and cuts one that a clock set back would make last', async () => {
+  const admin = createClient({ url: redis.url });
+  await admin.connect();
+  closing.push(() => admin.destroy());
+  const connection = new RedisConnection({ url: redis.url, logger: silentLogger });
+  closing.push(() => connection.close());
+  await connection.publishing.connect();
+  const operations = connection.publishing.lease(PRICES);
+  const key = 'tickbus:{PRICES}:lease';
+  expect(await operations.acquire(100)).toMatchObject({ state: 'holding_off' });
+  await admin.del(key);
+  expect(await operations.acquire(100)).toMatchObject({ state: 'holding_off' });
+  await admin.set(key, '17');
+  expect(await operations.acquire(30_000)).toEqual({ state: 'taken', leftMs: 30_000 });
+  await admin.pExpire(key, 3_600_000);
+  expect(await operations.acquire(30_000)).toEqual({ state: 'taken', leftMs: 30_000 });
+  expect(await admin.pTTL(key)).toBeLessThanOrEqual(30_000);
+});
+
+function gained(lease: RedisLease): Promise<void> {
+  if (lease.holds) return Promise.resolve();
+  return new Promise((resolve) => lease.on('gained', () => resolve()));
+}
