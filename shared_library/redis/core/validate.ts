@@ -25,12 +25,22 @@ export function schemaOf(channel: Channel, type: string): StandardSchemaV1 {
 /**
  * The payload as its schema gives it out.
  *
+ * @param schema where it was looked up already
  * @throws TickbusError `TICKBUS_INVALID_MESSAGE`, with the first offending field, when the schema refuses it;
  * `TICKBUS_INVALID_OPTION` when the schema validates asynchronously, which would break the order of messages.
  */
-export function validatePayload(channel: Channel, type: string, data: unknown): unknown {
-  const schema = schemaOf(channel, type);
-  const result = told(`The schema of ${channel} "${type}"`, () => schema['~standard'].validate(data));
+export function validatePayload(
+  channel: Channel,
+  type: string,
+  data: unknown,
+  schema: StandardSchemaV1 = schemaOf(channel, type),
+): unknown {
+  let result: ReturnType<StandardSchemaV1['~standard']['validate']>;
+  try {
+    result = schema['~standard'].validate(data);
+  } catch (cause) {
+    throw threw(`The schema of ${channel} "${type}"`, cause);
+  }
   if (isThenable(result)) {
     // Nobody waits for what it says; that it says it must not end the process.
     Promise.resolve(result).catch(() => {});
@@ -61,19 +71,20 @@ export function validatePayload(channel: Channel, type: string, data: unknown): 
  */
 export function keyOfPayload(channel: Channel, type: string, data: Envelope['data']): string | undefined {
   if (!channel.keyed) return undefined;
-  const key = told(`The key of ${channel}`, () => channel.keyOf(data));
+  let key: string | undefined;
+  try {
+    key = channel.keyOf(data);
+  } catch (cause) {
+    throw threw(`The key of ${channel}`, cause);
+  }
   if (key !== undefined) return key;
   validatePayload(channel, type, data);
   throw invalidMessage(`of a ${channel} message gives no key; it must be a string or a number`, 'data');
 }
 
 /** What a schema or a key function throws is a fault of the message, or at least cannot be told from one. */
-function told<T>(what: string, action: () => T): T {
-  try {
-    return action();
-  } catch (cause) {
-    throw new TickbusError('TICKBUS_INVALID_MESSAGE', `${what} threw an error.`, { cause });
-  }
+function threw(what: string, cause: unknown): TickbusError {
+  return new TickbusError('TICKBUS_INVALID_MESSAGE', `${what} threw an error.`, { cause });
 }
 
 function pathPart(part: PropertyKey | StandardSchemaV1.PathSegment): string {

@@ -285,17 +285,18 @@ export class ChannelReader {
 
   #accept(message: Envelope): void {
     if (this.#mode !== 'live') return this.#hold(message);
-    if (this.#isAhead(message)) {
-      this.#hold(message);
-      return this.#recover();
-    }
     const place = this.#numbered ? placeOf(message) : undefined;
-    if (place !== undefined && relate(this.#position ?? ORIGIN, place) === 'seen') {
+    if (place !== undefined) {
+      const relation = relate(this.#position ?? ORIGIN, place);
       // On one ordered link nothing comes twice: this number or the one before it was made up, and which cannot be known.
-      return this.#dispatcher.reject(USED, message);
+      if (relation === 'seen') return this.#dispatcher.reject(USED, message);
+      if (relation !== 'next') {
+        this.#hold(message);
+        return this.#recover();
+      }
+      this.#position = place;
     }
-    if (place !== undefined) this.#position = place;
-    this.#dispatcher.dispatch(message, () => 'live');
+    this.#dispatcher.dispatch(message, asLive);
   }
 
   #hold(message: Envelope): void {
@@ -307,6 +308,8 @@ export class ChannelReader {
     if (!this.#mayRead) this.#catchUpWithoutReading();
   }
 }
+
+const asLive = () => 'live' as const;
 
 const USED = invalidMessage('is a number that was delivered already', 'seq');
 const FORGED = invalidMessage('is a number that the server never gave', 'seq');

@@ -53,12 +53,12 @@ export class Dispatcher {
     }
     let message: Message | undefined;
     try {
-      schemaOf(this.#channel, type);
+      const schema = schemaOf(this.#channel, type);
       const key = keyOfPayload(this.#channel, type, envelope.data);
       for (const subscription of this.subscriptions) {
         const delivery = deliveryTo(subscription);
         if (delivery === 'skip' || !subscription.wants(type, key)) continue;
-        message ??= messageOf(envelope, validatePayload(this.#channel, type, envelope.data));
+        message ??= messageOf(envelope, validatePayload(this.#channel, type, envelope.data, schema));
         subscription.deliver(delivery === 'snapshot' ? { ...message, snapshot: true } : message, key);
       }
     } catch (error) {
@@ -74,9 +74,13 @@ export class Dispatcher {
   }
 }
 
-/** What the envelope says of itself, and none of what only we may say of it. */
+/**
+ * What the envelope says of itself, and none of what only we may say of it. The envelope was made for this message and is not
+ * looked at again, so it becomes the message.
+ */
 function messageOf(envelope: Envelope, data: unknown): Message {
-  const message: { -readonly [K in keyof Message]: Message[K] } = { ...envelope, data };
+  const message = envelope as { -readonly [K in keyof Message]: Message[K] };
+  message.data = data;
   if ('snapshot' in message) delete message.snapshot;
   if ('conflated' in message) delete message.conflated;
   return message;

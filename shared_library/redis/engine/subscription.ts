@@ -45,7 +45,7 @@ export class Subscription {
   readonly #types: ReadonlySet<string> | undefined;
   readonly #keys: ReadonlySet<string> | undefined;
   #state: 'idle' | 'busy' | 'closed' = 'idle';
-  #whenIdle: (() => void)[] = [];
+  readonly #whenIdle: (() => void)[] = [];
   #dropped: Dropped | undefined;
   /** Whether the channel's kept values were delivered to it; set by the channel reader. */
   joined = false;
@@ -177,9 +177,7 @@ export class Subscription {
 
   #rest(state: 'idle' | 'closed'): void {
     this.#state = state;
-    const waiting = this.#whenIdle;
-    this.#whenIdle = [];
-    for (const resolve of waiting) resolve();
+    if (this.#whenIdle.length > 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 }
 
