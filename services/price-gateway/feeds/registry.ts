@@ -2,7 +2,8 @@
 
 import { alpaca } from './alpaca.ts';
 import { capture } from './capture.ts';
+import { ccxt } from './ccxt.ts';
 import type { FeedKind } from './feed-kind.ts';
 import { websocket } from './websocket.ts';
 
-export const FEED_KINDS = { alpaca, websocket, capture } satisfies Record<string, FeedKind>;
+export const FEED_KINDS = { alpaca, ccxt, websocket, capture } satisfies Record<string, FeedKind>;

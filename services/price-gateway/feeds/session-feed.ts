@@ -8,6 +8,8 @@ export type Failure = Omit<FeedDown, 'type'>;
 
 /** What a session tells. Whatever it tells after `onEnd`, or after it was released, is passed over. */
 export interface SessionListener {
+  /** Leave for one more connection within this session; rejects when the feed is closed meanwhile, or there will be none. */
+  mayConnect(): Promise<void>;
   /** The broker lets us in. Once. */
   onLive(): void;
   onFrame(events: readonly MarketEvent[]): void;
@@ -112,6 +114,7 @@ class SessionFeed implements Feed {
         if (!isOver && !this.#closing.signal.aborted) tell(...args);
       };
     return {
+      mayConnect: () => listener.mayConnect({ failures: 0, after: undefined }, this.#closing.signal),
       onLive: unlessOver(() => this.#onLive()),
       onFrame: unlessOver((events) => listener.onFrame(events)),
       onInvalidFrame: unlessOver((reason) => listener.onInvalidFrame(reason)),

@@ -36,3 +36,18 @@ export function positive() {
 export function flag() {
   return z.enum(['true', 'false'], 'true or false').transform((value) => value === 'true');
 }
+
+/** An object, written in JSON. */
+export function jsonObject() {
+  const expected = 'a JSON object, such as {"options":{}}';
+  return text(expected).transform((value, context): Record<string, unknown> => {
+    try {
+      const object: unknown = JSON.parse(value);
+      if (typeof object === 'object' && object !== null && !Array.isArray(object)) return { ...object };
+    } catch {
+      // Told below, without the value.
+    }
+    context.addIssue({ code: 'custom', message: expected });
+    return z.NEVER;
+  });
+}

@@ -7,7 +7,7 @@ const FOLDER = fileURLToPath(new URL('../../../../../shared/data/', import.meta.
 
 export const COINBASE = `${FOLDER}coinbase-2021-04-17.jsonl.gz`;
 export const BINANCE = `${FOLDER}binance-futures-2021-07-22.jsonl.gz`;
-const BINANCE_MARKETS = `${FOLDER}binance-futures-2021-07-22.exchangeInfo.json.gz`;
+export const BINANCE_MARKETS = `${FOLDER}binance-futures-2021-07-22.exchangeInfo.json.gz`;
 
 /** Why a test is skipped; undefined where the sessions are. */
 export const MISSING = [COINBASE, BINANCE, BINANCE_MARKETS].every(existsSync)

@@ -1,0 +1,119 @@
+// Hears one ccxt exchange for a fixed set of instruments, until it fails or is closed.
+
+import type { MarketEvent } from '@tickbus/capture';
+import { codeOf, failureOf, isAboutSymbols, messageOf } from './ccxt-errors.ts';
+import { CcxtNews } from './ccxt-events.ts';
+import type { CcxtExchange, CcxtLibrary, CcxtMethod } from './ccxt-library.ts';
+import type { Refusal } from './feed.ts';
+import type { Failure } from './session-feed.ts';
+
+export interface CcxtWatchOptions {
+  readonly library: CcxtLibrary;
+  /** With its markets loaded; closed with the watch. */
+  readonly exchange: CcxtExchange;
+  readonly method: CcxtMethod;
+}
+
+export interface CcxtWatchListener {
+  /** A socket to the venue is open. */
+  onConnected(): void;
+  /** The library was woken by the venue; there may be no news in it. */
+  onEvents(events: readonly MarketEvent[]): void;
+  onRefused(refusal: Refusal): void;
+  onFailure(failure: Failure): void;
+}
+
+/**
+ * One loop for all instruments where the venue takes them together, else one for each. When the venue objects to an
+ * instrument without saying which, the loop ends and two begin with half of its instruments each.
+ */
+export class CcxtWatch {
+  readonly #options: CcxtWatchOptions;
+  readonly #listener: CcxtWatchListener;
+  readonly #news = new CcxtNews();
+  #loops: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(options: CcxtWatchOptions, symbols: readonly string[], listener: CcxtWatchListener) {
+    this.#options = options;
+    this.#listener = listener;
+    options.exchange.onConnected = () => this.#tell(() => listener.onConnected());
+    for (const group of this.#groupsOf(symbols)) this.#begin(group);
+  }
+
+  /** Nothing is told any more; resolves when every socket is closed, by force after `withinMs`. */
+  async close(withinMs: number): Promise<void> {
+    this.#isClosed = true;
+    const { exchange } = this.#options;
+    const cut = () => {
+      for (const { connection } of Object.values(exchange.clients)) connection?.terminate?.();
+    };
+    if (withinMs === 0) cut();
+    const timer = setTimeout(cut, withinMs);
+    // A loop that was about to connect can have done so after the first close.
+    for (const done of [exchange.close(), this.#loops.then(() => exchange.close())])
+      await done.catch(() => {});
+    clearTimeout(timer);
+  }
+
+  #groupsOf(symbols: readonly string[]): readonly (readonly string[])[] {
+    const { exchange, method } = this.#options;
+    const isOneByOne = method === 'watchTrades' && exchange.has.watchTradesForSymbols !== true;
+    if (isOneByOne) return symbols.map((symbol) => [symbol]);
+    return symbols.length === 0 ? [] : [symbols];
+  }
+
+  #begin(symbols: readonly string[]): void {
+    this.#loops = Promise.all([this.#loops, this.#follow(symbols)]);
+  }
+
+  async #follow(symbols: readonly string[]): Promise<void> {
+    while (!this.#isClosed) {
+      try {
+        const told = await this.#wait(symbols);
+        this.#tell(() => this.#listener.onEvents(this.#newsOf(symbols, told)));
+      } catch (error) {
+        return this.#tell(() => this.#onError(symbols, error));
+      }
+    }
+  }
+
+  /** Resolves when the venue has told something of one of them; with the tickers, where it is about tickers. */
+  async #wait(symbols: readonly string[]): Promise<CcxtExchange['tickers'] | undefined> {
+    const { exchange, method } = this.#options;
+    if (method === 'watchBidsAsks') return exchange.watchBidsAsks(symbols);
+    if (method === 'watchTickers') return exchange.watchTickers(symbols);
+    const [first = ''] = symbols;
+    if (exchange.has.watchTradesForSymbols === true) await exchange.watchTradesForSymbols(symbols);
+    else await exchange.watchTrades(first);
+    return undefined;
+  }
+
+  #newsOf(symbols: readonly string[], told: CcxtExchange['tickers'] | undefined): MarketEvent[] {
+    const { exchange, method } = this.#options;
+    const kept = method === 'watchBidsAsks' ? exchange.bidsasks : exchange.tickers;
+    return symbols.flatMap((symbol) =>
+      told === undefined
+        ? this.#news.inTrades(symbol, exchange.trades[symbol] ?? [])
+        : this.#news.inTicker(symbol, kept[symbol] ?? told[symbol] ?? {}),
+    );
+  }
+
+  #onError(symbols: readonly string[], error: unknown): void {
+    const { library } = this.#options;
+    if (!isAboutSymbols(error, library)) return this.#listener.onFailure(failureOf(error, library));
+    const [symbol = ''] = symbols;
+    if (symbols.length > 1) {
+      const middle = Math.ceil(symbols.length / 2);
+      this.#begin(symbols.slice(0, middle));
+      this.#begin(symbols.slice(middle));
+    } else {
+      const isUnknown = error instanceof library.errors.BadSymbol;
+      this.#listener.onRefused({ symbol, code: codeOf(error), isUnknown, reason: messageOf(error) });
+    }
+  }
+
+  #tell(tell: () => void): void {
+    if (!this.#isClosed) tell();
+  }
+}
