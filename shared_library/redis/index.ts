@@ -39,6 +39,7 @@ export { type Audit, audit } from './schemas/audit.ts';
 export { type BotStatus, botStatus } from './schemas/bot-status.ts';
 export { type CommandResult, commandResult } from './schemas/command-result.ts';
 export { type FeedStatus, feedStatus } from './schemas/feed-status.ts';
+export { type InstrumentStatus, instrumentStatus } from './schemas/instrument-status.ts';
 export { type Price, price } from './schemas/price.ts';
 export {
   type CancelAll,

@@ -1,6 +1,6 @@
 // RedisLease: joins the lease to Redis.
 
-import { createDefaultLogger } from './adapters/logger.ts';
+import { containedLogger } from './adapters/logger.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import { type ConnectionOptions, connectionFrom } from './connection.ts';
 import { type Channel, jobSpec } from './core/channel.ts';
@@ -42,7 +42,7 @@ export class RedisLease extends Lease {
       ...subject,
       transport: connection.publishing,
       clock: options.clock ?? systemClock,
-      logger: options.logger ?? createDefaultLogger(),
+      logger: containedLogger(options.logger),
       ttlMs,
       marginMs,
       retryMs,

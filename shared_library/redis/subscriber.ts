@@ -2,7 +2,7 @@
 
 import { containedLogger } from './adapters/logger.ts';
 import { systemClock } from './adapters/system-clock.ts';
-import { type ConnectionOptions, connectionFrom } from './connection.ts';
+import { type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
 import type { Clock, Connection } from './core/ports.ts';
 import { Subscriber } from './engine/subscriber.ts';
 
@@ -39,6 +39,7 @@ export class RedisSubscriber extends Subscriber {
       transport: connection.subscribing,
       clock: options.clock ?? systemClock,
       logger: containedLogger(options.logger),
+      name: defaultSender(),
     });
     this.#connection = connection;
     this.#ownsConnection = isOwned;

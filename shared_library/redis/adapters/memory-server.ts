@@ -1,6 +1,7 @@
 // A server in this process: what Redis and our scripts do with a channel, without Redis.
 
 import type { ChannelSpec } from '../core/channel.ts';
+import { claimOf, countedKeys } from '../core/demand.ts';
 import type {
   ChannelState,
   Clock,
@@ -35,6 +36,8 @@ interface ServerChannel {
   readonly last: Map<string, Kept>;
   history: Kept[];
   readonly ids: Map<string, { readonly published: PublishedBefore; readonly until: number }>;
+  /** Claims, and by the monotonic clock until when they last. */
+  readonly demand: Map<string, number>;
   readonly listeners: Set<(frame: Uint8Array) => void>;
 }
 
@@ -137,6 +140,23 @@ export class MemoryServer {
     return true;
   }
 
+  declare(name: string, who: string, keys: readonly string[], ttlMs: number): void {
+    const { demand } = this.#channel(name);
+    const ends = this.#clock.monotonic() + ttlMs;
+    for (const key of keys) demand.set(claimOf(who, key), ends);
+  }
+
+  withdraw(name: string, who: string, keys: readonly string[]): void {
+    const { demand } = this.#channel(name);
+    for (const key of keys) demand.delete(claimOf(who, key));
+  }
+
+  wanted(name: string): ReadonlyMap<string, number> {
+    const { demand } = this.#channel(name);
+    for (const [claim, ends] of demand) if (ends <= this.#clock.monotonic()) demand.delete(claim);
+    return countedKeys(demand.keys());
+  }
+
   /** Forgets everything but who listens, as a Redis without persistence does when it is restarted. */
   flush(): void {
     for (const [name, { listeners }] of this.#channels)
@@ -199,6 +219,7 @@ function emptyChannel(): ServerChannel {
     last: new Map(),
     history: [],
     ids: new Map(),
+    demand: new Map(),
     listeners: new Set(),
   };
 }

@@ -5,6 +5,7 @@ import { Emitter } from '../core/emitter.ts';
 import type {
   ChannelState,
   Connection,
+  DemandOperations,
   FenceToken,
   LeaseOperations,
   Outgoing,
@@ -92,14 +93,20 @@ export class MemoryTransport implements Transport {
   }
 
   lease({ name }: ChannelSpec): LeaseOperations {
-    const connected = <T>(operation: () => T) => {
-      this.#assertConnected();
-      return operation();
-    };
+    const connected = this.#whileConnected;
     return {
       acquire: async (ttlMs) => connected(() => this.#server.acquire(name, ttlMs)),
       renew: async (token, ttlMs) => connected(() => this.#server.renew(name, token, ttlMs)),
       release: async (token) => connected(() => this.#server.release(name, token)),
+    };
+  }
+
+  demand({ name }: ChannelSpec): DemandOperations {
+    const connected = this.#whileConnected;
+    return {
+      declare: async (who, keys, ttlMs) => connected(() => this.#server.declare(name, who, keys, ttlMs)),
+      withdraw: async (who, keys) => connected(() => this.#server.withdraw(name, who, keys)),
+      wanted: async () => connected(() => this.#server.wanted(name)),
     };
   }
 
@@ -127,6 +134,11 @@ export class MemoryTransport implements Transport {
     this.#status.emit('status', { type: 'closed' });
     this.#status.clear();
   }
+
+  readonly #whileConnected = <T>(operation: () => T): T => {
+    this.#assertConnected();
+    return operation();
+  };
 
   #connected(): void {
     this.#state = 'connected';

@@ -37,6 +37,13 @@ export interface Channel<M extends MessageSchemas = MessageSchemas, D extends st
   readonly defaultType: D;
   /** Milliseconds after which a message of a `command` channel is no longer delivered; undefined: it never expires. */
   readonly expiresInMs: number | undefined;
+  /**
+   * Whether a gateway feeds it (kind `state`): subscribers declare on the server which keys they want, and FEED_STATUS tells whether its
+   * values are still true.
+   */
+  readonly gateway: boolean;
+  /** For how many milliseconds a key may be quiet while its feed is alive; undefined: no longer than it may be old. */
+  readonly maxQuietMs: number | undefined;
   /** Whether messages carry a key, so that subscriptions can ask for `keys`. */
   readonly keyed: boolean;
   /** The key of a payload; undefined where the payload has none. */
@@ -75,7 +82,14 @@ interface CommonOptions<M extends MessageSchemas> {
 }
 
 export type ChannelOptions<M extends MessageSchemas> =
-  | (CommonOptions<M> & { kind: 'state'; key: ChannelKey<M> })
+  | (CommonOptions<M> & {
+      kind: 'state';
+      key: ChannelKey<M>;
+      /** A gateway feeds it. Default false. */
+      gateway?: boolean;
+      /** Milliseconds that a key may be quiet while its feed is alive. Default: no longer than it may be old. */
+      maxQuietMs?: number;
+    })
   | (CommonOptions<M> & {
       kind: 'event';
       key?: ChannelKey<M>;
@@ -131,6 +145,8 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
   readonly defaultType: D;
   readonly history: number;
   readonly expiresInMs: number | undefined;
+  readonly gateway: boolean;
+  readonly maxQuietMs: number | undefined;
   readonly #key: ChannelKey<M> | undefined;
 
   constructor(name: string, options: ChannelOptions<M> & { defaultType?: D }) {
@@ -139,7 +155,11 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
     this.messages = options.messages;
     this.defaultType = checkedTypes(name, options.messages, options.defaultType) as D;
     this.history = options.kind === 'event' ? checkedHistory(name, options.history ?? 0) : 0;
-    this.expiresInMs = options.kind === 'command' ? checkedExpiry(name, options.expiresInMs) : undefined;
+    this.expiresInMs =
+      options.kind === 'command' ? checkedDuration(name, 'expiresInMs', options.expiresInMs) : undefined;
+    this.gateway = options.kind === 'state' && options.gateway === true;
+    this.maxQuietMs =
+      options.kind === 'state' ? checkedDuration(name, 'maxQuietMs', options.maxQuietMs) : undefined;
     this.#key = options.key;
     if (options.kind === 'state' && this.#key === undefined) {
       throw invalid(name, 'is of kind "state" and needs a `key`: the field whose newest value counts.');
@@ -210,9 +230,9 @@ function checkedHistory(name: string, history: number): number {
   throw invalid(name, `has the history ${history}. Use a whole number from 0 to ${MAX_HISTORY}.`);
 }
 
-function checkedExpiry(name: string, expiresInMs: number | undefined): number | undefined {
-  if (expiresInMs === undefined || (Number.isFinite(expiresInMs) && expiresInMs > 0)) return expiresInMs;
-  throw invalid(name, `has expiresInMs ${expiresInMs}. Use a number of milliseconds above 0.`);
+function checkedDuration(name: string, field: string, value: number | undefined): number | undefined {
+  if (value === undefined || (Number.isFinite(value) && value > 0)) return value;
+  throw invalid(name, `has ${field} ${value}. Use a number of milliseconds above 0.`);
 }
 
 function invalid(name: string, what: string): TickbusError {

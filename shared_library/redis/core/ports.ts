@@ -18,6 +18,7 @@ export interface Transport {
   /** One atomic read: epoch, top sequence, and what is kept after `since` (last values or history). */
   read(channel: ChannelSpec, since?: Position): Promise<ChannelState>;
   lease(channel: ChannelSpec): LeaseOperations;
+  demand(channel: ChannelSpec): DemandOperations;
   /** Link states; a listener that throws is contained. */
   onStatus(listener: (status: LinkStatus) => void): Unsubscribe;
   /** Ends the link. Calls that wait for a reply reject. */
@@ -105,6 +106,15 @@ export interface Fence {
   readonly channel: ChannelSpec | undefined;
   /** undefined while the lease is not held. */
   readonly token: FenceToken | undefined;
+}
+
+/** Which keys of a channel are wanted, so that its gateway can subscribe to them upstream. */
+export interface DemandOperations {
+  /** `who`, without line breaks, wants these keys for so long; again before it ends, it lasts on. */
+  declare(who: string, keys: readonly string[], ttlMs: number): Promise<void>;
+  withdraw(who: string, keys: readonly string[]): Promise<void>;
+  /** Each key that is wanted now, and by how many. */
+  wanted(): Promise<ReadonlyMap<string, number>>;
 }
 
 /** All the time the engine knows. */

@@ -54,6 +54,8 @@ export type ChannelStatus =
   /** Messages are delivered as they arrive. `numbered: false`: without a position, so that losses cannot be seen. */
   | { readonly type: 'live'; readonly channel: string; readonly numbered: boolean }
   | { readonly type: 'recovery_failed'; readonly channel: string; readonly error: TickbusError }
+  /** The server does not let us declare which keys we want; what others want is received all the same. Told once. */
+  | { readonly type: 'demand_refused'; readonly channel: string; readonly error: TickbusError }
   | Slow
   | Gap;
 

@@ -108,6 +108,22 @@ export class Publisher implements AsyncDisposable {
     }
   }
 
+  /**
+   * Which keys of a gateway's channel subscribers want now, and how many of them want each. Subscribers that died count for 15 s at
+   * most. A server that lost its memory knows of none, for 5 s at most.
+   *
+   * @throws TickbusError `TICKBUS_NOT_CONNECTED`, `TICKBUS_DENIED`, or what connecting throws
+   */
+  async wanted(channel: Channel): Promise<ReadonlyMap<string, number>> {
+    this.#assertOpen();
+    if (!channel.gateway) {
+      const text = `The channel ${channel} is not fed by a gateway, so nobody declares what is wanted of it. Define it with \`gateway: true\`.`;
+      throw new TickbusError('TICKBUS_INVALID_OPTION', text);
+    }
+    await this.#connectOnce();
+    return this.#settings.transport.demand(channel).wanted();
+  }
+
   /** Waits for what is on its way, each message up to its deadline, and ends. Publishing afterwards rejects. */
   async close(): Promise<void> {
     this.#closed = true;

@@ -103,6 +103,9 @@ export class Reports {
     else if (status.type === 'recovery_failed') {
       const { channel, error } = status;
       this.#logger.error({ channel, err: error }, 'The channel could not be read; trying again.');
+    } else if (status.type === 'demand_refused') {
+      const { channel, error } = status;
+      this.#logger.warn({ channel, err: error }, 'Which keys are wanted could not be declared.');
     } else if (status.type === 'slow') this.#logger.warn(status, SLOW[status.cause]);
     else this.#logger.debug(status, 'The channel changed its state.');
     this.#events.emit('status', status);

@@ -1,11 +1,13 @@
 // Subscribing: which handlers want what, and one channel reader for each channel that any of them wants.
 
+import { v7 as uuidv7 } from 'uuid';
 import type { Channel, MessageType } from '../core/channel.ts';
 import type { Message, MessageOf } from '../core/message.ts';
 import type { Clock, Logger, Transport, Unsubscribe } from '../core/ports.ts';
 import type { SubscriberStatus } from '../core/status.ts';
 import { TickbusError } from '../errors.ts';
 import { ChannelReader } from './channel-reader.ts';
+import { Demand } from './demand.ts';
 import { MessageStream } from './message-stream.ts';
 import { type ChannelReport, Reports, type SubscriberEvents } from './reports.ts';
 import { SlowWatch, type Watched } from './slow-watch.ts';
@@ -23,6 +25,8 @@ export interface SubscriberSettings {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** How it is called on the server, for the operator; made unlike any other by a number behind it. Default `subscriber`. */
+  readonly name?: string;
 }
 
 const DEFAULT_DRAIN_MS = 5_000;
@@ -30,6 +34,8 @@ const DEFAULT_DRAIN_MS = 5_000;
 interface Entry {
   readonly channel: Channel;
   readonly reader: ChannelReader;
+  /** Only of a channel that a gateway feeds. */
+  readonly demand: Demand | undefined;
   readonly counters: {
     delivered: number;
     conflated: number;
@@ -191,6 +197,7 @@ export class Subscriber implements AsyncDisposable {
     // What is subscribed to while these are being acknowledged is started by itself.
     this.#state = 'listening';
     this.#slowWatch.start();
+    for (const { demand } of this.#entries.values()) demand?.start();
     await Promise.all([...this.#entries.values()].map(({ reader }) => reader.start()));
   }
 
@@ -200,6 +207,7 @@ export class Subscriber implements AsyncDisposable {
     this.#slowWatch.stop();
     const entries = [...this.#entries.values()];
     const { promise: timedOut, cancel } = timeout(this.#settings.clock, timeoutMs);
+    const withdrawn = Promise.all(entries.map(({ demand }) => demand?.close()));
     await Promise.race([Promise.all(entries.map(({ reader }) => reader.settled())), timedOut]);
     for (const { reader } of entries) reader.stop();
     for (const [subscription, stream] of this.#streams) subscription.drained().then(() => stream.end());
@@ -207,6 +215,7 @@ export class Subscriber implements AsyncDisposable {
       .flatMap(({ reader }) => [...reader.subscriptions])
       .filter((subscription) => !this.#streams.has(subscription));
     await Promise.race([Promise.all(handlers.map((subscription) => subscription.drained())), timedOut]);
+    await Promise.race([withdrawn, timedOut]);
     cancel();
     for (const subscription of handlers) subscription.abandon();
     for (const stream of this.#statusStreams) stream.end();
@@ -221,16 +230,20 @@ export class Subscriber implements AsyncDisposable {
     const entry = this.#entry(channel);
     const subscription = this.#subscription(entry, handler, filters);
     entry.reader.add(subscription);
+    entry.demand?.want(subscription.keys ?? []);
     if (this.#state === 'listening' && entry.reader.mode === 'idle') this.#start(entry);
     return { entry, subscription };
   }
 
   /** The last subscription of a channel takes its reader with it. */
   #remove(entry: Entry, subscription: Subscription): void {
+    if (!entry.reader.subscriptions.has(subscription)) return;
     subscription.close();
     entry.reader.remove(subscription);
+    entry.demand?.drop(subscription.keys ?? []);
     if (entry.reader.subscriptions.size > 0 || this.#entries.get(entry.channel.name) !== entry) return;
     entry.reader.stop();
+    void entry.demand?.close();
     this.#entries.delete(entry.channel.name);
   }
 
@@ -252,9 +265,22 @@ export class Subscriber implements AsyncDisposable {
       },
     });
     const counters = { delivered: 0, conflated: 0, expired: 0, handlerErrors: 0, dropped: 0, overflows: 0 };
-    const entry: Entry = { channel, reader, counters };
+    const demand = channel.gateway ? this.#demand(channel) : undefined;
+    const entry: Entry = { channel, reader, demand, counters };
     this.#entries.set(channel.name, entry);
     return entry;
+  }
+
+  #demand(channel: Channel): Demand {
+    const { transport, clock, name = 'subscriber' } = this.#settings;
+    const demand = new Demand({
+      operations: transport.demand(channel),
+      clock,
+      who: `${name}:${uuidv7()}`,
+      onRefused: (error) => this.#reports.status({ type: 'demand_refused', channel: channel.name, error }),
+    });
+    if (this.#state === 'listening') demand.start();
+    return demand;
   }
 
   #subscription(
@@ -311,11 +337,17 @@ export class Subscriber implements AsyncDisposable {
   }
 
   #suspendAll(): void {
-    for (const { reader } of this.#entries.values()) reader.suspend();
+    for (const { reader, demand } of this.#entries.values()) {
+      reader.suspend();
+      demand?.suspend();
+    }
   }
 
   #restartAll(): void {
-    for (const entry of this.#entries.values()) this.#start(entry);
+    for (const entry of this.#entries.values()) {
+      entry.demand?.start();
+      this.#start(entry);
+    }
   }
 
   #assertOpen(): void {

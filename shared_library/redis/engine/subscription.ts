@@ -59,6 +59,11 @@ export class Subscription {
     this.#keys = options.keys && new Set(options.keys);
   }
 
+  /** The keys that it asks for; undefined: all. */
+  get keys(): ReadonlySet<string> | undefined {
+    return this.#keys;
+  }
+
   /** Messages that wait for the handler. */
   get depth(): number {
     return this.#queue.depth;

@@ -113,6 +113,7 @@ describe('CHANNELS', () => {
       'COMMAND_RESULTS',
       'BOT_STATUS',
       'FEED_STATUS',
+      'INSTRUMENT_STATUS',
       'AUDIT',
     ]);
     expect(Object.isFrozen(CHANNELS)).toBe(true);
@@ -120,12 +121,14 @@ describe('CHANNELS', () => {
 
   it('have a kind, a key and a default type each', () => {
     const { PRICE_DATA, TRADE_COMMANDS, COMMAND_RESULTS, BOT_STATUS, FEED_STATUS } = CHANNELS;
-    expect(PRICE_DATA).toMatchObject({ kind: 'state', defaultType: 'price' });
+    expect(PRICE_DATA).toMatchObject({ kind: 'state', defaultType: 'price', gateway: true });
     expect(PRICE_DATA.keyOf({ symbol: 'AAPL' })).toBe('AAPL');
     expect(BOT_STATUS).toMatchObject({ kind: 'state', defaultType: 'bot_status' });
     expect(BOT_STATUS.keyOf({ bot: 'b1' })).toBe('b1');
     expect(FEED_STATUS).toMatchObject({ kind: 'state', defaultType: 'feed_status' });
     expect(FEED_STATUS.keyOf({ feed: 'alpaca' })).toBe('alpaca');
+    expect(CHANNELS.INSTRUMENT_STATUS).toMatchObject({ kind: 'state', defaultType: 'instrument_status' });
+    expect(CHANNELS.INSTRUMENT_STATUS.keyOf({ symbol: 'AAPL' })).toBe('AAPL');
     expect(TRADE_COMMANDS).toMatchObject({
       kind: 'command',
       defaultType: 'place_order',

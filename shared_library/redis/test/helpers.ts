@@ -8,6 +8,7 @@ import { type Channel, defineChannel } from '../core/channel.ts';
 import type { Envelope } from '../core/envelope.ts';
 import type {
   ChannelState,
+  DemandOperations,
   LeaseOperations,
   Logger,
   Outgoing,
@@ -163,6 +164,10 @@ export class FakeTransport implements Transport {
     throw new Error('No lease here.');
   }
 
+  demand(_channel: unknown): DemandOperations {
+    throw new Error('No demand here.');
+  }
+
   onStatus(listener: (status: LinkStatus) => void): Unsubscribe {
     this.#onStatus = listener;
     return () => {};
@@ -214,6 +219,10 @@ class LossyTransport extends FakeTransport {
   override read(...args: Parameters<Transport['read']>): Promise<ChannelState> {
     this.reads.push(args[1]);
     return this.#inner.read(...args);
+  }
+
+  override demand(...args: Parameters<Transport['demand']>): DemandOperations {
+    return this.#inner.demand(...args);
   }
 
   override onStatus(listener: (status: LinkStatus) => void): Unsubscribe {

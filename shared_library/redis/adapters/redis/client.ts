@@ -2,7 +2,7 @@
 
 import { isIP } from 'node:net';
 import { createClient, defineScript, RESP_TYPES } from 'redis';
-import { ACQUIRE, PUBLISH, READ, RELEASE, RENEW } from './scripts.ts';
+import { ACQUIRE, DECLARE, PUBLISH, READ, RELEASE, RENEW, WANTED, WITHDRAW } from './scripts.ts';
 import type { RedisSettings } from './settings.ts';
 
 /** What the commands of one link need; the client's own type says the rest. */
@@ -33,6 +33,9 @@ export function createRedisClient(settings: RedisSettings) {
       acquireLease: script(ACQUIRE),
       renewLease: script(RENEW),
       releaseLease: script(RELEASE),
+      declareDemand: script(DECLARE),
+      withdrawDemand: script(WITHDRAW),
+      readDemand: script(WANTED),
     },
   });
 }

@@ -8,6 +8,7 @@ export function channelKeys({ name }: ChannelSpec): {
   last: string;
   history: string;
   lease: string;
+  demand: string;
   id(id: string): string;
 } {
   const prefix = `tickbus:{${name}}:`;
@@ -16,6 +17,7 @@ export function channelKeys({ name }: ChannelSpec): {
     last: `${prefix}last`,
     history: `${prefix}history`,
     lease: `${prefix}lease`,
+    demand: `${prefix}demand`,
     id: (id) => `${prefix}id:${id}`,
   };
 }
@@ -180,4 +182,29 @@ export const RELEASE = `${TRY}
 if try('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 try('HSET', KEYS[1], 'until', '0')
 return redis.call('DEL', KEYS[2])
+`;
+
+/**
+ * Notes that somebody wants keys. KEYS demand, a sorted set of `who\nkey` by the server's time until which it is wanted. ARGV who,
+ * TTL in ms, key... What is over is removed on the way; the whole ends with the last of it.
+ */
+export const DECLARE = `${TRY}
+local time = try('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local ends = string.format('%.0f', now + ARGV[2])
+for i = 3, #ARGV do try('ZADD', KEYS[1], ends, ARGV[1] .. '\\n' .. ARGV[i]) end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+`;
+
+/** KEYS demand. ARGV who, key... */
+export const WITHDRAW = `${TRY}
+for i = 2, #ARGV do try('ZREM', KEYS[1], ARGV[1] .. '\\n' .. ARGV[i]) end
+`;
+
+/** KEYS demand. Returns each `who\nkey` that is wanted now. Writes nothing. */
+export const WANTED = `${TRY}
+local time = try('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+return try('ZRANGEBYSCORE', KEYS[1], string.format('(%.0f', now), '+inf')
 `;

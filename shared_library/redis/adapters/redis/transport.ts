@@ -1,8 +1,10 @@
 // The port over one Redis link: RESP3, so that pushed messages and replies share one ordered connection.
 
 import type { ChannelSpec } from '../../core/channel.ts';
+import { countedKeys } from '../../core/demand.ts';
 import type {
   ChannelState,
+  DemandOperations,
   FenceToken,
   LeaseAttempt,
   LeaseOperations,
@@ -105,6 +107,22 @@ export class RedisTransport implements Transport {
         (await this.#run((client) => client.renewLease([head, lease], [String(token), String(ttlMs)]))) === 1,
       release: async (token) =>
         (await this.#run((client) => client.releaseLease([head, lease], [String(token)]))) === 1,
+    };
+  }
+
+  demand(channel: ChannelSpec): DemandOperations {
+    const { demand } = channelKeys(channel);
+    return {
+      declare: async (who, keys, ttlMs) => {
+        await this.#run((client) => client.declareDemand([demand], [who, String(ttlMs), ...keys]));
+      },
+      withdraw: async (who, keys) => {
+        await this.#run((client) => client.withdrawDemand([demand], [who, ...keys]));
+      },
+      wanted: async () => {
+        const reply = await this.#run((client) => client.readDemand([demand], []), 'read');
+        return countedKeys(Array.isArray(reply) ? reply.map(String) : []);
+      },
     };
   }
 

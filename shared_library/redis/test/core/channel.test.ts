@@ -101,6 +101,10 @@ describe('what is refused', () => {
     expect(defineChannel('C', { kind: 'event', history: 100_000, messages }).history).toBe(100_000);
   });
 
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('maxQuietMs %s', (maxQuietMs) => {
+    defining('C', { kind: 'state', key: 'symbol', maxQuietMs, messages }).toThrow(refusal(/maxQuietMs/));
+  });
+
   it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('expiresInMs %s', (expiresInMs) => {
     defining('C', { kind: 'command', expiresInMs, messages }).toThrow(refusal(/expiresInMs/));
   });
