@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { FEED_KINDS } from './feeds/registry.ts';
 import { text } from './feeds/setting.ts';
+import { RECORDER_SETTINGS } from './recorder/settings.ts';
 
 /** Each setting is the variable of its name; its error completes "NAME must be ...", its description is its line of help. */
 const settings = z.object({
@@ -13,6 +14,7 @@ const settings = z.object({
   )
     .transform((list) => [...new Set(list.split(/\s*,\s*/))])
     .describe('symbols separated by commas, or * for all (required)'),
+  ...RECORDER_SETTINGS,
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       error: 'trace, debug, info, warn, error, fatal or silent',
@@ -54,13 +56,13 @@ export function readConfig(
 /** The text of `--help`. */
 export function helpText(): string {
   const lines = Object.entries(settings.shape).map(
-    ([name, { description }]) => `  ${name.padEnd(14)} ${description}`,
+    ([name, { description }]) => `  ${name.padEnd(18)} ${description}`,
   );
   return `The price gateway: holds the one connection to the broker and publishes its prices on Redis.
 
 Environment variables:
 ${lines.join('\n')}
-  REDIS_URL      where Redis is, redis[s]://[[user]:password@]host[:port][/db]
+  REDIS_URL          where Redis is, redis[s]://[[user]:password@]host[:port][/db]
   REDIS_HOST, REDIS_PORT, REDIS_DB   the same in parts (default 127.0.0.1, 6379, 0)
 `;
 }

@@ -11,6 +11,8 @@ it('needs the key, the secret and the symbols', () => {
     ALPACA_SECRET: 's',
     ALPACA_URL: 'wss://stream.data.alpaca.markets/v2/iex',
     SYMBOLS: ['AAPL'],
+    RECORD_MAX_MB: 100,
+    RECORD_MAX_MINUTES: 60,
     LOG_LEVEL: 'info',
   });
 });
