@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAlpacaFeed } from '@tickbus/price-gateway/feeds/alpaca';
-import { createGateway, type Gateway } from '@tickbus/price-gateway/gateway';
+import type { Feed } from '@tickbus/price-gateway/feeds/feed';
 import type { Bot } from '@tickbus/sample-bots/bot';
 import { startMomentumBot } from '@tickbus/sample-bots/momentum';
 import { startPaperTrader } from '@tickbus/sample-bots/paper-trader';
@@ -14,20 +14,18 @@ import {
 } from '@tickbus/simulated-broker/broker';
 import { openCaptureSource } from '@tickbus/simulated-broker/sources/capture';
 import { createGenerator } from '@tickbus/simulated-broker/sources/generator';
-import type { Logger, MessageOf } from 'tickbus';
+import type { Logger, Position } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
-import { RedisPublisher } from 'tickbus/publisher';
-import { RedisSubscriber } from 'tickbus/subscriber';
 import type { DemoConfig } from './config.ts';
 import type { Embedded } from './embedded.ts';
-import { preciseClock } from './precise-clock.ts';
-
-export type PriceMessage = MessageOf<typeof CHANNELS.PRICE_DATA>;
-export type CommandMessage = MessageOf<typeof CHANNELS.TRADE_COMMANDS>;
+import { type Gateways, startGateway, startPair } from './gateways.ts';
+import type { CommandMessage, PriceMessage } from './messages.ts';
+import { Onlooker } from './onlooker.ts';
 
 export interface Cast {
   readonly broker: SimulatedBroker;
-  readonly gateway: Gateway;
+  readonly gateways: Gateways;
+  readonly onlooker: Onlooker;
   readonly bots: readonly Bot[];
   /** What the broker said to the second connection; undefined until it has. */
   readonly refusal: string | undefined;
@@ -39,7 +37,7 @@ export interface CastHooks {
   onCommand(message: CommandMessage): void;
 }
 
-/** Starts everybody, the bots before the gateway, so that they see the first price. */
+/** Starts everybody, the bots before the gateways, so that they see the first price. */
 export async function gather(
   config: DemoConfig,
   embedded: Embedded,
@@ -64,52 +62,24 @@ export async function gather(
     startPaperTrader(start('paper-trader')),
     startRiskGuard(start('risk-guard')),
   ]);
-  const onlooker = new RedisSubscriber({ connection: embedded.connect(), logger });
-  onlooker.subscribe(CHANNELS.TRADE_COMMANDS, hooks.onCommand);
-  await onlooker.startListening();
-
-  const newFeed = () => createAlpacaFeed({ ...LOCAL_CREDENTIALS, url: broker.url });
-  const publisher = new RedisPublisher({
-    connection: embedded.connect(),
-    sender: 'price-gateway',
-    clock: preciseClock,
-    logger,
-  });
-  const gateway = createGateway({ feed: newFeed(), symbols, publisher, logger });
-  await gateway.start();
-
-  const rival = newFeed();
-  let refusal: string | undefined;
-  // Only once the gateway holds the connection, or the rival might get it.
-  const challenge = setInterval(() => {
-    if (gateway.stats.feed.state !== 'live') return;
-    clearInterval(challenge);
-    rival.start({
-      mayConnect: async () => {},
-      onFrame() {},
-      onInvalidFrame() {},
-      onSubscribed() {},
-      onRefused() {},
-      onState(state) {
-        if (state.type !== 'down' || refusal !== undefined) return;
-        refusal = state.reason;
-        void rival.close();
-      },
-    });
-  }, 100);
+  const onlooker = new Onlooker(embedded.connect(), logger, hooks.onCommand);
+  await onlooker.start();
+  const startAll = config.failover ? startPair : startGateway;
+  const gateways = await startAll({ embedded, brokerUrl: broker.url, symbols, logger });
+  const rival = new Rival(broker.url, () => onlooker.feed?.state === 'live');
 
   return {
     broker,
-    gateway,
+    gateways,
+    onlooker,
     bots,
     get refusal() {
-      return refusal;
+      return rival.refusal;
     },
     async close() {
-      clearInterval(challenge);
       await rival.close();
-      await gateway.stop();
-      await allDelivered(bots, gateway.stats.published);
+      await gateways.close();
+      await allDelivered(bots, await onlooker.settle());
       await Promise.all(bots.map((bot) => bot.stop()));
       await onlooker.close();
       await broker.close();
@@ -117,11 +87,48 @@ export async function gather(
   };
 }
 
+/** Another program that wants the broker's one connection. */
+class Rival {
+  refusal: string | undefined;
+  readonly #feed: Feed;
+  readonly #timer: NodeJS.Timeout;
+
+  /** @param isTaken only then does it try, or it might get the connection */
+  constructor(url: string, isTaken: () => boolean) {
+    this.#feed = createAlpacaFeed({ ...LOCAL_CREDENTIALS, url });
+    this.#timer = setInterval(() => {
+      if (!isTaken()) return;
+      clearInterval(this.#timer);
+      this.#try();
+    }, 100);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#feed.close();
+  }
+
+  #try(): void {
+    this.#feed.start({
+      mayConnect: async () => {},
+      onFrame() {},
+      onInvalidFrame() {},
+      onSubscribed() {},
+      onRefused() {},
+      onState: (state) => {
+        if (state.type !== 'down' || this.refusal !== undefined) return;
+        this.refusal = state.reason;
+        void this.#feed.close();
+      },
+    });
+  }
+}
+
 /** What was published last is still on its way to the bots; a bot that has not got it after a while is shown as it is. */
-async function allDelivered(bots: readonly Bot[], published: number): Promise<void> {
+async function allDelivered(bots: readonly Bot[], { epoch, seq }: Position): Promise<void> {
   const isBehind = ({ subscriber }: Bot) => {
-    const { delivered = 0, conflated = 0 } = subscriber.status(CHANNELS.PRICE_DATA) ?? {};
-    return delivered + conflated < published;
+    const { position, queueDepth = 0 } = subscriber.status(CHANNELS.PRICE_DATA) ?? {};
+    return queueDepth > 0 || position?.epoch !== epoch || position.seq < seq;
   };
   const giveUpAt = performance.now() + LAST_DELIVERY_MS;
   while (bots.some(isBehind) && performance.now() < giveUpAt) await sleep(5);

@@ -14,6 +14,8 @@ export interface DemoConfig {
   readonly rate: number;
   /** Of the made-up prices. */
   readonly seed: number;
+  /** Show how a gateway is killed and another one takes over; then end, unless `seconds` says when. */
+  readonly failover: boolean;
   /** End with one JSON object on stdout. */
   readonly json: boolean;
   /** REDIS_URL, when it is set. */
@@ -31,6 +33,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Dem
     .option('--speed <n>', 'pace of the replay, 1 being the true one', above(0), 1)
     .option('--rate <n>', 'made-up trades and quotes a second', above(0), 200)
     .option('--seed <n>', 'of the made-up prices', wholeNumber, 1)
+    .option('--failover', 'kill the gateway, and see a standby take over; then end', false)
     .option('--json', 'end with one JSON object on stdout', false)
     .parse([...argv], { from: 'user' })
     .opts<Omit<DemoConfig, 'redisUrl'>>();

@@ -9,6 +9,8 @@ export interface Embedded {
   readonly transport: string;
   /** For people: where it is, and why this one. */
   readonly description: string;
+  /** For a process of its own; undefined where it is memory. */
+  readonly url: string | undefined;
   /** A service's own links, as if it ran in a container of its own. */
   connect(): Connection;
   close(): Promise<void>;
@@ -25,6 +27,7 @@ export async function embed(redisUrl: string | undefined, logger: Logger): Promi
     return {
       transport: 'redis',
       description: 'the Redis of REDIS_URL (made-up prices and orders are published there)',
+      url: redisUrl,
       connect: () => remember(new RedisConnection({ url: redisUrl, logger })),
       close: async () => void (await closeAll()),
     };
@@ -34,6 +37,7 @@ export async function embed(redisUrl: string | undefined, logger: Logger): Promi
     return {
       transport: 'memory',
       description: 'memory, as no REDIS_URL is set and no redis-server or valkey-server is on PATH',
+      url: undefined,
       connect: () => remember(new MemoryConnection({ server })),
       close: async () => void (await closeAll()),
     };
@@ -42,6 +46,7 @@ export async function embed(redisUrl: string | undefined, logger: Logger): Promi
   return {
     transport: server.program,
     description: `a private ${server.program} on ${server.host}:${server.port}`,
+    url: server.url,
     connect: () => remember(new RedisConnection({ url: server.url, logger })),
     close: async () => {
       await closeAll();

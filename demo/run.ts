@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { gather } from './cast.ts';
 import type { DemoConfig } from './config.ts';
 import { embed } from './embedded.ts';
+import { type FailOver, playFailOver } from './failover.ts';
 import { show } from './screen.ts';
 import { Tally } from './tally.ts';
 
@@ -20,10 +21,18 @@ export async function run(config: DemoConfig, asked: Promise<void>): Promise<voi
   const cast = await gather(config, embedded, hooks, logger);
   const { description, transport } = embedded;
   const screen = show({ cast, tally, description, prices: describePrices(config) }, process.stdout);
-  await Promise.race([asked, over(config.seconds)]);
-  await cast.close();
-  screen.stop();
-  if (config.json) console.log(JSON.stringify(tally.summary(cast, transport)));
+  let failOver: (() => FailOver) | undefined;
+  const played = async () => {
+    if (config.failover) failOver = await playFailOver(cast, screen.tell);
+    await over(config.failover ? (config.seconds ?? 0) - tally.seconds : config.seconds);
+  };
+  try {
+    await Promise.race([asked, played()]);
+  } finally {
+    await cast.close();
+    screen.stop();
+  }
+  if (config.json) console.log(JSON.stringify({ ...tally.summary(cast, transport), ...failOver?.() }));
   await embedded.close();
 }
 

@@ -1,7 +1,9 @@
 // What the demo shows on a terminal, or as one line a second where there is none.
 
 import { styleText } from 'node:util';
-import type { Cast, CommandMessage } from './cast.ts';
+import type { FeedStatus } from 'tickbus';
+import type { Cast } from './cast.ts';
+import type { CommandMessage } from './messages.ts';
 import type { BotLine, Tally } from './tally.ts';
 
 export interface Scene {
@@ -16,16 +18,24 @@ export interface Scene {
 const PAINT_MS = 250;
 const LINE_MS = 1_000;
 
+export interface Screen {
+  /** Something has happened, in a sentence without its full stop. */
+  tell(event: string): void;
+  stop(): void;
+}
+
 /** Shows the scene until it is stopped; the last state stays on the screen. */
-export function show(scene: Scene, output: NodeJS.WriteStream): { stop(): void } {
+export function show(scene: Scene, output: NodeJS.WriteStream): Screen {
   return output.isTTY ? paint(scene, output) : narrate(scene, output);
 }
 
-function paint(scene: Scene, output: NodeJS.WriteStream): { stop(): void } {
+function paint(scene: Scene, output: NodeJS.WriteStream): Screen {
   const rate = new Rate();
+  const events: string[] = [];
   let height = 0;
   const draw = () => {
-    const lines = picture(scene, rate.of(scene.cast.gateway.stats.published), output.columns || 80);
+    const lines = picture(scene, rate.of(scene.cast.onlooker.published), output.columns || 80);
+    lines.splice(-1, 0, ...events.map((event) => `${label('')}${event}`), ...(events.length > 0 ? [''] : []));
     // Over the last picture, each line to its end, and nothing left below: no flicker.
     output.write(
       `${height > 0 ? `\x1b[${height}A` : ''}${lines.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`,
@@ -35,6 +45,9 @@ function paint(scene: Scene, output: NodeJS.WriteStream): { stop(): void } {
   draw();
   const timer = setInterval(draw, PAINT_MS);
   return {
+    tell(event) {
+      events.push(event);
+    },
     stop() {
       clearInterval(timer);
       draw();
@@ -42,12 +55,16 @@ function paint(scene: Scene, output: NodeJS.WriteStream): { stop(): void } {
   };
 }
 
-function narrate(scene: Scene, output: NodeJS.WriteStream): { stop(): void } {
+function narrate(scene: Scene, output: NodeJS.WriteStream): Screen {
+  const { tally } = scene;
   const rate = new Rate();
   output.write(`tickbus demo on ${scene.description}; ${scene.prices}\n`);
-  const line = () => output.write(`${sentence(scene, rate.of(scene.cast.gateway.stats.published))}\n`);
+  const line = () => output.write(`${sentence(scene, rate.of(scene.cast.onlooker.published))}\n`);
   const timer = setInterval(line, LINE_MS);
   return {
+    tell(event) {
+      output.write(`${tally.seconds.toFixed(1)} s: ${event}\n`);
+    },
     stop() {
       clearInterval(timer);
       line();
@@ -57,7 +74,7 @@ function narrate(scene: Scene, output: NodeJS.WriteStream): { stop(): void } {
 
 function picture({ cast, tally, description, prices }: Scene, perSecond: number, columns: number): string[] {
   const { accepted, refused } = cast.broker.stats;
-  const { feed, published } = cast.gateway.stats;
+  const { feed, published } = cast.onlooker;
   const second = cast.refusal ?? 'not tried yet';
   const commands = [...tally.commands].map(([type, count]) => `${count} ${type}`).join(', ');
   return [
@@ -65,7 +82,7 @@ function picture({ cast, tally, description, prices }: Scene, perSecond: number,
     '',
     `${label('broker')}${plural(accepted, 'connection')} accepted, ${refused > 0 ? red(`${refused} refused`) : '0 refused'}${dim(`   ${prices}`)}`,
     `${label('second one')}${cut(dim(second), columns - 14)}`,
-    `${label('gateway')}${feed.state === 'live' ? green(feed.state) : red(feed.state)}, ${number(perSecond)} messages/s, ${number(published)} published`,
+    `${label('gateway')}${describeFeed(feed)}, ${number(perSecond)} messages/s, ${number(published)} published`,
     '',
     dim(
       `${'bot'.padEnd(14)}${'last price'.padEnd(26)}${'age'.padStart(10)}${'delivered'.padStart(12)}${'lost'.padStart(8)}`,
@@ -99,6 +116,11 @@ function sentence({ cast, tally }: Scene, perSecond: number): string {
   });
   const commands = [...tally.commands.values()].reduce((sum, count) => sum + count, 0);
   return `${tally.seconds.toFixed(0)} s: broker ${accepted} accepted ${refused} refused | ${Math.round(perSecond)} messages/s | ${bots.join(' | ')} | ${plural(commands, 'command')}`;
+}
+
+function describeFeed(feed: FeedStatus | undefined): string {
+  if (feed === undefined) return 'not there yet';
+  return feed.state === 'live' ? green(feed.state) : red(feed.state);
 }
 
 function describeCommand(message: CommandMessage | undefined): string {

@@ -2,7 +2,8 @@
 
 import { createHistogram } from 'node:perf_hooks';
 import { CHANNELS } from 'tickbus/constants';
-import type { Cast, CommandMessage, PriceMessage } from './cast.ts';
+import type { Cast } from './cast.ts';
+import type { CommandMessage, PriceMessage } from './messages.ts';
 import { preciseNow } from './precise-clock.ts';
 
 export interface BotLine {
@@ -92,7 +93,7 @@ export class Tally {
       seconds: round(this.seconds),
       broker_connections: cast.broker.stats.accepted,
       broker_refused: cast.broker.stats.refused,
-      published: cast.gateway.stats.published,
+      published: cast.onlooker.published,
       delivered: Object.fromEntries(bots.map(({ name, delivered }) => [name, delivered])),
       conflated: Object.fromEntries(bots.map(({ name, conflated }) => [name, conflated])),
       lost: bots.reduce((sum, { lost }) => sum + lost, 0),

@@ -9,15 +9,10 @@ import { ComposeStack } from './compose-stack.ts';
 
 const PROJECT = 'tickbus-compose-test';
 const DEMO = ['--profile', 'demo'];
-/** In the order of the alphabet. */
-const SERVICES = [
-  'price-gateway',
-  'redis',
-  'sample-bots',
-  'simulated-broker',
-  'test-publisher',
-  'test-subscriber',
-];
+const TEST = ['--profile', 'test'];
+const GATEWAYS = ['price-gateway', 'price-gateway-standby'] as const;
+/** Of the demonstration, in the order of the alphabet. */
+const SERVICES = [...GATEWAYS, 'redis', 'sample-bots', 'simulated-broker', 'test-subscriber'];
 
 const env = { REDIS_PORT: '0' };
 const interrupted = new AbortController();
@@ -34,19 +29,20 @@ try {
   // Each check needs the ones before it, so the first failure is the last.
   await startsFromNothing();
   await delivers();
+  await failsOver();
   await isClosed();
   await endsAndStartsAgain();
 } catch (error) {
   failed++;
   console.log(`FAILED  ${error instanceof Error ? error.message : String(error)}`);
-  console.log(await cleaner.compose(...DEMO, 'logs', '--no-color', '--tail', '20').catch(String));
+  console.log(await cleaner.compose(...TEST, ...DEMO, 'logs', '--no-color', '--tail', '20').catch(String));
 }
 await removeEverything();
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 
 async function startsFromNothing(): Promise<void> {
-  await check('the image builds', () => stack.compose(...DEMO, 'build'));
+  await check('the image builds', () => stack.compose(...TEST, ...DEMO, 'build'));
   await check('"up -d redis" starts Redis alone, and it becomes healthy', async () => {
     await stack.compose('up', '-d', 'redis');
     await stack.healthy('redis');
@@ -66,14 +62,24 @@ async function startsFromNothing(): Promise<void> {
     const buffers = await redisSetting('client-output-buffer-limit');
     deepStrictEqual(buffers?.split('pubsub ')[1], '268435456 67108864 60');
   });
+  await check(
+    '"--profile test up -d": the test subscriber prints what the test publisher sends',
+    async () => {
+      await stack.compose(...TEST, 'up', '-d', '--no-build');
+      deepStrictEqual(await stack.running(), ['redis', 'test-publisher', 'test-subscriber']);
+      await subscriberHearsPublisher();
+    },
+  );
+  await check('SIGTERM ends test-publisher in time, with exit code 0', () => ends('test-publisher'));
   await check('"--profile demo up -d" starts every service', startAll);
 }
 
 async function delivers(): Promise<void> {
-  await check('the test subscriber prints what the test publisher sends', subscriberHearsPublisher);
-  await check("the test subscriber prints the gateway's prices", () =>
-    stack.logged('test-subscriber', /^Received price: [\d.]+ for MSFT from price-gateway/m, now()),
-  );
+  await check('both gateways are healthy, one as the active one and one as the standby', async () => {
+    for (const gateway of GATEWAYS) await stack.healthy(gateway);
+    await inRoles();
+  });
+  await check("the test subscriber prints the gateway's prices", subscriberHearsGateway);
   await check('every bot tells its status', () =>
     stack.until('momentum, paper-trader and risk-guard are on BOT_STATUS', async () => {
       const bots = await redis('hkeys', 'tickbus:{BOT_STATUS}:last');
@@ -85,7 +91,22 @@ async function delivers(): Promise<void> {
   });
   await check('after a restart of Redis the prices go on', async () => {
     await stack.compose('restart', 'redis');
-    await subscriberHearsPublisher();
+    await subscriberHearsGateway();
+  });
+}
+
+async function failsOver(): Promise<void> {
+  await check('the standby takes over when the active gateway is killed', async () => {
+    const [active, standby] = await inRoles();
+    const since = now();
+    await stack.compose(...DEMO, 'kill', active);
+    await stack.logged(standby, /"The gateway is active\."/, since);
+    await subscriberHearsGateway();
+  });
+  await check('the killed one is started again and stands by', async () => {
+    await startAll();
+    for (const gateway of GATEWAYS) await stack.healthy(gateway);
+    await inRoles();
   });
 }
 
@@ -108,18 +129,13 @@ async function isClosed(): Promise<void> {
 async function endsAndStartsAgain(): Promise<void> {
   const redisLast = SERVICES.toSorted((a, b) => Number(a === 'redis') - Number(b === 'redis'));
   for (const service of redisLast)
-    await check(`SIGTERM ends ${service} in time, with exit code 0`, async () => {
-      await stack.compose(...DEMO, 'stop', service);
-      const { State } = await stack.inspect(service);
-      // Past its grace period Docker kills it, which is exit code 137.
-      deepStrictEqual([State.Status, State.ExitCode], ['exited', 0]);
-    });
+    await check(`SIGTERM ends ${service} in time, with exit code 0`, () => ends(service));
   await check('a second "up" works', async () => {
     await startAll();
-    await subscriberHearsPublisher();
+    await subscriberHearsGateway();
   });
   await check('"down -v" leaves no container, network or volume', async () => {
-    await stack.compose(...DEMO, 'down', '-v');
+    await stack.compose(...TEST, ...DEMO, 'down', '-v');
     deepStrictEqual(await stack.leftovers(), []);
   });
 }
@@ -138,6 +154,34 @@ async function check(what: string, action: () => Promise<unknown>): Promise<void
 async function startAll(): Promise<void> {
   await stack.compose(...DEMO, 'up', '-d', '--no-build');
   deepStrictEqual(await stack.running(), SERVICES);
+}
+
+async function ends(service: string): Promise<void> {
+  await stack.compose(...TEST, ...DEMO, 'stop', service);
+  const { State } = await stack.inspect(service);
+  // Past its grace period Docker kills it, which is exit code 137.
+  deepStrictEqual([State.Status, State.ExitCode], ['exited', 0]);
+}
+
+async function subscriberHearsGateway(): Promise<void> {
+  await stack.logged('test-subscriber', /^Received price: [\d.]+ for MSFT from price-gateway/m, now());
+}
+
+/** The active gateway first. */
+async function inRoles(): Promise<[string, string]> {
+  const [one, other] = GATEWAYS;
+  return stack.until('one gateway is active and the other stands by', async () => {
+    const roles = [await roleOf(one), await roleOf(other)].join();
+    if (roles === 'active,standby') return [one, other];
+    return roles === 'standby,active' ? [other, one] : undefined;
+  });
+}
+
+/** What /readyz of a gateway says, asked inside its container. */
+async function roleOf(gateway: string): Promise<string> {
+  const ask = "fetch('http://127.0.0.1:9464/readyz').then((answer) => answer.text()).then(console.log)";
+  const answer = await stack.compose(...DEMO, 'exec', '-T', gateway, 'node', '-e', ask);
+  return (JSON.parse(answer) as { role: string }).role;
 }
 
 /** What is published from now on arrives, one price after the other. */
@@ -200,5 +244,5 @@ async function open(signal: AbortSignal): Promise<ComposeStack> {
 }
 
 async function removeEverything(): Promise<void> {
-  await cleaner.compose(...DEMO, 'down', '-v', '--rmi', 'local');
+  await cleaner.compose(...TEST, ...DEMO, 'down', '-v', '--rmi', 'local');
 }

@@ -4,7 +4,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+
+// Up to three programs have to start for each test, which takes a while on a machine that is busy with other tests.
+vi.setConfig({ testTimeout: 90_000 });
 
 const main = fileURLToPath(new URL('../main.ts', import.meta.url));
 const captures = new URL('../../../shared/data/', import.meta.url);
@@ -24,14 +27,14 @@ describe('ends with one JSON object that tells the whole story', () => {
     ['a private redis-server', { PATH: process.env.PATH }, /^(redis|valkey)-server$/],
     ['memory, where there is none', { PATH: '' }, /^memory$/],
   ])('on %s', async (_, env, transport) => {
-    const { code, summary } = await demo(['--seconds', '3', '--json'], env);
+    const { code, summary } = await demo(['--seconds', '4', '--json'], env);
     expect(code).toBe(0);
     expectStory(summary);
     expect(summary.transport).toMatch(transport);
   });
 
   it('on the Redis of REDIS_URL', async () => {
-    const { code, summary } = await demo(['--seconds', '3', '--json'], { PATH: '', REDIS_URL: redis.url });
+    const { code, summary } = await demo(['--seconds', '4', '--json'], { PATH: '', REDIS_URL: redis.url });
     expect(code).toBe(0);
     expectStory(summary);
     expect(summary.transport).toBe('redis');
@@ -44,13 +47,31 @@ describe('ends with one JSON object that tells the whole story', () => {
     async (name) => {
       const capture = fileURLToPath(new URL(name, captures));
       const { code, summary } = await demo(
-        ['--seconds', '4', '--json', '--capture', capture, '--speed', '10'],
+        ['--seconds', '5', '--json', '--capture', capture, '--speed', '10'],
         {},
       );
       expect(code).toBe(0);
       expectStory(summary);
     },
   );
+});
+
+it.each([
+  ['two processes, one of which is killed', { PATH: process.env.PATH }, /^(redis|valkey)-server$/],
+  ['memory, where there is none', { PATH: '' }, /^memory$/],
+])('shows a kill and a take-over on %s, and ends', async (_, env, transport) => {
+  const { code, output, summary } = await demo(['--failover', '--json'], env);
+  expect(code).toBe(0);
+  expect(summary).toMatchObject({
+    transport: expect.stringMatching(transport),
+    broker_connections: 2,
+    lost: 0,
+    accepted_from_old_holder: 0,
+    max_broker_connections: 1,
+  });
+  // Two leases of 3 s.
+  expect(summary.takeover_ms).toBeLessThan(6_000);
+  expect(output).toMatch(/ was killed\n[\s\S]* took over after \d/);
 });
 
 it('ends at Ctrl-C, which reaches npm too, with exit code 0, and still tells its story', async () => {

@@ -1,29 +1,19 @@
-// The service's settings, from environment variables. Where Redis is, the library reads itself: REDIS_URL, REDIS_HOST, ...
+// The service's settings, from flags and environment variables by one schema. Where Redis is, the library reads itself.
 
+import { Command, CommanderError } from 'commander';
 import { z } from 'zod';
 import { FEED_KINDS } from './feeds/registry.ts';
-import { text } from './feeds/setting.ts';
-import { RECORDER_SETTINGS } from './recorder/settings.ts';
+import { SETTINGS, type Settings } from './settings.ts';
 
-/** Each setting is the variable of its name; its error completes "NAME must be ...", its description is its line of help. */
-const settings = z.object({
-  ...FEED_KINDS.alpaca.settings,
-  SYMBOLS: text(
-    'symbols separated by commas, such as AAPL,MSFT',
-    /^(\*|[\w./:-]{1,64}(\s*,\s*[\w./:-]{1,64})*)$/,
-  )
-    .transform((list) => [...new Set(list.split(/\s*,\s*/))])
-    .describe('symbols separated by commas, or * for all (required)'),
-  ...RECORDER_SETTINGS,
-  LOG_LEVEL: z
-    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
-      error: 'trace, debug, info, warn, error, fatal or silent',
-    })
-    .default('info')
-    .describe('trace, debug, info, warn, error, fatal or silent (default info)'),
-});
+type Environment = Readonly<Record<string, string | undefined>>;
+type FeedName = keyof typeof FEED_KINDS;
 
-export type Config = z.infer<typeof settings>;
+export interface Config extends Settings {
+  /** Which feed. */
+  readonly FEED: FeedName;
+  /** What that feed's own settings say; `FEED_KINDS[FEED].create` takes them. */
+  readonly feedSettings: Readonly<Record<string, unknown>>;
+}
 
 /** Settings that cannot be used; the message has one line a mistake and never repeats a value. */
 export class ConfigError extends Error {
@@ -31,38 +21,123 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the settings; `'help'` when help was asked for. An empty variable counts as not set.
+ * Reads the settings; `'help'` when help was asked for. A flag wins over its variable; an empty variable counts as not set.
  *
  * @param args the command line without the program
  * @throws ConfigError
  */
-export function readConfig(
-  args: readonly string[],
-  env: Readonly<Record<string, string | undefined>>,
-): Config | 'help' {
-  if (args.some((arg) => arg === '--help' || arg === '-h')) return 'help';
-  if (args.length > 0)
-    throw new ConfigError(
-      'The gateway takes no arguments but --help. Its settings are environment variables.',
-    );
-  const given = Object.keys(settings.shape).map((name) => [name, env[name] || undefined]);
-  const { data, error } = settings.safeParse(Object.fromEntries(given));
-  if (error === undefined) return data;
-  throw new ConfigError(
-    error.issues.map(({ path, message }) => `${String(path[0])} must be ${message}.`).join('\n'),
-  );
+export function readConfig(args: readonly string[], env: Environment): Config | 'help' {
+  const flags = parseFlags(args);
+  if (flags === 'help') return 'help';
+  const given = (name: string): string | undefined => flags.get(name) ?? (env[name] || undefined);
+  const feed = FEED.safeParse(given('FEED'));
+  if (feed.error) throw new ConfigError(`${placeOf('FEED')} must be ${feed.error.issues[0]?.message}.`);
+  const kind: { readonly settings: z.ZodRawShape } = FEED_KINDS[feed.data];
+  const stray = [...flags.keys()].filter((name) => !(name in OWN || name in kind.settings));
+  const own = check(SETTINGS, given);
+  const particular = check(kind.settings, given);
+  const mistakes = [
+    ...stray.map((name) => `${flagOf(name)} is no setting of the feed ${feed.data}. Leave it out.`),
+    ...own.mistakes,
+    ...particular.mistakes,
+  ];
+  if (own.data === undefined || particular.data === undefined || mistakes.length > 0)
+    throw new ConfigError(mistakes.join('\n'));
+  return { FEED: feed.data, ...own.data, feedSettings: particular.data };
 }
 
 /** The text of `--help`. */
 export function helpText(): string {
-  const lines = Object.entries(settings.shape).map(
-    ([name, { description }]) => `  ${name.padEnd(18)} ${description}`,
+  const feeds = Object.entries(FEED_KINDS).map(
+    ([name, { summary, settings }]) => `FEED=${name}: ${summary}\n${linesOf(settings)}`,
   );
-  return `The price gateway: holds the one connection to the broker and publishes its prices on Redis.
+  return `The price gateway: holds the one connection to the broker and publishes its prices on Redis. Start two: one is active,
+the other stands by.
 
-Environment variables:
-${lines.join('\n')}
-  REDIS_URL          where Redis is, redis[s]://[[user]:password@]host[:port][/db]
+Every setting is an environment variable; all but secrets are flags too: SYMBOL_LIMIT is --symbol-limit.
+
+${linesOf(OWN)}
+
+${feeds.join('\n\n')}
+
+Redis
+  REDIS_URL             where it is, redis[s]://[[user]:password@]host[:port][/db]
   REDIS_HOST, REDIS_PORT, REDIS_DB   the same in parts (default 127.0.0.1, 6379, 0)
 `;
+}
+
+const FEED_NAMES = Object.keys(FEED_KINDS) as [FeedName, ...FeedName[]];
+const FEED = z
+  .enum(FEED_NAMES, { error: `one of ${FEED_NAMES.join(', ')}` })
+  .default('alpaca')
+  .describe(`where prices come from: ${FEED_NAMES.join(', ')} (default alpaca)`);
+const OWN: z.ZodRawShape = { FEED, ...SETTINGS };
+const ALL: z.ZodRawShape = Object.assign(
+  { ...OWN },
+  ...Object.values(FEED_KINDS).map(({ settings }) => settings),
+);
+
+/** The flags that were given, by the name of their setting. */
+function parseFlags(args: readonly string[]): ReadonlyMap<string, string> | 'help' {
+  const command = new Command()
+    .helpOption(false)
+    .exitOverride()
+    .configureOutput({ writeErr() {} });
+  command.option('-h, --help');
+  for (const name of Object.keys(ALL)) if (!isSecret(name)) command.option(`${flagOf(name)} <value>`);
+  try {
+    command.parse([...args], { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) throw new ConfigError(sentenceOf(error), { cause: error });
+    throw error;
+  }
+  const { help, ...values } = command.opts<Record<string, string>>();
+  if (help) return 'help';
+  return new Map(Object.entries(values).map(([name, value]) => [variableOf(name), value]));
+}
+
+/** Without the value that may stand behind a flag's name: it may be a secret. */
+function sentenceOf({ code, message }: CommanderError): string {
+  const [flag = ''] = /--?[\w-]+/.exec(message) ?? [];
+  const name = flag.replace(/^--/, '').replaceAll('-', '_').toUpperCase();
+  if (name in ALL && isSecret(name))
+    return `${flag} is no flag, because a command line can be read by others. Set the variable ${name}.`;
+  if (code === 'commander.unknownOption') return `There is no flag ${flag}. See --help for those there are.`;
+  if (code === 'commander.optionMissingArgument') return `${flag} needs a value.`;
+  return 'The gateway takes flags and no other arguments. See --help for those there are.';
+}
+
+function check<Shape extends z.ZodRawShape>(shape: Shape, given: (name: string) => string | undefined) {
+  const values = Object.keys(shape).map((name) => [name, given(name)]);
+  const { data, error } = z.object(shape).safeParse(Object.fromEntries(values));
+  const mistakes = (error?.issues ?? []).map(
+    ({ path, message }) => `${placeOf(String(path[0]))} must be ${message}.`,
+  );
+  return { data, mistakes };
+}
+
+/** Where a setting is made, for an error: its variable, and its flag where it has one. */
+function placeOf(name: string): string {
+  return isSecret(name) ? name : `${name} (or ${flagOf(name)})`;
+}
+
+function isSecret(name: string): boolean {
+  const schema = ALL[name];
+  return schema instanceof z.ZodType && schema.meta()?.secret === true;
+}
+
+function flagOf(name: string): string {
+  return `--${name.toLowerCase().replaceAll('_', '-')}`;
+}
+
+/** commander turns `--symbol-limit` into `symbolLimit`. */
+function variableOf(option: string): string {
+  return option.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+}
+
+function linesOf(shape: z.ZodRawShape): string {
+  const describe = (schema: unknown) => (schema instanceof z.ZodType ? (schema.description ?? '') : '');
+  return Object.entries(shape)
+    .map(([name, schema]) => `  ${name.padEnd(21)} ${describe(schema)}`)
+    .join('\n');
 }

@@ -1,58 +1,66 @@
-// The gateway: publishes what one feed hears on PRICE_DATA, and how the feed is on FEED_STATUS.
+// The gateway: stands by until it holds the lease of PRICE_DATA, then publishes what one feed hears until it holds it no more.
 
-import type { MarketEvent } from '@tickbus/capture';
-import { type FeedStatus, type Logger, TickbusError } from 'tickbus';
+import { hostname } from 'node:os';
+import { type Clock, type Connection, type Logger, systemClock } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
-import type { RedisPublisher } from 'tickbus/publisher';
-import { createBackoff } from './feeds/backoff.ts';
-import type { Feed, FeedListener, FeedState, Refusal } from './feeds/feed.ts';
+import { RedisLease } from 'tickbus/lease';
+import { RedisPublisher } from 'tickbus/publisher';
+import { ConnectionBudget } from './connection-budget.ts';
+import type { Feed } from './feeds/feed.ts';
+import { Outbox } from './outbox.ts';
 import { RateLimitedLog } from './rate-limited-log.ts';
-import { PriceBook, type Unusable } from './tick.ts';
+import { Counters, type GatewayStats, type Role } from './stats.ts';
+import { Tenure, type TenureTimes } from './tenure.ts';
+import { Wanted } from './wanted.ts';
 
-export interface GatewayOptions {
-  /** Started and closed by the gateway. */
-  readonly feed: Feed;
-  /** The instruments that are wanted; `*` is all of them, where the broker has that. */
-  readonly symbols: readonly string[];
-  /** When the feed may connect. Default: after a wait that doubles with every failure, from 1 s to 60 s. */
-  readonly mayConnect?: FeedListener['mayConnect'];
-  /** Connected and closed by the gateway. */
-  readonly publisher: RedisPublisher;
+export interface GatewayOptions extends Partial<TenureTimes> {
+  /** Makes the feed; called once for each time of being active, and once at the start, so that what cannot be made is known then. */
+  readonly createFeed: () => Promise<Feed>;
+  /** Not closed by the gateway. */
+  readonly connection: Connection;
   /** pino fits as it is. */
   readonly logger: Logger;
-  /** Milliseconds between two tellings of the feed's status. Default 1,000. */
-  readonly statusIntervalMs?: number;
-  /** Milliseconds without a frame after which a live feed is told as `silent`. Default 15,000. */
-  readonly silentAfterMs?: number;
+  /** Instruments to ask the broker for whether or not a bot does; `*` for all. Default none. */
+  readonly symbols?: readonly string[];
+  /** The most instruments to ask the broker for. Default no limit but the broker's. */
+  readonly symbolLimit?: number;
+  /** Milliseconds an instrument is kept after the last bot that asked for it has gone. Default 30,000. */
+  readonly symbolGraceMs?: number;
+  /** Milliseconds between two looks at what bots ask for. Default 500. */
+  readonly demandIntervalMs?: number;
+  /** Milliseconds after which a gateway that is not heard of is replaced. Default 3,000. */
+  readonly leaseTtlMs?: number;
+  /** Connections to the broker that all gateways together may try in `connectWindowMs`. Default 10. */
+  readonly connectLimit?: number;
+  /** Milliseconds. Default 60,000. */
+  readonly connectWindowMs?: number;
+  /** The time that prices are stamped with. Default: the system's. */
+  readonly clock?: Clock;
+  /** Who it is, in FEED_STATUS. Default: host name and process number. */
+  readonly holder?: string;
 }
 
-/** Counted since the start. */
-export interface GatewayStats {
-  /** Frames that came from the broker. */
-  readonly frames: number;
-  /** Frames that could not be read. */
-  readonly invalidFrames: number;
-  /** Trades and quotes in the frames. */
-  readonly events: number;
-  /** Prices that the server has published. */
-  readonly published: number;
-  /** Events that gave no price, by reason. */
-  readonly dropped: Readonly<Record<Unusable, number>>;
-  /** Publishes of a price or a status that did not succeed, by error code. */
-  readonly failures: Readonly<Record<string, number>>;
-  /** What is told of the feed on FEED_STATUS. */
-  readonly feed: FeedStatus;
+/** Whether it can do its work: a standby can, when it could take over. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly role: Role;
+  readonly redis: 'connected' | 'disconnected';
+  /** The feed's state, where it is the active one. */
+  readonly feed?: string;
+  /** A sentence, where the feed is not well. */
+  readonly detail?: string;
 }
 
 export interface Gateway {
   readonly stats: GatewayStats;
+  readonly readiness: Readiness;
   /**
-   * Connects to Redis, then starts the feed; what becomes of the feed is told on FEED_STATUS.
+   * Connects to Redis and stands by; what becomes of the feed is told on FEED_STATUS by the one that is active.
    *
-   * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`; the broker was not called then
+   * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`; Error when the feed cannot be made
    */
   start(): Promise<void>;
-  /** Lets go of the broker, publishes what was received and the status `stopped`, and closes the publisher. Safe to call again. */
+  /** Lets go of the broker, publishes what was received and the status `stopped`, and gives up the lease. Safe to call again. */
   stop(): Promise<void>;
 }
 
@@ -61,55 +69,115 @@ export function createGateway(options: GatewayOptions): Gateway {
   return new PriceGateway(options);
 }
 
-const DEFAULT_STATUS_INTERVAL_MS = 1_000;
-const DEFAULT_SILENT_AFTER_MS = 15_000;
+const DEFAULTS = {
+  symbols: [] as readonly string[],
+  symbolLimit: Number.POSITIVE_INFINITY,
+  symbolGraceMs: 30_000,
+  demandIntervalMs: 500,
+  leaseTtlMs: 3_000,
+  connectLimit: 10,
+  connectWindowMs: 60_000,
+  silentAfterMs: 15_000,
+  reconnectSilentMs: 60_000,
+  brokerReleaseMs: 0,
+  retryMs: 1_000,
+  maxRetryMs: 30_000,
+};
 
-/** Phases: new -> running -> stopping -> stopped. While running, the feed's own state is what is told. */
+/** A dead gateway is told apart after three heartbeats: half a lease, so before anybody takes over. */
+const HEARTBEAT_PER_TTL = 1 / 6;
+/** A price that has waited longer is not worth publishing. */
+const PUBLISH_DEADLINE_MS = 1_000;
+
+/**
+ * starting -> standby -> active -> (standby -> active)* -> stopping -> stopped
+ *
+ * The lease alone decides between standby and active (`#onGained`, `#onLost`). A tenure begins only when the feed of the one before has let go
+ * of the broker (`#ended`), because the broker would count both.
+ */
 class PriceGateway implements Gateway {
-  readonly #options: GatewayOptions;
+  readonly #options: GatewayOptions & TenureTimes & typeof DEFAULTS & { readonly holder: string };
+  readonly #counters = new Counters();
   readonly #warnings: RateLimitedLog;
-  readonly #book: PriceBook;
-  readonly #counters = { frames: 0, invalidFrames: 0, events: 0, published: 0 };
-  readonly #dropped: Record<Unusable, number> = { invalid: 0, unpriced: 0 };
-  readonly #failures: Record<string, number> = {};
-  readonly #inFlight = new Set<Promise<void>>();
-  readonly #refused = new Set<string>();
-  #phase: 'new' | 'running' | 'stopping' | 'stopped' = 'new';
-  #feedState: FeedState = { type: 'connecting' };
-  #lastFrameAt: number | undefined;
-  #quietSince = performance.now();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #wanted: Wanted;
+  readonly #lease: RedisLease;
+  readonly #publisher: RedisPublisher;
+  #role: Role = 'starting';
+  #isConnected = false;
+  #nextFeed: Promise<Feed> | undefined;
+  #tenure: Tenure | undefined;
+  #ended: Promise<unknown> = Promise.resolve();
+  #demandTimer: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(options: GatewayOptions) {
-    this.#options = options;
-    this.#warnings = new RateLimitedLog(options.logger);
-    this.#book = new PriceBook(options.feed.venue);
+    const statusIntervalMs = (options.leaseTtlMs ?? DEFAULTS.leaseTtlMs) * HEARTBEAT_PER_TTL;
+    const all = {
+      ...DEFAULTS,
+      statusIntervalMs,
+      clock: systemClock,
+      holder: `${hostname()}-${process.pid}`,
+      ...options,
+    };
+    const { connection, logger } = all;
+    this.#options = all;
+    this.#warnings = new RateLimitedLog(logger);
+    this.#wanted = new Wanted({ always: all.symbols, graceMs: all.symbolGraceMs });
+    this.#lease = new RedisLease({
+      connection,
+      channel: CHANNELS.PRICE_DATA,
+      ttlMs: all.leaseTtlMs,
+      logger,
+    });
+    this.#publisher = new RedisPublisher({
+      connection,
+      lease: this.#lease,
+      sender: 'price-gateway',
+      deadlineMs: PUBLISH_DEADLINE_MS,
+      clock: all.clock,
+    });
+    this.#lease.on('gained', ({ token }) => this.#onGained(token));
+    this.#lease.on('lost', ({ token, reason }) => this.#onLost(token, reason));
+    connection.publishing.onStatus(({ type }) => {
+      if (type !== 'stale') this.#isConnected = type === 'connected';
+    });
   }
 
   get stats(): GatewayStats {
-    const { frames, invalidFrames, events, published } = this.#counters;
-    const [dropped, failures] = [{ ...this.#dropped }, { ...this.#failures }];
-    return { frames, invalidFrames, events, published, dropped, failures, feed: this.#status() };
+    const { dropped, failures, brokerErrors, ...counted } = this.#counters;
+    return {
+      role: this.#role,
+      ...counted,
+      dropped: { ...dropped },
+      failures: { ...failures },
+      brokerErrors: { ...brokerErrors },
+      wanted: this.#tenure?.wantedInstruments ?? 0,
+      refused: this.#tenure?.refusedInstruments ?? 0,
+      quietForMs: this.#tenure?.quietForMs,
+      feed: this.#tenure?.status,
+    };
+  }
+
+  get readiness(): Readiness {
+    const { state, detail } = this.#tenure?.status ?? {};
+    const isWorking = this.#role === 'standby' || (this.#role === 'active' && state !== 'down');
+    return {
+      ready: this.#isConnected && isWorking,
+      role: this.#role,
+      redis: this.#isConnected ? 'connected' : 'disconnected',
+      ...(state !== undefined && { feed: state }),
+      ...(detail !== undefined && { detail }),
+    };
   }
 
   async start(): Promise<void> {
-    const { feed, publisher, symbols, mayConnect = createBackoff() } = this.#options;
-    const { statusIntervalMs = DEFAULT_STATUS_INTERVAL_MS } = this.#options;
+    this.#nextFeed = this.#options.createFeed();
+    await this.#nextFeed;
     // Redis before the broker: a gateway that cannot publish must not take the one connection there is.
-    await publisher.connect();
-    if (this.#phase !== 'new') return;
-    this.#phase = 'running';
-    this.#timer = setInterval(() => this.#tellStatus(), statusIntervalMs);
-    feed.setSymbols(symbols);
-    feed.start({
-      mayConnect,
-      onFrame: (events) => this.#onFrame(events),
-      onInvalidFrame: (reason) => this.#onInvalidFrame(reason),
-      onState: (state) => this.#onState(state),
-      onSubscribed: () => {},
-      onRefused: (refusal) => this.#onRefused(refusal),
-    });
+    await this.#publisher.connect();
+    if (this.#stopped !== undefined) return;
+    this.#enter('standby');
+    await this.#lease.start();
   }
 
   stop(): Promise<void> {
@@ -117,106 +185,105 @@ class PriceGateway implements Gateway {
     return this.#stopped;
   }
 
-  /**
-   * The order is the promise: nothing of the feed comes after `stopped`. So the feed is closed first, without waiting for
-   * Redis, which may be why the gateway stops; then every price is settled; then the last word is said.
-   */
   async #stop(): Promise<void> {
-    const wasRunning = this.#phase === 'running';
-    this.#phase = 'stopping';
-    clearInterval(this.#timer);
-    if (wasRunning) this.#tellStatus();
-    await this.#options.feed.close();
-    await Promise.all(this.#inFlight);
-    this.#phase = 'stopped';
-    if (wasRunning) this.#tellStatus();
-    await this.#options.publisher.close();
+    this.#enter('stopping');
+    clearTimeout(this.#demandTimer);
+    await this.#ended;
+    await this.#tenure?.stop();
+    await this.#lease.close();
+    await this.#publisher.close();
+    this.#enter('stopped');
   }
 
-  #onFrame(events: readonly MarketEvent[]): void {
-    this.#counters.frames++;
-    this.#counters.events += events.length;
-    this.#lastFrameAt = Date.now();
-    this.#quietSince = performance.now();
-    for (const event of events) {
-      const price = this.#book.apply(event);
-      if (typeof price === 'string') this.#drop(price, event);
-      else
-        this.#publish(async ({ publisher }) => {
-          await publisher.publish(CHANNELS.PRICE_DATA, price);
-          this.#counters.published++;
-        });
+  #onGained(token: number): void {
+    if (this.#role !== 'standby') return;
+    this.#enter('active');
+    this.#counters.takeOvers++;
+    this.#ended = this.#ended.then(() => this.#begin(token)).catch((error: unknown) => this.#fail(error));
+  }
+
+  #onLost(token: number, reason: string): void {
+    const { logger } = this.#options;
+    logger.warn({ token, reason }, 'The lease is lost. The broker is let go of at once.');
+    const tenure = this.#tenure;
+    this.#tenure = undefined;
+    clearTimeout(this.#demandTimer);
+    const cut = tenure?.cut();
+    this.#ended = this.#ended.then(() => cut);
+    if (this.#role === 'active') this.#enter('standby');
+  }
+
+  /** The lease may be gone again by the time there is a feed. */
+  async #begin(token: number): Promise<void> {
+    const { createFeed, symbolLimit, holder, logger } = this.#options;
+    const feed = await (this.#nextFeed ?? createFeed());
+    this.#nextFeed = undefined;
+    const holds = () => this.#lease.token === token;
+    await this.#askDemand();
+    if (!holds() || this.#role !== 'active') {
+      this.#nextFeed = Promise.resolve(feed);
+      return;
+    }
+    const publisher = this.#publisher;
+    const [counters, warnings] = [this.#counters, this.#warnings];
+    this.#tenure = new Tenure({
+      feed,
+      token,
+      holder,
+      outbox: new Outbox({ publisher, holds, counters, warnings }),
+      budget: this.#budget(feed.name),
+      wanted: this.#wanted,
+      symbolLimit,
+      times: this.#options,
+      counters,
+      logger,
+      warnings,
+    });
+    this.#tenure.start();
+    this.#followDemand();
+  }
+
+  /** The lease is given up, so that another gateway may have more luck; this one stands by again. */
+  async #fail(error: unknown): Promise<void> {
+    this.#options.logger.error({ err: error }, 'The feed could not be started. The lease is given up.');
+    await this.#lease.release();
+    if (this.#role !== 'active') return;
+    this.#enter('standby');
+    await this.#lease.start();
+  }
+
+  #followDemand(): void {
+    this.#demandTimer = setTimeout(async () => {
+      const tenure = this.#tenure;
+      await this.#askDemand();
+      if (tenure === undefined || tenure !== this.#tenure || this.#role !== 'active') return;
+      tenure.want();
+      this.#followDemand();
+    }, this.#options.demandIntervalMs);
+  }
+
+  /** While Redis does not tell, what was wanted before stays wanted. */
+  async #askDemand(): Promise<void> {
+    try {
+      const demand = await this.#publisher.wanted(CHANNELS.PRICE_DATA);
+      this.#wanted.update(demand.keys(), performance.now());
+    } catch (error) {
+      this.#warnings.warn(
+        'demand',
+        { reason: String(error) },
+        'What bots ask for is not known at the moment.',
+      );
     }
   }
 
-  #drop(why: Unusable, { kind, symbol }: MarketEvent): void {
-    this.#dropped[why]++;
-    if (why === 'invalid')
-      this.#warnings.warn(why, { kind, symbol }, 'An event with broken values was dropped.');
+  #budget(feed: string): ConnectionBudget {
+    const { connection, connectLimit: limit, connectWindowMs: windowMs, logger } = this.#options;
+    return new ConnectionBudget({ connection, publisher: this.#publisher, feed, limit, windowMs, logger });
   }
 
-  #onInvalidFrame(reason: string): void {
-    this.#counters.invalidFrames++;
-    this.#warnings.warn('frame', { reason }, 'A frame of the broker could not be read and was dropped.');
+  #enter(role: Role): void {
+    if (this.#role === role) return;
+    this.#options.logger.info({ was: this.#role }, `The gateway is ${role}.`);
+    this.#role = role;
   }
-
-  #onRefused(refusal: Refusal): void {
-    this.#refused.add(refusal.symbol);
-    this.#options.logger.warn({ ...refusal }, 'The broker refused an instrument.');
-  }
-
-  #onState(state: FeedState): void {
-    const { feed, logger } = this.#options;
-    if (state.type === 'connecting') this.#refused.clear();
-    this.#feedState = state;
-    this.#quietSince = performance.now();
-    logger[state.type === 'down' ? 'warn' : 'info'](
-      { feed: feed.name, ...state },
-      `The feed is ${state.type}.`,
-    );
-    if (this.#phase === 'running') this.#tellStatus();
-  }
-
-  #tellStatus(): void {
-    this.#publish(({ publisher }) => publisher.publish(CHANNELS.FEED_STATUS, this.#status()));
-  }
-
-  #status(): FeedStatus {
-    const { feed, symbols } = this.#options;
-    return {
-      feed: feed.name,
-      state: this.#stateName(),
-      instruments: symbols.length - this.#refused.size,
-      ...(this.#feedState.type === 'down' && { detail: detailOf(this.#feedState) }),
-      ...(this.#lastFrameAt !== undefined && { last_frame_at: this.#lastFrameAt }),
-    };
-  }
-
-  #stateName(): FeedStatus['state'] {
-    if (this.#phase === 'stopping' || this.#phase === 'stopped') return this.#phase;
-    const { silentAfterMs = DEFAULT_SILENT_AFTER_MS } = this.#options;
-    const isSilent = performance.now() - this.#quietSince >= silentAfterMs;
-    return this.#feedState.type === 'live' && isSilent ? 'silent' : this.#feedState.type;
-  }
-
-  /** Never throws and never waits: a publish that fails is counted, and the next tick is newer than any retry could be. */
-  #publish(send: (options: GatewayOptions) => Promise<unknown>): void {
-    const sent: Promise<void> = send(this.#options)
-      .then(
-        () => {},
-        (error: unknown) => this.#fail(error),
-      )
-      .finally(() => this.#inFlight.delete(sent));
-    this.#inFlight.add(sent);
-  }
-
-  #fail(error: unknown): void {
-    const code = error instanceof TickbusError ? error.code : 'UNEXPECTED';
-    this.#failures[code] = (this.#failures[code] ?? 0) + 1;
-    this.#warnings.warn(code, { code, reason: String(error) }, 'A message was not published.');
-  }
-}
-
-function detailOf({ reason, retryable }: Extract<FeedState, { type: 'down' }>): string {
-  return `${reason} It is ${retryable ? '' : 'not '}tried again.`;
 }

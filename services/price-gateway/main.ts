@@ -2,12 +2,12 @@
 
 import closeWithGrace from 'close-with-grace';
 import { pino } from 'pino';
-import { RedisPublisher } from 'tickbus/publisher';
+import { RedisConnection } from 'tickbus/connection';
 import { type Config, helpText, readConfig } from './config.ts';
-import { secretsOf } from './feeds/feed-kind.ts';
 import { FEED_KINDS } from './feeds/registry.ts';
-import { createGateway } from './gateway.ts';
-import { recorderFor } from './recorder/settings.ts';
+import { createGateway, type Gateway } from './gateway.ts';
+import { type HttpServer, startHttp } from './http.ts';
+import { createMetrics } from './metrics.ts';
 
 /** How long a stop may take before the process ends without it. */
 const STOP_DEADLINE_MS = 10_000;
@@ -22,25 +22,53 @@ try {
 }
 
 async function serve(config: Config): Promise<void> {
-  const { SYMBOLS, LOG_LEVEL } = config;
-  const logger = pino({ name: 'price-gateway', level: LOG_LEVEL }, pino.destination({ fd: 2, sync: true }));
-  const publisher = new RedisPublisher({ sender: 'price-gateway', logger });
-  const kind = FEED_KINDS.alpaca;
-  const feed = await kind.create(config);
-  const recorder = await recorderFor(config, { name: feed.name, secrets: secretsOf(kind, config), logger });
-  const gateway = createGateway({
-    feed: recorder?.record(feed) ?? feed,
-    symbols: SYMBOLS,
-    publisher,
-    logger,
-  });
-  await gateway.start();
+  const logger = pino(
+    { name: 'price-gateway', level: config.LOG_LEVEL },
+    pino.destination({ fd: 2, sync: true }),
+  );
+  const connection = new RedisConnection({ logger });
+  const gateway = createGateway({ ...optionsFrom(config), connection, logger });
+  let http: HttpServer | undefined;
+  const stop = async () => {
+    await gateway.stop();
+    await http?.close();
+    await connection.close();
+  };
+  try {
+    http = await serveHttp(config, gateway);
+    await gateway.start();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   // Only now: until here nothing is held that would need a graceful end.
   closeWithGrace({ delay: STOP_DEADLINE_MS, logger }, async ({ err, signal }) => {
     if (err) logger.fatal({ err }, 'The gateway fails and stops.');
-    await gateway.stop();
-    await recorder?.close();
-    logger.info({ signal, ...gateway.stats, recorder: recorder?.stats }, 'The gateway has stopped.');
+    await stop();
+    logger.info({ signal, ...gateway.stats }, 'The gateway has stopped.');
   });
-  logger.info({ feed: feed.name, symbols: SYMBOLS }, 'The gateway has started.');
+  logger.info({ feed: config.FEED, symbols: config.SYMBOLS, http: http?.port }, 'The gateway has started.');
+}
+
+async function serveHttp({ HTTP_HOST: host, HTTP_PORT: port }: Config, gateway: Gateway) {
+  if (port === 0) return undefined;
+  const metrics = createMetrics(() => gateway.stats);
+  return startHttp({ host, port, metrics, readiness: () => gateway.readiness });
+}
+
+function optionsFrom(config: Config) {
+  return {
+    createFeed: () => FEED_KINDS[config.FEED].create(config.feedSettings),
+    symbols: config.SYMBOLS,
+    ...(config.SYMBOL_LIMIT !== undefined && { symbolLimit: config.SYMBOL_LIMIT }),
+    symbolGraceMs: config.SYMBOL_GRACE_MS,
+    leaseTtlMs: config.LEASE_TTL_MS,
+    brokerReleaseMs: config.BROKER_RELEASE_MS,
+    connectLimit: config.CONNECT_LIMIT,
+    connectWindowMs: config.CONNECT_WINDOW_MS,
+    retryMs: config.RETRY_MS,
+    maxRetryMs: config.MAX_RETRY_MS,
+    silentAfterMs: config.SILENT_AFTER_MS,
+    reconnectSilentMs: config.RECONNECT_SILENT_MS,
+  };
 }

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
+import { TickbusError } from 'tickbus';
 import { CHANNELS, CONFIG } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 
@@ -18,11 +19,21 @@ closeWithGrace({ delay: 5_000 }, async ({ err }) => {
 publisher = new RedisPublisher({ host: CONFIG.HOST, port: CONFIG.PORT, sender: 'test-publisher' });
 for (let count = 1; !stopping.signal.aborted; count++) {
   const price = 50_000 + (count % 100);
-  const { position, receivers } = await publisher.publish(CHANNELS.PRICE_DATA, {
-    symbol: 'AAPL',
-    price,
-    timestamp: Date.now(),
-  });
-  console.log(`Published price: ${price} for AAPL (number ${position?.seq}, ${receivers} receivers)`);
+  await publish(publisher, price);
   await sleep(1_000, undefined, { signal: stopping.signal }).catch(() => {});
+}
+
+/** While a price gateway is active, the channel is its own, and so each price is refused. */
+async function publish(to: RedisPublisher, price: number): Promise<void> {
+  try {
+    const { position, receivers } = await to.publish(CHANNELS.PRICE_DATA, {
+      symbol: 'AAPL',
+      price,
+      timestamp: Date.now(),
+    });
+    console.log(`Published price: ${price} for AAPL (number ${position?.seq}, ${receivers} receivers)`);
+  } catch (error) {
+    if (!(error instanceof TickbusError && error.code === 'TICKBUS_FENCED')) throw error;
+    console.log(`Not published: ${price} for AAPL. ${error.message}`);
+  }
 }

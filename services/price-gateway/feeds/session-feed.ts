@@ -56,6 +56,8 @@ class SessionFeed implements Feed {
   #listener: FeedListener | undefined;
   #symbols: readonly string[] = [];
   #session: Session | undefined;
+  /** What that session tells. */
+  #hearing: SessionListener | undefined;
   /** Sessions since the last live one. */
   #failures = 0;
   #released: Promise<void> = Promise.resolve();
@@ -70,6 +72,10 @@ class SessionFeed implements Feed {
   setSymbols(symbols: readonly string[]): void {
     this.#symbols = [...new Set(symbols)];
     this.#session?.setSymbols(this.#symbols);
+  }
+
+  renew(reason: string): void {
+    this.#hearing?.onEnd({ code: undefined, reason, retryable: true });
   }
 
   start(listener: FeedListener): void {
@@ -102,7 +108,8 @@ class SessionFeed implements Feed {
     await this.#released;
     if (signal.aborted) return;
     this.#enter({ type: 'connecting' });
-    this.#session = this.#options.open(this.#symbols, this.#hear(listener));
+    this.#hearing = this.#hear(listener);
+    this.#session = this.#options.open(this.#symbols, this.#hearing);
   }
 
   /** The listener of one session; it is deaf once the session has ended or the feed is being closed. */

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { freePort, type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
@@ -24,7 +24,7 @@ afterAll(() => redis.kill());
 
 function run(env: Record<string, string>, ...args: string[]) {
   const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), MAIN, ...args], {
-    env: { PATH: process.env.PATH ?? '', REDIS_URL: redis.url, ...env },
+    env: { PATH: process.env.PATH ?? '', REDIS_URL: redis.url, HTTP_PORT: '0', LEASE_TTL_MS: '1000', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   return { child, exit: once(child, 'exit'), stdout: text(child.stdout), stderr: text(child.stderr) };
@@ -60,16 +60,14 @@ it.each(['SIGTERM', 'SIGINT'] as const)(
 );
 
 it.each([
+  [{ ALPACA_KEY: 'k' }, /^ALPACA_SECRET must be the secret that belongs to the key\.\n$/],
+  [{ ALPACA_KEY: 'k', ALPACA_SECRET: SECRET, REDIS_URL: 'http://x' }, /^REDIS_URL [^\n]+\n$/],
   [
-    { ALPACA_KEY: 'k', ALPACA_SECRET: SECRET },
-    /^SYMBOLS must be symbols separated by commas, such as AAPL,MSFT\.\n$/,
-  ],
-  [
-    { ALPACA_KEY: 'k', ALPACA_SECRET: SECRET, SYMBOLS: 'AAPL', REDIS_URL: 'http://x' },
-    /^REDIS_URL [^\n]+\n$/,
+    { ALPACA_KEY: 'k', ALPACA_SECRET: SECRET, HTTP_HOST: '192.0.2.1', HTTP_PORT: '9464' },
+    /^\/healthz and \/metrics cannot be served on 192\.0\.2\.1:9464: [^\n]+\n$/,
   ],
 ])('ends with one clear error for the environment %j', async (env, expected) => {
-  const gateway = run(env);
+  const gateway = run({ LOG_LEVEL: 'silent', ...env });
   expect(await gateway.exit).toEqual([1, null]);
   expect(await gateway.stderr).toMatch(expected);
 });
@@ -78,12 +76,33 @@ it('ends with an error when Redis is not there', async () => {
   const gateway = run({
     ALPACA_KEY: 'k',
     ALPACA_SECRET: SECRET,
-    SYMBOLS: 'AAPL',
     REDIS_URL: 'redis://127.0.0.1:1',
     LOG_LEVEL: 'silent',
   });
   expect(await gateway.exit).toEqual([1, null]);
   expect(await gateway.stderr).toMatch(/^[^\n]*127\.0\.0\.1:1[^\n]*\n$/);
+});
+
+it('is healthy and ready while it stands by or is active, and tells its figures', async () => {
+  await using broker = await startSimulatedBroker();
+  const port = await freePort();
+  const args = ['--http-port', String(port), '--alpaca-url', broker.url, '--symbols', 'AAPL'];
+  const gateway = run({ ALPACA_KEY: CREDENTIALS.key, ALPACA_SECRET: CREDENTIALS.secret }, ...args);
+  const get = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text();
+  await vi.waitFor(async () => expect(await get('/readyz')).toContain('"feed":"live"'), 20_000);
+  expect(JSON.parse(await get('/readyz'))).toEqual({
+    ready: true,
+    role: 'active',
+    redis: 'connected',
+    feed: 'live',
+  });
+  expect(await get('/healthz')).toBe('{"status":"ok"}');
+  await vi.waitFor(
+    async () => expect(await get('/metrics')).toMatch(/tickbus_gateway_prices_published_total [1-9]/),
+    20_000,
+  );
+  gateway.child.kill('SIGTERM');
+  expect(await gateway.exit).toEqual([0, null]);
 });
 
 it('tells its settings with --help', async () => {

@@ -43,11 +43,13 @@ export class ManualMarket implements PriceSource {
   }
 }
 
+type Told = 'PRICE_DATA' | 'FEED_STATUS' | 'INSTRUMENT_STATUS';
+
 /**
  * Subscribes to every live message of a channel. Looked at as it arrives, because on a busy machine a handler is given only
  * the newest of each key; and without what earlier tests left behind.
  */
-export function listen<C extends typeof CHANNELS.PRICE_DATA | typeof CHANNELS.FEED_STATUS>(
+export function listen<C extends (typeof CHANNELS)[Told]>(
   subscriber: RedisSubscriber,
   channel: C,
   add: (message: MessageOf<C>) => void,

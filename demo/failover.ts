@@ -1,0 +1,64 @@
+// A gateway is killed, and another one takes over.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Cast } from './cast.ts';
+
+/** What `--failover` adds to the JSON line. */
+export interface FailOver {
+  /** From the kill to the first price of the other gateway, as a bot sees it. */
+  readonly takeover_ms: number;
+  /** Prices of the killed one that anybody got after the first one of its successor. */
+  readonly accepted_from_old_holder: number;
+  /** The most connections that the broker had at a time. */
+  readonly max_broker_connections: number;
+}
+
+/** How long prices flow before the kill, and after the take-over. */
+const CALM_MS = 2_000;
+/** Longer than any lease in the demo. */
+const PATIENCE_MS = 30_000;
+
+/**
+ * Resolves a while after the take-over.
+ *
+ * @param say told a sentence for each act
+ * @throws Error when nobody takes over
+ */
+export async function playFailOver(
+  { broker, gateways, onlooker }: Cast,
+  say: (text: string) => void,
+): Promise<() => FailOver> {
+  const holder = await until('a gateway is live', () =>
+    onlooker.published > 0 && onlooker.feed?.state === 'live' ? onlooker.feed.holder : undefined,
+  );
+  await sleep(CALM_MS);
+  const takeOver = onlooker.takeOver();
+  const killedAt = performance.now();
+  await gateways.kill(holder);
+  say(`${holder} was killed`);
+  const { at } = await Promise.race([takeOver, tooLate()]);
+  const takeoverMs = at - killedAt;
+  say(`${onlooker.feed?.holder ?? 'the other gateway'} took over after ${(takeoverMs / 1000).toFixed(1)} s`);
+  await sleep(CALM_MS);
+  return () => ({
+    takeover_ms: Math.round(takeoverMs),
+    accepted_from_old_holder: onlooker.acceptedFromOldHolder,
+    max_broker_connections: broker.stats.maxConcurrent,
+  });
+}
+
+async function until<T>(what: string, look: () => T | undefined): Promise<T> {
+  const giveUpAt = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const found = look();
+    if (found !== undefined) return found;
+    if (performance.now() > giveUpAt)
+      throw new Error(`Waited ${PATIENCE_MS / 1000} s in vain until ${what}.`);
+    await sleep(50);
+  }
+}
+
+async function tooLate(): Promise<never> {
+  await sleep(PATIENCE_MS, undefined, { ref: false });
+  throw new Error(`No other gateway took over within ${PATIENCE_MS / 1000} s.`);
+}

@@ -1,0 +1,98 @@
+// How often the broker may be called, by all gateways together; Redis remembers it over restarts.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Connection, defineChannel, type Logger } from 'tickbus';
+import type { RedisPublisher } from 'tickbus/publisher';
+import { z } from 'zod';
+
+export interface ConnectionBudgetOptions {
+  readonly connection: Connection;
+  readonly publisher: RedisPublisher;
+  /** Whose connection it is: budgets of different feeds are apart. */
+  readonly feed: string;
+  /** Attempts in any `windowMs`, 100 at most. */
+  readonly limit: number;
+  /** Milliseconds. */
+  readonly windowMs: number;
+  readonly logger: Logger;
+}
+
+/** The most attempts that are remembered. */
+const HISTORY = 1_000;
+/** Milliseconds until a Redis that does not answer is asked again. */
+const ASK_AGAIN_MS = 500;
+
+/**
+ * Every attempt to connect to a broker is one message, stamped by Redis. Its history is the budget: no clock of any gateway is in it, and
+ * whoever wonders why a gateway waits can read it.
+ */
+const BROKER_ATTEMPTS = defineChannel('BROKER_ATTEMPTS', {
+  kind: 'event',
+  key: 'feed',
+  history: HISTORY,
+  messages: { attempt: z.object({ feed: z.string() }) },
+});
+
+/**
+ * A sliding window. Only the holder of the lease calls, so that between looking and taking nobody else takes; and nothing
+ * goes without Redis: an attempt that cannot be written down is not made.
+ */
+export class ConnectionBudget {
+  readonly #options: ConnectionBudgetOptions;
+
+  constructor(options: ConnectionBudgetOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Takes one attempt, as soon as there is one; it is used up whatever becomes of it.
+   *
+   * @param onWait told how many milliseconds it will take, whenever there is none
+   * @throws AbortError when `signal` aborts meanwhile
+   */
+  async take(signal: AbortSignal, onWait: (ms: number) => void): Promise<void> {
+    for (;;) {
+      signal.throwIfAborted();
+      const waitMs = await this.#attempt();
+      if (waitMs === 0) return;
+      onWait(waitMs);
+      await sleep(waitMs, undefined, { signal });
+    }
+  }
+
+  /** 0 when an attempt was taken, else the milliseconds after which to try again. */
+  async #attempt(): Promise<number> {
+    const { connection, publisher, feed, logger } = this.#options;
+    try {
+      const waitMs = freeInMs(await connection.publishing.read(BROKER_ATTEMPTS), this.#options);
+      if (waitMs > 0) return waitMs;
+      await publisher.publish(BROKER_ATTEMPTS, { feed });
+      return 0;
+    } catch (error) {
+      logger.warn(
+        { feed, reason: String(error) },
+        'An attempt to connect waits, as Redis cannot write it down.',
+      );
+      return ASK_AGAIN_MS;
+    }
+  }
+}
+
+type State = Awaited<ReturnType<Connection['publishing']['read']>>;
+
+/** Milliseconds until an attempt is free; 0 when one is. */
+function freeInMs({ entries, at }: State, { feed, limit, windowMs }: ConnectionBudgetOptions): number {
+  const recent = entries
+    .map(attemptFrom)
+    .filter((attempt) => attempt?.feed === feed && attempt.at > at - windowMs);
+  const oldest = recent.at(-limit);
+  return oldest === undefined ? 0 : Math.max(1, Math.ceil(oldest.at + windowMs - at));
+}
+
+const attempt = z.object({ at: z.number(), data: z.object({ feed: z.string() }) });
+
+/** Undefined for what is no attempt: anybody can publish. */
+function attemptFrom(entry: Uint8Array): { readonly feed: string; readonly at: number } | undefined {
+  const { data } = attempt.safeParse(JSON.parse(new TextDecoder().decode(entry)));
+  return data && { feed: data.data.feed, at: data.at };
+}

@@ -1,0 +1,92 @@
+// The budget of connection attempts: shared, remembered, by the time of Redis alone.
+
+import type { Connection } from 'tickbus';
+import { RedisPublisher } from 'tickbus/publisher';
+import { ManualClock, MemoryConnection, MemoryServer } from 'tickbus/testing';
+import { beforeEach, expect, it } from 'vitest';
+import { ConnectionBudget } from '../connection-budget.ts';
+import { SILENT } from './parts.ts';
+
+let clock: ManualClock;
+let server: MemoryServer;
+const never = new AbortController().signal;
+
+beforeEach(() => {
+  clock = new ManualClock();
+  server = new MemoryServer(clock);
+});
+
+/** As if in a process of its own. */
+async function newBudget(limit: number, windowMs = 60_000, feed = 'alpaca') {
+  const connection: Connection = new MemoryConnection({ server });
+  await connection.publishing.connect();
+  const publisher = new RedisPublisher({ connection });
+  return new ConnectionBudget({ connection, publisher, feed, limit, windowMs, logger: SILENT });
+}
+
+/** How long it would have to wait; undefined when it need not. */
+async function waitOf(budget: ConnectionBudget): Promise<number | undefined> {
+  const impatient = new AbortController();
+  let wait: number | undefined;
+  const told = (ms: number) => {
+    wait = ms;
+    impatient.abort();
+  };
+  await budget.take(impatient.signal, told).catch(() => {});
+  return wait;
+}
+
+it('gives so many in a window, and tells how long it takes until the next', async () => {
+  const budget = await newBudget(2);
+  expect(await waitOf(budget)).toBeUndefined();
+  clock.advance(10_000);
+  expect(await waitOf(budget)).toBeUndefined();
+  clock.advance(10_000);
+  expect(await waitOf(budget)).toBe(40_000);
+  clock.advance(39_999);
+  expect(await waitOf(budget)).toBe(1);
+  clock.advance(1);
+  expect(await waitOf(budget)).toBeUndefined();
+  expect(await waitOf(budget)).toBe(10_000);
+});
+
+it('is shared by all gateways of a feed, and outlives each of them', async () => {
+  await (await newBudget(2)).take(never, () => {});
+  await (await newBudget(2)).take(never, () => {});
+  expect(await waitOf(await newBudget(2))).toBe(60_000);
+  expect(await waitOf(await newBudget(2, 60_000, 'ccxt'))).toBeUndefined();
+});
+
+it('waits by itself until there is one', async () => {
+  const budget = await newBudget(1, 40);
+  await budget.take(never, () => {});
+  const waits: number[] = [];
+  await budget.take(never, (ms) => {
+    waits.push(ms);
+    clock.advance(ms);
+  });
+  expect(waits).toEqual([40]);
+});
+
+it('gives none while Redis cannot write it down', async () => {
+  const connection = new MemoryConnection({ server });
+  await connection.publishing.connect();
+  const publisher = new RedisPublisher({ connection });
+  const budget = new ConnectionBudget({
+    connection,
+    publisher,
+    feed: 'f',
+    limit: 9,
+    windowMs: 60_000,
+    logger: SILENT,
+  });
+  connection.disconnect();
+  expect(await waitOf(budget)).toBe(500);
+});
+
+it('is not fooled by what is no attempt', async () => {
+  const budget = await newBudget(1);
+  const other = await newBudget(1, 60_000, 'x');
+  await other.take(never, () => {});
+  expect(await waitOf(budget)).toBeUndefined();
+});

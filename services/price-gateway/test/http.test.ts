@@ -1,0 +1,105 @@
+// /healthz, /readyz and /metrics over a real socket.
+
+import { afterEach, expect, it } from 'vitest';
+import type { Readiness } from '../gateway.ts';
+import { type HttpServer, startHttp } from '../http.ts';
+import { createMetrics } from '../metrics.ts';
+import { Counters, type GatewayStats } from '../stats.ts';
+
+let server: HttpServer | undefined;
+afterEach(() => server?.close());
+
+const STATS: GatewayStats = {
+  ...new Counters(),
+  role: 'active',
+  takeOvers: 2,
+  frames: 7,
+  published: 5,
+  failures: { TICKBUS_FENCED: 3 },
+  brokerErrors: { 406: 4, none: 1 },
+  wanted: 3,
+  refused: 1,
+  quietForMs: 1_500,
+  feed: { feed: 'alpaca', state: 'live' },
+};
+
+async function start(readiness: Readiness, stats: GatewayStats = STATS) {
+  server = await startHttp({
+    host: '127.0.0.1',
+    port: 0,
+    metrics: createMetrics(() => stats),
+    readiness: () => readiness,
+  });
+  const base = `http://127.0.0.1:${server.port}`;
+  return async (path: string) => {
+    const response = await fetch(base + path);
+    return {
+      status: response.status,
+      type: response.headers.get('content-type'),
+      body: await response.text(),
+    };
+  };
+}
+
+it('is healthy, and ready when the gateway says so', async () => {
+  const get = await start({ ready: true, role: 'standby', redis: 'connected' });
+  expect(await get('/healthz')).toMatchObject({ status: 200, body: '{"status":"ok"}' });
+  const { status, body } = await get('/readyz');
+  expect([status, JSON.parse(body)]).toEqual([200, { ready: true, role: 'standby', redis: 'connected' }]);
+  expect((await get('/')).status).toBe(404);
+});
+
+it('is not ready when the gateway is not', async () => {
+  const get = await start({ ready: false, role: 'active', redis: 'connected', feed: 'down' });
+  expect(await get('/readyz')).toMatchObject({ status: 503 });
+  expect(await get('/healthz')).toMatchObject({ status: 200 });
+});
+
+it('tells the figures in the words of Prometheus, however often it is asked', async () => {
+  const get = await start({ ready: true, role: 'active', redis: 'connected' });
+  await get('/metrics');
+  const { type, body } = await get('/metrics');
+  expect(type).toMatch(/^text\/plain; version=0\.0\.4/);
+  const figures = body.split('\n').filter((line) => line.startsWith('tickbus_gateway_'));
+  expect(figures).toEqual(
+    expect.arrayContaining([
+      'tickbus_gateway_active 1',
+      'tickbus_gateway_take_overs_total 2',
+      'tickbus_gateway_frames_total 7',
+      'tickbus_gateway_prices_published_total 5',
+      'tickbus_gateway_publish_failures_total{code="TICKBUS_FENCED"} 3',
+      'tickbus_gateway_broker_errors_total{code="406"} 4',
+      'tickbus_gateway_broker_errors_total{code="none"} 1',
+      'tickbus_gateway_events_dropped_total{reason="invalid"} 0',
+      'tickbus_gateway_instruments_wanted 3',
+      'tickbus_gateway_instruments_refused 1',
+      'tickbus_gateway_quiet_seconds 1.5',
+      'tickbus_gateway_feed_state{state="live"} 1',
+      'tickbus_gateway_feed_state{state="down"} 0',
+    ]),
+  );
+});
+
+it('has no feed on standby', async () => {
+  const get = await start(
+    { ready: true, role: 'standby', redis: 'connected' },
+    { ...STATS, role: 'standby', feed: undefined, quietForMs: undefined },
+  );
+  const { body } = await get('/metrics');
+  expect(body).toContain('tickbus_gateway_active 0');
+  expect(body).toContain('tickbus_gateway_quiet_seconds Nan');
+  expect(body).not.toMatch(/feed_state\{state="\w+"\} 1/);
+});
+
+it('says in one sentence that the port is taken', async () => {
+  await start({ ready: true, role: 'standby', redis: 'connected' });
+  const again = startHttp({
+    host: '127.0.0.1',
+    port: server?.port ?? 0,
+    metrics: createMetrics(() => STATS),
+    readiness: () => ({ ready: true, role: 'standby', redis: 'connected' }),
+  });
+  await expect(again).rejects.toThrow(
+    /cannot be served on 127\.0\.0\.1:\d+: .*EADDRINUSE.*Set HTTP_HOST and HTTP_PORT/,
+  );
+});
