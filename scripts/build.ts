@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildPage } from '../services/monitor/page-build.ts';
 
 interface Manifest {
   private?: boolean;
@@ -24,6 +25,7 @@ rmSync(DIST, { recursive: true, force: true });
 compile();
 for (const file of ['package.json', 'package-lock.json']) copyFileSync(join(ROOT, file), join(DIST, file));
 for (const folder of workspaces()) writePackage(folder);
+await buildPage(join(DIST, 'services/monitor/built'));
 
 function compile(): void {
   const tsc = fileURLToPath(import.meta.resolve('typescript/bin/tsc'));

@@ -38,6 +38,10 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
     probes: [['openssl', 'version']],
     elsewhere: 'brew install openssl',
   },
+  chromium: {
+    probes: [[process.env.CHROMIUM ?? '/usr/bin/chromium', '--version']],
+    elsewhere: 'brew install --cask chromium, and set CHROMIUM to the path of its program',
+  },
   'python3-redis': {
     probes: [
       ['python3', '-c', 'import redis'],

@@ -4,10 +4,13 @@ import closeWithGrace from 'close-with-grace';
 import { pino } from 'pino';
 import { RedisConnection } from 'tickbus/connection';
 import { type Config, helpText, readConfig } from './config.ts';
+import { secretsOf } from './feeds/feed-kind.ts';
 import { FEED_KINDS } from './feeds/registry.ts';
 import { createGateway, type Gateway } from './gateway.ts';
 import { type HttpServer, startHttp } from './http.ts';
 import { createMetrics } from './metrics.ts';
+import type { Recorder } from './recorder/recorder.ts';
+import { recorderFor } from './recorder/settings.ts';
 
 /** How long a stop may take before the process ends without it. */
 const STOP_DEADLINE_MS = 10_000;
@@ -27,10 +30,13 @@ async function serve(config: Config): Promise<void> {
     pino.destination({ fd: 2, sync: true }),
   );
   const connection = new RedisConnection({ logger });
-  const gateway = createGateway({ ...optionsFrom(config), connection, logger });
+  const secrets = secretsOf(FEED_KINDS[config.FEED], config.feedSettings);
+  const recorder = await recorderFor(config, { name: config.FEED, secrets, logger });
+  const gateway = createGateway({ ...optionsFrom(config, recorder), connection, logger });
   let http: HttpServer | undefined;
   const stop = async () => {
     await gateway.stop();
+    await recorder?.close();
     await http?.close();
     await connection.close();
   };
@@ -45,7 +51,7 @@ async function serve(config: Config): Promise<void> {
   closeWithGrace({ delay: STOP_DEADLINE_MS, logger }, async ({ err, signal }) => {
     if (err) logger.fatal({ err }, 'The gateway fails and stops.');
     await stop();
-    logger.info({ signal, ...gateway.stats }, 'The gateway has stopped.');
+    logger.info({ signal, ...gateway.stats, recorder: recorder?.stats }, 'The gateway has stopped.');
   });
   logger.info({ feed: config.FEED, symbols: config.SYMBOLS, http: http?.port }, 'The gateway has started.');
 }
@@ -56,9 +62,12 @@ async function serveHttp({ HTTP_HOST: host, HTTP_PORT: port }: Config, gateway: 
   return startHttp({ host, port, metrics, readiness: () => gateway.readiness });
 }
 
-function optionsFrom(config: Config) {
+function optionsFrom(config: Config, recorder: Recorder | undefined) {
   return {
-    createFeed: () => FEED_KINDS[config.FEED].create(config.feedSettings),
+    createFeed: async () => {
+      const feed = await FEED_KINDS[config.FEED].create(config.feedSettings);
+      return recorder?.record(feed) ?? feed;
+    },
     symbols: config.SYMBOLS,
     ...(config.SYMBOL_LIMIT !== undefined && { symbolLimit: config.SYMBOL_LIMIT }),
     symbolGraceMs: config.SYMBOL_GRACE_MS,

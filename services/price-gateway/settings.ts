@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { text } from './feeds/setting.ts';
+import { RECORDER_SETTINGS } from './recorder/settings.ts';
 import { isSymbol } from './symbol.ts';
 
 /** Each field completes "NAME must be ..." with its error, and is described as in its line of `--help`. */
@@ -48,6 +49,7 @@ export const SETTINGS = {
     .default('127.0.0.1')
     .describe('address of /healthz, /readyz and /metrics (default 127.0.0.1)'),
   HTTP_PORT: whole(0, 65_535).default(9_464).describe('their port, 0 to have none of them (default 9464)'),
+  ...RECORDER_SETTINGS,
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       error: 'trace, debug, info, warn, error, fatal or silent',

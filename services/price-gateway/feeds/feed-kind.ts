@@ -1,6 +1,6 @@
 // What a kind of feed is to the gateway: its settings, their help, and how one is made.
 
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Feed } from './feed.ts';
 
 export interface FeedKind {
@@ -30,4 +30,20 @@ export function defineFeedKind<Shape extends z.ZodRawShape>(kind: {
     settings: kind.settings,
     create: async (values) => kind.create(values as z.infer<z.ZodObject<Shape>>),
   };
+}
+
+/** The secrets among the values of a kind's settings: texts, and every text in a secret object. */
+export function secretsOf(
+  { settings }: FeedKind,
+  values: Readonly<Record<string, unknown>>,
+): readonly string[] {
+  const isSecret = (schema: unknown) => schema instanceof z.ZodType && schema.meta()?.secret === true;
+  return Object.entries(settings).flatMap(([name, schema]) =>
+    isSecret(schema) ? textsIn(values[name]) : [],
+  );
+}
+
+function textsIn(value: unknown): readonly string[] {
+  if (typeof value === 'string') return [value];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }

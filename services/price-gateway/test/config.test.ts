@@ -21,6 +21,8 @@ it('needs the key and the secret of Alpaca, and has a default for everything els
     RECONNECT_SILENT_MS: 60_000,
     HTTP_HOST: '127.0.0.1',
     HTTP_PORT: 9_464,
+    RECORD_MAX_MB: 100,
+    RECORD_MAX_MINUTES: 60,
     LOG_LEVEL: 'info',
     feedSettings: {
       ALPACA_KEY: 'k',

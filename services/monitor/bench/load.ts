@@ -1,0 +1,49 @@
+// The load of the benchmark, as a process of its own: prices of many instruments at a steady rate, and the gateway's heartbeat.
+//   tsx load.ts RATE INSTRUMENTS, with REDIS_URL; prints what it has published when it is ended by SIGTERM
+
+import { CHANNELS } from 'tickbus/constants';
+import { RedisPublisher } from 'tickbus/publisher';
+
+const TICK_MS = 10;
+const [rate, instruments] = process.argv.slice(2).map(Number) as [number, number];
+const publisher = new RedisPublisher({ sender: 'price-gateway' });
+const prices = Array.from({ length: instruments }, (_, index) => 10_000 + index * 37);
+const began = performance.now();
+let sent = 0;
+let published = 0;
+let failed = 0;
+
+await publisher.connect();
+setInterval(() => {
+  const due = Math.floor(((performance.now() - began) * rate) / 1_000);
+  for (; sent < due; sent++) publish(sent % instruments);
+}, TICK_MS);
+setInterval(() => {
+  publisher.publish(CHANNELS.FEED_STATUS, { feed: 'load', state: 'live', instruments }).catch(() => failed++);
+}, 1_000);
+process.once('SIGTERM', () => {
+  const seconds = (performance.now() - began) / 1_000;
+  process.stdout.write(`${JSON.stringify({ perSecond: Math.round(published / seconds), failed })}\n`);
+  process.exit(0);
+});
+
+function publish(index: number): void {
+  const cents = (prices[index] ?? 0) + Math.round(Math.random() * 4 - 2);
+  prices[index] = cents;
+  publisher
+    .publish(CHANNELS.PRICE_DATA, {
+      symbol: `SYM${String(index).padStart(3, '0')}`,
+      price: cents / 100,
+      bid: (cents - 1) / 100,
+      ask: (cents + 1) / 100,
+      bid_size: 3,
+      ask_size: 5,
+      venue: 'load',
+      source: 'trade',
+      timestamp: Date.now(),
+    })
+    .then(
+      () => published++,
+      () => failed++,
+    );
+}

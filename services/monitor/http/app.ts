@@ -1,0 +1,69 @@
+// The routes of the monitor.
+
+import { getConnInfo } from '@hono/node-server/conninfo';
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import type { Picture } from '../model/picture.ts';
+import type { CommandDesk } from './command-desk.ts';
+import { guard } from './guard.ts';
+import type { PageFile } from './page-files.ts';
+import type { Streams } from './streams.ts';
+
+export interface AppParts {
+  readonly allowedHosts: readonly string[];
+  readonly files: ReadonlyMap<string, PageFile>;
+  readonly picture: Picture;
+  readonly streams: Streams;
+  readonly desk: CommandDesk;
+}
+
+const MAX_BODY_BYTES = 64 * 1024;
+
+export function createApp({ allowedHosts, files, picture, streams, desk }: AppParts): Hono {
+  const app = new Hono();
+  app.use(guard(allowedHosts));
+
+  app.get('/api/stream', (context) => streams.picture(context));
+
+  app.get('/api/tail', (context) => {
+    const { channel, type, sender, key, text } = context.req.query();
+    return streams.tail(context, {
+      ...(channel && { channel }),
+      ...(type && { type }),
+      ...(sender && { sender }),
+      ...(key && { key }),
+      ...(text && { text }),
+    });
+  });
+
+  app.get('/api/instruments/:symbol', (context) => {
+    const instrument = picture.instrument(context.req.param('symbol'));
+    if (instrument === undefined)
+      return context.json({ message: 'Nothing was heard of this instrument.' }, 404);
+    context.header('Cache-Control', 'no-store');
+    return context.json(instrument);
+  });
+
+  app.post('/api/commands', bodyLimit({ maxSize: MAX_BODY_BYTES }), async (context) => {
+    const caller = {
+      address: getConnInfo(context).remote.address ?? 'unknown',
+      authorization: context.req.header('authorization'),
+    };
+    // Another site's form cannot send this type without asking first, and is refused when it asks.
+    const isJson = context.req.header('content-type')?.startsWith('application/json');
+    const body: unknown = isJson ? await context.req.json().catch(() => undefined) : undefined;
+    const { status, body: answer } = await desk.send(body, caller);
+    return context.json(answer, status);
+  });
+
+  app.get('/healthz', (context) => context.text('ok\n'));
+
+  app.get('*', (context) => {
+    const file = files.get(context.req.path);
+    if (file === undefined) return context.text('There is nothing here.\n', 404);
+    context.header('Content-Type', file.type);
+    context.header('Cache-Control', file.isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache');
+    return context.body(file.content);
+  });
+  return app;
+}

@@ -1,0 +1,38 @@
+// The monitor as a process: settings, start, log, graceful end.
+
+import closeWithGrace from 'close-with-grace';
+import { pino } from 'pino';
+import { type Config, helpText, readConfig } from './config.ts';
+import { startMonitor } from './monitor.ts';
+
+/** How long a stop may take before the process ends without it. */
+const STOP_DEADLINE_MS = 10_000;
+
+try {
+  const config = readConfig(process.argv.slice(2), process.env);
+  if (config === 'help') process.stdout.write(helpText());
+  else await serve(config);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
+
+async function serve(config: Config): Promise<void> {
+  const { LOG_LEVEL, MONITOR_HOST, MONITOR_PORT, MONITOR_ALLOWED_HOSTS, MONITOR_TOKEN, MONITOR_MAX_AGE_MS } =
+    config;
+  const logger = pino({ name: 'monitor', level: LOG_LEVEL }, pino.destination({ fd: 2, sync: true }));
+  const monitor = await startMonitor({
+    host: MONITOR_HOST,
+    port: MONITOR_PORT,
+    allowedHosts: MONITOR_ALLOWED_HOSTS,
+    token: MONITOR_TOKEN,
+    maxAgeMs: MONITOR_MAX_AGE_MS,
+    logger,
+  });
+  closeWithGrace({ delay: STOP_DEADLINE_MS, logger }, async ({ err, signal }) => {
+    if (err) logger.fatal({ err }, 'The monitor fails and stops.');
+    await monitor.close();
+    logger.info({ signal }, 'The monitor has stopped.');
+  });
+  process.stdout.write(`The monitor is on ${monitor.url}\n`);
+}

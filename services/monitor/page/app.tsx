@@ -1,0 +1,35 @@
+// The whole page: what is wrong at the top, the market and the bots in the middle, what goes on below.
+
+import { signal } from '@preact/signals';
+import { Banner } from './parts/banner.tsx';
+import { Bots } from './parts/bots.tsx';
+import { Channels } from './parts/channels.tsx';
+import { InstrumentPanel } from './parts/instrument.tsx';
+import { Prices } from './parts/prices.tsx';
+import { Tabs } from './parts/tabs.tsx';
+import { TopBar } from './parts/top-bar.tsx';
+import { isLive } from './store.ts';
+
+/** The symbol whose panel is open. */
+const opened = signal<string | undefined>(undefined);
+
+export function App() {
+  return (
+    <div class="page" data-live={isLive.value}>
+      <a class="skip" href="#prices">
+        Skip to the prices
+      </a>
+      <TopBar />
+      <Banner />
+      <main class="rooms">
+        <Prices opened={opened} />
+        <div class="side">
+          <InstrumentPanel opened={opened} />
+          <Bots />
+          <Channels />
+        </div>
+        <Tabs />
+      </main>
+    </div>
+  );
+}

@@ -1,0 +1,96 @@
+// The bots: how each of them is, by its own word, and by how long that is ago.
+
+import type { BotRow } from '../../protocol.ts';
+import { count, duration, time, words } from '../format.ts';
+import { bots, now } from '../store.ts';
+import { Scroll } from './scroll.tsx';
+
+export function Bots() {
+  const rows = bots.value;
+  const overdue = rows.filter(({ overdue: isOverdue }) => isOverdue).length;
+  return (
+    <section class="panel bots" aria-labelledby="bots-title">
+      <div class="panel-head">
+        <h2 id="bots-title">Bots</h2>
+        <span class="muted">{rows.length}</span>
+        {overdue > 0 && <span class="bad-text">{overdue} overdue</span>}
+      </div>
+      <Scroll label="Table of bots">
+        <table class="rows">
+          <thead>
+            <tr>
+              <th>Bot</th>
+              <th>State</th>
+              <th class="number">Heard</th>
+              <th class="number">Up</th>
+              <th class="number">Behind</th>
+              <th>Last command</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((row) => (
+              <BotLine key={row.bot} row={row} />
+            ))}
+          </tbody>
+        </table>
+        {rows.length === 0 && <p class="empty">No bot has told its status yet.</p>}
+      </Scroll>
+    </section>
+  );
+}
+
+function BotLine({ row }: { row: BotRow }) {
+  const { bot, state, overdue, startedAt, behind, detail, subscriptions } = row;
+  return (
+    <tr data-bot={bot} data-state={overdue ? 'overdue' : state} title={detailsOf(row)}>
+      <th scope="row">
+        {bot}
+        {subscriptions !== undefined && <span class="under">{subscriptions.join('; ')}</span>}
+      </th>
+      <td class="bot-state">
+        {overdue ? 'overdue' : words(state)}
+        {overdue && <span class="under">was {words(state)}</span>}
+        {detail !== undefined && <span class="under">{detail}</span>}
+      </td>
+      <td class="number">
+        <Since at={row.heardAt} />
+      </td>
+      <td class="number">
+        {startedAt === undefined || state === 'stopped' || overdue ? '–' : <Since at={startedAt} />}
+      </td>
+      <td class="number" data-bad={(behind ?? 0) > 0}>
+        {behind === undefined ? '–' : count(behind)}
+      </td>
+      <td>
+        <LastCommand row={row} />
+      </td>
+    </tr>
+  );
+}
+
+function LastCommand({ row: { lastCommand } }: { row: BotRow }) {
+  if (lastCommand === undefined) return <span class="muted">none</span>;
+  const { text, sender, at } = lastCommand;
+  return (
+    <>
+      <span class="cut">{text}</span>
+      <span class="under">
+        {time(at)} by {sender}
+      </span>
+    </>
+  );
+}
+
+/** Drawn with every frame. */
+function Since({ at }: { at: number }) {
+  return <>{duration(now.value - at)}</>;
+}
+
+function detailsOf({ pnl, position, detail }: BotRow): string {
+  const parts = [
+    detail,
+    pnl !== undefined && `Profit and loss ${pnl.toFixed(2)}`,
+    position !== undefined && `Position ${JSON.stringify(position)}`,
+  ];
+  return parts.filter(Boolean).join('\n');
+}

@@ -1,0 +1,80 @@
+// The channels: how much goes over each, how long it takes, who listens; one of them as a chart.
+
+import { signal } from '@preact/signals';
+import type { ChannelRow } from '../../protocol.ts';
+import { count, ms } from '../format.ts';
+import { channels, rates } from '../store.ts';
+import { RateChart } from './rate-chart.tsx';
+import { Scroll } from './scroll.tsx';
+
+const chosen = signal('PRICE_DATA');
+
+export function Channels() {
+  return (
+    <section class="panel channels" aria-labelledby="channels-title">
+      <div class="panel-head">
+        <h2 id="channels-title">Channels</h2>
+        <span class="muted">{chosen.value}, messages a second, last two minutes</span>
+      </div>
+      <RateChart values={rates.value[chosen.value] ?? []} label={`Messages a second on ${chosen.value}`} />
+      <Scroll label="Table of channels">
+        <table class="rows">
+          <thead>
+            <tr>
+              <th>Channel</th>
+              <th class="number">msg/s</th>
+              <th class="number">p50 ms</th>
+              <th class="number">p99 ms</th>
+              <th class="number">Subs</th>
+              <th class="number">Received</th>
+              <th class="number">Gaps</th>
+              <th class="number">Lost</th>
+              <th class="number">Invalid</th>
+            </tr>
+          </thead>
+          <tbody>
+            {channels.value.map((row) => (
+              <ChannelLine key={row.name} row={row} />
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </section>
+  );
+}
+
+function ChannelLine({ row }: { row: ChannelRow }) {
+  const { name, kind, mode, rate, p50, p99, subscribers, received, gaps, lost, invalid } = row;
+  const isChosen = chosen.value === name;
+  return (
+    <tr data-channel={name} class={isChosen ? 'open' : ''}>
+      <th scope="row">
+        <button
+          type="button"
+          class="row-button"
+          aria-pressed={isChosen}
+          onClick={() => {
+            chosen.value = name;
+          }}
+        >
+          {name}
+        </button>
+        <span class="muted">{mode === 'live' ? kind : mode}</span>
+      </th>
+      <td class="number">{count(rate)}</td>
+      <td class="number">{ms(p50)}</td>
+      <td class="number">{ms(p99)}</td>
+      <td class="number">{subscribers === null ? '–' : count(subscribers)}</td>
+      <td class="number">{count(received)}</td>
+      <td class="number" data-bad={gaps > 0}>
+        {count(gaps)}
+      </td>
+      <td class="number" data-bad={lost > 0}>
+        {count(lost)}
+      </td>
+      <td class="number" data-bad={invalid > 0}>
+        {count(invalid)}
+      </td>
+    </tr>
+  );
+}

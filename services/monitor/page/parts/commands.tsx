@@ -1,0 +1,90 @@
+// The commands: who sent what to whom, and what came of it.
+
+import { signal } from '@preact/signals';
+import type { CommandRow, CommandState } from '../../protocol.ts';
+import { time, words } from '../format.ts';
+import { about, commands } from '../store.ts';
+import { Scroll } from './scroll.tsx';
+import { SendCommand } from './send-command.tsx';
+
+const SAID: Readonly<Record<CommandState, string>> = {
+  sent: 'no answer yet',
+  accepted: 'accepted',
+  done: 'done',
+  rejected: 'rejected',
+  failed: 'failed',
+  unanswered: 'no answer in time',
+};
+
+const isSending = signal(false);
+
+export function Commands() {
+  return (
+    <>
+      <div class="tools">
+        {about.value?.canSend ? (
+          <button
+            type="button"
+            onClick={() => {
+              isSending.value = true;
+            }}
+          >
+            Send a command…
+          </button>
+        ) : (
+          <p class="muted">Sending is off. Start the monitor with MONITOR_TOKEN to turn it on.</p>
+        )}
+      </div>
+      {isSending.value && (
+        <SendCommand
+          onClose={() => {
+            isSending.value = false;
+          }}
+        />
+      )}
+      <Scroll label="Table of commands">
+        <table class="rows commands">
+          <caption class="unseen">Commands, newest first</caption>
+          <thead>
+            <tr>
+              <th class="col-time">Time</th>
+              <th class="col-who">From, to</th>
+              <th>Command</th>
+              <th>Result</th>
+            </tr>
+          </thead>
+          <tbody>
+            {commands.value.map((row) => (
+              <CommandLine key={row.n} row={row} />
+            ))}
+          </tbody>
+        </table>
+        {commands.value.length === 0 && (
+          <p class="empty">No command was sent since the monitor was started.</p>
+        )}
+      </Scroll>
+    </>
+  );
+}
+
+function CommandLine({ row }: { row: CommandRow }) {
+  const { at, sender, bot, type, text, state, result, answeredAt } = row;
+  const took = answeredAt === undefined ? '' : ` after ${answeredAt - at} ms`;
+  return (
+    <tr data-state={state} data-command={type} title={row.id}>
+      <td class="col-time">{time(at)}</td>
+      <td class="wrap">
+        {sender}
+        <span class="under">to {bot}</span>
+      </td>
+      <td class="wrap">
+        <b>{words(type)}</b> {text}
+      </td>
+      <td class="wrap command-result">
+        {SAID[state]}
+        {took}
+        {result !== undefined && result !== '' && <span class="under">{result}</span>}
+      </td>
+    </tr>
+  );
+}

@@ -1,0 +1,44 @@
+// What happened: reconnections, gaps, invalid messages, changes of lease, bots that fell silent.
+
+import type { EventRow } from '../../protocol.ts';
+import { time } from '../format.ts';
+import { events } from '../store.ts';
+import { Scroll } from './scroll.tsx';
+
+export function Events() {
+  return (
+    <Scroll label="Table of events">
+      <table class="rows events">
+        <caption class="unseen">Events, newest first</caption>
+        <thead>
+          <tr>
+            <th class="col-time">Time</th>
+            <th class="col-kind">What</th>
+            <th>Event</th>
+          </tr>
+        </thead>
+        <tbody>
+          {events.value.map((row) => (
+            <EventLine key={row.n} row={row} />
+          ))}
+        </tbody>
+      </table>
+      {events.value.length === 0 && <p class="empty">Nothing has happened yet.</p>}
+    </Scroll>
+  );
+}
+
+function EventLine({ row: { at, kind, severity, text, count } }: { row: EventRow }) {
+  return (
+    <tr data-severity={severity} data-kind={kind}>
+      <td class="col-time">{time(at)}</td>
+      <td class="col-kind">
+        <span class="tag">{kind}</span>
+      </td>
+      <td class="wrap">
+        {text}
+        {count > 1 && <span class="muted"> ×{count}</span>}
+      </td>
+    </tr>
+  );
+}

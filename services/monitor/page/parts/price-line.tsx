@@ -1,0 +1,91 @@
+// One instrument in the table of prices.
+
+import type { Signal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
+import type { PriceRow } from '../../protocol.ts';
+import { duration, price, rate, words } from '../format.ts';
+import { now, priceOf, sparkOf } from '../store.ts';
+import { Sparkline } from './sparkline.tsx';
+
+interface Props {
+  readonly symbol: string;
+  /** Its row number in the whole table, the heading being 1. */
+  readonly place: number;
+  readonly opened: Signal<string | undefined>;
+  /** By the Tab key. */
+  readonly isReachable: boolean;
+}
+
+export function PriceLine({ symbol, place, opened, isReachable }: Props) {
+  const row = priceOf(symbol)?.value;
+  const direction = useDirection(row?.price);
+  if (row === undefined) return null;
+  const { bid, ask, look, verdict } = row;
+  const isOpen = opened.value === symbol;
+  const toggle = () => {
+    opened.value = isOpen ? undefined : symbol;
+  };
+  return (
+    <tr
+      data-symbol={symbol}
+      data-look={look}
+      data-verdict={verdict}
+      aria-rowindex={place}
+      class={isOpen ? 'open' : ''}
+    >
+      <th scope="row" class="col-symbol">
+        <button
+          type="button"
+          class="row-button"
+          aria-expanded={isOpen}
+          tabIndex={isReachable ? 0 : -1}
+          onClick={toggle}
+        >
+          {symbol}
+        </button>
+      </th>
+      <td class="col-bid price">{price(bid, symbol)}</td>
+      <td class="col-ask price">{price(ask, symbol)}</td>
+      <td class="col-last price" data-move={direction}>
+        {price(row.price, symbol)}
+      </td>
+      <td class="col-spread">{spread(row)}</td>
+      <Age row={row} />
+      <td class="col-rate">{rate(row.rate)}</td>
+      <Line symbol={symbol} />
+      <td class="col-verdict">{verdict === 'fresh' ? '' : words(verdict)}</td>
+    </tr>
+  );
+}
+
+/** Drawn with every frame, and nothing else of the row with it. */
+function Age({ row }: { row: PriceRow }) {
+  return <td class="col-age">{duration(now.value - row.changedAt)}</td>;
+}
+
+/** Drawn once a second. */
+function Line({ symbol }: { symbol: string }) {
+  return (
+    <td class="col-line">
+      <Sparkline values={sparkOf(symbol).value} length={60} />
+    </td>
+  );
+}
+
+/** Where the price went with its last change. */
+function useDirection(value: number | undefined): 'up' | 'down' | undefined {
+  const last = useRef<{ value: number | undefined; direction: 'up' | 'down' | undefined }>({
+    value,
+    direction: undefined,
+  });
+  const before = last.current;
+  if (value === undefined || before.value === undefined || value === before.value) return before.direction;
+  last.current = { value, direction: value > before.value ? 'up' : 'down' };
+  return last.current.direction;
+}
+
+/** In hundredths of a percent of the middle (basis points). */
+function spread({ bid, ask }: PriceRow): string {
+  if (bid === undefined || ask === undefined || bid + ask === 0) return '–';
+  return `${(((ask - bid) / ((ask + bid) / 2)) * 10_000).toFixed(1)} bp`;
+}

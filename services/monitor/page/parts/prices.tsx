@@ -1,0 +1,173 @@
+// The prices of all instruments, each with its age and what is to be thought of it.
+
+import { computed, type Signal, signal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
+import { priceOf, seconds, symbols } from '../store.ts';
+import { useVisible } from '../virtual.ts';
+import { PriceLine } from './price-line.tsx';
+import { Space } from './space.tsx';
+
+const ROW_HEIGHT = 26;
+
+type Order = 'symbol' | 'spread' | 'age' | 'rate';
+const order = signal<Order>('symbol');
+const filter = signal('');
+
+/** What is sorted by a value that changes is sorted anew once a second, so that rows do not dance. */
+const listed = computed(() => {
+  const wanted = filter.value.trim().toUpperCase();
+  const all = symbols.value.filter((symbol) => symbol.toUpperCase().includes(wanted));
+  if (order.value === 'symbol') return all;
+  seconds.value;
+  const rank = RANK[order.value];
+  const ranks = new Map(all.map((symbol) => [symbol, rank(symbol)]));
+  return all.toSorted((a, b) => (ranks.get(b) ?? 0) - (ranks.get(a) ?? 0));
+});
+
+const RANK: Readonly<Record<Exclude<Order, 'symbol'>, (symbol: string) => number>> = {
+  rate: (symbol) => priceOf(symbol)?.peek().rate ?? 0,
+  age: (symbol) => -(priceOf(symbol)?.peek().changedAt ?? 0),
+  spread: (symbol) => {
+    const { bid, ask } = priceOf(symbol)?.peek() ?? {};
+    return bid === undefined || ask === undefined ? -1 : (ask - bid) / ask;
+  },
+};
+
+interface Column {
+  readonly title: string;
+  readonly name: string;
+  readonly order?: Order;
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'Symbol', name: 'symbol', order: 'symbol' },
+  { title: 'Bid', name: 'bid' },
+  { title: 'Ask', name: 'ask' },
+  { title: 'Last', name: 'last' },
+  { title: 'Spread', name: 'spread', order: 'spread' },
+  { title: 'Age', name: 'age', order: 'age' },
+  { title: 'Rate/s', name: 'rate', order: 'rate' },
+  { title: 'Last minute', name: 'line' },
+  { title: 'Verdict', name: 'verdict' },
+];
+
+export function Prices({ opened }: { opened: Signal<string | undefined> }) {
+  const rows = listed.value;
+  const visible = useVisible(rows.length, ROW_HEIGHT, ROW_HEIGHT);
+  const keys = useArrowKeys(rows, visible.show);
+  const shown = rows.slice(visible.first, visible.end);
+  return (
+    <section class="panel prices" id="prices" aria-labelledby="prices-title" tabIndex={-1}>
+      <div class="panel-head">
+        <h2 id="prices-title">Prices</h2>
+        <span class="muted">{countOf(rows.length, symbols.value.length)}</span>
+        <input
+          type="search"
+          class="find"
+          aria-label="Show only symbols that contain"
+          placeholder="Symbol"
+          onInput={({ currentTarget }) => {
+            filter.value = currentTarget.value;
+          }}
+        />
+      </div>
+      <div class="scroll" ref={visible.scroller}>
+        <table class="rows price-table" aria-rowcount={rows.length + 1}>
+          <thead>
+            <tr>
+              {COLUMNS.map((column) => (
+                <Heading key={column.name} {...column} />
+              ))}
+            </tr>
+          </thead>
+          <tbody onKeyDown={keys.onKeyDown}>
+            <Space rows={visible.first} height={ROW_HEIGHT} columns={COLUMNS.length} />
+            {shown.map((symbol, index) => (
+              <PriceLine
+                key={symbol}
+                symbol={symbol}
+                place={visible.first + index + 2}
+                opened={opened}
+                isReachable={symbol === keys.reachable}
+              />
+            ))}
+            <Space rows={rows.length - visible.end} height={ROW_HEIGHT} columns={COLUMNS.length} />
+          </tbody>
+        </table>
+        {rows.length === 0 && <p class="empty">No prices yet.</p>}
+      </div>
+    </section>
+  );
+}
+
+function Heading({ title, name, order: by }: Column) {
+  if (by === undefined) return <th class={`col-${name}`}>{title}</th>;
+  const isChosen = order.value === by;
+  return (
+    <th
+      class={`col-${name}`}
+      aria-sort={isChosen ? (by === 'symbol' ? 'ascending' : 'descending') : undefined}
+    >
+      <button
+        type="button"
+        class="sort"
+        onClick={() => {
+          order.value = by;
+        }}
+      >
+        {title}
+      </button>
+    </th>
+  );
+}
+
+const reachable = signal<string | undefined>(undefined);
+
+/** One row is in the order of the Tab key; the arrow keys go from row to row. */
+function useArrowKeys(rows: readonly string[], show: (index: number) => void) {
+  const current = reachable.value !== undefined && rows.includes(reachable.value) ? reachable.value : rows[0];
+  const waiting = useRef<number>(0);
+  const onKeyDown = (event: KeyboardEvent) => {
+    const target = moved(event.key, rows.indexOf(current ?? ''), rows.length);
+    if (target === undefined) return;
+    event.preventDefault();
+    reachable.value = rows[target];
+    show(target);
+    cancelAnimationFrame(waiting.current);
+    // The row may have to be drawn first.
+    waiting.current = requestAnimationFrame(() =>
+      requestAnimationFrame(() =>
+        document
+          .querySelector<HTMLElement>(`.price-table [data-symbol="${CSS.escape(rows[target] ?? '')}"] button`)
+          ?.focus(),
+      ),
+    );
+  };
+  return { reachable: current, onKeyDown };
+}
+
+const PAGE = 15;
+
+function moved(key: string, from: number, count: number): number | undefined {
+  const within = (index: number) => Math.max(0, Math.min(count - 1, index));
+  switch (key) {
+    case 'ArrowDown':
+      return within(from + 1);
+    case 'ArrowUp':
+      return within(from - 1);
+    case 'PageDown':
+      return within(from + PAGE);
+    case 'PageUp':
+      return within(from - PAGE);
+    case 'Home':
+      return 0;
+    case 'End':
+      return count - 1;
+    default:
+      return undefined;
+  }
+}
+
+function countOf(shown: number, all: number): string {
+  return shown === all ? `${all} instrument${all === 1 ? '' : 's'}` : `${shown} of ${all} instruments`;
+}

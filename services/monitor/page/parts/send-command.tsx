@@ -1,0 +1,194 @@
+// Sends one command: it is written, looked at again, and only then sent.
+
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { CommandRequest, CommandResponse } from '../../protocol.ts';
+import { words } from '../format.ts';
+import { bots } from '../store.ts';
+
+interface Field {
+  readonly name: string;
+  readonly kind: 'text' | 'number' | 'side';
+  readonly isRequired: boolean;
+}
+
+const required = (name: string, kind: Field['kind'] = 'text'): Field => ({ name, kind, isRequired: true });
+const optional = (name: string, kind: Field['kind'] = 'text'): Field => ({ name, kind, isRequired: false });
+
+/** As in the schemas of TRADE_COMMANDS, which have the last word. */
+const COMMANDS: Readonly<Record<string, readonly Field[]>> = {
+  pause: [optional('reason')],
+  resume: [optional('reason')],
+  cancel_all: [optional('symbol')],
+  cancel_order: [required('order_id')],
+  place_order: [
+    required('symbol'),
+    required('side', 'side'),
+    required('quantity', 'number'),
+    optional('limit_price', 'number'),
+    optional('order_id'),
+  ],
+};
+
+/** Kept for as long as the page is open, and nowhere else. */
+let token = '';
+
+export function SendCommand({ onClose }: { onClose: () => void }) {
+  const dialog = useRef<HTMLDialogElement | null>(null);
+  const [type, setType] = useState('pause');
+  const [asked, setAsked] = useState<CommandRequest | undefined>(undefined);
+  const [answer, setAnswer] = useState<string | undefined>(undefined);
+  useEffect(() => dialog.current?.showModal(), []);
+  const look = (event: SubmitEvent) => {
+    event.preventDefault();
+    setAnswer(undefined);
+    setAsked({ type, data: payloadOf(event.currentTarget as HTMLFormElement, type) });
+  };
+  const send = async (request: CommandRequest) => {
+    setAsked(undefined);
+    setAnswer(await post(request));
+  };
+  return (
+    <dialog ref={dialog} class="dialog" aria-labelledby="send-title" onClose={onClose}>
+      <h2 id="send-title">Send a command</h2>
+      <form onSubmit={look} hidden={asked !== undefined}>
+        <Form type={type} onType={setType} />
+        <div class="dialog-foot">
+          <button type="button" class="quiet" onClick={() => dialog.current?.close()}>
+            Close
+          </button>
+          <button type="submit">Look at it…</button>
+        </div>
+      </form>
+      {asked !== undefined && (
+        <Confirm request={asked} onSend={() => send(asked)} onBack={() => setAsked(undefined)} />
+      )}
+      <p class="answer" role="status">
+        {answer}
+      </p>
+    </dialog>
+  );
+}
+
+function Form({ type, onType }: { type: string; onType: (type: string) => void }) {
+  return (
+    <div class="fields">
+      <label>
+        Token
+        <input
+          type="password"
+          autocomplete="off"
+          required
+          defaultValue={token}
+          onInput={({ currentTarget }) => {
+            token = currentTarget.value;
+          }}
+        />
+      </label>
+      <label>
+        Command
+        <select value={type} onChange={({ currentTarget }) => onType(currentTarget.value)}>
+          {Object.keys(COMMANDS).map((name) => (
+            <option key={name} value={name}>
+              {words(name)}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        Bot
+        <input name="bot" list="known-bots" required autocomplete="off" />
+        <datalist id="known-bots">
+          {bots.value.map(({ bot }) => (
+            <option key={bot} value={bot} />
+          ))}
+        </datalist>
+      </label>
+      {(COMMANDS[type] ?? []).map((field) => (
+        <Labelled key={field.name} field={field} />
+      ))}
+    </div>
+  );
+}
+
+function Labelled({ field }: { field: Field }) {
+  const { name, kind, isRequired } = field;
+  const id = `field-${name}`;
+  return (
+    <label htmlFor={id}>
+      {words(name)}
+      {isRequired ? '' : ' (optional)'}
+      {kind === 'side' ? (
+        <select id={id} name={name}>
+          <option value="buy">buy</option>
+          <option value="sell">sell</option>
+        </select>
+      ) : (
+        <Input id={id} field={field} />
+      )}
+    </label>
+  );
+}
+
+function Input({ id, field: { name, kind, isRequired } }: { id: string; field: Field }) {
+  const common = { id, name, required: isRequired };
+  if (kind === 'number') return <input type="number" step="any" min="0" {...common} />;
+  return <input autocomplete="off" {...common} />;
+}
+
+function Confirm({
+  request: { type, data },
+  onSend,
+  onBack,
+}: {
+  request: CommandRequest;
+  onSend: () => void;
+  onBack: () => void;
+}) {
+  const { bot, ...rest } = data;
+  return (
+    <div class="confirm">
+      <p>
+        Send <b>{words(type)}</b> to <b>{String(bot)}</b>? It acts on it at once.
+      </p>
+      <dl>
+        {Object.entries(rest).map(([name, value]) => (
+          <div key={name}>
+            <dt>{words(name)}</dt>
+            <dd>{String(value)}</dd>
+          </div>
+        ))}
+      </dl>
+      <div class="dialog-foot">
+        <button type="button" class="quiet" onClick={onBack}>
+          Back
+        </button>
+        <button type="button" class="danger" onClick={onSend}>
+          Send {words(type)} to {String(bot)}
+        </button>
+      </div>
+    </div>
+  );
+}
+
+function payloadOf(form: HTMLFormElement, type: string): Record<string, unknown> {
+  const given = new FormData(form);
+  const fields = [required('bot'), ...(COMMANDS[type] ?? [])];
+  const values = fields.map(({ name, kind }) => {
+    const text = String(given.get(name) ?? '').trim();
+    return [name, text === '' ? undefined : kind === 'number' ? Number(text) : text] as const;
+  });
+  return Object.fromEntries(values.filter(([, value]) => value !== undefined));
+}
+
+async function post(request: CommandRequest): Promise<string> {
+  try {
+    const response = await fetch('/api/commands', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${token}` },
+      body: JSON.stringify(request),
+    });
+    return ((await response.json()) as CommandResponse).message;
+  } catch {
+    return 'The monitor did not answer. Look at the list of commands before you send it again: it may have been sent.';
+  }
+}

@@ -1,0 +1,35 @@
+import { expect, it } from 'vitest';
+import { helpText, readConfig } from '../config.ts';
+
+it('has defaults for everything; an empty variable counts as not set', () => {
+  expect(readConfig([], { MONITOR_TOKEN: '', MONITOR_PORT: '' })).toEqual({
+    MONITOR_HOST: '127.0.0.1',
+    MONITOR_PORT: 8788,
+    MONITOR_ALLOWED_HOSTS: [],
+    MONITOR_MAX_AGE_MS: 5_000,
+    LOG_LEVEL: 'info',
+  });
+});
+
+it('reads what is set', () => {
+  const env = { MONITOR_HOST: '0.0.0.0', MONITOR_PORT: '0', MONITOR_ALLOWED_HOSTS: 'desk, desk.lan' };
+  expect(readConfig([], env)).toMatchObject({
+    MONITOR_HOST: '0.0.0.0',
+    MONITOR_PORT: 0,
+    MONITOR_ALLOWED_HOSTS: ['desk', 'desk.lan'],
+  });
+});
+
+it('says in one line each what cannot be used, and repeats no value', () => {
+  const env = { MONITOR_TOKEN: 'hunter2', MONITOR_PORT: '70000', MONITOR_MAX_AGE_MS: 'soon' };
+  expect(() => readConfig([], env)).toThrow(
+    /MONITOR_PORT must be a port.*\nMONITOR_TOKEN must be at least 16 characters long\.\nMONITOR_MAX_AGE_MS must be a whole number/,
+  );
+  expect(() => readConfig([], env)).not.toThrow(/hunter2/);
+  expect(() => readConfig(['--port'], {})).toThrow(/no arguments but --help/);
+});
+
+it('helps', () => {
+  expect(readConfig(['--help'], {})).toBe('help');
+  expect(helpText()).toMatch(/MONITOR_TOKEN.*default off/);
+});

@@ -1,0 +1,84 @@
+// The lamps, by the clock: which of them turns, when, and which do not.
+
+import { TickbusError } from 'tickbus';
+import { describe, expect, it } from 'vitest';
+import { brokerLamp, dataLamp, type FeedHeard, redisLamp } from '../model/lamps.ts';
+
+const AT = 1_000_000;
+const live: FeedHeard = { status: { feed: 'alpaca', state: 'live', instruments: 3 }, at: AT };
+const feed = (status: Partial<FeedHeard['status']>): FeedHeard => ({
+  status: { ...live.status, ...status },
+  at: AT,
+});
+
+describe('the Redis lamp', () => {
+  const error = new TickbusError('TICKBUS_NOT_CONNECTED', 'The link is down.');
+  it.each([
+    [undefined, 'warn'],
+    [{ type: 'connected', generation: 1 }, 'ok'],
+    [{ type: 'stale', silentForMs: 3_100 }, 'bad'],
+    [{ type: 'disconnected', error }, 'bad'],
+    [{ type: 'failed', error }, 'bad'],
+  ] as const)('%j', (link, state) => {
+    expect(redisLamp(link, 'redis:6379').state).toBe(state);
+  });
+});
+
+describe('the broker lamp', () => {
+  it('is red within 5 s of the last word of a gateway that is killed, and not before three are missing', () => {
+    expect(brokerLamp('ok', live, AT + 3_000).state).toBe('ok');
+    expect(brokerLamp('ok', live, AT + 3_001)).toMatchObject({ state: 'bad', text: 'gateway silent' });
+  });
+
+  it('goes by the interval that the gateway tells', () => {
+    expect(brokerLamp('ok', feed({ interval_ms: 100 }), AT + 301).state).toBe('bad');
+    expect(brokerLamp('ok', feed({ interval_ms: 2_000 }), AT + 5_999).state).toBe('ok');
+  });
+
+  it.each([
+    ['connecting', 'warn'],
+    ['down', 'bad'],
+    ['stopped', 'bad'],
+    // A broker that is silent is connected all the same: that is the data lamp's to tell.
+    ['silent', 'ok'],
+  ] as const)('of a feed that is %s', (state, lamp) => {
+    expect(brokerLamp('ok', feed({ state }), AT).state).toBe(lamp);
+  });
+
+  it('is red without any gateway, unknown while Redis is not there', () => {
+    expect(brokerLamp('ok', undefined, AT).state).toBe('bad');
+    for (const redis of ['bad', 'warn', 'unknown'] as const)
+      expect(brokerLamp(redis, live, AT + 60_000).state).toBe('unknown');
+  });
+
+  it('tells who holds the lease', () => {
+    const { detail } = brokerLamp('ok', feed({ holder: 'desk-1', lease: 17 }), AT);
+    expect(detail).toContain('desk-1 holds lease 17');
+  });
+});
+
+describe('the data lamp', () => {
+  const seen = { newestAt: AT, fresh: 3, all: 3, maxAgeMs: 5_000, brokerSince: AT - 60_000 };
+
+  it('is red once nothing has come for longer than a price may be old', () => {
+    expect(dataLamp('ok', 'ok', live, seen, AT + 5_000).state).toBe('ok');
+    expect(dataLamp('ok', 'ok', live, seen, AT + 5_001)).toMatchObject({ state: 'bad', text: 'stalled' });
+  });
+
+  it('is amber while the broker speaks and no price changes', () => {
+    const speaking = feed({ last_frame_ago_ms: 100 });
+    expect(dataLamp('ok', 'ok', speaking, seen, AT + 5_001).state).toBe('bad');
+    expect(dataLamp('ok', 'ok', { ...speaking, at: AT + 9_000 }, seen, AT + 9_500).state).toBe('warn');
+  });
+
+  it('waits for the first price after the link has come up', () => {
+    const risen = { ...seen, newestAt: undefined, brokerSince: AT };
+    expect(dataLamp('ok', 'ok', live, risen, AT + 4_000).state).toBe('unknown');
+    expect(dataLamp('ok', 'ok', live, risen, AT + 5_001).state).toBe('bad');
+  });
+
+  it('does not speak for the lamps before it', () => {
+    expect(dataLamp('bad', 'unknown', live, seen, AT + 60_000).state).toBe('unknown');
+    expect(dataLamp('ok', 'bad', live, seen, AT + 60_000).state).toBe('unknown');
+  });
+});

@@ -1,0 +1,42 @@
+// The monitor as a process.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+
+let redis: LocalRedis;
+beforeAll(async () => {
+  redis = await startLocalRedis();
+});
+afterAll(() => redis.kill());
+
+function start(env: NodeJS.ProcessEnv) {
+  return spawn(process.execPath, ['--import', 'tsx', main], {
+    env: { ...process.env, REDIS_URL: redis.url, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+it('prints its address, serves its page there, and ends at SIGTERM with exit code 0', async () => {
+  const child = start({ MONITOR_PORT: '0' });
+  const [line] = await once(child.stdout, 'data');
+  const url = /^The monitor is on (http:\/\/127\.0\.0\.1:\d+)\n$/.exec(String(line))?.[1] ?? '';
+  expect(await (await fetch(url)).text()).toContain('<title>tickbus</title>');
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  expect(await ended).toEqual([0, null]);
+});
+
+it('says in one sentence what cannot be used, and no secret', async () => {
+  const child = start({ MONITOR_TOKEN: 'hunter2' });
+  let errors = '';
+  child.stderr.on('data', (chunk) => {
+    errors += chunk;
+  });
+  expect(await once(child, 'close')).toEqual([1, null]);
+  expect(errors).toBe('MONITOR_TOKEN must be at least 16 characters long.\n');
+});

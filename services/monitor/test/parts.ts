@@ -1,0 +1,76 @@
+// What the tests of the monitor share: a reader of event streams, and waiting for what is to become true.
+
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
+import type { Logger } from 'tickbus';
+import { vi } from 'vitest';
+
+export const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Waits until `check` no longer throws; the bound is for a test that fails. */
+export function eventually<T>(check: () => T | Promise<T>, timeout = 20_000): Promise<T> {
+  return vi.waitFor(check, { timeout, interval: 20 });
+}
+
+interface ServerEvent {
+  readonly event: string;
+  readonly data: string;
+}
+
+/** Server-sent events, one after the other; it can stop reading, as a browser that is too slow does. */
+export class EventStream {
+  readonly #response: IncomingMessage;
+  readonly #events: ServerEvent[] = [];
+  #text = '';
+  #arrived: () => void = () => {};
+
+  private constructor(response: IncomingMessage) {
+    this.#response = response;
+    response.setEncoding('utf8');
+    response.on('data', (chunk: string) => this.#read(chunk));
+    response.on('error', () => {});
+  }
+
+  static async open(url: string): Promise<EventStream> {
+    const asked = get(url);
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    // That it is cut off at the end of a test is no failure.
+    asked.on('error', () => {});
+    if (response.statusCode !== 200) throw new Error(`${url} answered ${response.statusCode}.`);
+    return new EventStream(response);
+  }
+
+  async next(): Promise<ServerEvent> {
+    for (;;) {
+      const event = this.#events.shift();
+      if (event !== undefined) return event;
+      await new Promise<void>((resolve) => {
+        this.#arrived = resolve;
+      });
+    }
+  }
+
+  pause(): void {
+    this.#response.pause();
+  }
+
+  resume(): void {
+    this.#response.resume();
+  }
+
+  close(): void {
+    this.#response.destroy();
+  }
+
+  #read(chunk: string): void {
+    const parts = (this.#text + chunk).split('\n\n');
+    this.#text = parts.pop() ?? '';
+    for (const part of parts) {
+      const fields = new Map(
+        part.split('\n').map((line) => [line.split(': ', 1)[0], line.slice(line.indexOf(': ') + 2)]),
+      );
+      this.#events.push({ event: fields.get('event') ?? 'message', data: fields.get('data') ?? '' });
+    }
+    this.#arrived();
+  }
+}

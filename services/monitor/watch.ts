@@ -1,0 +1,95 @@
+// Listens to the bus and keeps the picture of it; tries again for as long as the bus cannot be reached.
+
+import type { Channel, Connection, Logger, Message, TickbusError } from 'tickbus';
+import { CHANNELS } from 'tickbus/constants';
+import { RedisSubscriber } from 'tickbus/subscriber';
+import { Picture } from './model/picture.ts';
+import { preciseNow } from './model/precise-now.ts';
+import type { Judgement } from './model/price-board.ts';
+import type { TailWindow } from './model/tail.ts';
+import type { About } from './protocol.ts';
+import { ServerLook } from './server-look.ts';
+
+export interface WatchOptions {
+  readonly connection: Connection;
+  readonly about: About;
+  readonly logger: Logger;
+}
+
+const ALL: readonly Channel[] = Object.values(CHANNELS);
+const RETRY_MS = 2_000;
+/** A refused password or permission does not mend itself, and a server should not be asked all the time. */
+const REFUSED_RETRY_MS = 30_000;
+
+export class Watch {
+  readonly picture: Picture;
+  readonly #options: WatchOptions;
+  readonly #subscriber: RedisSubscriber;
+  readonly #tails = new Set<TailWindow>();
+  #retry: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(options: WatchOptions) {
+    const { connection, about, logger } = options;
+    this.#options = options;
+    this.#subscriber = new RedisSubscriber({ connection, logger });
+    const judges = {
+      judgementOf: (symbol: string) => this.#judge(symbol),
+      reportOf: (channel: Channel) => this.#subscriber.status(channel),
+    };
+    this.picture = new Picture(about, ALL, judges, preciseNow());
+    for (const channel of ALL) this.#listenTo(channel);
+    this.#subscriber.on('status', (status) => this.picture.told(status, preciseNow()));
+    this.#subscriber.on('invalid_message', (invalid) => this.picture.invalid(invalid, preciseNow()));
+    this.#subscriber.on('expired', ({ channel, message }) =>
+      this.picture.expired(channel, message, preciseNow()),
+    );
+  }
+
+  /** Begins to connect; what becomes of it is in the picture. */
+  start(): void {
+    this.#subscriber.startListening().catch((error: TickbusError) => {
+      if (this.#isClosed) return;
+      const isRefused = error.code !== 'TICKBUS_CONNECT_FAILED';
+      const retryMs = isRefused ? REFUSED_RETRY_MS : RETRY_MS;
+      this.#options.logger.warn({ code: error.code, retryMs }, error.message);
+      this.#retry = setTimeout(() => this.start(), retryMs);
+    });
+  }
+
+  /** Asks the server of `url` what subscribers do not hear. Not started yet. */
+  lookAt(url: string | undefined): ServerLook {
+    const channels = ALL.map(({ name }) => name);
+    const { logger } = this.#options;
+    return new ServerLook({ url, channels, logger, onSeen: (seen) => this.picture.seen(seen) });
+  }
+
+  /** Offers every message to a window from now on, until the function that is returned is called. */
+  tail(window: TailWindow): () => void {
+    this.#tails.add(window);
+    return () => this.#tails.delete(window);
+  }
+
+  #judge(symbol: string): Judgement {
+    return this.picture.judgement(symbol, preciseNow());
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    await this.#subscriber.close({ timeoutMs: 500 });
+  }
+
+  #listenTo(channel: Channel): void {
+    this.#subscriber.subscribe(channel, (message: Message) => {
+      const now = preciseNow();
+      this.picture.heard(channel, message, publishedAt(message, now), now);
+      for (const window of this.#tails) window.offer(channel, message, now);
+    });
+  }
+}
+
+/** A kept value was published before it came here. */
+function publishedAt({ snapshot, at, timestamp }: Message, now: number): number {
+  return snapshot ? Math.min(now, at ?? timestamp) : now;
+}
