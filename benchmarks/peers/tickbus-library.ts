@@ -10,16 +10,21 @@ import type { ChannelName, Payload, Peer } from './peer.ts';
 interface Variation {
   /** Whether another handler of the same subscriber takes its first message and never comes back. */
   readonly besideStalled?: boolean;
+  /** Whether channels are framed in batches. */
+  readonly inBatches?: boolean;
 }
 
 /** @param library the package: `tickbus`, or `tickbus-baseline` */
-export function tickbusPeer(library: string, { besideStalled = false }: Variation = {}): Peer {
+export function tickbusPeer(
+  library: string,
+  { besideStalled = false, inBatches = false }: Variation = {},
+): Peer {
   return {
     server: 'redis',
 
     async publisher(server, name) {
       const { RedisPublisher } = (await import(`${library}/publisher`)) as typeof publishing;
-      const channel = await channelOf(library, name);
+      const channel = await channelOf(library, name, inBatches);
       const publisher = new RedisPublisher({ ...server, sender: 'gateway' });
       await publisher.connect();
       return {
@@ -30,7 +35,7 @@ export function tickbusPeer(library: string, { besideStalled = false }: Variatio
 
     async subscriber(server, name, onPayload) {
       const { RedisSubscriber } = (await import(`${library}/subscriber`)) as typeof subscribing;
-      const channel = await channelOf(library, name);
+      const channel = await channelOf(library, name, inBatches);
       const subscriber = new RedisSubscriber(server);
       subscriber.subscribe(channel, (message) => {
         if (!message.snapshot) onPayload(message.data as Payload, message.conflated ?? 0);
@@ -43,11 +48,13 @@ export function tickbusPeer(library: string, { besideStalled = false }: Variatio
   };
 }
 
-async function channelOf(library: string, name: ChannelName): Promise<channels.Channel> {
-  if (name === 'price') {
-    const { CHANNELS } = (await import(`${library}/constants`)) as typeof constants;
-    return CHANNELS.PRICE_DATA;
-  }
+async function channelOf(library: string, name: ChannelName, inBatches: boolean): Promise<channels.Channel> {
+  const { CHANNELS } = (await import(`${library}/constants`)) as typeof constants;
   const { defineChannel } = (await import(library)) as typeof channels;
-  return defineChannel('BOOKS', { kind: 'state', key: 'symbol', messages: { book } });
+  const framing = inBatches ? 'batch' : 'message';
+  const { price } = CHANNELS.PRICE_DATA.messages;
+  if (name === 'book')
+    return defineChannel('BOOKS', { kind: 'state', key: 'symbol', framing, messages: { book } });
+  if (!inBatches) return CHANNELS.PRICE_DATA;
+  return defineChannel('PRICES_IN_BATCHES', { kind: 'state', key: 'symbol', framing, messages: { price } });
 }

@@ -79,7 +79,7 @@ export function pace({ seconds, rate }: { seconds: number; rate: number }): Prom
       const due = Math.min(total, Math.floor((elapsed / 1_000) * rate));
       behind(((due - published) / rate) * 1_000);
       while (published < due) {
-        settled.push(publishOne());
+        settled.push(watched(publishOne()));
         published++;
       }
       await sleep(1);
@@ -108,7 +108,7 @@ export async function replay({
         item = ticks[++index]
       ) {
         behind(elapsed - item.afterMs / speed);
-        settled.push(publishOne(item.tick));
+        settled.push(watched(publishOne(item.tick)));
       }
       await sleep(1);
     }
@@ -143,6 +143,12 @@ async function publishAll(count: number): Promise<void> {
 function publishOne(payload: Payload = next()): PromiseLike<unknown> | undefined {
   payload.timestamp = monotonicMs();
   return opened().publish(payload);
+}
+
+/** Looked at only at the end of a steady pace; until then a failure must not end the process. */
+function watched(settling: PromiseLike<unknown> | undefined): PromiseLike<unknown> | undefined {
+  settling?.then(undefined, () => {});
+  return settling;
 }
 
 async function settle(settled: readonly (PromiseLike<unknown> | undefined)[]): Promise<void> {

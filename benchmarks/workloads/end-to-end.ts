@@ -9,6 +9,7 @@ export const WINDOW = 1_000;
 
 const EVERYBODY = [
   'tickbus',
+  'tickbus-batch',
   'node-redis',
   'ioredis',
   'valkey-glide',
@@ -31,6 +32,7 @@ const publish: Workload = {
   about: `One publisher, windows of ${WINDOW.toLocaleString('en')} messages, each awaited as a whole.`,
   participants: [
     'tickbus',
+    'tickbus-batch',
     'node-redis',
     'ioredis',
     'valkey-glide',
@@ -52,7 +54,7 @@ const endToEnd: Workload = {
   about:
     'As fast as it goes: from the first message handed over to the last one parsed, validated and handled. All messages count, none may be lost.',
   participants: EVERYBODY,
-  quick: ['tickbus', 'node-redis', 'nats'],
+  quick: ['tickbus', 'tickbus-batch', 'node-redis', 'nats'],
   metrics: [RATE, ...STREAM_FIGURES],
   open: (participant, context) => openStream({ participant }, context, blastFeed),
 };
@@ -66,13 +68,13 @@ const FAN_OUTS: readonly (readonly [subscribers: number, processes: number])[] =
 ];
 
 const fanOuts = FAN_OUTS.map(([subscribers, processes]): Workload => {
-  const participants = ['tickbus', 'node-redis', 'ioredis', 'nats', 'mqtt'];
+  const participants = ['tickbus', 'tickbus-batch', 'node-redis', 'ioredis', 'nats', 'mqtt'];
   return {
     name: `fan_out_${subscribers}`,
     title: `Fan-out to ${subscribers} ${subscribers === 1 ? 'subscriber' : 'subscribers'}`,
     about: `${subscribers} connections in ${processes} ${processes === 1 ? 'process' : 'processes'}, each parsing and validating every message; deliveries are those of all together.`,
     participants,
-    ...(subscribers === 50 ? { quick: ['tickbus', 'node-redis'] } : {}),
+    ...(subscribers === 50 ? { quick: ['tickbus', 'tickbus-batch', 'node-redis'] } : {}),
     metrics: [DELIVERIES, ...STREAM_FIGURES],
     open: (participant, context) => {
       const connections = subscribers / processes;
@@ -92,7 +94,7 @@ const sizes = [100, 500, 1_000, 4_000, 10_000].map(
     name: `size_${bytes}`,
     title: `From end to end, messages of ${bytes.toLocaleString('en')} bytes`,
     about: 'Order books with as many levels as it takes, one publisher and one subscriber.',
-    participants: ['tickbus', 'node-redis', 'nats'],
+    participants: ['tickbus', 'tickbus-batch', 'node-redis', 'nats'],
     metrics: [RATE, ...STREAM_FIGURES],
     open: (participant, context) => openStream({ participant, bytes }, context, blastFeed),
   }),

@@ -19,7 +19,7 @@ const latencies = [1_000, 5_000, 20_000].map(
     name: `latency_${rate / 1_000}k`,
     title: `Latency at ${rate.toLocaleString('en')} messages a second, ${SUBSCRIBERS} subscribers`,
     about: `From handing over a message to its handler, parsed and validated, over all ${SUBSCRIBERS} connections in ${PROCESSES} processes.`,
-    participants: ['tickbus', 'node-redis', 'ioredis', 'nats', 'mqtt'],
+    participants: ['tickbus', 'tickbus-batch', 'node-redis', 'ioredis', 'nats', 'mqtt'],
     ...(rate === 5_000 ? { quick: ['tickbus', 'node-redis'] } : {}),
     metrics: [...AGES, ...STREAM_FIGURES],
     open: (participant, context) =>
@@ -39,6 +39,7 @@ const receiver: Workload = {
   about: `One subscriber at a steady ${RECEIVER_RATE.toLocaleString('en')} messages a second: CPU time of its process, user and system. "Parsing only" does without any validation.`,
   participants: [
     'tickbus',
+    'tickbus-batch',
     'node-redis-parse',
     'node-redis',
     'ioredis',
@@ -46,7 +47,7 @@ const receiver: Workload = {
     'raw-socket',
     'nats',
   ],
-  quick: ['tickbus', 'node-redis-parse'],
+  quick: ['tickbus', 'tickbus-batch', 'node-redis-parse'],
   metrics: STREAM_FIGURES,
   open: (participant, context) => openStream({ participant }, context, steadyFeed(RECEIVER_RATE)),
 };

@@ -127,7 +127,7 @@ function flow(sent: PublishReport, heard: readonly ReceiveReport[], connections:
   const received = sum(heard, (report) => report.received);
   const merged = sum(heard, (report) => report.merged);
   const seconds = (Math.max(sent.endedAt, ...heard.map(({ lastAt }) => lastAt)) - sent.startedAt) / 1_000;
-  const deliveries = received / seconds;
+  const deliveries = (received + merged) / seconds;
   return {
     seconds,
     rate: heard.length === 0 ? sent.published / seconds : deliveries / (heard.length * connections),

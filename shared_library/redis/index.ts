@@ -9,6 +9,7 @@ export {
   type ChannelOptions,
   type DefaultType,
   defineChannel,
+  type Framing,
   type MessageType,
   type Payload,
   type PayloadInput,

@@ -59,11 +59,13 @@ export class MemoryServer {
     const channel = this.#channel(spec.name);
     this.#checkFence(spec, channel, fence);
     if (spec.kind === 'plain') {
-      for (const { json } of batch) this.publishRaw(spec.name, utf8.encode(json));
+      const texts = batch.map(({ json }) => json);
+      for (const frame of framesOf(spec, texts)) this.publishRaw(spec.name, frame);
       return { first: undefined, receivers: channel.listeners.size };
     }
     const at = this.#clock.now();
     const repeated = new Map<number, PublishedBefore>();
+    const texts: string[] = [];
     let first: Position | undefined;
     for (const [index, message] of batch.entries()) {
       const before = this.#remembered(channel, message);
@@ -73,11 +75,12 @@ export class MemoryServer {
       }
       const position = this.#nextPosition(channel);
       first ??= position;
-      const frame = utf8.encode(withPosition(message.json, position, at));
-      keep(spec, channel, message, { position, frame });
-      const receivers = this.publishRaw(spec.name, frame);
-      this.#remember(channel, message, { position, receivers });
+      const text = withPosition(message.json, position, at);
+      keep(spec, channel, message, { position, frame: utf8.encode(text) });
+      texts.push(text);
+      this.#remember(channel, message, { position, receivers: channel.listeners.size });
     }
+    for (const frame of framesOf(spec, texts)) this.publishRaw(spec.name, frame);
     const receipt = {
       first: first ?? { epoch: channel.head.epoch, seq: 0 },
       receivers: channel.listeners.size,
@@ -222,6 +225,12 @@ function emptyChannel(): ServerChannel {
     demand: new Map(),
     listeners: new Set(),
   };
+}
+
+/** What goes over the channel: each message, or all of them as one array. */
+function framesOf({ framing }: ChannelSpec, texts: readonly string[]): Uint8Array[] {
+  if (texts.length === 0) return [];
+  return (framing === 'batch' ? [`[${texts.join(',')}]`] : texts).map((text) => utf8.encode(text));
 }
 
 /** The same bytes that the publish script makes. */

@@ -135,7 +135,14 @@ function numbersOf(messages: Iterable<Envelope>): number[] {
 
 /** Each place once; a message that was heard stands for the same one as it was kept. */
 function inOrder(kept: readonly Envelope[], heard: ReadonlySet<Envelope>): Envelope[] {
-  const byPlace = new Map<string, Envelope>();
-  for (const message of [...kept, ...heard]) byPlace.set(`${message.epoch}-${message.seq}`, message);
-  return [...byPlace.values()].sort((a, b) => (a.epoch ?? 0) - (b.epoch ?? 0) || (a.seq ?? 0) - (b.seq ?? 0));
+  const sorted = [...kept, ...heard].sort(byPlace);
+  // Of the same place the last one stays: sorting keeps the order, and what was heard stands behind.
+  return sorted.filter((message, index) => {
+    const next = sorted[index + 1];
+    return next === undefined || byPlace(message, next) !== 0;
+  });
+}
+
+function byPlace(a: Envelope, b: Envelope): number {
+  return (a.epoch ?? 0) - (b.epoch ?? 0) || (a.seq ?? 0) - (b.seq ?? 0);
 }

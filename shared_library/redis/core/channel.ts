@@ -14,6 +14,12 @@ import { printable } from './printable.ts';
  */
 export type ChannelKind = 'state' | 'event' | 'command' | 'plain';
 
+/**
+ * What one message of Redis is: a message of ours (`message`), or a whole batch of them as a JSON array (`batch`). Subscribers
+ * understand both, whatever their own definition of the channel says; a plain Redis client sees what is sent.
+ */
+export type Framing = 'message' | 'batch';
+
 /** What a transport needs to know of a channel. */
 export interface ChannelSpec {
   /** The name of the Redis channel. */
@@ -21,6 +27,8 @@ export interface ChannelSpec {
   readonly kind: ChannelKind;
   /** How many past messages the server keeps (kind `event`); 0 keeps none. */
   readonly history: number;
+  /** How its messages are sent. Left out: `message`. */
+  readonly framing?: Framing;
 }
 
 /** Message types by name; any Standard Schema (zod, valibot, arktype, ...) that validates synchronously. */
@@ -32,6 +40,7 @@ export type MessageSchemas = Readonly<Record<string, StandardSchemaV1>>;
  */
 export interface Channel<M extends MessageSchemas = MessageSchemas, D extends string = string>
   extends ChannelSpec {
+  readonly framing: Framing;
   readonly messages: M;
   /** The type that `publish` uses when none is named: the one given, else the first one defined. */
   readonly defaultType: D;
@@ -81,28 +90,38 @@ interface CommonOptions<M extends MessageSchemas> {
   messages: M;
 }
 
+interface FramingOption {
+  /**
+   * `batch` sends what is published at the same time as one message of Redis, a JSON array, which costs the server and every
+   * subscriber less. A plain Redis client then sees an array. Default `message`.
+   */
+  framing?: Framing;
+}
+
 export type ChannelOptions<M extends MessageSchemas> =
-  | (CommonOptions<M> & {
-      kind: 'state';
-      key: ChannelKey<M>;
-      /** A gateway feeds it. Default false. */
-      gateway?: boolean;
-      /** Milliseconds that a key may be quiet while its feed is alive. Default: no longer than it may be old. */
-      maxQuietMs?: number;
-    })
-  | (CommonOptions<M> & {
-      kind: 'event';
-      key?: ChannelKey<M>;
-      /** Past messages to keep on the server, 0 to 100,000. Default 0. */
-      history?: number;
-    })
+  | (CommonOptions<M> &
+      FramingOption & {
+        kind: 'state';
+        key: ChannelKey<M>;
+        /** A gateway feeds it. Default false. */
+        gateway?: boolean;
+        /** Milliseconds that a key may be quiet while its feed is alive. Default: no longer than it may be old. */
+        maxQuietMs?: number;
+      })
+  | (CommonOptions<M> &
+      FramingOption & {
+        kind: 'event';
+        key?: ChannelKey<M>;
+        /** Past messages to keep on the server, 0 to 100,000. Default 0. */
+        history?: number;
+      })
   | (CommonOptions<M> & {
       kind: 'command';
       key?: ChannelKey<M>;
       /** Milliseconds until a command expires, unless `publish` says otherwise. Default: never. */
       expiresInMs?: number;
     })
-  | (CommonOptions<M> & { kind: 'plain'; key?: ChannelKey<M> });
+  | (CommonOptions<M> & FramingOption & { kind: 'plain'; key?: ChannelKey<M> });
 
 /**
  * Defines a channel. Payload types are inferred from the schemas, in `publish` and in handlers.
@@ -147,6 +166,7 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
   readonly expiresInMs: number | undefined;
   readonly gateway: boolean;
   readonly maxQuietMs: number | undefined;
+  readonly framing: Framing;
   readonly #key: ChannelKey<M> | undefined;
 
   constructor(name: string, options: ChannelOptions<M> & { defaultType?: D }) {
@@ -160,6 +180,7 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
     this.gateway = options.kind === 'state' && options.gateway === true;
     this.maxQuietMs =
       options.kind === 'state' ? checkedDuration(name, 'maxQuietMs', options.maxQuietMs) : undefined;
+    this.framing = checkedFraming(name, options);
     this.#key = options.key;
     if (options.kind === 'state' && this.#key === undefined) {
       throw invalid(name, 'is of kind "state" and needs a `key`: the field whose newest value counts.');
@@ -228,6 +249,15 @@ function checkedTypes(name: string, messages: MessageSchemas, defaultType: strin
 function checkedHistory(name: string, history: number): number {
   if (Number.isInteger(history) && history >= 0 && history <= MAX_HISTORY) return history;
   throw invalid(name, `has the history ${history}. Use a whole number from 0 to ${MAX_HISTORY}.`);
+}
+
+function checkedFraming(name: string, options: { kind: ChannelKind; framing?: Framing }): Framing {
+  const { kind, framing = 'message' } = options;
+  if (framing !== 'message' && framing !== 'batch')
+    throw invalid(name, `has the framing "${printable(String(framing))}". Use "message" or "batch".`);
+  if (framing === 'batch' && kind === 'command')
+    throw invalid(name, 'is of kind "command", whose messages are sent one by one. Leave `framing` out.');
+  return framing;
 }
 
 function checkedDuration(name: string, field: string, value: number | undefined): number | undefined {

@@ -27,6 +27,9 @@ export const MAX_MESSAGE_BYTES = 256 * 1024;
 /** The deepest nesting of objects and arrays in a message, the envelope itself being 1. */
 export const MAX_DEPTH = 32;
 
+/** The largest message of Redis that carries a batch: what a publisher sends at once, in the longest UTF-8 that it can be. */
+const MAX_FRAME_BYTES = 1024 * 1024;
+
 /** What the server adds to a message (`seq`, `epoch`, `at`) at the most. */
 const POSITION_BYTES = 96;
 const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor']);
@@ -40,8 +43,11 @@ const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor']
 export function encodeEnvelope(envelope: Envelope): string {
   checkHeader(envelope);
   const json = readable(() => {
-    const problem = firstProblem(envelope.data, 2);
-    if (problem !== undefined) throw invalidMessage(problem.reason, join('data', problem.path));
+    walked = 0;
+    if (!isSoundPayload(envelope.data, 2)) {
+      const problem = firstProblem(envelope.data, 2);
+      if (problem !== undefined) throw invalidMessage(problem.reason, join('data', problem.path));
+    }
     return JSON.stringify(envelope);
   });
   const bytes = utf8Length(json) + POSITION_BYTES;
@@ -66,7 +72,7 @@ function readable<T>(read: () => T): T {
 }
 
 /**
- * Reads what stands on the wire.
+ * Reads one message as it stands on the wire.
  *
  * @throws TickbusError `TICKBUS_INVALID_MESSAGE` for anything that is not a valid envelope within the limits.
  */
@@ -74,7 +80,40 @@ export function decodeEnvelope(frame: Uint8Array): Envelope {
   if (frame.byteLength > MAX_MESSAGE_BYTES) {
     throw invalidMessage(`has ${frame.byteLength} bytes; the limit is ${MAX_MESSAGE_BYTES}`);
   }
-  const document = parse(decodeUtf8(frame));
+  return checkedEnvelope(parse(decodeUtf8(frame)));
+}
+
+/**
+ * The documents of a batch, for `checkedEnvelope`; undefined: the frame is not a batch. An object takes no look inside.
+ *
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE` for an array that is no batch: empty, too large, not of objects, or no JSON.
+ */
+export function decodeBatch(frame: Uint8Array): readonly unknown[] | undefined {
+  if (frame[0] !== BATCH_START) return undefined;
+  if (frame.byteLength > MAX_FRAME_BYTES) {
+    throw invalidMessage(`is a batch of ${frame.byteLength} bytes; the limit is ${MAX_FRAME_BYTES}`);
+  }
+  const documents = parse(decodeUtf8(frame)) as readonly unknown[];
+  if (documents.length === 0) throw invalidMessage('is an empty array');
+  if (
+    documents.some((document) => typeof document !== 'object' || document === null || Array.isArray(document))
+  )
+    throw invalidMessage('is an array, but not one of objects');
+  return documents;
+}
+
+/** Whether one document of a batch keeps the limit of a message. In a frame within that limit each of them does. */
+export function isWithinLimit(frame: Uint8Array, document: unknown): boolean {
+  if (frame.byteLength <= MAX_MESSAGE_BYTES) return true;
+  return utf8.encode(JSON.stringify(document)).byteLength <= MAX_MESSAGE_BYTES;
+}
+
+/**
+ * The envelope that a parsed document is.
+ *
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE` for anything that is not a valid envelope within the limits but for its size.
+ */
+export function checkedEnvelope(document: unknown): Envelope {
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
     throw invalidMessage('is JSON, but not an object');
   }
@@ -96,6 +135,9 @@ export function invalidMessage(reason: string, field?: string): TickbusError {
     field === undefined ? {} : { field: printable(field) },
   );
 }
+
+/** `[`: nothing but a JSON array begins with it. */
+const BATCH_START = 0x5b;
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const utf8 = new TextEncoder();
@@ -170,6 +212,40 @@ function isSound(value: object, depth: number): boolean {
 function isSoundItem(item: unknown, depth: number): boolean {
   if (typeof item === 'number') return Number.isFinite(item);
   return typeof item !== 'object' || item === null || isSound(item, depth + 1);
+}
+
+/**
+ * Whether a payload has no problem, as most have none: objects of this realm and arrays with nothing but what JSON carries. What is
+ * not of that kind may be sound all the same, which `findProblem` then says.
+ */
+function isSoundPayload(value: object, depth: number): boolean {
+  if (depth > MAX_DEPTH || 'toJSON' in value) return false;
+  if (Array.isArray(value)) {
+    for (const item of value) if (item === undefined || !isSoundPayloadItem(item, depth)) return false;
+    return true;
+  }
+  if (Object.getPrototypeOf(value) !== Object.prototype || Symbol.toStringTag in value) return false;
+  for (const key in value) {
+    if (key === 'constructor' || key === '__proto__') return false;
+    if (!isSoundPayloadItem((value as Record<string, unknown>)[key], depth)) return false;
+  }
+  return true;
+}
+
+function isSoundPayloadItem(item: unknown, depth: number): boolean {
+  if (++walked > MAX_MESSAGE_BYTES) return false;
+  switch (typeof item) {
+    case 'string':
+    case 'boolean':
+    case 'undefined':
+      return true;
+    case 'number':
+      return Number.isFinite(item);
+    case 'object':
+      return item === null || isSoundPayload(item, depth + 1);
+    default:
+      return false;
+  }
 }
 
 interface Problem {

@@ -52,6 +52,7 @@ export class Batcher {
   #state: 'idle' | 'collecting' | 'in_flight' | 'stalled' = 'idle';
   #waiting: Waiting[] = [];
   #waitingSize = 0;
+  readonly #onSettled: (() => void)[] = [];
 
   constructor(options: BatcherOptions) {
     this.#options = options;
@@ -78,14 +79,22 @@ export class Batcher {
     });
   }
 
+  /** Resolves when what has become of everything that was added is told. */
+  settled(): Promise<void> {
+    if (this.#state === 'idle' || this.#state === 'stalled') return Promise.resolve();
+    return new Promise((resolve) => this.#onSettled.push(resolve));
+  }
+
+  #rest(state: 'idle' | 'stalled'): void {
+    this.#state = state;
+    for (const resolve of this.#onSettled.splice(0)) resolve();
+  }
+
   #send(): void {
     this.#refuseFenced();
     const batch = this.#nextBatch();
     const [oldest] = batch;
-    if (oldest === undefined) {
-      this.#state = 'idle';
-      return;
-    }
+    if (oldest === undefined) return this.#rest('idle');
     this.#state = 'in_flight';
     const { channel, transport, clock, deadlineMs } = this.#options;
     const left = Math.max(0, oldest.since + deadlineMs - clock.monotonic());
@@ -139,7 +148,7 @@ export class Batcher {
     this.#waiting = [];
     this.#waitingSize = 0;
     rejectAll(behind, this.#notSent());
-    this.#state = 'stalled';
+    this.#rest('stalled');
   }
 
   #unknown(): TickbusError {
@@ -169,13 +178,18 @@ export class Batcher {
 function settle(batch: readonly Waiting[], { first, receivers, repeated }: Receipt): void {
   let seq = first?.seq ?? 0;
   for (const [index, { message, resolve }] of batch.entries()) {
-    const id = message.once && { id: message.once.id };
     const before = repeated?.get(index);
-    if (before === undefined) {
-      const position = first === undefined ? undefined : { epoch: first.epoch, seq: seq++ };
-      resolve({ position, receivers, ...id });
-    } else resolve({ ...before, ...id, repeated: true });
+    if (before !== undefined) {
+      resolve({ ...before, ...idOf(message), repeated: true });
+      continue;
+    }
+    const position = first === undefined ? undefined : { epoch: first.epoch, seq: seq++ };
+    resolve(message.once === undefined ? { position, receivers } : { position, receivers, ...idOf(message) });
   }
+}
+
+function idOf({ once }: Outgoing): { id?: string } {
+  return once === undefined ? {} : { id: once.id };
 }
 
 function rejectAll(waiting: readonly Waiting[], error: unknown): void {

@@ -103,7 +103,9 @@ export class ChannelReader {
   async #subscribe(): Promise<void> {
     const { channel, transport } = this.#options;
     try {
-      const unsubscribe = await transport.subscribe(channel, (frame) => this.#receive(frame));
+      const unsubscribe = await transport.subscribe(channel, (frame) =>
+        this.#dispatcher.decodeAll(frame, this.#take),
+      );
       if (this.#mode === 'closed') unsubscribe();
       else this.#unsubscribe = unsubscribe;
     } catch (error) {
@@ -260,11 +262,10 @@ export class ChannelReader {
     );
   }
 
-  #receive(frame: Uint8Array): void {
+  readonly #take = (message: Envelope | undefined): void => {
     this.#counters.received++;
-    const message = this.#dispatcher.decode(frame);
     if (message !== undefined && this.#mode !== 'closed') this.#accept(message);
-  }
+  };
 
   /** One recovery for all that is ahead: each of them had arrived before its read is sent. */
   #acceptAll(messages: readonly Envelope[]): void {

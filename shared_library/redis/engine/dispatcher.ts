@@ -1,7 +1,14 @@
 // Between the wire and the subscriptions of one channel: decode, filter, validate once, deliver; what is invalid is counted and told.
 
 import type { Channel } from '../core/channel.ts';
-import { decodeEnvelope, type Envelope, invalidMessage } from '../core/envelope.ts';
+import {
+  checkedEnvelope,
+  decodeBatch,
+  decodeEnvelope,
+  type Envelope,
+  invalidMessage,
+  isWithinLimit,
+} from '../core/envelope.ts';
 import type { Message } from '../core/message.ts';
 import { RecentIds } from '../core/recent-ids.ts';
 import { keyOfPayload, schemaOf, validatePayload } from '../core/validate.ts';
@@ -35,11 +42,35 @@ export class Dispatcher {
     return this.#duplicates;
   }
 
+  /** One message; undefined for what is invalid, which is told. */
   decode(frame: Uint8Array): Envelope | undefined {
     try {
       return decodeEnvelope(frame);
     } catch (error) {
       this.reject(error, frame);
+      return undefined;
+    }
+  }
+
+  /** Takes apart what a channel carries, a message or a batch of them; what is invalid is told, and the others go on. */
+  decodeAll(frame: Uint8Array, onMessage: (message: Envelope | undefined) => void): void {
+    let documents: readonly unknown[] | undefined;
+    try {
+      documents = decodeBatch(frame);
+    } catch (error) {
+      this.reject(error, frame);
+      return onMessage(undefined);
+    }
+    if (documents === undefined) return onMessage(this.decode(frame));
+    for (const document of documents) onMessage(this.#checked(frame, document));
+  }
+
+  #checked(frame: Uint8Array, document: unknown): Envelope | undefined {
+    try {
+      if (!isWithinLimit(frame, document)) throw invalidMessage('is larger than a message may be');
+      return checkedEnvelope(document);
+    } catch (error) {
+      this.reject(error, new TextEncoder().encode(JSON.stringify(document)));
       return undefined;
     }
   }

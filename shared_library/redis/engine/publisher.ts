@@ -45,9 +45,8 @@ export class Publisher implements AsyncDisposable {
   readonly #settings: PublisherSettings;
   readonly #batchers = new Map<string, Batcher>();
   #closed = false;
-  #connected: Promise<void> | undefined;
-  #pending = 0;
-  readonly #onSettled: (() => void)[] = [];
+  #connecting: Promise<void> | undefined;
+  #isConnected = false;
 
   constructor(settings: PublisherSettings) {
     checkAbove(0, settings.deadlineMs, 'deadlineMs', 'milliseconds');
@@ -87,24 +86,16 @@ export class Publisher implements AsyncDisposable {
    * @param data the payload; what is sent is the input as given, checked against the schema
    * @throws TickbusError `TICKBUS_INVALID_MESSAGE` (its `field` names the place), before anything is sent
    */
-  async publish<C extends Channel, T extends MessageType<C> = DefaultType<C>>(
+  publish<C extends Channel, T extends MessageType<C> = DefaultType<C>>(
     channel: C,
     data: PayloadInput<C, T>,
     options: PublishOptions<T> = {},
   ): Promise<Published> {
-    this.#assertOpen();
-    const message = this.#outgoing(channel, data, options);
-    const batcher = this.#batcher(channel);
-    const fence = batcher.fence;
-    this.#pending++;
     try {
-      await this.#connectOnce();
-      return await batcher.add(message, fence);
+      this.#assertOpen();
+      return this.#publish(channel, this.#outgoing(channel, data, options));
     } catch (error) {
-      throw withMessageId(error, message);
-    } finally {
-      this.#pending--;
-      if (this.#pending === 0) for (const resolve of this.#onSettled.splice(0)) resolve();
+      return Promise.reject(error);
     }
   }
 
@@ -127,20 +118,39 @@ export class Publisher implements AsyncDisposable {
   /** Waits for what is on its way, each message up to its deadline, and ends. Publishing afterwards rejects. */
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#pending === 0) return;
-    await new Promise<void>((resolve) => this.#onSettled.push(resolve));
+    // What was published while connecting is handed to its batcher first.
+    await this.#connecting?.catch(() => {});
+    await Promise.all(Array.from(this.#batchers.values(), (batcher) => batcher.settled()));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  #connectOnce(): Promise<void> {
-    this.#connected ??= this.#settings.transport.connect().catch((error: unknown) => {
-      this.#connected = undefined;
-      throw error;
+  /** One promise a message, once connected: everything here is paid for by every message. */
+  #publish(channel: Channel, message: Outgoing): Promise<Published> {
+    const batcher = this.#batcher(channel);
+    const { fence } = batcher;
+    const published = this.#isConnected
+      ? batcher.add(message, fence)
+      : this.#connectOnce().then(() => batcher.add(message, fence));
+    if (message.once === undefined) return published;
+    return published.catch((error: unknown) => {
+      throw withMessageId(error, message);
     });
-    return this.#connected;
+  }
+
+  #connectOnce(): Promise<void> {
+    this.#connecting ??= this.#settings.transport.connect().then(
+      () => {
+        this.#isConnected = true;
+      },
+      (error: unknown) => {
+        this.#connecting = undefined;
+        throw error;
+      },
+    );
+    return this.#connecting;
   }
 
   #outgoing(channel: Channel, data: unknown, options: PublishOptions): Outgoing {
@@ -154,17 +164,14 @@ export class Publisher implements AsyncDisposable {
       data: data as Envelope['data'],
       timestamp: now,
       sender: options.sender ?? this.#settings.sender,
-      ...command?.fields,
     };
+    if (command !== undefined) Object.assign(envelope, command.fields);
     // The limits before the schema: some schemas cannot survive a payload that is nested without end.
     const json = encodeEnvelope(envelope);
     validatePayload(channel, type, data);
     const key = keyOfPayload(channel, type, envelope.data);
-    return {
-      json,
-      ...(key === undefined ? {} : { key }),
-      ...(command === undefined ? {} : { once: command.once }),
-    };
+    if (command === undefined) return key === undefined ? { json } : { json, key };
+    return { json, ...(key === undefined ? {} : { key }), once: command.once };
   }
 
   #batcher(channel: Channel): Batcher {

@@ -2,7 +2,17 @@
 
 import { isIP } from 'node:net';
 import { createClient, defineScript, RESP_TYPES } from 'redis';
-import { ACQUIRE, DECLARE, PUBLISH, READ, RELEASE, RENEW, WANTED, WITHDRAW } from './scripts.ts';
+import {
+  ACQUIRE,
+  DECLARE,
+  PUBLISH,
+  PUBLISH_ONCE,
+  READ,
+  RELEASE,
+  RENEW,
+  WANTED,
+  WITHDRAW,
+} from './scripts.ts';
 import type { RedisSettings } from './settings.ts';
 
 /** What the commands of one link need; the client's own type says the rest. */
@@ -29,6 +39,7 @@ export function createRedisClient(settings: RedisSettings) {
     maintNotifications: 'disabled',
     scripts: {
       publishBatch: script(PUBLISH),
+      publishOnce: script(PUBLISH_ONCE),
       readChannel: script(READ),
       acquireLease: script(ACQUIRE),
       renewLease: script(RENEW),

@@ -35,63 +35,91 @@ local function try(...)
 end
 `;
 
-/**
- * Publishes a batch: all of it or none.
- *
- * KEYS head, last, history, lease, and where messages are published once by their id one for each of them. ARGV channel, kind, history length,
- * fence token or '', then for each message two: its key, or for how many ms its id is remembered; and its JSON without the
- * opening brace. Returns { epoch, first seq, receivers }, as strings where numbers may be large, epoch 0 on a plain
- * channel; then for each message whose id was published before { index, epoch, seq, receivers } of that time. The head is the
- * first key written and the first message the first one published, so that a missing permission is found before anything that
- * cannot be taken back was done.
- */
-export const PUBLISH = `${TRY}
-local channel, kind, keep, fence = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+/** Refuses a caller who does not hold the lease; `at` and `epoch` as every message says them, the epoch begun where there is none. */
+const BEGIN = `
+local channel, kind, keep, fence, framing = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 if (try('GET', KEYS[4]) or '') ~= fence then
   return redis.error_reply('FENCED the caller does not hold the lease of this channel')
 end
-local count = (#ARGV - 4) / 2
-local receivers = 0
+local at, epoch, is_new
+if kind ~= 'plain' then
+  local time = try('TIME')
+  at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+  epoch = try('HGET', KEYS[1], 'epoch')
+  is_new = not epoch
+  if is_new then
+    epoch = at
+    try('HSET', KEYS[1], 'epoch', epoch)
+  end
+end
+local function publish(frame, count)
+  local reply = redis.pcall('PUBLISH', channel, frame)
+  if type(reply) ~= 'table' then return reply end
+  if kind ~= 'plain' then redis.call('HINCRBY', KEYS[1], 'seq', -count) end
+  if is_new then redis.call('HDEL', KEYS[1], 'epoch', 'seq') end
+  refuse(reply)
+end
+`;
+
+/**
+ * Publishes a batch: all of it or none.
+ *
+ * KEYS head, last, history, lease. ARGV channel, kind, history length, fence token or '', framing, then for each message its
+ * key, and its JSON without the opening brace. Returns { epoch, first seq, receivers }, as strings where numbers may be large;
+ * epoch 0 on a plain channel. The head is the first key written and the first message the first one published, so that a
+ * missing permission is found before anything that cannot be taken back was done. A number joined to a string is exact up to 10^14.
+ */
+export const PUBLISH = `${TRY}${BEGIN}
+local count = (#ARGV - 5) / 2
+local messages = {}
+local first = 0
 if kind == 'plain' then
-  for i = 1, count do receivers = try('PUBLISH', channel, '{' .. ARGV[4 + 2 * i]) end
-  return { '0', '0', receivers }
+  for i = 1, count do messages[i] = '{' .. ARGV[5 + 2 * i] end
+else
+  first = try('HINCRBY', KEYS[1], 'seq', count) - count + 1
+  local rest = ',"epoch":' .. epoch .. ',"at":' .. at .. ','
+  for i = 1, count do messages[i] = '{"seq":' .. first + i - 1 .. rest .. ARGV[5 + 2 * i] end
 end
-local time = try('TIME')
-local at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-local epoch = try('HGET', KEYS[1], 'epoch')
-local is_new = not epoch
-if is_new then
-  epoch = at
-  try('HSET', KEYS[1], 'epoch', epoch)
+local frames = messages
+if framing == 'batch' then frames = { '[' .. table.concat(messages, ',') .. ']' } end
+local receivers = 0
+for i = 1, #frames do receivers = publish(frames[i], count) end
+if kind == 'state' then
+  local kept = {}
+  for i = 1, count do
+    kept[2 * i - 1] = ARGV[4 + 2 * i]
+    kept[2 * i] = messages[i]
+  end
+  redis.call('HSET', KEYS[2], unpack(kept))
+elseif keep > 0 then
+  for i = 1, count do
+    redis.call('XADD', KEYS[3], 'MAXLEN', keep, epoch .. '-' .. first + i - 1, 'm', messages[i])
+  end
 end
-local by_id = #KEYS > 4
-local step = by_id and 1 or count
-local top = by_id and 0 or try('HINCRBY', KEYS[1], 'seq', count)
+return { epoch or '0', string.format('%.0f', first), receivers }
+`;
+
+/**
+ * Publishes messages that have ids, each once: one whose id was published before is not published again.
+ *
+ * As PUBLISH, but KEYS goes on with a key for each id, and ARGV has for how many ms it is remembered in place of the message's key.
+ * Returns { epoch, first seq, receivers }, then for each message whose id was published before { index, epoch, seq, receivers }
+ * of that time.
+ */
+export const PUBLISH_ONCE = `${TRY}${BEGIN}
+local count = #KEYS - 4
+local receivers = 0
 local before = {}
 local first
 for i = 1, count do
-  local known = by_id and try('GET', KEYS[4 + i])
+  local known = try('GET', KEYS[4 + i])
   if known then
     for word in string.gmatch((i - 1) .. ' ' .. known, '%S+') do before[#before + 1] = word end
   else
-    if by_id then top = try('HINCRBY', KEYS[1], 'seq', 1) end
-    local seq = string.format('%.0f', by_id and top or top - count + i)
+    local seq = string.format('%.0f', try('HINCRBY', KEYS[1], 'seq', 1))
     first = first or seq
-    local message = '{"seq":' .. seq .. ',"epoch":' .. epoch .. ',"at":' .. at .. ',' .. ARGV[4 + 2 * i]
-    local reply = redis.pcall('PUBLISH', channel, message)
-    if type(reply) == 'table' then
-      redis.call('HINCRBY', KEYS[1], 'seq', -step)
-      if is_new then redis.call('HDEL', KEYS[1], 'epoch', 'seq') end
-      refuse(reply)
-    end
-    receivers = reply
-    if kind == 'state' then
-      redis.call('HSET', KEYS[2], ARGV[3 + 2 * i], message)
-    elseif by_id then
-      redis.call('SET', KEYS[4 + i], epoch .. ' ' .. seq .. ' ' .. receivers, 'PX', ARGV[3 + 2 * i])
-    elseif keep > 0 then
-      redis.call('XADD', KEYS[3], 'MAXLEN', keep, epoch .. '-' .. seq, 'm', message)
-    end
+    receivers = publish('{"seq":' .. seq .. ',"epoch":' .. epoch .. ',"at":' .. at .. ',' .. ARGV[5 + 2 * i], 1)
+    redis.call('SET', KEYS[4 + i], epoch .. ' ' .. seq .. ' ' .. receivers, 'PX', ARGV[4 + 2 * i])
   end
 end
 return { epoch, first or '0', receivers, unpack(before) }
@@ -112,7 +140,8 @@ local in_epoch, after = epoch == ARGV[2], tonumber(ARGV[3])
 if in_epoch and tonumber(top) <= after then return result end
 if ARGV[1] == 'state' then
   for _, message in ipairs(redis.call('HVALS', KEYS[2])) do
-    local seq, of = string.match(message, '^{"seq":(%d+),"epoch":(%d+)')
+    local seq, of
+    if in_epoch then seq, of = string.match(message, '^{"seq":(%d+),"epoch":(%d+)') end
     if not in_epoch or (of == epoch and tonumber(seq) > after) then result[#result + 1] = message end
   end
 elseif ARGV[1] == 'event' then

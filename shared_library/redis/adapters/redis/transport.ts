@@ -54,12 +54,17 @@ export class RedisTransport implements Transport {
       channel.kind,
       String(channel.history),
       fence === undefined ? '' : String(fence),
+      channel.framing ?? 'message',
     ];
     for (const { key = '', once, json } of batch) {
       if (once !== undefined) keys.push(id(once.id));
       args.push(once === undefined ? key : String(once.rememberMs), json.slice(1));
     }
-    const reply = await this.#run((client) => client.publishBatch(keys, args));
+    // All of a batch have ids, or none.
+    const hasIds = batch[0]?.once !== undefined;
+    const reply = await this.#run((client) =>
+      hasIds ? client.publishOnce(keys, args) : client.publishBatch(keys, args),
+    );
     return receiptFrom(reply, channel);
   }
 

@@ -101,6 +101,33 @@ export function describeTransport(name: string, setUp: () => Promise<TransportFi
         );
       });
 
+      it.each(['state', 'event', 'plain'] as const)(
+        'sends a batch as one frame where a %s channel is framed so, numbered and kept one by one',
+        async (kind) => {
+          const channel: ChannelSpec = { ...spec(kind, kind === 'event' ? 10 : 0), framing: 'batch' };
+          const frames = new Frames((frame) => JSON.parse(new TextDecoder().decode(frame)) as Envelope[]);
+          await subscribing.subscribe(channel, (frame) => frames.add(frame));
+          const receipts = [
+            await publishing.publish(channel, batch(3)),
+            await publishing.publish(channel, batch(1)),
+          ];
+          await frames.reach(2);
+          expect(frames.all.map((messages) => messages.map(({ data }) => data.index))).toEqual([
+            [0, 1, 2],
+            [0],
+          ]);
+          expect(receipts.map(({ receivers }) => receivers)).toEqual([1, 1]);
+          if (kind === 'plain') return;
+          expect(frames.all.flat().map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+          expect(receipts.map(({ first }) => first?.seq)).toEqual([1, 4]);
+          const { position, entries } = await publishing.read(channel);
+          const kept = entries.map(decodeEnvelope).sort((one, other) => (one.seq ?? 0) - (other.seq ?? 0));
+          expect(position.seq).toBe(4);
+          // The last one has the key of the first, whose place it takes on a channel that keeps last values.
+          expect(kept.map(({ seq }) => seq)).toEqual(kind === 'state' ? [2, 3, 4] : [1, 2, 3, 4]);
+        },
+      );
+
       it('does not number a plain channel and keeps nothing of it', async () => {
         const channel = spec('plain');
         const { frames } = await listen(subscribing, channel);
@@ -556,12 +583,17 @@ async function take(lease: LeaseOperations): Promise<FenceToken> {
 }
 
 /** Everything a subscription hears, and a way to wait until it is so many. */
-class Frames {
-  readonly all: Envelope[] = [];
+class Frames<Read = Envelope> {
+  readonly all: Read[] = [];
+  readonly #read: (frame: Uint8Array) => Read;
   #waiting: { count: number; resolve: () => void }[] = [];
 
+  constructor(read: (frame: Uint8Array) => Read) {
+    this.#read = read;
+  }
+
   add(frame: Uint8Array): void {
-    this.all.push(decodeEnvelope(frame));
+    this.all.push(this.#read(frame));
     for (const { count, resolve } of this.#waiting) if (this.all.length >= count) resolve();
   }
 
@@ -572,7 +604,7 @@ class Frames {
 }
 
 async function listen(transport: Transport, channel: ChannelSpec) {
-  const frames = new Frames();
+  const frames = new Frames(decodeEnvelope);
   const unsubscribe = await transport.subscribe(channel, (frame) => frames.add(frame));
   return { frames, unsubscribe };
 }

@@ -34,6 +34,22 @@ describe('a channel', () => {
   });
 });
 
+describe('the framing', () => {
+  it('is one message a message of Redis, unless batches are asked for', () => {
+    const framings = (['state', 'event', 'plain'] as const).flatMap((kind) => {
+      const options = { kind, key: 'symbol', messages } as const;
+      return [defineChannel('T', options), defineChannel('T', { ...options, framing: 'batch' })];
+    });
+    expect(framings.map(({ framing }) => framing)).toEqual(Array(3).fill(['message', 'batch']).flat());
+    expect(defineChannel('C', { kind: 'command', messages }).framing).toBe('message');
+  });
+
+  it('is no other, and no batch of commands', () => {
+    defining('T', { kind: 'plain', framing: 'lines', messages }).toThrow(refusal(/Use "message" or "batch"/));
+    defining('C', { kind: 'command', framing: 'batch', messages }).toThrow(refusal(/sent one by one/));
+  });
+});
+
 describe('the key', () => {
   it('is a field of the payload, a string or a number', () => {
     const channel = defineChannel('TICKS', { kind: 'state', key: 'price', messages });

@@ -2,9 +2,11 @@
 
 import { describe, expect, it } from 'vitest';
 import {
+  decodeBatch,
   decodeEnvelope,
   type Envelope,
   encodeEnvelope,
+  isWithinLimit,
   MAX_DEPTH,
   MAX_MESSAGE_BYTES,
 } from '../../core/envelope.ts';
@@ -40,6 +42,33 @@ function ofBytes(bytes: number, text = 'x'): Envelope {
   const rest = (bytes - empty) % width;
   return { ...envelope, data: { pad: text.repeat(count) + 'x'.repeat(rest) } };
 }
+
+describe('a batch', () => {
+  const frame = (text: string) => utf8.encode(text);
+
+  it('is an array of objects, and a message is none', () => {
+    expect(decodeBatch(frameOf([envelope, { ...envelope, seq: 1 }]))).toEqual([
+      envelope,
+      { ...envelope, seq: 1 },
+    ]);
+    expect(decodeBatch(frameOf(envelope))).toBeUndefined();
+    expect(decodeBatch(frame(''))).toBeUndefined();
+  });
+
+  it.each(['[', '[]', '[1]', '[{},null]', '[{},[]]', '[{}]x'])('is not %s', (text) => {
+    expect(() => decodeBatch(frame(text))).toThrow(refusal());
+  });
+
+  it('is refused above 1 MiB, and each of its messages above 256 KiB', () => {
+    const large = ofBytes(MAX_MESSAGE_BYTES);
+    const tooLarge = ofBytes(MAX_MESSAGE_BYTES + 1);
+    expect(isWithinLimit(frameOf([large, large]), large)).toBe(true);
+    expect(isWithinLimit(frameOf([tooLarge]), tooLarge)).toBe(false);
+    const fit = Array(3).fill(large);
+    expect(decodeBatch(frameOf(fit))).toHaveLength(3);
+    expect(() => decodeBatch(frameOf([...fit, large]))).toThrow(refusal());
+  });
+});
 
 describe('round trip', () => {
   it('gives back what was encoded, with and without the optional fields', () => {

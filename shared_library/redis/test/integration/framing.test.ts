@@ -1,0 +1,96 @@
+// A channel that is framed in batches, over a real server: who knows of it, who does not, and what a plain client sees.
+
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { createClient } from 'redis';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { z } from 'zod';
+import { defineChannel, RedisPublisher, RedisSubscriber } from '../../index.ts';
+
+const messages = { tick: z.object({ symbol: z.string(), n: z.number() }) };
+const FRAMED = defineChannel('FRAMED', { kind: 'state', key: 'symbol', framing: 'batch', messages });
+/** The same channel, as a bot defines it that has not heard of the framing. */
+const UNFRAMED = defineChannel('FRAMED', { kind: 'state', key: 'symbol', messages });
+const COUNT = 1_000;
+
+let redis: LocalRedis;
+beforeAll(async () => {
+  redis = await startLocalRedis();
+});
+afterAll(() => redis.kill());
+
+/** Resolves with what a subscriber heard when it has heard the last one. */
+function hearing(subscriber: RedisSubscriber, channel: typeof FRAMED): Promise<number[]> {
+  const heard: number[] = [];
+  return new Promise((resolve) => {
+    subscriber.subscribe(channel, ({ data }) => {
+      heard.push(data.n);
+      if (data.n === COUNT - 1) resolve(heard);
+    });
+  });
+}
+
+it('reaches every subscriber in order, whatever its own definition says, and keeps last values one by one', async () => {
+  await using publisher = new RedisPublisher({ url: redis.url });
+  await using knowing = new RedisSubscriber({ url: redis.url });
+  await using unknowing = new RedisSubscriber({ url: redis.url });
+  const heard = [hearing(knowing, FRAMED), hearing(unknowing, UNFRAMED)];
+  await Promise.all([knowing.startListening(), unknowing.startListening()]);
+  const plain = createClient({ url: redis.url });
+  await plain.connect();
+  const frames: { seq: number }[][] = [];
+  await plain.subscribe('FRAMED', (text) => frames.push(JSON.parse(text)));
+
+  const numbers = Array.from({ length: COUNT }, (_, n) => n);
+  const published = await Promise.all(numbers.map((n) => publisher.publish(FRAMED, { symbol: `S${n}`, n })));
+  expect(published.map(({ position }) => position?.seq)).toEqual(numbers.map((n) => n + 1));
+  expect(await Promise.all(heard)).toEqual([numbers, numbers]);
+  for (const subscriber of [knowing, unknowing])
+    expect(subscriber.status(FRAMED) ?? subscriber.status(UNFRAMED)).toMatchObject({
+      received: COUNT,
+      invalid: 0,
+      gaps: 0,
+    });
+
+  // A reply on the same connection stands behind all that was pushed before it.
+  await plain.ping();
+  expect(frames.flat().map(({ seq }) => seq)).toEqual(numbers.map((n) => n + 1));
+  expect(frames.length).toBeLessThan(COUNT / 10);
+  await plain.close();
+
+  await using late = new RedisSubscriber({ url: redis.url });
+  const picture = hearing(late, FRAMED);
+  await late.startListening();
+  expect(await picture).toEqual(numbers);
+});
+
+it('delivers the sound messages of a batch and tells of each other one', async () => {
+  await using subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
+  const channel = defineChannel('MIXED', { kind: 'plain', framing: 'batch', messages });
+  const heard: number[] = [];
+  const invalid: string[] = [];
+  subscriber.on('invalid_message', ({ preview }) => invalid.push(preview));
+  const last = new Promise<void>((resolve) => {
+    subscriber.subscribe(channel, ({ data }) => {
+      heard.push(data.n);
+      if (data.n === 4) resolve();
+    });
+  });
+  await subscriber.startListening();
+  const message = (n: unknown, change = {}) => ({
+    message_type: 'tick',
+    data: { symbol: 'S', n },
+    timestamp: 1,
+    sender: 'stranger',
+    ...change,
+  });
+  const stranger = createClient({ url: redis.url });
+  await stranger.connect();
+  const batch = [message(1), message(2, { sender: 7 }), message('three'), message(4)];
+  await stranger.publish('MIXED', JSON.stringify(batch));
+  await last;
+  expect(heard).toEqual([1, 4]);
+  expect(invalid.map((preview) => JSON.parse(preview))).toEqual([batch[1], batch[2]]);
+  await stranger.close();
+});
+
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
