@@ -59,7 +59,7 @@ module.exports = {
     {
       name: 'redis-client-in-its-adapter-only',
       severity: 'error',
-      from: { pathNot: [redisAdapter, tests, '^benchmarks/'] },
+      from: { pathNot: [redisAdapter, tests, '^benchmarks/', '^faults/'] },
       to: { path: 'node_modules/(redis|@redis)/' },
     },
     {

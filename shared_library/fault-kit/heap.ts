@@ -5,7 +5,6 @@ export function heapAfterGc(): number {
   if (globalThis.gc === undefined)
     throw new Error('Start node with --expose-gc, so that the heap can be measured.');
   globalThis.gc();
-  globalThis.gc();
   return process.memoryUsage().heapUsed;
 }
 

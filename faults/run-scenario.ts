@@ -1,0 +1,52 @@
+// Runs one scenario on a stage of its own, and judges it: what it says itself, and the checked history.
+
+import { type Figures, noFigures } from '@tickbus/fault-kit/check';
+import { Random } from '@tickbus/fault-kit/random';
+import type { Result } from './results.ts';
+import type { Scenario } from './scenario.ts';
+import { Stage } from './stage.ts';
+import { within } from './wait.ts';
+
+/** A scenario that hangs is given up; the longest is five minutes of idleness. */
+const LIMIT_MS = 400_000;
+const HARM = ['silent_lost', 'duplicates', 'out_of_order', 'made_up', 'inexact'] as const;
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly quick: boolean;
+  /** Called when the scenario says that it only waits from there on. */
+  readonly onWaiting: () => void;
+}
+
+export async function runScenario(
+  scenario: Scenario,
+  { seed, quick, onWaiting }: RunOptions,
+): Promise<Result> {
+  const startedAt = performance.now();
+  const stage = await Stage.open({ random: new Random(seed).fork(scenario.name), quick, onWaiting });
+  const problems: string[] = [];
+  let figures: Figures = noFigures();
+  const onUnhandled = (reason: unknown) => problems.push(`An unhandled rejection: ${textOf(reason)}`);
+  process.on('unhandledRejection', onUnhandled);
+  try {
+    await within(scenario.name, scenario.run(stage), LIMIT_MS);
+  } catch (error) {
+    problems.push(textOf(error), `The last log lines: ${stage.log.slice(-5).join(' | ') || 'none'}`);
+  }
+  try {
+    const verdict = stage.verdict();
+    figures = verdict.figures;
+    if (HARM.some((harm) => figures[harm] > 0)) problems.push(...verdict.problems);
+    await stage[Symbol.asyncDispose]();
+  } catch (error) {
+    problems.push(`At its end: ${textOf(error)}`);
+  } finally {
+    process.off('unhandledRejection', onUnhandled);
+  }
+  const ms = Math.round(performance.now() - startedAt);
+  return { name: scenario.name, passed: problems.length === 0, ms, figures, notes: stage.notes, problems };
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

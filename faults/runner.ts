@@ -1,0 +1,86 @@
+// Runs scenarios, those that mostly wait beside others.
+
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { noFigures } from '@tickbus/fault-kit/check';
+import type { Result, Summary } from './results.ts';
+import { runScenario } from './run-scenario.ts';
+import type { Scenario } from './scenario.ts';
+
+export interface RunnerOptions {
+  readonly seed: number;
+  readonly quick: boolean;
+  readonly onResult: (result: Result) => void;
+  /** Called when a scenario in this process says that it only waits from there on. */
+  readonly onWaiting: () => void;
+}
+
+/**
+ * The whole list: what waits long runs in processes of its own, beside all the rest, which runs one after the other. Quick: what
+ * waits runs all at once, and then the rest.
+ *
+ * @returns the results in the order of the scenarios
+ */
+export async function runAll(scenarios: readonly Scenario[], options: RunnerOptions): Promise<Result[]> {
+  const results = new Map<Scenario, Result>();
+  const add = (scenario: Scenario, result: Result) => {
+    results.set(scenario, result);
+    options.onResult(result);
+  };
+  const here = async (scenario: Scenario) => add(scenario, await runScenario(scenario, options));
+  const beside = scenarios.length === 1 ? [] : scenarios.filter((one) => isBeside(one, options));
+  const apart = beside.filter(({ measuresHeap }) => !options.quick || measuresHeap);
+  const running = await startOneByOne(apart, options, add);
+  await Promise.all(beside.filter((one) => !apart.includes(one)).map(here));
+  for (const scenario of scenarios) if (!beside.includes(scenario)) await here(scenario);
+  await Promise.all(running);
+  return scenarios.flatMap((scenario) => results.get(scenario) ?? []);
+}
+
+function isBeside({ waits }: Scenario, { quick }: RunnerOptions): boolean {
+  return waits === 'long' || (quick && waits === 'short');
+}
+
+/** Each is started when the one before has measured what it measures, and only waits. */
+async function startOneByOne(
+  scenarios: readonly Scenario[],
+  options: RunnerOptions,
+  add: (scenario: Scenario, result: Result) => void,
+): Promise<Promise<void>[]> {
+  const running: Promise<void>[] = [];
+  for (const scenario of scenarios) {
+    const { waiting, result } = inProcess(scenario, options);
+    running.push(result.then((one) => add(scenario, one)));
+    await waiting;
+  }
+  return running;
+}
+
+function inProcess({ name }: Scenario, { seed, quick }: RunnerOptions) {
+  const args = ['--only', name, '--seed', String(seed), '--json', ...(quick ? ['--quick'] : [])];
+  const main = fileURLToPath(new URL('main.ts', import.meta.url));
+  const child = fork(main, args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  process.once('exit', () => child.kill());
+  let output = '';
+  child.stdout?.on('data', (chunk) => {
+    output += String(chunk);
+  });
+  let errors = '';
+  child.stderr?.on('data', (chunk) => {
+    errors += String(chunk);
+  });
+  const closed = once(child, 'close');
+  const waiting = Promise.race([once(child, 'message'), closed]);
+  const result = closed.then(() => lastResult(output) ?? failed(name, `Its process ended early:\n${errors}`));
+  return { waiting, result };
+}
+
+function lastResult(output: string): Result | undefined {
+  const last = output.trimEnd().split('\n').at(-1) ?? '';
+  return last.startsWith('{') ? (JSON.parse(last) as Summary).results[0] : undefined;
+}
+
+function failed(name: string, problem: string): Result {
+  return { name, passed: false, ms: 0, figures: noFigures(), notes: [], problems: [problem] };
+}

@@ -1,0 +1,21 @@
+// What a scenario is: one fault, and what must come of it.
+
+import type { Stage } from './stage.ts';
+
+export interface Scenario {
+  /** The number in the list of faults, and words: `03-server-paused`. */
+  readonly name: string;
+  /** What must be so, in one sentence; `run` throws where it is not. */
+  readonly expected: string;
+  /**
+   * It mostly waits, so that `--quick` runs it at the same time as all others of this kind. `long`: the whole list runs it in a
+   * process of its own, beside everything else.
+   */
+  readonly waits?: 'long' | 'short';
+  /** It measures the heap while it waits, so that it has its process to itself even in `--quick`. */
+  readonly measuresHeap?: true;
+  /** What `--quick` makes smaller; undefined: nothing. */
+  readonly shortened?: string;
+  /** After it, the whole history is checked: see `Stage.verdict`. */
+  readonly run: (stage: Stage) => Promise<void>;
+}

@@ -1,0 +1,41 @@
+// The list of faults, in its order.
+
+import type { Scenario } from '../scenario.ts';
+import { credentialsRefused } from './credentials.ts';
+import { clientKill, manyReconnect } from './cuts.ts';
+import { closeInBurst, comeAndGo, rejectingHandler, throwingHandler } from './handlers.ts';
+import { historyTrimmed, lastLost } from './losses.ts';
+import { hugeMessage, looksLikeProtocol } from './odd-messages.ts';
+import { longOutage, replySwallowed, staleCommands } from './outages.ts';
+import { oneOrder } from './processes.ts';
+import { raceOfSnapshot } from './race.ts';
+import { killAndRestart, memoryLost } from './restarts.ts';
+import { blackholeBusy, blackholeIdle, idleAndHealthy, serverPaused } from './silence.ts';
+import { eventLoopBlocked, slowAndFast } from './slow-handlers.ts';
+
+export const SCENARIOS: readonly Scenario[] = [
+  killAndRestart,
+  clientKill,
+  serverPaused,
+  blackholeIdle,
+  blackholeBusy,
+  idleAndHealthy,
+  replySwallowed,
+  longOutage,
+  staleCommands,
+  eventLoopBlocked,
+  slowAndFast,
+  hugeMessage,
+  throwingHandler,
+  rejectingHandler,
+  looksLikeProtocol,
+  raceOfSnapshot,
+  lastLost,
+  historyTrimmed,
+  memoryLost,
+  credentialsRefused,
+  oneOrder,
+  manyReconnect,
+  comeAndGo,
+  closeInBurst,
+];

@@ -1,0 +1,130 @@
+// Messages that are far too large, and messages that look like the protocol.
+
+import { equal, ok } from 'node:assert/strict';
+import { TickbusError } from 'tickbus';
+import { ALERTS, FILLS, TICKS } from '../channels.ts';
+import type { Scenario } from '../scenario.ts';
+import { eventually, pass, within } from '../wait.ts';
+
+const HUGE = 40 * 1024 * 1024;
+
+export const hugeMessage: Scenario = {
+  name: '12-huge-message',
+  expected:
+    'A message of 40 MB is refused before it is sent; injected by a plain client, it is recovered from.',
+  shortened: 'on one channel instead of two',
+  async run(stage) {
+    const publisher = stage.publisher();
+    const listeners = [await stage.listen(FILLS)];
+    if (!stage.quick) listeners.push(await stage.listen(TICKS));
+    const text = 'x'.repeat(HUGE);
+    for (const { channel } of listeners) {
+      const error = await publisher
+        .publish(channel, { key: 'A', n: -1, text })
+        .catch((reason: unknown) => reason);
+      ok(
+        error instanceof TickbusError && error.code === 'TICKBUS_INVALID_MESSAGE',
+        `it is refused here: ${error}`,
+      );
+    }
+    const invalid: string[] = [];
+    for (const { subscriber } of listeners)
+      subscriber.on('invalid_message', ({ channel }) => invalid.push(channel));
+    let isOver = false;
+    const publishing = (async () => {
+      while (!isOver) {
+        for (const { channel } of listeners) await stage.send(publisher, channel);
+        await pass(2);
+      }
+    })();
+    for (const bytes of [1024 * 1024, HUGE]) {
+      const envelope = {
+        message_type: 'note',
+        data: { key: 'A', n: -1, text: text.slice(0, bytes) },
+        timestamp: 1,
+        sender: 'plain',
+      };
+      for (const { channel, statuses } of listeners) {
+        const before = { invalid: invalid.length, cuts: statuses.count('disconnected') };
+        await stage.command('PUBLISH', channel.name, JSON.stringify(envelope));
+        const isNoticed = () =>
+          invalid.length > before.invalid || statuses.count('disconnected') > before.cuts;
+        await eventually(`${bytes} bytes on ${channel} are noticed`, isNoticed);
+      }
+    }
+    isOver = true;
+    await publishing;
+    for (const { channel, witness } of listeners) {
+      const last = await stage.sendUntilAccepted(publisher, channel);
+      await within(
+        'What follows is heard',
+        witness.until(({ seen }) => seen.at(-1)?.n === last.n),
+      );
+    }
+    await stage.settle();
+    const cuts = listeners.map(({ statuses }) => statuses.count('disconnected'));
+    stage.note(`Redis cut the subscribers ${cuts.join(' and ')} times; told as invalid: ${invalid.length}`);
+  },
+};
+
+const CRLF = '\r\n';
+const LOOKALIKES = [
+  `${CRLF}$5${CRLF}hello${CRLF}`,
+  `>3${CRLF}$7${CRLF}message${CRLF}$5${CRLF}FILLS${CRLF}$2${CRLF}{}${CRLF}`,
+  `*3${CRLF}$3${CRLF}SET${CRLF}$1${CRLF}a${CRLF}$1${CRLF}b${CRLF}`,
+  `-ERR unknown command${CRLF}+OK${CRLF}:1${CRLF}_${CRLF}#t${CRLF},1.5${CRLF}`,
+  `%1${CRLF}$1${CRLF}a${CRLF}:1${CRLF}~1${CRLF}!3${CRLF}ERR${CRLF}=7${CRLF}txt:abc${CRLF}`,
+  '","seq":1,"epoch":1,"message_type":"note","data":{"n":0}}',
+  '\u0000\u0001\u001b[31m\u2028\u2029😀',
+] as const;
+
+export const looksLikeProtocol: Scenario = {
+  name: '15-looks-like-protocol',
+  expected:
+    'Payloads that look like protocol, in slices of a few bytes and with handlers that throw: nothing is misrouted.',
+  async run(stage) {
+    const proxy = await stage.proxy();
+    proxy.inject({ type: 'slice', maxBytes: 7 }, 'to_client');
+    const publisher = stage.publisher();
+    const texts = new Map<number, string>();
+    const { subscriber } = stage.subscriber(proxy.port);
+    const wrong: string[] = [];
+    const channels = [FILLS, ALERTS, TICKS];
+    for (const channel of channels) {
+      subscriber.subscribe(channel, ({ data }) => {
+        if (texts.get(data.n) !== data.text) wrong.push(`${channel} ${data.n}: ${JSON.stringify(data.text)}`);
+        throw new Error('A handler that throws at every message.');
+      });
+    }
+    const witnesses = channels.map((channel) => stage.attach(subscriber, channel));
+    await subscriber.startListening();
+    for (const witness of witnesses) witness.expectsAll();
+    const count = stage.scaled(600, 200);
+    for (let i = 0; i < count; i++) {
+      const channel = channels[i % channels.length] ?? FILLS;
+      const text = `${stage.random.pick(LOOKALIKES)}${stage.random.pick(LOOKALIKES)}`;
+      const key = `${stage.random.pick(LOOKALIKES)}${i}`;
+      await stage.ledger.publish(channel, key, (n) => {
+        texts.set(n, text);
+        return publisher.publish(channel, { key, n, text });
+      });
+    }
+    for (const [index, channel] of channels.entries()) {
+      const last = stage.ledger.sent.findLast((sent) => sent.channel === channel.name);
+      await within(
+        'All are heard',
+        witnesses[index]?.until(({ seen }) => seen.at(-1)?.n === last?.n) ?? Promise.reject(),
+      );
+    }
+    equal(wrong.length, 0, `each text is the one that was sent: ${wrong[0]}`);
+    const reports = channels.map((channel) => subscriber.status(channel));
+    equal(
+      reports.reduce((sum, report) => sum + (report?.invalid ?? 0), 0),
+      0,
+      'nothing was invalid',
+    );
+    stage.note(
+      `${reports.reduce((sum, report) => sum + (report?.handlerErrors ?? 0), 0)} errors of handlers`,
+    );
+  },
+};

@@ -1,0 +1,189 @@
+// Replies that never come, and long outages: what publishers are told, and what is not delivered afterwards.
+
+import { equal, ok } from 'node:assert/strict';
+import { heapAfterGc } from '@tickbus/fault-kit/heap';
+import { type RedisPublisher, TickbusError } from 'tickbus';
+import { ALERTS, FILLS, ORDERS } from '../channels.ts';
+import type { Scenario } from '../scenario.ts';
+import { pass, within } from '../wait.ts';
+
+export const replySwallowed: Scenario = {
+  name: '07-reply-swallowed',
+  expected:
+    'A reply swallowed and the link then reset: the outcome is unknown; a retry with the same id has one effect.',
+  async run(stage) {
+    const proxy = await stage.proxy();
+    const publisher = stage.publisher(proxy.port);
+    const listener = await stage.listen(ORDERS);
+    // The script is known to the server from here on.
+    await stage.send(publisher, ORDERS);
+    for (const id of ['order-1', undefined]) {
+      const marker = `swallowed ${id}`;
+      const swallowed = proxy.swallowReplyTo(marker);
+      let unknown: unknown;
+      const sent = await stage.ledger.publish(ORDERS, 'A', async (n) => {
+        const data = { key: 'A', n, text: marker };
+        const outcome = publisher.publish(ORDERS, data, { id }).catch((error: unknown) => {
+          unknown = error;
+        });
+        (await within('The reply is swallowed', swallowed)).reset();
+        await outcome;
+        ok(
+          unknown instanceof TickbusError && unknown.code === 'TICKBUS_OUTCOME_UNKNOWN',
+          `it is unknown: ${unknown}`,
+        );
+        ok(id === undefined || unknown.messageId === id, 'the error names the id');
+        const again = await retried(publisher, data, unknown.messageId ?? '');
+        equal(again.repeated, true, 'the retry finds that it was published before');
+        return again;
+      });
+      equal(sent.outcome, 'accepted');
+    }
+    await stage.send(publisher, ORDERS);
+    await stage.settle();
+    equal(listener.witness.testimony.seen.length, 4, 'each command is delivered once');
+  },
+};
+
+/** The link has just been reset, so the first tries may find it down. */
+async function retried(
+  publisher: RedisPublisher,
+  data: { key: string; n: number; text: string },
+  id: string,
+) {
+  for (;;) {
+    try {
+      return await publisher.publish(ORDERS, data, { id });
+    } catch (error) {
+      if (!(error instanceof TickbusError && error.retryable)) throw error;
+      await pass(5);
+    }
+  }
+}
+
+const DEADLINE_MS = 2_000;
+const SLACK_MS = 500;
+const MAX_GROWTH_BYTES = 20 * 1024 * 1024;
+const BURST = 20;
+const BURST_EVERY_MS = 10;
+
+export const longOutage: Scenario = {
+  name: '08-outage',
+  expected:
+    'Through 60 s without a server, every publish settles by its deadline, and the heap grows by less than 20 MB.',
+  waits: 'long',
+  measuresHeap: true,
+  shortened: '6 s instead of 60',
+  async run(stage) {
+    const proxy = await stage.proxy();
+    const publisher = stage.publisher(proxy.port);
+    const listener = await stage.listen(FILLS, { port: proxy.port });
+    await stage.send(publisher, FILLS);
+    await stage.settle();
+    const text = 'x'.repeat(1_000);
+    let attempts = 0;
+    let slowestMs = 0;
+    const pending = new Set<Promise<void>>();
+    // Not in the ledger, which would grow by itself; nobody listens there.
+    const attempt = () => {
+      const sentAt = performance.now();
+      attempts++;
+      const settled = publisher.publish(ALERTS, { key: 'A', n: attempts, text }).then(
+        () => {},
+        () => {},
+      );
+      const done: Promise<void> = settled.then(() => {
+        slowestMs = Math.max(slowestMs, performance.now() - sentAt);
+        pending.delete(done);
+      });
+      pending.add(done);
+    };
+    for (let i = 0; i < 1_000; i++) attempt();
+    await Promise.all(pending);
+    const before = heapAfterGc();
+    stage.waitsFromHere();
+    let highest = before;
+    const half = stage.scaled(30_000, 3_000);
+    for (const begins of [() => proxy.inject({ type: 'blackhole' }), () => proxy.refuse()]) {
+      begins();
+      const endsAt = performance.now() + half;
+      let measureAt = 0;
+      while (performance.now() < endsAt) {
+        for (let i = 0; i < BURST; i++) attempt();
+        await pass(BURST_EVERY_MS);
+        if (performance.now() < measureAt) continue;
+        highest = Math.max(highest, heapAfterGc());
+        measureAt = performance.now() + half / 3;
+      }
+    }
+    await within('Everything settles', Promise.all(pending), DEADLINE_MS + SLACK_MS);
+    const grown = highest - before;
+    stage.note(
+      `${attempts} publishes, the slowest settled after ${Math.round(slowestMs)} ms; the heap grew by ${(grown / 2 ** 20).toFixed(1)} MB`,
+    );
+    ok(
+      slowestMs <= DEADLINE_MS + SLACK_MS,
+      `every publish settles by its deadline; one took ${slowestMs} ms`,
+    );
+    ok(grown < MAX_GROWTH_BYTES, `the heap grows by less than 20 MB, and not by ${grown} bytes`);
+    const healedAt = performance.now();
+    proxy.heal();
+    await within('Live again', listener.statuses.first('live', healedAt));
+    await stage.sendUntilAccepted(publisher, FILLS);
+    await stage.settle();
+  },
+};
+
+export const staleCommands: Scenario = {
+  name: '09-no-stale-command',
+  expected:
+    'After an outage of 60 s no command older than its time is handled; those that come late are told as expired.',
+  waits: 'long',
+  shortened: '6 s instead of 60',
+  async run(stage) {
+    const publisher = stage.publisher();
+    const proxy = await stage.proxy();
+    const late: number[] = [];
+    const listeners = [await stage.listen(ORDERS), await stage.listen(ORDERS, { port: proxy.port })];
+    for (const { subscriber } of listeners)
+      subscriber.subscribe(ORDERS, ({ expires_at = 0 }) => {
+        if (expires_at <= Date.now()) late.push(Date.now() - expires_at);
+      });
+    await stage.send(publisher, ORDERS);
+    await stage.settle();
+
+    // Held back on the wire for longer than they live, and for less than it takes to give up the link.
+    proxy.inject({ type: 'stall' }, 'to_client');
+    for (let i = 0; i < 10; i++) await stage.send(publisher, ORDERS);
+    await pass(1_600);
+    proxy.heal();
+    const expired = listeners[1]?.witness.until((testimony) => testimony.expired.length === 10);
+    await within('Commands that come late are told as expired', expired ?? Promise.reject());
+
+    // Written to a server that is stopped, which executes them when it goes on, long after their time.
+    stage.redis.pause();
+    const sending = Array.from({ length: 10 }, () => stage.send(publisher, ORDERS));
+    stage.waitsFromHere();
+    const endsAt = performance.now() + stage.scaled(60_000, 6_000);
+    while (performance.now() < endsAt) {
+      sending.push(stage.send(publisher, ORDERS));
+      await pass(100);
+    }
+    stage.redis.resume();
+    const outcomes = (await Promise.all(sending)).map(({ outcome }) => outcome);
+    equal(outcomes.includes('accepted'), false, 'no command was accepted during the outage');
+    const last = await stage.sendUntilAccepted(publisher, ORDERS);
+    for (const { witness } of listeners)
+      await within(
+        'A fresh command is handled',
+        witness.until(({ seen, gaps }) => seen.at(-1)?.n === last.n || gaps.length > 0),
+      );
+    await stage.settle();
+    const told = listeners.map(({ witness }) => witness.testimony.expired.length);
+    const unknown = outcomes.filter((outcome) => outcome === 'unknown').length;
+    stage.note(
+      `${outcomes.length} commands during the outage, ${unknown} of them unknown; told as expired: ${told.join(' and ')}`,
+    );
+    equal(late.length, 0, `no command is handled after its time; ${late.length} were`);
+  },
+};

@@ -1,0 +1,178 @@
+// Links that say nothing: because the server hangs, the network drops everything, or nothing is said.
+
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { type LinkStatus, type RedisConnection, RedisPublisher } from 'tickbus';
+import { FILLS } from '../channels.ts';
+import type { Scenario } from '../scenario.ts';
+import type { Stage } from '../stage.ts';
+import { StatusLog } from '../status-log.ts';
+import { bounded, pass, within } from '../wait.ts';
+
+const NOTICED_MS = 4_000;
+/** The publisher's default deadline, and what a busy machine may add to it. */
+const DEADLINE_MS = 2_000;
+const SLACK_MS = 500;
+
+export const serverPaused: Scenario = {
+  name: '03-server-paused',
+  expected:
+    'A server stopped for 30 s is told as stale within 4 s; a publish settles by its deadline as unknown.',
+  waits: 'long',
+  shortened: '6 s instead of 30',
+  async run(stage) {
+    const { connection, publisher, links } = await publisherWithLinks(stage, stage.redis.port);
+    const listener = await stage.listen(FILLS);
+    await stage.send(publisher, FILLS);
+    await stage.settle();
+    const pausedAt = performance.now();
+    stage.redis.pause();
+    const first = stage.send(publisher, FILLS).then((sent) => ({ sent, at: performance.now() }));
+    const settled = await bounded(
+      'The publish settles',
+      DEADLINE_MS + SLACK_MS,
+      pausedAt,
+      first.then(({ at }) => at),
+    );
+    equal((await first).sent.outcome, 'unknown', 'a publish that was sent and not answered is unknown');
+    const stale = await bounded('stale', NOTICED_MS, pausedAt, listener.statuses.first('stale', pausedAt));
+    const also = await bounded(
+      'stale, of the publisher',
+      NOTICED_MS,
+      pausedAt,
+      links.first('stale', pausedAt),
+    );
+    stage.note(
+      `the publish settled after ${settled} ms; stale after ${stale} ms (publisher's link: ${also} ms)`,
+    );
+    stage.waitsFromHere();
+    await pass(stage.scaled(30_000, 6_000) - (performance.now() - pausedAt));
+    const later = await stage.send(publisher, FILLS);
+    equal(later.outcome, 'refused', 'while the link is down, a publish is refused');
+    const resumedAt = performance.now();
+    stage.redis.resume();
+    await within('Live again', listener.statuses.first('live', resumedAt));
+    await stage.sendUntilAccepted(publisher, FILLS);
+    await stage.settle();
+    await connection.close();
+  },
+};
+
+export const blackholeIdle: Scenario = {
+  name: '04-blackhole-idle',
+  expected: 'An idle subscriber whose packets are dropped, either way or both, has a new link within 4 s.',
+  waits: 'short',
+  async run(stage) {
+    const publisher = stage.publisher();
+    const directions = ['both', 'to_client', 'to_server'] as const;
+    const parts = await Promise.all(
+      directions.map(async (direction) => {
+        const proxy = await stage.proxy();
+        return { direction, proxy, listener: await stage.listen(FILLS, { port: proxy.port }) };
+      }),
+    );
+    await stage.send(publisher, FILLS);
+    await stage.settle();
+    const cutAt = performance.now();
+    for (const { proxy, direction } of parts)
+      for (const link of proxy.links) link.inject({ type: 'blackhole' }, direction);
+    for (const { direction, listener } of parts) {
+      const connected = listener.statuses.first('connected', cutAt);
+      const took = await bounded(`A new link, ${direction}`, NOTICED_MS, cutAt, connected);
+      const told = listener.statuses.entries.filter(({ at }) => at >= cutAt).map(({ status }) => status.type);
+      deepEqual(told.slice(0, 2), ['stale', 'disconnected'], 'stale is told first, then disconnected');
+      stage.note(`${direction}: a new link after ${took} ms`);
+    }
+    await stage.send(publisher, FILLS);
+    await stage.settle();
+  },
+};
+
+export const blackholeBusy: Scenario = {
+  name: '05-blackhole-busy',
+  expected: 'While messages are published, a link whose packets are dropped is replaced within 4 s too.',
+  waits: 'short',
+  async run(stage) {
+    const [both, deaf, publishing] = [await stage.proxy(), await stage.proxy(), await stage.proxy()];
+    const listeners = [
+      await stage.listen(FILLS, { port: both.port }),
+      await stage.listen(FILLS, { port: deaf.port }),
+    ];
+    const steady = stage.publisher();
+    const { publisher, links, connection } = await publisherWithLinks(stage, publishing.port);
+    await stage.send(publisher, FILLS);
+    let isOver = false;
+    const publishAll = async (by: RedisPublisher) => {
+      let slowest = 0;
+      while (!isOver) {
+        const sentAt = performance.now();
+        await stage.send(by, FILLS);
+        slowest = Math.max(slowest, performance.now() - sentAt);
+        await pass(2);
+      }
+      return Math.round(slowest);
+    };
+    const runs = [publishAll(steady), publishAll(publisher)];
+    await pass(300);
+    const cutAt = performance.now();
+    for (const link of both.links) link.inject({ type: 'blackhole' });
+    for (const link of deaf.links) link.inject({ type: 'blackhole' }, 'to_client');
+    for (const link of publishing.links) link.inject({ type: 'blackhole' });
+    for (const [index, statuses] of [...listeners.map((one) => one.statuses), links].entries()) {
+      const who = ['the subscriber, both ways', 'the subscriber, deaf', 'the publisher'][index] ?? '';
+      const took = await bounded(
+        `A new link of ${who}`,
+        NOTICED_MS,
+        cutAt,
+        statuses.first('connected', cutAt),
+      );
+      stage.note(`a new link of ${who} after ${took} ms`);
+    }
+    isOver = true;
+    const [, slowest = 0] = await Promise.all(runs);
+    stage.note(`the slowest publish settled after ${slowest} ms`);
+    ok(slowest <= DEADLINE_MS + SLACK_MS, `every publish settles by its deadline; one took ${slowest} ms`);
+    await stage.sendUntilAccepted(publisher, FILLS);
+    await stage.settle();
+    await connection.close();
+  },
+};
+
+export const idleAndHealthy: Scenario = {
+  name: '06-idle-and-healthy',
+  expected: 'In five minutes without a message no healthy link is replaced.',
+  waits: 'long',
+  shortened: '12 s instead of 5 minutes',
+  async run(stage) {
+    const { publisher, links, connection } = await publisherWithLinks(stage, stage.redis.port);
+    const proxy = await stage.proxy();
+    const listeners = [await stage.listen(FILLS), await stage.listen(FILLS, { port: proxy.port })];
+    await stage.send(publisher, FILLS);
+    await stage.settle();
+    stage.waitsFromHere();
+    await pass(stage.scaled(300_000, 12_000));
+    const all = [...listeners.map(({ statuses }) => statuses), links];
+    for (const statuses of all) {
+      equal(statuses.count('connected') <= 1, true, `connected once; told: ${statuses}`);
+      equal(statuses.count('stale') + statuses.count('disconnected'), 0, `no trouble; told: ${statuses}`);
+    }
+    equal(proxy.accepted, 1, 'the subscriber connected once');
+    await stage.send(publisher, FILLS);
+    await stage.settle();
+    for (const { witness } of listeners)
+      await within(
+        'The message after the silence',
+        witness.until(({ seen }) => seen.length === 2),
+      );
+    await connection.close();
+  },
+};
+
+/** The states of a publisher's link are those of the connection it is given. */
+async function publisherWithLinks(stage: Stage, port: number) {
+  const connection: RedisConnection = stage.connection(port);
+  const links = new StatusLog();
+  connection.publishing.onStatus((status: LinkStatus) => links.add(status));
+  const publisher = new RedisPublisher({ connection, sender: 'faults' });
+  await publisher.connect();
+  return { connection, publisher, links };
+}

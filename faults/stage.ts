@@ -1,0 +1,240 @@
+// Where a scenario plays: its own Redis, proxies, publishers and subscribers, one ledger of all of it, and an end to everything.
+
+import { inspect } from 'node:util';
+import { checkHistory, type Verdict } from '@tickbus/fault-kit/check';
+import { Ledger, type Witness, type WitnessOptions } from '@tickbus/fault-kit/ledger';
+import { TcpProxy } from '@tickbus/fault-kit/proxy';
+import type { Random } from '@tickbus/fault-kit/random';
+import type { Sent } from '@tickbus/fault-kit/records';
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { createClient } from 'redis';
+import {
+  type Logger,
+  RedisConnection,
+  RedisPublisher,
+  RedisSubscriber,
+  type SubscribeOptions,
+} from 'tickbus';
+import type { NoteChannel } from './channels.ts';
+import { StatusLog } from './status-log.ts';
+import { eventually } from './wait.ts';
+
+export interface StageOptions {
+  readonly random: Random;
+  readonly quick: boolean;
+  readonly onWaiting: () => void;
+}
+
+/** A subscriber with one witness as its handler. */
+export interface Listener {
+  readonly subscriber: RedisSubscriber;
+  readonly witness: Witness;
+  readonly statuses: StatusLog;
+  readonly channel: NoteChannel;
+}
+
+export interface ListenOptions extends WitnessOptions {
+  /** Where to connect to. Default: the server itself. */
+  readonly port?: number;
+  readonly name?: string;
+  readonly queueLimit?: number;
+  /** What the handler does besides writing everything down. */
+  readonly also?: (message: { readonly data: { readonly n: number } }) => unknown;
+}
+
+export interface SendOptions {
+  readonly key?: string;
+  readonly text?: string;
+}
+
+/** Never connected: a duplicate costs a fraction of a millisecond, a client made anew up to 100. */
+let plainClient: ReturnType<typeof createClient> | undefined;
+
+const LOG_LINES = 50;
+
+export class Stage implements AsyncDisposable {
+  readonly redis: LocalRedis;
+  readonly random: Random;
+  readonly quick: boolean;
+  readonly ledger = new Ledger();
+  /** The last lines that the library logged. */
+  readonly log: string[] = [];
+  /** What was measured, for the person who reads the results. */
+  readonly notes: string[] = [];
+  readonly #onWaiting: () => void;
+  readonly #closing: (() => unknown)[] = [];
+  readonly #listeners: Listener[] = [];
+
+  private constructor(redis: LocalRedis, { random, quick, onWaiting }: StageOptions) {
+    this.redis = redis;
+    this.#onWaiting = onWaiting;
+    this.random = random;
+    this.quick = quick;
+    this.atEnd(() => redis.kill());
+  }
+
+  static async open(options: StageOptions): Promise<Stage> {
+    return new Stage(await startLocalRedis(), options);
+  }
+
+  /** One of two values: the whole measure, or that of `--quick`. */
+  scaled<T>(whole: T, quick: T): T {
+    return this.quick ? quick : whole;
+  }
+
+  /** What is measured is measured; other scenarios may begin. Only in one that runs beside others. */
+  waitsFromHere(): void {
+    this.#onWaiting();
+  }
+
+  note(text: string): void {
+    this.notes.push(text);
+  }
+
+  atEnd(close: () => unknown): void {
+    this.#closing.push(close);
+  }
+
+  async proxy(redis: LocalRedis = this.redis): Promise<TcpProxy> {
+    const proxy = await TcpProxy.start({
+      port: redis.port,
+      random: this.random.fork(`proxy ${this.#closing.length}`),
+    });
+    this.atEnd(() => proxy.close());
+    return proxy;
+  }
+
+  /** A connection of its own, by which the state of its links can be followed. */
+  connection(port = this.redis.port): RedisConnection {
+    const connection = new RedisConnection({ host: '127.0.0.1', port, logger: this.logger });
+    this.atEnd(() => connection.close());
+    return connection;
+  }
+
+  publisher(port = this.redis.port): RedisPublisher {
+    const publisher = new RedisPublisher({ host: '127.0.0.1', port, logger: this.logger, sender: 'faults' });
+    this.atEnd(() => publisher.close());
+    return publisher;
+  }
+
+  /** Not listening yet. */
+  subscriber(port = this.redis.port): { subscriber: RedisSubscriber; statuses: StatusLog } {
+    const subscriber = new RedisSubscriber({ host: '127.0.0.1', port, logger: this.logger });
+    this.atEnd(() => subscriber.close({ timeoutMs: 1_000 }));
+    const statuses = new StatusLog();
+    subscriber.on('status', statuses.add);
+    return { subscriber, statuses };
+  }
+
+  /** A witness as a handler; `startListening` is the caller's, and then `witness.expectsAll()`. */
+  attach(subscriber: RedisSubscriber, channel: NoteChannel, options: ListenOptions = {}): Witness {
+    const {
+      name = `bot ${this.ledger.testimonies.length + 1}`,
+      also,
+      queueLimit = 1_000_000,
+      keys,
+    } = options;
+    const witness = this.ledger.witness(name, channel, options);
+    const handler = (message: Parameters<Witness['saw']>[0] & { data: { n: number } }) => {
+      witness.saw(message);
+      return also?.(message);
+    };
+    const filters: SubscribeOptions<NoteChannel> = {
+      keys,
+      ...(channel.kind === 'state' ? {} : { queueLimit }),
+    };
+    subscriber.subscribe(channel, handler, filters);
+    subscriber.on('gap', witness.heardOf);
+    subscriber.on(
+      'expired',
+      ({ message }) => message.message_type === 'note' && witness.heardExpired(message),
+    );
+    return witness;
+  }
+
+  /** A subscriber that listens, and from whose live channel on everything is expected. */
+  async listen(channel: NoteChannel, options: ListenOptions = {}): Promise<Listener> {
+    const { subscriber, statuses } = this.subscriber(options.port);
+    const witness = this.attach(subscriber, channel, options);
+    await subscriber.startListening();
+    witness.expectsAll();
+    await statuses.first('live');
+    const listener = { subscriber, witness, statuses, channel };
+    this.#listeners.push(listener);
+    return listener;
+  }
+
+  send(
+    publisher: RedisPublisher,
+    channel: NoteChannel,
+    { key = 'A', text }: SendOptions = {},
+  ): Promise<Sent> {
+    return this.ledger.publish(channel, key, (n) =>
+      publisher.publish(channel, text === undefined ? { key, n } : { key, n, text }),
+    );
+  }
+
+  /** Sends until one is accepted: the link is back. */
+  async sendUntilAccepted(publisher: RedisPublisher, channel: NoteChannel): Promise<Sent> {
+    let last: Sent | undefined;
+    await eventually(`A publish on ${channel} is accepted again`, async () => {
+      last = await this.send(publisher, channel);
+      return last.outcome === 'accepted';
+    });
+    return last as Sent;
+  }
+
+  /** One command of a plain client, on a connection of its own. */
+  async command(...command: string[]): Promise<unknown> {
+    const { host, port } = this.redis;
+    plainClient ??= createClient();
+    const client = plainClient.duplicate({ socket: { host, port, reconnectStrategy: false } });
+    client.on('error', () => {});
+    await client.connect();
+    try {
+      return await client.sendCommand(command);
+    } finally {
+      client.destroy();
+    }
+  }
+
+  /** Waits until every listener stands where its channel does, and no message waits for a handler. */
+  async settle(listeners: readonly Listener[] = this.#listeners): Promise<void> {
+    for (const { channel, subscriber, witness, statuses } of listeners) {
+      if (channel.kind === 'plain') continue;
+      const { name } = witness.testimony;
+      await eventually(`${name} has caught up with ${channel}`, async () => {
+        const [epoch, seq] = (await this.command(
+          'HMGET',
+          `tickbus:{${channel}}:head`,
+          'epoch',
+          'seq',
+        )) as string[];
+        const report = subscriber.status(channel);
+        const { epoch: at = 0, seq: place = 0 } = report?.position ?? {};
+        const isThere = at === Number(epoch ?? 0) && place === Number(seq ?? 0);
+        return report?.mode === 'live' && isThere && report.queueDepth === 0;
+      }).catch((error: unknown) => {
+        const report = inspect(subscriber.status(channel), { breakLength: Number.POSITIVE_INFINITY });
+        throw new Error(`${(error as Error).message} Told: ${statuses}. It stands at ${report}.`);
+      });
+    }
+  }
+
+  /** The whole history, checked. */
+  verdict(): Verdict {
+    return checkHistory(this.ledger.sent, this.ledger.testimonies);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const close of this.#closing.splice(0).reverse()) await close();
+  }
+
+  get logger(): Logger {
+    const line = (level: string) => (_: object, message: string) => {
+      this.log.push(`${level} ${message}`);
+      if (this.log.length > LOG_LINES) this.log.shift();
+    };
+    return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
+  }
+}

@@ -1,0 +1,73 @@
+// Another process, where a fault says so: it runs a worker script, and the two exchange messages.
+
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { within } from './wait.ts';
+
+/** What a worker script is started with, and what is said either way: plain data. */
+type Plain = Readonly<Record<string, unknown>>;
+
+export class WorkerProcess {
+  readonly #child: ChildProcess;
+  readonly #heard: Plain[] = [];
+  readonly #name: string;
+  readonly #exit: Promise<void>;
+  #output = '';
+  #onHeard: () => void = () => {};
+
+  /** @param script a file of `workers/`, without its ending */
+  constructor(script: string, settings: Plain) {
+    this.#name = script;
+    const file = fileURLToPath(new URL(`workers/${script}.ts`, import.meta.url));
+    this.#child = fork(file, [JSON.stringify(settings)], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    this.#exit = new Promise((resolve) => this.#child.once('exit', () => resolve()));
+    this.#child.on('message', (message) => {
+      this.#heard.push(message as Plain);
+      this.#onHeard();
+    });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.on('data', (chunk) => {
+        this.#output += String(chunk);
+      });
+    }
+  }
+
+  /** Everything it has printed, both streams. */
+  get output(): string {
+    return this.#output;
+  }
+
+  say(message: Plain): void {
+    this.#child.send(message);
+  }
+
+  /** The next message of this type; each is had once. @throws Error when the process ends before */
+  async hears<T extends Plain>(type: string, ms?: number): Promise<T> {
+    const found = (async () => {
+      for (;;) {
+        const index = this.#heard.findIndex((message) => message.type === type);
+        if (index >= 0) return this.#heard.splice(index, 1)[0] as T;
+        if (this.#child.exitCode !== null || this.#child.signalCode !== null)
+          throw new Error(`The worker ${this.#name} ended early:\n${this.#output}`);
+        await Promise.race([
+          new Promise<void>((resolve) => {
+            this.#onHeard = resolve;
+          }),
+          this.#exit,
+        ]);
+      }
+    })();
+    return within(`"${type}" from the worker ${this.#name}`, found, ms);
+  }
+
+  /** The exit code, when it has ended by itself. */
+  async ended(ms?: number): Promise<number | null> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null)
+      await within(`The end of the worker ${this.#name}`, this.#exit, ms);
+    return this.#child.exitCode;
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+}

@@ -1,0 +1,41 @@
+// Closes its subscriber in the middle of a burst, tells how that went, and then has nothing left to do: the process ends by itself.
+
+import { setImmediate as turn } from 'node:timers/promises';
+import { RedisSubscriber } from 'tickbus';
+import { ALERTS } from '../channels.ts';
+import { settingsOfWorker, tell } from './worker.ts';
+
+export interface CloseSettings {
+  readonly port: number;
+  /** After how many handled messages it closes. */
+  readonly after: number;
+}
+
+const { port, after } = settingsOfWorker<CloseSettings>();
+const subscriber = new RedisSubscriber({ host: '127.0.0.1', port });
+let handled = 0;
+let isClosed = false;
+let handledAfterwards = 0;
+let lost = 0;
+subscriber.on('gap', (gap) => {
+  if (gap.cause === 'overflow') lost += gap.lost ?? 0;
+});
+const reachesIt = new Promise<void>((resolve) => {
+  subscriber.subscribe(ALERTS, async () => {
+    await turn();
+    handled++;
+    if (isClosed) handledAfterwards++;
+    if (handled === after) resolve();
+  });
+});
+await subscriber.startListening();
+await tell('ready');
+await reachesIt;
+const startedAt = performance.now();
+await subscriber.close();
+isClosed = true;
+const tookMs = Math.round(performance.now() - startedAt);
+const received = subscriber.status(ALERTS)?.received ?? 0;
+await turn();
+await tell('closed', { handled, received, lost, tookMs, handledAfterwards });
+process.disconnect();

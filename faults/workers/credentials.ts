@@ -1,0 +1,50 @@
+// Connects with the credentials it is given and prints everything that the library says, in every form: nothing secret may be in it.
+
+import { inspect } from 'node:util';
+import { RedisPublisher, RedisSubscriber } from 'tickbus';
+import { FILLS } from '../channels.ts';
+import { settingsOfWorker, tell } from './worker.ts';
+
+export interface CredentialsSettings {
+  readonly url: string;
+}
+
+const { url } = settingsOfWorker<CredentialsSettings>();
+
+/** As a person would print it, as a program would, and with everything that is hidden in it. */
+function print(value: unknown): void {
+  console.log(value);
+  console.log(JSON.stringify(value));
+  console.log(inspect(value, { depth: 12, showHidden: true, getters: true }));
+  if (value instanceof Error) console.log(value.stack, inspect(value.cause, { depth: 12, showHidden: true }));
+}
+
+const level = (name: string) => (fields: object, message: string) => {
+  print(fields);
+  console.error(name, message);
+};
+const everything = { debug: level('debug'), info: level('info'), warn: level('warn'), error: level('error') };
+const subscriber = new RedisSubscriber({ url, logger: everything });
+// The second one logs as the library does by default.
+const publisher = new RedisPublisher({ url });
+print(subscriber);
+print(publisher);
+subscriber.on('status', async (status) => {
+  print(status);
+  if (status.type === 'failed') await tell('failed', { code: status.error.code });
+});
+subscriber.subscribe(FILLS, (message) => print(message));
+try {
+  await subscriber.startListening();
+  await tell('ready');
+} catch (error) {
+  print(error);
+  await tell('refused', { code: (error as { code?: string }).code });
+}
+await publisher.publish(FILLS, { key: 'A', n: 0 }).then(
+  () => tell('published'),
+  (error: unknown) => {
+    print(error);
+    return tell('not_published', { code: (error as { code?: string }).code });
+  },
+);
