@@ -34,6 +34,7 @@ export async function runScenario(
     problems.push(textOf(error), `The last log lines: ${stage.log.slice(-5).join(' | ') || 'none'}`);
   }
   try {
+    problems.push(...stage.exceeded);
     const verdict = stage.verdict();
     figures = verdict.figures;
     if (HARM.some((harm) => figures[harm] > 0)) problems.push(...verdict.problems);

@@ -61,7 +61,9 @@ function inProcess({ name }: Scenario, { seed, quick }: RunnerOptions) {
   const args = ['--only', name, '--seed', String(seed), '--json', ...(quick ? ['--quick'] : [])];
   const main = fileURLToPath(new URL('main.ts', import.meta.url));
   const child = fork(main, args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
-  process.once('exit', () => child.kill());
+  const end = () => child.kill();
+  process.once('exit', end);
+  child.once('exit', () => process.off('exit', end));
   let output = '';
   child.stdout?.on('data', (chunk) => {
     output += String(chunk);

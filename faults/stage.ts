@@ -17,7 +17,7 @@ import {
 } from 'tickbus';
 import type { NoteChannel } from './channels.ts';
 import { StatusLog } from './status-log.ts';
-import { eventually } from './wait.ts';
+import { eventually, within } from './wait.ts';
 
 export interface StageOptions {
   readonly random: Random;
@@ -61,6 +61,8 @@ export class Stage implements AsyncDisposable {
   readonly log: string[] = [];
   /** What was measured, for the person who reads the results. */
   readonly notes: string[] = [];
+  /** Bounds that did not hold. The scenario goes on, so that its history is whole when it is checked. */
+  readonly exceeded: string[] = [];
   readonly #onWaiting: () => void;
   readonly #closing: (() => unknown)[] = [];
   readonly #listeners: Listener[] = [];
@@ -89,6 +91,13 @@ export class Stage implements AsyncDisposable {
 
   note(text: string): void {
     this.notes.push(text);
+  }
+
+  /** Measures from `since` (`performance.now()`) to the event. @returns the milliseconds, also when they are more than `ms` */
+  async bounded(what: string, ms: number, since: number, event: Promise<number>): Promise<number> {
+    const took = Math.round((await within(what, event)) - since);
+    if (took > ms) this.exceeded.push(`${what}: it took ${took} ms, and must not take more than ${ms} ms.`);
+    return took;
   }
 
   atEnd(close: () => unknown): void {

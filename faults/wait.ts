@@ -1,4 +1,4 @@
-// Waiting for events, with a limit; and bounds that are measured from the event itself by the monotonic clock.
+// Waiting for events, with a limit.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -18,18 +18,6 @@ export async function within<T>(what: string, promise: Promise<T>, ms = PATIENCE
     giveUp.abort();
     limit.catch(() => {});
   }
-}
-
-/** @returns the milliseconds from `since` (`performance.now()`) to the event @throws Error when they are more than `ms` */
-export async function bounded(
-  what: string,
-  ms: number,
-  since: number,
-  event: Promise<number>,
-): Promise<number> {
-  const took = Math.round((await within(what, event, ms + PATIENCE_MS)) - since);
-  if (took > ms) throw new Error(`${what}: it took ${took} ms, and must not take more than ${ms} ms.`);
-  return took;
 }
 
 /** Looks again and again; for what tells nobody when it changes. */

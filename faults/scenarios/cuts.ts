@@ -3,7 +3,7 @@
 import { equal, ok } from 'node:assert/strict';
 import { FILLS, TICKS } from '../channels.ts';
 import type { Scenario } from '../scenario.ts';
-import { bounded, pass, within } from '../wait.ts';
+import { pass, within } from '../wait.ts';
 
 const KILL_EVERY_MS = 500;
 const SEND_EVERY_MS = 5;
@@ -63,15 +63,20 @@ export const manyReconnect: Scenario = {
     await stage.send(publisher, FILLS);
     const cutAt = performance.now();
     await stage.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
-    const tookCut = await bounded('All live after CLIENT KILL', 5_000, cutAt, allLive(cutAt));
-    await stage.sendUntilAccepted(publisher, FILLS);
+    const tookCut = await stage.bounded('All live after CLIENT KILL', 5_000, cutAt, allLive(cutAt));
+    const between = await stage.sendUntilAccepted(publisher, FILLS);
+    for (const { witness } of listeners)
+      await within(
+        'Each hears what follows',
+        witness.until(({ seen }) => seen.at(-1)?.n === between.n),
+      );
 
     const killedAt = performance.now();
     await stage.redis.kill();
     await pass(stage.scaled(2_000, 300));
     await stage.redis.start();
     const upAt = performance.now();
-    const tookRestart = await bounded('All live after a restart', 5_000, upAt, allLive(killedAt));
+    const tookRestart = await stage.bounded('All live after a restart', 5_000, upAt, allLive(killedAt));
     stage.note(
       `all live ${tookCut} ms after CLIENT KILL, ${tookRestart} ms after the restarted server was up`,
     );

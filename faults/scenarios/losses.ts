@@ -3,7 +3,7 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { ALERTS, FILLS, TICKS, TRIMMED } from '../channels.ts';
 import type { Scenario } from '../scenario.ts';
-import { bounded, eventually, within } from '../wait.ts';
+import { eventually, within } from '../wait.ts';
 
 export const lastLost: Scenario = {
   name: '17-last-message-lost',
@@ -21,7 +21,7 @@ export const lastLost: Scenario = {
       const sent = await stage.send(publisher, channel, { key: 'lost', text: marker });
       const sentAt = performance.now();
       const told = listener.witness.until(({ gaps }) => gaps.length > 0).then(() => performance.now());
-      const took = await bounded(`The loss on ${channel} is found`, 2_000, sentAt, told);
+      const took = await stage.bounded(`The loss on ${channel} is found`, 2_000, sentAt, told);
       stage.note(`${channel}: found after ${took} ms`);
       await stage.settle([listener]);
       const { gaps, seen } = listener.witness.testimony;

@@ -4,7 +4,7 @@ import { ok } from 'node:assert/strict';
 import { FILLS, TICKS } from '../channels.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Listener, Stage } from '../stage.ts';
-import { bounded, pass, within } from '../wait.ts';
+import { pass, within } from '../wait.ts';
 
 export const killAndRestart: Scenario = {
   name: '01-kill-and-restart',
@@ -25,7 +25,7 @@ export const killAndRestart: Scenario = {
       const upAt = performance.now();
       for (const [index, { statuses, witness, channel }] of listeners.entries()) {
         const live = statuses.first('live', killedAt);
-        const took = await bounded(`Live again after ${downMs} ms without a server`, 1_000, upAt, live);
+        const took = await stage.bounded(`Live again after ${downMs} ms without a server`, 1_000, upAt, live);
         stage.note(`down ${downMs} ms: ${channel} live ${took} ms after the server was up`);
         const isTold = witness.until(({ gaps }) =>
           gaps.slice(gapsBefore[index]).some(({ cause }) => cause === 'epoch'),

@@ -6,7 +6,7 @@ import { FILLS } from '../channels.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Stage } from '../stage.ts';
 import { StatusLog } from '../status-log.ts';
-import { bounded, pass, within } from '../wait.ts';
+import { pass, within } from '../wait.ts';
 
 const NOTICED_MS = 4_000;
 /** The publisher's default deadline, and what a busy machine may add to it. */
@@ -27,15 +27,20 @@ export const serverPaused: Scenario = {
     const pausedAt = performance.now();
     stage.redis.pause();
     const first = stage.send(publisher, FILLS).then((sent) => ({ sent, at: performance.now() }));
-    const settled = await bounded(
+    const settled = await stage.bounded(
       'The publish settles',
       DEADLINE_MS + SLACK_MS,
       pausedAt,
       first.then(({ at }) => at),
     );
     equal((await first).sent.outcome, 'unknown', 'a publish that was sent and not answered is unknown');
-    const stale = await bounded('stale', NOTICED_MS, pausedAt, listener.statuses.first('stale', pausedAt));
-    const also = await bounded(
+    const stale = await stage.bounded(
+      'stale',
+      NOTICED_MS,
+      pausedAt,
+      listener.statuses.first('stale', pausedAt),
+    );
+    const also = await stage.bounded(
       'stale, of the publisher',
       NOTICED_MS,
       pausedAt,
@@ -77,7 +82,7 @@ export const blackholeIdle: Scenario = {
       for (const link of proxy.links) link.inject({ type: 'blackhole' }, direction);
     for (const { direction, listener } of parts) {
       const connected = listener.statuses.first('connected', cutAt);
-      const took = await bounded(`A new link, ${direction}`, NOTICED_MS, cutAt, connected);
+      const took = await stage.bounded(`A new link, ${direction}`, NOTICED_MS, cutAt, connected);
       const told = listener.statuses.entries.filter(({ at }) => at >= cutAt).map(({ status }) => status.type);
       deepEqual(told.slice(0, 2), ['stale', 'disconnected'], 'stale is told first, then disconnected');
       stage.note(`${direction}: a new link after ${took} ms`);
@@ -119,7 +124,7 @@ export const blackholeBusy: Scenario = {
     for (const link of publishing.links) link.inject({ type: 'blackhole' });
     for (const [index, statuses] of [...listeners.map((one) => one.statuses), links].entries()) {
       const who = ['the subscriber, both ways', 'the subscriber, deaf', 'the publisher'][index] ?? '';
-      const took = await bounded(
+      const took = await stage.bounded(
         `A new link of ${who}`,
         NOTICED_MS,
         cutAt,
