@@ -31,7 +31,11 @@ export async function runScenario(
   try {
     await within(scenario.name, scenario.run(stage), LIMIT_MS);
   } catch (error) {
-    problems.push(textOf(error), `The last log lines: ${stage.log.slice(-5).join(' | ') || 'none'}`);
+    problems.push(
+      textOf(error),
+      'It stopped before its history was settled: what was on its way counts as lost.',
+      `The last log lines: ${stage.log.slice(-5).join(' | ') || 'none'}`,
+    );
   }
   try {
     problems.push(...stage.exceeded);

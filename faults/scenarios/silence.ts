@@ -83,7 +83,9 @@ export const blackholeIdle: Scenario = {
     for (const { direction, listener } of parts) {
       const connected = listener.statuses.first('connected', cutAt);
       const took = await stage.bounded(`A new link, ${direction}`, NOTICED_MS, cutAt, connected);
-      const told = listener.statuses.entries.filter(({ at }) => at >= cutAt).map(({ status }) => status.type);
+      const told = listener.statuses.entries
+        .filter(({ at, status }) => at >= cutAt && status.type !== 'slow')
+        .map(({ status }) => status.type);
       deepEqual(told.slice(0, 2), ['stale', 'disconnected'], 'stale is told first, then disconnected');
       stage.note(`${direction}: a new link after ${took} ms`);
     }
@@ -135,9 +137,9 @@ export const blackholeBusy: Scenario = {
     isOver = true;
     const [, slowest = 0] = await Promise.all(runs);
     stage.note(`the slowest publish settled after ${slowest} ms`);
-    ok(slowest <= DEADLINE_MS + SLACK_MS, `every publish settles by its deadline; one took ${slowest} ms`);
     await stage.sendUntilAccepted(publisher, FILLS);
     await stage.settle();
+    ok(slowest <= DEADLINE_MS + SLACK_MS, `every publish settles by its deadline; one took ${slowest} ms`);
     await connection.close();
   },
 };
