@@ -24,7 +24,7 @@ export const ALERTS = defineChannel('ALERTS', { kind: 'event', key: 'key', messa
 /** Commands that live for a second. */
 export const ORDERS = defineChannel('ORDERS', { kind: 'command', key: 'key', expiresInMs: 1_000, messages });
 /** Unnumbered. */
-const CHAT = defineChannel('CHAT', { kind: 'plain', key: 'key', messages });
+export const CHAT = defineChannel('CHAT', { kind: 'plain', key: 'key', messages });
 
 export type NoteChannel = typeof FILLS;
 

@@ -1,4 +1,4 @@
-// What `npm run faults` takes on the command line.
+// What `npm run faults` and `npm run soak` take on the command line.
 
 import { Command, InvalidArgumentError } from 'commander';
 
@@ -8,6 +8,12 @@ export interface FaultsOptions {
   readonly seed: number;
   readonly json: boolean;
   readonly list: boolean;
+}
+
+export interface SoakOptions {
+  readonly minutes: number;
+  readonly seed: number;
+  readonly json: boolean;
 }
 
 export function parseFaultsOptions(argv: readonly string[]): FaultsOptions {
@@ -26,6 +32,14 @@ export function parseFaultsOptions(argv: readonly string[]): FaultsOptions {
   return command.parse(argv, { from: 'user' }).opts<FaultsOptions>();
 }
 
+export function parseSoakOptions(argv: readonly string[]): SoakOptions {
+  const command = withCommonOptions(
+    'soak',
+    'Mixes all faults at random over every kind of channel, and watches the memory.',
+  ).option('--minutes <number>', 'how long', positive, 3);
+  return command.parse(argv, { from: 'user' }).opts<SoakOptions>();
+}
+
 function withCommonOptions(name: string, description: string): Command {
   return new Command(name)
     .description(description)
@@ -42,5 +56,11 @@ function withCommonOptions(name: string, description: string): Command {
 function whole(text: string): number {
   const number = Number(text);
   if (!Number.isSafeInteger(number)) throw new InvalidArgumentError('Use a whole number.');
+  return number;
+}
+
+function positive(text: string): number {
+  const number = Number(text);
+  if (!(number > 0 && Number.isFinite(number))) throw new InvalidArgumentError('Use a number above 0.');
   return number;
 }

@@ -56,16 +56,17 @@ export class Stage implements AsyncDisposable {
   readonly redis: LocalRedis;
   readonly random: Random;
   readonly quick: boolean;
-  readonly ledger = new Ledger();
   /** The last lines that the library logged. */
   readonly log: string[] = [];
   /** What was measured, for the person who reads the results. */
   readonly notes: string[] = [];
   /** Bounds that did not hold. The scenario goes on, so that its history is whole when it is checked. */
   readonly exceeded: string[] = [];
+  #ledger = new Ledger();
+  #detach: (() => void)[] = [];
   readonly #onWaiting: () => void;
   readonly #closing: (() => unknown)[] = [];
-  readonly #listeners: Listener[] = [];
+  #listeners: Listener[] = [];
 
   private constructor(redis: LocalRedis, { random, quick, onWaiting }: StageOptions) {
     this.redis = redis;
@@ -77,6 +78,18 @@ export class Stage implements AsyncDisposable {
 
   static async open(options: StageOptions): Promise<Stage> {
     return new Stage(await startLocalRedis(), options);
+  }
+
+  /** Of the round at hand. */
+  get ledger(): Ledger {
+    return this.#ledger;
+  }
+
+  /** Forgets what was sent and seen, and whoever saw it; publishers and subscribers live on. */
+  beginRound(): void {
+    for (const detach of this.#detach.splice(0)) detach();
+    this.#listeners = [];
+    this.#ledger = new Ledger({ firstNumber: this.#ledger.next });
   }
 
   /** One of two values: the whole measure, or that of `--quick`. */
@@ -152,13 +165,29 @@ export class Stage implements AsyncDisposable {
       keys,
       ...(channel.kind === 'state' ? {} : { queueLimit }),
     };
-    subscriber.subscribe(channel, handler, filters);
-    subscriber.on('gap', witness.heardOf);
-    subscriber.on(
-      'expired',
-      ({ message }) => message.message_type === 'note' && witness.heardExpired(message),
+    this.#detach.push(
+      subscriber.subscribe(channel, handler, filters),
+      subscriber.on('gap', witness.heardOf),
+      subscriber.on(
+        'expired',
+        ({ message }) => message.message_type === 'note' && witness.heardExpired(message),
+      ),
     );
     return witness;
+  }
+
+  /** A new witness of a subscriber that listens already, from whose live channel on everything is expected. */
+  async join(
+    { subscriber, statuses }: Pick<Listener, 'subscriber' | 'statuses'>,
+    channel: NoteChannel,
+    options: ListenOptions = {},
+  ): Promise<Listener> {
+    const witness = this.attach(subscriber, channel, options);
+    await eventually(`${channel} is live`, () => subscriber.status(channel)?.mode === 'live');
+    witness.expectsAll();
+    const listener = { subscriber, witness, statuses, channel };
+    this.#listeners.push(listener);
+    return listener;
   }
 
   /** A subscriber that listens, and from whose live channel on everything is expected. */

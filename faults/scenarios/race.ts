@@ -126,6 +126,7 @@ class Watched implements Transport {
   readonly connect: Transport['connect'];
   readonly publish: Transport['publish'];
   readonly lease: Transport['lease'];
+  readonly demand: Transport['demand'];
   readonly onStatus: Transport['onStatus'];
   readonly close: Transport['close'];
 
@@ -135,6 +136,7 @@ class Watched implements Transport {
     this.connect = () => inner.connect();
     this.publish = (...args) => inner.publish(...args);
     this.lease = (...args) => inner.lease(...args);
+    this.demand = (...args) => inner.demand(...args);
     this.onStatus = (...args) => inner.onStatus(...args);
     this.close = () => inner.close();
   }

@@ -33,6 +33,11 @@ export class Ledger {
     this.#next = firstNumber;
   }
 
+  /** The number of the next message, where a ledger that follows this one may begin. */
+  get next(): number {
+    return this.#next;
+  }
+
   get sent(): readonly Sent[] {
     return this.#sent;
   }

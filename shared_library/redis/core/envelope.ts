@@ -161,6 +161,8 @@ function parse(text: string): unknown {
 
 /** Never more than three bytes a UTF-16 unit, so most messages need no exact count. */
 function utf8Length(text: string): number {
+  // Never fewer bytes than units: what is too long anyway is not encoded to be counted.
+  if (text.length > MAX_MESSAGE_BYTES) return text.length;
   return text.length * 3 + POSITION_BYTES <= MAX_MESSAGE_BYTES ? text.length : utf8.encode(text).byteLength;
 }
 

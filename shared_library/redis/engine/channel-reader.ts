@@ -51,6 +51,8 @@ export class ChannelReader {
   #mayRead = true;
   #subscribing: Promise<void> | undefined;
   #unsubscribe: Unsubscribe | undefined;
+  #isPlaced = false;
+  readonly #whenPlaced: (() => void)[] = [];
   #cancelTimer: Unsubscribe = () => {};
   readonly #counters = { received: 0, gaps: 0, lost: 0, repaired: 0 };
 
@@ -121,6 +123,20 @@ export class ChannelReader {
     this.#enter('recovering');
   }
 
+  /**
+   * Resolves when the reader has its place in the channel: what is published from then on is delivered or told as lost, whatever
+   * happens to the link. Also when it cannot have one, which was told then, and when it is closed.
+   */
+  placed(): Promise<void> {
+    if (this.#isPlaced) return Promise.resolve();
+    return new Promise((resolve) => this.#whenPlaced.push(resolve));
+  }
+
+  #tellPlaced(): void {
+    this.#isPlaced = true;
+    for (const resolve of this.#whenPlaced.splice(0)) resolve();
+  }
+
   /** Resolves when no recovery is under way that could still succeed. */
   settled(): Promise<void> {
     return this.#reading;
@@ -137,6 +153,7 @@ export class ChannelReader {
   #enter(mode: 'recovering' | 'live' | 'closed'): void {
     this.#mode = mode;
     this.#cancelTimer();
+    if (mode !== 'recovering') this.#tellPlaced();
     if (mode !== 'live' || !this.#numbered || !this.#mayRead) return;
     this.#cancelTimer = this.#options.clock.after(HEAD_CHECK_MS, () => this.#checkHead());
   }
@@ -172,6 +189,7 @@ export class ChannelReader {
     const { channel, clock, hooks } = this.#options;
     if (error.code === 'TICKBUS_NOT_CONNECTED' || error.code === 'TICKBUS_CLOSED') return;
     hooks.onStatus({ type: 'recovery_failed', channel: channel.name, error });
+    this.#tellPlaced();
     if (error.code === 'TICKBUS_DENIED') {
       this.#mayRead = false;
       this.#catchUpWithoutReading();

@@ -57,6 +57,7 @@ export class Subscriber implements AsyncDisposable {
   readonly #stopWatching: Unsubscribe;
   #state: 'new' | 'listening' | 'closed' = 'new';
   #starting: Promise<void> | undefined;
+  #onLinkFailed: (error: TickbusError) => void = () => {};
   #closing: Promise<void> | undefined;
 
   constructor(settings: SubscriberSettings) {
@@ -74,7 +75,10 @@ export class Subscriber implements AsyncDisposable {
       if (status.type === 'connected') this.#restartAll();
       if (status.type === 'disconnected' || status.type === 'failed') this.#suspendAll();
       // The link does not come back by itself: `startListening` begins anew.
-      if (status.type === 'failed') this.#starting = undefined;
+      if (status.type === 'failed') {
+        this.#starting = undefined;
+        this.#onLinkFailed(status.error);
+      }
     });
   }
 
@@ -117,8 +121,8 @@ export class Subscriber implements AsyncDisposable {
   }
 
   /**
-   * Connects and subscribes; resolves when the server has acknowledged every subscription. From then on nothing that is
-   * published is missed without being reported. Also begins anew after a link that is not re-established (`reconnect: false`, or
+   * Connects and subscribes; resolves when the server has acknowledged every subscription and the place in every channel is
+   * known. From then on nothing that is published is missed without being reported. Also begins anew after a link that is not re-established (`reconnect: false`, or
    * refused credentials).
    *
    * @throws TickbusError `TICKBUS_CONNECT_FAILED`, `TICKBUS_AUTH_FAILED` or `TICKBUS_DENIED`, at once, saying what to try
@@ -198,7 +202,16 @@ export class Subscriber implements AsyncDisposable {
     this.#state = 'listening';
     this.#slowWatch.start();
     for (const { demand } of this.#entries.values()) demand?.start();
-    await Promise.all([...this.#entries.values()].map(({ reader }) => reader.start()));
+    const readers = [...this.#entries.values()].map(({ reader }) => reader);
+    await Promise.all(readers.map((reader) => reader.start()));
+    await Promise.race([Promise.all(readers.map((reader) => reader.placed())), this.#linkFailure()]);
+  }
+
+  /** Rejects when the link fails for good; a link that only drops comes back, and is waited for. */
+  #linkFailure(): Promise<never> {
+    return new Promise((_, reject) => {
+      this.#onLinkFailed = reject;
+    });
   }
 
   async #close(timeoutMs: number): Promise<void> {

@@ -18,11 +18,14 @@ import type { RedisSettings } from './settings.ts';
 /** What the commands of one link need; the client's own type says the rest. */
 export type RedisClient = ReturnType<typeof createRedisClient>;
 
+/** Never connected. Its duplicates share its class, which takes 100 ms to build and would be built for every other set of options. */
+let template: ReturnType<typeof newTemplate> | undefined;
+
 /** One connection and no more: it is watched, and made anew when it drops, by link.ts. */
 export function createRedisClient(settings: RedisSettings) {
   const { host, port, db, username, password, tls, connectTimeoutMs, name } = settings;
-  return createClient({
-    RESP: 3,
+  template ??= newTemplate();
+  return template.duplicate({
     socket: {
       host,
       port,
@@ -35,6 +38,12 @@ export function createRedisClient(settings: RedisSettings) {
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     name,
+  });
+}
+
+function newTemplate() {
+  return createClient({
+    RESP: 3,
     disableOfflineQueue: true,
     maintNotifications: 'disabled',
     scripts: {

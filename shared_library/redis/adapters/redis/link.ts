@@ -1,5 +1,6 @@
 // The life of one link to Redis: it connects, is watched, and is made anew when it drops. What goes over it stands in transport.ts.
 
+import { ConnectionTimeoutError } from 'redis';
 import { Emitter } from '../../core/emitter.ts';
 import type { Logger, Unsubscribe } from '../../core/ports.ts';
 import type { LinkStatus } from '../../core/status.ts';
@@ -38,6 +39,7 @@ export class RedisLink {
   #connecting: Promise<void> | undefined;
   #generation = 0;
   #endPause: () => void = () => {};
+  #endAttempt: () => void = () => {};
 
   /** @param prepare subscribes a new client to all there is, before it is told as connected */
   constructor(settings: RedisSettings, logger: Logger, prepare: (client: RedisClient) => Promise<unknown>) {
@@ -76,6 +78,7 @@ export class RedisLink {
     this.#enter('closed', { type: 'closed' });
     this.#status.clear();
     this.#endPause();
+    this.#endAttempt();
     client?.destroy();
   }
 
@@ -96,24 +99,42 @@ export class RedisLink {
     const client = createRedisClient(this.#settings);
     this.#client = client;
     client.on('error', (error: unknown) => this.#onError(client, error));
-    // The client's own time limit ends with the TCP connection; this one bounds the handshake too.
-    const timer = setTimeout(() => client.destroy(), timeoutMs);
-    try {
-      await client.connect();
-      await this.#prepare(client);
-      if (this.#isClosed() || !client.isReady) throw new Error('The connection was closed at once.');
-    } catch (error) {
-      client.destroy();
-      throw error;
-    } finally {
-      clearTimeout(timer);
-    }
+    await this.#withinTime(this.#bringUp(client), client, timeoutMs);
     this.#watchdog = new Watchdog({
       ping: () => client.ping(),
       onStale: (silentForMs) => this.#onStale(client, silentForMs),
     });
     this.#logger.debug(this.#fields(), 'Connected to Redis.');
     this.#enter('connected', { type: 'connected', generation: ++this.#generation });
+  }
+
+  async #bringUp(client: RedisClient): Promise<void> {
+    await client.connect();
+    await this.#prepare(client);
+    if (!client.isReady) throw new Error('The connection was closed at once.');
+  }
+
+  /**
+   * The client's own time limit ends with the TCP connection, and one that is destroyed before that may still come up, or hang
+   * in its handshake: so it is not waited for beyond our limit, and destroyed once more if it comes up after all.
+   */
+  async #withinTime(up: Promise<void>, client: RedisClient, ms: number): Promise<void> {
+    const givenUp = new Promise<never>((_, reject) => {
+      const timer = setTimeout(() => reject(new ConnectionTimeoutError()), ms);
+      this.#endAttempt = () => reject(closed());
+      up.finally(() => clearTimeout(timer)).catch(() => {});
+    });
+    try {
+      await Promise.race([up, givenUp]);
+      if (this.#isClosed()) throw closed();
+    } catch (error) {
+      client.destroy();
+      up.then(
+        () => client.destroy(),
+        () => {},
+      );
+      throw error;
+    }
   }
 
   #onError(client: RedisClient, error: unknown): void {

@@ -140,7 +140,8 @@ describe('a late joiner', () => {
     transport.onRead = () => reply.promise;
     const heard: string[] = [];
     subscriber.subscribe(FILLS, (message) => heard.push(numberOf(message)));
-    await subscriber.startListening();
+    const listening = subscriber.startListening();
+    await turns();
     const envelopes = [4, 5, 6].map((n) => noteEnvelope(n, { epoch: 9, seq: n }));
     for (const envelope of envelopes) transport.push(envelope);
     expect(heard).toEqual([]);
@@ -149,6 +150,7 @@ describe('a late joiner', () => {
     await turns();
     expect(heard).toEqual(['4', '5', '6']);
     expect(subscriber.status(FILLS)).toMatchObject({ mode: 'live', position: { epoch: 9, seq: 6 }, gaps: 0 });
+    await listening;
   });
 });
 
@@ -401,7 +403,8 @@ describe('a link that drops', () => {
     let count = 0;
     transport.onRead = () => replies[count++]?.promise ?? Promise.reject({ code: 'TICKBUS_NOT_CONNECTED' });
     subscriber.subscribe(FILLS, () => {});
-    await subscriber.startListening();
+    const listening = subscriber.startListening();
+    await turns();
     transport.tell({ type: 'connected', generation: 2 });
     await turns();
     replies[0]?.resolve({ position: { epoch: 1, seq: 100 }, at: 0, entries: [] });
@@ -410,6 +413,7 @@ describe('a link that drops', () => {
     replies[1]?.resolve({ position: { epoch: 1, seq: 5 }, at: 0, entries: [] });
     await turns();
     expect(subscriber.status(FILLS)).toMatchObject({ mode: 'live', position: { epoch: 1, seq: 5 } });
+    await listening;
   });
 
   it('a read that the server refuses is told, and tried again', async () => {
@@ -482,7 +486,8 @@ describe('closing during a recovery', () => {
     const heard: string[] = [];
     transport.onRead = () => new Promise(() => {});
     subscriber.subscribe(FILLS, (message) => heard.push(numberOf(message)));
-    await subscriber.startListening();
+    const listening = subscriber.startListening();
+    await turns();
     transport.push(noteEnvelope(1, { epoch: 1, seq: 1 }));
     transport.push(noteEnvelope(50));
     const closing = subscriber.close({ timeoutMs: 100 });
@@ -490,6 +495,7 @@ describe('closing during a recovery', () => {
     await clock.advance(100);
     await closing;
     expect(heard).toEqual(['1', '50']);
+    await listening;
   });
 });
 

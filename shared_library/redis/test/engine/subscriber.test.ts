@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../adapters/manual-clock.ts';
 import type { Message } from '../../core/message.ts';
 import { Subscriber } from '../../engine/subscriber.ts';
+import { TickbusError } from '../../errors.ts';
 import {
   ALERTS,
   Bench,
@@ -737,5 +738,49 @@ describe('statusChanges', () => {
     let count = 0;
     for await (const _ of behind) count++;
     expect(count).toBe(1_000);
+  });
+});
+
+describe('startListening', () => {
+  it('resolves only when the place in the channel is known, so that a link lost before that costs nothing in silence', async () => {
+    const { publisher, subscriber, connection, link, statuses } = new Bench();
+    const heard: number[] = [];
+    subscriber.subscribe(ALERTS, ({ data }) => heard.push(data.n));
+    const read = link.read.bind(link);
+    const firstRead = deferred<void>();
+    link.read = async () => {
+      link.read = read;
+      firstRead.resolve();
+      throw new TickbusError('TICKBUS_NOT_CONNECTED', 'The link went down before the reply.');
+    };
+    let isListening = false;
+    const listening = subscriber.startListening().then(() => {
+      isListening = true;
+    });
+    await firstRead.promise;
+    connection.subscribing.disconnect();
+    await publisher.publish(ALERTS, { n: 1 }, { type: 'note' });
+    await turns(5);
+    expect(isListening).toBe(false);
+    connection.subscribing.reconnect();
+    await listening;
+    connection.subscribing.disconnect();
+    await publisher.publish(ALERTS, { n: 2 }, { type: 'note' });
+    connection.subscribing.reconnect();
+    await publisher.publish(ALERTS, { n: 3 }, { type: 'note' });
+    await turns(5);
+    expect(heard).toEqual([3]);
+    expect(statuses.filter(({ type }) => type === 'gap')).toMatchObject([{ from: 2, to: 2, lost: 1 }]);
+  });
+
+  it('rejects when the link fails for good meanwhile', async () => {
+    const transport = new FakeTransport();
+    const subscriber = new Subscriber({ transport, clock: new ManualClock(), logger: recordingLogger() });
+    transport.onRead = () => new Promise(() => {});
+    subscriber.subscribe(ALERTS, () => {});
+    const listening = errorOf(subscriber.startListening());
+    await turns(3);
+    transport.tell({ type: 'failed', error: new TickbusError('TICKBUS_AUTH_FAILED', 'Refused.') });
+    expect(await listening).toMatchObject({ code: 'TICKBUS_AUTH_FAILED' });
   });
 });

@@ -1,0 +1,134 @@
+// Who lives through the soak: two publishers, and for each numbered kind of channel a quick and a slow subscriber behind proxies.
+
+import { type Figures, noFigures } from '@tickbus/fault-kit/check';
+import type { TcpProxy } from '@tickbus/fault-kit/proxy';
+import type { Random } from '@tickbus/fault-kit/random';
+import type { RedisPublisher } from 'tickbus';
+import { ALERTS, CHAT, FILLS, type NoteChannel, ORDERS, TICKS, TRIMMED } from '../channels.ts';
+import type { Listener, Stage } from '../stage.ts';
+import { pass } from '../wait.ts';
+import { FAULTS } from './faults.ts';
+
+export const HARM = ['silent_lost', 'duplicates', 'out_of_order', 'made_up', 'inexact'] as const;
+
+export interface Round {
+  readonly figures: Figures;
+  readonly problems: readonly string[];
+  /** By name, in their order. */
+  readonly faults: readonly string[];
+}
+
+const CHANNELS = [TICKS, FILLS, TRIMMED, ALERTS, ORDERS] as const;
+const KEYS = ['A', 'B', 'C', 'D', 'E'] as const;
+/** Small, so that slow handlers overflow. */
+const SLOW_QUEUE = 100;
+
+interface Member extends Pick<Listener, 'subscriber' | 'statuses'> {
+  readonly channel: NoteChannel;
+  readonly isSlow: boolean;
+}
+
+export class Cast {
+  readonly #stage: Stage;
+  readonly #proxies: readonly TcpProxy[];
+  readonly #publishers: readonly RedisPublisher[];
+  readonly #members: readonly Member[];
+
+  private constructor(stage: Stage, proxies: TcpProxy[], publishers: RedisPublisher[], members: Member[]) {
+    this.#stage = stage;
+    this.#proxies = proxies;
+    this.#publishers = publishers;
+    this.#members = members;
+  }
+
+  static async gather(stage: Stage): Promise<Cast> {
+    const proxies = [await stage.proxy(), await stage.proxy(), await stage.proxy()];
+    const ports = proxies.map(({ port }) => port);
+    const publishers = [stage.publisher(), stage.publisher(ports[0])];
+    const members: Member[] = [];
+    for (const channel of CHANNELS) {
+      for (const isSlow of [false, true]) {
+        const { subscriber, statuses } = stage.subscriber(ports[isSlow ? 2 : 1]);
+        // Its reader lives as long as this, whoever else comes and goes.
+        subscriber.subscribe(channel, () => {});
+        subscriber.subscribe(CHAT, () => {});
+        await subscriber.startListening();
+        members.push({ subscriber, statuses, channel, isSlow });
+      }
+    }
+    return new Cast(stage, proxies, publishers, members);
+  }
+
+  /** Sends, does harm, heals, lets everybody catch up, and compares. */
+  async play(random: Random): Promise<Round> {
+    const stage = this.#stage;
+    stage.beginRound();
+    const problems: string[] = [];
+    const faults: string[] = [];
+    let figures = noFigures();
+    try {
+      // The last values of the round before would be seen by witnesses who know nothing of them.
+      await stage.command('DEL', `tickbus:{${TICKS}}:last`);
+      for (const member of this.#members) await this.#join(member, random.fork('handler'));
+      const harm = this.#doHarm(random.fork('harm'), faults);
+      await this.#sendUntil(harm, random.fork('sending'));
+      await harm;
+      for (const channel of CHANNELS)
+        for (const publisher of this.#publishers) await stage.sendUntilAccepted(publisher, channel);
+      await stage.settle();
+    } catch (error) {
+      problems.push(error instanceof Error ? error.message : String(error));
+    }
+    const verdict = stage.verdict();
+    figures = verdict.figures;
+    if (HARM.some((name) => figures[name] > 0)) problems.push(...verdict.problems);
+    stage.beginRound();
+    for (const { statuses } of this.#members) statuses.entries.length = 0;
+    return { figures, problems, faults };
+  }
+
+  #join(member: Member, random: Random): Promise<Listener> {
+    const { channel, isSlow } = member;
+    const also = isSlow ? () => pass(random.int(0, 10)) : () => misbehave(random);
+    const name = `${channel} ${isSlow ? 'slow' : 'quick'}`;
+    return this.#stage.join(member, channel, { name, also, ...(isSlow ? { queueLimit: SLOW_QUEUE } : {}) });
+  }
+
+  async #doHarm(random: Random, done: string[]): Promise<void> {
+    await pass(random.int(50, 300));
+    for (let left = random.int(1, 4); left > 0; left--) {
+      const fault = random.pick(FAULTS);
+      done.push(fault.name);
+      const proxy = this.#proxies[random.int(0, this.#proxies.length - 1)];
+      if (proxy !== undefined) await fault.harm({ stage: this.#stage, proxy, random });
+      if (random.percent(50)) await pass(random.int(0, 500));
+    }
+    for (const proxy of this.#proxies) proxy.heal();
+  }
+
+  async #sendUntil(harm: Promise<void>, random: Random): Promise<void> {
+    let isOver = false;
+    const stop = () => {
+      isOver = true;
+    };
+    harm.then(stop, stop);
+    const pending = new Set<Promise<unknown>>();
+    while (!isOver) {
+      for (let left = random.int(1, 8); left > 0; left--) {
+        const publisher = this.#publishers[random.int(0, 1)];
+        if (publisher === undefined) continue;
+        const sent = this.#stage.send(publisher, random.pick(CHANNELS), { key: random.pick(KEYS) });
+        pending.add(sent);
+        void sent.then(() => pending.delete(sent));
+      }
+      await pass(random.int(1, 15));
+    }
+    await Promise.all(pending);
+  }
+}
+
+/** A handler that fails costs nobody anything. */
+function misbehave(random: Random): unknown {
+  if (random.percent(1)) throw new Error('A handler throws.');
+  return random.percent(1) ? Promise.reject(new Error('A handler rejects.')) : undefined;
+}
