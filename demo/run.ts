@@ -6,6 +6,7 @@ import { gather } from './cast.ts';
 import type { DemoConfig } from './config.ts';
 import { embed } from './embedded.ts';
 import { type FailOver, playFailOver } from './failover.ts';
+import { openMonitor } from './monitor.ts';
 import { show } from './screen.ts';
 import { Tally } from './tally.ts';
 
@@ -18,9 +19,12 @@ export async function run(config: DemoConfig, asked: Promise<void>): Promise<voi
     onPrice: tally.onPrice.bind(tally),
     onCommand: tally.onCommand.bind(tally),
   };
+  // Before the others, so that it sees them come.
+  const monitor = await openMonitor(embedded, logger);
   const cast = await gather(config, embedded, hooks, logger);
   const { description, transport } = embedded;
-  const screen = show({ cast, tally, description, prices: describePrices(config) }, process.stdout);
+  const about = { description, prices: describePrices(config), monitor: monitor.description };
+  const screen = show({ cast, tally, ...about }, process.stdout);
   let failOver: (() => FailOver) | undefined;
   const played = async () => {
     if (config.failover) failOver = await playFailOver(cast, screen.tell);
@@ -33,6 +37,7 @@ export async function run(config: DemoConfig, asked: Promise<void>): Promise<voi
     screen.stop();
   }
   if (config.json) console.log(JSON.stringify({ ...tally.summary(cast, transport), ...failOver?.() }));
+  await monitor.close();
   await embedded.close();
 }
 

@@ -13,6 +13,8 @@ export interface Scene {
   readonly description: string;
   /** What the prices are. */
   readonly prices: string;
+  /** Where the monitor is. */
+  readonly monitor: string;
 }
 
 const PAINT_MS = 250;
@@ -58,7 +60,7 @@ function paint(scene: Scene, output: NodeJS.WriteStream): Screen {
 function narrate(scene: Scene, output: NodeJS.WriteStream): Screen {
   const { tally } = scene;
   const rate = new Rate();
-  output.write(`tickbus demo on ${scene.description}; ${scene.prices}\n`);
+  output.write(`tickbus demo on ${scene.description}; ${scene.prices}\nlook at it: ${scene.monitor}\n`);
   const line = () => output.write(`${sentence(scene, rate.of(scene.cast.onlooker.published))}\n`);
   const timer = setInterval(line, LINE_MS);
   return {
@@ -72,13 +74,18 @@ function narrate(scene: Scene, output: NodeJS.WriteStream): Screen {
   };
 }
 
-function picture({ cast, tally, description, prices }: Scene, perSecond: number, columns: number): string[] {
+function picture(
+  { cast, tally, description, prices, monitor }: Scene,
+  perSecond: number,
+  columns: number,
+): string[] {
   const { accepted, refused } = cast.broker.stats;
   const { feed, published } = cast.onlooker;
   const second = cast.refusal ?? 'not tried yet';
   const commands = [...tally.commands].map(([type, count]) => `${count} ${type}`).join(', ');
   return [
     `${bold('tickbus demo')}  ${dim(`on ${description}`)}`,
+    `${label('look at it')}${green(monitor)}`,
     '',
     `${label('broker')}${plural(accepted, 'connection')} accepted, ${refused > 0 ? red(`${refused} refused`) : '0 refused'}${dim(`   ${prices}`)}`,
     `${label('second one')}${cut(dim(second), columns - 14)}`,

@@ -12,9 +12,12 @@ const DEMO = ['--profile', 'demo'];
 const TEST = ['--profile', 'test'];
 const GATEWAYS = ['price-gateway', 'price-gateway-standby'] as const;
 /** Of the demonstration, in the order of the alphabet. */
-const SERVICES = [...GATEWAYS, 'redis', 'sample-bots', 'simulated-broker', 'test-subscriber'];
+const SERVICES = ['monitor', ...GATEWAYS, 'redis', 'sample-bots', 'simulated-broker', 'test-subscriber'];
 
-const env = { REDIS_PORT: '0' };
+/** Those with a port on this machine. */
+const PUBLISHED = ['monitor', 'redis'];
+
+const env = { REDIS_PORT: '0', MONITOR_PORT: '0' };
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
 
@@ -86,6 +89,7 @@ async function delivers(): Promise<void> {
       return bots.sort().join() === 'momentum,paper-trader,risk-guard' || undefined;
     }),
   );
+  await check('the monitor answers on 127.0.0.1 alone, and its lamps are green', monitorShines);
   await check('no service had to be started twice', async () => {
     for (const service of SERVICES) deepStrictEqual((await stack.inspect(service)).RestartCount, 0, service);
   });
@@ -110,6 +114,19 @@ async function failsOver(): Promise<void> {
   });
 }
 
+async function monitorShines(): Promise<void> {
+  const [binding, ...more] = await stack.bindings('monitor');
+  deepStrictEqual([binding?.HostIp, more], ['127.0.0.1', []]);
+  await stack.until('all three lamps are green', async () => {
+    const response = await fetch(`http://127.0.0.1:${binding?.HostPort}/api/stream`);
+    for await (const chunk of response.body ?? []) {
+      const lamps = /"lamps":\{.*?\}\}/.exec(new TextDecoder().decode(chunk))?.[0] ?? '';
+      return lamps.match(/"state":"ok"/g)?.length === 3 || undefined;
+    }
+    return undefined;
+  });
+}
+
 async function isClosed(): Promise<void> {
   await check('no process is root', async () => {
     for (const service of SERVICES) {
@@ -122,7 +139,7 @@ async function isClosed(): Promise<void> {
   });
   await check('no other service has a port on this machine', async () => {
     for (const service of SERVICES)
-      if (service !== 'redis') deepStrictEqual(await stack.bindings(service), [], service);
+      if (!PUBLISHED.includes(service)) deepStrictEqual(await stack.bindings(service), [], service);
   });
 }
 

@@ -82,6 +82,24 @@ it('ends at Ctrl-C, which reaches npm too, with exit code 0, and still tells its
   expectStory(summary);
 });
 
+it('prints where its monitor is, which tells the story too', async () => {
+  let page = '';
+  let stream = '';
+  const look = async (child: ChildProcess, output: string) => {
+    const url = /^look at it: (http:\/\/127\.0\.0\.1:\d+)$/m.exec(output)?.[1];
+    page = await (await fetch(`${url}/`)).text();
+    const response = await fetch(`${url}/api/stream`);
+    const { value } = (await response.body?.getReader().read()) ?? {};
+    stream = new TextDecoder().decode(value);
+    process.kill(-(child.pid ?? 0), 'SIGINT');
+  };
+  const { code } = await demo(['--json', '--rate', '500'], {}, look);
+  expect(code).toBe(0);
+  expect(page).toContain('<title>tickbus</title>');
+  expect(stream).toMatch(/^event: snapshot\n/);
+  for (const bot of ['momentum', 'paper-trader', 'risk-guard']) expect(stream).toContain(`"bot":"${bot}"`);
+});
+
 describe('says in one sentence what cannot be used', () => {
   it.each([
     [['--seconds', 'x'], /--seconds.*Use a number above 0/],
@@ -123,7 +141,7 @@ function expectStory(summary: Record<string, unknown>): void {
 async function demo(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
-  whenTold?: (child: ChildProcess) => void,
+  whenTold?: (child: ChildProcess, output: string) => void,
   [command, ...before]: readonly [string, ...string[]] = [process.execPath, '--import', 'tsx', main],
 ) {
   // A process group of its own, as a terminal gives it.
@@ -139,7 +157,7 @@ async function demo(
     output += chunk;
     if (isTold || !/ 1 refused .*momentum [1-9]/.test(output)) return;
     isTold = true;
-    whenTold?.(child);
+    whenTold?.(child, output);
   });
   child.stderr.on('data', (chunk) => {
     errors += chunk;

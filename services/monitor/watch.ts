@@ -52,7 +52,8 @@ export class Watch {
       if (this.#isClosed) return;
       const isRefused = error.code !== 'TICKBUS_CONNECT_FAILED';
       const retryMs = isRefused ? REFUSED_RETRY_MS : RETRY_MS;
-      this.#options.logger.warn({ code: error.code, retryMs }, error.message);
+      // The link has told it already, louder.
+      this.#options.logger.debug({ code: error.code, retryMs }, error.message);
       this.#retry = setTimeout(() => this.start(), retryMs);
     });
   }

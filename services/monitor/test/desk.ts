@@ -40,6 +40,7 @@ export class Desk {
       ALPACA_SECRET: 'local-secret',
       SYMBOLS: '*',
       SILENT_AFTER_MS: '4000',
+      HTTP_PORT: '0',
     });
   }
 

@@ -47,7 +47,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'Spread', name: 'spread', order: 'spread' },
   { title: 'Age', name: 'age', order: 'age' },
   { title: 'Rate/s', name: 'rate', order: 'rate' },
-  { title: 'Last minute', name: 'line' },
+  { title: '1 minute', name: 'line' },
   { title: 'Verdict', name: 'verdict' },
 ];
 
