@@ -4,17 +4,21 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type MarketEvent, readCapture, toMarketEvents } from '@tickbus/capture';
+import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { loadMapping } from '../../feeds/mapping-module.ts';
 import { createWebSocketFeed, type WebSocketFeedOptions, websocket } from '../../feeds/websocket.ts';
 import type { Item, Mapping } from '../../mapping.ts';
-import { AT, trade } from '../parts.ts';
+import { AT, ManualMarket, quote, trade } from '../parts.ts';
 import { coinbase } from '../replay/coinbase.ts';
 import { ReplayServer, type VenueProtocol } from '../replay/replay-server.ts';
 import { COINBASE, MISSING } from '../replay/sessions.ts';
 import { Watched } from './watched.ts';
 
 const EXAMPLE = fileURLToPath(new URL('../../../../examples/coinbase-mapping.mjs', import.meta.url));
+const BROKER_EXAMPLE = fileURLToPath(
+  new URL('../../../../examples/simulated-broker-mapping.mjs', import.meta.url),
+);
 const PRODUCTS = ['BAND-BTC', 'BAND-GBP', 'CRV-EUR', 'DASH-BTC', 'NMR-EUR', 'NU-GBP', 'SKL-BTC', 'SKL-GBP'];
 
 const cleanUps: (() => Promise<unknown>)[] = [];
@@ -84,6 +88,34 @@ describe('with the example mapping for Coinbase', () => {
       'ticker:SKL-BTC',
     ]);
     expect(server.accepted).toBe(1);
+  });
+});
+
+describe('with the example mapping for the simulated broker', () => {
+  it('logs in, and tells trades and quotes of what is wanted', async () => {
+    const market = new ManualMarket();
+    const broker = await startSimulatedBroker({ source: market });
+    cleanUps.push(() => broker.close());
+    const watched = watch({ url: broker.url, mapping: await loadMapping(BROKER_EXAMPLE) }, ['AAPL']);
+    await watched.subscribed.until((symbols) => symbols.includes('AAPL'));
+    market.push(quote(100, 101), trade(7, 'MSFT'), trade(100.5));
+    await watched.events.until(({ kind }) => kind === 'trade');
+    expect(watched.events.all).toEqual([quote(100, 101), trade(100.5)]);
+  });
+
+  it('stays down after a wrong key, and comes back when another has the connection', async () => {
+    const broker = await startSimulatedBroker({ source: new ManualMarket() });
+    cleanUps.push(() => broker.close());
+    const mapping = await loadMapping(BROKER_EXAMPLE);
+    const open = () => ({ action: 'auth', key: 'local-key', secret: 'wrong' });
+    const wrong = watch({ url: broker.url, mapping: { ...mapping, open } }, ['AAPL']);
+    expect(await wrong.state('down')).toMatchObject({ code: 402, retryable: false });
+    const first = watch({ url: broker.url, mapping }, ['AAPL']);
+    await first.subscribed.until(() => true);
+    const second = watch({ url: broker.url, mapping }, ['AAPL']);
+    expect(await second.state('down')).toMatchObject({ code: 406, retryable: true });
+    await first.feed.close();
+    await second.subscribed.until(() => true);
   });
 });
 
