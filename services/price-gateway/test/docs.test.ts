@@ -1,0 +1,138 @@
+// The commands of docs/feeds.md, run as they stand there against a local broker, a local Redis and a local venue.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { type SimulatedBroker, startSimulatedBroker } from '@tickbus/simulated-broker/broker';
+import type { Price } from 'tickbus';
+import { CHANNELS } from 'tickbus/constants';
+import { RedisSubscriber } from 'tickbus/subscriber';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { Heard, listen, SILENT } from './parts.ts';
+import { binance } from './replay/binance.ts';
+import { ReplayServer } from './replay/replay-server.ts';
+import { BINANCE, MISSING } from './replay/sessions.ts';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+/** Every command of the page that starts a gateway. */
+const COMMANDS = (await readFile(join(ROOT, 'docs/feeds.md'), 'utf8'))
+  .split('\n')
+  .filter((line) => line.includes('npx tsx services/price-gateway/main.ts') && !line.includes('`'));
+
+vi.setConfig({ testTimeout: 60_000 });
+
+let redis: LocalRedis;
+let broker: SimulatedBroker;
+let folder: string;
+let prices: Heard<Price>;
+const cleanUps: (() => Promise<unknown>)[] = [];
+
+beforeEach(async () => {
+  redis = await startLocalRedis();
+  broker = await startSimulatedBroker();
+  folder = await mkdtemp(join(tmpdir(), 'docs-'));
+  prices = new Heard();
+  const subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
+  cleanUps.push(
+    () => redis.kill(),
+    () => broker.close(),
+    () => rm(folder, { recursive: true }),
+    () => subscriber.close(),
+  );
+  listen(subscriber, CHANNELS.PRICE_DATA, ({ data }) => prices.add(data));
+  await subscriber.startListening();
+});
+
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+/** The command that begins so, with what is elsewhere in this test put in its place. */
+function command(start: string, replacements: Readonly<Record<string, string>> = {}): string {
+  const found = COMMANDS.find((line) => line.startsWith(start));
+  if (found === undefined) throw new Error(`docs/feeds.md has no command that begins with ${start}.`);
+  const here = {
+    'ws://127.0.0.1:8765': broker.url.replace('/v2/iex', ''),
+    recordings: folder,
+    ...replacements,
+  };
+  return Object.entries(here).reduce((line, [from, to]) => line.replaceAll(from, to), found);
+}
+
+/** Runs it as a shell would, but for Redis, a short lease and no port. */
+function run(line: string): ChildProcess {
+  const env = {
+    ...process.env,
+    REDIS_URL: redis.url,
+    LEASE_TTL_MS: '300',
+    HTTP_PORT: '0',
+    LOG_LEVEL: 'warn',
+  };
+  const child = spawn(
+    'sh',
+    ['-c', line.replace(/npx tsx (\S+)$/, `exec ${process.execPath} --import tsx $1`)],
+    {
+      cwd: ROOT,
+      env,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
+  );
+  const exit = once(child, 'exit');
+  cleanUps.push(() => {
+    child.kill('SIGKILL');
+    return exit;
+  });
+  return child;
+}
+
+it('has a command for every feed', () => {
+  expect(COMMANDS).toHaveLength(6);
+});
+
+it('alpaca', async () => {
+  run(command('ALPACA_URL='));
+  expect(await prices.until(() => true)).toMatchObject({ venue: 'iex' });
+});
+
+it('websocket', async () => {
+  run(command('FEED=websocket'));
+  await prices.until(({ symbol }) => symbol === 'MSFT');
+  expect(new Set(prices.all.map(({ symbol }) => symbol))).not.toContain('TSLA');
+});
+
+it('recording, and the recording replayed', async () => {
+  const recording = COMMANDS.find((line) => line.includes('RECORD_TO=')) ?? '';
+  const child = run(command(recording));
+  await prices.until(({ source }) => source === 'trade');
+  const exit = once(child, 'exit');
+  child.kill('SIGINT');
+  expect(await exit).toEqual([0, null]);
+  const count = prices.all.length;
+  await broker.close();
+  run(command('FEED=capture CAPTURE_FILE=$('));
+  await prices.until(({ source }) => source === 'trade', count);
+});
+
+it('capture, of a real session', async ({ skip }) => {
+  skip(MISSING !== undefined, MISSING);
+  run(command('FEED=capture CAPTURE_FILE=my', { 'my-session.jsonl.gz': BINANCE }));
+  await prices.until(({ symbol }) => symbol === 'SUSHIUSDT');
+});
+
+it('ccxt, where the venue is a replay of a real session', async ({ skip }) => {
+  skip(MISSING !== undefined, MISSING);
+  await using server = await ReplayServer.start(await binance());
+  const venue = `CCXT_EXCHANGE=binanceusdm CCXT_URL=http://127.0.0.1:${server.port}`;
+  const symbols = 'SUSHI/USDT:USDT,CTK/USDT:USDT';
+  run(command('FEED=ccxt', { 'CCXT_EXCHANGE=kraken': venue, 'BTC/USD,ETH/USD': symbols }));
+  await vi.waitFor(() => expect(server.subscribed).toHaveLength(2), 50_000);
+  await server.play(BINANCE, { speed: 100 });
+  expect(await prices.until(({ symbol }) => symbol === 'SUSHI/USDT:USDT')).toMatchObject({
+    venue: 'binanceusdm',
+    source: 'midpoint',
+  });
+});
