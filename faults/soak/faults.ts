@@ -6,7 +6,7 @@ import { ALERTS, FILLS, TRIMMED } from '../channels.ts';
 import type { Stage } from '../stage.ts';
 import { pass } from '../wait.ts';
 
-export interface Scene {
+interface Scene {
   readonly stage: Stage;
   /** One of the proxies, chosen at random. */
   readonly proxy: TcpProxy;
