@@ -24,6 +24,8 @@ export type ErrorCode =
   | 'TICKBUS_FENCED'
   /** The server answered with an error; the message repeats it. Nothing was published. */
   | 'TICKBUS_SERVER_ERROR'
+  /** A value is not proved to be fresh (`StaleDataError`). */
+  | 'TICKBUS_STALE_DATA'
   /** The publisher, subscriber or connection was closed before. */
   | 'TICKBUS_CLOSED';
 
@@ -75,4 +77,5 @@ const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'TICKBUS_NOT_CONNECTED',
   'TICKBUS_NOT_SENT',
   'TICKBUS_BACKLOG_FULL',
+  'TICKBUS_STALE_DATA',
 ]);

@@ -19,7 +19,9 @@ export { type Envelope, MAX_DEPTH, MAX_MESSAGE_BYTES } from './core/envelope.ts'
 export type { Message, MessageOf } from './core/message.ts';
 export type { Clock, Connection, Fence, FenceToken, Logger } from './core/ports.ts';
 export type { Position } from './core/sequence.ts';
+export { StaleDataError } from './core/stale-data-error.ts';
 export type { ChannelStatus, Gap, GapCause, LinkStatus, Slow, SubscriberStatus } from './core/status.ts';
+export type { Verdict } from './core/verdict.ts';
 export { type ErrorCode, TickbusError } from './errors.ts';
 export {
   type LeaseEvents,
@@ -57,11 +59,16 @@ export {
 export {
   type ChannelReport,
   type ExpiredMessage,
+  type FreshnessTimes,
   type HandlerError,
+  type Instrument,
+  type InstrumentChange,
   type InvalidMessage,
+  type Latest,
   type MessageHandler,
   RedisSubscriber,
   type RedisSubscriberOptions,
   type SubscribeOptions,
   type SubscriberEvents,
+  type VerdictChange,
 } from './subscriber.ts';

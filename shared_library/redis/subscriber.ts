@@ -3,9 +3,13 @@
 import { containedLogger } from './adapters/logger.ts';
 import { systemClock } from './adapters/system-clock.ts';
 import { type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
+import { CHANNELS } from './constants.ts';
 import type { Clock, Connection } from './core/ports.ts';
+import type { FeedChannels } from './engine/feed-watch.ts';
+import type { FreshnessTimes } from './engine/freshness.ts';
 import { Subscriber } from './engine/subscriber.ts';
 
+export type { FreshnessTimes, Instrument, InstrumentChange, Latest } from './engine/freshness.ts';
 export type {
   ChannelReport,
   ExpiredMessage,
@@ -14,10 +18,22 @@ export type {
   SubscriberEvents,
 } from './engine/reports.ts';
 export type { MessageHandler, SubscribeOptions } from './engine/subscribe-options.ts';
+export type { VerdictChange } from './engine/verdict-watch.ts';
 
 export type RedisSubscriberOptions = ConnectionOptions & {
   /** The time, for tests. Default: the system's. */
   clock?: Clock | undefined;
+  /**
+   * By which values are judged; false: what gateways tell is not read (FEED_STATUS, INSTRUMENT_STATUS), and nothing that they feed is
+   * ever fresh. Default: both are read beside a channel that a gateway feeds.
+   */
+  freshness?: FreshnessTimes | false | undefined;
+};
+
+const FEEDS: FeedChannels = {
+  feedStatus: CHANNELS.FEED_STATUS,
+  instrumentStatus: CHANNELS.INSTRUMENT_STATUS,
+  defaultChannel: CHANNELS.PRICE_DATA.name,
 };
 
 /**
@@ -40,6 +56,8 @@ export class RedisSubscriber extends Subscriber {
       clock: options.clock ?? systemClock,
       logger: containedLogger(options.logger),
       name: defaultSender(),
+      feeds: options.freshness === false ? undefined : FEEDS,
+      freshness: options.freshness || undefined,
     });
     this.#connection = connection;
     this.#ownsConnection = isOwned;

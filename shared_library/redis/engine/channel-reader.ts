@@ -7,12 +7,13 @@ import type { Clock, Transport, Unsubscribe } from '../core/ports.ts';
 import { ORIGIN, type Position, relate } from '../core/sequence.ts';
 import type { ChannelStatus } from '../core/status.ts';
 import type { TickbusError } from '../errors.ts';
-import { Dispatcher } from './dispatcher.ts';
+import { Dispatcher, type DispatcherHooks } from './dispatcher.ts';
 import type { Subscription } from './subscription.ts';
 
-interface ChannelReaderHooks {
+interface ChannelReaderHooks extends DispatcherHooks {
   readonly onStatus: (status: ChannelStatus) => void;
-  readonly onInvalid: (error: TickbusError, frame: Uint8Array) => void;
+  /** The server answered now what was asked at `sentAt` (monotonic); its clock said `serverAt`. */
+  readonly onAnswer?: ((sentAt: number, serverAt: number) => void) | undefined;
 }
 
 export interface ChannelReaderOptions {
@@ -49,6 +50,8 @@ export class ChannelReader {
   #readsEverything = false;
   #reading: Promise<void> = Promise.resolve();
   #mayRead = true;
+  #confirmedAt: number | undefined;
+  #isHandingOver = false;
   #subscribing: Promise<void> | undefined;
   #unsubscribe: Unsubscribe | undefined;
   #isPlaced = false;
@@ -58,7 +61,7 @@ export class ChannelReader {
 
   constructor(options: ChannelReaderOptions) {
     this.#options = options;
-    this.#dispatcher = new Dispatcher(options.channel, options.hooks.onInvalid);
+    this.#dispatcher = new Dispatcher(options.channel, options.hooks);
   }
 
   get subscriptions(): ReadonlySet<Subscription> {
@@ -76,6 +79,16 @@ export class ChannelReader {
 
   get position(): Position | undefined {
     return this.#position;
+  }
+
+  /** Whether what was last heard of a key is the newest: live, or just handing over what it has caught up with. */
+  get isCurrent(): boolean {
+    return this.#mode === 'live' || this.#isHandingOver;
+  }
+
+  /** When it was last asked, by the monotonic clock, whether something is missing, and nothing was; undefined: never yet. */
+  get confirmedAt(): number | undefined {
+    return this.#confirmedAt;
   }
 
   /** Adds a subscription; on a channel that is being read already, it gets the kept values first. */
@@ -165,7 +178,7 @@ export class ChannelReader {
   // --- recovering ---
 
   #recover(): void {
-    const { channel, transport, hooks } = this.#options;
+    const { channel, transport, clock, hooks } = this.#options;
     const recovery = ++this.#recovery;
     if (!this.#numbered) return this.#goLive();
     this.#enter('recovering');
@@ -174,9 +187,13 @@ export class ChannelReader {
     const isCurrent = () => recovery === this.#recovery && this.#mode === 'recovering';
     this.#readsEverything = channel.kind === 'state' && [...this.subscriptions].some(({ joined }) => !joined);
     const heldBeforeRead = this.#held.length;
+    const sentAt = clock.monotonic();
     this.#reading = transport.read(channel, this.#readsEverything ? undefined : this.#position).then(
       (state) => {
-        if (isCurrent()) this.#catchUp(state.position, state.entries, heldBeforeRead);
+        hooks.onAnswer?.(sentAt, state.at);
+        if (!isCurrent()) return;
+        this.#confirmedAt = sentAt;
+        this.#catchUp(state.position, state.entries, heldBeforeRead);
       },
       (error: TickbusError) => {
         if (isCurrent()) this.#recoveryFailed(error);
@@ -225,7 +242,9 @@ export class ChannelReader {
     }
     this.#counters.repaired += repaired;
     const whole = gaps.every((gap) => gap.repaired);
+    this.#isHandingOver = true;
     for (const message of messages) this.#deliverRecovered(message, whole);
+    this.#isHandingOver = false;
     this.#goLive();
     for (const message of forged) this.#dispatcher.reject(FORGED, message);
     this.#acceptAll(rest);
@@ -261,17 +280,20 @@ export class ChannelReader {
    * from, that somebody made up a number; another epoch, that the channel was begun anew or forgotten.
    */
   #checkHead(): void {
-    const { channel, transport } = this.#options;
+    const { channel, transport, clock, hooks } = this.#options;
     const recovery = this.#recovery;
     const asked = this.#position ?? ORIGIN;
+    const sentAt = clock.monotonic();
     transport.read(channel, asked).then(
-      ({ position: top }) => {
+      ({ position: top, at }) => {
+        hooks.onAnswer?.(sentAt, at);
         if (recovery !== this.#recovery || this.#mode !== 'live') return;
         const { epoch, seq } = this.#position ?? ORIGIN;
         const isAsAsked =
           epoch !== asked.epoch || (top.epoch === epoch && top.seq >= asked.seq && top.seq <= seq);
-        if (isAsAsked) this.#enter('live');
-        else this.#recover();
+        if (!isAsAsked) return this.#recover();
+        this.#confirmedAt = sentAt;
+        this.#enter('live');
       },
       () => {
         // The link tells of its own failures, and a recovery follows the next connection.

@@ -18,17 +18,28 @@ import type { Subscription } from './subscription.ts';
 /** How a message goes to a subscription: as it was published, as a kept value, or not at all. */
 export type Delivery = 'live' | 'snapshot' | 'skip';
 
+export interface DispatcherHooks {
+  readonly onInvalid: (error: TickbusError, frame: Uint8Array) => void;
+  /**
+   * The newest message of a key, before any handler has it; undefined: it is invalid. Only what the server stamped and some
+   * subscription wants.
+   */
+  readonly onValue?: ((key: string, message: Message | undefined) => void) | undefined;
+}
+
 export class Dispatcher {
   readonly #channel: Channel;
   readonly #onInvalid: (error: TickbusError, frame: Uint8Array) => void;
+  readonly #onValue: ((key: string, message: Message | undefined) => void) | undefined;
   readonly subscriptions = new Set<Subscription>();
   readonly #ids: RecentIds | undefined;
   #invalid = 0;
   #duplicates = 0;
 
-  constructor(channel: Channel, onInvalid: (error: TickbusError, frame: Uint8Array) => void) {
+  constructor(channel: Channel, { onInvalid, onValue }: DispatcherHooks) {
     this.#channel = channel;
     this.#onInvalid = onInvalid;
+    this.#onValue = onValue;
     this.#ids = channel.kind === 'command' ? new RecentIds() : undefined;
   }
 
@@ -83,16 +94,21 @@ export class Dispatcher {
       return;
     }
     let message: Message | undefined;
+    let key: string | undefined;
     try {
       const schema = schemaOf(this.#channel, type);
-      const key = keyOfPayload(this.#channel, type, envelope.data);
+      key = keyOfPayload(this.#channel, type, envelope.data);
       for (const subscription of this.subscriptions) {
         const delivery = deliveryTo(subscription);
         if (delivery === 'skip' || !subscription.wants(type, key)) continue;
-        message ??= messageOf(envelope, validatePayload(this.#channel, type, envelope.data, schema));
+        if (message === undefined) {
+          message = messageOf(envelope, validatePayload(this.#channel, type, envelope.data, schema));
+          if (key !== undefined && message.seq !== undefined) this.#onValue?.(key, message);
+        }
         subscription.deliver(delivery === 'snapshot' ? { ...message, snapshot: true } : message, key);
       }
     } catch (error) {
+      if (key !== undefined && envelope.seq !== undefined) this.#onValue?.(key, undefined);
       this.reject(error, envelope);
     }
   }

@@ -7,7 +7,9 @@ import { printable } from '../core/printable.ts';
 import type { Position } from '../core/sequence.ts';
 import type { Gap, LinkStatus, Slow, SubscriberStatus } from '../core/status.ts';
 import type { TickbusError } from '../errors.ts';
+import type { InstrumentChange } from './freshness.ts';
 import type { Dropped } from './subscription.ts';
+import type { VerdictChange } from './verdict-watch.ts';
 
 /** An inbound message that was not delivered. */
 export interface InvalidMessage {
@@ -39,6 +41,10 @@ export interface SubscriberEvents {
   invalid_message: InvalidMessage;
   handler_error: HandlerError;
   expired: ExpiredMessage;
+  /** The verdict on a key has turned: told within a tenth of a second, by a timer, also when nothing arrives. */
+  verdict: VerdictChange;
+  /** A feed begins or ceases to deliver an instrument that a subscription names. */
+  instrument: InstrumentChange;
 }
 
 /** One channel, as this subscriber has it. Counted since the first subscription of the channel. */
@@ -110,6 +116,16 @@ export class Reports {
     else this.#logger.debug(status, 'The channel changed its state.');
     this.#events.emit('status', status);
     if (status.type === 'gap') this.#events.emit('gap', status);
+  }
+
+  verdict(change: VerdictChange): void {
+    this.#logger.debug(change, 'The verdict on a key has turned.');
+    this.#events.emit('verdict', change);
+  }
+
+  instrument(change: InstrumentChange): void {
+    this.#logger.info(change, 'A feed tells of an instrument.');
+    this.#events.emit('instrument', change);
   }
 
   overflow(channel: string, dropped: Dropped): void {

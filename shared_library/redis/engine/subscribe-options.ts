@@ -3,6 +3,7 @@
 import type { Channel, MessageType } from '../core/channel.ts';
 import type { MessageOf } from '../core/message.ts';
 import { printable } from '../core/printable.ts';
+import { checkedBound } from '../core/verdict.ts';
 import { TickbusError } from '../errors.ts';
 import type { SubscriptionOptions } from './subscription.ts';
 
@@ -18,6 +19,13 @@ export interface SubscribeOptions<C extends Channel, T extends MessageType<C> = 
    * Default 10,000; on a `state` channel unlimited, as only the newest of each key waits.
    */
   queueLimit?: number | undefined;
+  /**
+   * Milliseconds after which a value of these keys is no longer fresh, for `latest` and `on('verdict')` (kind `state`). Default 5,000.
+   * Of several subscriptions to a key the strictest counts.
+   */
+  maxAgeMs?: number | undefined;
+  /** Milliseconds that these keys may be quiet while their feed is confirmed (kind `state`). Default: the channel's, else no longer than `maxAgeMs`. */
+  maxQuietMs?: number | undefined;
 }
 
 /** Called with one message at a time; a returned promise is awaited before the next. */
@@ -32,7 +40,7 @@ const DEFAULT_QUEUE_LIMIT = 10_000;
 
 /** @throws TickbusError `TICKBUS_INVALID_OPTION` for what the channel cannot serve */
 export function checkedOptions(channel: Channel, options: Filters): SubscriptionOptions {
-  const { types, keys, where, queueLimit } = options;
+  const { types, keys, where, queueLimit, maxAgeMs, maxQuietMs } = options;
   for (const type of types ?? []) {
     if (!Object.hasOwn(channel.messages, type)) {
       const known = Object.keys(channel.messages).join(', ');
@@ -49,11 +57,21 @@ export function checkedOptions(channel: Channel, options: Filters): Subscription
   if (queueLimit !== undefined && !(queueLimit >= 1)) {
     throw invalidOption(`queueLimit is ${queueLimit}. Use a number of messages, 1 or above.`);
   }
+  for (const [field, value] of Object.entries({ maxAgeMs, maxQuietMs })) {
+    if (value === undefined) continue;
+    checkedBound(field, value);
+    if (channel.kind !== 'state')
+      throw invalidOption(
+        `${field} is given, and ${channel} is not of kind "state": only values can be stale.`,
+      );
+  }
   const conflate = channel.kind === 'state';
   return {
     types,
     keys,
     where,
+    maxAgeMs,
+    maxQuietMs,
     queueLimit: queueLimit ?? (conflate ? Number.POSITIVE_INFINITY : DEFAULT_QUEUE_LIMIT),
     conflate,
   };

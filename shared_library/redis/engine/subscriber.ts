@@ -3,11 +3,14 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Channel, MessageType } from '../core/channel.ts';
 import type { Message, MessageOf } from '../core/message.ts';
+import { NewestValues } from '../core/newest-values.ts';
 import type { Clock, Logger, Transport, Unsubscribe } from '../core/ports.ts';
 import type { SubscriberStatus } from '../core/status.ts';
 import { TickbusError } from '../errors.ts';
 import { ChannelReader } from './channel-reader.ts';
 import { Demand } from './demand.ts';
+import type { FeedChannels } from './feed-watch.ts';
+import { Freshness, type FreshnessTimes, type Judged, type Latest } from './freshness.ts';
 import { MessageStream } from './message-stream.ts';
 import { type ChannelReport, Reports, type SubscriberEvents } from './reports.ts';
 import { SlowWatch, type Watched } from './slow-watch.ts';
@@ -20,6 +23,7 @@ import {
 } from './subscribe-options.ts';
 import { Subscription, type SubscriptionOptions } from './subscription.ts';
 import { Turn } from './turn.ts';
+import { type VerdictChange, VerdictWatch } from './verdict-watch.ts';
 
 export interface SubscriberSettings {
   readonly transport: Transport;
@@ -27,15 +31,22 @@ export interface SubscriberSettings {
   readonly logger: Logger;
   /** How it is called on the server, for the operator; made unlike any other by a number behind it. Default `subscriber`. */
   readonly name?: string;
+  /** Where gateways tell how their feeds are; without it nothing that they feed is ever fresh. */
+  readonly feeds?: FeedChannels | undefined;
+  readonly freshness?: FreshnessTimes | undefined;
 }
 
 const DEFAULT_DRAIN_MS = 5_000;
+
+const LINK_IS_DOWN = 'The link to Redis is down.';
 
 interface Entry {
   readonly channel: Channel;
   readonly reader: ChannelReader;
   /** Only of a channel that a gateway feeds. */
   readonly demand: Demand | undefined;
+  /** Only of kind `state`. */
+  readonly values: NewestValues | undefined;
   readonly counters: {
     delivered: number;
     conflated: number;
@@ -54,6 +65,8 @@ export class Subscriber implements AsyncDisposable {
   readonly #streams = new Map<Subscription, MessageStream>();
   readonly #statusStreams = new Set<StatusStream>();
   readonly #slowWatch: SlowWatch;
+  readonly #freshness: Freshness;
+  readonly #verdictWatch: VerdictWatch;
   readonly #stopWatching: Unsubscribe;
   #state: 'new' | 'listening' | 'closed' = 'new';
   #starting: Promise<void> | undefined;
@@ -69,9 +82,24 @@ export class Subscriber implements AsyncDisposable {
       watched: () => this.#watched(),
       onSlow: (slow) => this.#reports.status(slow),
     });
+    this.#freshness = new Freshness({
+      ...settings.freshness,
+      transport: settings.transport,
+      clock: settings.clock,
+      logger: settings.logger,
+      feeds: settings.feeds,
+      onInstrument: (change) => this.#reports.instrument(change),
+      subscriptionsOf: (channel) => this.#entries.get(channel)?.reader.subscriptions ?? [],
+    });
+    this.#verdictWatch = new VerdictWatch({
+      clock: settings.clock,
+      look: () => this.#verdicts(),
+      onChange: (change) => this.#reports.verdict(change),
+    });
     this.#stopWatching = settings.transport.onStatus((status) => {
       this.#reports.link(status);
       if (this.#state !== 'listening') return;
+      if (status.type === 'stale') this.#freshness.linkDown(LINK_IS_DOWN);
       if (status.type === 'connected') this.#restartAll();
       if (status.type === 'disconnected' || status.type === 'failed') this.#suspendAll();
       // The link does not come back by itself: `startListening` begins anew.
@@ -141,7 +169,47 @@ export class Subscriber implements AsyncDisposable {
     event: K,
     listener: (event: SubscriberEvents[K]) => void,
   ): Unsubscribe {
-    return this.#reports.on(event, listener);
+    const remove = this.#reports.on(event, listener);
+    if (event !== 'verdict' || this.#state === 'closed') return remove;
+    const stop = this.#verdictWatch.listen();
+    return () => {
+      remove();
+      stop();
+    };
+  }
+
+  /**
+   * The newest value of a key, and whether it may be believed at this instant. Of what is not subscribed to there is none.
+   *
+   * @param bounds milliseconds. `maxAgeMs`: default the subscription's, else 5,000. `maxQuietMs`, for how long the key may be quiet while
+   *   its feed is confirmed within `maxAgeMs`: default the subscription's, else the channel's, else no longer than `maxAgeMs`
+   * @throws TickbusError `TICKBUS_INVALID_OPTION` for bounds that are none, and channels not of kind `state`
+   */
+  latest<C extends Channel>(
+    channel: C,
+    key: string,
+    bounds: { maxAgeMs?: number | undefined; maxQuietMs?: number | undefined } = {},
+  ): Latest<MessageOf<C>> {
+    return this.#freshness.latest(this.#judged(channel), key, bounds) as Latest<unknown> as Latest<
+      MessageOf<C>
+    >;
+  }
+
+  /**
+   * The newest value of a key, if it is proved to be fresh at this instant. Judged by clocks when it is called: a process that hangs, or
+   * a loop that lets nothing else run, gets the error in time.
+   *
+   * @param bounds as for `latest`
+   * @throws StaleDataError in every other case: its `verdict` says why
+   * @throws TickbusError `TICKBUS_INVALID_OPTION` as `latest`
+   */
+  requireFresh<C extends Channel>(
+    channel: C,
+    key: string,
+    bounds: { maxAgeMs: number; maxQuietMs?: number | undefined },
+  ): MessageOf<C> {
+    const message = this.#freshness.requireFresh(this.#judged(channel), channel, key, bounds);
+    return message as unknown as MessageOf<C>;
   }
 
   /**
@@ -201,6 +269,7 @@ export class Subscriber implements AsyncDisposable {
     // What is subscribed to while these are being acknowledged is started by itself.
     this.#state = 'listening';
     this.#slowWatch.start();
+    this.#freshness.linkUp();
     for (const { demand } of this.#entries.values()) demand?.start();
     const readers = [...this.#entries.values()].map(({ reader }) => reader);
     await Promise.all(readers.map((reader) => reader.start()));
@@ -218,6 +287,8 @@ export class Subscriber implements AsyncDisposable {
     this.#state = 'closed';
     this.#stopWatching();
     this.#slowWatch.stop();
+    this.#freshness.close();
+    this.#verdictWatch.close();
     const entries = [...this.#entries.values()];
     const { promise: timedOut, cancel } = timeout(this.#settings.clock, timeoutMs);
     const withdrawn = Promise.all(entries.map(({ demand }) => demand?.close()));
@@ -243,7 +314,9 @@ export class Subscriber implements AsyncDisposable {
     const entry = this.#entry(channel);
     const subscription = this.#subscription(entry, handler, filters);
     entry.reader.add(subscription);
-    entry.demand?.want(subscription.keys ?? []);
+    const { keys = [] } = subscription;
+    entry.demand?.want(keys);
+    if (channel.gateway) queueMicrotask(() => this.#freshness.asked(channel.name, keys));
     if (this.#state === 'listening' && entry.reader.mode === 'idle') this.#start(entry);
     return { entry, subscription };
   }
@@ -257,6 +330,7 @@ export class Subscriber implements AsyncDisposable {
     if (entry.reader.subscriptions.size > 0 || this.#entries.get(entry.channel.name) !== entry) return;
     entry.reader.stop();
     void entry.demand?.close();
+    if (entry.values !== undefined) this.#freshness.remove(entry.values);
     this.#entries.delete(entry.channel.name);
   }
 
@@ -268,6 +342,7 @@ export class Subscriber implements AsyncDisposable {
       throw new TickbusError('TICKBUS_INVALID_OPTION', text);
     }
     const { transport, clock } = this.#settings;
+    const values = channel.kind === 'state' ? new NewestValues() : undefined;
     const reader = new ChannelReader({
       channel,
       transport,
@@ -275,11 +350,14 @@ export class Subscriber implements AsyncDisposable {
       hooks: {
         onStatus: (status) => this.#reports.status(status),
         onInvalid: (error, frame) => this.#reports.invalid(channel.name, error, frame),
+        onValue: values?.set,
+        onAnswer: (sentAt, serverAt) => this.#freshness.answered(sentAt, serverAt),
       },
     });
     const counters = { delivered: 0, conflated: 0, expired: 0, handlerErrors: 0, dropped: 0, overflows: 0 };
     const demand = channel.gateway ? this.#demand(channel) : undefined;
-    const entry: Entry = { channel, reader, demand, counters };
+    const entry: Entry = { channel, reader, demand, values, counters };
+    if (values !== undefined) this.#freshness.add(channel, values);
     this.#entries.set(channel.name, entry);
     return entry;
   }
@@ -349,7 +427,42 @@ export class Subscriber implements AsyncDisposable {
     return Math.max(0, ...Array.from(reader.subscriptions, (subscription) => subscription.behindMs(now)));
   }
 
+  *#verdicts(): Iterable<Omit<VerdictChange, 'was'>> {
+    for (const { channel, reader, values } of this.#entries.values()) {
+      const isJudged =
+        channel.gateway || [...reader.subscriptions].some(({ bounds }) => bounds.maxAgeMs !== undefined);
+      if (values === undefined || !isJudged) continue;
+      const keys = new Set(values.keys());
+      for (const subscription of reader.subscriptions)
+        for (const key of subscription.keys ?? []) keys.add(key);
+      const judged = this.#judged(channel);
+      for (const key of keys) {
+        const { verdict, reason, changedAgoMs, confirmedAgoMs } = this.#freshness.latest(judged, key, {});
+        yield { channel: channel.name, key, verdict, reason, changedAgoMs, confirmedAgoMs };
+      }
+    }
+  }
+
+  #judged(channel: Channel): Judged | undefined {
+    if (channel.kind !== 'state') {
+      const text = `The channel ${channel} is of kind "${channel.kind}". Only the values of kind "state" can be fresh or stale.`;
+      throw new TickbusError('TICKBUS_INVALID_OPTION', text);
+    }
+    const entry = this.#entries.get(channel.name);
+    if (entry?.values === undefined) return undefined;
+    const { reader, values } = entry;
+    return {
+      channel: entry.channel,
+      values,
+      isCurrent: reader.isCurrent,
+      confirmedAt: reader.confirmedAt,
+      behindMs: this.#behindMs(entry),
+      subscriptions: reader.subscriptions,
+    };
+  }
+
   #suspendAll(): void {
+    this.#freshness.linkDown(LINK_IS_DOWN);
     for (const { reader, demand } of this.#entries.values()) {
       reader.suspend();
       demand?.suspend();
@@ -357,6 +470,7 @@ export class Subscriber implements AsyncDisposable {
   }
 
   #restartAll(): void {
+    this.#freshness.linkUp();
     for (const entry of this.#entries.values()) {
       entry.demand?.start();
       this.#start(entry);

@@ -11,6 +11,9 @@ export interface SubscriptionOptions {
   readonly keys?: readonly string[] | undefined;
   /** Only messages for which this returns true; called once a message, so keep it cheap. Default: all. */
   readonly where?: ((message: Message) => boolean) | undefined;
+  /** By which the values of its keys are judged where a call does not say; see Bounds. */
+  readonly maxAgeMs?: number | undefined;
+  readonly maxQuietMs?: number | undefined;
   readonly queueLimit: number;
   /** Whether a handler that is behind gets only the newest message of each key. */
   readonly conflate: boolean;
@@ -62,6 +65,10 @@ export class Subscription {
   /** The keys that it asks for; undefined: all. */
   get keys(): ReadonlySet<string> | undefined {
     return this.#keys;
+  }
+
+  get bounds(): { readonly maxAgeMs: number | undefined; readonly maxQuietMs: number | undefined } {
+    return { maxAgeMs: this.#options.maxAgeMs, maxQuietMs: this.#options.maxQuietMs };
   }
 
   /** Messages that wait for the handler. */

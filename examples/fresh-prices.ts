@@ -1,0 +1,44 @@
+// A bot that acts on fresh prices only, and is told the moment it should stop. What a gateway would publish is published here.
+
+import { StaleDataError } from 'tickbus';
+import { CHANNELS } from 'tickbus/constants';
+import { RedisPublisher } from 'tickbus/publisher';
+import { RedisSubscriber } from 'tickbus/subscriber';
+
+await using gateway = new RedisPublisher();
+const status = { feed: 'example', last_frame_ago_ms: 0, live_for_ms: 60_000, interval_ms: 200 };
+const heartbeat = () => gateway.publish(CHANNELS.FEED_STATUS, { ...status, state: 'live' });
+const heart = setInterval(heartbeat, 200);
+await heartbeat();
+
+await using bot = new RedisSubscriber();
+bot.subscribe(CHANNELS.PRICE_DATA, () => {}, { keys: ['AAPL'], maxAgeMs: 60_000 });
+bot.on('verdict', ({ key, verdict, reason }) => {
+  if (verdict === 'fresh') console.log(`${key}: trade`);
+  if (verdict === 'gateway_down') console.log(`${key}: stop, ${verdict}. ${reason.slice(0, 25)}...`);
+});
+await bot.startListening();
+
+await gateway.publish(CHANNELS.PRICE_DATA, { symbol: 'AAPL', price: 187.42, timestamp: Date.now() });
+await verdictIs('fresh');
+const { data } = bot.requireFresh(CHANNELS.PRICE_DATA, 'AAPL', { maxAgeMs: 60_000 });
+console.log(`at ${data.price}`);
+
+clearInterval(heart);
+await verdictIs('gateway_down');
+try {
+  bot.requireFresh(CHANNELS.PRICE_DATA, 'AAPL', { maxAgeMs: 60_000 });
+} catch (error) {
+  if (error instanceof StaleDataError) console.log(`${error.code}: ${error.verdict}`);
+}
+
+/** A real bot reacts in its listener; the example waits for it. */
+function verdictIs(wanted: string): Promise<void> {
+  return new Promise((resolve) => bot.on('verdict', ({ verdict }) => verdict === wanted && resolve()));
+}
+
+// Prints:
+// AAPL: trade
+// at 187.42
+// AAPL: stop, gateway_down. Nothing was heard of the ...
+// TICKBUS_STALE_DATA: gateway_down

@@ -1,0 +1,32 @@
+// The error of a value that may not be believed.
+
+import { TickbusError } from '../errors.ts';
+import type { Verdict } from './verdict.ts';
+
+/** Thrown by `requireFresh`: code `TICKBUS_STALE_DATA`, and why. Ages in milliseconds; Infinity where there is none. */
+export class StaleDataError extends TickbusError {
+  readonly channel: string;
+  readonly key: string;
+  readonly verdict: Exclude<Verdict, 'fresh'>;
+  readonly changedAgoMs: number;
+  readonly confirmedAgoMs: number;
+
+  constructor(
+    text: string,
+    facts: Pick<StaleDataError, 'channel' | 'key' | 'verdict' | 'changedAgoMs' | 'confirmedAgoMs'>,
+  ) {
+    super('TICKBUS_STALE_DATA', text);
+    this.name = 'StaleDataError';
+    this.channel = facts.channel;
+    this.key = facts.key;
+    this.verdict = facts.verdict;
+    this.changedAgoMs = facts.changedAgoMs;
+    this.confirmedAgoMs = facts.confirmedAgoMs;
+  }
+
+  /** Infinity is null in JSON. */
+  override toJSON(): object {
+    const { channel, key, verdict, changedAgoMs, confirmedAgoMs } = this;
+    return { ...super.toJSON(), channel, key, verdict, changedAgoMs, confirmedAgoMs };
+  }
+}

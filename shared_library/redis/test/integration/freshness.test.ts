@@ -1,0 +1,145 @@
+// Freshness over a real Redis: that hangs, that is restarted, that keeps things from a user, and by its own clock.
+
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { createClient } from 'redis';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { CHANNELS } from '../../constants.ts';
+import { StaleDataError } from '../../core/stale-data-error.ts';
+import type { Verdict } from '../../core/verdict.ts';
+import { RedisPublisher } from '../../publisher.ts';
+import { RedisSubscriber } from '../../subscriber.ts';
+import { Recorder } from '../helpers.ts';
+import { silentLogger as logger } from '../support.ts';
+
+const { PRICE_DATA, FEED_STATUS } = CHANNELS;
+
+let redis: LocalRedis;
+const closing: (() => unknown)[] = [];
+beforeAll(async () => {
+  redis = await startLocalRedis();
+});
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+afterAll(() => redis.kill());
+
+/** A gateway that publishes a price and its status every 50 ms, until it is stopped. */
+async function gateway() {
+  const publisher = new RedisPublisher({ url: redis.url, logger });
+  await publisher.connect();
+  const tell = async () => {
+    const status = {
+      feed: 'sim',
+      state: 'live',
+      interval_ms: 300,
+      last_frame_ago_ms: 0,
+      live_for_ms: 60_000,
+    } as const;
+    await publisher.publish(FEED_STATUS, status);
+    await publisher.publish(PRICE_DATA, { symbol: 'A', price: 1, timestamp: 0 });
+  };
+  await tell();
+  const timer = setInterval(() => tell().catch(() => {}), 50);
+  const stop = () => clearInterval(timer);
+  closing.push(async () => {
+    stop();
+    await publisher.close();
+  });
+  return { stop };
+}
+
+async function bot(url = redis.url) {
+  const subscriber = new RedisSubscriber({ url, logger });
+  closing.push(() => subscriber.close());
+  const verdicts = new Recorder<Verdict>();
+  subscriber.on('verdict', ({ verdict }) => verdicts.add(verdict));
+  const prices = new Recorder<number>();
+  subscriber.subscribe(PRICE_DATA, ({ data }) => prices.add(data.price), { maxAgeMs: 1_500 });
+  await subscriber.startListening();
+  return { subscriber, verdicts, prices };
+}
+
+/** Reads without ever letting go of the event loop, until it is refused. */
+function readInTightLoop(subscriber: RedisSubscriber, bounds: { maxAgeMs: number; maxQuietMs?: number }) {
+  for (let reads = 0; ; reads++) {
+    try {
+      subscriber.requireFresh(PRICE_DATA, 'A', bounds);
+    } catch (error) {
+      if (error instanceof StaleDataError) return { error, reads };
+      throw error;
+    }
+  }
+}
+
+it('a bot that reads in a tight loop is refused in time, though no event can reach it', async () => {
+  await gateway();
+  const { subscriber, verdicts } = await bot();
+  await verdicts.first((verdict) => verdict === 'fresh');
+  const strict = readInTightLoop(subscriber, { maxAgeMs: 400 });
+  expect(strict.reads).toBeGreaterThan(100);
+  expect(strict.error.verdict).toBe('quiet_market');
+  expect(strict.error.changedAgoMs + 100).toBeGreaterThan(400);
+  // Later: neither is a gateway heard, nor does the link prove itself.
+  const patient = readInTightLoop(subscriber, { maxAgeMs: 60_000 });
+  expect(['gateway_down', 'link_down']).toContain(patient.error.verdict);
+});
+
+it('tells in turn that Redis hangs, and that all is well again', async () => {
+  await gateway();
+  const { subscriber, verdicts } = await bot();
+  await verdicts.first((verdict) => verdict === 'fresh');
+  const seen = verdicts.items.length;
+  redis.pause();
+  closing.push(() => redis.resume());
+  await verdicts.first((verdict) => verdict === 'link_down');
+  expect(() => subscriber.requireFresh(PRICE_DATA, 'A', { maxAgeMs: 60_000 })).toThrow(StaleDataError);
+  redis.resume();
+  while (verdicts.items.at(-1) !== 'fresh') await verdicts.reaches(verdicts.items.length + 1);
+  expect(verdicts.items.slice(seen)).toContain('link_down');
+});
+
+it('tells a gateway that has died from a link that has', async () => {
+  const { stop } = await gateway();
+  const { subscriber, verdicts } = await bot();
+  await verdicts.first((verdict) => verdict === 'fresh');
+  const seen = verdicts.items.length;
+  stop();
+  await verdicts.first((verdict) => verdict === 'gateway_down');
+  expect(verdicts.items.slice(seen)).not.toContain('link_down');
+  expect(subscriber.latest(PRICE_DATA, 'A').reason).toContain('sim');
+  await gateway();
+  while (verdicts.items.at(-1) !== 'fresh') await verdicts.reaches(verdicts.items.length + 1);
+});
+
+it('ages are by the clock of Redis, within their error', async () => {
+  await gateway();
+  const { subscriber, verdicts } = await bot();
+  await verdicts.first((verdict) => verdict === 'fresh');
+  const admin = await createClient({ url: redis.url }).connect();
+  closing.push(() => admin.destroy());
+  const before = Number(await admin.sendCommand(['TIME']).then(milliseconds));
+  const { message, changedAgoMs, errorMs } = subscriber.latest(PRICE_DATA, 'A');
+  const after = Number(await admin.sendCommand(['TIME']).then(milliseconds));
+  const now = (message?.at ?? 0) + changedAgoMs;
+  expect(now + errorMs + 1).toBeGreaterThanOrEqual(before);
+  expect(now - errorMs - 1).toBeLessThanOrEqual(after);
+});
+
+it('a user who may not read what gateways tell receives prices, none of them fresh', async () => {
+  await gateway();
+  const admin = await createClient({ url: redis.url }).connect();
+  const rules =
+    'ACL SETUSER narrow on >secret resetchannels &PRICE_DATA ~tickbus:* +@connection +@pubsub +@scripting +@read +@write +time';
+  await admin.sendCommand(rules.split(' '));
+  admin.destroy();
+  const { subscriber, verdicts, prices } = await bot(redis.url.replace('//', '//narrow:secret@'));
+  await prices.reaches(3);
+  await verdicts.first((verdict) => verdict === 'gateway_down');
+  expect(subscriber.latest(PRICE_DATA, 'A').reason).toContain('cannot be read');
+  expect(verdicts.items).not.toContain('fresh');
+});
+
+function milliseconds(time: unknown): number {
+  const [seconds, micros] = time as [string, string];
+  return Number(seconds) * 1_000 + Number(micros) / 1_000;
+}
