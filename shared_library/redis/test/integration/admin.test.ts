@@ -115,7 +115,7 @@ describe('permissions', () => {
 it('tells subscribers, place, kept messages and the lease of channels', async () => {
   await using connection = new RedisConnection({ url: redis.url, logger });
   const publisher = new RedisPublisher({ connection });
-  const subscriber = new RedisSubscriber({ connection, logger });
+  const subscriber = new RedisSubscriber({ connection, logger, freshness: false });
   subscriber.subscribe(PRICE_DATA, () => {});
   await subscriber.startListening();
   for (const symbol of ['AAPL', 'MSFT', 'AAPL'])
