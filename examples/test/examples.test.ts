@@ -12,7 +12,12 @@ let running: ChildProcess | undefined;
 beforeAll(async () => {
   redis = await startLocalRedis();
 });
-afterEach(() => running?.kill('SIGKILL'));
+// Each example finds a server that remembers nothing of the one before.
+afterEach(async () => {
+  running?.kill('SIGKILL');
+  await redis.kill();
+  await redis.start();
+});
 afterAll(() => redis.kill());
 
 describe('each example prints what its last comment says', () => {

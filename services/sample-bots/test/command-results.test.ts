@@ -80,7 +80,8 @@ it('answers a command that comes again once, and one without an id not at all', 
   await world.raw({ ...pause, id: 'one' });
   await world.raw({ ...pause, id: 'two' });
   expect((await results(2)).map(({ command_id }) => command_id)).toEqual(['one', 'two']);
-  expect(trader.stats).toMatchObject({ commandsReceived: 4, repeated: 1 });
+  expect(trader.stats).toMatchObject({ commandsReceived: 3 });
+  expect(trader.subscriber.status(CHANNELS.TRADE_COMMANDS)).toMatchObject({ duplicates: 1 });
 });
 
 it('rejects a command whose time is over', async () => {
