@@ -118,7 +118,7 @@ export class ComposeStack {
   logged(service: string, pattern: RegExp, since: string): Promise<RegExpExecArray> {
     return this.until(`${service} logs ${pattern}`, async () => {
       const { Id } = await this.inspect(service);
-      return pattern.exec(await this.docker('logs', '--since', since, Id)) ?? undefined;
+      return pattern.exec(await this.#output('docker', 'logs', '--since', since, Id)) ?? undefined;
     });
   }
 
@@ -138,13 +138,22 @@ export class ComposeStack {
   }
 
   async #run(command = '', ...args: string[]): Promise<string> {
+    return (await this.#execute(command, args)).stdout;
+  }
+
+  /** Both streams: a service's log lines are on its stderr. */
+  async #output(command: string, ...args: string[]): Promise<string> {
+    const { stdout, stderr } = await this.#execute(command, args);
+    return stdout + stderr;
+  }
+
+  async #execute(command: string, args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
     const options = { cwd: ROOT, env: this.#env, signal: this.#signal, maxBuffer: 64 * 1024 * 1024 };
-    const { stdout } = await execute(command, args, options).catch((error) => {
+    return await execute(command, args, options).catch((error) => {
       throw new Error(`${command} ${args.join(' ')} failed:\n${error.stdout}${error.stderr}`, {
         cause: error,
       });
     });
-    return stdout;
   }
 }
 
