@@ -40,8 +40,6 @@ export interface BotStats {
   readonly commandsFailed: number;
   /** Commands addressed to this bot that were delivered to it. */
   readonly commandsReceived: number;
-  /** Those of them that came again and were left alone. */
-  readonly repeated: number;
 }
 
 /** A running bot. */
@@ -67,7 +65,7 @@ const DEFAULT_STATUS_INTERVAL_MS = 2_000;
 export class BotCore {
   readonly name: string;
   readonly subscriber: RedisSubscriber;
-  readonly stats = { commandsSent: 0, commandsFailed: 0, commandsReceived: 0, repeated: 0 };
+  readonly stats = { commandsSent: 0, commandsFailed: 0, commandsReceived: 0 };
   readonly #options: BotOptions;
   readonly #describe: () => Details;
   readonly #connection: Connection;
@@ -193,7 +191,7 @@ export class BotCore {
 
   #obey(message: MessageOf<Commands>): void {
     this.stats.commandsReceived++;
-    if (!this.#desk.obey(message)) this.stats.repeated++;
+    this.#desk.obey(message);
   }
 
   #obeyed(state: 'paused' | 'running', reason: string | undefined): Answer {

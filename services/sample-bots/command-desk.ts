@@ -1,4 +1,4 @@
-// The commands that are addressed to a bot: each is obeyed once, and answered on COMMAND_RESULTS.
+// The commands that are addressed to a bot: each is obeyed and answered on COMMAND_RESULTS. One that comes again, the library drops.
 
 import type { CommandResult, Logger, Message, MessageOf, MessageType } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -25,7 +25,6 @@ export interface CommandDeskOptions {
 export class CommandDesk {
   readonly #options: CommandDeskOptions;
   readonly #handlers = new Map<string, CommandHandler<MessageType<Commands>>>();
-  readonly #seen = new RecentIds();
 
   constructor(options: CommandDeskOptions) {
     this.#options = options;
@@ -40,18 +39,11 @@ export class CommandDesk {
     this.#handlers.set(type, handler as CommandHandler<MessageType<Commands>>);
   }
 
-  /**
-   * Remembered before it is obeyed: a command that comes again is never obeyed again, whatever became of the first.
-   *
-   * @returns false for one that came again
-   */
-  obey(message: MessageOf<Commands>): boolean {
-    const { id, message_type: type } = message;
-    if (id !== undefined && !this.#seen.add(id)) return false;
+  obey(message: MessageOf<Commands>): void {
+    const { message_type: type } = message;
     const answer = this.#handlers.get(type)?.(message);
     if (answer === undefined) this.reject(message, `${this.#options.bot} does not obey ${type}.`);
     else this.#answer(message, answer);
-    return true;
   }
 
   reject(message: Message, detail: string): void {
@@ -67,21 +59,5 @@ export class CommandDesk {
       .catch((error: unknown) => {
         logger?.warn({ bot, id, reason: String(error) }, 'The result of a command was not told.');
       });
-  }
-}
-
-/** More ids than can be on their way at a time; older ones have expired long since. */
-const MAX_IDS = 10_000;
-
-class RecentIds {
-  readonly #ids = new Set<string>();
-
-  /** False when it is there already. */
-  add(id: string): boolean {
-    if (this.#ids.has(id)) return false;
-    this.#ids.add(id);
-    const [oldest] = this.#ids;
-    if (this.#ids.size > MAX_IDS && oldest !== undefined) this.#ids.delete(oldest);
-    return true;
   }
 }

@@ -49,9 +49,7 @@ it('executes at the latest price and tells position and pnl', async () => {
   await told({ state: 'running', position: { AAPL: 6 }, pnl: 15 });
   await priced(100);
   await told({ state: 'running', position: { AAPL: 6 }, pnl: 6 });
-  await eventually(() =>
-    expect(bot.stats).toMatchObject({ commandsReceived: 2, executed: 2, rejected: 0, repeated: 0 }),
-  );
+  await eventually(() => expect(bot.stats).toMatchObject({ commandsReceived: 2, executed: 2, rejected: 0 }));
 });
 
 it('goes short, and keeps instruments apart', async () => {

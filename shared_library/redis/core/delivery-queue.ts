@@ -5,13 +5,15 @@ export interface Taken<T> {
   readonly value: T;
   /** How many older messages of the same key this one stands for. */
   readonly conflated: number;
+  /** The oldest of those; undefined when there are none. */
+  readonly first: T | undefined;
 }
 
 export interface DeliveryQueueOptions<T> {
   /** The most messages that may wait; on overflow the oldest is dropped. */
   readonly limit: number;
-  /** Called with each message dropped by an overflow, oldest first. */
-  readonly onDrop: (value: T) => void;
+  /** Called with each message dropped by an overflow, oldest first, and what goes with it. */
+  readonly onDrop: (dropped: Taken<T>) => void;
 }
 
 interface Slot<T> {
@@ -20,7 +22,11 @@ interface Slot<T> {
   readonly turn: number;
   readonly since: number;
   conflated: number;
+  first: T | undefined;
 }
+
+/** The most slots that are kept before those that are superseded are let go of, where few keys wait. */
+const COMPACT_ABOVE = 1_000;
 
 /**
  * First in, first out. A keyed message replaces the waiting ones of its key, but only those that have already waited since
@@ -28,11 +34,14 @@ interface Slot<T> {
  * newest of each key and is told how many were merged into it.
  *
  * Invariant: `#newest` holds, for each key that waits, the last slot pushed for it; any other slot of that key is superseded.
+ * The superseded ones are let go of whenever the slots have doubled, so that a handler that stands still holds as many messages
+ * as there are keys, and not all that came.
  */
 export class DeliveryQueue<T> {
   readonly #options: DeliveryQueueOptions<T>;
   #slots: Slot<T>[] = [];
   #head = 0;
+  #compactAbove = COMPACT_ABOVE;
   readonly #newest = new Map<string, Slot<T>>();
 
   constructor(options: DeliveryQueueOptions<T>) {
@@ -56,10 +65,11 @@ export class DeliveryQueue<T> {
    * @param since when that turn began
    */
   push(value: T, key: string | undefined, turn: number, since = 0): void {
-    const slot: Slot<T> = { value, key, turn, since, conflated: 0 };
+    const slot: Slot<T> = { value, key, turn, since, conflated: 0, first: undefined };
     this.#slots.push(slot);
     if (key !== undefined) this.#newest.set(key, slot);
     if (this.depth > this.#options.limit) this.#makeRoom(turn);
+    else if (this.#slots.length > this.#compactAbove && this.#newest.size > 0) this.#compact(turn);
   }
 
   /** The next message to handle in this turn; undefined when none waits. */
@@ -85,19 +95,26 @@ export class DeliveryQueue<T> {
     const newest = this.#newest.get(slot.key);
     if (newest === undefined || newest === slot) return false;
     newest.conflated += slot.conflated + 1;
+    newest.first ??= slot.first ?? slot.value;
     return true;
   }
 
-  /** Over the limit: first merge whatever may be merged, then drop the oldest. */
-  #makeRoom(turn: number): void {
+  /** Merges whatever may be merged. */
+  #compact(turn: number): void {
     this.#slots = this.#slots.slice(this.#head).filter((slot) => !this.#mergeAway(slot, turn));
     this.#head = 0;
+    this.#compactAbove = Math.max(COMPACT_ABOVE, 2 * this.#slots.length);
+  }
+
+  /** Over the limit: first merge, then drop the oldest. */
+  #makeRoom(turn: number): void {
+    this.#compact(turn);
     while (this.depth > this.#options.limit) {
       const dropped = this.#shift();
       if (dropped === undefined) return;
       if (dropped.key !== undefined && this.#newest.get(dropped.key) === dropped)
         this.#newest.delete(dropped.key);
-      this.#options.onDrop(dropped.value);
+      this.#options.onDrop(dropped);
     }
   }
 

@@ -7,14 +7,16 @@ export class RecentIds {
   #young = new Set<string>();
   #old = new Set<string>();
 
-  /** False when the id was among the last 10,000 at least. */
-  add(id: string): boolean {
-    if (this.#young.has(id) || this.#old.has(id)) return false;
+  /** Whether it is among the last 10,000 at least. */
+  has(id: string): boolean {
+    return this.#young.has(id) || this.#old.has(id);
+  }
+
+  add(id: string): void {
     if (this.#young.size === MAX_IDS) {
       this.#old = this.#young;
       this.#young = new Set();
     }
     this.#young.add(id);
-    return true;
   }
 }

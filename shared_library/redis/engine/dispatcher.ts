@@ -89,7 +89,7 @@ export class Dispatcher {
   /** Filters before validating, validates once, hands the same message to every subscription that wants it. */
   dispatch(envelope: Envelope, deliveryTo: (subscription: Subscription) => Delivery): void {
     const { message_type: type, id } = envelope;
-    if (id !== undefined && this.#ids?.add(id) === false) {
+    if (id !== undefined && this.#ids?.has(id)) {
       this.#duplicates++;
       return;
     }
@@ -103,6 +103,8 @@ export class Dispatcher {
         if (delivery === 'skip' || !subscription.wants(type, key)) continue;
         if (message === undefined) {
           message = messageOf(envelope, validatePayload(this.#channel, type, envelope.data, schema));
+          // Before it is handled, and only one that is valid and wanted.
+          if (id !== undefined) this.#ids?.add(id);
           if (key !== undefined && message.seq !== undefined) this.#onValue?.(key, message);
         }
         subscription.deliver(delivery === 'snapshot' ? { ...message, snapshot: true } : message, key);

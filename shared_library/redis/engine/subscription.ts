@@ -1,6 +1,6 @@
 // One handler's subscription: its filter, its queue, and the loop that runs the handler one message at a time.
 
-import { DeliveryQueue } from '../core/delivery-queue.ts';
+import { DeliveryQueue, type Taken } from '../core/delivery-queue.ts';
 import type { Message } from '../core/message.ts';
 import type { Turn } from './turn.ts';
 
@@ -57,7 +57,7 @@ export class Subscription {
     this.#options = options;
     this.#hooks = hooks;
     this.#turn = turn;
-    this.#queue = new DeliveryQueue({ limit: options.queueLimit, onDrop: (message) => this.#drop(message) });
+    this.#queue = new DeliveryQueue({ limit: options.queueLimit, onDrop: (dropped) => this.#drop(dropped) });
     this.#types = options.types && new Set(options.types);
     this.#keys = options.keys && new Set(options.keys);
   }
@@ -113,16 +113,29 @@ export class Subscription {
 
   /** As `close`, and what waits is reported as dropped. */
   abandon(): void {
-    for (let taken = this.#queue.take(0); taken !== undefined; taken = this.#queue.take(0))
-      this.#drop(taken.value);
+    for (let taken = this.#queue.take(0); taken !== undefined; taken = this.#queue.take(0)) this.#drop(taken);
     this.#tellDropped();
     this.close();
   }
 
-  #drop({ epoch, seq }: Message): void {
+  /** What is merged in a dropped message is lost with it. */
+  #drop({ value, conflated, first }: Taken<Message>): void {
+    if (first !== undefined && first.epoch !== value.epoch) {
+      // Merged over a change of epoch: where in the old one they stood is not known to the last number.
+      this.#hooks.onOverflow({ epoch: first.epoch, from: first.seq, to: undefined, lost: conflated });
+      this.#addDropped(value, value.seq, 1);
+    } else this.#addDropped(value, first?.seq ?? value.seq, conflated + 1);
+  }
+
+  #addDropped({ epoch, seq }: Message, from: number | undefined, count: number): void {
     if (this.#dropped !== undefined && this.#dropped.epoch !== epoch) this.#tellDropped();
-    const { from, lost } = this.#dropped ?? { from: seq, lost: 0 };
-    this.#dropped = { epoch, from, to: seq, lost: lost + 1 };
+    const before = this.#dropped ?? { from, to: seq, lost: 0 };
+    this.#dropped = {
+      epoch,
+      from: lesser(before.from, from),
+      to: greater(before.to, seq),
+      lost: before.lost + count,
+    };
   }
 
   #tellDropped(): void {
@@ -195,4 +208,13 @@ export class Subscription {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+/** A key that ticks rarely waits long: what is merged in one message may be older than what is merged in the one dropped before. */
+function lesser(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
+}
+
+function greater(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);
 }

@@ -6,7 +6,7 @@ import { DeliveryQueue } from '../../core/delivery-queue.ts';
 
 function queueOf(limit = Number.POSITIVE_INFINITY) {
   const dropped: string[] = [];
-  return { queue: new DeliveryQueue<string>({ limit, onDrop: (value) => dropped.push(value) }), dropped };
+  return { queue: new DeliveryQueue<string>({ limit, onDrop: ({ value }) => dropped.push(value) }), dropped };
 }
 
 /** Takes all there is, as `value` or `value+merged`. */
@@ -171,4 +171,24 @@ describe('as a whole', () => {
       { numRuns: 1_000 },
     );
   });
+});
+
+it('holds as many messages as there are keys while nothing is taken, and still counts every one', () => {
+  const { queue } = queueOf();
+  const [keys, turns] = [10, 20_000];
+  let deepest = 0;
+  for (let turn = 1; turn <= turns; turn++) {
+    queue.push(`value ${turn}`, `key ${turn % keys}`, turn);
+    deepest = Math.max(deepest, queue.depth);
+  }
+  expect(deepest).toBeLessThanOrEqual(1_001);
+  const taken = Array.from({ length: keys }, () => queue.take(turns + 1));
+  expect(queue.take(turns + 1)).toBeUndefined();
+  expect(taken.map((one) => one?.value)).toEqual(
+    Array.from({ length: keys }, (_, index) => `value ${turns - keys + 1 + index}`),
+  );
+  expect(taken.map((one) => one?.conflated)).toEqual(Array.from({ length: keys }, () => turns / keys - 1));
+  expect(taken.map((one) => one?.first).sort()).toEqual(
+    Array.from({ length: keys }, (_, index) => `value ${index + 1}`).sort(),
+  );
 });

@@ -14,6 +14,7 @@ import {
   errorOf,
   FakeTransport,
   FILLS,
+  frameOf,
   noteEnvelope,
   PRICES,
   recordingLogger,
@@ -783,4 +784,44 @@ describe('startListening', () => {
     transport.tell({ type: 'failed', error: new TickbusError('TICKBUS_AUTH_FAILED', 'Refused.') });
     expect(await listening).toMatchObject({ code: 'TICKBUS_AUTH_FAILED' });
   });
+});
+
+it('what is merged in a message that is dropped is told as lost with it', async () => {
+  const bench = new Bench();
+  const { subscriber, statuses, clock } = bench;
+  const slow = slowHandler();
+  subscriber.subscribe(PRICES, slow.handler as never, { queueLimit: 1 });
+  await subscriber.startListening();
+  await turns(2);
+  await bench.price('A', 1);
+  await turns(2);
+  for (const price of [2, 3, 4]) {
+    await bench.price('B', price);
+    await turns(2);
+  }
+  await bench.price('C', 5);
+  await turns(2);
+  await slow.finish();
+  await clock.advance(0);
+  await turns(2);
+  expect(slow.started.map(({ seq }) => seq)).toEqual([1, 5]);
+  expect(statuses.filter(({ type }) => type === 'gap')).toMatchObject([
+    { cause: 'overflow', from: 2, to: 4, lost: 3, repaired: false },
+  ]);
+  expect(subscriber.status(PRICES)).toMatchObject({ lost: 3, gaps: 1 });
+});
+
+it('an invalid command does not use up its id', async () => {
+  const { subscriber, server } = new Bench();
+  const heard: number[] = [];
+  subscriber.subscribe(COMMANDS, ({ data }) => heard.push(data.n));
+  await subscriber.startListening();
+  await turns(2);
+  const command = { ...noteEnvelope(1), id: 'order-1' };
+  server.publishRaw(COMMANDS.name, frameOf({ ...command, data: { n: 'one' } }));
+  server.publishRaw(COMMANDS.name, frameOf(command));
+  server.publishRaw(COMMANDS.name, frameOf(command));
+  await turns(3);
+  expect(heard).toEqual([1]);
+  expect(subscriber.status(COMMANDS)).toMatchObject({ invalid: 1, duplicates: 1 });
 });
