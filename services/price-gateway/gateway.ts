@@ -1,44 +1,16 @@
 // The gateway: stands by until it holds the lease of PRICE_DATA, then publishes what one feed hears until it holds it no more.
 
-import { hostname } from 'node:os';
-import { type Clock, type Connection, type Logger, systemClock } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisLease } from 'tickbus/lease';
 import { RedisPublisher } from 'tickbus/publisher';
 import { ConnectionBudget } from './connection-budget.ts';
 import type { Feed } from './feeds/feed.ts';
+import { type CompleteOptions, completeOptions, type GatewayOptions } from './gateway-options.ts';
 import { Outbox } from './outbox.ts';
 import { RateLimitedLog } from './rate-limited-log.ts';
 import { Counters, type GatewayStats, type Role } from './stats.ts';
-import { Tenure, type TenureTimes } from './tenure.ts';
+import { Tenure } from './tenure.ts';
 import { Wanted } from './wanted.ts';
-
-export interface GatewayOptions extends Partial<TenureTimes> {
-  /** Makes the feed; called once for each time of being active, and once at the start, so that what cannot be made is known then. */
-  readonly createFeed: () => Promise<Feed>;
-  /** Not closed by the gateway. */
-  readonly connection: Connection;
-  /** pino fits as it is. */
-  readonly logger: Logger;
-  /** Instruments to ask the broker for whether or not a bot does; `*` for all. Default none. */
-  readonly symbols?: readonly string[];
-  /** The most instruments to ask the broker for. Default no limit but the broker's. */
-  readonly symbolLimit?: number;
-  /** Milliseconds an instrument is kept after the last bot that asked for it has gone. Default 30,000. */
-  readonly symbolGraceMs?: number;
-  /** Milliseconds between two looks at what bots ask for. Default 500. */
-  readonly demandIntervalMs?: number;
-  /** Milliseconds after which a gateway that is not heard of is replaced. Default 3,000. */
-  readonly leaseTtlMs?: number;
-  /** Connections to the broker that all gateways together may try in `connectWindowMs`. Default 10. */
-  readonly connectLimit?: number;
-  /** Milliseconds. Default 60,000. */
-  readonly connectWindowMs?: number;
-  /** The time that prices are stamped with. Default: the system's. */
-  readonly clock?: Clock;
-  /** Who it is, in FEED_STATUS. Default: host name and process number. */
-  readonly holder?: string;
-}
 
 /** Whether it can do its work: a standby can, when it could take over. */
 export interface Readiness {
@@ -69,23 +41,6 @@ export function createGateway(options: GatewayOptions): Gateway {
   return new PriceGateway(options);
 }
 
-const DEFAULTS = {
-  symbols: [] as readonly string[],
-  symbolLimit: Number.POSITIVE_INFINITY,
-  symbolGraceMs: 30_000,
-  demandIntervalMs: 500,
-  leaseTtlMs: 3_000,
-  connectLimit: 10,
-  connectWindowMs: 60_000,
-  silentAfterMs: 15_000,
-  reconnectSilentMs: 60_000,
-  brokerReleaseMs: 0,
-  retryMs: 1_000,
-  maxRetryMs: 30_000,
-};
-
-/** A dead gateway is told apart after three heartbeats: half a lease, so before anybody takes over. */
-const HEARTBEAT_PER_TTL = 1 / 6;
 /** A price that has waited longer is not worth publishing. */
 const PUBLISH_DEADLINE_MS = 1_000;
 
@@ -96,7 +51,7 @@ const PUBLISH_DEADLINE_MS = 1_000;
  * of the broker (`#ended`), because the broker would count both.
  */
 class PriceGateway implements Gateway {
-  readonly #options: GatewayOptions & TenureTimes & typeof DEFAULTS & { readonly holder: string };
+  readonly #options: CompleteOptions;
   readonly #counters = new Counters();
   readonly #warnings: RateLimitedLog;
   readonly #wanted: Wanted;
@@ -111,14 +66,7 @@ class PriceGateway implements Gateway {
   #stopped: Promise<void> | undefined;
 
   constructor(options: GatewayOptions) {
-    const statusIntervalMs = (options.leaseTtlMs ?? DEFAULTS.leaseTtlMs) * HEARTBEAT_PER_TTL;
-    const all = {
-      ...DEFAULTS,
-      statusIntervalMs,
-      clock: systemClock,
-      holder: `${hostname()}-${process.pid}`,
-      ...options,
-    };
+    const all = completeOptions(options);
     const { connection, logger } = all;
     this.#options = all;
     this.#warnings = new RateLimitedLog(logger);

@@ -41,7 +41,7 @@ async function serve(config: Config): Promise<void> {
     await connection.close();
   };
   try {
-    http = await serveHttp(config, gateway);
+    http = await serveHttp(config, gateway, recorder);
     await gateway.start();
   } catch (error) {
     await stop();
@@ -56,9 +56,13 @@ async function serve(config: Config): Promise<void> {
   logger.info({ feed: config.FEED, symbols: config.SYMBOLS, http: http?.port }, 'The gateway has started.');
 }
 
-async function serveHttp({ HTTP_HOST: host, HTTP_PORT: port }: Config, gateway: Gateway) {
+async function serveHttp(
+  { HTTP_HOST: host, HTTP_PORT: port }: Config,
+  gateway: Gateway,
+  recorder: Recorder | undefined,
+) {
   if (port === 0) return undefined;
-  const metrics = createMetrics(() => gateway.stats);
+  const metrics = createMetrics(() => gateway.stats, recorder && (() => recorder.stats));
   return startHttp({ host, port, metrics, readiness: () => gateway.readiness });
 }
 

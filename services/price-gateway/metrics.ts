@@ -1,12 +1,17 @@
 // The gateway's figures for Prometheus, read from its statistics whenever somebody asks.
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { RecorderStats } from './recorder/recorder.ts';
 import type { GatewayStats } from './stats.ts';
 
 const FEED_STATES = ['connecting', 'live', 'silent', 'down', 'stopping', 'stopped'] as const;
 
-/** Those of the process too: CPU, memory, delay of the event loop. */
-export function createMetrics(stats: () => GatewayStats): Registry {
+/**
+ * Those of the process too: CPU, memory, delay of the event loop.
+ *
+ * @param recorderStats undefined where nothing is recorded
+ */
+export function createMetrics(stats: () => GatewayStats, recorderStats?: () => RecorderStats): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const { counter, labelled, gauge } = instruments(registry, stats);
@@ -40,16 +45,29 @@ export function createMetrics(stats: () => GatewayStats): Registry {
       for (const state of FEED_STATES) this.set({ state }, Number(stats().feed?.state === state));
     },
   });
+  if (recorderStats !== undefined) addRecorder(registry, recorderStats);
   return registry;
+}
+
+function addRecorder(registry: Registry, stats: () => RecorderStats): void {
+  const { counter } = instruments(registry, stats);
+  counter('recorded_frames_total', 'Frames that are in a file.', ({ written }) => written);
+  counter(
+    'unrecorded_frames_total',
+    'Frames that are in none, as they came too fast or could not be written.',
+    ({ dropped }) => dropped,
+  );
+  counter('recorded_bytes_total', 'Compressed bytes written.', ({ bytes }) => bytes);
+  counter('recorded_files_total', 'Files begun.', ({ files }) => files);
 }
 
 const PREFIX = 'tickbus_gateway_';
 
 /** Makers of metrics that look at the statistics when they are collected. */
-function instruments(registry: Registry, stats: () => GatewayStats) {
+function instruments<Stats>(registry: Registry, stats: () => Stats) {
   const registers = [registry];
   return {
-    counter(name: string, help: string, read: (stats: GatewayStats) => number): void {
+    counter(name: string, help: string, read: (stats: Stats) => number): void {
       const collect = function (this: Counter) {
         this.reset();
         this.inc(read(stats()));
@@ -60,7 +78,7 @@ function instruments(registry: Registry, stats: () => GatewayStats) {
       name: string,
       help: string,
       label: string,
-      read: (stats: GatewayStats) => Readonly<Record<string, number>>,
+      read: (stats: Stats) => Readonly<Record<string, number>>,
     ): void {
       const collect = function (this: Counter) {
         this.reset();
@@ -68,7 +86,7 @@ function instruments(registry: Registry, stats: () => GatewayStats) {
       };
       new Counter({ name: PREFIX + name, help, labelNames: [label], registers, collect });
     },
-    gauge(name: string, help: string, read: (stats: GatewayStats) => number): void {
+    gauge(name: string, help: string, read: (stats: Stats) => number): void {
       const collect = function (this: Gauge) {
         this.set(read(stats()));
       };

@@ -17,10 +17,6 @@ export class Silence {
     return performance.now() - this.#heardAt;
   }
 
-  get isOver(): boolean {
-    return this.forMs < this.#limitMs;
-  }
-
   heard(): void {
     this.#heardAt = performance.now();
   }

@@ -4,12 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { MarketEvent } from '@tickbus/capture';
 import type { FeedStatus, Logger } from 'tickbus';
 import type { ConnectionBudget } from './connection-budget.ts';
+import { FeedHealth } from './feed-health.ts';
 import { backoffMs } from './feeds/backoff.ts';
 import type { Attempt, Feed, FeedState } from './feeds/feed.ts';
 import { Instruments } from './instruments.ts';
 import type { Outbox } from './outbox.ts';
 import type { RateLimitedLog } from './rate-limited-log.ts';
-import { Silence } from './silence.ts';
 import type { Counters } from './stats.ts';
 import { PriceBook, type Unusable } from './tick.ts';
 import type { Wanted } from './wanted.ts';
@@ -49,22 +49,16 @@ export interface TenureOptions {
 }
 
 /**
- * Phases: new -> running -> stopping -> stopped, in order; or -> cut, when the lease is lost. While running, what is told is the feed's own
- * state, but `silent` for a live feed that says nothing.
+ * Phases: new -> running -> stopping -> stopped, in order; or -> cut, when the lease is lost. While running, what is told is
+ * the feed's health; afterwards that it ends.
  */
 export class Tenure {
   readonly #options: TenureOptions;
   readonly #book: PriceBook;
   readonly #instruments = new Instruments();
-  readonly #silence: Silence;
-  readonly #endlessSilence: Silence | undefined;
+  readonly #health: FeedHealth;
   #phase: 'new' | 'running' | 'stopping' | 'stopped' | 'cut' = 'new';
-  #feedState: FeedState = { type: 'connecting' };
-  #detail: string | undefined;
-  #isSilent = false;
-  /** Monotonic times; undefined before the first frame, and while the feed is not live. */
-  #lastFrame: { readonly at: number; readonly unixMs: number } | undefined;
-  #liveSince: number | undefined;
+  /** The wanted instruments as they were last asked for. */
   #asked = '';
   #heartbeat: NodeJS.Timeout | undefined;
 
@@ -72,9 +66,12 @@ export class Tenure {
     const { feed, times } = options;
     this.#options = options;
     this.#book = new PriceBook(feed.venue);
-    this.#silence = new Silence(times.silentAfterMs, () => this.#onSilence());
-    if (times.reconnectSilentMs > 0)
-      this.#endlessSilence = new Silence(times.reconnectSilentMs, () => this.#renew());
+    this.#health = new FeedHealth({
+      ...times,
+      expectsFrames: () => this.#instruments.wanted > 0,
+      onSilence: (sentence, hasEnded) => this.#onSilence(sentence, hasEnded),
+      onEndlessSilence: (sentence) => feed.renew(sentence),
+    });
   }
 
   get wantedInstruments(): number {
@@ -87,7 +84,7 @@ export class Tenure {
 
   /** Milliseconds since the broker's last frame. */
   get quietForMs(): number | undefined {
-    return this.#lastFrame && performance.now() - this.#lastFrame.at;
+    return this.#health.quietForMs;
   }
 
   start(): void {
@@ -95,8 +92,7 @@ export class Tenure {
     this.#phase = 'running';
     this.want();
     this.#heartbeat = setInterval(() => this.#tellStatus(), times.statusIntervalMs);
-    this.#silence.start();
-    this.#endlessSilence?.start();
+    this.#health.start();
     feed.start({
       mayConnect: (attempt, signal) => this.#mayConnect(attempt, signal),
       onFrame: (events) => this.#onFrame(events),
@@ -153,37 +149,23 @@ export class Tenure {
   }
 
   get status(): FeedStatus {
-    const now = performance.now();
     const { feed, token, holder, times } = this.#options;
     return {
       feed: feed.name,
-      state: this.#stateName(),
-      ...(this.#detail !== undefined && { detail: this.#detail }),
+      ...this.#health.describe(),
+      ...(this.#phase === 'stopping' && { state: 'stopping' as const }),
+      ...((this.#phase === 'stopped' || this.#phase === 'cut') && { state: 'stopped' as const }),
       instruments: this.#instruments.wanted - this.#instruments.refused,
       lease: token,
       holder,
       interval_ms: times.statusIntervalMs,
-      ...(this.#lastFrame && {
-        last_frame_at: this.#lastFrame.unixMs,
-        last_frame_ago_ms: now - this.#lastFrame.at,
-      }),
-      ...(this.#liveSince !== undefined && { live_for_ms: now - this.#liveSince }),
     };
   }
 
   #enter(phase: 'stopping' | 'stopped' | 'cut'): void {
     this.#phase = phase;
-    this.#detail = undefined;
-    this.#liveSince = undefined;
     clearInterval(this.#heartbeat);
-    this.#silence.stop();
-    this.#endlessSilence?.stop();
-  }
-
-  #stateName(): FeedStatus['state'] {
-    if (this.#phase === 'stopping') return 'stopping';
-    if (this.#phase === 'stopped' || this.#phase === 'cut') return 'stopped';
-    return this.#feedState.type === 'live' && this.#isSilent ? 'silent' : this.#feedState.type;
+    this.#health.stop();
   }
 
   /** Backs off after a failure, then takes from the budget that all gateways share. */
@@ -200,21 +182,18 @@ export class Tenure {
 
   #tellDown(reason: string, retryInMs: number): void {
     const { feed, logger } = this.#options;
-    const code = this.#feedState.type === 'down' ? this.#feedState.code : undefined;
-    this.#detail = `${reason} Next try in ${Math.round(retryInMs)} ms.`;
-    logger.warn({ feed: feed.name, code, retryInMs: Math.round(retryInMs) }, this.#detail);
+    const { state } = this.#health;
+    const code = state.type === 'down' ? state.code : undefined;
+    const detail = `${reason} Next try in ${Math.round(retryInMs)} ms.`;
+    this.#health.detail = detail;
+    logger.warn({ feed: feed.name, code, retryInMs: Math.round(retryInMs) }, detail);
     this.#tellStatus();
   }
 
   #onState(state: FeedState): void {
     const { feed, counters, logger } = this.#options;
     if (this.#phase !== 'running') return;
-    this.#feedState = state;
-    this.#isSilent = false;
-    this.#silence.heard();
-    this.#endlessSilence?.heard();
-    this.#detail = undefined;
-    this.#liveSince = state.type === 'live' ? performance.now() : undefined;
+    this.#health.enter(state);
     if (state.type !== 'live') this.#instruments.disconnect();
     if (state.type !== 'down') {
       logger.info({ feed: feed.name }, `The feed is ${state.type}.`);
@@ -223,8 +202,9 @@ export class Tenure {
     counters.brokerError(state.code);
     // Where it is tried again, that is told with the time of the next try, in this same turn.
     if (state.retryable) return;
-    this.#detail = `${state.reason} It is not tried again.`;
-    logger.error({ feed: feed.name, code: state.code }, this.#detail);
+    const detail = `${state.reason} It is not tried again.`;
+    this.#health.detail = detail;
+    logger.error({ feed: feed.name, code: state.code }, detail);
     this.#tellStatus();
   }
 
@@ -232,10 +212,7 @@ export class Tenure {
     const { counters, outbox } = this.#options;
     counters.frames++;
     counters.events += events.length;
-    this.#lastFrame = { at: performance.now(), unixMs: Date.now() };
-    this.#silence.heard();
-    this.#endlessSilence?.heard();
-    if (this.#isSilent) this.#onSpeaking();
+    this.#health.onFrame();
     for (const event of events) {
       const price = this.#book.apply(event);
       if (typeof price === 'string') this.#drop(price, event);
@@ -255,30 +232,10 @@ export class Tenure {
     warnings.warn('frame', { reason }, 'A frame of the broker could not be read and was dropped.');
   }
 
-  /** Without instruments nothing need ever come. */
-  #onSilence(): void {
-    if (this.#feedState.type !== 'live' || this.#isSilent || this.#instruments.wanted === 0) return;
-    this.#isSilent = true;
-    this.#liveSince = undefined;
-    const { feed, logger, times } = this.#options;
-    this.#detail = `No frame has come for ${times.silentAfterMs} ms.`;
-    logger.warn({ feed: feed.name }, `The feed is silent. ${this.#detail}`);
+  #onSilence(sentence: string, hasEnded: boolean): void {
+    const { feed, logger } = this.#options;
+    logger[hasEnded ? 'info' : 'warn']({ feed: feed.name }, sentence);
     this.#tellStatus();
-  }
-
-  /** What it did not say meanwhile may be missing, so it counts as live from now on. */
-  #onSpeaking(): void {
-    this.#isSilent = false;
-    this.#detail = undefined;
-    this.#liveSince = performance.now();
-    this.#options.logger.info({ feed: this.#options.feed.name }, 'The feed speaks again.');
-    this.#tellStatus();
-  }
-
-  #renew(): void {
-    const { feed, times } = this.#options;
-    if (this.#feedState.type === 'live' && this.#instruments.wanted > 0)
-      feed.renew(`No frame has come for ${times.reconnectSilentMs} ms.`);
   }
 
   #tellStatus(): void {

@@ -10,7 +10,8 @@ import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { createAlpacaFeed } from '../feeds/alpaca.ts';
 import type { FeedState } from '../feeds/feed.ts';
-import { createGateway, type Gateway, type GatewayOptions } from '../gateway.ts';
+import { createGateway, type Gateway } from '../gateway.ts';
+import type { GatewayOptions } from '../gateway-options.ts';
 import { AT, CREDENTIALS, Heard, listen, ManualMarket, quote, SILENT, trade } from './parts.ts';
 
 let redis: LocalRedis;

@@ -80,6 +80,17 @@ it('tells the figures in the words of Prometheus, however often it is asked', as
   );
 });
 
+it('tells of the recorder, where there is one', async () => {
+  const recorded = { written: 9, dropped: 1, bytes: 2_000, files: 3 };
+  const figures = await createMetrics(
+    () => STATS,
+    () => recorded,
+  ).metrics();
+  expect(figures).toContain('tickbus_gateway_recorded_frames_total 9');
+  expect(figures).toContain('tickbus_gateway_unrecorded_frames_total 1');
+  expect(await createMetrics(() => STATS).metrics()).not.toContain('recorded');
+});
+
 it('has no feed on standby', async () => {
   const get = await start(
     { ready: true, role: 'standby', redis: 'connected' },
