@@ -5,10 +5,12 @@ import { systemClock } from './adapters/system-clock.ts';
 import { type ConnectionOptions, connectionFrom } from './connection.ts';
 import { type Channel, jobSpec } from './core/channel.ts';
 import type { Clock, Connection } from './core/ports.ts';
-import { Lease, type LeaseSettings, type LeaseTimes } from './engine/lease.ts';
+import { Lease, type LeaseSettings } from './engine/lease.ts';
+import type { LeaseTimes } from './engine/lease-times.ts';
 import { TickbusError } from './errors.ts';
 
-export type { LeaseEvents, LeaseGained, LeaseLost, LeaseState, LeaseTimes } from './engine/lease.ts';
+export type { LeaseEvents, LeaseGained, LeaseLost, LeaseState } from './engine/lease.ts';
+export type { LeaseTimes } from './engine/lease-times.ts';
 
 export type RedisLeaseOptions = ConnectionOptions &
   LeaseTimes & {

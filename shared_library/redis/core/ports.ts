@@ -106,6 +106,8 @@ export interface Fence {
   readonly channel: ChannelSpec | undefined;
   /** undefined while the lease is not held. */
   readonly token: FenceToken | undefined;
+  /** The server may think otherwise: ask it now. */
+  confirm(): void;
 }
 
 /** Which keys of a channel are wanted, so that its gateway can subscribe to them upstream. */

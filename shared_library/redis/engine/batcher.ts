@@ -107,7 +107,11 @@ export class Batcher {
       )
       .then(
         (receipt) => settle(batch, receipt),
-        (error: unknown) => rejectAll(batch, error),
+        (error: unknown) => {
+          rejectAll(batch, error);
+          if (error instanceof TickbusError && error.code === 'TICKBUS_FENCED')
+            this.#options.lease?.confirm();
+        },
       )
       .finally(() => {
         cancelDeadline();

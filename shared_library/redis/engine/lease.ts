@@ -13,6 +13,7 @@ import type {
   Unsubscribe,
 } from '../core/ports.ts';
 import { TickbusError } from '../errors.ts';
+import { checkedTimes, type LeaseTimes } from './lease-times.ts';
 
 export type LeaseState = 'idle' | 'standby' | 'holding_off' | 'held' | 'released' | 'closed';
 
@@ -38,15 +39,6 @@ export interface LeaseEvents {
   state: { readonly state: LeaseState; readonly was: LeaseState };
 }
 
-export interface LeaseTimes {
-  /** Milliseconds that the lease lasts without being renewed; it is renewed every third of it. The same for all candidates. Default 3,000. */
-  readonly ttlMs?: number | undefined;
-  /** Milliseconds before the end of the TTL at which the holder counts itself out. Default a tenth of `ttlMs`. */
-  readonly marginMs?: number | undefined;
-  /** Milliseconds between two tries of a candidate. Default a twelfth of `ttlMs`, but at least 50. */
-  readonly retryMs?: number | undefined;
-}
-
 export interface LeaseSettings extends LeaseTimes {
   readonly name: string;
   /** What the lease is called on the server. */
@@ -57,10 +49,6 @@ export interface LeaseSettings extends LeaseTimes {
   readonly clock: Clock;
   readonly logger: Logger;
 }
-
-const DEFAULT_TTL_MS = 3_000;
-const MIN_TTL_MS = 100;
-const MIN_RETRY_MS = 50;
 
 /**
  * States:
@@ -99,6 +87,7 @@ export class Lease implements Fence, AsyncDisposable {
   #isFailing = false;
   #cancelNext: Unsubscribe = () => {};
   #cancelDeadline: Unsubscribe = () => {};
+  readonly #unwatchLink: Unsubscribe;
 
   /** @throws TickbusError `TICKBUS_INVALID_OPTION` for times that do not fit together */
   constructor({ name, spec, isChannel, transport, clock, logger, ...times }: LeaseSettings) {
@@ -115,6 +104,10 @@ export class Lease implements Fence, AsyncDisposable {
     this.#ttlMs = ttlMs;
     this.#marginMs = marginMs;
     this.#retryMs = retryMs;
+    // The server behind a new link may be another, or have forgotten; what stands on the lease is not to wait for the next renewal.
+    this.#unwatchLink = transport.onStatus(({ type }) => {
+      if (type === 'connected') this.confirm();
+    });
   }
 
   get state(): LeaseState {
@@ -129,6 +122,13 @@ export class Lease implements Fence, AsyncDisposable {
   /** The fence token while the lease is held. */
   get token(): FenceToken | undefined {
     return this.holds ? this.#token : undefined;
+  }
+
+  /** Renews it at once, so that a lease that has been taken away is known to be lost. Does nothing while it is not held. */
+  confirm(): void {
+    if (this.#state !== 'held') return;
+    this.#cancelNext();
+    this.#renew();
   }
 
   /** Returns a function that stops listening. A listener that throws is contained and logged. */
@@ -162,6 +162,7 @@ export class Lease implements Fence, AsyncDisposable {
   /** Releases it and ends. */
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
+    this.#unwatchLink();
     await this.#giveUp('closed');
     this.#events.clear();
   }
@@ -362,20 +363,4 @@ export class Lease implements Fence, AsyncDisposable {
 function isPassing(error: unknown): boolean {
   const code = error instanceof TickbusError ? error.code : undefined;
   return code === 'TICKBUS_NOT_CONNECTED' || code === 'TICKBUS_OUTCOME_UNKNOWN';
-}
-
-function checkedTimes({ ttlMs = DEFAULT_TTL_MS, marginMs, retryMs }: LeaseTimes) {
-  if (!(Number.isFinite(ttlMs) && ttlMs >= MIN_TTL_MS))
-    throw invalidOption('ttlMs', ttlMs, `Use a number of milliseconds from ${MIN_TTL_MS} on.`);
-  const margin = marginMs ?? ttlMs / 10;
-  if (!(margin > 0 && margin < ttlMs / 2))
-    throw invalidOption('marginMs', margin, 'Use a number of milliseconds above 0 and below half of ttlMs.');
-  const retry = retryMs ?? Math.max(MIN_RETRY_MS, ttlMs / 12);
-  if (!(Number.isFinite(retry) && retry > 0))
-    throw invalidOption('retryMs', retry, 'Use a number of milliseconds above 0.');
-  return { ttlMs: Math.round(ttlMs), marginMs: margin, retryMs: retry };
-}
-
-function invalidOption(field: string, value: number, advice: string): TickbusError {
-  return new TickbusError('TICKBUS_INVALID_OPTION', `${field} is ${value}. ${advice}`, { field });
 }

@@ -133,16 +133,19 @@ it('SIGSTOP: nothing of the one that slept is accepted, and on waking it leaves 
 });
 
 it('a restart of Redis: one gateway after it, and one connection all along', async () => {
+  const { lease: oldLease = 0 } = await stage.told('live');
   await stage.redis.kill();
   await bot.says('refuses', from);
-  const told = stage.statuses.all.length;
   await stage.redis.start();
-  const { holder } = await stage.told('live', told);
+  const { lease } = await stage.statuses.until(
+    ({ state, lease = 0 }) => state === 'live' && lease > oldLease,
+  );
+  const since = stage.statuses.all.findIndex((status) => status.lease === lease);
   await bot.says('accepts', from);
   // Time enough for the other one to become active as well.
-  await stage.statuses.until(({ live_for_ms: liveForMs = 0 }) => liveForMs > LEASE_MS, told);
+  await stage.statuses.until(({ live_for_ms: liveForMs = 0 }) => liveForMs > LEASE_MS, since);
 
-  expect(new Set(stage.statuses.all.slice(told).map((status) => status.holder))).toEqual(new Set([holder]));
+  expect(new Set(stage.statuses.all.slice(since).map((status) => status.lease))).toEqual(new Set([lease]));
   expect(gateways.map(({ role }) => role).sort()).toEqual(['active', 'standby']);
   expectNothingStale();
   expect(stage.broker.stats).toMatchObject({ maxConcurrent: 1, connections: 1 });

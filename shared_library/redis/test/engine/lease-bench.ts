@@ -3,7 +3,8 @@
 import { ManualClock } from '../../adapters/manual-clock.ts';
 import { MemoryServer } from '../../adapters/memory-server.ts';
 import type { Clock, LeaseOperations, Unsubscribe } from '../../core/ports.ts';
-import { Lease, type LeaseEvents, type LeaseTimes } from '../../engine/lease.ts';
+import { Lease, type LeaseEvents } from '../../engine/lease.ts';
+import type { LeaseTimes } from '../../engine/lease-times.ts';
 import { TickbusError } from '../../errors.ts';
 import { FakeTransport, PRICES, recordingLogger, turns } from '../helpers.ts';
 

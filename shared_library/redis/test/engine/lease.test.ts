@@ -102,6 +102,24 @@ it('is lost as soon as the server says that it is not ours', async () => {
   expect(one.tokens[1]).toBeGreaterThan(one.tokens[0] ?? Number.POSITIVE_INFINITY);
 });
 
+it('is looked after at once when the link is new or a publish was refused, instead of at the next renewal', async () => {
+  for (const doubt of ['link', 'refusal']) {
+    const bench = new LeaseBench();
+    const one = await bench.holder();
+    const doubted = () =>
+      doubt === 'link' ? one.link.tell({ type: 'connected', generation: 2 }) : one.lease.confirm();
+    doubted();
+    await bench.pass(1);
+    expect([one.lease.state, one.losses]).toEqual(['held', []]);
+    bench.server.flush();
+    doubted();
+    await bench.pass(1);
+    expect([one.lease.state, one.losses]).toEqual(['standby', ['taken']]);
+    doubted();
+    await one.lease.close();
+  }
+});
+
 it('is not believed in by a process that was paused, before any timer has run', async () => {
   const bench = new LeaseBench();
   const one = await bench.holder();

@@ -1,9 +1,10 @@
 // A publisher with a lease: what is published under which token, and what is refused without a call.
 
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { ManualClock } from '../../adapters/manual-clock.ts';
 import type { Fence, Outgoing, Receipt } from '../../core/ports.ts';
 import { Publisher } from '../../engine/publisher.ts';
+import { TickbusError } from '../../errors.ts';
 import { ALERTS, deferred, errorOf, FakeTransport, PRICES, turns } from '../helpers.ts';
 
 /** Remembers under which token each batch came. */
@@ -17,7 +18,7 @@ class FencedTransport extends FakeTransport {
 }
 
 function bench() {
-  const lease: { channel: Fence['channel']; token: number | undefined } = { channel: PRICES, token: 41 };
+  const lease = { channel: PRICES as Fence['channel'], token: 41 as number | undefined, confirm: vi.fn() };
   const transport = new FencedTransport();
   const publisher = new Publisher({ transport, clock: new ManualClock(), sender: 'test', lease });
   const price = (value: number) => publisher.publish(PRICES, { symbol: 'A', price: value });
@@ -29,6 +30,18 @@ it('publishes on the channel of the lease under its token, and on others without
   await price(1);
   await publisher.publish(ALERTS, { n: 1 }, { type: 'note' });
   expect(transport.fences).toEqual([41, undefined]);
+});
+
+it('has the lease looked after when the server refuses its token, and for no other failure', async () => {
+  const { lease, transport, price } = bench();
+  for (const [code, asked] of [
+    ['TICKBUS_NOT_CONNECTED', 0],
+    ['TICKBUS_FENCED', 1],
+  ] as const) {
+    transport.onPublish = () => Promise.reject(new TickbusError(code, 'No.'));
+    expect(await errorOf(price(1))).toMatchObject({ code });
+    expect(lease.confirm).toHaveBeenCalledTimes(asked);
+  }
 });
 
 it('refuses without a call what is published while the lease is not held', async () => {
@@ -73,7 +86,7 @@ it('frees the room of what it refuses', async () => {
 });
 
 it('cannot be made with the lease of a job', () => {
-  const lease = { channel: undefined, token: 1 };
+  const lease = { channel: undefined, token: 1, confirm: () => {} };
   const make = () =>
     new Publisher({ transport: new FakeTransport(), clock: new ManualClock(), sender: 'test', lease });
   expect(make).toThrow(expect.objectContaining({ code: 'TICKBUS_INVALID_OPTION', field: 'lease' }));
