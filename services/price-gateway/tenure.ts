@@ -169,8 +169,13 @@ export class Tenure {
   }
 
   /** Backs off after a failure, then takes from the budget that all gateways share. */
-  async #mayConnect({ failures, after }: Attempt, signal: AbortSignal): Promise<void> {
+  async #mayConnect({ failures, after, isExtra }: Attempt, signal: AbortSignal): Promise<void> {
     const { budget, counters, times } = this.#options;
+    if (isExtra) {
+      await budget.take(signal, () => {});
+      counters.attempts++;
+      return;
+    }
     const wait = after === undefined ? times.brokerReleaseMs : backoffMs(failures, times);
     if (after !== undefined) this.#tellDown(after.reason, wait);
     await sleep(wait, undefined, { signal });

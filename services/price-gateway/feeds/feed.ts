@@ -50,6 +50,8 @@ export interface Attempt {
   readonly failures: number;
   /** Why the last connection ended; undefined for the first attempt. */
   readonly after: FeedDown | undefined;
+  /** One more connection beside the live one, for a change of the instruments. */
+  readonly isExtra?: true;
 }
 
 /** Who is told. All of it is called synchronously, in the order things happened. A listener must not throw. */

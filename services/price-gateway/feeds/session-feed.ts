@@ -121,7 +121,8 @@ class SessionFeed implements Feed {
         if (!isOver && !this.#closing.signal.aborted) tell(...args);
       };
     return {
-      mayConnect: () => listener.mayConnect({ failures: 0, after: undefined }, this.#closing.signal),
+      mayConnect: () =>
+        listener.mayConnect({ failures: 0, after: undefined, isExtra: true }, this.#closing.signal),
       onLive: unlessOver(() => this.#onLive()),
       onFrame: unlessOver((events) => listener.onFrame(events)),
       onInvalidFrame: unlessOver((reason) => listener.onInvalidFrame(reason)),

@@ -20,7 +20,7 @@ export interface LogLine {
 }
 
 /** A program whose lines are JSON. */
-export class Spawned<Line> {
+class Spawned<Line> {
   readonly child: ChildProcess;
   readonly lines = new Heard<Line>();
   /** Exit code and signal. */
