@@ -20,6 +20,8 @@ const env = { ...process.env, REDIS_URL: redis.url, MONITOR_PORT: '0', LOG_LEVEL
 const monitor = start('../main.ts', []);
 const url = await firstMatch(monitor, /http:\S+/);
 const load = start('load.ts', [String(rate), String(instruments)]);
+await firstMatch(load, /publishing/);
+await sleep(WARM_UP_MS);
 const alone = await cost(monitor);
 console.log(`server, no page open:  ${alone}`);
 const browser = await openBrowser();
@@ -49,11 +51,11 @@ function start(file: string, args: readonly string[]): ChildProcess {
 }
 
 async function firstMatch(child: ChildProcess, pattern: RegExp): Promise<string> {
-  for await (const chunk of child.stdout ?? []) {
+  for (;;) {
+    const [chunk] = await once(child.stdout ?? child, 'data');
     const found = pattern.exec(String(chunk))?.[0];
     if (found !== undefined) return found;
   }
-  throw new Error(`A process ended without printing ${pattern}.`);
 }
 
 /** Over the seconds asked for. */

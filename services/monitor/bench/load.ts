@@ -1,22 +1,26 @@
 // The load of the benchmark, as a process of its own: prices of many instruments at a steady rate, and the gateway's heartbeat.
-//   tsx load.ts RATE INSTRUMENTS, with REDIS_URL; prints what it has published when it is ended by SIGTERM
+//   tsx load.ts RATE INSTRUMENTS, with REDIS_URL; prints "publishing", and when it is ended by SIGTERM, what it has published
 
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 
 const TICK_MS = 10;
+/** What a machine that is too slow cannot publish is left out, and told by the rate at the end. */
+const MAX_IN_FLIGHT = 5_000;
 const [rate, instruments] = process.argv.slice(2).map(Number) as [number, number];
 const publisher = new RedisPublisher({ sender: 'price-gateway' });
 const prices = Array.from({ length: instruments }, (_, index) => 10_000 + index * 37);
-const began = performance.now();
 let sent = 0;
 let published = 0;
 let failed = 0;
+let inFlight = 0;
 
 await publisher.connect();
+process.stdout.write('publishing\n');
+const began = performance.now();
 setInterval(() => {
   const due = Math.floor(((performance.now() - began) * rate) / 1_000);
-  for (; sent < due; sent++) publish(sent % instruments);
+  for (; sent < due; sent++) if (inFlight < MAX_IN_FLIGHT) publish(sent % instruments);
 }, TICK_MS);
 setInterval(() => {
   publisher.publish(CHANNELS.FEED_STATUS, { feed: 'load', state: 'live', instruments }).catch(() => failed++);
@@ -30,6 +34,7 @@ process.once('SIGTERM', () => {
 function publish(index: number): void {
   const cents = (prices[index] ?? 0) + Math.round(Math.random() * 4 - 2);
   prices[index] = cents;
+  inFlight++;
   publisher
     .publish(CHANNELS.PRICE_DATA, {
       symbol: `SYM${String(index).padStart(3, '0')}`,
@@ -45,5 +50,6 @@ function publish(index: number): void {
     .then(
       () => published++,
       () => failed++,
-    );
+    )
+    .finally(() => inFlight--);
 }
