@@ -1,6 +1,8 @@
 // What the server tells the page: one snapshot, then deltas of what has changed, each row whole. All times are Unix milliseconds by
 // the server's clock; `now` of a frame says what that clock shows, so that the page never needs its own.
 
+import type { Verdict } from 'tickbus';
+
 /** `unknown`: it cannot be judged from here, because what it would be heard through is broken itself. */
 export type LampState = 'ok' | 'warn' | 'bad' | 'unknown';
 
@@ -38,19 +40,27 @@ export interface Totals {
 /** How a price is to be shown: `aging` is amber, `stale` is struck through. */
 export type Look = 'fresh' | 'aging' | 'stale';
 
+/** Why a feed does not deliver an instrument: the broker refuses it, does not know it, or nobody asks for it. */
+export type InstrumentState = 'refused' | 'unknown' | 'unsubscribed';
+
 export interface PriceRow {
   readonly symbol: string;
-  readonly price: number;
+  /** Missing where none ever came, because the feed does not deliver the instrument. */
+  readonly price?: number;
   readonly bid?: number;
   readonly ask?: number;
   readonly venue?: string;
   readonly source?: 'trade' | 'midpoint';
-  /** When this value came. */
-  readonly changedAt: number;
+  /** When this value was published; missing where that cannot be known. */
+  readonly changedAt?: number;
   /** Messages a second. */
   readonly rate: number;
-  readonly verdict: string;
+  /** The library's. */
+  readonly verdict: Verdict;
   readonly look: Look;
+  readonly instrument?: InstrumentState;
+  /** What the broker said of the instrument. */
+  readonly detail?: string;
 }
 
 export interface BotRow {
@@ -118,6 +128,7 @@ export interface EventRow {
     | 'invalid'
     | 'expired'
     | 'feed'
+    | 'instrument'
     | 'data'
     | 'lease'
     | 'bot'
@@ -195,6 +206,9 @@ export interface Hop {
 /** `GET /api/instruments/:symbol`. */
 export interface Instrument {
   readonly symbol: string;
+  readonly verdict: Verdict;
+  /** Why, in a sentence. */
+  readonly reason: string;
   readonly candleSeconds: number;
   readonly candles: readonly Candle[];
   /** Empty before a price came live. */

@@ -72,7 +72,8 @@ export class Watch {
   }
 
   #judge(symbol: string): Judgement {
-    return this.picture.judgement(symbol, preciseNow());
+    const { maxAgeMs } = this.#options.about;
+    return this.#subscriber.latest(CHANNELS.PRICE_DATA, symbol, { maxAgeMs });
   }
 
   async close(): Promise<void> {

@@ -84,8 +84,7 @@ export function dataLamp(
   if (newestAt !== undefined && now - newestAt <= maxAgeMs)
     return judged('ok', 'fresh', `Prices come in. ${count}.`);
   if (broker === 'warn') return judged('unknown', 'no feed', 'The broker link is coming up.');
-  if (newestAt === undefined && all === 0 && feed?.status.instruments === 0)
-    return judged('ok', 'nothing asked', 'No instrument is asked for.');
+  if (feed?.status.instruments === 0) return judged('ok', 'nothing asked', 'No instrument is asked for.');
   if (now - brokerSince <= maxAgeMs)
     return judged('unknown', 'waiting', 'The broker link has just come up; its first price is awaited.');
   if (isQuiet(feed, maxAgeMs, now))

@@ -1,6 +1,14 @@
 // All that the page shows, put together from what was heard. Pure: time and judgements are given to it.
 
-import type { Channel, ChannelReport, Envelope, InvalidMessage, Message, SubscriberStatus } from 'tickbus';
+import type {
+  Channel,
+  ChannelReport,
+  Envelope,
+  InstrumentStatus,
+  InvalidMessage,
+  Message,
+  SubscriberStatus,
+} from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import type {
   About,
@@ -40,7 +48,7 @@ const UNSEEN: Judged = { state: 'unknown', text: 'starting', detail: 'The monito
 export class Picture {
   readonly #about: About;
   readonly #judges: Judges;
-  readonly #prices = new PriceBoard();
+  readonly #prices: PriceBoard;
   readonly #bots: BotBoard;
   readonly #channels: ChannelBoard;
   readonly #commands = new CommandLog();
@@ -59,6 +67,9 @@ export class Picture {
     this.#judges = judges;
     this.#now = now;
     this.#channels = new ChannelBoard(channels);
+    this.#prices = new PriceBoard((change) =>
+      this.#events.add('instrument', ...tell.instrument(change), this.#now),
+    );
     this.#bots = new BotBoard((change) => this.#events.add('bot', ...tell.botChange(change), this.#now));
     this.#feed = new FeedWatch((kind, severity, text) => this.#events.add(kind, severity, text, this.#now));
     const since = { since: now };
@@ -80,6 +91,8 @@ export class Picture {
         return this.#bots.heard(message as Parameters<BotBoard['heard']>[0], heardAt);
       case CHANNELS.FEED_STATUS.name:
         return this.#feed.heard(message as Parameters<FeedWatch['heard']>[0], heardAt);
+      case CHANNELS.INSTRUMENT_STATUS.name:
+        return this.#named(message.data as InstrumentStatus);
       case CHANNELS.TRADE_COMMANDS.name:
         return this.#commanded(message as Envelope, now);
       case CHANNELS.COMMAND_RESULTS.name:
@@ -138,21 +151,12 @@ export class Picture {
     this.#commands.judge(now);
   }
 
-  judgement(symbol: string, now: number): Judgement {
-    const changedAgoMs = now - (this.#prices.changedAt(symbol) ?? 0);
-    return { changedAgoMs, verdict: this.#verdict(changedAgoMs, now) };
-  }
-
-  #verdict(changedAgoMs: number, now: number): string {
-    if (this.#link?.type !== 'connected') return 'link_down';
-    const feed = this.#feed.newest;
-    if (feed === undefined || now - feed.at > 3_000) return 'gateway_down';
-    if (feed.status.state !== 'live') return 'feed_down';
-    return changedAgoMs <= this.#about.maxAgeMs ? 'fresh' : 'quiet_market';
-  }
-
+  /** Undefined for one that nothing was heard of. */
   instrument(symbol: string): Instrument | undefined {
-    return this.#prices.instrument(symbol);
+    const known = this.#prices.instrument(symbol);
+    if (known === undefined) return undefined;
+    const { verdict, reason } = this.#judges.judgementOf(symbol);
+    return { symbol, verdict, reason, ...known };
   }
 
   snapshot(): Snapshot {
@@ -193,6 +197,11 @@ export class Picture {
         rates: this.#channels.ratePoints(),
       }),
     };
+  }
+
+  /** Prices are of the one channel that the page shows. */
+  #named({ symbol, channel = CHANNELS.PRICE_DATA.name }: InstrumentStatus): void {
+    if (channel === CHANNELS.PRICE_DATA.name) this.#prices.named(symbol);
   }
 
   #commanded(message: Envelope, now: number): void {

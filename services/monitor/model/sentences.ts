@@ -3,6 +3,7 @@
 import type { Audit, Gap, SubscriberStatus } from 'tickbus';
 import type { EventRow, Severity } from '../protocol.ts';
 import type { BotChange } from './bot-board.ts';
+import type { InstrumentChange } from './price-board.ts';
 
 /** Undefined for what is no news. */
 export function status(
@@ -32,6 +33,17 @@ export function botChange({ bot, change, detail }: BotChange): [severity: Severi
   const reason = detail === undefined ? '' : ` ${detail}`;
   const severity = change.to === 'error' ? 'bad' : change.to === 'paused' ? 'warn' : 'info';
   return [severity, `${bot} is ${change.to}.${reason}`];
+}
+
+export function instrument({
+  symbol,
+  state,
+  feed,
+  detail,
+}: InstrumentChange): [severity: Severity, text: string] {
+  if (state === 'subscribed') return ['info', `${feed} delivers ${symbol}.`];
+  const what = state === 'unknown' ? `${feed} does not know ${symbol}.` : `${feed} refuses ${symbol}.`;
+  return ['warn', detail === undefined ? what : `${what} ${detail}`];
 }
 
 export function audit(entry: Audit): [severity: Severity, text: string] {

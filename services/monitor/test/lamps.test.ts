@@ -71,6 +71,13 @@ describe('the data lamp', () => {
     expect(dataLamp('ok', 'ok', { ...speaking, at: AT + 9_000 }, seen, AT + 9_500).state).toBe('warn');
   });
 
+  it('is green where nothing is asked for, whatever came before', () => {
+    expect(dataLamp('ok', 'ok', feed({ instruments: 0 }), seen, AT + 60_000)).toMatchObject({
+      state: 'ok',
+      text: 'nothing asked',
+    });
+  });
+
   it('waits for the first price after the link has come up', () => {
     const risen = { ...seen, newestAt: undefined, brokerSince: AT };
     expect(dataLamp('ok', 'ok', live, risen, AT + 4_000).state).toBe('unknown');

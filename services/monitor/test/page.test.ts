@@ -82,6 +82,22 @@ describe('with everything up', () => {
     await panel.waitFor({ state: 'detached' });
   });
 
+  it('an instrument that the broker refuses is shown with its reason, in its row and among the events', async () => {
+    const lease = Number(
+      /holds lease (\d+)/.exec((await page.locator('[data-lamp="broker"]').textContent()) ?? '')?.[1],
+    );
+    const refused = { symbol: 'ZZZZ', feed: 'alpaca', lease, state: 'refused', detail: 'Not in this plan.' };
+    await publisher.publish(CHANNELS.INSTRUMENT_STATUS, { ...refused, state: 'refused' });
+    await row('ZZZZ').waitFor();
+    expect(await row('ZZZZ').locator('.col-verdict').textContent()).toBe('refused');
+    expect(await row('ZZZZ').getAttribute('title')).toBe('Not in this plan.');
+    expect(await row('ZZZZ').locator('.col-last').textContent()).toBe('–');
+    await page.getByRole('tab', { name: 'Events' }).click();
+    await page
+      .locator('tr[data-kind="instrument"]', { hasText: 'refuses ZZZZ. Not in this plan.' })
+      .waitFor();
+  });
+
   it('the tail shows what passes its filter', async () => {
     await page.getByRole('tab', { name: 'Tail' }).click();
     await page.getByLabel('Symbol or bot').fill('TSLA');

@@ -115,7 +115,7 @@ describe('streams', () => {
       const { event, data } = await stream.next();
       expect(event).toBe('delta');
       for (const row of (JSON.parse(data) as Delta).prices ?? [])
-        if (row.symbol === 'MANY') seen.push(row.price);
+        if (row.symbol === 'MANY') seen.push(row.price ?? 0);
     }
     // However many messages there were, a frame has the newest of each symbol and no other.
     expect(seen.length).toBeLessThan(MESSAGES / 10);
@@ -188,6 +188,49 @@ describe('streams', () => {
     expect(left).toBeGreaterThan(0);
     stream.close();
   });
+});
+
+it('shows an instrument that the broker does not know, and that it is delivered after all', async () => {
+  const about = { symbol: 'NOSUCH', feed: 'test', lease: 7 } as const;
+  await publisher.publish(CHANNELS.FEED_STATUS, { feed: 'test', state: 'live', lease: 7 });
+  const stream = await EventStream.open(`${monitor.url}/api/stream`);
+  const detail = 'No such symbol.';
+  await publisher.publish(CHANNELS.INSTRUMENT_STATUS, { ...about, state: 'unknown', detail });
+  const shown = await until(stream, ({ prices }) => prices?.find(({ symbol }) => symbol === 'NOSUCH'));
+  expect(shown).toMatchObject({ instrument: 'unknown', detail, look: 'stale' });
+  expect(shown).not.toHaveProperty('price');
+  expect(JSON.parse((await ask('/api/instruments/NOSUCH')).body)).toMatchObject({ candles: [], hops: [] });
+
+  await publisher.publish(CHANNELS.INSTRUMENT_STATUS, { ...about, state: 'subscribed' });
+  const told = await until(stream, ({ events }) => events?.find(({ text }) => text.includes('delivers')));
+  expect(told).toMatchObject({ kind: 'instrument', severity: 'info', text: 'test delivers NOSUCH.' });
+  stream.close();
+  const again = await EventStream.open(`${monitor.url}/api/stream`);
+  const { events } = JSON.parse((await again.next()).data) as Snapshot;
+  const text = 'test does not know NOSUCH. No such symbol.';
+  expect(events).toContainEqual(expect.objectContaining({ kind: 'instrument', severity: 'warn', text }));
+  again.close();
+});
+
+it('judges prices as the library does, and says why', async () => {
+  await publisher.publish(CHANNELS.FEED_STATUS, {
+    feed: 'test',
+    state: 'live',
+    lease: 8,
+    interval_ms: 60_000,
+  });
+  await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'JUDGED', price: 1, timestamp: Date.now() });
+  const stream = await EventStream.open(`${monitor.url}/api/stream`);
+  const verdict = (wanted: string) =>
+    until(stream, ({ prices }) =>
+      prices?.find(({ symbol, verdict }) => symbol === 'JUDGED' && verdict === wanted),
+    );
+  expect(await verdict('fresh')).toMatchObject({ look: 'fresh', changedAt: expect.any(Number) });
+  await publisher.publish(CHANNELS.FEED_STATUS, { feed: 'test', state: 'down', detail: 'Gone.', lease: 8 });
+  expect(await verdict('feed_down')).toMatchObject({ look: 'stale' });
+  const { reason } = JSON.parse((await ask('/api/instruments/JUDGED')).body);
+  expect(reason).toBe('The feed test is down: Gone.');
+  stream.close();
 });
 
 it('tells candles and the way of an instrument', async () => {
@@ -318,6 +361,14 @@ function ask(path: string, headers: Record<string, string> = {}): Promise<Answer
     asked.on('error', reject);
     asked.end();
   });
+}
+
+/** Reads on until a frame has what is looked for. */
+async function until<T>(stream: EventStream, look: (frame: Delta) => T | undefined): Promise<T> {
+  for (;;) {
+    const found = look(JSON.parse((await stream.next()).data) as Delta);
+    if (found !== undefined) return found;
+  }
 }
 
 async function send(body: unknown, token: string | undefined, url = monitor.url) {

@@ -3,7 +3,7 @@
 import { type Signal, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Hop, Instrument } from '../../protocol.ts';
-import { ms } from '../format.ts';
+import { ms, words } from '../format.ts';
 import { CandleChart } from './candle-chart.tsx';
 
 const REFRESH_MS = 1_000;
@@ -30,6 +30,11 @@ export function InstrumentPanel({ opened }: { opened: Signal<string | undefined>
           Close
         </button>
       </div>
+      {instrument !== undefined && (
+        <p class="reason" data-verdict={instrument.verdict}>
+          <b>{words(instrument.verdict)}</b> {instrument.reason}
+        </p>
+      )}
       <CandleChart symbol={symbol} candles={instrument?.candles ?? []} />
       <Hops hops={instrument?.hops ?? []} />
     </section>

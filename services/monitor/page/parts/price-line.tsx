@@ -20,7 +20,7 @@ export function PriceLine({ symbol, place, opened, isReachable }: Props) {
   const row = priceOf(symbol)?.value;
   const direction = useDirection(row?.price);
   if (row === undefined) return null;
-  const { bid, ask, look, verdict } = row;
+  const { bid, ask, look, verdict, detail } = row;
   const isOpen = opened.value === symbol;
   const toggle = () => {
     opened.value = isOpen ? undefined : symbol;
@@ -30,6 +30,7 @@ export function PriceLine({ symbol, place, opened, isReachable }: Props) {
       data-symbol={symbol}
       data-look={look}
       data-verdict={verdict}
+      title={detail}
       aria-rowindex={place}
       class={isOpen ? 'open' : ''}
     >
@@ -53,14 +54,20 @@ export function PriceLine({ symbol, place, opened, isReachable }: Props) {
       <Age row={row} />
       <td class="col-rate">{rate(row.rate)}</td>
       <Line symbol={symbol} />
-      <td class="col-verdict">{verdict === 'fresh' ? '' : words(verdict)}</td>
+      <td class="col-verdict">{said(row)}</td>
     </tr>
   );
 }
 
 /** Drawn with every frame, and nothing else of the row with it. */
-function Age({ row }: { row: PriceRow }) {
-  return <td class="col-age">{duration(now.value - row.changedAt)}</td>;
+function Age({ row: { changedAt } }: { row: PriceRow }) {
+  return <td class="col-age">{changedAt === undefined ? '–' : duration(now.value - changedAt)}</td>;
+}
+
+/** Of a feed that is down for one instrument alone, why. */
+function said({ verdict, instrument }: PriceRow): string {
+  if (verdict === 'feed_down' && instrument !== undefined) return instrument;
+  return verdict === 'fresh' ? '' : words(verdict);
 }
 
 /** Drawn once a second. */
