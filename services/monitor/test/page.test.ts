@@ -53,8 +53,9 @@ async function gatewayUp(): Promise<void> {
 
 describe('with everything up', () => {
   beforeAll(async () => {
-    expect(await lamp('redis')).toBe('ok');
-    expect(await lamp('broker')).toBe('bad');
+    await eventually(async () =>
+      expect(await lamps()).toEqual({ redis: 'ok', broker: 'bad', data: 'unknown' }),
+    );
     await gatewayUp();
   }, 60_000);
 
