@@ -101,18 +101,24 @@ export class Dispatcher {
       for (const subscription of this.subscriptions) {
         const delivery = deliveryTo(subscription);
         if (delivery === 'skip' || !subscription.wants(type, key)) continue;
-        if (message === undefined) {
-          message = messageOf(envelope, validatePayload(this.#channel, type, envelope.data, schema));
-          // Before it is handled, and only one that is valid and wanted.
-          if (id !== undefined) this.#ids?.add(id);
-          if (key !== undefined && message.seq !== undefined) this.#onValue?.(key, message);
-        }
-        subscription.deliver(delivery === 'snapshot' ? { ...message, snapshot: true } : message, key);
+        const isFirst = message === undefined;
+        message ??= messageOf(envelope, validatePayload(this.#channel, type, envelope.data, schema));
+        const told = delivery === 'snapshot' ? this.#snapshotOf(message) : message;
+        // Before it is handled, and only one that is valid and wanted.
+        if (isFirst && id !== undefined) this.#ids?.add(id);
+        if (isFirst && key !== undefined && told.seq !== undefined) this.#onValue?.(key, told);
+        subscription.deliver(told, key);
       }
     } catch (error) {
       if (key !== undefined && envelope.seq !== undefined) this.#onValue?.(key, undefined);
       this.reject(error, envelope);
     }
+  }
+
+  /** Nobody else gets the message where there is one subscription: of many kept values no copy has to be made. */
+  #snapshotOf(message: Message): Message {
+    if (this.subscriptions.size > 1) return { ...message, snapshot: true };
+    return Object.assign(message, { snapshot: true as const });
   }
 
   reject(error: unknown, message: Uint8Array | Envelope): void {

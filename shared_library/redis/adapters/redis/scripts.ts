@@ -129,24 +129,26 @@ return { epoch, first or '0', receivers, unpack(before) }
  * Reads a channel at one instant.
  *
  * KEYS head, last, history. ARGV kind, epoch and seq after which to read ('0' '0': everything). Returns { epoch, top seq, time
- * in ms, entry... }; epoch 0 where there is no head.
+ * in ms, { entry... } }; epoch 0 where there is no head. All last values are given on as they come, without a look at each.
  */
 export const READ = `${TRY}
 local head = try('HMGET', KEYS[1], 'epoch', 'seq')
 local epoch, top = head[1] or '0', head[2] or '0'
 local time = try('TIME')
-local result = { epoch, top, string.format('%.3f', time[1] * 1000 + time[2] / 1000) }
+local entries = {}
+local result = { epoch, top, string.format('%.3f', time[1] * 1000 + time[2] / 1000), entries }
 local in_epoch, after = epoch == ARGV[2], tonumber(ARGV[3])
 if in_epoch and tonumber(top) <= after then return result end
 if ARGV[1] == 'state' then
-  for _, message in ipairs(redis.call('HVALS', KEYS[2])) do
-    local seq, of
-    if in_epoch then seq, of = string.match(message, '^{"seq":(%d+),"epoch":(%d+)') end
-    if not in_epoch or (of == epoch and tonumber(seq) > after) then result[#result + 1] = message end
+  local last = redis.call('HVALS', KEYS[2])
+  if not in_epoch then result[4] = last end
+  for i = 1, in_epoch and #last or 0 do
+    local seq, of = string.match(last[i], '^{"seq":(%d+),"epoch":(%d+)')
+    if of == epoch and tonumber(seq) > after then entries[#entries + 1] = last[i] end
   end
 elseif ARGV[1] == 'event' then
   local from = in_epoch and ('(' .. epoch .. '-' .. ARGV[3]) or '-'
-  for _, entry in ipairs(redis.call('XRANGE', KEYS[3], from, '+')) do result[#result + 1] = entry[2][2] end
+  for _, entry in ipairs(redis.call('XRANGE', KEYS[3], from, '+')) do entries[#entries + 1] = entry[2][2] end
 end
 return result
 `;

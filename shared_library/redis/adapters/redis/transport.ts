@@ -99,7 +99,7 @@ export class RedisTransport implements Transport {
     const reply = await this.#run((client) =>
       client.withTypeMapping(AS_BYTES).readChannel([head, last, history], args),
     );
-    const [epoch, seq, at, ...entries] = reply as unknown as Buffer[];
+    const [epoch, seq, at, entries] = reply as unknown as [Buffer, Buffer, Buffer, Buffer[]];
     return { position: { epoch: Number(epoch), seq: Number(seq) }, at: Number(at), entries };
   }
 

@@ -575,8 +575,9 @@ function batch(size: number): Outgoing[] {
 async function take(lease: LeaseOperations): Promise<FenceToken> {
   for (let attempt = await lease.acquire(20); ; attempt = await lease.acquire(20)) {
     if (attempt.state === 'held') {
-      await lease.renew(attempt.token, 60_000);
-      return attempt.token;
+      // On a machine that is busy the short time can be over by now: then it is tried again.
+      if (await lease.renew(attempt.token, 60_000)) return attempt.token;
+      continue;
     }
     await sleep(attempt.leftMs + 1);
   }
