@@ -33,6 +33,8 @@ interface ServerChannel {
   /** The last one given; 0 where nothing is known of any. */
   token: FenceToken;
   lease: Lease | undefined;
+  /** Whether the last one given was given up. */
+  isReleased: boolean;
   readonly last: Map<string, Kept>;
   history: Kept[];
   readonly ids: Map<string, { readonly published: PublishedBefore; readonly until: number }>;
@@ -123,6 +125,7 @@ export class MemoryServer {
     }
     const isSure = channel.token !== 0;
     channel.token = Math.max(channel.token + 1, this.#clock.now());
+    channel.isReleased = false;
     channel.lease = { token: isSure ? channel.token : 'nobody', expiresAt };
     if (!isSure) return { state: 'holding_off', leftMs: ttlMs };
     channel.head = { epoch: this.#newEpoch(), seq: 0 };
@@ -130,16 +133,20 @@ export class MemoryServer {
   }
 
   renew(name: string, token: FenceToken, ttlMs: number): boolean {
-    const lease = this.#heldLease(this.#channel(name));
-    if (lease?.token !== token) return false;
-    lease.expiresAt = this.#clock.monotonic() + ttlMs;
-    return true;
+    const channel = this.#channel(name);
+    const lease = this.#heldLease(channel);
+    // One that has ended is given back where nobody was given it since.
+    const isOurs =
+      lease === undefined ? channel.token === token && !channel.isReleased : lease.token === token;
+    if (isOurs) channel.lease = { token, expiresAt: this.#clock.monotonic() + ttlMs };
+    return isOurs;
   }
 
   release(name: string, token: FenceToken): boolean {
     const channel = this.#channel(name);
     if (this.#heldLease(channel)?.token !== token) return false;
     channel.lease = undefined;
+    channel.isReleased = true;
     return true;
   }
 
@@ -218,6 +225,7 @@ function emptyChannel(): ServerChannel {
   return {
     head: ORIGIN,
     token: 0,
+    isReleased: false,
     lease: undefined,
     last: new Map(),
     history: [],

@@ -250,8 +250,8 @@ export class Lease implements Fence, AsyncDisposable {
     const sentAt = this.#clock.monotonic();
     this.#operations.renew(token, this.#ttlMs).then(
       (isOurs) => {
-        // A lease that was over for a moment stays over: somebody may have relied on that.
-        if (term !== this.#term || this.#endIfOver()) return;
+        // A lease that was over for a moment stays over: somebody may have relied on that. So the next one need not wait for it.
+        if (term !== this.#term || this.#endIfOver()) return isOurs ? this.#giveBack(token) : undefined;
         if (!isOurs) return this.#lose('taken');
         this.#isFailing = false;
         this.#heldUntil = this.#endOf(sentAt);

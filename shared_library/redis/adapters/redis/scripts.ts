@@ -164,8 +164,10 @@ const EARLY_MS = 10;
  *
  * The head remembers who gave the last lease (`run`, the server's run_id; unknown to a user who may not use INFO) and how long it
  * lasts (`until`; 0 once it was released). Where there is no token, another run_id, or a lease that ended before its time, the
- * memory has a hole: then the lease is `nobody`'s for one TTL, so that whoever held it has given up by his own clock. A lease
- * that would last longer than it was given for shows a clock that was set back; it is cut to its TTL.
+ * memory has a hole: then the lease is `nobody`'s for one TTL, so that whoever held it has given up by his own clock. So it is
+ * where the lease ended longer ago than any candidate waits: the server's clock may have been set forward, and then the holder
+ * is still there and renews it. A lease that would last longer than it was given for shows a clock that was set back; it is cut
+ * to its TTL.
  */
 export const ACQUIRE = `${TRY}
 local ttl = tonumber(ARGV[1])
@@ -187,8 +189,11 @@ end
 local info = redis.pcall('INFO', 'server')
 local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or head[3] or ''
 local token = text(math.max(tonumber(head[2] or 0) + 1, now))
-local is_sure = head[2] and run == head[3] and tonumber(head[4] or 0) <= now + ${EARLY_MS}
-if not is_sure then
+local ended = tonumber(head[4] or 0)
+local is_known = head[2] and run == head[3] and ended <= now + ${EARLY_MS}
+local is_late = is_known and ended > 0 and now - ended > longest
+if is_late then token = head[2] end
+if not is_known or is_late then
   try('SET', KEYS[2], 'nobody', 'PX', longest)
   redis.call('HSET', KEYS[1], 'token', token, 'run', run, 'until', text(now + longest), 'ttl', longest)
   return { 'holding_off', text(longest) }
@@ -199,13 +204,22 @@ redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', '0', 'token', token, 'until',
 return { 'held', token }
 `;
 
-/** Prolongs the lease if it is the caller's. KEYS head, lease. ARGV token, TTL in ms. Returns 1 or 0. */
+/**
+ * Prolongs the lease if it is the caller's, or was and has been nobody's since: then the server's clock was set forward, or the call
+ * came late, and the caller, who counts by his own clock, knows better. KEYS head, lease. ARGV token, TTL in ms. Returns 1 or 0.
+ */
 export const RENEW = `${TRY}
-if try('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+local holder = try('GET', KEYS[2])
+if holder ~= ARGV[1] then
+  local last = try('HMGET', KEYS[1], 'token', 'until')
+  local is_free = not holder or holder == 'nobody'
+  if not is_free or last[1] ~= ARGV[1] or last[2] == '0' then return 0 end
+end
 local time = redis.call('TIME')
 local ends = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2]
 try('HSET', KEYS[1], 'until', string.format('%.0f', ends), 'ttl', ARGV[2])
-return redis.call('PEXPIRE', KEYS[2], ARGV[2])
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+return 1
 `;
 
 /** Ends the lease if it is the caller's. KEYS head, lease. ARGV token. Returns 1 or 0. */

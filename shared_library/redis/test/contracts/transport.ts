@@ -435,6 +435,19 @@ export function describeTransport(name: string, setUp: () => Promise<TransportFi
         await publishing.publish(channel, batch(1));
       });
 
+      it('is renewed after its end where nobody was given it since, and not after a release', async () => {
+        const channel = spec('state');
+        const mine = publishing.lease(channel);
+        const token = await take(mine);
+        await mine.renew(token, 20);
+        await refused(() => publishing.publish(channel, batch(1), token));
+        expect(await mine.renew(token, 60_000)).toBe(true);
+        expect(await subscribing.lease(channel).acquire(60_000)).toMatchObject({ state: 'taken' });
+        await publishing.publish(channel, batch(1), token);
+        await mine.release(token);
+        expect(await mine.renew(token, 60_000)).toBe(false);
+      });
+
       it('begins a new epoch with every lease, and keeps the last values', async () => {
         const channel = spec('state');
         const before = await publishing.publish(channel, [outgoing({ n: 1 }, 'a')]);
@@ -569,6 +582,18 @@ function outgoing(data: Record<string, unknown>, key = 'key'): Outgoing {
 
 function batch(size: number): Outgoing[] {
   return Array.from({ length: size }, (_, index) => outgoing({ index }, `key-${index}`));
+}
+
+/** Waits until the server lets nobody do it under this token any more. */
+async function refused(publish: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    const error = await publish().then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    if (error !== undefined) return expect(error).toMatchObject({ code: 'TICKBUS_FENCED' });
+    await sleep(5);
+  }
 }
 
 /** Asks until it is given, and then holds it for a minute. A server that knows nothing of it makes us wait first. */

@@ -7,12 +7,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { createClient } from 'redis';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { RedisConnection } from '../../connection.ts';
 import { CHANNELS } from '../../constants.ts';
 import { RedisLease } from '../../lease.ts';
+import { RedisPublisher } from '../../publisher.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
-import { PRICES, Recorder } from '../helpers.ts';
+import { ALERTS, errorOf, PRICES, Recorder } from '../helpers.ts';
 import { silentLogger } from '../support.ts';
 
 const TTL_MS = 800;
@@ -215,6 +216,46 @@ it('waits one TTL when somebody has deleted the lease, and cuts one that a clock
   await admin.pExpire(key, 3_600_000);
   expect(await operations.acquire(30_000)).toEqual({ state: 'taken', leftMs: 30_000 });
   expect(await admin.pTTL(key)).toBeLessThanOrEqual(30_000);
+});
+
+it('is kept by its holder when the clock of Redis is set an hour ahead, whoever asks first', async () => {
+  const admin = createClient({ url: redis.url });
+  await admin.connect();
+  closing.push(() => admin.destroy());
+  const candidate = async () => {
+    const connection = new RedisConnection({ url: redis.url, logger: silentLogger });
+    const lease = new RedisLease({ channel: ALERTS, connection, ttlMs: TTL_MS, logger: silentLogger });
+    closing.push(() => connection.close());
+    closing.push(() => lease.close());
+    await lease.start();
+    return { connection, lease };
+  };
+  const { connection, lease: holder } = await candidate();
+  await gained(holder);
+  const { token } = holder;
+  const { lease: standby } = await candidate();
+  const changes: string[] = [];
+  standby.on('state', ({ state }) => changes.push(state));
+  holder.on('lost', ({ reason }) => changes.push(reason));
+  const publisher = new RedisPublisher({ connection, lease: holder });
+  closing.push(() => publisher.close());
+  const publish = () => publisher.publish(ALERTS, { n: 1 }, { type: 'note' });
+  // What such a clock does to a server: all that is to end has ended, and the past is an hour older.
+  const setAhead = async () => {
+    const until = Number(await admin.hGet('tickbus:{ALERTS}:head', 'until')) - 3_600_000;
+    await admin.multi().del('tickbus:{ALERTS}:lease').hSet('tickbus:{ALERTS}:head', 'until', until).exec();
+  };
+
+  await setAhead();
+  expect(await errorOf(publish())).toMatchObject({ code: 'TICKBUS_FENCED' });
+  await vi.waitFor(publish);
+  expect(changes).toEqual([]);
+
+  const heldOff = new Promise<void>((resolve) => standby.on('state', () => resolve()));
+  await setAhead();
+  await heldOff;
+  await vi.waitFor(publish);
+  expect([holder.token, changes]).toEqual([token, ['holding_off']]);
 });
 
 function gained(lease: RedisLease): Promise<void> {
