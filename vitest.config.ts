@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Where .ci/run wants the counts. */
@@ -6,6 +7,8 @@ const results = process.env.TICKBUS_TEST_RESULTS;
 export default defineConfig({
   test: {
     reporters: results ? ['default', ['json', { outputFile: results }]] : ['default'],
+    // The default leaves one core idle: on two cores that is half.
+    maxWorkers: availableParallelism(),
     include: ['**/test/**/*.test.ts'],
     exclude: ['**/node_modules/**', 'dist/**'],
     typecheck: { enabled: true, include: ['**/test/**/*.test-d.ts'], tsconfig: 'tsconfig.json' },
