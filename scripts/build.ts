@@ -2,14 +2,16 @@
 // Here the packages export their .ts files, so that no build stands between editing and running; there, what tsc made of them.
 
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildPage } from '../services/monitor/page-build.ts';
 
 interface Manifest {
   private?: boolean;
   exports?: Record<string, string>;
+  /** Commands, each a launcher NAME.mjs that runs NAME.ts as it is. */
+  bin?: Record<string, string>;
 }
 
 /** How a built module is exported: its types and its code. */
@@ -45,6 +47,7 @@ function writePackage(folder: string): void {
   const built = { ...manifest, exports: builtExports(manifest.exports ?? {}) };
   mkdirSync(join(DIST, folder), { recursive: true });
   writeFileSync(join(DIST, folder, 'package.json'), `${JSON.stringify(built, undefined, 2)}\n`);
+  for (const launcher of Object.values(manifest.bin ?? {})) writeLauncher(join(DIST, folder, launcher));
   if (manifest.private) return;
   // What people see on the registry: the package's own, else the repository's.
   for (const file of ['README.md', 'LICENSE']) {
@@ -57,6 +60,14 @@ function builtExports(sources: Record<string, string>): Record<string, string | 
   return Object.fromEntries(
     Object.entries(sources).map(([name, file]) => [name, file.endsWith('.ts') ? builtModule(file) : file]),
   );
+}
+
+/** Under the same name, because the lock file has it: starts what tsc made of NAME.ts. */
+function writeLauncher(path: string): void {
+  const program = basename(path).replace(/\.mjs$/, '.js');
+  writeFileSync(path, `#!/usr/bin/env node\nimport './${program}';\n`);
+  // npm does so for installed packages, not for those of a workspace.
+  chmodSync(path, 0o755);
 }
 
 function builtModule(source: string): BuiltModule {

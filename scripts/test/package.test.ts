@@ -106,6 +106,16 @@ test('a strict TypeScript program finds the types, and they are not any', async 
   expect(await run(process.execPath, TSC, '--project', consumer)).toBe('');
 });
 
+test('the command runs as built, with nothing but what its package asks for', async () => {
+  const dist = join(folder, 'dist');
+  const quietly = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts'];
+  await run('npm', 'ci', '--prefix', dist, '--omit=dev', '--workspace', 'cli', ...quietly);
+  const command = join(dist, 'node_modules/.bin/tickbus');
+  expect(await run(command, '--version')).toBe('0.1.0\n');
+  const price = '{"symbol":"AAPL","price":1,"timestamp":0}';
+  expect(await run(command, 'pub', 'PRICE_DATA', price, '--dry-run')).toContain(price);
+});
+
 /** The standard output; rejects with all output when it fails. */
 async function run(command: string, ...args: string[]): Promise<string> {
   const env = { ...process.env, REDIS_URL: '', REDIS_PORT: '', NODE_OPTIONS: '' };

@@ -15,6 +15,7 @@ import type { Channel } from './core/channel.ts';
 export type { ChannelStats, ClockReport, ServerReport } from './adapters/redis/admin.ts';
 export type { Purpose, UsedCommand, UserPermissions } from './adapters/redis/permissions.ts';
 export type { OutputBufferLimit } from './adapters/redis/server-report.ts';
+export { printable } from './core/printable.ts';
 
 const DEFAULT_SAMPLES = 5;
 

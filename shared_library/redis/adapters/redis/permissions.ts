@@ -3,8 +3,8 @@
 import type { Channel } from '../../core/channel.ts';
 import { channelKeys } from './scripts.ts';
 
-/** What a permission is for. `run`: every other one needs it. */
-export type Purpose = 'run' | 'subscribe' | 'read' | 'publish' | 'lease';
+/** What a permission is for. `demand`: to ask a gateway for instruments. */
+export type Purpose = 'subscribe' | 'read' | 'demand' | 'publish' | 'lease';
 
 export interface UsedCommand {
   readonly channel: string;
@@ -17,27 +17,32 @@ export interface UsedCommand {
 export type UserPermissions = readonly (UsedCommand & { readonly isAllowed: boolean | undefined })[];
 
 /** Every command that the library gives or its scripts run on this channel, once for each key. */
-export function usedCommands({ name, kind, history }: Channel): UsedCommand[] {
-  const keys = channelKeys({ name, kind, history });
+export function usedCommands(channel: Channel): UsedCommand[] {
+  const { name, kind, gateway } = channel;
+  const { head, last, history, lease, demand, id } = channelKeys(channel);
   const used = (purpose: Purpose, ...commands: string[][]): UsedCommand[] =>
     commands.map((command) => ({ channel: name, purpose, command }));
-  const kept = { state: 'last', event: 'history', command: undefined, plain: undefined }[kind];
   return [
     ...used('subscribe', ['SUBSCRIBE', name]),
-    ...used('read', ['HMGET', keys.head, 'epoch', 'seq']),
-    ...(kept === 'last' ? used('read', ['HVALS', keys.last]) : []),
-    ...(kept === 'history' ? used('read', ['XRANGE', keys.history, '-', '+']) : []),
+    ...used('read', ['HMGET', head, 'epoch', 'seq'], ['TIME']),
+    ...used('publish', ['GET', lease], ['TIME'], ['HSET', head, 'epoch', '0'], ['HINCRBY', head, 'seq', '1']),
+    ...used('publish', ['PUBLISH', name, '{}']),
     ...used(
-      'publish',
-      ['GET', keys.lease],
-      ['TIME'],
-      ['HSET', keys.head, 'epoch', '0'],
-      ['HINCRBY', keys.head, 'seq', '1'],
-      ['PUBLISH', name, '{}'],
+      'lease',
+      ['GET', lease],
+      ['PTTL', lease],
+      ['SET', lease, '0', 'PX', '1'],
+      ['PEXPIRE', lease, '1'],
     ),
-    ...(kept === 'last' ? used('publish', ['HSET', keys.last, 'key', '{}']) : []),
-    ...(kept === 'history' ? used('publish', ['XADD', keys.history, 'MAXLEN', '1', '*', 'm', '{}']) : []),
-    ...used('lease', ['SET', keys.lease, '0', 'PX', '1'], ['PEXPIRE', keys.lease, '1'], ['DEL', keys.lease]),
+    ...used('lease', ['DEL', lease], ['HSET', head, 'token', '0']),
+    ...(kind === 'state'
+      ? [...used('read', ['HVALS', last]), ...used('publish', ['HSET', last, 'x', '{}'])]
+      : []),
+    ...(kind === 'event' ? used('read', ['XRANGE', history, '-', '+']) : []),
+    ...(kind === 'event' ? used('publish', ['XADD', history, 'MAXLEN', '1', '*', 'm', '{}']) : []),
+    ...(kind === 'command' ? used('publish', ['GET', id('x')], ['SET', id('x'), '', 'PX', '1']) : []),
+    ...(gateway ? used('demand', ['ZADD', demand, '0', 'x'], ['ZREMRANGEBYSCORE', demand, '0', '0']) : []),
+    ...(gateway ? used('demand', ['PTTL', demand], ['PEXPIRE', demand, '1'], ['ZREM', demand, 'x']) : []),
   ];
 }
 

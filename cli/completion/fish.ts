@@ -1,0 +1,32 @@
+// The completion script of fish.
+
+import type { OptionWords, ProgramWords } from './words.ts';
+
+export function fishScript({ options, verbs }: ProgramWords): string {
+  const first = verbs.map(
+    ({ verb, summary }) => `complete -c tickbus -f -n __fish_use_subcommand -a ${verb} -d ${quoted(summary)}`,
+  );
+  const everywhere = options.map((option) => `complete -c tickbus ${flagsOf(option)}`);
+  const own = verbs.flatMap(({ verb, options: ofVerb, values }) => {
+    const begin = `complete -c tickbus -n '__fish_seen_subcommand_from ${verb}'`;
+    const words = values.length > 0 ? [`${begin} -f -a ${quoted(values.join(' '))}`] : [];
+    return [...words, ...ofVerb.map((option) => `${begin} ${flagsOf(option)}`)];
+  });
+  const title = '# fish completion of tickbus. For this shell: tickbus completion fish | source';
+  return `${[title, ...first, ...everywhere, ...own].join('\n')}\n`;
+}
+
+function flagsOf({ short, long, description, values }: OptionWords): string {
+  return [
+    `-l ${long.slice(2)}`,
+    ...(short === undefined ? [] : [`-s ${short.slice(1)}`]),
+    ...(values === undefined ? [] : ['-r']),
+    ...(values && values.length > 0 ? [`-f -a ${quoted(values.join(' '))}`] : []),
+    `-d ${quoted(description)}`,
+  ].join(' ');
+}
+
+/** In fish only the backslash and the quote itself mean something within single quotes. */
+function quoted(text: string): string {
+  return `'${text.replace(/[\\']/g, '\\$&')}'`;
+}

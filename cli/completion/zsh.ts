@@ -1,0 +1,44 @@
+// The completion script of zsh.
+
+import type { OptionWords, ProgramWords } from './words.ts';
+
+export function zshScript({ options, verbs }: ProgramWords): string {
+  const described = verbs.map(
+    ({ verb, summary }) => `        ${quoted(`${verb}:${summary.replaceAll(':', '\\:')}`)}`,
+  );
+  const branches = verbs.map(({ verb, options: own, values }) => {
+    const rest = values.length > 0 ? `'*: :(${values.join(' ')})'` : "'*:: :_files'";
+    return `        ${verb}) _arguments ${[...[...own, ...options].map(specOf), rest].join(' ')} ;;`;
+  });
+  return `#compdef tickbus
+# zsh completion of tickbus. For this shell: source <(tickbus completion zsh)
+_tickbus() {
+  local state line
+  local -a verbs
+  _arguments -C ${options.map(specOf).join(' ')} '1: :->verb' '*:: :->rest'
+  case $state in
+    verb)
+      verbs=(
+${described.join('\n')}
+      )
+      _describe verb verbs ;;
+    rest)
+      case $words[1] in
+${branches.join('\n')}
+      esac ;;
+  esac
+}
+compdef _tickbus tickbus
+`;
+}
+
+function specOf({ short, long, description, values }: OptionWords): string {
+  const text = description.replace(/[[\]:]/g, '\\$&');
+  const action = values === undefined ? '' : `: :(${values.join(' ')})`;
+  const names = short === undefined ? [long] : [short, long];
+  return names.map((name) => quoted(`*${name}[${text}]${action}`)).join(' ');
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,212 @@
+// What `doctor` makes of what the server told: findings, each with what to change. Pure.
+
+import type { ClockReport, Purpose, ServerReport, UserPermissions } from 'tickbus/admin';
+
+/** `unknown`: the user may not ask. */
+export type Level = 'ok' | 'warn' | 'fail' | 'unknown';
+
+export interface Finding {
+  readonly subject: string;
+  readonly level: Level;
+  /** What was found, a sentence without its full stop. */
+  readonly found: string;
+  /** What to change; undefined where nothing has to be. */
+  readonly advice?: string;
+}
+
+export interface Findings {
+  readonly server: ServerReport;
+  readonly clock: ClockReport;
+  readonly permissions: UserPermissions;
+}
+
+const OLDEST_MAJOR = 7;
+const MIB = 1024 * 1024;
+/** The server's default, which a burst of 200,000 prices of 160 bytes fills while a subscriber is busy. */
+const SMALL_BUFFER = 32 * MIB;
+
+export function diagnose({ server, clock, permissions }: Findings): Finding[] {
+  return [
+    versionOf(server),
+    roleOf(server),
+    bufferOf(server),
+    memoryOf(server),
+    persistenceOf(server),
+    clientsOf(server),
+    ...permissionsOf(permissions, server.user),
+    clockOf(clock),
+    latencyOf(clock),
+  ];
+}
+
+function versionOf({ product = 'Redis', version }: ServerReport): Finding {
+  const subject = 'version';
+  if (version === undefined) return hidden(subject, 'the version', 'INFO');
+  const found = `${product} ${version}`;
+  if (Number.parseInt(version, 10) >= OLDEST_MAJOR) return { subject, level: 'ok', found };
+  return {
+    subject,
+    level: 'fail',
+    found,
+    advice: `Use Redis ${OLDEST_MAJOR} or newer, or Valkey: the scripts of tickbus need it.`,
+  };
+}
+
+function roleOf({ mode, role }: ServerReport): Finding {
+  const subject = 'role';
+  if (mode === undefined || role === undefined) return hidden(subject, 'mode and role', 'INFO');
+  const found = `${mode}, ${role}`;
+  if (mode === 'sentinel')
+    return { subject, level: 'fail', found, advice: 'Connect to a server, not to a sentinel.' };
+  if (role !== 'master')
+    return { subject, level: 'fail', found, advice: 'Connect to the master: a replica takes no messages.' };
+  if (mode === 'cluster')
+    return { subject, level: 'warn', found, advice: 'A cluster is not supported yet: use one server.' };
+  return { subject, level: 'ok', found };
+}
+
+function bufferOf({ pubsubBuffer }: ServerReport): Finding {
+  const subject = 'output buffer';
+  if (pubsubBuffer === undefined) return hidden(subject, 'client-output-buffer-limit', 'CONFIG GET');
+  const { hardBytes, softBytes, softSeconds } = pubsubBuffer;
+  const limit = hardBytes === 0 ? 'no limit' : `${mib(hardBytes)}, or ${mib(softBytes)} for ${softSeconds} s`;
+  const found = `a subscriber that does not read is cut off at ${limit}`;
+  const set = (size: string) => `CONFIG SET client-output-buffer-limit "pubsub ${size}"`;
+  if (hardBytes === 0)
+    return {
+      subject,
+      level: 'warn',
+      found,
+      advice: `One that hangs can fill the server's memory: ${set('64mb 16mb 60')}`,
+    };
+  if (hardBytes < SMALL_BUFFER)
+    return {
+      subject,
+      level: 'warn',
+      found,
+      advice: `A short pause of a bot costs it messages: ${set('64mb 16mb 60')}`,
+    };
+  return { subject, level: 'ok', found };
+}
+
+function memoryOf({
+  maxMemoryBytes,
+  maxMemoryPolicy,
+  usedMemoryBytes = 0,
+  evictedKeys = 0,
+}: ServerReport): Finding {
+  const subject = 'memory';
+  if (maxMemoryBytes === undefined) return hidden(subject, 'maxmemory', 'INFO');
+  if (maxMemoryBytes === 0) return { subject, level: 'ok', found: `${mib(usedMemoryBytes)} used, no limit` };
+  const found = `${mib(usedMemoryBytes)} of ${mib(maxMemoryBytes)} used, ${maxMemoryPolicy}, ${evictedKeys} keys evicted`;
+  if (maxMemoryPolicy !== 'noeviction') {
+    const advice =
+      'The server may throw away last prices, numbers and leases: CONFIG SET maxmemory-policy noeviction';
+    return { subject, level: evictedKeys > 0 ? 'fail' : 'warn', found, advice };
+  }
+  if (usedMemoryBytes > 0.9 * maxMemoryBytes)
+    return { subject, level: 'warn', found, advice: 'Publishing fails when it is full: raise maxmemory.' };
+  return { subject, level: 'ok', found };
+}
+
+/** None is a choice, and the plan's: it is told and not complained of. */
+function persistenceOf({ appendOnly, savePoints }: ServerReport): Finding {
+  const subject = 'persistence';
+  if (appendOnly === undefined && savePoints === undefined)
+    return hidden(subject, 'persistence', 'INFO and CONFIG GET');
+  const ways = [
+    ...(appendOnly ? ['append-only file'] : []),
+    ...(savePoints ? [`snapshots (${savePoints})`] : []),
+  ];
+  if (ways.length > 0) return { subject, level: 'ok', found: ways.join(' and ') };
+  return {
+    subject,
+    level: 'ok',
+    found:
+      'none: after a restart late bots start without last prices, and subscribers are told of a new epoch',
+  };
+}
+
+function clientsOf({ clients, maxClients }: ServerReport): Finding {
+  const subject = 'clients';
+  if (clients === undefined || maxClients === undefined)
+    return hidden(subject, 'the number of clients', 'INFO');
+  const found = `${clients} of ${maxClients}`;
+  if (clients < 0.8 * maxClients) return { subject, level: 'ok', found };
+  return { subject, level: 'warn', found, advice: 'New bots will be refused: raise maxclients.' };
+}
+
+const MEANING: Readonly<Record<Purpose, string>> = {
+  subscribe: 'subscribe',
+  read: 'read what is kept',
+  demand: 'ask a gateway for instruments',
+  publish: 'publish',
+  lease: 'hold the lease',
+};
+
+/** One finding for all that is allowed, and one for each thing that is not. What a bot may lack is a warning. */
+function permissionsOf(permissions: UserPermissions, user = 'this user'): Finding[] {
+  const subject = 'permissions';
+  if (permissions.some(({ isAllowed }) => isAllowed === undefined)) {
+    const advice = `Without scripts there are no last values and no publishing: ACL SETUSER ${user} +@scripting`;
+    return [
+      { subject, level: 'fail', found: `${user} may not run scripts, so the rest cannot be asked`, advice },
+    ];
+  }
+  const refused = permissions.filter(({ isAllowed }) => !isAllowed);
+  if (refused.length === 0) return [{ subject, level: 'ok', found: `${user} may do all that tickbus does` }];
+  return [...new Set(refused.map(({ purpose }) => purpose))].map((purpose) => {
+    const ofPurpose = refused.filter((command) => command.purpose === purpose);
+    const channels = [...new Set(ofPurpose.map(({ channel }) => channel))].join(', ');
+    const commands = ofPurpose.map(({ command: [name, of = ''] }) => `${name} ${of}`.trim());
+    const isNeeded = purpose === 'subscribe' || purpose === 'read';
+    return {
+      subject,
+      level: isNeeded ? 'fail' : 'warn',
+      found: `${user} may not ${MEANING[purpose]} on ${channels}`,
+      advice: `If it has to, allow it with ACL SETUSER ${user}: ${commands.slice(0, 6).join('; ')}${commands.length > 6 ? '; ...' : ''}`,
+    };
+  });
+}
+
+/** Commands expire by the clocks of those who send and obey them, 30 s after they were sent. */
+function clockOf({ offsetMs, errorMs }: ClockReport): Finding {
+  const subject = 'clock';
+  const ahead = offsetMs > 0 ? 'ahead of' : 'behind';
+  const found = `the server's clock is ${ms(Math.abs(offsetMs))} ${ahead} this machine's (± ${ms(errorMs)})`;
+  const beyond = Math.abs(offsetMs) - errorMs;
+  if (beyond < 1_000) return { subject, level: 'ok', found };
+  const advice = 'Commands expire too soon or too late: set the clocks of both by NTP.';
+  return { subject, level: beyond < 10_000 ? 'warn' : 'fail', found, advice };
+}
+
+function latencyOf({ roundTripsMs }: ClockReport): Finding {
+  const subject = 'latency';
+  const sorted = [...roundTripsMs].sort((a, b) => a - b);
+  const median = sorted[Math.floor(sorted.length / 2)] ?? 0;
+  const found = `it answers in ${ms(median)} (${ms(sorted[0] ?? 0)} to ${ms(sorted.at(-1) ?? 0)}, ${sorted.length} times)`;
+  if (median < 10) return { subject, level: 'ok', found };
+  return {
+    subject,
+    level: 'warn',
+    found,
+    advice: 'Every message takes half of it: run gateway, bots and Redis closer together.',
+  };
+}
+
+function hidden(subject: string, what: string, command: string): Finding {
+  return {
+    subject,
+    level: 'unknown',
+    found: `the server does not tell ${what}`,
+    advice: `Use a user who may use ${command}, or ask whoever runs the server.`,
+  };
+}
+
+function mib(bytes: number): string {
+  return bytes < MIB ? `${Math.round(bytes / 1024)} KiB` : `${Math.round(bytes / MIB)} MiB`;
+}
+
+function ms(value: number): string {
+  return `${value < 10 ? value.toFixed(2) : Math.round(value)} ms`;
+}

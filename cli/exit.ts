@@ -1,0 +1,38 @@
+// How a verb ends: exit codes, and the errors that stand for them.
+
+/** As in `man sysexits`, `timeout(1)` and the shell. `check` has its own, those of Nagios. */
+export const EXIT = { ok: 0, failure: 1, stale: 3, usage: 64, timeout: 124, interrupted: 130 } as const;
+
+/** What was typed cannot be used. The message says what to type. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** What was waited for has not come in time. */
+export class TimedOut extends Error {
+  override readonly name = 'TimedOut';
+}
+
+/** A signal asked for the end. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+  /** 130 after Ctrl-C, 143 after SIGTERM. */
+  readonly exitCode: number;
+
+  constructor(exitCode: number = EXIT.interrupted) {
+    super('Interrupted.');
+    this.exitCode = exitCode;
+  }
+}
+
+/** The exit code of what a verb threw. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof Interrupted) return error.exitCode;
+  if (error instanceof TimedOut) return EXIT.timeout;
+  if (error instanceof UsageError || codeOf(error) === 'TICKBUS_INVALID_OPTION') return EXIT.usage;
+  return EXIT.failure;
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | undefined)?.code;
+}

@@ -1,0 +1,81 @@
+// Which messages are wanted: --type, --key, --sender and --where, all of which must hold.
+
+import type { Channel } from 'tickbus';
+import { bundledChannel } from './channels.ts';
+import { UsageError } from './exit.ts';
+import type { WireMessage } from './wire-message.ts';
+
+export interface FilterOptions {
+  readonly type?: readonly string[];
+  readonly key?: readonly string[];
+  readonly sender?: readonly string[];
+  readonly where?: readonly string[];
+}
+
+export type Filter = (message: WireMessage) => boolean;
+
+/** @throws UsageError for a --where that is none, and a --key for a channel without keys */
+export function filterFrom(options: FilterOptions, channels: readonly string[]): Filter {
+  const tests: Filter[] = [];
+  const { type, key, sender, where = [] } = options;
+  if (type) tests.push(oneOf(type, ({ envelope }) => envelope?.message_type));
+  if (sender) tests.push(oneOf(sender, ({ envelope }) => envelope?.sender));
+  if (key) {
+    const keyed = keyedChannels(channels);
+    tests.push(oneOf(key, ({ channel, envelope }) => envelope && keyed.get(channel)?.keyOf(envelope.data)));
+  }
+  for (const condition of where) tests.push(fieldTest(condition));
+  return (message) => tests.every((test) => test(message));
+}
+
+function keyedChannels(names: readonly string[]): ReadonlyMap<string, Channel> {
+  const keyed = names.map((name): [string, Channel] => {
+    const channel = bundledChannel(name);
+    if (channel?.keyed) return [name, channel];
+    throw new UsageError(`${name} has no keys, so --key cannot be used with it. Use --where field=value.`);
+  });
+  return new Map(keyed);
+}
+
+function oneOf(globs: readonly string[], value: (message: WireMessage) => unknown): Filter {
+  const patterns = globs.map(globToRegExp);
+  return (message) => {
+    const text = value(message);
+    return typeof text === 'string' && patterns.some((pattern) => pattern.test(text));
+  };
+}
+
+function fieldTest(condition: string): Filter {
+  const equals = condition.indexOf('=');
+  if (equals < 1) {
+    throw new UsageError(
+      `--where "${condition}" is not of the form field=value, as in --where symbol=BTC* or --where position.AAPL=10.`,
+    );
+  }
+  const path = condition.slice(0, equals).split('.');
+  const pattern = globToRegExp(condition.slice(equals + 1));
+  return ({ envelope }) => {
+    const value = valueAt(envelope?.data, path);
+    if (value === undefined) return false;
+    return pattern.test(typeof value === 'object' ? JSON.stringify(value) : String(value));
+  };
+}
+
+function valueAt(data: unknown, path: readonly string[]): unknown {
+  let value = data;
+  for (const field of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, field)) return undefined;
+    value = (value as Record<string, unknown>)[field];
+  }
+  return value;
+}
+
+/** `*` stands for any text, `?` for one character, all else for itself. */
+export function globToRegExp(glob: string): RegExp {
+  const source = glob
+    .replace(/\*+/g, '*')
+    .replace(/[\\^$.|+()[\]{}]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
+  return new RegExp(`^${source}$`, 'su');
+}

@@ -1,0 +1,33 @@
+// Payloads as they are typed, and their check before anything is sent.
+
+import type { Channel } from 'tickbus';
+import { RedisPublisher } from 'tickbus/publisher';
+import { MemoryConnection } from 'tickbus/testing';
+import { UsageError } from './exit.ts';
+
+export type Payload = Readonly<Record<string, unknown>>;
+
+/** @param what is parsed, to begin a sentence with. @throws UsageError */
+export function parsePayload(text: string, what: string): Payload {
+  let payload: unknown;
+  try {
+    payload = JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`${what} is not valid JSON: ${(error as Error).message}.`);
+  }
+  if (typeof payload !== 'object' || payload === null || Array.isArray(payload))
+    throw new UsageError(`${what} is JSON, but not an object such as {"symbol":"AAPL"}.`);
+  return payload as Payload;
+}
+
+/** By publishing it in memory. @throws UsageError that names the field */
+export async function checkPayload(channel: Channel, type: string, payload: Payload): Promise<void> {
+  await using publisher = new RedisPublisher({ connection: new MemoryConnection() });
+  await publisher.publish(channel, payload, { type }).catch(asUsage);
+}
+
+/** What was typed breaks the channel's schema or a limit: that is a matter of usage. */
+export function asUsage(error: unknown): never {
+  const { code, message } = error as { code?: unknown; message: string };
+  throw code === 'TICKBUS_INVALID_MESSAGE' ? new UsageError(message) : error;
+}

@@ -1,0 +1,190 @@
+// `tickbus cmd` against a real server and the sample bots.
+
+import { TcpProxy } from '@tickbus/fault-kit/proxy';
+import { Random } from '@tickbus/fault-kit/random';
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { startPaperTrader } from '@tickbus/sample-bots/paper-trader';
+import { createClient } from 'redis';
+import { RedisConnection } from 'tickbus';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import {
+  call,
+  discardCommand,
+  jsonLines,
+  prepareCommand,
+  startInTerminal,
+  tickbus,
+  withoutColours,
+} from './harness.ts';
+
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
+let redis: LocalRedis;
+let plain: ReturnType<typeof createClient>;
+let connection: RedisConnection;
+let bot: Awaited<ReturnType<typeof startPaperTrader>>;
+const env = () => ({ REDIS_URL: redis.url });
+
+beforeAll(async () => {
+  await prepareCommand();
+  redis = await startLocalRedis();
+  plain = createClient({ url: redis.url });
+  await plain.connect();
+  connection = new RedisConnection({ url: redis.url, logger: SILENT });
+  bot = await startPaperTrader({ connection, logger: SILENT });
+});
+afterAll(async () => {
+  await bot.stop();
+  await connection.close();
+  plain.destroy();
+  await discardCommand();
+  await redis.kill();
+});
+
+async function audited(): Promise<Record<string, unknown>[]> {
+  const { stdout } = await call(['sub', 'AUDIT', '--snapshot'], { env: env() });
+  return jsonLines(stdout).map(({ data }) => data as Record<string, unknown>);
+}
+
+describe('as a process', () => {
+  it('tells what came of it in a pipe, with its exit code', async () => {
+    const done = await tickbus(['cmd', 'paper-trader', 'pause', '--wait', '--yes'], { env: env() });
+    expect(done).toMatchObject({ code: 0, stderr: '' });
+    expect(jsonLines(done.stdout)).toEqual([
+      {
+        command_id: expect.stringMatching(/^[\da-f]{8}-[\da-f]{4}-7/),
+        bot: 'paper-trader',
+        action: 'pause',
+        outcome: 'done',
+        detail: 'paper-trader is paused.',
+        by: expect.stringMatching(/.@./),
+        receivers: 1,
+      },
+    ]);
+    const order = '{"symbol":"AAPL","side":"buy","quantity":1}';
+    const rejected = await tickbus(['cmd', 'paper-trader', 'place_order', order, '-wy'], { env: env() });
+    expect(rejected.code).toBe(1);
+    expect(jsonLines(rejected.stdout)).toMatchObject([
+      { outcome: 'rejected', detail: 'paper-trader is paused.' },
+    ]);
+  });
+
+  it('asks on a terminal, and sends only what was said yes to', async () => {
+    const before = bot.stats.commandsReceived;
+    const no = startInTerminal(['cmd', 'paper-trader', 'resume', '-w'], { env: env() });
+    await no.out(/Send resume to paper-trader on 127\.0\.0\.1:\d+\? \[y\/N\] /);
+    no.type('n\r');
+    expect(await no.ended).toMatchObject({ code: 1, stdout: expect.stringContaining('Nothing was sent.') });
+    expect(bot.stats.commandsReceived).toBe(before);
+    const yes = startInTerminal(['cmd', 'paper-trader', 'resume', '-w'], { env: env() });
+    await yes.out(/\[y\/N\] /);
+    yes.type('y\r');
+    const { code, stdout } = await yes.ended;
+    expect(code).toBe(0);
+    expect(withoutColours(stdout)).toContain('resume to paper-trader: done. paper-trader is running.');
+    const interrupted = startInTerminal(['cmd', 'paper-trader', 'resume'], { env: env() });
+    await interrupted.out(/\[y\/N\] /);
+    interrupted.type('\x03');
+    expect((await interrupted.ended).code).toBe(130);
+  });
+});
+
+describe('cmd', () => {
+  it('sends without waiting, and is noted on AUDIT', async () => {
+    const { code, stdout } = await call(['cmd', 'paper-trader', 'resume', '-y', '--sender', 'ops'], {
+      env: env(),
+    });
+    expect(code).toBe(0);
+    const [sent] = jsonLines(stdout);
+    expect(sent).toMatchObject({ outcome: 'sent', receivers: 1 });
+    expect(await audited()).toContainEqual({
+      actor: expect.stringMatching(/.@./),
+      tool: 'tickbus',
+      action: 'send_command',
+      channel: 'TRADE_COMMANDS',
+      message_type: 'resume',
+      bot: 'paper-trader',
+      command_id: sent?.command_id,
+      outcome: 'sent',
+    });
+  });
+
+  it('waits for the answer that is final', async () => {
+    const listener = await plain.duplicate().connect();
+    const sent = new Promise<string>((resolve) => {
+      listener.subscribe('TRADE_COMMANDS', (text) => {
+        const { id, data } = JSON.parse(text);
+        if (data.bot === 'slow-bot') resolve(id);
+      });
+    });
+    const waiting = call(['cmd', 'slow-bot', 'pause', '-wy'], { env: env() });
+    const result = { command_id: await sent, bot: 'slow-bot', action: 'pause', by: 'me' };
+    for (const outcome of [
+      { outcome: 'done', command_id: 'of another' },
+      { outcome: 'accepted', detail: 'It is on its way.' },
+      { outcome: 'failed', detail: 'It broke.' },
+    ])
+      await call(['pub', 'COMMAND_RESULTS', JSON.stringify({ ...result, ...outcome })], { env: env() });
+    const { code, stdout, stderr } = await waiting;
+    listener.destroy();
+    expect(code).toBe(1);
+    expect(stderr).toContain('slow-bot has begun. It is on its way.');
+    expect(jsonLines(stdout)).toMatchObject([{ outcome: 'failed', detail: 'It broke.' }]);
+  });
+
+  it('ends with 124 when the bot does not answer', async () => {
+    const { code, stdout, stderr } = await call(['cmd', 'nobody', 'pause', '-wy', '-t', '100ms'], {
+      env: env(),
+    });
+    expect({ code, stdout }).toEqual({ code: 124, stdout: '' });
+    expect(stderr).toContain('nobody has not answered within 0.1 s. It may still obey, until 30 s after');
+  });
+
+  it.each([
+    [
+      ['paper-trader', 'explode', '-y'],
+      /There is no action explode\. The actions are place_order, cancel_order/,
+    ],
+    [['paper-trader', 'pause'], /There is no terminal to ask on\. Use --yes/],
+    [['paper-trader', 'pause', '{"bot":"other"}', '-y'], /The payload names another bot/],
+    [['paper-trader', 'pause', '{', '-y'], /The payload is not valid JSON/],
+    [
+      ['paper-trader', 'place_order', '{"symbol":"A","side":"up","quantity":1}', '-y'],
+      /The field "data.side"/,
+    ],
+    [['paper-trader'], /missing required argument 'action'/],
+    [['paper-trader', 'pause', '-y', '-t', 'never'], /Use a time such as 500ms/],
+  ])('refuses %j with exit code 64, and sends nothing', async (args, sentence) => {
+    const before = bot.stats.commandsReceived;
+    const { code, stdout, stderr } = await call(['cmd', ...args], { env: env() });
+    expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
+    expect(stderr).toMatch(sentence);
+    expect(bot.stats.commandsReceived).toBe(before);
+  });
+
+  it('fails when nobody listens, and when there is no server', async () => {
+    await using empty = await startLocalRedis();
+    const alone = await call(['cmd', 'b', 'pause', '-wy', '--url', empty.url]);
+    expect(alone).toMatchObject({ code: 1, stdout: '' });
+    expect(alone.stderr).toContain('Nobody listens to TRADE_COMMANDS, so b did not get it.');
+    const nowhere = await call(['cmd', 'b', 'pause', '-y', '--url', 'redis://127.0.0.1:1']);
+    expect(nowhere.code).toBe(1);
+    expect(nowhere.stderr).toMatch(/tickbus: Cannot connect to Redis at redis:\/\/127\.0\.0\.1:1/);
+  });
+
+  it('publishes once, when the reply to the first try is lost', async () => {
+    await using proxy = await TcpProxy.start({ port: redis.port, random: new Random(1) });
+    const { commandsReceived } = bot.stats;
+    const sending = call(['cmd', 'paper-trader', 'pause', '-wy', '-t', '25s'], {
+      env: { REDIS_URL: `redis://127.0.0.1:${proxy.port}` },
+    });
+    // One link listens for the answer; the second sends, once its handshake is over.
+    await vi.waitFor(() => expect(proxy.links).toHaveLength(2), { timeout: 20_000, interval: 1 });
+    const link = await proxy.swallowReplyTo('"message_type":"pause"');
+    link.reset();
+    const { code, stdout, stderr } = await sending;
+    expect(stderr).toContain('No reply came. Asking again, under the same id.');
+    expect({ code, told: jsonLines(stdout) }).toMatchObject({ code: 0, told: [{ outcome: 'done' }] });
+    expect(bot.stats.commandsReceived).toBe(commandsReceived + 1);
+  });
+});

@@ -1,0 +1,197 @@
+// `tickbus config`, `tickbus completion`, the help, and the small parts that have no server in them.
+
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { InvalidArgumentError } from 'commander';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { globToRegExp } from '../filters.ts';
+import { above0, count, duration, list } from '../options.ts';
+import { VERBS } from '../program.ts';
+import { table } from '../table.ts';
+import { call } from './harness.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tickbus-config-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function envFile(text: string): Promise<string> {
+  const path = join(folder, 'prod.env');
+  await writeFile(path, text);
+  return path;
+}
+
+describe('config', () => {
+  it('tells the defaults', async () => {
+    const { code, stdout, stderr } = await call(['config']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(
+      /^SETTING +VALUE +FROM\nredis\.host +127\.0\.0\.1 +default\nredis\.port +6379 +default\n/,
+    );
+  });
+
+  it('takes --url before the environment before --env-file, and masks what is secret', async () => {
+    const file = await envFile('REDIS_URL=redis://:hunter2@file:1\nMONITOR_TOKEN="hunter2"\nREDIS_PORT=7\n');
+    const env = { REDIS_URL: 'rediss://me:hunter2@env:2/3', REDIS_HOST: 'unused', NO_COLOR: '' };
+    const read = async (...args: string[]) => {
+      const { code, stdout } = await call([...args, 'config', '--json'], { env });
+      expect(code).toBe(0);
+      expect(stdout).not.toContain('hunter2');
+      return JSON.parse(stdout);
+    };
+    const byFlag = await read('--url', 'redis://flag:9', '--env-file', file);
+    expect(byFlag['redis.host']).toMatchObject({ value: 'flag', from: 'flag', by: '--url' });
+    expect(byFlag['redis.host'].overridden).toEqual(['environment', 'env file', 'REDIS_HOST (environment)']);
+    const byEnvironment = await read('--env-file', file);
+    expect(byEnvironment).toMatchObject({
+      'redis.host': { value: 'env', from: 'environment', by: 'REDIS_URL' },
+      'redis.db': { value: 3 },
+      'redis.user': { value: 'me' },
+      'redis.password': { value: '***' },
+      'redis.tls': { value: true },
+      'monitor.token': { value: '***', from: 'env file', by: 'MONITOR_TOKEN' },
+    });
+    const { stdout } = await call(['config', '--env-file', file]);
+    expect(stdout).toMatch(/redis\.port +1 +env file \(REDIS_URL\), over REDIS_PORT \(env file\)\n/);
+  });
+
+  it.each([
+    [{ REDIS_URL: 'hunter2://x' }, [], /REDIS_URL is not a Redis URL/],
+    [{ REDIS_PORT: 'hunter2' }, [], /REDIS_PORT is not a port/],
+    [{}, ['--url', 'hunter2'], /--url is not a Redis URL/],
+  ])('names what cannot be used, %j %j, and does not repeat it', async (env, args, sentence) => {
+    const { code, stderr } = await call(['config', ...args], { env: env as Record<string, string> });
+    expect(code).toBe(64);
+    expect(stderr).toMatch(sentence);
+    expect(stderr).not.toContain('hunter2');
+  });
+});
+
+describe('help', () => {
+  it('names every verb, on stdout', async () => {
+    const { code, stdout, stderr } = await call(['--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const { name, summary } of VERBS) expect(stdout).toMatch(new RegExp(`^  ${name} +${summary}$`, 'm'));
+  });
+
+  it('of each verb has its options, those of all, and examples that begin with the command', async () => {
+    for (const { name } of VERBS) {
+      const { code, stdout } = await call([name, '--help']);
+      expect(code).toBe(0);
+      expect(stdout).toContain(`Usage: tickbus ${name}`);
+      expect(stdout).toContain('--env-file <file>');
+      expect(stdout).toMatch(/Examples:\n {2}\$ .*tickbus /);
+    }
+  });
+
+  it('of usage is on stderr', async () => {
+    expect(await call([])).toMatchObject({
+      code: 64,
+      stdout: '',
+      stderr: expect.stringContaining('Usage: tickbus'),
+    });
+    const { code, stderr } = await call(['sbu']);
+    expect(code).toBe(64);
+    expect(stderr).toMatch(/^tickbus: unknown command 'sbu'\n\(Did you mean sub\?\)/);
+    expect(await call(['--version'])).toEqual({ code: 0, stdout: '0.1.0\n', stderr: '' });
+  });
+});
+
+describe('completion', () => {
+  /** What bash would offer behind these words. */
+  async function offered(...words: string[]): Promise<string[]> {
+    const { stdout } = await call(['completion', 'bash']);
+    const script = join(folder, 'completion.bash');
+    await writeFile(script, stdout);
+    const run = `source ${script}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tickbus; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    // Without --norc bash takes the socket on its stdin for a remote shell, and reads the user's own start files.
+    const result = await promisify(execFile)('bash', ['--norc', '-c', run, 'bash', 'tickbus', ...words]);
+    return result.stdout.split('\n').filter((word) => word !== '');
+  }
+
+  it('of bash offers verbs, channels, options and their values', async () => {
+    expect(await offered('')).toEqual(expect.arrayContaining(VERBS.map(({ name }) => name)));
+    expect(await offered('s')).toContain('sub');
+    expect(await offered('sub', 'PRICE')).toEqual(['PRICE_DATA']);
+    expect(await offered('--url', 'sub', 'pu')).toEqual(['pub']);
+    expect(await offered('pub', '--dry')).toEqual(['--dry-run']);
+    expect(await offered('completion', 'z')).toEqual(['zsh']);
+    expect(await offered('sub', '--env')).toEqual(['--env-file']);
+  });
+
+  it.each(['bash', 'zsh', 'fish'])(
+    'of %s has every verb and option, and is read by the shell if it is here',
+    async (shell) => {
+      const { code, stdout, stderr } = await call(['completion', shell]);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      for (const { name } of VERBS) expect(stdout).toContain(name);
+      expect(stdout).toContain('snapshot');
+      const script = join(folder, `check.${shell}`);
+      await writeFile(script, stdout);
+      const checked = promisify(execFile)(shell, ['-n', script]);
+      await checked.catch((error) => {
+        if (error.code !== 'ENOENT') throw error;
+      });
+    },
+  );
+
+  it('of another shell is a matter of usage', async () => {
+    const { code, stderr } = await call(['completion', 'tcsh']);
+    expect(code).toBe(64);
+    expect(stderr).toContain('Allowed choices are bash, zsh, fish');
+  });
+});
+
+describe('values of options', () => {
+  it.each([
+    ['500ms', 500],
+    ['2s', 2_000],
+    ['2', 2_000],
+    ['0.25', 250],
+    ['1.5m', 90_000],
+    ['1h', 3_600_000],
+  ])('%s is a time', (text, ms) => expect(duration(text)).toBe(ms));
+
+  it.each(['', '0', '-1', '1d', 's', '1e3', '1 s', '9999h', 'NaN'])('"%s" is none', (text) =>
+    expect(() => duration(text)).toThrow(InvalidArgumentError),
+  );
+
+  it('counts are whole, numbers are above 0, lists have no holes', () => {
+    expect(count('12')).toBe(12);
+    expect(above0('0.5')).toBe(0.5);
+    expect(list('a, b', ['c'])).toEqual(['c', 'a', 'b']);
+    for (const text of ['0', '-1', '1.5', '', 'x', '99999999999999999999'])
+      expect(() => count(text)).toThrow(InvalidArgumentError);
+    for (const text of ['0', '-1', '', ' ', 'x', 'Infinity'])
+      expect(() => above0(text)).toThrow(InvalidArgumentError);
+    expect(() => list('a,,b')).toThrow(InvalidArgumentError);
+  });
+
+  it('globs know * and ?, and nothing else', () => {
+    expect(globToRegExp('BTC*').test('BTC-USD')).toBe(true);
+    expect(globToRegExp('a?c').test('abc')).toBe(true);
+    expect(globToRegExp('a.c').test('abc')).toBe(false);
+    expect(globToRegExp('[ab]+(c)|\\d$').test('[ab]+(c)|\\d$')).toBe(true);
+    expect(globToRegExp('*').test('two\nlines')).toBe(true);
+    expect(globToRegExp('').test('')).toBe(true);
+    expect(globToRegExp('BTC').test('BTC-USD')).toBe(false);
+  });
+});
+
+it('a table has equal columns, whatever its colours', () => {
+  const red = '\x1b[31mred\x1b[39m';
+  expect(
+    table(
+      ['A', 'NUMBER'],
+      [
+        [red, '1'],
+        ['blue', '22'],
+      ],
+      ['left', 'right'],
+    ),
+  ).toEqual(['A     NUMBER', `${red}        1`, 'blue      22']);
+});

@@ -1,0 +1,185 @@
+// `tickbus doctor` and `tickbus bots` against real servers, well set and badly.
+
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { createClient } from 'redis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { diagnose, type Finding } from '../diagnosis.ts';
+import { botLine } from '../verbs/bots.ts';
+import { call, discardCommand, jsonLines, prepareCommand, startInTerminal, tickbus } from './harness.ts';
+
+let redis: LocalRedis;
+beforeAll(async () => {
+  await prepareCommand();
+  redis = await startLocalRedis();
+});
+afterAll(async () => {
+  await discardCommand();
+  await redis.kill();
+});
+const env = () => ({ REDIS_URL: redis.url });
+
+describe('doctor', () => {
+  it('finds a new server fit, as a process', async () => {
+    const { code, stdout, stderr } = await tickbus(['doctor'], { env: env() });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^ok {4}version {8}(redis|valkey) \d+\.\d+\.\d+$/m);
+    expect(stdout).toMatch(/^ok {4}permissions {4}default may do all that tickbus does$/m);
+    expect(stdout).not.toMatch(/^(FAIL|warn)/m);
+  });
+
+  it('says what to change on a server that is badly set, with exit code 1', async () => {
+    const args = ['--maxmemory', '50mb', '--maxmemory-policy', 'allkeys-lru'];
+    await using bad = await startLocalRedis({
+      args: [
+        ...args,
+        '--client-output-buffer-limit',
+        'pubsub 1mb 512kb 10',
+        '--appendonly',
+        'yes',
+        '--dir',
+        '/tmp',
+      ],
+    });
+    const client = createClient({ url: bad.url });
+    await client.connect();
+    await client.aclSetUser('reader', [
+      'on',
+      '>pw',
+      'resetchannels',
+      '&PRICE_DATA',
+      '~tickbus:*',
+      '+@all',
+      '-publish',
+    ]);
+    client.destroy();
+    const url = bad.url.replace('//', '//reader:pw@');
+    const { code, stdout } = await call(['doctor', '--json', '--url', url]);
+    expect(code).toBe(1);
+    const { fit, findings } = JSON.parse(stdout) as { fit: boolean; findings: Finding[] };
+    expect(fit).toBe(false);
+    const of = (subject: string) => findings.filter((finding) => finding.subject === subject);
+    expect(of('output buffer')).toMatchObject([
+      { level: 'warn', advice: expect.stringContaining('64mb 16mb 60') },
+    ]);
+    expect(of('memory')).toMatchObject([{ level: 'warn', advice: expect.stringContaining('noeviction') }]);
+    expect(of('permissions')).toMatchObject([
+      { level: 'warn', found: expect.stringMatching(/reader may not publish on PRICE_DATA, /) },
+      { level: 'fail', found: expect.stringContaining('reader may not subscribe on TRADE_COMMANDS, ') },
+    ]);
+  });
+
+  it('says what the user may not ask', async () => {
+    const client = createClient({ url: redis.url });
+    await client.connect();
+    await client.aclSetUser('deaf', ['on', '>pw', 'allchannels', '+@connection', '+@pubsub', '+time']);
+    client.destroy();
+    const url = redis.url.replace('//', '//deaf:pw@');
+    const { code, stdout } = await call(['doctor', '--url', url], { terminal: true });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/\?.*version +the server does not tell the version/);
+    expect(stdout).toContain('this user may not run scripts');
+  });
+
+  it.each([
+    [['doctor', '--url', 'redis://127.0.0.1:1'], 1, /Cannot connect to Redis/],
+    [['doctor', 'now'], 64, /too many arguments/],
+  ])('fails for %j', async (args, expected, sentence) => {
+    const { code, stdout, stderr } = await call(args);
+    expect({ code, stdout }).toEqual({ code: expected, stdout: '' });
+    expect(stderr).toMatch(sentence);
+  });
+
+  it('weighs what it is told', () => {
+    const server = {
+      product: 'redis',
+      version: '6.2.1',
+      mode: 'cluster',
+      role: 'slave',
+      uptimeSeconds: 1,
+      clients: 90,
+      maxClients: 100,
+      usedMemoryBytes: 95,
+      maxMemoryBytes: 100,
+      maxMemoryPolicy: 'noeviction',
+      evictedKeys: 0,
+      appendOnly: true,
+      savePoints: '60 1',
+      pubsubBuffer: { hardBytes: 0, softBytes: 0, softSeconds: 0 },
+      user: 'default',
+    };
+    const clock = { offsetMs: -20_000, errorMs: 1, roundTripsMs: [40, 20, 30] };
+    const findings = diagnose({ server, clock, permissions: [] });
+    expect(findings.map(({ subject, level }) => [subject, level])).toEqual([
+      ['version', 'fail'],
+      ['role', 'fail'],
+      ['output buffer', 'warn'],
+      ['memory', 'warn'],
+      ['persistence', 'ok'],
+      ['clients', 'warn'],
+      ['permissions', 'ok'],
+      ['clock', 'fail'],
+      ['latency', 'warn'],
+    ]);
+    expect(findings.at(-1)?.found).toBe('it answers in 30 ms (20 ms to 40 ms, 3 times)');
+    for (const { level, advice } of findings) expect(advice === undefined).toBe(level === 'ok');
+  });
+});
+
+describe('bots', () => {
+  const status = (bot: string, state: string, more = {}) =>
+    call(['pub', 'BOT_STATUS', JSON.stringify({ bot, state, ...more }), '-q'], { env: env() });
+
+  it('shows each bot with its verdict, as a process, and exits with 3 when one is silent for too long', async () => {
+    await status('b1', 'running', {
+      status_interval_ms: 3_600_000,
+      started_at: Date.now() - 90_000,
+      behind: 7,
+    });
+    await status('b2', 'error', { status_interval_ms: 1, detail: 'It broke.\n\u001b[2J' });
+    await status('b3', 'stopped', { status_interval_ms: 1 });
+    const { code, stdout, stderr } = await tickbus(['bots'], { env: env() });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const lines = stdout.split('\n');
+    expect(lines[0]).toMatch(/^BOT +STATE +VERDICT +AGE +UP +BEHIND +DETAIL$/);
+    expect(lines[1]).toMatch(/^b1 +running +alive +[\d.]+ m?s +[\d.]+ (s|min) +7$/);
+    expect(lines[2]).toMatch(/^b2 +error +overdue +[\d.]+ m?s +- +- +It broke\.\\u000a\\u001b\[2J$/);
+    expect(lines[3]).toMatch(/^b3 +stopped +stopped/);
+    const json = await call(['bots', '--json', '--max-age', '1ms'], { env: env() });
+    expect(json.code).toBe(3);
+    expect(jsonLines(json.stdout)).toMatchObject([
+      { bot: 'b1', state: 'running', verdict: 'alive', behind: 7 },
+      { bot: 'b2', verdict: 'overdue' },
+      { bot: 'b3', verdict: 'stopped' },
+    ]);
+    expect((await call(['bots', '--max-age', '1h'], { env: env() })).code).toBe(0);
+  });
+
+  it('keeps a table up to date on a terminal, in one place, until Ctrl-C', async () => {
+    const bots = startInTerminal(['bots', '--watch'], { env: env() });
+    await bots.out(/BOT +STATE/);
+    await status('b4', 'starting');
+    await bots.out(/b4 +starting/);
+    bots.type('\x03');
+    const { code, stdout } = await bots.ended;
+    expect(code).toBe(130);
+    // Back up over the last picture.
+    expect(stdout).toMatch(new RegExp(`${String.fromCharCode(27)}\\[\\d+A`));
+  });
+
+  it('says that there are none', async () => {
+    await using empty = await startLocalRedis();
+    const { code, stdout, stderr } = await call(['bots', '--json', '--url', empty.url]);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+    expect(stderr).toBe('No bot has told its status yet.\n');
+  });
+
+  it('leaves out what is no status, and takes an interval of 2 s where none is told', () => {
+    expect(botLine({ bot: 'x' }, 1)).toBeUndefined();
+    expect(botLine({ bot: 'x', state: 'running' }, 6_000)).toMatchObject({ verdict: 'alive' });
+    expect(botLine({ bot: 'x', state: 'running' }, 6_001)).toMatchObject({ verdict: 'overdue' });
+    expect(botLine({ bot: 'x', state: 'stopped', started_at: 0 }, 60_000)).toMatchObject({
+      verdict: 'stopped',
+      up_ms: undefined,
+    });
+  });
+});

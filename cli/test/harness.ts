@@ -1,0 +1,189 @@
+// The command under test: as a process (piped, or in a pseudo-terminal), or called within this process where that is enough.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { PassThrough } from 'node:stream';
+import { run } from '../program.ts';
+import { type Bundle, bundleCommand } from './bundle.ts';
+
+const running = new Set<ChildProcess>();
+let bundle: Bundle | undefined;
+
+/** Before all tests of a file. */
+export async function prepareCommand(): Promise<void> {
+  bundle = await bundleCommand();
+}
+
+/** After them; ends whatever a failed test has left. */
+export async function discardCommand(): Promise<void> {
+  for (const child of running) child.kill('SIGKILL');
+  await bundle?.[Symbol.asyncDispose]();
+}
+
+function main(): string {
+  if (bundle === undefined) throw new Error('Call prepareCommand() in beforeAll().');
+  return bundle.main;
+}
+
+export interface CliOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** All of standard input; without it there is none, and it stays open in a terminal. */
+  readonly input?: string;
+  readonly cwd?: string;
+}
+
+export interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs it to its end as a process. */
+export function tickbus(args: readonly string[], options: CliOptions = {}): Promise<Result> {
+  return startTickbus(args, options).ended;
+}
+
+export function startTickbus(args: readonly string[], options: CliOptions = {}): Running {
+  return new Running(process.execPath, [main(), ...args], options);
+}
+
+/** In a terminal of 100 columns, whose screen is `stdout` (stderr is on it too). Made by script(1) of util-linux. */
+export function startInTerminal(args: readonly string[], options: CliOptions = {}): Running {
+  const command = [process.execPath, main(), ...args].map(quoted).join(' ');
+  return new Running(
+    'script',
+    ['-qefc', `stty cols 100 rows 40; exec ${command}`, '/dev/null'],
+    options,
+    true,
+  );
+}
+
+export class Running {
+  readonly ended: Promise<Result>;
+  readonly #child: ChildProcess;
+  readonly #watchers = new Set<() => void>();
+  stdout = '';
+  stderr = '';
+
+  constructor(
+    command: string,
+    args: readonly string[],
+    { env = {}, input, cwd }: CliOptions,
+    keepOpen = false,
+  ) {
+    const child = spawn(command, args, {
+      env: { PATH: process.env.PATH ?? '', HOME: '/nonexistent', TERM: 'xterm', ...env },
+      stdio: [keepOpen || input !== undefined ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+      ...(cwd === undefined ? {} : { cwd }),
+    });
+    this.#child = child;
+    running.add(child);
+    if (input !== undefined) child.stdin?.end(input);
+    child.stdin?.on('error', () => {});
+    child.stdout?.on('data', (chunk) => this.#hear(() => (this.stdout += String(chunk))));
+    child.stderr?.on('data', (chunk) => this.#hear(() => (this.stderr += String(chunk))));
+    this.ended = new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code) => {
+        running.delete(child);
+        resolve({ code, stdout: this.stdout, stderr: this.stderr });
+        this.#hear(() => {});
+      });
+    });
+  }
+
+  /** Resolves once stdout looks so; rejects when the process ends before. */
+  out(pattern: RegExp): Promise<void> {
+    return this.#until(() => pattern.test(this.stdout), pattern);
+  }
+
+  err(pattern: RegExp): Promise<void> {
+    return this.#until(() => pattern.test(this.stderr), pattern);
+  }
+
+  type(text: string): void {
+    this.#child.stdin?.write(text);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Nobody reads any more. */
+  closeOutput(): void {
+    this.#child.stdout?.destroy();
+  }
+
+  #until(isSo: () => boolean, pattern: RegExp): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        if (isSo()) resolve();
+        else if (this.#child.exitCode !== null && !running.has(this.#child))
+          reject(new Error(`It ended without ${pattern}:\n${this.stdout}\n${this.stderr}`));
+        else return;
+        this.#watchers.delete(look);
+      };
+      this.#watchers.add(look);
+      look();
+    });
+  }
+
+  #hear(take: () => void): void {
+    take();
+    for (const look of [...this.#watchers]) look();
+  }
+}
+
+export interface CallOptions extends CliOptions {
+  /** Pretend that stdin, stdout and stderr are a terminal. */
+  readonly terminal?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** Runs it within this process. */
+export async function call(args: readonly string[], options: CallOptions = {}): Promise<Result> {
+  const { env = {}, input = '', terminal = false, signal = new AbortController().signal } = options;
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  if (terminal)
+    for (const stream of [stdin, stdout, stderr]) Object.assign(stream, { isTTY: true, columns: 100 });
+  stdin.end(input);
+  const texts = [textOf(stdout), textOf(stderr)];
+  const code = await run(args, {
+    stdin: stdin as unknown as NodeJS.ReadStream,
+    stdout: stdout as unknown as NodeJS.WriteStream,
+    stderr: stderr as unknown as NodeJS.WriteStream,
+    env,
+    signal,
+  });
+  stdout.end();
+  stderr.end();
+  const [out = '', err = ''] = await Promise.all(texts);
+  return { code, stdout: out, stderr: err };
+}
+
+async function textOf(stream: PassThrough): Promise<string> {
+  let text = '';
+  for await (const chunk of stream) text += String(chunk);
+  return text;
+}
+
+export function jsonLines(text: string): Record<string, unknown>[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+}
+
+const COLOURS = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g');
+
+export function withoutColours(text: string): string {
+  return text.replace(COLOURS, '');
+}
+
+/** Whether a terminal would obey something in it, other than the ends of lines. */
+export function hasControl(text: string): boolean {
+  return /[\p{Cc}\p{Bidi_Control}]/u.test(text.replaceAll('\n', ''));
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,360 @@
+// `tickbus sub` and `tickbus pub` against a real server.
+
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { createClient } from 'redis';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import {
+  call,
+  discardCommand,
+  hasControl,
+  jsonLines,
+  prepareCommand,
+  startInTerminal,
+  startTickbus,
+  tickbus,
+  withoutColours,
+} from './harness.ts';
+
+let redis: LocalRedis;
+let plain: ReturnType<typeof createClient>;
+beforeAll(async () => {
+  await prepareCommand();
+  redis = await startLocalRedis();
+  plain = createClient({ url: redis.url });
+  await plain.connect();
+});
+afterAll(async () => {
+  await discardCommand();
+  plain.destroy();
+  await redis.kill();
+});
+
+const WAIT = { timeout: 20_000, interval: 10 };
+/** Waits until the server knows a subscriber of the channel. */
+const subscribed = (channel: string) =>
+  vi.waitFor(async () => expect((await plain.pubSubNumSub(channel))[channel]).toBeGreaterThan(0), WAIT);
+const env = () => ({ REDIS_URL: redis.url });
+const price = (symbol: string, value = 1) => JSON.stringify({ symbol, price: value, timestamp: 0 });
+
+describe.concurrent('as a process', () => {
+  it('prints one JSON object a line into a pipe, and what is published has a receipt', async ({ expect }) => {
+    const sub = startTickbus(['sub', 'PRICE_DATA', '--key', 'PIPE', '-n', '2', '-v'], { env: env() });
+    await sub.err(/Listening to PRICE_DATA/);
+    const pub = await tickbus(['pub', 'PRICE_DATA', price('PIPE', 187.5), '-n', '2'], { env: env() });
+    expect(pub).toMatchObject({ code: 0, stderr: '' });
+    expect(jsonLines(pub.stdout)).toMatchObject([
+      {
+        channel: 'PRICE_DATA',
+        message_type: 'price',
+        receivers: expect.any(Number),
+        seq: expect.any(Number),
+      },
+      { receivers: expect.any(Number) },
+    ]);
+    const { code, stdout } = await sub.ended;
+    expect(code).toBe(0);
+    expect(jsonLines(stdout)).toMatchObject([
+      {
+        channel: 'PRICE_DATA',
+        message_type: 'price',
+        data: { symbol: 'PIPE', price: 187.5 },
+        seq: expect.any(Number),
+      },
+      { sender: expect.stringMatching(/.+@.+/) },
+    ]);
+  });
+
+  it('prints a line for people, in colours, on a terminal; Ctrl-C ends it with 130', async ({ expect }) => {
+    const sub = startInTerminal(['sub', 'PRICE_DATA', '--key', 'TTY'], { env: env() });
+    await sub.out(/Listening to PRICE_DATA\. Ctrl-C ends it\./);
+    await call(['pub', 'PRICE_DATA', price('TTY')], { env: env() });
+    await sub.out(/price=/);
+    sub.type('\x03');
+    const { code, stdout } = await sub.ended;
+    expect(code).toBe(130);
+    expect(stdout).toContain('\x1b[36mPRICE_DATA\x1b[39m');
+    expect(withoutColours(stdout)).toMatch(
+      /\d\d:\d\d:\d\d\.\d{3} PRICE_DATA price symbol=TTY price=1 timestamp=0 \(\S+@\S+ #\d+\)/,
+    );
+  });
+
+  it('knows NO_COLOR on a terminal', async ({ expect }) => {
+    const sub = startInTerminal(['sub', 'PRICE_DATA', '--key', 'MONO', '-n', '1'], {
+      env: { ...env(), NO_COLOR: '1' },
+    });
+    await sub.out(/Listening/);
+    await call(['pub', 'PRICE_DATA', price('MONO')], { env: env() });
+    const { code, stdout } = await sub.ended;
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/PRICE_DATA price symbol=MONO/);
+    expect(stdout).not.toContain('\x1b[');
+  });
+
+  it('ends quietly with 0 when nobody reads any more', async ({ expect }) => {
+    const sub = startTickbus(['sub', 'anything', '-v'], { env: env() });
+    await sub.err(/Listening/);
+    sub.closeOutput();
+    const timer = setInterval(() => plain.publish('anything', '{}'), 20);
+    const { code, stderr } = await sub.ended;
+    clearInterval(timer);
+    expect(code).toBe(0);
+    expect(stderr).not.toMatch(/EPIPE|error|^tickbus:/im);
+  });
+
+  it('exits with 143 at SIGTERM, and 130 at SIGINT', async ({ expect }) => {
+    const subs = (['SIGTERM', 'SIGINT'] as const).map(async (signal) => {
+      const sub = startTickbus(['sub', 'nothing', '-v'], { env: env() });
+      await sub.err(/Listening/);
+      sub.signal(signal);
+      return (await sub.ended).code;
+    });
+    expect(await Promise.all(subs)).toEqual([143, 130]);
+  });
+
+  it('says in one line that there is no Redis, or that the password is wrong, and never the password', async ({
+    expect,
+  }) => {
+    await using locked = await startLocalRedis({ args: ['--requirepass', 'right'] });
+    const nobody = 'redis://:hunter2@127.0.0.1:1';
+    const wrong = locked.url.replace('//', '//:hunter2@');
+    for (const verb of [['sub'], ['pub', 'PRICE_DATA', price('X')]]) {
+      const results = await Promise.all([
+        tickbus(['--url', nobody, ...verb]),
+        tickbus([...verb, '--url', wrong]),
+      ]);
+      expect(results.map(({ code }) => code)).toEqual([1, 1]);
+      expect(results[0]?.stderr).toMatch(
+        /^tickbus: Cannot connect to Redis at redis:\/\/127\.0\.0\.1:1: [^\n]+\n$/,
+      );
+      expect(results[1]?.stderr).toMatch(/^tickbus: Redis at [^\n]+ refused the connection: [^\n]+\n$/);
+      for (const { stdout, stderr } of results) expect(stdout + stderr).not.toContain('hunter2');
+    }
+  });
+
+  it('publishes each line of stdin, and stops at the first that is wrong', async ({ expect }) => {
+    const lines = [price('A'), '', price('B'), '{"symbol":"C","price":"high","timestamp":0}', price('D')];
+    const pub = await tickbus(['pub', 'PRICE_DATA', '-'], { env: env(), input: lines.join('\n') });
+    expect(pub.code).toBe(1);
+    expect(jsonLines(pub.stdout)).toHaveLength(2);
+    expect(pub.stderr).toMatch(
+      /tickbus: Line 4: The field "data.price" of a PRICE_DATA "price" message is not valid/,
+    );
+  });
+});
+
+describe('sub', () => {
+  async function heard(args: readonly string[], messages: readonly [channel: string, text: string][]) {
+    const sub = call(['sub', ...args], { env: env() });
+    // It is subscribed once the server says so; what is published then is what it hears.
+    const channel = messages[0]?.[0] ?? '';
+    await subscribed(channel);
+    for (const [name, text] of messages) await plain.publish(name, text);
+    return sub;
+  }
+  const envelope = (type: string, data: object, sender = 'me') =>
+    JSON.stringify({ message_type: type, data, timestamp: 0, sender });
+
+  it('prints what is on a channel of others, valid or not, and says what it is', async () => {
+    const { code, stdout, stderr } = await heard(
+      ['notes', '-n', '3'],
+      [
+        ['notes', envelope('note', { text: 'hello' })],
+        ['notes', 'not json'],
+        ['notes', '{"message_type":"note"}'],
+      ],
+    );
+    expect(code).toBe(0);
+    expect(jsonLines(stdout)).toEqual([
+      { channel: 'notes', message_type: 'note', data: { text: 'hello' }, timestamp: 0, sender: 'me' },
+      { channel: 'notes', raw: 'not json' },
+      { channel: 'notes', raw: '{"message_type":"note"}' },
+    ]);
+    expect(stderr).toContain('notes is none of the bundled channels');
+  });
+
+  it('asks whether another name was meant', async () => {
+    const { stderr } = await heard(['price-data', '-n', '1'], [['price-data', '{}']]);
+    expect(stderr).toContain('Did you mean PRICE_DATA?');
+  });
+
+  it('prints the bytes as they are with --raw', async () => {
+    const text = '{ "message_type":"x",  "data":{}, "timestamp":1e3, "sender":"é" }';
+    const { stdout } = await heard(['raw', '--raw', '-n', '1', '-q'], [['raw', text]]);
+    expect(stdout).toBe(`${text}\n`);
+  });
+
+  it('filters by type, sender, and fields, all of which must hold', async () => {
+    const { stdout } = await heard(
+      ['f', '--type', 'a*', '--sender', 'me', '--where', 'x.y=1?', '--where', 'z=*end', '-n', '1'],
+      [
+        ['f', envelope('b', { x: { y: 12 }, z: 'the end' })],
+        ['f', envelope('ab', { x: { y: 12 }, z: 'the end' }, 'you')],
+        ['f', envelope('ab', { x: { y: 1 }, z: 'the end' })],
+        ['f', envelope('ab', { x: { y: 12 } })],
+        ['f', 'not json'],
+        ['f', envelope('ab', { x: { y: 12 }, z: 'the end', found: true })],
+      ],
+    );
+    expect(jsonLines(stdout)).toMatchObject([{ data: { found: true } }]);
+  });
+
+  it('prints the kept values and ends, of state, of history, of channels of others', async () => {
+    await call(['pub', 'BOT_STATUS', '{"bot":"b1","state":"running"}'], { env: env() });
+    await call(['pub', 'BOT_STATUS', '{"bot":"b1","state":"paused"}'], { env: env() });
+    const { code, stdout } = await call(['sub', '--snapshot', 'BOT_STATUS'], { env: env() });
+    expect(code).toBe(0);
+    expect(jsonLines(stdout)).toMatchObject([
+      { snapshot: true, data: { bot: 'b1', state: 'paused' }, seq: 2 },
+    ]);
+    const nothing = await call(['sub', '--snapshot', 'mine'], { env: env() });
+    expect(nothing).toMatchObject({ code: 0, stdout: '' });
+    expect(nothing.stderr).toContain('The server keeps nothing that was asked for.');
+  });
+
+  it('ends with 124 when nothing came in time, or too little', async () => {
+    const none = await call(['sub', 'quiet', '-t', '50ms', '-q'], { env: env() });
+    expect(none).toEqual({ code: 124, stdout: '', stderr: 'tickbus: 0 messages came in time.\n' });
+    const some = await heard(['some', '-n', '2', '-t', '300ms', '-q'], [['some', '{}']]);
+    expect(some).toMatchObject({ code: 124, stderr: 'tickbus: 1 messages came in time of 2.\n' });
+    const enough = await heard(['enough', '-t', '300ms', '-q'], [['enough', '{}']]);
+    expect(enough).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('tells of messages that it missed', async () => {
+    const sub = call(['sub', 'BOT_STATUS', '--sender', 'nobody', '-t', '3s'], { env: env() });
+    await subscribed('BOT_STATUS');
+    await call(['pub', 'BOT_STATUS', '{"bot":"b2","state":"running"}'], { env: env() });
+    // As if two more had been published and not arrived.
+    await plain.hIncrBy('tickbus:{BOT_STATUS}:head', 'seq', 2);
+    await call(['pub', 'BOT_STATUS', '{"bot":"b2","state":"running"}'], { env: env() });
+    expect((await sub).stderr).toMatch(
+      /warning: Messages on BOT_STATUS were missed here: \d+ to \d+ \(2\)\./,
+    );
+  });
+
+  it('lets no control character of a message reach a terminal', async () => {
+    const sub = call(['sub', 'evil', '-n', '2'], { env: env(), terminal: true });
+    await subscribed('evil');
+    await plain.publish('evil', envelope('x', { text: '\x1b]0;title\x07\u202e' }, '\x1b[2J'));
+    await plain.publish('evil', 'raw \x1b[2J');
+    const { stdout } = await sub;
+    expect(hasControl(withoutColours(stdout))).toBe(false);
+    expect(stdout).toContain('\\u001b]0;title');
+  });
+
+  it.each([
+    [['sub', '--where', 'symbol'], /--where "symbol" is not of the form field=value/],
+    [['sub', '--count', '0'], /--count.*Use a whole number, 1 or above/],
+    [['sub', '--timeout', 'soon'], /--timeout.*Use a time such as 500ms/],
+    [['sub', '--key', 'AAPL', 'mine'], /mine has no keys, so --key cannot be used/],
+    [['sub', '--key', 'a,,b', 'PRICE_DATA'], /none of them empty/],
+    [['sub', '--frobnicate'], /unknown option '--frobnicate'/],
+    [['sub', ''], /The name of a channel is empty/],
+  ])('refuses %j with exit code 64', async (args, sentence) => {
+    const { code, stdout, stderr } = await call(args, { env: env() });
+    expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
+    expect(stderr).toMatch(sentence);
+  });
+});
+
+describe('pub', () => {
+  it.each([
+    [
+      ['pub', 'PRICE_DTA', '{}'],
+      /There is no channel PRICE_DTA\. Did you mean PRICE_DATA\? The channels are PRICE_DATA, /,
+    ],
+    [['pub', 'mine', '{}'], /There is no channel mine\. The channels are [^?]+; any other takes --plain/],
+    [['pub', 'PRICE_DATA', '{"symbol":'], /The payload is not valid JSON: /],
+    [['pub', 'PRICE_DATA', 'price', '[1]'], /The payload is JSON, but not an object/],
+    [['pub', 'PRICE_DATA', 'price'], /There is no payload\. Write it as a JSON object behind the type/],
+    [['pub', 'PRICE_DATA'], /There is no payload\. Write it as a JSON object behind the channel/],
+    [
+      ['pub', 'PRICE_DATA', '{"symbol":"A","timestamp":0}'],
+      /The field "data.price" of a PRICE_DATA "price" message/,
+    ],
+    [
+      ['pub', 'PRICE_DATA', 'quote', '{}'],
+      /The field "message_type" is "quote", which PRICE_DATA does not have/,
+    ],
+    [['pub', 'PRICE_DATA', '--plain', 'x', '{}'], /PRICE_DATA is a bundled channel: leave --plain out/],
+    [['pub', 'mine', '--plain', '{}'], /With --plain the message type has to be named/],
+    [['pub'], /missing required argument 'channel'/],
+    [['--url', 'http://x', 'pub', 'PRICE_DATA', '{}'], /--url is not a Redis URL/],
+    [['--env-file', 'no-such-file', 'pub', 'PRICE_DATA', '{}'], /There is no file no-such-file/],
+    [['-q', '-v', 'pub', 'PRICE_DATA', '{}'], /cannot be used with/],
+  ])('refuses %j with exit code 64, and sends nothing', async (args, sentence) => {
+    const { code, stdout, stderr } = await call(args, { env: env() });
+    expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
+    expect(stderr).toMatch(sentence);
+  });
+
+  it('warns when nobody was listening, unless it is to be quiet', async () => {
+    const args = ['pub', 'FEED_STATUS', '{"feed":"f","state":"live"}', '--sender', 'tester'];
+    const { code, stderr } = await call(args, { env: env() });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: 'warning: Nobody was listening to FEED_STATUS.\n' });
+    expect(await call([...args, '-q'], { env: env() })).toEqual({ code: 0, stdout: '', stderr: '' });
+    const kept = await plain.hGet('tickbus:{FEED_STATUS}:last', 'f');
+    expect(JSON.parse(kept ?? '')).toMatchObject({ sender: 'tester', seq: 2 });
+  });
+
+  it('says it in a sentence on a terminal', async () => {
+    const { stdout } = await call(['pub', 'BOT_STATUS', '{"bot":"b3","state":"running"}'], {
+      env: env(),
+      terminal: true,
+    });
+    expect(stdout).toMatch(/^Published on BOT_STATUS: bot_status, 0 receivers, number \d+\.\n$/);
+  });
+
+  it('checks and prints with --dry-run, and needs no server for it', async () => {
+    const nowhere = { REDIS_URL: 'redis://127.0.0.1:1' };
+    const good = await call(['pub', 'TRADE_COMMANDS', 'pause', '{"bot":"b"}', '--dry-run'], { env: nowhere });
+    expect(good.code).toBe(0);
+    expect(jsonLines(good.stdout)).toEqual([
+      {
+        message_type: 'pause',
+        data: { bot: 'b' },
+        timestamp: expect.any(Number),
+        sender: expect.any(String),
+        id: expect.any(String),
+        expires_at: expect.any(Number),
+      },
+    ]);
+    const bad = await call(['pub', 'TRADE_COMMANDS', 'pause', '{"bot":7}', '--dry-run'], { env: nowhere });
+    expect(bad).toMatchObject({ code: 64, stdout: '' });
+    expect(bad.stderr).toContain('"data.bot"');
+  });
+
+  it('publishes on a channel of others with --plain, unnumbered', async () => {
+    const listener = await plain.duplicate().connect();
+    const heard = new Promise<string>((resolve) => {
+      listener.subscribe('others', resolve);
+    });
+    await subscribed('others');
+    const { code, stdout } = await call(['pub', 'others', '--plain', 'note', '{"a":1}'], { env: env() });
+    expect(code).toBe(0);
+    expect(jsonLines(stdout)).toEqual([{ channel: 'others', message_type: 'note', receivers: 1 }]);
+    expect(JSON.parse(await heard)).toEqual({
+      message_type: 'note',
+      data: { a: 1 },
+      timestamp: expect.any(Number),
+      sender: expect.any(String),
+    });
+    listener.destroy();
+  });
+
+  it('waits --interval between messages, and ends at once when it is asked to', async () => {
+    const controller = new AbortController();
+    const pub = call(['pub', 'BOT_STATUS', '{"bot":"b4","state":"running"}', '-n', '3', '-i', '1h'], {
+      env: env(),
+      signal: controller.signal,
+    });
+    await vi.waitFor(
+      async () => expect(await plain.hExists('tickbus:{BOT_STATUS}:last', 'b4')).toBe(1),
+      WAIT,
+    );
+    controller.abort(new Error('the end'));
+    const { code, stdout } = await pub;
+    expect(code).toBe(1);
+    expect(jsonLines(stdout)).toHaveLength(1);
+  });
+});

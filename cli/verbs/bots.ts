@@ -1,0 +1,110 @@
+// `tickbus bots`: how each bot is, by its own last word and by how old that is.
+
+import { type BotStatus, botStatus } from 'tickbus';
+import { printable } from 'tickbus/admin';
+import { CHANNELS } from 'tickbus/constants';
+import type { Context } from '../context.ts';
+import { EXIT } from '../exit.ts';
+import { duration as timeText } from '../format.ts';
+import { readKept } from '../kept.ts';
+import { duration } from '../options.ts';
+import { watching } from '../screen.ts';
+import { table } from '../table.ts';
+import { type DefineVerb, examples } from '../verb.ts';
+
+interface BotsOptions {
+  readonly watch?: boolean;
+  readonly json?: boolean;
+  readonly maxAge?: number;
+}
+
+export interface BotLine {
+  readonly bot: string;
+  readonly state: BotStatus['state'];
+  /** Milliseconds since its last word. */
+  readonly age_ms: number;
+  /** `overdue`: it should have spoken again; nothing is known of it now. */
+  readonly verdict: 'alive' | 'overdue' | 'stopped';
+  readonly up_ms: number | undefined;
+  readonly behind: number | undefined;
+  readonly detail: string | undefined;
+}
+
+/** So many of its own intervals a bot may miss; one that does not tell its interval speaks every 2 s, as the samples do. */
+const MISSED = 3;
+const USUAL_INTERVAL_MS = 2_000;
+
+export const define: DefineVerb = (command, bind) => {
+  command
+    .option('-w, --watch', 'again and again, until Ctrl-C')
+    .option('--json', 'one JSON object for each bot, a line each')
+    .option(
+      '--max-age <time>',
+      'exit code 3 when the last word of a bot that has not stopped is older',
+      duration,
+    )
+    .addHelpText(
+      'after',
+      `\nA bot is overdue when it has missed three of its own status intervals.\n${examples(
+        ['tickbus bots', 'all that were ever heard of'],
+        ['tickbus bots --max-age 10s', 'in a script: is one of them silent?'],
+        ['tickbus bots --watch', 'a table that stays up to date'],
+      )}`,
+    )
+    .action(bind(bots));
+};
+
+async function bots(context: Context, options: BotsOptions): Promise<number> {
+  const { terminal } = context;
+  const connection = context.connection();
+  let lines: BotLine[] = [];
+  await watching(context, options.watch, async () => {
+    const kept = await readKept(connection, CHANNELS.BOT_STATUS);
+    lines = kept
+      .map(({ envelope, ageMs }) => botLine(envelope.data, ageMs))
+      .filter((line) => line !== undefined);
+    return options.json ? lines.map((line) => JSON.stringify(line)) : tableOf(context, lines);
+  });
+  if (lines.length === 0) terminal.note('No bot has told its status yet.');
+  const { maxAge = Number.POSITIVE_INFINITY } = options;
+  return lines.some(({ verdict, age_ms }) => verdict !== 'stopped' && age_ms > maxAge) ? EXIT.stale : EXIT.ok;
+}
+
+/** undefined for what is no status. */
+export function botLine(data: unknown, ageMs: number): BotLine | undefined {
+  const { data: status } = botStatus.safeParse(data);
+  if (status === undefined) return undefined;
+  const { bot, state, detail, started_at, behind, status_interval_ms = USUAL_INTERVAL_MS } = status;
+  const isOverdue = ageMs > MISSED * status_interval_ms;
+  return {
+    bot,
+    state,
+    age_ms: Math.round(ageMs),
+    verdict: state === 'stopped' ? 'stopped' : isOverdue ? 'overdue' : 'alive',
+    up_ms: started_at === undefined || state === 'stopped' ? undefined : Math.max(0, Date.now() - started_at),
+    behind,
+    detail,
+  };
+}
+
+function tableOf({ terminal }: Context, lines: readonly BotLine[]): string[] {
+  const rows = lines.map(({ bot, state, age_ms, verdict, up_ms, behind, detail }) => [
+    printable(bot, 40),
+    state,
+    terminal.paint(COLOURS[verdict], verdict),
+    timeText(age_ms),
+    up_ms === undefined ? '-' : timeText(up_ms),
+    behind === undefined ? '-' : String(behind),
+    printable(detail ?? '', 80),
+  ]);
+  return table(['BOT', 'STATE', 'VERDICT', 'AGE', 'UP', 'BEHIND', 'DETAIL'], rows, [
+    'left',
+    'left',
+    'left',
+    'right',
+    'right',
+    'right',
+  ]);
+}
+
+const COLOURS = { alive: 'green', overdue: 'red', stopped: 'dim' } as const;

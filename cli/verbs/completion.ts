@@ -1,0 +1,37 @@
+// `tickbus completion`: prints the completion script of a shell.
+
+import { Argument } from 'commander';
+import { CHANNELS } from 'tickbus/constants';
+import { bundledNames } from '../channels.ts';
+import { bashScript } from '../completion/bash.ts';
+import { fishScript } from '../completion/fish.ts';
+import { wordsOf } from '../completion/words.ts';
+import { zshScript } from '../completion/zsh.ts';
+import { type DefineVerb, examples } from '../verb.ts';
+
+const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
+type Shell = keyof typeof SCRIPTS;
+
+/** Words for arguments, by the argument's name. */
+const VALUES: Readonly<Record<string, readonly string[]>> = {
+  channel: bundledNames,
+  action: Object.keys(CHANNELS.TRADE_COMMANDS.messages),
+};
+
+export const define: DefineVerb = (command, bind) => {
+  const program = command.parent ?? command;
+  command
+    .addArgument(new Argument('<shell>', 'bash, zsh or fish').choices(Object.keys(SCRIPTS)))
+    .addHelpText(
+      'after',
+      `\nIt completes the command tickbus, so that has to be on your PATH.\n${examples(
+        ['source <(tickbus completion bash)', 'for this bash or zsh; in ~/.bashrc for every one'],
+        ['tickbus completion fish > ~/.config/fish/completions/tickbus.fish', 'for fish'],
+      )}`,
+    )
+    .action(
+      bind(async ({ terminal }, _options, shell: Shell) => {
+        terminal.data(SCRIPTS[shell](wordsOf(program, (argument) => VALUES[argument] ?? [])));
+      }),
+    );
+};

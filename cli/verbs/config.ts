@@ -1,0 +1,88 @@
+// `tickbus config`: each setting and where it comes from, with its secrets masked.
+
+import type { Context } from '../context.ts';
+import type { Settings, Variable, VariableName } from '../settings.ts';
+import { table } from '../table.ts';
+import { type DefineVerb, examples } from '../verb.ts';
+
+interface Row {
+  readonly setting: string;
+  readonly value: string | number | boolean | null;
+  /** `flag`, `environment`, `env file` or `default`. */
+  readonly from: string;
+  /** The option or variable that gave it. */
+  readonly by: string | null;
+  /** Who gives it too, in vain. */
+  readonly overridden: readonly string[];
+}
+
+export const define: DefineVerb = (command, bind) => {
+  command
+    .option('--json', 'one JSON object, by setting')
+    .addHelpText(
+      'after',
+      `\nThe order: --url, then the environment, then --env-file, then the default. Secrets are shown as ***.\n${examples(
+        ['tickbus config', 'what counts, and why'],
+        ['tickbus --url redis://127.0.0.1:6380 config --json', 'for a program'],
+      )}`,
+    )
+    .action(bind(config));
+};
+
+async function config({ settings, terminal }: Context, { json }: { readonly json?: boolean }): Promise<void> {
+  const rows = [...redisRows(settings), tokenRow(settings), colorRow(terminal.hasColor)];
+  if (json) {
+    const bySetting = rows.map(({ setting, ...rest }) => [setting, rest]);
+    return terminal.line(JSON.stringify(Object.fromEntries(bySetting)));
+  }
+  const lines = table(
+    ['SETTING', 'VALUE', 'FROM'],
+    rows.map(({ setting, value, from, by, overridden }) => {
+      const over = overridden.length > 0 ? `, over ${overridden.join(' and ')}` : '';
+      return [
+        setting,
+        value === null ? '-' : String(value),
+        `${from}${by === null ? '' : ` (${by})`}${over}`,
+      ];
+    }),
+  );
+  for (const line of lines) terminal.line(line);
+}
+
+/** A URL gives all of it; the variables of its parts then do not count. */
+function redisRows(settings: Settings): Row[] {
+  const { host, port, db, username, password, tls } = settings.address;
+  const url = settings.variable('REDIS_URL');
+  const part = (setting: string, value: Row['value'], name?: VariableName): Row => {
+    const variable = name && settings.variable(name);
+    if (url.value === undefined) return rowOf(setting, value, variable);
+    const inVain = variable?.value === undefined ? [] : [`${variable.name} (${variable.from})`];
+    const row = rowOf(setting, value, url);
+    return { ...row, overridden: [...row.overridden, ...inVain] };
+  };
+  return [
+    part('redis.host', host, 'REDIS_HOST'),
+    part('redis.port', port, 'REDIS_PORT'),
+    part('redis.db', db, 'REDIS_DB'),
+    part('redis.user', username ?? null),
+    part('redis.password', password === undefined ? null : MASK),
+    part('redis.tls', tls),
+  ];
+}
+
+function tokenRow(settings: Settings): Row {
+  const token = settings.variable('MONITOR_TOKEN');
+  return rowOf('monitor.token', token.value === undefined ? null : MASK, token);
+}
+
+function colorRow(hasColor: boolean): Row {
+  return { setting: 'color', value: hasColor, from: 'terminal, NO_COLOR', by: null, overridden: [] };
+}
+
+function rowOf(setting: string, value: Row['value'], variable?: Variable): Row {
+  if (variable?.value === undefined) return { setting, value, from: 'default', by: null, overridden: [] };
+  const { name, from, overridden } = variable;
+  return { setting, value, from, by: from === 'flag' ? '--url' : name, overridden };
+}
+
+const MASK = '***';

@@ -1,0 +1,50 @@
+// `tickbus doctor`: whether the server is fit for tickbus, and what to change.
+
+import { RedisAdmin } from 'tickbus/admin';
+import type { Context } from '../context.ts';
+import { diagnose, type Finding, type Level } from '../diagnosis.ts';
+import { EXIT } from '../exit.ts';
+import { type DefineVerb, examples } from '../verb.ts';
+
+/** How often the server's time is asked for. */
+const SAMPLES = 15;
+
+export const define: DefineVerb = (command, bind) => {
+  command
+    .option('--json', 'one JSON object')
+    .addHelpText(
+      'after',
+      `\nNothing on the server is changed. Exit code 1 when something has to be, 0 when at most something could be.\n${examples(
+        ['tickbus doctor', 'look at the server of REDIS_URL'],
+        ['tickbus doctor --json', 'for a program'],
+      )}`,
+    )
+    .action(bind(doctor));
+};
+
+async function doctor(context: Context, { json }: { readonly json?: boolean }): Promise<number> {
+  const { terminal } = context;
+  const admin = context.closing(new RedisAdmin(context.redis));
+  await admin.connect();
+  const server = await admin.inspect();
+  const permissions = await admin.permissions();
+  const clock = await admin.clock(SAMPLES);
+  const findings = diagnose({ server, permissions, clock });
+  const isFit = findings.every(({ level }) => level !== 'fail');
+  if (json) terminal.line(JSON.stringify({ fit: isFit, findings, server, clock }));
+  else for (const finding of findings) tell(context, finding);
+  return isFit ? EXIT.ok : EXIT.failure;
+}
+
+const MARKS: Readonly<Record<Level, readonly ['green' | 'yellow' | 'red' | 'dim', string]>> = {
+  ok: ['green', 'ok  '],
+  warn: ['yellow', 'warn'],
+  fail: ['red', 'FAIL'],
+  unknown: ['dim', '?   '],
+};
+
+function tell({ terminal }: Context, { subject, level, found, advice }: Finding): void {
+  const [style, mark] = MARKS[level];
+  terminal.line(`${terminal.paint(style, mark)}  ${subject.padEnd(14)} ${found}`);
+  if (advice !== undefined) terminal.line(`${' '.repeat(21)}${advice}`);
+}

@@ -1,0 +1,76 @@
+// A message as it stands on the wire, valid or not: nothing that is sent on a channel is hidden from whoever looks.
+
+import type { Envelope } from 'tickbus';
+import { printable } from 'tickbus/admin';
+
+export interface WireMessage {
+  readonly channel: string;
+  readonly frame: Uint8Array;
+  /** undefined for what is no message of tickbus. */
+  readonly envelope: Envelope | undefined;
+  /** A value that the server had kept. */
+  readonly isKept: boolean;
+}
+
+export function readFrame(channel: string, frame: Uint8Array, isKept = false): WireMessage {
+  return { channel, frame, envelope: envelopeIn(frame), isKept };
+}
+
+const utf8 = new TextDecoder();
+
+/** By its four standard fields. Limits and schemas are the subscribers' business. */
+function envelopeIn(frame: Uint8Array): Envelope | undefined {
+  let document: unknown;
+  try {
+    document = JSON.parse(utf8.decode(frame));
+  } catch {
+    return undefined;
+  }
+  if (typeof document !== 'object' || document === null) return undefined;
+  const { message_type, data, timestamp, sender } = document as Partial<Envelope>;
+  const isEnvelope =
+    typeof message_type === 'string' &&
+    typeof data === 'object' &&
+    data !== null &&
+    typeof timestamp === 'number' &&
+    typeof sender === 'string';
+  return isEnvelope ? (document as Envelope) : undefined;
+}
+
+/** One line of JSON: the envelope with the channel, or the text of what is none. */
+export function jsonLine({ channel, envelope, frame, isKept }: WireMessage): string {
+  const kept = isKept ? { snapshot: true } : {};
+  if (envelope === undefined) return JSON.stringify({ channel, ...kept, raw: utf8.decode(frame) });
+  return JSON.stringify({ channel, ...kept, ...envelope });
+}
+
+export interface Painter {
+  paint(style: 'bold' | 'dim' | 'red' | 'cyan', text: string): string;
+}
+
+/** One line for people; no control character of a message reaches the terminal. */
+export function prettyLine({ channel, envelope, frame, isKept }: WireMessage, painter: Painter): string {
+  const where = painter.paint('cyan', printable(channel));
+  if (envelope === undefined)
+    return `${where} ${painter.paint('red', 'not a message of tickbus:')} ${printable(utf8.decode(frame), 1_000)}`;
+  const { message_type, data, sender, seq, at, timestamp } = envelope;
+  const time = painter.paint('dim', `${clockTime(at ?? timestamp)}${isKept ? ' kept' : ''}`);
+  const fields = Object.entries(data).map(
+    ([field, value]) => `${painter.paint('dim', `${printable(field)}=`)}${printable(fieldText(value), 500)}`,
+  );
+  const origin = painter.paint('dim', `(${printable(sender)}${seq === undefined ? '' : ` #${seq}`})`);
+  return `${time} ${where} ${painter.paint('bold', printable(message_type))} ${fields.join(' ')} ${origin}`;
+}
+
+function fieldText(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** By the clock on the wall here, with milliseconds. */
+function clockTime(unixMs: number): string {
+  const date = new Date(unixMs);
+  if (Number.isNaN(date.getTime())) return '--:--:--.---';
+  const two = (value: number) => String(value).padStart(2, '0');
+  const ms = String(date.getMilliseconds()).padStart(3, '0');
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${ms}`;
+}
