@@ -17,6 +17,11 @@ export function bundledChannel(name: string): Channel | undefined {
   return BUNDLED.get(name);
 }
 
+/** A Standard Schema that takes every payload, for channels whose messages nobody has described. */
+export const ANYTHING = {
+  '~standard': { version: 1, vendor: 'tickbus', validate: (value: unknown) => ({ value }) },
+} as const;
+
 /** The bundled channel of that name, else a plain one. */
 export function wireChannel(name: string): WireChannel {
   if (name === '') throw new UsageError('The name of a channel is empty.');

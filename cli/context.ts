@@ -23,7 +23,7 @@ export class Context implements AsyncDisposable {
 
   /** Where Redis is. */
   get redis(): RedisConnectionOptions {
-    return { ...this.settings.redis, logger: this.logger };
+    return { url: this.settings.url, logger: this.logger };
   }
 
   /** Who uses this command: `ops@trading-1`. */

@@ -17,12 +17,31 @@ export interface VerbEntry {
 export const VERBS: readonly VerbEntry[] = [
   { name: 'sub', summary: 'print what is published on channels', load: () => import('./verbs/sub.ts') },
   { name: 'pub', summary: 'publish messages on a channel', load: () => import('./verbs/pub.ts') },
+  {
+    name: 'price',
+    summary: 'show the newest prices, and whether to believe them',
+    load: () => import('./verbs/price.ts'),
+  },
   { name: 'bots', summary: 'show how each bot is', load: () => import('./verbs/bots.ts') },
   { name: 'cmd', summary: 'tell a bot to do something', load: () => import('./verbs/cmd.ts') },
+  { name: 'top', summary: 'show what is going on on every channel', load: () => import('./verbs/top.ts') },
+  { name: 'bench', summary: 'measure this library with this server', load: () => import('./verbs/bench.ts') },
+  {
+    name: 'check',
+    summary: 'answer one question for a monitoring system',
+    load: () => import('./verbs/check.ts'),
+  },
   {
     name: 'doctor',
     summary: 'is the server fit, and what to change',
     load: () => import('./verbs/doctor.ts'),
+  },
+  { name: 'record', summary: 'write what is published into a file', load: () => import('./verbs/record.ts') },
+  { name: 'replay', summary: 'publish a recorded file again', load: () => import('./verbs/replay.ts') },
+  {
+    name: 'monitor',
+    summary: 'start the live monitor, a page in the browser',
+    load: () => import('./verbs/monitor.ts'),
   },
   { name: 'config', summary: 'show each setting and its origin', load: () => import('./verbs/config.ts') },
   { name: 'completion', summary: 'help a shell to complete', load: () => import('./verbs/completion.ts') },

@@ -3,7 +3,6 @@
 
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
-import type { RedisConnectionOptions } from 'tickbus/connection';
 import { type Config, readConfig } from 'tickbus/constants';
 import { UsageError } from './exit.ts';
 
@@ -72,11 +71,11 @@ export class Settings {
     }
   }
 
-  /** The same for the library's classes. @throws UsageError as `address` does */
-  get redis(): RedisConnectionOptions {
+  /** The same as one URL. @throws UsageError as `address` does */
+  get url(): string {
     const { host, port, db } = this.address;
-    const { value: url } = this.variable('REDIS_URL');
-    return url === undefined ? { host, port, db } : { url };
+    const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    return this.variable('REDIS_URL').value ?? `redis://${authority}/${db}`;
   }
 }
 

@@ -18,14 +18,16 @@ export function readFrame(channel: string, frame: Uint8Array, isKept = false): W
 
 const utf8 = new TextDecoder();
 
-/** By its four standard fields. Limits and schemas are the subscribers' business. */
 function envelopeIn(frame: Uint8Array): Envelope | undefined {
-  let document: unknown;
   try {
-    document = JSON.parse(utf8.decode(frame));
+    return envelopeOf(JSON.parse(utf8.decode(frame)));
   } catch {
     return undefined;
   }
+}
+
+/** By its four standard fields. Limits and schemas are the subscribers' business. */
+export function envelopeOf(document: unknown): Envelope | undefined {
   if (typeof document !== 'object' || document === null) return undefined;
   const { message_type, data, timestamp, sender } = document as Partial<Envelope>;
   const isEnvelope =

@@ -23,7 +23,9 @@ export async function readWire(
   onFrame: (channel: string, frame: Uint8Array) => void,
 ): Promise<WireReader> {
   const connection = context.connection();
-  const subscriber = context.closing(new RedisSubscriber({ connection, logger: context.logger }));
+  const subscriber = context.closing(
+    new RedisSubscriber({ connection, logger: context.logger, freshness: false }),
+  );
   const failed = new Promise<never>((_, reject) => {
     subscriber.on('status', (status) => {
       if (status.type === 'failed') reject(status.error);

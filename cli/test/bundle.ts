@@ -24,6 +24,8 @@ export async function bundleCommand(): Promise<Bundle> {
     format: 'esm',
     target: 'node20',
     logLevel: 'silent',
+    // It builds its page from its own folder.
+    external: ['@tickbus/monitor'],
     // Some of what it uses is CommonJS.
     banner: {
       js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',

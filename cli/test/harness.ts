@@ -19,7 +19,8 @@ export async function discardCommand(): Promise<void> {
   await bundle?.[Symbol.asyncDispose]();
 }
 
-function main(): string {
+/** The file to run with node. */
+export function mainOfCommand(): string {
   if (bundle === undefined) throw new Error('Call prepareCommand() in beforeAll().');
   return bundle.main;
 }
@@ -43,12 +44,12 @@ export function tickbus(args: readonly string[], options: CliOptions = {}): Prom
 }
 
 export function startTickbus(args: readonly string[], options: CliOptions = {}): Running {
-  return new Running(process.execPath, [main(), ...args], options);
+  return new Running(process.execPath, [mainOfCommand(), ...args], options);
 }
 
 /** In a terminal of 100 columns, whose screen is `stdout` (stderr is on it too). Made by script(1) of util-linux. */
 export function startInTerminal(args: readonly string[], options: CliOptions = {}): Running {
-  const command = [process.execPath, main(), ...args].map(quoted).join(' ');
+  const command = [process.execPath, mainOfCommand(), ...args].map(quoted).join(' ');
   return new Running(
     'script',
     ['-qefc', `stty cols 100 rows 40; exec ${command}`, '/dev/null'],
@@ -137,6 +138,9 @@ export interface CallOptions extends CliOptions {
   /** Pretend that stdin, stdout and stderr are a terminal. */
   readonly terminal?: boolean;
   readonly signal?: AbortSignal;
+  /** Called with each piece of standard output, or of the standard error. */
+  readonly onOutput?: () => void;
+  readonly onRemark?: () => void;
 }
 
 /** Runs it within this process. */
@@ -146,7 +150,7 @@ export async function call(args: readonly string[], options: CallOptions = {}): 
   if (terminal)
     for (const stream of [stdin, stdout, stderr]) Object.assign(stream, { isTTY: true, columns: 100 });
   stdin.end(input);
-  const texts = [textOf(stdout), textOf(stderr)];
+  const texts = [textOf(stdout, options.onOutput), textOf(stderr, options.onRemark)];
   const code = await run(args, {
     stdin: stdin as unknown as NodeJS.ReadStream,
     stdout: stdout as unknown as NodeJS.WriteStream,
@@ -160,9 +164,12 @@ export async function call(args: readonly string[], options: CallOptions = {}): 
   return { code, stdout: out, stderr: err };
 }
 
-async function textOf(stream: PassThrough): Promise<string> {
+async function textOf(stream: PassThrough, onPiece: () => void = () => {}): Promise<string> {
   let text = '';
-  for await (const chunk of stream) text += String(chunk);
+  for await (const chunk of stream) {
+    text += String(chunk);
+    onPiece();
+  }
   return text;
 }
 

@@ -1,6 +1,7 @@
 // How the command is called in a clone of the repository: `npx tickbus`, and its file from any other folder.
 
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -22,4 +23,21 @@ it.each([
   );
   expect(stderr).toBe('');
   expect(stdout).toMatch(/^redis\.host +there +flag \(--url\)$/m);
+});
+
+it('starts the monitor, says where it is, and ends at Ctrl-C', async () => {
+  const child = spawn(
+    process.execPath,
+    [`${root}cli/main.mjs`, 'monitor', '--port', '0', '--url', 'redis://127.0.0.1:1'],
+    {
+      env: { PATH: process.env.PATH, HOME: process.env.HOME },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  const [line] = await once(child.stdout, 'data');
+  const page = await fetch(String(line).trim());
+  expect(page.status).toBe(200);
+  expect(await page.text()).toContain('<html');
+  child.kill('SIGINT');
+  expect(await once(child, 'exit')).toEqual([130, null]);
 });

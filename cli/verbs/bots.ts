@@ -47,8 +47,8 @@ export const define: DefineVerb = (command, bind) => {
       'after',
       `\nA bot is overdue when it has missed three of its own status intervals.\n${examples(
         ['tickbus bots', 'all that were ever heard of'],
-        ['tickbus bots --max-age 10s', 'in a script: is one of them silent?'],
-        ['tickbus bots --watch', 'a table that stays up to date'],
+        ['tickbus bots --max-age 10s', 'in a script: exit code 3 when one is silent'],
+        ['tickbus bots --watch', 'a table that stays up to date, until Ctrl-C'],
       )}`,
     )
     .action(bind(bots));

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Channel, defineChannel, type Envelope } from 'tickbus';
 import { type Published, RedisPublisher } from 'tickbus/publisher';
 import { MemoryConnection } from 'tickbus/testing';
-import { bundledChannel, bundledNames, unknownChannel } from '../channels.ts';
+import { ANYTHING, bundledChannel, bundledNames, unknownChannel } from '../channels.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../exit.ts';
 import { count, duration } from '../options.ts';
@@ -40,7 +40,10 @@ export const define: DefineVerb = (command, bind) => {
       `\nPrints a line for each message: how many receivers it had, and where it stands in the channel.\n${examples(
         [`tickbus pub PRICE_DATA '{"symbol":"AAPL","price":187.5,"timestamp":0}'`, 'a price'],
         [`tickbus pub TRADE_COMMANDS pause '{"bot":"momentum"}'`, 'a command; see also tickbus cmd'],
-        [`tickbus pub PRICE_DATA '{"symbol":"AAPL","price":"high"}' --dry-run`, 'what is wrong with it?'],
+        [
+          `tickbus pub PRICE_DATA '{"symbol":"AAPL","price":"high"}' --dry-run`,
+          'exit code 64: says what is wrong',
+        ],
         ['tickbus pub PRICE_DATA - < prices.jsonl', 'one message for each line of a file'],
       )}`,
     )
@@ -97,11 +100,6 @@ function targetOf(name: string, type: string | undefined, plain: boolean | undef
     throw new UsageError('With --plain the message type has to be named, as in: pub --plain mine note {}');
   return { channel: defineChannel(name, { kind: 'plain', messages: { [type]: ANYTHING } }), type };
 }
-
-/** A Standard Schema that takes every payload. */
-const ANYTHING = {
-  '~standard': { version: 1, vendor: 'tickbus', validate: (value: unknown) => ({ value }) },
-} as const;
 
 /** Messages go the whole way, up to a server in memory, and what arrives there is printed. */
 async function dryConnection({ terminal }: Context, { channel }: Target): Promise<MemoryConnection> {

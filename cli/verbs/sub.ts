@@ -38,8 +38,8 @@ export const define: DefineVerb = (command, bind) => {
         ['tickbus sub PRICE_DATA', 'prices, until Ctrl-C'],
         ['tickbus sub PRICE_DATA --key AAPL -n 1 -t 10s', 'the next price of AAPL, or exit code 124'],
         ['tickbus sub PRICE_DATA --snapshot', 'the last price of each symbol'],
-        ["tickbus sub TRADE_COMMANDS --where 'bot=paper*'", 'orders to some bots'],
-        ["tickbus sub PRICE_DATA | jq '.data.price'", 'as JSON, for other tools'],
+        ["tickbus sub TRADE_COMMANDS --where 'bot=paper*'", 'orders to some bots, until Ctrl-C'],
+        ["tickbus sub PRICE_DATA | jq '.data.price'", 'as JSON, until Ctrl-C'],
       )}`,
     )
     .action(bind(sub));

@@ -1,0 +1,76 @@
+// The result of a check as a line for people, JSON, the text format of Prometheus, or the output of a Nagios plugin.
+
+import { type CheckResult, type Metric, STATUS_CODES } from './checks.ts';
+
+interface NamedResult extends CheckResult {
+  /** `redis`, `feed`, `gateway` or `bot`. */
+  readonly check: string;
+  /** Which feed or bot. */
+  readonly name: string | undefined;
+}
+
+export const FORMATS = { text, json, prometheus, nagios } as const;
+export type Format = keyof typeof FORMATS;
+
+function text({ status, summary }: NamedResult): string {
+  return `${status.toUpperCase()}: ${oneLine(summary)}.`;
+}
+
+function json({ check, name, status, summary, metrics }: NamedResult): string {
+  const values = metrics.map(({ name: metric, ms, warnMs, criticalMs }) => [
+    metric,
+    { ms: rounded(ms), warn_ms: warnMs, critical_ms: criticalMs },
+  ]);
+  return JSON.stringify({
+    check,
+    ...(name && { name }),
+    status,
+    summary,
+    metrics: Object.fromEntries(values),
+  });
+}
+
+/** For the textfile collector of the node exporter: https://prometheus.io/docs/instrumenting/exposition_formats */
+function prometheus({ check, name, status, metrics }: NamedResult): string {
+  const labels = Object.entries({ check, ...(name && { name }) });
+  const lines = [
+    '# HELP tickbus_check_status 0 ok, 1 warning, 2 critical, 3 unknown.',
+    '# TYPE tickbus_check_status gauge',
+    sample('tickbus_check_status', labels, STATUS_CODES[status]),
+  ];
+  if (metrics.length > 0) {
+    lines.push('# HELP tickbus_check_seconds What was measured.', '# TYPE tickbus_check_seconds gauge');
+    for (const { name: metric, ms } of metrics)
+      lines.push(sample('tickbus_check_seconds', [...labels, ['metric', metric]], seconds(ms)));
+  }
+  return lines.join('\n');
+}
+
+function sample(metric: string, labels: readonly (readonly string[])[], value: number): string {
+  const escaped = (label = '') => label.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n');
+  return `${metric}{${labels.map(([label, of]) => `${label}="${escaped(of)}"`).join(',')}} ${value}`;
+}
+
+/** `FEED OK - sentence | metric=0.4s;3;10`: https://nagios-plugins.org/doc/guidelines.html */
+function nagios({ check, status, summary, metrics }: NamedResult): string {
+  const line = `${check.toUpperCase()} ${status.toUpperCase()} - ${oneLine(summary).replaceAll('|', '/')}`;
+  return metrics.length === 0 ? line : `${line} | ${metrics.map(performanceData).join(' ')}`;
+}
+
+function performanceData({ name, ms, warnMs, criticalMs }: Metric): string {
+  const label = /[ ='|]/.test(name) ? `'${name.replace(/['=|]/g, '_')}'` : name;
+  return `${label}=${seconds(ms)}s;${seconds(warnMs)};${seconds(criticalMs)};0`;
+}
+
+/** To a microsecond. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000_000;
+}
+
+function oneLine(sentence: string): string {
+  return sentence.replace(/\s+/g, ' ');
+}

@@ -1,0 +1,133 @@
+// What `check` makes of what it was told: a status by thresholds, in the words of Nagios. Pure.
+
+import { type BotStatus, botStatus, type FeedStatus, feedStatus } from 'tickbus';
+import { duration } from './format.ts';
+import type { Kept } from './kept.ts';
+
+export type Status = 'ok' | 'warning' | 'critical' | 'unknown';
+
+/** Exit codes, and values of the metric: https://nagios-plugins.org/doc/guidelines.html */
+export const STATUS_CODES: Readonly<Record<Status, number>> = { ok: 0, warning: 1, critical: 2, unknown: 3 };
+
+export interface Metric {
+  readonly name: string;
+  readonly ms: number;
+  /** Above it a warning, above it critical. */
+  readonly warnMs: number;
+  readonly criticalMs: number;
+}
+
+export interface CheckResult {
+  readonly status: Status;
+  /** A sentence without its full stop. */
+  readonly summary: string;
+  readonly metrics: readonly Metric[];
+}
+
+export interface Limits {
+  readonly warnMs?: number | undefined;
+  readonly criticalMs?: number | undefined;
+}
+
+/** Of several the worst; unknown is better than critical and worse than a warning. */
+export function worst(results: readonly CheckResult[]): CheckResult {
+  const rank = ({ status }: CheckResult) => ['ok', 'warning', 'unknown', 'critical'].indexOf(status);
+  const [first] = [...results].sort((a, b) => rank(b) - rank(a));
+  return {
+    status: first?.status ?? 'unknown',
+    summary: results.map(({ summary }) => summary).join('; '),
+    metrics: results.flatMap(({ metrics }) => metrics),
+  };
+}
+
+export function checkLatency(ms: number, limits: Limits): CheckResult {
+  const metric = metricOf('latency', ms, limits, 100, 1_000);
+  return { status: statusOf(metric), summary: `Redis answers in ${duration(ms)}`, metrics: [metric] };
+}
+
+/** Whether somebody holds the feed and says so regularly. How the broker is, is the feed's check. */
+export function checkGateway(kept: Kept, limits: Limits): CheckResult {
+  const status = feedIn(kept);
+  if (status === undefined) return notReadable(kept, 'status of a feed');
+  const { feed, state, holder, interval_ms = 1_000 } = status;
+  const metric = metricOf(`${feed}_heartbeat`, kept.ageMs, limits, 3 * interval_ms, 10 * interval_ms);
+  const who = holder === undefined ? `The gateway of ${feed}` : `The gateway of ${feed} (${holder})`;
+  if (state === 'stopped' || state === 'stopping')
+    return { status: 'critical', summary: `${who} is ${state}`, metrics: [metric] };
+  return {
+    status: statusOf(metric),
+    summary: `${who} was heard ${duration(kept.ageMs)} ago`,
+    metrics: [metric],
+  };
+}
+
+/** Whether the broker's data comes. Nothing is known of it while the gateway is not heard. */
+export function checkFeed(kept: Kept, limits: Limits): CheckResult {
+  const status = feedIn(kept);
+  if (status === undefined) return notReadable(kept, 'status of a feed');
+  const gateway = checkGateway(kept, {});
+  if (gateway.status === 'critical')
+    return {
+      status: 'unknown',
+      summary: `Nothing is known of ${status.feed}: ${gateway.summary}`,
+      metrics: [],
+    };
+  const { feed, state, detail, last_frame_ago_ms } = status;
+  const about = detail === undefined ? '' : `: ${detail.replace(/\.$/, '')}`;
+  const byState: Partial<Record<FeedStatus['state'], Status>> = {
+    live: 'ok',
+    silent: 'warning',
+    connecting: 'warning',
+  };
+  const stateStatus = byState[state] ?? 'critical';
+  if (last_frame_ago_ms === undefined)
+    return { status: stateStatus, summary: `${feed} is ${state}${about}`, metrics: [] };
+  const quietMs = last_frame_ago_ms + kept.ageMs;
+  const metric = metricOf(`${feed}_quiet`, quietMs, limits, 15_000, 60_000);
+  const summary = `${feed} is ${state}${about}, last heard of ${duration(quietMs)} ago`;
+  return { status: severer(stateStatus, statusOf(metric)), summary, metrics: [metric] };
+}
+
+export function checkBot(kept: Kept, limits: Limits): CheckResult {
+  const { data: status } = botStatus.safeParse(kept.envelope.data);
+  if (status === undefined) return notReadable(kept, 'status of a bot');
+  const { bot, state, detail, status_interval_ms = 2_000 } = status;
+  const metric = metricOf('heartbeat', kept.ageMs, limits, 3 * status_interval_ms, 10 * status_interval_ms);
+  const about = detail === undefined ? '' : ` (${detail.replace(/\.$/, '')})`;
+  const summary = `${bot} is ${state}${about}, heard ${duration(kept.ageMs)} ago`;
+  const byState: Partial<Record<BotStatus['state'], Status>> = {
+    paused: 'warning',
+    stopping: 'warning',
+    error: 'critical',
+    stopped: 'critical',
+  };
+  return { status: severer(byState[state] ?? 'ok', statusOf(metric)), summary, metrics: [metric] };
+}
+
+function severer(a: Status, b: Status): Status {
+  return STATUS_CODES[a] >= STATUS_CODES[b] ? a : b;
+}
+
+function feedIn({ envelope }: Kept): FeedStatus | undefined {
+  return feedStatus.safeParse(envelope.data).data;
+}
+
+function notReadable({ key }: Kept, what: string): CheckResult {
+  return { status: 'unknown', summary: `What is kept of ${key} is no ${what}`, metrics: [] };
+}
+
+function metricOf(
+  name: string,
+  ms: number,
+  limits: Limits,
+  usualWarnMs: number,
+  usualCriticalMs: number,
+): Metric {
+  const criticalMs = limits.criticalMs ?? Math.max(usualCriticalMs, limits.warnMs ?? 0);
+  return { name, ms, warnMs: limits.warnMs ?? Math.min(usualWarnMs, criticalMs), criticalMs };
+}
+
+function statusOf({ ms, warnMs, criticalMs }: Metric): Status {
+  if (ms > criticalMs) return 'critical';
+  return ms > warnMs ? 'warning' : 'ok';
+}

@@ -1,0 +1,110 @@
+// `tickbus price` against a real server: the price, its age, and the verdict that says which link is broken.
+
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  call,
+  discardCommand,
+  jsonLines,
+  prepareCommand,
+  startInTerminal,
+  tickbus,
+  withoutColours,
+} from './harness.ts';
+
+let redis: LocalRedis;
+beforeAll(async () => {
+  await prepareCommand();
+  redis = await startLocalRedis();
+});
+afterAll(async () => {
+  await discardCommand();
+  await redis.kill();
+});
+const env = () => ({ REDIS_URL: redis.url });
+const publish = (channel: string, data: object) =>
+  call(['pub', channel, JSON.stringify(data), '-q'], { env: env() });
+const price = (symbol: string, value: number) =>
+  publish('PRICE_DATA', { symbol, price: value, bid: value - 0.5, timestamp: Date.now() });
+const heartbeat = (state: string) =>
+  publish('FEED_STATUS', {
+    feed: 'f',
+    state,
+    interval_ms: 600_000,
+    last_frame_ago_ms: 0,
+    live_for_ms: 600_000,
+  });
+const verdicts = async (...args: string[]) => {
+  const { code, stdout } = await call(['price', ...args, '--json'], { env: env() });
+  return { code, verdicts: jsonLines(stdout).map(({ verdict }) => verdict) };
+};
+
+it('shows a fresh price, and exits with 3 when a required one is not, as a process', async () => {
+  await price('AAPL', 187.5);
+  await heartbeat('live');
+  const { code, stdout, stderr } = await tickbus(['price', 'AAPL', 'NONE', '--max-age', '10m'], {
+    env: env(),
+  });
+  expect({ code, stderr }).toEqual({ code: 3, stderr: '' });
+  const lines = stdout.split('\n');
+  expect(lines[0]).toMatch(/^SYMBOL +PRICE +BID +ASK +AGE +CONFIRMED +VERDICT$/);
+  expect(lines[1]).toMatch(/^AAPL +187\.5 +187 +- +[\d.]+ m?s +[\d.]+ m?s +fresh$/);
+  expect(lines[2]).toMatch(
+    /^NONE +- +- +- +never +[\d.]+ m?s +quiet_market +Nothing that can be dated was received of it\.$/,
+  );
+  const fresh = await call(['price', 'AAPL', '--max-age', '10m', '--json'], { env: env() });
+  expect(fresh.code).toBe(0);
+  expect(jsonLines(fresh.stdout)).toEqual([
+    {
+      symbol: 'AAPL',
+      verdict: 'fresh',
+      reason: expect.any(String),
+      changed_ago_ms: expect.any(Number),
+      confirmed_ago_ms: expect.any(Number),
+      data: { symbol: 'AAPL', price: 187.5, bid: 187, timestamp: expect.any(Number) },
+    },
+  ]);
+});
+
+it('keeps a table up to date on a terminal, until Ctrl-C', async () => {
+  await heartbeat('live');
+  const watching = startInTerminal(['price', 'TICK', '--watch'], { env: env() });
+  await watching.out(/TICK/);
+  await price('TICK', 42.25);
+  await watching.out(/42\.25/);
+  watching.type('\x03');
+  const { code, stdout } = await watching.ended;
+  expect(code).toBe(130);
+  expect(withoutColours(stdout)).toMatch(/TICK +42\.25 +41\.75 +-/);
+});
+
+describe('price', () => {
+  it('tells which link is broken, and fails only where a price is required', async () => {
+    await price('LINK', 1);
+    await heartbeat('down');
+    expect(await verdicts('LINK', '--max-age', '10m')).toEqual({ code: 3, verdicts: ['feed_down'] });
+    expect(await verdicts('LINK')).toEqual({ code: 0, verdicts: ['feed_down'] });
+    await heartbeat('stopped');
+    expect(await verdicts('LINK', '--max-age', '10m')).toEqual({ code: 3, verdicts: ['gateway_down'] });
+    await heartbeat('live');
+    expect(await verdicts('LINK', '--max-age', '10m')).toEqual({ code: 0, verdicts: ['fresh'] });
+    expect(await verdicts('LINK', '--max-age', '1ms')).toEqual({ code: 3, verdicts: ['quiet_market'] });
+  });
+
+  it('never takes a price for fresh where no gateway was ever heard', async () => {
+    await using alone = await startLocalRedis();
+    const { code, stdout } = await call(['price', 'X', '--max-age', '1h', '--url', alone.url]);
+    expect(code).toBe(3);
+    expect(stdout).toMatch(/X +- +- +- +never +never +gateway_down/);
+  });
+
+  it.each([
+    [['price'], 64, /missing required argument 'symbol'/],
+    [['price', 'A', '--max-age', '-1'], 64, /Use a time/],
+    [['price', 'A', '--url', 'redis://127.0.0.1:1'], 1, /Cannot connect to Redis/],
+  ])('fails for %j', async (args, expected, sentence) => {
+    const { code, stdout, stderr } = await call(args);
+    expect({ code, stdout }).toEqual({ code: expected, stdout: '' });
+    expect(stderr).toMatch(sentence);
+  });
+});

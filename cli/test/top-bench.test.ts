@@ -1,0 +1,154 @@
+// `tickbus top` and `tickbus bench` against a real server.
+
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { createClient } from 'redis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  call,
+  discardCommand,
+  jsonLines,
+  prepareCommand,
+  startInTerminal,
+  tickbus,
+  withoutColours,
+} from './harness.ts';
+
+let redis: LocalRedis;
+beforeAll(async () => {
+  await prepareCommand();
+  redis = await startLocalRedis();
+});
+afterAll(async () => {
+  await discardCommand();
+  await redis.kill();
+});
+const env = () => ({ REDIS_URL: redis.url });
+
+describe('top', () => {
+  it('counts what is published, on channels of others too, as a process', async () => {
+    const listener = createClient({ url: redis.url });
+    await listener.connect();
+    await listener.subscribe('others', () => {});
+    const publisher = listener.duplicate();
+    await publisher.connect();
+    const noStatus = '{"message_type":"feed_status","data":{"feed":"f"},"timestamp":0,"sender":"me"}';
+    const timer = setInterval(() => {
+      publisher.publish('others', '{"some":"text"}').catch(() => {});
+      publisher.publish('FEED_STATUS', noStatus).catch(() => {});
+    }, 10);
+    const { code, stdout, stderr } = await tickbus(['top', '--once', '--json', '-i', '500ms'], {
+      env: env(),
+    });
+    clearInterval(timer);
+    listener.destroy();
+    publisher.destroy();
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const rows = jsonLines(stdout);
+    expect(rows.map(({ channel }) => channel)).toEqual(
+      expect.arrayContaining(['PRICE_DATA', 'AUDIT', 'others']),
+    );
+    const row = (name: string) => rows.find(({ channel }) => channel === name);
+    expect(row('others')).toMatchObject({ subscribers: 1, gaps: 0, invalid: 0, age_ms: expect.any(Number) });
+    expect(row('others')?.rate).toBeGreaterThan(0);
+    expect(row('PRICE_DATA')).toMatchObject({ rate: 0, messages: 0, subscribers: 0, age_ms: null });
+    expect(row('FEED_STATUS')?.invalid).toBeGreaterThan(0);
+    expect(row('FEED_STATUS')?.invalid).toBe(row('FEED_STATUS')?.messages);
+  });
+
+  it('keeps a table up to date on a terminal, until Ctrl-C', async () => {
+    const top = startInTerminal(['top', '-i', '100ms', '--sort', 'rate'], { env: env() });
+    await top.out(/CHANNEL +MSG\/S/);
+    const timer = setInterval(
+      () => call(['pub', 'BOT_STATUS', '{"bot":"b","state":"running"}', '-q'], { env: env() }),
+      50,
+    );
+    // The busiest channel is in the first line.
+    await top.out(/AGE[^\n]*\n[^A-Z\n]*BOT_STATUS/);
+    clearInterval(timer);
+    top.type('\x03');
+    const { code, stdout } = await top.ended;
+    expect(code).toBe(130);
+    expect(withoutColours(stdout)).toMatch(
+      /CHANNEL +MSG\/S +KIB\/S +SUBSCRIBERS +MESSAGES +GAPS +INVALID +AGE/,
+    );
+  });
+
+  it.each([
+    [['top', '--sort', 'luck'], 64, /Allowed choices are name, rate, subscribers, gaps, age/],
+    [['top', '--interval', '0'], 64, /Use a time/],
+    [['top', '--once', '--url', 'redis://127.0.0.1:1'], 1, /Cannot connect to Redis/],
+  ])('fails for %j', async (args, expected, sentence) => {
+    const { code, stdout, stderr } = await call(args);
+    expect({ code, stdout }).toEqual({ code: expected, stdout: '' });
+    expect(stderr).toMatch(sentence);
+  });
+});
+
+describe('bench', () => {
+  const numbers = {
+    clients: 2,
+    messages: 500,
+    size: 100,
+    seconds: expect.any(Number),
+    published_per_second: expect.any(Number),
+    received_per_second: expect.any(Number),
+    lost: 0,
+    p50_ms: expect.any(Number),
+    p95_ms: expect.any(Number),
+    p99_ms: expect.any(Number),
+    max_ms: expect.any(Number),
+  };
+
+  it('measures in a pipe without a bar, as JSON, as CSV and for people, as a process', async () => {
+    const flags = ['-n', '500', '-c', '2', '--size', '100'];
+    const { code, stdout, stderr } = await tickbus(['bench', ...flags, '--json'], { env: env() });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const result = JSON.parse(stdout);
+    expect(result).toEqual(numbers);
+    expect(result.p50_ms).toBeGreaterThan(0);
+    expect(
+      result.p50_ms <= result.p95_ms && result.p95_ms <= result.p99_ms && result.p99_ms <= result.max_ms,
+    ).toBe(true);
+    const [head, values] = (await call(['bench', ...flags, '--csv'], { env: env() })).stdout.split('\n');
+    expect(head).toBe(Object.keys(numbers).join(','));
+    expect(values).toMatch(/^2,500,100,/);
+    const people = await call(['bench', ...flags], { env: env() });
+    expect(people.stdout).toMatch(
+      /^published +[\d,]+ msg\/s {3}500 messages of 100 bytes in [\d.]+ s\nreceived/,
+    );
+    expect(people.stdout).toMatch(
+      /by 2 subscribers together, 0 lost\nlatency +p50 [\d.]+ ms +p95 [\d.]+ ms +p99/,
+    );
+  });
+
+  it('shows a bar on a terminal, which is gone at the end, and none with --no-progress', async () => {
+    const flags = ['bench', '-n', '200', '--rate', '400'];
+    const { code, stdout } = await startInTerminal(flags, { env: env() }).ended;
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/█+░+ \d+% {2}\d+ received/);
+    expect(stdout).toMatch(/\r[^\n]*published/);
+    const silent = await call([...flags, '--no-progress'], { env: env(), terminal: true });
+    expect(silent.stderr).toBe('');
+  });
+
+  it('keeps to a rate and a duration', async () => {
+    const { stdout } = await call(['bench', '--rate', '200', '--duration', '500ms', '--json'], {
+      env: env(),
+    });
+    const { messages, seconds } = JSON.parse(stdout);
+    // One at the beginning, then one each 5 ms; a busy machine can only be later.
+    expect(messages).toBeLessThanOrEqual(101);
+    expect(seconds).toBeGreaterThanOrEqual(0.5);
+  });
+
+  it.each([
+    [['bench', '--json', '--csv'], 64, /Use --json or --csv, not both/],
+    [['bench', '--size', '300000'], 64, /--size is 300000; a message can have 200000 bytes/],
+    [['bench', '--clients', 'many'], 64, /Use a whole number/],
+    [['bench', '--url', 'redis://127.0.0.1:1'], 1, /Cannot connect to Redis/],
+  ])('fails for %j', async (args, expected, sentence) => {
+    const { code, stdout, stderr } = await call(args);
+    expect({ code, stdout }).toEqual({ code: expected, stdout: '' });
+    expect(stderr).toMatch(sentence);
+  });
+});

@@ -1,0 +1,102 @@
+// `tickbus bench`: how many messages the library and this server carry between publisher and subscribers, and how fast.
+
+import { Bench, type BenchOptions, type BenchResult } from '../bench.ts';
+import type { Context } from '../context.ts';
+import { EXIT, UsageError } from '../exit.ts';
+import { above0, count, duration } from '../options.ts';
+import { type DefineVerb, examples } from '../verb.ts';
+
+interface Flags {
+  readonly clients: number;
+  readonly msgs?: number;
+  readonly size: number;
+  readonly rate?: number;
+  readonly duration?: number;
+  readonly progress: boolean;
+  readonly json?: boolean;
+  readonly csv?: boolean;
+}
+
+const DEFAULT_MESSAGES = 100_000;
+const LARGEST = 200_000;
+const BAR_WIDTH = 30;
+
+export const define: DefineVerb = (command, bind) => {
+  command
+    .option('-c, --clients <n>', 'subscribers, each with a link of its own', count, 1)
+    .option(
+      '-n, --msgs <n>',
+      `messages to publish (default: ${DEFAULT_MESSAGES}, or what --duration allows)`,
+      count,
+    )
+    .option('--size <bytes>', 'size of the payload', count, 128)
+    .option('--rate <n>', 'messages a second at the most (default: as many as go)', above0)
+    .option('--duration <time>', 'publish for so long', duration)
+    .option('--no-progress', 'no progress bar, which only a terminal shows')
+    .option('--json', 'one JSON object')
+    .option('--csv', 'a head and a line of values between commas')
+    .addHelpText('after', HELP)
+    .action(bind(bench));
+};
+
+const HELP = `
+Publisher and subscribers are in this one process, on the channel TICKBUS_BENCH; other channels are not touched.
+Latency is from publish() to the handler. Without --rate the publisher is always ahead, so it is the time in queues.
+${examples(
+  ['tickbus bench', 'as fast as it goes'],
+  ['tickbus bench --rate 1000 --duration 1s --clients 3', 'latency at an even load'],
+  ['tickbus bench --msgs 20000 --csv --no-progress', 'for a spreadsheet'],
+)}`;
+
+async function bench(context: Context, flags: Flags): Promise<number> {
+  const { terminal } = context;
+  if (flags.json && flags.csv) throw new UsageError('Use --json or --csv, not both.');
+  if (flags.size > LARGEST)
+    throw new UsageError(`--size is ${flags.size}; a message can have ${LARGEST} bytes here.`);
+  const options: BenchOptions = {
+    clients: flags.clients,
+    messages: flags.msgs ?? (flags.duration === undefined ? DEFAULT_MESSAGES : Number.POSITIVE_INFINITY),
+    size: flags.size,
+    rate: flags.rate,
+    durationMs: flags.duration,
+  };
+  const run = new Bench(context, options);
+  const bar = flags.progress && terminal.showsProgress ? showProgress(context, run) : undefined;
+  const result = await run.run().finally(() => bar?.end());
+  if (flags.json) terminal.line(JSON.stringify(result));
+  else if (flags.csv) for (const line of csv(result)) terminal.line(line);
+  else for (const line of report(result)) terminal.line(line);
+  if (result.lost > 0) terminal.warn(`${result.lost} messages were lost on the way.`);
+  return result.lost > 0 ? EXIT.failure : EXIT.ok;
+}
+
+function showProgress({ terminal }: Context, run: Bench): { end(): void } {
+  const draw = () => {
+    const full = Math.round(BAR_WIDTH * Math.min(1, run.progress));
+    const bar = `${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)}`;
+    terminal.ephemeral(`\r${bar} ${Math.floor(run.progress * 100)}%  ${run.received} received\x1b[K`);
+  };
+  draw();
+  const timer = setInterval(draw, 100);
+  return {
+    end() {
+      clearInterval(timer);
+      terminal.ephemeral('\r\x1b[K');
+    },
+  };
+}
+
+function report(result: BenchResult): string[] {
+  const { messages, clients, size, seconds, published_per_second, received_per_second, lost } = result;
+  const rate = (value: number) => `${Math.round(value).toLocaleString('en-US')} msg/s`;
+  const { p50_ms, p95_ms, p99_ms, max_ms } = result;
+  return [
+    `published  ${rate(published_per_second)}   ${messages} messages of ${size} bytes in ${seconds.toFixed(2)} s`,
+    `received   ${rate(received_per_second)}   by ${clients} ${clients === 1 ? 'subscriber' : 'subscribers together'}, ${lost} lost`,
+    `latency    p50 ${p50_ms} ms   p95 ${p95_ms} ms   p99 ${p99_ms} ms   max ${max_ms} ms`,
+  ];
+}
+
+function csv(result: BenchResult): string[] {
+  return [Object.keys(result).join(','), Object.values(result).join(',')];
+}

@@ -1,0 +1,138 @@
+// `tickbus check`: one question, one line, one exit code: 0 ok, 1 warning, 2 critical, 3 unknown, as monitoring systems want it.
+
+import { Argument, Option } from 'commander';
+import type { Channel } from 'tickbus';
+import { printable, RedisAdmin } from 'tickbus/admin';
+import { CHANNELS } from 'tickbus/constants';
+import { FORMATS, type Format } from '../check-formats.ts';
+import {
+  type CheckResult,
+  checkBot,
+  checkFeed,
+  checkGateway,
+  checkLatency,
+  type Limits,
+  STATUS_CODES,
+  worst,
+} from '../checks.ts';
+import type { Context } from '../context.ts';
+import { UsageError } from '../exit.ts';
+import { type Kept, readKept } from '../kept.ts';
+import { duration } from '../options.ts';
+import { type DefineVerb, examples } from '../verb.ts';
+import { after, unlessAborted } from '../waiting.ts';
+
+interface CheckOptions {
+  readonly warn?: number;
+  readonly critical?: number;
+  readonly timeout: number;
+  readonly format: Format;
+}
+
+type Subject = 'redis' | 'feed' | 'gateway' | 'bot';
+
+export const define: DefineVerb = (command, bind) => {
+  command
+    .addArgument(new Argument('<subject>', 'what to check').choices(['redis', 'feed', 'gateway', 'bot']))
+    .argument('[name]', 'the bot, or one of several feeds (default: all feeds)')
+    .option('--warn <time>', 'a warning above this latency or age', duration)
+    .option('--critical <time>', 'critical above this latency or age', duration)
+    .option('-t, --timeout <time>', 'unknown, or with redis critical, when it takes longer', duration, 10_000)
+    .addOption(new Option('--format <format>').choices(Object.keys(FORMATS)).default('text'))
+    .addHelpText('after', HELP)
+    .action(bind(check));
+};
+
+const HELP = `
+redis     the time in which the server answers (100 ms, 1 s)
+gateway   the age of the last heartbeat of a feed's gateway (3 and 10 of its intervals), and whether it has stopped
+feed      what the gateway says of the broker's connection, and since when nothing has come (15 s, 60 s)
+bot NAME  the age of its last status (3 and 10 of its intervals), and what it says of itself
+
+Exit code 0 ok, 1 warning, 2 critical, 3 unknown; 64 for a command line that cannot be used.
+${examples(
+  ['tickbus check redis', 'is Redis there?'],
+  ['tickbus check gateway --warn 2s --critical 5s', 'does the gateway speak?'],
+  ['tickbus check bot momentum --format nagios', 'for Nagios, Icinga, Zabbix'],
+  ['tickbus check feed --format prometheus', "for the node exporter's textfile collector"],
+)}`;
+
+async function check(
+  context: Context,
+  options: CheckOptions,
+  subject: Subject,
+  name: string | undefined,
+): Promise<number> {
+  const { warn: warnMs, critical: criticalMs, timeout, format } = options;
+  if (warnMs !== undefined && criticalMs !== undefined && warnMs > criticalMs)
+    throw new UsageError('--warn is above --critical. Give the smaller time to --warn.');
+  if (subject === 'bot' && name === undefined)
+    throw new UsageError('Name the bot, as in: tickbus check bot momentum');
+  if (subject === 'redis' && name !== undefined)
+    throw new UsageError('There is one Redis, that of --url or REDIS_URL: leave the name out.');
+  const result = await inTime(context, timeout, look(context, subject, name, { warnMs, criticalMs })).catch(
+    (error: unknown) => {
+      context.signal.throwIfAborted();
+      return failed(subject, error);
+    },
+  );
+  context.terminal.line(
+    FORMATS[format]({ ...result, summary: printable(result.summary, 1_000), check: subject, name }),
+  );
+  return STATUS_CODES[result.status];
+}
+
+/** That Redis cannot be reached says nothing of the others: each lamp speaks for itself. */
+function failed(subject: Subject, error: unknown): CheckResult {
+  const { message } = error as Error;
+  const summary = message.replace(/\.$/, '');
+  return { status: subject === 'redis' ? 'critical' : 'unknown', summary, metrics: [] };
+}
+
+async function look(
+  context: Context,
+  subject: Subject,
+  name: string | undefined,
+  limits: Limits,
+): Promise<CheckResult> {
+  switch (subject) {
+    case 'redis': {
+      const admin = context.closing(new RedisAdmin(context.redis));
+      await admin.connect();
+      const { roundTripsMs } = await admin.clock(1);
+      return checkLatency(roundTripsMs[0] ?? 0, limits);
+    }
+    case 'gateway':
+      return checkKept(context, CHANNELS.FEED_STATUS, name, (kept) => checkGateway(kept, limits));
+    case 'feed':
+      return checkKept(context, CHANNELS.FEED_STATUS, name, (kept) => checkFeed(kept, limits));
+    case 'bot':
+      return checkKept(context, CHANNELS.BOT_STATUS, name, (kept) => checkBot(kept, limits));
+  }
+}
+
+async function checkKept(
+  context: Context,
+  channel: Channel,
+  name: string | undefined,
+  judge: (kept: Kept) => CheckResult,
+): Promise<CheckResult> {
+  const kept = await readKept(context.connection(), channel);
+  const wanted = kept.filter(({ key }) => name === undefined || key === name);
+  if (wanted.length > 0) return worst(wanted.map(judge));
+  const summary =
+    name === undefined ? `Nobody was ever heard on ${channel}` : `${name} was never heard on ${channel}`;
+  return { status: 'critical', summary, metrics: [] };
+}
+
+async function inTime<T>({ signal }: Context, ms: number, work: Promise<T>): Promise<T> {
+  const { passed, cancel } = after(ms);
+  const tooLate = passed.then(() => {
+    throw new Error(`It took longer than ${ms / 1_000} s.`);
+  });
+  try {
+    return await unlessAborted(Promise.race([work, tooLate]), signal);
+  } finally {
+    cancel();
+  }
+}

@@ -1,0 +1,58 @@
+// `tickbus monitor`: starts the live monitor, a page in the browser.
+
+import { InvalidArgumentError } from 'commander';
+import type { Context } from '../context.ts';
+import { list } from '../options.ts';
+import { type DefineVerb, examples } from '../verb.ts';
+import { unlessAborted } from '../waiting.ts';
+
+interface MonitorOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly allowedHost?: readonly string[];
+}
+
+export const define: DefineVerb = (command, bind) => {
+  command
+    .option('--host <address>', 'the address to listen on', '127.0.0.1')
+    .option('-p, --port <n>', 'the port; 0 takes a free one', port, 8788)
+    .option('--allowed-host <name>', 'another name by which browsers reach it', list)
+    .addHelpText(
+      'after',
+      `\nPrints the address of the page. MONITOR_TOKEN (16 characters or more) turns on sending commands from it.\n${examples(
+        ['tickbus monitor', 'until Ctrl-C; for this machine alone'],
+        ['tickbus monitor --port 0', 'on a free port, until Ctrl-C'],
+      )}`,
+    )
+    .action(bind(monitor));
+};
+
+async function monitor(
+  { terminal, settings, logger, signal }: Context,
+  options: MonitorOptions,
+): Promise<void> {
+  const { host, port: wanted, allowedHost: allowedHosts } = options;
+  // A page, its server and their libraries: only for those who want them.
+  const { startMonitor } = await import('@tickbus/monitor');
+  const running = await startMonitor({
+    url: settings.url,
+    host,
+    port: wanted,
+    allowedHosts,
+    token: settings.variable('MONITOR_TOKEN').value,
+    logger,
+  });
+  try {
+    terminal.line(running.url);
+    terminal.note('Open it in a browser. Ctrl-C ends it.');
+    await unlessAborted(new Promise<never>(() => {}), signal);
+  } finally {
+    await running.close();
+  }
+}
+
+function port(text: string): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (value <= 65_535) return value;
+  throw new InvalidArgumentError('Use a port from 0 to 65535.');
+}

@@ -1,0 +1,101 @@
+// `tickbus price`: the newest price of instruments, and whether it may be believed.
+
+import type { Latest, MessageOf, Verdict } from 'tickbus';
+import { printable } from 'tickbus/admin';
+import { CHANNELS } from 'tickbus/constants';
+import { RedisSubscriber } from 'tickbus/subscriber';
+import type { Context } from '../context.ts';
+import { EXIT } from '../exit.ts';
+import { duration as timeText } from '../format.ts';
+import { duration } from '../options.ts';
+import { watching } from '../screen.ts';
+import { table } from '../table.ts';
+import { type DefineVerb, examples } from '../verb.ts';
+import { unlessAborted } from '../waiting.ts';
+
+const { PRICE_DATA } = CHANNELS;
+
+interface PriceOptions {
+  readonly watch?: boolean;
+  readonly json?: boolean;
+  readonly maxAge?: number;
+}
+
+type LatestPrice = Latest<MessageOf<typeof PRICE_DATA>> & { readonly symbol: string };
+
+/** How old a price may be where nobody says so. */
+const USUAL_AGE_MS = 5_000;
+const WATCH_MS = 500;
+
+export const define: DefineVerb = (command, bind) => {
+  command
+    .argument('<symbol...>', "instruments, in the venue's own spelling")
+    .option('-w, --watch', 'again and again, until Ctrl-C')
+    .option('--json', 'one JSON object for each instrument, a line each')
+    .option(
+      '--max-age <time>',
+      'require prices that are fresh by this age (5s); exit code 3 when one is not',
+      duration,
+    )
+    .addHelpText(
+      'after',
+      `\nThe verdict is fresh, or says what is wrong: quiet_market, feed_down, gateway_down, link_down, recovering, lagging.
+It looks, and asks no gateway for instruments that nobody else wants.\n${examples(
+        ['tickbus price AAPL MSFT', 'their last prices'],
+        ['tickbus price AAPL --max-age 2s --json', 'in a script: exit code 3 unless it is fresh'],
+        ['tickbus price AAPL --watch', 'a table that stays up to date, until Ctrl-C'],
+      )}`,
+    )
+    .action(bind(price));
+};
+
+async function price(context: Context, options: PriceOptions, given: readonly string[]): Promise<number> {
+  const symbols = [...new Set(given)];
+  const wanted = new Set(symbols);
+  const { maxAge: maxAgeMs = USUAL_AGE_MS } = options;
+  const subscriber = context.closing(new RedisSubscriber(context.redis));
+  subscriber.subscribe(PRICE_DATA, () => {}, { where: ({ data }) => wanted.has(data.symbol) });
+  await unlessAborted(subscriber.startListening(), context.signal);
+  let prices: LatestPrice[] = [];
+  const picture = async () => {
+    prices = symbols.map((symbol) => ({ symbol, ...subscriber.latest(PRICE_DATA, symbol, { maxAgeMs }) }));
+    return options.json ? prices.map(jsonOf) : tableOf(context, prices);
+  };
+  await watching(context, options.watch, picture, { intervalMs: WATCH_MS });
+  const areFresh = prices.every(({ verdict }) => verdict === 'fresh');
+  return areFresh || options.maxAge === undefined ? EXIT.ok : EXIT.stale;
+}
+
+/** JSON has no Infinity: what never was is null. */
+function jsonOf({ symbol, message, verdict, reason, changedAgoMs, confirmedAgoMs }: LatestPrice): string {
+  const age = (ms: number) => (Number.isFinite(ms) ? Math.round(ms) : null);
+  return JSON.stringify({
+    symbol,
+    verdict,
+    reason,
+    changed_ago_ms: age(changedAgoMs),
+    confirmed_ago_ms: age(confirmedAgoMs),
+    data: message?.data ?? null,
+  });
+}
+
+function tableOf({ terminal }: Context, prices: readonly LatestPrice[]): string[] {
+  const rows = prices.map(({ symbol, message, verdict, reason, changedAgoMs, confirmedAgoMs }) => {
+    const { price: last, bid, ask } = message?.data ?? {};
+    return [
+      printable(symbol, 64),
+      ...[last, bid, ask].map((value) => (value === undefined ? '-' : String(value))),
+      timeText(changedAgoMs),
+      timeText(confirmedAgoMs),
+      terminal.paint(colourOf(verdict), verdict),
+      verdict === 'fresh' ? '' : printable(reason, 200),
+    ];
+  });
+  const right = ['left', 'right', 'right', 'right', 'right', 'right', 'left'] as const;
+  return table(['SYMBOL', 'PRICE', 'BID', 'ASK', 'AGE', 'CONFIRMED', 'VERDICT', ''], rows, right);
+}
+
+function colourOf(verdict: Verdict): 'green' | 'yellow' | 'red' {
+  if (verdict === 'fresh') return 'green';
+  return verdict === 'quiet_market' ? 'yellow' : 'red';
+}

@@ -1,0 +1,183 @@
+// `tickbus top`: what is going on on every channel, as one more listener sees it.
+
+import { Option } from 'commander';
+import type { RedisConnection } from 'tickbus';
+import { printable, RedisAdmin } from 'tickbus/admin';
+import { RedisSubscriber } from 'tickbus/subscriber';
+import { bundledChannel, bundledNames, wireChannel } from '../channels.ts';
+import type { Context } from '../context.ts';
+import { duration as timeText } from '../format.ts';
+import { duration } from '../options.ts';
+import { watching } from '../screen.ts';
+import { table } from '../table.ts';
+import { type DefineVerb, examples } from '../verb.ts';
+import { after, unlessAborted } from '../waiting.ts';
+
+interface TopOptions {
+  readonly interval: number;
+  readonly sort: SortKey;
+  readonly once?: boolean;
+  readonly json?: boolean;
+}
+
+interface Row {
+  readonly channel: string;
+  /** Messages a second in the last interval. */
+  readonly rate: number;
+  readonly bytes_per_second: number;
+  /** Connections that listen, this one not counted. */
+  readonly subscribers: number;
+  /** Since this command listens. */
+  readonly messages: number;
+  readonly gaps: number;
+  /** What is not as its schema wants it; 0 on channels without one. */
+  readonly invalid: number;
+  /** Milliseconds since the last message; null before one was heard. */
+  readonly age_ms: number | null;
+}
+
+const ORDERS = {
+  name: (a: Row, b: Row) => (a.channel < b.channel ? -1 : 1),
+  rate: (a: Row, b: Row) => b.rate - a.rate,
+  subscribers: (a: Row, b: Row) => b.subscribers - a.subscribers,
+  gaps: (a: Row, b: Row) => b.gaps - a.gaps,
+  age: (a: Row, b: Row) => (a.age_ms ?? Number.POSITIVE_INFINITY) - (b.age_ms ?? Number.POSITIVE_INFINITY),
+} as const;
+type SortKey = keyof typeof ORDERS;
+
+export const define: DefineVerb = (command, bind) => {
+  command
+    .option('-i, --interval <time>', 'how long each picture looks', duration, 1_000)
+    .addOption(new Option('-s, --sort <column>').choices(Object.keys(ORDERS)).default('name'))
+    .option('--once', 'one picture, after one interval')
+    .option('--json', 'one JSON object for each channel, a line each')
+    .addHelpText(
+      'after',
+      `\nThe bundled channels, and every other that somebody listens to. Gaps are those of this command's own link.\n${examples(
+        ['tickbus top', 'until Ctrl-C'],
+        ['tickbus top --sort rate --interval 2s', 'the busiest first, until Ctrl-C'],
+        ['tickbus top --once --json', 'for a program'],
+      )}`,
+    )
+    .action(bind(top));
+};
+
+async function top(context: Context, options: TopOptions): Promise<void> {
+  const connection = context.connection();
+  const admin = context.closing(new RedisAdmin(context.redis));
+  await admin.connect();
+  const meters = new Meters(context, connection);
+  await meters.listenTo([...bundledNames, ...(await admin.activeChannels())]);
+  const pause = after(options.interval);
+  await unlessAborted(pause.passed, context.signal).finally(pause.cancel);
+  const picture = async () => {
+    // Somebody may have begun to listen to another one.
+    await meters.listenTo(await admin.activeChannels());
+    const subscribers = new Map(
+      (await admin.channels(meters.names)).map(({ channel, subscribers: count }) => [channel, count - 1]),
+    );
+    const rows = meters.rows(subscribers).sort(ORDERS[options.sort]);
+    return options.json ? rows.map((row) => JSON.stringify(row)) : tableOf(context, rows);
+  };
+  await watching(context, !options.once, picture, { intervalMs: options.interval });
+}
+
+class Meters {
+  readonly #connection: RedisConnection;
+  readonly #subscriber: RedisSubscriber;
+  readonly #meters = new Map<string, Meter>();
+  #lookedAt = performance.now();
+
+  constructor(context: Context, connection: RedisConnection) {
+    this.#connection = connection;
+    this.#subscriber = context.closing(
+      new RedisSubscriber({ connection, logger: context.logger, freshness: false }),
+    );
+  }
+
+  get names(): string[] {
+    return [...this.#meters.keys()];
+  }
+
+  async listenTo(names: readonly string[]): Promise<void> {
+    await this.#subscriber.startListening();
+    const added = names.filter((name) => !this.#meters.has(name));
+    for (const name of added) {
+      this.#meters.set(name, new Meter());
+      const channel = bundledChannel(name);
+      // For its numbers and schemas; no message is wanted.
+      if (channel !== undefined) this.#subscriber.subscribe(channel, () => {}, { where: () => false });
+    }
+    const { subscribing } = this.#connection;
+    await Promise.all(
+      added.map((name) =>
+        subscribing.subscribe(wireChannel(name), (frame) => this.#meters.get(name)?.count(frame)),
+      ),
+    );
+  }
+
+  /** What was counted since the last call. */
+  rows(subscribers: ReadonlyMap<string, number>): Row[] {
+    const now = performance.now();
+    const seconds = (now - this.#lookedAt) / 1_000;
+    this.#lookedAt = now;
+    return [...this.#meters].map(([channel, meter]) => {
+      const known = bundledChannel(channel);
+      const report = known && this.#subscriber.status(known);
+      return {
+        channel,
+        subscribers: subscribers.get(channel) ?? 0,
+        gaps: report?.gaps ?? 0,
+        invalid: report?.invalid ?? 0,
+        ...meter.take(seconds, now),
+      };
+    });
+  }
+}
+
+class Meter {
+  #messages = 0;
+  #recent = 0;
+  #recentBytes = 0;
+  #lastAt: number | undefined;
+
+  count(frame: Uint8Array): void {
+    this.#messages++;
+    this.#recent++;
+    this.#recentBytes += frame.byteLength;
+    this.#lastAt = performance.now();
+  }
+
+  take(seconds: number, now: number): Pick<Row, 'rate' | 'bytes_per_second' | 'messages' | 'age_ms'> {
+    const [recent, bytes] = [this.#recent, this.#recentBytes];
+    this.#recent = 0;
+    this.#recentBytes = 0;
+    return {
+      rate: Math.round((recent / seconds) * 10) / 10,
+      bytes_per_second: Math.round(bytes / seconds),
+      messages: this.#messages,
+      age_ms: this.#lastAt === undefined ? null : Math.round(now - this.#lastAt),
+    };
+  }
+}
+
+function tableOf({ terminal }: Context, rows: readonly Row[]): string[] {
+  const cells = rows.map(
+    ({ channel, rate, bytes_per_second, subscribers, messages, gaps, invalid, age_ms }) => [
+      printable(channel, 40),
+      rate.toFixed(1),
+      (bytes_per_second / 1_024).toFixed(1),
+      String(subscribers),
+      String(messages),
+      gaps > 0 ? terminal.paint('red', String(gaps)) : '0',
+      invalid > 0 ? terminal.paint('red', String(invalid)) : '0',
+      age_ms === null ? '-' : timeText(age_ms),
+    ],
+  );
+  const right = ['left', ...Array.from({ length: 7 }, () => 'right' as const)] as const;
+  return table(
+    ['CHANNEL', 'MSG/S', 'KIB/S', 'SUBSCRIBERS', 'MESSAGES', 'GAPS', 'INVALID', 'AGE'],
+    cells,
+    right,
+  );
+}
