@@ -1,9 +1,13 @@
 // Builds the page with Vite: for `npm run build`, and on the first start in a clone, when what was built is missing or older than
 // its sources.
 
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
@@ -26,25 +30,9 @@ export async function builtPage(): Promise<string> {
 
 /** Builds into a folder of its own and then puts it in place, so that nobody reads a page that is half there. */
 export async function buildPage(folder: string): Promise<void> {
-  const { build } = await import('vite');
   const digest = digestOfSources();
   const fresh = `${folder}-${process.pid}-${Date.now()}`;
-  await build({
-    configFile: false,
-    root: SOURCES,
-    base: '/',
-    logLevel: 'warn',
-    // The policy of the page allows no inline script, style or image.
-    build: {
-      outDir: fresh,
-      emptyOutDir: true,
-      assetsInlineLimit: 0,
-      modulePreload: { polyfill: false },
-      target: 'es2023',
-      reportCompressedSize: false,
-    },
-    oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
-  });
+  await runVite(fresh);
   writeFileSync(join(fresh, STAMP), digest);
   mkdirSync(join(folder, '..'), { recursive: true });
   try {
@@ -55,6 +43,24 @@ export async function buildPage(folder: string): Promise<void> {
     // Another process, started at the same time, was quicker, and built the same.
     if (stampOf(folder) !== digest) throw error;
   }
+}
+
+/** In a process of its own: a monitor that has built its page would keep the 300 MB of memory that Vite needs. */
+async function runVite(outDir: string): Promise<void> {
+  const vite = join(createRequire(import.meta.url).resolve('vite/package.json'), '../bin/vite.js');
+  const config = join(SOURCES, 'vite.config.ts');
+  const child = spawn(process.execPath, [vite, 'build', SOURCES, '--config', config, '--outDir', outDir], {
+    env: { ...process.env, NODE_ENV: 'production' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [output, errors, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'exit'),
+  ]);
+  if (code === 0) return;
+  rmSync(outDir, { recursive: true, force: true });
+  throw new Error(`The monitor's page could not be built. Vite says: ${errors}${output}`);
 }
 
 function stampOf(folder: string): string | undefined {

@@ -3,9 +3,9 @@
 import type { Channel, Connection, Logger, Message, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
+import type { Judgement } from './model/known-price.ts';
 import { Picture } from './model/picture.ts';
 import { preciseNow } from './model/precise-now.ts';
-import type { Judgement } from './model/price-board.ts';
 import type { TailWindow } from './model/tail.ts';
 import type { About } from './protocol.ts';
 import { ServerLook } from './server-look.ts';

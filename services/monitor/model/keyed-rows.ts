@@ -10,16 +10,8 @@ export class KeyedRows<Row> {
     this.#limit = limit;
   }
 
-  get size(): number {
-    return this.#rows.size;
-  }
-
   get(key: string): Row | undefined {
     return this.#rows.get(key);
-  }
-
-  values(): IterableIterator<Row> {
-    return this.#rows.values();
   }
 
   /** False when there is no room for another key. */

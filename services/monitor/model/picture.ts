@@ -27,8 +27,9 @@ import { ChannelBoard } from './channel-board.ts';
 import { CommandLog } from './command-log.ts';
 import { EventLog } from './event-log.ts';
 import { FeedWatch } from './feed-watch.ts';
+import type { Judgement, PriceMessage } from './known-price.ts';
 import { brokerLamp, dataLamp, type Judged, redisLamp } from './lamps.ts';
-import { type Judgement, PriceBoard, type PriceMessage } from './price-board.ts';
+import { PriceBoard } from './price-board.ts';
 import * as tell from './sentences.ts';
 
 type LinkTold = Parameters<typeof redisLamp>[0];
