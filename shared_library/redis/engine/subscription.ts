@@ -161,18 +161,23 @@ export class Subscription {
     this.#state = 'busy';
     const pending = this.#call(message);
     if (pending === undefined) return true;
-    pending.then(
-      () => this.#resume(),
-      (error: unknown) => {
-        this.#hooks.onError(error, message);
-        this.#resume();
-      },
-    );
+    const turn = this.#turn;
+    const [since, { number }] = [turn.now(), turn];
+    const resume = () => {
+      // Promises that settle in the turn in which they were made let nothing else in.
+      if (turn.number === number) turn.handled(since);
+      this.#resume();
+    };
+    pending.then(resume, (error: unknown) => {
+      this.#hooks.onError(error, message);
+      resume();
+    });
     return false;
   }
 
   #call(message: Message): Promise<unknown> | undefined {
     if (!this.#hooks.isCurrent(message)) return undefined;
+    const since = this.#turn.now();
     try {
       const result = this.#hooks.handle(message);
       // Resolved anew, because a foreign thenable may throw where a promise rejects.
@@ -180,6 +185,8 @@ export class Subscription {
     } catch (error) {
       this.#hooks.onError(error, message);
       return undefined;
+    } finally {
+      this.#turn.handled(since);
     }
   }
 
