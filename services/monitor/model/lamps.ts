@@ -54,7 +54,7 @@ export function brokerLamp(redis: LampState, feed: FeedHeard | undefined, now: n
   if (status.state === 'down') return judged('bad', 'down', `${status.detail ?? status.feed} ${holder}`);
   if (status.state === 'connecting')
     return judged('warn', 'connecting', `Connecting to ${status.feed}. ${holder}`);
-  return judged('ok', 'connected', `${status.feed}: ${plural(status.instruments)}. ${holder}`);
+  return judged('ok', 'connected', `Connected to ${status.feed}. ${holder}`);
 }
 
 export interface DataSeen {
@@ -110,8 +110,4 @@ function judged(state: LampState, text: string, detail: string): Judged {
 
 function seconds(ms: number): string {
   return `${(ms / 1_000).toFixed(0)} s`;
-}
-
-function plural(instruments = 0): string {
-  return `${instruments} instrument${instruments === 1 ? '' : 's'}`;
 }

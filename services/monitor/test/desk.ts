@@ -39,7 +39,9 @@ export class Desk {
       ALPACA_KEY: 'local-key',
       ALPACA_SECRET: 'local-secret',
       SYMBOLS: '*',
-      SILENT_AFTER_MS: '4000',
+      // Soon, so that a test need not wait for what an operator can wait for.
+      SILENT_AFTER_MS: '1500',
+      LEASE_TTL_MS: '1500',
       HTTP_PORT: '0',
     });
   }
@@ -60,6 +62,7 @@ export class Desk {
       url: this.redis.url,
       port: this.#port,
       token: TOKEN,
+      maxAgeMs: 2_000,
       logger: SILENT,
     });
   }

@@ -1,74 +1,62 @@
 // The page in a real Chromium, over a whole desk: what an operator sees when something breaks, and when it is mended.
 
-import axe from 'axe-core';
-import type { BrowserContext, Page } from 'playwright-core';
+import { readFile } from 'node:fs/promises';
+import type { Page } from 'playwright-core';
+import { defineChannel } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openBrowser } from '../bench/browser.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { Desk, TOKEN } from './desk.ts';
+import { Operator } from './operator.ts';
 import { eventually, SILENT } from './parts.ts';
 
+/** For a test that fails: processes are started anew in some of them, on a machine that is busy with others. */
+const PATIENCE_MS = 40_000;
+const GOOD = { redis: 'ok', broker: 'ok', data: 'ok' };
+
 let desk: Desk;
-let browser: { context: BrowserContext; close(): Promise<void> };
+let operator: Operator;
 let page: Page;
 let publisher: RedisPublisher;
-/** What the browser complained of: a broken policy, a script that failed. */
-const complaints: string[] = [];
 
 beforeAll(async () => {
-  desk = await Desk.open();
+  [desk, operator] = await Promise.all([Desk.open(), Operator.atWork()]);
+  page = operator.page;
   publisher = new RedisPublisher({ url: desk.redis.url, sender: 'test', logger: SILENT });
-  [browser] = await Promise.all([openBrowser(), desk.startMonitor()]);
-  page = await browser.context.newPage();
-  page.on('pageerror', ({ message }) => complaints.push(message));
-  page.on('console', (message) => {
-    // A stream that breaks is part of the tests.
-    if (message.type() === 'error' && !message.text().includes('Failed to load resource'))
-      complaints.push(message.text());
-  });
+  desk.startGateway();
+  desk.startBots();
+  await desk.startMonitor();
   await page.goto(desk.url);
+  await allGood();
 }, 90_000);
 afterAll(async () => {
-  await browser?.close();
+  await operator?.close();
   await publisher?.close();
   await desk?.close();
 });
 
-const lamp = (name: string) => page.locator(`[data-lamp="${name}"]`).getAttribute('data-state');
-const lamps = async () => ({
-  redis: await lamp('redis'),
-  broker: await lamp('broker'),
-  data: await lamp('data'),
-});
-const row = (symbol: string) => page.locator(`tr[data-symbol="${symbol}"]`);
-
-async function gatewayUp(): Promise<void> {
-  desk.startGateway();
-  await eventually(
-    async () => expect(await lamps()).toEqual({ redis: 'ok', broker: 'ok', data: 'ok' }),
-    40_000,
-  );
+function allGood(): Promise<void> {
+  return eventually(async () => expect(await operator.lamps()).toEqual(GOOD), PATIENCE_MS);
 }
 
 describe('with everything up', () => {
-  beforeAll(async () => {
-    await eventually(async () =>
-      expect(await lamps()).toEqual({ redis: 'ok', broker: 'bad', data: 'unknown' }),
-    );
-    await gatewayUp();
-  }, 60_000);
-
   it('prices move, and are fresh', async () => {
-    const last = row('AAPL').locator('.col-last');
+    const aapl = operator.price('AAPL');
+    const last = aapl.locator('.col-last');
     const first = await last.textContent();
     await eventually(async () => expect(await last.textContent()).not.toBe(first));
-    await eventually(async () => expect(await row('AAPL').getAttribute('data-look')).toBe('fresh'));
-    expect(await styleOf('tr[data-symbol=AAPL] .col-last', 'textDecorationLine')).toBe('none');
-    await row('AAPL').locator('polyline').waitFor();
+    await eventually(async () => expect(await aapl.getAttribute('data-look')).toBe('fresh'));
+    expect(await operator.styleOf('tr[data-symbol=AAPL] .col-last', 'textDecorationLine')).toBe('none');
+    await aapl.locator('polyline').waitFor();
+    expect(await aapl.locator('.col-spread').textContent()).toMatch(/^\d+\.\d bp$/);
+    expect(await aapl.locator('.col-age').textContent()).toMatch(/^\d\.\d s$/);
+    await eventually(async () =>
+      expect(Number(await aapl.locator('.col-rate').textContent())).toBeGreaterThan(0),
+    );
   });
 
-  it('a row opens its candles and its way, by keyboard too', async () => {
+  it('a row opens its reason, its candles and its way, by keyboard too', async () => {
     await page.locator('tr[data-symbol] button').first().focus();
     await page.keyboard.press('ArrowDown');
     await eventually(async () =>
@@ -78,189 +66,261 @@ describe('with everything up', () => {
     const panel = page.getByRole('region', { name: 'MSFT' });
     await panel.locator('canvas').first().waitFor();
     await panel.locator('[data-hop="gateway to Redis"]').waitFor();
+    await panel.locator('.reason[data-verdict="fresh"]').waitFor();
     expect(await panel.getByRole('link', { name: /Lightweight Charts/ }).count()).toBe(1);
     await panel.getByRole('button', { name: 'Close' }).click();
     await panel.waitFor({ state: 'detached' });
   });
 
   it('an instrument that the broker refuses is shown with its reason, in its row and among the events', async () => {
-    const lease = Number(
-      /holds lease (\d+)/.exec((await page.locator('[data-lamp="broker"]').textContent()) ?? '')?.[1],
+    const told = await page.locator('[data-lamp="broker"]').textContent();
+    const lease = Number(/holds lease (\d+)/.exec(told ?? '')?.[1]);
+    const about = { symbol: 'ZZZZ', feed: 'alpaca', lease, detail: 'Not in this plan.' };
+    await publisher.publish(CHANNELS.INSTRUMENT_STATUS, { ...about, state: 'refused' });
+    const row = operator.price('ZZZZ');
+    await row.waitFor();
+    expect(await operator.verdict('ZZZZ')).toBe('refused');
+    expect(await row.getAttribute('title')).toBe('Not in this plan.');
+    expect(await row.locator('.col-last').textContent()).toBe('–');
+    await operator.tab('Events');
+    await operator.event('instrument', 'refuses ZZZZ. Not in this plan.').waitFor();
+  });
+
+  it('bots tell how they are, for how long, what they listen to, and what waits in them', async () => {
+    const momentum = operator.bot('momentum');
+    await eventually(async () => expect(await momentum.getAttribute('data-state')).toBe('running'));
+    const [name, state, heard, up, behind] = await momentum.locator('th, td').allTextContents();
+    expect(name).toContain('PRICE_DATA');
+    expect([state, heard, up, behind]).toEqual([
+      'running',
+      expect.stringMatching(/^\d+\.\d s$/),
+      expect.stringMatching(/ s$/),
+      expect.stringMatching(/^\d+$/),
+    ]);
+  });
+
+  it('channels have a chart, percentiles and subscribers', async () => {
+    const prices = page.locator('tr[data-channel="PRICE_DATA"]');
+    // The gateway does not listen to it; both bots and the monitor do.
+    await eventually(async () =>
+      expect(await prices.locator('td').allTextContents()).toEqual([
+        expect.stringMatching(/^\d+$/),
+        expect.stringMatching(/^\d+(\.\d+)?$/),
+        expect.stringMatching(/^\d+(\.\d+)?$/),
+        '3',
+        expect.stringMatching(/^[\d,]+$/),
+        '0',
+        '0',
+        '0',
+      ]),
     );
-    const refused = { symbol: 'ZZZZ', feed: 'alpaca', lease, state: 'refused', detail: 'Not in this plan.' };
-    await publisher.publish(CHANNELS.INSTRUMENT_STATUS, { ...refused, state: 'refused' });
-    await row('ZZZZ').waitFor();
-    expect(await row('ZZZZ').locator('.col-verdict').textContent()).toBe('refused');
-    expect(await row('ZZZZ').getAttribute('title')).toBe('Not in this plan.');
-    expect(await row('ZZZZ').locator('.col-last').textContent()).toBe('–');
-    await page.getByRole('tab', { name: 'Events' }).click();
-    await page
-      .locator('tr[data-kind="instrument"]', { hasText: 'refuses ZZZZ. Not in this plan.' })
-      .waitFor();
+    await page.getByRole('button', { name: 'FEED_STATUS' }).click();
+    const chart = page.getByRole('img', { name: 'Messages a second on FEED_STATUS' });
+    await chart.locator('canvas').waitFor();
   });
 
   it('the tail shows what passes its filter', async () => {
-    await page.getByRole('tab', { name: 'Tail' }).click();
-    await page.getByLabel('Symbol or bot').fill('TSLA');
+    await operator.tab('Tail');
     const payloads = page.locator('.tail-table .payload');
+    await page.getByLabel('Symbol or bot').fill('TSLA');
     await eventually(async () => {
       const texts = await payloads.allTextContents();
       expect(texts.length).toBeGreaterThan(3);
       for (const text of texts) expect(text).toContain('"symbol":"TSLA"');
     });
-    await page.getByLabel('Channel', { exact: true }).selectOption('FEED_STATUS');
     await page.getByLabel('Symbol or bot').fill('');
+    for (const [field, text] of [
+      ['Type', 'feed_stat'],
+      ['Sender', 'GATEWAY'],
+      ['Text', '"feed":"alpaca"'],
+    ] as const)
+      await page.getByLabel(field, { exact: true }).fill(text);
+    await page.getByLabel('Channel', { exact: true }).selectOption('FEED_STATUS');
     await eventually(async () => {
       const channels = await page.locator('.tail-table td.col-channel').allTextContents();
       expect(new Set(channels)).toEqual(new Set(['FEED_STATUS']));
     });
+    for (const field of ['Type', 'Sender', 'Text']) await page.getByLabel(field, { exact: true }).fill('');
     await page.getByLabel('Channel', { exact: true }).selectOption('');
     await eventually(async () => expect(await payloads.count()).toBeGreaterThan(10));
-    await page.getByRole('button', { name: 'Pause' }).click();
+  });
+
+  it('the tail pauses and counts what it skips, turns round, is copied, saved and cleared', async () => {
+    const payloads = page.locator('.tail-table .payload');
+    const button = (name: string) => page.getByRole('button', { name, exact: true });
+    await button('Pause').click();
     const shown = await payloads.allTextContents();
     await eventually(async () => {
       const skipped = await page.locator('[data-skipped]').getAttribute('data-skipped');
       expect(Number(skipped)).toBeGreaterThan(0);
     });
     expect(await payloads.allTextContents()).toEqual(shown);
-    await page.getByRole('button', { name: 'Pause' }).click();
+
+    await button('Copy').click();
+    await page.getByText(/^\d+ copied\.$/).waitFor();
+    const copied = await page.evaluate<string>('navigator.clipboard.readText()');
+    const downloading = page.waitForEvent('download');
+    await button('Export').click();
+    const download = await downloading;
+    expect(download.suggestedFilename()).toMatch(/^tickbus-.*\.jsonl$/);
+    expect(await readFile(await download.path(), 'utf8')).toBe(copied);
+    const [first, ...rest] = copied.trim().split('\n');
+    expect(JSON.parse(first ?? '')).toMatchObject({ channel: expect.any(String), data: expect.any(Object) });
+    expect(rest.length).toBeGreaterThan(0);
+
+    await button('Newest first').click();
+    await button('Copy').click();
+    await eventually(async () => {
+      const turned = await page.evaluate<string>('navigator.clipboard.readText()');
+      expect(turned.trim().split('\n')).toEqual([first, ...rest].reverse());
+    });
+    await button('Clear').click();
+    expect(await payloads.count()).toBe(0);
+    await button('Pause').click();
+    await eventually(async () => expect(await payloads.count()).toBeGreaterThan(0));
   });
 
   it('sends a command after asking, and shows what came of it', async () => {
-    await page.getByRole('tab', { name: 'Commands' }).click();
+    await operator.tab('Commands');
     await page.getByRole('button', { name: 'Send a command' }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel('Token').fill(TOKEN);
-    await dialog.getByLabel('Bot').fill('nobody');
+    await dialog.getByLabel('Bot').fill('momentum');
     await dialog.getByLabel('reason').fill('a test');
     await dialog.getByRole('button', { name: 'Look at it' }).click();
-    expect(await dialog.textContent()).toContain('Send pause to nobody?');
-    expect(await page.locator('tr[data-command="pause"]').count()).toBe(0);
-    await dialog.getByRole('button', { name: 'Send pause to nobody' }).click();
+    expect(await dialog.textContent()).toContain('Send pause to momentum?');
+    const sent = page.locator('tr[data-command="pause"]');
+    expect(await sent.count()).toBe(0);
+    await dialog.getByRole('button', { name: 'Send pause to momentum' }).click();
     await dialog.getByText(/^Sent to \d+ subscriber/).waitFor();
     await page.keyboard.press('Escape');
-    const sent = page.locator('tr[data-command="pause"]');
-    await sent.waitFor();
-    expect(await sent.textContent()).toContain('a test');
-    await page.getByRole('tab', { name: 'Events' }).click();
-    await page.locator('tr[data-kind="audit"]', { hasText: 'send command pause for nobody' }).waitFor();
+    await eventually(async () => expect(await sent.getAttribute('data-state')).toBe('done'));
+    expect(await sent.textContent()).toMatch(/monitor.*to momentum.*a test.*done after \d+ ms/);
+    await eventually(async () =>
+      expect(await operator.bot('momentum').getAttribute('data-state')).toBe('paused'),
+    );
+    expect(await operator.bot('momentum').textContent()).toMatch(/pause .*by monitor/);
+    await page.keyboard.press('Tab');
+    await page.getByRole('tab', { name: 'Commands' }).focus();
+    await page.keyboard.press('ArrowRight');
+    await operator.event('audit', 'send command pause for momentum').waitFor();
+  });
+
+  it('a message that breaks its schema is counted, and told with what is wrong', async () => {
+    const about = {
+      kind: 'state',
+      key: 'bot',
+      messages: { bot_status: z.object({ bot: z.string() }) },
+    } as const;
+    await publisher.publish(defineChannel('BOT_STATUS', about), { bot: 'careless' });
+    await operator.event('invalid', 'BOT_STATUS').waitFor();
+    expect(await operator.event('invalid', 'state').textContent()).toContain('careless');
+    await eventually(async () =>
+      expect(await page.locator('[data-figure="invalid"]').getAttribute('data-bad')).toBe('true'),
+    );
   });
 
   it('is usable in the ways that axe-core can check, dark and wide, light and narrow', async () => {
-    await row('MSFT').locator('button').click();
-    await page.getByRole('tab', { name: 'Tail' }).click();
+    await operator.price('MSFT').locator('button').click();
+    await operator.tab('Tail');
     for (const [colorScheme, width] of [
       ['dark', 1440],
       ['light', 390],
     ] as const) {
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width, height: 900 });
-      const { wide, faults } = await looked();
+      const { wide, faults } = await operator.examine();
       expect({ colorScheme, width, faults }).toEqual({ colorScheme, width, faults: [] });
       expect(wide).toBeLessThanOrEqual(width);
     }
     await page.setViewportSize({ width: 1440, height: 900 });
-    await page.keyboard.press('Escape');
+    await operator.price('MSFT').locator('button').click();
   });
 });
 
 describe('when something breaks', () => {
-  beforeEach(async () => {
-    await page.getByRole('tab', { name: 'Events' }).click();
+  beforeAll(async () => {
+    await operator.tab('Events');
+    // They are looked for once they have been silent for long enough.
+    desk.kill('bots');
   });
 
   it('a feed that stalls turns the data lamp and not another, and its prices are struck through', async () => {
     desk.broker.faults.mute();
-    await eventually(async () => expect(await lamps()).toEqual({ redis: 'ok', broker: 'ok', data: 'bad' }));
-    await eventually(async () => expect(await row('AAPL').getAttribute('data-look')).toBe('stale'), 40_000);
-    expect(await styleOf('tr[data-symbol=AAPL] .col-last', 'textDecorationLine')).toBe('line-through');
-    expect(await row('AAPL').locator('.col-verdict').textContent()).toBe('feed down');
+    await eventually(async () => expect(await operator.lamps()).toEqual({ ...GOOD, data: 'bad' }));
+    await eventually(
+      async () => expect(await operator.price('AAPL').getAttribute('data-look')).toBe('stale'),
+      PATIENCE_MS,
+    );
+    expect(await operator.styleOf('tr[data-symbol=AAPL] .col-last', 'textDecorationLine')).toBe(
+      'line-through',
+    );
+    expect(await operator.verdict('AAPL')).toBe('feed down');
     desk.broker.faults.recover();
-    await eventually(async () => expect(await lamp('data')).toBe('ok'));
-    await eventually(async () => expect(await row('AAPL').getAttribute('data-look')).toBe('fresh'));
+    await allGood();
+    await eventually(async () =>
+      expect(await operator.price('AAPL').getAttribute('data-look')).toBe('fresh'),
+    );
   }, 60_000);
 
-  it('a gateway that is killed turns the broker lamp, and no other turns red', async () => {
+  it('a gateway that is killed turns the broker lamp, and no other turns red; another one is told as a new lease', async () => {
     desk.kill('gateway');
     const seen = new Set<string | null>();
     await eventually(async () => {
-      const { redis, broker, data } = await lamps();
+      const { redis, broker, data } = await operator.lamps();
       seen.add(redis).add(data);
       expect(broker).toBe('bad');
     });
     expect(seen).not.toContain('bad');
     expect(await page.locator('[data-lamp="broker"]').textContent()).toContain('gateway silent');
-    await eventually(async () =>
-      expect(await row('AAPL').locator('.col-verdict').textContent()).toBe('gateway down'),
-    );
+    await eventually(async () => expect(await operator.verdict('AAPL')).toBe('gateway down'));
     expect(await page.title()).toContain('Broker link');
-    await gatewayUp();
+    desk.startGateway();
+    await allGood();
+    expect(await page.locator('tr[data-kind="lease"]').count()).toBe(2);
   }, 60_000);
 
-  it('a bot that dies turns red and stays', async () => {
-    const bot = page.locator('tr[data-bot="dying"]');
-    const status = { bot: 'dying', state: 'running', status_interval_ms: 300 } as const;
-    await publisher.publish(CHANNELS.BOT_STATUS, status);
-    await bot.waitFor();
-    await eventually(async () => expect(await bot.getAttribute('data-state')).toBe('overdue'));
-    expect(await styleOf('tr[data-bot=dying] .bot-state', 'color')).toBe(
-      await styleOf('.bots .bad-text', 'color'),
+  it('bots that die turn red and stay', async () => {
+    for (const name of ['momentum', 'paper-trader']) {
+      await eventually(async () =>
+        expect(await operator.bot(name).getAttribute('data-state')).toBe('overdue'),
+      );
+      await operator.event('bot', `${name} is overdue`).waitFor();
+    }
+    expect(await operator.styleOf('tr[data-bot=momentum] .bot-state', 'color')).toBe(
+      await operator.styleOf('.bots .bad-text', 'color'),
     );
-    await page.locator('tr[data-kind="bot"]', { hasText: 'dying is overdue' }).waitFor();
-    await publisher.publish(CHANNELS.BOT_STATUS, status);
-    await eventually(async () => expect(await bot.getAttribute('data-state')).toBe('running'));
-    await eventually(async () => expect(await bot.getAttribute('data-state')).toBe('overdue'));
+    await publisher.publish(CHANNELS.BOT_STATUS, { bot: 'momentum', state: 'running' });
+    await eventually(async () =>
+      expect(await operator.bot('momentum').getAttribute('data-state')).toBe('running'),
+    );
+    expect(await operator.bot('paper-trader').getAttribute('data-state')).toBe('overdue');
   });
 
-  it('Redis that dies turns its lamp; the others say that they cannot see', async () => {
+  it('Redis that dies turns its lamp, and the others say that they cannot see; what it forgot is told as a gap', async () => {
     await desk.redis.kill();
     await eventually(async () =>
-      expect(await lamps()).toEqual({ redis: 'bad', broker: 'unknown', data: 'unknown' }),
+      expect(await operator.lamps()).toEqual({ redis: 'bad', broker: 'unknown', data: 'unknown' }),
     );
-    await eventually(async () =>
-      expect(await row('AAPL').locator('.col-verdict').textContent()).toBe('link down'),
-    );
+    await eventually(async () => expect(await operator.verdict('AAPL')).toBe('link down'));
     await desk.redis.start();
-    await eventually(
-      async () => expect(await lamps()).toEqual({ redis: 'ok', broker: 'ok', data: 'ok' }),
-      40_000,
-    );
+    await operator.event('link', 'Connected to Redis again.').waitFor();
+    await operator.event('gap', 'PRICE_DATA: begun anew').waitFor();
+    await allGood();
   }, 60_000);
 
   it('a monitor that is restarted is found again without a reload', async () => {
     await page.evaluate('globalThis.isSamePage = true');
     await desk.stopMonitor();
     await page.getByRole('alert').waitFor();
-    expect(await lamps()).toEqual({ redis: 'unknown', broker: 'unknown', data: 'unknown' });
+    expect(await operator.lamps()).toEqual({ redis: 'unknown', broker: 'unknown', data: 'unknown' });
     await desk.startMonitor();
     await page.getByRole('alert').waitFor({ state: 'detached' });
-    await eventually(
-      async () => expect(await lamps()).toEqual({ redis: 'ok', broker: 'ok', data: 'ok' }),
-      40_000,
-    );
+    await allGood();
     expect(await page.evaluate('globalThis.isSamePage')).toBe(true);
   }, 60_000);
 });
 
 it('the browser complained of nothing', () => {
-  expect(complaints).toEqual([]);
+  expect(operator.complaints).toEqual([]);
 });
-
-function styleOf(selector: string, property: string): Promise<string> {
-  return page.evaluate(`getComputedStyle(document.querySelector(${JSON.stringify(selector)})).${property}`);
-}
-
-/** How wide the page is, and the serious faults that axe-core finds. Run beside the page's policy, as a browser's tools are. */
-async function looked(): Promise<{ wide: number; faults: string[] }> {
-  const session = await page.context().newCDPSession(page);
-  const evaluate = async (expression: string) =>
-    (await session.send('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true })).result
-      .value;
-  await evaluate(`${axe.source}; undefined`);
-  const faults = await evaluate(`axe.run().then(({ violations }) => violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html.slice(0, 120)).join(' | ')))`);
-  const wide = await evaluate('document.documentElement.scrollWidth');
-  await session.detach();
-  return { wide, faults };
-}

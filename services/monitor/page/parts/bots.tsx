@@ -20,7 +20,7 @@ export function Bots() {
           <thead>
             <tr>
               <th>Bot</th>
-              <th>State</th>
+              <th class="col-state">State</th>
               <th class="number">Heard</th>
               <th class="number">Up</th>
               <th class="number">Behind</th>
@@ -73,7 +73,7 @@ function LastCommand({ row: { lastCommand } }: { row: BotRow }) {
   const { text, sender, at } = lastCommand;
   return (
     <>
-      <span class="cut">{text}</span>
+      <span class="cut">{words(text)}</span>
       <span class="under">
         {time(at)} by {sender}
       </span>
@@ -86,9 +86,12 @@ function Since({ at }: { at: number }) {
   return <>{duration(now.value - at)}</>;
 }
 
-function detailsOf({ pnl, position, detail }: BotRow): string {
+/** What may be cut, and what has no column. */
+function detailsOf({ pnl, position, detail, subscriptions, lastCommand }: BotRow): string {
   const parts = [
     detail,
+    subscriptions?.join('\n'),
+    lastCommand && `Last command: ${lastCommand.text}`,
     pnl !== undefined && `Profit and loss ${pnl.toFixed(2)}`,
     position !== undefined && `Position ${JSON.stringify(position)}`,
   ];

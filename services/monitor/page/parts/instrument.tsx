@@ -3,7 +3,8 @@
 import { type Signal, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Hop, Instrument } from '../../protocol.ts';
-import { ms, words } from '../format.ts';
+import { duration, ms, words } from '../format.ts';
+import { about } from '../store.ts';
 import { CandleChart } from './candle-chart.tsx';
 
 const REFRESH_MS = 1_000;
@@ -30,14 +31,20 @@ export function InstrumentPanel({ opened }: { opened: Signal<string | undefined>
           Close
         </button>
       </div>
-      {instrument !== undefined && (
-        <p class="reason" data-verdict={instrument.verdict}>
-          <b>{words(instrument.verdict)}</b> {instrument.reason}
-        </p>
-      )}
+      {instrument !== undefined && <Reason instrument={instrument} />}
       <CandleChart symbol={symbol} candles={instrument?.candles ?? []} />
       <Hops hops={instrument?.hops ?? []} />
     </section>
+  );
+}
+
+function Reason({ instrument: { verdict, reason } }: { instrument: Instrument }) {
+  const freshFor = duration(about.value?.maxAgeMs ?? 0);
+  return (
+    <p class="reason" data-verdict={verdict}>
+      <b>{words(verdict)}</b>{' '}
+      {verdict === 'fresh' ? `Not older than ${freshFor}, and the feed is live.` : reason}
+    </p>
   );
 }
 

@@ -5,6 +5,7 @@ import { useEffect } from 'preact/hooks';
 import type { TailMessage } from '../../protocol.ts';
 import { count, timeWithMs } from '../format.ts';
 import { channels } from '../store.ts';
+import { copied, copy, recordOf, save } from '../tail-export.ts';
 import { clear, type Filter, filter, follow, isPaused, messages, skipped } from '../tail-link.ts';
 import { useVisible } from '../virtual.ts';
 import { Space } from './space.tsx';
@@ -56,12 +57,15 @@ function Tools() {
         <button type="button" class="quiet" onClick={clear}>
           Clear
         </button>
-        <button type="button" class="quiet" onClick={() => void navigator.clipboard?.writeText(lines())}>
+        <button type="button" class="quiet" onClick={() => void copy(shown.value)}>
           Copy
         </button>
-        <button type="button" class="quiet" onClick={save}>
+        <button type="button" class="quiet" onClick={() => save(shown.value)}>
           Export
         </button>
+      </span>
+      <span class="muted" role="status">
+        {copied.value}
       </span>
       <span class="muted tail-count" data-skipped={skipped.value}>
         {count(messages.value.length)} shown, {count(skipped.value)} skipped
@@ -161,38 +165,11 @@ function Whole({ message }: { message: TailMessage }) {
         Close
       </button>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
-      <pre tabIndex={0}>{JSON.stringify(record(message), undefined, 2)}</pre>
+      <pre tabIndex={0}>{JSON.stringify(recordOf(message), undefined, 2)}</pre>
     </section>
   );
 }
 
 function wanted(field: keyof Filter, value: string): void {
   filter.value = { ...filter.value, [field]: value };
-}
-
-/** What is shown, one JSON object a line. */
-function lines(): string {
-  return shown.value.map((message) => `${JSON.stringify(record(message))}\n`).join('');
-}
-
-function record({ at, channel, type, sender, seq, snapshot, data }: TailMessage) {
-  return { received_at: at, channel, message_type: type, sender, seq, snapshot, data: parsed(data) };
-}
-
-/** A payload that was cut is no JSON any more, and stays text. */
-function parsed(data: string): unknown {
-  try {
-    return JSON.parse(data);
-  } catch {
-    return data;
-  }
-}
-
-function save(): void {
-  const url = URL.createObjectURL(new Blob([lines()], { type: 'application/x-ndjson' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = `tickbus-${new Date().toISOString().replaceAll(':', '-')}.jsonl`;
-  link.click();
-  URL.revokeObjectURL(url);
 }

@@ -1,0 +1,86 @@
+// Somebody at the page: a Chromium, and what is looked at again and again.
+
+import axe from 'axe-core';
+import type { BrowserContext, Locator, Page } from 'playwright-core';
+import { openBrowser } from '../bench/browser.ts';
+
+type Lamps = Readonly<Record<'redis' | 'broker' | 'data', string | null>>;
+
+export class Operator {
+  readonly page: Page;
+  /** What the browser complained of: a broken policy, a script that failed. */
+  readonly complaints: string[] = [];
+  readonly #browser: { readonly context: BrowserContext; close(): Promise<void> };
+
+  private constructor(browser: { context: BrowserContext; close(): Promise<void> }, page: Page) {
+    this.#browser = browser;
+    this.page = page;
+    page.on('pageerror', ({ message }) => this.complaints.push(message));
+    page.on('console', (message) => {
+      // A stream that breaks is part of the tests.
+      if (message.type() === 'error' && !message.text().includes('Failed to load resource'))
+        this.complaints.push(message.text());
+    });
+  }
+
+  static async atWork(): Promise<Operator> {
+    const browser = await openBrowser();
+    await browser.context.grantPermissions(['clipboard-read', 'clipboard-write']);
+    return new Operator(browser, await browser.context.newPage());
+  }
+
+  async lamps(): Promise<Lamps> {
+    const [redis, broker, data] = await Promise.all(
+      ['redis', 'broker', 'data'].map((name) =>
+        this.page.locator(`[data-lamp="${name}"]`).getAttribute('data-state'),
+      ),
+    );
+    return { redis: redis ?? null, broker: broker ?? null, data: data ?? null };
+  }
+
+  price(symbol: string): Locator {
+    return this.page.locator(`tr[data-symbol="${symbol}"]`);
+  }
+
+  verdict(symbol: string): Promise<string | null> {
+    return this.price(symbol).locator('.col-verdict').textContent();
+  }
+
+  bot(name: string): Locator {
+    return this.page.locator(`tr[data-bot="${name}"]`);
+  }
+
+  event(kind: string, text: string): Locator {
+    return this.page.locator(`tr[data-kind="${kind}"]`, { hasText: text }).first();
+  }
+
+  tab(name: string): Promise<void> {
+    return this.page.getByRole('tab', { name }).click();
+  }
+
+  styleOf(selector: string, property: string): Promise<string> {
+    return this.page.evaluate(
+      `getComputedStyle(document.querySelector(${JSON.stringify(selector)})).${property}`,
+    );
+  }
+
+  /** How wide the page is, and the serious faults that axe-core finds. Run beside the page's policy, as a browser's tools are. */
+  async examine(): Promise<{ wide: number; faults: string[] }> {
+    const session = await this.page.context().newCDPSession(this.page);
+    const evaluate = async (expression: string) => {
+      const told = { expression, awaitPromise: true, returnByValue: true };
+      return (await session.send('Runtime.evaluate', told)).result.value;
+    };
+    await evaluate(`${axe.source}; undefined`);
+    const faults = await evaluate(`axe.run().then(({ violations }) => violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html.slice(0, 120)).join(' | ')))`);
+    const wide = await evaluate('document.documentElement.scrollWidth');
+    await session.detach();
+    return { wide, faults };
+  }
+
+  close(): Promise<void> {
+    return this.#browser.close();
+  }
+}
