@@ -23,11 +23,17 @@ export function parsePayload(text: string, what: string): Payload {
 /** By publishing it in memory. @throws UsageError that names the field */
 export async function checkPayload(channel: Channel, type: string, payload: Payload): Promise<void> {
   await using publisher = new RedisPublisher({ connection: new MemoryConnection() });
-  await publisher.publish(channel, payload, { type }).catch(asUsage);
+  await publisher.publish(channel, payload, { type }).catch((error: Error) => {
+    throw explained(error, channel);
+  });
 }
 
-/** What was typed breaks the channel's schema or a limit: that is a matter of usage. */
-export function asUsage(error: unknown): never {
-  const { code, message } = error as { code?: unknown; message: string };
-  throw code === 'TICKBUS_INVALID_MESSAGE' ? new UsageError(message) : error;
+/** Why it was not published, for whoever typed it: what breaks the schema or a limit is a matter of usage. */
+export function explained(error: Error & { code?: unknown }, channel: Channel): Error {
+  if (error.code === 'TICKBUS_INVALID_MESSAGE') return new UsageError(error.message);
+  if (error.code !== 'TICKBUS_FENCED') return error;
+  return new Error(
+    `A gateway holds ${channel}, and nobody else may publish there. Stop it, or use another Redis with --url.`,
+    { cause: error },
+  );
 }

@@ -5,6 +5,7 @@ import type { Context } from './context.ts';
 import { EXIT, exitCodeOf, Interrupted } from './exit.ts';
 import { type ProcessIo, Terminal } from './terminal.ts';
 import type { Action, Bind, DefineVerb } from './verb.ts';
+import { unlessStuck } from './waiting.ts';
 
 export interface VerbEntry {
   readonly name: string;
@@ -109,6 +110,8 @@ function createProgram({ stdout, stderr }: Pick<ProcessIo, 'stdout' | 'stderr'>)
 }
 
 const VERSION = '0.1.0';
+/** So long a verb may take to end after the signal. A server that hangs would hold it up for longer. */
+const LAST_STEPS_MS = 1_000;
 
 const CLOSING = `
 Data goes to stdout, everything else to stderr. Exit codes: 0 ok, 1 failure, 64 usage, 124 time-out, 130 Ctrl-C.
@@ -120,14 +123,13 @@ function binder(io: ProcessIo, outcome: { code: number }): Bind {
     async (...given) => {
       const command = given.at(-1) as Command;
       const options = command.optsWithGlobals<GlobalOptions>();
-      await using context = await createContext(io, options);
-      io.signal.throwIfAborted();
-      const code = await (action as Action<readonly unknown[], unknown>)(
-        context,
-        options,
-        ...given.slice(0, -2),
-      );
-      outcome.code = code ?? EXIT.ok;
+      const work = async (): Promise<number> => {
+        await using context = await createContext(io, options);
+        io.signal.throwIfAborted();
+        const act = action as Action<readonly unknown[], unknown>;
+        return (await act(context, options, ...given.slice(0, -2))) ?? EXIT.ok;
+      };
+      outcome.code = await unlessStuck(work(), io.signal, LAST_STEPS_MS);
     };
 }
 

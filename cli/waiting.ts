@@ -16,6 +16,25 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): P
   }
 }
 
+/** Settles as `work` does, but so long after the signal rejects with its reason all the same. */
+export async function unlessStuck<T>(work: Promise<T>, signal: AbortSignal, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  let stop: () => void = () => {};
+  const stuck = new Promise<never>((_, reject) => {
+    const onAbort = () => {
+      timer = setTimeout(() => reject(signal.reason), ms);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    stop = () => signal.removeEventListener('abort', onAbort);
+  });
+  try {
+    return await Promise.race([work, stuck]);
+  } finally {
+    stop();
+    clearTimeout(timer);
+  }
+}
+
 /** Resolves after so many milliseconds; never, without a number. Cancelling leaves it pending. */
 export function after(ms: number | undefined): { passed: Promise<void>; cancel(): void } {
   let timer: NodeJS.Timeout | undefined;

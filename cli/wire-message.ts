@@ -12,15 +12,29 @@ export interface WireMessage {
   readonly isKept: boolean;
 }
 
-export function readFrame(channel: string, frame: Uint8Array, isKept = false): WireMessage {
-  return { channel, frame, envelope: envelopeIn(frame), isKept };
+/** What one message of Redis carries: one message, or a batch of them, which is an array of JSON objects. */
+export function readFrames(channel: string, frame: Uint8Array): WireMessage[] {
+  return framesOf(frame).map((one) => readFrame(channel, one));
 }
 
+/** One frame for each message. */
+export function framesOf(frame: Uint8Array): Uint8Array[] {
+  const document = frame[0] === BATCH_START ? parsed(frame) : undefined;
+  if (!Array.isArray(document) || !document.some((one) => envelopeOf(one) !== undefined)) return [frame];
+  return document.map((one) => Buffer.from(JSON.stringify(one)));
+}
+
+export function readFrame(channel: string, frame: Uint8Array, isKept = false): WireMessage {
+  return { channel, frame, envelope: envelopeOf(parsed(frame)), isKept };
+}
+
+const BATCH_START = '['.charCodeAt(0);
 const utf8 = new TextDecoder();
 
-function envelopeIn(frame: Uint8Array): Envelope | undefined {
+/** undefined for what is no JSON. */
+function parsed(frame: Uint8Array): unknown {
   try {
-    return envelopeOf(JSON.parse(utf8.decode(frame)));
+    return JSON.parse(utf8.decode(frame));
   } catch {
     return undefined;
   }

@@ -19,10 +19,10 @@ export interface WireReader {
  */
 export async function readWire(
   context: Context,
+  connection: RedisConnection,
   names: readonly string[],
   onFrame: (channel: string, frame: Uint8Array) => void,
 ): Promise<WireReader> {
-  const connection = context.connection();
   const subscriber = context.closing(
     new RedisSubscriber({ connection, logger: context.logger, freshness: false }),
   );

@@ -3,8 +3,10 @@
 import type { OptionWords, ProgramWords } from './words.ts';
 
 export function fishScript({ options, verbs }: ProgramWords): string {
+  // fish's own __fish_use_subcommand takes the value of an option, as in --url redis://there, for the verb.
+  const noVerb = `'not __fish_seen_subcommand_from ${verbs.map(({ verb }) => verb).join(' ')}'`;
   const first = verbs.map(
-    ({ verb, summary }) => `complete -c tickbus -f -n __fish_use_subcommand -a ${verb} -d ${quoted(summary)}`,
+    ({ verb, summary }) => `complete -c tickbus -f -n ${noVerb} -a ${verb} -d ${quoted(summary)}`,
   );
   const everywhere = options.map((option) => `complete -c tickbus ${flagsOf(option)}`);
   const own = verbs.flatMap(({ verb, options: ofVerb, values }) => {

@@ -11,7 +11,7 @@ export function zshScript({ options, verbs }: ProgramWords): string {
     return `        ${verb}) _arguments ${[...[...own, ...options].map(specOf), rest].join(' ')} ;;`;
   });
   return `#compdef tickbus
-# zsh completion of tickbus. For this shell: source <(tickbus completion zsh)
+# zsh completion of tickbus. For this shell, after compinit: source <(tickbus completion zsh)
 _tickbus() {
   local state line
   local -a verbs
@@ -28,7 +28,8 @@ ${branches.join('\n')}
       esac ;;
   esac
 }
-compdef _tickbus tickbus
+# From a file on $fpath it is called at once; sourced it is registered.
+if [[ $funcstack[1] == _tickbus ]]; then _tickbus "$@"; else compdef _tickbus tickbus; fi
 `;
 }
 

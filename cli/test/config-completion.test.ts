@@ -1,6 +1,6 @@
 // `tickbus config`, `tickbus completion`, the help, and the small parts that have no server in them.
 
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,8 @@ import { above0, count, duration, list } from '../options.ts';
 import { VERBS } from '../program.ts';
 import { table } from '../table.ts';
 import { call } from './harness.ts';
+
+const hasFish = spawnSync('fish', ['--version']).status === 0;
 
 let folder: string;
 beforeAll(async () => {
@@ -121,6 +123,20 @@ describe('completion', () => {
     expect(await offered('pub', '--dry')).toEqual(['--dry-run']);
     expect(await offered('completion', 'z')).toEqual(['zsh']);
     expect(await offered('sub', '--env')).toEqual(['--env-file']);
+  });
+
+  it.skipIf(!hasFish)('of fish offers the same (left out where fish is not installed)', async () => {
+    const script = join(folder, 'completion.fish');
+    await writeFile(script, (await call(['completion', 'fish'])).stdout);
+    const offeredBy = async (line: string) => {
+      const ask = `source ${script}; complete -C '${line}'`;
+      const { stdout } = await promisify(execFile)('fish', ['--no-config', '-c', ask]);
+      return stdout.split('\n').map((offer) => offer.split('\t')[0]);
+    };
+    expect(await offeredBy('tickbus su')).toContain('sub');
+    expect(await offeredBy('tickbus --url redis://x to')).toContain('top');
+    expect(await offeredBy('tickbus sub PRICE')).toContain('PRICE_DATA');
+    expect(await offeredBy('tickbus check feed --format ')).toContain('nagios');
   });
 
   it.each(['bash', 'zsh', 'fish'])(

@@ -31,7 +31,8 @@ beforeAll(async () => {
   await writeFile(join(folder, 'tickbus'), tickbus, { mode: 0o755 });
   await writeFile(join(folder, 'npx'), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 });
   await writeFile(join(folder, 'prices.jsonl'), '{"symbol":"AAPL","price":1,"timestamp":0}\n');
-  await mkdir(join(folder, '.config/fish/completions'), { recursive: true });
+  for (const shells of ['.config/fish/completions', '.zfunc'])
+    await mkdir(join(folder, shells), { recursive: true });
   process.chdir(folder);
 });
 afterAll(async () => {
@@ -136,7 +137,7 @@ describe('the page', async () => {
   });
 });
 
-describe('the help', async () => {
+describe.concurrent('the help', async () => {
   const lines: [line: string][] = [];
   for (const { name } of VERBS) {
     const { stdout } = await call([name, '--help']);

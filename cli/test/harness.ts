@@ -48,8 +48,11 @@ export function startTickbus(args: readonly string[], options: CliOptions = {}):
 }
 
 /** In a terminal of 100 columns, whose screen is `stdout` (stderr is on it too). Made by script(1) of util-linux. */
-export function startInTerminal(args: readonly string[], options: CliOptions = {}): Running {
-  const command = [process.execPath, mainOfCommand(), ...args].map(quoted).join(' ');
+export function startInTerminal(
+  args: readonly string[],
+  { main = mainOfCommand(), ...options }: CliOptions & { main?: string } = {},
+): Running {
+  const command = [process.execPath, main, ...args].map(quoted).join(' ');
   return new Running(
     'script',
     ['-qefc', `stty cols 100 rows 40; exec ${command}`, '/dev/null'],

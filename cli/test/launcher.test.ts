@@ -1,11 +1,11 @@
 // How the command is called in a clone of the repository: `npx tickbus`, and its file from any other folder.
 
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
+import { startInTerminal } from './harness.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -26,18 +26,13 @@ it.each([
 });
 
 it('starts the monitor, says where it is, and ends at Ctrl-C', async () => {
-  const child = spawn(
-    process.execPath,
-    [`${root}cli/main.mjs`, 'monitor', '--port', '0', '--url', 'redis://127.0.0.1:1'],
-    {
-      env: { PATH: process.env.PATH, HOME: process.env.HOME },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
-  const [line] = await once(child.stdout, 'data');
-  const page = await fetch(String(line).trim());
+  const main = `${root}cli/main.mjs`;
+  const monitor = startInTerminal(['monitor', '--port', '0', '--url', 'redis://127.0.0.1:1'], { main });
+  await monitor.out(/Ctrl-C ends it\./);
+  const [url = ''] = /http:\S+/.exec(monitor.stdout) ?? [];
+  const page = await fetch(url);
   expect(page.status).toBe(200);
   expect(await page.text()).toContain('<html');
-  child.kill('SIGINT');
-  expect(await once(child, 'exit')).toEqual([130, null]);
+  monitor.type('\x03');
+  expect((await monitor.ended).code).toBe(130);
 });

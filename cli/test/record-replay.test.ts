@@ -138,7 +138,7 @@ describe('record', () => {
     expect(lines).toHaveLength(2);
     for (const { frame } of lines) expect((frame as { data: { feed: string } }).data.feed).toMatch(/^f[12]$/);
     const late = await call(['record', join(folder, 'late'), 'silence', '-t', '50ms', '-q'], { env: env() });
-    expect(late).toEqual({ code: 124, stdout: '', stderr: 'tickbus: 0 messages came in time.\n' });
+    expect(late).toEqual({ code: 124, stdout: '', stderr: 'tickbus: No message came in time.\n' });
   });
 
   it('does not write over a file, unless it is told to', async () => {
@@ -234,7 +234,7 @@ describe('replay', () => {
     const path = await captureOf('held.jsonl', recorded(0, price('H', 1)));
     const { code, stderr } = await call(['replay', path, '--url', held.url]);
     expect(code).toBe(1);
-    expect(stderr).toContain('holds the lease of this channel');
+    expect(stderr).toContain('A gateway holds PRICE_DATA, and nobody else may publish there.');
     await connection.close();
   });
 

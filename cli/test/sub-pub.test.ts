@@ -111,26 +111,6 @@ describe.concurrent('as a process', () => {
     expect(await Promise.all(subs)).toEqual([143, 130]);
   });
 
-  it('says in one line that there is no Redis, or that the password is wrong, and never the password', async ({
-    expect,
-  }) => {
-    await using locked = await startLocalRedis({ args: ['--requirepass', 'right'] });
-    const nobody = 'redis://:hunter2@127.0.0.1:1';
-    const wrong = locked.url.replace('//', '//:hunter2@');
-    for (const verb of [['sub'], ['pub', 'PRICE_DATA', price('X')]]) {
-      const results = await Promise.all([
-        tickbus(['--url', nobody, ...verb]),
-        tickbus([...verb, '--url', wrong]),
-      ]);
-      expect(results.map(({ code }) => code)).toEqual([1, 1]);
-      expect(results[0]?.stderr).toMatch(
-        /^tickbus: Cannot connect to Redis at redis:\/\/127\.0\.0\.1:1: [^\n]+\n$/,
-      );
-      expect(results[1]?.stderr).toMatch(/^tickbus: Redis at [^\n]+ refused the connection: [^\n]+\n$/);
-      for (const { stdout, stderr } of results) expect(stdout + stderr).not.toContain('hunter2');
-    }
-  });
-
   it('publishes each line of stdin, and stops at the first that is wrong', async ({ expect }) => {
     const lines = [price('A'), '', price('B'), '{"symbol":"C","price":"high","timestamp":0}', price('D')];
     const pub = await tickbus(['pub', 'PRICE_DATA', '-'], { env: env(), input: lines.join('\n') });
@@ -170,6 +150,17 @@ describe('sub', () => {
       { channel: 'notes', raw: '{"message_type":"note"}' },
     ]);
     expect(stderr).toContain('notes is none of the bundled channels');
+  });
+
+  it('takes a batch apart into its messages', async () => {
+    const [one, two] = [envelope('n', { i: 1 }), envelope('n', { i: 2 })];
+    const args = ['batches', '--where', 'i=*', '-n', '3', '-q'];
+    const { stdout } = await heard(args, [
+      ['batches', `[${one},${two}]`],
+      ['batches', '[1,2]'],
+      ['batches', `[{},${one}]`],
+    ]);
+    expect(jsonLines(stdout).map(({ data }) => data)).toEqual([{ i: 1 }, { i: 2 }, { i: 1 }]);
   });
 
   it('asks whether another name was meant', async () => {
@@ -213,15 +204,20 @@ describe('sub', () => {
 
   it('ends with 124 when nothing came in time, or too little', async () => {
     const none = await call(['sub', 'quiet', '-t', '50ms', '-q'], { env: env() });
-    expect(none).toEqual({ code: 124, stdout: '', stderr: 'tickbus: 0 messages came in time.\n' });
+    expect(none).toEqual({ code: 124, stdout: '', stderr: 'tickbus: No message came in time.\n' });
     const some = await heard(['some', '-n', '2', '-t', '300ms', '-q'], [['some', '{}']]);
-    expect(some).toMatchObject({ code: 124, stderr: 'tickbus: 1 messages came in time of 2.\n' });
+    expect(some).toMatchObject({ code: 124, stderr: 'tickbus: Only 1 of 2 messages came in time.\n' });
     const enough = await heard(['enough', '-t', '300ms', '-q'], [['enough', '{}']]);
     expect(enough).toMatchObject({ code: 0, stderr: '' });
   });
 
   it('tells of messages that it missed', async () => {
-    const sub = call(['sub', 'BOT_STATUS', '--sender', 'nobody', '-t', '3s'], { env: env() });
+    const controller = new AbortController();
+    const sub = call(['sub', 'BOT_STATUS', '--sender', 'nobody'], {
+      env: env(),
+      signal: controller.signal,
+      onRemark: () => controller.abort(new Error('the end')),
+    });
     await subscribed('BOT_STATUS');
     await call(['pub', 'BOT_STATUS', '{"bot":"b2","state":"running"}'], { env: env() });
     // As if two more had been published and not arrived.
@@ -295,6 +291,17 @@ describe('pub', () => {
     expect(await call([...args, '-q'], { env: env() })).toEqual({ code: 0, stdout: '', stderr: '' });
     const kept = await plain.hGet('tickbus:{FEED_STATUS}:last', 'f');
     expect(JSON.parse(kept ?? '')).toMatchObject({ sender: 'tester', seq: 2 });
+  });
+
+  it('says who may publish where a gateway holds the channel', async () => {
+    await plain.set('tickbus:{INSTRUMENT_STATUS}:lease', '1');
+    const args = ['pub', 'INSTRUMENT_STATUS', '{"feed":"f","symbol":"A","state":"refused"}'];
+    const { code, stderr } = await call(args, { env: env() });
+    await plain.del('tickbus:{INSTRUMENT_STATUS}:lease');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^tickbus: A gateway holds INSTRUMENT_STATUS, and nobody else may publish there\./,
+    );
   });
 
   it('says it in a sentence on a terminal', async () => {

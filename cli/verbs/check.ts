@@ -53,7 +53,7 @@ Exit code 0 ok, 1 warning, 2 critical, 3 unknown; 64 for a command line that can
 ${examples(
   ['tickbus check redis', 'is Redis there?'],
   ['tickbus check gateway --warn 2s --critical 5s', 'does the gateway speak?'],
-  ['tickbus check bot momentum --format nagios', 'for Nagios, Icinga, Zabbix'],
+  ['tickbus check bot paper-trader --format nagios', 'for Nagios, Icinga, Zabbix'],
   ['tickbus check feed --format prometheus', "for the node exporter's textfile collector"],
 )}`;
 

@@ -1,38 +1,28 @@
 // `tickbus cmd`: tells a bot to do something, and what came of it.
 
 import { createInterface } from 'node:readline/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { CommandResult, MessageType, PayloadInput, TickbusError } from 'tickbus';
+import type { CommandResult } from 'tickbus';
 import { printable } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
-import { type Published, RedisPublisher } from 'tickbus/publisher';
+import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { v7 as uuidv7 } from 'uuid';
-import { audit } from '../audit.ts';
+import { type Action, type CommandToSend, sendOnce } from '../command-sending.ts';
 import type { Context } from '../context.ts';
 import { EXIT, TimedOut, UsageError } from '../exit.ts';
 import { duration } from '../options.ts';
-import { checkPayload, type Payload, parsePayload } from '../payload.ts';
+import { checkPayload, parsePayload } from '../payload.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { after, unlessAborted } from '../waiting.ts';
 
 const { TRADE_COMMANDS, COMMAND_RESULTS } = CHANNELS;
-type Action = MessageType<typeof TRADE_COMMANDS>;
 const ACTIONS = Object.keys(TRADE_COMMANDS.messages) as Action[];
-const RETRY_MS = 250;
 
 interface CmdOptions {
   readonly wait?: boolean;
   readonly timeout: number;
   readonly yes?: boolean;
   readonly sender?: string;
-}
-
-interface SentCommand {
-  readonly id: string;
-  readonly bot: string;
-  readonly action: Action;
-  readonly payload: Payload;
 }
 
 export const define: DefineVerb = (command, bind) => {
@@ -85,7 +75,7 @@ async function cmd(context: Context, options: CmdOptions, bot: string, action: s
   return result.outcome === 'done' ? EXIT.ok : EXIT.failure;
 }
 
-async function commandFrom(bot: string, action: string, json: string | undefined): Promise<SentCommand> {
+async function commandFrom(bot: string, action: string, json: string | undefined): Promise<CommandToSend> {
   if (!ACTIONS.includes(action as Action))
     throw new UsageError(`There is no action ${printable(action)}. The actions are ${ACTIONS.join(', ')}.`);
   const fields = json === undefined ? {} : parsePayload(json, 'The payload');
@@ -96,7 +86,7 @@ async function commandFrom(bot: string, action: string, json: string | undefined
   return { id: uuidv7(), bot, action: action as Action, payload };
 }
 
-async function isConfirmed({ terminal, settings, signal }: Context, { bot, action, payload }: SentCommand) {
+async function isConfirmed({ terminal, settings, signal }: Context, { bot, action, payload }: CommandToSend) {
   if (!terminal.canAsk)
     throw new UsageError('There is no terminal to ask on. Use --yes to send the command without asking.');
   const { host, port } = settings.address;
@@ -123,7 +113,7 @@ async function isConfirmed({ terminal, settings, signal }: Context, { bot, actio
 async function listenFor(
   context: Context,
   connection: ReturnType<Context['connection']>,
-  { id, bot }: SentCommand,
+  { id, bot }: CommandToSend,
 ): Promise<{ answer: Promise<CommandResult> }> {
   const subscriber = context.closing(new RedisSubscriber({ connection, logger: context.logger }));
   const answer = new Promise<CommandResult>((resolve, reject) => {
@@ -140,54 +130,10 @@ async function listenFor(
   return { answer };
 }
 
-/** Whatever happens to the replies, it is published once: an unknown outcome is asked for again under the same id. */
-async function sendOnce(
-  context: Context,
-  publisher: RedisPublisher,
-  { id, bot, action, payload }: SentCommand,
-  timeoutMs: number,
-): Promise<Published> {
-  const about = {
-    action: 'send_command',
-    channel: TRADE_COMMANDS.name,
-    message_type: action,
-    bot,
-    command_id: id,
-  } as const;
-  const giveUpAt = performance.now() + timeoutMs;
-  for (let isUnknown = false; ; ) {
-    try {
-      const published = await publisher.publish(
-        TRADE_COMMANDS,
-        payload as PayloadInput<typeof TRADE_COMMANDS, Action>,
-        { type: action, id },
-      );
-      await audit(context, publisher, { ...about, outcome: 'sent' });
-      return published;
-    } catch (error) {
-      const { code, retryable, message } = error as TickbusError;
-      isUnknown ||= code === 'TICKBUS_OUTCOME_UNKNOWN';
-      if (!isUnknown || !(retryable || code === 'TICKBUS_OUTCOME_UNKNOWN') || performance.now() > giveUpAt) {
-        // Without a link the note fails too; that is a second warning and no second error.
-        await audit(context, publisher, {
-          ...about,
-          outcome: isUnknown ? 'unknown' : 'failed',
-          detail: message,
-        });
-        throw error;
-      }
-      context.terminal.note('No reply came. Asking again, under the same id.');
-      await sleep(RETRY_MS, undefined, { signal: context.signal }).catch(() =>
-        context.signal.throwIfAborted(),
-      );
-    }
-  }
-}
-
 async function inTime(
   context: Context,
   answer: Promise<CommandResult>,
-  { bot }: SentCommand,
+  { bot }: CommandToSend,
   timeoutMs: number,
 ) {
   const { passed, cancel } = after(timeoutMs);

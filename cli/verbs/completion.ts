@@ -25,7 +25,8 @@ export const define: DefineVerb = (command, bind) => {
     .addHelpText(
       'after',
       `\nIt completes the command tickbus, so that has to be on your PATH.\n${examples(
-        ['source <(tickbus completion bash)', 'for this bash or zsh; in ~/.bashrc for every one'],
+        ['source <(tickbus completion bash)', 'for this bash; in ~/.bashrc for every one'],
+        ['tickbus completion zsh > ~/.zfunc/_tickbus', 'for zsh, with fpath+=~/.zfunc before compinit'],
         ['tickbus completion fish > ~/.config/fish/completions/tickbus.fish', 'for fish'],
       )}`,
     )

@@ -9,7 +9,7 @@ import { ANYTHING, bundledChannel, bundledNames, unknownChannel } from '../chann
 import type { Context } from '../context.ts';
 import { UsageError } from '../exit.ts';
 import { count, duration } from '../options.ts';
-import { asUsage, type Payload, parsePayload } from '../payload.ts';
+import { explained, type Payload, parsePayload } from '../payload.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 
 interface PubOptions {
@@ -71,7 +71,7 @@ async function pub(
   const payload = parsePayload(json ?? '', 'The payload');
   for (let sent = 0; sent < options.count; sent++) {
     if (sent > 0) await pause(options.interval, context.signal);
-    await publish(payload).catch(asUsage);
+    await publish(payload);
   }
 }
 
@@ -121,7 +121,9 @@ async function publishOne(
   publisher: RedisPublisher,
   payload: Payload,
 ): Promise<void> {
-  const published = await publisher.publish(channel, payload, { type });
+  const published = await publisher.publish(channel, payload, { type }).catch((error: Error) => {
+    throw explained(error, channel);
+  });
   if (dryRun) return;
   if (!terminal.isQuiet) terminal.line(receipt(terminal.isInteractive, channel, type, published));
   if (published.receivers === 0) terminal.warn(`Nobody was listening to ${channel}.`);

@@ -3,30 +3,22 @@
 import { CaptureWriter } from '../capture-writer.ts';
 import { bundledNames, wireChannel } from '../channels.ts';
 import type { Context } from '../context.ts';
-import { TimedOut } from '../exit.ts';
+import { addExtentOptions, Extent, type ExtentOptions } from '../extent.ts';
 import { type FilterOptions, filterFrom } from '../filters.ts';
-import { count, duration, list } from '../options.ts';
+import { list } from '../options.ts';
 import { type DefineVerb, examples } from '../verb.ts';
-import { after, unlessAborted } from '../waiting.ts';
-import { readFrame } from '../wire-message.ts';
+import { readFrames } from '../wire-message.ts';
 import { readWire } from '../wire-reader.ts';
 
-interface RecordOptions extends FilterOptions {
-  readonly count?: number;
-  readonly timeout?: number;
+interface RecordOptions extends FilterOptions, ExtentOptions {
   readonly force?: boolean;
 }
 
 export const define: DefineVerb = (command, bind) => {
-  command
+  const described = command
     .argument('<file>', 'a new file; gzipped if its name ends with .gz')
-    .argument('[channel...]', `channels (default: ${bundledNames.join(', ')})`)
-    .option('-n, --count <n>', 'end after so many messages', count)
-    .option(
-      '-t, --timeout <time>',
-      'end after this time; exit code 124 when nothing, or not all of --count, came',
-      duration,
-    )
+    .argument('[channel...]', `channels (default: ${bundledNames.join(', ')})`);
+  addExtentOptions(described)
     .option('--key <glob>', 'only these keys: the symbol, the bot, the feed', list)
     .option('--force', 'write over a file that is there')
     .addHelpText(
@@ -49,30 +41,24 @@ async function record(
   const names = given.length > 0 ? [...new Set(given)] : bundledNames;
   for (const name of names) wireChannel(name);
   const wants = filterFrom(options, names);
+  const connection = context.connection();
+  // Before the file: one that is there is not emptied for nothing.
+  await connection.subscribing.connect();
   const writer = await CaptureWriter.open(path, options.force);
-  const { count: limit = Number.POSITIVE_INFINITY, timeout } = options;
-  let onEnough: () => void = () => {};
-  const enough = new Promise<void>((resolve) => {
-    onEnough = resolve;
-  });
-  const pause = after(timeout);
+  const extent = new Extent(options);
   try {
-    const reader = await readWire(context, names, (channel, frame) => {
-      if (writer.written >= limit || !wants(readFrame(channel, frame))) return;
-      writer.write(channel, frame, Date.now());
-      if (writer.written >= limit) onEnough();
+    const { failed } = await readWire(context, connection, names, (channel, frame) => {
+      const receivedAt = Date.now();
+      for (const message of readFrames(channel, frame)) {
+        if (extent.isFilled || !wants(message)) continue;
+        writer.write(channel, message.frame, receivedAt);
+        extent.take();
+      }
     });
     if (terminal.isVerbose || terminal.showsProgress)
       terminal.note(`Recording ${names.join(', ')}. Ctrl-C ends it.`);
-    const timedOut = pause.passed.then(() => {
-      if (options.count !== undefined || writer.written === 0)
-        throw new TimedOut(
-          `${writer.written} messages came in time${options.count ? ` of ${options.count}` : ''}.`,
-        );
-    });
-    await unlessAborted(Promise.race([enough, timedOut, reader.failed, writer.failed]), signal);
+    await extent.reached(signal, [failed, writer.failed]);
   } finally {
-    pause.cancel();
     await writer.close();
     terminal.note(`${writer.written} messages are in ${path}.`);
     if (writer.leftOut > 0) terminal.warn(`${writer.leftOut} messages were left out: the disk is too slow.`);

@@ -2,12 +2,13 @@
 
 import { type PacedOptions, paced } from '@tickbus/capture';
 import { InvalidArgumentError } from 'commander';
-import type { PayloadInput, TickbusError } from 'tickbus';
+import type { Channel, PayloadInput, TickbusError } from 'tickbus';
 import { RedisPublisher } from 'tickbus/publisher';
 import type { Context } from '../context.ts';
 import { EXIT } from '../exit.ts';
 import { globToRegExp } from '../filters.ts';
 import { above0, list } from '../options.ts';
+import { explained } from '../payload.ts';
 import { type ReplayedMessage, replayedMessages } from '../replayed.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 
@@ -92,7 +93,8 @@ class Replay {
   }
 
   get summary(): string {
-    const parts = [...this.#byChannel].map(([channel, count]) => `${count} on ${channel}`);
+    const published = [...this.#byChannel].filter(([, count]) => count > 0);
+    const parts = published.map(([channel, count]) => `${count} on ${channel}`);
     return `Published ${parts.join(', ') || 'nothing'}${this.refused > 0 ? `; ${this.refused} were not valid` : ''}.`;
   }
 
@@ -103,11 +105,13 @@ class Replay {
     const sender = this.#options.sender ?? message.sender;
     const payload = message.payloadAt(Date.now()) as PayloadInput<typeof channel>;
     this.#onTheirWay++;
+    // In the order of the file, not of the replies.
+    this.#byChannel.set(channel.name, this.#byChannel.get(channel.name) ?? 0);
     this.#publisher
       .publish(channel, payload, { type, ...(sender !== undefined && { sender }) })
       .then(
         () => this.#count(channel.name),
-        (error: TickbusError) => this.#fail(channel.name, error),
+        (error: TickbusError) => this.#fail(channel, error),
       )
       .finally(() => {
         this.#onTheirWay--;
@@ -133,8 +137,8 @@ class Replay {
   }
 
   /** What breaks its schema is left out, the first of them with its reason; anything else ends the replay. */
-  #fail(channel: string, error: TickbusError): void {
-    if (error.code !== 'TICKBUS_INVALID_MESSAGE') this.#failure ??= error;
+  #fail(channel: Channel, error: TickbusError): void {
+    if (error.code !== 'TICKBUS_INVALID_MESSAGE') this.#failure ??= explained(error, channel);
     else if (this.refused++ === 0)
       this.#context.terminal.warn(`A recorded message of ${channel} is left out: ${error.message}`);
   }

@@ -12,6 +12,7 @@ import { watching } from '../screen.ts';
 import { table } from '../table.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { after, unlessAborted } from '../waiting.ts';
+import { framesOf } from '../wire-message.ts';
 
 interface TopOptions {
   readonly interval: number;
@@ -68,7 +69,8 @@ async function top(context: Context, options: TopOptions): Promise<void> {
   await admin.connect();
   const meters = new Meters(context, connection);
   await meters.listenTo([...bundledNames, ...(await admin.activeChannels())]);
-  const pause = after(options.interval);
+  // A person wants to see something soon.
+  const pause = after(options.once ? options.interval : Math.min(options.interval, 1_000));
   await unlessAborted(pause.passed, context.signal).finally(pause.cancel);
   const picture = async () => {
     // Somebody may have begun to listen to another one.
@@ -142,8 +144,9 @@ class Meter {
   #lastAt: number | undefined;
 
   count(frame: Uint8Array): void {
-    this.#messages++;
-    this.#recent++;
+    const messages = framesOf(frame).length;
+    this.#messages += messages;
+    this.#recent += messages;
     this.#recentBytes += frame.byteLength;
     this.#lastAt = performance.now();
   }

@@ -1,0 +1,140 @@
+// Every verb as a process: in a pseudo-terminal, with a wrong password, with no server, with one that hangs.
+
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { VERBS } from '../program.ts';
+import {
+  call,
+  discardCommand,
+  prepareCommand,
+  type Result,
+  startInTerminal,
+  startTickbus,
+  tickbus,
+  withoutColours,
+} from './harness.ts';
+
+const PRICE = '{"symbol":"AAPL","price":187.5,"timestamp":0}';
+const RECORDED = `{"at":0,"dir":"in","channel":"PRICE_DATA","frame":{"message_type":"price","data":${PRICE},"timestamp":0,"sender":"s"}}`;
+
+let redis: LocalRedis;
+let folder: string;
+beforeAll(async () => {
+  await prepareCommand();
+  redis = await startLocalRedis({ args: ['--requirepass', 'right'] });
+  folder = await mkdtemp(join(tmpdir(), 'tickbus-verbs-'));
+  await writeFile(join(folder, 'recorded.jsonl'), `${RECORDED}\n`);
+});
+afterAll(async () => {
+  await discardCommand();
+  await redis.kill();
+  await rm(folder, { recursive: true });
+});
+const urlWith = (password: string) => redis.url.replace('//', `//:${password}@`);
+
+/** Each ends by itself; `shows` is on the screen then. The tests of the other verbs have them in a terminal too. */
+const SCREENS: readonly (readonly [args: readonly string[], code: number, shows: RegExp])[] = [
+  [
+    ['pub', 'PRICE_DATA', PRICE],
+    0,
+    /Published on PRICE_DATA: price, 0 receivers, number 1\.\nwarning: Nobody/,
+  ],
+  [['check', 'bot', 'b'], 2, /^CRITICAL: b was never heard on BOT_STATUS\.$/m],
+  [['doctor'], 0, /^ok +version +redis/],
+  [['record', 'new.jsonl', '-t', '50ms'], 124, /Recording .*No message came in time\./s],
+  [['replay', 'recorded.jsonl'], 0, /Replaying recorded\.jsonl\..*Published 1 on PRICE_DATA\./s],
+  [['config'], 0, /redis\.password +\*\*\* +environment \(REDIS_URL\)/],
+  [['completion', 'bash'], 0, /complete -o default -F _tickbus tickbus/],
+];
+
+describe('in a pseudo-terminal', () => {
+  it.each(SCREENS)('%j ends with %i', async (args, expected, shows) => {
+    const { code, stdout } = await startInTerminal(args, {
+      env: { REDIS_URL: urlWith('right') },
+      cwd: folder,
+    }).ended;
+    const screen = withoutColours(stdout).replaceAll('\r\n', '\n');
+    expect({ code, screen }).toEqual({ code: expected, screen: expect.stringMatching(shows) });
+    expect(screen).not.toContain('right');
+  });
+});
+
+/** Those that want a server, and what they end with where they get none. */
+const CONNECTING: readonly (readonly [args: readonly string[], code: number])[] = [
+  [['sub'], 1],
+  [['pub', 'PRICE_DATA', PRICE], 1],
+  [['price', 'AAPL'], 1],
+  [['bots'], 1],
+  [['cmd', 'b', 'pause', '--yes', '--wait'], 1],
+  [['top', '--once'], 1],
+  [['bench'], 1],
+  [['check', 'redis'], 2],
+  [['check', 'feed'], 3],
+  [['doctor'], 1],
+  [['record', 'never.jsonl'], 1],
+  [['replay', 'recorded.jsonl'], 1],
+];
+
+describe('without a server', () => {
+  it('every verb has its place here', () => {
+    const tested = new Set([...SCREENS, ...CONNECTING].map(([[verb]]) => verb));
+    // launcher.test.ts has the monitor.
+    expect([...tested, 'monitor'].sort()).toEqual(VERBS.map(({ name }) => name).sort());
+  });
+
+  const files = (args: readonly string[]) =>
+    args.map((word) => (word.endsWith('.jsonl') ? join(folder, word) : word));
+
+  it.each(CONNECTING)('%j ends with %i and one sentence: wrong password', async (args, expected) => {
+    const result = await call(files(args), { env: { REDIS_URL: urlWith('hunter2') } });
+    expectSentence(result, args, expected, /Redis at \S+ refused the connection: /);
+  });
+
+  it.each(CONNECTING)('%j ends with %i and one sentence: nobody listens there', async (args, expected) => {
+    const result = await call(files(args), { env: { REDIS_URL: 'redis://127.0.0.1:1' } });
+    expectSentence(result, args, expected, /Cannot connect to Redis at redis:\/\/127\.0\.0\.1:1: /);
+  });
+
+  // One for each way in which verbs connect.
+  it.each(CONNECTING.filter(([[verb]]) => ['sub', 'pub', 'check', 'doctor'].includes(verb ?? '')))(
+    '%j ends with %i and one sentence: wrong password, as a process',
+    async (args, expected) => {
+      const result = await tickbus(args, { env: { REDIS_URL: urlWith('hunter2') } });
+      expectSentence(result, args, expected, /Redis at \S+ refused the connection: /);
+    },
+  );
+});
+
+function expectSentence(
+  { code, stdout, stderr }: Result,
+  [verb]: readonly string[],
+  expected: number,
+  sentence: RegExp,
+): void {
+  const said = stdout + stderr;
+  expect({ code, said }).toEqual({ code: expected, said: expect.stringMatching(sentence) });
+  expect(said.match(/\n/g)).toHaveLength(1);
+  // Only a check has something to say on stdout.
+  expect(verb === 'check' ? stderr : stdout).toBe('');
+  expect(said).not.toContain('hunter2');
+}
+
+it.concurrent.each([[['sub']], [['pub', 'PRICE_DATA', PRICE]], [['top']]])(
+  '%j ends at Ctrl-C while the server hangs',
+  async (args) => {
+    const server = createServer();
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const running = startTickbus(args, { env: { REDIS_URL: `redis://127.0.0.1:${port}` } });
+    const [socket] = await once(server, 'connection');
+    running.signal('SIGINT');
+    expect(await running.ended).toEqual({ code: 130, stdout: '', stderr: '' });
+    socket.destroy();
+    server.close();
+  },
+);
