@@ -8,6 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** The servers that will do, the first one found is used. */
 const PROGRAMS = ['redis-server', 'valkey-server'] as const;
 const START_TIMEOUT_MS = 10_000;
+/** Starts a program that is killed when its parent ends (prctl's PR_SET_PDEATHSIG). */
+const TIED = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
+/** What a server is started through here: `TIED`, or nothing where that does not work. */
+let launcher: readonly string[] | undefined;
+/** The servers that run now; one listener ends them all with this process, whatever their number. */
+const running = new Set<ChildProcess>();
 
 export interface LocalRedisOptions {
   /** Default: a free one. */
@@ -18,14 +24,7 @@ export interface LocalRedisOptions {
 
 /** The program of a Redis server on PATH; undefined when there is none. */
 export function findRedisServer(): string | undefined {
-  return PROGRAMS.find((program) => {
-    try {
-      execFileSync(program, ['--version'], { stdio: 'ignore' });
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  return PROGRAMS.find((program) => works(program, '--version'));
 }
 
 /**
@@ -88,25 +87,28 @@ export class LocalRedis implements AsyncDisposable {
       '--dir',
       '/',
     ];
+    const [command, ...args] = [...tiedToThisProcess(), this.program, ...fixed, ...this.#args] as [
+      string,
+      ...string[],
+    ];
     // In a process group of its own, so that Ctrl-C reaches only the program that started it, which then ends it in order.
-    const child = spawn(this.program, [...fixed, ...this.#args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    });
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     this.#process = child;
+    endWithThisProcess(child);
     const output: string[] = [];
     child.stdout.on('data', (chunk) => output.push(String(chunk)));
     child.stderr.on('data', (chunk) => output.push(String(chunk)));
-    // A server that outlives the process that started it would be nobody's.
-    const kill = () => child.kill('SIGKILL');
-    process.once('exit', kill);
-    child.once('exit', () => process.off('exit', kill));
     const failed = new Promise<never>((_, reject) => {
       child.once('error', reject);
       child.once('exit', () => reject(new Error(`${this.program} ended at once:\n${output.join('')}`)));
     });
-    await Promise.race([this.#reachable(), failed]);
     failed.catch(() => {});
+    try {
+      await Promise.race([this.#reachable(child), failed]);
+    } catch (error) {
+      await this.kill();
+      throw error;
+    }
   }
 
   /** Lets it end by itself. */
@@ -134,15 +136,15 @@ export class LocalRedis implements AsyncDisposable {
 
   async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const child = this.#process;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === undefined || child.pid === undefined || hasEnded(child)) return;
     const ended = once(child, 'exit');
     child.kill(signal);
     await ended;
   }
 
-  async #reachable(): Promise<void> {
+  async #reachable(child: ChildProcess): Promise<void> {
     const deadline = performance.now() + START_TIMEOUT_MS;
-    while (performance.now() < deadline) {
+    while (performance.now() < deadline && !hasEnded(child)) {
       const socket = connectTcp(this.port, this.host);
       const isOpen = await once(socket, 'connect').then(
         () => true,
@@ -154,4 +156,38 @@ export class LocalRedis implements AsyncDisposable {
     }
     throw new Error(`${this.program} took no connection on port ${this.port} within ${START_TIMEOUT_MS} ms.`);
   }
+}
+
+function works(program: string, ...args: string[]): boolean {
+  try {
+    execFileSync(program, args, { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
+/** A server that outlives the process that started it would be nobody's. */
+function endWithThisProcess(child: ChildProcess): void {
+  if (running.size === 0) process.on('exit', endAll);
+  running.add(child);
+  const forget = () => {
+    if (running.delete(child) && running.size === 0) process.off('exit', endAll);
+  };
+  child.once('exit', forget);
+  child.once('error', forget);
+}
+
+function endAll(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
+/** On Linux the kernel ends the server even where this process is killed with -9 and no listener can run: `setpriv`, of util-linux. */
+function tiedToThisProcess(): readonly string[] {
+  launcher ??= process.platform === 'linux' && works(...TIED, 'true') ? TIED : [];
+  return launcher;
 }

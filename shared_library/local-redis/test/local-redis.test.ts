@@ -1,0 +1,77 @@
+// A private server: it comes up, goes through what tests do to it, and is never left behind.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, it, onTestFinished } from 'vitest';
+import { freePort, startLocalRedis } from '../local-redis.ts';
+
+it('comes up again on the same port, after it was ended in order and after a crash', async () => {
+  await using server = await startLocalRedis();
+  for (const end of [() => server.stop(), () => server.kill()]) {
+    await end();
+    expect(await answersAt(server.port)).toBe(false);
+    await server.start();
+    expect(await answersAt(server.port)).toBe(true);
+  }
+});
+
+it('says what the server printed where it does not come up', async () => {
+  const port = await freePort();
+  await expect(startLocalRedis({ port, args: ['--maxmemory', 'plenty'] })).rejects.toThrow(
+    /ended at once:[\s\S]*argument must be a memory value/,
+  );
+  expect(await answersAt(port)).toBe(false);
+});
+
+it('starts a dozen without a warning of Node.js', async () => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning);
+  process.on('warning', onWarning);
+  onTestFinished(() => void process.off('warning', onWarning));
+
+  const servers = await Promise.all(Array.from({ length: 12 }, () => startLocalRedis()));
+  await Promise.all(servers.map((server) => server.kill()));
+  await turn();
+  expect(warnings).toEqual([]);
+});
+
+// The kernel of Linux ends what it is told to; elsewhere only an orderly end takes the server along.
+it.runIf(process.platform === 'linux').each([
+  ['ends by itself', 'SIGTERM'],
+  ['is killed', 'SIGKILL'],
+] as const)('goes with the process that started it, where that %s', async (_, signal) => {
+  const owner = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', OWNER], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void owner.kill('SIGKILL'));
+  const [said] = (await once(owner.stdout, 'data')) as [Buffer];
+  const server = connect(Number(String(said)), '127.0.0.1');
+  await once(server, 'connect');
+
+  const closed = once(server, 'close');
+  owner.kill(signal);
+  await closed;
+  expect(await answersAt(Number(String(said)))).toBe(false);
+});
+
+const OWNER = `
+  import { startLocalRedis } from ${JSON.stringify(new URL('../local-redis.ts', import.meta.url).href)};
+  process.on('SIGTERM', () => process.exit());
+  console.log((await startLocalRedis()).port);
+  setInterval(() => {}, 1_000_000);
+`;
+
+/** Does anything take a connection at this port? */
+async function answersAt(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
