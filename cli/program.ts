@@ -5,7 +5,7 @@ import type { Context } from './context.ts';
 import { EXIT, exitCodeOf, Interrupted } from './exit.ts';
 import { type ProcessIo, Terminal } from './terminal.ts';
 import type { Action, Bind, DefineVerb } from './verb.ts';
-import { unlessStuck } from './waiting.ts';
+import { unlessAborted } from './waiting.ts';
 
 export interface VerbEntry {
   readonly name: string;
@@ -129,7 +129,7 @@ function binder(io: ProcessIo, outcome: { code: number }): Bind {
         const act = action as Action<readonly unknown[], unknown>;
         return (await act(context, options, ...given.slice(0, -2))) ?? EXIT.ok;
       };
-      outcome.code = await unlessStuck(work(), io.signal, LAST_STEPS_MS);
+      outcome.code = await unlessAborted(work(), io.signal, LAST_STEPS_MS);
     };
 }
 

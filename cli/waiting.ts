@@ -1,37 +1,28 @@
 // Waiting for whatever comes first: the end of the work, the time-out, or a signal.
 
-/** Settles as `work` does, unless the signal aborts first: then rejects with its reason. */
-export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
+/**
+ * Settles as `work` does, unless the signal aborts first, or has aborted: then rejects with its reason, at once, or when `work` has
+ * had `graceMs` more milliseconds in vain.
+ */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, graceMs = 0): Promise<T> {
   let stop: () => void = () => {};
   const aborted = new Promise<never>((_, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    stop = () => signal.removeEventListener('abort', onAbort);
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    stop();
-  }
-}
-
-/** Settles as `work` does, but so long after the signal rejects with its reason all the same. */
-export async function unlessStuck<T>(work: Promise<T>, signal: AbortSignal, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  let stop: () => void = () => {};
-  const stuck = new Promise<never>((_, reject) => {
+    let timer: NodeJS.Timeout | undefined;
     const onAbort = () => {
-      timer = setTimeout(() => reject(signal.reason), ms);
+      if (graceMs === 0) reject(signal.reason);
+      else timer = setTimeout(() => reject(signal.reason), graceMs);
     };
-    signal.addEventListener('abort', onAbort, { once: true });
-    stop = () => signal.removeEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    stop = () => {
+      signal.removeEventListener('abort', onAbort);
+      clearTimeout(timer);
+    };
   });
   try {
-    return await Promise.race([work, stuck]);
+    return await Promise.race([aborted, work]);
   } finally {
     stop();
-    clearTimeout(timer);
   }
 }
 
