@@ -56,8 +56,14 @@ async function price(context: Context, options: PriceOptions, given: readonly st
   const subscriber = context.closing(new RedisSubscriber(context.redis));
   subscriber.subscribe(PRICE_DATA, () => {}, { where: ({ data }) => wanted.has(data.symbol) });
   await unlessAborted(subscriber.startListening(), context.signal);
+  let failure: Error | undefined;
+  subscriber.on('status', (status) => {
+    if (status.type === 'failed') failure = status.error;
+  });
   let prices: LatestPrice[] = [];
   const picture = async () => {
+    // The link is given up: it does not come back by itself.
+    if (failure !== undefined) throw failure;
     prices = symbols.map((symbol) => ({ symbol, ...subscriber.latest(PRICE_DATA, symbol, { maxAgeMs }) }));
     return options.json ? prices.map(jsonOf) : tableOf(context, prices);
   };

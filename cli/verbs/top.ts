@@ -73,6 +73,8 @@ async function top(context: Context, options: TopOptions): Promise<void> {
   const pause = after(options.once ? options.interval : Math.min(options.interval, 1_000));
   await unlessAborted(pause.passed, context.signal).finally(pause.cancel);
   const picture = async () => {
+    // Says whether the server, which may have been away, still lets us in.
+    await connection.subscribing.connect();
     // Somebody may have begun to listen to another one.
     await meters.listenTo(await admin.activeChannels());
     const subscribers = new Map(
@@ -104,18 +106,16 @@ class Meters {
   async listenTo(names: readonly string[]): Promise<void> {
     await this.#subscriber.startListening();
     const added = names.filter((name) => !this.#meters.has(name));
-    for (const name of added) {
-      this.#meters.set(name, new Meter());
-      const channel = bundledChannel(name);
-      // For its numbers and schemas; no message is wanted.
-      if (channel !== undefined) this.#subscriber.subscribe(channel, () => {}, { where: () => false });
-    }
-    const { subscribing } = this.#connection;
-    await Promise.all(
-      added.map((name) =>
-        subscribing.subscribe(wireChannel(name), (frame) => this.#meters.get(name)?.count(frame)),
-      ),
-    );
+    await Promise.all(added.map((name) => this.#listenToOne(name)));
+  }
+
+  async #listenToOne(name: string): Promise<void> {
+    const meter = new Meter();
+    await this.#connection.subscribing.subscribe(wireChannel(name), (frame) => meter.count(frame));
+    this.#meters.set(name, meter);
+    const channel = bundledChannel(name);
+    // For its numbers and schemas; no message is wanted.
+    if (channel !== undefined) this.#subscriber.subscribe(channel, () => {}, { where: () => false });
   }
 
   /** What was counted since the last call. */

@@ -1,0 +1,69 @@
+// What goes on until Ctrl-C outlives a server that restarts, and ends where the new one does not let it in.
+
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { call, discardCommand, prepareCommand, startInTerminal, startTickbus } from './harness.ts';
+
+let redis: LocalRedis;
+beforeAll(async () => {
+  await prepareCommand();
+  redis = await startLocalRedis();
+});
+afterAll(async () => {
+  await discardCommand();
+  await redis.kill();
+});
+const env = () => ({ REDIS_URL: redis.url });
+const publish = (channel: string, data: object) =>
+  call(['pub', channel, JSON.stringify(data), '-q'], { env: env() });
+
+it('sub, top, bots --watch and price --watch go on after a restart', async () => {
+  await publish('BOT_STATUS', { bot: 'early', state: 'running' });
+  const sub = startTickbus(['sub', 'PRICE_DATA', '-v'], { env: env() });
+  const top = startTickbus(['top', '--json', '-i', '100ms'], { env: env() });
+  const bots = startTickbus(['bots', '--json', '--watch'], { env: env() });
+  const price = startTickbus(['price', 'AAPL', '--json', '--watch'], { env: env() });
+  const screen = startInTerminal(['top', '-i', '100ms'], { env: env() });
+  await Promise.all([
+    sub.err(/Listening/),
+    top.out(/PRICE_DATA/),
+    bots.out(/early/),
+    price.out(/gateway_down/),
+    screen.out(/PRICE_DATA/),
+  ]);
+
+  await redis.kill();
+  await Promise.all([
+    sub.err(/was lost: .* Reconnecting\./),
+    top.err(/warning: Redis cannot be reached, so this does not change\. Trying again\./),
+    bots.err(/warning: Redis cannot be reached/),
+    price.out(/link_down/),
+    // In its place, below the last picture.
+    screen.out(/TRADE_COMMANDS[^\n]*\n[^\n]*Redis cannot be reached/),
+  ]);
+
+  await redis.start();
+  await Promise.all([
+    sub.err(/Connected again\./),
+    top.err(/Connected again\./),
+    bots.err(/Connected again\./),
+  ]);
+  await publish('BOT_STATUS', { bot: 'late', state: 'running' });
+  await publish('PRICE_DATA', { symbol: 'AAPL', price: 42, timestamp: 0 });
+  await Promise.all([
+    sub.out(/"price":42/),
+    top.out(/"PRICE_DATA"[^\n]*"messages":1/),
+    bots.out(/late/),
+    price.out(/"price":42/),
+    screen.out(/PRICE_DATA +\d+\.\d +\d+\.\d +\d+ +1 /),
+  ]);
+
+  await redis.kill();
+  await using stranger = await startLocalRedis({ port: redis.port, args: ['--requirepass', 'another'] });
+  for (const { ended } of [sub, top, bots, price, screen]) {
+    const { code, stdout, stderr } = await ended;
+    expect(code).toBe(1);
+    expect(stdout + stderr).toMatch(/tickbus:[^\n]*Redis at redis:\S+ [^\n]*NOAUTH/);
+  }
+  expect(stranger.port).toBe(redis.port);
+});
