@@ -45,8 +45,14 @@ export class CommandDesk {
       return refusal;
     }
     const { data: asked, success } = request.safeParse(body);
-    if (!success || !Object.hasOwn(CHANNELS.TRADE_COMMANDS.messages, asked.type))
-      return reply(400, 'Send { "type": ..., "data": { "bot": ... } } with a type of TRADE_COMMANDS.');
+    if (!success || !Object.hasOwn(CHANNELS.TRADE_COMMANDS.messages, asked.type)) {
+      const answer = reply(
+        400,
+        'Send { "type": ..., "data": { "bot": ... } } with a type of TRADE_COMMANDS.',
+      );
+      await this.#audit(caller, { action: 'send_command', outcome: 'failed', detail: answer.body.message });
+      return answer;
+    }
     return this.#publish(asked.type as CommandType, asked.data, caller);
   }
 

@@ -34,7 +34,7 @@ const HEADERS: Readonly<Record<string, string>> = {
  * @param allowedHosts more names by which we may be reached, without a port
  */
 export function guard(allowedHosts: readonly string[]): MiddlewareHandler {
-  const hosts = new Set([...LOOPBACK, ...allowedHosts.map((host) => host.toLowerCase())]);
+  const hosts = new Set([...LOOPBACK, ...allowedHosts.map(asInUrl)]);
   return async (context, next) => {
     const host = context.req.header('host') ?? '';
     const refusal = refusalOf(context.req, host, hosts);
@@ -59,6 +59,11 @@ function refusalOf(request: HonoRequest, host: string, hosts: ReadonlySet<string
 /** Somebody followed a link to our page, or opened it: nothing of it can be seen by the page with the link. */
 function isLink(request: HonoRequest): boolean {
   return request.method === 'GET' && request.path === '/' && request.header('sec-fetch-mode') === 'navigate';
+}
+
+/** An IPv6 address stands in brackets there. */
+function asInUrl(host: string): string {
+  return host.includes(':') ? `[${host.toLowerCase()}]` : host.toLowerCase();
 }
 
 function withoutPort(host: string): string {

@@ -57,13 +57,18 @@ export class BotBoard {
     if (row !== undefined) this.#rows.set(bot, { ...row, lastCommand: command });
   }
 
-  /** Looks who is overdue. @param canHear false while the link is down: then nobody can be blamed for being silent */
-  judge(now: number, canHear: boolean): void {
-    if (!canHear) return;
+  /**
+   * Looks who is overdue.
+   *
+   * @param heardSince when the link came back; undefined while it is down. What was not heard until then is nobody's fault
+   */
+  judge(now: number, heardSince: number | undefined): void {
+    if (heardSince === undefined) return;
     for (const row of this.#rows.all()) {
       if (row.overdue || isGone(row.state)) continue;
       const interval = this.#status.get(row.bot)?.status_interval_ms ?? DEFAULT_INTERVAL_MS;
-      if (now - row.heardAt <= Math.max(interval * MISSED, MIN_OVERDUE_MS)) continue;
+      const silentFor = now - Math.max(row.heardAt, heardSince);
+      if (silentFor <= Math.max(interval * MISSED, MIN_OVERDUE_MS)) continue;
       this.#rows.set(row.bot, { ...row, overdue: true });
       this.#onChange({ bot: row.bot, change: 'overdue' });
     }

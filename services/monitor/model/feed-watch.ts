@@ -1,7 +1,7 @@
 // What the gateways tell of their broker link: the newest word of the one that holds it, and the changes worth an event.
 
 import type { MessageOf } from 'tickbus';
-import type { CHANNELS } from 'tickbus/constants';
+import { CHANNELS } from 'tickbus/constants';
 import type { Severity } from '../protocol.ts';
 import type { FeedHeard } from './lamps.ts';
 
@@ -17,24 +17,30 @@ const SEVERITY: Readonly<Record<FeedHeard['status']['state'], Severity>> = {
   stopped: 'warn',
 };
 
+/** More have no gateway of their own. */
+const MAX_CHANNELS = 100;
+
 export class FeedWatch {
   readonly #tell: Tell;
-  #newest: FeedHeard | undefined;
+  /** By the channel that a feed fills: two channels have two gateways. */
+  readonly #newest = new Map<string, FeedHeard>();
 
   constructor(tell: Tell) {
     this.#tell = tell;
   }
 
-  /** Undefined before any gateway was heard. */
+  /** Of the gateway of the prices that the page shows; undefined before it was heard. */
   get newest(): FeedHeard | undefined {
-    return this.#newest;
+    return this.#newest.get(CHANNELS.PRICE_DATA.name);
   }
 
   heard({ data: status }: StatusMessage, at: number): void {
-    const before = this.#newest?.status;
+    const { channel = CHANNELS.PRICE_DATA.name, lease = 0 } = status;
+    const before = this.#newest.get(channel)?.status;
     // A gateway that has lost its lease can still say something; it is no longer its turn.
-    if (before?.lease !== undefined && status.lease !== undefined && status.lease < before.lease) return;
-    this.#newest = { status, at };
+    if (lease < (before?.lease ?? 0)) return;
+    if (before === undefined && this.#newest.size >= MAX_CHANNELS) return;
+    this.#newest.set(channel, { status, at });
     if (before?.lease !== status.lease) this.#tellLease(status);
     if (before?.state === status.state && before.detail === status.detail) return;
     const detail = status.detail === undefined ? '' : ` ${status.detail}`;

@@ -22,7 +22,11 @@ export function redisLamp(link: LinkStatus | undefined, redis: string): Judged {
     case 'connected':
       return judged('ok', 'connected', `Connected to ${redis}.`);
     case 'stale':
-      return judged('bad', 'silent', `${redis} has not answered for ${seconds(link.silentForMs)}.`);
+      return judged(
+        'bad',
+        'silent',
+        `${redis} does not answer: it hangs, or the network drops what is sent.`,
+      );
     case 'disconnected':
     case 'failed':
       return judged('bad', link.type === 'failed' ? 'refused' : 'down', link.error.message);
@@ -35,21 +39,27 @@ export function redisLamp(link: LinkStatus | undefined, redis: string): Judged {
   }
 }
 
-/** The connection to the broker, as the gateway that holds it tells, and who that is. */
-export function brokerLamp(redis: LampState, feed: FeedHeard | undefined, now: number): Judged {
+/**
+ * The connection to the broker, as the gateway that holds it tells, and who that is.
+ *
+ * @param backAt when the Redis link came back: what a gateway told before could not be heard
+ */
+export function brokerLamp(redis: LampState, feed: FeedHeard | undefined, now: number, backAt = 0): Judged {
   if (redis !== 'ok') return judged('unknown', 'not seen', 'Not to be seen while the Redis link is down.');
   if (feed === undefined)
     return judged('bad', 'no gateway', 'No gateway has told anything of the broker link.');
   const { status } = feed;
-  const silentFor = now - feed.at;
+  const silentAfter = MISSED * (status.interval_ms ?? DEFAULT_INTERVAL_MS);
   const holder = holderOf(status);
   if (status.state === 'stopped' || status.state === 'stopping')
     return judged('bad', `gateway ${status.state}`, `The gateway of ${status.feed} has ${status.state}.`);
-  if (silentFor > MISSED * (status.interval_ms ?? DEFAULT_INTERVAL_MS))
+  if (now - Math.max(feed.at, backAt) > silentAfter)
+    return judged('bad', 'gateway silent', `No word from ${lastHolderOf(status)}.`);
+  if (now - feed.at > silentAfter)
     return judged(
-      'bad',
-      'gateway silent',
-      `Nothing is heard of the gateway of ${status.feed}. Last known: ${holder}`,
+      'unknown',
+      'waiting',
+      'The Redis link has just come back; the gateway’s next word is awaited.',
     );
   if (status.state === 'down') return judged('bad', 'down', `${status.detail ?? status.feed} ${holder}`);
   if (status.state === 'connecting')
@@ -78,7 +88,11 @@ export function dataLamp(
 ): Judged {
   if (redis !== 'ok') return judged('unknown', 'not seen', 'Not to be seen while the Redis link is down.');
   if (broker === 'bad' || broker === 'unknown')
-    return judged('unknown', 'no feed', 'No prices are expected while the broker link is down.');
+    return judged(
+      'unknown',
+      'no feed',
+      `No prices are expected while the broker link is ${broker === 'bad' ? 'down' : 'not known'}.`,
+    );
   const { newestAt, fresh, all, maxAgeMs, brokerSince } = seen;
   const count = `${fresh} of ${all} fresh`;
   if (newestAt !== undefined && now - newestAt <= maxAgeMs)
@@ -104,10 +118,11 @@ function holderOf({ holder, lease }: FeedStatus): string {
   return `${holder ?? 'A gateway'} holds lease ${lease}.`;
 }
 
-function judged(state: LampState, text: string, detail: string): Judged {
-  return { state, text, detail };
+function lastHolderOf({ holder, lease, feed }: FeedStatus): string {
+  const who = holder ?? `the gateway of ${feed}`;
+  return lease === undefined ? who : `${who}, which held lease ${lease}`;
 }
 
-function seconds(ms: number): string {
-  return `${(ms / 1_000).toFixed(0)} s`;
+function judged(state: LampState, text: string, detail: string): Judged {
+  return { state, text, detail };
 }

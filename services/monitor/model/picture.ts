@@ -56,6 +56,8 @@ export class Picture {
   readonly #events = new EventLog();
   readonly #feed: FeedWatch;
   #link: LinkTold;
+  /** When the link came back last; 0 as long as it has not been lost. */
+  #backAt = 0;
   #lamps: Lamps;
   #totals: Totals = { rate: 0, p50: null, p99: null, gaps: 0, lost: 0, invalid: 0 };
   #isSecond = false;
@@ -114,6 +116,7 @@ export class Picture {
     // Why it went down says more than that it is tried again.
     const isOldNews = status.type === 'reconnecting' && this.#link?.type === 'disconnected';
     if (!('channel' in status) && !isOldNews) this.#link = status;
+    if (status.type === 'connected' && status.generation > 1) this.#backAt = now;
   }
 
   invalid({ channel, error, preview }: InvalidMessage, now: number): void {
@@ -148,7 +151,7 @@ export class Picture {
     this.#now = now;
     this.#prices.judge(this.#judges.judgementOf, now);
     this.#judgeLamps(now);
-    this.#bots.judge(now, this.#lamps.redis.state === 'ok');
+    this.#bots.judge(now, this.#lamps.redis.state === 'ok' ? this.#backAt : undefined);
     this.#commands.judge(now);
   }
 
@@ -213,7 +216,7 @@ export class Picture {
   #judgeLamps(now: number): void {
     const feed = this.#feed.newest;
     const redis = redisLamp(this.#link, this.#about.redis);
-    const broker = brokerLamp(redis.state, feed, now);
+    const broker = brokerLamp(redis.state, feed, now, this.#backAt);
     this.#light('redis', redis, now);
     this.#light('broker', broker, now);
     const { maxAgeMs } = this.#about;

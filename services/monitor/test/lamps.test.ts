@@ -1,7 +1,8 @@
 // The lamps, by the clock: which of them turns, when, and which do not.
 
-import { TickbusError } from 'tickbus';
+import { type FeedStatus, TickbusError } from 'tickbus';
 import { describe, expect, it } from 'vitest';
+import { FeedWatch } from '../model/feed-watch.ts';
 import { brokerLamp, dataLamp, type FeedHeard, redisLamp } from '../model/lamps.ts';
 
 const AT = 1_000_000;
@@ -51,7 +52,33 @@ describe('the broker lamp', () => {
       expect(brokerLamp(redis, live, AT + 60_000).state).toBe('unknown');
   });
 
-  it('tells who holds the lease', () => {
+  it('waits for the next word of the gateway once the Redis link is back, and then blames it', () => {
+    const backAt = AT + 60_000;
+    expect(brokerLamp('ok', live, backAt, backAt)).toMatchObject({ state: 'unknown', text: 'waiting' });
+    expect(brokerLamp('ok', live, backAt + 3_000, backAt).state).toBe('unknown');
+    expect(brokerLamp('ok', live, backAt + 3_001, backAt)).toMatchObject({
+      state: 'bad',
+      text: 'gateway silent',
+    });
+    expect(brokerLamp('ok', { ...live, at: backAt + 1 }, backAt + 2, backAt).state).toBe('ok');
+  });
+
+  it('goes by the gateway of the prices that are shown, and by the newest lease of it', () => {
+    const watch = new FeedWatch(() => {});
+    const tell = (status: Partial<FeedStatus>) =>
+      watch.heard({ data: { ...live.status, ...status } } as Parameters<FeedWatch['heard']>[0], AT);
+    tell({ lease: 7 });
+    tell({ lease: 9, channel: 'OTHER_DATA', state: 'down' });
+    tell({ lease: 6, state: 'stopped' });
+    tell({ state: 'down' });
+    expect(watch.newest?.status).toMatchObject({ lease: 7, state: 'live' });
+    tell({ lease: 8, state: 'connecting' });
+    expect(watch.newest?.status).toMatchObject({ lease: 8, state: 'connecting' });
+  });
+
+  it('tells who holds the lease, and who held it when nothing is heard any more', () => {
+    const held = feed({ holder: 'desk-1', lease: 17 });
+    expect(brokerLamp('ok', held, AT + 60_000).detail).toBe('No word from desk-1, which held lease 17.');
     const { detail } = brokerLamp('ok', feed({ holder: 'desk-1', lease: 17 }), AT);
     expect(detail).toContain('desk-1 holds lease 17');
   });

@@ -37,6 +37,19 @@ describe('answers its own page only', () => {
     expect(status).toBe(200);
   });
 
+  it('by the names that it was given, an IPv6 address among them', async () => {
+    const allowedHosts = ['Desk.lan', 'fd00::5'];
+    const other = await startMonitor({ url: redis.url, port: 0, allowedHosts, logger: SILENT });
+    for (const [host, status] of [
+      ['desk.lan:8788', 200],
+      ['[FD00::5]:8788', 200],
+      ['[fd00::6]:8788', 403],
+      ['other.lan', 403],
+    ] as const)
+      expect([host, (await ask('/', { host }, other.url)).status]).toEqual([host, status]);
+    await other.close();
+  });
+
   it('refuses a name that was made to lead here', async () => {
     for (const host of [
       'evil.example',
@@ -278,23 +291,35 @@ describe('sends a command', () => {
     await subscriber.close();
   });
 
-  it('not with another token or none, and says nothing of the right one', async () => {
+  it('not with another token or none, tells that on AUDIT, and says nothing of the right one', async () => {
+    const audits = await listenToAudit();
     for (const token of [undefined, '', 'wrong', `${TOKEN}x`]) {
       const { status, body } = await send(pause, token);
       expect(status).toBe(401);
       expect(body).not.toContain(TOKEN);
     }
+    await eventually(() => expect(audits.data).toHaveLength(4));
+    for (const entry of audits.data) {
+      expect(entry).toMatchObject({ actor: 'monitor 127.0.0.1', action: 'refused', outcome: 'refused' });
+      expect(JSON.stringify(entry)).not.toContain(TOKEN);
+    }
+    await audits.close();
   });
 
-  it('not one that its schema refuses, or that is none', async () => {
+  it('not one that its schema refuses, or that is none, and tells that on AUDIT too', async () => {
+    const audits = await listenToAudit();
     const wrong = await send(
       { type: 'place_order', data: { bot: 'momentum', symbol: 'AAPL', side: 'up' } },
       TOKEN,
     );
     expect(wrong.status).toBe(400);
     expect(JSON.parse(wrong.body).message).toMatch(/side|quantity/);
-    for (const body of [{ type: 'constructor', data: {} }, { type: 'pause' }, 'pause', null])
-      expect((await send(body, TOKEN)).status).toBe(400);
+    const none = [{ type: 'constructor', data: {} }, { type: 'pause' }, 'pause', null];
+    for (const body of none) expect((await send(body, TOKEN)).status).toBe(400);
+    await eventually(() => expect(audits.data).toHaveLength(1 + none.length));
+    for (const entry of audits.data)
+      expect(entry).toMatchObject({ action: 'send_command', outcome: 'failed', detail: expect.any(String) });
+    await audits.close();
   });
 
   it('not at all after too many wrong tokens', async () => {
@@ -346,8 +371,8 @@ interface Answer {
 }
 
 /** Over node:http, because `fetch` sets Host and Origin itself. Ends a stream at its headers. */
-function ask(path: string, headers: Record<string, string> = {}): Promise<Answer> {
-  const { hostname, port } = new URL(monitor.url);
+function ask(path: string, headers: Record<string, string> = {}, url = monitor.url): Promise<Answer> {
+  const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     const asked = request({ hostname, port, path, headers }, async (response) => {
       const chunks: Buffer[] = [];
@@ -361,6 +386,15 @@ function ask(path: string, headers: Record<string, string> = {}): Promise<Answer
     asked.on('error', reject);
     asked.end();
   });
+}
+
+/** What comes on AUDIT from now on. */
+async function listenToAudit() {
+  const subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
+  const data: Audit[] = [];
+  subscriber.subscribe(CHANNELS.AUDIT, (message) => data.push(message.data));
+  await subscriber.startListening();
+  return { data, close: () => subscriber.close() };
 }
 
 /** Reads on until a frame has what is looked for. */
