@@ -16,6 +16,11 @@ export class Operator {
     this.#browser = browser;
     this.page = page;
     page.on('pageerror', ({ message }) => this.complaints.push(message));
+    page.on('request', (request) => {
+      const { protocol, hostname } = new URL(request.url());
+      if (protocol.startsWith('http') && hostname !== '127.0.0.1')
+        this.complaints.push(`${request.url()} was asked for.`);
+    });
     page.on('console', (message) => {
       // A stream that breaks is part of the tests.
       if (message.type() === 'error' && !message.text().includes('Failed to load resource'))
@@ -25,6 +30,11 @@ export class Operator {
 
   static async atWork(): Promise<Operator> {
     const browser = await openBrowser();
+    // The monitor is on 127.0.0.1, and has to do with nothing else: a browser without the internet shows all of it.
+    await browser.context.route(
+      ({ hostname }) => hostname !== '127.0.0.1',
+      (route) => route.abort(),
+    );
     await browser.context.grantPermissions(['clipboard-read', 'clipboard-write']);
     return new Operator(browser, await browser.context.newPage());
   }
@@ -62,6 +72,29 @@ export class Operator {
     return this.page.evaluate(
       `getComputedStyle(document.querySelector(${JSON.stringify(selector)})).${property}`,
     );
+  }
+
+  /** What a colour of the page is at the moment. */
+  colour(name: string): Promise<string> {
+    return this.page.evaluate(`(() => {
+      const probe = document.body.appendChild(document.createElement('i'));
+      probe.style.color = 'var(${name})';
+      const { color } = getComputedStyle(probe);
+      probe.remove();
+      return color;
+    })()`);
+  }
+
+  rightOf(selector: string): Promise<number> {
+    return this.page.evaluate(
+      `document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect().right`,
+    );
+  }
+
+  /** Pixels that can be seen by scrolling sideways only. */
+  hiddenBeside(selector: string): Promise<number> {
+    return this.page.evaluate(`(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(
+      document.querySelector(${JSON.stringify(selector)}))`);
   }
 
   /** How wide the page is, and the serious faults that axe-core finds. Run beside the page's policy, as a browser's tools are. */

@@ -7,6 +7,7 @@ import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { startMonitor } from '../monitor.ts';
 import { Desk, TOKEN } from './desk.ts';
 import { Operator } from './operator.ts';
 import { eventually, SILENT } from './parts.ts';
@@ -24,6 +25,8 @@ beforeAll(async () => {
   [desk, operator] = await Promise.all([Desk.open(), Operator.atWork()]);
   page = operator.page;
   publisher = new RedisPublisher({ url: desk.redis.url, sender: 'test', logger: SILENT });
+  // Before there is a gateway, which alone may do it afterwards: an instrument that does not move.
+  await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'QUIET', price: 5, timestamp: Date.now() });
   desk.startGateway();
   desk.startBots();
   await desk.startMonitor();
@@ -56,6 +59,24 @@ describe('with everything up', () => {
     );
   });
 
+  it('a price that nothing confirms is amber, and not struck through', async () => {
+    await eventually(async () => expect(await operator.verdict('QUIET')).toBe('quiet market'));
+    expect(await operator.price('QUIET').getAttribute('data-look')).toBe('aging');
+    const last = 'tr[data-symbol=QUIET] .col-last';
+    expect(await operator.styleOf(last, 'textDecorationLine')).toBe('none');
+    expect(await operator.styleOf(last, 'color')).toBe(await operator.colour('--warn'));
+  });
+
+  it('only the symbols that are looked for are listed', async () => {
+    const find = page.getByLabel('Show only symbols that contain');
+    await find.fill('sp');
+    await page.getByText(/^1 of \d+ instruments$/).waitFor();
+    expect(await page.locator('tr[data-symbol]').count()).toBe(1);
+    await find.fill('nothing like it');
+    await page.getByText('No symbol contains this.').waitFor();
+    await find.fill('');
+  });
+
   it('a row opens its reason, its candles and its way, by keyboard too', async () => {
     await page.locator('tr[data-symbol] button').first().focus();
     await page.keyboard.press('ArrowDown');
@@ -68,8 +89,10 @@ describe('with everything up', () => {
     await panel.locator('[data-hop="gateway to Redis"]').waitFor();
     await panel.locator('.reason[data-verdict="fresh"]').waitFor();
     expect(await panel.getByRole('link', { name: /Lightweight Charts/ }).count()).toBe(1);
-    await panel.getByRole('button', { name: 'Close' }).click();
+    await panel.getByRole('button', { name: 'Close' }).focus();
+    await page.keyboard.press('Enter');
     await panel.waitFor({ state: 'detached' });
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('MSFT');
   });
 
   it('an instrument that the broker refuses is shown with its reason, in its row and among the events', async () => {
@@ -109,7 +132,8 @@ describe('with everything up', () => {
         expect.stringMatching(/^\d+(\.\d+)?$/),
         '3',
         expect.stringMatching(/^[\d,]+$/),
-        '0',
+        // The gateway has begun a new epoch, after or before the monitor came.
+        expect.stringMatching(/^[01]$/),
         '0',
         '0',
       ]),
@@ -174,6 +198,18 @@ describe('with everything up', () => {
       const turned = await page.evaluate<string>('navigator.clipboard.readText()');
       expect(turned.trim().split('\n')).toEqual([first, ...rest].reverse());
     });
+    await payloads.first().click();
+    const whole = page.getByRole('region', { name: 'One message' });
+    expect(JSON.parse((await whole.locator('pre').textContent()) ?? '')).toEqual(
+      JSON.parse(copied.trim().split('\n').at(-1) ?? ''),
+    );
+    // The list has the room of the columns that make way.
+    expect(await operator.rightOf('.tail-table th.col-payload')).toBeCloseTo(
+      await operator.rightOf('.tail-table'),
+      0,
+    );
+    await whole.getByRole('button', { name: 'Close' }).click();
+
     await button('Clear').click();
     expect(await payloads.count()).toBe(0);
     await button('Pause').click();
@@ -189,6 +225,11 @@ describe('with everything up', () => {
     await dialog.getByLabel('reason').fill('a test');
     await dialog.getByRole('button', { name: 'Look at it' }).click();
     expect(await dialog.textContent()).toContain('Send pause to momentum?');
+    // The question has the focus: it is read out, and whoever goes on pressing Enter sends nothing.
+    await dialog.getByRole('group', { name: 'Send pause to momentum?' }).waitFor();
+    expect(await page.evaluate('document.activeElement.textContent')).toContain('Send pause to momentum?');
+    await page.keyboard.press('Enter');
+    expect((await operator.examine()).faults).toEqual([]);
     const sent = page.locator('tr[data-command="pause"]');
     expect(await sent.count()).toBe(0);
     await dialog.getByRole('button', { name: 'Send pause to momentum' }).click();
@@ -204,6 +245,18 @@ describe('with everything up', () => {
     await page.getByRole('tab', { name: 'Commands' }).focus();
     await page.keyboard.press('ArrowRight');
     await operator.event('audit', 'send command pause for momentum').waitFor();
+  });
+
+  it('sending is off where the monitor has no token', async () => {
+    const other = await startMonitor({ url: desk.redis.url, port: 0, logger: SILENT });
+    await page.goto(other.url);
+    await operator.tab('Commands');
+    await page.getByText('Sending is off. Start the monitor with MONITOR_TOKEN to turn it on.').waitFor();
+    expect(await page.getByRole('button', { name: 'Send a command' }).count()).toBe(0);
+    await page.goto(desk.url);
+    await allGood();
+    await other.close();
+    await operator.tab('Events');
   });
 
   it('a message that breaks its schema is counted, and told with what is wrong', async () => {
@@ -233,6 +286,10 @@ describe('with everything up', () => {
       expect({ colorScheme, width, faults }).toEqual({ colorScheme, width, faults: [] });
       expect(wide).toBeLessThanOrEqual(width);
     }
+    // Nothing has to be scrolled to sideways at 390 px.
+    for (const part of ['prices', 'bots', 'channels', 'activity'])
+      expect([part, await operator.hiddenBeside(`.${part} .scroll`)]).toEqual([part, 0]);
+    expect(await operator.bot('momentum').locator('td').last().isVisible()).toBe(true);
     await page.setViewportSize({ width: 1440, height: 900 });
     await operator.price('MSFT').locator('button').click();
   });
@@ -256,6 +313,7 @@ describe('when something breaks', () => {
       'line-through',
     );
     expect(await operator.verdict('AAPL')).toBe('feed down');
+    expect((await operator.examine()).faults).toEqual([]);
     desk.broker.faults.recover();
     await allGood();
     await eventually(async () =>
@@ -295,6 +353,7 @@ describe('when something breaks', () => {
       expect(await operator.bot('momentum').getAttribute('data-state')).toBe('running'),
     );
     expect(await operator.bot('paper-trader').getAttribute('data-state')).toBe('overdue');
+    expect((await operator.examine()).faults).toEqual([]);
   });
 
   it('Redis that dies turns its lamp, and the others say that they cannot see; what it forgot is told as a gap', async () => {
@@ -303,10 +362,17 @@ describe('when something breaks', () => {
       expect(await operator.lamps()).toEqual({ redis: 'bad', broker: 'unknown', data: 'unknown' }),
     );
     await eventually(async () => expect(await operator.verdict('AAPL')).toBe('link down'));
+    // What a bot was when it was last heard is not what it is.
+    await page.getByText('as last heard').waitFor();
+    expect(await operator.styleOf('tr[data-bot=momentum] .bot-state', 'color')).toBe(
+      await operator.colour('--muted'),
+    );
+    expect((await operator.examine()).faults).toEqual([]);
     await desk.redis.start();
     await operator.event('link', 'Connected to Redis again.').waitFor();
     await operator.event('gap', 'PRICE_DATA: begun anew').waitFor();
     await allGood();
+    expect(await operator.bot('paper-trader').getAttribute('data-state')).toBe('overdue');
   }, 60_000);
 
   it('a monitor that is restarted is found again without a reload', async () => {

@@ -2,18 +2,20 @@
 
 import type { BotRow } from '../../protocol.ts';
 import { count, duration, time, words } from '../format.ts';
-import { bots, now } from '../store.ts';
+import { bots, lamps, now } from '../store.ts';
 import { Scroll } from './scroll.tsx';
 
 export function Bots() {
   const rows = bots.value;
+  const isCutOff = lamps.value?.redis.state === 'bad';
   const overdue = rows.filter(({ overdue: isOverdue }) => isOverdue).length;
   return (
-    <section class="panel bots" aria-labelledby="bots-title">
+    <section class="panel bots" aria-labelledby="bots-title" data-heard={!isCutOff}>
       <div class="panel-head">
         <h2 id="bots-title">Bots</h2>
         <span class="muted">{rows.length}</span>
         {overdue > 0 && <span class="bad-text">{overdue} overdue</span>}
+        {isCutOff && <span class="muted">as last heard</span>}
       </div>
       <Scroll label="Table of bots">
         <table class="rows">
@@ -52,16 +54,16 @@ function BotLine({ row }: { row: BotRow }) {
         {overdue && <span class="under">was {words(state)}</span>}
         {detail !== undefined && <span class="under">{detail}</span>}
       </td>
-      <td class="number">
+      <td class="number" data-label="Heard">
         <Since at={row.heardAt} />
       </td>
-      <td class="number">
+      <td class="number" data-label="Up">
         {startedAt === undefined || state === 'stopped' || overdue ? '–' : <Since at={startedAt} />}
       </td>
-      <td class="number" data-bad={(behind ?? 0) > 0}>
+      <td class="number" data-label="Behind" data-bad={(behind ?? 0) > 0}>
         {behind === undefined ? '–' : count(behind)}
       </td>
-      <td>
+      <td data-label="Last command">
         <LastCommand row={row} />
       </td>
     </tr>

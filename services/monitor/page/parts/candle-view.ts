@@ -22,7 +22,8 @@ export function showCandles(place: HTMLElement): CandleView {
       fontFamily: style.fontFamily,
     },
     grid: { vertLines: { color: colour('--line') }, horzLines: { color: colour('--line') } },
-    timeScale: { timeVisible: true, secondsVisible: true, borderColor: colour('--line') },
+    // Room at the right, or the time of the newest candle is cut off.
+    timeScale: { rightOffset: 4, timeVisible: true, secondsVisible: true, borderColor: colour('--line') },
     rightPriceScale: { borderColor: colour('--line') },
   });
   const [up, down] = [colour('--ok'), colour('--bad')];

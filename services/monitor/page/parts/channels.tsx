@@ -26,7 +26,7 @@ export function Channels() {
               <th class="number">p50 ms</th>
               <th class="number">p99 ms</th>
               <th class="number">Subs</th>
-              <th class="number">Received</th>
+              <th class="number received">Received</th>
               <th class="number">Gaps</th>
               <th class="number">Lost</th>
               <th class="number">Invalid</th>
@@ -59,13 +59,13 @@ function ChannelLine({ row }: { row: ChannelRow }) {
         >
           {name}
         </button>
-        <span class="muted">{mode === 'live' ? kind : mode}</span>
+        <span class={mode === 'live' ? 'muted kind' : 'muted'}>{mode === 'live' ? kind : mode}</span>
       </th>
       <td class="number">{count(rate)}</td>
       <td class="number">{ms(p50)}</td>
       <td class="number">{ms(p99)}</td>
       <td class="number">{subscribers === null ? '–' : count(subscribers)}</td>
-      <td class="number">{count(received)}</td>
+      <td class="number received">{count(received)}</td>
       <td class="number" data-bad={gaps > 0}>
         {count(gaps)}
       </td>

@@ -6,6 +6,7 @@ import type { Hop, Instrument } from '../../protocol.ts';
 import { duration, ms, words } from '../format.ts';
 import { about } from '../store.ts';
 import { CandleChart } from './candle-chart.tsx';
+import { rowButton } from './price-line.tsx';
 
 const REFRESH_MS = 1_000;
 const known = signal<Instrument | undefined>(undefined);
@@ -17,6 +18,7 @@ export function InstrumentPanel({ opened }: { opened: Signal<string | undefined>
   const instrument = known.value?.symbol === symbol ? known.value : undefined;
   const close = () => {
     opened.value = undefined;
+    rowButton(symbol)?.focus();
   };
   return (
     <section

@@ -59,6 +59,11 @@ export function PriceLine({ symbol, place, opened, isReachable }: Props) {
   );
 }
 
+/** What opens an instrument; null while its row is not drawn. */
+export function rowButton(symbol: string): HTMLElement | null {
+  return document.querySelector(`.price-table [data-symbol="${CSS.escape(symbol)}"] button`);
+}
+
 /** Drawn with every frame, and nothing else of the row with it. */
 function Age({ row: { changedAt } }: { row: PriceRow }) {
   return <td class="col-age">{changedAt === undefined ? '–' : duration(now.value - changedAt)}</td>;

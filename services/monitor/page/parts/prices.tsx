@@ -4,7 +4,7 @@ import { computed, type Signal, signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { priceOf, seconds, symbols } from '../store.ts';
 import { useVisible } from '../virtual.ts';
-import { PriceLine } from './price-line.tsx';
+import { PriceLine, rowButton } from './price-line.tsx';
 import { Space } from './space.tsx';
 
 const ROW_HEIGHT = 26;
@@ -81,7 +81,7 @@ export function Prices({ opened }: { opened: Signal<string | undefined> }) {
             </tr>
           </thead>
           <tbody onKeyDown={keys.onKeyDown}>
-            <Space rows={visible.first} height={ROW_HEIGHT} columns={COLUMNS.length} />
+            <Space rows={visible.first} height={ROW_HEIGHT} />
             {shown.map((symbol, index) => (
               <PriceLine
                 key={symbol}
@@ -91,10 +91,12 @@ export function Prices({ opened }: { opened: Signal<string | undefined> }) {
                 isReachable={symbol === keys.reachable}
               />
             ))}
-            <Space rows={rows.length - visible.end} height={ROW_HEIGHT} columns={COLUMNS.length} />
+            <Space rows={rows.length - visible.end} height={ROW_HEIGHT} />
           </tbody>
         </table>
-        {rows.length === 0 && <p class="empty">No prices yet.</p>}
+        {rows.length === 0 && (
+          <p class="empty">{symbols.value.length === 0 ? 'No prices yet.' : 'No symbol contains this.'}</p>
+        )}
       </div>
     </section>
   );
@@ -136,11 +138,7 @@ function useArrowKeys(rows: readonly string[], show: (index: number) => void) {
     cancelAnimationFrame(waiting.current);
     // The row may have to be drawn first.
     waiting.current = requestAnimationFrame(() =>
-      requestAnimationFrame(() =>
-        document
-          .querySelector<HTMLElement>(`.price-table [data-symbol="${CSS.escape(rows[target] ?? '')}"] button`)
-          ?.focus(),
-      ),
+      requestAnimationFrame(() => rowButton(rows[target] ?? '')?.focus()),
     );
   };
   return { reachable: current, onKeyDown };

@@ -37,14 +37,19 @@ export function SendCommand({ onClose }: { onClose: () => void }) {
   const [type, setType] = useState('pause');
   const [asked, setAsked] = useState<CommandRequest | undefined>(undefined);
   const [answer, setAnswer] = useState<string | undefined>(undefined);
+  const submit = useRef<HTMLButtonElement | null>(null);
   useEffect(() => dialog.current?.showModal(), []);
+  const back = () => {
+    setAsked(undefined);
+    requestAnimationFrame(() => submit.current?.focus());
+  };
   const look = (event: SubmitEvent) => {
     event.preventDefault();
     setAnswer(undefined);
     setAsked({ type, data: payloadOf(event.currentTarget as HTMLFormElement, type) });
   };
   const send = async (request: CommandRequest) => {
-    setAsked(undefined);
+    back();
     setAnswer(await post(request));
   };
   return (
@@ -56,12 +61,12 @@ export function SendCommand({ onClose }: { onClose: () => void }) {
           <button type="button" class="quiet" onClick={() => dialog.current?.close()}>
             Close
           </button>
-          <button type="submit">Look at it…</button>
+          <button type="submit" ref={submit}>
+            Look at it…
+          </button>
         </div>
       </form>
-      {asked !== undefined && (
-        <Confirm request={asked} onSend={() => send(asked)} onBack={() => setAsked(undefined)} />
-      )}
+      {asked !== undefined && <Confirm request={asked} onSend={() => send(asked)} onBack={back} />}
       <p class="answer" role="status">
         {answer}
       </p>
@@ -145,9 +150,13 @@ function Confirm({
   onBack: () => void;
 }) {
   const { bot, ...rest } = data;
+  const whole = useRef<HTMLDivElement | null>(null);
+  // On the question, and on neither button: so that it is read out, and a second Enter sends nothing.
+  useEffect(() => whole.current?.focus(), []);
   return (
-    <div class="confirm">
-      <p>
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for what can be changed
+    <div class="confirm" ref={whole} tabIndex={-1} role="group" aria-labelledby="confirm-question">
+      <p id="confirm-question">
         Send <b>{words(type)}</b> to <b>{String(bot)}</b>? It acts on it at once.
       </p>
       <dl>

@@ -1,11 +1,12 @@
 // Stands in a table for the rows that are not drawn.
 
-export function Space({ rows, height, columns }: { rows: number; height: number; columns: number }) {
+export function Space({ rows, height }: { rows: number; height: number }) {
   if (rows <= 0) return null;
   return (
     // biome-ignore lint/a11y/noAriaHiddenOnFocusable: nothing in it can have the focus, and it says nothing
     <tr aria-hidden="true">
-      <td class="space" colSpan={columns} style={{ height: `${rows * height}px` }} />
+      {/* One cell, whatever the columns: over more than are shown it would make room for those that are hidden. */}
+      <td class="space" style={{ height: `${rows * height}px` }} />
     </tr>
   );
 }

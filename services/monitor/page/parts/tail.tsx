@@ -99,7 +99,7 @@ function List() {
   const visible = useVisible(rows.length, ROW_HEIGHT, ROW_HEIGHT);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a list that scrolls must be reached by the keyboard
-    <section class="scroll" ref={visible.scroller} tabIndex={0} aria-label="Messages">
+    <section class="scroll" id="messages" ref={visible.scroller} tabIndex={0} aria-label="Messages">
       <table class="rows tail-table" aria-rowcount={rows.length + 1}>
         <thead>
           <tr>
@@ -107,15 +107,15 @@ function List() {
             <th class="col-channel">Channel</th>
             <th class="col-type">Type</th>
             <th class="col-sender">Sender</th>
-            <th>Payload</th>
+            <th class="col-payload">Payload</th>
           </tr>
         </thead>
         <tbody>
-          <Space rows={visible.first} height={ROW_HEIGHT} columns={5} />
+          <Space rows={visible.first} height={ROW_HEIGHT} />
           {rows.slice(visible.first, visible.end).map((message, index) => (
             <Line key={message.n} message={message} place={visible.first + index + 2} />
           ))}
-          <Space rows={rows.length - visible.end} height={ROW_HEIGHT} columns={5} />
+          <Space rows={rows.length - visible.end} height={ROW_HEIGHT} />
         </tbody>
       </table>
       {rows.length === 0 && <p class="empty">Nothing has passed the filter yet.</p>}
@@ -160,6 +160,7 @@ function Whole({ message }: { message: TailMessage }) {
         class="quiet"
         onClick={() => {
           selected.value = undefined;
+          document.getElementById('messages')?.focus();
         }}
       >
         Close

@@ -43,18 +43,18 @@ function LampItem({ name, title }: { name: LampName; title: string }) {
       <LampIcon state={lamp.state} />
       <span class="lamp-title">{title}</span>
       <span class="lamp-text">{lamp.text}</span>
-      <LampDetail lamp={lamp} />
+      <LampSince lamp={lamp} />
+      <span class="lamp-detail">{lamp.detail}</span>
     </li>
   );
 }
 
 /** A component of its own, because it is drawn with every frame. */
-function LampDetail({ lamp }: { lamp: Lamp }) {
-  const since = lamp.since === 0 || lamp.state === 'ok' ? '' : `for ${duration(now.value - lamp.since)}. `;
+function LampSince({ lamp }: { lamp: Lamp }) {
+  const since = lamp.since === 0 || lamp.state === 'ok' ? '' : duration(now.value - lamp.since);
   return (
-    <span class="lamp-detail">
+    <span class="lamp-since" title="for so long">
       {since}
-      {lamp.detail}
     </span>
   );
 }
