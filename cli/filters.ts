@@ -3,7 +3,7 @@
 import type { Channel } from 'tickbus';
 import { bundledChannel } from './channels.ts';
 import { UsageError } from './exit.ts';
-import type { WireMessage } from './wire-message.ts';
+import { jsonOf, type WireMessage } from './wire-message.ts';
 
 export interface FilterOptions {
   readonly type?: readonly string[];
@@ -57,7 +57,7 @@ function fieldTest(condition: string): Filter {
   return ({ envelope }) => {
     const value = valueAt(envelope?.data, path);
     if (value === undefined) return false;
-    return pattern.test(typeof value === 'object' ? JSON.stringify(value) : String(value));
+    return pattern.test(typeof value === 'object' ? (jsonOf(value) ?? '') : String(value));
   };
 }
 

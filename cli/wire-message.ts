@@ -21,7 +21,8 @@ export function readFrames(channel: string, frame: Uint8Array): WireMessage[] {
 export function framesOf(frame: Uint8Array): Uint8Array[] {
   const document = frame[0] === BATCH_START ? parsed(frame) : undefined;
   if (!Array.isArray(document) || !document.some((one) => envelopeOf(one) !== undefined)) return [frame];
-  return document.map((one) => Buffer.from(JSON.stringify(one)));
+  const texts = document.map(jsonOf);
+  return texts.includes(undefined) ? [frame] : texts.map((text = '') => Buffer.from(text));
 }
 
 export function readFrame(channel: string, frame: Uint8Array, isKept = false): WireMessage {
@@ -56,8 +57,18 @@ export function envelopeOf(document: unknown): Envelope | undefined {
 /** One line of JSON: the envelope with the channel, or the text of what is none. */
 export function jsonLine({ channel, envelope, frame, isKept }: WireMessage): string {
   const kept = isKept ? { snapshot: true } : {};
-  if (envelope === undefined) return JSON.stringify({ channel, ...kept, raw: utf8.decode(frame) });
-  return JSON.stringify({ channel, ...kept, ...envelope });
+  const raw = () => JSON.stringify({ channel, ...kept, raw: utf8.decode(frame) });
+  if (envelope === undefined) return raw();
+  return jsonOf({ channel, ...kept, ...envelope }) ?? raw();
+}
+
+/** undefined for what is nested too deeply: unlike parsing, writing JSON has an end there. */
+export function jsonOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
 }
 
 export interface Painter {
@@ -79,7 +90,7 @@ export function prettyLine({ channel, envelope, frame, isKept }: WireMessage, pa
 }
 
 function fieldText(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  return typeof value === 'string' ? value : (jsonOf(value) ?? '(nested too deeply)');
 }
 
 /** By the clock on the wall here, with milliseconds. */

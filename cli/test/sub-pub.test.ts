@@ -163,6 +163,24 @@ describe('sub', () => {
     expect(jsonLines(stdout).map(({ data }) => data)).toEqual([{ i: 1 }, { i: 2 }, { i: 1 }]);
   });
 
+  it('prints also what is nested deeper than JSON can be written', async () => {
+    const nested = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    const deep = `{"message_type":"n","data":{"x":${nested}},"timestamp":0,"sender":"s"}`;
+    const messages: [string, string][] = [
+      ['deep', deep],
+      ['deep', `[${deep}]`],
+    ];
+    const { stdout } = await heard(['deep', '-n', '2', '-q'], messages);
+    expect(jsonLines(stdout).map(({ raw }) => raw)).toEqual([deep, `[${deep}]`]);
+    const where = ['deep', '-q', '-n', '1', '--where'];
+    const filtered = await heard([...where, 'y=1'], [...messages, ['deep', envelope('n', { y: 1 })]]);
+    expect(jsonLines(filtered.stdout)).toMatchObject([{ data: { y: 1 } }]);
+    const sub = call(['sub', 'deep', '-n', '1'], { env: env(), terminal: true });
+    await subscribed('deep');
+    await plain.publish('deep', deep);
+    expect(withoutColours((await sub).stdout)).toContain('n x=(nested too deeply) (s)');
+  });
+
   it('asks whether another name was meant', async () => {
     const { stderr } = await heard(['price-data', '-n', '1'], [['price-data', '{}']]);
     expect(stderr).toContain('Did you mean PRICE_DATA?');
