@@ -10,7 +10,6 @@ import { UsageError } from './exit.ts';
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 
 export class CaptureWriter {
-  readonly #file: WriteStream;
   readonly #lines: WriteStream | Gzip;
   readonly #ended: Promise<void>;
   written = 0;
@@ -20,7 +19,7 @@ export class CaptureWriter {
   static async open(path: string, overwrite: boolean | undefined): Promise<CaptureWriter> {
     try {
       const handle = await open(path, overwrite ? 'w' : 'wx');
-      return new CaptureWriter(handle.createWriteStream(), path.endsWith('.gz'));
+      return new CaptureWriter(path, handle.createWriteStream());
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === 'EEXIST')
@@ -29,14 +28,15 @@ export class CaptureWriter {
     }
   }
 
-  private constructor(file: WriteStream, isGzipped: boolean) {
-    this.#file = file;
+  private constructor(path: string, file: WriteStream) {
     this.#lines = file;
-    if (isGzipped) {
+    if (path.endsWith('.gz')) {
       this.#lines = createGzip();
       this.#lines.pipe(file);
     }
-    this.#ended = finished(file);
+    this.#ended = finished(file).catch(({ message }: Error) => {
+      throw new Error(`${path} cannot be written any more: ${message}.`);
+    });
     // Told at the end; until then nobody waits for it.
     this.#ended.catch(() => {});
   }
@@ -63,9 +63,7 @@ export class CaptureWriter {
 
   /** Rejects as soon as something cannot be written, a full disk say. */
   get failed(): Promise<never> {
-    return new Promise((_, reject) => {
-      this.#file.once('error', reject);
-    });
+    return this.#ended.then(() => new Promise<never>(() => {}));
   }
 }
 

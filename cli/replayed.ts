@@ -23,28 +23,48 @@ export interface ReplayedMessage {
   payloadAt(nowMs: number): Payload;
 }
 
-/** The messages of a capture, in order; what is none, such as a venue's order book, is passed over. @throws CaptureError */
-export async function* replayedMessages(path: string): AsyncGenerator<ReplayedMessage, void, undefined> {
+/**
+ * The messages of a capture, in order. What is none, such as a venue's order book, is passed over.
+ *
+ * @param onStranger called for each line of a channel that holds no message of tickbus: it cannot be published
+ * @throws CaptureError
+ */
+export async function* replayedMessages(
+  path: string,
+  onStranger: () => void,
+): AsyncGenerator<ReplayedMessage, void, undefined> {
   const book = new PriceBook();
   const strangers = new Map<string, Channel>();
   // A recording that was killed ends in the middle of a line; what is before it is good.
   for await (const record of readCapture(path, { allowTruncated: true })) {
+    if (!isOfChannel(record)) {
+      for (const event of toMarketEvents(record)) yield* priceFrom(record, event, book);
+      continue;
+    }
     const message = recordedMessage(record, strangers);
-    if (message !== undefined) yield message;
-    else for (const event of toMarketEvents(record)) yield* priceFrom(record, event, book);
+    if (message === undefined) onStranger();
+    else yield message;
   }
 }
 
+interface ChannelRecord extends CaptureRecord {
+  readonly channel: string;
+}
+
 /** A line of `tickbus record` names its channel. */
+function isOfChannel(record: CaptureRecord): record is ChannelRecord {
+  return typeof (record as Partial<ChannelRecord>).channel === 'string';
+}
+
 function recordedMessage(
-  record: CaptureRecord,
+  record: ChannelRecord,
   strangers: Map<string, Channel>,
 ): ReplayedMessage | undefined {
-  const { channel: name } = record as { channel?: unknown };
   const envelope = envelopeOf(record.frame);
-  if (typeof name !== 'string' || envelope === undefined) return undefined;
+  if (envelope === undefined) return undefined;
   const { message_type: type, data, sender } = envelope;
-  const channel = bundledChannel(name) ?? stranger(name, type, strangers);
+  const channel = bundledChannel(record.channel) ?? stranger(record.channel, type, strangers);
+  if (channel === undefined) return undefined;
   const isPrice = channel === CHANNELS.PRICE_DATA && typeof data.timestamp === 'number';
   return {
     at: record.at,
@@ -57,12 +77,19 @@ function recordedMessage(
   };
 }
 
-/** A channel of somebody's own is published on as a plain one. One definition for each channel and type. */
-function stranger(name: string, type: string, known: Map<string, Channel>): Channel {
+/**
+ * A channel of somebody's own is published on as a plain one. One definition for each channel and type; undefined where tickbus has
+ * no such names.
+ */
+function stranger(name: string, type: string, known: Map<string, Channel>): Channel | undefined {
   const id = `${name}\n${type}`;
-  const channel = known.get(id) ?? defineChannel(name, { kind: 'plain', messages: { [type]: ANYTHING } });
-  known.set(id, channel);
-  return channel;
+  try {
+    const channel = known.get(id) ?? defineChannel(name, { kind: 'plain', messages: { [type]: ANYTHING } });
+    known.set(id, channel);
+    return channel;
+  } catch {
+    return undefined;
+  }
 }
 
 function* priceFrom({ at }: CaptureRecord, event: MarketEvent, book: PriceBook): Generator<ReplayedMessage> {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { createClient } from 'redis';
 import { RedisConnection } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
@@ -18,14 +19,18 @@ const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 const captures = new URL('../../../shared/data/', import.meta.url);
 
 let redis: LocalRedis;
+let other: ReturnType<typeof createClient>;
 let folder: string;
 beforeAll(async () => {
   await prepareCommand();
   redis = await startLocalRedis();
+  other = createClient({ url: redis.url });
+  await other.connect();
   folder = await mkdtemp(join(tmpdir(), 'tickbus-record-'));
 });
 afterAll(async () => {
   await discardCommand();
+  other.destroy();
   await redis.kill();
   await rm(folder, { recursive: true });
 });
@@ -74,13 +79,15 @@ it('records until Ctrl-C, and replays what it recorded on the same channels, as 
   await publisher.publish(CHANNELS.PRICE_DATA, price('MSFT', 2));
   await publisher.close();
   await call(['pub', 'mine', '--plain', 'note', '{"a":1}', '-q'], { env: env() });
+  // Of somebody who knows nothing of tickbus.
+  await other.publish('mine', 'two\nlines');
   await call(['pub', 'mine', '--plain', 'end', '{}', '-q'], { env: env() });
   const written = async () => jsonLines(await readFile(path, 'utf8'));
-  await vi.waitFor(async () => expect(await written()).toHaveLength(6), { timeout: 20_000 });
+  await vi.waitFor(async () => expect(await written()).toHaveLength(7), { timeout: 20_000 });
   recording.signal('SIGINT');
   const { code, stdout, stderr } = await recording.ended;
   expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
-  expect(stderr).toContain(`6 messages are in ${path}.`);
+  expect(stderr).toContain(`7 messages are in ${path}.`);
   expect(await written()).toMatchObject([
     {
       at: expect.any(Number),
@@ -92,6 +99,7 @@ it('records until Ctrl-C, and replays what it recorded on the same channels, as 
     { channel: 'TRADE_COMMANDS', frame: { message_type: 'pause' } },
     { channel: 'PRICE_DATA' },
     { channel: 'mine', frame: { message_type: 'note', data: { a: 1 } } },
+    { channel: 'mine', frame: 'two\nlines' },
     { channel: 'mine' },
   ]);
 
@@ -100,7 +108,9 @@ it('records until Ctrl-C, and replays what it recorded on the same channels, as 
   const started = Date.now();
   const replayed = await tickbus(['replay', path, '--speed', 'max'], { env: env() });
   expect(replayed).toMatchObject({ code: 0, stdout: '' });
-  expect(replayed.stderr).toBe('Published 2 on PRICE_DATA, 1 on BOT_STATUS, 2 on mine.\n');
+  expect(replayed.stderr).toBe(
+    'Published 2 on PRICE_DATA, 1 on BOT_STATUS, 2 on mine. Left out: 1 (commands, without --commands), 1 (no messages of tickbus).\n',
+  );
   await vi.waitFor(() => expect(prices.heard).toHaveLength(2), { timeout: 20_000 });
   expect(prices.heard).toMatchObject([
     { data: { symbol: 'AAPL', price: 1 }, sender: 'origin', type: 'price' },
@@ -117,7 +127,7 @@ it('records until Ctrl-C, and replays what it recorded on the same channels, as 
       env: env(),
     },
   );
-  expect(only.stderr).toBe('Published 1 on BOT_STATUS, 1 on TRADE_COMMANDS.\n');
+  expect(only.stderr).toMatch(/^Published 1 on BOT_STATUS, 1 on TRADE_COMMANDS\. Left out: 1 \(no messages/);
   await vi.waitFor(() => expect(commands.heard).toMatchObject([{ type: 'pause', sender: 'again' }]), {
     timeout: 20_000,
   });
@@ -153,6 +163,15 @@ describe('record', () => {
     const nowhere = await call(['record', join(folder, 'no', 'such', 'folder'), '-t', '1ms'], { env: env() });
     expect(nowhere).toMatchObject({ code: 64, stderr: expect.stringContaining('cannot be written: ENOENT') });
   });
+});
+
+it('says that a file cannot be written any more, and what is in it, as a process', async () => {
+  const recording = startTickbus(['record', '/dev/full', 'full', '--force', '-v'], { env: env() });
+  await recording.err(/Recording full/);
+  await other.publish('full', 'x');
+  const { code, stderr } = await recording.ended;
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^tickbus: \/dev\/full cannot be written any more: ENOSPC\b/m);
 });
 
 describe('replay', () => {
@@ -215,7 +234,7 @@ describe('replay', () => {
     const { code, stderr } = await call(['replay', await captureOf('bad.jsonl', ...lines)], { env: env() });
     expect(code).toBe(1);
     expect(stderr).toMatch(/warning: A recorded message of PRICE_DATA is left out: The field "data.price"/);
-    expect(stderr).toContain('Published 1 on PRICE_DATA; 2 were not valid.');
+    expect(stderr).toContain('Published 1 on PRICE_DATA. Left out: 2 (not valid).');
   });
 
   it('is refused while a gateway holds the channel', async () => {
@@ -239,7 +258,7 @@ describe('replay', () => {
   });
 
   it.each([
-    [['replay', 'no-such-file'], 1, /no-such-file could not be read/],
+    [['replay', 'no-such-file'], 1, /^tickbus: The capture no-such-file could not be read/],
     [['replay'], 64, /missing required argument 'file'/],
     [['replay', 'x', '--speed', '0'], 64, /Use a number above 0, or max/],
     [['replay', 'x', '--url', 'redis://127.0.0.1:1'], 1, /Cannot connect to Redis/],
@@ -247,6 +266,21 @@ describe('replay', () => {
     const { code, stdout, stderr } = await call(args, { env: env() });
     expect({ code, stdout }).toEqual({ code: expected, stdout: '' });
     expect(stderr).toMatch(sentence);
+  });
+
+  it('goes on behind names that tickbus does not have, and says why nothing was published', async () => {
+    const lines = [recorded(0, price('N', 1)), { ...recorded(0, {}, 'n'), channel: 'not a name' }];
+    const path = await captureOf('names.jsonl', ...lines);
+    const { code, stderr } = await call(['replay', path], { env: env() });
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: 'Published 1 on PRICE_DATA. Left out: 1 (no messages of tickbus).\n',
+    });
+    const none = await call(['replay', path, '--only', 'M*'], { env: env() });
+    expect(none.code).toBe(1);
+    expect(none.stderr).toMatch(
+      /^Published nothing\. Left out: 1 \(no messages of tickbus\), 1 \(of other keys than those of --only\)\.\n/,
+    );
   });
 
   it('says where a file is broken, and when it holds nothing', async () => {

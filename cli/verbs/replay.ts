@@ -55,24 +55,15 @@ async function replay(context: Context, options: ReplayOptions, path: string): P
   try {
     do {
       const pace: PacedOptions = { speed: options.speed, signal };
-      for await (const message of paced(wanted(path, options), pace)) await run.publish(message);
+      for await (const message of paced(run.wanted(path), pace)) await run.publish(message);
       await run.settled();
       if (run.published + run.refused === 0)
         throw new Error(`${path} holds nothing that can be replayed here.`);
     } while (options.loop);
   } finally {
-    terminal.note(run.summary);
+    if (run.hasBegun) terminal.note(run.summary);
   }
   return run.refused > 0 ? EXIT.failure : EXIT.ok;
-}
-
-async function* wanted(path: string, { only, commands }: ReplayOptions): AsyncGenerator<ReplayedMessage> {
-  const globs = only?.map(globToRegExp);
-  for await (const message of replayedMessages(path)) {
-    if (message.channel.kind === 'command' && !commands) continue;
-    const { key } = message;
-    if (globs === undefined || (key !== undefined && globs.some((glob) => glob.test(key)))) yield message;
-  }
 }
 
 class Replay {
@@ -85,6 +76,9 @@ class Replay {
   #failure: Error | undefined;
   published = 0;
   refused = 0;
+  #commands = 0;
+  #strangers = 0;
+  #unwanted = 0;
 
   constructor(context: Context, options: ReplayOptions, publisher: RedisPublisher) {
     this.#context = context;
@@ -92,10 +86,37 @@ class Replay {
     this.#publisher = publisher;
   }
 
+  /** Whether there was anything in the file. */
+  get hasBegun(): boolean {
+    return this.#byChannel.size + this.#commands + this.#strangers + this.#unwanted > 0;
+  }
+
+  /** What was published, and what was not, which nobody should have to find out. */
   get summary(): string {
     const published = [...this.#byChannel].filter(([, count]) => count > 0);
     const parts = published.map(([channel, count]) => `${count} on ${channel}`);
-    return `Published ${parts.join(', ') || 'nothing'}${this.refused > 0 ? `; ${this.refused} were not valid` : ''}.`;
+    const leftOut = [
+      [this.refused, 'not valid'],
+      [this.#commands, 'commands, without --commands'],
+      [this.#strangers, 'no messages of tickbus'],
+      // Where something was published, it is what --only is for.
+      [this.published > 0 ? 0 : this.#unwanted, 'of other keys than those of --only'],
+    ] as const;
+    const reasons = leftOut.filter(([count]) => count > 0).map(([count, why]) => `${count} (${why})`);
+    const rest = reasons.length > 0 ? ` Left out: ${reasons.join(', ')}.` : '';
+    return `Published ${parts.join(', ') || 'nothing'}.${rest}`;
+  }
+
+  /** What of the file is to be published. */
+  async *wanted(path: string): AsyncGenerator<ReplayedMessage> {
+    const { only, commands } = this.#options;
+    const globs = only?.map(globToRegExp);
+    for await (const message of replayedMessages(path, () => this.#strangers++)) {
+      const { key } = message;
+      if (globs !== undefined && !globs.some((glob) => key !== undefined && glob.test(key))) this.#unwanted++;
+      else if (message.channel.kind === 'command' && !commands) this.#commands++;
+      else yield message;
+    }
   }
 
   /** Waits only while too many are on their way. @throws what ended an earlier one, unless it was not valid */
