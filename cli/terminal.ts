@@ -48,8 +48,9 @@ export class Terminal {
     return this.#io.stderr;
   }
 
+  /** Characters of a line of data; a pipe has no end of the line. */
   get columns(): number {
-    return this.#io.stdout.columns || 80;
+    return this.isInteractive ? this.#io.stdout.columns || 80 : Number.POSITIVE_INFINITY;
   }
 
   get rows(): number {
@@ -87,6 +88,11 @@ export class Terminal {
   /** What passes by on a terminal, such as a progress bar. */
   ephemeral(text: string): void {
     this.#io.stderr.write(text);
+  }
+
+  /** Characters of a line of what passes by. */
+  get progressColumns(): number {
+    return this.#io.stderr.columns || 80;
   }
 
   get showsProgress(): boolean {

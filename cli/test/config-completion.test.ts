@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { globToRegExp } from '../filters.ts';
 import { above0, count, duration, list } from '../options.ts';
 import { VERBS } from '../program.ts';
-import { table } from '../table.ts';
+import { fittingTable, table } from '../table.ts';
 import { call } from './harness.ts';
 
 const hasFish = spawnSync('fish', ['--version']).status === 0;
@@ -210,4 +210,17 @@ it('a table has equal columns, whatever its colours', () => {
       ['left', 'right'],
     ),
   ).toEqual(['A     NUMBER', `${red}        1`, 'blue      22']);
+});
+
+it('a table leaves out columns that can be missed, one after the other, until it fits', () => {
+  const head = ['NAME', 'A', 'BB', 'VERDICT', 'WHY'];
+  const at = (width: number) =>
+    fittingTable(head, [['x', '1', '2', 'fresh', 'because']], ['left', 'right', 'right'], {
+      width,
+      spare: [['BB'], ['A', 'NAME']],
+      text: 'WHY',
+    });
+  expect(at(20)).toEqual(['NAME  A  BB  VERDICT  WHY', 'x     1   2  fresh    because']);
+  expect(at(19)).toEqual(['NAME  A  VERDICT  WHY', 'x     1  fresh    because']);
+  expect(at(15)).toEqual(['VERDICT  WHY', 'fresh    because']);
 });

@@ -47,15 +47,19 @@ export function startTickbus(args: readonly string[], options: CliOptions = {}):
   return new Running(process.execPath, [mainOfCommand(), ...args], options);
 }
 
-/** In a terminal of 100 columns, whose screen is `stdout` (stderr is on it too). Made by script(1) of util-linux. */
+/** In a terminal of 100 columns, unless it is told otherwise, whose screen is `stdout` (stderr is on it too). Made by script(1) of util-linux. */
 export function startInTerminal(
   args: readonly string[],
-  { main = mainOfCommand(), ...options }: CliOptions & { main?: string } = {},
+  {
+    main = mainOfCommand(),
+    columns = 100,
+    ...options
+  }: CliOptions & { main?: string; columns?: number } = {},
 ): Running {
   const command = [process.execPath, main, ...args].map(quoted).join(' ');
   return new Running(
     'script',
-    ['-qefc', `stty cols 100 rows 40; exec ${command}`, '/dev/null'],
+    ['-qefc', `stty cols ${columns} rows 40; exec ${command}`, '/dev/null'],
     options,
     true,
   );
@@ -140,6 +144,8 @@ export class Running {
 export interface CallOptions extends CliOptions {
   /** Pretend that stdin, stdout and stderr are a terminal. */
   readonly terminal?: boolean;
+  /** How wide that terminal is. Default 100. */
+  readonly columns?: number;
   readonly signal?: AbortSignal;
   /** Called with each piece of standard output, or of the standard error. */
   readonly onOutput?: () => void;
@@ -148,10 +154,15 @@ export interface CallOptions extends CliOptions {
 
 /** Runs it within this process. */
 export async function call(args: readonly string[], options: CallOptions = {}): Promise<Result> {
-  const { env = {}, input = '', terminal = false, signal = new AbortController().signal } = options;
+  const {
+    env = {},
+    input = '',
+    terminal = false,
+    columns = 100,
+    signal = new AbortController().signal,
+  } = options;
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-  if (terminal)
-    for (const stream of [stdin, stdout, stderr]) Object.assign(stream, { isTTY: true, columns: 100 });
+  if (terminal) for (const stream of [stdin, stdout, stderr]) Object.assign(stream, { isTTY: true, columns });
   stdin.end(input);
   const texts = [textOf(stdout, options.onOutput), textOf(stderr, options.onRemark)];
   const code = await run(args, {

@@ -79,6 +79,13 @@ it('keeps a table up to date on a terminal, until Ctrl-C', async () => {
 });
 
 describe('price', () => {
+  it('keeps age and verdict in sight on a narrow terminal', async () => {
+    const { stdout } = await call(['price', 'NARROW'], { env: env(), terminal: true, columns: 40 });
+    const [head = '', line = ''] = withoutColours(stdout).split('\n');
+    expect(head).toBe('SYMBOL  PRICE    AGE  VERDICT');
+    expect(line).toMatch(/^NARROW {6}- {2}never {2}\w+ /);
+  });
+
   it('tells which link is broken, and fails only where a price is required', async () => {
     await price('LINK', 1);
     await heartbeat('down');

@@ -165,7 +165,7 @@ describe('record', () => {
   });
 });
 
-it('says that a file cannot be written any more, and what is in it, as a process', async () => {
+it('says that a file cannot be written any more, as a process', async () => {
   const recording = startTickbus(['record', '/dev/full', 'full', '--force', '-v'], { env: env() });
   await recording.err(/Recording full/);
   await other.publish('full', 'x');

@@ -123,9 +123,12 @@ describe('bench', () => {
 
   it('shows a bar on a terminal, which is gone at the end, and none with --no-progress', async () => {
     const flags = ['bench', '-n', '200', '--rate', '400'];
-    const { code, stdout } = await startInTerminal(flags, { env: env() }).ended;
+    const { code, stdout } = await startInTerminal(flags, { env: env(), columns: 40 }).ended;
     expect(code).toBe(0);
     expect(stdout).toMatch(/█+░+ \d+% {2}\d+ received/);
+    // One that wraps would leave a trace with each step.
+    const bars = stdout.match(/[█░]+ \d+% {2}\d+ received/g) ?? [];
+    expect(Math.max(...bars.map((bar) => bar.length))).toBeLessThan(40);
     expect(stdout).toMatch(/\r[^\n]*published/);
     const silent = await call([...flags, '--no-progress'], { env: env(), terminal: true });
     expect(silent.stderr).toBe('');

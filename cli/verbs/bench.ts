@@ -20,6 +20,8 @@ interface Flags {
 const DEFAULT_MESSAGES = 100_000;
 const LARGEST = 200_000;
 const BAR_WIDTH = 30;
+/** What stands behind the bar, with a number of eight digits. A line that wraps cannot be drawn over. */
+const BEHIND_BAR = 26;
 
 export const define: DefineVerb = (command, bind) => {
   command
@@ -72,8 +74,9 @@ async function bench(context: Context, flags: Flags): Promise<number> {
 
 function showProgress({ terminal }: Context, run: Bench): { end(): void } {
   const draw = () => {
-    const full = Math.round(BAR_WIDTH * Math.min(1, run.progress));
-    const bar = `${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)}`;
+    const width = Math.max(0, Math.min(BAR_WIDTH, terminal.progressColumns - BEHIND_BAR));
+    const full = Math.round(width * Math.min(1, run.progress));
+    const bar = `${'█'.repeat(full)}${'░'.repeat(width - full)}`;
     terminal.ephemeral(`\r${bar} ${Math.floor(run.progress * 100)}%  ${run.received} received\x1b[K`);
   };
   draw();

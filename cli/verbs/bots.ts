@@ -9,7 +9,7 @@ import { duration as timeText } from '../format.ts';
 import { readKept } from '../kept.ts';
 import { duration } from '../options.ts';
 import { watching } from '../screen.ts';
-import { table } from '../table.ts';
+import { fittingTable } from '../table.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 
 interface BotsOptions {
@@ -97,14 +97,12 @@ function tableOf({ terminal }: Context, lines: readonly BotLine[]): string[] {
     behind === undefined ? '-' : String(behind),
     printable(detail ?? '', 80),
   ]);
-  return table(['BOT', 'STATE', 'VERDICT', 'AGE', 'UP', 'BEHIND', 'DETAIL'], rows, [
-    'left',
-    'left',
-    'left',
-    'right',
-    'right',
-    'right',
-  ]);
+  const align = ['left', 'left', 'left', 'right', 'right', 'right', 'left'] as const;
+  return fittingTable(['BOT', 'STATE', 'VERDICT', 'AGE', 'UP', 'BEHIND', 'DETAIL'], rows, align, {
+    width: terminal.columns,
+    spare: [['UP'], ['BEHIND'], ['STATE']],
+    text: 'DETAIL',
+  });
 }
 
 const COLOURS = { alive: 'green', overdue: 'red', stopped: 'dim' } as const;

@@ -9,7 +9,7 @@ import { EXIT } from '../exit.ts';
 import { duration as timeText } from '../format.ts';
 import { duration } from '../options.ts';
 import { watching } from '../screen.ts';
-import { table } from '../table.ts';
+import { fittingTable } from '../table.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { unlessAborted } from '../waiting.ts';
 
@@ -98,7 +98,11 @@ function tableOf({ terminal }: Context, prices: readonly LatestPrice[]): string[
     ];
   });
   const right = ['left', 'right', 'right', 'right', 'right', 'right', 'left'] as const;
-  return table(['SYMBOL', 'PRICE', 'BID', 'ASK', 'AGE', 'CONFIRMED', 'VERDICT', ''], rows, right);
+  return fittingTable(['SYMBOL', 'PRICE', 'BID', 'ASK', 'AGE', 'CONFIRMED', 'VERDICT', ''], rows, right, {
+    width: terminal.columns,
+    spare: [['CONFIRMED'], ['BID', 'ASK'], ['PRICE']],
+    text: '',
+  });
 }
 
 function colourOf(verdict: Verdict): 'green' | 'yellow' | 'red' {

@@ -9,7 +9,7 @@ import type { Context } from '../context.ts';
 import { duration as timeText } from '../format.ts';
 import { duration } from '../options.ts';
 import { watching } from '../screen.ts';
-import { table } from '../table.ts';
+import { fittingTable } from '../table.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { after, unlessAborted } from '../waiting.ts';
 import { framesOf } from '../wire-message.ts';
@@ -178,9 +178,10 @@ function tableOf({ terminal }: Context, rows: readonly Row[]): string[] {
     ],
   );
   const right = ['left', ...Array.from({ length: 7 }, () => 'right' as const)] as const;
-  return table(
+  return fittingTable(
     ['CHANNEL', 'MSG/S', 'KIB/S', 'SUBSCRIBERS', 'MESSAGES', 'GAPS', 'INVALID', 'AGE'],
     cells,
     right,
+    { width: terminal.columns, spare: [['KIB/S'], ['MESSAGES'], ['SUBSCRIBERS'], ['INVALID']] },
   );
 }
