@@ -12,6 +12,11 @@ export function bashScript({ options, verbs }: ProgramWords): string {
         return `    ${patterns.join(' | ')}) words='${values.join(' ')}' ;;`;
       }),
   );
+  // No words: then bash offers files.
+  const files = [
+    ...taking.map((name) => `*' ${name}'`),
+    ...verbs.filter(({ takesFile }) => takesFile).map(({ verb }) => `'${verb} ${verb}'`),
+  ];
   const words = verbs.map(
     ({ verb, options: own, values }) =>
       `        ${verb}) words='${[...values, ...[...own, ...options].map(({ long }) => long)].join(' ')}' ;;`,
@@ -29,6 +34,7 @@ _tickbus() {
   done
   case "$verb $prev" in
 ${choices.join('\n')}
+    ${files.join(' | ')}) ;;
     *)
       case $verb in
         '') words='${first.join(' ')}' ;;
@@ -37,7 +43,7 @@ ${words.join('\n')}
   esac
   COMPREPLY=()
   for word in $words; do
-    if [[ $word == "$cur"* ]]; then COMPREPLY+=("$word"); fi
+    if [[ $word == "$cur"* && ($word != -* || $cur == -*) ]]; then COMPREPLY+=("$word"); fi
   done
 }
 complete -o default -F _tickbus tickbus

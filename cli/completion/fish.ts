@@ -9,9 +9,10 @@ export function fishScript({ options, verbs }: ProgramWords): string {
     ({ verb, summary }) => `complete -c tickbus -f -n ${noVerb} -a ${verb} -d ${quoted(summary)}`,
   );
   const everywhere = options.map((option) => `complete -c tickbus ${flagsOf(option)}`);
-  const own = verbs.flatMap(({ verb, options: ofVerb, values }) => {
+  const own = verbs.flatMap(({ verb, options: ofVerb, values, takesFile }) => {
     const begin = `complete -c tickbus -n '__fish_seen_subcommand_from ${verb}'`;
-    const words = values.length > 0 ? [`${begin} -f -a ${quoted(values.join(' '))}`] : [];
+    const files = takesFile ? '' : ' -f';
+    const words = values.length > 0 ? [`${begin}${files} -a ${quoted(values.join(' '))}`] : [];
     return [...words, ...ofVerb.map((option) => `${begin} ${flagsOf(option)}`)];
   });
   const title = '# fish completion of tickbus. For this shell: tickbus completion fish | source';

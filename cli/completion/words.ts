@@ -8,6 +8,8 @@ export interface OptionWords {
   readonly description: string;
   /** undefined: it takes no value. Empty: any value. */
   readonly values: readonly string[] | undefined;
+  /** Its value is the name of a file. */
+  readonly takesFile: boolean;
 }
 
 interface VerbWords {
@@ -16,6 +18,8 @@ interface VerbWords {
   readonly options: readonly OptionWords[];
   /** Words that its arguments can be. */
   readonly values: readonly string[];
+  /** The first of them is the name of a file. */
+  readonly takesFile: boolean;
 }
 
 export interface ProgramWords {
@@ -34,16 +38,24 @@ export function wordsOf(program: Command, valuesOf: (argument: string) => readon
       values: command.registeredArguments.flatMap(
         (argument) => argument.argChoices ?? valuesOf(argument.name()),
       ),
+      takesFile: command.registeredArguments[0]?.name() === 'file',
     })),
   };
 }
 
 function optionsOf(command: Command): OptionWords[] {
-  const help = { short: '-h', long: '--help', description: 'print help', values: undefined };
+  const help = {
+    short: '-h',
+    long: '--help',
+    description: 'print help',
+    values: undefined,
+    takesFile: false,
+  };
   return [...command.options.filter(({ long }) => long).map(optionWords), help];
 }
 
-function optionWords({ short, long, description, required, optional, argChoices }: Option): OptionWords {
+function optionWords(option: Option): OptionWords {
+  const { short, long = '', description, required, optional, argChoices, flags } = option;
   const values = required || optional ? (argChoices ?? []) : undefined;
-  return { short, long: long ?? '', description, values };
+  return { short, long, description, values, takesFile: flags.includes('<file>') };
 }

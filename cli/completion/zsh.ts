@@ -6,9 +6,10 @@ export function zshScript({ options, verbs }: ProgramWords): string {
   const described = verbs.map(
     ({ verb, summary }) => `        ${quoted(`${verb}:${summary.replaceAll(':', '\\:')}`)}`,
   );
-  const branches = verbs.map(({ verb, options: own, values }) => {
+  const branches = verbs.map(({ verb, options: own, values, takesFile }) => {
+    const first = takesFile ? ["'1: :_files'"] : [];
     const rest = values.length > 0 ? `'*: :(${values.join(' ')})'` : "'*:: :_files'";
-    return `        ${verb}) _arguments ${[...[...own, ...options].map(specOf), rest].join(' ')} ;;`;
+    return `        ${verb}) _arguments ${[...[...own, ...options].map(specOf), ...first, rest].join(' ')} ;;`;
   });
   return `#compdef tickbus
 # zsh completion of tickbus. For this shell, after compinit: source <(tickbus completion zsh)
@@ -33,9 +34,9 @@ if [[ $funcstack[1] == _tickbus ]]; then _tickbus "$@"; else compdef _tickbus ti
 `;
 }
 
-function specOf({ short, long, description, values }: OptionWords): string {
+function specOf({ short, long, description, values, takesFile }: OptionWords): string {
   const text = description.replace(/[[\]:]/g, '\\$&');
-  const action = values === undefined ? '' : `: :(${values.join(' ')})`;
+  const action = values === undefined ? '' : takesFile ? ': :_files' : `: :(${values.join(' ')})`;
   const names = short === undefined ? [long] : [short, long];
   return names.map((name) => quoted(`*${name}[${text}]${action}`)).join(' ');
 }

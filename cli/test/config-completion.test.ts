@@ -123,6 +123,17 @@ describe('completion', () => {
     expect(await offered('pub', '--dry')).toEqual(['--dry-run']);
     expect(await offered('completion', 'z')).toEqual(['zsh']);
     expect(await offered('sub', '--env')).toEqual(['--env-file']);
+    expect(await offered('sub', '')).toContain('PRICE_DATA');
+    expect(await offered('sub', '')).not.toContain('--env-file');
+    // Where it offers nothing, bash offers files.
+    for (const words of [
+      ['replay', ''],
+      ['record', ''],
+      ['--env-file', ''],
+      ['sub', '--env-file', ''],
+    ])
+      expect(await offered(...words)).toEqual([]);
+    expect(await offered('record', 'a.jsonl', 'PRICE')).toEqual(['PRICE_DATA']);
   });
 
   it.skipIf(!hasFish)('of fish offers the same (left out where fish is not installed)', async () => {
@@ -137,6 +148,7 @@ describe('completion', () => {
     expect(await offeredBy('tickbus --url redis://x to')).toContain('top');
     expect(await offeredBy('tickbus sub PRICE')).toContain('PRICE_DATA');
     expect(await offeredBy('tickbus check feed --format ')).toContain('nagios');
+    expect(await offeredBy(`tickbus record ${folder}/completion.f`)).toContain(script);
   });
 
   it.each(['bash', 'zsh', 'fish'])(
@@ -146,6 +158,8 @@ describe('completion', () => {
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       for (const { name } of VERBS) expect(stdout).toContain(name);
       expect(stdout).toContain('snapshot');
+      if (shell === 'zsh')
+        expect(stdout).toMatch(/'\*--env-file\[[^\]]*\]: :_files'.* record\) .*'1: :_files'/s);
       const script = join(folder, `check.${shell}`);
       await writeFile(script, stdout);
       const checked = promisify(execFile)(shell, ['-n', script]);
