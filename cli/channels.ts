@@ -1,6 +1,7 @@
 // Channels by name: the bundled ones, and any other Redis channel as a plain one.
 
 import type { Channel } from 'tickbus';
+import { printable } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import { UsageError } from './exit.ts';
 
@@ -28,18 +29,26 @@ export function wireChannel(name: string): WireChannel {
   return BUNDLED.get(name) ?? { name, kind: 'plain', history: 0 };
 }
 
+/** What was named, once each; else the bundled channels, or those of them that have keys. @throws UsageError */
+export function chosenNames(given: readonly string[], withKeys: boolean): readonly string[] {
+  if (given.length === 0)
+    return withKeys ? bundledNames.filter((name) => BUNDLED.get(name)?.keyed) : bundledNames;
+  for (const name of given) wireChannel(name);
+  return [...new Set(given)];
+}
+
 /** A remark for a name that is no bundled channel's. */
 export function hintFor(name: string): string {
   const similar = similarChannel(name);
   const question = similar === undefined ? '' : ` Did you mean ${similar}?`;
-  return `${name} is none of the bundled channels (${bundledNames.join(', ')}), so it is read as it comes: losses on it are not noticed.${question}`;
+  return `${printable(name)} is none of the bundled channels (${bundledNames.join(', ')}), so it is read as it comes: losses on it are not noticed.${question}`;
 }
 
 export function unknownChannel(name: string): UsageError {
   const similar = similarChannel(name);
   const question = similar === undefined ? '' : ` Did you mean ${similar}?`;
   return new UsageError(
-    `There is no channel ${name}.${question} The channels are ${bundledNames.join(', ')}; any other takes --plain.`,
+    `There is no channel ${printable(name)}.${question} The channels are ${bundledNames.join(', ')}; any other takes --plain.`,
   );
 }
 

@@ -35,8 +35,10 @@ export type VariableName = (typeof NAMES)[number];
 export class Settings {
   readonly #variables: ReadonlyMap<string, Variable>;
 
-  /** @throws UsageError for a file that cannot be read */
+  /** @throws UsageError for a file that cannot be read, and an empty URL */
   constructor({ url, envFile, env }: SettingsInput) {
+    // A variable of a script that was not set, say: the default is not what was meant.
+    if (url === '') throw new UsageError('--url is empty. Write it as redis://user:password@host:6379/0.');
     const file = envFile === undefined ? {} : readEnvFile(envFile);
     const variables = NAMES.map((name) => {
       const given: readonly [Origin, string | undefined][] = [

@@ -65,6 +65,7 @@ describe('config', () => {
     [{ REDIS_URL: 'hunter2://x' }, [], /REDIS_URL is not a Redis URL/],
     [{ REDIS_PORT: 'hunter2' }, [], /REDIS_PORT is not a port/],
     [{}, ['--url', 'hunter2'], /--url is not a Redis URL/],
+    [{ REDIS_URL: 'redis://hunter2' }, ['--url', ''], /--url is empty/],
   ])('names what cannot be used, %j %j, and does not repeat it', async (env, args, sentence) => {
     const { code, stderr } = await call(['config', ...args], { env: env as Record<string, string> });
     expect(code).toBe(64);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
-import { startInTerminal } from './harness.ts';
+import { call, startInTerminal } from './harness.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -33,6 +33,14 @@ it('starts the monitor, says where it is, and ends at Ctrl-C', async () => {
   const page = await fetch(url);
   expect(page.status).toBe(200);
   expect(await page.text()).toContain('<html');
+  const taken = await call(['monitor', '--port', new URL(url).port], {
+    env: { REDIS_URL: 'redis://127.0.0.1:1' },
+  });
+  expect(taken).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/EADDRINUSE.*--host and --port/),
+  });
   monitor.type('\x03');
   expect((await monitor.ended).code).toBe(130);
 });

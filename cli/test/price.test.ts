@@ -107,6 +107,7 @@ describe('price', () => {
 
   it.each([
     [['price'], 64, /missing required argument 'symbol'/],
+    [['price', 'A', ''], 64, /The symbol of an instrument is empty/],
     [['price', 'A', '--max-age', '-1'], 64, /Use a time/],
     [['price', 'A', '--url', 'redis://127.0.0.1:1'], 1, /Cannot connect to Redis/],
   ])('fails for %j', async (args, expected, sentence) => {

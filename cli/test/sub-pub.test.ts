@@ -186,6 +186,16 @@ describe('sub', () => {
     expect(stderr).toContain('Did you mean PRICE_DATA?');
   });
 
+  it('looks for a key on all channels that have keys, where none is named', async () => {
+    const sub = call(['sub', '--key', 'everywhere', '-n', '2'], { env: env() });
+    await subscribed('FEED_STATUS');
+    await plain.publish('BOT_STATUS', envelope('bot_status', { bot: 'everywhere' }));
+    await plain.publish('FEED_STATUS', envelope('feed_status', { feed: 'everywhere' }));
+    const { code, stdout } = await sub;
+    expect(code).toBe(0);
+    expect(jsonLines(stdout).map(({ channel }) => channel)).toEqual(['BOT_STATUS', 'FEED_STATUS']);
+  });
+
   it('prints the bytes as they are with --raw', async () => {
     const text = '{ "message_type":"x",  "data":{}, "timestamp":1e3, "sender":"é" }';
     const { stdout } = await heard(['raw', '--raw', '-n', '1', '-q'], [['raw', text]]);
@@ -247,12 +257,12 @@ describe('sub', () => {
   });
 
   it('lets no control character of a message reach a terminal', async () => {
-    const sub = call(['sub', 'evil', '-n', '2'], { env: env(), terminal: true });
+    const sub = call(['sub', 'evil', '\x1b[2J', '-n', '2'], { env: env(), terminal: true });
     await subscribed('evil');
     await plain.publish('evil', envelope('x', { text: '\x1b]0;title\x07\u202e' }, '\x1b[2J'));
     await plain.publish('evil', 'raw \x1b[2J');
-    const { stdout } = await sub;
-    expect(hasControl(withoutColours(stdout))).toBe(false);
+    const { stdout, stderr } = await sub;
+    expect(hasControl(withoutColours(stdout + stderr))).toBe(false);
     expect(stdout).toContain('\\u001b]0;title');
   });
 

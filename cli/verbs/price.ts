@@ -5,7 +5,7 @@ import { printable } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import type { Context } from '../context.ts';
-import { EXIT } from '../exit.ts';
+import { EXIT, UsageError } from '../exit.ts';
 import { duration as timeText } from '../format.ts';
 import { duration } from '../options.ts';
 import { watching } from '../screen.ts';
@@ -50,6 +50,7 @@ It looks, and asks no gateway for instruments that nobody else wants.\n${example
 };
 
 async function price(context: Context, options: PriceOptions, given: readonly string[]): Promise<number> {
+  if (given.includes('')) throw new UsageError('The symbol of an instrument is empty.');
   const symbols = [...new Set(given)];
   const wanted = new Set(symbols);
   const { maxAge: maxAgeMs = USUAL_AGE_MS } = options;

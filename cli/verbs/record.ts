@@ -1,7 +1,8 @@
 // `tickbus record`: writes what is published into a capture file, which `tickbus replay` and the simulated broker read.
 
+import { printable } from 'tickbus/admin';
 import { CaptureWriter } from '../capture-writer.ts';
-import { bundledNames, wireChannel } from '../channels.ts';
+import { bundledNames, chosenNames } from '../channels.ts';
 import type { Context } from '../context.ts';
 import { addExtentOptions, Extent, type ExtentOptions } from '../extent.ts';
 import { type FilterOptions, filterFrom } from '../filters.ts';
@@ -38,8 +39,7 @@ async function record(
   given: readonly string[],
 ): Promise<void> {
   const { terminal, signal } = context;
-  const names = given.length > 0 ? [...new Set(given)] : bundledNames;
-  for (const name of names) wireChannel(name);
+  const names = chosenNames(given, options.key !== undefined);
   const wants = filterFrom(options, names);
   const connection = context.connection();
   // Before the file: one that is there is not emptied for nothing.
@@ -56,11 +56,11 @@ async function record(
       }
     });
     if (terminal.isVerbose || terminal.showsProgress)
-      terminal.note(`Recording ${names.join(', ')}. Ctrl-C ends it.`);
+      terminal.note(`Recording ${printable(names.join(', '), 1_000)}. Ctrl-C ends it.`);
     await extent.reached(signal, [failed, writer.failed]);
   } finally {
     await writer.close();
-    terminal.note(`${writer.written} messages are in ${path}.`);
+    terminal.note(`${writer.written} ${writer.written === 1 ? 'message is' : 'messages are'} in ${path}.`);
     if (writer.leftOut > 0) terminal.warn(`${writer.leftOut} messages were left out: the disk is too slow.`);
   }
 }

@@ -1,6 +1,7 @@
 // `tickbus sub`: prints what is published on channels, as it stands on the wire.
 
-import { bundledChannel, bundledNames, hintFor, wireChannel } from '../channels.ts';
+import { printable } from 'tickbus/admin';
+import { bundledChannel, bundledNames, chosenNames, hintFor, wireChannel } from '../channels.ts';
 import type { Context } from '../context.ts';
 import { addExtentOptions, Extent, type ExtentOptions } from '../extent.ts';
 import { type FilterOptions, filterFrom } from '../filters.ts';
@@ -36,8 +37,7 @@ export const define: DefineVerb = (command, bind) => {
 };
 
 async function sub(context: Context, options: SubOptions, given: readonly string[]): Promise<void> {
-  const names = given.length > 0 ? [...new Set(given)] : bundledNames;
-  for (const name of names) wireChannel(name);
+  const names = chosenNames(given, options.key !== undefined);
   const extent = new Extent(options);
   const wants = filterFrom(options, names);
   const take = (message: WireMessage) => {
@@ -55,7 +55,7 @@ async function sub(context: Context, options: SubOptions, given: readonly string
     for (const message of readFrames(channel, frame)) take(message);
   });
   if (context.terminal.isInteractive || context.terminal.isVerbose)
-    context.terminal.note(`Listening to ${names.join(', ')}. Ctrl-C ends it.`);
+    context.terminal.note(`Listening to ${printable(names.join(', '), 1_000)}. Ctrl-C ends it.`);
   await extent.reached(context.signal, [failed]);
 }
 

@@ -110,9 +110,10 @@ async function listening(server: Server, host: string, port: number): Promise<vo
     await once(server, 'listening');
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`The monitor cannot listen on ${host}:${port}: ${reason}. Choose another MONITOR_PORT.`, {
-      cause,
-    });
+    throw new Error(
+      `The monitor cannot listen on ${host}:${port}: ${reason}. Choose another one with --host and --port, or MONITOR_HOST and MONITOR_PORT.`,
+      { cause },
+    );
   }
 }
 
