@@ -14,12 +14,16 @@ import type { RedisAddress } from '../../core/redis-address.ts';
 import { type ErrorCode, TickbusError } from '../../errors.ts';
 import { whereabouts } from './settings.ts';
 
-/** A command that was refused before it had any effect, by the first word of the server's answer. */
+const TOO_MANY_CLIENTS = 'ERR max number of clients';
+
+/** A command that was refused before it had any effect, by the first word of the server's answer. What is a SERVER_ERROR can pass. */
 const REFUSALS: ReadonlyMap<string, ErrorCode> = new Map([
   ['FENCED', 'TICKBUS_FENCED'],
   ['WRONGPASS', 'TICKBUS_AUTH_FAILED'],
   ['NOAUTH', 'TICKBUS_AUTH_FAILED'],
   ['NOPERM', 'TICKBUS_DENIED'],
+  // It has no word of its own.
+  [TOO_MANY_CLIENTS, 'TICKBUS_SERVER_ERROR'],
   // Within a script a missing permission has no word of its own; for the commands of ours there is no other plain ERR.
   ['REFUSED ERR', 'TICKBUS_DENIED'],
   ...[
@@ -53,7 +57,11 @@ export function connectError(error: unknown, address: RedisAddress): TickbusErro
   const reply = serverAnswer(cause);
   if (reply !== undefined) {
     const code = refusalOf(reply) ?? 'TICKBUS_CONNECT_FAILED';
-    const advice = ADVICE[code] ?? 'Check REDIS_URL; tickbus needs Redis 7 or newer, or a compatible server.';
+    const advice =
+      ADVICE[code] ??
+      (code === 'TICKBUS_SERVER_ERROR'
+        ? 'It cannot take it now: try again later, or look at the settings of the server.'
+        : 'Check REDIS_URL; tickbus needs Redis 7 or newer, or a compatible server.');
     return failure(
       code,
       `Redis at ${where} refused the connection: ${message(cause, address)}. ${advice}`,
@@ -147,7 +155,10 @@ function reason(cause: unknown, address: RedisAddress): string {
  * did not come from the server.
  */
 function serverAnswer(error: unknown): string | undefined {
-  return error instanceof ErrorReply ? /^(REFUSED )?\S*/.exec(error.message)?.[0] : undefined;
+  if (!(error instanceof ErrorReply)) return undefined;
+  return error.message.startsWith(TOO_MANY_CLIENTS)
+    ? TOO_MANY_CLIENTS
+    : /^(REFUSED )?\S*/.exec(error.message)?.[0];
 }
 
 /** The client wraps what happened in an error of its own when it gives up, and names resolve to several addresses. */

@@ -198,6 +198,30 @@ describe('an established link', () => {
     await prices.until(300);
   });
 
+  it('whose server has too many clients goes on trying, until it is let in', async () => {
+    const server = await startLocalRedis();
+    closing.push(() => server.kill());
+    const admin = createClient({ url: server.url });
+    await admin.connect();
+    closing.push(() => admin.destroy());
+    const { subscriber } = await pair({ url: server.url });
+    const connected = new Promise((resolve, reject) =>
+      subscriber.on('status', async (one) => {
+        if (one.type === 'connected') resolve(one);
+        else if (one.type === 'failed') reject(one.error);
+        // Three refusals of another kind would have been the end.
+        else if (one.type === 'reconnecting' && one.attempt === 5)
+          await admin.sendCommand(['CONFIG', 'SET', 'maxclients', '100']);
+      }),
+    );
+    await admin.sendCommand(['CONFIG', 'SET', 'maxclients', '1']);
+    const error = await failure({ url: server.url });
+    expect(error).toMatchObject({ code: 'TICKBUS_SERVER_ERROR' });
+    expect(error.message).toMatch(/ERR max number of clients reached\. It cannot take it now/);
+    await admin.sendCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub']);
+    await expect(connected).resolves.toMatchObject({ generation: 2 });
+  });
+
   it('whose user loses his password while it is up stops trying, and says so without the secret', async () => {
     const server = await startLocalRedis();
     closing.push(() => server.kill());
