@@ -104,6 +104,8 @@ function memoryOf({
       'The server may throw away last prices, numbers and leases: CONFIG SET maxmemory-policy noeviction';
     return { subject, level: evictedKeys > 0 ? 'fail' : 'warn', found, advice };
   }
+  if (usedMemoryBytes >= maxMemoryBytes)
+    return { subject, level: 'fail', found, advice: 'It is full, so publishing fails: raise maxmemory.' };
   if (usedMemoryBytes > 0.9 * maxMemoryBytes)
     return { subject, level: 'warn', found, advice: 'Publishing fails when it is full: raise maxmemory.' };
   return { subject, level: 'ok', found };

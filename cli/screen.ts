@@ -35,12 +35,12 @@ export async function watching(
   }
 }
 
-/** A picture only reads: what became of the question does not matter. */
+/** A picture only reads: what became of the question does not matter. A server that loads its data or is busy says so. */
 function passes({ code, retryable }: TickbusError): boolean {
-  return retryable || code === 'TICKBUS_OUTCOME_UNKNOWN';
+  return retryable || code === 'TICKBUS_OUTCOME_UNKNOWN' || code === 'TICKBUS_SERVER_ERROR';
 }
 
-const AWAY = 'Redis cannot be reached, so this does not change. Trying again.';
+const AWAY = 'Redis cannot be asked, so this does not change. Trying again.';
 
 class Screen {
   readonly #context: Context;

@@ -120,6 +120,8 @@ describe('doctor', () => {
       ['clock', 'fail'],
       ['latency', 'warn'],
     ]);
+    const full = diagnose({ server: { ...server, usedMemoryBytes: 100 }, clock, permissions: [] });
+    expect(full.find(({ subject }) => subject === 'memory')?.level).toBe('fail');
     expect(findings.at(-1)?.found).toBe('it answers in 30 ms (20 ms to 40 ms, 3 times)');
     for (const { level, advice } of findings) expect(advice === undefined).toBe(level === 'ok');
   });
