@@ -58,6 +58,18 @@ export function describeTransport(name: string, setUp: () => Promise<TransportFi
         expect(new Set(frames.all.map(({ epoch }) => epoch))).toEqual(new Set([first.first?.epoch]));
       });
 
+      it('numbers batches that begin and end anywhere, past 9, 99 and 999', async () => {
+        const channel = spec('event');
+        const { frames } = await listen(subscribing, channel);
+        const sizes = [7, 4, 1, 88, 101, 9, 128, 128, 128, 128, 128, 128, 30];
+        for (const size of sizes) await publishing.publish(channel, batch(size));
+        const count = sizes.reduce((sum, size) => sum + size);
+        await frames.reach(count);
+        expect(frames.all.map(({ seq }) => seq)).toEqual(
+          Array.from({ length: count }, (_, index) => index + 1),
+        );
+      });
+
       it('adds epoch, number and server time, and leaves the rest of the message as it was', async () => {
         const channel = spec('event');
         const { frames } = await listen(subscribing, channel);
