@@ -24,7 +24,16 @@ export interface Verdict {
   readonly isPassed: boolean | undefined;
 }
 
-const REDIS_PEERS = ['node-redis', 'ioredis', 'valkey-glide', 'nestjs', 'moleculer', 'graphql', 'socket-io'];
+const REDIS_PEERS = [
+  'node-redis',
+  'ioredis',
+  'ioredis-pipelining',
+  'valkey-glide',
+  'nestjs',
+  'moleculer',
+  'graphql',
+  'socket-io',
+];
 
 const BARS: readonly Bar[] = [
   {

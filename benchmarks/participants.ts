@@ -21,6 +21,7 @@ export const PARTICIPANTS = {
   'node-redis': { title: 'node-redis', server: 'redis', packages: ['redis'] },
   'node-redis-parse': { title: 'node-redis, parsing only', server: 'redis', packages: ['redis'] },
   ioredis: { title: 'ioredis', server: 'redis', packages: ['ioredis-6'] },
+  'ioredis-pipelining': { title: 'ioredis, auto-pipelining', server: 'redis', packages: ['ioredis-6'] },
   'valkey-glide': { title: 'valkey-glide', server: 'redis', packages: ['@valkey/valkey-glide'] },
   'raw-socket': { title: 'raw socket (floor)', server: 'redis', packages: [] },
   nestjs: { title: 'NestJS, Redis', server: 'redis', packages: ['@nestjs/microservices', 'ioredis'] },

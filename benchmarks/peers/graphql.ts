@@ -27,7 +27,7 @@ export const peer: Peer = {
 
 function engineOn(server: Address): RedisPubSub {
   return new RedisPubSub({
-    publisher: new Redis({ ...server, enableAutoPipelining: true }),
+    publisher: new Redis(server),
     subscriber: new Redis(server),
   });
 }

@@ -1,0 +1,28 @@
+// Clients of ioredis, and the participant that each way of publishing with it makes.
+
+import { Redis } from 'ioredis-6';
+import { readText } from '../receive.ts';
+import { envelopeOf } from '../tick.ts';
+import type { Peer } from './peer.ts';
+
+/** A connection of its own for the subscriber, as Redis asks for. */
+export function ioredisPeer(publishing: { readonly enableAutoPipelining?: boolean } = {}): Peer {
+  return {
+    server: 'redis',
+
+    async publisher(server, channel) {
+      const client = new Redis({ ...server, ...publishing });
+      return {
+        publish: (payload) => client.publish(channel, JSON.stringify(envelopeOf(channel, payload))),
+        close: async () => void (await client.quit()),
+      };
+    },
+
+    async subscriber(server, channel, onPayload) {
+      const client = new Redis(server);
+      client.on('message', (_channel, text) => onPayload(readText(channel, text), 0));
+      await client.subscribe(channel);
+      return { close: async () => void (await client.quit()) };
+    },
+  };
+}
