@@ -147,10 +147,11 @@ const MEANING: Readonly<Record<Purpose, string>> = {
 };
 
 /** One finding for all that is allowed, and one for each thing that is not. What a bot may lack is a warning. */
-function permissionsOf(permissions: UserPermissions, user = 'this user'): Finding[] {
+function permissionsOf(permissions: UserPermissions, name: string | undefined): Finding[] {
   const subject = 'permissions';
+  const [user, setUser] = [name ?? 'this user', `ACL SETUSER ${name ?? 'NAME'}`];
   if (permissions.some(({ isAllowed }) => isAllowed === undefined)) {
-    const advice = `Without scripts there are no last values and no publishing: ACL SETUSER ${user} +@scripting`;
+    const advice = `Without scripts there are no last values and no publishing: ${setUser} +@scripting`;
     return [
       { subject, level: 'fail', found: `${user} may not run scripts, so the rest cannot be asked`, advice },
     ];
@@ -166,7 +167,7 @@ function permissionsOf(permissions: UserPermissions, user = 'this user'): Findin
       subject,
       level: isNeeded ? 'fail' : 'warn',
       found: `${user} may not ${MEANING[purpose]} on ${channels}`,
-      advice: `If it has to, allow it with ACL SETUSER ${user}: ${commands.slice(0, 6).join('; ')}${commands.length > 6 ? '; ...' : ''}`,
+      advice: `If it has to, allow it with ${setUser}: ${commands.slice(0, 6).join('; ')}${commands.length > 6 ? '; ...' : ''}`,
     };
   });
 }

@@ -78,6 +78,7 @@ describe('doctor', () => {
     expect(code).toBe(1);
     expect(stdout).toMatch(/\?.*version +the server does not tell the version/);
     expect(stdout).toContain('this user may not run scripts');
+    expect(stdout).toContain('ACL SETUSER NAME +@scripting');
   });
 
   it.each([

@@ -1,6 +1,7 @@
 // `tickbus price` against a real server: the price, its age, and the verdict that says which link is broken.
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   call,
@@ -96,6 +97,19 @@ describe('price', () => {
     await heartbeat('live');
     expect(await verdicts('LINK', '--max-age', '10m')).toEqual({ code: 0, verdicts: ['fresh'] });
     expect(await verdicts('LINK', '--max-age', '1ms')).toEqual({ code: 3, verdicts: ['quiet_market'] });
+  });
+
+  it('says that the user may not read, instead of waiting for it', async () => {
+    const admin = createClient({ url: redis.url });
+    await admin.connect();
+    await admin.aclSetUser('ears', ['on', '>pw', 'allchannels', '+@connection', '+subscribe', '+time']);
+    admin.destroy();
+    const url = redis.url.replace('//', '//ears:pw@');
+    const { stdout, stderr } = await call(['price', 'X', '--url', url]);
+    expect(stdout).toMatch(/^X .*recovering/m);
+    expect(stderr).toMatch(
+      /^warning: The last values of PRICE_DATA cannot be read: Redis at \S+ refused: NOPERM/m,
+    );
   });
 
   it('never takes a price for fresh where no gateway was ever heard', async () => {

@@ -56,11 +56,15 @@ async function price(context: Context, options: PriceOptions, given: readonly st
   const { maxAge: maxAgeMs = USUAL_AGE_MS } = options;
   const subscriber = context.closing(new RedisSubscriber(context.redis));
   subscriber.subscribe(PRICE_DATA, () => {}, { where: ({ data }) => wanted.has(data.symbol) });
-  await unlessAborted(subscriber.startListening(), context.signal);
   let failure: Error | undefined;
+  const refusals = new Set<string>();
   subscriber.on('status', (status) => {
     if (status.type === 'failed') failure = status.error;
+    // Else it would look as if it were still at it.
+    if (status.type === 'recovery_failed')
+      refusals.add(`The last values of ${status.channel} cannot be read: ${status.error.message}`);
   });
+  await unlessAborted(subscriber.startListening(), context.signal);
   let prices: LatestPrice[] = [];
   const picture = async () => {
     // The link is given up: it does not come back by itself.
@@ -68,6 +72,7 @@ async function price(context: Context, options: PriceOptions, given: readonly st
     prices = symbols.map((symbol) => ({ symbol, ...subscriber.latest(PRICE_DATA, symbol, { maxAgeMs }) }));
     return options.json ? prices.map(jsonOf) : tableOf(context, prices);
   };
+  for (const refusal of refusals) context.terminal.warn(refusal);
   await watching(context, options.watch, picture, { intervalMs: WATCH_MS });
   const areFresh = prices.every(({ verdict }) => verdict === 'fresh');
   return areFresh || options.maxAge === undefined ? EXIT.ok : EXIT.stale;
