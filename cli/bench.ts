@@ -124,7 +124,8 @@ export class Bench {
     while (this.#published < messages && this.#failure === undefined) {
       const elapsed = performance.now() - this.#startedAt;
       if (elapsed >= durationMs) break;
-      const due = rate === undefined ? messages : Math.min(messages, (elapsed / 1_000) * rate + 1);
+      const due =
+        rate === undefined ? messages : Math.min(messages, Math.floor((elapsed / 1_000) * rate) + 1);
       while (this.#published < due && this.#onTheirWay < WINDOW) this.#send(publisher, filling);
       if (this.#onTheirWay < WINDOW) await sleep(TICK_MS);
       else await this.#settled();
@@ -175,7 +176,8 @@ export class Bench {
   #result(): BenchResult {
     const { clients, size } = this.#options;
     const publishing = (this.#publishedAt - this.#startedAt) / 1_000;
-    const receiving = (this.#lastReceivedAt - this.#startedAt) / 1_000;
+    // What came while it was still publishing came at the pace of that.
+    const receiving = (Math.max(this.#publishedAt, this.#lastReceivedAt) - this.#startedAt) / 1_000;
     const ms = (microseconds: number) => Math.round(microseconds) / 1_000;
     return {
       clients,

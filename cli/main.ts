@@ -16,8 +16,12 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     ending.abort(new Interrupted(code));
   });
 }
-// Whoever read the output has gone, as in `tickbus sub | head`: nothing is left to do, and nothing to complain of.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+  // Whoever read the output has gone, as in `tickbus sub | head`: nothing is left to do, and nothing to complain of.
+  if (code === 'EPIPE') process.exit(0);
+  process.stderr.write(`tickbus: The output cannot be written: ${message}.\n`);
+  process.exit(1);
+});
 process.stderr.on('error', () => {});
 
 const { run } = await import('./program.ts');

@@ -1,5 +1,7 @@
 // `tickbus sub` and `tickbus pub` against a real server.
 
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -8,6 +10,7 @@ import {
   discardCommand,
   hasControl,
   jsonLines,
+  mainOfCommand,
   prepareCommand,
   startInTerminal,
   startTickbus,
@@ -99,6 +102,17 @@ describe.concurrent('as a process', () => {
     clearInterval(timer);
     expect(code).toBe(0);
     expect(stderr).not.toMatch(/EPIPE|error|^tickbus:/im);
+  });
+
+  it('says that the output cannot be written, on a full disk say', async ({ expect }) => {
+    const shell = promisify(execFile)('sh', [
+      '-c',
+      `${process.execPath} ${mainOfCommand()} config > /dev/full`,
+    ]);
+    await expect(shell).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^tickbus: The output cannot be written: ENOSPC\b.*\n$/),
+    });
   });
 
   it('exits with 143 at SIGTERM, and 130 at SIGINT', async ({ expect }) => {

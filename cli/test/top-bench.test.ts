@@ -142,6 +142,10 @@ describe('bench', () => {
     // One at the beginning, then one each 5 ms; a busy machine can only be later.
     expect(messages).toBeLessThanOrEqual(101);
     expect(seconds).toBeGreaterThanOrEqual(0.5);
+    const slow = await call(['bench', '--rate', '0.5', '--duration', '100ms', '--json'], { env: env() });
+    const { messages: one, received_per_second } = JSON.parse(slow.stdout);
+    expect(one).toBe(1);
+    expect(received_per_second).toBeLessThanOrEqual(10);
   });
 
   it.each([
