@@ -52,7 +52,11 @@ describe('with everything up', () => {
     await eventually(async () => expect(await aapl.getAttribute('data-look')).toBe('fresh'));
     expect(await operator.styleOf('tr[data-symbol=AAPL] .col-last', 'textDecorationLine')).toBe('none');
     await aapl.locator('polyline').waitFor();
-    expect(await aapl.locator('.col-spread').textContent()).toMatch(/^\d+\.\d bp$/);
+    await eventually(async () => {
+      const [bid, ask, spread] = await aapl.locator('.col-bid, .col-ask, .col-spread').allTextContents();
+      const middle = (Number(bid) + Number(ask)) / 2;
+      expect(spread).toBe(`${(((Number(ask) - Number(bid)) / middle) * 10_000).toFixed(1)} bp`);
+    });
     expect(await aapl.locator('.col-age').textContent()).toMatch(/^\d\.\d s$/);
     await eventually(async () =>
       expect(Number(await aapl.locator('.col-rate').textContent())).toBeGreaterThan(0),
@@ -122,6 +126,30 @@ describe('with everything up', () => {
     ]);
   });
 
+  it('a bot shows what it tells: that it is in error and why, how far behind, and since when', async () => {
+    await publisher.publish(CHANNELS.BOT_STATUS, {
+      bot: 'margin-bot',
+      state: 'error',
+      detail: 'Out of margin.',
+      behind: 1_234,
+      started_at: Date.now() - 2 * 3_600_000 - 5 * 60_000,
+      subscriptions: ['PRICE_DATA: AAPL'],
+      status_interval_ms: 600_000,
+    });
+    const bot = operator.bot('margin-bot');
+    await bot.waitFor();
+    const cells = await bot.locator('th, td').allTextContents();
+    expect(cells).toEqual([
+      'margin-botPRICE_DATA: AAPL',
+      'errorOut of margin.',
+      expect.stringMatching(/^\d+\.\d s$/),
+      '2 h 05 m',
+      '1,234',
+      'none',
+    ]);
+    await operator.event('bot', 'margin-bot is error. Out of margin.').waitFor();
+  });
+
   it('channels have a chart, percentiles and subscribers', async () => {
     const prices = page.locator('tr[data-channel="PRICE_DATA"]');
     // The gateway does not listen to it; both bots and the monitor do.
@@ -153,19 +181,26 @@ describe('with everything up', () => {
       for (const text of texts) expect(text).toContain('"symbol":"TSLA"');
     });
     await page.getByLabel('Symbol or bot').fill('');
+    // Each condition alone lets one message through, and none of the prices between which it comes.
+    const rare = { actor: 'somebody', tool: 'test', action: 'publish', outcome: 'sent' } as const;
+    const channels = page.locator('.tail-table td.col-channel');
     for (const [field, text] of [
-      ['Type', 'feed_stat'],
-      ['Sender', 'GATEWAY'],
-      ['Text', '"feed":"alpaca"'],
-    ] as const)
-      await page.getByLabel(field, { exact: true }).fill(text);
-    await page.getByLabel('Channel', { exact: true }).selectOption('FEED_STATUS');
-    await eventually(async () => {
-      const channels = await page.locator('.tail-table td.col-channel').allTextContents();
-      expect(new Set(channels)).toEqual(new Set(['FEED_STATUS']));
-    });
-    for (const field of ['Type', 'Sender', 'Text']) await page.getByLabel(field, { exact: true }).fill('');
-    await page.getByLabel('Channel', { exact: true }).selectOption('');
+      ['Type', 'audi'],
+      ['Sender', 'TES'],
+      ['Text', '"actor":"somebody"'],
+      ['Channel', 'AUDIT'],
+    ] as const) {
+      const condition = page.getByLabel(field, { exact: true });
+      const set = (value: string) =>
+        field === 'Channel' ? condition.selectOption(value) : condition.fill(value);
+      await set(text);
+      await eventually(async () => {
+        await publisher.publish(CHANNELS.AUDIT, rare);
+        expect([field, ...new Set(await channels.allTextContents())]).toEqual([field, 'AUDIT']);
+      });
+      await set('');
+      await eventually(async () => expect(await channels.allTextContents()).toContain('PRICE_DATA'));
+    }
     await eventually(async () => expect(await payloads.count()).toBeGreaterThan(10));
   });
 
