@@ -76,12 +76,17 @@ class Screen {
 
   #draw(lines: readonly string[], ...remarks: readonly string[]): void {
     const { terminal } = this.#context;
-    // A picture higher than the screen would scroll, and the next one would not find its place.
-    const room = Math.max(1, terminal.rows - 1 - remarks.length);
-    const visible = [...lines.slice(0, room), ...remarks];
+    const visible = [...fitting(lines, terminal.rows - 1 - remarks.length), ...remarks];
     const up = this.#height > 0 ? `\x1b[${this.#height}A` : '';
     // Over the last picture, each line to its end, without wrapping, and nothing left below: no flicker.
     terminal.data(`${up}\x1b[?7l${visible.map((line) => `${line}\x1b[K\n`).join('')}\x1b[?7h\x1b[J`);
     this.#height = visible.length;
   }
+}
+
+/** A picture higher than the screen would scroll, and the next one would not find its place. What is missing is told. */
+function fitting(lines: readonly string[], room: number): readonly string[] {
+  if (lines.length <= room) return lines;
+  const shown = lines.slice(0, Math.max(1, room - 1));
+  return [...shown, `(${lines.length - shown.length} more have no place on this screen)`];
 }

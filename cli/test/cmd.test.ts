@@ -7,6 +7,7 @@ import { startPaperTrader } from '@tickbus/sample-bots/paper-trader';
 import { createClient } from 'redis';
 import { RedisConnection } from 'tickbus';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { Interrupted } from '../exit.ts';
 import {
   call,
   discardCommand,
@@ -138,6 +139,19 @@ describe('cmd', () => {
     });
     expect({ code, stdout }).toEqual({ code: 124, stdout: '' });
     expect(stderr).toContain('nobody has not answered within 0.1 s. It may still obey, until 30 s after');
+  });
+
+  it('says what has been sent when it is interrupted while it waits', async () => {
+    const listener = await plain.duplicate().connect();
+    const controller = new AbortController();
+    await listener.subscribe('TRADE_COMMANDS', () => controller.abort(new Interrupted()));
+    const { code, stdout, stderr } = await call(['cmd', 'nobody', 'pause', '-wy'], {
+      env: env(),
+      signal: controller.signal,
+    });
+    listener.destroy();
+    expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
+    expect(stderr).toContain('warning: nobody has not answered yet. It may still obey, until 30 s after');
   });
 
   it.each([

@@ -1,13 +1,7 @@
 // What goes on until Ctrl-C outlives a server that restarts, and ends where the new one does not let it in.
 
-import { PassThrough } from 'node:stream';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
-import { TickbusError } from 'tickbus';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Context } from '../context.ts';
-import { watching } from '../screen.ts';
-import { Settings } from '../settings.ts';
-import { type ProcessIo, Terminal } from '../terminal.ts';
 import { call, discardCommand, prepareCommand, startInTerminal, startTickbus } from './harness.ts';
 
 let redis: LocalRedis;
@@ -22,26 +16,6 @@ afterAll(async () => {
 const env = () => ({ REDIS_URL: redis.url });
 const publish = (channel: string, data: object) =>
   call(['pub', channel, JSON.stringify(data), '-q'], { env: env() });
-
-it('a watched picture goes on when a busy server refuses to answer, and ends with any other error', async () => {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const io = { stdin: new PassThrough(), stdout, stderr, env: {}, signal: new AbortController().signal };
-  const terminal = new Terminal(io as unknown as ProcessIo, {});
-  const settings = new Settings({ url: undefined, envFile: undefined, env: {} });
-  const busy = new TickbusError('TICKBUS_SERVER_ERROR', 'BUSY');
-  const steps: (string | Error)[] = ['one', busy, busy, 'two', new Error('the end')];
-  const picture = async () => {
-    const step = steps.shift() ?? '';
-    if (typeof step !== 'string') throw step;
-    return [step];
-  };
-  const context = new Context(terminal, settings, io.signal);
-  await expect(watching(context, true, picture, { intervalMs: 1 })).rejects.toThrow('the end');
-  expect(String(stdout.read())).toBe('one\ntwo\n');
-  expect(String(stderr.read())).toBe(
-    'warning: Redis cannot be asked, so this does not change. Trying again.\nConnected again.\n',
-  );
-});
 
 it('sub, top, bots --watch and price --watch go on after a restart', async () => {
   await publish('BOT_STATUS', { bot: 'early', state: 'running' });

@@ -137,14 +137,16 @@ async function inTime(
   timeoutMs: number,
 ) {
   const { passed, cancel } = after(timeoutMs);
+  const seconds = (TRADE_COMMANDS.expiresInMs ?? 0) / 1_000;
+  const mayStill = `It may still obey, until ${seconds} s after the command was sent.`;
   const tooLate = passed.then(() => {
-    const seconds = (TRADE_COMMANDS.expiresInMs ?? 0) / 1_000;
-    throw new TimedOut(
-      `${printable(bot)} has not answered within ${timeoutMs / 1_000} s. It may still obey, until ${seconds} s after the command was sent.`,
-    );
+    throw new TimedOut(`${printable(bot)} has not answered within ${timeoutMs / 1_000} s. ${mayStill}`);
   });
   try {
     return await unlessAborted(Promise.race([answer, tooLate]), context.signal);
+  } catch (error) {
+    if (context.signal.aborted) context.terminal.warn(`${printable(bot)} has not answered yet. ${mayStill}`);
+    throw error;
   } finally {
     cancel();
   }
