@@ -4,8 +4,10 @@ import { execFile } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { expect, it } from 'vitest';
-import { call, startInTerminal } from './harness.ts';
+import { afterAll, expect, it } from 'vitest';
+import { call, discardCommand, startInTerminal } from './harness.ts';
+
+afterAll(discardCommand);
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
