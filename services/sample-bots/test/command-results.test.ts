@@ -86,7 +86,7 @@ it('answers a command that comes again once, and one without an id not at all', 
 
 it('rejects a command whose time is over', async () => {
   const resume = { message_type: 'resume', data: { bot: 'paper-trader' }, timestamp: 0, sender: 'another' };
-  await world.raw({ ...resume, id: 'late', expires_at: 1 });
+  await world.raw({ ...resume, id: 'late', expires_at: resume.timestamp });
   expect(await results(1)).toMatchObject([
     { command_id: 'late', outcome: 'rejected', detail: 'It came after its time was over.' },
   ]);

@@ -18,7 +18,7 @@ export interface Envelope {
   readonly at?: number;
   /** UUIDv7 of a command. */
   readonly id?: string;
-  /** Unix milliseconds after which a command must not be acted upon. */
+  /** Unix milliseconds, by the publisher's clock, after which a command must not be acted upon; `timestamp` says how long that is. */
   readonly expires_at?: number;
 }
 

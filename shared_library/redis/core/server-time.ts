@@ -16,6 +16,12 @@ interface Sample {
   readonly error: number;
 }
 
+/** What the server's clock says now, in Unix milliseconds, and the most by which that is wrong. */
+export interface ServerNow {
+  readonly time: number;
+  readonly errorMs: number;
+}
+
 /** All times in milliseconds; local ones monotonic, so that somebody who sets the local clock changes nothing. */
 export class ServerTime {
   #samples: Sample[] = [];
@@ -43,8 +49,8 @@ export class ServerTime {
     return wasSet ? setBy : undefined;
   }
 
-  /** Unix milliseconds and the most by which they are wrong; undefined before the first answer. */
-  at(monotonic: number): { readonly time: number; readonly errorMs: number } | undefined {
+  /** Undefined before the first answer. */
+  at(monotonic: number): ServerNow | undefined {
     const best = this.#best;
     return best && { time: monotonic + best.offset, errorMs: errorAt(best, monotonic) };
   }

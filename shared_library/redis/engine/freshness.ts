@@ -4,7 +4,7 @@ import type { Channel } from '../core/channel.ts';
 import type { Message } from '../core/message.ts';
 import type { NewestValues } from '../core/newest-values.ts';
 import type { Clock, Logger, Transport } from '../core/ports.ts';
-import { ServerTime } from '../core/server-time.ts';
+import { type ServerNow, ServerTime } from '../core/server-time.ts';
 import { StaleDataError } from '../core/stale-data-error.ts';
 import {
   type Bounds,
@@ -167,6 +167,11 @@ export class Freshness {
 
   // --- what is asked ---
 
+  /** Undefined before the server's first answer. */
+  get serverNow(): ServerNow | undefined {
+    return this.#serverTime.at(this.#settings.clock.monotonic());
+  }
+
   latest(judged: Judged | undefined, key: string, asked: AskedBounds): Latest<Message> {
     if (judged === undefined) return NOT_SUBSCRIBED;
     const { channel, values } = judged;
@@ -206,7 +211,7 @@ export class Freshness {
   #facts(judged: Judged, key: string, message: Message | undefined): Facts {
     const { channel, values, isCurrent, confirmedAt, behindMs } = judged;
     const monotonic = this.#settings.clock.monotonic();
-    const now = this.#serverTime.at(monotonic);
+    const now = this.serverNow;
     const ago = (stamp: number | undefined) => agoOf(stamp, now);
     const { newest } = values;
     return {
@@ -263,7 +268,7 @@ const NOT_SUBSCRIBED: Latest<never> = Object.freeze({
 });
 
 /** A stamp of the future was not made by the clock that we know: it tells nothing. */
-function agoOf(stamp: number | undefined, now: { time: number; errorMs: number } | undefined): number {
+function agoOf(stamp: number | undefined, now: ServerNow | undefined): number {
   if (stamp === undefined || now === undefined) return Number.POSITIVE_INFINITY;
   const ago = now.time - stamp;
   return ago < -(now.errorMs + 1) ? Number.POSITIVE_INFINITY : Math.max(0, ago);

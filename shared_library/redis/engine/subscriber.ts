@@ -2,6 +2,7 @@
 
 import { v7 as uuidv7 } from 'uuid';
 import type { Channel, MessageType } from '../core/channel.ts';
+import { isExpired } from '../core/expiry.ts';
 import type { Message, MessageOf } from '../core/message.ts';
 import { NewestValues } from '../core/newest-values.ts';
 import type { Clock, Logger, Transport, Unsubscribe } from '../core/ports.ts';
@@ -398,8 +399,7 @@ export class Subscriber implements AsyncDisposable {
           this.#reports.handlerError(channel.name, error, message);
         },
         isCurrent: (message) => {
-          if (message.expires_at === undefined || message.expires_at > this.#settings.clock.now())
-            return true;
+          if (!isExpired(message, this.#freshness.serverNow, this.#settings.clock.now())) return true;
           counters.expired++;
           this.#reports.expired(channel.name, message);
           return false;

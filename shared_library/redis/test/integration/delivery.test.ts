@@ -1,11 +1,14 @@
 // Delivery over a real server, faults included: what was accepted is delivered once and in order, or told as lost.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { createClient } from 'redis';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
+import { systemClock } from '../../adapters/system-clock.ts';
 import { CHANNELS } from '../../constants.ts';
 import { type Channel, defineChannel } from '../../core/channel.ts';
+import type { Clock } from '../../core/ports.ts';
 import type { Gap } from '../../core/status.ts';
 import type { TickbusError } from '../../errors.ts';
 import { RedisPublisher } from '../../publisher.ts';
@@ -136,14 +139,57 @@ it('the last message, lost, is found within the next look at the head', async ()
 });
 
 /** With a deadline that a machine with other things to do keeps too: what is tested here is not time. */
-function newPublisher(): RedisPublisher {
-  const publisher = new RedisPublisher({ url: redis.url, logger: silentLogger, deadlineMs: 20_000 });
+it.each([
+  ['behind', 'ahead', -1, 1],
+  ['ahead', 'behind', 1, -1],
+])(
+  'a command lives as long where the sender is an hour %s and the bot an hour %s',
+  async (_s, _b, sent, heard) => {
+    const hour = 3_600_000;
+    const publisher = newPublisher(off(sent * hour));
+    const subscriber = newSubscriber(off(heard * hour));
+    const handled: string[] = [];
+    let goOn = () => {};
+    const busy = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const expired = new Promise<unknown>((resolve) =>
+      subscriber.on('expired', ({ message }) => resolve(message.data)),
+    );
+    const cancel = (order: string, expiresInMs: number) =>
+      publisher.publish(
+        CHANNELS.TRADE_COMMANDS,
+        { bot: 'b', order_id: order },
+        { type: 'cancel_order', expiresInMs },
+      );
+    const onCancel = async ({ data }: { data: { order_id: string } }) => {
+      handled.push(data.order_id);
+      await busy;
+    };
+    subscriber.subscribe(CHANNELS.TRADE_COMMANDS, onCancel, { types: ['cancel_order'] });
+    await subscriber.startListening();
+    await cancel('first', 20_000);
+    await cancel('second', 50);
+    await sleep(60);
+    goOn();
+    expect(await expired).toMatchObject({ order_id: 'second' });
+    expect(handled).toEqual(['first']);
+  },
+);
+
+/** A system clock that is wrong; the monotonic one never is. */
+function off(byMs: number): Clock {
+  return { ...systemClock, now: () => systemClock.now() + byMs };
+}
+
+function newPublisher(clock = systemClock): RedisPublisher {
+  const publisher = new RedisPublisher({ url: redis.url, logger: silentLogger, deadlineMs: 20_000, clock });
   closing.push(() => publisher.close());
   return publisher;
 }
 
-function newSubscriber(): RedisSubscriber {
-  const subscriber = new RedisSubscriber({ url: redis.url, logger: silentLogger });
+function newSubscriber(clock = systemClock): RedisSubscriber {
+  const subscriber = new RedisSubscriber({ url: redis.url, logger: silentLogger, clock });
   closing.push(() => subscriber.close());
   return subscriber;
 }
