@@ -4,59 +4,26 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 // Up to three programs have to start for each test, which takes a while on a machine that is busy with other tests.
-vi.setConfig({ testTimeout: 90_000 });
+// A demo waits most of its time, so three run beside each other.
+vi.setConfig({ testTimeout: 90_000, maxConcurrency: 3 });
 
 const main = fileURLToPath(new URL('../main.ts', import.meta.url));
 const captures = new URL('../../../shared/data/', import.meta.url);
 
 let redis: LocalRedis;
-let running: ChildProcess | undefined;
+const running = new Set<ChildProcess>();
 beforeAll(async () => {
   redis = await startLocalRedis();
 });
-afterEach(() => {
-  if (running?.pid !== undefined && running.exitCode === null) process.kill(-running.pid, 'SIGKILL');
-});
-afterAll(() => redis.kill());
-
-describe('ends with one JSON object that tells the whole story', () => {
-  it.each([
-    ['a private redis-server', { PATH: process.env.PATH }, /^(redis|valkey)-server$/],
-    ['memory, where there is none', { PATH: '' }, /^memory$/],
-  ])('on %s', async (_, env, transport) => {
-    const { code, summary } = await demo(['--seconds', '4', '--json'], env);
-    expect(code).toBe(0);
-    expectStory(summary);
-    expect(summary.transport).toMatch(transport);
-  });
-
-  it('on the Redis of REDIS_URL', async () => {
-    const { code, summary } = await demo(['--seconds', '4', '--json'], { PATH: '', REDIS_URL: redis.url });
-    expect(code).toBe(0);
-    expectStory(summary);
-    expect(summary.transport).toBe('redis');
-  });
-
-  it
-    .skipIf(!existsSync(captures))
-    .each(['coinbase-2021-04-17.jsonl.gz', 'binance-futures-2021-07-22.jsonl.gz'])(
-    'with the recorded session %s (left out where ../shared/data is absent)',
-    async (name) => {
-      const capture = fileURLToPath(new URL(name, captures));
-      const { code, summary } = await demo(
-        ['--seconds', '5', '--json', '--capture', capture, '--speed', '10'],
-        {},
-      );
-      expect(code).toBe(0);
-      expectStory(summary);
-    },
-  );
+afterAll(async () => {
+  for (const { pid } of running) if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  await redis.kill();
 });
 
-it.each([
+it.concurrent.each([
   ['two processes, one of which is killed', { PATH: process.env.PATH }, /^(redis|valkey)-server$/],
   ['memory, where there is none', { PATH: '' }, /^memory$/],
 ])('shows a kill and a take-over on %s, and ends', async (_, env, transport) => {
@@ -74,33 +41,60 @@ it.each([
   expect(output).toMatch(/ was killed\n[\s\S]* took over after \d/);
 });
 
-it('ends at Ctrl-C, which reaches npm too, with exit code 0, and still tells its story', async () => {
-  const interrupt = ({ pid = 0 }: ChildProcess) => process.kill(-pid, 'SIGINT');
-  const npm = ['npm', 'run', '--silent', 'demo', '--'] as const;
-  const { code, summary } = await demo(['--json', '--rate', '500'], {}, interrupt, npm);
-  expect(code).toBe(0);
-  expectStory(summary);
+describe.concurrent('ends with one JSON object that tells the whole story', () => {
+  it('after so many seconds, on a private redis-server', async () => {
+    const { code, summary } = await demo(['--seconds', '4', '--json'], {});
+    expect(code).toBe(0);
+    expectStory(summary);
+    expect(summary.transport).toMatch(/^(redis|valkey)-server$/);
+    expect(summary.seconds).toBeGreaterThanOrEqual(4);
+  });
+
+  it.each([
+    ['memory, where there is no server', () => ({ PATH: '' }), 'memory'],
+    ['the Redis of REDIS_URL', () => ({ PATH: '', REDIS_URL: redis.url }), 'redis'],
+  ])('on %s, and its monitor, whose address it prints, tells the story too', async (_, env, transport) => {
+    let page = '';
+    let stream = '';
+    const look = async (child: ChildProcess, output: string) => {
+      const url = /^look at it: (http:\/\/127\.0\.0\.1:\d+)$/m.exec(output)?.[1];
+      page = await (await fetch(`${url}/`)).text();
+      const response = await fetch(`${url}/api/stream`);
+      const { value } = (await response.body?.getReader().read()) ?? {};
+      stream = new TextDecoder().decode(value);
+      interrupt(child);
+    };
+    const { code, summary } = await demo(['--json'], env(), look);
+    expect(code).toBe(0);
+    expectStory(summary);
+    expect(summary.transport).toBe(transport);
+    expect(page).toContain('<title>tickbus</title>');
+    expect(stream).toMatch(/^event: snapshot\n/);
+    for (const bot of ['momentum', 'paper-trader', 'risk-guard']) expect(stream).toContain(`"bot":"${bot}"`);
+  });
+
+  it
+    .skipIf(!existsSync(captures))
+    .each(['coinbase-2021-04-17.jsonl.gz', 'binance-futures-2021-07-22.jsonl.gz'])(
+    'with the recorded session %s (left out where ../shared/data is absent)',
+    async (name) => {
+      const capture = fileURLToPath(new URL(name, captures));
+      const args = ['--json', '--capture', capture, '--speed', '10'];
+      const { code, summary } = await demo(args, {}, interrupt);
+      expect(code).toBe(0);
+      expectStory(summary);
+    },
+  );
+
+  it('at Ctrl-C, which reaches npm too', async () => {
+    const npm = ['npm', 'run', '--silent', 'demo', '--'] as const;
+    const { code, summary } = await demo(['--json', '--rate', '500'], {}, interrupt, npm);
+    expect(code).toBe(0);
+    expectStory(summary);
+  });
 });
 
-it('prints where its monitor is, which tells the story too', async () => {
-  let page = '';
-  let stream = '';
-  const look = async (child: ChildProcess, output: string) => {
-    const url = /^look at it: (http:\/\/127\.0\.0\.1:\d+)$/m.exec(output)?.[1];
-    page = await (await fetch(`${url}/`)).text();
-    const response = await fetch(`${url}/api/stream`);
-    const { value } = (await response.body?.getReader().read()) ?? {};
-    stream = new TextDecoder().decode(value);
-    process.kill(-(child.pid ?? 0), 'SIGINT');
-  };
-  const { code } = await demo(['--json', '--rate', '500'], {}, look);
-  expect(code).toBe(0);
-  expect(page).toContain('<title>tickbus</title>');
-  expect(stream).toMatch(/^event: snapshot\n/);
-  for (const bot of ['momentum', 'paper-trader', 'risk-guard']) expect(stream).toContain(`"bot":"${bot}"`);
-});
-
-describe('says in one sentence what cannot be used', () => {
+describe.concurrent('says in one sentence what cannot be used', () => {
   it.each([
     [['--seconds', 'x'], /--seconds.*Use a number above 0/],
     [['--speed', '-1'], /--speed.*Use a number above 0/],
@@ -121,6 +115,11 @@ describe('says in one sentence what cannot be used', () => {
     expect(errors).not.toContain('hunter2');
   });
 });
+
+/** As Ctrl-C does in a terminal: everybody in the process group. */
+function interrupt({ pid = 0 }: ChildProcess): void {
+  process.kill(-pid, 'SIGINT');
+}
 
 function expectStory(summary: Record<string, unknown>): void {
   expect(summary).toMatchObject({ broker_connections: 1, lost: 0, commands: expect.any(Number) });
@@ -149,7 +148,8 @@ async function demo(
     env: { ...process.env, REDIS_URL: '', ...env },
     detached: true,
   });
-  running = child;
+  running.add(child);
+  child.once('close', () => running.delete(child));
   let output = '';
   let errors = '';
   let isTold = false;
