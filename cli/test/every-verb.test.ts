@@ -29,6 +29,7 @@ beforeAll(async () => {
   redis = await startLocalRedis({ args: ['--requirepass', 'right'] });
   folder = await mkdtemp(join(tmpdir(), 'tickbus-verbs-'));
   await writeFile(join(folder, 'recorded.jsonl'), `${RECORDED}\n`);
+  await writeFile(join(folder, 'slow.jsonl'), `${RECORDED}\n${RECORDED.replace('"at":0', '"at":3600')}\n`);
 });
 afterAll(async () => {
   await discardCommand();
@@ -42,7 +43,7 @@ const SCREENS: readonly (readonly [args: readonly string[], code: number, shows:
   [
     ['pub', 'PRICE_DATA', PRICE],
     0,
-    /Published on PRICE_DATA: price, 0 receivers, number 1\.\nwarning: Nobody/,
+    /Published on PRICE_DATA: price, 0 receivers, number \d+\.\nwarning: Nobody/,
   ],
   [['check', 'bot', 'b'], 2, /^CRITICAL: b was never heard on BOT_STATUS\.$/m],
   [['doctor'], 0, /^ok +version +redis/],
@@ -62,6 +63,21 @@ describe('in a pseudo-terminal', () => {
     expect({ code, screen }).toEqual({ code: expected, screen: expect.stringMatching(shows) });
     expect(screen).not.toContain('right');
   });
+});
+
+/** Those whose Ctrl-C no other file has; `shows` is on the screen before it. */
+const UNTIL_CTRL_C: readonly (readonly [args: readonly string[], shows: RegExp])[] = [
+  [['bench', '--rate', '10', '--duration', '1h'], /█*░+ 0% {2}[1-9]\d* received/],
+  [['pub', 'PRICE_DATA', PRICE, '-n', '2', '-i', '1h'], /Published on PRICE_DATA: price, 0 receivers/],
+  [['replay', 'slow.jsonl'], /Replaying slow\.jsonl\. Ctrl-C ends it\./],
+];
+
+it.concurrent.each(UNTIL_CTRL_C)('%j ends at Ctrl-C in a pseudo-terminal', async (args, shows) => {
+  const running = startInTerminal(args, { env: { REDIS_URL: urlWith('right') }, cwd: folder });
+  await running.out(shows);
+  running.type('\x03');
+  const { code, stdout } = await running.ended;
+  expect({ code, stdout }).toEqual({ code: 130, stdout: expect.not.stringMatching(/tickbus:|Error/) });
 });
 
 /** Those that want a server, and what they end with where they get none. */
