@@ -91,6 +91,12 @@ describe('with everything up', () => {
     const panel = page.getByRole('region', { name: 'MSFT' });
     await panel.locator('canvas').first().waitFor();
     await panel.locator('[data-hop="gateway to Redis"]').waitFor();
+    for (const hop of ['broker to gateway', 'gateway to Redis', 'Redis to here']) {
+      const times = await panel.locator(`[data-hop="${hop}"] .number`).allTextContents();
+      // Never below zero on one machine, whatever the clocks round.
+      expect([hop, ...times]).toEqual([hop, ...times.map(() => expect.stringMatching(/^\d+(\.\d+)?$/))]);
+      expect(times).toHaveLength(3);
+    }
     await panel.locator('.reason[data-verdict="fresh"]').waitFor();
     expect(await panel.getByRole('link', { name: /Lightweight Charts/ }).count()).toBe(1);
     await panel.getByRole('button', { name: 'Close' }).focus();
@@ -147,6 +153,7 @@ describe('with everything up', () => {
       '1,234',
       'none',
     ]);
+    expect(await operator.hiddenBeside('tr[data-bot=margin-bot] td:nth-child(4)')).toBe(0);
     await operator.event('bot', 'margin-bot is error. Out of margin.').waitFor();
   });
 

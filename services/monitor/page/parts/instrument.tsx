@@ -105,7 +105,7 @@ function HopLine({ hop: { name, last, p50, p99 }, longest }: { hop: Hop; longest
       </th>
       {[last, p50, p99].map((value, index) => (
         <td key={COLUMNS[index]} class="number">
-          {isRecorded(value) ? '–' : ms(value)}
+          {isRecorded(value) ? '–' : ms(value > -RESOLUTION_MS ? Math.max(0, value) : value)}
         </td>
       ))}
       <td>
@@ -121,6 +121,8 @@ const COLUMNS = ['last', 'p50', 'p99'];
 /** Nothing takes so long: the timestamps are of another time. */
 const DAY_MS = 86_400_000;
 
+/** Redis tells whole milliseconds: what comes out just below 0 took no time that could be measured. */
+const RESOLUTION_MS = 1;
 /** Bars are not drawn longer than this makes them. */
 const SHORTEST_MS = 0.01;
 
@@ -134,5 +136,5 @@ function isRecorded(value: number): boolean {
 
 function noteOf(value: number): string | undefined {
   if (isRecorded(value)) return 'the timestamps are of another day: recorded prices';
-  return value < -1 ? 'the clocks of the machines differ' : undefined;
+  return value < -RESOLUTION_MS ? 'the clocks of the machines differ' : undefined;
 }
