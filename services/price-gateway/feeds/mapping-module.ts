@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { types } from 'node:util';
 import type { MarketEvent } from '@tickbus/capture';
 import type { Item, Mapping } from '../mapping.ts';
 import type { SessionListener } from './session-feed.ts';
@@ -27,12 +28,28 @@ export async function loadMapping(path: string): Promise<Mapping> {
     if (module[name] !== undefined && typeof module[name] !== 'function')
       throw new Error(`What the mapping ${path} exports as ${name} must be a function.`);
   }
+  const functions = ['read', ...OPTIONAL].flatMap((name) => {
+    const call = module[name] as Answering | undefined;
+    return call === undefined ? [] : [[name, atOnce(name, call)]];
+  });
   // The two that are no functions are used where they are of their type only.
-  const { venue, acknowledges, ...rest } = module;
+  const { venue, acknowledges } = module;
   return {
-    ...(rest as unknown as Mapping),
+    ...(Object.fromEntries(functions) as Mapping),
     ...(typeof venue === 'string' && { venue }),
     acknowledges: acknowledges === true,
+  };
+}
+
+type Answering = (asked: unknown) => unknown;
+
+/** A promise would be taken for the answer, and one that fails later would end the gateway: it is a mistake at once. */
+function atOnce(name: string, call: Answering): Answering {
+  return (asked) => {
+    const answer = call(asked);
+    if (!types.isPromise(answer)) return answer;
+    answer.catch(() => {});
+    throw new TypeError(`${name} returned a promise, but it must answer at once.`);
   };
 }
 

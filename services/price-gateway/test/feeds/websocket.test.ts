@@ -1,7 +1,10 @@
 // The WebSocket feed with mappings: the example for Coinbase on a recorded session, and mappings that fail.
 
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type MarketEvent, readCapture, toMarketEvents } from '@tickbus/capture';
 import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
@@ -31,6 +34,15 @@ async function startServer(protocol: VenueProtocol): Promise<ReplayServer> {
   const server = await ReplayServer.start(protocol);
   cleanUps.push(() => server.close());
   return server;
+}
+
+/** The path of a module of the user's. */
+async function writtenModule(source: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'tickbus-mapping-'));
+  cleanUps.push(() => rm(folder, { recursive: true }));
+  const path = join(folder, 'mapping.mjs');
+  await writeFile(path, source);
+  return path;
 }
 
 function watch(options: WebSocketFeedOptions, symbols: readonly string[]): Watched {
@@ -258,6 +270,20 @@ describe('with other mappings', () => {
 function fail(): never {
   throw new Error('oops');
 }
+
+it('takes a promise of a mapping for a mistake, and a failed one does not end the gateway', async () => {
+  const source = `export async function read() { throw new Error('later'); }
+    export const open = read, subscribe = read, unsubscribe = read, ping = read;`;
+  const mapping = await loadMapping(await writtenModule(source));
+  const failures = vi.fn();
+  process.on('unhandledRejection', failures);
+  cleanUps.push(async () => process.off('unhandledRejection', failures));
+  const calls = [mapping.read, mapping.open, mapping.subscribe, mapping.unsubscribe, mapping.ping];
+  for (const call of calls as ((asked: unknown) => unknown)[])
+    expect(() => call(['AAPL'])).toThrow(/^\w+ returned a promise, but it must answer at once\.$/);
+  await new Promise(setImmediate);
+  expect(failures).not.toHaveBeenCalled();
+});
 
 it.each([
   ['no-such.mjs', /^The mapping no-such\.mjs could not be loaded: /],
