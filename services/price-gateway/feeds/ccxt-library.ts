@@ -26,7 +26,7 @@ type BySymbol<T> = Readonly<Record<string, T>>;
 export interface CcxtExchange {
   readonly id: string;
   readonly has: Readonly<Record<string, unknown>>;
-  readonly urls: { api: unknown };
+  readonly urls: { api: unknown; readonly test?: unknown };
   readonly markets?: BySymbol<unknown>;
   readonly markets_by_id?: BySymbol<readonly { readonly symbol: string }[]>;
   /** The newest of each symbol, kept by the library. */

@@ -81,7 +81,12 @@ function newExchange(library: CcxtLibrary, options: CcxtFeedOptions): CcxtExchan
     throw new Error(`ccxt has no live data of a venue ${name}. With that letter it has ${known.join(', ')}.`);
   }
   const exchange = new Exchange(config);
-  if (sandbox) exchange.setSandboxMode(true);
+  if (sandbox) {
+    // ccxt would go on without any address.
+    if (exchange.urls.test === undefined)
+      throw new Error(`${name} has no sandbox in ccxt. Leave CCXT_SANDBOX out.`);
+    exchange.setSandboxMode(true);
+  }
   if (url !== undefined) exchange.urls.api = moved(exchange.urls.api, url.replace(/\/$/, ''));
   return exchange;
 }

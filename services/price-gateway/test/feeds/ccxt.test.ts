@@ -208,6 +208,8 @@ it('has let go of the venue when it is closed, and says nothing more', async () 
 it.for([
   [{ exchange: 'nosuchvenue' }, /^ccxt has no live data of a venue nosuchvenue\. With that letter it has /],
   [{ exchange: 'kucoin', method: 'watchBidsAsks' as const, config: {} }, undefined],
+  [{ exchange: 'kraken', sandbox: true }, /^kraken has no sandbox in ccxt\. Leave CCXT_SANDBOX out\.$/],
+  [{ exchange: 'binanceusdm', sandbox: true }, undefined],
   [
     { exchange: 'alpaca', method: 'watchBidsAsks' as const },
     /^alpaca has no watchBidsAsks\. It has watchTrades\.$/,
