@@ -29,12 +29,16 @@ export interface BatcherOptions {
   readonly maxPending: number;
 }
 
-interface Waiting {
-  readonly message: Outgoing;
+/** What goes in one call. A message knows its place in it; what becomes of all of them is one promise. */
+interface Batch {
+  readonly messages: Outgoing[];
   readonly fence: FenceToken | undefined;
-  /** By the monotonic clock. */
+  /** When its first message was added, by the monotonic clock. */
   readonly since: number;
-  resolve(published: Published): void;
+  /** UTF-16 units. */
+  size: number;
+  readonly receipt: Promise<Receipt>;
+  resolve(receipt: Receipt): void;
   reject(error: unknown): void;
 }
 
@@ -50,7 +54,8 @@ const MAX_BATCH_SIZE = 256 * 1024;
 export class Batcher {
   readonly #options: BatcherOptions;
   #state: 'idle' | 'collecting' | 'in_flight' | 'stalled' = 'idle';
-  #waiting: Waiting[] = [];
+  /** In the order in which they are sent; the last one may have room. */
+  #waiting: Batch[] = [];
   #waitingSize = 0;
   readonly #onSettled: (() => void)[] = [];
 
@@ -69,14 +74,15 @@ export class Batcher {
     if (this.#state === 'stalled') return Promise.reject(this.#notSent());
     if (this.#waitingSize + message.json.length > this.#options.maxPending)
       return Promise.reject(this.#full());
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ message, fence, since: this.#options.clock.monotonic(), resolve, reject });
-      this.#waitingSize += message.json.length;
-      if (this.#state === 'idle') {
-        this.#state = 'collecting';
-        queueMicrotask(() => this.#send());
-      }
-    });
+    const batch = this.#batchFor(message, fence);
+    const index = batch.messages.push(message) - 1;
+    batch.size += message.json.length;
+    this.#waitingSize += message.json.length;
+    if (this.#state === 'idle') {
+      this.#state = 'collecting';
+      queueMicrotask(() => this.#send());
+    }
+    return batch.receipt.then((receipt) => publishedOf(receipt, index, message));
   }
 
   /** Resolves when what has become of everything that was added is told. */
@@ -92,27 +98,19 @@ export class Batcher {
 
   #send(): void {
     this.#refuseFenced();
-    const batch = this.#nextBatch();
-    const [oldest] = batch;
-    if (oldest === undefined) return this.#rest('idle');
+    const batch = this.#waiting.shift();
+    if (batch === undefined) return this.#rest('idle');
+    this.#waitingSize -= batch.size;
     this.#state = 'in_flight';
-    const { channel, transport, clock, deadlineMs } = this.#options;
-    const left = Math.max(0, oldest.since + deadlineMs - clock.monotonic());
+    const { channel, transport, clock, deadlineMs, lease } = this.#options;
+    const left = Math.max(0, batch.since + deadlineMs - clock.monotonic());
     const cancelDeadline = clock.after(left, () => this.#giveUp(batch));
     transport
-      .publish(
-        channel,
-        batch.map((waiting) => waiting.message),
-        oldest.fence,
-      )
-      .then(
-        (receipt) => settle(batch, receipt),
-        (error: unknown) => {
-          rejectAll(batch, error);
-          if (error instanceof TickbusError && error.code === 'TICKBUS_FENCED')
-            this.#options.lease?.confirm();
-        },
-      )
+      .publish(channel, batch.messages, batch.fence)
+      .then(batch.resolve, (error: unknown) => {
+        batch.reject(error);
+        if (error instanceof TickbusError && error.code === 'TICKBUS_FENCED') lease?.confirm();
+      })
       .finally(() => {
         cancelDeadline();
         this.#send();
@@ -126,32 +124,36 @@ export class Batcher {
 
   /** What was accepted under a lease that has been lost meanwhile. All that is left was accepted under the one that is held. */
   #refuseFenced(): void {
-    if (this.#options.lease === undefined) return;
+    if (this.#waiting.every(({ fence }) => this.#isHeld(fence))) return;
     const refused = this.#waiting.filter(({ fence }) => !this.#isHeld(fence));
-    if (refused.length === 0) return;
     this.#waiting = this.#waiting.filter(({ fence }) => this.#isHeld(fence));
-    for (const { message } of refused) this.#waitingSize -= message.json.length;
-    rejectAll(refused, this.#fenced());
-  }
-
-  #nextBatch(): Waiting[] {
-    let count = 0;
-    let size = 0;
-    for (const { message } of this.#waiting) {
-      if (count === MAX_BATCH || (count > 0 && size + message.json.length > MAX_BATCH_SIZE)) break;
-      size += message.json.length;
-      count++;
+    for (const batch of refused) {
+      this.#waitingSize -= batch.size;
+      batch.reject(this.#fenced());
     }
-    this.#waitingSize -= size;
-    return this.#waiting.splice(0, count);
   }
 
-  #giveUp(batch: readonly Waiting[]): void {
-    rejectAll(batch, this.#unknown());
+  /** The last one that waits, if it has room for the message and was begun under the same lease; else a new one. */
+  #batchFor(message: Outgoing, fence: FenceToken | undefined): Batch {
+    const last = this.#waiting.at(-1);
+    if (
+      last !== undefined &&
+      last.fence === fence &&
+      last.messages.length < MAX_BATCH &&
+      last.size + message.json.length <= MAX_BATCH_SIZE
+    )
+      return last;
+    const batch = newBatch(fence, this.#options.clock.monotonic());
+    this.#waiting.push(batch);
+    return batch;
+  }
+
+  #giveUp(batch: Batch): void {
+    batch.reject(this.#unknown());
     const behind = this.#waiting;
     this.#waiting = [];
     this.#waitingSize = 0;
-    rejectAll(behind, this.#notSent());
+    for (const { reject } of behind) reject(this.#notSent());
     this.#rest('stalled');
   }
 
@@ -179,23 +181,23 @@ export class Batcher {
   }
 }
 
-function settle(batch: readonly Waiting[], { first, receivers, repeated }: Receipt): void {
-  let seq = first?.seq ?? 0;
-  for (const [index, { message, resolve }] of batch.entries()) {
-    const before = repeated?.get(index);
-    if (before !== undefined) {
-      resolve({ ...before, ...idOf(message), repeated: true });
-      continue;
-    }
-    const position = first === undefined ? undefined : { epoch: first.epoch, seq: seq++ };
-    resolve(message.once === undefined ? { position, receivers } : { position, receivers, ...idOf(message) });
-  }
+function newBatch(fence: FenceToken | undefined, since: number): Batch {
+  let settle: Pick<Batch, 'resolve' | 'reject'> | undefined;
+  const receipt = new Promise<Receipt>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  return { messages: [], fence, since, size: 0, receipt, ...(settle as Pick<Batch, 'resolve' | 'reject'>) };
 }
 
-function idOf({ once }: Outgoing): { id?: string } {
-  return once === undefined ? {} : { id: once.id };
-}
-
-function rejectAll(waiting: readonly Waiting[], error: unknown): void {
-  for (const { reject } of waiting) reject(error);
+/** What the receipt of a batch says of the message at `index`. */
+function publishedOf({ first, receivers, repeated }: Receipt, index: number, { once }: Outgoing): Published {
+  const id = once === undefined ? undefined : { id: once.id };
+  const before = repeated?.get(index);
+  if (before !== undefined) return { ...before, ...id, repeated: true };
+  if (first === undefined) return { position: undefined, receivers, ...id };
+  let seq = first.seq + index;
+  // Those that were published before took no number.
+  if (repeated !== undefined) for (const other of repeated.keys()) if (other < index) seq--;
+  const position = { epoch: first.epoch, seq };
+  return id === undefined ? { position, receivers } : { position, receivers, ...id };
 }
