@@ -73,6 +73,8 @@ export class FeedWatch {
   readonly #readers: readonly ChannelReader[];
   readonly #feeds = new Map<string, FeedReport>();
   readonly #instruments = new Map<string, Map<string, InstrumentReport>>();
+  /** The last word on each instrument that was told; what an older gateway left behind never is. */
+  readonly #told = new Map<string, string>();
   #refusal: TickbusError | undefined;
 
   constructor(options: FeedWatchOptions) {
@@ -169,9 +171,12 @@ export class FeedWatch {
     if (at === undefined || lease < (before?.lease ?? 0)) return;
     const report = { state, detail, feed, lease, at };
     ofChannel.set(symbol, report);
-    const isNews = before?.state !== state || before.detail !== detail;
-    if (isNews && this.instrument(channel, symbol) === report)
-      this.#options.onInstrument(channel, symbol, report);
+    if (this.instrument(channel, symbol) !== report) return;
+    const instrument = JSON.stringify([channel, symbol]);
+    const word = JSON.stringify([state, detail]);
+    if (this.#told.get(instrument) === word) return;
+    this.#told.set(instrument, word);
+    this.#options.onInstrument(channel, symbol, report);
   }
 
   #failed(error: unknown): void {

@@ -259,6 +259,22 @@ describe('an instrument', () => {
     },
   );
 
+  it('that a gateway refuses as the one before it did is told to whoever came in between', async () => {
+    const world = new World();
+    const changes: InstrumentChange[] = [];
+    world.bot.on('instrument', (change) => changes.push(change));
+    world.bot.subscribe(PRICE_DATA, () => {}, { keys: ['X'] });
+    await world.instrument('X', 'refused', { lease: 5 });
+    world.status = { state: 'live', lease: 6 };
+    await world.heartbeat();
+    await world.bot.startListening();
+    expect(changes).toEqual([]);
+    await world.instrument('X', 'refused', { lease: 6 });
+    expect(changes).toEqual([{ channel: 'PRICE_DATA', key: 'X', state: 'refused', feed: 'sim' }]);
+    await world.instrument('X', 'refused', { lease: 7 });
+    expect(changes.length).toBe(1);
+  });
+
   it('that was refused before is told to whoever asks for it later', async () => {
     const { world, changes } = await asking();
     await world.instrument('Y', 'unknown');
