@@ -42,8 +42,11 @@ interface Batch {
   reject(error: unknown): void;
 }
 
-/** The most messages and bytes of one call; 128 is where the gain levels off (measured: 241k/s at 32, 319k/s at 128). */
-const MAX_BATCH = 128;
+/**
+ * The most messages and bytes of one call; 256 is where the gain levels off (measured from end to end, over 128: 1.08 at 256, less at
+ * 512), and takes the server half a millisecond.
+ */
+const MAX_BATCH = 256;
 const MAX_BATCH_SIZE = 256 * 1024;
 
 /**

@@ -77,15 +77,15 @@ describe('batches', () => {
     }
   });
 
-  it('takes at most 128 messages a call', async () => {
+  it('takes at most 256 messages a call', async () => {
     const { batcher, calls } = bench();
-    for (let n = 0; n < 300; n++) void batcher.add(message(n));
+    for (let n = 0; n < 556; n++) void batcher.add(message(n));
     for (let call = 0; call < 3; call++) {
       await turns();
       calls[call]?.answer();
     }
-    expect(calls.map(({ batch }) => batch.length)).toEqual([128, 128, 44]);
-    expect(calls.flatMap(({ batch }) => batch)).toEqual(Array.from({ length: 300 }, (_, n) => message(n)));
+    expect(calls.map(({ batch }) => batch.length)).toEqual([256, 256, 44]);
+    expect(calls.flatMap(({ batch }) => batch)).toEqual(Array.from({ length: 556 }, (_, n) => message(n)));
   });
 
   it('takes at most 256 KiB a call, and one message however large', async () => {
@@ -183,13 +183,13 @@ describe('the deadline', () => {
   // The documented promise is "until a publish settles at the latest", and NOT_SENT is "waited longer than the deadline".
   it('counts from the publish, for a message that waits behind slow calls too', async () => {
     const { batcher, calls, clock } = bench();
-    const messages = Array.from({ length: 128 * 3 }, (_, n) => watch(batcher.add(message(n))));
+    const messages = Array.from({ length: 256 * 3 }, (_, n) => watch(batcher.add(message(n))));
     await turns();
     await clock.advance(1_500);
     calls[0]?.answer();
     await turns();
     await clock.advance(500);
-    const batches = [messages.slice(0, 128), messages.slice(128, 256), messages.slice(256)];
+    const batches = [messages.slice(0, 256), messages.slice(256, 512), messages.slice(512)];
     const outcomes = batches.map((batch) => [
       ...new Set(batch.map((one) => (one.published ? 'published' : one.code))),
     ]);
