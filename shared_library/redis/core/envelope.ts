@@ -77,10 +77,20 @@ function readable<T>(read: () => T): T {
  * @throws TickbusError `TICKBUS_INVALID_MESSAGE` for anything that is not a valid envelope within the limits.
  */
 export function decodeEnvelope(frame: Uint8Array): Envelope {
+  return envelopeFrom(textOf(frame));
+}
+
+/** The text of a message. @throws as `decodeEnvelope` */
+export function textOf(frame: Uint8Array): string {
   if (frame.byteLength > MAX_MESSAGE_BYTES) {
     throw invalidMessage(`has ${frame.byteLength} bytes; the limit is ${MAX_MESSAGE_BYTES}`);
   }
-  return checkedEnvelope(parse(decodeUtf8(frame)));
+  return decodeUtf8(frame);
+}
+
+/** The envelope that a text is. @throws as `decodeEnvelope` */
+export function envelopeFrom(text: string): Envelope {
+  return checkedEnvelope(parse(text));
 }
 
 /**

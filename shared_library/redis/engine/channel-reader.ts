@@ -3,6 +3,7 @@
 import { type CaughtUp, catchUp } from '../core/catch-up.ts';
 import type { Channel } from '../core/channel.ts';
 import { type Envelope, invalidMessage } from '../core/envelope.ts';
+import type { Message } from '../core/message.ts';
 import type { Clock, Transport, Unsubscribe } from '../core/ports.ts';
 import { ORIGIN, type Position, relate } from '../core/sequence.ts';
 import type { ChannelStatus } from '../core/status.ts';
@@ -89,6 +90,11 @@ export class ChannelReader {
   /** When it was last asked, by the monotonic clock, whether something is missing, and nothing was; undefined: never yet. */
   get confirmedAt(): number | undefined {
     return this.#confirmedAt;
+  }
+
+  /** A message from a text that `onValue` gave. */
+  read(text: string): Message | undefined {
+    return this.#dispatcher.read(text);
   }
 
   /** Adds a subscription; on a channel that is being read already, it gets the kept values first. */

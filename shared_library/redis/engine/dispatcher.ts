@@ -4,10 +4,11 @@ import type { Channel } from '../core/channel.ts';
 import {
   checkedEnvelope,
   decodeBatch,
-  decodeEnvelope,
   type Envelope,
+  envelopeFrom,
   invalidMessage,
   isWithinLimit,
+  textOf,
 } from '../core/envelope.ts';
 import type { Message } from '../core/message.ts';
 import { RecentIds } from '../core/recent-ids.ts';
@@ -22,17 +23,20 @@ export interface DispatcherHooks {
   readonly onInvalid: (error: TickbusError, frame: Uint8Array) => void;
   /**
    * The newest message of a key, before any handler has it; undefined: it is invalid. Only what the server stamped and some
-   * subscription wants.
+   * subscription wants. With the text from which `read` makes it again, where that is at hand.
    */
-  readonly onValue?: ((key: string, message: Message | undefined) => void) | undefined;
+  readonly onValue?: ((key: string, message: Message | undefined, text?: string) => void) | undefined;
 }
 
 export class Dispatcher {
   readonly #channel: Channel;
   readonly #onInvalid: (error: TickbusError, frame: Uint8Array) => void;
-  readonly #onValue: ((key: string, message: Message | undefined) => void) | undefined;
+  readonly #onValue: DispatcherHooks['onValue'];
   readonly subscriptions = new Set<Subscription>();
   readonly #ids: RecentIds | undefined;
+  /** The message that was decoded last, and its text; what is delivered live is delivered at once. */
+  #decoded: Envelope | undefined;
+  #text = '';
   #invalid = 0;
   #duplicates = 0;
 
@@ -56,7 +60,10 @@ export class Dispatcher {
   /** One message; undefined for what is invalid, which is told. */
   decode(frame: Uint8Array): Envelope | undefined {
     try {
-      return decodeEnvelope(frame);
+      const text = textOf(frame);
+      this.#decoded = envelopeFrom(text);
+      this.#text = text;
+      return this.#decoded;
     } catch (error) {
       this.reject(error, frame);
       return undefined;
@@ -106,12 +113,27 @@ export class Dispatcher {
         const told = delivery === 'snapshot' ? this.#snapshotOf(message) : message;
         // Before it is handled, and only one that is valid and wanted.
         if (isFirst && id !== undefined) this.#ids?.add(id);
-        if (isFirst && key !== undefined && told.seq !== undefined) this.#onValue?.(key, told);
+        if (isFirst && key !== undefined && told.seq !== undefined)
+          this.#onValue?.(
+            key,
+            told,
+            delivery === 'live' && envelope === this.#decoded ? this.#text : undefined,
+          );
         subscription.deliver(told, key);
       }
     } catch (error) {
       if (key !== undefined && envelope.seq !== undefined) this.#onValue?.(key, undefined);
       this.reject(error, envelope);
+    }
+  }
+
+  /** What `dispatch` made of a text; undefined should its schema say something else now. */
+  read(text: string): Message | undefined {
+    try {
+      const envelope = envelopeFrom(text);
+      return messageOf(envelope, validatePayload(this.#channel, envelope.message_type, envelope.data));
+    } catch {
+      return undefined;
     }
   }
 

@@ -213,7 +213,6 @@ export class Freshness {
     const monotonic = this.#settings.clock.monotonic();
     const now = this.serverNow;
     const ago = (stamp: number | undefined) => agoOf(stamp, now);
-    const { newest } = values;
     return {
       linkFault: this.#linkFault,
       isRecovering: !isCurrent || (channel.gateway && this.#feeds?.isRecovering === true),
@@ -221,8 +220,8 @@ export class Freshness {
       linkTimeoutMs: this.#linkTimeoutMs,
       behindMs,
       feed: channel.gateway ? this.#feedFacts(channel.name, key, ago) : undefined,
-      changedAgoMs: ago(message && values.stampOf(message)),
-      channelChangedAgoMs: ago(newest && values.stampOf(newest)),
+      changedAgoMs: ago(message && values.stampOf(key)),
+      channelChangedAgoMs: ago(values.newestStamp),
       errorMs: now?.errorMs ?? Number.POSITIVE_INFINITY,
     };
   }

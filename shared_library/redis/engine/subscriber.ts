@@ -343,7 +343,8 @@ export class Subscriber implements AsyncDisposable {
       throw new TickbusError('TICKBUS_INVALID_OPTION', text);
     }
     const { transport, clock } = this.#settings;
-    const values = channel.kind === 'state' ? new NewestValues() : undefined;
+    const values: NewestValues | undefined =
+      channel.kind === 'state' ? new NewestValues((text) => reader.read(text)) : undefined;
     const reader = new ChannelReader({
       channel,
       transport,

@@ -1,7 +1,9 @@
 // Handlers: what reaches them, in which order, what happens when they are slow or fail, and how it all ends.
 
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { ManualClock } from '../../adapters/manual-clock.ts';
+import { defineChannel } from '../../core/channel.ts';
 import type { Message } from '../../core/message.ts';
 import { Subscriber } from '../../engine/subscriber.ts';
 import { TickbusError } from '../../errors.ts';
@@ -825,4 +827,31 @@ it('an invalid command does not use up its id', async () => {
   await turns(3);
   expect(heard).toEqual([1]);
   expect(subscriber.status(COMMANDS)).toMatchObject({ invalid: 1, duplicates: 1 });
+});
+
+describe('latest', () => {
+  it.each(['message', 'batch'] as const)(
+    'gives what the schema gives out, live and as a snapshot (framing %s)',
+    async (framing) => {
+      const bench = new Bench();
+      const quotes = defineChannel('QUOTES', {
+        kind: 'state',
+        key: 'symbol',
+        framing,
+        messages: { quote: z.object({ symbol: z.string(), price: z.string().transform(Number) }) },
+      });
+      const heard: Message[] = [];
+      await bench.publisher.publish(quotes, { symbol: 'A', price: '1.5' });
+      bench.subscriber.subscribe(quotes, (message) => heard.push(message));
+      await bench.subscriber.startListening();
+      await turns();
+      expect(bench.subscriber.latest(quotes, 'A').message).toEqual(heard[0]);
+      expect(heard[0]).toMatchObject({ data: { price: 1.5 }, snapshot: true });
+      await bench.publisher.publish(quotes, { symbol: 'A', price: '2.5' });
+      await turns();
+      expect(bench.subscriber.latest(quotes, 'A').message).toEqual(heard[1]);
+      expect(heard[1]).toMatchObject({ seq: 2, data: { price: 2.5 } });
+      expect(heard[1]).not.toHaveProperty('snapshot');
+    },
+  );
 });
