@@ -72,6 +72,8 @@ export class TcpProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #options: ProxyOptions;
   readonly #links = new Set<ProxiedLink>();
+  /** Told of each connection that comes. */
+  readonly #watching = new Set<(link: ProxiedLink) => void>();
   readonly #faults = new Map<Exclude<Direction, 'both'>, Fault>();
   #refuses = false;
   #accepted = 0;
@@ -129,13 +131,26 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   /**
-   * The first command that contains `bytes` is executed and its reply vanishes, with all that follows on that connection.
-   * Resolves with the connection once the reply has vanished; reset it then, or leave it silent.
+   * The first command that contains `bytes`, on a connection there is or one that comes, is executed and its reply vanishes, with
+   * all that follows on that connection. Resolves with the connection once the reply has vanished; reset it then, or leave it silent.
    */
   async swallowReplyTo(bytes: string): Promise<ProxiedLink> {
-    const link = await Promise.race(this.links.map((one) => one.toServer.passes(bytes).then(() => one)));
+    const link = await this.#firstToPass(bytes);
     await link.toClient.swallowNext();
     return link;
+  }
+
+  #firstToPass(bytes: string): Promise<ProxiedLink> {
+    return new Promise((resolve) => {
+      const watch = (link: ProxiedLink) => {
+        link.toServer.passes(bytes).then(() => {
+          this.#watching.delete(watch);
+          resolve(link);
+        });
+      };
+      this.#watching.add(watch);
+      for (const link of this.links) watch(link);
+    });
   }
 
   /** The pushed message that contains `bytes` vanishes on every connection there is, and nothing else does. */
@@ -168,5 +183,6 @@ export class TcpProxy implements AsyncDisposable {
     const link = new ProxiedLink(client, server, random);
     this.#links.add(link);
     for (const [direction, fault] of this.#faults) link.inject(fault, direction);
+    for (const watch of this.#watching) watch(link);
   }
 }

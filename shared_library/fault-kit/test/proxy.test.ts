@@ -120,6 +120,16 @@ it('a reply is swallowed: what was asked has been done, and nothing more is hear
   await client.ended;
 });
 
+it('a reply is swallowed on a connection that comes after it was asked for', async () => {
+  const swallowed = proxy.swallowReplyTo('order');
+  const [other, client] = [await newClient(), await newClient()];
+  client.socket.write('order 1');
+  (await swallowed).reset();
+  await client.ended;
+  expect(client.heard()).toBe('');
+  await other.says('order 2', 'order 2');
+});
+
 it('one pushed message of RESP vanishes, and its neighbours do not', async () => {
   const push = (text: string) => `>3\r\n$7\r\nmessage\r\n$5\r\nFILLS\r\n$${text.length}\r\n${text}\r\n`;
   const client = await newClient();
