@@ -16,20 +16,20 @@ const obeyed = new Promise<void>((resolve) => {
       console.log(`it has an id: ${id !== undefined}, and is good for ${(expires_at ?? 0) - timestamp} ms`);
       resolve();
     },
-    { types: ['place_order'], keys: ['momentum'] },
+    { types: ['place_order'], keys: ['example-bot'] },
   );
 });
 await subscriber.startListening();
 
-await publisher.publish(CHANNELS.TRADE_COMMANDS, { bot: 'momentum', reason: 'lunch' }, { type: 'pause' });
-const order: PlaceOrder = { bot: 'momentum', symbol: 'AAPL', side: 'buy', quantity: 10 };
+await publisher.publish(CHANNELS.TRADE_COMMANDS, { bot: 'example-bot', reason: 'lunch' }, { type: 'pause' });
+const order: PlaceOrder = { bot: 'example-bot', symbol: 'AAPL', side: 'buy', quantity: 10 };
 const { receivers } = await publisher.publish(CHANNELS.TRADE_COMMANDS, order, {
   expiresInMs: 500,
 });
 console.log(`reached ${receivers} subscriber`);
 await obeyed;
 
-// Prints, the first line anywhere among the others:
+// Prints, where nobody else listens to commands, the first line anywhere among the others:
 // reached 1 subscriber
-// momentum: buy 10 AAPL, says desk
+// example-bot: buy 10 AAPL, says desk
 // it has an id: true, and is good for 500 ms

@@ -1,4 +1,5 @@
-// A bot that acts on fresh prices only, and is told the moment it should stop. What a gateway would publish is published here.
+// A bot that acts on fresh prices only, and is told the moment it should stop. What a gateway would publish is published here, so
+// it is not for a Redis where a gateway works: there it ends at its first publish (TICKBUS_FENCED).
 
 import { StaleDataError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -8,6 +9,7 @@ import { RedisSubscriber } from 'tickbus/subscriber';
 await using gateway = new RedisPublisher();
 const status = { feed: 'example', last_frame_ago_ms: 0, live_for_ms: 60_000, interval_ms: 200 };
 const heartbeat = () => gateway.publish(CHANNELS.FEED_STATUS, { ...status, state: 'live' });
+await gateway.publish(CHANNELS.PRICE_DATA, { symbol: 'AAPL', price: 187.42, timestamp: Date.now() });
 const heart = setInterval(heartbeat, 200);
 await heartbeat();
 
@@ -17,10 +19,9 @@ bot.on('verdict', ({ key, verdict, reason }) => {
   if (verdict === 'fresh') console.log(`${key}: trade`);
   if (verdict === 'gateway_down') console.log(`${key}: stop, ${verdict}. ${reason.slice(0, 25)}...`);
 });
+const isFresh = verdictIs('fresh');
 await bot.startListening();
-
-await gateway.publish(CHANNELS.PRICE_DATA, { symbol: 'AAPL', price: 187.42, timestamp: Date.now() });
-await verdictIs('fresh');
+await isFresh;
 const { data } = bot.requireFresh(CHANNELS.PRICE_DATA, 'AAPL', { maxAgeMs: 60_000 });
 console.log(`at ${data.price}`);
 

@@ -42,7 +42,7 @@ export function resultSection(result: Result, chart: string | undefined, level =
     ...(chart === undefined ? [] : [chart]),
     markdownTable(head, body),
     ...skipped.map((one) => `Left out: ${participant(one.participant).title}, because ${one.why}.`),
-    `\`${result.workload}\`, ${measuredAt.slice(0, 10)}, ${pairs} rounds of ${secondsARun} s, seed ${seed}, load before ${machine.loadBefore}.`,
+    `\`${result.workload}\`, ${measuredAt.slice(0, 16).replace('T', ' ')} UTC, ${pairs} rounds of ${secondsARun} s, seed ${seed}, load before ${machine.loadBefore}.`,
   ].join('\n\n');
 }
 

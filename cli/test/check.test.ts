@@ -1,22 +1,11 @@
-// `tickbus check`: statuses, exit codes and formats, against a real server.
-
-import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { FORMATS } from '../check-formats.ts';
 import { checkBot, checkFeed, checkGateway, checkLatency, worst } from '../checks.ts';
 import type { Kept } from '../kept.ts';
-import { call, discardCommand, prepareCommand, tickbus } from './harness.ts';
+import { call, tickbus, withServer } from './harness.ts';
 
-let redis: LocalRedis;
-beforeAll(async () => {
-  await prepareCommand();
-  redis = await startLocalRedis();
-});
-afterAll(async () => {
-  await discardCommand();
-  await redis.kill();
-});
-const env = () => ({ REDIS_URL: redis.url });
+const server = withServer();
+const { env } = server;
 const kept = (data: Record<string, unknown>, ageMs: number): Kept => ({
   key: 'k',
   ageMs,

@@ -2,44 +2,32 @@
 
 import { TcpProxy } from '@tickbus/fault-kit/proxy';
 import { Random } from '@tickbus/fault-kit/random';
-import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { startLocalRedis } from '@tickbus/local-redis';
 import { startPaperTrader } from '@tickbus/sample-bots/paper-trader';
 import { createClient } from 'redis';
 import { RedisConnection } from 'tickbus';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Interrupted } from '../exit.ts';
-import {
-  call,
-  discardCommand,
-  jsonLines,
-  prepareCommand,
-  startInTerminal,
-  tickbus,
-  withoutColours,
-} from './harness.ts';
+import { call, jsonLines, startInTerminal, tickbus, withoutColours, withServer } from './harness.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
-let redis: LocalRedis;
+const server = withServer();
+const { env } = server;
 let plain: ReturnType<typeof createClient>;
 let connection: RedisConnection;
 let bot: Awaited<ReturnType<typeof startPaperTrader>>;
-const env = () => ({ REDIS_URL: redis.url });
 
 beforeAll(async () => {
-  await prepareCommand();
-  redis = await startLocalRedis();
-  plain = createClient({ url: redis.url });
+  plain = createClient({ url: server.redis.url });
   await plain.connect();
-  connection = new RedisConnection({ url: redis.url, logger: SILENT });
+  connection = new RedisConnection({ url: server.redis.url, logger: SILENT });
   bot = await startPaperTrader({ connection, logger: SILENT });
 });
 afterAll(async () => {
   await bot.stop();
   await connection.close();
   plain.destroy();
-  await discardCommand();
-  await redis.kill();
 });
 
 async function audited(): Promise<Record<string, unknown>[]> {
@@ -187,7 +175,7 @@ describe('cmd', () => {
   });
 
   it('publishes once, when the reply to the first try is lost', async () => {
-    await using proxy = await TcpProxy.start({ port: redis.port, random: new Random(1) });
+    await using proxy = await TcpProxy.start({ port: server.redis.port, random: new Random(1) });
     const { commandsReceived } = bot.stats;
     const swallowed = proxy.swallowReplyTo('"message_type":"pause"');
     const sending = call(['cmd', 'paper-trader', 'pause', '-wy', '-t', '25s'], {

@@ -1,22 +1,14 @@
 // `tickbus doctor` and `tickbus bots` against real servers, well set and badly.
 
-import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { startLocalRedis } from '@tickbus/local-redis';
 import { createClient } from 'redis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { diagnose, type Finding } from '../diagnosis.ts';
 import { botLine } from '../verbs/bots.ts';
-import { call, discardCommand, jsonLines, prepareCommand, startInTerminal, tickbus } from './harness.ts';
+import { call, jsonLines, startInTerminal, tickbus, withServer } from './harness.ts';
 
-let redis: LocalRedis;
-beforeAll(async () => {
-  await prepareCommand();
-  redis = await startLocalRedis();
-});
-afterAll(async () => {
-  await discardCommand();
-  await redis.kill();
-});
-const env = () => ({ REDIS_URL: redis.url });
+const server = withServer();
+const { env } = server;
 
 describe('doctor', () => {
   it('finds a new server fit, as a process', async () => {
@@ -69,11 +61,11 @@ describe('doctor', () => {
   });
 
   it('says what the user may not ask', async () => {
-    const client = createClient({ url: redis.url });
+    const client = createClient({ url: server.redis.url });
     await client.connect();
     await client.aclSetUser('deaf', ['on', '>pw', 'allchannels', '+@connection', '+@pubsub', '+time']);
     client.destroy();
-    const url = redis.url.replace('//', '//deaf:pw@');
+    const url = server.redis.url.replace('//', '//deaf:pw@');
     const { code, stdout } = await call(['doctor', '--url', url], { terminal: true });
     expect(code).toBe(1);
     expect(stdout).toMatch(/\?.*version +the server does not tell the version/);

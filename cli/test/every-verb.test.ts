@@ -5,38 +5,32 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VERBS } from '../program.ts';
 import {
   call,
-  discardCommand,
-  prepareCommand,
   type Result,
   startInTerminal,
   startTickbus,
   tickbus,
   withoutColours,
+  withServer,
 } from './harness.ts';
 
 const PRICE = '{"symbol":"AAPL","price":187.5,"timestamp":0}';
 const RECORDED = `{"at":0,"dir":"in","channel":"PRICE_DATA","frame":{"message_type":"price","data":${PRICE},"timestamp":0,"sender":"s"}}`;
 
-let redis: LocalRedis;
+const server = withServer({ args: ['--requirepass', 'right'] });
 let folder: string;
 beforeAll(async () => {
-  await prepareCommand();
-  redis = await startLocalRedis({ args: ['--requirepass', 'right'] });
   folder = await mkdtemp(join(tmpdir(), 'tickbus-verbs-'));
   await writeFile(join(folder, 'recorded.jsonl'), `${RECORDED}\n`);
   await writeFile(join(folder, 'slow.jsonl'), `${RECORDED}\n${RECORDED.replace('"at":0', '"at":3600')}\n`);
 });
 afterAll(async () => {
-  await discardCommand();
-  await redis.kill();
   await rm(folder, { recursive: true });
 });
-const urlWith = (password: string) => redis.url.replace('//', `//:${password}@`);
+const urlWith = (password: string) => server.redis.url.replace('//', `//:${password}@`);
 
 /** Each ends by itself; `shows` is on the screen then. The tests of the other verbs have them in a terminal too. */
 const SCREENS: readonly (readonly [args: readonly string[], code: number, shows: RegExp])[] = [

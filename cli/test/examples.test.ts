@@ -5,7 +5,6 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { startMomentumBot } from '@tickbus/sample-bots/momentum';
 import { startPaperTrader } from '@tickbus/sample-bots/paper-trader';
 import { RedisConnection } from 'tickbus';
@@ -14,17 +13,15 @@ import { RedisPublisher } from 'tickbus/publisher';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXIT, Interrupted } from '../exit.ts';
 import { VERBS } from '../program.ts';
-import { call, discardCommand, mainOfCommand, prepareCommand } from './harness.ts';
+import { call, mainOfCommand, withServer } from './harness.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
-let redis: LocalRedis;
+const server = withServer();
 let folder: string;
 let desk: { close(): Promise<void> };
 beforeAll(async () => {
-  await prepareCommand();
-  redis = await startLocalRedis();
-  desk = await openDesk(redis.url);
+  desk = await openDesk(server.redis.url);
   folder = await mkdtemp(join(tmpdir(), 'tickbus-examples-'));
   // `tickbus`, and `npx tickbus` as in a clone, and faster.
   const tickbus = `#!/bin/sh\nexec '${process.execPath}' '${mainOfCommand()}' "$@"\n`;
@@ -38,8 +35,6 @@ beforeAll(async () => {
 afterAll(async () => {
   process.chdir(tmpdir());
   await desk.close();
-  await discardCommand();
-  await redis.kill();
   await rm(folder, { recursive: true });
 });
 
@@ -102,7 +97,7 @@ function here(line: string): Promise<Ended> {
   const controller = new AbortController();
   const interrupt = () => controller.abort(new Interrupted());
   return call(args, {
-    env: { REDIS_URL: redis.url },
+    env: { REDIS_URL: server.redis.url },
     terminal: true,
     input: 'y\n',
     signal: controller.signal,
@@ -118,7 +113,7 @@ function wordsOf(line: string): string[] {
 
 /** In a shell of its own, which finds the command under both of its names. */
 async function inShell(line: string): Promise<Ended> {
-  const env = { PATH: `${folder}:${process.env.PATH}`, HOME: folder, REDIS_URL: redis.url };
+  const env = { PATH: `${folder}:${process.env.PATH}`, HOME: folder, REDIS_URL: server.redis.url };
   return new Promise((resolve) => {
     execFile('bash', ['--norc', '-c', line], { cwd: folder, env }, (error, _, stderr) => {
       resolve({ code: Number(error?.code ?? 0), stderr });

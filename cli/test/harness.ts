@@ -2,14 +2,47 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { PassThrough } from 'node:stream';
+import { type LocalRedis, type LocalRedisOptions, startLocalRedis } from '@tickbus/local-redis';
+import { afterAll, beforeAll } from 'vitest';
 import { run } from '../program.ts';
 import { type Bundle, bundleCommand } from './bundle.ts';
 
 const running = new Set<ChildProcess>();
 let bundle: Bundle | undefined;
 
+/** The server of a test file, once its tests run. */
+export interface TestServer {
+  readonly redis: LocalRedis;
+  /** What tells the command where it is. */
+  env(): { readonly REDIS_URL: string };
+  /** By the command itself. */
+  publish(channel: string, data: object): Promise<Result>;
+}
+
+/** The command, and a server of its own, for all tests of a file: called at its top. */
+export function withServer(options: LocalRedisOptions = {}): TestServer {
+  let redis: LocalRedis | undefined;
+  beforeAll(async () => {
+    await prepareCommand();
+    redis = await startLocalRedis(options);
+  });
+  afterAll(async () => {
+    await discardCommand();
+    await redis?.kill();
+  });
+  const server: TestServer = {
+    get redis() {
+      if (redis === undefined) throw new Error('The server starts in beforeAll().');
+      return redis;
+    },
+    env: () => ({ REDIS_URL: server.redis.url }),
+    publish: (channel, data) => call(['pub', channel, JSON.stringify(data), '-q'], { env: server.env() }),
+  };
+  return server;
+}
+
 /** Before all tests of a file. */
-export async function prepareCommand(): Promise<void> {
+async function prepareCommand(): Promise<void> {
   bundle = await bundleCommand();
 }
 

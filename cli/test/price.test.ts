@@ -1,30 +1,12 @@
 // `tickbus price` against a real server: the price, its age, and the verdict that says which link is broken.
 
-import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { startLocalRedis } from '@tickbus/local-redis';
 import { createClient } from 'redis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  call,
-  discardCommand,
-  jsonLines,
-  prepareCommand,
-  startInTerminal,
-  tickbus,
-  withoutColours,
-} from './harness.ts';
+import { describe, expect, it } from 'vitest';
+import { call, jsonLines, startInTerminal, tickbus, withoutColours, withServer } from './harness.ts';
 
-let redis: LocalRedis;
-beforeAll(async () => {
-  await prepareCommand();
-  redis = await startLocalRedis();
-});
-afterAll(async () => {
-  await discardCommand();
-  await redis.kill();
-});
-const env = () => ({ REDIS_URL: redis.url });
-const publish = (channel: string, data: object) =>
-  call(['pub', channel, JSON.stringify(data), '-q'], { env: env() });
+const server = withServer();
+const { env, publish } = server;
 const price = (symbol: string, value: number) =>
   publish('PRICE_DATA', { symbol, price: value, bid: value - 0.5, timestamp: Date.now() });
 const heartbeat = (state: string) =>
@@ -100,11 +82,11 @@ describe('price', () => {
   });
 
   it('says that the user may not read, instead of waiting for it', async () => {
-    const admin = createClient({ url: redis.url });
+    const admin = createClient({ url: server.redis.url });
     await admin.connect();
     await admin.aclSetUser('ears', ['on', '>pw', 'allchannels', '+@connection', '+subscribe', '+time']);
     admin.destroy();
-    const url = redis.url.replace('//', '//ears:pw@');
+    const url = server.redis.url.replace('//', '//ears:pw@');
     const { stdout, stderr } = await call(['price', 'X', '--url', url]);
     expect(stdout).toMatch(/^X .*recovering/m);
     expect(stderr).toMatch(

@@ -6,35 +6,31 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { startLocalRedis } from '@tickbus/local-redis';
 import { createClient } from 'redis';
 import { RedisConnection } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { call, discardCommand, jsonLines, prepareCommand, startTickbus, tickbus } from './harness.ts';
+import { call, jsonLines, startTickbus, tickbus, withServer } from './harness.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 const captures = new URL('../../../shared/data/', import.meta.url);
 
-let redis: LocalRedis;
+const server = withServer();
+const { env } = server;
 let other: ReturnType<typeof createClient>;
 let folder: string;
 beforeAll(async () => {
-  await prepareCommand();
-  redis = await startLocalRedis();
-  other = createClient({ url: redis.url });
+  other = createClient({ url: server.redis.url });
   await other.connect();
   folder = await mkdtemp(join(tmpdir(), 'tickbus-record-'));
 });
 afterAll(async () => {
-  await discardCommand();
   other.destroy();
-  await redis.kill();
   await rm(folder, { recursive: true });
 });
-const env = () => ({ REDIS_URL: redis.url });
 const price = (symbol: string, value: number, timestamp = Date.now()) => ({
   symbol,
   price: value,
@@ -50,7 +46,7 @@ interface Message {
 
 /** All that is published on a channel from now on, in order. */
 async function listening(channel: (typeof CHANNELS)[keyof typeof CHANNELS]) {
-  const subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
+  const subscriber = new RedisSubscriber({ url: server.redis.url, logger: SILENT });
   const heard: { data: Record<string, unknown>; sender: string; type: string }[] = [];
   // Before the queue, in which a state channel merges.
   const where = ({ data, sender, message_type: type, snapshot }: Message) => {
@@ -71,7 +67,7 @@ it('records until Ctrl-C, and replays what it recorded on the same channels, as 
     },
   );
   await recording.err(/Recording PRICE_DATA, BOT_STATUS, TRADE_COMMANDS, mine\./);
-  const publisher = new RedisPublisher({ url: redis.url, logger: SILENT, sender: 'origin' });
+  const publisher = new RedisPublisher({ url: server.redis.url, logger: SILENT, sender: 'origin' });
   const before = Date.now();
   await publisher.publish(CHANNELS.PRICE_DATA, price('AAPL', 1, before - 500));
   await publisher.publish(CHANNELS.BOT_STATUS, { bot: 'b', state: 'running' });

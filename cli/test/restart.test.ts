@@ -1,21 +1,11 @@
 // What goes on until Ctrl-C outlives a server that restarts, and ends where the new one does not let it in.
 
-import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { call, discardCommand, prepareCommand, startInTerminal, startTickbus } from './harness.ts';
+import { startLocalRedis } from '@tickbus/local-redis';
+import { expect, it } from 'vitest';
+import { startInTerminal, startTickbus, withServer } from './harness.ts';
 
-let redis: LocalRedis;
-beforeAll(async () => {
-  await prepareCommand();
-  redis = await startLocalRedis();
-});
-afterAll(async () => {
-  await discardCommand();
-  await redis.kill();
-});
-const env = () => ({ REDIS_URL: redis.url });
-const publish = (channel: string, data: object) =>
-  call(['pub', channel, JSON.stringify(data), '-q'], { env: env() });
+const server = withServer();
+const { env, publish } = server;
 
 it('sub, top, bots --watch and price --watch go on after a restart', async () => {
   await publish('BOT_STATUS', { bot: 'early', state: 'running' });
@@ -32,7 +22,7 @@ it('sub, top, bots --watch and price --watch go on after a restart', async () =>
     screen.out(/PRICE_DATA/),
   ]);
 
-  await redis.kill();
+  await server.redis.kill();
   await Promise.all([
     sub.err(/was lost: .* Reconnecting\./),
     top.err(/warning: Redis cannot be asked, so this does not change\. Trying again\./),
@@ -42,7 +32,7 @@ it('sub, top, bots --watch and price --watch go on after a restart', async () =>
     screen.out(/TRADE_COMMANDS[^\n]*\n[^\n]*Redis cannot be asked/),
   ]);
 
-  await redis.start();
+  await server.redis.start();
   await Promise.all([
     sub.err(/Connected again\./),
     top.err(/Connected again\./),
@@ -58,12 +48,15 @@ it('sub, top, bots --watch and price --watch go on after a restart', async () =>
     screen.out(/PRICE_DATA +\d+\.\d +\d+\.\d +\d+ +1 /),
   ]);
 
-  await redis.kill();
-  await using stranger = await startLocalRedis({ port: redis.port, args: ['--requirepass', 'another'] });
+  await server.redis.kill();
+  await using stranger = await startLocalRedis({
+    port: server.redis.port,
+    args: ['--requirepass', 'another'],
+  });
   for (const { ended } of [sub, top, bots, price, screen]) {
     const { code, stdout, stderr } = await ended;
     expect(code).toBe(1);
     expect(stdout + stderr).toMatch(/tickbus:[^\n]*Redis at redis:\S+ [^\n]*NOAUTH/);
   }
-  expect(stranger.port).toBe(redis.port);
+  expect(stranger.port).toBe(server.redis.port);
 });

@@ -2,41 +2,35 @@
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   call,
-  discardCommand,
   hasControl,
   jsonLines,
   mainOfCommand,
-  prepareCommand,
   startInTerminal,
   startTickbus,
   tickbus,
   withoutColours,
+  withServer,
 } from './harness.ts';
 
-let redis: LocalRedis;
+const server = withServer();
+const { env } = server;
 let plain: ReturnType<typeof createClient>;
 beforeAll(async () => {
-  await prepareCommand();
-  redis = await startLocalRedis();
-  plain = createClient({ url: redis.url });
+  plain = createClient({ url: server.redis.url });
   await plain.connect();
 });
 afterAll(async () => {
-  await discardCommand();
   plain.destroy();
-  await redis.kill();
 });
 
 const WAIT = { timeout: 20_000, interval: 10 };
 /** Waits until the server knows a subscriber of the channel. */
 const subscribed = (channel: string) =>
   vi.waitFor(async () => expect((await plain.pubSubNumSub(channel))[channel]).toBeGreaterThan(0), WAIT);
-const env = () => ({ REDIS_URL: redis.url });
 const price = (symbol: string, value = 1) => JSON.stringify({ symbol, price: value, timestamp: 0 });
 
 describe.concurrent('as a process', () => {

@@ -1,32 +1,15 @@
 // `tickbus top` and `tickbus bench` against a real server.
 
-import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { createClient } from 'redis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  call,
-  discardCommand,
-  jsonLines,
-  prepareCommand,
-  startInTerminal,
-  tickbus,
-  withoutColours,
-} from './harness.ts';
+import { describe, expect, it } from 'vitest';
+import { call, jsonLines, startInTerminal, tickbus, withoutColours, withServer } from './harness.ts';
 
-let redis: LocalRedis;
-beforeAll(async () => {
-  await prepareCommand();
-  redis = await startLocalRedis();
-});
-afterAll(async () => {
-  await discardCommand();
-  await redis.kill();
-});
-const env = () => ({ REDIS_URL: redis.url });
+const server = withServer();
+const { env } = server;
 
 describe('top', () => {
   it('counts what is published, on channels of others too, as a process', async () => {
-    const listener = createClient({ url: redis.url });
+    const listener = createClient({ url: server.redis.url });
     await listener.connect();
     await listener.subscribe('others', () => {});
     const publisher = listener.duplicate();

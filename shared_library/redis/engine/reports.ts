@@ -159,7 +159,10 @@ function previewOf(frame: Uint8Array): string {
   return frame.byteLength > PREVIEW_BYTES ? `${beginning}... (${frame.byteLength} bytes)` : beginning;
 }
 
-function gapSentence({ repaired, cause }: Gap): string {
+function gapSentence({ repaired, cause, lost }: Gap): string {
   if (repaired) return 'Messages were missed, fetched and delivered in order.';
-  return cause === 'overflow' ? 'The handler is too slow; messages were dropped.' : 'Messages were lost.';
+  if (cause === 'overflow') return 'The handler is too slow; messages were dropped.';
+  return lost === undefined
+    ? 'The channel was begun anew; whether messages were lost before that cannot be known.'
+    : 'Messages were lost.';
 }
