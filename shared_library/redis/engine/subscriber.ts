@@ -1,15 +1,10 @@
 // Subscribing: which handlers want what, and one channel reader for each channel that any of them wants.
 
-import { v7 as uuidv7 } from 'uuid';
 import type { Channel, MessageType } from '../core/channel.ts';
-import { isExpired } from '../core/expiry.ts';
 import type { Message, MessageOf } from '../core/message.ts';
-import { NewestValues } from '../core/newest-values.ts';
 import type { Clock, Logger, Transport, Unsubscribe } from '../core/ports.ts';
 import type { SubscriberStatus } from '../core/status.ts';
 import { TickbusError } from '../errors.ts';
-import { ChannelReader } from './channel-reader.ts';
-import { Demand } from './demand.ts';
 import type { FeedChannels } from './feed-watch.ts';
 import { Freshness, type FreshnessTimes, type Judged, type Latest } from './freshness.ts';
 import { MessageStream } from './message-stream.ts';
@@ -22,7 +17,8 @@ import {
   type MessageHandler,
   type SubscribeOptions,
 } from './subscribe-options.ts';
-import { Subscription, type SubscriptionOptions } from './subscription.ts';
+import { SubscribedChannel } from './subscribed-channel.ts';
+import type { Subscription } from './subscription.ts';
 import { Turn } from './turn.ts';
 import { type VerdictChange, VerdictWatch } from './verdict-watch.ts';
 
@@ -41,28 +37,11 @@ const DEFAULT_DRAIN_MS = 5_000;
 
 const LINK_IS_DOWN = 'The link to Redis is down.';
 
-interface Entry {
-  readonly channel: Channel;
-  readonly reader: ChannelReader;
-  /** Only of a channel that a gateway feeds. */
-  readonly demand: Demand | undefined;
-  /** Only of kind `state`. */
-  readonly values: NewestValues | undefined;
-  readonly counters: {
-    delivered: number;
-    conflated: number;
-    expired: number;
-    handlerErrors: number;
-    dropped: number;
-    overflows: number;
-  };
-}
-
 export class Subscriber implements AsyncDisposable {
   readonly #settings: SubscriberSettings;
   readonly #turn: Turn;
   readonly #reports: Reports;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, SubscribedChannel>();
   readonly #streams = new Map<Subscription, MessageStream>();
   readonly #statusStreams = new Set<StatusStream>();
   readonly #slowWatch: SlowWatch;
@@ -230,23 +209,7 @@ export class Subscriber implements AsyncDisposable {
 
   /** How a channel is doing, and after `close()` how it did; undefined when nothing subscribed to it. */
   status(channel: Channel): ChannelReport | undefined {
-    const entry = this.#entries.get(channel.name);
-    if (entry === undefined) return undefined;
-    const { reader, counters } = entry;
-    const { dropped, overflows, ...own } = counters;
-    const queueDepth = [...reader.subscriptions].reduce((sum, { depth }) => sum + depth, 0);
-    const behindMs = this.#behindMs(entry);
-    const { mode, position } = reader;
-    return {
-      mode,
-      position,
-      ...reader.counters,
-      ...own,
-      gaps: reader.counters.gaps + overflows,
-      lost: reader.counters.lost + dropped,
-      queueDepth,
-      behindMs,
-    };
+    return this.#entries.get(channel.name)?.report;
   }
 
   /**
@@ -313,21 +276,17 @@ export class Subscriber implements AsyncDisposable {
     }
     const filters = checkedOptions(channel, options);
     const entry = this.#entry(channel);
-    const subscription = this.#subscription(entry, handler, filters);
-    entry.reader.add(subscription);
+    const subscription = entry.add(handler, filters);
     const { keys = [] } = subscription;
-    entry.demand?.want(keys);
     if (channel.gateway) queueMicrotask(() => this.#freshness.asked(channel.name, keys));
     if (this.#state === 'listening' && entry.reader.mode === 'idle') this.#start(entry);
     return { entry, subscription };
   }
 
   /** The last subscription of a channel takes its reader with it. */
-  #remove(entry: Entry, subscription: Subscription): void {
+  #remove(entry: SubscribedChannel, subscription: Subscription): void {
     if (!entry.reader.subscriptions.has(subscription)) return;
-    subscription.close();
-    entry.reader.remove(subscription);
-    entry.demand?.drop(subscription.keys ?? []);
+    entry.remove(subscription);
     if (entry.reader.subscriptions.size > 0 || this.#entries.get(entry.channel.name) !== entry) return;
     entry.reader.stop();
     void entry.demand?.close();
@@ -335,85 +294,31 @@ export class Subscriber implements AsyncDisposable {
     this.#entries.delete(entry.channel.name);
   }
 
-  #entry(channel: Channel): Entry {
+  #entry(channel: Channel): SubscribedChannel {
     const known = this.#entries.get(channel.name);
     if (known?.channel === channel) return known;
     if (known !== undefined) {
       const text = `The channel ${channel} is subscribed to already with another definition. Share one definition of it.`;
       throw new TickbusError('TICKBUS_INVALID_OPTION', text);
     }
-    const { transport, clock } = this.#settings;
-    const values: NewestValues | undefined =
-      channel.kind === 'state' ? new NewestValues((text) => reader.read(text)) : undefined;
-    const reader = new ChannelReader({
+    const { transport, clock, name = 'subscriber' } = this.#settings;
+    const entry = new SubscribedChannel({
       channel,
       transport,
       clock,
-      hooks: {
-        onStatus: (status) => this.#reports.status(status),
-        onInvalid: (error, frame) => this.#reports.invalid(channel.name, error, frame),
-        onValue: values?.set,
-        onAnswer: (sentAt, serverAt) => this.#freshness.answered(sentAt, serverAt),
-      },
+      reports: this.#reports,
+      freshness: this.#freshness,
+      turn: this.#turn,
+      name,
     });
-    const counters = { delivered: 0, conflated: 0, expired: 0, handlerErrors: 0, dropped: 0, overflows: 0 };
-    const demand = channel.gateway ? this.#demand(channel) : undefined;
-    const entry: Entry = { channel, reader, demand, values, counters };
-    if (values !== undefined) this.#freshness.add(channel, values);
+    if (this.#state === 'listening') entry.demand?.start();
+    if (entry.values !== undefined) this.#freshness.add(channel, entry.values);
     this.#entries.set(channel.name, entry);
     return entry;
   }
 
-  #demand(channel: Channel): Demand {
-    const { transport, clock, name = 'subscriber' } = this.#settings;
-    const demand = new Demand({
-      operations: transport.demand(channel),
-      clock,
-      who: `${name}:${uuidv7()}`,
-      onRefused: (error) => this.#reports.status({ type: 'demand_refused', channel: channel.name, error }),
-    });
-    if (this.#state === 'listening') demand.start();
-    return demand;
-  }
-
-  #subscription(
-    entry: Entry,
-    handler: (message: Message) => unknown,
-    filters: SubscriptionOptions,
-  ): Subscription {
-    const { channel, counters } = entry;
-    return new Subscription(
-      filters,
-      {
-        handle: (message) => {
-          counters.delivered++;
-          counters.conflated += message.conflated ?? 0;
-          return handler(message);
-        },
-        onOverflow: (dropped) => {
-          counters.overflows++;
-          counters.dropped += dropped.lost;
-          this.#reports.overflow(channel.name, dropped);
-        },
-        onError: (error, message) => {
-          counters.handlerErrors++;
-          this.#reports.handlerError(channel.name, error, message);
-        },
-        isCurrent: (message) => {
-          // Nearly all messages have no end: they do not pay for a look at the clocks.
-          if (message.expires_at === undefined) return true;
-          if (!isExpired(message, this.#freshness.serverNow, this.#settings.clock.now())) return true;
-          counters.expired++;
-          this.#reports.expired(channel.name, message);
-          return false;
-        },
-      },
-      this.#turn,
-    );
-  }
-
   /** After `startListening`; what fails here is told, not thrown, and a lost link brings the next try by itself. */
-  #start(entry: Entry): void {
+  #start(entry: SubscribedChannel): void {
     entry.reader.start().catch((error: TickbusError) => {
       if (error.code === 'TICKBUS_NOT_CONNECTED' || this.#state === 'closed') return;
       this.#reports.status({ type: 'recovery_failed', channel: entry.channel.name, error });
@@ -421,24 +326,17 @@ export class Subscriber implements AsyncDisposable {
   }
 
   *#watched(): Iterable<Watched> {
-    for (const entry of this.#entries.values())
-      yield { channel: entry.channel.name, behindMs: this.#behindMs(entry) };
-  }
-
-  #behindMs({ reader }: Entry): number {
-    const now = this.#settings.clock.monotonic();
-    return Math.max(0, ...Array.from(reader.subscriptions, (subscription) => subscription.behindMs(now)));
+    for (const { channel, behindMs } of this.#entries.values()) yield { channel: channel.name, behindMs };
   }
 
   *#verdicts(): Iterable<Omit<VerdictChange, 'was'>> {
-    for (const { channel, reader, values } of this.#entries.values()) {
+    for (const { channel, reader, values, judged } of this.#entries.values()) {
       const isJudged =
         channel.gateway || [...reader.subscriptions].some(({ bounds }) => bounds.maxAgeMs !== undefined);
       if (values === undefined || !isJudged) continue;
       const keys = new Set(values.keys());
       for (const subscription of reader.subscriptions)
         for (const key of subscription.keys ?? []) keys.add(key);
-      const judged = this.#judged(channel);
       for (const key of keys) {
         const { verdict, reason, changedAgoMs, confirmedAgoMs } = this.#freshness.latest(judged, key, {});
         yield { channel: channel.name, key, verdict, reason, changedAgoMs, confirmedAgoMs };
@@ -451,17 +349,7 @@ export class Subscriber implements AsyncDisposable {
       const text = `The channel ${channel} is of kind "${channel.kind}". Only the values of kind "state" can be fresh or stale.`;
       throw new TickbusError('TICKBUS_INVALID_OPTION', text);
     }
-    const entry = this.#entries.get(channel.name);
-    if (entry?.values === undefined) return undefined;
-    const { reader, values } = entry;
-    return {
-      channel: entry.channel,
-      values,
-      isCurrent: reader.isCurrent,
-      confirmedAt: reader.confirmedAt,
-      behindMs: this.#behindMs(entry),
-      subscriptions: reader.subscriptions,
-    };
+    return this.#entries.get(channel.name)?.judged;
   }
 
   #suspendAll(): void {
