@@ -12,6 +12,9 @@ import { recordingLogger, turns } from '../helpers.ts';
 
 const STEP_MS = 50;
 
+/** Bounds of a bot that can do with a price that does not move for long. */
+export const patient = { maxAgeMs: 2_000, maxQuietMs: 60_000 };
+
 export class World {
   /** Of the bot. */
   readonly clock = new ManualClock();

@@ -1,0 +1,34 @@
+// The latest value of a key: as the schema gives it out, live and as a snapshot.
+
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { defineChannel } from '../../core/channel.ts';
+import type { Message } from '../../core/message.ts';
+import { Bench, turns } from '../helpers.ts';
+
+describe('latest', () => {
+  it.each(['message', 'batch'] as const)(
+    'gives what the schema gives out, live and as a snapshot (framing %s)',
+    async (framing) => {
+      const bench = new Bench();
+      const quotes = defineChannel('QUOTES', {
+        kind: 'state',
+        key: 'symbol',
+        framing,
+        messages: { quote: z.object({ symbol: z.string(), price: z.string().transform(Number) }) },
+      });
+      const heard: Message[] = [];
+      await bench.publisher.publish(quotes, { symbol: 'A', price: '1.5' });
+      bench.subscriber.subscribe(quotes, (message) => heard.push(message));
+      await bench.subscriber.startListening();
+      await turns();
+      expect(bench.subscriber.latest(quotes, 'A').message).toEqual(heard[0]);
+      expect(heard[0]).toMatchObject({ data: { price: 1.5 }, snapshot: true });
+      await bench.publisher.publish(quotes, { symbol: 'A', price: '2.5' });
+      await turns();
+      expect(bench.subscriber.latest(quotes, 'A').message).toEqual(heard[1]);
+      expect(heard[1]).toMatchObject({ seq: 2, data: { price: 2.5 } });
+      expect(heard[1]).not.toHaveProperty('snapshot');
+    },
+  );
+});

@@ -1,0 +1,109 @@
+// Messages and statuses as streams: given to a loop, until the loop is left or the subscriber is closed.
+
+import { describe, expect, it } from 'vitest';
+import { Bench, FILLS, turns } from '../helpers.ts';
+
+describe('messages()', () => {
+  it('gives the messages to a loop, and its body is the handler', async () => {
+    const bench = new Bench();
+    const messages = bench.subscriber.messages(FILLS);
+    await bench.subscriber.startListening();
+    await bench.notes(FILLS, 1, 2, 3);
+    const heard: number[] = [];
+    for await (const { data } of messages) {
+      heard.push(data.n);
+      expect(bench.subscriber.status(FILLS)?.queueDepth).toBe(3 - data.n);
+      if (data.n === 3) break;
+    }
+    expect(heard).toEqual([1, 2, 3]);
+    expect(bench.subscriber.status(FILLS)).toBeUndefined();
+  });
+
+  it('holds messages in the bounded queue while the body works', async () => {
+    const bench = new Bench();
+    const messages = bench.subscriber.messages(FILLS, { queueLimit: 2 });
+    await bench.subscriber.startListening();
+    await bench.notes(FILLS, 1);
+    expect((await messages.next()).value?.data.n).toBe(1);
+    await bench.notes(FILLS, 2, 3, 4, 5);
+    expect((await messages.next()).value?.data.n).toBe(4);
+    expect(bench.gaps).toMatchObject([{ cause: 'overflow', from: 2, to: 3, lost: 2 }]);
+    await messages.return?.();
+  });
+
+  it('waits for what comes', async () => {
+    const bench = new Bench();
+    const messages = bench.subscriber.messages(FILLS);
+    await bench.subscriber.startListening();
+    const [first, second] = [messages.next(), messages.next()];
+    await bench.notes(FILLS, 1, 2);
+    expect([(await first).value?.data.n, (await second).value?.data.n]).toEqual([1, 2]);
+    await messages.return?.();
+  });
+
+  it('ends with close(), after what was received', async () => {
+    const bench = new Bench();
+    const messages = bench.subscriber.messages(FILLS);
+    await bench.subscriber.startListening();
+    await bench.notes(FILLS, 1, 2, 3);
+    await bench.subscriber.close();
+    const heard: number[] = [];
+    for await (const { data } of messages) heard.push(data.n);
+    expect(heard).toEqual([1, 2, 3]);
+    expect(bench.gaps).toEqual([]);
+  });
+
+  it('ends a loop that waits when the subscriber is closed', async () => {
+    const bench = new Bench();
+    const messages = bench.subscriber.messages(FILLS);
+    await bench.subscriber.startListening();
+    const waiting = messages.next();
+    await bench.subscriber.close();
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    expect(await messages.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('leaving the loop twice, or after the end, does no harm', async () => {
+    const bench = new Bench();
+    const messages = bench.subscriber.messages(FILLS);
+    await messages.return?.();
+    await messages.return?.();
+    expect(await messages.next()).toMatchObject({ done: true });
+    await bench.subscriber.close();
+  });
+});
+
+describe('statusChanges', () => {
+  it('gives what is told to a loop, until the subscriber is closed', async () => {
+    const { subscriber } = new Bench();
+    subscriber.subscribe(FILLS, () => {});
+    const changes = subscriber.statusChanges();
+    await subscriber.startListening();
+    await turns(2);
+    await subscriber.close();
+    const types: string[] = [];
+    for await (const { type } of changes) types.push(type);
+    expect(types).toEqual(['connected', 'recovering', 'live']);
+  });
+
+  it('lets go when the loop is left, and of the oldest when the loop is far behind', async () => {
+    const { subscriber, connection } = new Bench();
+    subscriber.subscribe(FILLS, () => {});
+    await subscriber.startListening();
+    const left = subscriber.statusChanges();
+    const behind = subscriber.statusChanges();
+    const waiting = left.next();
+    connection.subscribing.disconnect();
+    expect((await waiting).value).toMatchObject({ type: 'disconnected' });
+    await left.return?.();
+    for (let cut = 0; cut < 600; cut++) {
+      connection.subscribing.reconnect();
+      connection.subscribing.disconnect();
+    }
+    expect(await left.next()).toEqual({ done: true, value: undefined });
+    await subscriber.close();
+    let count = 0;
+    for await (const _ of behind) count++;
+    expect(count).toBe(1_000);
+  });
+});

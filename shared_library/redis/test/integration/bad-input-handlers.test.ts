@@ -1,0 +1,76 @@
+// Handlers, filters and listeners that throw, on Redis and in memory: the others get everything, and the process lives.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { defineChannel } from '../../core/channel.ts';
+import { RedisPublisher } from '../../publisher.ts';
+import { RedisSubscriber } from '../../subscriber.ts';
+import { Recorder, recordingLogger, turns } from '../helpers.ts';
+import { SERVERS, type Server } from './bad-input-servers.ts';
+
+describe.each(SERVERS)('on %s', (_, start) => {
+  let server: Server;
+  beforeAll(async () => {
+    server = await start();
+  });
+  afterAll(() => server.close());
+
+  describe('handlers', () => {
+    const BURST = 2_000;
+    const NUMBERS = defineChannel('NUMBERS', {
+      kind: 'event',
+      messages: { number: z.object({ n: z.number() }) },
+    });
+
+    it('that throw or reject cost the others nothing, and the process lives', async () => {
+      const unhandled: unknown[] = [];
+      const listener = (reason: unknown) => unhandled.push(reason);
+      process.on('unhandledRejection', listener);
+      const logger = recordingLogger();
+      const subscriber = new RedisSubscriber({ ...server.options, logger });
+      const publisher = new RedisPublisher(server.options);
+      const quick = new Recorder<number>();
+      const awaited = new Recorder<number>();
+      const errors = new Recorder<string>();
+      const filter = () => {
+        throw new Error('in a filter');
+      };
+      subscriber.on('status', () => {
+        throw new Error('in a listener');
+      });
+      subscriber.on('handler_error', ({ error }) => errors.add((error as Error).message));
+      subscriber.subscribe(NUMBERS, () => {
+        throw new Error('thrown');
+      });
+      subscriber.subscribe(NUMBERS, async () => {
+        throw new Error('rejected');
+      });
+      subscriber.subscribe(NUMBERS, () => {}, { where: filter });
+      subscriber.subscribe(NUMBERS, ({ data }) => quick.add(data.n));
+      subscriber.subscribe(NUMBERS, async ({ data }) => {
+        await Promise.resolve();
+        awaited.add(data.n);
+      });
+      await subscriber.startListening();
+      const numbers = Array.from({ length: BURST }, (_value, n) => n);
+      await Promise.all(numbers.map((n) => publisher.publish(NUMBERS, { n })));
+      expect(await quick.reaches(BURST)).toEqual(numbers);
+      expect(await awaited.reaches(BURST)).toEqual(numbers);
+      await errors.reaches(BURST * 3);
+      const count = (message: string) => errors.items.filter((one) => one === message).length;
+      expect([count('thrown'), count('rejected'), count('in a filter')]).toEqual([BURST, BURST, BURST]);
+      expect(subscriber.status(NUMBERS)).toMatchObject({
+        received: BURST,
+        handlerErrors: BURST * 3,
+        lost: 0,
+        gaps: 0,
+      });
+      expect(logger.lines.some(({ fields }) => 'event' in fields && fields.event === 'status')).toBe(true);
+      await subscriber.close();
+      await publisher.close();
+      await turns();
+      process.off('unhandledRejection', listener);
+      expect(unhandled).toEqual([]);
+    });
+  });
+});

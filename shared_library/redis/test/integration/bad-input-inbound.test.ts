@@ -1,0 +1,187 @@
+// Bad messages that come in, on Redis and in memory: reported, never delivered, never fatal, and the next one arrives.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CHANNELS } from '../../constants.ts';
+import { TickbusError } from '../../errors.ts';
+import { type InvalidMessage, RedisSubscriber } from '../../subscriber.ts';
+import { frameOf, Recorder, recordingLogger } from '../helpers.ts';
+import { SERVERS, type Server, valid } from './bad-input-servers.ts';
+
+const PRICE_DATA = CHANNELS.PRICE_DATA;
+
+const utf8 = new TextEncoder();
+const text = (value: string) => utf8.encode(value);
+const changed = (change: object) => frameOf({ ...valid, ...change });
+const withData = (change: object) => changed({ data: { ...valid.data, ...change } });
+/** The message with `"@"` in its payload replaced by a piece of JSON. */
+const withJson = (json: string) =>
+  text(JSON.stringify({ ...valid, data: { ...valid.data, x: '@' } }).replace('"@"', json));
+const nestedJson = (depth: number) => '{"a":'.repeat(depth) + 1 + '}'.repeat(depth);
+const missing = (field: string) => changed({ [field]: undefined });
+const bytesWithin = (...bytes: number[]) => {
+  const [head, tail] = JSON.stringify({ ...valid, sender: '@' }).split('@') as [string, string];
+  return Uint8Array.from([...text(head), ...bytes, ...text(tail)]);
+};
+
+const INBOUND: readonly (readonly [name: string, frame: Uint8Array, field: string | RegExp | undefined])[] = [
+  ['an empty message', text(''), undefined],
+  ['invalid JSON', text('{"message_type":"price",'), undefined],
+  ['text that is no JSON', text('hello'), undefined],
+  ['two documents', text('{}{}'), undefined],
+  ['an array', text('[1,2]'), undefined],
+  ['a number', text('42'), undefined],
+  ['a string', text('"price"'), undefined],
+  ['null', text('null'), undefined],
+  ['true', text('true'), undefined],
+  ['an empty object', text('{}'), 'message_type'],
+  ...['message_type', 'data', 'timestamp', 'sender'].map(
+    (field) => [`no ${field}`, missing(field), field] as const,
+  ),
+  ['a message_type that is a number', changed({ message_type: 1 }), 'message_type'],
+  ['an empty message_type', changed({ message_type: '' }), 'message_type'],
+  ['data that is an array', changed({ data: [1] }), 'data'],
+  ['data that is text', changed({ data: 'text' }), 'data'],
+  ['data that is null', changed({ data: null }), 'data'],
+  ['a timestamp that is text', changed({ timestamp: '1' }), 'timestamp'],
+  ['a timestamp that is null', changed({ timestamp: null }), 'timestamp'],
+  ['a sender that is a number', changed({ sender: 7 }), 'sender'],
+  ['a seq that is text', changed({ seq: '1', epoch: 1 }), 'seq'],
+  ['a negative seq', changed({ seq: -1, epoch: 1 }), 'seq'],
+  ['an epoch that is no whole number', changed({ seq: 1, epoch: 1.5 }), 'epoch'],
+  ['a seq without an epoch', changed({ seq: 1 }), /^(seq|epoch)$/],
+  ['an epoch without a seq', changed({ epoch: 1 }), /^(seq|epoch)$/],
+  ['an at that is text', changed({ at: 'now' }), 'at'],
+  ['an id that is a number', changed({ id: 1 }), 'id'],
+  ['an expires_at that is text', changed({ expires_at: 'soon' }), 'expires_at'],
+  ['an unknown message type', changed({ message_type: 'quote' }), 'message_type'],
+  ...['toString', 'constructor', '__proto__', 'hasOwnProperty'].map(
+    (type) => [`the message type ${type}`, changed({ message_type: type }), 'message_type'] as const,
+  ),
+  ['a payload with a field of another type', withData({ price: '1' }), 'data.price'],
+  ['a payload without a field', withData({ symbol: undefined }), 'data.symbol'],
+  ['a payload with a value out of range', withData({ bid_size: -1 }), 'data.bid_size'],
+  ['300 KiB', withData({ x: 'x'.repeat(300 * 1024) }), undefined],
+  ['300 KiB of three-byte characters', withData({ x: '€'.repeat(100 * 1024) }), undefined],
+  ['a depth of 1,000,000', withJson('['.repeat(1_000_000) + ']'.repeat(1_000_000)), undefined],
+  [
+    'a depth of 100,000 within the size',
+    withJson('['.repeat(100_000) + ']'.repeat(100_000)),
+    /^data\.x\[0\]/,
+  ],
+  ['a depth of 40 within the size', withJson(nestedJson(40)), /^data\.x(\.a)+$/],
+  ['a byte that is not UTF-8', bytesWithin(0xff), undefined],
+  ['an overlong form', bytesWithin(0xc0, 0x80), undefined],
+  ['half a character', bytesWithin(0xe2, 0x82), undefined],
+  ['a surrogate in UTF-8', bytesWithin(0xed, 0xa0, 0x80), undefined],
+  ['a byte order mark', Uint8Array.from([0xef, 0xbb, 0xbf, ...frameOf(valid)]), undefined],
+  ...['__proto__', 'constructor'].flatMap(
+    (name) =>
+      [
+        [
+          `the key ${name} at the top`,
+          text(`{"${name}":{"polluted":1},${JSON.stringify(valid).slice(1)}`),
+          name,
+        ],
+        [
+          `the key ${name} in data`,
+          text(JSON.stringify(valid).replace('"symbol"', `"${name}":{"polluted":1},"symbol"`)),
+          `data.${name}`,
+        ],
+        [
+          `the key ${name} deep inside`,
+          withJson(`{"a":{"b":{"${name}":{"polluted":1}}}}`),
+          `data.x.a.b.${name}`,
+        ],
+        [`the key ${name} within an array`, withJson(`[0,{"${name}":{"polluted":1}}]`), `data.x[1].${name}`],
+      ] as const,
+  ),
+  ['NaN', withJson('NaN'), undefined],
+  ['Infinity', withJson('Infinity'), undefined],
+  ['-Infinity', withJson('-Infinity'), undefined],
+  ['1e999', withJson('1e999'), 'data.x'],
+  ['-1e999', withJson('[-1e999]'), 'data.x[0]'],
+  ['1e999 as the price', text(JSON.stringify(valid).replace('"price":1', '"price":1e999')), 'data.price'],
+  [
+    '1e999 as the timestamp',
+    text(JSON.stringify(valid).replace(/"timestamp":1,"sender"/, '"timestamp":1e999,"sender"')),
+    'timestamp',
+  ],
+];
+
+describe.each(SERVERS)('on %s', (_, start) => {
+  let server: Server;
+  beforeAll(async () => {
+    server = await start();
+  });
+  afterAll(() => server.close());
+
+  describe('what comes in', () => {
+    const logger = recordingLogger();
+    const invalid = new Recorder<InvalidMessage>();
+    const received = new Recorder<string>();
+    let subscriber: RedisSubscriber;
+    let sent = 0;
+
+    beforeAll(async () => {
+      subscriber = new RedisSubscriber({ ...server.options, logger });
+      subscriber.on('invalid_message', invalid.add);
+      subscriber.subscribe(PRICE_DATA, ({ data }) => received.add(data.symbol));
+      await subscriber.startListening();
+    });
+    afterAll(() => subscriber.close());
+
+    /** Sends the frame and a valid message; what was told of the frame, once the valid one has arrived. */
+    async function told(frame: Uint8Array): Promise<InvalidMessage[]> {
+      const before = invalid.items.length;
+      const symbol = `S${++sent}`;
+      await server.send(PRICE_DATA, frame);
+      await server.send(PRICE_DATA, withData({ symbol }));
+      await received.first((one) => one === symbol);
+      return invalid.items.slice(before);
+    }
+
+    it.each(INBOUND)('%s is reported, and the next message arrives', async (_name, frame, field) => {
+      const count = subscriber.status(PRICE_DATA)?.invalid ?? 0;
+      const delivered = received.items.length;
+      const [one, ...others] = await told(frame);
+      expect(others).toEqual([]);
+      expect(one).toMatchObject({ channel: 'PRICE_DATA', error: { code: 'TICKBUS_INVALID_MESSAGE' } });
+      expect(one?.error).toBeInstanceOf(TickbusError);
+      if (field instanceof RegExp) expect(one?.error.field).toMatch(field);
+      else expect(one?.error.field).toBe(field);
+      expect(one?.error.field?.length ?? 0).toBeLessThan(300);
+      expect(one?.error.message).toMatch(/^The (message|field) .*\.$/);
+      expect(one?.preview.length).toBeLessThan(1_500);
+      expect(`${one?.preview}${one?.error.message}`).not.toMatch(/\p{Cc}/u);
+      expect(subscriber.status(PRICE_DATA)?.invalid).toBe(count + 1);
+      expect(received.items).toHaveLength(delivered + 1);
+      expect(Object.prototype).not.toHaveProperty('polluted');
+    });
+
+    it('terminal escapes are escaped in the event and in the log', async () => {
+      const attacks = [
+        text('\u001b[2J\u001b]0;owned\u0007 no JSON\r\n\u202egnp.exe'),
+        changed({ message_type: '\u001b[31mred\u0000' }),
+        text(JSON.stringify(valid).replace('"symbol":"AAPL"', '"\\u001b[2J":1e999')),
+        withJson('{"\\u009b2J\\u2028":{"constructor":1}}'),
+        bytesWithin(0x1b, 0x5b, 0x32, 0x4a),
+      ];
+      for (const frame of attacks) {
+        const lines = logger.lines.length;
+        const [one] = await told(frame);
+        const line = logger.lines.slice(lines).find(({ level }) => level === 'warn');
+        expect(line).toMatchObject({
+          fields: { channel: 'PRICE_DATA', reason: one?.error.message, preview: one?.preview },
+        });
+        const shown = [
+          line?.message,
+          ...Object.values(line?.fields ?? {}),
+          one?.error.field,
+          one?.error.message,
+        ];
+        expect(shown.join(' ')).toContain('\\u');
+        expect(shown.join(' ')).not.toMatch(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u);
+      }
+    });
+  });
+});

@@ -1,0 +1,147 @@
+// Bad messages that are published, on Redis and in memory: refused with the field that is wrong, and nothing is sent.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CHANNELS } from '../../constants.ts';
+import { defineChannel } from '../../core/channel.ts';
+import { TickbusError } from '../../errors.ts';
+import { RedisPublisher } from '../../publisher.ts';
+import { errorOf, type Recorder } from '../helpers.ts';
+import { SERVERS, type Server, valid } from './bad-input-servers.ts';
+
+class Money {
+  amount = 1;
+}
+const cycle: Record<string, unknown> = {};
+cycle.self = [cycle];
+const deep = (depth: number) => {
+  let value: unknown = 1;
+  for (let level = 0; level < depth; level++) value = { a: value };
+  return value;
+};
+const extra = (value: unknown) => ({ ...valid.data, extra: value });
+
+const OUTBOUND: readonly (readonly [name: string, data: unknown, field: string | RegExp])[] = [
+  ['undefined', undefined, 'data'],
+  ['null', null, 'data'],
+  ['an array', [1], 'data'],
+  ['a number', 42, 'data'],
+  ['text', 'text', 'data'],
+  ['a missing field', { symbol: 'AAPL', timestamp: 1 }, 'data.price'],
+  ['a field of another type', { ...valid.data, price: '1' }, 'data.price'],
+  ['300 KiB', extra('x'.repeat(300 * 1024)), 'data'],
+  ['300 KiB of three-byte characters', extra('€'.repeat(100 * 1024)), 'data'],
+  ['a depth of 40', extra(deep(40)), /^data\.extra(\.a)+$/],
+  ['a depth of 1,000,000', extra(deep(1_000_000)), /^data\.extra(\.a)+$/],
+  [
+    '__proto__',
+    JSON.parse('{"symbol":"A","price":1,"timestamp":1,"__proto__":{"polluted":1}}'),
+    'data.__proto__',
+  ],
+  [
+    '__proto__ deep inside',
+    extra(JSON.parse('[{"a":{"__proto__":{"polluted":1}}}]')),
+    'data.extra[0].a.__proto__',
+  ],
+  ['constructor', JSON.parse('{"symbol":"A","price":1,"timestamp":1,"constructor":{}}'), 'data.constructor'],
+  ['NaN', { ...valid.data, price: Number.NaN }, 'data.price'],
+  ['Infinity', { ...valid.data, price: Number.POSITIVE_INFINITY }, 'data.price'],
+  ['NaN in a field that the schema does not know', extra({ a: Number.NaN }), 'data.extra.a'],
+  [
+    '-Infinity in a field that the schema does not know',
+    extra([1, Number.NEGATIVE_INFINITY]),
+    'data.extra[1]',
+  ],
+  ['undefined in an array', extra([1, undefined]), 'data.extra[1]'],
+  ['a bigint', extra(1n), 'data.extra'],
+  ['a function', extra(() => 1), 'data.extra'],
+  ['a symbol', extra(Symbol('s')), 'data.extra'],
+  ['a Map', extra(new Map([[1, 2]])), 'data.extra'],
+  ['a Set', extra(new Set([1])), 'data.extra'],
+  ['an instance of a class', extra(new Money()), 'data.extra'],
+  ['a cycle', extra(cycle), /^data\.extra\.self\[0\]/],
+  ['a Date', extra(new Date(0)), 'data.extra'],
+  ['a Buffer', extra(Buffer.from('x')), 'data.extra'],
+  ['a typed array', extra(new Float64Array(2)), 'data.extra'],
+  ['a RegExp', extra(/x/), 'data.extra'],
+  ['an Error', extra(new Error('x')), 'data.extra'],
+  ['a boxed number', extra(Object(1)), 'data.extra'],
+  ['an object with a toJSON of its own', extra({ toJSON: () => 1 }), 'data.extra'],
+  ['a payload with a toJSON of its own', { ...valid.data, toJSON: () => 'text' }, /^data(\.toJSON)?$/],
+];
+
+describe.each(SERVERS)('on %s', (_, start) => {
+  let server: Server;
+  beforeAll(async () => {
+    server = await start();
+  });
+  afterAll(() => server.close());
+
+  describe('what goes out', () => {
+    const OUT = defineChannel('OUT', {
+      kind: 'state',
+      key: 'symbol',
+      messages: CHANNELS.PRICE_DATA.messages,
+    });
+    let publisher: RedisPublisher;
+    let heard: Recorder<string>;
+    let sent = 0;
+
+    beforeAll(async () => {
+      publisher = new RedisPublisher({ ...server.options, sender: 'me' });
+      heard = await server.listen(OUT);
+    });
+    afterAll(() => publisher.close());
+
+    /** What a plain client hears of a publish: everything up to a valid message that follows it. */
+    async function heardOf(publishing: () => Promise<unknown>): Promise<string[]> {
+      const before = heard.items.length;
+      const symbol = `S${++sent}`;
+      await publishing();
+      await publisher.publish(OUT, { symbol, price: 1, timestamp: 1 });
+      await heard.first((message) => message.includes(`"${symbol}"`));
+      return heard.items.slice(before, -1);
+    }
+
+    it.each(OUTBOUND)('%s is refused with its field, and nothing is sent', async (_name, data, field) => {
+      let error: unknown;
+      const heardMeanwhile = await heardOf(async () => {
+        error = await errorOf(publisher.publish(OUT, data as typeof valid.data));
+      });
+      expect(error).toBeInstanceOf(TickbusError);
+      expect(error).toMatchObject({ code: 'TICKBUS_INVALID_MESSAGE', retryable: false });
+      expect((error as TickbusError).field).toMatch(
+        field instanceof RegExp ? field : new RegExp(`^${escaped(field)}$`),
+      );
+      expect(heardMeanwhile).toEqual([]);
+    });
+
+    it.each(['quote', 'toString', 'constructor', '__proto__', ''])(
+      'the message type %j is refused',
+      async (type) => {
+        let error: unknown;
+        const heardMeanwhile = await heardOf(async () => {
+          error = await errorOf(publisher.publish(OUT, valid.data, { type: type as 'price' }));
+        });
+        expect(error).toMatchObject({ code: 'TICKBUS_INVALID_MESSAGE', field: 'message_type' });
+        expect(heardMeanwhile).toEqual([]);
+      },
+    );
+
+    it('a bad message among good ones spoils none of them', async () => {
+      const prices = [1, Number.NaN, 3];
+      let outcomes: PromiseSettledResult<unknown>[] = [];
+      const heardMeanwhile = await heardOf(async () => {
+        const publishing = prices.map((price) =>
+          publisher.publish(OUT, { symbol: 'M', price, timestamp: 1 }),
+        );
+        outcomes = await Promise.allSettled(publishing);
+      });
+      expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+      expect(heardMeanwhile.map((message) => JSON.parse(message).data.price)).toEqual([1, 3]);
+    });
+  });
+});
+
+function escaped(literal: string): string {
+  return literal.replace(/[.[\]]/g, '\\$&');
+}
