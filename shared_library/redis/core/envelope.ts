@@ -28,7 +28,10 @@ export const MAX_MESSAGE_BYTES = 256 * 1024;
 export const MAX_DEPTH = 32;
 
 /** The largest message of Redis that carries a batch: what a publisher sends at once, in the longest UTF-8 that it can be. */
-const MAX_FRAME_BYTES = 1024 * 1024;
+export const MAX_FRAME_BYTES = 1024 * 1024;
+
+/** `[`: nothing but a JSON array begins with it. */
+export const BATCH_START = 0x5b;
 
 /** What the server adds to a message (`seq`, `epoch`, `at`) at the most. */
 const POSITION_BYTES = 96;
@@ -94,12 +97,11 @@ export function envelopeFrom(text: string): Envelope {
 }
 
 /**
- * The documents of a batch, for `checkedEnvelope`; undefined: the frame is not a batch. An object takes no look inside.
+ * The documents of a batch, a frame that begins with `BATCH_START`, for `checkedEnvelope`.
  *
  * @throws TickbusError `TICKBUS_INVALID_MESSAGE` for an array that is no batch: empty, too large, not of objects, or no JSON.
  */
-export function decodeBatch(frame: Uint8Array): readonly unknown[] | undefined {
-  if (frame[0] !== BATCH_START) return undefined;
+export function decodeBatch(frame: Uint8Array): readonly unknown[] {
   if (frame.byteLength > MAX_FRAME_BYTES) {
     throw invalidMessage(`is a batch of ${frame.byteLength} bytes; the limit is ${MAX_FRAME_BYTES}`);
   }
@@ -131,6 +133,11 @@ export function checkedEnvelope(document: unknown): Envelope {
     const problem = firstProblem(document, 1);
     if (problem !== undefined) throw invalidMessage(problem.reason, problem.path);
   }
+  return checkedHeader(document);
+}
+
+/** The envelope that a parsed object is whose depths, names and numbers are known to be allowed. @throws as `checkedEnvelope` */
+export function checkedHeader(document: unknown): Envelope {
   const envelope = document as Envelope;
   checkHeader(envelope);
   return envelope;
@@ -145,9 +152,6 @@ export function invalidMessage(reason: string, field?: string): TickbusError {
     field === undefined ? {} : { field: printable(field) },
   );
 }
-
-/** `[`: nothing but a JSON array begins with it. */
-const BATCH_START = 0x5b;
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const utf8 = new TextEncoder();

@@ -1,15 +1,8 @@
 // Between the wire and the subscriptions of one channel: decode, filter, validate once, deliver; what is invalid is counted and told.
 
 import type { Channel } from '../core/channel.ts';
-import {
-  checkedEnvelope,
-  decodeBatch,
-  type Envelope,
-  envelopeFrom,
-  invalidMessage,
-  isWithinLimit,
-  textOf,
-} from '../core/envelope.ts';
+import { type Envelope, envelopeFrom, invalidMessage } from '../core/envelope.ts';
+import { type Batch, EnvelopeReader } from '../core/envelope-reader.ts';
 import type { Message } from '../core/message.ts';
 import { RecentIds } from '../core/recent-ids.ts';
 import { keyOfPayload, schemaOf, validatePayload } from '../core/validate.ts';
@@ -34,9 +27,9 @@ export class Dispatcher {
   readonly #onValue: DispatcherHooks['onValue'];
   readonly subscriptions = new Set<Subscription>();
   readonly #ids: RecentIds | undefined;
-  /** The message that was decoded last, and its text; what is delivered live is delivered at once. */
+  readonly #reader = new EnvelopeReader();
+  /** The message that was decoded last; what is delivered live is delivered at once. */
   #decoded: Envelope | undefined;
-  #text = '';
   #invalid = 0;
   #duplicates = 0;
 
@@ -60,9 +53,7 @@ export class Dispatcher {
   /** One message; undefined for what is invalid, which is told. */
   decode(frame: Uint8Array): Envelope | undefined {
     try {
-      const text = textOf(frame);
-      this.#decoded = envelopeFrom(text);
-      this.#text = text;
+      this.#decoded = this.#reader.read(frame);
       return this.#decoded;
     } catch (error) {
       this.reject(error, frame);
@@ -72,21 +63,20 @@ export class Dispatcher {
 
   /** Takes apart what a channel carries, a message or a batch of them; what is invalid is told, and the others go on. */
   decodeAll(frame: Uint8Array, onMessage: (message: Envelope | undefined) => void): void {
-    let documents: readonly unknown[] | undefined;
+    let batch: Batch | undefined;
     try {
-      documents = decodeBatch(frame);
+      batch = this.#reader.readBatch(frame);
     } catch (error) {
       this.reject(error, frame);
       return onMessage(undefined);
     }
-    if (documents === undefined) return onMessage(this.decode(frame));
-    for (const document of documents) onMessage(this.#checked(frame, document));
+    if (batch === undefined) return onMessage(this.decode(frame));
+    for (const document of batch.documents) onMessage(this.#checked(batch, document));
   }
 
-  #checked(frame: Uint8Array, document: unknown): Envelope | undefined {
+  #checked(batch: Batch, document: unknown): Envelope | undefined {
     try {
-      if (!isWithinLimit(frame, document)) throw invalidMessage('is larger than a message may be');
-      return checkedEnvelope(document);
+      return batch.check(document);
     } catch (error) {
       this.reject(error, new TextEncoder().encode(JSON.stringify(document)));
       return undefined;
@@ -117,7 +107,7 @@ export class Dispatcher {
           this.#onValue?.(
             key,
             told,
-            delivery === 'live' && envelope === this.#decoded ? this.#text : undefined,
+            delivery === 'live' && envelope === this.#decoded ? this.#reader.text : undefined,
           );
         subscription.deliver(told, key);
       }

@@ -1,0 +1,195 @@
+// What reads messages that are alike fast: the same result as without it, and each message a new one.
+
+import { describe, expect, it } from 'vitest';
+import { decodeEnvelope, type Envelope, MAX_MESSAGE_BYTES } from '../../core/envelope.ts';
+import { EnvelopeReader } from '../../core/envelope-reader.ts';
+import { FamiliarDocuments } from '../../core/familiar-documents.ts';
+import type { TickbusError } from '../../errors.ts';
+import { frameOf } from '../helpers.ts';
+
+const utf8 = new TextEncoder();
+
+const tick = (seq: number, data: object = {}, fields: object = {}): Envelope => ({
+  seq,
+  epoch: 1_780_000_000_000,
+  at: 1_780_000_000_000 + seq,
+  message_type: 'price',
+  data: { symbol: `S${seq % 7}`, price: 100 + seq / 100, venue: 'iex', ...data },
+  timestamp: 1_780_000_000_000.5 - seq,
+  sender: 'gateway',
+  ...fields,
+});
+
+/** A reader to which ticks are familiar, as its missing text shows. */
+function experienced(): EnvelopeReader {
+  const reader = new EnvelopeReader();
+  for (let seq = 1; seq <= 100; seq++) reader.read(frameOf(tick(seq)));
+  expect(reader.text).toBeUndefined();
+  return reader;
+}
+
+const isRefused = (reader: EnvelopeReader, text: string) =>
+  expect(() => reader.read(utf8.encode(text))).toThrow(
+    expect.objectContaining({ code: 'TICKBUS_INVALID_MESSAGE' }) as TickbusError,
+  );
+
+describe('a message like the ones before it', () => {
+  it.each<[string, Envelope]>([
+    ['other numbers', tick(101)],
+    ['a negative price', tick(101, { price: -0.25 })],
+    ['a whole one', tick(101, { price: 7 })],
+    ['one of many digits', tick(101, { price: 0.1 + 0.2 })],
+    ['an exponent', tick(101, { price: 1e-9 })],
+    ['a large one', tick(101, { price: 1e21 })],
+    ['another venue', tick(101, { venue: 'sip' })],
+    ['a string with a quote in it', tick(101, { symbol: 'A"B\\' })],
+    ['one that is not ASCII', tick(101, { symbol: 'München 🙂' })],
+    ['an empty one', tick(101, { symbol: '' })],
+    ['another sender', tick(101, {}, { sender: '' })],
+    ['another epoch', tick(101, {}, { epoch: 1_780_000_000_001 })],
+    ['a field more', tick(101, { size: 1 })],
+    ['null for a value', tick(101, { price: null })],
+    ['an object for a value', tick(101, { price: { bid: 1 } })],
+    ['a list in it', tick(101, { price: [1, 2] })],
+  ])('is read as ever: %s', (_, message) => {
+    const reader = experienced();
+    const frame = frameOf(message);
+    expect(reader.read(frame)).toStrictEqual(decodeEnvelope(frame));
+    expect(reader.read(frameOf(tick(102)))).toStrictEqual(tick(102));
+  });
+
+  it('keeps the sign of a zero', () => {
+    const read = experienced().read(utf8.encode(JSON.stringify(tick(101)).replace('101.01', '-0')));
+    expect(Object.is(read.data.price, -0)).toBe(true);
+  });
+
+  it.each([
+    ['a number with a leading zero', '101.01', '0101.01'],
+    ['one without its fraction', '101.01', '101.'],
+    ['one without its whole part', '101.01', '.01'],
+    ['a bare minus', '101.01', '-'],
+    ['two points', '101.01', '1.0.1'],
+    ['a control character', '"S3"', '"S\u0001"'],
+    ['an open string', '"S3"', '"S3'],
+    ['a fraction of a sequence number', '"seq":101', '"seq":101.5'],
+    ['a negative one', '"seq":101', '"seq":-1'],
+    ['a message type that is empty', '"price",', '"",'],
+    ['something after its end', '"gateway"}', '"gateway"} '.concat('x')],
+    ['no end', '"gateway"}', '"gateway"'],
+  ])('is refused as ever: %s', (_, there, put) => {
+    const text = JSON.stringify(tick(101));
+    expect(text).toContain(there);
+    const reader = experienced();
+    isRefused(reader, text.replace(there, put));
+    expect(reader.read(frameOf(tick(102)))).toStrictEqual(tick(102));
+  });
+
+  it('is refused when its UTF-8 is broken', () => {
+    const frame = frameOf(tick(101));
+    frame[frame.indexOf(0x53)] = 0xff;
+    expect(() => experienced().read(frame)).toThrow('UTF-8');
+  });
+
+  it('is refused when it is too large', () => {
+    const pad = 'x'.repeat(MAX_MESSAGE_BYTES);
+    expect(() => experienced().read(frameOf(tick(101, { symbol: pad })))).toThrow('the limit is 262144');
+  });
+
+  it('is an object of its own, whatever was done to the one before', () => {
+    const reader = experienced();
+    const { data } = reader.read(frameOf(tick(101)));
+    Object.assign(data, { price: 0, extra: 1 });
+    expect(reader.read(frameOf(tick(102)))).toStrictEqual(tick(102));
+  });
+
+  it('does not depend on where in a buffer it stands', () => {
+    const reader = experienced();
+    const [one, other] = [frameOf(tick(101)), frameOf(tick(102))];
+    const chunk = new Uint8Array(3 + one.length + other.length);
+    chunk.set(one, 3);
+    chunk.set(other, 3 + one.length);
+    expect(reader.read(chunk.subarray(3, 3 + one.length))).toStrictEqual(tick(101));
+    expect(reader.read(chunk.subarray(3 + one.length))).toStrictEqual(tick(102));
+    expect(reader.text).toBeUndefined();
+  });
+});
+
+it('never reads past the end of a message, whatever stands behind it', () => {
+  const whole = frameOf(tick(101));
+  for (let length = 1; length < whole.length; length++)
+    expect(() => experienced().read(whole.subarray(0, length))).toThrow('not valid JSON');
+});
+
+describe('messages of several kinds', () => {
+  it('are all familiar after a while, and stay so when what never changed changes', () => {
+    const reader = new EnvelopeReader();
+    const kinds = [{}, { size: 1 }, { bid: 1, ask: 2 }];
+    let unfamiliar = 0;
+    for (let seq = 1; seq <= 3_000; seq++) {
+      const message = tick(seq, kinds[seq % 3], { sender: seq < 1_500 ? 'gateway' : 'standby' });
+      expect(reader.read(frameOf(message))).toStrictEqual(message);
+      if (reader.text !== undefined) unfamiliar++;
+    }
+    expect(unfamiliar).toBe(3);
+  });
+
+  it('that are never alike are hardly looked at', () => {
+    const documents = new FamiliarDocuments();
+    let looks = 0;
+    for (let n = 1; n <= 1_000; n++) {
+      expect(documents.read(frameOf({ [`field ${n}`]: n }), 0)).toBeUndefined();
+      const document = { [`field ${n}`]: n };
+      Object.defineProperty(document, 'looked', { enumerable: true, get: () => ++looks });
+      documents.learn(document);
+    }
+    // A document that is learned is looked at twice: it is taken apart, and its text is kept.
+    expect(looks).toBe(2 * 4);
+  });
+});
+
+describe('a batch', () => {
+  const read = (reader: EnvelopeReader, frame: Uint8Array) => {
+    const batch = reader.readBatch(frame);
+    return batch?.documents.map((document) => batch.check(document));
+  };
+  const batchOf = (...seqs: number[]) => seqs.map((seq) => tick(seq));
+
+  it('is none when it is one message, or nothing', () => {
+    expect(new EnvelopeReader().readBatch(frameOf(tick(1)))).toBeUndefined();
+    expect(new EnvelopeReader().readBatch(new Uint8Array(0))).toBeUndefined();
+  });
+
+  it('is read as ever, familiar or not', () => {
+    const reader = new EnvelopeReader();
+    for (let first = 1; first < 100; first += 3) {
+      const messages = batchOf(first, first + 1, first + 2);
+      expect(read(reader, frameOf(messages))).toStrictEqual(messages);
+    }
+    const mixed = [...batchOf(101, 102), tick(103, { size: 5 }), tick(104, { price: [1] }), tick(105)];
+    for (let round = 0; round < 3; round++) expect(read(reader, frameOf(mixed))).toStrictEqual(mixed);
+  });
+
+  it.each(['', ' ', ']]', '],', ',', ',]', ',{}', 'x'])('is none when it ends with "%s"', (end) => {
+    const text = JSON.stringify(batchOf(101, 102)).slice(0, -1) + end;
+    expect(() => read(experienced(), utf8.encode(text))).toThrow();
+  });
+
+  it('has limits, familiar or not', () => {
+    const large = tick(101, { symbol: 'x'.repeat(MAX_MESSAGE_BYTES) });
+    expect(() => read(experienced(), frameOf([large]))).toThrow('larger than a message may be');
+    const many = Array.from({ length: 8_000 }, (_, seq) => tick(seq));
+    expect(() => read(experienced(), frameOf(many))).toThrow('the limit is 1048576');
+  });
+
+  it('names a bad one among good ones', () => {
+    const batch = experienced().readBatch(frameOf([tick(101), tick(102, {}, { seq: 1.5 }), tick(103)]));
+    const outcomes = batch?.documents.map((document) => {
+      try {
+        return batch.check(document).seq;
+      } catch (error) {
+        return (error as TickbusError).field;
+      }
+    });
+    expect(outcomes).toEqual([101, 'seq', 103]);
+  });
+});
