@@ -14,11 +14,12 @@ export const peer: Peer = {
   async publisher(server, channel) {
     const socket = await connected(server);
     let written: string[] = [];
-    let unanswered = 0;
-    let onAnswered = (): void => {};
+    let sent = 0;
+    let answered = 0;
+    const waiting: { readonly until: number; resolve(): void }[] = [];
     socket.on('data', (chunk: Buffer) => {
-      for (const byte of chunk) if (byte === 10) unanswered--;
-      if (unanswered === 0) onAnswered();
+      for (const byte of chunk) if (byte === 10) answered++;
+      while (waiting[0] !== undefined && waiting[0].until <= answered) waiting.shift()?.resolve();
     });
     return {
       publish(payload) {
@@ -26,16 +27,13 @@ export const peer: Peer = {
         written.push(
           `*3\r\n$7\r\nPUBLISH\r\n$${channel.length}\r\n${channel}\r\n$${Buffer.byteLength(text)}\r\n${text}\r\n`,
         );
-        unanswered++;
+        sent++;
         return undefined;
       },
-      async flush() {
-        const answered = new Promise<void>((resolve) => {
-          onAnswered = resolve;
-        });
+      flush() {
         socket.write(written.join(''));
         written = [];
-        await answered;
+        return new Promise<void>((resolve) => waiting.push({ until: sent, resolve }));
       },
       close: async () => void socket.destroy(),
     };

@@ -1,6 +1,6 @@
 // What a publisher process does: as much as it can, at a steady pace, all at once, or a recorded session.
 
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { readCapture, toMarketEvents } from '@tickbus/capture';
 import { bookSource } from '../book.ts';
 import type { Address, ChannelName, Payload, PublisherSide } from '../peers/peer.ts';
@@ -45,14 +45,29 @@ export async function openPublisher({
   next = bytes === undefined ? tickSource(seed, instruments) : bookSource(bytes, instruments);
 }
 
-/** Windows one after the other, each awaited as a whole, until the time is over. */
-export function blast({ seconds, window }: { seconds: number; window: number }): Promise<PublishReport> {
+/**
+ * As fast as it goes, until the time is over: some messages each turn of the event loop, as a gateway publishes what it hears, and no
+ * more than `window` of them unanswered.
+ */
+export function blast({
+  seconds,
+  window,
+  turn,
+}: {
+  seconds: number;
+  window: number;
+  turn: number;
+}): Promise<PublishReport> {
   return measured(async (startedAt) => {
     let published = 0;
+    const unanswered: Promise<void>[] = [];
     while (monotonicMs() - startedAt < seconds * 1_000) {
-      await publishAll(window);
-      published += window;
+      unanswered.push(publishAll(turn));
+      published += turn;
+      if (unanswered.length * turn >= window) await unanswered.shift();
+      else await nextTurn();
     }
+    await Promise.all(unanswered);
     return published;
   });
 }

@@ -3,6 +3,7 @@
 import type { ChannelSpec } from '../core/channel.ts';
 import { claimOf, countedKeys } from '../core/demand.ts';
 import type {
+  Chained,
   ChannelState,
   Clock,
   FenceToken,
@@ -30,6 +31,8 @@ interface Lease {
 /** What Redis would hold of one channel. */
 interface ServerChannel {
   head: Position;
+  /** The call that published last, if it has a name. */
+  call: string | undefined;
   /** The last one given; 0 where nothing is known of any. */
   token: FenceToken;
   lease: Lease | undefined;
@@ -57,7 +60,12 @@ export class MemoryServer {
     this.#clock = clock;
   }
 
-  publish(spec: ChannelSpec, batch: readonly Outgoing[], fence: FenceToken | undefined): Receipt {
+  publish(
+    spec: ChannelSpec,
+    batch: readonly Outgoing[],
+    fence?: FenceToken,
+    { call, after }: Partial<Chained> = {},
+  ): Receipt {
     const channel = this.#channel(spec.name);
     this.#checkFence(spec, channel, fence);
     if (spec.kind === 'plain') {
@@ -65,6 +73,12 @@ export class MemoryServer {
       for (const frame of framesOf(spec, texts)) this.publishRaw(spec.name, frame);
       return { first: undefined, receivers: channel.listeners.size };
     }
+    const { head } = channel;
+    const endsAsAsked =
+      after === undefined ||
+      (head.epoch === after.end.epoch && head.seq === after.end.seq && channel.call === after.call);
+    if (!endsAsAsked) return { isOvertaken: true, first: undefined, receivers: 0 };
+    channel.call = call;
     const at = this.#clock.now();
     const repeated = new Map<number, PublishedBefore>();
     const texts: string[] = [];
@@ -224,6 +238,7 @@ const utf8 = new TextEncoder();
 function emptyChannel(): ServerChannel {
   return {
     head: ORIGIN,
+    call: undefined,
     token: 0,
     isReleased: false,
     lease: undefined,

@@ -6,9 +6,7 @@ import type {
   ChannelState,
   Connection,
   DemandOperations,
-  FenceToken,
   LeaseOperations,
-  Outgoing,
   Receipt,
   Transport,
   Unsubscribe,
@@ -68,9 +66,9 @@ export class MemoryTransport implements Transport {
     if (this.#state === 'new') this.#connected();
   }
 
-  async publish(channel: ChannelSpec, batch: readonly Outgoing[], fence?: FenceToken): Promise<Receipt> {
+  async publish(...call: Parameters<Transport['publish']>): Promise<Receipt> {
     this.#assertConnected();
-    const receipt = this.#server.publish(channel, batch, fence);
+    const receipt = this.#server.publish(...call);
     // A reply takes a turn of the event loop, as it does over a network: a loop that publishes starves nobody.
     await new Promise<void>((resolve) => setImmediate(resolve));
     return receipt;

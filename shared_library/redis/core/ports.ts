@@ -12,7 +12,12 @@ export interface Transport {
   /** Resolves when the link is usable; fails fast when the first connection does not come about. Safe to call again. */
   connect(): Promise<void>;
   /** All of the batch or none; resolves with its positions; rejects with OUTCOME_UNKNOWN when the reply was lost. */
-  publish(channel: ChannelSpec, batch: readonly Outgoing[], fence?: FenceToken): Promise<Receipt>;
+  publish(
+    channel: ChannelSpec,
+    batch: readonly Outgoing[],
+    fence?: FenceToken,
+    chained?: Chained,
+  ): Promise<Receipt>;
   /** Resolves after the server has acknowledged the subscription, which then outlives reconnections. Any number a channel. */
   subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe>;
   /** One atomic read: epoch, top sequence, and what is kept after `since` (last values or history). */
@@ -48,8 +53,18 @@ export interface Once {
   readonly rememberMs: number;
 }
 
+/** Keeps several calls in their order, all under way at once: each takes effect directly behind the one before, or not at all. */
+export interface Chained {
+  /** The name of this call, which no other has on this channel, without blanks. */
+  readonly call: string;
+  /** Which call has to be the last one of the channel, and where it has to have ended; undefined: any, anywhere. */
+  readonly after?: { readonly call: string; readonly end: Position } | undefined;
+}
+
 /** What became of a batch. */
 export interface Receipt {
+  /** The channel does not end as the call expects (`Chained`): nothing was published. */
+  readonly isOvertaken?: true;
   /** undefined on a `plain` channel, whose messages are not numbered. */
   readonly first: Position | undefined;
   /** How many subscriptions each message of the batch reached. */

@@ -7,6 +7,7 @@ import { MemoryServer } from '../adapters/memory-server.ts';
 import { type Channel, defineChannel } from '../core/channel.ts';
 import type { Envelope } from '../core/envelope.ts';
 import type {
+  Chained,
   ChannelState,
   DemandOperations,
   LeaseOperations,
@@ -127,7 +128,7 @@ export function recordingLogger(): Logger & { readonly lines: LogLine[] } {
 export class FakeTransport implements Transport {
   readonly published: (readonly Outgoing[])[] = [];
   readonly reads: (Position | undefined)[] = [];
-  onPublish: (batch: readonly Outgoing[]) => Promise<Receipt> = async () => ({
+  onPublish: (batch: readonly Outgoing[], chained?: Chained) => Promise<Receipt> = async () => ({
     first: { epoch: 1, seq: 1 },
     receivers: 0,
   });
@@ -142,9 +143,14 @@ export class FakeTransport implements Transport {
 
   async connect(): Promise<void> {}
 
-  publish(_channel: unknown, batch: readonly Outgoing[]): Promise<Receipt> {
+  publish(
+    _channel: unknown,
+    batch: readonly Outgoing[],
+    _fence?: number,
+    chained?: Chained,
+  ): Promise<Receipt> {
     this.published.push(batch);
-    return this.onPublish(batch);
+    return this.onPublish(batch, chained);
   }
 
   async subscribe(_channel: unknown, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {

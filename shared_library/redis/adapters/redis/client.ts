@@ -6,6 +6,7 @@ import {
   ACQUIRE,
   DECLARE,
   PUBLISH,
+  PUBLISH_FRAME,
   PUBLISH_ONCE,
   READ,
   RELEASE,
@@ -48,6 +49,7 @@ function newTemplate() {
     maintNotifications: 'disabled',
     scripts: {
       publishBatch: script(PUBLISH),
+      publishFrame: script(PUBLISH_FRAME),
       publishOnce: script(PUBLISH_ONCE),
       readChannel: script(READ),
       acquireLease: script(ACQUIRE),

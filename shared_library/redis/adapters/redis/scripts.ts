@@ -35,17 +35,27 @@ local function try(...)
 end
 `;
 
-/** Refuses a caller who does not hold the lease; `at` and `epoch` as every message says them, the epoch begun where there is none. */
+/**
+ * Refuses a caller who does not hold the lease, or does not find the channel as he expects it: ending with a certain call (the
+ * head's `call`), in a certain epoch, at a certain number. `at` and `epoch` as every message says them, the epoch begun where there is none.
+ *
+ * ARGV channel, kind, history length, fence token or '', framing, name of the call or '', what is expected or '', and from 8 on the messages.
+ */
 const BEGIN = `
-local channel, kind, keep, fence, framing = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local channel, kind, keep, fence, framing, call, expected = unpack(ARGV, 1, 7)
+keep = tonumber(keep)
 if (try('GET', KEYS[4]) or '') ~= fence then
   return redis.error_reply('FENCED the caller does not hold the lease of this channel')
 end
-local at, epoch, is_new
+local at, epoch, is_new, last_call
 if kind ~= 'plain' then
+  local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'call')
+  epoch, last_call = head[1], head[3] or ''
+  if expected ~= '' and expected ~= last_call .. ' ' .. (epoch or '') .. ' ' .. (head[2] or '') then
+    return { 'overtaken' }
+  end
   local time = try('TIME')
   at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-  epoch = try('HGET', KEYS[1], 'epoch')
   is_new = not epoch
   if is_new then
     epoch = at
@@ -56,7 +66,7 @@ local function publish(frame, count)
   local reply = redis.pcall('PUBLISH', channel, frame)
   if type(reply) ~= 'table' then return reply end
   if kind ~= 'plain' then redis.call('HINCRBY', KEYS[1], 'seq', -count) end
-  if is_new then redis.call('HDEL', KEYS[1], 'epoch', 'seq') end
+  if is_new then redis.call('HDEL', KEYS[1], 'epoch', 'seq', 'call') end
   refuse(reply)
 end
 `;
@@ -64,27 +74,27 @@ end
 /**
  * Publishes a batch: all of it or none.
  *
- * KEYS head, last, history, lease. ARGV channel, kind, history length, fence token or '', framing, then for each message its
- * key, and its JSON without the opening brace. Returns { epoch, first seq, receivers }, as strings where numbers may be large;
- * epoch 0 on a plain channel. The head is the first key written and the first message the first one published, so that a
+ * KEYS head, last, history, lease. The messages: for each its key, and its JSON without the opening brace. Returns { epoch, first seq,
+ * receivers, time in ms }, as strings where numbers may be large, 0 on a plain channel for what it has not; or { 'overtaken' }. The head is the first key written and the first message the first one published, so that a
  * missing permission is found before anything that cannot be taken back was done. A number joined to a string is exact up to 10^14,
  * and takes long: it is done once for ten messages.
  */
 export const PUBLISH = `${TRY}${BEGIN}
-local count = (#ARGV - 5) / 2
+local count = (#ARGV - 7) / 2
 local messages = {}
 local first = 0
 if kind == 'plain' then
-  for i = 1, count do messages[i] = '{' .. ARGV[5 + 2 * i] end
+  for i = 1, count do messages[i] = '{' .. ARGV[7 + 2 * i] end
 else
   first = try('HINCRBY', KEYS[1], 'seq', count) - count + 1
+  if call ~= last_call then redis.call('HSET', KEYS[1], 'call', call) end
   local rest = ',"epoch":' .. epoch .. ',"at":' .. at .. ','
   local digits = { [0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9' }
   local digit = first % 10
   local tens = (first - digit) / 10
   local start = '{"seq":' .. (tens > 0 and tens or '')
   for i = 1, count do
-    messages[i] = start .. digits[digit] .. rest .. ARGV[5 + 2 * i]
+    messages[i] = start .. digits[digit] .. rest .. ARGV[7 + 2 * i]
     digit = digit + 1
     if digit == 10 then
       digit, tens = 0, tens + 1
@@ -99,7 +109,7 @@ for i = 2, #frames do receivers = redis.call('PUBLISH', channel, frames[i]) end
 if kind == 'state' then
   local kept = {}
   for i = 1, count do
-    kept[2 * i - 1] = ARGV[4 + 2 * i]
+    kept[2 * i - 1] = ARGV[6 + 2 * i]
     kept[2 * i] = messages[i]
   end
   redis.call('HSET', KEYS[2], unpack(kept))
@@ -108,7 +118,54 @@ elseif keep > 0 then
     redis.call('XADD', KEYS[3], 'MAXLEN', keep, epoch .. '-' .. first + i - 1, 'm', messages[i])
   end
 end
-return { epoch or '0', string.format('%.0f', first), receivers }
+return { epoch or '0', string.format('%.0f', first), receivers, at or '0' }
+`;
+
+/** The most milliseconds by which the stamp of a frame may be early; late it may not be. */
+export const EARLIEST_MS = 5;
+
+/**
+ * Publishes a batch as one frame that was numbered and stamped beforehand, for the place that is expected: the server neither
+ * makes nor joins texts, which halves its work. Where the stamp is not of now, it does it all the same.
+ *
+ * KEYS and ARGV as for PUBLISH, but for the messages: the frame, its stamp, then for each message its key and its length in bytes.
+ * Returns as PUBLISH.
+ */
+export const PUBLISH_FRAME = `${TRY}${BEGIN}
+local frame, stamp = ARGV[8], ARGV[9]
+local count = (#ARGV - 9) / 2
+local first = try('HINCRBY', KEYS[1], 'seq', count) - count + 1
+redis.call('HSET', KEYS[1], 'call', call)
+local messages = {}
+local begins = 2
+for i = 1, count do
+  local ends = begins + ARGV[9 + 2 * i] - 1
+  messages[i] = string.sub(frame, begins, ends)
+  begins = ends + 2
+end
+local early = at - stamp
+if early < 0 or early > ${EARLIEST_MS} then
+  local rest = ',"epoch":' .. epoch .. ',"at":'
+  for i = 1, count do
+    local start = '{"seq":' .. first + i - 1 .. rest
+    messages[i] = start .. at .. string.sub(messages[i], #start + #stamp + 1)
+  end
+  frame = '[' .. table.concat(messages, ',') .. ']'
+end
+local receivers = publish(frame, count)
+if kind == 'state' then
+  local kept = {}
+  for i = 1, count do
+    kept[2 * i - 1] = ARGV[8 + 2 * i]
+    kept[2 * i] = messages[i]
+  end
+  redis.call('HSET', KEYS[2], unpack(kept))
+elseif keep > 0 then
+  for i = 1, count do
+    redis.call('XADD', KEYS[3], 'MAXLEN', keep, epoch .. '-' .. first + i - 1, 'm', messages[i])
+  end
+end
+return { epoch, string.format('%.0f', first), receivers, at }
 `;
 
 /**
@@ -130,8 +187,8 @@ for i = 1, count do
   else
     local seq = string.format('%.0f', try('HINCRBY', KEYS[1], 'seq', 1))
     first = first or seq
-    receivers = publish('{"seq":' .. seq .. ',"epoch":' .. epoch .. ',"at":' .. at .. ',' .. ARGV[5 + 2 * i], 1)
-    redis.call('SET', KEYS[4 + i], epoch .. ' ' .. seq .. ' ' .. receivers, 'PX', ARGV[4 + 2 * i])
+    receivers = publish('{"seq":' .. seq .. ',"epoch":' .. epoch .. ',"at":' .. at .. ',' .. ARGV[7 + 2 * i], 1)
+    redis.call('SET', KEYS[4 + i], epoch .. ' ' .. seq .. ' ' .. receivers, 'PX', ARGV[6 + 2 * i])
   end
 end
 return { epoch, first or '0', receivers, unpack(before) }

@@ -3,6 +3,7 @@
 import type { ChannelSpec } from '../../core/channel.ts';
 import { countedKeys } from '../../core/demand.ts';
 import type {
+  Chained,
   ChannelState,
   DemandOperations,
   FenceToken,
@@ -21,8 +22,12 @@ import { TickbusError } from '../../errors.ts';
 import { AS_BYTES, type RedisClient } from './client.ts';
 import { commandError } from './errors.ts';
 import { RedisLink } from './link.ts';
+import { numberedFrame, Stamps } from './numbered-frame.ts';
 import { channelKeys } from './scripts.ts';
 import type { RedisSettings } from './settings.ts';
+
+/** What a script answers that found the channel further than the call expects. */
+const OVERTAKEN = 'overtaken';
 
 interface LinkSubscription {
   readonly name: string;
@@ -35,6 +40,7 @@ export class RedisTransport implements Transport {
   readonly #logger: Logger;
   readonly #link: RedisLink;
   readonly #subscriptions = new Set<LinkSubscription>();
+  readonly #stamps = new Stamps();
 
   constructor(settings: RedisSettings, logger: Logger) {
     this.#settings = settings;
@@ -46,26 +52,49 @@ export class RedisTransport implements Transport {
     return this.#link.connect();
   }
 
-  async publish(channel: ChannelSpec, batch: readonly Outgoing[], fence?: FenceToken): Promise<Receipt> {
+  async publish(
+    channel: ChannelSpec,
+    batch: readonly Outgoing[],
+    fence?: FenceToken,
+    { call = '', after }: Partial<Chained> = {},
+  ): Promise<Receipt> {
     const { head, last, history, lease, id } = channelKeys(channel);
     const keys = [head, last, history, lease];
+    const framing = channel.framing ?? 'message';
     const args = [
       channel.name,
       channel.kind,
       String(channel.history),
       fence === undefined ? '' : String(fence),
-      channel.framing ?? 'message',
+      framing,
+      call,
+      after === undefined ? '' : `${after.call} ${after.end.epoch} ${after.end.seq}`,
     ];
+    const sentAt = performance.now();
+    const stamp = framing === 'batch' ? this.#stamps.at(sentAt) : undefined;
+    if (after !== undefined && stamp !== undefined) {
+      const { text, lengths } = numberedFrame(batch, after.end, stamp);
+      args.push(text, String(stamp));
+      for (const [index, { key = '' }] of batch.entries()) args.push(key, String(lengths[index]));
+      const reply = await this.#run((client) => client.publishFrame(keys, args));
+      return this.#receipt(reply, channel, sentAt, stamp);
+    }
     for (const { key = '', once, json } of batch) {
       if (once !== undefined) keys.push(id(once.id));
       args.push(once === undefined ? key : String(once.rememberMs), json.slice(1));
     }
     // All of a batch have ids, or none.
-    const hasIds = batch[0]?.once !== undefined;
-    const reply = await this.#run((client) =>
-      hasIds ? client.publishOnce(keys, args) : client.publishBatch(keys, args),
-    );
-    return receiptFrom(reply, channel);
+    if (batch[0]?.once !== undefined)
+      return receiptFrom(await this.#run((client) => client.publishOnce(keys, args)), channel);
+    return this.#receipt(await this.#run((client) => client.publishBatch(keys, args)), channel, sentAt);
+  }
+
+  /** @param stamp what was expected of the server's clock, if anything was */
+  #receipt(reply: unknown, channel: ChannelSpec, sentAt: number, stamp?: number): Receipt {
+    const [epoch, first, receivers, at] = Array.isArray(reply) ? reply : [];
+    const receipt = receiptFrom(epoch === OVERTAKEN ? [OVERTAKEN] : [epoch, first, receivers], channel);
+    if (!receipt.isOvertaken && channel.kind !== 'plain') this.#stamps.answered(Number(at), sentAt, stamp);
+    return receipt;
   }
 
   async subscribe({ name }: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
@@ -176,6 +205,8 @@ function attemptFrom(reply: unknown): LeaseAttempt {
 
 /** Anything but a receipt leaves open what was done. */
 function receiptFrom(reply: unknown, { kind, name }: ChannelSpec): Receipt {
+  if (Array.isArray(reply) && reply[0] === OVERTAKEN)
+    return { isOvertaken: true, first: undefined, receivers: 0 };
   const [epoch, seq, receivers, ...before] = Array.isArray(reply) ? reply.map(Number) : [];
   if (
     epoch === undefined ||

@@ -1,0 +1,54 @@
+// A batch as one frame, numbered and stamped by its publisher, for a place in the channel that the server will check.
+
+import type { Outgoing } from '../../core/ports.ts';
+import type { Position } from '../../core/sequence.ts';
+import { EARLIEST_MS } from './scripts.ts';
+
+export interface NumberedFrame {
+  readonly text: string;
+  /** Of each message in it, in bytes of UTF-8. */
+  readonly lengths: readonly number[];
+}
+
+/** @param stamp the server's time, Unix milliseconds */
+export function numberedFrame(batch: readonly Outgoing[], after: Position, stamp: number): NumberedFrame {
+  const rest = `,"epoch":${after.epoch},"at":${stamp},`;
+  const lengths: number[] = [];
+  let text = '[';
+  for (const [index, { json }] of batch.entries()) {
+    const numbered = `{"seq":${after.seq + 1 + index}${rest}${json.slice(1)}`;
+    lengths.push(Buffer.byteLength(numbered));
+    text += index === 0 ? numbered : `,${numbered}`;
+  }
+  return { text: `${text}]`, lengths };
+}
+
+/** Answers that are looked back at. */
+const SAMPLES = 32;
+
+/**
+ * What the server's clock will say when it does what is sent now: what it said before, and the time since, by the fastest of the last
+ * answers. So it is early rather than late, by what a call takes longer than the fastest one.
+ */
+export class Stamps {
+  /** The server's time at an answer, less the time at which it was asked: the way there is in it. */
+  readonly #offsets: number[] = [];
+
+  /**
+   * All in milliseconds.
+   *
+   * @param sentAt by the monotonic clock
+   * @param stamp what had been expected: where that was no use, a clock was set, or the line has changed
+   */
+  answered(serverAt: number, sentAt: number, stamp = serverAt): void {
+    if (stamp > serverAt || serverAt - stamp > EARLIEST_MS) this.#offsets.length = 0;
+    this.#offsets.push(serverAt - sentAt);
+    if (this.#offsets.length > SAMPLES) this.#offsets.shift();
+  }
+
+  /** undefined: nothing is known yet. */
+  at(monotonic: number): number | undefined {
+    if (this.#offsets.length === 0) return undefined;
+    return Math.floor(monotonic + Math.min(...this.#offsets));
+  }
+}

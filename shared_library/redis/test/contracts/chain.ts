@@ -1,0 +1,119 @@
+// The contract of chained calls: several under way at once, each directly behind the one before, or not at all.
+
+import { describe, expect, it } from 'vitest';
+import type { ChannelSpec } from '../../core/channel.ts';
+import { decodeEnvelope, type Envelope } from '../../core/envelope.ts';
+import type { Chained, Receipt } from '../../core/ports.ts';
+import type { Position } from '../../core/sequence.ts';
+import { batch, Frames, outgoing, spec, type TransportBench } from './transport-bench.ts';
+
+/** Messages of either framing, in the order in which they came. */
+function messagesIn(frame: Uint8Array): Envelope[] {
+  const document = JSON.parse(new TextDecoder().decode(frame)) as Envelope | Envelope[];
+  return Array.isArray(document) ? document : [document];
+}
+
+const endOf = ({ first }: Receipt, count: number): Position => ({
+  epoch: first?.epoch ?? Number.NaN,
+  seq: (first?.seq ?? Number.NaN) + count - 1,
+});
+
+const named = (call: string, after?: string, end?: Position): Chained => ({
+  call,
+  after: after !== undefined && end !== undefined ? { call: after, end } : undefined,
+});
+
+const NOTHING: Receipt = { isOvertaken: true, first: undefined, receivers: 0 };
+
+export function describeChain(bench: TransportBench): void {
+  describe.each(['message', 'batch'] as const)('a chain of calls, framing %s', (framing) => {
+    /** A channel that ends with call `a`, three messages long. */
+    async function opened(kind: 'state' | 'event', history = 0) {
+      const channel: ChannelSpec = { ...spec(kind, history), framing };
+      const frames = new Frames(messagesIn);
+      await bench.subscribing.subscribe(channel, (frame) => frames.add(frame));
+      const publish = (size: number, chained?: Chained) =>
+        bench.publishing.publish(channel, batch(size), undefined, chained);
+      const first = await publish(3, named('a'));
+      const end = endOf(first, 3);
+      return { channel, frames, publish, end, at: (seq: number) => ({ ...end, seq }) };
+    }
+
+    it('takes effect in order, all of them under way at once', async () => {
+      const { frames, publish, end, at } = await opened('event');
+      const receipts = await Promise.all([
+        publish(20, named('b', 'a', end)),
+        publish(1, named('c', 'b', at(23))),
+        publish(30, named('d', 'c', at(24))),
+      ]);
+      expect(receipts).toEqual([4, 24, 25].map((seq) => ({ first: at(seq), receivers: 1 })));
+      await frames.reach(framing === 'batch' ? 4 : 54);
+      const heard = frames.all.flat();
+      expect(heard.map(({ seq }) => seq)).toEqual(Array.from({ length: 54 }, (_, index) => index + 1));
+      expect(new Set(heard.map(({ epoch }) => epoch))).toEqual(new Set([end.epoch]));
+    });
+
+    it.each<[string, (end: Position) => Chained]>([
+      ['ends earlier', (end) => named('b', 'a', { ...end, seq: end.seq + 1 })],
+      ['ends later', (end) => named('b', 'a', { ...end, seq: end.seq - 1 })],
+      ['is of another epoch', (end) => named('b', 'a', { ...end, epoch: end.epoch - 1 })],
+      ['ends with another call', (end) => named('b', 'z', end)],
+    ])('does nothing where the channel %s, and neither does what is behind it', async (_, wrong) => {
+      const { channel, frames, publish, end } = await opened('state');
+      const first = wrong(end);
+      const behind = { epoch: end.epoch, seq: (first.after?.end.seq ?? 0) + 2 };
+      const outcomes = await Promise.all([publish(2, first), publish(2, named('c', 'b', behind))]);
+      expect(outcomes).toEqual([NOTHING, NOTHING]);
+      const { position, entries } = await bench.publishing.read(channel);
+      expect(position).toEqual(end);
+      expect(entries).toHaveLength(3);
+      await publish(1, named('d', 'a', end));
+      await frames.reach(framing === 'batch' ? 2 : 4);
+      expect(frames.all.flat().map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+    });
+
+    it('does nothing behind a call that did nothing, even where another call made the number fit', async () => {
+      const { publish, end, at } = await opened('event');
+      await publish(5, named('other'));
+      expect(await publish(5, named('b', 'a', end))).toEqual(NOTHING);
+      expect(await publish(5, named('c', 'b', at(8)))).toEqual(NOTHING);
+      await publish(5);
+      expect(await publish(5, named('d', 'other', at(13)))).toEqual(NOTHING);
+    });
+
+    it('does nothing on a server that has forgotten the channel', async () => {
+      const { channel, publish, end } = await opened('state');
+      await bench.fixture.flush();
+      expect(await publish(1, named('b', 'a', end))).toEqual(NOTHING);
+      expect((await bench.publishing.read(channel)).position.epoch).toBe(0);
+    });
+
+    it.each(['state', 'event'] as const)(
+      'keeps each message of a %s channel as it was published',
+      async (kind) => {
+        const { channel, frames, end } = await opened(kind, 10);
+        const texts = ['plain', 'ünï 漢字 💹', '"quoted" \\ \n', ''];
+        const messages = texts.map((text) => outgoing({ text }, text));
+        await bench.publishing.publish(channel, messages, undefined, named('b', 'a', end));
+        await frames.reach(framing === 'batch' ? 2 : 3 + texts.length);
+        const heard = frames.all.flat().slice(3);
+        expect(heard.map(({ data }) => data.text)).toEqual(texts);
+        const { entries } = await bench.publishing.read(channel, end);
+        const kept = entries.map(decodeEnvelope).sort((one, other) => (one.seq ?? 0) - (other.seq ?? 0));
+        expect(kept).toEqual(heard);
+      },
+    );
+
+    it('is stamped with the time of the server, never late and hardly early', async () => {
+      const { channel, frames, publish, end } = await opened('event');
+      const before = await bench.publishing.read(channel);
+      await publish(20, named('b', 'a', end));
+      const after = await bench.publishing.read(channel);
+      await frames.reach(framing === 'batch' ? 2 : 23);
+      for (const { at = 0 } of frames.all.flat().slice(3)) {
+        expect(at).toBeGreaterThanOrEqual(Math.floor(before.at) - 5);
+        expect(at).toBeLessThanOrEqual(after.at);
+      }
+    });
+  });
+}
