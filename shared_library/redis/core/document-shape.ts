@@ -24,16 +24,19 @@ interface Field {
   readonly value: unknown;
 }
 
-/** Past these a shape would be hardly faster than JSON.parse. */
+/** Past these a shape would be hardly faster than JSON.parse, or slower: its strings are read byte by byte. */
 const MAX_SLOTS = 64;
 const MAX_LENGTH = 4_096;
+const MAX_STRING = 64;
 
 /**
  * Knows the text of one document but for its numbers and strings. Another one is read by comparing what stands between them and
- * taking the values: less than half of what JSON.parse costs. What it reads is what JSON.parse gives, and what is not plain (another
- * field, an escape, anything but ASCII in a string, an exponent) it leaves to JSON.parse.
+ * taking the values: less than half of what JSON.parse costs. What it reads is what JSON.parse gives, with finite numbers only, and what
+ * is not plain (another field, an escape, anything but ASCII in a string, a long string, an exponent) it leaves to JSON.parse.
  */
 export class DocumentShape {
+  /** The text but for the values of the slots: two documents are of one shape if this is the same. */
+  readonly layout: string;
   readonly #first: string;
   readonly #slots: readonly Slot[];
   readonly #tail: Literal;
@@ -47,16 +50,17 @@ export class DocumentShape {
   /**
    * @param document as JSON.parse gave it
    * @param isFixed whether the value of a slot belongs to the text that has to be the same
-   * @returns undefined for a document that is too large, or has an array in it
+   * @returns undefined for a document that is too large, or has an array or a long string in it
    */
   static of(document: object, isFixed: (slot: number) => boolean = () => false): DocumentShape | undefined {
     const outline = new Outline(isFixed);
     const isPlain = outline.add(document as Readonly<Record<string, unknown>>) !== undefined;
-    const isSmall = outline.slots.length <= MAX_SLOTS && outline.length <= MAX_LENGTH;
+    const isSmall = outline.slots.length <= MAX_SLOTS && outline.layout.length <= MAX_LENGTH;
     return isPlain && isSmall ? new DocumentShape(document, outline) : undefined;
   }
 
-  private constructor(document: object, { slots, text, objects }: Outline) {
+  private constructor(document: object, { slots, text, layout, objects }: Outline) {
+    this.layout = layout;
     this.#first = JSON.stringify(document);
     this.#slots = slots;
     this.#tail = literalOf(text);
@@ -129,8 +133,8 @@ class Outline {
   readonly objects: Field[][] = [];
   /** What comes after the last slot so far. */
   text = '';
-  /** Of the whole text but for what is in the slots. */
-  length = 0;
+  /** The whole text, with a mark for each slot that no text has in it. */
+  layout = '';
   readonly #isFixed: (slot: number) => boolean;
   #candidates = 0;
 
@@ -155,6 +159,8 @@ class Outline {
   }
 
   #fieldOf(key: string, value: unknown): Field | undefined {
+    // A setter or a frozen prototype would be in the way; and long strings take longer here than in JSON.parse.
+    if (key in Object.prototype || (typeof value === 'string' && value.length > MAX_STRING)) return undefined;
     if (typeof value === 'object' && value !== null) {
       const object = this.add(value as Readonly<Record<string, unknown>>);
       return object === undefined ? undefined : { key, slot: -1, object, value: undefined };
@@ -172,12 +178,13 @@ class Outline {
     if (!isNumber) this.#write('"');
     const before = literalOf(this.text);
     this.text = isNumber ? '' : '"';
+    this.layout += `\0${this.text}`;
     return this.slots.push({ before, isNumber, first }) - 1;
   }
 
   #write(text: string): void {
     this.text += text;
-    this.length += text.length;
+    this.layout += text;
   }
 }
 
@@ -244,7 +251,10 @@ function numberAt(view: DataView, from: number, to: number): number {
   const wholeDigits = (dot < 0 ? at : dot) - start;
   if (wholeDigits === 0 || dot === at - 1) return Number.NaN;
   if (wholeDigits > 1 && view.getUint8(start) === ZERO) return Number.NaN;
-  if (digits > EXACT_DIGITS) return Number(asciiOf(view, from, at));
+  if (digits > EXACT_DIGITS) {
+    const value = Number(asciiOf(view, from, at));
+    return Number.isFinite(value) ? value : Number.NaN;
+  }
   let value = digits > SHORT_DIGITS ? high * (TENS[digits - SHORT_DIGITS] as number) + low : low;
   if (dot >= 0) value /= TENS[at - dot - 1] as number;
   return start > from ? -value : value;
@@ -253,12 +263,12 @@ function numberAt(view: DataView, from: number, to: number): number {
 /** Strings that were read lately, each at the place that its hash gives: most come again. The length is a power of two. */
 const known = new Array<string>(4_096).fill('');
 
-/** What stands up to the quote; undefined: not plain ASCII, or no end. */
+/** What stands up to the quote; undefined: not plain ASCII, too long, or no end. */
 function stringAt(view: DataView, from: number, to: number): string | undefined {
   let at = from;
   let hash = 0;
   for (; ; at++) {
-    if (at >= to) return undefined;
+    if (at >= to || at - from > MAX_STRING) return undefined;
     const byte = view.getUint8(at);
     if (byte === QUOTE) break;
     if (byte < 0x20 || byte === BACKSLASH || byte > LAST_PRINTABLE) return undefined;

@@ -40,7 +40,7 @@ export class EnvelopeReader {
     this.#text = undefined;
     if (frame.byteLength <= MAX_MESSAGE_BYTES) {
       const document = this.#familiar.read(frame, 0);
-      if (document !== undefined && this.#familiar.end === frame.byteLength) return checkedHeader(document);
+      if (document !== undefined && isBlank(frame, this.#familiar.end)) return checkedHeader(document);
     }
     const text = textOf(frame);
     const envelope = envelopeFrom(text);
@@ -85,4 +85,12 @@ export class EnvelopeReader {
       at = end;
     }
   }
+}
+
+const BLANKS: ReadonlySet<number | undefined> = new Set([0x20, 0x0a, 0x0d, 0x09]);
+
+/** Nothing, or what JSON takes for nothing, as some publishers end a text with a line break. */
+function isBlank(frame: Uint8Array, from: number): boolean {
+  for (let at = from; at < frame.byteLength; at++) if (!BLANKS.has(frame[at])) return false;
+  return true;
 }

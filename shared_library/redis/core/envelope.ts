@@ -136,7 +136,7 @@ export function checkedEnvelope(document: unknown): Envelope {
   return checkedHeader(document);
 }
 
-/** The envelope that a parsed object is whose depths, names and numbers are known to be allowed. @throws as `checkedEnvelope` */
+/** The envelope that a parsed object is whose depth, names and numbers are allowed, as is known. @throws as `checkedEnvelope` */
 export function checkedHeader(document: unknown): Envelope {
   const envelope = document as Envelope;
   checkHeader(envelope);

@@ -13,7 +13,7 @@ const REGAINED = 1 / 32;
 
 /**
  * Learning takes as long as reading some twenty documents, so it has to be earned: where documents are never alike, as order books of
- * changing lengths, it is given up but for one in a thousand.
+ * changing lengths, all but one in a thousand are left alone.
  */
 export class FamiliarDocuments {
   readonly #shapes: AdaptiveShape[] = [];
@@ -54,7 +54,8 @@ export class FamiliarDocuments {
     if (this.#credit < PRICE) return;
     this.#credit -= PRICE;
     const shape = DocumentShape.of(document);
-    if (shape === undefined) return;
+    // One of a shape that is known was not read because of what is in it.
+    if (shape === undefined || this.#shapes.some(({ layout }) => layout === shape.layout)) return;
     this.#shapes.unshift(new AdaptiveShape(shape));
     this.#shapes.length = Math.min(this.#shapes.length, MAX_SHAPES);
   }
@@ -83,6 +84,10 @@ class AdaptiveShape {
     this.#wide = wide;
   }
 
+  get layout(): string {
+    return this.#wide.layout;
+  }
+
   get end(): number {
     return this.#end;
   }
@@ -106,11 +111,16 @@ class AdaptiveShape {
     this.#wide.compare();
     if (++this.#seen < this.#look) return;
     this.#narrow = this.#wide.narrowed();
+    if (this.#narrow === undefined) this.#lookLonger();
   }
 
   #beginAnew(document: object): void {
     this.#wide = DocumentShape.of(document) ?? this.#wide;
     this.#narrow = undefined;
+    this.#lookLonger();
+  }
+
+  #lookLonger(): void {
     this.#seen = 0;
     this.#look = Math.min(2 * this.#look, LONGEST_LOOK);
   }

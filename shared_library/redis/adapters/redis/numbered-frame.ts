@@ -23,16 +23,23 @@ export function numberedFrame(batch: readonly Outgoing[], after: Position, stamp
   return { text: `${text}]`, lengths };
 }
 
-/** Answers that are looked back at. */
+/** Answers that are looked back at, and as many as it takes at least. */
 const SAMPLES = 32;
+const FEWEST_SAMPLES = 4;
+/** Frames that are left unstamped after a stamp was no use, and each time twice as many, up to a limit. */
+const FIRST_PAUSE = 8;
+const LONGEST_PAUSE = 4_096;
 
 /**
  * What the server's clock will say when it does what is sent now: what it said before, and the time since, by the fastest of the last
- * answers. So it is early rather than late, by what a call takes longer than the fastest one.
+ * answers. So it is early rather than late, by what a call takes longer than the fastest one. Where calls take now so long and now so
+ * long, a stamp is no use, and the server's work with it is saved.
  */
 export class Stamps {
   /** The server's time at an answer, less the time at which it was asked: the way there is in it. */
   readonly #offsets: number[] = [];
+  #pause = 0;
+  #nextPause = FIRST_PAUSE;
 
   /**
    * All in milliseconds.
@@ -41,14 +48,22 @@ export class Stamps {
    * @param stamp what had been expected: where that was no use, a clock was set, or the line has changed
    */
   answered(serverAt: number, sentAt: number, stamp = serverAt): void {
-    if (stamp > serverAt || serverAt - stamp > EARLIEST_MS) this.#offsets.length = 0;
+    if (stamp > serverAt || serverAt - stamp > EARLIEST_MS) {
+      this.#offsets.length = 0;
+      this.#pause = this.#nextPause;
+      this.#nextPause = Math.min(2 * this.#nextPause, LONGEST_PAUSE);
+    }
     this.#offsets.push(serverAt - sentAt);
     if (this.#offsets.length > SAMPLES) this.#offsets.shift();
   }
 
-  /** undefined: nothing is known yet. */
+  /** undefined: too little is known. */
   at(monotonic: number): number | undefined {
-    if (this.#offsets.length === 0) return undefined;
+    if (this.#pause > 0) {
+      this.#pause--;
+      return undefined;
+    }
+    if (this.#offsets.length < FEWEST_SAMPLES) return undefined;
     return Math.floor(monotonic + Math.min(...this.#offsets));
   }
 }

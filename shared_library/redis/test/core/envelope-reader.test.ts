@@ -45,6 +45,9 @@ describe('a message like the ones before it', () => {
     ['a string with a quote in it', tick(101, { symbol: 'A"B\\' })],
     ['one that is not ASCII', tick(101, { symbol: 'München 🙂' })],
     ['an empty one', tick(101, { symbol: '' })],
+    ['one as long as it may be', tick(101, { symbol: 'x'.repeat(64) })],
+    ['a longer one', tick(101, { symbol: 'x'.repeat(65) })],
+    ['a name that every object has', tick(101, { toString: 1 })],
     ['another sender', tick(101, {}, { sender: '' })],
     ['another epoch', tick(101, {}, { epoch: 1_780_000_000_001 })],
     ['a field more', tick(101, { size: 1 })],
@@ -71,6 +74,8 @@ describe('a message like the ones before it', () => {
     ['two points', '101.01', '1.0.1'],
     ['a control character', '"S3"', '"S\u0001"'],
     ['an open string', '"S3"', '"S3'],
+    ['a number beyond all', '101.01', `1${'0'.repeat(310)}`],
+    ['a negative one', '101.01', `-1${'0'.repeat(310)}`],
     ['a fraction of a sequence number', '"seq":101', '"seq":101.5'],
     ['a negative one', '"seq":101', '"seq":-1'],
     ['a message type that is empty', '"price",', '"",'],
@@ -82,6 +87,12 @@ describe('a message like the ones before it', () => {
     const reader = experienced();
     isRefused(reader, text.replace(there, put));
     expect(reader.read(frameOf(tick(102)))).toStrictEqual(tick(102));
+  });
+
+  it('may end with a line break', () => {
+    const reader = experienced();
+    expect(reader.read(utf8.encode(`${JSON.stringify(tick(101))}\r\n`))).toStrictEqual(tick(101));
+    expect(reader.text).toBeUndefined();
   });
 
   it('is refused when its UTF-8 is broken', () => {
@@ -131,6 +142,26 @@ describe('messages of several kinds', () => {
       if (reader.text !== undefined) unfamiliar++;
     }
     expect(unfamiliar).toBe(3);
+  });
+
+  it('are not learned again because of what is in one of them', () => {
+    const reader = experienced();
+    const odd = tick(101, { symbol: 'é' });
+    for (let seq = 1; seq <= 1_000; seq++) {
+      const message = seq % 2 === 0 ? odd : tick(seq, seq % 4 === 1 ? {} : { size: 1 });
+      expect(reader.read(frameOf(message))).toStrictEqual(message);
+    }
+    expect(reader.read(frameOf(tick(1_001, { size: 2 })))).toStrictEqual(tick(1_001, { size: 2 }));
+    expect(reader.text).toBeUndefined();
+  });
+
+  it('with a long text in them are left to JSON.parse', () => {
+    const reader = new EnvelopeReader();
+    const text = 'x'.repeat(5_000);
+    for (let seq = 1; seq <= 100; seq++) {
+      expect(reader.read(frameOf(tick(seq, { text })))).toStrictEqual(tick(seq, { text }));
+      expect(reader.text).toBeDefined();
+    }
   });
 
   it('that are never alike are hardly looked at', () => {

@@ -58,7 +58,7 @@ async function bench(channel: typeof ALERTS | typeof COMMANDS = ALERTS) {
   await turns();
   calls.shift()?.answer(1);
   await turns();
-  return { add, calls, clock, outcomes };
+  return { add, batcher, calls, clock, outcomes };
 }
 
 const numberOf = (message: Outgoing | undefined) => Number(JSON.parse(message?.json ?? '').n);
@@ -129,14 +129,11 @@ it('puts what was overtaken back in its place in the line, before what came late
   expect([258, 514, 770, 1_026, 1_033].map((n) => outcomes[n])).toEqual([2_000, 3_000, 4_000, 5_000, 5_007]);
 });
 
-it('adds nothing to a batch that was put back, even if it has room', async () => {
+it('goes on in order behind a call that failed', async () => {
   const { add, calls, outcomes } = await bench();
-  // Batches of one: two of them are more than a call takes.
-  const large = (n: number) => add(n, n);
-  large(2);
+  add(2, 2);
   await turns();
-  for (let n = 3; n <= 2 + 256; n++) large(n);
-  large(259);
+  add(3, 259);
   await turns();
   await each([calls[0]], (call) => call.fail({ code: 'TICKBUS_SERVER_ERROR' }));
   await each([calls[1]], (call) => call.overtake());
@@ -184,11 +181,11 @@ it('does not send what is put back behind a call past its deadline', async () =>
   const { add, calls, clock, outcomes } = await bench();
   add(2, 2);
   await turns();
-  await clock.advance(500);
+  await clock.advance(200);
   add(3, 259);
   await turns();
   expect(calls).toHaveLength(2);
-  await clock.advance(DEADLINE_MS - 500);
+  await clock.advance(DEADLINE_MS - 200);
   await each([calls[1]], (call) => call.overtake());
   expect([outcomes[2], outcomes[3], outcomes[259]]).toEqual([
     'TICKBUS_OUTCOME_UNKNOWN',
@@ -197,6 +194,90 @@ it('does not send what is put back behind a call past its deadline', async () =>
   ]);
   await each([calls[0]], (call) => call.answer(2));
   expect(calls).toHaveLength(2);
+});
+
+it('tells in time of what was put back while a call behind it is not answered', async () => {
+  const { add, calls, clock, outcomes } = await bench();
+  add(2, 2);
+  await turns();
+  add(3, 258);
+  await clock.advance(100);
+  add(259, 515);
+  await turns();
+  expect(calls.map(({ from }) => from)).toEqual([2, 3, 259]);
+  await each([calls[0]], (call) => call.answer(1_000));
+  await each([calls[1]], (call) => call.overtake());
+  expect(calls).toHaveLength(3);
+  await clock.advance(DEADLINE_MS - 100);
+  expect([outcomes[3], outcomes[258], outcomes[259]]).toEqual([
+    'TICKBUS_NOT_SENT',
+    'TICKBUS_NOT_SENT',
+    undefined,
+  ]);
+  await each([calls[2]], (call) => call.overtake());
+  await each([calls[3]], (call) => call.answer(1_001));
+  await each([calls[4]], (call) => call.answer(1_257));
+  expect([outcomes[259], outcomes[515]]).toEqual([1_001, 1_257]);
+});
+
+it('is settled only when all that is under way is', async () => {
+  const { add, batcher, calls, clock } = await bench();
+  add(2, 2);
+  await turns();
+  await clock.advance(100);
+  add(3, 259);
+  await turns();
+  let isSettled = false;
+  void batcher.settled().then(() => {
+    isSettled = true;
+  });
+  await clock.advance(DEADLINE_MS - 100);
+  await turns();
+  expect(isSettled).toBe(false);
+  await each([calls[1]], (call) => call.answer(3));
+  expect(isSettled).toBe(true);
+});
+
+it('makes no further call while the server is silent', async () => {
+  const { add, calls, clock } = await bench();
+  add(2, 2);
+  await turns();
+  await clock.advance(251);
+  add(3, 600);
+  await turns();
+  expect(calls).toHaveLength(1);
+  await each([calls[0]], (call) => call.answer(2));
+  expect(calls.slice(1).map(({ from }) => from)).toEqual([3, 259]);
+});
+
+it('keeps its order where a handler publishes in the middle of a call', async () => {
+  const transport = new FakeTransport();
+  const batcher = new Batcher({
+    channel: ALERTS,
+    transport,
+    clock: new ManualClock(),
+    deadlineMs: DEADLINE_MS,
+    maxPending: 2 ** 30,
+  });
+  const delivered: number[] = [];
+  let next = 1;
+  const publish = () => void batcher.add({ json: `{"n":${next++}}` });
+  // As a server in memory does: it has delivered before it answers.
+  transport.onPublish = async (batch) => {
+    const first = { epoch: 7, seq: delivered.length + 1 };
+    for (const message of batch) {
+      delivered.push(numberOf(message));
+      if (next > 1_000 && next < 2_000) publish();
+    }
+    await turns(1);
+    return { first, receivers: 1 };
+  };
+  publish();
+  await turns();
+  for (let n = 0; n < 1_000; n++) publish();
+  while (delivered.length < next - 1) await turns();
+  expect(delivered.length).toBeGreaterThan(1_500);
+  expect(delivered).toEqual(Array.from({ length: delivered.length }, (_, index) => index + 1));
 });
 
 it('makes one call after the other where messages have ids', async () => {
