@@ -1,7 +1,7 @@
 // Between the wire and the subscriptions of one channel: decode, filter, validate once, deliver; what is invalid is counted and told.
 
 import type { Channel } from '../core/channel.ts';
-import { type Envelope, envelopeFrom, invalidMessage } from '../core/envelope.ts';
+import { decodeEnvelope, type Envelope, envelopeFrom, invalidMessage } from '../core/envelope.ts';
 import { type Batch, EnvelopeReader } from '../core/envelope-reader.ts';
 import type { Message } from '../core/message.ts';
 import { RecentIds } from '../core/recent-ids.ts';
@@ -50,8 +50,17 @@ export class Dispatcher {
     return this.#duplicates;
   }
 
-  /** One message; undefined for what is invalid, which is told. */
+  /** A kept message; undefined for what is invalid, which is told. All of them come at once: too soon for a reader to learn from. */
   decode(frame: Uint8Array): Envelope | undefined {
+    try {
+      return decodeEnvelope(frame);
+    } catch (error) {
+      this.reject(error, frame);
+      return undefined;
+    }
+  }
+
+  #read(frame: Uint8Array): Envelope | undefined {
     try {
       this.#decoded = this.#reader.read(frame);
       return this.#decoded;
@@ -70,7 +79,7 @@ export class Dispatcher {
       this.reject(error, frame);
       return onMessage(undefined);
     }
-    if (batch === undefined) return onMessage(this.decode(frame));
+    if (batch === undefined) return onMessage(this.#read(frame));
     for (const document of batch.documents) onMessage(this.#checked(batch, document));
   }
 
