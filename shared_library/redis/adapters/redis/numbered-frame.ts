@@ -26,7 +26,7 @@ export function numberedFrame(batch: readonly Outgoing[], after: Position, stamp
 /** Answers that are looked back at, and as many as it takes at least. */
 const SAMPLES = 32;
 const FEWEST_SAMPLES = 4;
-/** Frames that are left unstamped after a stamp was no use, and each time twice as many, up to a limit. */
+/** Frames that are left unstamped after a stamp was no use, and each time twice as many, up to a limit; half as many after each that was. */
 const FIRST_PAUSE = 8;
 const LONGEST_PAUSE = 4_096;
 
@@ -45,16 +45,23 @@ export class Stamps {
    * All in milliseconds.
    *
    * @param sentAt by the monotonic clock
-   * @param stamp what had been expected: where that was no use, a clock was set, or the line has changed
+   * @param stamp what had been expected, if anything was
    */
-  answered(serverAt: number, sentAt: number, stamp = serverAt): void {
-    if (stamp > serverAt || serverAt - stamp > EARLIEST_MS) {
-      this.#offsets.length = 0;
-      this.#pause = this.#nextPause;
-      this.#nextPause = Math.min(2 * this.#nextPause, LONGEST_PAUSE);
-    }
+  answered(serverAt: number, sentAt: number, stamp?: number): void {
+    if (stamp !== undefined) this.#judge(stamp, serverAt);
     this.#offsets.push(serverAt - sentAt);
     if (this.#offsets.length > SAMPLES) this.#offsets.shift();
+  }
+
+  #judge(stamp: number, serverAt: number): void {
+    if (stamp > serverAt || serverAt - stamp > EARLIEST_MS) {
+      // Late: no answer was as fast as that call will have been. Early: this one call was slow.
+      if (stamp > serverAt) this.#offsets.length = 0;
+      this.#pause = this.#nextPause;
+      this.#nextPause = Math.min(2 * this.#nextPause, LONGEST_PAUSE);
+    } else {
+      this.#nextPause = Math.max(this.#nextPause / 2, FIRST_PAUSE);
+    }
   }
 
   /** undefined: too little is known. */

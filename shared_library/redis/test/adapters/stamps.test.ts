@@ -43,6 +43,26 @@ it.each([
   expect(pauses).toEqual([0, 8, 16]);
 });
 
+it('pauses half as long again for each stamp that was of use', () => {
+  const stamps = new Stamps();
+  const miss = () => stamps.answered(SERVER_AHEAD + 30, 20, SERVER_AHEAD + 21);
+  const pause = () => {
+    let frames = 0;
+    while (stamps.at(20) === undefined) frames++;
+    return frames;
+  };
+  answered(stamps, 10, [1, 1, 1, 1]);
+  miss();
+  miss();
+  expect(pause()).toBe(16);
+  stamps.answered(SERVER_AHEAD + 21, 20, SERVER_AHEAD + 21);
+  miss();
+  expect(pause()).toBe(16);
+  for (let n = 0; n < 5; n++) stamps.answered(SERVER_AHEAD + 21, 20, SERVER_AHEAD + 21);
+  miss();
+  expect(pause()).toBe(8);
+});
+
 it('takes what is within the limit as good', () => {
   const stamps = new Stamps();
   answered(stamps, 10, [1, 1, 1, 1]);
