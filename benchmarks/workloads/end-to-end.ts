@@ -90,8 +90,8 @@ const fanOuts = FAN_OUTS.map(([subscribers, processes]): Workload => {
 
 /** Smaller windows to many, so that a run is not one window. */
 function fanOutFeed(subscribers: number): Feed {
-  const window = Math.max(50, Math.round(WINDOW / Math.sqrt(subscribers) / 2) * 2);
-  const turn = Math.min(TURN, window / 2);
+  const window = Math.max(50, Math.round(WINDOW / Math.sqrt(subscribers)));
+  const turn = Math.min(TURN, Math.ceil(window / 2));
   return (publisher, seconds) => publisher.call('blast', { seconds, window, turn });
 }
 

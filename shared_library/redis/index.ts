@@ -15,7 +15,8 @@ export {
   type PayloadInput,
 } from './core/channel.ts';
 export type { Unsubscribe } from './core/emitter.ts';
-export { type Envelope, MAX_DEPTH, MAX_MESSAGE_BYTES } from './core/envelope.ts';
+export type { Envelope } from './core/envelope.ts';
+export { MAX_DEPTH, MAX_MESSAGE_BYTES } from './core/limits.ts';
 export type { Message, MessageOf } from './core/message.ts';
 export type { Clock, Connection, Fence, FenceToken, Logger } from './core/ports.ts';
 export type { Position } from './core/sequence.ts';

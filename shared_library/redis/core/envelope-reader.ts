@@ -9,11 +9,10 @@ import {
   envelopeFrom,
   invalidMessage,
   isWithinLimit,
-  MAX_FRAME_BYTES,
-  MAX_MESSAGE_BYTES,
   textOf,
 } from './envelope.ts';
 import { FamiliarDocuments } from './familiar-documents.ts';
+import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES } from './limits.ts';
 
 const COMMA = 0x2c;
 const BATCH_END = 0x5d;

@@ -1,7 +1,9 @@
 // The wire format: one JSON document a message, its four standard fields, its limits in both directions.
 
 import { TickbusError } from '../errors.ts';
+import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES } from './limits.ts';
 import { printable } from './printable.ts';
+import { join, problemOf, problemOfPayload } from './soundness.ts';
 
 /** The document on the wire. Four fields always; the others are added by tickbus and may be missing. */
 export interface Envelope {
@@ -22,20 +24,11 @@ export interface Envelope {
   readonly expires_at?: number;
 }
 
-/** The largest message in bytes of UTF-8, either way. */
-export const MAX_MESSAGE_BYTES = 256 * 1024;
-/** The deepest nesting of objects and arrays in a message, the envelope itself being 1. */
-export const MAX_DEPTH = 32;
-
-/** The largest message of Redis that carries a batch: what a publisher sends at once, in the longest UTF-8 that it can be. */
-export const MAX_FRAME_BYTES = 1024 * 1024;
-
 /** `[`: nothing but a JSON array begins with it. */
 export const BATCH_START = 0x5b;
 
 /** What the server adds to a message (`seq`, `epoch`, `at`) at the most. */
 const POSITION_BYTES = 96;
-const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor']);
 
 /**
  * The JSON of an envelope.
@@ -46,11 +39,8 @@ const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor']
 export function encodeEnvelope(envelope: Envelope): string {
   checkHeader(envelope);
   const json = readable(() => {
-    walked = 0;
-    if (!isSoundPayload(envelope.data, 2)) {
-      const problem = firstProblem(envelope.data, 2);
-      if (problem !== undefined) throw invalidMessage(problem.reason, join('data', problem.path));
-    }
+    const problem = problemOfPayload(envelope.data);
+    if (problem !== undefined) throw invalidMessage(problem.reason, join('data', problem.path));
     return JSON.stringify(envelope);
   });
   const bytes = utf8Length(json) + POSITION_BYTES;
@@ -129,10 +119,8 @@ export function checkedEnvelope(document: unknown): Envelope {
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
     throw invalidMessage('is JSON, but not an object');
   }
-  if (!isSound(document, 1)) {
-    const problem = firstProblem(document, 1);
-    if (problem !== undefined) throw invalidMessage(problem.reason, problem.path);
-  }
+  const problem = problemOf(document);
+  if (problem !== undefined) throw invalidMessage(problem.reason, problem.path);
   return checkedHeader(document);
 }
 
@@ -206,140 +194,4 @@ function checkCount(value: number | undefined, field: string): void {
   if (value !== undefined && !(Number.isSafeInteger(value) && value >= 0)) {
     throw invalidMessage('must be a whole number, 0 or above', field);
   }
-}
-
-/**
- * Whether a parsed document has no problem. JSON.parse makes nothing but plain objects, so this asks for less than `findProblem`,
- * which then says what the problem is; every message received pays for it.
- */
-function isSound(value: object, depth: number): boolean {
-  if (depth > MAX_DEPTH) return false;
-  if (Array.isArray(value)) {
-    for (const item of value) if (!isSoundItem(item, depth)) return false;
-    return true;
-  }
-  for (const key in value) {
-    if (key === 'constructor' || key === '__proto__') return false;
-    if (!isSoundItem((value as Record<string, unknown>)[key], depth)) return false;
-  }
-  return true;
-}
-
-function isSoundItem(item: unknown, depth: number): boolean {
-  if (typeof item === 'number') return Number.isFinite(item);
-  return typeof item !== 'object' || item === null || isSound(item, depth + 1);
-}
-
-/**
- * Whether a payload has no problem, as most have none: objects of this realm and arrays with nothing but what JSON carries. What is
- * not of that kind may be sound all the same, which `findProblem` then says.
- */
-function isSoundPayload(value: object, depth: number): boolean {
-  if (depth > MAX_DEPTH || 'toJSON' in value) return false;
-  if (Array.isArray(value)) {
-    for (const item of value) if (item === undefined || !isSoundPayloadItem(item, depth)) return false;
-    return true;
-  }
-  if (Object.getPrototypeOf(value) !== Object.prototype || Symbol.toStringTag in value) return false;
-  for (const key in value) {
-    if (key === 'constructor' || key === '__proto__') return false;
-    if (!isSoundPayloadItem((value as Record<string, unknown>)[key], depth)) return false;
-  }
-  return true;
-}
-
-function isSoundPayloadItem(item: unknown, depth: number): boolean {
-  if (++walked > MAX_MESSAGE_BYTES) return false;
-  switch (typeof item) {
-    case 'string':
-    case 'boolean':
-    case 'undefined':
-      return true;
-    case 'number':
-      return Number.isFinite(item);
-    case 'object':
-      return item === null || isSoundPayload(item, depth + 1);
-    default:
-      return false;
-  }
-}
-
-interface Problem {
-  readonly path: string;
-  readonly reason: string;
-}
-
-const UNDEFINED_ITEM: Problem = { path: '', reason: 'is undefined, which JSON would turn into null' };
-
-/** Values walked in the message at hand: no message within its size has more, and shared parts of an object can add up beyond it. */
-let walked = 0;
-
-function firstProblem(value: unknown, depth: number): Problem | undefined {
-  walked = 0;
-  return findProblem(value, depth);
-}
-
-/** The first value that may not be sent or delivered; the path is put together only when there is one. */
-function findProblem(value: unknown, depth: number): Problem | undefined {
-  if (++walked > MAX_MESSAGE_BYTES)
-    return { path: '', reason: `is one value too many for ${MAX_MESSAGE_BYTES} bytes` };
-  switch (typeof value) {
-    case 'string':
-    case 'boolean':
-    case 'undefined':
-      return undefined;
-    case 'number':
-      return Number.isFinite(value)
-        ? undefined
-        : { path: '', reason: `is ${value}; only finite numbers are allowed` };
-    case 'object':
-      return value === null ? undefined : findProblemInside(value, depth);
-    default:
-      return { path: '', reason: `is a ${typeof value}, which JSON cannot carry` };
-  }
-}
-
-function findProblemInside(value: object, depth: number): Problem | undefined {
-  if (depth > MAX_DEPTH) return { path: '', reason: `is nested deeper than ${MAX_DEPTH} levels` };
-  if (Array.isArray(value)) {
-    if (hasToJson(value)) return { path: '', reason: 'has a toJSON, which would send something else' };
-    for (let index = 0; index < value.length; index++) {
-      const item: unknown = value[index];
-      const problem = item === undefined ? UNDEFINED_ITEM : findProblem(item, depth + 1);
-      if (problem !== undefined) return { path: join(`[${index}]`, problem.path), reason: problem.reason };
-    }
-    return undefined;
-  }
-  if (!isPlain(value)) return { path: '', reason: `is a ${kindOf(value)}, which JSON cannot carry as it is` };
-  for (const key of Object.keys(value)) {
-    if (FORBIDDEN_KEYS.has(key)) return { path: key, reason: 'has a name that is not allowed' };
-    const problem = findProblem((value as Record<string, unknown>)[key], depth + 1);
-    if (problem !== undefined) return { path: join(key, problem.path), reason: problem.reason };
-  }
-  return undefined;
-}
-
-/** An object literal or the like, of whatever realm: nothing but its own fields makes up what is sent. */
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  const isRoot = prototype === null || Object.getPrototypeOf(prototype) === null;
-  return (
-    isRoot && !(Symbol.toStringTag in value) && !('toJSON' in value && typeof value.toJSON === 'function')
-  );
-}
-
-function hasToJson(value: object): boolean {
-  return 'toJSON' in value && typeof value.toJSON === 'function';
-}
-
-function kindOf(value: object): string {
-  const name: unknown = value.constructor?.name;
-  return typeof name === 'string' && name !== 'Object'
-    ? printable(name, 50)
-    : 'object with a form of its own';
-}
-
-function join(head: string, tail: string): string {
-  if (tail === '') return head;
-  return tail.startsWith('[') ? head + tail : `${head}.${tail}`;
 }

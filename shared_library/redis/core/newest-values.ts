@@ -12,8 +12,9 @@ interface Kept {
 
 /**
  * Keeps references only; nothing is computed as messages arrive. A message that comes with its text is kept as that until somebody asks
- * for it (small ones that are like those before them, and the messages of a batch, come without): one string costs the collector of garbage next to nothing, and the many small objects of a large message more than all else (measured with order
- * books of 4 KB and 1,000 keys: three times the CPU a message).
+ * for it (those of a batch come without, and small ones that are like those before them): one string costs the collector of garbage next
+ * to nothing, and the many small objects of a large message more than all else (measured with order books of 4 KB and 1,000 keys: three
+ * times the CPU a message).
  */
 export class NewestValues {
   readonly #read: (text: string) => Message | undefined;

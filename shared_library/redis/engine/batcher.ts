@@ -1,22 +1,10 @@
 // Turns single publishes of one channel into batches: while one is under way, what arrives meanwhile goes in the next.
 
 import type { ChannelSpec } from '../core/channel.ts';
-import type { Clock, Fence, FenceToken, Outgoing, Receipt, Transport, Unsubscribe } from '../core/ports.ts';
-import type { Position } from '../core/sequence.ts';
+import type { Clock, Fence, FenceToken, Outgoing, Transport } from '../core/ports.ts';
 import { TickbusError } from '../errors.ts';
+import { Batch, type Published } from './batch.ts';
 import { CallChain } from './call-chain.ts';
-
-/** What became of one message. */
-export interface Published {
-  /** Where the message stands in the channel; undefined on a `plain` channel. */
-  readonly position: Position | undefined;
-  /** How many subscriptions it reached; 0 means that nobody was listening. */
-  readonly receivers: number;
-  /** The id of a command. */
-  readonly id?: string;
-  /** True when a command of this id had been published before: it was not published again, and this is what became of it then. */
-  readonly repeated?: true;
-}
 
 export interface BatcherOptions {
   readonly channel: ChannelSpec;
@@ -30,33 +18,6 @@ export interface BatcherOptions {
   readonly maxPending: number;
 }
 
-/** What goes in one call. A message knows its place in it; what becomes of all of them is one promise. */
-interface Batch {
-  /** Counts up. */
-  readonly number: number;
-  /** Whether it was called once. */
-  wasCalled: boolean;
-  readonly messages: Outgoing[];
-  readonly fence: FenceToken | undefined;
-  /** When its first message was added, by the monotonic clock. */
-  readonly since: number;
-  /** UTF-16 units. */
-  size: number;
-  /** From its first call on, until what became of it is known. */
-  cancelDeadline: Unsubscribe;
-  /** Told as unknown; whatever comes of its call is heard by nobody. */
-  isGivenUp: boolean;
-  readonly receipt: Promise<Receipt>;
-  resolve(receipt: Receipt): void;
-  reject(error: unknown): void;
-}
-
-/**
- * The most messages and bytes of one call; 256 is where the gain levels off (measured from end to end, over 128: 1.08 at 256, less at
- * 512), and takes the server half a millisecond.
- */
-const MAX_BATCH = 256;
-const MAX_BATCH_SIZE = 256 * 1024;
 /** The most calls under way: 8 % more from end to end on one machine (measured; 6 % with two), several times as much over a long line. */
 const MAX_CALLS = 4;
 /** Milliseconds without an answer after which no further call is made: on a dead link as little as possible shall be unknown. */
@@ -75,9 +36,7 @@ export class Batcher {
   readonly #options: BatcherOptions;
   readonly #chain: CallChain;
   #state: 'idle' | 'collecting' | 'in_flight' | 'stalled' = 'idle';
-  #underWay = 0;
-  /** Of those under way, the ones that are not given up. */
-  #pending = 0;
+  readonly #underWay = new Set<Batch>();
   /** When the last call was answered, or the first one made, by the monotonic clock. */
   #answeredAt = 0;
   #willFollow = false;
@@ -103,9 +62,7 @@ export class Batcher {
     if (this.#state === 'stalled') return Promise.reject(this.#notSent());
     if (this.#waitingSize + message.json.length > this.#options.maxPending)
       return Promise.reject(this.#full());
-    const batch = this.#batchFor(message, fence);
-    const index = batch.messages.push(message) - 1;
-    batch.size += message.json.length;
+    const published = this.#batchFor(message, fence).add(message);
     this.#waitingSize += message.json.length;
     if (this.#state === 'idle') {
       this.#state = 'collecting';
@@ -115,7 +72,7 @@ export class Batcher {
       this.#willFollow = true;
       queueMicrotask(() => this.#send());
     }
-    return batch.receipt.then((receipt) => publishedOf(receipt, index, message));
+    return published;
   }
 
   /** Resolves when what has become of everything that was added is told. */
@@ -125,7 +82,8 @@ export class Batcher {
   }
 
   get #isSettled(): boolean {
-    return this.#state === 'idle' || (this.#state === 'stalled' && this.#pending === 0);
+    if (this.#state !== 'stalled') return this.#state === 'idle';
+    return [...this.#underWay].every(({ isGivenUp }) => isGivenUp);
   }
 
   #tellSettled(): void {
@@ -135,7 +93,7 @@ export class Batcher {
   #send(): void {
     this.#willFollow = false;
     this.#refuseFenced();
-    while (this.#underWay === 0 || this.#mayFollow()) {
+    while (this.#underWay.size === 0 || this.#mayFollow()) {
       const batch = this.#waiting.shift();
       if (batch === undefined) {
         this.#state = 'idle';
@@ -152,7 +110,7 @@ export class Batcher {
     return (
       this.#state === 'in_flight' &&
       this.#waiting.length > 1 &&
-      this.#underWay < MAX_CALLS &&
+      this.#underWay.size < MAX_CALLS &&
       this.#chain.canFollow &&
       this.#options.clock.monotonic() - this.#answeredAt <= SILENT_MS
     );
@@ -160,30 +118,23 @@ export class Batcher {
 
   #call(batch: Batch): void {
     this.#state = 'in_flight';
-    const { channel, transport, clock, deadlineMs, lease } = this.#options;
-    if (!batch.wasCalled) {
-      batch.wasCalled = true;
-      const left = Math.max(0, batch.since + deadlineMs - clock.monotonic());
-      batch.cancelDeadline = clock.after(left, () => this.#giveUp(batch));
-    }
-    if (this.#underWay === 0) this.#answeredAt = clock.monotonic();
-    const { chained, end } = this.#chain.next(batch.messages.length, this.#underWay === 0);
-    this.#underWay++;
-    this.#pending++;
+    const { channel, transport, clock, lease } = this.#options;
+    const isAlone = this.#underWay.size === 0;
+    if (isAlone) this.#answeredAt = clock.monotonic();
+    const { chained, end } = this.#chain.next(batch.messages.length, isAlone);
+    this.#underWay.add(batch);
     transport
       .publish(channel, batch.messages, batch.fence, chained)
       .then(
         (receipt) => {
           this.#ended(batch);
           if (receipt.isOvertaken) return this.#putBack(batch);
-          this.#chain.published(receipt, batch.messages.length, end, this.#underWay === 0);
-          batch.cancelDeadline();
+          this.#chain.published(receipt, batch.messages.length, end, this.#underWay.size === 0);
           batch.resolve(receipt);
         },
         (error: unknown) => {
           this.#ended(batch);
           this.#chain.failed();
-          batch.cancelDeadline();
           batch.reject(error);
           if (error instanceof TickbusError && error.code === 'TICKBUS_FENCED') lease?.confirm();
         },
@@ -191,9 +142,8 @@ export class Batcher {
       .finally(() => this.#send());
   }
 
-  #ended({ isGivenUp }: Batch): void {
-    this.#underWay--;
-    if (!isGivenUp) this.#pending--;
+  #ended(batch: Batch): void {
+    this.#underWay.delete(batch);
     this.#answeredAt = this.#options.clock.monotonic();
   }
 
@@ -201,10 +151,7 @@ export class Batcher {
   #putBack(batch: Batch): void {
     this.#chain.overtaken();
     if (batch.isGivenUp) return;
-    if (this.#state === 'stalled') {
-      batch.cancelDeadline();
-      return batch.reject(this.#notSent());
-    }
+    if (this.#state === 'stalled') return batch.reject(this.#notSent());
     const behind = this.#waiting.findIndex(({ number }) => number > batch.number);
     this.#waiting.splice(behind < 0 ? this.#waiting.length : behind, 0, batch);
     this.#waitingSize += batch.size;
@@ -222,7 +169,6 @@ export class Batcher {
     this.#waiting = this.#waiting.filter(({ fence }) => this.#isHeld(fence));
     for (const batch of refused) {
       this.#waitingSize -= batch.size;
-      batch.cancelDeadline();
       batch.reject(this.#fenced());
     }
   }
@@ -233,14 +179,11 @@ export class Batcher {
    */
   #batchFor(message: Outgoing, fence: FenceToken | undefined): Batch {
     const last = this.#waiting.at(-1);
-    if (
-      last !== undefined &&
-      last.fence === fence &&
-      last.messages.length < MAX_BATCH &&
-      last.size + message.json.length <= MAX_BATCH_SIZE
-    )
-      return last;
-    const batch = newBatch(this.#batches++, fence, this.#options.clock.monotonic());
+    if (last !== undefined && last.fence === fence && last.hasRoomFor(message)) return last;
+    const { clock, deadlineMs } = this.#options;
+    const batch = new Batch(this.#batches++, fence, (made) =>
+      clock.after(deadlineMs, () => this.#giveUp(made)),
+    );
     this.#waiting.push(batch);
     return batch;
   }
@@ -249,21 +192,17 @@ export class Batcher {
   #giveUp(batch: Batch): void {
     const place = this.#waiting.indexOf(batch);
     if (place >= 0) {
-      // It was put back, so nothing of it was published.
+      // Nothing of it was published, though it may have been called, and put back.
       this.#waiting.splice(place, 1);
       this.#waitingSize -= batch.size;
       return batch.reject(this.#notSent());
     }
     batch.isGivenUp = true;
-    this.#pending--;
     batch.reject(this.#unknown());
     const behind = this.#waiting;
     this.#waiting = [];
     this.#waitingSize = 0;
-    for (const waiting of behind) {
-      waiting.cancelDeadline();
-      waiting.reject(this.#notSent());
-    }
+    for (const waiting of behind) waiting.reject(this.#notSent());
     this.#state = 'stalled';
     this.#tellSettled();
   }
@@ -290,38 +229,4 @@ export class Batcher {
     const text = `Publishing on ${channel.name} was not sent: ${maxPending} bytes are waiting already. Publish slower, or raise maxPendingBytes.`;
     return new TickbusError('TICKBUS_BACKLOG_FULL', text);
   }
-}
-
-function newBatch(number: number, fence: FenceToken | undefined, since: number): Batch {
-  let settle: Pick<Batch, 'resolve' | 'reject'> | undefined;
-  const receipt = new Promise<Receipt>((resolve, reject) => {
-    settle = { resolve, reject };
-  });
-  const { resolve, reject } = settle as Pick<Batch, 'resolve' | 'reject'>;
-  return {
-    number,
-    wasCalled: false,
-    isGivenUp: false,
-    cancelDeadline: () => {},
-    messages: [],
-    fence,
-    since,
-    size: 0,
-    receipt,
-    resolve,
-    reject,
-  };
-}
-
-/** What the receipt of a batch says of the message at `index`. */
-function publishedOf({ first, receivers, repeated }: Receipt, index: number, { once }: Outgoing): Published {
-  const id = once === undefined ? undefined : { id: once.id };
-  const before = repeated?.get(index);
-  if (before !== undefined) return { ...before, ...id, repeated: true };
-  if (first === undefined) return { position: undefined, receivers, ...id };
-  let seq = first.seq + index;
-  // Those that were published before took no number.
-  if (repeated !== undefined) for (const other of repeated.keys()) if (other < index) seq--;
-  const position = { epoch: first.epoch, seq };
-  return id === undefined ? { position, receivers } : { position, receivers, ...id };
 }

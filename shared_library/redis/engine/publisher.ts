@@ -6,9 +6,10 @@ import { type Envelope, encodeEnvelope } from '../core/envelope.ts';
 import type { Clock, Fence, Once, Outgoing, Transport } from '../core/ports.ts';
 import { keyOfPayload, schemaOf, validatePayload } from '../core/validate.ts';
 import { TickbusError } from '../errors.ts';
-import { Batcher, type Published } from './batcher.ts';
+import type { Published } from './batch.ts';
+import { Batcher } from './batcher.ts';
 
-export type { Published } from './batcher.ts';
+export type { Published } from './batch.ts';
 
 export interface PublishOptions<T extends string = string> {
   /** The message type. Default: the channel's `defaultType`. */

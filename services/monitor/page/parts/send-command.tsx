@@ -1,6 +1,6 @@
 // Sends one command: it is written, looked at again, and only then sent.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { CommandRequest, CommandResponse } from '../../protocol.ts';
 import { words } from '../format.ts';
 import { bots } from '../store.ts';
@@ -152,7 +152,7 @@ function Confirm({
   const { bot, ...rest } = data;
   const whole = useRef<HTMLDivElement | null>(null);
   // On the question, and on neither button: so that it is read out, and a second Enter sends nothing.
-  useEffect(() => whole.current?.focus(), []);
+  useLayoutEffect(() => whole.current?.focus(), []);
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset is for what can be changed
     <div class="confirm" ref={whole} tabIndex={-1} role="group" aria-labelledby="confirm-question">

@@ -37,9 +37,11 @@ end
 
 /**
  * Refuses a caller who does not hold the lease, or does not find the channel as he expects it: ending with a certain call (the
- * head's `call`, which stays when it could not be published after all), in a certain epoch, at a certain number. `at` and `epoch` as every message says them, the epoch begun where there is none.
+ * head's `call`, which stays when it could not be published after all), in a certain epoch, at a certain number. `at` and `epoch`
+ * as every message says them, the epoch begun where there is none.
  *
- * ARGV channel, kind, history length, fence token or '', framing, name of the call or '', what is expected or '', and from 8 on the messages.
+ * ARGV channel, kind, history length, fence token or '', framing, name of the call or '', what is expected or '', and from 8 on the
+ * messages.
  */
 const BEGIN = `
 local channel, kind, keep, fence, framing, call, expected = unpack(ARGV, 1, 7)
@@ -71,15 +73,34 @@ local function publish(frame, count)
 end
 `;
 
+/** Keeps each message of a batch: as the last value of its key (every other argument from `first_key` on), or in the history. */
+const KEEP = `
+local function keep_all(messages, first, first_key)
+  if kind == 'state' then
+    local kept = {}
+    for i = 1, #messages do
+      kept[2 * i - 1] = ARGV[first_key + 2 * i - 2]
+      kept[2 * i] = messages[i]
+    end
+    redis.call('HSET', KEYS[2], unpack(kept))
+  elseif keep > 0 then
+    for i = 1, #messages do
+      redis.call('XADD', KEYS[3], 'MAXLEN', keep, epoch .. '-' .. first + i - 1, 'm', messages[i])
+    end
+  end
+end
+`;
+
 /**
  * Publishes a batch: all of it or none.
  *
  * KEYS head, last, history, lease. The messages: for each its key, and its JSON without the opening brace. Returns { epoch, first seq,
- * receivers, time in ms }, as strings where numbers may be large, 0 on a plain channel for what it has not; or { 'overtaken' }. The head is the first key written and the first message the first one published, so that a
- * missing permission is found before anything that cannot be taken back was done. A number joined to a string is exact up to 10^14,
- * and takes long: it is done once for ten messages.
+ * receivers, time in ms }, as strings where numbers may be large, 0 on a plain channel for what it has not; or { 'overtaken' }. The
+ * head is the first key written and the first message the first one published, so that a missing permission is found before
+ * anything that cannot be taken back was done. A number joined to a string is exact up to 10^14, and takes long: it is done once
+ * for ten messages.
  */
-export const PUBLISH = `${TRY}${BEGIN}
+export const PUBLISH = `${TRY}${BEGIN}${KEEP}
 local count = (#ARGV - 7) / 2
 local messages = {}
 local first = 0
@@ -106,18 +127,7 @@ local frames = messages
 if framing == 'batch' then frames = { '[' .. table.concat(messages, ',') .. ']' } end
 local receivers = publish(frames[1], count)
 for i = 2, #frames do receivers = redis.call('PUBLISH', channel, frames[i]) end
-if kind == 'state' then
-  local kept = {}
-  for i = 1, count do
-    kept[2 * i - 1] = ARGV[6 + 2 * i]
-    kept[2 * i] = messages[i]
-  end
-  redis.call('HSET', KEYS[2], unpack(kept))
-elseif keep > 0 then
-  for i = 1, count do
-    redis.call('XADD', KEYS[3], 'MAXLEN', keep, epoch .. '-' .. first + i - 1, 'm', messages[i])
-  end
-end
+keep_all(messages, first, 8)
 return { epoch or '0', string.format('%.0f', first), receivers, at or '0' }
 `;
 
@@ -131,7 +141,7 @@ export const EARLIEST_MS = 5;
  * KEYS and ARGV as for PUBLISH, but for the messages: the frame, its stamp, then for each message its key and its length in bytes.
  * Returns as PUBLISH.
  */
-export const PUBLISH_FRAME = `${TRY}${BEGIN}
+export const PUBLISH_FRAME = `${TRY}${BEGIN}${KEEP}
 local frame, stamp = ARGV[8], ARGV[9]
 local count = (#ARGV - 9) / 2
 try('HSET', KEYS[1], 'call', call)
@@ -156,18 +166,7 @@ if not is_of_now then
   frame = '[' .. table.concat(messages, ',') .. ']'
 end
 local receivers = publish(frame, count)
-if kind == 'state' then
-  local kept = {}
-  for i = 1, count do
-    kept[2 * i - 1] = ARGV[8 + 2 * i]
-    kept[2 * i] = messages[i]
-  end
-  redis.call('HSET', KEYS[2], unpack(kept))
-elseif keep > 0 then
-  for i = 1, count do
-    redis.call('XADD', KEYS[3], 'MAXLEN', keep, epoch .. '-' .. first + i - 1, 'm', messages[i])
-  end
-end
+keep_all(messages, first, 10)
 return { epoch, string.format('%.0f', first), receivers, at }
 `;
 
@@ -175,8 +174,7 @@ return { epoch, string.format('%.0f', first), receivers, at }
  * Publishes messages that have ids, each once: one whose id was published before is not published again.
  *
  * As PUBLISH, but KEYS goes on with a key for each id, and ARGV has for how many ms it is remembered in place of the message's key.
- * Returns { epoch, first seq, receivers }, then for each message whose id was published before { index, epoch, seq, receivers }
- * of that time.
+ * Returns as PUBLISH, then for each message whose id was published before { index, epoch, seq, receivers } of that time.
  */
 export const PUBLISH_ONCE = `${TRY}${BEGIN}
 local count = #KEYS - 4
@@ -194,7 +192,7 @@ for i = 1, count do
     redis.call('SET', KEYS[4 + i], epoch .. ' ' .. seq .. ' ' .. receivers, 'PX', ARGV[6 + 2 * i])
   end
 end
-return { epoch, first or '0', receivers, unpack(before) }
+return { epoch, first or '0', receivers, at, unpack(before) }
 `;
 
 /**

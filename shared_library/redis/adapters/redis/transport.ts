@@ -71,29 +71,23 @@ export class RedisTransport implements Transport {
       after === undefined ? '' : `${after.call} ${after.end.epoch} ${after.end.seq}`,
     ];
     const sentAt = performance.now();
-    const stamp = framing === 'batch' ? this.#stamps.at(sentAt) : undefined;
+    const stamp = framing === 'batch' && after !== undefined ? this.#stamps.at(sentAt) : undefined;
+    let script: 'publishFrame' | 'publishOnce' | 'publishBatch';
     if (after !== undefined && stamp !== undefined) {
+      script = 'publishFrame';
       const { text, lengths } = numberedFrame(batch, after.end, stamp);
       args.push(text, String(stamp));
       for (const [index, { key = '' }] of batch.entries()) args.push(key, String(lengths[index]));
-      const reply = await this.#run((client) => client.publishFrame(keys, args));
-      return this.#receipt(reply, channel, sentAt, stamp);
+    } else {
+      // All of a batch have ids, or none.
+      script = batch[0]?.once === undefined ? 'publishBatch' : 'publishOnce';
+      for (const { key = '', once, json } of batch) {
+        if (once !== undefined) keys.push(id(once.id));
+        args.push(once === undefined ? key : String(once.rememberMs), json.slice(1));
+      }
     }
-    for (const { key = '', once, json } of batch) {
-      if (once !== undefined) keys.push(id(once.id));
-      args.push(once === undefined ? key : String(once.rememberMs), json.slice(1));
-    }
-    // All of a batch have ids, or none.
-    if (batch[0]?.once !== undefined)
-      return receiptFrom(await this.#run((client) => client.publishOnce(keys, args)), channel);
-    return this.#receipt(await this.#run((client) => client.publishBatch(keys, args)), channel, sentAt);
-  }
-
-  /** @param stamp what was expected of the server's clock, if anything was */
-  #receipt(reply: unknown, channel: ChannelSpec, sentAt: number, stamp?: number): Receipt {
-    const [epoch, first, receivers, at] = Array.isArray(reply) ? reply : [];
-    const receipt = receiptFrom(epoch === OVERTAKEN ? [OVERTAKEN] : [epoch, first, receivers], channel);
-    if (!receipt.isOvertaken && channel.kind !== 'plain') this.#stamps.answered(Number(at), sentAt, stamp);
+    const { receipt, at } = answerFrom(await this.#run((client) => client[script](keys, args)), channel);
+    if (at > 0) this.#stamps.answered(at, sentAt, stamp);
     return receipt;
   }
 
@@ -203,22 +197,23 @@ function attemptFrom(reply: unknown): LeaseAttempt {
   return { state: state === 'holding_off' ? state : 'taken', leftMs: value };
 }
 
-/** Anything but a receipt leaves open what was done. */
-function receiptFrom(reply: unknown, { kind, name }: ChannelSpec): Receipt {
+/** A receipt, and the server's time, 0 where it was not told; anything else leaves open what was done. */
+function answerFrom(reply: unknown, { kind, name }: ChannelSpec): { receipt: Receipt; at: number } {
   if (Array.isArray(reply) && reply[0] === OVERTAKEN)
-    return { isOvertaken: true, first: undefined, receivers: 0 };
-  const [epoch, seq, receivers, ...before] = Array.isArray(reply) ? reply.map(Number) : [];
+    return { receipt: { isOvertaken: true, first: undefined, receivers: 0 }, at: 0 };
+  const [epoch, seq, receivers, at, ...before] = Array.isArray(reply) ? reply.map(Number) : [];
   if (
     epoch === undefined ||
     seq === undefined ||
     receivers === undefined ||
-    !Number.isSafeInteger(epoch + seq + receivers)
+    at === undefined ||
+    !Number.isSafeInteger(epoch + seq + receivers + at)
   ) {
     const text = `What answered the publish on ${name} is no Redis: it may or may not have been published.`;
     throw new TickbusError('TICKBUS_OUTCOME_UNKNOWN', text);
   }
-  const first = kind === 'plain' ? undefined : { epoch, seq };
-  return before.length === 0 ? { first, receivers } : { first, receivers, repeated: repeatedFrom(before) };
+  const receipt = { first: kind === 'plain' ? undefined : { epoch, seq }, receivers };
+  return { receipt: before.length === 0 ? receipt : { ...receipt, repeated: repeatedFrom(before) }, at };
 }
 
 /** Four numbers for each message: index, epoch, seq, receivers. */

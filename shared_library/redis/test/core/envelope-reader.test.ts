@@ -1,9 +1,10 @@
 // What reads messages that are alike fast: the same result as without it, and each message a new one.
 
 import { describe, expect, it } from 'vitest';
-import { decodeEnvelope, type Envelope, MAX_MESSAGE_BYTES } from '../../core/envelope.ts';
+import { decodeEnvelope, type Envelope } from '../../core/envelope.ts';
 import { EnvelopeReader } from '../../core/envelope-reader.ts';
 import { FamiliarDocuments } from '../../core/familiar-documents.ts';
+import { MAX_MESSAGE_BYTES } from '../../core/limits.ts';
 import type { TickbusError } from '../../errors.ts';
 import { frameOf } from '../helpers.ts';
 

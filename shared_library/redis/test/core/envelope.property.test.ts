@@ -2,7 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeEnvelope, type Envelope, encodeEnvelope, MAX_MESSAGE_BYTES } from '../../core/envelope.ts';
+import { decodeEnvelope, type Envelope, encodeEnvelope } from '../../core/envelope.ts';
+import { MAX_MESSAGE_BYTES } from '../../core/limits.ts';
 import { TickbusError } from '../../errors.ts';
 import { frameOf } from '../helpers.ts';
 

@@ -7,9 +7,8 @@ import {
   type Envelope,
   encodeEnvelope,
   isWithinLimit,
-  MAX_DEPTH,
-  MAX_MESSAGE_BYTES,
 } from '../../core/envelope.ts';
+import { MAX_DEPTH, MAX_MESSAGE_BYTES } from '../../core/limits.ts';
 import { frameOf } from '../helpers.ts';
 
 const envelope: Envelope = {

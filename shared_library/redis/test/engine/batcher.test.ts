@@ -3,7 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../adapters/manual-clock.ts';
 import type { Outgoing, Receipt } from '../../core/ports.ts';
-import { Batcher, type Published } from '../../engine/batcher.ts';
+import type { Published } from '../../engine/batch.ts';
+import { Batcher } from '../../engine/batcher.ts';
 import { ALERTS, CHAT, deferred, FakeTransport, turns } from '../helpers.ts';
 
 const DEADLINE_MS = 2_000;
