@@ -75,7 +75,7 @@ export class MemoryServer {
     }
     const { head } = channel;
     const endsAsAsked =
-      after === undefined ||
+      !after?.isRequired ||
       (head.epoch === after.end.epoch && head.seq === after.end.seq && channel.call === after.call);
     if (!endsAsAsked) return { isOvertaken: true, first: undefined, receivers: 0 };
     channel.call = call;

@@ -57,8 +57,16 @@ export interface Once {
 export interface Chained {
   /** The name of this call, which no other has on this channel, without blanks. */
   readonly call: string;
-  /** Which call has to be the last one of the channel, and where it has to have ended; undefined: any, anywhere. */
-  readonly after?: { readonly call: string; readonly end: Position } | undefined;
+  /** Behind what it stands, as far as the caller knows; undefined: he knows nothing. */
+  readonly after?: Predecessor | undefined;
+}
+
+/** The last call of a channel, and where the channel ended with it. */
+export interface Predecessor {
+  readonly call: string;
+  readonly end: Position;
+  /** Where another call is the last one, or it ended elsewhere, nothing is published; otherwise the call takes the place there is. */
+  readonly isRequired: boolean;
 }
 
 /** What became of a batch. */

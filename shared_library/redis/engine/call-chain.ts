@@ -5,8 +5,6 @@ import type { ChannelSpec } from '../core/channel.ts';
 import type { Chained, Receipt } from '../core/ports.ts';
 import type { Position } from '../core/sequence.ts';
 
-/** From so many messages on, a frame that says where it is to stand is made for the sake of the server, which then does less. */
-const WORTH_CHAINING = 16;
 /** After somebody else has published on the channel, nothing is expected until so many calls in a row were left alone. */
 const TRUST = 8;
 
@@ -21,7 +19,6 @@ export interface NextCall {
  * call did not end where it was to: every call behind it is overtaken then, because it names the one that it follows.
  */
 export class CallChain {
-  readonly #isFramed: boolean;
   readonly #isNumbered: boolean;
   readonly #name = uuidv7();
   #calls = 0;
@@ -29,8 +26,7 @@ export class CallChain {
   /** Calls in a row that nobody came between. */
   #undisturbed = TRUST;
 
-  constructor({ kind, framing }: ChannelSpec) {
-    this.#isFramed = framing === 'batch';
+  constructor({ kind }: ChannelSpec) {
     // What is not numbered has no place, and which commands of a batch take a number is known only afterwards.
     this.#isNumbered = kind === 'state' || kind === 'event';
   }
@@ -43,8 +39,11 @@ export class CallChain {
   /** @param isAlone whether nothing is under way, so that it may stand anywhere */
   next(messages: number, isAlone: boolean): NextCall {
     const end = this.#end;
-    const isWorthIt = this.#isFramed && messages >= WORTH_CHAINING && this.canFollow;
-    const after = end && (!isAlone || isWorthIt) ? { call: this.#nameOf(this.#calls), end } : undefined;
+    // What says where it will stand is less work for the server, if it does stand there.
+    const after =
+      end && (!isAlone || this.canFollow)
+        ? { call: this.#nameOf(this.#calls), end, isRequired: !isAlone }
+        : undefined;
     this.#end = end && { epoch: end.epoch, seq: end.seq + messages };
     // Each attempt has a name of its own: a batch that was put back is another call when it is made again.
     return { chained: { call: this.#nameOf(++this.#calls), after }, end: this.#end };

@@ -35,34 +35,41 @@ local function try(...)
 end
 `;
 
+/** The most milliseconds by which the stamp of a message may be early; late it may not be. */
+export const EARLIEST_MS = 5;
+
 /**
- * Refuses a caller who does not hold the lease, or does not find the channel as he expects it: ending with a certain call (the
- * head's `call`, which stays when it could not be published after all), in a certain epoch, at a certain number. `at` and `epoch`
- * as every message says them, the epoch begun where there is none.
+ * Refuses a caller who does not hold the lease, or who has to stand behind a certain call (`after`, the head's `call`, which stays
+ * when it could not be published after all) and does not find it at the end of the channel. Where the channel ends as the
+ * caller takes it to, and the stamp that he gave is of now, `is_ready` says that his messages can go out as they are.
  *
- * ARGV channel, kind, history length, fence token or '', framing, name of the call or '', what is expected or '', and from 8 on the
- * messages.
+ * ARGV channel, kind, history length, fence token or '', framing, name of the call or '', name of the call to stand behind or '',
+ * epoch and seq at which the channel is taken to end or '' '', the stamp under which the messages were made ready or '', and
+ * from 11 on the messages.
  */
 const BEGIN = `
-local channel, kind, keep, fence, framing, call, expected = unpack(ARGV, 1, 7)
+local channel, kind, keep, fence, framing, call, after, end_epoch, end_seq, stamp = unpack(ARGV, 1, 10)
 keep = tonumber(keep)
 if (try('GET', KEYS[4]) or '') ~= fence then
   return redis.error_reply('FENCED the caller does not hold the lease of this channel')
 end
-local at, epoch, is_new, last_call
+local at, epoch, is_new
+local is_ready = false
 if kind ~= 'plain' then
   local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'call')
-  epoch, last_call = head[1], head[3] or ''
-  if expected ~= '' and expected ~= last_call .. ' ' .. (epoch or '') .. ' ' .. (head[2] or '') then
-    return { 'overtaken' }
-  end
+  local is_as_taken = head[1] == end_epoch and head[2] == end_seq
+  if after ~= '' and not (is_as_taken and head[3] == after) then return { 'overtaken' } end
+  epoch, is_new = head[1], not head[1]
   local time = try('TIME')
-  at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-  is_new = not epoch
-  if is_new then
-    epoch = at
-    try('HSET', KEYS[1], 'epoch', epoch)
+  at = time[1] * 1000 + math.floor(time[2] / 1000)
+  if is_as_taken and stamp ~= '' then
+    local early = at - stamp
+    is_ready = early >= 0 and early <= ${EARLIEST_MS}
   end
+end
+local function begin_epoch()
+  epoch = string.format('%.0f', at)
+  try('HSET', KEYS[1], 'epoch', epoch)
 end
 local function publish(frame, count)
   local reply = redis.pcall('PUBLISH', channel, frame)
@@ -73,19 +80,55 @@ local function publish(frame, count)
 end
 `;
 
-/** Keeps each message of a batch: as the last value of its key (every other argument from `first_key` on), or in the history. */
-const KEEP = `
-local function keep_all(messages, first, first_key)
-  if kind == 'state' then
-    local kept = {}
-    for i = 1, #messages do
-      kept[2 * i - 1] = ARGV[first_key + 2 * i - 2]
-      kept[2 * i] = messages[i]
+/**
+ * Messages are pairs, key and text, in one list. `take` moves the head, which is the first key written, so that a missing permission is
+ * found before anything that cannot be taken back was done. `number` writes number, epoch and time before what comes after
+ * them in each text; `cut` leaves just that of texts which were made ready for another place or time. A number joined to a
+ * string is exact up to 10^14, and takes long: it is done once for ten messages.
+ */
+const NUMBER = `
+local function take(count)
+  if is_ready then
+    try('HSET', KEYS[1], 'seq', end_seq + count, 'call', call)
+    return end_seq + 1
+  end
+  if is_new then begin_epoch() end
+  try('HSET', KEYS[1], 'call', call)
+  return try('HINCRBY', KEYS[1], 'seq', count) - count + 1
+end
+local function cut(messages)
+  local rest = ',"epoch":' .. end_epoch .. ',"at":' .. stamp .. ','
+  for i = 1, #messages / 2 do
+    local start = string.format('{"seq":%.0f', end_seq + i)
+    messages[2 * i] = string.sub(messages[2 * i], #start + #rest + 1)
+  end
+end
+local function number(messages, first)
+  local rest = ',"epoch":' .. epoch .. ',"at":' .. string.format('%.0f', at) .. ','
+  local digits = { [0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9' }
+  local digit = first % 10
+  local tens = (first - digit) / 10
+  local start = '{"seq":' .. (tens > 0 and tens or '')
+  for i = 2, #messages, 2 do
+    messages[i] = start .. digits[digit] .. rest .. messages[i]
+    digit = digit + 1
+    if digit == 10 then
+      digit, tens = 0, tens + 1
+      start = '{"seq":' .. tens
     end
-    redis.call('HSET', KEYS[2], unpack(kept))
+  end
+end
+local function frame_of(messages)
+  local texts = {}
+  for i = 1, #messages / 2 do texts[i] = messages[2 * i] end
+  return '[' .. table.concat(texts, ',') .. ']'
+end
+local function keep_all(messages, first)
+  if kind == 'state' then
+    redis.call('HSET', KEYS[2], unpack(messages))
   elseif keep > 0 then
-    for i = 1, #messages do
-      redis.call('XADD', KEYS[3], 'MAXLEN', keep, epoch .. '-' .. first + i - 1, 'm', messages[i])
+    for i = 1, #messages / 2 do
+      redis.call('XADD', KEYS[3], 'MAXLEN', keep, epoch .. '-' .. first + i - 1, 'm', messages[2 * i])
     end
   end
 end
@@ -94,80 +137,59 @@ end
 /**
  * Publishes a batch: all of it or none.
  *
- * KEYS head, last, history, lease. The messages: for each its key, and its JSON without the opening brace. Returns { epoch, first seq,
- * receivers, time in ms }, as strings where numbers may be large, 0 on a plain channel for what it has not; or { 'overtaken' }. The
- * head is the first key written and the first message the first one published, so that a missing permission is found before
- * anything that cannot be taken back was done. A number joined to a string is exact up to 10^14, and takes long: it is done once
- * for ten messages.
+ * KEYS head, last, history, lease. The messages: for each its key, and its JSON, which was made ready under a stamp, or else is without
+ * its opening brace; on a plain channel as it is. Returns { epoch, first seq, receivers, time in ms }, 0 on a plain channel for
+ * what it has not; or { 'overtaken' }. What is ready goes out without any text made of it: Redis' Lua hashes every
+ * character of every text that a script makes.
  */
-export const PUBLISH = `${TRY}${BEGIN}${KEEP}
-local count = (#ARGV - 7) / 2
-local messages = {}
+export const PUBLISH = `${TRY}${BEGIN}${NUMBER}
+local messages = { unpack(ARGV, 11) }
+local count = #messages / 2
 local first = 0
-if kind == 'plain' then
-  for i = 1, count do messages[i] = '{' .. ARGV[7 + 2 * i] end
-else
-  if call ~= last_call then try('HSET', KEYS[1], 'call', call) end
-  first = try('HINCRBY', KEYS[1], 'seq', count) - count + 1
-  local rest = ',"epoch":' .. epoch .. ',"at":' .. at .. ','
-  local digits = { [0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9' }
-  local digit = first % 10
-  local tens = (first - digit) / 10
-  local start = '{"seq":' .. (tens > 0 and tens or '')
-  for i = 1, count do
-    messages[i] = start .. digits[digit] .. rest .. ARGV[7 + 2 * i]
-    digit = digit + 1
-    if digit == 10 then
-      digit, tens = 0, tens + 1
-      start = '{"seq":' .. tens
-    end
+if kind ~= 'plain' then
+  first = take(count)
+  if not is_ready then
+    if stamp ~= '' then cut(messages) end
+    number(messages, first)
   end
 end
-local frames = messages
-if framing == 'batch' then frames = { '[' .. table.concat(messages, ',') .. ']' } end
-local receivers = publish(frames[1], count)
-for i = 2, #frames do receivers = redis.call('PUBLISH', channel, frames[i]) end
-keep_all(messages, first, 8)
-return { epoch or '0', string.format('%.0f', first), receivers, at or '0' }
+local receivers
+if framing == 'batch' then
+  receivers = publish(frame_of(messages), count)
+else
+  receivers = publish(messages[2], count)
+  for i = 4, #messages, 2 do redis.call('PUBLISH', channel, messages[i]) end
+end
+keep_all(messages, first)
+return { epoch or 0, first, receivers, at or 0 }
 `;
 
-/** The most milliseconds by which the stamp of a frame may be early; late it may not be. */
-export const EARLIEST_MS = 5;
-
 /**
- * Publishes a batch as one frame that was numbered and stamped beforehand, for the place that is expected: the server
- * joins nothing, and makes no text but what it keeps, which halves its work. Where the stamp is not of now, it does it all the same.
+ * Publishes a batch that was made ready as one frame, of which only what is kept has to be taken apart.
  *
- * KEYS and ARGV as for PUBLISH, but for the messages: the frame, its stamp, then for each message its key and its length in bytes.
- * Returns as PUBLISH.
+ * KEYS and ARGV as for PUBLISH, but for the messages: the frame, then for each message its key and its length in bytes. Returns as
+ * PUBLISH.
  */
-export const PUBLISH_FRAME = `${TRY}${BEGIN}${KEEP}
-local frame, stamp = ARGV[8], ARGV[9]
-local count = (#ARGV - 9) / 2
-try('HSET', KEYS[1], 'call', call)
-local first = try('HINCRBY', KEYS[1], 'seq', count) - count + 1
-local early = at - stamp
-local is_of_now = early >= 0 and early <= ${EARLIEST_MS}
-local messages = {}
-if kind == 'state' or keep > 0 or not is_of_now then
+export const PUBLISH_FRAME = `${TRY}${BEGIN}${NUMBER}
+local frame = ARGV[11]
+local messages = { unpack(ARGV, 12) }
+local first = take(#messages / 2)
+if kind == 'state' or keep > 0 or not is_ready then
   local begins = 2
-  for i = 1, count do
-    local ends = begins + ARGV[9 + 2 * i] - 1
+  for i = 2, #messages, 2 do
+    local ends = begins + messages[i] - 1
     messages[i] = string.sub(frame, begins, ends)
     begins = ends + 2
   end
 end
-if not is_of_now then
-  local rest = ',"epoch":' .. epoch .. ',"at":'
-  for i = 1, count do
-    local start = '{"seq":' .. first + i - 1 .. rest
-    messages[i] = start .. at .. string.sub(messages[i], #start + #stamp + 1)
-  end
-  frame = '[' .. table.concat(messages, ',') .. ']'
+if not is_ready then
+  cut(messages)
+  number(messages, first)
+  frame = frame_of(messages)
 end
-local receivers = publish(frame, count)
-keep_all(messages, first, 10)
-return { epoch, string.format('%.0f', first), receivers, at }
+local receivers = publish(frame, #messages / 2)
+keep_all(messages, first)
+return { epoch, first, receivers, at }
 `;
 
 /**
@@ -179,6 +201,8 @@ return { epoch, string.format('%.0f', first), receivers, at }
 export const PUBLISH_ONCE = `${TRY}${BEGIN}
 local count = #KEYS - 4
 local receivers = 0
+if is_new then begin_epoch() end
+local before_body = ',"epoch":' .. epoch .. ',"at":' .. string.format('%.0f', at) .. ','
 local before = {}
 local first
 for i = 1, count do
@@ -188,11 +212,11 @@ for i = 1, count do
   else
     local seq = string.format('%.0f', try('HINCRBY', KEYS[1], 'seq', 1))
     first = first or seq
-    receivers = publish('{"seq":' .. seq .. ',"epoch":' .. epoch .. ',"at":' .. at .. ',' .. ARGV[7 + 2 * i], 1)
-    redis.call('SET', KEYS[4 + i], epoch .. ' ' .. seq .. ' ' .. receivers, 'PX', ARGV[6 + 2 * i])
+    receivers = publish('{"seq":' .. seq .. before_body .. ARGV[10 + 2 * i], 1)
+    redis.call('SET', KEYS[4 + i], epoch .. ' ' .. seq .. ' ' .. receivers, 'PX', ARGV[9 + 2 * i])
   end
 end
-return { epoch, first or '0', receivers, at, unpack(before) }
+return { epoch, first or 0, receivers, at, unpack(before) }
 `;
 
 /**

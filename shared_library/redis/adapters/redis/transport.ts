@@ -11,23 +11,19 @@ import type {
   LeaseOperations,
   Logger,
   Outgoing,
-  PublishedBefore,
   Receipt,
   Transport,
   Unsubscribe,
 } from '../../core/ports.ts';
 import { ORIGIN, type Position } from '../../core/sequence.ts';
 import type { LinkStatus } from '../../core/status.ts';
-import { TickbusError } from '../../errors.ts';
 import { AS_BYTES, type RedisClient } from './client.ts';
 import { commandError } from './errors.ts';
 import { RedisLink } from './link.ts';
-import { numberedFrame, Stamps } from './numbered-frame.ts';
+import { answerFrom, canBeReady, publishCall } from './publish-call.ts';
 import { channelKeys } from './scripts.ts';
 import type { RedisSettings } from './settings.ts';
-
-/** What a script answers that found the channel further than the call expects. */
-const OVERTAKEN = 'overtaken';
+import { Stamps } from './stamps.ts';
 
 interface LinkSubscription {
   readonly name: string;
@@ -56,36 +52,11 @@ export class RedisTransport implements Transport {
     channel: ChannelSpec,
     batch: readonly Outgoing[],
     fence?: FenceToken,
-    { call = '', after }: Partial<Chained> = {},
+    chained: Partial<Chained> = {},
   ): Promise<Receipt> {
-    const { head, last, history, lease, id } = channelKeys(channel);
-    const keys = [head, last, history, lease];
-    const framing = channel.framing ?? 'message';
-    const args = [
-      channel.name,
-      channel.kind,
-      String(channel.history),
-      fence === undefined ? '' : String(fence),
-      framing,
-      call,
-      after === undefined ? '' : `${after.call} ${after.end.epoch} ${after.end.seq}`,
-    ];
     const sentAt = performance.now();
-    const stamp = framing === 'batch' && after !== undefined ? this.#stamps.at(sentAt) : undefined;
-    let script: 'publishFrame' | 'publishOnce' | 'publishBatch';
-    if (after !== undefined && stamp !== undefined) {
-      script = 'publishFrame';
-      const { text, lengths } = numberedFrame(batch, after.end, stamp);
-      args.push(text, String(stamp));
-      for (const [index, { key = '' }] of batch.entries()) args.push(key, String(lengths[index]));
-    } else {
-      // All of a batch have ids, or none.
-      script = batch[0]?.once === undefined ? 'publishBatch' : 'publishOnce';
-      for (const { key = '', once, json } of batch) {
-        if (once !== undefined) keys.push(id(once.id));
-        args.push(once === undefined ? key : String(once.rememberMs), json.slice(1));
-      }
-    }
+    const stamp = canBeReady(channel, chained) ? this.#stamps.at(sentAt) : undefined;
+    const { script, keys, args } = publishCall(channel, batch, { ...chained, fence, stamp });
     const { receipt, at } = answerFrom(await this.#run((client) => client[script](keys, args)), channel);
     if (at > 0) this.#stamps.answered(at, sentAt, stamp);
     return receipt;
@@ -195,33 +166,4 @@ function attemptFrom(reply: unknown): LeaseAttempt {
   const value = Number(number);
   if (state === 'held') return { state, token: value };
   return { state: state === 'holding_off' ? state : 'taken', leftMs: value };
-}
-
-/** A receipt, and the server's time, 0 where it was not told; anything else leaves open what was done. */
-function answerFrom(reply: unknown, { kind, name }: ChannelSpec): { receipt: Receipt; at: number } {
-  if (Array.isArray(reply) && reply[0] === OVERTAKEN)
-    return { receipt: { isOvertaken: true, first: undefined, receivers: 0 }, at: 0 };
-  const [epoch, seq, receivers, at, ...before] = Array.isArray(reply) ? reply.map(Number) : [];
-  if (
-    epoch === undefined ||
-    seq === undefined ||
-    receivers === undefined ||
-    at === undefined ||
-    !Number.isSafeInteger(epoch + seq + receivers + at)
-  ) {
-    const text = `What answered the publish on ${name} is no Redis: it may or may not have been published.`;
-    throw new TickbusError('TICKBUS_OUTCOME_UNKNOWN', text);
-  }
-  const receipt = { first: kind === 'plain' ? undefined : { epoch, seq }, receivers };
-  return { receipt: before.length === 0 ? receipt : { ...receipt, repeated: repeatedFrom(before) }, at };
-}
-
-/** Four numbers for each message: index, epoch, seq, receivers. */
-function repeatedFrom(numbers: readonly number[]): ReadonlyMap<number, PublishedBefore> {
-  const repeated = new Map<number, PublishedBefore>();
-  for (let i = 0; i + 3 < numbers.length; i += 4) {
-    const [index = 0, epoch = 0, seq = 0, receivers = 0] = numbers.slice(i, i + 4);
-    repeated.set(index, { position: { epoch, seq }, receivers });
-  }
-  return repeated;
 }

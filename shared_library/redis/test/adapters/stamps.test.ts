@@ -1,8 +1,8 @@
 // What the server's clock is taken to say: from its fastest answers, and not at all where that was no use.
 
 import { expect, it } from 'vitest';
-import { numberedFrame, Stamps } from '../../adapters/redis/numbered-frame.ts';
 import { EARLIEST_MS } from '../../adapters/redis/scripts.ts';
+import { Stamps } from '../../adapters/redis/stamps.ts';
 
 const SERVER_AHEAD = 1_000_000;
 
@@ -68,15 +68,4 @@ it('takes what is within the limit as good', () => {
   answered(stamps, 10, [1, 1, 1, 1]);
   for (const early of [0, EARLIEST_MS]) stamps.answered(SERVER_AHEAD + 21, 20, SERVER_AHEAD + 21 - early);
   expect(stamps.at(20)).toBe(SERVER_AHEAD + 21);
-});
-
-it('makes a frame of a batch, numbered on, with the lengths in bytes', () => {
-  const batch = ['{"a":"x"}', '{"a":"ü💹"}'].map((json) => ({ json }));
-  const { text, lengths } = numberedFrame(batch, { epoch: 7, seq: 41 }, 99);
-  expect(JSON.parse(text)).toEqual([
-    { seq: 42, epoch: 7, at: 99, a: 'x' },
-    { seq: 43, epoch: 7, at: 99, a: 'ü💹' },
-  ]);
-  expect(lengths).toEqual([36, 41]);
-  expect(Buffer.byteLength(text)).toBe(36 + 41 + '[,]'.length);
 });

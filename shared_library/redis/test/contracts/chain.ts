@@ -20,7 +20,7 @@ const endOf = ({ first }: Receipt, count: number): Position => ({
 
 const named = (call: string, after?: string, end?: Position): Chained => ({
   call,
-  after: after !== undefined && end !== undefined ? { call: after, end } : undefined,
+  after: after !== undefined && end !== undefined ? { call: after, end, isRequired: true } : undefined,
 });
 
 const NOTHING: Receipt = { isOvertaken: true, first: undefined, receivers: 0 };
@@ -81,6 +81,47 @@ export function describeChain(bench: TransportBench): void {
       expect(await publish(5, named('c', 'b', at(8)))).toEqual(NOTHING);
       await publish(5);
       expect(await publish(5, named('d', 'other', at(13)))).toEqual(NOTHING);
+    });
+
+    it.each<[string, (end: Position) => Position]>([
+      ['ends as it says', (end) => end],
+      ['ends earlier', (end) => ({ ...end, seq: end.seq + 8 })],
+      ['ends later', (end) => ({ ...end, seq: end.seq - 2 })],
+      ['is of another epoch', (end) => ({ ...end, epoch: end.epoch - 1 })],
+    ])('takes the place there is where that is not required and the channel %s', async (_, taken) => {
+      const { channel, frames, publish, end, at } = await opened('state');
+      for (const [index, size] of [2, 20].entries()) {
+        const after = { call: 'a', end: taken(at(3 + 2 * index)), isRequired: false };
+        const { first, isOvertaken } = await publish(size, { call: `b${index}`, after });
+        expect(isOvertaken).toBeUndefined();
+        expect(first).toEqual(at(4 + 2 * index));
+      }
+      // The call is the last one of the channel, for whoever has to stand behind it.
+      expect(await publish(1, named('c', 'b1', at(25)))).toEqual({ first: at(26), receivers: 1 });
+      await frames.reach(framing === 'batch' ? 4 : 26);
+      const heard = frames.all.flat();
+      expect(heard.map(({ seq }) => seq)).toEqual(Array.from({ length: 26 }, (_, index) => index + 1));
+      expect(new Set(heard.map(({ epoch }) => epoch))).toEqual(new Set([end.epoch]));
+      expect(heard.map(({ data }) => data.index)).toEqual(
+        [3, 2, 20, 1].flatMap((size) => Array.from({ length: size }, (_, index) => index)),
+      );
+      const { entries } = await bench.publishing.read(channel, at(25));
+      expect(entries.map(decodeEnvelope)).toEqual(heard.slice(-1));
+    });
+
+    it('begins an epoch where the server has forgotten the channel and nothing is required', async () => {
+      const { frames, publish, end } = await opened('state');
+      await bench.fixture.flush();
+      const { first } = await publish(2, { call: 'b', after: { call: 'a', end, isRequired: false } });
+      expect(first?.seq).toBe(1);
+      expect(first?.epoch).toBeGreaterThan(end.epoch);
+      await frames.reach(framing === 'batch' ? 2 : 5);
+      expect(
+        frames.all
+          .flat()
+          .slice(3)
+          .map(({ epoch, seq }) => ({ epoch, seq })),
+      ).toEqual([first, { ...first, seq: 2 }]);
     });
 
     it('does nothing on a server that has forgotten the channel', async () => {

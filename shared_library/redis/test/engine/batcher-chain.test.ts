@@ -14,6 +14,8 @@ interface Call {
   readonly to: number;
   /** Behind which number it has to stand. */
   readonly after: number | undefined;
+  /** Behind which number it is taken to stand, whether it has to or not. */
+  readonly likely: number | undefined;
   /** The server published it; default: where it was to be. */
   answer(seq?: number): void;
   /** The server did nothing, as somebody else was first. */
@@ -28,11 +30,13 @@ async function bench(channel: typeof ALERTS | typeof COMMANDS = ALERTS) {
   const calls: Call[] = [];
   transport.onPublish = (batch, chained) => {
     const { promise, resolve, reject } = deferred<Receipt>();
-    const after = chained?.after?.end.seq;
+    const likely = chained?.after?.end.seq;
+    const after = chained?.after?.isRequired ? likely : undefined;
     calls.push({
       from: numberOf(batch[0]),
       to: numberOf(batch.at(-1)),
       after,
+      likely,
       answer: (seq = (after ?? Number.NaN) + 1) => resolve({ first: { epoch: 7, seq }, receivers: 1 }),
       overtake: () => resolve({ isOvertaken: true, first: undefined, receivers: 0 }),
       fail: reject,
@@ -127,6 +131,24 @@ it('puts what was overtaken back in its place in the line, before what came late
   ]);
   expect(outcomes.slice(2, 258)).toEqual(Array.from({ length: 256 }, (_, index) => 1_000 + index));
   expect([258, 514, 770, 1_026, 1_033].map((n) => outcomes[n])).toEqual([2_000, 3_000, 4_000, 5_000, 5_007]);
+});
+
+it('says where a call is likely to stand that may stand anywhere, unless somebody else was there lately', async () => {
+  const { add, calls } = await bench();
+  for (const [n, seq] of [
+    [2, 2],
+    [3, 9],
+    [4, 10],
+  ] as const) {
+    add(n, n);
+    await turns();
+    await each([calls.at(-1)], (call) => call.answer(seq));
+  }
+  expect(calls).toMatchObject([
+    { after: undefined, likely: 1 },
+    { after: undefined, likely: 2 },
+    { after: undefined, likely: undefined },
+  ]);
 });
 
 it('goes on in order behind a call that failed', async () => {

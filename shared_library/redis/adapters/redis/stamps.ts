@@ -1,32 +1,11 @@
-// A batch as one frame, numbered and stamped by its publisher, for a place in the channel that the server will check.
+// What the server's clock will say when it does what is sent to it now.
 
-import type { Outgoing } from '../../core/ports.ts';
-import type { Position } from '../../core/sequence.ts';
 import { EARLIEST_MS } from './scripts.ts';
-
-export interface NumberedFrame {
-  readonly text: string;
-  /** Of each message in it, in bytes of UTF-8. */
-  readonly lengths: readonly number[];
-}
-
-/** @param stamp the server's time, Unix milliseconds */
-export function numberedFrame(batch: readonly Outgoing[], after: Position, stamp: number): NumberedFrame {
-  const rest = `,"epoch":${after.epoch},"at":${stamp},`;
-  const lengths: number[] = [];
-  let text = '[';
-  for (const [index, { json }] of batch.entries()) {
-    const numbered = `{"seq":${after.seq + 1 + index}${rest}${json.slice(1)}`;
-    lengths.push(Buffer.byteLength(numbered));
-    text += index === 0 ? numbered : `,${numbered}`;
-  }
-  return { text: `${text}]`, lengths };
-}
 
 /** Answers that are looked back at, and as many as it takes at least. */
 const SAMPLES = 32;
 const FEWEST_SAMPLES = 4;
-/** Frames that are left unstamped after a stamp was no use, and each time twice as many, up to a limit; half as many after each that was. */
+/** Calls that are left unstamped after a stamp was no use, and each time twice as many, up to a limit; half as many after each that was. */
 const FIRST_PAUSE = 8;
 const LONGEST_PAUSE = 4_096;
 
