@@ -16,46 +16,62 @@ export interface DeliveryQueueOptions<T> {
   readonly onDrop: (dropped: Taken<T>) => void;
 }
 
+/** A place in the line, linked to its neighbours. */
 interface Slot<T> {
   value: T;
+  /** Undefined for a message without a key, and for one that was left behind by its key's slot. */
   readonly key: string | undefined;
-  readonly turn: number;
-  readonly since: number;
+  /** The slot of the same key that this one was left behind by, while it waits. */
+  heir: Slot<T> | undefined;
+  turn: number;
+  since: number;
+  /** The earliest `since` of this message and of those that stood directly before it and were superseded. */
+  oldestSince: number;
   conflated: number;
   first: T | undefined;
+  before: Slot<T> | undefined;
+  after: Slot<T> | undefined;
 }
 
-/** The most slots that are kept before those that are superseded are let go of, where few keys wait. */
-const COMPACT_ABOVE = 1_000;
+/** So many messages may always be superseded before it is forgotten since when they had been waiting. */
+const FORGET_ABOVE = 1_000;
 
 /**
  * First in, first out. A keyed message replaces the waiting ones of its key, but only those that have already waited since
  * an earlier turn of the event loop: a handler that keeps up sees every message of a burst, one that fell behind sees the
- * newest of each key and is told how many were merged into it.
+ * newest of each key and is told how many were merged into it. What was merged is told with the newest of its key.
  *
- * Invariant: `#newest` holds, for each key that waits, the last slot pushed for it; any other slot of that key is superseded.
- * The superseded ones are let go of whenever the slots have doubled, so that a handler that stands still holds as many messages
- * as there are keys, and not all that came.
+ * Each key that waits has one slot, which `#byKey` names. It holds the newest message, and goes to the end of the line with each
+ * one that comes. What it held before is merged when that came in an earlier turn; otherwise it is left behind in a slot of its
+ * own, to be merged when a message comes in a later turn or when it is passed over. So a handler that stands still holds as many
+ * messages as there are keys, besides those of one turn, and each new one costs it a look for its key and a few links.
  */
 export class DeliveryQueue<T> {
   readonly #options: DeliveryQueueOptions<T>;
-  #slots: Slot<T>[] = [];
-  #head = 0;
-  #compactAbove = COMPACT_ABOVE;
-  readonly #newest = new Map<string, Slot<T>>();
+  readonly #byKey = new Map<string, Slot<T>>();
+  #head: Slot<T> | undefined;
+  #tail: Slot<T> | undefined;
+  #depth = 0;
+  /** The turn of the last push, and the slots that were left behind in it. */
+  #turn = 0;
+  #leftBehind: Slot<T>[] = [];
+  #superseded = 0;
 
   constructor(options: DeliveryQueueOptions<T>) {
     this.#options = options;
   }
 
-  /** How many messages wait; superseded ones that were not passed over yet count too. */
+  /** How many messages wait. Those of the last push's turn count all, until the next push merges them or they are passed over. */
   get depth(): number {
-    return this.#slots.length - this.#head;
+    return this.#depth;
   }
 
-  /** Since when the oldest of them has been waiting, as `push` was told; undefined when none waits. */
+  /**
+   * Since when the oldest of them has been waiting, as `push` was told; undefined when none waits. Superseded ones that were not
+   * passed over yet count too, until more have been superseded than wait.
+   */
   get oldestSince(): number | undefined {
-    return this.#slots[this.#head]?.since;
+    return this.#head?.oldestSince;
   }
 
   /**
@@ -65,67 +81,150 @@ export class DeliveryQueue<T> {
    * @param since when that turn began
    */
   push(value: T, key: string | undefined, turn: number, since = 0): void {
-    const slot: Slot<T> = { value, key, turn, since, conflated: 0, first: undefined };
-    this.#slots.push(slot);
-    if (key !== undefined) this.#newest.set(key, slot);
-    if (this.depth > this.#options.limit) this.#makeRoom(turn);
-    else if (this.#slots.length > this.#compactAbove && this.#newest.size > 0) this.#compact(turn);
-  }
-
-  /** The next message to handle in this turn; undefined when none waits. */
-  take(turn: number): Taken<T> | undefined {
-    for (let slot = this.#shift(); slot !== undefined; slot = this.#shift()) {
-      if (!this.#mergeAway(slot, turn)) {
-        if (slot.key !== undefined && this.#newest.get(slot.key) === slot) this.#newest.delete(slot.key);
-        return slot;
-      }
-    }
-    return undefined;
-  }
-
-  clear(): void {
-    this.#slots = [];
-    this.#head = 0;
-    this.#newest.clear();
-  }
-
-  /** True when the slot was superseded by a newer one of its key, which then stands for it too. */
-  #mergeAway(slot: Slot<T>, turn: number): boolean {
-    if (slot.key === undefined || slot.turn === turn) return false;
-    const newest = this.#newest.get(slot.key);
-    if (newest === undefined || newest === slot) return false;
-    newest.conflated += slot.conflated + 1;
-    newest.first ??= slot.first ?? slot.value;
-    return true;
-  }
-
-  /** Merges whatever may be merged. */
-  #compact(turn: number): void {
-    this.#slots = this.#slots.slice(this.#head).filter((slot) => !this.#mergeAway(slot, turn));
-    this.#head = 0;
-    this.#compactAbove = Math.max(COMPACT_ABOVE, 2 * this.#slots.length);
-  }
-
-  /** Over the limit: first merge, then drop the oldest. */
-  #makeRoom(turn: number): void {
-    this.#compact(turn);
-    while (this.depth > this.#options.limit) {
+    if (turn !== this.#turn) this.#beginTurn(turn);
+    const slot = key === undefined ? undefined : this.#byKey.get(key);
+    if (slot === undefined) this.#append(value, key, turn, since);
+    else this.#replace(slot, value, turn, since);
+    while (this.#depth > this.#options.limit) {
       const dropped = this.#shift();
       if (dropped === undefined) return;
-      if (dropped.key !== undefined && this.#newest.get(dropped.key) === dropped)
-        this.#newest.delete(dropped.key);
       this.#options.onDrop(dropped);
     }
   }
 
-  #shift(): Slot<T> | undefined {
-    const slot = this.#slots[this.#head];
-    if (slot === undefined) return undefined;
-    this.#head++;
-    if (this.#head * 2 > this.#slots.length) {
-      this.#slots = this.#slots.slice(this.#head);
-      this.#head = 0;
+  /** The next message to handle in this turn; undefined when none waits. */
+  take(turn: number): Taken<T> | undefined {
+    for (let slot = this.#head; slot !== undefined; slot = this.#head) {
+      if (slot.heir === undefined || slot.turn === turn) break;
+      mergeInto(slot.heir, slot.value);
+      this.#shift();
     }
+    return this.#shift();
+  }
+
+  clear(): void {
+    this.#byKey.clear();
+    this.#head = undefined;
+    this.#tail = undefined;
+    this.#depth = 0;
+    this.#leftBehind = [];
+    this.#superseded = 0;
+  }
+
+  #append(value: T, key: string | undefined, turn: number, since: number): void {
+    const slot = newSlot(value, key, turn, since);
+    if (key !== undefined) this.#byKey.set(key, slot);
+    this.#linkLast(slot);
+    this.#depth++;
+  }
+
+  #replace(slot: Slot<T>, value: T, turn: number, since: number): void {
+    if (slot.turn === turn) {
+      this.#leaveBehind(slot);
+      this.#linkLast(slot);
+      slot.oldestSince = since;
+    } else {
+      mergeInto(slot, slot.value);
+      this.#superseded++;
+      if (slot !== this.#tail) {
+        this.#unlink(slot);
+        this.#linkLast(slot);
+        slot.oldestSince = since;
+      }
+    }
+    slot.value = value;
+    slot.turn = turn;
+    slot.since = since;
+    if (this.#superseded > Math.max(FORGET_ABOVE, this.#depth)) this.#forgetSuperseded();
+  }
+
+  /** The message of this slot stays where it stands, in a slot of its own. */
+  #leaveBehind(slot: Slot<T>): void {
+    const left = newSlot(slot.value, undefined, slot.turn, slot.since);
+    left.heir = slot;
+    left.oldestSince = slot.oldestSince;
+    left.before = slot.before;
+    left.after = slot.after;
+    if (left.before === undefined) this.#head = left;
+    else left.before.after = left;
+    if (left.after === undefined) this.#tail = left;
+    else left.after.before = left;
+    this.#leftBehind.push(left);
+    this.#depth++;
+  }
+
+  /** Merges what was left behind in the turn before, as far as it still waits. */
+  #beginTurn(turn: number): void {
+    this.#turn = turn;
+    if (this.#leftBehind.length === 0) return;
+    for (const slot of this.#leftBehind) {
+      if (slot.heir === undefined) continue;
+      mergeInto(slot.heir, slot.value);
+      this.#superseded++;
+      this.#unlink(slot);
+      this.#depth--;
+    }
+    this.#leftBehind = [];
+  }
+
+  #forgetSuperseded(): void {
+    this.#superseded = 0;
+    for (let slot = this.#head; slot !== undefined; slot = slot.after) slot.oldestSince = slot.since;
+  }
+
+  #linkLast(slot: Slot<T>): void {
+    slot.before = this.#tail;
+    slot.after = undefined;
+    if (this.#tail === undefined) this.#head = slot;
+    else this.#tail.after = slot;
+    this.#tail = slot;
+  }
+
+  /** Takes a superseded slot, which is never the last one, out of the line. */
+  #unlink({ before, after, oldestSince }: Slot<T>): void {
+    if (after === undefined) return;
+    after.before = before;
+    after.oldestSince = oldestSince;
+    if (before === undefined) this.#head = after;
+    else before.after = after;
+  }
+
+  #shift(): Slot<T> | undefined {
+    const slot = this.#head;
+    if (slot === undefined) return undefined;
+    const { key, after } = slot;
+    if (key !== undefined) this.#byKey.delete(key);
+    this.#depth--;
+    this.#head = after;
+    if (after === undefined) {
+      this.#tail = undefined;
+      this.#leftBehind = [];
+      this.#superseded = 0;
+    } else after.before = undefined;
+    // Old garbage that still names younger messages would keep them from being collected.
+    slot.after = undefined;
+    slot.heir = undefined;
     return slot;
   }
+}
+
+function newSlot<T>(value: T, key: string | undefined, turn: number, since: number): Slot<T> {
+  return {
+    value,
+    key,
+    heir: undefined,
+    turn,
+    since,
+    oldestSince: since,
+    conflated: 0,
+    first: undefined,
+    before: undefined,
+    after: undefined,
+  };
+}
+
+/** The message of this slot stands for that value too. */
+function mergeInto<T>(slot: Slot<T>, value: T): void {
+  slot.conflated++;
+  slot.first ??= value;
 }

@@ -1,6 +1,5 @@
 // The queue before a handler: order, what is merged and when, what is dropped.
 
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DeliveryQueue } from '../../core/delivery-queue.ts';
 
@@ -93,102 +92,59 @@ describe('overflow', () => {
   });
 });
 
-/** The same rules, written without regard to cost. */
-class Model {
-  waiting: { value: string; key: string | undefined; turn: number; conflated: number }[] = [];
-  dropped: string[] = [];
-  readonly limit: number;
-
-  constructor(limit: number) {
-    this.limit = limit;
-  }
-
-  push(value: string, key: string | undefined, turn: number): void {
-    this.waiting.push({ value, key, turn, conflated: 0 });
-    if (this.waiting.length <= this.limit) return;
-    for (const slot of [...this.waiting]) this.#merge(slot, turn);
-    while (this.waiting.length > this.limit) this.dropped.push(this.waiting.shift()?.value ?? '');
-  }
-
-  take(turn: number): { value: string; conflated: number } | undefined {
-    while (this.waiting[0] !== undefined && this.#merge(this.waiting[0], turn));
-    return this.waiting.shift();
-  }
-
-  #merge(slot: (typeof this.waiting)[number], turn: number): boolean {
-    const newest = this.waiting.findLast(({ key }) => key === slot.key);
-    if (slot.key === undefined || slot.turn === turn || newest === undefined || newest === slot) return false;
-    newest.conflated += slot.conflated + 1;
-    this.waiting.splice(this.waiting.indexOf(slot), 1);
-    return true;
-  }
-}
-
-describe('as a whole', () => {
-  const step = fc.oneof(
-    { weight: 5, arbitrary: fc.constantFrom('push a', 'push b', 'push c', 'push -') },
-    { weight: 3, arbitrary: fc.constant('take') },
-    { weight: 2, arbitrary: fc.constant('turn') },
-  );
-  const limit = fc.oneof(fc.integer({ min: 1, max: 6 }), fc.constant(Number.POSITIVE_INFINITY));
-
-  it('does what the model does, and accounts for every message', () => {
-    fc.assert(
-      fc.property(limit, fc.array(step, { maxLength: 120 }), (max, steps) => {
-        const { queue, dropped } = queueOf(max);
-        const model = new Model(max);
-        let turn = 1;
-        let pushed = 0;
-        const handled = { count: 0, merged: 0 };
-        const take = () => {
-          const taken = queue.take(turn);
-          const expected = model.take(turn);
-          expect(taken && { value: taken.value, conflated: taken.conflated }).toEqual(
-            expected && { value: expected.value, conflated: expected.conflated },
-          );
-          if (taken === undefined) return false;
-          handled.count++;
-          handled.merged += taken.conflated;
-          return true;
-        };
-        for (const what of steps) {
-          if (what === 'turn') turn++;
-          else if (what === 'take') take();
-          else {
-            const key = what.at(-1) === '-' ? undefined : what.at(-1);
-            const value = `${key ?? '-'}${pushed++}`;
-            queue.push(value, key, turn);
-            model.push(value, key, turn);
-          }
-          expect(queue.depth).toBe(model.waiting.length);
-          expect(queue.depth).toBeLessThanOrEqual(max);
-          expect(dropped).toEqual(model.dropped);
-        }
-        while (take());
-        if (max === Number.POSITIVE_INFINITY) expect(handled.count + handled.merged).toBe(pushed);
-        else expect(handled.count + handled.merged + dropped.length).toBeLessThanOrEqual(pushed);
-      }),
-      { numRuns: 1_000 },
+describe('a handler that stands still', () => {
+  it('holds as many messages as there are keys, and still counts every one', () => {
+    const { queue } = queueOf();
+    const [keys, turns] = [10, 20_000];
+    for (let turn = 1; turn <= turns; turn++) {
+      queue.push(`value ${turn}`, `key ${turn % keys}`, turn);
+      expect(queue.depth).toBe(Math.min(turn, keys));
+    }
+    const taken = Array.from({ length: keys }, () => queue.take(turns + 1));
+    expect(queue.take(turns + 1)).toBeUndefined();
+    expect(taken.map((one) => one?.value)).toEqual(
+      Array.from({ length: keys }, (_, index) => `value ${turns - keys + 1 + index}`),
+    );
+    expect(taken.map((one) => one?.conflated)).toEqual(Array.from({ length: keys }, () => turns / keys - 1));
+    expect(taken.map((one) => one?.first).sort()).toEqual(
+      Array.from({ length: keys }, (_, index) => `value ${index + 1}`).sort(),
     );
   });
-});
 
-it('holds as many messages as there are keys while nothing is taken, and still counts every one', () => {
-  const { queue } = queueOf();
-  const [keys, turns] = [10, 20_000];
-  let deepest = 0;
-  for (let turn = 1; turn <= turns; turn++) {
-    queue.push(`value ${turn}`, `key ${turn % keys}`, turn);
-    deepest = Math.max(deepest, queue.depth);
-  }
-  expect(deepest).toBeLessThanOrEqual(1_001);
-  const taken = Array.from({ length: keys }, () => queue.take(turns + 1));
-  expect(queue.take(turns + 1)).toBeUndefined();
-  expect(taken.map((one) => one?.value)).toEqual(
-    Array.from({ length: keys }, (_, index) => `value ${turns - keys + 1 + index}`),
-  );
-  expect(taken.map((one) => one?.conflated)).toEqual(Array.from({ length: keys }, () => turns / keys - 1));
-  expect(taken.map((one) => one?.first).sort()).toEqual(
-    Array.from({ length: keys }, (_, index) => `value ${index + 1}`).sort(),
-  );
+  it('holds the burst of a key only until the next message of a later turn, of whatever key', () => {
+    const { queue } = queueOf();
+    for (let n = 0; n < 5; n++) queue.push(`a${n}`, 'a', 1);
+    expect(queue.depth).toBe(5);
+    queue.push('b0', 'b', 2);
+    expect(queue.depth).toBe(2);
+    expect(drain(queue, 2)).toEqual(['a4+4', 'b0']);
+  });
+
+  it('is behind since the oldest message that was not passed over, superseded or not', () => {
+    const { queue } = queueOf();
+    for (const [index, key] of ['a', 'b', 'a', 'b', 'b'].entries())
+      queue.push(`${key}${index}`, key, index, index * 10);
+    expect(queue.oldestSince).toBe(0);
+    expect(queue.take(9)?.value).toBe('a2');
+    expect(queue.oldestSince).toBe(30);
+    expect(queue.take(9)?.value).toBe('b4');
+    expect(queue.oldestSince).toBeUndefined();
+  });
+
+  it('is behind since the oldest message that waits once it has missed more than a thousand', () => {
+    const { queue } = queueOf();
+    for (let turn = 0; turn <= 1_001; turn++) queue.push(`a${turn}`, 'a', turn, turn * 10);
+    expect(queue.oldestSince).toBe(10_010);
+    queue.push('a1002', 'a', 1_002, 10_020);
+    expect(queue.oldestSince).toBe(10_010);
+  });
+
+  it('has missed nothing once it has caught up', () => {
+    const { queue } = queueOf();
+    for (let turn = 0; turn <= 1_000; turn++) queue.push(`a${turn}`, 'a', turn, turn * 10);
+    expect(queue.oldestSince).toBe(0);
+    expect(drain(queue, 1_001)).toEqual(['a1000+1000']);
+    for (const turn of [2_001, 2_002]) queue.push(`a${turn}`, 'a', turn, turn * 10);
+    expect(queue.oldestSince).toBe(20_010);
+  });
 });
