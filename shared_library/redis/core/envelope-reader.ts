@@ -5,8 +5,8 @@ import {
   checkedEnvelope,
   checkedHeader,
   decodeBatch,
+  decodeEnvelope,
   type Envelope,
-  envelopeFrom,
   invalidMessage,
   isWithinLimit,
   textOf,
@@ -20,6 +20,8 @@ const BATCH_END = 0x5d;
 /** The documents of a batch, to be checked one by one. */
 export interface Batch {
   readonly documents: readonly unknown[];
+  /** Where each document ends in the frame, where a comma or the bracket stands; the first one begins at 1. Undefined: not known. */
+  readonly ends: readonly number[] | undefined;
   /** @throws TickbusError `TICKBUS_INVALID_MESSAGE` for anything that is not a valid envelope within the limits */
   check(document: unknown): Envelope;
 }
@@ -27,24 +29,15 @@ export interface Batch {
 /** Each channel has its own. What it gives out is made anew for each message and belongs to the caller. */
 export class EnvelopeReader {
   readonly #familiar = new FamiliarDocuments();
-  #text: string | undefined;
-
-  /** The text of the message that was read last; undefined where it was read without one. */
-  get text(): string | undefined {
-    return this.#text;
-  }
 
   /** @throws TickbusError `TICKBUS_INVALID_MESSAGE` for anything that is not a valid envelope within the limits */
   read(frame: Uint8Array): Envelope {
-    this.#text = undefined;
     if (frame.byteLength <= MAX_MESSAGE_BYTES) {
       const document = this.#familiar.read(frame, 0);
       if (document !== undefined && isBlank(frame, this.#familiar.end)) return checkedHeader(document);
     }
-    const text = textOf(frame);
-    const envelope = envelopeFrom(text);
+    const envelope = decodeEnvelope(frame);
     this.#familiar.learn(envelope);
-    this.#text = text;
     return envelope;
   }
 
@@ -55,35 +48,81 @@ export class EnvelopeReader {
    */
   readBatch(frame: Uint8Array): Batch | undefined {
     if (frame[0] !== BATCH_START) return undefined;
-    const familiar: object[] = [];
-    if (this.#readFamiliar(frame, familiar)) return { documents: familiar, check: checkedHeader };
-    const documents = decodeBatch(frame);
-    const stranger = documents[familiar.length];
-    return {
-      documents,
-      check: (document) => {
-        if (!isWithinLimit(frame, document)) throw invalidMessage('is larger than a message may be');
-        const envelope = checkedEnvelope(document);
-        if (document === stranger) this.#familiar.learn(envelope);
-        return envelope;
-      },
-    };
+    return this.#readOneByOne(frame) ?? readAtOnce(frame);
   }
 
-  /** @returns false when a document is not familiar, or something is too large; those before it are in `documents` */
-  #readFamiliar(frame: Uint8Array, documents: object[]): boolean {
-    if (frame.byteLength > MAX_FRAME_BYTES) return false;
-    for (let at = 1; ; at++) {
-      const document = this.#familiar.read(frame, at);
-      if (document === undefined) return false;
-      const { end } = this.#familiar;
-      if (end - at > MAX_MESSAGE_BYTES) return false;
+  /** @returns undefined for anything but valid JSON of objects, each within the limit, with nothing but a comma between them */
+  #readOneByOne(frame: Uint8Array): Batch | undefined {
+    if (frame.byteLength > MAX_FRAME_BYTES) return undefined;
+    const documents: object[] = [];
+    const ends: number[] = [];
+    const strangers = new Set<unknown>();
+    let end = 0;
+    do {
+      const from = end + 1;
+      let document = this.#familiar.read(frame, from);
+      end = document === undefined ? endOfObject(frame, from) : this.#familiar.end;
+      if (end < 0 || end - from > MAX_MESSAGE_BYTES) return undefined;
+      if (document === undefined) {
+        document = objectIn(frame.subarray(from, end));
+        if (document === undefined) return undefined;
+        strangers.add(document);
+      }
       documents.push(document);
-      if (frame[end] === BATCH_END) return end === frame.byteLength - 1;
-      if (frame[end] !== COMMA) return false;
-      at = end;
+      ends.push(end);
+    } while (frame[end] === COMMA);
+    if (frame[end] !== BATCH_END || end !== frame.byteLength - 1) return undefined;
+    if (strangers.size === 0) return { documents, ends, check: checkedHeader };
+    const check = (document: unknown) =>
+      strangers.has(document) ? this.#checkedStranger(document) : checkedHeader(document);
+    return { documents, ends, check };
+  }
+
+  #checkedStranger(document: unknown): Envelope {
+    const envelope = checkedEnvelope(document);
+    this.#familiar.learn(envelope);
+    return envelope;
+  }
+}
+
+/** A batch that is written in another way than ours, or is none. @throws as `readBatch` */
+function readAtOnce(frame: Uint8Array): Batch {
+  const check = (document: unknown) => {
+    if (!isWithinLimit(frame, document)) throw invalidMessage('is larger than a message may be');
+    return checkedEnvelope(document);
+  };
+  return { documents: decodeBatch(frame), ends: undefined, check };
+}
+
+/** Of bytes that begin as an object does; undefined: they are not valid JSON. */
+function objectIn(bytes: Uint8Array): object | undefined {
+  try {
+    return JSON.parse(textOf(bytes)) as object;
+  } catch {
+    return undefined;
+  }
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+
+/** Where the object ends that begins at `from`, if it is valid JSON, which is not looked at; -1: none begins there, or it has no end. */
+function endOfObject(bytes: Uint8Array, from: number): number {
+  if (bytes[from] !== OPEN) return -1;
+  let depth = 0;
+  for (let at = from; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === QUOTE) {
+      for (at++; at < bytes.length && bytes[at] !== QUOTE; at++) if (bytes[at] === BACKSLASH) at++;
+    } else if (byte === OPEN) {
+      depth++;
+    } else if (byte === CLOSE && --depth === 0) {
+      return at + 1;
     }
   }
+  return -1;
 }
 
 const BLANKS: ReadonlySet<number | undefined> = new Set([0x20, 0x0a, 0x0d, 0x09]);

@@ -70,7 +70,7 @@ function readable<T>(read: () => T): T {
  * @throws TickbusError `TICKBUS_INVALID_MESSAGE` for anything that is not a valid envelope within the limits.
  */
 export function decodeEnvelope(frame: Uint8Array): Envelope {
-  return envelopeFrom(textOf(frame));
+  return checkedEnvelope(parse(textOf(frame)));
 }
 
 /** The text of a message. @throws as `decodeEnvelope` */
@@ -79,11 +79,6 @@ export function textOf(frame: Uint8Array): string {
     throw invalidMessage(`has ${frame.byteLength} bytes; the limit is ${MAX_MESSAGE_BYTES}`);
   }
   return decodeUtf8(frame);
-}
-
-/** The envelope that a text is. @throws as `decodeEnvelope` */
-export function envelopeFrom(text: string): Envelope {
-  return checkedEnvelope(parse(text));
 }
 
 /**

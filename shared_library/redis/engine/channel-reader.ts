@@ -92,9 +92,9 @@ export class ChannelReader {
     return this.#confirmedAt;
   }
 
-  /** A message from a text that `onValue` gave. */
-  read(text: string): Message | undefined {
-    return this.#dispatcher.read(text);
+  /** A message from bytes that `onValue` gave. */
+  read(bytes: Uint8Array): Message | undefined {
+    return this.#dispatcher.read(bytes);
   }
 
   /** Adds a subscription; on a channel that is being read already, it gets the kept values first. */

@@ -1,7 +1,7 @@
 // Between the wire and the subscriptions of one channel: decode, filter, validate once, deliver; what is invalid is counted and told.
 
 import type { Channel } from '../core/channel.ts';
-import { decodeEnvelope, type Envelope, envelopeFrom, invalidMessage } from '../core/envelope.ts';
+import { decodeEnvelope, type Envelope, invalidMessage } from '../core/envelope.ts';
 import { type Batch, EnvelopeReader } from '../core/envelope-reader.ts';
 import type { Message } from '../core/message.ts';
 import { RecentIds } from '../core/recent-ids.ts';
@@ -16,10 +16,12 @@ export interface DispatcherHooks {
   readonly onInvalid: (error: TickbusError, frame: Uint8Array) => void;
   /**
    * The newest message of a key, before any handler has it; undefined: it is invalid. Only what the server stamped and some
-   * subscription wants. With the text from which `read` makes it again, where that is at hand.
+   * subscription wants. With the bytes from which `read` makes it again, where they are at hand: copy them, they are not there for long.
    */
-  readonly onValue?: ((key: string, message: Message | undefined, text?: string) => void) | undefined;
+  readonly onValue?: ((key: string, message: Message | undefined, bytes?: Uint8Array) => void) | undefined;
 }
+
+const NOTHING: Uint8Array = new Uint8Array(0);
 
 export class Dispatcher {
   readonly #channel: Channel;
@@ -28,8 +30,11 @@ export class Dispatcher {
   readonly subscriptions = new Set<Subscription>();
   readonly #ids: RecentIds | undefined;
   readonly #reader = new EnvelopeReader();
-  /** The message that was decoded last; what is delivered live is delivered at once. */
+  /** The message that was decoded last, and where it stands; what is delivered live is delivered at once. */
   #decoded: Envelope | undefined;
+  #frame = NOTHING;
+  #from = 0;
+  #to = 0;
   #invalid = 0;
   #duplicates = 0;
 
@@ -60,16 +65,6 @@ export class Dispatcher {
     }
   }
 
-  #read(frame: Uint8Array): Envelope | undefined {
-    try {
-      this.#decoded = this.#reader.read(frame);
-      return this.#decoded;
-    } catch (error) {
-      this.reject(error, frame);
-      return undefined;
-    }
-  }
-
   /** Takes apart what a channel carries, a message or a batch of them; what is invalid is told, and the others go on. */
   decodeAll(frame: Uint8Array, onMessage: (message: Envelope | undefined) => void): void {
     let batch: Batch | undefined;
@@ -79,8 +74,27 @@ export class Dispatcher {
       this.reject(error, frame);
       return onMessage(undefined);
     }
-    if (batch === undefined) return onMessage(this.#read(frame));
-    for (const document of batch.documents) onMessage(this.#checked(batch, document));
+    if (batch === undefined) {
+      onMessage(this.#placed(this.#read(frame), frame, 0, frame.length));
+    } else {
+      let from = 1;
+      for (const [index, document] of batch.documents.entries()) {
+        const to = batch.ends?.[index] ?? 0;
+        onMessage(this.#placed(this.#checked(batch, document), frame, from, to));
+        from = to + 1;
+      }
+    }
+    // What was received is not held on to.
+    this.#placed(undefined, NOTHING, 0, 0);
+  }
+
+  #read(frame: Uint8Array): Envelope | undefined {
+    try {
+      return this.#reader.read(frame);
+    } catch (error) {
+      this.reject(error, frame);
+      return undefined;
+    }
   }
 
   #checked(batch: Batch, document: unknown): Envelope | undefined {
@@ -90,6 +104,21 @@ export class Dispatcher {
       this.reject(error, new TextEncoder().encode(JSON.stringify(document)));
       return undefined;
     }
+  }
+
+  #placed(message: Envelope | undefined, frame: Uint8Array, from: number, to: number): Envelope | undefined {
+    this.#decoded = message;
+    this.#frame = frame;
+    this.#from = from;
+    this.#to = to;
+    return message;
+  }
+
+  /** Where a message stands that was decoded just now; undefined: it was not, or that is not known. */
+  #bytesOf(message: Envelope): Uint8Array | undefined {
+    if (message !== this.#decoded || this.#to === 0) return undefined;
+    const isWhole = this.#to - this.#from === this.#frame.length;
+    return isWhole ? this.#frame : this.#frame.subarray(this.#from, this.#to);
   }
 
   /** Filters before validating, validates once, hands the same message to every subscription that wants it. */
@@ -113,11 +142,7 @@ export class Dispatcher {
         // Before it is handled, and only one that is valid and wanted.
         if (isFirst && id !== undefined) this.#ids?.add(id);
         if (isFirst && key !== undefined && told.seq !== undefined)
-          this.#onValue?.(
-            key,
-            told,
-            delivery === 'live' && envelope === this.#decoded ? this.#reader.text : undefined,
-          );
+          this.#onValue?.(key, told, delivery === 'live' ? this.#bytesOf(envelope) : undefined);
         subscription.deliver(told, key);
       }
     } catch (error) {
@@ -126,10 +151,10 @@ export class Dispatcher {
     }
   }
 
-  /** What `dispatch` made of a text; undefined should its schema say something else now. */
-  read(text: string): Message | undefined {
+  /** What `dispatch` made of the bytes of a message; undefined should its schema say something else now. */
+  read(bytes: Uint8Array): Message | undefined {
     try {
-      const envelope = envelopeFrom(text);
+      const envelope = decodeEnvelope(bytes);
       return messageOf(envelope, validatePayload(this.#channel, envelope.message_type, envelope.data));
     } catch {
       return undefined;

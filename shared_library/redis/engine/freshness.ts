@@ -34,6 +34,8 @@ export interface Latest<M> {
   readonly instrument: Instrument | undefined;
 }
 
+type Judgement = Omit<Latest<Message>, 'message'>;
+
 export interface Instrument {
   /** `subscribed`, `refused`, `unknown` or `unsubscribed`. */
   readonly state: string;
@@ -174,16 +176,33 @@ export class Freshness {
 
   latest(judged: Judged | undefined, key: string, asked: AskedBounds): Latest<Message> {
     if (judged === undefined) return NOT_SUBSCRIBED;
-    const { channel, values } = judged;
-    const covering = [...judged.subscriptions].filter(({ keys }) => keys === undefined || keys.has(key));
+    const { values } = judged;
+    const covering = coveringOf(judged, key);
     // A key that no subscription asks for is not received any more, whatever was received of it before.
     const message = covering.length === 0 ? undefined : values.get(key);
-    const facts = this.#facts(judged, key, message);
-    const judgement = judge(facts, boundsOf(channel, covering, asked));
+    const stamp = message && values.stampOf(key);
+    return { message, ...this.#judgement(judged, key, covering, stamp, asked) };
+  }
+
+  /** The same without the message, which is not read for it. */
+  judgement(judged: Judged, key: string): Judgement {
+    const covering = coveringOf(judged, key);
+    const stamp = covering.length === 0 ? undefined : judged.values.stampOf(key);
+    return this.#judgement(judged, key, covering, stamp, {});
+  }
+
+  #judgement(
+    judged: Judged,
+    key: string,
+    covering: readonly Subscription[],
+    stamp: number | undefined,
+    asked: AskedBounds,
+  ): Judgement {
+    const facts = this.#facts(judged, key, stamp);
+    const judgement = judge(facts, boundsOf(judged.channel, covering, asked));
     const { changedAgoMs, errorMs, feed } = facts;
     const instrument = feed?.instrument;
     return {
-      message,
       ...judgement,
       changedAgoMs,
       errorMs,
@@ -208,7 +227,7 @@ export class Freshness {
     );
   }
 
-  #facts(judged: Judged, key: string, message: Message | undefined): Facts {
+  #facts(judged: Judged, key: string, stamp: number | undefined): Facts {
     const { channel, values, isCurrent, confirmedAt, behindMs } = judged;
     const monotonic = this.#settings.clock.monotonic();
     const now = this.serverNow;
@@ -220,7 +239,7 @@ export class Freshness {
       linkTimeoutMs: this.#linkTimeoutMs,
       behindMs,
       feed: channel.gateway ? this.#feedFacts(channel.name, key, ago) : undefined,
-      changedAgoMs: ago(message && values.stampOf(key)),
+      changedAgoMs: ago(stamp),
       channelChangedAgoMs: ago(values.newestStamp),
       errorMs: now?.errorMs ?? Number.POSITIVE_INFINITY,
     };
@@ -265,6 +284,10 @@ const NOT_SUBSCRIBED: Latest<never> = Object.freeze({
   errorMs: Number.POSITIVE_INFINITY,
   instrument: undefined,
 });
+
+function coveringOf({ subscriptions }: Judged, key: string): readonly Subscription[] {
+  return [...subscriptions].filter(({ keys }) => keys === undefined || keys.has(key));
+}
 
 /** A stamp of the future was not made by the clock that we know: it tells nothing. */
 function agoOf(stamp: number | undefined, now: ServerNow | undefined): number {

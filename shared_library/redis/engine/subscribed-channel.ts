@@ -47,7 +47,7 @@ export class SubscribedChannel {
     const { channel, transport, clock, reports, freshness } = options;
     this.#options = options;
     this.channel = channel;
-    this.values = channel.kind === 'state' ? new NewestValues((text) => this.reader.read(text)) : undefined;
+    this.values = channel.kind === 'state' ? new NewestValues((bytes) => this.reader.read(bytes)) : undefined;
     this.reader = new ChannelReader({
       channel,
       transport,

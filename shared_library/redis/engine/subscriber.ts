@@ -159,7 +159,8 @@ export class Subscriber implements AsyncDisposable {
   }
 
   /**
-   * The newest value of a key, and whether it may be believed at this instant. Of what is not subscribed to there is none.
+   * The newest value of a key, and whether it may be believed at this instant. Of what is not subscribed to there is none. The message is
+   * read and validated anew when it is asked for, once until the next one comes; a handler that has it takes its own.
    *
    * @param bounds milliseconds. `maxAgeMs`: default the subscription's, else 5,000. `maxQuietMs`, for how long the key may be quiet while
    *   its feed is confirmed within `maxAgeMs`: default the subscription's, else the channel's, else no longer than `maxAgeMs`
@@ -333,12 +334,12 @@ export class Subscriber implements AsyncDisposable {
     for (const { channel, reader, values, judged } of this.#entries.values()) {
       const isJudged =
         channel.gateway || [...reader.subscriptions].some(({ bounds }) => bounds.maxAgeMs !== undefined);
-      if (values === undefined || !isJudged) continue;
+      if (values === undefined || judged === undefined || !isJudged) continue;
       const keys = new Set(values.keys());
       for (const subscription of reader.subscriptions)
         for (const key of subscription.keys ?? []) keys.add(key);
       for (const key of keys) {
-        const { verdict, reason, changedAgoMs, confirmedAgoMs } = this.#freshness.latest(judged, key, {});
+        const { verdict, reason, changedAgoMs, confirmedAgoMs } = this.#freshness.judgement(judged, key);
         yield { channel: channel.name, key, verdict, reason, changedAgoMs, confirmedAgoMs };
       }
     }

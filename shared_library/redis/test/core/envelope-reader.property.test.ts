@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { decodeEnvelope, type Envelope } from '../../core/envelope.ts';
+import { checkedEnvelope, decodeBatch, decodeEnvelope, type Envelope } from '../../core/envelope.ts';
 import { EnvelopeReader } from '../../core/envelope-reader.ts';
 import { TickbusError } from '../../errors.ts';
 
@@ -72,8 +72,16 @@ function damaged(
   return Uint8Array.from([...bytes.subarray(0, place), ...put, ...rest]);
 }
 
+/** A batch of some of them, with or without damage to its bytes. */
+const cuts = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 4, maxLength: 12 });
+
+/** What a batch gives where all of it is parsed at once: what comes of each message, or the sentence of its refusal. */
+function parsedBatch(frame: Uint8Array): readonly (Envelope | string)[] | string {
+  return outcomeOf(() => decodeBatch(frame).map((document) => outcomeOf(() => checkedEnvelope(document))));
+}
+
 /** What reading gives: the envelope, or the sentence of its refusal. */
-function outcomeOf(read: () => Envelope): Envelope | string {
+function outcomeOf<T>(read: () => T): T | string {
   try {
     return read();
   } catch (error) {
@@ -86,18 +94,44 @@ it('reads and refuses what JSON.parse and the checks do, to the last bit', () =>
   fc.assert(
     fc.property(session, damage, (messages, { every, ...how }) => {
       const reader = new EnvelopeReader();
-      const batches = new EnvelopeReader();
       for (const [index, fields] of messages.entries()) {
         const whole = utf8.encode(JSON.stringify(messageOf(fields)));
         const frame = index % every === every - 1 ? damaged(whole, { ...how, at: how.at + index }) : whole;
         const expected = outcomeOf(() => decodeEnvelope(frame));
         expect(outcomeOf(() => reader.read(frame))).toStrictEqual(expected);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
 
-        if (typeof expected === 'string') continue;
-        const array = Uint8Array.from([...utf8.encode('['), ...frame, ...utf8.encode(','), ...frame, 0x5d]);
-        const batch = batches.readBatch(array);
-        const both = batch?.documents.map((document) => outcomeOf(() => batch.check(document)));
-        expect(both).toStrictEqual([expected, expected]);
+it('reads and refuses batches as JSON.parse and the checks do, and knows where their messages stand', () => {
+  fc.assert(
+    fc.property(session, cuts, damage, (messages, sizes, { every, ...how }) => {
+      const reader = new EnvelopeReader();
+      let from = 0;
+      for (const [index, size] of sizes.entries()) {
+        const whole = utf8.encode(JSON.stringify(messages.slice(from, from + size).map(messageOf)));
+        from = (from + size) % (messages.length - 12);
+        // Not its first byte, which makes it a batch.
+        const isDamaged = index % every === every - 1;
+        const rest = isDamaged
+          ? damaged(whole.subarray(1), { ...how, at: how.at + index })
+          : whole.subarray(1);
+        const frame = Uint8Array.from([0x5b, ...rest]);
+        let ends: readonly number[] | undefined;
+        const outcome = outcomeOf(() => {
+          const batch = reader.readBatch(frame);
+          ends = batch?.ends;
+          return batch?.documents.map((document) => outcomeOf(() => batch.check(document)));
+        });
+        const expected = parsedBatch(frame);
+        expect(outcome).toStrictEqual(expected);
+        if (!isDamaged) expect(ends).toBeDefined();
+        const alone = ends?.map((end, nth) =>
+          outcomeOf(() => decodeEnvelope(frame.subarray((ends?.[nth - 1] ?? 0) + 1, end))),
+        );
+        if (alone !== undefined) expect(alone).toStrictEqual(expected);
       }
     }),
     { numRuns: 300 },

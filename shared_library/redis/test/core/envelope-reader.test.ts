@@ -1,6 +1,6 @@
 // What reads messages that are alike fast: the same result as without it, and each message a new one.
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { decodeEnvelope, type Envelope } from '../../core/envelope.ts';
 import { EnvelopeReader } from '../../core/envelope-reader.ts';
 import { FamiliarDocuments } from '../../core/familiar-documents.ts';
@@ -21,11 +21,22 @@ const tick = (seq: number, data: object = {}, fields: object = {}): Envelope => 
   ...fields,
 });
 
-/** A reader to which ticks are familiar, as its missing text shows. */
+/** The texts that JSON.parse is given meanwhile. */
+function parsedBy(read: () => unknown): readonly string[] {
+  const parse = vi.spyOn(JSON, 'parse');
+  try {
+    read();
+    return parse.mock.calls.map(([text]) => text);
+  } finally {
+    parse.mockRestore();
+  }
+}
+
+/** A reader to which ticks are familiar: it does not need JSON.parse for them. */
 function experienced(): EnvelopeReader {
   const reader = new EnvelopeReader();
-  for (let seq = 1; seq <= 100; seq++) reader.read(frameOf(tick(seq)));
-  expect(reader.text).toBeUndefined();
+  for (let seq = 1; seq < 100; seq++) reader.read(frameOf(tick(seq)));
+  expect(parsedBy(() => reader.read(frameOf(tick(100))))).toEqual([]);
   return reader;
 }
 
@@ -92,8 +103,8 @@ describe('a message like the ones before it', () => {
 
   it('may end with a line break', () => {
     const reader = experienced();
-    expect(reader.read(utf8.encode(`${JSON.stringify(tick(101))}\r\n`))).toStrictEqual(tick(101));
-    expect(reader.text).toBeUndefined();
+    const frame = utf8.encode(`${JSON.stringify(tick(101))}\r\n`);
+    expect(parsedBy(() => expect(reader.read(frame)).toStrictEqual(tick(101)))).toEqual([]);
   });
 
   it('is refused when its UTF-8 is broken', () => {
@@ -121,8 +132,8 @@ describe('a message like the ones before it', () => {
     chunk.set(one, 3);
     chunk.set(other, 3 + one.length);
     expect(reader.read(chunk.subarray(3, 3 + one.length))).toStrictEqual(tick(101));
-    expect(reader.read(chunk.subarray(3 + one.length))).toStrictEqual(tick(102));
-    expect(reader.text).toBeUndefined();
+    const last = chunk.subarray(3 + one.length);
+    expect(parsedBy(() => expect(reader.read(last)).toStrictEqual(tick(102)))).toEqual([]);
   });
 });
 
@@ -139,8 +150,8 @@ describe('messages of several kinds', () => {
     let unfamiliar = 0;
     for (let seq = 1; seq <= 3_000; seq++) {
       const message = tick(seq, kinds[seq % 3], { sender: seq < 1_500 ? 'gateway' : 'standby' });
-      expect(reader.read(frameOf(message))).toStrictEqual(message);
-      if (reader.text !== undefined) unfamiliar++;
+      const parsed = parsedBy(() => expect(reader.read(frameOf(message))).toStrictEqual(message));
+      if (parsed.includes(JSON.stringify(message))) unfamiliar++;
     }
     expect(unfamiliar).toBe(3);
   });
@@ -152,16 +163,17 @@ describe('messages of several kinds', () => {
       const message = seq % 2 === 0 ? odd : tick(seq, seq % 4 === 1 ? {} : { size: 1 });
       expect(reader.read(frameOf(message))).toStrictEqual(message);
     }
-    expect(reader.read(frameOf(tick(1_001, { size: 2 })))).toStrictEqual(tick(1_001, { size: 2 }));
-    expect(reader.text).toBeUndefined();
+    const last = tick(1_001, { size: 2 });
+    expect(parsedBy(() => expect(reader.read(frameOf(last))).toStrictEqual(last))).toEqual([]);
   });
 
   it('with a long text in them are left to JSON.parse', () => {
     const reader = new EnvelopeReader();
     const text = 'x'.repeat(5_000);
     for (let seq = 1; seq <= 100; seq++) {
-      expect(reader.read(frameOf(tick(seq, { text })))).toStrictEqual(tick(seq, { text }));
-      expect(reader.text).toBeDefined();
+      const message = tick(seq, { text });
+      const parsed = parsedBy(() => expect(reader.read(frameOf(message))).toStrictEqual(message));
+      expect(parsed).toEqual([JSON.stringify(message)]);
     }
   });
 
@@ -184,6 +196,9 @@ describe('a batch', () => {
     const batch = reader.readBatch(frame);
     return batch?.documents.map((document) => batch.check(document));
   };
+  /** What stands in a frame where a batch says that its documents are. */
+  const placesIn = (frame: Uint8Array, ends: readonly number[] | undefined) =>
+    ends?.map((end, index) => new TextDecoder().decode(frame.subarray((ends[index - 1] ?? 0) + 1, end)));
   const batchOf = (...seqs: number[]) => seqs.map((seq) => tick(seq));
 
   it('is none when it is one message, or nothing', () => {
@@ -199,6 +214,63 @@ describe('a batch', () => {
     }
     const mixed = [...batchOf(101, 102), tick(103, { size: 5 }), tick(104, { price: [1] }), tick(105)];
     for (let round = 0; round < 3; round++) expect(read(reader, frameOf(mixed))).toStrictEqual(mixed);
+  });
+
+  it('parses only what is not familiar, and knows where each message stands', () => {
+    const strange = [
+      tick(102, { note: 'a "brace" } in {it\\' }),
+      tick(103, { bids: [[1, 2], [{ '}': ']' }]] }),
+      tick(104, { symbol: 'é🙂' }),
+    ];
+    const messages = [tick(101), ...strange, tick(105)];
+    const frame = frameOf(messages);
+    const reader = experienced();
+    const parsed = parsedBy(() => {
+      const batch = reader.readBatch(frame);
+      expect(batch?.documents).toStrictEqual(messages);
+      expect(placesIn(frame, batch?.ends)).toEqual(messages.map((message) => JSON.stringify(message)));
+    });
+    expect(parsed).toEqual(strange.map((message) => JSON.stringify(message)));
+  });
+
+  it('learns each kind that is new in it', () => {
+    const reader = new EnvelopeReader();
+    const kinds = [{}, { size: 1 }, { bid: 1, ask: 2 }];
+    const messages = kinds.map((kind, seq) => tick(seq, kind));
+    read(reader, frameOf(messages));
+    expect(parsedBy(() => expect(read(reader, frameOf(messages))).toStrictEqual(messages))).toEqual([]);
+  });
+
+  it('may be written with blanks, and then does not know where its messages stand', () => {
+    const messages = batchOf(101, 102);
+    for (const reader of [new EnvelopeReader(), experienced()]) {
+      const batch = reader.readBatch(utf8.encode(JSON.stringify(messages, null, 1)));
+      expect(batch?.documents).toStrictEqual(messages);
+      expect(batch?.ends).toBeUndefined();
+    }
+  });
+
+  it.each<[string, (text: string) => string, string]>([
+    ['a message that is no JSON', (text) => text.replace('102', '1o2'), 'not valid JSON'],
+    ['one that does not end', (text) => text.replace('"}]', '"]'), 'not valid JSON'],
+    ['a string that does not end', (text) => text.replace('"}]', '}]'), 'not valid JSON'],
+    ['nothing between two commas', (text) => text.replace('},{', '},,{'), 'not valid JSON'],
+    ['a number between its messages', (text) => text.replace('},{', '},7,{'), 'not one of objects'],
+    ['a list between its messages', (text) => text.replace('},{', '},[{}],{'), 'not one of objects'],
+    ['nothing in it', () => '[]', 'is an empty array'],
+  ])('is refused as a whole with %s', (_, change, why) => {
+    const text = JSON.stringify([tick(101), tick(102, { list: [1] }), tick(103, { list: [1] })]);
+    const changed = change(text);
+    expect(changed).not.toBe(text);
+    for (const reader of [new EnvelopeReader(), experienced()])
+      expect(() => reader.readBatch(utf8.encode(changed))).toThrow(why);
+  });
+
+  it('is refused as a whole when the UTF-8 of one message is broken', () => {
+    const frame = frameOf([tick(101), tick(102, { list: [1] })]);
+    frame[frame.lastIndexOf(0x53)] = 0xff;
+    for (const reader of [new EnvelopeReader(), experienced()])
+      expect(() => reader.readBatch(frame)).toThrow('UTF-8');
   });
 
   it.each(['', ' ', ']]', '],', ',', ',]', ',{}', 'x'])('is none when it ends with "%s"', (end) => {
