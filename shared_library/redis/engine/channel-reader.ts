@@ -8,7 +8,7 @@ import type { Clock, Transport, Unsubscribe } from '../core/ports.ts';
 import { ORIGIN, type Position, relate } from '../core/sequence.ts';
 import type { ChannelStatus } from '../core/status.ts';
 import type { TickbusError } from '../errors.ts';
-import { Dispatcher, type DispatcherHooks } from './dispatcher.ts';
+import { Dispatcher, type DispatcherHooks, type OnMessage } from './dispatcher.ts';
 import type { Subscription } from './subscription.ts';
 
 interface ChannelReaderHooks extends DispatcherHooks {
@@ -308,9 +308,9 @@ export class ChannelReader {
     );
   }
 
-  readonly #take = (message: Envelope | undefined): void => {
+  readonly #take: OnMessage = (message, frame, from, to) => {
     this.#counters.received++;
-    if (message !== undefined && this.#mode !== 'closed') this.#accept(message);
+    if (message !== undefined && this.#mode !== 'closed') this.#accept(message, frame, from, to);
   };
 
   /** One recovery for all that is ahead: each of them had arrived before its read is sent. */
@@ -330,7 +330,8 @@ export class ChannelReader {
     return relation === 'ahead' || relation === 'new_epoch';
   }
 
-  #accept(message: Envelope): void {
+  /** What is held back is held without its bytes: it is little, and they stand in a chunk of the socket that would be held with them. */
+  #accept(message: Envelope, frame?: Uint8Array, from?: number, to?: number): void {
     if (this.#mode !== 'live') return this.#hold(message);
     const place = this.#numbered ? placeOf(message) : undefined;
     if (place !== undefined) {
@@ -343,7 +344,7 @@ export class ChannelReader {
       }
       this.#position = place;
     }
-    this.#dispatcher.dispatch(message, asLive);
+    this.#dispatcher.dispatch(message, asLive, frame, from, to);
   }
 
   #hold(message: Envelope): void {

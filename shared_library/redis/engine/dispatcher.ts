@@ -12,6 +12,14 @@ import type { Subscription } from './subscription.ts';
 /** How a message goes to a subscription: as it was published, as a kept value, or not at all. */
 export type Delivery = 'live' | 'snapshot' | 'skip';
 
+/** A message, undefined for one that is invalid, and where it stands in what was received, if that is known. */
+export type OnMessage = (
+  message: Envelope | undefined,
+  frame?: Uint8Array,
+  from?: number,
+  to?: number,
+) => void;
+
 export interface DispatcherHooks {
   readonly onInvalid: (error: TickbusError, frame: Uint8Array) => void;
   /**
@@ -21,8 +29,6 @@ export interface DispatcherHooks {
   readonly onValue?: ((key: string, message: Message | undefined, bytes?: Uint8Array) => void) | undefined;
 }
 
-const NOTHING: Uint8Array = new Uint8Array(0);
-
 export class Dispatcher {
   readonly #channel: Channel;
   readonly #onInvalid: (error: TickbusError, frame: Uint8Array) => void;
@@ -30,11 +36,6 @@ export class Dispatcher {
   readonly subscriptions = new Set<Subscription>();
   readonly #ids: RecentIds | undefined;
   readonly #reader = new EnvelopeReader();
-  /** The message that was decoded last, and where it stands; what is delivered live is delivered at once. */
-  #decoded: Envelope | undefined;
-  #frame = NOTHING;
-  #from = 0;
-  #to = 0;
   #invalid = 0;
   #duplicates = 0;
 
@@ -66,7 +67,7 @@ export class Dispatcher {
   }
 
   /** Takes apart what a channel carries, a message or a batch of them; what is invalid is told, and the others go on. */
-  decodeAll(frame: Uint8Array, onMessage: (message: Envelope | undefined) => void): void {
+  decodeAll(frame: Uint8Array, onMessage: OnMessage): void {
     let batch: Batch | undefined;
     try {
       batch = this.#reader.readBatch(frame);
@@ -74,18 +75,19 @@ export class Dispatcher {
       this.reject(error, frame);
       return onMessage(undefined);
     }
-    if (batch === undefined) {
-      onMessage(this.#placed(this.#read(frame), frame, 0, frame.length));
-    } else {
-      let from = 1;
-      for (const [index, document] of batch.documents.entries()) {
-        const to = batch.ends?.[index] ?? 0;
-        onMessage(this.#placed(this.#checked(batch, document), frame, from, to));
+    if (batch === undefined) return onMessage(this.#read(frame), frame, 0, frame.length);
+    const { documents, ends } = batch;
+    let from = 1;
+    for (let index = 0; index < documents.length; index++) {
+      const message = this.#checked(batch, documents[index]);
+      const to = ends?.[index];
+      if (to === undefined) {
+        onMessage(message);
+      } else {
+        onMessage(message, frame, from, to);
         from = to + 1;
       }
     }
-    // What was received is not held on to.
-    this.#placed(undefined, NOTHING, 0, 0);
   }
 
   #read(frame: Uint8Array): Envelope | undefined {
@@ -106,23 +108,18 @@ export class Dispatcher {
     }
   }
 
-  #placed(message: Envelope | undefined, frame: Uint8Array, from: number, to: number): Envelope | undefined {
-    this.#decoded = message;
-    this.#frame = frame;
-    this.#from = from;
-    this.#to = to;
-    return message;
-  }
-
-  /** Where a message stands that was decoded just now; undefined: it was not, or that is not known. */
-  #bytesOf(message: Envelope): Uint8Array | undefined {
-    if (message !== this.#decoded || this.#to === 0) return undefined;
-    const isWhole = this.#to - this.#from === this.#frame.length;
-    return isWhole ? this.#frame : this.#frame.subarray(this.#from, this.#to);
-  }
-
-  /** Filters before validating, validates once, hands the same message to every subscription that wants it. */
-  dispatch(envelope: Envelope, deliveryTo: (subscription: Subscription) => Delivery): void {
+  /**
+   * Filters before validating, validates once, hands the same message to every subscription that wants it.
+   *
+   * @param frame where it stands, from `from` to `to`; only of one that is delivered live
+   */
+  dispatch(
+    envelope: Envelope,
+    deliveryTo: (subscription: Subscription) => Delivery,
+    frame?: Uint8Array,
+    from = 0,
+    to = 0,
+  ): void {
     const { message_type: type, id } = envelope;
     if (id !== undefined && this.#ids?.has(id)) {
       this.#duplicates++;
@@ -142,7 +139,7 @@ export class Dispatcher {
         // Before it is handled, and only one that is valid and wanted.
         if (isFirst && id !== undefined) this.#ids?.add(id);
         if (isFirst && key !== undefined && told.seq !== undefined)
-          this.#onValue?.(key, told, delivery === 'live' ? this.#bytesOf(envelope) : undefined);
+          this.#onValue?.(key, told, frame && part(frame, from, to));
         subscription.deliver(told, key);
       }
     } catch (error) {
@@ -185,4 +182,8 @@ function messageOf(envelope: Envelope, data: unknown): Message {
   if ('snapshot' in message) delete message.snapshot;
   if ('conflated' in message) delete message.conflated;
   return message;
+}
+
+function part(frame: Uint8Array, from: number, to: number): Uint8Array {
+  return to - from === frame.length ? frame : frame.subarray(from, to);
 }
