@@ -22,9 +22,9 @@ const PAGE_BYTES = 64 * 1024;
 const LARGEST_IN_PAGE = 1_024;
 
 /**
- * Bytes are copied, as what was received stands in a chunk of the socket, to a place that each key has for good: nothing that comes with
- * a message outlives it. Kept as objects, all of them lived until their key came again, which was half of what the collector of garbage
- * had to do. They are read when somebody asks. What comes without bytes, as the values kept by the server do, all at once, is kept as it is.
+ * Bytes are copied, as what was received stands in a chunk of the socket, to a place that each key has for good, and read when somebody
+ * asks: nothing that comes with a message outlives it. Kept as objects, all of them lived until their key came again, and cost the collector
+ * of garbage more than the copy (0.05 µs) as soon as a process has some thousand of them. What comes without bytes is kept as it is.
  */
 export class NewestValues {
   readonly #read: (bytes: Uint8Array) => Message | undefined;
@@ -63,7 +63,7 @@ export class NewestValues {
     this.#newest = kept;
   };
 
-  /** The same object until the next one comes. One that was kept as bytes is nobody else's: no handler has it. */
+  /** The same object until the next one comes. One that is read from bytes is an object of its own, which no handler has. */
   get(key: string): Message | undefined {
     const kept = this.#byKey.get(key);
     if (kept === undefined || kept.length === 0) return kept?.message;

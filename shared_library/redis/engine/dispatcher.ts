@@ -151,7 +151,7 @@ export class Dispatcher {
   /** What `dispatch` made of the bytes of a message; undefined should its schema say something else now. */
   read(bytes: Uint8Array): Message | undefined {
     try {
-      const envelope = decodeEnvelope(bytes);
+      const envelope = this.#reader.read(bytes);
       return messageOf(envelope, validatePayload(this.#channel, envelope.message_type, envelope.data));
     } catch {
       return undefined;

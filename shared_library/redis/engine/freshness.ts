@@ -19,7 +19,10 @@ import type { Subscription } from './subscription.ts';
 
 /** The newest value of a key, and whether it may be believed now. Ages in milliseconds; Infinity where there is none. */
 export interface Latest<M> {
-  /** The newest that was received; undefined where none was. Only what tickbus published counts: the rest cannot be dated. */
+  /**
+   * The newest that was received; undefined where none was. Only what tickbus published counts: the rest cannot be dated. Read anew from
+   * its bytes, so that no handler has the same object, but for a snapshot or what was recovered.
+   */
   readonly message: M | undefined;
   readonly verdict: Verdict;
   /** Why, in a sentence for people. */

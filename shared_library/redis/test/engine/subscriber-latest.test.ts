@@ -31,4 +31,42 @@ describe('latest', () => {
       expect(heard[1]).not.toHaveProperty('snapshot');
     },
   );
+
+  it.each(['message', 'batch'] as const)(
+    'is read anew, once for each message, and not for its verdict; handlers have their own (framing %s)',
+    async (framing) => {
+      const bench = new Bench();
+      const read: string[] = [];
+      const price = z.string().transform((text) => {
+        read.push(text);
+        return Number(text);
+      });
+      const quotes = defineChannel('QUOTES', {
+        kind: 'state',
+        key: 'symbol',
+        framing,
+        messages: { quote: z.object({ symbol: z.string(), price }) },
+      });
+      const verdicts: string[] = [];
+      bench.subscriber.on('verdict', ({ verdict }) => verdicts.push(verdict));
+      bench.subscriber.subscribe(
+        quotes,
+        ({ data }) => {
+          data.price = 0;
+        },
+        { maxAgeMs: 1_000 },
+      );
+      await bench.subscriber.startListening();
+      for (const price of ['1.5', '2.5']) await bench.publisher.publish(quotes, { symbol: 'A', price });
+      await turns();
+      read.length = 0;
+      await bench.clock.advance(200);
+      expect(verdicts).toEqual(['fresh']);
+      expect(read).toEqual([]);
+      const { message } = bench.subscriber.latest(quotes, 'A');
+      expect(message).toMatchObject({ seq: 2, data: { symbol: 'A', price: 2.5 } });
+      expect(bench.subscriber.latest(quotes, 'A').message).toBe(message);
+      expect(read).toEqual(['2.5']);
+    },
+  );
 });
