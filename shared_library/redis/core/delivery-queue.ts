@@ -52,9 +52,9 @@ export class DeliveryQueue<T> {
   #head: Slot<T> | undefined;
   #tail: Slot<T> | undefined;
   #depth = 0;
-  /** The turn of the last push, and the slots that were left behind in it. */
+  /** The turn of the last push, and how many slots wait that were left behind in it. */
   #turn = 0;
-  #leftBehind: Slot<T>[] = [];
+  #leftBehind = 0;
   #superseded = 0;
 
   constructor(options: DeliveryQueueOptions<T>) {
@@ -107,7 +107,7 @@ export class DeliveryQueue<T> {
     this.#head = undefined;
     this.#tail = undefined;
     this.#depth = 0;
-    this.#leftBehind = [];
+    this.#leftBehind = 0;
     this.#superseded = 0;
   }
 
@@ -149,22 +149,29 @@ export class DeliveryQueue<T> {
     else left.before.after = left;
     if (left.after === undefined) this.#tail = left;
     else left.after.before = left;
-    this.#leftBehind.push(left);
+    this.#leftBehind++;
     this.#depth++;
   }
 
-  /** Merges what was left behind in the turn before, as far as it still waits. */
+  /** Merges what was left behind in the turn that is over, whose slots are the last ones in line. */
   #beginTurn(turn: number): void {
+    const over = this.#turn;
     this.#turn = turn;
-    if (this.#leftBehind.length === 0) return;
-    for (const slot of this.#leftBehind) {
-      if (slot.heir === undefined) continue;
-      mergeInto(slot.heir, slot.value);
-      this.#superseded++;
-      this.#unlink(slot);
-      this.#depth--;
+    if (this.#leftBehind === 0) return;
+    let slot = this.#tail;
+    while (slot?.before?.turn === over) slot = slot.before;
+    while (slot !== undefined) {
+      const { heir, value, after } = slot;
+      if (heir !== undefined) {
+        mergeInto(heir, value);
+        this.#superseded++;
+        this.#unlink(slot);
+        letGo(slot);
+        this.#depth--;
+      }
+      slot = after;
     }
-    this.#leftBehind = [];
+    this.#leftBehind = 0;
   }
 
   #forgetSuperseded(): void {
@@ -192,18 +199,16 @@ export class DeliveryQueue<T> {
   #shift(): Slot<T> | undefined {
     const slot = this.#head;
     if (slot === undefined) return undefined;
-    const { key, after } = slot;
+    const { key, heir, after } = slot;
     if (key !== undefined) this.#byKey.delete(key);
+    if (heir !== undefined) this.#leftBehind--;
     this.#depth--;
     this.#head = after;
     if (after === undefined) {
       this.#tail = undefined;
-      this.#leftBehind = [];
       this.#superseded = 0;
     } else after.before = undefined;
-    // Old garbage that still names younger messages would keep them from being collected.
-    slot.after = undefined;
-    slot.heir = undefined;
+    letGo(slot);
     return slot;
   }
 }
@@ -227,4 +232,11 @@ function newSlot<T>(value: T, key: string | undefined, turn: number, since: numb
 function mergeInto<T>(slot: Slot<T>, value: T): void {
   slot.conflated++;
   slot.first ??= value;
+}
+
+/** Old garbage that still names younger slots would keep them, and their messages, from being collected with the young. */
+function letGo<T>(slot: Slot<T>): void {
+  slot.heir = undefined;
+  slot.before = undefined;
+  slot.after = undefined;
 }
