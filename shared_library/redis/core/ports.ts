@@ -62,7 +62,7 @@ export interface Chained {
 }
 
 /** The last call of a channel, and where the channel ended with it. */
-export interface Predecessor {
+interface Predecessor {
   readonly call: string;
   readonly end: Position;
   /** Where another call is the last one, or it ended elsewhere, nothing is published; otherwise the call takes the place there is. */
