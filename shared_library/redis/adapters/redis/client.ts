@@ -47,6 +47,7 @@ function newTemplate() {
     RESP: 3,
     disableOfflineQueue: true,
     maintNotifications: 'disabled',
+    commandOptions: { timeout: 0 },
     scripts: {
       publishBatch: script(PUBLISH),
       publishFrame: script(PUBLISH_FRAME),
