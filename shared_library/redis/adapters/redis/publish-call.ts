@@ -55,9 +55,16 @@ export function publishCall(
   }
   const texts = textsOf(channel, batch, after?.end, stamp);
   if (framing === 'batch' && stamp !== undefined) {
-    args.push(`[${texts.join(',')}]`);
-    for (const [index, { key = '' }] of batch.entries())
-      args.push(key, String(Buffer.byteLength(texts[index] ?? '')));
+    let frame = '';
+    for (const text of texts) frame += `${frame === '' ? '[' : ','}${text}`;
+    frame += ']';
+    // Asked for the whole first: most are nothing but ASCII.
+    const isAscii = Buffer.byteLength(frame) === frame.length;
+    args.push(frame);
+    for (const [index, { key = '' }] of batch.entries()) {
+      const text = texts[index] ?? '';
+      args.push(key, String(isAscii ? text.length : Buffer.byteLength(text)));
+    }
     return { script: 'publishFrame', keys, args };
   }
   for (const [index, { key = '' }] of batch.entries()) args.push(key, texts[index] ?? '');

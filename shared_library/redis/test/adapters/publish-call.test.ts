@@ -48,6 +48,8 @@ describe('messages', () => {
     ]);
     expect(lengths).toEqual(['k0', '36', 'k1', '41']);
     expect(Buffer.byteLength(text)).toBe(36 + 41 + '[,]'.length);
+    const ascii = messagesOf(channel, batch.slice(0, 1), { after, fence: undefined, stamp: 99 });
+    expect(ascii).toEqual(['[{"seq":42,"epoch":7,"at":99,"a":"x"}]', 'k0', '36']);
   });
 
   it('stay as they are on a plain channel', () => {
