@@ -125,6 +125,7 @@ class Watched implements Transport {
   protected readonly at: (moment: Moment) => Promise<void>;
   readonly connect: Transport['connect'];
   readonly publish: Transport['publish'];
+  readonly head: Transport['head'];
   readonly lease: Transport['lease'];
   readonly demand: Transport['demand'];
   readonly onStatus: Transport['onStatus'];
@@ -135,6 +136,7 @@ class Watched implements Transport {
     this.at = at;
     this.connect = () => inner.connect();
     this.publish = (...args) => inner.publish(...args);
+    this.head = (...args) => inner.head(...args);
     this.lease = (...args) => inner.lease(...args);
     this.demand = (...args) => inner.demand(...args);
     this.onStatus = (...args) => inner.onStatus(...args);

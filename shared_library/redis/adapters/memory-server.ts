@@ -4,6 +4,7 @@ import type { ChannelSpec } from '../core/channel.ts';
 import { claimOf, countedKeys } from '../core/demand.ts';
 import type {
   Chained,
+  ChannelHead,
   ChannelState,
   Clock,
   FenceToken,
@@ -127,6 +128,10 @@ export class MemoryServer {
       .sort((a, b) => a.position.epoch - b.position.epoch || a.position.seq - b.position.seq)
       .map(({ frame }) => frame);
     return { position: head, entries, at: this.#clock.now() };
+  }
+
+  head({ name }: ChannelSpec): ChannelHead {
+    return { position: this.#channel(name).head, at: this.#clock.now() };
   }
 
   acquire(name: string, ttlMs: number): LeaseAttempt {

@@ -3,6 +3,7 @@
 import type { ChannelSpec } from '../core/channel.ts';
 import { Emitter } from '../core/emitter.ts';
 import type {
+  ChannelHead,
   ChannelState,
   Connection,
   DemandOperations,
@@ -88,6 +89,11 @@ export class MemoryTransport implements Transport {
   async read(channel: ChannelSpec, since?: Position): Promise<ChannelState> {
     this.#assertConnected();
     return this.#server.read(channel, since);
+  }
+
+  async head(channel: ChannelSpec): Promise<ChannelHead> {
+    this.#assertConnected();
+    return this.#server.head(channel);
   }
 
   lease({ name }: ChannelSpec): LeaseOperations {

@@ -22,6 +22,8 @@ export interface Transport {
   subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe>;
   /** One atomic read: epoch, top sequence, and what is kept after `since` (last values or history). */
   read(channel: ChannelSpec, since?: Position): Promise<ChannelState>;
+  /** As `read`, a barrier too, without what is kept: it costs the server next to nothing. */
+  head(channel: ChannelSpec): Promise<ChannelHead>;
   lease(channel: ChannelSpec): LeaseOperations;
   demand(channel: ChannelSpec): DemandOperations;
   /** Link states; a listener that throws is contained. */
@@ -89,14 +91,18 @@ export interface PublishedBefore {
   readonly receivers: number;
 }
 
-/** A channel as the server has it at one instant. */
-export interface ChannelState {
+/** Where a channel ends. */
+export interface ChannelHead {
   /** Epoch and top sequence; ORIGIN where nothing was ever published, or the server lost its memory. */
   readonly position: Position;
-  /** What is kept after `since`, in ascending order; all that is kept when `since` is left out or of another epoch. */
-  readonly entries: readonly Uint8Array[];
   /** When that was, by the server's clock: Unix milliseconds, with fractions. */
   readonly at: number;
+}
+
+/** A channel as the server has it at one instant. */
+export interface ChannelState extends ChannelHead {
+  /** What is kept after `since`, in ascending order; all that is kept when `since` is left out or of another epoch. */
+  readonly entries: readonly Uint8Array[];
 }
 
 /** Proof of holding a lease; grows with every acquisition. */

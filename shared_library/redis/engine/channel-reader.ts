@@ -290,7 +290,7 @@ export class ChannelReader {
     const recovery = this.#recovery;
     const asked = this.#position ?? ORIGIN;
     const sentAt = clock.monotonic();
-    transport.read(channel, asked).then(
+    transport.head(channel).then(
       ({ position: top, at }) => {
         hooks.onAnswer?.(sentAt, at);
         if (recovery !== this.#recovery || this.#mode !== 'live') return;

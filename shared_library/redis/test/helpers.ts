@@ -8,6 +8,7 @@ import { type Channel, defineChannel } from '../core/channel.ts';
 import type { Envelope } from '../core/envelope.ts';
 import type {
   Chained,
+  ChannelHead,
   ChannelState,
   DemandOperations,
   LeaseOperations,
@@ -128,6 +129,7 @@ export function recordingLogger(): Logger & { readonly lines: LogLine[] } {
 export class FakeTransport implements Transport {
   readonly published: (readonly Outgoing[])[] = [];
   readonly reads: (Position | undefined)[] = [];
+  heads = 0;
   onPublish: (batch: readonly Outgoing[], chained?: Chained) => Promise<Receipt> = async () => ({
     first: { epoch: 1, seq: 1 },
     receivers: 0,
@@ -137,6 +139,7 @@ export class FakeTransport implements Transport {
     at: 0,
     entries: [],
   });
+  onHead: () => Promise<ChannelHead> = () => this.onRead(undefined);
   onSubscribe: () => Promise<void> = async () => {};
   #onFrame: (frame: Uint8Array) => void = () => {};
   #onStatus: (status: LinkStatus) => void = () => {};
@@ -164,6 +167,11 @@ export class FakeTransport implements Transport {
   read(_channel: unknown, since?: Position): Promise<ChannelState> {
     this.reads.push(since);
     return this.onRead(since);
+  }
+
+  head(_channel: unknown): Promise<ChannelHead> {
+    this.heads++;
+    return this.onHead();
   }
 
   lease(): LeaseOperations {
@@ -225,6 +233,11 @@ class LossyTransport extends FakeTransport {
   override read(...args: Parameters<Transport['read']>): Promise<ChannelState> {
     this.reads.push(args[1]);
     return this.#inner.read(...args);
+  }
+
+  override head(...args: Parameters<Transport['head']>): Promise<ChannelHead> {
+    this.heads++;
+    return this.#inner.head(...args);
   }
 
   override demand(...args: Parameters<Transport['demand']>): DemandOperations {

@@ -4,6 +4,7 @@ import type { ChannelSpec } from '../../core/channel.ts';
 import { countedKeys } from '../../core/demand.ts';
 import type {
   Chained,
+  ChannelHead,
   ChannelState,
   DemandOperations,
   FenceToken,
@@ -95,6 +96,20 @@ export class RedisTransport implements Transport {
     );
     const [epoch, seq, at, entries] = reply as unknown as [Buffer, Buffer, Buffer, Buffer[]];
     return { position: { epoch: Number(epoch), seq: Number(seq) }, at: Number(at), entries };
+  }
+
+  /** Two commands and no script, written together: the time is that of the head or a moment later. */
+  async head(channel: ChannelSpec): Promise<ChannelHead> {
+    const [[epoch, seq], [seconds, microseconds]] = await this.#run(
+      (client) =>
+        Promise.all([
+          client.hmGet(channelKeys(channel).head, ['epoch', 'seq']),
+          client.sendCommand<[string, string]>(['TIME']),
+        ]),
+      'read',
+    );
+    const position = { epoch: Number(epoch ?? 0), seq: Number(seq ?? 0) };
+    return { position, at: Number(seconds) * 1_000 + Number(microseconds) / 1_000 };
   }
 
   lease(channel: ChannelSpec): LeaseOperations {

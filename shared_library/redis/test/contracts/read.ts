@@ -80,6 +80,30 @@ export function describeRead(bench: TransportBench): void {
       expect((await bench.subscribing.read(command)).position.seq).toBe(2);
     });
 
+    it('tells the head alone: the position, and the time, which goes on', async () => {
+      const channel = spec('state');
+      expect(await bench.subscribing.head(channel)).toEqual({ position: ORIGIN, at: expect.any(Number) });
+      const { at: before } = await bench.subscribing.read(channel);
+      const { first } = await bench.publishing.publish(channel, batch(3));
+      const { position, at } = await bench.subscribing.head(channel);
+      expect(position).toEqual({ epoch: first?.epoch, seq: 3 });
+      expect(at).toBeGreaterThanOrEqual(before);
+      expect((await bench.subscribing.read(channel)).at).toBeGreaterThanOrEqual(at);
+    });
+
+    it('is a barrier as far as the head, too', async () => {
+      const channel = spec('event');
+      const { frames } = await listen(bench.subscribing, channel);
+      for (let round = 1; round <= 50; round++) {
+        bench.publishing.publish(channel, batch(7)).catch(() => {});
+        const { position } = await bench.subscribing.head(channel);
+        expect(frames.all.at(-1)?.seq ?? 0).toBeGreaterThanOrEqual(position.seq);
+      }
+      await bench.publishing.publish(channel, batch(1));
+      expect((await bench.subscribing.head(channel)).position.seq).toBe(351);
+      expect(frames.all.at(-1)?.seq).toBe(351);
+    });
+
     it('is a barrier: what was published before it has arrived before its reply', async () => {
       const channel = spec('event');
       const { frames } = await listen(bench.subscribing, channel);

@@ -34,8 +34,8 @@ describe('the link', () => {
 
   it('whose head cannot be confirmed is down after 2 s, though nothing says so', async () => {
     const world = await World.running();
-    // Reads get no answer any more, and prices and heartbeats still come.
-    world.link.subscribing.read = () => new Promise(() => {});
+    // A look at the head gets no answer any more, and prices and heartbeats still come.
+    world.link.subscribing.head = () => new Promise(() => {});
     for (let step = 0; step < 19; step++) {
       await world.pass(100);
       await world.price('A', 5);
