@@ -39,13 +39,46 @@ end
 export const EARLIEST_MS = 5;
 
 /**
- * Refuses a caller who does not hold the lease, or who has to stand behind a certain call (`after`, the head's `call`, which stays
- * when it could not be published after all) and does not find it at the end of the channel. Where the channel ends as the
- * caller takes it to, and the stamp that he gave is of now, `is_ready` says that his messages can go out as they are.
+ * Publishes messages that were made ready, as they are, if the channel ends where the caller takes it to and their stamp is of now.
+ * Anything else, errors too, has had no effect and is left to what stands behind this in the script. It is straight code on purpose: what is
+ * called once in a millisecond finds the caches cold, and each function that is made, and each text, costs microseconds.
  *
  * ARGV channel, kind, history length, fence token or '', framing, name of the call or '', name of the call to stand behind or '',
  * epoch and seq at which the channel is taken to end or '' '', the stamp under which the messages were made ready or '', and
  * from 11 on the messages.
+ *
+ * @param first the first frame
+ * @param count how many messages there are
+ * @param others publishes the other frames, and `messages` are their keys and texts
+ */
+const readyScript = ({ first, count, others }: { first: string; count: string; others: string }) => `
+if ARGV[10] ~= '' then
+  local call = redis.pcall
+  local lease = call('GET', KEYS[4])
+  local head = call('HMGET', KEYS[1], 'epoch', 'seq', 'call')
+  local time = call('TIME')
+  if (lease or '') == ARGV[4] and head[1] == ARGV[8] and head[2] == ARGV[9]
+    and (ARGV[7] == '' or ARGV[7] == head[3]) and time[1] then
+    local at = time[1] * 1000 + math.floor(time[2] / 1000)
+    local early = at - ARGV[10]
+    if early >= 0 and early <= ${EARLIEST_MS} then
+      local moved = call('HSET', KEYS[1], 'seq', ARGV[9] + ${count}, 'call', ARGV[6])
+      if type(moved) == 'number' then
+        local receivers = call('PUBLISH', ARGV[1], ${first})
+        if type(receivers) == 'number' then
+          ${others}
+          return { ARGV[8], ARGV[9] + 1, receivers, at }
+        end
+        redis.call('HSET', KEYS[1], 'seq', ARGV[9], 'call', head[3] or '')
+      end
+    end
+  end
+end
+`;
+
+/**
+ * Refuses a caller who does not hold the lease, or who has to stand behind a certain call (the head's `call`, which stays when it could
+ * not be published after all) and does not find it at the end of the channel.
  */
 const BEGIN = `
 local channel, kind, keep, fence, framing, call, after, end_epoch, end_seq, stamp = unpack(ARGV, 1, 10)
@@ -54,22 +87,18 @@ if (try('GET', KEYS[4]) or '') ~= fence then
   return redis.error_reply('FENCED the caller does not hold the lease of this channel')
 end
 local at, epoch, is_new
-local is_ready = false
 if kind ~= 'plain' then
   local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'call')
-  local is_as_taken = head[1] == end_epoch and head[2] == end_seq
-  if after ~= '' and not (is_as_taken and head[3] == after) then return { 'overtaken' } end
   epoch, is_new = head[1], not head[1]
-  local time = try('TIME')
-  at = time[1] * 1000 + math.floor(time[2] / 1000)
-  if is_as_taken and stamp ~= '' then
-    local early = at - stamp
-    is_ready = early >= 0 and early <= ${EARLIEST_MS}
+  if after ~= '' and not (epoch == end_epoch and head[2] == end_seq and head[3] == after) then
+    return { 'overtaken' }
   end
-end
-local function begin_epoch()
-  epoch = string.format('%.0f', at)
-  try('HSET', KEYS[1], 'epoch', epoch)
+  local time = try('TIME')
+  at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+  if is_new then
+    epoch = at
+    try('HSET', KEYS[1], 'epoch', epoch)
+  end
 end
 local function publish(frame, count)
   local reply = redis.pcall('PUBLISH', channel, frame)
@@ -81,30 +110,25 @@ end
 `;
 
 /**
- * Messages are pairs, key and text, in one list. `take` moves the head, which is the first key written, so that a missing permission is
- * found before anything that cannot be taken back was done. `number` writes number, epoch and time before what comes after
- * them in each text; `cut` leaves just that of texts which were made ready for another place or time. A number joined to a
+ * Publishes `messages`, keys and texts in turn, numbered and stamped here. The head is the first key written and the first message the
+ * first one published, so that a missing permission is found before anything that cannot be taken back was done. A number joined to a
  * string is exact up to 10^14, and takes long: it is done once for ten messages.
  */
-const NUMBER = `
-local function take(count)
-  if is_ready then
-    try('HSET', KEYS[1], 'seq', end_seq + count, 'call', call)
-    return end_seq + 1
+const PUBLISH_NUMBERED = `
+local count = #messages / 2
+local first = 0
+if kind ~= 'plain' then
+  if stamp ~= '' then
+    -- Made ready for another place or time: what stands there is cut away.
+    local rest = ',"epoch":' .. end_epoch .. ',"at":' .. stamp .. ','
+    for i = 1, count do
+      local start = string.format('{"seq":%.0f', end_seq + i)
+      messages[2 * i] = string.sub(messages[2 * i], #start + #rest + 1)
+    end
   end
-  if is_new then begin_epoch() end
   try('HSET', KEYS[1], 'call', call)
-  return try('HINCRBY', KEYS[1], 'seq', count) - count + 1
-end
-local function cut(messages)
-  local rest = ',"epoch":' .. end_epoch .. ',"at":' .. stamp .. ','
-  for i = 1, #messages / 2 do
-    local start = string.format('{"seq":%.0f', end_seq + i)
-    messages[2 * i] = string.sub(messages[2 * i], #start + #rest + 1)
-  end
-end
-local function number(messages, first)
-  local rest = ',"epoch":' .. epoch .. ',"at":' .. string.format('%.0f', at) .. ','
+  first = try('HINCRBY', KEYS[1], 'seq', count) - count + 1
+  local rest = ',"epoch":' .. epoch .. ',"at":' .. at .. ','
   local digits = { [0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9' }
   local digit = first % 10
   local tens = (first - digit) / 10
@@ -118,51 +142,46 @@ local function number(messages, first)
     end
   end
 end
-local function frame_of(messages)
-  local texts = {}
-  for i = 1, #messages / 2 do texts[i] = messages[2 * i] end
-  return '[' .. table.concat(texts, ',') .. ']'
-end
-local function keep_all(messages, first)
-  if kind == 'state' then
-    redis.call('HSET', KEYS[2], unpack(messages))
-  elseif keep > 0 then
-    for i = 1, #messages / 2 do
-      redis.call('XADD', KEYS[3], 'MAXLEN', keep, epoch .. '-' .. first + i - 1, 'm', messages[2 * i])
-    end
+local frames = {}
+for i = 1, count do frames[i] = messages[2 * i] end
+if framing == 'batch' then frames = { '[' .. table.concat(frames, ',') .. ']' } end
+local receivers = publish(frames[1], count)
+for i = 2, #frames do redis.call('PUBLISH', channel, frames[i]) end
+if kind == 'state' then
+  redis.call('HSET', KEYS[2], unpack(messages))
+elseif keep > 0 then
+  for i = 1, count do
+    redis.call('XADD', KEYS[3], 'MAXLEN', keep, epoch .. '-' .. first + i - 1, 'm', messages[2 * i])
   end
 end
+return { epoch or 0, first, receivers, at or 0 }
 `;
+
+/** Keeps messages that were ready: their keys and texts stand in `messages` from `from` on. */
+const keepReady = (messages: string, from: number) => `
+          if ARGV[2] == 'state' then
+            redis.call('HSET', KEYS[2], unpack(${messages}, ${from}))
+          elseif ARGV[3] ~= '0' then
+            for i = ${from}, #${messages}, 2 do
+              local seq = ARGV[9] + (i - ${from}) / 2 + 1
+              redis.call('XADD', KEYS[3], 'MAXLEN', ARGV[3], ARGV[8] .. '-' .. seq, 'm', ${messages}[i + 1])
+            end
+          end`;
 
 /**
  * Publishes a batch: all of it or none.
  *
  * KEYS head, last, history, lease. The messages: for each its key, and its JSON, which was made ready under a stamp, or else is without
  * its opening brace; on a plain channel as it is. Returns { epoch, first seq, receivers, time in ms }, 0 on a plain channel for
- * what it has not; or { 'overtaken' }. What is ready goes out without any text made of it: Redis' Lua hashes every
- * character of every text that a script makes.
+ * what it has not; or { 'overtaken' }.
  */
-export const PUBLISH = `${TRY}${BEGIN}${NUMBER}
+export const PUBLISH = `${readyScript({
+  first: 'ARGV[12]',
+  count: '(#ARGV - 10) / 2',
+  others: `for i = 14, #ARGV, 2 do redis.call('PUBLISH', ARGV[1], ARGV[i]) end${keepReady('ARGV', 11)}`,
+})}${TRY}${BEGIN}
 local messages = { unpack(ARGV, 11) }
-local count = #messages / 2
-local first = 0
-if kind ~= 'plain' then
-  first = take(count)
-  if not is_ready then
-    if stamp ~= '' then cut(messages) end
-    number(messages, first)
-  end
-end
-local receivers
-if framing == 'batch' then
-  receivers = publish(frame_of(messages), count)
-else
-  receivers = publish(messages[2], count)
-  for i = 4, #messages, 2 do redis.call('PUBLISH', channel, messages[i]) end
-end
-keep_all(messages, first)
-return { epoch or 0, first, receivers, at or 0 }
-`;
+${PUBLISH_NUMBERED}`;
 
 /**
  * Publishes a batch that was made ready as one frame, of which only what is kept has to be taken apart.
@@ -170,27 +189,26 @@ return { epoch or 0, first, receivers, at or 0 }
  * KEYS and ARGV as for PUBLISH, but for the messages: the frame, then for each message its key and its length in bytes. Returns as
  * PUBLISH.
  */
-export const PUBLISH_FRAME = `${TRY}${BEGIN}${NUMBER}
-local frame = ARGV[11]
-local messages = { unpack(ARGV, 12) }
-local first = take(#messages / 2)
-if kind == 'state' or keep > 0 or not is_ready then
+export const PUBLISH_FRAME = `
+local function taken_apart()
+  local messages = { unpack(ARGV, 12) }
   local begins = 2
   for i = 2, #messages, 2 do
     local ends = begins + messages[i] - 1
-    messages[i] = string.sub(frame, begins, ends)
+    messages[i] = string.sub(ARGV[11], begins, ends)
     begins = ends + 2
   end
+  return messages
 end
-if not is_ready then
-  cut(messages)
-  number(messages, first)
-  frame = frame_of(messages)
-end
-local receivers = publish(frame, #messages / 2)
-keep_all(messages, first)
-return { epoch, first, receivers, at }
-`;
+${readyScript({
+  first: 'ARGV[11]',
+  count: '(#ARGV - 11) / 2',
+  others: `if ARGV[2] == 'state' or ARGV[3] ~= '0' then
+          local messages = taken_apart()${keepReady('messages', 1)}
+          end`,
+})}${TRY}${BEGIN}
+local messages = taken_apart()
+${PUBLISH_NUMBERED}`;
 
 /**
  * Publishes messages that have ids, each once: one whose id was published before is not published again.
@@ -201,8 +219,7 @@ return { epoch, first, receivers, at }
 export const PUBLISH_ONCE = `${TRY}${BEGIN}
 local count = #KEYS - 4
 local receivers = 0
-if is_new then begin_epoch() end
-local before_body = ',"epoch":' .. epoch .. ',"at":' .. string.format('%.0f', at) .. ','
+local before_body = ',"epoch":' .. epoch .. ',"at":' .. at .. ','
 local before = {}
 local first
 for i = 1, count do

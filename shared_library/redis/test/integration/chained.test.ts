@@ -93,6 +93,49 @@ describe.each(['message', 'batch'] as const)('framing %s', (framing) => {
     await subscriber.close();
   });
 
+  it('is refused without effect by whatever the server does not allow, and goes on without a hole', async () => {
+    const channel = newChannel();
+    const user = `writer_${channel.name}`;
+    const acl = (...rules: string[]) => operator.sendCommand(['ACL', 'SETUSER', user, ...rules]);
+    const refusals: readonly (readonly [deny: () => Promise<unknown>, allow: () => Promise<unknown>])[] = [
+      [() => acl('resetchannels'), () => acl('allchannels')],
+      ...['get', 'hmget', 'time', 'hset', 'publish'].map(
+        (name) => [() => acl(`-${name}`), () => acl(`+${name}`)] as const,
+      ),
+      [() => operator.configSet('maxmemory', '1'), () => operator.configSet('maxmemory', '0')],
+    ];
+    await acl('on', '>secret', 'allkeys', 'allchannels', '+@all');
+    await using publisher = new RedisPublisher({ url: redis.url.replace('//', `//${user}:secret@`) });
+    let count = 0;
+    const publish = async () => {
+      const { position } = await publisher.publish(channel, { symbol: 'A', n: count });
+      expect(position?.seq).toBe(++count);
+    };
+    // What the server numbers by itself it counts up with HINCRBY.
+    const numberedByServer = async () =>
+      /cmdstat_hincrby:calls=(\d+)/.exec(await operator.info('commandstats'))?.[1];
+    /** On a busy machine a stamp may be no use now and then. */
+    const publishUntilReady = async () => {
+      for (const last = count + 100; count < last; ) {
+        const before = await numberedByServer();
+        await publish();
+        if ((await numberedByServer()) === before) return;
+      }
+      throw new Error('Nothing goes out as it was made ready.');
+    };
+    await publishUntilReady();
+    for (const [deny, allow] of refusals) {
+      await deny();
+      const refused = expect.stringMatching(/^TICKBUS_(DENIED|SERVER_ERROR)$/);
+      await expect(publish()).rejects.toMatchObject({ code: refused });
+      await allow();
+      await publishUntilReady();
+    }
+    const kept = await operator.xRange(`tickbus:{${channel.name}}:history`, '-', '+');
+    const numbers = (kept ?? []).map(({ message }) => JSON.parse(String(message.m)).seq);
+    expect(numbers).toEqual(Array.from({ length: count }, (_, index) => index + 1).slice(-256));
+  });
+
   it('is stamped by the server where the publisher is wrong about its time', async () => {
     const channel = newChannel();
     const { subscriber, all } = await hearing(channel, 4 * 256);
