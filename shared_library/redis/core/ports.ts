@@ -67,7 +67,10 @@ export interface Chained {
 interface Predecessor {
   readonly call: string;
   readonly end: Position;
-  /** Where another call is the last one, or it ended elsewhere, nothing is published; otherwise the call takes the place there is. */
+  /**
+   * True: where another call is the last one, or it ended elsewhere, nothing is published. False: the call takes the place there is,
+   * and what is said here only saves the server work.
+   */
   readonly isRequired: boolean;
 }
 

@@ -25,7 +25,7 @@ export function usedCommands(channel: Channel): UsedCommand[] {
   return [
     ...used('subscribe', ['SUBSCRIBE', name]),
     ...used('read', ['HMGET', head, 'epoch', 'seq'], ['TIME']),
-    ...used('publish', ['GET', lease], ['TIME'], ['HSET', head, 'epoch', '0'], ['HINCRBY', head, 'seq', '1']),
+    ...used('publish', ['GET', lease], ['HMGET', head, 'epoch', 'seq'], ['TIME'], ['HSET', head, 'seq', '0']),
     ...used('publish', ['PUBLISH', name, '{}']),
     ...used(
       'lease',

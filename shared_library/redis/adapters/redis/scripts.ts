@@ -77,8 +77,10 @@ end
 `;
 
 /**
- * Refuses a caller who does not hold the lease, or who has to stand behind a certain call (the head's `call`, which stays when it could
- * not be published after all) and does not find it at the end of the channel.
+ * Refuses a caller who does not hold the lease, or who has to stand behind a certain call and does not find it at the end of the channel.
+ *
+ * `take` moves the head and gives the first number of the batch, `publish` publishes its first frame, or moves the head back. The head
+ * is the first key written, so that what is not allowed is found before anything that cannot be taken back was done.
  */
 const BEGIN = `
 local channel, kind, keep, fence, framing, call, after, end_epoch, end_seq, stamp = unpack(ARGV, 1, 10)
@@ -86,33 +88,40 @@ keep = tonumber(keep)
 if (try('GET', KEYS[4]) or '') ~= fence then
   return redis.error_reply('FENCED the caller does not hold the lease of this channel')
 end
-local at, epoch, is_new
+local head, epoch, at
 if kind ~= 'plain' then
-  local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'call')
-  epoch, is_new = head[1], not head[1]
-  if after ~= '' and not (epoch == end_epoch and head[2] == end_seq and head[3] == after) then
+  head = try('HMGET', KEYS[1], 'epoch', 'seq', 'call')
+  if after ~= '' and not (head[1] == end_epoch and head[2] == end_seq and head[3] == after) then
     return { 'overtaken' }
   end
   local time = try('TIME')
   at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-  if is_new then
-    epoch = at
-    try('HSET', KEYS[1], 'epoch', epoch)
-  end
+  epoch = head[1] or at
 end
-local function publish(frame, count)
+local function take(count)
+  local seq = 0
+  if head[1] then seq = tonumber(head[2] or 0) end
+  if not seq or seq % 1 ~= 0 or seq < 0 or seq > 2 ^ 52 then
+    refuse({ err = 'WRONGVALUE seq of the head is no number that can be counted on from' })
+  end
+  try('HSET', KEYS[1], 'epoch', epoch, 'seq', seq + count, 'call', call)
+  return seq + 1
+end
+local function publish(frame)
   local reply = redis.pcall('PUBLISH', channel, frame)
   if type(reply) ~= 'table' then return reply end
-  if kind ~= 'plain' then redis.call('HINCRBY', KEYS[1], 'seq', -count) end
-  if is_new then redis.call('HDEL', KEYS[1], 'epoch', 'seq', 'call') end
+  if head and head[1] then
+    redis.call('HSET', KEYS[1], 'seq', head[2] or 0, 'call', head[3] or '')
+  elseif head then
+    redis.call('HDEL', KEYS[1], 'epoch', 'seq', 'call')
+  end
   refuse(reply)
 end
 `;
 
 /**
- * Publishes `messages`, keys and texts in turn, numbered and stamped here. The head is the first key written and the first message the
- * first one published, so that a missing permission is found before anything that cannot be taken back was done. A number joined to a
- * string is exact up to 10^14, and takes long: it is done once for ten messages.
+ * Publishes `messages`, keys and texts in turn, numbered and stamped here. A number joined to a string takes long, and is exact up to
+ * 10^14 only: it is done once for ten messages.
  */
 const PUBLISH_NUMBERED = `
 local count = #messages / 2
@@ -126,32 +135,32 @@ if kind ~= 'plain' then
       messages[2 * i] = string.sub(messages[2 * i], #start + #rest + 1)
     end
   end
-  try('HSET', KEYS[1], 'call', call)
-  first = try('HINCRBY', KEYS[1], 'seq', count) - count + 1
+  first = take(count)
   local rest = ',"epoch":' .. epoch .. ',"at":' .. at .. ','
   local digits = { [0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9' }
   local digit = first % 10
   local tens = (first - digit) / 10
-  local start = '{"seq":' .. (tens > 0 and tens or '')
+  local start = '{"seq":' .. (tens > 0 and string.format('%.0f', tens) or '')
   for i = 2, #messages, 2 do
     messages[i] = start .. digits[digit] .. rest .. messages[i]
     digit = digit + 1
     if digit == 10 then
       digit, tens = 0, tens + 1
-      start = '{"seq":' .. tens
+      start = string.format('{"seq":%.0f', tens)
     end
   end
 end
 local frames = {}
 for i = 1, count do frames[i] = messages[2 * i] end
 if framing == 'batch' then frames = { '[' .. table.concat(frames, ',') .. ']' } end
-local receivers = publish(frames[1], count)
+local receivers = publish(frames[1])
 for i = 2, #frames do redis.call('PUBLISH', channel, frames[i]) end
 if kind == 'state' then
   redis.call('HSET', KEYS[2], unpack(messages))
 elseif keep > 0 then
   for i = 1, count do
-    redis.call('XADD', KEYS[3], 'MAXLEN', keep, epoch .. '-' .. first + i - 1, 'm', messages[2 * i])
+    local id = string.format('%s-%.0f', epoch, first + i - 1)
+    redis.call('XADD', KEYS[3], 'MAXLEN', keep, id, 'm', messages[2 * i])
   end
 end
 return { epoch or 0, first, receivers, at or 0 }
@@ -163,8 +172,8 @@ const keepReady = (messages: string, from: number) => `
             redis.call('HSET', KEYS[2], unpack(${messages}, ${from}))
           elseif ARGV[3] ~= '0' then
             for i = ${from}, #${messages}, 2 do
-              local seq = ARGV[9] + (i - ${from}) / 2 + 1
-              redis.call('XADD', KEYS[3], 'MAXLEN', ARGV[3], ARGV[8] .. '-' .. seq, 'm', ${messages}[i + 1])
+              local id = string.format('%s-%.0f', ARGV[8], ARGV[9] + (i - ${from}) / 2 + 1)
+              redis.call('XADD', KEYS[3], 'MAXLEN', ARGV[3], id, 'm', ${messages}[i + 1])
             end
           end`;
 
@@ -214,26 +223,35 @@ ${PUBLISH_NUMBERED}`;
  * Publishes messages that have ids, each once: one whose id was published before is not published again.
  *
  * As PUBLISH, but KEYS goes on with a key for each id, and ARGV has for how many ms it is remembered in place of the message's key.
- * Returns as PUBLISH, then for each message whose id was published before { index, epoch, seq, receivers } of that time.
+ * Returns as PUBLISH, then for each message whose id was published before { index, epoch, seq, receivers } of that time. All ids are
+ * looked up before anything is published: what is refused meanwhile has had no effect.
  */
 export const PUBLISH_ONCE = `${TRY}${BEGIN}
-local count = #KEYS - 4
-local receivers = 0
-local before_body = ',"epoch":' .. epoch .. ',"at":' .. at .. ','
-local before = {}
-local first
-for i = 1, count do
-  local known = try('GET', KEYS[4 + i])
-  if known then
-    for word in string.gmatch((i - 1) .. ' ' .. known, '%S+') do before[#before + 1] = word end
-  else
-    local seq = string.format('%.0f', try('HINCRBY', KEYS[1], 'seq', 1))
-    first = first or seq
-    receivers = publish('{"seq":' .. seq .. before_body .. ARGV[10 + 2 * i], 1)
-    redis.call('SET', KEYS[4 + i], epoch .. ' ' .. seq .. ' ' .. receivers, 'PX', ARGV[9 + 2 * i])
+local known, fresh = {}, 0
+for i = 5, #KEYS do
+  local id = KEYS[i]
+  if known[id] == nil then
+    known[id] = try('GET', id)
+    if not known[id] then fresh = fresh + 1 end
   end
 end
-return { epoch, first or 0, receivers, at, unpack(before) }
+local first = fresh > 0 and take(fresh) or 0
+local seq, receivers, before = first, 0, {}
+local rest = ',"epoch":' .. epoch .. ',"at":' .. at .. ','
+for i = 5, #KEYS do
+  local id = KEYS[i]
+  if known[id] then
+    for word in string.gmatch((i - 5) .. ' ' .. known[id], '%S+') do before[#before + 1] = word end
+  else
+    local number = string.format('%.0f', seq)
+    local message = '{"seq":' .. number .. rest .. ARGV[2 * i + 2]
+    receivers = seq == first and publish(message) or redis.call('PUBLISH', channel, message)
+    known[id] = epoch .. ' ' .. number .. ' ' .. receivers
+    redis.call('SET', id, known[id], 'PX', ARGV[2 * i + 1])
+    seq = seq + 1
+  end
+end
+return { epoch, first, receivers, at, unpack(before) }
 `;
 
 /**
