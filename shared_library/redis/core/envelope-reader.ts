@@ -89,8 +89,11 @@ export class EnvelopeReader {
   #readAtOnce(frame: Uint8Array): Batch {
     const documents = decodeBatch(frame);
     const ends = endsOf(frame, documents.length);
+    const isTooLarge = (document: unknown, index: number) =>
+      ends === undefined ? !isWithinLimit(frame, document) : sizeAt(ends, index) > MAX_MESSAGE_BYTES;
+    const tooLarge = new Set(documents.filter(isTooLarge));
     const check = (document: unknown) => {
-      if (!isWithinLimit(frame, document)) throw invalidMessage('is larger than a message may be');
+      if (tooLarge.has(document)) throw invalidMessage('is larger than a message may be');
       return this.#checkedStranger(document);
     };
     return { documents, ends, check };
@@ -113,6 +116,10 @@ function endsOf(frame: Uint8Array, count: number): readonly number[] | undefined
     ends.push(end);
   } while (frame[end] === COMMA);
   return ends.length === count ? ends : undefined;
+}
+
+function sizeAt(ends: readonly number[], index: number): number {
+  return (ends[index] ?? 0) - (ends[index - 1] ?? 0) - 1;
 }
 
 /** Of bytes that begin as an object does; undefined: they are not valid JSON. */

@@ -285,6 +285,28 @@ describe('a batch', () => {
     expect(() => read(experienced(), frameOf(many))).toThrow('the limit is 1048576');
   });
 
+  it('takes many strangers apart at once, and one that is too large among them is refused alone', () => {
+    const strange = Array.from({ length: 12 }, (_, seq) => tick(seq, { list: [seq] }));
+    const large = tick(12, { list: ['x'.repeat(MAX_MESSAGE_BYTES)] });
+    const messages = [...strange, large, tick(13, { list: [13] })];
+    const frame = frameOf(messages);
+    const batch = new EnvelopeReader().readBatch(frame);
+    expect(parsedBy(() => new EnvelopeReader().readBatch(frame))).toContain(JSON.stringify(messages));
+    expect(placesIn(frame, batch?.ends)).toEqual(messages.map((message) => JSON.stringify(message)));
+    const outcomes = batch?.documents.map((document) => {
+      try {
+        return batch.check(document).seq;
+      } catch (error) {
+        return (error as Error).message;
+      }
+    });
+    expect(outcomes).toEqual([
+      ...strange.map(({ seq }) => seq),
+      expect.stringContaining('larger than a message may be'),
+      13,
+    ]);
+  });
+
   it('names a bad one among good ones', () => {
     const batch = experienced().readBatch(frameOf([tick(101), tick(102, {}, { seq: 1.5 }), tick(103)]));
     const outcomes = batch?.documents.map((document) => {
