@@ -47,33 +47,34 @@ export class ConnectionBudget {
   /**
    * Takes one attempt, as soon as there is one; it is used up whatever becomes of it.
    *
-   * @param onWait told how many milliseconds it will take, whenever there is none
+   * @param onWait told how many milliseconds it will take, whenever there is none, and why, where that is not that all are used up
    * @throws AbortError when `signal` aborts meanwhile
    */
-  async take(signal: AbortSignal, onWait: (ms: number) => void): Promise<void> {
+  async take(signal: AbortSignal, onWait: (ms: number, reason?: string) => void): Promise<void> {
     for (;;) {
       signal.throwIfAborted();
-      const waitMs = await this.#attempt();
+      const { waitMs, reason } = await this.#attempt();
       if (waitMs === 0) return;
-      onWait(waitMs);
+      onWait(waitMs, reason);
       await sleep(waitMs, undefined, { signal });
     }
   }
 
   /** 0 when an attempt was taken, else the milliseconds after which to try again. */
-  async #attempt(): Promise<number> {
+  async #attempt(): Promise<{ readonly waitMs: number; readonly reason?: string }> {
     const { connection, publisher, feed, logger } = this.#options;
     try {
       const waitMs = freeInMs(await connection.publishing.read(BROKER_ATTEMPTS), this.#options);
-      if (waitMs > 0) return waitMs;
+      if (waitMs > 0) return { waitMs };
       await publisher.publish(BROKER_ATTEMPTS, { feed });
-      return 0;
+      return { waitMs: 0 };
     } catch (error) {
-      logger.warn(
-        { feed, reason: String(error) },
-        'An attempt to connect waits, as Redis cannot write it down.',
-      );
-      return ASK_AGAIN_MS;
+      const why = error instanceof Error ? error.message : String(error);
+      logger.warn({ feed, reason: why }, 'An attempt to connect waits, as Redis cannot write it down.');
+      return {
+        waitMs: ASK_AGAIN_MS,
+        reason: `No attempt is made that Redis cannot write down on ${BROKER_ATTEMPTS}. ${why}`,
+      };
     }
   }
 }

@@ -179,8 +179,8 @@ export class Tenure {
     const wait = after === undefined ? times.brokerReleaseMs : backoffMs(failures, times);
     if (after !== undefined) this.#tellDown(after.reason, wait);
     await sleep(wait, undefined, { signal });
-    await budget.take(signal, (ms) =>
-      this.#tellDown(after?.reason ?? 'Too many connections were tried of late.', ms),
+    await budget.take(signal, (ms, reason) =>
+      this.#tellDown(reason ?? after?.reason ?? 'Too many connections were tried of late.', ms),
     );
     counters.attempts++;
   }

@@ -24,16 +24,21 @@ async function newBudget(limit: number, windowMs = 60_000, feed = 'alpaca') {
   return new ConnectionBudget({ connection, publisher, feed, limit, windowMs, logger: SILENT });
 }
 
-/** How long it would have to wait; undefined when it need not. */
-async function waitOf(budget: ConnectionBudget): Promise<number | undefined> {
+/** What it would be told to wait, and why; empty when it need not. */
+async function toldBy(budget: ConnectionBudget): Promise<[waitMs?: number, reason?: string | undefined]> {
   const impatient = new AbortController();
-  let wait: number | undefined;
-  const told = (ms: number) => {
-    wait = ms;
+  let told: [waitMs?: number, reason?: string | undefined] = [];
+  const onWait = (ms: number, reason?: string) => {
+    told = [ms, reason];
     impatient.abort();
   };
-  await budget.take(impatient.signal, told).catch(() => {});
-  return wait;
+  await budget.take(impatient.signal, onWait).catch(() => {});
+  return told;
+}
+
+/** How long it would have to wait; undefined when it need not. */
+async function waitOf(budget: ConnectionBudget): Promise<number | undefined> {
+  return (await toldBy(budget))[0];
 }
 
 it('gives so many in a window, and tells how long it takes until the next', async () => {
@@ -81,7 +86,12 @@ it('gives none while Redis cannot write it down', async () => {
     logger: SILENT,
   });
   connection.disconnect();
-  expect(await waitOf(budget)).toBe(500);
+  expect(await toldBy(budget)).toEqual([
+    500,
+    expect.stringMatching(
+      /^No attempt is made that Redis cannot write down on BROKER_ATTEMPTS\. The link is down/,
+    ),
+  ]);
 });
 
 it('is not fooled by what is no attempt', async () => {

@@ -1,0 +1,73 @@
+// The users of docs/production.md, made as it says: each may do what it is there for.
+
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { RedisConnection, RedisLease } from 'tickbus';
+import { CHANNELS } from 'tickbus/constants';
+import { RedisPublisher } from 'tickbus/publisher';
+import { RedisSubscriber } from 'tickbus/subscriber';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ConnectionBudget } from '../connection-budget.ts';
+import { SILENT } from './parts.ts';
+
+const PAGE = await readFile(new URL('../../../docs/production.md', import.meta.url), 'utf8');
+/** What stands behind `ACL SETUSER`, which Redis takes as a setting, too. */
+const USERS = PAGE.split('\n').flatMap((line) => /^ACL SETUSER (.*)/.exec(line)?.[1] ?? []);
+
+let redis: LocalRedis;
+beforeAll(async () => {
+  const args = USERS.flatMap((user) => ['--user', ...user.replace('PASSWORD', 'secret').split(' ')]);
+  // The tests' own connection is the default user's.
+  redis = await startLocalRedis({ args: args.slice(0, args.lastIndexOf('--user')) });
+});
+afterAll(() => redis.kill());
+
+const as = (user: string) => ({ url: redis.url.replace('//', `//${user}:secret@`), logger: SILENT });
+const price = (value: number) => ({ symbol: 'AAPL', price: value, timestamp: 1 });
+
+it('the gateway feeds its channels under a lease, and counts its attempts; bot and reader hear it; the reader writes nothing', async () => {
+  await using connection = new RedisConnection(as('gateway'));
+  await connection.publishing.connect();
+  await using publisher = new RedisPublisher({ connection });
+  const budget = new ConnectionBudget({
+    connection,
+    publisher,
+    feed: 'f',
+    limit: 1,
+    windowMs: 60_000,
+    logger: SILENT,
+  });
+  await budget.take(new AbortController().signal, (_, reason) => expect(reason).toBeUndefined());
+
+  await using lease = new RedisLease({ channel: CHANNELS.PRICE_DATA, connection, ttlMs: 300 });
+  await new Promise<void>((resolve) => {
+    lease.on('gained', () => resolve());
+    lease.start();
+  });
+  await using gateway = new RedisPublisher({ connection, lease });
+  await gateway.publish(CHANNELS.PRICE_DATA, price(1));
+  for (const user of ['bot', 'reader']) {
+    await using subscriber = new RedisSubscriber(as(user));
+    const heard = new Promise((resolve) =>
+      subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data, snapshot }) => resolve([data.price, snapshot])),
+    );
+    await subscriber.startListening();
+    expect(await heard).toEqual([1, true]);
+  }
+  await using bot = new RedisPublisher(as('bot'));
+  await bot.publish(CHANNELS.TRADE_COMMANDS, { bot: 'b', reason: 'test' }, { type: 'pause' });
+  await using reader = new RedisPublisher(as('reader'));
+  await expect(
+    reader.publish(CHANNELS.INSTRUMENT_STATUS, { symbol: 'A', feed: 'f', state: 'subscribed' }),
+  ).rejects.toMatchObject({ code: 'TICKBUS_DENIED' });
+  const plain = connect(redis.port, redis.host).setEncoding('utf8');
+  plain.end('AUTH reader secret\r\nPUBLISH PRICE_DATA {}\r\n');
+  let answers = '';
+  plain.on('data', (text) => {
+    answers += text;
+  });
+  await once(plain, 'close');
+  expect(answers).toMatch(/^\+OK\r\n-NOPERM/);
+});
