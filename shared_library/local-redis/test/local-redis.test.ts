@@ -50,10 +50,11 @@ it.runIf(process.platform === 'linux').each([
   const server = connect(Number(String(said)), '127.0.0.1');
   await once(server, 'connect');
 
-  const closed = once(server, 'close');
+  // The kernel may reset the connection, and closes one socket of a process after the other.
+  const closed = new Promise((resolve) => server.on('error', () => {}).once('close', resolve));
   owner.kill(signal);
   await closed;
-  expect(await answersAt(Number(String(said)))).toBe(false);
+  while (await answersAt(Number(String(said)))) await turn();
 });
 
 const OWNER = `

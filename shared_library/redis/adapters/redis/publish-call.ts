@@ -87,25 +87,26 @@ function textsOf(
 /** What a script answers that found the channel further than the call expects. */
 const OVERTAKEN = 'overtaken';
 
-/** A receipt, and the server's time, 0 where it was not told; anything else leaves open what was done. */
+/** A receipt, and the server's time in milliseconds, 0 where it was not told; anything else leaves open what was done. */
 export function answerFrom(
   reply: unknown,
   { kind, name }: ChannelSpec,
 ): { readonly receipt: Receipt; readonly at: number } {
   if (Array.isArray(reply) && reply[0] === OVERTAKEN)
     return { receipt: { isOvertaken: true, first: undefined, receivers: 0 }, at: 0 };
-  const [epoch, seq, receivers, at, ...before] = Array.isArray(reply) ? reply.map(Number) : [];
+  const [epoch, seq, receivers, micros, ...before] = Array.isArray(reply) ? reply.map(Number) : [];
   if (
     epoch === undefined ||
     seq === undefined ||
     receivers === undefined ||
-    at === undefined ||
-    !Number.isSafeInteger(epoch + seq + receivers + at)
+    micros === undefined ||
+    ![epoch, seq, receivers, micros].every(Number.isSafeInteger)
   ) {
     const text = `What answered the publish on ${name} is no Redis: it may or may not have been published.`;
     throw new TickbusError('TICKBUS_OUTCOME_UNKNOWN', text);
   }
   const receipt = { first: kind === 'plain' ? undefined : { epoch, seq }, receivers };
+  const at = micros / 1_000;
   return { receipt: before.length === 0 ? receipt : { ...receipt, repeated: repeatedFrom(before) }, at };
 }
 

@@ -59,15 +59,14 @@ if ARGV[10] ~= '' then
   local time = call('TIME')
   if (lease or '') == ARGV[4] and head[1] == ARGV[8] and head[2] == ARGV[9]
     and (ARGV[7] == '' or ARGV[7] == head[3]) and time[1] then
-    local at = time[1] * 1000 + math.floor(time[2] / 1000)
-    local early = at - ARGV[10]
+    local early = time[1] * 1000 + math.floor(time[2] / 1000) - ARGV[10]
     if early >= 0 and early <= ${EARLIEST_MS} then
       local moved = call('HSET', KEYS[1], 'seq', ARGV[9] + ${count}, 'call', ARGV[6])
       if type(moved) == 'number' then
         local receivers = call('PUBLISH', ARGV[1], ${first})
         if type(receivers) == 'number' then
           ${others}
-          return { ARGV[8], ARGV[9] + 1, receivers, at }
+          return { ARGV[8], ARGV[9] + 1, receivers, time[1] * 1000000 + time[2] }
         end
         redis.call('HSET', KEYS[1], 'seq', ARGV[9], 'call', head[3] or '')
       end
@@ -88,14 +87,15 @@ keep = tonumber(keep)
 if (try('GET', KEYS[4]) or '') ~= fence then
   return redis.error_reply('FENCED the caller does not hold the lease of this channel')
 end
-local head, epoch, at
+local head, epoch, at, at_us
 if kind ~= 'plain' then
   head = try('HMGET', KEYS[1], 'epoch', 'seq', 'call')
   if after ~= '' and not (head[1] == end_epoch and head[2] == end_seq and head[3] == after) then
     return { 'overtaken' }
   end
   local time = try('TIME')
-  at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+  at_us = time[1] * 1000000 + time[2]
+  at = string.format('%.0f', math.floor(at_us / 1000))
   epoch = head[1] or at
 end
 local function take(count)
@@ -163,7 +163,7 @@ elseif keep > 0 then
     redis.call('XADD', KEYS[3], 'MAXLEN', keep, id, 'm', messages[2 * i])
   end
 end
-return { epoch or 0, first, receivers, at or 0 }
+return { epoch or 0, first, receivers, at_us or 0 }
 `;
 
 /** Keeps messages that were ready: their keys and texts stand in `messages` from `from` on. */
@@ -181,7 +181,7 @@ const keepReady = (messages: string, from: number) => `
  * Publishes a batch: all of it or none.
  *
  * KEYS head, last, history, lease. The messages: for each its key, and its JSON, which was made ready under a stamp, or else is without
- * its opening brace; on a plain channel as it is. Returns { epoch, first seq, receivers, time in ms }, 0 on a plain channel for
+ * its opening brace; on a plain channel as it is. Returns { epoch, first seq, receivers, time in µs }, 0 on a plain channel for
  * what it has not; or { 'overtaken' }.
  */
 export const PUBLISH = `${readyScript({
@@ -251,7 +251,7 @@ for i = 5, #KEYS do
     seq = seq + 1
   end
 end
-return { epoch, first, receivers, at, unpack(before) }
+return { epoch, first, receivers, at_us, unpack(before) }
 `;
 
 /**

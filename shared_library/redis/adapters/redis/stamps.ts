@@ -33,7 +33,7 @@ export class Stamps {
   }
 
   #judge(stamp: number, serverAt: number): void {
-    if (stamp > serverAt || serverAt - stamp > EARLIEST_MS) {
+    if (stamp > serverAt || Math.floor(serverAt) - stamp > EARLIEST_MS) {
       // Late: no answer was as fast as that call will have been. Early: this one call was slow.
       if (stamp > serverAt) this.#offsets.length = 0;
       this.#pause = this.#nextPause;

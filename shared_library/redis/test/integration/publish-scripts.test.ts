@@ -35,7 +35,7 @@ describe.each(['message', 'batch'] as const)('framing %s', (framing) => {
       const { script, keys, args } = publishCall(channel, [outgoing({ seq })], terms);
       const source = script === 'publishFrame' ? PUBLISH_FRAME : PUBLISH;
       const reply = await admin.eval(source, { keys: [...keys], arguments: [...args] });
-      const at = Number((reply as unknown[])[3]);
+      const at = Math.floor(Number((reply as unknown[])[3]) / 1_000);
       const early = at - stamp;
       const [kept] =
         (await admin.xRevRange(`tickbus:{${channel.name}}:history`, '+', '-', { COUNT: 1 })) ?? [];
