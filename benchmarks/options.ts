@@ -24,7 +24,7 @@ export const HELP = `npm run bench -- [options]
   --only NAME      one workload, or all that begin so (end_to_end, fan_out_50, latency); repeatable
   --peer NAME      only these participants (tickbus, node-redis, nats, ...); repeatable
   --pairs N        rounds that count (7; with --quick 5)
-  --seconds N      how long a run publishes (1; with --quick 0.2)
+  --seconds N      how long a run publishes (1; with --quick 0.15)
   --seed N         for the ticks; default: drawn, and printed
   --baseline DIR   measures the library of another checkout too, as "tickbus-baseline"
   --json           the last line is one JSON object: ratios, cpu_us, bar, skipped
@@ -54,7 +54,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
     only,
     peers,
     pairs: numberOf('--pairs', values.pairs, isQuick ? 5 : 7),
-    seconds: numberOf('--seconds', values.seconds, isQuick ? 0.2 : 1),
+    seconds: numberOf('--seconds', values.seconds, isQuick ? 0.15 : 1),
     seed: numberOf('--seed', values.seed, Math.floor(Math.random() * 2 ** 31)),
     baseline,
     json,

@@ -7,8 +7,11 @@ import { figureOf, ratioOf } from './statistics.ts';
 export interface Summary {
   /** tickbus over the peer, median of the pairs. A workload's first metric stands under its name, the others under NAME_METRIC. */
   readonly ratios: Record<string, Record<string, number>>;
-  /** Microseconds of CPU a message, from end to end at full speed (the receiver at a steady pace where that was measured). */
-  readonly cpu_us: Record<'publisher' | 'server' | 'subscriber', Record<string, number>>;
+  /** Microseconds of CPU a message, from end to end at full speed; `subscriber_steady` at a steady pace. */
+  readonly cpu_us: Record<
+    'publisher' | 'server' | 'subscriber' | 'subscriber_steady',
+    Record<string, number>
+  >;
   readonly bar: {
     readonly what: string;
     readonly against: string;
@@ -33,9 +36,10 @@ export function summarize(results: readonly Result[]): Summary {
   return {
     ratios,
     cpu_us: {
-      publisher: cpuOf(results, 'publisher_us', ['end_to_end']),
-      server: cpuOf(results, 'server_us', ['end_to_end']),
-      subscriber: cpuOf(results, 'subscriber_us', ['end_to_end', 'receiver_cpu']),
+      publisher: cpuOf(results, 'publisher_us', 'end_to_end'),
+      server: cpuOf(results, 'server_us', 'end_to_end'),
+      subscriber: cpuOf(results, 'subscriber_us', 'end_to_end'),
+      subscriber_steady: cpuOf(results, 'subscriber_us', 'receiver_cpu'),
     },
     bar: judge(results).map(({ title, against, limit, ratio, isPassed }) => ({
       what: title,
@@ -63,18 +67,11 @@ function addRatios(ratios: Summary['ratios'], result: Result, ours: string, suff
   }
 }
 
-function cpuOf(
-  results: readonly Result[],
-  metric: string,
-  workloads: readonly string[],
-): Record<string, number> {
+function cpuOf(results: readonly Result[], metric: string, measured: string): Record<string, number> {
   const cpu: Record<string, number> = {};
-  for (const { workload, participants } of results) {
-    if (!workloads.includes(workload)) continue;
-    for (const participant of participants) {
-      const values = valuesOf(participant, metric).filter(Number.isFinite);
-      if (values.length > 0) cpu[participant.name] = rounded(figureOf(values).median);
-    }
+  for (const participant of results.find(({ workload }) => workload === measured)?.participants ?? []) {
+    const values = valuesOf(participant, metric).filter(Number.isFinite);
+    if (values.length > 0) cpu[participant.name] = rounded(figureOf(values).median);
   }
   return cpu;
 }

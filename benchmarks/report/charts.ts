@@ -135,8 +135,7 @@ function chartedMetrics(result: Result): readonly Metric[] {
   const compared = result.metrics.filter(({ better }) => better !== undefined);
   const percentiles = compared.filter(({ name }) => name === 'p50' || name === 'p99');
   if (percentiles.length === 2 && compared[0]?.name === 'p50') return percentiles;
-  const receiver = compared.filter(({ name }) => name === 'subscriber_us');
-  return result.workload === 'receiver_cpu' ? receiver : compared.slice(0, 1);
+  return compared.slice(0, 1);
 }
 
 function metricOf(result: Result, name: string): Metric {

@@ -48,7 +48,10 @@ const receiver: Workload = {
     'nats',
   ],
   quick: ['tickbus', 'tickbus-batch', 'node-redis-parse'],
-  metrics: STREAM_FIGURES,
+  // What it is about stands first: that is what is compared.
+  metrics: [...STREAM_FIGURES].sort(
+    (one, other) => Number(other.name === 'subscriber_us') - Number(one.name === 'subscriber_us'),
+  ),
   open: (participant, context) => openStream({ participant }, context, steadyFeed(RECEIVER_RATE)),
 };
 

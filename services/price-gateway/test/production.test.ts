@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { RedisConnection, RedisLease } from 'tickbus';
+import { RedisAdmin } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
@@ -13,21 +14,20 @@ import { ConnectionBudget } from '../connection-budget.ts';
 import { SILENT } from './parts.ts';
 
 const PAGE = await readFile(new URL('../../../docs/production.md', import.meta.url), 'utf8');
-/** What stands behind `ACL SETUSER`, which Redis takes as a setting, too. */
-const USERS = PAGE.split('\n').flatMap((line) => /^ACL SETUSER (.*)/.exec(line)?.[1] ?? []);
+/** The page's lines of redis.conf that make users. */
+const USERS = PAGE.split('\n').flatMap((line) => /^user (?!default)(.*)/.exec(line)?.[1] ?? []);
 
 let redis: LocalRedis;
 beforeAll(async () => {
   const args = USERS.flatMap((user) => ['--user', ...user.replace('PASSWORD', 'secret').split(' ')]);
-  // The tests' own connection is the default user's.
-  redis = await startLocalRedis({ args: args.slice(0, args.lastIndexOf('--user')) });
+  redis = await startLocalRedis({ args });
 });
 afterAll(() => redis.kill());
 
 const as = (user: string) => ({ url: redis.url.replace('//', `//${user}:secret@`), logger: SILENT });
 const price = (value: number) => ({ symbol: 'AAPL', price: value, timestamp: 1 });
 
-it('the gateway feeds its channels under a lease, and counts its attempts; bot and reader hear it; the reader writes nothing', async () => {
+it('the gateway feeds its channels under a lease, and counts its attempts; bot and reader hear it and may not publish there', async () => {
   await using connection = new RedisConnection(as('gateway'));
   await connection.publishing.connect();
   await using publisher = new RedisPublisher({ connection });
@@ -62,12 +62,25 @@ it('the gateway feeds its channels under a lease, and counts its attempts; bot a
   await expect(
     reader.publish(CHANNELS.INSTRUMENT_STATUS, { symbol: 'A', feed: 'f', state: 'subscribed' }),
   ).rejects.toMatchObject({ code: 'TICKBUS_DENIED' });
+  for (const user of ['bot', 'reader'])
+    expect(await answersTo(`AUTH ${user} secret`, 'PUBLISH PRICE_DATA {}')).toMatch(/^\+OK\r\n-NOPERM/);
+});
+
+it('the operator finds nothing that he may not', async () => {
+  await using admin = new RedisAdmin(as('operator'));
+  await admin.connect();
+  const refused = (await admin.permissions())?.filter(({ isAllowed }) => !isAllowed);
+  expect(refused).toEqual([]);
+});
+
+/** What Redis says to a plain client. */
+async function answersTo(...commands: string[]): Promise<string> {
   const plain = connect(redis.port, redis.host).setEncoding('utf8');
-  plain.end('AUTH reader secret\r\nPUBLISH PRICE_DATA {}\r\n');
+  plain.end(commands.map((command) => `${command}\r\n`).join(''));
   let answers = '';
   plain.on('data', (text) => {
     answers += text;
   });
   await once(plain, 'close');
-  expect(answers).toMatch(/^\+OK\r\n-NOPERM/);
-});
+  return answers;
+}
