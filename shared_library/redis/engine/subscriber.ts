@@ -331,11 +331,11 @@ export class Subscriber implements AsyncDisposable {
   }
 
   *#verdicts(): Iterable<Omit<VerdictChange, 'was'>> {
-    for (const { channel, reader, values, judged } of this.#entries.values()) {
+    for (const { channel, reader, judged } of this.#entries.values()) {
       const isJudged =
         channel.gateway || [...reader.subscriptions].some(({ bounds }) => bounds.maxAgeMs !== undefined);
-      if (values === undefined || judged === undefined || !isJudged) continue;
-      const keys = new Set(values.keys());
+      if (judged === undefined || !isJudged) continue;
+      const keys = new Set(judged.values.keys());
       for (const subscription of reader.subscriptions)
         for (const key of subscription.keys ?? []) keys.add(key);
       for (const key of keys) {

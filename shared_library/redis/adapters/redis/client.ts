@@ -2,18 +2,8 @@
 
 import { isIP } from 'node:net';
 import { createClient, defineScript, RESP_TYPES } from 'redis';
-import {
-  ACQUIRE,
-  DECLARE,
-  PUBLISH,
-  PUBLISH_FRAME,
-  PUBLISH_ONCE,
-  READ,
-  RELEASE,
-  RENEW,
-  WANTED,
-  WITHDRAW,
-} from './scripts.ts';
+import { PUBLISH, PUBLISH_FRAME, PUBLISH_ONCE } from './publish-scripts.ts';
+import { ACQUIRE, DECLARE, READ, RELEASE, RENEW, WANTED, WITHDRAW } from './scripts.ts';
 import type { RedisSettings } from './settings.ts';
 
 /** What the commands of one link need; the client's own type says the rest. */

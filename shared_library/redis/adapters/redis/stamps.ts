@@ -1,6 +1,6 @@
 // What the server's clock will say when it does what is sent to it now.
 
-import { EARLIEST_MS } from './scripts.ts';
+import { EARLIEST_MS } from './publish-scripts.ts';
 
 /** Answers that are looked back at, and as many as it takes at least. */
 const SAMPLES = 32;

@@ -1,7 +1,7 @@
 // What the server's clock is taken to say: from its fastest answers, and not at all where that was no use.
 
 import { expect, it } from 'vitest';
-import { EARLIEST_MS } from '../../adapters/redis/scripts.ts';
+import { EARLIEST_MS } from '../../adapters/redis/publish-scripts.ts';
 import { Stamps } from '../../adapters/redis/stamps.ts';
 
 const SERVER_AHEAD = 1_000_000;

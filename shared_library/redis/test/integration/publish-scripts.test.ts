@@ -4,7 +4,7 @@ import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { publishCall } from '../../adapters/redis/publish-call.ts';
-import { EARLIEST_MS, PUBLISH, PUBLISH_FRAME, PUBLISH_ONCE } from '../../adapters/redis/scripts.ts';
+import { EARLIEST_MS, PUBLISH, PUBLISH_FRAME, PUBLISH_ONCE } from '../../adapters/redis/publish-scripts.ts';
 import type { ChannelSpec } from '../../core/channel.ts';
 import type { Outgoing } from '../../core/ports.ts';
 import { outgoing } from '../contracts/transport-bench.ts';

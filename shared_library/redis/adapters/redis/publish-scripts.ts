@@ -1,0 +1,220 @@
+// The Lua that publishes: a batch as it was made ready, or numbered and stamped by the server, or each command once.
+
+import { TRY } from './scripts.ts';
+
+/** The most milliseconds by which the stamp of a message may be early; late it may not be. */
+export const EARLIEST_MS = 5;
+
+/**
+ * Publishes messages that were made ready, as they are, if the channel ends where the caller takes it to and their stamp is of now.
+ * Anything else, errors too, has had no effect and is left to what stands behind this in the script. It is straight code on purpose: what is
+ * called once in a millisecond finds the caches cold, and each function that is made, and each text, costs microseconds.
+ *
+ * ARGV channel, kind, history length, fence token or '', framing, name of the call or '', name of the call to stand behind or '',
+ * epoch and seq at which the channel is taken to end or '' '', the stamp under which the messages were made ready or '', and
+ * from 11 on the messages.
+ *
+ * @param first the first frame
+ * @param count how many messages there are
+ * @param rest publishes the other frames, and keeps the messages
+ */
+const readyScript = ({ first, count, rest }: Record<'first' | 'count' | 'rest', string>) => `
+if ARGV[10] ~= '' then
+  local call = redis.pcall
+  local lease = call('GET', KEYS[4])
+  local head = call('HMGET', KEYS[1], 'epoch', 'seq', 'call')
+  local time = call('TIME')
+  if (lease or '') == ARGV[4] and head[1] == ARGV[8] and head[2] == ARGV[9]
+    and (ARGV[7] == '' or ARGV[7] == head[3]) and time[1] then
+    local early = time[1] * 1000 + math.floor(time[2] / 1000) - ARGV[10]
+    if early >= 0 and early <= ${EARLIEST_MS} then
+      local moved = call('HSET', KEYS[1], 'seq', ARGV[9] + ${count}, 'call', ARGV[6])
+      if type(moved) == 'number' then
+        local receivers = call('PUBLISH', ARGV[1], ${first})
+        if type(receivers) == 'number' then
+          ${rest}
+          return { ARGV[8], ARGV[9] + 1, receivers, time[1] * 1000000 + time[2] }
+        end
+        redis.call('HSET', KEYS[1], 'seq', ARGV[9], 'call', head[3] or '')
+      end
+    end
+  end
+end
+`;
+
+/**
+ * Refuses a caller who does not hold the lease, or who has to stand behind a certain call and does not find it at the end of the channel.
+ *
+ * `take` moves the head and gives the first number of the batch, `publish` publishes its first frame, or moves the head back. The head
+ * is the first key written, so that what is not allowed is found before anything that cannot be taken back was done.
+ */
+const BEGIN = `
+local channel, kind, _, fence, framing, call, after, end_epoch, end_seq, stamp = unpack(ARGV, 1, 10)
+if (try('GET', KEYS[4]) or '') ~= fence then
+  return redis.error_reply('FENCED the caller does not hold the lease of this channel')
+end
+local head, epoch, at, at_us
+if kind ~= 'plain' then
+  head = try('HMGET', KEYS[1], 'epoch', 'seq', 'call')
+  if after ~= '' and not (head[1] == end_epoch and head[2] == end_seq and head[3] == after) then
+    return { 'overtaken' }
+  end
+  local time = try('TIME')
+  at_us = time[1] * 1000000 + time[2]
+  at = string.format('%.0f', math.floor(at_us / 1000))
+  epoch = head[1] or at
+end
+local function take(count)
+  local seq = 0
+  if head[1] then seq = tonumber(head[2] or 0) end
+  if not seq or seq % 1 ~= 0 or seq < 0 or seq > 2 ^ 52 then
+    refuse({ err = 'WRONGVALUE seq of the head is no number that can be counted on from' })
+  end
+  try('HSET', KEYS[1], 'epoch', epoch, 'seq', seq + count, 'call', call)
+  return seq + 1
+end
+local function publish(frame)
+  local reply = redis.pcall('PUBLISH', channel, frame)
+  if type(reply) ~= 'table' then return reply end
+  if head and head[1] then
+    redis.call('HSET', KEYS[1], 'seq', head[2] or 0, 'call', head[3] or '')
+  elseif head then
+    redis.call('HDEL', KEYS[1], 'epoch', 'seq', 'call')
+  end
+  refuse(reply)
+end
+`;
+
+/** Keeps messages: their keys and texts stand in the list `messages` from `from` on; `epoch` and `first` are where they begin. */
+const keep = ({ messages, from, epoch, first }: Record<'messages' | 'from' | 'epoch' | 'first', string>) => `
+if ARGV[2] == 'state' then
+  redis.call('HSET', KEYS[2], unpack(${messages}, ${from}))
+elseif ARGV[3] ~= '0' then
+  for i = ${from}, #${messages}, 2 do
+    local id = string.format('%s-%.0f', ${epoch}, ${first} + (i - ${from}) / 2)
+    redis.call('XADD', KEYS[3], 'MAXLEN', ARGV[3], id, 'm', ${messages}[i + 1])
+  end
+end
+`;
+
+/**
+ * Publishes `messages`, keys and texts in turn, numbered and stamped here. A number joined to a string takes long, and is exact up to
+ * 10^14 only: it is done once for ten messages.
+ */
+const PUBLISH_NUMBERED = `
+local count = #messages / 2
+local first = 0
+if kind ~= 'plain' then
+  if stamp ~= '' then
+    -- Made ready for another place or time: what stands there is cut away.
+    local rest = ',"epoch":' .. end_epoch .. ',"at":' .. stamp .. ','
+    for i = 1, count do
+      local start = string.format('{"seq":%.0f', end_seq + i)
+      messages[2 * i] = string.sub(messages[2 * i], #start + #rest + 1)
+    end
+  end
+  first = take(count)
+  local rest = ',"epoch":' .. epoch .. ',"at":' .. at .. ','
+  local digits = { [0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9' }
+  local digit = first % 10
+  local tens = (first - digit) / 10
+  local start = '{"seq":' .. (tens > 0 and string.format('%.0f', tens) or '')
+  for i = 2, #messages, 2 do
+    messages[i] = start .. digits[digit] .. rest .. messages[i]
+    digit = digit + 1
+    if digit == 10 then
+      digit, tens = 0, tens + 1
+      start = string.format('{"seq":%.0f', tens)
+    end
+  end
+end
+local frames = {}
+for i = 1, count do frames[i] = messages[2 * i] end
+if framing == 'batch' then frames = { '[' .. table.concat(frames, ',') .. ']' } end
+local receivers = publish(frames[1])
+for i = 2, #frames do redis.call('PUBLISH', channel, frames[i]) end
+${keep({ messages: 'messages', from: '1', epoch: 'epoch', first: 'first' })}
+return { epoch or 0, first, receivers, at_us or 0 }
+`;
+
+/** Where messages that are ready begin. */
+const READY_AT = { epoch: 'ARGV[8]', first: 'ARGV[9] + 1' };
+
+/**
+ * Publishes a batch: all of it or none.
+ *
+ * KEYS head, last, history, lease. The messages: for each its key, and its JSON, which was made ready under a stamp, or else is without
+ * its opening brace; on a plain channel as it is. Returns { epoch, first seq, receivers, time in µs }, 0 on a plain channel for
+ * what it has not; or { 'overtaken' }.
+ */
+export const PUBLISH = `${readyScript({
+  first: 'ARGV[12]',
+  count: '(#ARGV - 10) / 2',
+  rest: `for i = 14, #ARGV, 2 do redis.call('PUBLISH', ARGV[1], ARGV[i]) end
+${keep({ messages: 'ARGV', from: '11', ...READY_AT })}`,
+})}${TRY}${BEGIN}
+local messages = { unpack(ARGV, 11) }
+${PUBLISH_NUMBERED}`;
+
+/**
+ * Publishes a batch that was made ready as one frame, of which only what is kept has to be taken apart.
+ *
+ * KEYS and ARGV as for PUBLISH, but for the messages: the frame, then for each message its key and its length in bytes. Returns as
+ * PUBLISH.
+ */
+export const PUBLISH_FRAME = `
+local function taken_apart()
+  local messages = { unpack(ARGV, 12) }
+  local begins = 2
+  for i = 2, #messages, 2 do
+    local ends = begins + messages[i] - 1
+    messages[i] = string.sub(ARGV[11], begins, ends)
+    begins = ends + 2
+  end
+  return messages
+end
+${readyScript({
+  first: 'ARGV[11]',
+  count: '(#ARGV - 11) / 2',
+  rest: `if ARGV[2] == 'state' or ARGV[3] ~= '0' then
+  local messages = taken_apart()
+  ${keep({ messages: 'messages', from: '1', ...READY_AT })}
+end`,
+})}${TRY}${BEGIN}
+local messages = taken_apart()
+${PUBLISH_NUMBERED}`;
+
+/**
+ * Publishes messages that have ids, each once: one whose id was published before is not published again.
+ *
+ * As PUBLISH, but KEYS goes on with a key for each id, and ARGV has for how many ms it is remembered in place of the message's key.
+ * Returns as PUBLISH, then for each message whose id was published before { index, epoch, seq, receivers } of that time. All ids are
+ * looked up before anything is published: what is refused meanwhile has had no effect.
+ */
+export const PUBLISH_ONCE = `${TRY}${BEGIN}
+local known, fresh = {}, 0
+for i = 5, #KEYS do
+  local id = KEYS[i]
+  if known[id] == nil then
+    known[id] = try('GET', id)
+    if not known[id] then fresh = fresh + 1 end
+  end
+end
+local first = fresh > 0 and take(fresh) or 0
+local seq, receivers, before = first, 0, {}
+local rest = ',"epoch":' .. epoch .. ',"at":' .. at .. ','
+for i = 5, #KEYS do
+  local id = KEYS[i]
+  if known[id] then
+    for word in string.gmatch((i - 5) .. ' ' .. known[id], '%S+') do before[#before + 1] = word end
+  else
+    local number = string.format('%.0f', seq)
+    local message = '{"seq":' .. number .. rest .. ARGV[2 * i + 2]
+    receivers = seq == first and publish(message) or redis.call('PUBLISH', channel, message)
+    known[id] = epoch .. ' ' .. number .. ' ' .. receivers
+    redis.call('SET', id, known[id], 'PX', ARGV[2 * i + 1])
+    seq = seq + 1
+  end
+end
+return { epoch, first, receivers, at_us, unpack(before) }
+`;
