@@ -14,11 +14,13 @@ export interface WatchOptions {
   readonly connection: Connection;
   readonly about: About;
   readonly logger: Logger;
+  /** Milliseconds until a refused password or permission is tried again. Default 30,000. */
+  readonly refusedRetryMs?: number;
 }
 
 const ALL: readonly Channel[] = Object.values(CHANNELS);
 const RETRY_MS = 2_000;
-/** A refused password or permission does not mend itself, and a server should not be asked all the time. */
+/** It does not mend itself, and a server should not be asked all the time. */
 const REFUSED_RETRY_MS = 30_000;
 
 export class Watch {
@@ -48,10 +50,11 @@ export class Watch {
 
   /** Begins to connect; what becomes of it is in the picture. */
   start(): void {
-    this.#subscriber.startListening().catch((error: TickbusError) => {
+    this.#listen().catch((error: TickbusError) => {
       if (this.#isClosed) return;
+      const { refusedRetryMs = REFUSED_RETRY_MS } = this.#options;
       const isRefused = error.code !== 'TICKBUS_CONNECT_FAILED';
-      const retryMs = isRefused ? REFUSED_RETRY_MS : RETRY_MS;
+      const retryMs = isRefused ? refusedRetryMs : RETRY_MS;
       // The link has told it already, louder.
       this.#options.logger.debug({ code: error.code, retryMs }, error.message);
       this.#retry = setTimeout(() => this.start(), retryMs);
@@ -80,6 +83,13 @@ export class Watch {
     this.#isClosed = true;
     clearTimeout(this.#retry);
     await this.#subscriber.close({ timeoutMs: 500 });
+  }
+
+  /** Until it is closed. Rejects when there is no link, or when one that was up is given up. */
+  async #listen(): Promise<void> {
+    await this.#subscriber.startListening();
+    for await (const status of this.#subscriber.statusChanges())
+      if (status.type === 'failed') throw status.error;
   }
 
   #listenTo(channel: Channel): void {

@@ -1,7 +1,8 @@
 // The sample bots as a process: settings, start, log, graceful end.
 
-import closeWithGrace from 'close-with-grace';
+import { endWithGrace, linkGivenUp } from '@tickbus/graceful-end';
 import { pino } from 'pino';
+import { RedisConnection } from 'tickbus/connection';
 import type { Bot, BotOptions } from './bot.ts';
 import { type BotName, type Config, HELP, readConfig } from './config.ts';
 import { startMomentumBot } from './momentum.ts';
@@ -29,15 +30,21 @@ try {
 async function run({ BOTS, SYMBOLS, LOG_LEVEL }: Config): Promise<void> {
   const logger = pino({ name: 'sample-bots', level: LOG_LEVEL }, pino.destination({ fd: 2, sync: true }));
   const options = { logger, ...(SYMBOLS && { symbols: SYMBOLS }) };
+  const wanted = BOTS.map((name) => ({ name, connection: new RedisConnection({ logger }) }));
+  const connections = wanted.map(({ connection }) => connection);
+  const failure = linkGivenUp(...connections);
   const bots: Bot[] = [];
-  const stop = () => Promise.all(bots.map((bot) => bot.stop()));
+  const stop = async () => {
+    await Promise.all(bots.map((bot) => bot.stop()));
+    await Promise.all(connections.map((connection) => connection.close()));
+  };
   try {
-    for (const name of BOTS) bots.push(await START[name](options));
+    for (const { name, connection } of wanted) bots.push(await START[name]({ ...options, connection }));
   } catch (error) {
     await stop();
     throw error;
   }
-  closeWithGrace({ delay: STOP_DEADLINE_MS, logger }, async ({ err, signal }) => {
+  endWithGrace({ deadlineMs: STOP_DEADLINE_MS, logger, failure }, async ({ err, signal }) => {
     if (err) logger.fatal({ err }, 'The bots fail and stop.');
     await stop();
     for (const { name, stats } of bots) logger.info({ signal, bot: name, ...stats }, 'The bot has stopped.');

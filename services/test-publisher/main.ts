@@ -1,7 +1,7 @@
 // The plan's test publisher: one price a second until SIGTERM, and what became of each.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import closeWithGrace from 'close-with-grace';
+import { endWithGrace } from '@tickbus/graceful-end';
 import { TickbusError } from 'tickbus';
 import { CHANNELS, CONFIG } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
@@ -10,7 +10,7 @@ const stopping = new AbortController();
 
 let publisher: RedisPublisher | undefined;
 
-closeWithGrace({ delay: 5_000 }, async ({ err }) => {
+endWithGrace({ deadlineMs: 5_000 }, async ({ err }) => {
   if (err) console.error(err.message);
   stopping.abort();
   await publisher?.close();

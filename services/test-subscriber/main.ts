@@ -1,12 +1,12 @@
 // The plan's test subscriber: prints every price it receives, and every loss, until SIGTERM.
 
-import closeWithGrace from 'close-with-grace';
+import { endWithGrace } from '@tickbus/graceful-end';
 import { CHANNELS, CONFIG } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 
 let subscriber: RedisSubscriber | undefined;
 
-closeWithGrace({ delay: 5_000 }, async ({ err }) => {
+endWithGrace({ deadlineMs: 5_000 }, async ({ err }) => {
   if (err) console.error(err.message);
   await subscriber?.close();
 });
@@ -21,3 +21,6 @@ subscriber.subscribe(CHANNELS.PRICE_DATA, (message) => {
 subscriber.on('gap', (gap) => console.log(`Missed: ${JSON.stringify(gap)}`));
 await subscriber.startListening();
 console.log(`Listening on ${CHANNELS.PRICE_DATA}`);
+
+// Redis does not let it in any more. Whoever supervises it starts it anew, perhaps with another password.
+for await (const status of subscriber.statusChanges()) if (status.type === 'failed') throw status.error;

@@ -3,6 +3,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect as connectTcp, createServer } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The servers that will do, the first one found is used. */
@@ -128,6 +129,13 @@ export class LocalRedis implements AsyncDisposable {
 
   resume(): void {
     this.#process?.kill('SIGCONT');
+  }
+
+  /** What it says, as it comes over the wire, to a plain client with these commands: `ACL SETUSER bot on >secret`. */
+  async answers(...commands: string[]): Promise<string> {
+    const plain = connectTcp(this.port, this.host);
+    plain.end(commands.map((command) => `${command}\r\n`).join(''));
+    return text(plain);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -60,6 +60,8 @@ export class CommandDesk {
     const channel = CHANNELS.TRADE_COMMANDS;
     const about = { channel: channel.name, message_type: type, bot: String(data.bot ?? '') };
     try {
+      // A link that was given up, because Redis refused the password, begins anew.
+      await this.#publisher.connect();
       // The schema of the channel checks it; an error names the field.
       const { receivers, id } = await this.#publisher.publish(channel, data as never, { type });
       const nobody = receivers === 0 ? ' Nobody is listening.' : '';

@@ -72,6 +72,33 @@ it.each([
   expect(await gateway.stderr).toMatch(expected);
 });
 
+it('ends with 1 and says what to do when Redis refuses its password while it runs', async () => {
+  await using broker = await startSimulatedBroker();
+  await redis.answers('ACL SETUSER gateway on >secret allchannels ~* +@all');
+  await using subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
+  const prices = new Heard<string>();
+  listen(subscriber, CHANNELS.PRICE_DATA, ({ data, snapshot }) => snapshot || prices.add(data.symbol));
+  await subscriber.startListening();
+  const gateway = run({
+    ALPACA_KEY: CREDENTIALS.key,
+    ALPACA_SECRET: CREDENTIALS.secret,
+    ALPACA_URL: broker.url,
+    SYMBOLS: 'AAPL',
+    REDIS_URL: redis.url.replace('//', '//gateway:secret@'),
+  });
+  await prices.until(() => true);
+  await redis.answers('ACL SETUSER gateway resetpass >another', 'CLIENT KILL USER gateway');
+  expect(await gateway.exit).toEqual([1, null]);
+  const log = (await gateway.stderr).trim().split('\n');
+  expect(log.map((line) => JSON.parse(line)).filter(({ level }) => level === 60)).toMatchObject([
+    {
+      msg: 'The gateway fails and stops.',
+      err: { message: expect.stringMatching(/WRONGPASS.* Check the user and password in REDIS_URL\./) },
+    },
+  ]);
+  await vi.waitFor(() => expect(broker.stats.connections).toBe(0), 10_000);
+});
+
 it('ends with an error when Redis is not there', async () => {
   const gateway = run({
     ALPACA_KEY: 'k',

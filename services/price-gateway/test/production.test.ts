@@ -1,8 +1,6 @@
 // The users of docs/production.md, made as it says: each may do what it is there for.
 
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { RedisConnection, RedisLease } from 'tickbus';
 import { RedisAdmin } from 'tickbus/admin';
@@ -63,7 +61,7 @@ it('the gateway feeds its channels under a lease, and counts its attempts; bot a
     reader.publish(CHANNELS.INSTRUMENT_STATUS, { symbol: 'A', feed: 'f', state: 'subscribed' }),
   ).rejects.toMatchObject({ code: 'TICKBUS_DENIED' });
   for (const user of ['bot', 'reader'])
-    expect(await answersTo(`AUTH ${user} secret`, 'PUBLISH PRICE_DATA {}')).toMatch(/^\+OK\r\n-NOPERM/);
+    expect(await redis.answers(`AUTH ${user} secret`, 'PUBLISH PRICE_DATA {}')).toMatch(/^\+OK\r\n-NOPERM/);
 });
 
 it('the operator finds nothing that he may not', async () => {
@@ -72,15 +70,3 @@ it('the operator finds nothing that he may not', async () => {
   const refused = (await admin.permissions())?.filter(({ isAllowed }) => !isAllowed);
   expect(refused).toEqual([]);
 });
-
-/** What Redis says to a plain client. */
-async function answersTo(...commands: string[]): Promise<string> {
-  const plain = connect(redis.port, redis.host).setEncoding('utf8');
-  plain.end(commands.map((command) => `${command}\r\n`).join(''));
-  let answers = '';
-  plain.on('data', (text) => {
-    answers += text;
-  });
-  await once(plain, 'close');
-  return answers;
-}

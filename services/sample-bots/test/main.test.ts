@@ -48,6 +48,29 @@ it('runs all three until SIGTERM, each says that it has stopped, and exits with 
   expect(await bots.stdout).toBe('');
 });
 
+it('ends with 1 and says what to do when Redis refuses its password while it runs', async () => {
+  expect(await redis.answers('ACL SETUSER bot on >secret allchannels ~* +@all')).toContain('+OK');
+  await using subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
+  const running = new Set<string>();
+  subscriber.subscribe(CHANNELS.BOT_STATUS, ({ data, snapshot }) => {
+    if (!snapshot && data.state === 'running') running.add(data.bot);
+  });
+  await subscriber.startListening();
+  const bots = run({ REDIS_URL: redis.url.replace('//', '//bot:secret@') });
+  await eventually(() => expect(running.size).toBe(3));
+  await redis.answers('ACL SETUSER bot resetpass >another', 'CLIENT KILL USER bot');
+  expect(await bots.exit).toEqual([1, null]);
+  const log = await bots.stderr;
+  const fatal = log.split('\n').filter((line) => line.includes('"level":60'));
+  expect(fatal.map((line) => JSON.parse(line))).toMatchObject([
+    {
+      msg: 'The bots fail and stop.',
+      err: { message: expect.stringMatching(/WRONGPASS.* Check the user and password in REDIS_URL\./) },
+    },
+  ]);
+  expect(log).not.toMatch(/second error|killed by timeout|secret/);
+});
+
 it.each([
   ['an unknown bot', {}, ['arbitrage'], /^BOTS must be names among [^\n]+\n$/],
   [

@@ -1,0 +1,47 @@
+// The test subscriber as a process: it prints what it receives, and ends when it is told to or Redis does not let it in any more.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { startLocalRedis } from '@tickbus/local-redis';
+import { CHANNELS } from 'tickbus/constants';
+import { RedisPublisher } from 'tickbus/publisher';
+import { expect, it } from 'vitest';
+
+const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+
+/** Resolves when it listens. */
+async function run(url: string) {
+  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), MAIN], {
+    env: { PATH: process.env.PATH ?? '', REDIS_URL: url },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [exit, stderr] = [once(child, 'exit'), text(child.stderr)];
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const line = async () => (await lines.next()).value;
+  expect(await line()).toBe('Listening on PRICE_DATA');
+  return { child, exit, stderr, line };
+}
+
+it('prints each price until SIGTERM, and exits with 0', async () => {
+  await using redis = await startLocalRedis();
+  const subscriber = await run(redis.url);
+  await using publisher = new RedisPublisher({ url: redis.url, sender: 'test' });
+  await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'AAPL', price: 187.5, timestamp: 0 });
+  expect(await subscriber.line()).toBe('Received price: 187.5 for AAPL from test');
+  subscriber.child.kill('SIGTERM');
+  expect(await subscriber.exit).toEqual([0, null]);
+});
+
+it('ends with 1 and says what to do when Redis refuses its password while it runs', async () => {
+  await using redis = await startLocalRedis();
+  await redis.answers('ACL SETUSER reader on >secret allchannels ~* +@all');
+  const subscriber = await run(redis.url.replace('//', '//reader:secret@'));
+  await redis.answers('ACL SETUSER reader resetpass >another', 'CLIENT KILL USER reader');
+  expect(await subscriber.exit).toEqual([1, null]);
+  expect((await subscriber.stderr).trim().split('\n').at(-1)).toMatch(
+    /WRONGPASS.* Check the user and password in REDIS_URL\.$/,
+  );
+});
