@@ -162,6 +162,7 @@ export class Stage implements AsyncDisposable {
       return also?.(message);
     };
     const filters: SubscribeOptions<NoteChannel> = {
+      name,
       keys,
       ...(channel.kind === 'state' ? {} : { queueLimit }),
     };
@@ -170,7 +171,8 @@ export class Stage implements AsyncDisposable {
       subscriber.on('gap', witness.heardOf),
       subscriber.on(
         'expired',
-        ({ message }) => message.message_type === 'note' && witness.heardExpired(message),
+        ({ message, subscription }) =>
+          subscription === name && message.message_type === 'note' && witness.heardExpired(message),
       ),
     );
     return witness;

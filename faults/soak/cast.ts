@@ -49,8 +49,7 @@ export class Cast {
     for (const channel of CHANNELS) {
       for (const isSlow of [false, true]) {
         const { subscriber, statuses } = stage.subscriber(ports[isSlow ? 2 : 1]);
-        // Its reader lives as long as this, whoever else comes and goes. It takes nothing: `expired` does not say whose
-        // subscription let a command expire, and the witness would be told of those that its own queue has dropped.
+        // Its reader lives as long as this, whoever else comes and goes. It takes nothing, so that nothing is told of it.
         subscriber.subscribe(channel, () => {}, { where: () => false });
         subscriber.subscribe(CHAT, () => {});
         await subscriber.startListening();

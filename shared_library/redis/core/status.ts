@@ -36,6 +36,8 @@ export type GapCause = 'loss' | 'epoch' | 'overflow';
 export interface Gap {
   readonly type: 'gap';
   readonly channel: string;
+  /** Whose queue it was, by the `name` that the subscription was given; only with cause `overflow`, which no other subscription suffers. */
+  readonly subscription?: string;
   readonly cause: GapCause;
   /** The epoch that `from` and `to` count in; undefined where the lost messages were unnumbered. */
   readonly epoch: number | undefined;

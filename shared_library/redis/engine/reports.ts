@@ -20,16 +20,21 @@ export interface InvalidMessage {
   readonly preview: string;
 }
 
-/** A handler, or a `where`, that threw or rejected. The other handlers got the message all the same. */
-export interface HandlerError {
+/** Whose report it is. */
+export interface Origin {
   readonly channel: string;
+  /** The `name` that the subscription was given. */
+  readonly subscription?: string;
+}
+
+/** A handler, or a `where`, that threw or rejected. The other handlers got the message all the same. */
+export interface HandlerError extends Origin {
   readonly error: unknown;
   readonly message: Message;
 }
 
-/** A command that was not handled because its time was over. */
-export interface ExpiredMessage {
-  readonly channel: string;
+/** A command that one subscription did not handle because its time was over. Others may have handled it before, or be told of it too. */
+export interface ExpiredMessage extends Origin {
   readonly message: Message;
 }
 
@@ -128,22 +133,22 @@ export class Reports {
     this.#events.emit('instrument', change);
   }
 
-  overflow(channel: string, dropped: Dropped): void {
-    this.status({ type: 'gap', channel, cause: 'overflow', ...dropped, repaired: false });
+  overflow(origin: Origin, dropped: Dropped): void {
+    this.status({ type: 'gap', ...origin, cause: 'overflow', ...dropped, repaired: false });
   }
 
-  expired(channel: string, message: Message): void {
+  expired(origin: Origin, message: Message): void {
     const { id = '', expires_at } = message;
     this.#logger.warn(
-      { channel, id: printable(id), expires_at },
+      { ...origin, id: printable(id), expires_at },
       'A command was not delivered: its time is over.',
     );
-    this.#events.emit('expired', { channel, message });
+    this.#events.emit('expired', { ...origin, message });
   }
 
-  handlerError(channel: string, error: unknown, message: Message): void {
-    this.#logger.error({ channel, err: error }, 'A message handler failed; the other handlers go on.');
-    this.#events.emit('handler_error', { channel, error, message });
+  handlerError(origin: Origin, error: unknown, message: Message): void {
+    this.#logger.error({ ...origin, err: error }, 'A message handler failed; the other handlers go on.');
+    this.#events.emit('handler_error', { ...origin, error, message });
   }
 
   invalid(channel: string, error: TickbusError, frame: Uint8Array): void {

@@ -26,6 +26,8 @@ export interface SubscribeOptions<C extends Channel, T extends MessageType<C> = 
   maxAgeMs?: number | undefined;
   /** Milliseconds that these keys may be quiet while their feed is confirmed (kind `state`). Default: the channel's, else no longer than `maxAgeMs`. */
   maxQuietMs?: number | undefined;
+  /** What `expired`, `handler_error` and a gap with cause `overflow` call this subscription, where a channel has several. Default: they tell the channel alone. */
+  name?: string | undefined;
 }
 
 /** Called with one message at a time; a returned promise is awaited before the next. */
@@ -40,7 +42,7 @@ const DEFAULT_QUEUE_LIMIT = 10_000;
 
 /** @throws TickbusError `TICKBUS_INVALID_OPTION` for what the channel cannot serve */
 export function checkedOptions(channel: Channel, options: Filters): SubscriptionOptions {
-  const { types, keys, where, queueLimit, maxAgeMs, maxQuietMs } = options;
+  const { types, keys, where, queueLimit, maxAgeMs, maxQuietMs, name } = options;
   for (const type of types ?? []) {
     if (!Object.hasOwn(channel.messages, type)) {
       const known = Object.keys(channel.messages).join(', ');
@@ -74,6 +76,7 @@ export function checkedOptions(channel: Channel, options: Filters): Subscription
     maxQuietMs,
     queueLimit: queueLimit ?? (conflate ? Number.POSITIVE_INFINITY : DEFAULT_QUEUE_LIMIT),
     conflate,
+    name,
   };
 }
 

@@ -9,7 +9,7 @@ import type { Clock, Transport } from '../core/ports.ts';
 import { ChannelReader } from './channel-reader.ts';
 import { Demand } from './demand.ts';
 import type { Freshness, Judged } from './freshness.ts';
-import type { ChannelReport, Reports } from './reports.ts';
+import type { ChannelReport, Origin, Reports } from './reports.ts';
 import { Subscription, type SubscriptionOptions } from './subscription.ts';
 import type { Turn } from './turn.ts';
 
@@ -65,7 +65,8 @@ export class SubscribedChannel {
   /** Another handler; what it does with its messages is counted and told. */
   add(handler: (message: Message) => unknown, filters: SubscriptionOptions): Subscription {
     const { reports, turn } = this.#options;
-    const { name } = this.channel;
+    const { name } = filters;
+    const origin: Origin = { channel: this.channel.name, ...(name !== undefined && { subscription: name }) };
     const counters = this.#counters;
     const hooks = {
       handle: (message: Message) => {
@@ -76,13 +77,13 @@ export class SubscribedChannel {
       onOverflow: (dropped: Parameters<Reports['overflow']>[1]) => {
         counters.overflows++;
         counters.dropped += dropped.lost;
-        reports.overflow(name, dropped);
+        reports.overflow(origin, dropped);
       },
       onError: (error: unknown, message: Message) => {
         counters.handlerErrors++;
-        reports.handlerError(name, error, message);
+        reports.handlerError(origin, error, message);
       },
-      isCurrent: (message: Message) => this.#isCurrent(message),
+      isCurrent: (message: Message) => this.#isCurrent(message, origin),
     };
     const subscription = new Subscription(filters, hooks, turn);
     this.reader.add(subscription);
@@ -128,13 +129,13 @@ export class SubscribedChannel {
     return { channel, values, isCurrent, confirmedAt, behindMs, subscriptions };
   }
 
-  #isCurrent(message: Message): boolean {
+  #isCurrent(message: Message, origin: Origin): boolean {
     // Nearly all messages have no end: they do not pay for a look at the clocks.
     if (message.expires_at === undefined) return true;
     const { clock, freshness, reports } = this.#options;
     if (!isExpired(message, freshness.serverNow, clock.now())) return true;
     this.#counters.expired++;
-    reports.expired(this.channel.name, message);
+    reports.expired(origin, message);
     return false;
   }
 

@@ -17,6 +17,8 @@ export interface SubscriptionOptions {
   readonly queueLimit: number;
   /** Whether a handler that is behind gets only the newest message of each key. */
   readonly conflate: boolean;
+  /** What reports call it. */
+  readonly name?: string | undefined;
 }
 
 export interface SubscriptionHooks {

@@ -53,14 +53,25 @@ describe('a handler that is behind', () => {
   it('past its limit loses the oldest, told with the exact range before the next one', async () => {
     const bench = new Bench();
     const slow = slowHandler();
-    bench.subscriber.subscribe(FILLS, slow.handler, { queueLimit: 2 });
+    const name = 'slow';
+    bench.subscriber.subscribe(FILLS, slow.handler, { queueLimit: 2, name });
     await bench.subscriber.startListening();
     await bench.notes(FILLS, 1, 2, 3, 4, 5, 6);
     const epoch = bench.subscriber.status(FILLS)?.position?.epoch;
     expect(bench.gaps).toEqual([]);
     await slow.finish();
     expect(bench.gaps).toEqual([
-      { type: 'gap', channel: 'FILLS', cause: 'overflow', epoch, from: 2, to: 4, lost: 3, repaired: false },
+      {
+        type: 'gap',
+        channel: 'FILLS',
+        subscription: name,
+        cause: 'overflow',
+        epoch,
+        from: 2,
+        to: 4,
+        lost: 3,
+        repaired: false,
+      },
     ]);
     await slow.finish();
     await slow.finish();

@@ -20,6 +20,33 @@ describe('commands', () => {
     expect(bench.subscriber.status(COMMANDS)).toMatchObject({ expired: 1, delivered: 2 });
     expect(bench.logger.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
   });
+
+  it('that one subscription let expire are told under its name', async () => {
+    const bench = new Bench();
+    const [slow, slower] = [slowHandler(), slowHandler()];
+    const handled: number[] = [];
+    bench.subscriber.subscribe(COMMANDS, ({ data }) => handled.push(data.n), { name: 'prompt' });
+    bench.subscriber.subscribe(COMMANDS, slow.handler, { name: 'slow' });
+    bench.subscriber.subscribe(COMMANDS, slower.handler);
+    await bench.subscriber.startListening();
+    await bench.publisher.publish(COMMANDS, { n: 1 });
+    await bench.publisher.publish(COMMANDS, { n: 2 }, { expiresInMs: 100 });
+    await bench.clock.advance(100);
+    await slow.finish();
+    await slower.finish();
+    expect(handled).toEqual([1, 2]);
+    const { message } = bench.expired[0] ?? {};
+    expect(message).toMatchObject({ data: { n: 2 } });
+    expect(bench.expired).toEqual([
+      { channel: 'COMMANDS', subscription: 'slow', message },
+      { channel: 'COMMANDS', message },
+    ]);
+    const warnings = bench.logger.lines.filter(({ level }) => level === 'warn');
+    expect(warnings.map(({ fields }) => fields)).toMatchObject([
+      { subscription: 'slow' },
+      { channel: 'COMMANDS' },
+    ]);
+  });
 });
 
 it('a command that reaches the server again after it forgot everything is delivered once', async () => {

@@ -74,20 +74,22 @@ describe('handlers', () => {
     const bench = new Bench();
     const own: number[] = [];
     const other: number[] = [];
-    bench.subscriber.subscribe(FILLS, ({ data }) => {
+    const failing = ({ data }: { data: { n: number } }) => {
       own.push(data.n);
       return fail();
-    });
+    };
+    bench.subscriber.subscribe(FILLS, failing, { name: 'failing' });
     bench.subscriber.subscribe(FILLS, ({ data }) => other.push(data.n));
     await bench.subscriber.startListening();
     await bench.notes(FILLS, 1, 2, 3);
     await turns();
     expect(own).toEqual([1, 2, 3]);
     expect(other).toEqual([1, 2, 3]);
-    expect(bench.handlerErrors.map(({ channel, message }) => [channel, message.seq])).toEqual([
-      ['FILLS', 1],
-      ['FILLS', 2],
-      ['FILLS', 3],
+    const told = bench.handlerErrors.map((error) => [error.channel, error.subscription, error.message.seq]);
+    expect(told).toEqual([
+      ['FILLS', 'failing', 1],
+      ['FILLS', 'failing', 2],
+      ['FILLS', 'failing', 3],
     ]);
     expect(bench.subscriber.status(FILLS)?.handlerErrors).toBe(3);
     expect(bench.logger.lines.filter(({ level }) => level === 'error')).toHaveLength(3);
