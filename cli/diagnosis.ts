@@ -23,7 +23,9 @@ export interface Findings {
 const OLDEST_MAJOR = 7;
 const MIB = 1024 * 1024;
 /** The server's default, which a burst of 200,000 prices of 160 bytes fills while a subscriber is busy. */
-const SMALL_BUFFER = 32 * MIB;
+const DEFAULT_BUFFER = 32 * MIB;
+/** What docs/production.md sets. */
+const SET_BUFFER = 'CONFIG SET client-output-buffer-limit "pubsub 256mb 64mb 60"';
 
 export function diagnose({ server, clock, permissions }: Findings): Finding[] {
   return [
@@ -71,20 +73,19 @@ function bufferOf({ pubsubBuffer }: ServerReport): Finding {
   const { hardBytes, softBytes, softSeconds } = pubsubBuffer;
   const limit = hardBytes === 0 ? 'no limit' : `${mib(hardBytes)}, or ${mib(softBytes)} for ${softSeconds} s`;
   const found = `a subscriber that does not read is cut off at ${limit}`;
-  const set = (size: string) => `CONFIG SET client-output-buffer-limit "pubsub ${size}"`;
   if (hardBytes === 0)
     return {
       subject,
       level: 'warn',
       found,
-      advice: `One that hangs can fill the server's memory: ${set('64mb 16mb 60')}`,
+      advice: `One that hangs can fill the server's memory: ${SET_BUFFER}`,
     };
-  if (hardBytes < SMALL_BUFFER)
+  if (hardBytes <= DEFAULT_BUFFER)
     return {
       subject,
       level: 'warn',
       found,
-      advice: `A short pause of a bot costs it messages: ${set('64mb 16mb 60')}`,
+      advice: `A bot that is busy for some seconds of a burst is cut off: ${SET_BUFFER}, and in redis.conf`,
     };
   return { subject, level: 'ok', found };
 }
