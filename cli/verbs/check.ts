@@ -49,6 +49,8 @@ gateway   the age of the last heartbeat of a feed's gateway (3 and 10 of its int
 feed      what the gateway says of the broker's connection, and since when nothing has come (15 s, 60 s)
 bot NAME  the age of its last status (3 and 10 of its intervals), and what it says of itself
 
+Whoever was never heard on this Redis is critical.
+
 Exit code 0 ok, 1 warning, 2 critical, 3 unknown; 64 for a command line that cannot be used.
 ${examples(
   ['tickbus check redis', 'is Redis there?'],
