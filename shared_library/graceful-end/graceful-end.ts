@@ -18,12 +18,23 @@ export interface End {
   readonly signal?: NodeJS.Signals | undefined;
 }
 
-/** From now on the process ends by `stop`, called once: with exit code 0, after an error with 1. */
+/**
+ * From now on the process ends by `stop`, called once: with exit code 0, after an error with 1. While it stops, another SIGTERM changes
+ * nothing, as supervisors repeat it; another SIGINT, of somebody who does not want to wait, ends it at once with 1.
+ */
 export function endWithGrace(
   { deadlineMs, logger = console, failure }: EndOptions,
   stop: (end: End) => Promise<void>,
 ): void {
-  closeWithGrace({ delay: deadlineMs, logger }, stop);
+  let isEnding = false;
+  const { close } = closeWithGrace(
+    { delay: deadlineMs, logger, skip: ['SIGTERM'] },
+    ({ err, signal, manual }) => {
+      isEnding = true;
+      return stop({ err, signal: manual ? 'SIGTERM' : signal });
+    },
+  );
+  process.on('SIGTERM', () => isEnding || close());
   // An error that nobody catches.
   failure?.then((error) => Promise.reject(error));
 }
