@@ -1,7 +1,8 @@
 // Writes what a feed receives and sends as capture files, beside the feed and never in its way.
 
 import { constants } from 'node:fs';
-import { access, mkdir } from 'node:fs/promises';
+import { access, mkdir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Logger } from 'tickbus';
 import type { Feed, FeedListener, RawFrame } from '../feeds/feed.ts';
 import { RateLimitedLog } from '../rate-limited-log.ts';
@@ -46,13 +47,33 @@ export interface RecorderStats {
 export async function openRecorder(options: RecorderOptions): Promise<Recorder> {
   const { folder } = options;
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await access(folder, constants.W_OK);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`The folder ${folder} for recordings cannot be written to: ${reason}`, { cause: error });
   }
   return new Recorder(options);
+}
+
+/** With its parents. The `recursive` of `mkdir` never ends where a folder takes no other and says ENOENT, as /proc does. */
+async function makeFolder(folder: string): Promise<void> {
+  if (await isFolder(folder)) return;
+  const parent = dirname(folder);
+  if (parent !== folder) await makeFolder(parent);
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    // Another gateway may have made it meanwhile.
+    if (!(await isFolder(folder))) throw error;
+  }
+}
+
+function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
 }
 
 const DEFAULTS = {

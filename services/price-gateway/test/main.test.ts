@@ -66,6 +66,10 @@ it.each([
     { ALPACA_KEY: 'k', ALPACA_SECRET: SECRET, HTTP_HOST: '192.0.2.1', HTTP_PORT: '9464' },
     /^\/healthz and \/metrics cannot be served on 192\.0\.2\.1:9464: [^\n]+\n$/,
   ],
+  [
+    { ALPACA_KEY: 'k', ALPACA_SECRET: SECRET, RECORD_TO: '/proc/recordings' },
+    /^The folder \/proc\/recordings for recordings cannot be written to: [^\n]+\n$/,
+  ],
 ])('ends with one clear error for the environment %j', async (env, expected) => {
   const gateway = run({ LOG_LEVEL: 'silent', ...env });
   expect(await gateway.exit).toEqual([1, null]);

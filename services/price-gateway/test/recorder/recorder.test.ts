@@ -192,11 +192,20 @@ it('goes on when the disk fails for a while', async () => {
   expect((await files()).flat().map(({ frame }) => frame)).toEqual([2]);
 });
 
-it('says early that it cannot write to the folder', async () => {
-  const file = join(folder, 'file');
-  await writeFile(file, '');
-  await expect(open({ folder: join(file, 'below') })).rejects.toThrow(
-    / for recordings cannot be written to: /,
+it('makes the folder and those above it, also where another gateway does so at the same time', async () => {
+  const below = join(folder, 'a', 'b');
+  await Promise.all([open({ folder: below }), open({ folder: below })]);
+  expect(await readdir(below)).toEqual([]);
+});
+
+it.each([
+  ['below a file', () => join(folder, 'file', 'below')],
+  ['that is a file', () => join(folder, 'file')],
+  ['where none can be made', () => '/proc/recordings/alpaca'],
+])('says early that it cannot write to a folder %s', async (_, at) => {
+  await writeFile(join(folder, 'file'), '');
+  await expect(open({ folder: at() })).rejects.toThrow(
+    `The folder ${at()} for recordings cannot be written to: `,
   );
 });
 
