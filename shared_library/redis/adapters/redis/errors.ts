@@ -82,6 +82,7 @@ export function connectError(error: unknown, address: RedisAddress): TickbusErro
  * done; whether a `write` was is unknown.
  */
 export function commandError(error: unknown, address: RedisAddress, effect: 'read' | 'write'): TickbusError {
+  if (error instanceof TickbusError) return error;
   const where = whereabouts(address);
   const word = serverAnswer(error);
   const code =
@@ -122,6 +123,11 @@ export function linkError(error: unknown, address: RedisAddress): TickbusError {
 export function isRefusal(error: unknown): boolean {
   const word = serverAnswer(rootCause(error));
   return word !== undefined && refusalOf(word) !== 'TICKBUS_SERVER_ERROR';
+}
+
+/** The user lacks the permission. */
+export function isDenied(error: unknown): boolean {
+  return refusalOf(serverAnswer(error)) === 'TICKBUS_DENIED';
 }
 
 function failure(code: ErrorCode, text: string, cause: unknown, address: RedisAddress): TickbusError {

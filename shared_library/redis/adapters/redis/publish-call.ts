@@ -4,32 +4,78 @@ import type { ChannelSpec } from '../../core/channel.ts';
 import type { Chained, FenceToken, Outgoing, PublishedBefore, Receipt } from '../../core/ports.ts';
 import type { Position } from '../../core/sequence.ts';
 import { TickbusError } from '../../errors.ts';
+import type { Way } from './audience.ts';
 import { channelKeys } from './scripts.ts';
 
-export interface PublishCall {
+export interface ScriptCall {
   readonly script: 'publishBatch' | 'publishFrame' | 'publishOnce';
   readonly keys: readonly string[];
   readonly args: readonly string[];
 }
+
+/** A frame that goes out in a transaction. */
+export interface TransactionCall {
+  readonly script: 'transaction';
+  readonly keys: Readonly<Record<'head' | 'last' | 'lease' | 'open', string>>;
+  /** The first ten arguments of every publish script. */
+  readonly terms: readonly string[];
+  /** The name of this call. */
+  readonly call: string;
+  readonly channel: string;
+  /** Where our subscribers hear frames. */
+  readonly frames: string;
+  /** Whether the frame is sent to everybody. */
+  readonly isForAll: boolean;
+  readonly frame: string;
+  readonly texts: readonly string[];
+  /** For each message its key and its text, where last values are kept. */
+  readonly kept: readonly string[];
+}
+
+/** What became of a call. */
+export interface PublishAnswer {
+  /** undefined: a transaction was given up, and nothing was done. */
+  readonly receipt: Receipt | undefined;
+  /** The server's time in milliseconds; 0: it was not told. */
+  readonly at: number;
+  /** Whether only our subscribers listened; undefined: nobody looked. */
+  readonly isOurs?: boolean | undefined;
+  /** A transaction was not done for a reason that the next one may have, too. */
+  readonly isUnfit?: boolean;
+}
+
+export type PublishCall = ScriptCall | TransactionCall;
+
+/** From so many messages on a frame is less work than the messages one by one, and a transaction than a script. */
+const FRAME_FROM = 4;
+const TRANSACTION_FROM = 16;
+/** A message of so many UTF-16 units, in the mean of a batch, is large: a frame of them costs a subscriber more than it saves. */
+const LARGE = 512;
 
 /** What applies to a batch as a whole. */
 interface Terms extends Partial<Chained> {
   readonly fence: FenceToken | undefined;
   /** The server's time when it will do this, in Unix milliseconds; undefined: that cannot be told. */
   readonly stamp: number | undefined;
+  readonly way: Way;
+}
+
+/** Whether what is published on the channel can be sent as whole batches. */
+export function canBeFramed({ kind }: ChannelSpec): boolean {
+  return kind !== 'plain' && kind !== 'command';
 }
 
 /** Whether the messages can be made ready for the place they will have. */
-export function canBeReady({ kind }: ChannelSpec, { after }: Partial<Chained>): boolean {
-  return after !== undefined && kind !== 'plain' && kind !== 'command';
+export function canBeReady(channel: ChannelSpec, { after }: Partial<Chained>): boolean {
+  return after !== undefined && canBeFramed(channel);
 }
 
 export function publishCall(
   channel: ChannelSpec,
   batch: readonly Outgoing[],
-  { fence, call = '', after, stamp }: Terms,
+  { fence, call = '', after, stamp, way }: Terms,
 ): PublishCall {
-  const { head, last, history, lease, id } = channelKeys(channel);
+  const { head, last, history, lease, open, frames, id } = channelKeys(channel);
   const keys = [head, last, history, lease];
   const framing = channel.framing ?? 'message';
   const args = [
@@ -54,21 +100,50 @@ export function publishCall(
     return { script: 'publishOnce', keys, args };
   }
   const texts = textsOf(channel, batch, after?.end, stamp);
-  if (framing === 'batch' && stamp !== undefined) {
+  if (after !== undefined && stamp !== undefined && isFramed(channel, batch, way)) {
     let frame = '';
     for (const text of texts) frame += `${frame === '' ? '[' : ','}${text}`;
     frame += ']';
+    if (way === 'transaction' && batch.length >= TRANSACTION_FROM && channel.history === 0) {
+      const kept = channel.kind === 'state' ? keysAndTexts(batch, texts) : [];
+      return {
+        script: 'transaction',
+        keys: { head, last, lease, open },
+        terms: args,
+        channel: channel.name,
+        frames,
+        isForAll: framing === 'batch',
+        call,
+        frame,
+        texts,
+        kept,
+      };
+    }
     // Asked for the whole first: most are nothing but ASCII.
     const isAscii = Buffer.byteLength(frame) === frame.length;
-    args.push(frame);
+    args.push(frame, frames);
     for (const [index, { key = '' }] of batch.entries()) {
       const text = texts[index] ?? '';
       args.push(key, String(isAscii ? text.length : Buffer.byteLength(text)));
     }
     return { script: 'publishFrame', keys, args };
   }
-  for (const [index, { key = '' }] of batch.entries()) args.push(key, texts[index] ?? '');
+  args.push(...keysAndTexts(batch, texts));
   return { script: 'publishBatch', keys, args };
+}
+
+function isFramed({ framing }: ChannelSpec, batch: readonly Outgoing[], way: Way): boolean {
+  if (framing === 'batch') return true;
+  if (way === 'messages' || batch.length < FRAME_FROM) return false;
+  let size = 0;
+  for (const { json } of batch) size += json.length;
+  return size <= LARGE * batch.length;
+}
+
+function keysAndTexts(batch: readonly Outgoing[], texts: readonly string[]): string[] {
+  const all: string[] = [];
+  for (const [index, { key = '' }] of batch.entries()) all.push(key, texts[index] ?? '');
+  return all;
 }
 
 /** What the script PUBLISH takes for the messages. */
@@ -84,17 +159,17 @@ function textsOf(
   return batch.map(({ json }, index) => `{"seq":${end.seq + 1 + index}${rest}${json.slice(1)}`);
 }
 
-/** What a script answers that found the channel further than the call expects. */
-const OVERTAKEN = 'overtaken';
+/** Of a script that found the channel elsewhere than the call expects. */
+export const OVERTAKEN: Receipt = { isOvertaken: true, first: undefined, receivers: 0 };
 
-/** A receipt, and the server's time in milliseconds, 0 where it was not told; anything else leaves open what was done. */
+/** What a script answered; anything else leaves open what was done. */
 export function answerFrom(
   reply: unknown,
   { kind, name }: ChannelSpec,
-): { readonly receipt: Receipt; readonly at: number } {
-  if (Array.isArray(reply) && reply[0] === OVERTAKEN)
-    return { receipt: { isOvertaken: true, first: undefined, receivers: 0 }, at: 0 };
-  const [epoch, seq, receivers, micros, ...before] = Array.isArray(reply) ? reply.map(Number) : [];
+  script: ScriptCall['script'],
+): PublishAnswer {
+  if (Array.isArray(reply) && reply[0] === 'overtaken') return { receipt: OVERTAKEN, at: 0 };
+  const [epoch, seq, receivers, micros, ...more] = Array.isArray(reply) ? reply.map(Number) : [];
   if (
     epoch === undefined ||
     seq === undefined ||
@@ -107,7 +182,10 @@ export function answerFrom(
   }
   const receipt = { first: kind === 'plain' ? undefined : { epoch, seq }, receivers };
   const at = micros / 1_000;
-  return { receipt: before.length === 0 ? receipt : { ...receipt, repeated: repeatedFrom(before) }, at };
+  const [isOurs] = more;
+  if (script === 'publishFrame')
+    return { receipt, at, isOurs: isOurs === undefined ? undefined : isOurs === 1 };
+  return { receipt: more.length === 0 ? receipt : { ...receipt, repeated: repeatedFrom(more) }, at };
 }
 
 /** Four numbers for each message: index, epoch, seq, receivers. */

@@ -6,41 +6,67 @@ import { TRY } from './scripts.ts';
 export const EARLIEST_MS = 5;
 
 /**
- * Publishes messages that were made ready, as they are, if the channel ends where the caller takes it to and their stamp is of now.
- * Anything else, errors too, has had no effect and is left to what stands behind this in the script. It is straight code on purpose: what is
- * called once in a millisecond finds the caches cold, and each function that is made, and each text, costs microseconds.
+ * Whether the messages, which were made ready, can be published as they are: the channel ends where the caller takes it to, the lease
+ * is his, and their stamp is of now. Anything else, errors too, has had no effect and is left to what stands behind this in the script.
  *
  * ARGV channel, kind, history length, fence token or '', framing, name of the call or '', name of the call to stand behind or '',
- * epoch and seq at which the channel is taken to end or '' '', the stamp under which the messages were made ready or '', and
- * from 11 on the messages.
+ * epoch and seq at which the channel is taken to end or '' '', the stamp under which the messages were made ready or ''.
  *
- * @param first the first frame
- * @param count how many messages there are
- * @param rest publishes the other frames, and keeps the messages
+ * @param lease the key of the lease
+ * @param then what is done if so, with `head` and `time` as the server told them
  */
-const readyScript = ({ first, count, rest }: Record<'first' | 'count' | 'rest', string>) => `
+const whenReady = (lease: string, then: string) => `
 if ARGV[10] ~= '' then
   local call = redis.pcall
-  local lease = call('GET', KEYS[4])
+  local lease = call('GET', ${lease})
   local head = call('HMGET', KEYS[1], 'epoch', 'seq', 'call')
   local time = call('TIME')
   if (lease or '') == ARGV[4] and head[1] == ARGV[8] and head[2] == ARGV[9]
     and (ARGV[7] == '' or ARGV[7] == head[3]) and time[1] then
     local early = time[1] * 1000 + math.floor(time[2] / 1000) - ARGV[10]
     if early >= 0 and early <= ${EARLIEST_MS} then
-      local moved = call('HSET', KEYS[1], 'seq', ARGV[9] + ${count}, 'call', ARGV[6])
-      if type(moved) == 'number' then
-        local receivers = call('PUBLISH', ARGV[1], ${first})
-        if type(receivers) == 'number' then
-          ${rest}
-          return { ARGV[8], ARGV[9] + 1, receivers, time[1] * 1000000 + time[2] }
-        end
-        redis.call('HSET', KEYS[1], 'seq', ARGV[9], 'call', head[3] or '')
-      end
+      ${then}
     end
   end
 end
 `;
+
+/**
+ * `is_ours`: nobody listens on the channel but subscribers of ours, which all listen to its frames as well. Whoever listens to a
+ * pattern may be anybody.
+ */
+const isOurs = (channel: string, frames: string) => `
+local listeners = redis.pcall('PUBSUB', 'NUMSUB', ${channel}, ${frames})
+local is_ours = redis.pcall('PUBSUB', 'NUMPAT') == 0 and type(listeners[2]) == 'number' and listeners[2] == listeners[4]
+`;
+
+/**
+ * Publishes messages that were made ready. It is straight code on purpose: what is called once in a millisecond finds the caches cold,
+ * and each function that is made, and each text, costs microseconds.
+ *
+ * ARGV as for `whenReady`, and from 11 on the messages.
+ *
+ * @param to where the first frame goes
+ * @param first the first frame
+ * @param count how many messages there are
+ * @param rest publishes the other frames, and keeps the messages
+ * @param prepare what comes before all that
+ * @param more what the answer has besides
+ */
+const readyScript = (part: Record<'to' | 'first' | 'count' | 'rest' | 'prepare' | 'more', string>) =>
+  whenReady(
+    'KEYS[4]',
+    `${part.prepare}
+      local moved = call('HSET', KEYS[1], 'seq', ARGV[9] + ${part.count}, 'call', ARGV[6])
+      if type(moved) == 'number' then
+        local receivers = call('PUBLISH', ${part.to}, ${part.first})
+        if type(receivers) == 'number' then
+          ${part.rest}
+          return { ARGV[8], ARGV[9] + 1, receivers, time[1] * 1000000 + time[2]${part.more} }
+        end
+        redis.call('HSET', KEYS[1], 'seq', ARGV[9], 'call', head[3] or '')
+      end`,
+  );
 
 /**
  * Refuses a caller who does not hold the lease, or who has to stand behind a certain call and does not find it at the end of the channel.
@@ -148,23 +174,27 @@ const READY_AT = { epoch: 'ARGV[8]', first: 'ARGV[9] + 1' };
  * what it has not; or { 'overtaken' }.
  */
 export const PUBLISH = `${readyScript({
+  prepare: '',
+  to: 'ARGV[1]',
   first: 'ARGV[12]',
   count: '(#ARGV - 10) / 2',
   rest: `for i = 14, #ARGV, 2 do redis.call('PUBLISH', ARGV[1], ARGV[i]) end
 ${keep({ messages: 'ARGV', from: '11', ...READY_AT })}`,
+  more: '',
 })}${TRY}${BEGIN}
 local messages = { unpack(ARGV, 11) }
 ${PUBLISH_NUMBERED}`;
 
 /**
- * Publishes a batch that was made ready as one frame, of which only what is kept has to be taken apart.
+ * Publishes a batch that was made ready as one frame. On a channel that is not framed in batches it goes to our subscribers alone; if
+ * others listen too, it is taken apart, as it is for what is kept.
  *
- * KEYS and ARGV as for PUBLISH, but for the messages: the frame, then for each message its key and its length in bytes. Returns as
- * PUBLISH.
+ * KEYS and ARGV as for PUBLISH, but for the messages: the frame, the name of the channel of frames, then for each message its key and its
+ * length in bytes. Returns as PUBLISH, and 1 if only ours listen, else 0, where it was ready.
  */
 export const PUBLISH_FRAME = `
 local function taken_apart()
-  local messages = { unpack(ARGV, 12) }
+  local messages = { unpack(ARGV, 13) }
   local begins = 2
   for i = 2, #messages, 2 do
     local ends = begins + messages[i] - 1
@@ -174,15 +204,54 @@ local function taken_apart()
   return messages
 end
 ${readyScript({
-  first: 'ARGV[11]',
-  count: '(#ARGV - 11) / 2',
-  rest: `if ARGV[2] == 'state' or ARGV[3] ~= '0' then
-  local messages = taken_apart()
+  prepare: `${isOurs('ARGV[1]', 'ARGV[12]')}
+local messages
+local is_framed = is_ours or ARGV[5] == 'batch'
+if not is_framed or ARGV[2] == 'state' or ARGV[3] ~= '0' then messages = taken_apart() end`,
+  to: "ARGV[5] ~= 'batch' and is_ours and ARGV[12] or ARGV[1]",
+  first: 'is_framed and ARGV[11] or messages[2]',
+  count: '(#ARGV - 12) / 2',
+  rest: `if not is_framed then
+  for i = 4, #messages, 2 do redis.call('PUBLISH', ARGV[1], messages[i]) end
+end
+if messages then
   ${keep({ messages: 'messages', from: '1', ...READY_AT })}
 end`,
+  more: ', is_ours and 1 or 0',
 })}${TRY}${BEGIN}
 local messages = taken_apart()
 ${PUBLISH_NUMBERED}`;
+
+/**
+ * Lets a transaction pass that publishes a batch which was made ready: see publish-transaction.ts.
+ *
+ * KEYS head, lease, open. ARGV as for `whenReady`, and 11 the name of the channel of frames. Returns { 1 if it may pass, 1 if only ours
+ * listen, time in µs }.
+ */
+export const OPEN = `${isOurs('ARGV[1]', 'ARGV[11]')}
+local ours = is_ours and 1 or 0
+if is_ours or ARGV[5] == 'batch' then
+  ${whenReady(
+    'KEYS[2]',
+    `redis.call('SADD', KEYS[3], ARGV[6])
+      return { 1, ours, time[1] * 1000000 + time[2] }`,
+  )}
+end
+local time = redis.call('TIME')
+return { 0, ours, time[1] * 1000000 + time[2] }
+`;
+
+/**
+ * Whether only ours listen, at the moment of a transaction. If not, the call that it is is no longer the last one of the channel: those
+ * that were to stand behind it must wait until everybody has heard it.
+ *
+ * KEYS head. ARGV channel, channel of frames. Returns 1 or 0.
+ */
+export const STILL_OURS = `${isOurs('ARGV[1]', 'ARGV[2]')}
+if is_ours then return 1 end
+redis.call('HSET', KEYS[1], 'call', '')
+return 0
+`;
 
 /**
  * Publishes messages that have ids, each once: one whose id was published before is not published again.

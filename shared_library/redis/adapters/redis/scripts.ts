@@ -9,6 +9,10 @@ export function channelKeys({ name }: ChannelSpec): {
   history: string;
   lease: string;
   demand: string;
+  /** Not empty while a transaction is under way that was found to be in order. */
+  open: string;
+  /** No key: the name of the Redis channel on which our subscribers hear whole batches, where nobody else listens. */
+  frames: string;
   id(id: string): string;
 } {
   const prefix = `tickbus:{${name}}:`;
@@ -18,8 +22,15 @@ export function channelKeys({ name }: ChannelSpec): {
     history: `${prefix}history`,
     lease: `${prefix}lease`,
     demand: `${prefix}demand`,
+    open: `${prefix}open`,
+    frames: `${prefix}frames`,
     id: (id) => `${prefix}id:${id}`,
   };
+}
+
+/** No name of a channel has braces. */
+export function isNameOfFrames(name: string): boolean {
+  return /^tickbus:\{.*\}:frames$/.test(name);
 }
 
 /**

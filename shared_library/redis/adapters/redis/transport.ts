@@ -18,16 +18,27 @@ import type {
 } from '../../core/ports.ts';
 import { ORIGIN, type Position } from '../../core/sequence.ts';
 import type { LinkStatus } from '../../core/status.ts';
+import { Audience } from './audience.ts';
 import { AS_BYTES, type RedisClient } from './client.ts';
-import { commandError } from './errors.ts';
+import { commandError, isDenied } from './errors.ts';
 import { RedisLink } from './link.ts';
-import { answerFrom, canBeReady, publishCall } from './publish-call.ts';
+import {
+  answerFrom,
+  canBeFramed,
+  canBeReady,
+  OVERTAKEN,
+  type PublishAnswer,
+  type PublishCall,
+  publishCall,
+} from './publish-call.ts';
+import { publishTransaction } from './publish-transaction.ts';
 import { channelKeys } from './scripts.ts';
 import type { RedisSettings } from './settings.ts';
 import { Stamps } from './stamps.ts';
 
 interface LinkSubscription {
-  readonly name: string;
+  /** The channel, and where whole batches are sent to our subscribers. */
+  readonly names: readonly [string, ...string[]];
   readonly listener: (message: Buffer) => void;
 }
 
@@ -38,6 +49,7 @@ export class RedisTransport implements Transport {
   readonly #link: RedisLink;
   readonly #subscriptions = new Set<LinkSubscription>();
   readonly #stamps = new Stamps();
+  readonly #audience = new Audience();
 
   constructor(settings: RedisSettings, logger: Logger) {
     this.#settings = settings;
@@ -55,17 +67,35 @@ export class RedisTransport implements Transport {
     fence?: FenceToken,
     chained: Partial<Chained> = {},
   ): Promise<Receipt> {
-    const sentAt = performance.now();
-    const stamp = canBeReady(channel, chained) ? this.#stamps.at(sentAt) : undefined;
-    const { script, keys, args } = publishCall(channel, batch, { ...chained, fence, stamp });
-    const { receipt, at } = answerFrom(await this.#run((client) => client[script](keys, args)), channel);
-    if (at > 0) this.#stamps.answered(at, sentAt, stamp);
-    return receipt;
+    const terms = { ...chained, fence };
+    const receipt = await this.#publish(channel, batch, terms, canBeReady(channel, chained));
+    // A transaction that was given up has done nothing. In its place the script says why, or does it; those behind it follow in order.
+    return receipt ?? (await this.#publish(channel, batch, terms, false)) ?? OVERTAKEN;
   }
 
-  async subscribe({ name }: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
+  /** @param isReady whether the messages go out as they will stand on the wire, as far as the server's time can be told */
+  async #publish(
+    channel: ChannelSpec,
+    batch: readonly Outgoing[],
+    terms: Partial<Chained> & { readonly fence: FenceToken | undefined },
+    isReady: boolean,
+  ): Promise<Receipt | undefined> {
+    const sentAt = performance.now();
+    const stamp = isReady ? this.#stamps.at(sentAt) : undefined;
+    const answer = await this.#run((client) => {
+      const way = stamp === undefined ? 'messages' : this.#audience.wayOf(channel, client, sentAt);
+      return answered(client, channel, publishCall(channel, batch, { ...terms, stamp, way }));
+    });
+    if (answer.at > 0) this.#stamps.answered(answer.at, sentAt, stamp);
+    if (answer.isOurs !== undefined) this.#audience.saw(channel, answer.isOurs, sentAt);
+    if (answer.isUnfit) this.#audience.transactionFailed();
+    return answer.receipt;
+  }
+
+  async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
+    const { name } = channel;
     const subscription: LinkSubscription = {
-      name,
+      names: canBeFramed(channel) ? [name, channelKeys(channel).frames] : [name],
       listener: (message) => {
         // One that was ended hears nothing more, even if the client still has it.
         if (!this.#subscriptions.has(subscription)) return;
@@ -80,7 +110,7 @@ export class RedisTransport implements Transport {
     };
     this.#subscriptions.add(subscription);
     try {
-      await this.#run((client) => client.subscribe(name, subscription.listener, true), 'read');
+      await this.#run((client) => listen(client, subscription), 'read');
     } catch (error) {
       this.#end(subscription);
       throw error;
@@ -150,9 +180,7 @@ export class RedisTransport implements Transport {
 
   /** On a new connection. All at once: they are acknowledged in one round trip. */
   async #subscribeAll(client: RedisClient): Promise<void> {
-    await Promise.all(
-      [...this.#subscriptions].map(({ name, listener }) => client.subscribe(name, listener, true)),
-    );
+    await Promise.all([...this.#subscriptions].map((subscription) => listen(client, subscription)));
   }
 
   /** Gives a command to the client, if the link is up; nothing is ever queued for later. */
@@ -170,9 +198,31 @@ export class RedisTransport implements Transport {
 
   #end(subscription: LinkSubscription): void {
     if (!this.#subscriptions.delete(subscription)) return;
-    const { name, listener } = subscription;
+    const { names, listener } = subscription;
     // It hears nothing from here on; that the server still sends for a moment does no harm.
-    this.#run((client) => client.unsubscribe(name, listener, true), 'read').catch(() => {});
+    this.#run((client) => client.unsubscribe([...names], listener, true), 'read').catch(() => {});
+  }
+}
+
+async function answered(
+  client: RedisClient,
+  channel: ChannelSpec,
+  call: PublishCall,
+): Promise<PublishAnswer> {
+  if (call.script === 'transaction') return publishTransaction(client, call);
+  return answerFrom(await client[call.script](call.keys, call.args), channel, call.script);
+}
+
+/**
+ * By one command, so that whoever counts listeners finds both or none. Who may not hear frames, as users may be set up from before there
+ * were any, is counted as a plain client, and sent each message by itself.
+ */
+async function listen(client: RedisClient, { names, listener }: LinkSubscription): Promise<void> {
+  try {
+    await client.subscribe([...names], listener, true);
+  } catch (error) {
+    if (names.length === 1 || !isDenied(error)) throw error;
+    await client.subscribe(names[0], listener, true);
   }
 }
 

@@ -1,11 +1,23 @@
 // What is said to the publish scripts: messages as they will stand on the wire where their place and time are known, else their bodies.
 
 import { describe, expect, it } from 'vitest';
-import { answerFrom, canBeReady, publishCall } from '../../adapters/redis/publish-call.ts';
+import {
+  answerFrom,
+  publishCall as anyCall,
+  canBeReady,
+  type ScriptCall,
+} from '../../adapters/redis/publish-call.ts';
+import type { ChannelSpec } from '../../core/channel.ts';
+import type { Outgoing } from '../../core/ports.ts';
 import { spec } from '../contracts/transport-bench.ts';
 
 const batch = ['{"a":"x"}', '{"a":"ü💹"}'].map((json, index) => ({ json, key: `k${index}` }));
 const after = { call: 'me:1', end: { epoch: 7, seq: 41 }, isRequired: true };
+
+type Terms = Omit<Parameters<typeof anyCall>[2], 'way'>;
+
+const publishCall = (channel: ChannelSpec, messages: readonly Outgoing[], terms: Terms) =>
+  anyCall(channel, messages, { ...terms, way: 'messages' }) as ScriptCall;
 
 /** What comes behind the ten arguments that every call has. */
 const messagesOf = (...call: Parameters<typeof publishCall>) => publishCall(...call).args.slice(10);
@@ -40,7 +52,8 @@ describe('messages', () => {
   it('are one frame on a channel that is framed so, with their lengths in bytes', () => {
     const channel = { ...spec('state'), framing: 'batch' as const };
     const { script, args } = publishCall(channel, batch, { after, fence: undefined, stamp: 99 });
-    const [text = '', ...lengths] = args.slice(10);
+    const [text = '', frames, ...lengths] = args.slice(10);
+    expect(frames).toBe(`tickbus:{${channel.name}}:frames`);
     expect(script).toBe('publishFrame');
     expect(JSON.parse(text)).toEqual([
       { seq: 42, epoch: 7, at: 99, a: 'x' },
@@ -49,7 +62,7 @@ describe('messages', () => {
     expect(lengths).toEqual(['k0', '36', 'k1', '41']);
     expect(Buffer.byteLength(text)).toBe(36 + 41 + '[,]'.length);
     const ascii = messagesOf(channel, batch.slice(0, 1), { after, fence: undefined, stamp: 99 });
-    expect(ascii).toEqual(['[{"seq":42,"epoch":7,"at":99,"a":"x"}]', 'k0', '36']);
+    expect(ascii).toEqual(['[{"seq":42,"epoch":7,"at":99,"a":"x"}]', frames, 'k0', '36']);
   });
 
   it('stay as they are on a plain channel', () => {
@@ -89,7 +102,7 @@ it('what is required is the call, and what is only likely is not', () => {
 it.each([[['OK']], ['OK'], [[1, 2, 3]], [['7', 'x', 1, 99]], [null]])(
   'takes %j for no answer of ours',
   (reply) => {
-    expect(() => answerFrom(reply, spec('event'))).toThrow(
+    expect(() => answerFrom(reply, spec('event'), 'publishBatch')).toThrow(
       expect.objectContaining({ code: 'TICKBUS_OUTCOME_UNKNOWN' }),
     );
   },

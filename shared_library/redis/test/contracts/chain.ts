@@ -2,16 +2,10 @@
 
 import { describe, expect, it } from 'vitest';
 import type { ChannelSpec } from '../../core/channel.ts';
-import { decodeEnvelope, type Envelope } from '../../core/envelope.ts';
+import { decodeEnvelope } from '../../core/envelope.ts';
 import type { Chained, Receipt } from '../../core/ports.ts';
 import type { Position } from '../../core/sequence.ts';
-import { batch, Frames, outgoing, spec, type TransportBench } from './transport-bench.ts';
-
-/** Messages of either framing, in the order in which they came. */
-function messagesIn(frame: Uint8Array): Envelope[] {
-  const document = JSON.parse(new TextDecoder().decode(frame)) as Envelope | Envelope[];
-  return Array.isArray(document) ? document : [document];
-}
+import { batch, listen, outgoing, spec, type TransportBench } from './transport-bench.ts';
 
 const endOf = ({ first }: Receipt, count: number): Position => ({
   epoch: first?.epoch ?? Number.NaN,
@@ -32,8 +26,7 @@ export function describeChain(bench: TransportBench): void {
       // After a few answers Redis' time is known well enough to stamp a frame beforehand.
       for (let call = 0; call < 4; call++) await bench.publishing.publish(spec('event'), batch(1));
       const channel: ChannelSpec = { ...spec(kind, history), framing };
-      const frames = new Frames(messagesIn);
-      await bench.subscribing.subscribe(channel, (frame) => frames.add(frame));
+      const { frames } = await listen(bench.subscribing, channel);
       const publish = (size: number, chained?: Chained) =>
         bench.publishing.publish(channel, batch(size), undefined, chained);
       const first = await publish(3, named('a'));
@@ -49,8 +42,8 @@ export function describeChain(bench: TransportBench): void {
         publish(30, named('d', 'c', at(24))),
       ]);
       expect(receipts).toEqual([4, 24, 25].map((seq) => ({ first: at(seq), receivers: 1 })));
-      await frames.reach(framing === 'batch' ? 4 : 54);
-      const heard = frames.all.flat();
+      await frames.reach(54);
+      const heard = frames.all;
       expect(heard.map(({ seq }) => seq)).toEqual(Array.from({ length: 54 }, (_, index) => index + 1));
       expect(new Set(heard.map(({ epoch }) => epoch))).toEqual(new Set([end.epoch]));
     });
@@ -70,8 +63,8 @@ export function describeChain(bench: TransportBench): void {
       expect(position).toEqual(end);
       expect(entries).toHaveLength(3);
       await publish(1, named('d', 'a', end));
-      await frames.reach(framing === 'batch' ? 2 : 4);
-      expect(frames.all.flat().map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+      await frames.reach(4);
+      expect(frames.all.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
     });
 
     it('does nothing behind a call that did nothing, even where another call made the number fit', async () => {
@@ -98,8 +91,8 @@ export function describeChain(bench: TransportBench): void {
       }
       // The call is the last one of the channel, for whoever has to stand behind it.
       expect(await publish(1, named('c', 'b1', at(25)))).toEqual({ first: at(26), receivers: 1 });
-      await frames.reach(framing === 'batch' ? 4 : 26);
-      const heard = frames.all.flat();
+      await frames.reach(26);
+      const heard = frames.all;
       expect(heard.map(({ seq }) => seq)).toEqual(Array.from({ length: 26 }, (_, index) => index + 1));
       expect(new Set(heard.map(({ epoch }) => epoch))).toEqual(new Set([end.epoch]));
       expect(heard.map(({ data }) => data.index)).toEqual(
@@ -115,7 +108,7 @@ export function describeChain(bench: TransportBench): void {
       const { first } = await publish(2, { call: 'b', after: { call: 'a', end, isRequired: false } });
       expect(first?.seq).toBe(1);
       expect(first?.epoch).toBeGreaterThan(end.epoch);
-      await frames.reach(framing === 'batch' ? 2 : 5);
+      await frames.reach(5);
       expect(
         frames.all
           .flat()
@@ -138,8 +131,8 @@ export function describeChain(bench: TransportBench): void {
         const texts = ['plain', 'ünï 漢字 💹', '"quoted" \\ \n', ''];
         const messages = texts.map((text) => outgoing({ text }, text));
         await bench.publishing.publish(channel, messages, undefined, named('b', 'a', end));
-        await frames.reach(framing === 'batch' ? 2 : 3 + texts.length);
-        const heard = frames.all.flat().slice(3);
+        await frames.reach(3 + texts.length);
+        const heard = frames.all.slice(3);
         expect(heard.map(({ data }) => data.text)).toEqual(texts);
         const { entries } = await bench.publishing.read(channel, end);
         const kept = entries.map(decodeEnvelope).sort((one, other) => (one.seq ?? 0) - (other.seq ?? 0));
@@ -152,8 +145,8 @@ export function describeChain(bench: TransportBench): void {
       const before = await bench.publishing.read(channel);
       await publish(20, named('b', 'a', end));
       const after = await bench.publishing.read(channel);
-      await frames.reach(framing === 'batch' ? 2 : 23);
-      for (const { at = 0 } of frames.all.flat().slice(3)) {
+      await frames.reach(23);
+      for (const { at = 0 } of frames.all.slice(3)) {
         expect(at).toBeGreaterThanOrEqual(Math.floor(before.at) - 5);
         expect(at).toBeLessThanOrEqual(after.at);
       }

@@ -6,7 +6,7 @@ import type { ChannelSpec } from '../../core/channel.ts';
 import { decodeEnvelope, type Envelope } from '../../core/envelope.ts';
 import type { Outgoing } from '../../core/ports.ts';
 import { ORIGIN } from '../../core/sequence.ts';
-import { batch, Frames, listen, outgoing, spec, type TransportBench } from './transport-bench.ts';
+import { batch, Heard, listen, messagesIn, outgoing, spec, type TransportBench } from './transport-bench.ts';
 
 export function describePublish(bench: TransportBench): void {
   describe('publish', () => {
@@ -80,8 +80,8 @@ export function describePublish(bench: TransportBench): void {
       'sends a batch as one frame where a %s channel is framed so, numbered and kept one by one',
       async (kind) => {
         const channel: ChannelSpec = { ...spec(kind, kind === 'event' ? 10 : 0), framing: 'batch' };
-        const frames = new Frames((frame) => JSON.parse(new TextDecoder().decode(frame)) as Envelope[]);
-        await bench.subscribing.subscribe(channel, (frame) => frames.add(frame));
+        const frames = new Heard<readonly Envelope[]>();
+        await bench.subscribing.subscribe(channel, (frame) => frames.add(messagesIn(frame)));
         const receipts = [
           await bench.publishing.publish(channel, batch(3)),
           await bench.publishing.publish(channel, batch(1)),

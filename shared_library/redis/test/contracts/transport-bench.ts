@@ -1,7 +1,14 @@
 // What the contract of the Transport port needs: an adapter under test, channels, messages, and frames to wait for.
 
 import type { ChannelSpec } from '../../core/channel.ts';
-import { decodeEnvelope, type Envelope, encodeEnvelope } from '../../core/envelope.ts';
+import {
+  BATCH_START,
+  checkedEnvelope,
+  decodeBatch,
+  decodeEnvelope,
+  type Envelope,
+  encodeEnvelope,
+} from '../../core/envelope.ts';
 import type { Outgoing, Transport } from '../../core/ports.ts';
 
 /** One adapter under test: links to one server, and what only the outside can do to that server. */
@@ -53,17 +60,12 @@ export function batch(size: number): Outgoing[] {
 }
 
 /** Everything a subscription hears, and a way to wait until it is so many. */
-export class Frames<Read = Envelope> {
-  readonly all: Read[] = [];
-  readonly #read: (frame: Uint8Array) => Read;
+export class Heard<Item = Envelope> {
+  readonly all: Item[] = [];
   #waiting: { count: number; resolve: () => void }[] = [];
 
-  constructor(read: (frame: Uint8Array) => Read) {
-    this.#read = read;
-  }
-
-  add(frame: Uint8Array): void {
-    this.all.push(this.#read(frame));
+  add(...items: readonly Item[]): void {
+    this.all.push(...items);
     for (const { count, resolve } of this.#waiting) if (this.all.length >= count) resolve();
   }
 
@@ -73,9 +75,14 @@ export class Frames<Read = Envelope> {
   }
 }
 
+/** The messages of a frame of either framing. */
+export function messagesIn(frame: Uint8Array): readonly Envelope[] {
+  return frame[0] === BATCH_START ? decodeBatch(frame).map(checkedEnvelope) : [decodeEnvelope(frame)];
+}
+
 export async function listen(transport: Transport, channel: ChannelSpec) {
-  const frames = new Frames(decodeEnvelope);
-  const unsubscribe = await transport.subscribe(channel, (frame) => frames.add(frame));
+  const frames = new Heard();
+  const unsubscribe = await transport.subscribe(channel, (frame) => frames.add(...messagesIn(frame)));
   return { frames, unsubscribe };
 }
 

@@ -3,11 +3,16 @@
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { publishCall } from '../../adapters/redis/publish-call.ts';
+import { publishCall as anyCall, type ScriptCall } from '../../adapters/redis/publish-call.ts';
 import { EARLIEST_MS, PUBLISH, PUBLISH_FRAME, PUBLISH_ONCE } from '../../adapters/redis/publish-scripts.ts';
 import type { ChannelSpec } from '../../core/channel.ts';
 import type { Outgoing } from '../../core/ports.ts';
 import { outgoing } from '../contracts/transport-bench.ts';
+
+type Terms = Omit<Parameters<typeof anyCall>[2], 'way'>;
+
+const publishCall = (channel: ChannelSpec, messages: readonly Outgoing[], terms: Terms) =>
+  anyCall(channel, messages, { ...terms, way: 'messages' }) as ScriptCall;
 
 let redis: LocalRedis;
 let admin: ReturnType<typeof createClient>;
