@@ -56,7 +56,11 @@ export async function publishTransaction(client: RedisClient, call: TransactionC
   const [replies, done] = await Promise.all([before, executed, queued]);
   const opened = openedFrom(replies);
   const { isOurs, at } = opened;
-  if (!Array.isArray(done)) return { receipt: undefined, at, isOurs, isUnfit: opened.isOpen !== false };
+  if (!Array.isArray(done)) {
+    // Nothing waits for it, and it is no harm if it stays.
+    send('SREM', open, call.call).catch(() => {});
+    return { receipt: undefined, at, isOurs, isUnfit: opened.isOpen !== false };
+  }
   const receivers = receiversFrom(done, opened, channel);
   const first = { epoch, seq: end + 1 };
   if (isForAll || done.at(-1) === 1) return { receipt: { first, receivers }, at, isOurs };

@@ -1,0 +1,234 @@
+// Who listens decides how messages go out: whole batches to our subscribers, each message by itself wherever a plain client may be.
+
+import { freePort, type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { createClient } from 'redis';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { z } from 'zod';
+import { defineChannel, RedisPublisher, RedisSubscriber } from '../../index.ts';
+
+const messages = { tick: z.object({ symbol: z.string(), n: z.number() }) };
+
+let redis: LocalRedis;
+let admin: PlainClient;
+beforeAll(async () => {
+  redis = await startLocalRedis();
+});
+afterAll(() => redis.kill());
+beforeEach(async () => {
+  admin = await plainClient();
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  for (const client of clients.splice(0)) client.destroy();
+});
+
+type PlainClient = ReturnType<typeof newClient>;
+const clients: PlainClient[] = [];
+const newClient = (url: string) => createClient({ url }).on('error', () => {});
+
+async function plainClient(url = redis.url): Promise<PlainClient> {
+  const client = newClient(url);
+  clients.push(client);
+  await client.connect();
+  return client;
+}
+
+/** A subscriber of ours, and what it has heard: the counter of each message. */
+async function ourSubscriber(channel: Ticks, url = redis.url) {
+  const subscriber = new RedisSubscriber({ url });
+  const heard: number[] = [];
+  const gaps: unknown[] = [];
+  subscriber.on('gap', (gap) => gaps.push(gap));
+  const waiting: { n: number; resolve: () => void }[] = [];
+  subscriber.subscribe(
+    channel,
+    ({ data }) => {
+      heard.push(data.n);
+      for (const { n, resolve } of waiting) if (data.n === n) resolve();
+    },
+    { queueLimit: 1_000_000 },
+  );
+  await subscriber.startListening();
+  const last = (n: number) =>
+    new Promise<void>((resolve) => (heard.includes(n) ? resolve() : waiting.push({ n, resolve })));
+  return { heard, gaps, last, [Symbol.asyncDispose]: () => subscriber.close() };
+}
+
+type Ticks = ReturnType<typeof newChannel>;
+let channels = 0;
+const newChannel = () => defineChannel(`AUDIENCE_${++channels}`, { kind: 'event', messages });
+
+/** Publishes so many more at once, counted up over all calls. */
+function counting(publisher: RedisPublisher, channel: Ticks) {
+  let n = 0;
+  return {
+    get count() {
+      return n;
+    },
+    publish: (count: number) =>
+      Promise.all(
+        Array.from({ length: count }, () => publisher.publish(channel, { symbol: `S${n % 50}`, n: n++ })),
+      ),
+  };
+}
+
+/** How often the server was given this command. */
+async function calls(command: string): Promise<number> {
+  const stats = await admin.info('commandstats');
+  return Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(stats)?.[1] ?? 0);
+}
+
+/** Publishes until what was published last has gone out in frames, as counted by the server. */
+async function untilFramed(publish: (count: number) => Promise<unknown>): Promise<void> {
+  for (let attempt = 0; attempt < 2_000; attempt++) {
+    const before = await calls('publish');
+    await publish(100);
+    if ((await calls('publish')) - before < 50) return;
+  }
+  throw new Error('What is published does not go out in frames.');
+}
+
+it('sends frames to our subscribers alone, and each message by itself from the first one that a plain client can hear', async () => {
+  const channel = newChannel();
+  await using ours = await ourSubscriber(channel);
+  await using publisher = new RedisPublisher({ url: redis.url });
+  const stream = counting(publisher, channel);
+  await untilFramed(stream.publish);
+
+  for (const pattern of [false, true]) {
+    const plain = await plainClient();
+    const heard: number[] = [];
+    const listener = (text: string) => heard.push(JSON.parse(text).data.n);
+    const name = pattern ? `${channel.name}*` : channel.name;
+    await (pattern ? plain.pSubscribe(name, listener) : plain.subscribe(name, listener));
+    const first = stream.count;
+    await stream.publish(1_000);
+    await plain.ping();
+    expect(heard).toEqual(Array.from({ length: 1_000 }, (_, index) => first + index));
+    plain.destroy();
+    await untilFramed(stream.publish);
+  }
+
+  await ours.last(stream.count - 1);
+  expect(ours.heard).toEqual(Array.from({ length: stream.count }, (_, n) => n));
+  expect(ours.gaps).toEqual([]);
+});
+
+it('loses nothing for anybody while plain clients come and go', async () => {
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  console.info(`seed ${seed}`);
+  let state = seed;
+  /** A linear congruential generator. @see https://en.wikipedia.org/wiki/Linear_congruential_generator */
+  const random = (below: number) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  const channel = newChannel();
+  await using ours = await ourSubscriber(channel);
+  await using publisher = new RedisPublisher({ url: redis.url });
+  const stream = counting(publisher, channel);
+  await untilFramed(stream.publish);
+  const plain = await plainClient();
+  const before = await calls('sadd');
+  let isDone = false;
+  const comingAndGoing = (async () => {
+    const stays: number[][] = [];
+    while (!isDone) {
+      const stay: number[] = [];
+      await plain.subscribe(channel.name, (text) => stay.push(JSON.parse(text).seq));
+      for (let pings = random(20); pings >= 0; pings--) await plain.ping();
+      await plain.unsubscribe(channel.name);
+      stays.push(stay);
+      for (let pings = random(60); pings >= 0; pings--) await admin.ping();
+    }
+    return stays;
+  })();
+  for (let round = 0; round < 60; round++) await stream.publish(100 + random(1_500));
+  isDone = true;
+
+  const stays = await comingAndGoing;
+  expect(stays.flat().length).toBeGreaterThan(0);
+  expect(await calls('sadd')).toBeGreaterThan(before);
+  for (const stay of stays) expect(stay).toEqual(Array.from(stay, (_, index) => (stay[0] ?? 0) + index));
+  await ours.last(stream.count - 1);
+  expect(ours.heard).toEqual(Array.from({ length: stream.count }, (_, n) => n));
+  expect(ours.gaps).toEqual([]);
+});
+
+it('counts a subscriber of ours that may not hear frames as a plain client', async () => {
+  const channel = newChannel();
+  await admin.sendCommand([
+    'ACL',
+    'SETUSER',
+    'narrow',
+    'reset',
+    'on',
+    '>pw',
+    `&${channel.name}`,
+    '~tickbus:*',
+    '+@all',
+  ]);
+  await using narrow = await ourSubscriber(channel, redis.url.replace('//', '//narrow:pw@'));
+  await using ours = await ourSubscriber(channel);
+  await using publisher = new RedisPublisher({ url: redis.url });
+  const stream = counting(publisher, channel);
+  for (let round = 0; round < 20; round++) await stream.publish(100);
+  for (const { heard, last } of [narrow, ours]) {
+    await last(1_999);
+    expect(heard).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
+  }
+});
+
+it.each(['multi', 'watch'])('makes no transactions for a user who may not use %s', async (command) => {
+  const channel = newChannel();
+  const user = `no-${command}`;
+  await admin.sendCommand([
+    'ACL',
+    'SETUSER',
+    user,
+    'reset',
+    'on',
+    '>pw',
+    '&*',
+    '~tickbus:*',
+    '+@all',
+    `-${command}`,
+  ]);
+  await using ours = await ourSubscriber(channel);
+  await using publisher = new RedisPublisher({ url: redis.url.replace('//', `//${user}:pw@`) });
+  const stream = counting(publisher, channel);
+  const before = await calls('sadd');
+  await untilFramed(stream.publish);
+  for (let round = 0; round < 20; round++) await stream.publish(100);
+  await ours.last(stream.count - 1);
+  expect(ours.heard).toEqual(Array.from({ length: stream.count }, (_, n) => n));
+  expect(await calls('sadd')).toBe(before);
+});
+
+it('sends each message by itself while there is a replica, whose listeners the server cannot count', async () => {
+  const channel = newChannel();
+  await using publisher = new RedisPublisher({ url: redis.url });
+  await using ours = await ourSubscriber(channel);
+  const stream = counting(publisher, channel);
+  await untilFramed(stream.publish);
+  await admin.configSet('repl-diskless-sync-delay', '0');
+  const args = ['--replicaof', redis.host, String(redis.port)];
+  const replica = await startLocalRedis({ port: await freePort(), args });
+  const plain = await plainClient(replica.url);
+  const heard: number[] = [];
+  await plain.subscribe(channel.name, (text) => heard.push(JSON.parse(text).data.n));
+  while (!(await admin.info('replication')).includes('state=online')) await admin.ping();
+  // The server is asked once a second, and has answered before it answers what is published then.
+  const now = performance.now.bind(performance);
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + 2_000);
+  await stream.publish(100);
+  const first = stream.count;
+  await stream.publish(1_000);
+  const last = stream.count - 1;
+  while (heard.at(-1) !== last) await plain.ping();
+  expect(heard.slice(-1_000)).toEqual(Array.from({ length: 1_000 }, (_, index) => first + index));
+  await ours.last(last);
+  expect(ours.heard).toEqual(Array.from({ length: last + 1 }, (_, n) => n));
+  plain.destroy();
+  await replica.kill();
+});
