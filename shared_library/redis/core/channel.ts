@@ -15,8 +15,8 @@ import { printable } from './printable.ts';
 export type ChannelKind = 'state' | 'event' | 'command' | 'plain';
 
 /**
- * What one message of Redis is: a message of ours (`message`), or a whole batch of them as a JSON array (`batch`). Subscribers
- * understand both, whatever their own definition of the channel says; a plain Redis client sees what is sent.
+ * What a plain Redis client is sent as one message: a message of ours (`message`), or a whole batch of them as a JSON array (`batch`).
+ * Subscribers understand both, whatever their own definition of the channel says. Where nobody else listens, they are sent batches either way.
  */
 export type Framing = 'message' | 'batch';
 
@@ -92,8 +92,8 @@ interface CommonOptions<M extends MessageSchemas> {
 
 interface FramingOption {
   /**
-   * `batch` sends what is published at the same time as one message of Redis, a JSON array, which costs the server and every
-   * subscriber less. A plain Redis client then sees an array. Default `message`.
+   * `batch` sends what is published at the same time as one message of Redis, a JSON array, whoever listens: a plain Redis client sees an
+   * array. With `message` he is sent each by itself, and only where nobody but our subscribers listens are they sent batches. Default `message`.
    */
   framing?: Framing;
 }
