@@ -31,6 +31,7 @@ export function diagnose({ server, clock, permissions }: Findings): Finding[] {
   return [
     versionOf(server),
     roleOf(server),
+    batchesOf(server),
     bufferOf(server),
     memoryOf(server),
     persistenceOf(server),
@@ -65,6 +66,26 @@ function roleOf({ mode, role }: ServerReport): Finding {
   if (mode === 'cluster')
     return { subject, level: 'warn', found, advice: 'A cluster is not supported yet: use one server.' };
   return { subject, level: 'ok', found };
+}
+
+/** What keeps it from being fast is often somebody's choice: it is told and not complained of. See docs/delivery.md, "Who is sent what". */
+function batchesOf({ mode, replicas, patterns }: ServerReport): Finding {
+  const subject = 'batches';
+  if (replicas === undefined || patterns === undefined)
+    return hidden(subject, 'replicas and patterns', 'INFO');
+  const obstacles = [
+    ...(mode === 'standalone' ? [] : [`the server is a ${mode}`]),
+    ...(replicas > 0 ? [`it has ${replicas === 1 ? 'a replica' : `${replicas} replicas`}`] : []),
+    ...(patterns > 0 ? [`somebody listens to ${patterns === 1 ? 'a pattern' : `${patterns} patterns`}`] : []),
+  ];
+  if (obstacles.length === 0)
+    return { subject, level: 'ok', found: 'where no plain client listens, bots are sent whole batches' };
+  const why = obstacles.join(' and ');
+  return {
+    subject,
+    level: 'ok',
+    found: `bots are sent each message by itself, as ${why}: slower, and no fault`,
+  };
 }
 
 function bufferOf({ pubsubBuffer }: ServerReport): Finding {

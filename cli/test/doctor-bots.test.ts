@@ -108,6 +108,8 @@ describe('doctor', () => {
       version: '6.2.1',
       mode: 'cluster',
       role: 'slave',
+      replicas: 2,
+      patterns: 1,
       uptimeSeconds: 1,
       clients: 90,
       maxClients: 100,
@@ -125,6 +127,7 @@ describe('doctor', () => {
     expect(findings.map(({ subject, level }) => [subject, level])).toEqual([
       ['version', 'fail'],
       ['role', 'fail'],
+      ['batches', 'ok'],
       ['output buffer', 'warn'],
       ['memory', 'warn'],
       ['persistence', 'ok'],
@@ -135,6 +138,9 @@ describe('doctor', () => {
     ]);
     const full = diagnose({ server: { ...server, usedMemoryBytes: 100 }, clock, permissions: [] });
     expect(full.find(({ subject }) => subject === 'memory')?.level).toBe('fail');
+    expect(findings.find(({ subject }) => subject === 'batches')?.found).toBe(
+      'bots are sent each message by itself, as the server is a cluster and it has 2 replicas and somebody listens to a pattern: slower, and no fault',
+    );
     expect(findings.at(-1)?.found).toBe('it answers in 30 ms (20 ms to 40 ms, 3 times)');
     for (const { level, advice } of findings) expect(advice === undefined).toBe(level === 'ok');
   });

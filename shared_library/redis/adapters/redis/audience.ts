@@ -2,6 +2,7 @@
 
 import type { ChannelSpec } from '../../core/channel.ts';
 import type { RedisClient } from './client.ts';
+import { parseServerFacts } from './server-report.ts';
 
 /** Milliseconds for which is believed what was seen. */
 const BELIEVED_MS = 1_000;
@@ -63,11 +64,8 @@ export class Audience {
 async function seesAll(client: RedisClient): Promise<boolean> {
   try {
     const info = await client.sendCommand<string>(['INFO', 'server', 'replication']);
-    return (
-      /^redis_mode:standalone\r?$/m.test(info) &&
-      /^role:master\r?$/m.test(info) &&
-      /^connected_slaves:0\r?$/m.test(info)
-    );
+    const { mode, role, replicas } = parseServerFacts(info);
+    return mode === 'standalone' && role === 'master' && replicas === 0;
   } catch {
     return false;
   }

@@ -8,6 +8,9 @@ export interface ServerReport {
   /** `standalone`, `cluster` or `sentinel`. */
   readonly mode: string | undefined;
   readonly role: string | undefined;
+  readonly replicas: number | undefined;
+  /** Patterns that anybody has subscribed to, on any channels. */
+  readonly patterns: number | undefined;
   readonly uptimeSeconds: number | undefined;
   readonly clients: number | undefined;
   readonly maxClients: number | undefined;
@@ -48,6 +51,8 @@ export function parseServerFacts(
     version: fields.get('valkey_version') ?? fields.get('redis_version'),
     mode: fields.get('server_mode') ?? fields.get('redis_mode'),
     role: fields.get('role'),
+    replicas: number('connected_slaves'),
+    patterns: number('pubsub_patterns'),
     uptimeSeconds: number('uptime_in_seconds'),
     clients: number('connected_clients'),
     maxClients: number('maxclients'),
