@@ -2,7 +2,6 @@
 
 import type { ChannelSpec } from '../../core/channel.ts';
 import type { Chained, FenceToken, Outgoing, PublishedBefore, Receipt } from '../../core/ports.ts';
-import type { Position } from '../../core/sequence.ts';
 import { TickbusError } from '../../errors.ts';
 import type { Way } from './audience.ts';
 import { channelKeys } from './scripts.ts';
@@ -13,19 +12,14 @@ export interface ScriptCall {
   readonly args: readonly string[];
 }
 
-/** A frame that goes out in a transaction. */
+/** A frame that goes out in a transaction: see publish-transaction.ts. */
 export interface TransactionCall {
   readonly script: 'transaction';
-  readonly keys: Readonly<Record<'head' | 'last' | 'lease' | 'open', string>>;
-  /** The first ten arguments of every publish script. */
+  readonly channel: ChannelSpec;
+  /** The arguments that every publish script begins with. */
   readonly terms: readonly string[];
   /** The name of this call. */
   readonly call: string;
-  readonly channel: string;
-  /** Where our subscribers hear frames. */
-  readonly frames: string;
-  /** Whether the frame is sent to everybody. */
-  readonly isForAll: boolean;
   readonly frame: string;
   readonly texts: readonly string[];
   /** For each message its key and its text, where last values are kept. */
@@ -70,18 +64,40 @@ export function canBeReady(channel: ChannelSpec, { after }: Partial<Chained>): b
   return after !== undefined && canBeFramed(channel);
 }
 
-export function publishCall(
-  channel: ChannelSpec,
-  batch: readonly Outgoing[],
-  { fence, call = '', after, stamp, way }: Terms,
-): PublishCall {
-  const { head, last, history, lease, open, frames, id } = channelKeys(channel);
+export function publishCall(channel: ChannelSpec, batch: readonly Outgoing[], terms: Terms): PublishCall {
+  const { head, last, history, lease, frames, id } = channelKeys(channel);
   const keys = [head, last, history, lease];
-  const framing = channel.framing ?? 'message';
-  const args = [
-    channel.name,
-    channel.kind,
-    String(channel.history),
+  const args = argsOf(channel, terms);
+  // All of a batch have ids, or none.
+  if (batch[0]?.once !== undefined) {
+    const ids = batch.flatMap(({ once }) => (once === undefined ? [] : id(once.id)));
+    const commands = batch.flatMap(({ once, json }) => [String(once?.rememberMs), json.slice(1)]);
+    return { script: 'publishOnce', keys: [...keys, ...ids], args: [...args, ...commands] };
+  }
+  const texts = textsOf(channel, batch, terms);
+  if (!isFramed(channel, batch, terms))
+    return { script: 'publishBatch', keys, args: [...args, ...keysAndTexts(batch, texts)] };
+  const frame = frameOf(texts);
+  if (terms.way === 'transaction' && batch.length >= TRANSACTION_FROM && channel.history === 0) {
+    const kept = channel.kind === 'state' ? keysAndTexts(batch, texts) : [];
+    return { script: 'transaction', channel, terms: args, call: terms.call ?? '', frame, texts, kept };
+  }
+  return {
+    script: 'publishFrame',
+    keys,
+    args: [...args, frame, frames, ...keysAndLengths(batch, texts, frame)],
+  };
+}
+
+/** What every publish script begins with. */
+function argsOf(
+  { name, kind, history, framing = 'message' }: ChannelSpec,
+  { fence, call = '', after, stamp }: Terms,
+): string[] {
+  return [
+    name,
+    kind,
+    String(history),
     fence === undefined ? '' : String(fence),
     framing,
     call,
@@ -90,54 +106,39 @@ export function publishCall(
     after === undefined ? '' : String(after.end.seq),
     stamp === undefined ? '' : String(stamp),
   ];
-  // All of a batch have ids, or none.
-  if (batch[0]?.once !== undefined) {
-    for (const { once, json } of batch) {
-      if (once === undefined) continue;
-      keys.push(id(once.id));
-      args.push(String(once.rememberMs), json.slice(1));
-    }
-    return { script: 'publishOnce', keys, args };
-  }
-  const texts = textsOf(channel, batch, after?.end, stamp);
-  if (after !== undefined && stamp !== undefined && isFramed(channel, batch, way)) {
-    let frame = '';
-    for (const text of texts) frame += `${frame === '' ? '[' : ','}${text}`;
-    frame += ']';
-    if (way === 'transaction' && batch.length >= TRANSACTION_FROM && channel.history === 0) {
-      const kept = channel.kind === 'state' ? keysAndTexts(batch, texts) : [];
-      return {
-        script: 'transaction',
-        keys: { head, last, lease, open },
-        terms: args,
-        channel: channel.name,
-        frames,
-        isForAll: framing === 'batch',
-        call,
-        frame,
-        texts,
-        kept,
-      };
-    }
-    // Asked for the whole first: most are nothing but ASCII.
-    const isAscii = Buffer.byteLength(frame) === frame.length;
-    args.push(frame, frames);
-    for (const [index, { key = '' }] of batch.entries()) {
-      const text = texts[index] ?? '';
-      args.push(key, String(isAscii ? text.length : Buffer.byteLength(text)));
-    }
-    return { script: 'publishFrame', keys, args };
-  }
-  args.push(...keysAndTexts(batch, texts));
-  return { script: 'publishBatch', keys, args };
 }
 
-function isFramed({ framing }: ChannelSpec, batch: readonly Outgoing[], way: Way): boolean {
+/** The messages as they will stand on the wire, if their place and time are known; else without what the server adds. */
+function textsOf(
+  { kind }: ChannelSpec,
+  batch: readonly Outgoing[],
+  { after, stamp }: Terms,
+): readonly string[] {
+  if (kind === 'plain') return batch.map(({ json }) => json);
+  if (after === undefined || stamp === undefined) return batch.map(({ json }) => json.slice(1));
+  const { epoch, seq } = after.end;
+  const rest = `,"epoch":${epoch},"at":${stamp},`;
+  return batch.map(({ json }, index) => `{"seq":${seq + 1 + index}${rest}${json.slice(1)}`);
+}
+
+function isFramed(
+  { framing }: ChannelSpec,
+  batch: readonly Outgoing[],
+  { after, stamp, way }: Terms,
+): boolean {
+  if (after === undefined || stamp === undefined) return false;
   if (framing === 'batch') return true;
   if (way === 'messages' || batch.length < FRAME_FROM) return false;
   let size = 0;
   for (const { json } of batch) size += json.length;
   return size <= LARGE * batch.length;
+}
+
+/** Not by `join`, which would copy all of it once more. */
+function frameOf(texts: readonly string[]): string {
+  let frame = '';
+  for (const text of texts) frame += `${frame === '' ? '[' : ','}${text}`;
+  return `${frame}]`;
 }
 
 function keysAndTexts(batch: readonly Outgoing[], texts: readonly string[]): string[] {
@@ -146,17 +147,13 @@ function keysAndTexts(batch: readonly Outgoing[], texts: readonly string[]): str
   return all;
 }
 
-/** What the script PUBLISH takes for the messages. */
-function textsOf(
-  { kind }: ChannelSpec,
-  batch: readonly Outgoing[],
-  end: Position | undefined,
-  stamp: number | undefined,
-): readonly string[] {
-  if (kind === 'plain') return batch.map(({ json }) => json);
-  if (end === undefined || stamp === undefined) return batch.map(({ json }) => json.slice(1));
-  const rest = `,"epoch":${end.epoch},"at":${stamp},`;
-  return batch.map(({ json }, index) => `{"seq":${end.seq + 1 + index}${rest}${json.slice(1)}`);
+/** In bytes. Asked for the whole first: most are nothing but ASCII. */
+function keysAndLengths(batch: readonly Outgoing[], texts: readonly string[], frame: string): string[] {
+  const isAscii = Buffer.byteLength(frame) === frame.length;
+  return batch.flatMap(({ key = '' }, index) => {
+    const text = texts[index] ?? '';
+    return [key, String(isAscii ? text.length : Buffer.byteLength(text))];
+  });
 }
 
 /** Of a script that found the channel elsewhere than the call expects. */

@@ -5,6 +5,7 @@ import { TickbusError } from '../../errors.ts';
 import type { RedisClient } from './client.ts';
 import type { PublishAnswer, TransactionCall } from './publish-call.ts';
 import { OPEN, STILL_OURS } from './publish-scripts.ts';
+import { channelKeys } from './scripts.ts';
 
 /** What OPEN answered, and whether everything before the transaction was done as it must be. */
 interface Opened {
@@ -30,8 +31,9 @@ interface Opened {
  * @throws TickbusError `TICKBUS_OUTCOME_UNKNOWN` when part of it was refused while it was done
  */
 export async function publishTransaction(client: RedisClient, call: TransactionCall): Promise<PublishAnswer> {
-  const { keys, terms, channel, frames, isForAll } = call;
-  const { head, last, lease, open } = keys;
+  const { channel, terms } = call;
+  const { head, last, lease, open, frames } = channelKeys(channel);
+  const isForAll = channel.framing === 'batch';
   const count = call.texts.length;
   const [epoch, end] = [Number(terms[7]), Number(terms[8])];
   const send = (...command: string[]): Promise<unknown> => client.sendCommand(command);
@@ -47,9 +49,9 @@ export async function publishTransaction(client: RedisClient, call: TransactionC
     send('SADD', open, call.call),
     send('DEL', open),
     send('HSET', head, 'seq', String(end + count), 'call', call.call),
-    send('PUBLISH', isForAll ? channel : frames, call.frame),
+    send('PUBLISH', isForAll ? channel.name : frames, call.frame),
     ...(call.kept.length > 0 ? [send('HSET', last, ...call.kept)] : []),
-    ...(isForAll ? [] : [send('EVAL', STILL_OURS, '1', head, channel, frames)]),
+    ...(isForAll ? [] : [send('EVAL', STILL_OURS, '1', head, channel.name, frames)]),
   ]);
   const executed = send('EXEC').catch(nothingIfDiscarded);
 
@@ -61,10 +63,10 @@ export async function publishTransaction(client: RedisClient, call: TransactionC
     send('SREM', open, call.call).catch(() => {});
     return { receipt: undefined, at, isOurs, isUnfit: opened.isOpen !== false };
   }
-  const receivers = receiversFrom(done, opened, channel);
+  const receivers = receiversFrom(done, opened, channel.name);
   const first = { epoch, seq: end + 1 };
   if (isForAll || done.at(-1) === 1) return { receipt: { first, receivers }, at, isOurs };
-  const singly = await Promise.all(call.texts.map((text) => client.publish(channel, text)));
+  const singly = await Promise.all(call.texts.map((text) => client.publish(channel.name, text)));
   return { receipt: { first, receivers: singly.at(-1) ?? 0 }, at, isOurs: false };
 }
 
