@@ -69,13 +69,13 @@ function roleOf({ mode, role }: ServerReport): Finding {
 }
 
 /** What keeps it from being fast is often somebody's choice: it is told and not complained of. See docs/delivery.md, "Who is sent what". */
-function batchesOf({ mode, replicas, patterns }: ServerReport): Finding {
+function batchesOf({ mode, replicas, hasBacklog, patterns }: ServerReport): Finding {
   const subject = 'batches';
   if (replicas === undefined || patterns === undefined)
     return hidden(subject, 'replicas and patterns', 'INFO');
   const obstacles = [
     ...(mode === 'standalone' ? [] : [`the server is a ${mode}`]),
-    ...(replicas > 0 ? [`it has ${replicas === 1 ? 'a replica' : `${replicas} replicas`}`] : []),
+    ...(replicas > 0 || hasBacklog ? ['it has a replica, or had one lately'] : []),
     ...(patterns > 0 ? [`somebody listens to ${patterns === 1 ? 'a pattern' : `${patterns} patterns`}`] : []),
   ];
   if (obstacles.length === 0)

@@ -12,7 +12,10 @@ export type Way = 'messages' | 'frame' | 'transaction';
 
 /** What was found out of the server. */
 interface Server {
-  /** Whoever listens is connected to it, and not to a replica or another node of a cluster. */
+  /**
+   * Whoever listens is connected to it, and not to a replica or another node of a cluster. While there is a backlog, a replica can come back
+   * and be sent what it missed.
+   */
   readonly seesAll: boolean;
   /** The user may use transactions. */
   readonly transacts: boolean;
@@ -25,12 +28,15 @@ export class Audience {
   #client: RedisClient | undefined;
   #server = UNKNOWN;
   #askedAt = 0;
+  /** When the server was asked what is known of it. */
+  #knownFrom = 0;
   /** By channel. */
   readonly #seen = new Map<string, { readonly isOurs: boolean; readonly at: number }>();
 
   wayOf({ name, framing }: ChannelSpec, client: RedisClient, now: number): Way {
     this.#keepAsking(client, now);
-    const { seesAll, transacts } = this.#server;
+    // While nothing is published nobody asks, and everything may have changed.
+    const { seesAll, transacts } = now - this.#knownFrom <= 2 * BELIEVED_MS ? this.#server : UNKNOWN;
     const framed = transacts ? 'transaction' : 'frame';
     if (framing === 'batch') return framed;
     if (!seesAll) return 'messages';
@@ -56,7 +62,9 @@ export class Audience {
     } else if (now - this.#askedAt <= BELIEVED_MS) return;
     this.#askedAt = now;
     Promise.all([seesAll(client), transacts(client)]).then(([all, may]) => {
-      if (client === this.#client) this.#server = { seesAll: all, transacts: may };
+      if (client !== this.#client) return;
+      this.#server = { seesAll: all, transacts: may };
+      this.#knownFrom = now;
     });
   }
 }
@@ -64,8 +72,8 @@ export class Audience {
 async function seesAll(client: RedisClient): Promise<boolean> {
   try {
     const info = await client.sendCommand<string>(['INFO', 'server', 'replication']);
-    const { mode, role, replicas } = parseServerFacts(info);
-    return mode === 'standalone' && role === 'master' && replicas === 0;
+    const { mode, role, replicas, hasBacklog } = parseServerFacts(info);
+    return mode === 'standalone' && role === 'master' && replicas === 0 && hasBacklog === false;
   } catch {
     return false;
   }
@@ -73,10 +81,6 @@ async function seesAll(client: RedisClient): Promise<boolean> {
 
 /** Tries one with nothing in it. */
 async function transacts(client: RedisClient): Promise<boolean> {
-  const replies = await Promise.allSettled([
-    client.sendCommand(['WATCH', 'tickbus:']),
-    client.sendCommand(['MULTI']),
-    client.sendCommand(['EXEC']),
-  ]);
+  const replies = await Promise.allSettled([client.sendCommand(['MULTI']), client.sendCommand(['EXEC'])]);
   return replies.every(({ status }) => status === 'fulfilled');
 }

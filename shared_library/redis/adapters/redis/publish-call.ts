@@ -18,11 +18,10 @@ export interface TransactionCall {
   readonly channel: ChannelSpec;
   /** The arguments that every publish script begins with. */
   readonly terms: readonly string[];
-  /** The name of this call. */
-  readonly call: string;
   readonly frame: string;
-  readonly texts: readonly string[];
-  /** For each message its key and its text, where last values are kept. */
+  /** The length of each message in the frame, in bytes. */
+  readonly lengths: readonly number[];
+  /** For each message its key and its text. */
   readonly kept: readonly string[];
 }
 
@@ -78,15 +77,11 @@ export function publishCall(channel: ChannelSpec, batch: readonly Outgoing[], te
   if (!isFramed(channel, batch, terms))
     return { script: 'publishBatch', keys, args: [...args, ...keysAndTexts(batch, texts)] };
   const frame = frameOf(texts);
-  if (terms.way === 'transaction' && batch.length >= TRANSACTION_FROM && channel.history === 0) {
-    const kept = channel.kind === 'state' ? keysAndTexts(batch, texts) : [];
-    return { script: 'transaction', channel, terms: args, call: terms.call ?? '', frame, texts, kept };
-  }
-  return {
-    script: 'publishFrame',
-    keys,
-    args: [...args, frame, frames, ...keysAndLengths(batch, texts, frame)],
-  };
+  const lengths = lengthsOf(texts, frame);
+  if (terms.way === 'transaction' && batch.length >= TRANSACTION_FROM && channel.kind === 'state')
+    return { script: 'transaction', channel, terms: args, frame, lengths, kept: keysAndTexts(batch, texts) };
+  const parts = batch.flatMap(({ key = '' }, index) => [key, String(lengths[index])]);
+  return { script: 'publishFrame', keys, args: [...args, frame, frames, ...parts] };
 }
 
 /** What every publish script begins with. */
@@ -148,12 +143,9 @@ function keysAndTexts(batch: readonly Outgoing[], texts: readonly string[]): str
 }
 
 /** In bytes. Asked for the whole first: most are nothing but ASCII. */
-function keysAndLengths(batch: readonly Outgoing[], texts: readonly string[], frame: string): string[] {
+function lengthsOf(texts: readonly string[], frame: string): readonly number[] {
   const isAscii = Buffer.byteLength(frame) === frame.length;
-  return batch.flatMap(({ key = '' }, index) => {
-    const text = texts[index] ?? '';
-    return [key, String(isAscii ? text.length : Buffer.byteLength(text))];
-  });
+  return texts.map((text) => (isAscii ? text.length : Buffer.byteLength(text)));
 }
 
 /** Of a script that found the channel elsewhere than the call expects. */

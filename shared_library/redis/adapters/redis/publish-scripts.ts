@@ -12,13 +12,12 @@ export const EARLIEST_MS = 5;
  * ARGV channel, kind, history length, fence token or '', framing, name of the call or '', name of the call to stand behind or '',
  * epoch and seq at which the channel is taken to end or '' '', the stamp under which the messages were made ready or ''.
  *
- * @param lease the key of the lease
  * @param then what is done if so, with `head` and `time` as the server told them
  */
-const whenReady = (lease: string, then: string) => `
+const whenReady = (then: string) => `
 if ARGV[10] ~= '' then
   local call = redis.pcall
-  local lease = call('GET', ${lease})
+  local lease = call('GET', KEYS[4])
   local head = call('HMGET', KEYS[1], 'epoch', 'seq', 'call')
   local time = call('TIME')
   if (lease or '') == ARGV[4] and head[1] == ARGV[8] and head[2] == ARGV[9]
@@ -55,7 +54,6 @@ local is_ours = redis.pcall('PUBSUB', 'NUMPAT') == 0 and type(listeners[2]) == '
  */
 const readyScript = (part: Record<'to' | 'first' | 'count' | 'rest' | 'prepare' | 'more', string>) =>
   whenReady(
-    'KEYS[4]',
     `${part.prepare}
       local moved = call('HSET', KEYS[1], 'seq', ARGV[9] + ${part.count}, 'call', ARGV[6])
       if type(moved) == 'number' then
@@ -223,34 +221,49 @@ local messages = taken_apart()
 ${PUBLISH_NUMBERED}`;
 
 /**
- * Lets a transaction pass that publishes a batch which was made ready: see publish-transaction.ts.
+ * Begins a transaction that publishes a batch which was made ready (see publish-transaction.ts): if all is in order, the last values are
+ * taken to the place where the transaction writes them. What the rest of it does must be allowed, as it is too late for that to be
+ * refused there.
  *
- * KEYS head, lease, open. ARGV as for `whenReady`, and 11 the name of the channel of frames. Returns { 1 if it may pass, 1 if only ours
- * listen, time in µs }.
+ * KEYS head, last, history, lease, taken, work. ARGV as for `whenReady`, and 11 the name of the channel of frames. Returns the time in µs.
  */
-export const OPEN = `${isOurs('ARGV[1]', 'ARGV[11]')}
-local ours = is_ours and 1 or 0
-if is_ours or ARGV[5] == 'batch' then
-  ${whenReady(
-    'KEYS[2]',
-    `redis.call('SADD', KEYS[3], ARGV[6])
-      return { 1, ours, time[1] * 1000000 + time[2] }`,
-  )}
-end
+export const TAKE = `
+${whenReady(`local may = redis.acl_check_cmd
+      local count = call('HLEN', KEYS[2])
+      if type(count) == 'number' and may('HSET', KEYS[6], '', '') and may('HSET', KEYS[1], '', '')
+        and may('PUBLISH', ARGV[1], '') and may('PUBLISH', ARGV[11], '') and call('SET', KEYS[5], ARGV[6]).ok then
+        if count > 0 and not call('RENAME', KEYS[2], KEYS[6]).ok then redis.call('DEL', KEYS[5]) end
+      end`)}
 local time = redis.call('TIME')
-return { 0, ours, time[1] * 1000000 + time[2] }
+return time[1] * 1000000 + time[2]
 `;
 
 /**
- * Whether only ours listen, at the moment of a transaction. If not, the call that it is is no longer the last one of the channel: those
- * that were to stand behind it must wait until everybody has heard it.
+ * Ends that transaction: if the last values were taken, they go back with the new ones, and the batch is published, as one frame or, where
+ * others than our subscribers listen to a channel that is not framed in batches, each message by itself. If not, nothing is left of it.
  *
- * KEYS head. ARGV channel, channel of frames. Returns 1 or 0.
+ * KEYS and ARGV as for TAKE, and 12 the frame, 13 the lengths of its messages in bytes, a blank between, 14 how many they are. Returns
+ * { receivers, 1 if only ours listen, else 0 }; or nothing, and then nothing was published.
  */
-export const STILL_OURS = `${isOurs('ARGV[1]', 'ARGV[2]')}
-if is_ours then return 1 end
-redis.call('HSET', KEYS[1], 'call', '')
-return 0
+export const PUBLISH_TAKEN = `
+if redis.pcall('GET', KEYS[5]) ~= ARGV[6] then
+  redis.call('DEL', KEYS[6])
+  return false
+end
+redis.call('DEL', KEYS[5])
+redis.call('RENAME', KEYS[6], KEYS[2])
+redis.call('HSET', KEYS[1], 'seq', ARGV[9] + ARGV[14], 'call', ARGV[6])
+${isOurs('ARGV[1]', 'ARGV[11]')}
+if is_ours or ARGV[5] == 'batch' then
+  local receivers = redis.call('PUBLISH', ARGV[5] == 'batch' and ARGV[1] or ARGV[11], ARGV[12])
+  return { receivers, is_ours and 1 or 0 }
+end
+local begins, receivers = 2, 0
+for length in string.gmatch(ARGV[13], '%d+') do
+  receivers = redis.call('PUBLISH', ARGV[1], string.sub(ARGV[12], begins, begins + length - 1))
+  begins = begins + length + 1
+end
+return { receivers, 0 }
 `;
 
 /**

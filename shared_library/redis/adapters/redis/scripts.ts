@@ -9,8 +9,9 @@ export function channelKeys({ name }: ChannelSpec): {
   history: string;
   lease: string;
   demand: string;
-  /** Not empty while a transaction is under way that was found to be in order. */
-  open: string;
+  /** Only within a transaction: the name of the call that it is, and where the last values are meanwhile. */
+  taken: string;
+  work: string;
   /** No key: the name of the Redis channel on which our subscribers hear whole batches, where nobody else listens. */
   frames: string;
   id(id: string): string;
@@ -22,7 +23,8 @@ export function channelKeys({ name }: ChannelSpec): {
     history: `${prefix}history`,
     lease: `${prefix}lease`,
     demand: `${prefix}demand`,
-    open: `${prefix}open`,
+    taken: `${prefix}taken`,
+    work: `${prefix}work`,
     frames: `${prefix}frames`,
     id: (id) => `${prefix}id:${id}`,
   };

@@ -9,6 +9,8 @@ export interface ServerReport {
   readonly mode: string | undefined;
   readonly role: string | undefined;
   readonly replicas: number | undefined;
+  /** It keeps what a replica needs that comes back. */
+  readonly hasBacklog: boolean | undefined;
   /** Patterns that anybody has subscribed to, on any channels. */
   readonly patterns: number | undefined;
   readonly uptimeSeconds: number | undefined;
@@ -52,6 +54,7 @@ export function parseServerFacts(
     mode: fields.get('server_mode') ?? fields.get('redis_mode'),
     role: fields.get('role'),
     replicas: number('connected_slaves'),
+    hasBacklog: fields.has('repl_backlog_active') ? fields.get('repl_backlog_active') === '1' : undefined,
     patterns: number('pubsub_patterns'),
     uptimeSeconds: number('uptime_in_seconds'),
     clients: number('connected_clients'),
