@@ -231,7 +231,7 @@ export const TAKE = `
 ${whenReady(`local may = redis.acl_check_cmd
       local count = call('HLEN', KEYS[2])
       if type(count) == 'number' and may('HSET', KEYS[6], '', '') and may('HSET', KEYS[1], '', '')
-        and may('PUBLISH', ARGV[1], '') and may('PUBLISH', ARGV[11], '') and call('SET', KEYS[5], ARGV[6]).ok then
+        and may('RENAME', KEYS[6], KEYS[2]) and may('PUBLISH', ARGV[1], '') and may('PUBLISH', ARGV[11], '') and call('SET', KEYS[5], ARGV[6]).ok then
         if count > 0 and not call('RENAME', KEYS[2], KEYS[6]).ok then redis.call('DEL', KEYS[5]) end
       end`)}
 local time = redis.call('TIME')
