@@ -8,7 +8,7 @@ import type { RedisClient } from './client.ts';
 import { commandError } from './errors.ts';
 import { RedisLink } from './link.ts';
 import { permissionScript, type UserPermissions, usedCommands } from './permissions.ts';
-import { channelKeys, isNameOfFrames } from './scripts.ts';
+import { channelKeys, isOwnName } from './scripts.ts';
 import { parseOutputBuffer, parseServerFacts, type ServerReport } from './server-report.ts';
 import type { RedisSettings } from './settings.ts';
 
@@ -103,10 +103,10 @@ export class RedisInspector {
     return { ...best, roundTripsMs };
   }
 
-  /** Names of the channels that somebody is subscribed to; not those on which our subscribers hear the same once more, in frames. */
+  /** Names of the channels that somebody is subscribed to; not those to which our subscribers listen besides. */
   async activeChannels(): Promise<string[]> {
     const names = await this.#run((client) => client.pubSubChannels());
-    return names.filter((name) => !isNameOfFrames(name));
+    return names.filter((name) => !isOwnName(name));
   }
 
   async channels(names: readonly string[]): Promise<ChannelStats[]> {

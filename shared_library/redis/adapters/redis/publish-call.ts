@@ -64,7 +64,7 @@ export function canBeReady(channel: ChannelSpec, { after }: Partial<Chained>): b
 }
 
 export function publishCall(channel: ChannelSpec, batch: readonly Outgoing[], terms: Terms): PublishCall {
-  const { head, last, history, lease, frames, id } = channelKeys(channel);
+  const { head, last, history, lease, frames, ours, id } = channelKeys(channel);
   const keys = [head, last, history, lease];
   const args = argsOf(channel, terms);
   // All of a batch have ids, or none.
@@ -81,7 +81,7 @@ export function publishCall(channel: ChannelSpec, batch: readonly Outgoing[], te
   if (terms.way === 'transaction' && batch.length >= TRANSACTION_FROM && channel.kind === 'state')
     return { script: 'transaction', channel, terms: args, frame, lengths, kept: keysAndTexts(batch, texts) };
   const parts = batch.flatMap(({ key = '' }, index) => [key, String(lengths[index])]);
-  return { script: 'publishFrame', keys, args: [...args, frame, frames, ...parts] };
+  return { script: 'publishFrame', keys, args: [...args, frame, frames, ours, ...parts] };
 }
 
 /** What every publish script begins with. */

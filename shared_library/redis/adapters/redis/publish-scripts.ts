@@ -31,12 +31,14 @@ end
 `;
 
 /**
- * `is_ours`: nobody listens on the channel but subscribers of ours, which all listen to its frames as well. Whoever listens to a
- * pattern may be anybody.
+ * `is_ours`: nobody listens on the channel but subscribers of ours, which all listen to its frames as well, and to a channel that is silent:
+ * so nobody who looks at the frames alone takes the place of a plain client. Whoever listens to a pattern may be anybody. Who may not publish frames is told so here: tried out, it would stand in the server's log each time.
  */
-const isOurs = (channel: string, frames: string) => `
-local listeners = redis.pcall('PUBSUB', 'NUMSUB', ${channel}, ${frames})
-local is_ours = redis.pcall('PUBSUB', 'NUMPAT') == 0 and type(listeners[2]) == 'number' and listeners[2] == listeners[4]
+const isOurs = (channel: string, frames: string, ours: string) => `
+local listeners = redis.pcall('PUBSUB', 'NUMSUB', ${channel}, ${frames}, ${ours})
+local is_ours = redis.pcall('PUBSUB', 'NUMPAT') == 0 and type(listeners[2]) == 'number'
+  and listeners[2] == listeners[4] and listeners[2] == listeners[6]
+  and redis.acl_check_cmd('PUBLISH', ${frames}, '')
 `;
 
 /**
@@ -187,12 +189,12 @@ ${PUBLISH_NUMBERED}`;
  * Publishes a batch that was made ready as one frame. On a channel that is not framed in batches it goes to our subscribers alone; if
  * others listen too, it is taken apart, as it is for what is kept.
  *
- * KEYS and ARGV as for PUBLISH, but for the messages: the frame, the name of the channel of frames, then for each message its key and its
- * length in bytes. Returns as PUBLISH, and 1 if only ours listen, else 0, where it was ready.
+ * KEYS and ARGV as for PUBLISH, but for the messages: the frame, the names of the channel of frames and of the silent one, then for each
+ * message its key and its length in bytes. Returns as PUBLISH, and 1 if only ours listen, else 0, where it was ready.
  */
 export const PUBLISH_FRAME = `
 local function taken_apart()
-  local messages = { unpack(ARGV, 13) }
+  local messages = { unpack(ARGV, 14) }
   local begins = 2
   for i = 2, #messages, 2 do
     local ends = begins + messages[i] - 1
@@ -202,13 +204,13 @@ local function taken_apart()
   return messages
 end
 ${readyScript({
-  prepare: `${isOurs('ARGV[1]', 'ARGV[12]')}
+  prepare: `${isOurs('ARGV[1]', 'ARGV[12]', 'ARGV[13]')}
 local messages
 local is_framed = is_ours or ARGV[5] == 'batch'
 if not is_framed or ARGV[2] == 'state' or ARGV[3] ~= '0' then messages = taken_apart() end`,
   to: "ARGV[5] ~= 'batch' and is_ours and ARGV[12] or ARGV[1]",
   first: 'is_framed and ARGV[11] or messages[2]',
-  count: '(#ARGV - 12) / 2',
+  count: '(#ARGV - 13) / 2',
   rest: `if not is_framed then
   for i = 4, #messages, 2 do redis.call('PUBLISH', ARGV[1], messages[i]) end
 end
@@ -222,16 +224,19 @@ ${PUBLISH_NUMBERED}`;
 
 /**
  * Begins a transaction that publishes a batch which was made ready (see publish-transaction.ts): if all is in order, the last values are
- * taken to the place where the transaction writes them. What the rest of it does must be allowed, as it is too late for that to be
- * refused there.
+ * taken to the place where the transaction writes them. All that comes behind must be allowed, as it is too late for that to be refused
+ * there; MULTI and EXEC, because without them it would be no transaction.
  *
- * KEYS head, last, history, lease, taken, work. ARGV as for `whenReady`, and 11 the name of the channel of frames. Returns the time in µs.
+ * KEYS head, last, history, lease, taken, work. ARGV as for `whenReady`, and 11 and 12 the names of the
+ * channel of frames and of the silent one. Returns the time in µs.
  */
 export const TAKE = `
 ${whenReady(`local may = redis.acl_check_cmd
       local count = call('HLEN', KEYS[2])
-      if type(count) == 'number' and may('HSET', KEYS[6], '', '') and may('HSET', KEYS[1], '', '')
-        and may('RENAME', KEYS[6], KEYS[2]) and may('PUBLISH', ARGV[1], '') and may('PUBLISH', ARGV[11], '') and call('SET', KEYS[5], ARGV[6]).ok then
+      if type(count) == 'number' and may('MULTI') and may('EXEC') and may('HSET', KEYS[6], '', '') and may('EVAL', '', 6, unpack(KEYS))
+        and may('GET', KEYS[5]) and may('DEL', KEYS[5], KEYS[6]) and may('RENAME', KEYS[2], KEYS[6]) and may('RENAME', KEYS[6], KEYS[2])
+        and may('HSET', KEYS[1], '', '') and may('PUBLISH', ARGV[1], '') and call('SET', KEYS[5], ARGV[6]).ok then
+        redis.call('DEL', KEYS[6])
         if count > 0 and not call('RENAME', KEYS[2], KEYS[6]).ok then redis.call('DEL', KEYS[5]) end
       end`)}
 local time = redis.call('TIME')
@@ -240,27 +245,23 @@ return time[1] * 1000000 + time[2]
 
 /**
  * Ends that transaction: if the last values were taken, they go back with the new ones, and the batch is published, as one frame or, where
- * others than our subscribers listen to a channel that is not framed in batches, each message by itself. If not, nothing is left of it.
+ * others than our subscribers listen to a channel that is not framed in batches, each message by itself. If not, nothing is done.
  *
- * KEYS and ARGV as for TAKE, and 12 the frame, 13 the lengths of its messages in bytes, a blank between, 14 how many they are. Returns
+ * KEYS and ARGV as for TAKE, and 13 the frame, 14 the lengths of its messages in bytes, a blank between, 15 how many they are. Returns
  * { receivers, 1 if only ours listen, else 0 }; or nothing, and then nothing was published.
  */
 export const PUBLISH_TAKEN = `
-if redis.pcall('GET', KEYS[5]) ~= ARGV[6] then
-  redis.call('DEL', KEYS[6])
-  return false
-end
-redis.call('DEL', KEYS[5])
+if redis.pcall('GET', KEYS[5]) ~= ARGV[6] then return false end
 redis.call('RENAME', KEYS[6], KEYS[2])
-redis.call('HSET', KEYS[1], 'seq', ARGV[9] + ARGV[14], 'call', ARGV[6])
-${isOurs('ARGV[1]', 'ARGV[11]')}
+redis.call('HSET', KEYS[1], 'seq', ARGV[9] + ARGV[15], 'call', ARGV[6])
+${isOurs('ARGV[1]', 'ARGV[11]', 'ARGV[12]')}
 if is_ours or ARGV[5] == 'batch' then
-  local receivers = redis.call('PUBLISH', ARGV[5] == 'batch' and ARGV[1] or ARGV[11], ARGV[12])
+  local receivers = redis.call('PUBLISH', ARGV[5] == 'batch' and ARGV[1] or ARGV[11], ARGV[13])
   return { receivers, is_ours and 1 or 0 }
 end
 local begins, receivers = 2, 0
-for length in string.gmatch(ARGV[13], '%d+') do
-  receivers = redis.call('PUBLISH', ARGV[1], string.sub(ARGV[12], begins, begins + length - 1))
+for length in string.gmatch(ARGV[14], '%d+') do
+  receivers = redis.call('PUBLISH', ARGV[1], string.sub(ARGV[13], begins, begins + length - 1))
   begins = begins + length + 1
 end
 return { receivers, 0 }

@@ -10,8 +10,8 @@ import { channelKeys } from './scripts.ts';
 /**
  * In a transaction every command is done, whatever came of those before. So the one that writes the values does not write them to their
  * place: TAKE looks whether all is in order, and if it is moves the last values to where that command writes, and PUBLISH_TAKEN moves them back,
- * with the new ones, and publishes. Where TAKE did not run, was refused or found anything wrong, the command writes to an empty place,
- * which PUBLISH_TAKEN then removes. To everybody else all of it is one moment.
+ * with the new ones, and publishes. Where TAKE did not run, was refused or found anything wrong, what the command wrote is removed in the
+ * end. To everybody else all of it is one moment.
  *
  * @throws TickbusError `TICKBUS_OUTCOME_UNKNOWN` when part of it was refused while it was done
  */
@@ -19,22 +19,22 @@ export async function publishTransaction(
   client: RedisClient,
   { channel, terms, frame, lengths, kept }: TransactionCall,
 ): Promise<PublishAnswer> {
-  const { head, last, history, lease, taken, work, frames } = channelKeys(channel);
-  const keysAndTerms = ['6', head, last, history, lease, taken, work, ...terms, frames];
+  const { head, last, history, lease, taken, work, frames, ours } = channelKeys(channel);
+  const keysAndTerms = ['6', head, last, history, lease, taken, work, ...terms, frames, ours];
   const send = (...command: string[]): Promise<unknown> => client.sendCommand(command);
   // Why one of them was refused, EXEC says as well.
   const queued = Promise.allSettled([
     send('MULTI'),
-    send('DEL', taken, work),
     send('EVAL', TAKE, ...keysAndTerms),
     send('HSET', work, ...kept),
     send('EVAL', PUBLISH_TAKEN, ...keysAndTerms, frame, lengths.join(' '), String(lengths.length)),
+    send('DEL', taken, work),
   ]);
   const executed = send('EXEC').catch(nothingIfDiscarded);
   const [done] = await Promise.all([executed, queued]);
   if (!Array.isArray(done)) return { receipt: undefined, at: 0, isUnfit: true };
 
-  const [, micros, , published] = done;
+  const [micros, , published] = done;
   const refused = done.find((reply) => reply instanceof Error);
   const at = Number(micros) / 1_000;
   if (published === null) return { receipt: undefined, at, isUnfit: refused !== undefined };

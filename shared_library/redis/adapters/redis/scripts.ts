@@ -12,8 +12,9 @@ export function channelKeys({ name }: ChannelSpec): {
   /** Only within a transaction: the name of the call that it is, and where the last values are meanwhile. */
   taken: string;
   work: string;
-  /** No key: the name of the Redis channel on which our subscribers hear whole batches, where nobody else listens. */
+  /** No keys but names of Redis channels: where our subscribers hear whole batches, and one that is silent, by which they are counted. */
   frames: string;
+  ours: string;
   id(id: string): string;
 } {
   const prefix = `tickbus:{${name}}:`;
@@ -26,13 +27,14 @@ export function channelKeys({ name }: ChannelSpec): {
     taken: `${prefix}taken`,
     work: `${prefix}work`,
     frames: `${prefix}frames`,
+    ours: `${prefix}ours`,
     id: (id) => `${prefix}id:${id}`,
   };
 }
 
-/** No name of a channel has braces. */
-export function isNameOfFrames(name: string): boolean {
-  return /^tickbus:\{.*\}:frames$/.test(name);
+/** Whether a Redis channel is one of those, and none that somebody defined: their names have no braces. */
+export function isOwnName(name: string): boolean {
+  return /^tickbus:\{.*\}:(frames|ours)$/.test(name);
 }
 
 /**

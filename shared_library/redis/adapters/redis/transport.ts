@@ -37,7 +37,7 @@ import type { RedisSettings } from './settings.ts';
 import { Stamps } from './stamps.ts';
 
 interface LinkSubscription {
-  /** The channel, and where whole batches are sent to our subscribers. */
+  /** The channel, where whole batches are sent to our subscribers, and what they are counted by. */
   readonly names: readonly [string, ...string[]];
   readonly listener: (message: Buffer) => void;
 }
@@ -94,8 +94,9 @@ export class RedisTransport implements Transport {
 
   async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
     const { name } = channel;
+    const { frames, ours } = channelKeys(channel);
     const subscription: LinkSubscription = {
-      names: canBeFramed(channel) ? [name, channelKeys(channel).frames] : [name],
+      names: canBeFramed(channel) ? [name, frames, ours] : [name],
       listener: (message) => {
         // One that was ended hears nothing more, even if the client still has it.
         if (!this.#subscriptions.has(subscription)) return;
@@ -214,7 +215,7 @@ async function answered(
 }
 
 /**
- * By one command, so that whoever counts listeners finds both or none. Who may not hear frames, as users may be set up from before there
+ * By one command, so that whoever counts listeners finds all or none. Who may not hear frames, as users may be set up from before there
  * were any, is counted as a plain client, and sent each message by itself.
  */
 async function listen(client: RedisClient, { names, listener }: LinkSubscription): Promise<void> {

@@ -18,7 +18,7 @@ function serverOf(facts: object = ALONE, refused: readonly string[] = []): Redis
   const info = Object.entries(facts).map(([name, value]) => `${name}:${value}\r\n`);
   const sendCommand = async ([name = '']: string[]) => {
     if (refused.includes(name)) throw new Error(`NOPERM ${name}`);
-    return name === 'INFO' ? info.join('') : 'OK';
+    return name === 'INFO' ? info.join('') : 1;
   };
   return { sendCommand } as unknown as RedisClient;
 }
@@ -82,8 +82,8 @@ describe('sends messages', () => {
   });
 });
 
-it.each(['MULTI', 'EXEC'])('makes no transactions for a user who may not use %s', async (command) => {
-  const { audience, channel, client } = await asked(serverOf(ALONE, [command]));
+it('makes no transactions for a user who may not ask whether he may', async () => {
+  const { audience, channel, client } = await asked(serverOf(ALONE, ['EVAL']));
   audience.saw(channel, true, 1);
   expect(audience.wayOf(channel, client, 2)).toBe('frame');
 });

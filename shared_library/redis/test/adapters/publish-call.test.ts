@@ -52,8 +52,8 @@ describe('messages', () => {
   it('are one frame on a channel that is framed so, with their lengths in bytes', () => {
     const channel = { ...spec('state'), framing: 'batch' as const };
     const { script, args } = publishCall(channel, batch, { after, fence: undefined, stamp: 99 });
-    const [text = '', frames, ...lengths] = args.slice(10);
-    expect(frames).toBe(`tickbus:{${channel.name}}:frames`);
+    const [text = '', frames, silent, ...lengths] = args.slice(10);
+    expect([frames, silent]).toEqual(['frames', 'ours'].map((of) => `tickbus:{${channel.name}}:${of}`));
     expect(script).toBe('publishFrame');
     expect(JSON.parse(text)).toEqual([
       { seq: 42, epoch: 7, at: 99, a: 'x' },
@@ -62,7 +62,7 @@ describe('messages', () => {
     expect(lengths).toEqual(['k0', '36', 'k1', '41']);
     expect(Buffer.byteLength(text)).toBe(36 + 41 + '[,]'.length);
     const ascii = messagesOf(channel, batch.slice(0, 1), { after, fence: undefined, stamp: 99 });
-    expect(ascii).toEqual(['[{"seq":42,"epoch":7,"at":99,"a":"x"}]', frames, 'k0', '36']);
+    expect(ascii).toEqual(['[{"seq":42,"epoch":7,"at":99,"a":"x"}]', frames, silent, 'k0', '36']);
   });
 
   it('stay as they are on a plain channel', () => {

@@ -113,6 +113,21 @@ it('sends frames to our subscribers alone, and each message by itself from the f
   expect(ours.gaps).toEqual([]);
 });
 
+it('hides no plain client behind somebody who looks at the frames alone', async () => {
+  const channel = newChannel();
+  await using publisher = new RedisPublisher({ url: redis.url });
+  const stream = counting(publisher, channel);
+  await untilFramed(stream.publish);
+  const [plain, curious] = [await plainClient(), await plainClient()];
+  const heard: number[] = [];
+  await curious.subscribe(`tickbus:{${channel.name}}:frames`, () => {});
+  await plain.subscribe(channel.name, (text) => heard.push(JSON.parse(text).data.n));
+  const first = stream.count;
+  await stream.publish(1_000);
+  await plain.ping();
+  expect(heard).toEqual(Array.from({ length: 1_000 }, (_, index) => first + index));
+});
+
 it('loses nothing for anybody while plain clients come and go', async () => {
   const seed = Math.floor(Math.random() * 2 ** 31);
   console.info(`seed ${seed}`);
