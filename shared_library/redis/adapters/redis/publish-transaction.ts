@@ -22,16 +22,17 @@ export async function publishTransaction(
   const { head, last, history, lease, taken, work, frames, ours } = channelKeys(channel);
   const keysAndTerms = ['6', head, last, history, lease, taken, work, ...terms, frames, ours];
   const send = (...command: string[]): Promise<unknown> => client.sendCommand(command);
-  // Why one of them was refused, EXEC says as well.
-  const queued = Promise.allSettled([
+  const [multi, , , , , exec] = await Promise.allSettled([
     send('MULTI'),
     send('EVAL', TAKE, ...keysAndTerms),
     send('HSET', work, ...kept),
     send('EVAL', PUBLISH_TAKEN, ...keysAndTerms, frame, lengths.join(' '), String(lengths.length)),
     send('DEL', taken, work),
+    send('EXEC'),
   ]);
-  const executed = send('EXEC').catch(nothingIfDiscarded);
-  const [done] = await Promise.all([executed, queued]);
+  if (exec.status === 'rejected' && !isDiscarded(exec.reason))
+    throw multi.status === 'rejected' ? unknown(channel.name, multi.reason) : exec.reason;
+  const done = exec.status === 'fulfilled' ? exec.value : undefined;
   if (!Array.isArray(done)) return { receipt: undefined, at: 0, isUnfit: true };
 
   const [micros, , published] = done;
@@ -49,9 +50,8 @@ export async function publishTransaction(
 }
 
 /** A command was not taken up, so nothing of the transaction was done. */
-function nothingIfDiscarded(error: unknown): null {
-  if (error instanceof ErrorReply && error.message.startsWith('EXECABORT')) return null;
-  throw error;
+function isDiscarded(error: unknown): boolean {
+  return error instanceof ErrorReply && error.message.startsWith('EXECABORT');
 }
 
 function unknown(channel: string, cause: unknown): TickbusError {

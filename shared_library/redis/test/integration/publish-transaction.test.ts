@@ -207,7 +207,9 @@ describe('does nothing', () => {
     await admin.set(LEASE, '8');
     await admin.sendCommand('ACL SETUSER alone reset on >pw ~* &* +@all -multi'.split(' '));
     const alone = (await connected(redis.url.replace('//', '//alone:pw@'))) as unknown as RedisClient;
-    await expect(publishTransaction(alone, callWith())).rejects.toThrow('EXEC without MULTI');
+    await expect(publishTransaction(alone, callWith())).rejects.toMatchObject({
+      code: 'TICKBUS_OUTCOME_UNKNOWN',
+    });
     expect(await state()).toEqual(UNTOUCHED);
   });
 
