@@ -252,6 +252,7 @@ return time[1] * 1000000 + time[2]
  */
 export const PUBLISH_TAKEN = `
 if redis.pcall('GET', KEYS[5]) ~= ARGV[6] then return false end
+redis.call('DEL', KEYS[5])
 redis.call('RENAME', KEYS[6], KEYS[2])
 redis.call('HSET', KEYS[1], 'seq', ARGV[9] + ARGV[15], 'call', ARGV[6])
 ${isOurs('ARGV[1]', 'ARGV[11]', 'ARGV[12]')}

@@ -27,7 +27,7 @@ export async function publishTransaction(
     send('EVAL', TAKE, ...keysAndTerms),
     send('HSET', work, ...kept),
     send('EVAL', PUBLISH_TAKEN, ...keysAndTerms, frame, lengths.join(' '), String(lengths.length)),
-    send('DEL', taken, work),
+    send('DEL', work),
     send('EXEC'),
   ]);
   if (exec.status === 'rejected' && !isDiscarded(exec.reason))

@@ -48,6 +48,8 @@ export class RedisTransport implements Transport {
   readonly #logger: Logger;
   readonly #link: RedisLink;
   readonly #subscriptions = new Set<LinkSubscription>();
+  /** The channels whose frames a connection may not hear. */
+  readonly #withoutFrames = new WeakMap<RedisClient, Set<string>>();
   readonly #stamps = new Stamps();
   readonly #audience = new Audience();
 
@@ -111,7 +113,7 @@ export class RedisTransport implements Transport {
     };
     this.#subscriptions.add(subscription);
     try {
-      await this.#run((client) => listen(client, subscription), 'read');
+      await this.#run((client) => this.#listen(client, subscription), 'read');
     } catch (error) {
       this.#end(subscription);
       throw error;
@@ -181,7 +183,25 @@ export class RedisTransport implements Transport {
 
   /** On a new connection. All at once: they are acknowledged in one round trip. */
   async #subscribeAll(client: RedisClient): Promise<void> {
-    await Promise.all([...this.#subscriptions].map((subscription) => listen(client, subscription)));
+    await Promise.all([...this.#subscriptions].map((subscription) => this.#listen(client, subscription)));
+  }
+
+  /**
+   * By one command, so that whoever counts listeners finds all or none. Who may not hear frames, as users may be set up from before there
+   * were any, is counted as a plain client, and sent each message by itself. That stays so on this connection, which is counted once for all
+   * who listen on it.
+   */
+  async #listen(client: RedisClient, { names, listener }: LinkSubscription): Promise<void> {
+    const [name] = names;
+    const refused = this.#withoutFrames.get(client) ?? new Set();
+    if (refused.has(name)) return client.subscribe(name, listener, true);
+    try {
+      await client.subscribe([...names], listener, true);
+    } catch (error) {
+      if (names.length === 1 || !isDenied(error)) throw error;
+      this.#withoutFrames.set(client, refused.add(name));
+      await client.subscribe(name, listener, true);
+    }
   }
 
   /** Gives a command to the client, if the link is up; nothing is ever queued for later. */
@@ -212,19 +232,6 @@ async function answered(
 ): Promise<PublishAnswer> {
   if (call.script === 'transaction') return publishTransaction(client, call);
   return answerFrom(await client[call.script](call.keys, call.args), channel, call.script);
-}
-
-/**
- * By one command, so that whoever counts listeners finds all or none. Who may not hear frames, as users may be set up from before there
- * were any, is counted as a plain client, and sent each message by itself.
- */
-async function listen(client: RedisClient, { names, listener }: LinkSubscription): Promise<void> {
-  try {
-    await client.subscribe([...names], listener, true);
-  } catch (error) {
-    if (names.length === 1 || !isDenied(error)) throw error;
-    await client.subscribe(names[0], listener, true);
-  }
 }
 
 function attemptFrom(reply: unknown): LeaseAttempt {

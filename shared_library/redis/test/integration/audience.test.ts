@@ -4,7 +4,13 @@ import { freePort, type LocalRedis, startLocalRedis } from '@tickbus/local-redis
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { z } from 'zod';
-import { defineChannel, RedisPublisher, RedisSubscriber } from '../../index.ts';
+import {
+  defineChannel,
+  RedisConnection,
+  RedisPublisher,
+  RedisSubscriber,
+  type RedisSubscriberOptions,
+} from '../../index.ts';
 
 const messages = { tick: z.object({ symbol: z.string(), n: z.number() }) };
 
@@ -34,8 +40,8 @@ async function plainClient(url = redis.url): Promise<PlainClient> {
 }
 
 /** A subscriber of ours, and what it has heard: the counter of each message. */
-async function ourSubscriber(channel: Ticks, url = redis.url) {
-  const subscriber = new RedisSubscriber({ url });
+async function ourSubscriber(channel: Ticks, options: RedisSubscriberOptions = { url: redis.url }) {
+  const subscriber = new RedisSubscriber(options);
   const heard: number[] = [];
   const gaps: unknown[] = [];
   subscriber.on('gap', (gap) => gaps.push(gap));
@@ -182,7 +188,7 @@ it('counts a subscriber of ours that may not hear frames as a plain client', asy
     '~tickbus:*',
     '+@all',
   ]);
-  await using narrow = await ourSubscriber(channel, redis.url.replace('//', '//narrow:pw@'));
+  await using narrow = await ourSubscriber(channel, { url: redis.url.replace('//', '//narrow:pw@') });
   await using ours = await ourSubscriber(channel);
   await using publisher = new RedisPublisher({ url: redis.url });
   const stream = counting(publisher, channel);
@@ -191,6 +197,47 @@ it('counts a subscriber of ours that may not hear frames as a plain client', asy
     await last(1_999);
     expect(heard).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
   }
+});
+
+it('loses nothing for who was refused the frames, and shares his connection with one who is not any more', async () => {
+  const channel = newChannel();
+  const rules = [
+    'reset',
+    'on',
+    '>pw',
+    '~*',
+    `&${channel.name}`,
+    '&FEED_STATUS',
+    '&INSTRUMENT_STATUS',
+    '+@all',
+  ];
+  await admin.sendCommand(['ACL', 'SETUSER', 'bot', ...rules]);
+  await using publisher = new RedisPublisher({ url: redis.url });
+  await using connection = new RedisConnection({ url: redis.url.replace('//', '//bot:pw@') });
+  await using early = await ourSubscriber(channel, { connection });
+  await admin.sendCommand(['ACL', 'SETUSER', 'bot', 'allchannels']);
+  await using late = await ourSubscriber(channel, { connection });
+  const stream = counting(publisher, channel);
+  for (let round = 0; round < 40; round++) await stream.publish(50);
+  for (const { heard, gaps, last } of [early, late]) {
+    await last(1_999);
+    expect(heard).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
+    expect(gaps).toEqual([]);
+  }
+});
+
+it('publishes on a server that knows MULTI and no EXEC', async () => {
+  const half = await startLocalRedis({ args: ['--rename-command', 'EXEC', ''] });
+  const channel = newChannel();
+  await using ours = await ourSubscriber(channel, { url: half.url });
+  {
+    await using publisher = new RedisPublisher({ url: half.url });
+    const stream = counting(publisher, channel);
+    for (let round = 0; round < 40; round++) await stream.publish(50);
+  }
+  await ours.last(1_999);
+  expect(ours.heard).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
+  await half.kill();
 });
 
 it.each(['multi', 'exec'])('makes no transactions for a user who may not use %s', async (command) => {

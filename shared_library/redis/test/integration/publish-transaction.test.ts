@@ -221,6 +221,34 @@ describe('does nothing', () => {
   });
 });
 
+describe('a key of another type', () => {
+  const types: Readonly<Record<string, string[]>> = {
+    string: ['SET', 'x'],
+    list: ['RPUSH', 'x'],
+    set: ['SADD', 'x'],
+    zset: ['ZADD', '1', 'x'],
+    hash: ['HSET', 'x', 'y'],
+    stream: ['XADD', '*', 'x', 'y'],
+  };
+  const keys = ['head', 'last', 'lease', 'taken', 'work'];
+  it.each(keys.flatMap((key) => Object.keys(types).map((type) => [key, type] as const)))(
+    '%s is a %s',
+    async (key, type) => {
+      const [command = '', ...values] = types[type] ?? [];
+      const name = `tickbus:{PRICES}:${key}`;
+      await admin.del(name);
+      await admin.sendCommand([command, name, ...values]);
+      const before = await admin.dump(name);
+      const passes = ['taken', 'work'].includes(key) || (key === 'last' && type === 'hash');
+      if (passes) await published(callWith);
+      else expect((await publishTransaction(client, callWith())).receipt).toBeUndefined();
+      expect((await admin.keys('*')).filter((one) => /:(taken|work)$/.test(one))).toEqual([]);
+      if (!passes) expect(await admin.dump(name)).toEqual(before);
+      if (key !== 'last') expect(await admin.hExists(LAST, 'key-of-before')).toBe(1);
+    },
+  );
+});
+
 describe('publishes one by one', () => {
   it.each(['PRICES', 'P*', 'elsewhere.*', FRAMES])('where a plain client listens to %s', async (name) => {
     const plain = await connected();
