@@ -15,6 +15,7 @@ export interface Participant {
 
 export const PARTICIPANTS = {
   tickbus: { title: 'tickbus', server: 'redis', packages: [] },
+  'tickbus-singly': { title: 'tickbus, a plain client may listen', server: 'redis', packages: ['redis'] },
   'tickbus-batch': { title: "tickbus, framing: 'batch'", server: 'redis', packages: [] },
   'tickbus-baseline': { title: 'tickbus, baseline', server: 'redis', packages: [] },
   'tickbus-beside-stalled': { title: 'tickbus, beside a stalled one', server: 'redis', packages: [] },

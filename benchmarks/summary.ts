@@ -25,6 +25,7 @@ export interface Summary {
 /** Whose figures are set over those of the others. */
 const OURS: Readonly<Record<string, string>> = {
   tickbus: '',
+  'tickbus-singly': '_singly',
   'tickbus-batch': '_batch',
   'tickbus-beside-stalled': '_beside_stalled',
 };

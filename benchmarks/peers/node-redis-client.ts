@@ -28,7 +28,8 @@ export function nodeRedisPeer({ validates }: { validates: boolean }): Peer {
   };
 }
 
-async function connected({ host, port }: Address) {
+/** A plain client that is connected. */
+export async function connected({ host, port }: Address) {
   const client = createClient({ socket: { host, port } });
   client.on('error', (error) => console.error(error));
   await client.connect();

@@ -10,6 +10,8 @@ import type { ChannelName, Payload, Peer } from './peer.ts';
 interface Variation {
   /** Whether another handler of the same subscriber takes its first message and never comes back. */
   readonly besideStalled?: boolean;
+  /** Whether a plain client listens to something else by a pattern, so that each message goes out by itself. */
+  readonly besidePattern?: boolean;
   /** Whether channels are framed in batches. */
   readonly inBatches?: boolean;
 }
@@ -17,7 +19,7 @@ interface Variation {
 /** @param library the package: `tickbus`, or `tickbus-baseline` */
 export function tickbusPeer(
   library: string,
-  { besideStalled = false, inBatches = false }: Variation = {},
+  { besideStalled = false, besidePattern = false, inBatches = false }: Variation = {},
 ): Peer {
   return {
     server: 'redis',
@@ -43,7 +45,16 @@ export function tickbusPeer(
       if (besideStalled) subscriber.subscribe(channel, () => new Promise<void>(() => {}));
       subscriber.on('gap', (gap) => console.error('tickbus reports a gap:', gap));
       await subscriber.startListening();
-      return { close: () => subscriber.close({ timeoutMs: 0 }) };
+      const plain = besidePattern
+        ? await (await import('./node-redis-client.ts')).connected(server)
+        : undefined;
+      await plain?.pSubscribe('elsewhere.*', () => {});
+      return {
+        close: async () => {
+          await plain?.close();
+          await subscriber.close({ timeoutMs: 0 });
+        },
+      };
     },
   };
 }

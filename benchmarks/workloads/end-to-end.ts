@@ -11,6 +11,7 @@ const TURN = 100;
 
 const EVERYBODY = [
   'tickbus',
+  'tickbus-singly',
   'tickbus-batch',
   'node-redis',
   'ioredis',
@@ -73,7 +74,15 @@ const FAN_OUTS: readonly (readonly [subscribers: number, processes: number])[] =
 ];
 
 const fanOuts = FAN_OUTS.map(([subscribers, processes]): Workload => {
-  const participants = ['tickbus', 'tickbus-batch', 'node-redis', 'ioredis', 'nats', 'mqtt'];
+  const participants = [
+    'tickbus',
+    'tickbus-singly',
+    'tickbus-batch',
+    'node-redis',
+    'ioredis',
+    'nats',
+    'mqtt',
+  ];
   return {
     name: `fan_out_${subscribers}`,
     title: `Fan-out to ${subscribers} ${subscribers === 1 ? 'subscriber' : 'subscribers'}`,

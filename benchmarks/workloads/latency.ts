@@ -39,6 +39,7 @@ const receiver: Workload = {
   about: `One subscriber at a steady ${RECEIVER_RATE.toLocaleString('en')} messages a second: CPU time of its process, user and system. "Parsing only" does without any validation.`,
   participants: [
     'tickbus',
+    'tickbus-singly',
     'tickbus-batch',
     'node-redis-parse',
     'node-redis',
