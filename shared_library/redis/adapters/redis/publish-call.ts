@@ -149,7 +149,7 @@ function lengthsOf(texts: readonly string[], frame: string): readonly number[] {
 }
 
 /** Of a script that found the channel elsewhere than the call expects. */
-export const OVERTAKEN: Receipt = { isOvertaken: true, first: undefined, receivers: 0 };
+const OVERTAKEN: Receipt = { isOvertaken: true, first: undefined, receivers: 0 };
 
 /** What a script answered; anything else leaves open what was done. */
 export function answerFrom(

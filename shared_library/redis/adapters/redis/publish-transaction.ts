@@ -37,7 +37,7 @@ export async function publishTransaction(
 
   const [micros, , published] = done;
   const refused = done.find((reply) => reply instanceof Error);
-  const at = Number(micros) / 1_000;
+  const at = Number(micros) / 1_000 || 0;
   if (published === null) return { receipt: undefined, at, isUnfit: refused !== undefined };
   if (refused !== undefined || !Array.isArray(published)) throw unknown(channel.name, refused);
   const [receivers, isOurs] = published.map(Number);

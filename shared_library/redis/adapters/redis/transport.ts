@@ -26,7 +26,6 @@ import {
   answerFrom,
   canBeFramed,
   canBeReady,
-  OVERTAKEN,
   type PublishAnswer,
   type PublishCall,
   publishCall,
@@ -69,10 +68,7 @@ export class RedisTransport implements Transport {
     fence?: FenceToken,
     chained: Partial<Chained> = {},
   ): Promise<Receipt> {
-    const terms = { ...chained, fence };
-    const receipt = await this.#publish(channel, batch, terms, canBeReady(channel, chained));
-    // A transaction that was given up has done nothing. In its place the script says why, or does it; those behind it follow in order.
-    return receipt ?? (await this.#publish(channel, batch, terms, false)) ?? OVERTAKEN;
+    return this.#publish(channel, batch, { ...chained, fence }, canBeReady(channel, chained));
   }
 
   /** @param isReady whether the messages go out as they will stand on the wire, as far as the server's time can be told */
@@ -81,7 +77,7 @@ export class RedisTransport implements Transport {
     batch: readonly Outgoing[],
     terms: Partial<Chained> & { readonly fence: FenceToken | undefined },
     isReady: boolean,
-  ): Promise<Receipt | undefined> {
+  ): Promise<Receipt> {
     const sentAt = performance.now();
     const stamp = isReady ? this.#stamps.at(sentAt) : undefined;
     const answer = await this.#run((client) => {
@@ -91,7 +87,8 @@ export class RedisTransport implements Transport {
     if (answer.at > 0) this.#stamps.answered(answer.at, sentAt, stamp);
     if (answer.isOurs !== undefined) this.#audience.saw(channel, answer.isOurs, sentAt);
     if (answer.isUnfit) this.#audience.transactionFailed();
-    return answer.receipt;
+    // A transaction that was given up has done nothing. In its place the script says why, or does it; those behind it follow in order.
+    return answer.receipt ?? this.#publish(channel, batch, terms, false);
   }
 
   async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {

@@ -1,66 +1,37 @@
 // What a transaction does for a user whose rights change while it is under way, or reach some of its keys only.
 
-import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
-import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RedisClient } from '../../adapters/redis/client.ts';
-import { publishCall, type TransactionCall } from '../../adapters/redis/publish-call.ts';
 import { publishTransaction } from '../../adapters/redis/publish-transaction.ts';
-import type { ChannelSpec } from '../../core/channel.ts';
-import { batch } from '../contracts/transport-bench.ts';
+import {
+  COUNT,
+  callWith,
+  EPOCH,
+  HEAD,
+  LAST,
+  LEASE,
+  published,
+  TransactionWorld,
+} from './transaction-world.ts';
 
-const CHANNEL: ChannelSpec = { name: 'PRICES', kind: 'state', history: 0 };
-const HEAD = 'tickbus:{PRICES}:head';
-const LEASE = 'tickbus:{PRICES}:lease';
-const LAST = 'tickbus:{PRICES}:last';
-const EPOCH = 1_700_000_000_000;
-const END = { epoch: EPOCH, seq: 41 };
-const COUNT = 20;
-
-let redis: LocalRedis;
-let admin: ReturnType<typeof newClient>;
-const clients: ReturnType<typeof newClient>[] = [];
+const world = new TransactionWorld();
+let admin: TransactionWorld['admin'];
 let users = 0;
 
-const newClient = (url = redis.url) => createClient({ url, RESP: 3, commandOptions: { timeout: 0 } });
-
-async function connected(url?: string) {
-  const one = newClient(url).on('error', () => {});
-  clients.push(one);
-  return one.connect();
-}
-
 beforeAll(async () => {
-  redis = await startLocalRedis();
-  admin = await newClient().connect();
+  await world.open();
+  admin = world.admin;
 });
-afterAll(async () => {
-  admin.destroy();
-  await redis.kill();
-});
-beforeEach(untouched);
-afterEach(() => {
-  for (const one of clients.splice(0)) one.destroy();
-});
-
-async function untouched() {
-  await admin.flushAll();
-  await admin.hSet(HEAD, { ...END, call: 'a' });
-  await admin.hSet(LAST, 'key-of-before', 'before');
-}
+afterAll(() => world.close());
+beforeEach(() => world.reset());
+afterEach(() => world.endClients());
 
 /** A user of its own with all rights but for these rules. */
 async function userWith(...rules: string[]) {
   const name = `user-${++users}`;
   await admin.aclSetUser(name, ['reset', 'on', '>pw', '~*', '&*', '+@all', ...rules]);
-  const by = (await connected(redis.url.replace('//', `//${name}:pw@`))) as unknown as RedisClient;
+  const by = await world.publishing(name);
   return { by, change: (...changes: string[]) => admin.aclSetUser(name, changes) };
-}
-
-function callWith(fence?: number): TransactionCall {
-  const after = { call: 'a', end: END, isRequired: true };
-  const terms = { call: 'b', after, fence, stamp: Date.now(), way: 'transaction' as const };
-  return publishCall(CHANNEL, batch(COUNT), terms) as TransactionCall;
 }
 
 /** The client, with something done once before the command of this number, from 0 on: MULTI, TAKE, HSET, PUBLISH_TAKEN, DEL, EXEC. */
@@ -88,15 +59,10 @@ const UNTOUCHED = { seq: '41', call: 'a', kept: ['key-of-before'] };
 
 /** What one could not remove any more who lost his rights, the next one does. */
 async function expectNothingLeftBehind() {
-  const { seq = '', call = '' } = await admin.hGetAll(HEAD);
-  const end = { epoch: EPOCH, seq: Number(seq) };
+  const { seq, call = '' } = await admin.hGetAll(HEAD);
   await admin.del(LEASE);
-  const by = (await connected()) as unknown as RedisClient;
-  for (let attempt = 0; attempt < 50; attempt++) {
-    const terms = { call: 'c', after: { call, end, isRequired: true }, fence: undefined, stamp: Date.now() };
-    const next = publishCall(CHANNEL, batch(COUNT), { ...terms, way: 'transaction' }) as TransactionCall;
-    if ((await publishTransaction(by, next)).receipt !== undefined) break;
-  }
+  const after = { call, epoch: EPOCH, seq: Number(seq) };
+  await published(await world.publishing(), { call: 'c', after });
   expect((await admin.keys('*')).sort()).toEqual([HEAD, LAST]);
   const kept = [...Array.from({ length: COUNT }, (_, n) => `key-${n}`), 'key-of-before'];
   expect(Object.keys(await admin.hGetAll(LAST)).sort()).toEqual(kept.sort());
@@ -127,7 +93,7 @@ describe('rights that are taken away in the middle', () => {
       3,
       () => admin.set(LEASE, '8'),
     );
-    await publishTransaction(sent, callWith(7)).catch(() => {});
+    await publishTransaction(sent, callWith({ fence: 7 })).catch(() => {});
     expect(await state()).toEqual(UNTOUCHED);
   });
 
@@ -136,7 +102,7 @@ describe('rights that are taken away in the middle', () => {
     const sent = interrupted(
       interrupted(by, 0, () => change('-multi')),
       3,
-      async () => (by as unknown as ReturnType<typeof newClient>).destroy(),
+      async () => by.destroy(),
     );
     await publishTransaction(sent, callWith()).catch(() => {});
     expect(await state()).toEqual(UNTOUCHED);
@@ -174,7 +140,7 @@ describe('rights that are taken away in the middle', () => {
 
   it.each(LOST.map((rules) => [rules] as const))('all or nothing, nothing left behind: %j', async (rules) => {
     for (let at = 0; at <= 5; at++) {
-      await untouched();
+      await world.reset();
       const { by, change } = await userWith();
       const told = await publishTransaction(
         interrupted(by, at, () => change(...rules)),

@@ -1,80 +1,48 @@
 // A batch as one transaction: what it takes to pass, that nothing is done otherwise, and who hears it.
 
-import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
-import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RedisClient } from '../../adapters/redis/client.ts';
-import { publishCall, type TransactionCall } from '../../adapters/redis/publish-call.ts';
+import { publishCall } from '../../adapters/redis/publish-call.ts';
 import { EARLIEST_MS } from '../../adapters/redis/publish-scripts.ts';
 import { publishTransaction } from '../../adapters/redis/publish-transaction.ts';
 import type { ChannelSpec } from '../../core/channel.ts';
 import { batch, Heard, messagesIn, outgoing } from '../contracts/transport-bench.ts';
+import {
+  CHANNEL,
+  type Change,
+  COUNT,
+  callWith,
+  END,
+  EPOCH,
+  FRAMES,
+  HEAD,
+  LAST,
+  LEASE,
+  published,
+  TransactionWorld,
+} from './transaction-world.ts';
 
-const CHANNEL: ChannelSpec = { name: 'PRICES', kind: 'state', history: 0 };
-const HEAD = 'tickbus:{PRICES}:head';
-const LEASE = 'tickbus:{PRICES}:lease';
-const LAST = 'tickbus:{PRICES}:last';
-const FRAMES = 'tickbus:{PRICES}:frames';
-const EPOCH = 1_700_000_000_000;
-const END = { epoch: EPOCH, seq: 41 };
-const COUNT = 20;
-
-let redis: LocalRedis;
-/** The one that publishes; the one that looks on; one that listens as our subscribers do. */
+const world = new TransactionWorld();
+let admin: TransactionWorld['admin'];
+/** The one that publishes; one that listens as our subscribers do. */
 let client: RedisClient;
-let admin: ReturnType<typeof newClient>;
-let ours: ReturnType<typeof newClient>;
+let ours: TransactionWorld['admin'];
 let heard: Heard;
 
-/** All of this test. */
-const clients: ReturnType<typeof newClient>[] = [];
-
-const newClient = (url = redis.url) => createClient({ url, RESP: 3, commandOptions: { timeout: 0 } });
-
 beforeAll(async () => {
-  redis = await startLocalRedis();
-  admin = await newClient().connect();
+  await world.open();
+  admin = world.admin;
 });
-afterAll(async () => {
-  admin.destroy();
-  await redis.kill();
-});
+afterAll(() => world.close());
 beforeEach(async () => {
-  await admin.flushAll();
-  await admin.hSet(HEAD, { ...END, call: 'a' });
-  await admin.hSet(LAST, 'key-of-before', 'before');
-  client = (await connected()) as unknown as RedisClient;
-  ours = await connected();
+  await world.reset();
+  client = await world.publishing();
+  ours = await world.connected();
   heard = new Heard();
   const listener = (frame: Buffer) => heard.add(...messagesIn(frame));
   await ours.subscribe(['PRICES', FRAMES, 'tickbus:{PRICES}:ours'], listener, true);
 });
-afterEach(() => {
-  for (const one of clients.splice(0)) one.destroy();
-});
-
-async function connected(url?: string) {
-  const one = newClient(url).on('error', () => {});
-  clients.push(one);
-  return one.connect();
-}
-
-interface Change {
-  readonly after?: Partial<{ call: string; epoch: number; seq: number }>;
-  readonly fence?: number;
-  readonly stamp?: number;
-  readonly channel?: ChannelSpec;
-}
-
-/** A batch that can pass, but for what is changed. The lower end of what a stamp may be leaves a call the most time. */
-function callWith({ after, fence, stamp = Date.now(), channel = CHANNEL }: Change = {}): TransactionCall {
-  const { call: name = 'a', ...end } = { ...END, ...after };
-  const predecessor = { call: name, end, isRequired: true };
-  const terms = { call: 'b', after: predecessor, fence, stamp, way: 'transaction' as const };
-  const call = publishCall(channel, batch(COUNT), terms);
-  if (call.script !== 'transaction') throw new Error('It does not go out as a transaction.');
-  return call;
-}
+afterEach(() => world.endClients());
 
 /** All that a transaction can have changed; a reply stands behind what was pushed before it. */
 async function state() {
@@ -91,18 +59,9 @@ const UNTOUCHED = {
   heard: 0,
 };
 
-/** On a busy machine a call can take longer than its stamp allows: then it is made again. */
-async function published(make: () => TransactionCall, by = client) {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    const answer = await publishTransaction(by, make());
-    if (answer.receipt !== undefined) return answer;
-  }
-  throw new Error('No transaction passes.');
-}
-
 describe('passes', () => {
   it('where all is as the call expects: one frame for our subscribers, each last value, and the next place', async () => {
-    const { receipt, isOurs } = await published(callWith);
+    const { receipt, isOurs } = await published(client);
     expect(receipt).toEqual({ first: { epoch: EPOCH, seq: 42 }, receivers: 1 });
     expect(isOurs).toBe(true);
     const { head, kept, keys } = await state();
@@ -115,27 +74,23 @@ describe('passes', () => {
 
   it('where there are no last values yet, or one message of a batch has the key of another', async () => {
     await admin.del(LAST);
-    const terms = { call: 'b', after: { call: 'a', end: END, isRequired: true }, fence: undefined };
     const messages = Array.from({ length: COUNT }, (_, index) => outgoing({ index }, `key-${index % 3}`));
-    await published(() => {
-      const call = publishCall(CHANNEL, messages, { ...terms, stamp: Date.now(), way: 'transaction' });
-      return call as TransactionCall;
-    });
+    await published(client, { messages });
     const kept = (await admin.hVals(LAST)).map((text) => JSON.parse(text).data.index);
     expect(kept.sort()).toEqual([17, 18, 19]);
   });
 
   it('under the lease that is held', async () => {
     await admin.set(LEASE, '7');
-    expect((await published(() => callWith({ fence: 7 }))).receipt?.first).toEqual({ epoch: EPOCH, seq: 42 });
+    expect((await published(client, { fence: 7 })).receipt?.first).toEqual({ epoch: EPOCH, seq: 42 });
   });
 
   it('to everybody on a channel that is framed in batches', async () => {
-    const plain = await connected();
+    const plain = await world.connected();
     const frames: string[] = [];
     await plain.subscribe('PRICES', (frame) => frames.push(frame));
     const framed: ChannelSpec = { ...CHANNEL, framing: 'batch' };
-    expect((await published(() => callWith({ channel: framed }))).receipt?.receivers).toBe(2);
+    expect((await published(client, { channel: framed })).receipt?.receivers).toBe(2);
     await plain.ping();
     expect(frames.map((frame) => JSON.parse(frame).length)).toEqual([COUNT]);
     expect((await state()).head.call).toBe('b');
@@ -187,7 +142,7 @@ describe('does nothing', () => {
         '+@all',
         `-${name}`,
       ]);
-      const half = (await connected(redis.url.replace('//', '//half:pw@'))) as unknown as RedisClient;
+      const half = await world.publishing('half');
       for (const lease of [undefined, '8']) {
         if (lease !== undefined) await admin.set(LEASE, lease);
         expect((await publishTransaction(half, callWith())).receipt).toBeUndefined();
@@ -198,7 +153,7 @@ describe('does nothing', () => {
 
   it('for a user who may not publish on the channel', async () => {
     await admin.sendCommand(['ACL', 'SETUSER', 'mute', 'reset', 'on', '>pw', '~*', `&${FRAMES}`, '+@all']);
-    const mute = (await connected(redis.url.replace('//', '//mute:pw@'))) as unknown as RedisClient;
+    const mute = await world.publishing('mute');
     expect((await publishTransaction(mute, callWith())).receipt).toBeUndefined();
     expect(await state()).toEqual(UNTOUCHED);
   });
@@ -206,7 +161,7 @@ describe('does nothing', () => {
   it('for a user who may not use multi, and does not hold the lease', async () => {
     await admin.set(LEASE, '8');
     await admin.sendCommand('ACL SETUSER alone reset on >pw ~* &* +@all -multi'.split(' '));
-    const alone = (await connected(redis.url.replace('//', '//alone:pw@'))) as unknown as RedisClient;
+    const alone = await world.publishing('alone');
     await expect(publishTransaction(alone, callWith())).rejects.toMatchObject({
       code: 'TICKBUS_OUTCOME_UNKNOWN',
     });
@@ -240,7 +195,7 @@ describe('a key of another type', () => {
       await admin.sendCommand([command, name, ...values]);
       const before = await admin.dump(name);
       const passes = ['taken', 'work'].includes(key) || (key === 'last' && type === 'hash');
-      if (passes) await published(callWith);
+      if (passes) await published(client);
       else expect((await publishTransaction(client, callWith())).receipt).toBeUndefined();
       expect((await admin.keys('*')).filter((one) => /:(taken|work)$/.test(one))).toEqual([]);
       if (!passes) expect(await admin.dump(name)).toEqual(before);
@@ -251,22 +206,14 @@ describe('a key of another type', () => {
 
 describe('publishes one by one', () => {
   it.each(['PRICES', 'P*', 'elsewhere.*', FRAMES])('where a plain client listens to %s', async (name) => {
-    const plain = await connected();
+    const plain = await world.connected();
     const texts: string[] = [];
     const listener = (text: string) => texts.push(text);
     await (name.includes('*') ? plain.pSubscribe(name, listener) : plain.subscribe(name, listener));
-    const text = (index: number) => ({
-      ...outgoing({ text: 'ünï 漢字 💹'.repeat(index % 3) }, `key-${index}`),
-    });
-    const { receipt, isOurs } = await published(() => {
-      const after = { call: 'a', end: END, isRequired: true };
-      const terms = { call: 'b', after, fence: undefined, stamp: Date.now(), way: 'transaction' as const };
-      return publishCall(
-        CHANNEL,
-        Array.from({ length: COUNT }, (_, index) => text(index)),
-        terms,
-      ) as TransactionCall;
-    });
+    const messages = Array.from({ length: COUNT }, (_, index) =>
+      outgoing({ text: 'ünï 漢字 💹'.repeat(index % 3) }, `key-${index}`),
+    );
+    const { receipt, isOurs } = await published(client, { messages });
     expect(isOurs).toBe(false);
     await plain.ping();
     await ours.ping();

@@ -1,0 +1,128 @@
+// `tickbus pub` against a real server.
+
+import { createClient } from 'redis';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { call, jsonLines, withServer } from './harness.ts';
+
+const server = withServer();
+const { env } = server;
+let plain: ReturnType<typeof createClient>;
+beforeAll(async () => {
+  plain = createClient({ url: server.redis.url });
+  await plain.connect();
+});
+afterAll(() => plain.destroy());
+
+describe('pub', () => {
+  it.each([
+    [
+      ['pub', 'PRICE_DTA', '{}'],
+      /There is no channel PRICE_DTA\. Did you mean PRICE_DATA\? The channels are PRICE_DATA, /,
+    ],
+    [['pub', 'mine', '{}'], /There is no channel mine\. The channels are [^?]+; any other takes --plain/],
+    [['pub', 'PRICE_DATA', '{"symbol":'], /The payload is not valid JSON: /],
+    [['pub', 'PRICE_DATA', 'price', '[1]'], /The payload is JSON, but not an object/],
+    [['pub', 'PRICE_DATA', 'price'], /There is no payload\. Write it as a JSON object behind the type/],
+    [['pub', 'PRICE_DATA'], /There is no payload\. Write it as a JSON object behind the channel/],
+    [
+      ['pub', 'PRICE_DATA', '{"symbol":"A","timestamp":0}'],
+      /The field "data.price" of a PRICE_DATA "price" message/,
+    ],
+    [
+      ['pub', 'PRICE_DATA', 'quote', '{}'],
+      /The field "message_type" is "quote", which PRICE_DATA does not have/,
+    ],
+    [['pub', 'PRICE_DATA', '--plain', 'x', '{}'], /PRICE_DATA is a bundled channel: leave --plain out/],
+    [['pub', 'mine', '--plain', '{}'], /With --plain the message type has to be named/],
+    [['pub'], /missing required argument 'channel'/],
+    [['--url', 'http://x', 'pub', 'PRICE_DATA', '{}'], /--url is not a Redis URL/],
+    [['--env-file', 'no-such-file', 'pub', 'PRICE_DATA', '{}'], /There is no file no-such-file/],
+    [['-q', '-v', 'pub', 'PRICE_DATA', '{}'], /cannot be used with/],
+  ])('refuses %j with exit code 64, and sends nothing', async (args, sentence) => {
+    const { code, stdout, stderr } = await call(args, { env: env() });
+    expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
+    expect(stderr).toMatch(sentence);
+  });
+
+  it('warns when nobody was listening, unless it is to be quiet', async () => {
+    const args = ['pub', 'FEED_STATUS', '{"feed":"f","state":"live"}', '--sender', 'tester'];
+    const { code, stderr } = await call(args, { env: env() });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: 'warning: Nobody was listening to FEED_STATUS.\n' });
+    expect(await call([...args, '-q'], { env: env() })).toEqual({ code: 0, stdout: '', stderr: '' });
+    const kept = await plain.hGet('tickbus:{FEED_STATUS}:last', 'f');
+    expect(JSON.parse(kept ?? '')).toMatchObject({ sender: 'tester', seq: 2 });
+  });
+
+  it('says who may publish where a gateway holds the channel', async () => {
+    await plain.set('tickbus:{INSTRUMENT_STATUS}:lease', '1');
+    const args = ['pub', 'INSTRUMENT_STATUS', '{"feed":"f","symbol":"A","state":"refused"}'];
+    const { code, stderr } = await call(args, { env: env() });
+    await plain.del('tickbus:{INSTRUMENT_STATUS}:lease');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^tickbus: A gateway holds INSTRUMENT_STATUS, and nobody else may publish there\./,
+    );
+  });
+
+  it('says it in a sentence on a terminal', async () => {
+    const { stdout } = await call(['pub', 'BOT_STATUS', '{"bot":"b3","state":"running"}'], {
+      env: env(),
+      terminal: true,
+    });
+    expect(stdout).toMatch(/^Published on BOT_STATUS: bot_status, 0 receivers, number \d+\.\n$/);
+  });
+
+  it('checks and prints with --dry-run, and needs no server for it', async () => {
+    const nowhere = { REDIS_URL: 'redis://127.0.0.1:1' };
+    const good = await call(['pub', 'TRADE_COMMANDS', 'pause', '{"bot":"b"}', '--dry-run'], { env: nowhere });
+    expect(good.code).toBe(0);
+    expect(jsonLines(good.stdout)).toEqual([
+      {
+        message_type: 'pause',
+        data: { bot: 'b' },
+        timestamp: expect.any(Number),
+        sender: expect.any(String),
+        id: expect.any(String),
+        expires_at: expect.any(Number),
+      },
+    ]);
+    const bad = await call(['pub', 'TRADE_COMMANDS', 'pause', '{"bot":7}', '--dry-run'], { env: nowhere });
+    expect(bad).toMatchObject({ code: 64, stdout: '' });
+    expect(bad.stderr).toContain('"data.bot"');
+  });
+
+  it('publishes on a channel of others with --plain, unnumbered', async () => {
+    const listener = await plain.duplicate().connect();
+    let hears: (text: string) => void = () => {};
+    const heard = new Promise<string>((resolve) => {
+      hears = resolve;
+    });
+    await listener.subscribe('others', (text) => hears(text));
+    const { code, stdout } = await call(['pub', 'others', '--plain', 'note', '{"a":1}'], { env: env() });
+    expect(code).toBe(0);
+    expect(jsonLines(stdout)).toEqual([{ channel: 'others', message_type: 'note', receivers: 1 }]);
+    expect(JSON.parse(await heard)).toEqual({
+      message_type: 'note',
+      data: { a: 1 },
+      timestamp: expect.any(Number),
+      sender: expect.any(String),
+    });
+    listener.destroy();
+  });
+
+  it('waits --interval between messages, and ends at once when it is asked to', async () => {
+    const controller = new AbortController();
+    const pub = call(['pub', 'BOT_STATUS', '{"bot":"b4","state":"running"}', '-n', '3', '-i', '1h'], {
+      env: env(),
+      signal: controller.signal,
+    });
+    await vi.waitFor(async () => expect(await plain.hExists('tickbus:{BOT_STATUS}:last', 'b4')).toBe(1), {
+      timeout: 20_000,
+      interval: 10,
+    });
+    controller.abort(new Error('the end'));
+    const { code, stdout } = await pub;
+    expect(code).toBe(1);
+    expect(jsonLines(stdout)).toHaveLength(1);
+  });
+});
