@@ -3,7 +3,6 @@
 import type { ChannelSpec } from '../core/channel.ts';
 import { claimOf, countedKeys } from '../core/demand.ts';
 import type {
-  Chained,
   ChannelHead,
   ChannelState,
   Clock,
@@ -14,6 +13,7 @@ import type {
   Receipt,
   Unsubscribe,
 } from '../core/ports.ts';
+import { positioned } from '../core/position-prefix.ts';
 import { ORIGIN, type Position } from '../core/sequence.ts';
 import { TickbusError } from '../errors.ts';
 import { systemClock } from './system-clock.ts';
@@ -32,12 +32,10 @@ interface Lease {
 /** What Redis would hold of one channel. */
 interface ServerChannel {
   head: Position;
-  /** The call that published last, if it has a name. */
-  call: string | undefined;
   /** The last one given; 0 where nothing is known of any. */
   token: FenceToken;
   lease: Lease | undefined;
-  /** Whether the last one given was given up. */
+  /** Whether the last one given was given up; true where none was given. */
   isReleased: boolean;
   readonly last: Map<string, Kept>;
   history: Kept[];
@@ -64,35 +62,31 @@ export class MemoryServer {
   publish(
     spec: ChannelSpec,
     batch: readonly Outgoing[],
-    fence?: FenceToken,
-    { call, after }: Partial<Chained> = {},
+    token?: FenceToken,
+    seen: Position = ORIGIN,
   ): Receipt {
     const channel = this.#channel(spec.name);
-    this.#checkFence(spec, channel, fence);
+    this.#checkFence(spec, channel, token);
     if (spec.kind === 'plain') {
       const texts = batch.map(({ json }) => json);
       for (const frame of framesOf(spec, texts)) this.publishRaw(spec.name, frame);
       return { first: undefined, receivers: channel.listeners.size };
     }
-    const { head } = channel;
-    const endsAsAsked =
-      !after?.isRequired ||
-      (head.epoch === after.end.epoch && head.seq === after.end.seq && channel.call === after.call);
-    if (!endsAsAsked) return { isOvertaken: true, first: undefined, receivers: 0 };
-    channel.call = call;
+    const { epoch, seq } = channel.head;
+    if (epoch < seen.epoch || (epoch === seen.epoch && seq < seen.seq)) channel.head = ORIGIN;
     const at = this.#clock.now();
-    const repeated = new Map<number, PublishedBefore>();
+    const repeated = new Map<number, PublishedBefore | 'forgotten'>();
     const texts: string[] = [];
     let first: Position | undefined;
     for (const [index, message] of batch.entries()) {
-      const before = this.#remembered(channel, message);
+      const before = this.#notPublishedAgain(channel, message);
       if (before !== undefined) {
         repeated.set(index, before);
         continue;
       }
       const position = this.#nextPosition(channel);
       first ??= position;
-      const text = withPosition(message.json, position, at);
+      const text = positioned(message.json, position, at);
       keep(spec, channel, message, { position, frame: utf8.encode(text) });
       texts.push(text);
       this.#remember(channel, message, { position, receivers: channel.listeners.size });
@@ -144,7 +138,7 @@ export class MemoryServer {
     }
     const isSure = channel.token !== 0;
     channel.token = Math.max(channel.token + 1, this.#clock.now());
-    channel.isReleased = false;
+    if (isSure) channel.isReleased = false;
     channel.lease = { token: isSure ? channel.token : 'nobody', expiresAt };
     if (!isSure) return { state: 'holding_off', leftMs: ttlMs };
     channel.head = { epoch: this.#newEpoch(), seq: 0 };
@@ -204,10 +198,13 @@ export class MemoryServer {
     return channel.head;
   }
 
-  #remembered({ ids }: ServerChannel, { once }: Outgoing): PublishedBefore | undefined {
+  #notPublishedAgain(
+    { ids, head }: ServerChannel,
+    { once }: Outgoing,
+  ): PublishedBefore | 'forgotten' | undefined {
     const known = once && ids.get(once.id);
     if (known !== undefined && known.until > this.#clock.monotonic()) return known.published;
-    return undefined;
+    return once?.firstEpoch !== undefined && once.firstEpoch !== head.epoch ? 'forgotten' : undefined;
   }
 
   #remember({ ids }: ServerChannel, { once }: Outgoing, published: PublishedBefore): void {
@@ -227,8 +224,11 @@ export class MemoryServer {
     return this.#lastEpoch;
   }
 
-  #checkFence(spec: ChannelSpec, channel: ServerChannel, fence: FenceToken | undefined): void {
-    if (this.#heldLease(channel)?.token !== fence) throw fenced(spec);
+  /** A lease that lapsed on a channel with an exclusive writer keeps others out until it is released or taken again. */
+  #checkFence(spec: ChannelSpec, channel: ServerChannel, token: FenceToken | undefined): void {
+    const held = this.#heldLease(channel)?.token;
+    const mayBeWritten = held === undefined && isWrittenExclusively(spec) && !channel.isReleased;
+    if (held !== token || mayBeWritten) throw fenced(spec);
   }
 
   #heldLease(channel: ServerChannel): Lease | undefined {
@@ -243,9 +243,8 @@ const utf8 = new TextEncoder();
 function emptyChannel(): ServerChannel {
   return {
     head: ORIGIN,
-    call: undefined,
     token: 0,
-    isReleased: false,
+    isReleased: true,
     lease: undefined,
     last: new Map(),
     history: [],
@@ -261,11 +260,6 @@ function framesOf({ framing }: ChannelSpec, texts: readonly string[]): Uint8Arra
   return (framing === 'batch' ? [`[${texts.join(',')}]`] : texts).map((text) => utf8.encode(text));
 }
 
-/** The same bytes that the publish script makes. */
-function withPosition(json: string, { epoch, seq }: Position, at: number): string {
-  return `{"seq":${seq},"epoch":${epoch},"at":${at},${json.slice(1)}`;
-}
-
 function keep(spec: ChannelSpec, channel: ServerChannel, message: Outgoing, kept: Kept): void {
   if (spec.kind === 'state' && message.key !== undefined) channel.last.set(message.key, kept);
   if (spec.history === 0) return;
@@ -278,4 +272,8 @@ function fenced({ name }: ChannelSpec): TickbusError {
     'TICKBUS_FENCED',
     `Nothing was published on ${name}: the caller does not hold its lease.`,
   );
+}
+
+function isWrittenExclusively({ kind }: ChannelSpec): boolean {
+  return kind === 'state' || kind === 'event';
 }

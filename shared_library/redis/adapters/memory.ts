@@ -7,10 +7,13 @@ import type {
   ChannelState,
   Connection,
   DemandOperations,
+  FenceToken,
   LeaseOperations,
+  Outgoing,
   Receipt,
   Transport,
   Unsubscribe,
+  Writer,
 } from '../core/ports.ts';
 import type { Position } from '../core/sequence.ts';
 import type { LinkStatus } from '../core/status.ts';
@@ -96,12 +99,27 @@ export class MemoryTransport implements Transport {
     return this.#server.head(channel);
   }
 
-  lease({ name }: ChannelSpec): LeaseOperations {
+  lease(channel: ChannelSpec): LeaseOperations {
+    const { name, kind } = channel;
     const connected = this.#whileConnected;
+    let writer: MemoryWriter | undefined;
     return {
-      acquire: async (ttlMs) => connected(() => this.#server.acquire(name, ttlMs)),
+      connect: () => this.connect(),
+      acquire: async (ttlMs) =>
+        connected(() => {
+          const attempt = this.#server.acquire(name, ttlMs);
+          if (attempt.state !== 'held' || kind === 'plain' || kind === 'command') return attempt;
+          writer = new MemoryWriter(this, channel, attempt.token);
+          return { ...attempt, writer };
+        }),
       renew: async (token, ttlMs) => connected(() => this.#server.renew(name, token, ttlMs)),
       release: async (token) => connected(() => this.#server.release(name, token)),
+      abandon: () => writer?.end(),
+      onConnected: (listener) =>
+        this.onStatus(({ type }) => {
+          if (type === 'connected') listener();
+        }),
+      close: async () => {},
     };
   }
 
@@ -116,6 +134,10 @@ export class MemoryTransport implements Transport {
 
   onStatus(listener: (status: LinkStatus) => void): Unsubscribe {
     return this.#status.on('status', listener);
+  }
+
+  get isConnected(): boolean {
+    return this.#state === 'connected';
   }
 
   /** The link goes down, as when the network fails. */
@@ -153,6 +175,51 @@ export class MemoryTransport implements Transport {
   #assertConnected(): void {
     if (this.#state === 'closed') throw closed();
     if (this.#state !== 'connected') throw notConnected();
+  }
+}
+
+/** As over a network, four batches may be under way; a link in memory loses none of them. */
+class MemoryWriter implements Writer {
+  readonly #transport: MemoryTransport;
+  readonly #channel: ChannelSpec;
+  readonly #token: FenceToken;
+  readonly #events = new Emitter<{ room: undefined }>(() => {});
+  #underWay = 0;
+  #isEnded = false;
+
+  constructor(transport: MemoryTransport, channel: ChannelSpec, token: FenceToken) {
+    this.#transport = transport;
+    this.#channel = channel;
+    this.#token = token;
+    transport.onStatus(() => this.#tell());
+  }
+
+  get room(): number {
+    return this.#isEnded || !this.#transport.isConnected ? 0 : 4 - this.#underWay;
+  }
+
+  onRoom(listener: () => void): Unsubscribe {
+    return this.#events.on('room', listener);
+  }
+
+  async publish(batch: readonly Outgoing[]): Promise<Receipt | undefined> {
+    if (this.room === 0) return undefined;
+    this.#underWay++;
+    try {
+      return await this.#transport.publish(this.#channel, batch, this.#token);
+    } finally {
+      this.#underWay--;
+      this.#tell();
+    }
+  }
+
+  end(): void {
+    this.#isEnded = true;
+    this.#tell();
+  }
+
+  #tell(): void {
+    this.#events.emit('room', undefined);
   }
 }
 

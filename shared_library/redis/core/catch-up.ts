@@ -7,6 +7,13 @@ import type { Gap } from './status.ts';
 export interface CatchUpInput {
   /** Where the reader stood; undefined when it has not had a place yet. */
   readonly position: Position | undefined;
+  /** The highest place that was reached in each epoch: a server with an older memory may present it again. */
+  readonly reached: ReadonlyMap<number, number>;
+  /**
+   * The server has forgotten the end of the epoch it is in: it is on another branch, or behind a new link stands one that ends below
+   * the reader's position.
+   */
+  readonly isForgotten: boolean;
   /** The top of the channel at the moment of the read. */
   readonly top: Position;
   /** What the server had kept. */
@@ -41,7 +48,15 @@ export interface CaughtUp {
  * Everything published before the read has arrived before its reply, so `held` is complete up to the top, but for what
  * was published before the subscription, or was lost on the way.
  */
-export function catchUp({ position, top, kept, held, heldBeforeRead }: CatchUpInput): CatchUp {
+export function catchUp({
+  position,
+  reached,
+  isForgotten,
+  top,
+  kept,
+  held,
+  heldBeforeRead,
+}: CatchUpInput): CatchUp {
   const isCovered = ({ epoch, seq }: Envelope) => epoch === top.epoch && (seq ?? 0) <= top.seq;
   const heard = new Set(held.filter(isCovered));
   const before = position ?? justBefore(heard, top);
@@ -50,7 +65,7 @@ export function catchUp({ position, top, kept, held, heldBeforeRead }: CatchUpIn
   const after = sameEpoch ? before.seq : 0;
   const { gap, repaired } = account(after, top, kept.filter(isCovered), heard);
   const isNew = ({ epoch = 0, seq = 0 }: Envelope) =>
-    epoch > before.epoch || (epoch === before.epoch && seq > before.seq);
+    (epoch > before.epoch || (epoch === before.epoch && seq > before.seq)) && seq > (reached.get(epoch) ?? 0);
   const arrived = new Set([...ended.heard, ...heard]);
   const messages = inOrder(kept, arrived).map((message) => ({
     message,
@@ -61,7 +76,11 @@ export function catchUp({ position, top, kept, held, heldBeforeRead }: CatchUpIn
   const early = new Set(held.slice(0, heldBeforeRead));
   const forged = new Set(open.filter((message) => isBehind(message, top) && early.has(message)));
   return {
-    gaps: [...ended.gaps, ...(gap === undefined ? [] : [gap])],
+    gaps: [
+      ...ended.gaps,
+      ...(gap === undefined ? [] : [gap]),
+      ...(isForgotten && position !== undefined ? [endOfEpoch(top.epoch, lastOf(position, top))] : []),
+    ],
     repaired,
     messages,
     rest: open.filter((message) => !forged.has(message)),
@@ -107,15 +126,18 @@ function endEpoch(
   const present = [...kept.filter(isAfter), ...heard];
   const last = Math.max(seq, ...numbersOf(present));
   const { gap } = account(seq, { epoch, seq: last }, present, heard);
-  const unknown = {
-    cause: 'epoch',
-    epoch,
-    from: last + 1,
-    to: undefined,
-    lost: undefined,
-    repaired: false,
-  } as const;
+  const unknown = endOfEpoch(epoch, last);
   return { gaps: gap === undefined ? [unknown] : [gap, unknown], heard };
+}
+
+/** What came after `last` in an epoch that is over cannot be known. */
+function endOfEpoch(epoch: number, last: number): GapFound {
+  return { cause: 'epoch', epoch, from: last + 1, to: undefined, lost: undefined, repaired: false };
+}
+
+/** The last place of the epoch of `top` that the reader has accounted for. */
+function lastOf(position: Position, top: Position): number {
+  return position.epoch === top.epoch ? Math.max(position.seq, top.seq) : top.seq;
 }
 
 function isBehind({ epoch, seq }: Envelope, top: Position): boolean {

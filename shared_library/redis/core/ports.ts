@@ -11,12 +11,17 @@ export type { Unsubscribe } from './emitter.ts';
 export interface Transport {
   /** Resolves when the link is usable; fails fast when the first connection does not come about. Safe to call again. */
   connect(): Promise<void>;
-  /** All of the batch or none; resolves with its positions; rejects with OUTCOME_UNKNOWN when the reply was lost. */
+  /**
+   * Publishes as one of many writers: all of the batch or none; rejects with OUTCOME_UNKNOWN when the reply was lost. Where the lease of
+   * the channel is held, `token` has to be its token.
+   *
+   * @param seen the position that the caller knows the channel to have reached: a server below it has forgotten
+   */
   publish(
     channel: ChannelSpec,
     batch: readonly Outgoing[],
-    fence?: FenceToken,
-    chained?: Chained,
+    token?: FenceToken,
+    seen?: Position,
   ): Promise<Receipt>;
   /** Resolves after the server has acknowledged the subscription, which then outlives reconnections. Any number a channel. */
   subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe>;
@@ -53,45 +58,41 @@ export interface Outgoing {
 export interface Once {
   readonly id: string;
   readonly rememberMs: number;
-}
-
-/** Keeps several calls in their order, all under way at once: each takes effect directly behind the one before, or not at all. */
-export interface Chained {
-  /** The name of this call, which no other has on this channel, without blanks. */
-  readonly call: string;
-  /** Behind what it stands, as far as the caller knows; undefined: he knows nothing. */
-  readonly after?: Predecessor | undefined;
-}
-
-/** The last call of a channel, and where the channel ended with it. */
-interface Predecessor {
-  readonly call: string;
-  readonly end: Position;
-  /**
-   * True: where another call is the last one, or it ended elsewhere, nothing is published. False: the call takes the place there is,
-   * and what is said here only saves the server work.
-   */
-  readonly isRequired: boolean;
+  /** Of a retry: the epoch in which it was sent first. In another one the server may have forgotten the id, and does not publish it. */
+  readonly firstEpoch?: number;
 }
 
 /** What became of a batch. */
 export interface Receipt {
-  /** The channel does not end as the call expects (`Chained`): nothing was published. */
-  readonly isOvertaken?: true;
   /** undefined on a `plain` channel, whose messages are not numbered. */
   readonly first: Position | undefined;
   /** How many subscriptions each message of the batch reached. */
   readonly receivers: number;
   /**
-   * What had been published before under its id, by its index in the batch, with what was said of it then. It was not published
-   * again: the others are numbered from `first` on without it.
+   * The commands that were not published now, by their index in the batch: published before under their id, or `forgotten`, which
+   * leaves that open. The others are numbered from `first` on without them.
    */
-  readonly repeated?: ReadonlyMap<number, PublishedBefore>;
+  readonly repeated?: ReadonlyMap<number, PublishedBefore | 'forgotten'>;
 }
 
 export interface PublishedBefore {
   readonly position: Position;
   readonly receivers: number;
+}
+
+/** Publishes as the only writer of a channel, for as long as one lease is held: it numbers and stamps, and knows every outcome. */
+export interface Writer {
+  /** How many batches it takes now; 0 while its link is being re-established, and for good once the lease has ended. */
+  readonly room: number;
+  /** Called when there may be more room, or none any more for good. */
+  onRoom(listener: () => void): Unsubscribe;
+  /**
+   * Publishes in the order of the calls. Resolves with undefined when nothing of the batch was executed and it can be sent again; settles
+   * only once that is known, which after a lost link is when the link is back.
+   *
+   * @throws TickbusError `TICKBUS_OUTCOME_UNKNOWN` only if the server forgot, or refused a part
+   */
+  publish(batch: readonly Outgoing[]): Promise<Receipt | undefined>;
 }
 
 /** Where a channel ends. */
@@ -106,6 +107,8 @@ export interface ChannelHead {
 export interface ChannelState extends ChannelHead {
   /** What is kept after `since`, in ascending order; all that is kept when `since` is left out or of another epoch. */
   readonly entries: readonly Uint8Array[];
+  /** The epoch was numbered by another branch of the server: what followed `position` there may be lost. */
+  readonly isForgotten?: boolean;
 }
 
 /** Proof of holding a lease; grows with every acquisition. */
@@ -113,23 +116,39 @@ export type FenceToken = number;
 
 /** What became of an attempt to take a lease. */
 export type LeaseAttempt =
-  | { readonly state: 'held'; readonly token: FenceToken }
+  | {
+      readonly state: 'held';
+      readonly token: FenceToken;
+      /** Of a channel that its holder writes exclusively. Without it the token is checked with every publish. */
+      readonly writer?: Writer;
+      /** Why the holder of a channel has no exclusive writer, as a sentence. */
+      readonly reason?: string;
+    }
   /** Another's, for so long yet unless it is renewed or released. */
   | { readonly state: 'taken'; readonly leftMs: number }
   /** Nobody's for so long: the server may have forgotten a holder, who has given up by then. */
-  | { readonly state: 'holding_off'; readonly leftMs: number };
+  | { readonly state: 'holding_off'; readonly leftMs: number }
+  /** Its last holder writes exclusively and did not release it; this candidate cannot stop what that holder has under way. */
+  | { readonly state: 'barred'; readonly leftMs: number; readonly reason: string };
 
 /** The right to be the only one to publish on a channel. Times in milliseconds. */
 export interface LeaseOperations {
+  /** As `Transport.connect`. */
+  connect(): Promise<void>;
   /**
-   * A new lease begins a new epoch of the channel. A server that cannot be sure to remember the last holder (its memory is empty, it was
-   * started anew, or the lease vanished before its time) gives it to nobody for one TTL, counted from the first attempt.
+   * A new lease begins a new epoch of the channel. A server that cannot be sure to remember the last holder (its memory is empty, it is
+   * another branch, or the lease vanished before its time) gives it to nobody for one TTL, counted from the first attempt.
    */
   acquire(ttlMs: number): Promise<LeaseAttempt>;
   /** False when the lease is no longer the caller's. */
   renew(token: FenceToken, ttlMs: number): Promise<boolean>;
-  /** Lets the next one in at once. False when the lease was no longer the caller's. */
+  /** Lets the next candidate in at once, behind all that was published. False when the lease was no longer the caller's. */
   release(token: FenceToken): Promise<boolean>;
+  /** The holder no longer counts on it, whatever the server says: its writer takes nothing more. */
+  abandon(): void;
+  /** Called on each new connection. */
+  onConnected(listener: () => void): Unsubscribe;
+  close(): Promise<void>;
 }
 
 /** The right to publish on a channel, as a publisher asks for it with each message. */
@@ -138,6 +157,8 @@ export interface Fence {
   readonly channel: ChannelSpec | undefined;
   /** undefined while the lease is not held. */
   readonly token: FenceToken | undefined;
+  /** What publishes under it, if its holder writes exclusively. */
+  readonly writer?: Writer | undefined;
   /** The server may think otherwise: ask it now. */
   confirm(): void;
 }

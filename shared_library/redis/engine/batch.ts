@@ -1,17 +1,18 @@
-// The messages of one call, and what becomes of them: one promise for all, from which each reads its own outcome.
+// The messages of one call and their outcome: one promise for all, from which each message derives its own.
 
 import type { FenceToken, Outgoing, Receipt, Unsubscribe } from '../core/ports.ts';
 import type { Position } from '../core/sequence.ts';
+import { TickbusError } from '../errors.ts';
 
 /** What became of one message. */
 export interface Published {
   /** Where the message stands in the channel; undefined on a `plain` channel. */
   readonly position: Position | undefined;
-  /** How many subscriptions it reached; 0 means that nobody was listening. */
+  /** How many subscriptions it reached. 0: nobody was listening, or the reply was lost and the server was asked later. */
   readonly receivers: number;
   /** The id of a command. */
   readonly id?: string;
-  /** True when a command of this id had been published before: it was not published again, and this is what became of it then. */
+  /** True when a command of this id had been published before: it was not published again, and this is the outcome of the first time. */
   readonly repeated?: true;
 }
 
@@ -28,15 +29,17 @@ export class Batch {
   /** Under which its messages were accepted. */
   readonly fence: FenceToken | undefined;
   readonly messages: Outgoing[] = [];
-  /** Whether it was told as unknown: what comes of its call is heard by nobody. */
+  /** Reported as unknown: nobody waits for its reply any more. */
   isGivenUp = false;
+  /** How many links dropped while it was under way. */
+  drops = 0;
   #size = 0;
   readonly #receipt: Promise<Receipt>;
   #resolve: (receipt: Receipt) => void = () => {};
   #reject: (error: unknown) => void = () => {};
   readonly #cancelDeadline: Unsubscribe;
 
-  /** @param startDeadline calls the batcher back when its time is over; what it gives ends that */
+  /** @param startDeadline starts a timer that gives the batch up; returns how to cancel it */
   constructor(number: number, fence: FenceToken | undefined, startDeadline: (batch: Batch) => Unsubscribe) {
     this.number = number;
     this.fence = fence;
@@ -78,10 +81,14 @@ export class Batch {
 function publishedOf({ first, receivers, repeated }: Receipt, index: number, { once }: Outgoing): Published {
   const id = once === undefined ? undefined : { id: once.id };
   const before = repeated?.get(index);
+  if (before === 'forgotten') {
+    const text = 'The server has lost its latest memory since this command was sent first: whether it was published is unknown.';
+    throw new TickbusError('TICKBUS_OUTCOME_UNKNOWN', text, id === undefined ? {} : { messageId: id.id });
+  }
   if (before !== undefined) return { ...before, ...id, repeated: true };
   if (first === undefined) return { position: undefined, receivers, ...id };
   let seq = first.seq + index;
-  // Those that were published before took no number.
+  // Those that were not published now took no number.
   if (repeated !== undefined) for (const other of repeated.keys()) if (other < index) seq--;
   const position = { epoch: first.epoch, seq };
   return id === undefined ? { position, receivers } : { position, receivers, ...id };

@@ -1,54 +1,52 @@
-// Turns single publishes of one channel into batches: while one is under way, what arrives meanwhile goes in the next.
+// Turns single publishes of one channel into batches: what arrives while no more calls can be made goes into the next one.
 
 import type { ChannelSpec } from '../core/channel.ts';
-import type { Clock, Fence, FenceToken, Outgoing, Transport } from '../core/ports.ts';
+import type { Clock, Fence, FenceToken, Outgoing, Receipt, Transport, Unsubscribe, Writer } from '../core/ports.ts';
+import { ORIGIN, type Position } from '../core/sequence.ts';
 import { TickbusError } from '../errors.ts';
 import { Batch, type Published } from './batch.ts';
-import { CallChain } from './call-chain.ts';
 
 export interface BatcherOptions {
   readonly channel: ChannelSpec;
   readonly transport: Transport;
   readonly clock: Clock;
-  /** What is added while it is not held, or waits while it is lost, is refused. */
+  /** Messages added while it is not held, and messages that wait when it is lost, are refused. */
   readonly lease?: Fence | undefined;
-  /** Milliseconds from `add` after which what is in flight is given up as unknown, and what waits behind it as not sent. */
+  /** Milliseconds from `add` after which what is under way is given up as unknown, and what waits as not sent. */
   readonly deadlineMs: number;
   /** The most UTF-16 units that may wait. */
   readonly maxPending: number;
 }
 
-/** The most calls under way: 8 % more from end to end on one machine (measured; 6 % with two), 3.5 times as many messages where a round trip takes 10 ms. */
-const MAX_CALLS = 4;
-/** Milliseconds without an answer after which no further call is made: on a dead link as little as possible shall be unknown. */
-const SILENT_MS = 250;
+/** A batch that was under way on so many links that dropped is not sent again: it may be what drops them. */
+const MAX_DROPS = 2;
 
 /**
- * States: idle -> collecting (until the end of this microtask turn) -> in flight -> in flight with the next | idle.
- * A call past its deadline leaves the batcher `stalled`: nothing more is accepted until the transport settles what is under way,
- * so that nothing is queued behind a dead link.
+ * Two writers:
  *
- * What is not full waits until nothing is under way; a full batch follows at once, chained to the one before it. Should that one end
- * elsewhere, because somebody else publishes on the channel, or not be published at all, then every call behind it is overtaken, and goes
- * back to its place in the line.
+ * - shared: the transport publishes, one call under way.
+ * - exclusive: while the lease is held, its `writer` publishes, as many batches as it has room for. It gives back what was not
+ *   executed when its link dropped, which then goes first, in its order. While its link is down, messages wait.
+ *
+ * A batch under way that is past its deadline leaves the batcher stalled: nothing is accepted until it is settled, so that nothing is
+ * queued behind a dead link.
  */
 export class Batcher {
   readonly #options: BatcherOptions;
-  readonly #chain: CallChain;
-  #state: 'idle' | 'collecting' | 'in_flight' | 'stalled' = 'idle';
   readonly #underWay = new Set<Batch>();
-  /** When the last call was answered, or the first one made, by the monotonic clock. */
-  #answeredAt = 0;
-  #willFollow = false;
-  #batches = 0;
   /** In the order in which they are sent; the last one may have room. */
   #waiting: Batch[] = [];
   #waitingSize = 0;
+  #batches = 0;
+  #willSend = false;
+  /** The position that the channel is known to have reached. */
+  #seen: Position = ORIGIN;
+  #writer: Writer | undefined;
+  #forgetWriter: Unsubscribe = () => {};
   readonly #onSettled: (() => void)[] = [];
 
   constructor(options: BatcherOptions) {
     this.#options = options;
-    this.#chain = new CallChain(options.channel);
   }
 
   /** The token under which a message is published that is accepted now. */
@@ -56,102 +54,113 @@ export class Batcher {
     return this.#options.lease?.token;
   }
 
+  /** The epoch that the channel is known to have reached; undefined before anything was published. */
+  get epoch(): number | undefined {
+    return this.#seen.epoch === ORIGIN.epoch ? undefined : this.#seen.epoch;
+  }
+
   /** @param fence the token that was held when the message was accepted */
   add(message: Outgoing, fence?: FenceToken): Promise<Published> {
     if (!this.#isHeld(fence)) return Promise.reject(this.#fenced());
-    if (this.#state === 'stalled') return Promise.reject(this.#notSent());
+    if (this.#isStalled) return Promise.reject(this.#notSent());
     if (this.#waitingSize + message.json.length > this.#options.maxPending)
       return Promise.reject(this.#full());
     const published = this.#batchFor(message, fence).add(message);
     this.#waitingSize += message.json.length;
-    if (this.#state === 'idle') {
-      this.#state = 'collecting';
-      queueMicrotask(() => this.#send());
-    } else if (!this.#willFollow && this.#mayFollow()) {
-      // Not at once: who publishes in a handler may be in the middle of a call.
-      this.#willFollow = true;
-      queueMicrotask(() => this.#send());
-    }
+    this.#sendSoon();
     return published;
   }
 
-  /** Resolves when what has become of everything that was added is told. */
+  /** Resolves when the outcome of everything that was added is known, or given up. */
   settled(): Promise<void> {
     if (this.#isSettled) return Promise.resolve();
     return new Promise((resolve) => this.#onSettled.push(resolve));
   }
 
+  get #isStalled(): boolean {
+    for (const { isGivenUp } of this.#underWay) if (isGivenUp) return true;
+    return false;
+  }
+
   get #isSettled(): boolean {
-    if (this.#state !== 'stalled') return this.#state === 'idle';
-    return [...this.#underWay].every(({ isGivenUp }) => isGivenUp);
+    if (this.#waiting.length > 0) return false;
+    for (const { isGivenUp } of this.#underWay) if (!isGivenUp) return false;
+    return true;
   }
 
   #tellSettled(): void {
     if (this.#isSettled) for (const resolve of this.#onSettled.splice(0)) resolve();
   }
 
-  #send(): void {
-    this.#willFollow = false;
+  /** At the end of this turn's microtasks: what is published meanwhile goes along. */
+  readonly #sendSoon = (): void => {
+    if (this.#willSend) return;
+    this.#willSend = true;
+    queueMicrotask(this.#send);
+  };
+
+  readonly #send = (): void => {
+    this.#willSend = false;
+    this.#followWriter();
     this.#refuseFenced();
-    while (this.#underWay.size === 0 || this.#mayFollow()) {
+    while (this.#room > 0) {
       const batch = this.#waiting.shift();
-      if (batch === undefined) {
-        this.#state = 'idle';
-        break;
-      }
+      if (batch === undefined) break;
       this.#waitingSize -= batch.size;
       this.#call(batch);
     }
     this.#tellSettled();
+  };
+
+  /** A lease that is gained anew brings a writer of its own. */
+  #followWriter(): void {
+    const writer = this.#options.lease?.writer;
+    if (writer === this.#writer) return;
+    this.#forgetWriter();
+    this.#writer = writer;
+    this.#forgetWriter = writer?.onRoom(this.#sendSoon) ?? (() => {});
   }
 
-  /** Whether the batch that waits first is full, and may be called while others are under way. */
-  #mayFollow(): boolean {
-    return (
-      this.#state === 'in_flight' &&
-      this.#waiting.length > 1 &&
-      this.#underWay.size < MAX_CALLS &&
-      this.#chain.canFollow &&
-      this.#options.clock.monotonic() - this.#answeredAt <= SILENT_MS
-    );
+  get #room(): number {
+    return this.#writer === undefined ? 1 - this.#underWay.size : this.#writer.room;
   }
 
   #call(batch: Batch): void {
-    this.#state = 'in_flight';
-    const { channel, transport, clock, lease } = this.#options;
-    const isAlone = this.#underWay.size === 0;
-    if (isAlone) this.#answeredAt = clock.monotonic();
-    const { chained, end } = this.#chain.next(batch.messages.length, isAlone);
+    const { channel, transport, lease } = this.#options;
     this.#underWay.add(batch);
-    transport
-      .publish(channel, batch.messages, batch.fence, chained)
+    const called: Promise<Receipt | undefined> =
+      this.#writer === undefined
+        ? transport.publish(channel, batch.messages, batch.fence, this.#seen)
+        : this.#writer.publish(batch.messages);
+    called
       .then(
         (receipt) => {
-          this.#ended(batch);
-          if (receipt.isOvertaken) return this.#putBack(batch);
-          this.#chain.published(receipt, batch.messages.length, end, this.#underWay.size === 0);
+          this.#underWay.delete(batch);
+          if (receipt === undefined) return this.#putBack(batch);
+          this.#reached(receipt, batch);
           batch.resolve(receipt);
         },
         (error: unknown) => {
-          this.#ended(batch);
-          this.#chain.failed();
+          this.#underWay.delete(batch);
           batch.reject(error);
           if (error instanceof TickbusError && error.code === 'TICKBUS_FENCED') lease?.confirm();
         },
       )
-      .finally(() => this.#send());
+      .finally(this.#send);
   }
 
-  #ended(batch: Batch): void {
-    this.#underWay.delete(batch);
-    this.#answeredAt = this.#options.clock.monotonic();
+  #reached({ first, repeated }: Receipt, { messages }: Batch): void {
+    const count = messages.length - (repeated?.size ?? 0);
+    if (first === undefined || count === 0) return;
+    this.#seen = { epoch: first.epoch, seq: first.seq + count - 1 };
   }
 
-  /** Nothing of it was published. It goes before what was added later. */
+  /** Nothing of it was executed. It goes before whatever was added later. */
   #putBack(batch: Batch): void {
-    this.#chain.overtaken();
+    batch.drops++;
     if (batch.isGivenUp) return;
-    if (this.#state === 'stalled') return batch.reject(this.#notSent());
+    if (batch.drops === MAX_DROPS) return batch.reject(this.#dropped());
+    if (this.#isStalled) return batch.reject(this.#notSent());
     const behind = this.#waiting.findIndex(({ number }) => number > batch.number);
     this.#waiting.splice(behind < 0 ? this.#waiting.length : behind, 0, batch);
     this.#waitingSize += batch.size;
@@ -162,7 +171,7 @@ export class Batcher {
     return lease === undefined || (fence !== undefined && fence === lease.token);
   }
 
-  /** What was accepted under a lease that has been lost meanwhile. All that is left was accepted under the one that is held. */
+  /** What was accepted under a lease that has been lost since. */
   #refuseFenced(): void {
     if (this.#waiting.every(({ fence }) => this.#isHeld(fence))) return;
     const refused = this.#waiting.filter(({ fence }) => !this.#isHeld(fence));
@@ -173,13 +182,10 @@ export class Batcher {
     }
   }
 
-  /**
-   * The last one that waits, if it has room for the message and was begun under the same lease; else a new one. It is never one that was
-   * put back: that one was called while others were under way, so one more waits behind it.
-   */
+  /** The last one that waits, if it has room for the message, was begun under the same lease and has not been sent before; else a new one. */
   #batchFor(message: Outgoing, fence: FenceToken | undefined): Batch {
     const last = this.#waiting.at(-1);
-    if (last !== undefined && last.fence === fence && last.hasRoomFor(message)) return last;
+    if (last !== undefined && last.drops === 0 && last.fence === fence && last.hasRoomFor(message)) return last;
     const { clock, deadlineMs } = this.#options;
     const batch = new Batch(this.#batches++, fence, (made) =>
       clock.after(deadlineMs, () => this.#giveUp(made)),
@@ -192,30 +198,32 @@ export class Batcher {
   #giveUp(batch: Batch): void {
     const place = this.#waiting.indexOf(batch);
     if (place >= 0) {
-      // Nothing of it was published, though it may have been called, and put back.
       this.#waiting.splice(place, 1);
       this.#waitingSize -= batch.size;
-      return batch.reject(this.#notSent());
+      batch.reject(this.#notSent());
+    } else {
+      batch.isGivenUp = true;
+      batch.reject(this.#unknown());
+      for (const waiting of this.#waiting.splice(0)) waiting.reject(this.#notSent());
+      this.#waitingSize = 0;
     }
-    batch.isGivenUp = true;
-    batch.reject(this.#unknown());
-    const behind = this.#waiting;
-    this.#waiting = [];
-    this.#waitingSize = 0;
-    for (const waiting of behind) waiting.reject(this.#notSent());
-    this.#state = 'stalled';
     this.#tellSettled();
   }
 
   #unknown(): TickbusError {
     const { channel, deadlineMs } = this.#options;
-    const text = `Publishing on ${channel.name} was sent, and no reply came within ${deadlineMs} ms: it may or may not have been published.`;
+    const text = `No reply to a publish on ${channel.name} came within ${deadlineMs} ms: whether it was published is unknown.`;
     return new TickbusError('TICKBUS_OUTCOME_UNKNOWN', text);
   }
 
   #notSent(): TickbusError {
     const { channel, deadlineMs } = this.#options;
-    const text = `Publishing on ${channel.name} was not sent: the server has not answered an earlier call within ${deadlineMs} ms.`;
+    const text = `Nothing was sent on ${channel.name}: for ${deadlineMs} ms the server has not answered, or the link was down. Try again later.`;
+    return new TickbusError('TICKBUS_NOT_SENT', text);
+  }
+
+  #dropped(): TickbusError {
+    const text = `Nothing was published on ${this.#options.channel.name}: the link dropped ${MAX_DROPS} times while the batch was under way, so it is not sent again. Publish smaller messages, or raise client-query-buffer-limit.`;
     return new TickbusError('TICKBUS_NOT_SENT', text);
   }
 
@@ -226,7 +234,7 @@ export class Batcher {
 
   #full(): TickbusError {
     const { channel, maxPending } = this.#options;
-    const text = `Publishing on ${channel.name} was not sent: ${maxPending} bytes are waiting already. Publish slower, or raise maxPendingBytes.`;
+    const text = `Nothing was sent on ${channel.name}: ${maxPending} bytes are waiting already. Publish more slowly, or raise maxPendingBytes.`;
     return new TickbusError('TICKBUS_BACKLOG_FULL', text);
   }
 }

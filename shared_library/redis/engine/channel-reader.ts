@@ -4,7 +4,7 @@ import { type CaughtUp, catchUp } from '../core/catch-up.ts';
 import type { Channel } from '../core/channel.ts';
 import { type Envelope, invalidMessage } from '../core/envelope.ts';
 import type { Message } from '../core/message.ts';
-import type { Clock, Transport, Unsubscribe } from '../core/ports.ts';
+import type { ChannelState, Clock, Transport, Unsubscribe } from '../core/ports.ts';
 import { ORIGIN, type Position, relate } from '../core/sequence.ts';
 import type { ChannelStatus } from '../core/status.ts';
 import type { TickbusError } from '../errors.ts';
@@ -26,6 +26,8 @@ export interface ChannelReaderOptions {
 
 /** Milliseconds between two looks at the head of a channel, which find a lost last message. */
 const HEAD_CHECK_MS = 1_000;
+/** Epochs whose ends are remembered. */
+const MAX_EPOCHS = 16;
 /** The most messages held back while recovering; past it they are let go, the recovery begins anew, and finds them again as a gap. */
 const MAX_HELD = 100_000;
 
@@ -48,6 +50,12 @@ export class ChannelReader {
   #position: Position | undefined;
   #held: Envelope[] = [];
   #recovery = 0;
+  /** The highest place reached in the last epochs. */
+  readonly #reached = new Map<number, number>();
+  /** The link is another one since the channel was last read. */
+  #isNewLink = false;
+  /** The epoch whose end was already reported as unknown. */
+  #endedEpoch: number | undefined;
   #readsEverything = false;
   #reading: Promise<void> = Promise.resolve();
   #mayRead = true;
@@ -118,6 +126,7 @@ export class ChannelReader {
     await this.#subscribing;
     if (this.#mode === 'closed') return;
     this.#mayRead = true;
+    this.#isNewLink = true;
     this.#recover();
   }
 
@@ -199,7 +208,7 @@ export class ChannelReader {
         hooks.onAnswer?.(sentAt, state.at);
         if (!isCurrent()) return;
         this.#confirmedAt = sentAt;
-        this.#catchUp(state.position, state.entries, heldBeforeRead);
+        this.#catchUp(state, heldBeforeRead);
       },
       (error: TickbusError) => {
         if (isCurrent()) this.#recoveryFailed(error);
@@ -224,24 +233,39 @@ export class ChannelReader {
   /** The last message that was heard stands for the top of the channel; before any was heard, the recovery goes on. */
   #catchUpWithoutReading(): void {
     const last = this.#held.map(placeOf).findLast((place) => place !== undefined);
-    if (last !== undefined) this.#catchUp(last, [], 0);
+    if (last !== undefined) this.#catchUp({ position: last, entries: [] }, 0);
   }
 
-  #catchUp(top: Position, entries: readonly Uint8Array[], heldBeforeRead: number): void {
+  /**
+   * A server may come back with an older memory: on another branch, or on a new link with a top below the position. The rest of that
+   * epoch is reported as unknown once, though a new epoch follows with the next publish.
+   */
+  #catchUp(state: Pick<ChannelState, 'position' | 'entries' | 'isForgotten'>, heldBeforeRead: number): void {
     const { channel, hooks } = this.#options;
+    const { position: top, entries } = state;
+    const before = this.#position;
+    const isBelow = before?.epoch === top.epoch && top.seq < before.seq;
+    this.#remember(before);
     const kept = entries
       .map((frame) => this.#dispatcher.decode(frame))
       .filter((entry) => entry !== undefined);
     const { gaps, repaired, messages, rest, forged } = catchUp({
-      position: this.#position,
+      position: before,
+      reached: this.#reached,
+      isForgotten: state.isForgotten === true || (this.#isNewLink && isBelow),
       top,
       kept,
       held: this.#held,
       heldBeforeRead,
     });
     this.#held = [];
+    this.#isNewLink = false;
     this.#position = top;
     for (const gap of gaps) {
+      if (gap.cause === 'epoch') {
+        if (gap.epoch === this.#endedEpoch) continue;
+        this.#endedEpoch = gap.epoch;
+      }
       this.#counters.gaps++;
       this.#counters.lost += gap.lost ?? 0;
       hooks.onStatus({ type: 'gap', channel: channel.name, ...gap });
@@ -254,6 +278,13 @@ export class ChannelReader {
     this.#goLive();
     for (const message of forged) this.#dispatcher.reject(FORGED, message);
     this.#acceptAll(rest);
+  }
+
+  #remember(position: Position | undefined): void {
+    if (position === undefined || position.epoch === ORIGIN.epoch) return;
+    const { epoch, seq } = position;
+    this.#reached.set(epoch, Math.max(seq, this.#reached.get(epoch) ?? 0));
+    if (this.#reached.size > MAX_EPOCHS) this.#reached.delete(Math.min(...this.#reached.keys()));
   }
 
   /**

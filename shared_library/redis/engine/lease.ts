@@ -11,6 +11,7 @@ import type {
   Logger,
   Transport,
   Unsubscribe,
+  Writer,
 } from '../core/ports.ts';
 import { TickbusError } from '../errors.ts';
 import { checkedTimes, type LeaseTimes } from './lease-times.ts';
@@ -69,7 +70,6 @@ export interface LeaseSettings extends LeaseTimes {
 export class Lease implements Fence, AsyncDisposable {
   readonly name: string;
   readonly channel: ChannelSpec | undefined;
-  readonly #transport: Transport;
   readonly #operations: LeaseOperations;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -80,6 +80,7 @@ export class Lease implements Fence, AsyncDisposable {
   #state: LeaseState = 'idle';
   #term = 0;
   #token: FenceToken | undefined;
+  #writer: Writer | undefined;
   #heldUntil = Number.NEGATIVE_INFINITY;
   #abort = new AbortController();
   #asking: Promise<void> = Promise.resolve();
@@ -94,7 +95,6 @@ export class Lease implements Fence, AsyncDisposable {
     const { ttlMs, marginMs, retryMs } = checkedTimes(times);
     this.name = name;
     this.channel = isChannel ? spec : undefined;
-    this.#transport = transport;
     this.#operations = transport.lease(spec);
     this.#clock = clock;
     this.#logger = logger;
@@ -104,10 +104,8 @@ export class Lease implements Fence, AsyncDisposable {
     this.#ttlMs = ttlMs;
     this.#marginMs = marginMs;
     this.#retryMs = retryMs;
-    // The server behind a new link may be another, or have forgotten; what stands on the lease is not to wait for the next renewal.
-    this.#unwatchLink = transport.onStatus(({ type }) => {
-      if (type === 'connected') this.confirm();
-    });
+    // The server behind a new link may be another, or have forgotten: whatever relies on the lease must know before the next renewal.
+    this.#unwatchLink = this.#operations.onConnected(() => this.confirm());
   }
 
   get state(): LeaseState {
@@ -122,6 +120,11 @@ export class Lease implements Fence, AsyncDisposable {
   /** The fence token while the lease is held. */
   get token(): FenceToken | undefined {
     return this.holds ? this.#token : undefined;
+  }
+
+  /** What publishes under the lease while it is held; undefined where the token alone is the fence. */
+  get writer(): Writer | undefined {
+    return this.holds ? this.#writer : undefined;
   }
 
   /** Renews it at once, so that a lease that has been taken away is known to be lost. Does nothing while it is not held. */
@@ -165,6 +168,7 @@ export class Lease implements Fence, AsyncDisposable {
     this.#unwatchLink();
     await this.#giveUp('closed');
     this.#events.clear();
+    await this.#operations.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -173,7 +177,7 @@ export class Lease implements Fence, AsyncDisposable {
 
   async #start(): Promise<void> {
     const term = this.#term;
-    await this.#transport.connect();
+    await this.#operations.connect();
     if (term !== this.#term || (this.#state !== 'idle' && this.#state !== 'released')) return;
     this.#enter('standby');
     this.#try();
@@ -185,7 +189,7 @@ export class Lease implements Fence, AsyncDisposable {
     const term = this.#term;
     this.#asking = this.#ask().then(
       ({ attempt, sentAt }) => {
-        if (attempt.state === 'held') return this.#granted(attempt.token, sentAt, term);
+        if (attempt.state === 'held') return this.#granted(attempt, sentAt, term);
         if (term === this.#term) this.#wait(attempt);
         return undefined;
       },
@@ -197,22 +201,29 @@ export class Lease implements Fence, AsyncDisposable {
     );
   }
 
-  #wait({ state, leftMs }: Exclude<LeaseAttempt, { state: 'held' }>): void {
-    this.#isFailing = false;
-    const waiting = state === 'taken' ? 'standby' : 'holding_off';
+  #wait(attempt: Exclude<LeaseAttempt, { state: 'held' }>): void {
+    const { state, leftMs } = attempt;
+    if (state === 'barred') this.#barred(attempt.reason);
+    else this.#isFailing = false;
+    const waiting = state === 'holding_off' ? 'holding_off' : 'standby';
     if (waiting !== this.#state) this.#enter(waiting);
     // A listener may have released it. A millisecond more, as the server rounds.
     if (waiting === this.#state) this.#next(Math.min(this.#retryMs, leftMs + 1), () => this.#try());
   }
 
-  /** A link that has ended for good is begun anew, at the pace of a TTL. */
+  #barred(reason: string): void {
+    if (!this.#isFailing) this.#logger.warn({ lease: this.name }, `The lease cannot be taken over. ${reason}`);
+    this.#isFailing = true;
+  }
+
+  /** A link that has failed for good is connected again, at the pace of a TTL. */
   async #ask(): Promise<{ attempt: LeaseAttempt; sentAt: number }> {
-    await this.#transport.connect();
+    await this.#operations.connect();
     const sentAt = this.#clock.monotonic();
     return { attempt: await this.#operations.acquire(this.#ttlMs), sentAt };
   }
 
-  async #granted(token: FenceToken, sentAt: number, term: number): Promise<void> {
+  async #granted({ token, writer, reason }: Held, sentAt: number, term: number): Promise<void> {
     const heldUntil = this.#endOf(sentAt);
     if (term !== this.#term) return this.#giveBack(token);
     if (this.#clock.monotonic() >= heldUntil) {
@@ -221,6 +232,7 @@ export class Lease implements Fence, AsyncDisposable {
     }
     this.#isFailing = false;
     this.#token = token;
+    this.#writer = writer;
     this.#heldUntil = heldUntil;
     this.#abort = new AbortController();
     const { signal } = this.#abort;
@@ -228,6 +240,8 @@ export class Lease implements Fence, AsyncDisposable {
     this.#watchEnd();
     this.#renewAfter(sentAt);
     this.#logger.info({ lease: this.name, token }, 'The lease is held.');
+    if (reason !== undefined)
+      this.#logger.warn({ lease: this.name }, `The token is the only fence of this lease. ${reason}`);
     this.#events.emit('gained', { token, signal });
     if (this.#state === 'held') this.#events.emit('state', { state: 'held', was });
   }
@@ -332,7 +346,9 @@ export class Lease implements Fence, AsyncDisposable {
     this.#cancelNext();
     this.#cancelDeadline();
     if (state !== 'held') {
+      if (was === 'held') this.#operations.abandon();
       this.#token = undefined;
+      this.#writer = undefined;
       this.#heldUntil = Number.NEGATIVE_INFINITY;
     }
     return was;
@@ -358,6 +374,8 @@ export class Lease implements Fence, AsyncDisposable {
       throw new TickbusError('TICKBUS_CLOSED', 'This lease was closed. Make a new one.');
   }
 }
+
+type Held = Extract<LeaseAttempt, { state: 'held' }>;
 
 /** Of a link that is expected back by itself. */
 function isPassing(error: unknown): boolean {

@@ -8,6 +8,7 @@ import { keyOfPayload, schemaOf, validatePayload } from '../core/validate.ts';
 import { TickbusError } from '../errors.ts';
 import type { Published } from './batch.ts';
 import { Batcher } from './batcher.ts';
+import { UnsettledCommands } from './unsettled-commands.ts';
 
 export type { Published } from './batch.ts';
 
@@ -45,6 +46,7 @@ const DEFAULT_MAX_PENDING = 32 * 1024 * 1024;
 export class Publisher implements AsyncDisposable {
   readonly #settings: PublisherSettings;
   readonly #batchers = new Map<string, Batcher>();
+  readonly #unsettled = new UnsettledCommands();
   #closed = false;
   #connecting: Promise<void> | undefined;
   #isConnected = false;
@@ -76,13 +78,15 @@ export class Publisher implements AsyncDisposable {
    * - It resolves: the server has published it, at this position, to so many receivers.
    * - It rejects with any code but `TICKBUS_OUTCOME_UNKNOWN`: it was not published. `error.retryable` tells whether to try again.
    * - It rejects with `TICKBUS_OUTCOME_UNKNOWN`: it was sent, and whether it was published cannot be known. A command can be
-   *   published again with `{ id: error.messageId }`: it is published once, and the answer says what became of it.
+   *   published again with `{ id: error.messageId }`: it has one effect, and the result says where it was published. If the server
+   *   has forgotten since, the retry is unknown too and is not published.
+   *
+   * Messages of one publisher on one channel are published in the order of the calls. While the link is down nothing is kept for
+   * later: the call rejects at once with `TICKBUS_NOT_CONNECTED`.
    *
    * On the channel of the publisher's `lease` a message is published under the token that was held when this was called, or rejects
-   * with `TICKBUS_FENCED`.
-   *
-   * Messages of one publisher on one channel are published in the order of the calls. Nothing is kept for later while the
-   * link is down: the call rejects at once with `TICKBUS_NOT_CONNECTED`.
+   * with `TICKBUS_FENCED`. On a `state` or `event` channel the outcome is known even if the link drops: what was not executed is sent
+   * again in order. A message waits for the link until its deadline, and then rejects with `TICKBUS_NOT_SENT`.
    *
    * @param data the payload; what is sent is the input as given, checked against the schema
    * @throws TickbusError `TICKBUS_INVALID_MESSAGE` (its `field` names the place), before anything is sent
@@ -136,9 +140,18 @@ export class Publisher implements AsyncDisposable {
       ? batcher.add(message, fence)
       : this.#connectOnce().then(() => batcher.add(message, fence));
     if (message.once === undefined) return published;
-    return published.catch((error: unknown) => {
-      throw withMessageId(error, message);
-    });
+    const { id } = message.once;
+    return published.then(
+      (outcome) => {
+        this.#unsettled.delete(id);
+        return outcome;
+      },
+      (error: unknown) => {
+        if (!isUnknown(error) || error.messageId !== undefined) throw error;
+        this.#unsettled.add(id, batcher.epoch);
+        throw withMessageId(error, id);
+      },
+    );
   }
 
   #connectOnce(): Promise<void> {
@@ -158,7 +171,7 @@ export class Publisher implements AsyncDisposable {
     const type = options.type ?? channel.defaultType;
     schemaOf(channel, type);
     const now = this.#settings.clock.now();
-    const command = channel.kind === 'command' ? commandOf(channel, options, now) : undefined;
+    const command = channel.kind === 'command' ? this.#commandOf(channel, options, now) : undefined;
     if (command === undefined) refuseCommandOptions(channel, options);
     const envelope: Envelope = {
       message_type: type,
@@ -173,6 +186,23 @@ export class Publisher implements AsyncDisposable {
     const key = keyOfPayload(channel, type, envelope.data);
     if (command === undefined) return key === undefined ? { json } : { json, key };
     return { json, ...(key === undefined ? {} : { key }), once: command.once };
+  }
+
+  /** What a command has that other messages do not. */
+  #commandOf(
+    channel: Channel,
+    options: PublishOptions,
+    now: number,
+  ): { fields: Pick<Envelope, 'id' | 'expires_at'>; once: Once } {
+    const { id = uuidv7({ msecs: now }), expiresInMs = channel.expiresInMs } = options;
+    checkId(id);
+    checkAbove(0, expiresInMs, 'expiresInMs', 'milliseconds');
+    const firstEpoch = this.#unsettled.epochOf(id);
+    const once = { id, ...(firstEpoch === undefined ? {} : { firstEpoch }) };
+    if (expiresInMs === undefined)
+      return { fields: { id }, once: { ...once, rememberMs: REMEMBERED_WITHOUT_EXPIRY_MS } };
+    const rememberMs = Math.ceil(Math.max(expiresInMs, LEAST_REMEMBERED_MS));
+    return { fields: { id, expires_at: Math.round(now + expiresInMs) }, once: { ...once, rememberMs } };
   }
 
   #batcher(channel: Channel): Batcher {
@@ -207,21 +237,6 @@ function checkAbove(limit: number, value: number | undefined, field: string, uni
 const LEAST_REMEMBERED_MS = 60_000;
 const REMEMBERED_WITHOUT_EXPIRY_MS = 600_000;
 
-/** What a command has that other messages do not. */
-function commandOf(
-  channel: Channel,
-  options: PublishOptions,
-  now: number,
-): { fields: Pick<Envelope, 'id' | 'expires_at'>; once: Once } {
-  const { id = uuidv7({ msecs: now }), expiresInMs = channel.expiresInMs } = options;
-  checkId(id);
-  checkAbove(0, expiresInMs, 'expiresInMs', 'milliseconds');
-  if (expiresInMs === undefined)
-    return { fields: { id }, once: { id, rememberMs: REMEMBERED_WITHOUT_EXPIRY_MS } };
-  const rememberMs = Math.ceil(Math.max(expiresInMs, LEAST_REMEMBERED_MS));
-  return { fields: { id, expires_at: Math.round(now + expiresInMs) }, once: { id, rememberMs } };
-}
-
 function checkId(id: string): void {
   if (typeof id === 'string' && /^[!-~]{1,128}$/.test(id)) return;
   const text = 'The id of a command must have 1 to 128 printable ASCII characters without blanks.';
@@ -237,9 +252,11 @@ function refuseCommandOptions(channel: Channel, options: PublishOptions): void {
 }
 
 /** A batch fails as one; each command in it is to know its own id. */
-function withMessageId(error: unknown, { once }: Outgoing): unknown {
-  if (once === undefined || !(error instanceof TickbusError) || error.code !== 'TICKBUS_OUTCOME_UNKNOWN')
-    return error;
-  const text = `${error.message} Publishing it again with { id: '${once.id}' } has one effect.`;
-  return new TickbusError(error.code, text, { cause: error, messageId: once.id });
+function withMessageId(error: TickbusError, id: string): TickbusError {
+  const text = `${error.message} To publish it again with one effect, use { id: '${id}' }.`;
+  return new TickbusError(error.code, text, { cause: error, messageId: id });
+}
+
+function isUnknown(error: unknown): error is TickbusError {
+  return error instanceof TickbusError && error.code === 'TICKBUS_OUTCOME_UNKNOWN';
 }

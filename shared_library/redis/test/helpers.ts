@@ -7,7 +7,6 @@ import { MemoryServer } from '../adapters/memory-server.ts';
 import { type Channel, defineChannel } from '../core/channel.ts';
 import type { Envelope } from '../core/envelope.ts';
 import type {
-  Chained,
   ChannelHead,
   ChannelState,
   DemandOperations,
@@ -130,7 +129,7 @@ export class FakeTransport implements Transport {
   readonly published: (readonly Outgoing[])[] = [];
   readonly reads: (Position | undefined)[] = [];
   heads = 0;
-  onPublish: (batch: readonly Outgoing[], chained?: Chained) => Promise<Receipt> = async () => ({
+  onPublish: (batch: readonly Outgoing[], seen?: Position) => Promise<Receipt> = async () => ({
     first: { epoch: 1, seq: 1 },
     receivers: 0,
   });
@@ -146,14 +145,9 @@ export class FakeTransport implements Transport {
 
   async connect(): Promise<void> {}
 
-  publish(
-    _channel: unknown,
-    batch: readonly Outgoing[],
-    _fence?: number,
-    chained?: Chained,
-  ): Promise<Receipt> {
+  publish(_channel: unknown, batch: readonly Outgoing[], _token?: number, seen?: Position): Promise<Receipt> {
     this.published.push(batch);
-    return this.onPublish(batch, chained);
+    return this.onPublish(batch, seen);
   }
 
   async subscribe(_channel: unknown, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {

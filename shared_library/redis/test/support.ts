@@ -1,6 +1,9 @@
 // What several tests need.
 
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Channel } from '../core/channel.ts';
 import type { Logger } from '../core/ports.ts';
+import { RedisConnection, RedisLease, RedisPublisher } from '../index.ts';
 
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -31,5 +34,33 @@ export class RecordingLogger implements Logger {
         : value,
     );
     this.lines.push({ level, text, message });
+  }
+}
+
+/** A publisher that holds the lease of a channel for a minute, without the wait of as long that a server without memory begins with. */
+export async function holderOf(channel: Channel, url: string, options: { deadlineMs?: number } = {}) {
+  await passLease(channel, url);
+  const lease = new RedisLease({ channel, url, ttlMs: 60_000, logger: silentLogger });
+  const gained = new Promise<void>((resolve) => lease.on('gained', () => resolve()));
+  await lease.start();
+  await gained;
+  const publisher = new RedisPublisher({ url, lease, logger: silentLogger, ...options });
+  return {
+    lease,
+    publisher,
+    async [Symbol.asyncDispose]() {
+      await publisher.close();
+      await lease.close();
+    },
+  };
+}
+
+/** Takes the lease for a moment and releases it: from then on the server knows of it. */
+export async function passLease(channel: Channel, url: string): Promise<void> {
+  await using connection = new RedisConnection({ url, logger: silentLogger });
+  const lease = connection.publishing.lease(channel);
+  for (let attempt = await lease.acquire(20); ; attempt = await lease.acquire(20)) {
+    if (attempt.state === 'held' && (await lease.release(attempt.token))) return;
+    if (attempt.state !== 'held') await sleep(attempt.leftMs + 1);
   }
 }

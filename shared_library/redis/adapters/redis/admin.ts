@@ -1,6 +1,6 @@
 // What an operator asks a server: how it is set, what the user may do, how its clock runs, what is on the channels.
 
-import type { Channel, ChannelKind } from '../../core/channel.ts';
+import type { Channel } from '../../core/channel.ts';
 import type { Logger } from '../../core/ports.ts';
 import type { Position } from '../../core/sequence.ts';
 import type { TickbusError } from '../../errors.ts';
@@ -8,7 +8,7 @@ import type { RedisClient } from './client.ts';
 import { commandError } from './errors.ts';
 import { RedisLink } from './link.ts';
 import { permissionScript, type UserPermissions, usedCommands } from './permissions.ts';
-import { channelKeys, isOwnName } from './scripts.ts';
+import { channelKeys, isFramesName } from './scripts.ts';
 import { parseOutputBuffer, parseServerFacts, type ServerReport } from './server-report.ts';
 import type { RedisSettings } from './settings.ts';
 
@@ -106,7 +106,7 @@ export class RedisInspector {
   /** Names of the channels that somebody is subscribed to; not those to which our subscribers listen besides. */
   async activeChannels(): Promise<string[]> {
     const names = await this.#run((client) => client.pubSubChannels());
-    return names.filter((name) => !isOwnName(name));
+    return names.filter((name) => !isFramesName(name));
   }
 
   async channels(names: readonly string[]): Promise<ChannelStats[]> {
@@ -119,7 +119,7 @@ export class RedisInspector {
   }
 
   async #kept(name: string): Promise<Omit<ChannelStats, 'subscribers'>> {
-    const { head, last, history, lease } = channelKeys({ name, kind: NO_KIND, history: 0 });
+    const { head, last, history, lease } = channelKeys({ name });
     const [place, keys, entries, token, ttl] = await this.#run((client) =>
       Promise.all([
         client.hmGet(head, ['epoch', 'seq']),
@@ -163,6 +163,3 @@ export class RedisInspector {
     }
   }
 }
-
-/** The names of keys do not depend on it. */
-const NO_KIND: ChannelKind = 'plain';

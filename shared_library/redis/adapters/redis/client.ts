@@ -2,8 +2,9 @@
 
 import { isIP } from 'node:net';
 import { createClient, defineScript, RESP_TYPES } from 'redis';
-import { PUBLISH, PUBLISH_FRAME, PUBLISH_ONCE } from './publish-scripts.ts';
-import { ACQUIRE, DECLARE, READ, RELEASE, RENEW, WANTED, WITHDRAW } from './scripts.ts';
+import { RELEASE, RENEW, RESERVE, TAKE_UP } from './lease-scripts.ts';
+import { PUBLISH } from './publish-script.ts';
+import { DECLARE, READ, WANTED, WITHDRAW } from './scripts.ts';
 import type { RedisSettings } from './settings.ts';
 
 /** What the commands of one link need; the client's own type says the rest. */
@@ -48,10 +49,9 @@ function newTemplate() {
     commandOptions: { timeout: 0 },
     scripts: {
       publishBatch: script(PUBLISH),
-      publishFrame: script(PUBLISH_FRAME),
-      publishOnce: script(PUBLISH_ONCE),
       readChannel: script(READ),
-      acquireLease: script(ACQUIRE),
+      reserveLease: script(RESERVE),
+      takeUpLease: script(TAKE_UP),
       renewLease: script(RENEW),
       releaseLease: script(RELEASE),
       declareDemand: script(DECLARE),

@@ -26,6 +26,7 @@ const REFUSALS: ReadonlyMap<string, ErrorCode> = new Map([
   [TOO_MANY_CLIENTS, 'TICKBUS_SERVER_ERROR'],
   // Within a script a missing permission has no word of its own; for the commands of ours there is no other plain ERR.
   ['REFUSED ERR', 'TICKBUS_DENIED'],
+  ['REFUSED NOPERM', 'TICKBUS_DENIED'],
   ...[
     'OOM',
     'READONLY',
@@ -98,6 +99,13 @@ export function commandError(error: unknown, address: RedisAddress, effect: 'rea
   return failure('TICKBUS_OUTCOME_UNKNOWN', text, error, address);
 }
 
+/** A batch that the server refused as a whole: nothing of it was published. */
+export function refusedError(error: unknown, channel: string, address: RedisAddress): TickbusError {
+  const code = refusalOf(serverAnswer(error)) ?? 'TICKBUS_SERVER_ERROR';
+  const text = `Nothing was published on ${channel}: ${message(error, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
+  return failure(code, text, error, address);
+}
+
 export function notConnected(address: RedisAddress, error?: unknown): TickbusError {
   const text = `The link to Redis at ${whereabouts(address)} is down, so nothing was sent. Try again when it is connected.`;
   return failure('TICKBUS_NOT_CONNECTED', text, error, address);
@@ -123,6 +131,11 @@ export function linkError(error: unknown, address: RedisAddress): TickbusError {
 export function isRefusal(error: unknown): boolean {
   const word = serverAnswer(rootCause(error));
   return word !== undefined && refusalOf(word) !== 'TICKBUS_SERVER_ERROR';
+}
+
+/** A script keeps the server busy: the same command will be taken later. */
+export function isBusy(error: unknown): boolean {
+  return serverAnswer(error) === 'BUSY';
 }
 
 /** The user lacks the permission. */

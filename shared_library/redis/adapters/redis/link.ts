@@ -68,6 +68,11 @@ export class RedisLink {
     this.#watchdog?.heard();
   }
 
+  /** What came over this connection cannot be relied on: it is closed, and another one is made. */
+  distrust(client: RedisClient, error: unknown): void {
+    if (client === this.#client && this.#state === 'connected') this.#lose(linkError(error, this.#settings));
+  }
+
   onStatus(listener: (status: LinkStatus) => void): Unsubscribe {
     return this.#status.on('status', listener);
   }
@@ -138,7 +143,7 @@ export class RedisLink {
   }
 
   #onError(client: RedisClient, error: unknown): void {
-    if (client === this.#client && this.#state === 'connected') this.#lose(linkError(error, this.#settings));
+    this.distrust(client, error);
   }
 
   #onStale(client: RedisClient, silentForMs: number): void {

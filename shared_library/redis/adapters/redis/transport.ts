@@ -3,12 +3,10 @@
 import type { ChannelSpec } from '../../core/channel.ts';
 import { countedKeys } from '../../core/demand.ts';
 import type {
-  Chained,
   ChannelHead,
   ChannelState,
   DemandOperations,
   FenceToken,
-  LeaseAttempt,
   LeaseOperations,
   Logger,
   Outgoing,
@@ -18,25 +16,17 @@ import type {
 } from '../../core/ports.ts';
 import { ORIGIN, type Position } from '../../core/sequence.ts';
 import type { LinkStatus } from '../../core/status.ts';
-import { Audience } from './audience.ts';
 import { AS_BYTES, type RedisClient } from './client.ts';
 import { commandError, isDenied } from './errors.ts';
+import { ExclusiveLease } from './exclusive-lease.ts';
+import { TokenLease } from './lease-commands.ts';
 import { RedisLink } from './link.ts';
-import {
-  answerFrom,
-  canBeFramed,
-  canBeReady,
-  type PublishAnswer,
-  type PublishCall,
-  publishCall,
-} from './publish-call.ts';
-import { publishTransaction } from './publish-transaction.ts';
+import { publishArguments, receiptFrom } from './publish-script.ts';
 import { channelKeys } from './scripts.ts';
 import type { RedisSettings } from './settings.ts';
-import { Stamps } from './stamps.ts';
 
 interface LinkSubscription {
-  /** The channel, where whole batches are sent to our subscribers, and what they are counted by. */
+  /** The channel, and where whole batches are sent to our subscribers. */
   readonly names: readonly [string, ...string[]];
   readonly listener: (message: Buffer) => void;
 }
@@ -49,8 +39,7 @@ export class RedisTransport implements Transport {
   readonly #subscriptions = new Set<LinkSubscription>();
   /** The channels whose frames a connection may not hear. */
   readonly #withoutFrames = new WeakMap<RedisClient, Set<string>>();
-  readonly #stamps = new Stamps();
-  readonly #audience = new Audience();
+  readonly #leases = new Set<ExclusiveLease>();
 
   constructor(settings: RedisSettings, logger: Logger) {
     this.#settings = settings;
@@ -65,37 +54,18 @@ export class RedisTransport implements Transport {
   async publish(
     channel: ChannelSpec,
     batch: readonly Outgoing[],
-    fence?: FenceToken,
-    chained: Partial<Chained> = {},
+    token?: FenceToken,
+    seen: Position = ORIGIN,
   ): Promise<Receipt> {
-    return this.#publish(channel, batch, { ...chained, fence }, canBeReady(channel, chained));
-  }
-
-  /** @param isReady whether the messages go out as they will stand on the wire, as far as the server's time can be told */
-  async #publish(
-    channel: ChannelSpec,
-    batch: readonly Outgoing[],
-    terms: Partial<Chained> & { readonly fence: FenceToken | undefined },
-    isReady: boolean,
-  ): Promise<Receipt> {
-    const sentAt = performance.now();
-    const stamp = isReady ? this.#stamps.at(sentAt) : undefined;
-    const answer = await this.#run((client) => {
-      const way = stamp === undefined ? 'messages' : this.#audience.wayOf(channel, client, sentAt);
-      return answered(client, channel, publishCall(channel, batch, { ...terms, stamp, way }));
-    });
-    if (answer.at > 0) this.#stamps.answered(answer.at, sentAt, stamp);
-    if (answer.isOurs !== undefined) this.#audience.saw(channel, answer.isOurs, sentAt);
-    if (answer.isUnfit) this.#audience.transactionFailed();
-    // A transaction that was given up has done nothing. In its place the script says why, or does it; those behind it follow in order.
-    return answer.receipt ?? this.#publish(channel, batch, terms, false);
+    const { keys, args } = publishArguments(channel, batch, token, seen);
+    return receiptFrom(await this.#run((client) => client.publishBatch(keys, args)), channel);
   }
 
   async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
     const { name } = channel;
-    const { frames, ours } = channelKeys(channel);
+    const { frames } = channelKeys(channel);
     const subscription: LinkSubscription = {
-      names: canBeFramed(channel) ? [name, frames, ours] : [name],
+      names: isWrittenExclusively(channel) ? [name, frames] : [name],
       listener: (message) => {
         // One that was ended hears nothing more, even if the client still has it.
         if (!this.#subscriptions.has(subscription)) return;
@@ -124,8 +94,15 @@ export class RedisTransport implements Transport {
     const reply = await this.#run((client) =>
       client.withTypeMapping(AS_BYTES).readChannel([head, last, history], args),
     );
-    const [epoch, seq, at, entries] = reply as unknown as [Buffer, Buffer, Buffer, Buffer[]];
-    return { position: { epoch: Number(epoch), seq: Number(seq) }, at: Number(at), entries };
+    const [epoch, seq, at, entries, isForgotten] = reply as unknown as [
+      Buffer,
+      Buffer,
+      Buffer,
+      Buffer[],
+      number,
+    ];
+    const position = { epoch: Number(epoch), seq: Number(seq) };
+    return { position, at: Number(at), entries, isForgotten: isForgotten === 1 };
   }
 
   /** Two commands and no script, written together: the time is that of the head or a moment later. */
@@ -138,20 +115,17 @@ export class RedisTransport implements Transport {
         ]),
       'read',
     );
-    const position = { epoch: Number(epoch ?? 0), seq: Number(seq ?? 0) };
+    const position = epoch === null ? ORIGIN : { epoch: Number(epoch), seq: Number(seq ?? 0) };
     return { position, at: Number(seconds) * 1_000 + Number(microseconds) / 1_000 };
   }
 
+  /** The holder of a channel's lease has a connection of its own, by which it is fenced. */
   lease(channel: ChannelSpec): LeaseOperations {
-    const { head, lease } = channelKeys(channel);
-    return {
-      acquire: async (ttlMs) =>
-        attemptFrom(await this.#run((client) => client.acquireLease([head, lease], [String(ttlMs)]))),
-      renew: async (token, ttlMs) =>
-        (await this.#run((client) => client.renewLease([head, lease], [String(token), String(ttlMs)]))) === 1,
-      release: async (token) =>
-        (await this.#run((client) => client.releaseLease([head, lease], [String(token)]))) === 1,
-    };
+    if (!isWrittenExclusively(channel)) return new TokenLease(channel, this, (command) => this.#run(command));
+    const settings = { ...this.#settings, name: this.#settings.name.replace(/:[a-z]+$/, ':lease') };
+    const lease = new ExclusiveLease(channel, settings, this.#logger);
+    this.#leases.add(lease);
+    return lease;
   }
 
   demand(channel: ChannelSpec): DemandOperations {
@@ -176,6 +150,7 @@ export class RedisTransport implements Transport {
 
   async close(): Promise<void> {
     this.#link.close();
+    await Promise.all(Array.from(this.#leases, (lease) => lease.close()));
   }
 
   /** On a new connection. All at once: they are acknowledged in one round trip. */
@@ -184,9 +159,8 @@ export class RedisTransport implements Transport {
   }
 
   /**
-   * By one command, so that whoever counts listeners finds all or none. Who may not hear frames, as users may be set up from before there
-   * were any, is counted as a plain client, and sent each message by itself. That stays so on this connection, which is counted once for all
-   * who listen on it.
+   * By one command, so that whoever counts listeners finds both or none. A user who may not subscribe to frames counts as a plain client
+   * and is sent each message by itself. That stays so on this connection, which is counted once for all its subscriptions.
    */
   async #listen(client: RedisClient, { names, listener }: LinkSubscription): Promise<void> {
     const [name] = names;
@@ -222,18 +196,7 @@ export class RedisTransport implements Transport {
   }
 }
 
-async function answered(
-  client: RedisClient,
-  channel: ChannelSpec,
-  call: PublishCall,
-): Promise<PublishAnswer> {
-  if (call.script === 'transaction') return publishTransaction(client, call);
-  return answerFrom(await client[call.script](call.keys, call.args), channel, call.script);
-}
-
-function attemptFrom(reply: unknown): LeaseAttempt {
-  const [state, number] = Array.isArray(reply) ? reply.map(String) : [];
-  const value = Number(number);
-  if (state === 'held') return { state, token: value };
-  return { state: state === 'holding_off' ? state : 'taken', leftMs: value };
+/** What the holder of the lease publishes with plain commands, and our subscribers may be sent in whole batches. */
+function isWrittenExclusively({ kind }: ChannelSpec): boolean {
+  return kind === 'state' || kind === 'event';
 }

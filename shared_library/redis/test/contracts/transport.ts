@@ -1,7 +1,6 @@
 // The contract of the Transport port: every adapter passes the same tests.
 
 import { afterEach, beforeEach, describe } from 'vitest';
-import { describeChain } from './chain.ts';
 import { describeDemand } from './demand.ts';
 import { describeLease } from './lease.ts';
 import { describeLink } from './link.ts';
@@ -17,7 +16,6 @@ export function describeTransport(name: string, setUp: () => Promise<TransportFi
     afterEach(() => bench.close());
 
     describePublish(bench);
-    describeChain(bench);
     describeRead(bench);
     describeSubscribe(bench);
     describeLease(bench);

@@ -10,7 +10,14 @@ const all = (...numbers: number[]) => numbers.map((seq) => at(seq));
 
 /** A reader at number 2 of epoch 7, whose top is 5; nothing kept, nothing held. */
 function caughtUp(input: Partial<CatchUpInput>) {
-  const defaults = { position: { epoch: 7, seq: 2 }, top: { epoch: 7, seq: 5 }, kept: [], held: [] };
+  const defaults = {
+    position: { epoch: 7, seq: 2 },
+    reached: new Map(),
+    isForgotten: false,
+    top: { epoch: 7, seq: 5 },
+    kept: [],
+    held: [],
+  };
   const result = catchUp({ ...defaults, heldBeforeRead: input.held?.length ?? 0, ...input });
   const short = ({ seq, epoch }: { seq?: number; epoch?: number }) => `${epoch}-${seq}`;
   return {

@@ -80,6 +80,13 @@ class LeaseLink extends FakeTransport {
 
   override lease(): LeaseOperations {
     return {
+      connect: () => this.connect(),
+      abandon: () => {},
+      onConnected: (listener) =>
+        this.onStatus(({ type }) => {
+          if (type === 'connected') listener();
+        }),
+      close: async () => {},
       acquire: (ttlMs) => this.#call(() => this.#server.acquire(PRICES.name, ttlMs)),
       renew: (token, ttlMs) => this.#call(() => this.#server.renew(PRICES.name, token, ttlMs)),
       release: (token) => this.#call(() => this.#server.release(PRICES.name, token)),

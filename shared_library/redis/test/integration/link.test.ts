@@ -99,7 +99,7 @@ describe('a user with few permissions', () => {
     const redis = await start();
     await setUser(
       redis,
-      'resetchannels &PRICE_DATA ~tickbus:* +@connection +@pubsub +@scripting +@read +@write +time',
+      'resetchannels &PRICE_DATA ~tickbus:* +@connection +@pubsub +@scripting +@read +@write +time +info',
     );
     const { publisher, subscriber, heard } = await pairOf(redis);
     await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'A', price: 1, timestamp: 1 });
