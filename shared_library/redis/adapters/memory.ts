@@ -102,19 +102,16 @@ export class MemoryTransport implements Transport {
   lease(channel: ChannelSpec): LeaseOperations {
     const { name, kind } = channel;
     const connected = this.#whileConnected;
-    let writer: MemoryWriter | undefined;
     return {
       connect: () => this.connect(),
       acquire: async (ttlMs) =>
         connected(() => {
           const attempt = this.#server.acquire(name, ttlMs);
           if (attempt.state !== 'held' || kind === 'plain' || kind === 'command') return attempt;
-          writer = new MemoryWriter(this, channel, attempt.token);
-          return { ...attempt, writer };
+          return { ...attempt, writer: new MemoryWriter(this, channel, attempt.token) };
         }),
       renew: async (token, ttlMs) => connected(() => this.#server.renew(name, token, ttlMs)),
       release: async (token) => connected(() => this.#server.release(name, token)),
-      abandon: () => writer?.end(),
       onConnected: (listener) =>
         this.onStatus(({ type }) => {
           if (type === 'connected') listener();

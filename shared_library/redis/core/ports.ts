@@ -93,6 +93,8 @@ export interface Writer {
    * @throws TickbusError `TICKBUS_OUTCOME_UNKNOWN` only if the server forgot, or refused a part
    */
   publish(batch: readonly Outgoing[]): Promise<Receipt | undefined>;
+  /** The holder no longer counts on the lease, whatever the server says: nothing more is taken. */
+  end(): void;
 }
 
 /** Where a channel ends. */
@@ -144,8 +146,6 @@ export interface LeaseOperations {
   renew(token: FenceToken, ttlMs: number): Promise<boolean>;
   /** Lets the next candidate in at once, behind all that was published. False when the lease was no longer the caller's. */
   release(token: FenceToken): Promise<boolean>;
-  /** The holder no longer counts on it, whatever the server says: its writer takes nothing more. */
-  abandon(): void;
   /** Called on each new connection. */
   onConnected(listener: () => void): Unsubscribe;
   close(): Promise<void>;

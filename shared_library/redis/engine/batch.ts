@@ -31,8 +31,8 @@ export class Batch {
   readonly messages: Outgoing[] = [];
   /** Reported as unknown: nobody waits for its reply any more. */
   isGivenUp = false;
-  /** How many links dropped while it was under way. */
-  drops = 0;
+  /** It was under way before, and not executed: it is sent again as it is. */
+  wasSent = false;
   #size = 0;
   readonly #receipt: Promise<Receipt>;
   #resolve: (receipt: Receipt) => void = () => {};
@@ -82,7 +82,8 @@ function publishedOf({ first, receivers, repeated }: Receipt, index: number, { o
   const id = once === undefined ? undefined : { id: once.id };
   const before = repeated?.get(index);
   if (before === 'forgotten') {
-    const text = 'The server has lost its latest memory since this command was sent first: whether it was published is unknown.';
+    const text =
+      'The server has lost its latest memory since this command was sent first: whether it was published is unknown.';
     throw new TickbusError('TICKBUS_OUTCOME_UNKNOWN', text, id === undefined ? {} : { messageId: id.id });
   }
   if (before !== undefined) return { ...before, ...id, repeated: true };

@@ -1,7 +1,16 @@
 // Turns single publishes of one channel into batches: what arrives while no more calls can be made goes into the next one.
 
 import type { ChannelSpec } from '../core/channel.ts';
-import type { Clock, Fence, FenceToken, Outgoing, Receipt, Transport, Unsubscribe, Writer } from '../core/ports.ts';
+import type {
+  Clock,
+  Fence,
+  FenceToken,
+  Outgoing,
+  Receipt,
+  Transport,
+  Unsubscribe,
+  Writer,
+} from '../core/ports.ts';
 import { ORIGIN, type Position } from '../core/sequence.ts';
 import { TickbusError } from '../errors.ts';
 import { Batch, type Published } from './batch.ts';
@@ -17,9 +26,6 @@ export interface BatcherOptions {
   /** The most UTF-16 units that may wait. */
   readonly maxPending: number;
 }
-
-/** A batch that was under way on so many links that dropped is not sent again: it may be what drops them. */
-const MAX_DROPS = 2;
 
 /**
  * Two writers:
@@ -52,6 +58,11 @@ export class Batcher {
   /** The token under which a message is published that is accepted now. */
   get fence(): FenceToken | undefined {
     return this.#options.lease?.token;
+  }
+
+  /** Whether an exclusive writer publishes, over its own link. */
+  get hasWriter(): boolean {
+    return this.#options.lease?.writer !== undefined;
   }
 
   /** The epoch that the channel is known to have reached; undefined before anything was published. */
@@ -157,9 +168,8 @@ export class Batcher {
 
   /** Nothing of it was executed. It goes before whatever was added later. */
   #putBack(batch: Batch): void {
-    batch.drops++;
+    batch.wasSent = true;
     if (batch.isGivenUp) return;
-    if (batch.drops === MAX_DROPS) return batch.reject(this.#dropped());
     if (this.#isStalled) return batch.reject(this.#notSent());
     const behind = this.#waiting.findIndex(({ number }) => number > batch.number);
     this.#waiting.splice(behind < 0 ? this.#waiting.length : behind, 0, batch);
@@ -185,7 +195,7 @@ export class Batcher {
   /** The last one that waits, if it has room for the message, was begun under the same lease and has not been sent before; else a new one. */
   #batchFor(message: Outgoing, fence: FenceToken | undefined): Batch {
     const last = this.#waiting.at(-1);
-    if (last !== undefined && last.drops === 0 && last.fence === fence && last.hasRoomFor(message)) return last;
+    if (last !== undefined && !last.wasSent && last.fence === fence && last.hasRoomFor(message)) return last;
     const { clock, deadlineMs } = this.#options;
     const batch = new Batch(this.#batches++, fence, (made) =>
       clock.after(deadlineMs, () => this.#giveUp(made)),
@@ -219,11 +229,6 @@ export class Batcher {
   #notSent(): TickbusError {
     const { channel, deadlineMs } = this.#options;
     const text = `Nothing was sent on ${channel.name}: for ${deadlineMs} ms the server has not answered, or the link was down. Try again later.`;
-    return new TickbusError('TICKBUS_NOT_SENT', text);
-  }
-
-  #dropped(): TickbusError {
-    const text = `Nothing was published on ${this.#options.channel.name}: the link dropped ${MAX_DROPS} times while the batch was under way, so it is not sent again. Publish smaller messages, or raise client-query-buffer-limit.`;
     return new TickbusError('TICKBUS_NOT_SENT', text);
   }
 

@@ -212,7 +212,8 @@ export class Lease implements Fence, AsyncDisposable {
   }
 
   #barred(reason: string): void {
-    if (!this.#isFailing) this.#logger.warn({ lease: this.name }, `The lease cannot be taken over. ${reason}`);
+    if (!this.#isFailing)
+      this.#logger.warn({ lease: this.name }, `The lease cannot be taken over. ${reason}`);
     this.#isFailing = true;
   }
 
@@ -346,8 +347,8 @@ export class Lease implements Fence, AsyncDisposable {
     this.#cancelNext();
     this.#cancelDeadline();
     if (state !== 'held') {
-      if (was === 'held') this.#operations.abandon();
       this.#token = undefined;
+      this.#writer?.end();
       this.#writer = undefined;
       this.#heldUntil = Number.NEGATIVE_INFINITY;
     }

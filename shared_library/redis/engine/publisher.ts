@@ -136,9 +136,11 @@ export class Publisher implements AsyncDisposable {
   #publish(channel: Channel, message: Outgoing): Promise<Published> {
     const batcher = this.#batcher(channel);
     const { fence } = batcher;
-    const published = this.#isConnected
-      ? batcher.add(message, fence)
-      : this.#connectOnce().then(() => batcher.add(message, fence));
+    // An exclusive writer has a link of its own.
+    const published =
+      this.#isConnected || batcher.hasWriter
+        ? batcher.add(message, fence)
+        : this.#connectOnce().then(() => batcher.add(message, fence));
     if (message.once === undefined) return published;
     const { id } = message.once;
     return published.then(

@@ -102,7 +102,8 @@ export function commandError(error: unknown, address: RedisAddress, effect: 'rea
 /** A batch that the server refused as a whole: nothing of it was published. */
 export function refusedError(error: unknown, channel: string, address: RedisAddress): TickbusError {
   const code = refusalOf(serverAnswer(error)) ?? 'TICKBUS_SERVER_ERROR';
-  const text = `Nothing was published on ${channel}: ${message(error, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
+  const text =
+    `Nothing was published on ${channel}: ${message(error, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
   return failure(code, text, error, address);
 }
 

@@ -72,7 +72,6 @@ export class ExclusiveLease implements LeaseOperations {
   }
 
   async acquire(ttlMs: number): Promise<LeaseAttempt> {
-    await this.#link.connect();
     return this.#run(async (client) => {
       if (this.#term !== undefined) await this.#release(client, this.#term.token);
       const reason = this.#reason;
@@ -110,10 +109,6 @@ export class ExclusiveLease implements LeaseOperations {
     return this.#run((client) => this.#release(client, token));
   }
 
-  abandon(): void {
-    this.#term?.writer.end();
-  }
-
   onConnected(listener: () => void): Unsubscribe {
     return this.#events.on('connected', listener);
   }
@@ -145,7 +140,7 @@ export class ExclusiveLease implements LeaseOperations {
   async #prepare(client: RedisClient): Promise<void> {
     const term = this.#term;
     if (term === undefined) {
-      this.#reason = await obstacle(client, this.#settings.name);
+      this.#reason = await obstacle(client, this.#settings.name, channelKeys(this.#channel).fence);
       return;
     }
     const { token, writer, ttlMs } = term;
@@ -201,7 +196,8 @@ export class ExclusiveLease implements LeaseOperations {
       client.sendCommand(['WATCH', fence]),
       client.sendCommand(['GET', fence]),
     ]);
-    if (Number(value) !== epoch) throw new Error('Another writer has begun an epoch of the channel meanwhile.');
+    if (Number(value) !== epoch)
+      throw new Error('Another writer has begun an epoch of the channel meanwhile.');
   }
 
   // --- all ---
@@ -216,10 +212,13 @@ export class ExclusiveLease implements LeaseOperations {
         const text = `Publishing on ${name}: ${reason}. Whether the messages were published is unknown.`;
         return new TickbusError('TICKBUS_OUTCOME_UNKNOWN', text);
       },
+      notSent: (reason: string) =>
+        new TickbusError('TICKBUS_NOT_SENT', `Nothing was published on ${name}: ${reason}.`),
     };
   }
 
   async #run<T>(command: (client: RedisClient) => Promise<T>): Promise<T> {
+    await this.#link.connect();
     const { client } = this.#link;
     try {
       return await command(client);
@@ -233,9 +232,9 @@ export class ExclusiveLease implements LeaseOperations {
  * Why a connection cannot write exclusively; undefined: it can. Permissions are asked for and not tried: what is refused stands in the
  * server's log.
  */
-async function obstacle(client: RedisClient, name: string): Promise<string | undefined> {
+async function obstacle(client: RedisClient, name: string, fence: string): Promise<string | undefined> {
   const [mayDisconnect, id, info] = await Promise.allSettled([
-    client.sendCommand<number>(['EVAL', MAY_DISCONNECT, '0']),
+    client.sendCommand<number>(['EVAL', MAY_DISCONNECT, '1', fence]),
     client.sendCommand<number>(['CLIENT', 'ID']),
     client.sendCommand<string>(['CLIENT', 'INFO']),
   ]);
@@ -249,7 +248,10 @@ async function obstacle(client: RedisClient, name: string): Promise<string | und
 }
 
 const MAY_DISCONNECT = `
-local commands = { { 'CLIENT', 'LIST' }, { 'CLIENT', 'KILL', 'ID', '1' }, { 'CLIENT', 'SETNAME', 'x' }, { 'MULTI' }, { 'EXEC' }, { 'UNWATCH' } }
+local commands = {
+  { 'CLIENT', 'LIST' }, { 'CLIENT', 'KILL', 'ID', '1' }, { 'CLIENT', 'SETNAME', 'x' },
+  { 'MULTI' }, { 'EXEC' }, { 'WATCH', KEYS[1] }, { 'UNWATCH' },
+}
 for _, command in ipairs(commands) do
   local known, may = pcall(redis.acl_check_cmd, unpack(command))
   if not known or not may then return 0 end

@@ -5,11 +5,17 @@ import { Emitter } from '../../core/emitter.ts';
 import type { Outgoing, Receipt, Unsubscribe, Writer } from '../../core/ports.ts';
 import type { TickbusError } from '../../errors.ts';
 import type { RedisClient } from './client.ts';
-import { endOf, type Executed, execute, MARKS, type Placed } from './plain-batch.ts';
+import { type Executed, endOf, execute, MARKS, type Placed } from './plain-batch.ts';
 import { ServerClock } from './server-clock.ts';
 
 /** The most batches under way: with one, a publisher waits for every round trip; marks of eight can be told apart. */
 const MAX_UNDER_WAY = 4;
+
+/**
+ * A batch that was the next one to be executed when so many links dropped is not sent again: it may be what drops them. The design has
+ * two; a link that is cut every 50 ms then costs messages on a busy machine.
+ */
+const MAX_DROPS = 3;
 
 export interface ExclusiveWriterOptions {
   readonly channel: ChannelSpec;
@@ -18,7 +24,10 @@ export interface ExclusiveWriterOptions {
   /** An error for what the server refused, and for what is left unknown. */
   readonly refused: (error: unknown) => TickbusError;
   readonly unknown: (reason: string) => TickbusError;
+  readonly notSent: (reason: string) => TickbusError;
 }
+
+const DROPS_LINKS = `the link dropped ${MAX_DROPS} times when the batch was to be executed, so it is not sent again. Publish smaller messages, or raise client-query-buffer-limit`;
 
 /** Where the head of the channel stands, as the second script of a claim or a resume tells. */
 export interface ConfirmedHead {
@@ -68,6 +77,8 @@ export class ExclusiveWriter implements Writer {
   #published = 0;
   #ordinal = 0;
   #underWay: UnderWay[] = [];
+  /** The batch that was to be executed next when the link dropped, and how often that happened in a row. */
+  #suspect: { readonly batch: readonly Outgoing[]; readonly drops: number } | undefined;
   #isDraining = false;
   #isEnded = false;
 
@@ -139,10 +150,19 @@ export class ExclusiveWriter implements Writer {
     this.#seq = head.seq;
     this.#published = head.seq;
     this.#isDraining = false;
+    if (isSame) this.#suspectFirst(settled, head.seq);
     for (const sent of settled) {
       if (isSame) this.#settle(sent, head);
       else this.#giveUp(sent, 'the server has lost its latest memory');
     }
+  }
+
+  #suspectFirst(settled: readonly UnderWay[], seq: number): void {
+    const next = settled.find((sent) => endOf(sent, sent.batch) > seq);
+    if (next === undefined) this.#suspect = undefined;
+    else if (next.batch === this.#suspect?.batch)
+      this.#suspect = { ...this.#suspect, drops: this.#suspect.drops + 1 };
+    else this.#suspect = { batch: next.batch, drops: 1 };
   }
 
   /** The lease is another's, or nobody's; the head may still say what became of the batches that were under way. */
@@ -166,8 +186,13 @@ export class ExclusiveWriter implements Writer {
   #settle(sent: UnderWay, { seq, marks }: Pick<ConfirmedHead, 'seq' | 'marks'>): void {
     const end = endOf(sent, sent.batch);
     if (marks[sent.ordinal % MARKS] === end) sent.resolve({ first: sent.first, receivers: 0 });
+    else if (end > seq && this.#isPoison(sent)) sent.reject(this.#options.notSent(DROPS_LINKS));
     else if (end > seq) sent.resolve(undefined);
     else sent.reject(this.#options.refused(new Error('a later batch was published in its place')));
+  }
+
+  #isPoison({ batch }: UnderWay): boolean {
+    return batch === this.#suspect?.batch && this.#suspect.drops === MAX_DROPS;
   }
 
   #answered(client: RedisClient, sent: UnderWay, executed: Executed): void {

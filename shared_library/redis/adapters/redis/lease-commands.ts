@@ -127,8 +127,6 @@ export class TokenLease implements LeaseOperations {
     return this.#run((client) => this.#commands.release(client, token));
   }
 
-  abandon(): void {}
-
   onConnected(listener: () => void): Unsubscribe {
     return this.#transport.onStatus(({ type }) => {
       if (type === 'connected') listener();

@@ -81,7 +81,6 @@ class LeaseLink extends FakeTransport {
   override lease(): LeaseOperations {
     return {
       connect: () => this.connect(),
-      abandon: () => {},
       onConnected: (listener) =>
         this.onStatus(({ type }) => {
           if (type === 'connected') listener();

@@ -49,6 +49,7 @@ const orders: Record<string, () => Promise<unknown>> = {
   start: () => lease.start(),
   async late() {
     const json = '{"message_type":"price","data":{},"timestamp":1,"sender":"late"}';
+    await connection.publishing.connect();
     const late = connection.publishing.publish(CHANNELS.PRICE_DATA, [{ json }], held);
     tell({
       type: 'late',

@@ -117,10 +117,8 @@ describe('two processes and one lease', () => {
     holder.order('late');
     holder.child.kill('SIGCONT');
     expect(await holder.told.first(({ type }) => type === 'late')).toMatchObject({ code: 'TICKBUS_FENCED' });
-    expect(await holder.told.first(({ type }) => type === 'lost')).toMatchObject({
-      token,
-      reason: 'expired',
-    });
+    const lost = await holder.told.first(({ type, token: of }) => type === 'lost' && of === token);
+    expect(lost).toMatchObject({ reason: 'expired' });
     await prices.reaches(prices.items.length + 10);
     expect(prices.items.findLastIndex(isOf(holder))).toBe(before);
   });
@@ -256,7 +254,8 @@ it('is kept by its holder when the clock of Redis is set an hour ahead, whoever 
   await heldOff;
   await publish();
   await vi.waitFor(async () => expect(await admin.get('tickbus:{ALERTS}:lease')).toBe(String(token)));
-  expect([holder.token, changes]).toEqual([token, ['holding_off']]);
+  expect([holder.token, changes[0]]).toEqual([token, 'holding_off']);
+  expect(changes.filter((change) => change === 'expired' || change === 'taken')).toEqual([]);
 });
 
 function gained(lease: RedisLease): Promise<void> {

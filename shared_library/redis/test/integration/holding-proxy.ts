@@ -1,0 +1,108 @@
+// A TCP proxy that holds bytes back in one direction, and can leave the server with a connection that its client has given up.
+
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+interface Link {
+  readonly client: Socket;
+  readonly server: Socket;
+  /** Bytes for the server that are held back. */
+  readonly held: Buffer[];
+  /** It is the connection of a lease. */
+  isLease: boolean;
+}
+
+export class HoldingProxy implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #target: number;
+  readonly #links = new Set<Link>();
+  readonly #detached = new Set<Link>();
+  /** What the server is to receive later, or never. */
+  holdsRequests = false;
+  /** Replies vanish. */
+  dropsReplies = false;
+  /** Connections are refused. */
+  refuses = false;
+  /** Called with all bytes for the server. */
+  onRequest: (bytes: Buffer) => void = () => {};
+
+  private constructor(server: Server, target: number) {
+    this.#server = server;
+    this.#target = target;
+    server.on('connection', (client: Socket) => this.#accept(client));
+  }
+
+  static async start(target: number): Promise<HoldingProxy> {
+    const server = createServer({ noDelay: true });
+    const proxy = new HoldingProxy(server, target);
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    return proxy;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Both sides hear of it; what was held back is lost. */
+  cut(): void {
+    for (const { client, server } of this.#links) {
+      client.resetAndDestroy();
+      server.destroy();
+    }
+    this.#links.clear();
+  }
+
+  /** The clients of leases hear of it, the server does not: held bytes are still to come. */
+  abandonLeases(): void {
+    for (const link of this.#links) {
+      if (!link.isLease) continue;
+      this.#links.delete(link);
+      this.#detached.add(link);
+      link.client.resetAndDestroy();
+    }
+  }
+
+  /** The server receives what was held back, on abandoned connections too. */
+  release(): void {
+    this.holdsRequests = false;
+    for (const { held, server } of [...this.#links, ...this.#detached])
+      for (const bytes of held.splice(0)) server.write(bytes);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { client, server } of [...this.#links, ...this.#detached]) {
+      client.destroy();
+      server.destroy();
+    }
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  #accept(client: Socket): void {
+    client.on('error', () => {});
+    if (this.refuses) {
+      client.resetAndDestroy();
+      return;
+    }
+    const server = connect({ port: this.#target, host: '127.0.0.1', noDelay: true });
+    const link: Link = { client, server, held: [], isLease: false };
+    this.#links.add(link);
+    client.on('data', (bytes) => {
+      link.isLease ||= bytes.includes(':lease');
+      if (this.holdsRequests || link.held.length > 0) link.held.push(bytes);
+      else server.write(bytes);
+      this.onRequest(bytes);
+    });
+    server.on('data', (bytes) => {
+      if (!this.dropsReplies) client.write(bytes);
+    });
+    server.on('error', () => {});
+    server.on('close', () => {
+      this.#detached.delete(link);
+      if (this.#links.delete(link)) client.resetAndDestroy();
+    });
+    client.on('close', () => {
+      if (this.#links.delete(link)) server.destroy();
+    });
+  }
+}

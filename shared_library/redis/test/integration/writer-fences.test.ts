@@ -1,0 +1,327 @@
+// Who may write a channel: claims, take-overs, servers that forget, rights, and the fallback to the token.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startLocalRedis } from '@tickbus/local-redis';
+import { afterEach, describe, expect, it } from 'vitest';
+import { RedisConnection, RedisLease, RedisPublisher, RedisSubscriber } from '../../index.ts';
+import { RecordingLogger, silentLogger } from '../support.ts';
+import { plainClient, SOUND, STATE, WriterWorld } from './writer-world.ts';
+
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function open(args?: readonly string[]): Promise<WriterWorld> {
+  const world = await WriterWorld.open(STATE, args);
+  closing.push(() => world[Symbol.asyncDispose]());
+  return world;
+}
+
+const HEAD = 'tickbus:{STATE}:head';
+
+/** The lease may be taken by the next candidate, as if its time were over, and its holder has not noticed. */
+async function expire({ admin }: WriterWorld): Promise<void> {
+  const now = Date.now();
+  await admin.multi().del('tickbus:{STATE}:lease').hSet(HEAD, { until: now, ttl: 60_000 }).exec();
+}
+
+/** A candidate, and everything that was said to it. */
+function candidate(url: string, ttlMs = 60_000) {
+  const logger = new RecordingLogger();
+  const lease = new RedisLease({ channel: STATE, url, ttlMs, retryMs: 20, logger });
+  closing.push(() => lease.close());
+  const gained = new Promise<void>((resolve) => lease.on('gained', () => resolve()));
+  return { lease, gained, logger };
+}
+
+async function subscriberTo({ redis }: WriterWorld) {
+  const subscriber = new RedisSubscriber({ url: redis.url, logger: silentLogger });
+  closing.push(() => subscriber.close());
+  const gaps: { cause: string; from: number | undefined; to: number | undefined }[] = [];
+  const invalid: unknown[] = [];
+  subscriber.on('gap', ({ cause, from, to }) => gaps.push({ cause, from, to }));
+  subscriber.on('invalid_message', (told) => invalid.push(told));
+  subscriber.subscribe(STATE, () => {});
+  await subscriber.startListening();
+  return { subscriber, gaps, invalid };
+}
+
+describe('a deposed holder', () => {
+  it('publishes nothing after a take-over of what was still in its socket', async () => {
+    const world = await open();
+    const { publisher } = await world.holder();
+    await world.publish(publisher, 2);
+    world.proxy.holdsRequests = true;
+    const sent = world.publish(publisher, 20);
+    await sleep(10);
+    await expire(world);
+    const next = await world.holder({ url: world.redis.url });
+    await next.publisher.publish(STATE, { key: 'x', n: 1_000 });
+    world.proxy.release();
+    await sent;
+    await world.quiet();
+    expect(world.heard.map(({ n }) => n)).toEqual([1, 2, 1_000]);
+    expect(world.count('TICKBUS_FENCED')).toBe(20);
+  });
+
+  it('publishes nothing under a token that another has raised', async () => {
+    const world = await open();
+    await deny(world, '-client|kill');
+    const url = world.redis.url.replace('//', '//narrow:pw@');
+    const old = candidate(url, 300);
+    await old.lease.start();
+    await old.gained;
+    const publisher = new RedisPublisher({ url, lease: old.lease, logger: silentLogger });
+    closing.push(() => publisher.close());
+    await publisher.publish(STATE, { key: 'x', n: 1 });
+    const { token } = old.lease;
+    await old.lease.release();
+    const next = candidate(url, 300);
+    await next.lease.start();
+    await next.gained;
+    const connection = new RedisConnection({ url, logger: silentLogger });
+    closing.push(() => connection.close());
+    await connection.publishing.connect();
+    await expect(
+      connection.publishing.publish(STATE, [{ json: '{"a":1}', key: 'x' }], token),
+    ).rejects.toMatchObject({
+      code: 'TICKBUS_FENCED',
+    });
+  });
+});
+
+describe('a claim', () => {
+  it('disconnects whoever bears the name of a writer of this channel and database, and nobody else', async () => {
+    const world = await open();
+    const names = ['tickbus:0:STATE', 'tickbus:0:STATE2', 'tickbus:1:STATE', 'tickbus:0:STAT'];
+    const clients = await Promise.all(
+      names.map(async (name) => {
+        const client = plainClient(world.redis.url);
+        await client.connect();
+        await client.sendCommand(['CLIENT', 'SETNAME', name]);
+        closing.push(() => client.destroy());
+        let isOpen = true;
+        client.on('error', () => {
+          isOpen = false;
+        });
+        return { name, isOpen: () => isOpen };
+      }),
+    );
+    const { publisher } = await world.holder();
+    await world.publish(publisher, 2);
+    while (clients[0]?.isOpen()) await sleep(5);
+    expect(clients.filter(({ isOpen }) => isOpen()).map(({ name }) => name)).toEqual(names.slice(1));
+    expect(world.broken).toEqual(SOUND);
+  });
+
+  it('is granted to one of two candidates that begin at the same moment, every time', async () => {
+    const world = await open();
+    await (await world.holder())[Symbol.asyncDispose]();
+    for (let round = 0; round < 10; round++) {
+      const both = [candidate(world.redis.url), candidate(world.redis.url)];
+      await Promise.all(both.map(({ lease }) => lease.start()));
+      await Promise.race(both.map(({ gained }) => gained));
+      await sleep(50);
+      expect(both.filter(({ lease }) => lease.holds)).toHaveLength(1);
+      await Promise.all(both.map(({ lease }) => lease.close()));
+    }
+  });
+
+  it('waits until a script of somebody else ends that keeps the server busy', async () => {
+    const world = await open(['--busy-reply-threshold', '20']);
+    await (await world.holder())[Symbol.asyncDispose]();
+    const next = candidate(world.redis.url);
+    await next.lease.start();
+    const busy = plainClient(world.redis.url);
+    await busy.connect();
+    closing.push(() => busy.destroy());
+    const spin = `local t = redis.call('TIME') repeat local n = redis.call('TIME') until (n[1] - t[1]) * 1000 + (n[2] - t[2]) / 1000 > 300`;
+    await busy.eval(spin);
+    await next.gained;
+    expect(next.lease.writer).toBeDefined();
+  });
+
+  it('of one channel on two databases disturbs neither', async () => {
+    const world = await open();
+    const desks = await Promise.all([0, 1].map((db) => world.holder({ url: `${world.redis.url}/${db}` })));
+    const tokens = desks.map(({ lease }) => lease.token);
+    for (const { publisher } of desks) await publisher.publish(STATE, { key: 'x', n: 1 });
+    for (const { lease } of desks) lease.confirm();
+    await sleep(50);
+    expect(desks.map(({ lease }) => lease.token)).toEqual(tokens);
+    expect(desks.map(({ lease }) => lease.writer?.room)).toEqual([4, 4]);
+  });
+});
+
+describe('a server that forgot', () => {
+  it('executes nothing of a batch behind FLUSHALL, and the loss is reported', async () => {
+    const world = await open();
+    const { gaps } = await subscriberTo(world);
+    const { publisher, lease } = await world.holder();
+    const lost = new Promise((resolve) => lease.on('lost', resolve));
+    await world.publish(publisher, 3);
+    await world.admin.flushAll();
+    await world.publish(publisher, 2);
+    await lost;
+    await world.quiet();
+    expect(world.heard).toHaveLength(3);
+    expect(world.count('published')).toBe(3);
+    while (!gaps.some(({ cause }) => cause === 'epoch')) await sleep(10);
+  });
+
+  it('begins a new epoch where a reload brought an older memory of the same branch', async () => {
+    const world = await open();
+    const { gaps, invalid } = await subscriberTo(world);
+    const { publisher, lease } = await world.holder();
+    await world.publish(publisher, 3);
+    await world.admin.sendCommand(['SAVE']);
+    await world.publish(publisher, 3);
+    await world.admin.sendCommand(['DEBUG', 'RELOAD', 'NOSAVE']);
+    world.proxy.cut();
+    await until(() => lease.writer?.room === 0);
+    await world.publish(publisher, 3);
+    await world.quiet();
+    const epochs = [...new Set(world.heard.map(({ epoch }) => epoch))];
+    expect(epochs).toHaveLength(2);
+    expect(world.heard.slice(-3).map(({ seq }) => seq)).toEqual([1, 2, 3]);
+    expect(world.broken).toEqual(SOUND);
+    while (gaps.length === 0) await sleep(10);
+    expect(gaps[0]).toEqual({ cause: 'epoch', from: 7, to: undefined });
+    expect(invalid).toEqual([]);
+  });
+
+  it('has a shared writer begin a new epoch as well, by what it knows to be reached', async () => {
+    const world = await open();
+    const publisher = new RedisPublisher({ url: world.redis.url, logger: silentLogger });
+    closing.push(() => publisher.close());
+    await world.publish(publisher, 3);
+    await world.admin.sendCommand(['SAVE']);
+    await world.publish(publisher, 3);
+    await world.admin.sendCommand(['DEBUG', 'RELOAD', 'NOSAVE']);
+    await world.publish(publisher, 1);
+    await world.quiet();
+    expect(new Set(world.heard.map(({ epoch }) => epoch)).size).toBe(2);
+    expect(world.broken).toEqual(SOUND);
+  });
+
+  it('is told by the renewal to a writer whose link stays up', async () => {
+    const world = await open();
+    const { publisher, lease } = await world.holder();
+    await world.publish(publisher, 3);
+    // As after a promotion: the memory is of another branch, and the lease is in it.
+    await world.admin.hSet(HEAD, 'branch', 'another');
+    lease.confirm();
+    await until(() => lease.writer?.room === 0);
+    await world.publish(publisher, 2);
+    await world.quiet();
+    expect(world.heard.map(({ seq }) => seq)).toEqual([1, 2, 3, 1, 2]);
+    expect(world.broken).toEqual(SOUND);
+  });
+
+  it('lets nothing through that is sent behind the fence of another epoch', async () => {
+    const world = await open();
+    const { publisher } = await world.holder();
+    await world.publish(publisher, 2);
+    await world.admin.set('tickbus:{STATE}:fence', '1');
+    // The fence was touched: nothing is executed, the link is made anew, and the head says that the epoch goes on.
+    await world.publish(publisher, 3);
+    await world.quiet();
+    expect(world.broken).toEqual(SOUND);
+    expect(world.heard.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+    expect(await world.admin.get('tickbus:{STATE}:fence')).toBe(await world.admin.hGet(HEAD, 'epoch'));
+  });
+});
+
+describe('without the right to disconnect others', () => {
+  it.each(['-client|kill', '-client|list', '-multi', '-watch'])(
+    '(%s) the token is the fence',
+    async (right) => {
+      const world = await open();
+      await deny(world, right);
+      const { lease, gained, logger } = candidate(world.redis.url.replace('//', '//narrow:pw@'), 300);
+      await lease.start();
+      await gained;
+      expect(lease.writer).toBeUndefined();
+      expect(logger.lines.filter(({ level }) => level === 'warn').map(({ message }) => message)).toEqual([
+        expect.stringContaining('CLIENT LIST and CLIENT KILL'),
+      ]);
+      const publisher = new RedisPublisher({ url: world.redis.url, lease, logger: silentLogger });
+      closing.push(() => publisher.close());
+      await world.publish(publisher, 20);
+      await world.quiet();
+      expect(world.broken).toEqual(SOUND);
+      expect(world.heard).toHaveLength(20);
+    },
+  );
+
+  it('never follows an exclusive writer that did not release, and says why', async () => {
+    const world = await open();
+    await deny(world, '-client|kill');
+    const holder = await world.holder();
+    await world.publish(holder.publisher, 1);
+    const url = world.redis.url.replace('//', '//narrow:pw@');
+    const { lease, gained, logger } = candidate(url, 200);
+    await expire(world);
+    await lease.start();
+    const warned = () => logger.lines.find(({ message }) => message.includes('cannot be taken over'));
+    while (warned() === undefined) await sleep(5);
+    expect(lease.state).toBe('standby');
+    expect(await world.admin.get('tickbus:{STATE}:lease')).toBeNull();
+    await holder.lease.confirm();
+    await holder.lease.release();
+    await gained;
+    expect(lease.holds).toBe(true);
+  });
+
+  it('a proxy that shares connections is noticed', async () => {
+    const world = await open();
+    await deny(world, '-client|info');
+    const { lease, gained, logger } = candidate(world.redis.url.replace('//', '//narrow:pw@'), 300);
+    await lease.start();
+    await gained;
+    expect(lease.writer).toBeUndefined();
+    expect(logger.lines.some(({ message }) => message.includes('CLIENT INFO'))).toBe(true);
+  });
+});
+
+it('refuses a publisher and a candidate who may not use INFO, by name', async () => {
+  const world = await open();
+  await deny(world, '-info');
+  const url = world.redis.url.replace('//', '//narrow:pw@');
+  const publisher = new RedisPublisher({ url, logger: silentLogger });
+  closing.push(() => publisher.close());
+  await expect(publisher.publish(STATE, { key: 'a', n: 1 })).rejects.toMatchObject({
+    code: 'TICKBUS_DENIED',
+    message: expect.stringContaining('INFO'),
+  });
+  const { lease, logger } = candidate(url);
+  await lease.start();
+  while (!logger.lines.some(({ text }) => text.includes('INFO'))) await sleep(5);
+  expect(lease.state).toBe('standby');
+});
+
+it('begins a new epoch where Redis is restarted from an older snapshot, under a lease that was in it', async () => {
+  const redis = await startLocalRedis({ args: ['--enable-debug-command', 'yes'] });
+  closing.push(() => redis.kill());
+  const admin = plainClient(redis.url);
+  await admin.connect();
+  closing.push(() => admin.destroy());
+  const publisher = new RedisPublisher({ url: redis.url, logger: silentLogger });
+  closing.push(() => publisher.close());
+  const first = await publisher.publish(STATE, { key: 'a', n: 1 });
+  // What a restart does to the memory of a channel: the same head, on another branch.
+  await admin.hSet(HEAD, 'branch', `${'0'.repeat(40)}:${'0'.repeat(40)}`);
+  const second = await publisher.publish(STATE, { key: 'a', n: 2 });
+  expect(second.position?.seq).toBe(1);
+  expect(second.position?.epoch).toBeGreaterThan(first.position?.epoch ?? 0);
+});
+
+/** A user `narrow` who may do everything but this. */
+async function deny({ admin }: WriterWorld, rule: string): Promise<void> {
+  await admin.sendCommand(['ACL', 'SETUSER', 'narrow', 'reset', 'on', '>pw', '~*', '&*', '+@all', rule]);
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await sleep(2);
+}
