@@ -15,10 +15,11 @@ export interface Participant {
 
 export const PARTICIPANTS = {
   tickbus: { title: 'tickbus', server: 'redis', packages: [] },
-  'tickbus-singly': { title: 'tickbus, a plain client may listen', server: 'redis', packages: ['redis'] },
-  'tickbus-batch': { title: "tickbus, framing: 'batch'", server: 'redis', packages: [] },
+  'tickbus-shared': { title: 'tickbus, shared writer', server: 'redis', packages: [] },
+  'tickbus-singly': { title: 'tickbus, a plain client listening', server: 'redis', packages: ['redis'] },
+  'tickbus-unchecked': { title: 'tickbus, validate: false', server: 'redis', packages: [] },
   'tickbus-baseline': { title: 'tickbus, baseline', server: 'redis', packages: [] },
-  'tickbus-beside-stalled': { title: 'tickbus, beside a stalled one', server: 'redis', packages: [] },
+  'tickbus-beside-stalled': { title: 'tickbus, beside stalled consumers', server: 'redis', packages: [] },
   'node-redis': { title: 'node-redis', server: 'redis', packages: ['redis'] },
   'node-redis-parse': { title: 'node-redis, parsing only', server: 'redis', packages: ['redis'] },
   ioredis: { title: 'ioredis', server: 'redis', packages: ['ioredis-6'] },

@@ -25,8 +25,9 @@ export interface Summary {
 /** Whose figures are set over those of the others. */
 const OURS: Readonly<Record<string, string>> = {
   tickbus: '',
+  'tickbus-shared': '_shared',
   'tickbus-singly': '_singly',
-  'tickbus-batch': '_batch',
+  'tickbus-unchecked': '_unchecked',
   'tickbus-beside-stalled': '_beside_stalled',
 };
 
