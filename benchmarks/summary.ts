@@ -7,9 +7,9 @@ import { figureOf, ratioOf } from './statistics.ts';
 export interface Summary {
   /** tickbus over the peer, median of the pairs. A workload's first metric stands under its name, the others under NAME_METRIC. */
   readonly ratios: Record<string, Record<string, number>>;
-  /** Microseconds of CPU a message, from end to end at full speed; `subscriber_steady` at a steady pace. */
+  /** Microseconds of CPU a message, from end to end at full speed; `total` is all three. `subscriber_steady`: at a steady pace. */
   readonly cpu_us: Record<
-    'publisher' | 'server' | 'subscriber' | 'subscriber_steady',
+    'publisher' | 'server' | 'subscriber' | 'total' | 'subscriber_steady',
     Record<string, number>
   >;
   readonly bar: {
@@ -41,6 +41,7 @@ export function summarize(results: readonly Result[]): Summary {
       publisher: cpuOf(results, 'publisher_us', 'end_to_end'),
       server: cpuOf(results, 'server_us', 'end_to_end'),
       subscriber: cpuOf(results, 'subscriber_us', 'end_to_end'),
+      total: cpuOf(results, 'total_us', 'end_to_end'),
       subscriber_steady: cpuOf(results, 'subscriber_us', 'receiver_cpu'),
     },
     bar: judge(results).map(({ title, against, limit, ratio, isPassed }) => ({
