@@ -28,7 +28,6 @@ function resultWith(
     seed: 7,
     pairs: 2,
     secondsARun: 1,
-    isQuick: false,
     participants: Object.entries(samples).map(([name, own]) => ({
       name,
       title: name,
