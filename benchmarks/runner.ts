@@ -44,21 +44,22 @@ export async function run(options: RunOptions): Promise<Outcome> {
   return { participants: ready.filter(({ samples }) => samples.length > 0).map(resultOf), skipped };
 }
 
+/** All at once: each has a server of its own, and waits for its lease. */
 async function openAll(
   { workload, participants, context, say }: RunOptions,
   skipped: Skipped[],
 ): Promise<Contestant[]> {
-  const ready: Contestant[] = [];
-  for (const name of participants) {
+  const opened = participants.map(async (name): Promise<Contestant[]> => {
     try {
       const lacking = missing(name);
       if (lacking !== undefined) throw new Error(lacking);
-      ready.push({ name, running: await workload.open(name, context), samples: [] });
+      return [{ name, running: await workload.open(name, context), samples: [] }];
     } catch (error) {
       skip(name, error, skipped, say);
+      return [];
     }
-  }
-  return ready;
+  });
+  return (await Promise.all(opened)).flat();
 }
 
 async function runRound(
