@@ -17,7 +17,7 @@ const HERE = fileURLToPath(new URL('.', import.meta.url));
 const DATA = join(HERE, 'results');
 const RECORDINGS = ['coinbase-2021-04-17.jsonl.gz', 'binance-futures-2021-07-22.jsonl.gz'];
 
-/** Loaded by a name in a constant: the static checks of the project run without the packages that draw. */
+/** Not a literal in `import()`, so that the project's static checks run without the packages that draw charts. */
 const PAGE: string = './report/page.ts';
 
 interface ResultsPage {

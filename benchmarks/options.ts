@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 
 export interface BenchOptions {
   readonly isQuick: boolean;
-  /** Workload names, or beginnings of them; empty: all. */
+  /** Workload names or prefixes; empty: all. */
   readonly only: readonly string[];
   /** Participants; empty: all of each workload. */
   readonly peers: readonly string[];

@@ -1,11 +1,11 @@
-// Results as data: one file a workload in `results/`, which is not part of the repository. RESULTS.md is made from them.
+// Results as data: one file a workload in `results/`, which is not in the repository. RESULTS.md is made from them.
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Machine } from './machine.ts';
 import type { Metric, Sample } from './workloads/workload.ts';
 
-/** One workload as it was measured. */
+/** The measurements of one workload. */
 export interface Result {
   readonly workload: string;
   readonly title: string;
@@ -57,7 +57,7 @@ export function readResults(folder: string, order: readonly string[]): Result[] 
   return order.map((name) => JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Result);
 }
 
-/** The values of one metric by round; a round in which it could not be taken gives NaN. */
+/** The values of one metric by round; NaN for a round that has none. */
 export function valuesOf(participant: ParticipantResult, metric: string): number[] {
   return participant.samples.map((sample) => sample[metric] ?? Number.NaN);
 }

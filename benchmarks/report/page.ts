@@ -22,7 +22,7 @@ export async function writeResultsPage(folder: string, results: readonly Result[
   writeFileSync(join(folder, 'RESULTS.md'), `${parts.join('\n\n')}\n`);
 }
 
-/** Returns the chart under which each workload is shown first, relative to the page. */
+/** Returns a Markdown link to its chart for each workload that has one. */
 async function writeCharts(folder: string, results: readonly Result[]): Promise<Map<string, string>> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
