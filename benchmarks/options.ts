@@ -25,7 +25,7 @@ export const HELP = `npm run bench -- [options]
   --quick          the bar against node-redis and NATS, in under a minute
   --only NAME      one workload, or all whose names begin with NAME (end_to_end, fan_out_50, latency); repeatable
   --peer NAME      only these participants (tickbus, node-redis, nats, ...); repeatable
-  --pairs N        rounds that count (7; with --quick 5)
+  --pairs N        rounds that count (7; with --quick 4)
   --seconds N      how long a run publishes (1; with --quick 0.15)
   --seed N         of the ticks; random by default, and printed
   --baseline DIR   also measures the library of another checkout, as "tickbus-baseline"
@@ -64,7 +64,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
     isQuick,
     only,
     peers,
-    pairs: numberOf('--pairs', values.pairs, isQuick ? 5 : 7),
+    pairs: numberOf('--pairs', values.pairs, isQuick ? 4 : 7),
     seconds: numberOf('--seconds', values.seconds, isQuick ? 0.15 : 1),
     seed: numberOf('--seed', values.seed, Math.floor(Math.random() * 2 ** 31)),
     baseline,
