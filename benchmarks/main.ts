@@ -1,26 +1,27 @@
-// `npm run bench`: measures tickbus and its peers, writes the results as data, and RESULTS.md from them.
+// `npm run bench`: measures tickbus and its peers. A whole run writes RESULTS.md.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compile } from './compile.ts';
 import { describeMachine } from './machine.ts';
-import { type BenchOptions, HELP, readOptions } from './options.ts';
+import { type BenchOptions, HELP, isWholeRun, readOptions } from './options.ts';
 import { table } from './report/text.ts';
-import { type Result, writeResult } from './results.ts';
+import { type Result, readResults, writeResults } from './results.ts';
 import { run } from './runner.ts';
 import { summarize } from './summary.ts';
 import { WORKLOADS } from './workloads/list.ts';
 import type { Context, Workload } from './workloads/workload.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
+const DATA = join(HERE, 'results');
 const RECORDINGS = ['coinbase-2021-04-17.jsonl.gz', 'binance-futures-2021-07-22.jsonl.gz'];
 
-/** Loaded by a name in a constant: the static checks of the project run without the packages that draw. */
+/** Not a literal in `import()`, so that the project's static checks run without the packages that draw charts. */
 const PAGE: string = './report/page.ts';
 
 interface ResultsPage {
-  writeResultsPage(folder: string, order: readonly string[]): Promise<void>;
+  writeResultsPage(folder: string, results: readonly Result[]): Promise<void>;
 }
 
 // Ctrl-C: the servers and workers end with this process.
@@ -33,6 +34,7 @@ async function main(options: BenchOptions): Promise<void> {
   if (options.list)
     return console.log(WORKLOADS.map(({ name, title }) => `${name.padEnd(20)} ${title}`).join('\n'));
   const say = (line: string) => console.error(line);
+  if (options.page) return writePage(readResults(DATA, namesOf(WORKLOADS)), say);
   const workloads = chosen(options);
   const machine = describeMachine();
   say(
@@ -57,17 +59,18 @@ async function main(options: BenchOptions): Promise<void> {
       seed: options.seed,
       pairs,
       secondsARun: seconds,
-      isQuick: options.isQuick,
       ...outcome,
     };
     results.push(result);
-    // A choice of participants or a second checkout is for working on tickbus, not for the page.
-    if (options.peers.length === 0 && options.baseline === undefined)
-      writeResult(join(HERE, options.isQuick ? 'results/quick' : 'results'), result);
     say(table(result));
   }
   if (options.isQuick) say(`\n${skippedByQuick(workloads)}`);
-  await writePage(say);
+  if (isWholeRun(options)) {
+    writeResults(DATA, results);
+    await writePage(results, say);
+  } else {
+    say('\nRESULTS.md is unchanged: only a whole run writes it (see --help).');
+  }
   if (options.json) console.log(JSON.stringify(summarize(results)));
 }
 
@@ -96,21 +99,21 @@ function recordings(): string[] {
 }
 
 function skippedByQuick(measured: readonly Workload[]): string {
-  const left = WORKLOADS.filter((workload) => !measured.includes(workload)).map(({ name }) => name);
-  return `--quick measured node-redis and NATS only, and left out ${left.join(', ')}. Without it all peers and workloads are measured.`;
+  const left = namesOf(WORKLOADS.filter((workload) => !measured.includes(workload)));
+  return `--quick measured node-redis and NATS only, and left out ${left.join(', ')}. Without it, all peers and workloads are measured.`;
 }
 
-/** Only where the packages that draw are installed. */
-async function writePage(say: (line: string) => void): Promise<void> {
+function namesOf(workloads: readonly Workload[]): string[] {
+  return workloads.map(({ name }) => name);
+}
+
+async function writePage(results: readonly Result[], say: (line: string) => void): Promise<void> {
   if (!existsSync(join(HERE, 'node_modules/vega-lite'))) {
     return say(
-      'RESULTS.md was not written: the packages that draw its charts are not installed (npm run bench:install).',
+      'RESULTS.md is unchanged: the packages that draw its charts are not installed. Run "npm run bench:install", then "npm run bench -- --page".',
     );
   }
   const page = (await import(PAGE)) as ResultsPage;
-  await page.writeResultsPage(
-    HERE,
-    WORKLOADS.map(({ name }) => name),
-  );
-  say('benchmarks/RESULTS.md is written.');
+  await page.writeResultsPage(HERE, results);
+  say('Wrote benchmarks/RESULTS.md and its charts.');
 }

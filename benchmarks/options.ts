@@ -1,10 +1,10 @@
-// What `npm run bench` can be told.
+// The options of `npm run bench`.
 
 import { parseArgs } from 'node:util';
 
 export interface BenchOptions {
   readonly isQuick: boolean;
-  /** Workload names, or beginnings of them; empty: all. */
+  /** Workload names or prefixes; empty: all. */
   readonly only: readonly string[];
   /** Participants; empty: all of each workload. */
   readonly peers: readonly string[];
@@ -13,6 +13,8 @@ export interface BenchOptions {
   readonly seed: number;
   /** Another checkout of tickbus to measure against. */
   readonly baseline: string | undefined;
+  /** Whether only the page is written, from the data of the last whole run. */
+  readonly page: boolean;
   readonly json: boolean;
   readonly list: boolean;
   readonly help: boolean;
@@ -20,18 +22,26 @@ export interface BenchOptions {
 
 export const HELP = `npm run bench -- [options]
 
-  --quick          the rows of the bar against node-redis and NATS, under a minute
-  --only NAME      one workload, or all that begin so (end_to_end, fan_out_50, latency); repeatable
+  --quick          the bar against node-redis and NATS, in under a minute
+  --only NAME      one workload, or all whose names begin with NAME (end_to_end, fan_out_50, latency); repeatable
   --peer NAME      only these participants (tickbus, node-redis, nats, ...); repeatable
-  --pairs N        rounds that count (7; with --quick 5)
+  --pairs N        rounds that count (7; with --quick 4)
   --seconds N      how long a run publishes (1; with --quick 0.15)
-  --seed N         for the ticks; default: drawn, and printed
-  --baseline DIR   measures the library of another checkout too, as "tickbus-baseline"
+  --seed N         of the ticks; random by default, and printed
+  --baseline DIR   also measures the library of another checkout, as "tickbus-baseline"
+  --page           measures nothing: writes RESULTS.md from the data of the last whole run
   --json           the last line is one JSON object: ratios, cpu_us, bar, skipped
-  --list           names the workloads
-  --help           this`;
+  --list           lists the workloads
+  --help           prints this
 
-/** @throws Error for what cannot be used */
+Only a whole run (without --quick, --only, --peer and --baseline) writes RESULTS.md.`;
+
+/** Whether every workload is measured with all of its participants. Only then is RESULTS.md written. */
+export function isWholeRun({ isQuick, only, peers, baseline }: BenchOptions): boolean {
+  return !isQuick && only.length === 0 && peers.length === 0 && baseline === undefined;
+}
+
+/** @throws Error for an unknown option or an invalid number */
 export function readOptions(args: readonly string[]): BenchOptions {
   const { values } = parseArgs({
     args: [...args],
@@ -43,20 +53,22 @@ export function readOptions(args: readonly string[]): BenchOptions {
       seconds: { type: 'string' },
       seed: { type: 'string' },
       baseline: { type: 'string' },
+      page: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
-  const { quick: isQuick, only, peer: peers, baseline, json, list, help } = values;
+  const { quick: isQuick, only, peer: peers, baseline, page, json, list, help } = values;
   return {
     isQuick,
     only,
     peers,
-    pairs: numberOf('--pairs', values.pairs, isQuick ? 5 : 7),
+    pairs: numberOf('--pairs', values.pairs, isQuick ? 4 : 7),
     seconds: numberOf('--seconds', values.seconds, isQuick ? 0.15 : 1),
     seed: numberOf('--seed', values.seed, Math.floor(Math.random() * 2 ** 31)),
     baseline,
+    page,
     json,
     list,
     help,

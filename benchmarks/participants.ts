@@ -1,4 +1,4 @@
-// Who takes part, and what each needs to be there. The code of each is `peers/NAME.ts`.
+// The participants and what each requires. The code of each is `peers/NAME.ts`.
 
 import { existsSync, readFileSync } from 'node:fs';
 import type { ServerName } from './peers/peer.ts';
@@ -7,18 +7,19 @@ import { versionOf } from './servers.ts';
 export interface Participant {
   readonly title: string;
   readonly server: ServerName;
-  /** The packages it is made of, in benchmarks/node_modules. */
+  /** Packages that it requires, in benchmarks/node_modules. */
   readonly packages: readonly string[];
-  /** Whether it has a process of its own between server and subscribers. */
+  /** Whether a process of its own runs between server and subscribers. */
   readonly hasRelay?: true;
 }
 
 export const PARTICIPANTS = {
   tickbus: { title: 'tickbus', server: 'redis', packages: [] },
-  'tickbus-singly': { title: 'tickbus, a plain client may listen', server: 'redis', packages: ['redis'] },
-  'tickbus-batch': { title: "tickbus, framing: 'batch'", server: 'redis', packages: [] },
+  'tickbus-shared': { title: 'tickbus, shared writer', server: 'redis', packages: [] },
+  'tickbus-singly': { title: 'tickbus, a plain client listening', server: 'redis', packages: ['redis'] },
+  'tickbus-unchecked': { title: 'tickbus, validate: false', server: 'redis', packages: [] },
   'tickbus-baseline': { title: 'tickbus, baseline', server: 'redis', packages: [] },
-  'tickbus-beside-stalled': { title: 'tickbus, beside a stalled one', server: 'redis', packages: [] },
+  'tickbus-beside-stalled': { title: 'tickbus, beside stalled consumers', server: 'redis', packages: [] },
   'node-redis': { title: 'node-redis', server: 'redis', packages: ['redis'] },
   'node-redis-parse': { title: 'node-redis, parsing only', server: 'redis', packages: ['redis'] },
   ioredis: { title: 'ioredis', server: 'redis', packages: ['ioredis-6'] },
@@ -53,7 +54,7 @@ export function participant(name: string): Participant {
   return found;
 }
 
-/** What is missing on this machine to run it, as a sentence; undefined: nothing. */
+/** Why the participant cannot run on this machine; undefined if it can. */
 export function missing(name: string): string | undefined {
   const { server, packages } = participant(name);
   const lacking = packages.find((wanted) => versionOfPackage(wanted) === undefined);
@@ -63,7 +64,7 @@ export function missing(name: string): string | undefined {
   return undefined;
 }
 
-/** What stands in the results: `redis 6.3.1`. */
+/** The package versions for the results: `redis 6.3.1`. */
 export function versionsOf(name: string): string {
   return participant(name)
     .packages.map((wanted) => `${wanted} ${versionOfPackage(wanted)}`)

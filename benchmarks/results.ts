@@ -1,11 +1,11 @@
-// Results as data: one file a workload, which the page and the last line of `--json` are made from.
+// Results as data: one file a workload in `results/`, which is not in the repository. RESULTS.md is made from them.
 
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Machine } from './machine.ts';
 import type { Metric, Sample } from './workloads/workload.ts';
 
-/** One workload as it was measured. */
+/** The measurements of one workload. */
 export interface Result {
   readonly workload: string;
   readonly title: string;
@@ -17,7 +17,6 @@ export interface Result {
   readonly seed: number;
   readonly pairs: number;
   readonly secondsARun: number;
-  readonly isQuick: boolean;
   readonly participants: readonly ParticipantResult[];
   readonly skipped: readonly Skipped[];
 }
@@ -35,28 +34,30 @@ export interface Skipped {
   readonly why: string;
 }
 
-export function writeResult(folder: string, result: Result): void {
+/** Replaces the folder, so that it never mixes two runs. */
+export function writeResults(folder: string, results: readonly Result[]): void {
+  rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `${result.workload}.json`), `${JSON.stringify(result, undefined, 1)}\n`);
+  for (const result of results)
+    writeFileSync(join(folder, `${result.workload}.json`), `${JSON.stringify(result, undefined, 1)}\n`);
 }
 
-/** What was measured before, in the given order of workloads. */
+/**
+ * The results of the last whole run, in the given order of workloads.
+ *
+ * @throws Error when a workload is missing, because a page without it would look complete
+ */
 export function readResults(folder: string, order: readonly string[]): Result[] {
-  const present = new Set(filesIn(folder));
-  return order
-    .filter((name) => present.has(`${name}.json`))
-    .map((name) => JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Result);
-}
-
-function filesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
+  const absent = order.filter((name) => !existsSync(join(folder, `${name}.json`)));
+  if (absent.length > 0) {
+    throw new Error(
+      `${folder} has no data of ${absent.join(', ')}, so RESULTS.md is unchanged. Run "npm run bench" without --quick, --only, --peer and --baseline first.`,
+    );
   }
+  return order.map((name) => JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Result);
 }
 
-/** The values of one metric by round; a round in which it could not be taken gives NaN. */
+/** The values of one metric by round; NaN for a round that has none. */
 export function valuesOf(participant: ParticipantResult, metric: string): number[] {
   return participant.samples.map((sample) => sample[metric] ?? Number.NaN);
 }

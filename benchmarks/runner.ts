@@ -1,4 +1,4 @@
-// Runs one workload: its participants in turn, round after round, all of them ready before the first one is measured.
+// Runs one workload: opens all participants, then measures them one after the other, round after round.
 
 import { missing, participant as participantOf, versionsOf } from './participants.ts';
 import type { ParticipantResult, Skipped } from './results.ts';
@@ -8,9 +8,9 @@ import type { Context, Running, Sample, Workload } from './workloads/workload.ts
 export interface RunOptions {
   readonly workload: Workload;
   readonly participants: readonly string[];
-  /** Rounds that count; each participant runs once in each, in an order that changes. */
+  /** Rounds that count. Each participant runs once in each, in rotating order. */
   readonly pairs: number;
-  /** How long a run publishes. */
+  /** Seconds that one run publishes. */
   readonly seconds: number;
   readonly context: Context;
   readonly say: (line: string) => void;
@@ -27,7 +27,7 @@ interface Contestant {
   readonly samples: Sample[];
 }
 
-/** Long enough for the code that runs hot to be compiled. */
+/** Long enough for the engine to optimize the hot code. */
 const WARM_UP_SECONDS = 0.5;
 
 export async function run(options: RunOptions): Promise<Outcome> {
@@ -36,7 +36,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
   let ready: Contestant[] = [];
   try {
     ready = await openAll(options, skipped);
-    // The first round warms everybody up, and is not counted.
+    // Round -1 warms up and is not counted.
     for (let round = -1; round < pairs; round++) await runRound(options, round, ready, skipped);
   } finally {
     for (const { running } of ready) await running[Symbol.asyncDispose]();
@@ -44,21 +44,22 @@ export async function run(options: RunOptions): Promise<Outcome> {
   return { participants: ready.filter(({ samples }) => samples.length > 0).map(resultOf), skipped };
 }
 
+/** All at once: each has a server of its own, and waits for its lease. */
 async function openAll(
   { workload, participants, context, say }: RunOptions,
   skipped: Skipped[],
 ): Promise<Contestant[]> {
-  const ready: Contestant[] = [];
-  for (const name of participants) {
+  const opened = participants.map(async (name): Promise<Contestant[]> => {
     try {
       const lacking = missing(name);
       if (lacking !== undefined) throw new Error(lacking);
-      ready.push({ name, running: await workload.open(name, context), samples: [] });
+      return [{ name, running: await workload.open(name, context), samples: [] }];
     } catch (error) {
       skip(name, error, skipped, say);
+      return [];
     }
-  }
-  return ready;
+  });
+  return (await Promise.all(opened)).flat();
 }
 
 async function runRound(

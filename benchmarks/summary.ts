@@ -1,15 +1,20 @@
-// What `--json` ends with: ratios by workload and peer, CPU by role, the bar.
+// The JSON object of `--json`: ratios by workload and peer, CPU by role, the bar.
 
 import { judge, limitText } from './bar.ts';
 import { type Result, valuesOf } from './results.ts';
 import { figureOf, ratioOf } from './statistics.ts';
 
 export interface Summary {
-  /** tickbus over the peer, median of the pairs. A workload's first metric stands under its name, the others under NAME_METRIC. */
+  /**
+   * tickbus over the peer, median of the rounds. The key is WORKLOAD for its first metric, WORKLOAD_METRIC for the others.
+   */
   readonly ratios: Record<string, Record<string, number>>;
-  /** Microseconds of CPU a message, from end to end at full speed; `subscriber_steady` at a steady pace. */
+  /**
+   * Microseconds of CPU a message, from end to end at full speed. `total` is the sum of the three;
+   * `subscriber_steady` is the receiver at a steady pace.
+   */
   readonly cpu_us: Record<
-    'publisher' | 'server' | 'subscriber' | 'subscriber_steady',
+    'publisher' | 'server' | 'subscriber' | 'total' | 'subscriber_steady',
     Record<string, number>
   >;
   readonly bar: {
@@ -22,11 +27,12 @@ export interface Summary {
   readonly skipped: { readonly workload: string; readonly participant: string; readonly why: string }[];
 }
 
-/** Whose figures are set over those of the others. */
+/** The participants whose ratios are listed, and the suffix of their keys. */
 const OURS: Readonly<Record<string, string>> = {
   tickbus: '',
+  'tickbus-shared': '_shared',
   'tickbus-singly': '_singly',
-  'tickbus-batch': '_batch',
+  'tickbus-unchecked': '_unchecked',
   'tickbus-beside-stalled': '_beside_stalled',
 };
 
@@ -40,6 +46,7 @@ export function summarize(results: readonly Result[]): Summary {
       publisher: cpuOf(results, 'publisher_us', 'end_to_end'),
       server: cpuOf(results, 'server_us', 'end_to_end'),
       subscriber: cpuOf(results, 'subscriber_us', 'end_to_end'),
+      total: cpuOf(results, 'total_us', 'end_to_end'),
       subscriber_steady: cpuOf(results, 'subscriber_us', 'receiver_cpu'),
     },
     bar: judge(results).map(({ title, against, limit, ratio, isPassed }) => ({

@@ -1,4 +1,4 @@
-// tickbus of another checkout (`--baseline DIR`), to measure what a change brings.
+// tickbus of another checkout (`--baseline DIR`), to measure the effect of a change.
 
 import { tickbusPeer } from './tickbus-library.ts';
 

@@ -1,4 +1,4 @@
-// tickbus with a second handler on the same subscriber that takes its first message and never comes back.
+// tickbus with a second handler on the same subscriber that takes its first message and never returns.
 
 import { tickbusPeer } from './tickbus-library.ts';
 

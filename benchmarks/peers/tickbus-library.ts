@@ -1,43 +1,56 @@
-// A participant made of the tickbus library, of this checkout or another.
+// A participant that runs the tickbus library, of this checkout or of another one.
 
 import type * as channels from 'tickbus';
 import type * as constants from 'tickbus/constants';
+import type * as leasing from 'tickbus/lease';
 import type * as publishing from 'tickbus/publisher';
 import type * as subscribing from 'tickbus/subscriber';
 import { book } from '../book.ts';
-import type { ChannelName, Payload, Peer } from './peer.ts';
+import type { Address, ChannelName, Payload, Peer } from './peer.ts';
 
 interface Variation {
-  /** Whether another handler of the same subscriber takes its first message and never comes back. */
+  /** Default `leased`: the publisher holds the lease of its channel, as the gateway does. `shared`: no lease. */
+  readonly writer?: 'leased' | 'shared';
+  /** Whether the publisher validates payloads. Default true. */
+  readonly validates?: boolean;
+  /** Whether a second handler on the same subscriber takes its first message and never returns. */
   readonly besideStalled?: boolean;
-  /** Whether a plain client listens to something else by a pattern, so that each message goes out by itself. */
-  readonly besidePattern?: boolean;
-  /** Whether channels are framed in batches. */
-  readonly inBatches?: boolean;
+  /** Whether a plain client is subscribed to a pattern, so that tickbus publishes every message separately. */
+  readonly besidePlainClient?: boolean;
 }
+
+/** Of the lease under which the benchmark publishes: the library's default. */
+const LEASE_TTL_MS = 3_000;
+/** Of the candidate that only sets how long a new server holds leases off. */
+const FIRST_LEASE_TTL_MS = 500;
 
 /** @param library the package: `tickbus`, or `tickbus-baseline` */
 export function tickbusPeer(
   library: string,
-  { besideStalled = false, besidePattern = false, inBatches = false }: Variation = {},
+  { writer = 'leased', validates = true, besideStalled = false, besidePlainClient = false }: Variation = {},
 ): Peer {
   return {
     server: 'redis',
 
     async publisher(server, name) {
       const { RedisPublisher } = (await import(`${library}/publisher`)) as typeof publishing;
-      const channel = await channelOf(library, name, inBatches);
-      const publisher = new RedisPublisher({ ...server, sender: 'gateway' });
+      const channel = await channelOf(library, name);
+      const lease = writer === 'leased' ? await heldLease(library, server, channel) : undefined;
+      const validation = validates ? {} : { validate: false };
+      const publisher = new RedisPublisher({ ...server, sender: 'gateway', lease, ...validation });
       await publisher.connect();
       return {
         publish: (payload) => publisher.publish(channel, payload),
-        close: () => publisher.close(),
+        close: async () => {
+          await publisher.close();
+          await lease?.close();
+        },
       };
     },
 
     async subscriber(server, name, onPayload) {
       const { RedisSubscriber } = (await import(`${library}/subscriber`)) as typeof subscribing;
-      const channel = await channelOf(library, name, inBatches);
+      const channel = await channelOf(library, name);
       const subscriber = new RedisSubscriber(server);
       subscriber.subscribe(channel, (message) => {
         if (!message.snapshot) onPayload(message.data as Payload, message.conflated ?? 0);
@@ -45,7 +58,7 @@ export function tickbusPeer(
       if (besideStalled) subscriber.subscribe(channel, () => new Promise<void>(() => {}));
       subscriber.on('gap', (gap) => console.error('tickbus reports a gap:', gap));
       await subscriber.startListening();
-      const plain = besidePattern
+      const plain = besidePlainClient
         ? await (await import('./node-redis-client.ts')).connected(server)
         : undefined;
       await plain?.pSubscribe('elsewhere.*', () => {});
@@ -59,13 +72,38 @@ export function tickbusPeer(
   };
 }
 
-async function channelOf(library: string, name: ChannelName, inBatches: boolean): Promise<channels.Channel> {
+async function channelOf(library: string, name: ChannelName): Promise<channels.Channel> {
   const { CHANNELS } = (await import(`${library}/constants`)) as typeof constants;
   const { defineChannel } = (await import(library)) as typeof channels;
-  const framing = inBatches ? 'batch' : 'message';
-  const { price } = CHANNELS.PRICE_DATA.messages;
-  if (name === 'book')
-    return defineChannel('BOOKS', { kind: 'state', key: 'symbol', framing, messages: { book } });
-  if (!inBatches) return CHANNELS.PRICE_DATA;
-  return defineChannel('PRICES_IN_BATCHES', { kind: 'state', key: 'symbol', framing, messages: { price } });
+  if (name === 'price') return CHANNELS.PRICE_DATA;
+  return defineChannel('BOOKS', { kind: 'state', key: 'symbol', messages: { book } });
+}
+
+/**
+ * A new server holds off every lease for the TTL of its first candidate, because an earlier holder may still be active. A
+ * candidate with a short TTL asks first, so the lease of the benchmark waits half a second and not three.
+ */
+async function heldLease(
+  library: string,
+  server: Address,
+  channel: channels.Channel,
+): Promise<leasing.RedisLease> {
+  const { RedisLease } = (await import(`${library}/lease`)) as typeof leasing;
+  const first = new RedisLease({ ...server, channel, ttlMs: FIRST_LEASE_TTL_MS });
+  await started(first, 'holding_off', 'held');
+  await first.close();
+  const lease = new RedisLease({ ...server, channel, ttlMs: LEASE_TTL_MS });
+  await started(lease, 'held');
+  return lease;
+}
+
+/** Starts the lease and resolves when it has reached one of the states. */
+async function started(lease: leasing.RedisLease, ...states: leasing.LeaseState[]): Promise<void> {
+  const isReached = new Promise<void>((resolve) => {
+    lease.on('state', ({ state }) => {
+      if (states.includes(state)) resolve();
+    });
+  });
+  await lease.start();
+  await isReached;
 }

@@ -1,5 +1,5 @@
-// tickbus as it is where a plain client may listen: each message goes out by itself.
+// tickbus while a plain client is listening, so that every message is published separately.
 
 import { tickbusPeer } from './tickbus-library.ts';
 
-export const peer = tickbusPeer('tickbus', { besidePattern: true });
+export const peer = tickbusPeer('tickbus', { besidePlainClient: true });

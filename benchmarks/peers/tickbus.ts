@@ -1,4 +1,5 @@
-// tickbus as a desk uses it: the bundled PRICE_DATA channel, every message numbered and kept as the last value of its instrument.
+// tickbus as the gateway uses it: the bundled PRICE_DATA channel, published under its lease. Every message is numbered
+// and kept as the last value of its instrument.
 
 import { tickbusPeer } from './tickbus-library.ts';
 

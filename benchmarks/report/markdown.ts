@@ -24,7 +24,7 @@ export function barTable(verdicts: readonly Verdict[]): string {
 }
 
 /** @param chart a link to its chart, as markdown */
-export function resultSection(result: Result, chart: string | undefined, level = '##'): string {
+export function resultSection(result: Result, chart: string | undefined): string {
   const { title, about, pairs, secondsARun, seed, measuredAt, machine, skipped } = result;
   const rows = rowsOf(result);
   const shown = result.metrics
@@ -37,7 +37,7 @@ export function resultSection(result: Result, chart: string | undefined, level =
     cell(ratio),
   ]);
   return [
-    `${level} ${title}`,
+    `## ${title}`,
     about,
     ...(chart === undefined ? [] : [chart]),
     markdownTable(head, body),

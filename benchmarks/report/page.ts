@@ -1,29 +1,28 @@
-// RESULTS.md and its charts, made of the data; nothing in it is written by hand but the notes that it includes.
+// RESULTS.md and its charts, made from the data of one whole run. Only notes.md, which it includes, is written by hand.
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { judge } from '../bar.ts';
-import { type Result, readResults } from '../results.ts';
+import type { Result } from '../results.ts';
 import { chartsOf } from './charts.ts';
 import { barTable, resultSection } from './markdown.ts';
 
-/** @param order of the workloads */
-export async function writeResultsPage(folder: string, order: readonly string[]): Promise<void> {
-  const full = readResults(join(folder, 'results'), order);
-  const quick = readResults(join(folder, 'results/quick'), order);
-  const charts = await writeCharts(join(folder, 'charts'), full);
+/** @param results of every workload, in the order of the page */
+export async function writeResultsPage(folder: string, results: readonly Result[]): Promise<void> {
+  const charts = await writeCharts(join(folder, 'charts'), results);
   const notes = join(folder, 'notes.md');
   const parts = [
-    '# Results\n\nMade by `npm run bench` from `results/*.json`; do not edit. How it is measured: [README.md](README.md).',
-    ...(full.length === 0 ? [] : [machineParagraph(full), '## The bar', barTable(judge(full))]),
+    '# Results\n\nWritten by `npm run bench`; do not edit. How it is measured: [README.md](README.md).',
+    machineParagraph(results),
+    '## The bar',
+    barTable(judge(results)),
     ...(existsSync(notes) ? [readFileSync(notes, 'utf8').trim()] : []),
-    ...full.map((result) => resultSection(result, charts.get(result.workload))),
-    ...(quick.length === 0 ? [] : quickSection(quick)),
+    ...results.map((result) => resultSection(result, charts.get(result.workload))),
   ];
   writeFileSync(join(folder, 'RESULTS.md'), `${parts.join('\n\n')}\n`);
 }
 
-/** Returns the chart under which each workload is shown first, relative to the page. */
+/** Returns a Markdown link to its chart for each workload that has one. */
 async function writeCharts(folder: string, results: readonly Result[]): Promise<Map<string, string>> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -45,9 +44,4 @@ function machineParagraph(results: readonly Result[]): string {
     'Figures are medians over the rounds, with the smallest and the largest in brackets. "tickbus over it" is taken pair by pair:',
     'for a rate above 1 is good for tickbus, for a time or a cost below 1.',
   ].join('\n');
-}
-
-function quickSection(results: readonly Result[]): string[] {
-  const measured = results.map((result) => resultSection(result, undefined, '###'));
-  return ['## The last quick run', barTable(judge(results)), ...measured];
 }

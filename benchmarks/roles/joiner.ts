@@ -1,28 +1,29 @@
-// What a late joiner does: get a complete picture of a state channel, by tickbus or by hand.
+// A late joiner: gets a complete picture of a state channel, through tickbus or with plain commands.
 
 import { createClient } from 'redis';
 import { CHANNELS } from 'tickbus/constants';
-import { RedisPublisher } from 'tickbus/publisher';
-import { RedisSubscriber } from 'tickbus/subscriber';
+import type * as subscribing from 'tickbus/subscriber';
 import type { Address } from '../peers/peer.ts';
 import { monotonicMs, tickSource } from '../tick.ts';
 import { ownCpuUs } from './cpu.ts';
+import { loadPeer } from './peers.ts';
 
 export interface Joined {
   readonly ms: number;
   readonly cpuUs: number;
 }
 
-/** Publishes one tick of each instrument, so that the server keeps it. */
-export async function fill({ server, seed, instruments }: FillOptions): Promise<void> {
-  await using publisher = new RedisPublisher(server);
+/** Publishes one tick of each instrument, so that the server keeps a last value of each. */
+export async function fill({ peer, server, seed, instruments }: FillOptions): Promise<void> {
+  const publisher = await (await loadPeer(peer)).publisher(server, 'price');
   const next = tickSource(seed, instruments);
-  await Promise.all(
-    Array.from({ length: instruments }, () => publisher.publish(CHANNELS.PRICE_DATA, next())),
-  );
+  await Promise.all(Array.from({ length: instruments }, () => publisher.publish(next())));
+  await publisher.close();
 }
 
 interface FillOptions {
+  /** A tickbus participant. */
+  readonly peer: string;
   readonly server: Address;
   readonly seed: number;
   readonly instruments: number;
@@ -33,8 +34,17 @@ interface JoinOptions {
   readonly instruments: number;
 }
 
-/** From making the subscriber to its handler having had every instrument, validated. */
-export function joinByTickbus({ server, instruments }: JoinOptions): Promise<Joined> {
+/**
+ * From creating the subscriber until its handler has received every instrument, validated.
+ *
+ * @param options.library the package: `tickbus`, or `tickbus-baseline`
+ */
+export async function joinByTickbus({
+  server,
+  instruments,
+  library,
+}: JoinOptions & { readonly library: string }): Promise<Joined> {
+  const { RedisSubscriber } = (await import(`${library}/subscriber`)) as typeof subscribing;
   return measured(async () => {
     const subscriber = new RedisSubscriber(server);
     const seen = new Set<string>();
@@ -50,7 +60,7 @@ export function joinByTickbus({ server, instruments }: JoinOptions): Promise<Joi
   });
 }
 
-/** From making the client to every kept value having been parsed: one HGETALL, no validation, no live data after it. */
+/** From creating the client until every kept value is parsed: one HGETALL, no validation, no live data afterwards. */
 export function joinByHgetall({ server, instruments }: JoinOptions): Promise<Joined> {
   return measured(async () => {
     const client = createClient({ socket: { ...server } });

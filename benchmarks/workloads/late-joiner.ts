@@ -21,11 +21,14 @@ export const LATE_JOINERS: readonly Workload[] = [1_000, 10_000].map((instrument
 async function openJoiner(participant: string, { seed }: Context, instruments: number): Promise<Running> {
   const server = await startServer('redis', { cutsSlowSubscribers: true });
   const worker = new Worker('joiner');
-  await worker.call('fill', { server: server.address, seed, instruments });
-  const operation = participant === 'tickbus' ? 'joinByTickbus' : 'joinByHgetall';
+  const isTickbus = participant !== 'hgetall';
+  const where = { server: server.address, instruments };
+  await worker.call('fill', { ...where, peer: isTickbus ? participant : 'tickbus', seed });
   return {
     async run() {
-      const { ms, cpuUs } = await worker.call(operation, { server: server.address, instruments });
+      const { ms, cpuUs } = isTickbus
+        ? await worker.call('joinByTickbus', { ...where, library: participant })
+        : await worker.call('joinByHgetall', where);
       return { ms, joiner_us: cpuUs / instruments };
     },
     async [Symbol.asyncDispose]() {

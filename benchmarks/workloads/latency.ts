@@ -19,8 +19,8 @@ const latencies = [1_000, 5_000, 20_000].map(
     name: `latency_${rate / 1_000}k`,
     title: `Latency at ${rate.toLocaleString('en')} messages a second, ${SUBSCRIBERS} subscribers`,
     about: `From handing over a message to its handler, parsed and validated, over all ${SUBSCRIBERS} connections in ${PROCESSES} processes.`,
-    participants: ['tickbus', 'tickbus-batch', 'node-redis', 'ioredis', 'nats', 'mqtt'],
-    ...(rate === 5_000 ? { quick: ['tickbus', 'node-redis'] } : {}),
+    participants: ['tickbus', 'tickbus-shared', 'node-redis', 'ioredis', 'nats', 'mqtt'],
+    ...(rate <= 5_000 ? { quick: ['tickbus', 'node-redis'] } : {}),
     metrics: [...AGES, ...STREAM_FIGURES],
     open: (participant, context) =>
       openStream(
@@ -40,7 +40,6 @@ const receiver: Workload = {
   participants: [
     'tickbus',
     'tickbus-singly',
-    'tickbus-batch',
     'node-redis-parse',
     'node-redis',
     'ioredis',
@@ -48,7 +47,6 @@ const receiver: Workload = {
     'raw-socket',
     'nats',
   ],
-  quick: ['tickbus', 'tickbus-batch', 'node-redis-parse'],
   // What it is about stands first: that is what is compared.
   metrics: [...STREAM_FIGURES].sort(
     (one, other) => Number(other.name === 'subscriber_us') - Number(one.name === 'subscriber_us'),

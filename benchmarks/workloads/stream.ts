@@ -138,12 +138,17 @@ function flow(sent: PublishReport, heard: readonly ReceiveReport[], connections:
   };
 }
 
+/** A message published costs `total_us`: its publisher, the server, and all of its receivers. */
 function cost(sent: PublishReport, heard: readonly ReceiveReport[], serverUs: number): Sample {
   const received = sum(heard, (report) => report.received + report.merged);
+  const receiversUs = sum(heard, (report) => report.cpuUs);
+  const totalUs = sent.cpuUs + serverUs + receiversUs;
   return {
     publisher_us: sent.cpuUs / sent.published,
-    ...(Number.isNaN(serverUs) ? {} : { server_us: serverUs / sent.published }),
-    ...(received === 0 ? {} : { subscriber_us: sum(heard, (report) => report.cpuUs) / received }),
+    ...(received === 0 ? {} : { subscriber_us: receiversUs / received }),
+    ...(Number.isNaN(serverUs)
+      ? {}
+      : { server_us: serverUs / sent.published, total_us: totalUs / sent.published }),
   };
 }
 

@@ -43,6 +43,7 @@ export const STREAM_FIGURES: readonly Metric[] = [
   { name: 'publisher_us', title: 'publisher CPU', unit: 'µs/msg', better: 'lower' },
   { name: 'server_us', title: 'server CPU', unit: 'µs/msg', better: 'lower' },
   { name: 'subscriber_us', title: 'receiver CPU', unit: 'µs/delivery', better: 'lower' },
+  { name: 'total_us', title: 'CPU of all processes', unit: 'µs/msg', better: 'lower' },
   { name: 'lost', title: 'lost', unit: 'msg' },
   { name: 'merged', title: 'merged', unit: 'msg' },
 ];
