@@ -1,6 +1,6 @@
 // What `doctor` makes of what the server told: findings, each with what to change. Pure.
 
-import type { ClockReport, Purpose, ServerReport, UserPermissions } from 'tickbus/admin';
+import type { ChannelStats, ClockReport, Purpose, ServerReport, UserPermissions } from 'tickbus/admin';
 
 /** `unknown`: the user may not ask. */
 export type Level = 'ok' | 'warn' | 'fail' | 'unknown';
@@ -18,6 +18,7 @@ export interface Findings {
   readonly server: ServerReport;
   readonly clock: ClockReport;
   readonly permissions: UserPermissions;
+  readonly channels: readonly ChannelStats[];
 }
 
 const OLDEST_MAJOR = 7;
@@ -27,16 +28,18 @@ const DEFAULT_BUFFER = 32 * MIB;
 /** What docs/production.md sets. */
 const SET_BUFFER = 'CONFIG SET client-output-buffer-limit "pubsub 256mb 64mb 60"';
 
-export function diagnose({ server, clock, permissions }: Findings): Finding[] {
+export function diagnose({ server, clock, permissions, channels }: Findings): Finding[] {
   return [
     versionOf(server),
     roleOf(server),
     batchesOf(server),
     bufferOf(server),
+    ...listBufferOf(server),
     memoryOf(server),
     persistenceOf(server),
     clientsOf(server),
     ...permissionsOf(permissions, server.user),
+    ...writersOf(channels, permissions),
     clockOf(clock),
     latencyOf(clock),
   ];
@@ -111,6 +114,20 @@ function bufferOf({ pubsubBuffer }: ServerReport): Finding {
   return { subject, level: 'ok', found };
 }
 
+/** Bytes that CLIENT LIST answers for one client, at most. */
+const LISTED_CLIENT = 400;
+
+/** A gateway that takes over lists all clients. Redis has no limit by default, so only one that was set is told. */
+function listBufferOf({ normalBuffer, maxClients = 0 }: ServerReport): Finding[] {
+  const { hardBytes = 0, softBytes = 0 } = normalBuffer ?? {};
+  const limits = [hardBytes, softBytes].filter((bytes) => bytes > 0);
+  const needed = LISTED_CLIENT * maxClients;
+  if (limits.length === 0 || Math.min(...limits) >= needed) return [];
+  const found = `a client that is sent ${mib(Math.min(...limits))} is cut off, and a list of ${maxClients} clients can take ${mib(needed)}`;
+  const advice = `A gateway may be cut off when it takes over: CONFIG SET client-output-buffer-limit "normal ${needed} ${needed} 60"`;
+  return [{ subject: 'list buffer', level: 'warn', found, advice }];
+}
+
 function memoryOf({
   maxMemoryBytes,
   maxMemoryPolicy,
@@ -160,7 +177,7 @@ function clientsOf({ clients, maxClients }: ServerReport): Finding {
   return { subject, level: 'warn', found, advice: 'New bots will be refused: raise maxclients.' };
 }
 
-const MEANING: Readonly<Record<Purpose, string>> = {
+const MEANING: Readonly<Record<Exclude<Purpose, 'exclusive'>, string>> = {
   subscribe: 'subscribe',
   read: 'read what is kept',
   demand: 'ask a gateway for instruments',
@@ -169,9 +186,11 @@ const MEANING: Readonly<Record<Purpose, string>> = {
 };
 
 /** One finding for all that is allowed, and one for each thing that is not. What a bot may lack is a warning. */
-function permissionsOf(permissions: UserPermissions, name: string | undefined): Finding[] {
+function permissionsOf(all: UserPermissions, name: string | undefined): Finding[] {
   const subject = 'permissions';
   const [user, setUser] = [name ?? 'this user', `ACL SETUSER ${name ?? 'NAME'}`];
+  // What depends on those of the exclusive writer is told by itself.
+  const permissions = all.filter(isNeeded);
   if (permissions.some(({ isAllowed }) => isAllowed === undefined)) {
     const advice = `Without scripts there are no last values and no publishing: ${setUser} +@scripting`;
     return [
@@ -184,14 +203,44 @@ function permissionsOf(permissions: UserPermissions, name: string | undefined): 
     const ofPurpose = refused.filter((command) => command.purpose === purpose);
     const channels = [...new Set(ofPurpose.map(({ channel }) => channel))].join(', ');
     const commands = ofPurpose.map(({ command: [name, of = ''] }) => `${name} ${of}`.trim());
-    const isNeeded = purpose === 'subscribe' || purpose === 'read';
+    const isVital = purpose === 'subscribe' || purpose === 'read';
     return {
       subject,
-      level: isNeeded ? 'fail' : 'warn',
+      level: isVital ? 'fail' : 'warn',
       found: `${user} may not ${MEANING[purpose]} on ${channels}`,
       advice: `If it has to, allow it with ${setUser}: ${commands.slice(0, 6).join('; ')}${commands.length > 6 ? '; ...' : ''}`,
     };
   });
+}
+
+type NeededPermission = UserPermissions[number] & { readonly purpose: Exclude<Purpose, 'exclusive'> };
+
+function isNeeded(permission: UserPermissions[number]): permission is NeededPermission {
+  return permission.purpose !== 'exclusive';
+}
+
+const BY_CONNECTION = 'publishes with plain commands, fenced by its connection';
+const BY_TOKEN = 'publishes by a script that checks its token: slower';
+
+/** How the holder of each lease publishes; where nobody holds one, how this user would. See docs/delivery.md, "Who may write". */
+function writersOf(channels: readonly ChannelStats[], permissions: UserPermissions): Finding[] {
+  const subject = 'writer';
+  const held = channels.filter(({ lease }) => lease !== undefined);
+  if (held.length > 0)
+    return held.map(({ channel, lease }) => ({
+      subject,
+      level: 'ok',
+      found: `the holder of ${channel} ${lease?.fence === 'connection' ? BY_CONNECTION : BY_TOKEN}`,
+    }));
+  const exclusive = permissions.filter(({ purpose }) => purpose === 'exclusive');
+  if (exclusive.length === 0 || exclusive.some(({ isAllowed }) => isAllowed === undefined)) return [];
+  const mayWrite = exclusive.every(({ isAllowed }) => isAllowed);
+  const lacks =
+    'as it may not use CLIENT LIST, CLIENT KILL or transactions, and never follows one that did not release';
+  const found = mayWrite
+    ? `a gateway of this user ${BY_CONNECTION}`
+    : `a gateway of this user ${BY_TOKEN}, ${lacks}`;
+  return [{ subject, level: 'ok', found }];
 }
 
 /** Commands expire by the clocks of those who send and obey them, 30 s after they were sent. */

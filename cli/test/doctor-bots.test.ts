@@ -3,6 +3,8 @@
 import { readFile } from 'node:fs/promises';
 import { startLocalRedis } from '@tickbus/local-redis';
 import { createClient } from 'redis';
+import { CHANNELS } from 'tickbus/constants';
+import { RedisLease } from 'tickbus/lease';
 import { describe, expect, it } from 'vitest';
 import { diagnose, type Finding } from '../diagnosis.ts';
 import { botLine } from '../verbs/bots.ts';
@@ -10,6 +12,7 @@ import { call, jsonLines, startInTerminal, tickbus, withServer } from './harness
 
 const server = withServer();
 const { env } = server;
+const silentLogger = { debug() {}, info() {}, warn() {}, error() {} };
 
 describe('doctor', () => {
   it('finds a new server fit, as a process', async () => {
@@ -121,15 +124,17 @@ describe('doctor', () => {
       appendOnly: true,
       savePoints: '60 1',
       pubsubBuffer: { hardBytes: 0, softBytes: 0, softSeconds: 0 },
+      normalBuffer: { hardBytes: 0, softBytes: 20_000, softSeconds: 10 },
       user: 'default',
     };
     const clock = { offsetMs: -20_000, errorMs: 1, roundTripsMs: [40, 20, 30] };
-    const findings = diagnose({ server, clock, permissions: [] });
+    const findings = diagnose({ server, clock, permissions: [], channels: [] });
     expect(findings.map(({ subject, level }) => [subject, level])).toEqual([
       ['version', 'fail'],
       ['role', 'fail'],
       ['batches', 'ok'],
       ['output buffer', 'warn'],
+      ['list buffer', 'warn'],
       ['memory', 'warn'],
       ['persistence', 'ok'],
       ['clients', 'warn'],
@@ -137,13 +142,46 @@ describe('doctor', () => {
       ['clock', 'fail'],
       ['latency', 'warn'],
     ]);
-    const full = diagnose({ server: { ...server, usedMemoryBytes: 100 }, clock, permissions: [] });
+    const full = diagnose({
+      server: { ...server, usedMemoryBytes: 100 },
+      clock,
+      permissions: [],
+      channels: [],
+    });
     expect(full.find(({ subject }) => subject === 'memory')?.level).toBe('fail');
     expect(findings.find(({ subject }) => subject === 'batches')?.found).toBe(
       'bots are sent each message by itself, as the server is a cluster and it has a replica, or had one lately and somebody listens to a pattern: slower, and no fault',
     );
     expect(findings.at(-1)?.found).toBe('it answers in 30 ms (20 ms to 40 ms, 3 times)');
     for (const { level, advice } of findings) expect(advice === undefined).toBe(level === 'ok');
+  });
+
+  it('says how the holder of a lease publishes, or how a gateway of this user would', async () => {
+    const writers = async (url: string) => {
+      const { stdout } = await call(['doctor', '--json', '--url', url]);
+      const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+      return findings.filter(({ subject }) => subject === 'writer').map(({ found }) => found);
+    };
+    await using redis = await startLocalRedis();
+    expect(await writers(redis.url)).toEqual([
+      expect.stringMatching(/^a gateway of this user .* plain commands/),
+    ]);
+    await redis.answers('ACL SETUSER narrow on >pw ~* &* +@all -client|kill');
+    const narrow = redis.url.replace('//', '//narrow:pw@');
+    expect(await writers(narrow)).toEqual([expect.stringMatching(/^a gateway of this user .* CLIENT KILL/)]);
+    for (const url of [narrow, redis.url]) {
+      await using lease = new RedisLease({
+        channel: CHANNELS.PRICE_DATA,
+        url,
+        ttlMs: 300,
+        logger: silentLogger,
+      });
+      const gained = new Promise<void>((resolve) => lease.on('gained', () => resolve()));
+      await lease.start();
+      await gained;
+      const fence = url === narrow ? /by a script that checks its token/ : /fenced by its connection/;
+      expect(await writers(redis.url)).toEqual([expect.stringMatching(fence)]);
+    }
   });
 });
 

@@ -44,6 +44,7 @@ it('the gateway feeds its channels under a lease, and counts its attempts; bot a
     lease.on('gained', () => resolve());
     lease.start();
   });
+  expect(lease.writer).toBeDefined();
   await using gateway = new RedisPublisher({ connection, lease });
   await gateway.publish(CHANNELS.PRICE_DATA, price(1));
   for (const user of ['bot', 'reader']) {
@@ -64,9 +65,28 @@ it('the gateway feeds its channels under a lease, and counts its attempts; bot a
     expect(await redis.answers(`AUTH ${user} secret`, 'PUBLISH PRICE_DATA {}')).toMatch(/^\+OK\r\n-NOPERM/);
 });
 
+it('a gateway that may not disconnect others publishes by script', async () => {
+  const narrow = USERS.find((user) => user.startsWith('gateway'))
+    ?.replace('gateway', 'narrow')
+    .replace('PASSWORD', 'secret');
+  await using own = await startLocalRedis();
+  await own.answers(`ACL SETUSER ${narrow} -client|list -client|kill`);
+  const options = { url: own.url.replace('//', '//narrow:secret@'), logger: SILENT };
+  await using lease = new RedisLease({ channel: CHANNELS.PRICE_DATA, ...options, ttlMs: 300 });
+  await new Promise<void>((resolve) => {
+    lease.on('gained', () => resolve());
+    lease.start();
+  });
+  expect(lease.writer).toBeUndefined();
+  await using gateway = new RedisPublisher({ ...options, lease });
+  await gateway.publish(CHANNELS.PRICE_DATA, price(1));
+});
+
 it('the operator finds nothing that he may not', async () => {
   await using admin = new RedisAdmin(as('operator'));
   await admin.connect();
-  const refused = (await admin.permissions())?.filter(({ isAllowed }) => !isAllowed);
+  const refused = (await admin.permissions()).filter(
+    ({ isAllowed, purpose }) => !isAllowed && purpose !== 'exclusive',
+  );
   expect(refused).toEqual([]);
 });

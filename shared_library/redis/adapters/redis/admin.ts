@@ -23,8 +23,13 @@ export interface ChannelStats {
   readonly keys: number;
   /** Past messages that are kept (kind `event`). */
   readonly history: number;
-  /** Who may publish on it, while somebody holds its lease. */
-  readonly lease: { readonly token: number; readonly expiresInMs: number } | undefined;
+  /**
+   * Who may publish on it, while somebody holds its lease. `fence`: what keeps everybody else out: the holder's own `connection`, which
+   * publishes with plain commands, or the `token`, which is checked with each publish.
+   */
+  readonly lease:
+    | { readonly token: number; readonly expiresInMs: number; readonly fence: 'connection' | 'token' }
+    | undefined;
 }
 
 /** How far the server's clock is from ours, and how fast it answers. Milliseconds. */
@@ -68,7 +73,8 @@ export class RedisInspector {
     ]);
     return {
       ...parseServerFacts(info),
-      pubsubBuffer: parseOutputBuffer(buffers?.['client-output-buffer-limit']),
+      pubsubBuffer: parseOutputBuffer(buffers?.['client-output-buffer-limit'], 'pubsub'),
+      normalBuffer: parseOutputBuffer(buffers?.['client-output-buffer-limit'], 'normal'),
       savePoints: save?.save,
       user,
     };
@@ -122,24 +128,27 @@ export class RedisInspector {
     const { head, last, history, lease } = channelKeys({ name });
     const [place, keys, entries, token, ttl] = await this.#run((client) =>
       Promise.all([
-        client.hmGet(head, ['epoch', 'seq']),
+        client.hmGet(head, ['epoch', 'seq', 'writer']),
         client.hLen(last),
         client.xLen(history),
         client.get(lease),
         client.pTTL(lease),
       ]),
     );
-    const [epoch, seq] = place;
+    const [epoch, seq, writer] = place;
     return {
       channel: name,
       position: epoch && seq ? { epoch: Number(epoch), seq: Number(seq) } : undefined,
       keys,
       history: entries,
-      // `nobody` while the server waits for a holder that it may have forgotten.
-      lease:
-        token === null || token === 'nobody'
-          ? undefined
-          : { token: Number(token), expiresInMs: Math.max(0, ttl) },
+      // `nobody` while the server waits for a holder that it may have forgotten; a nonce during a claim.
+      lease: /^\d+$/.test(token ?? '')
+        ? {
+            token: Number(token),
+            expiresInMs: Math.max(0, ttl),
+            fence: writer === 'plain' ? 'connection' : 'token',
+          }
+        : undefined,
     };
   }
 

@@ -3,8 +3,11 @@
 import type { Channel } from '../../core/channel.ts';
 import { channelKeys } from './scripts.ts';
 
-/** What a permission is for. `demand`: to ask a gateway for instruments. */
-export type Purpose = 'subscribe' | 'read' | 'demand' | 'publish' | 'lease';
+/**
+ * What a permission is for. `demand`: to ask a gateway for instruments. `exclusive`: to publish with plain commands while holding the
+ * lease; without it the holder publishes by script.
+ */
+export type Purpose = 'subscribe' | 'read' | 'demand' | 'publish' | 'lease' | 'exclusive';
 
 export interface UsedCommand {
   readonly channel: string;
@@ -19,14 +22,14 @@ export type UserPermissions = readonly (UsedCommand & { readonly isAllowed: bool
 /** Every command that the library gives or its scripts run on this channel, once for each key. */
 export function usedCommands(channel: Channel): UsedCommand[] {
   const { name, kind, gateway } = channel;
-  const { head, last, history, lease, demand, id } = channelKeys(channel);
+  const { head, last, history, lease, fence, demand, id } = channelKeys(channel);
   const used = (purpose: Purpose, ...commands: string[][]): UsedCommand[] =>
     commands.map((command) => ({ channel: name, purpose, command }));
   return [
     ...used('subscribe', ['SUBSCRIBE', name]),
     ...used('read', ['HMGET', head, 'epoch', 'seq'], ['TIME']),
     ...used('publish', ['GET', lease], ['HMGET', head, 'epoch', 'seq'], ['TIME'], ['HSET', head, 'seq', '0']),
-    ...used('publish', ['PUBLISH', name, '{}']),
+    ...used('publish', ['PUBLISH', name, '{}'], ...(kind === 'plain' ? [] : [['INFO'], ['SET', fence, '0']])),
     ...used(
       'lease',
       ['GET', lease],
@@ -34,7 +37,18 @@ export function usedCommands(channel: Channel): UsedCommand[] {
       ['SET', lease, '0', 'PX', '1'],
       ['PEXPIRE', lease, '1'],
     ),
-    ...used('lease', ['DEL', lease], ['HSET', head, 'token', '0']),
+    ...used('lease', ['DEL', lease], ['HSET', head, 'token', '0'], ['HDEL', head, 'nonce'], ['INFO']),
+    ...(kind === 'state' || kind === 'event'
+      ? used(
+          'exclusive',
+          ['CLIENT', 'LIST'],
+          ['CLIENT', 'KILL', 'ID', '1'],
+          ['MULTI'],
+          ['EXEC'],
+          ['WATCH', fence],
+          ['UNWATCH'],
+        )
+      : []),
     ...(kind === 'state'
       ? [...used('read', ['HVALS', last]), ...used('publish', ['HSET', last, 'x', '{}'])]
       : []),

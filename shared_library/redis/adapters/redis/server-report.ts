@@ -9,7 +9,7 @@ export interface ServerReport {
   readonly mode: string | undefined;
   readonly role: string | undefined;
   readonly replicas: number | undefined;
-  /** It keeps what a replica needs that comes back. */
+  /** It keeps what a returning replica needs. */
   readonly hasBacklog: boolean | undefined;
   /** Patterns that anybody has subscribed to, on any channels. */
   readonly patterns: number | undefined;
@@ -28,6 +28,8 @@ export interface ServerReport {
   readonly savePoints: string | undefined;
   /** At which size of its output buffer a slow subscriber is cut off: at once, or after so many seconds. 0 is never. */
   readonly pubsubBuffer: OutputBufferLimit | undefined;
+  /** The same for all other connections, that of a gateway which lists the clients among them. */
+  readonly normalBuffer: OutputBufferLimit | undefined;
   /** Who we are to the server. */
   readonly user: string | undefined;
 }
@@ -41,7 +43,7 @@ export interface OutputBufferLimit {
 /** @param info the whole answer of `INFO`; undefined where it was refused */
 export function parseServerFacts(
   info: string | undefined,
-): Omit<ServerReport, 'pubsubBuffer' | 'savePoints' | 'user'> {
+): Omit<ServerReport, 'pubsubBuffer' | 'normalBuffer' | 'savePoints' | 'user'> {
   const lines = (info ?? '').split('\r\n').map((line): [string, string] => {
     const colon = line.indexOf(':');
     return [line.slice(0, Math.max(0, colon)), line.slice(colon + 1)];
@@ -68,8 +70,11 @@ export function parseServerFacts(
 }
 
 /** @param setting as in `normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60` */
-export function parseOutputBuffer(setting: string | undefined): OutputBufferLimit | undefined {
-  const [, hard, soft, seconds] = /\bpubsub (\d+) (\d+) (\d+)/.exec(setting ?? '') ?? [];
+export function parseOutputBuffer(
+  setting: string | undefined,
+  kind: 'normal' | 'pubsub',
+): OutputBufferLimit | undefined {
+  const [, hard, soft, seconds] = new RegExp(`\\b${kind} (\\d+) (\\d+) (\\d+)`).exec(setting ?? '') ?? [];
   if (hard === undefined) return undefined;
   return { hardBytes: Number(hard), softBytes: Number(soft), softSeconds: Number(seconds) };
 }

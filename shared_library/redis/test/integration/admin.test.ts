@@ -83,10 +83,10 @@ describe('permissions', () => {
 
   it('that the documentation gives are enough', async () => {
     const rules =
-      'resetchannels &PRICE_DATA ~tickbus:* +@connection +@pubsub +@scripting +@read +@write +time';
+      'resetchannels &PRICE_DATA ~tickbus:* +@connection +@pubsub +@scripting +@read +@write +time +info';
     await using admin = await adminOf(await urlOfUser('documented', ...rules.split(' ')));
     const answers = await admin.permissions([PRICE_DATA, TRADE_COMMANDS]);
-    const refused = answers.filter(({ isAllowed }) => !isAllowed);
+    const refused = answers.filter(({ isAllowed, purpose }) => !isAllowed && purpose !== 'exclusive');
     expect(refused.map(({ command: [name, of] }) => [name, of])).toEqual([
       ['SUBSCRIBE', 'TRADE_COMMANDS'],
       ['PUBLISH', 'TRADE_COMMANDS'],
@@ -134,7 +134,12 @@ it('tells subscribers, place, kept messages and the lease of channels', async ()
   expect(await admin.activeChannels()).toEqual(['PRICE_DATA']);
   const [prices, results, nothing] = await admin.channels(['PRICE_DATA', 'COMMAND_RESULTS', 'nothing']);
   expect(prices).toMatchObject({ channel: 'PRICE_DATA', subscribers: 1, position: { seq: 3 }, keys: 2 });
-  expect(results).toMatchObject({ subscribers: 0, keys: 0, history: 1, lease: { token } });
+  expect(results).toMatchObject({
+    subscribers: 0,
+    keys: 0,
+    history: 1,
+    lease: { token, fence: 'connection' },
+  });
   expect(results?.position?.epoch).toBeGreaterThan(position?.epoch ?? 0);
   expect(results?.lease?.expiresInMs).toBeLessThanOrEqual(60_000);
   expect(nothing).toEqual({
@@ -173,11 +178,11 @@ describe('reading the answers', () => {
   });
 
   it('finds the limit of subscribers among the others', () => {
-    expect(parseOutputBuffer('normal 0 0 0 replica 268435456 67108864 60 pubsub 1 2 3')).toEqual({
+    expect(parseOutputBuffer('normal 0 0 0 replica 268435456 67108864 60 pubsub 1 2 3', 'pubsub')).toEqual({
       hardBytes: 1,
       softBytes: 2,
       softSeconds: 3,
     });
-    expect(parseOutputBuffer('normal 0 0 0')).toBeUndefined();
+    expect(parseOutputBuffer('normal 0 0 0', 'pubsub')).toBeUndefined();
   });
 });
