@@ -71,7 +71,7 @@ function roleOf({ mode, role }: ServerReport): Finding {
   return { subject, level: 'ok', found };
 }
 
-/** What keeps it from being fast is often somebody's choice: it is told and not complained of. See docs/delivery.md, "Who is sent what". */
+/** What keeps it from being fast is often somebody's choice: it is told and not complained of. See docs/delivery.md, "Batched and per-message delivery". */
 function batchesOf({ mode, replicas, hasBacklog, patterns }: ServerReport): Finding {
   const subject = 'batches';
   if (replicas === undefined || patterns === undefined)

@@ -141,3 +141,46 @@ describe('a place that was made up', () => {
     });
   });
 });
+
+describe('a server that forgot', () => {
+  const forgot = { isForgotten: true, position: { epoch: 7, seq: 9 }, top: { epoch: 7, seq: 5 } };
+  const unknownFrom = (from: number, epoch = 7) => ({
+    cause: 'epoch',
+    epoch,
+    from,
+    to: undefined,
+    lost: undefined,
+    repaired: false,
+  });
+
+  it('leaves the rest of the epoch unknown, from behind what was delivered', () => {
+    expect(caughtUp(forgot)).toEqual({ ...nothing, gaps: [unknownFrom(10)] });
+  });
+
+  it('leaves it unknown from behind what it still has, where that is more', () => {
+    const { gaps } = caughtUp({ ...forgot, position: { epoch: 7, seq: 3 }, kept: all(4, 5) });
+    expect(gaps).toEqual([
+      { cause: 'loss', epoch: 7, from: 4, to: 5, lost: 0, repaired: true },
+      unknownFrom(6),
+    ]);
+  });
+
+  it('redelivers nothing of what its older memory still has', () => {
+    const reached = new Map([
+      [6, 3],
+      [7, 9],
+    ]);
+    const kept = [at(2, 6), at(3, 6), at(4, 7), at(1, 8)];
+    const { messages } = caughtUp({
+      position: { epoch: 6, seq: 1 },
+      reached,
+      top: { epoch: 8, seq: 1 },
+      kept,
+    });
+    expect(messages).toEqual(['6-2', '6-3', '7-4', '8-1 new']);
+  });
+
+  it('tells a reader without a place of no gap', () => {
+    expect(caughtUp({ ...forgot, position: undefined }).gaps).toEqual([]);
+  });
+});
