@@ -102,6 +102,18 @@ const BARS: readonly Bar[] = [
     theirs: ['node-redis'],
     limit: { atLeast: 8 },
   },
+  ...[1_000, 4_000, 10_000].flatMap((bytes) =>
+    (['tickbus', 'tickbus-unvalidated'] as const).map(
+      (ours): Bar => ({
+        title: `throughput from end to end, messages of ${bytes.toLocaleString('en')} bytes`,
+        workload: `size_${bytes}`,
+        metric: 'rate',
+        ours,
+        theirs: ['node-redis'],
+        limit: { atLeast: ours === 'tickbus' ? 0.9 : 1.1 },
+      }),
+    ),
+  ),
   {
     title: 'complete picture of 10,000 instruments',
     workload: 'late_joiner_10000',
@@ -120,6 +132,12 @@ const BARS: readonly Bar[] = [
   },
 ];
 
+/** What a bar's title says of a participant that has an option set. */
+const OPTION_TEXTS: Readonly<Record<string, string>> = {
+  'tickbus-batch': ", framing: 'batch'",
+  'tickbus-unvalidated': ', validate: false',
+};
+
 export function judge(results: readonly Result[]): Verdict[] {
   return [
     ...BARS.flatMap((bar) => bar.theirs.map((their) => verdictOn(bar, their, results))),
@@ -132,12 +150,12 @@ export function limitText(limit: Bar['limit']): string {
 }
 
 function verdictOn(
-  { title, workload, metric, ours, theirs, limit }: Bar,
+  { title, workload, metric, ours, limit }: Bar,
   their: string,
   results: readonly Result[],
 ): Verdict {
   const ratio = ratioBetween(results, workload, metric, ours, their);
-  const label = ours === 'tickbus' || theirs.includes('tickbus') ? title : `${title}, framing: 'batch'`;
+  const label = `${title}${OPTION_TEXTS[ours] ?? ''}`;
   return {
     title: label,
     workload,

@@ -17,6 +17,7 @@ export const PARTICIPANTS = {
   tickbus: { title: 'tickbus', server: 'redis', packages: [] },
   'tickbus-singly': { title: 'tickbus, a plain client may listen', server: 'redis', packages: ['redis'] },
   'tickbus-batch': { title: "tickbus, framing: 'batch'", server: 'redis', packages: [] },
+  'tickbus-unvalidated': { title: 'tickbus, validate: false', server: 'redis', packages: [] },
   'tickbus-baseline': { title: 'tickbus, baseline', server: 'redis', packages: [] },
   'tickbus-beside-stalled': { title: 'tickbus, beside a stalled one', server: 'redis', packages: [] },
   'node-redis': { title: 'node-redis', server: 'redis', packages: ['redis'] },

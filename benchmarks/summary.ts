@@ -27,6 +27,7 @@ const OURS: Readonly<Record<string, string>> = {
   tickbus: '',
   'tickbus-singly': '_singly',
   'tickbus-batch': '_batch',
+  'tickbus-unvalidated': '_unvalidated',
   'tickbus-beside-stalled': '_beside_stalled',
 };
 

@@ -14,12 +14,14 @@ interface Variation {
   readonly besidePattern?: boolean;
   /** Whether channels are framed in batches. */
   readonly inBatches?: boolean;
+  /** Whether the publisher checks payloads; default true. */
+  readonly validate?: boolean;
 }
 
 /** @param library the package: `tickbus`, or `tickbus-baseline` */
 export function tickbusPeer(
   library: string,
-  { besideStalled = false, besidePattern = false, inBatches = false }: Variation = {},
+  { besideStalled = false, besidePattern = false, inBatches = false, validate = true }: Variation = {},
 ): Peer {
   return {
     server: 'redis',
@@ -27,7 +29,7 @@ export function tickbusPeer(
     async publisher(server, name) {
       const { RedisPublisher } = (await import(`${library}/publisher`)) as typeof publishing;
       const channel = await channelOf(library, name, inBatches);
-      const publisher = new RedisPublisher({ ...server, sender: 'gateway' });
+      const publisher = new RedisPublisher({ ...server, sender: 'gateway', validate });
       await publisher.connect();
       return {
         publish: (payload) => publisher.publish(channel, payload),

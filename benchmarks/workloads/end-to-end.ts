@@ -109,7 +109,7 @@ const sizes = [100, 500, 1_000, 4_000, 10_000].map(
     name: `size_${bytes}`,
     title: `From end to end, messages of ${bytes.toLocaleString('en')} bytes`,
     about: 'Order books with as many levels as it takes, one publisher and one subscriber.',
-    participants: ['tickbus', 'tickbus-batch', 'node-redis', 'nats'],
+    participants: ['tickbus', 'tickbus-unvalidated', 'tickbus-batch', 'node-redis', 'nats'],
     metrics: [RATE, ...STREAM_FIGURES],
     open: (participant, context) => openStream({ participant, bytes }, context, blastFeed),
   }),

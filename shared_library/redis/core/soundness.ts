@@ -47,9 +47,9 @@ function isSound(value: object, depth: number): boolean {
   if (Array.isArray(value)) {
     if ('toJSON' in value) return false;
     visited += value.length;
-    // By index, because an array iterator takes three times as long on an order book.
     for (let index = 0; index < value.length; index++) {
       const item: unknown = value[index];
+      if (Array.isArray(item) && depth < MAX_DEPTH && isRowOfNumbers(item)) continue;
       if (item === undefined || !isSoundItem(item, depth)) return false;
     }
     return true;
@@ -61,6 +61,17 @@ function isSound(value: object, depth: number): boolean {
     if (key === 'constructor' || key === '__proto__') return false;
     if (!isSoundItem((value as Record<string, unknown>)[key], depth)) return false;
   }
+  return true;
+}
+
+/**
+ * True for an inner array of finite numbers, such as a level of an order book. It has a loop of its own, because V8 converts an array of
+ * doubles before it reads it in a loop that has seen arrays of objects, and that costs more than the check.
+ */
+function isRowOfNumbers(row: readonly unknown[]): boolean {
+  if ('toJSON' in row) return false;
+  for (let index = 0; index < row.length; index++) if (!Number.isFinite(row[index])) return false;
+  visited += row.length;
   return true;
 }
 

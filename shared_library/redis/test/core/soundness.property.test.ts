@@ -32,6 +32,9 @@ const odd = fc.constantFrom<() => unknown>(
   () => new Array(3),
   () => nested(MAX_DEPTH - 3),
   () => nested(MAX_DEPTH),
+  () => nestedLists(MAX_DEPTH - 3),
+  () => nestedLists(MAX_DEPTH - 2),
+  () => nestedLists(MAX_DEPTH - 1),
 );
 const plain = fc.oneof(
   fc.double(),
@@ -40,11 +43,23 @@ const plain = fc.oneof(
   fc.boolean(),
   fc.constant(null),
 );
+/** Rows of numbers, as in an order book, of which some are odd. */
+const rows = fc.array(
+  fc.array(
+    fc.oneof(
+      { arbitrary: fc.float(), weight: 20 },
+      odd.map((make) => make()),
+    ),
+    { maxLength: 3 },
+  ),
+  { maxLength: 3 },
+);
 const { payload } = fc.letrec((tie) => ({
   value: fc.oneof(
     { maxDepth: 5 },
     { arbitrary: plain, weight: 20 },
-    { arbitrary: odd.map((make) => make()), weight: 1 },
+    { arbitrary: odd.map((make) => make()), weight: 2 },
+    { arbitrary: rows, weight: 5 },
     { arbitrary: tie('list'), weight: 10 },
     { arbitrary: tie('payload'), weight: 10 },
   ),
@@ -54,6 +69,10 @@ const { payload } = fc.letrec((tie) => ({
 
 function nested(depth: number): object {
   return depth === 1 ? [1.5] : { a: nested(depth - 1) };
+}
+
+function nestedLists(depth: number): unknown[] {
+  return depth === 1 ? [1.5] : [nestedLists(depth - 1)];
 }
 
 /** Whether JSON carries the value as it is, within the limits that receivers have. */
@@ -84,7 +103,7 @@ it('accepts exactly the payloads that JSON carries as they are', () => {
     }),
     { numRuns: 3_000 },
   );
-  expect(Math.min(answers.accepted, answers.refused)).toBeGreaterThan(300);
+  expect(Math.min(answers.accepted, answers.refused)).toBeGreaterThan(200);
 });
 
 it('refuses more values than a message can have, whether they are shared or not', () => {
