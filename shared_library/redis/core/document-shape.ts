@@ -12,8 +12,6 @@ interface Literal {
 interface Slot {
   readonly before: Literal;
   readonly isNumber: boolean;
-  /** What stood here in the document that the shape was made from. */
-  readonly first: string | number;
 }
 
 /** A field of an object: the number of its slot, or of the object that it holds, or else what it always is. */
@@ -37,37 +35,32 @@ const MAX_STRING = 64;
 export class DocumentShape {
   /** The text but for the values of the slots: two documents are of one shape if this is the same. */
   readonly layout: string;
-  readonly #first: string;
   readonly #slots: readonly Slot[];
   readonly #tail: Literal;
   /** The document itself first. */
   readonly #objects: readonly (readonly Field[])[];
   readonly #numbers: Float64Array;
   readonly #strings: string[];
-  readonly #varies: boolean[];
   #end = 0;
 
   /**
-   * @param document as JSON.parse gave it
-   * @param isFixed whether the value of a slot belongs to the text that has to be the same
+   * @param document the result of JSON.parse
    * @returns undefined for a document that is too large, or has an array or a long string in it
    */
-  static of(document: object, isFixed: (slot: number) => boolean = () => false): DocumentShape | undefined {
-    const outline = new Outline(isFixed);
+  static of(document: object): DocumentShape | undefined {
+    const outline = new Outline();
     const isPlain = outline.add(document as Readonly<Record<string, unknown>>) !== undefined;
     const isSmall = outline.slots.length <= MAX_SLOTS && outline.layout.length <= MAX_LENGTH;
-    return isPlain && isSmall ? new DocumentShape(document, outline) : undefined;
+    return isPlain && isSmall ? new DocumentShape(outline) : undefined;
   }
 
-  private constructor(document: object, { slots, text, layout, objects }: Outline) {
+  private constructor({ slots, text, layout, objects }: Outline) {
     this.layout = layout;
-    this.#first = JSON.stringify(document);
     this.#slots = slots;
     this.#tail = literalOf(text);
     this.#objects = objects;
     this.#numbers = new Float64Array(slots.length);
     this.#strings = new Array<string>(slots.length).fill('');
-    this.#varies = new Array<boolean>(slots.length).fill(false);
   }
 
   /** Where the document that was read last ends. */
@@ -99,17 +92,6 @@ export class DocumentShape {
     return this.#built(0);
   }
 
-  /** Takes note of the values that differ, in the document that was read last, from those of the first one. */
-  compare(): void {
-    for (const [index, slot] of this.#slots.entries())
-      if (this.#valueOf(index) !== slot.first) this.#varies[index] = true;
-  }
-
-  /** The same shape, where what never differed has to stay as it is: faster still. */
-  narrowed(): DocumentShape | undefined {
-    return DocumentShape.of(JSON.parse(this.#first), (slot) => this.#varies[slot] !== true);
-  }
-
   /** Field by field: a copy of a finished object is as fast while there are few shapes, and slow with many. */
   #built(object: number): object {
     const fields = this.#objects[object] as readonly Field[];
@@ -135,12 +117,6 @@ class Outline {
   text = '';
   /** The whole text, with a mark for each slot that no text has in it. */
   layout = '';
-  readonly #isFixed: (slot: number) => boolean;
-  #candidates = 0;
-
-  constructor(isFixed: (slot: number) => boolean) {
-    this.#isFixed = isFixed;
-  }
 
   /** @returns the number of the object; undefined for an array, or what holds one */
   add(object: Readonly<Record<string, unknown>>): number | undefined {
@@ -165,21 +141,18 @@ class Outline {
       const object = this.add(value as Readonly<Record<string, unknown>>);
       return object === undefined ? undefined : { key, slot: -1, object, value: undefined };
     }
-    const canVary = typeof value === 'number' || typeof value === 'string';
-    if (canVary && !this.#isFixed(this.#candidates++)) {
-      return { key, slot: this.#addSlot(value), object: 0, value: undefined };
-    }
+    if (typeof value === 'number' || typeof value === 'string')
+      return { key, slot: this.#addSlot(typeof value === 'number'), object: 0, value: undefined };
     this.#write(JSON.stringify(value));
     return { key, slot: -1, object: 0, value };
   }
 
-  #addSlot(first: string | number): number {
-    const isNumber = typeof first === 'number';
+  #addSlot(isNumber: boolean): number {
     if (!isNumber) this.#write('"');
     const before = literalOf(this.text);
     this.text = isNumber ? '' : '"';
     this.layout += `\0${this.text}`;
-    return this.slots.push({ before, isNumber, first }) - 1;
+    return this.slots.push({ before, isNumber }) - 1;
   }
 
   #write(text: string): void {

@@ -2,36 +2,31 @@
 
 import type { Message } from './message.ts';
 
-/** The newest of one key. There is none while there are neither bytes nor a message. */
+/** The newest message of one key. There is none while there are neither bytes nor a message. */
 interface Kept {
   /** When the server stamped it, by its present clock: Unix milliseconds. NaN: it did not. */
   stamp: number;
-  /** Where there is place for its bytes: so many of a page, from `at` on. */
-  page: Uint8Array;
-  at: number;
-  capacity: number;
-  /** How many bytes there are; 0: it was not kept as bytes. */
+  /** Holds the message in its first `length` bytes, and has room for a longer one. */
+  buffer: Uint8Array;
+  /** 0: the message was not kept as bytes. */
   length: number;
-  /** As it came without bytes, or was read from them since it came. */
+  /** The message as it came without bytes, or as it was read from them. */
   message: Message | undefined;
 }
 
-const NO_PLACE: Uint8Array = new Uint8Array(0);
-const PAGE_BYTES = 64 * 1024;
-/** What needs more gets an array of its own. */
-const LARGEST_IN_PAGE = 1_024;
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+/** A buffer up to this size stays with its key, however small the messages become. */
+const SMALL_BUFFER = 1_024;
 
 /**
- * Bytes are copied, as what was received stands in a chunk of the socket, to a place that each key has for good, and read when somebody
- * asks: nothing that comes with a message outlives it. Kept as objects, all of them lived until their key came again, and cost the collector
- * of garbage more than the copy (0.05 µs) as soon as a process has some thousand of them. What comes without bytes is kept as it is.
+ * Keeps the bytes of each key's newest message and reads them on demand. The bytes are copied, because the frame that they come in is
+ * part of a larger chunk of the socket, into a buffer that the key keeps (0.05 µs). Kept objects would survive until the next message of
+ * their key, which makes garbage collection expensive from a few thousand keys on. A message that comes without bytes is kept as it is.
  */
 export class NewestValues {
   readonly #read: (bytes: Uint8Array) => Message | undefined;
   readonly #byKey = new Map<string, Kept>();
   #newest: Kept | undefined;
-  #page = NO_PLACE;
-  #used = 0;
 
   /** @param read a message from bytes that were valid when they were kept; undefined should they not be any more */
   constructor(read: (bytes: Uint8Array) => Message | undefined) {
@@ -46,15 +41,15 @@ export class NewestValues {
     let kept = this.#byKey.get(key);
     if (kept === undefined) {
       if (message === undefined) return;
-      kept = { stamp: Number.NaN, page: NO_PLACE, at: 0, capacity: 0, length: 0, message: undefined };
+      kept = { stamp: Number.NaN, buffer: NO_BYTES, length: 0, message: undefined };
       this.#byKey.set(key, kept);
     }
     if (message === undefined || bytes === undefined) {
       kept.length = 0;
       kept.message = message;
     } else {
-      if (!fits(kept, bytes.length)) this.#place(kept, bytes.length);
-      kept.page.set(bytes, kept.at);
+      if (!fits(kept.buffer, bytes.length)) kept.buffer = bufferFor(bytes.length);
+      kept.buffer.set(bytes);
       kept.length = bytes.length;
       kept.message = undefined;
     }
@@ -67,7 +62,7 @@ export class NewestValues {
   get(key: string): Message | undefined {
     const kept = this.#byKey.get(key);
     if (kept === undefined || kept.length === 0) return kept?.message;
-    kept.message ??= this.#read(kept.page.subarray(kept.at, kept.at + kept.length));
+    kept.message ??= this.#read(kept.buffer.subarray(0, kept.length));
     if (kept.message === undefined) kept.length = 0;
     return kept.message;
   }
@@ -90,30 +85,16 @@ export class NewestValues {
   clockWasSet(byMs: number): void {
     for (const kept of this.#byKey.values()) kept.stamp += byMs;
   }
-
-  /** The first place of a key is in a page, and never given back; what outgrows it gets an array of its own. */
-  #place(kept: Kept, length: number): void {
-    // An eighth more than is needed: the next one has a digit more.
-    const capacity = (length + (length >> 3) + 15) & ~15;
-    if (kept.capacity > 0 || capacity > LARGEST_IN_PAGE) {
-      kept.page = new Uint8Array(capacity);
-      kept.at = 0;
-    } else {
-      if (this.#used + capacity > this.#page.length) {
-        this.#page = new Uint8Array(PAGE_BYTES);
-        this.#used = 0;
-      }
-      kept.page = this.#page;
-      kept.at = this.#used;
-      this.#used += capacity;
-    }
-    kept.capacity = capacity;
-  }
 }
 
-/** Not so when most of a large place would be empty: one large message must not take its place for ever. */
-function fits({ capacity }: Kept, length: number): boolean {
-  return length <= capacity && (capacity <= LARGEST_IN_PAGE || capacity <= 4 * length);
+/** False also for a large buffer that would be mostly empty: one large message must not cost its memory for ever. */
+function fits(buffer: Uint8Array, length: number): boolean {
+  return length <= buffer.length && (buffer.length <= SMALL_BUFFER || buffer.length <= 4 * length);
+}
+
+/** An eighth more than needed: the next message may have a digit more. */
+function bufferFor(length: number): Uint8Array {
+  return Buffer.allocUnsafe(length + (length >> 3));
 }
 
 function isThere({ length, message }: Kept): boolean {

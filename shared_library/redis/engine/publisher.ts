@@ -2,7 +2,7 @@
 
 import { v7 as uuidv7 } from 'uuid';
 import type { Channel, DefaultType, MessageType, PayloadInput } from '../core/channel.ts';
-import { type Envelope, encodeEnvelope } from '../core/envelope.ts';
+import { type Envelope, encodeEnvelope, encodeTrusted } from '../core/envelope.ts';
 import type { Clock, Fence, Once, Outgoing, Transport } from '../core/ports.ts';
 import { keyOfPayload, schemaOf, validatePayload } from '../core/validate.ts';
 import { TickbusError } from '../errors.ts';
@@ -38,6 +38,8 @@ export interface PublisherSettings {
   readonly maxPendingBytes?: number;
   /** Without it, or while it is not held, nothing is published on its channel. */
   readonly lease?: Fence;
+  /** Whether payloads are checked before they are sent; see `RedisPublisherOptions`. Default true. */
+  readonly validate?: boolean;
 }
 
 const DEFAULT_DEADLINE_MS = 2_000;
@@ -88,7 +90,7 @@ export class Publisher implements AsyncDisposable {
    * with `TICKBUS_FENCED`. On a `state` or `event` channel the outcome is known even if the link drops: what was not executed is sent
    * again in order. A message waits for the link until its deadline, and then rejects with `TICKBUS_NOT_SENT`.
    *
-   * @param data the payload; what is sent is the input as given, checked against the schema
+   * @param data the payload; what is sent is the input as given, checked against the schema unless the publisher has `validate: false`
    * @throws TickbusError `TICKBUS_INVALID_MESSAGE` (its `field` names the place), before anything is sent
    */
   publish<C extends Channel, T extends MessageType<C> = DefaultType<C>>(
@@ -182,9 +184,10 @@ export class Publisher implements AsyncDisposable {
       sender: options.sender ?? this.#settings.sender,
     };
     if (command !== undefined) Object.assign(envelope, command.fields);
+    const isTrusted = this.#settings.validate === false;
     // The limits before the schema: some schemas cannot survive a payload that is nested without end.
-    const json = encodeEnvelope(envelope);
-    validatePayload(channel, type, data);
+    const json = isTrusted ? encodeTrusted(envelope) : encodeEnvelope(envelope);
+    if (!isTrusted) validatePayload(channel, type, data);
     const key = keyOfPayload(channel, type, envelope.data);
     if (command === undefined) return key === undefined ? { json } : { json, key };
     return { json, ...(key === undefined ? {} : { key }), once: command.once };

@@ -147,6 +147,14 @@ it('the default type of a channel is the one that publish takes without `type`',
   void publisher.publish(CHANNELS.TRADE_COMMANDS, { bot: 'b' }, { type: 'pause' });
 });
 
+it('a publisher can do without validation, a subscriber cannot', () => {
+  new RedisPublisher({ connection, validate: false });
+  // @ts-expect-error not a boolean
+  new RedisPublisher({ connection, validate: 'no' });
+  // @ts-expect-error messages from outside are always validated
+  new RedisSubscriber({ connection, validate: false });
+});
+
 it('a handler of one type needs the filter for it', () => {
   const subscriber = new RedisSubscriber();
   const handler = ({ data }: MessageOf<typeof CHANNELS.TRADE_COMMANDS, 'place_order'>) => data.side;
