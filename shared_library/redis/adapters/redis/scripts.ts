@@ -61,8 +61,10 @@ local function text(number) return string.format('%.0f', number) end
  */
 const BRANCH = `
 local function branch_of_server()
-  local info = redis.pcall('INFO', 'server', 'replication')
-  if type(info) ~= 'string' then return nil end
+  -- Asked first: a refused command would be written to the server's log each time.
+  local is_known, may = pcall(redis.acl_check_cmd, 'INFO')
+  if not is_known or not may then return nil end
+  local info = redis.call('INFO', 'server', 'replication')
   return string.match(info, 'run_id:(%x+)') .. ':' .. string.match(info, 'master_replid:(%x+)')
 end
 `;
