@@ -1,5 +1,6 @@
 // What a scenario is: one fault, and what must come of it.
 
+import type { LocalRedisOptions } from '@tickbus/local-redis';
 import type { Stage } from './stage.ts';
 
 export interface Scenario {
@@ -16,6 +17,8 @@ export interface Scenario {
   readonly measuresHeap?: true;
   /** What `--quick` makes smaller; undefined: nothing. */
   readonly shortened?: string;
+  /** How its server is started. Default: without persistence. */
+  readonly server?: LocalRedisOptions;
   /** After it, the whole history is checked: see `Stage.verdict`. */
   readonly run: (stage: Stage) => Promise<void>;
 }
