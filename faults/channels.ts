@@ -38,5 +38,8 @@ export type NoteChannel = typeof FILLS;
 
 /** By name, for worker processes, which are told a name. */
 export const BY_NAME: Readonly<Record<string, NoteChannel>> = Object.fromEntries(
-  [TICKS, FILLS, LEASED_TICKS, LEASED_FILLS, TRIMMED, ALERTS, ORDERS, CHAT].map((channel) => [channel.name, channel]),
+  [TICKS, FILLS, LEASED_TICKS, LEASED_FILLS, TRIMMED, ALERTS, ORDERS, CHAT].map((channel) => [
+    channel.name,
+    channel,
+  ]),
 );

@@ -10,9 +10,10 @@ export interface Scenario {
   readonly expected: string;
   /**
    * It mostly waits, so that `--quick` runs it at the same time as all others of this kind. `long`: the whole list runs it in a
-   * process of its own, beside everything else.
+   * process of its own, beside everything else. `busy`: it waits for leases and reconnects and publishes in between, so that `--quick`
+   * runs a few of this kind at a time, apart from those whose bounds are in real time.
    */
-  readonly waits?: 'long' | 'short';
+  readonly waits?: 'long' | 'short' | 'busy';
   /** It measures the heap while it waits, so that it has its process to itself even in `--quick`. */
   readonly measuresHeap?: true;
   /** What `--quick` makes smaller; undefined: nothing. */

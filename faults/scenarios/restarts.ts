@@ -1,7 +1,8 @@
 // Redis forgets: killed and started again, or emptied.
 
 import { ok } from 'node:assert/strict';
-import { FILLS, TICKS } from '../channels.ts';
+import { Candidate } from '../candidate.ts';
+import { FILLS, LEASED_FILLS, LEASED_TICKS, TICKS } from '../channels.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Listener, Stage } from '../stage.ts';
 import { pass, within } from '../wait.ts';
@@ -83,6 +84,55 @@ export const memoryLost: Scenario = {
       );
       const old = late.witness.testimony.seen.filter(({ n }) => n < first.n);
       ok(old.length === 0, `A late bot was given ${old.length} values that Redis had forgotten`);
+    }
+  },
+};
+
+const FLUSH_EVERY_MS = 700;
+const SEND_EVERY_MS = 5;
+
+export const flushedWhilePublishing: Scenario = {
+  name: '27-flushed-while-publishing',
+  expected:
+    'FLUSHALL in the middle of publishing, shared and exclusive: each time a new epoch, and nothing is lost untold.',
+  waits: 'busy',
+  shortened: '3 times instead of 15',
+  async run(stage) {
+    const shared = stage.publisher();
+    const candidates = [await Candidate.join(stage, LEASED_FILLS), await Candidate.join(stage, LEASED_TICKS)];
+    for (const candidate of candidates) await candidate.held();
+    const writers = [
+      { channel: FILLS, publisher: shared },
+      { channel: TICKS, publisher: shared },
+      ...candidates,
+    ];
+    const listeners = await Promise.all(writers.map(({ channel }) => stage.listen(channel)));
+    let isOver = false;
+    const sending = writers.map(async ({ channel, publisher }) => {
+      const pending: Promise<unknown>[] = [];
+      while (!isOver) {
+        for (let left = stage.random.int(1, 10); left > 0; left--)
+          pending.push(stage.send(publisher, channel, { key: stage.random.pick(['A', 'B', 'C']) }));
+        await pass(SEND_EVERY_MS);
+      }
+      await Promise.all(pending);
+    });
+    const flushes = stage.scaled(15, 3);
+    for (let left = flushes; left > 0; left--) {
+      // Half of the time an exclusive writer waits for its new lease.
+      for (const { publisher, channel } of writers) await stage.sendUntilAccepted(publisher, channel);
+      await pass(stage.random.int(0, FLUSH_EVERY_MS));
+      await stage.command('FLUSHALL');
+    }
+    for (const { publisher, channel } of writers) await stage.sendUntilAccepted(publisher, channel);
+    isOver = true;
+    await Promise.all(sending);
+    for (const { publisher, channel } of writers) await stage.sendUntilAccepted(publisher, channel);
+    await stage.settle();
+    for (const { channel, witness } of listeners) {
+      const epochs = new Set(witness.testimony.seen.map(({ position }) => position?.epoch)).size;
+      stage.note(`${channel}: ${epochs} epochs of ${flushes} FLUSHALLs`);
+      ok(epochs > flushes, `each FLUSHALL begins a new epoch on ${channel}, and not ${epochs} in all`);
     }
   },
 };

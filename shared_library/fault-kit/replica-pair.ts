@@ -108,5 +108,6 @@ function field(info: string, name: string): string | undefined {
 
 async function mustSay(server: LocalRedis, command: string, answer: string): Promise<void> {
   const said = await server.answers(command);
-  if (!said.startsWith(answer)) throw new Error(`The server on port ${server.port} answered ${command}: ${said}`);
+  if (!said.startsWith(answer))
+    throw new Error(`The server on port ${server.port} answered ${command}: ${said}`);
 }
