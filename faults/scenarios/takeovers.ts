@@ -19,7 +19,7 @@ export const promotedAgain: Scenario = {
   name: '29-promoted-again',
   expected:
     'A master that is demoted, forgets a lease and is promoted again, all in one process: never two holders at once.',
-  waits: 'short',
+  waits: 'busy',
   async run(stage) {
     const pair = await ReplicaPair.start(stage.random.fork('replication'));
     stage.atEnd(() => pair[Symbol.asyncDispose]());
@@ -85,7 +85,7 @@ export const holderStopped: Scenario = {
   name: '32-holder-stopped',
   expected:
     'A holder stopped past its lease with messages on their way: after the takeover none of them is accepted, nor when it wakes.',
-  waits: 'short',
+  waits: 'busy',
   async run(stage) {
     await Promise.all(CHANNELS.map((channel) => stopHolder(stage, channel)));
     await stage.settle();
@@ -128,7 +128,7 @@ export const candidatesRace: Scenario = {
   name: '33-candidates-race',
   expected:
     'Two candidates start at once, and the holder releases, is cut off or is killed, again and again: one writer an epoch.',
-  waits: 'short',
+  waits: 'busy',
   shortened: '8 rounds instead of 60, one of them with processes instead of 5',
   async run(stage) {
     await Promise.all([
