@@ -19,6 +19,7 @@ export const memoryFull: Scenario = {
   name: '34-memory-full',
   expected:
     'Memory is full in the middle of batches: what is refused is rejected, what is published is delivered, holes are reported.',
+  waits: 'busy',
   shortened: '10 times instead of 60',
   async run(stage) {
     const shared = stage.publisher();

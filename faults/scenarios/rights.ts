@@ -16,7 +16,7 @@ export const withoutClientKill: Scenario = {
   name: '36-without-client-kill',
   expected:
     'A user without CLIENT LIST and KILL: the lease fences by its token, and never takes over from a writer who may.',
-  waits: 'short',
+  waits: 'busy',
   async run(stage) {
     await allow(stage, ...ALL, '-client|list', '-client|kill');
     await Promise.all([
