@@ -23,7 +23,8 @@ interface Settled extends Readonly<Record<string, unknown>> {
   readonly sent: Sent;
 }
 
-/** Numbers that one worker may use. */
+/** Above all numbers of this process, and how many one worker may use. */
+const FIRST = 1_000_000_000;
 const RANGE = 1_000_000;
 let ranges = 0;
 
@@ -35,7 +36,7 @@ export class WorkerCandidate {
 
   constructor(stage: Stage, channel: NoteChannel, options: WorkerCandidateOptions) {
     const { name, port = stage.redis.port } = options;
-    const firstNumber = ++ranges * RANGE;
+    const firstNumber = FIRST + ranges++ * RANGE;
     const settings: HoldSettings = { port, channel: channel.name, name, ttlMs: TTL_MS, firstNumber };
     this.name = name;
     this.#stage = stage;

@@ -16,7 +16,7 @@ import { flushedWhilePublishing, killAndRestart, memoryLost } from './restarts.t
 import { withoutClientKill, withoutInfo } from './rights.ts';
 import { blackholeBusy, blackholeIdle, idleAndHealthy, serverPaused } from './silence.ts';
 import { eventLoopBlocked, slowAndFast } from './slow-handlers.ts';
-import { candidatesRace, holderStopped, promotedAgain } from './takeovers.ts';
+import { awayDuringTakeovers, candidatesRace, holderStopped, promotedAgain } from './takeovers.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   killAndRestart,
@@ -56,4 +56,5 @@ export const SCENARIOS: readonly Scenario[] = [
   nameTaken,
   withoutClientKill,
   withoutInfo,
+  awayDuringTakeovers,
 ];

@@ -30,7 +30,7 @@ export const memoryFull: Scenario = {
       { channel: TICKS, publisher: shared },
       ...candidates,
     ];
-    for (const { channel } of writers) await stage.listen(channel);
+    const listeners = await Promise.all(writers.map(({ channel }) => stage.listen(channel)));
     let isOver = false;
     const sending = writers.map(({ channel, publisher }) =>
       sendUntil(stage, publisher, channel, () => isOver),
@@ -53,6 +53,10 @@ export const memoryFull: Scenario = {
       await stage.sendUntilAccepted(publisher, channel);
     }
     await stage.settle();
+    for (const { channel, witness } of listeners)
+      stage.note(
+        `${channel}: ${witness.testimony.gaps.filter(({ repaired }) => !repaired).length} holes reported`,
+      );
   },
 };
 

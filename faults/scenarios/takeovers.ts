@@ -8,7 +8,7 @@ import { LEASED_FILLS, LEASED_TICKS, type NoteChannel } from '../channels.ts';
 import { Observer } from '../observer.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Stage } from '../stage.ts';
-import { eventually, pass } from '../wait.ts';
+import { eventually, pass, within } from '../wait.ts';
 import { WorkerCandidate } from '../worker-candidate.ts';
 
 const CHANNELS = [LEASED_FILLS, LEASED_TICKS];
@@ -202,3 +202,48 @@ async function raceOfProcesses(stage: Stage, channel: NoteChannel, rounds: numbe
   }
   deepEqual(observer.problems(), [], `on ${channel}`);
 }
+
+const EPOCHS_MISSED = 3;
+const KEYS = ['A', 'B', 'C', 'D', 'E'];
+
+export const awayDuringTakeovers: Scenario = {
+  name: '38-away-during-takeovers',
+  expected:
+    'The lease passes on several times while a subscriber is away: what it missed of each epoch is delivered or told.',
+  waits: 'busy',
+  async run(stage) {
+    for (const [channel, keeps] of [
+      [LEASED_TICKS, undefined],
+      [LEASED_FILLS, undefined],
+      [LEASED_FILLS, 7],
+    ] as const) {
+      const address = await stage.proxy();
+      const { witness, statuses } = await stage.listen(channel, { port: address.port });
+      const writer = await Candidate.join(stage, channel);
+      await writer.held();
+      for (const key of KEYS) await writer.send({ key });
+      await stage.settle();
+      const awayAt = performance.now();
+      address.refuse();
+      address.reset();
+      for (let epoch = 0; epoch < EPOCHS_MISSED; epoch++) {
+        await writer.lease.release();
+        await writer.start();
+        await writer.sendUntilAccepted();
+        // Each epoch writes fewer keys than the one before, so that last values of all of them are kept, and not every message is.
+        const keys = KEYS.slice(0, KEYS.length - 2 * epoch);
+        for (const key of [...keys, ...keys]) await writer.send({ key });
+      }
+      if (keeps !== undefined)
+        await stage.command('XTRIM', `tickbus:{${channel}}:history`, 'MAXLEN', String(keeps));
+      address.heal();
+      await within('It is live again', statuses.first('live', awayAt));
+      await stage.settle();
+      const told = witness.testimony.gaps.map(
+        ({ cause, epoch, from, to }) => `${cause} ${epoch}-${from} to ${to ?? 'its end'}`,
+      );
+      stage.note(`${channel}${keeps === undefined ? '' : ', trimmed'}: ${told.join(', ')}`);
+      await writer.lease.close();
+    }
+  },
+};
