@@ -126,8 +126,13 @@ export class Stage implements AsyncDisposable {
     return took;
   }
 
-  atEnd(close: () => unknown): void {
+  /** @returns a function that takes it back, for what has ended by itself */
+  atEnd(close: () => unknown): () => void {
     this.#closing.push(close);
+    return () => {
+      const index = this.#closing.indexOf(close);
+      if (index >= 0) this.#closing.splice(index, 1);
+    };
   }
 
   async proxy(redis: LocalRedis = this.redis): Promise<TcpProxy> {

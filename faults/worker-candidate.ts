@@ -33,6 +33,7 @@ export class WorkerCandidate {
   readonly process: WorkerProcess;
   readonly #stage: Stage;
   readonly #channel: NoteChannel;
+  readonly #forget: () => void;
 
   constructor(stage: Stage, channel: NoteChannel, options: WorkerCandidateOptions) {
     const { name, port = stage.redis.port } = options;
@@ -42,7 +43,7 @@ export class WorkerCandidate {
     this.#stage = stage;
     this.#channel = channel;
     this.process = new WorkerProcess('hold', { ...settings });
-    stage.atEnd(() => this.process.kill());
+    this.#forget = stage.atEnd(() => this.process.kill());
   }
 
   /** Resolves when it has gained the lease, once more than when this was awaited before. */
@@ -60,6 +61,7 @@ export class WorkerCandidate {
     if (how === 'kill') this.process.kill();
     else this.process.say({ type: 'end' });
     await this.process.closed();
+    this.#forget();
     const settled = new Map(this.process.takeAll<Settled>('sent').map(({ sent }) => [sent.n, sent]));
     const sent = this.process
       .takeAll<Sending>('sending')

@@ -94,7 +94,7 @@ const SEND_EVERY_MS = 5;
 export const flushedWhilePublishing: Scenario = {
   name: '27-flushed-while-publishing',
   expected:
-    'FLUSHALL in the middle of publishing, shared and exclusive: each time a new epoch, and nothing is lost untold.',
+    'FLUSHALL in the middle of publishing, shared and exclusive: each time a new epoch, and no loss is silent.',
   waits: 'busy',
   shortened: '3 times instead of 15',
   async run(stage) {

@@ -1,4 +1,4 @@
-// Users who may not do what a writer needs: what is refused is told, and nobody takes over from a writer who cannot be fenced off.
+// Users who may not do what a writer needs: refusals name the right, and nobody takes over from a writer who cannot be fenced off.
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { TickbusError } from 'tickbus';

@@ -17,7 +17,7 @@ it.each([
   ['two writers share an epoch', [message('a', 1, 1), message('b', 1, 2)]],
   ['a number is used twice', [message('a', 1, 1), message('a', 1, 1)]],
   ['numbers go back', [message('a', 1, 2), message('a', 1, 1)]],
-])('it is told that %s, once', (_, heard) => {
+])('it reports once that %s', (_, heard) => {
   expect(checkWriters(heard)).toHaveLength(1);
 });
 
