@@ -3,9 +3,10 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { TcpProxy } from '@tickbus/fault-kit/proxy';
 import type { Sent } from '@tickbus/fault-kit/records';
+import { checkCallOrder } from '@tickbus/fault-kit/writers';
 import { createClient } from 'redis';
 import { Candidate } from '../candidate.ts';
-import { LEASED_FILLS, LEASED_TICKS } from '../channels.ts';
+import { LEASED_FILLS, LEASED_TICKS, type NoteChannel } from '../channels.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Stage } from '../stage.ts';
 import { eventually, within } from '../wait.ts';
@@ -38,11 +39,16 @@ export const writerCut: Scenario = {
           `${outcomes.unknown} unknown; ${witness.testimony.gaps.length} gaps`,
       );
       equal(outcomes.unknown, 0, 'no outcome is unknown');
+      deepEqual(checkCallOrder(sentOn(stage, channel)), [], 'the order of the calls is kept');
       ok(outcomes.accepted > count / 2, 'most messages are published');
       await writer.lease.close();
     }
   },
 };
+
+function sentOn({ ledger }: Stage, channel: NoteChannel): readonly Sent[] {
+  return ledger.sent.filter((sent) => sent.channel === channel.name);
+}
 
 /** @returns a function that stops, and says how often it was cut */
 function cutEvery(address: TcpProxy, ms: number): () => number {
@@ -99,6 +105,7 @@ export const writerReplySwallowed: Scenario = {
       const unsure = outcomes.filter((outcome) => outcome !== 'accepted');
       stage.note(`${channel}: ${outcomes.length} messages, ${unsure.length} of them not accepted`);
       equal(unsure.length, 0, 'each message is published');
+      deepEqual(checkCallOrder(sentOn(stage, channel)), [], 'the order of the calls is kept');
       const gaps = witness.testimony.gaps.filter(({ repaired }) => !repaired);
       deepEqual(gaps, [], 'no subscriber misses anything');
     }

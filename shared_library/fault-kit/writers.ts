@@ -1,4 +1,7 @@
-// Whether the writers of a channel kept apart: what a plain client heard, in the order in which the server published it.
+// What writers of a channel owe: each keeps the order of its calls, and no two write at the same time.
+
+import type { Position } from 'tickbus';
+import type { Sent } from './records.ts';
 
 /** One message, as a plain client hears it. */
 export interface Heard {
@@ -28,9 +31,36 @@ export function checkWriters(heard: readonly Heard[]): string[] {
     const writer = writers.get(epoch) ?? sender;
     writers.set(epoch, writer);
     if (writer !== sender) problems.push(`${what} stands in an epoch of ${writer}`);
-    if (last !== undefined && (epoch < last.epoch || (epoch === last.epoch && seq <= last.seq)))
+    if (last !== undefined && isAtOrBelow(message, last))
       problems.push(`${what} was published after ${last.epoch}-${last.seq} of ${last.sender}`);
     else last = message;
   }
   return problems.slice(0, MAX_PROBLEMS);
+}
+
+/**
+ * What one publisher sent on one channel, in the order of its calls, stands in that order in the channel. What was not accepted is passed over.
+ *
+ * @returns what is wrong, in words; empty when nothing is
+ */
+export function checkCallOrder(sent: readonly Sent[]): string[] {
+  const problems: string[] = [];
+  let last: Sent | undefined;
+  for (const message of sent) {
+    if (message.position === undefined) continue;
+    if (last?.position !== undefined && isAtOrBelow(message.position, last.position))
+      problems.push(
+        `message ${message.n} (${text(message.position)}) does not follow ${last.n} (${text(last.position)})`,
+      );
+    last = message;
+  }
+  return problems.slice(0, MAX_PROBLEMS);
+}
+
+function isAtOrBelow(position: Position, other: Position): boolean {
+  return position.epoch < other.epoch || (position.epoch === other.epoch && position.seq <= other.seq);
+}
+
+function text({ epoch, seq }: Position): string {
+  return `${epoch}-${seq}`;
 }
