@@ -41,10 +41,10 @@ async function takeOver(stage: Stage, channel: NoteChannel, { first, second }: U
   const observer = await Observer.listen(stage, channel);
   const deposed = await join(stage, channel, 'deposed', first, address.port);
   await deposed.held();
-  const successor = await join(stage, channel, 'successor', second);
-  watchHolders(stage, [deposed, successor]);
   const stops = [deposed.sendContinually()];
   await eventually('The holder is heard', () => observer.heard.length > 0);
+  const successor = await join(stage, channel, 'successor', second);
+  watchHolders(stage, [deposed, successor]);
   // What it still sends reaches the server after the takeover.
   address.inject({ type: 'stall' }, 'to_server');
   await successor.held();

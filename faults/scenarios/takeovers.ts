@@ -98,8 +98,8 @@ async function stopHolder(stage: Stage, channel: NoteChannel): Promise<void> {
   const observer = await Observer.listen(stage, channel);
   const holder = new WorkerCandidate(stage, channel, { name: 'stopped', port: address.port });
   await holder.gains();
-  const successor = await Candidate.join(stage, channel, { name: 'successor' });
   await eventually('The holder is heard', () => observer.heard.length > 0);
+  const successor = await Candidate.join(stage, channel, { name: 'successor' });
   // What it sends from here on has left its process, and does not reach the server before the takeover.
   address.inject({ type: 'stall' }, 'to_server');
   await pass(50);
