@@ -17,6 +17,14 @@ const messages = {
 export const TICKS = defineChannel('TICKS', { kind: 'state', key: 'key', messages });
 /** Every message counts, and enough of them are kept to repair a loss. */
 export const FILLS = defineChannel('FILLS', { kind: 'event', key: 'key', history: 20_000, messages });
+/** As TICKS and FILLS, for the holder of the channel's lease. */
+export const LEASED_TICKS = defineChannel('LEASED_TICKS', { kind: 'state', key: 'key', messages });
+export const LEASED_FILLS = defineChannel('LEASED_FILLS', {
+  kind: 'event',
+  key: 'key',
+  history: 20_000,
+  messages,
+});
 /** Every message counts, and few are kept. */
 export const TRIMMED = defineChannel('TRIMMED', { kind: 'event', key: 'key', history: 100, messages });
 /** Every message counts, and none is kept. */
@@ -30,5 +38,8 @@ export type NoteChannel = typeof FILLS;
 
 /** By name, for worker processes, which are told a name. */
 export const BY_NAME: Readonly<Record<string, NoteChannel>> = Object.fromEntries(
-  [TICKS, FILLS, TRIMMED, ALERTS, ORDERS, CHAT].map((channel) => [channel.name, channel]),
+  [TICKS, FILLS, LEASED_TICKS, LEASED_FILLS, TRIMMED, ALERTS, ORDERS, CHAT].map((channel) => [
+    channel.name,
+    channel,
+  ]),
 );

@@ -23,7 +23,8 @@ export async function runScenario(
   { seed, quick, onWaiting }: RunOptions,
 ): Promise<Result> {
   const startedAt = performance.now();
-  const stage = await Stage.open({ random: new Random(seed).fork(scenario.name), quick, onWaiting });
+  const random = new Random(seed).fork(scenario.name);
+  const stage = await Stage.open({ random, quick, onWaiting, server: scenario.server });
   const problems: string[] = [];
   let figures: Figures = noFigures();
   const onUnhandled = (reason: unknown) => problems.push(`An unhandled rejection: ${textOf(reason)}`);

@@ -21,7 +21,7 @@ process.once('SIGTERM', () => process.exit(143));
 
 say(`Soaking for ${minutes} minutes, seed ${seed}`);
 const random = new Random(seed);
-const stage = await Stage.open({ random, quick: false, onWaiting: () => {} });
+const stage = await Stage.open({ random, quick: false, onWaiting: () => {}, server: { keepsData: true } });
 const cast = await Cast.gather(stage);
 const figures = noFigures();
 const faults: Record<string, number> = {};

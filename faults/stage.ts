@@ -6,12 +6,13 @@ import { Ledger, type Witness, type WitnessOptions } from '@tickbus/fault-kit/le
 import { TcpProxy } from '@tickbus/fault-kit/proxy';
 import type { Random } from '@tickbus/fault-kit/random';
 import type { Sent } from '@tickbus/fault-kit/records';
-import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { type LocalRedis, type LocalRedisOptions, startLocalRedis } from '@tickbus/local-redis';
 import { createClient } from 'redis';
 import {
   type Logger,
   RedisConnection,
   RedisPublisher,
+  type RedisPublisherOptions,
   RedisSubscriber,
   type SubscribeOptions,
 } from 'tickbus';
@@ -23,6 +24,8 @@ export interface StageOptions {
   readonly random: Random;
   readonly quick: boolean;
   readonly onWaiting: () => void;
+  /** Default: a server without persistence. */
+  readonly server?: LocalRedisOptions | undefined;
 }
 
 /** A subscriber with one witness as its handler. */
@@ -53,7 +56,6 @@ let plainClient: ReturnType<typeof createClient> | undefined;
 const LOG_LINES = 50;
 
 export class Stage implements AsyncDisposable {
-  readonly redis: LocalRedis;
   readonly random: Random;
   readonly quick: boolean;
   /** The last lines that the library logged. */
@@ -62,6 +64,7 @@ export class Stage implements AsyncDisposable {
   readonly notes: string[] = [];
   /** Bounds that did not hold. The scenario goes on, so that its history is whole when it is checked. */
   readonly exceeded: string[] = [];
+  #redis: LocalRedis;
   #ledger = new Ledger();
   #detach: (() => void)[] = [];
   readonly #onWaiting: () => void;
@@ -69,15 +72,25 @@ export class Stage implements AsyncDisposable {
   #listeners: Listener[] = [];
 
   private constructor(redis: LocalRedis, { random, quick, onWaiting }: StageOptions) {
-    this.redis = redis;
+    this.#redis = redis;
     this.#onWaiting = onWaiting;
     this.random = random;
     this.quick = quick;
-    this.atEnd(() => redis.kill());
+    this.atEnd(() => redis[Symbol.asyncDispose]());
   }
 
   static async open(options: StageOptions): Promise<Stage> {
-    return new Stage(await startLocalRedis(), options);
+    return new Stage(await startLocalRedis(options.server), options);
+  }
+
+  /** Where the channels are: what is opened, commanded or settled from here on goes to this server. */
+  get redis(): LocalRedis {
+    return this.#redis;
+  }
+
+  /** Another server has the channels from here on, as after a failover. */
+  moveTo(redis: LocalRedis): void {
+    this.#redis = redis;
   }
 
   /** Of the round at hand. */
@@ -113,8 +126,13 @@ export class Stage implements AsyncDisposable {
     return took;
   }
 
-  atEnd(close: () => unknown): void {
+  /** @returns a function that takes it back, for what has ended by itself */
+  atEnd(close: () => unknown): () => void {
     this.#closing.push(close);
+    return () => {
+      const index = this.#closing.indexOf(close);
+      if (index >= 0) this.#closing.splice(index, 1);
+    };
   }
 
   async proxy(redis: LocalRedis = this.redis): Promise<TcpProxy> {
@@ -133,8 +151,14 @@ export class Stage implements AsyncDisposable {
     return connection;
   }
 
-  publisher(port = this.redis.port): RedisPublisher {
-    const publisher = new RedisPublisher({ host: '127.0.0.1', port, logger: this.logger, sender: 'faults' });
+  publisher(port = this.redis.port, options: Partial<RedisPublisherOptions> = {}): RedisPublisher {
+    const publisher = new RedisPublisher({
+      host: '127.0.0.1',
+      port,
+      logger: this.logger,
+      sender: 'faults',
+      ...options,
+    });
     this.atEnd(() => publisher.close());
     return publisher;
   }

@@ -12,6 +12,7 @@ export class WorkerProcess {
   readonly #heard: Plain[] = [];
   readonly #name: string;
   readonly #exit: Promise<void>;
+  readonly #closed: Promise<void>;
   #output = '';
   #onHeard: () => void = () => {};
 
@@ -21,6 +22,7 @@ export class WorkerProcess {
     const file = fileURLToPath(new URL(`workers/${script}.ts`, import.meta.url));
     this.#child = fork(file, [JSON.stringify(settings)], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     this.#exit = new Promise((resolve) => this.#child.once('exit', () => resolve()));
+    this.#closed = new Promise((resolve) => this.#child.once('close', () => resolve()));
     this.#child.on('message', (message) => {
       this.#heard.push(message as Plain);
       this.#onHeard();
@@ -65,6 +67,27 @@ export class WorkerProcess {
     if (this.#child.exitCode === null && this.#child.signalCode === null)
       await within(`The end of the worker ${this.#name}`, this.#exit, ms);
     return this.#child.exitCode;
+  }
+
+  /** All messages of this type that no `hears` has had; each is had once. */
+  takeAll<T extends Plain>(type: string): T[] {
+    const taken = this.#heard.filter((message) => message.type === type);
+    for (const message of taken) this.#heard.splice(this.#heard.indexOf(message), 1);
+    return taken as T[];
+  }
+
+  /** Resolves when it has ended and everything that it said has been heard. */
+  closed(ms?: number): Promise<void> {
+    return within(`The end of the worker ${this.#name}`, this.#closed, ms);
+  }
+
+  /** SIGSTOP: it runs nothing and keeps its connections, until `resume`. */
+  pause(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child.kill('SIGCONT');
   }
 
   kill(): void {

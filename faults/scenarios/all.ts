@@ -3,15 +3,20 @@
 import type { Scenario } from '../scenario.ts';
 import { credentialsRefused } from './credentials.ts';
 import { clientKill, manyReconnect } from './cuts.ts';
+import { nameTaken, writerCut, writerReplySwallowed } from './exclusive-link.ts';
+import { olderSnapshot, promotedReplica, tornAppendOnlyFile } from './forgotten-tail.ts';
 import { closeInBurst, comeAndGo, rejectingHandler, throwingHandler } from './handlers.ts';
 import { historyTrimmed, lastLost } from './losses.ts';
+import { memoryFull } from './memory-full.ts';
 import { hugeMessage, looksLikeProtocol } from './odd-messages.ts';
 import { longOutage, replySwallowed, staleCommands } from './outages.ts';
 import { oneOrder } from './processes.ts';
 import { raceOfSnapshot } from './race.ts';
-import { killAndRestart, memoryLost } from './restarts.ts';
+import { flushedWhilePublishing, killAndRestart, memoryLost } from './restarts.ts';
+import { withoutClientKill, withoutInfo } from './rights.ts';
 import { blackholeBusy, blackholeIdle, idleAndHealthy, serverPaused } from './silence.ts';
 import { eventLoopBlocked, slowAndFast } from './slow-handlers.ts';
+import { awayDuringTakeovers, candidatesRace, holderStopped, promotedAgain } from './takeovers.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   killAndRestart,
@@ -38,4 +43,18 @@ export const SCENARIOS: readonly Scenario[] = [
   manyReconnect,
   comeAndGo,
   closeInBurst,
+  olderSnapshot,
+  tornAppendOnlyFile,
+  flushedWhilePublishing,
+  promotedReplica,
+  promotedAgain,
+  writerCut,
+  writerReplySwallowed,
+  holderStopped,
+  candidatesRace,
+  memoryFull,
+  nameTaken,
+  withoutClientKill,
+  withoutInfo,
+  awayDuringTakeovers,
 ];

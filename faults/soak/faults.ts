@@ -1,15 +1,20 @@
 // What the soak does to its cast, each a fault that is over, or healed by the end of the round.
 
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Fault, TcpProxy } from '@tickbus/fault-kit/proxy';
 import type { Random } from '@tickbus/fault-kit/random';
 import { ALERTS, FILLS, TRIMMED } from '../channels.ts';
 import type { Stage } from '../stage.ts';
 import { pass } from '../wait.ts';
+import { type Contest, handOver, killHolder } from './contest.ts';
 
 interface Scene {
   readonly stage: Stage;
   /** One of the proxies, chosen at random. */
   readonly proxy: TcpProxy;
+  /** One of the leased channels, chosen at random. */
+  readonly contest: Contest;
   readonly random: Random;
 }
 
@@ -52,6 +57,29 @@ export const FAULTS: readonly [SoakFault, ...SoakFault[]] = [
       await stage.redis.start();
     },
   },
+  {
+    name: 'older snapshot',
+    async harm({ stage, random }) {
+      await stage.command('SAVE');
+      await pass(random.int(0, 1_500));
+      await stage.redis.kill();
+      await pass(random.int(0, 1_500));
+      await stage.redis.start();
+      // The next crash is one without a memory, unless it saves again.
+      await rm(join(stage.redis.dataDir ?? '', 'dump.rdb'));
+    },
+  },
+  {
+    name: 'cut again and again',
+    async harm({ proxy, random }) {
+      for (let left = random.int(5, 30); left > 0; left--) {
+        proxy.reset();
+        await pass(random.int(10, 90));
+      }
+    },
+  },
+  { name: 'lease handed over', harm: ({ contest }) => handOver(contest) },
+  { name: 'holder killed', harm: ({ contest, stage, random }) => killHolder(contest, stage, random) },
   {
     name: 'SIGSTOP',
     async harm({ stage, random }) {

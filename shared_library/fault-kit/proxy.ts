@@ -11,7 +11,7 @@ export type { Fault } from './lane.ts';
 export type Direction = 'to_server' | 'to_client' | 'both';
 
 export interface ProxyOptions {
-  /** Where the real server listens, on 127.0.0.1. */
+  /** Where the real server listens, on 127.0.0.1; `switchTo` changes it. */
   port: number;
   /** Decides the sizes of slices and the jitter of delays. */
   random: Random;
@@ -70,7 +70,8 @@ export class ProxiedLink {
 
 export class TcpProxy implements AsyncDisposable {
   readonly #server: Server;
-  readonly #options: ProxyOptions;
+  readonly #random: Random;
+  #target: number;
   readonly #links = new Set<ProxiedLink>();
   /** Told of each connection that comes. */
   readonly #watching = new Set<(link: ProxiedLink) => void>();
@@ -80,7 +81,8 @@ export class TcpProxy implements AsyncDisposable {
 
   private constructor(server: Server, options: ProxyOptions) {
     this.#server = server;
-    this.#options = options;
+    this.#target = options.port;
+    this.#random = options.random;
     server.on('connection', (client: Socket) => this.#accept(client));
   }
 
@@ -112,6 +114,12 @@ export class TcpProxy implements AsyncDisposable {
     if (direction !== 'to_client') this.#faults.set('to_server', fault);
     if (direction !== 'to_server') this.#faults.set('to_client', fault);
     for (const link of this.links) link.inject(fault, direction);
+  }
+
+  /** Moves the address to the server on this port, as a failover does: every connection is reset, and new ones go there. */
+  switchTo(port: number): void {
+    this.#target = port;
+    this.reset();
   }
 
   /** Resets every connection that comes, until `heal`. */
@@ -178,9 +186,8 @@ export class TcpProxy implements AsyncDisposable {
       client.resetAndDestroy();
       return;
     }
-    const { port, random } = this.#options;
-    const server = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
-    const link = new ProxiedLink(client, server, random);
+    const server = connect({ port: this.#target, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+    const link = new ProxiedLink(client, server, this.#random);
     this.#links.add(link);
     for (const [direction, fault] of this.#faults) link.inject(fault, direction);
     for (const watch of this.#watching) watch(link);

@@ -2,7 +2,10 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as connectTcp, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -15,12 +18,19 @@ const TIED = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
 let launcher: readonly string[] | undefined;
 /** The servers that run now; one listener ends them all with this process, whatever their number. */
 const running = new Set<ChildProcess>();
+/** The data directories that have not been removed. */
+const directories = new Set<string>();
 
 export interface LocalRedisOptions {
   /** Default: a free one. */
   port?: number;
   /** More arguments, as in `['--requirepass', 'secret']`. */
   args?: readonly string[];
+  /**
+   * Gives the server a temporary data directory, `dataDir`: what it saves there survives `kill` and `stop`. It saves nothing by itself
+   * unless `args` say so (`['--appendonly', 'yes']`) or a client sends SAVE. Default false: no directory, and a restart forgets everything.
+   */
+  keepsData?: boolean;
 }
 
 /** The program of a Redis server on PATH; undefined when there is none. */
@@ -37,7 +47,8 @@ export async function startLocalRedis(options: LocalRedisOptions = {}): Promise<
   const program = findRedisServer();
   if (program === undefined)
     throw new Error('No redis-server or valkey-server is on PATH. Install one: apt-get install redis-server');
-  const server = new LocalRedis(program, options.port ?? (await freePort()), options.args ?? []);
+  const dataDir = options.keepsData ? temporaryDirectory() : undefined;
+  const server = new LocalRedis(program, options.port ?? (await freePort()), options.args ?? [], dataDir);
   await server.start();
   return server;
 }
@@ -57,12 +68,15 @@ export class LocalRedis implements AsyncDisposable {
   readonly program: string;
   readonly host = '127.0.0.1';
   readonly port: number;
+  /** Where it saves what survives a restart; undefined unless it `keepsData`. Removed by disposal and at the end of this process. */
+  readonly dataDir: string | undefined;
   readonly #args: readonly string[];
   #process: ChildProcess | undefined;
 
-  constructor(program: string, port: number, args: readonly string[]) {
+  constructor(program: string, port: number, args: readonly string[], dataDir?: string) {
     this.program = program;
     this.port = port;
+    this.dataDir = dataDir;
     this.#args = args;
   }
 
@@ -74,7 +88,7 @@ export class LocalRedis implements AsyncDisposable {
     return this.#process?.pid;
   }
 
-  /** Starts it, or starts it again after `stop` or `kill`, on the same port and with nothing remembered. */
+  /** Starts it, or starts it again after `stop` or `kill`, on the same port, with what `dataDir` holds or with nothing. */
   async start(): Promise<void> {
     const fixed = [
       '--port',
@@ -86,7 +100,7 @@ export class LocalRedis implements AsyncDisposable {
       '--appendonly',
       'no',
       '--dir',
-      '/',
+      this.dataDir ?? '/',
     ];
     const [command, ...args] = [...tiedToThisProcess(), this.program, ...fixed, ...this.#args] as [
       string,
@@ -138,8 +152,10 @@ export class LocalRedis implements AsyncDisposable {
     return text(plain);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.kill();
+  /** Ends it and removes its data directory. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    if (this.dataDir !== undefined) removeDirectory(this.dataDir);
   }
 
   async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
@@ -164,6 +180,23 @@ export class LocalRedis implements AsyncDisposable {
     }
     throw new Error(`${this.program} took no connection on port ${this.port} within ${START_TIMEOUT_MS} ms.`);
   }
+}
+
+function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'tickbus-redis-'));
+  if (directories.size === 0) process.on('exit', removeAll);
+  directories.add(directory);
+  return directory;
+}
+
+function removeDirectory(directory: string): void {
+  rmSync(directory, { recursive: true, force: true });
+  if (directories.delete(directory) && directories.size === 0) process.off('exit', removeAll);
+}
+
+function removeAll(): void {
+  endAll();
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
 }
 
 function works(program: string, ...args: string[]): boolean {

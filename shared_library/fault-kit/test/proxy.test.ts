@@ -107,6 +107,18 @@ it('a reset ends every connection at once; refusing ends those that come, until 
   await (await newClient()).says('b', 'b');
 });
 
+it('switches to another server: connections are reset, and new ones reach that server', async () => {
+  const other = createServer((socket) => socket.on('error', () => {}).end('other'));
+  await once(other.listen(0, '127.0.0.1'), 'listening');
+  closing.push(() => other.close());
+  const before = await newClient();
+  await before.says('a', 'a');
+  proxy.switchTo((other.address() as AddressInfo).port);
+  await before.ended;
+  expect(before.socket.errored).toMatchObject({ code: 'ECONNRESET' });
+  await (await newClient()).hears('other');
+});
+
 it('a reply is swallowed: what was asked has been done, and nothing more is heard', async () => {
   const client = await newClient();
   await client.says('warm', 'warm');

@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
@@ -15,6 +16,37 @@ it('comes up again on the same port, after it was ended in order and after a cra
     await server.start();
     expect(await answersAt(server.port)).toBe(true);
   }
+});
+
+it('keeps its data in a directory of its own over a crash, and removes it at the end', async () => {
+  const server = await startLocalRedis({ keepsData: true });
+  await server.answers('SET saved 1', 'SAVE', 'SET unsaved 1');
+  await server.kill();
+  await server.start();
+  expect(await server.answers('EXISTS saved', 'EXISTS unsaved')).toBe(':1\r\n:0\r\n');
+  expect(existsSync(`${server.dataDir}/dump.rdb`)).toBe(true);
+  await server[Symbol.asyncDispose]();
+  expect(existsSync(String(server.dataDir))).toBe(false);
+});
+
+it('has no data directory by default, and forgets everything in a crash', async () => {
+  await using server = await startLocalRedis();
+  await server.answers('SET kept 1');
+  await server.kill();
+  await server.start();
+  expect(server.dataDir).toBeUndefined();
+  expect(await server.answers('EXISTS kept')).toBe(':0\r\n');
+});
+
+it('removes the data directory when the process that started it ends by itself', async () => {
+  const owner = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', KEEPER], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void owner.kill('SIGKILL'));
+  const ended = once(owner, 'exit');
+  const [said] = (await once(owner.stdout, 'data')) as [Buffer];
+  await ended;
+  expect(existsSync(String(said).trim())).toBe(false);
 });
 
 it('says what the server printed where it does not come up', async () => {
@@ -62,6 +94,12 @@ const OWNER = `
   process.on('SIGTERM', () => process.exit());
   console.log((await startLocalRedis()).port);
   setInterval(() => {}, 1_000_000);
+`;
+
+const KEEPER = `
+  import { startLocalRedis } from ${JSON.stringify(new URL('../local-redis.ts', import.meta.url).href)};
+  console.log((await startLocalRedis({ keepsData: true })).dataDir);
+  process.exit();
 `;
 
 /** Does anything take a connection at this port? */

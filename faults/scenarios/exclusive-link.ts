@@ -1,0 +1,162 @@
+// The link of an exclusive writer, which holds the lease of its channel: what became of each message is known as soon as it is back.
+
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import type { TcpProxy } from '@tickbus/fault-kit/proxy';
+import type { Sent } from '@tickbus/fault-kit/records';
+import { checkCallOrder } from '@tickbus/fault-kit/writers';
+import { createClient } from 'redis';
+import { Candidate } from '../candidate.ts';
+import { LEASED_FILLS, LEASED_TICKS, type NoteChannel } from '../channels.ts';
+import type { Scenario } from '../scenario.ts';
+import type { Stage } from '../stage.ts';
+import { eventually, within } from '../wait.ts';
+
+const CHANNELS = [LEASED_FILLS, LEASED_TICKS];
+const CUT_EVERY_MS = 50;
+const MAX_OUTSTANDING = 500;
+/** So long that waiting for the link is no failure. */
+const PATIENT_MS = 10_000;
+
+export const writerCut: Scenario = {
+  name: '30-writer-cut',
+  expected:
+    "An exclusive writer's link is cut every 50 ms: no outcome is unknown, and nothing is lost, repeated or out of order.",
+  shortened: '20,000 messages instead of 100,000',
+  async run(stage) {
+    const count = stage.scaled(50_000, 10_000);
+    for (const channel of CHANNELS) {
+      const address = await stage.proxy();
+      const { witness } = await stage.listen(channel);
+      const writer = await Candidate.join(stage, channel, { port: address.port, deadlineMs: PATIENT_MS });
+      await writer.held();
+      const cutting = cutEvery(address, CUT_EVERY_MS);
+      const outcomes = await sendBounded(writer, count);
+      const cuts = cutting();
+      await writer.sendUntilAccepted();
+      await stage.settle();
+      stage.note(
+        `${channel}: ${cuts} cuts; ${count} messages: ${outcomes.accepted} accepted, ${outcomes.refused} rejected as not sent, ` +
+          `${outcomes.unknown} unknown; ${witness.testimony.gaps.length} gaps`,
+      );
+      equal(outcomes.unknown, 0, 'no outcome is unknown');
+      deepEqual(checkCallOrder(sentOn(stage, channel)), [], 'the order of the calls is kept');
+      ok(outcomes.accepted > count / 2, 'most messages are published');
+      await writer.lease.close();
+    }
+  },
+};
+
+function sentOn({ ledger }: Stage, channel: NoteChannel): readonly Sent[] {
+  return ledger.sent.filter((sent) => sent.channel === channel.name);
+}
+
+/** @returns a function that stops, and says how often it was cut */
+function cutEvery(address: TcpProxy, ms: number): () => number {
+  let cuts = 0;
+  const timer = setInterval(() => {
+    if (address.links.length > 0) cuts++;
+    address.reset();
+  }, ms);
+  return () => {
+    clearInterval(timer);
+    return cuts;
+  };
+}
+
+async function sendBounded(writer: Candidate, count: number) {
+  const outcomes = { pending: 0, accepted: 0, refused: 0, unknown: 0 };
+  const outstanding = new Set<Promise<void>>();
+  for (let left = count; left > 0; left--) {
+    while (outstanding.size >= MAX_OUTSTANDING) await Promise.race(outstanding);
+    if (!writer.lease.holds) await writer.held();
+    const settled: Promise<void> = writer.send({ key: `key ${left % 100}` }).then(({ outcome }: Sent) => {
+      outcomes[outcome]++;
+      outstanding.delete(settled);
+    });
+    outstanding.add(settled);
+  }
+  await Promise.all(outstanding);
+  return outcomes;
+}
+
+export const writerReplySwallowed: Scenario = {
+  name: '31-writer-reply-swallowed',
+  expected:
+    'The reply to what an exclusive writer published is swallowed and the link reset: published once, and known to be.',
+  waits: 'busy',
+  async run(stage) {
+    for (const channel of CHANNELS) {
+      const address = await stage.proxy();
+      const { witness } = await stage.listen(channel);
+      const writer = await Candidate.join(stage, channel, { port: address.port, deadlineMs: PATIENT_MS });
+      await writer.held();
+      const sent: Promise<Sent>[] = [];
+      for (const count of [1, 5, 50, 1, 200]) {
+        await writer.sendUntilAccepted();
+        const marker = `swallowed with ${count} on ${channel}`;
+        const swallowed = address.swallowReplyTo(marker);
+        for (let left = count; left > 0; left--) sent.push(writer.send({ key: `key ${left}`, text: marker }));
+        (await within('The reply is swallowed', swallowed)).reset();
+        await Promise.all(sent);
+      }
+      await writer.sendUntilAccepted();
+      await stage.settle();
+      const outcomes = (await Promise.all(sent)).map(({ outcome }) => outcome);
+      const unsure = outcomes.filter((outcome) => outcome !== 'accepted');
+      stage.note(`${channel}: ${outcomes.length} messages, ${unsure.length} of them not accepted`);
+      equal(unsure.length, 0, 'each message is published');
+      deepEqual(checkCallOrder(sentOn(stage, channel)), [], 'the order of the calls is kept');
+      const gaps = witness.testimony.gaps.filter(({ repaired }) => !repaired);
+      deepEqual(gaps, [], 'no subscriber misses anything');
+    }
+  },
+};
+
+export const nameTaken: Scenario = {
+  name: '35-name-taken',
+  expected:
+    "A foreign client takes the name of the writer's connection: the next claim disconnects it, and publishing goes on.",
+  waits: 'busy',
+  async run(stage) {
+    for (const channel of CHANNELS) {
+      const address = await stage.proxy();
+      await stage.listen(channel);
+      const writer = await Candidate.join(stage, channel, { port: address.port, deadlineMs: PATIENT_MS });
+      await writer.held();
+      await writer.send();
+      const again = [
+        () => address.reset(),
+        async () => {
+          await writer.lease.release();
+          await writer.start();
+        },
+      ];
+      for (const claim of again) {
+        const foreign = await foreignClient(stage, `tickbus:0:${encodeURIComponent(channel.name)}`);
+        await writer.sendUntilAccepted();
+        await claim();
+        await writer.held();
+        await writer.sendUntilAccepted();
+        await eventually('The foreign client is disconnected', () => !foreign.isOpen, 5_000);
+        const term = writer.lease.token;
+        const after = await Promise.all(Array.from({ length: 20 }, () => writer.send()));
+        const isBusyMachine = writer.lease.token !== term;
+        ok(
+          isBusyMachine || after.every(({ outcome }) => outcome === 'accepted'),
+          'the writer goes on without it',
+        );
+      }
+    }
+    await stage.settle();
+  },
+};
+
+async function foreignClient(stage: Stage, name: string) {
+  const { host, port } = stage.redis;
+  const client = createClient({ socket: { host, port, reconnectStrategy: false } });
+  client.on('error', () => {});
+  await client.connect();
+  await client.sendCommand(['CLIENT', 'SETNAME', name]);
+  stage.atEnd(() => client.isOpen && client.destroy());
+  return client;
+}

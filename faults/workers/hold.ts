@@ -1,0 +1,53 @@
+// A candidate for the lease of a channel in a process of its own: publishes from the moment it first holds it, and says what it is about to
+// publish before it does, so that nothing is unaccounted for when the process is killed.
+
+import { Ledger } from '@tickbus/fault-kit/ledger';
+import { RedisLease, RedisPublisher } from 'tickbus';
+import { BY_NAME, type NoteChannel } from '../channels.ts';
+import { onAsked, settingsOfWorker, tell } from './worker.ts';
+
+export interface HoldSettings {
+  readonly port: number;
+  readonly channel: string;
+  readonly name: string;
+  readonly ttlMs: number;
+  readonly firstNumber: number;
+}
+
+const BURST = 5;
+const EVERY_MS = 5;
+
+const { port, channel: channelName, name, ttlMs, firstNumber } = settingsOfWorker<HoldSettings>();
+const channel = BY_NAME[channelName];
+if (channel === undefined) throw new Error(`There is no channel ${channelName}.`);
+const where = { host: '127.0.0.1', port };
+const lease = new RedisLease({ ...where, channel, ttlMs });
+const publisher = new RedisPublisher({ ...where, lease, sender: name });
+const ledger = new Ledger({ firstNumber });
+
+const isHeld = new Promise<void>((resolve) => {
+  lease.on('gained', ({ token }) => {
+    void tell('gained', { token });
+    resolve();
+  });
+});
+lease.on('lost', ({ reason }) => tell('lost', { reason }));
+onAsked('end', async () => {
+  await lease.close();
+  await publisher.close();
+  process.exit();
+});
+await lease.start();
+await tell('started');
+await isHeld;
+// Also while somebody else holds it: the library refuses what is not to be published.
+for (;;) {
+  await tell('sending', { from: ledger.next, to: ledger.next + BURST - 1 });
+  for (let left = BURST; left > 0; left--) void publish(channel);
+  await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+}
+
+async function publish(to: NoteChannel): Promise<void> {
+  const sent = await ledger.publish(to, 'A', (n) => publisher.publish(to, { key: 'A', n }));
+  await tell('sent', { sent });
+}
