@@ -60,9 +60,8 @@ export function catchUp({
   const isCovered = ({ epoch, seq }: Envelope) => epoch === top.epoch && (seq ?? 0) <= top.seq;
   const heard = new Set(held.filter(isCovered));
   const before = position ?? justBefore(heard, top);
-  const sameEpoch = before.epoch === top.epoch || before.epoch === ORIGIN.epoch;
-  const ended = sameEpoch ? NOTHING_ENDED : endEpoch(before, held, kept);
-  const after = sameEpoch ? before.seq : 0;
+  const ended = endEpochs(before, top, held, kept);
+  const after = before.epoch === top.epoch ? before.seq : 0;
   const { gap, repaired } = account(after, top, kept.filter(isCovered), heard);
   const isNew = ({ epoch = 0, seq = 0 }: Envelope) =>
     (epoch > before.epoch || (epoch === before.epoch && seq > before.seq)) && seq > (reached.get(epoch) ?? 0);
@@ -110,24 +109,39 @@ interface EndedEpoch {
   readonly heard: ReadonlySet<Envelope>;
 }
 
-const NOTHING_ENDED: EndedEpoch = { gaps: [], heard: new Set() };
-
 /**
- * An epoch that is over: what was heard of it, or is still kept, is complete up to its last message there; what came after that
- * cannot be known.
+ * The epochs that are over: the one in which the reader stood, and those of which a trace is left that began and ended since. What was
+ * heard of each, or is still kept, is complete up to its last message there; what came after that cannot be known.
  */
-function endEpoch(
-  { epoch, seq }: Position,
+function endEpochs(
+  before: Position,
+  top: Position,
   held: readonly Envelope[],
   kept: readonly Envelope[],
 ): EndedEpoch {
-  const isAfter = (message: Envelope) => message.epoch === epoch && (message.seq ?? 0) > seq;
-  const heard = new Set(held.filter(isAfter));
+  if (before.epoch === top.epoch) return { gaps: [], heard: new Set() };
+  const isAfter = ({ epoch = 0, seq = 0 }: Envelope) =>
+    epoch !== top.epoch && (epoch > before.epoch || (epoch === before.epoch && seq > before.seq));
+  const heard = new Set(held.filter((message) => isAfter(message) && (message.epoch ?? 0) < top.epoch));
   const present = [...kept.filter(isAfter), ...heard];
-  const last = Math.max(seq, ...numbersOf(present));
-  const { gap } = account(seq, { epoch, seq: last }, present, heard);
-  const unknown = endOfEpoch(epoch, last);
-  return { gaps: gap === undefined ? [unknown] : [gap, unknown], heard };
+  const since = present.map(({ epoch = 0 }) => epoch).filter((epoch) => epoch < top.epoch);
+  const epochs = new Set([
+    ...(before.epoch === ORIGIN.epoch ? [] : [before.epoch]),
+    ...since.sort((a, b) => a - b),
+  ]);
+  const gaps = [...epochs].flatMap((epoch) => {
+    const after = epoch === before.epoch ? before.seq : 0;
+    const ofEpoch = present.filter((message) => message.epoch === epoch);
+    const last = Math.max(after, ...numbersOf(ofEpoch));
+    const { gap } = account(
+      after,
+      { epoch, seq: last },
+      ofEpoch,
+      new Set(ofEpoch.filter((one) => heard.has(one))),
+    );
+    return gap === undefined ? [endOfEpoch(epoch, last)] : [gap, endOfEpoch(epoch, last)];
+  });
+  return { gaps, heard };
 }
 
 /** What came after `last` in an epoch that is over cannot be known. */

@@ -273,7 +273,10 @@ export class ChannelReader {
     this.#counters.repaired += repaired;
     const whole = gaps.every((gap) => gap.repaired);
     this.#isHandingOver = true;
-    for (const message of messages) this.#deliverRecovered(message, whole);
+    for (const message of messages) {
+      this.#remember(placeOf(message.message));
+      this.#deliverRecovered(message, whole);
+    }
     this.#isHandingOver = false;
     this.#goLive();
     for (const message of forged) this.#dispatcher.reject(FORGED, message);

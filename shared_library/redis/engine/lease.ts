@@ -177,7 +177,10 @@ export class Lease implements Fence, AsyncDisposable {
 
   async #start(): Promise<void> {
     const term = this.#term;
-    await this.#operations.connect();
+    // A link that is being re-established is waited for as a candidate.
+    await this.#operations.connect().catch((error: unknown) => {
+      if (!isPassing(error)) throw error;
+    });
     if (term !== this.#term || (this.#state !== 'idle' && this.#state !== 'released')) return;
     this.#enter('standby');
     this.#try();
@@ -378,8 +381,10 @@ export class Lease implements Fence, AsyncDisposable {
 
 type Held = Extract<LeaseAttempt, { state: 'held' }>;
 
-/** Of a link that is expected back by itself. */
+/** Of a link that is expected back by itself, or a server that is busy, loading or full. */
 function isPassing(error: unknown): boolean {
   const code = error instanceof TickbusError ? error.code : undefined;
-  return code === 'TICKBUS_NOT_CONNECTED' || code === 'TICKBUS_OUTCOME_UNKNOWN';
+  return (
+    code === 'TICKBUS_NOT_CONNECTED' || code === 'TICKBUS_OUTCOME_UNKNOWN' || code === 'TICKBUS_SERVER_ERROR'
+  );
 }

@@ -44,6 +44,7 @@ export class ExclusiveLease implements LeaseOperations {
   readonly #channel: ChannelSpec;
   readonly #settings: RedisSettings;
   readonly #link: RedisLink;
+  readonly #onClosed: (lease: ExclusiveLease) => void;
   readonly #commands: LeaseCommands;
   readonly #events = new Emitter<{ connected: undefined }>(() => {});
   /** The name of a connection that writes this channel. Database numbers share one name space of connections; names are ASCII. */
@@ -54,7 +55,14 @@ export class ExclusiveLease implements LeaseOperations {
   /** Why this connection cannot write exclusively. */
   #reason: string | undefined;
 
-  constructor(channel: ChannelSpec, settings: RedisSettings, logger: Logger) {
+  /** @param onClosed is called once, with `close` */
+  constructor(
+    channel: ChannelSpec,
+    settings: RedisSettings,
+    logger: Logger,
+    onClosed: (lease: ExclusiveLease) => void,
+  ) {
+    this.#onClosed = onClosed;
     this.#channel = channel;
     this.#settings = settings;
     this.#writerName = `tickbus:${settings.db}:${encodeURIComponent(channel.name)}`;
@@ -116,6 +124,7 @@ export class ExclusiveLease implements LeaseOperations {
   async close(): Promise<void> {
     this.#link.close();
     this.#events.clear();
+    this.#onClosed(this);
   }
 
   async #release(client: RedisClient, token: FenceToken): Promise<boolean> {

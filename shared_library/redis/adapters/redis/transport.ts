@@ -123,7 +123,9 @@ export class RedisTransport implements Transport {
   lease(channel: ChannelSpec): LeaseOperations {
     if (!isWrittenExclusively(channel)) return new TokenLease(channel, this, (command) => this.#run(command));
     const settings = { ...this.#settings, name: this.#settings.name.replace(/:[a-z]+$/, ':lease') };
-    const lease = new ExclusiveLease(channel, settings, this.#logger);
+    const lease = new ExclusiveLease(channel, settings, this.#logger, (closed) =>
+      this.#leases.delete(closed),
+    );
     this.#leases.add(lease);
     return lease;
   }

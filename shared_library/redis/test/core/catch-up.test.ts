@@ -142,6 +142,29 @@ describe('a place that was made up', () => {
   });
 });
 
+describe('epochs that began and ended since', () => {
+  it('are reported each by itself, as far as they left a trace', () => {
+    const kept = [at(3, 7), at(2, 8), at(4, 8), at(1, 9), at(1, 11)];
+    const { gaps, messages } = caughtUp({ top: { epoch: 11, seq: 2 }, kept, held: [at(2, 11)] });
+    const unknown = { to: undefined, lost: undefined, repaired: false };
+    expect(gaps).toEqual([
+      { cause: 'loss', epoch: 7, from: 3, to: 3, lost: 0, repaired: true },
+      { cause: 'epoch', epoch: 7, from: 4, ...unknown },
+      { cause: 'loss', epoch: 8, from: 1, to: 3, lost: 2, repaired: false },
+      { cause: 'epoch', epoch: 8, from: 5, ...unknown },
+      { cause: 'loss', epoch: 9, from: 1, to: 1, lost: 0, repaired: true },
+      { cause: 'epoch', epoch: 9, from: 2, ...unknown },
+      { cause: 'loss', epoch: 11, from: 1, to: 1, lost: 0, repaired: true },
+    ]);
+    expect(messages).toEqual(['7-3 new', '8-2 new', '8-4 new', '9-1 new', '11-1 new', '11-2 new heard']);
+  });
+
+  it("are nobody else's: a reader that has no place yet takes what is kept as it is", () => {
+    const { gaps } = caughtUp({ position: undefined, top: { epoch: 9, seq: 1 }, kept: [at(4, 8), at(1, 9)] });
+    expect(gaps).toEqual([]);
+  });
+});
+
 describe('a server that forgot', () => {
   const forgot = { isForgotten: true, position: { epoch: 7, seq: 9 }, top: { epoch: 7, seq: 5 } };
   const unknownFrom = (from: number, epoch = 7) => ({

@@ -62,6 +62,7 @@ class LeaseLink extends FakeTransport {
   backMs = 0;
   isDown = false;
   connects = 0;
+  #wasUp = false;
   readonly #server: MemoryServer;
   readonly #process: ProcessClock;
   readonly #world: ManualClock;
@@ -75,7 +76,9 @@ class LeaseLink extends FakeTransport {
 
   override async connect(): Promise<void> {
     this.connects++;
-    if (this.isDown) throw notConnected();
+    if (!this.isDown) this.#wasUp = true;
+    else if (this.#wasUp) throw notConnected();
+    else throw new TickbusError('TICKBUS_CONNECT_FAILED', 'There is no server.');
   }
 
   override lease(): LeaseOperations {

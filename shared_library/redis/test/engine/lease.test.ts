@@ -194,7 +194,7 @@ it('fails fast where the first connection does not come about, and can be starte
   const bench = new LeaseBench();
   const one = bench.candidate();
   one.link.isDown = true;
-  expect(await errorOf(one.lease.start())).toMatchObject({ code: 'TICKBUS_NOT_CONNECTED' });
+  expect(await errorOf(one.lease.start())).toMatchObject({ code: 'TICKBUS_CONNECT_FAILED' });
   expect(one.lease.state).toBe('idle');
   one.link.isDown = false;
   await Promise.all([one.lease.start(), one.lease.start()]);
