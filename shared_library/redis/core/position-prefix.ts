@@ -16,6 +16,16 @@ export function positioned(json: string, { epoch, seq }: Position, at: number): 
   return `${SEQ}${seq}${EPOCH}${epoch}${AT}${at},${json.slice(1)}`;
 }
 
+/** A batch, from `first` on. */
+export function positionedAll(
+  batch: readonly { readonly json: string }[],
+  first: Position,
+  at: number,
+): string[] {
+  const rest = `${EPOCH}${first.epoch}${AT}${at},`;
+  return batch.map(({ json }, index) => SEQ + (first.seq + index) + rest + json.slice(1));
+}
+
 /** The same in Lua: `positioned(json, epoch, seq, at)`, with the epoch and the time as text and `seq` as a number. */
 export const LUA_POSITIONED = `
 local function positioned(json, epoch, seq, at)

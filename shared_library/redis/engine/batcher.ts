@@ -62,7 +62,7 @@ export class Batcher {
 
   /** Whether an exclusive writer publishes, over its own link. */
   get hasWriter(): boolean {
-    return this.#options.lease?.writer !== undefined;
+    return this.#writer !== undefined || this.#options.lease?.writer !== undefined;
   }
 
   /** The epoch that the channel is known to have reached; undefined before anything was published. */
@@ -70,9 +70,15 @@ export class Batcher {
     return this.#seen.epoch === ORIGIN.epoch ? undefined : this.#seen.epoch;
   }
 
-  /** @param fence the token that was held when the message was accepted */
-  add(message: Outgoing, fence?: FenceToken): Promise<Published> {
-    if (!this.#isHeld(fence)) return Promise.reject(this.#fenced());
+  /** A message that was accepted under a token which may have been lost since. */
+  addLater(message: Outgoing, fence: FenceToken | undefined): Promise<Published> {
+    return fence === this.fence ? this.add(message) : Promise.reject(this.#fenced());
+  }
+
+  add(message: Outgoing): Promise<Published> {
+    // Read once: it looks at the clock.
+    const { fence } = this;
+    if (fence === undefined && this.#options.lease !== undefined) return Promise.reject(this.#fenced());
     if (this.#isStalled) return Promise.reject(this.#notSent());
     if (this.#waitingSize + message.json.length > this.#options.maxPending)
       return Promise.reject(this.#full());

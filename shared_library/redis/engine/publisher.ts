@@ -137,12 +137,9 @@ export class Publisher implements AsyncDisposable {
   /** One promise a message, once connected: everything here is paid for by every message. */
   #publish(channel: Channel, message: Outgoing): Promise<Published> {
     const batcher = this.#batcher(channel);
-    const { fence } = batcher;
     // An exclusive writer has a link of its own.
     const published =
-      this.#isConnected || batcher.hasWriter
-        ? batcher.add(message, fence)
-        : this.#connectOnce().then(() => batcher.add(message, fence));
+      this.#isConnected || batcher.hasWriter ? batcher.add(message) : this.#addConnected(batcher, message);
     if (message.once === undefined) return published;
     const { id } = message.once;
     return published.then(
@@ -156,6 +153,11 @@ export class Publisher implements AsyncDisposable {
         throw withMessageId(error, id);
       },
     );
+  }
+
+  #addConnected(batcher: Batcher, message: Outgoing): Promise<Published> {
+    const { fence } = batcher;
+    return this.#connectOnce().then(() => batcher.addLater(message, fence));
   }
 
   #connectOnce(): Promise<void> {

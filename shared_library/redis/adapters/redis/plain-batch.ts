@@ -3,7 +3,7 @@
 import { ErrorReply } from 'redis';
 import type { ChannelSpec } from '../../core/channel.ts';
 import type { Outgoing } from '../../core/ports.ts';
-import { positioned } from '../../core/position-prefix.ts';
+import { positionedAll } from '../../core/position-prefix.ts';
 import type { Position } from '../../core/sequence.ts';
 import type { RedisClient } from './client.ts';
 import { channelKeys } from './scripts.ts';
@@ -75,9 +75,7 @@ export async function execute(
 ): Promise<Executed> {
   const { head, fence } = channelKeys(channel);
   const { first, at, ordinal } = placed;
-  const texts = batch.map(({ json }, index) =>
-    positioned(json, { epoch: first.epoch, seq: first.seq + index }, at),
-  );
+  const texts = positionedAll(batch, first, at);
   const keeping = keepingCommands(channel, batch, texts, first);
   const end = String(endOf(placed, batch));
   const publishing = publishingCommands(channel, texts, [head, end, `b${ordinal % MARKS}`]);

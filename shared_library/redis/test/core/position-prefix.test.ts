@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LUA_POSITION_PATTERN, positioned } from '../../core/position-prefix.ts';
+import { LUA_POSITION_PATTERN, positioned, positionedAll } from '../../core/position-prefix.ts';
 
 describe('positioned', () => {
   it('puts position and time before the fields of the envelope', () => {
@@ -16,6 +16,13 @@ describe('positioned', () => {
       data: {},
     });
     expect(Object.keys(JSON.parse(text)).slice(0, 3)).toEqual(['seq', 'epoch', 'at']);
+  });
+
+  it('is the same for a whole batch', () => {
+    const batch = ['{"a":1}', '{"b":2}'].map((json) => ({ json }));
+    expect(positionedAll(batch, { epoch: 7, seq: 9 }, 5)).toEqual(
+      batch.map(({ json }, index) => positioned(json, { epoch: 7, seq: 9 + index }, 5)),
+    );
   });
 
   it('is found again by the pattern that the server reads positions with', () => {

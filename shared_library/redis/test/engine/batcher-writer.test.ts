@@ -56,7 +56,7 @@ function world() {
     maxPending: 10_000,
   });
   const add = (...numbers: number[]) =>
-    numbers.map((n) => batcher.add({ json: JSON.stringify({ n }), key: 'k' }, lease.token));
+    numbers.map((n) => batcher.add({ json: JSON.stringify({ n }), key: 'k' }));
   const receipt = (seq: number): Receipt => ({ first: { epoch: 1, seq }, receivers: 1 });
   return { writer, lease, transport, clock, batcher, add, receipt };
 }
