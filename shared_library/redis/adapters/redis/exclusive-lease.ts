@@ -104,7 +104,7 @@ export class ExclusiveLease implements LeaseOperations {
   async renew(token: FenceToken, ttlMs: number): Promise<boolean> {
     return this.#run(async (client) => {
       const term = this.#term?.token === token ? this.#term : undefined;
-      const reply = await this.#commands.renew(client, token, ttlMs, term?.writer.epoch);
+      const reply = await this.#commands.renew(client, token, ttlMs, term?.writer);
       if (term === undefined) return reply !== 0;
       term.ttlMs = ttlMs;
       if (reply === 0) this.#endTerm();

@@ -22,6 +22,12 @@ interface Lost {
   readonly past: string;
 }
 
+/** The epoch of a writer with plain commands, and the highest seq that it knows to be published. */
+interface WriterPlace {
+  readonly epoch: number;
+  readonly published: number;
+}
+
 /** The two scripts of a claim and of a resume, with what has to happen between them; renewal and release. */
 export class LeaseCommands {
   readonly #keys: ChannelKeys;
@@ -52,7 +58,7 @@ export class LeaseCommands {
     client: RedisClient,
     ttlMs: number,
     token: FenceToken,
-    writer: { readonly epoch: number; readonly published: number },
+    writer: WriterPlace,
     between: () => Promise<void>,
   ): Promise<TakenUp | Lost> {
     const [state, value = ''] = await this.#reserve(client, ttlMs, 'plain', String(token));
@@ -64,11 +70,11 @@ export class LeaseCommands {
     return { state: 'taken_up', token, head };
   }
 
-  /** @param epoch of a writer with plain commands */
-  renew(client: RedisClient, token: FenceToken, ttlMs: number, epoch?: number): Promise<unknown> {
+  /** @param writer where a writer with plain commands knows the channel to stand */
+  renew(client: RedisClient, token: FenceToken, ttlMs: number, writer?: WriterPlace): Promise<unknown> {
     const { head, lease } = this.#keys;
-    const args = [String(token), String(ttlMs), epoch === undefined ? '' : String(epoch)];
-    return client.renewLease([head, lease], args);
+    const known = writer === undefined ? ['', '0'] : [String(writer.epoch), String(writer.published)];
+    return client.renewLease([head, lease], [String(token), String(ttlMs), ...known]);
   }
 
   async release(client: RedisClient, token: FenceToken): Promise<boolean> {

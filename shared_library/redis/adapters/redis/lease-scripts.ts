@@ -124,19 +124,20 @@ return { 'new', next_epoch, micros }
 `;
 
 /**
- * Prolongs the lease if it is the caller's. KEYS head, lease. ARGV token, TTL in ms, epoch of a writer with plain commands or ''. Returns
- * 1, or 0 if it is not the caller's, or 2 if the server forgot since, so that a writer has to resume.
+ * Prolongs the lease if it is the caller's. KEYS head, lease. ARGV token, TTL in ms, epoch of a writer with plain commands or '', and the
+ * highest seq that it knows to be published. Returns 1, or 0 if it is not the caller's, or 2 if the server forgot, so that the writer has to resume.
  */
 export const RENEW = `${TRY}${TEXT}${IS_OURS}
-local token, ttl, epoch = unpack(ARGV)
-local head = try('HMGET', KEYS[1], 'token', 'until', 'epoch', 'branch')
+local token, ttl, epoch, published = unpack(ARGV)
+local head = try('HMGET', KEYS[1], 'token', 'until', 'epoch', 'branch', 'seq')
 if not is_ours(try('GET', KEYS[2]), token, head[1], head[2]) then return 0 end
 ${NOW}
 try('HSET', KEYS[1], 'until', text(now + ttl), 'ttl', ttl)
 redis.call('SET', KEYS[2], token, 'PX', ttl)
 if epoch == '' then return 1 end
 ${REQUIRE_BRANCH}
-return head[3] == epoch and head[4] == branch and 1 or 2
+local is_known = head[3] == epoch and head[4] == branch and tonumber(head[5] or -1) >= tonumber(published)
+return is_known and 1 or 2
 `;
 
 /** Ends the lease if it is the caller's. KEYS head, lease. ARGV token. Returns 1 or 0. */

@@ -205,12 +205,16 @@ describe('a server that forgot', () => {
     expect(world.broken).toEqual(SOUND);
   });
 
-  it('is told by the renewal to a writer whose link stays up', async () => {
+  // As after a promotion: the memory is of another branch, or lacks the latest messages, and the lease is in it.
+  it.each([
+    ['of another branch', { branch: 'another' }],
+    ['below what was published', { seq: 2 }],
+    ['of another epoch', { epoch: 17 }],
+  ])('is noticed by the renewal of a writer whose link stays up: its head is %s', async (_, older) => {
     const world = await open();
     const { publisher, lease } = await world.holder();
     await world.publish(publisher, 3);
-    // As after a promotion: the memory is of another branch, and the lease is in it.
-    await world.admin.hSet(HEAD, 'branch', 'another');
+    await world.admin.hSet(HEAD, older);
     lease.confirm();
     await until(() => lease.writer?.room === 0);
     await world.publish(publisher, 2);
