@@ -7,7 +7,7 @@ import type { RateLimitedLog } from './rate-limited-log.ts';
 import type { Counters } from './stats.ts';
 
 export interface OutboxOptions {
-  /** Carries the lease, so that Redis refuses the prices of a gateway that has lost it. */
+  /** Carries the lease, so that nothing is published of a gateway that has lost it. */
   readonly publisher: RedisPublisher;
   /** Whether the lease is held now. What is told besides prices is fenced by nothing else. */
   readonly holds: () => boolean;

@@ -16,7 +16,7 @@ export interface Envelope {
   readonly seq?: number;
   /** Changes when the server lost its memory or the channel's gateway changed; grows. */
   readonly epoch?: number;
-  /** Redis time of the publication, Unix milliseconds; up to 5 ms early, never late. */
+  /** Redis time of the publication, Unix milliseconds; from an exclusive writer early by as long as its batch was under way, never late. */
   readonly at?: number;
   /** UUIDv7 of a command. */
   readonly id?: string;
