@@ -60,11 +60,17 @@ export function catchUp({
   const isCovered = ({ epoch, seq }: Envelope) => epoch === top.epoch && (seq ?? 0) <= top.seq;
   const heard = new Set(held.filter(isCovered));
   const before = position ?? justBefore(heard, top);
-  const ended = endEpochs(before, top, held, kept);
-  const after = before.epoch === top.epoch ? before.seq : 0;
-  const { gap, repaired } = account(after, top, kept.filter(isCovered), heard);
-  const isNew = ({ epoch = 0, seq = 0 }: Envelope) =>
-    (epoch > before.epoch || (epoch === before.epoch && seq > before.seq)) && seq > (reached.get(epoch) ?? 0);
+  /** The place from which on messages of an epoch are new to the reader. */
+  const after = (epoch: number) => Math.max(reached.get(epoch) ?? 0, epoch === before.epoch ? before.seq : 0);
+  const isNew = ({ epoch = 0, seq = 0 }: Envelope) => epoch >= before.epoch && seq > after(epoch);
+  const ended = endEpochs(before, after, top, held, kept);
+  const { gap, repaired } = account(
+    after(top.epoch),
+    top,
+    // What is older than the reader's epoch comes too late: it would be a step back.
+    kept.filter((message) => isCovered(message) && isNew(message)),
+    heard,
+  );
   const arrived = new Set([...ended.heard, ...heard]);
   const messages = inOrder(kept, arrived).map((message) => ({
     message,
@@ -115,13 +121,14 @@ interface EndedEpoch {
  */
 function endEpochs(
   before: Position,
+  after: (epoch: number) => number,
   top: Position,
   held: readonly Envelope[],
   kept: readonly Envelope[],
 ): EndedEpoch {
   if (before.epoch === top.epoch) return { gaps: [], heard: new Set() };
   const isAfter = ({ epoch = 0, seq = 0 }: Envelope) =>
-    epoch !== top.epoch && (epoch > before.epoch || (epoch === before.epoch && seq > before.seq));
+    epoch !== top.epoch && epoch >= before.epoch && seq > after(epoch);
   const heard = new Set(held.filter((message) => isAfter(message) && (message.epoch ?? 0) < top.epoch));
   const present = [...kept.filter(isAfter), ...heard];
   const since = present.map(({ epoch = 0 }) => epoch).filter((epoch) => epoch < top.epoch);

@@ -203,6 +203,28 @@ describe('a server that forgot', () => {
     expect(messages).toEqual(['6-2', '6-3', '7-4', '8-1 new']);
   });
 
+  it('is not asked again for what was delivered before, though the reader comes from another epoch', () => {
+    const reached = new Map([
+      [6, 5],
+      [7, 9],
+    ]);
+    const back = {
+      position: { epoch: 7, seq: 9 },
+      reached,
+      top: { epoch: 6, seq: 5 },
+      kept: [1, 2, 3, 4, 5].map((seq) => at(seq, 6)),
+    };
+    expect(caughtUp(back)).toMatchObject({
+      gaps: [unknownFrom(10)],
+      messages: ['6-1', '6-2', '6-3', '6-4', '6-5'],
+    });
+    const further = { ...back, top: { epoch: 6, seq: 6 }, kept: [...back.kept, at(6, 6)] };
+    expect(caughtUp(further).gaps).toEqual([
+      unknownFrom(10),
+      { cause: 'loss', epoch: 6, from: 6, to: 6, lost: 1, repaired: false },
+    ]);
+  });
+
   it('tells a reader without a place of no gap', () => {
     expect(caughtUp({ ...forgot, position: undefined }).gaps).toEqual([]);
   });
