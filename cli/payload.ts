@@ -33,7 +33,7 @@ export function explained(error: Error & { code?: unknown }, channel: Channel): 
   if (error.code === 'TICKBUS_INVALID_MESSAGE') return new UsageError(error.message);
   if (error.code !== 'TICKBUS_FENCED') return error;
   return new Error(
-    `A gateway holds ${channel}, and nobody else may publish there. Stop it, or use another Redis with --url.`,
+    `A gateway holds ${channel}, or died without releasing it, and nobody else may publish there. Stop it with SIGTERM (start one first where none runs), or use another Redis with --url.`,
     { cause: error },
   );
 }

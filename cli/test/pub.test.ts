@@ -60,7 +60,7 @@ describe('pub', () => {
     await plain.del('tickbus:{INSTRUMENT_STATUS}:lease');
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /^tickbus: A gateway holds INSTRUMENT_STATUS, and nobody else may publish there\./,
+      /^tickbus: A gateway holds INSTRUMENT_STATUS, or died without releasing it, and nobody else may publish there\./,
     );
   });
 

@@ -249,7 +249,9 @@ describe('replay', () => {
     const path = await captureOf('held.jsonl', recorded(0, price('H', 1)));
     const { code, stderr } = await call(['replay', path, '--url', held.url]);
     expect(code).toBe(1);
-    expect(stderr).toContain('A gateway holds PRICE_DATA, and nobody else may publish there.');
+    expect(stderr).toContain(
+      'A gateway holds PRICE_DATA, or died without releasing it, and nobody else may publish there.',
+    );
     await connection.close();
   });
 

@@ -48,7 +48,8 @@ function refusalOf(answer: string | undefined): ErrorCode | undefined {
 const ADVICE: Partial<Record<ErrorCode, string>> = {
   TICKBUS_AUTH_FAILED: 'Check the user and password in REDIS_URL.',
   TICKBUS_DENIED: 'Give the user the permission (ACL SETUSER), or use another user.',
-  TICKBUS_FENCED: 'Somebody else holds the lease of this channel, or the caller does not any more.',
+  TICKBUS_FENCED:
+    'Publish under the lease of this channel; a candidate takes over one that has lapsed within its TTL.',
 };
 
 /** Why the first connection failed: one sentence with host, port and what to try. */

@@ -31,7 +31,7 @@ local function publish(frames)
   return receivers
 end
 
-if (try('GET', KEYS[4]) or '') ~= token then return fenced('the caller does not hold the lease of this channel') end
+if (try('GET', KEYS[4]) or '') ~= token then return fenced('the lease of this channel is held by somebody else, or the caller has lost it') end
 need('PUBLISH', channel, '')
 if kind == 'plain' then
   local frames = {}
@@ -43,7 +43,7 @@ local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'branch', 'writer', 'until')
 ${REQUIRE_BRANCH}
 local is_same_branch = head[3] == branch
 if head[4] == 'plain' and head[5] ~= '0' and is_same_branch then
-  return fenced('the lease of this channel has lapsed and was not released: its holder may still be publishing')
+  return fenced('the holder of the lease of this channel has not released it and may still be publishing')
 end
 local time = try('TIME')
 local at_us = time[1] * 1000000 + time[2]
