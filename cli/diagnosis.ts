@@ -237,9 +237,8 @@ function writersOf(channels: readonly ChannelStats[], permissions: UserPermissio
   const mayWrite = exclusive.every(({ isAllowed }) => isAllowed);
   const lacks =
     'as it may not use CLIENT LIST, CLIENT KILL or transactions, and never follows one that did not release';
-  const found = mayWrite
-    ? `a gateway of this user ${BY_CONNECTION}`
-    : `a gateway of this user ${BY_TOKEN}, ${lacks}`;
+  const how = mayWrite ? BY_CONNECTION : `${BY_TOKEN}, ${lacks}`;
+  const found = `nobody holds a lease now; a gateway of this user ${how}`;
   return [{ subject, level: 'ok', found }];
 }
 

@@ -173,7 +173,7 @@ describe('doctor', () => {
       await using lease = new RedisLease({
         channel: CHANNELS.PRICE_DATA,
         url,
-        ttlMs: 300,
+        ttlMs: 1_500,
         logger: silentLogger,
       });
       const gained = new Promise<void>((resolve) => lease.on('gained', () => resolve()));
