@@ -33,8 +33,8 @@ interface Term {
  * - RESERVE keeps others out for one TTL under a nonce, or finds the lease held by another: then nobody is disconnected.
  * - TAKE_UP requires the nonce, so that of two claims that overlap only the later one counts. Position, marks and epoch come from its
  *   reply alone; nothing is published before it.
- * - WATCH stands behind every EXEC as well. The fence is written with every new epoch, which covers a connection that no KILL can
- *   reach: a server that was emptied, or demoted and promoted again.
+ * - A guard stands behind every EXEC: WATCH of the fence of the epoch, and a read that blocks for good if that fence is gone. Every new
+ *   epoch deletes the fence, which covers a connection that no KILL can reach: a server that was emptied, or demoted and promoted again.
  * - A release, and a renewal that finds the lease lost or the server on another branch, end or resume the term.
  *
  * A user who may not LIST and KILL, or a proxy that multiplexes connections, leaves the fence to the token (`#reason`): the holder
@@ -52,6 +52,10 @@ export class ExclusiveLease implements LeaseOperations {
   #term: Term | undefined;
   /** Of a term that is over, until all that was under way is settled. */
   #former: ExclusiveWriter | undefined;
+  /** Of the last term: only a claim gives a writer again. */
+  #endedToken: FenceToken | undefined;
+  /** A claim that failed half-way is not tried again before (monotonic). */
+  #notBefore = 0;
   /** Why this connection cannot write exclusively. */
   #reason: string | undefined;
 
@@ -82,15 +86,20 @@ export class ExclusiveLease implements LeaseOperations {
   async acquire(ttlMs: number): Promise<LeaseAttempt> {
     return this.#run(async (client) => {
       if (this.#term !== undefined) await this.#release(client, this.#term.token);
+      const waitMs = this.#notBefore - performance.now();
+      if (waitMs > 0) return { state: 'taken', leftMs: waitMs };
       const reason = this.#reason;
       if (reason !== undefined) {
         const claimed = await this.#commands.claim(client, ttlMs, 'token');
         if (claimed.state === 'taken_up') return { state: 'held', token: claimed.token, reason };
         return claimed.state === 'barred' ? { ...claimed, reason: `${claimed.reason} ${reason}` } : claimed;
       }
-      const claimed = await this.#commands.claim(client, ttlMs, 'plain', () =>
-        this.#disconnectOthers(client, ttlMs),
-      );
+      const claimed = await this.#commands.claim(client, ttlMs, 'plain', async () => {
+        // If the claim fails from here on, others have their turn when the reservation ends.
+        this.#notBefore = performance.now() + 2 * ttlMs;
+        await this.#disconnectOthers(client, ttlMs);
+      });
+      this.#notBefore = 0;
       if (claimed.state !== 'taken_up') return claimed;
       const { token, head } = claimed;
       const writer = new ExclusiveWriter(this.#writerOptions, confirmedHead(head));
@@ -102,6 +111,7 @@ export class ExclusiveLease implements LeaseOperations {
   }
 
   async renew(token: FenceToken, ttlMs: number): Promise<boolean> {
+    if (token === this.#endedToken) return false;
     return this.#run(async (client) => {
       const term = this.#term?.token === token ? this.#term : undefined;
       const reply = await this.#commands.renew(client, token, ttlMs, term?.writer);
@@ -114,6 +124,7 @@ export class ExclusiveLease implements LeaseOperations {
   }
 
   async release(token: FenceToken): Promise<boolean> {
+    if (this.#term?.token === token) this.#term.writer.end();
     return this.#run((client) => this.#release(client, token));
   }
 
@@ -139,6 +150,7 @@ export class ExclusiveLease implements LeaseOperations {
 
   #endTerm(): void {
     if (this.#term === undefined) return;
+    this.#endedToken = this.#term.token;
     this.#former = this.#term.writer;
     this.#term = undefined;
     this.#former.end();
@@ -149,7 +161,7 @@ export class ExclusiveLease implements LeaseOperations {
   async #prepare(client: RedisClient): Promise<void> {
     const term = this.#term;
     if (term === undefined) {
-      this.#reason = await obstacle(client, this.#settings.name, channelKeys(this.#channel).fence);
+      this.#reason = await obstacle(client, this.#settings.name, channelKeys(this.#channel).fence(0));
       return;
     }
     const { token, writer, ttlMs } = term;
@@ -197,16 +209,15 @@ export class ExclusiveLease implements LeaseOperations {
     }
   }
 
-  /** From here on a batch is executed only if nobody has begun an epoch since. */
+  /** From here on a batch is executed only while the epoch is the present one. */
   async #watchFence(client: RedisClient, epoch: number): Promise<void> {
-    const { fence } = channelKeys(this.#channel);
-    const [, , value] = await Promise.all([
+    const fence = channelKeys(this.#channel).fence(epoch);
+    const [, , exists] = await Promise.all([
       client.sendCommand(['UNWATCH']),
       client.sendCommand(['WATCH', fence]),
-      client.sendCommand(['GET', fence]),
+      client.sendCommand<number>(['EXISTS', fence]),
     ]);
-    if (Number(value) !== epoch)
-      throw new Error('Another writer has begun an epoch of the channel meanwhile.');
+    if (exists !== 1) throw new Error('Another writer has begun an epoch of the channel meanwhile.');
   }
 
   // --- all ---
@@ -259,7 +270,7 @@ async function obstacle(client: RedisClient, name: string, fence: string): Promi
 const MAY_DISCONNECT = `
 local commands = {
   { 'CLIENT', 'LIST' }, { 'CLIENT', 'KILL', 'ID', '1' }, { 'CLIENT', 'SETNAME', 'x' },
-  { 'MULTI' }, { 'EXEC' }, { 'WATCH', KEYS[1] }, { 'UNWATCH' },
+  { 'MULTI' }, { 'EXEC' }, { 'WATCH', KEYS[1] }, { 'UNWATCH' }, { 'XREAD', 'STREAMS', KEYS[1], '0' },
 }
 for _, command in ipairs(commands) do
   local known, may = pcall(redis.acl_check_cmd, unpack(command))

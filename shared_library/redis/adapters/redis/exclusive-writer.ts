@@ -48,7 +48,7 @@ interface UnderWay extends Placed {
   readonly batch: readonly Outgoing[];
   readonly resolve: (receipt: Receipt | undefined) => void;
   readonly reject: (error: TickbusError) => void;
-  /** The server answered that it executed nothing of it. What was sent behind it may have been executed all the same. */
+  /** The server answered that it executed nothing of it, or of one before it. */
   isFenced?: true;
 }
 
@@ -67,7 +67,7 @@ interface UnderWay extends Placed {
  */
 export class ExclusiveWriter implements Writer {
   readonly #options: ExclusiveWriterOptions;
-  readonly #clock = new ServerClock();
+  #clock = new ServerClock();
   readonly #events = new Emitter<{ room: undefined }>(() => {});
   #client: RedisClient | undefined;
   #epoch: number;
@@ -143,8 +143,10 @@ export class ExclusiveWriter implements Writer {
 
   /** The lease is still ours; the head says what became of the batches that were under way. */
   resumed(head: ConfirmedHead): void {
-    this.#clock.answered(head.serverAt, performance.now());
     const isSame = head.epoch === this.#epoch;
+    // Another server may have another clock.
+    if (!isSame) this.#clock = new ServerClock();
+    this.#clock.answered(head.serverAt, performance.now());
     const settled = this.#underWay.splice(0);
     this.#epoch = head.epoch;
     this.#seq = head.seq;
@@ -169,7 +171,8 @@ export class ExclusiveWriter implements Writer {
   deposed(past: readonly PastEpoch[]): void {
     const ended = past.find(({ epoch }) => epoch === this.#epoch);
     for (const sent of this.#underWay.splice(0)) {
-      if (ended?.isKnown) this.#settle(sent, ended);
+      // One that ended below what was published had forgotten.
+      if (ended?.isKnown && ended.seq >= this.#published) this.#settle(sent, ended);
       else this.#giveUp(sent, 'the lease was lost while it was under way');
     }
   }
@@ -201,7 +204,7 @@ export class ExclusiveWriter implements Writer {
     if (index < 0) return;
     if (executed.state === 'unsettled') return this.#options.onDoubt(client, executed.error);
     if (executed.state === 'fenced') {
-      sent.isFenced = true;
+      for (const behind of this.#underWay.slice(index)) behind.isFenced = true;
       return this.#options.onDoubt(client, new Error('the fence of the channel has changed'));
     }
     this.#underWay.splice(index, 1);
@@ -217,8 +220,9 @@ export class ExclusiveWriter implements Writer {
         break;
       case 'partial':
         sent.reject(this.#options.unknown(`a part was refused: ${executed.error.message}`));
-        if (executed.isCounted) this.#published = Math.max(this.#published, endOf(sent, sent.batch));
-        else this.#options.onDoubt(client, executed.error);
+        // Its numbers are used up. A head that does not know of them begins a new epoch.
+        this.#published = Math.max(this.#published, endOf(sent, sent.batch));
+        if (!executed.isCounted) this.#options.onDoubt(client, executed.error);
         break;
     }
     if (this.#underWay.length === 0 && this.#isDraining) {

@@ -31,8 +31,6 @@ interface WriterPlace {
 /** The two scripts of a claim and of a resume, with what has to happen between them; renewal and release. */
 export class LeaseCommands {
   readonly #keys: ChannelKeys;
-  /** By which the second script knows the first. A claim that was interrupted goes on under it. */
-  readonly #nonce = `${process.pid}-${Math.random().toString(36).slice(2)}-${performance.now()}`;
 
   constructor(channel: ChannelSpec) {
     this.#keys = channelKeys(channel);
@@ -45,10 +43,11 @@ export class LeaseCommands {
     mode: WriterMode,
     between: () => Promise<void> = async () => {},
   ): Promise<TakenUp | Exclude<LeaseAttempt, { state: 'held' }>> {
-    const [state = '', value = ''] = await this.#reserve(client, ttlMs, mode, '');
+    const nonce = newNonce();
+    const [state = '', value = ''] = await this.#reserve(client, nonce, ttlMs, mode, '');
     if (state !== 'reserved') return refusalFrom(state, value);
     await between();
-    const [result, ...head] = await this.#takeUp(client, ttlMs, mode, value, ['', '0']);
+    const [result, ...head] = await this.#takeUp(client, nonce, ttlMs, mode, value, ['', '0']);
     if (result !== 'new') return { state: 'taken', leftMs: ttlMs };
     return { state: 'taken_up', token: Number(value), head };
   }
@@ -61,11 +60,12 @@ export class LeaseCommands {
     writer: WriterPlace,
     between: () => Promise<void>,
   ): Promise<TakenUp | Lost> {
-    const [state, value = ''] = await this.#reserve(client, ttlMs, 'plain', String(token));
+    const nonce = newNonce();
+    const [state, value = ''] = await this.#reserve(client, nonce, ttlMs, 'plain', String(token));
     if (state !== 'reserved') return { state: 'lost', past: value };
     await between();
     const known = [String(writer.epoch), String(writer.published)] as const;
-    const [result, ...head] = await this.#takeUp(client, ttlMs, 'plain', String(token), known);
+    const [result, ...head] = await this.#takeUp(client, nonce, ttlMs, 'plain', String(token), known);
     if (result === 'lost') return { state: 'lost', past: head[0] ?? '' };
     return { state: 'taken_up', token, head };
   }
@@ -82,21 +82,28 @@ export class LeaseCommands {
     return (await client.releaseLease([head, lease], [String(token)])) === 1;
   }
 
-  async #reserve(client: RedisClient, ttlMs: number, mode: WriterMode, token: string): Promise<string[]> {
+  async #reserve(
+    client: RedisClient,
+    nonce: string,
+    ttlMs: number,
+    mode: WriterMode,
+    token: string,
+  ): Promise<string[]> {
     const { head, lease } = this.#keys;
-    return texts(await client.reserveLease([head, lease], [this.#nonce, String(ttlMs), token, mode]));
+    return texts(await client.reserveLease([head, lease], [nonce, String(ttlMs), token, mode]));
   }
 
   async #takeUp(
     client: RedisClient,
+    nonce: string,
     ttlMs: number,
     mode: WriterMode,
     token: string,
     known: readonly [epoch: string, published: string],
   ): Promise<string[]> {
     const { head, lease, fence } = this.#keys;
-    const args = [this.#nonce, String(ttlMs), token, mode, ...known];
-    return texts(await client.takeUpLease([head, lease, fence], args));
+    const args = [nonce, String(ttlMs), token, mode, ...known];
+    return texts(await client.takeUpLease([head, lease, fence('')], args));
   }
 }
 
@@ -150,6 +157,11 @@ function refusalFrom(state: string, left: string): Exclude<LeaseAttempt, { state
   if (state === 'holding_off') return { state, leftMs };
   if (state === 'barred') return { state, leftMs, reason: BARRED };
   return { state: 'taken', leftMs };
+}
+
+/** By which the second script knows the first. */
+function newNonce(): string {
+  return `${process.pid}-${Math.random().toString(36).slice(2)}`;
 }
 
 function texts(reply: unknown): string[] {

@@ -70,6 +70,8 @@ if not holder and (not is_known or is_late) then
   return { 'holding_off', text(longest) }
 end
 try('SET', KEYS[2], nonce, 'PX', ttl)
+-- A lease that was released leaves nobody who may still be publishing, whatever becomes of this reservation.
+if head[3] == '0' then redis.call('HDEL', KEYS[1], 'writer') end
 redis.call('HSET', KEYS[1], 'token', raised, 'until', text(now + ttl), 'ttl', ttl)
 return { 'reserved', raised }
 `;
@@ -82,7 +84,7 @@ const PAST_EPOCHS = 8;
 /**
  * The second script: requires the nonce of the first, grants or prolongs the lease, and tells where the channel stands.
  *
- * KEYS head, lease, fence. ARGV nonce, TTL in ms, token, 'plain' or 'token', epoch of the caller or '' (a claim), the highest seq that
+ * KEYS head, lease, the fences without their epoch. ARGV nonce, TTL in ms, token, 'plain' or 'token', epoch of the caller or '' (a claim), the highest seq that
  * it knows to be published. Returns { 'same', epoch, time in microseconds, seq, mark... } | { 'new', epoch, time } | { 'lost', past epochs }.
  *
  * A claim begins a new epoch. So does a resume on another branch of the server, or with a head below what was published before. `past`
@@ -104,9 +106,14 @@ try('SET', KEYS[2], token, 'PX', ttl)
 redis.call('HSET', KEYS[1], 'until', text(now + ttl), 'ttl', ttl, 'writer', writer)
 redis.call('HDEL', KEYS[1], 'nonce')
 local is_same_branch = head[4] == branch
+local function renew_fence(of_epoch)
+  if head[1] then redis.call('DEL', KEYS[3] .. head[1]) end
+  if is_resume then redis.call('DEL', KEYS[3] .. epoch) end
+  if writer == 'plain' then redis.call('XADD', KEYS[3] .. of_epoch, '1-1', 'epoch', of_epoch) end
+end
 for i = 1, 8 do marks[i] = marks[i] or '' end
 if is_resume and is_same_branch and head[1] == epoch and tonumber(head[2] or -1) >= tonumber(published) then
-  redis.call('SET', KEYS[3], epoch)
+  renew_fence(epoch)
   return { 'same', epoch, micros, head[2], unpack(marks) }
 end
 local past = {}
@@ -119,7 +126,7 @@ end
 local next_epoch = text(math.max(tonumber(head[1] or 0) + 1, tonumber(is_resume and epoch or 0) + 1, now))
 redis.call('HDEL', KEYS[1], ${MARKS})
 redis.call('HSET', KEYS[1], 'epoch', next_epoch, 'seq', '0', 'token', token, 'branch', branch, 'lease_branch', branch, 'past', table.concat(past, ';'))
-redis.call('SET', KEYS[3], next_epoch)
+renew_fence(next_epoch)
 return { 'new', next_epoch, micros }
 `;
 

@@ -29,7 +29,7 @@ export function usedCommands(channel: Channel): UsedCommand[] {
     ...used('subscribe', ['SUBSCRIBE', name]),
     ...used('read', ['HMGET', head, 'epoch', 'seq'], ['TIME']),
     ...used('publish', ['GET', lease], ['HMGET', head, 'epoch', 'seq'], ['TIME'], ['HSET', head, 'seq', '0']),
-    ...used('publish', ['PUBLISH', name, '{}'], ...(kind === 'plain' ? [] : [['INFO'], ['SET', fence, '0']])),
+    ...used('publish', ['PUBLISH', name, '{}'], ...(kind === 'plain' ? [] : [['INFO'], ['DEL', fence(0)]])),
     ...used(
       'lease',
       ['GET', lease],
@@ -37,7 +37,14 @@ export function usedCommands(channel: Channel): UsedCommand[] {
       ['SET', lease, '0', 'PX', '1'],
       ['PEXPIRE', lease, '1'],
     ),
-    ...used('lease', ['DEL', lease], ['HSET', head, 'token', '0'], ['HDEL', head, 'nonce'], ['INFO']),
+    ...used(
+      'lease',
+      ['DEL', lease],
+      ['HSET', head, 'token', '0'],
+      ['HDEL', head, 'nonce'],
+      ['DEL', fence(0)],
+      ['INFO'],
+    ),
     ...(kind === 'state' || kind === 'event'
       ? used(
           'exclusive',
@@ -45,7 +52,8 @@ export function usedCommands(channel: Channel): UsedCommand[] {
           ['CLIENT', 'KILL', 'ID', '1'],
           ['MULTI'],
           ['EXEC'],
-          ['WATCH', fence],
+          ['WATCH', fence(0)],
+          ['XREAD', 'STREAMS', fence(0), '0'],
           ['UNWATCH'],
         )
       : []),

@@ -17,35 +17,32 @@ export const MARKS = 8;
 
 /**
  * Publishes a batch as one frame to our subscribers, or each message by itself if anybody else may be listening: a plain client, a
- * pattern, a replica or another node of a cluster. Then moves the head, so that nothing counts that was not sent.
+ * pattern, a replica or another node of a cluster.
  *
- * KEYS head. ARGV channel, its channel of frames, the frame, the lengths of its messages in bytes separated by blanks, seq, field and
- * value of the mark. Returns the receivers. The look cannot fail: whatever is refused means that anybody may be listening.
+ * ARGV channel, its channel of frames, the frame, the lengths of its messages in bytes separated by blanks. Returns the receivers. The
+ * look cannot fail: whatever is refused means that anybody may be listening.
  */
 const PUBLISH_FRAME = `
 local info = redis.pcall('INFO', 'server', 'replication')
 local function has(text) return type(info) == 'string' and string.find(info, text, 1, true) end
 local listeners = redis.pcall('PUBSUB', 'NUMSUB', ARGV[1], ARGV[2])
-local receivers
 if listeners[2] and listeners[2] == listeners[4] and redis.pcall('PUBSUB', 'NUMPAT') == 0
   and has('_mode:standalone') and has('role:master') and has('connected_slaves:0') and has('repl_backlog_active:0')
   and redis.acl_check_cmd('PUBLISH', ARGV[2], '') then
-  receivers = redis.call('PUBLISH', ARGV[2], ARGV[3])
-else
-  local from = 2
-  for length in string.gmatch(ARGV[4], '%d+') do
-    receivers = redis.call('PUBLISH', ARGV[1], string.sub(ARGV[3], from, from + length - 1))
-    from = from + length + 1
-  end
+  return redis.call('PUBLISH', ARGV[2], ARGV[3])
 end
-redis.call('HSET', KEYS[1], 'seq', ARGV[5], ARGV[6], ARGV[5])
+local from, receivers = 2, 0
+for length in string.gmatch(ARGV[4], '%d+') do
+  receivers = redis.call('PUBLISH', ARGV[1], string.sub(ARGV[3], from, from + length - 1))
+  from = from + length + 1
+end
 return receivers
 `;
 
 /** What the server made of a batch. */
 export type Executed =
   | { readonly state: 'published'; readonly receivers: number; readonly serverAt: number }
-  /** The fence was written since: nothing was executed, and the writer has been deposed or the server has forgotten. */
+  /** The fence is gone: nothing was executed, nor is anything that was sent behind it. The writer was deposed, or the server forgot. */
   | { readonly state: 'fenced' }
   /** Nothing was executed. */
   | { readonly state: 'refused'; readonly error: ErrorReply }
@@ -67,6 +64,17 @@ export function endOf({ first }: Placed, batch: readonly Outgoing[]): number {
   return first.seq + batch.length - 1;
 }
 
+/**
+ * The commands that stand between two batches, for the fence of their epoch. WATCH: the next transaction is executed only if the fence is
+ * not touched meanwhile. XREAD: if it is gone already, the connection blocks for good, and nothing behind it is executed.
+ */
+export function guard(fence: string): string[][] {
+  return [
+    ['WATCH', fence],
+    ['XREAD', 'BLOCK', '0', 'STREAMS', fence, '0'],
+  ];
+}
+
 export async function execute(
   client: RedisClient,
   channel: ChannelSpec,
@@ -78,19 +86,20 @@ export async function execute(
   const texts = positionedAll(batch, first, at);
   const keeping = keepingCommands(channel, batch, texts, first);
   const end = String(endOf(placed, batch));
-  const publishing = publishingCommands(channel, texts, [head, end, `b${ordinal % MARKS}`]);
+  const publishing = publishingCommands(channel, texts);
+  const move = ['HSET', head, 'seq', end, `b${ordinal % MARKS}`, end];
   const queued: Promise<unknown>[] = [];
   const send = (command: string[]) => client.sendCommand(command);
-  for (const command of [['MULTI'], ...keeping, ...publishing, ['TIME']]) queued.push(send(command));
+  for (const command of [['MULTI'], ...keeping, ...publishing, move, ['TIME']]) queued.push(send(command));
   const exec = client.sendCommand<unknown[] | null>(['EXEC']);
-  queued.push(send(['WATCH', fence]));
+  for (const command of guard(fence(first.epoch))) queued.push(send(command));
   // What is refused while it is queued is in the reply to EXEC too; the reason is in its own.
   const refusals: unknown[] = [];
   for (const reply of queued) reply.catch((error: unknown) => refusals.push(error));
   try {
     const replies = await exec;
     if (replies === null) return { state: 'fenced' };
-    return outcomeOf(replies, keeping.length, publishing.length);
+    return outcomeOf(replies, keeping.length);
   } catch (error) {
     if (!(error instanceof ErrorReply) || !error.message.startsWith('EXECABORT'))
       return { state: 'unsettled', error };
@@ -99,11 +108,11 @@ export async function execute(
   }
 }
 
-/** The head is moved by the last of the publishing commands. */
-function outcomeOf(replies: readonly unknown[], keeping: number, publishing: number): Executed {
+/** Behind what is kept stand the publishing commands, then the one that moves the head, then the time. */
+function outcomeOf(replies: readonly unknown[], keeping: number): Executed {
   const error = replies.find((reply): reply is ErrorReply => reply instanceof ErrorReply);
   if (error !== undefined) {
-    const isCounted = !(replies[keeping + publishing - 1] instanceof ErrorReply);
+    const isCounted = !(replies.at(-2) instanceof ErrorReply);
     return { state: 'partial', error, isCounted };
   }
   const [seconds, micros] = replies.at(-1) as [string, string];
@@ -128,23 +137,17 @@ function keepingCommands(
   return texts.map((text, index) => ['XADD', history, 'MAXLEN', kept, `${epoch}-${seq + index}`, 'm', text]);
 }
 
-/** The first replies with the receivers, the last moves the head. */
-function publishingCommands(
-  channel: ChannelSpec,
-  texts: readonly string[],
-  [head, end, mark]: readonly [string, string, string],
-): string[][] {
+/** The first one replies with the receivers. */
+function publishingCommands(channel: ChannelSpec, texts: readonly string[]): string[][] {
   const { name, framing } = channel;
-  const move = ['HSET', head, 'seq', end, mark, end];
-  if (framing === 'batch') return [['PUBLISH', name, frameOf(texts)], move];
+  if (framing === 'batch') return [['PUBLISH', name, frameOf(texts)]];
   let size = 0;
   for (const text of texts) size += text.length;
   if (texts.length <= SINGLY_UP_TO || size > LARGE * texts.length)
-    return [...texts.map((text) => ['PUBLISH', name, text]), move];
+    return texts.map((text) => ['PUBLISH', name, text]);
   const frame = frameOf(texts);
   const { frames } = channelKeys(channel);
-  // EVAL and not EVALSHA: a missing script would be noticed only when the rest was executed.
-  return [['EVAL', PUBLISH_FRAME, '1', head, name, frames, frame, lengthsOf(texts, frame, size), end, mark]];
+  return [['EVAL', PUBLISH_FRAME, '0', name, frames, frame, lengthsOf(texts, frame, size)]];
 }
 
 /** Not by `join`, which would copy all of it once more. */

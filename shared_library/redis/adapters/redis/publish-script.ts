@@ -10,7 +10,7 @@ import { channelKeys, REQUIRE_BRANCH, TEXT, TRY } from './scripts.ts';
 /**
  * Publishes a batch: all of it or none. Whatever can be refused is refused before anything is written.
  *
- * KEYS head, last, history, lease, fence, then for each command the key of its id. ARGV channel, kind, history length, fence token or
+ * KEYS head, last, history, lease, the fences without their epoch, then for each command the key of its id. ARGV channel, kind, history length, fence token or
  * '', framing, epoch and seq that the caller knows to have been reached, then for each message two: its key (a command: for how many
  * milliseconds its id is remembered, and behind a colon the epoch in which it was sent for the first time, if this is a retry) and
  * its JSON. Returns { epoch, first seq, receivers, time in microseconds }, with 0 for what a plain channel lacks; then for each
@@ -82,7 +82,7 @@ end
 local receivers = 0
 if #texts > 0 then
   need('HSET', KEYS[1], '', '')
-  need('SET', KEYS[5], '')
+  need('DEL', KEYS[5] .. '0')
   if fresh[1] then need('SET', fresh[1][1], '', 'PX', '1') end
   if kind == 'state' then
     try('HSET', KEYS[2], unpack(kept))
@@ -91,7 +91,11 @@ if #texts > 0 then
       try('XADD', KEYS[3], 'MAXLEN', history, epoch_text .. '-' .. text(seq + i), 'm', message)
     end
   end
-  if is_new then redis.call('SET', KEYS[5], epoch_text) end
+  if is_new and head[1] then
+    -- Whatever an exclusive writer of the old epoch still has under way ends at its fence.
+    redis.call('DEL', KEYS[5] .. head[1])
+    redis.call('HDEL', KEYS[1], 'writer')
+  end
   redis.call('HSET', KEYS[1], 'epoch', epoch_text, 'seq', text(seq + #texts), 'branch', branch)
   receivers = publish(texts)
   for _, id in ipairs(fresh) do
@@ -128,7 +132,7 @@ export function publishArguments(
     else args.push(`${once.rememberMs}${once.firstEpoch === undefined ? '' : `:${once.firstEpoch}`}`, json);
   }
   const ids = batch.flatMap(({ once }) => (once === undefined ? [] : id(once.id)));
-  return { keys: [head, last, history, lease, fence, ...ids], args };
+  return { keys: [head, last, history, lease, fence(''), ...ids], args };
 }
 
 /** What the script answered. Any other reply leaves open what was done. */

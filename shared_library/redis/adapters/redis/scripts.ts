@@ -10,8 +10,8 @@ export interface ChannelKeys {
   readonly last: string;
   readonly history: string;
   readonly lease: string;
-  /** Written with every new epoch and by nothing else, for the writer to WATCH. */
-  readonly fence: string;
+  /** A stream of one entry, which exists while the epoch of an exclusive writer is the present one. Every new epoch deletes it. */
+  fence(epoch: number | string): string;
   readonly demand: string;
   /** The Redis channel on which our subscribers receive whole batches. Not a key. */
   readonly frames: string;
@@ -25,7 +25,7 @@ export function channelKeys({ name }: Pick<ChannelSpec, 'name'>): ChannelKeys {
     last: `${prefix}last`,
     history: `${prefix}history`,
     lease: `${prefix}lease`,
-    fence: `${prefix}fence`,
+    fence: (epoch) => `${prefix}fence:${epoch}`,
     demand: `${prefix}demand`,
     frames: `${prefix}frames`,
     id: (id) => `${prefix}id:${id}`,

@@ -3,9 +3,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startLocalRedis } from '@tickbus/local-redis';
 import { afterEach, describe, expect, it } from 'vitest';
-import { RedisConnection, RedisLease, RedisPublisher, RedisSubscriber } from '../../index.ts';
+import { defineChannel, RedisConnection, RedisLease, RedisPublisher, RedisSubscriber } from '../../index.ts';
 import { RecordingLogger, silentLogger } from '../support.ts';
 import { plainClient, SOUND, STATE, WriterWorld } from './writer-world.ts';
+
+/** Keeps nothing. */
+const ALERTS = defineChannel('ALERTS', { kind: 'event', key: 'key', messages: STATE.messages });
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
@@ -223,18 +226,175 @@ describe('a server that forgot', () => {
     expect(world.broken).toEqual(SOUND);
   });
 
-  it('lets nothing through that is sent behind the fence of another epoch', async () => {
+  it('executes nothing that is sent behind a fence that is gone, however many batches', async () => {
     const world = await open();
     const { publisher } = await world.holder();
     await world.publish(publisher, 2);
-    await world.admin.set('tickbus:{STATE}:fence', '1');
-    // The fence was touched: nothing is executed, the link is made anew, and the head says that the epoch goes on.
-    await world.publish(publisher, 3);
+    const fence = `tickbus:{STATE}:fence:${await world.admin.hGet(HEAD, 'epoch')}`;
+    const [epoch] = [await world.admin.hGet(HEAD, 'epoch')];
+    world.proxy.holdsRequests = true;
+    const sent: Promise<void>[] = [];
+    for (const size of [3, 12, 2, 1]) {
+      sent.push(world.publish(publisher, size));
+      await sleep(2);
+    }
+    await world.admin.del(fence);
+    world.proxy.release();
+    // The link is reconnected, the head says that the epoch goes on, and everything is sent again in order.
+    await Promise.all(sent);
     await world.quiet();
     expect(world.broken).toEqual(SOUND);
-    expect(world.heard.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
-    expect(await world.admin.get('tickbus:{STATE}:fence')).toBe(await world.admin.hGet(HEAD, 'epoch'));
+    expect(world.heard.map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
+    expect(await world.admin.hGet(HEAD, 'epoch')).toBe(epoch);
+    expect(await world.admin.exists(fence)).toBe(1);
   });
+
+  it('executes none of several batches behind FLUSHALL', async () => {
+    const world = await open();
+    const { publisher } = await world.holder();
+    await world.publish(publisher, 2);
+    world.proxy.holdsRequests = true;
+    const sent: Promise<void>[] = [];
+    for (const size of [3, 12, 2]) {
+      sent.push(world.publish(publisher, size));
+      await sleep(2);
+    }
+    await world.admin.flushAll();
+    world.proxy.release();
+    await Promise.all(sent);
+    await world.quiet();
+    expect(world.heard).toHaveLength(2);
+    expect(world.count('TICKBUS_OUTCOME_UNKNOWN')).toBe(0);
+    expect(await world.admin.exists(HEAD)).toBe(0);
+  });
+
+  it('leaves unknown what a deposed holder had under way when it had forgotten before', async () => {
+    const world = await open();
+    const { publisher } = await world.holder();
+    await world.admin.sendCommand(['SAVE']);
+    await world.publish(publisher, 3);
+    world.proxy.dropsReplies = true;
+    const sent = world.publish(publisher, 2);
+    await sleep(20);
+    await world.admin.sendCommand(['DEBUG', 'RELOAD', 'NOSAVE']);
+    await expire(world);
+    await world.holder({ url: world.redis.url });
+    world.proxy.dropsReplies = false;
+    world.proxy.cut();
+    await sent;
+    expect([world.outcomes.get(4), world.outcomes.get(5)]).toEqual(Array(2).fill('TICKBUS_OUTCOME_UNKNOWN'));
+  });
+});
+
+describe('a server that refuses to write', () => {
+  it('publishes nothing of a large batch on a channel that keeps nothing, and gives its numbers away once', async () => {
+    const world = await WriterWorld.open(ALERTS as never);
+    closing.push(() => world[Symbol.asyncDispose]());
+    const { publisher } = await world.holder();
+    await world.publish(publisher, 20);
+    await world.admin.configSet('min-replicas-to-write', '1');
+    await world.publish(publisher, 20);
+    await world.admin.configSet('min-replicas-to-write', '0');
+    await world.publish(publisher, 20);
+    await world.quiet();
+    expect(world.broken).toEqual(SOUND);
+    expect(world.count('TICKBUS_SERVER_ERROR')).toBe(20);
+    expect(world.heard.map(({ seq }) => seq)).toEqual(Array.from({ length: 40 }, (_, index) => index + 1));
+  });
+});
+
+describe('a lease that nobody counts on', () => {
+  it('is lost, and not held for ever, where its link is not re-established', async () => {
+    const world = await open();
+    await (await world.holder({ url: world.redis.url }))[Symbol.asyncDispose]();
+    const lease = new RedisLease({
+      channel: STATE,
+      url: world.proxy.url,
+      ttlMs: 1_000,
+      reconnect: false,
+      logger: silentLogger,
+    });
+    closing.push(() => lease.close());
+    const lost = new Promise<void>((resolve) => lease.on('lost', () => resolve()));
+    await lease.start();
+    await until(() => lease.holds);
+    world.proxy.cut();
+    await lost;
+    // As a candidate it connects again.
+    await until(() => lease.holds);
+    expect(lease.writer?.room).toBe(4);
+  });
+
+  it('is not prolonged by a link that comes back after the lease was given up', async () => {
+    const world = await open();
+    const { lease } = await world.holder();
+    world.proxy.dropsReplies = true;
+    const released = lease.release();
+    await sleep(20);
+    world.proxy.dropsReplies = false;
+    world.proxy.cut();
+    await released;
+    const next = candidate(world.redis.url);
+    await next.lease.start();
+    await next.gained;
+  });
+
+  it('does not keep shared publishers out once it was released, though a candidate reserved it and died', async () => {
+    const world = await open();
+    await (await world.holder())[Symbol.asyncDispose]();
+    // A candidate that reserves it, and cannot take it up.
+    world.proxy.onRequest = (bytes) => {
+      if (bytes.includes('CLIENT\r\n$4\r\nLIST')) world.proxy.cut();
+    };
+    const broken = candidate(world.proxy.url, 300);
+    await broken.lease.start();
+    while ((await world.admin.exists('tickbus:{STATE}:lease')) === 0) await sleep(2);
+    await broken.lease.close();
+    const publisher = new RedisPublisher({ url: world.redis.url, logger: silentLogger });
+    closing.push(() => publisher.close());
+    while ((await world.admin.exists('tickbus:{STATE}:lease')) === 1) await sleep(5);
+    await world.publish(publisher, 2);
+    expect(world.count('published')).toBe(2);
+  });
+
+  it('lets others have their turn where a candidate cannot finish its claim', async () => {
+    const world = await open();
+    await (await world.holder({ url: world.redis.url }))[Symbol.asyncDispose]();
+    world.proxy.onRequest = (bytes) => {
+      if (bytes.includes('CLIENT\r\n$4\r\nLIST')) world.proxy.cut();
+    };
+    const broken = candidate(world.proxy.url, 300);
+    await broken.lease.start();
+    await sleep(50);
+    const healthy = candidate(world.redis.url, 300);
+    await healthy.lease.start();
+    await healthy.gained;
+    expect(broken.lease.holds).toBe(false);
+  });
+});
+
+it('lets shared publishers go on after a restart, however often, where the last holder did not release', async () => {
+  const world = await open();
+  const { publisher: holder } = await world.holder();
+  await world.publish(holder, 1);
+  await expire(world);
+  await world.admin.hSet(HEAD, 'branch', `${'0'.repeat(40)}:${'0'.repeat(40)}`);
+  const publisher = new RedisPublisher({ url: world.redis.url, logger: silentLogger });
+  closing.push(() => publisher.close());
+  await world.publish(publisher, 1);
+  await world.publish(publisher, 2);
+  expect(world.count('published')).toBe(4);
+});
+
+it('writes a channel whose name is not ASCII', async () => {
+  const channel = defineChannel('Kurse-ü-価格', { kind: 'state', key: 'key', messages: STATE.messages });
+  const world = await WriterWorld.open(channel as never);
+  closing.push(() => world[Symbol.asyncDispose]());
+  const { publisher, lease } = await world.holder();
+  expect(lease.writer).toBeDefined();
+  await world.publish(publisher, 20);
+  await world.quiet();
+  expect(world.heard).toHaveLength(20);
 });
 
 describe('without the right to disconnect others', () => {
