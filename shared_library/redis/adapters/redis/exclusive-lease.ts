@@ -5,15 +5,12 @@ import { Emitter } from '../../core/emitter.ts';
 import type { FenceToken, LeaseAttempt, LeaseOperations, Logger, Unsubscribe } from '../../core/ports.ts';
 import { TickbusError } from '../../errors.ts';
 import type { RedisClient } from './client.ts';
-import { commandError, isBusy, refusedError } from './errors.ts';
+import { commandError, refusedError } from './errors.ts';
 import { type ConfirmedHead, ExclusiveWriter, type PastEpoch } from './exclusive-writer.ts';
-import { LeaseCommands } from './lease-commands.ts';
+import { LeaseCommands, whileBusy } from './lease-commands.ts';
 import { RedisLink } from './link.ts';
 import { channelKeys } from './scripts.ts';
 import type { RedisSettings } from './settings.ts';
-
-/** Milliseconds between two tries while a script of somebody else keeps the server busy. */
-const BUSY_RETRY_MS = 50;
 
 /** Between a claim and its release, or the loss of the lease. */
 interface Term {
@@ -190,23 +187,16 @@ export class ExclusiveLease implements LeaseOperations {
     this.#endTerm();
   }
 
-  async #disconnectOthers(client: RedisClient, ttlMs: number): Promise<void> {
-    const ownId = String(await client.sendCommand(['CLIENT', 'ID']));
-    await client.sendCommand(['CLIENT', 'SETNAME', this.#writerName]);
-    const until = performance.now() + ttlMs;
-    for (;;) {
-      try {
-        const list = String(await client.sendCommand(['CLIENT', 'LIST']));
-        const lines = list.split('\n').filter((line) => line.includes(` name=${this.#writerName} `));
-        const ids = lines.map((line) => /^id=(\d+) /.exec(line)?.[1] ?? '').filter((id) => id !== ownId);
-        // One that is gone by now answers 0.
-        await Promise.all(ids.map((id) => client.sendCommand(['CLIENT', 'KILL', 'ID', id])));
-        return;
-      } catch (error) {
-        if (!isBusy(error) || performance.now() > until) throw error;
-        await new Promise((resolve) => setTimeout(resolve, BUSY_RETRY_MS));
-      }
-    }
+  #disconnectOthers(client: RedisClient, ttlMs: number): Promise<void> {
+    return whileBusy(ttlMs, async () => {
+      const ownId = String(await client.sendCommand(['CLIENT', 'ID']));
+      await client.sendCommand(['CLIENT', 'SETNAME', this.#writerName]);
+      const list = String(await client.sendCommand(['CLIENT', 'LIST']));
+      const lines = list.split('\n').filter((line) => line.includes(` name=${this.#writerName} `));
+      const ids = lines.map((line) => /^id=(\d+) /.exec(line)?.[1] ?? '').filter((id) => id !== ownId);
+      // One that is gone by now answers 0.
+      await Promise.all(ids.map((id) => client.sendCommand(['CLIENT', 'KILL', 'ID', id])));
+    });
   }
 
   /** From here on a batch is executed only while the epoch is the present one. */

@@ -3,6 +3,7 @@
 import type { ChannelSpec } from '../../core/channel.ts';
 import type { FenceToken, LeaseAttempt, LeaseOperations, Transport, Unsubscribe } from '../../core/ports.ts';
 import type { RedisClient } from './client.ts';
+import { isBusy } from './errors.ts';
 import { type ChannelKeys, channelKeys } from './scripts.ts';
 
 /** How the holder publishes: with plain commands that its connection fences, or by a script that checks the token. */
@@ -103,7 +104,7 @@ export class LeaseCommands {
   ): Promise<string[]> {
     const { head, lease, fence } = this.#keys;
     const args = [nonce, String(ttlMs), token, mode, ...known];
-    return texts(await client.takeUpLease([head, lease, fence('')], args));
+    return texts(await whileBusy(ttlMs, () => client.takeUpLease([head, lease, fence('')], args)));
   }
 }
 
@@ -157,6 +158,21 @@ function refusalFrom(state: string, left: string): Exclude<LeaseAttempt, { state
   if (state === 'holding_off') return { state, leftMs };
   if (state === 'barred') return { state, leftMs, reason: BARRED };
   return { state: 'taken', leftMs };
+}
+
+/** Milliseconds between two tries while a script of somebody else keeps the server busy. */
+const BUSY_RETRY_MS = 50;
+
+/** Repeats what the server refuses because a script is running, for so many milliseconds. */
+export async function whileBusy<T>(ms: number, action: () => Promise<T>): Promise<T> {
+  for (const until = performance.now() + ms; ; ) {
+    try {
+      return await action();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, BUSY_RETRY_MS));
+    }
+  }
 }
 
 /** By which the second script knows the first. */
