@@ -68,7 +68,7 @@ export function endOf({ first }: Placed, batch: readonly Outgoing[]): number {
  * The commands that stand between two batches, for the fence of their epoch. WATCH: the next transaction is executed only if the fence is
  * not touched meanwhile. XREAD: if it is gone already, the connection blocks for good, and nothing behind it is executed.
  */
-export function guard(fence: string): string[][] {
+function guard(fence: string): string[][] {
   return [
     ['WATCH', fence],
     ['XREAD', 'BLOCK', '0', 'STREAMS', fence, '0'],
