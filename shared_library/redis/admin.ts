@@ -1,21 +1,21 @@
 // RedisAdmin: what an operator's tool asks of the server.
 
-import { createDefaultLogger } from './adapters/logger.ts';
+import type { Channel } from './channel/channel.ts';
+import { type RedisConnectionOptions, redisSettings } from './connection.ts';
+import { CHANNELS } from './constants.ts';
+import { createDefaultLogger } from './runtime/logger.ts';
 import {
   type ChannelStats,
   type ClockReport,
   RedisInspector,
   type ServerReport,
-} from './adapters/redis/admin.ts';
-import type { UserPermissions } from './adapters/redis/permissions.ts';
-import { type RedisConnectionOptions, redisSettings } from './connection.ts';
-import { CHANNELS } from './constants.ts';
-import type { Channel } from './core/channel.ts';
+} from './transport/redis/admin/inspector.ts';
+import type { UserPermissions } from './transport/redis/admin/permissions.ts';
 
-export type { ChannelStats, ClockReport, ServerReport } from './adapters/redis/admin.ts';
-export type { Purpose, UsedCommand, UserPermissions } from './adapters/redis/permissions.ts';
-export type { OutputBufferLimit } from './adapters/redis/server-report.ts';
-export { printable } from './core/printable.ts';
+export { printable } from './runtime/printable.ts';
+export type { ChannelStats, ClockReport, ServerReport } from './transport/redis/admin/inspector.ts';
+export type { Purpose, UsedCommand, UserPermissions } from './transport/redis/admin/permissions.ts';
+export type { OutputBufferLimit } from './transport/redis/admin/server-report.ts';
 
 const DEFAULT_SAMPLES = 5;
 

@@ -1,13 +1,19 @@
 // RedisConnection: one service's links to Redis, to be shared by its publishers and subscribers.
 
 import { hostname } from 'node:os';
-import { containedLogger } from './adapters/logger.ts';
-import { RedisLinks } from './adapters/redis/connection.ts';
-import type { RedisSettings } from './adapters/redis/settings.ts';
 import { CONFIG } from './constants.ts';
-import type { Connection, Logger } from './core/ports.ts';
-import { parseDb, parseHost, parsePort, parseRedisUrl, type RedisAddress } from './core/redis-address.ts';
 import { TickbusError } from './errors.ts';
+import { containedLogger } from './runtime/logger.ts';
+import type { Connection, Logger } from './transport/port.ts';
+import {
+  parseDb,
+  parseHost,
+  parsePort,
+  parseRedisUrl,
+  type RedisAddress,
+} from './transport/redis/address.ts';
+import type { RedisSettings } from './transport/redis/link-settings.ts';
+import { RedisLinks } from './transport/redis/redis-links.ts';
 
 /** Where Redis is, and how its links behave. What is left out comes from CONFIG, the environment's values. */
 export interface RedisConnectionOptions {

@@ -1,6 +1,13 @@
 // CHANNELS and CONFIG: the names that every service shares. Reads the environment once and has no other effect.
 
-import { defineChannel } from './core/channel.ts';
+import { defineChannel } from './channel/channel.ts';
+import { audit } from './channel/schemas/audit.ts';
+import { botStatus } from './channel/schemas/bot-status.ts';
+import { commandResult } from './channel/schemas/command-result.ts';
+import { feedStatus } from './channel/schemas/feed-status.ts';
+import { instrumentStatus } from './channel/schemas/instrument-status.ts';
+import { price } from './channel/schemas/price.ts';
+import { cancelAll, cancelOrder, pause, placeOrder, resume } from './channel/schemas/trade-command.ts';
 import {
   DEFAULT_ADDRESS,
   parseDb,
@@ -8,14 +15,7 @@ import {
   parsePort,
   parseRedisUrl,
   type RedisAddress,
-} from './core/redis-address.ts';
-import { audit } from './schemas/audit.ts';
-import { botStatus } from './schemas/bot-status.ts';
-import { commandResult } from './schemas/command-result.ts';
-import { feedStatus } from './schemas/feed-status.ts';
-import { instrumentStatus } from './schemas/instrument-status.ts';
-import { price } from './schemas/price.ts';
-import { cancelAll, cancelOrder, pause, placeOrder, resume } from './schemas/trade-command.ts';
+} from './transport/redis/address.ts';
 
 /** The bundled channels. `` `${CHANNELS.PRICE_DATA}` `` is the name of the Redis channel. */
 export const CHANNELS = Object.freeze({

@@ -1,8 +1,5 @@
 // The public names, one by one.
 
-export { systemClock } from './adapters/system-clock.ts';
-export { RedisConnection, type RedisConnectionOptions } from './connection.ts';
-export { CHANNELS, CONFIG, type Config } from './constants.ts';
 export {
   type Channel,
   type ChannelKind,
@@ -13,17 +10,31 @@ export {
   type MessageType,
   type Payload,
   type PayloadInput,
-} from './core/channel.ts';
-export type { Unsubscribe } from './core/emitter.ts';
-export type { Envelope } from './core/envelope.ts';
-export { MAX_DEPTH, MAX_MESSAGE_BYTES } from './core/limits.ts';
-export type { Message, MessageOf } from './core/message.ts';
-export type { Clock, Connection, Fence, FenceToken, Logger } from './core/ports.ts';
-export type { Position } from './core/sequence.ts';
-export { StaleDataError } from './core/stale-data-error.ts';
-export type { ChannelStatus, Gap, GapCause, LinkStatus, Slow, SubscriberStatus } from './core/status.ts';
-export type { Verdict } from './core/verdict.ts';
+} from './channel/channel.ts';
+export { MAX_DEPTH, MAX_MESSAGE_BYTES } from './channel/limits.ts';
+export { type Audit, audit } from './channel/schemas/audit.ts';
+export { type BotStatus, botStatus } from './channel/schemas/bot-status.ts';
+export { type CommandResult, commandResult } from './channel/schemas/command-result.ts';
+export { type FeedStatus, feedStatus } from './channel/schemas/feed-status.ts';
+export { type InstrumentStatus, instrumentStatus } from './channel/schemas/instrument-status.ts';
+export { type Price, price } from './channel/schemas/price.ts';
+export {
+  type CancelAll,
+  type CancelOrder,
+  cancelAll,
+  cancelOrder,
+  type Pause,
+  type PlaceOrder,
+  pause,
+  placeOrder,
+  type Resume,
+  resume,
+} from './channel/schemas/trade-command.ts';
+export { RedisConnection, type RedisConnectionOptions } from './connection.ts';
+export { CHANNELS, CONFIG, type Config } from './constants.ts';
 export { type ErrorCode, TickbusError } from './errors.ts';
+export { StaleDataError } from './freshness/stale-data-error.ts';
+export type { Verdict } from './freshness/verdict.ts';
 export {
   type LeaseEvents,
   type LeaseGained,
@@ -39,24 +50,9 @@ export {
   RedisPublisher,
   type RedisPublisherOptions,
 } from './publisher.ts';
-export { type Audit, audit } from './schemas/audit.ts';
-export { type BotStatus, botStatus } from './schemas/bot-status.ts';
-export { type CommandResult, commandResult } from './schemas/command-result.ts';
-export { type FeedStatus, feedStatus } from './schemas/feed-status.ts';
-export { type InstrumentStatus, instrumentStatus } from './schemas/instrument-status.ts';
-export { type Price, price } from './schemas/price.ts';
-export {
-  type CancelAll,
-  type CancelOrder,
-  cancelAll,
-  cancelOrder,
-  type Pause,
-  type PlaceOrder,
-  pause,
-  placeOrder,
-  type Resume,
-  resume,
-} from './schemas/trade-command.ts';
+export type { Unsubscribe } from './runtime/emitter.ts';
+export { systemClock } from './runtime/system-clock.ts';
+export type { ChannelStatus, Gap, GapCause, LinkStatus, Slow, SubscriberStatus } from './subscribe/status.ts';
 export {
   type ChannelReport,
   type ExpiredMessage,
@@ -73,3 +69,7 @@ export {
   type SubscriberEvents,
   type VerdictChange,
 } from './subscriber.ts';
+export type { Clock, Connection, Fence, FenceToken, Logger } from './transport/port.ts';
+export type { Envelope } from './wire/envelope.ts';
+export type { Message, MessageOf } from './wire/message.ts';
+export type { Position } from './wire/position.ts';

@@ -1,16 +1,16 @@
 // RedisLease: joins the lease to Redis.
 
-import { containedLogger } from './adapters/logger.ts';
-import { systemClock } from './adapters/system-clock.ts';
+import { type Channel, jobSpec } from './channel/channel.ts';
 import { type ConnectionOptions, connectionFrom } from './connection.ts';
-import { type Channel, jobSpec } from './core/channel.ts';
-import type { Clock, Connection } from './core/ports.ts';
-import { Lease, type LeaseSettings } from './engine/lease.ts';
-import type { LeaseTimes } from './engine/lease-times.ts';
 import { TickbusError } from './errors.ts';
+import { Lease, type LeaseSettings } from './lease/lease-base.ts';
+import type { LeaseTimes } from './lease/lease-times.ts';
+import { containedLogger } from './runtime/logger.ts';
+import { systemClock } from './runtime/system-clock.ts';
+import type { Clock, Connection } from './transport/port.ts';
 
-export type { LeaseEvents, LeaseGained, LeaseLost, LeaseState } from './engine/lease.ts';
-export type { LeaseTimes } from './engine/lease-times.ts';
+export type { LeaseEvents, LeaseGained, LeaseLost, LeaseState } from './lease/lease-base.ts';
+export type { LeaseTimes } from './lease/lease-times.ts';
 
 export type RedisLeaseOptions = ConnectionOptions &
   LeaseTimes & {

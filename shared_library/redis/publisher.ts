@@ -1,11 +1,11 @@
 // RedisPublisher: joins the publishing engine to Redis.
 
-import { systemClock } from './adapters/system-clock.ts';
 import { type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
-import type { Clock, Connection, Fence } from './core/ports.ts';
-import { Publisher } from './engine/publisher.ts';
+import { Publisher } from './publish/publisher-base.ts';
+import { systemClock } from './runtime/system-clock.ts';
+import type { Clock, Connection, Fence } from './transport/port.ts';
 
-export type { Published, PublishOptions } from './engine/publisher.ts';
+export type { Published, PublishOptions } from './publish/publisher-base.ts';
 
 export type RedisPublisherOptions = ConnectionOptions & {
   /** The `sender` of every message. Default: host name and process number. */

@@ -1,24 +1,24 @@
 // RedisSubscriber: joins the subscribing engine to Redis.
 
-import { containedLogger } from './adapters/logger.ts';
-import { systemClock } from './adapters/system-clock.ts';
 import { type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
 import { CHANNELS } from './constants.ts';
-import type { Clock, Connection } from './core/ports.ts';
-import type { FeedChannels } from './engine/feed-watch.ts';
-import type { FreshnessTimes } from './engine/freshness.ts';
-import { Subscriber } from './engine/subscriber.ts';
+import type { FreshnessTimes } from './freshness/freshness.ts';
+import type { FeedChannels } from './freshness/gateway-status.ts';
+import { containedLogger } from './runtime/logger.ts';
+import { systemClock } from './runtime/system-clock.ts';
+import { Subscriber } from './subscribe/subscriber-base.ts';
+import type { Clock, Connection } from './transport/port.ts';
 
-export type { FreshnessTimes, Instrument, InstrumentChange, Latest } from './engine/freshness.ts';
+export type { FreshnessTimes, Instrument, InstrumentChange, Latest } from './freshness/freshness.ts';
+export type { VerdictChange } from './freshness/verdict-poller.ts';
 export type {
   ChannelReport,
   ExpiredMessage,
   HandlerError,
   InvalidMessage,
   SubscriberEvents,
-} from './engine/reports.ts';
-export type { MessageHandler, SubscribeOptions } from './engine/subscribe-options.ts';
-export type { VerdictChange } from './engine/verdict-watch.ts';
+} from './subscribe/reports.ts';
+export type { MessageHandler, SubscribeOptions } from './subscribe/subscription-options.ts';
 
 export type RedisSubscriberOptions = ConnectionOptions & {
   /** The time, for tests. Default: the system's. */

@@ -1,12 +1,12 @@
 // For tests of bots: a server in memory, links that fail when told to, and a clock that stands still.
 
-import { MemoryConnection as Links } from './adapters/memory.ts';
-import { MemoryServer } from './adapters/memory-server.ts';
-import { systemClock } from './adapters/system-clock.ts';
-import type { Clock } from './core/ports.ts';
+import { systemClock } from './runtime/system-clock.ts';
+import { MemoryConnection as Links } from './transport/memory/memory-links.ts';
+import { MemoryServer } from './transport/memory/memory-server.ts';
+import type { Clock } from './transport/port.ts';
 
-export { ManualClock } from './adapters/manual-clock.ts';
-export { MemoryServer } from './adapters/memory-server.ts';
+export { ManualClock } from './runtime/manual-clock.ts';
+export { MemoryServer } from './transport/memory/memory-server.ts';
 
 export interface MemoryConnectionOptions {
   /** The server to connect to. Default: one of its own, so that tests do not hear each other. */

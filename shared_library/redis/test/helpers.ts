@@ -1,11 +1,15 @@
 // What several tests need: channels, raw frames, a recorder to wait on, a logger that remembers, and transports with faults.
 
 import { z } from 'zod';
-import { ManualClock } from '../adapters/manual-clock.ts';
-import type { MemoryConnection as Links } from '../adapters/memory.ts';
-import { MemoryServer } from '../adapters/memory-server.ts';
-import { type Channel, defineChannel } from '../core/channel.ts';
-import type { Envelope } from '../core/envelope.ts';
+import { type Channel, defineChannel } from '../channel/channel.ts';
+import { Publisher, type PublisherSettings } from '../publish/publisher-base.ts';
+import { ManualClock } from '../runtime/manual-clock.ts';
+import type { ExpiredMessage, HandlerError, InvalidMessage } from '../subscribe/reports.ts';
+import type { Gap, LinkStatus, SubscriberStatus } from '../subscribe/status.ts';
+import { Subscriber } from '../subscribe/subscriber-base.ts';
+import { MemoryConnection } from '../testing.ts';
+import type { MemoryConnection as Links } from '../transport/memory/memory-links.ts';
+import { MemoryServer } from '../transport/memory/memory-server.ts';
 import type {
   ChannelHead,
   ChannelState,
@@ -16,13 +20,9 @@ import type {
   Receipt,
   Transport,
   Unsubscribe,
-} from '../core/ports.ts';
-import { ORIGIN, type Position } from '../core/sequence.ts';
-import type { Gap, LinkStatus, SubscriberStatus } from '../core/status.ts';
-import { Publisher, type PublisherSettings } from '../engine/publisher.ts';
-import type { ExpiredMessage, HandlerError, InvalidMessage } from '../engine/reports.ts';
-import { Subscriber } from '../engine/subscriber.ts';
-import { MemoryConnection } from '../testing.ts';
+} from '../transport/port.ts';
+import type { Envelope } from '../wire/envelope.ts';
+import { ORIGIN, type Position } from '../wire/position.ts';
 
 const tick = z.object({ symbol: z.string(), price: z.number() });
 const note = z.object({ n: z.number() });

@@ -1,9 +1,9 @@
 // What several tests need.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Channel } from '../core/channel.ts';
-import type { Logger } from '../core/ports.ts';
+import type { Channel } from '../channel/channel.ts';
 import { RedisConnection, RedisLease, RedisPublisher } from '../index.ts';
+import type { Logger } from '../transport/port.ts';
 
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 

@@ -1,7 +1,7 @@
-import { MemoryConnection } from '../../adapters/memory.ts';
-import { MemoryServer } from '../../adapters/memory-server.ts';
-import { systemClock } from '../../adapters/system-clock.ts';
-import { describeTransport } from './transport.ts';
+import { systemClock } from '../../runtime/system-clock.ts';
+import { MemoryConnection } from '../../transport/memory/memory-links.ts';
+import { MemoryServer } from '../../transport/memory/memory-server.ts';
+import { describeTransport } from './transport-contract.ts';
 
 describeTransport('memory', async () => {
   const server = new MemoryServer(systemClock);

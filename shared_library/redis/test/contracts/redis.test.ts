@@ -4,7 +4,7 @@ import { createClient } from 'redis';
 import { afterAll, beforeAll } from 'vitest';
 import { RedisConnection } from '../../connection.ts';
 import { silentLogger } from '../support.ts';
-import { describeTransport } from './transport.ts';
+import { describeTransport } from './transport-contract.ts';
 
 let server: LocalRedis;
 beforeAll(async () => {

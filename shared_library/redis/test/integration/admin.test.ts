@@ -3,12 +3,12 @@
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseOutputBuffer, parseServerFacts } from '../../adapters/redis/server-report.ts';
 import { RedisAdmin } from '../../admin.ts';
 import { RedisConnection } from '../../connection.ts';
 import { CHANNELS } from '../../constants.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
+import { parseOutputBuffer, parseServerFacts } from '../../transport/redis/admin/server-report.ts';
 import { silentLogger as logger } from '../support.ts';
 
 const { PRICE_DATA, TRADE_COMMANDS, COMMAND_RESULTS } = CHANNELS;

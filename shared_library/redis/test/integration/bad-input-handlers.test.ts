@@ -2,11 +2,11 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { defineChannel } from '../../core/channel.ts';
+import { defineChannel } from '../../channel/channel.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
 import { Recorder, recordingLogger, turns } from '../helpers.ts';
-import { SERVERS, type Server } from './bad-input-servers.ts';
+import { SERVERS, type Server } from './bad-input.fixture.ts';
 
 describe.each(SERVERS)('on %s', (_, start) => {
   let server: Server;

@@ -5,7 +5,7 @@ import { CHANNELS } from '../../constants.ts';
 import { TickbusError } from '../../errors.ts';
 import { type InvalidMessage, RedisSubscriber } from '../../subscriber.ts';
 import { frameOf, Recorder, recordingLogger } from '../helpers.ts';
-import { SERVERS, type Server, valid } from './bad-input-servers.ts';
+import { SERVERS, type Server, valid } from './bad-input.fixture.ts';
 
 const PRICE_DATA = CHANNELS.PRICE_DATA;
 

@@ -1,12 +1,12 @@
 // Bad messages that are published, on Redis and in memory: refused with the field that is wrong, and nothing is sent.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { defineChannel } from '../../channel/channel.ts';
 import { CHANNELS } from '../../constants.ts';
-import { defineChannel } from '../../core/channel.ts';
 import { TickbusError } from '../../errors.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { errorOf, type Recorder } from '../helpers.ts';
-import { SERVERS, type Server, valid } from './bad-input-servers.ts';
+import { SERVERS, type Server, valid } from './bad-input.fixture.ts';
 
 class Money {
   amount = 1;

@@ -5,14 +5,14 @@ import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { createClient } from 'redis';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
-import { systemClock } from '../../adapters/system-clock.ts';
+import { type Channel, defineChannel } from '../../channel/channel.ts';
 import { CHANNELS } from '../../constants.ts';
-import { type Channel, defineChannel } from '../../core/channel.ts';
-import type { Clock } from '../../core/ports.ts';
-import type { Gap } from '../../core/status.ts';
 import type { TickbusError } from '../../errors.ts';
 import { RedisPublisher } from '../../publisher.ts';
+import { systemClock } from '../../runtime/system-clock.ts';
+import type { Gap } from '../../subscribe/status.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
+import type { Clock } from '../../transport/port.ts';
 import { silentLogger } from '../support.ts';
 
 const schema = { note: z.object({ n: z.number() }) };

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RedisSubscriber } from '../../index.ts';
 import { silentLogger } from '../support.ts';
-import { EVENT, type Notes, SOUND, STATE, WriterWorld } from './writer-world.ts';
+import { EVENT, type Notes, SOUND, STATE, WriterWorld } from './exclusive-writer.fixture.ts';
 
 const worlds: WriterWorld[] = [];
 async function open(channel?: Notes, args?: readonly string[]): Promise<WriterWorld> {

@@ -11,8 +11,8 @@ import { freePort, LocalRedis, type LocalRedis as Server, startLocalRedis } from
 import { createClient } from 'redis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
-import type { SubscriberStatus } from '../../core/status.ts';
 import { RedisPublisher } from '../../publisher.ts';
+import type { SubscriberStatus } from '../../subscribe/status.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
 import { silentLogger } from '../support.ts';
 

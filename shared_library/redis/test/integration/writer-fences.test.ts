@@ -5,7 +5,7 @@ import { startLocalRedis } from '@tickbus/local-redis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { defineChannel, RedisConnection, RedisLease, RedisPublisher, RedisSubscriber } from '../../index.ts';
 import { RecordingLogger, silentLogger } from '../support.ts';
-import { plainClient, SOUND, STATE, WriterWorld } from './writer-world.ts';
+import { plainClient, SOUND, STATE, WriterWorld } from './exclusive-writer.fixture.ts';
 
 /** Keeps nothing. */
 const ALERTS = defineChannel('ALERTS', { kind: 'event', key: 'key', messages: STATE.messages });

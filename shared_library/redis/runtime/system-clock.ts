@@ -1,0 +1,24 @@
+// The real time.
+
+import type { Clock } from '../transport/port.ts';
+
+/** The default of everything that takes a `clock`. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(ms, callback) {
+    let timer: NodeJS.Timeout;
+    const wait = (left: number) => {
+      const next = left > LONGEST_TIMER_MS ? () => wait(left - LONGEST_TIMER_MS) : callback;
+      timer = setTimeout(next, Math.min(left, LONGEST_TIMER_MS)).unref();
+    };
+    wait(ms);
+    return () => clearTimeout(timer);
+  },
+  nextTurn(callback) {
+    setImmediate(callback);
+  },
+};
+
+/** Node calls back at once for a longer one. Source: https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;

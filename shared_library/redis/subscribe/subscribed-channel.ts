@@ -1,0 +1,151 @@
+// One channel of a subscriber: its reader, what is wanted of it, its newest values, its handlers, and how it is doing.
+
+import { v7 as uuidv7 } from 'uuid';
+import type { Channel } from '../channel/channel.ts';
+import { Demand } from '../demand/subscriber-demand.ts';
+import type { Freshness, Judged } from '../freshness/freshness.ts';
+import { NewestValues } from '../freshness/latest-values.ts';
+import type { Clock, Transport } from '../transport/port.ts';
+import type { Message } from '../wire/message.ts';
+import { ChannelReader } from './channel-reader.ts';
+import type { Turn } from './event-loop-turn.ts';
+import { isExpired } from './expiry.ts';
+import type { ChannelReport, Origin, Reports } from './reports.ts';
+import { Subscription, type SubscriptionOptions } from './subscription.ts';
+
+export interface SubscribedChannelOptions {
+  readonly channel: Channel;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly reports: Reports;
+  /** Learns the server's time from what the reader asks, and knows it. */
+  readonly freshness: Pick<Freshness, 'answered' | 'serverNow'>;
+  /** One for all handlers of the subscriber. */
+  readonly turn: Turn;
+  /** How the subscriber is called where it declares the keys that it wants. */
+  readonly name: string;
+}
+
+export class SubscribedChannel {
+  readonly #options: SubscribedChannelOptions;
+  readonly channel: Channel;
+  readonly reader: ChannelReader;
+  /** Only of a channel that a gateway feeds. */
+  readonly demand: Demand | undefined;
+  /** Only of kind `state`. */
+  readonly values: NewestValues | undefined;
+  readonly #counters = {
+    delivered: 0,
+    conflated: 0,
+    expired: 0,
+    handlerErrors: 0,
+    dropped: 0,
+    overflows: 0,
+  };
+
+  constructor(options: SubscribedChannelOptions) {
+    const { channel, transport, clock, reports, freshness } = options;
+    this.#options = options;
+    this.channel = channel;
+    this.values = channel.kind === 'state' ? new NewestValues((bytes) => this.reader.read(bytes)) : undefined;
+    this.reader = new ChannelReader({
+      channel,
+      transport,
+      clock,
+      hooks: {
+        onStatus: (status) => reports.status(status),
+        onInvalid: (error, frame) => reports.invalid(channel.name, error, frame),
+        onValue: this.values?.set,
+        onAnswer: (sentAt, serverAt) => freshness.answered(sentAt, serverAt),
+      },
+    });
+    this.demand = channel.gateway ? this.#newDemand() : undefined;
+  }
+
+  /** Another handler; what it does with its messages is counted and told. */
+  add(handler: (message: Message) => unknown, filters: SubscriptionOptions): Subscription {
+    const { reports, turn } = this.#options;
+    const { name } = filters;
+    const origin: Origin = { channel: this.channel.name, ...(name !== undefined && { subscription: name }) };
+    const counters = this.#counters;
+    const hooks = {
+      handle: (message: Message) => {
+        counters.delivered++;
+        counters.conflated += message.conflated ?? 0;
+        return handler(message);
+      },
+      onOverflow: (dropped: Parameters<Reports['overflow']>[1]) => {
+        counters.overflows++;
+        counters.dropped += dropped.lost;
+        reports.overflow(origin, dropped);
+      },
+      onError: (error: unknown, message: Message) => {
+        counters.handlerErrors++;
+        reports.handlerError(origin, error, message);
+      },
+      isCurrent: (message: Message) => this.#isCurrent(message, origin),
+    };
+    const subscription = new Subscription(filters, hooks, turn);
+    this.reader.add(subscription);
+    this.demand?.want(subscription.keys ?? []);
+    return subscription;
+  }
+
+  remove(subscription: Subscription): void {
+    subscription.close();
+    this.reader.remove(subscription);
+    this.demand?.drop(subscription.keys ?? []);
+  }
+
+  /** Milliseconds that the oldest message has been waiting for a handler; 0 when none waits. */
+  get behindMs(): number {
+    const now = this.#options.clock.monotonic();
+    return Math.max(
+      0,
+      ...Array.from(this.reader.subscriptions, (subscription) => subscription.behindMs(now)),
+    );
+  }
+
+  get report(): ChannelReport {
+    const { mode, position, counters, subscriptions } = this.reader;
+    const { dropped, overflows, ...own } = this.#counters;
+    return {
+      mode,
+      position,
+      ...counters,
+      ...own,
+      gaps: counters.gaps + overflows,
+      lost: counters.lost + dropped,
+      queueDepth: [...subscriptions].reduce((sum, { depth }) => sum + depth, 0),
+      behindMs: this.behindMs,
+    };
+  }
+
+  /** What its values are judged by; undefined: it keeps none. */
+  get judged(): Judged | undefined {
+    if (this.values === undefined) return undefined;
+    const { isCurrent, confirmedAt, subscriptions } = this.reader;
+    const { channel, values, behindMs } = this;
+    return { channel, values, isCurrent, confirmedAt, behindMs, subscriptions };
+  }
+
+  #isCurrent(message: Message, origin: Origin): boolean {
+    // Nearly all messages have no end: they do not pay for a look at the clocks.
+    if (message.expires_at === undefined) return true;
+    const { clock, freshness, reports } = this.#options;
+    if (!isExpired(message, freshness.serverNow, clock.now())) return true;
+    this.#counters.expired++;
+    reports.expired(origin, message);
+    return false;
+  }
+
+  #newDemand(): Demand {
+    const { channel, transport, clock, reports, name } = this.#options;
+    return new Demand({
+      operations: transport.demand(channel),
+      clock,
+      who: `${name}:${uuidv7()}`,
+      onRefused: (error) => reports.status({ type: 'demand_refused', channel: channel.name, error }),
+    });
+  }
+}

@@ -1,0 +1,127 @@
+// defineChannel: what a channel is, and what it refuses to be.
+
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { type ChannelOptions, defineChannel, type MessageSchemas } from '../../channel/channel.ts';
+
+const tick = z.object({ symbol: z.string(), price: z.number() });
+const messages = { tick, other: tick };
+
+const refusal = (text: RegExp) =>
+  expect.objectContaining({ code: 'TICKBUS_INVALID_OPTION', message: expect.stringMatching(text) });
+const defining = (name: unknown, options: object) =>
+  expect(() => defineChannel(name as string, options as ChannelOptions<MessageSchemas>));
+
+describe('a channel', () => {
+  const channel = defineChannel('TICKS', { kind: 'state', key: 'symbol', messages });
+
+  it('is its name in a template string', () => {
+    expect(`${channel}`).toBe('TICKS');
+    expect(channel.name).toBe('TICKS');
+  });
+
+  it('is frozen', () => {
+    expect(Object.isFrozen(channel)).toBe(true);
+    expect(() => Object.assign(channel, { name: 'OTHER' })).toThrow(TypeError);
+  });
+
+  it('has the first type as its default, and no history and no expiry unless they are asked for', () => {
+    expect(channel).toMatchObject({ kind: 'state', defaultType: 'tick', history: 0, expiresInMs: undefined });
+    expect(defineChannel('E', { kind: 'event', messages })).toMatchObject({ history: 0, keyed: false });
+    expect(defineChannel('E', { kind: 'event', history: 5, messages }).history).toBe(5);
+    expect(defineChannel('C', { kind: 'command', messages }).expiresInMs).toBeUndefined();
+    expect(defineChannel('C', { kind: 'command', expiresInMs: 5, messages }).expiresInMs).toBe(5);
+  });
+});
+
+describe('the framing', () => {
+  it('is one message a message of Redis, unless batches are asked for', () => {
+    const framings = (['state', 'event', 'plain'] as const).flatMap((kind) => {
+      const options = { kind, key: 'symbol', messages } as const;
+      return [defineChannel('T', options), defineChannel('T', { ...options, framing: 'batch' })];
+    });
+    expect(framings.map(({ framing }) => framing)).toEqual(Array(3).fill(['message', 'batch']).flat());
+    expect(defineChannel('C', { kind: 'command', messages }).framing).toBe('message');
+  });
+
+  it('is no other, and no batch of commands', () => {
+    defining('T', { kind: 'plain', framing: 'lines', messages }).toThrow(refusal(/Use "message" or "batch"/));
+    defining('C', { kind: 'command', framing: 'batch', messages }).toThrow(refusal(/sent one by one/));
+  });
+});
+
+describe('the key', () => {
+  it('is a field of the payload, a string or a number', () => {
+    const channel = defineChannel('TICKS', { kind: 'state', key: 'price', messages });
+    expect(channel.keyed).toBe(true);
+    expect(channel.keyOf({ price: 12.5 })).toBe('12.5');
+    expect(channel.keyOf({ price: 'text' })).toBe('text');
+  });
+
+  it.each([undefined, null, true, {}, []])('is missing where the field is %s', (value) => {
+    const channel = defineChannel('TICKS', { kind: 'state', key: 'symbol', messages });
+    expect(channel.keyOf({ symbol: value })).toBeUndefined();
+    expect(channel.keyOf({})).toBeUndefined();
+  });
+
+  it('can be a function of the payload', () => {
+    const key = ({ symbol }: z.infer<typeof tick>) => symbol.toLowerCase();
+    expect(defineChannel('TICKS', { kind: 'event', key, messages }).keyOf({ symbol: 'AAPL' })).toBe('aapl');
+  });
+
+  it('is needed by kind "state" and by no other', () => {
+    defining('TICKS', { kind: 'state', messages }).toThrow(
+      refusal(/"TICKS" is of kind "state" and needs a `key`/),
+    );
+    for (const kind of ['event', 'command', 'plain'] as const) {
+      const channel = defineChannel('TICKS', { kind, messages });
+      expect(channel.keyed).toBe(false);
+      expect(channel.keyOf({ symbol: 'AAPL' })).toBeUndefined();
+    }
+  });
+});
+
+describe('what is refused', () => {
+  it.each(['', 'a b', 'a\tb', '{a}', 'a}', 'a\u0000', 'a\u001b[2J', 'x'.repeat(129), undefined, 7])(
+    'the name %j',
+    (name) => defining(name, { kind: 'plain', messages }).toThrow(refusal(/has no usable name/)),
+  );
+
+  it.each(['PRICE_DATA', 'prices.eu-1', 'größe', 'x'.repeat(128)])('not the name %s', (name) => {
+    expect(defineChannel(name, { kind: 'plain', messages }).name).toBe(name);
+  });
+
+  it('tells a bad name with its control characters escaped', () => {
+    defining('a\u001b[2J', { kind: 'plain', messages }).toThrow(refusal(/a\\u001b\[2J/));
+  });
+
+  it.each(['', '1st', 'a b', '__proto__x', 'a\u001b', 'x'.repeat(129)])('the message type %j', (type) => {
+    defining('C', { kind: 'plain', messages: { [type]: tick } }).toThrow(refusal(/has the message type/));
+  });
+
+  it.each([{}, undefined])('message types that are %j', (none) => {
+    defining('C', { kind: 'plain', messages: none }).toThrow(refusal(/has no message types/));
+  });
+
+  it.each([undefined, null, {}, { parse() {} }, { '~standard': {} }])('the schema %j', (schema) => {
+    defining('C', { kind: 'plain', messages: { tick: schema } }).toThrow(
+      refusal(/needs a Standard Schema.*"tick"/),
+    );
+  });
+
+  it.each([-1, 1.5, 100_001, Number.NaN, Number.POSITIVE_INFINITY, '5'])('the history %s', (history) => {
+    defining('C', { kind: 'event', history, messages }).toThrow(refusal(/whole number from 0 to 100000/));
+  });
+
+  it('not the history 100,000', () => {
+    expect(defineChannel('C', { kind: 'event', history: 100_000, messages }).history).toBe(100_000);
+  });
+
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('maxQuietMs %s', (maxQuietMs) => {
+    defining('C', { kind: 'state', key: 'symbol', maxQuietMs, messages }).toThrow(refusal(/maxQuietMs/));
+  });
+
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('expiresInMs %s', (expiresInMs) => {
+    defining('C', { kind: 'command', expiresInMs, messages }).toThrow(refusal(/expiresInMs/));
+  });
+});

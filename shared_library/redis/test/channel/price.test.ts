@@ -1,0 +1,48 @@
+// The guard before the price schema: it says yes to nothing that the schema would refuse or change.
+
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { price } from '../../channel/schemas/price.ts';
+
+const value = fc.oneof(
+  fc.double(),
+  fc.constantFrom(-1, 0, 1, 1e308, Number.NaN, Number.POSITIVE_INFINITY),
+  fc.string({ maxLength: 3 }),
+  fc.constantFrom('', 'AAPL', 'x'.repeat(64), 'x'.repeat(65), 'trade', 'midpoint'),
+  fc.constantFrom(null, undefined, true, [], {}),
+);
+const field = fc.constantFrom('bid', 'ask', 'bid_size', 'ask_size', 'size', 'venue', 'source', 'note');
+const sound = { symbol: 'AAPL', price: 1, timestamp: 2 };
+/** Mostly sound, so that both answers come often. */
+const payload = fc.oneof(
+  fc.dictionary(field, value, { maxKeys: 3, noNullPrototype: true }).map((more) => ({ ...sound, ...more })),
+  fc
+    .tuple(fc.constantFrom('symbol', 'price', 'timestamp'), value)
+    .map(([name, one]) => ({ ...sound, [name]: one })),
+  fc.constantFrom('symbol', 'price', 'timestamp').map((name) => ({ ...sound, [name]: undefined })),
+  value,
+);
+
+it('gives out exactly what the schema gives out', () => {
+  fc.assert(
+    fc.property(payload, (data) => {
+      const guarded = price['~standard'].validate(data) as { value?: unknown; issues?: readonly unknown[] };
+      const plain = price.safeParse(data);
+      expect(guarded.issues === undefined).toBe(plain.success);
+      if (plain.success) expect(guarded.value).toEqual(plain.data);
+      else expect(guarded.issues).toEqual(plain.error.issues);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+it('drops what the schema does not know, and lets a sound price through as it is', () => {
+  expect(price['~standard'].validate({ ...sound, note: 1 })).toEqual({ value: sound });
+  expect(price['~standard'].validate(sound)).toEqual({ value: sound });
+});
+
+it('is still the schema to zod', () => {
+  expect(z.toJSONSchema(price)).toMatchObject({ type: 'object', required: ['symbol', 'price', 'timestamp'] });
+  expect(z.object({ price }).safeParse({ price: sound }).success).toBe(true);
+});

@@ -1,0 +1,68 @@
+// The contract of demand: which keys are wanted, by how many, and for how long.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { spec, type TransportBench } from './transport.fixture.ts';
+
+export function describeDemand(bench: TransportBench): void {
+  describe('demand', () => {
+    it('counts by how many each key is wanted, until they want it no more', async () => {
+      const channel = spec('state');
+      const [mine, theirs] = [bench.publishing.demand(channel), bench.subscribing.demand(channel)];
+      expect(await mine.wanted()).toEqual(new Map());
+      await mine.declare('me', ['a', 'b c', 'ü\n💹', ''], 60_000);
+      await theirs.declare('them', ['a'], 60_000);
+      const counted = new Map([
+        ['a', 2],
+        ['b c', 1],
+        ['ü\n💹', 1],
+        ['', 1],
+      ]);
+      expect(new Map(await theirs.wanted())).toEqual(counted);
+      await mine.withdraw('me', ['a', 'b c', 'never wanted']);
+      await theirs.withdraw('them', ['']);
+      expect(new Map(await mine.wanted())).toEqual(
+        new Map([
+          ['a', 1],
+          ['ü\n💹', 1],
+          ['', 1],
+        ]),
+      );
+    });
+
+    it('forgets what is not declared again in time, and only that', async () => {
+      const channel = spec('state');
+      const demand = bench.publishing.demand(channel);
+      await demand.declare('dead', ['a', 'b'], 30);
+      await demand.declare('alive', ['b', 'c'], 30);
+      await demand.declare('alive', ['b', 'c'], 60_000);
+      let wanted = await demand.wanted();
+      while (wanted.has('a')) {
+        await sleep(5);
+        wanted = await demand.wanted();
+      }
+      expect(new Map(wanted)).toEqual(
+        new Map([
+          ['b', 1],
+          ['c', 1],
+        ]),
+      );
+    });
+
+    it('takes 20,000 keys at once', async () => {
+      const demand = bench.publishing.demand(spec('state'));
+      const keys = Array.from({ length: 20_000 }, (_, index) => `key-${index}`);
+      await demand.declare('greedy', keys, 60_000);
+      expect((await demand.wanted()).size).toBe(20_000);
+      await demand.withdraw('greedy', keys);
+      expect((await demand.wanted()).size).toBe(0);
+    });
+
+    it('is forgotten by a server that forgets everything', async () => {
+      const demand = bench.publishing.demand(spec('state'));
+      await demand.declare('me', ['a'], 60_000);
+      await bench.fixture.flush();
+      expect(await demand.wanted()).toEqual(new Map());
+    });
+  });
+}

@@ -1,0 +1,59 @@
+// The contract of the link: down, up again, closed, and who is told.
+
+import { describe, expect, it } from 'vitest';
+import { batch, connectedAgain, spec, type TransportBench } from './transport.fixture.ts';
+
+export function describeLink(bench: TransportBench): void {
+  describe('the link', () => {
+    it('refuses at once what it is given while it is down, and sends none of it later', async () => {
+      const channel = spec('event');
+      const down = new Promise<void>((resolve) => {
+        bench.publishing.onStatus((status) => status.type === 'disconnected' && resolve());
+      });
+      const back = connectedAgain(bench.publishing);
+      await bench.fixture.cut();
+      await down;
+      const refused = bench.publishing.publish(channel, batch(1));
+      await expect(refused).rejects.toMatchObject({ code: 'TICKBUS_NOT_CONNECTED', retryable: true });
+      await bench.fixture.restore();
+      await back;
+      expect((await bench.publishing.publish(channel, batch(1))).first?.seq).toBe(1);
+    });
+
+    it('contains a status listener that throws', async () => {
+      const link = bench.fixture.link();
+      const heard: string[] = [];
+      link.onStatus(() => {
+        throw new Error('thrown by a listener');
+      });
+      link.onStatus(({ type }) => heard.push(type));
+      await link.connect();
+      expect(heard).toContain('connected');
+    });
+
+    it('can be asked to connect again and again, and is told once', async () => {
+      const link = bench.fixture.link();
+      const heard: string[] = [];
+      link.onStatus(({ type }) => heard.push(type));
+      await Promise.all([link.connect(), link.connect()]);
+      await link.connect();
+      expect(heard.filter((type) => type === 'connected')).toEqual(['connected']);
+    });
+
+    it('is over when it was closed', async () => {
+      const channel = spec('event');
+      const link = bench.fixture.link();
+      await link.connect();
+      await link.close();
+      await link.close();
+      for (const call of [
+        link.connect(),
+        link.publish(channel, batch(1)),
+        link.read(channel),
+        link.subscribe(channel, () => {}),
+      ]) {
+        await expect(call).rejects.toMatchObject({ code: 'TICKBUS_CLOSED' });
+      }
+    });
+  });
+}

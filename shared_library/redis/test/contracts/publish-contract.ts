@@ -1,0 +1,174 @@
+// The contract of publish: numbers without holes, epochs, framing, ids that are published once.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import type { ChannelSpec } from '../../channel/channel.ts';
+import type { Outgoing } from '../../transport/port.ts';
+import { decodeEnvelope, type Envelope } from '../../wire/envelope.ts';
+import { ORIGIN } from '../../wire/position.ts';
+import {
+  batch,
+  Heard,
+  listen,
+  messagesIn,
+  outgoing,
+  spec,
+  type TransportBench,
+} from './transport.fixture.ts';
+
+export function describePublish(bench: TransportBench): void {
+  describe('publish', () => {
+    it('numbers a batch without holes and tells the first position and the receivers', async () => {
+      const channel = spec('event');
+      const { frames } = await listen(bench.subscribing, channel);
+      const first = await bench.publishing.publish(channel, batch(3));
+      const second = await bench.publishing.publish(channel, batch(2));
+      expect(first.receivers).toBe(1);
+      expect(first.first?.seq).toBe(1);
+      expect(second.first).toEqual({ epoch: first.first?.epoch, seq: 4 });
+      await frames.reach(5);
+      expect(frames.all.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+      expect(new Set(frames.all.map(({ epoch }) => epoch))).toEqual(new Set([first.first?.epoch]));
+    });
+
+    it('numbers batches that begin and end anywhere, past 9, 99 and 999', async () => {
+      const channel = spec('event');
+      const { frames } = await listen(bench.subscribing, channel);
+      const sizes = [7, 4, 1, 88, 101, 9, 128, 128, 128, 128, 128, 128, 30];
+      for (const size of sizes) await bench.publishing.publish(channel, batch(size));
+      const count = sizes.reduce((sum, size) => sum + size);
+      await frames.reach(count);
+      expect(frames.all.map(({ seq }) => seq)).toEqual(
+        Array.from({ length: count }, (_, index) => index + 1),
+      );
+    });
+
+    it('adds epoch, number and server time, and leaves the rest of the message as it was', async () => {
+      const channel = spec('event');
+      const { frames } = await listen(bench.subscribing, channel);
+      const before = Date.now();
+      await bench.publishing.publish(channel, [outgoing({ text: 'ünï "quoted" \\ \n 漢字 💹' })]);
+      await frames.reach(1);
+      const [message] = frames.all;
+      expect(message).toMatchObject({
+        message_type: 'test',
+        sender: 'contract',
+        data: { text: 'ünï "quoted" \\ \n 漢字 💹' },
+      });
+      expect(message?.at).toBeGreaterThanOrEqual(before - 60_000);
+      expect(message?.epoch).toBeGreaterThan(1_600_000_000_000);
+    });
+
+    it('keeps an epoch while the server remembers, and begins a larger one when it does not', async () => {
+      const channel = spec('state');
+      const before = await bench.publishing.publish(channel, batch(1));
+      const same = await bench.publishing.publish(channel, batch(1));
+      await bench.fixture.flush();
+      const after = await bench.publishing.publish(channel, batch(1));
+      expect(same.first?.epoch).toBe(before.first?.epoch);
+      expect(after.first?.seq).toBe(1);
+      expect(after.first?.epoch).toBeGreaterThan(before.first?.epoch ?? 0);
+    });
+
+    it('counts two publishers in one order', async () => {
+      const channel = spec('event');
+      const other = bench.fixture.link();
+      await other.connect();
+      const { frames } = await listen(bench.subscribing, channel);
+      await Promise.all(
+        Array.from({ length: 20 }, (_, index) =>
+          (index % 2 ? other : bench.publishing).publish(channel, batch(5)),
+        ),
+      );
+      await frames.reach(100);
+      expect(frames.all.map(({ seq }) => seq)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
+    });
+
+    it.each(['state', 'event', 'plain'] as const)(
+      'sends a batch as one frame where a %s channel is framed so, numbered and kept one by one',
+      async (kind) => {
+        const channel: ChannelSpec = { ...spec(kind, kind === 'event' ? 10 : 0), framing: 'batch' };
+        const frames = new Heard<readonly Envelope[]>();
+        await bench.subscribing.subscribe(channel, (frame) => frames.add(messagesIn(frame)));
+        const receipts = [
+          await bench.publishing.publish(channel, batch(3)),
+          await bench.publishing.publish(channel, batch(1)),
+        ];
+        await frames.reach(2);
+        expect(frames.all.map((messages) => messages.map(({ data }) => data.index))).toEqual([
+          [0, 1, 2],
+          [0],
+        ]);
+        expect(receipts.map(({ receivers }) => receivers)).toEqual([1, 1]);
+        if (kind === 'plain') return;
+        expect(frames.all.flat().map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+        expect(receipts.map(({ first }) => first?.seq)).toEqual([1, 4]);
+        const { position, entries } = await bench.publishing.read(channel);
+        const kept = entries.map(decodeEnvelope).sort((one, other) => (one.seq ?? 0) - (other.seq ?? 0));
+        expect(position.seq).toBe(4);
+        // The last one has the key of the first, whose place it takes on a channel that keeps last values.
+        expect(kept.map(({ seq }) => seq)).toEqual(kind === 'state' ? [2, 3, 4] : [1, 2, 3, 4]);
+      },
+    );
+
+    it('does not number a plain channel and keeps nothing of it', async () => {
+      const channel = spec('plain');
+      const { frames } = await listen(bench.subscribing, channel);
+      const receipt = await bench.publishing.publish(channel, batch(2));
+      await frames.reach(2);
+      expect(receipt).toEqual({ first: undefined, receivers: 1 });
+      expect(frames.all.every((message) => message.seq === undefined && message.epoch === undefined)).toBe(
+        true,
+      );
+      expect(await bench.publishing.read(channel)).toMatchObject({ position: ORIGIN, entries: [] });
+    });
+
+    it('publishes an id once, and says of a repeated one what became of it', async () => {
+      const channel = spec('command');
+      const { frames } = await listen(bench.subscribing, channel);
+      const once = (id: string): Outgoing => ({ ...outgoing({ id }), once: { id, rememberMs: 60_000 } });
+      const first = await bench.publishing.publish(channel, [once('a'), once('b')]);
+      expect(first).toMatchObject({ first: { seq: 1 }, receivers: 1 });
+      expect(first.repeated).toBeUndefined();
+      const epoch = first.first?.epoch ?? 0;
+      const again = await bench.publishing.publish(channel, [once('b'), once('c'), once('c'), once('d')]);
+      expect(again.first).toEqual({ epoch, seq: 3 });
+      expect(again.receivers).toBe(1);
+      expect([...(again.repeated ?? [])]).toEqual([
+        [0, { position: { epoch, seq: 2 }, receivers: 1 }],
+        [2, { position: { epoch, seq: 3 }, receivers: 1 }],
+      ]);
+      const all = await bench.publishing.publish(channel, [once('a')]);
+      expect([...(all.repeated ?? [])]).toEqual([[0, { position: { epoch, seq: 1 }, receivers: 1 }]]);
+      await bench.publishing.publish(channel, [once('e')]);
+      await frames.reach(5);
+      expect(frames.all.map(({ data, seq }) => [data.id, seq])).toEqual([
+        ['a', 1],
+        ['b', 2],
+        ['c', 3],
+        ['d', 4],
+        ['e', 5],
+      ]);
+    });
+
+    it('remembers an id for the time that was asked for', async () => {
+      const channel = spec('command');
+      const message = { ...outgoing({}), once: { id: 'short', rememberMs: 1 } };
+      const { first } = await bench.publishing.publish(channel, [message]);
+      expect(first?.seq).toBe(1);
+      await sleep(20);
+      const again = await bench.publishing.publish(channel, [message]);
+      expect(again.repeated).toBeUndefined();
+      expect(again.first?.seq).toBe(2);
+    });
+
+    it('takes a batch of 256 messages and a message of 250 KiB', async () => {
+      const channel = spec('event');
+      const { frames } = await listen(bench.subscribing, channel);
+      await bench.publishing.publish(channel, batch(256));
+      await bench.publishing.publish(channel, [outgoing({ text: 'x'.repeat(250 * 1024) })]);
+      await frames.reach(257);
+      expect(String(frames.all[256]?.data.text).length).toBe(250 * 1024);
+    });
+  });
+}

@@ -1,0 +1,122 @@
+// The contract of read: the position, what is kept of each kind of channel, and a barrier.
+
+import { describe, expect, it } from 'vitest';
+import { decodeEnvelope } from '../../wire/envelope.ts';
+import { ORIGIN } from '../../wire/position.ts';
+import { batch, listen, outgoing, spec, type TransportBench } from './transport.fixture.ts';
+
+export function describeRead(bench: TransportBench): void {
+  describe('read', () => {
+    it('finds nothing where nothing was published', async () => {
+      for (const kind of ['state', 'event', 'command'] as const) {
+        expect(await bench.subscribing.read(spec(kind, kind === 'event' ? 10 : 0))).toMatchObject({
+          position: ORIGIN,
+          entries: [],
+        });
+      }
+    });
+
+    it('tells the server time, which goes on from one message and one read to the next', async () => {
+      const channel = spec('event');
+      const { frames } = await listen(bench.subscribing, channel);
+      const { at: before } = await bench.subscribing.read(channel);
+      await bench.publishing.publish(channel, batch(1));
+      await frames.reach(1);
+      const { at: after } = await bench.subscribing.read(channel);
+      expect(frames.all[0]?.at).toBeGreaterThanOrEqual(Math.floor(before));
+      expect(after).toBeGreaterThanOrEqual(frames.all[0]?.at ?? Number.POSITIVE_INFINITY);
+    });
+
+    it('gives the last value of each key of a state channel, in the order of publication', async () => {
+      const channel = spec('state');
+      const receipt = await bench.publishing.publish(channel, [
+        outgoing({ n: 1 }, 'a'),
+        outgoing({ n: 2 }, 'b'),
+        outgoing({ n: 3 }, 'a'),
+        outgoing({ n: 4 }, 'c'),
+      ]);
+      const { position, entries } = await bench.subscribing.read(channel);
+      expect(position).toEqual({ epoch: receipt.first?.epoch, seq: 4 });
+      expect(
+        entries
+          .map(decodeEnvelope)
+          .map(({ data, seq }) => [data.n, seq])
+          .sort(byNumber),
+      ).toEqual([
+        [2, 2],
+        [3, 3],
+        [4, 4],
+      ]);
+    });
+
+    it('gives only what came after a position of the same epoch, and everything after one of another', async () => {
+      for (const channel of [spec('state'), spec('event', 10)]) {
+        const { first } = await bench.publishing.publish(channel, [
+          outgoing({ n: 1 }, 'a'),
+          outgoing({ n: 2 }, 'b'),
+          outgoing({ n: 3 }, 'c'),
+        ]);
+        const epoch = first?.epoch ?? 0;
+        const numbers = async (since: { epoch: number; seq: number }) =>
+          (await bench.subscribing.read(channel, since)).entries
+            .map((frame) => decodeEnvelope(frame).seq ?? 0)
+            .sort((a, b) => a - b);
+        expect(await numbers({ epoch, seq: 1 })).toEqual([2, 3]);
+        expect(await numbers({ epoch, seq: 3 })).toEqual([]);
+        expect(await numbers({ epoch: epoch - 1, seq: 2 })).toEqual([1, 2, 3]);
+      }
+    });
+
+    it('keeps as much history as the channel asks for, and none of a command', async () => {
+      const event = spec('event', 3);
+      await bench.publishing.publish(event, batch(5));
+      const { position, entries } = await bench.subscribing.read(event);
+      expect(position.seq).toBe(5);
+      expect(entries.map((frame) => decodeEnvelope(frame).seq)).toEqual([3, 4, 5]);
+
+      const command = spec('command');
+      await bench.publishing.publish(command, batch(2));
+      expect((await bench.subscribing.read(command)).entries).toEqual([]);
+      expect((await bench.subscribing.read(command)).position.seq).toBe(2);
+    });
+
+    it('tells the head alone: the position, and the time, which goes on', async () => {
+      const channel = spec('state');
+      expect(await bench.subscribing.head(channel)).toEqual({ position: ORIGIN, at: expect.any(Number) });
+      const { at: before } = await bench.subscribing.read(channel);
+      const { first } = await bench.publishing.publish(channel, batch(3));
+      const { position, at } = await bench.subscribing.head(channel);
+      expect(position).toEqual({ epoch: first?.epoch, seq: 3 });
+      expect(at).toBeGreaterThanOrEqual(before);
+      expect((await bench.subscribing.read(channel)).at).toBeGreaterThanOrEqual(at);
+    });
+
+    it('is a barrier as far as the head, too', async () => {
+      const channel = spec('event');
+      const { frames } = await listen(bench.subscribing, channel);
+      for (let round = 1; round <= 50; round++) {
+        bench.publishing.publish(channel, batch(7)).catch(() => {});
+        const { position } = await bench.subscribing.head(channel);
+        expect(frames.all.at(-1)?.seq ?? 0).toBeGreaterThanOrEqual(position.seq);
+      }
+      await bench.publishing.publish(channel, batch(1));
+      expect((await bench.subscribing.head(channel)).position.seq).toBe(351);
+      expect(frames.all.at(-1)?.seq).toBe(351);
+    });
+
+    it('is a barrier: what was published before it has arrived before its reply', async () => {
+      const channel = spec('event');
+      const { frames } = await listen(bench.subscribing, channel);
+      for (let round = 1; round <= 50; round++) {
+        await bench.publishing.publish(channel, batch(7));
+        const { position } = await bench.subscribing.read(channel, ORIGIN);
+        expect(frames.all.at(-1)?.seq).toBe(position.seq);
+        expect(position.seq).toBe(round * 7);
+      }
+    });
+  });
+}
+
+function byNumber(a: unknown[], b: unknown[]): number {
+  return Number(a[0]) - Number(b[0]);
+}

@@ -1,0 +1,25 @@
+// The contract of the Transport port: every adapter passes the same tests.
+
+import { afterEach, beforeEach, describe } from 'vitest';
+import { describeDemand } from './demand-contract.ts';
+import { describeLease } from './lease-contract.ts';
+import { describeLink } from './link-contract.ts';
+import { describePublish } from './publish-contract.ts';
+import { describeRead } from './read-contract.ts';
+import { describeSubscribe } from './subscribe-contract.ts';
+import { TransportBench, type TransportFixture } from './transport.fixture.ts';
+
+export function describeTransport(name: string, setUp: () => Promise<TransportFixture>): void {
+  describe(`transport contract: ${name}`, () => {
+    const bench = new TransportBench();
+    beforeEach(() => bench.open(setUp));
+    afterEach(() => bench.close());
+
+    describePublish(bench);
+    describeRead(bench);
+    describeSubscribe(bench);
+    describeLease(bench);
+    describeDemand(bench);
+    describeLink(bench);
+  });
+}

@@ -1,0 +1,65 @@
+// Verdicts told as events: each turn of each key, by the bounds of the subscriptions, until the subscriber is closed.
+
+import { describe, expect, it } from 'vitest';
+import { CHANNELS } from '../../constants.ts';
+import type { VerdictChange } from '../../freshness/verdict-poller.ts';
+import { World } from './freshness.fixture.ts';
+
+const { PRICE_DATA } = CHANNELS;
+
+describe('on("verdict")', () => {
+  it('tells each turn of each key by itself, and nothing when nobody listens', async () => {
+    const world = await World.running();
+    const changes: VerdictChange[] = [];
+    const stop = world.bot.on('verdict', (change) => changes.push(change));
+    const told = () => changes.splice(0).map(({ key, was, verdict }) => `${key} ${was} ${verdict}`);
+    await world.pass(100);
+    expect(told()).toEqual(['A undefined fresh']);
+    await world.pass(4_800);
+    expect(told()).toEqual([]);
+    await world.pass(200);
+    expect(told()).toEqual(['A fresh quiet_market']);
+    world.isAlive = false;
+    await world.pass(3_100);
+    expect(told()).toEqual(['A quiet_market gateway_down']);
+    world.link.disconnect();
+    await world.pass(100);
+    expect(told()).toEqual(['A gateway_down link_down']);
+    world.link.reconnect();
+    await world.heartbeat();
+    await world.price('A');
+    await world.pass(100);
+    expect(told()).toEqual(['A link_down fresh']);
+    stop();
+    stop();
+    await world.pass(10_000);
+    expect(told()).toEqual([]);
+  });
+
+  it('judges by the bounds of the subscriptions, keys that never came too, and says goodbye when it closes', async () => {
+    const world = new World();
+    const changes: string[] = [];
+    world.bot.on('verdict', ({ key, verdict }) => changes.push(`${key} ${verdict}`));
+    world.bot.subscribe(PRICE_DATA, () => {}, { keys: ['A', 'N'], maxAgeMs: 500 });
+    await world.heartbeat();
+    await world.bot.startListening();
+    await world.price('A');
+    await world.pass(600);
+    await world.bot.close();
+    expect(changes).toEqual(['A fresh', 'N quiet_market', 'A quiet_market', 'A link_down', 'N link_down']);
+  });
+
+  it('contains a listener that throws, and survives one that closes', async () => {
+    const world = await World.running();
+    const heard: string[] = [];
+    world.bot.on('verdict', () => {
+      throw new Error('thrown by a listener');
+    });
+    world.bot.on('verdict', ({ verdict }) => {
+      heard.push(verdict);
+      void world.bot.close();
+    });
+    await world.pass(5_000);
+    expect(heard).toEqual(['fresh', 'link_down']);
+  });
+});

@@ -1,0 +1,113 @@
+// What the tests of freshness need: a server, a gateway that tells how its feed is, and a bot, each with a clock that stands still.
+
+import type { FeedStatus } from '../../channel/schemas/feed-status.ts';
+import { CHANNELS } from '../../constants.ts';
+import { StaleDataError } from '../../freshness/stale-data-error.ts';
+import { RedisPublisher } from '../../publisher.ts';
+import { ManualClock } from '../../runtime/manual-clock.ts';
+import { RedisSubscriber, type RedisSubscriberOptions } from '../../subscriber.ts';
+import { MemoryConnection } from '../../testing.ts';
+import { MemoryServer } from '../../transport/memory/memory-server.ts';
+import { recordingLogger, turns } from '../helpers.ts';
+
+const STEP_MS = 50;
+
+/** Bounds of a bot that can do with a price that does not move for long. */
+export const patient = { maxAgeMs: 2_000, maxQuietMs: 60_000 };
+
+export class World {
+  /** Of the bot. */
+  readonly clock = new ManualClock();
+  /** Of the server. */
+  readonly serverClock = new ManualClock();
+  readonly server = new MemoryServer(this.serverClock);
+  readonly link = new MemoryConnection({ server: this.server });
+  readonly logger = recordingLogger();
+  readonly bot: RedisSubscriber;
+  readonly publisher: RedisPublisher;
+  /** What the gateway says of itself; it tells it every second while `isAlive`. */
+  status: Partial<FeedStatus> & Pick<FeedStatus, 'state'> = { state: 'live' };
+  isAlive = true;
+  /** When the broker last said something and since when the feed is live; by the server's monotonic clock. */
+  lastFrameAt = 0;
+  liveSince = -1_000;
+  #told = 0;
+
+  constructor(options: Pick<RedisSubscriberOptions, 'freshness'> = {}) {
+    const { clock, logger } = this;
+    this.bot = new RedisSubscriber({ clock, logger, ...options, connection: this.link });
+    const connection = new MemoryConnection({ server: this.server });
+    this.publisher = new RedisPublisher({ connection, clock: this.serverClock, sender: 'gateway' });
+  }
+
+  /** A price of the symbol arrives, as a frame of the broker. */
+  async price(symbol: string, price = 1): Promise<void> {
+    this.lastFrameAt = this.serverClock.monotonic();
+    await this.publisher.publish(CHANNELS.PRICE_DATA, { symbol, price, timestamp: 0 });
+    await turns(2);
+  }
+
+  async heartbeat(): Promise<void> {
+    const now = this.serverClock.monotonic();
+    this.#told = now;
+    await this.publisher.publish(CHANNELS.FEED_STATUS, {
+      feed: 'sim',
+      last_frame_ago_ms: now - this.lastFrameAt,
+      ...(this.status.state === 'live' ? { live_for_ms: now - this.liveSince } : {}),
+      ...this.status,
+    });
+    await turns(2);
+  }
+
+  async instrument(symbol: string, state: 'subscribed' | 'refused' | 'unknown' | 'unsubscribed', more = {}) {
+    await this.publisher.publish(CHANNELS.INSTRUMENT_STATUS, { symbol, state, feed: 'sim', ...more });
+    await turns(2);
+  }
+
+  /** Time goes by for all, with a heartbeat every second. */
+  async pass(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= STEP_MS) {
+      await this.serverClock.advance(Math.min(left, STEP_MS));
+      if (this.isAlive && this.serverClock.monotonic() - this.#told >= 1_000) await this.heartbeat();
+      await this.clock.advance(Math.min(left, STEP_MS));
+    }
+    await turns(2);
+  }
+
+  /** Time goes by and this process does nothing: no timer runs and no message is read. */
+  block(ms: number): void {
+    this.serverClock.skip(ms);
+    this.clock.skip(ms);
+  }
+
+  latest(symbol: string, bounds: { maxAgeMs?: number; maxQuietMs?: number } = { maxAgeMs: 2_000 }) {
+    return this.bot.latest(CHANNELS.PRICE_DATA, symbol, bounds);
+  }
+
+  verdict(symbol = 'A', bounds: { maxAgeMs?: number; maxQuietMs?: number } = { maxAgeMs: 2_000 }): string {
+    return this.latest(symbol, bounds).verdict;
+  }
+
+  /** The price, or the verdict by which it is refused. */
+  required(
+    symbol = 'A',
+    bounds: { maxAgeMs: number; maxQuietMs?: number } = { maxAgeMs: 2_000 },
+  ): number | string {
+    try {
+      return this.bot.requireFresh(CHANNELS.PRICE_DATA, symbol, bounds).data.price;
+    } catch (error) {
+      if (error instanceof StaleDataError) return error.verdict;
+      throw error;
+    }
+  }
+
+  /** A bot that listens, a gateway that lives, and a price of A. */
+  static async running(...options: ConstructorParameters<typeof World>): Promise<World> {
+    const world = new World(...options);
+    world.bot.subscribe(CHANNELS.PRICE_DATA, () => {});
+    await world.heartbeat();
+    await world.bot.startListening();
+    await world.price('A');
+    return world;
+  }
+}

@@ -1,0 +1,68 @@
+// What the tests of bad input need: a Redis and a server in memory with a stranger on each, and a message that is good.
+
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { createClient } from 'redis';
+import type { Channel } from '../../channel/channel.ts';
+import { MemoryConnection } from '../../testing.ts';
+import { Recorder } from '../helpers.ts';
+
+/** Somebody on the server who does not use tickbus, and the options that lead there. */
+export interface Server {
+  readonly options: { url: string } | { connection: MemoryConnection };
+  send(channel: Channel, frame: Uint8Array): Promise<unknown>;
+  /** Notes every message of a channel, as text. */
+  listen(channel: Channel): Promise<Recorder<string>>;
+  close(): Promise<unknown>;
+}
+
+/** Where every bad input is tried. */
+export const SERVERS: readonly (readonly [name: string, start: () => Promise<Server>])[] = [
+  ['Redis', redisServer],
+  ['memory', memoryServer],
+];
+
+/** A price as it stands on the wire. */
+export const valid = {
+  message_type: 'price',
+  data: { symbol: 'AAPL', price: 1, timestamp: 1 },
+  timestamp: 1,
+  sender: 'somebody',
+};
+
+async function redisServer(): Promise<Server> {
+  const redis: LocalRedis = await startLocalRedis();
+  const sending = createClient({ url: redis.url });
+  const listening = createClient({ url: redis.url });
+  for (const client of [sending, listening]) {
+    client.on('error', () => {});
+    await client.connect();
+  }
+  return {
+    options: { url: redis.url },
+    send: ({ name }, frame) => sending.publish(name, Buffer.from(frame)),
+    listen: async ({ name }) => {
+      const heard = new Recorder<string>();
+      await listening.subscribe(name, heard.add);
+      return heard;
+    },
+    close: () => {
+      sending.destroy();
+      listening.destroy();
+      return redis.kill();
+    },
+  };
+}
+
+async function memoryServer(): Promise<Server> {
+  const connection = new MemoryConnection();
+  return {
+    options: { connection },
+    send: async ({ name }, frame) => connection.server.publishRaw(name, frame),
+    listen: async ({ name }) => {
+      const heard = new Recorder<string>();
+      connection.server.subscribe(name, (frame) => heard.add(new TextDecoder().decode(frame)));
+      return heard;
+    },
+    close: () => connection.close(),
+  };
+}

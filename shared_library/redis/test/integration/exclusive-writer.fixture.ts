@@ -1,0 +1,153 @@
+// What the tests of the exclusive writer need: a server, a proxy before it, a holder behind the proxy, and a plain client that hears all.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { createClient } from 'redis';
+import { z } from 'zod';
+import { defineChannel, type RedisPublisher, type TickbusError } from '../../index.ts';
+import { holderOf } from '../support.ts';
+import { HoldingProxy } from './holding-proxy.fixture.ts';
+
+const messages = { note: z.object({ key: z.string(), n: z.number(), text: z.string().optional() }) };
+export const STATE = defineChannel('STATE', { kind: 'state', key: 'key', messages });
+export const EVENT = defineChannel('EVENT', { kind: 'event', key: 'key', history: 5_000, messages });
+export type Notes = typeof STATE | typeof EVENT;
+
+type PlainClient = ReturnType<typeof plainClient>;
+export const plainClient = (url: string) => createClient({ url }).on('error', () => {});
+
+interface HeardMessage {
+  readonly n: number;
+  readonly epoch: number;
+  readonly seq: number;
+}
+
+export class WriterWorld implements AsyncDisposable {
+  readonly redis: LocalRedis;
+  readonly proxy: HoldingProxy;
+  readonly admin: PlainClient;
+  /** What a plain client heard on the channel, in its order. */
+  readonly heard: HeardMessage[] = [];
+  /** What became of each message: `published`, or the code of the error. */
+  readonly outcomes = new Map<number, string>();
+  /** The positions that were reported. */
+  readonly positions = new Map<number, string>();
+  readonly #channel: Notes;
+  readonly #folder: string;
+  readonly #closing: AsyncDisposable[] = [];
+  #next = 0;
+
+  private constructor(
+    redis: LocalRedis,
+    proxy: HoldingProxy,
+    admin: PlainClient,
+    channel: Notes,
+    folder: string,
+  ) {
+    this.#folder = folder;
+    this.redis = redis;
+    this.proxy = proxy;
+    this.admin = admin;
+    this.#channel = channel;
+  }
+
+  static async open(channel: Notes = STATE, args: readonly string[] = []): Promise<WriterWorld> {
+    // A folder of its own: a snapshot is for nobody else.
+    const folder = await mkdtemp(join(tmpdir(), 'tickbus-writer-'));
+    const redis = await startLocalRedis({
+      args: ['--enable-debug-command', 'yes', '--dir', folder, ...args],
+    });
+    const admin = plainClient(redis.url);
+    await admin.connect();
+    const world = new WriterWorld(redis, await HoldingProxy.start(redis.port), admin, channel, folder);
+    await world.#listen();
+    return world;
+  }
+
+  /** Of the last holder that was asked for. */
+  async holder(options: { url?: string; deadlineMs?: number } = {}) {
+    const holder = await holderOf(this.#channel, options.url ?? this.proxy.url, {
+      deadlineMs: 10_000,
+      ...options,
+    });
+    this.#closing.push(holder);
+    return holder;
+  }
+
+  /** Publishes so many messages in one turn. Resolves when the outcome of each is known. */
+  async publish(publisher: RedisPublisher, count: number, text?: string): Promise<void> {
+    const sent = Array.from({ length: count }, () => {
+      const n = ++this.#next;
+      const data = { key: `k${n % 7}`, n, ...(text === undefined ? {} : { text }) };
+      return publisher.publish(this.#channel as typeof STATE, data).then(
+        ({ position }) => {
+          this.outcomes.set(n, 'published');
+          this.positions.set(n, `${position?.epoch}-${position?.seq}`);
+        },
+        ({ code }: TickbusError) => this.outcomes.set(n, code),
+      );
+    });
+    await Promise.all(sent);
+  }
+
+  /** Everything that was published has been heard by then, if it ever is. */
+  async quiet(): Promise<void> {
+    await this.admin.ping();
+    for (let before = -1; before !== this.heard.length; ) {
+      before = this.heard.length;
+      await sleep(30);
+    }
+  }
+
+  /** What was reported against what was heard: all of it empty or zero where every promise held. */
+  get broken() {
+    const heard = new Map<number, number>();
+    for (const { n } of this.heard) heard.set(n, (heard.get(n) ?? 0) + 1);
+    const numbers = [...this.outcomes].flatMap(([n, outcome]) => {
+      if (outcome === 'published') return heard.has(n) ? [] : [`${n} published, not heard`];
+      if (outcome === 'TICKBUS_OUTCOME_UNKNOWN') return [];
+      return heard.has(n) ? [`${n} ${outcome}, but heard`] : [];
+    });
+    const places = this.heard.map(({ epoch, seq }) => `${epoch}-${seq}`);
+    return {
+      outcomes: numbers,
+      twice: [...heard].filter(([, times]) => times > 1).map(([n]) => n),
+      sharedPlaces: places.filter((place, index) => places.indexOf(place) !== index),
+      outOfOrder: this.heard.filter(({ n }, index) => index > 0 && n < (this.heard[index - 1]?.n ?? 0)),
+      misplaced: this.heard.filter(
+        ({ n, epoch, seq }) => this.positions.has(n) && this.positions.get(n) !== `${epoch}-${seq}`,
+      ),
+    };
+  }
+
+  count(outcome: string): number {
+    return [...this.outcomes.values()].filter((one) => one === outcome).length;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.proxy.dropsReplies = this.proxy.refuses = false;
+    this.proxy.cut();
+    await Promise.all(this.#closing.map((one) => one[Symbol.asyncDispose]()));
+    await this.proxy[Symbol.asyncDispose]();
+    this.admin.destroy();
+    await this.redis.kill();
+    await rm(this.#folder, { recursive: true });
+  }
+
+  async #listen(): Promise<void> {
+    const listener = this.admin.duplicate();
+    listener.on('error', () => {});
+    await listener.connect();
+    await listener.subscribe(this.#channel.name, (text) => {
+      const { data, epoch, seq } = JSON.parse(text);
+      this.heard.push({ n: data.n, epoch, seq });
+    });
+    this.#closing.push({ [Symbol.asyncDispose]: async () => listener.destroy() });
+  }
+}
+
+/** Nothing that was reported is contradicted by what was heard. */
+export const SOUND = { outcomes: [], twice: [], sharedPlaces: [], outOfOrder: [], misplaced: [] };

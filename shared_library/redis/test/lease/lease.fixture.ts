@@ -1,0 +1,189 @@
+// What the tests of the lease need: candidates on one server in memory, with links and processes that fail when told to.
+
+import { TickbusError } from '../../errors.ts';
+import { Lease, type LeaseEvents } from '../../lease/lease-base.ts';
+import type { LeaseTimes } from '../../lease/lease-times.ts';
+import { ManualClock } from '../../runtime/manual-clock.ts';
+import { MemoryServer } from '../../transport/memory/memory-server.ts';
+import type { Clock, LeaseOperations, Unsubscribe } from '../../transport/port.ts';
+import { FakeTransport, PRICES, recordingLogger, turns } from '../helpers.ts';
+
+/** The clock of one process: while it is paused its timers do not run, and all that fell due runs when it wakes. */
+class ProcessClock implements Clock {
+  readonly #clock: ManualClock;
+  #isPaused = false;
+  #due: (() => void)[] = [];
+
+  constructor(clock: ManualClock) {
+    this.#clock = clock;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  monotonic(): number {
+    return this.#clock.monotonic();
+  }
+
+  after(ms: number, callback: () => void): Unsubscribe {
+    let isCancelled = false;
+    const cancel = this.#clock.after(ms, () => this.run(() => isCancelled || callback()));
+    return () => {
+      isCancelled = true;
+      cancel();
+    };
+  }
+
+  nextTurn(callback: () => void): void {
+    this.#clock.nextTurn(callback);
+  }
+
+  /** Now, or when the process wakes. */
+  run(action: () => void): void {
+    if (this.#isPaused) this.#due.push(action);
+    else action();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    for (const action of this.#due.splice(0)) action();
+  }
+}
+
+/** A link whose calls take their time, fail, or do not come back, as told. */
+class LeaseLink extends FakeTransport {
+  /** Milliseconds to the server, and back. */
+  thereMs = 0;
+  backMs = 0;
+  isDown = false;
+  connects = 0;
+  #wasUp = false;
+  readonly #server: MemoryServer;
+  readonly #process: ProcessClock;
+  readonly #world: ManualClock;
+
+  constructor(server: MemoryServer, process: ProcessClock, world: ManualClock) {
+    super();
+    this.#server = server;
+    this.#process = process;
+    this.#world = world;
+  }
+
+  override async connect(): Promise<void> {
+    this.connects++;
+    if (!this.isDown) this.#wasUp = true;
+    else if (this.#wasUp) throw notConnected();
+    else throw new TickbusError('TICKBUS_CONNECT_FAILED', 'There is no server.');
+  }
+
+  override lease(): LeaseOperations {
+    return {
+      connect: () => this.connect(),
+      onConnected: (listener) =>
+        this.onStatus(({ type }) => {
+          if (type === 'connected') listener();
+        }),
+      close: async () => {},
+      acquire: (ttlMs) => this.#call(() => this.#server.acquire(PRICES.name, ttlMs)),
+      renew: (token, ttlMs) => this.#call(() => this.#server.renew(PRICES.name, token, ttlMs)),
+      release: (token) => this.#call(() => this.#server.release(PRICES.name, token)),
+    };
+  }
+
+  async #call<T>(operation: () => T): Promise<T> {
+    if (this.isDown) throw notConnected();
+    await this.#pass(this.thereMs);
+    const result = operation();
+    await this.#pass(this.backMs);
+    // A reply reaches a paused process when it wakes.
+    await new Promise<void>((resolve) => this.#process.run(resolve));
+    return result;
+  }
+
+  #pass(ms: number): Promise<void> {
+    return ms === 0 ? Promise.resolve() : new Promise((resolve) => this.#world.after(ms, resolve));
+  }
+}
+
+export class Candidate {
+  readonly process: ProcessClock;
+  readonly link: LeaseLink;
+  readonly lease: Lease;
+  readonly told: { [K in keyof LeaseEvents]: [K, LeaseEvents[K]] }[keyof LeaseEvents][] = [];
+  readonly logger = recordingLogger();
+
+  constructor(bench: LeaseBench, times: LeaseTimes) {
+    this.process = new ProcessClock(bench.clock);
+    this.link = new LeaseLink(bench.server, this.process, bench.clock);
+    this.lease = new Lease({
+      name: PRICES.name,
+      spec: PRICES,
+      isChannel: true,
+      transport: this.link,
+      clock: this.process,
+      logger: this.logger,
+      ...times,
+    });
+    for (const event of ['gained', 'lost', 'state'] as const)
+      this.lease.on(event, (value) => this.told.push([event, value] as (typeof this.told)[number]));
+  }
+
+  /** The states it went through. */
+  get states(): string[] {
+    return this.told.flatMap(([event, value]) => (event === 'state' ? [value.state] : []));
+  }
+
+  /** The tokens it was given, oldest first. */
+  get tokens(): number[] {
+    return this.told.flatMap(([event, value]) => (event === 'gained' ? [value.token] : []));
+  }
+
+  get losses(): string[] {
+    return this.told.flatMap(([event, value]) => (event === 'lost' ? [value.reason] : []));
+  }
+}
+
+export class LeaseBench {
+  readonly clock = new ManualClock();
+  readonly server = new MemoryServer(this.clock);
+
+  /** TTL 3,000, margin 300, a try every 250 ms unless said otherwise. */
+  candidate(times: LeaseTimes = {}): Candidate {
+    return new Candidate(this, times);
+  }
+
+  /** One that holds the lease, past the wait on a server that knows nothing. */
+  async holder(times: LeaseTimes = {}): Promise<Candidate> {
+    const candidate = this.candidate(times);
+    await candidate.lease.start();
+    await this.pass(3_001);
+    return candidate;
+  }
+
+  /** Moves on, and lets happen what follows. */
+  async pass(ms: number): Promise<void> {
+    await turns(3);
+    await this.clock.advance(ms);
+    await turns(3);
+  }
+
+  /** Whether the server takes a publish under this token. */
+  accepts(token: number | undefined): boolean {
+    try {
+      this.server.publish(PRICES, [{ json: '{"a":1}', key: 'a' }], token);
+      return true;
+    } catch (error) {
+      if (error instanceof TickbusError && error.code === 'TICKBUS_FENCED') return false;
+      throw error;
+    }
+  }
+}
+
+function notConnected(): TickbusError {
+  return new TickbusError('TICKBUS_NOT_CONNECTED', 'The link is down.');
+}

@@ -1,0 +1,125 @@
+// Whatever happens to links, processes and the server's memory: never two holders, and tokens that grow.
+
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { type Candidate, LeaseBench } from './lease.fixture.ts';
+
+const COUNT = 3;
+const LOOK_MS = 150;
+
+type Step =
+  | { readonly type: 'pass'; readonly ms: number }
+  | { readonly type: 'forget' }
+  | { readonly type: 'pause' | 'resume' | 'cut' | 'mend' | 'release' | 'start'; readonly who: number }
+  | { readonly type: 'lag'; readonly who: number; readonly thereMs: number; readonly backMs: number };
+
+const who = fc.nat({ max: COUNT - 1 });
+const lag = fc.oneof(fc.constant(0), fc.nat({ max: 2_600 }), fc.nat({ max: 10_000 }));
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 9, arbitrary: fc.record({ type: fc.constant('pass' as const), ms: fc.nat({ max: 2_000 }) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('forget' as const) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      type: fc.constantFrom(
+        'pause',
+        'resume',
+        'resume',
+        'cut',
+        'cut',
+        'mend',
+        'mend',
+        'release',
+        'start',
+        'start',
+      ),
+      who,
+    }) as fc.Arbitrary<Step>,
+  },
+  {
+    weight: 2,
+    arbitrary: fc.oneof(
+      fc.record({ type: fc.constant('lag' as const), who, thereMs: lag, backMs: fc.constant(0) }),
+      fc.record({ type: fc.constant('lag' as const), who, thereMs: fc.constant(0), backMs: lag }),
+    ),
+  },
+);
+
+it('never has two holders, accepts only the one it gave the lease to, and gives tokens that grow', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 80, size: 'max' }), async (steps) => {
+      const bench = new LeaseBench();
+      const candidates = Array.from({ length: COUNT }, () => bench.candidate());
+      const given: number[] = [];
+      for (const { lease } of candidates) lease.on('gained', ({ token }) => given.push(token));
+      for (const { lease } of candidates) await lease.start();
+      await bench.pass(3_001);
+      check(bench, candidates, given);
+      for (const one of steps) {
+        await take(bench, candidates, one);
+        check(bench, candidates, given);
+      }
+      await everybodyRecovers(bench, candidates);
+      check(bench, candidates, given);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+async function take(bench: LeaseBench, candidates: Candidate[], step: Step): Promise<void> {
+  if (step.type === 'forget') return bench.server.flush();
+  if (step.type === 'pass') {
+    for (let left = step.ms; left > 0; left -= LOOK_MS) {
+      await bench.pass(Math.min(left, LOOK_MS));
+      expectOneHolder(candidates);
+    }
+    return;
+  }
+  const one = candidates[step.who];
+  if (one === undefined) throw new Error('No such candidate.');
+  switch (step.type) {
+    case 'pause':
+      return one.process.pause();
+    case 'resume':
+      return one.process.resume();
+    case 'cut':
+      one.link.isDown = true;
+      return;
+    case 'mend':
+      one.link.isDown = false;
+      return;
+    case 'release':
+      return void one.lease.release();
+    case 'start':
+      return void one.lease.start().catch(() => {});
+    case 'lag':
+      one.link.thereMs = step.thereMs;
+      one.link.backMs = step.backMs;
+  }
+}
+
+function check(bench: LeaseBench, candidates: Candidate[], given: number[]): void {
+  expectOneHolder(candidates);
+  // Of all tokens ever given, the server takes at most the newest.
+  const accepted = given.filter((token) => bench.accepts(token));
+  expect(accepted).toEqual(accepted.length === 0 ? [] : [Math.max(...given)]);
+  for (let i = 1; i < given.length; i++) expect(given[i]).toBeGreaterThan(given[i - 1] ?? 0);
+}
+
+function expectOneHolder(candidates: Candidate[]): void {
+  expect(candidates.filter(({ lease }) => lease.holds).length).toBeLessThanOrEqual(1);
+}
+
+/** What was asked for with great lags is answered, and then exactly one holds it. */
+async function everybodyRecovers(bench: LeaseBench, candidates: Candidate[]): Promise<void> {
+  for (const { process, link } of candidates) {
+    process.resume();
+    link.isDown = false;
+    link.thereMs = 0;
+    link.backMs = 0;
+  }
+  await bench.pass(25_000);
+  for (const { lease } of candidates) await lease.start();
+  await bench.pass(10_000);
+  expect(candidates.filter(({ lease }) => lease.holds)).toHaveLength(1);
+}

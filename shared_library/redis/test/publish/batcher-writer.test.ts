@@ -1,0 +1,168 @@
+// The batcher and an exclusive writer: how many batches are under way, what comes back goes first, and nothing outlives the lease.
+
+import { describe, expect, it } from 'vitest';
+import { Batcher } from '../../publish/batcher.ts';
+import { ManualClock } from '../../runtime/manual-clock.ts';
+import type { Fence, Outgoing, Receipt, Unsubscribe, Writer } from '../../transport/port.ts';
+import { deferred, errorOf, FakeTransport, PRICES, turns } from '../helpers.ts';
+
+/** A writer whose batches end as the test says. */
+class FakeWriter implements Writer {
+  room = 4;
+  readonly sent: { readonly numbers: number[]; readonly ends: (receipt: Receipt | undefined) => void }[] = [];
+  #listener: () => void = () => {};
+
+  onRoom(listener: () => void): Unsubscribe {
+    this.#listener = listener;
+    return () => {
+      this.#listener = () => {};
+    };
+  }
+
+  publish(batch: readonly Outgoing[]): Promise<Receipt | undefined> {
+    this.room--;
+    const { promise, resolve } = deferred<Receipt | undefined>();
+    this.sent.push({ numbers: batch.map(({ json }) => JSON.parse(json).n), ends: resolve });
+    return promise;
+  }
+
+  end(): void {
+    this.room = 0;
+    this.#listener();
+  }
+
+  makeRoom(room: number): void {
+    this.room = room;
+    this.#listener();
+  }
+}
+
+function world() {
+  const writer = new FakeWriter();
+  const lease: { -readonly [K in keyof Fence]: Fence[K] } = {
+    channel: PRICES,
+    token: 7,
+    writer,
+    confirm() {},
+  };
+  const transport = new FakeTransport();
+  const clock = new ManualClock();
+  const batcher = new Batcher({
+    channel: PRICES,
+    transport,
+    clock,
+    lease,
+    deadlineMs: 1_000,
+    maxPending: 10_000,
+  });
+  const add = (...numbers: number[]) =>
+    numbers.map((n) => batcher.add({ json: JSON.stringify({ n }), key: 'k' }));
+  const receipt = (seq: number): Receipt => ({ first: { epoch: 1, seq }, receivers: 1 });
+  return { writer, lease, transport, clock, batcher, add, receipt };
+}
+
+describe('with an exclusive writer', () => {
+  it('sends what one turn publishes as a batch, as many as there is room for, and the rest together', async () => {
+    const { writer, transport, add } = world();
+    for (let n = 1; n <= 6; n++) {
+      add(n);
+      await turns(1);
+    }
+    expect(writer.sent.map(({ numbers }) => numbers)).toEqual([[1], [2], [3], [4]]);
+    writer.makeRoom(1);
+    await turns(1);
+    expect(writer.sent.at(-1)?.numbers).toEqual([5, 6]);
+    expect(transport.published).toEqual([]);
+  });
+
+  it('sends first, as it was, what comes back as not executed, in its order', async () => {
+    const { writer, add, receipt } = world();
+    const outcomes = [...add(1, 2)];
+    await turns(1);
+    outcomes.push(...add(3));
+    await turns(1);
+    writer.room = 0;
+    outcomes.push(...add(4));
+    const [first, second] = writer.sent.splice(0);
+    second?.ends(undefined);
+    first?.ends(undefined);
+    await turns(1);
+    expect(writer.sent).toEqual([]);
+    writer.makeRoom(4);
+    await turns(1);
+    expect(writer.sent.map(({ numbers }) => numbers)).toEqual([[1, 2], [3], [4]]);
+    for (const { ends, numbers } of writer.sent) ends(receipt(numbers[0] ?? 0));
+    const positions = await Promise.all(outcomes);
+    expect(positions.map(({ position }) => position?.seq)).toEqual([1, 2, 3, 4]);
+  });
+
+  it('rejects what waits for the link past its deadline as not sent, and accepts more', async () => {
+    const { writer, clock, add } = world();
+    writer.room = 0;
+    const waiting = errorOf(Promise.all(add(1)));
+    await clock.advance(1_001);
+    expect(await waiting).toMatchObject({ code: 'TICKBUS_NOT_SENT' });
+    add(2);
+    writer.makeRoom(1);
+    await turns(1);
+    expect(writer.sent.map(({ numbers }) => numbers)).toEqual([[2]]);
+  });
+
+  it('reports what is under way past its deadline as unknown, and never sends it again', async () => {
+    const { writer, clock, add, batcher } = world();
+    const underWay = errorOf(Promise.all(add(1)));
+    await turns(1);
+    await clock.advance(1_001);
+    expect(await underWay).toMatchObject({ code: 'TICKBUS_OUTCOME_UNKNOWN' });
+    expect(await errorOf(Promise.all(add(2)))).toMatchObject({ code: 'TICKBUS_NOT_SENT' });
+    await batcher.settled();
+    writer.sent[0]?.ends(undefined);
+    await turns(1);
+    add(3);
+    await turns(1);
+    expect(writer.sent.map(({ numbers }) => numbers)).toEqual([[1], [3]]);
+  });
+
+  it('refuses what waits, and what comes back, once the lease is lost', async () => {
+    const { writer, lease, add } = world();
+    const outcomes = add(1);
+    await turns(1);
+    writer.room = 0;
+    outcomes.push(...add(2));
+    lease.token = undefined;
+    lease.writer = undefined;
+    writer.sent[0]?.ends(undefined);
+    writer.end();
+    for (const outcome of outcomes) expect(await errorOf(outcome)).toMatchObject({ code: 'TICKBUS_FENCED' });
+  });
+
+  it('follows the writer of the next lease', async () => {
+    const { writer, lease, add } = world();
+    writer.end();
+    const next = new FakeWriter();
+    Object.assign(lease, { token: 8, writer: next });
+    add(1);
+    await turns(1);
+    expect([writer.sent.length, next.sent.map(({ numbers }) => numbers)]).toEqual([0, [[1]]]);
+  });
+});
+
+it('publishes by script, one call under way, where the lease has no writer', async () => {
+  const { lease, transport, add } = world();
+  lease.writer = undefined;
+  const reply = deferred<Receipt>();
+  transport.onPublish = () => reply.promise;
+  add(1);
+  await turns(1);
+  add(2);
+  await turns(1);
+  expect(transport.published).toHaveLength(1);
+  reply.resolve({ first: { epoch: 5, seq: 9 }, receivers: 0 });
+  const seen: unknown[] = [];
+  transport.onPublish = async (_, position) => {
+    seen.push(position);
+    return { first: { epoch: 5, seq: 10 }, receivers: 0 };
+  };
+  await turns(2);
+  expect(seen).toEqual([{ epoch: 5, seq: 9 }]);
+});

@@ -1,0 +1,237 @@
+// One call in flight, what arrives meanwhile in the next; what a deadline means for what was sent and what waited.
+
+import { describe, expect, it } from 'vitest';
+import type { Published } from '../../publish/batch.ts';
+import { Batcher } from '../../publish/batcher.ts';
+import { ManualClock } from '../../runtime/manual-clock.ts';
+import type { Outgoing, Receipt } from '../../transport/port.ts';
+import { ALERTS, CHAT, deferred, FakeTransport, turns } from '../helpers.ts';
+
+const DEADLINE_MS = 2_000;
+
+/** A batcher whose transport answers when the test says so, numbering messages as a server does. */
+function bench({ maxPending = 32 * 1024 * 1024, channel = ALERTS as typeof ALERTS | typeof CHAT } = {}) {
+  const transport = new FakeTransport();
+  const clock = new ManualClock();
+  const calls: { batch: readonly Outgoing[]; answer: () => void; fail: (error: unknown) => void }[] = [];
+  let seq = 1;
+  transport.onPublish = (batch) => {
+    const { promise, resolve, reject } = deferred<Receipt>();
+    const first = { epoch: 7, seq };
+    seq += batch.length;
+    calls.push({ batch, answer: () => resolve({ first, receivers: 3 }), fail: reject });
+    return promise;
+  };
+  const batcher = new Batcher({ channel, transport, clock, deadlineMs: DEADLINE_MS, maxPending });
+  return { batcher, transport, clock, calls };
+}
+
+const message = (n: number | string): Outgoing => ({ json: `{"n":${JSON.stringify(n)}}` });
+
+/** What became of a publish, as far as it is known. */
+function watch(publishing: Promise<Published>) {
+  const seen: { published?: Published; code?: string; retryable?: boolean } = {};
+  publishing.then(
+    (published) => Object.assign(seen, { published }),
+    ({ code, retryable }) => Object.assign(seen, { code, retryable }),
+  );
+  return seen;
+}
+
+describe('batches', () => {
+  it('sends what is added in one turn in one call, and gives each message its own place', async () => {
+    const { batcher, calls } = bench();
+    const outcomes = [1, 2, 3].map((n) => batcher.add(message(n)));
+    await turns();
+    expect(calls).toHaveLength(1);
+    expect(calls[0]?.batch).toEqual([message(1), message(2), message(3)]);
+    calls[0]?.answer();
+    expect(await Promise.all(outcomes)).toEqual(
+      [1, 2, 3].map((seq) => ({ position: { epoch: 7, seq }, receivers: 3 })),
+    );
+  });
+
+  it('has one call in flight; what arrives meanwhile goes in the next, in order', async () => {
+    const { batcher, calls } = bench();
+    const outcomes = [batcher.add(message(1))];
+    await turns();
+    for (const n of [2, 3]) {
+      outcomes.push(batcher.add(message(n)));
+      await turns();
+    }
+    expect(calls).toHaveLength(1);
+    calls[0]?.answer();
+    await turns();
+    expect(calls.map(({ batch }) => batch.length)).toEqual([1, 2]);
+    calls[1]?.answer();
+    const places = (await Promise.all(outcomes)).map(({ position }) => position?.seq);
+    expect(places).toEqual([1, 2, 3]);
+  });
+
+  it('starts anew after it was idle', async () => {
+    const { batcher, calls } = bench();
+    for (const n of [1, 2]) {
+      const outcome = batcher.add(message(n));
+      await turns();
+      calls[n - 1]?.answer();
+      expect((await outcome).position?.seq).toBe(n);
+    }
+  });
+
+  it('takes at most 256 messages a call', async () => {
+    const { batcher, calls } = bench();
+    for (let n = 0; n < 556; n++) void batcher.add(message(n));
+    for (let call = 0; call < 3; call++) {
+      await turns();
+      calls[call]?.answer();
+    }
+    expect(calls.map(({ batch }) => batch.length)).toEqual([256, 256, 44]);
+    expect(calls.flatMap(({ batch }) => batch)).toEqual(Array.from({ length: 556 }, (_, n) => message(n)));
+  });
+
+  it('takes at most 256 KiB a call, and one message however large', async () => {
+    const { batcher, calls } = bench();
+    const ofSize = (size: number) => ({ json: 'x'.repeat(size) });
+    const sizes = [100_000, 100_000, 62_144, 1, 300_000, 1];
+    for (const size of sizes) void batcher.add(ofSize(size));
+    for (let call = 0; call < 4; call++) {
+      await turns();
+      calls[call]?.answer();
+    }
+    expect(calls.map(({ batch }) => batch.map(({ json }) => json.length))).toEqual([
+      [100_000, 100_000, 62_144],
+      [1],
+      [300_000],
+      [1],
+    ]);
+  });
+
+  it('gives no position where messages are not numbered', async () => {
+    const { batcher, transport } = bench({ channel: CHAT });
+    transport.onPublish = async () => ({ first: undefined, receivers: 1 });
+    expect(await batcher.add(message(1))).toEqual({ position: undefined, receivers: 1 });
+  });
+});
+
+describe('a call that fails', () => {
+  it('fails all of its batch with the same error, and the next batch is sent', async () => {
+    const { batcher, calls } = bench();
+    const refused = [batcher.add(message(1)), batcher.add(message(2))].map(watch);
+    await turns();
+    const next = batcher.add(message(3));
+    calls[0]?.fail({ code: 'TICKBUS_FENCED' });
+    await turns();
+    expect(refused).toEqual([{ code: 'TICKBUS_FENCED' }, { code: 'TICKBUS_FENCED' }]);
+    calls[1]?.answer();
+    expect((await next).receivers).toBe(3);
+  });
+});
+
+describe('the deadline', () => {
+  it('makes what was sent unknown and what waited not sent', async () => {
+    const { batcher, calls, clock } = bench();
+    const sent = watch(batcher.add(message(1)));
+    await turns();
+    const waited = watch(batcher.add(message(2)));
+    await clock.advance(DEADLINE_MS - 1);
+    expect([sent, waited]).toEqual([{}, {}]);
+    await clock.advance(1);
+    expect(sent).toEqual({ code: 'TICKBUS_OUTCOME_UNKNOWN', retryable: false });
+    expect(waited).toEqual({ code: 'TICKBUS_NOT_SENT', retryable: true });
+    expect(calls).toHaveLength(1);
+  });
+
+  it('queues nothing behind a call that is not answered', async () => {
+    const { batcher, calls, clock } = bench();
+    watch(batcher.add(message(1)));
+    await turns();
+    await clock.advance(DEADLINE_MS);
+    const refused = watch(batcher.add(message(2)));
+    await turns();
+    expect(refused.code).toBe('TICKBUS_NOT_SENT');
+    expect(calls).toHaveLength(1);
+  });
+
+  it.each(['answer', 'fail'] as const)('sends again once the late call ends (%s)', async (end) => {
+    const { batcher, calls, clock } = bench();
+    const late = watch(batcher.add(message(1)));
+    await turns();
+    await clock.advance(DEADLINE_MS);
+    calls[0]?.[end](new Error('late'));
+    await turns();
+    expect(late.code).toBe('TICKBUS_OUTCOME_UNKNOWN');
+    const outcome = batcher.add(message(2));
+    await turns();
+    expect(calls[1]?.batch).toEqual([message(2)]);
+    calls[1]?.answer();
+    expect((await outcome).position?.seq).toBe(2);
+  });
+
+  it('is not called off by an answer for another batch', async () => {
+    const { batcher, calls, clock } = bench();
+    const first = watch(batcher.add(message(1)));
+    await turns();
+    await clock.advance(DEADLINE_MS - 1);
+    const second = watch(batcher.add(message(2)));
+    calls[0]?.answer();
+    await turns();
+    expect(first.published?.position?.seq).toBe(1);
+    expect(calls).toHaveLength(2);
+    await clock.advance(DEADLINE_MS);
+    expect(second.code).toBe('TICKBUS_OUTCOME_UNKNOWN');
+  });
+
+  // The documented promise is "until a publish settles at the latest", and NOT_SENT is "waited longer than the deadline".
+  it('counts from the publish, for a message that waits behind slow calls too', async () => {
+    const { batcher, calls, clock } = bench();
+    const messages = Array.from({ length: 256 * 3 }, (_, n) => watch(batcher.add(message(n))));
+    await turns();
+    await clock.advance(1_500);
+    calls[0]?.answer();
+    await turns();
+    await clock.advance(500);
+    const batches = [messages.slice(0, 256), messages.slice(256, 512), messages.slice(512)];
+    const outcomes = batches.map((batch) => [
+      ...new Set(batch.map((one) => (one.published ? 'published' : one.code))),
+    ]);
+    expect(outcomes).toEqual([['published'], ['TICKBUS_OUTCOME_UNKNOWN'], ['TICKBUS_NOT_SENT']]);
+  });
+});
+
+describe('the backlog', () => {
+  it('is refused past its limit, what waits already is not affected, and room comes back', async () => {
+    const size = message(1).json.length;
+    const { batcher, calls } = bench({ maxPending: size * 2 });
+    const sent = batcher.add(message(1));
+    await turns();
+    const waiting = [batcher.add(message(2)), batcher.add(message(3))];
+    const refused = watch(batcher.add(message(4)));
+    await turns();
+    expect(refused).toEqual({ code: 'TICKBUS_BACKLOG_FULL', retryable: true });
+    calls[0]?.answer();
+    await sent;
+    await turns();
+    const later = batcher.add(message(5));
+    calls[1]?.answer();
+    await Promise.all(waiting);
+    await turns();
+    expect(calls[2]?.batch).toEqual([message(5)]);
+    calls[2]?.answer();
+    await later;
+  });
+
+  it('is empty again after a deadline', async () => {
+    const size = message(1).json.length;
+    const { batcher, calls, clock } = bench({ maxPending: size });
+    watch(batcher.add(message(1)));
+    await turns();
+    watch(batcher.add(message(2)));
+    await clock.advance(DEADLINE_MS);
+    calls[0]?.answer();
+    await turns();
+    const outcome = batcher.add(message(3));
+    await turns();
+    calls[1]?.answer();
+    expect((await outcome).receivers).toBe(3);
+  });
+});

@@ -1,0 +1,93 @@
+// A publisher with a lease: what is published under which token, and what is refused without a call.
+
+import { expect, it, vi } from 'vitest';
+import { TickbusError } from '../../errors.ts';
+import { Publisher } from '../../publish/publisher-base.ts';
+import { ManualClock } from '../../runtime/manual-clock.ts';
+import type { Fence, Outgoing, Receipt } from '../../transport/port.ts';
+import { ALERTS, deferred, errorOf, FakeTransport, PRICES, turns } from '../helpers.ts';
+
+/** Remembers under which token each batch came. */
+class FencedTransport extends FakeTransport {
+  readonly fences: (number | undefined)[] = [];
+
+  override publish(channel: unknown, batch: readonly Outgoing[], fence?: number): Promise<Receipt> {
+    this.fences.push(fence);
+    return super.publish(channel, batch);
+  }
+}
+
+function bench() {
+  const lease = { channel: PRICES as Fence['channel'], token: 41 as number | undefined, confirm: vi.fn() };
+  const transport = new FencedTransport();
+  const publisher = new Publisher({ transport, clock: new ManualClock(), sender: 'test', lease });
+  const price = (value: number) => publisher.publish(PRICES, { symbol: 'A', price: value });
+  return { lease, transport, publisher, price };
+}
+
+it('publishes on the channel of the lease under its token, and on others without', async () => {
+  const { transport, publisher, price } = bench();
+  await price(1);
+  await publisher.publish(ALERTS, { n: 1 }, { type: 'note' });
+  expect(transport.fences).toEqual([41, undefined]);
+});
+
+it('has the lease looked after when the server refuses its token, and for no other failure', async () => {
+  const { lease, transport, price } = bench();
+  for (const [code, asked] of [
+    ['TICKBUS_NOT_CONNECTED', 0],
+    ['TICKBUS_FENCED', 1],
+  ] as const) {
+    transport.onPublish = () => Promise.reject(new TickbusError(code, 'No.'));
+    expect(await errorOf(price(1))).toMatchObject({ code });
+    expect(lease.confirm).toHaveBeenCalledTimes(asked);
+  }
+});
+
+it('refuses without a call what is published while the lease is not held', async () => {
+  const { lease, transport, price } = bench();
+  lease.token = undefined;
+  expect(await errorOf(price(1))).toMatchObject({ code: 'TICKBUS_FENCED', retryable: false });
+  expect(transport.published).toEqual([]);
+});
+
+it('refuses without a call what waited while the lease was lost, or lost and gained again', async () => {
+  for (const token of [undefined, 42]) {
+    const { lease, transport, price } = bench();
+    const { promise, resolve } = deferred<Receipt>();
+    transport.onPublish = () => promise;
+    const inFlight = price(1);
+    await turns();
+    const waiting = [price(2), price(3)];
+    await turns();
+    lease.token = token;
+    const after = token === undefined ? undefined : price(4);
+    resolve({ first: { epoch: 1, seq: 1 }, receivers: 0 });
+    await inFlight;
+    for (const refused of waiting) expect(await errorOf(refused)).toMatchObject({ code: 'TICKBUS_FENCED' });
+    await after;
+    expect(transport.fences).toEqual(token === undefined ? [41] : [41, 42]);
+    expect(transport.published.at(-1)).toHaveLength(1);
+  }
+});
+
+it('frees the room of what it refuses', async () => {
+  const { lease, transport, price } = bench();
+  const first = deferred<Receipt>();
+  transport.onPublish = () => first.promise;
+  const outcomes = [price(1)];
+  await turns();
+  outcomes.push(price(2));
+  lease.token = 42;
+  first.resolve({ first: { epoch: 1, seq: 1 }, receivers: 0 });
+  await Promise.allSettled(outcomes);
+  await price(3);
+  expect(transport.fences).toEqual([41, 42]);
+});
+
+it('cannot be made with the lease of a job', () => {
+  const lease = { channel: undefined, token: 1, confirm: () => {} };
+  const make = () =>
+    new Publisher({ transport: new FakeTransport(), clock: new ManualClock(), sender: 'test', lease });
+  expect(make).toThrow(expect.objectContaining({ code: 'TICKBUS_INVALID_OPTION', field: 'lease' }));
+});

@@ -1,0 +1,118 @@
+// A publisher with `validate: false`: what it sends unchecked, what it still refuses, and what subscribers make of it.
+
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { defineChannel } from '../../channel/channel.ts';
+import { MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
+import type { TickbusError } from '../../errors.ts';
+import type { Message } from '../../wire/message.ts';
+import { ALERTS, Bench, COMMANDS, errorOf, PRICES, turns } from '../helpers.ts';
+
+const anyPayload = (payload: unknown) => payload as { symbol: string; price: number };
+const refusal = (field: string) => expect.objectContaining({ code: 'TICKBUS_INVALID_MESSAGE', field });
+
+/** A publisher that trusts its payloads, and what a subscriber of PRICES receives from it. */
+async function trusting() {
+  const bench = new Bench({ validate: false });
+  const received: Message[] = [];
+  bench.subscriber.subscribe(PRICES, (message) => received.push(message));
+  await bench.subscriber.startListening();
+  await turns();
+  const publish = (payload: unknown) => bench.publisher.publish(PRICES, anyPayload(payload));
+  return { bench, received, publish };
+}
+
+it('sends a valid payload as any publisher does', async () => {
+  const { bench, received, publish } = await trusting();
+  await publish({ symbol: 'AAPL', price: 1 });
+  await turns();
+  expect(received).toMatchObject([
+    { message_type: 'tick', data: { symbol: 'AAPL', price: 1 }, sender: 'bench', seq: 1 },
+  ]);
+  expect(bench.subscriber.latest(PRICES, 'AAPL')?.message?.data).toEqual({ symbol: 'AAPL', price: 1 });
+});
+
+it('calls no schema', async () => {
+  let calls = 0;
+  const counted = z.object({ n: z.number() }).refine(() => ++calls > 0);
+  const channel = defineChannel('COUNTED', { kind: 'plain', messages: { counted } });
+  const { publisher } = new Bench({ validate: false });
+  await publisher.publish(channel, { n: 1 });
+  expect(calls).toBe(0);
+});
+
+describe('a wrong payload is published, and subscribers report it', () => {
+  it.each<[string, object, string]>([
+    ['a field of another type', { price: '1' }, 'data.price'],
+    ['a missing field', {}, 'data.price'],
+    ['NaN, which is sent as null', { price: Number.NaN }, 'data.price'],
+    ['a function, which is not sent', { price: () => 1 }, 'data.price'],
+    ['a Map, which is sent as {}', { price: new Map([[1, 2]]) }, 'data.price'],
+  ])('%s', async (_, payload, field) => {
+    const { bench, received, publish } = await trusting();
+    await expect(publish({ symbol: 'AAPL', ...payload })).resolves.toMatchObject({ receivers: 1 });
+    await publish({ symbol: 'MSFT', price: 2 });
+    await turns();
+    expect(bench.invalid.map(({ error }) => error)).toEqual([refusal(field)]);
+    expect(received.map(({ data }) => data)).toEqual([{ symbol: 'MSFT', price: 2 }]);
+    expect(bench.gaps).toEqual([]);
+    expect(bench.subscriber.latest(PRICES, 'AAPL')?.message).toBeUndefined();
+  });
+});
+
+it('a name that is not allowed costs subscribers the position too, so they read the kept value and report it again', async () => {
+  const { bench, received, publish } = await trusting();
+  await publish(JSON.parse('{"symbol":"AAPL","price":1,"__proto__":{"polluted":1}}'));
+  await publish({ symbol: 'MSFT', price: 2 });
+  await turns();
+  const error = refusal('data.__proto__');
+  expect(bench.invalid.map((report) => report.error)).toEqual([error, error]);
+  expect(received.map(({ data }) => data)).toEqual([{ symbol: 'MSFT', price: 2 }]);
+});
+
+describe('what is refused all the same', () => {
+  const cycle: Record<string, unknown> = { symbol: 'AAPL' };
+  cycle.self = cycle;
+  const throwing = {
+    symbol: 'AAPL',
+    get price() {
+      throw new Error('no price');
+    },
+  };
+
+  it.each<[string, unknown, string]>([
+    ['no object', 'text', 'data'],
+    ['an array', [1], 'data'],
+    ['a payload without its key', { price: 1 }, 'data.symbol'],
+    ['a message over the size limit', { symbol: 'AAPL', note: 'x'.repeat(MAX_MESSAGE_BYTES) }, 'data'],
+    ['a cycle', cycle, 'data'],
+    ['a bigint', { symbol: 'AAPL', price: 1n }, 'data'],
+    ['a getter that throws', throwing, 'data'],
+  ])('%s', async (_, payload, field) => {
+    const { bench, publish } = await trusting();
+    expect(await errorOf(publish(payload))).toEqual(refusal(field));
+    await turns();
+    expect(bench.invalid).toEqual([]);
+  });
+
+  it('an unknown type, and options of commands on other channels', async () => {
+    const { bench } = await trusting();
+    const unknown = bench.publisher.publish(ALERTS, { n: 1 }, { type: 'toString' as 'note' });
+    expect(await errorOf(unknown)).toEqual(refusal('message_type'));
+    expect(await errorOf(bench.publisher.publish(ALERTS, { n: 1 }, { id: 'x' }))).toMatchObject({
+      code: 'TICKBUS_INVALID_OPTION',
+      field: 'id',
+    } satisfies Partial<TickbusError>);
+    expect(await errorOf(bench.publisher.publish(COMMANDS, { n: 1 }, { id: ' ' }))).toMatchObject({
+      field: 'id',
+    });
+  });
+});
+
+it('is asked for by false only', async () => {
+  for (const validate of [true, undefined, 0 as unknown as boolean]) {
+    const { publisher } = new Bench({ ...(validate === undefined ? {} : { validate }) });
+    const wrong = publisher.publish(PRICES, anyPayload({ symbol: 'AAPL', price: Number.NaN }));
+    expect(await errorOf(wrong)).toEqual(refusal('data.price'));
+  }
+});

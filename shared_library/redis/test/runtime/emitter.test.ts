@@ -1,0 +1,74 @@
+// Listeners: heard in order, contained, removed one at a time.
+
+import { expect, it } from 'vitest';
+import { Emitter } from '../../runtime/emitter.ts';
+
+interface Events {
+  a: number;
+  b: string;
+}
+
+function emitterOf() {
+  const errors: unknown[] = [];
+  return { emitter: new Emitter<Events>((error, event) => errors.push([event, error])), errors };
+}
+
+it('calls the listeners of an event in the order they came, and of no other event', () => {
+  const { emitter } = emitterOf();
+  const heard: unknown[] = [];
+  emitter.on('a', (value) => heard.push(['first', value]));
+  emitter.on('a', (value) => heard.push(['second', value]));
+  emitter.on('b', (value) => heard.push(['b', value]));
+  emitter.emit('a', 1);
+  expect(heard).toEqual([
+    ['first', 1],
+    ['second', 1],
+  ]);
+});
+
+it('contains a listener that throws, and reports it', () => {
+  const { emitter, errors } = emitterOf();
+  const heard: number[] = [];
+  const failure = new Error('mine');
+  emitter.on('a', () => {
+    throw failure;
+  });
+  emitter.on('a', (value) => heard.push(value));
+  emitter.emit('a', 1);
+  expect(heard).toEqual([1]);
+  expect(errors).toEqual([['a', failure]]);
+});
+
+it('hears a function twice that was added twice, and removes it one at a time', () => {
+  const { emitter } = emitterOf();
+  const heard: number[] = [];
+  const listener = (value: number) => heard.push(value);
+  const removeFirst = emitter.on('a', listener);
+  emitter.on('a', listener);
+  emitter.emit('a', 1);
+  removeFirst();
+  removeFirst();
+  emitter.emit('a', 2);
+  expect(heard).toEqual([1, 1, 2]);
+});
+
+it('is not confused by listeners that add and remove others while it emits', () => {
+  const { emitter } = emitterOf();
+  const heard: string[] = [];
+  emitter.on('a', () => {
+    heard.push('first');
+    emitter.on('a', () => heard.push('added'));
+  });
+  emitter.on('a', () => heard.push('second'));
+  emitter.emit('a', 1);
+  expect(heard).toEqual(['first', 'second']);
+});
+
+it('forgets everybody on clear', () => {
+  const { emitter } = emitterOf();
+  const heard: number[] = [];
+  emitter.on('a', (value) => heard.push(value));
+  emitter.clear();
+  emitter.emit('a', 1);
+  expect(heard).toEqual([]);
+});

@@ -1,0 +1,21 @@
+import { expect, it } from 'vitest';
+import { containedLogger } from '../../runtime/logger.ts';
+import { RecordingLogger } from '../support.ts';
+
+it('what a logger throws goes no further', () => {
+  const broken = () => {
+    throw new Error('The disk is full.');
+  };
+  const logger = containedLogger({ debug: broken, info: broken, warn: broken, error: broken });
+  for (const level of ['debug', 'info', 'warn', 'error'] as const)
+    expect(() => logger[level]({}, 'a line')).not.toThrow();
+});
+
+it('what it is given goes to the logger, as its method', () => {
+  const recording = new RecordingLogger();
+  const logger = containedLogger(recording);
+  for (const level of ['debug', 'info', 'warn', 'error'] as const) logger[level]({ n: 1 }, 'a line');
+  expect(recording.lines.map(({ level, text, message }) => [level, text, message])).toEqual(
+    ['debug', 'info', 'warn', 'error'].map((level) => [level, '{"n":1}', 'a line']),
+  );
+});

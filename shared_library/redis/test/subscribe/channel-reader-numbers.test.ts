@@ -1,0 +1,143 @@
+// Numbers and fields that are not what a publisher of ours writes: missing, made up, or out of place.
+
+import { describe, expect, it } from 'vitest';
+import type { Position } from '../../wire/position.ts';
+import { Bench, CHAT, FILLS, frameOf, noteEnvelope, turns } from '../helpers.ts';
+import { listening, type Note, numberOf, positionOf } from './channel-reader.fixture.ts';
+
+describe('messages without a number', () => {
+  it('are delivered on a numbered channel, and leave its position alone', async () => {
+    const { bench, heard } = await listening(FILLS);
+    await bench.notes(FILLS, 1);
+    bench.server.publishRaw('FILLS', frameOf(noteEnvelope(50)));
+    await bench.notes(FILLS, 2);
+    expect(heard).toEqual(['1', '50', '2']);
+    expect(bench.gaps).toEqual([]);
+    expect(bench.subscriber.status(FILLS)?.position?.seq).toBe(2);
+  });
+
+  it('are what a plain channel has: live at once, never a gap, never a read', async () => {
+    const { bench, heard } = await listening(CHAT);
+    await bench.notes(CHAT, 1, 2);
+    await bench.clock.advance(3_000);
+    expect(heard).toEqual(['1', '2']);
+    expect(bench.link.reads).toEqual([]);
+    expect(bench.statuses).toContainEqual({ type: 'live', channel: 'CHAT', numbered: false });
+    expect(bench.subscriber.status(CHAT)).toMatchObject({ mode: 'live', position: undefined });
+  });
+
+  it('held during a recovery are delivered after it', async () => {
+    const bench = new Bench();
+    const heard: string[] = [];
+    bench.subscriber.subscribe(FILLS, (message) => heard.push(numberOf(message)));
+    await bench.subscriber.startListening();
+    bench.server.publishRaw('FILLS', frameOf(noteEnvelope(50)));
+    await turns();
+    expect(heard).toEqual(['50']);
+  });
+});
+
+describe('a message whose place the server never gave', () => {
+  /** Counts reads, and ends a reader that would read for ever. */
+  function countReads(bench: Bench) {
+    const counted = { reads: 0 };
+    const read = bench.link.read.bind(bench.link);
+    bench.link.read = (...args) => {
+      counted.reads++;
+      return counted.reads > 20 ? Promise.reject({ code: 'TICKBUS_NOT_CONNECTED' }) : read(...args);
+    };
+    return counted;
+  }
+
+  // Somebody publishes by hand what he has received elsewhere, position and all.
+  it.each<[string, (epoch: number) => Position]>([
+    ['far ahead', (epoch) => ({ epoch, seq: 1_000_000 })],
+    ['of an epoch to come', (epoch) => ({ epoch: epoch + 1_000_000, seq: 3 })],
+  ])(
+    '(%s) is reported, does not keep the reader busy, and the next message is delivered',
+    async (_, forge) => {
+      const { bench, heard } = await listening(FILLS);
+      await bench.notes(FILLS, 1);
+      const { epoch } = positionOf(bench);
+      const counted = countReads(bench);
+      bench.server.publishRaw('FILLS', frameOf(noteEnvelope(99, forge(epoch))));
+      await turns(50);
+      expect(counted.reads).toBeLessThanOrEqual(3);
+      expect(bench.invalid).toMatchObject([
+        { channel: 'FILLS', error: { code: 'TICKBUS_INVALID_MESSAGE', field: 'seq' } },
+      ]);
+      await bench.notes(FILLS, 2);
+      await turns();
+      expect(heard).toEqual(['1', '2']);
+      expect(bench.gaps).toEqual([]);
+      expect(bench.subscriber.status(FILLS)?.mode).toBe('live');
+    },
+  );
+
+  it('on a channel where tickbus never published', async () => {
+    const { bench } = await listening(FILLS);
+    const counted = countReads(bench);
+    bench.server.publishRaw('FILLS', frameOf(noteEnvelope(99, { epoch: 5, seq: 7 })));
+    await turns(50);
+    expect(counted.reads).toBeLessThanOrEqual(3);
+    expect(bench.invalid).toHaveLength(1);
+  });
+});
+
+describe('a number that somebody made up', () => {
+  it('in place of the next one: the real message is told as invalid, not lost in silence', async () => {
+    const { bench, heard } = await listening(FILLS);
+    await bench.notes(FILLS, 1);
+    const { epoch } = positionOf(bench);
+    bench.server.publishRaw('FILLS', frameOf(noteEnvelope(99, { epoch, seq: 2 })));
+    await bench.notes(FILLS, 2, 3);
+    expect(heard).toEqual(['1', '99', '3']);
+    expect(bench.invalid).toMatchObject([{ error: { field: 'seq' } }]);
+  });
+
+  it('is found by the look at the head, after which nothing more goes wrong', async () => {
+    const { bench, heard } = await listening(FILLS);
+    await bench.notes(FILLS, 1);
+    const { epoch } = positionOf(bench);
+    bench.server.publishRaw('FILLS', frameOf(noteEnvelope(99, { epoch, seq: 2 })));
+    await bench.clock.advance(1_000);
+    await turns();
+    await bench.notes(FILLS, 2);
+    expect(heard).toEqual(['1', '99', '2']);
+  });
+
+  it('a thousand times costs a few reads, not a thousand', async () => {
+    const { bench, heard } = await listening(FILLS);
+    await bench.notes(FILLS, 1);
+    const { epoch } = positionOf(bench);
+    let reads = 0;
+    const read = bench.link.read.bind(bench.link);
+    bench.link.read = (...args) => {
+      reads++;
+      return read(...args);
+    };
+    for (let n = 0; n < 1_000; n++)
+      bench.server.publishRaw('FILLS', frameOf(noteEnvelope(n, { epoch, seq: 1_000 + n })));
+    await turns(20);
+    await bench.notes(FILLS, 2);
+    await turns();
+    expect(reads).toBeLessThan(10);
+    expect(bench.invalid.length).toBe(1_000);
+    expect(heard).toEqual(['1', '2']);
+  });
+});
+
+describe('fields of the handler', () => {
+  it('that stand on the wire are not taken for ours', async () => {
+    const bench = new Bench();
+    const messages: Note[] = [];
+    bench.subscriber.subscribe(FILLS, (message) => messages.push(message));
+    await bench.subscriber.startListening();
+    await turns();
+    bench.server.publishRaw('FILLS', frameOf({ ...noteEnvelope(1), snapshot: true, conflated: 'many' }));
+    expect(messages).toHaveLength(1);
+    expect(messages[0]?.snapshot).toBeUndefined();
+    expect(messages[0]?.conflated).toBeUndefined();
+    expect(bench.subscriber.status(FILLS)?.conflated).toBe(0);
+  });
+});

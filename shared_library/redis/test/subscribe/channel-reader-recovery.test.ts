@@ -1,0 +1,165 @@
+// A channel that is read anew: links that drop, reads that are refused, and closing meanwhile.
+
+import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../../runtime/manual-clock.ts';
+import { Subscriber } from '../../subscribe/subscriber-base.ts';
+import type { ChannelState } from '../../transport/port.ts';
+import { ALERTS, deferred, FakeTransport, FILLS, noteEnvelope, recordingLogger, turns } from '../helpers.ts';
+import { listening, numberOf } from './channel-reader.fixture.ts';
+
+describe('a link that drops', () => {
+  it('and comes back: what was missed is repaired from history', async () => {
+    const { bench, heard } = await listening(FILLS);
+    await bench.notes(FILLS, 1);
+    bench.connection.subscribing.disconnect();
+    await bench.notes(FILLS, 2, 3);
+    bench.connection.subscribing.reconnect();
+    await turns();
+    await bench.notes(FILLS, 4);
+    expect(heard).toEqual(['1', '2', '3', '4']);
+    expect(bench.gaps).toMatchObject([{ cause: 'loss', from: 2, to: 3, lost: 0, repaired: true }]);
+    const types = bench.statuses.map(({ type }) => type);
+    expect(types.slice(types.indexOf('disconnected'))).toEqual([
+      'disconnected',
+      'connected',
+      'recovering',
+      'gap',
+      'live',
+    ]);
+  });
+
+  it('and comes back: what is not kept is told with its exact range', async () => {
+    const { bench, heard } = await listening(ALERTS);
+    await bench.notes(ALERTS, 1);
+    bench.connection.subscribing.disconnect();
+    await bench.notes(ALERTS, 2, 3);
+    bench.connection.subscribing.reconnect();
+    await turns();
+    await bench.notes(ALERTS, 4);
+    expect(heard).toEqual(['1', '4']);
+    expect(bench.gaps).toMatchObject([{ cause: 'loss', from: 2, to: 3, lost: 2, repaired: false }]);
+  });
+
+  it('and comes back with nothing missed tells no gap', async () => {
+    const { bench, heard } = await listening(FILLS);
+    await bench.notes(FILLS, 1);
+    bench.connection.subscribing.disconnect();
+    bench.connection.subscribing.reconnect();
+    await turns();
+    await bench.notes(FILLS, 2);
+    expect(heard).toEqual(['1', '2']);
+    expect(bench.gaps).toEqual([]);
+  });
+
+  it('during a recovery: the result of the older one is thrown away', async () => {
+    const transport = new FakeTransport();
+    const subscriber = new Subscriber({ transport, clock: new ManualClock(), logger: recordingLogger() });
+    const replies = [deferred<ChannelState>(), deferred<ChannelState>()];
+    let count = 0;
+    transport.onRead = () => replies[count++]?.promise ?? Promise.reject({ code: 'TICKBUS_NOT_CONNECTED' });
+    subscriber.subscribe(FILLS, () => {});
+    const listening = subscriber.startListening();
+    await turns();
+    transport.tell({ type: 'connected', generation: 2 });
+    await turns();
+    replies[0]?.resolve({ position: { epoch: 1, seq: 100 }, at: 0, entries: [] });
+    await turns();
+    expect(subscriber.status(FILLS)).toMatchObject({ mode: 'recovering', position: undefined });
+    replies[1]?.resolve({ position: { epoch: 1, seq: 5 }, at: 0, entries: [] });
+    await turns();
+    expect(subscriber.status(FILLS)).toMatchObject({ mode: 'live', position: { epoch: 1, seq: 5 } });
+    await listening;
+  });
+
+  it('a read that the server refuses is told, and tried again', async () => {
+    const transport = new FakeTransport();
+    const clock = new ManualClock();
+    const logger = recordingLogger();
+    const subscriber = new Subscriber({ transport, clock, logger });
+    const statuses: unknown[] = [];
+    subscriber.on('status', (status) => statuses.push(status));
+    const error = { code: 'TICKBUS_SERVER_ERROR' };
+    transport.onRead = () => Promise.reject(error);
+    subscriber.subscribe(FILLS, () => {});
+    await subscriber.startListening();
+    await turns();
+    expect(statuses).toContainEqual({ type: 'recovery_failed', channel: 'FILLS', error });
+    expect(logger.lines.some(({ level }) => level === 'error')).toBe(true);
+    transport.onRead = async () => ({ position: { epoch: 1, seq: 1 }, at: 0, entries: [] });
+    await clock.advance(1_000);
+    await turns();
+    expect(subscriber.status(FILLS)).toMatchObject({ mode: 'live', position: { epoch: 1, seq: 1 } });
+  });
+});
+
+it('nothing is told as live while the link is down', async () => {
+  const { bench } = await listening(FILLS);
+  expect(bench.subscriber.status(FILLS)?.mode).toBe('live');
+  bench.connection.disconnect();
+  expect(bench.subscriber.status(FILLS)?.mode).toBe('recovering');
+  bench.connection.reconnect();
+  await turns();
+  expect(bench.subscriber.status(FILLS)?.mode).toBe('live');
+});
+
+describe('a user who may not read', () => {
+  async function denied() {
+    const transport = new FakeTransport();
+    const subscriber = new Subscriber({ transport, clock: new ManualClock(), logger: recordingLogger() });
+    const heard: string[] = [];
+    const gaps: unknown[] = [];
+    const failures: unknown[] = [];
+    subscriber.on('status', (status) => {
+      if (status.type === 'gap') gaps.push([status.from, status.to, status.lost, status.repaired]);
+      if (status.type === 'recovery_failed') failures.push(status.error);
+    });
+    transport.onRead = () => Promise.reject({ code: 'TICKBUS_DENIED' });
+    subscriber.subscribe(FILLS, (message) => heard.push(numberOf(message)));
+    await subscriber.startListening();
+    return { transport, subscriber, heard, gaps, failures };
+  }
+
+  it('hears everything, and holes are told without being repaired', async () => {
+    const { transport, heard, gaps, failures } = await denied();
+    transport.push(noteEnvelope(4, { epoch: 1, seq: 4 }));
+    await turns();
+    for (const n of [5, 8]) transport.push(noteEnvelope(n, { epoch: 1, seq: n }));
+    await turns();
+    expect(heard).toEqual(['4', '5', '8']);
+    expect(gaps).toEqual([[6, 7, 2, false]]);
+    expect(failures).toEqual([{ code: 'TICKBUS_DENIED' }]);
+    expect(transport.reads).toHaveLength(1);
+  });
+
+  it('may try again on the next connection', async () => {
+    const { transport, subscriber, heard } = await denied();
+    await turns();
+    transport.onRead = async () => ({ position: { epoch: 1, seq: 3 }, at: 0, entries: [] });
+    transport.tell({ type: 'connected', generation: 2 });
+    await turns();
+    expect(subscriber.status(FILLS)).toMatchObject({ mode: 'live', position: { epoch: 1, seq: 3 } });
+    transport.push(noteEnvelope(4, { epoch: 1, seq: 4 }));
+    expect(heard).toEqual(['4']);
+  });
+});
+
+describe('closing during a recovery', () => {
+  it('delivers what was received, also when the channel cannot be read any more', async () => {
+    const transport = new FakeTransport();
+    const clock = new ManualClock();
+    const subscriber = new Subscriber({ transport, clock, logger: recordingLogger() });
+    const heard: string[] = [];
+    transport.onRead = () => new Promise(() => {});
+    subscriber.subscribe(FILLS, (message) => heard.push(numberOf(message)));
+    const listening = subscriber.startListening();
+    await turns();
+    transport.push(noteEnvelope(1, { epoch: 1, seq: 1 }));
+    transport.push(noteEnvelope(50));
+    const closing = subscriber.close({ timeoutMs: 100 });
+    await turns();
+    await clock.advance(100);
+    await closing;
+    expect(heard).toEqual(['1', '50']);
+    await listening;
+  });
+});

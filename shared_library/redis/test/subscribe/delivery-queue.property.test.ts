@@ -1,0 +1,116 @@
+// The queue before a handler against a naive one, on random pushes and takes.
+
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { DeliveryQueue, type Taken } from '../../subscribe/delivery-queue.ts';
+
+interface Waiting {
+  readonly value: string;
+  readonly key: string | undefined;
+  readonly turn: number;
+  readonly since: number;
+  isMerged: boolean;
+}
+
+/** The same rules, written without regard to cost: what is merged stays in line until it is passed over. */
+class NaiveQueue {
+  readonly dropped: Taken<string>[] = [];
+  readonly #limit: number;
+  readonly #line: Waiting[] = [];
+  /** For each key what was merged and is not told yet, oldest first. */
+  readonly #merged = new Map<string | undefined, string[]>();
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get depth(): number {
+    return this.#line.filter(({ isMerged }) => !isMerged).length;
+  }
+
+  get oldestSince(): number | undefined {
+    return this.#line[0]?.since;
+  }
+
+  push(value: string, key: string | undefined, turn: number, since: number): void {
+    this.#line.push({ value, key, turn, since, isMerged: false });
+    for (const waiting of this.#line) this.#mergeIfSuperseded(waiting, turn);
+    while (this.depth > this.#limit) {
+      const dropped = this.take(turn);
+      if (dropped !== undefined) this.dropped.push(dropped);
+    }
+  }
+
+  take(turn: number): Taken<string> | undefined {
+    for (let next = this.#line[0]; next !== undefined; next = this.#line[0]) {
+      this.#mergeIfSuperseded(next, turn);
+      const { value, key, isMerged } = next;
+      const merged = this.#isNewest(next) ? (this.#merged.get(key) ?? []) : [];
+      this.#line.shift();
+      if (isMerged) continue;
+      if (merged.length > 0) this.#merged.delete(key);
+      return { value, conflated: merged.length, first: merged[0] };
+    }
+    return undefined;
+  }
+
+  #isNewest(waiting: Waiting): boolean {
+    return waiting.key !== undefined && this.#line.findLast(({ key }) => key === waiting.key) === waiting;
+  }
+
+  #mergeIfSuperseded(waiting: Waiting, turn: number): void {
+    const { value, key, isMerged } = waiting;
+    if (isMerged || key === undefined || waiting.turn === turn || this.#isNewest(waiting)) return;
+    waiting.isMerged = true;
+    this.#merged.set(key, [...(this.#merged.get(key) ?? []), value]);
+  }
+}
+
+const step = fc.oneof(
+  { weight: 5, arbitrary: fc.constantFrom('push a', 'push b', 'push c', 'push d', 'push') },
+  { weight: 3, arbitrary: fc.constant('take') },
+  { weight: 3, arbitrary: fc.constant('turn') },
+);
+const limit = fc.oneof(fc.integer({ min: 1, max: 6 }), fc.constant(Number.POSITIVE_INFINITY));
+
+it('does what the naive one does, and accounts for every message', () => {
+  fc.assert(
+    fc.property(limit, fc.array(step, { maxLength: 120 }), (max, steps) => {
+      const dropped: Taken<string>[] = [];
+      const queue = new DeliveryQueue<string>({ limit: max, onDrop: (one) => dropped.push(told(one)) });
+      const naive = new NaiveQueue(max);
+      const handled: Taken<string>[] = [];
+      let turn = 1;
+      let pushed = 0;
+      const take = () => {
+        const taken = queue.take(turn);
+        expect(taken && told(taken)).toEqual(naive.take(turn));
+        if (taken !== undefined) handled.push(taken);
+        return taken !== undefined;
+      };
+      for (const what of steps) {
+        if (what === 'turn') turn++;
+        else if (what === 'take') take();
+        else {
+          const key = what.split(' ')[1];
+          const value = `${key ?? '-'}${pushed++}`;
+          queue.push(value, key, turn, turn * 10);
+          naive.push(value, key, turn, turn * 10);
+        }
+        expect(queue.depth).toBe(naive.depth);
+        expect(queue.depth).toBeLessThanOrEqual(max);
+        expect(queue.oldestSince).toBe(naive.oldestSince);
+        expect(dropped).toEqual(naive.dropped);
+      }
+      while (take());
+      expect(queue.depth).toBe(0);
+      const accounted = [...handled, ...dropped].reduce((sum, { conflated }) => sum + 1 + conflated, 0);
+      expect(accounted).toBe(pushed);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+function told({ value, conflated, first }: Taken<string>): Taken<string> {
+  return { value, conflated, first };
+}

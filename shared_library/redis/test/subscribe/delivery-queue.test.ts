@@ -1,0 +1,150 @@
+// The queue before a handler: order, what is merged and when, what is dropped.
+
+import { describe, expect, it } from 'vitest';
+import { DeliveryQueue } from '../../subscribe/delivery-queue.ts';
+
+function queueOf(limit = Number.POSITIVE_INFINITY) {
+  const dropped: string[] = [];
+  return { queue: new DeliveryQueue<string>({ limit, onDrop: ({ value }) => dropped.push(value) }), dropped };
+}
+
+/** Takes all there is, as `value` or `value+merged`. */
+function drain(queue: DeliveryQueue<string>, turn: number): string[] {
+  const taken: string[] = [];
+  for (let next = queue.take(turn); next !== undefined; next = queue.take(turn)) {
+    taken.push(next.conflated === 0 ? next.value : `${next.value}+${next.conflated}`);
+  }
+  return taken;
+}
+
+describe('order and merging', () => {
+  it('is first in, first out', () => {
+    const { queue } = queueOf();
+    for (const value of ['a', 'b', 'c']) queue.push(value, undefined, 1);
+    expect(queue.depth).toBe(3);
+    expect(drain(queue, 2)).toEqual(['a', 'b', 'c']);
+    expect(queue.depth).toBe(0);
+    expect(queue.take(2)).toBeUndefined();
+  });
+
+  it('never merges what has no key', () => {
+    const { queue } = queueOf();
+    for (let n = 0; n < 3; n++) queue.push(`a${n}`, undefined, n);
+    expect(drain(queue, 9)).toEqual(['a0', 'a1', 'a2']);
+  });
+
+  it('merges nothing within the turn of the burst', () => {
+    const { queue } = queueOf();
+    for (let n = 0; n < 3; n++) queue.push(`a${n}`, 'a', 1);
+    expect(drain(queue, 1)).toEqual(['a0', 'a1', 'a2']);
+  });
+
+  it('merges into the newest of the key what has waited since an earlier turn, and counts it', () => {
+    const { queue } = queueOf();
+    for (const value of ['a0', 'b0', 'a1', 'a2', 'b1']) queue.push(value, value[0], 1);
+    queue.push('c0', 'c', 1);
+    expect(drain(queue, 2)).toEqual(['a2+2', 'b1+1', 'c0']);
+  });
+
+  it('keeps what came in this turn apart from what came before', () => {
+    const { queue } = queueOf();
+    queue.push('a0', 'a', 1);
+    queue.push('a1', 'a', 2);
+    queue.push('a2', 'a', 2);
+    expect(drain(queue, 2)).toEqual(['a1', 'a2+1']);
+  });
+
+  it('starts counting anew once the newest was taken', () => {
+    const { queue } = queueOf();
+    queue.push('a0', 'a', 1);
+    queue.push('a1', 'a', 1);
+    expect(drain(queue, 2)).toEqual(['a1+1']);
+    queue.push('a2', 'a', 2);
+    expect(drain(queue, 3)).toEqual(['a2']);
+  });
+
+  it('forgets all on clear', () => {
+    const { queue, dropped } = queueOf();
+    queue.push('a0', 'a', 1);
+    queue.clear();
+    expect(queue.depth).toBe(0);
+    queue.push('a1', 'a', 2);
+    expect(drain(queue, 3)).toEqual(['a1']);
+    expect(dropped).toEqual([]);
+  });
+});
+
+describe('overflow', () => {
+  it('drops the oldest and tells which', () => {
+    const { queue, dropped } = queueOf(2);
+    for (const value of ['a', 'b', 'c', 'd']) queue.push(value, undefined, 1);
+    expect(dropped).toEqual(['a', 'b']);
+    expect(drain(queue, 1)).toEqual(['c', 'd']);
+  });
+
+  it('merges before it drops', () => {
+    const { queue, dropped } = queueOf(2);
+    queue.push('a0', 'a', 1);
+    queue.push('b0', 'b', 1);
+    queue.push('a1', 'a', 2);
+    expect(dropped).toEqual([]);
+    expect(drain(queue, 3)).toEqual(['b0', 'a1+1']);
+  });
+});
+
+describe('a handler that stands still', () => {
+  it('holds as many messages as there are keys, and still counts every one', () => {
+    const { queue } = queueOf();
+    const [keys, turns] = [10, 20_000];
+    for (let turn = 1; turn <= turns; turn++) {
+      queue.push(`value ${turn}`, `key ${turn % keys}`, turn);
+      expect(queue.depth).toBe(Math.min(turn, keys));
+    }
+    const taken = Array.from({ length: keys }, () => queue.take(turns + 1));
+    expect(queue.take(turns + 1)).toBeUndefined();
+    expect(taken.map((one) => one?.value)).toEqual(
+      Array.from({ length: keys }, (_, index) => `value ${turns - keys + 1 + index}`),
+    );
+    expect(taken.map((one) => one?.conflated)).toEqual(Array.from({ length: keys }, () => turns / keys - 1));
+    expect(taken.map((one) => one?.first).sort()).toEqual(
+      Array.from({ length: keys }, (_, index) => `value ${index + 1}`).sort(),
+    );
+  });
+
+  it('holds the burst of a key only until the next message of a later turn, of whatever key', () => {
+    const { queue } = queueOf();
+    for (let n = 0; n < 5; n++) queue.push(`a${n}`, 'a', 1);
+    expect(queue.depth).toBe(5);
+    queue.push('b0', 'b', 2);
+    expect(queue.depth).toBe(2);
+    expect(drain(queue, 2)).toEqual(['a4+4', 'b0']);
+  });
+
+  it('is behind since the oldest message that was not passed over, superseded or not', () => {
+    const { queue } = queueOf();
+    for (const [index, key] of ['a', 'b', 'a', 'b', 'b'].entries())
+      queue.push(`${key}${index}`, key, index, index * 10);
+    expect(queue.oldestSince).toBe(0);
+    expect(queue.take(9)?.value).toBe('a2');
+    expect(queue.oldestSince).toBe(30);
+    expect(queue.take(9)?.value).toBe('b4');
+    expect(queue.oldestSince).toBeUndefined();
+  });
+
+  it('is behind since the oldest message that waits once it has missed more than a thousand', () => {
+    const { queue } = queueOf();
+    for (let turn = 0; turn <= 1_001; turn++) queue.push(`a${turn}`, 'a', turn, turn * 10);
+    expect(queue.oldestSince).toBe(10_010);
+    queue.push('a1002', 'a', 1_002, 10_020);
+    expect(queue.oldestSince).toBe(10_010);
+  });
+
+  it('has missed nothing once it has caught up', () => {
+    const { queue } = queueOf();
+    for (let turn = 0; turn <= 1_000; turn++) queue.push(`a${turn}`, 'a', turn, turn * 10);
+    expect(queue.oldestSince).toBe(0);
+    expect(drain(queue, 1_001)).toEqual(['a1000+1000']);
+    for (const turn of [2_001, 2_002]) queue.push(`a${turn}`, 'a', turn, turn * 10);
+    expect(queue.oldestSince).toBe(20_010);
+  });
+});

@@ -1,0 +1,231 @@
+// What a reader makes of the state of a channel that it has just read.
+
+import { describe, expect, it } from 'vitest';
+import { type CatchUpInput, catchUp } from '../../subscribe/recovery.ts';
+import { ORIGIN } from '../../wire/position.ts';
+import { noteEnvelope } from '../helpers.ts';
+
+const at = (seq: number, epoch = 7) => noteEnvelope(seq, { epoch, seq });
+const all = (...numbers: number[]) => numbers.map((seq) => at(seq));
+
+/** A reader at number 2 of epoch 7, whose top is 5; nothing kept, nothing held. */
+function caughtUp(input: Partial<CatchUpInput>) {
+  const defaults = {
+    position: { epoch: 7, seq: 2 },
+    reached: new Map(),
+    isForgotten: false,
+    top: { epoch: 7, seq: 5 },
+    kept: [],
+    held: [],
+  };
+  const result = catchUp({ ...defaults, heldBeforeRead: input.held?.length ?? 0, ...input });
+  const short = ({ seq, epoch }: { seq?: number; epoch?: number }) => `${epoch}-${seq}`;
+  return {
+    gaps: result.gaps.map(({ cause, epoch, from, to, lost, repaired }) => ({
+      cause,
+      epoch,
+      from,
+      to,
+      lost,
+      repaired,
+    })),
+    repaired: result.repaired,
+    messages: result.messages.map(
+      ({ message, isNew, wasHeard }) => `${short(message)}${isNew ? ' new' : ''}${wasHeard ? ' heard' : ''}`,
+    ),
+    rest: result.rest.map(short),
+    forged: result.forged.map(short),
+  };
+}
+
+const nothing = { gaps: [], repaired: 0, messages: [], rest: [], forged: [] };
+
+describe('within an epoch', () => {
+  it('nothing to do where nothing happened', () => {
+    expect(caughtUp({ top: { epoch: 7, seq: 2 } })).toEqual(nothing);
+  });
+
+  it('takes what was heard', () => {
+    expect(caughtUp({ held: all(3, 4, 5) })).toEqual({
+      ...nothing,
+      messages: ['7-3 new heard', '7-4 new heard', '7-5 new heard'],
+    });
+  });
+
+  it('fills a hole from what was kept, each place once', () => {
+    expect(caughtUp({ held: all(4, 5), kept: all(1, 2, 3, 4, 5) })).toEqual({
+      ...nothing,
+      gaps: [{ cause: 'loss', epoch: 7, from: 3, to: 3, lost: 0, repaired: true }],
+      repaired: 1,
+      messages: ['7-1', '7-2', '7-3 new', '7-4 new heard', '7-5 new heard'],
+    });
+  });
+
+  it('never tells a part as the whole', () => {
+    expect(caughtUp({ kept: all(5) })).toEqual({
+      ...nothing,
+      gaps: [{ cause: 'loss', epoch: 7, from: 3, to: 4, lost: 2, repaired: false }],
+      messages: ['7-5 new'],
+    });
+  });
+
+  it('leaves what came after the read, and what has no number, for later', () => {
+    const held = [...all(3, 4, 5), noteEnvelope(0), at(6)];
+    const { gaps, rest, forged } = caughtUp({ held, heldBeforeRead: 3 });
+    expect({ gaps, rest, forged }).toEqual({ gaps: [], rest: ['undefined-undefined', '7-6'], forged: [] });
+  });
+});
+
+describe('a reader without a place', () => {
+  it('begins before the first message that it heard', () => {
+    expect(caughtUp({ position: undefined, held: all(4, 5) })).toMatchObject({
+      gaps: [],
+      messages: ['7-4 new heard', '7-5 new heard'],
+    });
+    expect(caughtUp({ position: undefined, held: all(3, 5) }).gaps).toMatchObject([
+      { from: 4, to: 4, lost: 1 },
+    ]);
+  });
+
+  it('begins at the top when it heard nothing', () => {
+    expect(caughtUp({ position: undefined, kept: all(4, 5) })).toEqual({
+      ...nothing,
+      messages: ['7-4', '7-5'],
+    });
+  });
+
+  it('misses nothing of the first epoch when it stood at the origin', () => {
+    expect(caughtUp({ position: ORIGIN }).gaps).toMatchObject([
+      { cause: 'loss', epoch: 7, from: 1, to: 5, lost: 5 },
+    ]);
+  });
+});
+
+describe('a new epoch', () => {
+  it('has an unknown end of the old one before it', () => {
+    expect(caughtUp({ top: { epoch: 8, seq: 1 }, kept: [at(1, 8)] })).toEqual({
+      ...nothing,
+      gaps: [
+        { cause: 'epoch', epoch: 7, from: 3, to: undefined, lost: undefined, repaired: false },
+        { cause: 'loss', epoch: 8, from: 1, to: 1, lost: 0, repaired: true },
+      ],
+      repaired: 1,
+      messages: ['8-1 new'],
+    });
+  });
+
+  it('still has what was heard of the old one, and its holes', () => {
+    expect(caughtUp({ top: { epoch: 8, seq: 1 }, held: [...all(3, 5), at(1, 8)] })).toEqual({
+      ...nothing,
+      gaps: [
+        { cause: 'loss', epoch: 7, from: 4, to: 4, lost: 1, repaired: false },
+        { cause: 'epoch', epoch: 7, from: 6, to: undefined, lost: undefined, repaired: false },
+      ],
+      messages: ['7-3 new heard', '7-5 new heard', '8-1 new heard'],
+    });
+  });
+});
+
+describe('a place that was made up', () => {
+  it('is one before the read and behind the top', () => {
+    expect(caughtUp({ held: [...all(3, 4, 5), at(9), at(1, 8)] })).toMatchObject({
+      forged: ['7-9', '8-1'],
+      rest: [],
+    });
+  });
+
+  it('is none that came after the read was sent', () => {
+    expect(caughtUp({ held: [...all(3, 4, 5), at(6)], heldBeforeRead: 3 })).toMatchObject({
+      forged: [],
+      rest: ['7-6'],
+    });
+  });
+});
+
+describe('epochs that began and ended since', () => {
+  it('are reported each by itself, as far as they left a trace', () => {
+    const kept = [at(3, 7), at(2, 8), at(4, 8), at(1, 9), at(1, 11)];
+    const { gaps, messages } = caughtUp({ top: { epoch: 11, seq: 2 }, kept, held: [at(2, 11)] });
+    const unknown = { to: undefined, lost: undefined, repaired: false };
+    expect(gaps).toEqual([
+      { cause: 'loss', epoch: 7, from: 3, to: 3, lost: 0, repaired: true },
+      { cause: 'epoch', epoch: 7, from: 4, ...unknown },
+      { cause: 'loss', epoch: 8, from: 1, to: 3, lost: 2, repaired: false },
+      { cause: 'epoch', epoch: 8, from: 5, ...unknown },
+      { cause: 'loss', epoch: 9, from: 1, to: 1, lost: 0, repaired: true },
+      { cause: 'epoch', epoch: 9, from: 2, ...unknown },
+      { cause: 'loss', epoch: 11, from: 1, to: 1, lost: 0, repaired: true },
+    ]);
+    expect(messages).toEqual(['7-3 new', '8-2 new', '8-4 new', '9-1 new', '11-1 new', '11-2 new heard']);
+  });
+
+  it("are nobody else's: a reader that has no place yet takes what is kept as it is", () => {
+    const { gaps } = caughtUp({ position: undefined, top: { epoch: 9, seq: 1 }, kept: [at(4, 8), at(1, 9)] });
+    expect(gaps).toEqual([]);
+  });
+});
+
+describe('a server that forgot', () => {
+  const forgot = { isForgotten: true, position: { epoch: 7, seq: 9 }, top: { epoch: 7, seq: 5 } };
+  const unknownFrom = (from: number, epoch = 7) => ({
+    cause: 'epoch',
+    epoch,
+    from,
+    to: undefined,
+    lost: undefined,
+    repaired: false,
+  });
+
+  it('leaves the rest of the epoch unknown, from behind what was delivered', () => {
+    expect(caughtUp(forgot)).toEqual({ ...nothing, gaps: [unknownFrom(10)] });
+  });
+
+  it('leaves it unknown from behind what it still has, where that is more', () => {
+    const { gaps } = caughtUp({ ...forgot, position: { epoch: 7, seq: 3 }, kept: all(4, 5) });
+    expect(gaps).toEqual([
+      { cause: 'loss', epoch: 7, from: 4, to: 5, lost: 0, repaired: true },
+      unknownFrom(6),
+    ]);
+  });
+
+  it('redelivers nothing of what its older memory still has', () => {
+    const reached = new Map([
+      [6, 3],
+      [7, 9],
+    ]);
+    const kept = [at(2, 6), at(3, 6), at(4, 7), at(1, 8)];
+    const { messages } = caughtUp({
+      position: { epoch: 6, seq: 1 },
+      reached,
+      top: { epoch: 8, seq: 1 },
+      kept,
+    });
+    expect(messages).toEqual(['6-2', '6-3', '7-4', '8-1 new']);
+  });
+
+  it('is not asked again for what was delivered before, though the reader comes from another epoch', () => {
+    const reached = new Map([
+      [6, 5],
+      [7, 9],
+    ]);
+    const back = {
+      position: { epoch: 7, seq: 9 },
+      reached,
+      top: { epoch: 6, seq: 5 },
+      kept: [1, 2, 3, 4, 5].map((seq) => at(seq, 6)),
+    };
+    expect(caughtUp(back)).toMatchObject({
+      gaps: [unknownFrom(10)],
+      messages: ['6-1', '6-2', '6-3', '6-4', '6-5'],
+    });
+    const further = { ...back, top: { epoch: 6, seq: 6 }, kept: [...back.kept, at(6, 6)] };
+    expect(caughtUp(further).gaps).toEqual([
+      unknownFrom(10),
+      { cause: 'loss', epoch: 6, from: 6, to: 6, lost: 1, repaired: false },
+    ]);
+  });
+
+  it('tells a reader without a place of no gap', () => {
+    expect(caughtUp({ ...forgot, position: undefined }).gaps).toEqual([]);
+  });
+});

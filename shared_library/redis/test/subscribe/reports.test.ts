@@ -1,0 +1,39 @@
+// What the log says of a gap: no more than is known.
+
+import { expect, it } from 'vitest';
+import { Reports } from '../../subscribe/reports.ts';
+import type { Gap } from '../../subscribe/status.ts';
+import { recordingLogger } from '../helpers.ts';
+
+const gap = (difference: Partial<Gap>): Gap => ({
+  type: 'gap',
+  channel: 'PRICES',
+  cause: 'loss',
+  epoch: 7,
+  from: 3,
+  to: 5,
+  lost: 3,
+  repaired: false,
+  ...difference,
+});
+
+it.each([
+  [
+    'repaired',
+    gap({ repaired: true, lost: 0 }),
+    'info',
+    'Messages were missed, fetched and delivered in order.',
+  ],
+  ['lost', gap({}), 'warn', 'Messages were lost.'],
+  ['dropped', gap({ cause: 'overflow' }), 'warn', 'The handler is too slow; messages were dropped.'],
+  [
+    'an epoch whose end nobody knows',
+    gap({ cause: 'epoch', to: undefined, lost: undefined }),
+    'warn',
+    'The channel was begun anew; whether messages were lost before that cannot be known.',
+  ],
+])('says of a gap: %s', (_, told, level, message) => {
+  const logger = recordingLogger();
+  new Reports(logger).status(told);
+  expect(logger.lines).toMatchObject([{ level, message }]);
+});

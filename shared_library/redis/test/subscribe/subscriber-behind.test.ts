@@ -1,0 +1,203 @@
+// A handler that is behind: what is merged, what is lost and how that is told, and when it is told as slow.
+
+import { describe, expect, it } from 'vitest';
+import { Bench, CHAT, deferred, FILLS, PRICES, turns } from '../helpers.ts';
+import { slowHandler } from './slow-handler.fixture.ts';
+
+describe('a handler that is behind', () => {
+  it('on a state channel gets the newest of each key, and how many were merged into it', async () => {
+    const bench = new Bench();
+    const gate = deferred();
+    const heard: unknown[] = [];
+    bench.subscriber.subscribe(PRICES, ({ data, conflated }) => {
+      heard.push([data.symbol, data.price, conflated]);
+      return heard.length === 1 ? gate.promise : undefined;
+    });
+    await bench.subscriber.startListening();
+    for (const [symbol, price] of [
+      ['A', 1],
+      ['A', 2],
+      ['B', 1],
+      ['A', 3],
+    ] as const)
+      await bench.price(symbol, price);
+    await turns();
+    gate.resolve();
+    await turns();
+    expect(heard).toEqual([
+      ['A', 1, undefined],
+      ['B', 1, undefined],
+      ['A', 3, 1],
+    ]);
+    expect(bench.subscriber.status(PRICES)).toMatchObject({
+      received: 4,
+      delivered: 3,
+      conflated: 1,
+      lost: 0,
+    });
+  });
+
+  it('on an event channel gets every message', async () => {
+    const bench = new Bench();
+    const slow = slowHandler();
+    bench.subscriber.subscribe(FILLS, slow.handler);
+    await bench.subscriber.startListening();
+    for (let n = 1; n <= 5; n++) {
+      await bench.notes(FILLS, n);
+      await turns();
+    }
+    for (let n = 1; n <= 5; n++) await slow.finish();
+    expect(slow.numbers()).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('past its limit loses the oldest, told with the exact range before the next one', async () => {
+    const bench = new Bench();
+    const slow = slowHandler();
+    const name = 'slow';
+    bench.subscriber.subscribe(FILLS, slow.handler, { queueLimit: 2, name });
+    await bench.subscriber.startListening();
+    await bench.notes(FILLS, 1, 2, 3, 4, 5, 6);
+    const epoch = bench.subscriber.status(FILLS)?.position?.epoch;
+    expect(bench.gaps).toEqual([]);
+    await slow.finish();
+    expect(bench.gaps).toEqual([
+      {
+        type: 'gap',
+        channel: 'FILLS',
+        subscription: name,
+        cause: 'overflow',
+        epoch,
+        from: 2,
+        to: 4,
+        lost: 3,
+        repaired: false,
+      },
+    ]);
+    await slow.finish();
+    await slow.finish();
+    expect(slow.numbers()).toEqual([1, 5, 6]);
+    expect(bench.subscriber.status(FILLS)).toMatchObject({ lost: 3, delivered: 3 });
+  });
+
+  it('loses only what it asked for', async () => {
+    const bench = new Bench();
+    const slow = slowHandler();
+    bench.subscriber.subscribe(FILLS, slow.handler, { queueLimit: 1, where: ({ data }) => data.n % 2 === 1 });
+    await bench.subscriber.startListening();
+    await bench.notes(FILLS, 1, 2, 3, 4, 5, 6, 7);
+    await slow.finish();
+    expect(bench.gaps).toMatchObject([{ from: 3, to: 5, lost: 2 }]);
+    expect(slow.numbers()).toEqual([1, 7]);
+  });
+
+  it('on a plain channel is told how many, without numbers', async () => {
+    const bench = new Bench();
+    const slow = slowHandler();
+    bench.subscriber.subscribe(CHAT, slow.handler, { queueLimit: 1 });
+    await bench.subscriber.startListening();
+    await bench.notes(CHAT, 1, 2, 3, 4);
+    await slow.finish();
+    expect(bench.gaps).toMatchObject([
+      { cause: 'overflow', epoch: undefined, from: undefined, to: undefined, lost: 2 },
+    ]);
+    expect(slow.numbers()).toEqual([1, 4]);
+  });
+
+  it('gives the event loop its turn after 10 ms of handling, and takes up where it was', async () => {
+    const bench = new Bench();
+    const heard: number[] = [];
+    let turn = 0;
+    const turnOf: number[] = [];
+    const count = () => {
+      turn++;
+      if (turn < 50) setImmediate(count);
+    };
+    bench.subscriber.subscribe(FILLS, ({ data }) => {
+      heard.push(data.n);
+      turnOf.push(turn);
+      // The time that a handler takes.
+      void bench.clock.advance(6);
+    });
+    await bench.subscriber.startListening();
+    await turns();
+    count();
+    await Promise.all([1, 2, 3, 4, 5, 6].map((n) => bench.publisher.publish(FILLS, { n })));
+    await turns(10);
+    expect(heard).toEqual([1, 2, 3, 4, 5, 6]);
+    // Two take more than 10 ms; the turns in between are the event loop's.
+    const [first, , third, , fifth] = turnOf as [number, number, number, number, number];
+    expect(turnOf).toEqual([first, first, third, third, fifth, fifth]);
+    expect(third).toBeGreaterThan(first);
+    expect(fifth).toBeGreaterThan(third);
+  });
+});
+
+it('what is merged in a message that is dropped is told as lost with it', async () => {
+  const bench = new Bench();
+  const { subscriber, statuses, clock } = bench;
+  const slow = slowHandler();
+  subscriber.subscribe(PRICES, slow.handler as never, { queueLimit: 1 });
+  await subscriber.startListening();
+  await turns(2);
+  await bench.price('A', 1);
+  await turns(2);
+  for (const price of [2, 3, 4]) {
+    await bench.price('B', price);
+    await turns(2);
+  }
+  await bench.price('C', 5);
+  await turns(2);
+  await slow.finish();
+  await clock.advance(0);
+  await turns(2);
+  expect(slow.started.map(({ seq }) => seq)).toEqual([1, 5]);
+  expect(statuses.filter(({ type }) => type === 'gap')).toMatchObject([
+    { cause: 'overflow', from: 2, to: 4, lost: 3, repaired: false },
+  ]);
+  expect(subscriber.status(PRICES)).toMatchObject({ lost: 3, gaps: 1 });
+});
+
+describe('slowness', () => {
+  it('of a handler is told once when messages wait for a second, and again after it has caught up', async () => {
+    const { publisher, subscriber, clock, statuses } = new Bench();
+    let finish: () => void = () => {};
+    subscriber.subscribe(
+      FILLS,
+      () =>
+        new Promise<void>((resolve) => {
+          finish = resolve;
+        }),
+    );
+    await subscriber.startListening();
+    await turns(2);
+    const slow = () => statuses.filter(({ type }) => type === 'slow');
+    for (let episode = 1; episode <= 2; episode++) {
+      for (const n of [1, 2]) await publisher.publish(FILLS, { n }, { type: 'note' });
+      await turns(2);
+      await clock.advance(3_500);
+      expect(slow().length).toBe(episode);
+      expect(slow().at(-1)).toMatchObject({ type: 'slow', channel: FILLS.name, cause: 'handler' });
+      expect(subscriber.status(FILLS)?.behindMs).toBeGreaterThanOrEqual(3_500);
+      for (let left = 2; left > 0; left--) {
+        finish();
+        await turns(2);
+      }
+      await clock.advance(1_000);
+      expect(subscriber.status(FILLS)?.behindMs).toBe(0);
+    }
+  });
+
+  it('of the whole process is told when the event loop was blocked', async () => {
+    const { subscriber, clock, statuses } = new Bench();
+    subscriber.subscribe(FILLS, () => {});
+    await subscriber.startListening();
+    await turns(2);
+    await clock.advance(900);
+    // The clock goes on and the timers do not run, as in a blocked process.
+    clock.skip(5_000);
+    await clock.advance(0);
+    expect(statuses.filter(({ type }) => type === 'slow')).toEqual([
+      { type: 'slow', channel: FILLS.name, cause: 'blocked', behindMs: 4_900 },
+    ]);
+  });
+});

@@ -1,0 +1,81 @@
+// Commands: delivered once, not when they have expired, and an invalid one uses nothing up.
+
+import { describe, expect, it } from 'vitest';
+import { Bench, COMMANDS, frameOf, noteEnvelope, turns } from '../helpers.ts';
+import { slowHandler } from './slow-handler.fixture.ts';
+
+describe('commands', () => {
+  it('are not delivered once expired, and that is told and counted', async () => {
+    const bench = new Bench();
+    const slow = slowHandler();
+    bench.subscriber.subscribe(COMMANDS, slow.handler);
+    await bench.subscriber.startListening();
+    await bench.publisher.publish(COMMANDS, { n: 1 });
+    await bench.publisher.publish(COMMANDS, { n: 2 }, { expiresInMs: 100 });
+    await bench.publisher.publish(COMMANDS, { n: 3 }, { expiresInMs: 101 });
+    await bench.clock.advance(100);
+    await slow.finish();
+    expect(slow.numbers()).toEqual([1, 3]);
+    expect(bench.expired).toMatchObject([{ channel: 'COMMANDS', message: { data: { n: 2 } } }]);
+    expect(bench.subscriber.status(COMMANDS)).toMatchObject({ expired: 1, delivered: 2 });
+    expect(bench.logger.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
+  });
+
+  it('that one subscription let expire are told under its name', async () => {
+    const bench = new Bench();
+    const [slow, slower] = [slowHandler(), slowHandler()];
+    const handled: number[] = [];
+    bench.subscriber.subscribe(COMMANDS, ({ data }) => handled.push(data.n), { name: 'prompt' });
+    bench.subscriber.subscribe(COMMANDS, slow.handler, { name: 'slow' });
+    bench.subscriber.subscribe(COMMANDS, slower.handler);
+    await bench.subscriber.startListening();
+    await bench.publisher.publish(COMMANDS, { n: 1 });
+    await bench.publisher.publish(COMMANDS, { n: 2 }, { expiresInMs: 100 });
+    await bench.clock.advance(100);
+    await slow.finish();
+    await slower.finish();
+    expect(handled).toEqual([1, 2]);
+    const { message } = bench.expired[0] ?? {};
+    expect(message).toMatchObject({ data: { n: 2 } });
+    expect(bench.expired).toEqual([
+      { channel: 'COMMANDS', subscription: 'slow', message },
+      { channel: 'COMMANDS', message },
+    ]);
+    const warnings = bench.logger.lines.filter(({ level }) => level === 'warn');
+    expect(warnings.map(({ fields }) => fields)).toMatchObject([
+      { subscription: 'slow' },
+      { channel: 'COMMANDS' },
+    ]);
+  });
+});
+
+it('a command that reaches the server again after it forgot everything is delivered once', async () => {
+  const { publisher, subscriber, server } = new Bench();
+  const heard: number[] = [];
+  subscriber.subscribe(COMMANDS, ({ data }) => heard.push(data.n));
+  await subscriber.startListening();
+  await turns(2);
+  await publisher.publish(COMMANDS, { n: 1 }, { type: 'note', id: 'order-1' });
+  server.flush();
+  const again = await publisher.publish(COMMANDS, { n: 1 }, { type: 'note', id: 'order-1' });
+  await publisher.publish(COMMANDS, { n: 2 }, { type: 'note', id: 'order-2' });
+  await turns(5);
+  expect(again.repeated).toBeUndefined();
+  expect(heard).toEqual([1, 2]);
+  expect(subscriber.status(COMMANDS)).toMatchObject({ duplicates: 1 });
+});
+
+it('an invalid command does not use up its id', async () => {
+  const { subscriber, server } = new Bench();
+  const heard: number[] = [];
+  subscriber.subscribe(COMMANDS, ({ data }) => heard.push(data.n));
+  await subscriber.startListening();
+  await turns(2);
+  const command = { ...noteEnvelope(1), id: 'order-1' };
+  server.publishRaw(COMMANDS.name, frameOf({ ...command, data: { n: 'one' } }));
+  server.publishRaw(COMMANDS.name, frameOf(command));
+  server.publishRaw(COMMANDS.name, frameOf(command));
+  await turns(3);
+  expect(heard).toEqual([1]);
+  expect(subscriber.status(COMMANDS)).toMatchObject({ invalid: 1, duplicates: 1 });
+});

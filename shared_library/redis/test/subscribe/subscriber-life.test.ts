@@ -1,0 +1,185 @@
+// The life of a subscriber: when it listens, what it does when it cannot, and how it all ends.
+
+import { describe, expect, it } from 'vitest';
+import { TickbusError } from '../../errors.ts';
+import { ManualClock } from '../../runtime/manual-clock.ts';
+import { Subscriber } from '../../subscribe/subscriber-base.ts';
+import {
+  ALERTS,
+  Bench,
+  deferred,
+  errorOf,
+  FakeTransport,
+  FILLS,
+  noteEnvelope,
+  recordingLogger,
+  turns,
+} from '../helpers.ts';
+import { slowHandler } from './slow-handler.fixture.ts';
+
+describe('startListening', () => {
+  function bench() {
+    const transport = new FakeTransport();
+    const subscriber = new Subscriber({ transport, clock: new ManualClock(), logger: recordingLogger() });
+    return { transport, subscriber };
+  }
+
+  it('resolves when every subscription is acknowledged, for everybody who called it', async () => {
+    const { transport, subscriber } = bench();
+    const acknowledged = deferred();
+    transport.onSubscribe = () => acknowledged.promise;
+    subscriber.subscribe(FILLS, () => {});
+    let listening = 0;
+    for (let n = 0; n < 2; n++) void subscriber.startListening().then(() => listening++);
+    await turns();
+    expect(listening).toBe(0);
+    acknowledged.resolve();
+    await turns();
+    expect(listening).toBe(2);
+  });
+
+  it('fails when a subscription is refused, and tries again when it is called again', async () => {
+    const { transport, subscriber } = bench();
+    const heard: number[] = [];
+    subscriber.subscribe(FILLS, ({ data }) => heard.push(data.n));
+    transport.onSubscribe = () => Promise.reject({ code: 'TICKBUS_DENIED' });
+    expect(await errorOf(subscriber.startListening())).toEqual({ code: 'TICKBUS_DENIED' });
+    transport.onSubscribe = async () => {};
+    await subscriber.startListening();
+    await turns();
+    transport.push(noteEnvelope(1, { epoch: 1, seq: 1 }));
+    expect(heard).toEqual([1]);
+  });
+
+  it('fails when there is no connection, and can be called again', async () => {
+    const { transport, subscriber } = bench();
+    transport.connect = () => Promise.reject({ code: 'TICKBUS_CONNECT_FAILED' });
+    expect(await errorOf(subscriber.startListening())).toEqual({ code: 'TICKBUS_CONNECT_FAILED' });
+    transport.connect = async () => {};
+    await subscriber.startListening();
+  });
+
+  it('tells of a subscription that is refused later, and goes on with the others', async () => {
+    const { transport, subscriber } = bench();
+    const statuses: unknown[] = [];
+    subscriber.on('status', (status) => statuses.push(status));
+    await subscriber.startListening();
+    const error = { code: 'TICKBUS_DENIED' };
+    transport.onSubscribe = () => Promise.reject(error);
+    subscriber.subscribe(FILLS, () => {});
+    await turns();
+    expect(statuses).toEqual([{ type: 'recovery_failed', channel: 'FILLS', error }]);
+  });
+
+  it('resolves only when the place in the channel is known, so that a link lost before that costs nothing in silence', async () => {
+    const { publisher, subscriber, connection, link, statuses } = new Bench();
+    const heard: number[] = [];
+    subscriber.subscribe(ALERTS, ({ data }) => heard.push(data.n));
+    const read = link.read.bind(link);
+    const firstRead = deferred<void>();
+    link.read = async () => {
+      link.read = read;
+      firstRead.resolve();
+      throw new TickbusError('TICKBUS_NOT_CONNECTED', 'The link went down before the reply.');
+    };
+    let isListening = false;
+    const listening = subscriber.startListening().then(() => {
+      isListening = true;
+    });
+    await firstRead.promise;
+    connection.subscribing.disconnect();
+    await publisher.publish(ALERTS, { n: 1 }, { type: 'note' });
+    await turns(5);
+    expect(isListening).toBe(false);
+    connection.subscribing.reconnect();
+    await listening;
+    connection.subscribing.disconnect();
+    await publisher.publish(ALERTS, { n: 2 }, { type: 'note' });
+    connection.subscribing.reconnect();
+    await publisher.publish(ALERTS, { n: 3 }, { type: 'note' });
+    await turns(5);
+    expect(heard).toEqual([3]);
+    expect(statuses.filter(({ type }) => type === 'gap')).toMatchObject([{ from: 2, to: 2, lost: 1 }]);
+  });
+
+  it('rejects when the link fails for good meanwhile', async () => {
+    const transport = new FakeTransport();
+    const subscriber = new Subscriber({ transport, clock: new ManualClock(), logger: recordingLogger() });
+    transport.onRead = () => new Promise(() => {});
+    subscriber.subscribe(ALERTS, () => {});
+    const listening = errorOf(subscriber.startListening());
+    await turns(3);
+    transport.tell({ type: 'failed', error: new TickbusError('TICKBUS_AUTH_FAILED', 'Refused.') });
+    expect(await listening).toMatchObject({ code: 'TICKBUS_AUTH_FAILED' });
+  });
+});
+
+describe('close', () => {
+  it('lets the handlers finish what was received', async () => {
+    const bench = new Bench();
+    const slow = slowHandler();
+    bench.subscriber.subscribe(FILLS, slow.handler);
+    await bench.subscriber.startListening();
+    await bench.notes(FILLS, 1, 2);
+    let closed = false;
+    const closing = bench.subscriber.close().then(() => {
+      closed = true;
+    });
+    await turns();
+    await bench.notes(FILLS, 3);
+    await slow.finish();
+    expect(closed).toBe(false);
+    await slow.finish();
+    await closing;
+    expect(slow.numbers()).toEqual([1, 2]);
+    expect(bench.gaps).toEqual([]);
+  });
+
+  it('drops what is not handled in time, and tells it as a gap', async () => {
+    const bench = new Bench();
+    const slow = slowHandler();
+    bench.subscriber.subscribe(FILLS, slow.handler);
+    await bench.subscriber.startListening();
+    await bench.notes(FILLS, 1, 2, 3);
+    const closing = bench.subscriber.close({ timeoutMs: 200 });
+    await turns();
+    await bench.clock.advance(200);
+    await closing;
+    expect(bench.gaps).toMatchObject([{ cause: 'overflow', from: 2, to: 3, lost: 2 }]);
+    await slow.finish();
+    expect(slow.numbers()).toEqual([1]);
+  });
+
+  it('twice waits twice', async () => {
+    const bench = new Bench();
+    const slow = slowHandler();
+    bench.subscriber.subscribe(FILLS, slow.handler);
+    await bench.subscriber.startListening();
+    await bench.notes(FILLS, 1);
+    let ended = 0;
+    for (let n = 0; n < 2; n++) void bench.subscriber.close().then(() => ended++);
+    await turns();
+    expect(ended).toBe(0);
+    await slow.finish();
+    expect(ended).toBe(2);
+  });
+
+  it('refuses everything afterwards', async () => {
+    const { subscriber } = new Bench();
+    await subscriber.close();
+    await subscriber.close();
+    const closed = { code: 'TICKBUS_CLOSED' };
+    expect(await errorOf(subscriber.startListening())).toMatchObject(closed);
+    expect(await errorOf(() => subscriber.subscribe(FILLS, () => {}))).toMatchObject(closed);
+    expect(await errorOf(() => subscriber.messages(FILLS))).toMatchObject(closed);
+  });
+
+  it('comes with `await using`', async () => {
+    const { subscriber } = new Bench();
+    {
+      await using scoped = subscriber;
+      await scoped.startListening();
+    }
+    expect(await errorOf(subscriber.startListening())).toMatchObject({ code: 'TICKBUS_CLOSED' });
+  });
+});

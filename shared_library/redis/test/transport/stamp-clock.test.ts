@@ -1,0 +1,61 @@
+// Stamps by the least that the server's clock can say: early by the way of an answer, never late.
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ServerClock } from '../../transport/redis/writers/stamp-clock.ts';
+
+describe('a stamp', () => {
+  it('is the last answered time and what has passed since it arrived', () => {
+    const clock = new ServerClock();
+    clock.answered(50_000, 100);
+    expect(clock.at(100)).toBe(50_000);
+    expect(clock.at(350)).toBe(50_249);
+  });
+
+  it('takes the fastest of recent answers', () => {
+    const clock = new ServerClock();
+    clock.answered(50_000, 100);
+    // 40 ms on its way back.
+    clock.answered(50_100, 240);
+    expect(clock.at(300)).toBe(50_199);
+    // 1 ms faster than the first one.
+    clock.answered(50_301, 400);
+    expect(clock.at(400)).toBe(50_301);
+  });
+
+  it('follows a clock that is set back once a stamp turned out late', () => {
+    const clock = new ServerClock();
+    clock.answered(50_000, 100);
+    const stamp = clock.at(200);
+    clock.answered(40_000, 210, stamp);
+    expect(clock.at(210)).toBe(40_000);
+  });
+
+  it('is never late, whatever the ways take, while the server goes at most 0.5 ms a second slower', () => {
+    const step = fc.record({
+      pauseMs: fc.double({ min: 0, max: 5_000, noNaN: true }),
+      thereMs: fc.double({ min: 0, max: 50, noNaN: true }),
+      backMs: fc.double({ min: 0, max: 50, noNaN: true }),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(step, { minLength: 2 }),
+        fc.double({ min: 0.9995, max: 1.0005, noNaN: true }),
+        (steps, rate) => {
+          const clock = new ServerClock();
+          const serverAt = (monotonic: number) => 1_000_000 + monotonic * rate;
+          let now = 10;
+          clock.answered(serverAt(now), now);
+          for (const { pauseMs, thereMs, backMs } of steps) {
+            now += pauseMs;
+            const stamp = clock.at(now);
+            const executed = serverAt(now + thereMs);
+            expect(stamp).toBeLessThanOrEqual(executed + 1e-6);
+            now += thereMs + backMs;
+            clock.answered(executed, now, stamp);
+          }
+        },
+      ),
+    );
+  });
+});

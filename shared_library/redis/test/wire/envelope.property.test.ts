@@ -1,0 +1,175 @@
+// The wire format under random input: whatever comes is either a valid envelope or a TickbusError.
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
+import { TickbusError } from '../../errors.ts';
+import { decodeEnvelope, type Envelope, encodeEnvelope } from '../../wire/envelope.ts';
+import { frameOf } from '../helpers.ts';
+
+const utf8 = new TextEncoder();
+
+// JSON writes -0 as 0.
+const finite = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => (value === 0 ? 0 : value));
+const text = fc.string({ unit: 'binary' });
+const key = text.filter((name) => name !== '__proto__' && name !== 'constructor');
+const count = fc.maxSafeNat();
+
+const { data } = fc.letrec((tie) => ({
+  value: fc.oneof({ maxDepth: 6 }, text, finite, fc.boolean(), fc.constant(null), tie('list'), tie('data')),
+  list: fc.array(tie('value'), { maxLength: 4 }),
+  data: fc.dictionary(key, tie('value'), { maxKeys: 4, noNullPrototype: true }),
+}));
+
+const position = fc.option(fc.record({ seq: count, epoch: count }), { nil: undefined });
+const envelope = fc
+  .tuple(
+    fc.record(
+      {
+        message_type: text.filter((type) => type !== ''),
+        data: data as fc.Arbitrary<Record<string, unknown>>,
+        timestamp: finite,
+        sender: text,
+        at: count,
+        id: text,
+        expires_at: count,
+      },
+      { requiredKeys: ['message_type', 'data', 'timestamp', 'sender'], noNullPrototype: true },
+    ),
+    position,
+  )
+  .map(([fields, place]): Envelope => ({ ...fields, ...place }));
+
+/** Any document, with the fields of an envelope more often than chance would have it. */
+const anything = fc.jsonValue({ maxDepth: 4 });
+const nearly = fc.record(
+  Object.fromEntries(
+    ['message_type', 'data', 'timestamp', 'sender', 'seq', 'epoch', 'at', 'id', 'expires_at'].map((name) => [
+      name,
+      fc.oneof(anything, text, count, data),
+    ]),
+  ),
+  { requiredKeys: [] },
+);
+
+/** Decodes; undefined when it was refused as it should be. Any other error is thrown. */
+function decoded(frame: Uint8Array): Envelope | undefined {
+  try {
+    return decodeEnvelope(frame);
+  } catch (error) {
+    if (error instanceof TickbusError && error.code === 'TICKBUS_INVALID_MESSAGE') return undefined;
+    throw error;
+  }
+}
+
+/** What every accepted envelope is. */
+function expectValid(one: Envelope): void {
+  expect(one.message_type).toEqual(expect.any(String));
+  expect(one.message_type).not.toBe('');
+  expect(Object.prototype.toString.call(one.data)).toBe('[object Object]');
+  expect(Number.isFinite(one.timestamp)).toBe(true);
+  expect(typeof one.sender).toBe('string');
+  expect(one.seq === undefined).toBe(one.epoch === undefined);
+}
+
+describe('decode and encode', () => {
+  it('decode(encode(x)) is x for every valid envelope', () => {
+    fc.assert(
+      fc.property(envelope, (one) => {
+        expect(decodeEnvelope(utf8.encode(encodeEnvelope(one)))).toEqual(one);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('any bytes are a valid envelope or are refused', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        const one = decoded(bytes);
+        if (one !== undefined) expectValid(one);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('a valid message with some bytes changed is a valid envelope or is refused', () => {
+    const change = fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 }));
+    fc.assert(
+      fc.property(envelope, fc.array(change, { minLength: 1, maxLength: 4 }), (one, changes) => {
+        const frame = utf8.encode(encodeEnvelope(one));
+        for (const [place, byte] of changes) frame[place % frame.length] = byte;
+        const other = decoded(frame);
+        if (other !== undefined) expectValid(other);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('any JSON is a valid envelope or is refused, and what is accepted can be encoded', () => {
+    let accepted = 0;
+    fc.assert(
+      fc.property(fc.oneof(anything, nearly, envelope), (document) => {
+        const one = decoded(frameOf(document));
+        if (one === undefined) return;
+        accepted++;
+        expectValid(one);
+        expect(JSON.parse(encodeEnvelope(one))).toEqual(JSON.parse(JSON.stringify(document)));
+      }),
+      { numRuns: 1_500 },
+    );
+    expect(accepted).toBeGreaterThan(100);
+  });
+
+  it('whatever encode accepts, decode accepts as the same JSON; whatever it refuses is a TickbusError', () => {
+    const value = fc.anything({
+      withBigInt: true,
+      withDate: true,
+      withMap: true,
+      withSet: true,
+      withTypedArray: true,
+      withSparseArray: true,
+      withNullPrototype: true,
+      withBoxedValues: true,
+      maxDepth: 4,
+    });
+    let accepted = 0;
+    let refused = 0;
+    fc.assert(
+      fc.property(fc.dictionary(text, value, { maxKeys: 3 }), (payload) => {
+        const one: Envelope = { message_type: 'm', data: payload, timestamp: 1, sender: 's' };
+        let json: string;
+        try {
+          json = encodeEnvelope(one);
+        } catch (error) {
+          refused++;
+          expect(error).toMatchObject({ name: 'TickbusError', code: 'TICKBUS_INVALID_MESSAGE' });
+          expect((error as TickbusError).field).toMatch(/^data/);
+          return;
+        }
+        accepted++;
+        expect(decodeEnvelope(utf8.encode(json))).toEqual(JSON.parse(json));
+      }),
+      { numRuns: 1_500 },
+    );
+    expect(accepted).toBeGreaterThan(50);
+    expect(refused).toBeGreaterThan(50);
+  });
+
+  it('a message is too large by its bytes, whatever its characters', () => {
+    const filler = fc.tuple(
+      fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 }),
+      fc.integer({ min: -600, max: 600 }),
+    );
+    fc.assert(
+      fc.property(filler, ([unit, offset]) => {
+        const empty = { message_type: 'm', data: { pad: '' }, timestamp: 1, sender: 's' };
+        const width = utf8.encode(JSON.stringify(unit).slice(1, -1)).byteLength;
+        const times = Math.max(1, Math.floor((MAX_MESSAGE_BYTES + offset) / width));
+        const one = { ...empty, data: { pad: unit.repeat(times) } };
+        const frame = frameOf(one);
+        expect(decoded(frame) === undefined).toBe(frame.byteLength > MAX_MESSAGE_BYTES);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});

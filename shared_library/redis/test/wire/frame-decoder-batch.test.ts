@@ -1,0 +1,139 @@
+// A batch, of which what is familiar is read fast: the same result as JSON.parse gives, and where each message stands.
+
+import { describe, expect, it } from 'vitest';
+import { MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
+import type { TickbusError } from '../../errors.ts';
+import { EnvelopeReader } from '../../wire/frame-decoder.ts';
+import { frameOf } from '../helpers.ts';
+import { experienced, parsedBy, tick } from './frame-decoder.fixture.ts';
+
+const utf8 = new TextEncoder();
+
+describe('a batch', () => {
+  const read = (reader: EnvelopeReader, frame: Uint8Array) => {
+    const batch = reader.readBatch(frame);
+    return batch?.documents.map((document) => batch.check(document));
+  };
+  /** What stands in a frame where a batch says that its documents are. */
+  const placesIn = (frame: Uint8Array, ends: readonly number[] | undefined) =>
+    ends?.map((end, index) => new TextDecoder().decode(frame.subarray((ends[index - 1] ?? 0) + 1, end)));
+  const batchOf = (...seqs: number[]) => seqs.map((seq) => tick(seq));
+
+  it('is none when it is one message, or nothing', () => {
+    expect(new EnvelopeReader().readBatch(frameOf(tick(1)))).toBeUndefined();
+    expect(new EnvelopeReader().readBatch(new Uint8Array(0))).toBeUndefined();
+  });
+
+  it('is read as ever, familiar or not', () => {
+    const reader = new EnvelopeReader();
+    for (let first = 1; first < 100; first += 3) {
+      const messages = batchOf(first, first + 1, first + 2);
+      expect(read(reader, frameOf(messages))).toStrictEqual(messages);
+    }
+    const mixed = [...batchOf(101, 102), tick(103, { size: 5 }), tick(104, { price: [1] }), tick(105)];
+    for (let round = 0; round < 3; round++) expect(read(reader, frameOf(mixed))).toStrictEqual(mixed);
+  });
+
+  it('parses only what is not familiar, and knows where each message stands', () => {
+    const strange = [
+      tick(102, { note: 'a "brace" } in {it\\' }),
+      tick(103, { bids: [[1, 2], [{ '}': ']' }]] }),
+      tick(104, { symbol: 'é🙂' }),
+    ];
+    const messages = [tick(101), ...strange, tick(105)];
+    const frame = frameOf(messages);
+    const reader = experienced();
+    const parsed = parsedBy(() => {
+      const batch = reader.readBatch(frame);
+      expect(batch?.documents).toStrictEqual(messages);
+      expect(placesIn(frame, batch?.ends)).toEqual(messages.map((message) => JSON.stringify(message)));
+    });
+    expect(parsed).toEqual(strange.map((message) => JSON.stringify(message)));
+  });
+
+  it('learns each kind that is new in it', () => {
+    const reader = new EnvelopeReader();
+    const kinds = [{}, { size: 1 }, { bid: 1, ask: 2 }];
+    const messages = kinds.map((kind, seq) => tick(seq, kind));
+    read(reader, frameOf(messages));
+    expect(parsedBy(() => expect(read(reader, frameOf(messages))).toStrictEqual(messages))).toEqual([]);
+  });
+
+  it('may be written with blanks, and then does not know where its messages stand', () => {
+    const messages = batchOf(101, 102);
+    for (const reader of [new EnvelopeReader(), experienced()]) {
+      const batch = reader.readBatch(utf8.encode(JSON.stringify(messages, null, 1)));
+      expect(batch?.documents).toStrictEqual(messages);
+      expect(batch?.ends).toBeUndefined();
+    }
+  });
+
+  it.each<[string, (text: string) => string, string]>([
+    ['a message that is no JSON', (text) => text.replace('102', '1o2'), 'not valid JSON'],
+    ['one that does not end', (text) => text.replace('"}]', '"]'), 'not valid JSON'],
+    ['a string that does not end', (text) => text.replace('"}]', '}]'), 'not valid JSON'],
+    ['nothing between two commas', (text) => text.replace('},{', '},,{'), 'not valid JSON'],
+    ['a number between its messages', (text) => text.replace('},{', '},7,{'), 'not one of objects'],
+    ['a list between its messages', (text) => text.replace('},{', '},[{}],{'), 'not one of objects'],
+    ['nothing in it', () => '[]', 'is an empty array'],
+  ])('is refused as a whole with %s', (_, change, why) => {
+    const text = JSON.stringify([tick(101), tick(102, { list: [1] }), tick(103, { list: [1] })]);
+    const changed = change(text);
+    expect(changed).not.toBe(text);
+    for (const reader of [new EnvelopeReader(), experienced()])
+      expect(() => reader.readBatch(utf8.encode(changed))).toThrow(why);
+  });
+
+  it('is refused as a whole when the UTF-8 of one message is broken', () => {
+    const frame = frameOf([tick(101), tick(102, { list: [1] })]);
+    frame[frame.lastIndexOf(0x53)] = 0xff;
+    for (const reader of [new EnvelopeReader(), experienced()])
+      expect(() => reader.readBatch(frame)).toThrow('UTF-8');
+  });
+
+  it.each(['', ' ', ']]', '],', ',', ',]', ',{}', 'x'])('is none when it ends with "%s"', (end) => {
+    const text = JSON.stringify(batchOf(101, 102)).slice(0, -1) + end;
+    expect(() => read(experienced(), utf8.encode(text))).toThrow();
+  });
+
+  it('has limits, familiar or not', () => {
+    const large = tick(101, { symbol: 'x'.repeat(MAX_MESSAGE_BYTES) });
+    expect(() => read(experienced(), frameOf([large]))).toThrow('larger than a message may be');
+    const many = Array.from({ length: 8_000 }, (_, seq) => tick(seq));
+    expect(() => read(experienced(), frameOf(many))).toThrow('the limit is 1048576');
+  });
+
+  it('takes many strangers apart at once, and one that is too large among them is refused alone', () => {
+    const strange = Array.from({ length: 12 }, (_, seq) => tick(seq, { list: [seq] }));
+    const large = tick(12, { list: ['x'.repeat(MAX_MESSAGE_BYTES)] });
+    const messages = [...strange, large, tick(13, { list: [13] })];
+    const frame = frameOf(messages);
+    const batch = new EnvelopeReader().readBatch(frame);
+    expect(parsedBy(() => new EnvelopeReader().readBatch(frame))).toContain(JSON.stringify(messages));
+    expect(placesIn(frame, batch?.ends)).toEqual(messages.map((message) => JSON.stringify(message)));
+    const outcomes = batch?.documents.map((document) => {
+      try {
+        return batch.check(document).seq;
+      } catch (error) {
+        return (error as Error).message;
+      }
+    });
+    expect(outcomes).toEqual([
+      ...strange.map(({ seq }) => seq),
+      expect.stringContaining('larger than a message may be'),
+      13,
+    ]);
+  });
+
+  it('names a bad one among good ones', () => {
+    const batch = experienced().readBatch(frameOf([tick(101), tick(102, {}, { seq: 1.5 }), tick(103)]));
+    const outcomes = batch?.documents.map((document) => {
+      try {
+        return batch.check(document).seq;
+      } catch (error) {
+        return (error as TickbusError).field;
+      }
+    });
+    expect(outcomes).toEqual([101, 'seq', 103]);
+  });
+});

@@ -1,0 +1,36 @@
+// Ticks, a reader to which they are familiar, and what is left to JSON.parse.
+
+import { expect, vi } from 'vitest';
+import type { Envelope } from '../../wire/envelope.ts';
+import { EnvelopeReader } from '../../wire/frame-decoder.ts';
+import { frameOf } from '../helpers.ts';
+
+export const tick = (seq: number, data: object = {}, fields: object = {}): Envelope => ({
+  seq,
+  epoch: 1_780_000_000_000,
+  at: 1_780_000_000_000 + seq,
+  message_type: 'price',
+  data: { symbol: `S${seq % 7}`, price: 100 + seq / 100, venue: 'iex', ...data },
+  timestamp: 1_780_000_000_000.5 - seq,
+  sender: 'gateway',
+  ...fields,
+});
+
+/** The texts that JSON.parse is given meanwhile. */
+export function parsedBy(read: () => unknown): readonly string[] {
+  const parse = vi.spyOn(JSON, 'parse');
+  try {
+    read();
+    return parse.mock.calls.map(([text]) => text);
+  } finally {
+    parse.mockRestore();
+  }
+}
+
+/** A reader to which ticks are familiar: it does not need JSON.parse for them. */
+export function experienced(): EnvelopeReader {
+  const reader = new EnvelopeReader();
+  for (let seq = 1; seq < 100; seq++) reader.read(frameOf(tick(seq)));
+  expect(parsedBy(() => reader.read(frameOf(tick(100))))).toEqual([]);
+  return reader;
+}

@@ -1,0 +1,139 @@
+// A reader with experience against one without, on random messages, and on what random damage makes of them.
+
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { TickbusError } from '../../errors.ts';
+import { checkedEnvelope, decodeBatch, decodeEnvelope, type Envelope } from '../../wire/envelope.ts';
+import { EnvelopeReader } from '../../wire/frame-decoder.ts';
+
+const utf8 = new TextEncoder();
+
+const plain = fc.oneof(
+  fc.integer({ min: -1_000_000, max: 1_000_000 }),
+  fc.integer({ min: -1_000_000, max: 1_000_000 }).map((cents) => cents / 100),
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  fc.maxSafeNat(),
+  fc.constantFrom(0, -0, 0.1 + 0.2, 1e21, 5e-324, 2 ** 53, 123_456_789, 1_234_567_890, 999_999_999_999_999),
+  fc.string({ maxLength: 8 }),
+  fc.string({ unit: 'binary', maxLength: 4 }),
+  fc.boolean(),
+  fc.constant(null),
+);
+const key = fc.constantFrom('a', 'b', 'price', '0', 'ü', 'a b', '"', '');
+
+/** A few layouts, so that messages are alike, each filled with other values time and again. */
+const layout = fc.uniqueArray(key, { maxLength: 5 });
+const session = fc.array(layout, { minLength: 1, maxLength: 3 }).chain((layouts) =>
+  fc.array(
+    fc.record({
+      keys: fc.constantFrom(...layouts),
+      values: fc.array(plain, { minLength: 6, maxLength: 6 }),
+      isNested: fc.boolean(),
+      sender: fc.constantFrom('gateway', 'gateway', 'standby'),
+      seq: fc.nat(),
+    }),
+    { minLength: 40, maxLength: 80 },
+  ),
+);
+/** What happens to the bytes of a message: at most one of them is changed, taken out or put in. */
+const damage = fc.record({
+  every: fc.integer({ min: 2, max: 20 }),
+  at: fc.nat(),
+  what: fc.constantFrom('change', 'remove', 'insert'),
+  byte: fc.oneof(fc.constantFrom(...utf8.encode('0123456789.-+eE"\\{}[],: x\u0001')), fc.nat(255)),
+});
+
+function messageOf(fields: {
+  keys: string[];
+  values: unknown[];
+  isNested: boolean;
+  sender: string;
+  seq: number;
+}): Envelope {
+  const { keys, values, isNested, sender, seq } = fields;
+  const data = Object.fromEntries(keys.map((name, index) => [name, values[index]]));
+  return {
+    seq,
+    epoch: 7,
+    message_type: 'note',
+    data: isNested ? { inner: data, last: values[5] } : data,
+    timestamp: 1_780_000_000_000 + seq,
+    sender,
+  };
+}
+
+function damaged(
+  bytes: Uint8Array,
+  { at, what, byte }: { at: number; what: string; byte: number },
+): Uint8Array {
+  const place = at % bytes.length;
+  const rest = bytes.subarray(what === 'insert' ? place : place + 1);
+  const put = what === 'remove' ? [] : [byte];
+  return Uint8Array.from([...bytes.subarray(0, place), ...put, ...rest]);
+}
+
+/** A batch of some of them, with or without damage to its bytes. */
+const cuts = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 4, maxLength: 12 });
+
+/** What a batch gives where all of it is parsed at once: what comes of each message, or the sentence of its refusal. */
+function parsedBatch(frame: Uint8Array): readonly (Envelope | string)[] | string {
+  return outcomeOf(() => decodeBatch(frame).map((document) => outcomeOf(() => checkedEnvelope(document))));
+}
+
+/** What reading gives: the envelope, or the sentence of its refusal. */
+function outcomeOf<T>(read: () => T): T | string {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof TickbusError) return error.message;
+    throw error;
+  }
+}
+
+it('reads and refuses what JSON.parse and the checks do, to the last bit', () => {
+  fc.assert(
+    fc.property(session, damage, (messages, { every, ...how }) => {
+      const reader = new EnvelopeReader();
+      for (const [index, fields] of messages.entries()) {
+        const whole = utf8.encode(JSON.stringify(messageOf(fields)));
+        const frame = index % every === every - 1 ? damaged(whole, { ...how, at: how.at + index }) : whole;
+        const expected = outcomeOf(() => decodeEnvelope(frame));
+        expect(outcomeOf(() => reader.read(frame))).toStrictEqual(expected);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+it('reads and refuses batches as JSON.parse and the checks do, and knows where their messages stand', () => {
+  fc.assert(
+    fc.property(session, cuts, damage, (messages, sizes, { every, ...how }) => {
+      const reader = new EnvelopeReader();
+      let from = 0;
+      for (const [index, size] of sizes.entries()) {
+        const whole = utf8.encode(JSON.stringify(messages.slice(from, from + size).map(messageOf)));
+        from = (from + size) % (messages.length - 12);
+        // Not its first byte, which makes it a batch.
+        const isDamaged = index % every === every - 1;
+        const rest = isDamaged
+          ? damaged(whole.subarray(1), { ...how, at: how.at + index })
+          : whole.subarray(1);
+        const frame = Uint8Array.from([0x5b, ...rest]);
+        let ends: readonly number[] | undefined;
+        const outcome = outcomeOf(() => {
+          const batch = reader.readBatch(frame);
+          ends = batch?.ends;
+          return batch?.documents.map((document) => outcomeOf(() => batch.check(document)));
+        });
+        const expected = parsedBatch(frame);
+        expect(outcome).toStrictEqual(expected);
+        if (!isDamaged) expect(ends).toBeDefined();
+        const alone = ends?.map((end, nth) =>
+          outcomeOf(() => decodeEnvelope(frame.subarray((ends?.[nth - 1] ?? 0) + 1, end))),
+        );
+        if (alone !== undefined) expect(alone).toStrictEqual(expected);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});

@@ -1,0 +1,95 @@
+// Payloads against their schemas, zod's and a hand-written one.
+
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { defineChannel } from '../../channel/channel.ts';
+import { TickbusError } from '../../errors.ts';
+import { schemaOf, validatePayload } from '../../wire/payload-schema.ts';
+import { turns } from '../helpers.ts';
+
+function standard(validate: StandardSchemaV1.Props['validate']): StandardSchemaV1 {
+  return { '~standard': { version: 1, vendor: 'by hand', validate } };
+}
+
+const channel = defineChannel('C', {
+  kind: 'plain',
+  messages: {
+    order: z.object({
+      legs: z.array(z.object({ price: z.number() })),
+      note: z.string().trim().default('none'),
+    }),
+    late: standard(async (value) => ({ value })),
+    refused: standard(() => ({ issues: [{ message: 'no \u001b[31m' }, { message: 'second' }] })),
+    placed: standard(() => ({ issues: [{ message: 'no', path: ['a', { key: 'b' }, 0, Symbol('s')] }] })),
+  },
+});
+
+const refusal = (field: string, text: RegExp) =>
+  expect.objectContaining({ code: 'TICKBUS_INVALID_MESSAGE', field, message: expect.stringMatching(text) });
+
+describe('validatePayload', () => {
+  it('gives what the schema gives out', () => {
+    const data = { legs: [{ price: 1 }], note: ' x ' };
+    expect(validatePayload(channel, 'order', data)).toEqual({ legs: [{ price: 1 }], note: 'x' });
+    expect(validatePayload(channel, 'order', { legs: [] })).toEqual({ legs: [], note: 'none' });
+  });
+
+  it('names the first offending field by its path', () => {
+    const validating = (data: unknown) => expect(() => validatePayload(channel, 'order', data));
+    validating({ legs: [{ price: 1 }, { price: '1' }] }).toThrow(refusal('data.legs.1.price', /C "order"/));
+    validating({}).toThrow(refusal('data.legs', /expected array/));
+    validating('text').toThrow(refusal('data', /expected object/));
+  });
+
+  it('takes any Standard Schema, and escapes what it says', () => {
+    expect(() => validatePayload(channel, 'refused', {})).toThrow(refusal('data', /no \\u001b\[31m\.$/));
+    expect(() => validatePayload(channel, 'placed', {})).toThrow(refusal('data.a.b.0.Symbol(s)', /no/));
+  });
+
+  it('refuses a schema that validates asynchronously', () => {
+    expect(() => validatePayload(channel, 'late', {})).toThrow(
+      expect.objectContaining({
+        code: 'TICKBUS_INVALID_OPTION',
+        message:
+          'The schema of C "late" validates asynchronously, or threw an error. Use one that validates synchronously.',
+      }),
+    );
+  });
+});
+
+describe('a schema that fails by itself', () => {
+  // zod turns a check that throws into a promise that rejects; Node ends a process in which nobody handles it.
+  it.each<[string, StandardSchemaV1]>([
+    ['a zod check that throws', z.object({}).refine(() => throws())],
+    ['a promise that rejects', standard(async () => throws())],
+  ])('leaves no rejection unhandled (%s)', async (_, schema) => {
+    const unhandled: unknown[] = [];
+    const listener = (reason: unknown) => unhandled.push(reason);
+    process.on('unhandledRejection', listener);
+    const failing = defineChannel('C', { kind: 'plain', messages: { m: schema } });
+    expect(() => validatePayload(failing, 'm', {})).toThrow(TickbusError);
+    await turns();
+    process.off('unhandledRejection', listener);
+    expect(unhandled).toEqual([]);
+  });
+});
+
+function throws(): never {
+  throw new Error('in the schema');
+}
+
+describe('schemaOf', () => {
+  it('gives the schema of a type', () => {
+    expect(schemaOf(channel, 'order')).toBe(channel.messages.order);
+  });
+
+  it.each(['nope', '', 'toString', 'constructor', '__proto__', 'hasOwnProperty'])(
+    'has none for %j',
+    (type) => {
+      expect(() => schemaOf(channel, type)).toThrow(
+        refusal('message_type', /it has order, late, refused, placed/),
+      );
+    },
+  );
+});

@@ -1,0 +1,239 @@
+// The port with no network: links to a server in this process, for tests of bots and for running where no Redis is at hand.
+
+import type { ChannelSpec } from '../../channel/channel.ts';
+import { TickbusError } from '../../errors.ts';
+import { Emitter } from '../../runtime/emitter.ts';
+import type { LinkStatus } from '../../subscribe/status.ts';
+import type { Position } from '../../wire/position.ts';
+import type {
+  ChannelHead,
+  ChannelState,
+  Connection,
+  DemandOperations,
+  FenceToken,
+  LeaseOperations,
+  Outgoing,
+  Receipt,
+  Transport,
+  Unsubscribe,
+  Writer,
+} from '../port.ts';
+import type { MemoryServer } from './memory-server.ts';
+
+/**
+ * Links to a MemoryServer. `disconnect()` and `reconnect()` stand for a network that fails, so that a bot's own tests can
+ * see what it does then.
+ */
+export class MemoryConnection implements Connection {
+  readonly publishing: MemoryTransport;
+  readonly subscribing: MemoryTransport;
+
+  constructor(server: MemoryServer) {
+    this.publishing = new MemoryTransport(server);
+    this.subscribing = new MemoryTransport(server);
+  }
+
+  disconnect(): void {
+    this.publishing.disconnect();
+    this.subscribing.disconnect();
+  }
+
+  reconnect(): void {
+    this.publishing.reconnect();
+    this.subscribing.reconnect();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.publishing.close(), this.subscribing.close()]);
+  }
+}
+
+/** A subscription of a link, which the server knows only while the link is up. */
+interface LinkSubscription {
+  readonly listen: () => Unsubscribe;
+  end: Unsubscribe;
+}
+
+export class MemoryTransport implements Transport {
+  readonly #server: MemoryServer;
+  readonly #status = new Emitter<{ status: LinkStatus }>(() => {});
+  readonly #subscriptions = new Set<LinkSubscription>();
+  #state: 'new' | 'connected' | 'disconnected' | 'closed' = 'new';
+  #generation = 0;
+
+  constructor(server: MemoryServer) {
+    this.#server = server;
+  }
+
+  async connect(): Promise<void> {
+    if (this.#state === 'closed') throw closed();
+    if (this.#state === 'new') this.#connected();
+  }
+
+  async publish(...call: Parameters<Transport['publish']>): Promise<Receipt> {
+    this.#assertConnected();
+    const receipt = this.#server.publish(...call);
+    // A reply takes a turn of the event loop, as it does over a network: a loop that publishes starves nobody.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    return receipt;
+  }
+
+  async subscribe({ name }: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
+    this.#assertConnected();
+    const listen = () => this.#server.subscribe(name, (frame) => contain(() => onFrame(frame)));
+    const subscription: LinkSubscription = { listen, end: listen() };
+    this.#subscriptions.add(subscription);
+    return () => {
+      this.#subscriptions.delete(subscription);
+      subscription.end();
+    };
+  }
+
+  async read(channel: ChannelSpec, since?: Position): Promise<ChannelState> {
+    this.#assertConnected();
+    return this.#server.read(channel, since);
+  }
+
+  async head(channel: ChannelSpec): Promise<ChannelHead> {
+    this.#assertConnected();
+    return this.#server.head(channel);
+  }
+
+  lease(channel: ChannelSpec): LeaseOperations {
+    const { name, kind } = channel;
+    const connected = this.#whileConnected;
+    return {
+      connect: () => this.connect(),
+      acquire: async (ttlMs) =>
+        connected(() => {
+          const attempt = this.#server.acquire(name, ttlMs);
+          if (attempt.state !== 'held' || kind === 'plain' || kind === 'command') return attempt;
+          return { ...attempt, writer: new MemoryWriter(this, channel, attempt.token) };
+        }),
+      renew: async (token, ttlMs) => connected(() => this.#server.renew(name, token, ttlMs)),
+      release: async (token) => connected(() => this.#server.release(name, token)),
+      onConnected: (listener) =>
+        this.onStatus(({ type }) => {
+          if (type === 'connected') listener();
+        }),
+      close: async () => {},
+    };
+  }
+
+  demand({ name }: ChannelSpec): DemandOperations {
+    const connected = this.#whileConnected;
+    return {
+      declare: async (who, keys, ttlMs) => connected(() => this.#server.declare(name, who, keys, ttlMs)),
+      withdraw: async (who, keys) => connected(() => this.#server.withdraw(name, who, keys)),
+      wanted: async () => connected(() => this.#server.wanted(name)),
+    };
+  }
+
+  onStatus(listener: (status: LinkStatus) => void): Unsubscribe {
+    return this.#status.on('status', listener);
+  }
+
+  get isConnected(): boolean {
+    return this.#state === 'connected';
+  }
+
+  /** The link goes down, as when the network fails. */
+  disconnect(): void {
+    if (this.#state !== 'connected') return;
+    this.#state = 'disconnected';
+    for (const { end } of this.#subscriptions) end();
+    this.#status.emit('status', { type: 'disconnected', error: notConnected() });
+  }
+
+  /** The link comes back, with every subscription. */
+  reconnect(): void {
+    if (this.#state === 'disconnected') this.#connected();
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    for (const { end } of this.#subscriptions) end();
+    this.#status.emit('status', { type: 'closed' });
+    this.#status.clear();
+  }
+
+  readonly #whileConnected = <T>(operation: () => T): T => {
+    this.#assertConnected();
+    return operation();
+  };
+
+  #connected(): void {
+    this.#state = 'connected';
+    for (const subscription of this.#subscriptions) subscription.end = subscription.listen();
+    this.#status.emit('status', { type: 'connected', generation: ++this.#generation });
+  }
+
+  #assertConnected(): void {
+    if (this.#state === 'closed') throw closed();
+    if (this.#state !== 'connected') throw notConnected();
+  }
+}
+
+/** As over a network, four batches may be under way; a link in memory loses none of them. */
+class MemoryWriter implements Writer {
+  readonly #transport: MemoryTransport;
+  readonly #channel: ChannelSpec;
+  readonly #token: FenceToken;
+  readonly #events = new Emitter<{ room: undefined }>(() => {});
+  #underWay = 0;
+  #isEnded = false;
+
+  constructor(transport: MemoryTransport, channel: ChannelSpec, token: FenceToken) {
+    this.#transport = transport;
+    this.#channel = channel;
+    this.#token = token;
+    transport.onStatus(() => this.#tell());
+  }
+
+  get room(): number {
+    return this.#isEnded || !this.#transport.isConnected ? 0 : 4 - this.#underWay;
+  }
+
+  onRoom(listener: () => void): Unsubscribe {
+    return this.#events.on('room', listener);
+  }
+
+  async publish(batch: readonly Outgoing[]): Promise<Receipt | undefined> {
+    if (this.room === 0) return undefined;
+    this.#underWay++;
+    try {
+      return await this.#transport.publish(this.#channel, batch, this.#token);
+    } finally {
+      this.#underWay--;
+      this.#tell();
+    }
+  }
+
+  end(): void {
+    this.#isEnded = true;
+    this.#tell();
+  }
+
+  #tell(): void {
+    this.#events.emit('room', undefined);
+  }
+}
+
+/** One subscriber's failure is not the publisher's, and not its neighbour's. The engine reports its own. */
+function contain(action: () => void): void {
+  try {
+    action();
+  } catch {}
+}
+
+function notConnected(): TickbusError {
+  return new TickbusError(
+    'TICKBUS_NOT_CONNECTED',
+    'The link is down, so nothing was sent. Try again when it is connected.',
+  );
+}
+
+function closed(): TickbusError {
+  return new TickbusError('TICKBUS_CLOSED', 'The connection was closed. Make a new one.');
+}

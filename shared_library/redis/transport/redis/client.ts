@@ -1,0 +1,77 @@
+// The one place that makes Redis clients. Every option has a measured reason: see ARCHITECTURE.md, "The Redis client".
+
+import { isIP } from 'node:net';
+import { createClient, defineScript, RESP_TYPES } from 'redis';
+import { RELEASE, RENEW, RESERVE, TAKE_UP } from './lease/lease-scripts.ts';
+import type { RedisSettings } from './link-settings.ts';
+import { DECLARE, READ, WANTED, WITHDRAW } from './scripts.ts';
+import { PUBLISH } from './writers/shared-writer.ts';
+
+/** What the commands of one link need; the client's own type says the rest. */
+export type RedisClient = ReturnType<typeof createRedisClient>;
+
+/**
+ * So many bytes are given to the socket before it is waited for: some calls of the largest size. By default a large call is written in
+ * two or three steps, a turn of the event loop between (measured: a sixth of the publisher's CPU). An option of Node's streams that its
+ * types leave out for sockets.
+ */
+const WRITTEN_AT_ONCE: object = { writableHighWaterMark: 1024 * 1024 };
+
+/** Never connected. Its duplicates share its class, which takes 100 ms to build and would be built for every other set of options. */
+let template: ReturnType<typeof newTemplate> | undefined;
+
+/** One connection and no more: it is watched, and made anew when it drops, by link.ts. */
+export function createRedisClient(settings: RedisSettings) {
+  const { host, port, db, username, password, tls, connectTimeoutMs, name } = settings;
+  template ??= newTemplate();
+  return template.duplicate({
+    socket: {
+      host,
+      port,
+      // A name for the certificate; an address is none (RFC 6066).
+      ...(tls ? { tls: true as const, ...(isIP(host) === 0 ? { servername: host } : {}) } : {}),
+      connectTimeout: connectTimeoutMs,
+      ...WRITTEN_AT_ONCE,
+      reconnectStrategy: false,
+    },
+    database: db,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    name,
+  });
+}
+
+function newTemplate() {
+  return createClient({
+    RESP: 3,
+    disableOfflineQueue: true,
+    maintNotifications: 'disabled',
+    commandOptions: { timeout: 0 },
+    scripts: {
+      publishBatch: script(PUBLISH),
+      readChannel: script(READ),
+      reserveLease: script(RESERVE),
+      takeUpLease: script(TAKE_UP),
+      renewLease: script(RENEW),
+      releaseLease: script(RELEASE),
+      declareDemand: script(DECLARE),
+      withdrawDemand: script(WITHDRAW),
+      readDemand: script(WANTED),
+    },
+  });
+}
+
+/** Replies as bytes, so that messages are decoded strictly and by us. */
+export const AS_BYTES = { [RESP_TYPES.BLOB_STRING]: Buffer } as const;
+
+function script(source: string) {
+  return defineScript({
+    SCRIPT: source,
+    parseCommand(parser, keys: readonly string[], args: readonly string[]) {
+      parser.push(String(keys.length));
+      parser.pushKeys([...keys]);
+      parser.push(...args);
+    },
+    transformReply: (reply: unknown) => reply,
+  });
+}

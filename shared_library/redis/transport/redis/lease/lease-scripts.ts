@@ -1,0 +1,155 @@
+// The Lua of the lease. A channel is claimed or resumed in two scripts, between which the writer disconnects all other writers: the
+// protocol stands in exclusive-lease.ts. Jobs, and users who may not disconnect others, run the same two scripts without that.
+
+import { REQUIRE_BRANCH, TEXT, TRY } from '../scripts.ts';
+
+/** Milliseconds by which a lease may end before the time it was given until, as the server rounds. */
+const EARLY_MS = 10;
+
+/** `is_ours(holder, token, head_token, head_until)`: held, or lapsed and nobody's since: then the server's clock was set forward or the call is late. */
+const IS_OURS = `
+local function is_ours(holder, token, head_token, head_until)
+  if holder == token then return true end
+  return (not holder or holder == 'nobody') and head_token == token and head_until ~= '0'
+end
+`;
+
+const NOW = `
+local time = try('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+`;
+
+/**
+ * The first script of a claim (no token): reserves a free lease under a nonce for one TTL and raises the token. Of a resume: writes the
+ * nonce if the lease is still the caller's. A refused caller has changed nothing.
+ *
+ * KEYS head, lease. ARGV nonce, TTL in ms, token or '', 'plain' or 'token': how the caller will publish. Returns { 'reserved', token } |
+ * { 'taken' or 'holding_off' or 'barred', ms left } | { 'lost', past epochs }.
+ *
+ * The head records which branch of the server granted the last lease (`lease_branch`) and until when it lasts (`until`; 0 once it was
+ * released). If there is no token, another branch, or a lease that ended before its time, the memory has a hole: the lease is `nobody`'s for one
+ * TTL, so that a former holder has given up by its own clock. The same holds if the lease ended longer ago than any candidate
+ * waits: the server's clock may have been set forward, and the holder will renew. A lease that would last longer than it was granted
+ * for shows a clock that was set back; it is cut to its TTL.
+ *
+ * A caller who checks a token only in scripts never follows a holder with plain commands whose lease lapsed: it cannot stop what that
+ * holder still has under way ('barred').
+ */
+export const RESERVE = `${TRY}${TEXT}${IS_OURS}
+local nonce, ttl, token, writer = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local holder = try('GET', KEYS[2])
+local head = try('HMGET', KEYS[1], 'token', 'lease_branch', 'until', 'ttl', 'writer', 'past')
+if token ~= '' then
+  if not is_ours(holder, token, head[1], head[3]) then return { 'lost', head[6] or '' } end
+  try('HSET', KEYS[1], 'nonce', nonce)
+  return { 'reserved', token }
+end
+${NOW}${REQUIRE_BRANCH}
+local longest = math.max(ttl, tonumber(head[4] or 0))
+if holder and holder ~= nonce then
+  local left = redis.call('PTTL', KEYS[2])
+  if left < 0 or left > longest then
+    left = longest
+    try('PEXPIRE', KEYS[2], left)
+    redis.call('HSET', KEYS[1], 'until', text(now + left))
+  end
+  return { holder == 'nobody' and 'holding_off' or 'taken', text(left) }
+end
+if not holder and writer == 'token' and head[5] == 'plain' and head[3] ~= '0' and head[2] == branch then
+  return { 'barred', text(longest) }
+end
+local raised = text(math.max(tonumber(head[1] or 0) + 1, now))
+local ended = tonumber(head[3] or 0)
+local is_known = head[1] and branch == head[2] and ended <= now + ${EARLY_MS}
+local is_late = is_known and ended > 0 and now - ended > longest
+if not holder and (not is_known or is_late) then
+  try('SET', KEYS[2], 'nobody', 'PX', longest)
+  redis.call('HSET', KEYS[1], 'token', is_late and head[1] or raised, 'until', text(now + longest), 'ttl', longest, 'lease_branch', branch)
+  -- No connection outlives its server's process.
+  if string.sub(head[2] or '', 1, 40) ~= string.sub(branch, 1, 40) then redis.call('HDEL', KEYS[1], 'writer') end
+  return { 'holding_off', text(longest) }
+end
+try('SET', KEYS[2], nonce, 'PX', ttl)
+-- A lease that was released leaves nobody who may still be publishing, whatever becomes of this reservation.
+if head[3] == '0' then redis.call('HDEL', KEYS[1], 'writer') end
+redis.call('HSET', KEYS[1], 'token', raised, 'until', text(now + ttl), 'ttl', ttl)
+return { 'reserved', raised }
+`;
+
+/** Marks of the last batches stand in the head under b0 to b7: the sequence with which each ended. */
+const MARKS = "'b0', 'b1', 'b2', 'b3', 'b4', 'b5', 'b6', 'b7'";
+/** Past epochs that the head keeps: enough for a writer that was away during as many take-overs. */
+const PAST_EPOCHS = 8;
+
+/**
+ * The second script: requires the nonce of the first, grants or prolongs the lease, and tells where the channel stands.
+ *
+ * KEYS head, lease, the fences without their epoch. ARGV nonce, TTL in ms, token, 'plain' or 'token', epoch of the caller or '' (a claim), the highest seq that
+ * it knows to be published. Returns { 'same', epoch, time in microseconds, seq, mark... } | { 'new', epoch, time } | { 'lost', past epochs }.
+ *
+ * A claim begins a new epoch. So does a resume on another branch of the server, or with a head below what was published before. `past`
+ * lists the ended epochs as `epoch:seq:1 if the branch was still the same:mark,...;`, the latest first.
+ */
+export const TAKE_UP = `${TRY}${TEXT}${IS_OURS}
+local nonce, ttl, token, writer, epoch, published = unpack(ARGV)
+local holder = try('GET', KEYS[2])
+local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'token', 'branch', 'until', 'nonce', 'past')
+local is_resume = epoch ~= ''
+if is_resume and not is_ours(holder, token, head[3], head[5]) or not is_resume and holder ~= nonce then
+  return { 'lost', head[7] or '' }
+end
+if is_resume and head[6] ~= nonce then return redis.error_reply('BUSY another connection of this writer is resuming') end
+${NOW}${REQUIRE_BRANCH}
+local micros = time[1] * 1000000 + time[2]
+local marks = try('HMGET', KEYS[1], ${MARKS})
+try('SET', KEYS[2], token, 'PX', ttl)
+redis.call('HSET', KEYS[1], 'until', text(now + ttl), 'ttl', ttl, 'writer', writer)
+redis.call('HDEL', KEYS[1], 'nonce')
+local is_same_branch = head[4] == branch
+local function renew_fence(of_epoch)
+  if head[1] then redis.call('DEL', KEYS[3] .. head[1]) end
+  if is_resume then redis.call('DEL', KEYS[3] .. epoch) end
+  if writer == 'plain' then redis.call('XADD', KEYS[3] .. of_epoch, '1-1', 'epoch', of_epoch) end
+end
+for i = 1, 8 do marks[i] = marks[i] or '' end
+if is_resume and is_same_branch and head[1] == epoch and tonumber(head[2] or -1) >= tonumber(published) then
+  renew_fence(epoch)
+  return { 'same', epoch, micros, head[2], unpack(marks) }
+end
+local past = {}
+if head[1] then
+  past[1] = head[1] .. ':' .. (head[2] or '0') .. ':' .. (is_same_branch and '1' or '0') .. ':' .. table.concat(marks, ',')
+end
+for ended in string.gmatch(head[7] or '', '[^;]+') do
+  if #past < ${PAST_EPOCHS} then past[#past + 1] = ended end
+end
+local next_epoch = text(math.max(tonumber(head[1] or 0) + 1, tonumber(is_resume and epoch or 0) + 1, now))
+redis.call('HDEL', KEYS[1], ${MARKS})
+redis.call('HSET', KEYS[1], 'epoch', next_epoch, 'seq', '0', 'token', token, 'branch', branch, 'lease_branch', branch, 'past', table.concat(past, ';'))
+renew_fence(next_epoch)
+return { 'new', next_epoch, micros }
+`;
+
+/**
+ * Prolongs the lease if it is the caller's. KEYS head, lease. ARGV token, TTL in ms, epoch of a writer with plain commands or '', and the
+ * highest seq that it knows to be published. Returns 1, or 0 if it is not the caller's, or 2 if the server forgot, so that the writer has to resume.
+ */
+export const RENEW = `${TRY}${TEXT}${IS_OURS}
+local token, ttl, epoch, published = unpack(ARGV)
+local head = try('HMGET', KEYS[1], 'token', 'until', 'epoch', 'branch', 'seq')
+if not is_ours(try('GET', KEYS[2]), token, head[1], head[2]) then return 0 end
+${NOW}
+try('HSET', KEYS[1], 'until', text(now + ttl), 'ttl', ttl)
+redis.call('SET', KEYS[2], token, 'PX', ttl)
+if epoch == '' then return 1 end
+${REQUIRE_BRANCH}
+local is_known = head[3] == epoch and head[4] == branch and tonumber(head[5] or -1) >= tonumber(published)
+return is_known and 1 or 2
+`;
+
+/** Ends the lease if it is the caller's. KEYS head, lease. ARGV token. Returns 1 or 0. */
+export const RELEASE = `${TRY}
+if try('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+try('HSET', KEYS[1], 'until', '0')
+return redis.call('DEL', KEYS[2])
+`;

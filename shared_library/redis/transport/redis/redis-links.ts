@@ -1,0 +1,36 @@
+// The connection manager: the links of one service to Redis.
+
+import type { Connection, Logger, Transport } from '../port.ts';
+import type { RedisSettings } from './link-settings.ts';
+import { RedisTransport } from './redis-transport.ts';
+
+/** Two links, each made when it is first asked for: one for publishing, one for subscribing. */
+export class RedisLinks implements Connection {
+  readonly #settings: RedisSettings;
+  readonly #logger: Logger;
+  #publishing: RedisTransport | undefined;
+  #subscribing: RedisTransport | undefined;
+
+  constructor(settings: RedisSettings, logger: Logger) {
+    this.#settings = settings;
+    this.#logger = logger;
+  }
+
+  get publishing(): Transport {
+    this.#publishing ??= this.#link('pub');
+    return this.#publishing;
+  }
+
+  get subscribing(): Transport {
+    this.#subscribing ??= this.#link('sub');
+    return this.#subscribing;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#publishing?.close(), this.#subscribing?.close()]);
+  }
+
+  #link(role: 'pub' | 'sub'): RedisTransport {
+    return new RedisTransport({ ...this.#settings, name: `${this.#settings.name}:${role}` }, this.#logger);
+  }
+}

@@ -1,0 +1,204 @@
+// The port over one Redis link: RESP3, so that pushed messages and replies share one ordered connection.
+
+import type { ChannelSpec } from '../../channel/channel.ts';
+import type { LinkStatus } from '../../subscribe/status.ts';
+import { ORIGIN, type Position } from '../../wire/position.ts';
+import { countedKeys } from '../demand-claims.ts';
+import type {
+  ChannelHead,
+  ChannelState,
+  DemandOperations,
+  FenceToken,
+  LeaseOperations,
+  Logger,
+  Outgoing,
+  Receipt,
+  Transport,
+  Unsubscribe,
+} from '../port.ts';
+import { AS_BYTES, type RedisClient } from './client.ts';
+import { commandError, isDenied } from './error-mapping.ts';
+import { ExclusiveLease } from './lease/exclusive-lease.ts';
+import { TokenLease } from './lease/lease-commands.ts';
+import type { RedisSettings } from './link-settings.ts';
+import { RedisLink } from './redis-link.ts';
+import { channelKeys } from './scripts.ts';
+import { publishArguments, receiptFrom } from './writers/shared-writer.ts';
+
+interface LinkSubscription {
+  /** The channel, and where whole batches are sent to our subscribers. */
+  readonly names: readonly [string, ...string[]];
+  readonly listener: (message: Buffer) => void;
+}
+
+/** The port's operations; the link below them connects, watches and reconnects. */
+export class RedisTransport implements Transport {
+  readonly #settings: RedisSettings;
+  readonly #logger: Logger;
+  readonly #link: RedisLink;
+  readonly #subscriptions = new Set<LinkSubscription>();
+  /** The channels whose frames a connection may not hear. */
+  readonly #withoutFrames = new WeakMap<RedisClient, Set<string>>();
+  readonly #leases = new Set<ExclusiveLease>();
+
+  constructor(settings: RedisSettings, logger: Logger) {
+    this.#settings = settings;
+    this.#logger = logger;
+    this.#link = new RedisLink(settings, logger, (client) => this.#subscribeAll(client));
+  }
+
+  connect(): Promise<void> {
+    return this.#link.connect();
+  }
+
+  async publish(
+    channel: ChannelSpec,
+    batch: readonly Outgoing[],
+    token?: FenceToken,
+    seen: Position = ORIGIN,
+  ): Promise<Receipt> {
+    const { keys, args } = publishArguments(channel, batch, token, seen);
+    return receiptFrom(await this.#run((client) => client.publishBatch(keys, args)), channel);
+  }
+
+  async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
+    const { name } = channel;
+    const { frames } = channelKeys(channel);
+    const subscription: LinkSubscription = {
+      names: isWrittenExclusively(channel) ? [name, frames] : [name],
+      listener: (message) => {
+        // One that was ended hears nothing more, even if the client still has it.
+        if (!this.#subscriptions.has(subscription)) return;
+        this.#link.heard();
+        // No exception may reach the client: it would reset its decoder in the middle of the stream.
+        try {
+          onFrame(message);
+        } catch (err) {
+          this.#logger.error({ err, channel: name }, 'A received message could not be processed.');
+        }
+      },
+    };
+    this.#subscriptions.add(subscription);
+    try {
+      await this.#run((client) => this.#listen(client, subscription), 'read');
+    } catch (error) {
+      this.#end(subscription);
+      throw error;
+    }
+    return () => this.#end(subscription);
+  }
+
+  async read(channel: ChannelSpec, since: Position = ORIGIN): Promise<ChannelState> {
+    const { head, last, history } = channelKeys(channel);
+    const args = [channel.kind, String(since.epoch), String(since.seq)];
+    const reply = await this.#run((client) =>
+      client.withTypeMapping(AS_BYTES).readChannel([head, last, history], args),
+    );
+    const [epoch, seq, at, entries, isForgotten] = reply as unknown as [
+      Buffer,
+      Buffer,
+      Buffer,
+      Buffer[],
+      number,
+    ];
+    const position = { epoch: Number(epoch), seq: Number(seq) };
+    return { position, at: Number(at), entries, isForgotten: isForgotten === 1 };
+  }
+
+  /** Two commands and no script, written together: the time is that of the head or a moment later. */
+  async head(channel: ChannelSpec): Promise<ChannelHead> {
+    const [[epoch, seq], [seconds, microseconds]] = await this.#run(
+      (client) =>
+        Promise.all([
+          client.hmGet(channelKeys(channel).head, ['epoch', 'seq']),
+          client.sendCommand<[string, string]>(['TIME']),
+        ]),
+      'read',
+    );
+    const position = epoch === null ? ORIGIN : { epoch: Number(epoch), seq: Number(seq ?? 0) };
+    return { position, at: Number(seconds) * 1_000 + Number(microseconds) / 1_000 };
+  }
+
+  /** The holder of a channel's lease has a connection of its own, by which it is fenced. */
+  lease(channel: ChannelSpec): LeaseOperations {
+    if (!isWrittenExclusively(channel)) return new TokenLease(channel, this, (command) => this.#run(command));
+    const settings = { ...this.#settings, name: this.#settings.name.replace(/:[a-z]+$/, ':lease') };
+    const lease = new ExclusiveLease(channel, settings, this.#logger, (closed) =>
+      this.#leases.delete(closed),
+    );
+    this.#leases.add(lease);
+    return lease;
+  }
+
+  demand(channel: ChannelSpec): DemandOperations {
+    const { demand } = channelKeys(channel);
+    return {
+      declare: async (who, keys, ttlMs) => {
+        await this.#run((client) => client.declareDemand([demand], [who, String(ttlMs), ...keys]));
+      },
+      withdraw: async (who, keys) => {
+        await this.#run((client) => client.withdrawDemand([demand], [who, ...keys]));
+      },
+      wanted: async () => {
+        const reply = await this.#run((client) => client.readDemand([demand], []), 'read');
+        return countedKeys(Array.isArray(reply) ? reply.map(String) : []);
+      },
+    };
+  }
+
+  onStatus(listener: (status: LinkStatus) => void): Unsubscribe {
+    return this.#link.onStatus(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#link.close();
+    await Promise.all(Array.from(this.#leases, (lease) => lease.close()));
+  }
+
+  /** On a new connection. All at once: they are acknowledged in one round trip. */
+  async #subscribeAll(client: RedisClient): Promise<void> {
+    await Promise.all([...this.#subscriptions].map((subscription) => this.#listen(client, subscription)));
+  }
+
+  /**
+   * By one command, so that whoever counts listeners finds both or none. A user who may not subscribe to frames counts as a plain client
+   * and is sent each message by itself. That stays so on this connection, which is counted once for all its subscriptions.
+   */
+  async #listen(client: RedisClient, { names, listener }: LinkSubscription): Promise<void> {
+    const [name] = names;
+    const refused = this.#withoutFrames.get(client) ?? new Set();
+    if (refused.has(name)) return client.subscribe(name, listener, true);
+    try {
+      await client.subscribe([...names], listener, true);
+    } catch (error) {
+      if (names.length === 1 || !isDenied(error)) throw error;
+      this.#withoutFrames.set(client, refused.add(name));
+      await client.subscribe(name, listener, true);
+    }
+  }
+
+  /** Gives a command to the client, if the link is up; nothing is ever queued for later. */
+  async #run<T>(
+    command: (client: RedisClient) => Promise<T>,
+    effect: 'read' | 'write' = 'write',
+  ): Promise<T> {
+    const { client } = this.#link;
+    try {
+      return await command(client);
+    } catch (error) {
+      throw commandError(error, this.#settings, effect);
+    }
+  }
+
+  #end(subscription: LinkSubscription): void {
+    if (!this.#subscriptions.delete(subscription)) return;
+    const { names, listener } = subscription;
+    // It hears nothing from here on; that the server still sends for a moment does no harm.
+    this.#run((client) => client.unsubscribe([...names], listener, true), 'read').catch(() => {});
+  }
+}
+
+/** What the holder of the lease publishes with plain commands, and our subscribers may be sent in whole batches. */
+function isWrittenExclusively({ kind }: ChannelSpec): boolean {
+  return kind === 'state' || kind === 'event';
+}

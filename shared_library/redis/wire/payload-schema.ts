@@ -1,0 +1,96 @@
+// Checks a payload against its Standard Schema. Source of the contract: https://standardschema.dev
+
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { Channel } from '../channel/channel.ts';
+import { TickbusError } from '../errors.ts';
+import { printable } from '../runtime/printable.ts';
+import { type Envelope, invalidMessage } from './envelope.ts';
+
+/**
+ * The schema of a message type.
+ *
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE` when the channel has no such type.
+ */
+export function schemaOf(channel: Channel, type: string): StandardSchemaV1 {
+  // Own properties only: "toString" and "constructor" are not message types.
+  const schema = Object.hasOwn(channel.messages, type) ? channel.messages[type] : undefined;
+  if (schema !== undefined) return schema;
+  const known = Object.keys(channel.messages).join(', ');
+  throw invalidMessage(
+    `is "${printable(String(type))}", which ${channel} does not have; it has ${known}`,
+    'message_type',
+  );
+}
+
+/**
+ * The payload as its schema gives it out.
+ *
+ * @param schema where it was looked up already
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE`, with the first offending field, when the schema refuses it;
+ * `TICKBUS_INVALID_OPTION` when the schema validates asynchronously, which would break the order of messages.
+ */
+export function validatePayload(
+  channel: Channel,
+  type: string,
+  data: unknown,
+  schema: StandardSchemaV1 = schemaOf(channel, type),
+): unknown {
+  let result: ReturnType<StandardSchemaV1['~standard']['validate']>;
+  try {
+    result = schema['~standard'].validate(data);
+  } catch (cause) {
+    throw threw(`The schema of ${channel} "${type}"`, cause);
+  }
+  if (isThenable(result)) {
+    // Nobody waits for what it says; that it says it must not end the process.
+    Promise.resolve(result).catch(() => {});
+    throw new TickbusError(
+      'TICKBUS_INVALID_OPTION',
+      `The schema of ${channel} "${type}" validates asynchronously, or threw an error. Use one that validates synchronously.`,
+    );
+  }
+  if (typeof result !== 'object' || result === null) {
+    throw new TickbusError(
+      'TICKBUS_INVALID_OPTION',
+      `The schema of ${channel} "${type}" gave no result of a Standard Schema.`,
+    );
+  }
+  if (!result.issues) return result.value;
+  const [issue] = result.issues;
+  const field = ['data', ...(issue?.path ?? []).map(pathPart)].join('.');
+  throw invalidMessage(
+    `of a ${channel} "${type}" message is not valid: ${printable(issue?.message ?? 'refused')}`,
+    field,
+  );
+}
+
+/**
+ * The key of a payload that may not have been validated yet; undefined on a channel without keys.
+ *
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE` when the payload gives none: what its schema says of it, if it says anything.
+ */
+export function keyOfPayload(channel: Channel, type: string, data: Envelope['data']): string | undefined {
+  if (!channel.keyed) return undefined;
+  let key: string | undefined;
+  try {
+    key = channel.keyOf(data);
+  } catch (cause) {
+    throw threw(`The key of ${channel}`, cause);
+  }
+  if (key !== undefined) return key;
+  validatePayload(channel, type, data);
+  throw invalidMessage(`of a ${channel} message gives no key; it must be a string or a number`, 'data');
+}
+
+/** What a schema or a key function throws is a fault of the message, or at least cannot be told from one. */
+function threw(what: string, cause: unknown): TickbusError {
+  return new TickbusError('TICKBUS_INVALID_MESSAGE', `${what} threw an error.`, { cause });
+}
+
+function pathPart(part: PropertyKey | StandardSchemaV1.PathSegment): string {
+  return String(typeof part === 'object' ? part?.key : part);
+}
+
+function isThenable<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
