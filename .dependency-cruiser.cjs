@@ -1,13 +1,23 @@
 // The layer rules of ARCHITECTURE.md, "Who may import whom", enforced.
 
 const library = '^shared_library/redis/';
-const core = `${library}core/`;
-const schemas = `${library}schemas/`;
-const engine = `${library}engine/`;
-const adapters = `${library}adapters/`;
-const redisAdapter = `${adapters}redis/`;
-const facades = `${library}(publisher|subscriber|lease|connection|admin|testing|index)\\.ts$`;
+const folder = (name) => `${library}${name}/`;
+const errors = `${library}errors\\.ts$`;
+const runtime = folder('runtime');
+const channel = folder('channel');
+const wire = folder('wire');
+const port = `${library}transport/[^/]+\\.ts$`;
+const memory = folder('transport/memory');
+const redis = folder('transport/redis');
+const subjects = folder('(publish|subscribe|freshness|lease|demand)');
+const entryPoints = `${library}(index|publisher|subscriber|lease|connection|admin|constants|testing)\\.ts$`;
+const insides = folder('(runtime|channel|wire|transport|publish|subscribe|freshness|lease|demand)');
 const tests = '/test/';
+
+/** Files in `from` import only what `to` lists, and each other. */
+function only(name, from, to, comment) {
+  return { name, severity: 'error', comment, from: { path: from }, to: { pathNot: [from, ...to] } };
+}
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
@@ -19,55 +29,37 @@ module.exports = {
       from: {},
       to: { circular: true },
     },
+    only('errors-import-nothing', errors, ['^$']),
+    only('runtime-on-errors', runtime, [errors, 'node_modules/pino/', '^node:', '^timers']),
+    only(
+      'channel-on-runtime',
+      channel,
+      [errors, runtime, 'node_modules/@standard-schema/', 'node_modules/zod/'],
+      'No I/O and no environment in channel/ and wire/.',
+    ),
+    only('wire-on-channel', wire, [errors, runtime, channel, 'node_modules/@standard-schema/']),
+    only('port-on-wire', port, [errors, runtime, channel, wire]),
+    only('subjects-see-the-port', subjects, [errors, runtime, channel, wire, port, 'node_modules/uuid/']),
+    only('memory-sees-the-port', memory, [errors, runtime, channel, wire, port]),
     {
-      name: 'errors-import-nothing',
+      name: 'redis-sees-the-port',
+      comment: 'Besides packages, a transport sees the layers below it, and never a subject.',
       severity: 'error',
-      from: { path: `${library}errors\\.ts$` },
-      to: { pathNot: '^$' },
+      from: { path: redis },
+      to: { path: [subjects, memory, entryPoints] },
     },
     {
-      name: 'core-is-pure',
-      comment: 'core imports errors and core only; no I/O, no environment.',
+      name: 'redis-client-in-its-transport-only',
       severity: 'error',
-      from: { path: core },
-      to: { pathNot: [core, `${library}errors\\.ts$`, '@standard-schema/spec'] },
-    },
-    {
-      name: 'schemas-on-core',
-      severity: 'error',
-      from: { path: schemas },
-      to: { pathNot: [schemas, core, `${library}errors\\.ts$`, 'node_modules/zod/'] },
-    },
-    {
-      name: 'constants-on-schemas',
-      severity: 'error',
-      from: { path: `${library}constants\\.ts$` },
-      to: { pathNot: [schemas, core, `${library}errors\\.ts$`] },
-    },
-    {
-      name: 'engine-sees-ports-only',
-      severity: 'error',
-      from: { path: engine },
-      to: { pathNot: [engine, core, `${library}errors\\.ts$`, 'node_modules/uuid/'] },
-    },
-    {
-      name: 'adapters-never-see-engine',
-      severity: 'error',
-      from: { path: adapters, pathNot: tests },
-      to: { path: [engine, schemas, `${library}constants\\.ts$`, facades] },
-    },
-    {
-      name: 'redis-client-in-its-adapter-only',
-      severity: 'error',
-      from: { pathNot: [redisAdapter, tests, '^benchmarks/', '^faults/'] },
+      from: { pathNot: [redis, tests, '^benchmarks/', '^faults/'] },
       to: { path: 'node_modules/(redis|@redis)/' },
     },
     {
-      name: 'services-use-exported-subpaths',
+      name: 'programs-use-exported-subpaths',
       comment: 'Outside the library, its insides are reached through the package name only.',
       severity: 'error',
       from: { pathNot: library },
-      to: { path: [core, schemas, engine, adapters] },
+      to: { path: insides },
     },
     {
       name: 'services-never-import-each-other',

@@ -3,8 +3,9 @@
 import { hostname } from 'node:os';
 import { CONFIG } from './constants.ts';
 import { TickbusError } from './errors.ts';
+import type { Logger } from './runtime/logger.ts';
 import { containedLogger } from './runtime/logger.ts';
-import type { Connection, Logger } from './transport/port.ts';
+import type { Connection } from './transport/port.ts';
 import {
   parseDb,
   parseHost,

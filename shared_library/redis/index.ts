@@ -50,9 +50,11 @@ export {
   RedisPublisher,
   type RedisPublisherOptions,
 } from './publisher.ts';
+export type { Clock } from './runtime/clock.ts';
 export type { Unsubscribe } from './runtime/emitter.ts';
+export type { Logger } from './runtime/logger.ts';
 export { systemClock } from './runtime/system-clock.ts';
-export type { ChannelStatus, Gap, GapCause, LinkStatus, Slow, SubscriberStatus } from './subscribe/status.ts';
+export type { ChannelStatus, Gap, GapCause, Slow, SubscriberStatus } from './subscribe/status.ts';
 export {
   type ChannelReport,
   type ExpiredMessage,
@@ -69,7 +71,8 @@ export {
   type SubscriberEvents,
   type VerdictChange,
 } from './subscriber.ts';
-export type { Clock, Connection, Fence, FenceToken, Logger } from './transport/port.ts';
+export type { LinkStatus } from './transport/link-status.ts';
+export type { Connection, Fence, FenceToken } from './transport/port.ts';
 export type { Envelope } from './wire/envelope.ts';
 export type { Message, MessageOf } from './wire/message.ts';
 export type { Position } from './wire/position.ts';

@@ -5,9 +5,10 @@ import { type ConnectionOptions, connectionFrom } from './connection.ts';
 import { TickbusError } from './errors.ts';
 import { Lease, type LeaseSettings } from './lease/lease-base.ts';
 import type { LeaseTimes } from './lease/lease-times.ts';
+import type { Clock } from './runtime/clock.ts';
 import { containedLogger } from './runtime/logger.ts';
 import { systemClock } from './runtime/system-clock.ts';
-import type { Clock, Connection } from './transport/port.ts';
+import type { Connection } from './transport/port.ts';
 
 export type { LeaseEvents, LeaseGained, LeaseLost, LeaseState } from './lease/lease-base.ts';
 export type { LeaseTimes } from './lease/lease-times.ts';

@@ -2,8 +2,9 @@
 
 import { type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
 import { Publisher } from './publish/publisher-base.ts';
+import type { Clock } from './runtime/clock.ts';
 import { systemClock } from './runtime/system-clock.ts';
-import type { Clock, Connection, Fence } from './transport/port.ts';
+import type { Connection, Fence } from './transport/port.ts';
 
 export type { Published, PublishOptions } from './publish/publisher-base.ts';
 

@@ -4,10 +4,11 @@ import { type ConnectionOptions, connectionFrom, defaultSender } from './connect
 import { CHANNELS } from './constants.ts';
 import type { FreshnessTimes } from './freshness/freshness.ts';
 import type { FeedChannels } from './freshness/gateway-status.ts';
+import type { Clock } from './runtime/clock.ts';
 import { containedLogger } from './runtime/logger.ts';
 import { systemClock } from './runtime/system-clock.ts';
 import { Subscriber } from './subscribe/subscriber-base.ts';
-import type { Clock, Connection } from './transport/port.ts';
+import type { Connection } from './transport/port.ts';
 
 export type { FreshnessTimes, Instrument, InstrumentChange, Latest } from './freshness/freshness.ts';
 export type { VerdictChange } from './freshness/verdict-poller.ts';

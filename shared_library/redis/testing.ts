@@ -1,9 +1,9 @@
 // For tests of bots: a server in memory, links that fail when told to, and a clock that stands still.
 
+import type { Clock } from './runtime/clock.ts';
 import { systemClock } from './runtime/system-clock.ts';
 import { MemoryConnection as Links } from './transport/memory/memory-links.ts';
 import { MemoryServer } from './transport/memory/memory-server.ts';
-import type { Clock } from './transport/port.ts';
 
 export { ManualClock } from './runtime/manual-clock.ts';
 export { MemoryServer } from './transport/memory/memory-server.ts';

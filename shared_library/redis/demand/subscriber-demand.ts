@@ -1,7 +1,9 @@
 // What the subscriptions of one subscriber want of one channel, kept on the server as long as they want it.
 
 import { TickbusError } from '../errors.ts';
-import type { Clock, DemandOperations, Unsubscribe } from '../transport/port.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Unsubscribe } from '../runtime/emitter.ts';
+import type { DemandOperations } from '../transport/port.ts';
 
 export interface DemandOptions {
   readonly operations: DemandOperations;

@@ -1,8 +1,10 @@
 // Whether the values of a subscriber may be believed, judged when it is asked, from clocks and not from timers.
 
 import type { Channel } from '../channel/channel.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
 import type { Subscription } from '../subscribe/subscription.ts';
-import type { Clock, Logger, Transport } from '../transport/port.ts';
+import type { Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
 import { type FeedChannels, FeedWatch, type InstrumentReport } from './gateway-status.ts';
 import type { NewestValues } from './latest-values.ts';

@@ -2,10 +2,12 @@
 
 import type { Channel } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
 import { ChannelReader } from '../subscribe/channel-reader.ts';
 import { Turn } from '../subscribe/event-loop-turn.ts';
 import { Subscription } from '../subscribe/subscription.ts';
-import type { Clock, Logger, Transport } from '../transport/port.ts';
+import type { Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
 
 /** Where gateways tell. The schemas of these channels are in `schemas/`; what is read here is in `FeedStatus` and `InstrumentStatus`. */

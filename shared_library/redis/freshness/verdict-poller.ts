@@ -1,6 +1,7 @@
 // Tells when a verdict turns, without any message arriving: looks at all keys ten times a second, while somebody listens.
 
-import type { Clock, Unsubscribe } from '../transport/port.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { Verdict } from './verdict.ts';
 
 /** The verdict on one key has turned. */

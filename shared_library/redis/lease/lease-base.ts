@@ -2,16 +2,16 @@
 
 import type { ChannelSpec } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Unsubscribe } from '../runtime/emitter.ts';
 import { Emitter } from '../runtime/emitter.ts';
+import type { Logger } from '../runtime/logger.ts';
 import type {
-  Clock,
   Fence,
   FenceToken,
   LeaseAttempt,
   LeaseOperations,
-  Logger,
   Transport,
-  Unsubscribe,
   Writer,
 } from '../transport/port.ts';
 import { checkedTimes, type LeaseTimes } from './lease-times.ts';

@@ -1,7 +1,8 @@
 // The messages of one call and their outcome: one promise for all, from which each message derives its own.
 
 import { TickbusError } from '../errors.ts';
-import type { FenceToken, Outgoing, Receipt, Unsubscribe } from '../transport/port.ts';
+import type { Unsubscribe } from '../runtime/emitter.ts';
+import type { FenceToken, Outgoing, Receipt } from '../transport/port.ts';
 import type { Position } from '../wire/position.ts';
 
 /** What became of one message. */

@@ -2,16 +2,9 @@
 
 import type { ChannelSpec } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
-import type {
-  Clock,
-  Fence,
-  FenceToken,
-  Outgoing,
-  Receipt,
-  Transport,
-  Unsubscribe,
-  Writer,
-} from '../transport/port.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Unsubscribe } from '../runtime/emitter.ts';
+import type { Fence, FenceToken, Outgoing, Receipt, Transport, Writer } from '../transport/port.ts';
 import { ORIGIN, type Position } from '../wire/position.ts';
 import { Batch, type Published } from './batch.ts';
 

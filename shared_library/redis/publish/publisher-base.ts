@@ -3,7 +3,8 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Channel, DefaultType, MessageType, PayloadInput } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
-import type { Clock, Fence, Once, Outgoing, Transport } from '../transport/port.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Fence, Once, Outgoing, Transport } from '../transport/port.ts';
 import { type Envelope, encodeEnvelope, encodeTrusted } from '../wire/envelope.ts';
 import { keyOfPayload, schemaOf, validatePayload } from '../wire/payload-schema.ts';
 import type { Published } from './batch.ts';

@@ -1,7 +1,14 @@
 // Loggers: the default one, and the wall around one that is given.
 
 import { pino } from 'pino';
-import type { Logger } from '../transport/port.ts';
+
+/** Receives log lines. A pino logger fits as it is. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
 
 /** pino, JSON lines to stderr, so that stdout stays a program's own; `warn` and above, so that a healthy program prints nothing. */
 export function createDefaultLogger(): Logger {

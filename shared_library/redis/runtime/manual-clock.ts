@@ -1,6 +1,7 @@
 // A clock for tests: it stands still until it is told to move.
 
-import type { Clock, Unsubscribe } from '../transport/port.ts';
+import type { Clock } from './clock.ts';
+import type { Unsubscribe } from './emitter.ts';
 
 interface Timer {
   readonly due: number;

@@ -1,6 +1,6 @@
 // The real time.
 
-import type { Clock } from '../transport/port.ts';
+import type { Clock } from './clock.ts';
 
 /** The default of everything that takes a `clock`. */
 export const systemClock: Clock = {

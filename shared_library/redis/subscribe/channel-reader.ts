@@ -2,7 +2,9 @@
 
 import type { Channel } from '../channel/channel.ts';
 import type { TickbusError } from '../errors.ts';
-import type { ChannelState, Clock, Transport, Unsubscribe } from '../transport/port.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Unsubscribe } from '../runtime/emitter.ts';
+import type { ChannelState, Transport } from '../transport/port.ts';
 import { type Envelope, invalidMessage } from '../wire/envelope.ts';
 import type { Message } from '../wire/message.ts';
 import { ORIGIN, type Position, relate } from '../wire/position.ts';

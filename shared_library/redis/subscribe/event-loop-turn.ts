@@ -1,6 +1,6 @@
 // How long handlers have been running in this turn of the event loop, so that they never keep the socket unread.
 
-import type { Clock } from '../transport/port.ts';
+import type { Clock } from '../runtime/clock.ts';
 
 /** Milliseconds that handlers may run before the event loop gets its turn to read what has arrived. */
 const SLICE_MS = 10;

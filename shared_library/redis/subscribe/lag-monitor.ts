@@ -1,6 +1,7 @@
 // Notices that this process does not keep up: its event loop was blocked, or a handler lets messages wait.
 
-import type { Clock, Unsubscribe } from '../transport/port.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { Slow } from './status.ts';
 
 /** What is looked at: one for each channel that is subscribed to. */

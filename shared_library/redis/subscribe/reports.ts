@@ -3,12 +3,14 @@
 import type { TickbusError } from '../errors.ts';
 import type { InstrumentChange } from '../freshness/freshness.ts';
 import type { VerdictChange } from '../freshness/verdict-poller.ts';
+import type { Unsubscribe } from '../runtime/emitter.ts';
 import { Emitter } from '../runtime/emitter.ts';
+import type { Logger } from '../runtime/logger.ts';
 import { printable } from '../runtime/printable.ts';
-import type { Logger, Unsubscribe } from '../transport/port.ts';
+import type { LinkStatus } from '../transport/link-status.ts';
 import type { Message } from '../wire/message.ts';
 import type { Position } from '../wire/position.ts';
-import type { Gap, LinkStatus, Slow, SubscriberStatus } from './status.ts';
+import type { Gap, Slow, SubscriberStatus } from './status.ts';
 import type { Dropped } from './subscription.ts';
 
 /** An inbound message that was not delivered. */

@@ -3,11 +3,14 @@
 import { z } from 'zod';
 import { type Channel, defineChannel } from '../channel/channel.ts';
 import { Publisher, type PublisherSettings } from '../publish/publisher-base.ts';
+import type { Unsubscribe } from '../runtime/emitter.ts';
+import type { Logger } from '../runtime/logger.ts';
 import { ManualClock } from '../runtime/manual-clock.ts';
 import type { ExpiredMessage, HandlerError, InvalidMessage } from '../subscribe/reports.ts';
-import type { Gap, LinkStatus, SubscriberStatus } from '../subscribe/status.ts';
+import type { Gap, SubscriberStatus } from '../subscribe/status.ts';
 import { Subscriber } from '../subscribe/subscriber-base.ts';
 import { MemoryConnection } from '../testing.ts';
+import type { LinkStatus } from '../transport/link-status.ts';
 import type { MemoryConnection as Links } from '../transport/memory/memory-links.ts';
 import { MemoryServer } from '../transport/memory/memory-server.ts';
 import type {
@@ -15,11 +18,9 @@ import type {
   ChannelState,
   DemandOperations,
   LeaseOperations,
-  Logger,
   Outgoing,
   Receipt,
   Transport,
-  Unsubscribe,
 } from '../transport/port.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import { ORIGIN, type Position } from '../wire/position.ts';

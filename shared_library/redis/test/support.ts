@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Channel } from '../channel/channel.ts';
 import { RedisConnection, RedisLease, RedisPublisher } from '../index.ts';
-import type { Logger } from '../transport/port.ts';
+import type { Logger } from '../runtime/logger.ts';
 
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 

@@ -2,10 +2,8 @@
 
 import type { ChannelSpec } from '../channel/channel.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
-import type { LinkStatus } from '../subscribe/status.ts';
 import type { Position } from '../wire/position.ts';
-
-export type { Unsubscribe } from '../runtime/emitter.ts';
+import type { LinkStatus } from './link-status.ts';
 
 /** One link to the server: commands and pushed messages in one order, so a reply is a barrier behind which all earlier messages lie. */
 export interface Transport {
@@ -170,24 +168,4 @@ export interface DemandOperations {
   withdraw(who: string, keys: readonly string[]): Promise<void>;
   /** Each key that is wanted now, and by how many. */
   wanted(): Promise<ReadonlyMap<string, number>>;
-}
-
-/** All the time the engine knows. */
-export interface Clock {
-  /** Unix milliseconds. */
-  now(): number;
-  /** Milliseconds since some moment; never jumps. */
-  monotonic(): number;
-  /** Calls back once after `ms` milliseconds, unless cancelled. Keeps no process alive. */
-  after(ms: number, callback: () => void): Unsubscribe;
-  /** Calls back in the next turn of the event loop, after what has arrived in between was read. */
-  nextTurn(callback: () => void): void;
-}
-
-/** Where log lines go; pino fits it as it is. */
-export interface Logger {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
 }

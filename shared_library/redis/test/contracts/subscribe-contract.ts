@@ -1,7 +1,7 @@
 // The contract of subscribe: every byte from the moment it resolves, over links that are cut.
 
 import { describe, expect, it } from 'vitest';
-import type { LinkStatus } from '../../subscribe/status.ts';
+import type { LinkStatus } from '../../transport/link-status.ts';
 import { batch, connectedAgain, listen, spec, type TransportBench } from './transport.fixture.ts';
 
 export function describeSubscribe(bench: TransportBench): void {

@@ -9,10 +9,10 @@ import { type Channel, defineChannel } from '../../channel/channel.ts';
 import { CHANNELS } from '../../constants.ts';
 import type { TickbusError } from '../../errors.ts';
 import { RedisPublisher } from '../../publisher.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import { systemClock } from '../../runtime/system-clock.ts';
 import type { Gap } from '../../subscribe/status.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
-import type { Clock } from '../../transport/port.ts';
 import { silentLogger } from '../support.ts';
 
 const schema = { note: z.object({ n: z.number() }) };

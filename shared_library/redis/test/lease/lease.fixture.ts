@@ -3,9 +3,11 @@
 import { TickbusError } from '../../errors.ts';
 import { Lease, type LeaseEvents } from '../../lease/lease-base.ts';
 import type { LeaseTimes } from '../../lease/lease-times.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { ManualClock } from '../../runtime/manual-clock.ts';
 import { MemoryServer } from '../../transport/memory/memory-server.ts';
-import type { Clock, LeaseOperations, Unsubscribe } from '../../transport/port.ts';
+import type { LeaseOperations } from '../../transport/port.ts';
 import { FakeTransport, PRICES, recordingLogger, turns } from '../helpers.ts';
 
 /** The clock of one process: while it is paused its timers do not run, and all that fell due runs when it wakes. */

@@ -2,8 +2,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { Batcher } from '../../publish/batcher.ts';
+import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { ManualClock } from '../../runtime/manual-clock.ts';
-import type { Fence, Outgoing, Receipt, Unsubscribe, Writer } from '../../transport/port.ts';
+import type { Fence, Outgoing, Receipt, Writer } from '../../transport/port.ts';
 import { deferred, errorOf, FakeTransport, PRICES, turns } from '../helpers.ts';
 
 /** A writer whose batches end as the test says. */

@@ -2,9 +2,10 @@
 
 import type { ChannelSpec } from '../../channel/channel.ts';
 import { TickbusError } from '../../errors.ts';
+import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { Emitter } from '../../runtime/emitter.ts';
-import type { LinkStatus } from '../../subscribe/status.ts';
 import type { Position } from '../../wire/position.ts';
+import type { LinkStatus } from '../link-status.ts';
 import type {
   ChannelHead,
   ChannelState,
@@ -15,7 +16,6 @@ import type {
   Outgoing,
   Receipt,
   Transport,
-  Unsubscribe,
   Writer,
 } from '../port.ts';
 import type { MemoryServer } from './memory-server.ts';

@@ -2,6 +2,8 @@
 
 import type { ChannelSpec } from '../../channel/channel.ts';
 import { TickbusError } from '../../errors.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { systemClock } from '../../runtime/system-clock.ts';
 import { ORIGIN, type Position } from '../../wire/position.ts';
 import { positioned } from '../../wire/position-prefix.ts';
@@ -9,13 +11,11 @@ import { claimOf, countedKeys } from '../demand-claims.ts';
 import type {
   ChannelHead,
   ChannelState,
-  Clock,
   FenceToken,
   LeaseAttempt,
   Outgoing,
   PublishedBefore,
   Receipt,
-  Unsubscribe,
 } from '../port.ts';
 
 interface Kept {

@@ -2,9 +2,10 @@
 
 import { ConnectionTimeoutError } from 'redis';
 import { TickbusError } from '../../errors.ts';
+import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { Emitter } from '../../runtime/emitter.ts';
-import type { LinkStatus } from '../../subscribe/status.ts';
-import type { Logger, Unsubscribe } from '../port.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { LinkStatus } from '../link-status.ts';
 import { createRedisClient, type RedisClient } from './client.ts';
 import { connectError, isRefusal, linkError, notConnected, silentError } from './error-mapping.ts';
 import { type RedisSettings, whereabouts } from './link-settings.ts';

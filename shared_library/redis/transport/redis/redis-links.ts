@@ -1,6 +1,7 @@
 // The connection manager: the links of one service to Redis.
 
-import type { Connection, Logger, Transport } from '../port.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { Connection, Transport } from '../port.ts';
 import type { RedisSettings } from './link-settings.ts';
 import { RedisTransport } from './redis-transport.ts';
 

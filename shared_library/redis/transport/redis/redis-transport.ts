@@ -1,20 +1,20 @@
 // The port over one Redis link: RESP3, so that pushed messages and replies share one ordered connection.
 
 import type { ChannelSpec } from '../../channel/channel.ts';
-import type { LinkStatus } from '../../subscribe/status.ts';
+import type { Unsubscribe } from '../../runtime/emitter.ts';
+import type { Logger } from '../../runtime/logger.ts';
 import { ORIGIN, type Position } from '../../wire/position.ts';
 import { countedKeys } from '../demand-claims.ts';
+import type { LinkStatus } from '../link-status.ts';
 import type {
   ChannelHead,
   ChannelState,
   DemandOperations,
   FenceToken,
   LeaseOperations,
-  Logger,
   Outgoing,
   Receipt,
   Transport,
-  Unsubscribe,
 } from '../port.ts';
 import { AS_BYTES, type RedisClient } from './client.ts';
 import { commandError, isDenied } from './error-mapping.ts';

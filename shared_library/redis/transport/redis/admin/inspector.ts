@@ -2,8 +2,8 @@
 
 import type { Channel } from '../../../channel/channel.ts';
 import type { TickbusError } from '../../../errors.ts';
+import type { Logger } from '../../../runtime/logger.ts';
 import type { Position } from '../../../wire/position.ts';
-import type { Logger } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
 import { commandError } from '../error-mapping.ts';
 import type { RedisSettings } from '../link-settings.ts';

@@ -2,8 +2,10 @@
 
 import type { ChannelSpec } from '../../../channel/channel.ts';
 import { TickbusError } from '../../../errors.ts';
+import type { Unsubscribe } from '../../../runtime/emitter.ts';
 import { Emitter } from '../../../runtime/emitter.ts';
-import type { FenceToken, LeaseAttempt, LeaseOperations, Logger, Unsubscribe } from '../../port.ts';
+import type { Logger } from '../../../runtime/logger.ts';
+import type { FenceToken, LeaseAttempt, LeaseOperations } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
 import { commandError, refusedError } from '../error-mapping.ts';
 import type { RedisSettings } from '../link-settings.ts';

@@ -1,7 +1,8 @@
 // The commands of a lease, and the lease of a job, or of a channel that is published on by script: the token is the fence.
 
 import type { ChannelSpec } from '../../../channel/channel.ts';
-import type { FenceToken, LeaseAttempt, LeaseOperations, Transport, Unsubscribe } from '../../port.ts';
+import type { Unsubscribe } from '../../../runtime/emitter.ts';
+import type { FenceToken, LeaseAttempt, LeaseOperations, Transport } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
 import { isBusy } from '../error-mapping.ts';
 import { type ChannelKeys, channelKeys } from '../scripts.ts';

@@ -2,8 +2,9 @@
 
 import type { ChannelSpec } from '../../../channel/channel.ts';
 import type { TickbusError } from '../../../errors.ts';
+import type { Unsubscribe } from '../../../runtime/emitter.ts';
 import { Emitter } from '../../../runtime/emitter.ts';
-import type { Outgoing, Receipt, Unsubscribe, Writer } from '../../port.ts';
+import type { Outgoing, Receipt, Writer } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
 import { type Executed, endOf, execute, MARKS, type Placed } from './plain-batch.ts';
 import { ServerClock } from './stamp-clock.ts';
