@@ -20,12 +20,12 @@ import type { DemoConfig } from './config.ts';
 import type { Embedded } from './embedded.ts';
 import { type Gateways, startGateway, startPair } from './gateways.ts';
 import type { CommandMessage, PriceMessage } from './messages.ts';
-import { Onlooker } from './onlooker.ts';
+import { Observer } from './onlooker.ts';
 
 export interface Cast {
   readonly broker: SimulatedBroker;
   readonly gateways: Gateways;
-  readonly onlooker: Onlooker;
+  readonly onlooker: Observer;
   readonly bots: readonly Bot[];
   /** What the broker said to the second connection; undefined until it has. */
   readonly refusal: string | undefined;
@@ -62,7 +62,7 @@ export async function gather(
     startPaperTrader(start('paper-trader')),
     startRiskGuard(start('risk-guard')),
   ]);
-  const onlooker = new Onlooker(embedded.connect(), logger, hooks.onCommand);
+  const onlooker = new Observer(embedded.connect(), logger, hooks.onCommand);
   await onlooker.start();
   const startAll = config.failover ? startPair : startGateway;
   const gateways = await startAll({ embedded, brokerUrl: broker.url, symbols, logger });

@@ -1,6 +1,6 @@
 // The pace of what is sent to browsers: so many frames a second, whatever the rate of messages.
 
-import type { Picture } from './model/picture.ts';
+import type { DashboardState } from './model/picture.ts';
 import { preciseNow } from './model/precise-now.ts';
 
 export interface Frame {
@@ -20,13 +20,13 @@ const SECOND_MS = 1_000;
  * after its last, it gets a snapshot.
  */
 export class Frames {
-  readonly #picture: Picture;
+  readonly #picture: DashboardState;
   readonly #timer: NodeJS.Timeout;
   #waiting: ((frame: Frame | undefined) => void)[] = [];
   #secondBegan = performance.now();
   #isClosed = false;
 
-  constructor(picture: Picture) {
+  constructor(picture: DashboardState) {
     this.#picture = picture;
     this.#timer = setInterval(() => this.#tick(), FRAME_MS);
   }

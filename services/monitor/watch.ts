@@ -4,7 +4,7 @@ import type { Channel, Connection, Logger, Message, TickbusError } from 'tickbus
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import type { Judgement } from './model/known-price.ts';
-import { Picture } from './model/picture.ts';
+import { DashboardState } from './model/picture.ts';
 import { preciseNow } from './model/precise-now.ts';
 import type { TailWindow } from './model/tail.ts';
 import type { About } from './protocol.ts';
@@ -24,7 +24,7 @@ const RETRY_MS = 2_000;
 const REFUSED_RETRY_MS = 30_000;
 
 export class Watch {
-  readonly picture: Picture;
+  readonly picture: DashboardState;
   readonly #options: WatchOptions;
   readonly #subscriber: RedisSubscriber;
   readonly #tails = new Set<TailWindow>();
@@ -39,7 +39,7 @@ export class Watch {
       judgementOf: (symbol: string) => this.#judge(symbol),
       reportOf: (channel: Channel) => this.#subscriber.status(channel),
     };
-    this.picture = new Picture(about, ALL, judges, preciseNow());
+    this.picture = new DashboardState(about, ALL, judges, preciseNow());
     for (const channel of ALL) this.#listenTo(channel);
     this.#subscriber.on('status', (status) => this.picture.told(status, preciseNow()));
     this.#subscriber.on('invalid_message', (invalid) => this.picture.invalid(invalid, preciseNow()));

@@ -6,11 +6,11 @@ import { RedisPublisher } from 'tickbus/publisher';
 import { ConnectionBudget } from './connection-budget.ts';
 import type { Feed } from './feeds/feed.ts';
 import { type CompleteOptions, completeOptions, type GatewayOptions } from './gateway-options.ts';
-import { Outbox } from './outbox.ts';
+import { FeedPublisher } from './outbox.ts';
 import { RateLimitedLog } from './rate-limited-log.ts';
 import { Counters, type GatewayStats, type Role } from './stats.ts';
-import { Tenure } from './tenure.ts';
-import { Wanted } from './wanted.ts';
+import { ActiveSession } from './tenure.ts';
+import { SymbolDemand } from './wanted.ts';
 
 /** Whether it can do its work: a standby can, when it could take over. */
 export interface Readiness {
@@ -54,13 +54,13 @@ class PriceGateway implements Gateway {
   readonly #options: CompleteOptions;
   readonly #counters = new Counters();
   readonly #warnings: RateLimitedLog;
-  readonly #wanted: Wanted;
+  readonly #wanted: SymbolDemand;
   readonly #lease: RedisLease;
   readonly #publisher: RedisPublisher;
   #role: Role = 'starting';
   #isConnected = false;
   #nextFeed: Promise<Feed> | undefined;
-  #tenure: Tenure | undefined;
+  #tenure: ActiveSession | undefined;
   #ended: Promise<unknown> = Promise.resolve();
   #demandTimer: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
@@ -70,7 +70,7 @@ class PriceGateway implements Gateway {
     const { connection, logger } = all;
     this.#options = all;
     this.#warnings = new RateLimitedLog(logger);
-    this.#wanted = new Wanted({ always: all.symbols, graceMs: all.symbolGraceMs });
+    this.#wanted = new SymbolDemand({ always: all.symbols, graceMs: all.symbolGraceMs });
     this.#lease = new RedisLease({
       connection,
       channel: CHANNELS.PRICE_DATA,
@@ -174,11 +174,11 @@ class PriceGateway implements Gateway {
     }
     const publisher = this.#publisher;
     const [counters, warnings] = [this.#counters, this.#warnings];
-    this.#tenure = new Tenure({
+    this.#tenure = new ActiveSession({
       feed,
       token,
       holder,
-      outbox: new Outbox({ publisher, holds, counters, warnings }),
+      outbox: new FeedPublisher({ publisher, holds, counters, warnings }),
       budget: this.#budget(feed.name),
       wanted: this.#wanted,
       symbolLimit,

@@ -15,7 +15,7 @@ export interface OutboxOptions {
   readonly warnings: RateLimitedLog;
 }
 
-export class Outbox {
+export class FeedPublisher {
   readonly #options: OutboxOptions;
   readonly #inFlight = new Set<Promise<void>>();
 

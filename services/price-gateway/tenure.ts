@@ -8,11 +8,11 @@ import { FeedHealth } from './feed-health.ts';
 import { backoffMs } from './feeds/backoff.ts';
 import type { Attempt, Feed, FeedState } from './feeds/feed.ts';
 import { Instruments } from './instruments.ts';
-import type { Outbox } from './outbox.ts';
+import type { FeedPublisher } from './outbox.ts';
 import type { RateLimitedLog } from './rate-limited-log.ts';
 import type { Counters } from './stats.ts';
 import { PriceBook, type Unusable } from './tick.ts';
-import type { Wanted } from './wanted.ts';
+import type { SymbolDemand } from './wanted.ts';
 
 /** Milliseconds, all of them. */
 export interface TenureTimes {
@@ -36,10 +36,10 @@ export interface TenureOptions {
   readonly token: number;
   /** Who holds it, for the operator. */
   readonly holder: string;
-  readonly outbox: Outbox;
+  readonly outbox: FeedPublisher;
   readonly budget: ConnectionBudget;
   /** The instruments, kept up to date by the gateway. */
-  readonly wanted: Wanted;
+  readonly wanted: SymbolDemand;
   /** The most instruments to ask the broker for. */
   readonly symbolLimit: number;
   readonly times: TenureTimes;
@@ -52,7 +52,7 @@ export interface TenureOptions {
  * Phases: new -> running -> stopping -> stopped, in order; or -> cut, when the lease is lost. While running, what is told is
  * the feed's health; afterwards that it ends.
  */
-export class Tenure {
+export class ActiveSession {
   readonly #options: TenureOptions;
   readonly #book: PriceBook;
   readonly #instruments = new Instruments();

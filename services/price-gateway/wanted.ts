@@ -8,7 +8,7 @@ export interface WantedOptions {
 }
 
 /** Bots come and go, and so do their instruments; times are milliseconds of a monotonic clock. */
-export class Wanted {
+export class SymbolDemand {
   readonly #options: WantedOptions;
   /** When each was last asked for, the ones first asked for first. */
   readonly #askedAt = new Map<string, number>();

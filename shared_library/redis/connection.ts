@@ -13,7 +13,7 @@ import {
   parseRedisUrl,
   type RedisAddress,
 } from './transport/redis/address.ts';
-import type { RedisSettings } from './transport/redis/link-settings.ts';
+import type { LinkSettings } from './transport/redis/link-settings.ts';
 import { RedisLinks } from './transport/redis/redis-links.ts';
 
 /** Where Redis is, and how its links behave. What is left out comes from CONFIG, the environment's values. */
@@ -65,7 +65,7 @@ export function defaultSender(): string {
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
 
 /** Everything a link needs to know. @throws TickbusError `TICKBUS_INVALID_OPTION` */
-export function redisSettings(options: RedisConnectionOptions): RedisSettings {
+export function redisSettings(options: RedisConnectionOptions): LinkSettings {
   const { connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, reconnect = true } = options;
   if (!(Number.isFinite(connectTimeoutMs) && connectTimeoutMs > 0)) {
     throw invalidOption('connectTimeoutMs', `is ${connectTimeoutMs}. Use a number of milliseconds above 0.`);

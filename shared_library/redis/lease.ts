@@ -3,7 +3,7 @@
 import { type Channel, jobSpec } from './channel/channel.ts';
 import { type ConnectionOptions, connectionFrom } from './connection.ts';
 import { TickbusError } from './errors.ts';
-import { Lease, type LeaseSettings } from './lease/lease-base.ts';
+import { LeaseBase, type LeaseSettings } from './lease/lease-base.ts';
 import type { LeaseTimes } from './lease/lease-times.ts';
 import type { Clock } from './runtime/clock.ts';
 import { containedLogger } from './runtime/logger.ts';
@@ -32,7 +32,7 @@ export type RedisLeaseOptions = ConnectionOptions &
  * lease.on('gained', ({ signal }) => runReports(signal));
  * await lease.start();
  */
-export class RedisLease extends Lease {
+export class RedisLease extends LeaseBase {
   readonly #connection: Connection;
   readonly #ownsConnection: boolean;
 

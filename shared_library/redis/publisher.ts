@@ -1,7 +1,7 @@
 // RedisPublisher: joins the publishing engine to Redis.
 
 import { type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
-import { Publisher } from './publish/publisher-base.ts';
+import { PublisherBase } from './publish/publisher-base.ts';
 import type { Clock } from './runtime/clock.ts';
 import { systemClock } from './runtime/system-clock.ts';
 import type { Connection, Fence } from './transport/port.ts';
@@ -43,7 +43,7 @@ export type RedisPublisherOptions = ConnectionOptions & {
  * const publisher = new RedisPublisher({ host: CONFIG.HOST, port: CONFIG.PORT });
  * await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'AAPL', price: 50000.0, timestamp: 1650123456 });
  */
-export class RedisPublisher extends Publisher {
+export class RedisPublisher extends PublisherBase {
   readonly #connection: Connection;
   readonly #ownsConnection: boolean;
 

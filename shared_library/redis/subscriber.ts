@@ -7,7 +7,7 @@ import type { FeedChannels } from './freshness/gateway-status.ts';
 import type { Clock } from './runtime/clock.ts';
 import { containedLogger } from './runtime/logger.ts';
 import { systemClock } from './runtime/system-clock.ts';
-import { Subscriber } from './subscribe/subscriber-base.ts';
+import { SubscriberBase } from './subscribe/subscriber-base.ts';
 import type { Connection } from './transport/port.ts';
 
 export type { FreshnessTimes, Instrument, InstrumentChange, Latest } from './freshness/freshness.ts';
@@ -45,7 +45,7 @@ const FEEDS: FeedChannels = {
  * subscriber.subscribe(CHANNELS.PRICE_DATA, (message) => console.log(message.data.price));
  * await subscriber.startListening();
  */
-export class RedisSubscriber extends Subscriber {
+export class RedisSubscriber extends SubscriberBase {
   readonly #connection: Connection;
   readonly #ownsConnection: boolean;
 

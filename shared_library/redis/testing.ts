@@ -2,7 +2,7 @@
 
 import type { Clock } from './runtime/clock.ts';
 import { systemClock } from './runtime/system-clock.ts';
-import { MemoryConnection as Links } from './transport/memory/memory-links.ts';
+import { MemoryLinks as Links } from './transport/memory/memory-links.ts';
 import { MemoryServer } from './transport/memory/memory-server.ts';
 
 export { ManualClock } from './runtime/manual-clock.ts';

@@ -3,7 +3,7 @@
 import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import type { Picture } from '../model/picture.ts';
+import type { DashboardState } from '../model/picture.ts';
 import type { CommandDesk } from './command-desk.ts';
 import { guard } from './guard.ts';
 import type { PageFile } from './page-files.ts';
@@ -12,7 +12,7 @@ import type { Streams } from './streams.ts';
 export interface AppParts {
   readonly allowedHosts: readonly string[];
   readonly files: ReadonlyMap<string, PageFile>;
-  readonly picture: Picture;
+  readonly picture: DashboardState;
   readonly streams: Streams;
   readonly desk: CommandDesk;
 }

@@ -46,7 +46,7 @@ const NAMES: Readonly<Record<LampName, string>> = {
 };
 const UNSEEN: Judged = { state: 'unknown', text: 'starting', detail: 'The monitor is starting.' };
 
-export class Picture {
+export class DashboardState {
   readonly #about: About;
   readonly #judges: Judges;
   readonly #prices: PriceBoard;

@@ -5,7 +5,7 @@ import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { MemoryConnection } from 'tickbus/testing';
 import { beforeEach, expect, it, vi } from 'vitest';
-import { Outbox } from '../outbox.ts';
+import { FeedPublisher } from '../outbox.ts';
 import { RateLimitedLog } from '../rate-limited-log.ts';
 import { Counters } from '../stats.ts';
 import { AT, Heard, listen, SILENT } from './parts.ts';
@@ -15,7 +15,7 @@ const warn = vi.fn();
 let connection: MemoryConnection;
 let counters: Counters;
 let holds: boolean;
-let outbox: Outbox;
+let outbox: FeedPublisher;
 
 beforeEach(async () => {
   warn.mockClear();
@@ -25,7 +25,7 @@ beforeEach(async () => {
   const warnings = new RateLimitedLog({ debug() {}, info() {}, error() {}, warn });
   const publisher = new RedisPublisher({ connection });
   await publisher.connect();
-  outbox = new Outbox({ publisher, holds: () => holds, counters, warnings });
+  outbox = new FeedPublisher({ publisher, holds: () => holds, counters, warnings });
 });
 
 it('counts what was published, once it is', async () => {

@@ -1,17 +1,17 @@
 // Which instruments are asked for: the settings' always, the bots' until a while after the last one has gone.
 
 import { expect, it } from 'vitest';
-import { Wanted } from '../wanted.ts';
+import { SymbolDemand } from '../wanted.ts';
 
 it('is what the settings say, whether or not a bot asks', () => {
-  const wanted = new Wanted({ always: ['AAPL'], graceMs: 100 });
+  const wanted = new SymbolDemand({ always: ['AAPL'], graceMs: 100 });
   expect(wanted.list()).toEqual(['AAPL']);
   wanted.update(['AAPL', 'MSFT'], 0);
   expect(wanted.list()).toEqual(['AAPL', 'MSFT']);
 });
 
 it('keeps what a bot asked for until the grace period is over, and from the beginning when it comes back', () => {
-  const wanted = new Wanted({ always: [], graceMs: 100 });
+  const wanted = new SymbolDemand({ always: [], graceMs: 100 });
   wanted.update(['MSFT'], 0);
   wanted.update([], 99);
   expect(wanted.list()).toEqual(['MSFT']);
@@ -23,7 +23,7 @@ it('keeps what a bot asked for until the grace period is over, and from the begi
 });
 
 it('lets go at once without a grace period', () => {
-  const wanted = new Wanted({ always: [], graceMs: 0 });
+  const wanted = new SymbolDemand({ always: [], graceMs: 0 });
   wanted.update(['MSFT'], 5);
   expect(wanted.list()).toEqual(['MSFT']);
   wanted.update([], 6);
@@ -31,21 +31,21 @@ it('lets go at once without a grace period', () => {
 });
 
 it('puts the settings first, then who came first, and last what nobody asks for any more', () => {
-  const wanted = new Wanted({ always: ['SPY'], graceMs: 100 });
+  const wanted = new SymbolDemand({ always: ['SPY'], graceMs: 100 });
   wanted.update(['A', 'B', 'C'], 0);
   wanted.update(['D', 'C', 'B'], 1);
   expect(wanted.list()).toEqual(['SPY', 'B', 'C', 'D', 'A']);
 });
 
 it('is everything with *, and nothing besides', () => {
-  const wanted = new Wanted({ always: ['*'], graceMs: 100 });
+  const wanted = new SymbolDemand({ always: ['*'], graceMs: 100 });
   wanted.update(['A'], 0);
   expect(wanted.list()).toEqual(['*']);
   expect([...wanted.askedFor()]).toEqual(['A']);
 });
 
 it('cannot be made everything by a bot', () => {
-  const wanted = new Wanted({ always: [], graceMs: 100 });
+  const wanted = new SymbolDemand({ always: [], graceMs: 100 });
   wanted.update(['*', 'A'], 0);
   expect(wanted.list()).toEqual(['A']);
 });

@@ -5,7 +5,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { DemandOperations } from '../transport/port.ts';
 
-export interface DemandOptions {
+export interface SubscriberDemandOptions {
   readonly operations: DemandOperations;
   readonly clock: Clock;
   /** Whose it is: unlike any other subscriber's. */
@@ -25,8 +25,8 @@ const TTL_MS = 15_000;
  * - `refused`: as `idle`, until the next connection.
  * - `closed`.
  */
-export class Demand {
-  readonly #options: DemandOptions;
+export class SubscriberDemand {
+  readonly #options: SubscriberDemandOptions;
   /** Each key, and how many subscriptions want it. */
   readonly #wanted = new Map<string, number>();
   #declared: ReadonlySet<string> = new Set();
@@ -35,7 +35,7 @@ export class Demand {
   #wasRefused = false;
   #cancelRenewal: Unsubscribe = () => {};
 
-  constructor(options: DemandOptions) {
+  constructor(options: SubscriberDemandOptions) {
     this.#options = options;
   }
 

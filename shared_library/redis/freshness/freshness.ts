@@ -6,9 +6,9 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Subscription } from '../subscribe/subscription.ts';
 import type { Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
-import { type FeedChannels, FeedWatch, type InstrumentReport } from './gateway-status.ts';
-import type { NewestValues } from './latest-values.ts';
-import { type ServerNow, ServerTime } from './server-clock.ts';
+import { type FeedChannels, GatewayStatus, type InstrumentReport } from './gateway-status.ts';
+import type { LatestValues } from './latest-values.ts';
+import { ServerClock, type ServerNow } from './server-clock.ts';
 import { StaleDataError } from './stale-data-error.ts';
 import { type Bounds, checkedBound, type Facts, type FeedFacts, judge, type Verdict } from './verdict.ts';
 
@@ -69,7 +69,7 @@ export interface FreshnessSettings extends FreshnessTimes {
 /** What is judged: one channel of a subscriber. */
 export interface Judged {
   readonly channel: Channel;
-  readonly values: NewestValues;
+  readonly values: LatestValues;
   readonly isCurrent: boolean;
   /** By the monotonic clock; undefined: never. */
   readonly confirmedAt: number | undefined;
@@ -93,9 +93,9 @@ export class Freshness {
   readonly #settings: FreshnessSettings;
   readonly #missedHeartbeats: number;
   readonly #linkTimeoutMs: number;
-  readonly #serverTime = new ServerTime();
-  readonly #feeds: FeedWatch | undefined;
-  readonly #values = new Set<NewestValues>();
+  readonly #serverTime = new ServerClock();
+  readonly #feeds: GatewayStatus | undefined;
+  readonly #values = new Set<LatestValues>();
   #linkFault: string | undefined = 'The subscriber is not listening: call startListening().';
   #isWatching = false;
 
@@ -108,7 +108,7 @@ export class Freshness {
     const { feeds, transport, clock, logger } = settings;
     this.#feeds =
       feeds &&
-      new FeedWatch({
+      new GatewayStatus({
         ...feeds,
         transport,
         clock,
@@ -121,7 +121,7 @@ export class Freshness {
   // --- what the subscriber tells ---
 
   /** A channel is read from now on. */
-  add(channel: Channel, values: NewestValues): void {
+  add(channel: Channel, values: LatestValues): void {
     this.#values.add(values);
     if (channel.gateway && !this.#isWatching) {
       this.#isWatching = true;
@@ -129,7 +129,7 @@ export class Freshness {
     }
   }
 
-  remove(values: NewestValues): void {
+  remove(values: LatestValues): void {
     this.#values.delete(values);
   }
 

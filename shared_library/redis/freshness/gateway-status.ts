@@ -5,7 +5,7 @@ import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { ChannelReader } from '../subscribe/channel-reader.ts';
-import { Turn } from '../subscribe/event-loop-turn.ts';
+import { EventLoopTurn } from '../subscribe/event-loop-turn.ts';
 import { Subscription } from '../subscribe/subscription.ts';
 import type { Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
@@ -18,7 +18,7 @@ export interface FeedChannels {
   readonly defaultChannel: string;
 }
 
-export interface FeedWatchOptions extends FeedChannels {
+export interface GatewayStatusOptions extends FeedChannels {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -70,8 +70,8 @@ interface InstrumentStatusData {
 
 const DEFAULT_INTERVAL_MS = 1_000;
 
-export class FeedWatch {
-  readonly #options: FeedWatchOptions;
+export class GatewayStatus {
+  readonly #options: GatewayStatusOptions;
   readonly #readers: readonly ChannelReader[];
   readonly #feeds = new Map<string, FeedReport>();
   readonly #instruments = new Map<string, Map<string, InstrumentReport>>();
@@ -79,7 +79,7 @@ export class FeedWatch {
   readonly #told = new Map<string, string>();
   #refusal: TickbusError | undefined;
 
-  constructor(options: FeedWatchOptions) {
+  constructor(options: GatewayStatusOptions) {
     this.#options = options;
     this.#readers = [
       this.#reader(options.feedStatus, (message) => this.#onFeed(message)),
@@ -196,5 +196,5 @@ export class FeedWatch {
 function asEverything(clock: Clock): Subscription {
   const hooks = { handle() {}, onOverflow() {}, onError() {}, isCurrent: () => true };
   const options = { queueLimit: Number.POSITIVE_INFINITY, conflate: true };
-  return new Subscription(options, hooks, new Turn(clock));
+  return new Subscription(options, hooks, new EventLoopTurn(clock));
 }

@@ -23,7 +23,7 @@ const SMALL_BUFFER = 1_024;
  * part of a larger chunk of the socket, into a buffer that the key keeps (0.05 µs). Kept objects would survive until the next message of
  * their key, which makes garbage collection expensive from a few thousand keys on. A message that comes without bytes is kept as it is.
  */
-export class NewestValues {
+export class LatestValues {
   readonly #read: (bytes: Uint8Array) => Message | undefined;
   readonly #byKey = new Map<string, Kept>();
   #newest: Kept | undefined;

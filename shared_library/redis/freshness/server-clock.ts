@@ -23,7 +23,7 @@ export interface ServerNow {
 }
 
 /** All times in milliseconds; local ones monotonic, so that somebody who sets the local clock changes nothing. */
-export class ServerTime {
+export class ServerClock {
   #samples: Sample[] = [];
   #best: Sample | undefined;
 

@@ -16,7 +16,7 @@ export interface VerdictChange {
   readonly confirmedAgoMs: number;
 }
 
-export interface VerdictWatchOptions {
+export interface VerdictPollerOptions {
   readonly clock: Clock;
   /** The verdict on every key. */
   readonly look: () => Iterable<Omit<VerdictChange, 'was'>>;
@@ -26,13 +26,13 @@ export interface VerdictWatchOptions {
 /** Milliseconds between two looks. */
 const LOOK_MS = 100;
 
-export class VerdictWatch {
-  readonly #options: VerdictWatchOptions;
+export class VerdictPoller {
+  readonly #options: VerdictPollerOptions;
   readonly #verdicts = new Map<string, Verdict>();
   #listeners = 0;
   #stop: Unsubscribe = () => {};
 
-  constructor(options: VerdictWatchOptions) {
+  constructor(options: VerdictPollerOptions) {
     this.#options = options;
   }
 

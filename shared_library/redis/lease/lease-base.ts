@@ -67,7 +67,7 @@ export interface LeaseSettings extends LeaseTimes {
  * `#enter` is the one place that changes the state. Every change begins a new `#term`; what was asked in an older one and is
  * answered now has no effect, but that a lease nobody waits for any more is given back.
  */
-export class Lease implements Fence, AsyncDisposable {
+export class LeaseBase implements Fence, AsyncDisposable {
   readonly name: string;
   readonly channel: ChannelSpec | undefined;
   readonly #operations: LeaseOperations;

@@ -46,7 +46,7 @@ export interface PublisherSettings {
 const DEFAULT_DEADLINE_MS = 2_000;
 const DEFAULT_MAX_PENDING = 32 * 1024 * 1024;
 
-export class Publisher implements AsyncDisposable {
+export class PublisherBase implements AsyncDisposable {
   readonly #settings: PublisherSettings;
   readonly #batchers = new Map<string, Batcher>();
   readonly #unsettled = new UnsettledCommands();

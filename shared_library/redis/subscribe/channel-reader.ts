@@ -8,12 +8,12 @@ import type { ChannelState, Transport } from '../transport/port.ts';
 import { type Envelope, invalidMessage } from '../wire/envelope.ts';
 import type { Message } from '../wire/message.ts';
 import { ORIGIN, type Position, relate } from '../wire/position.ts';
-import { Dispatcher, type DispatcherHooks, type OnMessage } from './fan-out.ts';
+import { FanOut, type FanOutHooks, type OnMessage } from './fan-out.ts';
 import { type CaughtUp, catchUp } from './recovery.ts';
 import type { ChannelStatus } from './status.ts';
 import type { Subscription } from './subscription.ts';
 
-interface ChannelReaderHooks extends DispatcherHooks {
+interface ChannelReaderHooks extends FanOutHooks {
   readonly onStatus: (status: ChannelStatus) => void;
   /** The server answered now what was asked at `sentAt` (monotonic); its clock said `serverAt`. */
   readonly onAnswer?: ((sentAt: number, serverAt: number) => void) | undefined;
@@ -47,7 +47,7 @@ const MAX_HELD = 100_000;
  */
 export class ChannelReader {
   readonly #options: ChannelReaderOptions;
-  readonly #dispatcher: Dispatcher;
+  readonly #dispatcher: FanOut;
   #mode: 'idle' | 'recovering' | 'live' | 'closed' = 'idle';
   #position: Position | undefined;
   #held: Envelope[] = [];
@@ -72,7 +72,7 @@ export class ChannelReader {
 
   constructor(options: ChannelReaderOptions) {
     this.#options = options;
-    this.#dispatcher = new Dispatcher(options.channel, options.hooks);
+    this.#dispatcher = new FanOut(options.channel, options.hooks);
   }
 
   get subscriptions(): ReadonlySet<Subscription> {

@@ -9,7 +9,7 @@ const SLICE_MS = 10;
  * Where a turn ends is asked of the event loop only when it matters, because asking costs as much as handling a message: when
  * something has to wait, or when half of the share is used up. Until then time adds up over turns.
  */
-export class Turn {
+export class EventLoopTurn {
   readonly #clock: Clock;
   #number = 1;
   #startedAt: number | undefined;

@@ -3,7 +3,7 @@
 import type { Channel } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
 import { decodeEnvelope, type Envelope, invalidMessage } from '../wire/envelope.ts';
-import { type Batch, EnvelopeReader } from '../wire/frame-decoder.ts';
+import { type Batch, FrameDecoder } from '../wire/frame-decoder.ts';
 import type { Message } from '../wire/message.ts';
 import { keyOfPayload, schemaOf, validatePayload } from '../wire/payload-schema.ts';
 import { RecentIds } from './recent-ids.ts';
@@ -20,7 +20,7 @@ export type OnMessage = (
   to?: number,
 ) => void;
 
-export interface DispatcherHooks {
+export interface FanOutHooks {
   readonly onInvalid: (error: TickbusError, frame: Uint8Array) => void;
   /**
    * The newest message of a key, before any handler has it; undefined: it is invalid. Only what the server stamped and some
@@ -29,17 +29,17 @@ export interface DispatcherHooks {
   readonly onValue?: ((key: string, message: Message | undefined, bytes?: Uint8Array) => void) | undefined;
 }
 
-export class Dispatcher {
+export class FanOut {
   readonly #channel: Channel;
   readonly #onInvalid: (error: TickbusError, frame: Uint8Array) => void;
-  readonly #onValue: DispatcherHooks['onValue'];
+  readonly #onValue: FanOutHooks['onValue'];
   readonly subscriptions = new Set<Subscription>();
   readonly #ids: RecentIds | undefined;
-  readonly #reader = new EnvelopeReader();
+  readonly #reader = new FrameDecoder();
   #invalid = 0;
   #duplicates = 0;
 
-  constructor(channel: Channel, { onInvalid, onValue }: DispatcherHooks) {
+  constructor(channel: Channel, { onInvalid, onValue }: FanOutHooks) {
     this.#channel = channel;
     this.#onInvalid = onInvalid;
     this.#onValue = onValue;

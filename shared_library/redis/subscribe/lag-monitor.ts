@@ -11,7 +11,7 @@ export interface Watched {
   readonly behindMs: number;
 }
 
-export interface SlowWatchOptions {
+export interface LagMonitorOptions {
   readonly clock: Clock;
   readonly watched: () => Iterable<Watched>;
   readonly onSlow: (slow: Slow) => void;
@@ -26,12 +26,12 @@ const SLOW_MS = 1_000;
  * Looks once a second. A look that comes late says that the event loop was blocked, which is told for every channel; a handler
  * that is behind is told once, and again only after it has caught up.
  */
-export class SlowWatch {
-  readonly #options: SlowWatchOptions;
+export class LagMonitor {
+  readonly #options: LagMonitorOptions;
   readonly #slow = new Set<string>();
   #stop: Unsubscribe = () => {};
 
-  constructor(options: SlowWatchOptions) {
+  constructor(options: LagMonitorOptions) {
     this.#options = options;
   }
 

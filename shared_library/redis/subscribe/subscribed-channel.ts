@@ -2,14 +2,14 @@
 
 import { v7 as uuidv7 } from 'uuid';
 import type { Channel } from '../channel/channel.ts';
-import { Demand } from '../demand/subscriber-demand.ts';
+import { SubscriberDemand } from '../demand/subscriber-demand.ts';
 import type { Freshness, Judged } from '../freshness/freshness.ts';
-import { NewestValues } from '../freshness/latest-values.ts';
+import { LatestValues } from '../freshness/latest-values.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
 import { ChannelReader } from './channel-reader.ts';
-import type { Turn } from './event-loop-turn.ts';
+import type { EventLoopTurn } from './event-loop-turn.ts';
 import { isExpired } from './expiry.ts';
 import type { ChannelReport, Origin, Reports } from './reports.ts';
 import { Subscription, type SubscriptionOptions } from './subscription.ts';
@@ -22,7 +22,7 @@ export interface SubscribedChannelOptions {
   /** Learns the server's time from what the reader asks, and knows it. */
   readonly freshness: Pick<Freshness, 'answered' | 'serverNow'>;
   /** One for all handlers of the subscriber. */
-  readonly turn: Turn;
+  readonly turn: EventLoopTurn;
   /** How the subscriber is called where it declares the keys that it wants. */
   readonly name: string;
 }
@@ -32,9 +32,9 @@ export class SubscribedChannel {
   readonly channel: Channel;
   readonly reader: ChannelReader;
   /** Only of a channel that a gateway feeds. */
-  readonly demand: Demand | undefined;
+  readonly demand: SubscriberDemand | undefined;
   /** Only of kind `state`. */
-  readonly values: NewestValues | undefined;
+  readonly values: LatestValues | undefined;
   readonly #counters = {
     delivered: 0,
     conflated: 0,
@@ -48,7 +48,7 @@ export class SubscribedChannel {
     const { channel, transport, clock, reports, freshness } = options;
     this.#options = options;
     this.channel = channel;
-    this.values = channel.kind === 'state' ? new NewestValues((bytes) => this.reader.read(bytes)) : undefined;
+    this.values = channel.kind === 'state' ? new LatestValues((bytes) => this.reader.read(bytes)) : undefined;
     this.reader = new ChannelReader({
       channel,
       transport,
@@ -140,9 +140,9 @@ export class SubscribedChannel {
     return false;
   }
 
-  #newDemand(): Demand {
+  #newDemand(): SubscriberDemand {
     const { channel, transport, clock, reports, name } = this.#options;
-    return new Demand({
+    return new SubscriberDemand({
       operations: transport.demand(channel),
       clock,
       who: `${name}:${uuidv7()}`,

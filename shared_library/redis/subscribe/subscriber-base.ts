@@ -4,14 +4,14 @@ import type { Channel, MessageType } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
 import { Freshness, type FreshnessTimes, type Judged, type Latest } from '../freshness/freshness.ts';
 import type { FeedChannels } from '../freshness/gateway-status.ts';
-import { type VerdictChange, VerdictWatch } from '../freshness/verdict-poller.ts';
+import { type VerdictChange, VerdictPoller } from '../freshness/verdict-poller.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Transport } from '../transport/port.ts';
 import type { Message, MessageOf } from '../wire/message.ts';
-import { Turn } from './event-loop-turn.ts';
-import { SlowWatch, type Watched } from './lag-monitor.ts';
+import { EventLoopTurn } from './event-loop-turn.ts';
+import { LagMonitor, type Watched } from './lag-monitor.ts';
 import { MessageStream } from './message-stream.ts';
 import { type ChannelReport, Reports, type SubscriberEvents } from './reports.ts';
 import type { SubscriberStatus } from './status.ts';
@@ -40,16 +40,16 @@ const DEFAULT_DRAIN_MS = 5_000;
 
 const LINK_IS_DOWN = 'The link to Redis is down.';
 
-export class Subscriber implements AsyncDisposable {
+export class SubscriberBase implements AsyncDisposable {
   readonly #settings: SubscriberSettings;
-  readonly #turn: Turn;
+  readonly #turn: EventLoopTurn;
   readonly #reports: Reports;
   readonly #entries = new Map<string, SubscribedChannel>();
   readonly #streams = new Map<Subscription, MessageStream>();
   readonly #statusStreams = new Set<StatusStream>();
-  readonly #slowWatch: SlowWatch;
+  readonly #slowWatch: LagMonitor;
   readonly #freshness: Freshness;
-  readonly #verdictWatch: VerdictWatch;
+  readonly #verdictWatch: VerdictPoller;
   readonly #stopWatching: Unsubscribe;
   #state: 'new' | 'listening' | 'closed' = 'new';
   #starting: Promise<void> | undefined;
@@ -58,9 +58,9 @@ export class Subscriber implements AsyncDisposable {
 
   constructor(settings: SubscriberSettings) {
     this.#settings = settings;
-    this.#turn = new Turn(settings.clock);
+    this.#turn = new EventLoopTurn(settings.clock);
     this.#reports = new Reports(settings.logger);
-    this.#slowWatch = new SlowWatch({
+    this.#slowWatch = new LagMonitor({
       clock: settings.clock,
       watched: () => this.#watched(),
       onSlow: (slow) => this.#reports.status(slow),
@@ -74,7 +74,7 @@ export class Subscriber implements AsyncDisposable {
       onInstrument: (change) => this.#reports.instrument(change),
       subscriptionsOf: (channel) => this.#entries.get(channel)?.reader.subscriptions ?? [],
     });
-    this.#verdictWatch = new VerdictWatch({
+    this.#verdictWatch = new VerdictPoller({
       clock: settings.clock,
       look: () => this.#verdicts(),
       onChange: (change) => this.#reports.verdict(change),

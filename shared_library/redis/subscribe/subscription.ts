@@ -2,7 +2,7 @@
 
 import type { Message } from '../wire/message.ts';
 import { DeliveryQueue, type Taken } from './delivery-queue.ts';
-import type { Turn } from './event-loop-turn.ts';
+import type { EventLoopTurn } from './event-loop-turn.ts';
 
 export interface SubscriptionOptions {
   /** Only these message types. Default: all. */
@@ -45,7 +45,7 @@ export interface Dropped {
 export class Subscription {
   readonly #options: SubscriptionOptions;
   readonly #hooks: SubscriptionHooks;
-  readonly #turn: Turn;
+  readonly #turn: EventLoopTurn;
   readonly #queue: DeliveryQueue<Message>;
   readonly #types: ReadonlySet<string> | undefined;
   readonly #keys: ReadonlySet<string> | undefined;
@@ -55,7 +55,7 @@ export class Subscription {
   /** Whether the channel's kept values were delivered to it; set by the channel reader. */
   joined = false;
 
-  constructor(options: SubscriptionOptions, hooks: SubscriptionHooks, turn: Turn) {
+  constructor(options: SubscriptionOptions, hooks: SubscriptionHooks, turn: EventLoopTurn) {
     this.#options = options;
     this.#hooks = hooks;
     this.#turn = turn;

@@ -2,16 +2,16 @@
 
 import { z } from 'zod';
 import { type Channel, defineChannel } from '../channel/channel.ts';
-import { Publisher, type PublisherSettings } from '../publish/publisher-base.ts';
+import { PublisherBase, type PublisherSettings } from '../publish/publisher-base.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { ManualClock } from '../runtime/manual-clock.ts';
 import type { ExpiredMessage, HandlerError, InvalidMessage } from '../subscribe/reports.ts';
 import type { Gap, SubscriberStatus } from '../subscribe/status.ts';
-import { Subscriber } from '../subscribe/subscriber-base.ts';
+import { SubscriberBase } from '../subscribe/subscriber-base.ts';
 import { MemoryConnection } from '../testing.ts';
 import type { LinkStatus } from '../transport/link-status.ts';
-import type { MemoryConnection as Links } from '../transport/memory/memory-links.ts';
+import type { MemoryLinks as Links } from '../transport/memory/memory-links.ts';
 import { MemoryServer } from '../transport/memory/memory-server.ts';
 import type {
   ChannelHead,
@@ -251,8 +251,8 @@ export class Bench {
   readonly connection: Links = new MemoryConnection({ server: this.server });
   readonly link = new LossyTransport(this.connection.subscribing);
   readonly logger = recordingLogger();
-  readonly publisher: Publisher;
-  readonly subscriber: Subscriber;
+  readonly publisher: PublisherBase;
+  readonly subscriber: SubscriberBase;
   readonly statuses: SubscriberStatus[] = [];
   readonly invalid: InvalidMessage[] = [];
   readonly handlerErrors: HandlerError[] = [];
@@ -260,13 +260,13 @@ export class Bench {
 
   constructor(settings: Partial<PublisherSettings> = {}) {
     const { clock, logger } = this;
-    this.publisher = new Publisher({
+    this.publisher = new PublisherBase({
       transport: this.connection.publishing,
       clock,
       sender: 'bench',
       ...settings,
     });
-    this.subscriber = new Subscriber({ transport: this.link, clock, logger });
+    this.subscriber = new SubscriberBase({ transport: this.link, clock, logger });
     this.subscriber.on('status', (status) => this.statuses.push(status));
     this.subscriber.on('invalid_message', (told) => this.invalid.push(told));
     this.subscriber.on('handler_error', (told) => this.handlerErrors.push(told));

@@ -32,7 +32,7 @@ const MAX_STRING = 64;
  * taking the values: less than half of what JSON.parse costs. What it reads is what JSON.parse gives, with finite numbers only, and what
  * is not plain (another field, an escape, anything but ASCII in a string, a long string, an exponent) it leaves to JSON.parse.
  */
-export class DocumentShape {
+export class DocumentTemplate {
   /** The text but for the values of the slots: two documents are of one shape if this is the same. */
   readonly layout: string;
   readonly #slots: readonly Slot[];
@@ -47,11 +47,11 @@ export class DocumentShape {
    * @param document the result of JSON.parse
    * @returns undefined for a document that is too large, or has an array or a long string in it
    */
-  static of(document: object): DocumentShape | undefined {
+  static of(document: object): DocumentTemplate | undefined {
     const outline = new Outline();
     const isPlain = outline.add(document as Readonly<Record<string, unknown>>) !== undefined;
     const isSmall = outline.slots.length <= MAX_SLOTS && outline.layout.length <= MAX_LENGTH;
-    return isPlain && isSmall ? new DocumentShape(outline) : undefined;
+    return isPlain && isSmall ? new DocumentTemplate(outline) : undefined;
   }
 
   private constructor({ slots, text, layout, objects }: Outline) {

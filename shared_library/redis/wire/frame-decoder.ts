@@ -12,7 +12,7 @@ import {
   isWithinLimit,
   textOf,
 } from './envelope.ts';
-import { FamiliarDocuments } from './template-decoder.ts';
+import { TemplateDecoder } from './template-decoder.ts';
 
 /** More than these, and one in eight, are parsed sooner together with all others of their batch than one by one. */
 const FEW_STRANGERS = 2;
@@ -32,8 +32,8 @@ export interface Batch {
 }
 
 /** Each channel has its own. What it gives out is made anew for each message and belongs to the caller. */
-export class EnvelopeReader {
-  readonly #familiar = new FamiliarDocuments();
+export class FrameDecoder {
+  readonly #familiar = new TemplateDecoder();
 
   /** @throws TickbusError `TICKBUS_INVALID_MESSAGE` for anything that is not a valid envelope within the limits */
   read(frame: Uint8Array): Envelope {

@@ -1,6 +1,6 @@
 // Reads JSON documents of which most are like earlier ones, and learns from those that it could not read.
 
-import { DocumentShape } from './document-template.ts';
+import { DocumentTemplate } from './document-template.ts';
 
 /** The most shapes that are tried; the one that matched last is tried first. */
 const MAX_SHAPES = 4;
@@ -15,8 +15,8 @@ const REGAINED = 1 / 32;
  * Learning takes as long as reading some twenty documents, so it has a budget. Where no two documents are alike, such as order books of
  * changing lengths, all but one in a thousand are left alone.
  */
-export class FamiliarDocuments {
-  readonly #shapes: DocumentShape[] = [];
+export class TemplateDecoder {
+  readonly #shapes: DocumentTemplate[] = [];
   #budget = BUDGET;
   #buffer: ArrayBufferLike | undefined;
   #view: DataView = new DataView(new ArrayBuffer(0));
@@ -38,7 +38,7 @@ export class FamiliarDocuments {
     }
     const { byteOffset, byteLength } = bytes;
     for (let index = 0; index < shapes.length; index++) {
-      const shape = shapes[index] as DocumentShape;
+      const shape = shapes[index] as DocumentTemplate;
       const document = shape.read(this.#view, byteOffset + from, byteOffset + byteLength);
       if (document === undefined) continue;
       if (index > 0) shapes.unshift(...shapes.splice(index, 1));
@@ -53,7 +53,7 @@ export class FamiliarDocuments {
   learn(document: object): void {
     if (this.#budget < LEARN_COST) return;
     this.#budget -= LEARN_COST;
-    const shape = DocumentShape.of(document);
+    const shape = DocumentTemplate.of(document);
     // A document of a known shape did not match because of a value in it.
     if (shape === undefined || this.#shapes.some(({ layout }) => layout === shape.layout)) return;
     this.#shapes.unshift(shape);

@@ -1,14 +1,14 @@
 import { systemClock } from '../../runtime/system-clock.ts';
-import { MemoryConnection } from '../../transport/memory/memory-links.ts';
+import { MemoryLinks } from '../../transport/memory/memory-links.ts';
 import { MemoryServer } from '../../transport/memory/memory-server.ts';
 import { describeTransport } from './transport-contract.ts';
 
 describeTransport('memory', async () => {
   const server = new MemoryServer(systemClock);
-  const connections: MemoryConnection[] = [];
+  const connections: MemoryLinks[] = [];
   return {
     link() {
-      const connection = new MemoryConnection(server);
+      const connection = new MemoryLinks(server);
       connections.push(connection);
       return connection.publishing;
     },

@@ -3,9 +3,9 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineChannel } from '../../channel/channel.ts';
-import { Demand } from '../../demand/subscriber-demand.ts';
+import { SubscriberDemand } from '../../demand/subscriber-demand.ts';
 import { TickbusError } from '../../errors.ts';
-import { Subscriber } from '../../subscribe/subscriber-base.ts';
+import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
 import type { DemandOperations } from '../../transport/port.ts';
 import { Bench, errorOf, PRICES, turns } from '../helpers.ts';
 
@@ -95,7 +95,7 @@ describe('a subscriber', () => {
     want('A');
     want('A');
     await subscriber.startListening();
-    const other = new Subscriber({ transport: connection.publishing, clock, logger });
+    const other = new SubscriberBase({ transport: connection.publishing, clock, logger });
     other.subscribe(FED, () => {}, { keys: ['A'] });
     await other.startListening();
     await turns();
@@ -115,7 +115,12 @@ it('a server that does not allow it is told of once, and asked again on the next
     withdraw: async () => {},
     wanted: async () => new Map(),
   };
-  const demand = new Demand({ operations, clock, who: 'me', onRefused: (error) => refusals.push(error) });
+  const demand = new SubscriberDemand({
+    operations,
+    clock,
+    who: 'me',
+    onRefused: (error) => refusals.push(error),
+  });
   demand.want(['A']);
   demand.start();
   await turns();

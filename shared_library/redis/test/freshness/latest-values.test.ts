@@ -1,7 +1,7 @@
 // What is kept of the newest messages: bytes until somebody asks, and stamps by the server's present clock.
 
 import { expect, it } from 'vitest';
-import { NewestValues } from '../../freshness/latest-values.ts';
+import { LatestValues } from '../../freshness/latest-values.ts';
 import type { Message } from '../../wire/message.ts';
 
 const message = (n: number, at: number | null = n): Message => ({
@@ -17,7 +17,7 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 /** Reads a number from bytes, also one with blanks around it. */
 function bench() {
   const read: string[] = [];
-  const values = new NewestValues((from) => {
+  const values = new LatestValues((from) => {
     const text = new TextDecoder().decode(from);
     read.push(text);
     return text === 'spoilt' ? undefined : message(Number(text));

@@ -1,20 +1,20 @@
 // What the server's clock says, from what it said before.
 
 import { expect, it } from 'vitest';
-import { ServerTime } from '../../freshness/server-clock.ts';
+import { ServerClock } from '../../freshness/server-clock.ts';
 
 it('knows nothing before the first answer', () => {
-  expect(new ServerTime().at(0)).toBeUndefined();
+  expect(new ServerClock().at(0)).toBeUndefined();
 });
 
 it('takes the middle of the round trip, and is wrong by half of it at most', () => {
-  const time = new ServerTime();
+  const time = new ServerClock();
   expect(time.add(1_000, 1_020, 500_010)).toBeUndefined();
   expect(time.at(1_020)).toEqual({ time: 500_020, errorMs: 10 });
 });
 
 it('trusts the quickest answer, and each one less as time goes by', () => {
-  const time = new ServerTime();
+  const time = new ServerClock();
   time.add(0, 2, 100_001);
   time.add(1_000, 1_400, 101_390);
   expect(time.at(1_400)).toEqual({ time: 101_400, errorMs: 1 + 1_398 * 0.0005 });
@@ -23,14 +23,14 @@ it('trusts the quickest answer, and each one less as time goes by', () => {
 });
 
 it('forgets an answer after a minute', () => {
-  const time = new ServerTime();
+  const time = new ServerClock();
   time.add(0, 0, 100_000);
   time.add(61_000, 61_100, 161_040);
   expect(time.at(61_100)).toEqual({ time: 161_090, errorMs: 50 });
 });
 
 it('notices that the server was set, by how much, and believes only what it says since then', () => {
-  const time = new ServerTime();
+  const time = new ServerClock();
   time.add(0, 2, 100_001);
   expect(time.add(1_000, 1_010, 101_005 + 3_600_000)).toBe(3_600_000);
   expect(time.at(1_010)).toEqual({ time: 101_010 + 3_600_000, errorMs: 5 });
@@ -39,7 +39,7 @@ it('notices that the server was set, by how much, and believes only what it says
 });
 
 it('takes a slow answer for a slow answer, not for a clock that was set', () => {
-  const time = new ServerTime();
+  const time = new ServerClock();
   time.add(0, 2, 100_001);
   expect(time.add(1_000, 3_000, 101_000)).toBeUndefined();
   expect(time.add(4_000, 6_000, 106_000)).toBeUndefined();

@@ -1,7 +1,7 @@
 // What the tests of the lease need: candidates on one server in memory, with links and processes that fail when told to.
 
 import { TickbusError } from '../../errors.ts';
-import { Lease, type LeaseEvents } from '../../lease/lease-base.ts';
+import { LeaseBase, type LeaseEvents } from '../../lease/lease-base.ts';
 import type { LeaseTimes } from '../../lease/lease-times.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
@@ -115,14 +115,14 @@ class LeaseLink extends FakeTransport {
 export class Candidate {
   readonly process: ProcessClock;
   readonly link: LeaseLink;
-  readonly lease: Lease;
+  readonly lease: LeaseBase;
   readonly told: { [K in keyof LeaseEvents]: [K, LeaseEvents[K]] }[keyof LeaseEvents][] = [];
   readonly logger = recordingLogger();
 
   constructor(bench: LeaseBench, times: LeaseTimes) {
     this.process = new ProcessClock(bench.clock);
     this.link = new LeaseLink(bench.server, this.process, bench.clock);
-    this.lease = new Lease({
+    this.lease = new LeaseBase({
       name: PRICES.name,
       spec: PRICES,
       isChannel: true,

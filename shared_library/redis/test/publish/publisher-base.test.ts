@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineChannel } from '../../channel/channel.ts';
 import { TickbusError } from '../../errors.ts';
-import { Publisher, type PublisherSettings } from '../../publish/publisher-base.ts';
+import { PublisherBase, type PublisherSettings } from '../../publish/publisher-base.ts';
 import { ManualClock } from '../../runtime/manual-clock.ts';
 import type { Receipt } from '../../transport/port.ts';
 import {
@@ -23,7 +23,7 @@ import {
 function bench(settings: Partial<PublisherSettings> = {}) {
   const transport = new FakeTransport();
   const clock = new ManualClock();
-  const publisher = new Publisher({ transport, clock, sender: 'me', ...settings });
+  const publisher = new PublisherBase({ transport, clock, sender: 'me', ...settings });
   const sent = () => transport.published.flat().map(({ json }) => JSON.parse(json));
   return { transport, clock, publisher, sent };
 }

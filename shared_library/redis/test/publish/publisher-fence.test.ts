@@ -2,7 +2,7 @@
 
 import { expect, it, vi } from 'vitest';
 import { TickbusError } from '../../errors.ts';
-import { Publisher } from '../../publish/publisher-base.ts';
+import { PublisherBase } from '../../publish/publisher-base.ts';
 import { ManualClock } from '../../runtime/manual-clock.ts';
 import type { Fence, Outgoing, Receipt } from '../../transport/port.ts';
 import { ALERTS, deferred, errorOf, FakeTransport, PRICES, turns } from '../helpers.ts';
@@ -20,7 +20,7 @@ class FencedTransport extends FakeTransport {
 function bench() {
   const lease = { channel: PRICES as Fence['channel'], token: 41 as number | undefined, confirm: vi.fn() };
   const transport = new FencedTransport();
-  const publisher = new Publisher({ transport, clock: new ManualClock(), sender: 'test', lease });
+  const publisher = new PublisherBase({ transport, clock: new ManualClock(), sender: 'test', lease });
   const price = (value: number) => publisher.publish(PRICES, { symbol: 'A', price: value });
   return { lease, transport, publisher, price };
 }
@@ -88,6 +88,6 @@ it('frees the room of what it refuses', async () => {
 it('cannot be made with the lease of a job', () => {
   const lease = { channel: undefined, token: 1, confirm: () => {} };
   const make = () =>
-    new Publisher({ transport: new FakeTransport(), clock: new ManualClock(), sender: 'test', lease });
+    new PublisherBase({ transport: new FakeTransport(), clock: new ManualClock(), sender: 'test', lease });
   expect(make).toThrow(expect.objectContaining({ code: 'TICKBUS_INVALID_OPTION', field: 'lease' }));
 });

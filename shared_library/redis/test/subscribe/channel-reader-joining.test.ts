@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../runtime/manual-clock.ts';
-import { Subscriber } from '../../subscribe/subscriber-base.ts';
+import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
 import type { ChannelState } from '../../transport/port.ts';
 import {
   ALERTS,
@@ -104,7 +104,7 @@ describe('a late joiner', () => {
 
   it('hears what is published while its channel is being read, once and in order', async () => {
     const transport = new FakeTransport();
-    const subscriber = new Subscriber({ transport, clock: new ManualClock(), logger: recordingLogger() });
+    const subscriber = new SubscriberBase({ transport, clock: new ManualClock(), logger: recordingLogger() });
     const reply = deferred<ChannelState>();
     transport.onRead = () => reply.promise;
     const heard: string[] = [];
@@ -129,7 +129,7 @@ describe('several subscribers', () => {
     const { clock, logger, connection } = bench;
     const heard: string[] = [];
     const subscribers = ['a', 'b'].map((name) => {
-      const subscriber = new Subscriber({ transport: connection.subscribing, clock, logger });
+      const subscriber = new SubscriberBase({ transport: connection.subscribing, clock, logger });
       subscriber.subscribe(FILLS, (message) => heard.push(`${name}${message.data.n}`));
       return subscriber;
     });

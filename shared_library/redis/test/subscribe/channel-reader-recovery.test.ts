@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../runtime/manual-clock.ts';
-import { Subscriber } from '../../subscribe/subscriber-base.ts';
+import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
 import type { ChannelState } from '../../transport/port.ts';
 import { ALERTS, deferred, FakeTransport, FILLS, noteEnvelope, recordingLogger, turns } from '../helpers.ts';
 import { listening, numberOf } from './channel-reader.fixture.ts';
@@ -53,7 +53,7 @@ describe('a link that drops', () => {
 
   it('during a recovery: the result of the older one is thrown away', async () => {
     const transport = new FakeTransport();
-    const subscriber = new Subscriber({ transport, clock: new ManualClock(), logger: recordingLogger() });
+    const subscriber = new SubscriberBase({ transport, clock: new ManualClock(), logger: recordingLogger() });
     const replies = [deferred<ChannelState>(), deferred<ChannelState>()];
     let count = 0;
     transport.onRead = () => replies[count++]?.promise ?? Promise.reject({ code: 'TICKBUS_NOT_CONNECTED' });
@@ -75,7 +75,7 @@ describe('a link that drops', () => {
     const transport = new FakeTransport();
     const clock = new ManualClock();
     const logger = recordingLogger();
-    const subscriber = new Subscriber({ transport, clock, logger });
+    const subscriber = new SubscriberBase({ transport, clock, logger });
     const statuses: unknown[] = [];
     subscriber.on('status', (status) => statuses.push(status));
     const error = { code: 'TICKBUS_SERVER_ERROR' };
@@ -105,7 +105,7 @@ it('nothing is told as live while the link is down', async () => {
 describe('a user who may not read', () => {
   async function denied() {
     const transport = new FakeTransport();
-    const subscriber = new Subscriber({ transport, clock: new ManualClock(), logger: recordingLogger() });
+    const subscriber = new SubscriberBase({ transport, clock: new ManualClock(), logger: recordingLogger() });
     const heard: string[] = [];
     const gaps: unknown[] = [];
     const failures: unknown[] = [];
@@ -147,7 +147,7 @@ describe('closing during a recovery', () => {
   it('delivers what was received, also when the channel cannot be read any more', async () => {
     const transport = new FakeTransport();
     const clock = new ManualClock();
-    const subscriber = new Subscriber({ transport, clock, logger: recordingLogger() });
+    const subscriber = new SubscriberBase({ transport, clock, logger: recordingLogger() });
     const heard: string[] = [];
     transport.onRead = () => new Promise(() => {});
     subscriber.subscribe(FILLS, (message) => heard.push(numberOf(message)));

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { TickbusError } from '../../errors.ts';
 import { ManualClock } from '../../runtime/manual-clock.ts';
-import { Subscriber } from '../../subscribe/subscriber-base.ts';
+import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
 import {
   ALERTS,
   Bench,
@@ -20,7 +20,7 @@ import { slowHandler } from './slow-handler.fixture.ts';
 describe('startListening', () => {
   function bench() {
     const transport = new FakeTransport();
-    const subscriber = new Subscriber({ transport, clock: new ManualClock(), logger: recordingLogger() });
+    const subscriber = new SubscriberBase({ transport, clock: new ManualClock(), logger: recordingLogger() });
     return { transport, subscriber };
   }
 
@@ -104,7 +104,7 @@ describe('startListening', () => {
 
   it('rejects when the link fails for good meanwhile', async () => {
     const transport = new FakeTransport();
-    const subscriber = new Subscriber({ transport, clock: new ManualClock(), logger: recordingLogger() });
+    const subscriber = new SubscriberBase({ transport, clock: new ManualClock(), logger: recordingLogger() });
     transport.onRead = () => new Promise(() => {});
     subscriber.subscribe(ALERTS, () => {});
     const listening = errorOf(subscriber.startListening());

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { Watchdog } from '../../transport/redis/link-watchdog.ts';
+import { LinkWatchdog } from '../../transport/redis/link-watchdog.ts';
 import { backoffMs } from '../../transport/redis/reconnect-backoff.ts';
 
 beforeEach(() => {
@@ -11,7 +11,7 @@ afterEach(() => {
 
 function watch(ping: () => Promise<unknown>) {
   const silences: number[] = [];
-  const watchdog = new Watchdog({ ping, onStale: (silentForMs) => silences.push(silentForMs) });
+  const watchdog = new LinkWatchdog({ ping, onStale: (silentForMs) => silences.push(silentForMs) });
   return { watchdog, silences };
 }
 

@@ -2,18 +2,18 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ServerClock } from '../../transport/redis/writers/stamp-clock.ts';
+import { StampClock } from '../../transport/redis/writers/stamp-clock.ts';
 
 describe('a stamp', () => {
   it('is the last answered time and what has passed since it arrived', () => {
-    const clock = new ServerClock();
+    const clock = new StampClock();
     clock.answered(50_000, 100);
     expect(clock.at(100)).toBe(50_000);
     expect(clock.at(350)).toBe(50_249);
   });
 
   it('takes the fastest of recent answers', () => {
-    const clock = new ServerClock();
+    const clock = new StampClock();
     clock.answered(50_000, 100);
     // 40 ms on its way back.
     clock.answered(50_100, 240);
@@ -24,7 +24,7 @@ describe('a stamp', () => {
   });
 
   it('follows a clock that is set back once a stamp turned out late', () => {
-    const clock = new ServerClock();
+    const clock = new StampClock();
     clock.answered(50_000, 100);
     const stamp = clock.at(200);
     clock.answered(40_000, 210, stamp);
@@ -42,7 +42,7 @@ describe('a stamp', () => {
         fc.array(step, { minLength: 2 }),
         fc.double({ min: 0.9995, max: 1.0005, noNaN: true }),
         (steps, rate) => {
-          const clock = new ServerClock();
+          const clock = new StampClock();
           const serverAt = (monotonic: number) => 1_000_000 + monotonic * rate;
           let now = 10;
           clock.answered(serverAt(now), now);

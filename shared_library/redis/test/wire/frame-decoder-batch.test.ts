@@ -3,14 +3,14 @@
 import { describe, expect, it } from 'vitest';
 import { MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
 import type { TickbusError } from '../../errors.ts';
-import { EnvelopeReader } from '../../wire/frame-decoder.ts';
+import { FrameDecoder } from '../../wire/frame-decoder.ts';
 import { frameOf } from '../helpers.ts';
 import { experienced, parsedBy, tick } from './frame-decoder.fixture.ts';
 
 const utf8 = new TextEncoder();
 
 describe('a batch', () => {
-  const read = (reader: EnvelopeReader, frame: Uint8Array) => {
+  const read = (reader: FrameDecoder, frame: Uint8Array) => {
     const batch = reader.readBatch(frame);
     return batch?.documents.map((document) => batch.check(document));
   };
@@ -20,12 +20,12 @@ describe('a batch', () => {
   const batchOf = (...seqs: number[]) => seqs.map((seq) => tick(seq));
 
   it('is none when it is one message, or nothing', () => {
-    expect(new EnvelopeReader().readBatch(frameOf(tick(1)))).toBeUndefined();
-    expect(new EnvelopeReader().readBatch(new Uint8Array(0))).toBeUndefined();
+    expect(new FrameDecoder().readBatch(frameOf(tick(1)))).toBeUndefined();
+    expect(new FrameDecoder().readBatch(new Uint8Array(0))).toBeUndefined();
   });
 
   it('is read as ever, familiar or not', () => {
-    const reader = new EnvelopeReader();
+    const reader = new FrameDecoder();
     for (let first = 1; first < 100; first += 3) {
       const messages = batchOf(first, first + 1, first + 2);
       expect(read(reader, frameOf(messages))).toStrictEqual(messages);
@@ -52,7 +52,7 @@ describe('a batch', () => {
   });
 
   it('learns each kind that is new in it', () => {
-    const reader = new EnvelopeReader();
+    const reader = new FrameDecoder();
     const kinds = [{}, { size: 1 }, { bid: 1, ask: 2 }];
     const messages = kinds.map((kind, seq) => tick(seq, kind));
     read(reader, frameOf(messages));
@@ -61,7 +61,7 @@ describe('a batch', () => {
 
   it('may be written with blanks, and then does not know where its messages stand', () => {
     const messages = batchOf(101, 102);
-    for (const reader of [new EnvelopeReader(), experienced()]) {
+    for (const reader of [new FrameDecoder(), experienced()]) {
       const batch = reader.readBatch(utf8.encode(JSON.stringify(messages, null, 1)));
       expect(batch?.documents).toStrictEqual(messages);
       expect(batch?.ends).toBeUndefined();
@@ -80,14 +80,14 @@ describe('a batch', () => {
     const text = JSON.stringify([tick(101), tick(102, { list: [1] }), tick(103, { list: [1] })]);
     const changed = change(text);
     expect(changed).not.toBe(text);
-    for (const reader of [new EnvelopeReader(), experienced()])
+    for (const reader of [new FrameDecoder(), experienced()])
       expect(() => reader.readBatch(utf8.encode(changed))).toThrow(why);
   });
 
   it('is refused as a whole when the UTF-8 of one message is broken', () => {
     const frame = frameOf([tick(101), tick(102, { list: [1] })]);
     frame[frame.lastIndexOf(0x53)] = 0xff;
-    for (const reader of [new EnvelopeReader(), experienced()])
+    for (const reader of [new FrameDecoder(), experienced()])
       expect(() => reader.readBatch(frame)).toThrow('UTF-8');
   });
 
@@ -108,8 +108,8 @@ describe('a batch', () => {
     const large = tick(12, { list: ['x'.repeat(MAX_MESSAGE_BYTES)] });
     const messages = [...strange, large, tick(13, { list: [13] })];
     const frame = frameOf(messages);
-    const batch = new EnvelopeReader().readBatch(frame);
-    expect(parsedBy(() => new EnvelopeReader().readBatch(frame))).toContain(JSON.stringify(messages));
+    const batch = new FrameDecoder().readBatch(frame);
+    expect(parsedBy(() => new FrameDecoder().readBatch(frame))).toContain(JSON.stringify(messages));
     expect(placesIn(frame, batch?.ends)).toEqual(messages.map((message) => JSON.stringify(message)));
     const outcomes = batch?.documents.map((document) => {
       try {

@@ -2,7 +2,7 @@
 
 import { expect, vi } from 'vitest';
 import type { Envelope } from '../../wire/envelope.ts';
-import { EnvelopeReader } from '../../wire/frame-decoder.ts';
+import { FrameDecoder } from '../../wire/frame-decoder.ts';
 import { frameOf } from '../helpers.ts';
 
 export const tick = (seq: number, data: object = {}, fields: object = {}): Envelope => ({
@@ -28,8 +28,8 @@ export function parsedBy(read: () => unknown): readonly string[] {
 }
 
 /** A reader to which ticks are familiar: it does not need JSON.parse for them. */
-export function experienced(): EnvelopeReader {
-  const reader = new EnvelopeReader();
+export function experienced(): FrameDecoder {
+  const reader = new FrameDecoder();
   for (let seq = 1; seq < 100; seq++) reader.read(frameOf(tick(seq)));
   expect(parsedBy(() => reader.read(frameOf(tick(100))))).toEqual([]);
   return reader;

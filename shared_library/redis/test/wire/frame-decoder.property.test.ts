@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { TickbusError } from '../../errors.ts';
 import { checkedEnvelope, decodeBatch, decodeEnvelope, type Envelope } from '../../wire/envelope.ts';
-import { EnvelopeReader } from '../../wire/frame-decoder.ts';
+import { FrameDecoder } from '../../wire/frame-decoder.ts';
 
 const utf8 = new TextEncoder();
 
@@ -93,7 +93,7 @@ function outcomeOf<T>(read: () => T): T | string {
 it('reads and refuses what JSON.parse and the checks do, to the last bit', () => {
   fc.assert(
     fc.property(session, damage, (messages, { every, ...how }) => {
-      const reader = new EnvelopeReader();
+      const reader = new FrameDecoder();
       for (const [index, fields] of messages.entries()) {
         const whole = utf8.encode(JSON.stringify(messageOf(fields)));
         const frame = index % every === every - 1 ? damaged(whole, { ...how, at: how.at + index }) : whole;
@@ -108,7 +108,7 @@ it('reads and refuses what JSON.parse and the checks do, to the last bit', () =>
 it('reads and refuses batches as JSON.parse and the checks do, and knows where their messages stand', () => {
   fc.assert(
     fc.property(session, cuts, damage, (messages, sizes, { every, ...how }) => {
-      const reader = new EnvelopeReader();
+      const reader = new FrameDecoder();
       let from = 0;
       for (const [index, size] of sizes.entries()) {
         const whole = utf8.encode(JSON.stringify(messages.slice(from, from + size).map(messageOf)));

@@ -4,14 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
 import type { TickbusError } from '../../errors.ts';
 import { decodeEnvelope, type Envelope } from '../../wire/envelope.ts';
-import { EnvelopeReader } from '../../wire/frame-decoder.ts';
-import { FamiliarDocuments } from '../../wire/template-decoder.ts';
+import { FrameDecoder } from '../../wire/frame-decoder.ts';
+import { TemplateDecoder } from '../../wire/template-decoder.ts';
 import { frameOf } from '../helpers.ts';
 import { experienced, parsedBy, tick } from './frame-decoder.fixture.ts';
 
 const utf8 = new TextEncoder();
 
-const isRefused = (reader: EnvelopeReader, text: string) =>
+const isRefused = (reader: FrameDecoder, text: string) =>
   expect(() => reader.read(utf8.encode(text))).toThrow(
     expect.objectContaining({ code: 'TICKBUS_INVALID_MESSAGE' }) as TickbusError,
   );
@@ -116,7 +116,7 @@ it('never reads past the end of a message, whatever stands behind it', () => {
 
 describe('messages of several kinds', () => {
   it('are all familiar after a while, and stay so when what never changed changes', () => {
-    const reader = new EnvelopeReader();
+    const reader = new FrameDecoder();
     const kinds = [{}, { size: 1 }, { bid: 1, ask: 2 }];
     let unfamiliar = 0;
     for (let seq = 1; seq <= 3_000; seq++) {
@@ -139,7 +139,7 @@ describe('messages of several kinds', () => {
   });
 
   it('with a long text in them are left to JSON.parse', () => {
-    const reader = new EnvelopeReader();
+    const reader = new FrameDecoder();
     const text = 'x'.repeat(5_000);
     for (let seq = 1; seq <= 100; seq++) {
       const message = tick(seq, { text });
@@ -149,7 +149,7 @@ describe('messages of several kinds', () => {
   });
 
   it('that are never alike are hardly looked at', () => {
-    const documents = new FamiliarDocuments();
+    const documents = new TemplateDecoder();
     let looks = 0;
     for (let n = 1; n <= 1_000; n++) {
       expect(documents.read(frameOf({ [`field ${n}`]: n }), 0)).toBeUndefined();

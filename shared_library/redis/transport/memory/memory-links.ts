@@ -24,7 +24,7 @@ import type { MemoryServer } from './memory-server.ts';
  * Links to a MemoryServer. `disconnect()` and `reconnect()` stand for a network that fails, so that a bot's own tests can
  * see what it does then.
  */
-export class MemoryConnection implements Connection {
+export class MemoryLinks implements Connection {
   readonly publishing: MemoryTransport;
   readonly subscribing: MemoryTransport;
 

@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import { createClient, defineScript, RESP_TYPES } from 'redis';
 import { RELEASE, RENEW, RESERVE, TAKE_UP } from './lease/lease-scripts.ts';
-import type { RedisSettings } from './link-settings.ts';
+import type { LinkSettings } from './link-settings.ts';
 import { DECLARE, READ, WANTED, WITHDRAW } from './scripts.ts';
 import { PUBLISH } from './writers/shared-writer.ts';
 
@@ -21,7 +21,7 @@ const WRITTEN_AT_ONCE: object = { writableHighWaterMark: 1024 * 1024 };
 let template: ReturnType<typeof newTemplate> | undefined;
 
 /** One connection and no more: it is watched, and made anew when it drops, by link.ts. */
-export function createRedisClient(settings: RedisSettings) {
+export function createRedisClient(settings: LinkSettings) {
   const { host, port, db, username, password, tls, connectTimeoutMs, name } = settings;
   template ??= newTemplate();
   return template.duplicate({

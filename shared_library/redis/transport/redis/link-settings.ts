@@ -2,7 +2,7 @@
 
 import type { RedisAddress } from './address.ts';
 
-export interface RedisSettings extends RedisAddress {
+export interface LinkSettings extends RedisAddress {
   /** Re-establish an established link that drops. */
   readonly reconnect: boolean;
   /** Milliseconds until the first connection, handshake included, is given up. */

@@ -1,6 +1,6 @@
 // Notices that a link has gone silent: a server that hangs, packets that are dropped, a connection that only we still believe in.
 
-export interface WatchdogHooks {
+export interface LinkWatchdogHooks {
   /** Asks the server for any reply; what it rejects with is told by the client itself. */
   readonly ping: () => Promise<unknown>;
   /** Called once; the watchdog has stopped then. */
@@ -20,15 +20,15 @@ const MAX_UNANSWERED = 40;
  * Time is counted in ticks and not by the clock: while this process is paused or busy, no tick goes by, and after each one
  * the event loop reads what has arrived. So a link is never blamed for what its own process did not read.
  */
-export class Watchdog {
-  readonly #hooks: WatchdogHooks;
+export class LinkWatchdog {
+  readonly #hooks: LinkWatchdogHooks;
   #timer: NodeJS.Timeout | undefined;
   #isWaiting = false;
   #sincePing = 0;
   #silent = 0;
   #heardAt = performance.now();
 
-  constructor(hooks: WatchdogHooks) {
+  constructor(hooks: LinkWatchdogHooks) {
     this.#hooks = hooks;
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }

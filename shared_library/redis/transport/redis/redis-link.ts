@@ -8,8 +8,8 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { LinkStatus } from '../link-status.ts';
 import { createRedisClient, type RedisClient } from './client.ts';
 import { connectError, isRefusal, linkError, notConnected, silentError } from './error-mapping.ts';
-import { type RedisSettings, whereabouts } from './link-settings.ts';
-import { Watchdog } from './link-watchdog.ts';
+import { type LinkSettings, whereabouts } from './link-settings.ts';
+import { LinkWatchdog } from './link-watchdog.ts';
 import { backoffMs } from './reconnect-backoff.ts';
 
 /** The most milliseconds that one attempt to reconnect may take, handshake and subscriptions included. */
@@ -30,20 +30,20 @@ const MAX_REFUSALS = 3;
  * Every connection is a client of its own; what an older one still has to say is not heard. `#enter` changes the state.
  */
 export class RedisLink {
-  readonly #settings: RedisSettings;
+  readonly #settings: LinkSettings;
   readonly #logger: Logger;
   readonly #prepare: (client: RedisClient) => Promise<unknown>;
   readonly #status: Emitter<{ status: LinkStatus }>;
   #state: 'new' | 'connecting' | 'connected' | 'disconnected' | 'failed' | 'closed' = 'new';
   #client: RedisClient | undefined;
-  #watchdog: Watchdog | undefined;
+  #watchdog: LinkWatchdog | undefined;
   #connecting: Promise<void> | undefined;
   #generation = 0;
   #endPause: () => void = () => {};
   #endAttempt: () => void = () => {};
 
   /** @param prepare subscribes a new client to all there is, before it is told as connected */
-  constructor(settings: RedisSettings, logger: Logger, prepare: (client: RedisClient) => Promise<unknown>) {
+  constructor(settings: LinkSettings, logger: Logger, prepare: (client: RedisClient) => Promise<unknown>) {
     this.#settings = settings;
     this.#logger = logger;
     this.#prepare = prepare;
@@ -106,7 +106,7 @@ export class RedisLink {
     this.#client = client;
     client.on('error', (error: unknown) => this.#onError(client, error));
     await this.#withinTime(this.#bringUp(client), client, timeoutMs);
-    this.#watchdog = new Watchdog({
+    this.#watchdog = new LinkWatchdog({
       ping: () => client.ping(),
       onStale: (silentForMs) => this.#onStale(client, silentForMs),
     });

@@ -2,17 +2,17 @@
 
 import type { Logger } from '../../runtime/logger.ts';
 import type { Connection, Transport } from '../port.ts';
-import type { RedisSettings } from './link-settings.ts';
+import type { LinkSettings } from './link-settings.ts';
 import { RedisTransport } from './redis-transport.ts';
 
 /** Two links, each made when it is first asked for: one for publishing, one for subscribing. */
 export class RedisLinks implements Connection {
-  readonly #settings: RedisSettings;
+  readonly #settings: LinkSettings;
   readonly #logger: Logger;
   #publishing: RedisTransport | undefined;
   #subscribing: RedisTransport | undefined;
 
-  constructor(settings: RedisSettings, logger: Logger) {
+  constructor(settings: LinkSettings, logger: Logger) {
     this.#settings = settings;
     this.#logger = logger;
   }

@@ -20,7 +20,7 @@ import { AS_BYTES, type RedisClient } from './client.ts';
 import { commandError, isDenied } from './error-mapping.ts';
 import { ExclusiveLease } from './lease/exclusive-lease.ts';
 import { TokenLease } from './lease/lease-commands.ts';
-import type { RedisSettings } from './link-settings.ts';
+import type { LinkSettings } from './link-settings.ts';
 import { RedisLink } from './redis-link.ts';
 import { channelKeys } from './scripts.ts';
 import { publishArguments, receiptFrom } from './writers/shared-writer.ts';
@@ -33,7 +33,7 @@ interface LinkSubscription {
 
 /** The port's operations; the link below them connects, watches and reconnects. */
 export class RedisTransport implements Transport {
-  readonly #settings: RedisSettings;
+  readonly #settings: LinkSettings;
   readonly #logger: Logger;
   readonly #link: RedisLink;
   readonly #subscriptions = new Set<LinkSubscription>();
@@ -41,7 +41,7 @@ export class RedisTransport implements Transport {
   readonly #withoutFrames = new WeakMap<RedisClient, Set<string>>();
   readonly #leases = new Set<ExclusiveLease>();
 
-  constructor(settings: RedisSettings, logger: Logger) {
+  constructor(settings: LinkSettings, logger: Logger) {
     this.#settings = settings;
     this.#logger = logger;
     this.#link = new RedisLink(settings, logger, (client) => this.#subscribeAll(client));

@@ -6,7 +6,7 @@ import type { Logger } from '../../../runtime/logger.ts';
 import type { Position } from '../../../wire/position.ts';
 import type { RedisClient } from '../client.ts';
 import { commandError } from '../error-mapping.ts';
-import type { RedisSettings } from '../link-settings.ts';
+import type { LinkSettings } from '../link-settings.ts';
 import { RedisLink } from '../redis-link.ts';
 import { channelKeys, isFramesName } from '../scripts.ts';
 import { permissionScript, type UserPermissions, usedCommands } from './permissions.ts';
@@ -46,10 +46,10 @@ export type { ServerReport } from './server-report.ts';
 
 /** One link for questions. Nothing it does changes anything on the server. */
 export class RedisInspector {
-  readonly #settings: RedisSettings;
+  readonly #settings: LinkSettings;
   readonly #link: RedisLink;
 
-  constructor(settings: RedisSettings, logger: Logger) {
+  constructor(settings: LinkSettings, logger: Logger) {
     this.#settings = settings;
     this.#link = new RedisLink(settings, logger, async () => {});
   }

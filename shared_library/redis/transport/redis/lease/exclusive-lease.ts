@@ -8,7 +8,7 @@ import type { Logger } from '../../../runtime/logger.ts';
 import type { FenceToken, LeaseAttempt, LeaseOperations } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
 import { commandError, refusedError } from '../error-mapping.ts';
-import type { RedisSettings } from '../link-settings.ts';
+import type { LinkSettings } from '../link-settings.ts';
 import { RedisLink } from '../redis-link.ts';
 import { channelKeys } from '../scripts.ts';
 import { type ConfirmedHead, ExclusiveWriter, type PastEpoch } from '../writers/exclusive-writer.ts';
@@ -41,7 +41,7 @@ interface Term {
  */
 export class ExclusiveLease implements LeaseOperations {
   readonly #channel: ChannelSpec;
-  readonly #settings: RedisSettings;
+  readonly #settings: LinkSettings;
   readonly #link: RedisLink;
   readonly #onClosed: (lease: ExclusiveLease) => void;
   readonly #commands: LeaseCommands;
@@ -61,7 +61,7 @@ export class ExclusiveLease implements LeaseOperations {
   /** @param onClosed is called once, with `close` */
   constructor(
     channel: ChannelSpec,
-    settings: RedisSettings,
+    settings: LinkSettings,
     logger: Logger,
     onClosed: (lease: ExclusiveLease) => void,
   ) {

@@ -7,7 +7,7 @@ import { Emitter } from '../../../runtime/emitter.ts';
 import type { Outgoing, Receipt, Writer } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
 import { type Executed, endOf, execute, MARKS, type Placed } from './plain-batch.ts';
-import { ServerClock } from './stamp-clock.ts';
+import { StampClock } from './stamp-clock.ts';
 
 /** The most batches under way: with one, a publisher waits for every round trip; marks of eight can be told apart. */
 const MAX_UNDER_WAY = 4;
@@ -68,7 +68,7 @@ interface UnderWay extends Placed {
  */
 export class ExclusiveWriter implements Writer {
   readonly #options: ExclusiveWriterOptions;
-  #clock = new ServerClock();
+  #clock = new StampClock();
   readonly #events = new Emitter<{ room: undefined }>(() => {});
   #client: RedisClient | undefined;
   #epoch: number;
@@ -146,7 +146,7 @@ export class ExclusiveWriter implements Writer {
   resumed(head: ConfirmedHead): void {
     const isSame = head.epoch === this.#epoch;
     // Another server may have another clock.
-    if (!isSame) this.#clock = new ServerClock();
+    if (!isSame) this.#clock = new StampClock();
     this.#clock.answered(head.serverAt, performance.now());
     const settled = this.#underWay.splice(0);
     this.#epoch = head.epoch;

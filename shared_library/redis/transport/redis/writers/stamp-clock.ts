@@ -7,7 +7,7 @@ const DRIFT = 0.000_5;
  * The server's time was at least what it last answered plus the time since that answer arrived. So a stamp is early by the way of the
  * fastest recent answer and by as long as its own batch is under way, and never late, unless the server's clock is set back.
  */
-export class ServerClock {
+export class StampClock {
   /** The highest known lower bound of server time minus monotonic time, in milliseconds, and when it was known. */
   #offset = Number.NEGATIVE_INFINITY;
   #knownAt = 0;
