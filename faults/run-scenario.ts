@@ -1,7 +1,7 @@
 // Runs one scenario on a stage of its own, and judges it: what it says itself, and the checked history.
 
 import { type Figures, noFigures } from '@tickbus/fault-kit/check';
-import { Random } from '@tickbus/fault-kit/random';
+import { Random } from '@tickbus/test-kit/random';
 import type { Result } from './results.ts';
 import type { Scenario } from './scenario.ts';
 import { Stage } from './stage.ts';

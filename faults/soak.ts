@@ -2,7 +2,7 @@
 
 import { addFigures, noFigures } from '@tickbus/fault-kit/check';
 import { heapAfterGc, type Sample, slopePerMinute } from '@tickbus/fault-kit/heap';
-import { Random } from '@tickbus/fault-kit/random';
+import { Random } from '@tickbus/test-kit/random';
 import { parseSoakOptions } from './options.ts';
 import { Cast, HARM } from './soak/cast.ts';
 import { Stage } from './stage.ts';

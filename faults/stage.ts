@@ -4,9 +4,9 @@ import { inspect } from 'node:util';
 import { checkHistory, type Verdict } from '@tickbus/fault-kit/check';
 import { Ledger, type Witness, type WitnessOptions } from '@tickbus/fault-kit/ledger';
 import { TcpProxy } from '@tickbus/fault-kit/proxy';
-import type { Random } from '@tickbus/fault-kit/random';
 import type { Sent } from '@tickbus/fault-kit/records';
 import { type LocalRedis, type LocalRedisOptions, startLocalRedis } from '@tickbus/local-redis';
+import type { Random } from '@tickbus/test-kit/random';
 import { createClient } from 'redis';
 import {
   type Logger,

@@ -1,16 +1,15 @@
 // `tickbus cmd` against a real server and the sample bots.
 
 import { TcpProxy } from '@tickbus/fault-kit/proxy';
-import { Random } from '@tickbus/fault-kit/random';
 import { startLocalRedis } from '@tickbus/local-redis';
 import { startPaperTrader } from '@tickbus/sample-bots/paper-trader';
+import { silentLogger } from '@tickbus/test-kit';
+import { Random } from '@tickbus/test-kit/random';
 import { createClient } from 'redis';
 import { RedisConnection } from 'tickbus';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Interrupted } from '../exit.ts';
 import { call, jsonLines, startInTerminal, tickbus, withoutColours, withServer } from './harness.ts';
-
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 const server = withServer();
 const { env } = server;
@@ -21,8 +20,8 @@ let bot: Awaited<ReturnType<typeof startPaperTrader>>;
 beforeAll(async () => {
   plain = createClient({ url: server.redis.url });
   await plain.connect();
-  connection = new RedisConnection({ url: server.redis.url, logger: SILENT });
-  bot = await startPaperTrader({ connection, logger: SILENT });
+  connection = new RedisConnection({ url: server.redis.url, logger: silentLogger });
+  bot = await startPaperTrader({ connection, logger: silentLogger });
 });
 afterAll(async () => {
   await bot.stop();

@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { startLocalRedis } from '@tickbus/local-redis';
+import { silentLogger } from '@tickbus/test-kit';
 import { createClient } from 'redis';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisLease } from 'tickbus/lease';
@@ -12,7 +13,6 @@ import { call, jsonLines, startInTerminal, tickbus, withServer } from './harness
 
 const server = withServer();
 const { env } = server;
-const silentLogger = { debug() {}, info() {}, warn() {}, error() {} };
 
 describe('doctor', () => {
   it('finds a new server fit, as a process', async () => {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startMomentumBot } from '@tickbus/sample-bots/momentum';
 import { startPaperTrader } from '@tickbus/sample-bots/paper-trader';
+import { silentLogger } from '@tickbus/test-kit';
 import { RedisConnection } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
@@ -14,8 +15,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXIT, Interrupted } from '../exit.ts';
 import { VERBS } from '../program.ts';
 import { call, mainOfCommand, withServer } from './harness.ts';
-
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 const server = withServer();
 let folder: string;
@@ -39,11 +38,11 @@ afterAll(async () => {
 });
 
 async function openDesk(url: string) {
-  const connection = new RedisConnection({ url, logger: SILENT });
+  const connection = new RedisConnection({ url, logger: silentLogger });
   const publisher = new RedisPublisher({ connection, sender: 'desk' });
   const bots = await Promise.all([
-    startMomentumBot({ connection, logger: SILENT }),
-    startPaperTrader({ connection, logger: SILENT }),
+    startMomentumBot({ connection, logger: silentLogger }),
+    startPaperTrader({ connection, logger: silentLogger }),
   ]);
   const timer = setInterval(() => {
     const now = Date.now();

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { startLocalRedis } from '@tickbus/local-redis';
+import { silentLogger } from '@tickbus/test-kit';
 import { createClient } from 'redis';
 import { RedisConnection } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -15,7 +16,6 @@ import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { call, jsonLines, startTickbus, tickbus, withServer } from './harness.ts';
 
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 const captures = new URL('../../../shared/data/', import.meta.url);
 
 const server = withServer();
@@ -46,7 +46,7 @@ interface Message {
 
 /** All that is published on a channel from now on, in order. */
 async function listening(channel: (typeof CHANNELS)[keyof typeof CHANNELS]) {
-  const subscriber = new RedisSubscriber({ url: server.redis.url, logger: SILENT });
+  const subscriber = new RedisSubscriber({ url: server.redis.url, logger: silentLogger });
   const heard: { data: Record<string, unknown>; sender: string; type: string }[] = [];
   // Before the queue, in which a state channel merges.
   const where = ({ data, sender, message_type: type, snapshot }: Message) => {
@@ -67,7 +67,7 @@ it('records until Ctrl-C, and replays what it recorded on the same channels, as 
     },
   );
   await recording.err(/Recording PRICE_DATA, BOT_STATUS, TRADE_COMMANDS, mine\./);
-  const publisher = new RedisPublisher({ url: server.redis.url, logger: SILENT, sender: 'origin' });
+  const publisher = new RedisPublisher({ url: server.redis.url, logger: silentLogger, sender: 'origin' });
   const before = Date.now();
   await publisher.publish(CHANNELS.PRICE_DATA, price('AAPL', 1, before - 500));
   await publisher.publish(CHANNELS.BOT_STATUS, { bot: 'b', state: 'running' });
@@ -235,7 +235,7 @@ describe('replay', () => {
 
   it('is refused while a gateway holds the channel', async () => {
     await using held = await startLocalRedis();
-    const connection = new RedisConnection({ url: held.url, logger: SILENT });
+    const connection = new RedisConnection({ url: held.url, logger: silentLogger });
     await connection.publishing.connect();
     const lease = connection.publishing.lease(CHANNELS.PRICE_DATA);
     await vi.waitFor(async () => expect((await lease.acquire(30)).state).toBe('held'), {

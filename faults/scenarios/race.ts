@@ -3,7 +3,7 @@
 import { ok } from 'node:assert/strict';
 import { checkHistory } from '@tickbus/fault-kit/check';
 import { Ledger } from '@tickbus/fault-kit/ledger';
-import type { Random } from '@tickbus/fault-kit/random';
+import type { Random } from '@tickbus/test-kit/random';
 import { type Connection, defineChannel, RedisPublisher, RedisSubscriber } from 'tickbus';
 import { FILLS, type NoteChannel, TICKS } from '../channels.ts';
 import type { Scenario } from '../scenario.ts';

@@ -3,7 +3,7 @@
 
 import { type Figures, noFigures } from '@tickbus/fault-kit/check';
 import type { TcpProxy } from '@tickbus/fault-kit/proxy';
-import type { Random } from '@tickbus/fault-kit/random';
+import type { Random } from '@tickbus/test-kit/random';
 import type { RedisPublisher } from 'tickbus';
 import { Candidate, watchHolders } from '../candidate.ts';
 import {

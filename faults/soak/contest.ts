@@ -1,6 +1,6 @@
 // The candidates for the lease of one channel, and how the lease passes from one to the next.
 
-import type { Random } from '@tickbus/fault-kit/random';
+import type { Random } from '@tickbus/test-kit/random';
 import type { Candidate } from '../candidate.ts';
 import type { NoteChannel } from '../channels.ts';
 import type { Stage } from '../stage.ts';

@@ -3,7 +3,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Fault, TcpProxy } from '@tickbus/fault-kit/proxy';
-import type { Random } from '@tickbus/fault-kit/random';
+import type { Random } from '@tickbus/test-kit/random';
 import { ALERTS, FILLS, TRIMMED } from '../channels.ts';
 import type { Stage } from '../stage.ts';
 import { pass } from '../wait.ts';

@@ -1,8 +1,8 @@
 // One direction of one proxied connection: bytes in, the fault of the moment, bytes out.
 
 import type { Socket } from 'node:net';
+import type { Random } from '@tickbus/test-kit/random';
 import { cutPush } from './push-frame.ts';
-import type { Random } from './random.ts';
 
 /** What a lane does with the bytes that it is given. */
 export type Fault =

@@ -2,8 +2,8 @@
 
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import type { Random } from '@tickbus/test-kit/random';
 import { type Fault, Lane } from './lane.ts';
-import type { Random } from './random.ts';
 
 export type { Fault } from './lane.ts';
 

@@ -2,8 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import type { Random } from '@tickbus/test-kit/random';
 import { TcpProxy } from './proxy.ts';
-import type { Random } from './random.ts';
 
 const SYNC_TIMEOUT_MS = 20_000;
 const POLL_MS = 10;

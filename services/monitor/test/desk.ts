@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { freePort, type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { type SimulatedBroker, startSimulatedBroker } from '@tickbus/simulated-broker/broker';
 import { createGenerator } from '@tickbus/simulated-broker/sources/generator';
+import { silentLogger } from '@tickbus/test-kit';
 import { type Monitor, startMonitor } from '../monitor.ts';
-import { SILENT } from './parts.ts';
 
 export const TOKEN = 'a token for the tests';
 
@@ -63,7 +63,7 @@ export class Desk {
       port: this.#port,
       token: TOKEN,
       maxAgeMs: 2_000,
-      logger: SILENT,
+      logger: silentLogger,
     });
   }
 

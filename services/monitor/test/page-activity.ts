@@ -1,6 +1,7 @@
 // The activity on the page: the tail, commands and events, as an operator uses them with everything up.
 
 import { readFile } from 'node:fs/promises';
+import { silentLogger } from '@tickbus/test-kit';
 import { defineChannel } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { expect, it } from 'vitest';
@@ -8,7 +9,7 @@ import { z } from 'zod';
 import { startMonitor } from '../monitor.ts';
 import { TOKEN } from './desk.ts';
 import type { Scene } from './page-scene.ts';
-import { eventually, SILENT } from './parts.ts';
+import { eventually } from './parts.ts';
 
 export function testActivity(scene: Scene): void {
   it('the tail shows what passes its filter', async () => {
@@ -125,7 +126,7 @@ export function testActivity(scene: Scene): void {
   });
 
   it('sending is off where the monitor has no token', async () => {
-    const other = await startMonitor({ url: scene.desk.redis.url, port: 0, logger: SILENT });
+    const other = await startMonitor({ url: scene.desk.redis.url, port: 0, logger: silentLogger });
     await scene.page.goto(other.url);
     await scene.operator.tab('Commands');
     await scene.page

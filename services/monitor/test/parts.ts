@@ -2,10 +2,9 @@
 
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
+import { silentLogger } from '@tickbus/test-kit';
 import type { Logger } from 'tickbus';
 import { vi } from 'vitest';
-
-export const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** Waits until `check` no longer throws; the bound is for a test that fails. */
 export function eventually<T>(check: () => T | Promise<T>, timeout = 20_000): Promise<T> {

@@ -1,9 +1,10 @@
 // Whom the monitor answers, over real HTTP: its own page only, by its own names, with a policy that allows nothing else; and how it starts.
 
+import { silentLogger } from '@tickbus/test-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startMonitor } from '../monitor.ts';
 import type { Delta } from '../protocol.ts';
-import { EventStream, eventually, SILENT } from './parts.ts';
+import { EventStream, eventually } from './parts.ts';
 import { ServerWorld } from './server-world.ts';
 
 let world: ServerWorld;
@@ -23,7 +24,7 @@ describe('answers its own page only', () => {
 
   it('by the names that it was given, an IPv6 address among them', async () => {
     const allowedHosts = ['Desk.lan', 'fd00::5'];
-    const other = await startMonitor({ url: world.redis.url, port: 0, allowedHosts, logger: SILENT });
+    const other = await startMonitor({ url: world.redis.url, port: 0, allowedHosts, logger: silentLogger });
     for (const [host, status] of [
       ['desk.lan:8788', 200],
       ['[FD00::5]:8788', 200],
@@ -98,7 +99,7 @@ it('has a page without inline script or style, and without another host', async 
 
 describe('starts', () => {
   it('without Redis, and shows that', async () => {
-    const other = await startMonitor({ url: 'redis://:hunter2@127.0.0.1:1', port: 0, logger: SILENT });
+    const other = await startMonitor({ url: 'redis://:hunter2@127.0.0.1:1', port: 0, logger: silentLogger });
     const stream = await EventStream.open(`${other.url}/api/stream`);
     const told = await eventually(async () => {
       const { data } = await stream.next();
@@ -113,7 +114,7 @@ describe('starts', () => {
 
   it('not on a port that is taken, nor with a token that can be guessed', async () => {
     const port = Number(new URL(world.monitor.url).port);
-    const options = { url: world.redis.url, logger: SILENT };
+    const options = { url: world.redis.url, logger: silentLogger };
     await expect(startMonitor({ ...options, port })).rejects.toThrow(
       /cannot listen on 127\.0\.0\.1.*MONITOR_PORT/,
     );

@@ -1,11 +1,12 @@
 // What may be sent through the monitor: with the token, by the schema, and always told on AUDIT.
 
+import { silentLogger } from '@tickbus/test-kit';
 import type { Audit, MessageOf } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startMonitor } from '../monitor.ts';
-import { eventually, SILENT } from './parts.ts';
+import { eventually } from './parts.ts';
 import { ServerWorld, TOKEN } from './server-world.ts';
 
 let world: ServerWorld;
@@ -18,7 +19,7 @@ describe('sends a command', () => {
   const pause = { type: 'pause', data: { bot: 'momentum', reason: 'test' } };
 
   it('with the token, and tells it on AUDIT', async () => {
-    const subscriber = new RedisSubscriber({ url: world.redis.url, logger: SILENT });
+    const subscriber = new RedisSubscriber({ url: world.redis.url, logger: silentLogger });
     const commands: MessageOf<typeof CHANNELS.TRADE_COMMANDS>[] = [];
     const audits: Audit[] = [];
     subscriber.subscribe(CHANNELS.TRADE_COMMANDS, (message) => commands.push(message));
@@ -71,7 +72,7 @@ describe('sends a command', () => {
   });
 
   it('not at all after too many wrong tokens', async () => {
-    const other = await startMonitor({ url: world.redis.url, port: 0, token: TOKEN, logger: SILENT });
+    const other = await startMonitor({ url: world.redis.url, port: 0, token: TOKEN, logger: silentLogger });
     const attempt = (token: string) => send(pause, token, other.url);
     for (let count = 0; count < 10; count++) expect((await attempt('wrong')).status).toBe(401);
     expect((await attempt(TOKEN)).status).toBe(429);
@@ -79,7 +80,7 @@ describe('sends a command', () => {
   });
 
   it('not without a token in its settings', async () => {
-    const other = await startMonitor({ url: world.redis.url, port: 0, logger: SILENT });
+    const other = await startMonitor({ url: world.redis.url, port: 0, logger: silentLogger });
     const { status, body } = await send(pause, TOKEN, other.url);
     expect(status).toBe(403);
     expect(body).toContain('MONITOR_TOKEN');
@@ -89,7 +90,7 @@ describe('sends a command', () => {
 
 /** What comes on AUDIT from now on. */
 async function listenToAudit() {
-  const subscriber = new RedisSubscriber({ url: world.redis.url, logger: SILENT });
+  const subscriber = new RedisSubscriber({ url: world.redis.url, logger: silentLogger });
   const data: Audit[] = [];
   subscriber.subscribe(CHANNELS.AUDIT, (message) => data.push(message.data));
   await subscriber.startListening();

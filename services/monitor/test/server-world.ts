@@ -2,9 +2,9 @@
 
 import { type IncomingMessage, request } from 'node:http';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { silentLogger } from '@tickbus/test-kit';
 import { RedisPublisher } from 'tickbus/publisher';
 import { type Monitor, startMonitor } from '../monitor.ts';
-import { SILENT } from './parts.ts';
 
 export const TOKEN = 'a token for the tests';
 
@@ -22,12 +22,12 @@ export class ServerWorld {
   private constructor(redis: LocalRedis, monitor: Monitor) {
     this.redis = redis;
     this.monitor = monitor;
-    this.publisher = new RedisPublisher({ url: redis.url, sender: 'test', logger: SILENT });
+    this.publisher = new RedisPublisher({ url: redis.url, sender: 'test', logger: silentLogger });
   }
 
   static async open(): Promise<ServerWorld> {
     const redis = await startLocalRedis();
-    const monitor = await startMonitor({ url: redis.url, port: 0, token: TOKEN, logger: SILENT });
+    const monitor = await startMonitor({ url: redis.url, port: 0, token: TOKEN, logger: silentLogger });
     return new ServerWorld(redis, monitor);
   }
 

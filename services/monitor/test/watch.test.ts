@@ -1,10 +1,11 @@
 // The watch on a real Redis that refuses its password while it runs: it begins anew when the password is right again.
 
 import { startLocalRedis } from '@tickbus/local-redis';
+import { silentLogger } from '@tickbus/test-kit';
 import { RedisConnection } from 'tickbus/connection';
 import { expect, it } from 'vitest';
 import { Watch } from '../watch.ts';
-import { eventually, SILENT } from './parts.ts';
+import { eventually } from './parts.ts';
 
 it('begins anew after its link was given up', async () => {
   await using redis = await startLocalRedis();
@@ -13,12 +14,12 @@ it('begins anew after its link was given up', async () => {
   await setPassword('secret');
   await using connection = new RedisConnection({
     url: redis.url.replace('//', '//monitor:secret@'),
-    logger: SILENT,
+    logger: silentLogger,
   });
   const told: string[] = [];
   connection.subscribing.onStatus(({ type }) => told.push(type));
   const about = { redis: 'here', canSend: false, maxAgeMs: 5_000, version: '0' };
-  const watch = new Watch({ connection, about, logger: SILENT, refusedRetryMs: 20 });
+  const watch = new Watch({ connection, about, logger: silentLogger, refusedRetryMs: 20 });
   watch.start();
   await eventually(() => expect(told).toEqual(['connecting', 'connected']));
   await setPassword('another');

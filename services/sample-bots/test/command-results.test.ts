@@ -1,11 +1,12 @@
 // Every command that a bot is given is answered: with what became of it, once, to whoever sent it.
 
+import { silentLogger } from '@tickbus/test-kit';
 import { CHANNELS } from 'tickbus/constants';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Bot } from '../bot.ts';
 import { startMomentumBot } from '../momentum.ts';
 import { startPaperTrader } from '../paper-trader.ts';
-import { eventually, SILENT, World } from './parts.ts';
+import { eventually, World } from './parts.ts';
 
 let world: World;
 let trader: Bot;
@@ -14,7 +15,7 @@ let seen = 0;
 beforeEach(async () => {
   seen = 0;
   world = await World.open();
-  trader = await startPaperTrader({ connection: world.link(), logger: SILENT, onPrice: () => seen++ });
+  trader = await startPaperTrader({ connection: world.link(), logger: silentLogger, onPrice: () => seen++ });
 });
 
 afterEach(async () => {
@@ -61,7 +62,7 @@ it('tells why an order was rejected', async () => {
 });
 
 it('rejects what the bot cannot obey, and leaves commands for others to them', async () => {
-  const momentum = await startMomentumBot({ connection: world.link(), logger: SILENT });
+  const momentum = await startMomentumBot({ connection: world.link(), logger: silentLogger });
   await world.order('momentum', 'buy', 1);
   await world.tell('pause', 'nobody');
   await world.tell('pause', 'momentum');

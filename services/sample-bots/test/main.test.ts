@@ -5,11 +5,12 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { silentLogger } from '@tickbus/test-kit';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { eventually, SILENT } from './parts.ts';
+import { eventually } from './parts.ts';
 
 const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
 
@@ -30,7 +31,7 @@ function run(env: Record<string, string>, ...args: string[]) {
 }
 
 it('runs all three until SIGTERM, each says that it has stopped, and exits with 0', async () => {
-  await using subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
+  await using subscriber = new RedisSubscriber({ url: redis.url, logger: silentLogger });
   const states = new Map<string, string>();
   subscriber.subscribe(CHANNELS.BOT_STATUS, ({ data }) => states.set(data.bot, data.state));
   await subscriber.startListening();
@@ -38,7 +39,7 @@ it('runs all three until SIGTERM, each says that it has stopped, and exits with 
   const bots = run({});
   await eventually(() => expect(Object.fromEntries(states)).toEqual(all('running')));
   // Every bot hears the commands, also beside the others.
-  await using operator = new RedisPublisher({ url: redis.url, logger: SILENT });
+  await using operator = new RedisPublisher({ url: redis.url, logger: silentLogger });
   for (const bot of states.keys())
     await operator.publish(CHANNELS.TRADE_COMMANDS, { bot }, { type: 'pause' });
   await eventually(() => expect(Object.fromEntries(states)).toEqual(all('paused')));
@@ -50,7 +51,7 @@ it('runs all three until SIGTERM, each says that it has stopped, and exits with 
 
 it('ends with 1 and says what to do when Redis refuses its password while it runs', async () => {
   expect(await redis.answers('ACL SETUSER bot on >secret allchannels ~* +@all')).toContain('+OK');
-  await using subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
+  await using subscriber = new RedisSubscriber({ url: redis.url, logger: silentLogger });
   const running = new Set<string>();
   subscriber.subscribe(CHANNELS.BOT_STATUS, ({ data, snapshot }) => {
     if (!snapshot && data.state === 'running') running.add(data.bot);

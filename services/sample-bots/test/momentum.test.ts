@@ -1,11 +1,12 @@
 // The momentum bot: when it orders and when it does not.
 
+import { silentLogger } from '@tickbus/test-kit';
 import { CHANNELS } from 'tickbus/constants';
 import type { MemoryConnection } from 'tickbus/testing';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Bot } from '../bot.ts';
 import { type MomentumOptions, startMomentumBot } from '../momentum.ts';
-import { eventually, SILENT, World } from './parts.ts';
+import { eventually, World } from './parts.ts';
 
 let world: World;
 let link: MemoryConnection;
@@ -27,7 +28,7 @@ async function start(options: MomentumOptions = {}): Promise<void> {
   const rules = { threshold: 0.01, windowMs: 1_000, cooldownMs: 5_000, quantity: 3 };
   bot = await startMomentumBot({
     connection: link,
-    logger: SILENT,
+    logger: silentLogger,
     onPrice: () => seen++,
     ...rules,
     ...options,

@@ -1,10 +1,11 @@
 // The paper trader: executions, position, profit and loss, one execution a command.
 
+import { silentLogger } from '@tickbus/test-kit';
 import { CHANNELS } from 'tickbus/constants';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Bot } from '../bot.ts';
 import { type PaperTraderStats, startPaperTrader } from '../paper-trader.ts';
-import { eventually, SILENT, World } from './parts.ts';
+import { eventually, World } from './parts.ts';
 
 const NAME = 'paper-trader';
 
@@ -17,7 +18,7 @@ beforeEach(async () => {
   world = await World.open();
   bot = await startPaperTrader({
     connection: world.link(),
-    logger: SILENT,
+    logger: silentLogger,
     statusIntervalMs: 20,
     onPrice: () => seen++,
   });

@@ -1,21 +1,20 @@
 // What the tests of bots need: a market and an operator on a server in memory, and all that the bots say.
 
-import type { BotStatus, CommandResult, Logger, MessageOf } from 'tickbus';
+import { silentLogger } from '@tickbus/test-kit';
+import type { BotStatus, CommandResult, MessageOf } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { MemoryConnection } from 'tickbus/testing';
 import { vi } from 'vitest';
 
-export const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
-
 type Command = MessageOf<typeof CHANNELS.TRADE_COMMANDS>;
 
 /** Everything around the bots of one test. */
 export class World {
   readonly #own = new MemoryConnection();
-  readonly #publisher = new RedisPublisher({ connection: this.#own, sender: 'test', logger: SILENT });
-  readonly #subscriber = new RedisSubscriber({ connection: this.#own, logger: SILENT });
+  readonly #publisher = new RedisPublisher({ connection: this.#own, sender: 'test', logger: silentLogger });
+  readonly #subscriber = new RedisSubscriber({ connection: this.#own, logger: silentLogger });
   /** Every command, in order. */
   readonly commands: Command[] = [];
   /** Every status, in order. */

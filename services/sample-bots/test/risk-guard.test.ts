@@ -1,5 +1,6 @@
 // The risk guard: when it pauses, when it resumes, and what it leaves alone.
 
+import { silentLogger } from '@tickbus/test-kit';
 import { type BotStatus, RedisConnection, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -7,7 +8,7 @@ import type { Bot } from '../bot.ts';
 import { startMomentumBot } from '../momentum.ts';
 import { startPaperTrader } from '../paper-trader.ts';
 import { type RiskGuardOptions, startRiskGuard } from '../risk-guard.ts';
-import { eventually, SILENT, World } from './parts.ts';
+import { eventually, World } from './parts.ts';
 
 let world: World;
 const bots: Bot[] = [];
@@ -23,7 +24,12 @@ afterEach(async () => {
 
 async function startGuard(options: RiskGuardOptions = {}): Promise<Bot> {
   const limits = { maxLoss: 100, maxExposure: 1_000 };
-  const guard = await startRiskGuard({ connection: world.link(), logger: SILENT, ...limits, ...options });
+  const guard = await startRiskGuard({
+    connection: world.link(),
+    logger: silentLogger,
+    ...limits,
+    ...options,
+  });
   bots.push(guard);
   return guard;
 }
@@ -113,9 +119,9 @@ it('says nothing while it is paused itself, and what is due when it is resumed',
 });
 
 it('works together with the other two', async () => {
-  bots.push(await startPaperTrader({ connection: world.link(), logger: SILENT }));
+  bots.push(await startPaperTrader({ connection: world.link(), logger: silentLogger }));
   bots.push(
-    await startMomentumBot({ connection: world.link(), logger: SILENT, quantity: 5, threshold: 0.01 }),
+    await startMomentumBot({ connection: world.link(), logger: silentLogger, quantity: 5, threshold: 0.01 }),
   );
   await startGuard({ maxExposure: 500, maxLoss: 10_000 });
   await world.price(100, 0);
@@ -131,8 +137,8 @@ it('works together with the other two', async () => {
 });
 
 it('fails fast where no Redis is, and leaves nothing open', async () => {
-  const connection = new RedisConnection({ host: '127.0.0.1', port: 1, logger: SILENT });
-  const started = startRiskGuard({ connection, logger: SILENT });
+  const connection = new RedisConnection({ host: '127.0.0.1', port: 1, logger: silentLogger });
+  const started = startRiskGuard({ connection, logger: silentLogger });
   await expect(started).rejects.toBeInstanceOf(TickbusError);
   await expect(started).rejects.toMatchObject({ code: 'TICKBUS_CONNECT_FAILED' });
   await connection.close();

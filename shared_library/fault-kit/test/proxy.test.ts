@@ -2,9 +2,9 @@
 
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { Random } from '@tickbus/test-kit/random';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { TcpProxy } from '../proxy.ts';
-import { Random } from '../random.ts';
 
 const SEED = 1;
 const closing: (() => unknown)[] = [];

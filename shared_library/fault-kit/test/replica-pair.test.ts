@@ -1,7 +1,7 @@
 // A real master and its replica: what the replica lacks when it is promoted, and what becomes of the former master.
 
+import { Random } from '@tickbus/test-kit/random';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
-import { Random } from '../random.ts';
 import { ReplicaPair } from '../replica-pair.ts';
 
 const SEED = 1;

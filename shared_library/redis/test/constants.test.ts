@@ -3,9 +3,9 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { inspect, promisify } from 'node:util';
+import { errorOf } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { CHANNELS, readConfig } from '../constants.ts';
-import { errorOf } from './helpers.ts';
 
 describe('readConfig', () => {
   it('is the local server by default, also where the variables are empty', () => {

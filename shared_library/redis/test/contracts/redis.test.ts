@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { silentLogger } from '@tickbus/test-kit';
 import { createClient } from 'redis';
 import { afterAll, beforeAll } from 'vitest';
 import { RedisConnection } from '../../connection.ts';
-import { silentLogger } from '../support.ts';
 import { describeTransport } from './transport-contract.ts';
 
 let server: LocalRedis;

@@ -1,5 +1,6 @@
 // What subscriptions want is declared while they want it, renewed, withdrawn, and forgotten when they die.
 
+import { errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineChannel } from '../../channel/channel.ts';
@@ -7,7 +8,7 @@ import { SubscriberDemand } from '../../demand/subscriber-demand.ts';
 import { TickbusError } from '../../errors.ts';
 import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
 import type { DemandOperations } from '../../transport/port.ts';
-import { Bench, errorOf, PRICES, turns } from '../helpers.ts';
+import { Bench, PRICES } from '../library.fixture.ts';
 
 const FED = defineChannel('FED', {
   kind: 'state',
@@ -29,10 +30,10 @@ describe('a subscriber', () => {
     want('A', 'B');
     expect(await wanted()).toEqual({});
     await subscriber.startListening();
-    await turns();
+    await eventLoopTurns();
     expect(await wanted()).toEqual({ A: 1, B: 1 });
     want('B', 'C');
-    await turns();
+    await eventLoopTurns();
     expect(await wanted()).toEqual({ A: 1, B: 1, C: 1 });
   });
 
@@ -41,7 +42,7 @@ describe('a subscriber', () => {
     subscriber.subscribe(FED, () => {});
     subscriber.subscribe(PRICES, () => {}, { keys: ['A'] });
     await subscriber.startListening();
-    await turns();
+    await eventLoopTurns();
     expect(await wanted()).toEqual({});
     expect(server.wanted(PRICES.name).size).toBe(0);
     expect(await errorOf(publisher.wanted(PRICES))).toMatchObject({ code: 'TICKBUS_INVALID_OPTION' });
@@ -54,7 +55,7 @@ describe('a subscriber', () => {
     await subscriber.startListening();
     end();
     end();
-    await turns();
+    await eventLoopTurns();
     expect(await wanted()).toEqual({ B: 1 });
   });
 
@@ -62,12 +63,12 @@ describe('a subscriber', () => {
     const { subscriber, wanted, want } = bench();
     const end = want('A');
     await subscriber.startListening();
-    await turns();
+    await eventLoopTurns();
     end();
-    await turns();
+    await eventLoopTurns();
     expect(await wanted()).toEqual({});
     want('B');
-    await turns();
+    await eventLoopTurns();
     expect(await wanted()).toEqual({ B: 1 });
     await subscriber.close();
     expect(await wanted()).toEqual({});
@@ -86,7 +87,7 @@ describe('a subscriber', () => {
     await clock.advance(15_001);
     expect(await wanted()).toEqual({});
     connection.subscribing.reconnect();
-    await turns();
+    await eventLoopTurns();
     expect(await wanted()).toEqual({ A: 1 });
   });
 
@@ -98,7 +99,7 @@ describe('a subscriber', () => {
     const other = new SubscriberBase({ transport: connection.publishing, clock, logger });
     other.subscribe(FED, () => {}, { keys: ['A'] });
     await other.startListening();
-    await turns();
+    await eventLoopTurns();
     expect(await wanted()).toEqual({ A: 2 });
   });
 });
@@ -123,12 +124,12 @@ it('a server that does not allow it is told of once, and asked again on the next
   });
   demand.want(['A']);
   demand.start();
-  await turns();
+  await eventLoopTurns();
   demand.want(['B']);
   await clock.advance(60_000);
   expect([calls, refusals.length]).toEqual([1, 1]);
   demand.start();
-  await turns();
+  await eventLoopTurns();
   expect([calls, refusals.length]).toEqual([2, 1]);
   await demand.close();
 });

@@ -1,10 +1,11 @@
 // Which channels have freshness and which bounds they take: without a gateway, of other kinds, of their own, and switched off.
 
+import { errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineChannel } from '../../channel/channel.ts';
 import { CHANNELS } from '../../constants.ts';
-import { errorOf, PRICES, turns } from '../helpers.ts';
+import { PRICES } from '../library.fixture.ts';
 import { patient, World } from './freshness.fixture.ts';
 
 const { PRICE_DATA } = CHANNELS;
@@ -13,7 +14,7 @@ describe('channels', () => {
   it('without a gateway are judged by age and link alone', async () => {
     const world = await World.running();
     world.bot.subscribe(PRICES, () => {});
-    await turns();
+    await eventLoopTurns();
     await world.publisher.publish(PRICES, { symbol: 'P', price: 9 });
     world.isAlive = false;
     await world.pass(1_000);

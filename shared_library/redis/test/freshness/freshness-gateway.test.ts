@@ -1,9 +1,9 @@
 // What a gateway tells of its feed, itself and its instruments, and what becomes of the verdicts.
 
+import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
 import type { InstrumentChange } from '../../subscriber.ts';
-import { turns } from '../helpers.ts';
 import { patient, World } from './freshness.fixture.ts';
 
 const { PRICE_DATA } = CHANNELS;
@@ -134,7 +134,7 @@ describe('an instrument', () => {
     await world.instrument('Y', 'unknown');
     expect(changes).toEqual([]);
     world.bot.subscribe(PRICE_DATA, () => {}, { keys: ['Y', 'A'] });
-    await turns();
+    await eventLoopTurns();
     expect(changes).toMatchObject([{ key: 'Y', state: 'unknown' }]);
   });
 
@@ -169,7 +169,7 @@ it('reads what gateways tell silently: nothing of it is told unless it is subscr
   world.link.disconnect();
   for (let count = 0; count < 3; count++) await world.heartbeat();
   world.link.reconnect();
-  await turns();
+  await eventLoopTurns();
   world.server.publishRaw('FEED_STATUS', new Uint8Array());
   await world.pass(3_000);
   expect(new Set(told)).toEqual(new Set(['PRICE_DATA']));

@@ -1,9 +1,9 @@
 // Freshness when the bot itself is the trouble: its link, a process that hangs, a handler that is slow, clocks that are set.
 
+import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
 import { TickbusError } from '../../errors.ts';
-import { turns } from '../helpers.ts';
 import { World } from './freshness.fixture.ts';
 
 const { PRICE_DATA } = CHANNELS;
@@ -15,7 +15,7 @@ describe('the link', () => {
     expect(world.required()).toBe('link_down');
     world.link.reconnect();
     expect(world.required()).toBe('recovering');
-    await turns();
+    await eventLoopTurns();
     expect(world.required()).toBe(1);
   });
 
@@ -75,7 +75,7 @@ describe('the link', () => {
     expect(world.latest('A').reason).toContain('No.');
     world.link.disconnect();
     world.link.reconnect();
-    await turns();
+    await eventLoopTurns();
     expect(world.logger.lines.filter(({ message }) => message.includes('gateways tell'))).toHaveLength(1);
   });
 });
@@ -102,7 +102,7 @@ it('a handler that lets messages wait is lagging', async () => {
   await world.pass(50);
   expect(world.required()).toBe('lagging');
   finish();
-  await turns();
+  await eventLoopTurns();
   expect(world.required()).toBe(3);
 });
 

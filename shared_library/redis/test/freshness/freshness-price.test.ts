@@ -1,8 +1,8 @@
 // Whether a bot may believe a price: fresh or quiet, by which bounds, and never fresh unproved.
 
+import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
-import { turns } from '../helpers.ts';
 import { patient, World } from './freshness.fixture.ts';
 
 const { PRICE_DATA } = CHANNELS;
@@ -28,7 +28,7 @@ describe('a price', () => {
     const seen: (number | string)[] = [];
     world.bot.subscribe(PRICE_DATA, () => seen.push(world.required()));
     await world.bot.startListening();
-    await turns();
+    await eventLoopTurns();
     await world.price('A', 8);
     expect(seen).toEqual([7, 8]);
   });
@@ -134,7 +134,7 @@ describe('a price', () => {
       [{ json: '{"message_type":"price","data":{"symbol":"A","price":"x"},"timestamp":1,"sender":"s"}' }],
       undefined,
     );
-    await turns();
+    await eventLoopTurns();
     expect([world.latest('A').message, world.required('A', patient)]).toEqual([undefined, 'quiet_market']);
   });
 
@@ -143,7 +143,7 @@ describe('a price', () => {
     const json =
       '{"message_type":"price","data":{"symbol":"Z","price":1,"timestamp":1},"timestamp":1,"sender":"s","at":1798761600000}';
     world.server.publishRaw('PRICE_DATA', new TextEncoder().encode(json));
-    await turns();
+    await eventLoopTurns();
     expect(world.required('Z')).toBe('quiet_market');
   });
 });

@@ -1,5 +1,6 @@
 // What the tests of freshness need: a server, a gateway that tells how its feed is, and a bot, each with a clock that stands still.
 
+import { eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import type { FeedStatus } from '../../channel/schemas/feed-status.ts';
 import { CHANNELS } from '../../constants.ts';
 import { StaleDataError } from '../../freshness/stale-data-error.ts';
@@ -8,7 +9,6 @@ import { ManualClock } from '../../runtime/manual-clock.ts';
 import { RedisSubscriber, type RedisSubscriberOptions } from '../../subscriber.ts';
 import { MemoryConnection } from '../../testing.ts';
 import { MemoryServer } from '../../transport/memory/memory-server.ts';
-import { recordingLogger, turns } from '../helpers.ts';
 
 const STEP_MS = 50;
 
@@ -22,7 +22,7 @@ export class World {
   readonly serverClock = new ManualClock();
   readonly server = new MemoryServer(this.serverClock);
   readonly link = new MemoryConnection({ server: this.server });
-  readonly logger = recordingLogger();
+  readonly logger = new RecordingLogger();
   readonly bot: RedisSubscriber;
   readonly publisher: RedisPublisher;
   /** What the gateway says of itself; it tells it every second while `isAlive`. */
@@ -44,7 +44,7 @@ export class World {
   async price(symbol: string, price = 1): Promise<void> {
     this.lastFrameAt = this.serverClock.monotonic();
     await this.publisher.publish(CHANNELS.PRICE_DATA, { symbol, price, timestamp: 0 });
-    await turns(2);
+    await eventLoopTurns(2);
   }
 
   async heartbeat(): Promise<void> {
@@ -56,12 +56,12 @@ export class World {
       ...(this.status.state === 'live' ? { live_for_ms: now - this.liveSince } : {}),
       ...this.status,
     });
-    await turns(2);
+    await eventLoopTurns(2);
   }
 
   async instrument(symbol: string, state: 'subscribed' | 'refused' | 'unknown' | 'unsubscribed', more = {}) {
     await this.publisher.publish(CHANNELS.INSTRUMENT_STATUS, { symbol, state, feed: 'sim', ...more });
-    await turns(2);
+    await eventLoopTurns(2);
   }
 
   /** Time goes by for all, with a heartbeat every second. */
@@ -71,7 +71,7 @@ export class World {
       if (this.isAlive && this.serverClock.monotonic() - this.#told >= 1_000) await this.heartbeat();
       await this.clock.advance(Math.min(left, STEP_MS));
     }
-    await turns(2);
+    await eventLoopTurns(2);
   }
 
   /** Time goes by and this process does nothing: no timer runs and no message is read. */

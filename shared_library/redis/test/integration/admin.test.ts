@@ -1,6 +1,7 @@
 // What an operator's tool is told, by real servers: as anybody, as a user with few permissions, and where commands are switched off.
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { silentLogger as logger } from '@tickbus/test-kit';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RedisAdmin } from '../../admin.ts';
@@ -9,7 +10,6 @@ import { CHANNELS } from '../../constants.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
 import { parseOutputBuffer, parseServerFacts } from '../../transport/redis/admin/server-report.ts';
-import { silentLogger as logger } from '../support.ts';
 
 const { PRICE_DATA, TRADE_COMMANDS, COMMAND_RESULTS } = CHANNELS;
 

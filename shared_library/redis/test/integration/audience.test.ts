@@ -1,6 +1,7 @@
 // Who listens decides how messages go out: whole batches to our subscribers, each message by itself wherever a plain client may be.
 
 import { freePort, type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { leasedPublisher } from '@tickbus/test-kit/leases';
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -11,7 +12,6 @@ import {
   RedisSubscriber,
   type RedisSubscriberOptions,
 } from '../../index.ts';
-import { holderOf } from '../support.ts';
 
 const messages = { tick: z.object({ symbol: z.string(), n: z.number() }) };
 
@@ -96,7 +96,7 @@ async function untilFramed(publish: (count: number) => Promise<unknown>): Promis
 it('sends frames to our subscribers alone, and each message by itself from the first one that a plain client can hear', async () => {
   const channel = newChannel();
   await using ours = await ourSubscriber(channel);
-  await using holder = await holderOf(channel, redis.url);
+  await using holder = await leasedPublisher(channel, redis.url);
   const stream = counting(holder.publisher, channel);
   await untilFramed(stream.publish);
 
@@ -130,7 +130,7 @@ it('loses nothing for anybody while plain clients come and go', async () => {
   };
   const channel = newChannel();
   await using ours = await ourSubscriber(channel);
-  await using holder = await holderOf(channel, redis.url);
+  await using holder = await leasedPublisher(channel, redis.url);
   const stream = counting(holder.publisher, channel);
   await untilFramed(stream.publish);
   const plain = await plainClient();
@@ -173,7 +173,7 @@ it('counts a subscriber of ours that may not hear frames as a plain client', asy
   ]);
   await using narrow = await ourSubscriber(channel, { url: redis.url.replace('//', '//narrow:pw@') });
   await using ours = await ourSubscriber(channel);
-  await using holder = await holderOf(channel, redis.url);
+  await using holder = await leasedPublisher(channel, redis.url);
   const stream = counting(holder.publisher, channel);
   for (let round = 0; round < 20; round++) await stream.publish(100);
   for (const { heard, last } of [narrow, ours]) {
@@ -195,7 +195,7 @@ it('loses nothing for who was refused the frames, and shares his connection with
     '+@all',
   ];
   await admin.sendCommand(['ACL', 'SETUSER', 'bot', ...rules]);
-  await using holder = await holderOf(channel, redis.url);
+  await using holder = await leasedPublisher(channel, redis.url);
   await using connection = new RedisConnection({ url: redis.url.replace('//', '//bot:pw@') });
   await using early = await ourSubscriber(channel, { connection });
   await admin.sendCommand(['ACL', 'SETUSER', 'bot', 'allchannels']);
@@ -214,7 +214,7 @@ it('publishes by script on a server that knows MULTI and no EXEC', async () => {
   const channel = newChannel();
   await using ours = await ourSubscriber(channel, { url: half.url });
   {
-    await using holder = await holderOf(channel, half.url);
+    await using holder = await leasedPublisher(channel, half.url);
     expect(holder.lease.writer).toBeUndefined();
     const stream = counting(holder.publisher, channel);
     for (let round = 0; round < 40; round++) await stream.publish(50);
@@ -226,7 +226,7 @@ it('publishes by script on a server that knows MULTI and no EXEC', async () => {
 
 it('sends each message by itself while there is a replica, whose listeners the server cannot count', async () => {
   const channel = newChannel();
-  await using holder = await holderOf(channel, redis.url);
+  await using holder = await leasedPublisher(channel, redis.url);
   await using ours = await ourSubscriber(channel);
   const stream = counting(holder.publisher, channel);
   await untilFramed(stream.publish);

@@ -1,11 +1,11 @@
 // Handlers, filters and listeners that throw, on Redis and in memory: the others get everything, and the process lives.
 
+import { eventLoopTurns, Recorder, RecordingLogger } from '@tickbus/test-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineChannel } from '../../channel/channel.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
-import { Recorder, recordingLogger, turns } from '../helpers.ts';
 import { SERVERS, type Server } from './bad-input.fixture.ts';
 
 describe.each(SERVERS)('on %s', (_, start) => {
@@ -26,7 +26,7 @@ describe.each(SERVERS)('on %s', (_, start) => {
       const unhandled: unknown[] = [];
       const listener = (reason: unknown) => unhandled.push(reason);
       process.on('unhandledRejection', listener);
-      const logger = recordingLogger();
+      const logger = new RecordingLogger();
       const subscriber = new RedisSubscriber({ ...server.options, logger });
       const publisher = new RedisPublisher(server.options);
       const quick = new Recorder<number>();
@@ -68,7 +68,7 @@ describe.each(SERVERS)('on %s', (_, start) => {
       expect(logger.lines.some(({ fields }) => 'event' in fields && fields.event === 'status')).toBe(true);
       await subscriber.close();
       await publisher.close();
-      await turns();
+      await eventLoopTurns();
       process.off('unhandledRejection', listener);
       expect(unhandled).toEqual([]);
     });

@@ -1,10 +1,11 @@
 // Bad messages that come in, on Redis and in memory: reported, never delivered, never fatal, and the next one arrives.
 
+import { Recorder, RecordingLogger } from '@tickbus/test-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
 import { TickbusError } from '../../errors.ts';
 import { type InvalidMessage, RedisSubscriber } from '../../subscriber.ts';
-import { frameOf, Recorder, recordingLogger } from '../helpers.ts';
+import { frameOf } from '../library.fixture.ts';
 import { SERVERS, type Server, valid } from './bad-input.fixture.ts';
 
 const PRICE_DATA = CHANNELS.PRICE_DATA;
@@ -116,7 +117,7 @@ describe.each(SERVERS)('on %s', (_, start) => {
   afterAll(() => server.close());
 
   describe('what comes in', () => {
-    const logger = recordingLogger();
+    const logger = new RecordingLogger();
     const invalid = new Recorder<InvalidMessage>();
     const received = new Recorder<string>();
     let subscriber: RedisSubscriber;

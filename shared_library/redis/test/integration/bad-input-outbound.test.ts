@@ -1,11 +1,11 @@
 // Bad messages that are published, on Redis and in memory: refused with the field that is wrong, and nothing is sent.
 
+import { errorOf, type Recorder } from '@tickbus/test-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defineChannel } from '../../channel/channel.ts';
 import { CHANNELS } from '../../constants.ts';
 import { TickbusError } from '../../errors.ts';
 import { RedisPublisher } from '../../publisher.ts';
-import { errorOf, type Recorder } from '../helpers.ts';
 import { SERVERS, type Server, valid } from './bad-input.fixture.ts';
 
 class Money {

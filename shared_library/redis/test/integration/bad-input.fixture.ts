@@ -1,10 +1,10 @@
 // What the tests of bad input need: a Redis and a server in memory with a stranger on each, and a message that is good.
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { Recorder } from '@tickbus/test-kit';
 import { createClient } from 'redis';
 import type { Channel } from '../../channel/channel.ts';
 import { MemoryConnection } from '../../testing.ts';
-import { Recorder } from '../helpers.ts';
 
 /** Somebody on the server who does not use tickbus, and the options that lead there. */
 export interface Server {

@@ -3,6 +3,7 @@
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { freePort, type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { RecordingLogger, silentLogger } from '@tickbus/test-kit';
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { RedisConnection } from '../../connection.ts';
@@ -10,7 +11,6 @@ import { CHANNELS } from '../../constants.ts';
 import type { TickbusError } from '../../errors.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
-import { RecordingLogger, silentLogger } from '../support.ts';
 
 const SECRET = 'hunter2%/:@ä';
 const tick = { symbol: 'AAPL', price: 100, timestamp: 1 };

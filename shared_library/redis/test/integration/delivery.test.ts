@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { silentLogger } from '@tickbus/test-kit';
 import { createClient } from 'redis';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -13,7 +14,6 @@ import type { Clock } from '../../runtime/clock.ts';
 import { systemClock } from '../../runtime/system-clock.ts';
 import type { Gap } from '../../subscribe/status.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
-import { silentLogger } from '../support.ts';
 
 const schema = { note: z.object({ n: z.number() }) };
 const KEPT = defineChannel('KEPT', { kind: 'event', history: 10_000, messages: schema });

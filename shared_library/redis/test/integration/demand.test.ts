@@ -1,13 +1,12 @@
 // What bots want, over a real Redis: told to the gateway, and no hindrance to a bot that may not say it.
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { silentLogger as logger, Recorder } from '@tickbus/test-kit';
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
-import { Recorder } from '../helpers.ts';
-import { silentLogger as logger } from '../support.ts';
 
 let redis: LocalRedis;
 const closing: (() => unknown)[] = [];

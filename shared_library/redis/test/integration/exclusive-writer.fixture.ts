@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { leasedPublisher } from '@tickbus/test-kit/leases';
 import { createClient } from 'redis';
 import { z } from 'zod';
 import { defineChannel, type RedisPublisher, type TickbusError } from '../../index.ts';
-import { holderOf } from '../support.ts';
 import { HoldingProxy } from './holding-proxy.fixture.ts';
 
 const messages = { note: z.object({ key: z.string(), n: z.number(), text: z.string().optional() }) };
@@ -69,7 +69,7 @@ export class WriterWorld implements AsyncDisposable {
 
   /** Of the last holder that was asked for. */
   async holder(options: { url?: string; deadlineMs?: number } = {}) {
-    const holder = await holderOf(this.#channel, options.url ?? this.proxy.url, {
+    const holder = await leasedPublisher(this.#channel, options.url ?? this.proxy.url, {
       deadlineMs: 10_000,
       ...options,
     });

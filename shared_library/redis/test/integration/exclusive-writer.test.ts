@@ -1,9 +1,9 @@
 // The exclusive writer over links that fail: every outcome is known, in order, and nothing is published twice.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { silentLogger } from '@tickbus/test-kit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RedisSubscriber } from '../../index.ts';
-import { silentLogger } from '../support.ts';
 import { EVENT, type Notes, SOUND, STATE, WriterWorld } from './exclusive-writer.fixture.ts';
 
 const worlds: WriterWorld[] = [];

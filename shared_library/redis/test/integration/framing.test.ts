@@ -1,6 +1,7 @@
 // A channel that is framed in batches, over a real server: who knows of it, who does not, and what a plain client sees.
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { silentLogger } from '@tickbus/test-kit';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -64,7 +65,7 @@ it('reaches every subscriber in order, whatever its own definition says, and kee
 });
 
 it('delivers the sound messages of a batch and tells of each other one', async () => {
-  await using subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
+  await using subscriber = new RedisSubscriber({ url: redis.url, logger: silentLogger });
   const channel = defineChannel('MIXED', { kind: 'plain', framing: 'batch', messages });
   const heard: number[] = [];
   const invalid: string[] = [];
@@ -92,5 +93,3 @@ it('delivers the sound messages of a batch and tells of each other one', async (
   expect(invalid.map((preview) => JSON.parse(preview))).toEqual([batch[1], batch[2]]);
   await stranger.close();
 });
-
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };

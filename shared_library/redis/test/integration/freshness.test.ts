@@ -1,6 +1,7 @@
 // Freshness over a real Redis: that hangs, that is restarted, that keeps things from a user, and by its own clock.
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { silentLogger as logger, Recorder } from '@tickbus/test-kit';
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
@@ -8,8 +9,6 @@ import { StaleDataError } from '../../freshness/stale-data-error.ts';
 import type { Verdict } from '../../freshness/verdict.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
-import { Recorder } from '../helpers.ts';
-import { silentLogger as logger } from '../support.ts';
 
 const { PRICE_DATA, FEED_STATUS } = CHANNELS;
 

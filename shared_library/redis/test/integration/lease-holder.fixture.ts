@@ -1,16 +1,16 @@
 // A process of its own that holds the lease and publishes a price every 20 ms; tells each thing that happens as a JSON line.
 
 import { createInterface } from 'node:readline';
+import { silentLogger } from '@tickbus/test-kit';
 import { RedisConnection } from 'tickbus/connection';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisLease } from 'tickbus/lease';
 import { RedisPublisher } from 'tickbus/publisher';
 
-const logger = { debug() {}, info() {}, warn() {}, error() {} };
-const connection = new RedisConnection({ logger });
+const connection = new RedisConnection({ logger: silentLogger });
 const lease = new RedisLease({
   connection,
-  logger,
+  logger: silentLogger,
   channel: CHANNELS.PRICE_DATA,
   ttlMs: Number(process.argv[2]),
 });

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { Recorder, silentLogger } from '@tickbus/test-kit';
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { RedisConnection } from '../../connection.ts';
@@ -13,8 +14,7 @@ import { CHANNELS } from '../../constants.ts';
 import { RedisLease } from '../../lease.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
-import { ALERTS, PRICES, Recorder } from '../helpers.ts';
-import { silentLogger } from '../support.ts';
+import { ALERTS, PRICES } from '../library.fixture.ts';
 
 const TTL_MS = 800;
 

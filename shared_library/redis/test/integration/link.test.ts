@@ -8,13 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort, LocalRedis, type LocalRedis as Server, startLocalRedis } from '@tickbus/local-redis';
+import { silentLogger } from '@tickbus/test-kit';
 import { createClient } from 'redis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import type { SubscriberStatus } from '../../subscribe/status.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
-import { silentLogger } from '../support.ts';
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {

@@ -2,9 +2,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startLocalRedis } from '@tickbus/local-redis';
+import { RecordingLogger, silentLogger } from '@tickbus/test-kit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { defineChannel, RedisConnection, RedisLease, RedisPublisher, RedisSubscriber } from '../../index.ts';
-import { RecordingLogger, silentLogger } from '../support.ts';
 import { plainClient, SOUND, STATE, WriterWorld } from './exclusive-writer.fixture.ts';
 
 /** Keeps nothing. */

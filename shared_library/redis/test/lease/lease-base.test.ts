@@ -1,11 +1,11 @@
 // The lease, on a server in memory and a clock that stands still: every state, and everything that can go wrong with it.
 
+import { errorOf, eventLoopTurns, silentLogger } from '@tickbus/test-kit';
 import { expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
 import { RedisLease } from '../../lease.ts';
 import { MemoryConnection } from '../../testing.ts';
-import { errorOf, PRICES, turns } from '../helpers.ts';
-import { silentLogger } from '../support.ts';
+import { PRICES } from '../library.fixture.ts';
 import { LeaseBench } from './lease.fixture.ts';
 
 it('waits one TTL on a server that knows nothing of the lease, then holds it', async () => {
@@ -127,7 +127,7 @@ it('is not believed in by a process that was paused, before any timer has run', 
   await bench.pass(60_000);
   expect([one.lease.state, one.lease.holds, one.lease.token]).toEqual(['held', false, undefined]);
   one.process.resume();
-  await turns();
+  await eventLoopTurns();
   expect(one.losses).toEqual(['expired']);
 });
 
@@ -209,7 +209,7 @@ it('is given back when it is granted after it was released', async () => {
   await one.lease.release();
   one.link.backMs = 500;
   await one.lease.start();
-  await turns();
+  await eventLoopTurns();
   const released = one.lease.release();
   await bench.pass(1_500);
   expect(await released).toBe(false);

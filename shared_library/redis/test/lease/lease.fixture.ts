@@ -1,5 +1,6 @@
 // What the tests of the lease need: candidates on one server in memory, with links and processes that fail when told to.
 
+import { eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import { TickbusError } from '../../errors.ts';
 import { LeaseBase, type LeaseEvents } from '../../lease/lease-base.ts';
 import type { LeaseTimes } from '../../lease/lease-times.ts';
@@ -8,7 +9,7 @@ import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { ManualClock } from '../../runtime/manual-clock.ts';
 import { MemoryServer } from '../../transport/memory/memory-server.ts';
 import type { LeaseOperations } from '../../transport/port.ts';
-import { FakeTransport, PRICES, recordingLogger, turns } from '../helpers.ts';
+import { FakeTransport, PRICES } from '../library.fixture.ts';
 
 /** The clock of one process: while it is paused its timers do not run, and all that fell due runs when it wakes. */
 class ProcessClock implements Clock {
@@ -117,7 +118,7 @@ export class Candidate {
   readonly link: LeaseLink;
   readonly lease: LeaseBase;
   readonly told: { [K in keyof LeaseEvents]: [K, LeaseEvents[K]] }[keyof LeaseEvents][] = [];
-  readonly logger = recordingLogger();
+  readonly logger = new RecordingLogger();
 
   constructor(bench: LeaseBench, times: LeaseTimes) {
     this.process = new ProcessClock(bench.clock);
@@ -169,9 +170,9 @@ export class LeaseBench {
 
   /** Moves on, and lets happen what follows. */
   async pass(ms: number): Promise<void> {
-    await turns(3);
+    await eventLoopTurns(3);
     await this.clock.advance(ms);
-    await turns(3);
+    await eventLoopTurns(3);
   }
 
   /** Whether the server takes a publish under this token. */

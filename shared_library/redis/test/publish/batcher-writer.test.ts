@@ -1,11 +1,12 @@
 // The batcher and an exclusive writer: how many batches are under way, what comes back goes first, and nothing outlives the lease.
 
+import { deferred, errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { Batcher } from '../../publish/batcher.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { ManualClock } from '../../runtime/manual-clock.ts';
 import type { Fence, Outgoing, Receipt, Writer } from '../../transport/port.ts';
-import { deferred, errorOf, FakeTransport, PRICES, turns } from '../helpers.ts';
+import { FakeTransport, PRICES } from '../library.fixture.ts';
 
 /** A writer whose batches end as the test says. */
 class FakeWriter implements Writer {
@@ -67,11 +68,11 @@ describe('with an exclusive writer', () => {
     const { writer, transport, add } = world();
     for (let n = 1; n <= 6; n++) {
       add(n);
-      await turns(1);
+      await eventLoopTurns(1);
     }
     expect(writer.sent.map(({ numbers }) => numbers)).toEqual([[1], [2], [3], [4]]);
     writer.makeRoom(1);
-    await turns(1);
+    await eventLoopTurns(1);
     expect(writer.sent.at(-1)?.numbers).toEqual([5, 6]);
     expect(transport.published).toEqual([]);
   });
@@ -79,18 +80,18 @@ describe('with an exclusive writer', () => {
   it('sends first, as it was, what comes back as not executed, in its order', async () => {
     const { writer, add, receipt } = world();
     const outcomes = [...add(1, 2)];
-    await turns(1);
+    await eventLoopTurns(1);
     outcomes.push(...add(3));
-    await turns(1);
+    await eventLoopTurns(1);
     writer.room = 0;
     outcomes.push(...add(4));
     const [first, second] = writer.sent.splice(0);
     second?.ends(undefined);
     first?.ends(undefined);
-    await turns(1);
+    await eventLoopTurns(1);
     expect(writer.sent).toEqual([]);
     writer.makeRoom(4);
-    await turns(1);
+    await eventLoopTurns(1);
     expect(writer.sent.map(({ numbers }) => numbers)).toEqual([[1, 2], [3], [4]]);
     for (const { ends, numbers } of writer.sent) ends(receipt(numbers[0] ?? 0));
     const positions = await Promise.all(outcomes);
@@ -105,29 +106,29 @@ describe('with an exclusive writer', () => {
     expect(await waiting).toMatchObject({ code: 'TICKBUS_NOT_SENT' });
     add(2);
     writer.makeRoom(1);
-    await turns(1);
+    await eventLoopTurns(1);
     expect(writer.sent.map(({ numbers }) => numbers)).toEqual([[2]]);
   });
 
   it('reports what is under way past its deadline as unknown, and never sends it again', async () => {
     const { writer, clock, add, batcher } = world();
     const underWay = errorOf(Promise.all(add(1)));
-    await turns(1);
+    await eventLoopTurns(1);
     await clock.advance(1_001);
     expect(await underWay).toMatchObject({ code: 'TICKBUS_OUTCOME_UNKNOWN' });
     expect(await errorOf(Promise.all(add(2)))).toMatchObject({ code: 'TICKBUS_NOT_SENT' });
     await batcher.settled();
     writer.sent[0]?.ends(undefined);
-    await turns(1);
+    await eventLoopTurns(1);
     add(3);
-    await turns(1);
+    await eventLoopTurns(1);
     expect(writer.sent.map(({ numbers }) => numbers)).toEqual([[1], [3]]);
   });
 
   it('refuses what waits, and what comes back, once the lease is lost', async () => {
     const { writer, lease, add } = world();
     const outcomes = add(1);
-    await turns(1);
+    await eventLoopTurns(1);
     writer.room = 0;
     outcomes.push(...add(2));
     lease.token = undefined;
@@ -143,7 +144,7 @@ describe('with an exclusive writer', () => {
     const next = new FakeWriter();
     Object.assign(lease, { token: 8, writer: next });
     add(1);
-    await turns(1);
+    await eventLoopTurns(1);
     expect([writer.sent.length, next.sent.map(({ numbers }) => numbers)]).toEqual([0, [[1]]]);
   });
 });
@@ -154,9 +155,9 @@ it('publishes by script, one call under way, where the lease has no writer', asy
   const reply = deferred<Receipt>();
   transport.onPublish = () => reply.promise;
   add(1);
-  await turns(1);
+  await eventLoopTurns(1);
   add(2);
-  await turns(1);
+  await eventLoopTurns(1);
   expect(transport.published).toHaveLength(1);
   reply.resolve({ first: { epoch: 5, seq: 9 }, receivers: 0 });
   const seen: unknown[] = [];
@@ -164,6 +165,6 @@ it('publishes by script, one call under way, where the lease has no writer', asy
     seen.push(position);
     return { first: { epoch: 5, seq: 10 }, receivers: 0 };
   };
-  await turns(2);
+  await eventLoopTurns(2);
   expect(seen).toEqual([{ epoch: 5, seq: 9 }]);
 });

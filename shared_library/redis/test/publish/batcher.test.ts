@@ -1,11 +1,12 @@
 // One call in flight, what arrives meanwhile in the next; what a deadline means for what was sent and what waited.
 
+import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import type { Published } from '../../publish/batch.ts';
 import { Batcher } from '../../publish/batcher.ts';
 import { ManualClock } from '../../runtime/manual-clock.ts';
 import type { Outgoing, Receipt } from '../../transport/port.ts';
-import { ALERTS, CHAT, deferred, FakeTransport, turns } from '../helpers.ts';
+import { ALERTS, CHAT, FakeTransport } from '../library.fixture.ts';
 
 const DEADLINE_MS = 2_000;
 
@@ -42,7 +43,7 @@ describe('batches', () => {
   it('sends what is added in one turn in one call, and gives each message its own place', async () => {
     const { batcher, calls } = bench();
     const outcomes = [1, 2, 3].map((n) => batcher.add(message(n)));
-    await turns();
+    await eventLoopTurns();
     expect(calls).toHaveLength(1);
     expect(calls[0]?.batch).toEqual([message(1), message(2), message(3)]);
     calls[0]?.answer();
@@ -54,14 +55,14 @@ describe('batches', () => {
   it('has one call in flight; what arrives meanwhile goes in the next, in order', async () => {
     const { batcher, calls } = bench();
     const outcomes = [batcher.add(message(1))];
-    await turns();
+    await eventLoopTurns();
     for (const n of [2, 3]) {
       outcomes.push(batcher.add(message(n)));
-      await turns();
+      await eventLoopTurns();
     }
     expect(calls).toHaveLength(1);
     calls[0]?.answer();
-    await turns();
+    await eventLoopTurns();
     expect(calls.map(({ batch }) => batch.length)).toEqual([1, 2]);
     calls[1]?.answer();
     const places = (await Promise.all(outcomes)).map(({ position }) => position?.seq);
@@ -72,7 +73,7 @@ describe('batches', () => {
     const { batcher, calls } = bench();
     for (const n of [1, 2]) {
       const outcome = batcher.add(message(n));
-      await turns();
+      await eventLoopTurns();
       calls[n - 1]?.answer();
       expect((await outcome).position?.seq).toBe(n);
     }
@@ -82,7 +83,7 @@ describe('batches', () => {
     const { batcher, calls } = bench();
     for (let n = 0; n < 556; n++) void batcher.add(message(n));
     for (let call = 0; call < 3; call++) {
-      await turns();
+      await eventLoopTurns();
       calls[call]?.answer();
     }
     expect(calls.map(({ batch }) => batch.length)).toEqual([256, 256, 44]);
@@ -95,7 +96,7 @@ describe('batches', () => {
     const sizes = [100_000, 100_000, 62_144, 1, 300_000, 1];
     for (const size of sizes) void batcher.add(ofSize(size));
     for (let call = 0; call < 4; call++) {
-      await turns();
+      await eventLoopTurns();
       calls[call]?.answer();
     }
     expect(calls.map(({ batch }) => batch.map(({ json }) => json.length))).toEqual([
@@ -117,10 +118,10 @@ describe('a call that fails', () => {
   it('fails all of its batch with the same error, and the next batch is sent', async () => {
     const { batcher, calls } = bench();
     const refused = [batcher.add(message(1)), batcher.add(message(2))].map(watch);
-    await turns();
+    await eventLoopTurns();
     const next = batcher.add(message(3));
     calls[0]?.fail({ code: 'TICKBUS_FENCED' });
-    await turns();
+    await eventLoopTurns();
     expect(refused).toEqual([{ code: 'TICKBUS_FENCED' }, { code: 'TICKBUS_FENCED' }]);
     calls[1]?.answer();
     expect((await next).receivers).toBe(3);
@@ -131,7 +132,7 @@ describe('the deadline', () => {
   it('makes what was sent unknown and what waited not sent', async () => {
     const { batcher, calls, clock } = bench();
     const sent = watch(batcher.add(message(1)));
-    await turns();
+    await eventLoopTurns();
     const waited = watch(batcher.add(message(2)));
     await clock.advance(DEADLINE_MS - 1);
     expect([sent, waited]).toEqual([{}, {}]);
@@ -144,10 +145,10 @@ describe('the deadline', () => {
   it('queues nothing behind a call that is not answered', async () => {
     const { batcher, calls, clock } = bench();
     watch(batcher.add(message(1)));
-    await turns();
+    await eventLoopTurns();
     await clock.advance(DEADLINE_MS);
     const refused = watch(batcher.add(message(2)));
-    await turns();
+    await eventLoopTurns();
     expect(refused.code).toBe('TICKBUS_NOT_SENT');
     expect(calls).toHaveLength(1);
   });
@@ -155,13 +156,13 @@ describe('the deadline', () => {
   it.each(['answer', 'fail'] as const)('sends again once the late call ends (%s)', async (end) => {
     const { batcher, calls, clock } = bench();
     const late = watch(batcher.add(message(1)));
-    await turns();
+    await eventLoopTurns();
     await clock.advance(DEADLINE_MS);
     calls[0]?.[end](new Error('late'));
-    await turns();
+    await eventLoopTurns();
     expect(late.code).toBe('TICKBUS_OUTCOME_UNKNOWN');
     const outcome = batcher.add(message(2));
-    await turns();
+    await eventLoopTurns();
     expect(calls[1]?.batch).toEqual([message(2)]);
     calls[1]?.answer();
     expect((await outcome).position?.seq).toBe(2);
@@ -170,11 +171,11 @@ describe('the deadline', () => {
   it('is not called off by an answer for another batch', async () => {
     const { batcher, calls, clock } = bench();
     const first = watch(batcher.add(message(1)));
-    await turns();
+    await eventLoopTurns();
     await clock.advance(DEADLINE_MS - 1);
     const second = watch(batcher.add(message(2)));
     calls[0]?.answer();
-    await turns();
+    await eventLoopTurns();
     expect(first.published?.position?.seq).toBe(1);
     expect(calls).toHaveLength(2);
     await clock.advance(DEADLINE_MS);
@@ -185,10 +186,10 @@ describe('the deadline', () => {
   it('counts from the publish, for a message that waits behind slow calls too', async () => {
     const { batcher, calls, clock } = bench();
     const messages = Array.from({ length: 256 * 3 }, (_, n) => watch(batcher.add(message(n))));
-    await turns();
+    await eventLoopTurns();
     await clock.advance(1_500);
     calls[0]?.answer();
-    await turns();
+    await eventLoopTurns();
     await clock.advance(500);
     const batches = [messages.slice(0, 256), messages.slice(256, 512), messages.slice(512)];
     const outcomes = batches.map((batch) => [
@@ -203,18 +204,18 @@ describe('the backlog', () => {
     const size = message(1).json.length;
     const { batcher, calls } = bench({ maxPending: size * 2 });
     const sent = batcher.add(message(1));
-    await turns();
+    await eventLoopTurns();
     const waiting = [batcher.add(message(2)), batcher.add(message(3))];
     const refused = watch(batcher.add(message(4)));
-    await turns();
+    await eventLoopTurns();
     expect(refused).toEqual({ code: 'TICKBUS_BACKLOG_FULL', retryable: true });
     calls[0]?.answer();
     await sent;
-    await turns();
+    await eventLoopTurns();
     const later = batcher.add(message(5));
     calls[1]?.answer();
     await Promise.all(waiting);
-    await turns();
+    await eventLoopTurns();
     expect(calls[2]?.batch).toEqual([message(5)]);
     calls[2]?.answer();
     await later;
@@ -224,13 +225,13 @@ describe('the backlog', () => {
     const size = message(1).json.length;
     const { batcher, calls, clock } = bench({ maxPending: size });
     watch(batcher.add(message(1)));
-    await turns();
+    await eventLoopTurns();
     watch(batcher.add(message(2)));
     await clock.advance(DEADLINE_MS);
     calls[0]?.answer();
-    await turns();
+    await eventLoopTurns();
     const outcome = batcher.add(message(3));
-    await turns();
+    await eventLoopTurns();
     calls[1]?.answer();
     expect((await outcome).receivers).toBe(3);
   });

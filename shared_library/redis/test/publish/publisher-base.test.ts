@@ -1,6 +1,7 @@
 // Publishing: what is written in a message, what is refused before anything is sent, what closing waits for.
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { deferred, errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineChannel } from '../../channel/channel.ts';
@@ -8,17 +9,7 @@ import { TickbusError } from '../../errors.ts';
 import { PublisherBase, type PublisherSettings } from '../../publish/publisher-base.ts';
 import { ManualClock } from '../../runtime/manual-clock.ts';
 import type { Receipt } from '../../transport/port.ts';
-import {
-  ALERTS,
-  CHAT,
-  COMMANDS,
-  deferred,
-  errorOf,
-  FakeTransport,
-  FILLS,
-  PRICES,
-  turns,
-} from '../helpers.ts';
+import { ALERTS, CHAT, COMMANDS, FakeTransport, FILLS, PRICES } from '../library.fixture.ts';
 
 function bench(settings: Partial<PublisherSettings> = {}) {
   const transport = new FakeTransport();
@@ -170,7 +161,7 @@ describe('order', () => {
         : Promise.resolve({ first: { epoch: 1, seq: 1 }, receivers: 0 });
     const first = publisher.publish(FILLS, { n: 1 });
     const second = publisher.publish(FILLS, { n: 2 });
-    await turns();
+    await eventLoopTurns();
     const third = publisher.publish(FILLS, { n: 3 });
     await publisher.publish(CHAT, { n: 4 });
     slow.resolve({ first: { epoch: 1, seq: 1 }, receivers: 0 });
@@ -190,7 +181,7 @@ describe('close', () => {
     const closing = publisher.close().then(() => {
       closed = true;
     });
-    await turns();
+    await eventLoopTurns();
     expect(closed).toBe(false);
     answer.resolve({ first: { epoch: 1, seq: 1 }, receivers: 0 });
     await closing;
@@ -202,7 +193,7 @@ describe('close', () => {
     transport.onPublish = () => new Promise(() => {});
     const unknown = errorOf(publisher.publish(FILLS, { n: 1 }));
     const closing = publisher.close();
-    await turns();
+    await eventLoopTurns();
     await clock.advance(100);
     await closing;
     expect(await unknown).toMatchObject({ code: 'TICKBUS_OUTCOME_UNKNOWN' });
@@ -215,9 +206,9 @@ describe('close', () => {
     void publisher.publish(FILLS, { n: 1 });
     let ended = 0;
     for (let n = 0; n < 2; n++) void publisher.close().then(() => ended++);
-    await turns();
+    await eventLoopTurns();
     answer.resolve({ first: { epoch: 1, seq: 1 }, receivers: 0 });
-    await turns();
+    await eventLoopTurns();
     expect(ended).toBe(2);
   });
 

@@ -1,11 +1,12 @@
 // A publisher with a lease: what is published under which token, and what is refused without a call.
 
+import { deferred, errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { expect, it, vi } from 'vitest';
 import { TickbusError } from '../../errors.ts';
 import { PublisherBase } from '../../publish/publisher-base.ts';
 import { ManualClock } from '../../runtime/manual-clock.ts';
 import type { Fence, Outgoing, Receipt } from '../../transport/port.ts';
-import { ALERTS, deferred, errorOf, FakeTransport, PRICES, turns } from '../helpers.ts';
+import { ALERTS, FakeTransport, PRICES } from '../library.fixture.ts';
 
 /** Remembers under which token each batch came. */
 class FencedTransport extends FakeTransport {
@@ -57,9 +58,9 @@ it('refuses without a call what waited while the lease was lost, or lost and gai
     const { promise, resolve } = deferred<Receipt>();
     transport.onPublish = () => promise;
     const inFlight = price(1);
-    await turns();
+    await eventLoopTurns();
     const waiting = [price(2), price(3)];
-    await turns();
+    await eventLoopTurns();
     lease.token = token;
     const after = token === undefined ? undefined : price(4);
     resolve({ first: { epoch: 1, seq: 1 }, receivers: 0 });
@@ -76,7 +77,7 @@ it('frees the room of what it refuses', async () => {
   const first = deferred<Receipt>();
   transport.onPublish = () => first.promise;
   const outcomes = [price(1)];
-  await turns();
+  await eventLoopTurns();
   outcomes.push(price(2));
   lease.token = 42;
   first.resolve({ first: { epoch: 1, seq: 1 }, receivers: 0 });

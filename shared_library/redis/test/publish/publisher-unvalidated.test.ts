@@ -1,12 +1,13 @@
 // A publisher with `validate: false`: what it sends unchecked, what it still refuses, and what subscribers make of it.
 
+import { errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineChannel } from '../../channel/channel.ts';
 import { MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
 import type { TickbusError } from '../../errors.ts';
 import type { Message } from '../../wire/message.ts';
-import { ALERTS, Bench, COMMANDS, errorOf, PRICES, turns } from '../helpers.ts';
+import { ALERTS, Bench, COMMANDS, PRICES } from '../library.fixture.ts';
 
 const anyPayload = (payload: unknown) => payload as { symbol: string; price: number };
 const refusal = (field: string) => expect.objectContaining({ code: 'TICKBUS_INVALID_MESSAGE', field });
@@ -17,7 +18,7 @@ async function trusting() {
   const received: Message[] = [];
   bench.subscriber.subscribe(PRICES, (message) => received.push(message));
   await bench.subscriber.startListening();
-  await turns();
+  await eventLoopTurns();
   const publish = (payload: unknown) => bench.publisher.publish(PRICES, anyPayload(payload));
   return { bench, received, publish };
 }
@@ -25,7 +26,7 @@ async function trusting() {
 it('sends a valid payload as any publisher does', async () => {
   const { bench, received, publish } = await trusting();
   await publish({ symbol: 'AAPL', price: 1 });
-  await turns();
+  await eventLoopTurns();
   expect(received).toMatchObject([
     { message_type: 'tick', data: { symbol: 'AAPL', price: 1 }, sender: 'bench', seq: 1 },
   ]);
@@ -52,7 +53,7 @@ describe('a wrong payload is published, and subscribers report it', () => {
     const { bench, received, publish } = await trusting();
     await expect(publish({ symbol: 'AAPL', ...payload })).resolves.toMatchObject({ receivers: 1 });
     await publish({ symbol: 'MSFT', price: 2 });
-    await turns();
+    await eventLoopTurns();
     expect(bench.invalid.map(({ error }) => error)).toEqual([refusal(field)]);
     expect(received.map(({ data }) => data)).toEqual([{ symbol: 'MSFT', price: 2 }]);
     expect(bench.gaps).toEqual([]);
@@ -64,7 +65,7 @@ it('a name that is not allowed costs subscribers the position too, so they read 
   const { bench, received, publish } = await trusting();
   await publish(JSON.parse('{"symbol":"AAPL","price":1,"__proto__":{"polluted":1}}'));
   await publish({ symbol: 'MSFT', price: 2 });
-  await turns();
+  await eventLoopTurns();
   const error = refusal('data.__proto__');
   expect(bench.invalid.map((report) => report.error)).toEqual([error, error]);
   expect(received.map(({ data }) => data)).toEqual([{ symbol: 'MSFT', price: 2 }]);
@@ -91,7 +92,7 @@ describe('what is refused all the same', () => {
   ])('%s', async (_, payload, field) => {
     const { bench, publish } = await trusting();
     expect(await errorOf(publish(payload))).toEqual(refusal(field));
-    await turns();
+    await eventLoopTurns();
     expect(bench.invalid).toEqual([]);
   });
 

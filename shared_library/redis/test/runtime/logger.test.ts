@@ -1,6 +1,6 @@
+import { RecordingLogger } from '@tickbus/test-kit';
 import { expect, it } from 'vitest';
 import { containedLogger } from '../../runtime/logger.ts';
-import { RecordingLogger } from '../support.ts';
 
 it('what a logger throws goes no further', () => {
   const broken = () => {

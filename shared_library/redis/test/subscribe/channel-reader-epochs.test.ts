@@ -1,7 +1,8 @@
 // New epochs of a channel: of a server that forgot everything, and of a lease, which forgets nothing.
 
+import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
-import { ALERTS, FILLS, turns } from '../helpers.ts';
+import { ALERTS, FILLS } from '../library.fixture.ts';
 import { listening, lose, positionOf } from './channel-reader.fixture.ts';
 
 describe('a new epoch', () => {
@@ -11,7 +12,7 @@ describe('a new epoch', () => {
     const before = positionOf(bench);
     bench.server.flush();
     await bench.notes(FILLS, 3, 4);
-    await turns();
+    await eventLoopTurns();
     expect(heard).toEqual(['1', '2', '3', '4']);
     expect(bench.gaps).toEqual([
       {
@@ -36,7 +37,7 @@ describe('a new epoch', () => {
     bench.server.flush();
     lose(bench, 2, 3);
     await bench.notes(ALERTS, 2, 3, 4);
-    await turns();
+    await eventLoopTurns();
     expect(heard).toEqual(['1', '4']);
     expect(bench.gaps).toMatchObject([
       { cause: 'epoch', from: 2, to: undefined },
@@ -49,10 +50,10 @@ describe('a new epoch', () => {
     await bench.notes(FILLS, 1);
     bench.server.flush();
     await bench.clock.advance(1_000);
-    await turns();
+    await eventLoopTurns();
     expect(bench.gaps).toMatchObject([{ cause: 'epoch', from: 2 }]);
     await bench.notes(FILLS, 2);
-    await turns();
+    await eventLoopTurns();
     expect(heard).toEqual(['1', '2']);
     await bench.clock.advance(5_000);
     expect(bench.gaps).toHaveLength(1);
@@ -66,7 +67,7 @@ describe('a lease, which begins a new epoch and forgets nothing', () => {
     await bench.passLease(FILLS);
     await bench.notes(FILLS, 4);
     await bench.clock.advance(1_000);
-    await turns();
+    await eventLoopTurns();
     expect(heard).toEqual(['1', '2', '3', '4']);
     expect(bench.gaps).toMatchObject([{ cause: 'epoch', from: 4, to: undefined }]);
   });
@@ -77,7 +78,7 @@ describe('a lease, which begins a new epoch and forgets nothing', () => {
     await bench.notes(FILLS, 1, 2, 3);
     await bench.passLease(FILLS);
     await bench.notes(FILLS, 4);
-    await turns();
+    await eventLoopTurns();
     expect(heard.map((one) => one.replace(' kept', ''))).toEqual(['1', '2', '3', '4']);
     expect(bench.gaps).toMatchObject([
       { cause: 'loss', from: 2, to: 3, repaired: true },

@@ -1,7 +1,8 @@
 // Holes in a channel: what is repaired, what is told as lost, and how the loss of the last message is found.
 
+import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
-import { ALERTS, Bench, COMMANDS, FILLS, frameOf, noteEnvelope, PRICES, turns } from '../helpers.ts';
+import { ALERTS, Bench, COMMANDS, FILLS, frameOf, noteEnvelope, PRICES } from '../library.fixture.ts';
 import { listening, lose, positionOf, tickOf } from './channel-reader.fixture.ts';
 
 describe('a hole', () => {
@@ -9,7 +10,7 @@ describe('a hole', () => {
     const { bench, heard } = await listening(FILLS);
     lose(bench, 2, 3);
     await bench.notes(FILLS, 1, 2, 3, 4, 5);
-    await turns();
+    await eventLoopTurns();
     expect(heard).toEqual(['1', '2', '3', '4', '5']);
     const epoch = bench.subscriber.status(FILLS)?.position?.epoch;
     expect(bench.gaps).toEqual([
@@ -24,7 +25,7 @@ describe('a hole', () => {
       const { bench, heard } = await listening(channel);
       lose(bench, 2, 3);
       await bench.notes(channel, 1, 2, 3, 4, 5);
-      await turns();
+      await eventLoopTurns();
       expect(heard).toEqual(['1', '4', '5']);
       const epoch = bench.subscriber.status(channel)?.position?.epoch;
       expect(bench.gaps).toEqual([
@@ -48,7 +49,7 @@ describe('a hole', () => {
     const all = Array.from({ length: 15 }, (_, n) => n + 1);
     lose(bench, ...all.slice(1, 14));
     await bench.notes(FILLS, ...all);
-    await turns();
+    await eventLoopTurns();
     // Ten are kept: 6 to 15. So 2 to 5 are lost.
     expect(bench.gaps).toMatchObject([{ cause: 'loss', from: 2, to: 5, lost: 4, repaired: false }]);
     expect(heard).toEqual(['1', ...all.slice(5, 14).map((n) => `${n} kept`), '15']);
@@ -60,7 +61,7 @@ describe('a hole', () => {
     const heard: string[] = [];
     bench.subscriber.subscribe(PRICES, (message) => heard.push(tickOf(message)));
     await bench.subscriber.startListening();
-    await turns();
+    await eventLoopTurns();
     bench.link.loses = ({ data }) => data.price === 2 || data.price === 3;
     for (const [symbol, price] of [
       ['A', 1],
@@ -69,7 +70,7 @@ describe('a hole', () => {
       ['A', 4],
     ] as const)
       await bench.price(symbol, price);
-    await turns();
+    await eventLoopTurns();
     expect(heard).toEqual(['A1', 'B3 kept', 'A4']);
     expect(bench.gaps).toMatchObject([{ cause: 'loss', from: 2, to: 2, lost: 1, repaired: false }]);
   });
@@ -79,7 +80,7 @@ describe('a hole', () => {
     lose(bench, 2, 5);
     for (let n = 1; n <= 6; n++) {
       await bench.notes(ALERTS, n);
-      await turns();
+      await eventLoopTurns();
     }
     expect(heard).toEqual(['1', '3', '4', '6']);
     expect(bench.gaps.map(({ from, to, lost }) => [from, to, lost])).toEqual([
@@ -94,7 +95,7 @@ describe('a hole', () => {
     const { epoch } = positionOf(bench);
     for (const seq of [1, 2]) bench.server.publishRaw('FILLS', frameOf(noteEnvelope(99, { epoch, seq })));
     bench.server.publishRaw('FILLS', frameOf(noteEnvelope(99, { epoch: epoch - 1, seq: 7 })));
-    await turns();
+    await eventLoopTurns();
     expect(heard).toEqual(['1', '2']);
     expect(bench.gaps).toEqual([]);
   });
@@ -107,7 +108,7 @@ describe('the last message', () => {
     await bench.notes(FILLS, 1, 2);
     expect(heard).toEqual(['1']);
     await bench.clock.advance(1_000);
-    await turns();
+    await eventLoopTurns();
     expect(heard).toEqual(['1', '2']);
     expect(bench.gaps).toMatchObject([{ cause: 'loss', from: 2, to: 2, lost: 0, repaired: true }]);
   });
@@ -117,7 +118,7 @@ describe('the last message', () => {
     lose(bench, 1);
     await bench.notes(ALERTS, 1);
     await bench.clock.advance(1_000);
-    await turns();
+    await eventLoopTurns();
     expect(heard).toEqual([]);
     expect(bench.gaps).toMatchObject([{ cause: 'loss', from: 1, to: 1, lost: 1, repaired: false }]);
   });
@@ -143,7 +144,7 @@ describe('the last message', () => {
     lose(bench, 1);
     await bench.notes(FILLS, 1);
     await bench.clock.advance(1_000);
-    await turns();
+    await eventLoopTurns();
     expect(heard).toEqual(['1']);
   });
 });

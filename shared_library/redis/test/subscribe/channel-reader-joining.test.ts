@@ -1,5 +1,6 @@
 // Who joins a channel: what a late joiner starts with, and several subscribers on one connection.
 
+import { deferred, eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../runtime/manual-clock.ts';
 import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
@@ -8,15 +9,12 @@ import {
   ALERTS,
   Bench,
   COMMANDS,
-  deferred,
   FakeTransport,
   FILLS,
   frameOf,
   noteEnvelope,
   PRICES,
-  recordingLogger,
-  turns,
-} from '../helpers.ts';
+} from '../library.fixture.ts';
 import { numberOf, tickOf } from './channel-reader.fixture.ts';
 
 describe('a late joiner', () => {
@@ -31,7 +29,7 @@ describe('a late joiner', () => {
     const heard: string[] = [];
     bench.subscriber.subscribe(PRICES, (message) => heard.push(tickOf(message)));
     await bench.subscriber.startListening();
-    await turns();
+    await eventLoopTurns();
     expect(heard).toEqual(['B1 kept', 'A2 kept']);
     await bench.price('B', 2);
     expect(heard.slice(2)).toEqual(['B2']);
@@ -44,7 +42,7 @@ describe('a late joiner', () => {
     const heard: string[] = [];
     bench.subscriber.subscribe(PRICES, (message) => heard.push(tickOf(message)), { keys: ['B'] });
     await bench.subscriber.startListening();
-    await turns();
+    await eventLoopTurns();
     expect(heard).toEqual(['B1 kept']);
   });
 
@@ -54,7 +52,7 @@ describe('a late joiner', () => {
     const heard: string[] = [];
     bench.subscriber.subscribe(channel as typeof FILLS, (message) => heard.push(numberOf(message)));
     await bench.subscriber.startListening();
-    await turns();
+    await eventLoopTurns();
     await bench.notes(channel, 3);
     expect(heard).toEqual(['3']);
     expect(bench.gaps).toEqual([]);
@@ -66,11 +64,11 @@ describe('a late joiner', () => {
     const second: string[] = [];
     bench.subscriber.subscribe(PRICES, (message) => first.push(tickOf(message)));
     await bench.subscriber.startListening();
-    await turns();
+    await eventLoopTurns();
     await bench.price('A', 1);
     bench.subscriber.subscribe(PRICES, (message) => second.push(tickOf(message)));
     await bench.price('A', 2);
-    await turns();
+    await eventLoopTurns();
     await bench.price('A', 3);
     expect(first).toEqual(['A1', 'A2', 'A3']);
     expect(second.at(-1)).toBe('A3');
@@ -83,7 +81,7 @@ describe('a late joiner', () => {
     const heard: string[] = [];
     bench.subscriber.subscribe(PRICES, () => {});
     await bench.subscriber.startListening();
-    await turns();
+    await eventLoopTurns();
     await bench.price('A', 1);
     const read = bench.link.read.bind(bench.link);
     const reply = deferred();
@@ -94,29 +92,33 @@ describe('a late joiner', () => {
     };
     bench.connection.subscribing.disconnect();
     bench.connection.subscribing.reconnect();
-    await turns();
+    await eventLoopTurns();
     expect(bench.subscriber.status(PRICES)?.mode).toBe('recovering');
     bench.subscriber.subscribe(PRICES, (message) => heard.push(tickOf(message)));
     reply.resolve();
-    await turns();
+    await eventLoopTurns();
     expect(heard).toEqual(['A1 kept']);
   });
 
   it('hears what is published while its channel is being read, once and in order', async () => {
     const transport = new FakeTransport();
-    const subscriber = new SubscriberBase({ transport, clock: new ManualClock(), logger: recordingLogger() });
+    const subscriber = new SubscriberBase({
+      transport,
+      clock: new ManualClock(),
+      logger: new RecordingLogger(),
+    });
     const reply = deferred<ChannelState>();
     transport.onRead = () => reply.promise;
     const heard: string[] = [];
     subscriber.subscribe(FILLS, (message) => heard.push(numberOf(message)));
     const listening = subscriber.startListening();
-    await turns();
+    await eventLoopTurns();
     const envelopes = [4, 5, 6].map((n) => noteEnvelope(n, { epoch: 9, seq: n }));
     for (const envelope of envelopes) transport.push(envelope);
     expect(heard).toEqual([]);
     // The read was done between 5 and 6, and the reply handled after 6 had arrived.
     reply.resolve({ position: { epoch: 9, seq: 5 }, at: 0, entries: envelopes.slice(0, 2).map(frameOf) });
-    await turns();
+    await eventLoopTurns();
     expect(heard).toEqual(['4', '5', '6']);
     expect(subscriber.status(FILLS)).toMatchObject({ mode: 'live', position: { epoch: 9, seq: 6 }, gaps: 0 });
     await listening;
@@ -134,7 +136,7 @@ describe('several subscribers', () => {
       return subscriber;
     });
     for (const subscriber of subscribers) await subscriber.startListening();
-    await turns();
+    await eventLoopTurns();
     await bench.notes(FILLS, 1);
     expect(heard.sort()).toEqual(['a1', 'b1']);
     await subscribers[0]?.close();

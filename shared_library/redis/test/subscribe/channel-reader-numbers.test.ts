@@ -1,8 +1,9 @@
 // Numbers and fields that are not what a publisher of ours writes: missing, made up, or out of place.
 
+import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import type { Position } from '../../wire/position.ts';
-import { Bench, CHAT, FILLS, frameOf, noteEnvelope, turns } from '../helpers.ts';
+import { Bench, CHAT, FILLS, frameOf, noteEnvelope } from '../library.fixture.ts';
 import { listening, type Note, numberOf, positionOf } from './channel-reader.fixture.ts';
 
 describe('messages without a number', () => {
@@ -32,7 +33,7 @@ describe('messages without a number', () => {
     bench.subscriber.subscribe(FILLS, (message) => heard.push(numberOf(message)));
     await bench.subscriber.startListening();
     bench.server.publishRaw('FILLS', frameOf(noteEnvelope(50)));
-    await turns();
+    await eventLoopTurns();
     expect(heard).toEqual(['50']);
   });
 });
@@ -61,13 +62,13 @@ describe('a message whose place the server never gave', () => {
       const { epoch } = positionOf(bench);
       const counted = countReads(bench);
       bench.server.publishRaw('FILLS', frameOf(noteEnvelope(99, forge(epoch))));
-      await turns(50);
+      await eventLoopTurns(50);
       expect(counted.reads).toBeLessThanOrEqual(3);
       expect(bench.invalid).toMatchObject([
         { channel: 'FILLS', error: { code: 'TICKBUS_INVALID_MESSAGE', field: 'seq' } },
       ]);
       await bench.notes(FILLS, 2);
-      await turns();
+      await eventLoopTurns();
       expect(heard).toEqual(['1', '2']);
       expect(bench.gaps).toEqual([]);
       expect(bench.subscriber.status(FILLS)?.mode).toBe('live');
@@ -78,7 +79,7 @@ describe('a message whose place the server never gave', () => {
     const { bench } = await listening(FILLS);
     const counted = countReads(bench);
     bench.server.publishRaw('FILLS', frameOf(noteEnvelope(99, { epoch: 5, seq: 7 })));
-    await turns(50);
+    await eventLoopTurns(50);
     expect(counted.reads).toBeLessThanOrEqual(3);
     expect(bench.invalid).toHaveLength(1);
   });
@@ -101,7 +102,7 @@ describe('a number that somebody made up', () => {
     const { epoch } = positionOf(bench);
     bench.server.publishRaw('FILLS', frameOf(noteEnvelope(99, { epoch, seq: 2 })));
     await bench.clock.advance(1_000);
-    await turns();
+    await eventLoopTurns();
     await bench.notes(FILLS, 2);
     expect(heard).toEqual(['1', '99', '2']);
   });
@@ -118,9 +119,9 @@ describe('a number that somebody made up', () => {
     };
     for (let n = 0; n < 1_000; n++)
       bench.server.publishRaw('FILLS', frameOf(noteEnvelope(n, { epoch, seq: 1_000 + n })));
-    await turns(20);
+    await eventLoopTurns(20);
     await bench.notes(FILLS, 2);
-    await turns();
+    await eventLoopTurns();
     expect(reads).toBeLessThan(10);
     expect(bench.invalid.length).toBe(1_000);
     expect(heard).toEqual(['1', '2']);
@@ -133,7 +134,7 @@ describe('fields of the handler', () => {
     const messages: Note[] = [];
     bench.subscriber.subscribe(FILLS, (message) => messages.push(message));
     await bench.subscriber.startListening();
-    await turns();
+    await eventLoopTurns();
     bench.server.publishRaw('FILLS', frameOf({ ...noteEnvelope(1), snapshot: true, conflated: 'many' }));
     expect(messages).toHaveLength(1);
     expect(messages[0]?.snapshot).toBeUndefined();

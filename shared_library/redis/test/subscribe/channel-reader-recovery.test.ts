@@ -1,10 +1,11 @@
 // A channel that is read anew: links that drop, reads that are refused, and closing meanwhile.
 
+import { deferred, eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../runtime/manual-clock.ts';
 import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
 import type { ChannelState } from '../../transport/port.ts';
-import { ALERTS, deferred, FakeTransport, FILLS, noteEnvelope, recordingLogger, turns } from '../helpers.ts';
+import { ALERTS, FakeTransport, FILLS, noteEnvelope } from '../library.fixture.ts';
 import { listening, numberOf } from './channel-reader.fixture.ts';
 
 describe('a link that drops', () => {
@@ -14,7 +15,7 @@ describe('a link that drops', () => {
     bench.connection.subscribing.disconnect();
     await bench.notes(FILLS, 2, 3);
     bench.connection.subscribing.reconnect();
-    await turns();
+    await eventLoopTurns();
     await bench.notes(FILLS, 4);
     expect(heard).toEqual(['1', '2', '3', '4']);
     expect(bench.gaps).toMatchObject([{ cause: 'loss', from: 2, to: 3, lost: 0, repaired: true }]);
@@ -34,7 +35,7 @@ describe('a link that drops', () => {
     bench.connection.subscribing.disconnect();
     await bench.notes(ALERTS, 2, 3);
     bench.connection.subscribing.reconnect();
-    await turns();
+    await eventLoopTurns();
     await bench.notes(ALERTS, 4);
     expect(heard).toEqual(['1', '4']);
     expect(bench.gaps).toMatchObject([{ cause: 'loss', from: 2, to: 3, lost: 2, repaired: false }]);
@@ -45,7 +46,7 @@ describe('a link that drops', () => {
     await bench.notes(FILLS, 1);
     bench.connection.subscribing.disconnect();
     bench.connection.subscribing.reconnect();
-    await turns();
+    await eventLoopTurns();
     await bench.notes(FILLS, 2);
     expect(heard).toEqual(['1', '2']);
     expect(bench.gaps).toEqual([]);
@@ -53,20 +54,24 @@ describe('a link that drops', () => {
 
   it('during a recovery: the result of the older one is thrown away', async () => {
     const transport = new FakeTransport();
-    const subscriber = new SubscriberBase({ transport, clock: new ManualClock(), logger: recordingLogger() });
+    const subscriber = new SubscriberBase({
+      transport,
+      clock: new ManualClock(),
+      logger: new RecordingLogger(),
+    });
     const replies = [deferred<ChannelState>(), deferred<ChannelState>()];
     let count = 0;
     transport.onRead = () => replies[count++]?.promise ?? Promise.reject({ code: 'TICKBUS_NOT_CONNECTED' });
     subscriber.subscribe(FILLS, () => {});
     const listening = subscriber.startListening();
-    await turns();
+    await eventLoopTurns();
     transport.tell({ type: 'connected', generation: 2 });
-    await turns();
+    await eventLoopTurns();
     replies[0]?.resolve({ position: { epoch: 1, seq: 100 }, at: 0, entries: [] });
-    await turns();
+    await eventLoopTurns();
     expect(subscriber.status(FILLS)).toMatchObject({ mode: 'recovering', position: undefined });
     replies[1]?.resolve({ position: { epoch: 1, seq: 5 }, at: 0, entries: [] });
-    await turns();
+    await eventLoopTurns();
     expect(subscriber.status(FILLS)).toMatchObject({ mode: 'live', position: { epoch: 1, seq: 5 } });
     await listening;
   });
@@ -74,7 +79,7 @@ describe('a link that drops', () => {
   it('a read that the server refuses is told, and tried again', async () => {
     const transport = new FakeTransport();
     const clock = new ManualClock();
-    const logger = recordingLogger();
+    const logger = new RecordingLogger();
     const subscriber = new SubscriberBase({ transport, clock, logger });
     const statuses: unknown[] = [];
     subscriber.on('status', (status) => statuses.push(status));
@@ -82,12 +87,12 @@ describe('a link that drops', () => {
     transport.onRead = () => Promise.reject(error);
     subscriber.subscribe(FILLS, () => {});
     await subscriber.startListening();
-    await turns();
+    await eventLoopTurns();
     expect(statuses).toContainEqual({ type: 'recovery_failed', channel: 'FILLS', error });
     expect(logger.lines.some(({ level }) => level === 'error')).toBe(true);
     transport.onRead = async () => ({ position: { epoch: 1, seq: 1 }, at: 0, entries: [] });
     await clock.advance(1_000);
-    await turns();
+    await eventLoopTurns();
     expect(subscriber.status(FILLS)).toMatchObject({ mode: 'live', position: { epoch: 1, seq: 1 } });
   });
 });
@@ -98,14 +103,18 @@ it('nothing is told as live while the link is down', async () => {
   bench.connection.disconnect();
   expect(bench.subscriber.status(FILLS)?.mode).toBe('recovering');
   bench.connection.reconnect();
-  await turns();
+  await eventLoopTurns();
   expect(bench.subscriber.status(FILLS)?.mode).toBe('live');
 });
 
 describe('a user who may not read', () => {
   async function denied() {
     const transport = new FakeTransport();
-    const subscriber = new SubscriberBase({ transport, clock: new ManualClock(), logger: recordingLogger() });
+    const subscriber = new SubscriberBase({
+      transport,
+      clock: new ManualClock(),
+      logger: new RecordingLogger(),
+    });
     const heard: string[] = [];
     const gaps: unknown[] = [];
     const failures: unknown[] = [];
@@ -122,9 +131,9 @@ describe('a user who may not read', () => {
   it('hears everything, and holes are told without being repaired', async () => {
     const { transport, heard, gaps, failures } = await denied();
     transport.push(noteEnvelope(4, { epoch: 1, seq: 4 }));
-    await turns();
+    await eventLoopTurns();
     for (const n of [5, 8]) transport.push(noteEnvelope(n, { epoch: 1, seq: n }));
-    await turns();
+    await eventLoopTurns();
     expect(heard).toEqual(['4', '5', '8']);
     expect(gaps).toEqual([[6, 7, 2, false]]);
     expect(failures).toEqual([{ code: 'TICKBUS_DENIED' }]);
@@ -133,10 +142,10 @@ describe('a user who may not read', () => {
 
   it('may try again on the next connection', async () => {
     const { transport, subscriber, heard } = await denied();
-    await turns();
+    await eventLoopTurns();
     transport.onRead = async () => ({ position: { epoch: 1, seq: 3 }, at: 0, entries: [] });
     transport.tell({ type: 'connected', generation: 2 });
-    await turns();
+    await eventLoopTurns();
     expect(subscriber.status(FILLS)).toMatchObject({ mode: 'live', position: { epoch: 1, seq: 3 } });
     transport.push(noteEnvelope(4, { epoch: 1, seq: 4 }));
     expect(heard).toEqual(['4']);
@@ -147,16 +156,16 @@ describe('closing during a recovery', () => {
   it('delivers what was received, also when the channel cannot be read any more', async () => {
     const transport = new FakeTransport();
     const clock = new ManualClock();
-    const subscriber = new SubscriberBase({ transport, clock, logger: recordingLogger() });
+    const subscriber = new SubscriberBase({ transport, clock, logger: new RecordingLogger() });
     const heard: string[] = [];
     transport.onRead = () => new Promise(() => {});
     subscriber.subscribe(FILLS, (message) => heard.push(numberOf(message)));
     const listening = subscriber.startListening();
-    await turns();
+    await eventLoopTurns();
     transport.push(noteEnvelope(1, { epoch: 1, seq: 1 }));
     transport.push(noteEnvelope(50));
     const closing = subscriber.close({ timeoutMs: 100 });
-    await turns();
+    await eventLoopTurns();
     await clock.advance(100);
     await closing;
     expect(heard).toEqual(['1', '50']);

@@ -1,8 +1,9 @@
 // What the tests of the channel reader need: what was heard as text, a subscriber that listens, and messages that are lost.
 
+import { eventLoopTurns } from '@tickbus/test-kit';
 import type { Message } from '../../wire/message.ts';
 import type { Position } from '../../wire/position.ts';
-import { type ALERTS, Bench, type CHAT, type COMMANDS, FILLS, turns } from '../helpers.ts';
+import { type ALERTS, Bench, type CHAT, type COMMANDS, FILLS } from '../library.fixture.ts';
 
 export type Note = Message<string, { n: number }>;
 type Tick = Message<string, { symbol: string; price: number }>;
@@ -18,7 +19,7 @@ export async function listening(
   const heard: string[] = [];
   bench.subscriber.subscribe(channel as typeof FILLS, (message) => heard.push(numberOf(message)));
   await bench.subscriber.startListening();
-  await turns();
+  await eventLoopTurns();
   return { bench, heard };
 }
 

@@ -1,10 +1,11 @@
 // The promise itself, under random losses: every message is delivered once and in order, or told as lost.
 
+import { eventLoopTurns } from '@tickbus/test-kit';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Channel } from '../../channel/channel.ts';
 import type { Gap } from '../../subscribe/status.ts';
-import { ALERTS, Bench, COMMANDS, FILLS, frameOf, noteEnvelope, PRICES, turns } from '../helpers.ts';
+import { ALERTS, Bench, COMMANDS, FILLS, frameOf, noteEnvelope, PRICES } from '../library.fixture.ts';
 
 type NoteChannel = typeof FILLS | typeof ALERTS | typeof COMMANDS;
 
@@ -52,7 +53,7 @@ async function run(channel: NoteChannel, steps: readonly { type: string; count?:
     heard.push({ n: data.n, epoch, seq }),
   );
   await subscriber.startListening();
-  await turns(2);
+  await eventLoopTurns(2);
   const published: Published[] = [];
   const seen = new Set<number>();
   const look = () => seen.add(subscriber.status(channel)?.position?.epoch ?? 0);
@@ -66,7 +67,7 @@ async function run(channel: NoteChannel, steps: readonly { type: string; count?:
     pass: () => {
       losing = false;
     },
-    turn: () => turns(2),
+    turn: () => eventLoopTurns(2),
     second: () => clock.advance(1_000),
     disconnect: () => connection.subscribing.disconnect(),
     reconnect: () => connection.subscribing.reconnect(),
@@ -86,9 +87,9 @@ async function run(channel: NoteChannel, steps: readonly { type: string; count?:
   }
   losing = false;
   connection.subscribing.reconnect();
-  await turns();
+  await eventLoopTurns();
   await clock.advance(1_000);
-  await turns();
+  await eventLoopTurns();
   look();
   // An epoch that the server began and forgot while nothing of it came through leaves no trace anywhere.
   const traceable = published.filter(({ epoch }) => seen.has(epoch));
@@ -149,7 +150,7 @@ it('a state channel ends with the newest value of every key, whatever was lost o
         pass: () => {
           losing = false;
         },
-        turn: () => turns(2),
+        turn: () => eventLoopTurns(2),
         second: () => bench.clock.advance(1_000),
         disconnect: () => bench.connection.subscribing.disconnect(),
         reconnect: () => bench.connection.subscribing.reconnect(),
@@ -169,9 +170,9 @@ it('a state channel ends with the newest value of every key, whatever was lost o
       }
       losing = false;
       bench.connection.subscribing.reconnect();
-      await turns();
+      await eventLoopTurns();
       await bench.clock.advance(1_000);
-      await turns();
+      await eventLoopTurns();
       for (const latest of handlers)
         expect(Object.fromEntries(latest)).toMatchObject(Object.fromEntries(newest));
       expect(bench.invalid).toEqual([]);

@@ -1,9 +1,9 @@
 // What the log says of a gap: no more than is known.
 
+import { RecordingLogger } from '@tickbus/test-kit';
 import { expect, it } from 'vitest';
 import { Reports } from '../../subscribe/reports.ts';
 import type { Gap } from '../../subscribe/status.ts';
-import { recordingLogger } from '../helpers.ts';
 
 const gap = (difference: Partial<Gap>): Gap => ({
   type: 'gap',
@@ -33,7 +33,7 @@ it.each([
     'The channel was begun anew; whether messages were lost before that cannot be known.',
   ],
 ])('says of a gap: %s', (_, told, level, message) => {
-  const logger = recordingLogger();
+  const logger = new RecordingLogger();
   new Reports(logger).status(told);
   expect(logger.lines).toMatchObject([{ level, message }]);
 });

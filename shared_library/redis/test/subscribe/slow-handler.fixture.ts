@@ -1,7 +1,7 @@
 // What the tests of handlers need: one that takes its time.
 
+import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import type { Message } from '../../wire/message.ts';
-import { deferred, turns } from '../helpers.ts';
 
 /** A handler that notes the number of each message and stays with it until told. */
 export function slowHandler() {
@@ -16,7 +16,7 @@ export function slowHandler() {
     },
     finish: async () => {
       current.resolve();
-      await turns();
+      await eventLoopTurns();
     },
     numbers: () => started.map(({ data }) => data.n),
   };

@@ -1,7 +1,8 @@
 // A handler that is behind: what is merged, what is lost and how that is told, and when it is told as slow.
 
+import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
-import { Bench, CHAT, deferred, FILLS, PRICES, turns } from '../helpers.ts';
+import { Bench, CHAT, FILLS, PRICES } from '../library.fixture.ts';
 import { slowHandler } from './slow-handler.fixture.ts';
 
 describe('a handler that is behind', () => {
@@ -21,9 +22,9 @@ describe('a handler that is behind', () => {
       ['A', 3],
     ] as const)
       await bench.price(symbol, price);
-    await turns();
+    await eventLoopTurns();
     gate.resolve();
-    await turns();
+    await eventLoopTurns();
     expect(heard).toEqual([
       ['A', 1, undefined],
       ['B', 1, undefined],
@@ -44,7 +45,7 @@ describe('a handler that is behind', () => {
     await bench.subscriber.startListening();
     for (let n = 1; n <= 5; n++) {
       await bench.notes(FILLS, n);
-      await turns();
+      await eventLoopTurns();
     }
     for (let n = 1; n <= 5; n++) await slow.finish();
     expect(slow.numbers()).toEqual([1, 2, 3, 4, 5]);
@@ -119,10 +120,10 @@ describe('a handler that is behind', () => {
       void bench.clock.advance(6);
     });
     await bench.subscriber.startListening();
-    await turns();
+    await eventLoopTurns();
     count();
     await Promise.all([1, 2, 3, 4, 5, 6].map((n) => bench.publisher.publish(FILLS, { n })));
-    await turns(10);
+    await eventLoopTurns(10);
     expect(heard).toEqual([1, 2, 3, 4, 5, 6]);
     // Two take more than 10 ms; the turns in between are the event loop's.
     const [first, , third, , fifth] = turnOf as [number, number, number, number, number];
@@ -138,18 +139,18 @@ it('what is merged in a message that is dropped is told as lost with it', async 
   const slow = slowHandler();
   subscriber.subscribe(PRICES, slow.handler as never, { queueLimit: 1 });
   await subscriber.startListening();
-  await turns(2);
+  await eventLoopTurns(2);
   await bench.price('A', 1);
-  await turns(2);
+  await eventLoopTurns(2);
   for (const price of [2, 3, 4]) {
     await bench.price('B', price);
-    await turns(2);
+    await eventLoopTurns(2);
   }
   await bench.price('C', 5);
-  await turns(2);
+  await eventLoopTurns(2);
   await slow.finish();
   await clock.advance(0);
-  await turns(2);
+  await eventLoopTurns(2);
   expect(slow.started.map(({ seq }) => seq)).toEqual([1, 5]);
   expect(statuses.filter(({ type }) => type === 'gap')).toMatchObject([
     { cause: 'overflow', from: 2, to: 4, lost: 3, repaired: false },
@@ -169,18 +170,18 @@ describe('slowness', () => {
         }),
     );
     await subscriber.startListening();
-    await turns(2);
+    await eventLoopTurns(2);
     const slow = () => statuses.filter(({ type }) => type === 'slow');
     for (let episode = 1; episode <= 2; episode++) {
       for (const n of [1, 2]) await publisher.publish(FILLS, { n }, { type: 'note' });
-      await turns(2);
+      await eventLoopTurns(2);
       await clock.advance(3_500);
       expect(slow().length).toBe(episode);
       expect(slow().at(-1)).toMatchObject({ type: 'slow', channel: FILLS.name, cause: 'handler' });
       expect(subscriber.status(FILLS)?.behindMs).toBeGreaterThanOrEqual(3_500);
       for (let left = 2; left > 0; left--) {
         finish();
-        await turns(2);
+        await eventLoopTurns(2);
       }
       await clock.advance(1_000);
       expect(subscriber.status(FILLS)?.behindMs).toBe(0);
@@ -191,7 +192,7 @@ describe('slowness', () => {
     const { subscriber, clock, statuses } = new Bench();
     subscriber.subscribe(FILLS, () => {});
     await subscriber.startListening();
-    await turns(2);
+    await eventLoopTurns(2);
     await clock.advance(900);
     // The clock goes on and the timers do not run, as in a blocked process.
     clock.skip(5_000);

@@ -1,7 +1,8 @@
 // Commands: delivered once, not when they have expired, and an invalid one uses nothing up.
 
+import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
-import { Bench, COMMANDS, frameOf, noteEnvelope, turns } from '../helpers.ts';
+import { Bench, COMMANDS, frameOf, noteEnvelope } from '../library.fixture.ts';
 import { slowHandler } from './slow-handler.fixture.ts';
 
 describe('commands', () => {
@@ -54,12 +55,12 @@ it('a command that reaches the server again after it forgot everything is delive
   const heard: number[] = [];
   subscriber.subscribe(COMMANDS, ({ data }) => heard.push(data.n));
   await subscriber.startListening();
-  await turns(2);
+  await eventLoopTurns(2);
   await publisher.publish(COMMANDS, { n: 1 }, { type: 'note', id: 'order-1' });
   server.flush();
   const again = await publisher.publish(COMMANDS, { n: 1 }, { type: 'note', id: 'order-1' });
   await publisher.publish(COMMANDS, { n: 2 }, { type: 'note', id: 'order-2' });
-  await turns(5);
+  await eventLoopTurns(5);
   expect(again.repeated).toBeUndefined();
   expect(heard).toEqual([1, 2]);
   expect(subscriber.status(COMMANDS)).toMatchObject({ duplicates: 1 });
@@ -70,12 +71,12 @@ it('an invalid command does not use up its id', async () => {
   const heard: number[] = [];
   subscriber.subscribe(COMMANDS, ({ data }) => heard.push(data.n));
   await subscriber.startListening();
-  await turns(2);
+  await eventLoopTurns(2);
   const command = { ...noteEnvelope(1), id: 'order-1' };
   server.publishRaw(COMMANDS.name, frameOf({ ...command, data: { n: 'one' } }));
   server.publishRaw(COMMANDS.name, frameOf(command));
   server.publishRaw(COMMANDS.name, frameOf(command));
-  await turns(3);
+  await eventLoopTurns(3);
   expect(heard).toEqual([1]);
   expect(subscriber.status(COMMANDS)).toMatchObject({ invalid: 1, duplicates: 1 });
 });

@@ -1,7 +1,7 @@
 // Filters: what reaches a handler by type, by key and by what the handler asks for, and which filters are refused.
 
 import { describe, expect, it } from 'vitest';
-import { ALERTS, Bench, PRICES } from '../helpers.ts';
+import { ALERTS, Bench, PRICES } from '../library.fixture.ts';
 
 describe('filters', () => {
   it('types: only those, and only their payloads', async () => {

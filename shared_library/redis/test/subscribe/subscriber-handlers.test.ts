@@ -1,8 +1,9 @@
 // Handlers: what reaches them, in which order, what happens when they fail, and how they are ended.
 
+import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../wire/message.ts';
-import { ALERTS, Bench, COMMANDS, FILLS, turns } from '../helpers.ts';
+import { ALERTS, Bench, COMMANDS, FILLS } from '../library.fixture.ts';
 import { slowHandler } from './slow-handler.fixture.ts';
 
 describe('handlers', () => {
@@ -24,7 +25,7 @@ describe('handlers', () => {
     await bench.subscriber.startListening();
     const heard: number[] = [];
     bench.subscriber.subscribe(ALERTS, ({ data }) => heard.push(data.n));
-    await turns();
+    await eventLoopTurns();
     await bench.notes(ALERTS, 1);
     expect(heard).toEqual([1]);
   });
@@ -82,7 +83,7 @@ describe('handlers', () => {
     bench.subscriber.subscribe(FILLS, ({ data }) => other.push(data.n));
     await bench.subscriber.startListening();
     await bench.notes(FILLS, 1, 2, 3);
-    await turns();
+    await eventLoopTurns();
     expect(own).toEqual([1, 2, 3]);
     expect(other).toEqual([1, 2, 3]);
     const told = bench.handlerErrors.map((error) => [error.channel, error.subscription, error.message.seq]);
@@ -116,7 +117,7 @@ describe('handlers', () => {
     await bench.notes(COMMANDS, 2);
     bench.clock.setNow(bench.clock.now() + 60_000);
     await bench.notes(COMMANDS, 3);
-    await turns();
+    await eventLoopTurns();
     expect(heard).toContain(3);
     const events = bench.logger.lines.flatMap(({ fields }) => ('event' in fields ? [fields.event] : []));
     expect(new Set(events)).toEqual(new Set(['status', 'invalid_message', 'handler_error', 'expired']));
@@ -173,7 +174,7 @@ describe('unsubscribing', () => {
     const end = bench.subscriber.subscribe(ALERTS, () => {});
     await bench.subscriber.startListening();
     end();
-    await turns();
+    await eventLoopTurns();
     expect(bench.subscriber.status(ALERTS)).toBeUndefined();
     expect(await bench.publisher.publish(ALERTS, { n: 1 })).toMatchObject({ receivers: 0 });
   });
@@ -184,7 +185,7 @@ describe('unsubscribing', () => {
     const heard: number[] = [];
     bench.subscriber.subscribe(ALERTS, () => {})();
     bench.subscriber.subscribe(ALERTS, ({ data }) => heard.push(data.n));
-    await turns();
+    await eventLoopTurns();
     await bench.notes(ALERTS, 1);
     expect(heard).toEqual([1]);
   });

@@ -1,10 +1,11 @@
 // The latest value of a key: as the schema gives it out, live and as a snapshot.
 
+import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineChannel } from '../../channel/channel.ts';
 import type { Message } from '../../wire/message.ts';
-import { Bench, turns } from '../helpers.ts';
+import { Bench } from '../library.fixture.ts';
 
 describe('latest', () => {
   it.each(['message', 'batch'] as const)(
@@ -21,11 +22,11 @@ describe('latest', () => {
       await bench.publisher.publish(quotes, { symbol: 'A', price: '1.5' });
       bench.subscriber.subscribe(quotes, (message) => heard.push(message));
       await bench.subscriber.startListening();
-      await turns();
+      await eventLoopTurns();
       expect(bench.subscriber.latest(quotes, 'A').message).toEqual(heard[0]);
       expect(heard[0]).toMatchObject({ data: { price: 1.5 }, snapshot: true });
       await bench.publisher.publish(quotes, { symbol: 'A', price: '2.5' });
-      await turns();
+      await eventLoopTurns();
       expect(bench.subscriber.latest(quotes, 'A').message).toEqual(heard[1]);
       expect(heard[1]).toMatchObject({ seq: 2, data: { price: 2.5 } });
       expect(heard[1]).not.toHaveProperty('snapshot');
@@ -58,7 +59,7 @@ describe('latest', () => {
       );
       await bench.subscriber.startListening();
       for (const price of ['1.5', '2.5']) await bench.publisher.publish(quotes, { symbol: 'A', price });
-      await turns();
+      await eventLoopTurns();
       read.length = 0;
       await bench.clock.advance(200);
       expect(verdicts).toEqual(['fresh']);

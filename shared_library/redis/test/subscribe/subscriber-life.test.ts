@@ -1,26 +1,21 @@
 // The life of a subscriber: when it listens, what it does when it cannot, and how it all ends.
 
+import { deferred, errorOf, eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { TickbusError } from '../../errors.ts';
 import { ManualClock } from '../../runtime/manual-clock.ts';
 import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
-import {
-  ALERTS,
-  Bench,
-  deferred,
-  errorOf,
-  FakeTransport,
-  FILLS,
-  noteEnvelope,
-  recordingLogger,
-  turns,
-} from '../helpers.ts';
+import { ALERTS, Bench, FakeTransport, FILLS, noteEnvelope } from '../library.fixture.ts';
 import { slowHandler } from './slow-handler.fixture.ts';
 
 describe('startListening', () => {
   function bench() {
     const transport = new FakeTransport();
-    const subscriber = new SubscriberBase({ transport, clock: new ManualClock(), logger: recordingLogger() });
+    const subscriber = new SubscriberBase({
+      transport,
+      clock: new ManualClock(),
+      logger: new RecordingLogger(),
+    });
     return { transport, subscriber };
   }
 
@@ -31,10 +26,10 @@ describe('startListening', () => {
     subscriber.subscribe(FILLS, () => {});
     let listening = 0;
     for (let n = 0; n < 2; n++) void subscriber.startListening().then(() => listening++);
-    await turns();
+    await eventLoopTurns();
     expect(listening).toBe(0);
     acknowledged.resolve();
-    await turns();
+    await eventLoopTurns();
     expect(listening).toBe(2);
   });
 
@@ -46,7 +41,7 @@ describe('startListening', () => {
     expect(await errorOf(subscriber.startListening())).toEqual({ code: 'TICKBUS_DENIED' });
     transport.onSubscribe = async () => {};
     await subscriber.startListening();
-    await turns();
+    await eventLoopTurns();
     transport.push(noteEnvelope(1, { epoch: 1, seq: 1 }));
     expect(heard).toEqual([1]);
   });
@@ -67,7 +62,7 @@ describe('startListening', () => {
     const error = { code: 'TICKBUS_DENIED' };
     transport.onSubscribe = () => Promise.reject(error);
     subscriber.subscribe(FILLS, () => {});
-    await turns();
+    await eventLoopTurns();
     expect(statuses).toEqual([{ type: 'recovery_failed', channel: 'FILLS', error }]);
   });
 
@@ -89,7 +84,7 @@ describe('startListening', () => {
     await firstRead.promise;
     connection.subscribing.disconnect();
     await publisher.publish(ALERTS, { n: 1 }, { type: 'note' });
-    await turns(5);
+    await eventLoopTurns(5);
     expect(isListening).toBe(false);
     connection.subscribing.reconnect();
     await listening;
@@ -97,18 +92,22 @@ describe('startListening', () => {
     await publisher.publish(ALERTS, { n: 2 }, { type: 'note' });
     connection.subscribing.reconnect();
     await publisher.publish(ALERTS, { n: 3 }, { type: 'note' });
-    await turns(5);
+    await eventLoopTurns(5);
     expect(heard).toEqual([3]);
     expect(statuses.filter(({ type }) => type === 'gap')).toMatchObject([{ from: 2, to: 2, lost: 1 }]);
   });
 
   it('rejects when the link fails for good meanwhile', async () => {
     const transport = new FakeTransport();
-    const subscriber = new SubscriberBase({ transport, clock: new ManualClock(), logger: recordingLogger() });
+    const subscriber = new SubscriberBase({
+      transport,
+      clock: new ManualClock(),
+      logger: new RecordingLogger(),
+    });
     transport.onRead = () => new Promise(() => {});
     subscriber.subscribe(ALERTS, () => {});
     const listening = errorOf(subscriber.startListening());
-    await turns(3);
+    await eventLoopTurns(3);
     transport.tell({ type: 'failed', error: new TickbusError('TICKBUS_AUTH_FAILED', 'Refused.') });
     expect(await listening).toMatchObject({ code: 'TICKBUS_AUTH_FAILED' });
   });
@@ -125,7 +124,7 @@ describe('close', () => {
     const closing = bench.subscriber.close().then(() => {
       closed = true;
     });
-    await turns();
+    await eventLoopTurns();
     await bench.notes(FILLS, 3);
     await slow.finish();
     expect(closed).toBe(false);
@@ -142,7 +141,7 @@ describe('close', () => {
     await bench.subscriber.startListening();
     await bench.notes(FILLS, 1, 2, 3);
     const closing = bench.subscriber.close({ timeoutMs: 200 });
-    await turns();
+    await eventLoopTurns();
     await bench.clock.advance(200);
     await closing;
     expect(bench.gaps).toMatchObject([{ cause: 'overflow', from: 2, to: 3, lost: 2 }]);
@@ -158,7 +157,7 @@ describe('close', () => {
     await bench.notes(FILLS, 1);
     let ended = 0;
     for (let n = 0; n < 2; n++) void bench.subscriber.close().then(() => ended++);
-    await turns();
+    await eventLoopTurns();
     expect(ended).toBe(0);
     await slow.finish();
     expect(ended).toBe(2);

@@ -1,7 +1,8 @@
 // Messages and statuses as streams: given to a loop, until the loop is left or the subscriber is closed.
 
+import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
-import { Bench, FILLS, turns } from '../helpers.ts';
+import { Bench, FILLS } from '../library.fixture.ts';
 
 describe('messages()', () => {
   it('gives the messages to a loop, and its body is the handler', async () => {
@@ -79,7 +80,7 @@ describe('statusChanges', () => {
     subscriber.subscribe(FILLS, () => {});
     const changes = subscriber.statusChanges();
     await subscriber.startListening();
-    await turns(2);
+    await eventLoopTurns(2);
     await subscriber.close();
     const types: string[] = [];
     for await (const { type } of changes) types.push(type);

@@ -1,8 +1,8 @@
 // Redis URLs: every form, and errors that never repeat a secret.
 
+import { errorOf } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_ADDRESS, parseDb, parsePort, parseRedisUrl } from '../../transport/redis/address.ts';
-import { errorOf } from '../helpers.ts';
 
 const plain = { port: 6379, db: 0, tls: false };
 

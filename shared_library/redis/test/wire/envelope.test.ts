@@ -9,7 +9,7 @@ import {
   encodeEnvelope,
   isWithinLimit,
 } from '../../wire/envelope.ts';
-import { frameOf } from '../helpers.ts';
+import { frameOf } from '../library.fixture.ts';
 
 const envelope: Envelope = {
   message_type: 'price',

@@ -1,12 +1,12 @@
 // Payloads against their schemas, zod's and a hand-written one.
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineChannel } from '../../channel/channel.ts';
 import { TickbusError } from '../../errors.ts';
 import { schemaOf, validatePayload } from '../../wire/payload-schema.ts';
-import { turns } from '../helpers.ts';
 
 function standard(validate: StandardSchemaV1.Props['validate']): StandardSchemaV1 {
   return { '~standard': { version: 1, vendor: 'by hand', validate } };
@@ -69,7 +69,7 @@ describe('a schema that fails by itself', () => {
     process.on('unhandledRejection', listener);
     const failing = defineChannel('C', { kind: 'plain', messages: { m: schema } });
     expect(() => validatePayload(failing, 'm', {})).toThrow(TickbusError);
-    await turns();
+    await eventLoopTurns();
     process.off('unhandledRejection', listener);
     expect(unhandled).toEqual([]);
   });

@@ -1,7 +1,4 @@
-// Seeded choices repeat; the slope is that of the samples.
-
 import { expect, it } from 'vitest';
-import { slopePerMinute } from '../heap.ts';
 import { Random } from '../random.ts';
 
 it('the same seed gives the same choices, another one others, and a fork does not depend on what was drawn before', () => {
@@ -21,12 +18,4 @@ it('choices are within what was asked for, both ends included', () => {
   expect(new Set(Array.from({ length: 200 }, () => random.pick(['a', 'b'])))).toEqual(new Set(['a', 'b']));
   expect(Array.from({ length: 50 }, () => random.percent(100)).every(Boolean)).toBe(true);
   expect(Array.from({ length: 50 }, () => random.percent(0)).some(Boolean)).toBe(false);
-});
-
-it('the slope of a line is its slope, of noise about none, and of one sample 0', () => {
-  const line = [0, 1, 2, 3].map((minute) => ({ atMs: minute * 60_000, bytes: 1_000 + minute * 500 }));
-  expect(slopePerMinute(line)).toBeCloseTo(500);
-  const flat = [5, 7, 7, 5].map((bytes, minute) => ({ atMs: minute * 60_000, bytes }));
-  expect(slopePerMinute(flat)).toBeCloseTo(0);
-  expect(slopePerMinute([{ atMs: 1, bytes: 1 }])).toBe(0);
 });

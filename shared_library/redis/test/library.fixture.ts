@@ -1,10 +1,10 @@
-// What several tests need: channels, raw frames, a recorder to wait on, a logger that remembers, and transports with faults.
+// What several tests need: channels, raw frames, and transports with faults.
 
+import { RecordingLogger } from '@tickbus/test-kit';
 import { z } from 'zod';
 import { type Channel, defineChannel } from '../channel/channel.ts';
 import { PublisherBase, type PublisherSettings } from '../publish/publisher-base.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
-import type { Logger } from '../runtime/logger.ts';
 import { ManualClock } from '../runtime/manual-clock.ts';
 import type { ExpiredMessage, HandlerError, InvalidMessage } from '../subscribe/reports.ts';
 import type { Gap, SubscriberStatus } from '../subscribe/status.ts';
@@ -55,74 +55,6 @@ export function frameOf(document: unknown): Uint8Array {
 /** The envelope of a `note`, numbered when a position is given. */
 export function noteEnvelope(n: number, position?: Position): Envelope {
   return { ...position, message_type: 'note', data: { n }, timestamp: 1, sender: 'test' };
-}
-
-/** Lets everything happen that is ready to happen, turn by turn of the event loop. */
-export async function turns(count = 5): Promise<void> {
-  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
-}
-
-/** The error that a promise rejects with, or a function throws; fails when there is none. */
-export async function errorOf(outcome: Promise<unknown> | (() => unknown)): Promise<unknown> {
-  try {
-    await (typeof outcome === 'function' ? outcome() : outcome);
-  } catch (error) {
-    return error;
-  }
-  throw new Error('Nothing was thrown.');
-}
-
-/** A promise and its ends. */
-export function deferred<T = void>() {
-  let resolve!: (value: T) => void;
-  let reject!: (error: unknown) => void;
-  const promise = new Promise<T>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  return { promise, resolve, reject };
-}
-
-/** Remembers what it is given, and lets a test wait for it. */
-export class Recorder<T> {
-  readonly items: T[] = [];
-  #waiting: (() => void)[] = [];
-
-  readonly add = (item: T): void => {
-    this.items.push(item);
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const look of waiting) look();
-  };
-
-  /** Resolves with the first item that fits, also one that is there already. */
-  async first(fits: (item: T) => boolean): Promise<T> {
-    for (;;) {
-      const found = this.items.find(fits);
-      if (found !== undefined) return found;
-      await new Promise<void>((look) => this.#waiting.push(look));
-    }
-  }
-
-  /** Resolves when at least so many items are there. */
-  async reaches(count: number): Promise<readonly T[]> {
-    while (this.items.length < count) await new Promise<void>((look) => this.#waiting.push(look));
-    return this.items;
-  }
-}
-
-export interface LogLine {
-  readonly level: keyof Logger;
-  readonly fields: object;
-  readonly message: string;
-}
-
-export function recordingLogger(): Logger & { readonly lines: LogLine[] } {
-  const lines: LogLine[] = [];
-  const level = (name: keyof Logger) => (fields: object, message: string) => {
-    lines.push({ level: name, fields, message });
-  };
-  return { lines, debug: level('debug'), info: level('info'), warn: level('warn'), error: level('error') };
 }
 
 /** A transport that does what the test puts in its `on...` fields; by default everything succeeds and nothing is kept. */
@@ -250,7 +182,7 @@ export class Bench {
   readonly server = new MemoryServer(this.clock);
   readonly connection: Links = new MemoryConnection({ server: this.server });
   readonly link = new LossyTransport(this.connection.subscribing);
-  readonly logger = recordingLogger();
+  readonly logger = new RecordingLogger();
   readonly publisher: PublisherBase;
   readonly subscriber: SubscriberBase;
   readonly statuses: SubscriberStatus[] = [];
