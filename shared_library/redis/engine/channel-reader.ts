@@ -4,7 +4,7 @@ import { type CaughtUp, catchUp } from '../core/catch-up.ts';
 import type { Channel } from '../core/channel.ts';
 import { type Envelope, invalidMessage } from '../core/envelope.ts';
 import type { Message } from '../core/message.ts';
-import type { ChannelState, Clock, Transport, Unsubscribe } from '../core/ports.ts';
+import type { ChannelState, Clock, FenceToken, Transport, Unsubscribe } from '../core/ports.ts';
 import { ORIGIN, type Position, relate } from '../core/sequence.ts';
 import type { ChannelStatus } from '../core/status.ts';
 import type { TickbusError } from '../errors.ts';
@@ -60,6 +60,7 @@ export class ChannelReader {
   #reading: Promise<void> = Promise.resolve();
   #mayRead = true;
   #confirmedAt: number | undefined;
+  #lease: FenceToken | undefined;
   #isHandingOver = false;
   #subscribing: Promise<void> | undefined;
   #unsubscribe: Unsubscribe | undefined;
@@ -98,6 +99,18 @@ export class ChannelReader {
   /** When it was last asked, by the monotonic clock, whether something is missing, and nothing was; undefined: never yet. */
   get confirmedAt(): number | undefined {
     return this.#confirmedAt;
+  }
+
+  /** The token under which the lease of the channel was held at the last look at it; undefined: nobody held it. */
+  get lease(): FenceToken | undefined {
+    return this.#lease;
+  }
+
+  /** Looks at the head now, and not only when the next look is due. */
+  look(): void {
+    if (this.#mode !== 'live' || !this.#numbered || !this.#mayRead) return;
+    this.#cancelTimer();
+    this.#checkHead();
   }
 
   /** A message from bytes that `onValue` gave. */
@@ -208,6 +221,7 @@ export class ChannelReader {
         hooks.onAnswer?.(sentAt, state.at);
         if (!isCurrent()) return;
         this.#confirmedAt = sentAt;
+        this.#lease = state.lease;
         this.#catchUp(state, heldBeforeRead);
       },
       (error: TickbusError) => {
@@ -325,9 +339,10 @@ export class ChannelReader {
     const asked = this.#position ?? ORIGIN;
     const sentAt = clock.monotonic();
     transport.head(channel).then(
-      ({ position: top, at }) => {
+      ({ position: top, at, lease }) => {
         hooks.onAnswer?.(sentAt, at);
         if (recovery !== this.#recovery || this.#mode !== 'live') return;
+        this.#lease = lease;
         const { epoch, seq } = this.#position ?? ORIGIN;
         const isAsAsked =
           epoch !== asked.epoch || (top.epoch === epoch && top.seq >= asked.seq && top.seq <= seq);

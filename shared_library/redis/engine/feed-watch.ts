@@ -2,7 +2,7 @@
 
 import type { Channel } from '../core/channel.ts';
 import type { Message } from '../core/message.ts';
-import type { Clock, Logger, Transport } from '../core/ports.ts';
+import type { Clock, FenceToken, Logger, Transport } from '../core/ports.ts';
 import { TickbusError } from '../errors.ts';
 import { ChannelReader } from './channel-reader.ts';
 import { Subscription } from './subscription.ts';
@@ -22,6 +22,8 @@ export interface FeedWatchOptions extends FeedChannels {
   readonly logger: Logger;
   readonly onAnswer: (sentAt: number, serverAt: number) => void;
   readonly onInstrument: (channel: string, key: string, report: InstrumentReport) => void;
+  /** With each status that names a lease. */
+  readonly onLeaseClaimed: (channel: string, lease: FenceToken) => void;
 }
 
 /** The last word of the gateway that holds the newest lease. */
@@ -29,7 +31,8 @@ export interface FeedReport {
   readonly name: string;
   readonly state: string;
   readonly detail: string | undefined;
-  readonly lease: number;
+  /** `NO_LEASE` where the status names none. */
+  readonly lease: FenceToken;
   /** When the server stamped it. */
   readonly at: number;
   readonly intervalMs: number;
@@ -67,6 +70,8 @@ interface InstrumentStatusData {
 }
 
 const DEFAULT_INTERVAL_MS = 1_000;
+/** Below every token: what names no lease is ignored as soon as somebody names one. */
+export const NO_LEASE: FenceToken = 0;
 
 export class FeedWatch {
   readonly #options: FeedWatchOptions;
@@ -142,7 +147,7 @@ export class FeedWatch {
 
   #onFeed({ data, at }: Message): void {
     const status = data as FeedStatusData;
-    const { channel = this.#options.defaultChannel, lease = 0 } = status;
+    const { channel = this.#options.defaultChannel, lease = NO_LEASE } = status;
     if (at === undefined || lease < (this.#feeds.get(channel)?.lease ?? 0)) return;
     this.#feeds.set(channel, {
       name: status.feed,
@@ -154,6 +159,7 @@ export class FeedWatch {
       lastFrameAgoMs: status.last_frame_ago_ms ?? Number.POSITIVE_INFINITY,
       liveForMs: status.live_for_ms ?? Number.NEGATIVE_INFINITY,
     });
+    if (lease !== NO_LEASE) this.#options.onLeaseClaimed(channel, lease);
   }
 
   #onInstrument({ data, at }: Message): void {

@@ -3,7 +3,7 @@
 import type { Channel } from '../core/channel.ts';
 import type { Message } from '../core/message.ts';
 import type { NewestValues } from '../core/newest-values.ts';
-import type { Clock, Logger, Transport } from '../core/ports.ts';
+import type { Clock, FenceToken, Logger, Transport } from '../core/ports.ts';
 import { type ServerNow, ServerTime } from '../core/server-time.ts';
 import { StaleDataError } from '../core/stale-data-error.ts';
 import {
@@ -14,7 +14,7 @@ import {
   judge,
   type Verdict,
 } from '../core/verdict.ts';
-import { type FeedChannels, FeedWatch, type InstrumentReport } from './feed-watch.ts';
+import { type FeedChannels, FeedWatch, type InstrumentReport, NO_LEASE } from './feed-watch.ts';
 import type { Subscription } from './subscription.ts';
 
 /** The newest value of a key, and whether it may be believed now. Ages in milliseconds; Infinity where there is none. */
@@ -69,6 +69,8 @@ export interface FreshnessSettings extends FreshnessTimes {
   readonly onInstrument: (change: InstrumentChange) => void;
   /** The subscriptions of a channel. */
   readonly subscriptionsOf: (channel: string) => Iterable<Subscription>;
+  /** A gateway claims the lease of a channel under this token: look who holds it, unless it is known to be this one. */
+  readonly onLeaseClaimed: (channel: string, lease: FenceToken) => void;
 }
 
 /** What is judged: one channel of a subscriber. */
@@ -78,6 +80,8 @@ export interface Judged {
   readonly isCurrent: boolean;
   /** By the monotonic clock; undefined: never. */
   readonly confirmedAt: number | undefined;
+  /** The token under which the lease of the channel was held at the last look at it; undefined: nobody held it. */
+  readonly lease: FenceToken | undefined;
   readonly behindMs: number;
   readonly subscriptions: Iterable<Subscription>;
 }
@@ -120,6 +124,7 @@ export class Freshness {
         logger,
         onAnswer: (sentAt, serverAt) => this.answered(sentAt, serverAt),
         onInstrument: (channel, key, report) => this.#tellInstrument(channel, key, report),
+        onLeaseClaimed: settings.onLeaseClaimed,
       });
   }
 
@@ -241,19 +246,23 @@ export class Freshness {
       linkConfirmedAgoMs: confirmedAt === undefined ? Number.POSITIVE_INFINITY : monotonic - confirmedAt,
       linkTimeoutMs: this.#linkTimeoutMs,
       behindMs,
-      feed: channel.gateway ? this.#feedFacts(channel.name, key, ago) : undefined,
+      feed: channel.gateway ? this.#feedFacts(judged, key, ago) : undefined,
       changedAgoMs: ago(stamp),
       channelChangedAgoMs: ago(values.newestStamp),
       errorMs: now?.errorMs ?? Number.POSITIVE_INFINITY,
     };
   }
 
-  #feedFacts(channel: string, key: string, ago: (stamp: number | undefined) => number): FeedFacts {
+  #feedFacts(
+    { channel: { name: channel }, lease }: Judged,
+    key: string,
+    ago: (stamp: number | undefined) => number,
+  ): FeedFacts {
     const feed = this.#feeds?.feed(channel);
     const instrument = this.#feeds?.instrument(channel, key);
     const heartbeatAgoMs = ago(feed?.at);
     return {
-      fault: this.#faultOfFeeds(channel),
+      fault: this.#faultOfFeeds(channel, lease),
       name: feed?.name ?? channel,
       state: feed?.state ?? 'unknown',
       detail: feed?.detail,
@@ -265,11 +274,15 @@ export class Freshness {
     };
   }
 
-  #faultOfFeeds(channel: string): string | undefined {
+  /** A status that names a lease counts only while the server says that this very lease is held. */
+  #faultOfFeeds(channel: string, lease: FenceToken | undefined): string | undefined {
     if (this.#feeds === undefined) return OFF;
     const { refusal } = this.#feeds;
     if (refusal !== undefined) return `What gateways tell cannot be read: ${refusal.message}`;
-    return this.#feeds.feed(channel) === undefined ? `No gateway has ever told of ${channel}.` : undefined;
+    const feed = this.#feeds.feed(channel);
+    if (feed === undefined) return `No gateway has ever told of ${channel}.`;
+    if (feed.lease === NO_LEASE || feed.lease === lease) return undefined;
+    return `The gateway of ${feed.name} does not hold the lease of ${channel} on this Redis.`;
   }
 
   #tellInstrument(channel: string, key: string, { state, detail, feed }: InstrumentReport): void {

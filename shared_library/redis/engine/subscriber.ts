@@ -70,6 +70,10 @@ export class Subscriber implements AsyncDisposable {
       feeds: settings.feeds,
       onInstrument: (change) => this.#reports.instrument(change),
       subscriptionsOf: (channel) => this.#entries.get(channel)?.reader.subscriptions ?? [],
+      onLeaseClaimed: (channel, lease) => {
+        const reader = this.#entries.get(channel)?.reader;
+        if (reader?.lease !== lease) reader?.look();
+      },
     });
     this.#verdictWatch = new VerdictWatch({
       clock: settings.clock,
