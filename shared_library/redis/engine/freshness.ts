@@ -17,7 +17,10 @@ import {
 import { type FeedChannels, FeedWatch, type InstrumentReport, NO_LEASE } from './feed-watch.ts';
 import type { Subscription } from './subscription.ts';
 
-/** The newest value of a key, and whether it may be believed now. Ages in milliseconds; Infinity where there is none. */
+/**
+ * The newest value of a key, and whether it may be believed now. Ages in whole milliseconds, rounded up so that nothing looks younger than it
+ * is; Infinity where there is none.
+ */
 export interface Latest<M> {
   /**
    * The newest that was received; undefined where none was. Only what tickbus published counts: the rest cannot be dated. Read anew from
@@ -208,12 +211,13 @@ export class Freshness {
   ): Judgement {
     const facts = this.#facts(judged, key, stamp);
     const judgement = judge(facts, boundsOf(judged.channel, covering, asked));
-    const { changedAgoMs, errorMs, feed } = facts;
-    const instrument = feed?.instrument;
+    const instrument = facts.feed?.instrument;
+    // Judged exactly, told in whole milliseconds. This is the one place that rounds.
     return {
       ...judgement,
-      changedAgoMs,
-      errorMs,
+      confirmedAgoMs: Math.ceil(judgement.confirmedAgoMs),
+      changedAgoMs: Math.ceil(facts.changedAgoMs),
+      errorMs: Math.ceil(facts.errorMs),
       instrument: instrument && { state: instrument.state, detail: instrument.detail, feed: instrument.feed },
     };
   }
