@@ -99,6 +99,8 @@ const DEFAULT_MAX_AGE_MS = 5_000;
 const DEFAULT_MISSED_HEARTBEATS = 3;
 const DEFAULT_LINK_TIMEOUT_MS = 2_000;
 
+const NOT_LISTENING = 'The subscriber is not listening. Call startListening().';
+const CONNECTING = 'The subscriber is connecting to Redis.';
 const OFF = 'What gateways tell is not read: the subscriber was made with `freshness: false`.';
 
 export class Freshness {
@@ -108,7 +110,7 @@ export class Freshness {
   readonly #serverTime = new ServerTime();
   readonly #feeds: FeedWatch | undefined;
   readonly #values = new Set<NewestValues>();
-  #linkFault: string | undefined = 'The subscriber is not listening: call startListening().';
+  #linkFault: string | undefined = NOT_LISTENING;
   #isWatching = false;
 
   constructor(settings: FreshnessSettings) {
@@ -144,6 +146,16 @@ export class Freshness {
 
   remove(values: NewestValues): void {
     this.#values.delete(values);
+  }
+
+  /** `startListening` was called. */
+  connecting(): void {
+    this.#linkFault = CONNECTING;
+  }
+
+  /** The first connection failed. */
+  notConnected(): void {
+    if (this.#linkFault === CONNECTING) this.#linkFault = NOT_LISTENING;
   }
 
   /** On every new connection. */

@@ -233,7 +233,11 @@ export class Subscriber implements AsyncDisposable {
 
   async #listen(): Promise<void> {
     this.#assertOpen();
-    await this.#settings.transport.connect();
+    this.#freshness.connecting();
+    await this.#settings.transport.connect().catch((error: unknown) => {
+      this.#freshness.notConnected();
+      throw error;
+    });
     this.#assertOpen();
     // What is subscribed to while these are being acknowledged is started by itself.
     this.#state = 'listening';
