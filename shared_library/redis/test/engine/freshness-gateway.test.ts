@@ -80,6 +80,20 @@ describe('a gateway', () => {
     expect(world.required()).toBe('gateway_down');
   });
 
+  it('that holds the lease and publishes no heartbeat is down', async () => {
+    const world = new World();
+    world.isAlive = false;
+    world.bot.subscribe(PRICE_DATA, () => {});
+    await world.bot.startListening();
+    await world.price('A');
+    const lease = await world.takeLease();
+    await world.pass(1_000);
+    expect(world.required('A', patient)).toBe('gateway_down');
+    world.status = { state: 'live', lease };
+    await world.heartbeat();
+    expect(world.required('A', patient)).toBe(1);
+  });
+
   it('that names a lease is listened to as soon as it is known to hold it', async () => {
     const world = await World.running();
     await world.pass(500);
