@@ -61,18 +61,19 @@ export function checkGateway(kept: Kept, limits: Limits): CheckResult {
   };
 }
 
-/** Whether the broker's data comes. Nothing is known of it while the gateway is not heard. */
+/** Whether the broker's data comes. Only the gateway knows, so the feed is unknown while its gateway is silent or has stopped. */
 export function checkFeed(kept: Kept, limits: Limits): CheckResult {
   const status = feedIn(kept);
   if (status === undefined) return notReadable(kept, 'status of a feed');
-  const gateway = checkGateway(kept, {});
-  if (gateway.status === 'critical')
-    return {
-      status: 'unknown',
-      summary: `Nothing is known of ${status.feed}: ${gateway.summary}`,
-      metrics: [],
-    };
-  const { feed, state, detail, last_frame_ago_ms } = status;
+  const { feed, state, detail, holder, last_frame_ago_ms } = status;
+  if (checkGateway(kept, {}).status === 'critical') {
+    const gateway = holder === undefined ? 'its gateway' : `its gateway (${holder})`;
+    const why =
+      state === 'stopped' || state === 'stopping'
+        ? `is ${state}`
+        : `has reported nothing for ${duration(kept.ageMs)}`;
+    return { status: 'unknown', summary: `The state of ${feed} is unknown: ${gateway} ${why}`, metrics: [] };
+  }
   const about = detail === undefined ? '' : `: ${detail.replace(/\.$/, '')}`;
   const byState: Partial<Record<FeedStatus['state'], Status>> = {
     live: 'ok',

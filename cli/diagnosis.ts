@@ -185,7 +185,10 @@ const MEANING: Readonly<Record<Exclude<Purpose, 'exclusive'>, string>> = {
   lease: 'hold the lease',
 };
 
-/** One finding for all that is allowed, and one for each thing that is not. What a bot may lack is a warning. */
+/**
+ * One finding for all that is allowed, and one for each thing that is not. What a bot may lack is a warning. A channel on which the user may
+ * neither subscribe nor publish is none of its business, and no fault, as long as there is another one.
+ */
 function permissionsOf(all: UserPermissions, name: string | undefined): Finding[] {
   const subject = 'permissions';
   const [user, setUser] = [name ?? 'this user', `ACL SETUSER ${name ?? 'NAME'}`];
@@ -197,15 +200,46 @@ function permissionsOf(all: UserPermissions, name: string | undefined): Finding[
       { subject, level: 'fail', found: `${user} may not run scripts, so the rest cannot be asked`, advice },
     ];
   }
-  const refused = permissions.filter(({ isAllowed }) => !isAllowed);
-  if (refused.length === 0) return [{ subject, level: 'ok', found: `${user} may do all that tickbus does` }];
+  const { open, closed } = channelsOf(permissions);
+  if (open.length === 0 && closed.length > 0) {
+    const advice = `Allow the channels that it needs with ${setUser}, as in docs/production.md: &PRICE_DATA ~tickbus:* +@pubsub`;
+    return [{ subject, level: 'fail', found: `${user} may use none of the channels of tickbus`, advice }];
+  }
+  const refused = permissions.filter(({ channel, isAllowed }) => !isAllowed && open.includes(channel));
+  const hearsNothing = !permissions.some(({ purpose, isAllowed }) => purpose === 'subscribe' && isAllowed);
+  const faults = refusalsOf(refused, hearsNothing, user, setUser);
+  if (closed.length > 0) {
+    const found = `${user} may use ${open.join(', ')}; not allowed for this user: ${closed.join(', ')}`;
+    return [{ subject, level: 'ok', found }, ...faults];
+  }
+  return faults.length > 0
+    ? faults
+    : [{ subject, level: 'ok', found: `${user} may do all that tickbus does` }];
+}
+
+/** The channels on which the user may subscribe or publish, and the others. */
+function channelsOf(permissions: readonly NeededPermission[]): { open: string[]; closed: string[] } {
+  const isUse = ({ purpose, command }: NeededPermission) =>
+    purpose === 'subscribe' || (purpose === 'publish' && command[0] === 'PUBLISH');
+  const used = permissions.filter((permission) => permission.isAllowed && isUse(permission));
+  const open = new Set(used.map(({ channel }) => channel));
+  const all = [...new Set(permissions.map(({ channel }) => channel))];
+  return { open: [...open], closed: all.filter((channel) => !open.has(channel)) };
+}
+
+function refusalsOf(
+  refused: readonly NeededPermission[],
+  hearsNothing: boolean,
+  user: string,
+  setUser: string,
+): Finding[] {
   return [...new Set(refused.map(({ purpose }) => purpose))].map((purpose) => {
     const ofPurpose = refused.filter((command) => command.purpose === purpose);
     const channels = [...new Set(ofPurpose.map(({ channel }) => channel))].join(', ');
     const commands = ofPurpose.map(({ command: [name, of = ''] }) => `${name} ${of}`.trim());
-    const isVital = purpose === 'subscribe' || purpose === 'read';
+    const isVital = purpose === 'read' || (purpose === 'subscribe' && hearsNothing);
     return {
-      subject,
+      subject: 'permissions',
       level: isVital ? 'fail' : 'warn',
       found: `${user} may not ${MEANING[purpose]} on ${channels}`,
       advice: `If it has to, allow it with ${setUser}: ${commands.slice(0, 6).join('; ')}${commands.length > 6 ? '; ...' : ''}`,

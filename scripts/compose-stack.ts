@@ -63,10 +63,12 @@ export class ComposeStack {
       return new ComposeStack(project, ['docker', 'compose'], full, signal);
     if (await succeeds('docker-compose', 'version'))
       return new ComposeStack(project, ['docker-compose'], full, signal);
-    throw new Error('Docker has no compose. Install it: apt-get install docker-compose');
+    throw new Error(
+      'Docker Compose is not installed. Install it: apt-get install docker-compose-v2, or docker-compose',
+    );
   }
 
-  /** Runs `docker-compose ...`; the standard output. */
+  /** Runs `docker compose ...`, or `docker-compose ...` where only version 1 is installed; the standard output. */
   compose(...args: string[]): Promise<string> {
     return this.#run(...this.#compose, ...args);
   }

@@ -119,7 +119,14 @@ describe('judges', () => {
     );
     expect(checkFeed(kept({ ...live, state: 'silent' }, 0), {}).status).toBe('warning');
     expect(checkFeed(kept({ ...live, state: 'down' }, 0), {}).status).toBe('critical');
-    expect(checkFeed(kept(live, 10_001), {})).toMatchObject({ status: 'unknown', metrics: [] });
+    expect(checkFeed(kept(live, 10_001), {})).toEqual({
+      status: 'unknown',
+      summary: 'The state of f is unknown: its gateway has reported nothing for 10.0 s',
+      metrics: [],
+    });
+    expect(checkFeed(kept({ ...live, state: 'stopped', holder: 'host-1' }, 0), {}).summary).toBe(
+      'The state of f is unknown: its gateway (host-1) is stopped',
+    );
   });
 
   it('a bot by what it says of itself and when', () => {

@@ -80,7 +80,7 @@ async function price(context: Context, options: PriceOptions, given: readonly st
 
 /** JSON has no Infinity: what never was is null. */
 function jsonOf({ symbol, message, verdict, reason, changedAgoMs, confirmedAgoMs }: LatestPrice): string {
-  const age = (ms: number) => (Number.isFinite(ms) ? Math.round(ms) : null);
+  const age = (ms: number) => (Number.isFinite(ms) ? ms : null);
   return JSON.stringify({
     symbol,
     verdict,

@@ -2,8 +2,6 @@
 
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
-import { silentLogger } from '@tickbus/test-kit';
-import type { Logger } from 'tickbus';
 import { vi } from 'vitest';
 
 /** Waits until `check` no longer throws; the bound is for a test that fails. */

@@ -13,8 +13,8 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 it('shows an instrument that the broker does not know, and that it is delivered after all', async () => {
-  const about = { symbol: 'NOSUCH', feed: 'test', lease: 7 } as const;
-  await world.publisher.publish(CHANNELS.FEED_STATUS, { feed: 'test', state: 'live', lease: 7 });
+  const about = { symbol: 'NOSUCH', feed: 'test' } as const;
+  await world.publisher.publish(CHANNELS.FEED_STATUS, { feed: 'test', state: 'live' });
   const stream = await EventStream.open(`${world.monitor.url}/api/stream`);
   const detail = 'No such symbol.';
   await world.publisher.publish(CHANNELS.INSTRUMENT_STATUS, { ...about, state: 'unknown', detail });
@@ -41,7 +41,6 @@ it('judges prices as the library does, and says why', async () => {
   await world.publisher.publish(CHANNELS.FEED_STATUS, {
     feed: 'test',
     state: 'live',
-    lease: 8,
     interval_ms: 60_000,
   });
   await world.publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'JUDGED', price: 1, timestamp: Date.now() });
@@ -55,7 +54,6 @@ it('judges prices as the library does, and says why', async () => {
     feed: 'test',
     state: 'down',
     detail: 'Gone.',
-    lease: 8,
   });
   expect(await verdict('feed_down')).toMatchObject({ look: 'stale' });
   const { reason } = JSON.parse((await world.ask('/api/instruments/JUDGED')).body);

@@ -4,15 +4,18 @@ import type { Channel } from '../channel/channel.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Subscription } from '../subscribe/subscription.ts';
-import type { Transport } from '../transport/port.ts';
+import type { FenceToken, Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
-import { type FeedChannels, GatewayStatus, type InstrumentReport } from './gateway-status.ts';
+import { type FeedChannels, GatewayStatus, type InstrumentReport, NO_LEASE } from './gateway-status.ts';
 import type { LatestValues } from './latest-values.ts';
 import { ServerClock, type ServerNow } from './server-clock.ts';
 import { StaleDataError } from './stale-data-error.ts';
 import { type Bounds, checkedBound, type Facts, type FeedFacts, judge, type Verdict } from './verdict.ts';
 
-/** The newest value of a key, and whether it may be believed now. Ages in milliseconds; Infinity where there is none. */
+/**
+ * The newest value of a key, and whether it may be believed now. Ages in whole milliseconds, rounded up so that nothing looks younger than it
+ * is; Infinity where there is none.
+ */
 export interface Latest<M> {
   /**
    * The newest that was received; undefined where none was. Only what tickbus published counts: the rest cannot be dated. Read anew from
@@ -64,6 +67,8 @@ export interface FreshnessSettings extends FreshnessTimes {
   readonly onInstrument: (change: InstrumentChange) => void;
   /** The subscriptions of a channel. */
   readonly subscriptionsOf: (channel: string) => Iterable<Subscription>;
+  /** A gateway claims the lease of a channel under this token: look who holds it, unless it is known to be this one. */
+  readonly onLeaseClaimed: (channel: string, lease: FenceToken) => void;
 }
 
 /** What is judged: one channel of a subscriber. */
@@ -73,6 +78,8 @@ export interface Judged {
   readonly isCurrent: boolean;
   /** By the monotonic clock; undefined: never. */
   readonly confirmedAt: number | undefined;
+  /** The token under which the lease of the channel was held at the last look at it; undefined: nobody held it. */
+  readonly lease: FenceToken | undefined;
   readonly behindMs: number;
   readonly subscriptions: Iterable<Subscription>;
 }
@@ -87,6 +94,8 @@ const DEFAULT_MAX_AGE_MS = 5_000;
 const DEFAULT_MISSED_HEARTBEATS = 3;
 const DEFAULT_LINK_TIMEOUT_MS = 2_000;
 
+const NOT_LISTENING = 'The subscriber is not listening. Call startListening().';
+const CONNECTING = 'The subscriber is connecting to Redis.';
 const OFF = 'What gateways tell is not read: the subscriber was made with `freshness: false`.';
 
 export class Freshness {
@@ -96,7 +105,7 @@ export class Freshness {
   readonly #serverTime = new ServerClock();
   readonly #feeds: GatewayStatus | undefined;
   readonly #values = new Set<LatestValues>();
-  #linkFault: string | undefined = 'The subscriber is not listening: call startListening().';
+  #linkFault: string | undefined = NOT_LISTENING;
   #isWatching = false;
 
   constructor(settings: FreshnessSettings) {
@@ -115,6 +124,7 @@ export class Freshness {
         logger,
         onAnswer: (sentAt, serverAt) => this.answered(sentAt, serverAt),
         onInstrument: (channel, key, report) => this.#tellInstrument(channel, key, report),
+        onLeaseClaimed: settings.onLeaseClaimed,
       });
   }
 
@@ -131,6 +141,16 @@ export class Freshness {
 
   remove(values: LatestValues): void {
     this.#values.delete(values);
+  }
+
+  /** `startListening` was called. */
+  connecting(): void {
+    this.#linkFault = CONNECTING;
+  }
+
+  /** The first connection failed. */
+  notConnected(): void {
+    if (this.#linkFault === CONNECTING) this.#linkFault = NOT_LISTENING;
   }
 
   /** On every new connection. */
@@ -198,12 +218,13 @@ export class Freshness {
   ): Judgement {
     const facts = this.#facts(judged, key, stamp);
     const judgement = judge(facts, boundsOf(judged.channel, covering, asked));
-    const { changedAgoMs, errorMs, feed } = facts;
-    const instrument = feed?.instrument;
+    const instrument = facts.feed?.instrument;
+    // Judged exactly, told in whole milliseconds. This is the one place that rounds.
     return {
       ...judgement,
-      changedAgoMs,
-      errorMs,
+      confirmedAgoMs: Math.ceil(judgement.confirmedAgoMs),
+      changedAgoMs: Math.ceil(facts.changedAgoMs),
+      errorMs: Math.ceil(facts.errorMs),
       instrument: instrument && { state: instrument.state, detail: instrument.detail, feed: instrument.feed },
     };
   }
@@ -236,19 +257,23 @@ export class Freshness {
       linkConfirmedAgoMs: confirmedAt === undefined ? Number.POSITIVE_INFINITY : monotonic - confirmedAt,
       linkTimeoutMs: this.#linkTimeoutMs,
       behindMs,
-      feed: channel.gateway ? this.#feedFacts(channel.name, key, ago) : undefined,
+      feed: channel.gateway ? this.#feedFacts(judged, key, ago) : undefined,
       changedAgoMs: ago(stamp),
       channelChangedAgoMs: ago(values.newestStamp),
       errorMs: now?.errorMs ?? Number.POSITIVE_INFINITY,
     };
   }
 
-  #feedFacts(channel: string, key: string, ago: (stamp: number | undefined) => number): FeedFacts {
+  #feedFacts(
+    { channel: { name: channel }, lease }: Judged,
+    key: string,
+    ago: (stamp: number | undefined) => number,
+  ): FeedFacts {
     const feed = this.#feeds?.feed(channel);
     const instrument = this.#feeds?.instrument(channel, key);
     const heartbeatAgoMs = ago(feed?.at);
     return {
-      fault: this.#faultOfFeeds(channel),
+      fault: this.#faultOfFeeds(channel, lease),
       name: feed?.name ?? channel,
       state: feed?.state ?? 'unknown',
       detail: feed?.detail,
@@ -260,11 +285,15 @@ export class Freshness {
     };
   }
 
-  #faultOfFeeds(channel: string): string | undefined {
+  /** A status that names a lease counts only while the server says that this very lease is held. */
+  #faultOfFeeds(channel: string, lease: FenceToken | undefined): string | undefined {
     if (this.#feeds === undefined) return OFF;
     const { refusal } = this.#feeds;
     if (refusal !== undefined) return `What gateways tell cannot be read: ${refusal.message}`;
-    return this.#feeds.feed(channel) === undefined ? `No gateway has ever told of ${channel}.` : undefined;
+    const feed = this.#feeds.feed(channel);
+    if (feed === undefined) return `No gateway has ever told of ${channel}.`;
+    if (feed.lease === NO_LEASE || feed.lease === lease) return undefined;
+    return `The gateway of ${feed.name} does not hold the lease of ${channel} on this Redis.`;
   }
 
   #tellInstrument(channel: string, key: string, { state, detail, feed }: InstrumentReport): void {

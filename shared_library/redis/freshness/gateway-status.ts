@@ -1,13 +1,14 @@
 // What gateways tell of their feeds and instruments, read silently beside the channels that they fill.
 
 import type { Channel } from '../channel/channel.ts';
+
 import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { ChannelReader } from '../subscribe/channel-reader.ts';
 import { EventLoopTurn } from '../subscribe/event-loop-turn.ts';
 import { Subscription } from '../subscribe/subscription.ts';
-import type { Transport } from '../transport/port.ts';
+import type { FenceToken, Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
 
 /** Where gateways tell. The schemas of these channels are in `schemas/`; what is read here is in `FeedStatus` and `InstrumentStatus`. */
@@ -24,6 +25,8 @@ export interface GatewayStatusOptions extends FeedChannels {
   readonly logger: Logger;
   readonly onAnswer: (sentAt: number, serverAt: number) => void;
   readonly onInstrument: (channel: string, key: string, report: InstrumentReport) => void;
+  /** With each status that names a lease. */
+  readonly onLeaseClaimed: (channel: string, lease: FenceToken) => void;
 }
 
 /** The last word of the gateway that holds the newest lease. */
@@ -31,7 +34,8 @@ export interface FeedReport {
   readonly name: string;
   readonly state: string;
   readonly detail: string | undefined;
-  readonly lease: number;
+  /** `NO_LEASE` where the status names none. */
+  readonly lease: FenceToken;
   /** When the server stamped it. */
   readonly at: number;
   readonly intervalMs: number;
@@ -69,6 +73,8 @@ interface InstrumentStatusData {
 }
 
 const DEFAULT_INTERVAL_MS = 1_000;
+/** Below every token: what names no lease is ignored as soon as somebody names one. */
+export const NO_LEASE: FenceToken = 0;
 
 export class GatewayStatus {
   readonly #options: GatewayStatusOptions;
@@ -144,7 +150,7 @@ export class GatewayStatus {
 
   #onFeed({ data, at }: Message): void {
     const status = data as FeedStatusData;
-    const { channel = this.#options.defaultChannel, lease = 0 } = status;
+    const { channel = this.#options.defaultChannel, lease = NO_LEASE } = status;
     if (at === undefined || lease < (this.#feeds.get(channel)?.lease ?? 0)) return;
     this.#feeds.set(channel, {
       name: status.feed,
@@ -156,6 +162,7 @@ export class GatewayStatus {
       lastFrameAgoMs: status.last_frame_ago_ms ?? Number.POSITIVE_INFINITY,
       liveForMs: status.live_for_ms ?? Number.NEGATIVE_INFINITY,
     });
+    if (lease !== NO_LEASE) this.#options.onLeaseClaimed(channel, lease);
   }
 
   #onInstrument({ data, at }: Message): void {

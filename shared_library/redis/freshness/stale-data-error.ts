@@ -3,7 +3,7 @@
 import { TickbusError } from '../errors.ts';
 import type { Verdict } from './verdict.ts';
 
-/** Thrown by `requireFresh`: code `TICKBUS_STALE_DATA`, and why. Ages in milliseconds; Infinity where there is none. */
+/** Thrown by `requireFresh`: code `TICKBUS_STALE_DATA`, and why. Ages in whole milliseconds; Infinity where there is none. */
 export class StaleDataError extends TickbusError {
   readonly channel: string;
   readonly key: string;

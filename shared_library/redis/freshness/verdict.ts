@@ -161,5 +161,5 @@ function sentence(what: string, why: string | undefined): string {
 }
 
 function ms(value: number): string {
-  return value === Number.POSITIVE_INFINITY ? 'ever' : `${Math.round(value)} ms`;
+  return value === Number.POSITIVE_INFINITY ? 'ever' : `${Math.ceil(value)} ms`;
 }

@@ -1,10 +1,11 @@
 // Reads one channel for all subscriptions of one subscriber: knows its place in it, notices losses, recovers.
 
 import type { Channel } from '../channel/channel.ts';
+
 import type { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
-import type { ChannelState, Transport } from '../transport/port.ts';
+import type { ChannelState, FenceToken, Transport } from '../transport/port.ts';
 import { type Envelope, invalidMessage } from '../wire/envelope.ts';
 import type { Message } from '../wire/message.ts';
 import { ORIGIN, type Position, relate } from '../wire/position.ts';
@@ -62,6 +63,7 @@ export class ChannelReader {
   #reading: Promise<void> = Promise.resolve();
   #mayRead = true;
   #confirmedAt: number | undefined;
+  #lease: FenceToken | undefined;
   #isHandingOver = false;
   #subscribing: Promise<void> | undefined;
   #unsubscribe: Unsubscribe | undefined;
@@ -100,6 +102,18 @@ export class ChannelReader {
   /** When it was last asked, by the monotonic clock, whether something is missing, and nothing was; undefined: never yet. */
   get confirmedAt(): number | undefined {
     return this.#confirmedAt;
+  }
+
+  /** The token under which the lease of the channel was held at the last look at it; undefined: nobody held it. */
+  get lease(): FenceToken | undefined {
+    return this.#lease;
+  }
+
+  /** Looks at the head now, and not only when the next look is due. */
+  look(): void {
+    if (this.#mode !== 'live' || !this.#numbered || !this.#mayRead) return;
+    this.#cancelTimer();
+    this.#checkHead();
   }
 
   /** A message from bytes that `onValue` gave. */
@@ -210,6 +224,7 @@ export class ChannelReader {
         hooks.onAnswer?.(sentAt, state.at);
         if (!isCurrent()) return;
         this.#confirmedAt = sentAt;
+        this.#lease = state.lease;
         this.#catchUp(state, heldBeforeRead);
       },
       (error: TickbusError) => {
@@ -327,9 +342,10 @@ export class ChannelReader {
     const asked = this.#position ?? ORIGIN;
     const sentAt = clock.monotonic();
     transport.head(channel).then(
-      ({ position: top, at }) => {
+      ({ position: top, at, lease }) => {
         hooks.onAnswer?.(sentAt, at);
         if (recovery !== this.#recovery || this.#mode !== 'live') return;
+        this.#lease = lease;
         const { epoch, seq } = this.#position ?? ORIGIN;
         const isAsAsked =
           epoch !== asked.epoch || (top.epoch === epoch && top.seq >= asked.seq && top.seq <= seq);

@@ -125,9 +125,9 @@ export class SubscribedChannel {
   /** What its values are judged by; undefined: it keeps none. */
   get judged(): Judged | undefined {
     if (this.values === undefined) return undefined;
-    const { isCurrent, confirmedAt, subscriptions } = this.reader;
+    const { isCurrent, confirmedAt, lease, subscriptions } = this.reader;
     const { channel, values, behindMs } = this;
-    return { channel, values, isCurrent, confirmedAt, behindMs, subscriptions };
+    return { channel, values, isCurrent, confirmedAt, lease, behindMs, subscriptions };
   }
 
   #isCurrent(message: Message, origin: Origin): boolean {

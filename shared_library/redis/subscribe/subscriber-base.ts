@@ -73,6 +73,10 @@ export class SubscriberBase implements AsyncDisposable {
       feeds: settings.feeds,
       onInstrument: (change) => this.#reports.instrument(change),
       subscriptionsOf: (channel) => this.#entries.get(channel)?.reader.subscriptions ?? [],
+      onLeaseClaimed: (channel, lease) => {
+        const reader = this.#entries.get(channel)?.reader;
+        if (reader?.lease !== lease) reader?.look();
+      },
     });
     this.#verdictWatch = new VerdictPoller({
       clock: settings.clock,
@@ -232,7 +236,11 @@ export class SubscriberBase implements AsyncDisposable {
 
   async #listen(): Promise<void> {
     this.#assertOpen();
-    await this.#settings.transport.connect();
+    this.#freshness.connecting();
+    await this.#settings.transport.connect().catch((error: unknown) => {
+      this.#freshness.notConnected();
+      throw error;
+    });
     this.#assertOpen();
     // What is subscribed to while these are being acknowledged is started by itself.
     this.#state = 'listening';

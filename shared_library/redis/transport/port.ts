@@ -101,6 +101,8 @@ export interface ChannelHead {
   readonly position: Position;
   /** When that was, by the server's clock: Unix milliseconds, with fractions. */
   readonly at: number;
+  /** The token under which the lease of the channel is held at that moment; left out while nobody holds it. */
+  readonly lease?: FenceToken;
 }
 
 /** A channel as the server has it at one instant. */

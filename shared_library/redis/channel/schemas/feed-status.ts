@@ -11,7 +11,7 @@ export const feedStatus = z.object({
   detail: z.string().max(1000).optional(),
   /** The channel that the feed fills; one feed a channel. Default PRICE_DATA. */
   channel: z.string().min(1).max(128).optional(),
-  /** The fence token of the gateway's lease, while it holds one. Subscribers ignore what is told under an older one. */
+  /** The token under which the gateway holds the lease of the channel. Subscribers ignore a status whose lease is not held any more. */
   lease: z.number().int().nonnegative().optional(),
   /** Who holds the lease, for the operator. */
   holder: z.string().max(256).optional(),

@@ -91,6 +91,24 @@ export function describeRead(bench: TransportBench): void {
       expect((await bench.subscribing.read(channel)).at).toBeGreaterThanOrEqual(at);
     });
 
+    it('tells under which token the lease of the channel is held, and when nobody holds it', async () => {
+      const channel = spec('state');
+      const told = async () => [
+        (await bench.subscribing.read(channel)).lease,
+        (await bench.subscribing.head(channel)).lease,
+      ];
+      expect(await told()).toEqual([undefined, undefined]);
+      const lease = bench.publishing.lease(channel);
+      await lease.connect();
+      let attempt = await lease.acquire(20);
+      // Nobody's for now: the server may have forgotten a holder.
+      expect([attempt.state, ...(await told())]).toEqual(['holding_off', undefined, undefined]);
+      while (attempt.state !== 'held') attempt = await lease.acquire(60_000);
+      expect(await told()).toEqual([attempt.token, attempt.token]);
+      await lease.release(attempt.token);
+      expect(await told()).toEqual([undefined, undefined]);
+    });
+
     it('is a barrier as far as the head, too', async () => {
       const channel = spec('event');
       const { frames } = await listen(bench.subscribing, channel);

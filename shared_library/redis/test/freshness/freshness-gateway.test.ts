@@ -69,15 +69,73 @@ describe('a gateway', () => {
 
   it('with an older lease is not listened to', async () => {
     const world = await World.running();
-    world.status = { state: 'live', lease: 20 };
+    const lease = await world.takeLease();
+    world.status = { state: 'live', lease };
     await world.heartbeat();
-    world.status = { state: 'stopped', lease: 19 };
+    world.status = { state: 'stopped', lease: lease - 1 };
     await world.heartbeat();
     expect(world.required()).toBe(1);
-    world.status = { state: 'stopped', lease: 21 };
+    world.status = { state: 'stopped', lease };
     await world.heartbeat();
     expect(world.required()).toBe('gateway_down');
   });
+
+  it('that holds the lease and publishes no heartbeat is down', async () => {
+    const world = new World();
+    world.isAlive = false;
+    world.bot.subscribe(PRICE_DATA, () => {});
+    await world.bot.startListening();
+    await world.price('A');
+    const lease = await world.takeLease();
+    await world.pass(1_000);
+    expect(world.required('A', patient)).toBe('gateway_down');
+    world.status = { state: 'live', lease };
+    await world.heartbeat();
+    expect(world.required('A', patient)).toBe(1);
+  });
+
+  it('that names a lease is listened to as soon as it is known to hold it', async () => {
+    const world = await World.running();
+    await world.pass(500);
+    const lease = await world.takeLease();
+    world.status = { state: 'live', lease: lease + 1 };
+    await world.heartbeat();
+    expect(world.latest('A')).toMatchObject({
+      verdict: 'gateway_down',
+      reason: 'The gateway of sim does not hold the lease of PRICE_DATA on this Redis.',
+    });
+    world.server.release('PRICE_DATA', lease);
+    expect(await world.takeLease()).toBe(lease + 1);
+    await world.heartbeat();
+    expect(world.required()).toBe(1);
+  });
+
+  it('is not believed once its lease has ended, while it goes on telling', async () => {
+    const world = await World.running();
+    const lease = await world.takeLease();
+    world.status = { state: 'live', lease };
+    await world.heartbeat();
+    expect(world.required('A', patient)).toBe(1);
+    world.server.release('PRICE_DATA', lease);
+    await world.pass(1_000);
+    expect(world.required('A', patient)).toBe('gateway_down');
+  });
+
+  it.each([false, true])(
+    'is not believed on a server that forgot its lease, whether or not it was heard there: %s',
+    async (isHeard) => {
+      const world = await World.running();
+      const lease = await world.takeLease();
+      world.status = { state: 'live', lease };
+      await world.heartbeat();
+      world.link.disconnect();
+      world.server.flush();
+      world.link.reconnect();
+      if (isHeard) await world.heartbeat();
+      await eventLoopTurns();
+      expect(world.required('A', patient)).toBe('gateway_down');
+    },
+  );
 });
 
 describe('an instrument', () => {
@@ -140,12 +198,13 @@ describe('an instrument', () => {
 
   it('is not bound by what an older gateway said', async () => {
     const { world, changes } = await asking();
-    await world.instrument('X', 'refused', { lease: 5 });
-    world.status = { state: 'live', lease: 6 };
-    await world.heartbeat();
     await world.price('X');
+    const lease = await world.takeLease();
+    await world.instrument('X', 'refused', { lease: lease - 1 });
+    world.status = { state: 'live', lease };
+    await world.heartbeat();
     expect([world.required('X'), changes.length]).toEqual([1, 1]);
-    await world.instrument('X', 'unknown', { lease: 5 });
+    await world.instrument('X', 'unknown', { lease: lease - 1 });
     expect([world.required('X'), changes.length]).toEqual([1, 1]);
   });
 

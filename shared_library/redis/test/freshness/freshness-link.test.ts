@@ -1,9 +1,10 @@
 // Freshness when the bot itself is the trouble: its link, a process that hangs, a handler that is slow, clocks that are set.
 
-import { eventLoopTurns } from '@tickbus/test-kit';
+import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
 import { TickbusError } from '../../errors.ts';
+
 import { World } from './freshness.fixture.ts';
 
 const { PRICE_DATA } = CHANNELS;
@@ -30,6 +31,23 @@ describe('the link', () => {
     expect(world.required()).toBe(1);
     await world.bot.close();
     expect(world.required()).toBe('link_down');
+  });
+
+  it('says that it is connecting while it is, and that nobody listens before that and after a failure', async () => {
+    const world = new World();
+    const reason = () => world.latest('A').reason;
+    const reasons: string[] = [];
+    world.bot.on('verdict', (change) => reasons.push(change.reason));
+    world.bot.subscribe(PRICE_DATA, () => {}, { keys: ['A'] });
+    expect(reason()).toBe('The subscriber is not listening. Call startListening().');
+    const attempt = deferred();
+    world.link.subscribing.connect = () => attempt.promise;
+    const started = world.bot.startListening();
+    await world.clock.advance(100);
+    expect(reasons).toEqual(['The subscriber is connecting to Redis.']);
+    attempt.reject(new TickbusError('TICKBUS_CONNECT_FAILED', 'Nobody is there.'));
+    await expect(started).rejects.toThrow('Nobody is there.');
+    expect(reason()).toBe('The subscriber is not listening. Call startListening().');
   });
 
   it('whose head cannot be confirmed is down after 2 s, though nothing says so', async () => {

@@ -21,6 +21,23 @@ describe('a price', () => {
     expect(world.required()).toBe(1);
   });
 
+  it('is told with ages in whole milliseconds, which are never younger than it is', async () => {
+    const world = await World.running();
+    const told: { changedAgoMs: number; confirmedAgoMs: number }[] = [];
+    world.bot.on('verdict', (change) => told.push(change));
+    await world.pass(200);
+    await world.price('B');
+    world.block(0.25);
+    expect(world.latest('A')).toMatchObject({ changedAgoMs: 201, confirmedAgoMs: 1 });
+    const stale = () => world.bot.requireFresh(PRICE_DATA, 'A', { maxAgeMs: 100 });
+    expect(stale).toThrow(expect.objectContaining({ changedAgoMs: 201, confirmedAgoMs: 1 }));
+    expect(stale).toThrow('It has not changed for 201 ms.');
+    await world.pass(100);
+    const ages = told.flatMap(({ changedAgoMs, confirmedAgoMs }) => [changedAgoMs, confirmedAgoMs]);
+    expect(ages.length).toBeGreaterThanOrEqual(4);
+    expect(ages.filter((age) => !Number.isInteger(age))).toEqual([]);
+  });
+
   it('is fresh already in its own handler, and as a snapshot to a bot that comes late', async () => {
     const world = new World();
     await world.heartbeat();

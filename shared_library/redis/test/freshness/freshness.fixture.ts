@@ -59,6 +59,16 @@ export class World {
     await eventLoopTurns(2);
   }
 
+  /** Somebody takes the lease of PRICE_DATA for a minute, past the hold-off of a server that knows of none; returns the token. */
+  async takeLease(): Promise<number> {
+    const { name } = CHANNELS.PRICE_DATA;
+    for (let ttlMs = 1; ; ttlMs = 60_000) {
+      const attempt = this.server.acquire(name, ttlMs);
+      if (attempt.state === 'held') return attempt.token;
+      await this.serverClock.advance(attempt.leftMs);
+    }
+  }
+
   async instrument(symbol: string, state: 'subscribed' | 'refused' | 'unknown' | 'unsubscribed', more = {}) {
     await this.publisher.publish(CHANNELS.INSTRUMENT_STATUS, { symbol, state, feed: 'sim', ...more });
     await eventLoopTurns(2);

@@ -2,6 +2,7 @@
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { silentLogger as logger, Recorder } from '@tickbus/test-kit';
+import { leasedPublisher } from '@tickbus/test-kit/leases';
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
@@ -109,6 +110,53 @@ it('tells a gateway that has died from a link that has', async () => {
   await gateway();
   while (verdicts.items.at(-1) !== 'fresh') await verdicts.reaches(verdicts.items.length + 1);
 });
+
+it.each([false, true])(
+  'a gateway that does not yet know that its lease is lost confirms nothing after a restart (kept memory: %s)',
+  async (keepsData) => {
+    const server = await startLocalRedis({ keepsData });
+    closing.push(() => server.kill());
+    const { lease, publisher } = await leasedPublisher(PRICE_DATA, server.url);
+    closing.push(
+      () => lease.close(),
+      () => publisher.close(),
+    );
+    const status = { feed: 'sim', state: 'live', interval_ms: 60_000, live_for_ms: 600_000 } as const;
+    const token = lease.token ?? 0;
+    await publisher.publish(FEED_STATUS, { ...status, lease: token, last_frame_ago_ms: 0 });
+    await publisher.publish(PRICE_DATA, { symbol: 'A', price: 1, timestamp: 0 });
+    const { subscriber, verdicts } = await bot(server.url);
+    const links = new Recorder<string>();
+    subscriber.on('status', ({ type }) => links.add(type));
+    const heard = new Recorder<number>();
+    subscriber.subscribe(FEED_STATUS, ({ data }) => heard.add(data.instruments ?? 0));
+    await verdicts.first((verdict) => verdict === 'fresh');
+    expect(subscriber.requireFresh(PRICE_DATA, 'A', { maxAgeMs: 60_000 }).data.price).toBe(1);
+
+    if (keepsData) {
+      const admin = await createClient({ url: server.url }).connect();
+      // What is saved is the memory of a time before the lease.
+      await admin.del('tickbus:{PRICE_DATA}:lease');
+      await admin.sendCommand(['SAVE']);
+      admin.destroy();
+    }
+    await lease.close();
+    await server.kill();
+    await links.first((type) => type === 'disconnected');
+    links.items.length = 0;
+    await server.start();
+    await links.first((type) => type === 'live');
+    const late = new RedisPublisher({ url: server.url, logger });
+    closing.push(() => late.close());
+    await late.publish(FEED_STATUS, { ...status, lease: token, last_frame_ago_ms: 0, instruments: 7 });
+    await heard.first((instruments) => instruments === 7);
+    while (subscriber.status(PRICE_DATA)?.mode !== 'live') await links.reaches(links.items.length + 1);
+    const { verdict, reason, message } = subscriber.latest(PRICE_DATA, 'A', { maxAgeMs: 60_000 });
+    expect([verdict, message?.data.price]).toEqual(['gateway_down', 1]);
+    expect(reason).toContain('does not hold the lease');
+    expect(() => subscriber.requireFresh(PRICE_DATA, 'A', { maxAgeMs: 60_000 })).toThrow(StaleDataError);
+  },
+);
 
 it('ages are by the clock of Redis, within their error', async () => {
   await gateway();

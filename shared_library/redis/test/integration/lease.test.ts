@@ -36,13 +36,13 @@ interface Told {
   readonly confirmed?: boolean;
 }
 
-/** A process of its own: lease-holder.ts. */
+/** A process of its own: lease-holder.fixture.ts. */
 class Holder {
   readonly told = new Recorder<Told>();
   readonly child: ChildProcess;
 
   constructor(url: string) {
-    const program = fileURLToPath(new URL('lease-holder.ts', import.meta.url));
+    const program = fileURLToPath(new URL('lease-holder.fixture.ts', import.meta.url));
     const env = { ...process.env, REDIS_URL: url };
     const args = ['--import', 'tsx', program, String(TTL_MS)];
     this.child = spawn(process.execPath, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });

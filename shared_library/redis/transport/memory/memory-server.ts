@@ -114,18 +114,22 @@ export class MemoryServer {
   }
 
   read(spec: ChannelSpec, since: Position | undefined): ChannelState {
-    const { head, last, history } = this.#channel(spec.name);
+    const { last, history } = this.#channel(spec.name);
+    const { position: head, ...now } = this.head(spec);
     const kept = spec.kind === 'state' ? [...last.values()] : history;
     const inEpoch = since?.epoch === head.epoch;
     const entries = kept
       .filter(({ position }) => !inEpoch || (position.epoch === head.epoch && position.seq > since.seq))
       .sort((a, b) => a.position.epoch - b.position.epoch || a.position.seq - b.position.seq)
       .map(({ frame }) => frame);
-    return { position: head, entries, at: this.#clock.now() };
+    return { position: head, entries, ...now };
   }
 
   head({ name }: ChannelSpec): ChannelHead {
-    return { position: this.#channel(name).head, at: this.#clock.now() };
+    const channel = this.#channel(name);
+    const token = this.#heldLease(channel)?.token;
+    const lease = token === undefined || token === 'nobody' ? {} : { lease: token };
+    return { position: channel.head, at: this.#clock.now(), ...lease };
   }
 
   acquire(name: string, ttlMs: number): LeaseAttempt {

@@ -89,34 +89,37 @@ export class RedisTransport implements Transport {
   }
 
   async read(channel: ChannelSpec, since: Position = ORIGIN): Promise<ChannelState> {
-    const { head, last, history } = channelKeys(channel);
+    const { head, last, history, lease } = channelKeys(channel);
     const args = [channel.kind, String(since.epoch), String(since.seq)];
     const reply = await this.#run((client) =>
-      client.withTypeMapping(AS_BYTES).readChannel([head, last, history], args),
+      client.withTypeMapping(AS_BYTES).readChannel([head, last, history, lease], args),
     );
-    const [epoch, seq, at, entries, isForgotten] = reply as unknown as [
+    const [epoch, seq, at, entries, isForgotten, holder] = reply as unknown as [
       Buffer,
       Buffer,
       Buffer,
       Buffer[],
       number,
+      Buffer,
     ];
     const position = { epoch: Number(epoch), seq: Number(seq) };
-    return { position, at: Number(at), entries, isForgotten: isForgotten === 1 };
+    return { position, at: Number(at), entries, isForgotten: isForgotten === 1, ...leaseOf(String(holder)) };
   }
 
-  /** Two commands and no script, written together: the time is that of the head or a moment later. */
+  /** Three commands and no script, written together: lease and time are those of the head or of a moment later. */
   async head(channel: ChannelSpec): Promise<ChannelHead> {
-    const [[epoch, seq], [seconds, microseconds]] = await this.#run(
+    const keys = channelKeys(channel);
+    const [[epoch, seq], holder, [seconds, microseconds]] = await this.#run(
       (client) =>
         Promise.all([
-          client.hmGet(channelKeys(channel).head, ['epoch', 'seq']),
+          client.hmGet(keys.head, ['epoch', 'seq']),
+          client.get(keys.lease),
           client.sendCommand<[string, string]>(['TIME']),
         ]),
       'read',
     );
     const position = epoch === null ? ORIGIN : { epoch: Number(epoch), seq: Number(seq ?? 0) };
-    return { position, at: Number(seconds) * 1_000 + Number(microseconds) / 1_000 };
+    return { position, at: Number(seconds) * 1_000 + Number(microseconds) / 1_000, ...leaseOf(holder) };
   }
 
   /** The holder of a channel's lease has a connection of its own, by which it is fenced. */
@@ -196,6 +199,11 @@ export class RedisTransport implements Transport {
     // It hears nothing from here on; that the server still sends for a moment does no harm.
     this.#run((client) => client.unsubscribe([...names], listener, true), 'read').catch(() => {});
   }
+}
+
+/** The lease key holds a token, the nonce of a claim under way, or `nobody` while the server waits for a holder it may have forgotten. */
+function leaseOf(holder: string | null): Pick<ChannelHead, 'lease'> {
+  return holder !== null && /^\d+$/.test(holder) ? { lease: Number(holder) } : {};
 }
 
 /** What the holder of the lease publishes with plain commands, and our subscribers may be sent in whole batches. */

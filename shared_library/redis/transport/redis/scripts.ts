@@ -80,9 +80,9 @@ end
 /**
  * Reads a channel at one instant.
  *
- * KEYS head, last, history. ARGV kind, epoch and seq after which to read ('0' '0': everything). Returns { epoch, top seq, time
- * in ms, { entry... }, 1 if another branch of the server numbered the epoch }; epoch 0 if there is no head. A user without INFO
- * reads every branch as the same.
+ * KEYS head, last, history, lease. ARGV kind, epoch and seq after which to read ('0' '0': everything). Returns { epoch, top seq, time
+ * in ms, { entry... }, 1 if another branch of the server numbered the epoch, value of the lease or '' }; epoch 0 if there is no head. A
+ * user without INFO reads every branch as the same.
  */
 export const READ = `${TRY}${BRANCH}
 local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'branch')
@@ -91,7 +91,7 @@ local top = head[1] and head[2] or '0'
 local time = try('TIME')
 local entries = {}
 local branch = head[3] and branch_of_server()
-local result = { epoch, top, string.format('%.3f', time[1] * 1000 + time[2] / 1000), entries, branch and branch ~= head[3] and 1 or 0 }
+local result = { epoch, top, string.format('%.3f', time[1] * 1000 + time[2] / 1000), entries, branch and branch ~= head[3] and 1 or 0, try('GET', KEYS[4]) or '' }
 local in_epoch, after = epoch == ARGV[2], tonumber(ARGV[3])
 if in_epoch and tonumber(top) <= after then return result end
 if ARGV[1] == 'state' then

@@ -27,7 +27,7 @@ export function usedCommands(channel: Channel): UsedCommand[] {
     commands.map((command) => ({ channel: name, purpose, command }));
   return [
     ...used('subscribe', ['SUBSCRIBE', name]),
-    ...used('read', ['HMGET', head, 'epoch', 'seq'], ['TIME']),
+    ...used('read', ['HMGET', head, 'epoch', 'seq'], ['GET', lease], ['TIME']),
     ...used('publish', ['GET', lease], ['HMGET', head, 'epoch', 'seq'], ['TIME'], ['HSET', head, 'seq', '0']),
     ...used('publish', ['PUBLISH', name, '{}'], ...(kind === 'plain' ? [] : [['INFO'], ['DEL', fence(0)]])),
     ...used(
