@@ -14,6 +14,7 @@ const WRITER_NAME = 'tickbus:0:STATE';
 const CLIENT_ID = 'CLIENT\r\n$2\r\nID';
 const OTHER_BRANCH = `${'0'.repeat(40)}:${'0'.repeat(40)}`;
 const TTL_MS = 60_000;
+const BATCH = [{ key: 'a', json: '{"data":{"n":1}}' }];
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
@@ -38,6 +39,12 @@ async function candidate({ proxy }: WriterWorld) {
   const lease = connection.publishing.lease(STATE);
   await lease.connect();
   return lease;
+}
+
+function sharedConnection({ redis }: WriterWorld): RedisConnection {
+  const connection = new RedisConnection({ url: redis.url, logger: silentLogger });
+  closing.push(() => connection.close());
+  return connection;
 }
 
 /** The two scripts of a claim and of a resume over a connection of their own, which disconnects nobody. */
@@ -85,6 +92,17 @@ describe('a claim', () => {
     await world.publish(next.publisher, 2);
     expect(world.count('published')).toBe(2);
     expect(next.lease.token).toBe(token);
+  });
+
+  it('disconnects nobody if the lease is held', async () => {
+    const world = await open();
+    const { publisher } = await world.holder({ url: world.redis.url });
+    await world.publish(publisher, 1);
+    const ids = await writerIds(world);
+    const lease = await candidate(world);
+    expect(await lease.acquire(TTL_MS)).toMatchObject({ state: 'taken' });
+    expect(ids).toHaveLength(1);
+    expect(await writerIds(world)).toEqual(ids);
   });
 
   it('is not granted if the server is emptied before the candidate watches the fence', async () => {
@@ -209,6 +227,59 @@ describe('a holder whose connection stays open', () => {
     expect(world.heard).toEqual([]);
     expect(world.count('published')).toBe(0);
     expect(await world.admin.exists(HEAD)).toBe(0);
+  });
+});
+
+/** Epochs are milliseconds of the server's clock, so one that the channel has reached can lie ahead of it. */
+describe('a server whose clock was set back', () => {
+  const ahead = () => Date.now() + 3_600_000;
+
+  it('begins a larger epoch with a claim', async () => {
+    const world = await open();
+    await (await world.holder())[Symbol.asyncDispose]();
+    const epoch = ahead();
+    await world.admin.hSet(HEAD, 'epoch', epoch);
+    const claimed = await (await candidate(world)).acquire(TTL_MS);
+    const receipt = claimed.state === 'held' ? await claimed.writer?.publish(BATCH) : undefined;
+    expect(receipt?.first?.epoch).toBeGreaterThan(epoch);
+  });
+
+  it('begins a larger epoch with a resume, though the head has an older one', async () => {
+    const world = await open();
+    const { commands, client } = await scripts(world);
+    const { lease } = await world.holder();
+    const epoch = ahead();
+    const resumed = await commands.resume(
+      client,
+      TTL_MS,
+      lease.token ?? 0,
+      { epoch, published: 1 },
+      async () => {},
+    );
+    expect(resumed).toMatchObject({ state: 'taken_up' });
+    expect(Number(await world.admin.hGet(HEAD, 'epoch'))).toBeGreaterThan(epoch);
+  });
+
+  it('begins a larger epoch with a shared publish if another branch numbered the last one', async () => {
+    const world = await open();
+    const { publishing } = sharedConnection(world);
+    await publishing.connect();
+    await publishing.publish(STATE, BATCH);
+    const epoch = ahead();
+    await world.admin.hSet(HEAD, { epoch, branch: OTHER_BRANCH });
+    const { first } = await publishing.publish(STATE, BATCH);
+    expect(first?.epoch).toBeGreaterThan(epoch);
+  });
+
+  it('begins a larger epoch with a shared publish if the publisher has seen a later one than the head', async () => {
+    const world = await open();
+    const { publishing } = sharedConnection(world);
+    await publishing.connect();
+    await publishing.publish(STATE, BATCH);
+    const epoch = ahead();
+    const { first } = await publishing.publish(STATE, BATCH, undefined, { epoch, seq: 1 });
+    expect(first?.epoch).toBeGreaterThan(epoch);
+    expect(first?.seq).toBe(1);
   });
 });
 
