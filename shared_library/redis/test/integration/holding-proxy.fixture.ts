@@ -25,6 +25,9 @@ export class HoldingProxy implements AsyncDisposable {
   refuses = false;
   /** Called with all bytes for the server. */
   onRequest: (bytes: Buffer) => void = () => {};
+  /** Changes what the server replies. */
+  onReply: (bytes: Buffer) => Buffer = (bytes) => bytes;
+  #stop: { readonly text: string; readonly reached: (release: () => void) => void } | undefined;
 
   private constructor(server: Server, target: number) {
     this.#server = server;
@@ -65,8 +68,14 @@ export class HoldingProxy implements AsyncDisposable {
   /** The server receives what was held back, on abandoned connections too. */
   release(): void {
     this.holdsRequests = false;
-    for (const { held, server } of [...this.#links, ...this.#detached])
-      for (const bytes of held.splice(0)) server.write(bytes);
+    for (const link of [...this.#links, ...this.#detached]) letThrough(link);
+  }
+
+  /** Holds back the next request that contains the text, and all later ones of its link. Resolves then, with what releases them. */
+  stopAt(text: string): Promise<() => void> {
+    return new Promise((reached) => {
+      this.#stop = { text, reached };
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -89,12 +98,18 @@ export class HoldingProxy implements AsyncDisposable {
     this.#links.add(link);
     client.on('data', (bytes) => {
       link.isLease ||= bytes.includes(':lease');
-      if (this.holdsRequests || link.held.length > 0) link.held.push(bytes);
+      const stop = this.#stop;
+      const isStopped = stop !== undefined && bytes.includes(stop.text);
+      if (isStopped || this.holdsRequests || link.held.length > 0) link.held.push(bytes);
       else server.write(bytes);
+      if (isStopped) {
+        this.#stop = undefined;
+        stop.reached(() => letThrough(link));
+      }
       this.onRequest(bytes);
     });
     server.on('data', (bytes) => {
-      if (!this.dropsReplies) client.write(bytes);
+      if (!this.dropsReplies) client.write(this.onReply(bytes));
     });
     server.on('error', () => {});
     server.on('close', () => {
@@ -105,4 +120,8 @@ export class HoldingProxy implements AsyncDisposable {
       if (this.#links.delete(link)) server.destroy();
     });
   }
+}
+
+function letThrough({ held, server }: Link): void {
+  for (const bytes of held.splice(0)) server.write(bytes);
 }

@@ -1,0 +1,303 @@
+// Claims, resumes and servers that change at the worst moment: between two steps of the protocol of the exclusive writer.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createRedisClient } from '../../adapters/redis/client.ts';
+import { LeaseCommands } from '../../adapters/redis/lease-commands.ts';
+import { RedisConnection, RedisLease, RedisPublisher } from '../../index.ts';
+import { RecordingLogger, silentLogger } from '../support.ts';
+import { SOUND, STATE, WriterWorld } from './writer-world.ts';
+
+const HEAD = 'tickbus:{STATE}:head';
+const WRITER_NAME = 'tickbus:0:STATE';
+/** Other requests of the protocol, as they stand on the wire. */
+const CLIENT_ID = 'CLIENT\r\n$2\r\nID';
+const OTHER_BRANCH = `${'0'.repeat(40)}:${'0'.repeat(40)}`;
+const TTL_MS = 60_000;
+const BATCH = [{ key: 'a', json: '{"data":{"n":1}}' }];
+
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function open(): Promise<WriterWorld> {
+  const world = await WriterWorld.open();
+  closing.push(() => world[Symbol.asyncDispose]());
+  return world;
+}
+
+/** The lease may be taken by the next candidate, as if its time were over, and its holder has not noticed. */
+async function expire({ admin }: WriterWorld): Promise<void> {
+  await admin.multi().del('tickbus:{STATE}:lease').hSet(HEAD, { until: Date.now(), ttl: TTL_MS }).exec();
+}
+
+/** A connected candidate behind the proxy, which claims when the test says. */
+async function candidate({ proxy }: WriterWorld) {
+  const connection = new RedisConnection({ url: proxy.url, logger: silentLogger });
+  closing.push(() => connection.close());
+  const lease = connection.publishing.lease(STATE);
+  await lease.connect();
+  return lease;
+}
+
+function sharedConnection({ redis }: WriterWorld): RedisConnection {
+  const connection = new RedisConnection({ url: redis.url, logger: silentLogger });
+  closing.push(() => connection.close());
+  return connection;
+}
+
+/** The two scripts of a claim and of a resume over a connection of their own, which disconnects nobody. */
+async function scripts({ redis }: WriterWorld) {
+  const client = createRedisClient({
+    host: '127.0.0.1',
+    port: redis.port,
+    db: 0,
+    tls: false,
+    name: 'scripts',
+    reconnect: false,
+    connectTimeoutMs: 5_000,
+  });
+  client.on('error', () => {});
+  await client.connect();
+  closing.push(() => client.destroy());
+  return { client, commands: new LeaseCommands(STATE) };
+}
+
+async function writerIds({ admin }: WriterWorld): Promise<string[]> {
+  const list = String(await admin.sendCommand(['CLIENT', 'LIST']));
+  const lines = list.split('\n').filter((line) => line.includes(` name=${WRITER_NAME} `));
+  return lines.map((line) => line.split(' ')[0] ?? '');
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await sleep(2);
+}
+
+describe('a claim', () => {
+  it('is not granted if another candidate claims the lease between its two scripts', async () => {
+    const world = await open();
+    await (await world.holder())[Symbol.asyncDispose]();
+    const lease = await candidate(world);
+    const stopped = world.proxy.stopAt(CLIENT_ID);
+    const claimed = lease.acquire(TTL_MS);
+    const release = await stopped;
+    await expire(world);
+    const next = await world.holder({ url: world.redis.url });
+    const { token } = next.lease;
+    release();
+    // The holder may disconnect the late candidate before that has its reply.
+    const attempt = await claimed.catch(() => undefined);
+    expect(attempt?.state).not.toBe('held');
+    await world.publish(next.publisher, 2);
+    expect(world.count('published')).toBe(2);
+    expect(next.lease.token).toBe(token);
+  });
+
+  it('disconnects nobody if the lease is held', async () => {
+    const world = await open();
+    const { publisher } = await world.holder({ url: world.redis.url });
+    await world.publish(publisher, 1);
+    const ids = await writerIds(world);
+    const lease = await candidate(world);
+    expect(await lease.acquire(TTL_MS)).toMatchObject({ state: 'taken' });
+    expect(ids).toHaveLength(1);
+    expect(await writerIds(world)).toEqual(ids);
+  });
+
+  it('is not granted if the server is emptied before the candidate watches the fence', async () => {
+    const world = await open();
+    await (await world.holder())[Symbol.asyncDispose]();
+    const lease = await candidate(world);
+    const stopped = world.proxy.stopAt('UNWATCH');
+    const claimed = lease.acquire(TTL_MS);
+    const release = await stopped;
+    await world.admin.flushAll();
+    release();
+    await expect(claimed).rejects.toThrow();
+  });
+
+  it('records what the old holder published between its two scripts', async () => {
+    const world = await open();
+    const old = await world.holder();
+    const batchStopped = world.proxy.stopAt('MULTI');
+    const sent = world.publish(old.publisher, 3);
+    const releaseBatch = await batchStopped;
+    await expire(world);
+    const lease = await candidate(world);
+    const claimStopped = world.proxy.stopAt(CLIENT_ID);
+    const claimed = lease.acquire(TTL_MS);
+    const releaseClaim = await claimStopped;
+    world.proxy.dropsReplies = true;
+    releaseBatch();
+    await until(() => world.heard.length === 3);
+    world.proxy.dropsReplies = false;
+    releaseClaim();
+    expect(await claimed).toMatchObject({ state: 'held' });
+    await sent;
+    expect(world.broken).toEqual(SOUND);
+    expect(world.count('published')).toBe(3);
+  });
+});
+
+describe('a resume', () => {
+  it('disconnects nobody if another candidate has taken the lease meanwhile', async () => {
+    const world = await open();
+    const old = await world.holder();
+    const lost = new Promise<void>((resolve) => old.lease.on('lost', () => resolve()));
+    world.proxy.refuses = true;
+    world.proxy.cut();
+    await until(() => old.lease.writer?.room === 0);
+    await expire(world);
+    await world.holder({ url: world.redis.url });
+    const ids = await writerIds(world);
+    world.proxy.refuses = false;
+    await lost;
+    expect(ids).toHaveLength(1);
+    expect(await writerIds(world)).toEqual(ids);
+  });
+
+  it('is refused if a later resume of the same holder has overlapped it', async () => {
+    const world = await open();
+    const { lease, publisher } = await world.holder();
+    await world.publish(publisher, 1);
+    const { client, commands } = await scripts(world);
+    const token = lease.token ?? 0;
+    const place = { epoch: Number(await world.admin.hGet(HEAD, 'epoch')), published: 1 };
+    const nothing = async () => {};
+    const later = () => commands.resume(client, 1, token, place, nothing);
+    const earlier = commands.resume(client, 1, token, place, async () => {
+      expect(await later()).toMatchObject({ state: 'taken_up' });
+    });
+    await expect(earlier).rejects.toThrow('BUSY');
+  });
+});
+
+/** As over replication, or on a server that was demoted and promoted again: no CLIENT KILL reaches the old connection. */
+describe('a holder whose connection stays open', () => {
+  it('publishes nothing after another claim', async () => {
+    const world = await open();
+    const { publisher } = await world.holder();
+    await world.publish(publisher, 1);
+    await expire(world);
+    const { client, commands } = await scripts(world);
+    expect(await commands.claim(client, TTL_MS, 'plain')).toMatchObject({ state: 'taken_up' });
+    await world.publish(publisher, 2);
+    await world.quiet();
+    expect(world.heard).toHaveLength(1);
+    expect(world.count('TICKBUS_FENCED')).toBe(2);
+  });
+
+  it('publishes nothing of the old epoch after its own resume on another connection has begun a new one', async () => {
+    const world = await open();
+    const { publisher, lease } = await world.holder();
+    await world.publish(publisher, 1);
+    const epoch = Number(await world.admin.hGet(HEAD, 'epoch'));
+    await world.admin.hSet(HEAD, 'epoch', '17');
+    const { client, commands } = await scripts(world);
+    const place = { epoch, published: 1 };
+    await commands.resume(client, TTL_MS, lease.token ?? 0, place, async () => {});
+    await world.publish(publisher, 2);
+    await world.quiet();
+    expect(world.heard).toHaveLength(1);
+    expect(world.count('published')).toBe(1);
+  });
+
+  it('publishes nothing of the old epoch after a shared publisher has begun a new one', async () => {
+    const world = await open();
+    const { publisher } = await world.holder();
+    await world.publish(publisher, 1);
+    await expire(world);
+    await world.admin.hSet(HEAD, 'branch', OTHER_BRANCH);
+    const shared = new RedisPublisher({ url: world.redis.url, logger: silentLogger });
+    closing.push(() => shared.close());
+    await world.publish(shared, 1);
+    await world.publish(publisher, 2);
+    await world.quiet();
+    expect(world.heard.map(({ n }) => n)).toEqual([1, 2]);
+    expect(world.count('published')).toBe(2);
+  });
+
+  it('publishes nothing of its first batch after the server is emptied', async () => {
+    const world = await open();
+    const { publisher } = await world.holder();
+    await world.admin.flushAll();
+    await world.publish(publisher, 2);
+    await world.quiet();
+    expect(world.heard).toEqual([]);
+    expect(world.count('published')).toBe(0);
+    expect(await world.admin.exists(HEAD)).toBe(0);
+  });
+});
+
+/** Epochs are milliseconds of the server's clock, so one that the channel has reached can lie ahead of it. */
+describe('a server whose clock was set back', () => {
+  const ahead = () => Date.now() + 3_600_000;
+
+  it('begins a larger epoch with a claim', async () => {
+    const world = await open();
+    await (await world.holder())[Symbol.asyncDispose]();
+    const epoch = ahead();
+    await world.admin.hSet(HEAD, 'epoch', epoch);
+    const claimed = await (await candidate(world)).acquire(TTL_MS);
+    const receipt = claimed.state === 'held' ? await claimed.writer?.publish(BATCH) : undefined;
+    expect(receipt?.first?.epoch).toBeGreaterThan(epoch);
+  });
+
+  it('begins a larger epoch with a resume, though the head has an older one', async () => {
+    const world = await open();
+    const { commands, client } = await scripts(world);
+    const { lease } = await world.holder();
+    const epoch = ahead();
+    const resumed = await commands.resume(
+      client,
+      TTL_MS,
+      lease.token ?? 0,
+      { epoch, published: 1 },
+      async () => {},
+    );
+    expect(resumed).toMatchObject({ state: 'taken_up' });
+    expect(Number(await world.admin.hGet(HEAD, 'epoch'))).toBeGreaterThan(epoch);
+  });
+
+  it('begins a larger epoch with a shared publish if another branch numbered the last one', async () => {
+    const world = await open();
+    const { publishing } = sharedConnection(world);
+    await publishing.connect();
+    await publishing.publish(STATE, BATCH);
+    const epoch = ahead();
+    await world.admin.hSet(HEAD, { epoch, branch: OTHER_BRANCH });
+    const { first } = await publishing.publish(STATE, BATCH);
+    expect(first?.epoch).toBeGreaterThan(epoch);
+  });
+
+  it('begins a larger epoch with a shared publish if the publisher has seen a later one than the head', async () => {
+    const world = await open();
+    const { publishing } = sharedConnection(world);
+    await publishing.connect();
+    await publishing.publish(STATE, BATCH);
+    const epoch = ahead();
+    const { first } = await publishing.publish(STATE, BATCH, undefined, { epoch, seq: 1 });
+    expect(first?.epoch).toBeGreaterThan(epoch);
+    expect(first?.seq).toBe(1);
+  });
+});
+
+describe('a candidate behind a proxy that shares connections', () => {
+  it.each([
+    ['id', (text: string) => text.replace(/\bid=(\d)/g, (_, digit) => `id=${(Number(digit) + 1) % 10}`)],
+    ['name', (text: string) => text.replace(/ name=[^ ]/g, ' name=-')],
+  ])('uses the token as its fence if CLIENT INFO shows the %s of another connection', async (_, replaced) => {
+    const world = await open();
+    await (await world.holder())[Symbol.asyncDispose]();
+    world.proxy.onReply = (bytes) => Buffer.from(replaced(bytes.toString('latin1')), 'latin1');
+    const logger = new RecordingLogger();
+    const lease = new RedisLease({ channel: STATE, url: world.proxy.url, ttlMs: TTL_MS, logger });
+    closing.push(() => lease.close());
+    const gained = new Promise<void>((resolve) => lease.on('gained', () => resolve()));
+    await lease.start();
+    await gained;
+    expect(lease.writer).toBeUndefined();
+    expect(logger.lines.some(({ message }) => message.includes('CLIENT INFO'))).toBe(true);
+  });
+});
