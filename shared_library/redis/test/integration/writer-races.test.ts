@@ -1,12 +1,12 @@
 // Claims, resumes and servers that change at the worst moment: between two steps of the protocol of the exclusive writer.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RecordingLogger, silentLogger } from '@tickbus/test-kit';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createRedisClient } from '../../adapters/redis/client.ts';
-import { LeaseCommands } from '../../adapters/redis/lease-commands.ts';
 import { RedisConnection, RedisLease, RedisPublisher } from '../../index.ts';
-import { RecordingLogger, silentLogger } from '../support.ts';
-import { SOUND, STATE, WriterWorld } from './writer-world.ts';
+import { createRedisClient } from '../../transport/redis/client.ts';
+import { LeaseCommands } from '../../transport/redis/lease/lease-commands.ts';
+import { SOUND, STATE, WriterWorld } from './exclusive-writer.fixture.ts';
 
 const HEAD = 'tickbus:{STATE}:head';
 const WRITER_NAME = 'tickbus:0:STATE';
