@@ -72,7 +72,10 @@ export class ExclusiveLease implements LeaseOperations {
     this.#link.onStatus(({ type }) => {
       if (type === 'connected') this.#onConnected();
       else this.#term?.writer.detach();
-      if (type === 'failed' || type === 'closed') this.#depose([]);
+      if (type === 'failed' || type === 'closed') {
+        this.#depose([]);
+        this.#settleFormer();
+      }
     });
   }
 
@@ -176,9 +179,14 @@ export class ExclusiveLease implements LeaseOperations {
   #onConnected(): void {
     const { client } = this.#link;
     this.#term?.writer.attach(client);
+    this.#settleFormer();
+    this.#events.emit('connected', undefined);
+  }
+
+  /** The connection of a term that is over is dead: what was still under way there is unknown. */
+  #settleFormer(): void {
     this.#former?.deposed([]);
     this.#former = undefined;
-    this.#events.emit('connected', undefined);
   }
 
   /** The lease is lost, or the link is for good. */

@@ -1,0 +1,65 @@
+// The connection of an exclusive lease: what becomes of its batches when it ends for good.
+
+import { afterEach, describe, expect, it } from 'vitest';
+import { RedisConnection } from '../../index.ts';
+import { errorOf } from '../helpers.ts';
+import { silentLogger as logger, passLease } from '../support.ts';
+import { STATE, WriterWorld } from './writer-world.ts';
+
+const LEASE = 'tickbus:{STATE}:lease';
+const HEAD = 'tickbus:{STATE}:head';
+const TTL_MS = 60_000;
+const BATCH = [
+  { key: 'x', json: '{"message_type":"note","data":{"key":"x","n":1},"timestamp":1,"sender":"t"}' },
+];
+
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function open(): Promise<WriterWorld> {
+  const world = await WriterWorld.open();
+  closing.push(() => world[Symbol.asyncDispose]());
+  await passLease(STATE, world.redis.url);
+  return world;
+}
+
+/** The operations of a lease over a connection of its own. */
+async function operationsAt(url: string, options: { reconnect?: boolean } = {}) {
+  const connection = new RedisConnection({ url, logger, ...options });
+  closing.push(() => connection.close());
+  const operations = connection.publishing.lease(STATE);
+  await operations.connect();
+  return operations;
+}
+
+/** Somebody else took the lease and released it. */
+async function deposeHolder({ admin }: WriterWorld): Promise<void> {
+  await admin.multi().del(LEASE).hSet(HEAD, 'until', '0').exec();
+}
+
+describe('a batch that is under way when its lease is lost', () => {
+  it.each(['is closed', 'fails for good'])('is unknown at once when the link %s', async (end) => {
+    const world = await open();
+    const operations = await operationsAt(world.proxy.url, { reconnect: end === 'is closed' });
+    const attempt = await operations.acquire(TTL_MS);
+    if (attempt.state !== 'held' || attempt.writer === undefined) throw new Error('There is no writer.');
+    const { token, writer } = attempt;
+    // From here on the server has the script of the renewal, which then is one request.
+    await operations.renew(token, TTL_MS);
+    await deposeHolder(world);
+    let published: Promise<unknown> | undefined;
+    // Behind the renewal, and before its reply.
+    world.proxy.onRequest = (bytes) => {
+      if (published !== undefined || !bytes.includes('EVALSHA')) return;
+      world.proxy.holdsRequests = true;
+      published = errorOf(writer.publish(BATCH));
+    };
+    expect(await operations.renew(token, TTL_MS)).toBe(false);
+    world.proxy.refuses = true;
+    if (end === 'is closed') await operations.close();
+    else world.proxy.cut();
+    expect(await published).toMatchObject({ code: 'TICKBUS_OUTCOME_UNKNOWN' });
+  });
+});
