@@ -1,14 +1,15 @@
-// The connection of an exclusive lease: what becomes of its batches when it ends for good.
+// The connection of an exclusive lease: what becomes of its batches when it ends for good, and of its rights when they change.
 
 import { afterEach, describe, expect, it } from 'vitest';
 import { RedisConnection } from '../../index.ts';
-import { errorOf } from '../helpers.ts';
-import { silentLogger as logger, passLease } from '../support.ts';
+import { errorOf, Recorder } from '../helpers.ts';
+import { holderOf, silentLogger as logger, passLease } from '../support.ts';
 import { STATE, WriterWorld } from './writer-world.ts';
 
 const LEASE = 'tickbus:{STATE}:lease';
 const HEAD = 'tickbus:{STATE}:head';
 const TTL_MS = 60_000;
+const REFUSAL = /The user may not use CLIENT LIST and CLIENT KILL/;
 const BATCH = [
   { key: 'x', json: '{"message_type":"note","data":{"key":"x","n":1},"timestamp":1,"sender":"t"}' },
 ];
@@ -61,5 +62,60 @@ describe('a batch that is under way when its lease is lost', () => {
     if (end === 'is closed') await operations.close();
     else world.proxy.cut();
     expect(await published).toMatchObject({ code: 'TICKBUS_OUTCOME_UNKNOWN' });
+  });
+});
+
+describe('rights that change', () => {
+  async function userOf({ redis, admin }: WriterWorld): Promise<string> {
+    await admin.sendCommand(['ACL', 'SETUSER', 'w', 'on', '>pw', '~*', '&*', '+@all']);
+    return redis.url.replace('//', '//w:pw@');
+  }
+  const deny = ({ admin }: WriterWorld) =>
+    admin.sendCommand(['ACL', 'SETUSER', 'w', '-client|list', '-client|kill']);
+
+  it('are known on the connection on which a lost lease is noticed', async () => {
+    const world = await open();
+    const operations = await operationsAt(await userOf(world));
+    const { state } = await operations.acquire(TTL_MS);
+    expect(state).toBe('held');
+    await deposeHolder(world);
+    await deny(world);
+    const connections = new Recorder<string>();
+    operations.onConnected(() => connections.add('connected'));
+    await world.admin.sendCommand(['CLIENT', 'KILL', 'USER', 'w']);
+    await connections.first(() => true);
+    expect(await operations.acquire(TTL_MS)).toMatchObject({
+      state: 'held',
+      reason: expect.stringMatching(REFUSAL),
+    });
+  });
+
+  it('are known after the claim that they refuse, though the connection stays', async () => {
+    const world = await open();
+    const holder = await holderOf(STATE, world.redis.url);
+    closing.push(() => holder[Symbol.asyncDispose]());
+    const operations = await operationsAt(await userOf(world));
+    expect(await operations.acquire(20)).toMatchObject({ state: 'taken' });
+    await deny(world);
+    await holder.lease.release();
+    expect(await errorOf(operations.acquire(20))).toMatchObject({ code: 'TICKBUS_DENIED' });
+    let attempt = await operations.acquire(20);
+    for (; attempt.state !== 'held'; attempt = await operations.acquire(20)) await world.admin.ping();
+    expect(attempt).toMatchObject({ reason: expect.stringMatching(REFUSAL) });
+    expect(attempt).not.toHaveProperty('writer');
+  });
+
+  it('leave a deposed holder a connection that the next holder does not take for a writer', async () => {
+    const world = await open();
+    const operations = await operationsAt(world.redis.url);
+    const attempt = await operations.acquire(TTL_MS);
+    await deposeHolder(world);
+    const token = attempt.state === 'held' ? attempt.token : 0;
+    expect(await operations.renew(token, TTL_MS)).toBe(false);
+    // Answered on the same connection, behind what the renewal began.
+    await operations.release(token);
+    const list = String(await world.admin.sendCommand(['CLIENT', 'LIST']));
+    expect(list).not.toContain('name=tickbus:0:STATE ');
+    expect(list).toContain(':lease ');
   });
 });
