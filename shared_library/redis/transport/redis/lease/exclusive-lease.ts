@@ -7,7 +7,7 @@ import { Emitter } from '../../../runtime/emitter.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { FenceToken, LeaseAttempt, LeaseOperations } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
-import { commandError, refusedError } from '../error-mapping.ts';
+import { commandError, isDenied, refusedError } from '../error-mapping.ts';
 import type { LinkSettings } from '../link-settings.ts';
 import { RedisLink } from '../redis-link.ts';
 import { channelKeys } from '../scripts.ts';
@@ -55,7 +55,7 @@ export class ExclusiveLease implements LeaseOperations {
   #endedToken: FenceToken | undefined;
   /** A claim that failed half-way is not tried again before (monotonic). */
   #notBefore = 0;
-  /** Why this connection cannot write exclusively. */
+  /** Why this connection cannot write exclusively, as known when it was made, or when a claim on it was last refused. */
   #reason: string | undefined;
 
   /** @param onClosed is called once, with `close` */
@@ -74,7 +74,10 @@ export class ExclusiveLease implements LeaseOperations {
     this.#link.onStatus(({ type }) => {
       if (type === 'connected') this.#onConnected();
       else this.#term?.writer.detach();
-      if (type === 'failed' || type === 'closed') this.#depose([]);
+      if (type === 'failed' || type === 'closed') {
+        this.#depose([]);
+        this.#settleFormer();
+      }
     });
   }
 
@@ -93,11 +96,18 @@ export class ExclusiveLease implements LeaseOperations {
         if (claimed.state === 'taken_up') return { state: 'held', token: claimed.token, reason };
         return claimed.state === 'barred' ? { ...claimed, reason: `${claimed.reason} ${reason}` } : claimed;
       }
-      const claimed = await this.#commands.claim(client, ttlMs, 'plain', async () => {
+      const disconnect = async () => {
         // If the claim fails from here on, others have their turn when the reservation ends.
         this.#notBefore = performance.now() + 2 * ttlMs;
         await this.#disconnectOthers(client, ttlMs);
-      });
+      };
+      const claimed = await this.#commands
+        .claim(client, ttlMs, 'plain', disconnect)
+        .catch(async (error: unknown) => {
+          // Rights can change under a connection.
+          if (isDenied(error)) await this.#beCandidate(client);
+          throw error;
+        });
       this.#notBefore = 0;
       if (claimed.state !== 'taken_up') return claimed;
       const { token, head } = claimed;
@@ -116,7 +126,11 @@ export class ExclusiveLease implements LeaseOperations {
       const reply = await this.#commands.renew(client, token, ttlMs, term?.writer);
       if (term === undefined) return reply !== 0;
       term.ttlMs = ttlMs;
-      if (reply === 0) this.#endTerm();
+      if (reply === 0) {
+        this.#endTerm();
+        // Not awaited: that the lease is lost must be known at once.
+        client.sendCommand(['CLIENT', 'SETNAME', this.#settings.name]).catch(() => {});
+      }
       if (reply === 2) this.#link.distrust(client, new Error('the server has lost its latest memory'));
       return reply !== 0;
     });
@@ -159,15 +173,15 @@ export class ExclusiveLease implements LeaseOperations {
 
   async #prepare(client: RedisClient): Promise<void> {
     const term = this.#term;
-    if (term === undefined) {
-      this.#reason = await obstacle(client, this.#settings.name, channelKeys(this.#channel).fence(0));
-      return;
-    }
+    if (term === undefined) return this.#beCandidate(client);
     const { token, writer, ttlMs } = term;
     const resumed = await this.#commands.resume(client, ttlMs, token, writer, () =>
       this.#disconnectOthers(client, ttlMs),
     );
-    if (resumed.state === 'lost') return this.#depose(pastEpochs(resumed.past));
+    if (resumed.state === 'lost') {
+      this.#depose(pastEpochs(resumed.past));
+      return this.#beCandidate(client);
+    }
     const confirmed = confirmedHead(resumed.head);
     await this.#watchFence(client, confirmed.epoch);
     writer.resumed(confirmed);
@@ -175,12 +189,24 @@ export class ExclusiveLease implements LeaseOperations {
     if (writer.isEnded) await this.#release(client, token);
   }
 
+  /** The connection writes nothing for now, so nobody needs to disconnect it. What it may do is asked anew. */
+  async #beCandidate(client: RedisClient): Promise<void> {
+    // One that was not renamed has this name already, and need not be allowed to change it.
+    await client.sendCommand(['CLIENT', 'SETNAME', this.#settings.name]).catch(() => {});
+    this.#reason = await obstacle(client, this.#settings.name, channelKeys(this.#channel).fence(0));
+  }
+
   #onConnected(): void {
     const { client } = this.#link;
     this.#term?.writer.attach(client);
+    this.#settleFormer();
+    this.#events.emit('connected', undefined);
+  }
+
+  /** The connection of a term that is over is dead: what was still under way there is unknown. */
+  #settleFormer(): void {
     this.#former?.deposed([]);
     this.#former = undefined;
-    this.#events.emit('connected', undefined);
   }
 
   /** The lease is lost, or the link is for good. */
