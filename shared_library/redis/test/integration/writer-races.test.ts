@@ -173,6 +173,83 @@ describe('a resume', () => {
   });
 });
 
+describe('a release', () => {
+  it('that was lost with its link is repeated by the resume', async () => {
+    const world = await open();
+    const { lease } = await world.holder();
+    const stopped = world.proxy.stopAt('tickbus:{STATE}:lease');
+    const released = lease.release();
+    await stopped;
+    world.proxy.cut();
+    expect(await released).toBe(false);
+    const next = new RedisLease({
+      channel: STATE,
+      url: world.redis.url,
+      ttlMs: TTL_MS,
+      retryMs: 20,
+      logger: silentLogger,
+    });
+    closing.push(() => next.close());
+    const gained = new Promise<void>((resolve) => next.on('gained', () => resolve()));
+    await next.start();
+    await gained;
+  });
+
+  it('gives the name of a writer up, so that no later claim disconnects a mere candidate', async () => {
+    const world = await open();
+    await (await world.holder())[Symbol.asyncDispose]();
+    const lease = await candidate(world);
+    const claimed = await lease.acquire(TTL_MS);
+    expect(await writerIds(world)).toHaveLength(1);
+    if (claimed.state === 'held') await lease.release(claimed.token);
+    expect(await writerIds(world)).toEqual([]);
+  });
+});
+
+it('a candidate without the right to disconnect others may follow a holder who is gone with the last process of the server', async () => {
+  const world = await open();
+  await world.holder();
+  await expire(world);
+  await world.admin.hSet(HEAD, { lease_branch: OTHER_BRANCH, ttl: 20 });
+  const everythingElse = ['reset', 'on', '>pw', '~*', '&*', '+@all', '-client|kill'];
+  await world.admin.sendCommand(['ACL', 'SETUSER', 'narrow', ...everythingElse]);
+  const connection = new RedisConnection({
+    url: world.redis.url.replace('//', '//narrow:pw@'),
+    logger: silentLogger,
+  });
+  closing.push(() => connection.close());
+  const lease = connection.publishing.lease(STATE);
+  await lease.connect();
+  const first = await lease.acquire(20);
+  expect(first.state).toBe('holding_off');
+  let attempt = first;
+  while (attempt.state === 'holding_off') {
+    await sleep(attempt.leftMs + 1);
+    attempt = await lease.acquire(20);
+  }
+  expect(attempt.state).toBe('held');
+});
+
+describe('a deposed holder', () => {
+  it('does not know what it had under way if another branch ended its epoch, though the head is not below it', async () => {
+    const world = await open();
+    const { publisher } = await world.holder();
+    await world.publish(publisher, 1);
+    world.proxy.dropsReplies = true;
+    const sent = world.publish(publisher, 2);
+    await until(() => world.heard.length === 3);
+    // The server comes back without its latest memory, which the holder's last reply did not reach yet.
+    await world.admin.hSet(HEAD, { branch: OTHER_BRANCH, seq: 1, b1: '' });
+    await expire(world);
+    await world.holder({ url: world.redis.url });
+    world.proxy.dropsReplies = false;
+    world.proxy.cut();
+    await sent;
+    expect(world.broken).toEqual(SOUND);
+    expect(world.count('TICKBUS_OUTCOME_UNKNOWN')).toBe(2);
+  });
+});
+
 /** As over replication, or on a server that was demoted and promoted again: no CLIENT KILL reaches the old connection. */
 describe('a holder whose connection stays open', () => {
   it('publishes nothing after another claim', async () => {
