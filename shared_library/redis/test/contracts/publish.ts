@@ -143,6 +143,23 @@ export function describePublish(bench: TransportBench): void {
       ]);
     });
 
+    it('does not publish the retry of a command that was sent first in an epoch which is over', async () => {
+      const channel = spec('command');
+      const { frames } = await listen(bench.subscribing, channel);
+      const once = { id: 'a', rememberMs: 60_000 };
+      const { first } = await bench.publishing.publish(channel, [{ ...outgoing({ id: 'a' }), once }]);
+      await bench.fixture.flush();
+      const retry = { ...outgoing({ id: 'a' }), once: { ...once, firstEpoch: first?.epoch ?? 0 } };
+      const { repeated } = await bench.publishing.publish(channel, [retry]);
+      expect([...(repeated ?? [])]).toEqual([[0, 'forgotten']]);
+      await bench.publishing.publish(channel, [outgoing({ id: 'b' })]);
+      await frames.reach(2);
+      expect(frames.all.map(({ data, seq }) => [data.id, seq])).toEqual([
+        ['a', 1],
+        ['b', 1],
+      ]);
+    });
+
     it('remembers an id for the time that was asked for', async () => {
       const channel = spec('command');
       const message = { ...outgoing({}), once: { id: 'short', rememberMs: 1 } };

@@ -307,6 +307,23 @@ describe('a holder whose connection stays open', () => {
   });
 });
 
+it('does not publish the retry of a command if another branch of the server may have forgotten its id', async () => {
+  const world = await open();
+  const { publishing } = sharedConnection(world);
+  await publishing.connect();
+  const channel = { name: 'COMMANDS', kind: 'command', history: 0 } as const;
+  const once = { id: 'a', rememberMs: 60_000 };
+  const { first } = await publishing.publish(channel, [{ json: '{"n":1}', once }]);
+  await world.admin
+    .multi()
+    .del('tickbus:{COMMANDS}:id:a')
+    .hSet('tickbus:{COMMANDS}:head', { branch: OTHER_BRANCH })
+    .exec();
+  const retry = { json: '{"n":1}', once: { ...once, firstEpoch: first?.epoch ?? 0 } };
+  const { repeated } = await publishing.publish(channel, [retry]);
+  expect([...(repeated ?? [])]).toEqual([[0, 'forgotten']]);
+});
+
 /** Epochs are milliseconds of the server's clock, so one that the channel has reached can lie ahead of it. */
 describe('a server whose clock was set back', () => {
   const ahead = () => Date.now() + 3_600_000;
