@@ -62,6 +62,17 @@ export function describePublish(bench: TransportBench): void {
       expect(after.first?.epoch).toBeGreaterThan(before.first?.epoch ?? 0);
     });
 
+    it('begins a larger epoch when the caller has seen more of it than the server remembers', async () => {
+      const channel = spec('event');
+      const { first } = await bench.publishing.publish(channel, batch(2));
+      const epoch = first?.epoch ?? 0;
+      const same = await bench.publishing.publish(channel, batch(1), undefined, { epoch, seq: 2 });
+      expect(same.first).toEqual({ epoch, seq: 3 });
+      const after = await bench.publishing.publish(channel, batch(1), undefined, { epoch, seq: 4 });
+      expect(after.first?.epoch).toBeGreaterThan(epoch);
+      expect(after.first?.seq).toBe(1);
+    });
+
     it('counts two publishers in one order', async () => {
       const channel = spec('event');
       const other = bench.fixture.link();
