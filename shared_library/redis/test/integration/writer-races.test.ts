@@ -6,7 +6,7 @@ import { createRedisClient } from '../../adapters/redis/client.ts';
 import { LeaseCommands } from '../../adapters/redis/lease-commands.ts';
 import { RedisConnection, RedisLease, RedisPublisher } from '../../index.ts';
 import { RecordingLogger, silentLogger } from '../support.ts';
-import { SOUND, STATE, WriterWorld } from './writer-world.ts';
+import { plainClient, SOUND, STATE, WriterWorld } from './writer-world.ts';
 
 const HEAD = 'tickbus:{STATE}:head';
 const WRITER_NAME = 'tickbus:0:STATE';
@@ -115,6 +115,48 @@ describe('a claim', () => {
     await world.admin.flushAll();
     release();
     await expect(claimed).rejects.toThrow();
+  });
+
+  it('retries its second script while a script of somebody else keeps the server busy', async () => {
+    const world = await open();
+    await (await world.holder())[Symbol.asyncDispose]();
+    await world.admin.configSet('busy-reply-threshold', '20');
+    const lease = await candidate(world);
+    const stopped = world.proxy.stopAt(':fence:');
+    const claimed = lease.acquire(TTL_MS);
+    const release = await stopped;
+    const endless = plainClient(world.redis.url);
+    closing.push(() => endless.destroy());
+    await endless.connect();
+    const killed = endless.eval('while true do end').catch(() => {});
+    while (await world.admin.ping().catch(() => undefined)) await sleep(2);
+    const refused = new Promise<void>((resolve) => {
+      world.proxy.onReply = (bytes) => {
+        if (bytes.includes('-BUSY')) resolve();
+        return bytes;
+      };
+    });
+    release();
+    await refused;
+    await world.admin.sendCommand(['SCRIPT', 'KILL']);
+    await killed;
+    expect(await claimed).toMatchObject({ state: 'held' });
+  });
+
+  it('is not tried again at once if its link dropped half-way, so that others have their turn', async () => {
+    const world = await open();
+    await (await world.holder())[Symbol.asyncDispose]();
+    const lease = await candidate(world);
+    const reconnected = new Promise<void>((resolve) => lease.onConnected(resolve));
+    const stopped = world.proxy.stopAt('CLIENT\r\n$4\r\nLIST');
+    const claimed = lease.acquire(TTL_MS).catch(() => undefined);
+    await stopped;
+    world.proxy.cut();
+    expect(await claimed).toBeUndefined();
+    await reconnected;
+    await expire(world);
+    expect(await lease.acquire(TTL_MS)).toMatchObject({ state: 'taken' });
+    expect(await world.admin.exists('tickbus:{STATE}:lease')).toBe(0);
   });
 
   it('records what the old holder published between its two scripts', async () => {
