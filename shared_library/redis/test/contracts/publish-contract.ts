@@ -70,6 +70,17 @@ export function describePublish(bench: TransportBench): void {
       expect(after.first?.epoch).toBeGreaterThan(before.first?.epoch ?? 0);
     });
 
+    it('begins a larger epoch when the caller has seen more of it than the server remembers', async () => {
+      const channel = spec('event');
+      const { first } = await bench.publishing.publish(channel, batch(2));
+      const epoch = first?.epoch ?? 0;
+      const same = await bench.publishing.publish(channel, batch(1), undefined, { epoch, seq: 2 });
+      expect(same.first).toEqual({ epoch, seq: 3 });
+      const after = await bench.publishing.publish(channel, batch(1), undefined, { epoch, seq: 4 });
+      expect(after.first?.epoch).toBeGreaterThan(epoch);
+      expect(after.first?.seq).toBe(1);
+    });
+
     it('counts two publishers in one order', async () => {
       const channel = spec('event');
       const other = bench.fixture.link();
@@ -148,6 +159,23 @@ export function describePublish(bench: TransportBench): void {
         ['c', 3],
         ['d', 4],
         ['e', 5],
+      ]);
+    });
+
+    it('does not publish the retry of a command that was sent first in an epoch which is over', async () => {
+      const channel = spec('command');
+      const { frames } = await listen(bench.subscribing, channel);
+      const once = { id: 'a', rememberMs: 60_000 };
+      const { first } = await bench.publishing.publish(channel, [{ ...outgoing({ id: 'a' }), once }]);
+      await bench.fixture.flush();
+      const retry = { ...outgoing({ id: 'a' }), once: { ...once, firstEpoch: first?.epoch ?? 0 } };
+      const { repeated } = await bench.publishing.publish(channel, [retry]);
+      expect([...(repeated ?? [])]).toEqual([[0, 'forgotten']]);
+      await bench.publishing.publish(channel, [outgoing({ id: 'b' })]);
+      await frames.reach(2);
+      expect(frames.all.map(({ data, seq }) => [data.id, seq])).toEqual([
+        ['a', 1],
+        ['b', 1],
       ]);
     });
 

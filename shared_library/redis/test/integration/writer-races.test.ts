@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { RedisConnection, RedisLease, RedisPublisher } from '../../index.ts';
 import { createRedisClient } from '../../transport/redis/client.ts';
 import { LeaseCommands } from '../../transport/redis/lease/lease-commands.ts';
-import { SOUND, STATE, WriterWorld } from './exclusive-writer.fixture.ts';
+import { plainClient, SOUND, STATE, WriterWorld } from './exclusive-writer.fixture.ts';
 
 const HEAD = 'tickbus:{STATE}:head';
 const WRITER_NAME = 'tickbus:0:STATE';
@@ -117,6 +117,48 @@ describe('a claim', () => {
     await expect(claimed).rejects.toThrow();
   });
 
+  it('retries its second script while a script of somebody else keeps the server busy', async () => {
+    const world = await open();
+    await (await world.holder())[Symbol.asyncDispose]();
+    await world.admin.configSet('busy-reply-threshold', '20');
+    const lease = await candidate(world);
+    const stopped = world.proxy.stopAt(':fence:');
+    const claimed = lease.acquire(TTL_MS);
+    const release = await stopped;
+    const endless = plainClient(world.redis.url);
+    closing.push(() => endless.destroy());
+    await endless.connect();
+    const killed = endless.eval('while true do end').catch(() => {});
+    while (await world.admin.ping().catch(() => undefined)) await sleep(2);
+    const refused = new Promise<void>((resolve) => {
+      world.proxy.onReply = (bytes) => {
+        if (bytes.includes('-BUSY')) resolve();
+        return bytes;
+      };
+    });
+    release();
+    await refused;
+    await world.admin.sendCommand(['SCRIPT', 'KILL']);
+    await killed;
+    expect(await claimed).toMatchObject({ state: 'held' });
+  });
+
+  it('is not tried again at once if its link dropped half-way, so that others have their turn', async () => {
+    const world = await open();
+    await (await world.holder())[Symbol.asyncDispose]();
+    const lease = await candidate(world);
+    const reconnected = new Promise<void>((resolve) => lease.onConnected(resolve));
+    const stopped = world.proxy.stopAt('CLIENT\r\n$4\r\nLIST');
+    const claimed = lease.acquire(TTL_MS).catch(() => undefined);
+    await stopped;
+    world.proxy.cut();
+    expect(await claimed).toBeUndefined();
+    await reconnected;
+    await expire(world);
+    expect(await lease.acquire(TTL_MS)).toMatchObject({ state: 'taken' });
+    expect(await world.admin.exists('tickbus:{STATE}:lease')).toBe(0);
+  });
+
   it('records what the old holder published between its two scripts', async () => {
     const world = await open();
     const old = await world.holder();
@@ -170,6 +212,83 @@ describe('a resume', () => {
       expect(await later()).toMatchObject({ state: 'taken_up' });
     });
     await expect(earlier).rejects.toThrow('BUSY');
+  });
+});
+
+describe('a release', () => {
+  it('that was lost with its link is repeated by the resume', async () => {
+    const world = await open();
+    const { lease } = await world.holder();
+    const stopped = world.proxy.stopAt('tickbus:{STATE}:lease');
+    const released = lease.release();
+    await stopped;
+    world.proxy.cut();
+    expect(await released).toBe(false);
+    const next = new RedisLease({
+      channel: STATE,
+      url: world.redis.url,
+      ttlMs: TTL_MS,
+      retryMs: 20,
+      logger: silentLogger,
+    });
+    closing.push(() => next.close());
+    const gained = new Promise<void>((resolve) => next.on('gained', () => resolve()));
+    await next.start();
+    await gained;
+  });
+
+  it('gives the name of a writer up, so that no later claim disconnects a mere candidate', async () => {
+    const world = await open();
+    await (await world.holder())[Symbol.asyncDispose]();
+    const lease = await candidate(world);
+    const claimed = await lease.acquire(TTL_MS);
+    expect(await writerIds(world)).toHaveLength(1);
+    if (claimed.state === 'held') await lease.release(claimed.token);
+    expect(await writerIds(world)).toEqual([]);
+  });
+});
+
+it('a candidate without the right to disconnect others may follow a holder who is gone with the last process of the server', async () => {
+  const world = await open();
+  await world.holder();
+  await expire(world);
+  await world.admin.hSet(HEAD, { lease_branch: OTHER_BRANCH, ttl: 20 });
+  const everythingElse = ['reset', 'on', '>pw', '~*', '&*', '+@all', '-client|kill'];
+  await world.admin.sendCommand(['ACL', 'SETUSER', 'narrow', ...everythingElse]);
+  const connection = new RedisConnection({
+    url: world.redis.url.replace('//', '//narrow:pw@'),
+    logger: silentLogger,
+  });
+  closing.push(() => connection.close());
+  const lease = connection.publishing.lease(STATE);
+  await lease.connect();
+  const first = await lease.acquire(20);
+  expect(first.state).toBe('holding_off');
+  let attempt = first;
+  while (attempt.state === 'holding_off') {
+    await sleep(attempt.leftMs + 1);
+    attempt = await lease.acquire(20);
+  }
+  expect(attempt.state).toBe('held');
+});
+
+describe('a deposed holder', () => {
+  it('does not know what it had under way if another branch ended its epoch, though the head is not below it', async () => {
+    const world = await open();
+    const { publisher } = await world.holder();
+    await world.publish(publisher, 1);
+    world.proxy.dropsReplies = true;
+    const sent = world.publish(publisher, 2);
+    await until(() => world.heard.length === 3);
+    // The server comes back without its latest memory, which the holder's last reply did not reach yet.
+    await world.admin.hSet(HEAD, { branch: OTHER_BRANCH, seq: 1, b1: '' });
+    await expire(world);
+    await world.holder({ url: world.redis.url });
+    world.proxy.dropsReplies = false;
+    world.proxy.cut();
+    await sent;
+    expect(world.broken).toEqual(SOUND);
+    expect(world.count('TICKBUS_OUTCOME_UNKNOWN')).toBe(2);
   });
 });
 
@@ -228,6 +347,23 @@ describe('a holder whose connection stays open', () => {
     expect(world.count('published')).toBe(0);
     expect(await world.admin.exists(HEAD)).toBe(0);
   });
+});
+
+it('does not publish the retry of a command if another branch of the server may have forgotten its id', async () => {
+  const world = await open();
+  const { publishing } = sharedConnection(world);
+  await publishing.connect();
+  const channel = { name: 'COMMANDS', kind: 'command', history: 0 } as const;
+  const once = { id: 'a', rememberMs: 60_000 };
+  const { first } = await publishing.publish(channel, [{ json: '{"n":1}', once }]);
+  await world.admin
+    .multi()
+    .del('tickbus:{COMMANDS}:id:a')
+    .hSet('tickbus:{COMMANDS}:head', { branch: OTHER_BRANCH })
+    .exec();
+  const retry = { json: '{"n":1}', once: { ...once, firstEpoch: first?.epoch ?? 0 } };
+  const { repeated } = await publishing.publish(channel, [retry]);
+  expect([...(repeated ?? [])]).toEqual([[0, 'forgotten']]);
 });
 
 /** Epochs are milliseconds of the server's clock, so one that the channel has reached can lie ahead of it. */

@@ -1,9 +1,12 @@
 // New epochs of a channel: of a server that forgot everything, and of a lease, which forgets nothing.
 
-import { eventLoopTurns } from '@tickbus/test-kit';
+import { eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
-import { ALERTS, FILLS } from '../library.fixture.ts';
-import { listening, lose, positionOf } from './channel-reader.fixture.ts';
+import { ManualClock } from '../../runtime/manual-clock.ts';
+import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
+import type { ChannelState } from '../../transport/port.ts';
+import { ALERTS, FakeTransport, FILLS, frameOf, noteEnvelope } from '../library.fixture.ts';
+import { listening, lose, numberOf, positionOf } from './channel-reader.fixture.ts';
 
 describe('a new epoch', () => {
   it('is told as a gap without an end, and what is there of it is delivered', async () => {
@@ -84,5 +87,77 @@ describe('a lease, which begins a new epoch and forgets nothing', () => {
       { cause: 'loss', from: 2, to: 3, repaired: true },
       { cause: 'epoch', from: 4, to: undefined },
     ]);
+  });
+});
+
+describe('a server that comes back with an older memory', () => {
+  /** What the server replies to a read: the top, and what it keeps. */
+  const stateOf = (epoch: number, seq: number, ...kept: (readonly [epoch: number, seq: number])[]) => ({
+    position: { epoch, seq },
+    at: 0,
+    entries: kept.map(([of, number]) => frameOf(noteEnvelope(of * 10 + number, { epoch: of, seq: number }))),
+  });
+
+  /** A subscriber that has heard 1 to 3 of epoch 7. */
+  async function atThree() {
+    const transport = new FakeTransport();
+    const clock = new ManualClock();
+    const subscriber = new SubscriberBase({ transport, clock, logger: new RecordingLogger() });
+    const heard: string[] = [];
+    const gaps: unknown[] = [];
+    subscriber.on('gap', ({ cause, epoch, from, to }) => gaps.push({ cause, epoch, from, to }));
+    subscriber.subscribe(FILLS, (message) => heard.push(numberOf(message)));
+    transport.onRead = async () => stateOf(7, 0);
+    await subscriber.startListening();
+    await eventLoopTurns();
+    for (const seq of [1, 2, 3]) transport.push(noteEnvelope(70 + seq, { epoch: 7, seq }));
+    /** Reconnects to a server in this state. */
+    const reconnect = async (state: ChannelState, generation: number) => {
+      transport.onRead = async () => state;
+      transport.tell({ type: 'connected', generation });
+      await eventLoopTurns();
+    };
+    return { transport, clock, subscriber, heard, gaps, reconnect };
+  }
+
+  const unknownAfterThree = { cause: 'epoch', epoch: 7, from: 4, to: undefined };
+
+  it('in the same epoch with a lower top: the rest of the epoch is reported as unknown, once', async () => {
+    const { transport, subscriber, gaps, reconnect } = await atThree();
+    await reconnect(stateOf(7, 2), 2);
+    expect(gaps).toEqual([unknownAfterThree]);
+    expect(subscriber.status(FILLS)).toMatchObject({ mode: 'live', position: { epoch: 7, seq: 2 } });
+    transport.onRead = async () => stateOf(8, 1, [8, 1]);
+    transport.push(noteEnvelope(81, { epoch: 8, seq: 1 }));
+    await eventLoopTurns();
+    expect(gaps).toEqual([unknownAfterThree]);
+    expect(subscriber.status(FILLS)?.position).toEqual({ epoch: 8, seq: 1 });
+  });
+
+  it('on another branch with the same top: the rest of the epoch is reported as unknown', async () => {
+    const { gaps, heard, reconnect } = await atThree();
+    await reconnect({ ...stateOf(7, 3), isForgotten: true }, 2);
+    expect(gaps).toEqual([unknownAfterThree]);
+    expect(heard).toEqual(['71', '72', '73']);
+  });
+
+  it('is not suspected if the top is lower on the same link: then somebody made up a number', async () => {
+    const { transport, clock, subscriber, gaps } = await atThree();
+    transport.onRead = async () => stateOf(7, 2);
+    await clock.advance(1_000);
+    await eventLoopTurns();
+    expect(subscriber.status(FILLS)?.position).toEqual({ epoch: 7, seq: 2 });
+    expect(gaps).toEqual([]);
+  });
+
+  it('in an epoch that was over: nothing of it, nor of the epoch after it, is delivered or missed again', async () => {
+    const { heard, gaps, reconnect } = await atThree();
+    await reconnect(stateOf(8, 2, [8, 1], [8, 2]), 2);
+    expect(heard.slice(3).map((text) => text.replace(' kept', ''))).toEqual(['81', '82']);
+    gaps.splice(0);
+    await reconnect(stateOf(7, 3, [7, 2], [7, 3]), 3);
+    expect(gaps).toEqual([{ cause: 'epoch', epoch: 8, from: 3, to: undefined }]);
+    await reconnect(stateOf(9, 1, [7, 3], [8, 1], [8, 2], [9, 1]), 4);
+    expect(heard.slice(5).map((text) => text.replace(' kept', ''))).toEqual(['91']);
   });
 });
