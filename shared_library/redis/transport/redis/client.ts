@@ -1,4 +1,4 @@
-// The one place that makes Redis clients. Every option has a measured reason: see ARCHITECTURE.md, "The Redis client".
+// The one place that makes Redis clients. Every option has a measured reason: see docs/decisions/0015-redis-client.md.
 
 import { isIP } from 'node:net';
 import { createClient, defineScript, RESP_TYPES } from 'redis';
