@@ -25,12 +25,10 @@ export class Observer {
   constructor(connection: Connection, logger: Logger, onCommand: (message: CommandMessage) => void) {
     this.#connection = connection;
     this.#subscriber = new RedisSubscriber({ connection, logger });
-    // Looked at as it arrives, and left to nobody: a handler might be given fewer.
-    const look = (message: PriceMessage) => {
-      if (!message.snapshot) this.#look(message);
-      return false;
-    };
-    this.#subscriber.subscribe(CHANNELS.PRICE_DATA, () => {}, { where: look });
+    // Every price as it arrives: a slow handler gets only the newest of each symbol.
+    this.#subscriber.tap(CHANNELS.PRICE_DATA, ({ message, delivery }) => {
+      if (delivery !== 'snapshot') this.#look(message);
+    });
     this.#subscriber.subscribe(CHANNELS.TRADE_COMMANDS, onCommand);
     this.#subscriber.subscribe(CHANNELS.FEED_STATUS, ({ data, snapshot }) => {
       if (!snapshot) this.#feed = data;

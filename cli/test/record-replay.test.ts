@@ -41,19 +41,16 @@ interface Message {
   readonly data: Record<string, unknown>;
   readonly sender: string;
   readonly message_type: string;
-  readonly snapshot?: true;
 }
 
 /** All that is published on a channel from now on, in order. */
 async function listening(channel: (typeof CHANNELS)[keyof typeof CHANNELS]) {
   const subscriber = new RedisSubscriber({ url: server.redis.url, logger: silentLogger });
   const heard: { data: Record<string, unknown>; sender: string; type: string }[] = [];
-  // Before the queue, in which a state channel merges.
-  const where = ({ data, sender, message_type: type, snapshot }: Message) => {
-    if (!snapshot) heard.push({ data, sender, type });
-    return false;
-  };
-  subscriber.subscribe(channel, () => {}, { where: where as never });
+  subscriber.tap(channel, ({ message, delivery }) => {
+    const { data, sender, message_type: type } = message as Message;
+    if (delivery !== 'snapshot') heard.push({ data, sender, type });
+  });
   await subscriber.startListening();
   return { heard, close: () => subscriber.close() };
 }

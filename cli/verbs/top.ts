@@ -111,8 +111,8 @@ class Meters {
 
   async #listenToOne(name: string): Promise<void> {
     const channel = bundledChannel(name);
-    // For its numbers and schemas; no message is wanted. First, so that it sees all that is counted below.
-    if (channel !== undefined) this.#subscriber.subscribe(channel, () => {}, { where: () => false });
+    // Counts gaps and invalid messages. First, so that it sees all that is counted below.
+    if (channel !== undefined) this.#subscriber.tap(channel, () => {});
     const meter = new Meter();
     await this.#connection.subscribing.subscribe(wireChannel(name), (frame) => meter.count(frame));
     this.#meters.set(name, meter);

@@ -57,6 +57,7 @@ export { systemClock } from './runtime/system-clock.ts';
 export type { ChannelStatus, Gap, GapCause, Slow, SubscriberStatus } from './subscribe/status.ts';
 export {
   type ChannelReport,
+  type Delivery,
   type ExpiredMessage,
   type FreshnessTimes,
   type HandlerError,
@@ -65,6 +66,8 @@ export {
   type InvalidMessage,
   type Latest,
   type MessageHandler,
+  type Observed,
+  type Observer,
   RedisSubscriber,
   type RedisSubscriberOptions,
   type SubscribeOptions,

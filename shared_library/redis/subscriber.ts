@@ -20,6 +20,7 @@ export type {
   SubscriberEvents,
 } from './subscribe/reports.ts';
 export type { MessageHandler, SubscribeOptions } from './subscribe/subscription-options.ts';
+export type { Delivery, Observed, Observer } from './subscribe/tap.ts';
 
 export type RedisSubscriberOptions = ConnectionOptions & {
   /** The time, for tests. Default: the system's. */

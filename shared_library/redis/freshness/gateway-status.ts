@@ -6,8 +6,7 @@ import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { ChannelReader } from '../subscribe/channel-reader.ts';
-import { EventLoopTurn } from '../subscribe/event-loop-turn.ts';
-import { Subscription } from '../subscribe/subscription.ts';
+import { Tap } from '../subscribe/tap.ts';
 import type { FenceToken, Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
 
@@ -131,7 +130,7 @@ export class GatewayStatus {
   }
 
   #reader(channel: Channel, onMessage: (message: Message) => void): ChannelReader {
-    const { transport, clock, onAnswer } = this.#options;
+    const { transport, clock, logger, onAnswer } = this.#options;
     const reader = new ChannelReader({
       channel,
       transport,
@@ -140,11 +139,15 @@ export class GatewayStatus {
         // Losses here are losses of what is old: the newest of each key is read again, or the next one comes.
         onStatus: (status) => status.type === 'recovery_failed' && this.#failed(status.error),
         onInvalid: () => {},
-        onValue: (_key, message) => message !== undefined && onMessage(message),
         onAnswer,
       },
     });
-    reader.add(asEverything(clock));
+    reader.add(
+      new Tap(
+        ({ message, position }) => position !== undefined && onMessage(message),
+        (err) => logger.error({ err, channel: channel.name }, 'Status ignored: it could not be processed.'),
+      ),
+    );
     return reader;
   }
 
@@ -197,11 +200,4 @@ export class GatewayStatus {
       );
     this.#refusal = error;
   }
-}
-
-/** Readers read for subscriptions; this one wants all of it, and has no handler. */
-function asEverything(clock: Clock): Subscription {
-  const hooks = { handle() {}, onOverflow() {}, onError() {}, isCurrent: () => true };
-  const options = { queueLimit: Number.POSITIVE_INFINITY, conflate: true };
-  return new Subscription(options, hooks, new EventLoopTurn(clock));
 }

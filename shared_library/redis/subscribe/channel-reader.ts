@@ -13,6 +13,7 @@ import { FanOut, type FanOutHooks, type OnMessage } from './fan-out.ts';
 import { type CaughtUp, catchUp } from './recovery.ts';
 import type { ChannelStatus } from './status.ts';
 import type { Subscription } from './subscription.ts';
+import type { Tap } from './tap.ts';
 
 interface ChannelReaderHooks extends FanOutHooks {
   readonly onStatus: (status: ChannelStatus) => void;
@@ -81,6 +82,10 @@ export class ChannelReader {
     return this.#dispatcher.subscriptions;
   }
 
+  get taps(): ReadonlySet<Tap> {
+    return this.#dispatcher.taps;
+  }
+
   get counters() {
     const { invalid, duplicates } = this.#dispatcher;
     return { ...this.#counters, invalid, duplicates };
@@ -121,19 +126,19 @@ export class ChannelReader {
     return this.#dispatcher.read(bytes);
   }
 
-  /** Adds a subscription; on a channel that is being read already, it gets the kept values first. */
-  add(subscription: Subscription): void {
-    this.#dispatcher.subscriptions.add(subscription);
+  /** Adds a subscription or a tap; on a channel that is being read already, it gets the kept values first. */
+  add(receiver: Subscription | Tap): void {
+    this.#dispatcher.add(receiver);
     if (this.#options.channel.kind === 'state') {
       // A read that is under way brings everything only if it was asked to.
       if (this.#mode === 'live' || (this.#mode === 'recovering' && !this.#readsEverything)) this.#recover();
     } else if (this.#mode === 'live') {
-      subscription.joined = true;
+      receiver.joined = true;
     }
   }
 
-  remove(subscription: Subscription): void {
-    this.#dispatcher.subscriptions.delete(subscription);
+  remove(receiver: Subscription | Tap): void {
+    this.#dispatcher.remove(receiver);
   }
 
   /** Resolves when the server has acknowledged the subscription; the kept values follow. Called again on every new connection. */
@@ -216,7 +221,8 @@ export class ChannelReader {
     hooks.onStatus({ type: 'recovering', channel: channel.name });
     if (!this.#mayRead) return this.#catchUpWithoutReading();
     const isCurrent = () => recovery === this.#recovery && this.#mode === 'recovering';
-    this.#readsEverything = channel.kind === 'state' && [...this.subscriptions].some(({ joined }) => !joined);
+    this.#readsEverything =
+      channel.kind === 'state' && this.#dispatcher.receivers.some(({ joined }) => !joined);
     const heldBeforeRead = this.#held.length;
     const sentAt = clock.monotonic();
     this.#reading = transport.read(channel, this.#readsEverything ? undefined : this.#position).then(
@@ -315,13 +321,13 @@ export class ChannelReader {
     const isState = this.#options.channel.kind === 'state';
     this.#dispatcher.dispatch(message, ({ joined }) => {
       if (wasHeard) return isNew || !joined ? 'live' : 'skip';
-      if (joined) return isNew ? (whole ? 'live' : 'snapshot') : 'skip';
+      if (joined) return isNew ? (whole ? 'recovered' : 'snapshot') : 'skip';
       return isState ? 'snapshot' : 'skip';
     });
   }
 
   #goLive(): void {
-    for (const subscription of this.subscriptions) subscription.joined = true;
+    for (const receiver of this.#dispatcher.receivers) receiver.joined = true;
     this.#enter('live');
     this.#options.hooks.onStatus({
       type: 'live',

@@ -7,10 +7,11 @@ import { type Batch, FrameDecoder } from '../wire/frame-decoder.ts';
 import type { Message } from '../wire/message.ts';
 import { keyOfPayload, schemaOf, validatePayload } from '../wire/payload-schema.ts';
 import { RecentIds } from './recent-ids.ts';
-import type { Subscription } from './subscription.ts';
+import { Subscription } from './subscription.ts';
+import type { Delivery, Tap } from './tap.ts';
 
-/** How a message goes to a subscription: as it was published, as a kept value, or not at all. */
-export type Delivery = 'live' | 'snapshot' | 'skip';
+/** A subscription or a tap, as the channel reader sees it. */
+export type Receiver = Pick<Tap, 'joined'>;
 
 /** A message, undefined for one that is invalid, and where it stands in what was received, if that is known. */
 export type OnMessage = (
@@ -34,6 +35,7 @@ export class FanOut {
   readonly #onInvalid: (error: TickbusError, frame: Uint8Array) => void;
   readonly #onValue: FanOutHooks['onValue'];
   readonly subscriptions = new Set<Subscription>();
+  readonly taps = new Set<Tap>();
   readonly #ids: RecentIds | undefined;
   readonly #reader = new FrameDecoder();
   #invalid = 0;
@@ -109,43 +111,65 @@ export class FanOut {
   }
 
   /**
-   * Filters before validating, validates once, hands the same message to every subscription that wants it.
+   * Shows the message to the taps, then hands the same message to every subscription that wants it. Validates once, and without
+   * taps only if a subscription wants it.
    *
    * @param frame where it stands, from `from` to `to`; only of one that is delivered live
    */
   dispatch(
     envelope: Envelope,
-    deliveryTo: (subscription: Subscription) => Delivery,
+    deliveryTo: (receiver: Receiver) => Delivery | 'skip',
     frame?: Uint8Array,
     from = 0,
     to = 0,
   ): void {
     const { message_type: type, id } = envelope;
-    if (id !== undefined && this.#ids?.has(id)) {
-      this.#duplicates++;
-      return;
-    }
+    const isDuplicate = id !== undefined && this.#ids?.has(id) === true;
+    if (isDuplicate) this.#duplicates++;
+    if (isDuplicate && this.taps.size === 0) return;
     let message: Message | undefined;
     let key: string | undefined;
+    let isFirst = true;
     try {
       const schema = schemaOf(this.#channel, type);
       key = keyOfPayload(this.#channel, type, envelope.data);
+      if (this.taps.size > 0) {
+        message = messageOf(envelope, validatePayload(this.#channel, type, envelope.data, schema));
+        this.#observe(message, deliveryTo);
+        if (isDuplicate) return;
+      }
       for (const subscription of this.subscriptions) {
         const delivery = deliveryTo(subscription);
         if (delivery === 'skip' || !subscription.wants(type, key)) continue;
-        const isFirst = message === undefined;
         message ??= messageOf(envelope, validatePayload(this.#channel, type, envelope.data, schema));
         const told = delivery === 'snapshot' ? this.#snapshotOf(message) : message;
         // Before it is handled, and only one that is valid and wanted.
         if (isFirst && id !== undefined) this.#ids?.add(id);
         if (isFirst && key !== undefined && told.seq !== undefined)
           this.#onValue?.(key, told, frame && part(frame, from, to));
+        isFirst = false;
         subscription.deliver(told, key);
       }
     } catch (error) {
-      if (key !== undefined && envelope.seq !== undefined) this.#onValue?.(key, undefined);
+      if (key !== undefined && envelope.seq !== undefined && this.#isWanted(type, key))
+        this.#onValue?.(key, undefined);
       this.reject(error, envelope);
     }
+  }
+
+  /** Everybody who receives the channel. */
+  get receivers(): Receiver[] {
+    return [...this.subscriptions, ...this.taps];
+  }
+
+  add(receiver: Subscription | Tap): void {
+    if (receiver instanceof Subscription) this.subscriptions.add(receiver);
+    else this.taps.add(receiver);
+  }
+
+  remove(receiver: Subscription | Tap): void {
+    if (receiver instanceof Subscription) this.subscriptions.delete(receiver);
+    else this.taps.delete(receiver);
   }
 
   /** What `dispatch` made of the bytes of a message; undefined should its schema say something else now. */
@@ -158,9 +182,22 @@ export class FanOut {
     }
   }
 
-  /** Nobody else gets the message where there is one subscription: of many kept values no copy has to be made. */
+  #observe(message: Message, deliveryTo: (receiver: Receiver) => Delivery | 'skip'): void {
+    for (const tap of this.taps) {
+      const delivery = deliveryTo(tap);
+      if (delivery === 'skip') continue;
+      tap.observe(delivery === 'snapshot' ? this.#snapshotOf(message) : message, delivery);
+    }
+  }
+
+  /** A tap alone has no latest values, so what it finds invalid does not end one. */
+  #isWanted(type: string, key: string): boolean {
+    return [...this.subscriptions].some((subscription) => subscription.wants(type, key));
+  }
+
+  /** A sole receiver shares the message with nobody, so its kept values are marked in place instead of copied. */
   #snapshotOf(message: Message): Message {
-    if (this.subscriptions.size > 1) return { ...message, snapshot: true };
+    if (this.subscriptions.size + this.taps.size > 1) return { ...message, snapshot: true };
     return Object.assign(message, { snapshot: true as const });
   }
 

@@ -13,6 +13,7 @@ import type { EventLoopTurn } from './event-loop-turn.ts';
 import { isExpired } from './expiry.ts';
 import type { ChannelReport, Origin, Reports } from './reports.ts';
 import { Subscription, type SubscriptionOptions } from './subscription.ts';
+import { type Observer, Tap } from './tap.ts';
 
 export interface SubscribedChannelOptions {
   readonly channel: Channel;
@@ -90,6 +91,21 @@ export class SubscribedChannel {
     this.reader.add(subscription);
     this.demand?.want(subscription.keys ?? []);
     return subscription;
+  }
+
+  /** Another observer. It is no handler: of the counters, only `handlerErrors` counts what it throws. */
+  tap(observer: Observer): Tap {
+    const tap = new Tap(observer, (error, message) => {
+      this.#counters.handlerErrors++;
+      this.#options.reports.handlerError({ channel: this.channel.name }, error, message);
+    });
+    this.reader.add(tap);
+    return tap;
+  }
+
+  /** Whether nothing receives the channel any more. */
+  get isUnused(): boolean {
+    return this.reader.subscriptions.size + this.reader.taps.size === 0;
   }
 
   remove(subscription: Subscription): void {

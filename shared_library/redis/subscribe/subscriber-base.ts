@@ -24,6 +24,7 @@ import {
   type MessageHandler,
   type SubscribeOptions,
 } from './subscription-options.ts';
+import type { Observer } from './tap.ts';
 
 export interface SubscriberSettings {
   readonly transport: Transport;
@@ -133,6 +134,44 @@ export class SubscriberBase implements AsyncDisposable {
     });
     this.#streams.set(subscription, stream);
     return stream as AsyncIterableIterator<unknown> as AsyncIterableIterator<MessageOf<C, T>>;
+  }
+
+  /**
+   * Shows `observer` every valid message of a channel, before or after `startListening()`: for metrics, audits and tests. It is
+   * called synchronously as each message arrives, before the filters and queues of subscriptions. It sees what their `types`, `keys`
+   * and `where` reject, what conflation merges for a slow handler, and commands that arrive twice. Messages of an older position
+   * and payloads that their schema rejects are not shown.
+   *
+   * The observer gets `{ message, position, delivery }`. `position` is `{ epoch, seq }`, undefined for a message without a number.
+   * `delivery` is `live`, `recovered` or `snapshot`. A new tap of a `state` channel sees the last value of each key first.
+   *
+   * A tap subscribes to the channel by itself. It is no handler: it has no queue, declares no demand for keys, feeds no `latest()`
+   * and counts in no report, but for `handlerErrors`. It runs in the receive path, so keep it short. Each message is validated, also
+   * one that no subscription wants. An error that it throws, or a promise that it rejects, is reported as `handler_error`; delivery
+   * continues.
+   *
+   * @returns a function that removes the tap; the observer is not called after that
+   * @throws TickbusError `TICKBUS_INVALID_OPTION` for an observer that is not a function, or a channel that is known under another
+   *   definition; `TICKBUS_CLOSED` after `close()`
+   * @example
+   * const stop = subscriber.tap(CHANNELS.PRICE_DATA, ({ message, position, delivery }) => {
+   *   console.log(message.data.symbol, position?.seq, delivery);
+   * });
+   */
+  tap<C extends Channel>(channel: C, observer: Observer<C>): Unsubscribe {
+    this.#assertOpen();
+    if (typeof observer !== 'function') {
+      const text = `The observer of ${channel} is not a function, so nothing is tapped. Pass a function.`;
+      throw new TickbusError('TICKBUS_INVALID_OPTION', text);
+    }
+    const entry = this.#entry(channel);
+    const tap = entry.tap(observer as unknown as Observer);
+    this.#startIfListening(entry);
+    return () => {
+      if (!entry.reader.taps.has(tap)) return;
+      entry.reader.remove(tap);
+      this.#endIfUnused(entry);
+    };
   }
 
   /**
@@ -291,15 +330,23 @@ export class SubscriberBase implements AsyncDisposable {
     const subscription = entry.add(handler, filters);
     const { keys = [] } = subscription;
     if (channel.gateway) queueMicrotask(() => this.#freshness.asked(channel.name, keys));
-    if (this.#state === 'listening' && entry.reader.mode === 'idle') this.#start(entry);
+    this.#startIfListening(entry);
     return { entry, subscription };
   }
 
-  /** The last subscription of a channel takes its reader with it. */
+  #startIfListening(entry: SubscribedChannel): void {
+    if (this.#state === 'listening' && entry.reader.mode === 'idle') this.#start(entry);
+  }
+
   #remove(entry: SubscribedChannel, subscription: Subscription): void {
     if (!entry.reader.subscriptions.has(subscription)) return;
     entry.remove(subscription);
-    if (entry.reader.subscriptions.size > 0 || this.#entries.get(entry.channel.name) !== entry) return;
+    this.#endIfUnused(entry);
+  }
+
+  /** The last subscription or tap of a channel ends its reader. */
+  #endIfUnused(entry: SubscribedChannel): void {
+    if (!entry.isUnused || this.#entries.get(entry.channel.name) !== entry) return;
     entry.reader.stop();
     void entry.demand?.close();
     if (entry.values !== undefined) this.#freshness.remove(entry.values);

@@ -19,6 +19,10 @@ const subscriber = new RedisSubscriber();
 let arrivedAt = Number.NEGATIVE_INFINITY;
 let epoch: number | undefined;
 
+// As it arrives, before it waits for the handler.
+subscriber.tap(CHANNELS.PRICE_DATA, ({ message, delivery }) => {
+  if (message.data.symbol === watched && delivery !== 'snapshot') arrivedAt = performance.now();
+});
 subscriber.subscribe(
   CHANNELS.PRICE_DATA,
   (message) => {
@@ -29,11 +33,6 @@ subscriber.subscribe(
   {
     keys: symbols,
     maxAgeMs,
-    // As it arrives, before it waits for the handler.
-    where: ({ data, snapshot }) => {
-      if (data.symbol === watched && !snapshot) arrivedAt = performance.now();
-      return true;
-    },
   },
 );
 subscriber.subscribe(CHANNELS.TRADE_COMMANDS, ({ id }) => say({ type: 'command', id }), { keys: ['bot'] });

@@ -1,0 +1,221 @@
+// Taps: what an observer sees beside the handlers, and that it never disturbs them.
+
+import { deferred, eventLoopTurns } from '@tickbus/test-kit';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { type Channel, defineChannel } from '../../channel/channel.ts';
+import type { Observed } from '../../subscribe/tap.ts';
+import { ALERTS, Bench, CHAT, COMMANDS, FILLS, frameOf, PRICES } from '../library.fixture.ts';
+import { slowHandler } from './slow-handler.fixture.ts';
+
+const FED = defineChannel('FED', {
+  kind: 'state',
+  key: 'symbol',
+  gateway: true,
+  messages: { tick: z.object({ symbol: z.string() }) },
+});
+
+function tapped<C extends Channel>(bench: Bench, channel: C) {
+  const seen: Observed<C>[] = [];
+  const stop = bench.subscriber.tap(channel, (observed) => seen.push(observed));
+  return { seen, stop };
+}
+
+describe('a tap sees', () => {
+  it('messages that types, keys and where reject, each with its position', async () => {
+    const bench = new Bench();
+    const handled: unknown[] = [];
+    const alerts = tapped(bench, ALERTS);
+    const prices = tapped(bench, PRICES);
+    bench.subscriber.subscribe(ALERTS, (message) => handled.push(message), { types: ['alarm'] });
+    bench.subscriber.subscribe(PRICES, (message) => handled.push(message), { keys: ['B'] });
+    bench.subscriber.subscribe(PRICES, (message) => handled.push(message), { where: () => false });
+    await bench.subscriber.startListening();
+    await bench.notes(ALERTS, 1);
+    await bench.price('A', 2);
+    expect(handled).toEqual([]);
+    const { epoch = 0 } = alerts.seen[0]?.message ?? {};
+    expect(alerts.seen).toMatchObject([
+      { message: { data: { n: 1 } }, position: { epoch, seq: 1 }, delivery: 'live' },
+    ]);
+    expect(prices.seen).toMatchObject([
+      { message: { data: { symbol: 'A', price: 2 } }, position: { seq: 1 }, delivery: 'live' },
+    ]);
+  });
+
+  it('each message before its handler, also those that a slow handler gets merged', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ symbol: fc.constantFrom('A', 'B'), price: fc.nat() }), { minLength: 3 }),
+        async (ticks) => {
+          const bench = new Bench();
+          const handled: unknown[] = [];
+          bench.subscriber.subscribe(PRICES, ({ data }) => {
+            handled.push(data);
+            return new Promise(() => {});
+          });
+          const { seen } = tapped(bench, PRICES);
+          await bench.subscriber.startListening();
+          for (const { symbol, price } of ticks) await bench.price(symbol, price);
+          expect(seen.map(({ message }) => message.data)).toEqual(ticks);
+          expect(handled).toEqual(ticks.slice(0, 1));
+        },
+      ),
+      { seed: 20261129, numRuns: 25 },
+    );
+  });
+
+  it('messages that were missed and found in the history as recovered', async () => {
+    const bench = new Bench();
+    const { seen } = tapped(bench, FILLS);
+    await bench.subscriber.startListening();
+    await bench.notes(FILLS, 1);
+    bench.connection.subscribing.disconnect();
+    await bench.notes(FILLS, 2, 3);
+    bench.connection.subscribing.reconnect();
+    await eventLoopTurns();
+    await bench.notes(FILLS, 4);
+    const ways = seen.map(({ position, delivery }) => [position?.seq, delivery]);
+    expect(ways).toEqual([
+      [1, 'live'],
+      [2, 'recovered'],
+      [3, 'recovered'],
+      [4, 'live'],
+    ]);
+    expect(bench.gaps).toMatchObject([{ repaired: true }]);
+  });
+
+  it('last values as a snapshot, when it comes first and when it comes late', async () => {
+    const bench = new Bench();
+    await bench.price('A', 1);
+    const first = tapped(bench, PRICES);
+    await bench.subscriber.startListening();
+    await eventLoopTurns();
+    const late = tapped(bench, PRICES);
+    await eventLoopTurns();
+    const snapshot = { message: { data: { price: 1 }, snapshot: true }, delivery: 'snapshot' };
+    expect(first.seen).toMatchObject([snapshot]);
+    expect(late.seen).toMatchObject([snapshot]);
+    await bench.price('A', 2);
+    expect(first.seen[1]).toMatchObject({ message: { data: { price: 2 } }, delivery: 'live' });
+    expect(first.seen[1]?.message).not.toHaveProperty('snapshot');
+  });
+
+  it('no mark of a snapshot that only a newer subscription gets', async () => {
+    const bench = new Bench();
+    const { seen } = tapped(bench, PRICES);
+    await bench.subscriber.startListening();
+    await bench.price('A', 1);
+    const handled: unknown[] = [];
+    bench.subscriber.subscribe(PRICES, (message) => handled.push(message));
+    await eventLoopTurns();
+    expect(handled).toMatchObject([{ snapshot: true }]);
+    expect(seen).toMatchObject([{ delivery: 'live' }]);
+    expect(seen[0]?.message).not.toHaveProperty('snapshot');
+  });
+
+  it('messages without a number, and commands that arrive twice, but nothing that its schema rejects', async () => {
+    const bench = new Bench();
+    const chat = tapped(bench, CHAT);
+    const commands = tapped(bench, COMMANDS);
+    const handled: unknown[] = [];
+    bench.subscriber.subscribe(COMMANDS, (message) => handled.push(message));
+    await bench.subscriber.startListening();
+    await bench.notes(CHAT, 1);
+    expect(chat.seen).toMatchObject([{ message: { data: { n: 1 } }, position: undefined, delivery: 'live' }]);
+    const command = { message_type: 'note', data: { n: 1 }, timestamp: 1, sender: 'test', id: 'once' };
+    for (const data of [{ n: 1 }, { n: 1 }, { n: 'one' }])
+      bench.server.publishRaw(COMMANDS.name, frameOf({ ...command, data }));
+    await eventLoopTurns();
+    expect(commands.seen).toHaveLength(2);
+    expect(handled).toHaveLength(1);
+    expect(bench.invalid).toHaveLength(1);
+  });
+});
+
+describe('a tap', () => {
+  it('subscribes by itself, before and after startListening, and ends the reading of its channel', async () => {
+    const bench = new Bench();
+    const early = tapped(bench, ALERTS);
+    await bench.subscriber.startListening();
+    const late = tapped(bench, FILLS);
+    await eventLoopTurns();
+    await bench.notes(ALERTS, 1);
+    await bench.notes(FILLS, 2);
+    expect([...early.seen, ...late.seen].map(({ message }) => message.data.n)).toEqual([1, 2]);
+    expect(bench.subscriber.status(ALERTS)).toMatchObject({ received: 1, delivered: 0, queueDepth: 0 });
+    for (const { stop } of [early, early, late]) stop();
+    await bench.notes(ALERTS, 3);
+    expect(early.seen).toHaveLength(1);
+    expect(bench.subscriber.status(ALERTS)).toBeUndefined();
+  });
+
+  it('leaves the reading to the subscriptions and taps that stay', async () => {
+    const bench = new Bench();
+    const first = tapped(bench, ALERTS);
+    const second = tapped(bench, ALERTS);
+    const unsubscribe = bench.subscriber.subscribe(ALERTS, () => {});
+    await bench.subscriber.startListening();
+    first.stop();
+    unsubscribe();
+    await bench.notes(ALERTS, 1);
+    expect(first.seen).toEqual([]);
+    expect(second.seen).toHaveLength(1);
+  });
+
+  it('declares no demand for keys, and keeps no latest values', async () => {
+    const bench = new Bench();
+    const { seen } = tapped(bench, FED);
+    await bench.subscriber.startListening();
+    await bench.publisher.publish(FED, { symbol: 'A' });
+    await eventLoopTurns();
+    expect(seen).toHaveLength(1);
+    expect(bench.subscriber.latest(FED, 'A').message).toBeUndefined();
+    expect(await bench.publisher.wanted(FED)).toEqual(new Map());
+  });
+
+  it('that throws or rejects is reported, and delivery continues', async () => {
+    const bench = new Bench();
+    const failure = new Error('mine');
+    bench.subscriber.tap(ALERTS, () => {
+      throw failure;
+    });
+    bench.subscriber.tap(ALERTS, async () => {
+      throw failure;
+    });
+    const { seen } = tapped(bench, ALERTS);
+    const handled: number[] = [];
+    bench.subscriber.subscribe(ALERTS, ({ data }) => handled.push(data.n));
+    await bench.subscriber.startListening();
+    await bench.notes(ALERTS, 1, 2);
+    await eventLoopTurns();
+    expect(handled).toEqual([1, 2]);
+    expect(seen).toHaveLength(2);
+    expect(bench.handlerErrors.map(({ error }) => error)).toEqual([failure, failure, failure, failure]);
+    expect(bench.subscriber.status(ALERTS)).toMatchObject({ handlerErrors: 4, invalid: 0, delivered: 2 });
+  });
+
+  it('is not waited for: what it returns blocks neither a handler nor close()', async () => {
+    const bench = new Bench();
+    const slow = slowHandler();
+    const never = deferred();
+    bench.subscriber.tap(FILLS, () => never.promise);
+    bench.subscriber.subscribe(FILLS, slow.handler);
+    await bench.subscriber.startListening();
+    await bench.notes(FILLS, 1, 2);
+    await slow.finish();
+    expect(slow.numbers()).toEqual([1, 2]);
+    await slow.finish();
+    await bench.subscriber.close();
+  });
+
+  it('is refused for an observer that is no function, and after close()', async () => {
+    const { subscriber } = new Bench();
+    const tapping = (observer: unknown) => expect(() => subscriber.tap(ALERTS, observer as () => void));
+    tapping(undefined).toThrow(expect.objectContaining({ code: 'TICKBUS_INVALID_OPTION' }));
+    expect(subscriber.status(ALERTS)).toBeUndefined();
+    await subscriber.close();
+    tapping(() => {}).toThrow(expect.objectContaining({ code: 'TICKBUS_CLOSED' }));
+  });
+});
