@@ -17,10 +17,10 @@ import { createGenerator } from '@tickbus/simulated-broker/sources/generator';
 import type { Logger, Position } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import type { DemoConfig } from './config.ts';
+import { DeskObserver } from './desk-observer.ts';
 import type { Embedded } from './embedded.ts';
 import { type Gateways, startGateway, startPair } from './gateways.ts';
 import type { CommandMessage, PriceMessage } from './messages.ts';
-import { DeskObserver } from './desk-observer.ts';
 
 export interface Cast {
   readonly broker: SimulatedBroker;
