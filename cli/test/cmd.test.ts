@@ -150,7 +150,7 @@ describe('cmd', () => {
       ['paper-trader', 'explode', '-y'],
       /Unknown action explode\. Use one of place_order, cancel_order/,
     ],
-    [['paper-trader', 'pause'], /Cannot ask for confirmation\. Use --yes/],
+    [['paper-trader', 'pause'], /Cannot ask for confirmation without a terminal\. Use --yes/],
     [['paper-trader', 'pause', '{"bot":"other"}', '-y'], /The payload names another bot/],
     [['paper-trader', 'pause', '{', '-y'], /The payload is not valid JSON/],
     [
