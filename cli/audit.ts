@@ -1,4 +1,4 @@
-// Tells on AUDIT what somebody did through this command. What it is about has been done: failing to tell is only a warning.
+// Publishes an audit entry on AUDIT. The audited action is already done, so a failed entry is only a warning.
 
 import type { PayloadInput } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -10,6 +10,6 @@ type Entry = Omit<PayloadInput<typeof CHANNELS.AUDIT>, 'actor' | 'tool'>;
 export async function audit(context: Context, publisher: RedisPublisher, entry: Entry): Promise<void> {
   const payload = { actor: context.user.slice(0, 256), tool: 'tickbus', ...entry };
   await publisher.publish(CHANNELS.AUDIT, payload).catch((error: Error) => {
-    context.terminal.warn(`This was not noted on AUDIT: ${error.message}`);
+    context.terminal.warn(`Audit entry not published: ${error.message} The command itself is unaffected.`);
   });
 }

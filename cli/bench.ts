@@ -11,10 +11,10 @@ import { unlessAborted } from './waiting.ts';
 
 export interface BenchOptions {
   readonly clients: number;
-  /** Infinity: as many as `durationMs` allows. */
+  /** Infinity: limited by `durationMs` only. */
   readonly messages: number;
   readonly size: number;
-  /** Messages a second; undefined: as many as go. */
+  /** Messages a second; undefined: unlimited. */
   readonly rate: number | undefined;
   readonly durationMs: number | undefined;
 }
@@ -35,20 +35,20 @@ export interface BenchResult {
   readonly max_ms: number;
 }
 
-/** So many publishes may be on their way: enough for full batches, few enough to stay below every limit. */
+/** Publishes in flight: enough for full batches, few enough to stay below every limit. */
 const WINDOW = 1_024;
-/** When nothing has arrived for so long, the rest does not come. */
+/** After this long without a message, the missing ones count as lost. */
 const GIVE_UP_MS = 3_000;
 const TICK_MS = 5;
 
-/** Kind `event`: nothing is merged, every message has a number, none is kept. Its schema takes all, so as to measure the way. */
+/** Kind `event`: no conflation, a sequence on every message, no history. The schema accepts everything: only transport is measured. */
 const CHANNEL: Channel = defineChannel('TICKBUS_BENCH', {
   kind: 'event',
   messages: { bench: ANYTHING },
 });
 
 interface BenchPayload {
-  /** Another one may be running. */
+  /** Distinguishes this run from a concurrent one. */
   readonly run: number;
   /** Milliseconds of this process's monotonic clock. */
   readonly sent: number;
@@ -151,7 +151,7 @@ export class Bench {
       });
   }
 
-  /** Resolves when one more of those on their way has settled. */
+  /** Resolves when one more publish in flight has settled. */
   #settled(): Promise<void> {
     return new Promise((resolve) => {
       this.#onSettled = resolve;
@@ -163,7 +163,7 @@ export class Bench {
     return 'x'.repeat(Math.max(0, this.#options.size - empty));
   }
 
-  /** Until all have arrived, or nothing does any more. */
+  /** Waits until every message has arrived, or none has for GIVE_UP_MS. */
   async #arrival(): Promise<void> {
     const expected = this.#published * this.#options.clients;
     while (this.#received < expected) {
@@ -176,7 +176,7 @@ export class Bench {
   #result(): BenchResult {
     const { clients, size } = this.#options;
     const publishing = (this.#publishedAt - this.#startedAt) / 1_000;
-    // What came while it was still publishing came at the pace of that.
+    // Deliveries during publishing are bounded by the publish rate, so both phases count.
     const receiving = (Math.max(this.#publishedAt, this.#lastReceivedAt) - this.#startedAt) / 1_000;
     const ms = (microseconds: number) => Math.round(microseconds) / 1_000;
     return {

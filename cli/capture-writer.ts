@@ -6,7 +6,7 @@ import { finished } from 'node:stream/promises';
 import { createGzip, type Gzip } from 'node:zlib';
 import { UsageError } from './exit.ts';
 
-/** What a slow disk leaves waiting may grow to so much; then messages are left out, and counted. */
+/** Limit of the write buffer. Beyond it messages are dropped and counted. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 
 export class CaptureWriter {
@@ -15,7 +15,7 @@ export class CaptureWriter {
   written = 0;
   leftOut = 0;
 
-  /** @throws UsageError when the file is there already, or cannot be made */
+  /** @throws UsageError if the file exists, or cannot be created */
   static async open(path: string, overwrite: boolean | undefined): Promise<CaptureWriter> {
     try {
       const handle = await open(path, overwrite ? 'w' : 'wx');
@@ -23,8 +23,8 @@ export class CaptureWriter {
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === 'EEXIST')
-        throw new UsageError(`${path} is there already. Name another file, or use --force.`);
-      throw new UsageError(`${path} cannot be written: ${message}.`);
+        throw new UsageError(`${path} already exists. Name another file, or overwrite it with --force.`);
+      throw new UsageError(`Cannot create ${path}: ${message}. Check the folder and its permissions.`);
     }
   }
 
@@ -35,13 +35,15 @@ export class CaptureWriter {
       this.#lines.pipe(file);
     }
     this.#ended = finished(file).catch(({ message }: Error) => {
-      throw new Error(`${path} cannot be written any more: ${message}.`);
+      throw new Error(
+        `Cannot write to ${path}: ${message}. The recording is incomplete. Free disk space, then record again.`,
+      );
     });
-    // Told at the end; until then nobody waits for it.
+    // close() and `failed` report it; until then nothing awaits it.
     this.#ended.catch(() => {});
   }
 
-  /** Nothing after close(). @param receivedAt Unix milliseconds */
+  /** Ignored after close(). @param receivedAt Unix milliseconds */
   write(channel: string, frame: Uint8Array, receivedAt: number): void {
     if (this.#lines.writableEnded) return;
     if (this.#lines.writableLength > MAX_WAITING_BYTES) {
@@ -55,19 +57,19 @@ export class CaptureWriter {
     this.written++;
   }
 
-  /** Rejects when something could not be written, now or before. */
+  /** Flushes the file. Rejects if any write failed. */
   async close(): Promise<void> {
     this.#lines.end();
     await this.#ended;
   }
 
-  /** Rejects as soon as something cannot be written, a full disk say. */
+  /** Rejects at the first failed write, for example on a full disk. */
   get failed(): Promise<never> {
     return this.#ended.then(() => new Promise<never>(() => {}));
   }
 }
 
-/** As it came, when that is one line of JSON; otherwise as a string. */
+/** The frame unchanged if it is one line of JSON; otherwise as a JSON string. */
 function asJson(frame: Uint8Array): string {
   const text = new TextDecoder().decode(frame);
   try {

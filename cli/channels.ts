@@ -1,11 +1,11 @@
-// Channels by name: the bundled ones, and any other Redis channel as a plain one.
+// Channels by name: the bundled channels, and every other Redis channel as kind `plain`.
 
 import type { Channel } from 'tickbus';
 import { printable } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import { UsageError } from './exit.ts';
 
-/** What reading from the wire needs to know of a channel. */
+/** The fields of a channel that a wire reader needs. */
 export type WireChannel = Pick<Channel, 'name' | 'kind' | 'history'>;
 
 const BUNDLED: ReadonlyMap<string, Channel> = new Map(
@@ -18,18 +18,18 @@ export function bundledChannel(name: string): Channel | undefined {
   return BUNDLED.get(name);
 }
 
-/** A Standard Schema that takes every payload, for channels whose messages nobody has described. */
+/** A Standard Schema that accepts every payload, for channels without a definition. */
 export const ANYTHING = {
   '~standard': { version: 1, vendor: 'tickbus', validate: (value: unknown) => ({ value }) },
 } as const;
 
-/** The bundled channel of that name, else a plain one. */
+/** The bundled channel of that name, otherwise a plain channel. */
 export function wireChannel(name: string): WireChannel {
-  if (name === '') throw new UsageError('The name of a channel is empty.');
+  if (name === '') throw new UsageError('The channel name is empty. Name a channel, such as PRICE_DATA.');
   return BUNDLED.get(name) ?? { name, kind: 'plain', history: 0 };
 }
 
-/** What was named, once each; else the bundled channels, or those of them that have keys. @throws UsageError */
+/** The given names without duplicates; if none, all bundled channels, or the keyed ones. @throws UsageError */
 export function chosenNames(given: readonly string[], withKeys: boolean): readonly string[] {
   if (given.length === 0)
     return withKeys ? bundledNames.filter((name) => BUNDLED.get(name)?.keyed) : bundledNames;
@@ -37,18 +37,18 @@ export function chosenNames(given: readonly string[], withKeys: boolean): readon
   return [...new Set(given)];
 }
 
-/** A remark for a name that is no bundled channel's. */
+/** The note printed for a channel that is not bundled. */
 export function hintFor(name: string): string {
   const similar = similarChannel(name);
   const question = similar === undefined ? '' : ` Did you mean ${similar}?`;
-  return `${printable(name)} is none of the bundled channels (${bundledNames.join(', ')}), so it is read as it comes: losses on it are not noticed.${question}`;
+  return `${printable(name)} is not a bundled channel (${bundledNames.join(', ')}): its messages have no sequence, so gaps are not detected.${question}`;
 }
 
 export function unknownChannel(name: string): UsageError {
   const similar = similarChannel(name);
   const question = similar === undefined ? '' : ` Did you mean ${similar}?`;
   return new UsageError(
-    `There is no channel ${printable(name)}.${question} The channels are ${bundledNames.join(', ')}; any other takes --plain.`,
+    `Unknown channel ${printable(name)}.${question} Use one of ${bundledNames.join(', ')}, or add --plain.`,
   );
 }
 
@@ -61,7 +61,7 @@ function similarChannel(name: string): string | undefined {
   return best !== undefined && best.edits <= best.known.length / 3 ? best.known : undefined;
 }
 
-/** Letters to insert, delete or replace (Levenshtein). */
+/** Levenshtein distance. */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (let i = 1; i <= from.length; i++) {

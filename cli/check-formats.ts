@@ -1,11 +1,11 @@
-// The result of a check as a line for people, JSON, the text format of Prometheus, or the output of a Nagios plugin.
+// Output formats of `check`: a text line, JSON, the Prometheus text format, and Nagios plugin output.
 
 import { type CheckResult, type Metric, STATUS_CODES } from './checks.ts';
 
 interface NamedResult extends CheckResult {
   /** `redis`, `feed`, `gateway` or `bot`. */
   readonly check: string;
-  /** Which feed or bot. */
+  /** The feed or bot. */
   readonly name: string | undefined;
 }
 
@@ -39,7 +39,10 @@ function prometheus({ check, name, status, metrics }: NamedResult): string {
     sample('tickbus_check_status', labels, STATUS_CODES[status]),
   ];
   if (metrics.length > 0) {
-    lines.push('# HELP tickbus_check_seconds What was measured.', '# TYPE tickbus_check_seconds gauge');
+    lines.push(
+      '# HELP tickbus_check_seconds The measured latency or age.',
+      '# TYPE tickbus_check_seconds gauge',
+    );
     for (const { name: metric, ms } of metrics)
       lines.push(sample('tickbus_check_seconds', [...labels, ['metric', metric]], seconds(ms)));
   }
@@ -62,7 +65,7 @@ function performanceData({ name, ms, warnMs, criticalMs }: Metric): string {
   return `${label}=${seconds(ms)}s;${seconds(warnMs)};${seconds(criticalMs)};0`;
 }
 
-/** To a microsecond. */
+/** Rounds to a microsecond. */
 function rounded(ms: number): number {
   return Math.round(ms * 1_000) / 1_000;
 }

@@ -1,4 +1,4 @@
-// What `check` makes of what it was told: a status by thresholds, in the words of Nagios. Pure.
+// Check results: a Nagios status from a reported value and its thresholds. Pure functions.
 
 import { type BotStatus, botStatus, type FeedStatus, feedStatus } from 'tickbus';
 import { duration } from './format.ts';
@@ -6,20 +6,20 @@ import type { Kept } from './kept.ts';
 
 export type Status = 'ok' | 'warning' | 'critical' | 'unknown';
 
-/** Exit codes, and values of the metric: https://nagios-plugins.org/doc/guidelines.html */
+/** Exit codes and metric values: https://nagios-plugins.org/doc/guidelines.html */
 export const STATUS_CODES: Readonly<Record<Status, number>> = { ok: 0, warning: 1, critical: 2, unknown: 3 };
 
 export interface Metric {
   readonly name: string;
   readonly ms: number;
-  /** Above it a warning, above it critical. */
+  /** The status is warning above `warnMs`, critical above `criticalMs`. */
   readonly warnMs: number;
   readonly criticalMs: number;
 }
 
 export interface CheckResult {
   readonly status: Status;
-  /** A sentence without its full stop. */
+  /** One sentence without its full stop. */
   readonly summary: string;
   readonly metrics: readonly Metric[];
 }
@@ -29,7 +29,7 @@ export interface Limits {
   readonly criticalMs?: number | undefined;
 }
 
-/** Of several the worst; unknown is better than critical and worse than a warning. */
+/** The most severe of several results: ok, warning, unknown, critical. */
 export function worst(results: readonly CheckResult[]): CheckResult {
   const rank = ({ status }: CheckResult) => ['ok', 'warning', 'unknown', 'critical'].indexOf(status);
   const [first] = [...results].sort((a, b) => rank(b) - rank(a));
@@ -42,13 +42,13 @@ export function worst(results: readonly CheckResult[]): CheckResult {
 
 export function checkLatency(ms: number, limits: Limits): CheckResult {
   const metric = metricOf('latency', ms, limits, 100, 1_000);
-  return { status: statusOf(metric), summary: `Redis answers in ${duration(ms)}`, metrics: [metric] };
+  return { status: statusOf(metric), summary: `Redis replies in ${duration(ms)}`, metrics: [metric] };
 }
 
-/** Whether somebody holds the feed and says so regularly. How the broker is, is the feed's check. */
+/** Whether a gateway holds the feed and sends heartbeats. `checkFeed` covers the broker connection. */
 export function checkGateway(kept: Kept, limits: Limits): CheckResult {
   const status = feedIn(kept);
-  if (status === undefined) return notReadable(kept, 'status of a feed');
+  if (status === undefined) return notReadable(kept, 'feed status');
   const { feed, state, holder, interval_ms = 1_000 } = status;
   const metric = metricOf(`${feed}_heartbeat`, kept.ageMs, limits, 3 * interval_ms, 10 * interval_ms);
   const who = holder === undefined ? `The gateway of ${feed}` : `The gateway of ${feed} (${holder})`;
@@ -56,22 +56,22 @@ export function checkGateway(kept: Kept, limits: Limits): CheckResult {
     return { status: 'critical', summary: `${who} is ${state}`, metrics: [metric] };
   return {
     status: statusOf(metric),
-    summary: `${who} was heard ${duration(kept.ageMs)} ago`,
+    summary: `${who} reported ${duration(kept.ageMs)} ago`,
     metrics: [metric],
   };
 }
 
-/** Whether the broker's data comes. Only the gateway knows, so the feed is unknown while its gateway is silent or has stopped. */
+/** Whether broker data arrives. Only the gateway can tell, so the feed is unknown while its gateway is silent or stopped. */
 export function checkFeed(kept: Kept, limits: Limits): CheckResult {
   const status = feedIn(kept);
-  if (status === undefined) return notReadable(kept, 'status of a feed');
+  if (status === undefined) return notReadable(kept, 'feed status');
   const { feed, state, detail, holder, last_frame_ago_ms } = status;
   if (checkGateway(kept, {}).status === 'critical') {
     const gateway = holder === undefined ? 'its gateway' : `its gateway (${holder})`;
     const why =
       state === 'stopped' || state === 'stopping'
         ? `is ${state}`
-        : `has reported nothing for ${duration(kept.ageMs)}`;
+        : `has not reported for ${duration(kept.ageMs)}`;
     return { status: 'unknown', summary: `The state of ${feed} is unknown: ${gateway} ${why}`, metrics: [] };
   }
   const about = detail === undefined ? '' : `: ${detail.replace(/\.$/, '')}`;
@@ -85,17 +85,17 @@ export function checkFeed(kept: Kept, limits: Limits): CheckResult {
     return { status: stateStatus, summary: `${feed} is ${state}${about}`, metrics: [] };
   const quietMs = last_frame_ago_ms + kept.ageMs;
   const metric = metricOf(`${feed}_quiet`, quietMs, limits, 15_000, 60_000);
-  const summary = `${feed} is ${state}${about}, last heard of ${duration(quietMs)} ago`;
+  const summary = `${feed} is ${state}${about}, last frame ${duration(quietMs)} ago`;
   return { status: severer(stateStatus, statusOf(metric)), summary, metrics: [metric] };
 }
 
 export function checkBot(kept: Kept, limits: Limits): CheckResult {
   const { data: status } = botStatus.safeParse(kept.envelope.data);
-  if (status === undefined) return notReadable(kept, 'status of a bot');
+  if (status === undefined) return notReadable(kept, 'bot status');
   const { bot, state, detail, status_interval_ms = 2_000 } = status;
   const metric = metricOf('heartbeat', kept.ageMs, limits, 3 * status_interval_ms, 10 * status_interval_ms);
   const about = detail === undefined ? '' : ` (${detail.replace(/\.$/, '')})`;
-  const summary = `${bot} is ${state}${about}, heard ${duration(kept.ageMs)} ago`;
+  const summary = `${bot} is ${state}${about}, last report ${duration(kept.ageMs)} ago`;
   const byState: Partial<Record<BotStatus['state'], Status>> = {
     paused: 'warning',
     stopping: 'warning',
@@ -114,7 +114,7 @@ function feedIn({ envelope }: Kept): FeedStatus | undefined {
 }
 
 function notReadable({ key }: Kept, what: string): CheckResult {
-  return { status: 'unknown', summary: `What is kept of ${key} is no ${what}`, metrics: [] };
+  return { status: 'unknown', summary: `The last value of ${key} is not a valid ${what}`, metrics: [] };
 }
 
 function metricOf(

@@ -1,4 +1,4 @@
-// Sends a command once, whatever happens to the replies of the server, and notes it on AUDIT.
+// Sends a command with exactly one effect, even if Redis replies are lost, and audits it.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessageType, PayloadInput, TickbusError } from 'tickbus';
@@ -13,7 +13,7 @@ const { TRADE_COMMANDS } = CHANNELS;
 export type Action = MessageType<typeof TRADE_COMMANDS>;
 
 export interface CommandToSend {
-  /** Under which the server knows it: sent again, it has one effect. */
+  /** The deduplication id: a retry under the same id has no second effect. */
   readonly id: string;
   readonly bot: string;
   readonly action: Action;
@@ -23,9 +23,9 @@ export interface CommandToSend {
 const RETRY_MS = 250;
 
 /**
- * An unknown outcome is asked for again under the same id, for so long.
+ * Retries under the same id while the outcome is unknown, up to `timeoutMs`.
  *
- * @throws TickbusError why it was not sent, or that it cannot be known whether it was
+ * @throws TickbusError if the command was not sent, or its outcome stayed unknown
  */
 export async function sendOnce(
   context: Context,
@@ -49,7 +49,7 @@ export async function sendOnce(
         await noteFailure(context, publisher, command, isUnknown, error);
         throw error;
       }
-      context.terminal.note('No reply came. Asking again, under the same id.');
+      context.terminal.note('No reply from Redis. Retrying under the same id.');
       await sleep(RETRY_MS, undefined, { signal: context.signal }).catch(() =>
         context.signal.throwIfAborted(),
       );
@@ -64,7 +64,7 @@ async function noteFailure(
   isUnknown: boolean,
   { code, message }: TickbusError,
 ): Promise<void> {
-  // Then the note would fail for the same reason.
+  // The audit entry would fail for the same reason.
   if (code === 'TICKBUS_CONNECT_FAILED' || code === 'TICKBUS_AUTH_FAILED') return;
   await note(context, publisher, command, isUnknown ? 'unknown' : 'failed', message);
 }

@@ -1,4 +1,4 @@
-// What every verb is given: the terminal, the settings, the signal to end, and links to Redis that are closed behind it.
+// Context of a verb: terminal, settings, abort signal, and Redis connections that close when the verb ends.
 
 import { hostname, userInfo } from 'node:os';
 import type { Logger } from 'tickbus';
@@ -9,7 +9,7 @@ import type { Terminal } from './terminal.ts';
 export class Context implements AsyncDisposable {
   readonly terminal: Terminal;
   readonly settings: Settings;
-  /** Aborts when the process is asked to end; the reason is what to throw. */
+  /** Aborts on a termination signal; its reason is the error to throw. */
   readonly signal: AbortSignal;
   readonly logger: Logger;
   readonly #closing: AsyncDisposable[] = [];
@@ -21,22 +21,22 @@ export class Context implements AsyncDisposable {
     this.logger = loggerFor(terminal);
   }
 
-  /** Where Redis is. */
+  /** Connection options of Redis. */
   get redis(): RedisConnectionOptions {
     return { url: this.settings.url, logger: this.logger };
   }
 
-  /** Who uses this command: `ops@trading-1`. */
+  /** User and host that run this command: `ops@trading-1`. */
   get user(): string {
     return `${userName()}@${hostname()}`;
   }
 
-  /** Links of this verb. Nothing connects yet. */
+  /** A connection that closes with the verb. It connects lazily. */
   connection(): RedisConnection {
     return this.closing(new RedisConnection(this.redis));
   }
 
-  /** Closes it when the verb is over, last come first. */
+  /** Closes `resource` when the verb ends, in reverse order of registration. */
   closing<T extends AsyncDisposable>(resource: T): T {
     this.#closing.unshift(resource);
     return resource;
@@ -47,7 +47,7 @@ export class Context implements AsyncDisposable {
   }
 }
 
-/** A container's user may have no name. */
+/** A user in a container may have no name. */
 function userName(): string {
   try {
     return userInfo().username;
@@ -56,7 +56,7 @@ function userName(): string {
   }
 }
 
-/** What the library logs is for --verbose: what matters to the user is said by the verb itself. */
+/** Library logs appear only with --verbose; the verb itself reports what matters to the user. */
 function loggerFor(terminal: Terminal): Logger {
   const say = (level: string) => (fields: object, message: string) => {
     if (terminal.isVerbose)

@@ -1,16 +1,16 @@
-// What `doctor` makes of what the server told: findings, each with what to change. Pure.
+// Findings of `doctor` from the server's reports, each with advice. Pure functions.
 
 import type { ChannelStats, ClockReport, Purpose, ServerReport, UserPermissions } from 'tickbus/admin';
 
-/** `unknown`: the user may not ask. */
+/** `unknown`: the user may not run the command that answers it. */
 export type Level = 'ok' | 'warn' | 'fail' | 'unknown';
 
 export interface Finding {
   readonly subject: string;
   readonly level: Level;
-  /** What was found, a sentence without its full stop. */
+  /** One sentence without its full stop. */
   readonly found: string;
-  /** What to change; undefined where nothing has to be. */
+  /** What to change; undefined if nothing has to change. */
   readonly advice?: string;
 }
 
@@ -23,9 +23,9 @@ export interface Findings {
 
 const OLDEST_MAJOR = 7;
 const MIB = 1024 * 1024;
-/** The server's default, which a burst of 200,000 prices of 160 bytes fills while a subscriber is busy. */
+/** Redis default. A burst of 200,000 prices of 160 bytes fills it while a subscriber is busy. */
 const DEFAULT_BUFFER = 32 * MIB;
-/** What docs/production.md sets. */
+/** The value from docs/production.md. */
 const SET_BUFFER = 'CONFIG SET client-output-buffer-limit "pubsub 256mb 64mb 60"';
 
 export function diagnose({ server, clock, permissions, channels }: Findings): Finding[] {
@@ -54,7 +54,7 @@ function versionOf({ product = 'Redis', version }: ServerReport): Finding {
     subject,
     level: 'fail',
     found,
-    advice: `Use Redis ${OLDEST_MAJOR} or newer, or Valkey: the scripts of tickbus need it.`,
+    advice: `Use Redis ${OLDEST_MAJOR} or newer, or Valkey: the tickbus scripts require it.`,
   };
 }
 
@@ -63,31 +63,41 @@ function roleOf({ mode, role }: ServerReport): Finding {
   if (mode === undefined || role === undefined) return hidden(subject, 'mode and role', 'INFO');
   const found = `${mode}, ${role}`;
   if (mode === 'sentinel')
-    return { subject, level: 'fail', found, advice: 'Connect to a server, not to a sentinel.' };
+    return { subject, level: 'fail', found, advice: 'Connect to a Redis server, not to a sentinel.' };
   if (role !== 'master')
-    return { subject, level: 'fail', found, advice: 'Connect to the master: a replica takes no messages.' };
+    return { subject, level: 'fail', found, advice: 'Connect to the master: a replica rejects publishing.' };
   if (mode === 'cluster')
-    return { subject, level: 'warn', found, advice: 'A cluster is not supported yet: use one server.' };
+    return {
+      subject,
+      level: 'warn',
+      found,
+      advice: 'Use a single server: tickbus does not support a cluster yet.',
+    };
   return { subject, level: 'ok', found };
 }
 
-/** What keeps it from being fast is often somebody's choice: it is told and not complained of. See docs/delivery.md, "Batched and per-message delivery". */
+/**
+ * Per-message delivery is often a deliberate choice, so it is reported as ok.
+ * See docs/delivery.md, "Batched and per-message delivery".
+ */
 function batchesOf({ mode, replicas, hasBacklog, patterns }: ServerReport): Finding {
   const subject = 'batches';
   if (replicas === undefined || patterns === undefined)
     return hidden(subject, 'replicas and patterns', 'INFO');
   const obstacles = [
     ...(mode === 'standalone' ? [] : [`the server is a ${mode}`]),
-    ...(replicas > 0 || hasBacklog ? ['it has a replica, or had one lately'] : []),
-    ...(patterns > 0 ? [`somebody listens to ${patterns === 1 ? 'a pattern' : `${patterns} patterns`}`] : []),
+    ...(replicas > 0 || hasBacklog ? ['it has or recently had a replica'] : []),
+    ...(patterns > 0
+      ? [`clients subscribe to ${patterns === 1 ? 'a pattern' : `${patterns} patterns`}`]
+      : []),
   ];
   if (obstacles.length === 0)
-    return { subject, level: 'ok', found: 'where no plain client listens, bots are sent whole batches' };
+    return { subject, level: 'ok', found: 'batched delivery on channels without plain clients' };
   const why = obstacles.join(' and ');
   return {
     subject,
     level: 'ok',
-    found: `bots are sent each message by itself, as ${why}: slower, and no fault`,
+    found: `per-message delivery because ${why}: slower, but correct`,
   };
 }
 
@@ -95,36 +105,36 @@ function bufferOf({ pubsubBuffer }: ServerReport): Finding {
   const subject = 'output buffer';
   if (pubsubBuffer === undefined) return hidden(subject, 'client-output-buffer-limit', 'CONFIG GET');
   const { hardBytes, softBytes, softSeconds } = pubsubBuffer;
-  const limit = hardBytes === 0 ? 'no limit' : `${mib(hardBytes)}, or ${mib(softBytes)} for ${softSeconds} s`;
-  const found = `a subscriber that does not read is cut off at ${limit}`;
+  const limits = `${mib(hardBytes)}, or ${mib(softBytes)} for ${softSeconds} s`;
+  const found = `Redis ${hardBytes === 0 ? 'never disconnects a slow subscriber' : `disconnects a slow subscriber at ${limits}`}`;
   if (hardBytes === 0)
     return {
       subject,
       level: 'warn',
       found,
-      advice: `One that hangs can fill the server's memory: ${SET_BUFFER}`,
+      advice: `A subscriber that hangs can fill the server's memory: ${SET_BUFFER}`,
     };
   if (hardBytes <= DEFAULT_BUFFER)
     return {
       subject,
       level: 'warn',
       found,
-      advice: `A bot that is busy for some seconds of a burst is cut off: ${SET_BUFFER}, and in redis.conf`,
+      advice: `Redis disconnects a bot that is busy for seconds during a burst: ${SET_BUFFER}, and in redis.conf`,
     };
   return { subject, level: 'ok', found };
 }
 
-/** Bytes that CLIENT LIST answers for one client, at most. */
+/** Upper bound of a CLIENT LIST line, in bytes. */
 const LISTED_CLIENT = 400;
 
-/** A gateway that takes over lists all clients. Redis has no limit by default, so only one that was set is told. */
+/** A gateway lists all clients during a takeover. Redis has no default limit, so only a configured one is reported. */
 function listBufferOf({ normalBuffer, maxClients = 0 }: ServerReport): Finding[] {
   const { hardBytes = 0, softBytes = 0 } = normalBuffer ?? {};
   const limits = [hardBytes, softBytes].filter((bytes) => bytes > 0);
   const needed = LISTED_CLIENT * maxClients;
   if (limits.length === 0 || Math.min(...limits) >= needed) return [];
-  const found = `a client that is sent ${mib(Math.min(...limits))} is cut off, and a list of ${maxClients} clients can take ${mib(needed)}`;
-  const advice = `A gateway may be cut off when it takes over: CONFIG SET client-output-buffer-limit "normal ${needed} ${needed} 60"`;
+  const found = `Redis disconnects a client at ${mib(Math.min(...limits))}; a list of ${maxClients} clients can take ${mib(needed)}`;
+  const advice = `Redis may disconnect a gateway during its takeover: CONFIG SET client-output-buffer-limit "normal ${needed} ${needed} 60"`;
   return [{ subject: 'list buffer', level: 'warn', found, advice }];
 }
 
@@ -140,17 +150,22 @@ function memoryOf({
   const found = `${mib(usedMemoryBytes)} of ${mib(maxMemoryBytes)} used, ${maxMemoryPolicy}, ${evictedKeys} keys evicted`;
   if (maxMemoryPolicy !== 'noeviction') {
     const advice =
-      'The server may throw away last prices, numbers and leases: CONFIG SET maxmemory-policy noeviction';
+      'Redis may evict last prices, sequences and leases: CONFIG SET maxmemory-policy noeviction';
     return { subject, level: evictedKeys > 0 ? 'fail' : 'warn', found, advice };
   }
   if (usedMemoryBytes >= maxMemoryBytes)
-    return { subject, level: 'fail', found, advice: 'It is full, so publishing fails: raise maxmemory.' };
+    return { subject, level: 'fail', found, advice: 'Memory is full and publishing fails: raise maxmemory.' };
   if (usedMemoryBytes > 0.9 * maxMemoryBytes)
-    return { subject, level: 'warn', found, advice: 'Publishing fails when it is full: raise maxmemory.' };
+    return {
+      subject,
+      level: 'warn',
+      found,
+      advice: 'Publishing fails when memory is full: raise maxmemory.',
+    };
   return { subject, level: 'ok', found };
 }
 
-/** None is a choice, and the plan's: it is told and not complained of. */
+/** Running without persistence is a supported choice, so it is reported as ok. */
 function persistenceOf({ appendOnly, savePoints }: ServerReport): Finding {
   const subject = 'persistence';
   if (appendOnly === undefined && savePoints === undefined)
@@ -163,8 +178,7 @@ function persistenceOf({ appendOnly, savePoints }: ServerReport): Finding {
   return {
     subject,
     level: 'ok',
-    found:
-      'none: after a restart late bots start without last prices, and subscribers are told of a new epoch',
+    found: 'none: after a restart, late joiners get no last prices and subscribers see a new epoch',
   };
 }
 
@@ -174,36 +188,46 @@ function clientsOf({ clients, maxClients }: ServerReport): Finding {
     return hidden(subject, 'the number of clients', 'INFO');
   const found = `${clients} of ${maxClients}`;
   if (clients < 0.8 * maxClients) return { subject, level: 'ok', found };
-  return { subject, level: 'warn', found, advice: 'New bots will be refused: raise maxclients.' };
+  return {
+    subject,
+    level: 'warn',
+    found,
+    advice: 'Redis rejects new connections at the limit: raise maxclients.',
+  };
 }
 
 const MEANING: Readonly<Record<Exclude<Purpose, 'exclusive'>, string>> = {
   subscribe: 'subscribe',
-  read: 'read what is kept',
-  demand: 'ask a gateway for instruments',
+  read: 'read last values',
+  demand: 'request instruments',
   publish: 'publish',
   lease: 'hold the lease',
 };
 
 /**
- * One finding for all that is allowed, and one for each thing that is not. What a bot may lack is a warning. A channel on which the user may
- * neither subscribe nor publish is none of its business, and no fault, as long as there is another one.
+ * One finding for the allowed operations, and one for each missing permission. A permission that a bot can lack is a
+ * warning. A channel that the user may neither read nor write is no fault while the user may use another one.
  */
 function permissionsOf(all: UserPermissions, name: string | undefined): Finding[] {
   const subject = 'permissions';
   const [user, setUser] = [name ?? 'this user', `ACL SETUSER ${name ?? 'NAME'}`];
-  // What depends on those of the exclusive writer is told by itself.
+  // writersOf reports the permissions of the exclusive writer.
   const permissions = all.filter(isNeeded);
   if (permissions.some(({ isAllowed }) => isAllowed === undefined)) {
-    const advice = `Without scripts there are no last values and no publishing: ${setUser} +@scripting`;
+    const advice = `Last values and publishing need scripts: ${setUser} +@scripting`;
     return [
-      { subject, level: 'fail', found: `${user} may not run scripts, so the rest cannot be asked`, advice },
+      {
+        subject,
+        level: 'fail',
+        found: `${user} may not run scripts, so its other permissions are unknown`,
+        advice,
+      },
     ];
   }
   const { open, closed } = channelsOf(permissions);
   if (open.length === 0 && closed.length > 0) {
-    const advice = `Allow the channels that it needs with ${setUser}, as in docs/production.md: &PRICE_DATA ~tickbus:* +@pubsub`;
-    return [{ subject, level: 'fail', found: `${user} may use none of the channels of tickbus`, advice }];
+    const advice = `Allow the required channels with ${setUser}, as in docs/production.md: &PRICE_DATA ~tickbus:* +@pubsub`;
+    return [{ subject, level: 'fail', found: `${user} may use no tickbus channel`, advice }];
   }
   const refused = permissions.filter(({ channel, isAllowed }) => !isAllowed && open.includes(channel));
   const hearsNothing = !permissions.some(({ purpose, isAllowed }) => purpose === 'subscribe' && isAllowed);
@@ -214,7 +238,7 @@ function permissionsOf(all: UserPermissions, name: string | undefined): Finding[
   }
   return faults.length > 0
     ? faults
-    : [{ subject, level: 'ok', found: `${user} may do all that tickbus does` }];
+    : [{ subject, level: 'ok', found: `${user} has every permission that tickbus uses` }];
 }
 
 /** The channels on which the user may subscribe or publish, and the others. */
@@ -242,7 +266,7 @@ function refusalsOf(
       subject: 'permissions',
       level: isVital ? 'fail' : 'warn',
       found: `${user} may not ${MEANING[purpose]} on ${channels}`,
-      advice: `If it has to, allow it with ${setUser}: ${commands.slice(0, 6).join('; ')}${commands.length > 6 ? '; ...' : ''}`,
+      advice: `If the user needs it, run ${setUser}: ${commands.slice(0, 6).join('; ')}${commands.length > 6 ? '; ...' : ''}`,
     };
   });
 }
@@ -253,10 +277,10 @@ function isNeeded(permission: UserPermissions[number]): permission is NeededPerm
   return permission.purpose !== 'exclusive';
 }
 
-const BY_CONNECTION = 'publishes with plain commands, fenced by its connection';
-const BY_TOKEN = 'publishes by a script that checks its token: slower';
+const BY_CONNECTION = 'publishes with plain commands and is fenced by its connection';
+const BY_TOKEN = 'publishes with a script that checks its token, which is slower';
 
-/** How the holder of each lease publishes; where nobody holds one, how this user would. See docs/delivery.md, "Who may write". */
+/** How each lease holder publishes, or how this user would if nobody holds a lease. See docs/delivery.md, "Who may write". */
 function writersOf(channels: readonly ChannelStats[], permissions: UserPermissions): Finding[] {
   const subject = 'writer';
   const held = channels.filter(({ lease }) => lease !== undefined);
@@ -270,20 +294,20 @@ function writersOf(channels: readonly ChannelStats[], permissions: UserPermissio
   if (exclusive.length === 0 || exclusive.some(({ isAllowed }) => isAllowed === undefined)) return [];
   const mayWrite = exclusive.every(({ isAllowed }) => isAllowed);
   const lacks =
-    'as it may not use CLIENT LIST, CLIENT KILL or transactions, and never follows one that did not release';
+    'because it lacks CLIENT LIST, CLIENT KILL or transactions; it cannot take over from a holder that did not release';
   const how = mayWrite ? BY_CONNECTION : `${BY_TOKEN}, ${lacks}`;
-  const found = `nobody holds a lease now; a gateway of this user ${how}`;
+  const found = `no lease is held; a gateway of this user ${how}`;
   return [{ subject, level: 'ok', found }];
 }
 
-/** Commands expire by the clocks of those who send and obey them, 30 s after they were sent. */
+/** Sender and bot compare their own clocks: a command expires 30 s after its sender's time stamp. */
 function clockOf({ offsetMs, errorMs }: ClockReport): Finding {
   const subject = 'clock';
   const ahead = offsetMs > 0 ? 'ahead of' : 'behind';
   const found = `the server's clock is ${ms(Math.abs(offsetMs))} ${ahead} this machine's (± ${ms(errorMs)})`;
   const beyond = Math.abs(offsetMs) - errorMs;
   if (beyond < 1_000) return { subject, level: 'ok', found };
-  const advice = 'Commands expire too soon or too late: set the clocks of both by NTP.';
+  const advice = 'Commands expire too early or too late: synchronise both clocks with NTP.';
   return { subject, level: beyond < 10_000 ? 'warn' : 'fail', found, advice };
 }
 
@@ -291,13 +315,13 @@ function latencyOf({ roundTripsMs }: ClockReport): Finding {
   const subject = 'latency';
   const sorted = [...roundTripsMs].sort((a, b) => a - b);
   const median = sorted[Math.floor(sorted.length / 2)] ?? 0;
-  const found = `it answers in ${ms(median)} (${ms(sorted[0] ?? 0)} to ${ms(sorted.at(-1) ?? 0)}, ${sorted.length} times)`;
+  const found = `median ${ms(median)} (${ms(sorted[0] ?? 0)} to ${ms(sorted.at(-1) ?? 0)}, ${sorted.length} samples)`;
   if (median < 10) return { subject, level: 'ok', found };
   return {
     subject,
     level: 'warn',
     found,
-    advice: 'Every message takes half of it: run gateway, bots and Redis closer together.',
+    advice: 'Each hop adds half of it to every message: run gateway, bots and Redis closer together.',
   };
 }
 
@@ -305,8 +329,8 @@ function hidden(subject: string, what: string, command: string): Finding {
   return {
     subject,
     level: 'unknown',
-    found: `the server does not tell ${what}`,
-    advice: `Use a user who may use ${command}, or ask whoever runs the server.`,
+    found: `this user cannot read ${what}`,
+    advice: `Use a user with permission for ${command}, or ask the server's administrator.`,
   };
 }
 

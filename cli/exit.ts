@@ -1,19 +1,19 @@
-// How a verb ends: exit codes, and the errors that stand for them.
+// Exit codes, and the errors that map to them.
 
 /** As in `man sysexits`, `timeout(1)` and the shell. `check` has its own, those of Nagios. */
 export const EXIT = { ok: 0, failure: 1, stale: 3, usage: 64, timeout: 124, interrupted: 130 } as const;
 
-/** What was typed cannot be used. The message says what to type. */
+/** Invalid command line. The message says what to type. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** What was waited for has not come in time. */
+/** The awaited message or answer did not arrive in time. */
 export class TimedOut extends Error {
   override readonly name = 'TimedOut';
 }
 
-/** A signal asked for the end. */
+/** The process received a termination signal. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
   /** 130 after Ctrl-C, 143 after SIGTERM. */
@@ -25,7 +25,7 @@ export class Interrupted extends Error {
   }
 }
 
-/** The exit code of what a verb threw. */
+/** The exit code of an error that a verb threw. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof Interrupted) return error.exitCode;
   if (error instanceof TimedOut) return EXIT.timeout;

@@ -1,4 +1,4 @@
-// How far `sub` and `record` go: --count messages, --timeout, or the signal to end.
+// When `sub` and `record` stop: after --count messages, at --timeout, or on a signal.
 
 import type { Command } from 'commander';
 import { TimedOut } from './exit.ts';
@@ -12,10 +12,10 @@ export interface ExtentOptions {
 
 export function addExtentOptions(command: Command): Command {
   return command
-    .option('-n, --count <n>', 'end after so many messages', count)
+    .option('-n, --count <n>', 'stop after n messages', count)
     .option(
       '-t, --timeout <time>',
-      'end after this time; exit code 124 when nothing, or not all of --count, came',
+      'stop after this time; exit code 124 if no message, or fewer than --count, arrived',
       duration,
     );
 }
@@ -37,28 +37,29 @@ export class Extent {
     return this.#taken;
   }
 
-  /** No more are wanted. */
+  /** Whether --count is reached. */
   get isFilled(): boolean {
     return this.#taken === this.#options.count;
   }
 
-  /** One more has come. */
+  /** Counts one message. */
   take(): void {
     this.#taken++;
     if (this.isFilled) this.#onFilled();
   }
 
   /**
-   * Waits for the end.
+   * Waits for --count, --timeout or the signal.
    *
-   * @throws TimedOut when too little came in time; the signal's reason; what one of `failures` rejects with
+   * @throws TimedOut if too few messages arrived; the signal's reason; the first rejection of `failures`
    */
   async reached(signal: AbortSignal, failures: readonly Promise<never>[]): Promise<void> {
     const { count: wanted, timeout } = this.#options;
     const { passed, cancel } = after(timeout);
     const timedOut = passed.then(() => {
-      if (this.#taken === 0) throw new TimedOut('No message came in time.');
-      if (wanted !== undefined) throw new TimedOut(`Only ${this.#taken} of ${wanted} messages came in time.`);
+      if (this.#taken === 0) throw new TimedOut('No message arrived in time.');
+      if (wanted !== undefined)
+        throw new TimedOut(`Only ${this.#taken} of ${wanted} messages arrived in time.`);
     });
     try {
       await unlessAborted(Promise.race([this.#filled, timedOut, ...failures]), signal);

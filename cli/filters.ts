@@ -1,4 +1,4 @@
-// Which messages are wanted: --type, --key, --sender and --where, all of which must hold.
+// Message filters: --type, --key, --sender and --where, combined with AND.
 
 import type { Channel } from 'tickbus';
 import { bundledChannel } from './channels.ts';
@@ -14,7 +14,7 @@ export interface FilterOptions {
 
 export type Filter = (message: WireMessage) => boolean;
 
-/** @throws UsageError for a --where that is none, and a --key for a channel without keys */
+/** @throws UsageError for a malformed --where, and for --key on a channel without keys */
 export function filterFrom(options: FilterOptions, channels: readonly string[]): Filter {
   const tests: Filter[] = [];
   const { type, key, sender, where = [] } = options;
@@ -49,7 +49,7 @@ function fieldTest(condition: string): Filter {
   const equals = condition.indexOf('=');
   if (equals < 1) {
     throw new UsageError(
-      `--where "${condition}" is not of the form field=value, as in --where symbol=BTC* or --where position.AAPL=10.`,
+      `--where "${condition}" is not field=value. Use for example --where symbol=BTC* or --where position.AAPL=10.`,
     );
   }
   const path = condition.slice(0, equals).split('.');
@@ -70,7 +70,7 @@ function valueAt(data: unknown, path: readonly string[]): unknown {
   return value;
 }
 
-/** `*` stands for any text, `?` for one character, all else for itself. */
+/** `*` matches any text, `?` one character. */
 export function globToRegExp(glob: string): RegExp {
   const source = glob
     .replace(/\*+/g, '*')

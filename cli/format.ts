@@ -1,4 +1,4 @@
-// Numbers as people read them.
+// Human-readable durations.
 
 /** `0.42 ms`, `3 ms`, `12 ms`, `3.4 s`, `5 min`, `2 h`, `3 d`. */
 export function duration(ms: number): string {

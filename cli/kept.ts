@@ -1,4 +1,4 @@
-// The values that the server keeps of a `state` channel, with their age by the server's own clock.
+// Last values of a `state` channel, with their age by the server clock.
 
 import type { Channel, Envelope, RedisConnection } from 'tickbus';
 import { readFrame } from './wire-message.ts';
@@ -6,11 +6,11 @@ import { readFrame } from './wire-message.ts';
 export interface Kept {
   readonly key: string;
   readonly envelope: Envelope;
-  /** Milliseconds since it was published. */
+  /** Milliseconds since the value was published. */
   readonly ageMs: number;
 }
 
-/** In the order of their keys. What is no message is left out. */
+/** Sorted by key. Invalid entries are omitted. */
 export async function readKept({ subscribing }: RedisConnection, channel: Channel): Promise<Kept[]> {
   await subscribing.connect();
   const { at: now, entries } = await subscribing.read(channel);

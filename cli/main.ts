@@ -1,25 +1,25 @@
-// The tickbus command as a process: environment, signals, streams and exit code. Everything else is in program.ts.
+// Process entry of the tickbus command: environment, signals, streams and exit code. The rest is in program.ts.
 
 import { constants } from 'node:os';
 import { Interrupted } from './exit.ts';
 
 const ending = new AbortController();
-/** How long output that nobody reads may hold up the end after a signal. */
+/** How long unread output may delay the exit after a signal. */
 const LAST_OUTPUT_MS = 500;
 
-// First of all: loading the rest takes a moment in which Ctrl-C should end it just as well.
+// Registered before the imports: Ctrl-C must also work while they load.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     const code = 128 + constants.signals[signal];
-    // A second signal does not wait for anything.
+    // A second signal exits at once.
     if (ending.signal.aborted) process.exit(code);
     ending.abort(new Interrupted(code));
   });
 }
 process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
-  // Whoever read the output has gone, as in `tickbus sub | head`: nothing is left to do, and nothing to complain of.
+  // The reader closed the pipe, as in `tickbus sub | head`: exit quietly.
   if (code === 'EPIPE') process.exit(0);
-  process.stderr.write(`tickbus: The output cannot be written: ${message}.\n`);
+  process.stderr.write(`tickbus: Cannot write the output: ${message}. Check where stdout goes.\n`);
   process.exit(1);
 });
 process.stderr.on('error', () => {});
@@ -35,7 +35,7 @@ const code = await run(process.argv.slice(2), {
 await written(process.stdout);
 process.exit(code);
 
-/** Output to a pipe is on its way until its callback. */
+/** Output to a pipe is asynchronous: the callback confirms the write. */
 async function written(stream: NodeJS.WriteStream): Promise<void> {
   const done = new Promise<void>((resolve) => stream.write('', () => resolve()));
   const tooLong = new Promise<void>((resolve) => {

@@ -1,9 +1,9 @@
-// The values of options: each parser gives the value, or a sentence that says what to type.
+// Option parsers: each returns the value, or throws a sentence that says what to type.
 
 import { InvalidArgumentError } from 'commander';
 
 const UNITS: Readonly<Record<string, number>> = { '': 1_000, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-/** Timers cannot be longer. */
+/** The longest delay of a Node timer. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 /** `500ms`, `2s`, `1.5m`, `1h`, or a number of seconds; in milliseconds, above 0. */
@@ -28,10 +28,10 @@ export function above0(text: string): number {
   throw new InvalidArgumentError('Use a number above 0.');
 }
 
-/** For options that can be given several times, each with one value or several between commas. */
+/** For repeatable options that also accept comma-separated values. */
 export function list(text: string, before: readonly string[] = []): string[] {
   const values = text.split(',').map((value) => value.trim());
   if (values.includes(''))
-    throw new InvalidArgumentError('Use values, or values between commas, none of them empty.');
+    throw new InvalidArgumentError('Use one value, or several separated by commas, none of them empty.');
   return [...before, ...values];
 }

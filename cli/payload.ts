@@ -1,4 +1,4 @@
-// Payloads as they are typed, and their check before anything is sent.
+// Parses payloads from the command line and validates them before anything is sent.
 
 import type { Channel } from 'tickbus';
 import { RedisPublisher } from 'tickbus/publisher';
@@ -7,7 +7,7 @@ import { UsageError } from './exit.ts';
 
 export type Payload = Readonly<Record<string, unknown>>;
 
-/** @param what is parsed, to begin a sentence with. @throws UsageError */
+/** @param what subject of the error sentence. @throws UsageError */
 export function parsePayload(text: string, what: string): Payload {
   let payload: unknown;
   try {
@@ -20,7 +20,7 @@ export function parsePayload(text: string, what: string): Payload {
   return payload as Payload;
 }
 
-/** By publishing it in memory. @throws UsageError that names the field */
+/** Validates by publishing in memory. @throws UsageError that names the field */
 export async function checkPayload(channel: Channel, type: string, payload: Payload): Promise<void> {
   await using publisher = new RedisPublisher({ connection: new MemoryConnection() });
   await publisher.publish(channel, payload, { type }).catch((error: Error) => {
@@ -28,12 +28,12 @@ export async function checkPayload(channel: Channel, type: string, payload: Payl
   });
 }
 
-/** Why it was not published, for whoever typed it: what breaks the schema or a limit is a matter of usage. */
+/** Maps a publish error to one for the user: a schema or limit violation is a usage error. */
 export function explained(error: Error & { code?: unknown }, channel: Channel): Error {
   if (error.code === 'TICKBUS_INVALID_MESSAGE') return new UsageError(error.message);
   if (error.code !== 'TICKBUS_FENCED') return error;
   return new Error(
-    `A gateway holds ${channel}, or died without releasing it, and nobody else may publish there. Stop it with SIGTERM (start one first where none runs), or use another Redis with --url.`,
+    `A gateway holds ${channel}, or died without releasing it, and nobody else may publish there. Stop it with SIGTERM (if none runs, start one first), or use another Redis with --url.`,
     { cause: error },
   );
 }

@@ -1,4 +1,4 @@
-// The command line as a whole: the verbs, the options that all of them have, and how each way to end becomes an exit code.
+// The command line: verbs, global options, and the exit code of each outcome.
 
 import { Command, CommanderError, Option } from 'commander';
 import type { Context } from './context.ts';
@@ -10,42 +10,54 @@ import { unlessAborted } from './waiting.ts';
 export interface VerbEntry {
   readonly name: string;
   readonly summary: string;
-  /** Only the verb that is asked for is loaded. */
+  /** Loads the verb's module; called only for the requested verb. */
   load(): Promise<{ define: DefineVerb }>;
 }
 
 /** In the order of the help. */
 export const VERBS: readonly VerbEntry[] = [
-  { name: 'sub', summary: 'print what is published on channels', load: () => import('./verbs/sub.ts') },
+  { name: 'sub', summary: 'print messages published on channels', load: () => import('./verbs/sub.ts') },
   { name: 'pub', summary: 'publish messages on a channel', load: () => import('./verbs/pub.ts') },
   {
     name: 'price',
-    summary: 'show the newest prices, and whether to believe them',
+    summary: 'show the latest prices and their verdicts',
     load: () => import('./verbs/price.ts'),
   },
-  { name: 'bots', summary: 'show how each bot is', load: () => import('./verbs/bots.ts') },
-  { name: 'cmd', summary: 'tell a bot to do something', load: () => import('./verbs/cmd.ts') },
-  { name: 'top', summary: 'show what is going on on every channel', load: () => import('./verbs/top.ts') },
-  { name: 'bench', summary: 'measure this library with this server', load: () => import('./verbs/bench.ts') },
+  { name: 'bots', summary: 'show the status of each bot', load: () => import('./verbs/bots.ts') },
+  { name: 'cmd', summary: 'send a command to a bot', load: () => import('./verbs/cmd.ts') },
+  {
+    name: 'top',
+    summary: 'show rate, subscribers and gaps of every channel',
+    load: () => import('./verbs/top.ts'),
+  },
+  {
+    name: 'bench',
+    summary: 'measure throughput and latency on this server',
+    load: () => import('./verbs/bench.ts'),
+  },
   {
     name: 'check',
-    summary: 'answer one question for a monitoring system',
+    summary: 'print one status for a monitoring system',
     load: () => import('./verbs/check.ts'),
   },
   {
     name: 'doctor',
-    summary: 'is the server fit, and what to change',
+    summary: 'check the server and suggest changes',
     load: () => import('./verbs/doctor.ts'),
   },
-  { name: 'record', summary: 'write what is published into a file', load: () => import('./verbs/record.ts') },
-  { name: 'replay', summary: 'publish a recorded file again', load: () => import('./verbs/replay.ts') },
+  { name: 'record', summary: 'record published messages to a file', load: () => import('./verbs/record.ts') },
+  { name: 'replay', summary: 'publish a recorded file', load: () => import('./verbs/replay.ts') },
   {
     name: 'monitor',
-    summary: 'start the live monitor, a page in the browser',
+    summary: 'start the live monitor page',
     load: () => import('./verbs/monitor.ts'),
   },
   { name: 'config', summary: 'show each setting and its origin', load: () => import('./verbs/config.ts') },
-  { name: 'completion', summary: 'help a shell to complete', load: () => import('./verbs/completion.ts') },
+  {
+    name: 'completion',
+    summary: 'print a shell completion script',
+    load: () => import('./verbs/completion.ts'),
+  },
 ];
 
 interface GlobalOptions {
@@ -55,7 +67,7 @@ interface GlobalOptions {
   readonly verbose?: boolean;
 }
 
-/** Runs the command line and gives its exit code; says on stderr why it failed. */
+/** Runs the command line and returns its exit code; reports a failure on stderr. */
 export async function run(args: readonly string[], io: ProcessIo): Promise<number> {
   const outcome = { code: EXIT.ok as number };
   const program = createProgram(io);
@@ -63,14 +75,14 @@ export async function run(args: readonly string[], io: ProcessIo): Promise<numbe
     const [wanted] = createProgram(io).parseOptions([...args]).operands;
     for (const entry of VERBS) {
       const command = program.command(entry.name).description(entry.summary);
-      // A completion script has the options of all verbs in it.
+      // A completion script lists the options of all verbs.
       if (entry.name === wanted || wanted === 'completion')
         (await entry.load()).define(command, binder(io, outcome));
     }
     await program.parseAsync([...args], { from: 'user' });
     return outcome.code;
   } catch (error) {
-    // Commander has said it already.
+    // Commander has already reported it.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     if (!(error instanceof Interrupted)) sayWhy(error, new Terminal(io, program.opts<GlobalOptions>()));
     return exitCodeOf(error);
@@ -80,20 +92,20 @@ export async function run(args: readonly string[], io: ProcessIo): Promise<numbe
 /** The program without its verbs. */
 function createProgram({ stdout, stderr }: Pick<ProcessIo, 'stdout' | 'stderr'>): Command {
   return new Command('tickbus')
-    .description('Look into the channels of a tickbus, send on them, measure and check them.')
+    .description('Command-line tool of tickbus: read, publish, measure and check channels.')
     .version(VERSION, '-V, --version', 'print the version')
     .option(
       '--url <url>',
-      'where Redis is: redis[s]://[[user]:password@]host[:port][/db] (default: REDIS_URL, ...)',
+      'address of Redis: redis[s]://[[user]:password@]host[:port][/db] (default: REDIS_URL, ...)',
     )
     .option(
       '--env-file <file>',
-      'read variables such as REDIS_URL from this file; the environment wins over it',
+      'read variables such as REDIS_URL from this file; the environment takes precedence',
     )
     .addOption(
-      new Option('-q, --quiet', 'no remarks and warnings, only data and errors').conflicts('verbose'),
+      new Option('-q, --quiet', 'print only data and errors, no notes or warnings').conflicts('verbose'),
     )
-    .option('-v, --verbose', 'tell more, on stderr')
+    .option('-v, --verbose', 'log details on stderr')
     .helpOption('-h, --help', 'print help')
     .helpCommand(false)
     .addHelpText('after', CLOSING)
@@ -105,17 +117,17 @@ function createProgram({ stdout, stderr }: Pick<ProcessIo, 'stdout' | 'stderr'>)
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
-    .showHelpAfterError('Use --help to see what can be typed.')
+    .showHelpAfterError('Use --help for verbs and options.')
     .exitOverride();
 }
 
 const VERSION = '0.1.0';
-/** So long a verb may take to end after the signal. A server that hangs would hold it up for longer. */
+/** Grace period of a verb after the signal. A hanging server would delay the exit for longer. */
 const LAST_STEPS_MS = 1_000;
 
 const CLOSING = `
-Data goes to stdout, everything else to stderr. Exit codes: 0 ok, 1 failure, 64 usage, 124 time-out, 130 Ctrl-C.
-Times are written as 500ms, 2s, 1m, 1h; a number alone is seconds. Each verb has examples: tickbus sub --help
+Data goes to stdout, everything else to stderr. Exit codes: 0 ok, 1 failure, 64 usage, 124 timeout, 130 Ctrl-C.
+Write times as 500ms, 2s, 1m or 1h; a plain number is seconds. Each verb has examples: tickbus sub --help
 `;
 
 function binder(io: ProcessIo, outcome: { code: number }): Bind {
@@ -133,7 +145,7 @@ function binder(io: ProcessIo, outcome: { code: number }): Bind {
     };
 }
 
-/** The library is loaded with the verb, not with the program. */
+/** Loads the library with the verb, so that --help and --version start fast. */
 async function createContext(io: ProcessIo, options: GlobalOptions): Promise<Context> {
   const [{ Context }, { Settings }] = await Promise.all([import('./context.ts'), import('./settings.ts')]);
   const settings = new Settings({ url: options.url, envFile: options.envFile, env: io.env });

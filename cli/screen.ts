@@ -1,4 +1,4 @@
-// What is shown once, or over and over in the same place.
+// Prints a view once, or redraws it in place with --watch.
 
 import type { TickbusError } from 'tickbus';
 import type { Context } from './context.ts';
@@ -10,10 +10,10 @@ export interface WatchOptions {
 }
 
 /**
- * Shows what `picture` gives: once, or with `isWatched` until the signal. On a terminal each picture takes the place of the last
- * one; otherwise they follow each other. Once there was one, a server that is away for a while is told of, and tried again.
+ * Prints the lines of `picture` once, or with `isWatched` until the signal. On a terminal each view replaces the last
+ * one; otherwise the views follow each other. After the first view, a temporary error is reported and retried.
  *
- * @throws what `picture` throws, unless it passes; the signal's reason
+ * @throws a permanent error of `picture`; the signal's reason
  */
 export async function watching(
   context: Context,
@@ -35,12 +35,12 @@ export async function watching(
   }
 }
 
-/** A picture only reads: what became of the question does not matter. A server that loads its data or is busy says so. */
+/** `picture` only reads, so an unknown outcome can be retried. A loading or busy server replies with an error. */
 function passes({ code, retryable }: TickbusError): boolean {
   return retryable || code === 'TICKBUS_OUTCOME_UNKNOWN' || code === 'TICKBUS_SERVER_ERROR';
 }
 
-const AWAY = 'Redis cannot be asked, so this does not change. Trying again.';
+const AWAY = 'Cannot read from Redis; the view is out of date. Retrying.';
 
 class Screen {
   readonly #context: Context;
@@ -59,13 +59,13 @@ class Screen {
     this.#lines = lines;
     if (this.#replaces) this.#draw(lines);
     else {
-      if (this.#isKept) terminal.note('Connected again.');
+      if (this.#isKept) terminal.note('Reconnected.');
       for (const line of lines) terminal.line(line);
     }
     this.#isKept = false;
   }
 
-  /** There is no new picture: the last one stays, and what is the matter is said. */
+  /** Keeps the last view and reports the outage once. */
   keep(): void {
     const { terminal } = this.#context;
     if (this.#isKept) return;
@@ -78,15 +78,15 @@ class Screen {
     const { terminal } = this.#context;
     const visible = [...fitting(lines, terminal.rows - 1 - remarks.length), ...remarks];
     const up = this.#height > 0 ? `\x1b[${this.#height}A` : '';
-    // Over the last picture, each line to its end, without wrapping, and nothing left below: no flicker.
+    // Overwriting each line to its end, without wrapping, avoids flicker.
     terminal.data(`${up}\x1b[?7l${visible.map((line) => `${line}\x1b[K\n`).join('')}\x1b[?7h\x1b[J`);
     this.#height = visible.length;
   }
 }
 
-/** A picture higher than the screen would scroll, and the next one would not find its place. What is missing is told. */
+/** Truncates a view to the screen: one that scrolls cannot be redrawn in place. */
 function fitting(lines: readonly string[], room: number): readonly string[] {
   if (lines.length <= room) return lines;
   const shown = lines.slice(0, Math.max(1, room - 1));
-  return [...shown, `(${lines.length - shown.length} more have no place on this screen)`];
+  return [...shown, `(${lines.length - shown.length} more lines do not fit on this screen)`];
 }

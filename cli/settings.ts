@@ -1,4 +1,4 @@
-// Where every setting comes from: the command line, then the environment, then the file of --env-file, then the default.
+// Settings and their origin, by precedence: command line, environment, --env-file, default.
 // The order is that of `node --env-file` and `docker compose --env-file`.
 
 import { readFileSync } from 'node:fs';
@@ -10,13 +10,13 @@ type RedisAddress = Config['ADDRESS'];
 
 type Origin = 'flag' | 'environment' | 'env file' | 'default';
 
-/** One variable: where its value comes from, and who else would have given one. */
+/** A variable, the origin of its value, and the origins that it overrides. */
 export interface Variable {
   readonly name: string;
-  /** undefined: not set, so the default counts. */
+  /** undefined: not set, so the default applies. */
   readonly value: string | undefined;
   readonly from: Origin;
-  /** Those that have a value too, which does not count. */
+  /** Origins whose value is ignored. */
   readonly overridden: readonly Origin[];
 }
 
@@ -37,8 +37,9 @@ export class Settings {
 
   /** @throws UsageError for a file that cannot be read, and an empty URL */
   constructor({ url, envFile, env }: SettingsInput) {
-    // A variable of a script that was not set, say: the default is not what was meant.
-    if (url === '') throw new UsageError('--url is empty. Write it as redis://user:password@host:6379/0.');
+    // Usually an unset variable of a script: falling back to the default would hide that.
+    if (url === '')
+      throw new UsageError('--url is empty. Use a URL such as redis://user:password@host:6379/0.');
     const file = envFile === undefined ? {} : readEnvFile(envFile);
     const variables = NAMES.map((name) => {
       const given: readonly [Origin, string | undefined][] = [
@@ -61,7 +62,7 @@ export class Settings {
     return [...this.#variables.values()];
   }
 
-  /** Where Redis is, with the credentials. @throws UsageError that names the variable or option, and repeats no value */
+  /** Address and credentials of Redis. @throws UsageError that names the variable or option, never its value */
   get address(): RedisAddress {
     const values = Object.fromEntries(this.variables.map(({ name, value }) => [name, value]));
     try {
@@ -87,7 +88,9 @@ function readEnvFile(path: string): Record<string, string | undefined> {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new UsageError(
-      code === 'ENOENT' ? `There is no file ${path}. Check --env-file.` : `--env-file ${path}: ${message}`,
+      code === 'ENOENT'
+        ? `Cannot read --env-file: ${path} does not exist. Check the path.`
+        : `Cannot read --env-file ${path}: ${message}`,
     );
   }
 }

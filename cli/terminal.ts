@@ -1,20 +1,20 @@
-// Standard input and output with their rules: data to stdout, all else to stderr, colour only on a terminal.
+// Standard streams: data goes to stdout, everything else to stderr, colour only to a terminal.
 
 import { styleText } from 'node:util';
 
-/** What a process is given. */
+/** Streams, environment and abort signal of the process. */
 export interface ProcessIo {
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Aborts when the process is asked to end; the reason is what to throw. */
+  /** Aborts on a termination signal; its reason is the error to throw. */
   readonly signal: AbortSignal;
 }
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 
-/** Output that a slow reader leaves waiting here may grow to so much; then lines are left out, and told of. */
+/** Limit of the output buffer for a slow reader. Beyond it lines are dropped and counted. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 
 export class Terminal {
@@ -43,12 +43,12 @@ export class Terminal {
     return this.#io.stdin.isTTY === true && this.#io.stderr.isTTY === true;
   }
 
-  /** Where questions are asked: not among the data. */
+  /** The stream for questions: stderr, apart from the data. */
   get questions(): NodeJS.WriteStream {
     return this.#io.stderr;
   }
 
-  /** Characters of a line of data; a pipe has no end of the line. */
+  /** Width of stdout in characters; infinite for a pipe. */
   get columns(): number {
     return this.isInteractive ? this.#io.stdout.columns || 80 : Number.POSITIVE_INFINITY;
   }
@@ -62,7 +62,7 @@ export class Terminal {
     this.data(`${text}\n`);
   }
 
-  /** Data as it is. A reader that is too slow misses some of it, and is told. */
+  /** Writes data unchanged. A slow reader loses lines and gets a warning. */
   data(chunk: string | Uint8Array): void {
     const { stdout } = this.#io;
     if (stdout.writableLength > MAX_WAITING_BYTES) {
@@ -70,27 +70,27 @@ export class Terminal {
     } else stdout.write(chunk);
   }
 
-  /** A remark; not with --quiet. */
+  /** A note; suppressed by --quiet. */
   note(text: string): void {
     if (!this.isQuiet) this.#io.stderr.write(`${text}\n`);
   }
 
-  /** Something that may be wrong; not with --quiet. */
+  /** A warning; suppressed by --quiet. */
   warn(text: string): void {
     this.note(`${this.onStderr('yellow', 'warning:')} ${text}`);
   }
 
-  /** Why it failed. */
+  /** The reason of a failure. */
   error(text: string): void {
     this.#io.stderr.write(`${this.onStderr('red', 'tickbus:')} ${text}\n`);
   }
 
-  /** What passes by on a terminal, such as a progress bar. */
+  /** Text that is overwritten later, such as a progress bar. */
   ephemeral(text: string): void {
     this.#io.stderr.write(text);
   }
 
-  /** Characters of a line of what passes by. */
+  /** Width of stderr in characters. */
   get progressColumns(): number {
     return this.#io.stderr.columns || 80;
   }
@@ -117,7 +117,7 @@ export class Terminal {
   }
 
   #tellSkipped(): void {
-    this.warn(`${this.#skipped} lines were left out: whatever reads the output is too slow.`);
+    this.warn(`Dropped ${this.#skipped} lines: the reader of the output is too slow.`);
     this.#skipped = 0;
   }
 }

@@ -1,16 +1,16 @@
-// What a verb is to the program.
+// The interface between the program and its verbs.
 
 import type { Command } from 'commander';
 import type { Context } from './context.ts';
 
-/** The values of the options, as commander gives them. */
+/** The action of a verb. `options` holds commander's parsed values. */
 export type Action<Args extends readonly unknown[], Options> = (
   context: Context,
   options: Options,
   ...args: Args
 ) => Promise<number> | Promise<void>;
 
-/** Makes commander's action of a verb's: it gets a context, and its outcome becomes the exit code (nothing: 0). */
+/** Adapts a verb's action to commander: passes a context, and takes its result as exit code (undefined: 0). */
 export type Bind = <Args extends readonly unknown[], Options>(
   action: Action<Args, Options>,
 ) => (...args: unknown[]) => Promise<void>;
@@ -18,7 +18,7 @@ export type Bind = <Args extends readonly unknown[], Options>(
 /** Adds arguments, options, help and action to the verb's command. */
 export type DefineVerb = (command: Command, bind: Bind) => void;
 
-/** The examples at the end of a verb's help, each a line to paste and what it does. */
+/** The examples at the end of a verb's help: commands to paste, each with a comment. */
 export function examples(...lines: readonly (readonly [command: string, comment: string])[]): string {
   const width = Math.max(...lines.map(([command]) => command.length));
   const shown = lines.map(([command, comment]) => `  $ ${command.padEnd(width)}   # ${comment}`);

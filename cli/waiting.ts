@@ -1,8 +1,7 @@
-// Waiting for whatever comes first: the end of the work, the time-out, or a signal.
+// Helpers to race work against a timeout or a signal.
 
 /**
- * Settles as `work` does, unless the signal aborts first, or has aborted: then rejects with its reason, at once, or when `work` has
- * had `graceMs` more milliseconds in vain.
+ * Settles as `work` does. If the signal aborts first, rejects with its reason, `graceMs` milliseconds later at most.
  */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, graceMs = 0): Promise<T> {
   let stop: () => void = () => {};
@@ -26,7 +25,7 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, gr
   }
 }
 
-/** Resolves after so many milliseconds; never, without a number. Cancelling leaves it pending. */
+/** Resolves after `ms` milliseconds; never if undefined. A cancelled wait stays pending. */
 export function after(ms: number | undefined): { passed: Promise<void>; cancel(): void } {
   let timer: NodeJS.Timeout | undefined;
   const passed = new Promise<void>((resolve) => {

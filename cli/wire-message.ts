@@ -1,4 +1,4 @@
-// A message as it stands on the wire, valid or not: nothing that is sent on a channel is hidden from whoever looks.
+// Wire messages, valid or not: the command-line tool shows every message on a channel.
 
 import type { Envelope } from 'tickbus';
 import { printable } from 'tickbus/admin';
@@ -6,18 +6,18 @@ import { printable } from 'tickbus/admin';
 export interface WireMessage {
   readonly channel: string;
   readonly frame: Uint8Array;
-  /** undefined for what is no message of tickbus. */
+  /** undefined if the frame is not a tickbus message. */
   readonly envelope: Envelope | undefined;
-  /** A value that the server had kept. */
+  /** Whether it is a last value or a history entry from the server. */
   readonly isKept: boolean;
 }
 
-/** What one message of Redis carries: one message, or a batch of them, which is an array of JSON objects. */
+/** The messages of one Redis message: a single one, or a batch (an array of JSON objects). */
 export function readFrames(channel: string, frame: Uint8Array): WireMessage[] {
   return framesOf(frame).map((one) => readFrame(channel, one));
 }
 
-/** One frame for each message. */
+/** Splits a batch into one frame per message. */
 export function framesOf(frame: Uint8Array): Uint8Array[] {
   const document = frame[0] === BATCH_START ? parsed(frame) : undefined;
   if (!Array.isArray(document) || !document.some((one) => envelopeOf(one) !== undefined)) return [frame];
@@ -32,7 +32,7 @@ export function readFrame(channel: string, frame: Uint8Array, isKept = false): W
 const BATCH_START = '['.charCodeAt(0);
 const utf8 = new TextDecoder();
 
-/** undefined for what is no JSON. */
+/** undefined for invalid JSON. */
 function parsed(frame: Uint8Array): unknown {
   try {
     return JSON.parse(utf8.decode(frame));
@@ -41,7 +41,7 @@ function parsed(frame: Uint8Array): unknown {
   }
 }
 
-/** By its four standard fields. Limits and schemas are the subscribers' business. */
+/** Checks only the four standard fields; subscribers check limits and schemas. */
 export function envelopeOf(document: unknown): Envelope | undefined {
   if (typeof document !== 'object' || document === null) return undefined;
   const { message_type, data, timestamp, sender } = document as Partial<Envelope>;
@@ -54,7 +54,7 @@ export function envelopeOf(document: unknown): Envelope | undefined {
   return isEnvelope ? (document as Envelope) : undefined;
 }
 
-/** One line of JSON: the envelope with the channel, or the text of what is none. */
+/** One line of JSON: the envelope with its channel, or `raw` text for other frames. */
 export function jsonLine({ channel, envelope, frame, isKept }: WireMessage): string {
   const kept = isKept ? { snapshot: true } : {};
   const raw = () => JSON.stringify({ channel, ...kept, raw: utf8.decode(frame) });
@@ -62,7 +62,7 @@ export function jsonLine({ channel, envelope, frame, isKept }: WireMessage): str
   return jsonOf({ channel, ...kept, ...envelope }) ?? raw();
 }
 
-/** undefined for what is nested too deeply: unlike parsing, writing JSON has an end there. */
+/** undefined for deeply nested values: JSON.stringify throws where JSON.parse does not. */
 export function jsonOf(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
@@ -75,7 +75,7 @@ export interface Painter {
   paint(style: 'bold' | 'dim' | 'red' | 'cyan', text: string): string;
 }
 
-/** One line for people; no control character of a message reaches the terminal. */
+/** One readable line with all control characters escaped. */
 export function prettyLine({ channel, envelope, frame, isKept }: WireMessage, painter: Painter): string {
   const where = painter.paint('cyan', printable(channel));
   if (envelope === undefined)
@@ -93,7 +93,7 @@ function fieldText(value: unknown): string {
   return typeof value === 'string' ? value : (jsonOf(value) ?? '(nested too deeply)');
 }
 
-/** By the clock on the wall here, with milliseconds. */
+/** Local time with milliseconds. */
 function clockTime(unixMs: number): string {
   const date = new Date(unixMs);
   if (Number.isNaN(date.getTime())) return '--:--:--.---';

@@ -1,4 +1,4 @@
-// Reads channels as they come from the wire, and says on stderr what happens to the link and what was lost.
+// Reads channels from the wire, and reports connection changes and gaps on stderr.
 
 import type { RedisConnection, SubscriberStatus } from 'tickbus';
 import { RedisSubscriber } from 'tickbus/subscriber';
@@ -7,15 +7,14 @@ import type { Context } from './context.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface WireReader {
-  /** Rejects when the link is given up: it does not come back by itself. */
+  /** Rejects when the connection fails for good. */
   readonly failed: Promise<never>;
 }
 
 /**
- * Calls `onFrame` with every message of the channels, from now on. Losses are noticed by a subscriber of the library beside it,
- * on the same link.
+ * Calls `onFrame` with every message of the channels from now on. A subscriber on the same connection detects gaps.
  *
- * @throws TickbusError when the server cannot be reached, or does not let us in
+ * @throws TickbusError if the server is unreachable or rejects the credentials
  */
 export async function readWire(
   context: Context,
@@ -32,11 +31,11 @@ export async function readWire(
       else report(status, context.terminal);
     });
   });
-  // It also fails while nobody waits for it yet.
+  // It can reject before anything awaits it.
   failed.catch(() => {});
   await subscribeAll(connection, names, onFrame);
   for (const channel of names.map(bundledChannel)) {
-    // It only notices losses: no message is wanted.
+    // Only checks the sequence; uses no message.
     if (channel !== undefined) subscriber.tap(channel, () => {});
   }
   await subscriber.startListening();
@@ -57,17 +56,17 @@ async function subscribeAll(
 function report(status: SubscriberStatus, terminal: Terminal): void {
   switch (status.type) {
     case 'stale':
-      return terminal.warn(`Redis has said nothing for ${Math.round(status.silentForMs)} ms.`);
+      return terminal.warn(`No data from Redis for ${Math.round(status.silentForMs)} ms.`);
     case 'disconnected':
       return terminal.warn(`${status.error.message} Reconnecting.`);
     case 'connected':
-      return status.generation > 1 ? terminal.note('Connected again.') : undefined;
+      return status.generation > 1 ? terminal.note('Reconnected.') : undefined;
     case 'recovery_failed':
-      return terminal.warn(`Losses on ${status.channel} are not noticed: ${status.error.message}`);
+      return terminal.warn(`Cannot detect gaps on ${status.channel}: ${status.error.message}`);
     case 'gap': {
       const { channel, from, to, lost } = status;
       const range = to === undefined ? `after ${from ?? 'the beginning'}` : `${from} to ${to}`;
-      return terminal.warn(`Messages on ${channel} were missed here: ${range}${lost ? ` (${lost})` : ''}.`);
+      return terminal.warn(`Gap on ${channel}: missed ${range}${lost ? ` (${lost} messages)` : ''}.`);
     }
   }
 }

@@ -17,15 +17,15 @@ import { createGenerator } from '@tickbus/simulated-broker/sources/generator';
 import type { Logger, Position } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import type { DemoConfig } from './config.ts';
+import { DeskObserver } from './desk-observer.ts';
 import type { Embedded } from './embedded.ts';
 import { type Gateways, startGateway, startPair } from './gateways.ts';
 import type { CommandMessage, PriceMessage } from './messages.ts';
-import { Observer } from './onlooker.ts';
 
 export interface Cast {
   readonly broker: SimulatedBroker;
   readonly gateways: Gateways;
-  readonly onlooker: Observer;
+  readonly observer: DeskObserver;
   readonly bots: readonly Bot[];
   /** What the broker said to the second connection; undefined until it has. */
   readonly refusal: string | undefined;
@@ -62,16 +62,16 @@ export async function gather(
     startPaperTrader(start('paper-trader')),
     startRiskGuard(start('risk-guard')),
   ]);
-  const onlooker = new Observer(embedded.connect(), logger, hooks.onCommand);
-  await onlooker.start();
+  const observer = new DeskObserver(embedded.connect(), logger, hooks.onCommand);
+  await observer.start();
   const startAll = config.failover ? startPair : startGateway;
   const gateways = await startAll({ embedded, brokerUrl: broker.url, symbols, logger });
-  const rival = new Rival(broker.url, () => onlooker.feed?.state === 'live');
+  const rival = new Rival(broker.url, () => observer.feed?.state === 'live');
 
   return {
     broker,
     gateways,
-    onlooker,
+    observer,
     bots,
     get refusal() {
       return rival.refusal;
@@ -79,9 +79,9 @@ export async function gather(
     async close() {
       await rival.close();
       await gateways.close();
-      await allDelivered(bots, await onlooker.settle());
+      await allDelivered(bots, await observer.settle());
       await Promise.all(bots.map((bot) => bot.stop()));
-      await onlooker.close();
+      await observer.close();
       await broker.close();
     },
   };

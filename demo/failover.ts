@@ -25,24 +25,24 @@ const PATIENCE_MS = 30_000;
  * @throws Error when nobody takes over
  */
 export async function playFailOver(
-  { broker, gateways, onlooker }: Cast,
+  { broker, gateways, observer }: Cast,
   say: (text: string) => void,
 ): Promise<() => FailOver> {
   const holder = await until('a gateway is live', () =>
-    onlooker.published > 0 && onlooker.feed?.state === 'live' ? onlooker.feed.holder : undefined,
+    observer.published > 0 && observer.feed?.state === 'live' ? observer.feed.holder : undefined,
   );
   await sleep(CALM_MS);
-  const takeOver = onlooker.takeOver();
+  const takeOver = observer.takeOver();
   const killedAt = performance.now();
   await gateways.kill(holder);
   say(`${holder} was killed`);
   const { at } = await Promise.race([takeOver, tooLate()]);
   const takeoverMs = at - killedAt;
-  say(`${onlooker.feed?.holder ?? 'the other gateway'} took over after ${(takeoverMs / 1000).toFixed(1)} s`);
+  say(`${observer.feed?.holder ?? 'the other gateway'} took over after ${(takeoverMs / 1000).toFixed(1)} s`);
   await sleep(CALM_MS);
   return () => ({
     takeover_ms: Math.round(takeoverMs),
-    accepted_from_old_holder: onlooker.acceptedFromOldHolder,
+    accepted_from_old_holder: observer.acceptedFromOldHolder,
     max_broker_connections: broker.stats.maxConcurrent,
   });
 }

@@ -36,7 +36,7 @@ function paint(scene: Scene, output: NodeJS.WriteStream): Screen {
   const events: string[] = [];
   let height = 0;
   const draw = () => {
-    const lines = picture(scene, rate.of(scene.cast.onlooker.published), output.columns || 80);
+    const lines = picture(scene, rate.of(scene.cast.observer.published), output.columns || 80);
     lines.splice(-1, 0, ...events.map((event) => `${label('')}${event}`), ...(events.length > 0 ? [''] : []));
     // Over the last picture, each line to its end, and nothing left below: no flicker.
     output.write(
@@ -61,7 +61,7 @@ function narrate(scene: Scene, output: NodeJS.WriteStream): Screen {
   const { tally } = scene;
   const rate = new Rate();
   output.write(`tickbus demo on ${scene.description}; ${scene.prices}\nlook at it: ${scene.monitor}\n`);
-  const line = () => output.write(`${sentence(scene, rate.of(scene.cast.onlooker.published))}\n`);
+  const line = () => output.write(`${sentence(scene, rate.of(scene.cast.observer.published))}\n`);
   const timer = setInterval(line, LINE_MS);
   return {
     tell(event) {
@@ -80,7 +80,7 @@ function picture(
   columns: number,
 ): string[] {
   const { accepted, refused } = cast.broker.stats;
-  const { feed, published } = cast.onlooker;
+  const { feed, published } = cast.observer;
   const second = cast.refusal ?? 'not tried yet';
   const commands = [...tally.commands].map(([type, count]) => `${count} ${type}`).join(', ');
   return [

@@ -93,7 +93,7 @@ export class Tally {
       seconds: round(this.seconds),
       broker_connections: cast.broker.stats.accepted,
       broker_refused: cast.broker.stats.refused,
-      published: cast.onlooker.published,
+      published: cast.observer.published,
       delivered: Object.fromEntries(bots.map(({ name, delivered }) => [name, delivered])),
       conflated: Object.fromEntries(bots.map(({ name, conflated }) => [name, conflated])),
       lost: bots.reduce((sum, { lost }) => sum + lost, 0),

@@ -16,7 +16,7 @@ describe('as a process', () => {
   it('says that Redis is there, and that it is not, in one line', async () => {
     const there = await tickbus(['check', 'redis', '--warn', '20s', '--critical', '30s'], { env: env() });
     expect(there).toMatchObject({ code: 0, stderr: '' });
-    expect(there.stdout).toMatch(/^OK: Redis answers in [\d.]+ m?s\.\n$/);
+    expect(there.stdout).toMatch(/^OK: Redis replies in [\d.]+ m?s\.\n$/);
     const gone = await tickbus(['check', 'redis', '--url', 'redis://127.0.0.1:1', '--format', 'nagios']);
     expect(gone).toMatchObject({ code: 2, stderr: '' });
     expect(gone.stdout).toMatch(
@@ -35,7 +35,7 @@ describe('check', () => {
       expect(never).toMatchObject({
         code: 2,
         stderr: '',
-        stdout: expect.stringMatching(/^CRITICAL: \w+ was (n)?ever heard on \w+\.\n$/),
+        stdout: expect.stringMatching(/^CRITICAL: No status (of \w+ )?on \w+\.\n$/),
       });
       const unknown = await call(['check', ...subject, '--url', 'redis://127.0.0.1:1']);
       expect(unknown.code).toBe(3);
@@ -63,10 +63,12 @@ describe('check', () => {
       ),
     );
     expect(results.map(({ code }) => code)).toEqual([0, 2, 2, 0, 2]);
-    expect(results[0]?.stdout).toMatch(/^OK: The gateway of alpaca was heard [\d.]+ m?s ago\.\n$/);
+    expect(results[0]?.stdout).toMatch(/^OK: The gateway of alpaca reported [\d.]+ m?s ago\.\n$/);
     expect(results[1]?.stdout).toBe('CRITICAL: alpaca is down: The broker is away.\n');
-    expect(results[2]?.stdout).toBe('CRITICAL: other was never heard on FEED_STATUS.\n');
-    expect(results[4]?.stdout).toMatch(/^CRITICAL: b2 is error \(It broke\), heard [\d.]+ m?s ago\.\n$/);
+    expect(results[2]?.stdout).toBe('CRITICAL: No status of other on FEED_STATUS.\n');
+    expect(results[4]?.stdout).toMatch(
+      /^CRITICAL: b2 is error \(It broke\), last report [\d.]+ m?s ago\.\n$/,
+    );
     const late = await call(['check', 'bot', 'b1', '--warn', '1ms', '--critical', '1h'], { env: env() });
     expect(late).toMatchObject({ code: 1, stdout: expect.stringMatching(/^WARNING: b1 is running/) });
   });
@@ -75,7 +77,7 @@ describe('check', () => {
     [['check'], /missing required argument 'subject'/],
     [['check', 'weather'], /Allowed choices are redis, feed, gateway, bot/],
     [['check', 'bot'], /Name the bot/],
-    [['check', 'redis', 'one'], /leave the name out/],
+    [['check', 'redis', 'one'], /Omit the name/],
     [['check', 'redis', '--warn', '2s', '--critical', '1s'], /--warn is above --critical/],
     [['check', 'redis', '--format', 'xml'], /Allowed choices are text, json, prometheus, nagios/],
   ])('refuses %j with exit code 64', async (args, sentence) => {
@@ -98,7 +100,7 @@ describe('judges', () => {
     const status = { feed: 'f', state: 'down', interval_ms: 100, holder: 'host-1' };
     expect(checkGateway(kept(status, 299), {})).toMatchObject({
       status: 'ok',
-      summary: 'The gateway of f (host-1) was heard 299 ms ago',
+      summary: 'The gateway of f (host-1) reported 299 ms ago',
     });
     expect(checkGateway(kept(status, 301), {}).status).toBe('warning');
     expect(checkGateway(kept(status, 1_001), {}).status).toBe('critical');
@@ -110,7 +112,7 @@ describe('judges', () => {
     const live = { feed: 'f', state: 'live', interval_ms: 1_000, last_frame_ago_ms: 14_000 };
     expect(checkFeed(kept(live, 900), {})).toMatchObject({
       status: 'ok',
-      summary: 'f is live, last heard of 14.9 s ago',
+      summary: 'f is live, last frame 14.9 s ago',
     });
     expect(checkFeed(kept(live, 1_100), {}).status).toBe('warning');
     expect(checkFeed(kept({ ...live, last_frame_ago_ms: 60_001 }, 0), {}).status).toBe('critical');
@@ -121,7 +123,7 @@ describe('judges', () => {
     expect(checkFeed(kept({ ...live, state: 'down' }, 0), {}).status).toBe('critical');
     expect(checkFeed(kept(live, 10_001), {})).toEqual({
       status: 'unknown',
-      summary: 'The state of f is unknown: its gateway has reported nothing for 10.0 s',
+      summary: 'The state of f is unknown: its gateway has not reported for 10.0 s',
       metrics: [],
     });
     expect(checkFeed(kept({ ...live, state: 'stopped', holder: 'host-1' }, 0), {}).summary).toBe(
@@ -176,7 +178,7 @@ it('writes each format', () => {
     '# HELP tickbus_check_status 0 ok, 1 warning, 2 critical, 3 unknown.',
     '# TYPE tickbus_check_status gauge',
     'tickbus_check_status{check="feed",name="f\\"1"} 1',
-    '# HELP tickbus_check_seconds What was measured.',
+    '# HELP tickbus_check_seconds The measured latency or age.',
     '# TYPE tickbus_check_seconds gauge',
     'tickbus_check_seconds{check="feed",name="f\\"1",metric="f_quiet"} 1.234568',
   ]);

@@ -116,7 +116,7 @@ describe('cmd', () => {
     const { code, stdout, stderr } = await waiting;
     listener.destroy();
     expect(code).toBe(1);
-    expect(stderr).toContain('slow-bot has begun. It is on its way.');
+    expect(stderr).toContain('slow-bot accepted the command. It is on its way.');
     expect(jsonLines(stdout)).toMatchObject([{ outcome: 'failed', detail: 'It broke.' }]);
   });
 
@@ -125,7 +125,9 @@ describe('cmd', () => {
       env: env(),
     });
     expect({ code, stdout }).toEqual({ code: 124, stdout: '' });
-    expect(stderr).toContain('nobody has not answered within 0.1 s. It may still obey, until 30 s after');
+    expect(stderr).toContain(
+      'nobody has not answered within 0.1 s. It may still execute the command until 30 s after',
+    );
   });
 
   it('says what has been sent when it is interrupted while it waits', async () => {
@@ -138,15 +140,14 @@ describe('cmd', () => {
     });
     listener.destroy();
     expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
-    expect(stderr).toContain('warning: nobody has not answered yet. It may still obey, until 30 s after');
+    expect(stderr).toContain(
+      'warning: nobody has not answered yet. It may still execute the command until 30 s after',
+    );
   });
 
   it.each([
-    [
-      ['paper-trader', 'explode', '-y'],
-      /There is no action explode\. The actions are place_order, cancel_order/,
-    ],
-    [['paper-trader', 'pause'], /There is no terminal to ask on\. Use --yes/],
+    [['paper-trader', 'explode', '-y'], /Unknown action explode\. Use one of place_order, cancel_order/],
+    [['paper-trader', 'pause'], /Cannot ask for confirmation without a terminal\. Use --yes/],
     [['paper-trader', 'pause', '{"bot":"other"}', '-y'], /The payload names another bot/],
     [['paper-trader', 'pause', '{', '-y'], /The payload is not valid JSON/],
     [
@@ -167,7 +168,7 @@ describe('cmd', () => {
     await using empty = await startLocalRedis();
     const alone = await call(['cmd', 'b', 'pause', '-wy', '--url', empty.url]);
     expect(alone).toMatchObject({ code: 1, stdout: '' });
-    expect(alone.stderr).toContain('Nobody listens to TRADE_COMMANDS, so b did not get it.');
+    expect(alone.stderr).toContain('No bot listens to TRADE_COMMANDS: b did not receive the command.');
     const nowhere = await call(['cmd', 'b', 'pause', '-y', '--url', 'redis://127.0.0.1:1']);
     expect(nowhere.code).toBe(1);
     expect(nowhere.stderr).toMatch(/tickbus: Cannot connect to Redis at redis:\/\/127\.0\.0\.1:1/);
@@ -182,7 +183,7 @@ describe('cmd', () => {
     });
     (await swallowed).reset();
     const { code, stdout, stderr } = await sending;
-    expect(stderr).toContain('No reply came. Asking again, under the same id.');
+    expect(stderr).toContain('No reply from Redis. Retrying under the same id.');
     expect({ code, told: jsonLines(stdout) }).toMatchObject({ code: 0, told: [{ outcome: 'done' }] });
     expect(bot.stats.commandsReceived).toBe(commandsReceived + 1);
   });

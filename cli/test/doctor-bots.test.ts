@@ -19,10 +19,10 @@ describe('doctor', () => {
     const { code, stdout, stderr } = await tickbus(['doctor'], { env: env() });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^ok {4}version {8}(redis|valkey) \d+\.\d+\.\d+$/m);
-    expect(stdout).toMatch(/^ok {4}permissions {4}default may do all that tickbus does$/m);
+    expect(stdout).toMatch(/^ok {4}permissions {4}default has every permission that tickbus uses$/m);
     // Of all that a new server is set to, only this could be better.
     expect(stdout.match(/^(FAIL|warn).*\n.*/gm)?.join()).toMatch(
-      /^warn {2}output buffer {2}a subscriber .* 32 MiB, or 8 MiB for 60 s\n.* CONFIG SET client-output-buffer-limit "pubsub 256mb 64mb 60"/,
+      /^warn {2}output buffer {2}Redis disconnects a slow subscriber .* 32 MiB, or 8 MiB for 60 s\n.* CONFIG SET client-output-buffer-limit "pubsub 256mb 64mb 60"/,
     );
   });
 
@@ -102,14 +102,14 @@ describe('doctor', () => {
       expect(findings.filter(({ level }) => level === 'fail')).toEqual([]);
       expect(code).toBe(0);
       const [first] = findings.filter(({ subject }) => subject === 'permissions');
-      if (user === 'operator') expect(first?.found).toMatch(/ may do all that tickbus does$/);
+      if (user === 'operator') expect(first?.found).toMatch(/ has every permission that tickbus uses$/);
       else expect(first?.found).toMatch(/may use .*PRICE_DATA.*; not allowed for this user: .*AUDIT/);
     },
   );
 
   it.each([
-    ['no channel', 'resetchannels ~tickbus:* +@all', /none may use none of the channels/],
-    ['no key of a channel that it hears', 'allchannels +@all', /none may not read what is kept on /],
+    ['no channel', 'resetchannels ~tickbus:* +@all', /none may use no tickbus channel/],
+    ['no key of a channel that it hears', 'allchannels +@all', /none may not read last values on /],
     ['only to publish', 'allchannels ~tickbus:* +@all -subscribe', /none may not subscribe on /],
   ])('fails a user who is allowed %s', async (_, rules, found) => {
     await using redis = await startLocalRedis();
@@ -130,7 +130,7 @@ describe('doctor', () => {
     const url = server.redis.url.replace('//', '//deaf:pw@');
     const { code, stdout } = await call(['doctor', '--url', url], { terminal: true });
     expect(code).toBe(1);
-    expect(stdout).toMatch(/\?.*version +the server does not tell the version/);
+    expect(stdout).toMatch(/\?.*version +this user cannot read the version/);
     expect(stdout).toContain('this user may not run scripts');
     expect(stdout).toContain('ACL SETUSER NAME +@scripting');
   });
@@ -189,9 +189,9 @@ describe('doctor', () => {
     });
     expect(full.find(({ subject }) => subject === 'memory')?.level).toBe('fail');
     expect(findings.find(({ subject }) => subject === 'batches')?.found).toBe(
-      'bots are sent each message by itself, as the server is a cluster and it has a replica, or had one lately and somebody listens to a pattern: slower, and no fault',
+      'per-message delivery because the server is a cluster and it has or recently had a replica and clients subscribe to a pattern: slower, but correct',
     );
-    expect(findings.at(-1)?.found).toBe('it answers in 30 ms (20 ms to 40 ms, 3 times)');
+    expect(findings.at(-1)?.found).toBe('median 30 ms (20 ms to 40 ms, 3 samples)');
     for (const { level, advice } of findings) expect(advice === undefined).toBe(level === 'ok');
   });
 
@@ -218,7 +218,7 @@ describe('doctor', () => {
       const gained = new Promise<void>((resolve) => lease.on('gained', () => resolve()));
       await lease.start();
       await gained;
-      const fence = url === narrow ? /by a script that checks its token/ : /fenced by its connection/;
+      const fence = url === narrow ? /with a script that checks its token/ : /fenced by its connection/;
       expect(await writers(redis.url)).toEqual([expect.stringMatching(fence)]);
     }
   });
@@ -269,7 +269,7 @@ describe('bots', () => {
     await using empty = await startLocalRedis();
     const { code, stdout, stderr } = await call(['bots', '--json', '--url', empty.url]);
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
-    expect(stderr).toBe('No bot has told its status yet.\n');
+    expect(stderr).toBe('No bot has reported a status yet.\n');
   });
 
   it('leaves out what is no status, and takes an interval of 2 s where none is told', () => {

@@ -30,7 +30,7 @@ it.each([
 it('starts the monitor, says where it is, and ends at Ctrl-C', async () => {
   const main = `${root}cli/main.mjs`;
   const monitor = startInTerminal(['monitor', '--port', '0', '--url', 'redis://127.0.0.1:1'], { main });
-  await monitor.out(/Ctrl-C ends it\./);
+  await monitor.out(/Ctrl-C stops the monitor\./);
   const [url = ''] = /http:\S+/.exec(monitor.stdout) ?? [];
   const page = await fetch(url);
   expect(page.status).toBe(200);

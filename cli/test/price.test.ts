@@ -90,7 +90,7 @@ describe('price', () => {
     const { stdout, stderr } = await call(['price', 'X', '--url', url]);
     expect(stdout).toMatch(/^X .*recovering/m);
     expect(stderr).toMatch(
-      /^warning: The last values of PRICE_DATA cannot be read: Redis at \S+ refused: NOPERM/m,
+      /^warning: Cannot read the last values of PRICE_DATA: Redis at \S+ refused: NOPERM/m,
     );
   });
 
@@ -103,7 +103,7 @@ describe('price', () => {
 
   it.each([
     [['price'], 64, /missing required argument 'symbol'/],
-    [['price', 'A', ''], 64, /The symbol of an instrument is empty/],
+    [['price', 'A', ''], 64, /A symbol is empty/],
     [['price', 'A', '--max-age', '-1'], 64, /Use a time/],
     [['price', 'A', '--url', 'redis://127.0.0.1:1'], 1, /Cannot connect to Redis/],
   ])('fails for %j', async (args, expected, sentence) => {

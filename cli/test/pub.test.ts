@@ -17,13 +17,13 @@ describe('pub', () => {
   it.each([
     [
       ['pub', 'PRICE_DTA', '{}'],
-      /There is no channel PRICE_DTA\. Did you mean PRICE_DATA\? The channels are PRICE_DATA, /,
+      /Unknown channel PRICE_DTA\. Did you mean PRICE_DATA\? Use one of PRICE_DATA, /,
     ],
-    [['pub', 'mine', '{}'], /There is no channel mine\. The channels are [^?]+; any other takes --plain/],
+    [['pub', 'mine', '{}'], /Unknown channel mine\. Use one of [^?]+, or add --plain/],
     [['pub', 'PRICE_DATA', '{"symbol":'], /The payload is not valid JSON: /],
     [['pub', 'PRICE_DATA', 'price', '[1]'], /The payload is JSON, but not an object/],
-    [['pub', 'PRICE_DATA', 'price'], /There is no payload\. Write it as a JSON object behind the type/],
-    [['pub', 'PRICE_DATA'], /There is no payload\. Write it as a JSON object behind the channel/],
+    [['pub', 'PRICE_DATA', 'price'], /The payload is missing\. Add a JSON object after the type/],
+    [['pub', 'PRICE_DATA'], /The payload is missing\. Add a JSON object after the channel/],
     [
       ['pub', 'PRICE_DATA', '{"symbol":"A","timestamp":0}'],
       /The field "data.price" of a PRICE_DATA "price" message/,
@@ -32,11 +32,14 @@ describe('pub', () => {
       ['pub', 'PRICE_DATA', 'quote', '{}'],
       /The field "message_type" is "quote", which PRICE_DATA does not have/,
     ],
-    [['pub', 'PRICE_DATA', '--plain', 'x', '{}'], /PRICE_DATA is a bundled channel: leave --plain out/],
-    [['pub', 'mine', '--plain', '{}'], /With --plain the message type has to be named/],
+    [['pub', 'PRICE_DATA', '--plain', 'x', '{}'], /PRICE_DATA is a bundled channel\. Omit --plain/],
+    [['pub', 'mine', '--plain', '{}'], /--plain needs a message type/],
     [['pub'], /missing required argument 'channel'/],
     [['--url', 'http://x', 'pub', 'PRICE_DATA', '{}'], /--url is not a Redis URL/],
-    [['--env-file', 'no-such-file', 'pub', 'PRICE_DATA', '{}'], /There is no file no-such-file/],
+    [
+      ['--env-file', 'no-such-file', 'pub', 'PRICE_DATA', '{}'],
+      /Cannot read --env-file: no-such-file does not exist/,
+    ],
     [['-q', '-v', 'pub', 'PRICE_DATA', '{}'], /cannot be used with/],
   ])('refuses %j with exit code 64, and sends nothing', async (args, sentence) => {
     const { code, stdout, stderr } = await call(args, { env: env() });
@@ -47,7 +50,10 @@ describe('pub', () => {
   it('warns when nobody was listening, unless it is to be quiet', async () => {
     const args = ['pub', 'FEED_STATUS', '{"feed":"f","state":"live"}', '--sender', 'tester'];
     const { code, stderr } = await call(args, { env: env() });
-    expect({ code, stderr }).toEqual({ code: 0, stderr: 'warning: Nobody was listening to FEED_STATUS.\n' });
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: 'warning: No subscriber on FEED_STATUS received the message.\n',
+    });
     expect(await call([...args, '-q'], { env: env() })).toEqual({ code: 0, stdout: '', stderr: '' });
     const kept = await plain.hGet('tickbus:{FEED_STATUS}:last', 'f');
     expect(JSON.parse(kept ?? '')).toMatchObject({ sender: 'tester', seq: 2 });

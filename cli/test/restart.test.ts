@@ -25,19 +25,15 @@ it('sub, top, bots --watch and price --watch go on after a restart', async () =>
   await server.redis.kill();
   await Promise.all([
     sub.err(/was lost: .* Reconnecting\./),
-    top.err(/warning: Redis cannot be asked, so this does not change\. Trying again\./),
-    bots.err(/warning: Redis cannot be asked/),
+    top.err(/warning: Cannot read from Redis; the view is out of date\. Retrying\./),
+    bots.err(/warning: Cannot read from Redis/),
     price.out(/link_down/),
     // In its place, below the last picture.
-    screen.out(/TRADE_COMMANDS[^\n]*\n[^\n]*Redis cannot be asked/),
+    screen.out(/TRADE_COMMANDS[^\n]*\n[^\n]*Cannot read from Redis/),
   ]);
 
   await server.redis.start();
-  await Promise.all([
-    sub.err(/Connected again\./),
-    top.err(/Connected again\./),
-    bots.err(/Connected again\./),
-  ]);
+  await Promise.all([sub.err(/Reconnected\./), top.err(/Reconnected\./), bots.err(/Reconnected\./)]);
   await publish('BOT_STATUS', { bot: 'late', state: 'running' });
   await publish('PRICE_DATA', { symbol: 'AAPL', price: 42, timestamp: 0 });
   await Promise.all([

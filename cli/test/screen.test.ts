@@ -30,14 +30,12 @@ it('goes on when a busy server refuses to answer, and ends with any other error'
   const busy = new TickbusError('TICKBUS_SERVER_ERROR', 'BUSY');
   const { stdout, stderr } = await watched([['one'], busy, busy, ['two']]);
   expect(stdout).toBe('one\ntwo\n');
-  expect(stderr).toBe(
-    'warning: Redis cannot be asked, so this does not change. Trying again.\nConnected again.\n',
-  );
+  expect(stderr).toBe('warning: Cannot read from Redis; the view is out of date. Retrying.\nReconnected.\n');
 });
 
 it('says how much has no place on the screen', async () => {
   const { stdout } = await watched([['HEAD', 'a', 'b', 'c', 'd']], { isTTY: true, rows: 4, columns: 80 });
-  expect(stdout).toMatch(/HEAD[^\n]*\na[^\n]*\n\(3 more have no place on this screen\)[^\n]*\n[^\n]*$/);
+  expect(stdout).toMatch(/HEAD[^\n]*\na[^\n]*\n\(3 more lines do not fit on this screen\)[^\n]*\n[^\n]*$/);
   const { stdout: whole } = await watched([['HEAD', 'a', 'b']], { isTTY: true, rows: 4, columns: 80 });
   expect(whole).not.toContain('more');
 });

@@ -105,7 +105,7 @@ describe.concurrent('as a process', () => {
     ]);
     await expect(shell).rejects.toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^tickbus: The output cannot be written: ENOSPC\b.*\n$/),
+      stderr: expect.stringMatching(/^tickbus: Cannot write the output: ENOSPC\b.*\n$/),
     });
   });
 
@@ -157,7 +157,7 @@ describe('sub', () => {
       { channel: 'notes', raw: 'not json' },
       { channel: 'notes', raw: '{"message_type":"note"}' },
     ]);
-    expect(stderr).toContain('notes is none of the bundled channels');
+    expect(stderr).toContain('notes is not a bundled channel');
   });
 
   it('takes a batch apart into its messages', async () => {
@@ -235,14 +235,14 @@ describe('sub', () => {
     ]);
     const nothing = await call(['sub', '--snapshot', 'mine'], { env: env() });
     expect(nothing).toMatchObject({ code: 0, stdout: '' });
-    expect(nothing.stderr).toContain('The server keeps nothing that was asked for.');
+    expect(nothing.stderr).toContain('No matching message is stored on the server.');
   });
 
   it('ends with 124 when nothing came in time, or too little', async () => {
     const none = await call(['sub', 'quiet', '-t', '50ms', '-q'], { env: env() });
-    expect(none).toEqual({ code: 124, stdout: '', stderr: 'tickbus: No message came in time.\n' });
+    expect(none).toEqual({ code: 124, stdout: '', stderr: 'tickbus: No message arrived in time.\n' });
     const some = await heard(['some', '-n', '2', '-t', '300ms', '-q'], [['some', '{}']]);
-    expect(some).toMatchObject({ code: 124, stderr: 'tickbus: Only 1 of 2 messages came in time.\n' });
+    expect(some).toMatchObject({ code: 124, stderr: 'tickbus: Only 1 of 2 messages arrived in time.\n' });
     const enough = await heard(['enough', '-t', '300ms', '-q'], [['enough', '{}']]);
     expect(enough).toMatchObject({ code: 0, stderr: '' });
   });
@@ -259,9 +259,7 @@ describe('sub', () => {
     // As if two more had been published and not arrived.
     await plain.hIncrBy('tickbus:{BOT_STATUS}:head', 'seq', 2);
     await call(['pub', 'BOT_STATUS', '{"bot":"b2","state":"running"}'], { env: env() });
-    expect((await sub).stderr).toMatch(
-      /warning: Messages on BOT_STATUS were missed here: \d+ to \d+ \(2\)\./,
-    );
+    expect((await sub).stderr).toMatch(/warning: Gap on BOT_STATUS: missed \d+ to \d+ \(2 messages\)\./);
   });
 
   it('lets no control character of a message reach a terminal', async () => {
@@ -275,13 +273,13 @@ describe('sub', () => {
   });
 
   it.each([
-    [['sub', '--where', 'symbol'], /--where "symbol" is not of the form field=value/],
+    [['sub', '--where', 'symbol'], /--where "symbol" is not field=value/],
     [['sub', '--count', '0'], /--count.*Use a whole number, 1 or above/],
     [['sub', '--timeout', 'soon'], /--timeout.*Use a time such as 500ms/],
     [['sub', '--key', 'AAPL', 'mine'], /mine has no keys, so --key cannot be used/],
     [['sub', '--key', 'a,,b', 'PRICE_DATA'], /none of them empty/],
     [['sub', '--frobnicate'], /unknown option '--frobnicate'/],
-    [['sub', ''], /The name of a channel is empty/],
+    [['sub', ''], /The channel name is empty/],
   ])('refuses %j with exit code 64', async (args, sentence) => {
     const { code, stdout, stderr } = await call(args, { env: env() });
     expect({ code, stdout }).toEqual({ code: 64, stdout: '' });

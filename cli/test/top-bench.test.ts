@@ -133,7 +133,7 @@ describe('bench', () => {
 
   it.each([
     [['bench', '--json', '--csv'], 64, /Use --json or --csv, not both/],
-    [['bench', '--size', '300000'], 64, /--size is 300000; a message can have 200000 bytes/],
+    [['bench', '--size', '300000'], 64, /--size 300000 is too large\. Use at most 200000 bytes/],
     [['bench', '--clients', 'many'], 64, /Use a whole number/],
     [['bench', '--url', 'redis://127.0.0.1:1'], 1, /Cannot connect to Redis/],
   ])('fails for %j', async (args, expected, sentence) => {

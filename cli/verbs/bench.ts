@@ -1,4 +1,4 @@
-// `tickbus bench`: how many messages the library and this server carry between publisher and subscribers, and how fast.
+// `tickbus bench`: throughput and latency between a publisher and subscribers on this server.
 
 import { Bench, type BenchOptions, type BenchResult } from '../bench.ts';
 import type { Context } from '../context.ts';
@@ -20,33 +20,33 @@ interface Flags {
 const DEFAULT_MESSAGES = 100_000;
 const LARGEST = 200_000;
 const BAR_WIDTH = 30;
-/** What stands behind the bar, with a number of eight digits. A line that wraps cannot be drawn over. */
+/** Width of the text after the bar, with an eight-digit count. A wrapped line cannot be redrawn. */
 const BEHIND_BAR = 26;
 
 export const define: DefineVerb = (command, bind) => {
   command
-    .option('-c, --clients <n>', 'subscribers, each with a link of its own', count, 1)
+    .option('-c, --clients <n>', 'subscribers, each with its own connection', count, 1)
     .option(
       '-n, --msgs <n>',
       `messages to publish (default: ${DEFAULT_MESSAGES}, or what --duration allows)`,
       count,
     )
     .option('--size <bytes>', 'size of the payload', count, 128)
-    .option('--rate <n>', 'messages a second at the most (default: as many as go)', above0)
-    .option('--duration <time>', 'publish for so long', duration)
-    .option('--no-progress', 'no progress bar, which only a terminal shows')
+    .option('--rate <n>', 'maximum messages a second (default: unlimited)', above0)
+    .option('--duration <time>', 'how long to publish', duration)
+    .option('--no-progress', 'hide the progress bar (shown only on a terminal)')
     .option('--json', 'one JSON object')
-    .option('--csv', 'a head and a line of values between commas')
+    .option('--csv', 'CSV: a header line and a line of values')
     .addHelpText('after', HELP)
     .action(bind(bench));
 };
 
 const HELP = `
-Publisher and subscribers are in this one process, on the channel TICKBUS_BENCH; other channels are not touched.
-Latency is from publish() to the handler. Without --rate the publisher is always ahead, so it is the time in queues.
+Publisher and subscribers run in this process and use only the channel TICKBUS_BENCH.
+Latency is measured from publish() to the handler. Without --rate, it is mostly queueing time.
 ${examples(
-  ['tickbus bench', 'as fast as it goes'],
-  ['tickbus bench --rate 1000 --duration 1s --clients 3', 'latency at an even load'],
+  ['tickbus bench', 'unlimited rate'],
+  ['tickbus bench --rate 1000 --duration 1s --clients 3', 'latency at a steady load'],
   ['tickbus bench --msgs 20000 --csv --no-progress', 'for a spreadsheet'],
 )}`;
 
@@ -54,7 +54,7 @@ async function bench(context: Context, flags: Flags): Promise<number> {
   const { terminal } = context;
   if (flags.json && flags.csv) throw new UsageError('Use --json or --csv, not both.');
   if (flags.size > LARGEST)
-    throw new UsageError(`--size is ${flags.size}; a message can have ${LARGEST} bytes here.`);
+    throw new UsageError(`--size ${flags.size} is too large. Use at most ${LARGEST} bytes.`);
   const options: BenchOptions = {
     clients: flags.clients,
     messages: flags.msgs ?? (flags.duration === undefined ? DEFAULT_MESSAGES : Number.POSITIVE_INFINITY),
@@ -68,7 +68,7 @@ async function bench(context: Context, flags: Flags): Promise<number> {
   if (flags.json) terminal.line(JSON.stringify(result));
   else if (flags.csv) for (const line of csv(result)) terminal.line(line);
   else for (const line of report(result)) terminal.line(line);
-  if (result.lost > 0) terminal.warn(`${result.lost} messages were lost on the way.`);
+  if (result.lost > 0) terminal.warn(`${result.lost} messages were lost.`);
   return result.lost > 0 ? EXIT.failure : EXIT.ok;
 }
 

@@ -1,4 +1,4 @@
-// `tickbus bots`: how each bot is, by its own last word and by how old that is.
+// `tickbus bots`: the last status of each bot and its age.
 
 import { type BotStatus, botStatus } from 'tickbus';
 import { printable } from 'tickbus/admin';
@@ -21,33 +21,33 @@ interface BotsOptions {
 export interface BotLine {
   readonly bot: string;
   readonly state: BotStatus['state'];
-  /** Milliseconds since its last word. */
+  /** Milliseconds since its last status. */
   readonly age_ms: number;
-  /** `overdue`: it should have spoken again; nothing is known of it now. */
+  /** `overdue`: the bot missed its status interval, so its current state is unknown. */
   readonly verdict: 'alive' | 'overdue' | 'stopped';
   readonly up_ms: number | undefined;
   readonly behind: number | undefined;
   readonly detail: string | undefined;
 }
 
-/** So many of its own intervals a bot may miss; one that does not tell its interval speaks every 2 s, as the samples do. */
+/** Status intervals that a bot may miss. A bot that does not report its interval is assumed to use 2 s. */
 const MISSED = 3;
 const USUAL_INTERVAL_MS = 2_000;
 
 export const define: DefineVerb = (command, bind) => {
   command
-    .option('-w, --watch', 'again and again, until Ctrl-C')
+    .option('-w, --watch', 'refresh until Ctrl-C')
     .option('--json', 'one JSON object for each bot, a line each')
     .option(
       '--max-age <time>',
-      'exit code 3 when the last word of a bot that has not stopped is older',
+      'exit code 3 if the last status of a bot that is not stopped is older',
       duration,
     )
     .addHelpText(
       'after',
-      `\nA bot is overdue when it has missed three of its own status intervals.\n${examples(
-        ['tickbus bots', 'all that were ever heard of'],
-        ['tickbus bots --max-age 10s', 'in a script: exit code 3 when one is silent'],
+      `\nA bot is overdue after it misses three of its own status intervals.\n${examples(
+        ['tickbus bots', 'every bot with a status on this Redis'],
+        ['tickbus bots --max-age 10s', 'in a script: exit code 3 if a bot is silent'],
         ['tickbus bots --watch', 'a table that stays up to date, until Ctrl-C'],
       )}`,
     )
@@ -65,12 +65,12 @@ async function bots(context: Context, options: BotsOptions): Promise<number> {
       .filter((line) => line !== undefined);
     return options.json ? lines.map((line) => JSON.stringify(line)) : tableOf(context, lines);
   });
-  if (lines.length === 0) terminal.note('No bot has told its status yet.');
+  if (lines.length === 0) terminal.note('No bot has reported a status yet.');
   const { maxAge = Number.POSITIVE_INFINITY } = options;
   return lines.some(({ verdict, age_ms }) => verdict !== 'stopped' && age_ms > maxAge) ? EXIT.stale : EXIT.ok;
 }
 
-/** undefined for what is no status. */
+/** undefined for an invalid status. */
 export function botLine(data: unknown, ageMs: number): BotLine | undefined {
   const { data: status } = botStatus.safeParse(data);
   if (status === undefined) return undefined;

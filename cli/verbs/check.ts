@@ -1,4 +1,4 @@
-// `tickbus check`: one question, one line, one exit code: 0 ok, 1 warning, 2 critical, 3 unknown, as monitoring systems want it.
+// `tickbus check`: one line and one exit code for a monitoring system: 0 ok, 1 warning, 2 critical, 3 unknown.
 
 import { Argument, Option } from 'commander';
 import type { Channel } from 'tickbus';
@@ -34,27 +34,32 @@ type Subject = 'redis' | 'feed' | 'gateway' | 'bot';
 export const define: DefineVerb = (command, bind) => {
   command
     .addArgument(new Argument('<subject>', 'what to check').choices(['redis', 'feed', 'gateway', 'bot']))
-    .argument('[name]', 'the bot, or one of several feeds (default: all feeds)')
-    .option('--warn <time>', 'a warning above this latency or age', duration)
+    .argument('[name]', 'the bot, or one feed (default: all feeds)')
+    .option('--warn <time>', 'warning above this latency or age', duration)
     .option('--critical <time>', 'critical above this latency or age', duration)
-    .option('-t, --timeout <time>', 'unknown, or with redis critical, when it takes longer', duration, 10_000)
+    .option(
+      '-t, --timeout <time>',
+      'time limit; beyond it the status is unknown, for redis critical',
+      duration,
+      10_000,
+    )
     .addOption(new Option('--format <format>').choices(Object.keys(FORMATS)).default('text'))
     .addHelpText('after', HELP)
     .action(bind(check));
 };
 
 const HELP = `
-redis     the time in which the server answers (100 ms, 1 s)
-gateway   the age of the last heartbeat of a feed's gateway (3 and 10 of its intervals), and whether it has stopped
-feed      what the gateway says of the broker's connection, and since when nothing has come (15 s, 60 s)
-bot NAME  the age of its last status (3 and 10 of its intervals), and what it says of itself
+redis     latency of the server (warning above 100 ms, critical above 1 s)
+gateway   age of the gateway's last heartbeat (3 and 10 of its intervals), and whether the gateway is stopped
+feed      state of the broker connection, and age of the last frame (15 s, 60 s)
+bot NAME  age of the bot's last status (3 and 10 of its intervals), and the state in it
 
-Whoever was never heard on this Redis is critical.
+A gateway, feed or bot without a status on this Redis is critical.
 
-Exit code 0 ok, 1 warning, 2 critical, 3 unknown; 64 for a command line that cannot be used.
+Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown, 64 usage error.
 ${examples(
-  ['tickbus check redis', 'is Redis there?'],
-  ['tickbus check gateway --warn 2s --critical 5s', 'does the gateway speak?'],
+  ['tickbus check redis', 'does Redis reply?'],
+  ['tickbus check gateway --warn 2s --critical 5s', 'does the gateway send heartbeats?'],
   ['tickbus check bot paper-trader --format nagios', 'for Nagios, Icinga, Zabbix'],
   ['tickbus check feed --format prometheus', "for the node exporter's textfile collector"],
 )}`;
@@ -67,11 +72,13 @@ async function check(
 ): Promise<number> {
   const { warn: warnMs, critical: criticalMs, timeout, format } = options;
   if (warnMs !== undefined && criticalMs !== undefined && warnMs > criticalMs)
-    throw new UsageError('--warn is above --critical. Give the smaller time to --warn.');
+    throw new UsageError('--warn is above --critical. Set --warn to the smaller time.');
   if (subject === 'bot' && name === undefined)
     throw new UsageError('Name the bot, as in: tickbus check bot momentum');
   if (subject === 'redis' && name !== undefined)
-    throw new UsageError('There is one Redis, that of --url or REDIS_URL: leave the name out.');
+    throw new UsageError(
+      'check redis takes no name: it checks the Redis of --url or REDIS_URL. Omit the name.',
+    );
   const result = await inTime(context, timeout, look(context, subject, name, { warnMs, criticalMs })).catch(
     (error: unknown) => {
       context.signal.throwIfAborted();
@@ -84,7 +91,7 @@ async function check(
   return STATUS_CODES[result.status];
 }
 
-/** That Redis cannot be reached says nothing of the others: each lamp speaks for itself. */
+/** An unreachable Redis makes only `check redis` critical; the other subjects are unknown. */
 function failed(subject: Subject, error: unknown): CheckResult {
   const { message } = error as Error;
   const summary = message.replace(/\.$/, '');
@@ -122,15 +129,14 @@ async function checkKept(
   const kept = await readKept(context.connection(), channel);
   const wanted = kept.filter(({ key }) => name === undefined || key === name);
   if (wanted.length > 0) return worst(wanted.map(judge));
-  const summary =
-    name === undefined ? `Nobody was ever heard on ${channel}` : `${name} was never heard on ${channel}`;
+  const summary = name === undefined ? `No status on ${channel}` : `No status of ${name} on ${channel}`;
   return { status: 'critical', summary, metrics: [] };
 }
 
 async function inTime<T>({ signal }: Context, ms: number, work: Promise<T>): Promise<T> {
   const { passed, cancel } = after(ms);
   const tooLate = passed.then(() => {
-    throw new Error(`It took longer than ${ms / 1_000} s.`);
+    throw new Error(`No reply from Redis within ${ms / 1_000} s.`);
   });
   try {
     return await unlessAborted(Promise.race([work, tooLate]), signal);

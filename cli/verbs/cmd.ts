@@ -1,4 +1,4 @@
-// `tickbus cmd`: tells a bot to do something, and what came of it.
+// `tickbus cmd`: sends a command to a bot and prints its outcome.
 
 import { createInterface } from 'node:readline/promises';
 import type { CommandResult } from 'tickbus';
@@ -27,20 +27,17 @@ interface CmdOptions {
 
 export const define: DefineVerb = (command, bind) => {
   command
-    .argument('<bot>', 'the bot that is to obey')
+    .argument('<bot>', 'the bot that receives the command')
     .argument('<action>', ACTIONS.join(', '))
     .argument('[json]', 'the other fields of the command, a JSON object')
-    .option(
-      '-w, --wait',
-      'wait for what came of it: exit code 0 when it is done, 1 when it is rejected or failed',
-    )
-    .option('-t, --timeout <time>', 'with --wait, the longest; then exit code 124', duration, 10_000)
-    .option('-y, --yes', 'do not ask')
-    .option('--sender <name>', 'who says it (default: you@host)')
+    .option('-w, --wait', 'wait for the outcome: exit code 0 for done, 1 for rejected or failed')
+    .option('-t, --timeout <time>', 'time limit of --wait; beyond it exit code 124', duration, 10_000)
+    .option('-y, --yes', 'send without confirmation')
+    .option('--sender <name>', 'sender of the message (default: you@host)')
     .addHelpText(
       'after',
-      `\nIt asks before it sends, and is noted on AUDIT. A bot that is not there does not get it later.\n${examples(
-        ['tickbus cmd momentum pause --wait', 'ask, send, and tell the answer'],
+      `\ncmd asks for confirmation and writes an AUDIT entry. A bot that is offline does not get the command later.\n${examples(
+        ['tickbus cmd momentum pause --wait', 'confirm, send, and print the outcome'],
         ['tickbus cmd momentum resume --yes', 'in a script'],
         [
           `tickbus cmd paper-trader place_order '{"symbol":"AAPL","side":"buy","quantity":1}' -wy`,
@@ -61,11 +58,13 @@ async function cmd(context: Context, options: CmdOptions, bot: string, action: s
   const publisher = context.closing(
     new RedisPublisher({ connection, logger: context.logger, sender: options.sender ?? context.user }),
   );
-  // Before it is sent, or the answer could be missed.
+  // Subscribe before sending, so that the answer cannot be missed.
   const waiting = options.wait ? await listenFor(context, connection, command) : undefined;
   const { receivers } = await sendOnce(context, publisher, command, options.timeout);
   if (receivers === 0)
-    throw new Error(`Nobody listens to ${TRADE_COMMANDS}, so ${printable(bot)} did not get it.`);
+    throw new Error(
+      `No bot listens to ${TRADE_COMMANDS}: ${printable(bot)} did not receive the command. Start the bot, then send it again.`,
+    );
   if (waiting === undefined) {
     tell(context, { command_id: command.id, bot, action, outcome: 'sent', receivers });
     return EXIT.ok;
@@ -77,10 +76,10 @@ async function cmd(context: Context, options: CmdOptions, bot: string, action: s
 
 async function commandFrom(bot: string, action: string, json: string | undefined): Promise<CommandToSend> {
   if (!ACTIONS.includes(action as Action))
-    throw new UsageError(`There is no action ${printable(action)}. The actions are ${ACTIONS.join(', ')}.`);
+    throw new UsageError(`Unknown action ${printable(action)}. Use one of ${ACTIONS.join(', ')}.`);
   const fields = json === undefined ? {} : parsePayload(json, 'The payload');
   if ('bot' in fields && fields.bot !== bot)
-    throw new UsageError('The payload names another bot. Leave "bot" out of it.');
+    throw new UsageError('The payload names another bot. Remove "bot" from the payload.');
   const payload = { ...fields, bot };
   await checkPayload(TRADE_COMMANDS, action, payload);
   return { id: uuidv7(), bot, action: action as Action, payload };
@@ -88,7 +87,9 @@ async function commandFrom(bot: string, action: string, json: string | undefined
 
 async function isConfirmed({ terminal, settings, signal }: Context, { bot, action, payload }: CommandToSend) {
   if (!terminal.canAsk)
-    throw new UsageError('There is no terminal to ask on. Use --yes to send the command without asking.');
+    throw new UsageError(
+      'Cannot ask for confirmation without a terminal. Use --yes to send without confirmation.',
+    );
   const { host, port } = settings.address;
   const { bot: _, ...fields } = payload;
   const details = Object.keys(fields).length > 0 ? ` ${printable(JSON.stringify(fields), 500)}` : '';
@@ -96,7 +97,7 @@ async function isConfirmed({ terminal, settings, signal }: Context, { bot, actio
   const asking = createInterface({
     input: terminal.stdin,
     output: terminal.questions,
-    // The terminal itself echoes, and turns Ctrl-C into a signal.
+    // The terminal itself echoes input and turns Ctrl-C into a signal.
     terminal: false,
   });
   try {
@@ -109,7 +110,7 @@ async function isConfirmed({ terminal, settings, signal }: Context, { bot, actio
   }
 }
 
-/** The final answer of the bot to this command; one that is not final is a remark. */
+/** Resolves with the bot's final outcome of this command. An `accepted` outcome only prints a note. */
 async function listenFor(
   context: Context,
   connection: ReturnType<Context['connection']>,
@@ -119,7 +120,10 @@ async function listenFor(
   const answer = new Promise<CommandResult>((resolve, reject) => {
     const onResult = ({ data }: { data: CommandResult }) => {
       if (data.outcome !== 'accepted') resolve(data);
-      else context.terminal.note(`${printable(bot)} has begun. ${printable(data.detail ?? '')}`.trim());
+      else
+        context.terminal.note(
+          `${printable(bot)} accepted the command. ${printable(data.detail ?? '')}`.trim(),
+        );
     };
     const where = ({ data }: { data: CommandResult }) => data.command_id === id;
     subscriber.subscribe(COMMAND_RESULTS, onResult, { keys: [bot], where });
@@ -138,7 +142,7 @@ async function inTime(
 ) {
   const { passed, cancel } = after(timeoutMs);
   const seconds = (TRADE_COMMANDS.expiresInMs ?? 0) / 1_000;
-  const mayStill = `It may still obey, until ${seconds} s after the command was sent.`;
+  const mayStill = `It may still execute the command until ${seconds} s after sending.`;
   const tooLate = passed.then(() => {
     throw new TimedOut(`${printable(bot)} has not answered within ${timeoutMs / 1_000} s. ${mayStill}`);
   });
@@ -166,7 +170,7 @@ function tell({ terminal }: Context, told: Told): void {
   const { bot, action, outcome, detail, receivers } = told;
   const what = `${action} to ${printable(bot)}: ${terminal.paint(COLOURS[outcome] ?? 'bold', outcome)}`;
   if (outcome === 'sent')
-    return terminal.line(`${what}, ${receivers} listening. --wait tells what came of it.`);
+    return terminal.line(`${what}, ${receivers} listening. Use --wait for the outcome.`);
   terminal.line(detail === undefined ? what : `${what}. ${printable(detail, 1_000)}`);
 }
 

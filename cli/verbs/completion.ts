@@ -12,7 +12,7 @@ import { type DefineVerb, examples } from '../verb.ts';
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 type Shell = keyof typeof SCRIPTS;
 
-/** Words for arguments, by the argument's name. */
+/** Completion words, by argument name. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   channel: bundledNames,
   action: Object.keys(CHANNELS.TRADE_COMMANDS.messages),
@@ -24,8 +24,8 @@ export const define: DefineVerb = (command, bind) => {
     .addArgument(new Argument('<shell>', 'bash, zsh or fish').choices(Object.keys(SCRIPTS)))
     .addHelpText(
       'after',
-      `\nIt completes the command tickbus, so that has to be on your PATH.\n${examples(
-        ['source <(tickbus completion bash)', 'for this bash; in ~/.bashrc for every one'],
+      `\nThe script completes the command tickbus, which must be on your PATH.\n${examples(
+        ['source <(tickbus completion bash)', 'for this bash; in ~/.bashrc for every session'],
         ['tickbus completion zsh > ~/.zfunc/_tickbus', 'for zsh, with fpath+=~/.zfunc before compinit'],
         ['tickbus completion fish > ~/.config/fish/completions/tickbus.fish', 'for fish'],
       )}`,

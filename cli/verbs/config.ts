@@ -1,4 +1,4 @@
-// `tickbus config`: each setting and where it comes from, with its secrets masked.
+// `tickbus config`: each setting and its origin, with secrets masked.
 
 import type { Context } from '../context.ts';
 import type { Settings, Variable, VariableName } from '../settings.ts';
@@ -10,19 +10,19 @@ interface Row {
   readonly value: string | number | boolean | null;
   /** `flag`, `environment`, `env file` or `default`. */
   readonly from: string;
-  /** The option or variable that gave it. */
+  /** The option or variable that sets it. */
   readonly by: string | null;
-  /** Who gives it too, in vain. */
+  /** Origins whose value is ignored. */
   readonly overridden: readonly string[];
 }
 
 export const define: DefineVerb = (command, bind) => {
   command
-    .option('--json', 'one JSON object, by setting')
+    .option('--json', 'one JSON object, keyed by setting')
     .addHelpText(
       'after',
-      `\nThe order: --url, then the environment, then --env-file, then the default. Secrets are shown as ***.\n${examples(
-        ['tickbus config', 'what counts, and why'],
+      `\nPrecedence: --url, the environment, --env-file, the default. Secrets are shown as ***.\n${examples(
+        ['tickbus config', 'each effective value and its origin'],
         ['tickbus --url redis://127.0.0.1:6380 config --json', 'for a program'],
       )}`,
     )
@@ -49,7 +49,7 @@ async function config({ settings, terminal }: Context, { json }: { readonly json
   for (const line of lines) terminal.line(line);
 }
 
-/** A URL gives all of it; the variables of its parts then do not count. */
+/** A URL sets every part; the variables of single parts are then ignored. */
 function redisRows(settings: Settings): Row[] {
   const { host, port, db, username, password, tls } = settings.address;
   const url = settings.variable('REDIS_URL');

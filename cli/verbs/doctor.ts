@@ -1,4 +1,4 @@
-// `tickbus doctor`: whether the server is fit for tickbus, and what to change.
+// `tickbus doctor`: checks the server's settings and permissions, and suggests changes.
 
 import { TickbusError } from 'tickbus';
 import { type ChannelStats, RedisAdmin } from 'tickbus/admin';
@@ -8,7 +8,7 @@ import { diagnose, type Finding, type Level } from '../diagnosis.ts';
 import { EXIT } from '../exit.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 
-/** How often the server's time is asked for. */
+/** Samples of the server clock. */
 const SAMPLES = 15;
 
 export const define: DefineVerb = (command, bind) => {
@@ -16,8 +16,8 @@ export const define: DefineVerb = (command, bind) => {
     .option('--json', 'one JSON object')
     .addHelpText(
       'after',
-      `\nNothing on the server is changed. Exit code 1 when something has to be, 0 when at most something could be.\n${examples(
-        ['tickbus doctor', 'look at the server of REDIS_URL'],
+      `\ndoctor changes nothing on the server. Exit code 1 if a finding is FAIL, otherwise 0.\n${examples(
+        ['tickbus doctor', 'check the server of REDIS_URL'],
         ['tickbus doctor --json', 'for a program'],
       )}`,
     )
@@ -39,7 +39,7 @@ async function doctor(context: Context, { json }: { readonly json?: boolean }): 
   return isFit ? EXIT.ok : EXIT.failure;
 }
 
-/** A user who may not read what is kept has no part in this. */
+/** Empty for a user without permission to read last values. */
 async function leasesOf(admin: RedisAdmin): Promise<ChannelStats[]> {
   try {
     return await admin.channels(Object.values(CHANNELS).map(({ name }) => name));

@@ -1,4 +1,4 @@
-// `tickbus monitor`: starts the live monitor, a page in the browser.
+// `tickbus monitor`: serves the live monitor page.
 
 import { InvalidArgumentError } from 'commander';
 import type { Context } from '../context.ts';
@@ -16,11 +16,11 @@ export const define: DefineVerb = (command, bind) => {
   command
     .option('--host <address>', 'the address to listen on', '127.0.0.1')
     .option('-p, --port <n>', 'the port; 0 takes a free one', port, 8788)
-    .option('--allowed-host <name>', 'another name by which browsers reach it', list)
+    .option('--allowed-host <name>', 'additional host name that browsers may use', list)
     .addHelpText(
       'after',
-      `\nPrints the address of the page. MONITOR_TOKEN (16 characters or more) turns on sending commands from it.\n${examples(
-        ['tickbus monitor', 'until Ctrl-C; for this machine alone'],
+      `\nPrints the address of the page. MONITOR_TOKEN (16 characters or more) enables commands from the page.\n${examples(
+        ['tickbus monitor', 'until Ctrl-C; only for this machine'],
         ['tickbus monitor --port 0', 'on a free port, until Ctrl-C'],
       )}`,
     )
@@ -32,7 +32,7 @@ async function monitor(
   options: MonitorOptions,
 ): Promise<void> {
   const { host, port: wanted, allowedHost: allowedHosts } = options;
-  // A page, its server and their libraries: only for those who want them.
+  // Loaded on demand: the page and its server add libraries that no other verb needs.
   const { startMonitor } = await import('@tickbus/monitor');
   const running = await startMonitor({
     url: settings.url,
@@ -44,7 +44,7 @@ async function monitor(
   });
   try {
     terminal.line(running.url);
-    terminal.note('Open it in a browser. Ctrl-C ends it.');
+    terminal.note('Open the address in a browser. Ctrl-C stops the monitor.');
     await unlessAborted(new Promise<never>(() => {}), signal);
   } finally {
     await running.close();

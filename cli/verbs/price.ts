@@ -1,4 +1,4 @@
-// `tickbus price`: the newest price of instruments, and whether it may be believed.
+// `tickbus price`: the latest price of instruments, with the freshness verdict.
 
 import type { Latest, MessageOf, Verdict } from 'tickbus';
 import { printable } from 'tickbus/admin';
@@ -23,26 +23,26 @@ interface PriceOptions {
 
 type LatestPrice = Latest<MessageOf<typeof PRICE_DATA>> & { readonly symbol: string };
 
-/** How old a price may be where nobody says so. */
+/** Default of --max-age. */
 const USUAL_AGE_MS = 5_000;
 const WATCH_MS = 500;
 
 export const define: DefineVerb = (command, bind) => {
   command
-    .argument('<symbol...>', "instruments, in the venue's own spelling")
-    .option('-w, --watch', 'again and again, until Ctrl-C')
+    .argument('<symbol...>', 'instruments, spelled as the venue spells them')
+    .option('-w, --watch', 'refresh until Ctrl-C')
     .option('--json', 'one JSON object for each instrument, a line each')
     .option(
       '--max-age <time>',
-      'require prices that are fresh by this age (5s); exit code 3 when one is not',
+      'maximum age of a fresh price (5s); if given, exit code 3 unless all are fresh',
       duration,
     )
     .addHelpText(
       'after',
-      `\nThe verdict is fresh, or says what is wrong: quiet_market, feed_down, gateway_down, link_down, recovering, lagging.
-It looks, and asks no gateway for instruments that nobody else wants.\n${examples(
-        ['tickbus price AAPL MSFT', 'their last prices'],
-        ['tickbus price AAPL --max-age 2s --json', 'in a script: exit code 3 unless it is fresh'],
+      `\nThe verdict is fresh, or the reason why not: quiet_market, feed_down, gateway_down, link_down, recovering, lagging.
+price only reads: it adds no symbol demand at the gateway.\n${examples(
+        ['tickbus price AAPL MSFT', 'the last prices'],
+        ['tickbus price AAPL --max-age 2s --json', 'in a script: exit code 3 unless the price is fresh'],
         ['tickbus price AAPL --watch', 'a table that stays up to date, until Ctrl-C'],
       )}`,
     )
@@ -50,7 +50,7 @@ It looks, and asks no gateway for instruments that nobody else wants.\n${example
 };
 
 async function price(context: Context, options: PriceOptions, given: readonly string[]): Promise<number> {
-  if (given.includes('')) throw new UsageError('The symbol of an instrument is empty.');
+  if (given.includes('')) throw new UsageError('A symbol is empty. Name an instrument, such as AAPL.');
   const symbols = [...new Set(given)];
   const wanted = new Set(symbols);
   const { maxAge: maxAgeMs = USUAL_AGE_MS } = options;
@@ -60,14 +60,14 @@ async function price(context: Context, options: PriceOptions, given: readonly st
   const refusals = new Set<string>();
   subscriber.on('status', (status) => {
     if (status.type === 'failed') failure = status.error;
-    // Else it would look as if it were still at it.
+    // Without a warning the command would seem to be still recovering.
     if (status.type === 'recovery_failed')
-      refusals.add(`The last values of ${status.channel} cannot be read: ${status.error.message}`);
+      refusals.add(`Cannot read the last values of ${status.channel}: ${status.error.message}`);
   });
   await unlessAborted(subscriber.startListening(), context.signal);
   let prices: LatestPrice[] = [];
   const picture = async () => {
-    // The link is given up: it does not come back by itself.
+    // The connection has failed for good: it does not reconnect.
     if (failure !== undefined) throw failure;
     prices = symbols.map((symbol) => ({ symbol, ...subscriber.latest(PRICE_DATA, symbol, { maxAgeMs }) }));
     return options.json ? prices.map(jsonOf) : tableOf(context, prices);
@@ -78,7 +78,7 @@ async function price(context: Context, options: PriceOptions, given: readonly st
   return areFresh || options.maxAge === undefined ? EXIT.ok : EXIT.stale;
 }
 
-/** JSON has no Infinity: what never was is null. */
+/** JSON has no Infinity: the age of a missing price is null. */
 function jsonOf({ symbol, message, verdict, reason, changedAgoMs, confirmedAgoMs }: LatestPrice): string {
   const age = (ms: number) => (Number.isFinite(ms) ? ms : null);
   return JSON.stringify({

@@ -1,4 +1,4 @@
-// `tickbus pub`: publishes messages, checked before anything is sent.
+// `tickbus pub`: validates and publishes messages.
 
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,24 +27,24 @@ interface Target {
 
 export const define: DefineVerb = (command, bind) => {
   command
-    .argument('<channel>', `one of ${bundledNames.join(', ')}; any other with --plain`)
+    .argument('<channel>', `one of ${bundledNames.join(', ')}; others need --plain`)
     .argument('[type]', "the message type (default: the channel's first)")
-    .argument('[json]', 'the payload, a JSON object; - reads one a line from stdin')
-    .option('-n, --count <n>', 'publish it so many times', count, 1)
-    .option('-i, --interval <time>', 'wait so long between two messages', duration)
-    .option('--sender <name>', 'who says it (default: you@host)')
-    .option('--dry-run', 'check it and print the message, and send nothing')
-    .option('--plain', 'on any Redis channel, with any type: unchecked and unnumbered')
+    .argument('[json]', 'the payload, a JSON object; - reads one per line from stdin')
+    .option('-n, --count <n>', 'publish the message n times', count, 1)
+    .option('-i, --interval <time>', 'pause between two messages', duration)
+    .option('--sender <name>', 'sender of the message (default: you@host)')
+    .option('--dry-run', 'validate and print the message without sending it')
+    .option('--plain', 'use any Redis channel and type, without validation or sequence')
     .addHelpText(
       'after',
-      `\nPrints a line for each message: how many receivers it had, and where it stands in the channel.\n${examples(
+      `\nPrints one line per message: its audience count and its position in the channel.\n${examples(
         [`tickbus pub PRICE_DATA '{"symbol":"AAPL","price":187.5,"timestamp":0}'`, 'a price'],
         [`tickbus pub TRADE_COMMANDS pause '{"bot":"momentum"}'`, 'a command; see also tickbus cmd'],
         [
           `tickbus pub PRICE_DATA '{"symbol":"AAPL","price":"high"}' --dry-run`,
-          'exit code 64: says what is wrong',
+          'exit code 64: reports the invalid field',
         ],
-        ['tickbus pub PRICE_DATA - < prices.jsonl', 'one message for each line of a file'],
+        ['tickbus pub PRICE_DATA - < prices.jsonl', 'one message per line of a file'],
       )}`,
     )
     .action(bind(pub));
@@ -75,14 +75,14 @@ async function pub(
   }
 }
 
-/** `TYPE JSON`, `JSON` or `-`: what begins like an object is the payload. */
+/** `TYPE JSON`, `JSON` or `-`: an argument that starts with `{` is the payload. */
 function typeAndJson(given: readonly string[]): { type: string | undefined; json: string | undefined } {
   const [first, second] = given;
   if (second !== undefined) return { type: first, json: second };
   const isPayload = first === '-' || first?.trimStart().startsWith('{');
   if (isPayload) return { type: undefined, json: first };
   throw new UsageError(
-    `There is no payload. Write it as a JSON object behind the ${first === undefined ? 'channel' : 'type'}, or - to read it from stdin.`,
+    `The payload is missing. Add a JSON object after the ${first === undefined ? 'channel' : 'type'}, or - to read payloads from stdin.`,
   );
 }
 
@@ -94,23 +94,23 @@ function targetOf(name: string, type: string | undefined, plain: boolean | undef
   }
   if (channel !== undefined)
     throw new UsageError(
-      `${name} is a bundled channel: leave --plain out, so that what you send is checked and numbered.`,
+      `${name} is a bundled channel. Omit --plain, so that the message is validated and gets a sequence.`,
     );
   if (type === undefined)
-    throw new UsageError('With --plain the message type has to be named, as in: pub --plain mine note {}');
+    throw new UsageError('--plain needs a message type. Use for example: pub --plain mine note {}');
   return { channel: defineChannel(name, { kind: 'plain', messages: { [type]: ANYTHING } }), type };
 }
 
-/** Messages go the whole way, up to a server in memory, and what arrives there is printed. */
+/** Publishes to an in-memory server and prints the messages that arrive there. */
 async function dryConnection({ terminal }: Context, { channel }: Target): Promise<MemoryConnection> {
   const connection = new MemoryConnection();
   await connection.subscribing.connect();
   await connection.subscribing.subscribe(channel, (frame) => {
-    // The numbers and the time would be the server's.
+    // Position and time come from the real server only.
     const { seq, epoch, at, ...message } = JSON.parse(Buffer.from(frame).toString()) as Envelope;
     terminal.line(JSON.stringify(message));
   });
-  terminal.note(`Nothing is sent: this is what would stand on ${channel}.`);
+  terminal.note(`Dry run: nothing is sent. The message on ${channel} would be:`);
   return connection;
 }
 
@@ -126,7 +126,7 @@ async function publishOne(
   });
   if (dryRun) return;
   if (!terminal.isQuiet) terminal.line(receipt(terminal.isInteractive, channel, type, published));
-  if (published.receivers === 0) terminal.warn(`Nobody was listening to ${channel}.`);
+  if (published.receivers === 0) terminal.warn(`No subscriber on ${channel} received the message.`);
 }
 
 function receipt(
@@ -141,7 +141,7 @@ function receipt(
   return `Published on ${channel}: ${type}, ${receivers} ${receivers === 1 ? 'receiver' : 'receivers'}${place}.`;
 }
 
-/** Each line --count times, in order; stops at the first that cannot be published. */
+/** Publishes each line --count times, in order; stops at the first failure. */
 async function publishLines(
   { terminal, signal }: Context,
   { count: times, interval }: PubOptions,
@@ -153,7 +153,7 @@ async function publishLines(
     number++;
     if (line.trim() === '') continue;
     try {
-      const payload = parsePayload(line, 'It');
+      const payload = parsePayload(line, 'The payload');
       for (let again = 0; again < times; again++) {
         if (sent++ > 0) await pause(interval, signal);
         await publish(payload);

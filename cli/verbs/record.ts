@@ -1,4 +1,4 @@
-// `tickbus record`: writes what is published into a capture file, which `tickbus replay` and the simulated broker read.
+// `tickbus record`: writes published messages to a capture file for `tickbus replay` and the simulated broker.
 
 import { printable } from 'tickbus/admin';
 import { CaptureWriter } from '../capture-writer.ts';
@@ -17,16 +17,16 @@ interface RecordOptions extends FilterOptions, ExtentOptions {
 
 export const define: DefineVerb = (command, bind) => {
   const described = command
-    .argument('<file>', 'a new file; gzipped if its name ends with .gz')
+    .argument('<file>', 'a new file, gzipped if its name ends with .gz')
     .argument('[channel...]', `channels (default: ${bundledNames.join(', ')})`);
   addExtentOptions(described)
     .option('--key <glob>', 'only these keys: the symbol, the bot, the feed', list)
-    .option('--force', 'write over a file that is there')
+    .option('--force', 'overwrite an existing file')
     .addHelpText(
       'after',
       `\nEach line is {"at": seconds, "dir": "in", "channel": name, "frame": the message as it came}.\n${examples(
         ['tickbus record prices.jsonl.gz PRICE_DATA', 'until Ctrl-C'],
-        ['tickbus record all.jsonl -t 1s', 'everything for a while'],
+        ['tickbus record all.jsonl -t 1s', 'all channels for one second'],
       )}`,
     )
     .action(bind(record));
@@ -42,7 +42,7 @@ async function record(
   const names = chosenNames(given, options.key !== undefined);
   const wants = filterFrom(options, names);
   const connection = context.connection();
-  // Before the file: one that is there is not emptied for nothing.
+  // Connect first: --force must not empty a file if Redis is unreachable.
   await connection.subscribing.connect();
   const writer = await CaptureWriter.open(path, options.force);
   const extent = new Extent(options);
@@ -61,6 +61,9 @@ async function record(
   } finally {
     await writer.close();
     terminal.note(`${writer.written} ${writer.written === 1 ? 'message is' : 'messages are'} in ${path}.`);
-    if (writer.leftOut > 0) terminal.warn(`${writer.leftOut} messages were left out: the disk is too slow.`);
+    if (writer.leftOut > 0)
+      terminal.warn(
+        `Dropped ${writer.leftOut} messages: the disk is too slow. Record fewer channels or use a faster disk.`,
+      );
   }
 }

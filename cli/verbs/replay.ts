@@ -1,4 +1,4 @@
-// `tickbus replay`: publishes a capture file again, at the pace at which it was recorded.
+// `tickbus replay`: publishes a capture file at its recorded pace.
 
 import { type PacedOptions, paced } from '@tickbus/capture';
 import { InvalidArgumentError } from 'commander';
@@ -20,25 +20,25 @@ interface ReplayOptions {
   readonly sender?: string;
 }
 
-/** So many publishes may be on their way; then the file waits. */
+/** Maximum publishes in flight; reading pauses beyond it. */
 const WINDOW = 512;
 
 export const define: DefineVerb = (command, bind) => {
   command
-    .argument('<file>', 'a capture of tickbus record, of the gateway, or of a venue; plain or gzipped')
-    .option('--speed <n>', '2 is twice as fast as it was recorded, max as fast as it goes', speed, 1)
-    .option('--loop', 'begin again at the end, until Ctrl-C')
+    .argument('<file>', 'a capture by tickbus record, the gateway or a venue; plain or gzipped')
+    .option('--speed <n>', 'factor of the recorded speed, or max for no pauses', speed, 1)
+    .option('--loop', 'restart at the end, until Ctrl-C')
     .option('--only <glob>', 'only these keys: the symbol, the bot, the feed', list)
-    .option('--commands', 'send recorded commands too: bots will obey them')
-    .option('--sender <name>', 'who says it (default: the recorded one; replay for the frames of a venue)')
+    .option('--commands', 'also send recorded commands; bots execute them')
+    .option('--sender <name>', 'sender of the messages (default: as recorded; replay for venue frames)')
     .addHelpText(
       'after',
       `
-Recorded messages go to the channels they came from. Frames of a venue (Alpaca, Binance futures, Coinbase) become prices
-on PRICE_DATA. The time of each price is moved to now. While a gateway holds PRICE_DATA, prices are refused.
+Recorded messages go to their original channels. Venue frames (Alpaca, Binance futures, Coinbase) become prices on
+PRICE_DATA. Price times are shifted to now. While a gateway holds PRICE_DATA, Redis rejects prices.
 ${examples(
-  ['tickbus replay session.jsonl.gz', 'at the pace at which it was recorded'],
-  ['tickbus replay session.jsonl.gz --speed 10 --loop --only AAPL,MSFT', 'some of it, faster, until Ctrl-C'],
+  ['tickbus replay session.jsonl.gz', 'at the recorded pace'],
+  ['tickbus replay session.jsonl.gz --speed 10 --loop --only AAPL,MSFT', 'two symbols, faster, until Ctrl-C'],
 )}`,
     )
     .action(bind(replay));
@@ -58,7 +58,9 @@ async function replay(context: Context, options: ReplayOptions, path: string): P
       for await (const message of paced(run.wanted(path), pace)) await run.publish(message);
       await run.settled();
       if (run.published + run.refused === 0)
-        throw new Error(`${path} holds nothing that can be replayed here.`);
+        throw new Error(
+          `Nothing to replay in ${path}: every message was left out. Check the file, --only and --commands.`,
+        );
     } while (options.loop);
   } finally {
     if (run.hasBegun) terminal.note(run.summary);
@@ -86,28 +88,28 @@ class Replay {
     this.#publisher = publisher;
   }
 
-  /** Whether there was anything in the file. */
+  /** Whether the file held any message. */
   get hasBegun(): boolean {
     return this.#byChannel.size + this.#commands + this.#strangers + this.#unwanted > 0;
   }
 
-  /** What was published, and what was not, which nobody should have to find out. */
+  /** Counts of published and omitted messages, with the reason of each omission. */
   get summary(): string {
     const published = [...this.#byChannel].filter(([, count]) => count > 0);
     const parts = published.map(([channel, count]) => `${count} on ${channel}`);
     const leftOut = [
-      [this.refused, 'not valid'],
-      [this.#commands, 'commands, without --commands'],
-      [this.#strangers, 'no messages of tickbus'],
-      // Where something was published, it is what --only is for.
-      [this.published > 0 ? 0 : this.#unwanted, 'of other keys than those of --only'],
+      [this.refused, 'invalid'],
+      [this.#commands, 'commands: add --commands'],
+      [this.#strangers, 'not tickbus messages'],
+      // If something was published, --only worked as intended.
+      [this.published > 0 ? 0 : this.#unwanted, 'excluded by --only'],
     ] as const;
     const reasons = leftOut.filter(([count]) => count > 0).map(([count, why]) => `${count} (${why})`);
     const rest = reasons.length > 0 ? ` Left out: ${reasons.join(', ')}.` : '';
     return `Published ${parts.join(', ') || 'nothing'}.${rest}`;
   }
 
-  /** What of the file is to be published. */
+  /** The messages of the file that pass --only and --commands. */
   async *wanted(path: string): AsyncGenerator<ReplayedMessage> {
     const { only, commands } = this.#options;
     const globs = only?.map(globToRegExp);
@@ -119,7 +121,7 @@ class Replay {
     }
   }
 
-  /** Waits only while too many are on their way. @throws what ended an earlier one, unless it was not valid */
+  /** Waits only while WINDOW publishes are in flight. @throws the failure of an earlier publish, unless it was invalid */
   async publish(message: ReplayedMessage): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     const { channel, type } = message;
@@ -157,11 +159,11 @@ class Replay {
     this.#byChannel.set(channel, (this.#byChannel.get(channel) ?? 0) + 1);
   }
 
-  /** What breaks its schema is left out, the first of them with its reason; anything else ends the replay. */
+  /** Omits an invalid message and warns about the first one; any other error ends the replay. */
   #fail(channel: Channel, error: TickbusError): void {
     if (error.code !== 'TICKBUS_INVALID_MESSAGE') this.#failure ??= explained(error, channel);
     else if (this.refused++ === 0)
-      this.#context.terminal.warn(`A recorded message of ${channel} is left out: ${error.message}`);
+      this.#context.terminal.warn(`Left out an invalid message of ${channel}: ${error.message}`);
   }
 }
 

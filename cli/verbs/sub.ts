@@ -1,4 +1,4 @@
-// `tickbus sub`: prints what is published on channels, as it stands on the wire.
+// `tickbus sub`: prints the messages of channels as they are on the wire.
 
 import { printable } from 'tickbus/admin';
 import { bundledChannel, bundledNames, chosenNames, hintFor, wireChannel } from '../channels.ts';
@@ -20,16 +20,20 @@ export const define: DefineVerb = (command, bind) => {
     .option('--type <glob>', 'only these message types', list)
     .option('--key <glob>', 'only these keys: the symbol, the bot, the feed', list)
     .option('--sender <glob>', 'only from these senders', list)
-    .option('--where <field=glob>', 'only where a field of the payload is so; several must all hold', each)
-    .option('--raw', 'the bytes of each message as they are, a line each')
-    .option('--snapshot', 'print what the server keeps now, and end')
+    .option(
+      '--where <field=glob>',
+      'only messages whose payload field matches; repeated options must all match',
+      each,
+    )
+    .option('--raw', 'print the raw bytes, one message per line')
+    .option('--snapshot', 'print the last values and history on the server, then exit')
     .addHelpText(
       'after',
-      `\nOn a terminal a line for people, else one JSON object a line. Globs know * and ?.\n${examples(
+      `\nPrints readable lines on a terminal, otherwise one JSON object per line. Globs support * and ?.\n${examples(
         ['tickbus sub PRICE_DATA', 'prices, until Ctrl-C'],
         ['tickbus sub PRICE_DATA --key AAPL -n 1 -t 10s', 'the next price of AAPL, or exit code 124'],
         ['tickbus sub PRICE_DATA --snapshot', 'the last price of each symbol'],
-        ["tickbus sub TRADE_COMMANDS --where 'bot=paper*'", 'orders to some bots, until Ctrl-C'],
+        ["tickbus sub TRADE_COMMANDS --where 'bot=paper*'", 'commands to some bots, until Ctrl-C'],
         ["tickbus sub PRICE_DATA | jq '.data.price'", 'as JSON, until Ctrl-C'],
       )}`,
     )
@@ -48,7 +52,7 @@ async function sub(context: Context, options: SubOptions, given: readonly string
   for (const name of names) if (bundledChannel(name) === undefined) context.terminal.note(hintFor(name));
   if (options.snapshot) {
     await readSnapshot(context, names, take);
-    if (extent.taken === 0) context.terminal.note('The server keeps nothing that was asked for.');
+    if (extent.taken === 0) context.terminal.note('No matching message is stored on the server.');
     return;
   }
   const { failed } = await readWire(context, context.connection(), names, (channel, frame) => {
@@ -68,7 +72,7 @@ async function readSnapshot(
   await subscribing.connect();
   for (const name of names) {
     const channel = wireChannel(name);
-    // A channel of somebody's own can be of either kind that keeps something.
+    // A channel without a definition can be of either kind that stores messages.
     const kinds = channel.kind === 'plain' ? (['state', 'event'] as const) : [channel.kind];
     for (const kind of kinds) {
       const { entries } = await subscribing.read({ ...channel, kind });

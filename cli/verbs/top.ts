@@ -26,14 +26,14 @@ interface Row {
   /** Messages a second in the last interval. */
   readonly rate: number;
   readonly bytes_per_second: number;
-  /** Connections that listen, this one not counted. */
+  /** Subscribed connections, without this one. */
   readonly subscribers: number;
-  /** Since this command listens. */
+  /** Messages since the command started. */
   readonly messages: number;
   readonly gaps: number;
-  /** What is not as its schema wants it; 0 on channels without one. */
+  /** Messages that violate the schema; 0 on channels without one. */
   readonly invalid: number;
-  /** Milliseconds since the last message; null before one was heard. */
+  /** Milliseconds since the last message; null before the first. */
   readonly age_ms: number | null;
 }
 
@@ -48,15 +48,15 @@ type SortKey = keyof typeof ORDERS;
 
 export const define: DefineVerb = (command, bind) => {
   command
-    .option('-i, --interval <time>', 'how long each picture looks', duration, 1_000)
+    .option('-i, --interval <time>', 'interval of each measurement', duration, 1_000)
     .addOption(new Option('-s, --sort <column>').choices(Object.keys(ORDERS)).default('name'))
-    .option('--once', 'one picture, after one interval')
+    .option('--once', 'print one view after one interval')
     .option('--json', 'one JSON object for each channel, a line each')
     .addHelpText(
       'after',
-      `\nThe bundled channels, and every other that somebody listens to. Gaps are those of this command's own link.\n${examples(
+      `\nShows the bundled channels and every channel with subscribers. Gaps are those of this command's own connection.\n${examples(
         ['tickbus top', 'until Ctrl-C'],
-        ['tickbus top --sort rate --interval 2s', 'the busiest first, until Ctrl-C'],
+        ['tickbus top --sort rate --interval 2s', 'busiest first, until Ctrl-C'],
         ['tickbus top --once --json', 'for a program'],
       )}`,
     )
@@ -69,13 +69,13 @@ async function top(context: Context, options: TopOptions): Promise<void> {
   await admin.connect();
   const meters = new Meters(context, connection);
   await meters.listenTo([...bundledNames, ...(await admin.activeChannels())]);
-  // A person wants to see something soon.
+  // A short first interval, so that the first view appears soon.
   const pause = after(options.once ? options.interval : Math.min(options.interval, 1_000));
   await unlessAborted(pause.passed, context.signal).finally(pause.cancel);
   const picture = async () => {
-    // Says whether the server, which may have been away, still lets us in.
+    // Throws if the server is unreachable or rejects the credentials since the last view.
     await connection.subscribing.connect();
-    // Somebody may have begun to listen to another one.
+    // New channels may have subscribers by now.
     await meters.listenTo(await admin.activeChannels());
     const subscribers = new Map(
       (await admin.channels(meters.names)).map(({ channel, subscribers: count }) => [channel, count - 1]),
@@ -111,14 +111,14 @@ class Meters {
 
   async #listenToOne(name: string): Promise<void> {
     const channel = bundledChannel(name);
-    // Counts gaps and invalid messages. First, so that it sees all that is counted below.
+    // Counts gaps and invalid messages. Tapped first, so that it sees every message counted below.
     if (channel !== undefined) this.#subscriber.tap(channel, () => {});
     const meter = new Meter();
     await this.#connection.subscribing.subscribe(wireChannel(name), (frame) => meter.count(frame));
     this.#meters.set(name, meter);
   }
 
-  /** What was counted since the last call. */
+  /** Rates since the last call. */
   rows(subscribers: ReadonlyMap<string, number>): Row[] {
     const now = performance.now();
     const seconds = (now - this.#lookedAt) / 1_000;

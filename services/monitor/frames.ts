@@ -1,6 +1,6 @@
 // The pace of what is sent to browsers: so many frames a second, whatever the rate of messages.
 
-import type { DashboardState } from './model/picture.ts';
+import type { DashboardState } from './model/dashboard-state.ts';
 import { preciseNow } from './model/precise-now.ts';
 
 export interface Frame {

@@ -3,12 +3,12 @@
 import type { Channel, Connection, Logger, Message, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
+import { DashboardState } from './model/dashboard-state.ts';
 import type { Judgement } from './model/known-price.ts';
-import { DashboardState } from './model/picture.ts';
 import { preciseNow } from './model/precise-now.ts';
 import type { TailWindow } from './model/tail.ts';
 import type { About } from './protocol.ts';
-import { ServerLook } from './server-look.ts';
+import { ServerLook } from './server-poller.ts';
 
 export interface WatchOptions {
   readonly connection: Connection;

@@ -3,9 +3,9 @@
 import { hostname } from 'node:os';
 import { type Clock, type Connection, type Logger, systemClock } from 'tickbus';
 import type { Feed } from './feeds/feed.ts';
-import type { TenureTimes } from './tenure.ts';
+import type { SessionTimes } from './session/active-session.ts';
 
-export interface GatewayOptions extends Partial<TenureTimes> {
+export interface GatewayOptions extends Partial<SessionTimes> {
   /** Makes the feed; called once for each time of being active, and once at the start, so that what cannot be made is known then. */
   readonly createFeed: () => Promise<Feed>;
   /** Not closed by the gateway. */
@@ -32,7 +32,7 @@ export interface GatewayOptions extends Partial<TenureTimes> {
   readonly holder?: string;
 }
 
-export type CompleteOptions = GatewayOptions & TenureTimes & typeof DEFAULTS & { readonly holder: string };
+export type CompleteOptions = GatewayOptions & SessionTimes & typeof DEFAULTS & { readonly holder: string };
 
 export function completeOptions(options: GatewayOptions): CompleteOptions {
   const statusIntervalMs = (options.leaseTtlMs ?? DEFAULTS.leaseTtlMs) * HEARTBEAT_PER_TTL;

@@ -3,14 +3,14 @@
 import { CHANNELS } from 'tickbus/constants';
 import { RedisLease } from 'tickbus/lease';
 import { RedisPublisher } from 'tickbus/publisher';
-import { ConnectionBudget } from './connection-budget.ts';
+import { SymbolDemand } from './demand/symbol-demand.ts';
 import type { Feed } from './feeds/feed.ts';
 import { type CompleteOptions, completeOptions, type GatewayOptions } from './gateway-options.ts';
-import { FeedPublisher } from './outbox.ts';
-import { RateLimitedLog } from './rate-limited-log.ts';
-import { Counters, type GatewayStats, type Role } from './stats.ts';
-import { ActiveSession } from './tenure.ts';
-import { SymbolDemand } from './wanted.ts';
+import { RateLimitedLog } from './monitoring/rate-limited-log.ts';
+import { Counters, type GatewayStats, type Role } from './monitoring/stats.ts';
+import { FeedPublisher } from './prices/feed-publisher.ts';
+import { ActiveSession } from './session/active-session.ts';
+import { ConnectionBudget } from './session/connection-budget.ts';
 
 /** Whether it can do its work: a standby can, when it could take over. */
 export interface Readiness {

@@ -7,8 +7,8 @@ import { type Config, helpText, readConfig } from './config.ts';
 import { secretsOf } from './feeds/feed-kind.ts';
 import { FEED_KINDS } from './feeds/registry.ts';
 import { createGateway, type Gateway } from './gateway.ts';
-import { type HttpServer, startHttp } from './http.ts';
-import { createMetrics } from './metrics.ts';
+import { type HttpServer, startHttp } from './monitoring/http.ts';
+import { createMetrics } from './monitoring/metrics.ts';
 import type { Recorder } from './recorder/recorder.ts';
 import { recorderFor } from './recorder/settings.ts';
 

@@ -1,9 +1,9 @@
 // The gateway's own settings, each the variable of its name and a flag: what a feed needs besides is told by the feed.
 
 import { z } from 'zod';
+import { isSymbol } from './demand/symbol.ts';
 import { text } from './feeds/setting.ts';
 import { RECORDER_SETTINGS } from './recorder/settings.ts';
-import { isSymbol } from './symbol.ts';
 
 /** Each field completes "NAME must be ..." with its error, and is described as in its line of `--help`. */
 export const SETTINGS = {

@@ -3,7 +3,7 @@
 import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import type { DashboardState } from '../model/picture.ts';
+import type { DashboardState } from '../model/dashboard-state.ts';
 import type { CommandDesk } from './command-desk.ts';
 import { guard } from './guard.ts';
 import type { PageFile } from './page-files.ts';

@@ -8,8 +8,8 @@ import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { startMonitor } from '../monitor.ts';
 import { TOKEN } from './desk.ts';
+import { eventually } from './monitor.fixture.ts';
 import type { Scene } from './page-scene.ts';
-import { eventually } from './parts.ts';
 
 export function testActivity(scene: Scene): void {
   it('the tail shows what passes its filter', async () => {

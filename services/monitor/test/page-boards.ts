@@ -2,8 +2,8 @@
 
 import { CHANNELS } from 'tickbus/constants';
 import { expect, it } from 'vitest';
+import { eventually } from './monitor.fixture.ts';
 import type { Scene } from './page-scene.ts';
-import { eventually } from './parts.ts';
 
 export function testBoards(scene: Scene): void {
   it('prices move, and are fresh', async () => {

@@ -2,8 +2,8 @@
 
 import { CHANNELS } from 'tickbus/constants';
 import { beforeAll, expect, it } from 'vitest';
+import { eventually } from './monitor.fixture.ts';
 import { GOOD, PATIENCE_MS, type Scene } from './page-scene.ts';
-import { eventually } from './parts.ts';
 
 export function testFaults(scene: Scene): void {
   beforeAll(async () => {

@@ -6,8 +6,8 @@ import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { expect } from 'vitest';
 import { Desk } from './desk.ts';
+import { eventually } from './monitor.fixture.ts';
 import { Operator } from './operator.ts';
-import { eventually } from './parts.ts';
 
 /** For a test that fails: processes are started anew in some of them, on a machine that is busy with others. */
 export const PATIENCE_MS = 40_000;

@@ -4,7 +4,7 @@ import { silentLogger } from '@tickbus/test-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startMonitor } from '../monitor.ts';
 import type { Delta } from '../protocol.ts';
-import { EventStream, eventually } from './parts.ts';
+import { EventStream, eventually } from './monitor.fixture.ts';
 import { ServerWorld } from './server-world.ts';
 
 let world: ServerWorld;

@@ -6,7 +6,7 @@ import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startMonitor } from '../monitor.ts';
-import { eventually } from './parts.ts';
+import { eventually } from './monitor.fixture.ts';
 import { ServerWorld, TOKEN } from './server-world.ts';
 
 let world: ServerWorld;

@@ -3,7 +3,7 @@
 import { CHANNELS } from 'tickbus/constants';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Delta, Snapshot } from '../protocol.ts';
-import { EventStream, eventually } from './parts.ts';
+import { EventStream, eventually } from './monitor.fixture.ts';
 import { ServerWorld } from './server-world.ts';
 
 let world: ServerWorld;

@@ -3,7 +3,7 @@
 import { CHANNELS } from 'tickbus/constants';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Delta, Snapshot, TailBatch } from '../protocol.ts';
-import { EventStream } from './parts.ts';
+import { EventStream } from './monitor.fixture.ts';
 import { ServerWorld } from './server-world.ts';
 
 let world: ServerWorld;

@@ -5,7 +5,7 @@ import { silentLogger } from '@tickbus/test-kit';
 import { RedisConnection } from 'tickbus/connection';
 import { expect, it } from 'vitest';
 import { Watch } from '../watch.ts';
-import { eventually } from './parts.ts';
+import { eventually } from './monitor.fixture.ts';
 
 it('begins anew after its link was given up', async () => {
   await using redis = await startLocalRedis();

@@ -5,7 +5,7 @@ import { access, mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from 'tickbus';
 import type { Feed, FeedListener, RawFrame } from '../feeds/feed.ts';
-import { RateLimitedLog } from '../rate-limited-log.ts';
+import { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
 import { CaptureFile } from './capture-file.ts';
 import { Masker } from './mask.ts';
 

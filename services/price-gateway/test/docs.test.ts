@@ -12,7 +12,7 @@ import type { Price } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { Heard, listen, SILENT } from './parts.ts';
+import { Heard, listen, SILENT } from './gateway.fixture.ts';
 import { binance } from './replay/binance.ts';
 import { ReplayServer } from './replay/replay-server.ts';
 import { BINANCE, MISSING } from './replay/sessions.ts';

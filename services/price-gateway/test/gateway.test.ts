@@ -12,7 +12,7 @@ import { createAlpacaFeed } from '../feeds/alpaca.ts';
 import type { FeedState } from '../feeds/feed.ts';
 import { createGateway, type Gateway } from '../gateway.ts';
 import type { GatewayOptions } from '../gateway-options.ts';
-import { AT, CREDENTIALS, Heard, listen, ManualMarket, quote, SILENT, trade } from './parts.ts';
+import { AT, CREDENTIALS, Heard, listen, ManualMarket, quote, SILENT, trade } from './gateway.fixture.ts';
 
 let redis: LocalRedis;
 let market: ManualMarket;

@@ -9,7 +9,7 @@ import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { CREDENTIALS, Heard, listen, SILENT } from './parts.ts';
+import { CREDENTIALS, Heard, listen, SILENT } from './gateway.fixture.ts';
 
 const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
 const SECRET = 'hush-hush';

@@ -8,8 +8,8 @@ import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { ConnectionBudget } from '../connection-budget.ts';
-import { SILENT } from './parts.ts';
+import { ConnectionBudget } from '../session/connection-budget.ts';
+import { SILENT } from './gateway.fixture.ts';
 
 const PAGE = await readFile(new URL('../../../docs/production.md', import.meta.url), 'utf8');
 /** The page's lines of redis.conf that make users. */

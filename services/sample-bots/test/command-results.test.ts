@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Bot } from '../bot.ts';
 import { startMomentumBot } from '../momentum.ts';
 import { startPaperTrader } from '../paper-trader.ts';
-import { eventually, World } from './parts.ts';
+import { eventually, World } from './sample-bots.fixture.ts';
 
 let world: World;
 let trader: Bot;

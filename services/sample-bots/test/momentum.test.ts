@@ -6,7 +6,7 @@ import type { MemoryConnection } from 'tickbus/testing';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Bot } from '../bot.ts';
 import { type MomentumOptions, startMomentumBot } from '../momentum.ts';
-import { eventually, World } from './parts.ts';
+import { eventually, World } from './sample-bots.fixture.ts';
 
 let world: World;
 let link: MemoryConnection;

@@ -5,7 +5,7 @@ import { CHANNELS } from 'tickbus/constants';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Bot } from '../bot.ts';
 import { type PaperTraderStats, startPaperTrader } from '../paper-trader.ts';
-import { eventually, World } from './parts.ts';
+import { eventually, World } from './sample-bots.fixture.ts';
 
 const NAME = 'paper-trader';
 

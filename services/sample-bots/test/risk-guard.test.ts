@@ -8,7 +8,7 @@ import type { Bot } from '../bot.ts';
 import { startMomentumBot } from '../momentum.ts';
 import { startPaperTrader } from '../paper-trader.ts';
 import { type RiskGuardOptions, startRiskGuard } from '../risk-guard.ts';
-import { eventually, World } from './parts.ts';
+import { eventually, World } from './sample-bots.fixture.ts';
 
 let world: World;
 const bots: Bot[] = [];

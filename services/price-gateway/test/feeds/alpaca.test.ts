@@ -9,7 +9,7 @@ import {
 } from '@tickbus/simulated-broker/broker';
 import { afterEach, expect, it, vi } from 'vitest';
 import { type AlpacaFeedOptions, createAlpacaFeed } from '../../feeds/alpaca.ts';
-import { AT, CREDENTIALS, ManualMarket, quote, trade } from '../parts.ts';
+import { AT, CREDENTIALS, ManualMarket, quote, trade } from '../gateway.fixture.ts';
 import { Watched } from './watched.ts';
 
 const cleanUps: (() => Promise<unknown>)[] = [];

@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { CaptureError, type MarketEvent, readCapture, toMarketEvents } from '@tickbus/capture';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type CaptureFeedOptions, capture, createCaptureFeed } from '../../feeds/capture.ts';
-import { quote, trade } from '../parts.ts';
+import { quote, trade } from '../gateway.fixture.ts';
 import { BINANCE, COINBASE, MISSING } from '../replay/sessions.ts';
 import { Watched } from './watched.ts';
 

@@ -2,7 +2,7 @@
 
 import type { MarketEvent } from '@tickbus/capture';
 import type { Attempt, Feed, FeedListener, FeedState, RawFrame, Refusal } from '../../feeds/feed.ts';
-import { Heard } from '../parts.ts';
+import { Heard } from '../gateway.fixture.ts';
 
 /** A started feed. Leave to connect is given at once, unless `grant` is replaced. */
 export class Watched {

@@ -12,7 +12,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { loadMapping } from '../../feeds/mapping-module.ts';
 import { createWebSocketFeed, type WebSocketFeedOptions, websocket } from '../../feeds/websocket.ts';
 import type { Item, Mapping } from '../../mapping.ts';
-import { AT, ManualMarket, quote, trade } from '../parts.ts';
+import { AT, ManualMarket, quote, trade } from '../gateway.fixture.ts';
 import { coinbase } from '../replay/coinbase.ts';
 import { ReplayServer, type VenueProtocol } from '../replay/replay-server.ts';
 import { COINBASE, MISSING } from '../replay/sessions.ts';
@@ -287,7 +287,10 @@ it('takes a promise of a mapping for a mistake, and a failed one does not end th
 
 it.each([
   ['no-such.mjs', /^The mapping no-such\.mjs could not be loaded: /],
-  [fileURLToPath(new URL('../parts.ts', import.meta.url)), /must export a function read\(frame\)\.$/],
+  [
+    fileURLToPath(new URL('../gateway.fixture.ts', import.meta.url)),
+    /must export a function read\(frame\)\.$/,
+  ],
 ])('says what is wrong with the mapping %s', async (WEBSOCKET_MAPPING, message) => {
   const made = websocket.create({
     WEBSOCKET_URL: 'ws://127.0.0.1:1',

@@ -4,7 +4,7 @@
 import { freePort } from '@tickbus/local-redis';
 import type { SimulatedBroker } from '@tickbus/simulated-broker/broker';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { trade } from '../parts.ts';
+import { trade } from '../gateway.fixture.ts';
 import type { BotProcess, GatewayProcess } from './spawned.ts';
 import { Stage } from './stage.ts';
 

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { SILENT } from '../parts.ts';
+import { SILENT } from '../gateway.fixture.ts';
 import type { BotProcess, GatewayProcess } from './spawned.ts';
 import { Stage } from './stage.ts';
 

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { CREDENTIALS, Heard } from '../parts.ts';
+import { CREDENTIALS, Heard } from '../gateway.fixture.ts';
 
 const GATEWAY = fileURLToPath(new URL('../../main.ts', import.meta.url));
 const BOT = fileURLToPath(new URL('./bot.ts', import.meta.url));

@@ -9,7 +9,7 @@ import {
 import type { FeedStatus, MessageOf } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
-import { Heard, listen, ManualMarket, SILENT, trade } from '../parts.ts';
+import { Heard, listen, ManualMarket, SILENT, trade } from '../gateway.fixture.ts';
 import { BotProcess, GatewayProcess, gatewaySettings } from './spawned.ts';
 
 /** Milliseconds between two ticks of AAPL. */

@@ -19,7 +19,7 @@ import { loadMapping } from '../../feeds/mapping-module.ts';
 import { createWebSocketFeed } from '../../feeds/websocket.ts';
 import { openRecorder, type Recorder, type RecorderOptions } from '../../recorder/recorder.ts';
 import { Watched } from '../feeds/watched.ts';
-import { CREDENTIALS, ManualMarket, quote, SILENT, trade } from '../parts.ts';
+import { CREDENTIALS, ManualMarket, quote, SILENT, trade } from '../gateway.fixture.ts';
 import { binance } from '../replay/binance.ts';
 import { coinbase } from '../replay/coinbase.ts';
 import { ReplayServer } from '../replay/replay-server.ts';

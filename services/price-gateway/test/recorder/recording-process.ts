@@ -2,7 +2,7 @@
 //   tsx recording-process.ts FOLDER
 
 import { openRecorder } from '../../recorder/recorder.ts';
-import { SILENT } from '../parts.ts';
+import { SILENT } from '../gateway.fixture.ts';
 
 const [, , folder = ''] = process.argv;
 const recorder = await openRecorder({ folder, name: 'test', flushMs: 10, logger: SILENT });

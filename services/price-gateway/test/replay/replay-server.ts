@@ -5,7 +5,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CaptureRecord, paced, readCapture } from '@tickbus/capture';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { Heard } from '../parts.ts';
+import { Heard } from '../gateway.fixture.ts';
 
 /** How one venue speaks. */
 export interface VenueProtocol {

@@ -1,10 +1,10 @@
 // /healthz, /readyz and /metrics over a real socket.
 
 import { afterEach, expect, it } from 'vitest';
-import type { Readiness } from '../gateway.ts';
-import { type HttpServer, startHttp } from '../http.ts';
-import { createMetrics } from '../metrics.ts';
-import { Counters, type GatewayStats } from '../stats.ts';
+import type { Readiness } from '../../gateway.ts';
+import { type HttpServer, startHttp } from '../../monitoring/http.ts';
+import { createMetrics } from '../../monitoring/metrics.ts';
+import { Counters, type GatewayStats } from '../../monitoring/stats.ts';
 
 let server: HttpServer | undefined;
 afterEach(() => server?.close());

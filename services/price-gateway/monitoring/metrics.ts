@@ -1,7 +1,7 @@
 // The gateway's figures for Prometheus, read from its statistics whenever somebody asks.
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { RecorderStats } from './recorder/recorder.ts';
+import type { RecorderStats } from '../recorder/recorder.ts';
 import type { GatewayStats } from './stats.ts';
 
 const FEED_STATES = ['connecting', 'live', 'silent', 'down', 'stopping', 'stopped'] as const;

@@ -12,7 +12,7 @@ export interface TakeOver {
 }
 
 /** What is published is counted by the numbers that Redis gives: each gateway's prices are an epoch of their own. */
-export class Observer {
+export class DeskObserver {
   readonly #connection: Connection;
   readonly #subscriber: RedisSubscriber;
   /** The highest number of each epoch. */

@@ -1,7 +1,7 @@
 // How the feed is, as it is told on FEED_STATUS: the feed's own state, but `silent` for a live one that says nothing.
 
 import type { FeedStatus } from 'tickbus';
-import type { FeedState } from './feeds/feed.ts';
+import type { FeedState } from '../feeds/feed.ts';
 import { Silence } from './silence.ts';
 
 export interface FeedHealthOptions {

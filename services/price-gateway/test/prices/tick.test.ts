@@ -4,8 +4,8 @@ import type { MarketEvent } from '@tickbus/capture';
 import fc from 'fast-check';
 import { price as schema } from 'tickbus';
 import { expect, it } from 'vitest';
-import { PriceBook } from '../tick.ts';
-import { AT, quote, trade } from './parts.ts';
+import { PriceBook } from '../../prices/tick.ts';
+import { AT, quote, trade } from '../gateway.fixture.ts';
 
 it('is the midpoint of the quote before the first trade', () => {
   expect(new PriceBook('iex').apply(quote(100, 101))).toEqual({

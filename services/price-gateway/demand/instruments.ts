@@ -1,7 +1,7 @@
 // What the gateway says of each instrument on INSTRUMENT_STATUS, and when there is something new to say.
 
 import type { InstrumentStatus } from 'tickbus';
-import type { Refusal } from './feeds/feed.ts';
+import type { Refusal } from '../feeds/feed.ts';
 import { isSymbol } from './symbol.ts';
 
 interface Told {

@@ -1,7 +1,7 @@
 // Waiting longer after each failure, and no longer once the feed is closed.
 
 import { expect, it } from 'vitest';
-import { backoffMs, createBackoff } from '../../feeds/backoff.ts';
+import { backoffMs, createBackoff } from '../../feeds/feed-backoff.ts';
 
 it('does not wait at first, then doubles up to the longest wait', () => {
   const options = { retryMs: 20, maxRetryMs: 50 };

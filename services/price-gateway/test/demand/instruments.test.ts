@@ -1,7 +1,7 @@
 // What is said of each instrument, and when: once for each change, anew with each connection to the broker.
 
 import { expect, it } from 'vitest';
-import { Instruments } from '../instruments.ts';
+import { Instruments } from '../../demand/instruments.ts';
 
 const NO_LIMIT = Number.POSITIVE_INFINITY;
 

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Registry } from 'prom-client';
-import type { Readiness } from './gateway.ts';
+import type { Readiness } from '../gateway.ts';
 
 export interface HttpOptions {
   readonly host: string;

@@ -3,19 +3,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MarketEvent } from '@tickbus/capture';
 import type { FeedStatus, Logger } from 'tickbus';
+import { Instruments } from '../demand/instruments.ts';
+import type { SymbolDemand } from '../demand/symbol-demand.ts';
+import type { Attempt, Feed, FeedState } from '../feeds/feed.ts';
+import { backoffMs } from '../feeds/feed-backoff.ts';
+import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
+import type { Counters } from '../monitoring/stats.ts';
+import type { FeedPublisher } from '../prices/feed-publisher.ts';
+import { PriceBook, type Unusable } from '../prices/tick.ts';
 import type { ConnectionBudget } from './connection-budget.ts';
 import { FeedHealth } from './feed-health.ts';
-import { backoffMs } from './feeds/backoff.ts';
-import type { Attempt, Feed, FeedState } from './feeds/feed.ts';
-import { Instruments } from './instruments.ts';
-import type { FeedPublisher } from './outbox.ts';
-import type { RateLimitedLog } from './rate-limited-log.ts';
-import type { Counters } from './stats.ts';
-import { PriceBook, type Unusable } from './tick.ts';
-import type { SymbolDemand } from './wanted.ts';
 
 /** Milliseconds, all of them. */
-export interface TenureTimes {
+export interface SessionTimes {
   /** Between two heartbeats. Default a sixth of the lease: 500. */
   readonly statusIntervalMs: number;
   /** Without a frame, after which a live feed is told as `silent`. */
@@ -29,7 +29,7 @@ export interface TenureTimes {
   readonly maxRetryMs: number;
 }
 
-export interface TenureOptions {
+export interface ActiveSessionOptions {
   /** Not started yet; used up by this. */
   readonly feed: Feed;
   /** Of the lease. */
@@ -42,7 +42,7 @@ export interface TenureOptions {
   readonly wanted: SymbolDemand;
   /** The most instruments to ask the broker for. */
   readonly symbolLimit: number;
-  readonly times: TenureTimes;
+  readonly times: SessionTimes;
   readonly counters: Counters;
   readonly logger: Logger;
   readonly warnings: RateLimitedLog;
@@ -53,7 +53,7 @@ export interface TenureOptions {
  * the feed's health; afterwards that it ends.
  */
 export class ActiveSession {
-  readonly #options: TenureOptions;
+  readonly #options: ActiveSessionOptions;
   readonly #book: PriceBook;
   readonly #instruments = new Instruments();
   readonly #health: FeedHealth;
@@ -62,7 +62,7 @@ export class ActiveSession {
   #asked = '';
   #heartbeat: NodeJS.Timeout | undefined;
 
-  constructor(options: TenureOptions) {
+  constructor(options: ActiveSessionOptions) {
     const { feed, times } = options;
     this.#options = options;
     this.#book = new PriceBook(feed.venue);

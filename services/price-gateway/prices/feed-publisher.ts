@@ -3,10 +3,10 @@
 import { type FeedStatus, type InstrumentStatus, type Price, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import type { RedisPublisher } from 'tickbus/publisher';
-import type { RateLimitedLog } from './rate-limited-log.ts';
-import type { Counters } from './stats.ts';
+import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
+import type { Counters } from '../monitoring/stats.ts';
 
-export interface OutboxOptions {
+export interface FeedPublisherOptions {
   /** Carries the lease, so that nothing is published of a gateway that has lost it. */
   readonly publisher: RedisPublisher;
   /** Whether the lease is held now. What is told besides prices is fenced by nothing else. */
@@ -16,10 +16,10 @@ export interface OutboxOptions {
 }
 
 export class FeedPublisher {
-  readonly #options: OutboxOptions;
+  readonly #options: FeedPublisherOptions;
   readonly #inFlight = new Set<Promise<void>>();
 
-  constructor(options: OutboxOptions) {
+  constructor(options: FeedPublisherOptions) {
     this.#options = options;
   }
 

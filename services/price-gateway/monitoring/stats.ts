@@ -1,7 +1,7 @@
 // What a gateway counts from its start to its end, over all the times it was the active one.
 
 import type { FeedStatus } from 'tickbus';
-import type { Unusable } from './tick.ts';
+import type { Unusable } from '../prices/tick.ts';
 
 /** What a gateway is at the moment; see `PriceGateway`. */
 export type Role = 'starting' | 'standby' | 'active' | 'stopping' | 'stopped';

@@ -4,8 +4,8 @@ import type { Connection } from 'tickbus';
 import { RedisPublisher } from 'tickbus/publisher';
 import { ManualClock, MemoryConnection, MemoryServer } from 'tickbus/testing';
 import { beforeEach, expect, it } from 'vitest';
-import { ConnectionBudget } from '../connection-budget.ts';
-import { SILENT } from './parts.ts';
+import { ConnectionBudget } from '../../session/connection-budget.ts';
+import { SILENT } from '../gateway.fixture.ts';
 
 let clock: ManualClock;
 let server: MemoryServer;

@@ -5,17 +5,17 @@ import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { MemoryConnection } from 'tickbus/testing';
 import { beforeEach, expect, it, vi } from 'vitest';
-import { FeedPublisher } from '../outbox.ts';
-import { RateLimitedLog } from '../rate-limited-log.ts';
-import { Counters } from '../stats.ts';
-import { AT, Heard, listen, SILENT } from './parts.ts';
+import { RateLimitedLog } from '../../monitoring/rate-limited-log.ts';
+import { Counters } from '../../monitoring/stats.ts';
+import { FeedPublisher } from '../../prices/feed-publisher.ts';
+import { AT, Heard, listen, SILENT } from '../gateway.fixture.ts';
 
 const PRICE = { symbol: 'AAPL', price: 1, timestamp: AT };
 const warn = vi.fn();
 let connection: MemoryConnection;
 let counters: Counters;
 let holds: boolean;
-let outbox: FeedPublisher;
+let feedPublisher: FeedPublisher;
 
 beforeEach(async () => {
   warn.mockClear();
@@ -25,20 +25,20 @@ beforeEach(async () => {
   const warnings = new RateLimitedLog({ debug() {}, info() {}, error() {}, warn });
   const publisher = new RedisPublisher({ connection });
   await publisher.connect();
-  outbox = new FeedPublisher({ publisher, holds: () => holds, counters, warnings });
+  feedPublisher = new FeedPublisher({ publisher, holds: () => holds, counters, warnings });
 });
 
 it('counts what was published, once it is', async () => {
-  outbox.price(PRICE);
+  feedPublisher.price(PRICE);
   expect(counters.published).toBe(0);
-  await outbox.settled();
+  await feedPublisher.settled();
   expect(counters).toMatchObject({ published: 1, failures: {} });
 });
 
 it('counts what fails by its code, and logs it once', async () => {
   connection.disconnect();
-  for (let count = 0; count < 3; count++) outbox.price(PRICE);
-  await outbox.settled();
+  for (let count = 0; count < 3; count++) feedPublisher.price(PRICE);
+  await feedPublisher.settled();
   expect([counters.published, counters.failures]).toEqual([0, { TICKBUS_NOT_CONNECTED: 3 }]);
   expect(warn).toHaveBeenCalledTimes(1);
 });
@@ -49,11 +49,11 @@ it('says nothing at all without the lease', async () => {
   listen(subscriber, CHANNELS.FEED_STATUS, heard.add);
   await subscriber.startListening();
   holds = false;
-  outbox.feedStatus({ feed: 'alpaca', state: 'live' });
-  outbox.price(PRICE);
-  outbox.instrumentStatus({ symbol: 'AAPL', feed: 'alpaca', state: 'subscribed' });
+  feedPublisher.feedStatus({ feed: 'alpaca', state: 'live' });
+  feedPublisher.price(PRICE);
+  feedPublisher.instrumentStatus({ symbol: 'AAPL', feed: 'alpaca', state: 'subscribed' });
   holds = true;
-  outbox.feedStatus({ feed: 'alpaca', state: 'down' });
+  feedPublisher.feedStatus({ feed: 'alpaca', state: 'down' });
   await heard.until(() => true);
   expect(heard.all).toMatchObject([{ data: { state: 'down' } }]);
   expect(counters.failures).toEqual({ TICKBUS_FENCED: 3 });
@@ -64,6 +64,6 @@ it('cuts a detail that is longer than the channel takes, so that it is told at a
   const heard = new Heard<string>();
   listen(subscriber, CHANNELS.FEED_STATUS, ({ data }) => heard.add(data.detail ?? ''));
   await subscriber.startListening();
-  outbox.feedStatus({ feed: 'alpaca', state: 'down', detail: 'x'.repeat(5_000) });
+  feedPublisher.feedStatus({ feed: 'alpaca', state: 'down', detail: 'x'.repeat(5_000) });
   expect(await heard.until(() => true)).toHaveLength(1_000);
 });

@@ -1,7 +1,7 @@
 // Which instruments are asked for: the settings' always, the bots' until a while after the last one has gone.
 
 import { expect, it } from 'vitest';
-import { SymbolDemand } from '../wanted.ts';
+import { SymbolDemand } from '../../demand/symbol-demand.ts';
 
 it('is what the settings say, whether or not a bot asks', () => {
   const wanted = new SymbolDemand({ always: ['AAPL'], graceMs: 100 });
