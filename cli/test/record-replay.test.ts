@@ -276,7 +276,7 @@ describe('replay', () => {
     const none = await call(['replay', path, '--only', 'M*'], { env: env() });
     expect(none.code).toBe(1);
     expect(none.stderr).toMatch(
-      /^Published nothing\. Left out: 1 \(no messages of tickbus\), 1 \(of other keys than those of --only\)\.\n/,
+      /^Published nothing\. Left out: 1 \(not tickbus messages\), 1 \(excluded by --only\)\.\n/,
     );
   });
 
