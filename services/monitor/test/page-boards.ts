@@ -56,7 +56,10 @@ export function testBoards(scene: Scene): void {
     for (const hop of ['broker to gateway', 'gateway to Redis', 'Redis to here']) {
       const times = await panel.locator(`[data-hop="${hop}"] .number`).allTextContents();
       // An exclusive writer's stamp may be early by as long as its batch is under way: at most a few ms, never more.
-      expect([hop, ...times]).toEqual([hop, ...times.map(() => expect.stringMatching(/^(-[0-9]|\d+)(\.\d+)?$/))]);
+      expect([hop, ...times]).toEqual([
+        hop,
+        ...times.map(() => expect.stringMatching(/^(-[0-9]|\d+)(\.\d+)?$/)),
+      ]);
       expect(times).toHaveLength(3);
     }
     await panel.locator('.reason[data-verdict="fresh"]').waitFor();
