@@ -5,6 +5,11 @@ import type { Hop } from '../protocol.ts';
 
 /** Messages of which the times are kept. */
 const SAMPLES = 64;
+/**
+ * The writer of a lease stamps a message early by as long as the batch is under way, and both clocks count whole milliseconds. A hop
+ * below 0 by no more than this is 0.
+ */
+const STAMP_TOLERANCE_MS = 5;
 const NAMES = ['broker to gateway', 'gateway to Redis', 'Redis to here'] as const;
 
 /** Milliseconds as the clocks of the machines involved show them; where these differ, a hop can be below 0. */
@@ -17,7 +22,7 @@ export class HopSamples {
     const place = this.#count++ % SAMPLES;
     const times = [data.timestamp, timestamp, at, now];
     for (const [hop, samples] of this.#samples.entries())
-      samples[place] = (times[hop + 1] ?? 0) - (times[hop] ?? 0);
+      samples[place] = withoutRounding((times[hop + 1] ?? 0) - (times[hop] ?? 0));
   }
 
   summary(): Hop[] {
@@ -29,4 +34,8 @@ export class HopSamples {
       return { name, last: all[(this.#count - 1) % SAMPLES] ?? 0, p50: at(0.5), p99: at(0.99) };
     });
   }
+}
+
+function withoutRounding(ms: number): number {
+  return ms < 0 && ms >= -STAMP_TOLERANCE_MS ? 0 : ms;
 }

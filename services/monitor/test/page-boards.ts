@@ -55,11 +55,8 @@ export function testBoards(scene: Scene): void {
     await panel.locator('[data-hop="gateway to Redis"]').waitFor();
     for (const hop of ['broker to gateway', 'gateway to Redis', 'Redis to here']) {
       const times = await panel.locator(`[data-hop="${hop}"] .number`).allTextContents();
-      // An exclusive writer's stamp may be early by as long as its batch is under way: at most a few ms, never more.
-      expect([hop, ...times]).toEqual([
-        hop,
-        ...times.map(() => expect.stringMatching(/^(-[0-9]|\d+)(\.\d+)?$/)),
-      ]);
+      // Never below zero on one machine, whatever the clocks round.
+      expect([hop, ...times]).toEqual([hop, ...times.map(() => expect.stringMatching(/^\d+(\.\d+)?$/))]);
       expect(times).toHaveLength(3);
     }
     await panel.locator('.reason[data-verdict="fresh"]').waitFor();
@@ -128,8 +125,8 @@ export function testBoards(scene: Scene): void {
     await eventually(async () =>
       expect(await prices.locator('td').allTextContents()).toEqual([
         expect.stringMatching(/^\d+$/),
-        expect.stringMatching(/^(-[0-9]|\d+)(\.\d+)?$/),
-        expect.stringMatching(/^(-[0-9]|\d+)(\.\d+)?$/),
+        expect.stringMatching(/^\d+(\.\d+)?$/),
+        expect.stringMatching(/^\d+(\.\d+)?$/),
         '3',
         expect.stringMatching(/^[\d,]+$/),
         // The gateway has begun a new epoch, after or before the monitor came.
