@@ -5,6 +5,7 @@ import { silentLogger as logger, Recorder } from '@tickbus/test-kit';
 import { leasedPublisher } from '@tickbus/test-kit/leases';
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { RedisConnection } from '../../connection.ts';
 import { CHANNELS } from '../../constants.ts';
 import { StaleDataError } from '../../freshness/stale-data-error.ts';
 import type { Verdict } from '../../freshness/verdict.ts';
@@ -190,3 +191,26 @@ function milliseconds(time: unknown): number {
   const [seconds, micros] = time as [string, string];
   return Number(seconds) * 1_000 + Number(micros) / 1_000;
 }
+
+it('reads a channel and its head without the lease, if the user may not use GET or the lease has another type', async () => {
+  const { stop } = await gateway();
+  stop();
+  const admin = createClient({ url: redis.url });
+  await admin.connect();
+  closing.push(() => admin.destroy());
+  await admin.sendCommand('ACL SETUSER leaseless on >secret allchannels ~tickbus:* +@all -get'.split(' '));
+  const lease = 'tickbus:{PRICE_DATA}:lease';
+  await admin.lPush(lease, 'foreign');
+  closing.push(() => admin.del(lease));
+  for (const url of [redis.url.replace('//', '//leaseless:secret@'), redis.url]) {
+    const connection = new RedisConnection({ url, logger });
+    closing.push(() => connection.close());
+    const { subscribing } = connection;
+    await subscribing.connect();
+    const state = await subscribing.read(PRICE_DATA);
+    const head = await subscribing.head(PRICE_DATA);
+    expect(state.position.seq).toBeGreaterThan(0);
+    expect(head.position).toEqual(state.position);
+    expect([state.lease, head.lease]).toEqual([undefined, undefined]);
+  }
+});
