@@ -5,10 +5,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { RecordingLogger, silentLogger } from '@tickbus/test-kit';
 import { leasedPublisher } from '@tickbus/test-kit/leases';
 import { createClient } from 'redis';
+import { afterEach } from 'vitest';
 import { z } from 'zod';
-import { defineChannel, type RedisPublisher, type TickbusError } from '../../index.ts';
+import {
+  defineChannel,
+  RedisConnection,
+  RedisLease,
+  type RedisPublisher,
+  type TickbusError,
+} from '../../index.ts';
+import { createRedisClient } from '../../transport/redis/client.ts';
+import { LeaseCommands } from '../../transport/redis/lease/lease-commands.ts';
 import { HoldingProxy } from './holding-proxy.fixture.ts';
 
 const messages = { note: z.object({ key: z.string(), n: z.number(), text: z.string().optional() }) };
@@ -151,3 +161,66 @@ export class WriterWorld implements AsyncDisposable {
 
 /** Nothing that was reported is contradicted by what was heard. */
 export const SOUND = { outcomes: [], twice: [], sharedPlaces: [], outOfOrder: [], misplaced: [] };
+
+/** Worlds of the tests of one file. After each test everything in `closing` is closed, the newest first. */
+export function writerWorlds() {
+  const closing: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (const close of closing.splice(0).reverse()) await close();
+  });
+  return {
+    closing,
+    async open(args?: readonly string[]): Promise<WriterWorld> {
+      const world = await WriterWorld.open(STATE, args);
+      closing.push(() => world[Symbol.asyncDispose]());
+      return world;
+    },
+    /** A connected candidate behind the proxy, which claims when the test says. */
+    async connectedCandidate({ proxy }: WriterWorld) {
+      const connection = new RedisConnection({ url: proxy.url, logger: silentLogger });
+      closing.push(() => connection.close());
+      const lease = connection.publishing.lease(STATE);
+      await lease.connect();
+      return lease;
+    },
+    sharedConnection({ redis }: WriterWorld): RedisConnection {
+      const connection = new RedisConnection({ url: redis.url, logger: silentLogger });
+      closing.push(() => connection.close());
+      return connection;
+    },
+    /** The two scripts of a claim and of a resume over a connection of their own, which disconnects nobody. */
+    async scripts({ redis }: WriterWorld) {
+      const client = createRedisClient({
+        host: '127.0.0.1',
+        port: redis.port,
+        db: 0,
+        tls: false,
+        name: 'scripts',
+        reconnect: false,
+        connectTimeoutMs: 5_000,
+      });
+      client.on('error', () => {});
+      await client.connect();
+      closing.push(() => client.destroy());
+      return { client, commands: new LeaseCommands(STATE) };
+    },
+    /** A candidate that is not started yet, when it gains the lease, and its log. */
+    candidate(url: string, ttlMs = 60_000) {
+      const logger = new RecordingLogger();
+      const lease = new RedisLease({ channel: STATE, url, ttlMs, retryMs: 20, logger });
+      closing.push(() => lease.close());
+      const gained = new Promise<void>((resolve) => lease.on('gained', () => resolve()));
+      return { lease, gained, logger };
+    },
+  };
+}
+
+/** Ends the lease on the server as if its time were over; its holder does not notice. */
+export async function expireLease({ admin }: WriterWorld): Promise<void> {
+  const now = Date.now();
+  await admin
+    .multi()
+    .del('tickbus:{STATE}:lease')
+    .hSet('tickbus:{STATE}:head', { until: now, ttl: 60_000 })
+    .exec();
+}

@@ -1,42 +1,24 @@
-// Who may write a channel: claims, take-overs, servers that forget, rights, and the fallback to the token.
+// Who may write a channel: claims, takeovers, servers that forget or refuse to write.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startLocalRedis } from '@tickbus/local-redis';
-import { RecordingLogger, silentLogger } from '@tickbus/test-kit';
-import { afterEach, describe, expect, it } from 'vitest';
-import { defineChannel, RedisConnection, RedisLease, RedisPublisher, RedisSubscriber } from '../../index.ts';
-import { plainClient, SOUND, STATE, WriterWorld } from './exclusive-writer.fixture.ts';
+import { silentLogger } from '@tickbus/test-kit';
+import { describe, expect, it } from 'vitest';
+import { defineChannel, RedisConnection, RedisPublisher, RedisSubscriber } from '../../index.ts';
+import {
+  expireLease,
+  plainClient,
+  SOUND,
+  STATE,
+  WriterWorld,
+  writerWorlds,
+} from './exclusive-writer.fixture.ts';
 
-/** Keeps nothing. */
-const ALERTS = defineChannel('ALERTS', { kind: 'event', key: 'key', messages: STATE.messages });
-
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
-
-async function open(args?: readonly string[]): Promise<WriterWorld> {
-  const world = await WriterWorld.open(STATE, args);
-  closing.push(() => world[Symbol.asyncDispose]());
-  return world;
-}
+const { candidate, closing, open } = writerWorlds();
 
 const HEAD = 'tickbus:{STATE}:head';
 
-/** The lease may be taken by the next candidate, as if its time were over, and its holder has not noticed. */
-async function expire({ admin }: WriterWorld): Promise<void> {
-  const now = Date.now();
-  await admin.multi().del('tickbus:{STATE}:lease').hSet(HEAD, { until: now, ttl: 60_000 }).exec();
-}
-
-/** A candidate, and everything that was said to it. */
-function candidate(url: string, ttlMs = 60_000) {
-  const logger = new RecordingLogger();
-  const lease = new RedisLease({ channel: STATE, url, ttlMs, retryMs: 20, logger });
-  closing.push(() => lease.close());
-  const gained = new Promise<void>((resolve) => lease.on('gained', () => resolve()));
-  return { lease, gained, logger };
-}
+/** Keeps nothing. */
+const ALERTS = defineChannel('ALERTS', { kind: 'event', key: 'key', messages: STATE.messages });
 
 async function subscriberTo({ redis }: WriterWorld) {
   const subscriber = new RedisSubscriber({ url: redis.url, logger: silentLogger });
@@ -58,7 +40,7 @@ describe('a deposed holder', () => {
     world.proxy.holdsRequests = true;
     const sent = world.publish(publisher, 20);
     await sleep(10);
-    await expire(world);
+    await expireLease(world);
     const next = await world.holder({ url: world.redis.url });
     await next.publisher.publish(STATE, { key: 'x', n: 1_000 });
     world.proxy.release();
@@ -277,7 +259,7 @@ describe('a server that forgot', () => {
     const sent = world.publish(publisher, 2);
     await sleep(20);
     await world.admin.sendCommand(['DEBUG', 'RELOAD', 'NOSAVE']);
-    await expire(world);
+    await expireLease(world);
     await world.holder({ url: world.redis.url });
     world.proxy.dropsReplies = false;
     world.proxy.cut();
@@ -303,185 +285,6 @@ describe('a server that refuses to write', () => {
   });
 });
 
-describe('a lease that nobody counts on', () => {
-  it('is lost, and not held for ever, where its link is not re-established', async () => {
-    const world = await open();
-    await (await world.holder({ url: world.redis.url }))[Symbol.asyncDispose]();
-    const lease = new RedisLease({
-      channel: STATE,
-      url: world.proxy.url,
-      ttlMs: 1_000,
-      reconnect: false,
-      logger: silentLogger,
-    });
-    closing.push(() => lease.close());
-    const lost = new Promise<void>((resolve) => lease.on('lost', () => resolve()));
-    await lease.start();
-    await until(() => lease.holds);
-    world.proxy.cut();
-    await lost;
-    // As a candidate it connects again.
-    await until(() => lease.holds);
-    expect(lease.writer?.room).toBe(4);
-  });
-
-  it('is not prolonged by a link that comes back after the lease was given up', async () => {
-    const world = await open();
-    const { lease } = await world.holder();
-    world.proxy.dropsReplies = true;
-    const released = lease.release();
-    await sleep(20);
-    world.proxy.dropsReplies = false;
-    world.proxy.cut();
-    await released;
-    const next = candidate(world.redis.url);
-    await next.lease.start();
-    await next.gained;
-  });
-
-  it('does not keep shared publishers out once it was released, though a candidate reserved it and died', async () => {
-    const world = await open();
-    await (await world.holder())[Symbol.asyncDispose]();
-    // A candidate that reserves it, and cannot take it up.
-    world.proxy.onRequest = (bytes) => {
-      if (bytes.includes('CLIENT\r\n$4\r\nLIST')) world.proxy.cut();
-    };
-    const broken = candidate(world.proxy.url, 300);
-    await broken.lease.start();
-    while ((await world.admin.exists('tickbus:{STATE}:lease')) === 0) await sleep(2);
-    await broken.lease.close();
-    const publisher = new RedisPublisher({ url: world.redis.url, logger: silentLogger });
-    closing.push(() => publisher.close());
-    while ((await world.admin.exists('tickbus:{STATE}:lease')) === 1) await sleep(5);
-    await world.publish(publisher, 2);
-    expect(world.count('published')).toBe(2);
-  });
-
-  it('lets others have their turn where a candidate cannot finish its claim', async () => {
-    const world = await open();
-    await (await world.holder({ url: world.redis.url }))[Symbol.asyncDispose]();
-    world.proxy.onRequest = (bytes) => {
-      if (bytes.includes('CLIENT\r\n$4\r\nLIST')) world.proxy.cut();
-    };
-    const broken = candidate(world.proxy.url, 300);
-    await broken.lease.start();
-    await sleep(50);
-    const healthy = candidate(world.redis.url, 300);
-    await healthy.lease.start();
-    await healthy.gained;
-    expect(broken.lease.holds).toBe(false);
-  });
-});
-
-it('lets shared publishers go on after a restart, however often, where the last holder did not release', async () => {
-  const world = await open();
-  const { publisher: holder } = await world.holder();
-  await world.publish(holder, 1);
-  await expire(world);
-  await world.admin.hSet(HEAD, 'branch', `${'0'.repeat(40)}:${'0'.repeat(40)}`);
-  const publisher = new RedisPublisher({ url: world.redis.url, logger: silentLogger });
-  closing.push(() => publisher.close());
-  await world.publish(publisher, 1);
-  await world.publish(publisher, 2);
-  expect(world.count('published')).toBe(4);
-});
-
-it('writes a channel whose name is not ASCII', async () => {
-  const channel = defineChannel('Kurse-ü-価格', { kind: 'state', key: 'key', messages: STATE.messages });
-  const world = await WriterWorld.open(channel as never);
-  closing.push(() => world[Symbol.asyncDispose]());
-  const { publisher, lease } = await world.holder();
-  expect(lease.writer).toBeDefined();
-  await world.publish(publisher, 20);
-  await world.quiet();
-  expect(world.heard).toHaveLength(20);
-});
-
-describe('without the right to disconnect others', () => {
-  it.each(['-client|kill', '-client|list', '-multi', '-watch'])(
-    '(%s) the token is the fence',
-    async (right) => {
-      const world = await open();
-      await deny(world, right);
-      const { lease, gained, logger } = candidate(world.redis.url.replace('//', '//narrow:pw@'), 300);
-      await lease.start();
-      await gained;
-      expect(lease.writer).toBeUndefined();
-      expect(logger.lines.filter(({ level }) => level === 'warn').map(({ message }) => message)).toEqual([
-        expect.stringContaining('CLIENT LIST and CLIENT KILL'),
-      ]);
-      const publisher = new RedisPublisher({ url: world.redis.url, lease, logger: silentLogger });
-      closing.push(() => publisher.close());
-      await world.publish(publisher, 20);
-      await world.quiet();
-      expect(world.broken).toEqual(SOUND);
-      expect(world.heard).toHaveLength(20);
-    },
-  );
-
-  it('never follows an exclusive writer that did not release, and says why', async () => {
-    const world = await open();
-    await deny(world, '-client|kill');
-    const holder = await world.holder();
-    await world.publish(holder.publisher, 1);
-    const url = world.redis.url.replace('//', '//narrow:pw@');
-    const { lease, gained, logger } = candidate(url, 200);
-    await expire(world);
-    await lease.start();
-    const warned = () => logger.lines.find(({ message }) => message.includes('cannot be taken over'));
-    while (warned() === undefined) await sleep(5);
-    expect(lease.state).toBe('standby');
-    expect(await world.admin.get('tickbus:{STATE}:lease')).toBeNull();
-    await holder.lease.confirm();
-    await holder.lease.release();
-    await gained;
-    expect(lease.holds).toBe(true);
-  });
-
-  it('a proxy that shares connections is noticed', async () => {
-    const world = await open();
-    await deny(world, '-client|info');
-    const { lease, gained, logger } = candidate(world.redis.url.replace('//', '//narrow:pw@'), 300);
-    await lease.start();
-    await gained;
-    expect(lease.writer).toBeUndefined();
-    expect(logger.lines.some(({ message }) => message.includes('CLIENT INFO'))).toBe(true);
-  });
-});
-
-it('refuses a publisher and a candidate who may not use INFO, by name', async () => {
-  const world = await open();
-  await deny(world, '-info');
-  const url = world.redis.url.replace('//', '//narrow:pw@');
-  const publisher = new RedisPublisher({ url, logger: silentLogger });
-  closing.push(() => publisher.close());
-  await expect(publisher.publish(STATE, { key: 'a', n: 1 })).rejects.toMatchObject({
-    code: 'TICKBUS_DENIED',
-    message: expect.stringContaining('INFO'),
-  });
-  const { lease, logger } = candidate(url);
-  await lease.start();
-  while (!logger.lines.some(({ text }) => text.includes('INFO'))) await sleep(5);
-  expect(lease.state).toBe('standby');
-});
-
-it('begins a new epoch where Redis is restarted from an older snapshot, under a lease that was in it', async () => {
-  const redis = await startLocalRedis({ args: ['--enable-debug-command', 'yes'] });
-  closing.push(() => redis.kill());
-  const admin = plainClient(redis.url);
-  await admin.connect();
-  closing.push(() => admin.destroy());
-  const publisher = new RedisPublisher({ url: redis.url, logger: silentLogger });
-  closing.push(() => publisher.close());
-  const first = await publisher.publish(STATE, { key: 'a', n: 1 });
-  // What a restart does to the memory of a channel: the same head, on another branch.
-  await admin.hSet(HEAD, 'branch', `${'0'.repeat(40)}:${'0'.repeat(40)}`);
-  const second = await publisher.publish(STATE, { key: 'a', n: 2 });
-  expect(second.position?.seq).toBe(1);
-  expect(second.position?.epoch).toBeGreaterThan(first.position?.epoch ?? 0);
-});
-
-/** A user `narrow` who may do everything but this. */
 async function deny({ admin }: WriterWorld, rule: string): Promise<void> {
   await admin.sendCommand(['ACL', 'SETUSER', 'narrow', 'reset', 'on', '>pw', '~*', '&*', '+@all', rule]);
 }

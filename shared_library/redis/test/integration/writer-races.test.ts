@@ -1,12 +1,17 @@
 // Claims, resumes and servers that change at the worst moment: between two steps of the protocol of the exclusive writer.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RecordingLogger, silentLogger } from '@tickbus/test-kit';
-import { afterEach, describe, expect, it } from 'vitest';
+import { silentLogger } from '@tickbus/test-kit';
+import { describe, expect, it } from 'vitest';
 import { RedisConnection, RedisLease, RedisPublisher } from '../../index.ts';
-import { createRedisClient } from '../../transport/redis/client.ts';
-import { LeaseCommands } from '../../transport/redis/lease/lease-commands.ts';
-import { plainClient, SOUND, STATE, WriterWorld } from './exclusive-writer.fixture.ts';
+import {
+  expireLease,
+  plainClient,
+  SOUND,
+  STATE,
+  type WriterWorld,
+  writerWorlds,
+} from './exclusive-writer.fixture.ts';
 
 const HEAD = 'tickbus:{STATE}:head';
 const WRITER_NAME = 'tickbus:0:STATE';
@@ -14,55 +19,8 @@ const WRITER_NAME = 'tickbus:0:STATE';
 const CLIENT_ID = 'CLIENT\r\n$2\r\nID';
 const OTHER_BRANCH = `${'0'.repeat(40)}:${'0'.repeat(40)}`;
 const TTL_MS = 60_000;
-const BATCH = [{ key: 'a', json: '{"data":{"n":1}}' }];
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
-
-async function open(): Promise<WriterWorld> {
-  const world = await WriterWorld.open();
-  closing.push(() => world[Symbol.asyncDispose]());
-  return world;
-}
-
-/** The lease may be taken by the next candidate, as if its time were over, and its holder has not noticed. */
-async function expire({ admin }: WriterWorld): Promise<void> {
-  await admin.multi().del('tickbus:{STATE}:lease').hSet(HEAD, { until: Date.now(), ttl: TTL_MS }).exec();
-}
-
-/** A connected candidate behind the proxy, which claims when the test says. */
-async function candidate({ proxy }: WriterWorld) {
-  const connection = new RedisConnection({ url: proxy.url, logger: silentLogger });
-  closing.push(() => connection.close());
-  const lease = connection.publishing.lease(STATE);
-  await lease.connect();
-  return lease;
-}
-
-function sharedConnection({ redis }: WriterWorld): RedisConnection {
-  const connection = new RedisConnection({ url: redis.url, logger: silentLogger });
-  closing.push(() => connection.close());
-  return connection;
-}
-
-/** The two scripts of a claim and of a resume over a connection of their own, which disconnects nobody. */
-async function scripts({ redis }: WriterWorld) {
-  const client = createRedisClient({
-    host: '127.0.0.1',
-    port: redis.port,
-    db: 0,
-    tls: false,
-    name: 'scripts',
-    reconnect: false,
-    connectTimeoutMs: 5_000,
-  });
-  client.on('error', () => {});
-  await client.connect();
-  closing.push(() => client.destroy());
-  return { client, commands: new LeaseCommands(STATE) };
-}
+const { closing, connectedCandidate, open, scripts, sharedConnection } = writerWorlds();
 
 async function writerIds({ admin }: WriterWorld): Promise<string[]> {
   const list = String(await admin.sendCommand(['CLIENT', 'LIST']));
@@ -78,11 +36,11 @@ describe('a claim', () => {
   it('is not granted if another candidate claims the lease between its two scripts', async () => {
     const world = await open();
     await (await world.holder())[Symbol.asyncDispose]();
-    const lease = await candidate(world);
+    const lease = await connectedCandidate(world);
     const stopped = world.proxy.stopAt(CLIENT_ID);
     const claimed = lease.acquire(TTL_MS);
     const release = await stopped;
-    await expire(world);
+    await expireLease(world);
     const next = await world.holder({ url: world.redis.url });
     const { token } = next.lease;
     release();
@@ -99,7 +57,7 @@ describe('a claim', () => {
     const { publisher } = await world.holder({ url: world.redis.url });
     await world.publish(publisher, 1);
     const ids = await writerIds(world);
-    const lease = await candidate(world);
+    const lease = await connectedCandidate(world);
     expect(await lease.acquire(TTL_MS)).toMatchObject({ state: 'taken' });
     expect(ids).toHaveLength(1);
     expect(await writerIds(world)).toEqual(ids);
@@ -108,7 +66,7 @@ describe('a claim', () => {
   it('is not granted if the server is emptied before the candidate watches the fence', async () => {
     const world = await open();
     await (await world.holder())[Symbol.asyncDispose]();
-    const lease = await candidate(world);
+    const lease = await connectedCandidate(world);
     const stopped = world.proxy.stopAt('UNWATCH');
     const claimed = lease.acquire(TTL_MS);
     const release = await stopped;
@@ -121,7 +79,7 @@ describe('a claim', () => {
     const world = await open();
     await (await world.holder())[Symbol.asyncDispose]();
     await world.admin.configSet('busy-reply-threshold', '20');
-    const lease = await candidate(world);
+    const lease = await connectedCandidate(world);
     const stopped = world.proxy.stopAt(':fence:');
     const claimed = lease.acquire(TTL_MS);
     const release = await stopped;
@@ -146,7 +104,7 @@ describe('a claim', () => {
   it('is not tried again at once if its link dropped half-way, so that others have their turn', async () => {
     const world = await open();
     await (await world.holder())[Symbol.asyncDispose]();
-    const lease = await candidate(world);
+    const lease = await connectedCandidate(world);
     const reconnected = new Promise<void>((resolve) => lease.onConnected(resolve));
     const stopped = world.proxy.stopAt('CLIENT\r\n$4\r\nLIST');
     const claimed = lease.acquire(TTL_MS).catch(() => undefined);
@@ -154,7 +112,7 @@ describe('a claim', () => {
     world.proxy.cut();
     expect(await claimed).toBeUndefined();
     await reconnected;
-    await expire(world);
+    await expireLease(world);
     expect(await lease.acquire(TTL_MS)).toMatchObject({ state: 'taken' });
     expect(await world.admin.exists('tickbus:{STATE}:lease')).toBe(0);
   });
@@ -165,8 +123,8 @@ describe('a claim', () => {
     const batchStopped = world.proxy.stopAt('MULTI');
     const sent = world.publish(old.publisher, 3);
     const releaseBatch = await batchStopped;
-    await expire(world);
-    const lease = await candidate(world);
+    await expireLease(world);
+    const lease = await connectedCandidate(world);
     const claimStopped = world.proxy.stopAt(CLIENT_ID);
     const claimed = lease.acquire(TTL_MS);
     const releaseClaim = await claimStopped;
@@ -190,7 +148,7 @@ describe('a resume', () => {
     world.proxy.refuses = true;
     world.proxy.cut();
     await until(() => old.lease.writer?.room === 0);
-    await expire(world);
+    await expireLease(world);
     await world.holder({ url: world.redis.url });
     const ids = await writerIds(world);
     world.proxy.refuses = false;
@@ -240,7 +198,7 @@ describe('a release', () => {
   it('gives the name of a writer up, so that no later claim disconnects a mere candidate', async () => {
     const world = await open();
     await (await world.holder())[Symbol.asyncDispose]();
-    const lease = await candidate(world);
+    const lease = await connectedCandidate(world);
     const claimed = await lease.acquire(TTL_MS);
     expect(await writerIds(world)).toHaveLength(1);
     if (claimed.state === 'held') await lease.release(claimed.token);
@@ -251,7 +209,7 @@ describe('a release', () => {
 it('a candidate without the right to disconnect others may follow a holder who is gone with the last process of the server', async () => {
   const world = await open();
   await world.holder();
-  await expire(world);
+  await expireLease(world);
   await world.admin.hSet(HEAD, { lease_branch: OTHER_BRANCH, ttl: 20 });
   const everythingElse = ['reset', 'on', '>pw', '~*', '&*', '+@all', '-client|kill'];
   await world.admin.sendCommand(['ACL', 'SETUSER', 'narrow', ...everythingElse]);
@@ -282,7 +240,7 @@ describe('a deposed holder', () => {
     await until(() => world.heard.length === 3);
     // The server comes back without its latest memory, which the holder's last reply did not reach yet.
     await world.admin.hSet(HEAD, { branch: OTHER_BRANCH, seq: 1, b1: '' });
-    await expire(world);
+    await expireLease(world);
     await world.holder({ url: world.redis.url });
     world.proxy.dropsReplies = false;
     world.proxy.cut();
@@ -298,7 +256,7 @@ describe('a holder whose connection stays open', () => {
     const world = await open();
     const { publisher } = await world.holder();
     await world.publish(publisher, 1);
-    await expire(world);
+    await expireLease(world);
     const { client, commands } = await scripts(world);
     expect(await commands.claim(client, TTL_MS, 'plain')).toMatchObject({ state: 'taken_up' });
     await world.publish(publisher, 2);
@@ -326,7 +284,7 @@ describe('a holder whose connection stays open', () => {
     const world = await open();
     const { publisher } = await world.holder();
     await world.publish(publisher, 1);
-    await expire(world);
+    await expireLease(world);
     await world.admin.hSet(HEAD, 'branch', OTHER_BRANCH);
     const shared = new RedisPublisher({ url: world.redis.url, logger: silentLogger });
     closing.push(() => shared.close());
@@ -364,76 +322,4 @@ it('does not publish the retry of a command if another branch of the server may 
   const retry = { json: '{"n":1}', once: { ...once, firstEpoch: first?.epoch ?? 0 } };
   const { repeated } = await publishing.publish(channel, [retry]);
   expect([...(repeated ?? [])]).toEqual([[0, 'forgotten']]);
-});
-
-/** Epochs are milliseconds of the server's clock, so one that the channel has reached can lie ahead of it. */
-describe('a server whose clock was set back', () => {
-  const ahead = () => Date.now() + 3_600_000;
-
-  it('begins a larger epoch with a claim', async () => {
-    const world = await open();
-    await (await world.holder())[Symbol.asyncDispose]();
-    const epoch = ahead();
-    await world.admin.hSet(HEAD, 'epoch', epoch);
-    const claimed = await (await candidate(world)).acquire(TTL_MS);
-    const receipt = claimed.state === 'held' ? await claimed.writer?.publish(BATCH) : undefined;
-    expect(receipt?.first?.epoch).toBeGreaterThan(epoch);
-  });
-
-  it('begins a larger epoch with a resume, though the head has an older one', async () => {
-    const world = await open();
-    const { commands, client } = await scripts(world);
-    const { lease } = await world.holder();
-    const epoch = ahead();
-    const resumed = await commands.resume(
-      client,
-      TTL_MS,
-      lease.token ?? 0,
-      { epoch, published: 1 },
-      async () => {},
-    );
-    expect(resumed).toMatchObject({ state: 'taken_up' });
-    expect(Number(await world.admin.hGet(HEAD, 'epoch'))).toBeGreaterThan(epoch);
-  });
-
-  it('begins a larger epoch with a shared publish if another branch numbered the last one', async () => {
-    const world = await open();
-    const { publishing } = sharedConnection(world);
-    await publishing.connect();
-    await publishing.publish(STATE, BATCH);
-    const epoch = ahead();
-    await world.admin.hSet(HEAD, { epoch, branch: OTHER_BRANCH });
-    const { first } = await publishing.publish(STATE, BATCH);
-    expect(first?.epoch).toBeGreaterThan(epoch);
-  });
-
-  it('begins a larger epoch with a shared publish if the publisher has seen a later one than the head', async () => {
-    const world = await open();
-    const { publishing } = sharedConnection(world);
-    await publishing.connect();
-    await publishing.publish(STATE, BATCH);
-    const epoch = ahead();
-    const { first } = await publishing.publish(STATE, BATCH, undefined, { epoch, seq: 1 });
-    expect(first?.epoch).toBeGreaterThan(epoch);
-    expect(first?.seq).toBe(1);
-  });
-});
-
-describe('a candidate behind a proxy that shares connections', () => {
-  it.each([
-    ['id', (text: string) => text.replace(/\bid=(\d)/g, (_, digit) => `id=${(Number(digit) + 1) % 10}`)],
-    ['name', (text: string) => text.replace(/ name=[^ ]/g, ' name=-')],
-  ])('uses the token as its fence if CLIENT INFO shows the %s of another connection', async (_, replaced) => {
-    const world = await open();
-    await (await world.holder())[Symbol.asyncDispose]();
-    world.proxy.onReply = (bytes) => Buffer.from(replaced(bytes.toString('latin1')), 'latin1');
-    const logger = new RecordingLogger();
-    const lease = new RedisLease({ channel: STATE, url: world.proxy.url, ttlMs: TTL_MS, logger });
-    closing.push(() => lease.close());
-    const gained = new Promise<void>((resolve) => lease.on('gained', () => resolve()));
-    await lease.start();
-    await gained;
-    expect(lease.writer).toBeUndefined();
-    expect(logger.lines.some(({ message }) => message.includes('CLIENT INFO'))).toBe(true);
-  });
 });

@@ -1,0 +1,123 @@
+// Candidates that cannot disconnect other writers: the token is the fence.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startLocalRedis } from '@tickbus/local-redis';
+import { silentLogger } from '@tickbus/test-kit';
+import { describe, expect, it } from 'vitest';
+import { RedisPublisher } from '../../index.ts';
+import {
+  expireLease,
+  plainClient,
+  SOUND,
+  STATE,
+  type WriterWorld,
+  writerWorlds,
+} from './exclusive-writer.fixture.ts';
+
+const { candidate, closing, open } = writerWorlds();
+
+const HEAD = 'tickbus:{STATE}:head';
+
+describe('without the right to disconnect others', () => {
+  it.each(['-client|kill', '-client|list', '-multi', '-watch'])(
+    '(%s) the token is the fence',
+    async (right) => {
+      const world = await open();
+      await deny(world, right);
+      const { lease, gained, logger } = candidate(world.redis.url.replace('//', '//narrow:pw@'), 300);
+      await lease.start();
+      await gained;
+      expect(lease.writer).toBeUndefined();
+      expect(logger.lines.filter(({ level }) => level === 'warn').map(({ message }) => message)).toEqual([
+        expect.stringContaining('CLIENT LIST and CLIENT KILL'),
+      ]);
+      const publisher = new RedisPublisher({ url: world.redis.url, lease, logger: silentLogger });
+      closing.push(() => publisher.close());
+      await world.publish(publisher, 20);
+      await world.quiet();
+      expect(world.broken).toEqual(SOUND);
+      expect(world.heard).toHaveLength(20);
+    },
+  );
+
+  it('never follows an exclusive writer that did not release, and says why', async () => {
+    const world = await open();
+    await deny(world, '-client|kill');
+    const holder = await world.holder();
+    await world.publish(holder.publisher, 1);
+    const url = world.redis.url.replace('//', '//narrow:pw@');
+    const { lease, gained, logger } = candidate(url, 200);
+    await expireLease(world);
+    await lease.start();
+    const warned = () => logger.lines.find(({ message }) => message.includes('cannot be taken over'));
+    while (warned() === undefined) await sleep(5);
+    expect(lease.state).toBe('standby');
+    expect(await world.admin.get('tickbus:{STATE}:lease')).toBeNull();
+    await holder.lease.confirm();
+    await holder.lease.release();
+    await gained;
+    expect(lease.holds).toBe(true);
+  });
+
+  it('a proxy that shares connections is noticed', async () => {
+    const world = await open();
+    await deny(world, '-client|info');
+    const { lease, gained, logger } = candidate(world.redis.url.replace('//', '//narrow:pw@'), 300);
+    await lease.start();
+    await gained;
+    expect(lease.writer).toBeUndefined();
+    expect(logger.lines.some(({ message }) => message.includes('CLIENT INFO'))).toBe(true);
+  });
+});
+
+it('refuses a publisher and a candidate who may not use INFO, by name', async () => {
+  const world = await open();
+  await deny(world, '-info');
+  const url = world.redis.url.replace('//', '//narrow:pw@');
+  const publisher = new RedisPublisher({ url, logger: silentLogger });
+  closing.push(() => publisher.close());
+  await expect(publisher.publish(STATE, { key: 'a', n: 1 })).rejects.toMatchObject({
+    code: 'TICKBUS_DENIED',
+    message: expect.stringContaining('INFO'),
+  });
+  const { lease, logger } = candidate(url);
+  await lease.start();
+  while (!logger.lines.some(({ text }) => text.includes('INFO'))) await sleep(5);
+  expect(lease.state).toBe('standby');
+});
+
+it('begins a new epoch where Redis is restarted from an older snapshot, under a lease that was in it', async () => {
+  const redis = await startLocalRedis({ args: ['--enable-debug-command', 'yes'] });
+  closing.push(() => redis.kill());
+  const admin = plainClient(redis.url);
+  await admin.connect();
+  closing.push(() => admin.destroy());
+  const publisher = new RedisPublisher({ url: redis.url, logger: silentLogger });
+  closing.push(() => publisher.close());
+  const first = await publisher.publish(STATE, { key: 'a', n: 1 });
+  // What a restart does to the memory of a channel: the same head, on another branch.
+  await admin.hSet(HEAD, 'branch', `${'0'.repeat(40)}:${'0'.repeat(40)}`);
+  const second = await publisher.publish(STATE, { key: 'a', n: 2 });
+  expect(second.position?.seq).toBe(1);
+  expect(second.position?.epoch).toBeGreaterThan(first.position?.epoch ?? 0);
+});
+
+async function deny({ admin }: WriterWorld, rule: string): Promise<void> {
+  await admin.sendCommand(['ACL', 'SETUSER', 'narrow', 'reset', 'on', '>pw', '~*', '&*', '+@all', rule]);
+}
+
+describe('a candidate behind a proxy that shares connections', () => {
+  it.each([
+    ['id', (text: string) => text.replace(/\bid=(\d)/g, (_, digit) => `id=${(Number(digit) + 1) % 10}`)],
+    ['name', (text: string) => text.replace(/ name=[^ ]/g, ' name=-')],
+  ])('uses the token as its fence if CLIENT INFO shows the %s of another connection', async (_, replaced) => {
+    const world = await open();
+    await (await world.holder())[Symbol.asyncDispose]();
+    world.proxy.onReply = (bytes) => Buffer.from(replaced(bytes.toString('latin1')), 'latin1');
+    const { lease, gained, logger } = candidate(world.proxy.url);
+    await lease.start();
+    await gained;
+    expect(lease.writer).toBeUndefined();
+    expect(logger.lines.some(({ message }) => message.includes('CLIENT INFO'))).toBe(true);
+  });
+});
