@@ -79,7 +79,7 @@ class Replay {
   published = 0;
   refused = 0;
   #commands = 0;
-  #strangers = 0;
+  #foreign = 0;
   #unwanted = 0;
 
   constructor(context: Context, options: ReplayOptions, publisher: RedisPublisher) {
@@ -90,7 +90,7 @@ class Replay {
 
   /** Whether the file held any message. */
   get hasBegun(): boolean {
-    return this.#byChannel.size + this.#commands + this.#strangers + this.#unwanted > 0;
+    return this.#byChannel.size + this.#commands + this.#foreign + this.#unwanted > 0;
   }
 
   /** Counts of published and omitted messages, with the reason of each omission. */
@@ -100,7 +100,7 @@ class Replay {
     const leftOut = [
       [this.refused, 'invalid'],
       [this.#commands, 'commands: add --commands'],
-      [this.#strangers, 'not tickbus messages'],
+      [this.#foreign, 'not tickbus messages'],
       // If something was published, --only worked as intended.
       [this.published > 0 ? 0 : this.#unwanted, 'excluded by --only'],
     ] as const;
@@ -113,7 +113,7 @@ class Replay {
   async *wanted(path: string): AsyncGenerator<ReplayedMessage> {
     const { only, commands } = this.#options;
     const globs = only?.map(globToRegExp);
-    for await (const message of replayedMessages(path, () => this.#strangers++)) {
+    for await (const message of replayedMessages(path, () => this.#foreign++)) {
       const { key } = message;
       if (globs !== undefined && !globs.some((glob) => key !== undefined && glob.test(key))) this.#unwanted++;
       else if (message.channel.kind === 'command' && !commands) this.#commands++;

@@ -47,20 +47,20 @@ const PUBLISH_DEADLINE_MS = 1_000;
 /**
  * starting -> standby -> active -> (standby -> active)* -> stopping -> stopped
  *
- * The lease alone decides between standby and active (`#onGained`, `#onLost`). A tenure begins only when the feed of the one before has let go
+ * The lease alone decides between standby and active (`#onGained`, `#onLost`). A session begins only when the feed of the one before has let go
  * of the broker (`#ended`), because the broker would count both.
  */
 class PriceGateway implements Gateway {
   readonly #options: CompleteOptions;
   readonly #counters = new Counters();
   readonly #warnings: RateLimitedLog;
-  readonly #wanted: SymbolDemand;
+  readonly #demand: SymbolDemand;
   readonly #lease: RedisLease;
   readonly #publisher: RedisPublisher;
   #role: Role = 'starting';
   #isConnected = false;
   #nextFeed: Promise<Feed> | undefined;
-  #tenure: ActiveSession | undefined;
+  #session: ActiveSession | undefined;
   #ended: Promise<unknown> = Promise.resolve();
   #demandTimer: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
@@ -70,7 +70,7 @@ class PriceGateway implements Gateway {
     const { connection, logger } = all;
     this.#options = all;
     this.#warnings = new RateLimitedLog(logger);
-    this.#wanted = new SymbolDemand({ always: all.symbols, graceMs: all.symbolGraceMs });
+    this.#demand = new SymbolDemand({ always: all.symbols, graceMs: all.symbolGraceMs });
     this.#lease = new RedisLease({
       connection,
       channel: CHANNELS.PRICE_DATA,
@@ -99,15 +99,15 @@ class PriceGateway implements Gateway {
       dropped: { ...dropped },
       failures: { ...failures },
       brokerErrors: { ...brokerErrors },
-      wanted: this.#tenure?.wantedInstruments ?? 0,
-      refused: this.#tenure?.refusedInstruments ?? 0,
-      quietForMs: this.#tenure?.quietForMs,
-      feed: this.#tenure?.status,
+      wanted: this.#session?.wantedInstruments ?? 0,
+      refused: this.#session?.refusedInstruments ?? 0,
+      quietForMs: this.#session?.quietForMs,
+      feed: this.#session?.status,
     };
   }
 
   get readiness(): Readiness {
-    const { state, detail } = this.#tenure?.status ?? {};
+    const { state, detail } = this.#session?.status ?? {};
     const isWorking = this.#role === 'standby' || (this.#role === 'active' && state !== 'down');
     return {
       ready: this.#isConnected && isWorking,
@@ -137,7 +137,7 @@ class PriceGateway implements Gateway {
     this.#enter('stopping');
     clearTimeout(this.#demandTimer);
     await this.#ended;
-    await this.#tenure?.stop();
+    await this.#session?.stop();
     await this.#lease.close();
     await this.#publisher.close();
     this.#enter('stopped');
@@ -152,11 +152,11 @@ class PriceGateway implements Gateway {
 
   #onLost(token: number, reason: string): void {
     const { logger } = this.#options;
-    logger.warn({ token, reason }, 'The lease is lost. The broker is let go of at once.');
-    const tenure = this.#tenure;
-    this.#tenure = undefined;
+    logger.warn({ token, reason }, 'Lease lost; disconnecting from the broker.');
+    const session = this.#session;
+    this.#session = undefined;
     clearTimeout(this.#demandTimer);
-    const cut = tenure?.cut();
+    const cut = session?.cut();
     this.#ended = this.#ended.then(() => cut);
     if (this.#role === 'active') this.#enter('standby');
   }
@@ -174,20 +174,20 @@ class PriceGateway implements Gateway {
     }
     const publisher = this.#publisher;
     const [counters, warnings] = [this.#counters, this.#warnings];
-    this.#tenure = new ActiveSession({
+    this.#session = new ActiveSession({
       feed,
       token,
       holder,
       outbox: new FeedPublisher({ publisher, holds, counters, warnings }),
       budget: this.#budget(feed.name),
-      wanted: this.#wanted,
+      wanted: this.#demand,
       symbolLimit,
       times: this.#options,
       counters,
       logger,
       warnings,
     });
-    this.#tenure.start();
+    this.#session.start();
     this.#followDemand();
   }
 
@@ -202,10 +202,10 @@ class PriceGateway implements Gateway {
 
   #followDemand(): void {
     this.#demandTimer = setTimeout(async () => {
-      const tenure = this.#tenure;
+      const session = this.#session;
       await this.#askDemand();
-      if (tenure === undefined || tenure !== this.#tenure || this.#role !== 'active') return;
-      tenure.want();
+      if (session === undefined || session !== this.#session || this.#role !== 'active') return;
+      session.want();
       this.#followDemand();
     }, this.#options.demandIntervalMs);
   }
@@ -214,12 +214,12 @@ class PriceGateway implements Gateway {
   async #askDemand(): Promise<void> {
     try {
       const demand = await this.#publisher.wanted(CHANNELS.PRICE_DATA);
-      this.#wanted.update(demand.keys(), performance.now());
+      this.#demand.update(demand.keys(), performance.now());
     } catch (error) {
       this.#warnings.warn(
         'demand',
         { reason: String(error) },
-        'What bots ask for is not known at the moment.',
+        'Cannot read symbol demand; keeping the previous set.',
       );
     }
   }

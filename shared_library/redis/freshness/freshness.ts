@@ -102,7 +102,7 @@ export class Freshness {
   readonly #settings: FreshnessSettings;
   readonly #missedHeartbeats: number;
   readonly #linkTimeoutMs: number;
-  readonly #serverTime = new ServerClock();
+  readonly #serverClock = new ServerClock();
   readonly #feeds: GatewayStatus | undefined;
   readonly #values = new Set<LatestValues>();
   #linkFault: string | undefined = NOT_LISTENING;
@@ -171,7 +171,7 @@ export class Freshness {
 
   /** The server answered now what was asked at `sentAt`. */
   answered(sentAt: number, serverAt: number): void {
-    const setBy = this.#serverTime.add(sentAt, this.#settings.clock.monotonic(), serverAt);
+    const setBy = this.#serverClock.add(sentAt, this.#settings.clock.monotonic(), serverAt);
     if (setBy === undefined) return;
     for (const values of this.#values) values.clockWasSet(setBy);
     this.#feeds?.clockWasSet(setBy);
@@ -189,7 +189,7 @@ export class Freshness {
 
   /** Undefined before the server's first answer. */
   get serverNow(): ServerNow | undefined {
-    return this.#serverTime.at(this.#settings.clock.monotonic());
+    return this.#serverClock.at(this.#settings.clock.monotonic());
   }
 
   latest(judged: Judged | undefined, key: string, asked: AskedBounds): Latest<Message> {
@@ -219,7 +219,7 @@ export class Freshness {
     const facts = this.#facts(judged, key, stamp);
     const judgement = judge(facts, boundsOf(judged.channel, covering, asked));
     const instrument = facts.feed?.instrument;
-    // Judged exactly, told in whole milliseconds. This is the one place that rounds.
+    // The verdict uses exact ages. Reported ages are rounded up here, and nowhere else.
     return {
       ...judgement,
       confirmedAgoMs: Math.ceil(judgement.confirmedAgoMs),
@@ -291,7 +291,7 @@ export class Freshness {
     const { refusal } = this.#feeds;
     if (refusal !== undefined) return `What gateways tell cannot be read: ${refusal.message}`;
     const feed = this.#feeds.feed(channel);
-    if (feed === undefined) return `No gateway has ever told of ${channel}.`;
+    if (feed === undefined) return `No gateway has published a status for ${channel}.`;
     if (feed.lease === NO_LEASE || feed.lease === lease) return undefined;
     return `The gateway of ${feed.name} does not hold the lease of ${channel} on this Redis.`;
   }

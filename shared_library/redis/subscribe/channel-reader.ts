@@ -49,7 +49,7 @@ const MAX_HELD = 100_000;
  */
 export class ChannelReader {
   readonly #options: ChannelReaderOptions;
-  readonly #dispatcher: FanOut;
+  readonly #fanOut: FanOut;
   #mode: 'idle' | 'recovering' | 'live' | 'closed' = 'idle';
   #position: Position | undefined;
   #held: Envelope[] = [];
@@ -75,19 +75,19 @@ export class ChannelReader {
 
   constructor(options: ChannelReaderOptions) {
     this.#options = options;
-    this.#dispatcher = new FanOut(options.channel, options.hooks);
+    this.#fanOut = new FanOut(options.channel, options.hooks);
   }
 
   get subscriptions(): ReadonlySet<Subscription> {
-    return this.#dispatcher.subscriptions;
+    return this.#fanOut.subscriptions;
   }
 
   get taps(): ReadonlySet<Tap> {
-    return this.#dispatcher.taps;
+    return this.#fanOut.taps;
   }
 
   get counters() {
-    const { invalid, duplicates } = this.#dispatcher;
+    const { invalid, duplicates } = this.#fanOut;
     return { ...this.#counters, invalid, duplicates };
   }
 
@@ -123,12 +123,12 @@ export class ChannelReader {
 
   /** A message from bytes that `onValue` gave. */
   read(bytes: Uint8Array): Message | undefined {
-    return this.#dispatcher.read(bytes);
+    return this.#fanOut.read(bytes);
   }
 
   /** Adds a subscription or a tap; on a channel that is being read already, it gets the kept values first. */
   add(receiver: Subscription | Tap): void {
-    this.#dispatcher.add(receiver);
+    this.#fanOut.add(receiver);
     if (this.#options.channel.kind === 'state') {
       // A read that is under way brings everything only if it was asked to.
       if (this.#mode === 'live' || (this.#mode === 'recovering' && !this.#readsEverything)) this.#recover();
@@ -138,7 +138,7 @@ export class ChannelReader {
   }
 
   remove(receiver: Subscription | Tap): void {
-    this.#dispatcher.remove(receiver);
+    this.#fanOut.remove(receiver);
   }
 
   /** Resolves when the server has acknowledged the subscription; the kept values follow. Called again on every new connection. */
@@ -155,7 +155,7 @@ export class ChannelReader {
     const { channel, transport } = this.#options;
     try {
       const unsubscribe = await transport.subscribe(channel, (frame) =>
-        this.#dispatcher.decodeAll(frame, this.#take),
+        this.#fanOut.decodeAll(frame, this.#take),
       );
       if (this.#mode === 'closed') unsubscribe();
       else this.#unsubscribe = unsubscribe;
@@ -221,8 +221,7 @@ export class ChannelReader {
     hooks.onStatus({ type: 'recovering', channel: channel.name });
     if (!this.#mayRead) return this.#catchUpWithoutReading();
     const isCurrent = () => recovery === this.#recovery && this.#mode === 'recovering';
-    this.#readsEverything =
-      channel.kind === 'state' && this.#dispatcher.receivers.some(({ joined }) => !joined);
+    this.#readsEverything = channel.kind === 'state' && this.#fanOut.receivers.some(({ joined }) => !joined);
     const heldBeforeRead = this.#held.length;
     const sentAt = clock.monotonic();
     this.#reading = transport.read(channel, this.#readsEverything ? undefined : this.#position).then(
@@ -269,9 +268,7 @@ export class ChannelReader {
     const before = this.#position;
     const isBelow = before?.epoch === top.epoch && top.seq < before.seq;
     this.#remember(before);
-    const kept = entries
-      .map((frame) => this.#dispatcher.decode(frame))
-      .filter((entry) => entry !== undefined);
+    const kept = entries.map((frame) => this.#fanOut.decode(frame)).filter((entry) => entry !== undefined);
     const { gaps, repaired, messages, rest, forged } = catchUp({
       position: before,
       reached: this.#reached,
@@ -302,7 +299,7 @@ export class ChannelReader {
     }
     this.#isHandingOver = false;
     this.#goLive();
-    for (const message of forged) this.#dispatcher.reject(FORGED, message);
+    for (const message of forged) this.#fanOut.reject(FORGED, message);
     this.#acceptAll(rest);
   }
 
@@ -319,7 +316,7 @@ export class ChannelReader {
    */
   #deliverRecovered({ message, isNew, wasHeard }: CaughtUp, whole: boolean): void {
     const isState = this.#options.channel.kind === 'state';
-    this.#dispatcher.dispatch(message, ({ joined }) => {
+    this.#fanOut.dispatch(message, ({ joined }) => {
       if (wasHeard) return isNew || !joined ? 'live' : 'skip';
       if (joined) return isNew ? (whole ? 'recovered' : 'snapshot') : 'skip';
       return isState ? 'snapshot' : 'skip';
@@ -327,7 +324,7 @@ export class ChannelReader {
   }
 
   #goLive(): void {
-    for (const receiver of this.#dispatcher.receivers) receiver.joined = true;
+    for (const receiver of this.#fanOut.receivers) receiver.joined = true;
     this.#enter('live');
     this.#options.hooks.onStatus({
       type: 'live',
@@ -395,14 +392,14 @@ export class ChannelReader {
     if (place !== undefined) {
       const relation = relate(this.#position ?? ORIGIN, place);
       // On one ordered link nothing comes twice: this number or the one before it was made up, and which cannot be known.
-      if (relation === 'seen') return this.#dispatcher.reject(USED, message);
+      if (relation === 'seen') return this.#fanOut.reject(USED, message);
       if (relation !== 'next') {
         this.#hold(message);
         return this.#recover();
       }
       this.#position = place;
     }
-    this.#dispatcher.dispatch(message, asLive, frame, from, to);
+    this.#fanOut.dispatch(message, asLive, frame, from, to);
   }
 
   #hold(message: Envelope): void {

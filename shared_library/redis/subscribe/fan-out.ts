@@ -37,7 +37,7 @@ export class FanOut {
   readonly subscriptions = new Set<Subscription>();
   readonly taps = new Set<Tap>();
   readonly #ids: RecentIds | undefined;
-  readonly #reader = new FrameDecoder();
+  readonly #decoder = new FrameDecoder();
   #invalid = 0;
   #duplicates = 0;
 
@@ -72,7 +72,7 @@ export class FanOut {
   decodeAll(frame: Uint8Array, onMessage: OnMessage): void {
     let batch: Batch | undefined;
     try {
-      batch = this.#reader.readBatch(frame);
+      batch = this.#decoder.readBatch(frame);
     } catch (error) {
       this.reject(error, frame);
       return onMessage(undefined);
@@ -94,7 +94,7 @@ export class FanOut {
 
   #read(frame: Uint8Array): Envelope | undefined {
     try {
-      return this.#reader.read(frame);
+      return this.#decoder.read(frame);
     } catch (error) {
       this.reject(error, frame);
       return undefined;
@@ -175,7 +175,7 @@ export class FanOut {
   /** What `dispatch` made of the bytes of a message; undefined should its schema say something else now. */
   read(bytes: Uint8Array): Message | undefined {
     try {
-      const envelope = this.#reader.read(bytes);
+      const envelope = this.#decoder.read(bytes);
       return messageOf(envelope, validatePayload(this.#channel, envelope.message_type, envelope.data));
     } catch {
       return undefined;

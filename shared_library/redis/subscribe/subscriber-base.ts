@@ -48,9 +48,9 @@ export class SubscriberBase implements AsyncDisposable {
   readonly #entries = new Map<string, SubscribedChannel>();
   readonly #streams = new Map<Subscription, MessageStream>();
   readonly #statusStreams = new Set<StatusStream>();
-  readonly #slowWatch: LagMonitor;
+  readonly #lagMonitor: LagMonitor;
   readonly #freshness: Freshness;
-  readonly #verdictWatch: VerdictPoller;
+  readonly #verdictPoller: VerdictPoller;
   readonly #stopWatching: Unsubscribe;
   #state: 'new' | 'listening' | 'closed' = 'new';
   #starting: Promise<void> | undefined;
@@ -61,7 +61,7 @@ export class SubscriberBase implements AsyncDisposable {
     this.#settings = settings;
     this.#turn = new EventLoopTurn(settings.clock);
     this.#reports = new Reports(settings.logger);
-    this.#slowWatch = new LagMonitor({
+    this.#lagMonitor = new LagMonitor({
       clock: settings.clock,
       watched: () => this.#watched(),
       onSlow: (slow) => this.#reports.status(slow),
@@ -79,7 +79,7 @@ export class SubscriberBase implements AsyncDisposable {
         if (reader?.lease !== lease) reader?.look();
       },
     });
-    this.#verdictWatch = new VerdictPoller({
+    this.#verdictPoller = new VerdictPoller({
       clock: settings.clock,
       look: () => this.#verdicts(),
       onChange: (change) => this.#reports.verdict(change),
@@ -197,7 +197,7 @@ export class SubscriberBase implements AsyncDisposable {
   ): Unsubscribe {
     const remove = this.#reports.on(event, listener);
     if (event !== 'verdict' || this.#state === 'closed') return remove;
-    const stop = this.#verdictWatch.listen();
+    const stop = this.#verdictPoller.listen();
     return () => {
       remove();
       stop();
@@ -283,7 +283,7 @@ export class SubscriberBase implements AsyncDisposable {
     this.#assertOpen();
     // What is subscribed to while these are being acknowledged is started by itself.
     this.#state = 'listening';
-    this.#slowWatch.start();
+    this.#lagMonitor.start();
     this.#freshness.linkUp();
     for (const { demand } of this.#entries.values()) demand?.start();
     const readers = [...this.#entries.values()].map(({ reader }) => reader);
@@ -301,9 +301,9 @@ export class SubscriberBase implements AsyncDisposable {
   async #close(timeoutMs: number): Promise<void> {
     this.#state = 'closed';
     this.#stopWatching();
-    this.#slowWatch.stop();
+    this.#lagMonitor.stop();
     this.#freshness.close();
-    this.#verdictWatch.close();
+    this.#verdictPoller.close();
     const entries = [...this.#entries.values()];
     const { promise: timedOut, cancel } = timeout(this.#settings.clock, timeoutMs);
     const withdrawn = Promise.all(entries.map(({ demand }) => demand?.close()));

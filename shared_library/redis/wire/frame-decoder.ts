@@ -33,16 +33,16 @@ export interface Batch {
 
 /** Each channel has its own. What it gives out is made anew for each message and belongs to the caller. */
 export class FrameDecoder {
-  readonly #familiar = new TemplateDecoder();
+  readonly #templates = new TemplateDecoder();
 
   /** @throws TickbusError `TICKBUS_INVALID_MESSAGE` for anything that is not a valid envelope within the limits */
   read(frame: Uint8Array): Envelope {
     if (frame.byteLength <= MAX_MESSAGE_BYTES) {
-      const document = this.#familiar.read(frame, 0);
-      if (document !== undefined && isBlank(frame, this.#familiar.end)) return checkedHeader(document);
+      const document = this.#templates.read(frame, 0);
+      if (document !== undefined && isBlank(frame, this.#templates.end)) return checkedHeader(document);
     }
     const envelope = decodeEnvelope(frame);
-    this.#familiar.learn(envelope);
+    this.#templates.learn(envelope);
     return envelope;
   }
 
@@ -68,8 +68,8 @@ export class FrameDecoder {
     let end = 0;
     do {
       const from = end + 1;
-      let document = this.#familiar.read(frame, from);
-      end = document === undefined ? endOfObject(frame, from) : this.#familiar.end;
+      let document = this.#templates.read(frame, from);
+      end = document === undefined ? endOfObject(frame, from) : this.#templates.end;
       if (end < 0 || end - from > MAX_MESSAGE_BYTES) return undefined;
       if (document === undefined) {
         if (end - from < LARGE && strangers.size > FEW_STRANGERS + documents.length / 8) return undefined;
@@ -103,7 +103,7 @@ export class FrameDecoder {
 
   #checkedStranger(document: unknown): Envelope {
     const envelope = checkedEnvelope(document);
-    this.#familiar.learn(envelope);
+    this.#templates.learn(envelope);
     return envelope;
   }
 }

@@ -16,7 +16,7 @@ const REGAINED = 1 / 32;
  * changing lengths, all but one in a thousand are left alone.
  */
 export class TemplateDecoder {
-  readonly #shapes: DocumentTemplate[] = [];
+  readonly #templates: DocumentTemplate[] = [];
   #budget = BUDGET;
   #buffer: ArrayBufferLike | undefined;
   #view: DataView = new DataView(new ArrayBuffer(0));
@@ -29,7 +29,7 @@ export class TemplateDecoder {
 
   /** The document that begins at `from`; undefined: it matches no shape. */
   read(bytes: Uint8Array, from: number): object | undefined {
-    const shapes = this.#shapes;
+    const shapes = this.#templates;
     if (shapes.length === 0) return this.#missed();
     // One chunk of the socket holds many messages.
     if (bytes.buffer !== this.#buffer) {
@@ -55,9 +55,9 @@ export class TemplateDecoder {
     this.#budget -= LEARN_COST;
     const shape = DocumentTemplate.of(document);
     // A document of a known shape did not match because of a value in it.
-    if (shape === undefined || this.#shapes.some(({ layout }) => layout === shape.layout)) return;
-    this.#shapes.unshift(shape);
-    this.#shapes.length = Math.min(this.#shapes.length, MAX_SHAPES);
+    if (shape === undefined || this.#templates.some(({ layout }) => layout === shape.layout)) return;
+    this.#templates.unshift(shape);
+    this.#templates.length = Math.min(this.#templates.length, MAX_SHAPES);
   }
 
   #missed(): undefined {
