@@ -10,7 +10,7 @@ import { containedLogger } from './runtime/logger.ts';
 import { systemClock } from './runtime/system-clock.ts';
 import type { Connection } from './transport/port.ts';
 
-export type { LeaseEvents, LeaseGained, LeaseLost, LeaseState } from './lease/lease-base.ts';
+export type { LeaseEvents, LeaseGained, LeaseLost, LeaseState } from './lease/lease-events.ts';
 export type { LeaseTimes } from './lease/lease-times.ts';
 
 export type RedisLeaseOptions = ConnectionOptions &

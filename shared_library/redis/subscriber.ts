@@ -2,15 +2,15 @@
 
 import { type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
 import { CHANNELS } from './constants.ts';
-import type { FreshnessTimes } from './freshness/freshness.ts';
 import type { FeedChannels } from './freshness/gateway-status.ts';
+import type { FreshnessTimes } from './freshness/latest.ts';
 import type { Clock } from './runtime/clock.ts';
 import { containedLogger } from './runtime/logger.ts';
 import { systemClock } from './runtime/system-clock.ts';
 import { SubscriberBase } from './subscribe/subscriber-base.ts';
 import type { Connection } from './transport/port.ts';
 
-export type { FreshnessTimes, Instrument, InstrumentChange, Latest } from './freshness/freshness.ts';
+export type { FreshnessTimes, Instrument, InstrumentChange, Latest } from './freshness/latest.ts';
 export type { VerdictChange } from './freshness/verdict-poller.ts';
 export type {
   ChannelReport,

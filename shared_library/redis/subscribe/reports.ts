@@ -1,7 +1,7 @@
 // What a subscriber tells: each event to its listeners and to the log, in one place.
 
 import type { TickbusError } from '../errors.ts';
-import type { InstrumentChange } from '../freshness/freshness.ts';
+import type { InstrumentChange } from '../freshness/latest.ts';
 import type { VerdictChange } from '../freshness/verdict-poller.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import { Emitter } from '../runtime/emitter.ts';

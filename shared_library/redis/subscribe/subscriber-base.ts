@@ -2,8 +2,9 @@
 
 import type { Channel, MessageType } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
-import { Freshness, type FreshnessTimes, type Judged, type Latest } from '../freshness/freshness.ts';
+import { Freshness, type Judged } from '../freshness/freshness.ts';
 import type { FeedChannels } from '../freshness/gateway-status.ts';
+import type { FreshnessTimes, Latest } from '../freshness/latest.ts';
 import { type VerdictChange, VerdictPoller } from '../freshness/verdict-poller.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';

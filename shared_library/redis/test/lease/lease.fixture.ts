@@ -2,7 +2,8 @@
 
 import { eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import { TickbusError } from '../../errors.ts';
-import { LeaseBase, type LeaseEvents } from '../../lease/lease-base.ts';
+import { LeaseBase } from '../../lease/lease-base.ts';
+import type { LeaseEvents } from '../../lease/lease-events.ts';
 import type { LeaseTimes } from '../../lease/lease-times.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
