@@ -77,7 +77,7 @@ export class SubscriberBase implements AsyncDisposable {
       subscriptionsOf: (channel) => this.#entries.get(channel)?.reader.subscriptions ?? [],
       onLeaseClaimed: (channel, lease) => {
         const reader = this.#entries.get(channel)?.reader;
-        if (reader?.lease !== lease) reader?.look();
+        if (reader?.lease !== lease) reader?.checkHead();
       },
     });
     this.#verdictPoller = new VerdictPoller({
@@ -289,7 +289,7 @@ export class SubscriberBase implements AsyncDisposable {
     for (const { demand } of this.#entries.values()) demand?.start();
     const readers = [...this.#entries.values()].map(({ reader }) => reader);
     await Promise.all(readers.map((reader) => reader.start()));
-    await Promise.race([Promise.all(readers.map((reader) => reader.placed())), this.#linkFailure()]);
+    await Promise.race([Promise.all(readers.map((reader) => reader.placed)), this.#linkFailure()]);
   }
 
   /** Rejects when the link fails for good; a link that only drops comes back, and is waited for. */
@@ -308,7 +308,7 @@ export class SubscriberBase implements AsyncDisposable {
     const entries = [...this.#entries.values()];
     const { promise: timedOut, cancel } = timeout(this.#settings.clock, timeoutMs);
     const withdrawn = Promise.all(entries.map(({ demand }) => demand?.close()));
-    await Promise.race([Promise.all(entries.map(({ reader }) => reader.settled())), timedOut]);
+    await Promise.race([Promise.all(entries.map(({ reader }) => reader.settled)), timedOut]);
     for (const { reader } of entries) reader.stop();
     for (const [subscription, stream] of this.#streams) subscription.drained().then(() => stream.end());
     const handlers = entries

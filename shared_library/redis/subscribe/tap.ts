@@ -2,7 +2,7 @@
 
 import type { Channel } from '../channel/channel.ts';
 import type { Message, MessageOf } from '../wire/message.ts';
-import type { Position } from '../wire/position.ts';
+import { type Position, positionOf } from '../wire/position.ts';
 
 /**
  * How a message reached the subscriber:
@@ -37,8 +37,7 @@ export class Tap {
   }
 
   observe(message: Message, delivery: Delivery): void {
-    const { epoch, seq } = message;
-    const position = epoch === undefined || seq === undefined ? undefined : { epoch, seq };
+    const position = positionOf(message);
     try {
       const result: unknown = this.#observer({ message: message as Observed['message'], position, delivery });
       // An async function is a valid observer; nobody else would see its rejection.

@@ -5,6 +5,7 @@ import type { Channel } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
 import { printable } from '../runtime/printable.ts';
 import { type Envelope, invalidMessage } from './envelope.ts';
+import type { Message } from './message.ts';
 
 /**
  * The schema of a message type.
@@ -62,6 +63,24 @@ export function validatePayload(
     `of a ${channel} "${type}" message is not valid: ${printable(issue?.message ?? 'refused')}`,
     field,
   );
+}
+
+/**
+ * The message that handlers receive, with the payload as its schema gives it out. The envelope itself becomes the message, so
+ * the caller must not use it any more. Fields that only tickbus may set, such as `snapshot`, are removed.
+ *
+ * @throws TickbusError as `validatePayload`
+ */
+export function validMessage(
+  channel: Channel,
+  envelope: Envelope,
+  schema: StandardSchemaV1 = schemaOf(channel, envelope.message_type),
+): Message {
+  const message = envelope as { -readonly [K in keyof Message]: Message[K] };
+  message.data = validatePayload(channel, envelope.message_type, envelope.data, schema);
+  if ('snapshot' in message) delete message.snapshot;
+  if ('conflated' in message) delete message.conflated;
+  return message;
 }
 
 /**

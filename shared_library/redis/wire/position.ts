@@ -8,6 +8,11 @@ export interface Position {
 
 export const ORIGIN: Position = Object.freeze({ epoch: 0, seq: 0 });
 
+/** The position of a message; undefined: it has no number. */
+export function positionOf({ epoch, seq }: Partial<Position>): Position | undefined {
+  return epoch === undefined || seq === undefined ? undefined : { epoch, seq };
+}
+
 /**
  * How a message stands to the reader's position.
  *

@@ -1,0 +1,292 @@
+// Second step of the receive path: checks the position of each message, detects losses and recovers.
+
+import type { TickbusError } from '../errors.ts';
+import type { ChannelState } from '../transport/port.ts';
+import { type Envelope, invalidMessage } from '../wire/envelope.ts';
+import { ORIGIN, type Position, positionOf, relate } from '../wire/position.ts';
+import { decodeKept, type OnInvalid } from './decoder.ts';
+import { EpochTops } from './epoch-tops.ts';
+import type { FanOut, Receiver } from './fan-out.ts';
+import { type CaughtUp, catchUp } from './recovery.ts';
+import { StateQueries, type StateQueriesOptions } from './state-queries.ts';
+import type { ChannelStatus } from './status.ts';
+import type { Delivery } from './tap.ts';
+
+export interface SequencerOptions
+  extends Pick<StateQueriesOptions, 'channel' | 'transport' | 'clock' | 'onAnswer'> {
+  /** The next step of the receive path. */
+  readonly fanOut: FanOut;
+  readonly onStatus: (status: ChannelStatus) => void;
+  readonly onInvalid: OnInvalid;
+}
+
+/** Messages held during a recovery. Past the limit they are dropped, and a new recovery finds them again as a gap. */
+const MAX_HELD = 100_000;
+
+/**
+ * States:
+ *
+ * - `idle`: not subscribed yet.
+ * - `recovering`: subscribed; a read of the channel's state is in flight, and messages that arrive are held. A new
+ *   connection, a hole or a new epoch starts another recovery, which discards the result of this one.
+ * - `live`: each message is the next one after `#position`, or starts a recovery.
+ * - `closed`: nothing is delivered any more.
+ *
+ * Subscribing and reading use one ordered link, so the reply to a read is a barrier: all earlier messages precede it.
+ * `#enter` is the only method that changes the mode. A `plain` channel has no positions and is live once subscribed.
+ * A user who may subscribe but not read (`#mayRead`) still sees positions: losses are reported, not repaired.
+ */
+export class Sequencer {
+  readonly #options: SequencerOptions;
+  readonly #isNumbered: boolean;
+  #mode: 'idle' | 'recovering' | 'live' | 'closed' = 'idle';
+  #position: Position | undefined;
+  #held: Envelope[] = [];
+  readonly #queries: StateQueries;
+  readonly #reached = new EpochTops();
+  /** True from a new connection until the first recovery on it is complete. */
+  #isNewLink = false;
+  /** The epoch whose end has been reported as unknown. */
+  #endedEpoch: number | undefined;
+  /** Whether the recovery in flight reads all last values, not only those after the position. */
+  #readsSnapshot = false;
+  #mayRead = true;
+  #isDeliveringRecovered = false;
+  #setPlaced: () => void = () => {};
+  readonly #counters = { gaps: 0, lost: 0, repaired: 0 };
+
+  /**
+   * Resolves when the position is known: from then on each published message is delivered or reported as lost. Also
+   * resolves after a recovery that failed, which is reported, and on `close`.
+   */
+  readonly placed: Promise<void> = new Promise((resolve) => {
+    this.#setPlaced = resolve;
+  });
+
+  constructor(options: SequencerOptions) {
+    this.#options = options;
+    this.#isNumbered = options.channel.kind !== 'plain';
+    this.#queries = new StateQueries({
+      ...options,
+      position: () => this.#position ?? ORIGIN,
+      onHeadMismatch: () => this.#recover(),
+    });
+  }
+
+  get counters() {
+    return this.#counters;
+  }
+
+  get mode(): 'idle' | 'recovering' | 'live' | 'closed' {
+    return this.#mode;
+  }
+
+  get position(): Position | undefined {
+    return this.#position;
+  }
+
+  /** Whether the last message of a key is its newest: the mode is live, or recovered messages are being delivered. */
+  get isCurrent(): boolean {
+    return this.#mode === 'live' || this.#isDeliveringRecovered;
+  }
+
+  /** What the server said last: when nothing was missing, and who held the lease. */
+  get queries(): Pick<StateQueries, 'confirmedAt' | 'lease' | 'settled'> {
+    return this.#queries;
+  }
+
+  /** The channel is subscribed to on a new connection. */
+  start(): void {
+    this.#mayRead = true;
+    this.#isNewLink = true;
+    this.#recover();
+  }
+
+  /** The link is down: nothing is live until it is back, and the recovery in flight is discarded. */
+  suspend(): void {
+    if (this.#mode === 'idle' || this.#mode === 'closed') return;
+    this.#enter('recovering');
+  }
+
+  /** Delivers the messages held, then nothing any more. */
+  close(): void {
+    if (this.#mode === 'recovering') this.#catchUpWithoutReading();
+    this.#enter('closed');
+    this.#held = [];
+  }
+
+  /** Reads the last values for a receiver that was added. */
+  snapshot(): void {
+    // A recovery in flight delivers them if it reads all last values.
+    if (this.#mode === 'live' || (this.#mode === 'recovering' && !this.#readsSnapshot)) this.#recover();
+  }
+
+  /** Checks the head now instead of at the next interval. */
+  checkHead(): void {
+    if (this.#mode === 'live' && this.#isNumbered && this.#mayRead) this.#queries.checkHead();
+  }
+
+  /** Takes the next message that arrived. */
+  accept(message: Envelope): void {
+    if (this.#mode === 'closed') return;
+    if (this.#mode !== 'live') return this.#hold(message);
+    const position = this.#isNumbered ? positionOf(message) : undefined;
+    if (position !== undefined) {
+      const relation = relate(this.#position ?? ORIGIN, position);
+      // One ordered link delivers no number twice: this message or the one before it was forged. Which one is unknown.
+      if (relation === 'seen') return this.#options.onInvalid(USED, message);
+      if (relation !== 'next') {
+        this.#hold(message);
+        return this.#recover();
+      }
+      this.#position = position;
+    }
+    this.#options.fanOut.dispatch(message, asLive);
+  }
+
+  #enter(mode: 'recovering' | 'live' | 'closed'): void {
+    this.#mode = mode;
+    this.#queries.cancel();
+    if (mode !== 'recovering') this.#setPlaced();
+    if (mode === 'live' && this.#isNumbered && this.#mayRead) this.#queries.watchHead();
+  }
+
+  #hold(message: Envelope): void {
+    if (this.#held.length === MAX_HELD) {
+      this.#held = [];
+      this.#recover();
+    }
+    this.#held.push(message);
+    if (!this.#mayRead) this.#catchUpWithoutReading();
+  }
+
+  // --- recovering ---
+
+  #recover(): void {
+    const { channel, fanOut, onStatus } = this.#options;
+    if (!this.#isNumbered) return this.#goLive();
+    this.#enter('recovering');
+    onStatus({ type: 'recovering', channel: channel.name });
+    if (!this.#mayRead) return this.#catchUpWithoutReading();
+    this.#readsSnapshot = channel.kind === 'state' && fanOut.hasNewReceiver;
+    const heldBeforeRead = this.#held.length;
+    this.#queries.read(
+      this.#readsSnapshot ? undefined : this.#position,
+      (state) => this.#catchUp(state, heldBeforeRead),
+      (error) => this.#recoveryFailed(error),
+    );
+  }
+
+  /** A lost link starts a new recovery when it is back. Any other failure is reported, and the recovery is retried. */
+  #recoveryFailed(error: TickbusError): void {
+    const { channel, onStatus } = this.#options;
+    if (error.code === 'TICKBUS_NOT_CONNECTED' || error.code === 'TICKBUS_CLOSED') return;
+    onStatus({ type: 'recovery_failed', channel: channel.name, error });
+    this.#setPlaced();
+    if (error.code === 'TICKBUS_DENIED') {
+      this.#mayRead = false;
+      this.#catchUpWithoutReading();
+    } else {
+      this.#queries.schedule(() => this.#recover());
+    }
+  }
+
+  /** Takes the last message held as the head. While no numbered message is held, the recovery continues. */
+  #catchUpWithoutReading(): void {
+    const last = this.#held.map(positionOf).findLast((position) => position !== undefined);
+    if (last !== undefined) this.#catchUp({ position: last, entries: [] }, 0);
+  }
+
+  /**
+   * A server may return with an older memory: on another branch, or behind a new link with its head below the position.
+   * The rest of that epoch is reported as unknown once, even if the next publish begins a new epoch.
+   */
+  #catchUp(state: Pick<ChannelState, 'position' | 'entries' | 'isForgotten'>, heldBeforeRead: number): void {
+    const { channel, fanOut, onInvalid } = this.#options;
+    const { position: top, entries } = state;
+    const before = this.#position;
+    const isBelow = before?.epoch === top.epoch && top.seq < before.seq;
+    this.#reached.add(before);
+    const { gaps, repaired, messages, rest, forged } = catchUp({
+      position: before,
+      reached: this.#reached.byEpoch,
+      isForgotten: state.isForgotten === true || (this.#isNewLink && isBelow),
+      top,
+      kept: decodeKept(entries, onInvalid),
+      held: this.#held,
+      heldBeforeRead,
+    });
+    this.#held = [];
+    this.#isNewLink = false;
+    this.#position = top;
+    for (const gap of gaps) this.#reportGap(gap);
+    this.#counters.repaired += repaired;
+    const forNew = channel.kind === 'state' ? 'snapshot' : 'skip';
+    const isComplete = gaps.every((gap) => gap.repaired);
+    this.#isDeliveringRecovered = true;
+    for (const recovered of messages) {
+      this.#reached.add(positionOf(recovered.message));
+      fanOut.dispatch(recovered.message, deliveryOf(recovered, isComplete, forNew));
+    }
+    this.#isDeliveringRecovered = false;
+    this.#goLive();
+    for (const message of forged) onInvalid(FORGED, message);
+    this.#acceptAll(rest);
+  }
+
+  #reportGap(gap: ReturnType<typeof catchUp>['gaps'][number]): void {
+    if (gap.cause === 'epoch') {
+      if (gap.epoch === this.#endedEpoch) return;
+      this.#endedEpoch = gap.epoch;
+    }
+    const { channel, onStatus } = this.#options;
+    this.#counters.gaps++;
+    this.#counters.lost += gap.lost ?? 0;
+    onStatus({ type: 'gap', channel: channel.name, ...gap });
+  }
+
+  #goLive(): void {
+    const { channel, fanOut, onStatus } = this.#options;
+    fanOut.joinReceivers();
+    this.#enter('live');
+    onStatus({ type: 'live', channel: channel.name, numbered: this.#isNumbered });
+  }
+
+  /** One recovery serves all messages ahead of the position: they arrived before its read is sent. */
+  #acceptAll(messages: readonly Envelope[]): void {
+    for (const [index, message] of messages.entries()) {
+      if (this.#isAhead(message)) {
+        this.#held = messages.slice(index);
+        return this.#recover();
+      }
+      this.accept(message);
+    }
+  }
+
+  #isAhead(message: Envelope): boolean {
+    const position = this.#isNumbered ? positionOf(message) : undefined;
+    const relation = position && relate(this.#position ?? ORIGIN, position);
+    return relation === 'ahead' || relation === 'new_epoch';
+  }
+}
+
+const asLive = () => 'live' as const;
+
+const USED = invalidMessage('is a number that was delivered already', 'seq');
+const FORGED = invalidMessage('is a number that the server never gave', 'seq');
+
+/**
+ * An existing receiver gets what it has missed. A new one gets what arrived since it was added, and the kept messages as
+ * `forNew` says.
+ */
+function deliveryOf(
+  { isNew, wasHeard }: CaughtUp,
+  isComplete: boolean,
+  forNew: 'snapshot' | 'skip',
+): (receiver: Receiver) => Delivery | 'skip' {
+  const forExisting = !isNew ? 'skip' : isComplete ? 'recovered' : 'snapshot';
+  return ({ joined }) => {
+    if (wasHeard) return isNew || !joined ? 'live' : 'skip';
+    return joined ? forExisting : forNew;
+  };
+}

@@ -1,0 +1,123 @@
+// Queries the server for the state of one channel: its kept messages for a recovery, and its head at intervals.
+
+import type { Channel } from '../channel/channel.ts';
+import type { TickbusError } from '../errors.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Unsubscribe } from '../runtime/emitter.ts';
+import type { ChannelState, FenceToken, Transport } from '../transport/port.ts';
+import type { Position } from '../wire/position.ts';
+
+export interface StateQueriesOptions {
+  readonly channel: Channel;
+  readonly transport: Pick<Transport, 'read' | 'head'>;
+  readonly clock: Clock;
+  /** The position of the subscriber. */
+  readonly position: () => Position;
+  /** The head does not match the position: messages were lost, a number was forged, or the channel was reset. */
+  readonly onHeadMismatch: () => void;
+  /** The server answered a query that was sent at `sentAt` (monotonic); its clock showed `serverAt`. */
+  readonly onAnswer?: ((sentAt: number, serverAt: number) => void) | undefined;
+}
+
+/** Milliseconds between two checks of the head, which detect the loss of the last message, and before a retry. */
+const INTERVAL_MS = 1_000;
+
+/** The answer to a query is discarded if `read` or `cancel` was called after it was sent. */
+export class StateQueries {
+  readonly #options: StateQueriesOptions;
+  #generation = 0;
+  #reading: Promise<void> = Promise.resolve();
+  #confirmedAt: number | undefined;
+  #lease: FenceToken | undefined;
+  #cancelTimer: Unsubscribe = () => {};
+
+  constructor(options: StateQueriesOptions) {
+    this.#options = options;
+  }
+
+  /** When the last query that found nothing missing was sent, by the monotonic clock; undefined: none yet. */
+  get confirmedAt(): number | undefined {
+    return this.#confirmedAt;
+  }
+
+  /** The token of the channel's lease at the last answer; undefined: nobody held it. */
+  get lease(): FenceToken | undefined {
+    return this.#lease;
+  }
+
+  /** Resolves when the last read has been answered. */
+  get settled(): Promise<void> {
+    return this.#reading;
+  }
+
+  /** Reads the state of the channel, with what is kept after `since`; undefined: all that is kept. */
+  read(
+    since: Position | undefined,
+    onState: (state: ChannelState) => void,
+    onFailed: (error: TickbusError) => void,
+  ): void {
+    const { channel, transport, clock, onAnswer } = this.#options;
+    this.cancel();
+    const generation = this.#generation;
+    const sentAt = clock.monotonic();
+    this.#reading = transport.read(channel, since).then(
+      (state) => {
+        onAnswer?.(sentAt, state.at);
+        if (generation !== this.#generation) return;
+        this.#confirmedAt = sentAt;
+        this.#lease = state.lease;
+        onState(state);
+      },
+      (error: TickbusError) => {
+        if (generation === this.#generation) onFailed(error);
+      },
+    );
+  }
+
+  /** Runs `action` after the interval, in place of any check that is due. */
+  schedule(action: () => void): void {
+    this.#cancelTimer();
+    this.#cancelTimer = this.#options.clock.after(INTERVAL_MS, action);
+  }
+
+  /** Checks the head at intervals until it does not match or `cancel` is called. */
+  watchHead(): void {
+    this.schedule(() => this.checkHead());
+  }
+
+  /**
+   * Checks the head now. All messages before the answer have arrived, so a head above the position proves a loss. A head
+   * below the position at the request proves a forged number. Another epoch means that the channel was reset or forgotten.
+   */
+  checkHead(): void {
+    const { channel, transport, clock, position, onHeadMismatch, onAnswer } = this.#options;
+    this.#cancelTimer();
+    const generation = this.#generation;
+    const asked = position();
+    const sentAt = clock.monotonic();
+    transport.head(channel).then(
+      ({ position: head, at, lease }) => {
+        onAnswer?.(sentAt, at);
+        if (generation !== this.#generation) return;
+        this.#lease = lease;
+        const { epoch, seq } = position();
+        // A position in another epoch than at the request is newer than the answer.
+        const isMatch =
+          epoch !== asked.epoch || (head.epoch === epoch && head.seq >= asked.seq && head.seq <= seq);
+        if (!isMatch) return onHeadMismatch();
+        this.#confirmedAt = sentAt;
+        this.watchHead();
+      },
+      () => {
+        // The link reports its own failures, and a recovery follows the next connection.
+        if (generation === this.#generation) this.watchHead();
+      },
+    );
+  }
+
+  /** Discards the answers to the queries in flight and stops the checks of the head. */
+  cancel(): void {
+    this.#generation++;
+    this.#cancelTimer();
+  }
+}
