@@ -1,0 +1,256 @@
+// The channels of one subscriber, each with one reader, and what monitors them: freshness, verdict changes, lag.
+
+import type { Channel } from '../channel/channel.ts';
+import { TickbusError } from '../errors.ts';
+import { Freshness, type Judged } from '../freshness/freshness.ts';
+import type { FeedChannels } from '../freshness/gateway-status.ts';
+import type { FreshnessTimes } from '../freshness/latest.ts';
+import { type VerdictChange, VerdictPoller } from '../freshness/verdict-poller.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Unsubscribe } from '../runtime/emitter.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { LinkStatus } from '../transport/link-status.ts';
+import type { Transport } from '../transport/port.ts';
+import type { Message } from '../wire/message.ts';
+import { EventLoopTurn } from './event-loop-turn.ts';
+import { LagMonitor, type Watched } from './lag-monitor.ts';
+import type { Reports } from './reports.ts';
+import { SubscribedChannel } from './subscribed-channel.ts';
+import type { Subscription } from './subscription.ts';
+import { checkedOptions, type Filters } from './subscription-options.ts';
+import type { Observer } from './tap.ts';
+
+export interface SubscriberSettings {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The client name on the server; a number makes it unique. Default `subscriber`. */
+  readonly name?: string;
+  /** The channels on which gateways publish their status. Without them no value of a gateway is ever fresh. */
+  readonly feeds?: FeedChannels | undefined;
+  readonly freshness?: FreshnessTimes | undefined;
+}
+
+const LINK_IS_DOWN = 'The link to Redis is down.';
+
+/** A subscription that was added, and how to remove it. */
+interface Added {
+  readonly subscription: Subscription;
+  readonly remove: Unsubscribe;
+}
+
+export class SubscribedChannels {
+  readonly #settings: SubscriberSettings;
+  readonly #reports: Reports;
+  readonly #turn: EventLoopTurn;
+  readonly #byName = new Map<string, SubscribedChannel>();
+  readonly #lagMonitor: LagMonitor;
+  readonly #verdictPoller: VerdictPoller;
+  readonly freshness: Freshness;
+  #isListening = false;
+
+  constructor(settings: SubscriberSettings, reports: Reports) {
+    const { transport, clock, logger, feeds, freshness } = settings;
+    this.#settings = settings;
+    this.#reports = reports;
+    this.#turn = new EventLoopTurn(clock);
+    this.#lagMonitor = new LagMonitor({
+      clock,
+      watched: () => this.#watched(),
+      onSlow: (slow) => reports.status(slow),
+    });
+    this.freshness = new Freshness({
+      ...freshness,
+      transport,
+      clock,
+      logger,
+      feeds,
+      onInstrument: (change) => reports.instrument(change),
+      subscriptionsOf: (channel) => this.#byName.get(channel)?.reader.subscriptions ?? [],
+      onLeaseClaimed: (channel, lease) => {
+        const reader = this.#byName.get(channel)?.reader;
+        if (reader?.lease !== lease) reader?.checkHead();
+      },
+    });
+    this.#verdictPoller = new VerdictPoller({
+      clock,
+      look: () => this.#verdicts(),
+      onChange: (change) => reports.verdict(change),
+    });
+  }
+
+  get(channel: Channel): SubscribedChannel | undefined {
+    return this.#byName.get(channel.name);
+  }
+
+  /** The state by which the values of a channel are judged; undefined: nothing subscribes to it. */
+  judged(channel: Channel): Judged | undefined {
+    if (channel.kind !== 'state') {
+      const text = `The channel ${channel} is of kind "${channel.kind}". Only the values of kind "state" can be fresh or stale.`;
+      throw new TickbusError('TICKBUS_INVALID_OPTION', text);
+    }
+    return this.get(channel)?.judged;
+  }
+
+  subscribe(channel: Channel, handler: (message: Message) => unknown, options: Filters): Added {
+    const filters = checkedOptions(channel, options);
+    const subscribed = this.#open(channel);
+    const subscription = subscribed.add(handler, filters);
+    const { keys = [] } = subscription;
+    if (channel.gateway) queueMicrotask(() => this.freshness.asked(channel.name, keys));
+    this.#startIfIdle(subscribed);
+    const remove = () => {
+      if (!subscribed.reader.subscriptions.has(subscription)) return;
+      subscribed.remove(subscription);
+      this.#endIfUnused(subscribed);
+    };
+    return { subscription, remove };
+  }
+
+  tap(channel: Channel, observer: Observer): Unsubscribe {
+    const subscribed = this.#open(channel);
+    const tap = subscribed.tap(observer);
+    this.#startIfIdle(subscribed);
+    return () => {
+      if (!subscribed.reader.taps.has(tap)) return;
+      subscribed.reader.remove(tap);
+      this.#endIfUnused(subscribed);
+    };
+  }
+
+  /** Reports verdict changes until the returned function is called. */
+  watchVerdicts(): Unsubscribe {
+    return this.#verdictPoller.listen();
+  }
+
+  /**
+   * The link is up. Resolves when every channel has its position; a channel that is added later starts on its own.
+   *
+   * @param linkFailure rejects when the link does not reconnect any more
+   */
+  async start(linkFailure: () => Promise<never>): Promise<void> {
+    this.#isListening = true;
+    this.#lagMonitor.start();
+    this.freshness.linkUp();
+    for (const { demand } of this.#all) demand?.start();
+    const readers = this.#all.map(({ reader }) => reader);
+    await Promise.all(readers.map((reader) => reader.start()));
+    await Promise.race([Promise.all(readers.map((reader) => reader.placed)), linkFailure()]);
+  }
+
+  linkChanged({ type }: LinkStatus): void {
+    if (type === 'stale') this.freshness.linkDown(LINK_IS_DOWN);
+    if (type === 'connected') this.#restart();
+    if (type === 'disconnected' || type === 'failed') this.#suspend();
+  }
+
+  /**
+   * Delivers what was received, and resolves when the handlers are idle or `timedOut` resolves. Messages that are not
+   * handled by then are dropped and reported.
+   *
+   * @param isHandled false for a subscription of a `messages()` loop, which is not waited for
+   * @param onStopped called when the last message has been delivered to the queues
+   */
+  async close(
+    timedOut: Promise<void>,
+    isHandled: (subscription: Subscription) => boolean,
+    onStopped: () => void,
+  ): Promise<void> {
+    this.#isListening = false;
+    this.#lagMonitor.stop();
+    this.freshness.close();
+    this.#verdictPoller.close();
+    const all = this.#all;
+    const withdrawn = Promise.all(all.map(({ demand }) => demand?.close()));
+    await Promise.race([Promise.all(all.map(({ reader }) => reader.settled)), timedOut]);
+    for (const { reader } of all) reader.stop();
+    onStopped();
+    const handled = all.flatMap(({ reader }) => [...reader.subscriptions]).filter(isHandled);
+    await Promise.race([Promise.all(handled.map((subscription) => subscription.drained())), timedOut]);
+    await Promise.race([withdrawn, timedOut]);
+    for (const subscription of handled) subscription.abandon();
+  }
+
+  get #all(): SubscribedChannel[] {
+    return [...this.#byName.values()];
+  }
+
+  #open(channel: Channel): SubscribedChannel {
+    const known = this.#byName.get(channel.name);
+    if (known?.channel === channel) return known;
+    if (known !== undefined) {
+      const text = `The channel ${channel} is subscribed to already with another definition. Share one definition of it.`;
+      throw new TickbusError('TICKBUS_INVALID_OPTION', text);
+    }
+    const { transport, clock, name = 'subscriber' } = this.#settings;
+    const subscribed = new SubscribedChannel({
+      channel,
+      transport,
+      clock,
+      reports: this.#reports,
+      freshness: this.freshness,
+      turn: this.#turn,
+      name,
+    });
+    if (this.#isListening) subscribed.demand?.start();
+    if (subscribed.values !== undefined) this.freshness.add(channel, subscribed.values);
+    this.#byName.set(channel.name, subscribed);
+    return subscribed;
+  }
+
+  /** The last subscription or tap of a channel ends its reader. */
+  #endIfUnused(subscribed: SubscribedChannel): void {
+    if (!subscribed.isUnused || this.get(subscribed.channel) !== subscribed) return;
+    subscribed.reader.stop();
+    void subscribed.demand?.close();
+    if (subscribed.values !== undefined) this.freshness.remove(subscribed.values);
+    this.#byName.delete(subscribed.channel.name);
+  }
+
+  #startIfIdle(subscribed: SubscribedChannel): void {
+    if (this.#isListening && subscribed.reader.mode === 'idle') this.#start(subscribed);
+  }
+
+  /** A failure is reported, not thrown. A lost link leads to a retry on the next connection. */
+  #start({ channel, reader }: SubscribedChannel): void {
+    reader.start().catch((error: TickbusError) => {
+      if (error.code === 'TICKBUS_NOT_CONNECTED' || !this.#isListening) return;
+      this.#reports.status({ type: 'recovery_failed', channel: channel.name, error });
+    });
+  }
+
+  #suspend(): void {
+    this.freshness.linkDown(LINK_IS_DOWN);
+    for (const { reader, demand } of this.#all) {
+      reader.suspend();
+      demand?.suspend();
+    }
+  }
+
+  #restart(): void {
+    this.freshness.linkUp();
+    for (const subscribed of this.#all) {
+      subscribed.demand?.start();
+      this.#start(subscribed);
+    }
+  }
+
+  *#watched(): Iterable<Watched> {
+    for (const { channel, behindMs } of this.#all) yield { channel: channel.name, behindMs };
+  }
+
+  *#verdicts(): Iterable<Omit<VerdictChange, 'was'>> {
+    for (const { channel, reader, judged } of this.#all) {
+      const isJudged =
+        channel.gateway || [...reader.subscriptions].some(({ bounds }) => bounds.maxAgeMs !== undefined);
+      if (judged === undefined || !isJudged) continue;
+      const keys = new Set(judged.values.keys());
+      for (const subscription of reader.subscriptions)
+        for (const key of subscription.keys ?? []) keys.add(key);
+      for (const key of keys) {
+        const { verdict, reason, changedAgoMs, confirmedAgoMs } = this.freshness.judgement(judged, key);
+        yield { channel: channel.name, key, verdict, reason, changedAgoMs, confirmedAgoMs };
+      }
+    }
+  }
+}
