@@ -5,7 +5,7 @@ import type { ChannelStats, ClockReport, Purpose, ServerReport, UserPermissions 
 /** `unknown`: the user may not run the command that answers it. */
 export type Level = 'ok' | 'warn' | 'fail' | 'unknown';
 
-export interface Finding {
+export interface DoctorFinding {
   readonly subject: string;
   readonly level: Level;
   /** One sentence without its full stop. */
@@ -14,7 +14,7 @@ export interface Finding {
   readonly advice?: string;
 }
 
-export interface Findings {
+export interface ServerFacts {
   readonly server: ServerReport;
   readonly clock: ClockReport;
   readonly permissions: UserPermissions;
@@ -28,7 +28,7 @@ const DEFAULT_BUFFER = 32 * MIB;
 /** The value from docs/production.md. */
 const SET_BUFFER = 'CONFIG SET client-output-buffer-limit "pubsub 256mb 64mb 60"';
 
-export function diagnose({ server, clock, permissions, channels }: Findings): Finding[] {
+export function diagnose({ server, clock, permissions, channels }: ServerFacts): DoctorFinding[] {
   return [
     versionOf(server),
     roleOf(server),
@@ -45,7 +45,7 @@ export function diagnose({ server, clock, permissions, channels }: Findings): Fi
   ];
 }
 
-function versionOf({ product = 'Redis', version }: ServerReport): Finding {
+function versionOf({ product = 'Redis', version }: ServerReport): DoctorFinding {
   const subject = 'version';
   if (version === undefined) return hidden(subject, 'the version', 'INFO');
   const found = `${product} ${version}`;
@@ -58,7 +58,7 @@ function versionOf({ product = 'Redis', version }: ServerReport): Finding {
   };
 }
 
-function roleOf({ mode, role }: ServerReport): Finding {
+function roleOf({ mode, role }: ServerReport): DoctorFinding {
   const subject = 'role';
   if (mode === undefined || role === undefined) return hidden(subject, 'mode and role', 'INFO');
   const found = `${mode}, ${role}`;
@@ -80,7 +80,7 @@ function roleOf({ mode, role }: ServerReport): Finding {
  * Per-message delivery is often a deliberate choice, so it is reported as ok.
  * See docs/delivery.md, "Batched and per-message delivery".
  */
-function batchesOf({ mode, replicas, hasBacklog, patterns }: ServerReport): Finding {
+function batchesOf({ mode, replicas, hasBacklog, patterns }: ServerReport): DoctorFinding {
   const subject = 'batches';
   if (replicas === undefined || patterns === undefined)
     return hidden(subject, 'replicas and patterns', 'INFO');
@@ -101,7 +101,7 @@ function batchesOf({ mode, replicas, hasBacklog, patterns }: ServerReport): Find
   };
 }
 
-function bufferOf({ pubsubBuffer }: ServerReport): Finding {
+function bufferOf({ pubsubBuffer }: ServerReport): DoctorFinding {
   const subject = 'output buffer';
   if (pubsubBuffer === undefined) return hidden(subject, 'client-output-buffer-limit', 'CONFIG GET');
   const { hardBytes, softBytes, softSeconds } = pubsubBuffer;
@@ -128,7 +128,7 @@ function bufferOf({ pubsubBuffer }: ServerReport): Finding {
 const LISTED_CLIENT = 400;
 
 /** A gateway lists all clients during a takeover. Redis has no default limit, so only a configured one is reported. */
-function listBufferOf({ normalBuffer, maxClients = 0 }: ServerReport): Finding[] {
+function listBufferOf({ normalBuffer, maxClients = 0 }: ServerReport): DoctorFinding[] {
   const { hardBytes = 0, softBytes = 0 } = normalBuffer ?? {};
   const limits = [hardBytes, softBytes].filter((bytes) => bytes > 0);
   const needed = LISTED_CLIENT * maxClients;
@@ -143,7 +143,7 @@ function memoryOf({
   maxMemoryPolicy,
   usedMemoryBytes = 0,
   evictedKeys = 0,
-}: ServerReport): Finding {
+}: ServerReport): DoctorFinding {
   const subject = 'memory';
   if (maxMemoryBytes === undefined) return hidden(subject, 'maxmemory', 'INFO');
   if (maxMemoryBytes === 0) return { subject, level: 'ok', found: `${mib(usedMemoryBytes)} used, no limit` };
@@ -166,7 +166,7 @@ function memoryOf({
 }
 
 /** Running without persistence is a supported choice, so it is reported as ok. */
-function persistenceOf({ appendOnly, savePoints }: ServerReport): Finding {
+function persistenceOf({ appendOnly, savePoints }: ServerReport): DoctorFinding {
   const subject = 'persistence';
   if (appendOnly === undefined && savePoints === undefined)
     return hidden(subject, 'persistence', 'INFO and CONFIG GET');
@@ -182,7 +182,7 @@ function persistenceOf({ appendOnly, savePoints }: ServerReport): Finding {
   };
 }
 
-function clientsOf({ clients, maxClients }: ServerReport): Finding {
+function clientsOf({ clients, maxClients }: ServerReport): DoctorFinding {
   const subject = 'clients';
   if (clients === undefined || maxClients === undefined)
     return hidden(subject, 'the number of clients', 'INFO');
@@ -208,7 +208,7 @@ const MEANING: Readonly<Record<Exclude<Purpose, 'exclusive'>, string>> = {
  * One finding for the allowed operations, and one for each missing permission. A permission that a bot can lack is a
  * warning. A channel that the user may neither read nor write is no fault while the user may use another one.
  */
-function permissionsOf(all: UserPermissions, name: string | undefined): Finding[] {
+function permissionsOf(all: UserPermissions, name: string | undefined): DoctorFinding[] {
   const subject = 'permissions';
   const [user, setUser] = [name ?? 'this user', `ACL SETUSER ${name ?? 'NAME'}`];
   // writersOf reports the permissions of the exclusive writer.
@@ -256,7 +256,7 @@ function refusalsOf(
   hearsNothing: boolean,
   user: string,
   setUser: string,
-): Finding[] {
+): DoctorFinding[] {
   return [...new Set(refused.map(({ purpose }) => purpose))].map((purpose) => {
     const ofPurpose = refused.filter((command) => command.purpose === purpose);
     const channels = [...new Set(ofPurpose.map(({ channel }) => channel))].join(', ');
@@ -281,7 +281,7 @@ const BY_CONNECTION = 'publishes with plain commands and is fenced by its connec
 const BY_TOKEN = 'publishes with a script that checks its token, which is slower';
 
 /** How each lease holder publishes, or how this user would if nobody holds a lease. See docs/delivery.md, "Who may write". */
-function writersOf(channels: readonly ChannelStats[], permissions: UserPermissions): Finding[] {
+function writersOf(channels: readonly ChannelStats[], permissions: UserPermissions): DoctorFinding[] {
   const subject = 'writer';
   const held = channels.filter(({ lease }) => lease !== undefined);
   if (held.length > 0)
@@ -301,7 +301,7 @@ function writersOf(channels: readonly ChannelStats[], permissions: UserPermissio
 }
 
 /** Sender and bot compare their own clocks: a command expires 30 s after its sender's time stamp. */
-function clockOf({ offsetMs, errorMs }: ClockReport): Finding {
+function clockOf({ offsetMs, errorMs }: ClockReport): DoctorFinding {
   const subject = 'clock';
   const ahead = offsetMs > 0 ? 'ahead of' : 'behind';
   const found = `the server's clock is ${ms(Math.abs(offsetMs))} ${ahead} this machine's (± ${ms(errorMs)})`;
@@ -311,7 +311,7 @@ function clockOf({ offsetMs, errorMs }: ClockReport): Finding {
   return { subject, level: beyond < 10_000 ? 'warn' : 'fail', found, advice };
 }
 
-function latencyOf({ roundTripsMs }: ClockReport): Finding {
+function latencyOf({ roundTripsMs }: ClockReport): DoctorFinding {
   const subject = 'latency';
   const sorted = [...roundTripsMs].sort((a, b) => a - b);
   const median = sorted[Math.floor(sorted.length / 2)] ?? 0;
@@ -325,7 +325,7 @@ function latencyOf({ roundTripsMs }: ClockReport): Finding {
   };
 }
 
-function hidden(subject: string, what: string, command: string): Finding {
+function hidden(subject: string, what: string, command: string): DoctorFinding {
   return {
     subject,
     level: 'unknown',

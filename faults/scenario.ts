@@ -1,7 +1,7 @@
 // What a scenario is: one fault, and what must come of it.
 
 import type { LocalRedisOptions } from '@tickbus/local-redis';
-import type { Stage } from './stage.ts';
+import type { Testbed } from './testbed.ts';
 
 export interface Scenario {
   /** The number in the list of faults, and words: `03-server-paused`. */
@@ -21,5 +21,5 @@ export interface Scenario {
   /** How its server is started. Default: without persistence. */
   readonly server?: LocalRedisOptions;
   /** After it, the whole history is checked: see `Stage.verdict`. */
-  readonly run: (stage: Stage) => Promise<void>;
+  readonly run: (testbed: Testbed) => Promise<void>;
 }
