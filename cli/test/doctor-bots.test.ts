@@ -7,7 +7,8 @@ import { createClient } from 'redis';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisLease } from 'tickbus/lease';
 import { describe, expect, it } from 'vitest';
-import { type DoctorFinding, diagnose } from '../diagnosis.ts';
+import { diagnose } from '../diagnosis/diagnose.ts';
+import type { DoctorFinding } from '../diagnosis/finding.ts';
 import { botVerdictRow } from '../verbs/bots.ts';
 import { call, jsonLines, startInTerminal, tickbus, withServer } from './harness.ts';
 

@@ -4,7 +4,8 @@ import { TickbusError } from 'tickbus';
 import { type ChannelStats, RedisAdmin } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import type { Context } from '../context.ts';
-import { type DoctorFinding, diagnose, type Level } from '../diagnosis.ts';
+import { diagnose } from '../diagnosis/diagnose.ts';
+import type { DoctorFinding, Level } from '../diagnosis/finding.ts';
 import { EXIT } from '../exit.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 
