@@ -40,9 +40,9 @@ export async function runScenario(
   }
   try {
     problems.push(...testbed.exceeded);
-    const verdict = testbed.verdict();
-    figures = verdict.figures;
-    if (HARM.some((harm) => figures[harm] > 0)) problems.push(...verdict.problems);
+    const checked = testbed.checkHistory();
+    figures = checked.figures;
+    if (HARM.some((harm) => figures[harm] > 0)) problems.push(...checked.problems);
     await testbed[Symbol.asyncDispose]();
   } catch (error) {
     problems.push(`At its end: ${textOf(error)}`);

@@ -20,6 +20,6 @@ export interface Scenario {
   readonly shortened?: string;
   /** How its server is started. Default: without persistence. */
   readonly server?: LocalRedisOptions;
-  /** After it, the whole history is checked: see `Stage.verdict`. */
+  /** After it, the whole history is checked: see `Testbed.checkHistory`. */
   readonly run: (testbed: Testbed) => Promise<void>;
 }

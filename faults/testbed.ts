@@ -1,23 +1,15 @@
-// Where a scenario plays: its own Redis, proxies, publishers and subscribers, one ledger of all of it, and an end to everything.
+// What a scenario runs on: a server with its resources, a ledger of all messages, and the check of the whole history.
 
 import { inspect } from 'node:util';
 import { type CheckedHistory, checkHistory } from '@tickbus/fault-kit/check';
 import { type HistoryOptions, type HistoryRecorder, Ledger } from '@tickbus/fault-kit/ledger';
-import { TcpProxy } from '@tickbus/fault-kit/proxy';
 import type { SentRecord } from '@tickbus/fault-kit/records';
 import { type LocalRedis, type LocalRedisOptions, startLocalRedis } from '@tickbus/local-redis';
 import type { Random } from '@tickbus/test-kit/random';
-import { createClient } from 'redis';
-import {
-  type Logger,
-  RedisConnection,
-  RedisPublisher,
-  type RedisPublisherOptions,
-  RedisSubscriber,
-  type SubscribeOptions,
-} from 'tickbus';
+import type { RedisPublisher, RedisSubscriber, SubscribeOptions } from 'tickbus';
 import type { NoteChannel } from './fault-channels.ts';
-import { StatusLog } from './status-log.ts';
+import { ServerResources } from './server-resources.ts';
+import type { StatusLog } from './status-log.ts';
 import { eventually, within } from './wait.ts';
 
 export interface TestbedOptions {
@@ -28,7 +20,7 @@ export interface TestbedOptions {
   readonly server?: LocalRedisOptions | undefined;
 }
 
-/** A subscriber with one recorder as its handler. */
+/** A subscriber whose handler records its history. */
 export interface RecordedSubscriber {
   readonly subscriber: RedisSubscriber;
   readonly recorder: HistoryRecorder;
@@ -37,80 +29,60 @@ export interface RecordedSubscriber {
 }
 
 export interface RecordedSubscriberOptions extends HistoryOptions {
-  /** Where to connect to. Default: the server itself. */
+  /** The port to connect to. Default: that of the server. */
   readonly port?: number;
   readonly name?: string;
+  /** Ignored on a `state` channel. Default 1,000,000. */
   readonly queueLimit?: number;
-  /** What the handler does besides writing everything down. */
+  /** Called by the handler after it has recorded the message. */
   readonly onMessage?: (message: { readonly data: { readonly n: number } }) => unknown;
 }
 
 export interface SendOptions {
+  /** Default `A`. */
   readonly key?: string;
   readonly text?: string;
 }
 
-/** Never connected: a duplicate costs a fraction of a millisecond, a client made anew up to 100. */
-let plainClient: ReturnType<typeof createClient> | undefined;
-
-const LOG_LINES = 50;
-
-export class Testbed implements AsyncDisposable {
-  readonly random: Random;
+export class Testbed extends ServerResources {
   readonly quick: boolean;
-  /** The last lines that the library logged. */
-  readonly log: string[] = [];
-  /** What was measured, for the person who reads the results. */
+  /** Measurements for the reader of the results. */
   readonly notes: string[] = [];
-  /** Bounds that did not hold. The scenario goes on, so that its history is whole when it is checked. */
+  /** Bounds that did not hold. The scenario continues, so that its history is complete when it is checked. */
   readonly exceeded: string[] = [];
-  #redis: LocalRedis;
-  #ledger = new Ledger();
-  #detach: (() => void)[] = [];
   readonly #onWaiting: () => void;
-  readonly #closing: (() => unknown)[] = [];
-  #listeners: RecordedSubscriber[] = [];
+  #ledger = new Ledger();
+  #detachers: (() => void)[] = [];
+  #subscribers: RecordedSubscriber[] = [];
 
   private constructor(redis: LocalRedis, { random, quick, onWaiting }: TestbedOptions) {
-    this.#redis = redis;
+    super(redis, random);
     this.#onWaiting = onWaiting;
-    this.random = random;
     this.quick = quick;
-    this.atEnd(() => redis[Symbol.asyncDispose]());
   }
 
   static async open(options: TestbedOptions): Promise<Testbed> {
     return new Testbed(await startLocalRedis(options.server), options);
   }
 
-  /** Where the channels are: what is opened, commanded or settled from here on goes to this server. */
-  get redis(): LocalRedis {
-    return this.#redis;
-  }
-
-  /** Another server has the channels from here on, as after a failover. */
-  moveTo(redis: LocalRedis): void {
-    this.#redis = redis;
-  }
-
-  /** Of the round at hand. */
+  /** The ledger of the current round. */
   get ledger(): Ledger {
     return this.#ledger;
   }
 
-  /** Forgets what was sent and seen, and whoever saw it; publishers and subscribers live on. */
+  /** Starts a new ledger without recorders. Publishers and subscribers stay open. */
   beginRound(): void {
-    for (const detach of this.#detach.splice(0)) detach();
-    this.#listeners = [];
+    for (const detach of this.#detachers.splice(0)) detach();
+    this.#subscribers = [];
     this.#ledger = new Ledger({ firstNumber: this.#ledger.next });
   }
 
-  /** One of two values: the whole measure, or that of `--quick`. */
+  /** Returns `quick` with `--quick`, otherwise `whole`. */
   scaled<T>(whole: T, quick: T): T {
     return this.quick ? quick : whole;
   }
 
-  /** What is measured is measured; other scenarios may begin. Only in one that runs beside others. */
+  /** Reports that the scenario only waits from here on, so that other scenarios can start beside it. */
   reportWaiting(): void {
     this.#onWaiting();
   }
@@ -119,60 +91,18 @@ export class Testbed implements AsyncDisposable {
     this.notes.push(text);
   }
 
-  /** Measures from `since` (`performance.now()`) to the event. @returns the milliseconds, also when they are more than `ms` */
+  /**
+   * Measures the time from `since` (`performance.now()`) to the event, and records a bound that did not hold.
+   *
+   * @returns milliseconds, also above `ms`
+   */
   async bounded(what: string, ms: number, since: number, event: Promise<number>): Promise<number> {
     const took = Math.round((await within(what, event)) - since);
-    if (took > ms) this.exceeded.push(`${what}: it took ${took} ms, and must not take more than ${ms} ms.`);
+    if (took > ms) this.exceeded.push(`${what}: it took ${took} ms; the limit is ${ms} ms.`);
     return took;
   }
 
-  /** @returns a function that takes it back, for what has ended by itself */
-  atEnd(close: () => unknown): () => void {
-    this.#closing.push(close);
-    return () => {
-      const index = this.#closing.indexOf(close);
-      if (index >= 0) this.#closing.splice(index, 1);
-    };
-  }
-
-  async proxy(redis: LocalRedis = this.redis): Promise<TcpProxy> {
-    const proxy = await TcpProxy.start({
-      port: redis.port,
-      random: this.random.fork(`proxy ${this.#closing.length}`),
-    });
-    this.atEnd(() => proxy.close());
-    return proxy;
-  }
-
-  /** A connection of its own, by which the state of its links can be followed. */
-  connection(port = this.redis.port): RedisConnection {
-    const connection = new RedisConnection({ host: '127.0.0.1', port, logger: this.logger });
-    this.atEnd(() => connection.close());
-    return connection;
-  }
-
-  publisher(port = this.redis.port, options: Partial<RedisPublisherOptions> = {}): RedisPublisher {
-    const publisher = new RedisPublisher({
-      host: '127.0.0.1',
-      port,
-      logger: this.logger,
-      sender: 'faults',
-      ...options,
-    });
-    this.atEnd(() => publisher.close());
-    return publisher;
-  }
-
-  /** Not listening yet. */
-  subscriber(port = this.redis.port): { subscriber: RedisSubscriber; statuses: StatusLog } {
-    const subscriber = new RedisSubscriber({ host: '127.0.0.1', port, logger: this.logger });
-    this.atEnd(() => subscriber.close({ timeoutMs: 1_000 }));
-    const statuses = new StatusLog();
-    subscriber.on('status', statuses.add);
-    return { subscriber, statuses };
-  }
-
-  /** A recorder as a handler; `startListening` is the caller's, and then `recorder.expectsAll()`. */
+  /** Subscribes with a recorder. The caller calls `startListening()`, then `recorder.expectFromHere()`. */
   attach(
     subscriber: RedisSubscriber,
     channel: NoteChannel,
@@ -194,7 +124,7 @@ export class Testbed implements AsyncDisposable {
       keys,
       ...(channel.kind === 'state' ? {} : { queueLimit }),
     };
-    this.#detach.push(
+    this.#detachers.push(
       subscriber.subscribe(channel, handler, filters),
       subscriber.on('gap', recorder.onGap),
       subscriber.on(
@@ -206,7 +136,7 @@ export class Testbed implements AsyncDisposable {
     return recorder;
   }
 
-  /** A new recorder of a subscriber that listens already, from whose live channel on everything is expected. */
+  /** Adds a recorder to a subscriber that already listens. It expects every message from the live channel on. */
   async join(
     { subscriber, statuses }: Pick<RecordedSubscriber, 'subscriber' | 'statuses'>,
     channel: NoteChannel,
@@ -215,21 +145,17 @@ export class Testbed implements AsyncDisposable {
     const recorder = this.attach(subscriber, channel, options);
     await eventually(`${channel} is live`, () => subscriber.status(channel)?.mode === 'live');
     recorder.expectFromHere();
-    const listener = { subscriber, recorder, statuses, channel };
-    this.#listeners.push(listener);
-    return listener;
+    return this.#add({ subscriber, recorder, statuses, channel });
   }
 
-  /** A subscriber that listens, and from whose live channel on everything is expected. */
+  /** Starts a subscriber with a recorder. Resolves when its channel is live. */
   async listen(channel: NoteChannel, options: RecordedSubscriberOptions = {}): Promise<RecordedSubscriber> {
     const { subscriber, statuses } = this.subscriber(options.port);
     const recorder = this.attach(subscriber, channel, options);
     await subscriber.startListening();
     recorder.expectFromHere();
     await statuses.first('live');
-    const listener = { subscriber, recorder, statuses, channel };
-    this.#listeners.push(listener);
-    return listener;
+    return this.#add({ subscriber, recorder, statuses, channel });
   }
 
   send(
@@ -242,7 +168,7 @@ export class Testbed implements AsyncDisposable {
     );
   }
 
-  /** Sends until one is accepted: the link is back. */
+  /** Repeats `send` until a message is accepted, for example while the link reconnects. */
   async sendUntilAccepted(publisher: RedisPublisher, channel: NoteChannel): Promise<SentRecord> {
     let last: SentRecord | undefined;
     await eventually(`A publish on ${channel} is accepted again`, async () => {
@@ -252,57 +178,32 @@ export class Testbed implements AsyncDisposable {
     return last as SentRecord;
   }
 
-  /** One command of a plain client, on a connection of its own. */
-  async command(...command: string[]): Promise<unknown> {
-    const { host, port } = this.redis;
-    plainClient ??= createClient();
-    const client = plainClient.duplicate({ socket: { host, port, reconnectStrategy: false } });
-    client.on('error', () => {});
-    await client.connect();
-    try {
-      return await client.sendCommand(command);
-    } finally {
-      client.destroy();
-    }
+  /** Waits until every subscriber is live at the head of its channel and has an empty delivery queue. */
+  async settle(subscribers: readonly RecordedSubscriber[] = this.#subscribers): Promise<void> {
+    for (const one of subscribers) if (one.channel.kind !== 'plain') await this.#caughtUp(one);
   }
 
-  /** Waits until every listener stands where its channel does, and no message waits for a handler. */
-  async settle(listeners: readonly RecordedSubscriber[] = this.#listeners): Promise<void> {
-    for (const { channel, subscriber, recorder, statuses } of listeners) {
-      if (channel.kind === 'plain') continue;
-      const { name } = recorder.history;
-      await eventually(`${name} has caught up with ${channel}`, async () => {
-        const [epoch, seq] = (await this.command(
-          'HMGET',
-          `tickbus:{${channel}}:head`,
-          'epoch',
-          'seq',
-        )) as string[];
-        const report = subscriber.status(channel);
-        const { epoch: at = 0, seq: place = 0 } = report?.position ?? {};
-        const isThere = at === Number(epoch ?? 0) && place === Number(seq ?? 0);
-        return report?.mode === 'live' && isThere && report.queueDepth === 0;
-      }).catch((error: unknown) => {
-        const report = inspect(subscriber.status(channel), { breakLength: Number.POSITIVE_INFINITY });
-        throw new Error(`${(error as Error).message} Told: ${statuses}. It stands at ${report}.`);
-      });
-    }
-  }
-
-  /** The whole history, checked. */
-  verdict(): CheckedHistory {
+  /** Checks the whole history of the round. */
+  checkHistory(): CheckedHistory {
     return checkHistory(this.ledger.sent, this.ledger.histories);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const close of this.#closing.splice(0).reverse()) await close();
+  #add(one: RecordedSubscriber): RecordedSubscriber {
+    this.#subscribers.push(one);
+    return one;
   }
 
-  get logger(): Logger {
-    const line = (level: string) => (_: object, message: string) => {
-      this.log.push(`${level} ${message}`);
-      if (this.log.length > LOG_LINES) this.log.shift();
-    };
-    return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
+  async #caughtUp({ channel, subscriber, recorder, statuses }: RecordedSubscriber): Promise<void> {
+    const { name } = recorder.history;
+    await eventually(`${name} has caught up with ${channel}`, async () => {
+      const head = (await this.command('HMGET', `tickbus:{${channel}}:head`, 'epoch', 'seq')) as string[];
+      const report = subscriber.status(channel);
+      const { epoch = 0, seq = 0 } = report?.position ?? {};
+      const isAtHead = epoch === Number(head[0] ?? 0) && seq === Number(head[1] ?? 0);
+      return report?.mode === 'live' && isAtHead && report.queueDepth === 0;
+    }).catch((error: unknown) => {
+      const report = inspect(subscriber.status(channel), { breakLength: Number.POSITIVE_INFINITY });
+      throw new Error(`${(error as Error).message} Statuses: ${statuses}. Channel report: ${report}.`);
+    });
   }
 }

@@ -117,9 +117,9 @@ export class SoakRun {
     } catch (error) {
       problems.push(error instanceof Error ? error.message : String(error));
     }
-    const verdict = testbed.verdict();
-    figures = verdict.figures;
-    if (HARM.some((name) => figures[name] > 0)) problems.push(...verdict.problems);
+    const checked = testbed.checkHistory();
+    figures = checked.figures;
+    if (HARM.some((name) => figures[name] > 0)) problems.push(...checked.problems);
     problems.push(...testbed.exceeded.splice(0));
     testbed.beginRound();
     for (const { statuses } of this.#subscribers) statuses.entries.length = 0;
