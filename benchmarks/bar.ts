@@ -1,7 +1,7 @@
 // The bar: what tickbus has to reach, as ratios within one run, and whether it does.
 
-import { type Result, valuesOf } from './results.ts';
 import { type Figure, figureOf, ratioOf } from './statistics.ts';
+import { valuesOf, type WorkloadResult } from './workload-results.ts';
 
 interface Bar {
   readonly title: string;
@@ -14,7 +14,7 @@ interface Bar {
 }
 
 /** A row of the bar with its measured ratio. */
-export interface Verdict {
+export interface BarVerdict {
   readonly title: string;
   readonly workload: string;
   readonly against: string;
@@ -95,7 +95,7 @@ export const BARS: readonly Bar[] = [
   },
 ];
 
-export function judge(results: readonly Result[]): Verdict[] {
+export function judge(results: readonly WorkloadResult[]): BarVerdict[] {
   return [...BARS.map((bar) => verdictOn(bar, results)), lossVerdict(results)];
 }
 
@@ -127,14 +127,14 @@ function sizeBar(bytes: number, suffix: string, ours: string, atLeast: number): 
 
 function verdictOn(
   { title, workload, metric, ours, theirs, limit }: Bar,
-  results: readonly Result[],
-): Verdict {
+  results: readonly WorkloadResult[],
+): BarVerdict {
   const ratio = ratioBetween(results, workload, metric, ours, theirs);
   return { title, workload, against: theirs, limit, ratio, isPassed: ratio && passes(ratio.median, limit) };
 }
 
 /** Messages that the fast consumer lost: a count, not a ratio. A single one in any round misses the bar. */
-function lossVerdict(results: readonly Result[]): Verdict {
+function lossVerdict(results: readonly WorkloadResult[]): BarVerdict {
   const workload = 'slow_consumer';
   const fast = participantIn(results, workload, 'tickbus-beside-stalled');
   const lost = fast && figureOf(valuesOf(fast, 'lost'));
@@ -149,7 +149,7 @@ function lossVerdict(results: readonly Result[]): Verdict {
 }
 
 function ratioBetween(
-  results: readonly Result[],
+  results: readonly WorkloadResult[],
   workload: string,
   metric: string,
   ours: string,
@@ -159,7 +159,7 @@ function ratioBetween(
   return our && their && ratioOf(valuesOf(our, metric), valuesOf(their, metric));
 }
 
-function participantIn(results: readonly Result[], workload: string, name: string) {
+function participantIn(results: readonly WorkloadResult[], workload: string, name: string) {
   return results
     .find((result) => result.workload === workload)
     ?.participants.find((participant) => participant.name === name);

@@ -3,15 +3,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type BenchmarkOptions, HELP, isWholeRun, readOptions } from './benchmark-options.ts';
 import { compile } from './compile.ts';
 import { describeMachine } from './machine.ts';
-import { type BenchOptions, HELP, isWholeRun, readOptions } from './options.ts';
 import { table } from './report/text.ts';
-import { type Result, readResults, writeResults } from './results.ts';
-import { run } from './runner.ts';
 import { summarize } from './summary.ts';
+import { readResults, type WorkloadResult, writeResults } from './workload-results.ts';
+import { run } from './workload-runner.ts';
 import { WORKLOADS } from './workloads/list.ts';
-import type { Context, Workload } from './workloads/workload.ts';
+import type { Workload, WorkloadContext } from './workloads/workload.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const DATA = join(HERE, 'results');
@@ -21,7 +21,7 @@ const RECORDINGS = ['coinbase-2021-04-17.jsonl.gz', 'binance-futures-2021-07-22.
 const PAGE: string = './report/page.ts';
 
 interface ResultsPage {
-  writeResultsPage(folder: string, results: readonly Result[]): Promise<void>;
+  writeResultsPage(folder: string, results: readonly WorkloadResult[]): Promise<void>;
 }
 
 // Ctrl-C: the servers and workers end with this process.
@@ -29,7 +29,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 
 await main(readOptions(process.argv.slice(2)));
 
-async function main(options: BenchOptions): Promise<void> {
+async function main(options: BenchmarkOptions): Promise<void> {
   if (options.help) return console.log(HELP);
   if (options.list)
     return console.log(WORKLOADS.map(({ name, title }) => `${name.padEnd(20)} ${title}`).join('\n'));
@@ -41,15 +41,15 @@ async function main(options: BenchOptions): Promise<void> {
     `${machine.cores} cores of ${machine.cpu}, ${machine.memoryGb} GB, ${machine.system}, Node.js ${machine.node}, load ${machine.loadBefore}; seed ${options.seed}`,
   );
   compile(options.baseline);
-  const context: Context = { seed: options.seed, recordings: recordings() };
+  const context: WorkloadContext = { seed: options.seed, recordings: recordings() };
   const { pairs, seconds } = options;
-  const results: Result[] = [];
+  const results: WorkloadResult[] = [];
   for (const workload of workloads) {
     say(`\n${workload.title} (${workload.name})`);
     const participants = contestants(workload, options);
     const outcome = await run({ workload, participants, pairs, seconds, context, say });
     const { name, title, about, metrics } = workload;
-    const result: Result = {
+    const result: WorkloadResult = {
       workload: name,
       title,
       about,
@@ -74,7 +74,7 @@ async function main(options: BenchOptions): Promise<void> {
   if (options.json) console.log(JSON.stringify(summarize(results)));
 }
 
-function chosen({ only, isQuick }: BenchOptions): readonly Workload[] {
+function chosen({ only, isQuick }: BenchmarkOptions): readonly Workload[] {
   const asked = WORKLOADS.filter(
     ({ name }) =>
       only.length === 0 || only.some((wanted) => name === wanted || name.startsWith(`${wanted}_`)),
@@ -85,7 +85,7 @@ function chosen({ only, isQuick }: BenchOptions): readonly Workload[] {
 
 function contestants(
   { participants, quick }: Workload,
-  { isQuick, peers, baseline }: BenchOptions,
+  { isQuick, peers, baseline }: BenchmarkOptions,
 ): string[] {
   const all = isQuick ? (quick ?? []) : participants;
   const asked = peers.length === 0 ? all : all.filter((name) => peers.includes(name));
@@ -107,7 +107,7 @@ function namesOf(workloads: readonly Workload[]): string[] {
   return workloads.map(({ name }) => name);
 }
 
-async function writePage(results: readonly Result[], say: (line: string) => void): Promise<void> {
+async function writePage(results: readonly WorkloadResult[], say: (line: string) => void): Promise<void> {
   if (!existsSync(join(HERE, 'node_modules/vega-lite'))) {
     return say(
       'RESULTS.md is unchanged: the packages that draw its charts are not installed. Run "npm run bench:install", then "npm run bench -- --page".',

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { findRedisServer, freePort, startLocalRedis } from '@tickbus/local-redis';
 import type { Address, ServerName } from './peers/peer.ts';
 
-export interface Server extends AsyncDisposable {
+export interface PeerServer extends AsyncDisposable {
   readonly address: Address;
   readonly pid: number;
 }
@@ -41,12 +41,12 @@ export function versionOf(server: ServerName): string | undefined {
   return server === 'nats' ? firstLine('nats-server', ['--version']) : firstLine('mosquitto', ['-h']);
 }
 
-export function startServer(name: ServerName, options: ServerOptions): Promise<Server> {
+export function startServer(name: ServerName, options: ServerOptions): Promise<PeerServer> {
   if (name === 'redis') return startRedis(options);
   return name === 'nats' ? startNats() : startMosquitto();
 }
 
-async function startRedis({ cutsSlowSubscribers }: ServerOptions): Promise<Server> {
+async function startRedis({ cutsSlowSubscribers }: ServerOptions): Promise<PeerServer> {
   const limit = cutsSlowSubscribers ? [] : ['--client-output-buffer-limit', 'pubsub', '0', '0', '0'];
   const redis = await startLocalRedis({ args: limit });
   return {
@@ -56,12 +56,12 @@ async function startRedis({ cutsSlowSubscribers }: ServerOptions): Promise<Serve
   };
 }
 
-function startNats(): Promise<Server> {
+function startNats(): Promise<PeerServer> {
   const config = 'max_pending: 1GB\nwrite_deadline: "60s"\n';
   return startProgram('nats-server', config, (port, file) => ['-a', HOST, '-p', String(port), '-c', file]);
 }
 
-function startMosquitto(): Promise<Server> {
+function startMosquitto(): Promise<PeerServer> {
   const config =
     'allow_anonymous true\nmax_queued_messages 0\nmax_queued_bytes 0\nset_tcp_nodelay true\nlog_type none\n';
   return startProgram('mosquitto', config, (port, file) => {
@@ -74,7 +74,7 @@ async function startProgram(
   program: string,
   config: string,
   argumentsFor: (port: number, configFile: string) => string[],
-): Promise<Server> {
+): Promise<PeerServer> {
   const folder = mkdtempSync(join(tmpdir(), 'tickbus-bench-'));
   const file = join(folder, 'server.conf');
   writeFileSync(file, config);

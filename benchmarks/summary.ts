@@ -1,10 +1,10 @@
 // The JSON object of `--json`: ratios by workload and peer, CPU by role, the bar.
 
 import { judge, limitText } from './bar.ts';
-import { type Result, valuesOf } from './results.ts';
 import { figureOf, ratioOf } from './statistics.ts';
+import { valuesOf, type WorkloadResult } from './workload-results.ts';
 
-export interface Summary {
+export interface BenchmarkSummary {
   /**
    * tickbus over the peer, median of the rounds. The key is WORKLOAD for its first metric, WORKLOAD_METRIC for the others.
    */
@@ -36,8 +36,8 @@ const OURS: Readonly<Record<string, string>> = {
   'tickbus-beside-stalled': '_beside_stalled',
 };
 
-export function summarize(results: readonly Result[]): Summary {
-  const ratios: Summary['ratios'] = {};
+export function summarize(results: readonly WorkloadResult[]): BenchmarkSummary {
+  const ratios: BenchmarkSummary['ratios'] = {};
   for (const result of results)
     for (const [ours, suffix] of Object.entries(OURS)) addRatios(ratios, result, ours, suffix);
   return {
@@ -60,7 +60,12 @@ export function summarize(results: readonly Result[]): Summary {
   };
 }
 
-function addRatios(ratios: Summary['ratios'], result: Result, ours: string, suffix: string): void {
+function addRatios(
+  ratios: BenchmarkSummary['ratios'],
+  result: WorkloadResult,
+  ours: string,
+  suffix: string,
+): void {
   const our = result.participants.find(({ name }) => name === ours);
   if (our === undefined) return;
   const compared = result.metrics.filter(({ better }) => better !== undefined);
@@ -75,7 +80,7 @@ function addRatios(ratios: Summary['ratios'], result: Result, ours: string, suff
   }
 }
 
-function cpuOf(results: readonly Result[], metric: string, measured: string): Record<string, number> {
+function cpuOf(results: readonly WorkloadResult[], metric: string, measured: string): Record<string, number> {
   const cpu: Record<string, number> = {};
   for (const participant of results.find(({ workload }) => workload === measured)?.participants ?? []) {
     const values = valuesOf(participant, metric).filter(Number.isFinite);

@@ -1,10 +1,10 @@
 // The program of every measured process: does what the harness asks over the process channel, one call at a time.
 
 import type * as joining from './roles/joiner.ts';
-import { weigh } from './roles/memory.ts';
-import { blast, burst, closePublisher, openPublisher, pace, replay } from './roles/publisher.ts';
+import { weigh } from './roles/process-memory.ts';
+import { blast, burst, closePublisher, openPublisher, pace, replay } from './roles/publisher-role.ts';
 import { closeRelay, openRelay } from './roles/relay.ts';
-import { begin, closeSubscriber, finish, openSubscriber } from './roles/subscriber.ts';
+import { begin, closeSubscriber, finish, openSubscriber } from './roles/subscriber-role.ts';
 
 /** Loaded when asked for, so that the weight of a plain client's process is not that of tickbus. */
 const joiner = (): Promise<typeof joining> => import('./roles/joiner.ts');
@@ -33,25 +33,25 @@ const OPERATIONS = {
 /** What a worker can be asked, by name. */
 export type Operations = typeof OPERATIONS;
 
-export interface Request {
+export interface WorkerRequest {
   readonly id: number;
   readonly operation: keyof Operations;
   readonly argument: unknown;
 }
 
-export interface Response {
+export interface WorkerResponse {
   readonly id: number;
   readonly result?: unknown;
   readonly error?: string;
 }
 
-process.on('message', async ({ id, operation, argument }: Request) => {
+process.on('message', async ({ id, operation, argument }: WorkerRequest) => {
   const action = OPERATIONS[operation] as (argument: unknown) => Promise<unknown>;
   try {
-    process.send?.({ id, result: await action(argument) } satisfies Response);
+    process.send?.({ id, result: await action(argument) } satisfies WorkerResponse);
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    process.send?.({ id, error: text } satisfies Response);
+    process.send?.({ id, error: text } satisfies WorkerResponse);
   }
 });
 // A worker whose harness is gone has nothing left to do.

@@ -1,6 +1,6 @@
 // Output formats of `check`: a text line, JSON, the Prometheus text format, and Nagios plugin output.
 
-import { type CheckResult, type Metric, STATUS_CODES } from './checks.ts';
+import { type CheckMetric, type CheckResult, STATUS_CODES } from './checks.ts';
 
 interface NamedResult extends CheckResult {
   /** `redis`, `feed`, `gateway` or `bot`. */
@@ -60,7 +60,7 @@ function nagios({ check, status, summary, metrics }: NamedResult): string {
   return metrics.length === 0 ? line : `${line} | ${metrics.map(performanceData).join(' ')}`;
 }
 
-function performanceData({ name, ms, warnMs, criticalMs }: Metric): string {
+function performanceData({ name, ms, warnMs, criticalMs }: CheckMetric): string {
   const label = /[ ='|]/.test(name) ? `'${name.replace(/['=|]/g, '_')}'` : name;
   return `${label}=${seconds(ms)}s;${seconds(warnMs)};${seconds(criticalMs)};0`;
 }

@@ -1,15 +1,15 @@
 // Check results: a Nagios status from a reported value and its thresholds. Pure functions.
 
 import { type BotStatus, botStatus, type FeedStatus, feedStatus } from 'tickbus';
-import { duration } from './format.ts';
-import type { Kept } from './kept.ts';
+import { duration } from './duration-text.ts';
+import type { StoredValue } from './stored-values.ts';
 
 export type Status = 'ok' | 'warning' | 'critical' | 'unknown';
 
 /** Exit codes and metric values: https://nagios-plugins.org/doc/guidelines.html */
 export const STATUS_CODES: Readonly<Record<Status, number>> = { ok: 0, warning: 1, critical: 2, unknown: 3 };
 
-export interface Metric {
+export interface CheckMetric {
   readonly name: string;
   readonly ms: number;
   /** The status is warning above `warnMs`, critical above `criticalMs`. */
@@ -21,10 +21,10 @@ export interface CheckResult {
   readonly status: Status;
   /** One sentence without its full stop. */
   readonly summary: string;
-  readonly metrics: readonly Metric[];
+  readonly metrics: readonly CheckMetric[];
 }
 
-export interface Limits {
+export interface CheckLimits {
   readonly warnMs?: number | undefined;
   readonly criticalMs?: number | undefined;
 }
@@ -40,13 +40,13 @@ export function worst(results: readonly CheckResult[]): CheckResult {
   };
 }
 
-export function checkLatency(ms: number, limits: Limits): CheckResult {
+export function checkLatency(ms: number, limits: CheckLimits): CheckResult {
   const metric = metricOf('latency', ms, limits, 100, 1_000);
   return { status: statusOf(metric), summary: `Redis replies in ${duration(ms)}`, metrics: [metric] };
 }
 
 /** Whether a gateway holds the feed and sends heartbeats. `checkFeed` covers the broker connection. */
-export function checkGateway(kept: Kept, limits: Limits): CheckResult {
+export function checkGateway(kept: StoredValue, limits: CheckLimits): CheckResult {
   const status = feedIn(kept);
   if (status === undefined) return notReadable(kept, 'feed status');
   const { feed, state, holder, interval_ms = 1_000 } = status;
@@ -62,7 +62,7 @@ export function checkGateway(kept: Kept, limits: Limits): CheckResult {
 }
 
 /** Whether broker data arrives. Only the gateway can tell, so the feed is unknown while its gateway is silent or stopped. */
-export function checkFeed(kept: Kept, limits: Limits): CheckResult {
+export function checkFeed(kept: StoredValue, limits: CheckLimits): CheckResult {
   const status = feedIn(kept);
   if (status === undefined) return notReadable(kept, 'feed status');
   const { feed, state, detail, holder, last_frame_ago_ms } = status;
@@ -89,7 +89,7 @@ export function checkFeed(kept: Kept, limits: Limits): CheckResult {
   return { status: severer(stateStatus, statusOf(metric)), summary, metrics: [metric] };
 }
 
-export function checkBot(kept: Kept, limits: Limits): CheckResult {
+export function checkBot(kept: StoredValue, limits: CheckLimits): CheckResult {
   const { data: status } = botStatus.safeParse(kept.envelope.data);
   if (status === undefined) return notReadable(kept, 'bot status');
   const { bot, state, detail, status_interval_ms = 2_000 } = status;
@@ -109,26 +109,26 @@ function severer(a: Status, b: Status): Status {
   return STATUS_CODES[a] >= STATUS_CODES[b] ? a : b;
 }
 
-function feedIn({ envelope }: Kept): FeedStatus | undefined {
+function feedIn({ envelope }: StoredValue): FeedStatus | undefined {
   return feedStatus.safeParse(envelope.data).data;
 }
 
-function notReadable({ key }: Kept, what: string): CheckResult {
+function notReadable({ key }: StoredValue, what: string): CheckResult {
   return { status: 'unknown', summary: `The last value of ${key} is not a valid ${what}`, metrics: [] };
 }
 
 function metricOf(
   name: string,
   ms: number,
-  limits: Limits,
+  limits: CheckLimits,
   usualWarnMs: number,
   usualCriticalMs: number,
-): Metric {
+): CheckMetric {
   const criticalMs = limits.criticalMs ?? Math.max(usualCriticalMs, limits.warnMs ?? 0);
   return { name, ms, warnMs: limits.warnMs ?? Math.min(usualWarnMs, criticalMs), criticalMs };
 }
 
-function statusOf({ ms, warnMs, criticalMs }: Metric): Status {
+function statusOf({ ms, warnMs, criticalMs }: CheckMetric): Status {
   if (ms > criticalMs) return 'critical';
   return ms > warnMs ? 'warning' : 'ok';
 }

@@ -4,20 +4,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessageType, PayloadInput, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import type { Published, RedisPublisher } from 'tickbus/publisher';
-import { audit } from './audit.ts';
+import { audit } from './audit-entry.ts';
 import type { Context } from './context.ts';
-import type { Payload } from './payload.ts';
+import type { JsonPayload } from './payload.ts';
 
 const { TRADE_COMMANDS } = CHANNELS;
 
-export type Action = MessageType<typeof TRADE_COMMANDS>;
+export type CommandAction = MessageType<typeof TRADE_COMMANDS>;
 
 export interface CommandToSend {
   /** The deduplication id: a retry under the same id has no second effect. */
   readonly id: string;
   readonly bot: string;
-  readonly action: Action;
-  readonly payload: Payload;
+  readonly action: CommandAction;
+  readonly payload: JsonPayload;
 }
 
 const RETRY_MS = 250;
@@ -34,7 +34,7 @@ export async function sendOnce(
   timeoutMs: number,
 ): Promise<Published> {
   const { id, action: type } = command;
-  const payload = command.payload as PayloadInput<typeof TRADE_COMMANDS, Action>;
+  const payload = command.payload as PayloadInput<typeof TRADE_COMMANDS, CommandAction>;
   const giveUpAt = performance.now() + timeoutMs;
   for (let isUnknown = false; ; ) {
     try {

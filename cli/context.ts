@@ -3,18 +3,18 @@
 import { hostname, userInfo } from 'node:os';
 import type { Logger } from 'tickbus';
 import { RedisConnection, type RedisConnectionOptions } from 'tickbus/connection';
-import type { Settings } from './settings.ts';
+import type { CliSettings } from './cli-settings.ts';
 import type { Terminal } from './terminal.ts';
 
 export class Context implements AsyncDisposable {
   readonly terminal: Terminal;
-  readonly settings: Settings;
+  readonly settings: CliSettings;
   /** Aborts on a termination signal; its reason is the error to throw. */
   readonly signal: AbortSignal;
   readonly logger: Logger;
   readonly #closing: AsyncDisposable[] = [];
 
-  constructor(terminal: Terminal, settings: Settings, signal: AbortSignal) {
+  constructor(terminal: Terminal, settings: CliSettings, signal: AbortSignal) {
     this.terminal = terminal;
     this.settings = settings;
     this.signal = signal;

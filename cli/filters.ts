@@ -1,7 +1,7 @@
 // Message filters: --type, --key, --sender and --where, combined with AND.
 
 import type { Channel } from 'tickbus';
-import { bundledChannel } from './channels.ts';
+import { bundledChannel } from './channel-lookup.ts';
 import { UsageError } from './exit.ts';
 import { jsonOf, type WireMessage } from './wire-message.ts';
 
@@ -12,11 +12,11 @@ export interface FilterOptions {
   readonly where?: readonly string[];
 }
 
-export type Filter = (message: WireMessage) => boolean;
+export type MessageFilter = (message: WireMessage) => boolean;
 
 /** @throws UsageError for a malformed --where, and for --key on a channel without keys */
-export function filterFrom(options: FilterOptions, channels: readonly string[]): Filter {
-  const tests: Filter[] = [];
+export function filterFrom(options: FilterOptions, channels: readonly string[]): MessageFilter {
+  const tests: MessageFilter[] = [];
   const { type, key, sender, where = [] } = options;
   if (type) tests.push(oneOf(type, ({ envelope }) => envelope?.message_type));
   if (sender) tests.push(oneOf(sender, ({ envelope }) => envelope?.sender));
@@ -37,7 +37,7 @@ function keyedChannels(names: readonly string[]): ReadonlyMap<string, Channel> {
   return new Map(keyed);
 }
 
-function oneOf(globs: readonly string[], value: (message: WireMessage) => unknown): Filter {
+function oneOf(globs: readonly string[], value: (message: WireMessage) => unknown): MessageFilter {
   const patterns = globs.map(globToRegExp);
   return (message) => {
     const text = value(message);
@@ -45,7 +45,7 @@ function oneOf(globs: readonly string[], value: (message: WireMessage) => unknow
   };
 }
 
-function fieldTest(condition: string): Filter {
+function fieldTest(condition: string): MessageFilter {
   const equals = condition.indexOf('=');
   if (equals < 1) {
     throw new UsageError(

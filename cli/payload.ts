@@ -5,10 +5,10 @@ import { RedisPublisher } from 'tickbus/publisher';
 import { MemoryConnection } from 'tickbus/testing';
 import { UsageError } from './exit.ts';
 
-export type Payload = Readonly<Record<string, unknown>>;
+export type JsonPayload = Readonly<Record<string, unknown>>;
 
 /** @param what subject of the error sentence. @throws UsageError */
-export function parsePayload(text: string, what: string): Payload {
+export function parsePayload(text: string, what: string): JsonPayload {
   let payload: unknown;
   try {
     payload = JSON.parse(text);
@@ -17,11 +17,11 @@ export function parsePayload(text: string, what: string): Payload {
   }
   if (typeof payload !== 'object' || payload === null || Array.isArray(payload))
     throw new UsageError(`${what} is JSON, but not an object such as {"symbol":"AAPL"}.`);
-  return payload as Payload;
+  return payload as JsonPayload;
 }
 
 /** Validates by publishing in memory. @throws UsageError that names the field */
-export async function checkPayload(channel: Channel, type: string, payload: Payload): Promise<void> {
+export async function checkPayload(channel: Channel, type: string, payload: JsonPayload): Promise<void> {
   await using publisher = new RedisPublisher({ connection: new MemoryConnection() });
   await publisher.publish(channel, payload, { type }).catch((error: Error) => {
     throw explained(error, channel);

@@ -4,7 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import type { Context } from './context.ts';
 import { EXIT, exitCodeOf, Interrupted } from './exit.ts';
 import { type ProcessIo, Terminal } from './terminal.ts';
-import type { Action, Bind, DefineVerb } from './verb.ts';
+import type { Bind, DefineVerb, VerbAction } from './verb.ts';
 import { unlessAborted } from './waiting.ts';
 
 export interface VerbEntry {
@@ -138,7 +138,7 @@ function binder(io: ProcessIo, outcome: { code: number }): Bind {
       const work = async (): Promise<number> => {
         await using context = await createContext(io, options);
         io.signal.throwIfAborted();
-        const act = action as Action<readonly unknown[], unknown>;
+        const act = action as VerbAction<readonly unknown[], unknown>;
         return (await act(context, options, ...given.slice(0, -2))) ?? EXIT.ok;
       };
       outcome.code = await unlessAborted(work(), io.signal, LAST_STEPS_MS);
@@ -147,8 +147,11 @@ function binder(io: ProcessIo, outcome: { code: number }): Bind {
 
 /** Loads the library with the verb, so that --help and --version start fast. */
 async function createContext(io: ProcessIo, options: GlobalOptions): Promise<Context> {
-  const [{ Context }, { Settings }] = await Promise.all([import('./context.ts'), import('./settings.ts')]);
-  const settings = new Settings({ url: options.url, envFile: options.envFile, env: io.env });
+  const [{ Context }, { CliSettings }] = await Promise.all([
+    import('./context.ts'),
+    import('./cli-settings.ts'),
+  ]);
+  const settings = new CliSettings({ url: options.url, envFile: options.envFile, env: io.env });
   return new Context(new Terminal(io, options), settings, io.signal);
 }
 

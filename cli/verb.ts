@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { Context } from './context.ts';
 
 /** The action of a verb. `options` holds commander's parsed values. */
-export type Action<Args extends readonly unknown[], Options> = (
+export type VerbAction<Args extends readonly unknown[], Options> = (
   context: Context,
   options: Options,
   ...args: Args
@@ -12,7 +12,7 @@ export type Action<Args extends readonly unknown[], Options> = (
 
 /** Adapts a verb's action to commander: passes a context, and takes its result as exit code (undefined: 0). */
 export type Bind = <Args extends readonly unknown[], Options>(
-  action: Action<Args, Options>,
+  action: VerbAction<Args, Options>,
 ) => (...args: unknown[]) => Promise<void>;
 
 /** Adds arguments, options, help and action to the verb's command. */

@@ -2,7 +2,7 @@
 
 import type { RedisConnection, SubscriberStatus } from 'tickbus';
 import { RedisSubscriber } from 'tickbus/subscriber';
-import { bundledChannel, wireChannel } from './channels.ts';
+import { bundledChannel, wireChannel } from './channel-lookup.ts';
 import type { Context } from './context.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -1,9 +1,9 @@
 // npm run faults: does every kind of harm of the list, and says what became of every message.
 
-import { parseFaultsOptions } from './options.ts';
-import { type Result, resultLine, summarize, summaryLines } from './results.ts';
-import { runAll } from './runner.ts';
+import { parseFaultsOptions } from './fault-options.ts';
 import type { Scenario } from './scenario.ts';
+import { resultLine, type ScenarioResult, summarize, summaryLines } from './scenario-results.ts';
+import { runAll } from './scenario-runner.ts';
 import { SCENARIOS } from './scenarios/all.ts';
 
 const { quick, only, seed, json, list } = parseFaultsOptions(process.argv.slice(2));
@@ -30,7 +30,7 @@ async function run(): Promise<void> {
     seed,
     quick,
     onWaiting: () => process.send?.('waiting'),
-    onResult: (result: Result) => say(resultLine(result)),
+    onResult: (result: ScenarioResult) => say(resultLine(result)),
   });
   const summary = summarize(results, {
     seed,

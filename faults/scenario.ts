@@ -1,7 +1,7 @@
 // What a scenario is: one fault, and what must come of it.
 
 import type { LocalRedisOptions } from '@tickbus/local-redis';
-import type { Stage } from './stage.ts';
+import type { Testbed } from './testbed.ts';
 
 export interface Scenario {
   /** The number in the list of faults, and words: `03-server-paused`. */
@@ -20,6 +20,6 @@ export interface Scenario {
   readonly shortened?: string;
   /** How its server is started. Default: without persistence. */
   readonly server?: LocalRedisOptions;
-  /** After it, the whole history is checked: see `Stage.verdict`. */
-  readonly run: (stage: Stage) => Promise<void>;
+  /** After it, the whole history is checked: see `Testbed.checkHistory`. */
+  readonly run: (testbed: Testbed) => Promise<void>;
 }

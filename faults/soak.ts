@@ -1,11 +1,11 @@
 // npm run soak: all faults mixed at random, round after round, over publishers and subscribers that live through all of them.
 
 import { addFigures, noFigures } from '@tickbus/fault-kit/check';
-import { heapAfterGc, type Sample, slopePerMinute } from '@tickbus/fault-kit/heap';
+import { type HeapSample, heapAfterGc, slopePerMinute } from '@tickbus/fault-kit/heap';
 import { Random } from '@tickbus/test-kit/random';
-import { parseSoakOptions } from './options.ts';
-import { Cast, HARM } from './soak/cast.ts';
-import { Stage } from './stage.ts';
+import { parseSoakOptions } from './fault-options.ts';
+import { HARM, SoakRun } from './soak/soak-run.ts';
+import { Testbed } from './testbed.ts';
 
 /** Growth that is told as a leak, once there are minutes enough to see one. */
 const MAX_SLOPE_BYTES = 512 * 1024;
@@ -21,11 +21,16 @@ process.once('SIGTERM', () => process.exit(143));
 
 say(`Soaking for ${minutes} minutes, seed ${seed}`);
 const random = new Random(seed);
-const stage = await Stage.open({ random, quick: false, onWaiting: () => {}, server: { keepsData: true } });
-const cast = await Cast.gather(stage);
+const testbed = await Testbed.open({
+  random,
+  quick: false,
+  onWaiting: () => {},
+  server: { keepsData: true },
+});
+const cast = await SoakRun.create(testbed);
 const figures = noFigures();
 const faults: Record<string, number> = {};
-const samples: Sample[] = [];
+const samples: HeapSample[] = [];
 const problems: string[] = [];
 process.on('unhandledRejection', (reason) => problems.push(`An unhandled rejection: ${reason}`));
 let [rounds, passed] = [0, 0];
@@ -34,7 +39,7 @@ const elapsedMs = () => performance.now() - startedAt;
 
 while (elapsedMs() < minutes * 60_000) {
   rounds++;
-  const round = await cast.play(random.fork(`round ${rounds}`));
+  const round = await cast.runRound(random.fork(`round ${rounds}`));
   addFigures(figures, round.figures);
   for (const name of round.faults) faults[name] = (faults[name] ?? 0) + 1;
   problems.push(
@@ -55,7 +60,7 @@ const steady = samples.filter(({ atMs }) => atMs >= WARM_UP * elapsedMs());
 const slope = Math.round(slopePerMinute(steady));
 if (minutes >= LEAST_MINUTES && slope > MAX_SLOPE_BYTES)
   problems.push(`The heap grows by ${slope} bytes a minute.`);
-await stage[Symbol.asyncDispose]();
+await testbed[Symbol.asyncDispose]();
 
 say('');
 say(`${passed} of ${rounds} rounds passed in ${Math.round(elapsedMs() / 1_000)} s, seed ${seed}.`);

@@ -2,7 +2,7 @@
 
 import type { SubscriberStatus } from 'tickbus';
 
-interface Entry {
+interface StatusEntry {
   /** By `performance.now()`. */
   readonly at: number;
   readonly status: SubscriberStatus;
@@ -11,8 +11,8 @@ interface Entry {
 type StatusType = SubscriberStatus['type'];
 
 export class StatusLog {
-  readonly entries: Entry[] = [];
-  #waiting: { readonly fits: (entry: Entry) => boolean; readonly resolve: (at: number) => void }[] = [];
+  readonly entries: StatusEntry[] = [];
+  #waiting: { readonly fits: (entry: StatusEntry) => boolean; readonly resolve: (at: number) => void }[] = [];
 
   readonly add = (status: SubscriberStatus): void => {
     const entry = { at: performance.now(), status };
@@ -28,7 +28,7 @@ export class StatusLog {
 
   /** The moment at which the first status of this type was told after `since`; resolves when it is told. */
   first(type: StatusType, since = 0): Promise<number> {
-    const fits = ({ at, status }: Entry) => status.type === type && at >= since;
+    const fits = ({ at, status }: StatusEntry) => status.type === type && at >= since;
     const found = this.entries.find(fits);
     if (found !== undefined) return Promise.resolve(found.at);
     return new Promise((resolve) => this.#waiting.push({ fits, resolve }));
@@ -37,7 +37,7 @@ export class StatusLog {
   /** For a person, when something went wrong. */
   toString(): string {
     const [first] = this.entries;
-    const line = ({ at, status }: Entry) => `${Math.round(at - (first?.at ?? 0))} ms ${status.type}`;
+    const line = ({ at, status }: StatusEntry) => `${Math.round(at - (first?.at ?? 0))} ms ${status.type}`;
     return this.entries.slice(-20).map(line).join(', ');
   }
 }

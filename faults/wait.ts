@@ -34,6 +34,6 @@ export async function eventually(
 }
 
 /** Lets time pass, which is what some faults are about. */
-export function pass(ms: number): Promise<void> {
+export function delay(ms: number): Promise<void> {
   return sleep(ms);
 }

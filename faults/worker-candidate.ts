@@ -1,9 +1,9 @@
 // A candidate in a process of its own, which can be stopped and killed. It publishes by itself as soon as it has held the lease.
 
-import type { Sent } from '@tickbus/fault-kit/records';
-import { TTL_MS } from './candidate.ts';
-import type { NoteChannel } from './channels.ts';
-import type { Stage } from './stage.ts';
+import type { SentRecord } from '@tickbus/fault-kit/records';
+import type { NoteChannel } from './fault-channels.ts';
+import { TTL_MS } from './lease-candidate.ts';
+import type { Testbed } from './testbed.ts';
 import { WorkerProcess } from './worker-process.ts';
 import type { HoldSettings } from './workers/hold.ts';
 
@@ -20,7 +20,7 @@ interface Sending extends Readonly<Record<string, unknown>> {
 }
 
 interface Settled extends Readonly<Record<string, unknown>> {
-  readonly sent: Sent;
+  readonly sent: SentRecord;
 }
 
 /** Above all numbers of this process, and how many one worker may use. */
@@ -31,35 +31,35 @@ let ranges = 0;
 export class WorkerCandidate {
   readonly name: string;
   readonly process: WorkerProcess;
-  readonly #stage: Stage;
+  readonly #testbed: Testbed;
   readonly #channel: NoteChannel;
   readonly #forget: () => void;
 
-  constructor(stage: Stage, channel: NoteChannel, options: WorkerCandidateOptions) {
-    const { name, port = stage.redis.port } = options;
+  constructor(testbed: Testbed, channel: NoteChannel, options: WorkerCandidateOptions) {
+    const { name, port = testbed.redis.port } = options;
     const firstNumber = FIRST + ranges++ * RANGE;
     const settings: HoldSettings = { port, channel: channel.name, name, ttlMs: TTL_MS, firstNumber };
     this.name = name;
-    this.#stage = stage;
+    this.#testbed = testbed;
     this.#channel = channel;
     this.process = new WorkerProcess('hold', { ...settings });
-    this.#forget = stage.atEnd(() => this.process.kill());
+    this.#forget = testbed.atEnd(() => this.process.kill());
   }
 
   /** Resolves when it has gained the lease, once more than when this was awaited before. */
-  async gains(): Promise<void> {
-    await this.process.hears('gained');
+  async untilGained(): Promise<void> {
+    await this.process.receive('gained');
   }
 
   /**
-   * Ends it, at once or in order, and puts all that it sent into the ledger of the stage. What it was about to publish and did not report
+   * Ends it, at once or in order, and puts all that it sent into the ledger of the testbed. What it was about to publish and did not report
    * is of unknown outcome.
    *
    * @returns what it sent
    */
-  async end(how: 'kill' | 'close'): Promise<readonly Sent[]> {
+  async end(how: 'kill' | 'close'): Promise<readonly SentRecord[]> {
     if (how === 'kill') this.process.kill();
-    else this.process.say({ type: 'end' });
+    else this.process.send({ type: 'end' });
     await this.process.closed();
     this.#forget();
     const settled = new Map(this.process.takeAll<Settled>('sent').map(({ sent }) => [sent.n, sent]));
@@ -71,11 +71,11 @@ export class WorkerCandidate {
           (_, index) => settled.get(from + index) ?? this.#unknown(from + index),
         ),
       );
-    this.#stage.ledger.merge(sent);
+    this.#testbed.ledger.merge(sent);
     return sent;
   }
 
-  #unknown(n: number): Sent {
+  #unknown(n: number): SentRecord {
     return { n, channel: this.#channel.name, key: 'A', outcome: 'unknown', position: undefined };
   }
 }

@@ -5,27 +5,27 @@ import { fileURLToPath } from 'node:url';
 import { within } from './wait.ts';
 
 /** What a worker script is started with, and what is said either way: plain data. */
-type Plain = Readonly<Record<string, unknown>>;
+type WorkerMessage = Readonly<Record<string, unknown>>;
 
 export class WorkerProcess {
   readonly #child: ChildProcess;
-  readonly #heard: Plain[] = [];
+  readonly #inbox: WorkerMessage[] = [];
   readonly #name: string;
   readonly #exit: Promise<void>;
   readonly #closed: Promise<void>;
   #output = '';
-  #onHeard: () => void = () => {};
+  #onMessage: () => void = () => {};
 
   /** @param script a file of `workers/`, without its ending */
-  constructor(script: string, settings: Plain) {
+  constructor(script: string, settings: WorkerMessage) {
     this.#name = script;
     const file = fileURLToPath(new URL(`workers/${script}.ts`, import.meta.url));
     this.#child = fork(file, [JSON.stringify(settings)], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     this.#exit = new Promise((resolve) => this.#child.once('exit', () => resolve()));
     this.#closed = new Promise((resolve) => this.#child.once('close', () => resolve()));
     this.#child.on('message', (message) => {
-      this.#heard.push(message as Plain);
-      this.#onHeard();
+      this.#inbox.push(message as WorkerMessage);
+      this.#onMessage();
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.on('data', (chunk) => {
@@ -39,21 +39,21 @@ export class WorkerProcess {
     return this.#output;
   }
 
-  say(message: Plain): void {
+  send(message: WorkerMessage): void {
     this.#child.send(message);
   }
 
   /** The next message of this type; each is had once. @throws Error when the process ends before */
-  async hears<T extends Plain>(type: string, ms?: number): Promise<T> {
+  async receive<T extends WorkerMessage>(type: string, ms?: number): Promise<T> {
     const found = (async () => {
       for (;;) {
-        const index = this.#heard.findIndex((message) => message.type === type);
-        if (index >= 0) return this.#heard.splice(index, 1)[0] as T;
+        const index = this.#inbox.findIndex((message) => message.type === type);
+        if (index >= 0) return this.#inbox.splice(index, 1)[0] as T;
         if (this.#child.exitCode !== null || this.#child.signalCode !== null)
           throw new Error(`The worker ${this.#name} ended early:\n${this.#output}`);
         await Promise.race([
           new Promise<void>((resolve) => {
-            this.#onHeard = resolve;
+            this.#onMessage = resolve;
           }),
           this.#exit,
         ]);
@@ -63,16 +63,16 @@ export class WorkerProcess {
   }
 
   /** The exit code, when it has ended by itself. */
-  async ended(ms?: number): Promise<number | null> {
+  async exited(ms?: number): Promise<number | null> {
     if (this.#child.exitCode === null && this.#child.signalCode === null)
       await within(`The end of the worker ${this.#name}`, this.#exit, ms);
     return this.#child.exitCode;
   }
 
   /** All messages of this type that no `hears` has had; each is had once. */
-  takeAll<T extends Plain>(type: string): T[] {
-    const taken = this.#heard.filter((message) => message.type === type);
-    for (const message of taken) this.#heard.splice(this.#heard.indexOf(message), 1);
+  takeAll<T extends WorkerMessage>(type: string): T[] {
+    const taken = this.#inbox.filter((message) => message.type === type);
+    for (const message of taken) this.#inbox.splice(this.#inbox.indexOf(message), 1);
     return taken as T[];
   }
 

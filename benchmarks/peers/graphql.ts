@@ -4,7 +4,7 @@
 import { RedisPubSub } from 'graphql-redis-subscriptions';
 import { Redis } from 'ioredis';
 import { checked } from '../receive.ts';
-import { envelopeOf } from '../tick.ts';
+import { envelopeOf } from '../ticks.ts';
 import type { Address, Peer } from './peer.ts';
 
 export const peer: Peer = {

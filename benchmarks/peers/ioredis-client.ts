@@ -2,7 +2,7 @@
 
 import { Redis } from 'ioredis-6';
 import { readText } from '../receive.ts';
-import { envelopeOf } from '../tick.ts';
+import { envelopeOf } from '../ticks.ts';
 import type { Peer } from './peer.ts';
 
 /** A connection of its own for the subscriber, as Redis asks for. */

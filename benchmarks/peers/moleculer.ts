@@ -3,7 +3,7 @@
 
 import { type Context, ServiceBroker } from 'moleculer';
 import { checked } from '../receive.ts';
-import { envelopeOf } from '../tick.ts';
+import { envelopeOf } from '../ticks.ts';
 import type { Address, Peer } from './peer.ts';
 
 export const peer: Peer = {

@@ -2,7 +2,7 @@
 
 import { connectAsync } from 'mqtt';
 import { readText } from '../receive.ts';
-import { envelopeOf } from '../tick.ts';
+import { envelopeOf } from '../ticks.ts';
 import type { Peer } from './peer.ts';
 
 export const peer: Peer = {

@@ -4,7 +4,7 @@
 
 import { connect } from '@nats-io/transport-node';
 import { readText } from '../receive.ts';
-import { envelopeOf } from '../tick.ts';
+import { envelopeOf } from '../ticks.ts';
 import type { Peer } from './peer.ts';
 
 export const peer: Peer = {

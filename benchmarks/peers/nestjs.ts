@@ -7,7 +7,7 @@ import { NestFactory } from '@nestjs/core';
 import { ClientProxyFactory, EventPattern, type MicroserviceOptions, Transport } from '@nestjs/microservices';
 import { lastValueFrom } from 'rxjs';
 import { checked } from '../receive.ts';
-import { envelopeOf } from '../tick.ts';
+import { envelopeOf } from '../ticks.ts';
 import type { Peer } from './peer.ts';
 
 // What it says of its connections is nothing to read between results.

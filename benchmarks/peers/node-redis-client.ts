@@ -2,8 +2,8 @@
 
 import { createClient } from 'redis';
 import { readText } from '../receive.ts';
-import { envelopeOf } from '../tick.ts';
-import type { Address, Payload, Peer } from './peer.ts';
+import { envelopeOf } from '../ticks.ts';
+import type { Address, Peer, PeerPayload } from './peer.ts';
 
 export function nodeRedisPeer({ validates }: { validates: boolean }): Peer {
   return {
@@ -21,7 +21,7 @@ export function nodeRedisPeer({ validates }: { validates: boolean }): Peer {
       const client = await connected(server);
       const read = validates
         ? (text: string) => readText(channel, text)
-        : (text: string) => (JSON.parse(text) as { data: Payload }).data;
+        : (text: string) => (JSON.parse(text) as { data: PeerPayload }).data;
       await client.subscribe(channel, (text) => onPayload(read(text), 0));
       return { close: () => client.close() };
     },

@@ -1,7 +1,7 @@
 // What a participant of the benchmarks is: a way to publish ticks, a way to receive them, and the server between.
 
 import type { BookEnvelopeData } from '../book.ts';
-import type { Tick } from '../tick.ts';
+import type { Tick } from '../ticks.ts';
 
 export type ServerName = 'redis' | 'nats' | 'mosquitto';
 
@@ -11,14 +11,14 @@ export interface Address {
 }
 
 /** What is carried: ticks in most workloads, order books of a wanted size where the cost by size is measured. */
-export type Payload = Tick | BookEnvelopeData;
+export type PeerPayload = Tick | BookEnvelopeData;
 
 export interface PublisherSide {
   /**
    * Hands over one message. A promise settles when the peer's own documentation says that the message is out; where it returns
    * none, `flush` is awaited after each window.
    */
-  publish(payload: Payload): PromiseLike<unknown> | undefined;
+  publish(payload: PeerPayload): PromiseLike<unknown> | undefined;
   flush?(): Promise<unknown>;
   close(): Promise<void>;
 }
@@ -28,7 +28,7 @@ export interface SubscriberSide {
 }
 
 /** Called with what was parsed and validated; `merged` is how many older messages it stands for (conflation). */
-export type OnPayload = (payload: Payload, merged: number) => void;
+export type OnPayload = (payload: PeerPayload, merged: number) => void;
 
 export interface Peer {
   readonly server: ServerName;

@@ -8,7 +8,7 @@ import { createClient } from 'redis';
 import { Server } from 'socket.io';
 import { io } from 'socket.io-client';
 import { checked } from '../receive.ts';
-import { envelopeOf } from '../tick.ts';
+import { envelopeOf } from '../ticks.ts';
 import type { Peer } from './peer.ts';
 
 export const peer: Peer = {

@@ -6,7 +6,7 @@ import type * as leasing from 'tickbus/lease';
 import type * as publishing from 'tickbus/publisher';
 import type * as subscribing from 'tickbus/subscriber';
 import { book } from '../book.ts';
-import type { Address, ChannelName, Payload, Peer } from './peer.ts';
+import type { Address, ChannelName, Peer, PeerPayload } from './peer.ts';
 
 interface Variation {
   /** Default `leased`: the publisher holds the lease of its channel, as the gateway does. `shared`: no lease. */
@@ -53,7 +53,7 @@ export function tickbusPeer(
       const channel = await channelOf(library, name);
       const subscriber = new RedisSubscriber(server);
       subscriber.subscribe(channel, (message) => {
-        if (!message.snapshot) onPayload(message.data as Payload, message.conflated ?? 0);
+        if (!message.snapshot) onPayload(message.data as PeerPayload, message.conflated ?? 0);
       });
       if (besideStalled) subscriber.subscribe(channel, () => new Promise<void>(() => {}));
       subscriber.on('gap', (gap) => console.error('tickbus reports a gap:', gap));

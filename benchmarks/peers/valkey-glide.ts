@@ -3,7 +3,7 @@
 
 import { GlideClient, GlideClientConfiguration, Logger } from '@valkey/valkey-glide';
 import { readText } from '../receive.ts';
-import { envelopeOf } from '../tick.ts';
+import { envelopeOf } from '../ticks.ts';
 import type { Peer } from './peer.ts';
 
 // Warnings that its pipeline is full are what is measured.

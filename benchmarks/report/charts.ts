@@ -2,8 +2,8 @@
 
 import { parse, View } from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
-import { type ParticipantResult, type Result, valuesOf } from '../results.ts';
 import { figureOf } from '../statistics.ts';
+import { type ParticipantResult, valuesOf, type WorkloadResult } from '../workload-results.ts';
 import type { Metric } from '../workloads/workload.ts';
 
 export interface Chart {
@@ -29,7 +29,7 @@ const FAMILIES: readonly (readonly [prefix: string, axis: string, metric: string
 ];
 
 /** A chart for each family of workloads, and one for each workload on its own. */
-export async function chartsOf(results: readonly Result[]): Promise<Chart[]> {
+export async function chartsOf(results: readonly WorkloadResult[]): Promise<Chart[]> {
   const charts: Chart[] = [];
   for (const [prefix, axis, metric] of FAMILIES) {
     const family = results.filter(({ workload }) => workload.startsWith(prefix));
@@ -63,7 +63,7 @@ const STYLE = {
 } as const;
 
 /** Bars with the median, and a line from the smallest to the largest run; latencies show two percentiles. */
-function barSpec(result: Result): TopLevelSpec {
+function barSpec(result: WorkloadResult): TopLevelSpec {
   const metrics = chartedMetrics(result);
   const values = result.participants.flatMap((one) => metrics.flatMap((metric) => pointOf(one, metric)));
   const unit = metrics[0]?.unit ?? '';
@@ -99,7 +99,12 @@ function barSpec(result: Result): TopLevelSpec {
 }
 
 /** One line a participant over the number in which the workloads differ. */
-function familySpec(family: readonly Result[], prefix: string, axis: string, metric: string): TopLevelSpec {
+function familySpec(
+  family: readonly WorkloadResult[],
+  prefix: string,
+  axis: string,
+  metric: string,
+): TopLevelSpec {
   const [first] = family;
   const unit = first === undefined ? '' : metricOf(first, metric).unit;
   const values = family.flatMap((result) =>
@@ -131,14 +136,14 @@ function familySpec(family: readonly Result[], prefix: string, axis: string, met
 }
 
 /** The first metric that is compared; of percentiles both. */
-function chartedMetrics(result: Result): readonly Metric[] {
+function chartedMetrics(result: WorkloadResult): readonly Metric[] {
   const compared = result.metrics.filter(({ better }) => better !== undefined);
   const percentiles = compared.filter(({ name }) => name === 'p50' || name === 'p99');
   if (percentiles.length === 2 && compared[0]?.name === 'p50') return percentiles;
   return compared.slice(0, 1);
 }
 
-function metricOf(result: Result, name: string): Metric {
+function metricOf(result: WorkloadResult, name: string): Metric {
   return result.metrics.find((metric) => metric.name === name) ?? { name, title: name, unit: '' };
 }
 

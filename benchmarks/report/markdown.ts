@@ -1,8 +1,8 @@
 // Results as markdown tables.
 
-import { limitText, type Verdict } from '../bar.ts';
+import { type BarVerdict, limitText } from '../bar.ts';
 import { participant } from '../participants.ts';
-import type { Result } from '../results.ts';
+import type { WorkloadResult } from '../workload-results.ts';
 import { rangeText, rowsOf } from './text.ts';
 
 export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -12,7 +12,7 @@ export function markdownTable(head: readonly string[], rows: readonly (readonly 
   );
 }
 
-export function barTable(verdicts: readonly Verdict[]): string {
+export function barTable(verdicts: readonly BarVerdict[]): string {
   const rows = verdicts.map(({ title, against, limit, ratio, isPassed }) => [
     title,
     against === 'none' ? '' : participant(against).title,
@@ -24,7 +24,7 @@ export function barTable(verdicts: readonly Verdict[]): string {
 }
 
 /** @param chart a link to its chart, as markdown */
-export function resultSection(result: Result, chart: string | undefined): string {
+export function resultSection(result: WorkloadResult, chart: string | undefined): string {
   const { title, about, pairs, secondsARun, seed, measuredAt, machine, skipped } = result;
   const rows = rowsOf(result);
   const shown = result.metrics
@@ -46,7 +46,7 @@ export function resultSection(result: Result, chart: string | undefined): string
   ].join('\n\n');
 }
 
-function headOf(result: Result, index: number): string {
+function headOf(result: WorkloadResult, index: number): string {
   const metric = result.metrics[index];
   return metric === undefined ? '' : `${metric.title}, ${metric.unit}`;
 }

@@ -3,12 +3,12 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { judge } from '../bar.ts';
-import type { Result } from '../results.ts';
+import type { WorkloadResult } from '../workload-results.ts';
 import { chartsOf } from './charts.ts';
 import { barTable, resultSection } from './markdown.ts';
 
 /** @param results of every workload, in the order of the page */
-export async function writeResultsPage(folder: string, results: readonly Result[]): Promise<void> {
+export async function writeResultsPage(folder: string, results: readonly WorkloadResult[]): Promise<void> {
   const charts = await writeCharts(join(folder, 'charts'), results);
   const notes = join(folder, 'notes.md');
   const parts = [
@@ -23,7 +23,7 @@ export async function writeResultsPage(folder: string, results: readonly Result[
 }
 
 /** Returns a Markdown link to its chart for each workload that has one. */
-async function writeCharts(folder: string, results: readonly Result[]): Promise<Map<string, string>> {
+async function writeCharts(folder: string, results: readonly WorkloadResult[]): Promise<Map<string, string>> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const links = new Map<string, string>();
@@ -34,7 +34,7 @@ async function writeCharts(folder: string, results: readonly Result[]): Promise<
   return links;
 }
 
-function machineParagraph(results: readonly Result[]): string {
+function machineParagraph(results: readonly WorkloadResult[]): string {
   const [first] = results;
   if (first === undefined) return '';
   const { cpu, cores, memoryGb, system, node, servers } = first.machine;

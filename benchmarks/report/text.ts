@@ -1,10 +1,10 @@
 // Results as tables of text: for the terminal, and for the page.
 
-import { type ParticipantResult, type Result, valuesOf } from '../results.ts';
 import { type Figure, figureOf, ratioOf } from '../statistics.ts';
+import { type ParticipantResult, valuesOf, type WorkloadResult } from '../workload-results.ts';
 import type { Metric } from '../workloads/workload.ts';
 
-export interface Row {
+export interface ParticipantRow {
   readonly title: string;
   /** By metric; undefined: not measured. */
   readonly figures: readonly (Figure | undefined)[];
@@ -13,7 +13,7 @@ export interface Row {
 }
 
 /** One row a participant, in the order of the workload. */
-export function rowsOf(result: Result): Row[] {
+export function rowsOf(result: WorkloadResult): ParticipantRow[] {
   const [first] = result.metrics.filter(({ better }) => better !== undefined);
   const ours = result.participants.find(({ name }) => name === oursOf(result));
   return result.participants.map((participant) => ({
@@ -24,12 +24,12 @@ export function rowsOf(result: Result): Row[] {
 }
 
 /** Whose figures the others are set against: the first participant of a workload. */
-export function oursOf({ participants }: Result): string | undefined {
+export function oursOf({ participants }: WorkloadResult): string | undefined {
   return participants.find(({ name }) => name.startsWith('tickbus'))?.name;
 }
 
 /** For the terminal: medians in columns, the ratio with its range. */
-export function table(result: Result): string {
+export function table(result: WorkloadResult): string {
   const shown = result.metrics.filter((_, index) => rowsOf(result).some(({ figures }) => figures[index]));
   const head = ['', ...shown.map(({ title, unit }) => `${title} (${unit})`), 'tickbus over it'];
   const body = rowsOf(result).map(({ title, figures, ratio }) => [

@@ -4,7 +4,7 @@ import { createClient } from 'redis';
 import { CHANNELS } from 'tickbus/constants';
 import type * as subscribing from 'tickbus/subscriber';
 import type { Address } from '../peers/peer.ts';
-import { monotonicMs, tickSource } from '../tick.ts';
+import { monotonicMs, tickSource } from '../ticks.ts';
 import { ownCpuUs } from './cpu.ts';
 import { loadPeer } from './peers.ts';
 

@@ -4,16 +4,16 @@ import { describe, expect, it } from 'vitest';
 import { BARS, judge, limitText } from '../bar.ts';
 import { barTable, markdownTable, resultSection } from '../report/markdown.ts';
 import { numberText, table } from '../report/text.ts';
-import type { Result } from '../results.ts';
 import { summarize } from '../summary.ts';
-import { tickSource } from '../tick.ts';
+import { tickSource } from '../ticks.ts';
+import type { WorkloadResult } from '../workload-results.ts';
 import { WORKLOADS } from '../workloads/list.ts';
-import type { Sample } from '../workloads/workload.ts';
+import type { RunSample } from '../workloads/workload.ts';
 
 function resultWith(
-  samples: Readonly<Record<string, readonly Sample[]>>,
-  changes: Partial<Result> = {},
-): Result {
+  samples: Readonly<Record<string, readonly RunSample[]>>,
+  changes: Partial<WorkloadResult> = {},
+): WorkloadResult {
   return {
     workload: 'end_to_end',
     title: 'From end to end',

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isWholeRun, readOptions } from '../options.ts';
-import { type Result, readResults, writeResults } from '../results.ts';
+import { isWholeRun, readOptions } from '../benchmark-options.ts';
+import { readResults, type WorkloadResult, writeResults } from '../workload-results.ts';
 
 describe('isWholeRun', () => {
   it('is true for all workloads and participants, however many rounds', () => {
@@ -29,7 +29,7 @@ describe('readResults', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  const result = (workload: string) => ({ workload, participants: [] }) as unknown as Result;
+  const result = (workload: string) => ({ workload, participants: [] }) as unknown as WorkloadResult;
 
   it('returns what was written, in the given order', () => {
     writeResults(folder, [result('a'), result('b')]);

@@ -1,7 +1,7 @@
 // Throughput: publishing alone, from end to end, to many subscribers, and by message size.
 
 import { openPublishFloor } from './publish-floor.ts';
-import { type Feed, openStream } from './stream.ts';
+import { openStream, type PublishLoad } from './stream.ts';
 import { type Metric, RATE, STREAM_FIGURES, type Workload } from './workload.ts';
 
 /** Messages that may be unanswered: enough for every peer's pipelining, little enough not to be a burst. */
@@ -28,7 +28,7 @@ const EVERYBODY = [
 
 const DELIVERIES: Metric = { name: 'deliveries', title: 'deliveries', unit: 'msg/s', better: 'higher' };
 
-export const blastFeed: Feed = (publisher, seconds) =>
+export const blastFeed: PublishLoad = (publisher, seconds) =>
   publisher.call('blast', { seconds, window: WINDOW, turn: TURN });
 
 const publish: Workload = {
@@ -90,7 +90,7 @@ const fanOuts = FAN_OUTS.map(([subscribers, processes]): Workload => {
 });
 
 /** Smaller windows to many, so that a run is not one window. */
-function fanOutFeed(subscribers: number): Feed {
+function fanOutFeed(subscribers: number): PublishLoad {
   const window = Math.max(50, Math.round(WINDOW / Math.sqrt(subscribers)));
   const turn = Math.min(TURN, Math.ceil(window / 2));
   return (publisher, seconds) => publisher.call('blast', { seconds, window, turn });

@@ -1,8 +1,8 @@
 // How long a late joiner waits for a complete picture.
 
-import { Worker } from '../crew.ts';
+import { BenchWorker } from '../bench-worker.ts';
 import { startServer } from '../servers.ts';
-import type { Context, Running, Workload } from './workload.ts';
+import type { OpenWorkload, Workload, WorkloadContext } from './workload.ts';
 
 export const LATE_JOINERS: readonly Workload[] = [1_000, 10_000].map((instruments) => ({
   name: `late_joiner_${instruments}`,
@@ -18,9 +18,13 @@ export const LATE_JOINERS: readonly Workload[] = [1_000, 10_000].map((instrument
   open: (participant, context) => openJoiner(participant, context, instruments),
 }));
 
-async function openJoiner(participant: string, { seed }: Context, instruments: number): Promise<Running> {
+async function openJoiner(
+  participant: string,
+  { seed }: WorkloadContext,
+  instruments: number,
+): Promise<OpenWorkload> {
   const server = await startServer('redis', { cutsSlowSubscribers: true });
-  const worker = new Worker('joiner');
+  const worker = new BenchWorker('joiner');
   const isTickbus = participant !== 'hgetall';
   const where = { server: server.address, instruments };
   await worker.call('fill', { ...where, peer: isTickbus ? participant : 'tickbus', seed });

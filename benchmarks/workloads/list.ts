@@ -3,8 +3,8 @@
 import { BURSTS } from './bursts.ts';
 import { THROUGHPUT } from './end-to-end.ts';
 import { LATE_JOINERS } from './late-joiner.ts';
-import { STEADY } from './latency.ts';
 import { MEMORY } from './memory.ts';
+import { STEADY } from './steady-rate.ts';
 import type { Workload } from './workload.ts';
 
 export const WORKLOADS: readonly Workload[] = [...THROUGHPUT, ...STEADY, ...BURSTS, ...LATE_JOINERS, MEMORY];

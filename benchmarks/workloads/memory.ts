@@ -1,9 +1,9 @@
 // What a subscriber's process weighs: idle, and after it was kept busy.
 
-import { Worker } from '../crew.ts';
+import { BenchWorker } from '../bench-worker.ts';
 import { participant as participantOf } from '../participants.ts';
 import { startServer } from '../servers.ts';
-import type { Context, Running, Sample, Workload } from './workload.ts';
+import type { OpenWorkload, RunSample, Workload, WorkloadContext } from './workload.ts';
 
 const RATE = 5_000;
 
@@ -18,20 +18,20 @@ export const MEMORY: Workload = {
     { name: 'busy_rss', title: 'busy, resident', unit: 'MB', better: 'lower' },
     { name: 'busy_heap', title: 'busy, heap', unit: 'MB', better: 'lower' },
   ],
-  async open(participant, context): Promise<Running> {
+  async open(participant, context): Promise<OpenWorkload> {
     return { run: (seconds) => weighOnce(participant, context, seconds), async [Symbol.asyncDispose]() {} };
   },
 };
 
 /** New processes each time: what a process has once taken it seldom gives back. */
-async function weighOnce(peer: string, { seed }: Context, seconds: number): Promise<Sample> {
-  await using subscriber = new Worker(`${peer} subscriber`);
+async function weighOnce(peer: string, { seed }: WorkloadContext, seconds: number): Promise<RunSample> {
+  await using subscriber = new BenchWorker(`${peer} subscriber`);
   if (peer === 'nothing') {
     const { rssMb, heapMb } = await subscriber.call('weigh', undefined);
     return { idle_rss: rssMb, idle_heap: heapMb };
   }
   await using running = await startServer(participantOf(peer).server, { cutsSlowSubscribers: false });
-  await using publisher = new Worker(`${peer} publisher`);
+  await using publisher = new BenchWorker(`${peer} publisher`);
   const server = running.address;
   await subscriber.call('openSubscriber', { peer, server, connections: 1, channel: 'price', latency: false });
   const idle = await subscriber.call('weigh', undefined);

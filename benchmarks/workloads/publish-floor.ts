@@ -4,13 +4,13 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { cpuUsOf } from '../roles/cpu.ts';
 import { startServer } from '../servers.ts';
-import { envelopeOf, tickSource } from '../tick.ts';
-import type { Context, Running } from './workload.ts';
+import { envelopeOf, tickSource } from '../ticks.ts';
+import type { OpenWorkload, WorkloadContext } from './workload.ts';
 
 const COUNT = 100_000;
 const PIPELINE = 1_000;
 
-export async function openPublishFloor({ seed }: Context): Promise<Running> {
+export async function openPublishFloor({ seed }: WorkloadContext): Promise<OpenWorkload> {
   const server = await startServer('redis', { cutsSlowSubscribers: false });
   const message = JSON.stringify(envelopeOf('price', tickSource(seed, 1)()));
   const { host, port } = server.address;

@@ -2,14 +2,14 @@
 
 import { createHistogram } from 'node:perf_hooks';
 import { freePort } from '@tickbus/local-redis';
-import { Worker } from '../crew.ts';
+import { BenchWorker } from '../bench-worker.ts';
 import { participant as participantOf } from '../participants.ts';
 import type { Address } from '../peers/peer.ts';
 import { cpuUsOf } from '../roles/cpu.ts';
-import type { PublishReport } from '../roles/publisher.ts';
-import type { ReceiveReport } from '../roles/subscriber.ts';
-import { type Server, startServer } from '../servers.ts';
-import type { Context, Running, Sample } from './workload.ts';
+import type { PublishReport } from '../roles/publisher-role.ts';
+import type { ReceiveReport } from '../roles/subscriber-role.ts';
+import { type PeerServer, startServer } from '../servers.ts';
+import type { OpenWorkload, RunSample, WorkloadContext } from './workload.ts';
 
 export interface StreamShape {
   readonly participant: string;
@@ -26,12 +26,16 @@ export interface StreamShape {
 }
 
 /** How the publisher is driven in one run. */
-export type Feed = (publisher: Worker, seconds: number) => Promise<PublishReport>;
+export type PublishLoad = (publisher: BenchWorker, seconds: number) => Promise<PublishReport>;
 
 const DEFAULT_INSTRUMENTS = 1_000;
 
-export async function openStream(shape: StreamShape, context: Context, feed: Feed): Promise<Running> {
-  const crew = new Crew(shape);
+export async function openStream(
+  shape: StreamShape,
+  context: WorkloadContext,
+  feed: PublishLoad,
+): Promise<OpenWorkload> {
+  const crew = new StreamProcesses(shape);
   try {
     await crew.open(context);
   } catch (error) {
@@ -45,35 +49,35 @@ export async function openStream(shape: StreamShape, context: Context, feed: Fee
 }
 
 /** The server and the processes of one participant. */
-class Crew implements AsyncDisposable {
+class StreamProcesses implements AsyncDisposable {
   readonly #shape: StreamShape;
   readonly #opened: AsyncDisposable[] = [];
-  readonly #subscribers: Worker[] = [];
+  readonly #subscribers: BenchWorker[] = [];
   /** What stands between publisher and subscribers, whose CPU counts as the server's. */
   #serverPids: number[] = [];
-  #publisher: Worker | undefined;
+  #publisher: BenchWorker | undefined;
 
   constructor(shape: StreamShape) {
     this.#shape = shape;
   }
 
-  async open({ seed }: Context): Promise<void> {
+  async open({ seed }: WorkloadContext): Promise<void> {
     const { participant: peer, processes = 1, besideStopped = false, bytes } = this.#shape;
     const { server: name, hasRelay } = participantOf(peer);
     const server = this.#own(await startServer(name, { cutsSlowSubscribers: besideStopped }));
     this.#serverPids = [server.pid];
     const hub = hasRelay ? await this.#relay(server) : server.address;
-    const workers = Array.from({ length: processes }, () => this.#own(new Worker(`${peer} subscriber`)));
+    const workers = Array.from({ length: processes }, () => this.#own(new BenchWorker(`${peer} subscriber`)));
     this.#subscribers.push(...workers);
     await Promise.all(workers.map((worker) => this.#subscribe(worker, hub)));
     if (besideStopped) await this.#addStopped(hub);
-    const publisher = this.#own(new Worker(`${peer} publisher`));
+    const publisher = this.#own(new BenchWorker(`${peer} publisher`));
     const instruments = this.#shape.instruments ?? DEFAULT_INSTRUMENTS;
     await publisher.call('openPublisher', { peer, server: server.address, seed, instruments, bytes });
     this.#publisher = publisher;
   }
 
-  async run(feed: Feed, seconds: number): Promise<Sample> {
+  async run(feed: PublishLoad, seconds: number): Promise<RunSample> {
     const { connections = 1 } = this.#shape;
     if (this.#publisher === undefined) throw new Error('The stream was not opened.');
     await Promise.all(this.#subscribers.map((subscriber) => subscriber.call('begin', undefined)));
@@ -91,23 +95,23 @@ class Crew implements AsyncDisposable {
     for (const resource of this.#opened.splice(0).reverse()) await resource[Symbol.asyncDispose]();
   }
 
-  async #relay(server: Server): Promise<Address> {
+  async #relay(server: PeerServer): Promise<Address> {
     const { participant: peer } = this.#shape;
-    const relay = this.#own(new Worker(`${peer} relay`));
+    const relay = this.#own(new BenchWorker(`${peer} relay`));
     const relayPort = await freePort();
     await relay.call('openRelay', { peer, server: server.address, relayPort });
     this.#serverPids.push(relay.pid);
     return { host: server.address.host, port: relayPort };
   }
 
-  #subscribe(worker: Worker, server: Address): Promise<void> {
+  #subscribe(worker: BenchWorker, server: Address): Promise<void> {
     const { participant: peer, connections = 1, bytes, latency = false } = this.#shape;
     const channel = bytes === undefined ? 'price' : 'book';
     return worker.call('openSubscriber', { peer, server, connections, channel, latency });
   }
 
   async #addStopped(server: Address): Promise<void> {
-    const stopped = this.#own(new Worker('stopped subscriber'));
+    const stopped = this.#own(new BenchWorker('stopped subscriber'));
     await this.#subscribe(stopped, server);
     stopped.stop();
   }
@@ -123,7 +127,7 @@ class Crew implements AsyncDisposable {
 }
 
 /** From the first message handed over to the last one handled. */
-function flow(sent: PublishReport, heard: readonly ReceiveReport[], connections: number): Sample {
+function flow(sent: PublishReport, heard: readonly ReceiveReport[], connections: number): RunSample {
   const received = sum(heard, (report) => report.received);
   const merged = sum(heard, (report) => report.merged);
   const seconds = (Math.max(sent.endedAt, ...heard.map(({ lastAt }) => lastAt)) - sent.startedAt) / 1_000;
@@ -139,7 +143,7 @@ function flow(sent: PublishReport, heard: readonly ReceiveReport[], connections:
 }
 
 /** A message published costs `total_us`: its publisher, the server, and all of its receivers. */
-function cost(sent: PublishReport, heard: readonly ReceiveReport[], serverUs: number): Sample {
+function cost(sent: PublishReport, heard: readonly ReceiveReport[], serverUs: number): RunSample {
   const received = sum(heard, (report) => report.received + report.merged);
   const receiversUs = sum(heard, (report) => report.cpuUs);
   const totalUs = sent.cpuUs + serverUs + receiversUs;
@@ -153,7 +157,7 @@ function cost(sent: PublishReport, heard: readonly ReceiveReport[], serverUs: nu
 }
 
 /** Percentiles over all connections, in milliseconds. */
-function ages(heard: readonly ReceiveReport[]): Sample {
+function ages(heard: readonly ReceiveReport[]): RunSample {
   const histogram = createHistogram();
   for (const report of heard)
     for (const age of report.ages) histogram.record(Math.max(1, Math.round(age * 1_000)));

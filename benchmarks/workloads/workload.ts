@@ -10,18 +10,18 @@ export interface Metric {
 }
 
 /** The figures of one run, by metric. One that could not be taken is missing. */
-export type Sample = Readonly<Record<string, number>>;
+export type RunSample = Readonly<Record<string, number>>;
 
-export interface Context {
+export interface WorkloadContext {
   readonly seed: number;
   /** Recorded sessions, where the folder beside the project is there. */
   readonly recordings: readonly string[];
 }
 
 /** A participant ready to run, with its own server and processes. */
-export interface Running extends AsyncDisposable {
+export interface OpenWorkload extends AsyncDisposable {
   /** @param seconds how long it publishes, where it publishes by time */
-  run(seconds: number): Promise<Sample>;
+  run(seconds: number): Promise<RunSample>;
 }
 
 export interface Workload {
@@ -33,7 +33,7 @@ export interface Workload {
   /** Whom a quick run measures; undefined: a quick run leaves this workload out. */
   readonly quick?: readonly string[];
   readonly metrics: readonly Metric[];
-  open(participant: string, context: Context): Promise<Running>;
+  open(participant: string, context: WorkloadContext): Promise<OpenWorkload>;
 }
 
 export const RATE: Metric = { name: 'rate', title: 'throughput', unit: 'msg/s', better: 'higher' };

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { InvalidArgumentError } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { globToRegExp } from '../filters.ts';
-import { above0, count, duration, list } from '../options.ts';
+import { above0, count, duration, list } from '../option-parsers.ts';
 import { VERBS } from '../program.ts';
 import { fittingTable, table } from '../table.ts';
 import { call } from './harness.ts';

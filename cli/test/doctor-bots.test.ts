@@ -7,8 +7,9 @@ import { createClient } from 'redis';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisLease } from 'tickbus/lease';
 import { describe, expect, it } from 'vitest';
-import { diagnose, type Finding } from '../diagnosis.ts';
-import { botLine } from '../verbs/bots.ts';
+import { diagnose } from '../diagnosis/diagnose.ts';
+import type { DoctorFinding } from '../diagnosis/finding.ts';
+import { botVerdictRow } from '../verbs/bots.ts';
 import { call, jsonLines, startInTerminal, tickbus, withServer } from './harness.ts';
 
 const server = withServer();
@@ -33,7 +34,7 @@ describe('doctor', () => {
     const buffer = async () => {
       const { code, stdout } = await call(['doctor', '--json', '--url', small.url]);
       expect(code).toBe(0);
-      const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+      const { findings } = JSON.parse(stdout) as { findings: DoctorFinding[] };
       return findings.find(({ subject }) => subject === 'output buffer');
     };
     const cure = `CONFIG SET client-output-buffer-limit "${limit}"`;
@@ -69,7 +70,7 @@ describe('doctor', () => {
     client.destroy();
     const url = bad.url.replace('//', '//reader:pw@');
     const { stdout } = await call(['doctor', '--json', '--url', url]);
-    const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+    const { findings } = JSON.parse(stdout) as { findings: DoctorFinding[] };
     const of = (subject: string) => findings.filter((finding) => finding.subject === subject);
     expect(of('output buffer')).toMatchObject([
       { level: 'warn', advice: expect.stringContaining('256mb 64mb 60') },
@@ -98,7 +99,7 @@ describe('doctor', () => {
       admin.destroy();
       const url = redis.url.replace('//', `//${user}:PASSWORD@`);
       const { code, stdout } = await call(['doctor', '--json', '--url', url]);
-      const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+      const { findings } = JSON.parse(stdout) as { findings: DoctorFinding[] };
       expect(findings.filter(({ level }) => level === 'fail')).toEqual([]);
       expect(code).toBe(0);
       const [first] = findings.filter(({ subject }) => subject === 'permissions');
@@ -116,7 +117,7 @@ describe('doctor', () => {
     await redis.answers(`ACL SETUSER none on >pw ${rules}`);
     const { code, stdout } = await call(['doctor', '--json', '--url', redis.url.replace('//', '//none:pw@')]);
     expect(code).toBe(1);
-    const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+    const { findings } = JSON.parse(stdout) as { findings: DoctorFinding[] };
     expect(findings).toContainEqual(
       expect.objectContaining({ level: 'fail', found: expect.stringMatching(found) }),
     );
@@ -198,7 +199,7 @@ describe('doctor', () => {
   it('says how the holder of a lease publishes, or how a gateway of this user would', async () => {
     const writers = async (url: string) => {
       const { stdout } = await call(['doctor', '--json', '--url', url]);
-      const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+      const { findings } = JSON.parse(stdout) as { findings: DoctorFinding[] };
       return findings.filter(({ subject }) => subject === 'writer').map(({ found }) => found);
     };
     await using redis = await startLocalRedis();
@@ -273,10 +274,10 @@ describe('bots', () => {
   });
 
   it('leaves out what is no status, and takes an interval of 2 s where none is told', () => {
-    expect(botLine({ bot: 'x' }, 1)).toBeUndefined();
-    expect(botLine({ bot: 'x', state: 'running' }, 6_000)).toMatchObject({ verdict: 'alive' });
-    expect(botLine({ bot: 'x', state: 'running' }, 6_001)).toMatchObject({ verdict: 'overdue' });
-    expect(botLine({ bot: 'x', state: 'stopped', started_at: 0 }, 60_000)).toMatchObject({
+    expect(botVerdictRow({ bot: 'x' }, 1)).toBeUndefined();
+    expect(botVerdictRow({ bot: 'x', state: 'running' }, 6_000)).toMatchObject({ verdict: 'alive' });
+    expect(botVerdictRow({ bot: 'x', state: 'running' }, 6_001)).toMatchObject({ verdict: 'overdue' });
+    expect(botVerdictRow({ bot: 'x', state: 'stopped', started_at: 0 }, 60_000)).toMatchObject({
       verdict: 'stopped',
       up_ms: undefined,
     });

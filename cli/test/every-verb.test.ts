@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VERBS } from '../program.ts';
 import {
+  type CommandOutput,
   call,
-  type Result,
   startInTerminal,
   startTickbus,
   tickbus,
@@ -121,7 +121,7 @@ describe('without a server', () => {
 });
 
 function expectSentence(
-  { code, stdout, stderr }: Result,
+  { code, stdout, stderr }: CommandOutput,
   [verb]: readonly string[],
   expected: number,
   sentence: RegExp,

@@ -16,7 +16,7 @@ export interface TestServer {
   /** What tells the command where it is. */
   env(): { readonly REDIS_URL: string };
   /** By the command itself. */
-  publish(channel: string, data: object): Promise<Result>;
+  publish(channel: string, data: object): Promise<CommandOutput>;
 }
 
 /** The command, and a server of its own, for all tests of a file: called at its top. */
@@ -65,19 +65,19 @@ export interface CliOptions {
   readonly cwd?: string;
 }
 
-export interface Result {
+export interface CommandOutput {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
 /** Runs it to its end as a process. */
-export function tickbus(args: readonly string[], options: CliOptions = {}): Promise<Result> {
+export function tickbus(args: readonly string[], options: CliOptions = {}): Promise<CommandOutput> {
   return startTickbus(args, options).ended;
 }
 
-export function startTickbus(args: readonly string[], options: CliOptions = {}): Running {
-  return new Running(process.execPath, [mainOfCommand(), ...args], options);
+export function startTickbus(args: readonly string[], options: CliOptions = {}): RunningCommand {
+  return new RunningCommand(process.execPath, [mainOfCommand(), ...args], options);
 }
 
 /** In a terminal of 100 columns, unless it is told otherwise, whose screen is `stdout` (stderr is on it too). Made by script(1) of util-linux. */
@@ -88,9 +88,9 @@ export function startInTerminal(
     columns = 100,
     ...options
   }: CliOptions & { main?: string; columns?: number } = {},
-): Running {
+): RunningCommand {
   const command = [process.execPath, main, ...args].map(quoted).join(' ');
-  return new Running(
+  return new RunningCommand(
     'script',
     ['-qefc', `stty cols ${columns} rows 40; exec ${command}`, '/dev/null'],
     options,
@@ -98,8 +98,8 @@ export function startInTerminal(
   );
 }
 
-export class Running {
-  readonly ended: Promise<Result>;
+export class RunningCommand {
+  readonly ended: Promise<CommandOutput>;
   readonly #child: ChildProcess;
   readonly #watchers = new Set<() => void>();
   stdout = '';
@@ -186,7 +186,7 @@ export interface CallOptions extends CliOptions {
 }
 
 /** Runs it within this process. */
-export async function call(args: readonly string[], options: CallOptions = {}): Promise<Result> {
+export async function call(args: readonly string[], options: CallOptions = {}): Promise<CommandOutput> {
   const {
     env = {},
     input = '',

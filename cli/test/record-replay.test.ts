@@ -37,7 +37,7 @@ const price = (symbol: string, value: number, timestamp = Date.now()) => ({
   timestamp,
 });
 
-interface Message {
+interface RecordedMessage {
   readonly data: Record<string, unknown>;
   readonly sender: string;
   readonly message_type: string;
@@ -48,7 +48,7 @@ async function listening(channel: (typeof CHANNELS)[keyof typeof CHANNELS]) {
   const subscriber = new RedisSubscriber({ url: server.redis.url, logger: silentLogger });
   const heard: { data: Record<string, unknown>; sender: string; type: string }[] = [];
   subscriber.tap(channel, ({ message, delivery }) => {
-    const { data, sender, message_type: type } = message as Message;
+    const { data, sender, message_type: type } = message as RecordedMessage;
     if (delivery !== 'snapshot') heard.push({ data, sender, type });
   });
   await subscriber.startListening();

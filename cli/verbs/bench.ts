@@ -1,9 +1,9 @@
 // `tickbus bench`: throughput and latency between a publisher and subscribers on this server.
 
-import { Bench, type BenchOptions, type BenchResult } from '../bench.ts';
+import { type BenchOptions, type BenchResult, BenchRun } from '../bench-run.ts';
 import type { Context } from '../context.ts';
 import { EXIT, UsageError } from '../exit.ts';
-import { above0, count, duration } from '../options.ts';
+import { above0, count, duration } from '../option-parsers.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 
 interface Flags {
@@ -62,7 +62,7 @@ async function bench(context: Context, flags: Flags): Promise<number> {
     rate: flags.rate,
     durationMs: flags.duration,
   };
-  const run = new Bench(context, options);
+  const run = new BenchRun(context, options);
   const bar = flags.progress && terminal.showsProgress ? showProgress(context, run) : undefined;
   const result = await run.run().finally(() => bar?.end());
   if (flags.json) terminal.line(JSON.stringify(result));
@@ -72,7 +72,7 @@ async function bench(context: Context, flags: Flags): Promise<number> {
   return result.lost > 0 ? EXIT.failure : EXIT.ok;
 }
 
-function showProgress({ terminal }: Context, run: Bench): { end(): void } {
+function showProgress({ terminal }: Context, run: BenchRun): { end(): void } {
   const draw = () => {
     const width = Math.max(0, Math.min(BAR_WIDTH, terminal.progressColumns - BEHIND_BAR));
     const full = Math.round(width * Math.min(1, run.progress));

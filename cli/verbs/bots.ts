@@ -4,13 +4,13 @@ import { type BotStatus, botStatus } from 'tickbus';
 import { printable } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import type { Context } from '../context.ts';
+import { duration as timeText } from '../duration-text.ts';
 import { EXIT } from '../exit.ts';
-import { duration as timeText } from '../format.ts';
-import { readKept } from '../kept.ts';
-import { duration } from '../options.ts';
-import { watching } from '../screen.ts';
+import { duration } from '../option-parsers.ts';
+import { readStoredValues } from '../stored-values.ts';
 import { fittingTable } from '../table.ts';
 import { type DefineVerb, examples } from '../verb.ts';
+import { watching } from '../watch-view.ts';
 
 interface BotsOptions {
   readonly watch?: boolean;
@@ -18,7 +18,7 @@ interface BotsOptions {
   readonly maxAge?: number;
 }
 
-export interface BotLine {
+export interface BotVerdictRow {
   readonly bot: string;
   readonly state: BotStatus['state'];
   /** Milliseconds since its last status. */
@@ -57,11 +57,11 @@ export const define: DefineVerb = (command, bind) => {
 async function bots(context: Context, options: BotsOptions): Promise<number> {
   const { terminal } = context;
   const connection = context.connection();
-  let lines: BotLine[] = [];
+  let lines: BotVerdictRow[] = [];
   await watching(context, options.watch, async () => {
-    const kept = await readKept(connection, CHANNELS.BOT_STATUS);
+    const kept = await readStoredValues(connection, CHANNELS.BOT_STATUS);
     lines = kept
-      .map(({ envelope, ageMs }) => botLine(envelope.data, ageMs))
+      .map(({ envelope, ageMs }) => botVerdictRow(envelope.data, ageMs))
       .filter((line) => line !== undefined);
     return options.json ? lines.map((line) => JSON.stringify(line)) : tableOf(context, lines);
   });
@@ -71,7 +71,7 @@ async function bots(context: Context, options: BotsOptions): Promise<number> {
 }
 
 /** undefined for an invalid status. */
-export function botLine(data: unknown, ageMs: number): BotLine | undefined {
+export function botVerdictRow(data: unknown, ageMs: number): BotVerdictRow | undefined {
   const { data: status } = botStatus.safeParse(data);
   if (status === undefined) return undefined;
   const { bot, state, detail, started_at, behind, status_interval_ms = USUAL_INTERVAL_MS } = status;
@@ -87,7 +87,7 @@ export function botLine(data: unknown, ageMs: number): BotLine | undefined {
   };
 }
 
-function tableOf({ terminal }: Context, lines: readonly BotLine[]): string[] {
+function tableOf({ terminal }: Context, lines: readonly BotVerdictRow[]): string[] {
   const rows = lines.map(({ bot, state, age_ms, verdict, up_ms, behind, detail }) => [
     printable(bot, 40),
     state,

@@ -6,19 +6,19 @@ import { printable, RedisAdmin } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import { FORMATS, type Format } from '../check-formats.ts';
 import {
+  type CheckLimits,
   type CheckResult,
   checkBot,
   checkFeed,
   checkGateway,
   checkLatency,
-  type Limits,
   STATUS_CODES,
   worst,
 } from '../checks.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../exit.ts';
-import { type Kept, readKept } from '../kept.ts';
-import { duration } from '../options.ts';
+import { duration } from '../option-parsers.ts';
+import { readStoredValues, type StoredValue } from '../stored-values.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { after, unlessAborted } from '../waiting.ts';
 
@@ -102,7 +102,7 @@ async function look(
   context: Context,
   subject: Subject,
   name: string | undefined,
-  limits: Limits,
+  limits: CheckLimits,
 ): Promise<CheckResult> {
   switch (subject) {
     case 'redis': {
@@ -124,9 +124,9 @@ async function checkKept(
   context: Context,
   channel: Channel,
   name: string | undefined,
-  judge: (kept: Kept) => CheckResult,
+  judge: (kept: StoredValue) => CheckResult,
 ): Promise<CheckResult> {
-  const kept = await readKept(context.connection(), channel);
+  const kept = await readStoredValues(context.connection(), channel);
   const wanted = kept.filter(({ key }) => name === undefined || key === name);
   if (wanted.length > 0) return worst(wanted.map(judge));
   const summary = name === undefined ? `No status on ${channel}` : `No status of ${name} on ${channel}`;

@@ -7,16 +7,16 @@ import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { v7 as uuidv7 } from 'uuid';
-import { type Action, type CommandToSend, sendOnce } from '../command-sending.ts';
+import { type CommandAction, type CommandToSend, sendOnce } from '../command-sending.ts';
 import type { Context } from '../context.ts';
 import { EXIT, TimedOut, UsageError } from '../exit.ts';
-import { duration } from '../options.ts';
+import { duration } from '../option-parsers.ts';
 import { checkPayload, parsePayload } from '../payload.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { after, unlessAborted } from '../waiting.ts';
 
 const { TRADE_COMMANDS, COMMAND_RESULTS } = CHANNELS;
-const ACTIONS = Object.keys(TRADE_COMMANDS.messages) as Action[];
+const ACTIONS = Object.keys(TRADE_COMMANDS.messages) as CommandAction[];
 
 interface CmdOptions {
   readonly wait?: boolean;
@@ -75,14 +75,14 @@ async function cmd(context: Context, options: CmdOptions, bot: string, action: s
 }
 
 async function commandFrom(bot: string, action: string, json: string | undefined): Promise<CommandToSend> {
-  if (!ACTIONS.includes(action as Action))
+  if (!ACTIONS.includes(action as CommandAction))
     throw new UsageError(`Unknown action ${printable(action)}. Use one of ${ACTIONS.join(', ')}.`);
   const fields = json === undefined ? {} : parsePayload(json, 'The payload');
   if ('bot' in fields && fields.bot !== bot)
     throw new UsageError('The payload names another bot. Remove "bot" from the payload.');
   const payload = { ...fields, bot };
   await checkPayload(TRADE_COMMANDS, action, payload);
-  return { id: uuidv7(), bot, action: action as Action, payload };
+  return { id: uuidv7(), bot, action: action as CommandAction, payload };
 }
 
 async function isConfirmed({ terminal, settings, signal }: Context, { bot, action, payload }: CommandToSend) {
@@ -156,7 +156,7 @@ async function inTime(
   }
 }
 
-interface Told {
+interface CommandReport {
   readonly command_id: string;
   readonly bot: string;
   readonly action: string;
@@ -165,7 +165,7 @@ interface Told {
   readonly receivers: number;
 }
 
-function tell({ terminal }: Context, told: Told): void {
+function tell({ terminal }: Context, told: CommandReport): void {
   if (!terminal.isInteractive) return terminal.line(JSON.stringify(told));
   const { bot, action, outcome, detail, receivers } = told;
   const what = `${action} to ${printable(bot)}: ${terminal.paint(COLOURS[outcome] ?? 'bold', outcome)}`;

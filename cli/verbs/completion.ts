@@ -2,7 +2,7 @@
 
 import { Argument } from 'commander';
 import { CHANNELS } from 'tickbus/constants';
-import { bundledNames } from '../channels.ts';
+import { bundledNames } from '../channel-lookup.ts';
 import { bashScript } from '../completion/bash.ts';
 import { fishScript } from '../completion/fish.ts';
 import { wordsOf } from '../completion/words.ts';

@@ -1,11 +1,11 @@
 // `tickbus config`: each setting and its origin, with secrets masked.
 
+import type { CliSettings, Variable, VariableName } from '../cli-settings.ts';
 import type { Context } from '../context.ts';
-import type { Settings, Variable, VariableName } from '../settings.ts';
 import { table } from '../table.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 
-interface Row {
+interface SettingRow {
   readonly setting: string;
   readonly value: string | number | boolean | null;
   /** `flag`, `environment`, `env file` or `default`. */
@@ -50,10 +50,10 @@ async function config({ settings, terminal }: Context, { json }: { readonly json
 }
 
 /** A URL sets every part; the variables of single parts are then ignored. */
-function redisRows(settings: Settings): Row[] {
+function redisRows(settings: CliSettings): SettingRow[] {
   const { host, port, db, username, password, tls } = settings.address;
   const url = settings.variable('REDIS_URL');
-  const part = (setting: string, value: Row['value'], name?: VariableName): Row => {
+  const part = (setting: string, value: SettingRow['value'], name?: VariableName): SettingRow => {
     const variable = name && settings.variable(name);
     if (url.value === undefined) return rowOf(setting, value, variable);
     const inVain = variable?.value === undefined ? [] : [`${variable.name} (${variable.from})`];
@@ -70,16 +70,16 @@ function redisRows(settings: Settings): Row[] {
   ];
 }
 
-function tokenRow(settings: Settings): Row {
+function tokenRow(settings: CliSettings): SettingRow {
   const token = settings.variable('MONITOR_TOKEN');
   return rowOf('monitor.token', token.value === undefined ? null : MASK, token);
 }
 
-function colorRow(hasColor: boolean): Row {
+function colorRow(hasColor: boolean): SettingRow {
   return { setting: 'color', value: hasColor, from: 'terminal, NO_COLOR', by: null, overridden: [] };
 }
 
-function rowOf(setting: string, value: Row['value'], variable?: Variable): Row {
+function rowOf(setting: string, value: SettingRow['value'], variable?: Variable): SettingRow {
   if (variable?.value === undefined) return { setting, value, from: 'default', by: null, overridden: [] };
   const { name, from, overridden } = variable;
   return { setting, value, from, by: from === 'flag' ? '--url' : name, overridden };

@@ -4,7 +4,8 @@ import { TickbusError } from 'tickbus';
 import { type ChannelStats, RedisAdmin } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import type { Context } from '../context.ts';
-import { diagnose, type Finding, type Level } from '../diagnosis.ts';
+import { diagnose } from '../diagnosis/diagnose.ts';
+import type { DoctorFinding, Level } from '../diagnosis/finding.ts';
 import { EXIT } from '../exit.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 
@@ -56,7 +57,7 @@ const MARKS: Readonly<Record<Level, readonly ['green' | 'yellow' | 'red' | 'dim'
   unknown: ['dim', '?   '],
 };
 
-function tell({ terminal }: Context, { subject, level, found, advice }: Finding): void {
+function tell({ terminal }: Context, { subject, level, found, advice }: DoctorFinding): void {
   const [style, mark] = MARKS[level];
   terminal.line(`${terminal.paint(style, mark)}  ${subject.padEnd(14)} ${found}`);
   if (advice !== undefined) terminal.line(`${' '.repeat(21)}${advice}`);

@@ -2,11 +2,11 @@
 
 import { InvalidArgumentError } from 'commander';
 import type { Context } from '../context.ts';
-import { list } from '../options.ts';
+import { list } from '../option-parsers.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { unlessAborted } from '../waiting.ts';
 
-interface MonitorOptions {
+interface MonitorFlags {
   readonly host: string;
   readonly port: number;
   readonly allowedHost?: readonly string[];
@@ -29,7 +29,7 @@ export const define: DefineVerb = (command, bind) => {
 
 async function monitor(
   { terminal, settings, logger, signal }: Context,
-  options: MonitorOptions,
+  options: MonitorFlags,
 ): Promise<void> {
   const { host, port: wanted, allowedHost: allowedHosts } = options;
   // Loaded on demand: the page and its server add libraries that no other verb needs.

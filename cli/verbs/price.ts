@@ -5,13 +5,13 @@ import { printable } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import type { Context } from '../context.ts';
+import { duration as timeText } from '../duration-text.ts';
 import { EXIT, UsageError } from '../exit.ts';
-import { duration as timeText } from '../format.ts';
-import { duration } from '../options.ts';
-import { watching } from '../screen.ts';
+import { duration } from '../option-parsers.ts';
 import { fittingTable } from '../table.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { unlessAborted } from '../waiting.ts';
+import { watching } from '../watch-view.ts';
 
 const { PRICE_DATA } = CHANNELS;
 

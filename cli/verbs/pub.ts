@@ -5,11 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Channel, defineChannel, type Envelope } from 'tickbus';
 import { type Published, RedisPublisher } from 'tickbus/publisher';
 import { MemoryConnection } from 'tickbus/testing';
-import { ANYTHING, bundledChannel, bundledNames, unknownChannel } from '../channels.ts';
+import { ANYTHING, bundledChannel, bundledNames, unknownChannel } from '../channel-lookup.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../exit.ts';
-import { count, duration } from '../options.ts';
-import { explained, type Payload, parsePayload } from '../payload.ts';
+import { count, duration } from '../option-parsers.ts';
+import { explained, type JsonPayload, parsePayload } from '../payload.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 
 interface PubOptions {
@@ -66,7 +66,7 @@ async function pub(
       connection: options.dryRun ? await dryConnection(context, target) : context.connection(),
     }),
   );
-  const publish = (payload: Payload) => publishOne(context, options, target, publisher, payload);
+  const publish = (payload: JsonPayload) => publishOne(context, options, target, publisher, payload);
   if (json === '-') return publishLines(context, options, publish);
   const payload = parsePayload(json ?? '', 'The payload');
   for (let sent = 0; sent < options.count; sent++) {
@@ -119,7 +119,7 @@ async function publishOne(
   { dryRun }: PubOptions,
   { channel, type }: Target,
   publisher: RedisPublisher,
-  payload: Payload,
+  payload: JsonPayload,
 ): Promise<void> {
   const published = await publisher.publish(channel, payload, { type }).catch((error: Error) => {
     throw explained(error, channel);
@@ -145,7 +145,7 @@ function receipt(
 async function publishLines(
   { terminal, signal }: Context,
   { count: times, interval }: PubOptions,
-  publish: (payload: Payload) => Promise<void>,
+  publish: (payload: JsonPayload) => Promise<void>,
 ): Promise<void> {
   let number = 0;
   let sent = 0;

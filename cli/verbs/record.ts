@@ -2,16 +2,16 @@
 
 import { printable } from 'tickbus/admin';
 import { CaptureWriter } from '../capture-writer.ts';
-import { bundledNames, chosenNames } from '../channels.ts';
+import { bundledNames, chosenNames } from '../channel-lookup.ts';
 import type { Context } from '../context.ts';
-import { addExtentOptions, Extent, type ExtentOptions } from '../extent.ts';
 import { type FilterOptions, filterFrom } from '../filters.ts';
-import { list } from '../options.ts';
+import { list } from '../option-parsers.ts';
+import { addStopOptions, StopCondition, type StopOptions } from '../stop-condition.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { readFrames } from '../wire-message.ts';
 import { readWire } from '../wire-reader.ts';
 
-interface RecordOptions extends FilterOptions, ExtentOptions {
+interface RecordOptions extends FilterOptions, StopOptions {
   readonly force?: boolean;
 }
 
@@ -19,7 +19,7 @@ export const define: DefineVerb = (command, bind) => {
   const described = command
     .argument('<file>', 'a new file, gzipped if its name ends with .gz')
     .argument('[channel...]', `channels (default: ${bundledNames.join(', ')})`);
-  addExtentOptions(described)
+  addStopOptions(described)
     .option('--key <glob>', 'only these keys: the symbol, the bot, the feed', list)
     .option('--force', 'overwrite an existing file')
     .addHelpText(
@@ -45,7 +45,7 @@ async function record(
   // Connect first: --force must not empty a file if Redis is unreachable.
   await connection.subscribing.connect();
   const writer = await CaptureWriter.open(path, options.force);
-  const extent = new Extent(options);
+  const extent = new StopCondition(options);
   try {
     const { failed } = await readWire(context, connection, names, (channel, frame) => {
       const receivedAt = Date.now();

@@ -7,9 +7,9 @@ import { RedisPublisher } from 'tickbus/publisher';
 import type { Context } from '../context.ts';
 import { EXIT } from '../exit.ts';
 import { globToRegExp } from '../filters.ts';
-import { above0, list } from '../options.ts';
+import { above0, list } from '../option-parsers.ts';
 import { explained } from '../payload.ts';
-import { type ReplayedMessage, replayedMessages } from '../replayed.ts';
+import { type MessageToReplay, replayedMessages } from '../replay-messages.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 
 interface ReplayOptions {
@@ -50,7 +50,7 @@ async function replay(context: Context, options: ReplayOptions, path: string): P
     new RedisPublisher({ connection: context.connection(), logger: context.logger, sender: 'replay' }),
   );
   await publisher.connect();
-  const run = new Replay(context, options, publisher);
+  const run = new ReplayRun(context, options, publisher);
   if (terminal.isVerbose || terminal.showsProgress) terminal.note(`Replaying ${path}. Ctrl-C ends it.`);
   try {
     do {
@@ -68,7 +68,7 @@ async function replay(context: Context, options: ReplayOptions, path: string): P
   return run.refused > 0 ? EXIT.failure : EXIT.ok;
 }
 
-class Replay {
+class ReplayRun {
   readonly #context: Context;
   readonly #options: ReplayOptions;
   readonly #publisher: RedisPublisher;
@@ -110,7 +110,7 @@ class Replay {
   }
 
   /** The messages of the file that pass --only and --commands. */
-  async *wanted(path: string): AsyncGenerator<ReplayedMessage> {
+  async *wanted(path: string): AsyncGenerator<MessageToReplay> {
     const { only, commands } = this.#options;
     const globs = only?.map(globToRegExp);
     for await (const message of replayedMessages(path, () => this.#foreign++)) {
@@ -122,7 +122,7 @@ class Replay {
   }
 
   /** Waits only while WINDOW publishes are in flight. @throws the failure of an earlier publish, unless it was invalid */
-  async publish(message: ReplayedMessage): Promise<void> {
+  async publish(message: MessageToReplay): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     const { channel, type } = message;
     const sender = this.#options.sender ?? message.sender;

@@ -1,22 +1,22 @@
 // `tickbus sub`: prints the messages of channels as they are on the wire.
 
 import { printable } from 'tickbus/admin';
-import { bundledChannel, bundledNames, chosenNames, hintFor, wireChannel } from '../channels.ts';
+import { bundledChannel, bundledNames, chosenNames, hintFor, wireChannel } from '../channel-lookup.ts';
 import type { Context } from '../context.ts';
-import { addExtentOptions, Extent, type ExtentOptions } from '../extent.ts';
 import { type FilterOptions, filterFrom } from '../filters.ts';
-import { list } from '../options.ts';
+import { list } from '../option-parsers.ts';
+import { addStopOptions, StopCondition, type StopOptions } from '../stop-condition.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { jsonLine, prettyLine, readFrame, readFrames, type WireMessage } from '../wire-message.ts';
 import { readWire } from '../wire-reader.ts';
 
-interface SubOptions extends FilterOptions, ExtentOptions {
+interface SubOptions extends FilterOptions, StopOptions {
   readonly raw?: boolean;
   readonly snapshot?: boolean;
 }
 
 export const define: DefineVerb = (command, bind) => {
-  addExtentOptions(command.argument('[channel...]', `channels (default: ${bundledNames.join(', ')})`))
+  addStopOptions(command.argument('[channel...]', `channels (default: ${bundledNames.join(', ')})`))
     .option('--type <glob>', 'only these message types', list)
     .option('--key <glob>', 'only these keys: the symbol, the bot, the feed', list)
     .option('--sender <glob>', 'only from these senders', list)
@@ -42,7 +42,7 @@ export const define: DefineVerb = (command, bind) => {
 
 async function sub(context: Context, options: SubOptions, given: readonly string[]): Promise<void> {
   const names = chosenNames(given, options.key !== undefined);
-  const extent = new Extent(options);
+  const extent = new StopCondition(options);
   const wants = filterFrom(options, names);
   const take = (message: WireMessage) => {
     if (extent.isFilled || !wants(message)) return;

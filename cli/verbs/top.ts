@@ -4,14 +4,14 @@ import { Option } from 'commander';
 import type { RedisConnection } from 'tickbus';
 import { printable, RedisAdmin } from 'tickbus/admin';
 import { RedisSubscriber } from 'tickbus/subscriber';
-import { bundledChannel, bundledNames, wireChannel } from '../channels.ts';
+import { bundledChannel, bundledNames, wireChannel } from '../channel-lookup.ts';
 import type { Context } from '../context.ts';
-import { duration as timeText } from '../format.ts';
-import { duration } from '../options.ts';
-import { watching } from '../screen.ts';
+import { duration as timeText } from '../duration-text.ts';
+import { duration } from '../option-parsers.ts';
 import { fittingTable } from '../table.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { after, unlessAborted } from '../waiting.ts';
+import { watching } from '../watch-view.ts';
 import { framesOf } from '../wire-message.ts';
 
 interface TopOptions {
@@ -21,7 +21,7 @@ interface TopOptions {
   readonly json?: boolean;
 }
 
-interface Row {
+interface TopRow {
   readonly channel: string;
   /** Messages a second in the last interval. */
   readonly rate: number;
@@ -38,11 +38,12 @@ interface Row {
 }
 
 const ORDERS = {
-  name: (a: Row, b: Row) => (a.channel < b.channel ? -1 : 1),
-  rate: (a: Row, b: Row) => b.rate - a.rate,
-  subscribers: (a: Row, b: Row) => b.subscribers - a.subscribers,
-  gaps: (a: Row, b: Row) => b.gaps - a.gaps,
-  age: (a: Row, b: Row) => (a.age_ms ?? Number.POSITIVE_INFINITY) - (b.age_ms ?? Number.POSITIVE_INFINITY),
+  name: (a: TopRow, b: TopRow) => (a.channel < b.channel ? -1 : 1),
+  rate: (a: TopRow, b: TopRow) => b.rate - a.rate,
+  subscribers: (a: TopRow, b: TopRow) => b.subscribers - a.subscribers,
+  gaps: (a: TopRow, b: TopRow) => b.gaps - a.gaps,
+  age: (a: TopRow, b: TopRow) =>
+    (a.age_ms ?? Number.POSITIVE_INFINITY) - (b.age_ms ?? Number.POSITIVE_INFINITY),
 } as const;
 type SortKey = keyof typeof ORDERS;
 
@@ -67,7 +68,7 @@ async function top(context: Context, options: TopOptions): Promise<void> {
   const connection = context.connection();
   const admin = context.closing(new RedisAdmin(context.redis));
   await admin.connect();
-  const meters = new Meters(context, connection);
+  const meters = new ChannelMeters(context, connection);
   await meters.listenTo([...bundledNames, ...(await admin.activeChannels())]);
   // A short first interval, so that the first view appears soon.
   const pause = after(options.once ? options.interval : Math.min(options.interval, 1_000));
@@ -86,10 +87,10 @@ async function top(context: Context, options: TopOptions): Promise<void> {
   await watching(context, !options.once, picture, { intervalMs: options.interval });
 }
 
-class Meters {
+class ChannelMeters {
   readonly #connection: RedisConnection;
   readonly #subscriber: RedisSubscriber;
-  readonly #meters = new Map<string, Meter>();
+  readonly #meters = new Map<string, ChannelMeter>();
   #lookedAt = performance.now();
 
   constructor(context: Context, connection: RedisConnection) {
@@ -113,13 +114,13 @@ class Meters {
     const channel = bundledChannel(name);
     // Counts gaps and invalid messages. Tapped first, so that it sees every message counted below.
     if (channel !== undefined) this.#subscriber.tap(channel, () => {});
-    const meter = new Meter();
+    const meter = new ChannelMeter();
     await this.#connection.subscribing.subscribe(wireChannel(name), (frame) => meter.count(frame));
     this.#meters.set(name, meter);
   }
 
   /** Rates since the last call. */
-  rows(subscribers: ReadonlyMap<string, number>): Row[] {
+  rows(subscribers: ReadonlyMap<string, number>): TopRow[] {
     const now = performance.now();
     const seconds = (now - this.#lookedAt) / 1_000;
     this.#lookedAt = now;
@@ -137,7 +138,7 @@ class Meters {
   }
 }
 
-class Meter {
+class ChannelMeter {
   #messages = 0;
   #recent = 0;
   #recentBytes = 0;
@@ -151,7 +152,7 @@ class Meter {
     this.#lastAt = performance.now();
   }
 
-  take(seconds: number, now: number): Pick<Row, 'rate' | 'bytes_per_second' | 'messages' | 'age_ms'> {
+  take(seconds: number, now: number): Pick<TopRow, 'rate' | 'bytes_per_second' | 'messages' | 'age_ms'> {
     const [recent, bytes] = [this.#recent, this.#recentBytes];
     this.#recent = 0;
     this.#recentBytes = 0;
@@ -164,7 +165,7 @@ class Meter {
   }
 }
 
-function tableOf({ terminal }: Context, rows: readonly Row[]): string[] {
+function tableOf({ terminal }: Context, rows: readonly TopRow[]): string[] {
   const cells = rows.map(
     ({ channel, rate, bytes_per_second, subscribers, messages, gaps, invalid, age_ms }) => [
       printable(channel, 40),

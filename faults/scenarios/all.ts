@@ -1,7 +1,6 @@
 // The list of faults, in its order.
 
 import type { Scenario } from '../scenario.ts';
-import { credentialsRefused } from './credentials.ts';
 import { clientKill, manyReconnect } from './cuts.ts';
 import { nameTaken, writerCut, writerReplySwallowed } from './exclusive-link.ts';
 import { olderSnapshot, promotedReplica, tornAppendOnlyFile } from './forgotten-tail.ts';
@@ -11,11 +10,12 @@ import { memoryFull } from './memory-full.ts';
 import { hugeMessage, looksLikeProtocol } from './odd-messages.ts';
 import { longOutage, replySwallowed, staleCommands } from './outages.ts';
 import { oneOrder } from './processes.ts';
-import { raceOfSnapshot } from './race.ts';
 import { flushedWhilePublishing, killAndRestart, memoryLost } from './restarts.ts';
+import { credentialsRefused } from './revoked-credentials.ts';
 import { withoutClientKill, withoutInfo } from './rights.ts';
-import { blackholeBusy, blackholeIdle, idleAndHealthy, serverPaused } from './silence.ts';
+import { blackholeBusy, blackholeIdle, idleAndHealthy, serverPaused } from './silent-links.ts';
 import { eventLoopBlocked, slowAndFast } from './slow-handlers.ts';
+import { raceOfSnapshot } from './snapshot-race.ts';
 import { awayDuringTakeovers, candidatesRace, holderStopped, promotedAgain } from './takeovers.ts';
 
 export const SCENARIOS: readonly Scenario[] = [

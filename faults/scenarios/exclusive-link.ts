@@ -2,13 +2,13 @@
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { TcpProxy } from '@tickbus/fault-kit/proxy';
-import type { Sent } from '@tickbus/fault-kit/records';
+import type { SentRecord } from '@tickbus/fault-kit/records';
 import { checkCallOrder } from '@tickbus/fault-kit/writers';
 import { createClient } from 'redis';
-import { Candidate } from '../candidate.ts';
-import { LEASED_FILLS, LEASED_TICKS, type NoteChannel } from '../channels.ts';
+import { LEASED_FILLS, LEASED_TICKS, type NoteChannel } from '../fault-channels.ts';
+import { LeaseCandidate } from '../lease-candidate.ts';
 import type { Scenario } from '../scenario.ts';
-import type { Stage } from '../stage.ts';
+import type { Testbed } from '../testbed.ts';
 import { eventually, within } from '../wait.ts';
 
 const CHANNELS = [LEASED_FILLS, LEASED_TICKS];
@@ -22,31 +22,34 @@ export const writerCut: Scenario = {
   expected:
     "An exclusive writer's link is cut every 50 ms: no outcome is unknown, and nothing is lost, repeated or out of order.",
   shortened: '20,000 messages instead of 100,000',
-  async run(stage) {
-    const count = stage.scaled(50_000, 10_000);
+  async run(testbed) {
+    const count = testbed.scaled(50_000, 10_000);
     for (const channel of CHANNELS) {
-      const address = await stage.proxy();
-      const { witness } = await stage.listen(channel);
-      const writer = await Candidate.join(stage, channel, { port: address.port, deadlineMs: PATIENT_MS });
-      await writer.held();
+      const address = await testbed.proxy();
+      const { recorder } = await testbed.listen(channel);
+      const writer = await LeaseCandidate.join(testbed, channel, {
+        port: address.port,
+        deadlineMs: PATIENT_MS,
+      });
+      await writer.untilHeld();
       const cutting = cutEvery(address, CUT_EVERY_MS);
       const outcomes = await sendBounded(writer, count);
       const cuts = cutting();
       await writer.sendUntilAccepted();
-      await stage.settle();
-      stage.note(
+      await testbed.settle();
+      testbed.note(
         `${channel}: ${cuts} cuts; ${count} messages: ${outcomes.accepted} accepted, ${outcomes.refused} rejected as not sent, ` +
-          `${outcomes.unknown} unknown; ${witness.testimony.gaps.length} gaps`,
+          `${outcomes.unknown} unknown; ${recorder.history.gaps.length} gaps`,
       );
       equal(outcomes.unknown, 0, 'no outcome is unknown');
-      deepEqual(checkCallOrder(sentOn(stage, channel)), [], 'the order of the calls is kept');
+      deepEqual(checkCallOrder(sentOn(testbed, channel)), [], 'the order of the calls is kept');
       ok(outcomes.accepted > count / 2, 'most messages are published');
       await writer.lease.close();
     }
   },
 };
 
-function sentOn({ ledger }: Stage, channel: NoteChannel): readonly Sent[] {
+function sentOn({ ledger }: Testbed, channel: NoteChannel): readonly SentRecord[] {
   return ledger.sent.filter((sent) => sent.channel === channel.name);
 }
 
@@ -63,16 +66,18 @@ function cutEvery(address: TcpProxy, ms: number): () => number {
   };
 }
 
-async function sendBounded(writer: Candidate, count: number) {
+async function sendBounded(writer: LeaseCandidate, count: number) {
   const outcomes = { pending: 0, accepted: 0, refused: 0, unknown: 0 };
   const outstanding = new Set<Promise<void>>();
   for (let left = count; left > 0; left--) {
     while (outstanding.size >= MAX_OUTSTANDING) await Promise.race(outstanding);
-    if (!writer.lease.holds) await writer.held();
-    const settled: Promise<void> = writer.send({ key: `key ${left % 100}` }).then(({ outcome }: Sent) => {
-      outcomes[outcome]++;
-      outstanding.delete(settled);
-    });
+    if (!writer.lease.holds) await writer.untilHeld();
+    const settled: Promise<void> = writer
+      .send({ key: `key ${left % 100}` })
+      .then(({ outcome }: SentRecord) => {
+        outcomes[outcome]++;
+        outstanding.delete(settled);
+      });
     outstanding.add(settled);
   }
   await Promise.all(outstanding);
@@ -84,13 +89,16 @@ export const writerReplySwallowed: Scenario = {
   expected:
     'The reply to what an exclusive writer published is swallowed and the link reset: published once, and known to be.',
   waits: 'busy',
-  async run(stage) {
+  async run(testbed) {
     for (const channel of CHANNELS) {
-      const address = await stage.proxy();
-      const { witness } = await stage.listen(channel);
-      const writer = await Candidate.join(stage, channel, { port: address.port, deadlineMs: PATIENT_MS });
-      await writer.held();
-      const sent: Promise<Sent>[] = [];
+      const address = await testbed.proxy();
+      const { recorder } = await testbed.listen(channel);
+      const writer = await LeaseCandidate.join(testbed, channel, {
+        port: address.port,
+        deadlineMs: PATIENT_MS,
+      });
+      await writer.untilHeld();
+      const sent: Promise<SentRecord>[] = [];
       for (const count of [1, 5, 50, 1, 200]) {
         await writer.sendUntilAccepted();
         const marker = `swallowed with ${count} on ${channel}`;
@@ -100,13 +108,13 @@ export const writerReplySwallowed: Scenario = {
         await Promise.all(sent);
       }
       await writer.sendUntilAccepted();
-      await stage.settle();
+      await testbed.settle();
       const outcomes = (await Promise.all(sent)).map(({ outcome }) => outcome);
       const unsure = outcomes.filter((outcome) => outcome !== 'accepted');
-      stage.note(`${channel}: ${outcomes.length} messages, ${unsure.length} of them not accepted`);
+      testbed.note(`${channel}: ${outcomes.length} messages, ${unsure.length} of them not accepted`);
       equal(unsure.length, 0, 'each message is published');
-      deepEqual(checkCallOrder(sentOn(stage, channel)), [], 'the order of the calls is kept');
-      const gaps = witness.testimony.gaps.filter(({ repaired }) => !repaired);
+      deepEqual(checkCallOrder(sentOn(testbed, channel)), [], 'the order of the calls is kept');
+      const gaps = recorder.history.gaps.filter(({ repaired }) => !repaired);
       deepEqual(gaps, [], 'no subscriber misses anything');
     }
   },
@@ -117,12 +125,15 @@ export const nameTaken: Scenario = {
   expected:
     "A foreign client takes the name of the writer's connection: the next claim disconnects it, and publishing goes on.",
   waits: 'busy',
-  async run(stage) {
+  async run(testbed) {
     for (const channel of CHANNELS) {
-      const address = await stage.proxy();
-      await stage.listen(channel);
-      const writer = await Candidate.join(stage, channel, { port: address.port, deadlineMs: PATIENT_MS });
-      await writer.held();
+      const address = await testbed.proxy();
+      await testbed.listen(channel);
+      const writer = await LeaseCandidate.join(testbed, channel, {
+        port: address.port,
+        deadlineMs: PATIENT_MS,
+      });
+      await writer.untilHeld();
       await writer.send();
       const again = [
         () => address.reset(),
@@ -132,10 +143,10 @@ export const nameTaken: Scenario = {
         },
       ];
       for (const claim of again) {
-        const foreign = await foreignClient(stage, `tickbus:0:${encodeURIComponent(channel.name)}`);
+        const foreign = await foreignClient(testbed, `tickbus:0:${encodeURIComponent(channel.name)}`);
         await writer.sendUntilAccepted();
         await claim();
-        await writer.held();
+        await writer.untilHeld();
         await writer.sendUntilAccepted();
         await eventually('The foreign client is disconnected', () => !foreign.isOpen, 5_000);
         const term = writer.lease.token;
@@ -147,16 +158,16 @@ export const nameTaken: Scenario = {
         );
       }
     }
-    await stage.settle();
+    await testbed.settle();
   },
 };
 
-async function foreignClient(stage: Stage, name: string) {
-  const { host, port } = stage.redis;
+async function foreignClient(testbed: Testbed, name: string) {
+  const { host, port } = testbed.redis;
   const client = createClient({ socket: { host, port, reconnectStrategy: false } });
   client.on('error', () => {});
   await client.connect();
   await client.sendCommand(['CLIENT', 'SETNAME', name]);
-  stage.atEnd(() => client.isOpen && client.destroy());
+  testbed.atEnd(() => client.isOpen && client.destroy());
   return client;
 }

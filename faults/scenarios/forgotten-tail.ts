@@ -4,13 +4,13 @@ import { ok } from 'node:assert/strict';
 import { statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TcpProxy } from '@tickbus/fault-kit/proxy';
-import type { Testimony } from '@tickbus/fault-kit/records';
+import type { HandlerHistory } from '@tickbus/fault-kit/records';
 import { ReplicaPair } from '@tickbus/fault-kit/replica-pair';
 import type { RedisPublisher } from 'tickbus';
-import { Candidate } from '../candidate.ts';
-import { FILLS, LEASED_FILLS, LEASED_TICKS, type NoteChannel, TICKS } from '../channels.ts';
+import { FILLS, LEASED_FILLS, LEASED_TICKS, type NoteChannel, TICKS } from '../fault-channels.ts';
+import { LeaseCandidate } from '../lease-candidate.ts';
 import type { Scenario } from '../scenario.ts';
-import type { Listener, Stage } from '../stage.ts';
+import type { RecordedSubscriber, Testbed } from '../testbed.ts';
 import { within } from '../wait.ts';
 
 const AOF = ['--appendonly', 'yes', '--aof-load-truncated', 'yes'];
@@ -21,12 +21,12 @@ export const olderSnapshot: Scenario = {
     'Killed, and started again from a snapshot without the tail: a gap of cause epoch is reported, in whatever order all reconnect.',
   waits: 'busy',
   server: { keepsData: true },
-  run: (stage) =>
-    forgetTails(stage, {
-      remember: () => stage.command('SAVE'),
+  run: (testbed) =>
+    forgetTails(testbed, {
+      remember: () => testbed.command('SAVE'),
       async forget() {
-        await stage.redis.kill();
-        await stage.redis.start();
+        await testbed.redis.kill();
+        await testbed.redis.start();
       },
     }),
 };
@@ -37,19 +37,19 @@ export const tornAppendOnlyFile: Scenario = {
     'Killed, and started again with an append-only file whose last bytes are missing: as with an older snapshot.',
   waits: 'busy',
   server: { keepsData: true, args: AOF },
-  run(stage) {
-    const file = join(stage.redis.dataDir ?? '', 'appendonlydir', 'appendonly.aof.1.incr.aof');
+  run(testbed) {
+    const file = join(testbed.redis.dataDir ?? '', 'appendonlydir', 'appendonly.aof.1.incr.aof');
     let kept = 0;
-    return forgetTails(stage, {
+    return forgetTails(testbed, {
       async remember() {
         kept = statSync(file).size;
       },
       async forget() {
-        await stage.redis.kill();
+        await testbed.redis.kill();
         const { size } = statSync(file);
         ok(size > kept, 'the tail has been written to the file');
-        truncateSync(file, kept + stage.random.int(0, Math.floor((size - kept) / 2)));
-        await stage.redis.start();
+        truncateSync(file, kept + testbed.random.int(0, Math.floor((size - kept) / 2)));
+        await testbed.redis.start();
       },
     });
   },
@@ -60,11 +60,11 @@ export const promotedReplica: Scenario = {
   expected:
     'A replica without the tail is promoted at the same address: as with an older snapshot, and nothing comes twice.',
   waits: 'busy',
-  async run(stage) {
-    const pair = await ReplicaPair.start(stage.random.fork('replication'));
-    stage.atEnd(() => pair[Symbol.asyncDispose]());
-    stage.moveTo(pair.master);
-    await forgetTails(stage, {
+  async run(testbed) {
+    const pair = await ReplicaPair.start(testbed.random.fork('replication'));
+    testbed.atEnd(() => pair[Symbol.asyncDispose]());
+    testbed.moveTo(pair.master);
+    await forgetTails(testbed, {
       async remember() {
         await pair.catchUp();
         pair.lag();
@@ -73,7 +73,7 @@ export const promotedReplica: Scenario = {
         const former = pair.master;
         await former.kill();
         await pair.promote();
-        stage.moveTo(pair.master);
+        testbed.moveTo(pair.master);
         for (const address of addresses) address.switchTo(pair.master.port);
         await former.start();
         await pair.demote();
@@ -89,7 +89,7 @@ interface Loss {
   forget(addresses: readonly TcpProxy[]): Promise<void>;
 }
 
-interface Writer {
+interface ChannelWriter {
   readonly channel: NoteChannel;
   readonly publisher: RedisPublisher;
 }
@@ -106,29 +106,29 @@ const IN_A_ROW = 10;
  * after they have published more, and `deaf` too, who has not heard the tail. The writers are shared on two channels, and hold the lease
  * of two.
  */
-async function forgetTails(stage: Stage, loss: Loss): Promise<void> {
+async function forgetTails(testbed: Testbed, loss: Loss): Promise<void> {
   const [writing, early, late, deaf] = [
-    await stage.proxy(),
-    await stage.proxy(),
-    await stage.proxy(),
-    await stage.proxy(),
+    await testbed.proxy(),
+    await testbed.proxy(),
+    await testbed.proxy(),
+    await testbed.proxy(),
   ];
   const addresses = [writing, early, late, deaf];
-  const writers = await startWriters(stage, writing.port);
+  const writers = await startWriters(testbed, writing.port);
   const listen = (name: string, { port }: TcpProxy) =>
-    Promise.all(writers.map(({ channel }) => stage.listen(channel, { port, name })));
+    Promise.all(writers.map(({ channel }) => testbed.listen(channel, { port, name })));
   const listeners = {
     early: await listen('early', early),
     late: await listen('late', late),
     deaf: await listen('deaf', deaf),
   };
   for (const afterwards of AFTERWARDS) {
-    await sendAll(stage, writers, KEPT);
-    await stage.settle();
+    await sendAll(testbed, writers, KEPT);
+    await testbed.settle();
     await loss.remember();
     deaf.inject({ type: 'blackhole' }, 'to_client');
-    await sendAll(stage, writers, TAIL);
-    await stage.settle([...listeners.early, ...listeners.late]);
+    await sendAll(testbed, writers, TAIL);
+    await testbed.settle([...listeners.early, ...listeners.late]);
 
     const lostAt = performance.now();
     for (const address of addresses) address.refuse();
@@ -137,47 +137,47 @@ async function forgetTails(stage: Stage, loss: Loss): Promise<void> {
     early.heal();
     await allLive(listeners.early, lostAt);
     writing.heal();
-    for (const { channel, publisher } of writers) await stage.sendUntilAccepted(publisher, channel);
-    await sendAll(stage, writers, afterwards);
+    for (const { channel, publisher } of writers) await testbed.sendUntilAccepted(publisher, channel);
+    await sendAll(testbed, writers, afterwards);
     late.heal();
     deaf.heal();
     await allLive([...listeners.late, ...listeners.deaf], lostAt);
-    for (const { channel, publisher } of writers) await stage.sendUntilAccepted(publisher, channel);
-    await stage.settle();
+    for (const { channel, publisher } of writers) await testbed.sendUntilAccepted(publisher, channel);
+    await testbed.settle();
   }
   const silent = Object.values(listeners)
     .flat()
-    .filter(({ witness }) => epochGaps(witness.testimony) < AFTERWARDS.length)
-    .map(({ witness, channel }) => `${witness.testimony.name} on ${channel}`);
+    .filter(({ recorder }) => epochGaps(recorder.history) < AFTERWARDS.length)
+    .map(({ recorder, channel }) => `${recorder.history.name} on ${channel}`);
   ok(silent.length === 0, `each loss is a gap of cause epoch; not reported: ${silent.join(', ')}`);
 }
 
-async function startWriters(stage: Stage, port: number): Promise<Writer[]> {
-  const shared = stage.publisher(port);
+async function startWriters(testbed: Testbed, port: number): Promise<ChannelWriter[]> {
+  const shared = testbed.publisher(port);
   const candidates = [
-    await Candidate.join(stage, LEASED_TICKS, { port }),
-    await Candidate.join(stage, LEASED_FILLS, { port }),
+    await LeaseCandidate.join(testbed, LEASED_TICKS, { port }),
+    await LeaseCandidate.join(testbed, LEASED_FILLS, { port }),
   ];
-  for (const candidate of candidates) await candidate.held();
+  for (const candidate of candidates) await candidate.untilHeld();
   return [{ channel: TICKS, publisher: shared }, { channel: FILLS, publisher: shared }, ...candidates];
 }
 
 /** On each channel so many, a few at a time, so that some are batches and some come alone. */
-async function sendAll(stage: Stage, writers: readonly Writer[], count: number): Promise<void> {
+async function sendAll(testbed: Testbed, writers: readonly ChannelWriter[], count: number): Promise<void> {
   const sending: Promise<unknown>[] = [];
   for (let sent = 0; sent < count; sent++) {
     for (const { channel, publisher } of writers)
-      sending.push(stage.send(publisher, channel, { key: KEYS[sent % KEYS.length] ?? 'A' }));
+      sending.push(testbed.send(publisher, channel, { key: KEYS[sent % KEYS.length] ?? 'A' }));
     if (sent % IN_A_ROW === 0) await Promise.all(sending);
   }
   await Promise.all(sending);
 }
 
-function epochGaps({ gaps }: Testimony): number {
+function epochGaps({ gaps }: HandlerHistory): number {
   return gaps.filter(({ cause }) => cause === 'epoch').length;
 }
 
-async function allLive(listeners: readonly Listener[], since: number): Promise<void> {
-  for (const { statuses, witness } of listeners)
-    await within(`${witness.testimony.name} is live again`, statuses.first('live', since));
+async function allLive(listeners: readonly RecordedSubscriber[], since: number): Promise<void> {
+  for (const { statuses, recorder } of listeners)
+    await within(`${recorder.history.name} is live again`, statuses.first('live', since));
 }

@@ -3,9 +3,9 @@
 import { equal, ok } from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
 import { heapAfterGc } from '@tickbus/fault-kit/heap';
-import { ALERTS, FILLS, TICKS } from '../channels.ts';
+import { ALERTS, FILLS, TICKS } from '../fault-channels.ts';
 import type { Scenario } from '../scenario.ts';
-import type { Stage } from '../stage.ts';
+import type { Testbed } from '../testbed.ts';
 import { within } from '../wait.ts';
 import { WorkerProcess } from '../worker-process.ts';
 import type { CloseSettings } from '../workers/close-in-burst.ts';
@@ -15,8 +15,8 @@ const BURST = 2_000;
 export const throwingHandler: Scenario = {
   name: '13-throwing-handler',
   expected: `A handler that throws in a burst of 2,000: the others get 2,000.`,
-  run: (stage) =>
-    failingHandler(stage, () => {
+  run: (testbed) =>
+    failingHandler(testbed, () => {
       throw new Error('A handler that throws.');
     }),
 };
@@ -24,28 +24,28 @@ export const throwingHandler: Scenario = {
 export const rejectingHandler: Scenario = {
   name: '14-rejecting-handler',
   expected: 'An async handler that rejects: counted, no unhandled rejection, and the others get everything.',
-  run: (stage) => failingHandler(stage, () => Promise.reject(new Error('A handler that rejects.'))),
+  run: (testbed) => failingHandler(testbed, () => Promise.reject(new Error('A handler that rejects.'))),
 };
 
-async function failingHandler(stage: Stage, fail: () => unknown): Promise<void> {
-  const { subscriber } = stage.subscriber();
+async function failingHandler(testbed: Testbed, fail: () => unknown): Promise<void> {
+  const { subscriber } = testbed.subscriber();
   let failed = 0;
   subscriber.subscribe(ALERTS, () => {
     failed++;
     return fail();
   });
-  const beside = [stage.attach(subscriber, ALERTS), stage.attach(subscriber, ALERTS)];
+  const beside = [testbed.attach(subscriber, ALERTS), testbed.attach(subscriber, ALERTS)];
   await subscriber.startListening();
-  for (const witness of beside) witness.expectsAll();
-  const alone = await stage.listen(ALERTS);
-  const publisher = stage.publisher();
-  await Promise.all(Array.from({ length: BURST }, () => stage.send(publisher, ALERTS)));
-  for (const witness of [...beside, alone.witness])
+  for (const recorder of beside) recorder.expectFromHere();
+  const alone = await testbed.listen(ALERTS);
+  const publisher = testbed.publisher();
+  await Promise.all(Array.from({ length: BURST }, () => testbed.send(publisher, ALERTS)));
+  for (const recorder of [...beside, alone.recorder])
     await within(
       'Each other handler gets all',
-      witness.until(({ seen }) => seen.length === BURST),
+      recorder.until(({ seen }) => seen.length === BURST),
     );
-  await stage.settle();
+  await testbed.settle();
   await turn();
   equal(failed, BURST, 'the failing handler was called with each message');
   equal(subscriber.status(ALERTS)?.handlerErrors, BURST, 'each failure was counted');
@@ -57,10 +57,10 @@ export const comeAndGo: Scenario = {
   name: '23-come-and-go',
   expected: 'A subscription added and removed 10,000 times: no leak, and no message after its end.',
   shortened: '2,000 times',
-  async run(stage) {
-    const rounds = stage.scaled(10_000, 2_000);
-    const publisher = stage.publisher();
-    const { subscriber, witness } = await stage.listen(FILLS);
+  async run(testbed) {
+    const rounds = testbed.scaled(10_000, 2_000);
+    const publisher = testbed.publisher();
+    const { subscriber, recorder } = await testbed.listen(FILLS);
     let isOver = false;
     let afterwards = 0;
     let heard = 0;
@@ -77,15 +77,15 @@ export const comeAndGo: Scenario = {
     })();
     const comeAndGoOnce = async (round: number) => {
       // Now and then the server gets the time to follow.
-      if (round % 50 === 0) await stage.command('PING');
+      if (round % 50 === 0) await testbed.command('PING');
       // TICKS has no other subscription, so its reader comes and goes too; so does the one of ALERTS, half the time.
-      const channel = stage.random.percent(50) ? TICKS : ALERTS;
+      const channel = testbed.random.percent(50) ? TICKS : ALERTS;
       let isEnded = false;
       const end = subscriber.subscribe(channel, () => {
         if (isEnded) afterwards++;
         else heard++;
       });
-      for (let turns = stage.random.int(0, 3); turns > 0; turns--) await turn();
+      for (let turns = testbed.random.int(0, 3); turns > 0; turns--) await turn();
       end();
       isEnded = true;
     };
@@ -94,18 +94,18 @@ export const comeAndGo: Scenario = {
     for (let i = 0; i < rounds; i++) await comeAndGoOnce(i);
     isOver = true;
     await publishing;
-    await stage.send(publisher, FILLS);
+    await testbed.send(publisher, FILLS);
     await within(
       'The one that stayed hears',
-      witness.until(({ seen }) => seen.length === 1),
+      recorder.until(({ seen }) => seen.length === 1),
     );
     const grown = heapAfterGc() - before;
-    stage.note(
+    testbed.note(
       `${heard} messages were handled meanwhile; the heap grew by ${(grown / 2 ** 20).toFixed(2)} MB`,
     );
     equal(afterwards, 0, 'no message is handled after the end of its subscription');
     ok(grown < MAX_GROWTH_BYTES, `the heap grows by less than 3 MB, and not by ${grown} bytes`);
-    const counts = await stage.command('PUBSUB', 'NUMSUB', FILLS.name, TICKS.name, ALERTS.name);
+    const counts = await testbed.command('PUBSUB', 'NUMSUB', FILLS.name, TICKS.name, ALERTS.name);
     equal(String(counts), 'FILLS,1,TICKS,0,ALERTS,0', 'the server has only the subscription that stayed');
   },
 };
@@ -114,18 +114,18 @@ export const closeInBurst: Scenario = {
   name: '24-close-in-burst',
   expected:
     'close() in the middle of a burst: what was received is handled, then it ends, and the process with it.',
-  async run(stage) {
-    const settings: CloseSettings = { port: stage.redis.port, after: 500 };
+  async run(testbed) {
+    const settings: CloseSettings = { port: testbed.redis.port, after: 500 };
     const worker = new WorkerProcess('close-in-burst', { ...settings });
-    stage.atEnd(() => worker.kill());
-    await worker.hears('ready');
-    const publisher = stage.publisher();
-    const publishing = Promise.all(Array.from({ length: 5_000 }, () => stage.send(publisher, ALERTS)));
-    const closed = await worker.hears('closed');
+    testbed.atEnd(() => worker.kill());
+    await worker.receive('ready');
+    const publisher = testbed.publisher();
+    const publishing = Promise.all(Array.from({ length: 5_000 }, () => testbed.send(publisher, ALERTS)));
+    const closed = await worker.receive('closed');
     await publishing;
-    const code = await worker.ended();
+    const code = await worker.exited();
     const { handled, received, lost, tookMs, handledAfterwards } = closed as Record<string, number>;
-    stage.note(
+    testbed.note(
       `received ${received}, handled ${handled}, told as dropped ${lost}; close() took ${tookMs} ms`,
     );
     equal(Number(handled) + Number(lost), received, 'what was received is handled, or told as dropped');

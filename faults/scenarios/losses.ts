@@ -1,7 +1,7 @@
 // Messages that are lost on the way, and histories that are too short.
 
 import { deepEqual, equal } from 'node:assert/strict';
-import { ALERTS, FILLS, TICKS, TRIMMED } from '../channels.ts';
+import { ALERTS, FILLS, TICKS, TRIMMED } from '../fault-channels.ts';
 import type { Scenario } from '../scenario.ts';
 import { eventually, within } from '../wait.ts';
 
@@ -9,22 +9,22 @@ export const lastLost: Scenario = {
   name: '17-last-message-lost',
   expected: 'The last message, lost on the wire with nothing after it, is found within 2 s.',
   waits: 'short',
-  async run(stage) {
-    const publisher = stage.publisher();
-    const proxy = await stage.proxy();
+  async run(testbed) {
+    const publisher = testbed.publisher();
+    const proxy = await testbed.proxy();
     for (const channel of [FILLS, TICKS, ALERTS]) {
-      const listener = await stage.listen(channel, { port: proxy.port });
-      await stage.send(publisher, channel);
-      await stage.settle([listener]);
+      const listener = await testbed.listen(channel, { port: proxy.port });
+      await testbed.send(publisher, channel);
+      await testbed.settle([listener]);
       const marker = `last of ${channel}`;
       const dropped = proxy.dropPush(marker);
-      const sent = await stage.send(publisher, channel, { key: 'lost', text: marker });
+      const sent = await testbed.send(publisher, channel, { key: 'lost', text: marker });
       const sentAt = performance.now();
-      const told = listener.witness.until(({ gaps }) => gaps.length > 0).then(() => performance.now());
-      const took = await stage.bounded(`The loss on ${channel} is found`, 2_000, sentAt, told);
-      stage.note(`${channel}: found after ${took} ms`);
-      await stage.settle([listener]);
-      const { gaps, seen } = listener.witness.testimony;
+      const told = listener.recorder.until(({ gaps }) => gaps.length > 0).then(() => performance.now());
+      const took = await testbed.bounded(`The loss on ${channel} is found`, 2_000, sentAt, told);
+      testbed.note(`${channel}: found after ${took} ms`);
+      await testbed.settle([listener]);
+      const { gaps, seen } = listener.recorder.history;
       const { position } = sent;
       const isKept = channel !== ALERTS;
       const range = { epoch: position?.epoch, from: position?.seq, to: position?.seq, lost: isKept ? 0 : 1 };
@@ -45,15 +45,15 @@ export const historyTrimmed: Scenario = {
   name: '18-history-trimmed',
   expected:
     'What an outage outlasts is told with its exact range, and a part is never given as if it were whole.',
-  async run(stage) {
-    const publisher = stage.publisher();
-    const proxy = await stage.proxy();
+  async run(testbed) {
+    const publisher = testbed.publisher();
+    const proxy = await testbed.proxy();
     const listeners = [
-      await stage.listen(TRIMMED, { port: proxy.port }),
-      await stage.listen(FILLS, { port: proxy.port }),
+      await testbed.listen(TRIMMED, { port: proxy.port }),
+      await testbed.listen(FILLS, { port: proxy.port }),
     ];
-    for (const { channel } of listeners) await stage.send(publisher, channel);
-    await stage.settle();
+    for (const { channel } of listeners) await testbed.send(publisher, channel);
+    await testbed.settle();
     proxy.refuse();
     proxy.reset();
     await eventually('The links are down', () =>
@@ -62,16 +62,16 @@ export const historyTrimmed: Scenario = {
     const missed = 1_000;
     const kept = { TRIMMED: 100, FILLS: 250 };
     for (const { channel } of listeners)
-      await Promise.all(Array.from({ length: missed }, () => stage.send(publisher, channel)));
-    await stage.command('XTRIM', `tickbus:{${FILLS}}:history`, 'MAXLEN', String(kept.FILLS));
+      await Promise.all(Array.from({ length: missed }, () => testbed.send(publisher, channel)));
+    await testbed.command('XTRIM', `tickbus:{${FILLS}}:history`, 'MAXLEN', String(kept.FILLS));
     proxy.heal();
-    for (const { channel, witness } of listeners) {
+    for (const { channel, recorder } of listeners) {
       await within(
         'The gap is told',
-        witness.until(({ gaps }) => gaps.length > 0),
+        recorder.until(({ gaps }) => gaps.length > 0),
       );
-      await stage.settle();
-      const { gaps, seen } = witness.testimony;
+      await testbed.settle();
+      const { gaps, seen } = recorder.history;
       const lost = missed - kept[channel.name as keyof typeof kept];
       const told = gaps.map(({ cause, from, to, lost: count, repaired }) => ({
         cause,

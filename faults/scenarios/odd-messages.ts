@@ -2,9 +2,9 @@
 
 import { equal, ok } from 'node:assert/strict';
 import { TickbusError } from 'tickbus';
-import { ALERTS, FILLS, TICKS } from '../channels.ts';
+import { ALERTS, FILLS, TICKS } from '../fault-channels.ts';
 import type { Scenario } from '../scenario.ts';
-import { eventually, pass, within } from '../wait.ts';
+import { delay, eventually, within } from '../wait.ts';
 
 const HUGE = 40 * 1024 * 1024;
 
@@ -13,10 +13,10 @@ export const hugeMessage: Scenario = {
   expected:
     'A message of 40 MB is refused before it is sent; injected by a plain client, it is recovered from.',
   shortened: 'on one channel instead of two',
-  async run(stage) {
-    const publisher = stage.publisher();
-    const listeners = [await stage.listen(FILLS)];
-    if (!stage.quick) listeners.push(await stage.listen(TICKS));
+  async run(testbed) {
+    const publisher = testbed.publisher();
+    const listeners = [await testbed.listen(FILLS)];
+    if (!testbed.quick) listeners.push(await testbed.listen(TICKS));
     const text = 'x'.repeat(HUGE);
     for (const { channel } of listeners) {
       const error = await publisher
@@ -33,8 +33,8 @@ export const hugeMessage: Scenario = {
     let isOver = false;
     const publishing = (async () => {
       while (!isOver) {
-        for (const { channel } of listeners) await stage.send(publisher, channel);
-        await pass(2);
+        for (const { channel } of listeners) await testbed.send(publisher, channel);
+        await delay(2);
       }
     })();
     for (const bytes of [1024 * 1024, HUGE]) {
@@ -46,7 +46,7 @@ export const hugeMessage: Scenario = {
       };
       for (const { channel, statuses } of listeners) {
         const before = { invalid: invalid.length, cuts: statuses.count('disconnected') };
-        await stage.command('PUBLISH', channel.name, JSON.stringify(envelope));
+        await testbed.command('PUBLISH', channel.name, JSON.stringify(envelope));
         const isNoticed = () =>
           invalid.length > before.invalid || statuses.count('disconnected') > before.cuts;
         await eventually(`${bytes} bytes on ${channel} are noticed`, isNoticed);
@@ -54,16 +54,16 @@ export const hugeMessage: Scenario = {
     }
     isOver = true;
     await publishing;
-    for (const { channel, witness } of listeners) {
-      const last = await stage.sendUntilAccepted(publisher, channel);
+    for (const { channel, recorder } of listeners) {
+      const last = await testbed.sendUntilAccepted(publisher, channel);
       await within(
         'What follows is heard',
-        witness.until(({ seen }) => seen.at(-1)?.n === last.n),
+        recorder.until(({ seen }) => seen.at(-1)?.n === last.n),
       );
     }
-    await stage.settle();
+    await testbed.settle();
     const cuts = listeners.map(({ statuses }) => statuses.count('disconnected'));
-    stage.note(`Redis cut the subscribers ${cuts.join(' and ')} times; told as invalid: ${invalid.length}`);
+    testbed.note(`Redis cut the subscribers ${cuts.join(' and ')} times; told as invalid: ${invalid.length}`);
   },
 };
 
@@ -82,12 +82,12 @@ export const looksLikeProtocol: Scenario = {
   name: '15-looks-like-protocol',
   expected:
     'Payloads that look like protocol, in slices of a few bytes and with handlers that throw: nothing is misrouted.',
-  async run(stage) {
-    const proxy = await stage.proxy();
+  async run(testbed) {
+    const proxy = await testbed.proxy();
     proxy.inject({ type: 'slice', maxBytes: 7 }, 'to_client');
-    const publisher = stage.publisher();
+    const publisher = testbed.publisher();
     const texts = new Map<number, string>();
-    const { subscriber } = stage.subscriber(proxy.port);
+    const { subscriber } = testbed.subscriber(proxy.port);
     const wrong: string[] = [];
     const channels = [FILLS, ALERTS, TICKS];
     for (const channel of channels) {
@@ -96,24 +96,24 @@ export const looksLikeProtocol: Scenario = {
         throw new Error('A handler that throws at every message.');
       });
     }
-    const witnesses = channels.map((channel) => stage.attach(subscriber, channel));
+    const recorders = channels.map((channel) => testbed.attach(subscriber, channel));
     await subscriber.startListening();
-    for (const witness of witnesses) witness.expectsAll();
-    const count = stage.scaled(600, 200);
+    for (const recorder of recorders) recorder.expectFromHere();
+    const count = testbed.scaled(600, 200);
     for (let i = 0; i < count; i++) {
       const channel = channels[i % channels.length] ?? FILLS;
-      const text = `${stage.random.pick(LOOKALIKES)}${stage.random.pick(LOOKALIKES)}`;
-      const key = `${stage.random.pick(LOOKALIKES)}${i}`;
-      await stage.ledger.publish(channel, key, (n) => {
+      const text = `${testbed.random.pick(LOOKALIKES)}${testbed.random.pick(LOOKALIKES)}`;
+      const key = `${testbed.random.pick(LOOKALIKES)}${i}`;
+      await testbed.ledger.publish(channel, key, (n) => {
         texts.set(n, text);
         return publisher.publish(channel, { key, n, text });
       });
     }
     for (const [index, channel] of channels.entries()) {
-      const last = stage.ledger.sent.findLast((sent) => sent.channel === channel.name);
+      const last = testbed.ledger.sent.findLast((sent) => sent.channel === channel.name);
       await within(
         'All are heard',
-        witnesses[index]?.until(({ seen }) => seen.at(-1)?.n === last?.n) ?? Promise.reject(),
+        recorders[index]?.until(({ seen }) => seen.at(-1)?.n === last?.n) ?? Promise.reject(),
       );
     }
     equal(wrong.length, 0, `each text is the one that was sent: ${wrong[0]}`);
@@ -123,7 +123,7 @@ export const looksLikeProtocol: Scenario = {
       0,
       'nothing was invalid',
     );
-    stage.note(
+    testbed.note(
       `${reports.reduce((sum, report) => sum + (report?.handlerErrors ?? 0), 0)} errors of handlers`,
     );
   },

@@ -3,25 +3,25 @@
 import { equal, ok } from 'node:assert/strict';
 import { heapAfterGc } from '@tickbus/fault-kit/heap';
 import { type RedisPublisher, TickbusError } from 'tickbus';
-import { ALERTS, FILLS, ORDERS } from '../channels.ts';
+import { ALERTS, FILLS, ORDERS } from '../fault-channels.ts';
 import type { Scenario } from '../scenario.ts';
-import { pass, within } from '../wait.ts';
+import { delay, within } from '../wait.ts';
 
 export const replySwallowed: Scenario = {
   name: '07-reply-swallowed',
   expected:
     'A reply swallowed and the link then reset: the outcome is unknown; a retry with the same id has one effect.',
-  async run(stage) {
-    const proxy = await stage.proxy();
-    const publisher = stage.publisher(proxy.port);
-    const listener = await stage.listen(ORDERS);
+  async run(testbed) {
+    const proxy = await testbed.proxy();
+    const publisher = testbed.publisher(proxy.port);
+    const listener = await testbed.listen(ORDERS);
     // The script is known to the server from here on.
-    await stage.send(publisher, ORDERS);
+    await testbed.send(publisher, ORDERS);
     for (const id of ['order-1', undefined]) {
       const marker = `swallowed ${id}`;
       const swallowed = proxy.swallowReplyTo(marker);
       let unknown: unknown;
-      const sent = await stage.ledger.publish(ORDERS, 'A', async (n) => {
+      const sent = await testbed.ledger.publish(ORDERS, 'A', async (n) => {
         const data = { key: 'A', n, text: marker };
         const outcome = publisher.publish(ORDERS, data, { id }).catch((error: unknown) => {
           unknown = error;
@@ -39,9 +39,9 @@ export const replySwallowed: Scenario = {
       });
       equal(sent.outcome, 'accepted');
     }
-    await stage.send(publisher, ORDERS);
-    await stage.settle();
-    equal(listener.witness.testimony.seen.length, 4, 'each command is delivered once');
+    await testbed.send(publisher, ORDERS);
+    await testbed.settle();
+    equal(listener.recorder.history.seen.length, 4, 'each command is delivered once');
   },
 };
 
@@ -56,7 +56,7 @@ async function retried(
       return await publisher.publish(ORDERS, data, { id });
     } catch (error) {
       if (!(error instanceof TickbusError && error.retryable)) throw error;
-      await pass(5);
+      await delay(5);
     }
   }
 }
@@ -74,12 +74,12 @@ export const longOutage: Scenario = {
   waits: 'long',
   measuresHeap: true,
   shortened: '6 s instead of 60',
-  async run(stage) {
-    const proxy = await stage.proxy();
-    const publisher = stage.publisher(proxy.port);
-    const listener = await stage.listen(FILLS, { port: proxy.port });
-    await stage.send(publisher, FILLS);
-    await stage.settle();
+  async run(testbed) {
+    const proxy = await testbed.proxy();
+    const publisher = testbed.publisher(proxy.port);
+    const listener = await testbed.listen(FILLS, { port: proxy.port });
+    await testbed.send(publisher, FILLS);
+    await testbed.settle();
     const text = 'x'.repeat(1_000);
     let attempts = 0;
     let slowestMs = 0;
@@ -101,16 +101,16 @@ export const longOutage: Scenario = {
     for (let i = 0; i < 1_000; i++) attempt();
     await Promise.all(pending);
     const before = heapAfterGc();
-    stage.waitsFromHere();
+    testbed.reportWaiting();
     let highest = before;
-    const half = stage.scaled(30_000, 3_000);
+    const half = testbed.scaled(30_000, 3_000);
     for (const begins of [() => proxy.inject({ type: 'blackhole' }), () => proxy.refuse()]) {
       begins();
       const endsAt = performance.now() + half;
       let measureAt = 0;
       while (performance.now() < endsAt) {
         for (let i = 0; i < BURST; i++) attempt();
-        await pass(BURST_EVERY_MS);
+        await delay(BURST_EVERY_MS);
         if (performance.now() < measureAt) continue;
         highest = Math.max(highest, heapAfterGc());
         measureAt = performance.now() + half / 3;
@@ -118,7 +118,7 @@ export const longOutage: Scenario = {
     }
     await within('Everything settles', Promise.all(pending), DEADLINE_MS + SLACK_MS);
     const grown = highest - before;
-    stage.note(
+    testbed.note(
       `${attempts} publishes, the slowest settled after ${Math.round(slowestMs)} ms; the heap grew by ${(grown / 2 ** 20).toFixed(1)} MB`,
     );
     ok(
@@ -129,8 +129,8 @@ export const longOutage: Scenario = {
     const healedAt = performance.now();
     proxy.heal();
     await within('Live again', listener.statuses.first('live', healedAt));
-    await stage.sendUntilAccepted(publisher, FILLS);
-    await stage.settle();
+    await testbed.sendUntilAccepted(publisher, FILLS);
+    await testbed.settle();
   },
 };
 
@@ -140,54 +140,54 @@ export const staleCommands: Scenario = {
     'After an outage of 60 s no command older than its time is handled; those that come late are told as expired.',
   waits: 'long',
   shortened: '6 s instead of 60',
-  async run(stage) {
-    const publisher = stage.publisher();
-    const proxy = await stage.proxy();
+  async run(testbed) {
+    const publisher = testbed.publisher();
+    const proxy = await testbed.proxy();
     const late: number[] = [];
-    const listeners = [await stage.listen(ORDERS), await stage.listen(ORDERS, { port: proxy.port })];
+    const listeners = [await testbed.listen(ORDERS), await testbed.listen(ORDERS, { port: proxy.port })];
     for (const { subscriber } of listeners)
       subscriber.subscribe(ORDERS, ({ expires_at = 0 }) => {
         if (expires_at <= Date.now()) late.push(Date.now() - expires_at);
       });
-    await stage.send(publisher, ORDERS);
-    await stage.settle();
+    await testbed.send(publisher, ORDERS);
+    await testbed.settle();
 
     // Held back on the wire for longer than they live, and for less than it takes to give up the link. On a machine that is so
     // busy that the link is given up all the same, they are told as a gap; then it is tried again.
-    const held = listeners[1]?.witness;
-    for (let tries = 3; tries > 0 && held?.testimony.expired.length === 0; tries--) {
-      const gapsBefore = held.testimony.gaps.length;
+    const held = listeners[1]?.recorder;
+    for (let tries = 3; tries > 0 && held?.history.expired.length === 0; tries--) {
+      const gapsBefore = held.history.gaps.length;
       proxy.inject({ type: 'stall' }, 'to_client');
-      for (let i = 0; i < 10; i++) await stage.send(publisher, ORDERS);
-      await pass(1_600);
+      for (let i = 0; i < 10; i++) await testbed.send(publisher, ORDERS);
+      await delay(1_600);
       proxy.heal();
       const isTold = held.until(({ expired, gaps }) => expired.length >= 10 || gaps.length > gapsBefore);
       await within('Commands that come late are told', isTold);
     }
-    ok((held?.testimony.expired.length ?? 0) > 0, 'commands that come late are told as expired');
+    ok((held?.history.expired.length ?? 0) > 0, 'commands that come late are told as expired');
 
     // Written to a server that is stopped, which executes them when it goes on, long after their time.
-    stage.redis.pause();
-    const sending = Array.from({ length: 10 }, () => stage.send(publisher, ORDERS));
-    stage.waitsFromHere();
-    const endsAt = performance.now() + stage.scaled(60_000, 6_000);
+    testbed.redis.pause();
+    const sending = Array.from({ length: 10 }, () => testbed.send(publisher, ORDERS));
+    testbed.reportWaiting();
+    const endsAt = performance.now() + testbed.scaled(60_000, 6_000);
     while (performance.now() < endsAt) {
-      sending.push(stage.send(publisher, ORDERS));
-      await pass(100);
+      sending.push(testbed.send(publisher, ORDERS));
+      await delay(100);
     }
-    stage.redis.resume();
+    testbed.redis.resume();
     const outcomes = (await Promise.all(sending)).map(({ outcome }) => outcome);
     equal(outcomes.includes('accepted'), false, 'no command was accepted during the outage');
-    const last = await stage.sendUntilAccepted(publisher, ORDERS);
-    for (const { witness } of listeners)
+    const last = await testbed.sendUntilAccepted(publisher, ORDERS);
+    for (const { recorder } of listeners)
       await within(
         'A fresh command is handled',
-        witness.until(({ seen, gaps }) => seen.at(-1)?.n === last.n || gaps.length > 0),
+        recorder.until(({ seen, gaps }) => seen.at(-1)?.n === last.n || gaps.length > 0),
       );
-    await stage.settle();
-    const told = listeners.map(({ witness }) => witness.testimony.expired.length);
+    await testbed.settle();
+    const told = listeners.map(({ recorder }) => recorder.history.expired.length);
     const unknown = outcomes.filter((outcome) => outcome === 'unknown').length;
-    stage.note(
+    testbed.note(
       `${outcomes.length} commands during the outage, ${unknown} of them unknown; told as expired: ${told.join(' and ')}`,
     );
     equal(late.length, 0, `no command is handled after its time; ${late.length} were`);

@@ -4,12 +4,12 @@ import { equal, ok } from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Testimony } from '@tickbus/fault-kit/records';
+import type { HandlerHistory } from '@tickbus/fault-kit/records';
 import type { Position, SubscriberStatus } from 'tickbus';
-import { ALERTS, TICKS } from '../channels.ts';
+import { ALERTS, TICKS } from '../fault-channels.ts';
 import type { Scenario } from '../scenario.ts';
-import type { Stage } from '../stage.ts';
-import { eventually, pass } from '../wait.ts';
+import type { Testbed } from '../testbed.ts';
+import { delay, eventually } from '../wait.ts';
 import { WorkerProcess } from '../worker-process.ts';
 import type { ListenSettings } from '../workers/listen.ts';
 
@@ -21,50 +21,50 @@ export const eventLoopBlocked: Scenario = {
   expected:
     'With its event loop blocked for 10 s under 200,000 messages, a bot is told that it is slow and the exact gap, and has the latest price.',
   shortened: '3 s and 30,000 larger messages instead of 10 s and 200,000',
-  async run(stage) {
-    const [blockMs, count, bytes] = stage.scaled([10_000, 200_000, 250], [3_000, 30_000, 2_000]);
+  async run(testbed) {
+    const [blockMs, count, bytes] = testbed.scaled([10_000, 200_000, 250], [3_000, 30_000, 2_000]);
     const settings: ListenSettings = {
-      port: stage.redis.port,
+      port: testbed.redis.port,
       name: 'blocked bot',
       channels: [TICKS.name, ALERTS.name],
     };
     const worker = new WorkerProcess('listen', { ...settings });
-    stage.atEnd(() => worker.kill());
-    await worker.hears('ready');
-    const publisher = stage.publisher();
+    testbed.atEnd(() => worker.kill());
+    await worker.receive('ready');
+    const publisher = testbed.publisher();
     const folder = mkdtempSync(join(tmpdir(), 'tickbus-faults-'));
-    stage.atEnd(() => rmSync(folder, { recursive: true }));
+    testbed.atEnd(() => rmSync(folder, { recursive: true }));
     const untilFile = join(folder, 'published');
-    worker.say({ type: 'block', ms: blockMs, untilFile });
-    await worker.hears('blocking');
+    worker.send({ type: 'block', ms: blockMs, untilFile });
+    await worker.receive('blocking');
     const text = 'x'.repeat(bytes);
     const blockedAt = performance.now();
     for (let sent = 0; sent < count; sent += AT_ONCE) {
       const one = (_: unknown, index: number) =>
-        stage.send(publisher, index % 2 ? TICKS : ALERTS, { key: `S${stage.random.int(1, 50)}`, text });
+        testbed.send(publisher, index % 2 ? TICKS : ALERTS, { key: `S${testbed.random.int(1, 50)}`, text });
       await Promise.all(Array.from({ length: AT_ONCE }, one));
     }
     const tookMs = Math.round(performance.now() - blockedAt);
-    stage.note(`${count} messages in ${tookMs} ms, while it was blocked`);
-    await pass(Math.max(0, blockMs - tookMs));
+    testbed.note(`${count} messages in ${tookMs} ms, while it was blocked`);
+    await delay(Math.max(0, blockMs - tookMs));
     writeFileSync(untilFile, '');
-    for (const channel of [TICKS, ALERTS]) await stage.sendUntilAccepted(publisher, channel);
-    const { testimonies, statuses } = await reportOf(worker, stage);
-    stage.ledger.merge([], testimonies);
-    const [ticks, alerts] = testimonies;
+    for (const channel of [TICKS, ALERTS]) await testbed.sendUntilAccepted(publisher, channel);
+    const { histories, statuses } = await reportOf(worker, testbed);
+    testbed.ledger.merge([], histories);
+    const [ticks, alerts] = histories;
     const blocked = statuses.filter((status) => status.type === 'slow' && status.cause === 'blocked');
     ok(blocked.length > 0, 'it is told that its event loop was blocked');
     const lost = alerts?.gaps.reduce((sum, gap) => sum + (gap.lost ?? 0), 0) ?? 0;
     const saw = alerts?.seen.length ?? 0;
-    const top = Number(await stage.command('HGET', `tickbus:{${ALERTS}}:head`, 'seq'));
+    const top = Number(await testbed.command('HGET', `tickbus:{${ALERTS}}:head`, 'seq'));
     equal(saw + lost, top, 'what it saw and what it was told is lost is all there was');
     ok(lost > 0, 'more was published than it could take');
     const latest = new Map(
-      stage.ledger.sent.filter(({ channel }) => channel === TICKS.name).map(({ key, n }) => [key, n]),
+      testbed.ledger.sent.filter(({ channel }) => channel === TICKS.name).map(({ key, n }) => [key, n]),
     );
     const has = new Map(ticks?.seen.map(({ key, n }) => [key, n]));
     for (const [key, n] of latest) equal(has.get(key), n, `the latest price of ${key}`);
-    stage.note(
+    testbed.note(
       `on ALERTS it saw ${saw} and was told of ${lost} lost; on TICKS it saw ${ticks?.seen.length}, and the latest of all`,
     );
   },
@@ -74,45 +74,49 @@ export const slowAndFast: Scenario = {
   name: '11-slow-and-fast',
   expected: 'A slow handler, beside a fast one and in another process, costs the fast one nothing.',
   shortened: '5,000 messages instead of 20,000',
-  async run(stage) {
-    const count = stage.scaled(20_000, 5_000);
+  async run(testbed) {
+    const count = testbed.scaled(20_000, 5_000);
     const settings: ListenSettings = {
-      port: stage.redis.port,
+      port: testbed.redis.port,
       name: 'slow bot',
       channels: [ALERTS.name],
       queueLimit: 200,
       handlerMs: 1,
     };
     const worker = new WorkerProcess('listen', { ...settings });
-    stage.atEnd(() => worker.kill());
-    await worker.hears('ready');
-    const { subscriber } = stage.subscriber();
-    const fast = stage.attach(subscriber, ALERTS, { name: 'fast', mayOverflow: false });
-    const slow = stage.attach(subscriber, ALERTS, { name: 'slow', queueLimit: 50, also: () => pass(1) });
+    testbed.atEnd(() => worker.kill());
+    await worker.receive('ready');
+    const { subscriber } = testbed.subscriber();
+    const fast = testbed.attach(subscriber, ALERTS, { name: 'fast', mayOverflow: false });
+    const slow = testbed.attach(subscriber, ALERTS, {
+      name: 'slow',
+      queueLimit: 50,
+      onMessage: () => delay(1),
+    });
     await subscriber.startListening();
-    for (const witness of [fast, slow]) witness.expectsAll();
-    const alone = await stage.listen(ALERTS, { name: 'fast, alone' });
-    const publisher = stage.publisher();
+    for (const recorder of [fast, slow]) recorder.expectFromHere();
+    const alone = await testbed.listen(ALERTS, { name: 'fast, alone' });
+    const publisher = testbed.publisher();
     for (let sent = 0; sent < count; sent += AT_ONCE)
-      await Promise.all(Array.from({ length: AT_ONCE }, () => stage.send(publisher, ALERTS)));
+      await Promise.all(Array.from({ length: AT_ONCE }, () => testbed.send(publisher, ALERTS)));
     await eventually(
       'The slow handler has come to the end',
       () => subscriber.status(ALERTS)?.queueDepth === 0,
     );
-    await stage.settle();
-    stage.ledger.merge([], (await reportOf(worker, stage)).testimonies);
-    equal(fast.testimony.seen.length, count, 'the fast handler beside the slow one saw everything');
-    equal(alone.witness.testimony.seen.length, count, 'the fast handler of its own saw everything');
-    const [, , , other] = stage.ledger.testimonies;
-    ok(slow.testimony.gaps.length > 0, 'the slow handler was told of its overflow');
-    stage.note(
-      `of ${count}, the slow handler saw ${slow.testimony.seen.length}, the slow process ${other?.seen.length}`,
+    await testbed.settle();
+    testbed.ledger.merge([], (await reportOf(worker, testbed)).histories);
+    equal(fast.history.seen.length, count, 'the fast handler beside the slow one saw everything');
+    equal(alone.recorder.history.seen.length, count, 'the fast handler of its own saw everything');
+    const [, , , other] = testbed.ledger.histories;
+    ok(slow.history.gaps.length > 0, 'the slow handler was told of its overflow');
+    testbed.note(
+      `of ${count}, the slow handler saw ${slow.history.seen.length}, the slow process ${other?.seen.length}`,
     );
   },
 };
 
-interface Report extends Readonly<Record<string, unknown>> {
-  readonly testimonies: readonly Testimony[];
+interface SlowListenerReport extends Readonly<Record<string, unknown>> {
+  readonly histories: readonly HandlerHistory[];
   readonly statuses: readonly SubscriberStatus[];
 }
 
@@ -126,20 +130,20 @@ interface Whereabouts extends Readonly<Record<string, unknown>> {
 }
 
 /** What a listening process has written down, once it has caught up. */
-async function reportOf(worker: WorkerProcess, stage: Stage): Promise<Report> {
+async function reportOf(worker: WorkerProcess, testbed: Testbed): Promise<SlowListenerReport> {
   await eventually(
     'The other process has caught up',
     async () => {
-      worker.say({ type: 'where' });
-      const { channels } = await worker.hears<Whereabouts>('there');
+      worker.send({ type: 'where' });
+      const { channels } = await worker.receive<Whereabouts>('there');
       for (const { channel, mode, position, queueDepth } of channels) {
-        const seq = await stage.command('HGET', `tickbus:{${channel}}:head`, 'seq');
+        const seq = await testbed.command('HGET', `tickbus:{${channel}}:head`, 'seq');
         if (mode !== 'live' || position?.seq !== Number(seq) || queueDepth > 0) return false;
       }
       return true;
     },
     60_000,
   );
-  worker.say({ type: 'report' });
-  return worker.hears<Report>('report');
+  worker.send({ type: 'report' });
+  return worker.receive<SlowListenerReport>('report');
 }

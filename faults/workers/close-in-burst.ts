@@ -2,8 +2,8 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { RedisSubscriber } from 'tickbus';
-import { ALERTS } from '../channels.ts';
-import { settingsOfWorker, tell } from './worker.ts';
+import { ALERTS } from '../fault-channels.ts';
+import { sendToParent, workerSettings } from './parent-channel.ts';
 
 export interface CloseSettings {
   readonly port: number;
@@ -11,7 +11,7 @@ export interface CloseSettings {
   readonly after: number;
 }
 
-const { port, after } = settingsOfWorker<CloseSettings>();
+const { port, after } = workerSettings<CloseSettings>();
 const subscriber = new RedisSubscriber({ host: '127.0.0.1', port });
 let handled = 0;
 let isClosed = false;
@@ -29,7 +29,7 @@ const reachesIt = new Promise<void>((resolve) => {
   });
 });
 await subscriber.startListening();
-await tell('ready');
+await sendToParent('ready');
 await reachesIt;
 const startedAt = performance.now();
 await subscriber.close();
@@ -37,5 +37,5 @@ isClosed = true;
 const tookMs = Math.round(performance.now() - startedAt);
 const received = subscriber.status(ALERTS)?.received ?? 0;
 await turn();
-await tell('closed', { handled, received, lost, tookMs, handledAfterwards });
+await sendToParent('closed', { handled, received, lost, tookMs, handledAfterwards });
 process.disconnect();

@@ -2,14 +2,14 @@
 
 import { inspect } from 'node:util';
 import { RedisPublisher, RedisSubscriber } from 'tickbus';
-import { FILLS } from '../channels.ts';
-import { settingsOfWorker, tell } from './worker.ts';
+import { FILLS } from '../fault-channels.ts';
+import { sendToParent, workerSettings } from './parent-channel.ts';
 
 export interface CredentialsSettings {
   readonly url: string;
 }
 
-const { url } = settingsOfWorker<CredentialsSettings>();
+const { url } = workerSettings<CredentialsSettings>();
 
 /** As a person would print it, as a program would, and with everything that is hidden in it. */
 function print(value: unknown): void {
@@ -31,20 +31,20 @@ print(subscriber);
 print(publisher);
 subscriber.on('status', async (status) => {
   print(status);
-  if (status.type === 'failed') await tell('failed', { code: status.error.code });
+  if (status.type === 'failed') await sendToParent('failed', { code: status.error.code });
 });
 subscriber.subscribe(FILLS, (message) => print(message));
 try {
   await subscriber.startListening();
-  await tell('ready');
+  await sendToParent('ready');
 } catch (error) {
   print(error);
-  await tell('refused', { code: (error as { code?: string }).code });
+  await sendToParent('refused', { code: (error as { code?: string }).code });
 }
 await publisher.publish(FILLS, { key: 'A', n: 0 }).then(
-  () => tell('published'),
+  () => sendToParent('published'),
   (error: unknown) => {
     print(error);
-    return tell('not_published', { code: (error as { code?: string }).code });
+    return sendToParent('not_published', { code: (error as { code?: string }).code });
   },
 );

@@ -3,8 +3,8 @@
 
 import { Ledger } from '@tickbus/fault-kit/ledger';
 import { RedisLease, RedisPublisher } from 'tickbus';
-import { BY_NAME, type NoteChannel } from '../channels.ts';
-import { onAsked, settingsOfWorker, tell } from './worker.ts';
+import { BY_NAME, type NoteChannel } from '../fault-channels.ts';
+import { onRequest, sendToParent, workerSettings } from './parent-channel.ts';
 
 export interface HoldSettings {
   readonly port: number;
@@ -17,7 +17,7 @@ export interface HoldSettings {
 const BURST = 5;
 const EVERY_MS = 5;
 
-const { port, channel: channelName, name, ttlMs, firstNumber } = settingsOfWorker<HoldSettings>();
+const { port, channel: channelName, name, ttlMs, firstNumber } = workerSettings<HoldSettings>();
 const channel = BY_NAME[channelName];
 if (channel === undefined) throw new Error(`There is no channel ${channelName}.`);
 const where = { host: '127.0.0.1', port };
@@ -27,27 +27,27 @@ const ledger = new Ledger({ firstNumber });
 
 const isHeld = new Promise<void>((resolve) => {
   lease.on('gained', ({ token }) => {
-    void tell('gained', { token });
+    void sendToParent('gained', { token });
     resolve();
   });
 });
-lease.on('lost', ({ reason }) => tell('lost', { reason }));
-onAsked('end', async () => {
+lease.on('lost', ({ reason }) => sendToParent('lost', { reason }));
+onRequest('end', async () => {
   await lease.close();
   await publisher.close();
   process.exit();
 });
 await lease.start();
-await tell('started');
+await sendToParent('started');
 await isHeld;
 // Also while somebody else holds it: the library refuses what is not to be published.
 for (;;) {
-  await tell('sending', { from: ledger.next, to: ledger.next + BURST - 1 });
+  await sendToParent('sending', { from: ledger.next, to: ledger.next + BURST - 1 });
   for (let left = BURST; left > 0; left--) void publish(channel);
   await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
 }
 
 async function publish(to: NoteChannel): Promise<void> {
   const sent = await ledger.publish(to, 'A', (n) => publisher.publish(to, { key: 'A', n }));
-  await tell('sent', { sent });
+  await sendToParent('sent', { sent });
 }

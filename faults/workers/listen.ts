@@ -1,10 +1,10 @@
 // Listens on some channels in a process of its own; blocks its event loop when told to, and hands over what it saw and was told.
 
-import { Ledger, type Witness } from '@tickbus/fault-kit/ledger';
+import { type HistoryRecorder, Ledger } from '@tickbus/fault-kit/ledger';
 import { RedisSubscriber, type SubscriberStatus } from 'tickbus';
-import { BY_NAME } from '../channels.ts';
+import { BY_NAME } from '../fault-channels.ts';
 import { block, blockUntil } from './block.ts';
-import { onAsked, settingsOfWorker, tell } from './worker.ts';
+import { onRequest, sendToParent, workerSettings } from './parent-channel.ts';
 
 export interface ListenSettings {
   readonly port: number;
@@ -16,47 +16,47 @@ export interface ListenSettings {
   readonly handlerMs?: number;
 }
 
-const { port, name, channels, queueLimit, handlerMs = 0 } = settingsOfWorker<ListenSettings>();
+const { port, name, channels, queueLimit, handlerMs = 0 } = workerSettings<ListenSettings>();
 const subscriber = new RedisSubscriber({ host: '127.0.0.1', port });
 const ledger = new Ledger();
 const statuses: SubscriberStatus[] = [];
 subscriber.on('status', (status) => statuses.push(status));
-const witnesses: Witness[] = [];
+const recorders: HistoryRecorder[] = [];
 for (const channelName of channels) {
   const channel = BY_NAME[channelName];
   if (channel === undefined) throw new Error(`There is no channel ${channelName}.`);
-  const witness = ledger.witness(`${name} (another process)`, channel);
-  witnesses.push(witness);
+  const recorder = ledger.recordHandler(`${name} (another process)`, channel);
+  recorders.push(recorder);
   subscriber.subscribe(
     channel,
     (message) => {
-      witness.saw(message);
+      recorder.onMessage(message);
       block(handlerMs);
     },
     channel.kind === 'state' ? {} : { queueLimit },
   );
-  subscriber.on('gap', witness.heardOf);
+  subscriber.on('gap', recorder.onGap);
 }
 
-onAsked('block', async ({ ms, untilFile }) => {
-  await tell('blocking');
+onRequest('block', async ({ ms, untilFile }) => {
+  await sendToParent('blocking');
   blockUntil(String(untilFile), Number(ms));
 });
 /** Where each channel's reader stands, for the one who waits until it has caught up. */
-onAsked('where', () =>
-  tell('there', {
+onRequest('where', () =>
+  sendToParent('there', {
     channels: channels.map((one) => {
       const report = BY_NAME[one] && subscriber.status(BY_NAME[one]);
       return { channel: one, mode: report?.mode, position: report?.position, queueDepth: report?.queueDepth };
     }),
   }),
 );
-onAsked('report', () => tell('report', { testimonies: ledger.testimonies, statuses }));
-onAsked('end', async () => {
+onRequest('report', () => sendToParent('report', { histories: ledger.histories, statuses }));
+onRequest('end', async () => {
   await subscriber.close({ timeoutMs: 100 });
   process.exit();
 });
 
 await subscriber.startListening();
-for (const witness of witnesses) witness.expectsAll();
-await tell('ready');
+for (const recorder of recorders) recorder.expectFromHere();
+await sendToParent('ready');

@@ -2,8 +2,8 @@
 
 import { Ledger } from '@tickbus/fault-kit/ledger';
 import { RedisPublisher } from 'tickbus';
-import { BY_NAME } from '../channels.ts';
-import { onAsked, settingsOfWorker, tell } from './worker.ts';
+import { BY_NAME } from '../fault-channels.ts';
+import { onRequest, sendToParent, workerSettings } from './parent-channel.ts';
 
 export interface PublishSettings {
   readonly port: number;
@@ -15,13 +15,13 @@ export interface PublishSettings {
 /** How many are on their way at once. */
 const AT_ONCE = 50;
 
-const { port, channel: name, count, firstNumber } = settingsOfWorker<PublishSettings>();
+const { port, channel: name, count, firstNumber } = workerSettings<PublishSettings>();
 const channel = BY_NAME[name];
 if (channel === undefined) throw new Error(`There is no channel ${name}.`);
 const publisher = new RedisPublisher({ host: '127.0.0.1', port });
 const ledger = new Ledger({ firstNumber });
 
-onAsked('go', async () => {
+onRequest('go', async () => {
   for (let left = count; left > 0; left -= AT_ONCE) {
     const send = (n: number) => publisher.publish(channel, { key: 'A', n });
     await Promise.all(
@@ -29,8 +29,8 @@ onAsked('go', async () => {
     );
   }
   await publisher.close();
-  await tell('done', { sent: ledger.sent });
+  await sendToParent('done', { sent: ledger.sent });
   process.exit();
 });
 await publisher.connect();
-await tell('ready');
+await sendToParent('ready');

@@ -1,6 +1,6 @@
 // The monitor as a process: settings, start, log, graceful end.
 
-import { endWithGrace } from '@tickbus/graceful-end';
+import { shutDownGracefully } from '@tickbus/graceful-shutdown';
 import { pino } from 'pino';
 import { type Config, helpText, readConfig } from './config.ts';
 import { startMonitor } from './monitor.ts';
@@ -29,7 +29,7 @@ async function serve(config: Config): Promise<void> {
     maxAgeMs: MONITOR_MAX_AGE_MS,
     logger,
   });
-  endWithGrace({ deadlineMs: STOP_DEADLINE_MS, logger }, async ({ err, signal }) => {
+  shutDownGracefully({ deadlineMs: STOP_DEADLINE_MS, logger }, async ({ err, signal }) => {
     if (err) logger.fatal({ err }, 'The monitor fails and stops.');
     await monitor.close();
     logger.info({ signal }, 'The monitor has stopped.');

@@ -1,6 +1,6 @@
 // The price gateway as a process: settings, start, log, graceful end.
 
-import { endWithGrace, linkGivenUp } from '@tickbus/graceful-end';
+import { linkFailure, shutDownGracefully } from '@tickbus/graceful-shutdown';
 import { pino } from 'pino';
 import { RedisConnection } from 'tickbus/connection';
 import { type Config, helpText, readConfig } from './config.ts';
@@ -30,7 +30,7 @@ async function serve(config: Config): Promise<void> {
     pino.destination({ fd: 2, sync: true }),
   );
   const connection = new RedisConnection({ logger });
-  const failure = linkGivenUp(connection);
+  const failure = linkFailure(connection);
   const secrets = secretsOf(FEED_KINDS[config.FEED], config.feedSettings);
   const recorder = await recorderFor(config, { name: config.FEED, secrets, logger });
   const gateway = createGateway({ ...optionsFrom(config, recorder), connection, logger });
@@ -49,7 +49,7 @@ async function serve(config: Config): Promise<void> {
     throw error;
   }
   // Only now: until here nothing is held that would need a graceful end.
-  endWithGrace({ deadlineMs: STOP_DEADLINE_MS, logger, failure }, async ({ err, signal }) => {
+  shutDownGracefully({ deadlineMs: STOP_DEADLINE_MS, logger, failure }, async ({ err, signal }) => {
     if (err) logger.fatal({ err }, 'The gateway fails and stops.');
     await stop();
     logger.info({ signal, ...gateway.stats, recorder: recorder?.stats }, 'The gateway has stopped.');

@@ -1,6 +1,6 @@
 // The sample bots as a process: settings, start, log, graceful end.
 
-import { endWithGrace, linkGivenUp } from '@tickbus/graceful-end';
+import { linkFailure, shutDownGracefully } from '@tickbus/graceful-shutdown';
 import { pino } from 'pino';
 import { RedisConnection } from 'tickbus/connection';
 import type { Bot, BotOptions } from './bot.ts';
@@ -32,7 +32,7 @@ async function run({ BOTS, SYMBOLS, LOG_LEVEL }: Config): Promise<void> {
   const options = { logger, ...(SYMBOLS && { symbols: SYMBOLS }) };
   const wanted = BOTS.map((name) => ({ name, connection: new RedisConnection({ logger }) }));
   const connections = wanted.map(({ connection }) => connection);
-  const failure = linkGivenUp(...connections);
+  const failure = linkFailure(...connections);
   const bots: Bot[] = [];
   const stop = async () => {
     await Promise.all(bots.map((bot) => bot.stop()));
@@ -44,7 +44,7 @@ async function run({ BOTS, SYMBOLS, LOG_LEVEL }: Config): Promise<void> {
     await stop();
     throw error;
   }
-  endWithGrace({ deadlineMs: STOP_DEADLINE_MS, logger, failure }, async ({ err, signal }) => {
+  shutDownGracefully({ deadlineMs: STOP_DEADLINE_MS, logger, failure }, async ({ err, signal }) => {
     if (err) logger.fatal({ err }, 'The bots fail and stop.');
     await stop();
     for (const { name, stats } of bots) logger.info({ signal, bot: name, ...stats }, 'The bot has stopped.');

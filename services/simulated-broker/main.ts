@@ -1,6 +1,6 @@
 // The simulated broker as a process: settings, start, log, graceful end.
 
-import { endWithGrace } from '@tickbus/graceful-end';
+import { shutDownGracefully } from '@tickbus/graceful-shutdown';
 import { pino } from 'pino';
 import { startSimulatedBroker } from './broker.ts';
 import { type Config, helpText, readConfig } from './config.ts';
@@ -23,7 +23,7 @@ async function serve(config: Config): Promise<void> {
   const { host, port, key, secret, release: releaseMs } = config;
   const source = await openSource(config);
   const broker = await startSimulatedBroker({ host, port, key, secret, releaseMs, source, logger });
-  endWithGrace({ deadlineMs: 5_000, logger }, async ({ err, signal }) => {
+  shutDownGracefully({ deadlineMs: 5_000, logger }, async ({ err, signal }) => {
     if (err) logger.fatal({ err }, 'The simulated broker fails and closes.');
     else logger.info({ signal, ...broker.stats }, 'The simulated broker closes.');
     await broker.close();

@@ -1,7 +1,7 @@
 // The plan's test publisher: one price a second until SIGTERM, and what became of each.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { endWithGrace } from '@tickbus/graceful-end';
+import { shutDownGracefully } from '@tickbus/graceful-shutdown';
 import { TickbusError } from 'tickbus';
 import { CHANNELS, CONFIG } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
@@ -10,7 +10,7 @@ const stopping = new AbortController();
 
 let publisher: RedisPublisher | undefined;
 
-endWithGrace({ deadlineMs: 5_000 }, async ({ err }) => {
+shutDownGracefully({ deadlineMs: 5_000 }, async ({ err }) => {
   if (err) console.error(err.message);
   stopping.abort();
   await publisher?.close();

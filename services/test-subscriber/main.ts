@@ -1,12 +1,12 @@
 // The plan's test subscriber: prints every price it receives, and every loss, until SIGTERM.
 
-import { endWithGrace } from '@tickbus/graceful-end';
+import { shutDownGracefully } from '@tickbus/graceful-shutdown';
 import { CHANNELS, CONFIG } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 
 let subscriber: RedisSubscriber | undefined;
 
-endWithGrace({ deadlineMs: 5_000 }, async ({ err }) => {
+shutDownGracefully({ deadlineMs: 5_000 }, async ({ err }) => {
   if (err) console.error(err.message);
   await subscriber?.close();
 });

@@ -8,13 +8,13 @@ export function heapAfterGc(): number {
   return process.memoryUsage().heapUsed;
 }
 
-export interface Sample {
+export interface HeapSample {
   readonly atMs: number;
   readonly bytes: number;
 }
 
 /** Bytes a minute, by least squares; 0 for fewer than two samples. */
-export function slopePerMinute(samples: readonly Sample[]): number {
+export function slopePerMinute(samples: readonly HeapSample[]): number {
   const meanAt = mean(samples.map(({ atMs }) => atMs));
   const meanBytes = mean(samples.map(({ bytes }) => bytes));
   const spread = sum(samples.map(({ atMs }) => (atMs - meanAt) ** 2));

@@ -1,14 +1,14 @@
 // The ledger of a run: numbers every message, remembers what its publisher was told, and keeps the handlers' histories.
 
 import { type Channel, type Gap, type Position, type Published, TickbusError } from 'tickbus';
-import type { Seen, Sent, Testimony } from './records.ts';
+import type { HandledRecord, HandlerHistory, SentRecord } from './records.ts';
 
 export interface LedgerOptions {
   /** The number of the first message; give each process a range of its own. Default 0. */
   firstNumber?: number;
 }
 
-export interface WitnessOptions {
+export interface HistoryOptions {
   /** The subscription's own filter. */
   keys?: readonly string[];
   /** Default true. */
@@ -16,7 +16,7 @@ export interface WitnessOptions {
 }
 
 /** What a handler is given, as far as the ledger cares. */
-interface Told {
+interface HandledMessage {
   readonly data: unknown;
   readonly epoch?: number;
   readonly seq?: number;
@@ -25,8 +25,8 @@ interface Told {
 }
 
 export class Ledger {
-  readonly #sent: Sent[] = [];
-  readonly #testimonies: Testimony[] = [];
+  readonly #sent: SentRecord[] = [];
+  readonly #histories: HandlerHistory[] = [];
   #next: number;
 
   constructor({ firstNumber = 0 }: LedgerOptions = {}) {
@@ -38,12 +38,12 @@ export class Ledger {
     return this.#next;
   }
 
-  get sent(): readonly Sent[] {
+  get sent(): readonly SentRecord[] {
     return this.#sent;
   }
 
-  get testimonies(): readonly Testimony[] {
-    return this.#testimonies;
+  get histories(): readonly HandlerHistory[] {
+    return this.#histories;
   }
 
   /** Publishes by `send`, which puts the number in `data.n`, and writes down what it was told. Never rejects. */
@@ -51,8 +51,8 @@ export class Ledger {
     channel: Channel,
     key: string | undefined,
     send: (n: number) => Promise<Published>,
-  ): Promise<Sent> {
-    const sent: Sent = {
+  ): Promise<SentRecord> {
+    const sent: SentRecord = {
       n: this.#next++,
       channel: channel.name,
       key,
@@ -70,84 +70,84 @@ export class Ledger {
     return sent;
   }
 
-  /** A witness expects nothing until it is told to. */
-  witness(name: string, channel: Channel, options: WitnessOptions = {}): Witness {
-    const witness = new Witness(name, channel, options, () => this.#sent.length);
-    this.#testimonies.push(witness.testimony);
-    return witness;
+  /** A recorder expects nothing until it is told to. */
+  recordHandler(name: string, channel: Channel, options: HistoryOptions = {}): HistoryRecorder {
+    const recorder = new HistoryRecorder(name, channel, options, () => this.#sent.length);
+    this.#histories.push(recorder.history);
+    return recorder;
   }
 
-  /** Adds what another process wrote down. Every witness of this ledger is expected to see what was sent there. */
-  merge(sent: readonly Sent[], testimonies: readonly Testimony[] = []): void {
+  /** Adds what another process wrote down. Every recorder of this ledger is expected to see what was sent there. */
+  merge(sent: readonly SentRecord[], histories: readonly HandlerHistory[] = []): void {
     for (const one of sent) this.#sent.push(one);
-    this.#testimonies.push(...testimonies);
+    this.#histories.push(...histories);
   }
 }
 
 /** Stands in a handler's place and writes everything down. */
-export class Witness {
-  readonly testimony: Testimony;
+export class HistoryRecorder {
+  readonly history: HandlerHistory;
   readonly #channel: Channel;
   readonly #now: () => number;
-  #waiting: { readonly until: (testimony: Testimony) => boolean; readonly done: () => void }[] = [];
+  #waiting: { readonly until: (history: HandlerHistory) => boolean; readonly done: () => void }[] = [];
 
   constructor(
     name: string,
     channel: Channel,
-    { keys, mayOverflow = true }: WitnessOptions,
+    { keys, mayOverflow = true }: HistoryOptions,
     now: () => number,
   ) {
     const { name: channelName, kind } = channel;
     const nothing = { from: undefined, until: undefined, seen: [], gaps: [], expired: [] };
-    this.testimony = { name, channel: channelName, kind, keys, mayOverflow, ...nothing };
+    this.history = { name, channel: channelName, kind, keys, mayOverflow, ...nothing };
     this.#channel = channel;
     this.#now = now;
   }
 
   /** From here on everything that is published is expected: call it when `startListening()` has resolved. */
-  expectsAll(): void {
-    this.testimony.from ??= this.#now();
+  expectFromHere(): void {
+    this.history.from ??= this.#now();
   }
 
   /** Nothing behind what it has seen is expected: call it when its subscription is taken away. */
-  leaves(): void {
-    this.testimony.until = this.testimony.seen.at(-1)?.position ?? NOWHERE;
+  expectNothingMore(): void {
+    this.history.until = this.history.seen.at(-1)?.position ?? NOWHERE;
   }
 
   /** The handler. */
-  readonly saw = (message: Told): void => {
-    this.testimony.seen.push(this.#seen(message));
-    this.#look();
+  readonly onMessage = (message: HandledMessage): void => {
+    this.history.seen.push(this.#recordOf(message));
+    this.#resolveWaiting();
   };
 
-  readonly heardExpired = (message: Told): void => {
-    this.testimony.expired.push(this.#seen(message));
-    this.#look();
+  readonly onExpired = (message: HandledMessage): void => {
+    this.history.expired.push(this.#recordOf(message));
+    this.#resolveWaiting();
   };
 
   /** The listener for gaps; those of other channels are none of its business. */
-  readonly heardOf = (gap: Gap): void => {
-    const { channel, mayOverflow, gaps } = this.testimony;
+  readonly onGap = (gap: Gap): void => {
+    const { channel, mayOverflow, gaps } = this.history;
     if (gap.channel !== channel || (gap.cause === 'overflow' && !mayOverflow)) return;
     gaps.push(gap);
-    this.#look();
+    this.#resolveWaiting();
   };
 
   /** Resolves as soon as the history is so; give the scenario's own time limit the last word. */
-  until(isSo: (testimony: Testimony) => boolean): Promise<void> {
-    if (isSo(this.testimony)) return Promise.resolve();
+  until(isSo: (history: HandlerHistory) => boolean): Promise<void> {
+    if (isSo(this.history)) return Promise.resolve();
     return new Promise((done) => this.#waiting.push({ until: isSo, done }));
   }
 
-  #look(): void {
+  #resolveWaiting(): void {
     if (this.#waiting.length === 0) return;
-    const ready = this.#waiting.filter(({ until }) => until(this.testimony));
+    const ready = this.#waiting.filter(({ until }) => until(this.history));
     if (ready.length === 0) return;
     this.#waiting = this.#waiting.filter((one) => !ready.includes(one));
     for (const { done } of ready) done();
   }
 
-  #seen({ data, epoch, seq, conflated = 0, snapshot }: Told): Seen {
+  #recordOf({ data, epoch, seq, conflated = 0, snapshot }: HandledMessage): HandledRecord {
     const payload = data as Readonly<Record<string, unknown>>;
     return {
       n: Number(payload.n),

@@ -3,9 +3,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import type { Random } from '@tickbus/test-kit/random';
-import { type Fault, Lane } from './lane.ts';
+import { type Fault, ProxyStream } from './proxy-stream.ts';
 
-export type { Fault } from './lane.ts';
+export type { Fault } from './proxy-stream.ts';
 
 /** Which bytes a fault concerns. */
 export type Direction = 'to_server' | 'to_client' | 'both';
@@ -19,28 +19,28 @@ export interface ProxyOptions {
 
 /** One client's connection. */
 export class ProxiedLink {
-  readonly toServer: Lane;
-  readonly toClient: Lane;
+  readonly toServer: ProxyStream;
+  readonly toClient: ProxyStream;
   readonly #sockets: readonly [client: Socket, server: Socket];
 
   constructor(client: Socket, server: Socket, random: Random) {
     this.#sockets = [client, server];
-    this.toServer = new Lane(client, server, random);
-    this.toClient = new Lane(server, client, random);
+    this.toServer = new ProxyStream(client, server, random);
+    this.toClient = new ProxyStream(server, client, random);
     this.#tellEnd(client, server, this.toServer);
     this.#tellEnd(server, client, this.toClient);
   }
 
   inject(fault: Fault, direction: Direction = 'both'): void {
-    if (direction !== 'to_client') this.toServer.set(fault);
-    if (direction !== 'to_server') this.toClient.set(fault);
+    if (direction !== 'to_client') this.toServer.setFault(fault);
+    if (direction !== 'to_server') this.toClient.setFault(fault);
   }
 
   /** Everything passes again. A connection that lost bytes is reset, as TCP does: no stream ever goes on with a hole in it. */
   heal(): void {
     if (this.toServer.swallowed + this.toClient.swallowed > 0 || this.#isHalfOpen) return this.reset();
-    this.toServer.set(undefined);
-    this.toClient.set(undefined);
+    this.toServer.setFault(undefined);
+    this.toClient.setFault(undefined);
   }
 
   /** Ends the connection at once; both sides get a RST. */
@@ -57,7 +57,7 @@ export class ProxiedLink {
   }
 
   /** One side is gone: the other hears of it, unless nothing gets through to it. */
-  #tellEnd(side: Socket, other: Socket, lane: Lane): void {
+  #tellEnd(side: Socket, other: Socket, lane: ProxyStream): void {
     side.on('error', () => {});
     side.on('close', () => {
       if (lane.isBlackhole || other.destroyed) return;
@@ -151,7 +151,7 @@ export class TcpProxy implements AsyncDisposable {
   #firstToPass(bytes: string): Promise<ProxiedLink> {
     return new Promise((resolve) => {
       const watch = (link: ProxiedLink) => {
-        link.toServer.passes(bytes).then(() => {
+        link.toServer.untilSeen(bytes).then(() => {
           this.#watching.delete(watch);
           resolve(link);
         });

@@ -4,7 +4,7 @@
 import type { Gap, Position } from 'tickbus';
 
 /** One message, as its publisher knows it. `data.n` on the wire is its number in the ledger. */
-export interface Sent {
+export interface SentRecord {
   readonly n: number;
   readonly channel: string;
   readonly key: string | undefined;
@@ -18,7 +18,7 @@ export interface Sent {
 }
 
 /** One message, as a handler saw it. */
-export interface Seen {
+export interface HandledRecord {
   readonly n: number;
   readonly position: Position | undefined;
   readonly key: string | undefined;
@@ -27,7 +27,7 @@ export interface Seen {
 }
 
 /** One handler's whole history. */
-export interface Testimony {
+export interface HandlerHistory {
   readonly name: string;
   readonly channel: string;
   readonly kind: 'state' | 'event' | 'command' | 'plain';
@@ -39,8 +39,8 @@ export interface Testimony {
   from: number | undefined;
   /** Nothing behind this place is expected: the handler was taken away there. */
   until: Position | undefined;
-  readonly seen: Seen[];
+  readonly seen: HandledRecord[];
   readonly gaps: Gap[];
   /** Commands that were told as expired instead of being handled. */
-  readonly expired: Seen[];
+  readonly expired: HandledRecord[];
 }

@@ -1,10 +1,10 @@
 // What writers of a channel owe: each keeps the order of its calls, and no two write at the same time.
 
 import type { Position } from 'tickbus';
-import type { Sent } from './records.ts';
+import type { SentRecord } from './records.ts';
 
 /** One message, as a plain client hears it. */
-export interface Heard {
+export interface ObservedMessage {
   /** The number in the ledger. */
   readonly n: number;
   readonly epoch: number;
@@ -21,10 +21,10 @@ const MAX_PROBLEMS = 10;
  *
  * @returns what is wrong, in words; empty when nothing is
  */
-export function checkWriters(heard: readonly Heard[]): string[] {
+export function checkWriters(heard: readonly ObservedMessage[]): string[] {
   const writers = new Map<number, string>();
   const problems: string[] = [];
-  let last: Heard | undefined;
+  let last: ObservedMessage | undefined;
   for (const message of heard) {
     const { n, epoch, seq, sender } = message;
     const what = `message ${n} (${epoch}-${seq}) of ${sender}`;
@@ -43,9 +43,9 @@ export function checkWriters(heard: readonly Heard[]): string[] {
  *
  * @returns what is wrong, in words; empty when nothing is
  */
-export function checkCallOrder(sent: readonly Sent[]): string[] {
+export function checkCallOrder(sent: readonly SentRecord[]): string[] {
   const problems: string[] = [];
-  let last: Sent | undefined;
+  let last: SentRecord | undefined;
   for (const message of sent) {
     if (message.position === undefined) continue;
     if (last?.position !== undefined && isAtOrBelow(message.position, last.position))

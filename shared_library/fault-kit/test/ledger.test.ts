@@ -4,7 +4,7 @@ import { defineChannel, RedisPublisher, RedisSubscriber } from 'tickbus';
 import { MemoryConnection } from 'tickbus/testing';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { checkHistory } from '../check.ts';
+import { checkHistory } from '../check-history.ts';
 import { Ledger } from '../ledger.ts';
 
 const FILLS = defineChannel('FILLS', {
@@ -13,7 +13,7 @@ const FILLS = defineChannel('FILLS', {
   messages: { fill: z.object({ symbol: z.string(), n: z.number() }) },
 });
 
-it('witnesses in the place of handlers, and publishers that are told what became of each message', async () => {
+it('recorders in the place of handlers, and publishers that are told what became of each message', async () => {
   const connection = new MemoryConnection();
   const publisher = new RedisPublisher({ connection });
   await using subscriber = new RedisSubscriber({ connection });
@@ -22,20 +22,20 @@ it('witnesses in the place of handlers, and publishers that are told what became
     ledger.publish(FILLS, symbol, (n) => publisher.publish(FILLS, { symbol, n }));
 
   await send('EARLY');
-  const witness = ledger.witness('bot', FILLS);
-  subscriber.subscribe(FILLS, witness.saw);
-  subscriber.on('gap', witness.heardOf);
+  const recorder = ledger.recordHandler('bot', FILLS);
+  subscriber.subscribe(FILLS, recorder.onMessage);
+  subscriber.on('gap', recorder.onGap);
   await subscriber.startListening();
-  witness.expectsAll();
+  recorder.expectFromHere();
   await Promise.all(['A', 'B', 'A'].map(send));
-  await witness.until(({ seen }) => seen.length === 3);
+  await recorder.until(({ seen }) => seen.length === 3);
   connection.disconnect();
   const refused = await send('A');
   expect(refused.outcome).toBe('refused');
-  const { figures, problems } = checkHistory(ledger.sent, ledger.testimonies);
+  const { figures, problems } = checkHistory(ledger.sent, ledger.histories);
   expect(problems).toEqual([]);
   expect(figures).toMatchObject({ published: 4, delivered: 3, silent_lost: 0 });
-  expect(witness.testimony.seen.map(({ key }) => key)).toEqual(['A', 'B', 'A']);
+  expect(recorder.history.seen.map(({ key }) => key)).toEqual(['A', 'B', 'A']);
 });
 
 it('a message that the handler did not write down is missed', async () => {
@@ -43,12 +43,12 @@ it('a message that the handler did not write down is missed', async () => {
   const publisher = new RedisPublisher({ connection });
   await using subscriber = new RedisSubscriber({ connection });
   const ledger = new Ledger();
-  const witness = ledger.witness('bot', FILLS);
-  subscriber.subscribe(FILLS, (message) => message.data.n !== 1 && witness.saw(message));
+  const recorder = ledger.recordHandler('bot', FILLS);
+  subscriber.subscribe(FILLS, (message) => message.data.n !== 1 && recorder.onMessage(message));
   await subscriber.startListening();
-  witness.expectsAll();
+  recorder.expectFromHere();
   for (let i = 0; i < 3; i++)
     await ledger.publish(FILLS, 'A', (n) => publisher.publish(FILLS, { symbol: 'A', n }));
-  await witness.until(({ seen }) => seen.length === 2);
-  expect(checkHistory(ledger.sent, ledger.testimonies).figures.silent_lost).toBe(1);
+  await recorder.until(({ seen }) => seen.length === 2);
+  expect(checkHistory(ledger.sent, ledger.histories).figures.silent_lost).toBe(1);
 });

@@ -40,7 +40,7 @@ it('a blackhole swallows in one direction, the server never hears of an end, and
   await client.says('a', 'a');
   const [link] = proxy.links;
   proxy.inject({ type: 'blackhole' }, 'to_client');
-  const arrived = link?.toServer.passes('b');
+  const arrived = link?.toServer.untilSeen('b');
   client.socket.write('b');
   await arrived;
   await settled();

@@ -1,11 +1,16 @@
 // What a plain client hears of one, two and misbehaving writers, and publishers that keep the order of their calls, or do not.
 
 import { expect, it } from 'vitest';
-import type { Sent } from '../records.ts';
-import { checkCallOrder, checkWriters, type Heard } from '../writers.ts';
+import type { SentRecord } from '../records.ts';
+import { checkCallOrder, checkWriters, type ObservedMessage } from '../writers.ts';
 
 let next = 0;
-const message = (sender: string, epoch: number, seq: number): Heard => ({ n: next++, epoch, seq, sender });
+const message = (sender: string, epoch: number, seq: number): ObservedMessage => ({
+  n: next++,
+  epoch,
+  seq,
+  sender,
+});
 
 it('writers that follow each other are right, also where numbers are left out', () => {
   const heard = [message('a', 1, 1), message('a', 1, 3), message('b', 2, 1), message('a', 5, 1)];
@@ -36,10 +41,10 @@ it('positions follow the calls of a publisher, and what was not accepted is pass
   expect(checkCallOrder([accepted(2, 1), accepted(1, 7)])).toHaveLength(1);
 });
 
-function accepted(epoch: number, seq: number): Sent {
+function accepted(epoch: number, seq: number): SentRecord {
   return { n: next++, channel: 'FILLS', key: 'A', outcome: 'accepted', position: { epoch, seq } };
 }
 
-function refused(): Sent {
+function refused(): SentRecord {
   return { n: next++, channel: 'FILLS', key: 'A', outcome: 'refused', position: undefined };
 }

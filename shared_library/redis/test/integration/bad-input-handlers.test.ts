@@ -1,6 +1,6 @@
 // Handlers, filters and listeners that throw, on Redis and in memory: the others get everything, and the process lives.
 
-import { eventLoopTurns, Recorder, RecordingLogger } from '@tickbus/test-kit';
+import { EventRecorder, eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineChannel } from '../../channel/channel.ts';
@@ -29,9 +29,9 @@ describe.each(SERVERS)('on %s', (_, start) => {
       const logger = new RecordingLogger();
       const subscriber = new RedisSubscriber({ ...server.options, logger });
       const publisher = new RedisPublisher(server.options);
-      const quick = new Recorder<number>();
-      const awaited = new Recorder<number>();
-      const errors = new Recorder<string>();
+      const quick = new EventRecorder<number>();
+      const awaited = new EventRecorder<number>();
+      const errors = new EventRecorder<string>();
       const filter = () => {
         throw new Error('in a filter');
       };

@@ -1,6 +1,6 @@
 // Bad messages that come in, on Redis and in memory: reported, never delivered, never fatal, and the next one arrives.
 
-import { Recorder, RecordingLogger } from '@tickbus/test-kit';
+import { EventRecorder, RecordingLogger } from '@tickbus/test-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
 import { TickbusError } from '../../errors.ts';
@@ -118,8 +118,8 @@ describe.each(SERVERS)('on %s', (_, start) => {
 
   describe('what comes in', () => {
     const logger = new RecordingLogger();
-    const invalid = new Recorder<InvalidMessage>();
-    const received = new Recorder<string>();
+    const invalid = new EventRecorder<InvalidMessage>();
+    const received = new EventRecorder<string>();
     let subscriber: RedisSubscriber;
     let sent = 0;
 

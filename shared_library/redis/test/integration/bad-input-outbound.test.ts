@@ -1,6 +1,6 @@
 // Bad messages that are published, on Redis and in memory: refused with the field that is wrong, and nothing is sent.
 
-import { errorOf, type Recorder } from '@tickbus/test-kit';
+import { type EventRecorder, errorOf } from '@tickbus/test-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defineChannel } from '../../channel/channel.ts';
 import { CHANNELS } from '../../constants.ts';
@@ -83,7 +83,7 @@ describe.each(SERVERS)('on %s', (_, start) => {
       messages: CHANNELS.PRICE_DATA.messages,
     });
     let publisher: RedisPublisher;
-    let heard: Recorder<string>;
+    let heard: EventRecorder<string>;
     let sent = 0;
 
     beforeAll(async () => {

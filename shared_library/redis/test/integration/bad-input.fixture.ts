@@ -1,7 +1,7 @@
 // What the tests of bad input need: a Redis and a server in memory with a stranger on each, and a message that is good.
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
-import { Recorder } from '@tickbus/test-kit';
+import { EventRecorder } from '@tickbus/test-kit';
 import { createClient } from 'redis';
 import type { Channel } from '../../channel/channel.ts';
 import { MemoryConnection } from '../../testing.ts';
@@ -11,7 +11,7 @@ export interface Server {
   readonly options: { url: string } | { connection: MemoryConnection };
   send(channel: Channel, frame: Uint8Array): Promise<unknown>;
   /** Notes every message of a channel, as text. */
-  listen(channel: Channel): Promise<Recorder<string>>;
+  listen(channel: Channel): Promise<EventRecorder<string>>;
   close(): Promise<unknown>;
 }
 
@@ -41,7 +41,7 @@ async function redisServer(): Promise<Server> {
     options: { url: redis.url },
     send: ({ name }, frame) => sending.publish(name, Buffer.from(frame)),
     listen: async ({ name }) => {
-      const heard = new Recorder<string>();
+      const heard = new EventRecorder<string>();
       await listening.subscribe(name, heard.add);
       return heard;
     },
@@ -59,7 +59,7 @@ async function memoryServer(): Promise<Server> {
     options: { connection },
     send: async ({ name }, frame) => connection.server.publishRaw(name, frame),
     listen: async ({ name }) => {
-      const heard = new Recorder<string>();
+      const heard = new EventRecorder<string>();
       connection.server.subscribe(name, (frame) => heard.add(new TextDecoder().decode(frame)));
       return heard;
     },

@@ -1,7 +1,7 @@
 // What bots want, over a real Redis: told to the gateway, and no hindrance to a bot that may not say it.
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
-import { silentLogger as logger, Recorder } from '@tickbus/test-kit';
+import { EventRecorder, silentLogger as logger } from '@tickbus/test-kit';
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
@@ -19,8 +19,8 @@ afterEach(async () => {
 afterAll(() => redis.kill());
 
 function bot(url: string, ...keys: string[]) {
-  const prices = new Recorder<string>();
-  const refusals = new Recorder<string>();
+  const prices = new EventRecorder<string>();
+  const refusals = new EventRecorder<string>();
   const subscriber = new RedisSubscriber({ url, logger });
   subscriber.on('status', (status) => status.type === 'demand_refused' && refusals.add(status.error.code));
   subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data }) => prices.add(data.symbol), { keys });

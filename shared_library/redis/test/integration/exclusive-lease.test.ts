@@ -1,6 +1,6 @@
 // The connection of an exclusive lease: what becomes of its batches when it ends for good, and of its rights when they change.
 
-import { errorOf, silentLogger as logger, Recorder } from '@tickbus/test-kit';
+import { EventRecorder, errorOf, silentLogger as logger } from '@tickbus/test-kit';
 import { acquireAndRelease, leasedPublisher } from '@tickbus/test-kit/leases';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RedisConnection } from '../../index.ts';
@@ -80,7 +80,7 @@ describe('rights that change', () => {
     expect(state).toBe('held');
     await deposeHolder(world);
     await deny(world);
-    const connections = new Recorder<string>();
+    const connections = new EventRecorder<string>();
     operations.onConnected(() => connections.add('connected'));
     await world.admin.sendCommand(['CLIENT', 'KILL', 'USER', 'w']);
     await connections.first(() => true);

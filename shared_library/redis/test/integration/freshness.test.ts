@@ -1,7 +1,7 @@
 // Freshness over a real Redis: that hangs, that is restarted, that keeps things from a user, and by its own clock.
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
-import { silentLogger as logger, Recorder } from '@tickbus/test-kit';
+import { EventRecorder, silentLogger as logger } from '@tickbus/test-kit';
 import { leasedPublisher } from '@tickbus/test-kit/leases';
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -52,9 +52,9 @@ async function gateway() {
 async function bot(url = redis.url) {
   const subscriber = new RedisSubscriber({ url, logger });
   closing.push(() => subscriber.close());
-  const verdicts = new Recorder<Verdict>();
+  const verdicts = new EventRecorder<Verdict>();
   subscriber.on('verdict', ({ verdict }) => verdicts.add(verdict));
-  const prices = new Recorder<number>();
+  const prices = new EventRecorder<number>();
   subscriber.subscribe(PRICE_DATA, ({ data }) => prices.add(data.price), { maxAgeMs: 1_500 });
   await subscriber.startListening();
   return { subscriber, verdicts, prices };
@@ -127,9 +127,9 @@ it.each([false, true])(
     await publisher.publish(FEED_STATUS, { ...status, lease: token, last_frame_ago_ms: 0 });
     await publisher.publish(PRICE_DATA, { symbol: 'A', price: 1, timestamp: 0 });
     const { subscriber, verdicts } = await bot(server.url);
-    const links = new Recorder<string>();
+    const links = new EventRecorder<string>();
     subscriber.on('status', ({ type }) => links.add(type));
-    const heard = new Recorder<number>();
+    const heard = new EventRecorder<number>();
     subscriber.subscribe(FEED_STATUS, ({ data }) => heard.add(data.instruments ?? 0));
     await verdicts.first((verdict) => verdict === 'fresh');
     expect(subscriber.requireFresh(PRICE_DATA, 'A', { maxAgeMs: 60_000 }).data.price).toBe(1);

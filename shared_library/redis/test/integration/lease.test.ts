@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
-import { Recorder, silentLogger } from '@tickbus/test-kit';
+import { EventRecorder, silentLogger } from '@tickbus/test-kit';
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { RedisConnection } from '../../connection.ts';
@@ -38,7 +38,7 @@ interface Told {
 
 /** A process of its own: lease-holder.fixture.ts. */
 class Holder {
-  readonly told = new Recorder<Told>();
+  readonly told = new EventRecorder<Told>();
   readonly child: ChildProcess;
 
   constructor(url: string) {
@@ -72,7 +72,7 @@ interface SeenPrice {
 
 /** Two holders, and every price that a bot sees of them. The tests change who holds the lease; each looks who does. */
 describe('two processes and one lease', () => {
-  const prices = new Recorder<SeenPrice>();
+  const prices = new EventRecorder<SeenPrice>();
   let subscriber: RedisSubscriber;
   let holders: Holder[] = [];
 

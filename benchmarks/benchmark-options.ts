@@ -1,0 +1,83 @@
+// The options of `npm run bench`.
+
+import { parseArgs } from 'node:util';
+
+export interface BenchmarkOptions {
+  readonly isQuick: boolean;
+  /** Workload names or prefixes; empty: all. */
+  readonly only: readonly string[];
+  /** Participants; empty: all of each workload. */
+  readonly peers: readonly string[];
+  readonly pairs: number;
+  readonly seconds: number;
+  readonly seed: number;
+  /** Another checkout of tickbus to measure against. */
+  readonly baseline: string | undefined;
+  /** Whether only the page is written, from the data of the last whole run. */
+  readonly page: boolean;
+  readonly json: boolean;
+  readonly list: boolean;
+  readonly help: boolean;
+}
+
+export const HELP = `npm run bench -- [options]
+
+  --quick          the bar against node-redis and NATS, in under a minute
+  --only NAME      one workload, or all whose names begin with NAME (end_to_end, fan_out_50, latency); repeatable
+  --peer NAME      only these participants (tickbus, node-redis, nats, ...); repeatable
+  --pairs N        rounds that count (7; with --quick 4)
+  --seconds N      how long a run publishes (1; with --quick 0.15)
+  --seed N         of the ticks; random by default, and printed
+  --baseline DIR   also measures the library of another checkout, as "tickbus-baseline"
+  --page           measures nothing: writes RESULTS.md from the data of the last whole run
+  --json           the last line is one JSON object: ratios, cpu_us, bar, skipped
+  --list           lists the workloads
+  --help           prints this
+
+Only a whole run (without --quick, --only, --peer and --baseline) writes RESULTS.md.`;
+
+/** Whether every workload is measured with all of its participants. Only then is RESULTS.md written. */
+export function isWholeRun({ isQuick, only, peers, baseline }: BenchmarkOptions): boolean {
+  return !isQuick && only.length === 0 && peers.length === 0 && baseline === undefined;
+}
+
+/** @throws Error for an unknown option or an invalid number */
+export function readOptions(args: readonly string[]): BenchmarkOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string', multiple: true, default: [] },
+      peer: { type: 'string', multiple: true, default: [] },
+      pairs: { type: 'string' },
+      seconds: { type: 'string' },
+      seed: { type: 'string' },
+      baseline: { type: 'string' },
+      page: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      list: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const { quick: isQuick, only, peer: peers, baseline, page, json, list, help } = values;
+  return {
+    isQuick,
+    only,
+    peers,
+    pairs: numberOf('--pairs', values.pairs, isQuick ? 4 : 7),
+    seconds: numberOf('--seconds', values.seconds, isQuick ? 0.15 : 1),
+    seed: numberOf('--seed', values.seed, Math.floor(Math.random() * 2 ** 31)),
+    baseline,
+    page,
+    json,
+    list,
+    help,
+  };
+}
+
+function numberOf(name: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  const value = Number(text);
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new Error(`${name} is "${text}". Use a number above 0.`);
+}

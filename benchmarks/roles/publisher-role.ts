@@ -1,0 +1,199 @@
+// What a publisher process does: as much as it can, at a steady pace, all at once, or a recorded session.
+
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { readCapture, toMarketEvents } from '@tickbus/capture';
+import { bookSource } from '../book.ts';
+import type { Address, ChannelName, PeerPayload, PublisherSide } from '../peers/peer.ts';
+import { monotonicMs, type Tick, tickSource } from '../ticks.ts';
+import { ownCpuUs } from './cpu.ts';
+import { loadPeer } from './peers.ts';
+
+export interface OpenPublisher {
+  readonly peer: string;
+  readonly server: Address;
+  readonly seed: number;
+  readonly instruments: number;
+  /** Bytes of a message where the cost by size is measured; undefined: ticks. */
+  readonly bytes?: number | undefined;
+}
+
+/** What was published, and what it cost this process. */
+export interface PublishReport {
+  readonly published: number;
+  /** Monotonic milliseconds. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly cpuUs: number;
+  /** How far the pace was behind its schedule at the worst, in milliseconds. */
+  readonly behindMs: number;
+}
+
+let side: PublisherSide | undefined;
+let next: () => PeerPayload = () => {
+  throw new Error('The publisher was not opened.');
+};
+
+export async function openPublisher({
+  peer,
+  server,
+  seed,
+  instruments,
+  bytes,
+}: OpenPublisher): Promise<void> {
+  const channel: ChannelName = bytes === undefined ? 'price' : 'book';
+  side = await (await loadPeer(peer)).publisher(server, channel);
+  next = bytes === undefined ? tickSource(seed, instruments) : bookSource(bytes, instruments);
+}
+
+/**
+ * As fast as it goes, until the time is over: some messages each turn of the event loop, as a gateway publishes what it hears, and no
+ * more than `window` of them unanswered.
+ */
+export function blast({
+  seconds,
+  window,
+  turn,
+}: {
+  seconds: number;
+  window: number;
+  turn: number;
+}): Promise<PublishReport> {
+  return measured(async (startedAt) => {
+    let published = 0;
+    const unanswered: Promise<void>[] = [];
+    while (monotonicMs() - startedAt < seconds * 1_000) {
+      unanswered.push(publishAll(turn));
+      published += turn;
+      if (unanswered.length * turn >= window) await unanswered.shift();
+      else await nextTurn();
+    }
+    await Promise.all(unanswered);
+    return published;
+  });
+}
+
+/** Everything at once, and then waited for. */
+export function burst({ count }: { count: number }): Promise<PublishReport> {
+  return measured(async () => {
+    await publishAll(count);
+    return count;
+  });
+}
+
+/**
+ * `rate` messages a second, handed over each millisecond. What a late timer missed follows at once, so the rate holds; each
+ * message is stamped when it is handed over.
+ */
+export function pace({ seconds, rate }: { seconds: number; rate: number }): Promise<PublishReport> {
+  return measured(async (startedAt, behind) => {
+    const total = Math.round(seconds * rate);
+    const settled: (PromiseLike<unknown> | undefined)[] = [];
+    let published = 0;
+    while (published < total) {
+      const elapsed = monotonicMs() - startedAt;
+      const due = Math.min(total, Math.floor((elapsed / 1_000) * rate));
+      behind(((due - published) / rate) * 1_000);
+      while (published < due) {
+        settled.push(watched(publishOne()));
+        published++;
+      }
+      await sleep(1);
+    }
+    await settle(settled);
+    return published;
+  });
+}
+
+/** A recorded session at a multiple of its pace. */
+export async function replay({
+  paths,
+  speed,
+}: {
+  paths: readonly string[];
+  speed: number;
+}): Promise<PublishReport> {
+  const ticks = (await Promise.all(paths.map(recordedTicks))).flat();
+  return measured(async (startedAt, behind) => {
+    const settled: (PromiseLike<unknown> | undefined)[] = [];
+    for (let index = 0; index < ticks.length; ) {
+      const elapsed = monotonicMs() - startedAt;
+      for (
+        let item = ticks[index];
+        item !== undefined && item.afterMs / speed <= elapsed;
+        item = ticks[++index]
+      ) {
+        behind(elapsed - item.afterMs / speed);
+        settled.push(watched(publishOne(item.tick)));
+      }
+      await sleep(1);
+    }
+    await settle(settled);
+    return ticks.length;
+  });
+}
+
+export async function closePublisher(): Promise<void> {
+  await side?.close();
+  side = undefined;
+}
+
+async function measured(
+  work: (startedAt: number, behind: (ms: number) => void) => Promise<number>,
+): Promise<PublishReport> {
+  let behindMs = 0;
+  const cpuBefore = ownCpuUs();
+  const startedAt = monotonicMs();
+  const published = await work(startedAt, (ms) => {
+    behindMs = Math.max(behindMs, ms);
+  });
+  return { published, startedAt, endedAt: monotonicMs(), cpuUs: ownCpuUs() - cpuBefore, behindMs };
+}
+
+async function publishAll(count: number): Promise<void> {
+  const settled: (PromiseLike<unknown> | undefined)[] = [];
+  for (let index = 0; index < count; index++) settled.push(publishOne());
+  await settle(settled);
+}
+
+function publishOne(payload: PeerPayload = next()): PromiseLike<unknown> | undefined {
+  payload.timestamp = monotonicMs();
+  return opened().publish(payload);
+}
+
+/** Looked at only at the end of a steady pace; until then a failure must not end the process. */
+function watched(settling: PromiseLike<unknown> | undefined): PromiseLike<unknown> | undefined {
+  settling?.then(undefined, () => {});
+  return settling;
+}
+
+async function settle(settled: readonly (PromiseLike<unknown> | undefined)[]): Promise<void> {
+  await Promise.all(settled);
+  await opened().flush?.();
+}
+
+function opened(): PublisherSide {
+  if (side === undefined) throw new Error('The publisher was not opened.');
+  return side;
+}
+
+/** The quotes and trades of a recorded session as ticks, each with the milliseconds since the first one. */
+async function recordedTicks(path: string): Promise<{ tick: Tick; afterMs: number }[]> {
+  const ticks: { tick: Tick; afterMs: number }[] = [];
+  let origin: number | undefined;
+  for await (const record of readCapture(path)) {
+    for (const event of toMarketEvents(record)) {
+      origin ??= record.at;
+      const isTrade = event.kind === 'trade';
+      const price = isTrade ? event.price : (event.bid + event.ask) / 2;
+      const { symbol, timestamp } = event;
+      const quote = isTrade
+        ? { bid: price, ask: price, bid_size: 0, ask_size: 0, size: event.size }
+        : { bid: event.bid, ask: event.ask, bid_size: event.bid_size, ask_size: event.ask_size, size: 0 };
+      ticks.push({
+        tick: { symbol, price, timestamp, ...quote, venue: 'recorded' },
+        afterMs: (record.at - origin) * 1_000,
+      });
+    }
+  }
+  return ticks;
+}

@@ -1,0 +1,96 @@
+// Settings and their origin, by precedence: command line, environment, --env-file, default.
+// The order is that of `node --env-file` and `docker compose --env-file`.
+
+import { readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import { type Config, readConfig } from 'tickbus/constants';
+import { UsageError } from './exit.ts';
+
+type ConfiguredAddress = Config['ADDRESS'];
+
+type SettingOrigin = 'flag' | 'environment' | 'env file' | 'default';
+
+/** A variable, the origin of its value, and the origins that it overrides. */
+export interface Variable {
+  readonly name: string;
+  /** undefined: not set, so the default applies. */
+  readonly value: string | undefined;
+  readonly from: SettingOrigin;
+  /** Origins whose value is ignored. */
+  readonly overridden: readonly SettingOrigin[];
+}
+
+export interface SettingsInput {
+  /** --url */
+  readonly url: string | undefined;
+  /** --env-file */
+  readonly envFile: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** The variables that tickbus reads; an empty one counts as not set. */
+const NAMES = ['REDIS_URL', 'REDIS_HOST', 'REDIS_PORT', 'REDIS_DB', 'MONITOR_TOKEN'] as const;
+export type VariableName = (typeof NAMES)[number];
+
+export class CliSettings {
+  readonly #variables: ReadonlyMap<string, Variable>;
+
+  /** @throws UsageError for a file that cannot be read, and an empty URL */
+  constructor({ url, envFile, env }: SettingsInput) {
+    // Usually an unset variable of a script: falling back to the default would hide that.
+    if (url === '')
+      throw new UsageError('--url is empty. Use a URL such as redis://user:password@host:6379/0.');
+    const file = envFile === undefined ? {} : readEnvFile(envFile);
+    const variables = NAMES.map((name) => {
+      const given: readonly [SettingOrigin, string | undefined][] = [
+        ['flag', name === 'REDIS_URL' ? url : undefined],
+        ['environment', env[name] || undefined],
+        ['env file', file[name] || undefined],
+      ];
+      const [first, ...others] = given.filter(([, value]) => value !== undefined);
+      const [from, value] = first ?? ['default', undefined];
+      return [name, { name, value, from, overridden: others.map(([origin]) => origin) }] as const;
+    });
+    this.#variables = new Map(variables);
+  }
+
+  variable(name: VariableName): Variable {
+    return this.#variables.get(name) as Variable;
+  }
+
+  get variables(): readonly Variable[] {
+    return [...this.#variables.values()];
+  }
+
+  /** Address and credentials of Redis. @throws UsageError that names the variable or option, never its value */
+  get address(): ConfiguredAddress {
+    const values = Object.fromEntries(this.variables.map(({ name, value }) => [name, value]));
+    try {
+      return readConfig(values).ADDRESS;
+    } catch (error) {
+      const { message } = error as Error;
+      const isFlag = this.variable('REDIS_URL').from === 'flag';
+      throw new UsageError(isFlag ? message.replace(/^REDIS_URL/, '--url') : message);
+    }
+  }
+
+  /** The same as one URL. @throws UsageError as `address` does */
+  get url(): string {
+    const { host, port, db } = this.address;
+    const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    return this.variable('REDIS_URL').value ?? `redis://${authority}/${db}`;
+  }
+}
+
+function readEnvFile(path: string): Record<string, string | undefined> {
+  try {
+    return parseEnv(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new UsageError(
+      code === 'ENOENT'
+        ? `Cannot read --env-file: ${path} does not exist. Check the path.`
+        : `Cannot read --env-file ${path}: ${message}`,
+    );
+  }
+}

@@ -1,0 +1,85 @@
+// Findings about the permissions of the connected user.
+
+import type { Purpose, UserPermissions } from 'tickbus/admin';
+import type { DoctorFinding } from './finding.ts';
+
+const MEANING: Readonly<Record<Exclude<Purpose, 'exclusive'>, string>> = {
+  subscribe: 'subscribe',
+  read: 'read last values',
+  demand: 'request instruments',
+  publish: 'publish',
+  lease: 'hold the lease',
+};
+
+/**
+ * One finding for the allowed operations, and one for each missing permission. A permission that a bot can lack is a
+ * warning. A channel that the user may neither read nor write is no fault while the user may use another one.
+ */
+export function permissionFindings(all: UserPermissions, name: string | undefined): DoctorFinding[] {
+  const subject = 'permissions';
+  const [user, setUser] = [name ?? 'this user', `ACL SETUSER ${name ?? 'NAME'}`];
+  // writer-findings.ts reports the permissions of the exclusive writer.
+  const permissions = all.filter(isNeeded);
+  if (permissions.some(({ isAllowed }) => isAllowed === undefined)) {
+    const advice = `Last values and publishing need scripts: ${setUser} +@scripting`;
+    return [
+      {
+        subject,
+        level: 'fail',
+        found: `${user} may not run scripts, so its other permissions are unknown`,
+        advice,
+      },
+    ];
+  }
+  const { open, closed } = channelsOf(permissions);
+  if (open.length === 0 && closed.length > 0) {
+    const advice = `Allow the required channels with ${setUser}, as in docs/production.md: &PRICE_DATA ~tickbus:* +@pubsub`;
+    return [{ subject, level: 'fail', found: `${user} may use no tickbus channel`, advice }];
+  }
+  const refused = permissions.filter(({ channel, isAllowed }) => !isAllowed && open.includes(channel));
+  const hearsNothing = !permissions.some(({ purpose, isAllowed }) => purpose === 'subscribe' && isAllowed);
+  const faults = refusalsOf(refused, hearsNothing, user, setUser);
+  if (closed.length > 0) {
+    const found = `${user} may use ${open.join(', ')}; not allowed for this user: ${closed.join(', ')}`;
+    return [{ subject, level: 'ok', found }, ...faults];
+  }
+  return faults.length > 0
+    ? faults
+    : [{ subject, level: 'ok', found: `${user} has every permission that tickbus uses` }];
+}
+
+/** The channels on which the user may subscribe or publish, and the others. */
+function channelsOf(permissions: readonly NeededPermission[]): { open: string[]; closed: string[] } {
+  const isUse = ({ purpose, command }: NeededPermission) =>
+    purpose === 'subscribe' || (purpose === 'publish' && command[0] === 'PUBLISH');
+  const used = permissions.filter((permission) => permission.isAllowed && isUse(permission));
+  const open = new Set(used.map(({ channel }) => channel));
+  const all = [...new Set(permissions.map(({ channel }) => channel))];
+  return { open: [...open], closed: all.filter((channel) => !open.has(channel)) };
+}
+
+function refusalsOf(
+  refused: readonly NeededPermission[],
+  hearsNothing: boolean,
+  user: string,
+  setUser: string,
+): DoctorFinding[] {
+  return [...new Set(refused.map(({ purpose }) => purpose))].map((purpose) => {
+    const ofPurpose = refused.filter((command) => command.purpose === purpose);
+    const channels = [...new Set(ofPurpose.map(({ channel }) => channel))].join(', ');
+    const commands = ofPurpose.map(({ command: [name, of = ''] }) => `${name} ${of}`.trim());
+    const isVital = purpose === 'read' || (purpose === 'subscribe' && hearsNothing);
+    return {
+      subject: 'permissions',
+      level: isVital ? 'fail' : 'warn',
+      found: `${user} may not ${MEANING[purpose]} on ${channels}`,
+      advice: `If the user needs it, run ${setUser}: ${commands.slice(0, 6).join('; ')}${commands.length > 6 ? '; ...' : ''}`,
+    };
+  });
+}
+
+type NeededPermission = UserPermissions[number] & { readonly purpose: Exclude<Purpose, 'exclusive'> };
+
+function isNeeded(permission: UserPermissions[number]): permission is NeededPermission {
+  return permission.purpose !== 'exclusive';
+}

@@ -1,0 +1,179 @@
+// Findings about the server: version, role, delivery mode, buffers, memory, persistence and clients.
+
+import type { ServerReport } from 'tickbus/admin';
+import { type DoctorFinding, unreadable } from './finding.ts';
+
+const OLDEST_MAJOR = 7;
+const MIB = 1024 * 1024;
+/** Redis default. A burst of 200,000 prices of 160 bytes fills it while a subscriber is busy. */
+const DEFAULT_BUFFER = 32 * MIB;
+/** The value from docs/production.md. */
+const SET_BUFFER = 'CONFIG SET client-output-buffer-limit "pubsub 256mb 64mb 60"';
+
+export function serverFindings(server: ServerReport): DoctorFinding[] {
+  return [
+    versionOf(server),
+    roleOf(server),
+    deliveryModeOf(server),
+    outputBufferOf(server),
+    ...listBufferOf(server),
+    memoryOf(server),
+    persistenceOf(server),
+    clientsOf(server),
+  ];
+}
+
+function versionOf({ product = 'Redis', version }: ServerReport): DoctorFinding {
+  const subject = 'version';
+  if (version === undefined) return unreadable(subject, 'the version', 'INFO');
+  const found = `${product} ${version}`;
+  if (Number.parseInt(version, 10) >= OLDEST_MAJOR) return { subject, level: 'ok', found };
+  return {
+    subject,
+    level: 'fail',
+    found,
+    advice: `Use Redis ${OLDEST_MAJOR} or newer, or Valkey: the tickbus scripts require it.`,
+  };
+}
+
+function roleOf({ mode, role }: ServerReport): DoctorFinding {
+  const subject = 'role';
+  if (mode === undefined || role === undefined) return unreadable(subject, 'mode and role', 'INFO');
+  const found = `${mode}, ${role}`;
+  if (mode === 'sentinel')
+    return { subject, level: 'fail', found, advice: 'Connect to a Redis server, not to a sentinel.' };
+  if (role !== 'master')
+    return { subject, level: 'fail', found, advice: 'Connect to the master: a replica rejects publishing.' };
+  if (mode === 'cluster')
+    return {
+      subject,
+      level: 'warn',
+      found,
+      advice: 'Use a single server: tickbus does not support a cluster yet.',
+    };
+  return { subject, level: 'ok', found };
+}
+
+/**
+ * Per-message delivery is often a deliberate choice, so it is reported as ok.
+ * See docs/delivery.md, "Batched and per-message delivery".
+ */
+function deliveryModeOf({ mode, replicas, hasBacklog, patterns }: ServerReport): DoctorFinding {
+  const subject = 'batches';
+  if (replicas === undefined || patterns === undefined)
+    return unreadable(subject, 'replicas and patterns', 'INFO');
+  const obstacles = [
+    ...(mode === 'standalone' ? [] : [`the server is a ${mode}`]),
+    ...(replicas > 0 || hasBacklog ? ['it has or recently had a replica'] : []),
+    ...(patterns > 0
+      ? [`clients subscribe to ${patterns === 1 ? 'a pattern' : `${patterns} patterns`}`]
+      : []),
+  ];
+  if (obstacles.length === 0)
+    return { subject, level: 'ok', found: 'batched delivery on channels without plain clients' };
+  const why = obstacles.join(' and ');
+  return {
+    subject,
+    level: 'ok',
+    found: `per-message delivery because ${why}: slower, but correct`,
+  };
+}
+
+function outputBufferOf({ pubsubBuffer }: ServerReport): DoctorFinding {
+  const subject = 'output buffer';
+  if (pubsubBuffer === undefined) return unreadable(subject, 'client-output-buffer-limit', 'CONFIG GET');
+  const { hardBytes, softBytes, softSeconds } = pubsubBuffer;
+  const limits = `${mib(hardBytes)}, or ${mib(softBytes)} for ${softSeconds} s`;
+  const found = `Redis ${hardBytes === 0 ? 'never disconnects a slow subscriber' : `disconnects a slow subscriber at ${limits}`}`;
+  if (hardBytes === 0)
+    return {
+      subject,
+      level: 'warn',
+      found,
+      advice: `A subscriber that hangs can fill the server's memory: ${SET_BUFFER}`,
+    };
+  if (hardBytes <= DEFAULT_BUFFER)
+    return {
+      subject,
+      level: 'warn',
+      found,
+      advice: `Redis disconnects a bot that is busy for seconds during a burst: ${SET_BUFFER}, and in redis.conf`,
+    };
+  return { subject, level: 'ok', found };
+}
+
+/** Upper bound of a CLIENT LIST line, in bytes. */
+const LISTED_CLIENT = 400;
+
+/** A gateway lists all clients during a takeover. Redis has no default limit, so only a configured one is reported. */
+function listBufferOf({ normalBuffer, maxClients = 0 }: ServerReport): DoctorFinding[] {
+  const { hardBytes = 0, softBytes = 0 } = normalBuffer ?? {};
+  const limits = [hardBytes, softBytes].filter((bytes) => bytes > 0);
+  const needed = LISTED_CLIENT * maxClients;
+  if (limits.length === 0 || Math.min(...limits) >= needed) return [];
+  const found = `Redis disconnects a client at ${mib(Math.min(...limits))}; a list of ${maxClients} clients can take ${mib(needed)}`;
+  const advice = `Redis may disconnect a gateway during its takeover: CONFIG SET client-output-buffer-limit "normal ${needed} ${needed} 60"`;
+  return [{ subject: 'list buffer', level: 'warn', found, advice }];
+}
+
+function memoryOf({
+  maxMemoryBytes,
+  maxMemoryPolicy,
+  usedMemoryBytes = 0,
+  evictedKeys = 0,
+}: ServerReport): DoctorFinding {
+  const subject = 'memory';
+  if (maxMemoryBytes === undefined) return unreadable(subject, 'maxmemory', 'INFO');
+  if (maxMemoryBytes === 0) return { subject, level: 'ok', found: `${mib(usedMemoryBytes)} used, no limit` };
+  const found = `${mib(usedMemoryBytes)} of ${mib(maxMemoryBytes)} used, ${maxMemoryPolicy}, ${evictedKeys} keys evicted`;
+  if (maxMemoryPolicy !== 'noeviction') {
+    const advice =
+      'Redis may evict last prices, sequences and leases: CONFIG SET maxmemory-policy noeviction';
+    return { subject, level: evictedKeys > 0 ? 'fail' : 'warn', found, advice };
+  }
+  if (usedMemoryBytes >= maxMemoryBytes)
+    return { subject, level: 'fail', found, advice: 'Memory is full and publishing fails: raise maxmemory.' };
+  if (usedMemoryBytes > 0.9 * maxMemoryBytes)
+    return {
+      subject,
+      level: 'warn',
+      found,
+      advice: 'Publishing fails when memory is full: raise maxmemory.',
+    };
+  return { subject, level: 'ok', found };
+}
+
+/** Running without persistence is a supported choice, so it is reported as ok. */
+function persistenceOf({ appendOnly, savePoints }: ServerReport): DoctorFinding {
+  const subject = 'persistence';
+  if (appendOnly === undefined && savePoints === undefined)
+    return unreadable(subject, 'persistence', 'INFO and CONFIG GET');
+  const ways = [
+    ...(appendOnly ? ['append-only file'] : []),
+    ...(savePoints ? [`snapshots (${savePoints})`] : []),
+  ];
+  if (ways.length > 0) return { subject, level: 'ok', found: ways.join(' and ') };
+  return {
+    subject,
+    level: 'ok',
+    found: 'none: after a restart, late joiners get no last prices and subscribers see a new epoch',
+  };
+}
+
+function clientsOf({ clients, maxClients }: ServerReport): DoctorFinding {
+  const subject = 'clients';
+  if (clients === undefined || maxClients === undefined)
+    return unreadable(subject, 'the number of clients', 'INFO');
+  const found = `${clients} of ${maxClients}`;
+  if (clients < 0.8 * maxClients) return { subject, level: 'ok', found };
+  return {
+    subject,
+    level: 'warn',
+    found,
+    advice: 'Redis rejects new connections at the limit: raise maxclients.',
+  };
+}
+
+function mib(bytes: number): string {
+  return bytes < MIB ? `${Math.round(bytes / 1024)} KiB` : `${Math.round(bytes / MIB)} MiB`;
+}

@@ -1,0 +1,185 @@
+import { describe, expect, it } from 'vitest';
+import { FORMATS } from '../check-formats.ts';
+import { checkBot, checkFeed, checkGateway, checkLatency, worst } from '../checks.ts';
+import type { StoredValue } from '../stored-values.ts';
+import { call, tickbus, withServer } from './harness.ts';
+
+const server = withServer();
+const { env } = server;
+const kept = (data: Record<string, unknown>, ageMs: number): StoredValue => ({
+  key: 'k',
+  ageMs,
+  envelope: { message_type: 'x', data, timestamp: 0, sender: 's' },
+});
+
+describe('as a process', () => {
+  it('says that Redis is there, and that it is not, in one line', async () => {
+    const there = await tickbus(['check', 'redis', '--warn', '20s', '--critical', '30s'], { env: env() });
+    expect(there).toMatchObject({ code: 0, stderr: '' });
+    expect(there.stdout).toMatch(/^OK: Redis replies in [\d.]+ m?s\.\n$/);
+    const gone = await tickbus(['check', 'redis', '--url', 'redis://127.0.0.1:1', '--format', 'nagios']);
+    expect(gone).toMatchObject({ code: 2, stderr: '' });
+    expect(gone.stdout).toMatch(
+      /^REDIS CRITICAL - Cannot connect to Redis at redis:\/\/127\.0\.0\.1:1: [^\n]+\n$/,
+    );
+  });
+});
+
+describe('check', () => {
+  const publish = (channel: string, data: object) =>
+    call(['pub', channel, JSON.stringify(data), '-q'], { env: env() });
+
+  it('is critical where nobody was ever heard, and unknown where Redis is not', async () => {
+    for (const subject of [['gateway'], ['feed'], ['bot', 'nobody']]) {
+      const never = await call(['check', ...subject], { env: env() });
+      expect(never).toMatchObject({
+        code: 2,
+        stderr: '',
+        stdout: expect.stringMatching(/^CRITICAL: No status (of \w+ )?on \w+\.\n$/),
+      });
+      const unknown = await call(['check', ...subject, '--url', 'redis://127.0.0.1:1']);
+      expect(unknown.code).toBe(3);
+      expect(unknown.stdout).toMatch(/^UNKNOWN: Cannot connect to Redis/);
+    }
+  });
+
+  it('tells a dead gateway from a dead feed, and one bot from another', async () => {
+    await publish('FEED_STATUS', {
+      feed: 'alpaca',
+      state: 'down',
+      detail: 'The broker is away.',
+      interval_ms: 600_000,
+    });
+    await publish('BOT_STATUS', { bot: 'b1', state: 'running', status_interval_ms: 600_000 });
+    await publish('BOT_STATUS', {
+      bot: 'b2',
+      state: 'error',
+      detail: 'It broke.',
+      status_interval_ms: 600_000,
+    });
+    const results = await Promise.all(
+      [['gateway'], ['feed', 'alpaca'], ['feed', 'other'], ['bot', 'b1'], ['bot', 'b2']].map((subject) =>
+        call(['check', ...subject], { env: env() }),
+      ),
+    );
+    expect(results.map(({ code }) => code)).toEqual([0, 2, 2, 0, 2]);
+    expect(results[0]?.stdout).toMatch(/^OK: The gateway of alpaca reported [\d.]+ m?s ago\.\n$/);
+    expect(results[1]?.stdout).toBe('CRITICAL: alpaca is down: The broker is away.\n');
+    expect(results[2]?.stdout).toBe('CRITICAL: No status of other on FEED_STATUS.\n');
+    expect(results[4]?.stdout).toMatch(
+      /^CRITICAL: b2 is error \(It broke\), last report [\d.]+ m?s ago\.\n$/,
+    );
+    const late = await call(['check', 'bot', 'b1', '--warn', '1ms', '--critical', '1h'], { env: env() });
+    expect(late).toMatchObject({ code: 1, stdout: expect.stringMatching(/^WARNING: b1 is running/) });
+  });
+
+  it.each([
+    [['check'], /missing required argument 'subject'/],
+    [['check', 'weather'], /Allowed choices are redis, feed, gateway, bot/],
+    [['check', 'bot'], /Name the bot/],
+    [['check', 'redis', 'one'], /Omit the name/],
+    [['check', 'redis', '--warn', '2s', '--critical', '1s'], /--warn is above --critical/],
+    [['check', 'redis', '--format', 'xml'], /Allowed choices are text, json, prometheus, nagios/],
+  ])('refuses %j with exit code 64', async (args, sentence) => {
+    const { code, stdout, stderr } = await call(args, { env: env() });
+    expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
+    expect(stderr).toMatch(sentence);
+  });
+});
+
+describe('judges', () => {
+  it('a latency by its limits', () => {
+    expect(checkLatency(99, {}).status).toBe('ok');
+    expect(checkLatency(101, {}).status).toBe('warning');
+    expect(checkLatency(1_001, {}).status).toBe('critical');
+    expect(checkLatency(50, { criticalMs: 40 }).status).toBe('critical');
+    expect(checkLatency(5_000, { warnMs: 6_000 }).status).toBe('ok');
+  });
+
+  it('a gateway by its heartbeats, of which it tells the interval', () => {
+    const status = { feed: 'f', state: 'down', interval_ms: 100, holder: 'host-1' };
+    expect(checkGateway(kept(status, 299), {})).toMatchObject({
+      status: 'ok',
+      summary: 'The gateway of f (host-1) reported 299 ms ago',
+    });
+    expect(checkGateway(kept(status, 301), {}).status).toBe('warning');
+    expect(checkGateway(kept(status, 1_001), {}).status).toBe('critical');
+    expect(checkGateway(kept({ ...status, state: 'stopped' }, 0), {}).status).toBe('critical');
+    expect(checkGateway(kept({ feed: 7 }, 0), {})).toMatchObject({ status: 'unknown' });
+  });
+
+  it('a feed by its state and its silence, and not at all when its gateway is dead', () => {
+    const live = { feed: 'f', state: 'live', interval_ms: 1_000, last_frame_ago_ms: 14_000 };
+    expect(checkFeed(kept(live, 900), {})).toMatchObject({
+      status: 'ok',
+      summary: 'f is live, last frame 14.9 s ago',
+    });
+    expect(checkFeed(kept(live, 1_100), {}).status).toBe('warning');
+    expect(checkFeed(kept({ ...live, last_frame_ago_ms: 60_001 }, 0), {}).status).toBe('critical');
+    expect(checkFeed(kept({ ...live, last_frame_ago_ms: 60_001 }, 0), { criticalMs: 90_000 }).status).toBe(
+      'warning',
+    );
+    expect(checkFeed(kept({ ...live, state: 'silent' }, 0), {}).status).toBe('warning');
+    expect(checkFeed(kept({ ...live, state: 'down' }, 0), {}).status).toBe('critical');
+    expect(checkFeed(kept(live, 10_001), {})).toEqual({
+      status: 'unknown',
+      summary: 'The state of f is unknown: its gateway has not reported for 10.0 s',
+      metrics: [],
+    });
+    expect(checkFeed(kept({ ...live, state: 'stopped', holder: 'host-1' }, 0), {}).summary).toBe(
+      'The state of f is unknown: its gateway (host-1) is stopped',
+    );
+  });
+
+  it('a bot by what it says of itself and when', () => {
+    const status = { bot: 'b', state: 'running', status_interval_ms: 1_000 };
+    const of = (state: string, ageMs = 0) => checkBot(kept({ ...status, state }, ageMs), {}).status;
+    expect(
+      ['running', 'starting', 'paused', 'stopping', 'error', 'stopped'].map((state) => of(state)),
+    ).toEqual(['ok', 'ok', 'warning', 'warning', 'critical', 'critical']);
+    expect([of('running', 3_001), of('running', 10_001), of('error', 3_001)]).toEqual([
+      'warning',
+      'critical',
+      'critical',
+    ]);
+  });
+
+  it('several by the worst', () => {
+    const of = (status: 'ok' | 'warning' | 'critical' | 'unknown') => ({
+      status,
+      summary: status,
+      metrics: [],
+    });
+    expect(worst([of('ok'), of('warning')])).toMatchObject({ status: 'warning', summary: 'ok; warning' });
+    expect(worst([of('warning'), of('unknown')]).status).toBe('unknown');
+    expect(worst([of('unknown'), of('critical')]).status).toBe('critical');
+  });
+});
+
+it('writes each format', () => {
+  const metrics = [{ name: 'f_quiet', ms: 1_234.5678, warnMs: 15_000, criticalMs: 60_000 }];
+  const result = {
+    check: 'feed',
+    name: 'f"1',
+    status: 'warning',
+    summary: 'f is | silent\nnow',
+    metrics,
+  } as const;
+  expect(FORMATS.text(result)).toBe('WARNING: f is | silent now.');
+  expect(JSON.parse(FORMATS.json(result))).toEqual({
+    check: 'feed',
+    name: 'f"1',
+    status: 'warning',
+    summary: 'f is | silent\nnow',
+    metrics: { f_quiet: { ms: 1_234.568, warn_ms: 15_000, critical_ms: 60_000 } },
+  });
+  expect(FORMATS.nagios(result)).toBe('FEED WARNING - f is / silent now | f_quiet=1.234568s;15;60;0');
+  expect(FORMATS.prometheus(result).split('\n')).toEqual([
+    '# HELP tickbus_check_status 0 ok, 1 warning, 2 critical, 3 unknown.',
+    '# TYPE tickbus_check_status gauge',
+    'tickbus_check_status{check="feed",name="f\\"1"} 1',
+    '# HELP tickbus_check_seconds The measured latency or age.',
+    '# TYPE tickbus_check_seconds gauge',
+    'tickbus_check_seconds{check="feed",name="f\\"1",metric="f_quiet"} 1.234568',
+  ]);
+});

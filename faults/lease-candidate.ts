@@ -1,0 +1,124 @@
+// A candidate for the lease of a channel, with the publisher that writes there while the lease is held.
+
+import type { SentRecord } from '@tickbus/fault-kit/records';
+import { RedisLease, RedisPublisher, TickbusError } from 'tickbus';
+import type { NoteChannel } from './fault-channels.ts';
+import type { SendOptions, Testbed } from './testbed.ts';
+import { delay, eventually } from './wait.ts';
+
+export const TTL_MS = 1_000;
+const BURST = 3;
+const EVERY_MS = 5;
+
+export interface LeaseCandidateOptions {
+  /** The `sender` of its messages. Default `exclusive`. */
+  readonly name?: string;
+  /** Where both the lease and the publisher connect to. Default: the server itself. */
+  readonly port?: number;
+  /** `user:password`. Default: none. */
+  readonly credentials?: string;
+  /** Default: the library's. */
+  readonly deadlineMs?: number;
+  /** Default `TTL_MS`. */
+  readonly ttlMs?: number;
+}
+
+export class LeaseCandidate {
+  readonly name: string;
+  readonly lease: RedisLease;
+  readonly publisher: RedisPublisher;
+  readonly channel: NoteChannel;
+  readonly #testbed: Testbed;
+
+  /** Not started. */
+  constructor(testbed: Testbed, channel: NoteChannel, options: LeaseCandidateOptions = {}) {
+    const {
+      name = 'exclusive',
+      port = testbed.redis.port,
+      credentials,
+      deadlineMs,
+      ttlMs = TTL_MS,
+    } = options;
+    const user = credentials === undefined ? '' : `${credentials}@`;
+    const url = `redis://${user}127.0.0.1:${port}/0`;
+    const { logger } = testbed;
+    this.name = name;
+    this.channel = channel;
+    this.#testbed = testbed;
+    this.lease = new RedisLease({ channel, ttlMs, url, logger });
+    this.publisher = new RedisPublisher({ url, lease: this.lease, logger, sender: name, deadlineMs });
+    testbed.atEnd(async () => {
+      await this.publisher.close();
+      await this.lease.close();
+    });
+  }
+
+  /** A candidate that has been started; it holds the lease when nobody else does. */
+  static async join(
+    testbed: Testbed,
+    channel: NoteChannel,
+    options: LeaseCandidateOptions = {},
+  ): Promise<LeaseCandidate> {
+    const candidate = new LeaseCandidate(testbed, channel, options);
+    await candidate.start();
+    return candidate;
+  }
+
+  /** Starts the lease; tries again while its link is down, as after a cut. */
+  async start(): Promise<void> {
+    await eventually(`${this.name} is a candidate for ${this.channel}`, async () => {
+      try {
+        await this.lease.start();
+        return true;
+      } catch (error) {
+        if (error instanceof TickbusError && error.retryable) return false;
+        throw error;
+      }
+    });
+  }
+
+  untilHeld(): Promise<void> {
+    return eventually(`${this.name} holds the lease of ${this.channel}`, () => this.lease.holds);
+  }
+
+  send(options: SendOptions = {}): Promise<SentRecord> {
+    return this.#testbed.send(this.publisher, this.channel, options);
+  }
+
+  sendUntilAccepted(): Promise<SentRecord> {
+    return this.#testbed.sendUntilAccepted(this.publisher, this.channel);
+  }
+
+  /** Sends every few milliseconds, also while somebody else holds the lease. @returns a function that stops and waits for what is under way */
+  sendContinually(): () => Promise<void> {
+    const sending = new Set<Promise<unknown>>();
+    let isOver = false;
+    const done = (async () => {
+      while (!isOver) {
+        for (let left = BURST; left > 0; left--) {
+          const sent: Promise<unknown> = this.send().finally(() => sending.delete(sent));
+          sending.add(sent);
+        }
+        await delay(EVERY_MS);
+      }
+      await Promise.all(sending);
+    })();
+    return () => {
+      isOver = true;
+      return done;
+    };
+  }
+}
+
+/** From here on the scenario fails when one of these gains the lease while another still holds it. */
+export function watchHolders(testbed: Testbed, candidates: readonly LeaseCandidate[]): void {
+  for (const candidate of candidates) {
+    candidate.lease.on('gained', () => {
+      for (const other of candidates)
+        if (other !== candidate && other.lease.holds)
+          testbed.exceeded.push(
+            `${candidate.name} gained the lease of ${candidate.channel} while ${other.name} held it.`,
+          );
+    });
+  }
+}

@@ -1,0 +1,110 @@
+// Runs scenarios, those that mostly wait beside others.
+
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { noFigures } from '@tickbus/fault-kit/check';
+import { runScenario } from './run-scenario.ts';
+import type { Scenario } from './scenario.ts';
+import type { FaultsSummary, ScenarioResult } from './scenario-results.ts';
+
+export interface RunnerOptions {
+  readonly seed: number;
+  readonly quick: boolean;
+  readonly onResult: (result: ScenarioResult) => void;
+  /** Called when a scenario in this process says that it only waits from there on. */
+  readonly onWaiting: () => void;
+}
+
+/** How many scenarios that wait and are busy `--quick` runs at the same time. */
+const BUSY_AT_ONCE = 4;
+
+/**
+ * The whole list: what waits long runs in processes of its own, beside all the rest, which runs one after the other. Quick: what
+ * waits runs all at once, then what waits and is busy a few at a time, and then the rest.
+ *
+ * @returns the results in the order of the scenarios
+ */
+export async function runAll(
+  scenarios: readonly Scenario[],
+  options: RunnerOptions,
+): Promise<ScenarioResult[]> {
+  const results = new Map<Scenario, ScenarioResult>();
+  const add = (scenario: Scenario, result: ScenarioResult) => {
+    results.set(scenario, result);
+    options.onResult(result);
+  };
+  const here = async (scenario: Scenario) => add(scenario, await runScenario(scenario, options));
+  const beside = scenarios.length === 1 ? [] : scenarios.filter((one) => isBeside(one, options));
+  const apart = beside.filter(({ measuresHeap }) => !options.quick || measuresHeap);
+  const running = await startOneByOne(apart, options, add);
+  await Promise.all(beside.filter((one) => !apart.includes(one)).map(here));
+  const busy = scenarios.filter(({ waits }) => options.quick && waits === 'busy');
+  await inTurn(busy, BUSY_AT_ONCE, here);
+  const rest = scenarios.filter((one) => !beside.includes(one) && !busy.includes(one));
+  await inTurn(rest, 1, here);
+  await Promise.all(running);
+  return scenarios.flatMap((scenario) => results.get(scenario) ?? []);
+}
+
+function isBeside({ waits }: Scenario, { quick }: RunnerOptions): boolean {
+  return waits === 'long' || (quick && waits === 'short');
+}
+
+/** At most so many at a time, in their order. */
+async function inTurn(
+  scenarios: readonly Scenario[],
+  atOnce: number,
+  run: (scenario: Scenario) => Promise<void>,
+): Promise<void> {
+  const left = scenarios.values();
+  const worker = async () => {
+    for (const scenario of left) await run(scenario);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+/** Each is started when the one before has measured what it measures, and only waits. */
+async function startOneByOne(
+  scenarios: readonly Scenario[],
+  options: RunnerOptions,
+  add: (scenario: Scenario, result: ScenarioResult) => void,
+): Promise<Promise<void>[]> {
+  const running: Promise<void>[] = [];
+  for (const scenario of scenarios) {
+    const { waiting, result } = inProcess(scenario, options);
+    running.push(result.then((one) => add(scenario, one)));
+    await waiting;
+  }
+  return running;
+}
+
+function inProcess({ name }: Scenario, { seed, quick }: RunnerOptions) {
+  const args = ['--only', name, '--seed', String(seed), '--json', ...(quick ? ['--quick'] : [])];
+  const main = fileURLToPath(new URL('main.ts', import.meta.url));
+  const child = fork(main, args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const end = () => child.kill();
+  process.once('exit', end);
+  child.once('exit', () => process.off('exit', end));
+  let output = '';
+  child.stdout?.on('data', (chunk) => {
+    output += String(chunk);
+  });
+  let errors = '';
+  child.stderr?.on('data', (chunk) => {
+    errors += String(chunk);
+  });
+  const closed = once(child, 'close');
+  const waiting = Promise.race([once(child, 'message'), closed]);
+  const result = closed.then(() => lastResult(output) ?? failed(name, `Its process ended early:\n${errors}`));
+  return { waiting, result };
+}
+
+function lastResult(output: string): ScenarioResult | undefined {
+  const last = output.trimEnd().split('\n').at(-1) ?? '';
+  return last.startsWith('{') ? (JSON.parse(last) as FaultsSummary).results[0] : undefined;
+}
+
+function failed(name: string, problem: string): ScenarioResult {
+  return { name, passed: false, ms: 0, figures: noFigures(), notes: [], problems: [problem] };
+}

@@ -1,0 +1,186 @@
+// Messages that are published between the acknowledgement of a subscription and the read of what is kept.
+
+import { ok } from 'node:assert/strict';
+import { checkHistory } from '@tickbus/fault-kit/check';
+import { Ledger } from '@tickbus/fault-kit/ledger';
+import type { Random } from '@tickbus/test-kit/random';
+import { type Connection, defineChannel, RedisPublisher, RedisSubscriber } from 'tickbus';
+import { FILLS, type NoteChannel, TICKS } from '../fault-channels.ts';
+import type { Scenario } from '../scenario.ts';
+import type { Testbed } from '../testbed.ts';
+import { within } from '../wait.ts';
+
+type SubscribingTransport = Connection['subscribing'];
+/** The moments at which something may be published. */
+type Moment = 'before' | 'subscribing' | 'acknowledged' | 'reading' | 'live';
+
+export const raceOfSnapshot: Scenario = {
+  name: '16-race-of-the-snapshot',
+  expected:
+    'Messages published around the acknowledgement and the snapshot come exactly once, in 1,000 interleavings; a reader that reads before the acknowledgement fails the same check.',
+  shortened: '200 interleavings',
+  async run(testbed) {
+    const rounds = testbed.scaled(1_000, 200);
+    const connection = testbed.connection();
+    const right = await interleave(
+      testbed,
+      rounds,
+      connection,
+      (inner, at) => new InterleavingTransport(inner, at),
+    );
+    ok(
+      right.failures === 0,
+      `every interleaving is exactly once; ${right.failures} were not: ${right.problem}`,
+    );
+    const mutant = await interleave(
+      testbed,
+      rounds / 10,
+      connection,
+      (inner, at) => new ReadsTooEarly(inner, at),
+    );
+    ok(mutant.failures > 0, 'a reader that reads before the acknowledgement fails the check');
+    testbed.note(
+      `${rounds} interleavings, ${right.messages} messages, 0 failures; reading too early fails ${mutant.failures} of ${rounds / 10}`,
+    );
+  },
+};
+
+type Wrap = (inner: SubscribingTransport, at: (moment: Moment) => Promise<void>) => SubscribingTransport;
+
+async function interleave(testbed: Testbed, rounds: number, connection: Connection, wrap: Wrap) {
+  const publisher = new RedisPublisher({ connection, sender: 'race' });
+  let failures = 0;
+  let messages = 0;
+  let problem = '';
+  for (let round = 0; round < rounds; round++) {
+    const { ledger, gaps } = await oneRound(testbed, publisher, connection, wrap);
+    messages += ledger.sent.length;
+    const { figures, problems } = checkHistory(ledger.sent, ledger.histories);
+    const harm = figures.silent_lost + figures.duplicates + figures.out_of_order + figures.made_up + gaps;
+    if (harm === 0) continue;
+    failures++;
+    problem ||= problems[0] ?? `${gaps} gaps were told`;
+  }
+  return { failures, messages, problem };
+}
+
+/** One subscription of a channel of its own, with messages published at random moments of its beginning. */
+async function oneRound(testbed: Testbed, publisher: RedisPublisher, connection: Connection, wrap: Wrap) {
+  const { random } = testbed;
+  const kind = random.pick([TICKS, FILLS]);
+  const channel = freshChannel(kind, random);
+  const ledger = new Ledger();
+  const late: Promise<unknown>[] = [];
+  /** Some are awaited, so that they lie before what follows; some are on their way at the same time as it. */
+  const publishSome = async (moment: Moment) => {
+    for (let left = random.int(0, 2); left > 0; left--) {
+      // Each has a key of its own, so that the last value of every key is every message.
+      const key = `${moment}-${left}`;
+      const sent = ledger.publish(channel, key, (n) => publisher.publish(channel, { key, n }));
+      if (random.percent(50)) await sent;
+      else late.push(sent);
+    }
+  };
+  await publishSome('before');
+  await Promise.all(late);
+  const recorder = ledger.recordHandler('bot', channel);
+  // What is kept of a state channel comes as a snapshot, so all of it is expected; of events, what comes from here on.
+  if (channel.kind === 'state') recorder.history.from = 0;
+  const transport = wrap(connection.subscribing, async (moment) => {
+    if (moment === 'acknowledged') recorder.expectFromHere();
+    await publishSome(moment);
+  });
+  const subscriber = new RedisSubscriber({
+    connection: { publishing: transport, subscribing: transport, close: async () => {} },
+    logger: testbed.logger,
+  });
+  let gaps = 0;
+  subscriber.on('gap', (gap) => {
+    gaps++;
+    recorder.onGap(gap);
+  });
+  const live = new Promise<void>((resolve) =>
+    subscriber.on('status', ({ type }) => type === 'live' && resolve()),
+  );
+  subscriber.subscribe(channel, recorder.onMessage);
+  await subscriber.startListening();
+  await within('live', live);
+  await publishSome('live');
+  await Promise.all(late);
+  // A barrier: everything that was published has arrived when this reply has.
+  await connection.subscribing.read(channel);
+  await subscriber.close();
+  await testbed.command('DEL', ...['head', 'last', 'history'].map((key) => `tickbus:{${channel}}:${key}`));
+  return { ledger, gaps };
+}
+
+let count = 0;
+
+function freshChannel(like: NoteChannel, random: Random): NoteChannel {
+  const name = `RACE-${++count}-${random.int(0, 9)}`;
+  const { messages } = like;
+  return like.kind === 'state'
+    ? defineChannel(name, { kind: 'state', key: 'key', messages })
+    : defineChannel(name, { kind: 'event', key: 'key', history: 100, messages });
+}
+
+/** Passes everything on, and lets the scenario publish at each moment of the way. */
+class InterleavingTransport implements SubscribingTransport {
+  protected readonly inner: SubscribingTransport;
+  protected readonly at: (moment: Moment) => Promise<void>;
+  readonly connect: SubscribingTransport['connect'];
+  readonly publish: SubscribingTransport['publish'];
+  readonly head: SubscribingTransport['head'];
+  readonly lease: SubscribingTransport['lease'];
+  readonly demand: SubscribingTransport['demand'];
+  readonly onStatus: SubscribingTransport['onStatus'];
+  readonly close: SubscribingTransport['close'];
+
+  constructor(inner: SubscribingTransport, at: (moment: Moment) => Promise<void>) {
+    this.inner = inner;
+    this.at = at;
+    this.connect = () => inner.connect();
+    this.publish = (...args) => inner.publish(...args);
+    this.head = (...args) => inner.head(...args);
+    this.lease = (...args) => inner.lease(...args);
+    this.demand = (...args) => inner.demand(...args);
+    this.onStatus = (...args) => inner.onStatus(...args);
+    this.close = () => inner.close();
+  }
+
+  async subscribe(
+    ...args: Parameters<SubscribingTransport['subscribe']>
+  ): ReturnType<SubscribingTransport['subscribe']> {
+    const subscribing = this.inner.subscribe(...args);
+    await this.at('subscribing');
+    const unsubscribe = await subscribing;
+    await this.at('acknowledged');
+    return unsubscribe;
+  }
+
+  async read(...args: Parameters<SubscribingTransport['read']>): ReturnType<SubscribingTransport['read']> {
+    const reading = this.inner.read(...args);
+    await this.at('reading');
+    return reading;
+  }
+}
+
+/** The mutant: the state of the channel was read before the subscription was sent. */
+class ReadsTooEarly extends InterleavingTransport {
+  #early: ReturnType<SubscribingTransport['read']> | undefined;
+
+  override async subscribe(
+    ...args: Parameters<SubscribingTransport['subscribe']>
+  ): ReturnType<SubscribingTransport['subscribe']> {
+    this.#early = this.inner.read(args[0]);
+    await this.#early;
+    await this.at('reading');
+    return super.subscribe(...args);
+  }
+
+  override read(...args: Parameters<SubscribingTransport['read']>): ReturnType<SubscribingTransport['read']> {
+    const early = this.#early;
+    this.#early = undefined;
+    return early ?? super.read(...args);
+  }
+}
