@@ -167,7 +167,7 @@ describe('a resume', () => {
     const nothing = async () => {};
     const later = () => commands.resume(client, 1, token, place, nothing);
     const earlier = commands.resume(client, 1, token, place, async () => {
-      expect(await later()).toMatchObject({ state: 'taken_up' });
+      expect(await later()).toMatchObject({ state: 'activated' });
     });
     await expect(earlier).rejects.toThrow('BUSY');
   });
@@ -258,7 +258,7 @@ describe('a holder whose connection stays open', () => {
     await world.publish(publisher, 1);
     await expireLease(world);
     const { client, commands } = await scripts(world);
-    expect(await commands.claim(client, TTL_MS, 'plain')).toMatchObject({ state: 'taken_up' });
+    expect(await commands.claim(client, TTL_MS, 'plain')).toMatchObject({ state: 'activated' });
     await world.publish(publisher, 2);
     await world.quiet();
     expect(world.heard).toHaveLength(1);

@@ -7,7 +7,7 @@ import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { systemClock } from '../../runtime/system-clock.ts';
 import { ORIGIN, type Position } from '../../wire/position.ts';
 import { positioned } from '../../wire/position-prefix.ts';
-import { claimOf, countedKeys } from '../demand-claims.ts';
+import { countKeys, demandEntry } from '../demand-entries.ts';
 import type {
   ChannelHead,
   ChannelState,
@@ -170,18 +170,18 @@ export class MemoryServer {
   declare(name: string, who: string, keys: readonly string[], ttlMs: number): void {
     const { demand } = this.#channel(name);
     const ends = this.#clock.monotonic() + ttlMs;
-    for (const key of keys) demand.set(claimOf(who, key), ends);
+    for (const key of keys) demand.set(demandEntry(who, key), ends);
   }
 
   withdraw(name: string, who: string, keys: readonly string[]): void {
     const { demand } = this.#channel(name);
-    for (const key of keys) demand.delete(claimOf(who, key));
+    for (const key of keys) demand.delete(demandEntry(who, key));
   }
 
   wanted(name: string): ReadonlyMap<string, number> {
     const { demand } = this.#channel(name);
     for (const [claim, ends] of demand) if (ends <= this.#clock.monotonic()) demand.delete(claim);
-    return countedKeys(demand.keys());
+    return countKeys(demand.keys());
   }
 
   /** Forgets everything but who listens, as a Redis without persistence does when it is restarted. */

@@ -12,7 +12,7 @@ import {
 import { type ErrorCode, TickbusError } from '../../errors.ts';
 import { printable } from '../../runtime/printable.ts';
 import type { RedisAddress } from './address.ts';
-import { whereabouts } from './link-settings.ts';
+import { formatAddress } from './link-settings.ts';
 
 const TOO_MANY_CLIENTS = 'ERR max number of clients';
 
@@ -55,7 +55,7 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
 /** Why the first connection failed: one sentence with host, port and what to try. */
 export function connectError(error: unknown, address: RedisAddress): TickbusError {
   const cause = rootCause(error);
-  const where = whereabouts(address);
+  const where = formatAddress(address);
   const reply = serverAnswer(cause);
   if (reply !== undefined) {
     const code = refusalOf(reply) ?? 'TICKBUS_CONNECT_FAILED';
@@ -85,7 +85,7 @@ export function connectError(error: unknown, address: RedisAddress): TickbusErro
  */
 export function commandError(error: unknown, address: RedisAddress, effect: 'read' | 'write'): TickbusError {
   if (error instanceof TickbusError) return error;
-  const where = whereabouts(address);
+  const where = formatAddress(address);
   const word = serverAnswer(error);
   const code =
     refusalOf(word) ?? (word !== undefined && effect === 'read' ? 'TICKBUS_SERVER_ERROR' : undefined);
@@ -109,13 +109,13 @@ export function refusedError(error: unknown, channel: string, address: RedisAddr
 }
 
 export function notConnected(address: RedisAddress, error?: unknown): TickbusError {
-  const text = `The link to Redis at ${whereabouts(address)} is down, so nothing was sent. Try again when it is connected.`;
+  const text = `The link to Redis at ${formatAddress(address)} is down, so nothing was sent. Try again when it is connected.`;
   return failure('TICKBUS_NOT_CONNECTED', text, error, address);
 }
 
 /** An established link on which nothing came any more. */
 export function silentError(silentForMs: number, address: RedisAddress): TickbusError {
-  const text = `Redis at ${whereabouts(address)} has been silent for ${silentForMs} ms: it hangs, or the network drops what is sent.`;
+  const text = `Redis at ${formatAddress(address)} has been silent for ${silentForMs} ms: it hangs, or the network drops what is sent.`;
   return failure('TICKBUS_NOT_CONNECTED', text, undefined, address);
 }
 
@@ -125,7 +125,7 @@ export function linkError(error: unknown, address: RedisAddress): TickbusError {
   const word = serverAnswer(cause);
   const code = refusalOf(word) ?? 'TICKBUS_NOT_CONNECTED';
   const text =
-    `The link to Redis at ${whereabouts(address)} was lost: ${message(cause, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
+    `The link to Redis at ${formatAddress(address)} was lost: ${message(cause, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
   return failure(code, text, cause, address);
 }
 

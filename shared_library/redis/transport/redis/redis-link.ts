@@ -8,7 +8,7 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { LinkStatus } from '../link-status.ts';
 import { createRedisClient, type RedisClient } from './client.ts';
 import { connectError, isRefusal, linkError, notConnected, silentError } from './error-mapping.ts';
-import { type LinkSettings, whereabouts } from './link-settings.ts';
+import { formatAddress, type LinkSettings } from './link-settings.ts';
 import { LinkWatchdog } from './link-watchdog.ts';
 import { backoffMs } from './reconnect-backoff.ts';
 
@@ -70,7 +70,7 @@ export class RedisLink {
   }
 
   /** What came over this connection cannot be relied on: it is closed, and another one is made. */
-  distrust(client: RedisClient, error: unknown): void {
+  dropConnection(client: RedisClient, error: unknown): void {
     if (client === this.#client && this.#state === 'connected') this.#lose(linkError(error, this.#settings));
   }
 
@@ -80,7 +80,7 @@ export class RedisLink {
 
   close(): void {
     if (this.#state === 'closed') return;
-    const client = this.#letGo();
+    const client = this.#detachClient();
     this.#enter('closed', { type: 'closed' });
     this.#status.clear();
     this.#endPause();
@@ -144,7 +144,7 @@ export class RedisLink {
   }
 
   #onError(client: RedisClient, error: unknown): void {
-    this.distrust(client, error);
+    this.dropConnection(client, error);
   }
 
   #onStale(client: RedisClient, silentForMs: number): void {
@@ -155,7 +155,7 @@ export class RedisLink {
 
   /** The link has dropped, or cannot be trusted any more: an error on one that is still up came from its decoder. */
   #lose(error: TickbusError): void {
-    const client = this.#letGo();
+    const client = this.#detachClient();
     this.#logger.warn(this.#fields(error), error.message);
     this.#enter('disconnected', { type: 'disconnected', error });
     client?.destroy();
@@ -182,13 +182,13 @@ export class RedisLink {
   }
 
   #fail(error: TickbusError): void {
-    this.#letGo();
+    this.#detachClient();
     this.#connecting = undefined;
     this.#logger.error(this.#fields(error), error.message);
     this.#enter('failed', { type: 'failed', error });
   }
 
-  #letGo(): RedisClient | undefined {
+  #detachClient(): RedisClient | undefined {
     const client = this.#client;
     this.#client = undefined;
     this.#watchdog?.stop();
@@ -218,7 +218,7 @@ export class RedisLink {
 
   #fields(error?: TickbusError): object {
     const { name } = this.#settings;
-    const link = { redis: whereabouts(this.#settings), link: name };
+    const link = { redis: formatAddress(this.#settings), link: name };
     return error === undefined ? link : { ...link, code: error.code };
   }
 }

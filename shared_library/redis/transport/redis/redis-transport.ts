@@ -4,7 +4,7 @@ import type { ChannelSpec } from '../../channel/channel.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { ORIGIN, type Position } from '../../wire/position.ts';
-import { countedKeys } from '../demand-claims.ts';
+import { countKeys } from '../demand-entries.ts';
 import type { LinkStatus } from '../link-status.ts';
 import type {
   ChannelHead,
@@ -18,11 +18,11 @@ import type {
 } from '../port.ts';
 import { AS_BYTES, type RedisClient } from './client.ts';
 import { commandError, isDenied } from './error-mapping.ts';
+import { channelKeys } from './keys.ts';
 import { ExclusiveLease } from './lease/exclusive-lease.ts';
-import { TokenLease } from './lease/lease-commands.ts';
+import { TokenLease } from './lease/token-lease.ts';
 import type { LinkSettings } from './link-settings.ts';
 import { RedisLink } from './redis-link.ts';
-import { channelKeys } from './scripts.ts';
 import { publishArguments, receiptFrom } from './writers/shared-writer.ts';
 
 interface LinkSubscription {
@@ -145,7 +145,7 @@ export class RedisTransport implements Transport {
       },
       wanted: async () => {
         const reply = await this.#run((client) => client.readDemand([demand], []), 'read');
-        return countedKeys(Array.isArray(reply) ? reply.map(String) : []);
+        return countKeys(Array.isArray(reply) ? reply.map(String) : []);
       },
     };
   }

@@ -6,9 +6,9 @@ import type { Logger } from '../../../runtime/logger.ts';
 import type { Position } from '../../../wire/position.ts';
 import type { RedisClient } from '../client.ts';
 import { commandError } from '../error-mapping.ts';
+import { channelKeys, isFramesName } from '../keys.ts';
 import type { LinkSettings } from '../link-settings.ts';
 import { RedisLink } from '../redis-link.ts';
-import { channelKeys, isFramesName } from '../scripts.ts';
 import { permissionScript, type UserPermissions, usedCommands } from './permissions.ts';
 import { parseOutputBuffer, parseServerFacts, type ServerReport } from './server-report.ts';
 
