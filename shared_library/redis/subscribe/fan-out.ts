@@ -3,7 +3,7 @@
 import type { Channel } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
 import { decodeEnvelope, type Envelope, invalidMessage } from '../wire/envelope.ts';
-import { type Batch, FrameDecoder } from '../wire/frame-decoder.ts';
+import { type DecodedBatch, FrameDecoder } from '../wire/frame-decoder.ts';
 import type { Message } from '../wire/message.ts';
 import { keyOfPayload, schemaOf, validatePayload } from '../wire/payload-schema.ts';
 import { RecentIds } from './recent-ids.ts';
@@ -70,7 +70,7 @@ export class FanOut {
 
   /** Takes apart what a channel carries, a message or a batch of them; what is invalid is told, and the others go on. */
   decodeAll(frame: Uint8Array, onMessage: OnMessage): void {
-    let batch: Batch | undefined;
+    let batch: DecodedBatch | undefined;
     try {
       batch = this.#decoder.readBatch(frame);
     } catch (error) {
@@ -101,7 +101,7 @@ export class FanOut {
     }
   }
 
-  #checked(batch: Batch, document: unknown): Envelope | undefined {
+  #checked(batch: DecodedBatch, document: unknown): Envelope | undefined {
     try {
       return batch.check(document);
     } catch (error) {

@@ -312,14 +312,14 @@ it('does not publish the retry of a command if another branch of the server may 
   const { publishing } = sharedConnection(world);
   await publishing.connect();
   const channel = { name: 'COMMANDS', kind: 'command', history: 0 } as const;
-  const once = { id: 'a', rememberMs: 60_000 };
-  const { first } = await publishing.publish(channel, [{ json: '{"n":1}', once }]);
+  const idempotency = { id: 'a', rememberMs: 60_000 };
+  const { first } = await publishing.publish(channel, [{ json: '{"n":1}', idempotency }]);
   await world.admin
     .multi()
     .del('tickbus:{COMMANDS}:id:a')
     .hSet('tickbus:{COMMANDS}:head', { branch: OTHER_BRANCH })
     .exec();
-  const retry = { json: '{"n":1}', once: { ...once, firstEpoch: first?.epoch ?? 0 } };
+  const retry = { json: '{"n":1}', idempotency: { ...idempotency, firstEpoch: first?.epoch ?? 0 } };
   const { repeated } = await publishing.publish(channel, [retry]);
   expect([...(repeated ?? [])]).toEqual([[0, 'forgotten']]);
 });

@@ -16,7 +16,7 @@ export type RedisClient = ReturnType<typeof createRedisClient>;
  * two or three steps, a turn of the event loop between (measured: a sixth of the publisher's CPU). An option of Node's streams that its
  * types leave out for sockets.
  */
-const WRITTEN_AT_ONCE: object = { writableHighWaterMark: 1024 * 1024 };
+const WRITE_BUFFER: object = { writableHighWaterMark: 1024 * 1024 };
 
 /** Never connected. Its duplicates share its class, which takes 100 ms to build and would be built for every other set of options. */
 let template: ReturnType<typeof newTemplate> | undefined;
@@ -32,7 +32,7 @@ export function createRedisClient(settings: LinkSettings) {
       // A name for the certificate; an address is none (RFC 6066).
       ...(tls ? { tls: true as const, ...(isIP(host) === 0 ? { servername: host } : {}) } : {}),
       connectTimeout: connectTimeoutMs,
-      ...WRITTEN_AT_ONCE,
+      ...WRITE_BUFFER,
       reconnectStrategy: false,
     },
     database: db,

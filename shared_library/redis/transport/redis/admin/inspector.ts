@@ -119,12 +119,12 @@ export class RedisInspector {
     if (names.length === 0) return [];
     const [subscribers, ...stats] = await Promise.all([
       this.#run((client) => client.pubSubNumSub([...names])),
-      ...names.map((name) => this.#kept(name)),
+      ...names.map((name) => this.#channelStats(name)),
     ]);
     return stats.map((kept) => ({ ...kept, subscribers: subscribers[kept.channel] ?? 0 }));
   }
 
-  async #kept(name: string): Promise<Omit<ChannelStats, 'subscribers'>> {
+  async #channelStats(name: string): Promise<Omit<ChannelStats, 'subscribers'>> {
     const { head, last, history, lease } = channelKeys({ name });
     const [place, keys, entries, token, ttl] = await this.#run((client) =>
       Promise.all([

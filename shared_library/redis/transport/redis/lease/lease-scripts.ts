@@ -4,7 +4,7 @@
 import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY } from '../lua.ts';
 
 /** Milliseconds by which a lease may end before the time it was given until, as the server rounds. */
-const EARLY_MS = 10;
+const ROUNDING_MS = 10;
 
 /** `is_ours(holder, token, head_token, head_until)`: held, or lapsed and nobody's since: then the server's clock was set forward or the call is late. */
 const IS_OURS = `
@@ -60,7 +60,7 @@ if not holder and writer == 'token' and head[5] == 'plain' and head[3] ~= '0' an
 end
 local raised = digits(math.max(tonumber(head[1] or 0) + 1, now))
 local ended = tonumber(head[3] or 0)
-local is_known = head[1] and branch == head[2] and ended <= now + ${EARLY_MS}
+local is_known = head[1] and branch == head[2] and ended <= now + ${ROUNDING_MS}
 local is_late = is_known and ended > 0 and now - ended > longest
 if not holder and (not is_known or is_late) then
   try('SET', KEYS[2], 'nobody', 'PX', longest)

@@ -86,7 +86,7 @@ export class ExclusiveWriter implements Writer {
   constructor(options: ExclusiveWriterOptions, head: HeadSnapshot) {
     this.#options = options;
     this.#epoch = head.epoch;
-    this.#clock.answered(head.serverAt, performance.now());
+    this.#clock.observe(head.serverAt, performance.now());
   }
 
   get epoch(): number {
@@ -147,7 +147,7 @@ export class ExclusiveWriter implements Writer {
     const isSame = head.epoch === this.#epoch;
     // Another server may have another clock.
     if (!isSame) this.#clock = new StampClock();
-    this.#clock.answered(head.serverAt, performance.now());
+    this.#clock.observe(head.serverAt, performance.now());
     const settled = this.#inFlight.splice(0);
     this.#epoch = head.epoch;
     this.#seq = head.seq;
@@ -212,7 +212,7 @@ export class ExclusiveWriter implements Writer {
     switch (executed.state) {
       case 'published':
         this.#published = Math.max(this.#published, lastSeq(sent, sent.batch));
-        this.#clock.answered(executed.serverAt, performance.now(), sent.at);
+        this.#clock.observe(executed.serverAt, performance.now(), sent.at);
         sent.resolve({ first: sent.first, receivers: executed.receivers });
         break;
       case 'refused':

@@ -4,7 +4,7 @@ import type { ChannelSpec } from '../../../channel/channel.ts';
 import { TickbusError } from '../../../errors.ts';
 import type { Position } from '../../../wire/position.ts';
 import { LUA_POSITIONED } from '../../../wire/position-prefix.ts';
-import type { FenceToken, Outgoing, PublishedBefore, Receipt } from '../../port.ts';
+import type { EarlierPublish, FenceToken, Outgoing, Receipt } from '../../port.ts';
 import { channelKeys } from '../keys.ts';
 import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY } from '../lua.ts';
 
@@ -128,16 +128,20 @@ export function publishArguments(
     String(seen.epoch),
     String(seen.seq),
   ];
-  for (const { key = '', once, json } of batch) {
-    if (once === undefined) args.push(key, json);
-    else args.push(`${once.rememberMs}${once.firstEpoch === undefined ? '' : `:${once.firstEpoch}`}`, json);
+  for (const { key = '', idempotency, json } of batch) {
+    if (idempotency === undefined) args.push(key, json);
+    else
+      args.push(
+        `${idempotency.rememberMs}${idempotency.firstEpoch === undefined ? '' : `:${idempotency.firstEpoch}`}`,
+        json,
+      );
   }
-  const ids = batch.flatMap(({ once }) => (once === undefined ? [] : id(once.id)));
+  const ids = batch.flatMap(({ idempotency }) => (idempotency === undefined ? [] : id(idempotency.id)));
   return { keys: [head, last, history, lease, fence(''), ...ids], args };
 }
 
 /** What the script answered. Any other reply leaves open what was done. */
-export function receiptFrom(reply: unknown, { kind, name }: ChannelSpec): Receipt {
+export function parseReceipt(reply: unknown, { kind, name }: ChannelSpec): Receipt {
   const [epoch, seq, receivers, , ...more] = Array.isArray(reply) ? reply.map(Number) : [];
   if (![epoch, seq, receivers, ...more].every(Number.isSafeInteger)) {
     const text = `The reply to a publish on ${name} is not one of Redis: whether the messages were published is unknown.`;
@@ -145,12 +149,12 @@ export function receiptFrom(reply: unknown, { kind, name }: ChannelSpec): Receip
   }
   const first = kind === 'plain' ? undefined : { epoch: Number(epoch), seq: Number(seq) };
   const receipt = { first, receivers: Number(receivers) };
-  return more.length === 0 ? receipt : { ...receipt, repeated: repeatedFrom(more) };
+  return more.length === 0 ? receipt : { ...receipt, repeated: parseRepeated(more) };
 }
 
 /** Four numbers for each message: index, epoch, seq, receivers. */
-function repeatedFrom(numbers: readonly number[]): ReadonlyMap<number, PublishedBefore | 'forgotten'> {
-  const repeated = new Map<number, PublishedBefore | 'forgotten'>();
+function parseRepeated(numbers: readonly number[]): ReadonlyMap<number, EarlierPublish | 'forgotten'> {
+  const repeated = new Map<number, EarlierPublish | 'forgotten'>();
   for (let i = 0; i + 3 < numbers.length; i += 4) {
     const [index = 0, epoch = 0, seq = 0, receivers = 0] = numbers.slice(i, i + 4);
     repeated.set(index, epoch === 0 ? 'forgotten' : { position: { epoch, seq }, receivers });
