@@ -9,7 +9,7 @@ export interface SubscriberDemandOptions {
   readonly operations: DemandOperations;
   readonly clock: Clock;
   /** Whose it is: unlike any other subscriber's. */
-  readonly who: string;
+  readonly subscriberId: string;
   /** The server does not let us say what we want; told once. */
   readonly onRefused: (error: TickbusError) => void;
 }
@@ -28,10 +28,10 @@ const TTL_MS = 15_000;
 export class SubscriberDemand {
   readonly #options: SubscriberDemandOptions;
   /** Each key, and how many subscriptions want it. */
-  readonly #wanted = new Map<string, number>();
+  readonly #counts = new Map<string, number>();
   #declared: ReadonlySet<string> = new Set();
   #state: 'idle' | 'active' | 'refused' | 'closed' = 'idle';
-  #isSyncing = false;
+  #isSyncScheduled = false;
   #wasRefused = false;
   #cancelRenewal: Unsubscribe = () => {};
 
@@ -39,18 +39,18 @@ export class SubscriberDemand {
     this.#options = options;
   }
 
-  want(keys: Iterable<string>): void {
-    for (const key of keys) this.#wanted.set(key, (this.#wanted.get(key) ?? 0) + 1);
-    this.#syncSoon();
+  add(keys: Iterable<string>): void {
+    for (const key of keys) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+    this.#scheduleSync();
   }
 
-  drop(keys: Iterable<string>): void {
+  remove(keys: Iterable<string>): void {
     for (const key of keys) {
-      const count = this.#wanted.get(key) ?? 0;
-      if (count > 1) this.#wanted.set(key, count - 1);
-      else this.#wanted.delete(key);
+      const count = this.#counts.get(key) ?? 0;
+      if (count > 1) this.#counts.set(key, count - 1);
+      else this.#counts.delete(key);
     }
-    this.#syncSoon();
+    this.#scheduleSync();
   }
 
   /** The link is up: whatever the server knows, it is told anew. */
@@ -67,11 +67,11 @@ export class SubscriberDemand {
 
   /** Wants nothing any more; resolves when the server knows, or cannot be told. */
   async close(): Promise<void> {
-    const { operations, who } = this.#options;
+    const { operations, subscriberId } = this.#options;
     const wasActive = this.#state === 'active';
     this.#enter('closed');
     const keys = [...this.#declared];
-    if (wasActive && keys.length > 0) await operations.withdraw(who, keys).catch(() => {});
+    if (wasActive && keys.length > 0) await operations.withdraw(subscriberId, keys).catch(() => {});
   }
 
   #enter(state: 'idle' | 'active' | 'refused' | 'closed'): void {
@@ -80,27 +80,27 @@ export class SubscriberDemand {
   }
 
   /** Once for all that changes in one turn. */
-  #syncSoon(): void {
-    if (this.#isSyncing || this.#state !== 'active') return;
-    this.#isSyncing = true;
+  #scheduleSync(): void {
+    if (this.#isSyncScheduled || this.#state !== 'active') return;
+    this.#isSyncScheduled = true;
     queueMicrotask(() => {
-      this.#isSyncing = false;
+      this.#isSyncScheduled = false;
       if (this.#state === 'active') this.#sync();
     });
   }
 
   /** Calls reach the server in the order in which they are made, so none has to wait for another. */
   #sync(): void {
-    const { operations, who } = this.#options;
-    const added = [...this.#wanted.keys()].filter((key) => !this.#declared.has(key));
-    const dropped = [...this.#declared].filter((key) => !this.#wanted.has(key));
-    this.#declared = new Set(this.#wanted.keys());
-    if (added.length > 0) this.#send(operations.declare(who, added, TTL_MS));
-    if (dropped.length > 0) this.#send(operations.withdraw(who, dropped));
-    this.#renewLater();
+    const { operations, subscriberId } = this.#options;
+    const added = [...this.#counts.keys()].filter((key) => !this.#declared.has(key));
+    const dropped = [...this.#declared].filter((key) => !this.#counts.has(key));
+    this.#declared = new Set(this.#counts.keys());
+    if (added.length > 0) this.#send(operations.declare(subscriberId, added, TTL_MS));
+    if (dropped.length > 0) this.#send(operations.withdraw(subscriberId, dropped));
+    this.#scheduleRenewal();
   }
 
-  #renewLater(): void {
+  #scheduleRenewal(): void {
     this.#cancelRenewal();
     if (this.#declared.size === 0) return;
     this.#cancelRenewal = this.#options.clock.after(TTL_MS / 3, () => {

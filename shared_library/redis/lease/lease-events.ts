@@ -5,22 +5,22 @@ import type { FenceToken } from '../transport/port.ts';
 export type LeaseState = 'idle' | 'standby' | 'holding_off' | 'held' | 'released' | 'closed';
 
 export interface LeaseGained {
-  /** Grows with every acquisition by anybody, so that what is written under it can be told from what an older holder writes. */
+  /** Grows with every acquisition by any process, so that writes of an older holder can be recognised. */
   readonly token: FenceToken;
-  /** Aborted when the lease is lost or given up. */
+  /** Aborted when the lease is lost or released. */
   readonly signal: AbortSignal;
 }
 
 export interface LeaseLost {
-  /** The token that is no longer worth anything. */
+  /** The token that is no longer valid. */
   readonly token: FenceToken;
-  /** `expired`: it could not be renewed in time, by the holder's own clock. `taken`: the server says that it is not ours any more. */
+  /** `expired`: not renewed in time, by the holder's own clock. `taken`: the server reports that the lease is no longer ours. */
   readonly reason: 'expired' | 'taken';
 }
 
 export interface LeaseEvents {
   gained: LeaseGained;
-  /** Not told of a lease that was released. */
+  /** Not emitted when the lease is released. */
   lost: LeaseLost;
   /** Every change of state, after `gained` or `lost`. */
   state: { readonly state: LeaseState; readonly was: LeaseState };

@@ -1,14 +1,23 @@
-// How long a lease lasts, and how often it is asked for.
+// The times of a lease: TTL, safety margin and retry interval.
 
 import { TickbusError } from '../errors.ts';
 
 export interface LeaseTimes {
-  /** Milliseconds that the lease lasts without being renewed; it is renewed every third of it. The same for all candidates. Default 3,000. */
+  /**
+   * Milliseconds after which an unrenewed lease expires. The holder renews it every third of this. All candidates must use
+   * the same value. Default 3,000.
+   */
   readonly ttlMs?: number | undefined;
-  /** Milliseconds before the end of the TTL at which the holder counts itself out. Default a tenth of `ttlMs`. */
+  /** Milliseconds before the end of the TTL at which the holder stops relying on the lease. Default a tenth of `ttlMs`. */
   readonly marginMs?: number | undefined;
-  /** Milliseconds between two tries of a candidate. Default a twelfth of `ttlMs`, but at least 50. */
+  /** Milliseconds between two attempts of a candidate. Default a twelfth of `ttlMs`, but at least 50. */
   readonly retryMs?: number | undefined;
+}
+
+export interface CheckedTimes {
+  readonly ttlMs: number;
+  readonly marginMs: number;
+  readonly retryMs: number;
 }
 
 const DEFAULT_TTL_MS = 3_000;
@@ -16,9 +25,9 @@ const MIN_TTL_MS = 100;
 const MIN_RETRY_MS = 50;
 
 /** @throws TickbusError `TICKBUS_INVALID_OPTION` */
-export function checkedTimes({ ttlMs = DEFAULT_TTL_MS, marginMs, retryMs }: LeaseTimes) {
+export function checkedTimes({ ttlMs = DEFAULT_TTL_MS, marginMs, retryMs }: LeaseTimes): CheckedTimes {
   if (!(Number.isFinite(ttlMs) && ttlMs >= MIN_TTL_MS))
-    throw invalidOption('ttlMs', ttlMs, `Use a number of milliseconds from ${MIN_TTL_MS} on.`);
+    throw invalidOption('ttlMs', ttlMs, `Use at least ${MIN_TTL_MS} milliseconds.`);
   const margin = marginMs ?? ttlMs / 10;
   if (!(margin > 0 && margin < ttlMs / 2))
     throw invalidOption('marginMs', margin, 'Use a number of milliseconds above 0 and below half of ttlMs.');

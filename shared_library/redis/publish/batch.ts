@@ -31,7 +31,7 @@ export class Batch {
   readonly fence: FenceToken | undefined;
   readonly messages: Outgoing[] = [];
   /** Reported as unknown: nobody waits for its reply any more. */
-  isGivenUp = false;
+  isTimedOut = false;
   /** It was under way before, and not executed: it is sent again as it is. */
   wasSent = false;
   #size = 0;
@@ -64,7 +64,7 @@ export class Batch {
   add(message: Outgoing): Promise<Published> {
     const index = this.messages.push(message) - 1;
     this.#size += message.json.length;
-    return this.#receipt.then((receipt) => publishedOf(receipt, index, message));
+    return this.#receipt.then((receipt) => toPublished(receipt, index, message));
   }
 
   resolve(receipt: Receipt): void {
@@ -79,8 +79,12 @@ export class Batch {
 }
 
 /** What the receipt of a batch says of the message at `index`. */
-function publishedOf({ first, receivers, repeated }: Receipt, index: number, { once }: Outgoing): Published {
-  const id = once === undefined ? undefined : { id: once.id };
+function toPublished(
+  { first, receivers, repeated }: Receipt,
+  index: number,
+  { idempotency }: Outgoing,
+): Published {
+  const id = idempotency === undefined ? undefined : { id: idempotency.id };
   const before = repeated?.get(index);
   if (before === 'forgotten') {
     const text =

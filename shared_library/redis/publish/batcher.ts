@@ -32,16 +32,16 @@ export interface BatcherOptions {
  */
 export class Batcher {
   readonly #options: BatcherOptions;
-  readonly #underWay = new Set<Batch>();
+  readonly #inFlight = new Set<Batch>();
   /** In the order in which they are sent; the last one may have room. */
-  #waiting: Batch[] = [];
-  #waitingSize = 0;
-  #batches = 0;
-  #willSend = false;
+  #queue: Batch[] = [];
+  #queuedSize = 0;
+  #batchCount = 0;
+  #isSendScheduled = false;
   /** The position that the channel is known to have reached. */
-  #seen: Position = ORIGIN;
+  #knownPosition: Position = ORIGIN;
   #writer: Writer | undefined;
-  #forgetWriter: Unsubscribe = () => {};
+  #unwatchWriter: Unsubscribe = () => {};
   readonly #onSettled: (() => void)[] = [];
 
   constructor(options: BatcherOptions) {
@@ -60,24 +60,24 @@ export class Batcher {
 
   /** The epoch that the channel is known to have reached; undefined before anything was published. */
   get epoch(): number | undefined {
-    return this.#seen.epoch === ORIGIN.epoch ? undefined : this.#seen.epoch;
+    return this.#knownPosition.epoch === ORIGIN.epoch ? undefined : this.#knownPosition.epoch;
   }
 
   /** A message that was accepted under a token which may have been lost since. */
-  addLater(message: Outgoing, fence: FenceToken | undefined): Promise<Published> {
-    return fence === this.fence ? this.add(message) : Promise.reject(this.#fenced());
+  addAccepted(message: Outgoing, fence: FenceToken | undefined): Promise<Published> {
+    return fence === this.fence ? this.add(message) : Promise.reject(this.#fencedError());
   }
 
   add(message: Outgoing): Promise<Published> {
     // Read once: it looks at the clock.
     const { fence } = this;
-    if (fence === undefined && this.#options.lease !== undefined) return Promise.reject(this.#fenced());
-    if (this.#isStalled) return Promise.reject(this.#notSent());
-    if (this.#waitingSize + message.json.length > this.#options.maxPending)
-      return Promise.reject(this.#full());
+    if (fence === undefined && this.#options.lease !== undefined) return Promise.reject(this.#fencedError());
+    if (this.#isStalled) return Promise.reject(this.#notSentError());
+    if (this.#queuedSize + message.json.length > this.#options.maxPending)
+      return Promise.reject(this.#backlogFullError());
     const published = this.#batchFor(message, fence).add(message);
-    this.#waitingSize += message.json.length;
-    this.#sendSoon();
+    this.#queuedSize += message.json.length;
+    this.#scheduleSend();
     return published;
   }
 
@@ -88,70 +88,70 @@ export class Batcher {
   }
 
   get #isStalled(): boolean {
-    for (const { isGivenUp } of this.#underWay) if (isGivenUp) return true;
+    for (const { isTimedOut } of this.#inFlight) if (isTimedOut) return true;
     return false;
   }
 
   get #isSettled(): boolean {
-    if (this.#waiting.length > 0) return false;
-    for (const { isGivenUp } of this.#underWay) if (!isGivenUp) return false;
+    if (this.#queue.length > 0) return false;
+    for (const { isTimedOut } of this.#inFlight) if (!isTimedOut) return false;
     return true;
   }
 
-  #tellSettled(): void {
+  #notifySettled(): void {
     if (this.#isSettled) for (const resolve of this.#onSettled.splice(0)) resolve();
   }
 
   /** At the end of this turn's microtasks: what is published meanwhile goes along. */
-  readonly #sendSoon = (): void => {
-    if (this.#willSend) return;
-    this.#willSend = true;
+  readonly #scheduleSend = (): void => {
+    if (this.#isSendScheduled) return;
+    this.#isSendScheduled = true;
     queueMicrotask(this.#send);
   };
 
   readonly #send = (): void => {
-    this.#willSend = false;
-    this.#followWriter();
-    this.#refuseFenced();
+    this.#isSendScheduled = false;
+    this.#updateWriter();
+    this.#rejectFenced();
     while (this.#room > 0) {
-      const batch = this.#waiting.shift();
+      const batch = this.#queue.shift();
       if (batch === undefined) break;
-      this.#waitingSize -= batch.size;
+      this.#queuedSize -= batch.size;
       this.#call(batch);
     }
-    this.#tellSettled();
+    this.#notifySettled();
   };
 
   /** A lease that is gained anew brings a writer of its own. */
-  #followWriter(): void {
+  #updateWriter(): void {
     const writer = this.#options.lease?.writer;
     if (writer === this.#writer) return;
-    this.#forgetWriter();
+    this.#unwatchWriter();
     this.#writer = writer;
-    this.#forgetWriter = writer?.onRoom(this.#sendSoon) ?? (() => {});
+    this.#unwatchWriter = writer?.onRoom(this.#scheduleSend) ?? (() => {});
   }
 
   get #room(): number {
-    return this.#writer === undefined ? 1 - this.#underWay.size : this.#writer.room;
+    return this.#writer === undefined ? 1 - this.#inFlight.size : this.#writer.room;
   }
 
   #call(batch: Batch): void {
     const { channel, transport, lease } = this.#options;
-    this.#underWay.add(batch);
+    this.#inFlight.add(batch);
     const called: Promise<Receipt | undefined> =
       this.#writer === undefined
-        ? transport.publish(channel, batch.messages, batch.fence, this.#seen)
+        ? transport.publish(channel, batch.messages, batch.fence, this.#knownPosition)
         : this.#writer.publish(batch.messages);
     called
       .then(
         (receipt) => {
-          this.#underWay.delete(batch);
-          if (receipt === undefined) return this.#putBack(batch);
-          this.#reached(receipt, batch);
+          this.#inFlight.delete(batch);
+          if (receipt === undefined) return this.#requeue(batch);
+          this.#advance(receipt, batch);
           batch.resolve(receipt);
         },
         (error: unknown) => {
-          this.#underWay.delete(batch);
+          this.#inFlight.delete(batch);
           batch.reject(error);
           if (error instanceof TickbusError && error.code === 'TICKBUS_FENCED') lease?.confirm();
         },
@@ -159,84 +159,84 @@ export class Batcher {
       .finally(this.#send);
   }
 
-  #reached({ first, repeated }: Receipt, { messages }: Batch): void {
+  #advance({ first, repeated }: Receipt, { messages }: Batch): void {
     const count = messages.length - (repeated?.size ?? 0);
     if (first === undefined || count === 0) return;
-    this.#seen = { epoch: first.epoch, seq: first.seq + count - 1 };
+    this.#knownPosition = { epoch: first.epoch, seq: first.seq + count - 1 };
   }
 
   /** Nothing of it was executed. It goes before whatever was added later. */
-  #putBack(batch: Batch): void {
+  #requeue(batch: Batch): void {
     batch.wasSent = true;
-    if (batch.isGivenUp) return;
-    if (this.#isStalled) return batch.reject(this.#notSent());
-    const behind = this.#waiting.findIndex(({ number }) => number > batch.number);
-    this.#waiting.splice(behind < 0 ? this.#waiting.length : behind, 0, batch);
-    this.#waitingSize += batch.size;
+    if (batch.isTimedOut) return;
+    if (this.#isStalled) return batch.reject(this.#notSentError());
+    const behind = this.#queue.findIndex(({ number }) => number > batch.number);
+    this.#queue.splice(behind < 0 ? this.#queue.length : behind, 0, batch);
+    this.#queuedSize += batch.size;
   }
 
-  #isHeld(fence: FenceToken | undefined): boolean {
+  #isCurrentFence(fence: FenceToken | undefined): boolean {
     const { lease } = this.#options;
     return lease === undefined || (fence !== undefined && fence === lease.token);
   }
 
   /** What was accepted under a lease that has been lost since. */
-  #refuseFenced(): void {
-    if (this.#waiting.every(({ fence }) => this.#isHeld(fence))) return;
-    const refused = this.#waiting.filter(({ fence }) => !this.#isHeld(fence));
-    this.#waiting = this.#waiting.filter(({ fence }) => this.#isHeld(fence));
+  #rejectFenced(): void {
+    if (this.#queue.every(({ fence }) => this.#isCurrentFence(fence))) return;
+    const refused = this.#queue.filter(({ fence }) => !this.#isCurrentFence(fence));
+    this.#queue = this.#queue.filter(({ fence }) => this.#isCurrentFence(fence));
     for (const batch of refused) {
-      this.#waitingSize -= batch.size;
-      batch.reject(this.#fenced());
+      this.#queuedSize -= batch.size;
+      batch.reject(this.#fencedError());
     }
   }
 
   /** The last one that waits, if it has room for the message, was begun under the same lease and has not been sent before; else a new one. */
   #batchFor(message: Outgoing, fence: FenceToken | undefined): Batch {
-    const last = this.#waiting.at(-1);
+    const last = this.#queue.at(-1);
     if (last !== undefined && !last.wasSent && last.fence === fence && last.hasRoomFor(message)) return last;
     const { clock, deadlineMs } = this.#options;
-    const batch = new Batch(this.#batches++, fence, (made) =>
-      clock.after(deadlineMs, () => this.#giveUp(made)),
+    const batch = new Batch(this.#batchCount++, fence, (made) =>
+      clock.after(deadlineMs, () => this.#onDeadline(made)),
     );
-    this.#waiting.push(batch);
+    this.#queue.push(batch);
     return batch;
   }
 
   /** A batch is past its deadline. */
-  #giveUp(batch: Batch): void {
-    const place = this.#waiting.indexOf(batch);
+  #onDeadline(batch: Batch): void {
+    const place = this.#queue.indexOf(batch);
     if (place >= 0) {
-      this.#waiting.splice(place, 1);
-      this.#waitingSize -= batch.size;
-      batch.reject(this.#notSent());
+      this.#queue.splice(place, 1);
+      this.#queuedSize -= batch.size;
+      batch.reject(this.#notSentError());
     } else {
-      batch.isGivenUp = true;
-      batch.reject(this.#unknown());
-      for (const waiting of this.#waiting.splice(0)) waiting.reject(this.#notSent());
-      this.#waitingSize = 0;
+      batch.isTimedOut = true;
+      batch.reject(this.#unknownError());
+      for (const waiting of this.#queue.splice(0)) waiting.reject(this.#notSentError());
+      this.#queuedSize = 0;
     }
-    this.#tellSettled();
+    this.#notifySettled();
   }
 
-  #unknown(): TickbusError {
+  #unknownError(): TickbusError {
     const { channel, deadlineMs } = this.#options;
     const text = `No reply to a publish on ${channel.name} came within ${deadlineMs} ms: whether it was published is unknown.`;
     return new TickbusError('TICKBUS_OUTCOME_UNKNOWN', text);
   }
 
-  #notSent(): TickbusError {
+  #notSentError(): TickbusError {
     const { channel, deadlineMs } = this.#options;
     const text = `Nothing was sent on ${channel.name}: for ${deadlineMs} ms the server has not answered, or the link was down. Try again later.`;
     return new TickbusError('TICKBUS_NOT_SENT', text);
   }
 
-  #fenced(): TickbusError {
+  #fencedError(): TickbusError {
     const text = `Nothing was published on ${this.#options.channel.name}: its lease is not held, or was lost while the message waited.`;
     return new TickbusError('TICKBUS_FENCED', text);
   }
 
-  #full(): TickbusError {
+  #backlogFullError(): TickbusError {
     const { channel, maxPending } = this.#options;
     const text = `Nothing was sent on ${channel.name}: ${maxPending} bytes are waiting already. Publish more slowly, or raise maxPendingBytes.`;
     return new TickbusError('TICKBUS_BACKLOG_FULL', text);

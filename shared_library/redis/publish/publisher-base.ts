@@ -4,7 +4,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { Channel, DefaultType, MessageType, PayloadInput } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { Fence, Once, Outgoing, Transport } from '../transport/port.ts';
+import type { Fence, IdempotencyKey, Outgoing, Transport } from '../transport/port.ts';
 import { type Envelope, encodeEnvelope, encodeTrusted } from '../wire/envelope.ts';
 import { keyOfPayload, schemaOf, validatePayload } from '../wire/payload-schema.ts';
 import type { Published } from './batch.ts';
@@ -101,7 +101,7 @@ export class PublisherBase implements AsyncDisposable {
   ): Promise<Published> {
     try {
       this.#assertOpen();
-      return this.#publish(channel, this.#outgoing(channel, data, options));
+      return this.#publish(channel, this.#encode(channel, data, options));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -141,8 +141,8 @@ export class PublisherBase implements AsyncDisposable {
     // An exclusive writer has a link of its own.
     const published =
       this.#isConnected || batcher.hasWriter ? batcher.add(message) : this.#addConnected(batcher, message);
-    if (message.once === undefined) return published;
-    const { id } = message.once;
+    if (message.idempotency === undefined) return published;
+    const { id } = message.idempotency;
     return published.then(
       (outcome) => {
         this.#unsettled.delete(id);
@@ -158,7 +158,7 @@ export class PublisherBase implements AsyncDisposable {
 
   #addConnected(batcher: Batcher, message: Outgoing): Promise<Published> {
     const { fence } = batcher;
-    return this.#connectOnce().then(() => batcher.addLater(message, fence));
+    return this.#connectOnce().then(() => batcher.addAccepted(message, fence));
   }
 
   #connectOnce(): Promise<void> {
@@ -174,12 +174,12 @@ export class PublisherBase implements AsyncDisposable {
     return this.#connecting;
   }
 
-  #outgoing(channel: Channel, data: unknown, options: PublishOptions): Outgoing {
+  #encode(channel: Channel, data: unknown, options: PublishOptions): Outgoing {
     const type = options.type ?? channel.defaultType;
     schemaOf(channel, type);
     const now = this.#settings.clock.now();
-    const command = channel.kind === 'command' ? this.#commandOf(channel, options, now) : undefined;
-    if (command === undefined) refuseCommandOptions(channel, options);
+    const command = channel.kind === 'command' ? this.#commandFields(channel, options, now) : undefined;
+    if (command === undefined) rejectCommandOptions(channel, options);
     const envelope: Envelope = {
       message_type: type,
       data: data as Envelope['data'],
@@ -193,24 +193,27 @@ export class PublisherBase implements AsyncDisposable {
     if (!isTrusted) validatePayload(channel, type, data);
     const key = keyOfPayload(channel, type, envelope.data);
     if (command === undefined) return key === undefined ? { json } : { json, key };
-    return { json, ...(key === undefined ? {} : { key }), once: command.once };
+    return { json, ...(key === undefined ? {} : { key }), idempotency: command.idempotency };
   }
 
   /** What a command has that other messages do not. */
-  #commandOf(
+  #commandFields(
     channel: Channel,
     options: PublishOptions,
     now: number,
-  ): { fields: Pick<Envelope, 'id' | 'expires_at'>; once: Once } {
+  ): { fields: Pick<Envelope, 'id' | 'expires_at'>; idempotency: IdempotencyKey } {
     const { id = uuidv7({ msecs: now }), expiresInMs = channel.expiresInMs } = options;
     checkId(id);
     checkAbove(0, expiresInMs, 'expiresInMs', 'milliseconds');
     const firstEpoch = this.#unsettled.epochOf(id);
-    const once = { id, ...(firstEpoch === undefined ? {} : { firstEpoch }) };
+    const idempotency = { id, ...(firstEpoch === undefined ? {} : { firstEpoch }) };
     if (expiresInMs === undefined)
-      return { fields: { id }, once: { ...once, rememberMs: REMEMBERED_WITHOUT_EXPIRY_MS } };
-    const rememberMs = Math.ceil(Math.max(expiresInMs, LEAST_REMEMBERED_MS));
-    return { fields: { id, expires_at: Math.round(now + expiresInMs) }, once: { ...once, rememberMs } };
+      return { fields: { id }, idempotency: { ...idempotency, rememberMs: DEFAULT_REMEMBER_MS } };
+    const rememberMs = Math.ceil(Math.max(expiresInMs, MIN_REMEMBER_MS));
+    return {
+      fields: { id, expires_at: Math.round(now + expiresInMs) },
+      idempotency: { ...idempotency, rememberMs },
+    };
   }
 
   #batcher(channel: Channel): Batcher {
@@ -242,8 +245,8 @@ function checkAbove(limit: number, value: number | undefined, field: string, uni
   throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field });
 }
 
-const LEAST_REMEMBERED_MS = 60_000;
-const REMEMBERED_WITHOUT_EXPIRY_MS = 600_000;
+const MIN_REMEMBER_MS = 60_000;
+const DEFAULT_REMEMBER_MS = 600_000;
 
 function checkId(id: string): void {
   if (typeof id === 'string' && /^[!-~]{1,128}$/.test(id)) return;
@@ -251,7 +254,7 @@ function checkId(id: string): void {
   throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'id' });
 }
 
-function refuseCommandOptions(channel: Channel, options: PublishOptions): void {
+function rejectCommandOptions(channel: Channel, options: PublishOptions): void {
   for (const field of ['expiresInMs', 'id'] as const) {
     if (options[field] === undefined) continue;
     const text = `${field} is given, and ${channel} is no channel of commands. Leave it out.`;

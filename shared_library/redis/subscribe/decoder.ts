@@ -1,7 +1,7 @@
 // First step of the receive path: turns the frames of one channel into envelopes and reports the invalid ones.
 
 import { decodeEnvelope, type Envelope } from '../wire/envelope.ts';
-import { type Batch, FrameDecoder } from '../wire/frame-decoder.ts';
+import { type DecodedBatch, FrameDecoder } from '../wire/frame-decoder.ts';
 
 /** Reports a message that is not delivered because it is invalid. */
 export type OnInvalid = (error: unknown, message: Uint8Array | Envelope) => void;
@@ -28,7 +28,7 @@ export class Decoder {
 
   /** Calls `onMessage` with each valid message of a frame, which holds one message or a batch. */
   decode(frame: Uint8Array, onMessage: (message: Envelope) => void): void {
-    let batch: Batch | undefined;
+    let batch: DecodedBatch | undefined;
     try {
       batch = this.#frames.readBatch(frame);
     } catch (error) {
@@ -70,7 +70,7 @@ export class Decoder {
     onMessage(message);
   }
 
-  #decodeBatch(frame: Uint8Array, batch: Batch, onMessage: (message: Envelope) => void): void {
+  #decodeBatch(frame: Uint8Array, batch: DecodedBatch, onMessage: (message: Envelope) => void): void {
     const { documents, ends } = batch;
     let from = 1;
     for (let index = 0; index < documents.length; index++) {
@@ -86,7 +86,7 @@ export class Decoder {
     }
   }
 
-  #checked(batch: Batch, document: unknown): Envelope | undefined {
+  #checked(batch: DecodedBatch, document: unknown): Envelope | undefined {
     try {
       return batch.check(document);
     } catch (error) {

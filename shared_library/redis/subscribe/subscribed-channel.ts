@@ -89,7 +89,7 @@ export class SubscribedChannel {
     };
     const subscription = new Subscription(filters, hooks, turn);
     this.reader.add(subscription);
-    this.demand?.want(subscription.keys ?? []);
+    this.demand?.add(subscription.keys ?? []);
     return subscription;
   }
 
@@ -111,7 +111,7 @@ export class SubscribedChannel {
   remove(subscription: Subscription): void {
     subscription.close();
     this.reader.remove(subscription);
-    this.demand?.drop(subscription.keys ?? []);
+    this.demand?.remove(subscription.keys ?? []);
   }
 
   /** Milliseconds that the oldest message has been waiting for a handler; 0 when none waits. */
@@ -161,7 +161,7 @@ export class SubscribedChannel {
     return new SubscriberDemand({
       operations: transport.demand(channel),
       clock,
-      who: `${name}:${uuidv7()}`,
+      subscriberId: `${name}:${uuidv7()}`,
       onRefused: (error) => reports.status({ type: 'demand_refused', channel: channel.name, error }),
     });
   }

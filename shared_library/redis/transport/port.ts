@@ -49,11 +49,11 @@ export interface Outgoing {
   /** Under which the message is kept as the last value (kind `state`). */
   readonly key?: string;
   /** Makes a repeated publish harmless (kind `command`): the same id is published once. All messages of a batch have it, or none. */
-  readonly once?: Once;
+  readonly idempotency?: IdempotencyKey;
 }
 
 /** An id that the server remembers for a while, in milliseconds, from the moment it has published its message. */
-export interface Once {
+export interface IdempotencyKey {
   readonly id: string;
   readonly rememberMs: number;
   /** Of a retry: the epoch in which it was sent first. In another one the server may have forgotten the id, and does not publish it. */
@@ -70,10 +70,10 @@ export interface Receipt {
    * The commands that were not published now, by their index in the batch: published before under their id, or `forgotten`, which
    * leaves that open. The others are numbered from `first` on without them.
    */
-  readonly repeated?: ReadonlyMap<number, PublishedBefore | 'forgotten'>;
+  readonly repeated?: ReadonlyMap<number, EarlierPublish | 'forgotten'>;
 }
 
-export interface PublishedBefore {
+export interface EarlierPublish {
   readonly position: Position;
   readonly receivers: number;
 }

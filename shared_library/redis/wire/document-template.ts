@@ -24,8 +24,8 @@ interface Field {
 
 /** Past these a shape would be hardly faster than JSON.parse, or slower: its strings are read byte by byte. */
 const MAX_SLOTS = 64;
-const MAX_LENGTH = 4_096;
-const MAX_STRING = 64;
+const MAX_LAYOUT_LENGTH = 4_096;
+const MAX_STRING_LENGTH = 64;
 
 /**
  * Knows the text of one document but for its numbers and strings. Another one is read by comparing what stands between them and
@@ -48,16 +48,16 @@ export class DocumentTemplate {
    * @returns undefined for a document that is too large, or has an array or a long string in it
    */
   static of(document: object): DocumentTemplate | undefined {
-    const outline = new Outline();
+    const outline = new TemplateBuilder();
     const isPlain = outline.add(document as Readonly<Record<string, unknown>>) !== undefined;
-    const isSmall = outline.slots.length <= MAX_SLOTS && outline.layout.length <= MAX_LENGTH;
+    const isSmall = outline.slots.length <= MAX_SLOTS && outline.layout.length <= MAX_LAYOUT_LENGTH;
     return isPlain && isSmall ? new DocumentTemplate(outline) : undefined;
   }
 
-  private constructor({ slots, text, layout, objects }: Outline) {
+  private constructor({ slots, text, layout, objects }: TemplateBuilder) {
     this.layout = layout;
     this.#slots = slots;
-    this.#tail = literalOf(text);
+    this.#tail = createLiteral(text);
     this.#objects = objects;
     this.#numbers = new Float64Array(slots.length);
     this.#strings = new Array<string>(slots.length).fill('');
@@ -74,32 +74,32 @@ export class DocumentTemplate {
     let at = from;
     for (let index = 0; index < slots.length; index++) {
       const { before, isNumber } = slots[index] as Slot;
-      if (!stands(before, view, at, to)) return undefined;
+      if (!matchesAt(before, view, at, to)) return undefined;
       at += before.bytes.length;
       if (isNumber) {
-        const value = numberAt(view, at, to);
+        const value = readNumber(view, at, to);
         if (Number.isNaN(value)) return undefined;
         this.#numbers[index] = value;
       } else {
-        const value = stringAt(view, at, to);
+        const value = readString(view, at, to);
         if (value === undefined) return undefined;
         this.#strings[index] = value;
       }
       at = valueEnd;
     }
-    if (!stands(this.#tail, view, at, to)) return undefined;
+    if (!matchesAt(this.#tail, view, at, to)) return undefined;
     this.#end = at + this.#tail.bytes.length;
-    return this.#built(0);
+    return this.#build(0);
   }
 
   /** Field by field: a copy of a finished object is as fast while there are few shapes, and slow with many. */
-  #built(object: number): object {
+  #build(object: number): object {
     const fields = this.#objects[object] as readonly Field[];
     const built: Record<string, unknown> = {};
     for (let index = 0; index < fields.length; index++) {
       const { key, slot, object: inner, value } = fields[index] as Field;
       if (slot >= 0) built[key] = this.#valueOf(slot);
-      else built[key] = inner > 0 ? this.#built(inner) : value;
+      else built[key] = inner > 0 ? this.#build(inner) : value;
     }
     return built;
   }
@@ -110,7 +110,7 @@ export class DocumentTemplate {
 }
 
 /** A document, taken apart. */
-class Outline {
+class TemplateBuilder {
   readonly slots: Slot[] = [];
   readonly objects: Field[][] = [];
   /** What comes after the last slot so far. */
@@ -136,7 +136,8 @@ class Outline {
 
   #fieldOf(key: string, value: unknown): Field | undefined {
     // A setter or a frozen prototype would be in the way; and long strings take longer here than in JSON.parse.
-    if (key in Object.prototype || (typeof value === 'string' && value.length > MAX_STRING)) return undefined;
+    if (key in Object.prototype || (typeof value === 'string' && value.length > MAX_STRING_LENGTH))
+      return undefined;
     if (typeof value === 'object' && value !== null) {
       const object = this.add(value as Readonly<Record<string, unknown>>);
       return object === undefined ? undefined : { key, slot: -1, object, value: undefined };
@@ -149,7 +150,7 @@ class Outline {
 
   #addSlot(isNumber: boolean): number {
     if (!isNumber) this.#write('"');
-    const before = literalOf(this.text);
+    const before = createLiteral(this.text);
     this.text = isNumber ? '' : '"';
     this.layout += `\0${this.text}`;
     return this.slots.push({ before, isNumber }) - 1;
@@ -161,14 +162,14 @@ class Outline {
   }
 }
 
-function literalOf(text: string): Literal {
+function createLiteral(text: string): Literal {
   const bytes = new TextEncoder().encode(text);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const words = Array.from({ length: Math.floor(bytes.length / 4) }, (_, index) => view.getInt32(4 * index));
   return { bytes, words, lastWord: bytes.length < 4 ? 0 : view.getInt32(bytes.length - 4) };
 }
 
-function stands({ bytes, words, lastWord }: Literal, view: DataView, at: number, to: number): boolean {
+function matchesAt({ bytes, words, lastWord }: Literal, view: DataView, at: number, to: number): boolean {
   const { length } = bytes;
   if (at + length > to) return false;
   if (length < 4) {
@@ -192,12 +193,12 @@ const LAST_PRINTABLE = 0x7e;
 
 /** Every whole number of so many digits is exact, and so is the power of ten that it is divided by: the quotient is rounded once. */
 const EXACT_DIGITS = 15;
-const TENS = Array.from({ length: EXACT_DIGITS + 1 }, (_, power) => 10 ** power);
+const POWERS_OF_TEN = Array.from({ length: EXACT_DIGITS + 1 }, (_, power) => 10 ** power);
 /** Any whole number of so many digits fits in 31 bits. */
 const SHORT_DIGITS = 9;
 
 /** A number in JSON's grammar but for exponents; NaN: there is none. */
-function numberAt(view: DataView, from: number, to: number): number {
+function readNumber(view: DataView, from: number, to: number): number {
   let at = from;
   if (at < to && view.getUint8(at) === MINUS) at++;
   const start = at;
@@ -225,38 +226,38 @@ function numberAt(view: DataView, from: number, to: number): number {
   if (wholeDigits === 0 || dot === at - 1) return Number.NaN;
   if (wholeDigits > 1 && view.getUint8(start) === ZERO) return Number.NaN;
   if (digits > EXACT_DIGITS) {
-    const value = Number(asciiOf(view, from, at));
+    const value = Number(decodeAscii(view, from, at));
     return Number.isFinite(value) ? value : Number.NaN;
   }
-  let value = digits > SHORT_DIGITS ? high * (TENS[digits - SHORT_DIGITS] as number) + low : low;
-  if (dot >= 0) value /= TENS[at - dot - 1] as number;
+  let value = digits > SHORT_DIGITS ? high * (POWERS_OF_TEN[digits - SHORT_DIGITS] as number) + low : low;
+  if (dot >= 0) value /= POWERS_OF_TEN[at - dot - 1] as number;
   return start > from ? -value : value;
 }
 
 /** Strings that were read lately, each at the place that its hash gives: most come again. The length is a power of two. */
-const known = new Array<string>(4_096).fill('');
+const stringCache = new Array<string>(4_096).fill('');
 
 /** What stands up to the quote; undefined: not plain ASCII, too long, or no end. */
-function stringAt(view: DataView, from: number, to: number): string | undefined {
+function readString(view: DataView, from: number, to: number): string | undefined {
   let at = from;
   let hash = 0;
   for (; ; at++) {
-    if (at >= to || at - from > MAX_STRING) return undefined;
+    if (at >= to || at - from > MAX_STRING_LENGTH) return undefined;
     const byte = view.getUint8(at);
     if (byte === QUOTE) break;
     if (byte < 0x20 || byte === BACKSLASH || byte > LAST_PRINTABLE) return undefined;
     hash = (Math.imul(hash, 31) + byte) | 0;
   }
   valueEnd = at;
-  const place = hash & (known.length - 1);
-  const candidate = known[place] as string;
-  if (candidate.length === at - from && isAt(candidate, view, from)) return candidate;
-  const text = asciiOf(view, from, at);
-  known[place] = text;
+  const place = hash & (stringCache.length - 1);
+  const candidate = stringCache[place] as string;
+  if (candidate.length === at - from && equalsAt(candidate, view, from)) return candidate;
+  const text = decodeAscii(view, from, at);
+  stringCache[place] = text;
   return text;
 }
 
-function isAt(text: string, view: DataView, from: number): boolean {
+function equalsAt(text: string, view: DataView, from: number): boolean {
   for (let index = 0; index < text.length; index++)
     if (text.charCodeAt(index) !== view.getUint8(from + index)) return false;
   return true;
@@ -264,6 +265,6 @@ function isAt(text: string, view: DataView, from: number): boolean {
 
 const utf8 = new TextDecoder();
 
-function asciiOf(view: DataView, from: number, to: number): string {
+function decodeAscii(view: DataView, from: number, to: number): string {
   return utf8.decode(new Uint8Array(view.buffer, view.byteOffset + from, to - from));
 }

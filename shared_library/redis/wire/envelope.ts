@@ -3,7 +3,7 @@
 import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES } from '../channel/limits.ts';
 import { TickbusError } from '../errors.ts';
 import { printable } from '../runtime/printable.ts';
-import { join, problemOf, problemOfPayload } from './json-check.ts';
+import { documentProblem, joinPath, payloadProblem } from './json-check.ts';
 
 /** The document on the wire. Four fields always; the others are added by tickbus and may be missing. */
 export interface Envelope {
@@ -38,12 +38,12 @@ const POSITION_BYTES = 96;
  */
 export function encodeEnvelope(envelope: Envelope): string {
   checkHeader(envelope);
-  const json = jsonOf(() => {
-    const problem = problemOfPayload(envelope.data);
-    if (problem !== undefined) throw invalidMessage(problem.reason, join('data', problem.path));
-    return written(envelope);
+  const json = tryToJson(() => {
+    const problem = payloadProblem(envelope.data);
+    if (problem !== undefined) throw invalidMessage(problem.reason, joinPath('data', problem.path));
+    return serialize(envelope);
   });
-  return withinLimit(json);
+  return checkedSize(json);
 }
 
 /**
@@ -54,44 +54,44 @@ export function encodeEnvelope(envelope: Envelope): string {
  */
 export function encodeTrusted(envelope: Envelope): string {
   checkHeader(envelope);
-  return withinLimit(jsonOf(() => written(envelope)));
+  return checkedSize(tryToJson(() => serialize(envelope)));
 }
 
 /** As `JSON.stringify(envelope)`, in four fifths of its time: only the payload is new in every message. */
-function written(envelope: Envelope): string {
+function serialize(envelope: Envelope): string {
   const { message_type, data, timestamp, sender } = envelope;
   const payload: string | undefined = JSON.stringify(data);
   if (!payload?.startsWith('{')) throw invalidMessage('must be an object in JSON', 'data');
-  let text = `{"message_type":${quoted(message_type)},"data":${payload},"timestamp":${timestamp},"sender":${quoted(sender)}`;
-  for (const name of OPTIONAL) {
+  let text = `{"message_type":${quote(message_type)},"data":${payload},"timestamp":${timestamp},"sender":${quote(sender)}`;
+  for (const name of OPTIONAL_FIELDS) {
     const value = envelope[name];
     if (value !== undefined) text += `,"${name}":${JSON.stringify(value)}`;
   }
   return `${text}}`;
 }
 
-const OPTIONAL = ['seq', 'epoch', 'at', 'id', 'expires_at'] as const;
-const MAX_QUOTED = 1_000;
+const OPTIONAL_FIELDS = ['seq', 'epoch', 'at', 'id', 'expires_at'] as const;
+const MAX_CACHED_QUOTES = 1_000;
 /** Types and senders are few, and the same in every message. */
-const quotedTexts = new Map<string, string>();
+const quoteCache = new Map<string, string>();
 
-function quoted(text: string): string {
-  const known = quotedTexts.get(text);
+function quote(text: string): string {
+  const known = quoteCache.get(text);
   if (known !== undefined) return known;
   const json = JSON.stringify(text);
-  if (quotedTexts.size >= MAX_QUOTED) quotedTexts.clear();
-  quotedTexts.set(text, json);
+  if (quoteCache.size >= MAX_CACHED_QUOTES) quoteCache.clear();
+  quoteCache.set(text, json);
   return json;
 }
 
-function withinLimit(json: string): string {
+function checkedSize(json: string): string {
   const bytes = utf8Length(json) + POSITION_BYTES;
   if (bytes <= MAX_MESSAGE_BYTES) return json;
   throw invalidMessage(`makes a message of ${bytes} bytes; the limit is ${MAX_MESSAGE_BYTES}`, 'data');
 }
 
 /** A getter or a proxy in a payload can throw anything. */
-function jsonOf(write: () => string): string {
+function tryToJson(write: () => string): string {
   try {
     return write();
   } catch (cause) {
@@ -152,7 +152,7 @@ export function checkedEnvelope(document: unknown): Envelope {
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
     throw invalidMessage('is JSON, but not an object');
   }
-  const problem = problemOf(document);
+  const problem = documentProblem(document);
   if (problem !== undefined) throw invalidMessage(problem.reason, problem.path);
   return checkedHeader(document);
 }

@@ -10,17 +10,17 @@ export interface Problem {
 }
 
 /** The first problem of a parsed message; undefined: it has none. */
-export function problemOf(document: object): Problem | undefined {
+export function documentProblem(document: object): Problem | undefined {
   return firstProblem(document, 1);
 }
 
 /** The first problem of a payload that is to be sent in an envelope; undefined: it has none. A getter in it may throw. */
-export function problemOfPayload(data: object): Problem | undefined {
+export function payloadProblem(data: object): Problem | undefined {
   return firstProblem(data, 2);
 }
 
 /** One path behind another. */
-export function join(head: string, tail: string): string {
+export function joinPath(head: string, tail: string): string {
   if (tail === '') return head;
   return tail.startsWith('[') ? head + tail : `${head}.${tail}`;
 }
@@ -32,7 +32,7 @@ let visited = 0;
 
 function firstProblem(document: object, depth: number): Problem | undefined {
   visited = 0;
-  if (isSound(document, depth) && visited <= MAX_MESSAGE_BYTES) return undefined;
+  if (passesFastCheck(document, depth) && visited <= MAX_MESSAGE_BYTES) return undefined;
   visited = 0;
   return findProblem(document, depth);
 }
@@ -41,7 +41,7 @@ function firstProblem(document: object, depth: number): Problem | undefined {
  * The fast check, which most documents pass: plain objects of this realm and arrays, with nothing in them but what JSON carries.
  * False does not mean that there is a problem: `findProblem` decides.
  */
-function isSound(value: object, depth: number): boolean {
+function passesFastCheck(value: object, depth: number): boolean {
   if (depth > MAX_DEPTH || visited > MAX_MESSAGE_BYTES) return false;
   // Arrays and objects each have their own lookup of `toJSON`: a shared one sees too many hidden classes to be cached.
   if (Array.isArray(value)) {
@@ -49,8 +49,8 @@ function isSound(value: object, depth: number): boolean {
     visited += value.length;
     for (let index = 0; index < value.length; index++) {
       const item: unknown = value[index];
-      if (Array.isArray(item) && depth < MAX_DEPTH && isRowOfNumbers(item)) continue;
-      if (item === undefined || !isSoundItem(item, depth)) return false;
+      if (Array.isArray(item) && depth < MAX_DEPTH && isNumericRow(item)) continue;
+      if (item === undefined || !itemPassesFastCheck(item, depth)) return false;
     }
     return true;
   }
@@ -59,7 +59,7 @@ function isSound(value: object, depth: number): boolean {
   for (const key in value) {
     visited++;
     if (key === 'constructor' || key === '__proto__') return false;
-    if (!isSoundItem((value as Record<string, unknown>)[key], depth)) return false;
+    if (!itemPassesFastCheck((value as Record<string, unknown>)[key], depth)) return false;
   }
   return true;
 }
@@ -68,14 +68,14 @@ function isSound(value: object, depth: number): boolean {
  * True for an inner array of finite numbers, such as a level of an order book. It has a loop of its own, because V8 converts an array of
  * doubles before it reads it in a loop that has seen arrays of objects, and that costs more than the check.
  */
-function isRowOfNumbers(row: readonly unknown[]): boolean {
+function isNumericRow(row: readonly unknown[]): boolean {
   if ('toJSON' in row) return false;
   for (let index = 0; index < row.length; index++) if (!Number.isFinite(row[index])) return false;
   visited += row.length;
   return true;
 }
 
-function isSoundItem(item: unknown, depth: number): boolean {
+function itemPassesFastCheck(item: unknown, depth: number): boolean {
   switch (typeof item) {
     case 'string':
     case 'boolean':
@@ -84,7 +84,7 @@ function isSoundItem(item: unknown, depth: number): boolean {
     case 'number':
       return Number.isFinite(item);
     case 'object':
-      return item === null || isSound(item, depth + 1);
+      return item === null || passesFastCheck(item, depth + 1);
     default:
       return false;
   }
@@ -119,7 +119,8 @@ function findProblemInside(value: object, depth: number): Problem | undefined {
     for (let index = 0; index < value.length; index++) {
       const item: unknown = value[index];
       const problem = item === undefined ? UNDEFINED_ITEM : findProblem(item, depth + 1);
-      if (problem !== undefined) return { path: join(`[${index}]`, problem.path), reason: problem.reason };
+      if (problem !== undefined)
+        return { path: joinPath(`[${index}]`, problem.path), reason: problem.reason };
     }
     return undefined;
   }
@@ -127,7 +128,7 @@ function findProblemInside(value: object, depth: number): Problem | undefined {
   for (const key of Object.keys(value)) {
     if (FORBIDDEN_KEYS.has(key)) return { path: key, reason: 'has a name that is not allowed' };
     const problem = findProblem((value as Record<string, unknown>)[key], depth + 1);
-    if (problem !== undefined) return { path: join(key, problem.path), reason: problem.reason };
+    if (problem !== undefined) return { path: joinPath(key, problem.path), reason: problem.reason };
   }
   return undefined;
 }

@@ -40,7 +40,7 @@ export function validatePayload(
   try {
     result = schema['~standard'].validate(data);
   } catch (cause) {
-    throw threw(`The schema of ${channel} "${type}"`, cause);
+    throw thrownError(`The schema of ${channel} "${type}"`, cause);
   }
   if (isThenable(result)) {
     // Nobody waits for what it says; that it says it must not end the process.
@@ -94,7 +94,7 @@ export function keyOfPayload(channel: Channel, type: string, data: Envelope['dat
   try {
     key = channel.keyOf(data);
   } catch (cause) {
-    throw threw(`The key of ${channel}`, cause);
+    throw thrownError(`The key of ${channel}`, cause);
   }
   if (key !== undefined) return key;
   validatePayload(channel, type, data);
@@ -102,7 +102,7 @@ export function keyOfPayload(channel: Channel, type: string, data: Envelope['dat
 }
 
 /** What a schema or a key function throws is a fault of the message, or at least cannot be told from one. */
-function threw(what: string, cause: unknown): TickbusError {
+function thrownError(what: string, cause: unknown): TickbusError {
   return new TickbusError('TICKBUS_INVALID_MESSAGE', `${what} threw an error.`, { cause });
 }
 

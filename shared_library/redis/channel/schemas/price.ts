@@ -1,7 +1,7 @@
 // The payload of `price`: what one instrument costs now.
 
 import { z } from 'zod';
-import { guarded } from './guarded.ts';
+import { withFastPath } from './fast-path.ts';
 
 const quantity = z.number().nonnegative();
 
@@ -28,7 +28,7 @@ const schema = z.object({
 export type Price = z.infer<typeof schema>;
 
 /** Prices are most of what a desk sends, and every one is validated by its publisher and by every bot. */
-export const price = guarded(schema, isPrice);
+export const price = withFastPath(schema, isPrice);
 
 const REQUIRED_FIELDS = 3;
 

@@ -137,7 +137,10 @@ export function describePublish(bench: TransportBench): void {
     it('publishes an id once, and says of a repeated one what became of it', async () => {
       const channel = spec('command');
       const { frames } = await listen(bench.subscribing, channel);
-      const once = (id: string): Outgoing => ({ ...outgoing({ id }), once: { id, rememberMs: 60_000 } });
+      const once = (id: string): Outgoing => ({
+        ...outgoing({ id }),
+        idempotency: { id, rememberMs: 60_000 },
+      });
       const first = await bench.publishing.publish(channel, [once('a'), once('b')]);
       expect(first).toMatchObject({ first: { seq: 1 }, receivers: 1 });
       expect(first.repeated).toBeUndefined();
@@ -165,10 +168,13 @@ export function describePublish(bench: TransportBench): void {
     it('does not publish the retry of a command that was sent first in an epoch which is over', async () => {
       const channel = spec('command');
       const { frames } = await listen(bench.subscribing, channel);
-      const once = { id: 'a', rememberMs: 60_000 };
-      const { first } = await bench.publishing.publish(channel, [{ ...outgoing({ id: 'a' }), once }]);
+      const idempotency = { id: 'a', rememberMs: 60_000 };
+      const { first } = await bench.publishing.publish(channel, [{ ...outgoing({ id: 'a' }), idempotency }]);
       await bench.fixture.flush();
-      const retry = { ...outgoing({ id: 'a' }), once: { ...once, firstEpoch: first?.epoch ?? 0 } };
+      const retry = {
+        ...outgoing({ id: 'a' }),
+        idempotency: { ...idempotency, firstEpoch: first?.epoch ?? 0 },
+      };
       const { repeated } = await bench.publishing.publish(channel, [retry]);
       expect([...(repeated ?? [])]).toEqual([[0, 'forgotten']]);
       await bench.publishing.publish(channel, [outgoing({ id: 'b' })]);
@@ -181,7 +187,7 @@ export function describePublish(bench: TransportBench): void {
 
     it('remembers an id for the time that was asked for', async () => {
       const channel = spec('command');
-      const message = { ...outgoing({}), once: { id: 'short', rememberMs: 1 } };
+      const message = { ...outgoing({}), idempotency: { id: 'short', rememberMs: 1 } };
       const { first } = await bench.publishing.publish(channel, [message]);
       expect(first?.seq).toBe(1);
       await sleep(20);

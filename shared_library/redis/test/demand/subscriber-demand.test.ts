@@ -119,13 +119,13 @@ it('a server that does not allow it is told of once, and asked again on the next
   const demand = new SubscriberDemand({
     operations,
     clock,
-    who: 'me',
+    subscriberId: 'me',
     onRefused: (error) => refusals.push(error),
   });
-  demand.want(['A']);
+  demand.add(['A']);
   demand.start();
   await eventLoopTurns();
-  demand.want(['B']);
+  demand.add(['B']);
   await clock.advance(60_000);
   expect([calls, refusals.length]).toEqual([1, 1]);
   demand.start();

@@ -36,7 +36,7 @@ describe('a server whose clock was set back', () => {
       { epoch, published: 1 },
       async () => {},
     );
-    expect(resumed).toMatchObject({ state: 'taken_up' });
+    expect(resumed).toMatchObject({ state: 'activated' });
     expect(Number(await world.admin.hGet(HEAD, 'epoch'))).toBeGreaterThan(epoch);
   });
 

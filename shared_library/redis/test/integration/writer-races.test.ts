@@ -167,7 +167,7 @@ describe('a resume', () => {
     const nothing = async () => {};
     const later = () => commands.resume(client, 1, token, place, nothing);
     const earlier = commands.resume(client, 1, token, place, async () => {
-      expect(await later()).toMatchObject({ state: 'taken_up' });
+      expect(await later()).toMatchObject({ state: 'activated' });
     });
     await expect(earlier).rejects.toThrow('BUSY');
   });
@@ -258,7 +258,7 @@ describe('a holder whose connection stays open', () => {
     await world.publish(publisher, 1);
     await expireLease(world);
     const { client, commands } = await scripts(world);
-    expect(await commands.claim(client, TTL_MS, 'plain')).toMatchObject({ state: 'taken_up' });
+    expect(await commands.claim(client, TTL_MS, 'plain')).toMatchObject({ state: 'activated' });
     await world.publish(publisher, 2);
     await world.quiet();
     expect(world.heard).toHaveLength(1);
@@ -312,14 +312,14 @@ it('does not publish the retry of a command if another branch of the server may 
   const { publishing } = sharedConnection(world);
   await publishing.connect();
   const channel = { name: 'COMMANDS', kind: 'command', history: 0 } as const;
-  const once = { id: 'a', rememberMs: 60_000 };
-  const { first } = await publishing.publish(channel, [{ json: '{"n":1}', once }]);
+  const idempotency = { id: 'a', rememberMs: 60_000 };
+  const { first } = await publishing.publish(channel, [{ json: '{"n":1}', idempotency }]);
   await world.admin
     .multi()
     .del('tickbus:{COMMANDS}:id:a')
     .hSet('tickbus:{COMMANDS}:head', { branch: OTHER_BRANCH })
     .exec();
-  const retry = { json: '{"n":1}', once: { ...once, firstEpoch: first?.epoch ?? 0 } };
+  const retry = { json: '{"n":1}', idempotency: { ...idempotency, firstEpoch: first?.epoch ?? 0 } };
   const { repeated } = await publishing.publish(channel, [retry]);
   expect([...(repeated ?? [])]).toEqual([[0, 'forgotten']]);
 });

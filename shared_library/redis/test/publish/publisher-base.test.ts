@@ -259,7 +259,9 @@ describe('the id of a command', () => {
     await publisher.publish(defineChannel('FOR_EVER', { kind: 'command', messages: COMMANDS.messages }), {
       n: 1,
     });
-    expect(transport.published.flat().map(({ once }) => once?.rememberMs)).toEqual([60_000, 90_001, 600_000]);
+    expect(transport.published.flat().map(({ idempotency }) => idempotency?.rememberMs)).toEqual([
+      60_000, 90_001, 600_000,
+    ]);
   });
 
   it('of one published before: the answer is that of the first time', async () => {

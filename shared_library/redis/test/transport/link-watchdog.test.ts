@@ -41,12 +41,12 @@ it('messages that come in are a sign of life, but not for ever', async () => {
   const { watchdog, silences } = watch(never);
   for (let i = 0; i < 20; i++) {
     await vi.advanceTimersByTimeAsync(400);
-    watchdog.heard();
+    watchdog.recordActivity();
   }
   expect(silences).toEqual([]);
   for (let i = 0; i < 10; i++) {
     await vi.advanceTimersByTimeAsync(400);
-    watchdog.heard();
+    watchdog.recordActivity();
   }
   expect(silences.length).toBe(1);
 });

@@ -7,27 +7,27 @@ import { StampClock } from '../../transport/redis/writers/stamp-clock.ts';
 describe('a stamp', () => {
   it('is the last answered time and what has passed since it arrived', () => {
     const clock = new StampClock();
-    clock.answered(50_000, 100);
+    clock.observe(50_000, 100);
     expect(clock.at(100)).toBe(50_000);
     expect(clock.at(350)).toBe(50_249);
   });
 
   it('takes the fastest of recent answers', () => {
     const clock = new StampClock();
-    clock.answered(50_000, 100);
+    clock.observe(50_000, 100);
     // 40 ms on its way back.
-    clock.answered(50_100, 240);
+    clock.observe(50_100, 240);
     expect(clock.at(300)).toBe(50_199);
     // 1 ms faster than the first one.
-    clock.answered(50_301, 400);
+    clock.observe(50_301, 400);
     expect(clock.at(400)).toBe(50_301);
   });
 
   it('follows a clock that is set back once a stamp turned out late', () => {
     const clock = new StampClock();
-    clock.answered(50_000, 100);
+    clock.observe(50_000, 100);
     const stamp = clock.at(200);
-    clock.answered(40_000, 210, stamp);
+    clock.observe(40_000, 210, stamp);
     expect(clock.at(210)).toBe(40_000);
   });
 
@@ -45,14 +45,14 @@ describe('a stamp', () => {
           const clock = new StampClock();
           const serverAt = (monotonic: number) => 1_000_000 + monotonic * rate;
           let now = 10;
-          clock.answered(serverAt(now), now);
+          clock.observe(serverAt(now), now);
           for (const { pauseMs, thereMs, backMs } of steps) {
             now += pauseMs;
             const stamp = clock.at(now);
             const executed = serverAt(now + thereMs);
             expect(stamp).toBeLessThanOrEqual(executed + 1e-6);
             now += thereMs + backMs;
-            clock.answered(executed, now, stamp);
+            clock.observe(executed, now, stamp);
           }
         },
       ),

@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { MAX_DEPTH, MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
-import { problemOf, problemOfPayload } from '../../wire/json-check.ts';
+import { documentProblem, payloadProblem } from '../../wire/json-check.ts';
 
 class Money {
   amount = 1;
@@ -95,9 +95,9 @@ it('accepts exactly the payloads that JSON carries as they are', () => {
   const answers = { accepted: 0, refused: 0 };
   fc.assert(
     fc.property(payload, (data) => {
-      const isAccepted = problemOfPayload(data as object) === undefined;
+      const isAccepted = payloadProblem(data as object) === undefined;
       expect(isAccepted).toBe(isFaithful(data, 2));
-      expect(problemOf({ data }) === undefined).toBe(isAccepted);
+      expect(documentProblem({ data }) === undefined).toBe(isAccepted);
       if (isAccepted) answers.accepted++;
       else answers.refused++;
     }),
@@ -108,10 +108,10 @@ it('accepts exactly the payloads that JSON carries as they are', () => {
 
 it('refuses more values than a message can have, whether they are shared or not', () => {
   const fits = { list: new Array(MAX_MESSAGE_BYTES - 2).fill(0) };
-  expect(problemOfPayload(fits)).toBeUndefined();
+  expect(payloadProblem(fits)).toBeUndefined();
   const tooMany = { reason: expect.stringContaining('one value too many') };
-  expect(problemOfPayload({ list: new Array(MAX_MESSAGE_BYTES).fill(0) })).toMatchObject(tooMany);
+  expect(payloadProblem({ list: new Array(MAX_MESSAGE_BYTES).fill(0) })).toMatchObject(tooMany);
   let shared: unknown[] = [];
   for (let depth = 0; depth < 25; depth++) shared = [shared, shared];
-  expect(problemOfPayload({ shared })).toMatchObject(tooMany);
+  expect(payloadProblem({ shared })).toMatchObject(tooMany);
 });

@@ -66,8 +66,8 @@ export class MemoryTransport implements Transport {
   }
 
   async connect(): Promise<void> {
-    if (this.#state === 'closed') throw closed();
-    if (this.#state === 'new') this.#connected();
+    if (this.#state === 'closed') throw closedError();
+    if (this.#state === 'new') this.#onConnected();
   }
 
   async publish(...call: Parameters<Transport['publish']>): Promise<Receipt> {
@@ -142,12 +142,12 @@ export class MemoryTransport implements Transport {
     if (this.#state !== 'connected') return;
     this.#state = 'disconnected';
     for (const { end } of this.#subscriptions) end();
-    this.#status.emit('status', { type: 'disconnected', error: notConnected() });
+    this.#status.emit('status', { type: 'disconnected', error: notConnectedError() });
   }
 
   /** The link comes back, with every subscription. */
   reconnect(): void {
-    if (this.#state === 'disconnected') this.#connected();
+    if (this.#state === 'disconnected') this.#onConnected();
   }
 
   async close(): Promise<void> {
@@ -163,15 +163,15 @@ export class MemoryTransport implements Transport {
     return operation();
   };
 
-  #connected(): void {
+  #onConnected(): void {
     this.#state = 'connected';
     for (const subscription of this.#subscriptions) subscription.end = subscription.listen();
     this.#status.emit('status', { type: 'connected', generation: ++this.#generation });
   }
 
   #assertConnected(): void {
-    if (this.#state === 'closed') throw closed();
-    if (this.#state !== 'connected') throw notConnected();
+    if (this.#state === 'closed') throw closedError();
+    if (this.#state !== 'connected') throw notConnectedError();
   }
 }
 
@@ -181,18 +181,18 @@ class MemoryWriter implements Writer {
   readonly #channel: ChannelSpec;
   readonly #token: FenceToken;
   readonly #events = new Emitter<{ room: undefined }>(() => {});
-  #underWay = 0;
+  #inFlight = 0;
   #isEnded = false;
 
   constructor(transport: MemoryTransport, channel: ChannelSpec, token: FenceToken) {
     this.#transport = transport;
     this.#channel = channel;
     this.#token = token;
-    transport.onStatus(() => this.#tell());
+    transport.onStatus(() => this.#notifyRoom());
   }
 
   get room(): number {
-    return this.#isEnded || !this.#transport.isConnected ? 0 : 4 - this.#underWay;
+    return this.#isEnded || !this.#transport.isConnected ? 0 : 4 - this.#inFlight;
   }
 
   onRoom(listener: () => void): Unsubscribe {
@@ -201,21 +201,21 @@ class MemoryWriter implements Writer {
 
   async publish(batch: readonly Outgoing[]): Promise<Receipt | undefined> {
     if (this.room === 0) return undefined;
-    this.#underWay++;
+    this.#inFlight++;
     try {
       return await this.#transport.publish(this.#channel, batch, this.#token);
     } finally {
-      this.#underWay--;
-      this.#tell();
+      this.#inFlight--;
+      this.#notifyRoom();
     }
   }
 
   end(): void {
     this.#isEnded = true;
-    this.#tell();
+    this.#notifyRoom();
   }
 
-  #tell(): void {
+  #notifyRoom(): void {
     this.#events.emit('room', undefined);
   }
 }
@@ -227,13 +227,13 @@ function contain(action: () => void): void {
   } catch {}
 }
 
-function notConnected(): TickbusError {
+function notConnectedError(): TickbusError {
   return new TickbusError(
     'TICKBUS_NOT_CONNECTED',
     'The link is down, so nothing was sent. Try again when it is connected.',
   );
 }
 
-function closed(): TickbusError {
+function closedError(): TickbusError {
   return new TickbusError('TICKBUS_CLOSED', 'The connection was closed. Make a new one.');
 }

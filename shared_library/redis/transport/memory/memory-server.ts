@@ -7,24 +7,24 @@ import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { systemClock } from '../../runtime/system-clock.ts';
 import { ORIGIN, type Position } from '../../wire/position.ts';
 import { positioned } from '../../wire/position-prefix.ts';
-import { claimOf, countedKeys } from '../demand-claims.ts';
+import { countKeys, demandEntry } from '../demand-entries.ts';
 import type {
   ChannelHead,
   ChannelState,
+  EarlierPublish,
   FenceToken,
   LeaseAttempt,
   Outgoing,
-  PublishedBefore,
   Receipt,
 } from '../port.ts';
 
-interface Kept {
+interface StoredMessage {
   readonly position: Position;
   readonly frame: Uint8Array;
 }
 
 /** `nobody` while the server waits for a holder that it may have forgotten. */
-interface Lease {
+interface ServerLease {
   readonly token: FenceToken | 'nobody';
   expiresAt: number;
 }
@@ -34,12 +34,12 @@ interface ServerChannel {
   head: Position;
   /** The last one given; 0 where nothing is known of any. */
   token: FenceToken;
-  lease: Lease | undefined;
+  lease: ServerLease | undefined;
   /** Whether the last one given was given up; true where none was given. */
   isReleased: boolean;
-  readonly last: Map<string, Kept>;
-  history: Kept[];
-  readonly ids: Map<string, { readonly published: PublishedBefore; readonly until: number }>;
+  readonly last: Map<string, StoredMessage>;
+  history: StoredMessage[];
+  readonly ids: Map<string, { readonly published: EarlierPublish; readonly until: number }>;
   /** Claims, and by the monotonic clock until when they last. */
   readonly demand: Map<string, number>;
   readonly listeners: Set<(frame: Uint8Array) => void>;
@@ -69,17 +69,17 @@ export class MemoryServer {
     this.#checkFence(spec, channel, token);
     if (spec.kind === 'plain') {
       const texts = batch.map(({ json }) => json);
-      for (const frame of framesOf(spec, texts)) this.publishRaw(spec.name, frame);
+      for (const frame of encodeFrames(spec, texts)) this.publishRaw(spec.name, frame);
       return { first: undefined, receivers: channel.listeners.size };
     }
     const { epoch, seq } = channel.head;
     if (epoch < seen.epoch || (epoch === seen.epoch && seq < seen.seq)) channel.head = ORIGIN;
     const at = this.#clock.now();
-    const repeated = new Map<number, PublishedBefore | 'forgotten'>();
+    const repeated = new Map<number, EarlierPublish | 'forgotten'>();
     const texts: string[] = [];
     let first: Position | undefined;
     for (const [index, message] of batch.entries()) {
-      const before = this.#notPublishedAgain(channel, message);
+      const before = this.#findDuplicate(channel, message);
       if (before !== undefined) {
         repeated.set(index, before);
         continue;
@@ -87,11 +87,11 @@ export class MemoryServer {
       const position = this.#nextPosition(channel);
       first ??= position;
       const text = positioned(message.json, position, at);
-      keep(spec, channel, message, { position, frame: utf8.encode(text) });
+      store(spec, channel, message, { position, frame: utf8.encode(text) });
       texts.push(text);
       this.#remember(channel, message, { position, receivers: channel.listeners.size });
     }
-    for (const frame of framesOf(spec, texts)) this.publishRaw(spec.name, frame);
+    for (const frame of encodeFrames(spec, texts)) this.publishRaw(spec.name, frame);
     const receipt = {
       first: first ?? { epoch: channel.head.epoch, seq: 0 },
       receivers: channel.listeners.size,
@@ -170,18 +170,18 @@ export class MemoryServer {
   declare(name: string, who: string, keys: readonly string[], ttlMs: number): void {
     const { demand } = this.#channel(name);
     const ends = this.#clock.monotonic() + ttlMs;
-    for (const key of keys) demand.set(claimOf(who, key), ends);
+    for (const key of keys) demand.set(demandEntry(who, key), ends);
   }
 
   withdraw(name: string, who: string, keys: readonly string[]): void {
     const { demand } = this.#channel(name);
-    for (const key of keys) demand.delete(claimOf(who, key));
+    for (const key of keys) demand.delete(demandEntry(who, key));
   }
 
   wanted(name: string): ReadonlyMap<string, number> {
     const { demand } = this.#channel(name);
     for (const [claim, ends] of demand) if (ends <= this.#clock.monotonic()) demand.delete(claim);
-    return countedKeys(demand.keys());
+    return countKeys(demand.keys());
   }
 
   /** Forgets everything but who listens, as a Redis without persistence does when it is restarted. */
@@ -202,24 +202,26 @@ export class MemoryServer {
     return channel.head;
   }
 
-  #notPublishedAgain(
+  #findDuplicate(
     { ids, head }: ServerChannel,
-    { once }: Outgoing,
-  ): PublishedBefore | 'forgotten' | undefined {
-    const known = once && ids.get(once.id);
+    { idempotency }: Outgoing,
+  ): EarlierPublish | 'forgotten' | undefined {
+    const known = idempotency && ids.get(idempotency.id);
     if (known !== undefined && known.until > this.#clock.monotonic()) return known.published;
-    return once?.firstEpoch !== undefined && once.firstEpoch !== head.epoch ? 'forgotten' : undefined;
+    return idempotency?.firstEpoch !== undefined && idempotency.firstEpoch !== head.epoch
+      ? 'forgotten'
+      : undefined;
   }
 
-  #remember({ ids }: ServerChannel, { once }: Outgoing, published: PublishedBefore): void {
-    if (once === undefined) return;
+  #remember({ ids }: ServerChannel, { idempotency }: Outgoing, published: EarlierPublish): void {
+    if (idempotency === undefined) return;
     const now = this.#clock.monotonic();
     // Oldest first; an id that outlives one behind it stays until then.
     for (const [id, { until }] of ids) {
       if (until > now) break;
       ids.delete(id);
     }
-    ids.set(once.id, { published, until: now + once.rememberMs });
+    ids.set(idempotency.id, { published, until: now + idempotency.rememberMs });
   }
 
   /** Grows even while the clock stands still, and over what `flush` forgot. */
@@ -231,11 +233,11 @@ export class MemoryServer {
   /** A lease that lapsed on a channel with an exclusive writer keeps others out until it is released or taken again. */
   #checkFence(spec: ChannelSpec, channel: ServerChannel, token: FenceToken | undefined): void {
     const held = this.#heldLease(channel)?.token;
-    const mayBeWritten = held === undefined && isWrittenExclusively(spec) && !channel.isReleased;
-    if (held !== token || mayBeWritten) throw fenced(spec);
+    const mayBeWritten = held === undefined && hasExclusiveWriter(spec) && !channel.isReleased;
+    if (held !== token || mayBeWritten) throw fencedError(spec);
   }
 
-  #heldLease(channel: ServerChannel): Lease | undefined {
+  #heldLease(channel: ServerChannel): ServerLease | undefined {
     if (channel.lease !== undefined && channel.lease.expiresAt <= this.#clock.monotonic())
       channel.lease = undefined;
     return channel.lease;
@@ -259,25 +261,25 @@ function emptyChannel(): ServerChannel {
 }
 
 /** What goes over the channel: each message, or all of them as one array. */
-function framesOf({ framing }: ChannelSpec, texts: readonly string[]): Uint8Array[] {
+function encodeFrames({ framing }: ChannelSpec, texts: readonly string[]): Uint8Array[] {
   if (texts.length === 0) return [];
   return (framing === 'batch' ? [`[${texts.join(',')}]`] : texts).map((text) => utf8.encode(text));
 }
 
-function keep(spec: ChannelSpec, channel: ServerChannel, message: Outgoing, kept: Kept): void {
+function store(spec: ChannelSpec, channel: ServerChannel, message: Outgoing, kept: StoredMessage): void {
   if (spec.kind === 'state' && message.key !== undefined) channel.last.set(message.key, kept);
   if (spec.history === 0) return;
   channel.history.push(kept);
   if (channel.history.length > spec.history) channel.history.shift();
 }
 
-function fenced({ name }: ChannelSpec): TickbusError {
+function fencedError({ name }: ChannelSpec): TickbusError {
   return new TickbusError(
     'TICKBUS_FENCED',
     `Nothing was published on ${name}: the caller does not hold its lease.`,
   );
 }
 
-function isWrittenExclusively({ kind }: ChannelSpec): boolean {
+function hasExclusiveWriter({ kind }: ChannelSpec): boolean {
   return kind === 'state' || kind === 'event';
 }

@@ -28,7 +28,7 @@ export function parseRedisUrl(url: string, field: string): RedisAddress {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   const scheme = parsed?.protocol;
   if (parsed === undefined || (scheme !== 'redis:' && scheme !== 'rediss:') || parsed.hostname === '') {
-    throw unusable(
+    throw invalidOption(
       field,
       'is not a Redis URL. Write it as redis://user:password@host:6379/0, or rediss:// for TLS',
     );
@@ -38,8 +38,8 @@ export function parseRedisUrl(url: string, field: string): RedisAddress {
     host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: parsed.port === '' ? DEFAULT_ADDRESS.port : parsePort(parsed.port, field),
     db: path === '' ? 0 : parseDb(path, field),
-    ...(parsed.username === '' ? {} : { username: decoded(parsed.username, field) }),
-    ...(parsed.password === '' ? {} : { password: decoded(parsed.password, field) }),
+    ...(parsed.username === '' ? {} : { username: decodePart(parsed.username, field) }),
+    ...(parsed.password === '' ? {} : { password: decodePart(parsed.password, field) }),
     tls: scheme === 'rediss:',
   };
 }
@@ -47,7 +47,7 @@ export function parseRedisUrl(url: string, field: string): RedisAddress {
 /** @throws TickbusError `TICKBUS_INVALID_OPTION` unless it can be a host name or an address. */
 export function parseHost(text: string, field: string): string {
   if (typeof text === 'string' && /^[^\s/@]+$/.test(text)) return text;
-  throw unusable(
+  throw invalidOption(
     field,
     'is not a host name or address. Write it without scheme, user and port; those go in a URL',
   );
@@ -78,17 +78,17 @@ function wholeNumber(
 ): number {
   const value = typeof text === 'number' ? text : /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw unusable(field, complaint);
+  throw invalidOption(field, complaint);
 }
 
-function decoded(part: string, field: string): string {
+function decodePart(part: string, field: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw unusable(field, 'has a user or password with a "%" that is not an escape. Write "%" as "%25"');
+    throw invalidOption(field, 'has a user or password with a "%" that is not an escape. Write "%" as "%25"');
   }
 }
 
-function unusable(field: string, complaint: string): TickbusError {
+function invalidOption(field: string, complaint: string): TickbusError {
   return new TickbusError('TICKBUS_INVALID_OPTION', `${field} ${complaint}.`, { field });
 }

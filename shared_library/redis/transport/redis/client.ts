@@ -2,10 +2,11 @@
 
 import { isIP } from 'node:net';
 import { createClient, defineScript, RESP_TYPES } from 'redis';
-import { RELEASE, RENEW, RESERVE, TAKE_UP } from './lease/lease-scripts.ts';
+import { DECLARE_DEMAND, READ_DEMAND, WITHDRAW_DEMAND } from './demand-scripts.ts';
+import { ACTIVATE_LEASE, RELEASE_LEASE, RENEW_LEASE, RESERVE_LEASE } from './lease/lease-scripts.ts';
 import type { LinkSettings } from './link-settings.ts';
-import { DECLARE, READ, WANTED, WITHDRAW } from './scripts.ts';
-import { PUBLISH } from './writers/shared-writer.ts';
+import { READ_CHANNEL } from './read-script.ts';
+import { PUBLISH_BATCH } from './writers/shared-writer.ts';
 
 /** What the commands of one link need; the client's own type says the rest. */
 export type RedisClient = ReturnType<typeof createRedisClient>;
@@ -15,7 +16,7 @@ export type RedisClient = ReturnType<typeof createRedisClient>;
  * two or three steps, a turn of the event loop between (measured: a sixth of the publisher's CPU). An option of Node's streams that its
  * types leave out for sockets.
  */
-const WRITTEN_AT_ONCE: object = { writableHighWaterMark: 1024 * 1024 };
+const WRITE_BUFFER: object = { writableHighWaterMark: 1024 * 1024 };
 
 /** Never connected. Its duplicates share its class, which takes 100 ms to build and would be built for every other set of options. */
 let template: ReturnType<typeof newTemplate> | undefined;
@@ -31,7 +32,7 @@ export function createRedisClient(settings: LinkSettings) {
       // A name for the certificate; an address is none (RFC 6066).
       ...(tls ? { tls: true as const, ...(isIP(host) === 0 ? { servername: host } : {}) } : {}),
       connectTimeout: connectTimeoutMs,
-      ...WRITTEN_AT_ONCE,
+      ...WRITE_BUFFER,
       reconnectStrategy: false,
     },
     database: db,
@@ -48,15 +49,15 @@ function newTemplate() {
     maintNotifications: 'disabled',
     commandOptions: { timeout: 0 },
     scripts: {
-      publishBatch: script(PUBLISH),
-      readChannel: script(READ),
-      reserveLease: script(RESERVE),
-      takeUpLease: script(TAKE_UP),
-      renewLease: script(RENEW),
-      releaseLease: script(RELEASE),
-      declareDemand: script(DECLARE),
-      withdrawDemand: script(WITHDRAW),
-      readDemand: script(WANTED),
+      publishBatch: script(PUBLISH_BATCH),
+      readChannel: script(READ_CHANNEL),
+      reserveLease: script(RESERVE_LEASE),
+      activateLease: script(ACTIVATE_LEASE),
+      renewLease: script(RENEW_LEASE),
+      releaseLease: script(RELEASE_LEASE),
+      declareDemand: script(DECLARE_DEMAND),
+      withdrawDemand: script(WITHDRAW_DEMAND),
+      readDemand: script(READ_DEMAND),
     },
   });
 }

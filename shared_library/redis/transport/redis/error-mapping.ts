@@ -12,12 +12,12 @@ import {
 import { type ErrorCode, TickbusError } from '../../errors.ts';
 import { printable } from '../../runtime/printable.ts';
 import type { RedisAddress } from './address.ts';
-import { whereabouts } from './link-settings.ts';
+import { formatAddress } from './link-settings.ts';
 
 const TOO_MANY_CLIENTS = 'ERR max number of clients';
 
 /** A command that was refused before it had any effect, by the first word of the server's answer. What is a SERVER_ERROR can pass. */
-const REFUSALS: ReadonlyMap<string, ErrorCode> = new Map([
+const REFUSAL_CODES: ReadonlyMap<string, ErrorCode> = new Map([
   ['FENCED', 'TICKBUS_FENCED'],
   ['WRONGPASS', 'TICKBUS_AUTH_FAILED'],
   ['NOAUTH', 'TICKBUS_AUTH_FAILED'],
@@ -41,8 +41,10 @@ const REFUSALS: ReadonlyMap<string, ErrorCode> = new Map([
   ].map((word): [string, ErrorCode] => [word, 'TICKBUS_SERVER_ERROR']),
 ]);
 
-function refusalOf(answer: string | undefined): ErrorCode | undefined {
-  return REFUSALS.get(answer ?? '') ?? (answer?.startsWith('REFUSED') ? 'TICKBUS_SERVER_ERROR' : undefined);
+function refusalCode(answer: string | undefined): ErrorCode | undefined {
+  return (
+    REFUSAL_CODES.get(answer ?? '') ?? (answer?.startsWith('REFUSED') ? 'TICKBUS_SERVER_ERROR' : undefined)
+  );
 }
 
 const ADVICE: Partial<Record<ErrorCode, string>> = {
@@ -55,25 +57,25 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
 /** Why the first connection failed: one sentence with host, port and what to try. */
 export function connectError(error: unknown, address: RedisAddress): TickbusError {
   const cause = rootCause(error);
-  const where = whereabouts(address);
-  const reply = serverAnswer(cause);
+  const where = formatAddress(address);
+  const reply = replyPrefix(cause);
   if (reply !== undefined) {
-    const code = refusalOf(reply) ?? 'TICKBUS_CONNECT_FAILED';
+    const code = refusalCode(reply) ?? 'TICKBUS_CONNECT_FAILED';
     const advice =
       ADVICE[code] ??
       (code === 'TICKBUS_SERVER_ERROR'
         ? 'It cannot take it now: try again later, or look at the settings of the server.'
         : 'Check REDIS_URL; tickbus needs Redis 7 or newer, or a compatible server.');
-    return failure(
+    return createError(
       code,
       `Redis at ${where} refused the connection: ${message(cause, address)}. ${advice}`,
       cause,
       address,
     );
   }
-  return failure(
+  return createError(
     'TICKBUS_CONNECT_FAILED',
-    `Cannot connect to Redis at ${where}: ${reason(cause, address)}`,
+    `Cannot connect to Redis at ${where}: ${connectFailureReason(cause, address)}`,
     cause,
     address,
   );
@@ -85,71 +87,71 @@ export function connectError(error: unknown, address: RedisAddress): TickbusErro
  */
 export function commandError(error: unknown, address: RedisAddress, effect: 'read' | 'write'): TickbusError {
   if (error instanceof TickbusError) return error;
-  const where = whereabouts(address);
-  const word = serverAnswer(error);
+  const where = formatAddress(address);
+  const word = replyPrefix(error);
   const code =
-    refusalOf(word) ?? (word !== undefined && effect === 'read' ? 'TICKBUS_SERVER_ERROR' : undefined);
+    refusalCode(word) ?? (word !== undefined && effect === 'read' ? 'TICKBUS_SERVER_ERROR' : undefined);
   if (code !== undefined) {
     const text = `Redis at ${where} refused: ${message(error, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
-    return failure(code, text, error, address);
+    return createError(code, text, error, address);
   }
   const isUnsent = error instanceof ClientOfflineError || error instanceof ClientClosedError;
-  if (isUnsent || effect === 'read') return notConnected(address, error);
+  if (isUnsent || effect === 'read') return notConnectedError(address, error);
   const what = word === undefined ? 'was lost before it answered' : `answered ${message(error, address)}`;
   const text = `Redis at ${where} ${what}: what was sent may or may not have been done.`;
-  return failure('TICKBUS_OUTCOME_UNKNOWN', text, error, address);
+  return createError('TICKBUS_OUTCOME_UNKNOWN', text, error, address);
 }
 
 /** A batch that the server refused as a whole: nothing of it was published. */
 export function refusedError(error: unknown, channel: string, address: RedisAddress): TickbusError {
-  const code = refusalOf(serverAnswer(error)) ?? 'TICKBUS_SERVER_ERROR';
+  const code = refusalCode(replyPrefix(error)) ?? 'TICKBUS_SERVER_ERROR';
   const text =
     `Nothing was published on ${channel}: ${message(error, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
-  return failure(code, text, error, address);
+  return createError(code, text, error, address);
 }
 
-export function notConnected(address: RedisAddress, error?: unknown): TickbusError {
-  const text = `The link to Redis at ${whereabouts(address)} is down, so nothing was sent. Try again when it is connected.`;
-  return failure('TICKBUS_NOT_CONNECTED', text, error, address);
+export function notConnectedError(address: RedisAddress, error?: unknown): TickbusError {
+  const text = `The link to Redis at ${formatAddress(address)} is down, so nothing was sent. Try again when it is connected.`;
+  return createError('TICKBUS_NOT_CONNECTED', text, error, address);
 }
 
 /** An established link on which nothing came any more. */
 export function silentError(silentForMs: number, address: RedisAddress): TickbusError {
-  const text = `Redis at ${whereabouts(address)} has been silent for ${silentForMs} ms: it hangs, or the network drops what is sent.`;
-  return failure('TICKBUS_NOT_CONNECTED', text, undefined, address);
+  const text = `Redis at ${formatAddress(address)} has been silent for ${silentForMs} ms: it hangs, or the network drops what is sent.`;
+  return createError('TICKBUS_NOT_CONNECTED', text, undefined, address);
 }
 
 /** An established link that dropped, or that could not be made again. */
 export function linkError(error: unknown, address: RedisAddress): TickbusError {
   const cause = rootCause(error);
-  const word = serverAnswer(cause);
-  const code = refusalOf(word) ?? 'TICKBUS_NOT_CONNECTED';
+  const word = replyPrefix(cause);
+  const code = refusalCode(word) ?? 'TICKBUS_NOT_CONNECTED';
   const text =
-    `The link to Redis at ${whereabouts(address)} was lost: ${message(cause, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
-  return failure(code, text, cause, address);
+    `The link to Redis at ${formatAddress(address)} was lost: ${message(cause, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
+  return createError(code, text, cause, address);
 }
 
 /** True when trying again cannot help: the server refused the credentials. */
-export function isRefusal(error: unknown): boolean {
-  const word = serverAnswer(rootCause(error));
-  return word !== undefined && refusalOf(word) !== 'TICKBUS_SERVER_ERROR';
+export function isPermanent(error: unknown): boolean {
+  const word = replyPrefix(rootCause(error));
+  return word !== undefined && refusalCode(word) !== 'TICKBUS_SERVER_ERROR';
 }
 
 /** A script keeps the server busy: the same command will be taken later. */
 export function isBusy(error: unknown): boolean {
-  return serverAnswer(error) === 'BUSY';
+  return replyPrefix(error) === 'BUSY';
 }
 
 /** The user lacks the permission. */
 export function isDenied(error: unknown): boolean {
-  return refusalOf(serverAnswer(error)) === 'TICKBUS_DENIED';
+  return refusalCode(replyPrefix(error)) === 'TICKBUS_DENIED';
 }
 
-function failure(code: ErrorCode, text: string, cause: unknown, address: RedisAddress): TickbusError {
+function createError(code: ErrorCode, text: string, cause: unknown, address: RedisAddress): TickbusError {
   return new TickbusError(code, text, cause === undefined ? {} : { cause: withoutSecrets(cause, address) });
 }
 
-function reason(cause: unknown, address: RedisAddress): string {
+function connectFailureReason(cause: unknown, address: RedisAddress): string {
   const start =
     'Start Redis (`docker-compose up -d redis`), or set REDIS_URL, or REDIS_HOST and REDIS_PORT, to where it runs.';
   switch ((cause as { code?: unknown } | undefined)?.code) {
@@ -175,7 +177,7 @@ function reason(cause: unknown, address: RedisAddress): string {
  * What an error of the server begins with, such as WRONGPASS, or REFUSED and the word behind it from our scripts; undefined when it
  * did not come from the server.
  */
-function serverAnswer(error: unknown): string | undefined {
+function replyPrefix(error: unknown): string | undefined {
   if (!(error instanceof ErrorReply)) return undefined;
   return error.message.startsWith(TOO_MANY_CLIENTS)
     ? TOO_MANY_CLIENTS

@@ -12,6 +12,6 @@ export interface LinkSettings extends RedisAddress {
 }
 
 /** Host and port as people write it; never the credentials. */
-export function whereabouts({ host, port, tls }: RedisAddress): string {
+export function formatAddress({ host, port, tls }: RedisAddress): string {
   return `${tls ? 'rediss' : 'redis'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

@@ -10,11 +10,11 @@ export interface LinkWatchdogHooks {
 /** Milliseconds between two looks. */
 const TICK_MS = 250;
 /** Ticks from one answered ping to the next. */
-const PING_EVERY = 2;
+const PING_INTERVAL_TICKS = 2;
 /** Ticks without any sign of life while a ping waits: 2.5 s, so that a dead link is told within 3.25 s at the most. */
-const MAX_SILENT = 10;
+const MAX_SILENT_TICKS = 10;
 /** Ticks that a ping may wait while messages still come in: 10 s, because its reply stands behind all of a backlog. */
-const MAX_UNANSWERED = 40;
+const MAX_PING_TICKS = 40;
 
 /**
  * Time is counted in ticks and not by the clock: while this process is paused or busy, no tick goes by, and after each one
@@ -26,7 +26,7 @@ export class LinkWatchdog {
   #isWaiting = false;
   #sincePing = 0;
   #silent = 0;
-  #heardAt = performance.now();
+  #lastActivityAt = performance.now();
 
   constructor(hooks: LinkWatchdogHooks) {
     this.#hooks = hooks;
@@ -34,7 +34,7 @@ export class LinkWatchdog {
   }
 
   /** A sign of life: something came in. Called with every message, so it does next to nothing. */
-  heard(): void {
+  recordActivity(): void {
     this.#silent = 0;
   }
 
@@ -44,13 +44,13 @@ export class LinkWatchdog {
   }
 
   #tick(): void {
-    if (this.#silent === 0) this.#heardAt = performance.now();
+    if (this.#silent === 0) this.#lastActivityAt = performance.now();
     this.#sincePing++;
     if (!this.#isWaiting) {
-      if (this.#sincePing >= PING_EVERY) this.#ping();
-    } else if (++this.#silent > MAX_SILENT || this.#sincePing > MAX_UNANSWERED) {
+      if (this.#sincePing >= PING_INTERVAL_TICKS) this.#ping();
+    } else if (++this.#silent > MAX_SILENT_TICKS || this.#sincePing > MAX_PING_TICKS) {
       this.stop();
-      this.#hooks.onStale(Math.round(performance.now() - this.#heardAt));
+      this.#hooks.onStale(Math.round(performance.now() - this.#lastActivityAt));
     }
   }
 
@@ -61,7 +61,7 @@ export class LinkWatchdog {
     this.#hooks.ping().then(
       () => {
         this.#isWaiting = false;
-        this.heard();
+        this.recordActivity();
       },
       () => {},
     );

@@ -7,8 +7,8 @@ import { Emitter } from '../../runtime/emitter.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { LinkStatus } from '../link-status.ts';
 import { createRedisClient, type RedisClient } from './client.ts';
-import { connectError, isRefusal, linkError, notConnected, silentError } from './error-mapping.ts';
-import { type LinkSettings, whereabouts } from './link-settings.ts';
+import { connectError, isPermanent, linkError, notConnectedError, silentError } from './error-mapping.ts';
+import { formatAddress, type LinkSettings } from './link-settings.ts';
 import { LinkWatchdog } from './link-watchdog.ts';
 import { backoffMs } from './reconnect-backoff.ts';
 
@@ -39,8 +39,8 @@ export class RedisLink {
   #watchdog: LinkWatchdog | undefined;
   #connecting: Promise<void> | undefined;
   #generation = 0;
-  #endPause: () => void = () => {};
-  #endAttempt: () => void = () => {};
+  #endBackoff: () => void = () => {};
+  #cancelAttempt: () => void = () => {};
 
   /** @param prepare subscribes a new client to all there is, before it is told as connected */
   constructor(settings: LinkSettings, logger: Logger, prepare: (client: RedisClient) => Promise<unknown>) {
@@ -52,25 +52,25 @@ export class RedisLink {
 
   /** The client to give commands to. @throws TickbusError `TICKBUS_NOT_CONNECTED` or `TICKBUS_CLOSED` */
   get client(): RedisClient {
-    if (this.#state === 'closed') throw closed();
-    if (this.#client === undefined || this.#state !== 'connected') throw notConnected(this.#settings);
+    if (this.#state === 'closed') throw closedError();
+    if (this.#client === undefined || this.#state !== 'connected') throw notConnectedError(this.#settings);
     return this.#client;
   }
 
   async connect(): Promise<void> {
-    if (this.#state === 'closed') throw closed();
-    if (this.#state === 'disconnected') throw notConnected(this.#settings);
+    if (this.#state === 'closed') throw closedError();
+    if (this.#state === 'disconnected') throw notConnectedError(this.#settings);
     this.#connecting ??= this.#connectFirst();
     await this.#connecting;
   }
 
   /** Something came in over the link. */
-  heard(): void {
-    this.#watchdog?.heard();
+  recordActivity(): void {
+    this.#watchdog?.recordActivity();
   }
 
   /** What came over this connection cannot be relied on: it is closed, and another one is made. */
-  distrust(client: RedisClient, error: unknown): void {
+  dropConnection(client: RedisClient, error: unknown): void {
     if (client === this.#client && this.#state === 'connected') this.#lose(linkError(error, this.#settings));
   }
 
@@ -80,11 +80,11 @@ export class RedisLink {
 
   close(): void {
     if (this.#state === 'closed') return;
-    const client = this.#letGo();
+    const client = this.#detachClient();
     this.#enter('closed', { type: 'closed' });
     this.#status.clear();
-    this.#endPause();
-    this.#endAttempt();
+    this.#endBackoff();
+    this.#cancelAttempt();
     client?.destroy();
   }
 
@@ -93,7 +93,7 @@ export class RedisLink {
     try {
       await this.#open(this.#settings.connectTimeoutMs);
     } catch (error) {
-      if (this.#isClosed()) throw closed();
+      if (this.#isClosed()) throw closedError();
       const failure = connectError(error, this.#settings);
       this.#fail(failure);
       throw failure;
@@ -105,16 +105,16 @@ export class RedisLink {
     const client = createRedisClient(this.#settings);
     this.#client = client;
     client.on('error', (error: unknown) => this.#onError(client, error));
-    await this.#withinTime(this.#bringUp(client), client, timeoutMs);
+    await this.#withTimeout(this.#establish(client), client, timeoutMs);
     this.#watchdog = new LinkWatchdog({
       ping: () => client.ping(),
       onStale: (silentForMs) => this.#onStale(client, silentForMs),
     });
-    this.#logger.debug(this.#fields(), 'Connected to Redis.');
+    this.#logger.debug(this.#logFields(), 'Connected to Redis.');
     this.#enter('connected', { type: 'connected', generation: ++this.#generation });
   }
 
-  async #bringUp(client: RedisClient): Promise<void> {
+  async #establish(client: RedisClient): Promise<void> {
     await client.connect();
     await this.#prepare(client);
     if (!client.isReady) throw new Error('The connection was closed at once.');
@@ -124,15 +124,15 @@ export class RedisLink {
    * The client's own time limit ends with the TCP connection, and one that is destroyed before that may still come up, or hang
    * in its handshake: so it is not waited for beyond our limit, and destroyed once more if it comes up after all.
    */
-  async #withinTime(up: Promise<void>, client: RedisClient, ms: number): Promise<void> {
+  async #withTimeout(up: Promise<void>, client: RedisClient, ms: number): Promise<void> {
     const givenUp = new Promise<never>((_, reject) => {
       const timer = setTimeout(() => reject(new ConnectionTimeoutError()), ms);
-      this.#endAttempt = () => reject(closed());
+      this.#cancelAttempt = () => reject(closedError());
       up.finally(() => clearTimeout(timer)).catch(() => {});
     });
     try {
       await Promise.race([up, givenUp]);
-      if (this.#isClosed()) throw closed();
+      if (this.#isClosed()) throw closedError();
     } catch (error) {
       client.destroy();
       up.then(
@@ -144,7 +144,7 @@ export class RedisLink {
   }
 
   #onError(client: RedisClient, error: unknown): void {
-    this.distrust(client, error);
+    this.dropConnection(client, error);
   }
 
   #onStale(client: RedisClient, silentForMs: number): void {
@@ -155,8 +155,8 @@ export class RedisLink {
 
   /** The link has dropped, or cannot be trusted any more: an error on one that is still up came from its decoder. */
   #lose(error: TickbusError): void {
-    const client = this.#letGo();
-    this.#logger.warn(this.#fields(error), error.message);
+    const client = this.#detachClient();
+    this.#logger.warn(this.#logFields(error), error.message);
     this.#enter('disconnected', { type: 'disconnected', error });
     client?.destroy();
     if (this.#isClosed()) return;
@@ -167,7 +167,7 @@ export class RedisLink {
   async #reconnect(): Promise<void> {
     let refusals = 0;
     for (let attempt = 1; ; attempt++) {
-      await this.#pause(backoffMs(attempt));
+      await this.#backOff(backoffMs(attempt));
       if (this.#state !== 'disconnected') return;
       this.#status.emit('status', { type: 'reconnecting', attempt });
       try {
@@ -175,20 +175,20 @@ export class RedisLink {
       } catch (error) {
         if (this.#isClosed()) return;
         const failure = linkError(error, this.#settings);
-        if (isRefusal(error) && ++refusals === MAX_REFUSALS) return this.#fail(failure);
-        this.#logger.debug({ ...this.#fields(failure), attempt }, 'Not reconnected yet.');
+        if (isPermanent(error) && ++refusals === MAX_REFUSALS) return this.#fail(failure);
+        this.#logger.debug({ ...this.#logFields(failure), attempt }, 'Not reconnected yet.');
       }
     }
   }
 
   #fail(error: TickbusError): void {
-    this.#letGo();
+    this.#detachClient();
     this.#connecting = undefined;
-    this.#logger.error(this.#fields(error), error.message);
+    this.#logger.error(this.#logFields(error), error.message);
     this.#enter('failed', { type: 'failed', error });
   }
 
-  #letGo(): RedisClient | undefined {
+  #detachClient(): RedisClient | undefined {
     const client = this.#client;
     this.#client = undefined;
     this.#watchdog?.stop();
@@ -196,10 +196,10 @@ export class RedisLink {
   }
 
   /** Holds the process, which is there to be connected. */
-  #pause(ms: number): Promise<void> {
+  #backOff(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
-      this.#endPause = () => {
+      this.#endBackoff = () => {
         clearTimeout(timer);
         resolve();
       };
@@ -216,13 +216,13 @@ export class RedisLink {
     this.#status.emit('status', status);
   }
 
-  #fields(error?: TickbusError): object {
+  #logFields(error?: TickbusError): object {
     const { name } = this.#settings;
-    const link = { redis: whereabouts(this.#settings), link: name };
+    const link = { redis: formatAddress(this.#settings), link: name };
     return error === undefined ? link : { ...link, code: error.code };
   }
 }
 
-function closed(): TickbusError {
+function closedError(): TickbusError {
   return new TickbusError('TICKBUS_CLOSED', 'The connection was closed. Make a new one.');
 }

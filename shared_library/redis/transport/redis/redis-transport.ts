@@ -4,7 +4,7 @@ import type { ChannelSpec } from '../../channel/channel.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { ORIGIN, type Position } from '../../wire/position.ts';
-import { countedKeys } from '../demand-claims.ts';
+import { countKeys } from '../demand-entries.ts';
 import type { LinkStatus } from '../link-status.ts';
 import type {
   ChannelHead,
@@ -18,12 +18,12 @@ import type {
 } from '../port.ts';
 import { AS_BYTES, type RedisClient } from './client.ts';
 import { commandError, isDenied } from './error-mapping.ts';
+import { channelKeys } from './keys.ts';
 import { ExclusiveLease } from './lease/exclusive-lease.ts';
-import { TokenLease } from './lease/lease-commands.ts';
+import { TokenLease } from './lease/token-lease.ts';
 import type { LinkSettings } from './link-settings.ts';
 import { RedisLink } from './redis-link.ts';
-import { channelKeys } from './scripts.ts';
-import { publishArguments, receiptFrom } from './writers/shared-writer.ts';
+import { parseReceipt, publishArguments } from './writers/shared-writer.ts';
 
 interface LinkSubscription {
   /** The channel, and where whole batches are sent to our subscribers. */
@@ -58,18 +58,18 @@ export class RedisTransport implements Transport {
     seen: Position = ORIGIN,
   ): Promise<Receipt> {
     const { keys, args } = publishArguments(channel, batch, token, seen);
-    return receiptFrom(await this.#run((client) => client.publishBatch(keys, args)), channel);
+    return parseReceipt(await this.#run((client) => client.publishBatch(keys, args)), channel);
   }
 
   async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
     const { name } = channel;
     const { frames } = channelKeys(channel);
     const subscription: LinkSubscription = {
-      names: isWrittenExclusively(channel) ? [name, frames] : [name],
+      names: hasExclusiveWriter(channel) ? [name, frames] : [name],
       listener: (message) => {
         // One that was ended hears nothing more, even if the client still has it.
         if (!this.#subscriptions.has(subscription)) return;
-        this.#link.heard();
+        this.#link.recordActivity();
         // No exception may reach the client: it would reset its decoder in the middle of the stream.
         try {
           onFrame(message);
@@ -80,12 +80,12 @@ export class RedisTransport implements Transport {
     };
     this.#subscriptions.add(subscription);
     try {
-      await this.#run((client) => this.#listen(client, subscription), 'read');
+      await this.#run((client) => this.#subscribeOn(client, subscription), 'read');
     } catch (error) {
-      this.#end(subscription);
+      this.#unsubscribe(subscription);
       throw error;
     }
-    return () => this.#end(subscription);
+    return () => this.#unsubscribe(subscription);
   }
 
   async read(channel: ChannelSpec, since: Position = ORIGIN): Promise<ChannelState> {
@@ -103,7 +103,13 @@ export class RedisTransport implements Transport {
       Buffer,
     ];
     const position = { epoch: Number(epoch), seq: Number(seq) };
-    return { position, at: Number(at), entries, isForgotten: isForgotten === 1, ...leaseOf(String(holder)) };
+    return {
+      position,
+      at: Number(at),
+      entries,
+      isForgotten: isForgotten === 1,
+      ...parseLease(String(holder)),
+    };
   }
 
   /** Three commands and no script, written together: lease and time are those of the head or of a moment later. */
@@ -120,12 +126,12 @@ export class RedisTransport implements Transport {
       'read',
     );
     const position = epoch === null ? ORIGIN : { epoch: Number(epoch), seq: Number(seq ?? 0) };
-    return { position, at: Number(seconds) * 1_000 + Number(microseconds) / 1_000, ...leaseOf(holder) };
+    return { position, at: Number(seconds) * 1_000 + Number(microseconds) / 1_000, ...parseLease(holder) };
   }
 
   /** The holder of a channel's lease has a connection of its own, by which it is fenced. */
   lease(channel: ChannelSpec): LeaseOperations {
-    if (!isWrittenExclusively(channel)) return new TokenLease(channel, this, (command) => this.#run(command));
+    if (!hasExclusiveWriter(channel)) return new TokenLease(channel, this, (command) => this.#run(command));
     const settings = { ...this.#settings, name: this.#settings.name.replace(/:[a-z]+$/, ':lease') };
     const lease = new ExclusiveLease(channel, settings, this.#logger, (closed) =>
       this.#leases.delete(closed),
@@ -145,7 +151,7 @@ export class RedisTransport implements Transport {
       },
       wanted: async () => {
         const reply = await this.#run((client) => client.readDemand([demand], []), 'read');
-        return countedKeys(Array.isArray(reply) ? reply.map(String) : []);
+        return countKeys(Array.isArray(reply) ? reply.map(String) : []);
       },
     };
   }
@@ -161,14 +167,16 @@ export class RedisTransport implements Transport {
 
   /** On a new connection. All at once: they are acknowledged in one round trip. */
   async #subscribeAll(client: RedisClient): Promise<void> {
-    await Promise.all([...this.#subscriptions].map((subscription) => this.#listen(client, subscription)));
+    await Promise.all(
+      [...this.#subscriptions].map((subscription) => this.#subscribeOn(client, subscription)),
+    );
   }
 
   /**
    * By one command, so that whoever counts listeners finds both or none. A user who may not subscribe to frames counts as a plain client
    * and is sent each message by itself. That stays so on this connection, which is counted once for all its subscriptions.
    */
-  async #listen(client: RedisClient, { names, listener }: LinkSubscription): Promise<void> {
+  async #subscribeOn(client: RedisClient, { names, listener }: LinkSubscription): Promise<void> {
     const [name] = names;
     const refused = this.#withoutFrames.get(client) ?? new Set();
     if (refused.has(name)) return client.subscribe(name, listener, true);
@@ -194,7 +202,7 @@ export class RedisTransport implements Transport {
     }
   }
 
-  #end(subscription: LinkSubscription): void {
+  #unsubscribe(subscription: LinkSubscription): void {
     if (!this.#subscriptions.delete(subscription)) return;
     const { names, listener } = subscription;
     // It hears nothing from here on; that the server still sends for a moment does no harm.
@@ -203,11 +211,11 @@ export class RedisTransport implements Transport {
 }
 
 /** The lease key holds a token, the nonce of a claim under way, or `nobody` while the server waits for a holder it may have forgotten. */
-function leaseOf(holder: string | null): Pick<ChannelHead, 'lease'> {
+function parseLease(holder: string | null): Pick<ChannelHead, 'lease'> {
   return holder !== null && /^\d+$/.test(holder) ? { lease: Number(holder) } : {};
 }
 
 /** What the holder of the lease publishes with plain commands, and our subscribers may be sent in whole batches. */
-function isWrittenExclusively({ kind }: ChannelSpec): boolean {
+function hasExclusiveWriter({ kind }: ChannelSpec): boolean {
   return kind === 'state' || kind === 'event';
 }

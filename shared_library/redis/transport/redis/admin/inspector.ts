@@ -6,9 +6,9 @@ import type { Logger } from '../../../runtime/logger.ts';
 import type { Position } from '../../../wire/position.ts';
 import type { RedisClient } from '../client.ts';
 import { commandError } from '../error-mapping.ts';
+import { channelKeys, isFramesName } from '../keys.ts';
 import type { LinkSettings } from '../link-settings.ts';
 import { RedisLink } from '../redis-link.ts';
-import { channelKeys, isFramesName } from '../scripts.ts';
 import { permissionScript, type UserPermissions, usedCommands } from './permissions.ts';
 import { parseOutputBuffer, parseServerFacts, type ServerReport } from './server-report.ts';
 
@@ -119,12 +119,12 @@ export class RedisInspector {
     if (names.length === 0) return [];
     const [subscribers, ...stats] = await Promise.all([
       this.#run((client) => client.pubSubNumSub([...names])),
-      ...names.map((name) => this.#kept(name)),
+      ...names.map((name) => this.#channelStats(name)),
     ]);
     return stats.map((kept) => ({ ...kept, subscribers: subscribers[kept.channel] ?? 0 }));
   }
 
-  async #kept(name: string): Promise<Omit<ChannelStats, 'subscribers'>> {
+  async #channelStats(name: string): Promise<Omit<ChannelStats, 'subscribers'>> {
     const { head, last, history, lease } = channelKeys({ name });
     const [place, keys, entries, token, ttl] = await this.#run((client) =>
       Promise.all([

@@ -1,7 +1,7 @@
 // Which commands tickbus uses on a channel, and whether the user may: asked of the server's access control, not tried out.
 
 import type { Channel } from '../../../channel/channel.ts';
-import { channelKeys } from '../scripts.ts';
+import { channelKeys } from '../keys.ts';
 
 /**
  * What a permission is for. `demand`: to ask a gateway for instruments. `exclusive`: to publish with plain commands while holding the

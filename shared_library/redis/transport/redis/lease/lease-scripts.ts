@@ -1,10 +1,10 @@
 // The Lua of the lease. A channel is claimed or resumed in two scripts, between which the writer disconnects all other writers: the
 // protocol stands in exclusive-lease.ts. Jobs, and users who may not disconnect others, run the same two scripts without that.
 
-import { REQUIRE_BRANCH, TEXT, TRY } from '../scripts.ts';
+import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY } from '../lua.ts';
 
 /** Milliseconds by which a lease may end before the time it was given until, as the server rounds. */
-const EARLY_MS = 10;
+const ROUNDING_MS = 10;
 
 /** `is_ours(holder, token, head_token, head_until)`: held, or lapsed and nobody's since: then the server's clock was set forward or the call is late. */
 const IS_OURS = `
@@ -35,7 +35,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
  * A caller who checks a token only in scripts never follows a holder with plain commands whose lease lapsed: it cannot stop what that
  * holder still has under way ('barred').
  */
-export const RESERVE = `${TRY}${TEXT}${IS_OURS}
+export const RESERVE_LEASE = `${LUA_TRY}${LUA_DIGITS}${IS_OURS}
 local nonce, ttl, token, writer = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local holder = try('GET', KEYS[2])
 local head = try('HMGET', KEYS[1], 'token', 'lease_branch', 'until', 'ttl', 'writer', 'past')
@@ -44,35 +44,35 @@ if token ~= '' then
   try('HSET', KEYS[1], 'nonce', nonce)
   return { 'reserved', token }
 end
-${NOW}${REQUIRE_BRANCH}
+${NOW}${LUA_REQUIRE_BRANCH}
 local longest = math.max(ttl, tonumber(head[4] or 0))
 if holder and holder ~= nonce then
   local left = redis.call('PTTL', KEYS[2])
   if left < 0 or left > longest then
     left = longest
     try('PEXPIRE', KEYS[2], left)
-    redis.call('HSET', KEYS[1], 'until', text(now + left))
+    redis.call('HSET', KEYS[1], 'until', digits(now + left))
   end
-  return { holder == 'nobody' and 'holding_off' or 'taken', text(left) }
+  return { holder == 'nobody' and 'holding_off' or 'taken', digits(left) }
 end
 if not holder and writer == 'token' and head[5] == 'plain' and head[3] ~= '0' and head[2] == branch then
-  return { 'barred', text(longest) }
+  return { 'barred', digits(longest) }
 end
-local raised = text(math.max(tonumber(head[1] or 0) + 1, now))
+local raised = digits(math.max(tonumber(head[1] or 0) + 1, now))
 local ended = tonumber(head[3] or 0)
-local is_known = head[1] and branch == head[2] and ended <= now + ${EARLY_MS}
+local is_known = head[1] and branch == head[2] and ended <= now + ${ROUNDING_MS}
 local is_late = is_known and ended > 0 and now - ended > longest
 if not holder and (not is_known or is_late) then
   try('SET', KEYS[2], 'nobody', 'PX', longest)
-  redis.call('HSET', KEYS[1], 'token', is_late and head[1] or raised, 'until', text(now + longest), 'ttl', longest, 'lease_branch', branch)
+  redis.call('HSET', KEYS[1], 'token', is_late and head[1] or raised, 'until', digits(now + longest), 'ttl', longest, 'lease_branch', branch)
   -- No connection outlives its server's process.
   if string.sub(head[2] or '', 1, 40) ~= string.sub(branch, 1, 40) then redis.call('HDEL', KEYS[1], 'writer') end
-  return { 'holding_off', text(longest) }
+  return { 'holding_off', digits(longest) }
 end
 try('SET', KEYS[2], nonce, 'PX', ttl)
 -- A lease that was released leaves nobody who may still be publishing, whatever becomes of this reservation.
 if head[3] == '0' then redis.call('HDEL', KEYS[1], 'writer') end
-redis.call('HSET', KEYS[1], 'token', raised, 'until', text(now + ttl), 'ttl', ttl)
+redis.call('HSET', KEYS[1], 'token', raised, 'until', digits(now + ttl), 'ttl', ttl)
 return { 'reserved', raised }
 `;
 
@@ -90,7 +90,7 @@ const PAST_EPOCHS = 8;
  * A claim begins a new epoch. So does a resume on another branch of the server, or with a head below what was published before. `past`
  * lists the ended epochs as `epoch:seq:1 if the branch was still the same:mark,...;`, the latest first.
  */
-export const TAKE_UP = `${TRY}${TEXT}${IS_OURS}
+export const ACTIVATE_LEASE = `${LUA_TRY}${LUA_DIGITS}${IS_OURS}
 local nonce, ttl, token, writer, epoch, published = unpack(ARGV)
 local holder = try('GET', KEYS[2])
 local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'token', 'branch', 'until', 'nonce', 'past')
@@ -99,11 +99,11 @@ if is_resume and not is_ours(holder, token, head[3], head[5]) or not is_resume a
   return { 'lost', head[7] or '' }
 end
 if is_resume and head[6] ~= nonce then return redis.error_reply('BUSY another connection of this writer is resuming') end
-${NOW}${REQUIRE_BRANCH}
+${NOW}${LUA_REQUIRE_BRANCH}
 local micros = time[1] * 1000000 + time[2]
 local marks = try('HMGET', KEYS[1], ${MARKS})
 try('SET', KEYS[2], token, 'PX', ttl)
-redis.call('HSET', KEYS[1], 'until', text(now + ttl), 'ttl', ttl, 'writer', writer)
+redis.call('HSET', KEYS[1], 'until', digits(now + ttl), 'ttl', ttl, 'writer', writer)
 redis.call('HDEL', KEYS[1], 'nonce')
 local is_same_branch = head[4] == branch
 local function renew_fence(of_epoch)
@@ -123,7 +123,7 @@ end
 for ended in string.gmatch(head[7] or '', '[^;]+') do
   if #past < ${PAST_EPOCHS} then past[#past + 1] = ended end
 end
-local next_epoch = text(math.max(tonumber(head[1] or 0) + 1, tonumber(is_resume and epoch or 0) + 1, now))
+local next_epoch = digits(math.max(tonumber(head[1] or 0) + 1, tonumber(is_resume and epoch or 0) + 1, now))
 redis.call('HDEL', KEYS[1], ${MARKS})
 redis.call('HSET', KEYS[1], 'epoch', next_epoch, 'seq', '0', 'token', token, 'branch', branch, 'lease_branch', branch, 'past', table.concat(past, ';'))
 renew_fence(next_epoch)
@@ -134,21 +134,21 @@ return { 'new', next_epoch, micros }
  * Prolongs the lease if it is the caller's. KEYS head, lease. ARGV token, TTL in ms, epoch of a writer with plain commands or '', and the
  * highest seq that it knows to be published. Returns 1, or 0 if it is not the caller's, or 2 if the server forgot, so that the writer has to resume.
  */
-export const RENEW = `${TRY}${TEXT}${IS_OURS}
+export const RENEW_LEASE = `${LUA_TRY}${LUA_DIGITS}${IS_OURS}
 local token, ttl, epoch, published = unpack(ARGV)
 local head = try('HMGET', KEYS[1], 'token', 'until', 'epoch', 'branch', 'seq')
 if not is_ours(try('GET', KEYS[2]), token, head[1], head[2]) then return 0 end
 ${NOW}
-try('HSET', KEYS[1], 'until', text(now + ttl), 'ttl', ttl)
+try('HSET', KEYS[1], 'until', digits(now + ttl), 'ttl', ttl)
 redis.call('SET', KEYS[2], token, 'PX', ttl)
 if epoch == '' then return 1 end
-${REQUIRE_BRANCH}
+${LUA_REQUIRE_BRANCH}
 local is_known = head[3] == epoch and head[4] == branch and tonumber(head[5] or -1) >= tonumber(published)
 return is_known and 1 or 2
 `;
 
 /** Ends the lease if it is the caller's. KEYS head, lease. ARGV token. Returns 1 or 0. */
-export const RELEASE = `${TRY}
+export const RELEASE_LEASE = `${LUA_TRY}
 if try('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 try('HSET', KEYS[1], 'until', '0')
 return redis.call('DEL', KEYS[2])

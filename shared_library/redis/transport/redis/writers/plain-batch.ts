@@ -6,14 +6,14 @@ import type { Position } from '../../../wire/position.ts';
 import { positionedAll } from '../../../wire/position-prefix.ts';
 import type { Outgoing } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
-import { channelKeys } from '../scripts.ts';
+import { channelKeys } from '../keys.ts';
 
 /** Up to so many messages are cheaper one by one than a script that asks who listens. */
-const SINGLY_UP_TO = 8;
+const MAX_SINGLE_MESSAGES = 8;
 /** Above this mean size, in UTF-16 units, a frame costs a subscriber more than it saves. */
-const LARGE = 512;
+const LARGE_MEAN_SIZE = 512;
 /** The head has so many fields b0, b1, ... for marks of the last batches: more than can be under way. */
-export const MARKS = 8;
+export const MARK_COUNT = 8;
 
 /**
  * Publishes a batch as one frame to our subscribers, or each message by itself if anybody else may be listening: a plain client, a
@@ -40,7 +40,7 @@ return receivers
 `;
 
 /** What the server made of a batch. */
-export type Executed =
+export type BatchOutcome =
   | { readonly state: 'published'; readonly receivers: number; readonly serverAt: number }
   /** The fence is gone: nothing was executed, nor is anything that was sent behind it. The writer was deposed, or the server forgot. */
   | { readonly state: 'fenced' }
@@ -52,7 +52,7 @@ export type Executed =
   | { readonly state: 'unsettled'; readonly error: unknown };
 
 /** Where a batch is to stand. */
-export interface Placed {
+export interface BatchPosition {
   readonly first: Position;
   /** The server's time, Unix milliseconds. */
   readonly at: number;
@@ -60,7 +60,7 @@ export interface Placed {
   readonly ordinal: number;
 }
 
-export function endOf({ first }: Placed, batch: readonly Outgoing[]): number {
+export function lastSeq({ first }: BatchPosition, batch: readonly Outgoing[]): number {
   return first.seq + batch.length - 1;
 }
 
@@ -68,38 +68,38 @@ export function endOf({ first }: Placed, batch: readonly Outgoing[]): number {
  * The commands that stand between two batches, for the fence of their epoch. WATCH: the next transaction is executed only if the fence is
  * not touched meanwhile. XREAD: if it is gone already, the connection blocks for good, and nothing behind it is executed.
  */
-function guard(fence: string): string[][] {
+function fenceGuard(fence: string): string[][] {
   return [
     ['WATCH', fence],
     ['XREAD', 'BLOCK', '0', 'STREAMS', fence, '0'],
   ];
 }
 
-export async function execute(
+export async function executeBatch(
   client: RedisClient,
   channel: ChannelSpec,
   batch: readonly Outgoing[],
-  placed: Placed,
-): Promise<Executed> {
+  placed: BatchPosition,
+): Promise<BatchOutcome> {
   const { head, fence } = channelKeys(channel);
   const { first, at, ordinal } = placed;
   const texts = positionedAll(batch, first, at);
   const keeping = keepingCommands(channel, batch, texts, first);
-  const end = String(endOf(placed, batch));
+  const end = String(lastSeq(placed, batch));
   const publishing = publishingCommands(channel, texts);
-  const move = ['HSET', head, 'seq', end, `b${ordinal % MARKS}`, end];
+  const move = ['HSET', head, 'seq', end, `b${ordinal % MARK_COUNT}`, end];
   const queued: Promise<unknown>[] = [];
   const send = (command: string[]) => client.sendCommand(command);
   for (const command of [['MULTI'], ...keeping, ...publishing, move, ['TIME']]) queued.push(send(command));
   const exec = client.sendCommand<unknown[] | null>(['EXEC']);
-  for (const command of guard(fence(first.epoch))) queued.push(send(command));
+  for (const command of fenceGuard(fence(first.epoch))) queued.push(send(command));
   // What is refused while it is queued is in the reply to EXEC too; the reason is in its own.
   const refusals: unknown[] = [];
   for (const reply of queued) reply.catch((error: unknown) => refusals.push(error));
   try {
     const replies = await exec;
     if (replies === null) return { state: 'fenced' };
-    return outcomeOf(replies, keeping.length);
+    return parseReplies(replies, keeping.length);
   } catch (error) {
     if (!(error instanceof ErrorReply) || !error.message.startsWith('EXECABORT'))
       return { state: 'unsettled', error };
@@ -109,7 +109,7 @@ export async function execute(
 }
 
 /** Behind what is kept stand the publishing commands, then the one that moves the head, then the time. */
-function outcomeOf(replies: readonly unknown[], keeping: number): Executed {
+function parseReplies(replies: readonly unknown[], keeping: number): BatchOutcome {
   const error = replies.find((reply): reply is ErrorReply => reply instanceof ErrorReply);
   if (error !== undefined) {
     const isCounted = !(replies.at(-2) instanceof ErrorReply);
@@ -143,7 +143,7 @@ function publishingCommands(channel: ChannelSpec, texts: readonly string[]): str
   if (framing === 'batch') return [['PUBLISH', name, frameOf(texts)]];
   let size = 0;
   for (const text of texts) size += text.length;
-  if (texts.length <= SINGLY_UP_TO || size > LARGE * texts.length)
+  if (texts.length <= MAX_SINGLE_MESSAGES || size > LARGE_MEAN_SIZE * texts.length)
     return texts.map((text) => ['PUBLISH', name, text]);
   const frame = frameOf(texts);
   const { frames } = channelKeys(channel);

@@ -13,7 +13,7 @@ export class StampClock {
   #knownAt = 0;
 
   /** The server answered at `receivedAt` (monotonic) that its time was `serverAt`. `stamp`: what was expected of it. Milliseconds. */
-  answered(serverAt: number, receivedAt: number, stamp = Number.NEGATIVE_INFINITY): void {
+  observe(serverAt: number, receivedAt: number, stamp = Number.NEGATIVE_INFINITY): void {
     const offset = serverAt - receivedAt;
     // A stamp that turns out late shows a clock that was set back: nothing that was known before holds.
     if (offset < this.#offsetAt(receivedAt) && stamp <= serverAt) return;

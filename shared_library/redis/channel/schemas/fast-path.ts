@@ -7,7 +7,7 @@ import type { z } from 'zod';
  *
  * @param isPlainlyValid may say true only of what the schema would give out as it is
  */
-export function guarded<S extends z.ZodType>(schema: S, isPlainlyValid: (data: unknown) => boolean): S {
+export function withFastPath<S extends z.ZodType>(schema: S, isPlainlyValid: (data: unknown) => boolean): S {
   const standard = schema['~standard'];
   const { validate } = standard;
   const asking = {

@@ -1,0 +1,49 @@
+// The lease of a job, or of a channel that its holder publishes on by script. The token is the fence.
+
+import type { ChannelSpec } from '../../../channel/channel.ts';
+import type { Unsubscribe } from '../../../runtime/emitter.ts';
+import type { FenceToken, LeaseAttempt, LeaseOperations, Transport } from '../../port.ts';
+import type { RedisClient } from '../client.ts';
+import { LeaseCommands } from './lease-commands.ts';
+
+/** A lease that shares the link of a transport. */
+export class TokenLease implements LeaseOperations {
+  readonly #transport: Pick<Transport, 'connect' | 'onStatus'>;
+  readonly #run: <T>(command: (client: RedisClient) => Promise<T>) => Promise<T>;
+  readonly #commands: LeaseCommands;
+
+  constructor(
+    channel: ChannelSpec,
+    transport: Pick<Transport, 'connect' | 'onStatus'>,
+    run: <T>(command: (client: RedisClient) => Promise<T>) => Promise<T>,
+  ) {
+    this.#transport = transport;
+    this.#run = run;
+    this.#commands = new LeaseCommands(channel);
+  }
+
+  connect(): Promise<void> {
+    return this.#transport.connect();
+  }
+
+  async acquire(ttlMs: number): Promise<LeaseAttempt> {
+    const claimed = await this.#run((client) => this.#commands.claim(client, ttlMs, 'token'));
+    return claimed.state === 'activated' ? { state: 'held', token: claimed.token } : claimed;
+  }
+
+  renew(token: FenceToken, ttlMs: number): Promise<boolean> {
+    return this.#run(async (client) => (await this.#commands.renew(client, token, ttlMs)) !== 0);
+  }
+
+  release(token: FenceToken): Promise<boolean> {
+    return this.#run((client) => this.#commands.release(client, token));
+  }
+
+  onConnected(listener: () => void): Unsubscribe {
+    return this.#transport.onStatus(({ type }) => {
+      if (type === 'connected') listener();
+    });
+  }
+
+  async close(): Promise<void> {}
+}

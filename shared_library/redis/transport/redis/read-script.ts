@@ -1,0 +1,37 @@
+// The script that reads a channel. Redis 7 or newer.
+
+import { LUA_POSITION_PATTERN } from '../../wire/position-prefix.ts';
+import { LUA_BRANCH, LUA_TRY } from './lua.ts';
+
+/**
+ * Reads a channel at one instant.
+ *
+ * KEYS head, last, history, lease. ARGV kind, epoch and seq after which to read ('0' '0': everything). Returns { epoch, top seq, time
+ * in ms, { entry... }, 1 if another branch of the server numbered the epoch, value of the lease or '' }; epoch 0 if there is no head. A
+ * user without INFO reads every branch as the same.
+ */
+export const READ_CHANNEL = `${LUA_TRY}${LUA_BRANCH}
+local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'branch')
+local epoch = head[1] or '0'
+local top = head[1] and head[2] or '0'
+local time = try('TIME')
+local entries = {}
+local branch = head[3] and branch_of_server()
+-- Its refusal costs no message: no gateway is proven to hold the lease then.
+local lease = redis.pcall('GET', KEYS[4])
+local result = { epoch, top, string.format('%.3f', time[1] * 1000 + time[2] / 1000), entries, branch and branch ~= head[3] and 1 or 0, type(lease) == 'string' and lease or '' }
+local in_epoch, after = epoch == ARGV[2], tonumber(ARGV[3])
+if in_epoch and tonumber(top) <= after then return result end
+if ARGV[1] == 'state' then
+  local last = redis.call('HVALS', KEYS[2])
+  if not in_epoch then result[4] = last end
+  for i = 1, in_epoch and #last or 0 do
+    local seq, of = string.match(last[i], '${LUA_POSITION_PATTERN}')
+    if of == epoch and tonumber(seq) > after then entries[#entries + 1] = last[i] end
+  end
+elseif ARGV[1] == 'event' then
+  local from = in_epoch and ('(' .. epoch .. '-' .. ARGV[3]) or '-'
+  for _, entry in ipairs(redis.call('XRANGE', KEYS[3], from, '+')) do entries[#entries + 1] = entry[2][2] end
+end
+return result
+`;
