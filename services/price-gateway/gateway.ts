@@ -59,9 +59,9 @@ class PriceGateway implements Gateway {
   readonly #publisher: RedisPublisher;
   #role: Role = 'starting';
   #isConnected = false;
-  #nextFeed: Promise<Feed> | undefined;
+  #preparedFeed: Promise<Feed> | undefined;
   #session: ActiveSession | undefined;
-  #ended: Promise<unknown> = Promise.resolve();
+  #previousSessionEnded: Promise<unknown> = Promise.resolve();
   #demandTimer: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -99,7 +99,7 @@ class PriceGateway implements Gateway {
       dropped: { ...dropped },
       failures: { ...failures },
       brokerErrors: { ...brokerErrors },
-      wanted: this.#session?.wantedInstruments ?? 0,
+      wanted: this.#session?.requestedInstruments ?? 0,
       refused: this.#session?.refusedInstruments ?? 0,
       quietForMs: this.#session?.quietForMs,
       feed: this.#session?.status,
@@ -119,12 +119,12 @@ class PriceGateway implements Gateway {
   }
 
   async start(): Promise<void> {
-    this.#nextFeed = this.#options.createFeed();
-    await this.#nextFeed;
+    this.#preparedFeed = this.#options.createFeed();
+    await this.#preparedFeed;
     // Redis before the broker: a gateway that cannot publish must not take the one connection there is.
     await this.#publisher.connect();
     if (this.#stopped !== undefined) return;
-    this.#enter('standby');
+    this.#setRole('standby');
     await this.#lease.start();
   }
 
@@ -134,20 +134,22 @@ class PriceGateway implements Gateway {
   }
 
   async #stop(): Promise<void> {
-    this.#enter('stopping');
+    this.#setRole('stopping');
     clearTimeout(this.#demandTimer);
-    await this.#ended;
+    await this.#previousSessionEnded;
     await this.#session?.stop();
     await this.#lease.close();
     await this.#publisher.close();
-    this.#enter('stopped');
+    this.#setRole('stopped');
   }
 
   #onGained(token: number): void {
     if (this.#role !== 'standby') return;
-    this.#enter('active');
+    this.#setRole('active');
     this.#counters.takeOvers++;
-    this.#ended = this.#ended.then(() => this.#begin(token)).catch((error: unknown) => this.#fail(error));
+    this.#previousSessionEnded = this.#previousSessionEnded
+      .then(() => this.#startSession(token))
+      .catch((error: unknown) => this.#onSessionStartFailed(error));
   }
 
   #onLost(token: number, reason: string): void {
@@ -156,20 +158,20 @@ class PriceGateway implements Gateway {
     const session = this.#session;
     this.#session = undefined;
     clearTimeout(this.#demandTimer);
-    const cut = session?.cut();
-    this.#ended = this.#ended.then(() => cut);
-    if (this.#role === 'active') this.#enter('standby');
+    const cut = session?.abort();
+    this.#previousSessionEnded = this.#previousSessionEnded.then(() => cut);
+    if (this.#role === 'active') this.#setRole('standby');
   }
 
   /** The lease may be gone again by the time there is a feed. */
-  async #begin(token: number): Promise<void> {
+  async #startSession(token: number): Promise<void> {
     const { createFeed, symbolLimit, holder, logger } = this.#options;
-    const feed = await (this.#nextFeed ?? createFeed());
-    this.#nextFeed = undefined;
-    const holds = () => this.#lease.token === token;
-    await this.#askDemand();
-    if (!holds() || this.#role !== 'active') {
-      this.#nextFeed = Promise.resolve(feed);
+    const feed = await (this.#preparedFeed ?? createFeed());
+    this.#preparedFeed = undefined;
+    const holdsLease = () => this.#lease.token === token;
+    await this.#readDemand();
+    if (!holdsLease() || this.#role !== 'active') {
+      this.#preparedFeed = Promise.resolve(feed);
       return;
     }
     const publisher = this.#publisher;
@@ -178,9 +180,9 @@ class PriceGateway implements Gateway {
       feed,
       token,
       holder,
-      outbox: new FeedPublisher({ publisher, holds, counters, warnings }),
-      budget: this.#budget(feed.name),
-      wanted: this.#demand,
+      publisher: new FeedPublisher({ publisher, holdsLease, counters, warnings }),
+      budget: this.#createBudget(feed.name),
+      demand: this.#demand,
       symbolLimit,
       times: this.#options,
       counters,
@@ -188,30 +190,30 @@ class PriceGateway implements Gateway {
       warnings,
     });
     this.#session.start();
-    this.#followDemand();
+    this.#scheduleDemandPoll();
   }
 
   /** The lease is given up, so that another gateway may have more luck; this one stands by again. */
-  async #fail(error: unknown): Promise<void> {
+  async #onSessionStartFailed(error: unknown): Promise<void> {
     this.#options.logger.error({ err: error }, 'The feed could not be started. The lease is given up.');
     await this.#lease.release();
     if (this.#role !== 'active') return;
-    this.#enter('standby');
+    this.#setRole('standby');
     await this.#lease.start();
   }
 
-  #followDemand(): void {
+  #scheduleDemandPoll(): void {
     this.#demandTimer = setTimeout(async () => {
       const session = this.#session;
-      await this.#askDemand();
+      await this.#readDemand();
       if (session === undefined || session !== this.#session || this.#role !== 'active') return;
-      session.want();
-      this.#followDemand();
+      session.syncDemand();
+      this.#scheduleDemandPoll();
     }, this.#options.demandIntervalMs);
   }
 
   /** While Redis does not tell, what was wanted before stays wanted. */
-  async #askDemand(): Promise<void> {
+  async #readDemand(): Promise<void> {
     try {
       const demand = await this.#publisher.wanted(CHANNELS.PRICE_DATA);
       this.#demand.update(demand.keys(), performance.now());
@@ -224,12 +226,12 @@ class PriceGateway implements Gateway {
     }
   }
 
-  #budget(feed: string): ConnectionBudget {
+  #createBudget(feed: string): ConnectionBudget {
     const { connection, connectLimit: limit, connectWindowMs: windowMs, logger } = this.#options;
     return new ConnectionBudget({ connection, publisher: this.#publisher, feed, limit, windowMs, logger });
   }
 
-  #enter(role: Role): void {
+  #setRole(role: Role): void {
     if (this.#role === role) return;
     this.#options.logger.info({ was: this.#role }, `The gateway is ${role}.`);
     this.#role = role;

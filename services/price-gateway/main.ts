@@ -3,14 +3,14 @@
 import { endWithGrace, linkGivenUp } from '@tickbus/graceful-end';
 import { pino } from 'pino';
 import { RedisConnection } from 'tickbus/connection';
-import { type Config, helpText, readConfig } from './config.ts';
+import { type GatewayConfig, helpText, readConfig } from './config.ts';
 import { secretsOf } from './feeds/feed-kind.ts';
 import { FEED_KINDS } from './feeds/registry.ts';
 import { createGateway, type Gateway } from './gateway.ts';
 import { type HttpServer, startHttp } from './monitoring/http.ts';
 import { createMetrics } from './monitoring/metrics.ts';
-import type { Recorder } from './recorder/recorder.ts';
-import { recorderFor } from './recorder/settings.ts';
+import type { CaptureRecorder } from './recorder/capture-recorder.ts';
+import { recorderFor } from './recorder/recorder-settings.ts';
 
 /** How long a stop may take before the process ends without it. */
 const STOP_DEADLINE_MS = 10_000;
@@ -24,7 +24,7 @@ try {
   process.exitCode = 1;
 }
 
-async function serve(config: Config): Promise<void> {
+async function serve(config: GatewayConfig): Promise<void> {
   const logger = pino(
     { name: 'price-gateway', level: config.LOG_LEVEL },
     pino.destination({ fd: 2, sync: true }),
@@ -58,16 +58,16 @@ async function serve(config: Config): Promise<void> {
 }
 
 async function serveHttp(
-  { HTTP_HOST: host, HTTP_PORT: port }: Config,
+  { HTTP_HOST: host, HTTP_PORT: port }: GatewayConfig,
   gateway: Gateway,
-  recorder: Recorder | undefined,
+  recorder: CaptureRecorder | undefined,
 ) {
   if (port === 0) return undefined;
   const metrics = createMetrics(() => gateway.stats, recorder && (() => recorder.stats));
   return startHttp({ host, port, metrics, readiness: () => gateway.readiness });
 }
 
-function optionsFrom(config: Config, recorder: Recorder | undefined) {
+function optionsFrom(config: GatewayConfig, recorder: CaptureRecorder | undefined) {
   return {
     createFeed: async () => {
       const feed = await FEED_KINDS[config.FEED].create(config.feedSettings);

@@ -3,7 +3,7 @@
 import type { QuoteEvent, TradeEvent } from '@tickbus/capture';
 
 /** One thing that a frame says. */
-export type Item =
+export type FrameItem =
   /** Unix milliseconds, finite numbers; a size that the venue does not tell is 0. */
   | TradeEvent
   | QuoteEvent
@@ -27,7 +27,7 @@ export type Item =
     };
 
 /** A message to the venue: an object is sent as JSON, a string as it is. */
-export type Message = object | string;
+export type VenueMessage = object | string;
 
 /**
  * The exports of a mapping module. Only `read` is required. A function that throws ends nothing but what it was asked for: a
@@ -35,15 +35,15 @@ export type Message = object | string;
  */
 export interface Mapping {
   /** What one frame, decoded from JSON, says: nothing, one item or several in order. Called for every frame. */
-  read(frame: unknown): Item | readonly Item[] | undefined;
+  read(frame: unknown): FrameItem | readonly FrameItem[] | undefined;
   /** Asks for instruments: one message or several. Without it the venue is expected to send them unasked. */
-  subscribe?(symbols: readonly string[]): Message | readonly Message[];
+  subscribe?(symbols: readonly string[]): VenueMessage | readonly VenueMessage[];
   /** Gives instruments back. Without it they go on coming, and are passed over. */
-  unsubscribe?(symbols: readonly string[]): Message | readonly Message[];
+  unsubscribe?(symbols: readonly string[]): VenueMessage | readonly VenueMessage[];
   /** Sent first on every connection, such as a login. */
-  open?(): Message | readonly Message[];
+  open?(): VenueMessage | readonly VenueMessage[];
   /** Sent every WEBSOCKET_PING_MS where the venue wants a message of its own; a WebSocket ping otherwise. */
-  ping?(): Message;
+  ping?(): VenueMessage;
   /** `read` tells `subscribed` items. Default false: an instrument counts as subscribed once it is asked for. */
   readonly acknowledges?: boolean;
   /** Where the prices come from, as written in each of them: `coinbase`. */

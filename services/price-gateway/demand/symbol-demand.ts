@@ -1,6 +1,6 @@
 // Which instruments to ask the broker for: those of the settings, and those that bots ask for or did until a moment ago.
 
-export interface WantedOptions {
+export interface SymbolDemandOptions {
   /** Asked for whether or not a bot does. */
   readonly always: readonly string[];
   /** Milliseconds an instrument stays after the last bot that asked for it has gone. */
@@ -9,21 +9,21 @@ export interface WantedOptions {
 
 /** Bots come and go, and so do their instruments; times are milliseconds of a monotonic clock. */
 export class SymbolDemand {
-  readonly #options: WantedOptions;
+  readonly #options: SymbolDemandOptions;
   /** When each was last asked for, the ones first asked for first. */
-  readonly #askedAt = new Map<string, number>();
+  readonly #lastRequestedAt = new Map<string, number>();
   #now = 0;
 
-  constructor(options: WantedOptions) {
+  constructor(options: SymbolDemandOptions) {
     this.#options = options;
   }
 
   /** What bots ask for now. None of them can ask for everything. */
   update(demand: Iterable<string>, now: number): void {
     this.#now = now;
-    for (const symbol of demand) if (symbol !== '*') this.#askedAt.set(symbol, now);
-    for (const [symbol, at] of this.#askedAt)
-      if (now - at >= this.#options.graceMs && at !== now) this.#askedAt.delete(symbol);
+    for (const symbol of demand) if (symbol !== '*') this.#lastRequestedAt.set(symbol, now);
+    for (const [symbol, at] of this.#lastRequestedAt)
+      if (now - at >= this.#options.graceMs && at !== now) this.#lastRequestedAt.delete(symbol);
   }
 
   /**
@@ -33,14 +33,14 @@ export class SymbolDemand {
   list(): readonly string[] {
     const { always } = this.#options;
     if (always.includes('*')) return ['*'];
-    const asked = [...this.#askedAt];
+    const asked = [...this.#lastRequestedAt];
     const current = asked.filter(([, at]) => at === this.#now);
     const leaving = asked.filter(([, at]) => at !== this.#now);
     return [...new Set([...always, ...[...current, ...leaving].map(([symbol]) => symbol)])];
   }
 
   /** What bots ask for, or did until a moment ago. */
-  askedFor(): Iterable<string> {
-    return this.#askedAt.keys();
+  requestedByBots(): Iterable<string> {
+    return this.#lastRequestedAt.keys();
   }
 }

@@ -16,17 +16,17 @@ export function findBrokerError(frame: unknown): BrokerError | undefined {
 }
 
 /** What happened and what to do about it, in sentences. */
-export function explain({ code, message }: BrokerError): string {
-  const advice = ADVICE.get(code);
+export function describeBrokerError({ code, message }: BrokerError): string {
+  const advice = ADVICE_BY_CODE.get(code);
   return `The broker answered ${code} ${message}.${advice === undefined ? '' : ` ${advice}`}`;
 }
 
 /** Whether the same attempt may succeed later. False where somebody has to change the settings or the account first. */
 export function isRetryable({ code }: BrokerError): boolean {
-  return !FINAL.has(code);
+  return !FINAL_CODES.has(code);
 }
 
-const ADVICE: ReadonlyMap<number, string> = new Map([
+const ADVICE_BY_CODE: ReadonlyMap<number, string> = new Map([
   [402, 'Check the key and the secret of the account, then start the gateway again.'],
   [404, 'The connection is too slow to authenticate within 10 s.'],
   [
@@ -45,4 +45,4 @@ const ADVICE: ReadonlyMap<number, string> = new Map([
   ],
 ]);
 
-const FINAL: ReadonlySet<number> = new Set([400, 401, 402, 403, 405, 408, 409, 410]);
+const FINAL_CODES: ReadonlySet<number> = new Set([400, 401, 402, 403, 405, 408, 409, 410]);

@@ -4,7 +4,7 @@ import { streaming } from '@alpacahq/alpaca-trade-api';
 import type { MarketEvent } from '@tickbus/capture';
 import { type BrokerError, findBrokerError } from './alpaca-errors.ts';
 import type { RawFrame } from './feed.ts';
-import type { Change } from './subscription-plan.ts';
+import type { SubscriptionChange } from './subscription-plan.ts';
 
 export interface AlpacaStreamOptions {
   readonly url: string;
@@ -41,7 +41,7 @@ export class AlpacaStream extends streaming.StockDataStream {
     this.onTrade((trade) => this.#events.push(toTradeEvent(trade)));
     this.onQuote((quote) => this.#events.push(toQuoteEvent(quote)));
     this.on(streaming.EVENT.AUTHORIZED, () => listener.onAuthenticated());
-    this.on(streaming.EVENT.SUBSCRIPTION, ({ trades, quotes }: Acknowledged) =>
+    this.on(streaming.EVENT.SUBSCRIPTION, ({ trades, quotes }: SubscriptionAcknowledgement) =>
       listener.onSubscribed(inBoth(trades, quotes)),
     );
     this.onError((reason) =>
@@ -51,7 +51,7 @@ export class AlpacaStream extends streaming.StockDataStream {
   }
 
   /** Asks for a change of trades and quotes together, so that the broker grants or refuses both. */
-  change({ action, symbols }: Change): void {
+  requestChange({ action, symbols }: SubscriptionChange): void {
     this.send({ action, trades: symbols, quotes: symbols });
   }
 
@@ -95,7 +95,7 @@ export class AlpacaStream extends streaming.StockDataStream {
   }
 }
 
-interface Acknowledged {
+interface SubscriptionAcknowledgement {
   readonly trades: readonly string[];
   readonly quotes: readonly string[];
 }

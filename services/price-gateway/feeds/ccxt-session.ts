@@ -14,9 +14,9 @@ export interface CcxtSessionOptions {
 }
 
 /** How long the old connection is kept for the new one to speak, milliseconds. */
-const OVERLAP_MS = 5_000;
+const MAX_OVERLAP_MS = 5_000;
 /** How long a connection that is not used any more has to end, milliseconds. */
-const CLOSE_MS = 2_000;
+const CLOSE_TIMEOUT_MS = 2_000;
 
 /**
  * changing <-> settled, and closed from both; it begins with a change to what is wanted. Live is told when the first socket
@@ -30,23 +30,23 @@ export class CcxtSession implements Session {
   /** The current one, and for a moment the one before. */
   readonly #watches = new Set<CcxtWatch>();
   /** The wanted instruments that have spoken. */
-  readonly #heard = new Set<string>();
+  readonly #priced = new Set<string>();
   #state: 'changing' | 'settled' | 'closed' = 'changing';
-  #wanted: ReadonlySet<string>;
+  #requested: ReadonlySet<string>;
   /** What is watched; undefined before the first time. */
-  #watched: string | undefined;
+  #watchedSymbols: string | undefined;
   #isLive = false;
 
   constructor(options: CcxtSessionOptions, symbols: readonly string[], listener: SessionListener) {
     this.#options = options;
     this.#listener = listener;
-    this.#wanted = new Set(symbols);
-    void this.#change();
+    this.#requested = new Set(symbols);
+    void this.#applyRequested();
   }
 
   setSymbols(symbols: readonly string[]): void {
-    this.#wanted = new Set(symbols);
-    if (this.#state === 'settled') void this.#change();
+    this.#requested = new Set(symbols);
+    if (this.#state === 'settled') void this.#applyRequested();
   }
 
   async release(withinMs: number): Promise<void> {
@@ -55,14 +55,14 @@ export class CcxtSession implements Session {
   }
 
   /** Watches what is wanted, and again while that has changed meanwhile. */
-  async #change(): Promise<void> {
+  async #applyRequested(): Promise<void> {
     this.#state = 'changing';
     try {
-      for (let done: ReadonlySet<string> | undefined; done !== this.#wanted; ) {
-        const wanted = this.#wanted;
+      for (let done: ReadonlySet<string> | undefined; done !== this.#requested; ) {
+        const wanted = this.#requested;
         await this.#options.markets.load();
         if (this.#isClosed) return;
-        await this.#watchInstead(this.#knownOf(wanted));
+        await this.#replaceWatch(this.#refuseUnknown(wanted));
         if (this.#isClosed) return;
         done = wanted;
       }
@@ -74,8 +74,8 @@ export class CcxtSession implements Session {
   }
 
   /** The instruments that the venue has; the others are told. */
-  #knownOf(wanted: ReadonlySet<string>): readonly string[] {
-    for (const symbol of this.#heard) if (!wanted.has(symbol)) this.#heard.delete(symbol);
+  #refuseUnknown(wanted: ReadonlySet<string>): readonly string[] {
+    for (const symbol of this.#priced) if (!wanted.has(symbol)) this.#priced.delete(symbol);
     return [...wanted].filter((symbol) => {
       if (this.#options.markets.has(symbol)) return true;
       const isAll = symbol === '*';
@@ -87,22 +87,22 @@ export class CcxtSession implements Session {
     });
   }
 
-  async #watchInstead(symbols: readonly string[]): Promise<void> {
-    if (this.#watched === symbols.join()) return;
+  async #replaceWatch(symbols: readonly string[]): Promise<void> {
+    if (this.#watchedSymbols === symbols.join()) return;
     const old = [...this.#watches];
     if (symbols.length > 0) {
       // The session was allowed one connection when it began.
-      if (this.#watched !== undefined) await this.#listener.mayConnect();
+      if (this.#watchedSymbols !== undefined) await this.#listener.mayConnect();
       if (this.#isClosed) return;
-      await this.#watch(symbols, old.length > 0);
+      await this.#startWatch(symbols, old.length > 0);
     }
-    this.#watched = symbols.join();
+    this.#watchedSymbols = symbols.join();
     for (const watch of old) this.#watches.delete(watch);
-    await Promise.all(old.map((watch) => watch.close(CLOSE_MS)));
+    await Promise.all(old.map((watch) => watch.close(CLOSE_TIMEOUT_MS)));
   }
 
   /** @param isTakingOver to resolve only when the venue has spoken, or will not */
-  async #watch(symbols: readonly string[], isTakingOver: boolean): Promise<void> {
+  async #startWatch(symbols: readonly string[], isTakingOver: boolean): Promise<void> {
     const { library, method, markets } = this.#options;
     const exchange = await markets.newExchange();
     if (this.#isClosed) return;
@@ -124,7 +124,7 @@ export class CcxtSession implements Session {
     });
     this.#watches.add(watch);
     if (!isTakingOver) return;
-    const timer = setTimeout(onSpoken, OVERLAP_MS);
+    const timer = setTimeout(onSpoken, MAX_OVERLAP_MS);
     await spoken;
     clearTimeout(timer);
   }
@@ -136,10 +136,10 @@ export class CcxtSession implements Session {
   }
 
   #onEvents(all: readonly MarketEvent[]): void {
-    const events = all.filter(({ symbol }) => this.#wanted.has(symbol));
-    const before = this.#heard.size;
-    for (const { symbol } of events) this.#heard.add(symbol);
-    if (this.#heard.size > before) this.#listener.onSubscribed([...this.#heard]);
+    const events = all.filter(({ symbol }) => this.#requested.has(symbol));
+    const before = this.#priced.size;
+    for (const { symbol } of events) this.#priced.add(symbol);
+    if (this.#priced.size > before) this.#listener.onSubscribed([...this.#priced]);
     this.#listener.onRaw?.({ dir: 'in', json: JSON.stringify({ events }) });
     this.#listener.onFrame(events);
   }

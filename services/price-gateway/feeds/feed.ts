@@ -93,7 +93,7 @@ export interface Feed {
    */
   setSymbols(symbols: readonly string[]): void;
   /** Gives up a connection that seems dead, as if it had failed for this reason; a new one follows as after any failure. */
-  renew(reason: string): void;
+  reconnect(reason: string): void;
   /** Begins to connect and returns at once; what becomes of it is told to the listener. Called once. */
   start(listener: FeedListener): void;
   /**

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { types } from 'node:util';
 import type { MarketEvent } from '@tickbus/capture';
-import type { Item, Mapping } from '../mapping.ts';
+import type { FrameItem, Mapping } from '../mapping.ts';
 import type { SessionListener } from './session-feed.ts';
 
 /** The functions that a mapping may leave out. */
@@ -29,8 +29,8 @@ export async function loadMapping(path: string): Promise<Mapping> {
       throw new Error(`What the mapping ${path} exports as ${name} must be a function.`);
   }
   const functions = ['read', ...OPTIONAL].flatMap((name) => {
-    const call = module[name] as Answering | undefined;
-    return call === undefined ? [] : [[name, atOnce(name, call)]];
+    const call = module[name] as MappingFunction | undefined;
+    return call === undefined ? [] : [[name, rejectPromises(name, call)]];
   });
   // The two that are no functions are used where they are of their type only.
   const { venue, acknowledges } = module;
@@ -41,10 +41,10 @@ export async function loadMapping(path: string): Promise<Mapping> {
   };
 }
 
-type Answering = (asked: unknown) => unknown;
+type MappingFunction = (asked: unknown) => unknown;
 
 /** A promise would be taken for the answer, and one that fails later would end the gateway: it is a mistake at once. */
-function atOnce(name: string, call: Answering): Answering {
+function rejectPromises(name: string, call: MappingFunction): MappingFunction {
   return (asked) => {
     const answer = call(asked);
     if (!types.isPromise(answer)) return answer;
@@ -60,12 +60,16 @@ export type ItemListener = Pick<SessionListener, 'onInvalidFrame' | 'onSubscribe
  * The market events in a frame; its other items are told. A mapping that throws, or that returns what is no item, makes the
  * frame an invalid one.
  */
-export function readFrame(mapping: Mapping, frame: unknown, listener: ItemListener): readonly MarketEvent[] {
+export function readMappedFrame(
+  mapping: Mapping,
+  frame: unknown,
+  listener: ItemListener,
+): readonly MarketEvent[] {
   const events: MarketEvent[] = [];
   try {
-    for (const item of [mapping.read(frame) ?? []].flat() as readonly Item[]) {
+    for (const item of [mapping.read(frame) ?? []].flat() as readonly FrameItem[]) {
       if (item.kind === 'trade' || item.kind === 'quote') events.push(item);
-      else tell(item, listener);
+      else reportItem(item, listener);
     }
   } catch (error) {
     listener.onInvalidFrame(`The mapping cannot read a frame: ${reasonOf(error)}`);
@@ -73,7 +77,7 @@ export function readFrame(mapping: Mapping, frame: unknown, listener: ItemListen
   return events;
 }
 
-function tell(item: Exclude<Item, MarketEvent>, listener: ItemListener): void {
+function reportItem(item: Exclude<FrameItem, MarketEvent>, listener: ItemListener): void {
   switch (item.kind) {
     case 'subscribed':
       return listener.onSubscribed([...item.symbols]);

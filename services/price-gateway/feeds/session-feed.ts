@@ -4,7 +4,7 @@ import type { MarketEvent } from '@tickbus/capture';
 import type { Feed, FeedDown, FeedListener, FeedState, RawFrame, Refusal } from './feed.ts';
 
 /** Why a session ended. */
-export type Failure = Omit<FeedDown, 'type'>;
+export type SessionFailure = Omit<FeedDown, 'type'>;
 
 /** What a session tells. Whatever it tells after `onEnd`, or after it was released, is passed over. */
 export interface SessionListener {
@@ -17,7 +17,7 @@ export interface SessionListener {
   onSubscribed(symbols: readonly string[]): void;
   onRefused(refusal: Refusal): void;
   /** The session is over. The first call counts. */
-  onEnd(failure: Failure): void;
+  onEnd(failure: SessionFailure): void;
   /** Undefined when nobody wants raw frames. */
   readonly onRaw: ((frame: RawFrame) => void) | undefined;
 }
@@ -42,7 +42,7 @@ export function createSessionFeed(options: SessionFeedOptions): Feed {
 }
 
 /** How long a broker may take to answer a close. */
-const RELEASE_MS = 2_000;
+const DEFAULT_CLOSE_TIMEOUT_MS = 2_000;
 
 /**
  * The states are those of `FeedState`, told in `#enter` only. Invariant: a session is opened only when the one before is
@@ -52,12 +52,12 @@ class SessionFeed implements Feed {
   readonly name: string;
   readonly venue: string | undefined;
   readonly #options: SessionFeedOptions;
-  readonly #closing = new AbortController();
+  readonly #closeController = new AbortController();
   #listener: FeedListener | undefined;
   #symbols: readonly string[] = [];
   #session: Session | undefined;
   /** What that session tells. */
-  #hearing: SessionListener | undefined;
+  #sessionListener: SessionListener | undefined;
   /** Sessions since the last live one. */
   #failures = 0;
   #released: Promise<void> = Promise.resolve();
@@ -74,8 +74,8 @@ class SessionFeed implements Feed {
     this.#session?.setSymbols(this.#symbols);
   }
 
-  renew(reason: string): void {
-    this.#hearing?.onEnd({ code: undefined, reason, retryable: true });
+  reconnect(reason: string): void {
+    this.#sessionListener?.onEnd({ code: undefined, reason, retryable: true });
   }
 
   start(listener: FeedListener): void {
@@ -83,46 +83,46 @@ class SessionFeed implements Feed {
     void this.#connect(listener, undefined);
   }
 
-  close(withinMs = RELEASE_MS): Promise<void> {
+  close(withinMs = DEFAULT_CLOSE_TIMEOUT_MS): Promise<void> {
     this.#closed ??= this.#close(withinMs);
     return this.#closed;
   }
 
   async #close(withinMs: number): Promise<void> {
-    this.#closing.abort();
+    this.#closeController.abort();
     this.#release(withinMs);
     await this.#released;
-    this.#enter({ type: 'stopped' });
+    this.#setState({ type: 'stopped' });
     this.#listener = undefined;
   }
 
   async #connect(listener: FeedListener, after: FeedDown | undefined): Promise<void> {
-    const { signal } = this.#closing;
+    const { signal } = this.#closeController;
     try {
       await listener.mayConnect({ failures: this.#failures, after }, signal);
     } catch (error) {
       if (signal.aborted) return;
       const reason = `The connection was not allowed: ${error instanceof Error ? error.message : error}`;
-      return this.#enter({ type: 'down', code: undefined, reason, retryable: false });
+      return this.#setState({ type: 'down', code: undefined, reason, retryable: false });
     }
     await this.#released;
     if (signal.aborted) return;
-    this.#enter({ type: 'connecting' });
-    this.#hearing = this.#hear(listener);
-    this.#session = this.#options.open(this.#symbols, this.#hearing);
+    this.#setState({ type: 'connecting' });
+    this.#sessionListener = this.#createSessionListener(listener);
+    this.#session = this.#options.open(this.#symbols, this.#sessionListener);
   }
 
   /** The listener of one session; it is deaf once the session has ended or the feed is being closed. */
-  #hear(listener: FeedListener): SessionListener {
+  #createSessionListener(listener: FeedListener): SessionListener {
     let isOver = false;
     const unlessOver =
       <Args extends unknown[]>(tell: (...args: Args) => void) =>
       (...args: Args): void => {
-        if (!isOver && !this.#closing.signal.aborted) tell(...args);
+        if (!isOver && !this.#closeController.signal.aborted) tell(...args);
       };
     return {
       mayConnect: () =>
-        listener.mayConnect({ failures: 0, after: undefined, isExtra: true }, this.#closing.signal),
+        listener.mayConnect({ failures: 0, after: undefined, isExtra: true }, this.#closeController.signal),
       onLive: unlessOver(() => this.#onLive()),
       onFrame: unlessOver((events) => listener.onFrame(events)),
       onInvalidFrame: unlessOver((reason) => listener.onInvalidFrame(reason)),
@@ -138,13 +138,13 @@ class SessionFeed implements Feed {
 
   #onLive(): void {
     this.#failures = 0;
-    this.#enter({ type: 'live' });
+    this.#setState({ type: 'live' });
   }
 
-  #onEnd(listener: FeedListener, failure: Failure): void {
+  #onEnd(listener: FeedListener, failure: SessionFailure): void {
     const down: FeedDown = { type: 'down', ...failure };
-    this.#release(RELEASE_MS);
-    this.#enter(down);
+    this.#release(DEFAULT_CLOSE_TIMEOUT_MS);
+    this.#setState(down);
     this.#failures++;
     if (down.retryable) void this.#connect(listener, down);
   }
@@ -155,7 +155,7 @@ class SessionFeed implements Feed {
     if (session !== undefined) this.#released = session.release(withinMs);
   }
 
-  #enter(state: FeedState): void {
+  #setState(state: FeedState): void {
     this.#listener?.onState(state);
   }
 }

@@ -17,7 +17,7 @@ export function webSocketUrl() {
 }
 
 /** A whole number. */
-export function whole(least: number, most: number) {
+export function wholeNumber(least: number, most: number) {
   const expected = `a whole number from ${least} to ${most}`;
   return text(expected, /^\d+$/)
     .transform(Number)
@@ -25,7 +25,7 @@ export function whole(least: number, most: number) {
 }
 
 /** A number above 0, or `Infinity`. */
-export function positive() {
+export function positiveNumber() {
   const expected = 'a number above 0';
   return text(expected)
     .transform(Number)
@@ -33,7 +33,7 @@ export function positive() {
 }
 
 /** A setting that is `true` or `false`. */
-export function flag() {
+export function booleanFlag() {
   return z.enum(['true', 'false'], 'true or false').transform((value) => value === 'true');
 }
 

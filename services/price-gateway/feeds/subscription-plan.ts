@@ -3,13 +3,13 @@
 import type { Refusal } from './feed.ts';
 
 /** One change of the subscriptions. */
-export interface Change {
+export interface SubscriptionChange {
   readonly action: 'subscribe' | 'unsubscribe';
   readonly symbols: readonly string[];
 }
 
 /** Why the broker refused a change. */
-export interface RefusedChange extends Omit<Refusal, 'symbol'> {
+export interface SubscriptionRefusal extends Omit<Refusal, 'symbol'> {
   /** The broker serves no more instruments, whichever they are. */
   readonly isLimit: boolean;
 }
@@ -20,39 +20,41 @@ export interface RefusedChange extends Omit<Refusal, 'symbol'> {
  * of its instruments is at fault, so its first half is tried, and so on down to the one that is.
  */
 export class SubscriptionPlan {
-  #wanted: readonly string[] = [];
+  #requested: readonly string[] = [];
   #served: ReadonlySet<string> = new Set();
   readonly #refused = new Set<string>();
-  #underWay: Change | undefined;
-  #largest = Number.POSITIVE_INFINITY;
+  #pending: SubscriptionChange | undefined;
+  #maxSymbolsPerChange = Number.POSITIVE_INFINITY;
 
   /** From now on these are wanted, the most important first; refused ones among them are tried again. */
-  setWanted(symbols: readonly string[]): void {
-    this.#wanted = symbols;
+  setRequested(symbols: readonly string[]): void {
+    this.#requested = symbols;
     this.#refused.clear();
-    this.#largest = Number.POSITIVE_INFINITY;
+    this.#maxSymbolsPerChange = Number.POSITIVE_INFINITY;
   }
 
-  get underWay(): Change | undefined {
-    return this.#underWay;
+  get pending(): SubscriptionChange | undefined {
+    return this.#pending;
   }
 
   /** The next change, which is under way from now on; undefined while another one is, and when there is nothing to change. */
-  next(): Change | undefined {
-    if (this.#underWay !== undefined) return undefined;
-    const wanted = new Set(this.#wanted);
+  next(): SubscriptionChange | undefined {
+    if (this.#pending !== undefined) return undefined;
+    const wanted = new Set(this.#requested);
     const unwanted = [...this.#served].filter((symbol) => !wanted.has(symbol));
-    const missing = this.#wanted.filter((symbol) => !this.#served.has(symbol) && !this.#refused.has(symbol));
-    if (unwanted.length > 0) this.#underWay = { action: 'unsubscribe', symbols: unwanted };
+    const missing = this.#requested.filter(
+      (symbol) => !this.#served.has(symbol) && !this.#refused.has(symbol),
+    );
+    if (unwanted.length > 0) this.#pending = { action: 'unsubscribe', symbols: unwanted };
     else if (missing.length > 0)
-      this.#underWay = { action: 'subscribe', symbols: missing.slice(0, this.#largest) };
-    return this.#underWay;
+      this.#pending = { action: 'subscribe', symbols: missing.slice(0, this.#maxSymbolsPerChange) };
+    return this.#pending;
   }
 
   /** The broker has acknowledged the change under way, and serves these now. Returns the asked-for ones that it left out. */
-  acknowledged(served: readonly string[]): readonly string[] {
-    const change = this.#underWay;
-    this.#underWay = undefined;
+  acknowledge(served: readonly string[]): readonly string[] {
+    const change = this.#pending;
+    this.#pending = undefined;
     this.#served = new Set(served);
     const leftOut =
       change?.action === 'subscribe' ? change.symbols.filter((symbol) => !this.#served.has(symbol)) : [];
@@ -61,15 +63,15 @@ export class SubscriptionPlan {
   }
 
   /** The broker has refused the change under way and serves what it served. Returns the instruments that are refused by that. */
-  refused({ isLimit }: Pick<RefusedChange, 'isLimit'>): readonly string[] {
-    const asked = this.#underWay?.symbols ?? [];
-    this.#underWay = undefined;
+  refuse({ isLimit }: Pick<SubscriptionRefusal, 'isLimit'>): readonly string[] {
+    const asked = this.#pending?.symbols ?? [];
+    this.#pending = undefined;
     if (asked.length > 1) {
-      this.#largest = Math.ceil(asked.length / 2);
+      this.#maxSymbolsPerChange = Math.ceil(asked.length / 2);
       return [];
     }
-    this.#largest = Number.POSITIVE_INFINITY;
-    const refused = isLimit ? this.#wanted.filter((symbol) => !this.#served.has(symbol)) : asked;
+    this.#maxSymbolsPerChange = Number.POSITIVE_INFINITY;
+    const refused = isLimit ? this.#requested.filter((symbol) => !this.#served.has(symbol)) : asked;
     const news = refused.filter((symbol) => !this.#refused.has(symbol));
     for (const symbol of news) this.#refused.add(symbol);
     return news;

@@ -1,7 +1,7 @@
 // The gateway's figures for Prometheus, read from its statistics whenever somebody asks.
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { RecorderStats } from '../recorder/recorder.ts';
+import type { RecorderStats } from '../recorder/capture-recorder.ts';
 import type { GatewayStats } from './stats.ts';
 
 const FEED_STATES = ['connecting', 'live', 'silent', 'down', 'stopping', 'stopped'] as const;
@@ -14,7 +14,7 @@ const FEED_STATES = ['connecting', 'live', 'silent', 'down', 'stopping', 'stoppe
 export function createMetrics(stats: () => GatewayStats, recorderStats?: () => RecorderStats): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const { counter, labelled, gauge } = instruments(registry, stats);
+  const { counter, labelled, gauge } = metricFactories(registry, stats);
 
   gauge('active', '1 while it holds the lease, 0 on standby.', ({ role }) => Number(role === 'active'));
   counter('take_overs_total', 'Times it became the active one.', ({ takeOvers }) => takeOvers);
@@ -45,12 +45,12 @@ export function createMetrics(stats: () => GatewayStats, recorderStats?: () => R
       for (const state of FEED_STATES) this.set({ state }, Number(stats().feed?.state === state));
     },
   });
-  if (recorderStats !== undefined) addRecorder(registry, recorderStats);
+  if (recorderStats !== undefined) addRecorderMetrics(registry, recorderStats);
   return registry;
 }
 
-function addRecorder(registry: Registry, stats: () => RecorderStats): void {
-  const { counter } = instruments(registry, stats);
+function addRecorderMetrics(registry: Registry, stats: () => RecorderStats): void {
+  const { counter } = metricFactories(registry, stats);
   counter('recorded_frames_total', 'Frames that are in a file.', ({ written }) => written);
   counter(
     'unrecorded_frames_total',
@@ -64,7 +64,7 @@ function addRecorder(registry: Registry, stats: () => RecorderStats): void {
 const PREFIX = 'tickbus_gateway_';
 
 /** Makers of metrics that look at the statistics when they are collected. */
-function instruments<Stats>(registry: Registry, stats: () => Stats) {
+function metricFactories<Stats>(registry: Registry, stats: () => Stats) {
   const registers = [registry];
   return {
     counter(name: string, help: string, read: (stats: Stats) => number): void {

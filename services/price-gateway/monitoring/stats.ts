@@ -1,7 +1,7 @@
 // What a gateway counts from its start to its end, over all the times it was the active one.
 
 import type { FeedStatus } from 'tickbus';
-import type { Unusable } from '../prices/tick.ts';
+import type { DropReason } from '../prices/price-book.ts';
 
 /** What a gateway is at the moment; see `PriceGateway`. */
 export type Role = 'starting' | 'standby' | 'active' | 'stopping' | 'stopped';
@@ -21,7 +21,7 @@ export interface GatewayStats {
   /** Prices that the server has published. */
   readonly published: number;
   /** Events that gave no price, by reason. */
-  readonly dropped: Readonly<Record<Unusable, number>>;
+  readonly dropped: Readonly<Record<DropReason, number>>;
   /** Publishes of a price or a status that did not succeed, by error code. */
   readonly failures: Readonly<Record<string, number>>;
   /** Ends of a connection to the broker, by the broker's error code; `none` where it gave none. */
@@ -44,15 +44,15 @@ export class Counters {
   invalidFrames = 0;
   events = 0;
   published = 0;
-  readonly dropped: Record<Unusable, number> = { invalid: 0, unpriced: 0 };
+  readonly dropped: Record<DropReason, number> = { invalid: 0, unpriced: 0 };
   readonly failures: Record<string, number> = {};
   readonly brokerErrors: Record<string, number> = {};
 
-  fail(code: string): void {
+  countFailure(code: string): void {
     this.failures[code] = (this.failures[code] ?? 0) + 1;
   }
 
-  brokerError(code: number | string | undefined): void {
+  countBrokerError(code: number | string | undefined): void {
     const name = String(code ?? 'none');
     this.brokerErrors[name] = (this.brokerErrors[name] ?? 0) + 1;
   }

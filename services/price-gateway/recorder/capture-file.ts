@@ -7,7 +7,7 @@ import { gzip } from 'node:zlib';
 
 const compress = promisify(gzip);
 /** A third of the time of the default, a tenth more bytes. */
-const LEVEL = 3;
+const COMPRESSION_LEVEL = 3;
 
 /** Invariant: what is in the file is whole members, so that whoever reads it never meets a broken one. */
 export class CaptureFile {
@@ -41,7 +41,7 @@ export class CaptureFile {
 
   /** Compresses and appends, all of it or, when that fails, nothing. */
   async append(text: string): Promise<void> {
-    const member = await compress(text, { level: LEVEL });
+    const member = await compress(text, { level: COMPRESSION_LEVEL });
     try {
       await this.#file.appendFile(member);
       this.#bytes += member.length;

@@ -11,7 +11,7 @@ const NAMING_FIELD = /^(op|action|method|type|event|cmd|command|request|T|e)$/;
 /** A message whose purpose is to show who we are. */
 const LOGIN = /\b(auth\w*|log-?[io]n|sign-?in)\b/i;
 /** Shorter ones would be found everywhere. */
-const SHORTEST_SECRET = 4;
+const MIN_SECRET_LENGTH = 4;
 
 /**
  * The JSON of a frame without secrets. Of what goes to the broker: fields that are named as secrets are, and every value of a
@@ -22,7 +22,7 @@ export class Masker {
 
   /** @param secrets as they are in the settings */
   constructor(secrets: readonly string[]) {
-    const known = secrets.filter((secret) => secret.length >= SHORTEST_SECRET);
+    const known = secrets.filter((secret) => secret.length >= MIN_SECRET_LENGTH);
     // As they stand in JSON.
     this.#secrets = known.map((secret) => JSON.stringify(secret).slice(1, -1));
   }

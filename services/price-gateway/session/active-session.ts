@@ -3,14 +3,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MarketEvent } from '@tickbus/capture';
 import type { FeedStatus, Logger } from 'tickbus';
-import { Instruments } from '../demand/instruments.ts';
+import { InstrumentTracker } from '../demand/instrument-tracker.ts';
 import type { SymbolDemand } from '../demand/symbol-demand.ts';
 import type { Attempt, Feed, FeedState } from '../feeds/feed.ts';
 import { backoffMs } from '../feeds/feed-backoff.ts';
 import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
 import type { Counters } from '../monitoring/stats.ts';
 import type { FeedPublisher } from '../prices/feed-publisher.ts';
-import { PriceBook, type Unusable } from '../prices/tick.ts';
+import { type DropReason, PriceBook } from '../prices/price-book.ts';
 import type { ConnectionBudget } from './connection-budget.ts';
 import { FeedHealth } from './feed-health.ts';
 
@@ -36,10 +36,10 @@ export interface ActiveSessionOptions {
   readonly token: number;
   /** Who holds it, for the operator. */
   readonly holder: string;
-  readonly outbox: FeedPublisher;
+  readonly publisher: FeedPublisher;
   readonly budget: ConnectionBudget;
   /** The instruments, kept up to date by the gateway. */
-  readonly wanted: SymbolDemand;
+  readonly demand: SymbolDemand;
   /** The most instruments to ask the broker for. */
   readonly symbolLimit: number;
   readonly times: SessionTimes;
@@ -55,11 +55,11 @@ export interface ActiveSessionOptions {
 export class ActiveSession {
   readonly #options: ActiveSessionOptions;
   readonly #book: PriceBook;
-  readonly #instruments = new Instruments();
+  readonly #instruments = new InstrumentTracker();
   readonly #health: FeedHealth;
   #phase: 'new' | 'running' | 'stopping' | 'stopped' | 'cut' = 'new';
   /** The wanted instruments as they were last asked for. */
-  #asked = '';
+  #requestedSymbols = '';
   #heartbeat: NodeJS.Timeout | undefined;
 
   constructor(options: ActiveSessionOptions) {
@@ -68,18 +68,18 @@ export class ActiveSession {
     this.#book = new PriceBook(feed.venue);
     this.#health = new FeedHealth({
       ...times,
-      expectsFrames: () => this.#instruments.wanted > 0,
+      expectsFrames: () => this.#instruments.requestedCount > 0,
       onSilence: (sentence, hasEnded) => this.#onSilence(sentence, hasEnded),
-      onEndlessSilence: (sentence) => feed.renew(sentence),
+      onProlongedSilence: (sentence) => feed.reconnect(sentence),
     });
   }
 
-  get wantedInstruments(): number {
-    return this.#instruments.wanted;
+  get requestedInstruments(): number {
+    return this.#instruments.requestedCount;
   }
 
   get refusedInstruments(): number {
-    return this.#instruments.refused;
+    return this.#instruments.refusedCount;
   }
 
   /** Milliseconds since the broker's last frame. */
@@ -90,8 +90,8 @@ export class ActiveSession {
   start(): void {
     const { feed, times } = this.#options;
     this.#phase = 'running';
-    this.want();
-    this.#heartbeat = setInterval(() => this.#tellStatus(), times.statusIntervalMs);
+    this.syncDemand();
+    this.#heartbeat = setInterval(() => this.#publishStatus(), times.statusIntervalMs);
     this.#health.start();
     feed.start({
       mayConnect: (attempt, signal) => this.#mayConnect(attempt, signal),
@@ -100,26 +100,26 @@ export class ActiveSession {
       onState: (state) => this.#onState(state),
       onSubscribed: (symbols) => {
         this.#instruments.acknowledge(symbols);
-        this.#tellInstruments();
+        this.#publishInstrumentChanges();
       },
       onRefused: (refusal) => {
         this.#instruments.refuse(refusal);
-        this.#tellInstruments();
+        this.#publishInstrumentChanges();
       },
     });
-    this.#tellStatus();
+    this.#publishStatus();
   }
 
   /** The wanted instruments may have changed. */
-  want(): void {
-    const { feed, wanted, symbolLimit } = this.#options;
-    const symbols = wanted.list();
+  syncDemand(): void {
+    const { feed, demand, symbolLimit } = this.#options;
+    const symbols = demand.list();
     const asked = symbols.join();
-    if (asked !== this.#asked) {
-      this.#asked = asked;
-      feed.setSymbols(this.#instruments.want(symbols, symbolLimit));
+    if (asked !== this.#requestedSymbols) {
+      this.#requestedSymbols = asked;
+      feed.setSymbols(this.#instruments.setRequested(symbols, symbolLimit));
     }
-    this.#tellInstruments();
+    this.#publishInstrumentChanges();
   }
 
   /**
@@ -128,23 +128,23 @@ export class ActiveSession {
    */
   async stop(): Promise<void> {
     if (this.#phase !== 'running') return;
-    this.#enter('stopping');
-    this.#tellStatus();
+    this.#endPhase('stopping');
+    this.#publishStatus();
     await this.#options.feed.close();
-    await this.#options.outbox.settled();
-    if (this.#isCut) return;
-    this.#enter('stopped');
-    this.#tellStatus();
-    await this.#options.outbox.settled();
+    await this.#options.publisher.settled();
+    if (this.#isAborted) return;
+    this.#endPhase('stopped');
+    this.#publishStatus();
+    await this.#options.publisher.settled();
   }
 
   /** The lease is lost: the socket is cut in this very turn, and nothing more is told. */
-  async cut(): Promise<void> {
-    this.#enter('cut');
+  async abort(): Promise<void> {
+    this.#endPhase('cut');
     await this.#options.feed.close(0);
   }
 
-  get #isCut(): boolean {
+  get #isAborted(): boolean {
     return this.#phase === 'cut';
   }
 
@@ -155,14 +155,14 @@ export class ActiveSession {
       ...this.#health.describe(),
       ...(this.#phase === 'stopping' && { state: 'stopping' as const }),
       ...((this.#phase === 'stopped' || this.#phase === 'cut') && { state: 'stopped' as const }),
-      instruments: this.#instruments.wanted - this.#instruments.refused,
+      instruments: this.#instruments.requestedCount - this.#instruments.refusedCount,
       lease: token,
       holder,
       interval_ms: times.statusIntervalMs,
     };
   }
 
-  #enter(phase: 'stopping' | 'stopped' | 'cut'): void {
+  #endPhase(phase: 'stopping' | 'stopped' | 'cut'): void {
     this.#phase = phase;
     clearInterval(this.#heartbeat);
     this.#health.stop();
@@ -177,55 +177,55 @@ export class ActiveSession {
       return;
     }
     const wait = after === undefined ? times.brokerReleaseMs : backoffMs(failures, times);
-    if (after !== undefined) this.#tellDown(after.reason, wait);
+    if (after !== undefined) this.#reportRetry(after.reason, wait);
     await sleep(wait, undefined, { signal });
     await budget.take(signal, (ms, reason) =>
-      this.#tellDown(reason ?? after?.reason ?? 'Too many connections were tried of late.', ms),
+      this.#reportRetry(reason ?? after?.reason ?? 'Too many connections were tried of late.', ms),
     );
     counters.attempts++;
   }
 
-  #tellDown(reason: string, retryInMs: number): void {
+  #reportRetry(reason: string, retryInMs: number): void {
     const { feed, logger } = this.#options;
     const { state } = this.#health;
     const code = state.type === 'down' ? state.code : undefined;
     const detail = `${reason} Next try in ${Math.round(retryInMs)} ms.`;
     this.#health.detail = detail;
     logger.warn({ feed: feed.name, code, retryInMs: Math.round(retryInMs) }, detail);
-    this.#tellStatus();
+    this.#publishStatus();
   }
 
   #onState(state: FeedState): void {
     const { feed, counters, logger } = this.#options;
     if (this.#phase !== 'running') return;
-    this.#health.enter(state);
+    this.#health.setState(state);
     if (state.type !== 'live') this.#instruments.disconnect();
     if (state.type !== 'down') {
       logger.info({ feed: feed.name }, `The feed is ${state.type}.`);
-      return this.#tellStatus();
+      return this.#publishStatus();
     }
-    counters.brokerError(state.code);
+    counters.countBrokerError(state.code);
     // Where it is tried again, that is told with the time of the next try, in this same turn.
     if (state.retryable) return;
     const detail = `${state.reason} It is not tried again.`;
     this.#health.detail = detail;
     logger.error({ feed: feed.name, code: state.code }, detail);
-    this.#tellStatus();
+    this.#publishStatus();
   }
 
   #onFrame(events: readonly MarketEvent[]): void {
-    const { counters, outbox } = this.#options;
+    const { counters, publisher } = this.#options;
     counters.frames++;
     counters.events += events.length;
     this.#health.onFrame();
     for (const event of events) {
       const price = this.#book.apply(event);
       if (typeof price === 'string') this.#drop(price, event);
-      else outbox.price(price);
+      else publisher.publishPrice(price);
     }
   }
 
-  #drop(why: Unusable, { kind, symbol }: MarketEvent): void {
+  #drop(why: DropReason, { kind, symbol }: MarketEvent): void {
     this.#options.counters.dropped[why]++;
     if (why === 'invalid')
       this.#options.warnings.warn(why, { kind, symbol }, 'An event with broken values was dropped.');
@@ -240,17 +240,17 @@ export class ActiveSession {
   #onSilence(sentence: string, hasEnded: boolean): void {
     const { feed, logger } = this.#options;
     logger[hasEnded ? 'info' : 'warn']({ feed: feed.name }, sentence);
-    this.#tellStatus();
+    this.#publishStatus();
   }
 
-  #tellStatus(): void {
-    this.#options.outbox.feedStatus(this.status);
+  #publishStatus(): void {
+    this.#options.publisher.publishFeedStatus(this.status);
   }
 
-  #tellInstruments(): void {
-    const { feed, outbox, token, wanted } = this.#options;
+  #publishInstrumentChanges(): void {
+    const { feed, publisher, token, demand } = this.#options;
     if (this.#phase !== 'running') return;
-    for (const news of this.#instruments.news(wanted.askedFor()))
-      outbox.instrumentStatus({ ...news, feed: feed.name, lease: token });
+    for (const news of this.#instruments.takeChanges(demand.requestedByBots()))
+      publisher.publishInstrumentStatus({ ...news, feed: feed.name, lease: token });
   }
 }

@@ -18,9 +18,9 @@ export interface ConnectionBudgetOptions {
 }
 
 /** The most attempts that are remembered. */
-const HISTORY = 1_000;
+const ATTEMPT_HISTORY = 1_000;
 /** Milliseconds until a Redis that does not answer is asked again. */
-const ASK_AGAIN_MS = 500;
+const REDIS_RETRY_MS = 500;
 
 /**
  * Every attempt to connect to a broker is one message, stamped by Redis. Its history is the budget: no clock of any gateway is in it, and
@@ -29,7 +29,7 @@ const ASK_AGAIN_MS = 500;
 const BROKER_ATTEMPTS = defineChannel('BROKER_ATTEMPTS', {
   kind: 'event',
   key: 'feed',
-  history: HISTORY,
+  history: ATTEMPT_HISTORY,
   messages: { attempt: z.object({ feed: z.string() }) },
 });
 
@@ -53,7 +53,7 @@ export class ConnectionBudget {
   async take(signal: AbortSignal, onWait: (ms: number, reason?: string) => void): Promise<void> {
     for (;;) {
       signal.throwIfAborted();
-      const { waitMs, reason } = await this.#attempt();
+      const { waitMs, reason } = await this.#tryTake();
       if (waitMs === 0) return;
       onWait(waitMs, reason);
       await sleep(waitMs, undefined, { signal });
@@ -61,10 +61,10 @@ export class ConnectionBudget {
   }
 
   /** 0 when an attempt was taken, else the milliseconds after which to try again. */
-  async #attempt(): Promise<{ readonly waitMs: number; readonly reason?: string }> {
+  async #tryTake(): Promise<{ readonly waitMs: number; readonly reason?: string }> {
     const { connection, publisher, feed, logger } = this.#options;
     try {
-      const waitMs = freeInMs(await connection.publishing.read(BROKER_ATTEMPTS), this.#options);
+      const waitMs = msUntilFree(await connection.publishing.read(BROKER_ATTEMPTS), this.#options);
       if (waitMs > 0) return { waitMs };
       await publisher.publish(BROKER_ATTEMPTS, { feed });
       return { waitMs: 0 };
@@ -72,7 +72,7 @@ export class ConnectionBudget {
       const why = error instanceof Error ? error.message : String(error);
       logger.warn({ feed, reason: why }, 'An attempt to connect waits, as Redis cannot write it down.');
       return {
-        waitMs: ASK_AGAIN_MS,
+        waitMs: REDIS_RETRY_MS,
         reason: `No attempt is made that Redis cannot write down on ${BROKER_ATTEMPTS}. ${why}`,
       };
     }
@@ -82,9 +82,9 @@ export class ConnectionBudget {
 type State = Awaited<ReturnType<Connection['publishing']['read']>>;
 
 /** Milliseconds until an attempt is free; 0 when one is. */
-function freeInMs({ entries, at }: State, { feed, limit, windowMs }: ConnectionBudgetOptions): number {
+function msUntilFree({ entries, at }: State, { feed, limit, windowMs }: ConnectionBudgetOptions): number {
   const recent = entries
-    .map(attemptFrom)
+    .map(parseAttempt)
     .filter((attempt) => attempt?.feed === feed && attempt.at > at - windowMs);
   const oldest = recent.at(-limit);
   return oldest === undefined ? 0 : Math.max(1, Math.ceil(oldest.at + windowMs - at));
@@ -93,7 +93,7 @@ function freeInMs({ entries, at }: State, { feed, limit, windowMs }: ConnectionB
 const attempt = z.object({ at: z.number(), data: z.object({ feed: z.string() }) });
 
 /** Undefined for what is no attempt: anybody can publish. */
-function attemptFrom(entry: Uint8Array): { readonly feed: string; readonly at: number } | undefined {
+function parseAttempt(entry: Uint8Array): { readonly feed: string; readonly at: number } | undefined {
   const { data } = attempt.safeParse(JSON.parse(new TextDecoder().decode(entry)));
   return data && { feed: data.data.feed, at: data.at };
 }

@@ -2,7 +2,7 @@
 
 import type { FeedStatus } from 'tickbus';
 import type { FeedState } from '../feeds/feed.ts';
-import { Silence } from './silence.ts';
+import { SilenceTimer } from './silence-timer.ts';
 
 export interface FeedHealthOptions {
   /** Milliseconds without a frame after which a live feed is `silent`. */
@@ -13,15 +13,18 @@ export interface FeedHealthOptions {
   readonly expectsFrames: () => boolean;
   /** A sentence says what has happened; `hasEnded` when the feed speaks again. */
   readonly onSilence: (sentence: string, hasEnded: boolean) => void;
-  readonly onEndlessSilence: (sentence: string) => void;
+  readonly onProlongedSilence: (sentence: string) => void;
 }
 
-type Health = Pick<FeedStatus, 'state' | 'detail' | 'last_frame_at' | 'last_frame_ago_ms' | 'live_for_ms'>;
+type HealthFields = Pick<
+  FeedStatus,
+  'state' | 'detail' | 'last_frame_at' | 'last_frame_ago_ms' | 'live_for_ms'
+>;
 
 export class FeedHealth {
   readonly #options: FeedHealthOptions;
-  readonly #silence: Silence;
-  readonly #endlessSilence: Silence | undefined;
+  readonly #silence: SilenceTimer;
+  readonly #prolongedSilence: SilenceTimer | undefined;
   #state: FeedState = { type: 'connecting' };
   #isSilent = false;
   #lastFrame: { readonly at: number; readonly unixMs: number } | undefined;
@@ -32,9 +35,9 @@ export class FeedHealth {
 
   constructor(options: FeedHealthOptions) {
     this.#options = options;
-    this.#silence = new Silence(options.silentAfterMs, () => this.#onSilence());
+    this.#silence = new SilenceTimer(options.silentAfterMs, () => this.#onSilence());
     if (options.reconnectSilentMs > 0)
-      this.#endlessSilence = new Silence(options.reconnectSilentMs, () => this.#onEndlessSilence());
+      this.#prolongedSilence = new SilenceTimer(options.reconnectSilentMs, () => this.#onProlongedSilence());
   }
 
   get state(): FeedState {
@@ -48,28 +51,28 @@ export class FeedHealth {
 
   start(): void {
     this.#silence.start();
-    this.#endlessSilence?.start();
+    this.#prolongedSilence?.start();
   }
 
   stop(): void {
     this.detail = undefined;
     this.#liveSince = undefined;
     this.#silence.stop();
-    this.#endlessSilence?.stop();
+    this.#prolongedSilence?.stop();
   }
 
-  enter(state: FeedState): void {
+  setState(state: FeedState): void {
     this.#state = state;
     this.#isSilent = false;
     this.detail = undefined;
     this.#liveSince = state.type === 'live' ? performance.now() : undefined;
-    this.#heard();
+    this.#resetTimers();
   }
 
   /** A frame has come. */
   onFrame(): void {
     this.#lastFrame = { at: performance.now(), unixMs: Date.now() };
-    this.#heard();
+    this.#resetTimers();
     if (!this.#isSilent) return;
     // What it did not say meanwhile may be missing, so it counts as live from now on.
     this.#isSilent = false;
@@ -78,7 +81,7 @@ export class FeedHealth {
     this.#options.onSilence('The feed speaks again.', true);
   }
 
-  describe(): Health {
+  describe(): HealthFields {
     const now = performance.now();
     return {
       state: this.#isSilent ? 'silent' : this.#state.type,
@@ -91,25 +94,25 @@ export class FeedHealth {
     };
   }
 
-  #heard(): void {
-    this.#silence.heard();
-    this.#endlessSilence?.heard();
+  #resetTimers(): void {
+    this.#silence.reset();
+    this.#prolongedSilence?.reset();
   }
 
-  get #mayComplain(): boolean {
+  get #expectsFrames(): boolean {
     return this.#state.type === 'live' && this.#options.expectsFrames();
   }
 
   #onSilence(): void {
-    if (!this.#mayComplain || this.#isSilent) return;
+    if (!this.#expectsFrames || this.#isSilent) return;
     this.#isSilent = true;
     this.#liveSince = undefined;
     this.detail = `No frame has come for ${this.#options.silentAfterMs} ms.`;
     this.#options.onSilence(`The feed is silent. ${this.detail}`, false);
   }
 
-  #onEndlessSilence(): void {
-    const { reconnectSilentMs, onEndlessSilence } = this.#options;
-    if (this.#mayComplain) onEndlessSilence(`No frame has come for ${reconnectSilentMs} ms.`);
+  #onProlongedSilence(): void {
+    const { reconnectSilentMs, onProlongedSilence } = this.#options;
+    if (this.#expectsFrames) onProlongedSilence(`No frame has come for ${reconnectSilentMs} ms.`);
   }
 }

@@ -1,7 +1,7 @@
 // Settings: flags and variables by one schema, defaults, one line a mistake, no secret in it.
 
 import { expect, it } from 'vitest';
-import { ConfigError, helpText, readConfig } from '../config.ts';
+import { GatewayConfigError, helpText, readConfig } from '../config.ts';
 
 const SECRET = 'hush-hush';
 const REQUIRED = { ALPACA_KEY: 'k', ALPACA_SECRET: SECRET };
@@ -55,7 +55,7 @@ it.each([
 it('tells every mistake in a line of its own', () => {
   const env = { LOG_LEVEL: 'loud', LEASE_TTL_MS: '10', ALPACA_URL: 'https://broker' };
   expect(() => readConfig(['--http-port', 'x'], env)).toThrow(
-    new ConfigError(`LEASE_TTL_MS (or --lease-ttl-ms) must be a whole number from 300 to 60000.
+    new GatewayConfigError(`LEASE_TTL_MS (or --lease-ttl-ms) must be a whole number from 300 to 60000.
 HTTP_PORT (or --http-port) must be a whole number from 0 to 65535.
 LOG_LEVEL (or --log-level) must be trace, debug, info, warn, error, fatal or silent.
 ALPACA_KEY (or --alpaca-key) must be the key of your Alpaca account.
@@ -79,7 +79,7 @@ it.each([[['--alpaca-secret', SECRET]], [[`--alpaca-secret=${SECRET}`]]])(
   'takes no secret on the command line, and does not repeat it: %j',
   (args) => {
     expect(() => readConfig(args, REQUIRED)).toThrow(
-      new ConfigError(
+      new GatewayConfigError(
         '--alpaca-secret is no flag, because a command line can be read by others. Set the variable ALPACA_SECRET.',
       ),
     );
@@ -88,7 +88,7 @@ it.each([[['--alpaca-secret', SECRET]], [[`--alpaca-secret=${SECRET}`]]])(
 
 it('refuses the flag of another feed', () => {
   expect(() => readConfig(['--capture-file', 'x'], REQUIRED)).toThrow(
-    new ConfigError('--capture-file is no setting of the feed alpaca. Leave it out.'),
+    new GatewayConfigError('--capture-file is no setting of the feed alpaca. Leave it out.'),
   );
 });
 

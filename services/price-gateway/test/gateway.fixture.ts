@@ -43,13 +43,13 @@ export class ManualMarket implements PriceSource {
   }
 }
 
-type Told = 'PRICE_DATA' | 'FEED_STATUS' | 'INSTRUMENT_STATUS';
+type FeedChannelName = 'PRICE_DATA' | 'FEED_STATUS' | 'INSTRUMENT_STATUS';
 
 /**
  * Observes every message of a channel but the snapshots, which earlier tests left behind. A tap, because on a busy machine a
  * handler gets only the newest message of each key.
  */
-export function listen<C extends (typeof CHANNELS)[Told]>(
+export function collect<C extends (typeof CHANNELS)[FeedChannelName]>(
   subscriber: RedisSubscriber,
   channel: C,
   add: (message: MessageOf<C>) => void,
@@ -60,7 +60,7 @@ export function listen<C extends (typeof CHANNELS)[Told]>(
 }
 
 /** Keeps what it is told, in order. */
-export class Heard<T> {
+export class ReceivedValues<T> {
   readonly all: T[] = [];
   #waiting: (() => void)[] = [];
 

@@ -8,17 +8,26 @@ import { RedisConnection } from 'tickbus/connection';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { createAlpacaFeed } from '../feeds/alpaca.ts';
+import { createAlpacaFeed } from '../feeds/alpaca-feed.ts';
 import type { FeedState } from '../feeds/feed.ts';
 import { createGateway, type Gateway } from '../gateway.ts';
 import type { GatewayOptions } from '../gateway-options.ts';
-import { AT, CREDENTIALS, Heard, listen, ManualMarket, quote, SILENT, trade } from './gateway.fixture.ts';
+import {
+  AT,
+  CREDENTIALS,
+  collect,
+  ManualMarket,
+  quote,
+  ReceivedValues,
+  SILENT,
+  trade,
+} from './gateway.fixture.ts';
 
 let redis: LocalRedis;
 let market: ManualMarket;
 let broker: SimulatedBroker;
-let prices: Heard<MessageOf<typeof CHANNELS.PRICE_DATA>>;
-let statuses: Heard<FeedStatus>;
+let prices: ReceivedValues<MessageOf<typeof CHANNELS.PRICE_DATA>>;
+let statuses: ReceivedValues<FeedStatus>;
 const cleanUps: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
@@ -30,15 +39,15 @@ afterAll(() => redis.kill());
 beforeEach(async () => {
   market = new ManualMarket();
   broker = await startSimulatedBroker({ source: market });
-  prices = new Heard();
-  statuses = new Heard();
+  prices = new ReceivedValues();
+  statuses = new ReceivedValues();
   const subscriber = new RedisSubscriber({ ...address(), logger: SILENT });
   cleanUps.push(
     () => broker.close(),
     () => subscriber.close(),
   );
-  listen(subscriber, CHANNELS.PRICE_DATA, prices.add);
-  listen(subscriber, CHANNELS.FEED_STATUS, ({ data }) => statuses.add(data));
+  collect(subscriber, CHANNELS.PRICE_DATA, prices.add);
+  collect(subscriber, CHANNELS.FEED_STATUS, ({ data }) => statuses.add(data));
   await subscriber.startListening();
 });
 
@@ -286,10 +295,10 @@ it('asks for what bots ask for, tells them what becomes of it, and stops a while
   broker = await startSimulatedBroker({ source: market, symbolLimit: 4 });
   await startGateway({ symbols: ['AAPL'], symbolGraceMs: 200, demandIntervalMs: 50 });
   await told('live');
-  const instruments = new Heard<InstrumentStatus>();
+  const instruments = new ReceivedValues<InstrumentStatus>();
   const bot = new RedisSubscriber({ ...address(), logger: SILENT });
   cleanUps.push(() => bot.close());
-  listen(bot, CHANNELS.INSTRUMENT_STATUS, ({ data }) => instruments.add(data));
+  collect(bot, CHANNELS.INSTRUMENT_STATUS, ({ data }) => instruments.add(data));
   const unsubscribe = bot.subscribe(CHANNELS.PRICE_DATA, () => {}, { keys: ['MSFT'] });
   await bot.startListening();
   await instruments.until(({ symbol, state }) => symbol === 'MSFT' && state === 'subscribed');

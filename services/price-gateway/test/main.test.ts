@@ -9,7 +9,7 @@ import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { CREDENTIALS, Heard, listen, SILENT } from './gateway.fixture.ts';
+import { CREDENTIALS, collect, ReceivedValues, SILENT } from './gateway.fixture.ts';
 
 const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
 const SECRET = 'hush-hush';
@@ -35,10 +35,10 @@ it.each(['SIGTERM', 'SIGINT'] as const)(
   async (signal) => {
     await using broker = await startSimulatedBroker({ secret: SECRET });
     await using subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
-    const states = new Heard<string>();
-    const prices = new Heard<string>();
-    listen(subscriber, CHANNELS.FEED_STATUS, ({ data }) => states.add(data.state));
-    listen(subscriber, CHANNELS.PRICE_DATA, ({ data }) => prices.add(data.symbol));
+    const states = new ReceivedValues<string>();
+    const prices = new ReceivedValues<string>();
+    collect(subscriber, CHANNELS.FEED_STATUS, ({ data }) => states.add(data.state));
+    collect(subscriber, CHANNELS.PRICE_DATA, ({ data }) => prices.add(data.symbol));
     await subscriber.startListening();
     const gateway = run({
       ALPACA_KEY: CREDENTIALS.key,
@@ -80,8 +80,8 @@ it('ends with 1 and says what to do when Redis refuses its password while it run
   await using broker = await startSimulatedBroker();
   await redis.answers('ACL SETUSER gateway on >secret allchannels ~* +@all');
   await using subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
-  const prices = new Heard<string>();
-  listen(subscriber, CHANNELS.PRICE_DATA, ({ data, snapshot }) => snapshot || prices.add(data.symbol));
+  const prices = new ReceivedValues<string>();
+  collect(subscriber, CHANNELS.PRICE_DATA, ({ data, snapshot }) => snapshot || prices.add(data.symbol));
   await subscriber.startListening();
   const gateway = run({
     ALPACA_KEY: CREDENTIALS.key,

@@ -41,7 +41,7 @@ it('is everything with *, and nothing besides', () => {
   const wanted = new SymbolDemand({ always: ['*'], graceMs: 100 });
   wanted.update(['A'], 0);
   expect(wanted.list()).toEqual(['*']);
-  expect([...wanted.askedFor()]).toEqual(['A']);
+  expect([...wanted.requestedByBots()]).toEqual(['A']);
 });
 
 it('cannot be made everything by a bot', () => {

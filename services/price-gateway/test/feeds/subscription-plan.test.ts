@@ -14,34 +14,34 @@ function settle(plan: SubscriptionPlan, served: Set<string>, limit: number, unkn
     const { action, symbols } = change;
     if (action === 'unsubscribe') for (const symbol of symbols) served.delete(symbol);
     else if (symbols.some((symbol) => unknown.has(symbol))) {
-      refused.push(...plan.refused({ isLimit: false }));
+      refused.push(...plan.refuse({ isLimit: false }));
       continue;
     } else if (served.size + symbols.length > limit) {
-      refused.push(...plan.refused({ isLimit: true }));
+      refused.push(...plan.refuse({ isLimit: true }));
       continue;
     } else for (const symbol of symbols) served.add(symbol);
-    refused.push(...plan.acknowledged([...served]));
+    refused.push(...plan.acknowledge([...served]));
   }
   return { refused, changes };
 }
 
 it('asks for everything at once, then for the difference, first giving back what is not wanted', () => {
   const plan = new SubscriptionPlan();
-  plan.setWanted(['A', 'B']);
+  plan.setRequested(['A', 'B']);
   expect(plan.next()).toEqual({ action: 'subscribe', symbols: ['A', 'B'] });
-  plan.acknowledged(['A', 'B']);
-  plan.setWanted(['B', 'C']);
+  plan.acknowledge(['A', 'B']);
+  plan.setRequested(['B', 'C']);
   expect(plan.next()).toEqual({ action: 'unsubscribe', symbols: ['A'] });
-  plan.acknowledged(['B']);
+  plan.acknowledge(['B']);
   expect(plan.next()).toEqual({ action: 'subscribe', symbols: ['C'] });
-  plan.acknowledged(['B', 'C']);
+  plan.acknowledge(['B', 'C']);
   expect(plan.next()).toBeUndefined();
 });
 
 it('fills the limit with the first ones and finds that in few steps', () => {
   const plan = new SubscriptionPlan();
   const wanted = Array.from({ length: 1_000 }, (_, index) => `S${index}`);
-  plan.setWanted(wanted);
+  plan.setRequested(wanted);
   const served = new Set<string>();
   const { refused, changes } = settle(plan, served, 30, new Set());
   expect([...served]).toEqual(wanted.slice(0, 30));
@@ -51,11 +51,11 @@ it('fills the limit with the first ones and finds that in few steps', () => {
 
 it('tells an instrument that the broker left out of its answer', () => {
   const plan = new SubscriptionPlan();
-  plan.setWanted(['A', 'B']);
+  plan.setRequested(['A', 'B']);
   plan.next();
-  expect(plan.acknowledged(['B'])).toEqual(['A']);
+  expect(plan.acknowledge(['B'])).toEqual(['A']);
   expect(plan.next()).toBeUndefined();
-  plan.setWanted(['A', 'B']);
+  plan.setRequested(['A', 'B']);
   expect(plan.next()).toEqual({ action: 'subscribe', symbols: ['A'] });
 });
 
@@ -66,7 +66,7 @@ it('ends with every instrument either served or refused, whatever the broker tak
       const plan = new SubscriptionPlan();
       const served = new Set<string>();
       for (const wanted of sets) {
-        plan.setWanted(wanted);
+        plan.setRequested(wanted);
         const { refused } = settle(plan, served, limit, new Set(unknown));
         expect([...served, ...refused].sort()).toEqual([...wanted].sort());
         const known = wanted.filter((symbol) => !unknown.includes(symbol));
