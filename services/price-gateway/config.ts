@@ -1,4 +1,4 @@
-// The service's settings, from flags and environment variables by one schema. Where Redis is, the library reads itself.
+// Reads the gateway's settings from flags and environment variables. The library reads the REDIS_* variables itself.
 
 import { Command, CommanderError } from 'commander';
 import { z } from 'zod';
@@ -9,21 +9,21 @@ type Environment = Readonly<Record<string, string | undefined>>;
 type FeedName = keyof typeof FEED_KINDS;
 
 export interface GatewayConfig extends GatewaySettings {
-  /** Which feed. */
   readonly FEED: FeedName;
-  /** What that feed's own settings say; `FEED_KINDS[FEED].create` takes them. */
+  /** The settings of that feed, for `FEED_KINDS[FEED].create`. */
   readonly feedSettings: Readonly<Record<string, unknown>>;
 }
 
-/** Settings that cannot be used; the message has one line a mistake and never repeats a value. */
+/** Invalid settings. The message has one line per error and never contains a value. */
 export class GatewayConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
 /**
- * Reads the settings; `'help'` when help was asked for. A flag wins over its variable; an empty variable counts as not set.
+ * Reads the settings; returns `'help'` for `--help`. A flag overrides its variable. An empty variable counts as not
+ * set.
  *
- * @param args the command line without the program
+ * @param args the command line without node and the script
  * @throws ConfigError
  */
 export function readConfig(args: readonly string[], env: Environment): GatewayConfig | 'help' {
@@ -34,11 +34,11 @@ export function readConfig(args: readonly string[], env: Environment): GatewayCo
   if (feed.error)
     throw new GatewayConfigError(`${sourceOf('FEED')} must be ${feed.error.issues[0]?.message}.`);
   const kind: { readonly settings: z.ZodRawShape } = FEED_KINDS[feed.data];
-  const stray = [...flags.keys()].filter((name) => !(name in COMMON_SETTINGS || name in kind.settings));
+  const foreign = [...flags.keys()].filter((name) => !(name in COMMON_SETTINGS || name in kind.settings));
   const own = parseSettings(GATEWAY_SETTINGS, given);
   const particular = parseSettings(kind.settings, given);
   const mistakes = [
-    ...stray.map((name) => `${flagOf(name)} is no setting of the feed ${feed.data}. Leave it out.`),
+    ...foreign.map((name) => `${flagOf(name)} is not a setting of the feed ${feed.data}. Remove it.`),
     ...own.mistakes,
     ...particular.mistakes,
   ];
@@ -52,18 +52,18 @@ export function helpText(): string {
   const feeds = Object.entries(FEED_KINDS).map(
     ([name, { summary, settings }]) => `FEED=${name}: ${summary}\n${helpLines(settings)}`,
   );
-  return `The price gateway: holds the one connection to the broker and publishes its prices on Redis. Start two: one is active,
-the other stands by.
+  return `The price gateway: holds the single connection to the broker and publishes its prices to Redis.
+Run two: one is active, the other is on standby.
 
-Every setting is an environment variable; all but secrets are flags too: SYMBOL_LIMIT is --symbol-limit.
+Every setting is an environment variable. All except secrets are also flags: SYMBOL_LIMIT is --symbol-limit.
 
 ${helpLines(COMMON_SETTINGS)}
 
 ${feeds.join('\n\n')}
 
 Redis
-  REDIS_URL             where it is, redis[s]://[[user]:password@]host[:port][/db]
-  REDIS_HOST, REDIS_PORT, REDIS_DB   the same in parts (default 127.0.0.1, 6379, 0)
+  REDIS_URL             redis[s]://[[user]:password@]host[:port][/db]
+  REDIS_HOST, REDIS_PORT, REDIS_DB   alternative to REDIS_URL (default 127.0.0.1, 6379, 0)
 `;
 }
 
@@ -71,14 +71,14 @@ const FEED_NAMES = Object.keys(FEED_KINDS) as [FeedName, ...FeedName[]];
 const FEED = z
   .enum(FEED_NAMES, { error: `one of ${FEED_NAMES.join(', ')}` })
   .default('alpaca')
-  .describe(`where prices come from: ${FEED_NAMES.join(', ')} (default alpaca)`);
+  .describe(`source of the prices: ${FEED_NAMES.join(', ')} (default alpaca)`);
 const COMMON_SETTINGS: z.ZodRawShape = { FEED, ...GATEWAY_SETTINGS };
 const ALL_SETTINGS: z.ZodRawShape = Object.assign(
   { ...COMMON_SETTINGS },
   ...Object.values(FEED_KINDS).map(({ settings }) => settings),
 );
 
-/** The flags that were given, by the name of their setting. */
+/** The values of the given flags, by the name of their setting. */
 function parseFlags(args: readonly string[]): ReadonlyMap<string, string> | 'help' {
   const command = new Command()
     .helpOption(false)
@@ -99,15 +99,15 @@ function parseFlags(args: readonly string[]): ReadonlyMap<string, string> | 'hel
   return new Map(Object.entries(values).map(([name, value]) => [variableOf(name), value]));
 }
 
-/** Without the value that may stand behind a flag's name: it may be a secret. */
+/** Omits the value after the flag's name, which can be a secret. */
 function describeFlagError({ code, message }: CommanderError): string {
   const [flag = ''] = /--?[\w-]+/.exec(message) ?? [];
   const name = flag.replace(/^--/, '').replaceAll('-', '_').toUpperCase();
   if (name in ALL_SETTINGS && isSecret(name))
-    return `${flag} is no flag, because a command line can be read by others. Set the variable ${name}.`;
-  if (code === 'commander.unknownOption') return `There is no flag ${flag}. See --help for those there are.`;
+    return `${flag} is not a flag, because other users can read a command line. Set the variable ${name}.`;
+  if (code === 'commander.unknownOption') return `Unknown flag ${flag}. See --help for the list of flags.`;
   if (code === 'commander.optionMissingArgument') return `${flag} needs a value.`;
-  return 'The gateway takes flags and no other arguments. See --help for those there are.';
+  return 'The gateway accepts flags only. See --help for the list of flags.';
 }
 
 function parseSettings<Shape extends z.ZodRawShape>(
@@ -122,7 +122,7 @@ function parseSettings<Shape extends z.ZodRawShape>(
   return { data, mistakes };
 }
 
-/** Where a setting is made, for an error: its variable, and its flag where it has one. */
+/** The variable of a setting, and its flag if it has one. */
 function sourceOf(name: string): string {
   return isSecret(name) ? name : `${name} (or ${flagOf(name)})`;
 }

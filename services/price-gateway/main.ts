@@ -1,4 +1,4 @@
-// The price gateway as a process: settings, start, log, graceful end.
+// The price gateway as a process: settings, start, log, graceful shutdown.
 
 import { endWithGrace, linkGivenUp } from '@tickbus/graceful-end';
 import { pino } from 'pino';
@@ -12,7 +12,7 @@ import { createMetrics } from './monitoring/metrics.ts';
 import type { CaptureRecorder } from './recorder/capture-recorder.ts';
 import { recorderFor } from './recorder/recorder-settings.ts';
 
-/** How long a stop may take before the process ends without it. */
+/** The process exits if the shutdown takes longer, milliseconds. */
 const STOP_DEADLINE_MS = 10_000;
 
 try {
@@ -48,9 +48,9 @@ async function serve(config: GatewayConfig): Promise<void> {
     await stop();
     throw error;
   }
-  // Only now: until here nothing is held that would need a graceful end.
+  // Only now: before this point nothing needs a graceful shutdown.
   endWithGrace({ deadlineMs: STOP_DEADLINE_MS, logger, failure }, async ({ err, signal }) => {
-    if (err) logger.fatal({ err }, 'The gateway fails and stops.');
+    if (err) logger.fatal({ err }, 'Fatal error; shutting down the gateway.');
     await stop();
     logger.info({ signal, ...gateway.stats, recorder: recorder?.stats }, 'The gateway has stopped.');
   });

@@ -1,4 +1,4 @@
-// What the gateway says of each instrument on INSTRUMENT_STATUS, and when there is something new to say.
+// Tracks the status of each instrument and finds the changes to publish on INSTRUMENT_STATUS.
 
 import type { InstrumentStatus } from 'tickbus';
 import type { Refusal } from '../feeds/feed.ts';
@@ -10,14 +10,15 @@ interface ReportedStatus {
 }
 
 /**
- * An instrument is wanted -> `subscribed` | `refused` | `unknown` -> `unsubscribed`. Nothing is said of one that the broker has not
- * answered for yet. Each connection to the broker begins anew, and so does what is said.
+ * requested -> `subscribed` | `refused` | `unknown` -> `unsubscribed`. A requested instrument has no status until the
+ * broker answers. After a disconnect, `subscribed` is reported again once the broker acknowledges the new
+ * subscription.
  */
 export class InstrumentTracker {
   readonly #reported = new Map<string, ReportedStatus>();
   #requested: ReadonlySet<string> = new Set();
   #acknowledged: ReadonlySet<string> = new Set();
-  /** By the broker, or because of our own limit. */
+  /** Refused by the broker, by the gateway's own limit, or as malformed. */
   readonly #refusals = new Map<string, ReportedStatus>();
 
   get requestedCount(): number {
@@ -29,9 +30,9 @@ export class InstrumentTracker {
   }
 
   /**
-   * @param symbols everything that is wanted
-   * @param limit how many of them to ask the broker for, the first ones
-   * @returns those to ask for
+   * @param symbols all requested symbols, the most important first
+   * @param limit maximum number of symbols to request from the broker; symbols past it are refused
+   * @returns the symbols to request from the broker
    */
   setRequested(symbols: readonly string[], limit: number): readonly string[] {
     this.#requested = new Set(symbols);
@@ -41,16 +42,16 @@ export class InstrumentTracker {
       if (!usable.includes(symbol))
         this.#refusals.set(symbol, {
           state: 'unknown',
-          detail: 'This cannot be the symbol of an instrument.',
+          detail: 'This is not a valid symbol: use at most 64 characters without spaces, commas or *.',
         });
     for (const symbol of usable.slice(limit)) {
-      const detail = `The gateway asks for ${limit} instruments at most (SYMBOL_LIMIT), and has as many.`;
+      const detail = `The gateway's limit of requested instruments is reached (SYMBOL_LIMIT=${limit}).`;
       this.#refusals.set(symbol, { state: 'refused', detail });
     }
     return usable.slice(0, limit);
   }
 
-  /** All that the broker has acknowledged by now. */
+  /** @param symbols all symbols that the broker serves now */
   acknowledge(symbols: readonly string[]): void {
     this.#acknowledged = new Set(symbols);
   }
@@ -59,26 +60,30 @@ export class InstrumentTracker {
     this.#refusals.set(symbol, { state: isUnknown ? 'unknown' : 'refused', detail: reason });
   }
 
-  /** The connection to the broker is gone, and with it all that was acknowledged. */
+  /** The connection is lost, so no subscription is acknowledged any more. */
   disconnect(): void {
     this.#acknowledged = new Set();
     for (const [symbol, { state }] of this.#reported)
       if (state === 'subscribed') this.#reported.delete(symbol);
   }
 
-  /** What is new since the last call. @param asked the instruments of interest where all are wanted as `*` */
-  takeChanges(asked: Iterable<string>): (ReportedStatus & { readonly symbol: string })[] {
-    const news: (ReportedStatus & { readonly symbol: string })[] = [];
-    for (const symbol of new Set([...this.#requested, ...asked, ...this.#reported.keys()])) {
+  /**
+   * The statuses that changed since the last call.
+   *
+   * @param botSymbols symbols that bots request; they need a status of their own when the settings request `*`
+   */
+  takeChanges(botSymbols: Iterable<string>): (ReportedStatus & { readonly symbol: string })[] {
+    const changes: (ReportedStatus & { readonly symbol: string })[] = [];
+    for (const symbol of new Set([...this.#requested, ...botSymbols, ...this.#reported.keys()])) {
       if (symbol === '*') continue;
       const now = this.#statusOf(symbol);
       const before = this.#reported.get(symbol);
       if (now === undefined || (now.state === before?.state && now.detail === before?.detail)) continue;
       if (now.state === 'unsubscribed') this.#reported.delete(symbol);
       else this.#reported.set(symbol, now);
-      news.push({ symbol, ...now });
+      changes.push({ symbol, ...now });
     }
-    return news;
+    return changes;
   }
 
   #statusOf(symbol: string): ReportedStatus | undefined {

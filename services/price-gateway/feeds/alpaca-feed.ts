@@ -1,4 +1,4 @@
-// The feed of Alpaca's market data stream v2: trades and quotes over the one connection that an account has.
+// The feed of Alpaca's market data stream v2: trades and quotes over the account's single connection.
 
 import { type BrokerError, describeBrokerError, isRetryable } from './alpaca-errors.ts';
 import { AlpacaStream, type AlpacaStreamOptions } from './alpaca-stream.ts';
@@ -14,11 +14,11 @@ import { text, webSocketUrl } from './setting.ts';
 import { SubscriptionPlan } from './subscription-plan.ts';
 
 export interface AlpacaFeedOptions {
-  /** Where the stream is; the last part of its path names the venue. Default: Alpaca's free IEX feed. */
+  /** URL of the stream; the last path segment is the venue. Default: Alpaca's free IEX feed. */
   readonly url?: string;
   readonly key: string;
   readonly secret: string;
-  /** Milliseconds within which the broker must let us in, and answer each change of the instruments. Default 15,000. */
+  /** Timeout for authentication and for the answer to each subscription change, milliseconds. Default 15,000. */
   readonly answerTimeoutMs?: number;
 }
 
@@ -29,8 +29,8 @@ export const alpaca = defineFeedKind({
   summary: "Alpaca's market data stream v2, with the official client",
   settings: {
     ALPACA_KEY: text('the key of your Alpaca account').describe('key of the Alpaca account (required)'),
-    ALPACA_SECRET: text('the secret that belongs to the key').meta({
-      description: 'its secret (required)',
+    ALPACA_SECRET: text('the secret of your Alpaca account').meta({
+      description: 'secret of the Alpaca account (required)',
       secret: true,
     }),
     ALPACA_URL: webSocketUrl()
@@ -42,9 +42,9 @@ export const alpaca = defineFeedKind({
 });
 
 /**
- * The feed; nothing connects before `start`. `*` is all instruments of the venue.
+ * Creates the feed; `start` connects. `*` requests all instruments of the venue.
  *
- * @throws TypeError when the URL is not a WebSocket address
+ * @throws TypeError if the URL is not a WebSocket URL
  */
 export function createAlpacaFeed(options: AlpacaFeedOptions): Feed {
   const settings = { url: DEFAULT_ALPACA_URL, answerTimeoutMs: 15_000, ...options };
@@ -63,23 +63,23 @@ const CONNECTION_LOST: SessionFailure = {
   retryable: true,
 };
 
-/** Errors that answer a change of the subscriptions; after them the session goes on as it was. */
+/** Errors that answer a subscription change. The session stays open and the subscriptions are unchanged. */
 const CHANGE_ERRORS: ReadonlySet<number> = new Set([400, 405, 410]);
 const SYMBOL_LIMIT = 405;
-/** What the broker says to a symbol that it cannot read. */
+/** The broker's error for a malformed symbol. */
 const INVALID_SYNTAX = 400;
 
 /**
- * authenticating -> adjusting <-> settled, changed in `#adjust` only; live is told when it is settled for the first time. Any
- * error that does not answer a change ends the session: one that stayed open would hold the account's connection and
- * bring no prices.
+ * authenticating -> changing <-> settled; only `#requestNextChange` changes the state. The session reports live when
+ * it is settled for the first time. Any error that does not answer a change ends the session: an open session would
+ * occupy the account's connection without delivering prices.
  */
 class AlpacaSession implements Session {
   readonly #settings: CompleteAlpacaOptions;
   readonly #listener: SessionListener;
   readonly #stream: AlpacaStream;
   readonly #plan = new SubscriptionPlan();
-  #state: 'authenticating' | 'adjusting' | 'settled' = 'authenticating';
+  #state: 'authenticating' | 'changing' | 'settled' = 'authenticating';
   #isLive = false;
   #answerTimeout: NodeJS.Timeout | undefined;
   #failure = CONNECTION_LOST;
@@ -114,11 +114,11 @@ class AlpacaSession implements Session {
     return this.#stream.release(withinMs);
   }
 
-  /** Asks for the next change, or tells that there is none. */
+  /** Sends the next change; without one, the session is settled. */
   #requestNextChange(): void {
     clearTimeout(this.#answerTimeout);
     const change = this.#plan.next();
-    this.#state = change === undefined ? 'settled' : 'adjusting';
+    this.#state = change === undefined ? 'settled' : 'changing';
     if (change !== undefined) {
       this.#startAnswerTimeout('acknowledge the subscription');
       this.#stream.requestChange(change);
@@ -163,7 +163,7 @@ class AlpacaSession implements Session {
     }, answerTimeoutMs);
   }
 
-  /** Who hears of it releases the session. */
+  /** The listener releases the session. */
   #end(failure: SessionFailure): void {
     clearTimeout(this.#answerTimeout);
     this.#listener.onEnd(failure);
@@ -176,7 +176,7 @@ function retryableFailure(reason: string): SessionFailure {
 
 function venueOf(url: string): string | undefined {
   if (!/^wss?:\/\//.test(url) || !URL.canParse(url)) {
-    throw new TypeError('The URL of the Alpaca feed must begin with ws:// or wss:// and name a host.');
+    throw new TypeError('The URL of the Alpaca feed must start with ws:// or wss:// and contain a host.');
   }
   return new URL(url).pathname.split('/').findLast((part) => part !== '');
 }

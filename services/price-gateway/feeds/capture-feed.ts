@@ -1,4 +1,4 @@
-// The feed of a recorded session: its frames come again, in their order and at their pace.
+// The feed that replays a recorded session, in the original order and at the recorded pace.
 
 import {
   CaptureError,
@@ -18,11 +18,13 @@ import { booleanFlag, positiveNumber, text } from './setting.ts';
 export interface CaptureFeedOptions {
   /** The recorded session: JSON lines, plain or gzipped. */
   readonly path: string;
-  /** 1 is the true pace (default), 2 twice as fast, `Infinity` as fast as possible. */
+  /** 1 is the recorded pace (default), 2 twice as fast, `Infinity` as fast as possible. */
   readonly speed?: number;
-  /** Starts again at the end, without a pause; default false: the feed is down then, for good. */
+  /** Restarts at the end, without a pause. Default false: the feed is down permanently at the end. */
   readonly loop?: boolean;
-  /** What the frames mean; default: what Alpaca, Binance USD-M, Coinbase and the gateway's own recorder write is known. */
+  /**
+   * Parses the frames. Default: frames of Alpaca, Binance USD-M, Coinbase and the gateway's recorder are recognized.
+   */
   readonly mapping?: Mapping | undefined;
 }
 
@@ -34,10 +36,10 @@ export const capture = defineFeedKind({
     CAPTURE_SPEED: positiveNumber()
       .default(1)
       .describe('pace: 1 as recorded, 2 twice as fast, Infinity (default 1)'),
-    CAPTURE_LOOP: booleanFlag().default(false).describe('true to start again at the end (default false)'),
+    CAPTURE_LOOP: booleanFlag().default(false).describe('true to restart at the end (default false)'),
     CAPTURE_MAPPING: text('the path of your mapping module')
       .optional()
-      .describe('your mapping module, for frames of a venue that is not known'),
+      .describe('your mapping module, for frames of an unknown venue'),
   },
   create: async ({
     CAPTURE_FILE: path,
@@ -51,10 +53,10 @@ export const capture = defineFeedKind({
 });
 
 /**
- * The feed. The file is read once here, to learn the instruments and to find its mistakes early. A session whose recording was
- * cut off is replayed up to there.
+ * Creates the feed. Reads the whole file once, to collect the instruments and to find errors early. A truncated
+ * recording is replayed up to its end.
  *
- * @throws CaptureError when the file cannot be read; Error when it holds no prices
+ * @throws CaptureError if the file cannot be read; Error if it contains no prices
  */
 export async function createCaptureFeed(options: CaptureFeedOptions): Promise<Feed> {
   const { path, mapping } = options;
@@ -64,14 +66,14 @@ export async function createCaptureFeed(options: CaptureFeedOptions): Promise<Fe
   if (symbols.size === 0) {
     const advice =
       mapping === undefined
-        ? ' If its venue is not known, say what its frames mean with CAPTURE_MAPPING.'
+        ? ' If its venue is unknown, set CAPTURE_MAPPING to a mapping of its frames.'
         : '';
-    throw new Error(`The capture ${path} holds no trades or quotes that can be replayed.${advice}`);
+    throw new Error(`The capture ${path} contains no trades or quotes to replay.${advice}`);
   }
   return createSessionFeed({
     name: 'capture',
     venue: mapping?.venue,
-    open: (wanted, listener) => new CaptureSession({ ...options, symbols }, wanted, listener),
+    open: (requested, listener) => new CaptureSession({ ...options, symbols }, requested, listener),
   });
 }
 
@@ -86,21 +88,25 @@ class CaptureSession implements Session {
 
   constructor(
     options: CaptureFeedOptions & { readonly symbols: ReadonlySet<string> },
-    wanted: readonly string[],
+    requested: readonly string[],
     listener: SessionListener,
   ) {
     this.#options = options;
     this.#listener = listener;
-    this.#finished = this.#run(wanted);
+    this.#finished = this.#run(requested);
   }
 
-  setSymbols(wanted: readonly string[]): void {
+  setSymbols(requested: readonly string[]): void {
     const { symbols, path } = this.#options;
     const isKnown = (symbol: string) => symbol === '*' || symbols.has(symbol);
-    this.#requested = new Set(wanted.filter(isKnown));
+    this.#requested = new Set(requested.filter(isKnown));
     this.#listener.onSubscribed([...this.#requested]);
-    const refusal = { code: undefined, isUnknown: true, reason: `It is not in the capture ${path}.` };
-    for (const symbol of wanted.filter((one) => !isKnown(one)))
+    const refusal = {
+      code: undefined,
+      isUnknown: true,
+      reason: `The capture ${path} does not contain this instrument.`,
+    };
+    for (const symbol of requested.filter((one) => !isKnown(one)))
       this.#listener.onRefused({ symbol, ...refusal });
   }
 
@@ -109,22 +115,22 @@ class CaptureSession implements Session {
     return this.#finished;
   }
 
-  async #run(wanted: readonly string[]): Promise<void> {
+  async #run(requested: readonly string[]): Promise<void> {
     const { path, speed = 1, loop = false } = this.#options;
     const { signal } = this.#abort;
     try {
-      // Not before the constructor has returned.
+      // The listener must not be called before the constructor has returned.
       await Promise.resolve();
-      this.setSymbols(wanted);
+      this.setSymbols(requested);
       this.#listener.onLive();
       do {
         for await (const record of paced(readCapture(path, { allowTruncated: true }), { speed, signal }))
           if (record.dir === 'in') this.#replay(record);
       } while (loop);
-      this.#end('The capture has come to its end.');
+      this.#end('End of the capture.');
     } catch (error) {
       if (!signal.aborted)
-        this.#end(error instanceof CaptureError ? error.message : `It failed: ${reasonOf(error)}`);
+        this.#end(error instanceof CaptureError ? error.message : `The replay failed: ${reasonOf(error)}`);
     }
   }
 

@@ -1,31 +1,32 @@
-// Finds what is new in the states that ccxt keeps, and tells it as market events.
+// Finds the changes in the state that ccxt keeps, as market events.
 
 import type { MarketEvent, QuoteEvent, TradeEvent } from '@tickbus/capture';
 import type { CcxtTicker, CcxtTrade } from './ccxt-library.ts';
 
 /**
- * ccxt wakes its caller with one symbol's news; those of the others that came with it, it only keeps. So its states are
- * looked at, and compared with what was told of each symbol before: the newest of every symbol is told, and nothing twice.
+ * ccxt resolves a watch call with the update of one symbol and only stores updates of other symbols in the same frame.
+ * So the detector compares the stored state of each symbol with the last reported one. It reports the newest state of
+ * every symbol, and no state twice.
  */
 export class CcxtChangeDetector {
   readonly #lastQuotes = new Map<string, string>();
   readonly #lastPrices = new Map<string, number>();
   readonly #lastTrades = new Map<string, CcxtTrade>();
 
-  /** A last trade with another price, then a quote that differs in any way. Sizes and times that are not told are 0 and now. */
+  /** A changed last price, then a changed quote. A missing size is 0, a missing time is now. */
   tickerEvents(symbol: string, ticker: CcxtTicker): MarketEvent[] {
     return [this.#changedLast(symbol, ticker), this.#changedQuote(symbol, ticker)].filter(
       (event) => event !== undefined,
     );
   }
 
-  /** The trades behind the last one that was told, of the list that the library keeps. */
+  /** The trades after the last reported one, in the list that the library keeps. */
   tradeEvents(symbol: string, trades: readonly CcxtTrade[]): MarketEvent[] {
-    const told = this.#lastTrades.get(symbol);
-    const news = told === undefined ? trades : trades.slice(trades.lastIndexOf(told) + 1);
-    const newest = news.at(-1);
+    const lastReported = this.#lastTrades.get(symbol);
+    const added = lastReported === undefined ? trades : trades.slice(trades.lastIndexOf(lastReported) + 1);
+    const newest = added.at(-1);
     if (newest !== undefined) this.#lastTrades.set(symbol, newest);
-    return news.map(({ price = Number.NaN, amount = 0, timestamp }) =>
+    return added.map(({ price = Number.NaN, amount = 0, timestamp }) =>
       toTrade(symbol, price, amount, timestamp),
     );
   }

@@ -1,4 +1,4 @@
-// The feed of any venue that ccxt knows. ccxt hands over the newest state of each instrument, and merges what came between.
+// The feed of any venue that ccxt supports. ccxt conflates updates: it delivers the newest state of each instrument.
 
 import {
   CCXT_METHODS,
@@ -16,35 +16,35 @@ import { createSessionFeed } from './session-feed.ts';
 import { booleanFlag, jsonObject, text } from './setting.ts';
 
 export interface CcxtFeedOptions {
-  /** The venue as ccxt calls it: `binanceusdm`, `kraken`. */
+  /** ccxt's name of the venue: `binanceusdm`, `kraken`. */
   readonly exchange: string;
-  /** Default: the first of watchBidsAsks, watchTickers and watchTrades that the venue has. */
+  /** Default: the first of watchBidsAsks, watchTickers and watchTrades that the venue supports. */
   readonly method?: CcxtMethod | undefined;
-  /** Given to ccxt's constructor: `{ options: { ... }, apiKey, ... }`. */
+  /** Passed to ccxt's constructor: `{ options: { ... }, apiKey, ... }`. */
   readonly config?: object;
-  /** Where the venue is instead of at its own addresses, whose paths are kept: a replay, a proxy. */
+  /** Replaces scheme and host of all URLs of the venue, but not their paths: for a replay or a proxy. */
   readonly url?: string | undefined;
-  /** The venue's own place for trying things. Default false. */
+  /** Connects to the venue's sandbox. Default false. */
   readonly sandbox?: boolean;
 }
 
 /** `FEED=ccxt`. */
 export const ccxt = defineFeedKind({
-  summary: 'any of the venues of ccxt, which is installed apart (npm install ccxt@4.5.84)',
+  summary: 'any venue of ccxt, which is installed separately (npm install ccxt@4.5.84)',
   settings: {
     CCXT_EXCHANGE: text('the name of a venue in ccxt, such as kraken', /^\w+$/).describe(
-      'the venue as ccxt calls it, such as kraken (required)',
+      "ccxt's name of the venue, such as kraken (required)",
     ),
     CCXT_METHOD: text(CCXT_METHODS.join(', '), new RegExp(`^(${CCXT_METHODS.join('|')})$`))
       .transform((method) => method as CcxtMethod)
       .optional()
-      .describe(`${CCXT_METHODS.join(', ')} (default the first that the venue has)`),
+      .describe(`${CCXT_METHODS.join(', ')} (default the first that the venue supports)`),
     CCXT_CONFIG: jsonObject()
       .default({})
-      .meta({ description: 'JSON given to ccxt\'s constructor, such as {"options":{}}', secret: true }),
-    CCXT_URL: text('an address that begins with http:// or https://', /^https?:\/\/[^/]/)
+      .meta({ description: 'JSON for ccxt\'s constructor, such as {"options":{}}', secret: true }),
+    CCXT_URL: text('a URL that starts with http:// or https://', /^https?:\/\/[^/]/)
       .optional()
-      .describe('replaces every address of the venue: a replay or a proxy'),
+      .describe('replaces the host of every URL of the venue: for a replay or a proxy'),
     CCXT_SANDBOX: booleanFlag().default(false).describe("true for the venue's sandbox (default false)"),
   },
   create: (values) =>
@@ -58,9 +58,9 @@ export const ccxt = defineFeedKind({
 });
 
 /**
- * The feed; nothing connects before `start`.
+ * Creates the feed; `start` connects.
  *
- * @throws Error when ccxt is not installed, does not know the venue, or has no such method for it
+ * @throws Error if ccxt is not installed, does not support the venue, or the venue does not support the method
  */
 export async function createCcxtFeed(options: CcxtFeedOptions): Promise<Feed> {
   const library = await loadCcxt();
@@ -78,20 +78,22 @@ function newExchange(library: CcxtLibrary, options: CcxtFeedOptions): CcxtExchan
   const Exchange = library.exchanges[name];
   if (Exchange === undefined) {
     const known = Object.keys(library.exchanges).filter((one) => one[0] === name[0]);
-    throw new Error(`ccxt has no live data of a venue ${name}. With that letter it has ${known.join(', ')}.`);
+    throw new Error(
+      `ccxt has no live data for the venue ${name}. Venues with the same first letter: ${known.join(', ')}.`,
+    );
   }
   const exchange = new Exchange(config);
   if (sandbox) {
-    // ccxt would go on without any address.
+    // ccxt would continue without any URL.
     if (exchange.urls.test === undefined)
-      throw new Error(`${name} has no sandbox in ccxt. Leave CCXT_SANDBOX out.`);
+      throw new Error(`${name} has no sandbox in ccxt. Remove CCXT_SANDBOX.`);
     exchange.setSandboxMode(true);
   }
   if (url !== undefined) exchange.urls.api = replaceHosts(exchange.urls.api, url.replace(/\/$/, ''));
   return exchange;
 }
 
-/** Every address in it, at another host. */
+/** Replaces scheme and host in every URL of a nested object. */
 function replaceHosts(addresses: unknown, to: string): unknown {
   if (typeof addresses === 'string') {
     return addresses.replace(/^(http|ws)s?:\/\/[^/]+/, (_, scheme) =>

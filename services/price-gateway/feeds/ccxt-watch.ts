@@ -1,4 +1,4 @@
-// Hears one ccxt exchange for a fixed set of instruments, until it fails or is closed.
+// Watches a fixed set of instruments on one ccxt exchange, until it fails or is closed.
 
 import type { MarketEvent } from '@tickbus/capture';
 import { CcxtChangeDetector } from './ccxt-changes.ts';
@@ -9,7 +9,7 @@ import type { SessionFailure } from './session-feed.ts';
 
 export interface CcxtWatchOptions {
   readonly library: CcxtLibrary;
-  /** With its markets loaded; closed with the watch. */
+  /** Its markets must be loaded. `close` closes it. */
   readonly exchange: CcxtExchange;
   readonly method: CcxtMethod;
 }
@@ -17,15 +17,15 @@ export interface CcxtWatchOptions {
 export interface CcxtWatchListener {
   /** A socket to the venue is open. */
   onConnected(): void;
-  /** The library was woken by the venue; there may be no news in it. */
+  /** The venue sent an update; `events` is empty if it changed nothing. */
   onEvents(events: readonly MarketEvent[]): void;
   onRefused(refusal: Refusal): void;
   onFailure(failure: SessionFailure): void;
 }
 
 /**
- * One loop for all instruments where the venue takes them together, else one for each. When the venue objects to an
- * instrument without saying which, the loop ends and two begin with half of its instruments each.
+ * Runs one loop for all instruments if the venue can watch them together, otherwise one loop each. If the venue
+ * rejects an unnamed instrument, the loop ends and two loops start with half of its instruments each.
  */
 export class CcxtWatch {
   readonly #options: CcxtWatchOptions;
@@ -41,16 +41,16 @@ export class CcxtWatch {
     for (const group of this.#groupSymbols(symbols)) this.#startLoop(group);
   }
 
-  /** Nothing is told any more; resolves when every socket is closed, by force after `withinMs`. */
+  /** Stops all notifications; resolves when every socket is closed, by force after `withinMs` milliseconds. */
   async close(withinMs: number): Promise<void> {
     this.#isClosed = true;
     const { exchange } = this.#options;
-    const cut = () => {
+    const terminate = () => {
       for (const { connection } of Object.values(exchange.clients)) connection?.terminate?.();
     };
-    if (withinMs === 0) cut();
-    const timer = setTimeout(cut, withinMs);
-    // A loop that was about to connect can have done so after the first close.
+    if (withinMs === 0) terminate();
+    const timer = setTimeout(terminate, withinMs);
+    // A loop can connect after the first close, so the exchange is closed again when the loops have ended.
     for (const done of [exchange.close(), this.#loops.then(() => exchange.close())])
       await done.catch(() => {});
     clearTimeout(timer);
@@ -58,8 +58,8 @@ export class CcxtWatch {
 
   #groupSymbols(symbols: readonly string[]): readonly (readonly string[])[] {
     const { exchange, method } = this.#options;
-    const isOneByOne = method === 'watchTrades' && exchange.has.watchTradesForSymbols !== true;
-    if (isOneByOne) return symbols.map((symbol) => [symbol]);
+    const needsOneLoopEach = method === 'watchTrades' && exchange.has.watchTradesForSymbols !== true;
+    if (needsOneLoopEach) return symbols.map((symbol) => [symbol]);
     return symbols.length === 0 ? [] : [symbols];
   }
 
@@ -70,15 +70,15 @@ export class CcxtWatch {
   async #runLoop(symbols: readonly string[]): Promise<void> {
     while (!this.#isClosed) {
       try {
-        const told = await this.#nextUpdate(symbols);
-        this.#notify(() => this.#listener.onEvents(this.#changedEvents(symbols, told)));
+        const tickers = await this.#nextUpdate(symbols);
+        this.#notify(() => this.#listener.onEvents(this.#changedEvents(symbols, tickers)));
       } catch (error) {
         return this.#notify(() => this.#onError(symbols, error));
       }
     }
   }
 
-  /** Resolves when the venue has told something of one of them; with the tickers, where it is about tickers. */
+  /** Resolves when one of the symbols is updated; with the updated tickers, or undefined for trades. */
   async #nextUpdate(symbols: readonly string[]): Promise<CcxtExchange['tickers'] | undefined> {
     const { exchange, method } = this.#options;
     if (method === 'watchBidsAsks') return exchange.watchBidsAsks(symbols);
@@ -89,13 +89,13 @@ export class CcxtWatch {
     return undefined;
   }
 
-  #changedEvents(symbols: readonly string[], told: CcxtExchange['tickers'] | undefined): MarketEvent[] {
+  #changedEvents(symbols: readonly string[], tickers: CcxtExchange['tickers'] | undefined): MarketEvent[] {
     const { exchange, method } = this.#options;
     const kept = method === 'watchBidsAsks' ? exchange.bidsasks : exchange.tickers;
     return symbols.flatMap((symbol) =>
-      told === undefined
+      tickers === undefined
         ? this.#changes.tradeEvents(symbol, exchange.trades[symbol] ?? [])
-        : this.#changes.tickerEvents(symbol, kept[symbol] ?? told[symbol] ?? {}),
+        : this.#changes.tickerEvents(symbol, kept[symbol] ?? tickers[symbol] ?? {}),
     );
   }
 
@@ -113,7 +113,7 @@ export class CcxtWatch {
     }
   }
 
-  #notify(tell: () => void): void {
-    if (!this.#isClosed) tell();
+  #notify(call: () => void): void {
+    if (!this.#isClosed) call();
   }
 }

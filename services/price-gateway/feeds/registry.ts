@@ -1,4 +1,4 @@
-// Every kind of feed there is, by the name that the setting FEED takes. A new one is a file and a line here.
+// All kinds of feeds by their value of the setting FEED. To add one, write its file and add a line here.
 
 import { alpaca } from './alpaca-feed.ts';
 import { capture } from './capture-feed.ts';

@@ -1,4 +1,4 @@
-// A feed made of sessions: each is one connection to the broker, and the next one begins after the last has let go.
+// A feed that opens one session after another. Each session is one connection to the broker.
 
 import type { MarketEvent } from '@tickbus/capture';
 import type { Feed, FeedDown, FeedListener, FeedState, RawFrame, Refusal } from './feed.ts';
@@ -6,47 +6,52 @@ import type { Feed, FeedDown, FeedListener, FeedState, RawFrame, Refusal } from 
 /** Why a session ended. */
 export type SessionFailure = Omit<FeedDown, 'type'>;
 
-/** What a session tells. Whatever it tells after `onEnd`, or after it was released, is passed over. */
+/** Receives a session's events. Events after `onEnd` or after `release` are ignored. */
 export interface SessionListener {
-  /** Leave for one more connection within this session; rejects when the feed is closed meanwhile, or there will be none. */
+  /**
+   * Permission for an additional connection within this session; rejects when the feed is closed or permission is
+   * denied.
+   */
   mayConnect(): Promise<void>;
-  /** The broker lets us in. Once. */
+  /** Authenticated. Called once. */
   onLive(): void;
   onFrame(events: readonly MarketEvent[]): void;
   onInvalidFrame(reason: string): void;
   onSubscribed(symbols: readonly string[]): void;
   onRefused(refusal: Refusal): void;
-  /** The session is over. The first call counts. */
+  /** The session has ended. Only the first call counts. */
   onEnd(failure: SessionFailure): void;
-  /** Undefined when nobody wants raw frames. */
+  /** Undefined when nothing is recorded. */
   readonly onRaw: ((frame: RawFrame) => void) | undefined;
 }
 
-/** One connection to the broker; it is being opened from the start. */
+/** One connection to the broker. It starts to connect when it is created. */
 export interface Session {
   setSymbols(symbols: readonly string[]): void;
-  /** Lets go of the connection, also of one that has failed; resolves when it is closed, by force after `withinMs`. Called once. */
+  /**
+   * Closes the connection, also a failed one; resolves when it is closed, by force after `withinMs` ms. Called once.
+   */
   release(withinMs: number): Promise<void>;
 }
 
 export interface SessionFeedOptions {
   readonly name: string;
   readonly venue: string | undefined;
-  /** Opens a session for these instruments. Must not throw, and must not tell anything before it returns. */
+  /** Opens a session for these instruments. Must not throw, and must not call the listener before it returns. */
   open(symbols: readonly string[], listener: SessionListener): Session;
 }
 
-/** A feed that opens one session after the other, each with the listener's leave. */
+/** Creates a feed that asks the listener for permission before it opens each session. */
 export function createSessionFeed(options: SessionFeedOptions): Feed {
   return new SessionFeed(options);
 }
 
-/** How long a broker may take to answer a close. */
+/** Time for the broker to answer a close, milliseconds. */
 const DEFAULT_CLOSE_TIMEOUT_MS = 2_000;
 
 /**
- * The states are those of `FeedState`, told in `#enter` only. Invariant: a session is opened only when the one before is
- * released, because the broker would count both against its limit and refuse the second.
+ * The states are those of `FeedState`; only `#setState` reports them. Invariant: a session opens only after the
+ * previous one is released, because the broker would count both against its connection limit and refuse the second.
  */
 class SessionFeed implements Feed {
   readonly name: string;
@@ -56,9 +61,9 @@ class SessionFeed implements Feed {
   #listener: FeedListener | undefined;
   #symbols: readonly string[] = [];
   #session: Session | undefined;
-  /** What that session tells. */
+  /** The listener of that session. */
   #sessionListener: SessionListener | undefined;
-  /** Sessions since the last live one. */
+  /** Sessions that ended since the feed was last live. */
   #failures = 0;
   #released: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
@@ -102,7 +107,7 @@ class SessionFeed implements Feed {
       await listener.mayConnect({ failures: this.#failures, after }, signal);
     } catch (error) {
       if (signal.aborted) return;
-      const reason = `The connection was not allowed: ${error instanceof Error ? error.message : error}`;
+      const reason = `Connection not permitted: ${error instanceof Error ? error.message : error}`;
       return this.#setState({ type: 'down', code: undefined, reason, retryable: false });
     }
     await this.#released;
@@ -112,25 +117,25 @@ class SessionFeed implements Feed {
     this.#session = this.#options.open(this.#symbols, this.#sessionListener);
   }
 
-  /** The listener of one session; it is deaf once the session has ended or the feed is being closed. */
+  /** Ignores events after the session has ended or `close` was called. */
   #createSessionListener(listener: FeedListener): SessionListener {
-    let isOver = false;
-    const unlessOver =
-      <Args extends unknown[]>(tell: (...args: Args) => void) =>
+    let hasEnded = false;
+    const whileOpen =
+      <Args extends unknown[]>(report: (...args: Args) => void) =>
       (...args: Args): void => {
-        if (!isOver && !this.#closeController.signal.aborted) tell(...args);
+        if (!hasEnded && !this.#closeController.signal.aborted) report(...args);
       };
     return {
       mayConnect: () =>
         listener.mayConnect({ failures: 0, after: undefined, isExtra: true }, this.#closeController.signal),
-      onLive: unlessOver(() => this.#onLive()),
-      onFrame: unlessOver((events) => listener.onFrame(events)),
-      onInvalidFrame: unlessOver((reason) => listener.onInvalidFrame(reason)),
-      onSubscribed: unlessOver((symbols) => listener.onSubscribed(symbols)),
-      onRefused: unlessOver((refusal) => listener.onRefused(refusal)),
-      onRaw: listener.onRaw && unlessOver((frame) => listener.onRaw?.(frame)),
-      onEnd: unlessOver((failure) => {
-        isOver = true;
+      onLive: whileOpen(() => this.#onLive()),
+      onFrame: whileOpen((events) => listener.onFrame(events)),
+      onInvalidFrame: whileOpen((reason) => listener.onInvalidFrame(reason)),
+      onSubscribed: whileOpen((symbols) => listener.onSubscribed(symbols)),
+      onRefused: whileOpen((refusal) => listener.onRefused(refusal)),
+      onRaw: listener.onRaw && whileOpen((frame) => listener.onRaw?.(frame)),
+      onEnd: whileOpen((failure) => {
+        hasEnded = true;
         this.#onEnd(listener, failure);
       }),
     };

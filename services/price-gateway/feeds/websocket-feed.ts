@@ -1,4 +1,4 @@
-// The feed of any WebSocket server that sends JSON: what its frames mean is told by a user's mapping module.
+// The feed of any WebSocket server that sends JSON. A mapping module of the user translates its frames.
 
 import { WebSocket } from 'ws';
 import type { Mapping, VenueMessage } from '../mapping.ts';
@@ -17,11 +17,11 @@ export interface WebSocketFeedOptions {
   readonly url: string;
   readonly mapping: Mapping;
   /**
-   * Milliseconds between two pings; default 10,000, 0 for none. The connection is ended when nothing at all, no frame and no
-   * answer, has come from one ping to the next.
+   * Milliseconds between two pings; default 10,000, 0 disables pings. The session ends if neither a frame nor a pong
+   * arrives between two pings.
    */
   readonly pingMs?: number;
-  /** Milliseconds within which the server must accept the connection. Default 15,000. */
+  /** Timeout of the WebSocket handshake, milliseconds. Default 15,000. */
   readonly handshakeTimeoutMs?: number;
 }
 
@@ -29,22 +29,22 @@ const DEFAULT_PING_MS = 10_000;
 
 /** `FEED=websocket`. */
 export const websocket = defineFeedKind({
-  summary: 'any WebSocket server that sends JSON, understood by a mapping module of yours',
+  summary: 'any WebSocket server that sends JSON, with your own mapping module',
   settings: {
-    // A secret, because it can carry a token.
+    // A secret, because the URL can contain a token.
     WEBSOCKET_URL: webSocketUrl().meta({ description: 'server to connect to (required)', secret: true }),
     WEBSOCKET_MAPPING: text('the path of your mapping module, such as ./my-mapping.mjs').describe(
       'your mapping module, such as ./my-mapping.mjs (required)',
     ),
     WEBSOCKET_PING_MS: wholeNumber(0, 3_600_000)
       .default(DEFAULT_PING_MS)
-      .describe(`ms between two pings, 0 for none (default ${DEFAULT_PING_MS})`),
+      .describe(`ms between two pings, 0 disables them (default ${DEFAULT_PING_MS})`),
   },
   create: async ({ WEBSOCKET_URL: url, WEBSOCKET_MAPPING: path, WEBSOCKET_PING_MS: pingMs }) =>
     createWebSocketFeed({ url, mapping: await loadMapping(path), pingMs }),
 });
 
-/** The feed; nothing connects before `start`. */
+/** Creates the feed; `start` connects. */
 export function createWebSocketFeed(options: WebSocketFeedOptions): Feed {
   const settings = { pingMs: DEFAULT_PING_MS, handshakeTimeoutMs: 15_000, ...options };
   return createSessionFeed({
@@ -54,18 +54,18 @@ export function createWebSocketFeed(options: WebSocketFeedOptions): Feed {
   });
 }
 
-/** A frame past this is not one of prices, and ends the connection (close code 1009). */
+/** A larger frame ends the connection with close code 1009. */
 const MAX_FRAME_BYTES = 32 * 1024 * 1024;
-/** HTTP answers to the handshake after which trying again does not help. */
+/** HTTP statuses of the handshake after which a retry is useless. */
 const FINAL_STATUSES: ReadonlySet<number> = new Set([400, 401, 403, 404]);
 
-/** opening -> open -> over, as the socket is; live is told when it opens. */
+/** opening -> open -> ended, following the socket. The session reports live when the socket opens. */
 class WebSocketSession implements Session {
   readonly #options: Required<WebSocketFeedOptions>;
   readonly #listener: SessionListener;
   readonly #socket: WebSocket;
   #requested: ReadonlySet<string>;
-  /** What was asked for on this connection. */
+  /** Symbols that were requested on this connection. */
   #subscribed: ReadonlySet<string> = new Set();
   #pingTimer: NodeJS.Timeout | undefined;
   #isAlive = true;
@@ -121,26 +121,27 @@ class WebSocketSession implements Session {
       this.#listener.onLive();
   }
 
-  /** Asks for the difference between what is wanted and what was asked for. False when that could not be said. */
+  /** Sends the difference between the requested and the subscribed symbols. False if the mapping throws. */
   #syncSubscriptions(): boolean {
     const { mapping } = this.#options;
     const added = [...this.#requested].filter((symbol) => !this.#subscribed.has(symbol));
     const removed = [...this.#subscribed].filter((symbol) => !this.#requested.has(symbol));
     this.#subscribed = this.#requested;
-    const isSaid =
+    const isSent =
       (removed.length === 0 || this.#sendMapped('unsubscribe', () => mapping.unsubscribe?.(removed) ?? [])) &&
       (added.length === 0 || this.#sendMapped('subscribe', () => mapping.subscribe?.(added) ?? []));
-    if (isSaid && !mapping.acknowledges) this.#listener.onSubscribed([...this.#requested]);
-    return isSaid;
+    if (isSent && !mapping.acknowledges) this.#listener.onSubscribed([...this.#requested]);
+    return isSent;
   }
 
-  /** Sends what the mapping wants to say; a mapping that throws here will throw again, so the session ends for good. */
-  #sendMapped(what: string, messages: () => VenueMessage | readonly VenueMessage[]): boolean {
+  /** Sends the messages of the mapping. A mapping that throws would throw again, so the session ends permanently. */
+  #sendMapped(name: string, messages: () => VenueMessage | readonly VenueMessage[]): boolean {
     try {
       for (const message of [messages()].flat() as readonly VenueMessage[]) this.#send(message);
       return true;
     } catch (error) {
-      const reason = `The ${what} of the mapping failed: ${reasonOf(error)}. Mend it, then start the gateway again.`;
+      const advice = 'Correct it, then restart the gateway.';
+      const reason = `The function ${name} of the mapping failed: ${reasonOf(error)}. ${advice}`;
       this.#end({ code: undefined, reason, retryable: false });
       return false;
     }
@@ -159,7 +160,7 @@ class WebSocketSession implements Session {
       frame = JSON.parse(content);
     } catch {
       this.#listener.onRaw?.({ dir: 'in', json: JSON.stringify(content) });
-      return this.#listener.onInvalidFrame(`A frame is not JSON: ${content.slice(0, 80)}`);
+      return this.#listener.onInvalidFrame(`The frame is not JSON: ${content.slice(0, 80)}`);
     }
     this.#listener.onRaw?.({ dir: 'in', json: content });
     const events = readMappedFrame(this.#options.mapping, frame, this.#listener);
@@ -177,21 +178,19 @@ class WebSocketSession implements Session {
   #ping(): void {
     const { pingMs, mapping } = this.#options;
     if (!this.#isAlive)
-      return this.#end(
-        retryableFailure(undefined, `The server has not answered a ping within ${pingMs} ms.`),
-      );
+      return this.#end(retryableFailure(undefined, `The server did not answer a ping within ${pingMs} ms.`));
     this.#isAlive = false;
     if (mapping.ping === undefined) this.#socket.ping();
     else this.#sendMapped('ping', () => mapping.ping?.() ?? []);
   }
 
   #onHttpResponse(status: number): void {
-    const advice = FINAL_STATUSES.has(status) ? ' Check WEBSOCKET_URL, then start the gateway again.' : '';
+    const advice = FINAL_STATUSES.has(status) ? ' Check WEBSOCKET_URL, then restart the gateway.' : '';
     const reason = `The server refused the connection with HTTP status ${status}.${advice}`;
     this.#end({ code: status, reason, retryable: !FINAL_STATUSES.has(status) });
   }
 
-  /** Who hears of it releases the session. */
+  /** The listener releases the session. */
   #end(failure: SessionFailure): void {
     clearInterval(this.#pingTimer);
     this.#listener.onEnd(failure);

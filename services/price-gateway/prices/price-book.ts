@@ -1,28 +1,27 @@
-// Turns market events into the `price` payloads of PRICE_DATA. Pure: what comes out depends on the events alone.
+// Turns market events into the `price` payloads of PRICE_DATA. Pure: the result depends on the events alone.
 
 import type { MarketEvent, QuoteEvent, TradeEvent } from '@tickbus/capture';
 import type { Price } from 'tickbus';
 
 /**
- * Why an event gives no price.
+ * The reason why an event yields no price.
  *
  * - `invalid`: a value is missing, not finite or outside its range.
- * - `unpriced`: a quote with one side only, before the first trade.
+ * - `unpriced`: a one-sided quote before the first trade.
  */
 export type DropReason = 'invalid' | 'unpriced';
 
 type Sides = Pick<Price, 'bid' | 'bid_size' | 'ask' | 'ask_size'>;
 
-/** What is known of one instrument. */
+/** The last trade and the last quote of one instrument. */
 interface BookEntry {
   readonly trade: Pick<Price, 'price' | 'size'> | undefined;
   readonly sides: Sides;
 }
 
 /**
- * The prices of all instruments of a venue, one event after the other. `price` is the last trade, or the midpoint of the
- * quote before the first trade; `source` says which. Every price carries what is known of bid, ask and sizes, and the time of
- * the event that brought it about.
+ * The prices of all instruments of a venue. `price` is the last trade, or the midpoint of the quote before the first
+ * trade; `source` names which. Every price carries the latest bid, ask and sizes, and the timestamp of its event.
  */
 export class PriceBook {
   readonly #venue: string | undefined;
@@ -32,7 +31,7 @@ export class PriceBook {
     this.#venue = venue;
   }
 
-  /** The price after an event, or why there is none. An invalid event changes nothing. */
+  /** The price after an event, or the reason why there is none. An invalid event changes nothing. */
   apply(event: MarketEvent): Price | DropReason {
     if (!isValid(event)) return 'invalid';
     const { symbol, timestamp } = event;
@@ -55,7 +54,7 @@ export class PriceBook {
 }
 
 const EMPTY_ENTRY: BookEntry = { trade: undefined, sides: {} };
-/** The longest symbol that a price can carry. */
+/** Limit of the PRICE_DATA schema. */
 const MAX_SYMBOL_LENGTH = 64;
 
 function isValid(event: MarketEvent): boolean {
@@ -76,7 +75,7 @@ function isQuantity(value: number): boolean {
   return Number.isFinite(value) && value >= 0;
 }
 
-/** A side without price and size is not there: nobody bids, or nobody asks. */
+/** Omits a side whose price and size are both 0: it has no orders. */
 function sidesOf({ bid, bid_size, ask, ask_size }: QuoteEvent): Sides {
   return {
     ...((bid !== 0 || bid_size !== 0) && { bid, bid_size }),

@@ -1,4 +1,4 @@
-// Writes what a feed receives and sends as capture files, beside the feed and never in its way.
+// Records the frames that a feed receives and sends in capture files, without delaying the feed.
 
 import { constants } from 'node:fs';
 import { access, mkdir, stat } from 'node:fs/promises';
@@ -10,39 +10,39 @@ import { CaptureFile } from './capture-file.ts';
 import { Masker } from './mask.ts';
 
 export interface RecorderOptions {
-  /** Where the files go; made if it is not there. */
+  /** Folder of the files; created if it does not exist. */
   readonly folder: string;
-  /** How their names begin: `alpaca`. */
+  /** Prefix of the file names: `alpaca`. */
   readonly name: string;
   readonly logger: Logger;
-  /** Values that may not be written down. Default none. */
+  /** Values to mask. Default none. */
   readonly secrets?: readonly string[];
-  /** Compressed bytes after which the next file begins. Default 100 MiB. */
+  /** Compressed size at which the next file starts, bytes. Default 100 MiB. */
   readonly maxFileBytes?: number;
-  /** Milliseconds after which the next file begins. Default one hour. */
+  /** Age at which the next file starts, milliseconds. Default one hour. */
   readonly maxFileMs?: number;
-  /** Milliseconds between two writes: what a killed process loses at most. Default 1,000. */
+  /** Write interval, milliseconds; a killed process loses at most the frames of one interval. Default 1,000. */
   readonly flushMs?: number;
-  /** Characters that may wait to be written; what comes on top is dropped, counted and told. Default 16 Mi. */
+  /** Maximum buffered characters; frames past it are dropped, counted and logged. Default 16 Mi. */
   readonly maxBuffered?: number;
 }
 
-/** Counted since the start. */
+/** Counters since the start. */
 export interface RecorderStats {
-  /** Frames that are in a file. */
+  /** Frames written to a file. */
   readonly written: number;
-  /** Frames that are in none, because they came too fast or could not be written. */
+  /** Frames not recorded, because the buffer was full or a write failed. */
   readonly dropped: number;
   /** Compressed bytes written. */
   readonly bytes: number;
-  /** Files begun. */
+  /** Files created. */
   readonly files: number;
 }
 
 /**
- * A recorder; no file is made before there is a frame to write.
+ * Opens a recorder. The first frame creates the first file.
  *
- * @throws Error when the folder cannot be written to
+ * @throws Error if the folder is not writable
  */
 export async function openRecorder(options: RecorderOptions): Promise<CaptureRecorder> {
   const { folder } = options;
@@ -51,12 +51,12 @@ export async function openRecorder(options: RecorderOptions): Promise<CaptureRec
     await access(folder, constants.W_OK);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`The folder ${folder} for recordings cannot be written to: ${reason}`, { cause: error });
+    throw new Error(`Cannot write recordings to the folder ${folder}: ${reason}`, { cause: error });
   }
   return new CaptureRecorder(options);
 }
 
-/** With its parents. The `recursive` of `mkdir` never ends where a folder takes no other and says ENOENT, as /proc does. */
+/** Creates parents one by one: `mkdir` with `recursive` never returns where a folder answers ENOENT, as /proc does. */
 async function createFolder(folder: string): Promise<void> {
   if (await isFolder(folder)) return;
   const parent = dirname(folder);
@@ -64,7 +64,7 @@ async function createFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder);
   } catch (error) {
-    // Another gateway may have made it meanwhile.
+    // Another gateway may have created it concurrently.
     if (!(await isFolder(folder))) throw error;
   }
 }
@@ -83,12 +83,12 @@ const DEFAULTS = {
   maxBuffered: 16 * 1024 * 1024,
 };
 
-/** So much is written without waiting for the next turn of `flushMs`. */
+/** A buffer of this size is written immediately, without waiting for `flushMs`. */
 const FLUSH_AT_CHARACTERS = 256 * 1024;
 
 /**
- * Frames become lines in a buffer; one write at a time takes all of them, compresses them outside of this thread, and appends
- * them as a whole. Made by `openRecorder`.
+ * Buffers frames as lines. One write at a time takes all buffered lines, compresses them in a worker thread of Node,
+ * and appends them as one gzip member. Created by `openRecorder`.
  */
 export class CaptureRecorder implements AsyncDisposable {
   readonly #options: RecorderOptions & typeof DEFAULTS;
@@ -97,9 +97,9 @@ export class CaptureRecorder implements AsyncDisposable {
   readonly #stats = { written: 0, dropped: 0, bytes: 0, files: 0 };
   readonly #timer: NodeJS.Timeout;
   #lines: string[] = [];
-  /** Characters in the lines. */
+  /** Characters in `#lines`. */
   #bufferedCharacters = 0;
-  /** Characters in the lines that are being written. */
+  /** Characters of the write in flight. */
   #inFlightCharacters = 0;
   #file: CaptureFile | undefined;
   #writing: Promise<void> | undefined;
@@ -116,7 +116,7 @@ export class CaptureRecorder implements AsyncDisposable {
     return { ...this.#stats };
   }
 
-  /** The feed, with every frame recorded. */
+  /** Wraps a feed so that every frame is recorded. */
   record(feed: Feed): Feed {
     return {
       name: feed.name,
@@ -128,7 +128,7 @@ export class CaptureRecorder implements AsyncDisposable {
     };
   }
 
-  /** Takes a frame, or drops and counts it. Never throws, never waits. */
+  /** Buffers a frame, or drops and counts it. Never throws or waits. */
   write(frame: RawFrame): void {
     try {
       const line = this.#formatLine(frame);
@@ -137,7 +137,7 @@ export class CaptureRecorder implements AsyncDisposable {
         this.#closed !== undefined ||
         this.#inFlightCharacters + this.#bufferedCharacters + line.length > maxBuffered
       )
-        return this.#drop(1, 'The disk is too slow, or the recording is closed.');
+        return this.#drop(1, 'The buffer is full, or the recorder is closed.');
       this.#lines.push(line);
       this.#bufferedCharacters += line.length;
       if (this.#bufferedCharacters >= FLUSH_AT_CHARACTERS) this.#flush();
@@ -146,7 +146,7 @@ export class CaptureRecorder implements AsyncDisposable {
     }
   }
 
-  /** Everything that was taken is in the file, and on the disk, once it resolves. Safe to call again. */
+  /** Resolves when all buffered frames are written and flushed to disk. Idempotent. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -166,7 +166,7 @@ export class CaptureRecorder implements AsyncDisposable {
   }
 
   #formatLine(frame: RawFrame): string {
-    // A line break in valid JSON stands between its parts only, where a space is as good.
+    // In valid JSON, a line break is only whitespace between tokens.
     const json = this.#masker.mask(frame).replace(/[\r\n]+/g, ' ');
     return `{"at":${Date.now() / 1000},"dir":"${frame.dir}","frame":${json}}\n`;
   }
@@ -205,7 +205,7 @@ export class CaptureRecorder implements AsyncDisposable {
     await this.#closeFile();
     this.#file = await CaptureFile.create(folder, name);
     this.#stats.files++;
-    logger.info({ path: this.#file.path }, 'A recording begins.');
+    logger.info({ path: this.#file.path }, 'Recording started.');
     return this.#file;
   }
 
@@ -215,13 +215,13 @@ export class CaptureRecorder implements AsyncDisposable {
     try {
       await file?.close();
     } catch (error) {
-      this.#warnings.warn('close', { reason: String(error) }, 'A recording could not be ended properly.');
+      this.#warnings.warn('close', { reason: String(error) }, 'Cannot close the recording properly.');
     }
   }
 
   #drop(frames: number, reason: string): void {
     this.#stats.dropped += frames;
     const { dropped } = this.#stats;
-    this.#warnings.warn('drop', { reason, dropped }, 'Frames are missing in the recording.');
+    this.#warnings.warn('drop', { reason, dropped }, 'Dropped frames from the recording.');
   }
 }

@@ -1,4 +1,4 @@
-// One time of holding the lease: connects the feed, publishes what it hears, and tells how it is.
+// Runs the feed while the gateway holds the lease: publishes its prices, its status and the status of each instrument.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MarketEvent } from '@tickbus/capture';
@@ -14,33 +14,33 @@ import { type DropReason, PriceBook } from '../prices/price-book.ts';
 import type { ConnectionBudget } from './connection-budget.ts';
 import { FeedHealth } from './feed-health.ts';
 
-/** Milliseconds, all of them. */
+/** All values are milliseconds. */
 export interface SessionTimes {
-  /** Between two heartbeats. Default a sixth of the lease: 500. */
+  /** Interval of the status heartbeat. Default a sixth of the lease: 500. */
   readonly statusIntervalMs: number;
-  /** Without a frame, after which a live feed is told as `silent`. */
+  /** A live feed without a frame for this long is reported as `silent`. */
   readonly silentAfterMs: number;
-  /** Without a frame, after which the connection is made anew; 0 for never. */
+  /** A live feed without a frame for this long is reconnected; 0 disables this. */
   readonly reconnectSilentMs: number;
-  /** Before the first connection, so that the broker has freed the place of a gateway that died. */
+  /** Delay before the first connection, until the broker has released the connection of a crashed gateway. */
   readonly brokerReleaseMs: number;
-  /** Before the second try to connect; doubles with every failure. */
+  /** Delay before the first retry; doubles with every failure, up to `maxRetryMs`. */
   readonly retryMs: number;
   readonly maxRetryMs: number;
 }
 
 export interface ActiveSessionOptions {
-  /** Not started yet; used up by this. */
+  /** Must not be started yet. The session starts and closes it. */
   readonly feed: Feed;
-  /** Of the lease. */
+  /** Fencing token of the lease. */
   readonly token: number;
-  /** Who holds it, for the operator. */
+  /** Name of the lease holder, for the operator. */
   readonly holder: string;
   readonly publisher: FeedPublisher;
   readonly budget: ConnectionBudget;
-  /** The instruments, kept up to date by the gateway. */
+  /** The gateway keeps it up to date. */
   readonly demand: SymbolDemand;
-  /** The most instruments to ask the broker for. */
+  /** Maximum number of instruments to request from the broker. */
   readonly symbolLimit: number;
   readonly times: SessionTimes;
   readonly counters: Counters;
@@ -49,16 +49,16 @@ export interface ActiveSessionOptions {
 }
 
 /**
- * Phases: new -> running -> stopping -> stopped, in order; or -> cut, when the lease is lost. While running, what is told is
- * the feed's health; afterwards that it ends.
+ * Phases: new -> running -> stopping -> stopped. Any phase becomes aborted when the lease is lost. While running, the
+ * published status is the feed's health; afterwards it is `stopping` or `stopped`.
  */
 export class ActiveSession {
   readonly #options: ActiveSessionOptions;
   readonly #book: PriceBook;
   readonly #instruments = new InstrumentTracker();
   readonly #health: FeedHealth;
-  #phase: 'new' | 'running' | 'stopping' | 'stopped' | 'cut' = 'new';
-  /** The wanted instruments as they were last asked for. */
+  #phase: 'new' | 'running' | 'stopping' | 'stopped' | 'aborted' = 'new';
+  /** The symbols of the last request to the feed, joined by commas. */
   #requestedSymbols = '';
   #heartbeat: NodeJS.Timeout | undefined;
 
@@ -69,8 +69,8 @@ export class ActiveSession {
     this.#health = new FeedHealth({
       ...times,
       expectsFrames: () => this.#instruments.requestedCount > 0,
-      onSilence: (sentence, hasEnded) => this.#onSilence(sentence, hasEnded),
-      onProlongedSilence: (sentence) => feed.reconnect(sentence),
+      onSilence: (reason, hasEnded) => this.#onSilence(reason, hasEnded),
+      onProlongedSilence: (reason) => feed.reconnect(reason),
     });
   }
 
@@ -110,21 +110,21 @@ export class ActiveSession {
     this.#publishStatus();
   }
 
-  /** The wanted instruments may have changed. */
+  /** Requests the current symbols from the feed if they changed, and publishes changes of instrument status. */
   syncDemand(): void {
     const { feed, demand, symbolLimit } = this.#options;
     const symbols = demand.list();
-    const asked = symbols.join();
-    if (asked !== this.#requestedSymbols) {
-      this.#requestedSymbols = asked;
+    const joined = symbols.join();
+    if (joined !== this.#requestedSymbols) {
+      this.#requestedSymbols = joined;
       feed.setSymbols(this.#instruments.setRequested(symbols, symbolLimit));
     }
     this.#publishInstrumentChanges();
   }
 
   /**
-   * The order is the promise: nothing of the feed comes after `stopped`. So the feed is closed first, without waiting for
-   * Redis, which may be why the gateway stops; then every price is settled; then the last word is said.
+   * Closes the feed first, without waiting for Redis, because an unreachable Redis may be why the gateway stops. Then
+   * it waits for every publish in flight. `stopped` is published last: no message of the feed follows it.
    */
   async stop(): Promise<void> {
     if (this.#phase !== 'running') return;
@@ -138,14 +138,14 @@ export class ActiveSession {
     await this.#options.publisher.settled();
   }
 
-  /** The lease is lost: the socket is cut in this very turn, and nothing more is told. */
+  /** The lease is lost: cuts the socket synchronously and publishes nothing more. */
   async abort(): Promise<void> {
-    this.#endPhase('cut');
+    this.#endPhase('aborted');
     await this.#options.feed.close(0);
   }
 
   get #isAborted(): boolean {
-    return this.#phase === 'cut';
+    return this.#phase === 'aborted';
   }
 
   get status(): FeedStatus {
@@ -154,7 +154,7 @@ export class ActiveSession {
       feed: feed.name,
       ...this.#health.describe(),
       ...(this.#phase === 'stopping' && { state: 'stopping' as const }),
-      ...((this.#phase === 'stopped' || this.#phase === 'cut') && { state: 'stopped' as const }),
+      ...((this.#phase === 'stopped' || this.#phase === 'aborted') && { state: 'stopped' as const }),
       instruments: this.#instruments.requestedCount - this.#instruments.refusedCount,
       lease: token,
       holder,
@@ -162,13 +162,13 @@ export class ActiveSession {
     };
   }
 
-  #endPhase(phase: 'stopping' | 'stopped' | 'cut'): void {
+  #endPhase(phase: 'stopping' | 'stopped' | 'aborted'): void {
     this.#phase = phase;
     clearInterval(this.#heartbeat);
     this.#health.stop();
   }
 
-  /** Backs off after a failure, then takes from the budget that all gateways share. */
+  /** Backs off after a failure, then takes an attempt from the budget that all gateways share. */
   async #mayConnect({ failures, after, isExtra }: Attempt, signal: AbortSignal): Promise<void> {
     const { budget, counters, times } = this.#options;
     if (isExtra) {
@@ -176,11 +176,11 @@ export class ActiveSession {
       counters.attempts++;
       return;
     }
-    const wait = after === undefined ? times.brokerReleaseMs : backoffMs(failures, times);
-    if (after !== undefined) this.#reportRetry(after.reason, wait);
-    await sleep(wait, undefined, { signal });
+    const waitMs = after === undefined ? times.brokerReleaseMs : backoffMs(failures, times);
+    if (after !== undefined) this.#reportRetry(after.reason, waitMs);
+    await sleep(waitMs, undefined, { signal });
     await budget.take(signal, (ms, reason) =>
-      this.#reportRetry(reason ?? after?.reason ?? 'Too many connections were tried of late.', ms),
+      this.#reportRetry(reason ?? after?.reason ?? 'The budget of connection attempts is used up.', ms),
     );
     counters.attempts++;
   }
@@ -189,7 +189,7 @@ export class ActiveSession {
     const { feed, logger } = this.#options;
     const { state } = this.#health;
     const code = state.type === 'down' ? state.code : undefined;
-    const detail = `${reason} Next try in ${Math.round(retryInMs)} ms.`;
+    const detail = `${reason} Retrying in ${Math.round(retryInMs)} ms.`;
     this.#health.detail = detail;
     logger.warn({ feed: feed.name, code, retryInMs: Math.round(retryInMs) }, detail);
     this.#publishStatus();
@@ -205,9 +205,9 @@ export class ActiveSession {
       return this.#publishStatus();
     }
     counters.countBrokerError(state.code);
-    // Where it is tried again, that is told with the time of the next try, in this same turn.
+    // A retryable failure is reported in this same turn by `#reportRetry`, which knows the delay.
     if (state.retryable) return;
-    const detail = `${state.reason} It is not tried again.`;
+    const detail = `${state.reason} Not retrying.`;
     this.#health.detail = detail;
     logger.error({ feed: feed.name, code: state.code }, detail);
     this.#publishStatus();
@@ -225,21 +225,21 @@ export class ActiveSession {
     }
   }
 
-  #drop(why: DropReason, { kind, symbol }: MarketEvent): void {
-    this.#options.counters.dropped[why]++;
-    if (why === 'invalid')
-      this.#options.warnings.warn(why, { kind, symbol }, 'An event with broken values was dropped.');
+  #drop(reason: DropReason, { kind, symbol }: MarketEvent): void {
+    this.#options.counters.dropped[reason]++;
+    if (reason === 'invalid')
+      this.#options.warnings.warn(reason, { kind, symbol }, 'Dropped an event with invalid values.');
   }
 
   #onInvalidFrame(reason: string): void {
     const { counters, warnings } = this.#options;
     counters.invalidFrames++;
-    warnings.warn('frame', { reason }, 'A frame of the broker could not be read and was dropped.');
+    warnings.warn('frame', { reason }, 'Dropped a frame of the broker that cannot be parsed.');
   }
 
-  #onSilence(sentence: string, hasEnded: boolean): void {
+  #onSilence(reason: string, hasEnded: boolean): void {
     const { feed, logger } = this.#options;
-    logger[hasEnded ? 'info' : 'warn']({ feed: feed.name }, sentence);
+    logger[hasEnded ? 'info' : 'warn']({ feed: feed.name }, reason);
     this.#publishStatus();
   }
 
@@ -250,7 +250,7 @@ export class ActiveSession {
   #publishInstrumentChanges(): void {
     const { feed, publisher, token, demand } = this.#options;
     if (this.#phase !== 'running') return;
-    for (const news of this.#instruments.takeChanges(demand.requestedByBots()))
-      publisher.publishInstrumentStatus({ ...news, feed: feed.name, lease: token });
+    for (const change of this.#instruments.takeChanges(demand.requestedByBots()))
+      publisher.publishInstrumentStatus({ ...change, feed: feed.name, lease: token });
   }
 }

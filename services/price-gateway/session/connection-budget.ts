@@ -1,4 +1,5 @@
-// How often the broker may be called, by all gateways together; Redis remembers it over restarts.
+// Limits the connection attempts of all gateways together. Redis stores the attempts, so restarts do not reset the
+// limit.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, defineChannel, type Logger } from 'tickbus';
@@ -8,23 +9,23 @@ import { z } from 'zod';
 export interface ConnectionBudgetOptions {
   readonly connection: Connection;
   readonly publisher: RedisPublisher;
-  /** Whose connection it is: budgets of different feeds are apart. */
+  /** Each feed has a budget of its own. */
   readonly feed: string;
-  /** Attempts in any `windowMs`, 100 at most. */
+  /** Maximum attempts in any `windowMs`; 100 at most. */
   readonly limit: number;
-  /** Milliseconds. */
+  /** Length of the sliding window, milliseconds. */
   readonly windowMs: number;
   readonly logger: Logger;
 }
 
-/** The most attempts that are remembered. */
+/** Attempts kept in the channel's history. */
 const ATTEMPT_HISTORY = 1_000;
-/** Milliseconds until a Redis that does not answer is asked again. */
+/** Delay before the next try when Redis does not answer, milliseconds. */
 const REDIS_RETRY_MS = 500;
 
 /**
- * Every attempt to connect to a broker is one message, stamped by Redis. Its history is the budget: no clock of any gateway is in it, and
- * whoever wonders why a gateway waits can read it.
+ * Each attempt to connect to a broker is one message, timestamped by Redis. The channel's history is the budget, so no
+ * clock of a gateway matters, and an operator can read why a gateway waits.
  */
 const BROKER_ATTEMPTS = defineChannel('BROKER_ATTEMPTS', {
   kind: 'event',
@@ -34,8 +35,8 @@ const BROKER_ATTEMPTS = defineChannel('BROKER_ATTEMPTS', {
 });
 
 /**
- * A sliding window. Only the holder of the lease calls, so that between looking and taking nobody else takes; and nothing
- * goes without Redis: an attempt that cannot be written down is not made.
+ * A sliding window of attempts. Only the lease holder calls it, so no other gateway takes an attempt between the check
+ * and the publish. An attempt that cannot be recorded in Redis is not made.
  */
 export class ConnectionBudget {
   readonly #options: ConnectionBudgetOptions;
@@ -45,10 +46,11 @@ export class ConnectionBudget {
   }
 
   /**
-   * Takes one attempt, as soon as there is one; it is used up whatever becomes of it.
+   * Waits until an attempt is free and takes it. The attempt counts even if the connection fails.
    *
-   * @param onWait told how many milliseconds it will take, whenever there is none, and why, where that is not that all are used up
-   * @throws AbortError when `signal` aborts meanwhile
+   * @param onWait called with the delay in milliseconds whenever no attempt is free; with a reason if Redis is the
+   * cause
+   * @throws AbortError when `signal` aborts
    */
   async take(signal: AbortSignal, onWait: (ms: number, reason?: string) => void): Promise<void> {
     for (;;) {
@@ -60,7 +62,7 @@ export class ConnectionBudget {
     }
   }
 
-  /** 0 when an attempt was taken, else the milliseconds after which to try again. */
+  /** `waitMs` is 0 when an attempt was taken, otherwise the delay before the next try. */
   async #tryTake(): Promise<{ readonly waitMs: number; readonly reason?: string }> {
     const { connection, publisher, feed, logger } = this.#options;
     try {
@@ -69,11 +71,11 @@ export class ConnectionBudget {
       await publisher.publish(BROKER_ATTEMPTS, { feed });
       return { waitMs: 0 };
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      logger.warn({ feed, reason: why }, 'An attempt to connect waits, as Redis cannot write it down.');
+      const cause = error instanceof Error ? error.message : String(error);
+      logger.warn({ feed, reason: cause }, 'Connection attempt postponed: Redis cannot record it.');
       return {
         waitMs: REDIS_RETRY_MS,
-        reason: `No attempt is made that Redis cannot write down on ${BROKER_ATTEMPTS}. ${why}`,
+        reason: `The attempt cannot be recorded on ${BROKER_ATTEMPTS}, so the gateway does not connect. ${cause}`,
       };
     }
   }
@@ -81,7 +83,7 @@ export class ConnectionBudget {
 
 type State = Awaited<ReturnType<Connection['publishing']['read']>>;
 
-/** Milliseconds until an attempt is free; 0 when one is. */
+/** Milliseconds until an attempt is free; 0 if one is free now. */
 function msUntilFree({ entries, at }: State, { feed, limit, windowMs }: ConnectionBudgetOptions): number {
   const recent = entries
     .map(parseAttempt)
@@ -92,7 +94,7 @@ function msUntilFree({ entries, at }: State, { feed, limit, windowMs }: Connecti
 
 const attempt = z.object({ at: z.number(), data: z.object({ feed: z.string() }) });
 
-/** Undefined for what is no attempt: anybody can publish. */
+/** Undefined for a message that is not an attempt: any client can publish on the channel. */
 function parseAttempt(entry: Uint8Array): { readonly feed: string; readonly at: number } | undefined {
   const { data } = attempt.safeParse(JSON.parse(new TextDecoder().decode(entry)));
   return data && { feed: data.data.feed, at: data.at };

@@ -1,19 +1,19 @@
-// How the feed is, as it is told on FEED_STATUS: the feed's own state, but `silent` for a live one that says nothing.
+// The feed's health as published on FEED_STATUS: the feed's own state, or `silent` for a live feed without frames.
 
 import type { FeedStatus } from 'tickbus';
 import type { FeedState } from '../feeds/feed.ts';
 import { SilenceTimer } from './silence-timer.ts';
 
 export interface FeedHealthOptions {
-  /** Milliseconds without a frame after which a live feed is `silent`. */
+  /** A live feed without a frame for this long, in milliseconds, is `silent`. */
   readonly silentAfterMs: number;
-  /** Milliseconds without a frame after which `onEndlessSilence` is called, again and again; 0 for never. */
+  /** `onProlongedSilence` is called after each such period without a frame, milliseconds; 0 disables it. */
   readonly reconnectSilentMs: number;
-  /** Whether anything need come at all. */
+  /** False while no instrument is requested: silence is normal then. */
   readonly expectsFrames: () => boolean;
-  /** A sentence says what has happened; `hasEnded` when the feed speaks again. */
-  readonly onSilence: (sentence: string, hasEnded: boolean) => void;
-  readonly onProlongedSilence: (sentence: string) => void;
+  /** `hasEnded` is true when frames arrive again. `reason` is a sentence for the log. */
+  readonly onSilence: (reason: string, hasEnded: boolean) => void;
+  readonly onProlongedSilence: (reason: string) => void;
 }
 
 type HealthFields = Pick<
@@ -28,7 +28,7 @@ export class FeedHealth {
   #state: FeedState = { type: 'connecting' };
   #isSilent = false;
   #lastFrame: { readonly at: number; readonly unixMs: number } | undefined;
-  /** Since when nothing can have been missed, by the monotonic clock. */
+  /** Monotonic time since which no frame can have been missed. */
   #liveSince: number | undefined;
   /** A sentence for the operator. */
   detail: string | undefined;
@@ -69,16 +69,15 @@ export class FeedHealth {
     this.#resetTimers();
   }
 
-  /** A frame has come. */
   onFrame(): void {
     this.#lastFrame = { at: performance.now(), unixMs: Date.now() };
     this.#resetTimers();
     if (!this.#isSilent) return;
-    // What it did not say meanwhile may be missing, so it counts as live from now on.
+    // Frames may have been lost during the silence, so the feed counts as live from now on.
     this.#isSilent = false;
     this.#liveSince = performance.now();
     this.detail = undefined;
-    this.#options.onSilence('The feed speaks again.', true);
+    this.#options.onSilence('The feed is live again.', true);
   }
 
   describe(): HealthFields {
@@ -107,12 +106,12 @@ export class FeedHealth {
     if (!this.#expectsFrames || this.#isSilent) return;
     this.#isSilent = true;
     this.#liveSince = undefined;
-    this.detail = `No frame has come for ${this.#options.silentAfterMs} ms.`;
+    this.detail = `No frame received for ${this.#options.silentAfterMs} ms.`;
     this.#options.onSilence(`The feed is silent. ${this.detail}`, false);
   }
 
   #onProlongedSilence(): void {
     const { reconnectSilentMs, onProlongedSilence } = this.#options;
-    if (this.#expectsFrames) onProlongedSilence(`No frame has come for ${reconnectSilentMs} ms.`);
+    if (this.#expectsFrames) onProlongedSilence(`No frame received for ${reconnectSilentMs} ms.`);
   }
 }

@@ -1,4 +1,4 @@
-// Notices that nothing was heard for a while. Hearing something costs an assignment, however often it happens.
+// Detects inactivity. A reset only stores a timestamp, so it is cheap enough to call for every frame.
 
 export class SilenceTimer {
   readonly #limitMs: number;
@@ -6,13 +6,14 @@ export class SilenceTimer {
   #lastResetAt = performance.now();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param onSilence called after `limitMs` milliseconds without a `heard()`, and again after as many more */
+  /**
+   * @param onSilence called after `limitMs` milliseconds without a `reset()`, and again after each further `limitMs`
+   */
   constructor(limitMs: number, onSilence: () => void) {
     this.#limitMs = limitMs;
     this.#onSilence = onSilence;
   }
 
-  /** Milliseconds since something was heard. */
   get elapsedMs(): number {
     return performance.now() - this.#lastResetAt;
   }
@@ -35,8 +36,8 @@ export class SilenceTimer {
   }
 
   #check(): void {
-    const left = this.#limitMs - this.elapsedMs;
-    this.#schedule(left > 0 ? left : this.#limitMs);
-    if (left <= 0) this.#onSilence();
+    const remainingMs = this.#limitMs - this.elapsedMs;
+    this.#schedule(remainingMs > 0 ? remainingMs : this.#limitMs);
+    if (remainingMs <= 0) this.#onSilence();
   }
 }

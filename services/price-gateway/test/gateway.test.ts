@@ -193,7 +193,7 @@ it('tells that another program holds the connection, and takes it when that one 
   });
   const gateway = await startGateway();
   const { detail } = await told('down');
-  expect(detail).toMatch(/^The broker answered 406 connection limit exceeded\. .* Next try in 20 ms\.$/);
+  expect(detail).toMatch(/^The broker answered 406 connection limit exceeded\. .* Retrying in 20 ms\.$/);
   expect(gateway.readiness).toMatchObject({ ready: false, role: 'active', feed: 'down' });
   await rival.close();
   await told('live');
@@ -207,13 +207,16 @@ it('calls the broker no more often than the budget allows, whatever the broker a
   await redis.start();
   broker.faults.failAuthentication(406);
   const gateway = await startGateway({ connectLimit: 3 });
-  const { detail } = await statuses.until(({ detail }) => /Next try in \d{5} ms/.test(detail ?? ''));
+  const { detail } = await statuses.until(({ detail }) => /Retrying in \d{5} ms/.test(detail ?? ''));
   expect(detail).toMatch(/^The broker answered 406/);
   expect(gateway.stats.attempts).toBe(3);
   await gateway.stop();
   // Another process, the same budget.
   const next = await startGateway({ connectLimit: 3 });
-  await statuses.until(({ state, detail }) => state === 'connecting' && /^Too many/.test(detail ?? ''));
+  await statuses.until(
+    ({ state, detail }) =>
+      state === 'connecting' && /^The budget of connection attempts is used up/.test(detail ?? ''),
+  );
   expect(next.stats.attempts).toBe(0);
   expect(broker.stats).toMatchObject({ accepted: 0 });
 });
@@ -222,14 +225,14 @@ it('tells that the key is wrong and does not try again', async () => {
   const createFeed = async () => createAlpacaFeed({ url: broker.url, key: 'local-key', secret: 'wrong' });
   await startGateway({ createFeed });
   const { detail } = await told('down');
-  expect(detail).toMatch(/^The broker answered 402 auth failed\. Check the key .* It is not tried again\.$/);
+  expect(detail).toMatch(/^The broker answered 402 auth failed\. Check the key .* Not retrying\.$/);
 });
 
 it('tells a lost broker as down, and comes back', async () => {
   await startGateway();
   await told('live');
   broker.faults.drop();
-  expect((await told('down')).detail).toBe('The broker closed the connection. Next try in 20 ms.');
+  expect((await told('down')).detail).toBe('The broker closed the connection. Retrying in 20 ms.');
   await told('live', statuses.all.length);
   market.push(trade(4));
   await prices.until(({ data }) => data.price === 4);
@@ -281,7 +284,7 @@ it('makes the connection anew when the broker has been silent for too long', asy
   broker.faults.sendHalfFrame();
   await told('silent');
   const { detail } = await told('down');
-  expect(detail).toBe('No frame has come for 300 ms. Next try in 20 ms.');
+  expect(detail).toBe('No frame received for 300 ms. Retrying in 20 ms.');
   broker.faults.recover();
   await told('live', statuses.all.length);
   market.push(trade(6));

@@ -60,15 +60,15 @@ it.each(['SIGTERM', 'SIGINT'] as const)(
 );
 
 it.each([
-  [{ ALPACA_KEY: 'k' }, /^ALPACA_SECRET must be the secret that belongs to the key\.\n$/],
+  [{ ALPACA_KEY: 'k' }, /^ALPACA_SECRET must be the secret of your Alpaca account\.\n$/],
   [{ ALPACA_KEY: 'k', ALPACA_SECRET: SECRET, REDIS_URL: 'http://x' }, /^REDIS_URL [^\n]+\n$/],
   [
     { ALPACA_KEY: 'k', ALPACA_SECRET: SECRET, HTTP_HOST: '192.0.2.1', HTTP_PORT: '9464' },
-    /^\/healthz and \/metrics cannot be served on 192\.0\.2\.1:9464: [^\n]+\n$/,
+    /^Cannot serve \/healthz and \/metrics on 192\.0\.2\.1:9464: [^\n]+\n$/,
   ],
   [
     { ALPACA_KEY: 'k', ALPACA_SECRET: SECRET, RECORD_TO: '/proc/recordings' },
-    /^The folder \/proc\/recordings for recordings cannot be written to: [^\n]+\n$/,
+    /^Cannot write recordings to the folder \/proc\/recordings: [^\n]+\n$/,
   ],
 ])('ends with one clear error for the environment %j', async (env, expected) => {
   const gateway = run({ LOG_LEVEL: 'silent', ...env });
@@ -96,7 +96,7 @@ it('ends with 1 and says what to do when Redis refuses its password while it run
   const log = (await gateway.stderr).trim().split('\n');
   expect(log.map((line) => JSON.parse(line)).filter(({ level }) => level === 60)).toMatchObject([
     {
-      msg: 'The gateway fails and stops.',
+      msg: 'Fatal error; shutting down the gateway.',
       err: { message: expect.stringMatching(/WRONGPASS.* Check the user and password in REDIS_URL\./) },
     },
   ]);

@@ -1,4 +1,4 @@
-// What is said of each instrument, and when: once for each change, anew with each connection to the broker.
+// The reported status of each instrument: once per change, and again after each reconnect to the broker.
 
 import { expect, it } from 'vitest';
 import { InstrumentTracker } from '../../demand/instrument-tracker.ts';
@@ -13,17 +13,17 @@ function served(...symbols: string[]): InstrumentTracker {
   return instruments;
 }
 
-it('says nothing before the broker has answered, then that it is subscribed, once', () => {
+it('reports nothing before the broker answers, then `subscribed` once', () => {
   const instruments = new InstrumentTracker();
   instruments.setRequested(['A', 'B'], NO_LIMIT);
   expect(instruments.takeChanges([])).toEqual([]);
   instruments.acknowledge(['A']);
   expect(instruments.takeChanges([])).toEqual([{ symbol: 'A', state: 'subscribed' }]);
   expect(instruments.takeChanges([])).toEqual([]);
-  expect(instruments).toMatchObject({ wanted: 2, refused: 0 });
+  expect(instruments).toMatchObject({ requestedCount: 2, refusedCount: 0 });
 });
 
-it('says that the broker refuses one, and that it does not know one', () => {
+it('reports refused and unknown instruments', () => {
   const instruments = new InstrumentTracker();
   instruments.setRequested(['A', 'B'], NO_LIMIT);
   instruments.refuse({ symbol: 'A', code: 405, reason: 'Too many.', isUnknown: false });
@@ -32,10 +32,10 @@ it('says that the broker refuses one, and that it does not know one', () => {
     { symbol: 'A', state: 'refused', detail: 'Too many.' },
     { symbol: 'B', state: 'unknown', detail: 'No such thing.' },
   ]);
-  expect(instruments).toMatchObject({ wanted: 2, refused: 2 });
+  expect(instruments).toMatchObject({ requestedCount: 2, refusedCount: 2 });
 });
 
-it('does not ask the broker for what cannot be a symbol', () => {
+it('does not request malformed symbols from the broker', () => {
   const instruments = new InstrumentTracker();
   expect(instruments.setRequested(['A', 'B C', 'x'.repeat(65), 'BTC/USDT:USDT'], NO_LIMIT)).toEqual([
     'A',
@@ -47,13 +47,13 @@ it('does not ask the broker for what cannot be a symbol', () => {
   ]);
 });
 
-it('refuses what is past its own limit, and gives it as soon as there is room', () => {
+it('refuses symbols past the limit, and requests them when there is room', () => {
   const instruments = new InstrumentTracker();
   instruments.setRequested(['A', 'B'], 1);
   instruments.acknowledge(['A']);
   expect(instruments.takeChanges([])).toEqual([
     { symbol: 'A', state: 'subscribed' },
-    { symbol: 'B', state: 'refused', detail: expect.stringContaining('1 instruments at most') },
+    { symbol: 'B', state: 'refused', detail: expect.stringContaining('SYMBOL_LIMIT=1') },
   ]);
   instruments.setRequested(['B'], 1);
   instruments.acknowledge(['B']);
@@ -63,7 +63,7 @@ it('refuses what is past its own limit, and gives it as soon as there is room', 
   ]);
 });
 
-it('says it all again after a reconnection, and a refusal only when it has changed', () => {
+it('repeats `subscribed` after a reconnect, and a refusal only if it changed', () => {
   const instruments = served('A', 'B');
   instruments.refuse({ symbol: 'B', code: 405, reason: 'Too many.', isUnknown: false });
   expect(instruments.takeChanges([])).toHaveLength(1);
@@ -73,12 +73,12 @@ it('says it all again after a reconnection, and a refusal only when it has chang
   expect(instruments.takeChanges([])).toEqual([{ symbol: 'A', state: 'subscribed' }]);
 });
 
-it('speaks of what bots ask for where everything is wanted', () => {
+it('reports symbols that bots request when all symbols are requested', () => {
   const instruments = served('*');
   expect(instruments.takeChanges(['A'])).toEqual([{ symbol: 'A', state: 'subscribed' }]);
 });
 
-it('does not speak of what was never said to be there', () => {
+it('does not report `unsubscribed` for a symbol that it never reported', () => {
   const instruments = new InstrumentTracker();
   instruments.setRequested(['A'], NO_LIMIT);
   instruments.setRequested([], NO_LIMIT);

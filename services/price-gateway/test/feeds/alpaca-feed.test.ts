@@ -38,7 +38,7 @@ async function live(broker: SimulatedBroker, options?: Parameters<typeof watch>[
   return watched;
 }
 
-it('tells trades and quotes with times in milliseconds, and nothing on stdout', async () => {
+it('reports trades and quotes with times in milliseconds, and writes nothing to stdout', async () => {
   const stdout = vi.spyOn(process.stdout, 'write');
   const { broker, market } = await startBroker();
   const watched = await live(broker);
@@ -54,13 +54,13 @@ it('tells trades and quotes with times in milliseconds, and nothing on stdout', 
   stdout.mockRestore();
 });
 
-it('is refused with 406 while another holds the connection, backs off, and takes over when it leaves', async () => {
+it('gets 406 while another client holds the connection, backs off, and connects when that one leaves', async () => {
   const { broker, market } = await startBroker();
   const holder = await live(broker);
   const second = watch(broker.url);
   const down = await second.state('down');
   expect(down).toMatchObject({ code: 406, retryable: true });
-  expect(down.reason).toContain('Another program holds the one connection');
+  expect(down.reason).toContain('Another program holds the only connection');
   const third = await second.attempts.until(({ failures }) => failures === 2);
   expect(second.attempts.all.slice(0, 2)).toEqual([
     { failures: 0, after: undefined },
@@ -78,7 +78,7 @@ it.each([
   [402, {}, { secret: 'wrong' }, 'Check the key and the secret'],
   [409, { feeds: ['sip'] }, {}, 'does not include this feed'],
 ])(
-  'stays down after %i, lets go of the connection and says what to do',
+  'stays down after %i, closes the connection and explains what to do',
   async (code, broker, options, advice) => {
     const { broker: started } = await startBroker(broker);
     const watched = watch(started.url, options);
@@ -90,7 +90,7 @@ it.each([
   },
 );
 
-it('tries again after 404', async () => {
+it('retries after 404', async () => {
   const { broker } = await startBroker();
   broker.faults.failAuthentication(404);
   const watched = watch(broker.url);
@@ -102,9 +102,9 @@ it('tries again after 404', async () => {
 it.each([
   ['is dropped', (broker: SimulatedBroker) => broker.faults.drop(), undefined],
   ['is closed', (broker: SimulatedBroker) => broker.faults.close(), undefined],
-  ['is told that it is too slow', (broker: SimulatedBroker) => broker.faults.sendError(407), 407],
-  ['is told of an internal error', (broker: SimulatedBroker) => broker.faults.sendError(500), 500],
-])('comes back when it %s', async (_, happen, code) => {
+  ['is rejected as too slow', (broker: SimulatedBroker) => broker.faults.sendError(407), 407],
+  ['receives an internal error', (broker: SimulatedBroker) => broker.faults.sendError(500), 500],
+])('reconnects when it %s', async (_, happen, code) => {
   const { broker, market } = await startBroker();
   const watched = await live(broker);
   happen(broker);
@@ -115,7 +115,7 @@ it.each([
   expect(broker.stats).toMatchObject({ accepted: 2, maxConcurrent: 1 });
 });
 
-it('gives up on a broker that says nothing, and tries again', async () => {
+it('times out on a silent broker, and retries', async () => {
   const { broker } = await startBroker();
   broker.faults.mute();
   const watched = watch(broker.url, { answerTimeoutMs: 100 });
@@ -130,7 +130,7 @@ it('gives up on a broker that says nothing, and tries again', async () => {
   await watched.state('live');
 });
 
-it('tells that nobody is there, and finds the broker when it comes', async () => {
+it('reports a refused TCP connection, and connects when the broker starts', async () => {
   const { broker } = await startBroker();
   const { port, url } = broker;
   await broker.close();
@@ -141,7 +141,7 @@ it('tells that nobody is there, and finds the broker when it comes', async () =>
   await watched.state('live');
 });
 
-it('passes over a frame that cannot be read', async () => {
+it('drops a frame that cannot be parsed', async () => {
   const { broker, market } = await startBroker();
   const watched = await live(broker);
   broker.faults.sendFrame(new Uint8Array([0xc1, 0xc1]));
@@ -153,7 +153,7 @@ it('passes over a frame that cannot be read', async () => {
   expect(watched.states.all.at(-1)).toEqual({ type: 'live' });
 });
 
-it('has let go of the connection when it is closed, and says nothing more', async () => {
+it('has released the connection when closed, and reports nothing more', async () => {
   const { broker, market } = await startBroker();
   const watched = await live(broker);
   await Promise.all([watched.feed.close(), watched.feed.close()]);
@@ -167,7 +167,7 @@ it('has let go of the connection when it is closed, and says nothing more', asyn
   expect(watched.states.all.map(({ type }) => type)).toEqual(['connecting', 'live', 'stopped']);
 });
 
-it('closes while it waits for the next try, and while the broker does not answer the handshake', async () => {
+it('can be closed while waiting for a retry, and while the handshake is unanswered', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await vi.waitFor(() => expect(server.listening).toBe(true));
   const address = server.address();
@@ -184,8 +184,8 @@ it('closes while it waits for the next try, and while the broker does not answer
   expect(waiting.states.all.map(({ type }) => type)).toEqual(['connecting', 'down', 'stopped']);
 });
 
-it('serves what is within the symbol limit and tells the rest, also after coming back', async () => {
-  // Trades and quotes count apart.
+it('serves symbols within the limit and refuses the rest, also after a reconnect', async () => {
+  // Trades and quotes count separately.
   const { broker, market } = await startBroker({ symbolLimit: 3 });
   const watched = await live(broker);
   const refusal = {
@@ -210,7 +210,7 @@ it('serves what is within the symbol limit and tells the rest, also after coming
   ]);
 });
 
-it('refuses one instrument that the broker cannot read, and serves the others', async () => {
+it('refuses one malformed symbol, and serves the others', async () => {
   const { broker, market } = await startBroker();
   const watched = await live(broker, { symbols: ['AAPL', 'NO SUCH', 'MSFT'] });
   expect(watched.refusals.all).toMatchObject([{ symbol: 'NO SUCH', code: 400, isUnknown: true }]);
@@ -218,7 +218,7 @@ it('refuses one instrument that the broker cannot read, and serves the others', 
   await watched.events.until(({ symbol }) => symbol === 'MSFT');
 });
 
-it('asks for other instruments on the same connection', async () => {
+it('changes the instruments on the same connection', async () => {
   const { broker, market } = await startBroker({ symbolLimit: 2 });
   const watched = await live(broker, { symbols: [] });
   watched.feed.setSymbols(['AAPL']);
@@ -235,13 +235,13 @@ it('asks for other instruments on the same connection', async () => {
   expect(broker.stats.accepted).toBe(1);
 });
 
-it('tells each frame as JSON before what is in it, in both directions', async () => {
+it('reports each frame as JSON before its events, in both directions', async () => {
   const { broker, market } = await startBroker();
   const watched = await live(broker, { symbols: ['AAPL'] });
   market.push(trade(100.5));
   await watched.events.until(() => true);
-  const frames = (wanted: string) =>
-    watched.raw.all.filter(({ dir }) => dir === wanted).map(({ json }) => JSON.parse(json));
+  const frames = (direction: string) =>
+    watched.raw.all.filter(({ dir }) => dir === direction).map(({ json }) => JSON.parse(json));
   expect(frames('out')).toEqual([
     { action: 'auth', ...CREDENTIALS },
     { action: 'subscribe', trades: ['AAPL'], quotes: ['AAPL'] },
@@ -254,7 +254,7 @@ it('tells each frame as JSON before what is in it, in both directions', async ()
   ]);
 });
 
-it('tells no frame once it is being closed, and cuts a broker that does not answer', async () => {
+it('reports no frame after close was called, and terminates an unresponsive connection', async () => {
   const { broker, market } = await startBroker();
   const watched = await live(broker);
   broker.faults.freeze();
@@ -267,7 +267,7 @@ it('tells no frame once it is being closed, and cuts a broker that does not answ
   await vi.waitFor(() => expect(broker.stats.connections).toBe(0), 10_000);
 });
 
-it('stays down when it may not connect', async () => {
+it('stays down when a connection is not permitted', async () => {
   const { broker } = await startBroker();
   const watched = new ObservedFeed(
     createAlpacaFeed({ url: broker.url, ...CREDENTIALS }),
@@ -279,15 +279,15 @@ it('stays down when it may not connect', async () => {
   expect(await watched.state('down')).toEqual({
     type: 'down',
     code: undefined,
-    reason: 'The connection was not allowed: No attempt is left.',
+    reason: 'Connection not permitted: No attempt is left.',
     retryable: false,
   });
   await watched.feed.close();
   expect(broker.stats.accepted).toBe(0);
 });
 
-it('needs a WebSocket address', () => {
+it('requires a WebSocket URL', () => {
   expect(() => createAlpacaFeed({ ...CREDENTIALS, url: 'https://example.org' })).toThrow(
-    'must begin with ws:// or wss://',
+    'must start with ws:// or wss://',
   );
 });

@@ -1,4 +1,4 @@
-// The capture feed: a recorded session again, wanted instruments only, at its pace, once or in a loop.
+// The capture feed replays a recorded session: requested instruments only, at its pace, once or in a loop.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -33,7 +33,7 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-/** Frames 10 ms apart, with one to the venue between them. */
+/** Writes frames 10 ms apart, after one frame to the venue. `cut` truncates a gzipped file. */
 async function record(name: string, frames: readonly unknown[], cut?: number): Promise<string> {
   const records = frames.map((frame, index) => ({ at: 1_000 + index / 100, dir: 'in', frame }));
   const lines = [{ at: 1_000, dir: 'out', frame: { events: [trade(1)] } }, ...records];
@@ -49,12 +49,12 @@ async function watch(options: CaptureFeedOptions, symbols: readonly string[] = [
   return watched;
 }
 
-it('tells what came from the venue, in order, and then that it is over', async () => {
+it('replays the frames of the venue in order, and reports the end', async () => {
   const watched = await watch({ path });
   expect(await watched.state('down')).toEqual({
     type: 'down',
     code: undefined,
-    reason: 'The capture has come to its end.',
+    reason: 'End of the capture.',
     retryable: false,
   });
   expect(watched.events.all).toEqual(EVENTS);
@@ -66,12 +66,17 @@ it('tells what came from the venue, in order, and then that it is over', async (
   expect(watched.states.all.map(({ type }) => type)).toEqual(['connecting', 'live', 'down', 'stopped']);
 });
 
-it('tells the wanted instruments only, which may change, and refuses those that are not in it', async () => {
+it('replays the requested instruments only, also after a change, and refuses unknown ones', async () => {
   const watched = await watch({ path, loop: true, speed: 10 }, ['AAPL', 'TSLA']);
   await watched.events.until(() => true, 4);
   expect(watched.events.all.some(({ symbol }) => symbol === 'MSFT')).toBe(false);
   expect(watched.refusals.all).toEqual([
-    { symbol: 'TSLA', code: undefined, isUnknown: true, reason: `It is not in the capture ${path}.` },
+    {
+      symbol: 'TSLA',
+      code: undefined,
+      isUnknown: true,
+      reason: `The capture ${path} does not contain this instrument.`,
+    },
   ]);
   watched.feed.setSymbols(['MSFT']);
   expect(watched.subscribed.all).toEqual([['AAPL'], ['MSFT']]);
@@ -80,7 +85,7 @@ it('tells the wanted instruments only, which may change, and refuses those that 
   expect(new Set(watched.events.all.slice(count).map(({ symbol }) => symbol))).toEqual(new Set(['MSFT']));
 });
 
-it('replays a session whose recording was cut off', async () => {
+it('replays a truncated recording', async () => {
   const file = await record(
     'cut.jsonl.gz',
     EVENTS.map((event) => ({ events: [event] })),
@@ -112,15 +117,15 @@ it.for([
   expect(watched.events.all).toEqual(expected);
 });
 
-it('tells early that a file is not there, or holds no prices', async () => {
+it('rejects a missing file, and a file without prices', async () => {
   await expect(createCaptureFeed({ path: 'no-such-file' })).rejects.toThrow(CaptureError);
   const empty = await record('empty.jsonl', [{ hello: 1 }]);
   await expect(createCaptureFeed({ path: empty })).rejects.toThrow(
-    /holds no trades or quotes .* CAPTURE_MAPPING\.$/,
+    /contains no trades or quotes .* CAPTURE_MAPPING to a mapping of its frames\.$/,
   );
 });
 
-it('stops at once in a pause', async () => {
+it('stops immediately during a pause', async () => {
   const file = join(folder, 'pause.jsonl');
   const line = (at: number) => `${JSON.stringify({ at, dir: 'in', frame: { events: EVENTS } })}\n`;
   await writeFile(file, line(1) + line(100_000));

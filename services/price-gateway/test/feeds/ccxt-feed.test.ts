@@ -39,7 +39,7 @@ async function watch(
   return watched;
 }
 
-/** What the session holds of a kind, by the symbols of ccxt. */
+/** The session's events of one kind, with ccxt's symbols. */
 async function recorded(kind: MarketEvent['kind']): Promise<MarketEvent[]> {
   const events: MarketEvent[] = [];
   for await (const record of readCapture(BINANCE_CAPTURE)) events.push(...toMarketEvents(record));
@@ -48,7 +48,7 @@ async function recorded(kind: MarketEvent['kind']): Promise<MarketEvent[]> {
     .map((event) => ({ ...event, symbol: event.symbol.replace('USDT', '/USDT:USDT') }));
 }
 
-/** The last one of each symbol. Without the time: ccxt tells another of the two that are in a frame. */
+/** The last event of each symbol, without the time: ccxt uses the other of the two timestamps in a frame. */
 function newest(events: readonly MarketEvent[]): Record<string, object> {
   return Object.fromEntries(events.map(({ timestamp, ...event }) => [event.symbol, event]));
 }
@@ -56,14 +56,14 @@ function newest(events: readonly MarketEvent[]): Record<string, object> {
 it.for([
   ['at a pace', 200],
   ['in one burst', Number.POSITIVE_INFINITY],
-] as const)('tells the newest quote of every instrument of a recorded session %s', async ([, speed]) => {
+] as const)('reports the newest quote of every instrument of a recorded session %s', async ([, speed]) => {
   const quotes = (await recorded('quote')).filter(({ symbol }) => SYMBOLS.includes(symbol));
   const server = await startServer();
   const watched = await watch(server, SYMBOLS);
   await vi.waitFor(() => expect(server.subscribed).toHaveLength(SYMBOLS.length), 10_000);
   await server.play(BINANCE_CAPTURE, { speed });
   await vi.waitFor(() => expect(newest(watched.events.all)).toEqual(newest(quotes)), 10_000);
-  // Only what was subscribed is sent, and nothing that was not in the session is told.
+  // The server sends subscribed streams only, and the feed reports only quotes of the session.
   expect(server.subscribed).toEqual(
     SYMBOLS.map(idOf)
       .map((id) => `${id}@bookTicker`)
@@ -78,7 +78,7 @@ it.for([
   expect(raw).toEqual(watched.events.all);
 });
 
-it('tells every trade of a recorded session', async () => {
+it('reports every trade of a recorded session', async () => {
   const trades = (await recorded('trade')).filter(({ symbol }) => SYMBOLS.includes(symbol));
   const server = await startServer();
   const config = { options: { watchTradesForSymbols: { name: 'aggTrade' } } };
@@ -92,7 +92,7 @@ it('tells every trade of a recorded session', async () => {
   expect(trades.length).toBeGreaterThan(50);
 });
 
-it('refuses what the venue does not have, and serves the rest', async () => {
+it('refuses unknown symbols, and serves the rest', async () => {
   const server = await startServer();
   const watched = await watch(server, ['SUSHI/USDT:USDT', 'NO/SUCH', '*']);
   await vi.waitFor(() => expect(server.subscribed).toEqual(['sushiusdt@bookTicker']), 10_000);
@@ -104,7 +104,7 @@ it('refuses what the venue does not have, and serves the rest', async () => {
   await watched.events.until(({ symbol }) => symbol === 'SUSHI/USDT:USDT');
 });
 
-it('finds the one instrument that the venue objects to', async () => {
+it('finds the one instrument that the venue rejects', async () => {
   const server = await startServer({
     objection: (streams) =>
       streams.includes('keepusdt@bookTicker') ? { code: -1121, msg: 'Invalid symbol.' } : undefined,
@@ -118,7 +118,7 @@ it('finds the one instrument that the venue objects to', async () => {
   expect(watched.states.all.at(-1)).toEqual({ type: 'live' });
 });
 
-it('changes the instruments by a connection that takes over, with leave', async () => {
+it('changes the instruments on a new connection, with permission', async () => {
   const server = await startServer();
   const watched = await watch(server, []);
   await watched.state('live');
@@ -141,11 +141,11 @@ it('changes the instruments by a connection that takes over, with leave', async 
   expect(watched.states.all).toHaveLength(2);
 });
 
-it('comes back after a drop, with leave, and does not ask for the markets again', async () => {
-  let asked = 0;
+it('reconnects after a drop, with permission, and reuses the market list', async () => {
+  let restRequests = 0;
   const server = await startServer({
     refuse: () => {
-      asked++;
+      restRequests++;
       return false;
     },
   });
@@ -160,7 +160,7 @@ it('comes back after a drop, with leave, and does not ask for the markets again'
     { failures: 0, after: undefined },
     { failures: 1, after: down },
   ]);
-  expect(asked).toBe(1);
+  expect(restRequests).toBe(1);
 });
 
 it.for([
@@ -172,7 +172,7 @@ it.for([
     false,
   ],
   [503, '{}', 'ExchangeNotAvailable', true],
-] as const)('tells HTTP status %i as what it is', async ([status, body, code, retryable]) => {
+] as const)('maps HTTP status %i to its error', async ([status, body, code, retryable]) => {
   const refuse = (response: ServerResponse): boolean => {
     response.writeHead(status, { 'Content-Type': 'application/json' }).end(body);
     return true;
@@ -182,7 +182,7 @@ it.for([
   expect(await watched.state('down')).toMatchObject({ code, retryable });
 });
 
-it('tells that nobody is there, without its query', async () => {
+it('reports an unreachable venue, without the query string', async () => {
   const server = await startServer();
   await server.close();
   const watched = await watch(server, SYMBOLS);
@@ -192,7 +192,7 @@ it('tells that nobody is there, without its query', async () => {
   expect(reason).toContain('/fapi/v1/exchangeInfo');
 });
 
-it('has let go of the venue when it is closed, and says nothing more', async () => {
+it('has released the venue when closed, and reports nothing more', async () => {
   const server = await startServer();
   const watched = await watch(server, SYMBOLS);
   await vi.waitFor(() => expect(server.subscribed).toHaveLength(SYMBOLS.length), 10_000);
@@ -209,21 +209,27 @@ it('has let go of the venue when it is closed, and says nothing more', async () 
 });
 
 it.for([
-  [{ exchange: 'nosuchvenue' }, /^ccxt has no live data of a venue nosuchvenue\. With that letter it has /],
+  [
+    { exchange: 'nosuchvenue' },
+    /^ccxt has no live data for the venue nosuchvenue\. Venues with the same first letter: /,
+  ],
   [{ exchange: 'kucoin', method: 'watchBidsAsks' as const, config: {} }, undefined],
-  [{ exchange: 'kraken', sandbox: true }, /^kraken has no sandbox in ccxt\. Leave CCXT_SANDBOX out\.$/],
+  [{ exchange: 'kraken', sandbox: true }, /^kraken has no sandbox in ccxt\. Remove CCXT_SANDBOX\.$/],
   [{ exchange: 'binanceusdm', sandbox: true }, undefined],
   [
     { exchange: 'alpaca', method: 'watchBidsAsks' as const },
-    /^alpaca has no watchBidsAsks\. It has watchTrades\.$/,
+    /^alpaca does not support watchBidsAsks\. It supports watchTrades\.$/,
   ],
-] as const)('says early what ccxt does not have: %j', async ([options, message]) => {
-  const made = createCcxtFeed(options);
-  if (message === undefined) expect(await made).toMatchObject({ name: 'ccxt', venue: options.exchange });
-  else await expect(made).rejects.toThrow(message);
-});
+] as const)(
+  'rejects at creation if ccxt lacks the venue, method or sandbox: %j',
+  async ([options, message]) => {
+    const made = createCcxtFeed(options);
+    if (message === undefined) expect(await made).toMatchObject({ name: 'ccxt', venue: options.exchange });
+    else await expect(made).rejects.toThrow(message);
+  },
+);
 
-it('reads its settings, and never repeats what can hold a key', () => {
+it('parses its settings, and never repeats a value that can contain a key', () => {
   const settings = z.object(ccxt.settings);
   const read = (CCXT_CONFIG: string) =>
     settings.safeParse({ CCXT_EXCHANGE: 'kraken', CCXT_METHOD: 'watchTrades', CCXT_CONFIG });

@@ -1,10 +1,10 @@
-// A feed with everything it tells kept, for the tests of every feed.
+// Starts a feed and records all its events.
 
 import type { MarketEvent } from '@tickbus/capture';
 import type { Attempt, Feed, FeedListener, FeedState, RawFrame, Refusal } from '../../feeds/feed.ts';
 import { ReceivedValues } from '../gateway.fixture.ts';
 
-/** A started feed. Leave to connect is given at once, unless `grant` is replaced. */
+/** A started feed. Each connection is permitted immediately, unless `allowConnection` is replaced. */
 export class ObservedFeed {
   readonly feed: Feed;
   readonly attempts = new ReceivedValues<Attempt>();

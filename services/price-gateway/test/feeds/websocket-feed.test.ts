@@ -163,11 +163,11 @@ describe('with other mappings', () => {
     await watched.events.until(() => true);
     expect(watched.events.all).toEqual([trade(2)]);
     expect(watched.invalid.all).toEqual([
-      'The mapping cannot read a frame: no such field',
-      'A frame is not JSON: not json',
-      'The mapping cannot read a frame: {"kind":"bar"} is no item.',
-      expect.stringContaining('The mapping cannot read a frame: '),
-      'The mapping cannot read a frame: {} is no item.',
+      'The mapping cannot parse a frame: no such field',
+      'The frame is not JSON: not json',
+      'The mapping cannot parse a frame: {"kind":"bar"} is not an item.',
+      expect.stringContaining('The mapping cannot parse a frame: '),
+      'The mapping cannot parse a frame: {} is not an item.',
     ]);
     expect(watched.states.all).toHaveLength(2);
   });
@@ -208,7 +208,7 @@ describe('with other mappings', () => {
     expect(await watched.state('down')).toEqual({
       type: 'down',
       code: undefined,
-      reason: `The ${name} of the mapping failed: oops. Mend it, then start the gateway again.`,
+      reason: `The function ${name} of the mapping failed: oops. Correct it, then restart the gateway.`,
       retryable: false,
     });
     expect(server.accepted).toBe(1);
@@ -229,9 +229,9 @@ describe('with other mappings', () => {
   it('notices a server that answers no ping, whichever way it pings', async () => {
     const { server, watched } = await live(PLAIN, { pingMs: 30 });
     server.freeze();
-    expect((await watched.state('down')).reason).toBe('The server has not answered a ping within 30 ms.');
+    expect((await watched.state('down')).reason).toBe('The server did not answer a ping within 30 ms.');
     const own = await live({ ...PLAIN, ping: () => 'ping' }, { pingMs: 30 });
-    expect((await own.watched.state('down')).reason).toContain('has not answered a ping');
+    expect((await own.watched.state('down')).reason).toContain('did not answer a ping');
     expect(own.watched.raw.all.map(({ json }) => json)).toContain('"ping"');
   });
 
@@ -280,13 +280,15 @@ it('takes a promise of a mapping for a mistake, and a failed one does not end th
   cleanUps.push(async () => process.off('unhandledRejection', failures));
   const calls = [mapping.read, mapping.open, mapping.subscribe, mapping.unsubscribe, mapping.ping];
   for (const call of calls as ((asked: unknown) => unknown)[])
-    expect(() => call(['AAPL'])).toThrow(/^\w+ returned a promise, but it must answer at once\.$/);
+    expect(() => call(['AAPL'])).toThrow(
+      /^\w+ returned a promise, but must return its result synchronously\.$/,
+    );
   await new Promise(setImmediate);
   expect(failures).not.toHaveBeenCalled();
 });
 
 it.each([
-  ['no-such.mjs', /^The mapping no-such\.mjs could not be loaded: /],
+  ['no-such.mjs', /^Cannot load the mapping no-such\.mjs: /],
   [
     fileURLToPath(new URL('../gateway.fixture.ts', import.meta.url)),
     /must export a function read\(frame\)\.$/,

@@ -1,5 +1,5 @@
-// Real processes on a real Redis, with the default lease: one pair of gateways and one bot through everything that can happen to them.
-// Every test finds an active gateway and a standby, and leaves them.
+// Real processes on a real Redis, with the default lease: one pair of gateways and one bot through everything that can
+// happen to them. Every test finds an active gateway and a standby, and leaves them.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CHANNELS } from 'tickbus/constants';

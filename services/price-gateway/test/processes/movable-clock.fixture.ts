@@ -1,4 +1,5 @@
-// Preloaded into a process: on SIGWINCH its system clock jumps an hour ahead, then two hours back, and so on; monotonic time goes on.
+// Preloaded into a process: on SIGWINCH its system clock jumps an hour ahead, then two hours back, and so on;
+// monotonic time goes on.
 
 const HOUR_MS = 3_600_000;
 const SystemDate = Date;

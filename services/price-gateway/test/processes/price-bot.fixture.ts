@@ -1,4 +1,5 @@
-// A bot as a process: reads a price in a tight loop that must be fresh, and prints as JSON lines what it is told. See BotLine.
+// A bot as a process: reads a price in a tight loop that must be fresh, and prints as JSON lines what it is told. See
+// BotLine.
 
 import { StaleDataError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';

@@ -204,9 +204,7 @@ it.each([
   ['where none can be made', () => '/proc/recordings/alpaca'],
 ])('says early that it cannot write to a folder %s', async (_, at) => {
   await writeFile(join(folder, 'file'), '');
-  await expect(open({ folder: at() })).rejects.toThrow(
-    `The folder ${at()} for recordings cannot be written to: `,
-  );
+  await expect(open({ folder: at() })).rejects.toThrow(`Cannot write recordings to the folder ${at()}: `);
 });
 
 it('leaves a file that is whole up to the last write when it is killed', async () => {

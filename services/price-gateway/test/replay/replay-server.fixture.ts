@@ -1,4 +1,5 @@
-// A local server that plays a recorded session in its venue's own protocol: answers what it is asked, sends what is subscribed.
+// A local server that plays a recorded session in its venue's own protocol: answers what it is asked, sends what is
+// subscribed.
 
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
