@@ -1,68 +1,69 @@
-// The service's settings, from flags and environment variables by one schema. Where Redis is, the library reads itself.
+// Reads the gateway's settings from flags and environment variables. The library reads the REDIS_* variables itself.
 
 import { Command, CommanderError } from 'commander';
 import { z } from 'zod';
 import { FEED_KINDS } from './feeds/registry.ts';
-import { SETTINGS, type Settings } from './settings.ts';
+import { GATEWAY_SETTINGS, type GatewaySettings } from './gateway-settings.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type FeedName = keyof typeof FEED_KINDS;
 
-export interface Config extends Settings {
-  /** Which feed. */
+export interface GatewayConfig extends GatewaySettings {
   readonly FEED: FeedName;
-  /** What that feed's own settings say; `FEED_KINDS[FEED].create` takes them. */
+  /** The settings of that feed, for `FEED_KINDS[FEED].create`. */
   readonly feedSettings: Readonly<Record<string, unknown>>;
 }
 
-/** Settings that cannot be used; the message has one line a mistake and never repeats a value. */
-export class ConfigError extends Error {
+/** Invalid settings. The message has one line per error and never contains a value. */
+export class GatewayConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
 /**
- * Reads the settings; `'help'` when help was asked for. A flag wins over its variable; an empty variable counts as not set.
+ * Reads the settings; returns `'help'` for `--help`. A flag overrides its variable. An empty variable counts as not
+ * set.
  *
- * @param args the command line without the program
+ * @param args the command line without node and the script
  * @throws ConfigError
  */
-export function readConfig(args: readonly string[], env: Environment): Config | 'help' {
+export function readConfig(args: readonly string[], env: Environment): GatewayConfig | 'help' {
   const flags = parseFlags(args);
   if (flags === 'help') return 'help';
   const given = (name: string): string | undefined => flags.get(name) ?? (env[name] || undefined);
   const feed = FEED.safeParse(given('FEED'));
-  if (feed.error) throw new ConfigError(`${placeOf('FEED')} must be ${feed.error.issues[0]?.message}.`);
+  if (feed.error)
+    throw new GatewayConfigError(`${sourceOf('FEED')} must be ${feed.error.issues[0]?.message}.`);
   const kind: { readonly settings: z.ZodRawShape } = FEED_KINDS[feed.data];
-  const stray = [...flags.keys()].filter((name) => !(name in OWN || name in kind.settings));
-  const own = check(SETTINGS, given);
-  const particular = check(kind.settings, given);
+  const foreign = [...flags.keys()].filter((name) => !(name in COMMON_SETTINGS || name in kind.settings));
+  const own = parseSettings(GATEWAY_SETTINGS, given);
+  const particular = parseSettings(kind.settings, given);
   const mistakes = [
-    ...stray.map((name) => `${flagOf(name)} is no setting of the feed ${feed.data}. Leave it out.`),
+    ...foreign.map((name) => `${flagOf(name)} is not a setting of the feed ${feed.data}. Remove it.`),
     ...own.mistakes,
     ...particular.mistakes,
   ];
   if (own.data === undefined || particular.data === undefined || mistakes.length > 0)
-    throw new ConfigError(mistakes.join('\n'));
+    throw new GatewayConfigError(mistakes.join('\n'));
   return { FEED: feed.data, ...own.data, feedSettings: particular.data };
 }
 
 /** The text of `--help`. */
 export function helpText(): string {
   const feeds = Object.entries(FEED_KINDS).map(
-    ([name, { summary, settings }]) => `FEED=${name}: ${summary}\n${linesOf(settings)}`,
+    ([name, { summary, settings }]) => `FEED=${name}: ${summary}\n${helpLines(settings)}`,
   );
-  return `The price gateway: holds the one connection to the broker and publishes its prices on Redis. Start two: one is active,
-the other stands by.
+  return `The price gateway: holds the single connection to the broker and publishes its prices to Redis.
+Run two: one is active, the other is on standby.
 
-Every setting is an environment variable; all but secrets are flags too: SYMBOL_LIMIT is --symbol-limit.
+Every setting is an environment variable. All except secrets are also flags: SYMBOL_LIMIT is --symbol-limit.
 
-${linesOf(OWN)}
+${helpLines(COMMON_SETTINGS)}
 
 ${feeds.join('\n\n')}
 
 Redis
-  REDIS_URL             where it is, redis[s]://[[user]:password@]host[:port][/db]
-  REDIS_HOST, REDIS_PORT, REDIS_DB   the same in parts (default 127.0.0.1, 6379, 0)
+  REDIS_URL             redis[s]://[[user]:password@]host[:port][/db]
+  REDIS_HOST, REDIS_PORT, REDIS_DB   alternative to REDIS_URL (default 127.0.0.1, 6379, 0)
 `;
 }
 
@@ -70,25 +71,27 @@ const FEED_NAMES = Object.keys(FEED_KINDS) as [FeedName, ...FeedName[]];
 const FEED = z
   .enum(FEED_NAMES, { error: `one of ${FEED_NAMES.join(', ')}` })
   .default('alpaca')
-  .describe(`where prices come from: ${FEED_NAMES.join(', ')} (default alpaca)`);
-const OWN: z.ZodRawShape = { FEED, ...SETTINGS };
-const ALL: z.ZodRawShape = Object.assign(
-  { ...OWN },
+  .describe(`source of the prices: ${FEED_NAMES.join(', ')} (default alpaca)`);
+const COMMON_SETTINGS: z.ZodRawShape = { FEED, ...GATEWAY_SETTINGS };
+const ALL_SETTINGS: z.ZodRawShape = Object.assign(
+  { ...COMMON_SETTINGS },
   ...Object.values(FEED_KINDS).map(({ settings }) => settings),
 );
 
-/** The flags that were given, by the name of their setting. */
+/** The values of the given flags, by the name of their setting. */
 function parseFlags(args: readonly string[]): ReadonlyMap<string, string> | 'help' {
   const command = new Command()
     .helpOption(false)
     .exitOverride()
     .configureOutput({ writeErr() {} });
   command.option('-h, --help');
-  for (const name of Object.keys(ALL)) if (!isSecret(name)) command.option(`${flagOf(name)} <value>`);
+  for (const name of Object.keys(ALL_SETTINGS))
+    if (!isSecret(name)) command.option(`${flagOf(name)} <value>`);
   try {
     command.parse([...args], { from: 'user' });
   } catch (error) {
-    if (error instanceof CommanderError) throw new ConfigError(sentenceOf(error), { cause: error });
+    if (error instanceof CommanderError)
+      throw new GatewayConfigError(describeFlagError(error), { cause: error });
     throw error;
   }
   const { help, ...values } = command.opts<Record<string, string>>();
@@ -96,33 +99,36 @@ function parseFlags(args: readonly string[]): ReadonlyMap<string, string> | 'hel
   return new Map(Object.entries(values).map(([name, value]) => [variableOf(name), value]));
 }
 
-/** Without the value that may stand behind a flag's name: it may be a secret. */
-function sentenceOf({ code, message }: CommanderError): string {
+/** Omits the value after the flag's name, which can be a secret. */
+function describeFlagError({ code, message }: CommanderError): string {
   const [flag = ''] = /--?[\w-]+/.exec(message) ?? [];
   const name = flag.replace(/^--/, '').replaceAll('-', '_').toUpperCase();
-  if (name in ALL && isSecret(name))
-    return `${flag} is no flag, because a command line can be read by others. Set the variable ${name}.`;
-  if (code === 'commander.unknownOption') return `There is no flag ${flag}. See --help for those there are.`;
+  if (name in ALL_SETTINGS && isSecret(name))
+    return `${flag} is not a flag, because other users can read a command line. Set the variable ${name}.`;
+  if (code === 'commander.unknownOption') return `Unknown flag ${flag}. See --help for the list of flags.`;
   if (code === 'commander.optionMissingArgument') return `${flag} needs a value.`;
-  return 'The gateway takes flags and no other arguments. See --help for those there are.';
+  return 'The gateway accepts flags only. See --help for the list of flags.';
 }
 
-function check<Shape extends z.ZodRawShape>(shape: Shape, given: (name: string) => string | undefined) {
+function parseSettings<Shape extends z.ZodRawShape>(
+  shape: Shape,
+  given: (name: string) => string | undefined,
+) {
   const values = Object.keys(shape).map((name) => [name, given(name)]);
   const { data, error } = z.object(shape).safeParse(Object.fromEntries(values));
   const mistakes = (error?.issues ?? []).map(
-    ({ path, message }) => `${placeOf(String(path[0]))} must be ${message}.`,
+    ({ path, message }) => `${sourceOf(String(path[0]))} must be ${message}.`,
   );
   return { data, mistakes };
 }
 
-/** Where a setting is made, for an error: its variable, and its flag where it has one. */
-function placeOf(name: string): string {
+/** The variable of a setting, and its flag if it has one. */
+function sourceOf(name: string): string {
   return isSecret(name) ? name : `${name} (or ${flagOf(name)})`;
 }
 
 function isSecret(name: string): boolean {
-  const schema = ALL[name];
+  const schema = ALL_SETTINGS[name];
   return schema instanceof z.ZodType && schema.meta()?.secret === true;
 }
 
@@ -135,7 +141,7 @@ function variableOf(option: string): string {
   return option.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 }
 
-function linesOf(shape: z.ZodRawShape): string {
+function helpLines(shape: z.ZodRawShape): string {
   const describe = (schema: unknown) => (schema instanceof z.ZodType ? (schema.description ?? '') : '');
   return Object.entries(shape)
     .map(([name, schema]) => `  ${name.padEnd(21)} ${describe(schema)}`)

@@ -1,4 +1,4 @@
-// What a gateway can be told, and what it does when it is not.
+// The options of a gateway and their defaults.
 
 import { hostname } from 'node:os';
 import { type Clock, type Connection, type Logger, systemClock } from 'tickbus';
@@ -6,29 +6,29 @@ import type { Feed } from './feeds/feed.ts';
 import type { SessionTimes } from './session/active-session.ts';
 
 export interface GatewayOptions extends Partial<SessionTimes> {
-  /** Makes the feed; called once for each time of being active, and once at the start, so that what cannot be made is known then. */
+  /** Creates the feed. Called at the start, so that errors show early, and again for each further active session. */
   readonly createFeed: () => Promise<Feed>;
-  /** Not closed by the gateway. */
+  /** The gateway does not close it. */
   readonly connection: Connection;
-  /** pino fits as it is. */
+  /** A pino logger can be passed as is. */
   readonly logger: Logger;
-  /** Instruments to ask the broker for whether or not a bot does; `*` for all. Default none. */
+  /** Instruments to request even if no bot requests them; `*` for all. Default none. */
   readonly symbols?: readonly string[];
-  /** The most instruments to ask the broker for. Default no limit but the broker's. */
+  /** Maximum number of instruments to request from the broker. Default: the broker's own limit. */
   readonly symbolLimit?: number;
-  /** Milliseconds an instrument is kept after the last bot that asked for it has gone. Default 30,000. */
+  /** Milliseconds an instrument stays requested after its last bot has left. Default 30,000. */
   readonly symbolGraceMs?: number;
-  /** Milliseconds between two looks at what bots ask for. Default 500. */
+  /** Poll interval of the symbol demand, milliseconds. Default 500. */
   readonly demandIntervalMs?: number;
-  /** Milliseconds after which a gateway that is not heard of is replaced. Default 3,000. */
+  /** Milliseconds without a renewal after which the lease expires and the standby takes over. Default 3,000. */
   readonly leaseTtlMs?: number;
-  /** Connections to the broker that all gateways together may try in `connectWindowMs`. Default 10. */
+  /** Maximum connection attempts of all gateways together in `connectWindowMs`. Default 10. */
   readonly connectLimit?: number;
-  /** Milliseconds. Default 60,000. */
+  /** Window of `connectLimit`, milliseconds. Default 60,000. */
   readonly connectWindowMs?: number;
-  /** The time that prices are stamped with. Default: the system's. */
+  /** Timestamps the published messages. Default: the system clock. */
   readonly clock?: Clock;
-  /** Who it is, in FEED_STATUS. Default: host name and process number. */
+  /** The gateway's name in FEED_STATUS. Default: host name and process id. */
   readonly holder?: string;
 }
 
@@ -39,7 +39,7 @@ export function completeOptions(options: GatewayOptions): CompleteOptions {
   return { ...DEFAULTS, statusIntervalMs, holder: `${hostname()}-${process.pid}`, ...options };
 }
 
-/** A dead gateway is told apart after three heartbeats: half a lease, so before anybody takes over. */
+/** Bots detect a dead gateway after three missed heartbeats: half a lease, which is before a standby takes over. */
 const HEARTBEAT_PER_TTL = 1 / 6;
 const DEFAULTS = {
   clock: systemClock,

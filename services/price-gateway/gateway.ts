@@ -1,4 +1,5 @@
-// The gateway: stands by until it holds the lease of PRICE_DATA, then publishes what one feed hears until it holds it no more.
+// The gateway: on standby until it acquires the lease of PRICE_DATA, then publishes the prices of one feed while it
+// holds it.
 
 import { CHANNELS } from 'tickbus/constants';
 import { RedisLease } from 'tickbus/lease';
@@ -12,14 +13,14 @@ import { FeedPublisher } from './prices/feed-publisher.ts';
 import { ActiveSession } from './session/active-session.ts';
 import { ConnectionBudget } from './session/connection-budget.ts';
 
-/** Whether it can do its work: a standby can, when it could take over. */
+/** Whether the gateway can work. A standby is ready if it could take over. */
 export interface Readiness {
   readonly ready: boolean;
   readonly role: Role;
   readonly redis: 'connected' | 'disconnected';
-  /** The feed's state, where it is the active one. */
+  /** The feed's state while the gateway is active. */
   readonly feed?: string;
-  /** A sentence, where the feed is not well. */
+  /** The reason why the feed is not live. */
   readonly detail?: string;
 }
 
@@ -27,28 +28,31 @@ export interface Gateway {
   readonly stats: GatewayStats;
   readonly readiness: Readiness;
   /**
-   * Connects to Redis and stands by; what becomes of the feed is told on FEED_STATUS by the one that is active.
+   * Connects to Redis and goes on standby. The active gateway reports the feed on FEED_STATUS.
    *
-   * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`; Error when the feed cannot be made
+   * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`; Error if the feed cannot be created
    */
   start(): Promise<void>;
-  /** Lets go of the broker, publishes what was received and the status `stopped`, and gives up the lease. Safe to call again. */
+  /**
+   * Disconnects from the broker, publishes received prices and the status `stopped`, and releases the lease.
+   * Idempotent.
+   */
   stop(): Promise<void>;
 }
 
-/** A gateway for one feed; nothing connects before `start`. */
+/** Creates a gateway for one feed; `start` connects. */
 export function createGateway(options: GatewayOptions): Gateway {
   return new PriceGateway(options);
 }
 
-/** A price that has waited longer is not worth publishing. */
+/** An older price is not worth publishing. */
 const PUBLISH_DEADLINE_MS = 1_000;
 
 /**
  * starting -> standby -> active -> (standby -> active)* -> stopping -> stopped
  *
- * The lease alone decides between standby and active (`#onGained`, `#onLost`). A session begins only when the feed of the one before has let go
- * of the broker (`#ended`), because the broker would count both.
+ * Only the lease switches between standby and active (`#onGained`, `#onLost`). A session starts only after the previous
+ * session's feed has released the broker (`#previousSessionEnded`), because the broker would count both connections.
  */
 class PriceGateway implements Gateway {
   readonly #options: CompleteOptions;
@@ -59,9 +63,9 @@ class PriceGateway implements Gateway {
   readonly #publisher: RedisPublisher;
   #role: Role = 'starting';
   #isConnected = false;
-  #nextFeed: Promise<Feed> | undefined;
+  #preparedFeed: Promise<Feed> | undefined;
   #session: ActiveSession | undefined;
-  #ended: Promise<unknown> = Promise.resolve();
+  #previousSessionEnded: Promise<unknown> = Promise.resolve();
   #demandTimer: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -99,7 +103,7 @@ class PriceGateway implements Gateway {
       dropped: { ...dropped },
       failures: { ...failures },
       brokerErrors: { ...brokerErrors },
-      wanted: this.#session?.wantedInstruments ?? 0,
+      wanted: this.#session?.requestedInstruments ?? 0,
       refused: this.#session?.refusedInstruments ?? 0,
       quietForMs: this.#session?.quietForMs,
       feed: this.#session?.status,
@@ -119,12 +123,12 @@ class PriceGateway implements Gateway {
   }
 
   async start(): Promise<void> {
-    this.#nextFeed = this.#options.createFeed();
-    await this.#nextFeed;
-    // Redis before the broker: a gateway that cannot publish must not take the one connection there is.
+    this.#preparedFeed = this.#options.createFeed();
+    await this.#preparedFeed;
+    // Redis first: a gateway that cannot publish must not occupy the broker's single connection.
     await this.#publisher.connect();
     if (this.#stopped !== undefined) return;
-    this.#enter('standby');
+    this.#setRole('standby');
     await this.#lease.start();
   }
 
@@ -134,20 +138,22 @@ class PriceGateway implements Gateway {
   }
 
   async #stop(): Promise<void> {
-    this.#enter('stopping');
+    this.#setRole('stopping');
     clearTimeout(this.#demandTimer);
-    await this.#ended;
+    await this.#previousSessionEnded;
     await this.#session?.stop();
     await this.#lease.close();
     await this.#publisher.close();
-    this.#enter('stopped');
+    this.#setRole('stopped');
   }
 
   #onGained(token: number): void {
     if (this.#role !== 'standby') return;
-    this.#enter('active');
+    this.#setRole('active');
     this.#counters.takeOvers++;
-    this.#ended = this.#ended.then(() => this.#begin(token)).catch((error: unknown) => this.#fail(error));
+    this.#previousSessionEnded = this.#previousSessionEnded
+      .then(() => this.#startSession(token))
+      .catch((error: unknown) => this.#onSessionStartFailed(error));
   }
 
   #onLost(token: number, reason: string): void {
@@ -156,20 +162,20 @@ class PriceGateway implements Gateway {
     const session = this.#session;
     this.#session = undefined;
     clearTimeout(this.#demandTimer);
-    const cut = session?.cut();
-    this.#ended = this.#ended.then(() => cut);
-    if (this.#role === 'active') this.#enter('standby');
+    const aborted = session?.abort();
+    this.#previousSessionEnded = this.#previousSessionEnded.then(() => aborted);
+    if (this.#role === 'active') this.#setRole('standby');
   }
 
-  /** The lease may be gone again by the time there is a feed. */
-  async #begin(token: number): Promise<void> {
+  /** The lease can be lost while the feed is created; the feed is then kept for the next session. */
+  async #startSession(token: number): Promise<void> {
     const { createFeed, symbolLimit, holder, logger } = this.#options;
-    const feed = await (this.#nextFeed ?? createFeed());
-    this.#nextFeed = undefined;
-    const holds = () => this.#lease.token === token;
-    await this.#askDemand();
-    if (!holds() || this.#role !== 'active') {
-      this.#nextFeed = Promise.resolve(feed);
+    const feed = await (this.#preparedFeed ?? createFeed());
+    this.#preparedFeed = undefined;
+    const holdsLease = () => this.#lease.token === token;
+    await this.#readDemand();
+    if (!holdsLease() || this.#role !== 'active') {
+      this.#preparedFeed = Promise.resolve(feed);
       return;
     }
     const publisher = this.#publisher;
@@ -178,9 +184,9 @@ class PriceGateway implements Gateway {
       feed,
       token,
       holder,
-      outbox: new FeedPublisher({ publisher, holds, counters, warnings }),
-      budget: this.#budget(feed.name),
-      wanted: this.#demand,
+      publisher: new FeedPublisher({ publisher, holdsLease, counters, warnings }),
+      budget: this.#createBudget(feed.name),
+      demand: this.#demand,
       symbolLimit,
       times: this.#options,
       counters,
@@ -188,30 +194,30 @@ class PriceGateway implements Gateway {
       warnings,
     });
     this.#session.start();
-    this.#followDemand();
+    this.#scheduleDemandPoll();
   }
 
-  /** The lease is given up, so that another gateway may have more luck; this one stands by again. */
-  async #fail(error: unknown): Promise<void> {
-    this.#options.logger.error({ err: error }, 'The feed could not be started. The lease is given up.');
+  /** Releases the lease, so that another gateway can take over, and returns to standby. */
+  async #onSessionStartFailed(error: unknown): Promise<void> {
+    this.#options.logger.error({ err: error }, 'Cannot start the feed; releasing the lease.');
     await this.#lease.release();
     if (this.#role !== 'active') return;
-    this.#enter('standby');
+    this.#setRole('standby');
     await this.#lease.start();
   }
 
-  #followDemand(): void {
+  #scheduleDemandPoll(): void {
     this.#demandTimer = setTimeout(async () => {
       const session = this.#session;
-      await this.#askDemand();
+      await this.#readDemand();
       if (session === undefined || session !== this.#session || this.#role !== 'active') return;
-      session.want();
-      this.#followDemand();
+      session.syncDemand();
+      this.#scheduleDemandPoll();
     }, this.#options.demandIntervalMs);
   }
 
-  /** While Redis does not tell, what was wanted before stays wanted. */
-  async #askDemand(): Promise<void> {
+  /** If Redis cannot be read, the previous demand stays in effect. */
+  async #readDemand(): Promise<void> {
     try {
       const demand = await this.#publisher.wanted(CHANNELS.PRICE_DATA);
       this.#demand.update(demand.keys(), performance.now());
@@ -224,12 +230,12 @@ class PriceGateway implements Gateway {
     }
   }
 
-  #budget(feed: string): ConnectionBudget {
+  #createBudget(feed: string): ConnectionBudget {
     const { connection, connectLimit: limit, connectWindowMs: windowMs, logger } = this.#options;
     return new ConnectionBudget({ connection, publisher: this.#publisher, feed, limit, windowMs, logger });
   }
 
-  #enter(role: Role): void {
+  #setRole(role: Role): void {
     if (this.#role === role) return;
     this.#options.logger.info({ was: this.#role }, `The gateway is ${role}.`);
     this.#role = role;

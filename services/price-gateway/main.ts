@@ -1,18 +1,18 @@
-// The price gateway as a process: settings, start, log, graceful end.
+// The price gateway as a process: settings, start, log, graceful shutdown.
 
 import { linkFailure, shutDownGracefully } from '@tickbus/graceful-shutdown';
 import { pino } from 'pino';
 import { RedisConnection } from 'tickbus/connection';
-import { type Config, helpText, readConfig } from './config.ts';
+import { type GatewayConfig, helpText, readConfig } from './config.ts';
 import { secretsOf } from './feeds/feed-kind.ts';
 import { FEED_KINDS } from './feeds/registry.ts';
 import { createGateway, type Gateway } from './gateway.ts';
 import { type HttpServer, startHttp } from './monitoring/http.ts';
 import { createMetrics } from './monitoring/metrics.ts';
-import type { Recorder } from './recorder/recorder.ts';
-import { recorderFor } from './recorder/settings.ts';
+import type { CaptureRecorder } from './recorder/capture-recorder.ts';
+import { recorderFor } from './recorder/recorder-settings.ts';
 
-/** How long a stop may take before the process ends without it. */
+/** The process exits if the shutdown takes longer, milliseconds. */
 const STOP_DEADLINE_MS = 10_000;
 
 try {
@@ -24,7 +24,7 @@ try {
   process.exitCode = 1;
 }
 
-async function serve(config: Config): Promise<void> {
+async function serve(config: GatewayConfig): Promise<void> {
   const logger = pino(
     { name: 'price-gateway', level: config.LOG_LEVEL },
     pino.destination({ fd: 2, sync: true }),
@@ -48,9 +48,9 @@ async function serve(config: Config): Promise<void> {
     await stop();
     throw error;
   }
-  // Only now: until here nothing is held that would need a graceful end.
+  // Only now: before this point nothing needs a graceful shutdown.
   shutDownGracefully({ deadlineMs: STOP_DEADLINE_MS, logger, failure }, async ({ err, signal }) => {
-    if (err) logger.fatal({ err }, 'The gateway fails and stops.');
+    if (err) logger.fatal({ err }, 'Fatal error; shutting down the gateway.');
     await stop();
     logger.info({ signal, ...gateway.stats, recorder: recorder?.stats }, 'The gateway has stopped.');
   });
@@ -58,16 +58,16 @@ async function serve(config: Config): Promise<void> {
 }
 
 async function serveHttp(
-  { HTTP_HOST: host, HTTP_PORT: port }: Config,
+  { HTTP_HOST: host, HTTP_PORT: port }: GatewayConfig,
   gateway: Gateway,
-  recorder: Recorder | undefined,
+  recorder: CaptureRecorder | undefined,
 ) {
   if (port === 0) return undefined;
   const metrics = createMetrics(() => gateway.stats, recorder && (() => recorder.stats));
   return startHttp({ host, port, metrics, readiness: () => gateway.readiness });
 }
 
-function optionsFrom(config: Config, recorder: Recorder | undefined) {
+function optionsFrom(config: GatewayConfig, recorder: CaptureRecorder | undefined) {
   return {
     createFeed: async () => {
       const feed = await FEED_KINDS[config.FEED].create(config.feedSettings);

@@ -1,24 +1,24 @@
-// What a user's mapping module exports, so that the `websocket` and `capture` feeds understand a venue's JSON. Types only.
+// The exports of a user's mapping module, which translates a venue's JSON for the `websocket` and `capture` feeds.
 
 import type { QuoteEvent, TradeEvent } from '@tickbus/capture';
 
-/** One thing that a frame says. */
-export type Item =
-  /** Unix milliseconds, finite numbers; a size that the venue does not tell is 0. */
+/** One item of information in a frame. */
+export type FrameItem =
+  /** Timestamps are Unix milliseconds, numbers are finite. A size that the venue does not send is 0. */
   | TradeEvent
   | QuoteEvent
-  /** The venue has answered for all of these by now. Only with `acknowledges`. */
+  /** All symbols that the venue has acknowledged. Only with `acknowledges`. */
   | { readonly kind: 'subscribed'; readonly symbols: readonly string[] }
-  /** The venue will not serve this instrument; the others go on. */
+  /** The venue does not serve this instrument; the others are not affected. */
   | {
       readonly kind: 'refused';
       readonly symbol: string;
       readonly code?: number | string;
-      /** It does not exist, so that asking later will not help. Default false. */
+      /** The instrument does not exist, so a retry is useless. Default false. */
       readonly isUnknown?: boolean;
       readonly reason: string;
     }
-  /** The connection is of no use any more. It is made anew, unless `retryable` is false: then somebody must act first. */
+  /** The connection is unusable. The feed reconnects, unless `retryable` is false: then the operator must act first. */
   | {
       readonly kind: 'error';
       readonly code?: number | string;
@@ -26,26 +26,26 @@ export type Item =
       readonly retryable?: boolean;
     };
 
-/** A message to the venue: an object is sent as JSON, a string as it is. */
-export type Message = object | string;
+/** A message to the venue: an object is sent as JSON, a string unchanged. */
+export type VenueMessage = object | string;
 
 /**
- * The exports of a mapping module. Only `read` is required. A function that throws ends nothing but what it was asked for: a
- * frame it cannot read is counted and passed over.
+ * The exports of a mapping module. Only `read` is required. If `read` throws, the frame is counted as invalid and
+ * dropped. If another function throws, the feed goes down permanently.
  */
 export interface Mapping {
-  /** What one frame, decoded from JSON, says: nothing, one item or several in order. Called for every frame. */
-  read(frame: unknown): Item | readonly Item[] | undefined;
-  /** Asks for instruments: one message or several. Without it the venue is expected to send them unasked. */
-  subscribe?(symbols: readonly string[]): Message | readonly Message[];
-  /** Gives instruments back. Without it they go on coming, and are passed over. */
-  unsubscribe?(symbols: readonly string[]): Message | readonly Message[];
-  /** Sent first on every connection, such as a login. */
-  open?(): Message | readonly Message[];
-  /** Sent every WEBSOCKET_PING_MS where the venue wants a message of its own; a WebSocket ping otherwise. */
-  ping?(): Message;
-  /** `read` tells `subscribed` items. Default false: an instrument counts as subscribed once it is asked for. */
+  /** Parses one frame, decoded from JSON, into no item, one item, or several in order. Called for every frame. */
+  read(frame: unknown): FrameItem | readonly FrameItem[] | undefined;
+  /** The messages that subscribe to instruments. Omit it for a venue that sends them without a subscription. */
+  subscribe?(symbols: readonly string[]): VenueMessage | readonly VenueMessage[];
+  /** The messages that unsubscribe from instruments. Without it, prices of those instruments are dropped. */
+  unsubscribe?(symbols: readonly string[]): VenueMessage | readonly VenueMessage[];
+  /** The first messages on every connection, such as a login. */
+  open?(): VenueMessage | readonly VenueMessage[];
+  /** Sent every WEBSOCKET_PING_MS instead of a WebSocket ping, for a venue with its own ping message. */
+  ping?(): VenueMessage;
+  /** Whether `read` returns `subscribed` items. Default false: an instrument counts as subscribed once requested. */
   readonly acknowledges?: boolean;
-  /** Where the prices come from, as written in each of them: `coinbase`. */
+  /** The `venue` field of each price: `coinbase`. */
   readonly venue?: string;
 }

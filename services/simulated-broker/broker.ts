@@ -5,12 +5,12 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { type Logger, pino } from 'pino';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { type BrokerErrorCode, dataMessage } from './alpaca-protocol.ts';
+import { BrokerFaults } from './broker-faults.ts';
+import { ClientSession, type Credentials } from './client-session.ts';
 import { codecFor } from './codec.ts';
-import { Faults } from './faults.ts';
-import { dataMessage, type ErrorCode } from './protocol.ts';
-import { type Credentials, Session } from './session.ts';
 import { createGenerator } from './sources/generator.ts';
-import type { PriceSource } from './sources/source.ts';
+import type { PriceSource } from './sources/price-source.ts';
 
 /** How a simulated broker behaves; every option has a default. */
 export interface SimulatedBrokerOptions {
@@ -84,24 +84,24 @@ export class SimulatedBroker implements AsyncDisposable {
   /** Every symbol the broker can send. */
   readonly symbols: readonly string[];
   /** Misbehaviour on demand. */
-  readonly faults: Faults;
+  readonly faults: BrokerFaults;
   readonly #server: WebSocketServer;
   readonly #options: SimulatedBrokerOptions;
   readonly #source: PriceSource;
   readonly #log: Logger;
-  readonly #sessions = new Set<Session>();
+  readonly #sessions = new Set<ClientSession>();
   /** Admitted ones that have ended and are still counted. */
-  readonly #lingering = new Set<Session>();
+  readonly #unreleased = new Set<ClientSession>();
   readonly #stopping = new AbortController();
   readonly #counters = { maxConcurrent: 0, accepted: 0, refused: 0, messagesSent: 0 };
-  #running: Promise<void> | undefined;
+  #sending: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(server: WebSocketServer, options: SimulatedBrokerOptions) {
     const { address, family, port } = server.address() as AddressInfo;
     this.port = port;
     this.url = `ws://${family === 'IPv6' ? `[${address}]` : address}:${port}/v2/iex`;
-    this.faults = new Faults(this.#sessions);
+    this.faults = new BrokerFaults(this.#sessions);
     this.#server = server;
     this.#options = options;
     this.#source = options.source ?? createGenerator();
@@ -112,7 +112,7 @@ export class SimulatedBroker implements AsyncDisposable {
 
   /** The counters as they are now. */
   get stats(): BrokerStats {
-    return { connections: this.#admitted().length, ...this.#counters };
+    return { connections: this.#admittedSessions().length, ...this.#counters };
   }
 
   /** Closes every connection (1001, going away) and stops listening. Resolves when all is closed; may be called again. */
@@ -131,7 +131,7 @@ export class SimulatedBroker implements AsyncDisposable {
       feed,
       client: `${request.socket.remoteAddress}:${request.socket.remotePort}`,
     });
-    const session = new Session({
+    const session = new ClientSession({
       socket,
       tcp: request.socket as Socket,
       codec: codecFor(request.headers['content-type']),
@@ -144,46 +144,49 @@ export class SimulatedBroker implements AsyncDisposable {
       log,
       admit: (asking, credentials) => this.#admit(asking, credentials),
       onSubscribed: () => {
-        this.#running ??= this.#run();
+        this.#sending ??= this.#sendPrices();
       },
     });
     this.#sessions.add(session);
     socket.once('close', (code) => {
       this.#sessions.delete(session);
-      if (session.admitted) this.#linger(session);
+      if (session.admitted) this.#delayRelease(session);
       log.info({ code }, 'A client has gone.');
     });
     log.info('A client has connected.');
   }
 
-  #admit(session: Session, { key, secret }: Credentials): ErrorCode | undefined {
+  #admit(session: ClientSession, { key, secret }: Credentials): BrokerErrorCode | undefined {
     const { maxConnections = 1, feeds = ['iex', 'delayed_sip', 'test'] } = this.#options;
     const expected = { ...LOCAL_CREDENTIALS, ...this.#options };
     if (this.faults.authError !== undefined) return this.faults.authError;
     if (key !== expected.key || secret !== expected.secret) return 402;
     if (!feeds.includes(session.feed)) return 409;
-    const counted = [...this.#admitted(), ...this.#lingering];
+    const counted = [...this.#admittedSessions(), ...this.#unreleased];
     if (counted.filter(({ feed }) => feed === session.feed).length >= maxConnections) {
       this.#counters.refused += 1;
       return 406;
     }
     this.#counters.accepted += 1;
-    this.#counters.maxConcurrent = Math.max(this.#counters.maxConcurrent, this.#admitted().length + 1);
+    this.#counters.maxConcurrent = Math.max(
+      this.#counters.maxConcurrent,
+      this.#admittedSessions().length + 1,
+    );
     return undefined;
   }
 
-  #linger(session: Session): void {
+  #delayRelease(session: ClientSession): void {
     const { releaseMs = 0 } = this.#options;
     if (releaseMs === 0) return;
-    this.#lingering.add(session);
-    setTimeout(() => this.#lingering.delete(session), releaseMs).unref();
+    this.#unreleased.add(session);
+    setTimeout(() => this.#unreleased.delete(session), releaseMs).unref();
   }
 
-  #admitted(): readonly Session[] {
+  #admittedSessions(): readonly ClientSession[] {
     return [...this.#sessions].filter((session) => session.admitted);
   }
 
-  async #run(): Promise<void> {
+  async #sendPrices(): Promise<void> {
     let tradeId = 0;
     try {
       for await (const events of this.#source.batches(this.#stopping.signal)) {
@@ -204,7 +207,7 @@ export class SimulatedBroker implements AsyncDisposable {
     this.#server.close();
     this.faults.recover();
     this.faults.close();
-    await Promise.all([closed, this.#running]);
+    await Promise.all([closed, this.#sending]);
   }
 }
 

@@ -1,7 +1,7 @@
 // The two encodings of the stream: JSON in text frames, msgpack in binary frames.
 
 import { decode, encode } from '@msgpack/msgpack';
-import type { ServerMessage } from './protocol.ts';
+import type { ServerMessage } from './alpaca-protocol.ts';
 
 /** How the messages of one connection are written; a client chooses with its `Content-Type` header. */
 export interface Codec {

@@ -39,10 +39,10 @@ const settings = z.object({
 });
 
 /** The settings of the simulated broker. Without `capture`, prices are generated. */
-export type Config = z.infer<typeof settings>;
+export type BrokerConfig = z.infer<typeof settings>;
 
 /** Settings that cannot be used; the message has one line a mistake and never repeats a secret. */
-export class ConfigError extends Error {
+export class BrokerConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
@@ -55,7 +55,7 @@ export class ConfigError extends Error {
 export function readConfig(
   args: string[],
   env: Readonly<Record<string, string | undefined>>,
-): Config | 'help' {
+): BrokerConfig | 'help' {
   const flags = parseFlags(args);
   if (flags.help === true) return 'help';
   const given = NAMES.map((name) => [name, flags[name] ?? env[variableOf(name)]]);
@@ -65,7 +65,7 @@ export function readConfig(
     const name = String(path[0]);
     return `--${name} (or ${variableOf(name)}) must be ${message}.`;
   });
-  throw new ConfigError(mistakes.join('\n'));
+  throw new BrokerConfigError(mistakes.join('\n'));
 }
 
 /** The text of `--help`. */
@@ -88,7 +88,7 @@ function parseFlags(args: string[]): Readonly<Record<string, string | boolean | 
   } catch (error) {
     // Node adds advice on dashes and positional arguments after the first sentence, which would mislead here.
     const [reason] = String(error instanceof Error ? error.message : error).split(/\.?\n|\. /);
-    throw new ConfigError(`${reason}. See --help for the flags there are.`, { cause: error });
+    throw new BrokerConfigError(`${reason}. See --help for the flags there are.`, { cause: error });
   }
 }
 

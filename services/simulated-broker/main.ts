@@ -3,10 +3,10 @@
 import { shutDownGracefully } from '@tickbus/graceful-shutdown';
 import { pino } from 'pino';
 import { startSimulatedBroker } from './broker.ts';
-import { type Config, helpText, readConfig } from './config.ts';
-import { openCaptureSource } from './sources/capture.ts';
+import { type BrokerConfig, helpText, readConfig } from './config.ts';
+import { openCaptureSource } from './sources/capture-source.ts';
 import { createGenerator } from './sources/generator.ts';
-import type { PriceSource } from './sources/source.ts';
+import type { PriceSource } from './sources/price-source.ts';
 
 const logger = pino({ name: 'simulated-broker' });
 
@@ -19,7 +19,7 @@ try {
   process.exitCode = 1;
 }
 
-async function serve(config: Config): Promise<void> {
+async function serve(config: BrokerConfig): Promise<void> {
   const { host, port, key, secret, release: releaseMs } = config;
   const source = await openSource(config);
   const broker = await startSimulatedBroker({ host, port, key, secret, releaseMs, source, logger });
@@ -31,7 +31,7 @@ async function serve(config: Config): Promise<void> {
   logger.info({ url: broker.url, symbols: broker.symbols }, 'The simulated broker is ready.');
 }
 
-async function openSource({ capture, speed, symbols, rate, seed }: Config): Promise<PriceSource> {
+async function openSource({ capture, speed, symbols, rate, seed }: BrokerConfig): Promise<PriceSource> {
   if (capture !== undefined) return openCaptureSource({ path: capture, speed });
   logger.info({ symbols, rate, seed }, 'Prices are generated.');
   return createGenerator({ symbols, rate, seed });

@@ -1,9 +1,9 @@
 // What one session is subscribed to: symbols by channel, with the wildcard and the account's symbol limit.
 
-import type { DataMessage, ErrorCode, ServerMessage } from './protocol.ts';
+import type { BrokerErrorCode, DataMessage, ServerMessage } from './alpaca-protocol.ts';
 
 /** The channels of the stock feeds that a client can ask for; of these, trades and quotes carry data here. */
-const CHANNELS = [
+const STREAM_CHANNELS = [
   'trades',
   'quotes',
   'bars',
@@ -14,7 +14,7 @@ const CHANNELS = [
   'imbalances',
 ] as const;
 
-type Channel = (typeof CHANNELS)[number];
+type StreamChannel = (typeof STREAM_CHANNELS)[number];
 
 /** Symbols by channel name, as a client names them. */
 export type SymbolsByChannel = Readonly<Record<string, readonly string[]>>;
@@ -22,8 +22,8 @@ export type SymbolsByChannel = Readonly<Record<string, readonly string[]>>;
 /** The subscriptions of one session. */
 export class Subscriptions {
   readonly #limit: number;
-  #symbols: ReadonlyMap<Channel, ReadonlySet<string>> = new Map(
-    CHANNELS.map((channel) => [channel, new Set()]),
+  #symbols: ReadonlyMap<StreamChannel, ReadonlySet<string>> = new Map(
+    STREAM_CHANNELS.map((channel) => [channel, new Set()]),
   );
 
   /** @param limit symbols allowed in trades and quotes together; the other channels are not limited */
@@ -32,12 +32,12 @@ export class Subscriptions {
   }
 
   /** Adds to the subscriptions, or changes nothing and returns the error: 405 past the limit, 410 for a foreign channel. */
-  subscribe(added: SymbolsByChannel): ErrorCode | undefined {
+  subscribe(added: SymbolsByChannel): BrokerErrorCode | undefined {
     return this.#change(added, (current, symbols) => new Set([...current, ...symbols]));
   }
 
   /** Takes from the subscriptions; `*` takes only the wildcard itself. 410 for a foreign channel. */
-  unsubscribe(removed: SymbolsByChannel): ErrorCode | undefined {
+  unsubscribe(removed: SymbolsByChannel): BrokerErrorCode | undefined {
     return this.#change(
       removed,
       (current, symbols) => new Set([...current].filter((one) => !symbols.includes(one))),
@@ -55,37 +55,37 @@ export class Subscriptions {
    * cannot be asked for.
    */
   acknowledgement(): ServerMessage & Readonly<Record<string, unknown>> {
-    const lists = Object.fromEntries(CHANNELS.map((channel) => [channel, [...this.#of(channel)]]));
+    const lists = Object.fromEntries(STREAM_CHANNELS.map((channel) => [channel, [...this.#of(channel)]]));
     return { T: 'subscription', ...lists, corrections: lists.trades, cancelErrors: lists.trades };
   }
 
   #change(
     changes: SymbolsByChannel,
     change: (current: ReadonlySet<string>, symbols: readonly string[]) => ReadonlySet<string>,
-  ): ErrorCode | undefined {
+  ): BrokerErrorCode | undefined {
     const next = new Map(this.#symbols);
     for (const [channel, symbols] of Object.entries(changes)) {
       if (!isChannel(channel)) return 410;
       next.set(channel, change(this.#of(channel), symbols));
     }
-    if (limited(next) > this.#limit) return 405;
+    if (countAgainstLimit(next) > this.#limit) return 405;
     this.#symbols = next;
     return undefined;
   }
 
-  #of(channel: Channel): ReadonlySet<string> {
-    return this.#symbols.get(channel) ?? NOTHING;
+  #of(channel: StreamChannel): ReadonlySet<string> {
+    return this.#symbols.get(channel) ?? NO_SYMBOLS;
   }
 }
 
-const NOTHING: ReadonlySet<string> = new Set();
+const NO_SYMBOLS: ReadonlySet<string> = new Set();
 
-function isChannel(name: string): name is Channel {
-  return (CHANNELS as readonly string[]).includes(name);
+function isChannel(name: string): name is StreamChannel {
+  return (STREAM_CHANNELS as readonly string[]).includes(name);
 }
 
 /** How much of the limit is used up; the wildcard is every symbol there is. */
-function limited(symbols: ReadonlyMap<Channel, ReadonlySet<string>>): number {
-  const sets = [symbols.get('trades') ?? NOTHING, symbols.get('quotes') ?? NOTHING];
+function countAgainstLimit(symbols: ReadonlyMap<StreamChannel, ReadonlySet<string>>): number {
+  const sets = [symbols.get('trades') ?? NO_SYMBOLS, symbols.get('quotes') ?? NO_SYMBOLS];
   return sets.reduce((sum, set) => sum + (set.has('*') ? Number.POSITIVE_INFINITY : set.size), 0);
 }

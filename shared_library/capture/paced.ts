@@ -40,14 +40,14 @@ export async function* paced<Item extends { readonly at: number }>(
     await setImmediate();
     // A timer may fire a moment early and cannot wait longer than LONGEST_TIMER_MS, hence the loop.
     for (let wait = due - clock.now(); wait > 0; wait = due - clock.now()) {
-      await abortable(clock.sleep(Math.min(wait, LONGEST_TIMER_MS), signal), signal);
+      await rethrowAbortReason(clock.sleep(Math.min(wait, MAX_TIMER_MS), signal), signal);
     }
     signal?.throwIfAborted();
     yield item;
   }
 }
 
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const SYSTEM_CLOCK: PaceClock = {
   now: () => performance.now(),
@@ -55,7 +55,7 @@ const SYSTEM_CLOCK: PaceClock = {
 };
 
 /** Timers reject with an AbortError of their own; the caller is promised the reason it aborted with. */
-async function abortable(sleep: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+async function rethrowAbortReason(sleep: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   try {
     await sleep;
   } catch (error) {

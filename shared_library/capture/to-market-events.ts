@@ -5,7 +5,7 @@ import type { CaptureRecord } from './read-capture.ts';
 import { readAlpacaMessage } from './venues/alpaca.ts';
 import { readBinanceFuturesFrame } from './venues/binance-futures.ts';
 import { readCoinbaseFrame } from './venues/coinbase.ts';
-import { readTickbusFrame } from './venues/tickbus.ts';
+import { readTickbusFrame } from './venues/tickbus-recorder.ts';
 
 type Frame = Readonly<Record<string, unknown>>;
 

@@ -1,46 +1,46 @@
-// Which instruments to ask the broker for: those of the settings, and those that bots ask for or did until a moment ago.
+// The symbols to request from the broker: those of the settings, and those that bots request or requested recently.
 
-export interface WantedOptions {
-  /** Asked for whether or not a bot does. */
+export interface SymbolDemandOptions {
+  /** Requested even if no bot requests them. */
   readonly always: readonly string[];
-  /** Milliseconds an instrument stays after the last bot that asked for it has gone. */
+  /** Milliseconds for which a symbol stays requested after its last bot has left. */
   readonly graceMs: number;
 }
 
-/** Bots come and go, and so do their instruments; times are milliseconds of a monotonic clock. */
+/** Tracks the symbols that bots request. Times are milliseconds of a monotonic clock. */
 export class SymbolDemand {
-  readonly #options: WantedOptions;
-  /** When each was last asked for, the ones first asked for first. */
-  readonly #askedAt = new Map<string, number>();
+  readonly #options: SymbolDemandOptions;
+  /** Time of the last request by symbol, in the order of the first request. */
+  readonly #lastRequestedAt = new Map<string, number>();
   #now = 0;
 
-  constructor(options: WantedOptions) {
+  constructor(options: SymbolDemandOptions) {
     this.#options = options;
   }
 
-  /** What bots ask for now. None of them can ask for everything. */
+  /** Records the symbols that bots request now. `*` is ignored: only the settings can request all symbols. */
   update(demand: Iterable<string>, now: number): void {
     this.#now = now;
-    for (const symbol of demand) if (symbol !== '*') this.#askedAt.set(symbol, now);
-    for (const [symbol, at] of this.#askedAt)
-      if (now - at >= this.#options.graceMs && at !== now) this.#askedAt.delete(symbol);
+    for (const symbol of demand) if (symbol !== '*') this.#lastRequestedAt.set(symbol, now);
+    for (const [symbol, at] of this.#lastRequestedAt)
+      if (now - at >= this.#options.graceMs && at !== now) this.#lastRequestedAt.delete(symbol);
   }
 
   /**
-   * The most important first, where not all can be had: those of the settings, then by who came first, and last those
-   * that nobody asks for any more. `*` is all there are, so that nothing else need be asked for.
+   * All requested symbols by priority: the settings, then the bots' symbols in the order of their first request, then
+   * symbols in their grace period. `['*']` if the settings request all symbols.
    */
   list(): readonly string[] {
     const { always } = this.#options;
     if (always.includes('*')) return ['*'];
-    const asked = [...this.#askedAt];
-    const current = asked.filter(([, at]) => at === this.#now);
-    const leaving = asked.filter(([, at]) => at !== this.#now);
+    const requested = [...this.#lastRequestedAt];
+    const current = requested.filter(([, at]) => at === this.#now);
+    const leaving = requested.filter(([, at]) => at !== this.#now);
     return [...new Set([...always, ...[...current, ...leaving].map(([symbol]) => symbol)])];
   }
 
-  /** What bots ask for, or did until a moment ago. */
-  askedFor(): Iterable<string> {
-    return this.#askedAt.keys();
+  /** Symbols that bots request, or requested within the grace period. */
+  requestedByBots(): Iterable<string> {
+    return this.#lastRequestedAt.keys();
   }
 }

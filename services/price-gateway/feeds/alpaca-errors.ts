@@ -1,4 +1,4 @@
-// What Alpaca's stream errors mean for an operator, and whether to try again.
+// Explains Alpaca's stream errors to an operator, and tells retryable errors from permanent ones.
 // Source: docs.alpaca.markets, "WebSocket Stream", section "Errors".
 
 /** An error message of the broker. */
@@ -7,7 +7,7 @@ export interface BrokerError {
   readonly message: string;
 }
 
-/** The first error in a decoded frame; undefined when there is none. */
+/** The first error in a decoded frame; undefined if there is none. */
 export function findBrokerError(frame: unknown): BrokerError | undefined {
   if (!Array.isArray(frame)) return undefined;
   const error = frame.find((message) => message?.T === 'error');
@@ -15,34 +15,28 @@ export function findBrokerError(frame: unknown): BrokerError | undefined {
   return { code: Number(error.code), message: String(error.msg) };
 }
 
-/** What happened and what to do about it, in sentences. */
-export function explain({ code, message }: BrokerError): string {
-  const advice = ADVICE.get(code);
+/** Sentences for the operator: the broker's error and what to do. */
+export function describeBrokerError({ code, message }: BrokerError): string {
+  const advice = ADVICE_BY_CODE.get(code);
   return `The broker answered ${code} ${message}.${advice === undefined ? '' : ` ${advice}`}`;
 }
 
-/** Whether the same attempt may succeed later. False where somebody has to change the settings or the account first. */
+/** False if the settings or the account must change before another attempt can succeed. */
 export function isRetryable({ code }: BrokerError): boolean {
-  return !FINAL.has(code);
+  return !FINAL_CODES.has(code);
 }
 
-const ADVICE: ReadonlyMap<number, string> = new Map([
-  [402, 'Check the key and the secret of the account, then start the gateway again.'],
-  [404, 'The connection is too slow to authenticate within 10 s.'],
-  [
-    405,
-    'The plan of the account allows no more instruments at a time. Ask for fewer, or for a plan that allows more.',
-  ],
-  [
-    406,
-    'Another program holds the one connection of the account. Stop it, or let it end; this gateway then takes over.',
-  ],
-  [407, 'The gateway did not read fast enough, and messages were lost. Give it more CPU, or fewer symbols.'],
-  [408, 'Have the market data stream enabled for the account, then start the gateway again.'],
+const ADVICE_BY_CODE: ReadonlyMap<number, string> = new Map([
+  [402, 'Check the key and the secret of the account, then restart the gateway.'],
+  [404, 'The connection did not authenticate within 10 s. Check the network.'],
+  [405, 'The plan of the account allows no more instruments at a time. Request fewer, or upgrade the plan.'],
+  [406, 'Another program holds the only connection of the account. Stop it; this gateway then connects.'],
+  [407, 'The gateway read too slowly, and messages were lost. Give it more CPU, or request fewer symbols.'],
+  [408, 'Enable the market data stream for the account, then restart the gateway.'],
   [
     409,
-    'The plan of the account does not include this feed. Use the URL of another, then start the gateway again.',
+    'The plan of the account does not include this feed. Use the URL of another feed, then restart the gateway.',
   ],
 ]);
 
-const FINAL: ReadonlySet<number> = new Set([400, 401, 402, 403, 405, 408, 409, 410]);
+const FINAL_CODES: ReadonlySet<number> = new Set([400, 401, 402, 403, 405, 408, 409, 410]);

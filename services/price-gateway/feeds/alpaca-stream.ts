@@ -1,10 +1,10 @@
-// The official Alpaca client with what it keeps to itself: error codes, whole frames, and when the socket is closed.
+// Extends the official Alpaca client, which hides error codes, whole frames, and the close of the socket.
 
 import { streaming } from '@alpacahq/alpaca-trade-api';
 import type { MarketEvent } from '@tickbus/capture';
 import { type BrokerError, findBrokerError } from './alpaca-errors.ts';
 import type { RawFrame } from './feed.ts';
-import type { Change } from './subscription-plan.ts';
+import type { SubscriptionChange } from './subscription-plan.ts';
 
 export interface AlpacaStreamOptions {
   readonly url: string;
@@ -14,22 +14,22 @@ export interface AlpacaStreamOptions {
 
 export interface AlpacaStreamListener {
   onAuthenticated(): void;
-  /** The broker has changed the subscriptions; these are the instruments whose trades and quotes it sends now. */
+  /** The broker has acknowledged a change; `symbols` are the instruments subscribed to both trades and quotes. */
   onSubscribed(symbols: readonly string[]): void;
   onFrame(events: readonly MarketEvent[]): void;
   onInvalidFrame(reason: string): void;
   onBrokerError(error: BrokerError): void;
   /** The socket failed; `onDisconnected` follows. */
   onSocketError(reason: string): void;
-  /** The end of the session: by the broker, by a failure, or by `release()`. */
+  /** The session has ended: closed by the broker, failed, or closed by `release()`. */
   onDisconnected(): void;
   readonly onRaw: ((frame: RawFrame) => void) | undefined;
 }
 
 /**
- * One session. The client's own reconnecting is off: it would try again after errors that trying cannot help, and give up
- * after ten. So is its own subscribing, which asks for trades and quotes apart and remembers what was refused. It calls
- * back with error texts only, so the codes are read here, and a frame that holds an error is not handed to it.
+ * One session. The client's own reconnect is disabled: it retries after permanent errors and gives up after ten
+ * attempts. So is its own subscribing, which requests trades and quotes separately and repeats refused symbols. The
+ * client reports error texts only, so this class reads the codes and does not pass frames with an error to the client.
  */
 export class AlpacaStream extends streaming.StockDataStream {
   readonly #listener: AlpacaStreamListener;
@@ -41,7 +41,7 @@ export class AlpacaStream extends streaming.StockDataStream {
     this.onTrade((trade) => this.#events.push(toTradeEvent(trade)));
     this.onQuote((quote) => this.#events.push(toQuoteEvent(quote)));
     this.on(streaming.EVENT.AUTHORIZED, () => listener.onAuthenticated());
-    this.on(streaming.EVENT.SUBSCRIPTION, ({ trades, quotes }: Acknowledged) =>
+    this.on(streaming.EVENT.SUBSCRIPTION, ({ trades, quotes }: SubscriptionAcknowledgement) =>
       listener.onSubscribed(inBoth(trades, quotes)),
     );
     this.onError((reason) =>
@@ -50,12 +50,12 @@ export class AlpacaStream extends streaming.StockDataStream {
     this.onDisconnect(() => listener.onDisconnected());
   }
 
-  /** Asks for a change of trades and quotes together, so that the broker grants or refuses both. */
-  change({ action, symbols }: Change): void {
+  /** Requests trades and quotes in one message, so that the broker accepts or refuses both. */
+  requestChange({ action, symbols }: SubscriptionChange): void {
     this.send({ action, trades: symbols, quotes: symbols });
   }
 
-  /** Ends the session; resolves when the broker has let go of the socket, which is cut when it has not by then. */
+  /** Closes the session; resolves when the socket is closed. The socket is terminated after `withinMs` milliseconds. */
   release(withinMs: number): Promise<void> {
     const socket = this.conn;
     this.disconnect();
@@ -89,13 +89,13 @@ export class AlpacaStream extends streaming.StockDataStream {
     }
   }
 
-  /** A failed socket is no longer open when its error is told, so what is told on an open one is about a frame. */
+  /** A failed socket is not open when the client reports its error; an error on an open socket concerns a frame. */
   get #isOpen(): boolean {
     return this.conn?.readyState === OPEN;
   }
 }
 
-interface Acknowledged {
+interface SubscriptionAcknowledgement {
   readonly trades: readonly string[];
   readonly quotes: readonly string[];
 }
@@ -124,7 +124,7 @@ function toQuoteEvent(quote: streaming.StreamQuote): MarketEvent {
   };
 }
 
-/** The frame as the broker would have sent it in JSON: times with all their digits, and large numbers too. */
+/** The frame as the broker sends it in JSON: timestamps in full precision, unsafe integers as strings. */
 function toJson(frame: unknown): string {
   return JSON.stringify(frame, (_key, value: unknown) => {
     if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);

@@ -1,10 +1,10 @@
-// What ccxt's errors mean for an operator, by their classes.
+// Explains ccxt's errors to an operator, by their classes.
 
 import type { CcxtLibrary } from './ccxt-library.ts';
-import type { Failure } from './session-feed.ts';
+import type { SessionFailure } from './session-feed.ts';
 
-/** Errors after which somebody has to act first. */
-const FINAL = [
+/** Errors that need an action of the operator before a retry can succeed. */
+const FINAL_ERRORS = [
   'AuthenticationError',
   'ArgumentsRequired',
   'InvalidProxySettings',
@@ -12,28 +12,27 @@ const FINAL = [
   'RestrictedLocation',
 ] as const;
 
-/** Whether the venue, or the library before it, objects to an instrument: others may be fine. */
+/** Whether the venue or the library rejects one of the instruments; the others may be valid. */
 export function isAboutSymbols(error: unknown, { errors }: CcxtLibrary): boolean {
   return error instanceof errors.BadRequest;
 }
 
-/** Why a session ended. */
-export function failureOf(error: unknown, { errors }: CcxtLibrary): Failure {
-  const retryable = !FINAL.some((name) => error instanceof errors[name]);
-  const advice = retryable ? '' : ' Mend the settings of the ccxt feed, then start the gateway again.';
+export function failureOf(error: unknown, { errors }: CcxtLibrary): SessionFailure {
+  const retryable = !FINAL_ERRORS.some((name) => error instanceof errors[name]);
+  const advice = retryable ? '' : ' Correct the settings of the ccxt feed, then restart the gateway.';
   return { code: codeOf(error), reason: `${messageOf(error)}${advice}`, retryable };
 }
 
-/** The name of the error's class: `RateLimitExceeded`. */
+/** The class name of the error: `RateLimitExceeded`. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error ? error.constructor.name : undefined;
 }
 
-/** A sentence that holds no credentials: they can stand in a query, and a venue can repeat what it was sent. */
+/** The message without query strings, which can contain credentials. */
 export function messageOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  const safe = message.replace(/\?\S*/g, '?...').replace(/\s+/g, ' ').trim().slice(0, LONGEST);
+  const safe = message.replace(/\?\S*/g, '?...').replace(/\s+/g, ' ').trim().slice(0, MAX_MESSAGE_LENGTH);
   return safe.endsWith('.') ? safe : `${safe}.`;
 }
 
-const LONGEST = 300;
+const MAX_MESSAGE_LENGTH = 300;

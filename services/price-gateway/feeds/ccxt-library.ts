@@ -1,10 +1,10 @@
-// The library ccxt, which is not installed unless it is wanted, and the few of its parts that the feed uses.
+// Loads the optional dependency ccxt, and declares the parts of it that the feed uses.
 
-/** The ways to hear prices, the best one first: quotes without delay, tickers, trades. */
+/** The watch methods by preference: undelayed quotes, tickers, trades. */
 export const CCXT_METHODS = ['watchBidsAsks', 'watchTickers', 'watchTrades'] as const;
 export type CcxtMethod = (typeof CCXT_METHODS)[number];
 
-/** A ticker or the best bid and ask, unified. Any field can be missing. */
+/** A ticker, or the best bid and ask. Any field can be missing. */
 export interface CcxtTicker {
   readonly timestamp?: number | undefined;
   readonly bid?: number | undefined;
@@ -22,24 +22,24 @@ export interface CcxtTrade {
 
 type BySymbol<T> = Readonly<Record<string, T>>;
 
-/** One connected (or not yet connected) exchange. */
+/** An exchange, connected or not. */
 export interface CcxtExchange {
   readonly id: string;
   readonly has: Readonly<Record<string, unknown>>;
   readonly urls: { api: unknown; readonly test?: unknown };
   readonly markets?: BySymbol<unknown>;
   readonly markets_by_id?: BySymbol<readonly { readonly symbol: string }[]>;
-  /** The newest of each symbol, kept by the library. */
+  /** The newest state of each symbol, kept by the library. */
   readonly bidsasks: BySymbol<CcxtTicker>;
   readonly tickers: BySymbol<CcxtTicker>;
   readonly trades: BySymbol<readonly CcxtTrade[]>;
   readonly clients: Readonly<Record<string, { readonly connection?: { terminate?(): void } }>>;
-  /** The library's hook: a socket is open. */
+  /** Called by the library when a socket is open. */
   onConnected: () => void;
   loadMarkets(): Promise<unknown>;
   setMarkets(markets: unknown): unknown;
   setSandboxMode(enabled: boolean): void;
-  /** Needed before a connection to a `ws://` address. */
+  /** Must be called before a connection to a `ws://` URL. */
   loadHttpProxyAgent(): Promise<unknown>;
   watchBidsAsks(symbols: readonly string[]): Promise<BySymbol<CcxtTicker>>;
   watchTickers(symbols: readonly string[]): Promise<BySymbol<CcxtTicker>>;
@@ -51,7 +51,7 @@ export interface CcxtExchange {
 type ErrorClass = new (message: string) => Error;
 
 export interface CcxtLibrary {
-  /** Those with live data, by name. */
+  /** Exchanges with live data, by name. */
   readonly exchanges: Readonly<Record<string, new (config: object) => CcxtExchange>>;
   readonly errors: Readonly<
     Record<
@@ -67,7 +67,7 @@ export interface CcxtLibrary {
   >;
 }
 
-/** @throws Error that says what to install */
+/** @throws Error with the command to run if ccxt is not installed */
 export async function loadCcxt(): Promise<CcxtLibrary> {
   try {
     const { default: library } = await import('ccxt');
@@ -78,17 +78,18 @@ export async function loadCcxt(): Promise<CcxtLibrary> {
     };
   } catch (error) {
     throw new Error(
-      'FEED=ccxt needs the package ccxt, which is not installed with the gateway. Type: npm install ccxt@4.5.84',
+      'The package ccxt is missing, so FEED=ccxt cannot be used. Run: npm install ccxt@4.5.84',
       { cause: error },
     );
   }
 }
 
-/** @throws Error when there is no such venue, or none of its methods gives prices */
-export function chooseMethod(exchange: CcxtExchange, wanted: CcxtMethod | undefined): CcxtMethod {
+/** @throws Error if the exchange does not support `preferred`, or none of the methods */
+export function chooseMethod(exchange: CcxtExchange, preferred: CcxtMethod | undefined): CcxtMethod {
   const offered = CCXT_METHODS.filter((method) => exchange.has[method] === true);
-  const method = wanted === undefined ? offered[0] : offered.find((one) => one === wanted);
+  const method = preferred === undefined ? offered[0] : offered.find((one) => one === preferred);
   if (method !== undefined) return method;
-  const instead = offered.length === 0 ? 'It has no live prices in ccxt.' : `It has ${offered.join(', ')}.`;
-  throw new Error(`${exchange.id} has no ${wanted ?? CCXT_METHODS.join(', ')}. ${instead}`);
+  const alternatives =
+    offered.length === 0 ? 'It has no live prices in ccxt.' : `It supports ${offered.join(', ')}.`;
+  throw new Error(`${exchange.id} does not support ${preferred ?? CCXT_METHODS.join(', ')}. ${alternatives}`);
 }

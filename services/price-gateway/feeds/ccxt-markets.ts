@@ -1,8 +1,8 @@
-// What a ccxt venue offers. It is large, so it is asked for once in a while only.
+// Caches the market list of a ccxt venue, because it is large.
 
 import type { CcxtExchange } from './ccxt-library.ts';
 
-/** After which time the venue is asked again, milliseconds. */
+/** Age at which the list is reloaded, milliseconds. */
 const MAX_AGE_MS = 600_000;
 
 export class CcxtMarkets {
@@ -10,7 +10,7 @@ export class CcxtMarkets {
   #markets: CcxtExchange['markets'];
   #loadedAt = 0;
 
-  /** @param open makes an exchange that is not connected */
+  /** @param open creates an exchange that is not connected */
   constructor(open: () => CcxtExchange) {
     this.#open = open;
   }
@@ -28,7 +28,7 @@ export class CcxtMarkets {
     return this.#markets !== undefined && Object.hasOwn(this.#markets, symbol);
   }
 
-  /** An exchange that knows the markets and is ready to connect. */
+  /** Creates an exchange that has the market list and is ready to connect. */
   async newExchange(): Promise<CcxtExchange> {
     const exchange = this.#open();
     exchange.setMarkets(this.#markets);

@@ -1,4 +1,4 @@
-// A session with a ccxt venue: every change of the instruments is a new connection, which takes over from the old one.
+// A session with a ccxt venue. Each change of the instruments opens a new connection that replaces the old one.
 
 import type { MarketEvent } from '@tickbus/capture';
 import { failureOf } from './ccxt-errors.ts';
@@ -13,40 +13,40 @@ export interface CcxtSessionOptions {
   readonly markets: CcxtMarkets;
 }
 
-/** How long the old connection is kept for the new one to speak, milliseconds. */
-const OVERLAP_MS = 5_000;
-/** How long a connection that is not used any more has to end, milliseconds. */
-const CLOSE_MS = 2_000;
+/** Maximum time for which the old connection stays open until the new one delivers, milliseconds. */
+const MAX_OVERLAP_MS = 5_000;
+/** Time for a replaced connection to close, milliseconds. */
+const CLOSE_TIMEOUT_MS = 2_000;
 
 /**
- * changing <-> settled, and closed from both; it begins with a change to what is wanted. Live is told when the first socket
- * opens, or with the first change when that needs none. A changed set is watched on a new connection, because venues differ
- * in what an unsubscription ends; the old one goes on until the new one speaks, so that nothing is missed of the
- * instruments in both.
+ * changing <-> settled; both become closed. The session starts in changing. It reports live when the first socket
+ * opens, or after the first change if no socket is needed. A changed set is watched on a new connection, because
+ * venues differ in what an unsubscription ends. The old connection stays open until the new one delivers, so no price
+ * of an instrument in both sets is lost.
  */
 export class CcxtSession implements Session {
   readonly #options: CcxtSessionOptions;
   readonly #listener: SessionListener;
-  /** The current one, and for a moment the one before. */
+  /** The current watch, and during a replacement also the previous one. */
   readonly #watches = new Set<CcxtWatch>();
-  /** The wanted instruments that have spoken. */
-  readonly #heard = new Set<string>();
+  /** The requested instruments that have received a price. */
+  readonly #priced = new Set<string>();
   #state: 'changing' | 'settled' | 'closed' = 'changing';
-  #wanted: ReadonlySet<string>;
-  /** What is watched; undefined before the first time. */
-  #watched: string | undefined;
+  #requested: ReadonlySet<string>;
+  /** The watched symbols, joined by commas; undefined before the first change. */
+  #watchedSymbols: string | undefined;
   #isLive = false;
 
   constructor(options: CcxtSessionOptions, symbols: readonly string[], listener: SessionListener) {
     this.#options = options;
     this.#listener = listener;
-    this.#wanted = new Set(symbols);
-    void this.#change();
+    this.#requested = new Set(symbols);
+    void this.#applyRequested();
   }
 
   setSymbols(symbols: readonly string[]): void {
-    this.#wanted = new Set(symbols);
-    if (this.#state === 'settled') void this.#change();
+    this.#requested = new Set(symbols);
+    if (this.#state === 'settled') void this.#applyRequested();
   }
 
   async release(withinMs: number): Promise<void> {
@@ -54,17 +54,17 @@ export class CcxtSession implements Session {
     await Promise.all([...this.#watches].map((watch) => watch.close(withinMs)));
   }
 
-  /** Watches what is wanted, and again while that has changed meanwhile. */
-  async #change(): Promise<void> {
+  /** Watches the requested symbols; repeats if they change in the meantime. */
+  async #applyRequested(): Promise<void> {
     this.#state = 'changing';
     try {
-      for (let done: ReadonlySet<string> | undefined; done !== this.#wanted; ) {
-        const wanted = this.#wanted;
+      for (let applied: ReadonlySet<string> | undefined; applied !== this.#requested; ) {
+        const requested = this.#requested;
         await this.#options.markets.load();
         if (this.#isClosed) return;
-        await this.#watchInstead(this.#knownOf(wanted));
+        await this.#replaceWatch(this.#refuseUnknown(requested));
         if (this.#isClosed) return;
-        done = wanted;
+        applied = requested;
       }
       this.#state = 'settled';
       if (this.#watches.size === 0) this.#onLive();
@@ -73,59 +73,59 @@ export class CcxtSession implements Session {
     }
   }
 
-  /** The instruments that the venue has; the others are told. */
-  #knownOf(wanted: ReadonlySet<string>): readonly string[] {
-    for (const symbol of this.#heard) if (!wanted.has(symbol)) this.#heard.delete(symbol);
-    return [...wanted].filter((symbol) => {
+  /** Reports symbols that the venue does not have as refused, and returns the others. */
+  #refuseUnknown(requested: ReadonlySet<string>): readonly string[] {
+    for (const symbol of this.#priced) if (!requested.has(symbol)) this.#priced.delete(symbol);
+    return [...requested].filter((symbol) => {
       if (this.#options.markets.has(symbol)) return true;
       const isAll = symbol === '*';
       const reason = isAll
-        ? 'The ccxt feed needs the instruments by name.'
-        : `The venue has no instrument ${symbol}. Write it as ccxt does: BTC/USDT, BTC/USDT:USDT.`;
+        ? 'The ccxt feed does not support *. Request instruments by name.'
+        : `The venue has no instrument ${symbol}. Use ccxt's notation: BTC/USDT, BTC/USDT:USDT.`;
       this.#listener.onRefused({ symbol, code: 'BadSymbol', isUnknown: !isAll, reason });
       return false;
     });
   }
 
-  async #watchInstead(symbols: readonly string[]): Promise<void> {
-    if (this.#watched === symbols.join()) return;
+  async #replaceWatch(symbols: readonly string[]): Promise<void> {
+    if (this.#watchedSymbols === symbols.join()) return;
     const old = [...this.#watches];
     if (symbols.length > 0) {
-      // The session was allowed one connection when it began.
-      if (this.#watched !== undefined) await this.#listener.mayConnect();
+      // The feed already has permission for the first connection of the session.
+      if (this.#watchedSymbols !== undefined) await this.#listener.mayConnect();
       if (this.#isClosed) return;
-      await this.#watch(symbols, old.length > 0);
+      await this.#startWatch(symbols, old.length > 0);
     }
-    this.#watched = symbols.join();
+    this.#watchedSymbols = symbols.join();
     for (const watch of old) this.#watches.delete(watch);
-    await Promise.all(old.map((watch) => watch.close(CLOSE_MS)));
+    await Promise.all(old.map((watch) => watch.close(CLOSE_TIMEOUT_MS)));
   }
 
-  /** @param isTakingOver to resolve only when the venue has spoken, or will not */
-  async #watch(symbols: readonly string[], isTakingOver: boolean): Promise<void> {
+  /** @param isReplacement wait until the venue delivers, fails, or `MAX_OVERLAP_MS` has passed */
+  async #startWatch(symbols: readonly string[], isReplacement: boolean): Promise<void> {
     const { library, method, markets } = this.#options;
     const exchange = await markets.newExchange();
     if (this.#isClosed) return;
-    let onSpoken = () => {};
-    const spoken = new Promise<void>((resolve) => {
-      onSpoken = resolve;
+    let onDelivery = () => {};
+    const delivered = new Promise<void>((resolve) => {
+      onDelivery = resolve;
     });
     const watch = new CcxtWatch({ library, method, exchange }, symbols, {
       onConnected: () => this.#onLive(),
       onEvents: (events) => {
-        onSpoken();
+        onDelivery();
         this.#onEvents(events);
       },
       onRefused: (refusal) => this.#listener.onRefused(refusal),
       onFailure: (failure) => {
-        onSpoken();
+        onDelivery();
         this.#listener.onEnd(failure);
       },
     });
     this.#watches.add(watch);
-    if (!isTakingOver) return;
-    const timer = setTimeout(onSpoken, OVERLAP_MS);
-    await spoken;
+    if (!isReplacement) return;
+    const timer = setTimeout(onDelivery, MAX_OVERLAP_MS);
+    await delivered;
     clearTimeout(timer);
   }
 
@@ -136,10 +136,10 @@ export class CcxtSession implements Session {
   }
 
   #onEvents(all: readonly MarketEvent[]): void {
-    const events = all.filter(({ symbol }) => this.#wanted.has(symbol));
-    const before = this.#heard.size;
-    for (const { symbol } of events) this.#heard.add(symbol);
-    if (this.#heard.size > before) this.#listener.onSubscribed([...this.#heard]);
+    const events = all.filter(({ symbol }) => this.#requested.has(symbol));
+    const before = this.#priced.size;
+    for (const { symbol } of events) this.#priced.add(symbol);
+    if (this.#priced.size > before) this.#listener.onSubscribed([...this.#priced]);
     this.#listener.onRaw?.({ dir: 'in', json: JSON.stringify({ events }) });
     this.#listener.onFrame(events);
   }

@@ -1,15 +1,15 @@
-// Hears one ccxt exchange for a fixed set of instruments, until it fails or is closed.
+// Watches a fixed set of instruments on one ccxt exchange, until it fails or is closed.
 
 import type { MarketEvent } from '@tickbus/capture';
+import { CcxtChangeDetector } from './ccxt-changes.ts';
 import { codeOf, failureOf, isAboutSymbols, messageOf } from './ccxt-errors.ts';
-import { CcxtNews } from './ccxt-events.ts';
 import type { CcxtExchange, CcxtLibrary, CcxtMethod } from './ccxt-library.ts';
 import type { Refusal } from './feed.ts';
-import type { Failure } from './session-feed.ts';
+import type { SessionFailure } from './session-feed.ts';
 
 export interface CcxtWatchOptions {
   readonly library: CcxtLibrary;
-  /** With its markets loaded; closed with the watch. */
+  /** Its markets must be loaded. `close` closes it. */
   readonly exchange: CcxtExchange;
   readonly method: CcxtMethod;
 }
@@ -17,69 +17,69 @@ export interface CcxtWatchOptions {
 export interface CcxtWatchListener {
   /** A socket to the venue is open. */
   onConnected(): void;
-  /** The library was woken by the venue; there may be no news in it. */
+  /** The venue sent an update; `events` is empty if it changed nothing. */
   onEvents(events: readonly MarketEvent[]): void;
   onRefused(refusal: Refusal): void;
-  onFailure(failure: Failure): void;
+  onFailure(failure: SessionFailure): void;
 }
 
 /**
- * One loop for all instruments where the venue takes them together, else one for each. When the venue objects to an
- * instrument without saying which, the loop ends and two begin with half of its instruments each.
+ * Runs one loop for all instruments if the venue can watch them together, otherwise one loop each. If the venue
+ * rejects an unnamed instrument, the loop ends and two loops start with half of its instruments each.
  */
 export class CcxtWatch {
   readonly #options: CcxtWatchOptions;
   readonly #listener: CcxtWatchListener;
-  readonly #news = new CcxtNews();
+  readonly #changes = new CcxtChangeDetector();
   #loops: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
   constructor(options: CcxtWatchOptions, symbols: readonly string[], listener: CcxtWatchListener) {
     this.#options = options;
     this.#listener = listener;
-    options.exchange.onConnected = () => this.#tell(() => listener.onConnected());
-    for (const group of this.#groupsOf(symbols)) this.#begin(group);
+    options.exchange.onConnected = () => this.#notify(() => listener.onConnected());
+    for (const group of this.#groupSymbols(symbols)) this.#startLoop(group);
   }
 
-  /** Nothing is told any more; resolves when every socket is closed, by force after `withinMs`. */
+  /** Stops all notifications; resolves when every socket is closed, by force after `withinMs` milliseconds. */
   async close(withinMs: number): Promise<void> {
     this.#isClosed = true;
     const { exchange } = this.#options;
-    const cut = () => {
+    const terminate = () => {
       for (const { connection } of Object.values(exchange.clients)) connection?.terminate?.();
     };
-    if (withinMs === 0) cut();
-    const timer = setTimeout(cut, withinMs);
-    // A loop that was about to connect can have done so after the first close.
+    if (withinMs === 0) terminate();
+    const timer = setTimeout(terminate, withinMs);
+    // A loop can connect after the first close, so the exchange is closed again when the loops have ended.
     for (const done of [exchange.close(), this.#loops.then(() => exchange.close())])
       await done.catch(() => {});
     clearTimeout(timer);
   }
 
-  #groupsOf(symbols: readonly string[]): readonly (readonly string[])[] {
+  #groupSymbols(symbols: readonly string[]): readonly (readonly string[])[] {
     const { exchange, method } = this.#options;
-    const isOneByOne = method === 'watchTrades' && exchange.has.watchTradesForSymbols !== true;
-    if (isOneByOne) return symbols.map((symbol) => [symbol]);
+    const needsOneLoopEach = method === 'watchTrades' && exchange.has.watchTradesForSymbols !== true;
+    if (needsOneLoopEach) return symbols.map((symbol) => [symbol]);
     return symbols.length === 0 ? [] : [symbols];
   }
 
-  #begin(symbols: readonly string[]): void {
-    this.#loops = Promise.all([this.#loops, this.#follow(symbols)]);
+  #startLoop(symbols: readonly string[]): void {
+    this.#loops = Promise.all([this.#loops, this.#runLoop(symbols)]);
   }
 
-  async #follow(symbols: readonly string[]): Promise<void> {
+  async #runLoop(symbols: readonly string[]): Promise<void> {
     while (!this.#isClosed) {
       try {
-        const told = await this.#wait(symbols);
-        this.#tell(() => this.#listener.onEvents(this.#newsOf(symbols, told)));
+        const tickers = await this.#nextUpdate(symbols);
+        this.#notify(() => this.#listener.onEvents(this.#changedEvents(symbols, tickers)));
       } catch (error) {
-        return this.#tell(() => this.#onError(symbols, error));
+        return this.#notify(() => this.#onError(symbols, error));
       }
     }
   }
 
-  /** Resolves when the venue has told something of one of them; with the tickers, where it is about tickers. */
-  async #wait(symbols: readonly string[]): Promise<CcxtExchange['tickers'] | undefined> {
+  /** Resolves when one of the symbols is updated; with the updated tickers, or undefined for trades. */
+  async #nextUpdate(symbols: readonly string[]): Promise<CcxtExchange['tickers'] | undefined> {
     const { exchange, method } = this.#options;
     if (method === 'watchBidsAsks') return exchange.watchBidsAsks(symbols);
     if (method === 'watchTickers') return exchange.watchTickers(symbols);
@@ -89,13 +89,13 @@ export class CcxtWatch {
     return undefined;
   }
 
-  #newsOf(symbols: readonly string[], told: CcxtExchange['tickers'] | undefined): MarketEvent[] {
+  #changedEvents(symbols: readonly string[], tickers: CcxtExchange['tickers'] | undefined): MarketEvent[] {
     const { exchange, method } = this.#options;
     const kept = method === 'watchBidsAsks' ? exchange.bidsasks : exchange.tickers;
     return symbols.flatMap((symbol) =>
-      told === undefined
-        ? this.#news.inTrades(symbol, exchange.trades[symbol] ?? [])
-        : this.#news.inTicker(symbol, kept[symbol] ?? told[symbol] ?? {}),
+      tickers === undefined
+        ? this.#changes.tradeEvents(symbol, exchange.trades[symbol] ?? [])
+        : this.#changes.tickerEvents(symbol, kept[symbol] ?? tickers[symbol] ?? {}),
     );
   }
 
@@ -105,15 +105,15 @@ export class CcxtWatch {
     const [symbol = ''] = symbols;
     if (symbols.length > 1) {
       const middle = Math.ceil(symbols.length / 2);
-      this.#begin(symbols.slice(0, middle));
-      this.#begin(symbols.slice(middle));
+      this.#startLoop(symbols.slice(0, middle));
+      this.#startLoop(symbols.slice(middle));
     } else {
       const isUnknown = error instanceof library.errors.BadSymbol;
       this.#listener.onRefused({ symbol, code: codeOf(error), isUnknown, reason: messageOf(error) });
     }
   }
 
-  #tell(tell: () => void): void {
-    if (!this.#isClosed) tell();
+  #notify(call: () => void): void {
+    if (!this.#isClosed) call();
   }
 }

@@ -1,25 +1,26 @@
-// What a kind of feed is to the gateway: its settings, their help, and how one is made.
+// A kind of feed: its settings, their help, and its factory.
 
 import { z } from 'zod';
 import type { Feed } from './feed.ts';
 
 export interface FeedKind {
-  /** Its line of help. */
+  /** One line for `--help`. */
   readonly summary: string;
   /**
-   * Each field is the environment variable of its name. Its error completes the sentence "NAME must be ..." and never repeats
-   * the value; its description is its line of help; with `secret: true` in its metadata, its value may appear nowhere.
+   * Each field is the environment variable of its name. The error message completes the sentence "NAME must be ..."
+   * and never contains the value. The description is the line of `--help`. With `secret: true` in the metadata, the
+   * value must not appear in any output.
    */
   readonly settings: z.ZodRawShape;
   /**
-   * Makes a feed from what `settings` gave out; nothing connects. May be called again for a new one.
+   * Creates a feed from the parsed settings, without connecting. Each call creates a new feed.
    *
-   * @throws Error with sentences that say what to install or to mend
+   * @throws Error with sentences that say what to install or correct
    */
   create(values: Readonly<Record<string, unknown>>): Promise<Feed>;
 }
 
-/** A kind of feed, its values typed by its own settings. */
+/** Defines a kind of feed; `create` receives values typed by `settings`. */
 export function defineFeedKind<Shape extends z.ZodRawShape>(kind: {
   readonly summary: string;
   readonly settings: Shape;
@@ -32,7 +33,7 @@ export function defineFeedKind<Shape extends z.ZodRawShape>(kind: {
   };
 }
 
-/** The secrets among the values of a kind's settings: texts, and every text in a secret object. */
+/** The secret values of a kind's settings: strings, and every string inside a secret object. */
 export function secretsOf(
   { settings }: FeedKind,
   values: Readonly<Record<string, unknown>>,

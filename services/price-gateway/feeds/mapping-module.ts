@@ -1,38 +1,38 @@
-// Loads a user's mapping module, and keeps its mistakes from reaching further than the frame they were made in.
+// Loads a user's mapping module. An error in `read` invalidates only the frame that it was called with.
 
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { types } from 'node:util';
 import type { MarketEvent } from '@tickbus/capture';
-import type { Item, Mapping } from '../mapping.ts';
+import type { FrameItem, Mapping } from '../mapping.ts';
 import type { SessionListener } from './session-feed.ts';
 
-/** The functions that a mapping may leave out. */
+/** The optional functions of a mapping. */
 const OPTIONAL = ['subscribe', 'unsubscribe', 'open', 'ping'] as const;
 
 /**
- * The mapping in the module at `path`, which is relative to the working directory.
+ * Loads the mapping module at `path`, relative to the working directory.
  *
- * @throws Error that says what is missing or wrong
+ * @throws Error if the module cannot be loaded, or an export is missing or not a function
  */
 export async function loadMapping(path: string): Promise<Mapping> {
   let module: Record<string, unknown>;
   try {
     module = await import(pathToFileURL(resolve(path)).href);
   } catch (error) {
-    throw new Error(`The mapping ${path} could not be loaded: ${reasonOf(error)}`, { cause: error });
+    throw new Error(`Cannot load the mapping ${path}: ${reasonOf(error)}`, { cause: error });
   }
   if (typeof module.read !== 'function')
     throw new Error(`The mapping ${path} must export a function read(frame).`);
   for (const name of OPTIONAL) {
     if (module[name] !== undefined && typeof module[name] !== 'function')
-      throw new Error(`What the mapping ${path} exports as ${name} must be a function.`);
+      throw new Error(`The export ${name} of the mapping ${path} must be a function.`);
   }
   const functions = ['read', ...OPTIONAL].flatMap((name) => {
-    const call = module[name] as Answering | undefined;
-    return call === undefined ? [] : [[name, atOnce(name, call)]];
+    const call = module[name] as MappingFunction | undefined;
+    return call === undefined ? [] : [[name, rejectPromises(name, call)]];
   });
-  // The two that are no functions are used where they are of their type only.
+  // Values of another type are ignored.
   const { venue, acknowledges } = module;
   return {
     ...(Object.fromEntries(functions) as Mapping),
@@ -41,39 +41,43 @@ export async function loadMapping(path: string): Promise<Mapping> {
   };
 }
 
-type Answering = (asked: unknown) => unknown;
+type MappingFunction = (argument: unknown) => unknown;
 
-/** A promise would be taken for the answer, and one that fails later would end the gateway: it is a mistake at once. */
-function atOnce(name: string, call: Answering): Answering {
-  return (asked) => {
-    const answer = call(asked);
-    if (!types.isPromise(answer)) return answer;
-    answer.catch(() => {});
-    throw new TypeError(`${name} returned a promise, but it must answer at once.`);
+/** Throws on a promise: its later rejection would be unhandled and end the gateway. */
+function rejectPromises(name: string, call: MappingFunction): MappingFunction {
+  return (argument) => {
+    const result = call(argument);
+    if (!types.isPromise(result)) return result;
+    result.catch(() => {});
+    throw new TypeError(`${name} returned a promise, but must return its result synchronously.`);
   };
 }
 
-/** Who hears of what a frame says besides its market events. */
+/** Receives the items of a frame that are not market events. */
 export type ItemListener = Pick<SessionListener, 'onInvalidFrame' | 'onSubscribed' | 'onRefused' | 'onEnd'>;
 
 /**
- * The market events in a frame; its other items are told. A mapping that throws, or that returns what is no item, makes the
- * frame an invalid one.
+ * Returns the market events in a frame and reports its other items to the listener. If the mapping throws or returns
+ * something that is not an item, the frame is reported as invalid.
  */
-export function readFrame(mapping: Mapping, frame: unknown, listener: ItemListener): readonly MarketEvent[] {
+export function readMappedFrame(
+  mapping: Mapping,
+  frame: unknown,
+  listener: ItemListener,
+): readonly MarketEvent[] {
   const events: MarketEvent[] = [];
   try {
-    for (const item of [mapping.read(frame) ?? []].flat() as readonly Item[]) {
+    for (const item of [mapping.read(frame) ?? []].flat() as readonly FrameItem[]) {
       if (item.kind === 'trade' || item.kind === 'quote') events.push(item);
-      else tell(item, listener);
+      else reportItem(item, listener);
     }
   } catch (error) {
-    listener.onInvalidFrame(`The mapping cannot read a frame: ${reasonOf(error)}`);
+    listener.onInvalidFrame(`The mapping cannot parse a frame: ${reasonOf(error)}`);
   }
   return events;
 }
 
-function tell(item: Exclude<Item, MarketEvent>, listener: ItemListener): void {
+function reportItem(item: Exclude<FrameItem, MarketEvent>, listener: ItemListener): void {
   switch (item.kind) {
     case 'subscribed':
       return listener.onSubscribed([...item.symbols]);
@@ -86,7 +90,7 @@ function tell(item: Exclude<Item, MarketEvent>, listener: ItemListener): void {
       return listener.onEnd({ code, reason, retryable });
     }
     default:
-      throw new TypeError(`${JSON.stringify(item)} is no item.`);
+      throw new TypeError(`${JSON.stringify(item)} is not an item.`);
   }
 }
 

@@ -1,64 +1,69 @@
-// A feed made of sessions: each is one connection to the broker, and the next one begins after the last has let go.
+// A feed that opens one session after another. Each session is one connection to the broker.
 
 import type { MarketEvent } from '@tickbus/capture';
 import type { Feed, FeedDown, FeedListener, FeedState, RawFrame, Refusal } from './feed.ts';
 
 /** Why a session ended. */
-export type Failure = Omit<FeedDown, 'type'>;
+export type SessionFailure = Omit<FeedDown, 'type'>;
 
-/** What a session tells. Whatever it tells after `onEnd`, or after it was released, is passed over. */
+/** Receives a session's events. Events after `onEnd` or after `release` are ignored. */
 export interface SessionListener {
-  /** Leave for one more connection within this session; rejects when the feed is closed meanwhile, or there will be none. */
+  /**
+   * Permission for an additional connection within this session; rejects when the feed is closed or permission is
+   * denied.
+   */
   mayConnect(): Promise<void>;
-  /** The broker lets us in. Once. */
+  /** Authenticated. Called once. */
   onLive(): void;
   onFrame(events: readonly MarketEvent[]): void;
   onInvalidFrame(reason: string): void;
   onSubscribed(symbols: readonly string[]): void;
   onRefused(refusal: Refusal): void;
-  /** The session is over. The first call counts. */
-  onEnd(failure: Failure): void;
-  /** Undefined when nobody wants raw frames. */
+  /** The session has ended. Only the first call counts. */
+  onEnd(failure: SessionFailure): void;
+  /** Undefined when nothing is recorded. */
   readonly onRaw: ((frame: RawFrame) => void) | undefined;
 }
 
-/** One connection to the broker; it is being opened from the start. */
+/** One connection to the broker. It starts to connect when it is created. */
 export interface Session {
   setSymbols(symbols: readonly string[]): void;
-  /** Lets go of the connection, also of one that has failed; resolves when it is closed, by force after `withinMs`. Called once. */
+  /**
+   * Closes the connection, also a failed one; resolves when it is closed, by force after `withinMs` ms. Called once.
+   */
   release(withinMs: number): Promise<void>;
 }
 
 export interface SessionFeedOptions {
   readonly name: string;
   readonly venue: string | undefined;
-  /** Opens a session for these instruments. Must not throw, and must not tell anything before it returns. */
+  /** Opens a session for these instruments. Must not throw, and must not call the listener before it returns. */
   open(symbols: readonly string[], listener: SessionListener): Session;
 }
 
-/** A feed that opens one session after the other, each with the listener's leave. */
+/** Creates a feed that asks the listener for permission before it opens each session. */
 export function createSessionFeed(options: SessionFeedOptions): Feed {
   return new SessionFeed(options);
 }
 
-/** How long a broker may take to answer a close. */
-const RELEASE_MS = 2_000;
+/** Time for the broker to answer a close, milliseconds. */
+const DEFAULT_CLOSE_TIMEOUT_MS = 2_000;
 
 /**
- * The states are those of `FeedState`, told in `#enter` only. Invariant: a session is opened only when the one before is
- * released, because the broker would count both against its limit and refuse the second.
+ * The states are those of `FeedState`; only `#setState` reports them. Invariant: a session opens only after the
+ * previous one is released, because the broker would count both against its connection limit and refuse the second.
  */
 class SessionFeed implements Feed {
   readonly name: string;
   readonly venue: string | undefined;
   readonly #options: SessionFeedOptions;
-  readonly #closing = new AbortController();
+  readonly #closeController = new AbortController();
   #listener: FeedListener | undefined;
   #symbols: readonly string[] = [];
   #session: Session | undefined;
-  /** What that session tells. */
-  #hearing: SessionListener | undefined;
-  /** Sessions since the last live one. */
+  /** The listener of that session. */
+  #sessionListener: SessionListener | undefined;
+  /** Sessions that ended since the feed was last live. */
   #failures = 0;
   #released: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
@@ -74,8 +79,8 @@ class SessionFeed implements Feed {
     this.#session?.setSymbols(this.#symbols);
   }
 
-  renew(reason: string): void {
-    this.#hearing?.onEnd({ code: undefined, reason, retryable: true });
+  reconnect(reason: string): void {
+    this.#sessionListener?.onEnd({ code: undefined, reason, retryable: true });
   }
 
   start(listener: FeedListener): void {
@@ -83,54 +88,54 @@ class SessionFeed implements Feed {
     void this.#connect(listener, undefined);
   }
 
-  close(withinMs = RELEASE_MS): Promise<void> {
+  close(withinMs = DEFAULT_CLOSE_TIMEOUT_MS): Promise<void> {
     this.#closed ??= this.#close(withinMs);
     return this.#closed;
   }
 
   async #close(withinMs: number): Promise<void> {
-    this.#closing.abort();
+    this.#closeController.abort();
     this.#release(withinMs);
     await this.#released;
-    this.#enter({ type: 'stopped' });
+    this.#setState({ type: 'stopped' });
     this.#listener = undefined;
   }
 
   async #connect(listener: FeedListener, after: FeedDown | undefined): Promise<void> {
-    const { signal } = this.#closing;
+    const { signal } = this.#closeController;
     try {
       await listener.mayConnect({ failures: this.#failures, after }, signal);
     } catch (error) {
       if (signal.aborted) return;
-      const reason = `The connection was not allowed: ${error instanceof Error ? error.message : error}`;
-      return this.#enter({ type: 'down', code: undefined, reason, retryable: false });
+      const reason = `Connection not permitted: ${error instanceof Error ? error.message : error}`;
+      return this.#setState({ type: 'down', code: undefined, reason, retryable: false });
     }
     await this.#released;
     if (signal.aborted) return;
-    this.#enter({ type: 'connecting' });
-    this.#hearing = this.#hear(listener);
-    this.#session = this.#options.open(this.#symbols, this.#hearing);
+    this.#setState({ type: 'connecting' });
+    this.#sessionListener = this.#createSessionListener(listener);
+    this.#session = this.#options.open(this.#symbols, this.#sessionListener);
   }
 
-  /** The listener of one session; it is deaf once the session has ended or the feed is being closed. */
-  #hear(listener: FeedListener): SessionListener {
-    let isOver = false;
-    const unlessOver =
-      <Args extends unknown[]>(tell: (...args: Args) => void) =>
+  /** Ignores events after the session has ended or `close` was called. */
+  #createSessionListener(listener: FeedListener): SessionListener {
+    let hasEnded = false;
+    const whileOpen =
+      <Args extends unknown[]>(report: (...args: Args) => void) =>
       (...args: Args): void => {
-        if (!isOver && !this.#closing.signal.aborted) tell(...args);
+        if (!hasEnded && !this.#closeController.signal.aborted) report(...args);
       };
     return {
       mayConnect: () =>
-        listener.mayConnect({ failures: 0, after: undefined, isExtra: true }, this.#closing.signal),
-      onLive: unlessOver(() => this.#onLive()),
-      onFrame: unlessOver((events) => listener.onFrame(events)),
-      onInvalidFrame: unlessOver((reason) => listener.onInvalidFrame(reason)),
-      onSubscribed: unlessOver((symbols) => listener.onSubscribed(symbols)),
-      onRefused: unlessOver((refusal) => listener.onRefused(refusal)),
-      onRaw: listener.onRaw && unlessOver((frame) => listener.onRaw?.(frame)),
-      onEnd: unlessOver((failure) => {
-        isOver = true;
+        listener.mayConnect({ failures: 0, after: undefined, isExtra: true }, this.#closeController.signal),
+      onLive: whileOpen(() => this.#onLive()),
+      onFrame: whileOpen((events) => listener.onFrame(events)),
+      onInvalidFrame: whileOpen((reason) => listener.onInvalidFrame(reason)),
+      onSubscribed: whileOpen((symbols) => listener.onSubscribed(symbols)),
+      onRefused: whileOpen((refusal) => listener.onRefused(refusal)),
+      onRaw: listener.onRaw && whileOpen((frame) => listener.onRaw?.(frame)),
+      onEnd: whileOpen((failure) => {
+        hasEnded = true;
         this.#onEnd(listener, failure);
       }),
     };
@@ -138,13 +143,13 @@ class SessionFeed implements Feed {
 
   #onLive(): void {
     this.#failures = 0;
-    this.#enter({ type: 'live' });
+    this.#setState({ type: 'live' });
   }
 
-  #onEnd(listener: FeedListener, failure: Failure): void {
+  #onEnd(listener: FeedListener, failure: SessionFailure): void {
     const down: FeedDown = { type: 'down', ...failure };
-    this.#release(RELEASE_MS);
-    this.#enter(down);
+    this.#release(DEFAULT_CLOSE_TIMEOUT_MS);
+    this.#setState(down);
     this.#failures++;
     if (down.retryable) void this.#connect(listener, down);
   }
@@ -155,7 +160,7 @@ class SessionFeed implements Feed {
     if (session !== undefined) this.#released = session.release(withinMs);
   }
 
-  #enter(state: FeedState): void {
+  #setState(state: FeedState): void {
     this.#listener?.onState(state);
   }
 }

@@ -1,58 +1,64 @@
-// What to ask the broker for next, so that what it serves becomes what is wanted. Pure.
+// Computes the next subscription change, until the broker serves the requested symbols. Pure.
 
 import type { Refusal } from './feed.ts';
 
-/** One change of the subscriptions. */
-export interface Change {
+export interface SubscriptionChange {
   readonly action: 'subscribe' | 'unsubscribe';
   readonly symbols: readonly string[];
 }
 
 /** Why the broker refused a change. */
-export interface RefusedChange extends Omit<Refusal, 'symbol'> {
-  /** The broker serves no more instruments, whichever they are. */
+export interface SubscriptionRefusal extends Omit<Refusal, 'symbol'> {
+  /** True if the symbol limit is reached, whatever the symbols are. */
   readonly isLimit: boolean;
 }
 
 /**
- * The subscriptions of one session with a broker that answers every change as a whole. One change is under way at a time.
- * What is not wanted any more is given back first, so that there is room for the new. A refused change does not say which
- * of its instruments is at fault, so its first half is tried, and so on down to the one that is.
+ * The subscriptions of one session with a broker that accepts or refuses each change as a whole. One change is pending
+ * at a time. Symbols that are no longer requested are unsubscribed first, which frees space under the limit. A refusal
+ * does not name the symbol at fault, so the plan retries with half of the symbols until a single symbol is refused.
  */
 export class SubscriptionPlan {
-  #wanted: readonly string[] = [];
+  #requested: readonly string[] = [];
   #served: ReadonlySet<string> = new Set();
   readonly #refused = new Set<string>();
-  #underWay: Change | undefined;
-  #largest = Number.POSITIVE_INFINITY;
+  #pending: SubscriptionChange | undefined;
+  #maxSymbolsPerChange = Number.POSITIVE_INFINITY;
 
-  /** From now on these are wanted, the most important first; refused ones among them are tried again. */
-  setWanted(symbols: readonly string[]): void {
-    this.#wanted = symbols;
+  /** @param symbols the requested symbols, the most important first; refused ones among them are requested again */
+  setRequested(symbols: readonly string[]): void {
+    this.#requested = symbols;
     this.#refused.clear();
-    this.#largest = Number.POSITIVE_INFINITY;
+    this.#maxSymbolsPerChange = Number.POSITIVE_INFINITY;
   }
 
-  get underWay(): Change | undefined {
-    return this.#underWay;
+  get pending(): SubscriptionChange | undefined {
+    return this.#pending;
   }
 
-  /** The next change, which is under way from now on; undefined while another one is, and when there is nothing to change. */
-  next(): Change | undefined {
-    if (this.#underWay !== undefined) return undefined;
-    const wanted = new Set(this.#wanted);
-    const unwanted = [...this.#served].filter((symbol) => !wanted.has(symbol));
-    const missing = this.#wanted.filter((symbol) => !this.#served.has(symbol) && !this.#refused.has(symbol));
-    if (unwanted.length > 0) this.#underWay = { action: 'unsubscribe', symbols: unwanted };
+  /** Returns the next change and makes it pending; undefined if a change is pending or nothing needs to change. */
+  next(): SubscriptionChange | undefined {
+    if (this.#pending !== undefined) return undefined;
+    const requested = new Set(this.#requested);
+    const obsolete = [...this.#served].filter((symbol) => !requested.has(symbol));
+    const missing = this.#requested.filter(
+      (symbol) => !this.#served.has(symbol) && !this.#refused.has(symbol),
+    );
+    if (obsolete.length > 0) this.#pending = { action: 'unsubscribe', symbols: obsolete };
     else if (missing.length > 0)
-      this.#underWay = { action: 'subscribe', symbols: missing.slice(0, this.#largest) };
-    return this.#underWay;
+      this.#pending = { action: 'subscribe', symbols: missing.slice(0, this.#maxSymbolsPerChange) };
+    return this.#pending;
   }
 
-  /** The broker has acknowledged the change under way, and serves these now. Returns the asked-for ones that it left out. */
-  acknowledged(served: readonly string[]): readonly string[] {
-    const change = this.#underWay;
-    this.#underWay = undefined;
+  /**
+   * The broker has acknowledged the pending change.
+   *
+   * @param served all symbols that the broker serves now
+   * @returns the symbols of the change that the broker left out; they count as refused
+   */
+  acknowledge(served: readonly string[]): readonly string[] {
+    const change = this.#pending;
+    this.#pending = undefined;
     this.#served = new Set(served);
     const leftOut =
       change?.action === 'subscribe' ? change.symbols.filter((symbol) => !this.#served.has(symbol)) : [];
@@ -60,18 +66,22 @@ export class SubscriptionPlan {
     return leftOut;
   }
 
-  /** The broker has refused the change under way and serves what it served. Returns the instruments that are refused by that. */
-  refused({ isLimit }: Pick<RefusedChange, 'isLimit'>): readonly string[] {
-    const asked = this.#underWay?.symbols ?? [];
-    this.#underWay = undefined;
-    if (asked.length > 1) {
-      this.#largest = Math.ceil(asked.length / 2);
+  /**
+   * The broker has refused the pending change, so the served symbols are unchanged.
+   *
+   * @returns the symbols that are refused now; none while the plan still searches for the symbol at fault
+   */
+  refuse({ isLimit }: Pick<SubscriptionRefusal, 'isLimit'>): readonly string[] {
+    const symbols = this.#pending?.symbols ?? [];
+    this.#pending = undefined;
+    if (symbols.length > 1) {
+      this.#maxSymbolsPerChange = Math.ceil(symbols.length / 2);
       return [];
     }
-    this.#largest = Number.POSITIVE_INFINITY;
-    const refused = isLimit ? this.#wanted.filter((symbol) => !this.#served.has(symbol)) : asked;
-    const news = refused.filter((symbol) => !this.#refused.has(symbol));
-    for (const symbol of news) this.#refused.add(symbol);
-    return news;
+    this.#maxSymbolsPerChange = Number.POSITIVE_INFINITY;
+    const refused = isLimit ? this.#requested.filter((symbol) => !this.#served.has(symbol)) : symbols;
+    const newlyRefused = refused.filter((symbol) => !this.#refused.has(symbol));
+    for (const symbol of newlyRefused) this.#refused.add(symbol);
+    return newlyRefused;
   }
 }

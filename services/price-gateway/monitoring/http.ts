@@ -1,4 +1,4 @@
-// /healthz, /readyz and /metrics, for whoever runs the gateway: Docker, Kubernetes, Prometheus.
+// Serves /healthz, /readyz and /metrics for Docker, Kubernetes and Prometheus.
 
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -9,7 +9,7 @@ import type { Readiness } from '../gateway.ts';
 
 export interface HttpOptions {
   readonly host: string;
-  /** 0 takes a free one, told by the result. */
+  /** 0 for a free port, which the result contains. */
   readonly port: number;
   readonly metrics: Registry;
   readonly readiness: () => Readiness;
@@ -21,9 +21,9 @@ export interface HttpServer {
 }
 
 /**
- * Resolves once it listens.
+ * Starts the server; resolves when it listens.
  *
- * @throws Error with a sentence that says what to set when the address cannot be listened on
+ * @throws Error if the server cannot listen on the address; the message says what to set
  */
 export async function startHttp({ host, port, metrics, readiness }: HttpOptions): Promise<HttpServer> {
   const server = createAdaptorServer({ fetch: routes(metrics, readiness).fetch });
@@ -33,8 +33,8 @@ export async function startHttp({ host, port, metrics, readiness }: HttpOptions)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const advice =
-      'Set HTTP_HOST and HTTP_PORT to an address of this machine that is free, or HTTP_PORT=0 to do without.';
-    throw new Error(`/healthz and /metrics cannot be served on ${host}:${port}: ${reason}. ${advice}`, {
+      'Set HTTP_HOST and HTTP_PORT to a free address of this machine, or HTTP_PORT=0 to disable them.';
+    throw new Error(`Cannot serve /healthz and /metrics on ${host}:${port}: ${reason}. ${advice}`, {
       cause: error,
     });
   }

@@ -1,70 +1,74 @@
-// The gateway's figures for Prometheus, read from its statistics whenever somebody asks.
+// Exposes the gateway's statistics as Prometheus metrics, read at each scrape.
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { RecorderStats } from '../recorder/recorder.ts';
+import type { RecorderStats } from '../recorder/capture-recorder.ts';
 import type { GatewayStats } from './stats.ts';
 
 const FEED_STATES = ['connecting', 'live', 'silent', 'down', 'stopping', 'stopped'] as const;
 
 /**
- * Those of the process too: CPU, memory, delay of the event loop.
+ * The registry also has the default metrics of the process: CPU, memory, event loop delay.
  *
- * @param recorderStats undefined where nothing is recorded
+ * @param recorderStats undefined if nothing is recorded
  */
 export function createMetrics(stats: () => GatewayStats, recorderStats?: () => RecorderStats): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const { counter, labelled, gauge } = instruments(registry, stats);
+  const { counter, labelled, gauge } = metricFactories(registry, stats);
 
-  gauge('active', '1 while it holds the lease, 0 on standby.', ({ role }) => Number(role === 'active'));
-  counter('take_overs_total', 'Times it became the active one.', ({ takeOvers }) => takeOvers);
-  counter('broker_attempts_total', 'Connections to the broker that were tried.', ({ attempts }) => attempts);
+  gauge('active', '1 while the gateway holds the lease, 0 on standby.', ({ role }) =>
+    Number(role === 'active'),
+  );
+  counter('take_overs_total', 'Times the gateway became active.', ({ takeOvers }) => takeOvers);
+  counter('broker_attempts_total', 'Connection attempts to the broker.', ({ attempts }) => attempts);
   labelled(
     'broker_errors_total',
-    "Lost or refused connections, by the broker's code.",
+    "Lost or refused connections, by the broker's error code.",
     'code',
     (now) => now.brokerErrors,
   );
-  counter('frames_total', 'Frames of the broker.', ({ frames }) => frames);
-  counter('invalid_frames_total', 'Frames that could not be read.', ({ invalidFrames }) => invalidFrames);
+  counter('frames_total', 'Frames received from the broker.', ({ frames }) => frames);
+  counter('invalid_frames_total', 'Frames that cannot be parsed.', ({ invalidFrames }) => invalidFrames);
   counter('events_total', 'Trades and quotes in the frames.', ({ events }) => events);
-  labelled('events_dropped_total', 'Events that gave no price.', 'reason', ({ dropped }) => dropped);
-  counter('prices_published_total', 'Prices that Redis has published.', ({ published }) => published);
-  labelled('publish_failures_total', 'Publishes that did not succeed.', 'code', ({ failures }) => failures);
-  gauge('instruments_wanted', 'Instruments that are asked for.', ({ wanted }) => wanted);
-  gauge('instruments_refused', 'Those of them that the broker does not give.', ({ refused }) => refused);
-  gauge('quiet_seconds', 'Since the last frame of the broker; NaN without one.', ({ quietForMs }) =>
-    quietForMs === undefined ? Number.NaN : quietForMs / 1_000,
+  labelled('events_dropped_total', 'Events that yielded no price.', 'reason', ({ dropped }) => dropped);
+  counter('prices_published_total', 'Prices published to Redis.', ({ published }) => published);
+  labelled('publish_failures_total', 'Failed publishes.', 'code', ({ failures }) => failures);
+  gauge('instruments_wanted', 'Requested instruments.', ({ wanted }) => wanted);
+  gauge('instruments_refused', 'Requested instruments that are not served.', ({ refused }) => refused);
+  gauge(
+    'quiet_seconds',
+    'Seconds since the last frame of the broker; NaN before the first.',
+    ({ quietForMs }) => (quietForMs === undefined ? Number.NaN : quietForMs / 1_000),
   );
   new Gauge({
     name: `${PREFIX}feed_state`,
-    help: '1 for the state that the feed is in; all 0 on standby.',
+    help: "1 for the feed's current state; all 0 on standby.",
     labelNames: ['state'],
     registers: [registry],
     collect() {
       for (const state of FEED_STATES) this.set({ state }, Number(stats().feed?.state === state));
     },
   });
-  if (recorderStats !== undefined) addRecorder(registry, recorderStats);
+  if (recorderStats !== undefined) addRecorderMetrics(registry, recorderStats);
   return registry;
 }
 
-function addRecorder(registry: Registry, stats: () => RecorderStats): void {
-  const { counter } = instruments(registry, stats);
-  counter('recorded_frames_total', 'Frames that are in a file.', ({ written }) => written);
+function addRecorderMetrics(registry: Registry, stats: () => RecorderStats): void {
+  const { counter } = metricFactories(registry, stats);
+  counter('recorded_frames_total', 'Frames written to a file.', ({ written }) => written);
   counter(
     'unrecorded_frames_total',
-    'Frames that are in none, as they came too fast or could not be written.',
+    'Frames not recorded, because the buffer was full or a write failed.',
     ({ dropped }) => dropped,
   );
   counter('recorded_bytes_total', 'Compressed bytes written.', ({ bytes }) => bytes);
-  counter('recorded_files_total', 'Files begun.', ({ files }) => files);
+  counter('recorded_files_total', 'Files created.', ({ files }) => files);
 }
 
 const PREFIX = 'tickbus_gateway_';
 
-/** Makers of metrics that look at the statistics when they are collected. */
-function instruments<Stats>(registry: Registry, stats: () => Stats) {
+/** Factories for metrics that read the statistics when they are collected. */
+function metricFactories<Stats>(registry: Registry, stats: () => Stats) {
   const registers = [registry];
   return {
     counter(name: string, help: string, read: (stats: Stats) => number): void {

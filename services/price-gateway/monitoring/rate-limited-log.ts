@@ -1,8 +1,8 @@
-// Warnings that may come with every tick, written once in a while.
+// Limits the rate of warnings that every tick can cause.
 
 import type { Logger } from 'tickbus';
 
-/** At most one line a topic in each interval; the next line tells how many were left out. */
+/** Writes at most one line per topic and interval. The next line has the number of suppressed lines, `leftOut`. */
 export class RateLimitedLog {
   readonly #logger: Logger;
   readonly #intervalMs: number;

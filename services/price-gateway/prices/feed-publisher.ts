@@ -1,4 +1,4 @@
-// What the holder of the lease publishes. Nothing here throws or waits: the next tick is newer than any retry could be.
+// Publishes for the lease holder. No method throws or waits, and none retries: the next tick is newer than any retry.
 
 import { type FeedStatus, type InstrumentStatus, type Price, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -7,10 +7,10 @@ import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
 import type { Counters } from '../monitoring/stats.ts';
 
 export interface FeedPublisherOptions {
-  /** Carries the lease, so that nothing is published of a gateway that has lost it. */
+  /** Publishes PRICE_DATA under the lease: Redis rejects prices of a gateway that has lost it. */
   readonly publisher: RedisPublisher;
-  /** Whether the lease is held now. What is told besides prices is fenced by nothing else. */
-  readonly holds: () => boolean;
+  /** Whether the lease is held now. Only this check fences the status channels. */
+  readonly holdsLease: () => boolean;
   readonly counters: Counters;
   readonly warnings: RateLimitedLog;
 }
@@ -23,7 +23,7 @@ export class FeedPublisher {
     this.#options = options;
   }
 
-  price(price: Price): void {
+  publishPrice(price: Price): void {
     const { publisher, counters } = this.#options;
     this.#send(async () => {
       await publisher.publish(CHANNELS.PRICE_DATA, price);
@@ -31,21 +31,21 @@ export class FeedPublisher {
     });
   }
 
-  feedStatus(status: FeedStatus): void {
-    this.#send(() => this.#options.publisher.publish(CHANNELS.FEED_STATUS, shortened(status)));
+  publishFeedStatus(status: FeedStatus): void {
+    this.#send(() => this.#options.publisher.publish(CHANNELS.FEED_STATUS, truncateDetail(status)));
   }
 
-  instrumentStatus(status: InstrumentStatus): void {
-    this.#send(() => this.#options.publisher.publish(CHANNELS.INSTRUMENT_STATUS, shortened(status)));
+  publishInstrumentStatus(status: InstrumentStatus): void {
+    this.#send(() => this.#options.publisher.publish(CHANNELS.INSTRUMENT_STATUS, truncateDetail(status)));
   }
 
-  /** Resolves when it is known of everything that was sent whether it was published. */
+  /** Resolves when no publish is in flight. */
   async settled(): Promise<void> {
     await Promise.all(this.#inFlight);
   }
 
   #send(publish: () => Promise<unknown>): void {
-    if (!this.#options.holds()) return this.#options.counters.fail('TICKBUS_FENCED');
+    if (!this.#options.holdsLease()) return this.#options.counters.countFailure('TICKBUS_FENCED');
     const sent: Promise<void> = publish()
       .then(
         () => {},
@@ -58,16 +58,16 @@ export class FeedPublisher {
   #fail(error: unknown): void {
     const { counters, warnings } = this.#options;
     const code = error instanceof TickbusError ? error.code : 'UNEXPECTED';
-    counters.fail(code);
-    warnings.warn(code, { code, reason: String(error) }, 'A message was not published.');
+    counters.countFailure(code);
+    warnings.warn(code, { code, reason: String(error) }, 'Publish failed.');
   }
 }
 
-/** The most characters of a detail that the channels take. */
-const LONGEST_DETAIL = 1_000;
+/** Maximum characters of a detail in the channel schemas. */
+const MAX_DETAIL_LENGTH = 1_000;
 
-/** What a broker writes in its errors may be longer, and must not keep a heartbeat from being told. */
-function shortened<Status extends { readonly detail?: string | undefined }>(status: Status): Status {
-  if (status.detail === undefined || status.detail.length <= LONGEST_DETAIL) return status;
-  return { ...status, detail: `${status.detail.slice(0, LONGEST_DETAIL - 1)}…` };
+/** An error text of a broker can exceed the limit and would make the heartbeat invalid. */
+function truncateDetail<Status extends { readonly detail?: string | undefined }>(status: Status): Status {
+  if (status.detail === undefined || status.detail.length <= MAX_DETAIL_LENGTH) return status;
+  return { ...status, detail: `${status.detail.slice(0, MAX_DETAIL_LENGTH - 1)}…` };
 }

@@ -1,4 +1,4 @@
-// One capture file being written: gzip members, each of them whole, one after the other.
+// Writes one capture file as a sequence of complete gzip members.
 
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,17 +6,17 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 
 const compress = promisify(gzip);
-/** A third of the time of the default, a tenth more bytes. */
-const LEVEL = 3;
+/** Takes a third of the default level's time for a tenth more bytes. */
+const COMPRESSION_LEVEL = 3;
 
-/** Invariant: what is in the file is whole members, so that whoever reads it never meets a broken one. */
+/** Invariant: the file consists of complete gzip members, unless the process is killed during a write. */
 export class CaptureFile {
   readonly path: string;
   readonly openedAt = performance.now();
   readonly #file: FileHandle;
   #bytes = 0;
 
-  /** A new file in `folder`, named after the moment; never one that is there. */
+  /** Creates a file in `folder`, named after the current time. Never overwrites a file. */
   static async create(folder: string, name: string): Promise<CaptureFile> {
     const stem = join(folder, `${name}-${new Date().toISOString().replaceAll(':', '-')}`);
     for (let number = 1; ; number++) {
@@ -34,14 +34,14 @@ export class CaptureFile {
     this.#file = file;
   }
 
-  /** Compressed bytes in it. */
+  /** Compressed size. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Compresses and appends, all of it or, when that fails, nothing. */
+  /** Compresses and appends `text`. If the write fails, the file is truncated to its previous size. */
   async append(text: string): Promise<void> {
-    const member = await compress(text, { level: LEVEL });
+    const member = await compress(text, { level: COMPRESSION_LEVEL });
     try {
       await this.#file.appendFile(member);
       this.#bytes += member.length;
@@ -51,7 +51,7 @@ export class CaptureFile {
     }
   }
 
-  /** Resolves when the content is on the disk. */
+  /** Resolves when the content is flushed to disk. */
   async close(): Promise<void> {
     try {
       await this.#file.sync();

@@ -1,29 +1,29 @@
-// Takes secrets out of frames before they are written down.
+// Masks secrets in frames before they are recorded.
 
 import type { RawFrame } from '../feeds/feed.ts';
 
 const MASK = '***';
-/** Fields that hold a secret, whatever the message is about. */
+/** Fields that contain a secret in any message. */
 const SECRET_FIELD =
   /secret|passw|passphrase|token|signature|^sign$|^api_?-?key$|^key$|jwt|credential|listen_?key/i;
-/** Fields in which a message says what it is. */
+/** Fields that contain the type of a message. */
 const NAMING_FIELD = /^(op|action|method|type|event|cmd|command|request|T|e)$/;
-/** A message whose purpose is to show who we are. */
+/** Message types that authenticate the client. */
 const LOGIN = /\b(auth\w*|log-?[io]n|sign-?in)\b/i;
-/** Shorter ones would be found everywhere. */
-const SHORTEST_SECRET = 4;
+/** Shorter secrets would match unrelated text. */
+const MIN_SECRET_LENGTH = 4;
 
 /**
- * The JSON of a frame without secrets. Of what goes to the broker: fields that are named as secrets are, and every value of a
- * login, whose secrets can stand in a list without a name. In both directions: the secrets that are known.
+ * Masks secrets in the JSON of a frame. In both directions: all known secrets. In frames to the broker also: fields
+ * whose name denotes a secret, and every value of a login, whose secrets can be list items without a name.
  */
 export class Masker {
   readonly #secrets: readonly string[];
 
-  /** @param secrets as they are in the settings */
+  /** @param secrets the secret values of the settings */
   constructor(secrets: readonly string[]) {
-    const known = secrets.filter((secret) => secret.length >= SHORTEST_SECRET);
-    // As they stand in JSON.
+    const known = secrets.filter((secret) => secret.length >= MIN_SECRET_LENGTH);
+    // In their JSON spelling.
     this.#secrets = known.map((secret) => JSON.stringify(secret).slice(1, -1));
   }
 
@@ -40,7 +40,7 @@ function withoutSecrets(frame: unknown): unknown {
   return redact(frame, (field) => !NAMING_FIELD.test(field));
 }
 
-/** Whether it says so itself, in a list, or in a field that names it, however deep. */
+/** Whether a string, a list item or a type field at any depth marks the frame as a login. */
 function isLogin(value: unknown, field = 'type'): boolean {
   if (typeof value === 'string') return NAMING_FIELD.test(field) && LOGIN.test(value);
   if (Array.isArray(value)) return value.some((one) => isLogin(one, field));
@@ -48,14 +48,14 @@ function isLogin(value: unknown, field = 'type'): boolean {
   return Object.entries(value).some(([name, one]) => isLogin(one, name));
 }
 
-/** A copy with every value masked whose field is to be hidden, however deep. */
+/** A copy with the values of hidden fields masked, at any depth. */
 function redact(value: unknown, isHidden: (field: string) => boolean, field = ''): unknown {
   if (Array.isArray(value)) return value.map((one) => redact(one, isHidden, field));
   if (typeof value !== 'object' || value === null) return isHidden(field) ? MASK : value;
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, redact(one, isHidden, name)]));
 }
 
-/** A secret that is a number can be part of another one, outside of a text. */
+/** Masking a numeric secret can break a number that contains its digits. */
 function isJson(text: string): boolean {
   try {
     JSON.parse(text);

@@ -1,46 +1,46 @@
-// One time of holding the lease: connects the feed, publishes what it hears, and tells how it is.
+// Runs the feed while the gateway holds the lease: publishes its prices, its status and the status of each instrument.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MarketEvent } from '@tickbus/capture';
 import type { FeedStatus, Logger } from 'tickbus';
-import { Instruments } from '../demand/instruments.ts';
+import { InstrumentTracker } from '../demand/instrument-tracker.ts';
 import type { SymbolDemand } from '../demand/symbol-demand.ts';
 import type { Attempt, Feed, FeedState } from '../feeds/feed.ts';
 import { backoffMs } from '../feeds/feed-backoff.ts';
 import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
 import type { Counters } from '../monitoring/stats.ts';
 import type { FeedPublisher } from '../prices/feed-publisher.ts';
-import { PriceBook, type Unusable } from '../prices/tick.ts';
+import { type DropReason, PriceBook } from '../prices/price-book.ts';
 import type { ConnectionBudget } from './connection-budget.ts';
 import { FeedHealth } from './feed-health.ts';
 
-/** Milliseconds, all of them. */
+/** All values are milliseconds. */
 export interface SessionTimes {
-  /** Between two heartbeats. Default a sixth of the lease: 500. */
+  /** Interval of the status heartbeat. Default a sixth of the lease: 500. */
   readonly statusIntervalMs: number;
-  /** Without a frame, after which a live feed is told as `silent`. */
+  /** A live feed without a frame for this long is reported as `silent`. */
   readonly silentAfterMs: number;
-  /** Without a frame, after which the connection is made anew; 0 for never. */
+  /** A live feed without a frame for this long is reconnected; 0 disables this. */
   readonly reconnectSilentMs: number;
-  /** Before the first connection, so that the broker has freed the place of a gateway that died. */
+  /** Delay before the first connection, until the broker has released the connection of a crashed gateway. */
   readonly brokerReleaseMs: number;
-  /** Before the second try to connect; doubles with every failure. */
+  /** Delay before the first retry; doubles with every failure, up to `maxRetryMs`. */
   readonly retryMs: number;
   readonly maxRetryMs: number;
 }
 
 export interface ActiveSessionOptions {
-  /** Not started yet; used up by this. */
+  /** Must not be started yet. The session starts and closes it. */
   readonly feed: Feed;
-  /** Of the lease. */
+  /** Fencing token of the lease. */
   readonly token: number;
-  /** Who holds it, for the operator. */
+  /** Name of the lease holder, for the operator. */
   readonly holder: string;
-  readonly outbox: FeedPublisher;
+  readonly publisher: FeedPublisher;
   readonly budget: ConnectionBudget;
-  /** The instruments, kept up to date by the gateway. */
-  readonly wanted: SymbolDemand;
-  /** The most instruments to ask the broker for. */
+  /** The gateway keeps it up to date. */
+  readonly demand: SymbolDemand;
+  /** Maximum number of instruments to request from the broker. */
   readonly symbolLimit: number;
   readonly times: SessionTimes;
   readonly counters: Counters;
@@ -49,17 +49,17 @@ export interface ActiveSessionOptions {
 }
 
 /**
- * Phases: new -> running -> stopping -> stopped, in order; or -> cut, when the lease is lost. While running, what is told is
- * the feed's health; afterwards that it ends.
+ * Phases: new -> running -> stopping -> stopped. Any phase becomes aborted when the lease is lost. While running, the
+ * published status is the feed's health; afterwards it is `stopping` or `stopped`.
  */
 export class ActiveSession {
   readonly #options: ActiveSessionOptions;
   readonly #book: PriceBook;
-  readonly #instruments = new Instruments();
+  readonly #instruments = new InstrumentTracker();
   readonly #health: FeedHealth;
-  #phase: 'new' | 'running' | 'stopping' | 'stopped' | 'cut' = 'new';
-  /** The wanted instruments as they were last asked for. */
-  #asked = '';
+  #phase: 'new' | 'running' | 'stopping' | 'stopped' | 'aborted' = 'new';
+  /** The symbols of the last request to the feed, joined by commas. */
+  #requestedSymbols = '';
   #heartbeat: NodeJS.Timeout | undefined;
 
   constructor(options: ActiveSessionOptions) {
@@ -68,18 +68,18 @@ export class ActiveSession {
     this.#book = new PriceBook(feed.venue);
     this.#health = new FeedHealth({
       ...times,
-      expectsFrames: () => this.#instruments.wanted > 0,
-      onSilence: (sentence, hasEnded) => this.#onSilence(sentence, hasEnded),
-      onEndlessSilence: (sentence) => feed.renew(sentence),
+      expectsFrames: () => this.#instruments.requestedCount > 0,
+      onSilence: (reason, hasEnded) => this.#onSilence(reason, hasEnded),
+      onProlongedSilence: (reason) => feed.reconnect(reason),
     });
   }
 
-  get wantedInstruments(): number {
-    return this.#instruments.wanted;
+  get requestedInstruments(): number {
+    return this.#instruments.requestedCount;
   }
 
   get refusedInstruments(): number {
-    return this.#instruments.refused;
+    return this.#instruments.refusedCount;
   }
 
   /** Milliseconds since the broker's last frame. */
@@ -90,8 +90,8 @@ export class ActiveSession {
   start(): void {
     const { feed, times } = this.#options;
     this.#phase = 'running';
-    this.want();
-    this.#heartbeat = setInterval(() => this.#tellStatus(), times.statusIntervalMs);
+    this.syncDemand();
+    this.#heartbeat = setInterval(() => this.#publishStatus(), times.statusIntervalMs);
     this.#health.start();
     feed.start({
       mayConnect: (attempt, signal) => this.#mayConnect(attempt, signal),
@@ -100,52 +100,52 @@ export class ActiveSession {
       onState: (state) => this.#onState(state),
       onSubscribed: (symbols) => {
         this.#instruments.acknowledge(symbols);
-        this.#tellInstruments();
+        this.#publishInstrumentChanges();
       },
       onRefused: (refusal) => {
         this.#instruments.refuse(refusal);
-        this.#tellInstruments();
+        this.#publishInstrumentChanges();
       },
     });
-    this.#tellStatus();
+    this.#publishStatus();
   }
 
-  /** The wanted instruments may have changed. */
-  want(): void {
-    const { feed, wanted, symbolLimit } = this.#options;
-    const symbols = wanted.list();
-    const asked = symbols.join();
-    if (asked !== this.#asked) {
-      this.#asked = asked;
-      feed.setSymbols(this.#instruments.want(symbols, symbolLimit));
+  /** Requests the current symbols from the feed if they changed, and publishes changes of instrument status. */
+  syncDemand(): void {
+    const { feed, demand, symbolLimit } = this.#options;
+    const symbols = demand.list();
+    const joined = symbols.join();
+    if (joined !== this.#requestedSymbols) {
+      this.#requestedSymbols = joined;
+      feed.setSymbols(this.#instruments.setRequested(symbols, symbolLimit));
     }
-    this.#tellInstruments();
+    this.#publishInstrumentChanges();
   }
 
   /**
-   * The order is the promise: nothing of the feed comes after `stopped`. So the feed is closed first, without waiting for
-   * Redis, which may be why the gateway stops; then every price is settled; then the last word is said.
+   * Closes the feed first, without waiting for Redis, because an unreachable Redis may be why the gateway stops. Then
+   * it waits for every publish in flight. `stopped` is published last: no message of the feed follows it.
    */
   async stop(): Promise<void> {
     if (this.#phase !== 'running') return;
-    this.#enter('stopping');
-    this.#tellStatus();
+    this.#endPhase('stopping');
+    this.#publishStatus();
     await this.#options.feed.close();
-    await this.#options.outbox.settled();
-    if (this.#isCut) return;
-    this.#enter('stopped');
-    this.#tellStatus();
-    await this.#options.outbox.settled();
+    await this.#options.publisher.settled();
+    if (this.#isAborted) return;
+    this.#endPhase('stopped');
+    this.#publishStatus();
+    await this.#options.publisher.settled();
   }
 
-  /** The lease is lost: the socket is cut in this very turn, and nothing more is told. */
-  async cut(): Promise<void> {
-    this.#enter('cut');
+  /** The lease is lost: cuts the socket synchronously and publishes nothing more. */
+  async abort(): Promise<void> {
+    this.#endPhase('aborted');
     await this.#options.feed.close(0);
   }
 
-  get #isCut(): boolean {
-    return this.#phase === 'cut';
+  get #isAborted(): boolean {
+    return this.#phase === 'aborted';
   }
 
   get status(): FeedStatus {
@@ -154,21 +154,21 @@ export class ActiveSession {
       feed: feed.name,
       ...this.#health.describe(),
       ...(this.#phase === 'stopping' && { state: 'stopping' as const }),
-      ...((this.#phase === 'stopped' || this.#phase === 'cut') && { state: 'stopped' as const }),
-      instruments: this.#instruments.wanted - this.#instruments.refused,
+      ...((this.#phase === 'stopped' || this.#phase === 'aborted') && { state: 'stopped' as const }),
+      instruments: this.#instruments.requestedCount - this.#instruments.refusedCount,
       lease: token,
       holder,
       interval_ms: times.statusIntervalMs,
     };
   }
 
-  #enter(phase: 'stopping' | 'stopped' | 'cut'): void {
+  #endPhase(phase: 'stopping' | 'stopped' | 'aborted'): void {
     this.#phase = phase;
     clearInterval(this.#heartbeat);
     this.#health.stop();
   }
 
-  /** Backs off after a failure, then takes from the budget that all gateways share. */
+  /** Backs off after a failure, then takes an attempt from the budget that all gateways share. */
   async #mayConnect({ failures, after, isExtra }: Attempt, signal: AbortSignal): Promise<void> {
     const { budget, counters, times } = this.#options;
     if (isExtra) {
@@ -176,81 +176,81 @@ export class ActiveSession {
       counters.attempts++;
       return;
     }
-    const wait = after === undefined ? times.brokerReleaseMs : backoffMs(failures, times);
-    if (after !== undefined) this.#tellDown(after.reason, wait);
-    await sleep(wait, undefined, { signal });
+    const waitMs = after === undefined ? times.brokerReleaseMs : backoffMs(failures, times);
+    if (after !== undefined) this.#reportRetry(after.reason, waitMs);
+    await sleep(waitMs, undefined, { signal });
     await budget.take(signal, (ms, reason) =>
-      this.#tellDown(reason ?? after?.reason ?? 'Too many connections were tried of late.', ms),
+      this.#reportRetry(reason ?? after?.reason ?? 'The budget of connection attempts is used up.', ms),
     );
     counters.attempts++;
   }
 
-  #tellDown(reason: string, retryInMs: number): void {
+  #reportRetry(reason: string, retryInMs: number): void {
     const { feed, logger } = this.#options;
     const { state } = this.#health;
     const code = state.type === 'down' ? state.code : undefined;
-    const detail = `${reason} Next try in ${Math.round(retryInMs)} ms.`;
+    const detail = `${reason} Retrying in ${Math.round(retryInMs)} ms.`;
     this.#health.detail = detail;
     logger.warn({ feed: feed.name, code, retryInMs: Math.round(retryInMs) }, detail);
-    this.#tellStatus();
+    this.#publishStatus();
   }
 
   #onState(state: FeedState): void {
     const { feed, counters, logger } = this.#options;
     if (this.#phase !== 'running') return;
-    this.#health.enter(state);
+    this.#health.setState(state);
     if (state.type !== 'live') this.#instruments.disconnect();
     if (state.type !== 'down') {
       logger.info({ feed: feed.name }, `The feed is ${state.type}.`);
-      return this.#tellStatus();
+      return this.#publishStatus();
     }
-    counters.brokerError(state.code);
-    // Where it is tried again, that is told with the time of the next try, in this same turn.
+    counters.countBrokerError(state.code);
+    // A retryable failure is reported in this same turn by `#reportRetry`, which knows the delay.
     if (state.retryable) return;
-    const detail = `${state.reason} It is not tried again.`;
+    const detail = `${state.reason} Not retrying.`;
     this.#health.detail = detail;
     logger.error({ feed: feed.name, code: state.code }, detail);
-    this.#tellStatus();
+    this.#publishStatus();
   }
 
   #onFrame(events: readonly MarketEvent[]): void {
-    const { counters, outbox } = this.#options;
+    const { counters, publisher } = this.#options;
     counters.frames++;
     counters.events += events.length;
     this.#health.onFrame();
     for (const event of events) {
       const price = this.#book.apply(event);
       if (typeof price === 'string') this.#drop(price, event);
-      else outbox.price(price);
+      else publisher.publishPrice(price);
     }
   }
 
-  #drop(why: Unusable, { kind, symbol }: MarketEvent): void {
-    this.#options.counters.dropped[why]++;
-    if (why === 'invalid')
-      this.#options.warnings.warn(why, { kind, symbol }, 'An event with broken values was dropped.');
+  #drop(reason: DropReason, { kind, symbol }: MarketEvent): void {
+    this.#options.counters.dropped[reason]++;
+    if (reason === 'invalid')
+      this.#options.warnings.warn(reason, { kind, symbol }, 'Dropped an event with invalid values.');
   }
 
   #onInvalidFrame(reason: string): void {
     const { counters, warnings } = this.#options;
     counters.invalidFrames++;
-    warnings.warn('frame', { reason }, 'A frame of the broker could not be read and was dropped.');
+    warnings.warn('frame', { reason }, 'Dropped a frame of the broker that cannot be parsed.');
   }
 
-  #onSilence(sentence: string, hasEnded: boolean): void {
+  #onSilence(reason: string, hasEnded: boolean): void {
     const { feed, logger } = this.#options;
-    logger[hasEnded ? 'info' : 'warn']({ feed: feed.name }, sentence);
-    this.#tellStatus();
+    logger[hasEnded ? 'info' : 'warn']({ feed: feed.name }, reason);
+    this.#publishStatus();
   }
 
-  #tellStatus(): void {
-    this.#options.outbox.feedStatus(this.status);
+  #publishStatus(): void {
+    this.#options.publisher.publishFeedStatus(this.status);
   }
 
-  #tellInstruments(): void {
-    const { feed, outbox, token, wanted } = this.#options;
+  #publishInstrumentChanges(): void {
+    const { feed, publisher, token, demand } = this.#options;
     if (this.#phase !== 'running') return;
-    for (const news of this.#instruments.news(wanted.askedFor()))
-      outbox.instrumentStatus({ ...news, feed: feed.name, lease: token });
+    for (const change of this.#instruments.takeChanges(demand.requestedByBots()))
+      publisher.publishInstrumentStatus({ ...change, feed: feed.name, lease: token });
   }
 }

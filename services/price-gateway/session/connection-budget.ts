@@ -1,4 +1,5 @@
-// How often the broker may be called, by all gateways together; Redis remembers it over restarts.
+// Limits the connection attempts of all gateways together. Redis stores the attempts, so restarts do not reset the
+// limit.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, defineChannel, type Logger } from 'tickbus';
@@ -8,34 +9,34 @@ import { z } from 'zod';
 export interface ConnectionBudgetOptions {
   readonly connection: Connection;
   readonly publisher: RedisPublisher;
-  /** Whose connection it is: budgets of different feeds are apart. */
+  /** Each feed has a budget of its own. */
   readonly feed: string;
-  /** Attempts in any `windowMs`, 100 at most. */
+  /** Maximum attempts in any `windowMs`; 100 at most. */
   readonly limit: number;
-  /** Milliseconds. */
+  /** Length of the sliding window, milliseconds. */
   readonly windowMs: number;
   readonly logger: Logger;
 }
 
-/** The most attempts that are remembered. */
-const HISTORY = 1_000;
-/** Milliseconds until a Redis that does not answer is asked again. */
-const ASK_AGAIN_MS = 500;
+/** Attempts kept in the channel's history. */
+const ATTEMPT_HISTORY = 1_000;
+/** Delay before the next try when Redis does not answer, milliseconds. */
+const REDIS_RETRY_MS = 500;
 
 /**
- * Every attempt to connect to a broker is one message, stamped by Redis. Its history is the budget: no clock of any gateway is in it, and
- * whoever wonders why a gateway waits can read it.
+ * Each attempt to connect to a broker is one message, timestamped by Redis. The channel's history is the budget, so no
+ * clock of a gateway matters, and an operator can read why a gateway waits.
  */
 const BROKER_ATTEMPTS = defineChannel('BROKER_ATTEMPTS', {
   kind: 'event',
   key: 'feed',
-  history: HISTORY,
+  history: ATTEMPT_HISTORY,
   messages: { attempt: z.object({ feed: z.string() }) },
 });
 
 /**
- * A sliding window. Only the holder of the lease calls, so that between looking and taking nobody else takes; and nothing
- * goes without Redis: an attempt that cannot be written down is not made.
+ * A sliding window of attempts. Only the lease holder calls it, so no other gateway takes an attempt between the check
+ * and the publish. An attempt that cannot be recorded in Redis is not made.
  */
 export class ConnectionBudget {
   readonly #options: ConnectionBudgetOptions;
@@ -45,35 +46,36 @@ export class ConnectionBudget {
   }
 
   /**
-   * Takes one attempt, as soon as there is one; it is used up whatever becomes of it.
+   * Waits until an attempt is free and takes it. The attempt counts even if the connection fails.
    *
-   * @param onWait told how many milliseconds it will take, whenever there is none, and why, where that is not that all are used up
-   * @throws AbortError when `signal` aborts meanwhile
+   * @param onWait called with the delay in milliseconds whenever no attempt is free; with a reason if Redis is the
+   * cause
+   * @throws AbortError when `signal` aborts
    */
   async take(signal: AbortSignal, onWait: (ms: number, reason?: string) => void): Promise<void> {
     for (;;) {
       signal.throwIfAborted();
-      const { waitMs, reason } = await this.#attempt();
+      const { waitMs, reason } = await this.#tryTake();
       if (waitMs === 0) return;
       onWait(waitMs, reason);
       await sleep(waitMs, undefined, { signal });
     }
   }
 
-  /** 0 when an attempt was taken, else the milliseconds after which to try again. */
-  async #attempt(): Promise<{ readonly waitMs: number; readonly reason?: string }> {
+  /** `waitMs` is 0 when an attempt was taken, otherwise the delay before the next try. */
+  async #tryTake(): Promise<{ readonly waitMs: number; readonly reason?: string }> {
     const { connection, publisher, feed, logger } = this.#options;
     try {
-      const waitMs = freeInMs(await connection.publishing.read(BROKER_ATTEMPTS), this.#options);
+      const waitMs = msUntilFree(await connection.publishing.read(BROKER_ATTEMPTS), this.#options);
       if (waitMs > 0) return { waitMs };
       await publisher.publish(BROKER_ATTEMPTS, { feed });
       return { waitMs: 0 };
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      logger.warn({ feed, reason: why }, 'An attempt to connect waits, as Redis cannot write it down.');
+      const cause = error instanceof Error ? error.message : String(error);
+      logger.warn({ feed, reason: cause }, 'Connection attempt postponed: Redis cannot record it.');
       return {
-        waitMs: ASK_AGAIN_MS,
-        reason: `No attempt is made that Redis cannot write down on ${BROKER_ATTEMPTS}. ${why}`,
+        waitMs: REDIS_RETRY_MS,
+        reason: `The attempt cannot be recorded on ${BROKER_ATTEMPTS}, so the gateway does not connect. ${cause}`,
       };
     }
   }
@@ -81,10 +83,10 @@ export class ConnectionBudget {
 
 type State = Awaited<ReturnType<Connection['publishing']['read']>>;
 
-/** Milliseconds until an attempt is free; 0 when one is. */
-function freeInMs({ entries, at }: State, { feed, limit, windowMs }: ConnectionBudgetOptions): number {
+/** Milliseconds until an attempt is free; 0 if one is free now. */
+function msUntilFree({ entries, at }: State, { feed, limit, windowMs }: ConnectionBudgetOptions): number {
   const recent = entries
-    .map(attemptFrom)
+    .map(parseAttempt)
     .filter((attempt) => attempt?.feed === feed && attempt.at > at - windowMs);
   const oldest = recent.at(-limit);
   return oldest === undefined ? 0 : Math.max(1, Math.ceil(oldest.at + windowMs - at));
@@ -92,8 +94,8 @@ function freeInMs({ entries, at }: State, { feed, limit, windowMs }: ConnectionB
 
 const attempt = z.object({ at: z.number(), data: z.object({ feed: z.string() }) });
 
-/** Undefined for what is no attempt: anybody can publish. */
-function attemptFrom(entry: Uint8Array): { readonly feed: string; readonly at: number } | undefined {
+/** Undefined for a message that is not an attempt: any client can publish on the channel. */
+function parseAttempt(entry: Uint8Array): { readonly feed: string; readonly at: number } | undefined {
   const { data } = attempt.safeParse(JSON.parse(new TextDecoder().decode(entry)));
   return data && { feed: data.data.feed, at: data.at };
 }

@@ -1,40 +1,43 @@
-// How the feed is, as it is told on FEED_STATUS: the feed's own state, but `silent` for a live one that says nothing.
+// The feed's health as published on FEED_STATUS: the feed's own state, or `silent` for a live feed without frames.
 
 import type { FeedStatus } from 'tickbus';
 import type { FeedState } from '../feeds/feed.ts';
-import { Silence } from './silence.ts';
+import { SilenceTimer } from './silence-timer.ts';
 
 export interface FeedHealthOptions {
-  /** Milliseconds without a frame after which a live feed is `silent`. */
+  /** A live feed without a frame for this long, in milliseconds, is `silent`. */
   readonly silentAfterMs: number;
-  /** Milliseconds without a frame after which `onEndlessSilence` is called, again and again; 0 for never. */
+  /** `onProlongedSilence` is called after each such period without a frame, milliseconds; 0 disables it. */
   readonly reconnectSilentMs: number;
-  /** Whether anything need come at all. */
+  /** False while no instrument is requested: silence is normal then. */
   readonly expectsFrames: () => boolean;
-  /** A sentence says what has happened; `hasEnded` when the feed speaks again. */
-  readonly onSilence: (sentence: string, hasEnded: boolean) => void;
-  readonly onEndlessSilence: (sentence: string) => void;
+  /** `hasEnded` is true when frames arrive again. `reason` is a sentence for the log. */
+  readonly onSilence: (reason: string, hasEnded: boolean) => void;
+  readonly onProlongedSilence: (reason: string) => void;
 }
 
-type Health = Pick<FeedStatus, 'state' | 'detail' | 'last_frame_at' | 'last_frame_ago_ms' | 'live_for_ms'>;
+type HealthFields = Pick<
+  FeedStatus,
+  'state' | 'detail' | 'last_frame_at' | 'last_frame_ago_ms' | 'live_for_ms'
+>;
 
 export class FeedHealth {
   readonly #options: FeedHealthOptions;
-  readonly #silence: Silence;
-  readonly #endlessSilence: Silence | undefined;
+  readonly #silence: SilenceTimer;
+  readonly #prolongedSilence: SilenceTimer | undefined;
   #state: FeedState = { type: 'connecting' };
   #isSilent = false;
   #lastFrame: { readonly at: number; readonly unixMs: number } | undefined;
-  /** Since when nothing can have been missed, by the monotonic clock. */
+  /** Monotonic time since which no frame can have been missed. */
   #liveSince: number | undefined;
   /** A sentence for the operator. */
   detail: string | undefined;
 
   constructor(options: FeedHealthOptions) {
     this.#options = options;
-    this.#silence = new Silence(options.silentAfterMs, () => this.#onSilence());
+    this.#silence = new SilenceTimer(options.silentAfterMs, () => this.#onSilence());
     if (options.reconnectSilentMs > 0)
-      this.#endlessSilence = new Silence(options.reconnectSilentMs, () => this.#onEndlessSilence());
+      this.#prolongedSilence = new SilenceTimer(options.reconnectSilentMs, () => this.#onProlongedSilence());
   }
 
   get state(): FeedState {
@@ -48,37 +51,36 @@ export class FeedHealth {
 
   start(): void {
     this.#silence.start();
-    this.#endlessSilence?.start();
+    this.#prolongedSilence?.start();
   }
 
   stop(): void {
     this.detail = undefined;
     this.#liveSince = undefined;
     this.#silence.stop();
-    this.#endlessSilence?.stop();
+    this.#prolongedSilence?.stop();
   }
 
-  enter(state: FeedState): void {
+  setState(state: FeedState): void {
     this.#state = state;
     this.#isSilent = false;
     this.detail = undefined;
     this.#liveSince = state.type === 'live' ? performance.now() : undefined;
-    this.#heard();
+    this.#resetTimers();
   }
 
-  /** A frame has come. */
   onFrame(): void {
     this.#lastFrame = { at: performance.now(), unixMs: Date.now() };
-    this.#heard();
+    this.#resetTimers();
     if (!this.#isSilent) return;
-    // What it did not say meanwhile may be missing, so it counts as live from now on.
+    // Frames may have been lost during the silence, so the feed counts as live from now on.
     this.#isSilent = false;
     this.#liveSince = performance.now();
     this.detail = undefined;
-    this.#options.onSilence('The feed speaks again.', true);
+    this.#options.onSilence('The feed is live again.', true);
   }
 
-  describe(): Health {
+  describe(): HealthFields {
     const now = performance.now();
     return {
       state: this.#isSilent ? 'silent' : this.#state.type,
@@ -91,25 +93,25 @@ export class FeedHealth {
     };
   }
 
-  #heard(): void {
-    this.#silence.heard();
-    this.#endlessSilence?.heard();
+  #resetTimers(): void {
+    this.#silence.reset();
+    this.#prolongedSilence?.reset();
   }
 
-  get #mayComplain(): boolean {
+  get #expectsFrames(): boolean {
     return this.#state.type === 'live' && this.#options.expectsFrames();
   }
 
   #onSilence(): void {
-    if (!this.#mayComplain || this.#isSilent) return;
+    if (!this.#expectsFrames || this.#isSilent) return;
     this.#isSilent = true;
     this.#liveSince = undefined;
-    this.detail = `No frame has come for ${this.#options.silentAfterMs} ms.`;
+    this.detail = `No frame received for ${this.#options.silentAfterMs} ms.`;
     this.#options.onSilence(`The feed is silent. ${this.detail}`, false);
   }
 
-  #onEndlessSilence(): void {
-    const { reconnectSilentMs, onEndlessSilence } = this.#options;
-    if (this.#mayComplain) onEndlessSilence(`No frame has come for ${reconnectSilentMs} ms.`);
+  #onProlongedSilence(): void {
+    const { reconnectSilentMs, onProlongedSilence } = this.#options;
+    if (this.#expectsFrames) onProlongedSilence(`No frame received for ${reconnectSilentMs} ms.`);
   }
 }

@@ -1,12 +1,12 @@
-// Settings: flags and variables by one schema, defaults, one line a mistake, no secret in it.
+// Settings: flags, variables, defaults; one line per error, without secrets.
 
 import { expect, it } from 'vitest';
-import { ConfigError, helpText, readConfig } from '../config.ts';
+import { GatewayConfigError, helpText, readConfig } from '../config.ts';
 
 const SECRET = 'hush-hush';
 const REQUIRED = { ALPACA_KEY: 'k', ALPACA_SECRET: SECRET };
 
-it('needs the key and the secret of Alpaca, and has a default for everything else', () => {
+it('requires the key and the secret of Alpaca, and has defaults for all other settings', () => {
   expect(readConfig([], REQUIRED)).toEqual({
     FEED: 'alpaca',
     SYMBOLS: [],
@@ -32,7 +32,7 @@ it('needs the key and the secret of Alpaca, and has a default for everything els
   });
 });
 
-it('takes flags before variables', () => {
+it('prefers flags to variables', () => {
   const env = { ...REQUIRED, SYMBOLS: 'MSFT', HTTP_PORT: '1', SYMBOL_LIMIT: '7' };
   const args = ['--symbols', 'AAPL', '--http-port=2', '--alpaca-url', 'ws://127.0.0.1:1/v2/iex'];
   expect(readConfig(args, env)).toMatchObject({
@@ -48,19 +48,19 @@ it.each([
   ['*', ['*']],
   ['', []],
   ['BRK.B,BTC/USD,BAND-GBP,SUSHI/USDT:USDT', ['BRK.B', 'BTC/USD', 'BAND-GBP', 'SUSHI/USDT:USDT']],
-])('reads the symbols %j', (SYMBOLS, expected) => {
+])('parses the symbols %j', (SYMBOLS, expected) => {
   expect(readConfig([], { ...REQUIRED, SYMBOLS })).toMatchObject({ SYMBOLS: expected });
 });
 
-it('tells every mistake in a line of its own', () => {
+it('reports each error in a line of its own', () => {
   const env = { LOG_LEVEL: 'loud', LEASE_TTL_MS: '10', ALPACA_URL: 'https://broker' };
   expect(() => readConfig(['--http-port', 'x'], env)).toThrow(
-    new ConfigError(`LEASE_TTL_MS (or --lease-ttl-ms) must be a whole number from 300 to 60000.
+    new GatewayConfigError(`LEASE_TTL_MS (or --lease-ttl-ms) must be a whole number from 300 to 60000.
 HTTP_PORT (or --http-port) must be a whole number from 0 to 65535.
 LOG_LEVEL (or --log-level) must be trace, debug, info, warn, error, fatal or silent.
 ALPACA_KEY (or --alpaca-key) must be the key of your Alpaca account.
-ALPACA_SECRET must be the secret that belongs to the key.
-ALPACA_URL (or --alpaca-url) must be an address that begins with ws:// or wss://.`),
+ALPACA_SECRET must be the secret of your Alpaca account.
+ALPACA_URL (or --alpaca-url) must be a URL that starts with ws:// or wss://.`),
   );
 });
 
@@ -68,36 +68,36 @@ it.each([
   [['--feed', 'pigeons'], /^FEED \(or --feed\) must be one of alpaca, /],
   [['--symbols', 'AA PL'], /^SYMBOLS \(or --symbols\) must be symbols separated by commas/],
   [['--symbols', ''], /^SYMBOLS /],
-  [['--port', '1'], /^There is no flag --port\. See --help for those there are\.$/],
+  [['--port', '1'], /^Unknown flag --port\. See --help for the list of flags\.$/],
   [['--http-port'], /^--http-port needs a value\.$/],
-  [['AAPL'], /^The gateway takes flags and no other arguments\./],
-])('says in one line what is wrong with %j', (args, sentence) => {
+  [['AAPL'], /^The gateway accepts flags only\./],
+])('reports the error in %j in one line', (args, sentence) => {
   expect(() => readConfig(args, REQUIRED)).toThrow(sentence);
 });
 
 it.each([[['--alpaca-secret', SECRET]], [[`--alpaca-secret=${SECRET}`]]])(
-  'takes no secret on the command line, and does not repeat it: %j',
+  'rejects a secret on the command line, and does not repeat it: %j',
   (args) => {
     expect(() => readConfig(args, REQUIRED)).toThrow(
-      new ConfigError(
-        '--alpaca-secret is no flag, because a command line can be read by others. Set the variable ALPACA_SECRET.',
+      new GatewayConfigError(
+        '--alpaca-secret is not a flag, because other users can read a command line. Set the variable ALPACA_SECRET.',
       ),
     );
   },
 );
 
-it('refuses the flag of another feed', () => {
+it('rejects a flag of another feed', () => {
   expect(() => readConfig(['--capture-file', 'x'], REQUIRED)).toThrow(
-    new ConfigError('--capture-file is no setting of the feed alpaca. Leave it out.'),
+    new GatewayConfigError('--capture-file is not a setting of the feed alpaca. Remove it.'),
   );
 });
 
-it('reads the settings of the feed that is chosen, and of no other', () => {
+it('reads the settings of the chosen feed only', () => {
   const config = readConfig(['--feed', 'capture', '--capture-file', 'session.jsonl'], {});
   expect(config).toMatchObject({ FEED: 'capture', feedSettings: { CAPTURE_FILE: 'session.jsonl' } });
 });
 
-it('tells all of them with --help', () => {
+it('lists all settings with --help', () => {
   expect(readConfig(['--help'], {})).toBe('help');
   expect(readConfig(['-h'], {})).toBe('help');
   for (const name of ['FEED', 'LEASE_TTL_MS', 'ALPACA_SECRET', 'CAPTURE_FILE', 'REDIS_URL'])

@@ -12,10 +12,10 @@ import type { Price } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { Heard, listen, SILENT } from './gateway.fixture.ts';
-import { binance } from './replay/binance.ts';
-import { ReplayServer } from './replay/replay-server.ts';
-import { BINANCE, MISSING } from './replay/sessions.ts';
+import { collect, ReceivedValues, SILENT } from './gateway.fixture.ts';
+import { binanceProtocol } from './replay/binance-protocol.fixture.ts';
+import { BINANCE_CAPTURE, SKIP_REASON } from './replay/recorded-sessions.fixture.ts';
+import { ReplayServer } from './replay/replay-server.fixture.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 /** Every command of the page that starts a gateway. */
@@ -28,14 +28,14 @@ vi.setConfig({ testTimeout: 60_000 });
 let redis: LocalRedis;
 let broker: SimulatedBroker;
 let folder: string;
-let prices: Heard<Price>;
+let prices: ReceivedValues<Price>;
 const cleanUps: (() => Promise<unknown>)[] = [];
 
 beforeEach(async () => {
   redis = await startLocalRedis();
   broker = await startSimulatedBroker();
   folder = await mkdtemp(join(tmpdir(), 'docs-'));
-  prices = new Heard();
+  prices = new ReceivedValues();
   const subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
   cleanUps.push(
     () => redis.kill(),
@@ -43,7 +43,7 @@ beforeEach(async () => {
     () => rm(folder, { recursive: true }),
     () => subscriber.close(),
   );
-  listen(subscriber, CHANNELS.PRICE_DATA, ({ data }) => prices.add(data));
+  collect(subscriber, CHANNELS.PRICE_DATA, ({ data }) => prices.add(data));
   await subscriber.startListening();
 });
 
@@ -118,19 +118,19 @@ it('recording, and the recording replayed', async () => {
 });
 
 it('capture, of a real session', async ({ skip }) => {
-  skip(MISSING !== undefined, MISSING);
-  run(command('FEED=capture CAPTURE_FILE=my', { 'my-session.jsonl.gz': BINANCE }));
+  skip(SKIP_REASON !== undefined, SKIP_REASON);
+  run(command('FEED=capture CAPTURE_FILE=my', { 'my-session.jsonl.gz': BINANCE_CAPTURE }));
   await prices.until(({ symbol }) => symbol === 'SUSHIUSDT');
 });
 
 it('ccxt, where the venue is a replay of a real session', async ({ skip }) => {
-  skip(MISSING !== undefined, MISSING);
-  await using server = await ReplayServer.start(await binance());
+  skip(SKIP_REASON !== undefined, SKIP_REASON);
+  await using server = await ReplayServer.start(await binanceProtocol());
   const venue = `CCXT_EXCHANGE=binanceusdm CCXT_URL=http://127.0.0.1:${server.port}`;
   const symbols = 'SUSHI/USDT:USDT,CTK/USDT:USDT';
   run(command('FEED=ccxt', { 'CCXT_EXCHANGE=kraken': venue, 'BTC/USD,ETH/USD': symbols }));
   await vi.waitFor(() => expect(server.subscribed).toHaveLength(2), 50_000);
-  await server.play(BINANCE, { speed: 100 });
+  await server.play(BINANCE_CAPTURE, { speed: 100 });
   expect(await prices.until(({ symbol }) => symbol === 'SUSHI/USDT:USDT')).toMatchObject({
     venue: 'binanceusdm',
     source: 'midpoint',

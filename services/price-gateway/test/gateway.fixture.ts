@@ -1,4 +1,4 @@
-// What several tests need: a market driven by the test, and messages kept until somebody waits for them.
+// Shared helpers: a market driven by the test, and a list of received values to wait on.
 
 import type { MarketEvent } from '@tickbus/capture';
 import type { PriceSource } from '@tickbus/simulated-broker/sources/source';
@@ -20,7 +20,7 @@ export function quote(bid: number, ask: number, symbol = 'AAPL'): MarketEvent {
   return { kind: 'quote', symbol, bid, bid_size: 2, ask, ask_size: 3, timestamp: AT };
 }
 
-/** A source of the simulated broker that says what the test tells it to. */
+/** A price source of the simulated broker that sends the events that the test pushes. */
 export class ManualMarket implements PriceSource {
   readonly symbols = ['AAPL', 'MSFT'];
   readonly #batches: (readonly MarketEvent[])[] = [];
@@ -43,13 +43,13 @@ export class ManualMarket implements PriceSource {
   }
 }
 
-type Told = 'PRICE_DATA' | 'FEED_STATUS' | 'INSTRUMENT_STATUS';
+type FeedChannelName = 'PRICE_DATA' | 'FEED_STATUS' | 'INSTRUMENT_STATUS';
 
 /**
- * Observes every message of a channel but the snapshots, which earlier tests left behind. A tap, because on a busy machine a
- * handler gets only the newest message of each key.
+ * Passes every message of a channel to `add`, except snapshots, which earlier tests left behind. Uses a tap, because
+ * conflation can drop messages of a handler on a busy machine.
  */
-export function listen<C extends (typeof CHANNELS)[Told]>(
+export function collect<C extends (typeof CHANNELS)[FeedChannelName]>(
   subscriber: RedisSubscriber,
   channel: C,
   add: (message: MessageOf<C>) => void,
@@ -59,20 +59,20 @@ export function listen<C extends (typeof CHANNELS)[Told]>(
   });
 }
 
-/** Keeps what it is told, in order. */
-export class Heard<T> {
+/** Collects values in order. */
+export class ReceivedValues<T> {
   readonly all: T[] = [];
   #waiting: (() => void)[] = [];
 
   readonly add = (value: T): void => {
     this.all.push(value);
-    for (const look of this.#waiting.splice(0)) look();
+    for (const wake of this.#waiting.splice(0)) wake();
   };
 
-  /** The first one, told already or later, that is looked for; `from` skips the oldest. */
-  async until(isWanted: (value: T) => boolean, from = 0): Promise<T> {
+  /** Resolves with the first matching value, received already or later; `from` skips the oldest values. */
+  async until(matches: (value: T) => boolean, from = 0): Promise<T> {
     for (;;) {
-      const found = this.all.slice(from).find(isWanted);
+      const found = this.all.slice(from).find(matches);
       if (found !== undefined) return found;
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }

@@ -8,17 +8,26 @@ import { RedisConnection } from 'tickbus/connection';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { createAlpacaFeed } from '../feeds/alpaca.ts';
+import { createAlpacaFeed } from '../feeds/alpaca-feed.ts';
 import type { FeedState } from '../feeds/feed.ts';
 import { createGateway, type Gateway } from '../gateway.ts';
 import type { GatewayOptions } from '../gateway-options.ts';
-import { AT, CREDENTIALS, Heard, listen, ManualMarket, quote, SILENT, trade } from './gateway.fixture.ts';
+import {
+  AT,
+  CREDENTIALS,
+  collect,
+  ManualMarket,
+  quote,
+  ReceivedValues,
+  SILENT,
+  trade,
+} from './gateway.fixture.ts';
 
 let redis: LocalRedis;
 let market: ManualMarket;
 let broker: SimulatedBroker;
-let prices: Heard<MessageOf<typeof CHANNELS.PRICE_DATA>>;
-let statuses: Heard<FeedStatus>;
+let prices: ReceivedValues<MessageOf<typeof CHANNELS.PRICE_DATA>>;
+let statuses: ReceivedValues<FeedStatus>;
 const cleanUps: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
@@ -30,15 +39,15 @@ afterAll(() => redis.kill());
 beforeEach(async () => {
   market = new ManualMarket();
   broker = await startSimulatedBroker({ source: market });
-  prices = new Heard();
-  statuses = new Heard();
+  prices = new ReceivedValues();
+  statuses = new ReceivedValues();
   const subscriber = new RedisSubscriber({ ...address(), logger: SILENT });
   cleanUps.push(
     () => broker.close(),
     () => subscriber.close(),
   );
-  listen(subscriber, CHANNELS.PRICE_DATA, prices.add);
-  listen(subscriber, CHANNELS.FEED_STATUS, ({ data }) => statuses.add(data));
+  collect(subscriber, CHANNELS.PRICE_DATA, prices.add);
+  collect(subscriber, CHANNELS.FEED_STATUS, ({ data }) => statuses.add(data));
   await subscriber.startListening();
 });
 
@@ -184,7 +193,7 @@ it('tells that another program holds the connection, and takes it when that one 
   });
   const gateway = await startGateway();
   const { detail } = await told('down');
-  expect(detail).toMatch(/^The broker answered 406 connection limit exceeded\. .* Next try in 20 ms\.$/);
+  expect(detail).toMatch(/^The broker answered 406 connection limit exceeded\. .* Retrying in 20 ms\.$/);
   expect(gateway.readiness).toMatchObject({ ready: false, role: 'active', feed: 'down' });
   await rival.close();
   await told('live');
@@ -198,13 +207,16 @@ it('calls the broker no more often than the budget allows, whatever the broker a
   await redis.start();
   broker.faults.failAuthentication(406);
   const gateway = await startGateway({ connectLimit: 3 });
-  const { detail } = await statuses.until(({ detail }) => /Next try in \d{5} ms/.test(detail ?? ''));
+  const { detail } = await statuses.until(({ detail }) => /Retrying in \d{5} ms/.test(detail ?? ''));
   expect(detail).toMatch(/^The broker answered 406/);
   expect(gateway.stats.attempts).toBe(3);
   await gateway.stop();
   // Another process, the same budget.
   const next = await startGateway({ connectLimit: 3 });
-  await statuses.until(({ state, detail }) => state === 'connecting' && /^Too many/.test(detail ?? ''));
+  await statuses.until(
+    ({ state, detail }) =>
+      state === 'connecting' && /^The budget of connection attempts is used up/.test(detail ?? ''),
+  );
   expect(next.stats.attempts).toBe(0);
   expect(broker.stats).toMatchObject({ accepted: 0 });
 });
@@ -213,14 +225,14 @@ it('tells that the key is wrong and does not try again', async () => {
   const createFeed = async () => createAlpacaFeed({ url: broker.url, key: 'local-key', secret: 'wrong' });
   await startGateway({ createFeed });
   const { detail } = await told('down');
-  expect(detail).toMatch(/^The broker answered 402 auth failed\. Check the key .* It is not tried again\.$/);
+  expect(detail).toMatch(/^The broker answered 402 auth failed\. Check the key .* Not retrying\.$/);
 });
 
 it('tells a lost broker as down, and comes back', async () => {
   await startGateway();
   await told('live');
   broker.faults.drop();
-  expect((await told('down')).detail).toBe('The broker closed the connection. Next try in 20 ms.');
+  expect((await told('down')).detail).toBe('The broker closed the connection. Retrying in 20 ms.');
   await told('live', statuses.all.length);
   market.push(trade(4));
   await prices.until(({ data }) => data.price === 4);
@@ -272,7 +284,7 @@ it('makes the connection anew when the broker has been silent for too long', asy
   broker.faults.sendHalfFrame();
   await told('silent');
   const { detail } = await told('down');
-  expect(detail).toBe('No frame has come for 300 ms. Next try in 20 ms.');
+  expect(detail).toBe('No frame received for 300 ms. Retrying in 20 ms.');
   broker.faults.recover();
   await told('live', statuses.all.length);
   market.push(trade(6));
@@ -286,10 +298,10 @@ it('asks for what bots ask for, tells them what becomes of it, and stops a while
   broker = await startSimulatedBroker({ source: market, symbolLimit: 4 });
   await startGateway({ symbols: ['AAPL'], symbolGraceMs: 200, demandIntervalMs: 50 });
   await told('live');
-  const instruments = new Heard<InstrumentStatus>();
+  const instruments = new ReceivedValues<InstrumentStatus>();
   const bot = new RedisSubscriber({ ...address(), logger: SILENT });
   cleanUps.push(() => bot.close());
-  listen(bot, CHANNELS.INSTRUMENT_STATUS, ({ data }) => instruments.add(data));
+  collect(bot, CHANNELS.INSTRUMENT_STATUS, ({ data }) => instruments.add(data));
   const unsubscribe = bot.subscribe(CHANNELS.PRICE_DATA, () => {}, { keys: ['MSFT'] });
   await bot.startListening();
   await instruments.until(({ symbol, state }) => symbol === 'MSFT' && state === 'subscribed');

@@ -9,7 +9,7 @@ import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { CREDENTIALS, Heard, listen, SILENT } from './gateway.fixture.ts';
+import { CREDENTIALS, collect, ReceivedValues, SILENT } from './gateway.fixture.ts';
 
 const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
 const SECRET = 'hush-hush';
@@ -35,10 +35,10 @@ it.each(['SIGTERM', 'SIGINT'] as const)(
   async (signal) => {
     await using broker = await startSimulatedBroker({ secret: SECRET });
     await using subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
-    const states = new Heard<string>();
-    const prices = new Heard<string>();
-    listen(subscriber, CHANNELS.FEED_STATUS, ({ data }) => states.add(data.state));
-    listen(subscriber, CHANNELS.PRICE_DATA, ({ data }) => prices.add(data.symbol));
+    const states = new ReceivedValues<string>();
+    const prices = new ReceivedValues<string>();
+    collect(subscriber, CHANNELS.FEED_STATUS, ({ data }) => states.add(data.state));
+    collect(subscriber, CHANNELS.PRICE_DATA, ({ data }) => prices.add(data.symbol));
     await subscriber.startListening();
     const gateway = run({
       ALPACA_KEY: CREDENTIALS.key,
@@ -60,15 +60,15 @@ it.each(['SIGTERM', 'SIGINT'] as const)(
 );
 
 it.each([
-  [{ ALPACA_KEY: 'k' }, /^ALPACA_SECRET must be the secret that belongs to the key\.\n$/],
+  [{ ALPACA_KEY: 'k' }, /^ALPACA_SECRET must be the secret of your Alpaca account\.\n$/],
   [{ ALPACA_KEY: 'k', ALPACA_SECRET: SECRET, REDIS_URL: 'http://x' }, /^REDIS_URL [^\n]+\n$/],
   [
     { ALPACA_KEY: 'k', ALPACA_SECRET: SECRET, HTTP_HOST: '192.0.2.1', HTTP_PORT: '9464' },
-    /^\/healthz and \/metrics cannot be served on 192\.0\.2\.1:9464: [^\n]+\n$/,
+    /^Cannot serve \/healthz and \/metrics on 192\.0\.2\.1:9464: [^\n]+\n$/,
   ],
   [
     { ALPACA_KEY: 'k', ALPACA_SECRET: SECRET, RECORD_TO: '/proc/recordings' },
-    /^The folder \/proc\/recordings for recordings cannot be written to: [^\n]+\n$/,
+    /^Cannot write recordings to the folder \/proc\/recordings: [^\n]+\n$/,
   ],
 ])('ends with one clear error for the environment %j', async (env, expected) => {
   const gateway = run({ LOG_LEVEL: 'silent', ...env });
@@ -80,8 +80,8 @@ it('ends with 1 and says what to do when Redis refuses its password while it run
   await using broker = await startSimulatedBroker();
   await redis.answers('ACL SETUSER gateway on >secret allchannels ~* +@all');
   await using subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
-  const prices = new Heard<string>();
-  listen(subscriber, CHANNELS.PRICE_DATA, ({ data, snapshot }) => snapshot || prices.add(data.symbol));
+  const prices = new ReceivedValues<string>();
+  collect(subscriber, CHANNELS.PRICE_DATA, ({ data, snapshot }) => snapshot || prices.add(data.symbol));
   await subscriber.startListening();
   const gateway = run({
     ALPACA_KEY: CREDENTIALS.key,
@@ -96,7 +96,7 @@ it('ends with 1 and says what to do when Redis refuses its password while it run
   const log = (await gateway.stderr).trim().split('\n');
   expect(log.map((line) => JSON.parse(line)).filter(({ level }) => level === 60)).toMatchObject([
     {
-      msg: 'The gateway fails and stops.',
+      msg: 'Fatal error; shutting down the gateway.',
       err: { message: expect.stringMatching(/WRONGPASS.* Check the user and password in REDIS_URL\./) },
     },
   ]);

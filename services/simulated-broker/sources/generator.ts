@@ -2,8 +2,8 @@
 
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { MarketEvent } from '@tickbus/capture';
-import { createRandom } from './random.ts';
-import type { PriceSource } from './source.ts';
+import type { PriceSource } from './price-source.ts';
+import { createRandom } from './seeded-random.ts';
 
 /** What the generator makes. */
 export interface GeneratorOptions {
@@ -41,11 +41,11 @@ export function createGenerator(options: GeneratorOptions = {}): PriceSource {
         signal.throwIfAborted();
         const due = Math.floor(((performance.now() - start) * rate) / 1000) - made;
         const timestamp = Date.now();
-        const batch = Array.from({ length: Math.min(due, LARGEST_BATCH) }, () => next(timestamp));
+        const batch = Array.from({ length: Math.min(due, MAX_BATCH) }, () => next(timestamp));
         made += batch.length;
         if (batch.length > 0) yield batch;
-        if (due > LARGEST_BATCH) await setImmediate();
-        else await setTimeout(untilNext(made, rate, start), undefined, { signal });
+        if (due > MAX_BATCH) await setImmediate();
+        else await setTimeout(msUntilNext(made, rate, start), undefined, { signal });
       }
     },
   };
@@ -66,8 +66,8 @@ export function createRandomWalk(
     const market = markets[whole(0, markets.length - 1)];
     if (market === undefined) throw new Error('A random walk needs at least one symbol.');
     const { symbol } = market;
-    const step = Math.max(1, Math.round(market.cents * LARGEST_STEP));
-    market.cents = Math.max(LOWEST_CENTS, market.cents + whole(-step, step));
+    const step = Math.max(1, Math.round(market.cents * MAX_STEP));
+    market.cents = Math.max(MIN_CENTS, market.cents + whole(-step, step));
     const bid = (market.cents - whole(1, 3)) / 100;
     const ask = (market.cents + whole(0, 2)) / 100;
     if (random() < TRADE_SHARE) {
@@ -79,13 +79,13 @@ export function createRandomWalk(
 
 const TICK_MS = 10;
 /** Bounds one frame (about 64 KiB of JSON) when the process has been held up. */
-const LARGEST_BATCH = 500;
+const MAX_BATCH = 500;
 const TRADE_SHARE = 0.25;
 /** The largest move of one event, as a part of the price. */
-const LARGEST_STEP = 0.0005;
-const LOWEST_CENTS = 200;
+const MAX_STEP = 0.0005;
+const MIN_CENTS = 200;
 
-function untilNext(made: number, rate: number, start: number): number {
+function msUntilNext(made: number, rate: number, start: number): number {
   const due = start + ((made + 1) * 1000) / rate;
   return Math.max(TICK_MS, due - performance.now());
 }

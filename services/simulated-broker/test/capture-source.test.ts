@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import type { MarketEvent } from '@tickbus/capture';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startSimulatedBroker } from '../broker.ts';
-import { openCaptureSource } from '../sources/capture.ts';
-import { RawClient } from './raw-client.ts';
+import { openCaptureSource } from '../sources/capture-source.ts';
+import { RawClient } from './raw-client.fixture.ts';
 
 let folder: string;
 let path: string;
@@ -55,7 +55,7 @@ it('reaches a client of the broker complete, from its first subscription on', as
   const source = await openCaptureSource({ path, speed: Number.POSITIVE_INFINITY, loop: false });
   await using broker = await startSimulatedBroker({ source });
   using client = await RawClient.authenticated(broker.url);
-  await client.ask({ action: 'subscribe', trades: ['*'] });
+  await client.request({ action: 'subscribe', trades: ['*'] });
   expect(await client.take(3)).toMatchObject([
     [{ T: 't', i: 1, S: 'BTC-USD', p: 60_000, s: 0.5 }],
     [{ T: 't', i: 2, S: 'ETH-USD', p: 2_000 }],

@@ -1,7 +1,7 @@
 // Settings: defaults, variables, flags before variables, one line a mistake.
 
 import { expect, it } from 'vitest';
-import { ConfigError, helpText, readConfig } from '../config.ts';
+import { BrokerConfigError, helpText, readConfig } from '../config.ts';
 
 it('has a default for everything but the recorded session', () => {
   expect(readConfig([], {})).toEqual({
@@ -42,7 +42,7 @@ it.each([
   ['--secret', ' ', '--secret (or BROKER_SECRET) must be a secret.'],
   ['--prot', '1', "Unknown option '--prot'. See --help for the flags there are."],
 ])('refuses %s %j with one clear error', (flag, value, message) => {
-  expect(() => readConfig([`${flag}=${value}`], {})).toThrow(new ConfigError(message));
+  expect(() => readConfig([`${flag}=${value}`], {})).toThrow(new BrokerConfigError(message));
 });
 
 it.each([
@@ -50,7 +50,7 @@ it.each([
   [['--port'], "Option '--port <value>' argument missing. See --help for the flags there are."],
   [['--port', '--speed'], "Option '--port' argument is ambiguous. See --help for the flags there are."],
 ])('refuses %j, which is no list of flags', (args, message) => {
-  expect(() => readConfig(args, {})).toThrow(new ConfigError(message));
+  expect(() => readConfig(args, {})).toThrow(new BrokerConfigError(message));
 });
 
 it('tells all mistakes at once', () => {

@@ -6,8 +6,8 @@ import { pino } from 'pino';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { type SimulatedBroker, type SimulatedBrokerOptions, startSimulatedBroker } from '../broker.ts';
-import { ManualSource, quote, trade } from './manual-source.ts';
-import { RawClient } from './raw-client.ts';
+import { ManualSource, quote, trade } from './manual-source.fixture.ts';
+import { RawClient } from './raw-client.fixture.ts';
 
 const MSGPACK = { 'Content-Type': 'application/msgpack' };
 const CONNECTED = [{ T: 'success', msg: 'connected' }];
@@ -78,7 +78,7 @@ describe('authentication', () => {
     const { url } = await start();
     using client = await RawClient.connect(url);
     await client.next();
-    expect(await client.ask({ action: 'subscribe', trades: ['AAPL'] })).toEqual(
+    expect(await client.request({ action: 'subscribe', trades: ['AAPL'] })).toEqual(
       error(401, 'not authenticated'),
     );
     client.authenticate();
@@ -90,7 +90,7 @@ describe('authentication', () => {
     using client = await RawClient.authenticated(url);
     client.authenticate();
     expect(await client.next()).toEqual(error(403, 'already authenticated'));
-    expect(await client.ask({ action: 'subscribe' })).toEqual([NO_SUBSCRIPTIONS]);
+    expect(await client.request({ action: 'subscribe' })).toEqual([NO_SUBSCRIPTIONS]);
   });
 
   it('answers 404 when it does not come in time, and closes', async () => {
@@ -106,7 +106,7 @@ describe('authentication', () => {
     await inTime.take(2);
     using later = await RawClient.connect(url);
     expect(await later.take(2)).toEqual([CONNECTED, error(404, 'auth timeout')]);
-    expect(await inTime.ask({ action: 'subscribe' })).toEqual([NO_SUBSCRIPTIONS]);
+    expect(await inTime.request({ action: 'subscribe' })).toEqual([NO_SUBSCRIPTIONS]);
   });
 
   it('answers 409 on a feed outside the plan, and closes', async () => {
@@ -135,7 +135,7 @@ describe('the connection limit', () => {
     second.authenticate();
     expect(await second.next()).toEqual(error(406, 'connection limit exceeded'));
     await second.closed;
-    await first.ask({ action: 'subscribe', trades: ['AAPL'] });
+    await first.request({ action: 'subscribe', trades: ['AAPL'] });
     source.current.push(trade(150));
     expect(await first.next()).toMatchObject([{ T: 't', p: 150 }]);
     expect(broker.stats).toEqual({
@@ -190,7 +190,7 @@ describe('subscriptions', () => {
   it('acknowledges each change with the full lists', async () => {
     const { url } = await start();
     using client = await RawClient.authenticated(url);
-    const subscribed = await client.ask({
+    const subscribed = await client.request({
       action: 'subscribe',
       trades: ['AAPL'],
       quotes: ['AMD', 'CLDR'],
@@ -203,14 +203,14 @@ describe('subscriptions', () => {
       quotes: ['AMD', 'CLDR'],
     };
     expect(subscribed).toEqual([{ ...NO_SUBSCRIPTIONS, ...lists, bars: ['*'] }]);
-    const unsubscribed = await client.ask({ action: 'unsubscribe', bars: ['*'], quotes: ['AMD'] });
+    const unsubscribed = await client.request({ action: 'unsubscribe', bars: ['*'], quotes: ['AMD'] });
     expect(unsubscribed).toEqual([{ ...NO_SUBSCRIPTIONS, ...lists, quotes: ['CLDR'] }]);
   });
 
   it('sends only what is subscribed to, as one frame a batch', async () => {
     const { url } = await start();
     using client = await RawClient.authenticated(url);
-    await client.ask({ action: 'subscribe', trades: ['AAPL'], quotes: ['*'] });
+    await client.request({ action: 'subscribe', trades: ['AAPL'], quotes: ['*'] });
     source.current.push(trade(1), trade(2, 'MSFT'), quote(3), quote(4, 'MSFT'), trade(5));
     expect(await client.next()).toMatchObject([
       { T: 't', S: 'AAPL', p: 1 },
@@ -218,7 +218,7 @@ describe('subscriptions', () => {
       { T: 'q', S: 'MSFT', bp: 4 },
       { T: 't', S: 'AAPL', p: 5 },
     ]);
-    await client.ask({ action: 'unsubscribe', trades: ['AAPL'], quotes: ['*'] });
+    await client.request({ action: 'unsubscribe', trades: ['AAPL'], quotes: ['*'] });
     source.current.push(trade(6), quote(7));
     await client.roundTrip();
     expect(client.pending).toBe(0);
@@ -232,12 +232,12 @@ describe('subscriptions', () => {
     expect(await client.next()).toEqual(invalid);
     client.socket.send(Buffer.from([0xc1]));
     expect(await client.next()).toEqual(invalid);
-    expect(await client.ask([])).toEqual(invalid);
-    expect(await client.ask({ action: 'listen' })).toEqual(invalid);
-    expect(await client.ask({ action: 'auth', key: 1 })).toEqual(invalid);
-    expect(await client.ask({ action: 'subscribe', trades: 'AAPL' })).toEqual(invalid);
-    expect(await client.ask({ action: 'subscribe', trades: ['A B'] })).toEqual(invalid);
-    expect(await client.ask({ action: 'subscribe' })).toEqual([NO_SUBSCRIPTIONS]);
+    expect(await client.request([])).toEqual(invalid);
+    expect(await client.request({ action: 'listen' })).toEqual(invalid);
+    expect(await client.request({ action: 'auth', key: 1 })).toEqual(invalid);
+    expect(await client.request({ action: 'subscribe', trades: 'AAPL' })).toEqual(invalid);
+    expect(await client.request({ action: 'subscribe', trades: ['A B'] })).toEqual(invalid);
+    expect(await client.request({ action: 'subscribe' })).toEqual([NO_SUBSCRIPTIONS]);
   });
 
   it('answers 405 past the symbol limit and keeps the subscriptions as they were', async () => {
@@ -245,10 +245,10 @@ describe('subscriptions', () => {
     using client = await RawClient.authenticated(url);
     const limit = error(405, 'symbol limit exceeded');
     const kept = { trades: ['AAPL'], corrections: ['AAPL'], cancelErrors: ['AAPL'], quotes: ['AAPL'] };
-    await client.ask({ action: 'subscribe', trades: ['AAPL'], quotes: ['AAPL'] });
-    expect(await client.ask({ action: 'subscribe', trades: ['MSFT'] })).toEqual(limit);
-    expect(await client.ask({ action: 'subscribe', quotes: ['*'] })).toEqual(limit);
-    expect(await client.ask({ action: 'subscribe', bars: ['A', 'B', 'C'] })).toEqual([
+    await client.request({ action: 'subscribe', trades: ['AAPL'], quotes: ['AAPL'] });
+    expect(await client.request({ action: 'subscribe', trades: ['MSFT'] })).toEqual(limit);
+    expect(await client.request({ action: 'subscribe', quotes: ['*'] })).toEqual(limit);
+    expect(await client.request({ action: 'subscribe', bars: ['A', 'B', 'C'] })).toEqual([
       { ...NO_SUBSCRIPTIONS, ...kept, bars: ['A', 'B', 'C'] },
     ]);
   });
@@ -257,11 +257,11 @@ describe('subscriptions', () => {
     const { url } = await start();
     using client = await RawClient.authenticated(url);
     const foreign = error(410, 'invalid subscribe action for this feed');
-    expect(await client.ask({ action: 'subscribe', trades: ['AAPL'], orderbooks: ['AAPL'] })).toEqual(
+    expect(await client.request({ action: 'subscribe', trades: ['AAPL'], orderbooks: ['AAPL'] })).toEqual(
       foreign,
     );
-    expect(await client.ask({ action: 'unsubscribe', news: ['*'] })).toEqual(foreign);
-    expect(await client.ask({ action: 'subscribe' })).toEqual([NO_SUBSCRIPTIONS]);
+    expect(await client.request({ action: 'unsubscribe', news: ['*'] })).toEqual(foreign);
+    expect(await client.request({ action: 'subscribe' })).toEqual([NO_SUBSCRIPTIONS]);
   });
 });
 
@@ -275,7 +275,7 @@ describe('messages', () => {
   it('are complete in JSON, with RFC-3339 times', async () => {
     const { url } = await start();
     using client = await RawClient.authenticated(url, { 'Content-Type': 'application/json' });
-    await client.ask({ action: 'subscribe', trades: ['*'], quotes: ['*'] });
+    await client.request({ action: 'subscribe', trades: ['*'], quotes: ['*'] });
     source.current.push(trade(126.55), quote(126));
     expect(await client.next()).toEqual([
       { ...complete.trade, t: time },
@@ -286,7 +286,7 @@ describe('messages', () => {
   it('are the same in msgpack, with timestamps of its own kind', async () => {
     const { url } = await start();
     using client = await RawClient.authenticated(url, MSGPACK);
-    await client.ask({ action: 'subscribe', trades: ['*'], quotes: ['*'] });
+    await client.request({ action: 'subscribe', trades: ['*'], quotes: ['*'] });
     source.current.push(trade(126.55), quote(126));
     expect(await client.next()).toEqual([
       { ...complete.trade, t: new Date(time) },
@@ -297,7 +297,7 @@ describe('messages', () => {
   it('number the trades', async () => {
     const { url } = await start();
     using client = await RawClient.authenticated(url);
-    await client.ask({ action: 'subscribe', trades: ['*'] });
+    await client.request({ action: 'subscribe', trades: ['*'] });
     source.current.push(trade(1), quote(1), trade(2));
     source.current.push(trade(3));
     expect(await client.take(2)).toMatchObject([[{ i: 1 }, { i: 2 }], [{ i: 3 }]]);
@@ -313,7 +313,7 @@ describe('a client that does not read', () => {
     const logger = pino({}, { write: (line: string) => line.includes('"code":407') && sayRefused() });
     const broker = await start({ logger, maxBufferedBytes: 64 * 1024 });
     const client = await RawClient.authenticated(broker.url);
-    await client.ask({ action: 'subscribe', trades: ['*'] });
+    await client.request({ action: 'subscribe', trades: ['*'] });
     client.socket.pause();
     let flooding = true;
     void refused.then(() => {
@@ -349,7 +349,7 @@ describe('the broker itself', () => {
   it('tells every client 500 and closes when the price source fails', async () => {
     const { url } = await start();
     using client = await RawClient.authenticated(url);
-    await client.ask({ action: 'subscribe', trades: ['*'] });
+    await client.request({ action: 'subscribe', trades: ['*'] });
     source.current.fail(new Error('out of prices'));
     expect(await client.next()).toEqual(error(500, 'internal error'));
     await client.closed;

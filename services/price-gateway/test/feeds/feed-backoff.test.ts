@@ -1,9 +1,9 @@
-// Waiting longer after each failure, and no longer once the feed is closed.
+// The delay grows with each failure and ends when the feed is closed.
 
 import { expect, it } from 'vitest';
 import { backoffMs, createBackoff } from '../../feeds/feed-backoff.ts';
 
-it('does not wait at first, then doubles up to the longest wait', () => {
+it('does not delay the first attempt, then doubles up to the maximum', () => {
   const options = { retryMs: 20, maxRetryMs: 50 };
   expect([0, 1, 2, 3, 4, 2_000].map((failures) => backoffMs(failures, options))).toEqual([
     0, 20, 40, 50, 50, 50,
@@ -11,12 +11,12 @@ it('does not wait at first, then doubles up to the longest wait', () => {
   expect([1, 2, 100].map((failures) => backoffMs(failures))).toEqual([1_000, 2_000, 60_000]);
 });
 
-it('gives up waiting when the feed is closed', async () => {
+it('aborts the delay when the feed is closed', async () => {
   const closing = new AbortController();
-  const leave = createBackoff({ retryMs: 1_000_000, maxRetryMs: 1_000_000 })(
+  const permission = createBackoff({ retryMs: 1_000_000, maxRetryMs: 1_000_000 })(
     { failures: 1, after: undefined },
     closing.signal,
   );
   closing.abort();
-  await expect(leave).rejects.toThrow('aborted');
+  await expect(permission).rejects.toThrow('aborted');
 });

@@ -1,75 +1,77 @@
-// What is asked of a broker, one change at a time, until it serves what is wanted or has refused it.
+// One change at a time, until the broker serves or has refused each requested symbol.
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { SubscriptionPlan } from '../../feeds/subscription-plan.ts';
 
-/** Plays a broker with a limit that does not know some instruments; returns what it serves in the end and what was refused. */
+/**
+ * Simulates a broker with a symbol limit and unknown symbols; returns the refused symbols and the number of changes.
+ */
 function settle(plan: SubscriptionPlan, served: Set<string>, limit: number, unknown: ReadonlySet<string>) {
   const refused: string[] = [];
   let changes = 0;
   for (let change = plan.next(); change !== undefined; change = plan.next()) {
-    if (++changes > 1_000) throw new Error('It does not come to an end.');
+    if (++changes > 1_000) throw new Error('The plan does not terminate.');
     expect(plan.next()).toBeUndefined();
     const { action, symbols } = change;
     if (action === 'unsubscribe') for (const symbol of symbols) served.delete(symbol);
     else if (symbols.some((symbol) => unknown.has(symbol))) {
-      refused.push(...plan.refused({ isLimit: false }));
+      refused.push(...plan.refuse({ isLimit: false }));
       continue;
     } else if (served.size + symbols.length > limit) {
-      refused.push(...plan.refused({ isLimit: true }));
+      refused.push(...plan.refuse({ isLimit: true }));
       continue;
     } else for (const symbol of symbols) served.add(symbol);
-    refused.push(...plan.acknowledged([...served]));
+    refused.push(...plan.acknowledge([...served]));
   }
   return { refused, changes };
 }
 
-it('asks for everything at once, then for the difference, first giving back what is not wanted', () => {
+it('requests everything at first, then the difference, and unsubscribes first', () => {
   const plan = new SubscriptionPlan();
-  plan.setWanted(['A', 'B']);
+  plan.setRequested(['A', 'B']);
   expect(plan.next()).toEqual({ action: 'subscribe', symbols: ['A', 'B'] });
-  plan.acknowledged(['A', 'B']);
-  plan.setWanted(['B', 'C']);
+  plan.acknowledge(['A', 'B']);
+  plan.setRequested(['B', 'C']);
   expect(plan.next()).toEqual({ action: 'unsubscribe', symbols: ['A'] });
-  plan.acknowledged(['B']);
+  plan.acknowledge(['B']);
   expect(plan.next()).toEqual({ action: 'subscribe', symbols: ['C'] });
-  plan.acknowledged(['B', 'C']);
+  plan.acknowledge(['B', 'C']);
   expect(plan.next()).toBeUndefined();
 });
 
-it('fills the limit with the first ones and finds that in few steps', () => {
+it('fills the limit with the first symbols in few steps', () => {
   const plan = new SubscriptionPlan();
-  const wanted = Array.from({ length: 1_000 }, (_, index) => `S${index}`);
-  plan.setWanted(wanted);
+  const requested = Array.from({ length: 1_000 }, (_, index) => `S${index}`);
+  plan.setRequested(requested);
   const served = new Set<string>();
   const { refused, changes } = settle(plan, served, 30, new Set());
-  expect([...served]).toEqual(wanted.slice(0, 30));
-  expect(refused).toEqual(wanted.slice(30));
+  expect([...served]).toEqual(requested.slice(0, 30));
+  expect(refused).toEqual(requested.slice(30));
   expect(changes).toBeLessThan(25);
 });
 
-it('tells an instrument that the broker left out of its answer', () => {
+it('returns a symbol that the broker left out of its acknowledgement', () => {
   const plan = new SubscriptionPlan();
-  plan.setWanted(['A', 'B']);
+  plan.setRequested(['A', 'B']);
   plan.next();
-  expect(plan.acknowledged(['B'])).toEqual(['A']);
+  expect(plan.acknowledge(['B'])).toEqual(['A']);
   expect(plan.next()).toBeUndefined();
-  plan.setWanted(['A', 'B']);
+  plan.setRequested(['A', 'B']);
   expect(plan.next()).toEqual({ action: 'subscribe', symbols: ['A'] });
 });
 
-it('ends with every instrument either served or refused, whatever the broker takes', () => {
+it('ends with every symbol either served or refused, whatever the broker accepts', () => {
   const symbols = fc.uniqueArray(fc.constantFrom(...'ABCDEFGHIJKLMNOP'));
   fc.assert(
     fc.property(fc.array(symbols, { maxLength: 4 }), symbols, fc.nat(16), (sets, unknown, limit) => {
       const plan = new SubscriptionPlan();
       const served = new Set<string>();
-      for (const wanted of sets) {
-        plan.setWanted(wanted);
+      for (const requested of sets) {
+        plan.setRequested(requested);
         const { refused } = settle(plan, served, limit, new Set(unknown));
-        expect([...served, ...refused].sort()).toEqual([...wanted].sort());
-        const known = wanted.filter((symbol) => !unknown.includes(symbol));
+        expect([...served, ...refused].sort()).toEqual([...requested].sort());
+        const known = requested.filter((symbol) => !unknown.includes(symbol));
         expect(served.size).toBe(Math.min(known.length, Math.max(limit, 0)));
       }
     }),

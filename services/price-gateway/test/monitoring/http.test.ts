@@ -111,6 +111,6 @@ it('says in one sentence that the port is taken', async () => {
     readiness: () => ({ ready: true, role: 'standby', redis: 'connected' }),
   });
   await expect(again).rejects.toThrow(
-    /cannot be served on 127\.0\.0\.1:\d+: .*EADDRINUSE.*Set HTTP_HOST and HTTP_PORT/,
+    /^Cannot serve \/healthz and \/metrics on 127\.0\.0\.1:\d+: .*EADDRINUSE.*Set HTTP_HOST and HTTP_PORT/,
   );
 });

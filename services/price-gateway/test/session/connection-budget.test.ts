@@ -89,7 +89,7 @@ it('gives none while Redis cannot write it down', async () => {
   expect(await toldBy(budget)).toEqual([
     500,
     expect.stringMatching(
-      /^No attempt is made that Redis cannot write down on BROKER_ATTEMPTS\. The link is down/,
+      /^The attempt cannot be recorded on BROKER_ATTEMPTS, so the gateway does not connect\. The link is down/,
     ),
   ]);
 });

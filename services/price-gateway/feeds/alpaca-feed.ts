@@ -1,0 +1,182 @@
+// The feed of Alpaca's market data stream v2: trades and quotes over the account's single connection.
+
+import { type BrokerError, describeBrokerError, isRetryable } from './alpaca-errors.ts';
+import { AlpacaStream, type AlpacaStreamOptions } from './alpaca-stream.ts';
+import type { Feed } from './feed.ts';
+import { defineFeedKind } from './feed-kind.ts';
+import {
+  createSessionFeed,
+  type Session,
+  type SessionFailure,
+  type SessionListener,
+} from './session-feed.ts';
+import { text, webSocketUrl } from './setting.ts';
+import { SubscriptionPlan } from './subscription-plan.ts';
+
+export interface AlpacaFeedOptions {
+  /** URL of the stream; the last path segment is the venue. Default: Alpaca's free IEX feed. */
+  readonly url?: string;
+  readonly key: string;
+  readonly secret: string;
+  /** Timeout for authentication and for the answer to each subscription change, milliseconds. Default 15,000. */
+  readonly answerTimeoutMs?: number;
+}
+
+const DEFAULT_ALPACA_URL = 'wss://stream.data.alpaca.markets/v2/iex';
+
+/** `FEED=alpaca`. */
+export const alpaca = defineFeedKind({
+  summary: "Alpaca's market data stream v2, with the official client",
+  settings: {
+    ALPACA_KEY: text('the key of your Alpaca account').describe('key of the Alpaca account (required)'),
+    ALPACA_SECRET: text('the secret of your Alpaca account').meta({
+      description: 'secret of the Alpaca account (required)',
+      secret: true,
+    }),
+    ALPACA_URL: webSocketUrl()
+      .default(DEFAULT_ALPACA_URL)
+      .describe(`stream to connect to (default ${DEFAULT_ALPACA_URL})`),
+  },
+  create: ({ ALPACA_KEY: key, ALPACA_SECRET: secret, ALPACA_URL: url }) =>
+    createAlpacaFeed({ key, secret, url }),
+});
+
+/**
+ * Creates the feed; `start` connects. `*` requests all instruments of the venue.
+ *
+ * @throws TypeError if the URL is not a WebSocket URL
+ */
+export function createAlpacaFeed(options: AlpacaFeedOptions): Feed {
+  const settings = { url: DEFAULT_ALPACA_URL, answerTimeoutMs: 15_000, ...options };
+  return createSessionFeed({
+    name: 'alpaca',
+    venue: venueOf(settings.url),
+    open: (symbols, listener) => new AlpacaSession(settings, symbols, listener),
+  });
+}
+
+type CompleteAlpacaOptions = AlpacaStreamOptions & { readonly answerTimeoutMs: number };
+
+const CONNECTION_LOST: SessionFailure = {
+  code: undefined,
+  reason: 'The broker closed the connection.',
+  retryable: true,
+};
+
+/** Errors that answer a subscription change. The session stays open and the subscriptions are unchanged. */
+const CHANGE_ERRORS: ReadonlySet<number> = new Set([400, 405, 410]);
+const SYMBOL_LIMIT = 405;
+/** The broker's error for a malformed symbol. */
+const INVALID_SYNTAX = 400;
+
+/**
+ * authenticating -> changing <-> settled; only `#requestNextChange` changes the state. The session reports live when
+ * it is settled for the first time. Any error that does not answer a change ends the session: an open session would
+ * occupy the account's connection without delivering prices.
+ */
+class AlpacaSession implements Session {
+  readonly #settings: CompleteAlpacaOptions;
+  readonly #listener: SessionListener;
+  readonly #stream: AlpacaStream;
+  readonly #plan = new SubscriptionPlan();
+  #state: 'authenticating' | 'changing' | 'settled' = 'authenticating';
+  #isLive = false;
+  #answerTimeout: NodeJS.Timeout | undefined;
+  #failure = CONNECTION_LOST;
+
+  constructor(settings: CompleteAlpacaOptions, symbols: readonly string[], listener: SessionListener) {
+    this.#settings = settings;
+    this.#listener = listener;
+    this.#plan.setRequested(symbols);
+    this.#stream = new AlpacaStream(settings, {
+      onAuthenticated: () => this.#requestNextChange(),
+      onSubscribed: (served) => this.#onSubscribed(served),
+      onFrame: (events) => listener.onFrame(events),
+      onInvalidFrame: (reason) => listener.onInvalidFrame(reason),
+      onBrokerError: (error) => this.#onBrokerError(error),
+      onSocketError: (reason) => {
+        this.#failure = retryableFailure(`The connection to the broker failed: ${reason}.`);
+      },
+      onDisconnected: () => this.#end(this.#failure),
+      onRaw: listener.onRaw,
+    });
+    this.#startAnswerTimeout('authenticate the connection');
+    this.#stream.connect();
+  }
+
+  setSymbols(symbols: readonly string[]): void {
+    this.#plan.setRequested(symbols);
+    if (this.#state === 'settled') this.#requestNextChange();
+  }
+
+  release(withinMs: number): Promise<void> {
+    clearTimeout(this.#answerTimeout);
+    return this.#stream.release(withinMs);
+  }
+
+  /** Sends the next change; without one, the session is settled. */
+  #requestNextChange(): void {
+    clearTimeout(this.#answerTimeout);
+    const change = this.#plan.next();
+    this.#state = change === undefined ? 'settled' : 'changing';
+    if (change !== undefined) {
+      this.#startAnswerTimeout('acknowledge the subscription');
+      this.#stream.requestChange(change);
+    } else if (!this.#isLive) {
+      this.#isLive = true;
+      this.#listener.onLive();
+    }
+  }
+
+  #onSubscribed(served: readonly string[]): void {
+    const reason = 'The broker acknowledged the subscription without this instrument. Check its spelling.';
+    const leftOut = this.#plan.acknowledge(served);
+    this.#listener.onSubscribed(served);
+    for (const symbol of leftOut)
+      this.#listener.onRefused({ symbol, code: undefined, isUnknown: true, reason });
+    this.#requestNextChange();
+  }
+
+  #onBrokerError(error: BrokerError): void {
+    const answersChange = CHANGE_ERRORS.has(error.code) && this.#plan.pending?.action === 'subscribe';
+    if (!answersChange) {
+      return this.#end({
+        code: error.code,
+        reason: describeBrokerError(error),
+        retryable: isRetryable(error),
+      });
+    }
+    const isLimit = error.code === SYMBOL_LIMIT;
+    const refusal = {
+      code: error.code,
+      isUnknown: error.code === INVALID_SYNTAX,
+      reason: describeBrokerError(error),
+    };
+    for (const symbol of this.#plan.refuse({ isLimit })) this.#listener.onRefused({ symbol, ...refusal });
+    this.#requestNextChange();
+  }
+
+  #startAnswerTimeout(what: string): void {
+    const { answerTimeoutMs } = this.#settings;
+    this.#answerTimeout = setTimeout(() => {
+      this.#end(retryableFailure(`The broker did not ${what} within ${answerTimeoutMs} ms.`));
+    }, answerTimeoutMs);
+  }
+
+  /** The listener releases the session. */
+  #end(failure: SessionFailure): void {
+    clearTimeout(this.#answerTimeout);
+    this.#listener.onEnd(failure);
+  }
+}
+
+function retryableFailure(reason: string): SessionFailure {
+  return { code: undefined, reason, retryable: true };
+}
+
+function venueOf(url: string): string | undefined {
+  if (!/^wss?:\/\//.test(url) || !URL.canParse(url)) {
+    throw new TypeError('The URL of the Alpaca feed must start with ws:// or wss:// and contain a host.');
+  }
+  return new URL(url).pathname.split('/').findLast((part) => part !== '');
+}

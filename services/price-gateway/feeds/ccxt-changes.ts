@@ -1,0 +1,60 @@
+// Finds the changes in the state that ccxt keeps, as market events.
+
+import type { MarketEvent, QuoteEvent, TradeEvent } from '@tickbus/capture';
+import type { CcxtTicker, CcxtTrade } from './ccxt-library.ts';
+
+/**
+ * ccxt resolves a watch call with the update of one symbol and only stores updates of other symbols in the same frame.
+ * So the detector compares the stored state of each symbol with the last reported one. It reports the newest state of
+ * every symbol, and no state twice.
+ */
+export class CcxtChangeDetector {
+  readonly #lastQuotes = new Map<string, string>();
+  readonly #lastPrices = new Map<string, number>();
+  readonly #lastTrades = new Map<string, CcxtTrade>();
+
+  /** A changed last price, then a changed quote. A missing size is 0, a missing time is now. */
+  tickerEvents(symbol: string, ticker: CcxtTicker): MarketEvent[] {
+    return [this.#changedLast(symbol, ticker), this.#changedQuote(symbol, ticker)].filter(
+      (event) => event !== undefined,
+    );
+  }
+
+  /** The trades after the last reported one, in the list that the library keeps. */
+  tradeEvents(symbol: string, trades: readonly CcxtTrade[]): MarketEvent[] {
+    const lastReported = this.#lastTrades.get(symbol);
+    const added = lastReported === undefined ? trades : trades.slice(trades.lastIndexOf(lastReported) + 1);
+    const newest = added.at(-1);
+    if (newest !== undefined) this.#lastTrades.set(symbol, newest);
+    return added.map(({ price = Number.NaN, amount = 0, timestamp }) =>
+      toTrade(symbol, price, amount, timestamp),
+    );
+  }
+
+  #changedLast(symbol: string, { last, timestamp }: CcxtTicker): TradeEvent | undefined {
+    if (last === undefined || last === this.#lastPrices.get(symbol)) return undefined;
+    this.#lastPrices.set(symbol, last);
+    return toTrade(symbol, last, 0, timestamp);
+  }
+
+  #changedQuote(symbol: string, ticker: CcxtTicker): QuoteEvent | undefined {
+    const { bid = 0, bidVolume = 0, ask = 0, askVolume = 0, timestamp } = ticker;
+    if (ticker.bid === undefined && ticker.ask === undefined) return undefined;
+    const state = `${bid} ${bidVolume} ${ask} ${askVolume} ${timestamp}`;
+    if (state === this.#lastQuotes.get(symbol)) return undefined;
+    this.#lastQuotes.set(symbol, state);
+    return {
+      kind: 'quote',
+      symbol,
+      bid,
+      bid_size: bidVolume,
+      ask,
+      ask_size: askVolume,
+      timestamp: timestamp ?? Date.now(),
+    };
+  }
+}
+
+function toTrade(symbol: string, price: number, size: number, timestamp: number | undefined): TradeEvent {
+  return { kind: 'trade', symbol, price, size, timestamp: timestamp ?? Date.now() };
+}

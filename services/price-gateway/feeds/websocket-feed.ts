@@ -1,0 +1,218 @@
+// The feed of any WebSocket server that sends JSON. A mapping module of the user translates its frames.
+
+import { WebSocket } from 'ws';
+import type { Mapping, VenueMessage } from '../mapping.ts';
+import type { Feed } from './feed.ts';
+import { defineFeedKind } from './feed-kind.ts';
+import { loadMapping, readMappedFrame, reasonOf } from './mapping-module.ts';
+import {
+  createSessionFeed,
+  type Session,
+  type SessionFailure,
+  type SessionListener,
+} from './session-feed.ts';
+import { text, webSocketUrl, wholeNumber } from './setting.ts';
+
+export interface WebSocketFeedOptions {
+  readonly url: string;
+  readonly mapping: Mapping;
+  /**
+   * Milliseconds between two pings; default 10,000, 0 disables pings. The session ends if neither a frame nor a pong
+   * arrives between two pings.
+   */
+  readonly pingMs?: number;
+  /** Timeout of the WebSocket handshake, milliseconds. Default 15,000. */
+  readonly handshakeTimeoutMs?: number;
+}
+
+const DEFAULT_PING_MS = 10_000;
+
+/** `FEED=websocket`. */
+export const websocket = defineFeedKind({
+  summary: 'any WebSocket server that sends JSON, with your own mapping module',
+  settings: {
+    // A secret, because the URL can contain a token.
+    WEBSOCKET_URL: webSocketUrl().meta({ description: 'server to connect to (required)', secret: true }),
+    WEBSOCKET_MAPPING: text('the path of your mapping module, such as ./my-mapping.mjs').describe(
+      'your mapping module, such as ./my-mapping.mjs (required)',
+    ),
+    WEBSOCKET_PING_MS: wholeNumber(0, 3_600_000)
+      .default(DEFAULT_PING_MS)
+      .describe(`ms between two pings, 0 disables them (default ${DEFAULT_PING_MS})`),
+  },
+  create: async ({ WEBSOCKET_URL: url, WEBSOCKET_MAPPING: path, WEBSOCKET_PING_MS: pingMs }) =>
+    createWebSocketFeed({ url, mapping: await loadMapping(path), pingMs }),
+});
+
+/** Creates the feed; `start` connects. */
+export function createWebSocketFeed(options: WebSocketFeedOptions): Feed {
+  const settings = { pingMs: DEFAULT_PING_MS, handshakeTimeoutMs: 15_000, ...options };
+  return createSessionFeed({
+    name: 'websocket',
+    venue: options.mapping.venue,
+    open: (symbols, listener) => new WebSocketSession(settings, symbols, listener),
+  });
+}
+
+/** A larger frame ends the connection with close code 1009. */
+const MAX_FRAME_BYTES = 32 * 1024 * 1024;
+/** HTTP statuses of the handshake after which a retry is useless. */
+const FINAL_STATUSES: ReadonlySet<number> = new Set([400, 401, 403, 404]);
+
+/** opening -> open -> ended, following the socket. The session reports live when the socket opens. */
+class WebSocketSession implements Session {
+  readonly #options: Required<WebSocketFeedOptions>;
+  readonly #listener: SessionListener;
+  readonly #socket: WebSocket;
+  #requested: ReadonlySet<string>;
+  /** Symbols that were requested on this connection. */
+  #subscribed: ReadonlySet<string> = new Set();
+  #pingTimer: NodeJS.Timeout | undefined;
+  #isAlive = true;
+  #failure: SessionFailure | undefined;
+
+  constructor(
+    options: Required<WebSocketFeedOptions>,
+    symbols: readonly string[],
+    listener: SessionListener,
+  ) {
+    const { url, handshakeTimeoutMs: handshakeTimeout } = options;
+    this.#options = options;
+    this.#listener = listener;
+    this.#requested = new Set(symbols);
+    this.#socket = new WebSocket(url, { handshakeTimeout, maxPayload: MAX_FRAME_BYTES });
+    this.#socket.on('open', () => this.#onOpen());
+    this.#socket.on('message', (data) => this.#onMessage(String(data)));
+    this.#socket.on('ping', () => this.#markAlive());
+    this.#socket.on('pong', () => this.#markAlive());
+    this.#socket.on('unexpected-response', (_request, { statusCode = 0 }) =>
+      this.#onHttpResponse(statusCode),
+    );
+    this.#socket.on('error', ({ message }) => {
+      this.#failure ??= retryableFailure(undefined, `The connection failed: ${message}.`);
+    });
+    this.#socket.on('close', (code, reason) =>
+      this.#end(this.#failure ?? closedFailure(code, String(reason))),
+    );
+  }
+
+  setSymbols(symbols: readonly string[]): void {
+    this.#requested = new Set(symbols);
+    if (this.#socket.readyState === WebSocket.OPEN) this.#syncSubscriptions();
+  }
+
+  release(withinMs: number): Promise<void> {
+    clearInterval(this.#pingTimer);
+    if (this.#socket.readyState === WebSocket.CLOSED) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#socket.terminate(), withinMs);
+      this.#socket.on('close', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      this.#socket.close();
+    });
+  }
+
+  #onOpen(): void {
+    const { pingMs, mapping } = this.#options;
+    if (pingMs > 0) this.#pingTimer = setInterval(() => this.#ping(), pingMs);
+    if (this.#sendMapped('open', () => mapping.open?.() ?? []) && this.#syncSubscriptions())
+      this.#listener.onLive();
+  }
+
+  /** Sends the difference between the requested and the subscribed symbols. False if the mapping throws. */
+  #syncSubscriptions(): boolean {
+    const { mapping } = this.#options;
+    const added = [...this.#requested].filter((symbol) => !this.#subscribed.has(symbol));
+    const removed = [...this.#subscribed].filter((symbol) => !this.#requested.has(symbol));
+    this.#subscribed = this.#requested;
+    const isSent =
+      (removed.length === 0 || this.#sendMapped('unsubscribe', () => mapping.unsubscribe?.(removed) ?? [])) &&
+      (added.length === 0 || this.#sendMapped('subscribe', () => mapping.subscribe?.(added) ?? []));
+    if (isSent && !mapping.acknowledges) this.#listener.onSubscribed([...this.#requested]);
+    return isSent;
+  }
+
+  /** Sends the messages of the mapping. A mapping that throws would throw again, so the session ends permanently. */
+  #sendMapped(name: string, messages: () => VenueMessage | readonly VenueMessage[]): boolean {
+    try {
+      for (const message of [messages()].flat() as readonly VenueMessage[]) this.#send(message);
+      return true;
+    } catch (error) {
+      const advice = 'Correct it, then restart the gateway.';
+      const reason = `The function ${name} of the mapping failed: ${reasonOf(error)}. ${advice}`;
+      this.#end({ code: undefined, reason, retryable: false });
+      return false;
+    }
+  }
+
+  #send(message: VenueMessage): void {
+    const content = typeof message === 'string' ? message : JSON.stringify(message);
+    this.#listener.onRaw?.({ dir: 'out', json: isJson(content) ? content : JSON.stringify(content) });
+    this.#socket.send(content);
+  }
+
+  #onMessage(content: string): void {
+    this.#markAlive();
+    let frame: unknown;
+    try {
+      frame = JSON.parse(content);
+    } catch {
+      this.#listener.onRaw?.({ dir: 'in', json: JSON.stringify(content) });
+      return this.#listener.onInvalidFrame(`The frame is not JSON: ${content.slice(0, 80)}`);
+    }
+    this.#listener.onRaw?.({ dir: 'in', json: content });
+    const events = readMappedFrame(this.#options.mapping, frame, this.#listener);
+    this.#listener.onFrame(events.filter(({ symbol }) => this.#isRequested(symbol)));
+  }
+
+  #isRequested(symbol: string): boolean {
+    return this.#requested.has(symbol) || this.#requested.has('*');
+  }
+
+  #markAlive(): void {
+    this.#isAlive = true;
+  }
+
+  #ping(): void {
+    const { pingMs, mapping } = this.#options;
+    if (!this.#isAlive)
+      return this.#end(retryableFailure(undefined, `The server did not answer a ping within ${pingMs} ms.`));
+    this.#isAlive = false;
+    if (mapping.ping === undefined) this.#socket.ping();
+    else this.#sendMapped('ping', () => mapping.ping?.() ?? []);
+  }
+
+  #onHttpResponse(status: number): void {
+    const advice = FINAL_STATUSES.has(status) ? ' Check WEBSOCKET_URL, then restart the gateway.' : '';
+    const reason = `The server refused the connection with HTTP status ${status}.${advice}`;
+    this.#end({ code: status, reason, retryable: !FINAL_STATUSES.has(status) });
+  }
+
+  /** The listener releases the session. */
+  #end(failure: SessionFailure): void {
+    clearInterval(this.#pingTimer);
+    this.#listener.onEnd(failure);
+  }
+}
+
+function retryableFailure(code: number | undefined, reason: string): SessionFailure {
+  return { code, reason, retryable: true };
+}
+
+function closedFailure(code: number, reason: string): SessionFailure {
+  return retryableFailure(
+    code,
+    `The server closed the connection (${reason === '' ? code : `${code}, ${reason}`}).`,
+  );
+}
+
+function isJson(content: string): boolean {
+  try {
+    JSON.parse(content);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,89 @@
+// Turns market events into the `price` payloads of PRICE_DATA. Pure: the result depends on the events alone.
+
+import type { MarketEvent, QuoteEvent, TradeEvent } from '@tickbus/capture';
+import type { Price } from 'tickbus';
+
+/**
+ * The reason why an event yields no price.
+ *
+ * - `invalid`: a value is missing, not finite or outside its range.
+ * - `unpriced`: a one-sided quote before the first trade.
+ */
+export type DropReason = 'invalid' | 'unpriced';
+
+type Sides = Pick<Price, 'bid' | 'bid_size' | 'ask' | 'ask_size'>;
+
+/** The last trade and the last quote of one instrument. */
+interface BookEntry {
+  readonly trade: Pick<Price, 'price' | 'size'> | undefined;
+  readonly sides: Sides;
+}
+
+/**
+ * The prices of all instruments of a venue. `price` is the last trade, or the midpoint of the quote before the first
+ * trade; `source` names which. Every price carries the latest bid, ask and sizes, and the timestamp of its event.
+ */
+export class PriceBook {
+  readonly #venue: string | undefined;
+  readonly #entries = new Map<string, BookEntry>();
+
+  constructor(venue?: string) {
+    this.#venue = venue;
+  }
+
+  /** The price after an event, or the reason why there is none. An invalid event changes nothing. */
+  apply(event: MarketEvent): Price | DropReason {
+    if (!isValid(event)) return 'invalid';
+    const { symbol, timestamp } = event;
+    const before = this.#entries.get(symbol) ?? EMPTY_ENTRY;
+    const known: BookEntry =
+      event.kind === 'trade'
+        ? { ...before, trade: { price: event.price, size: event.size } }
+        : { ...before, sides: sidesOf(event) };
+    this.#entries.set(symbol, known);
+    const last = known.trade ? ({ ...known.trade, source: 'trade' } as const) : midpoint(known.sides);
+    if (last === undefined) return 'unpriced';
+    return {
+      symbol,
+      timestamp,
+      ...last,
+      ...known.sides,
+      ...(this.#venue !== undefined && { venue: this.#venue }),
+    };
+  }
+}
+
+const EMPTY_ENTRY: BookEntry = { trade: undefined, sides: {} };
+/** Limit of the PRICE_DATA schema. */
+const MAX_SYMBOL_LENGTH = 64;
+
+function isValid(event: MarketEvent): boolean {
+  const { symbol, timestamp } = event;
+  if (typeof symbol !== 'string' || symbol === '' || symbol.length > MAX_SYMBOL_LENGTH) return false;
+  return isQuantity(timestamp) && (event.kind === 'trade' ? isValidTrade(event) : isValidQuote(event));
+}
+
+function isValidTrade({ price, size }: TradeEvent): boolean {
+  return Number.isFinite(price) && isQuantity(size);
+}
+
+function isValidQuote({ bid, bid_size, ask, ask_size }: QuoteEvent): boolean {
+  return Number.isFinite(bid) && isQuantity(bid_size) && Number.isFinite(ask) && isQuantity(ask_size);
+}
+
+function isQuantity(value: number): boolean {
+  return Number.isFinite(value) && value >= 0;
+}
+
+/** Omits a side whose price and size are both 0: it has no orders. */
+function sidesOf({ bid, bid_size, ask, ask_size }: QuoteEvent): Sides {
+  return {
+    ...((bid !== 0 || bid_size !== 0) && { bid, bid_size }),
+    ...((ask !== 0 || ask_size !== 0) && { ask, ask_size }),
+  };
+}
+
+function midpoint({ bid, ask }: Sides): Pick<Price, 'price' | 'source'> | undefined {
+  if (bid === undefined || ask === undefined) return undefined;
+  return { price: (bid + ask) / 2, source: 'midpoint' };
+}

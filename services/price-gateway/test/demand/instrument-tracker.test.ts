@@ -1,0 +1,86 @@
+// The reported status of each instrument: once per change, and again after each reconnect to the broker.
+
+import { expect, it } from 'vitest';
+import { InstrumentTracker } from '../../demand/instrument-tracker.ts';
+
+const NO_LIMIT = Number.POSITIVE_INFINITY;
+
+function served(...symbols: string[]): InstrumentTracker {
+  const instruments = new InstrumentTracker();
+  instruments.setRequested(symbols, NO_LIMIT);
+  instruments.acknowledge(symbols);
+  instruments.takeChanges([]);
+  return instruments;
+}
+
+it('reports nothing before the broker answers, then `subscribed` once', () => {
+  const instruments = new InstrumentTracker();
+  instruments.setRequested(['A', 'B'], NO_LIMIT);
+  expect(instruments.takeChanges([])).toEqual([]);
+  instruments.acknowledge(['A']);
+  expect(instruments.takeChanges([])).toEqual([{ symbol: 'A', state: 'subscribed' }]);
+  expect(instruments.takeChanges([])).toEqual([]);
+  expect(instruments).toMatchObject({ requestedCount: 2, refusedCount: 0 });
+});
+
+it('reports refused and unknown instruments', () => {
+  const instruments = new InstrumentTracker();
+  instruments.setRequested(['A', 'B'], NO_LIMIT);
+  instruments.refuse({ symbol: 'A', code: 405, reason: 'Too many.', isUnknown: false });
+  instruments.refuse({ symbol: 'B', code: undefined, reason: 'No such thing.', isUnknown: true });
+  expect(instruments.takeChanges([])).toEqual([
+    { symbol: 'A', state: 'refused', detail: 'Too many.' },
+    { symbol: 'B', state: 'unknown', detail: 'No such thing.' },
+  ]);
+  expect(instruments).toMatchObject({ requestedCount: 2, refusedCount: 2 });
+});
+
+it('does not request malformed symbols from the broker', () => {
+  const instruments = new InstrumentTracker();
+  expect(instruments.setRequested(['A', 'B C', 'x'.repeat(65), 'BTC/USDT:USDT'], NO_LIMIT)).toEqual([
+    'A',
+    'BTC/USDT:USDT',
+  ]);
+  expect(instruments.takeChanges([])).toMatchObject([
+    { symbol: 'B C', state: 'unknown' },
+    { state: 'unknown' },
+  ]);
+});
+
+it('refuses symbols past the limit, and requests them when there is room', () => {
+  const instruments = new InstrumentTracker();
+  instruments.setRequested(['A', 'B'], 1);
+  instruments.acknowledge(['A']);
+  expect(instruments.takeChanges([])).toEqual([
+    { symbol: 'A', state: 'subscribed' },
+    { symbol: 'B', state: 'refused', detail: expect.stringContaining('SYMBOL_LIMIT=1') },
+  ]);
+  instruments.setRequested(['B'], 1);
+  instruments.acknowledge(['B']);
+  expect(instruments.takeChanges([])).toEqual([
+    { symbol: 'B', state: 'subscribed' },
+    { symbol: 'A', state: 'unsubscribed' },
+  ]);
+});
+
+it('repeats `subscribed` after a reconnect, and a refusal only if it changed', () => {
+  const instruments = served('A', 'B');
+  instruments.refuse({ symbol: 'B', code: 405, reason: 'Too many.', isUnknown: false });
+  expect(instruments.takeChanges([])).toHaveLength(1);
+  instruments.disconnect();
+  expect(instruments.takeChanges([])).toEqual([]);
+  instruments.acknowledge(['A']);
+  expect(instruments.takeChanges([])).toEqual([{ symbol: 'A', state: 'subscribed' }]);
+});
+
+it('reports symbols that bots request when all symbols are requested', () => {
+  const instruments = served('*');
+  expect(instruments.takeChanges(['A'])).toEqual([{ symbol: 'A', state: 'subscribed' }]);
+});
+
+it('does not report `unsubscribed` for a symbol that it never reported', () => {
+  const instruments = new InstrumentTracker();
+  instruments.setRequested(['A'], NO_LIMIT);
+  instruments.setRequested([], NO_LIMIT);
+  expect(instruments.takeChanges([])).toEqual([]);
+});

@@ -1,0 +1,44 @@
+// Starts a feed and records all its events.
+
+import type { MarketEvent } from '@tickbus/capture';
+import type { Attempt, Feed, FeedListener, FeedState, RawFrame, Refusal } from '../../feeds/feed.ts';
+import { ReceivedValues } from '../gateway.fixture.ts';
+
+/** A started feed. Each connection is permitted immediately, unless `allowConnection` is replaced. */
+export class ObservedFeed {
+  readonly feed: Feed;
+  readonly attempts = new ReceivedValues<Attempt>();
+  readonly states = new ReceivedValues<FeedState>();
+  readonly events = new ReceivedValues<MarketEvent>();
+  readonly invalid = new ReceivedValues<string>();
+  readonly refusals = new ReceivedValues<Refusal>();
+  readonly subscribed = new ReceivedValues<readonly string[]>();
+  readonly raw = new ReceivedValues<RawFrame>();
+  frames = 0;
+  allowConnection: FeedListener['mayConnect'];
+
+  constructor(feed: Feed, symbols: readonly string[], grant: FeedListener['mayConnect'] = async () => {}) {
+    this.feed = feed;
+    this.allowConnection = grant;
+    feed.setSymbols(symbols);
+    feed.start({
+      mayConnect: (attempt, signal) => {
+        this.attempts.add(attempt);
+        return this.allowConnection(attempt, signal);
+      },
+      onFrame: (events) => {
+        this.frames++;
+        for (const event of events) this.events.add(event);
+      },
+      onInvalidFrame: this.invalid.add,
+      onState: this.states.add,
+      onSubscribed: this.subscribed.add,
+      onRefused: this.refusals.add,
+      onRaw: this.raw.add,
+    });
+  }
+
+  async state<T extends FeedState['type']>(type: T, from = 0): Promise<Extract<FeedState, { type: T }>> {
+    return (await this.states.until((state) => state.type === type, from)) as Extract<FeedState, { type: T }>;
+  }
+}

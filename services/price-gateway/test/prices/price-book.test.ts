@@ -1,0 +1,110 @@
+// Market events to prices: last trade, midpoint before it, sides carried along, nothing broken comes through.
+
+import type { MarketEvent } from '@tickbus/capture';
+import fc from 'fast-check';
+import { price as schema } from 'tickbus';
+import { expect, it } from 'vitest';
+import { PriceBook } from '../../prices/price-book.ts';
+import { AT, quote, trade } from '../gateway.fixture.ts';
+
+it('is the midpoint of the quote before the first trade', () => {
+  expect(new PriceBook('iex').apply(quote(100, 101))).toEqual({
+    symbol: 'AAPL',
+    price: 100.5,
+    source: 'midpoint',
+    timestamp: AT,
+    bid: 100,
+    bid_size: 2,
+    ask: 101,
+    ask_size: 3,
+    venue: 'iex',
+  });
+});
+
+it('is the last trade from then on, also when a quote comes', () => {
+  const book = new PriceBook();
+  expect(book.apply(trade(100.25))).toEqual({
+    symbol: 'AAPL',
+    price: 100.25,
+    size: 10,
+    source: 'trade',
+    timestamp: AT,
+  });
+  expect(book.apply({ ...quote(90, 91), timestamp: AT + 1 })).toEqual({
+    symbol: 'AAPL',
+    price: 100.25,
+    size: 10,
+    source: 'trade',
+    timestamp: AT + 1,
+    bid: 90,
+    bid_size: 2,
+    ask: 91,
+    ask_size: 3,
+  });
+});
+
+it('keeps instruments apart', () => {
+  const book = new PriceBook();
+  book.apply(trade(100, 'AAPL'));
+  expect(book.apply(quote(10, 12, 'MSFT'))).toMatchObject({ symbol: 'MSFT', price: 11, source: 'midpoint' });
+});
+
+it('makes no price of one side, and leaves a missing side out', () => {
+  const book = new PriceBook();
+  const bidOnly = { ...quote(100, 0), ask_size: 0 } as MarketEvent;
+  expect(book.apply(bidOnly)).toBe('unpriced');
+  expect(book.apply(trade(99))).toEqual({
+    symbol: 'AAPL',
+    price: 99,
+    size: 10,
+    source: 'trade',
+    timestamp: AT,
+    bid: 100,
+    bid_size: 2,
+  });
+});
+
+it('takes negative prices, as spreads and futures have', () => {
+  expect(new PriceBook().apply(quote(-2, -1))).toMatchObject({ price: -1.5 });
+});
+
+it.each([
+  ['a price that is not a number', { ...trade(Number.NaN) }],
+  ['an endless price', { ...trade(Number.POSITIVE_INFINITY) }],
+  ['a missing price', { ...trade(1), price: undefined }],
+  ['a price in text', { ...trade(1), price: '1' }],
+  ['a negative size', { ...trade(1), size: -1 }],
+  ['a missing side', { ...quote(1, 2), ask: undefined }],
+  ['an unreadable time', { ...trade(1), timestamp: Number.NaN }],
+  ['no symbol', { ...trade(1), symbol: '' }],
+  ['a symbol past the limit', { ...trade(1), symbol: 'A'.repeat(65) }],
+])('refuses %s and remembers nothing of it', (_, broken) => {
+  const book = new PriceBook();
+  expect(book.apply(broken as MarketEvent)).toBe('invalid');
+  expect(book.apply(quote(100, 102))).toMatchObject({ price: 101, source: 'midpoint' });
+});
+
+it('gives a price that PRICE_DATA takes, or none, whatever comes', () => {
+  const number = fc.oneof(fc.double(), fc.integer(), fc.constant(0));
+  const common = { symbol: fc.string({ maxLength: 70 }), timestamp: number };
+  const event = fc.oneof(
+    fc.record({ kind: fc.constant('trade' as const), price: number, size: number, ...common }),
+    fc.record({
+      kind: fc.constant('quote' as const),
+      bid: number,
+      bid_size: number,
+      ask: number,
+      ask_size: number,
+      ...common,
+    }),
+  );
+  fc.assert(
+    fc.property(fc.array(event), (events) => {
+      const book = new PriceBook('iex');
+      for (const one of events) {
+        const price = book.apply(one);
+        if (typeof price !== 'string') expect(schema.safeParse(price).error).toBeUndefined();
+      }
+    }),
+  );
+});

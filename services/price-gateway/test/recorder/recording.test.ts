@@ -1,0 +1,60 @@
+// The gateway as a process that records: everything it took is in the file after SIGTERM, and no secret is.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import { readCapture, toMarketEvents } from '@tickbus/capture';
+import { startLocalRedis } from '@tickbus/local-redis';
+import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
+import { createGenerator } from '@tickbus/simulated-broker/sources/generator';
+import { expect, it, onTestFinished, vi } from 'vitest';
+
+const MAIN = fileURLToPath(new URL('../../main.ts', import.meta.url));
+const SECRET = 'hush-hush';
+
+it('has all that it received in its recording when it ends on SIGTERM, and no secret', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'recording-'));
+  const redis = await startLocalRedis();
+  await using broker = await startSimulatedBroker({
+    secret: SECRET,
+    source: createGenerator({ rate: 2_000 }),
+  });
+  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), MAIN], {
+    env: {
+      PATH: process.env.PATH ?? '',
+      REDIS_URL: redis.url,
+      ALPACA_KEY: 'local-key',
+      ALPACA_SECRET: SECRET,
+      ALPACA_URL: broker.url,
+      SYMBOLS: '*',
+      HTTP_PORT: '0',
+      RECORD_TO: folder,
+    },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const [log, exit] = [text(child.stderr), once(child, 'exit')];
+  onTestFinished(() => void child.kill('SIGKILL'));
+  await vi.waitFor(() => expect(broker.stats.messagesSent).toBeGreaterThan(1_000), 20_000);
+  child.kill('SIGTERM');
+  expect(await exit).toEqual([0, null]);
+  await redis.kill();
+  const [name = '', ...others] = await readdir(folder);
+  expect(others).toEqual([]);
+  expect(name).toMatch(/^alpaca-.*\.jsonl\.gz$/);
+  let events = 0;
+  for await (const record of readCapture(join(folder, name))) events += toMarketEvents(record).length;
+  const lines = (await log)
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const stopped = lines.find(({ msg }) => msg === 'The gateway has stopped.');
+  expect(events).toBe(stopped.events);
+  expect(events).toBeGreaterThan(500);
+  expect(gunzipSync(await readFile(join(folder, name))).toString()).not.toContain(SECRET);
+  await rm(folder, { recursive: true });
+});

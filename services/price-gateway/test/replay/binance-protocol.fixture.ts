@@ -1,0 +1,50 @@
+// How Binance USD-M futures speak: /fapi/v1/exchangeInfo and WebSocket streams, by developers.binance.com.
+
+import { readFile } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
+import { gunzipSync } from 'node:zlib';
+import { BINANCE_MARKETS } from './recorded-sessions.fixture.ts';
+import type { VenueProtocol } from './replay-server.fixture.ts';
+
+interface BinanceRequest {
+  readonly method: 'SUBSCRIBE' | 'UNSUBSCRIBE' | 'LIST_SUBSCRIPTIONS';
+  readonly params?: readonly string[];
+  readonly id: number;
+}
+
+interface CombinedFrame {
+  readonly stream?: string;
+  readonly data?: object;
+}
+
+export interface BinanceOptions {
+  /** Answers REST requests instead of the recorded markets, when it returns true. */
+  readonly refuse?: (response: ServerResponse) => boolean;
+  /** An error instead of the acknowledgement of a SUBSCRIBE. */
+  readonly objection?: (streams: readonly string[]) => object | undefined;
+}
+
+export async function binanceProtocol({ refuse, objection }: BinanceOptions = {}): Promise<VenueProtocol> {
+  const markets = gunzipSync(await readFile(BINANCE_MARKETS));
+  return {
+    rest({ url = '/' }, response) {
+      if (refuse?.(response)) return;
+      const isKnown = url.startsWith('/fapi/v1/exchangeInfo');
+      response.writeHead(isKnown ? 200 : 404, { 'Content-Type': 'application/json' });
+      response.end(isKnown ? markets : '{}');
+    },
+    answer(message, subscriptions) {
+      const { method, params = [], id } = message as BinanceRequest;
+      const error = method === 'SUBSCRIBE' ? objection?.(params) : undefined;
+      if (error !== undefined) return [{ id, error }];
+      for (const stream of params) {
+        if (method === 'SUBSCRIBE') subscriptions.add(stream);
+        else subscriptions.delete(stream);
+      }
+      return [{ result: method === 'LIST_SUBSCRIPTIONS' ? [...subscriptions] : null, id }];
+    },
+    topicOf: (frame) => (frame as CombinedFrame).stream,
+    /** As recorded at the address of combined streams; elsewhere without the name of the stream. */
+    adaptFrame: (frame, path) => (path.includes('/stream') ? frame : (frame as CombinedFrame).data),
+  };
+}

@@ -1,0 +1,130 @@
+// The words of Alpaca's market data stream v2: control messages, error codes, data messages, client messages.
+
+import type { MarketEvent } from '@tickbus/capture';
+import { z } from 'zod';
+
+/** Error codes and their texts, as docs.alpaca.markets ("WebSocket Stream", section "Errors") lists them. */
+const ERRORS = {
+  400: 'invalid syntax',
+  401: 'not authenticated',
+  402: 'auth failed',
+  403: 'already authenticated',
+  404: 'auth timeout',
+  405: 'symbol limit exceeded',
+  406: 'connection limit exceeded',
+  407: 'slow client',
+  409: 'insufficient subscription',
+  410: 'invalid subscribe action for this feed',
+  500: 'internal error',
+} as const;
+
+/** One of the broker's error codes. */
+export type BrokerErrorCode = keyof typeof ERRORS;
+
+/** After these errors the broker closes the connection; after the others the session goes on as it was. */
+export const CLOSING_ERRORS: ReadonlySet<BrokerErrorCode> = new Set<BrokerErrorCode>([
+  402, 404, 406, 407, 409, 500,
+]);
+
+/** Everything the broker says is such a message; on the wire they stand in arrays. */
+export interface ServerMessage {
+  readonly T: string;
+}
+
+/** A trade as it is sent. `t` becomes RFC-3339 text in JSON and a timestamp extension in msgpack. */
+interface TradeMessage extends ServerMessage {
+  readonly T: 't';
+  readonly i: number;
+  readonly S: string;
+  readonly x: string;
+  readonly p: number;
+  readonly s: number;
+  readonly t: Date;
+  readonly c: readonly string[];
+  readonly z: string;
+}
+
+/** A quote as it is sent; `t` as in a trade. */
+interface QuoteMessage extends ServerMessage {
+  readonly T: 'q';
+  readonly S: string;
+  readonly bx: string;
+  readonly bp: number;
+  readonly bs: number;
+  readonly ax: string;
+  readonly ap: number;
+  readonly as: number;
+  readonly t: Date;
+  readonly c: readonly string[];
+  readonly z: string;
+}
+
+/** A trade or a quote. */
+export type DataMessage = TradeMessage | QuoteMessage;
+
+/** What a client may say. `channels` holds symbols by channel name; which channels exist is the feed's matter. */
+export type ClientMessage =
+  | { readonly action: 'auth'; readonly key: string; readonly secret: string }
+  | { readonly action: 'subscribe' | 'unsubscribe'; readonly channels: Readonly<Record<string, string[]>> };
+
+/** The greeting. */
+export const CONNECTED: ServerMessage & { readonly msg: string } = { T: 'success', msg: 'connected' };
+
+/** The answer to valid credentials. */
+export const AUTHENTICATED: ServerMessage & { readonly msg: string } = { T: 'success', msg: 'authenticated' };
+
+/** The message for an error code. */
+export function errorMessage(
+  code: BrokerErrorCode,
+): ServerMessage & { readonly code: number; readonly msg: string } {
+  return { T: 'error', code, msg: ERRORS[code] };
+}
+
+/**
+ * The message for a market event. What an event does not tell is filled with what IEX sends for an ordinary trade or quote:
+ * exchange `V`, regular conditions, tape `C`.
+ *
+ * @param tradeId the exchange's number for a trade; unused for a quote
+ */
+export function dataMessage(event: MarketEvent, tradeId: number): DataMessage {
+  const t = new Date(event.timestamp);
+  if (event.kind === 'trade') {
+    const { symbol, price, size } = event;
+    return { T: 't', i: tradeId, S: symbol, x: EXCHANGE, p: price, s: size, t, c: ['@'], z: TAPE };
+  }
+  const { symbol, bid, bid_size, ask, ask_size } = event;
+  return {
+    T: 'q',
+    S: symbol,
+    bx: EXCHANGE,
+    bp: bid,
+    bs: bid_size,
+    ax: EXCHANGE,
+    ap: ask,
+    as: ask_size,
+    t,
+    c: ['R'],
+    z: TAPE,
+  };
+}
+
+/** Reads a decoded client message; undefined when it does not follow the specification (error 400). */
+export function readClientMessage(value: unknown): ClientMessage | undefined {
+  const { success, data } = clientMessage.safeParse(value);
+  if (!success) return undefined;
+  if (data.action === 'auth') return data;
+  const { action, ...channels } = data;
+  return { action, channels };
+}
+
+const EXCHANGE = 'V';
+const TAPE = 'C';
+
+/** `*`, or a symbol such as `AAPL`, `BRK.B`, `BTC/USD`, `BAND-GBP`. */
+const symbols = z.array(z.string().regex(/^(\*|\w[\w./:-]{0,31})$/));
+
+const clientMessage = z.discriminatedUnion('action', [
+  z.object({ action: z.literal('auth'), key: z.string(), secret: z.string() }),
+  z.object({ action: z.literal('subscribe') }).catchall(symbols),
+  z.object({ action: z.literal('unsubscribe') }).catchall(symbols),
+]);
