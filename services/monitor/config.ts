@@ -10,7 +10,7 @@ const settings = z.object({
     .regex(/^[\w.:-]{1,255}$/, 'an address to listen on, such as 127.0.0.1')
     .default('127.0.0.1')
     .describe('address to listen on (default 127.0.0.1: this machine alone)'),
-  MONITOR_PORT: whole('a port from 0 to 65535, 0 for a free one', 0, 65_535)
+  MONITOR_PORT: wholeNumber('a port from 0 to 65535, 0 for a free one', 0, 65_535)
     .default(8788)
     .describe('port (default 8788; 0 for a free one)'),
   MONITOR_ALLOWED_HOSTS: z
@@ -27,7 +27,7 @@ const settings = z.object({
     .min(16, 'at least 16 characters long')
     .optional()
     .describe('lets those who know it send commands from the page (default off)'),
-  MONITOR_MAX_AGE_MS: whole('a whole number of milliseconds, 100 or above', 100, 86_400_000)
+  MONITOR_MAX_AGE_MS: wholeNumber('a whole number of milliseconds, 100 or above', 100, 86_400_000)
     .default(5_000)
     .describe('age in milliseconds from which a price is no longer fresh (default 5000)'),
   LOG_LEVEL: z
@@ -38,10 +38,10 @@ const settings = z.object({
     .describe('trace, debug, info, warn, error, fatal or silent (default info)'),
 });
 
-export type Config = z.infer<typeof settings>;
+export type MonitorConfig = z.infer<typeof settings>;
 
 /** Settings that cannot be used; the message has one line a mistake and never repeats a value. */
-class ConfigError extends Error {
+class MonitorConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
@@ -54,16 +54,16 @@ class ConfigError extends Error {
 export function readConfig(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
-): Config | 'help' {
+): MonitorConfig | 'help' {
   if (args.some((arg) => arg === '--help' || arg === '-h')) return 'help';
   if (args.length > 0)
-    throw new ConfigError(
+    throw new MonitorConfigError(
       'The monitor takes no arguments but --help. Its settings are environment variables.',
     );
   const given = Object.keys(settings.shape).map((name) => [name, env[name] || undefined]);
   const { data, error } = settings.safeParse(Object.fromEntries(given));
   if (error === undefined) return data;
-  throw new ConfigError(
+  throw new MonitorConfigError(
     error.issues.map(({ path, message }) => `${String(path[0])} must be ${message}.`).join('\n'),
   );
 }
@@ -83,7 +83,7 @@ ${lines.join('\n')}
 }
 
 /** A number in text; `expected` completes the sentence "must be ...". */
-function whole(expected: string, least: number, most: number) {
+function wholeNumber(expected: string, least: number, most: number) {
   return z
     .string()
     .regex(/^\d{1,9}$/, expected)

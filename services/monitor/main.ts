@@ -2,7 +2,7 @@
 
 import { endWithGrace } from '@tickbus/graceful-end';
 import { pino } from 'pino';
-import { type Config, helpText, readConfig } from './config.ts';
+import { helpText, type MonitorConfig, readConfig } from './config.ts';
 import { startMonitor } from './monitor.ts';
 
 /** How long a stop may take before the process ends without it. */
@@ -17,7 +17,7 @@ try {
   process.exitCode = 1;
 }
 
-async function serve(config: Config): Promise<void> {
+async function serve(config: MonitorConfig): Promise<void> {
   const { LOG_LEVEL, MONITOR_HOST, MONITOR_PORT, MONITOR_ALLOWED_HOSTS, MONITOR_TOKEN, MONITOR_MAX_AGE_MS } =
     config;
   const logger = pino({ name: 'monitor', level: LOG_LEVEL }, pino.destination({ fd: 2, sync: true }));

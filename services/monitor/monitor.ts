@@ -7,13 +7,13 @@ import { createAdaptorServer } from '@hono/node-server';
 import { type Connection, type Logger, RedisConnection } from 'tickbus';
 import { CONFIG } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
-import { Frames } from './frames.ts';
+import { BusObserver } from './bus-observer.ts';
 import { createApp } from './http/app.ts';
-import { CommandDesk } from './http/command-desk.ts';
+import { CommandEndpoint } from './http/command-endpoint.ts';
 import { readPageFiles } from './http/page-files.ts';
 import { Streams } from './http/streams.ts';
 import { builtPage } from './page-build.ts';
-import { Watch } from './watch.ts';
+import { PageFrames } from './page-frames.ts';
 
 export interface MonitorOptions {
   /** Links to share, which are not closed; it is given either this or `url`. */
@@ -44,7 +44,7 @@ export interface Monitor {
 
 const DEFAULT_PORT = 8788;
 const DEFAULT_MAX_AGE_MS = 5_000;
-const SHORTEST_TOKEN = 16;
+const MIN_TOKEN_LENGTH = 16;
 const VERSION = '0.1.0';
 
 /**
@@ -55,39 +55,39 @@ const VERSION = '0.1.0';
  */
 export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
   const { host = '127.0.0.1', port = DEFAULT_PORT, allowedHosts = [], token, logger } = options;
-  if (token !== undefined && token.length < SHORTEST_TOKEN)
-    throw new Error(`The monitor's token is too short. Use at least ${SHORTEST_TOKEN} characters.`);
+  if (token !== undefined && token.length < MIN_TOKEN_LENGTH)
+    throw new Error(`The monitor's token is too short. Use at least ${MIN_TOKEN_LENGTH} characters.`);
   const files = readPageFiles(await builtPage());
   const connection = options.connection ?? new RedisConnection({ url: options.url, logger });
   const about = {
-    redis: options.redis ?? whereabouts(options),
+    redis: options.redis ?? redisHost(options),
     canSend: token !== undefined,
     maxAgeMs: options.maxAgeMs ?? DEFAULT_MAX_AGE_MS,
     version: VERSION,
   };
-  const watch = new Watch({ connection, about, logger });
+  const watch = new BusObserver({ connection, about, logger });
   // Another's connection may be no Redis at all.
-  const look = options.connection === undefined ? watch.lookAt(options.url) : undefined;
-  const frames = new Frames(watch.picture);
+  const look = options.connection === undefined ? watch.createServerPoller(options.url) : undefined;
+  const frames = new PageFrames(watch.state);
   const publisher = new RedisPublisher({ connection, sender: 'monitor', logger });
   const app = createApp({
     allowedHosts: [host, ...allowedHosts],
     files,
-    picture: watch.picture,
+    state: watch.state,
     streams: new Streams(frames, (window) => watch.tail(window)),
-    desk: new CommandDesk(token, publisher, logger),
+    commands: new CommandEndpoint(token, publisher, logger),
   });
   const server = createAdaptorServer({ fetch: app.fetch }) as Server;
   const stop = async () => {
     frames.close();
-    await closed(server);
+    await closeServer(server);
     await look?.close();
     await watch.close();
     await publisher.close();
     if (options.connection === undefined) await connection.close();
   };
   try {
-    await listening(server, host, port);
+    await listen(server, host, port);
   } catch (error) {
     await stop();
     throw error;
@@ -96,7 +96,7 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
   look?.start();
   let stopped: Promise<void> | undefined;
   return {
-    url: addressOf(server),
+    url: urlOf(server),
     close() {
       stopped ??= stop();
       return stopped;
@@ -104,7 +104,7 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
   };
 }
 
-async function listening(server: Server, host: string, port: number): Promise<void> {
+async function listen(server: Server, host: string, port: number): Promise<void> {
   server.listen(port, host);
   try {
     await once(server, 'listening');
@@ -117,7 +117,7 @@ async function listening(server: Server, host: string, port: number): Promise<vo
   }
 }
 
-async function closed(server: Server): Promise<void> {
+async function closeServer(server: Server): Promise<void> {
   if (!server.listening) return;
   const ended = once(server, 'close');
   server.close();
@@ -125,13 +125,13 @@ async function closed(server: Server): Promise<void> {
   await ended;
 }
 
-function addressOf(server: Server): string {
+function urlOf(server: Server): string {
   const { address, family, port } = server.address() as AddressInfo;
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
 /** Without credentials. */
-function whereabouts({ url, connection }: MonitorOptions): string {
+function redisHost({ url, connection }: MonitorOptions): string {
   if (url !== undefined) return new URL(url).host;
   return connection === undefined ? `${CONFIG.HOST}:${CONFIG.PORT}` : 'Redis';
 }

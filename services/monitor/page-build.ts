@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const SOURCES = join(HERE, 'page');
 /** What the sources were when it was built. */
-const STAMP = 'sources.txt';
+const DIGEST_FILE = 'sources.txt';
 
 /**
  * The folder of the built page.
@@ -23,17 +23,17 @@ const STAMP = 'sources.txt';
 export async function builtPage(): Promise<string> {
   const folder = join(HERE, 'built');
   const isClone = existsSync(join(SOURCES, 'index.html'));
-  if (isClone && stampOf(folder) !== digestOfSources()) await buildPage(folder);
+  if (isClone && storedDigestOf(folder) !== digestSources()) await buildPage(folder);
   if (existsSync(join(folder, 'index.html'))) return folder;
   throw new Error(`The monitor's page is not in ${folder}. Run: npm run build`);
 }
 
 /** Builds into a folder of its own and then puts it in place, so that nobody reads a page that is half there. */
 export async function buildPage(folder: string): Promise<void> {
-  const digest = digestOfSources();
+  const digest = digestSources();
   const fresh = `${folder}-${process.pid}-${Date.now()}`;
   await runVite(fresh);
-  writeFileSync(join(fresh, STAMP), digest);
+  writeFileSync(join(fresh, DIGEST_FILE), digest);
   mkdirSync(join(folder, '..'), { recursive: true });
   try {
     rmSync(folder, { recursive: true, force: true });
@@ -41,7 +41,7 @@ export async function buildPage(folder: string): Promise<void> {
   } catch (error) {
     rmSync(fresh, { recursive: true, force: true });
     // Another process, started at the same time, was quicker, and built the same.
-    if (stampOf(folder) !== digest) throw error;
+    if (storedDigestOf(folder) !== digest) throw error;
   }
 }
 
@@ -63,15 +63,15 @@ async function runVite(outDir: string): Promise<void> {
   throw new Error(`The monitor's page could not be built. Vite says: ${errors}${output}`);
 }
 
-function stampOf(folder: string): string | undefined {
-  const file = join(folder, STAMP);
+function storedDigestOf(folder: string): string | undefined {
+  const file = join(folder, DIGEST_FILE);
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
 }
 
 /** Of all that the page is made of; libraries are pinned in package.json. */
-function digestOfSources(): string {
+function digestSources(): string {
   const hash = createHash('sha256');
-  for (const file of ['package.json', 'protocol.ts', 'page-build.ts'])
+  for (const file of ['package.json', 'page-protocol.ts', 'page-build.ts'])
     hash.update(readFileSync(join(HERE, file)));
   const names = readdirSync(SOURCES, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())

@@ -34,35 +34,35 @@ const HEADERS: Readonly<Record<string, string>> = {
  * @param allowedHosts more names by which we may be reached, without a port
  */
 export function guard(allowedHosts: readonly string[]): MiddlewareHandler {
-  const hosts = new Set([...LOOPBACK, ...allowedHosts.map(asInUrl)]);
+  const hosts = new Set([...LOOPBACK, ...allowedHosts.map(urlHost)]);
   return async (context, next) => {
     const host = context.req.header('host') ?? '';
-    const refusal = refusalOf(context.req, host, hosts);
+    const refusal = rejectionOf(context.req, host, hosts);
     for (const [name, value] of Object.entries(HEADERS)) context.header(name, value);
     if (refusal !== undefined) return context.text(`${refusal}\n`, 403);
     return next();
   };
 }
 
-function refusalOf(request: HonoRequest, host: string, hosts: ReadonlySet<string>): string | undefined {
+function rejectionOf(request: HonoRequest, host: string, hosts: ReadonlySet<string>): string | undefined {
   if (!hosts.has(withoutPort(host)))
     return 'The monitor is not known by this name. Use http://127.0.0.1, or name the host in MONITOR_ALLOWED_HOSTS.';
   const origin = request.header('origin');
   const isForeign = origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`;
   const site = request.header('sec-fetch-site');
-  const isFromAfar = (site === 'cross-site' || site === 'same-site') && !isLink(request);
+  const isFromAfar = (site === 'cross-site' || site === 'same-site') && !isTopLevelNavigation(request);
   if (isForeign || isFromAfar)
     return 'The monitor answers its own page only, and this request comes from another one.';
   return undefined;
 }
 
 /** Somebody followed a link to our page, or opened it: nothing of it can be seen by the page with the link. */
-function isLink(request: HonoRequest): boolean {
+function isTopLevelNavigation(request: HonoRequest): boolean {
   return request.method === 'GET' && request.path === '/' && request.header('sec-fetch-mode') === 'navigate';
 }
 
 /** An IPv6 address stands in brackets there. */
-function asInUrl(host: string): string {
+function urlHost(host: string): string {
   return host.includes(':') ? `[${host.toLowerCase()}]` : host.toLowerCase();
 }
 

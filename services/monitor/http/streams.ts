@@ -2,25 +2,25 @@
 
 import type { Context } from 'hono';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
-import type { Frames } from '../frames.ts';
-import { type TailFilter, TailWindow } from '../model/tail.ts';
+import { TailBuffer, type TailFilter } from '../model/tail-buffer.ts';
+import type { PageFrames } from '../page-frames.ts';
 
 /** The most streams at a time; a browser that is left open everywhere must not take the server with it. */
 const MAX_STREAMS = 100;
 
 export class Streams {
-  readonly #frames: Frames;
-  readonly #tail: (window: TailWindow) => () => void;
+  readonly #frames: PageFrames;
+  readonly #tail: (window: TailBuffer) => () => void;
   #open = 0;
 
   /** @param tail offers every message to a window, until the function that it returns is called */
-  constructor(frames: Frames, tail: (window: TailWindow) => () => void) {
+  constructor(frames: PageFrames, tail: (window: TailBuffer) => () => void) {
     this.#frames = frames;
     this.#tail = tail;
   }
 
   /** A snapshot first, then deltas; a snapshot again after frames that the browser was too slow for. */
-  picture(context: Context): Response {
+  dashboard(context: Context): Response {
     return this.#stream(context, async (stream, isOpen) => {
       let last: number | undefined;
       while (isOpen()) {
@@ -40,13 +40,13 @@ export class Streams {
   /** Messages that pass the filter, from now on. */
   tail(context: Context, filter: TailFilter): Response {
     return this.#stream(context, async (stream, isOpen) => {
-      const window = new TailWindow(filter);
+      const window = new TailBuffer(filter);
       const stop = this.#tail(window);
       try {
         // So that the browser knows at once that it is connected.
         await stream.writeSSE({ event: 'open', data: '' });
         while (isOpen() && (await this.#frames.next()) !== undefined) {
-          const batch = window.take();
+          const batch = window.takeBatch();
           if (batch !== undefined) await stream.writeSSE({ event: 'batch', data: JSON.stringify(batch) });
         }
       } finally {

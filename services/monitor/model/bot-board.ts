@@ -2,10 +2,10 @@
 
 import type { BotStatus, MessageOf } from 'tickbus';
 import type { CHANNELS } from 'tickbus/constants';
-import type { BotRow } from '../protocol.ts';
+import type { BotRow } from '../page-protocol.ts';
 import { KeyedRows } from './keyed-rows.ts';
 
-type StatusMessage = MessageOf<typeof CHANNELS.BOT_STATUS>;
+type BotStatusMessage = MessageOf<typeof CHANNELS.BOT_STATUS>;
 
 /** What was last told to a bot. */
 type LastCommand = NonNullable<BotRow['lastCommand']>;
@@ -20,7 +20,7 @@ export interface BotChange {
 /** For bots that do not say when their next status comes. */
 const DEFAULT_INTERVAL_MS = 5_000;
 /** Intervals without a status after which a bot is overdue. */
-const MISSED = 2.5;
+const MISSED_INTERVALS = 2.5;
 const MAX_BOTS = 1_000;
 
 export class BotBoard {
@@ -34,7 +34,7 @@ export class BotBoard {
   }
 
   /** @param heardAt when it was told, by our clock; for a kept value that is before now */
-  heard({ data }: StatusMessage, heardAt: number): void {
+  recordStatus({ data }: BotStatusMessage, heardAt: number): void {
     const { bot, state, detail } = data;
     const before = this.#rows.get(bot);
     const row = rowOf(data, heardAt, this.#commands.get(bot));
@@ -50,7 +50,7 @@ export class BotBoard {
   }
 
   /** A command was sent to a bot. */
-  commanded(bot: string, command: LastCommand): void {
+  recordCommand(bot: string, command: LastCommand): void {
     if (this.#commands.size >= MAX_BOTS && !this.#commands.has(bot)) return;
     this.#commands.set(bot, command);
     const row = this.#rows.get(bot);
@@ -62,13 +62,13 @@ export class BotBoard {
    *
    * @param heardSince when the link came back; undefined while it is down. What was not heard until then is nobody's fault
    */
-  judge(now: number, heardSince: number | undefined): void {
+  markOverdue(now: number, heardSince: number | undefined): void {
     if (heardSince === undefined) return;
     for (const row of this.#rows.all()) {
-      if (row.overdue || isGone(row.state)) continue;
+      if (row.overdue || hasStopped(row.state)) continue;
       const interval = this.#status.get(row.bot)?.status_interval_ms ?? DEFAULT_INTERVAL_MS;
       const silentFor = now - Math.max(row.heardAt, heardSince);
-      if (silentFor <= Math.max(interval * MISSED, MIN_OVERDUE_MS)) continue;
+      if (silentFor <= Math.max(interval * MISSED_INTERVALS, MIN_OVERDUE_MS)) continue;
       this.#rows.set(row.bot, { ...row, overdue: true });
       this.#onChange({ bot: row.bot, change: 'overdue' });
     }
@@ -87,7 +87,7 @@ export class BotBoard {
 const MIN_OVERDUE_MS = 1_000;
 
 /** It has said good-bye: nothing more is expected of it. */
-function isGone(state: string): boolean {
+function hasStopped(state: string): boolean {
   return state === 'stopped';
 }
 

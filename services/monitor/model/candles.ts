@@ -1,6 +1,6 @@
 // Candles of one instrument, by the time its prices came here.
 
-import type { Candle } from '../protocol.ts';
+import type { Candle } from '../page-protocol.ts';
 
 /** Twenty minutes. */
 const MAX_CANDLES = 240;

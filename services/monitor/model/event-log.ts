@@ -1,10 +1,10 @@
 // What happened, newest last; what is told again and again is one row with a count.
 
-import type { EventRow, Severity } from '../protocol.ts';
+import type { EventRow, Severity } from '../page-protocol.ts';
 
 const MAX_EVENTS = 500;
 /** The same within this time is counted instead of told again. */
-const REPEATED_WITHIN_MS = 10_000;
+const REPEAT_WINDOW_MS = 10_000;
 
 export class EventLog {
   readonly #rows: EventRow[] = [];
@@ -16,7 +16,7 @@ export class EventLog {
   add(kind: EventRow['kind'], severity: Severity, text: string, now: number): void {
     const same = `${kind} ${text}`;
     const before = this.#recent.get(same);
-    const isRepeated = before !== undefined && now - before.at < REPEATED_WITHIN_MS;
+    const isRepeated = before !== undefined && now - before.at < REPEAT_WINDOW_MS;
     const row: EventRow = isRepeated
       ? { ...before, count: before.count + 1 }
       : { n: this.#next++, at: Math.round(now), kind, severity, text, count: 1 };
@@ -25,7 +25,7 @@ export class EventLog {
     const place = isRepeated ? this.#rows.findIndex(({ n }) => n === row.n) : -1;
     if (place >= 0) this.#rows[place] = row;
     else this.#rows.push(row);
-    if (this.#rows.length > MAX_EVENTS) this.#forget();
+    if (this.#rows.length > MAX_EVENTS) this.#evictOldest();
   }
 
   /** Oldest first. */
@@ -39,7 +39,7 @@ export class EventLog {
     return changed;
   }
 
-  #forget(): void {
+  #evictOldest(): void {
     const oldest = this.#rows.shift();
     if (oldest === undefined) return;
     this.#changed.delete(oldest.n);

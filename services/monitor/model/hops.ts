@@ -1,7 +1,7 @@
 // How long the last prices of one instrument took on each part of their way.
 
 import type { Message } from 'tickbus';
-import type { Hop } from '../protocol.ts';
+import type { Hop } from '../page-protocol.ts';
 
 /** Messages of which the times are kept. */
 const SAMPLES = 64;
@@ -9,7 +9,7 @@ const SAMPLES = 64;
  * The writer of a lease stamps a message early by as long as the batch is under way, and both clocks count whole milliseconds. A hop
  * below 0 by no more than this is 0.
  */
-const STAMP_TOLERANCE_MS = 5;
+const TIMESTAMP_TOLERANCE_MS = 5;
 const NAMES = ['broker to gateway', 'gateway to Redis', 'Redis to here'] as const;
 
 /** Milliseconds as the clocks of the machines involved show them; where these differ, a hop can be below 0. */
@@ -22,7 +22,7 @@ export class HopSamples {
     const place = this.#count++ % SAMPLES;
     const times = [data.timestamp, timestamp, at, now];
     for (const [hop, samples] of this.#samples.entries())
-      samples[place] = withoutRounding((times[hop + 1] ?? 0) - (times[hop] ?? 0));
+      samples[place] = clampRoundingError((times[hop + 1] ?? 0) - (times[hop] ?? 0));
   }
 
   summary(): Hop[] {
@@ -36,6 +36,6 @@ export class HopSamples {
   }
 }
 
-function withoutRounding(ms: number): number {
-  return ms < 0 && ms >= -STAMP_TOLERANCE_MS ? 0 : ms;
+function clampRoundingError(ms: number): number {
+  return ms < 0 && ms >= -TIMESTAMP_TOLERANCE_MS ? 0 : ms;
 }

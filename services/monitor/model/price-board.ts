@@ -1,19 +1,19 @@
 // Every instrument that prices were heard of: its row on the page, its line of the last minute, its candles, and its way here.
 
-import type { Instrument, PriceRow, Series } from '../protocol.ts';
+import type { InstrumentDetails, PriceRow, Series } from '../page-protocol.ts';
 import { CandleSeries } from './candles.ts';
 import {
-  isAsJudged,
-  type Judgement,
-  type KnownPrice,
-  newlyKnown,
-  type PriceMessage,
+  applyLatest,
+  type InstrumentRecord,
+  isUpToDate,
+  type LatestPrice,
+  newInstrumentRecord,
+  type PriceUpdate,
   rowOf,
-  takeJudgement,
-} from './known-price.ts';
+} from './instrument-record.ts';
 
 /** A feed begins or ceases to deliver an instrument. */
-export interface InstrumentChange {
+export interface DeliveryChange {
   readonly symbol: string;
   readonly state: 'subscribed' | 'refused' | 'unknown';
   readonly feed: string;
@@ -26,23 +26,23 @@ const MAX_SYMBOLS = 5_000;
 const RATE_WEIGHT = 0.4;
 
 export class PriceBoard {
-  readonly #known = new Map<string, KnownPrice>();
-  readonly #onInstrument: (change: InstrumentChange) => void;
+  readonly #records = new Map<string, InstrumentRecord>();
+  readonly #onDeliveryChange: (change: DeliveryChange) => void;
   /** Those whose row on the page is older than what is known. */
-  #changed: KnownPrice[] = [];
+  #changed: InstrumentRecord[] = [];
   /** When the newest live price came, of whatever instrument. */
   #newestAt: number | undefined;
 
-  constructor(onInstrument: (change: InstrumentChange) => void) {
-    this.#onInstrument = onInstrument;
+  constructor(onInstrument: (change: DeliveryChange) => void) {
+    this.#onDeliveryChange = onInstrument;
   }
 
-  heard(message: PriceMessage, now: number): void {
+  record(message: PriceUpdate, now: number): void {
     const { symbol, price } = message.data;
-    const known = this.#known.get(symbol) ?? this.#meet(symbol);
+    const known = this.#records.get(symbol) ?? this.#add(symbol);
     if (known === undefined) return;
     known.message = message;
-    known.isMoved = true;
+    known.isDirty = true;
     if (message.snapshot) return;
     this.#newestAt = now;
     known.count += 1 + (message.conflated ?? 0);
@@ -51,27 +51,27 @@ export class PriceBoard {
   }
 
   /** A gateway has told of it: where it is not delivered, it is shown even if no price ever came. */
-  named(symbol: string): void {
-    if (!this.#known.has(symbol)) this.#meet(symbol);
+  addSymbol(symbol: string): void {
+    if (!this.#records.has(symbol)) this.#add(symbol);
   }
 
   /** What is thought of each now; to be called once before `takeChanged`. */
-  judge(judgementOf: (symbol: string) => Judgement, now: number): void {
-    for (const known of this.#known.values()) {
+  updateVerdicts(judgementOf: (symbol: string) => LatestPrice, now: number): void {
+    for (const known of this.#records.values()) {
       const judgement = judgementOf(known.symbol);
-      this.#tellInstrument(known, judgement);
-      if (!known.isMoved && isAsJudged(known, judgement)) continue;
-      takeJudgement(known, judgement, now);
-      if (known.isShown) this.#changed.push(known);
+      this.#reportDelivery(known, judgement);
+      if (!known.isDirty && isUpToDate(known, judgement)) continue;
+      applyLatest(known, judgement, now);
+      if (known.hasRow) this.#changed.push(known);
     }
   }
 
   /** To be called about once a second: rates, and the next point of every line. @param seconds since the last call */
-  second(seconds: number): void {
-    for (const known of this.#known.values()) {
+  updateRates(seconds: number): void {
+    for (const known of this.#records.values()) {
       const exact = known.rate + RATE_WEIGHT * (known.count / seconds - known.rate);
       const rate = exact < 0.05 ? 0 : Math.round(exact * 10) / 10;
-      if (rate !== known.rate) known.isMoved = true;
+      if (rate !== known.rate) known.isDirty = true;
       known.rate = rate;
       known.count = 0;
       if (known.message !== undefined) known.spark.add(known.message.data.price);
@@ -82,7 +82,7 @@ export class PriceBoard {
   freshness(): { newestAt: number | undefined; fresh: number; all: number } {
     let fresh = 0;
     let all = 0;
-    for (const { message, verdict } of this.#known.values()) {
+    for (const { message, verdict } of this.#records.values()) {
       if (message === undefined) continue;
       all++;
       if (verdict === 'fresh') fresh++;
@@ -91,7 +91,7 @@ export class PriceBoard {
   }
 
   rows(): PriceRow[] {
-    return [...this.#known.values()].filter(({ isShown }) => isShown).map(rowOf);
+    return [...this.#records.values()].filter(({ hasRow }) => hasRow).map(rowOf);
   }
 
   /** The rows that have changed since the last call. */
@@ -102,39 +102,39 @@ export class PriceBoard {
   }
 
   sparks(): Record<string, Series> {
-    return Object.fromEntries([...this.#known].map(([symbol, { spark }]) => [symbol, spark.all()]));
+    return Object.fromEntries([...this.#records].map(([symbol, { spark }]) => [symbol, spark.all()]));
   }
 
   sparkPoints(): Record<string, number> {
     const points: Record<string, number> = {};
-    for (const [symbol, { message }] of this.#known)
+    for (const [symbol, { message }] of this.#records)
       if (message !== undefined) points[symbol] = message.data.price;
     return points;
   }
 
   /** Undefined for one that nothing was heard of. */
-  instrument(symbol: string): Pick<Instrument, 'candleSeconds' | 'candles' | 'hops'> | undefined {
-    const known = this.#known.get(symbol);
+  instrument(symbol: string): Pick<InstrumentDetails, 'candleSeconds' | 'candles' | 'hops'> | undefined {
+    const known = this.#records.get(symbol);
     if (known === undefined) return undefined;
     const { candles, hops } = known;
     return { candleSeconds: CandleSeries.SECONDS, candles: candles.all(), hops: hops.summary() };
   }
 
-  #meet(symbol: string): KnownPrice | undefined {
-    if (this.#known.size >= MAX_SYMBOLS) return undefined;
-    const known = newlyKnown(symbol);
-    this.#known.set(symbol, known);
+  #add(symbol: string): InstrumentRecord | undefined {
+    if (this.#records.size >= MAX_SYMBOLS) return undefined;
+    const known = newInstrumentRecord(symbol);
+    this.#records.set(symbol, known);
     return known;
   }
 
   /** That the broker refuses it or does not know it, and that it delivers it after all. */
-  #tellInstrument(known: KnownPrice, { instrument }: Judgement): void {
+  #reportDelivery(known: InstrumentRecord, { instrument }: LatestPrice): void {
     if (instrument === undefined) return;
     const { state, feed, detail } = instrument;
     const isAmiss = state === 'refused' || state === 'unknown';
-    const isNews = isAmiss !== known.isToldAmiss;
-    known.isToldAmiss = isAmiss;
+    const isNews = isAmiss !== known.isReportedUndelivered;
+    known.isReportedUndelivered = isAmiss;
     if (isNews && (isAmiss || state === 'subscribed'))
-      this.#onInstrument({ symbol: known.symbol, state, feed, ...(detail !== undefined && { detail }) });
+      this.#onDeliveryChange({ symbol: known.symbol, state, feed, ...(detail !== undefined && { detail }) });
   }
 }

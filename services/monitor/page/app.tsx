@@ -16,12 +16,12 @@ const opened = signal<string | undefined>(undefined);
 export function App() {
   return (
     <div class="page" data-live={isLive.value}>
-      <a class="skip" href="#prices">
+      <a class="skip-link" href="#prices">
         Skip to the prices
       </a>
       <TopBar />
       <Banner />
-      <main class="rooms">
+      <main class="panels">
         <Prices opened={opened} />
         <div class="side">
           <InstrumentPanel opened={opened} />

@@ -2,7 +2,7 @@
 
 import { render } from 'preact';
 import { App } from './app.tsx';
-import { listen } from './link.ts';
+import { connectStream } from './dashboard-stream.ts';
 import './styles/base.css';
 import './styles/layout.css';
 import './styles/tables.css';
@@ -10,5 +10,5 @@ import './styles/parts.css';
 
 const root = document.getElementById('app');
 if (root === null) throw new Error('The page has no element "app".');
-listen();
+connectStream();
 render(<App />, root);

@@ -8,18 +8,18 @@ import type {
   CommandRow,
   Delta,
   EventRow,
-  Lamps,
+  Indicators,
   PriceRow,
   Series,
   Snapshot,
   Totals,
-} from '../protocol.ts';
-import { learnDecimals } from './format.ts';
+} from '../page-protocol.ts';
+import { learnDecimals } from './display-format.ts';
 
 /** The server's clock at the newest frame; 0 before the first one. */
 export const now = signal(0);
 export const about = signal<About | undefined>(undefined);
-export const lamps = signal<Lamps | undefined>(undefined);
+export const indicators = signal<Indicators | undefined>(undefined);
 export const totals = signal<Totals | undefined>(undefined);
 /** In the order of the alphabet. */
 export const symbols = signal<readonly string[]>([]);
@@ -34,10 +34,10 @@ export const events = signal<readonly EventRow[]>([]);
 export const seconds = signal(0);
 
 /** `lost`: there is no stream, and what is shown is as old as the last frame. */
-export const link = signal<'connecting' | 'open' | 'lost'>('connecting');
+export const streamState = signal<'connecting' | 'open' | 'lost'>('connecting');
 /** By this browser's clock. */
 export const lostSince = signal(0);
-export const isLive = computed(() => link.value === 'open' && lamps.value !== undefined);
+export const isLive = computed(() => streamState.value === 'open' && indicators.value !== undefined);
 
 const prices = new Map<string, Signal<PriceRow>>();
 const sparks = new Map<string, Signal<Series>>();
@@ -63,7 +63,7 @@ export function takeSnapshot(snapshot: Snapshot): void {
     symbols.value = [];
     now.value = snapshot.now;
     about.value = snapshot.about;
-    lamps.value = snapshot.lamps;
+    indicators.value = snapshot.lamps;
     totals.value = snapshot.totals;
     takePrices(snapshot.prices);
     for (const [symbol, spark] of sparks) spark.value = snapshot.sparks[symbol] ?? [];
@@ -80,7 +80,7 @@ export function takeSnapshot(snapshot: Snapshot): void {
 export function takeDelta(delta: Delta): void {
   batch(() => {
     now.value = delta.now;
-    if (delta.lamps !== undefined) lamps.value = delta.lamps;
+    if (delta.lamps !== undefined) indicators.value = delta.lamps;
     if (delta.totals !== undefined) totals.value = delta.totals;
     if (delta.prices !== undefined) takePrices(delta.prices);
     if (delta.bots !== undefined)

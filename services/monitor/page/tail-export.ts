@@ -1,8 +1,8 @@
 // Messages of the tail as JSON lines, for the clipboard or a file.
 
 import { signal } from '@preact/signals';
-import type { TailMessage } from '../protocol.ts';
-import { count } from './format.ts';
+import type { TailMessage } from '../page-protocol.ts';
+import { count } from './display-format.ts';
 
 /** What became of the last attempt to copy. */
 export const copied = signal('');

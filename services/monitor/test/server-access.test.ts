@@ -3,13 +3,13 @@
 import { silentLogger } from '@tickbus/test-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startMonitor } from '../monitor.ts';
-import type { Delta } from '../protocol.ts';
+import type { Delta } from '../page-protocol.ts';
 import { EventStream, eventually } from './monitor.fixture.ts';
-import { ServerWorld } from './server-world.ts';
+import { MonitorServer } from './monitor-server.fixture.ts';
 
-let world: ServerWorld;
+let world: MonitorServer;
 beforeAll(async () => {
-  world = await ServerWorld.open();
+  world = await MonitorServer.open();
 });
 afterAll(() => world.close());
 
@@ -18,7 +18,7 @@ describe('answers its own page only', () => {
     ['by the address', () => new URL(world.monitor.url).host],
     ['as localhost', () => `localhost:${new URL(world.monitor.url).port}`],
   ])('%s', async (_, host) => {
-    const { status } = await world.ask('/', { host: host() });
+    const { status } = await world.get('/', { host: host() });
     expect(status).toBe(200);
   });
 
@@ -31,7 +31,7 @@ describe('answers its own page only', () => {
       ['[fd00::6]:8788', 403],
       ['other.lan', 403],
     ] as const)
-      expect([host, (await world.ask('/', { host }, other.url)).status]).toEqual([host, status]);
+      expect([host, (await world.get('/', { host }, other.url)).status]).toEqual([host, status]);
     await other.close();
   });
 
@@ -41,7 +41,7 @@ describe('answers its own page only', () => {
       `evil.example:${new URL(world.monitor.url).port}`,
       '127.0.0.1.evil.example',
     ]) {
-      const { status, body } = await world.ask('/api/stream', { host });
+      const { status, body } = await world.get('/api/stream', { host });
       expect([host, status]).toEqual([host, 403]);
       expect(body).toContain('not known by this name');
     }
@@ -56,15 +56,15 @@ describe('answers its own page only', () => {
       { 'sec-fetch-site': 'cross-site' },
       { 'sec-fetch-site': 'same-site' },
     ]) {
-      const { status } = await world.ask('/api/stream', { host: own, ...headers });
+      const { status } = await world.get('/api/stream', { host: own, ...headers });
       expect([headers, status]).toEqual([headers, 403]);
     }
   });
 
   it('opens from a link on another site, which sees nothing of it', async () => {
     const link = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' };
-    expect((await world.ask('/', link)).status).toBe(200);
-    expect((await world.ask('/api/instruments/AAPL', link)).status).toBe(403);
+    expect((await world.get('/', link)).status).toBe(200);
+    expect((await world.get('/api/instruments/AAPL', link)).status).toBe(403);
   });
 
   it('is not asked for files outside its page', async () => {
@@ -74,13 +74,13 @@ describe('answers its own page only', () => {
       '/assets/../../monitor.ts',
       '/sources.txt',
     ])
-      expect([path, (await world.ask(path)).status]).toEqual([path, 404]);
+      expect([path, (await world.get(path)).status]).toEqual([path, 404]);
   });
 });
 
 it('gives every answer a policy that allows nothing but its own files', async () => {
   for (const path of ['/', '/api/instruments/none', '/nothing']) {
-    const { headers } = await world.ask(path);
+    const { headers } = await world.get(path);
     const policy = String(headers['content-security-policy']);
     expect(policy).toContain("default-src 'none'");
     expect(policy).toContain("script-src 'self'");
@@ -92,7 +92,7 @@ it('gives every answer a policy that allows nothing but its own files', async ()
 });
 
 it('has a page without inline script or style, and without another host', async () => {
-  const { body } = await world.ask('/');
+  const { body } = await world.get('/');
   expect(body).toContain('<title>tickbus</title>');
   expect(body).not.toMatch(/<style|style=|<script(?![^>]*\ssrc=)|https?:\/\//);
 });

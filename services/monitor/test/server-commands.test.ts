@@ -7,11 +7,11 @@ import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startMonitor } from '../monitor.ts';
 import { eventually } from './monitor.fixture.ts';
-import { ServerWorld, TOKEN } from './server-world.ts';
+import { MonitorServer, TOKEN } from './monitor-server.fixture.ts';
 
-let world: ServerWorld;
+let world: MonitorServer;
 beforeAll(async () => {
-  world = await ServerWorld.open();
+  world = await MonitorServer.open();
 });
 afterAll(() => world.close());
 

@@ -2,13 +2,13 @@
 
 import { CHANNELS } from 'tickbus/constants';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Delta, Snapshot } from '../protocol.ts';
+import type { Delta, Snapshot } from '../page-protocol.ts';
 import { EventStream, eventually } from './monitor.fixture.ts';
-import { ServerWorld } from './server-world.ts';
+import { MonitorServer } from './monitor-server.fixture.ts';
 
-let world: ServerWorld;
+let world: MonitorServer;
 beforeAll(async () => {
-  world = await ServerWorld.open();
+  world = await MonitorServer.open();
 });
 afterAll(() => world.close());
 
@@ -21,7 +21,7 @@ it('shows an instrument that the broker does not know, and that it is delivered 
   const shown = await until(stream, ({ prices }) => prices?.find(({ symbol }) => symbol === 'NOSUCH'));
   expect(shown).toMatchObject({ instrument: 'unknown', detail, look: 'stale' });
   expect(shown).not.toHaveProperty('price');
-  expect(JSON.parse((await world.ask('/api/instruments/NOSUCH')).body)).toMatchObject({
+  expect(JSON.parse((await world.get('/api/instruments/NOSUCH')).body)).toMatchObject({
     candles: [],
     hops: [],
   });
@@ -56,7 +56,7 @@ it('judges prices as the library does, and says why', async () => {
     detail: 'Gone.',
   });
   expect(await verdict('feed_down')).toMatchObject({ look: 'stale' });
-  const { reason } = JSON.parse((await world.ask('/api/instruments/JUDGED')).body);
+  const { reason } = JSON.parse((await world.get('/api/instruments/JUDGED')).body);
   expect(reason).toBe('The feed test is down: Gone.');
   stream.close();
 });
@@ -66,7 +66,7 @@ it('tells candles and the way of an instrument', async () => {
   await world.publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'WAY', price: 10, timestamp });
   await world.publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'WAY', price: 12, timestamp });
   const instrument = await eventually(async () => {
-    const { status, body } = await world.ask('/api/instruments/WAY');
+    const { status, body } = await world.get('/api/instruments/WAY');
     expect(status).toBe(200);
     const found = JSON.parse(body);
     expect(found.candles.at(-1)).toMatchObject({ close: 12 });
@@ -78,7 +78,7 @@ it('tells candles and the way of an instrument', async () => {
     'Redis to here',
   ]);
   expect(instrument.hops[0].last).toBeGreaterThanOrEqual(50);
-  expect((await world.ask('/api/instruments/NEVER')).status).toBe(404);
+  expect((await world.get('/api/instruments/NEVER')).status).toBe(404);
 });
 
 /** Reads on until a frame has what is looked for. */

@@ -2,13 +2,13 @@
 
 import { CHANNELS } from 'tickbus/constants';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Delta, Snapshot, TailBatch } from '../protocol.ts';
+import type { Delta, Snapshot, TailBatch } from '../page-protocol.ts';
 import { EventStream } from './monitor.fixture.ts';
-import { ServerWorld } from './server-world.ts';
+import { MonitorServer } from './monitor-server.fixture.ts';
 
-let world: ServerWorld;
+let world: MonitorServer;
 beforeAll(async () => {
-  world = await ServerWorld.open();
+  world = await MonitorServer.open();
 });
 afterAll(() => world.close());
 

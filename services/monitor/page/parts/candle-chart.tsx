@@ -1,7 +1,7 @@
 // Candles, drawn by a library that is loaded when the first chart is opened.
 
 import { useEffect, useRef } from 'preact/hooks';
-import type { Candle } from '../../protocol.ts';
+import type { Candle } from '../../page-protocol.ts';
 import { isDark } from '../theme.ts';
 import type { CandleView } from './candle-view.ts';
 
@@ -14,9 +14,9 @@ export function CandleChart({ symbol, candles }: { symbol: string; candles: read
   const dark = isDark.value;
   useEffect(() => {
     let isGone = false;
-    void import('./candle-view.ts').then(({ showCandles }) => {
+    void import('./candle-view.ts').then(({ createCandleView }) => {
       if (isGone || place.current === null) return;
-      view.current = showCandles(place.current);
+      view.current = createCandleView(place.current);
       view.current.set(newest.current);
     });
     return () => {

@@ -1,14 +1,14 @@
 // TradingView's Lightweight Charts, in the page's colours.
 
 import { CandlestickSeries, createChart, type UTCTimestamp } from 'lightweight-charts';
-import type { Candle } from '../../protocol.ts';
+import type { Candle } from '../../page-protocol.ts';
 
 export interface CandleView {
   set(candles: readonly Candle[]): void;
   remove(): void;
 }
 
-export function showCandles(place: HTMLElement): CandleView {
+export function createCandleView(place: HTMLElement): CandleView {
   const style = getComputedStyle(place);
   const colour = (name: string) => style.getPropertyValue(name).trim();
   const chart = createChart(place, {

@@ -1,11 +1,11 @@
 // The channels: how much goes over each, how long it takes, who listens; one of them as a chart.
 
 import { signal } from '@preact/signals';
-import type { ChannelRow } from '../../protocol.ts';
-import { count, ms } from '../format.ts';
+import type { ChannelRow } from '../../page-protocol.ts';
+import { count, ms } from '../display-format.ts';
 import { channels, rates } from '../store.ts';
 import { RateChart } from './rate-chart.tsx';
-import { Scroll } from './scroll.tsx';
+import { ScrollRegion } from './scroll-region.tsx';
 
 const chosen = signal('PRICE_DATA');
 
@@ -17,7 +17,7 @@ export function Channels() {
         <span class="muted">{chosen.value}, messages a second, last two minutes</span>
       </div>
       <RateChart values={rates.value[chosen.value] ?? []} label={`Messages a second on ${chosen.value}`} />
-      <Scroll label="Table of channels">
+      <ScrollRegion label="Table of channels">
         <table class="rows">
           <thead>
             <tr>
@@ -34,16 +34,16 @@ export function Channels() {
           </thead>
           <tbody>
             {channels.value.map((row) => (
-              <ChannelLine key={row.name} row={row} />
+              <ChannelTableRow key={row.name} row={row} />
             ))}
           </tbody>
         </table>
-      </Scroll>
+      </ScrollRegion>
     </section>
   );
 }
 
-function ChannelLine({ row }: { row: ChannelRow }) {
+function ChannelTableRow({ row }: { row: ChannelRow }) {
   const { name, kind, mode, rate, p50, p99, subscribers, received, gaps, lost, invalid } = row;
   const isChosen = chosen.value === name;
   return (

@@ -2,14 +2,14 @@
 
 import { type Signal, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import type { Hop, Instrument } from '../../protocol.ts';
-import { duration, ms, words } from '../format.ts';
+import type { Hop, InstrumentDetails } from '../../page-protocol.ts';
+import { duration, ms, words } from '../display-format.ts';
 import { about } from '../store.ts';
 import { CandleChart } from './candle-chart.tsx';
-import { rowButton } from './price-line.tsx';
+import { rowButton } from './price-table-row.tsx';
 
 const REFRESH_MS = 1_000;
-const known = signal<Instrument | undefined>(undefined);
+const known = signal<InstrumentDetails | undefined>(undefined);
 
 export function InstrumentPanel({ opened }: { opened: Signal<string | undefined> }) {
   const symbol = opened.value;
@@ -40,7 +40,7 @@ export function InstrumentPanel({ opened }: { opened: Signal<string | undefined>
   );
 }
 
-function Reason({ instrument: { verdict, reason } }: { instrument: Instrument }) {
+function Reason({ instrument: { verdict, reason } }: { instrument: InstrumentDetails }) {
   const freshFor = duration(about.value?.maxAgeMs ?? 0);
   return (
     <p class="reason" data-verdict={verdict}>
@@ -58,7 +58,7 @@ function refresh(symbol: string): () => void {
       const response = await fetch(`/api/instruments/${encodeURIComponent(symbol)}`, {
         signal: ended.signal,
       });
-      if (response.ok) known.value = (await response.json()) as Instrument;
+      if (response.ok) known.value = (await response.json()) as InstrumentDetails;
     } catch {
       // The banner tells that the monitor cannot be reached; it is asked again.
     }
@@ -76,7 +76,7 @@ function Hops({ hops }: { hops: readonly Hop[] }) {
   const longest = Math.max(...hops.map(({ p50 }) => shownPart(p50)), SHORTEST_MS);
   return (
     <table class="rows hops">
-      <caption class="unseen">Latency by hop, of the last 64 prices</caption>
+      <caption class="visually-hidden">Latency by hop, of the last 64 prices</caption>
       <thead>
         <tr>
           <th>Hop</th>
@@ -88,20 +88,20 @@ function Hops({ hops }: { hops: readonly Hop[] }) {
       </thead>
       <tbody>
         {hops.map((hop) => (
-          <HopLine key={hop.name} hop={hop} longest={longest} />
+          <HopTableRow key={hop.name} hop={hop} longest={longest} />
         ))}
       </tbody>
     </table>
   );
 }
 
-function HopLine({ hop: { name, last, p50, p99 }, longest }: { hop: Hop; longest: number }) {
+function HopTableRow({ hop: { name, last, p50, p99 }, longest }: { hop: Hop; longest: number }) {
   const note = noteOf(p50);
   return (
     <tr data-hop={name}>
       <th scope="row">
         {name}
-        {note !== undefined && <span class="under">{note}</span>}
+        {note !== undefined && <span class="secondary">{note}</span>}
       </th>
       {[last, p50, p99].map((value, index) => (
         <td key={COLUMNS[index]} class="number">
@@ -109,7 +109,7 @@ function HopLine({ hop: { name, last, p50, p99 }, longest }: { hop: Hop; longest
         </td>
       ))}
       <td>
-        <svg class="part" aria-hidden="true" viewBox="0 0 100 6" preserveAspectRatio="none">
+        <svg class="bar" aria-hidden="true" viewBox="0 0 100 6" preserveAspectRatio="none">
           <rect width={(shownPart(p50) / longest) * 100} height="6" />
         </svg>
       </td>

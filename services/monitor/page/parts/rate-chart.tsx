@@ -3,7 +3,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import UPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import type { Series } from '../../protocol.ts';
+import type { Series } from '../../page-protocol.ts';
 import { isDark } from '../theme.ts';
 
 const HEIGHT = 110;

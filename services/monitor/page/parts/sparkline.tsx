@@ -1,6 +1,6 @@
 // A line of the last minute, without axes.
 
-import type { Series } from '../../protocol.ts';
+import type { Series } from '../../page-protocol.ts';
 
 const WIDTH = 80;
 const HEIGHT = 18;

@@ -2,13 +2,13 @@
 
 import { computed, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import type { TailMessage } from '../../protocol.ts';
-import { count, timeWithMs } from '../format.ts';
+import type { TailMessage } from '../../page-protocol.ts';
+import { count, timeWithMs } from '../display-format.ts';
 import { channels } from '../store.ts';
 import { copied, copy, recordOf, save } from '../tail-export.ts';
-import { clear, type Filter, filter, follow, isPaused, messages, skipped } from '../tail-link.ts';
-import { useVisible } from '../virtual.ts';
-import { Space } from './space.tsx';
+import { clear, type FilterFields, filter, isPaused, messages, skipped, startTail } from '../tail-stream.ts';
+import { useVisibleRows } from '../visible-rows.ts';
+import { Spacer } from './spacer.tsx';
 
 const ROW_HEIGHT = 24;
 const isNewestFirst = signal(true);
@@ -16,25 +16,25 @@ const shown = computed(() => (isNewestFirst.value ? messages.value.toReversed() 
 const selected = signal<TailMessage | undefined>(undefined);
 
 export function Tail() {
-  useEffect(follow, []);
+  useEffect(startTail, []);
   return (
     <>
-      <Tools />
+      <Toolbar />
       <div class="tail">
-        <List />
-        {selected.value !== undefined && <Whole message={selected.value} />}
+        <MessageList />
+        {selected.value !== undefined && <MessageDetails message={selected.value} />}
       </div>
     </>
   );
 }
 
-function Tools() {
+function Toolbar() {
   return (
-    <div class="tools">
+    <div class="toolbar">
       <select
         aria-label="Channel"
         value={filter.value.channel}
-        onChange={({ currentTarget }) => wanted('channel', currentTarget.value)}
+        onChange={({ currentTarget }) => setFilter('channel', currentTarget.value)}
       >
         <option value="">every channel</option>
         {channels.value.map(({ name }) => (
@@ -43,11 +43,11 @@ function Tools() {
           </option>
         ))}
       </select>
-      <Condition field="type" title="Type" />
-      <Condition field="sender" title="Sender" />
-      <Condition field="key" title="Symbol or bot" />
-      <Condition field="text" title="Text" />
-      <span class="tool-group">
+      <FilterInput field="type" title="Type" />
+      <FilterInput field="sender" title="Sender" />
+      <FilterInput field="key" title="Symbol or bot" />
+      <FilterInput field="text" title="Text" />
+      <span class="toolbar-group">
         <Toggle isOn={isPaused.value} onClick={() => (isPaused.value = !isPaused.value)} title="Pause" />
         <Toggle
           isOn={isNewestFirst.value}
@@ -74,14 +74,14 @@ function Tools() {
   );
 }
 
-function Condition({ field, title }: { field: keyof Filter; title: string }) {
+function FilterInput({ field, title }: { field: keyof FilterFields; title: string }) {
   return (
     <input
       type="search"
       aria-label={title}
       placeholder={title}
       value={filter.value[field]}
-      onInput={({ currentTarget }) => wanted(field, currentTarget.value)}
+      onInput={({ currentTarget }) => setFilter(field, currentTarget.value)}
     />
   );
 }
@@ -94,9 +94,9 @@ function Toggle({ isOn, onClick, title }: { isOn: boolean; onClick: () => void; 
   );
 }
 
-function List() {
+function MessageList() {
   const rows = shown.value;
-  const visible = useVisible(rows.length, ROW_HEIGHT, ROW_HEIGHT);
+  const visible = useVisibleRows(rows.length, ROW_HEIGHT, ROW_HEIGHT);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a list that scrolls must be reached by the keyboard
     <section class="scroll" id="messages" ref={visible.scroller} tabIndex={0} aria-label="Messages">
@@ -111,11 +111,11 @@ function List() {
           </tr>
         </thead>
         <tbody>
-          <Space rows={visible.first} height={ROW_HEIGHT} />
+          <Spacer rows={visible.first} height={ROW_HEIGHT} />
           {rows.slice(visible.first, visible.end).map((message, index) => (
-            <Line key={message.n} message={message} place={visible.first + index + 2} />
+            <TailTableRow key={message.n} message={message} rowIndex={visible.first + index + 2} />
           ))}
-          <Space rows={rows.length - visible.end} height={ROW_HEIGHT} />
+          <Spacer rows={rows.length - visible.end} height={ROW_HEIGHT} />
         </tbody>
       </table>
       {rows.length === 0 && <p class="empty">Nothing has passed the filter yet.</p>}
@@ -123,11 +123,11 @@ function List() {
   );
 }
 
-function Line({ message, place }: { message: TailMessage; place: number }) {
+function TailTableRow({ message, rowIndex }: { message: TailMessage; rowIndex: number }) {
   const { at, channel, type, sender, data, snapshot } = message;
   const isOpen = selected.value?.n === message.n;
   return (
-    <tr aria-rowindex={place} class={isOpen ? 'open' : ''} data-channel={channel}>
+    <tr aria-rowindex={rowIndex} class={isOpen ? 'open' : ''} data-channel={channel}>
       <td class="col-time">{timeWithMs(at)}</td>
       <td class="col-channel">{channel}</td>
       <td class="col-type">
@@ -152,9 +152,9 @@ function Line({ message, place }: { message: TailMessage; place: number }) {
 }
 
 /** The whole of one message. */
-function Whole({ message }: { message: TailMessage }) {
+function MessageDetails({ message }: { message: TailMessage }) {
   return (
-    <section class="whole" aria-label="One message">
+    <section class="message-details" aria-label="One message">
       <button
         type="button"
         class="quiet"
@@ -171,6 +171,6 @@ function Whole({ message }: { message: TailMessage }) {
   );
 }
 
-function wanted(field: keyof Filter, value: string): void {
+function setFilter(field: keyof FilterFields, value: string): void {
   filter.value = { ...filter.value, [field]: value };
 }
