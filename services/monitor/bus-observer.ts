@@ -1,4 +1,4 @@
-// Listens to the bus and keeps the picture of it; tries again for as long as the bus cannot be reached.
+// Subscribes to every bundled channel and keeps the dashboard state up to date. Retries until Redis is reachable.
 
 import type { Channel, Connection, Logger, Message, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -14,13 +14,13 @@ export interface BusObserverOptions {
   readonly connection: Connection;
   readonly about: About;
   readonly logger: Logger;
-  /** Milliseconds until a refused password or permission is tried again. Default 30,000. */
+  /** Milliseconds before a retry after Redis rejects the password or a permission. Default 30,000. */
   readonly refusedRetryMs?: number;
 }
 
 const OBSERVED_CHANNELS: readonly Channel[] = Object.values(CHANNELS);
 const RETRY_MS = 2_000;
-/** It does not mend itself, and a server should not be asked all the time. */
+/** Longer than RETRY_MS: rejected credentials need an operator, and frequent attempts burden the server. */
 const REFUSED_RETRY_MS = 30_000;
 
 export class BusObserver {
@@ -48,30 +48,30 @@ export class BusObserver {
     );
   }
 
-  /** Begins to connect; what becomes of it is in the picture. */
+  /** Connects in the background. `state` shows the result. */
   start(): void {
     this.#listen().catch((error: TickbusError) => {
       if (this.#isClosed) return;
       const { refusedRetryMs = REFUSED_RETRY_MS } = this.#options;
       const isRefused = error.code !== 'TICKBUS_CONNECT_FAILED';
       const retryMs = isRefused ? refusedRetryMs : RETRY_MS;
-      // The link has told it already, louder.
+      // Debug level: the connection has already logged this failure.
       this.#options.logger.debug({ code: error.code, retryMs }, error.message);
       this.#retry = setTimeout(() => this.start(), retryMs);
     });
   }
 
-  /** Asks the server of `url` what subscribers do not hear. Not started yet. */
+  /** Returns a poller that adds subscriber counts to `state`. The caller starts and closes it. */
   createServerPoller(url: string | undefined): ServerPoller {
     const channels = OBSERVED_CHANNELS.map(({ name }) => name);
     const { logger } = this.#options;
-    return new ServerPoller({ url, channels, logger, onStats: (seen) => this.state.onServerStats(seen) });
+    return new ServerPoller({ url, channels, logger, onStats: (stats) => this.state.onServerStats(stats) });
   }
 
-  /** Offers every message to a window from now on, until the function that is returned is called. */
-  tail(window: TailBuffer): () => void {
-    this.#tails.add(window);
-    return () => this.#tails.delete(window);
+  /** Adds every message to `buffer` until the returned function is called. */
+  tail(buffer: TailBuffer): () => void {
+    this.#tails.add(buffer);
+    return () => this.#tails.delete(buffer);
   }
 
   #latestPrice(symbol: string): LatestPrice {
@@ -85,7 +85,7 @@ export class BusObserver {
     await this.#subscriber.close({ timeoutMs: 500 });
   }
 
-  /** Until it is closed. Rejects when there is no link, or when one that was up is given up. */
+  /** Resolves on `close`. Rejects if connecting fails or an established connection fails permanently. */
   async #listen(): Promise<void> {
     await this.#subscriber.startListening();
     for await (const status of this.#subscriber.statusChanges())
@@ -96,12 +96,12 @@ export class BusObserver {
     this.#subscriber.subscribe(channel, (message: Message) => {
       const now = preciseNow();
       this.state.onMessage(channel, message, publishedAt(message, now), now);
-      for (const window of this.#tails) window.add(channel, message, now);
+      for (const buffer of this.#tails) buffer.add(channel, message, now);
     });
   }
 }
 
-/** A kept value was published before it came here. */
+/** A snapshot is older than its arrival: it carries the time at which it was published. */
 function publishedAt({ snapshot, at, timestamp }: Message, now: number): number {
   return snapshot ? Math.min(now, at ?? timestamp) : now;
 }

@@ -1,11 +1,11 @@
-// The monitor as a process: settings, start, log, graceful end.
+// The monitor as a process: settings, startup, logging, graceful shutdown.
 
 import { endWithGrace } from '@tickbus/graceful-end';
 import { pino } from 'pino';
 import { helpText, type MonitorConfig, readConfig } from './config.ts';
 import { startMonitor } from './monitor.ts';
 
-/** How long a stop may take before the process ends without it. */
+/** After this time the process exits even if shutdown has not finished. */
 const STOP_DEADLINE_MS = 10_000;
 
 try {
@@ -30,9 +30,9 @@ async function serve(config: MonitorConfig): Promise<void> {
     logger,
   });
   endWithGrace({ deadlineMs: STOP_DEADLINE_MS, logger }, async ({ err, signal }) => {
-    if (err) logger.fatal({ err }, 'The monitor fails and stops.');
+    if (err) logger.fatal({ err }, 'Monitor failed; shutting down');
     await monitor.close();
-    logger.info({ signal }, 'The monitor has stopped.');
+    logger.info({ signal }, 'Monitor stopped');
   });
   process.stdout.write(`The monitor is on ${monitor.url}\n`);
 }

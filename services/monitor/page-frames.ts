@@ -1,23 +1,23 @@
-// The pace of what is sent to browsers: so many frames a second, whatever the rate of messages.
+// Turns the dashboard state into a fixed number of page updates per second, whatever the message rate.
 
 import type { DashboardState } from './model/dashboard-state.ts';
 import { preciseNow } from './model/precise-now.ts';
 
 export interface PageFrame {
   readonly number: number;
-  /** JSON of a Delta: what has changed since the frame before. */
+  /** JSON of a Delta: the changes since the previous frame. */
   readonly delta: string;
-  /** JSON of a Snapshot, made once a frame and only when somebody needs it. */
+  /** JSON of a Snapshot. Serialized on demand, at most once per frame. */
   snapshot(): string;
 }
 
-/** Five frames a second. */
+/** Five frames per second. */
 const FRAME_MS = 200;
 const RATES_INTERVAL_MS = 1_000;
 
 /**
- * Nothing is kept for a browser that does not keep up: it takes the next frame when it is ready for it, and when that is not the one
- * after its last, it gets a snapshot.
+ * Keeps no backlog. A slow browser asks for the next frame when it is ready; if it has missed frames, it receives a
+ * snapshot instead of a delta.
  */
 export class PageFrames {
   readonly #state: DashboardState;
@@ -26,12 +26,12 @@ export class PageFrames {
   #ratesUpdatedAt = performance.now();
   #isClosed = false;
 
-  constructor(picture: DashboardState) {
-    this.#state = picture;
+  constructor(state: DashboardState) {
+    this.#state = state;
     this.#timer = setInterval(() => this.#tick(), FRAME_MS);
   }
 
-  /** The next frame; undefined when there will be none. */
+  /** Resolves with the next frame, or with undefined after `close`. */
   next(): Promise<PageFrame | undefined> {
     if (this.#isClosed) return Promise.resolve(undefined);
     return new Promise((resolve) => this.#waiting.push(resolve));
@@ -45,7 +45,7 @@ export class PageFrames {
 
   #tick(): void {
     const elapsed = performance.now() - this.#ratesUpdatedAt;
-    // Half a frame early rather than half a frame late.
+    // Rounds to the nearest frame: the interval ends up to half a frame early rather than a whole frame late.
     if (elapsed >= RATES_INTERVAL_MS - FRAME_MS / 2) {
       this.#state.updateRates(elapsed / RATES_INTERVAL_MS);
       this.#ratesUpdatedAt += elapsed;

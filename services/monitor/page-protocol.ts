@@ -1,22 +1,22 @@
-// What the server tells the page: one snapshot, then deltas of what has changed, each row whole. All times are Unix milliseconds by
-// the server's clock; `now` of a frame says what that clock shows, so that the page never needs its own.
+// Messages from the server to the page: one snapshot, then deltas that contain every changed row in full. All times are
+// Unix milliseconds of the server clock. `now` in each frame carries that clock, so the page never uses its own.
 
 import type { Verdict } from 'tickbus';
 
-/** `unknown`: it cannot be judged from here, because what it would be heard through is broken itself. */
+/** `unknown`: a broken dependency hides the state. */
 export type IndicatorState = 'ok' | 'warn' | 'bad' | 'unknown';
 
 export interface Indicator {
   readonly state: IndicatorState;
   /** Two or three words: `connected`, `no gateway`. */
   readonly text: string;
-  /** A sentence that says what is known. */
+  /** Explanation in one or two sentences. */
   readonly detail: string;
-  /** Since when the lamp is in this state. */
+  /** When the indicator entered this state. */
   readonly since: number;
 }
 
-/** Three questions, each answered for itself: a broken one makes those behind it `unknown`, never `bad`. */
+/** The indicators are independent: a broken one turns those that depend on it `unknown`, never `bad`. */
 export interface Indicators {
   readonly redis: Indicator;
   readonly broker: Indicator;
@@ -26,40 +26,39 @@ export interface Indicators {
 export type IndicatorName = keyof Indicators;
 
 export interface Totals {
-  /** Messages a second over all channels. */
+  /** Messages per second over all channels. */
   readonly rate: number;
-  /** From the publisher to here, milliseconds, over the last 10 s of PRICE_DATA; null when nothing was measured. */
+  /** Milliseconds from publisher to monitor, over the last 10 s of PRICE_DATA; null without samples. */
   readonly p50: number | null;
   readonly p99: number | null;
-  /** Since the monitor was started. */
+  /** Since the monitor started. */
   readonly gaps: number;
   readonly lost: number;
   readonly invalid: number;
 }
 
-/** How a price is to be shown: `aging` is amber, `stale` is struck through. */
+/** Display style of a price: `aging` is amber, `stale` is struck through. */
 export type Look = 'fresh' | 'aging' | 'stale';
 
-/** Why a feed does not deliver an instrument: the broker refuses it, does not know it, or nobody asks for it. */
+/** Why a feed does not deliver an instrument: rejected by the broker, unknown to the broker, or not requested. */
 export type InstrumentState = 'refused' | 'unknown' | 'unsubscribed';
 
 export interface PriceRow {
   readonly symbol: string;
-  /** Missing where none ever came, because the feed does not deliver the instrument. */
+  /** Absent if no price has been received, because the feed does not deliver the instrument. */
   readonly price?: number;
   readonly bid?: number;
   readonly ask?: number;
   readonly venue?: string;
   readonly source?: 'trade' | 'midpoint';
-  /** When this value was published; missing where that cannot be known. */
+  /** When this value was published; absent if unknown. */
   readonly changedAt?: number;
-  /** Messages a second. */
+  /** Messages per second. */
   readonly rate: number;
-  /** The library's. */
   readonly verdict: Verdict;
   readonly look: Look;
   readonly instrument?: InstrumentState;
-  /** What the broker said of the instrument. */
+  /** The broker's explanation for `instrument`. */
   readonly detail?: string;
 }
 
@@ -67,9 +66,9 @@ export interface BotRow {
   readonly bot: string;
   readonly state: string;
   readonly detail?: string;
-  /** When it last told its status. */
+  /** When its last status was published. */
   readonly heardAt: number;
-  /** It should have told its status by now and has not. Never set for a bot that said it has stopped. */
+  /** Its next status is overdue. Always false for a bot that has reported `stopped`. */
   readonly overdue: boolean;
   readonly startedAt?: number;
   readonly subscriptions?: readonly string[];
@@ -83,35 +82,35 @@ export interface ChannelRow {
   readonly name: string;
   readonly kind: string;
   readonly mode: string;
-  /** Messages a second, over the last whole second. */
+  /** Messages per second, over the last full second. */
   readonly rate: number;
   readonly received: number;
-  /** From the publisher to here, milliseconds, over the last 10 s. */
+  /** Milliseconds from publisher to monitor, over the last 10 s; null without samples. */
   readonly p50: number | null;
   readonly p99: number | null;
-  /** Subscribed links on the server, this monitor's among them; null where the server does not say. */
+  /** Subscribed connections, including this monitor's; null if the server could not be polled. */
   readonly subscribers: number | null;
   readonly gaps: number;
   readonly lost: number;
   readonly invalid: number;
-  /** When the last message came. */
+  /** When the last message was received. */
   readonly lastAt?: number;
 }
 
 export type CommandState = 'sent' | 'accepted' | 'done' | 'rejected' | 'failed' | 'unanswered';
 
 export interface CommandRow {
-  /** Its place in the list, growing. */
+  /** Row number, ascending. */
   readonly n: number;
   readonly at: number;
   readonly sender: string;
   readonly bot: string;
   readonly type: string;
-  /** The payload without the bot: `AAPL buy 10`. */
+  /** The payload without the bot: `symbol AAPL, side buy, quantity 10`. */
   readonly text: string;
   readonly id?: string;
   readonly state: CommandState;
-  /** Who answered, what, and when. */
+  /** Detail of the result, prefixed with the bot if another bot reported it. */
   readonly result?: string;
   readonly answeredAt?: number;
 }
@@ -135,22 +134,22 @@ export interface EventRow {
     | 'audit';
   readonly severity: Severity;
   readonly text: string;
-  /** How often the same was told in a row. */
+  /** Occurrences of this event within the repeat window. */
   readonly count: number;
 }
 
-/** Everything that a page cannot know by itself and that does not change while the server runs. */
+/** Server settings that stay the same while the server runs. */
 export interface About {
-  /** Where Redis is, without credentials. */
+  /** Address of Redis, without credentials. */
   readonly redis: string;
-  /** Whether commands can be sent with the token. */
+  /** Whether a token enables sending commands. */
   readonly canSend: boolean;
-  /** Older than this, a price is no longer fresh. */
+  /** Maximum age of a fresh price, in milliseconds. */
   readonly maxAgeMs: number;
   readonly version: string;
 }
 
-/** One value a second, oldest first. */
+/** One value per second, oldest first. */
 export type Series = readonly number[];
 
 export interface Snapshot {
@@ -160,24 +159,24 @@ export interface Snapshot {
   readonly lamps: Indicators;
   readonly totals: Totals;
   readonly prices: readonly PriceRow[];
-  /** The last minute of each symbol. */
+  /** Prices of the last minute, by symbol. */
   readonly sparks: Readonly<Record<string, Series>>;
   readonly bots: readonly BotRow[];
   readonly channels: readonly ChannelRow[];
-  /** Messages a second of each channel, the last two minutes. */
+  /** Messages per second of the last two minutes, by channel. */
   readonly rates: Readonly<Record<string, Series>>;
   readonly commands: readonly CommandRow[];
   readonly events: readonly EventRow[];
 }
 
-/** What has changed since the frame before; a member that is missing has not. */
+/** Changes since the previous frame. An absent member has not changed. */
 export interface Delta {
   readonly now: number;
   readonly frame: number;
   readonly lamps?: Indicators;
   readonly totals?: Totals;
   readonly prices?: readonly PriceRow[];
-  /** Once a second: the newest point of every line. */
+  /** The newest point of every series, once per second. */
   readonly sparks?: Readonly<Record<string, number>>;
   readonly bots?: readonly BotRow[];
   readonly channels?: readonly ChannelRow[];
@@ -187,7 +186,7 @@ export interface Delta {
 }
 
 export interface Candle {
-  /** Unix seconds of its beginning. */
+  /** Start of the candle, in Unix seconds. */
   readonly time: number;
   readonly open: number;
   readonly high: number;
@@ -195,9 +194,9 @@ export interface Candle {
   readonly close: number;
 }
 
-/** One part of a message's way, in milliseconds. */
+/** Latency of one part of a price's path, in milliseconds. */
 export interface Hop {
-  readonly name: 'broker to gateway' | 'gateway to Redis' | 'Redis to here';
+  readonly name: 'broker to gateway' | 'gateway to Redis' | 'Redis to monitor';
   readonly last: number;
   readonly p50: number;
   readonly p99: number;
@@ -207,16 +206,16 @@ export interface Hop {
 export interface InstrumentDetails {
   readonly symbol: string;
   readonly verdict: Verdict;
-  /** Why, in a sentence. */
+  /** Explanation of the verdict, in one sentence. */
   readonly reason: string;
   readonly candleSeconds: number;
   readonly candles: readonly Candle[];
-  /** Empty before a price came live. */
+  /** Empty before the first live price. */
   readonly hops: readonly Hop[];
 }
 
 export interface TailMessage {
-  /** Counts up within one stream. */
+  /** Ascending within one stream. */
   readonly n: number;
   readonly at: number;
   readonly channel: string;
@@ -224,14 +223,14 @@ export interface TailMessage {
   readonly sender: string;
   readonly seq?: number;
   readonly snapshot?: true;
-  /** The payload as JSON, cut when it is long. */
+  /** The payload as JSON, truncated if long. */
   readonly data: string;
 }
 
-/** `GET /api/tail`: one a frame, while something passes the filter. */
+/** `GET /api/tail`: at most one per frame; none while no message matches the filter. */
 export interface TailBatch {
   readonly messages: readonly TailMessage[];
-  /** Messages that passed the filter and are not shown, because there were more than a person can read. */
+  /** Matching messages that were dropped, because there were more than a person can read. */
   readonly skipped: number;
 }
 
@@ -242,7 +241,7 @@ export interface CommandRequest {
 }
 
 export interface CommandResponse {
-  /** A sentence: what became of it, or why it was refused. */
+  /** The result, or the reason for the rejection, in one or two sentences. */
   readonly message: string;
   readonly id?: string;
 }

@@ -1,5 +1,5 @@
-// What the monitor costs: the server's CPU and memory, and the page's frames a second, at a given load.
-//   npm run bench:monitor [-- RATE [INSTRUMENTS [SECONDS]]]      default 20,000 messages a second, 500 instruments, 20 s
+// Measures the monitor at a given load: CPU and memory of the server, frame rate of the page.
+//   npm run bench:monitor [-- RATE [INSTRUMENTS [SECONDS]]]    default 20,000 messages per second, 500 instruments, 20 s
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,8 +10,8 @@ import { startLocalRedis } from '@tickbus/local-redis';
 import type { Page } from 'playwright-core';
 import { openBrowser } from './browser.ts';
 
-/** Of /proc/PID/stat on every Linux. */
-const TICKS_A_SECOND = 100;
+/** Unit of CPU time in /proc/PID/stat on Linux. */
+const TICKS_PER_SECOND = 100;
 const WARM_UP_MS = 8_000;
 const [rate = 20_000, instruments = 500, seconds = 20] = process.argv.slice(2).map(Number);
 
@@ -22,20 +22,20 @@ const url = await firstMatch(monitor, /http:\S+/);
 const load = start('load.ts', [String(rate), String(instruments)]);
 await firstMatch(load, /publishing/);
 await sleep(WARM_UP_MS);
-const alone = await cost(monitor);
-console.log(`server, no page open:  ${alone}`);
+const withoutPage = await measureCost(monitor);
+console.log(`server, no page open:  ${withoutPage}`);
 const browser = await openBrowser();
 try {
   const page = await browser.context.newPage();
   await page.goto(url);
   await sleep(WARM_UP_MS);
-  const [withPage, frames] = await Promise.all([cost(monitor), framesOf(page, seconds)]);
+  const [withPage, frames] = await Promise.all([measureCost(monitor), measureFrames(page, seconds)]);
   console.log(`server, one page open: ${withPage}`);
   console.log(`page, ${await page.locator('[data-metric="msg/s"] dd').textContent()} msg/s shown: ${frames}`);
 } finally {
-  const told = firstMatch(load, /\{.*\}/);
+  const report = firstMatch(load, /\{.*\}/);
   load.kill('SIGTERM');
-  console.log(`published: ${await told}`);
+  console.log(`published: ${await report}`);
   monitor.kill('SIGTERM');
   await once(monitor, 'exit');
   await browser.close();
@@ -58,24 +58,24 @@ async function firstMatch(child: ChildProcess, pattern: RegExp): Promise<string>
   }
 }
 
-/** Over the seconds asked for. */
-async function cost({ pid = 0 }: ChildProcess): Promise<string> {
+/** CPU and peak memory of a process over the configured duration. */
+async function measureCost({ pid = 0 }: ChildProcess): Promise<string> {
   await sleep(2_000);
   const before = cpuSeconds(pid);
   const began = performance.now();
-  let most = 0;
+  let peakMb = 0;
   while (performance.now() - began < seconds * 1_000) {
     await sleep(500);
-    most = Math.max(most, residentMb(pid));
+    peakMb = Math.max(peakMb, residentMb(pid));
   }
   const cores = (cpuSeconds(pid) - before) / ((performance.now() - began) / 1_000);
-  return `${cores.toFixed(2)} cores, at most ${most.toFixed(0)} MB`;
+  return `${cores.toFixed(2)} cores, at most ${peakMb.toFixed(0)} MB`;
 }
 
 function cpuSeconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  // utime and stime, the 14th and 15th of all.
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
+  // utime and stime, fields 14 and 15 of the line.
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
 function residentMb(pid: number): number {
@@ -83,8 +83,8 @@ function residentMb(pid: number): number {
   return Number(line?.[1]) / 1_024;
 }
 
-/** Frames as the browser gives them to the page, and the longest time between two. */
-async function framesOf(page: Page, duration: number): Promise<string> {
+/** Frame rate by requestAnimationFrame, and the longest time between two frames. */
+async function measureFrames(page: Page, duration: number): Promise<string> {
   const { count, elapsed, longest } = await page.evaluate<{
     count: number;
     elapsed: number;
@@ -104,5 +104,5 @@ async function framesOf(page: Page, duration: number): Promise<string> {
       requestAnimationFrame(frame);
     })`,
   );
-  return `${((count * 1_000) / elapsed).toFixed(1)} frames a second, the longest took ${longest.toFixed(0)} ms`;
+  return `${((count * 1_000) / elapsed).toFixed(1)} frames per second, the longest took ${longest.toFixed(0)} ms`;
 }

@@ -39,7 +39,7 @@ export function createApp({ allowedHosts, files, state, streams, commands }: App
   app.get('/api/instruments/:symbol', (context) => {
     const instrument = state.instrument(context.req.param('symbol'));
     if (instrument === undefined)
-      return context.json({ message: 'Nothing was heard of this instrument.' }, 404);
+      return context.json({ message: 'Unknown instrument: no message about it has been received.' }, 404);
     context.header('Cache-Control', 'no-store');
     return context.json(instrument);
   });
@@ -49,18 +49,18 @@ export function createApp({ allowedHosts, files, state, streams, commands }: App
       address: getConnInfo(context).remote.address ?? 'unknown',
       authorization: context.req.header('authorization'),
     };
-    // Another site's form cannot send this type without asking first, and is refused when it asks.
+    // CSRF protection: a form on another site needs a CORS preflight for this type, and the preflight is rejected.
     const isJson = context.req.header('content-type')?.startsWith('application/json');
     const body: unknown = isJson ? await context.req.json().catch(() => undefined) : undefined;
-    const { status, body: answer } = await commands.send(body, caller);
-    return context.json(answer, status);
+    const { status, body: response } = await commands.send(body, caller);
+    return context.json(response, status);
   });
 
   app.get('/healthz', (context) => context.text('ok\n'));
 
   app.get('*', (context) => {
     const file = files.get(context.req.path);
-    if (file === undefined) return context.text('There is nothing here.\n', 404);
+    if (file === undefined) return context.text('Not found.\n', 404);
     context.header('Content-Type', file.type);
     context.header('Cache-Control', file.isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache');
     return context.body(file.content);

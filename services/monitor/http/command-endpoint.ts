@@ -1,4 +1,4 @@
-// Sending a command from the page: off without a token, checked by the command's schema, and told on AUDIT whatever becomes of it.
+// Sends commands for the page. Disabled without a token; the channel's schema validates; AUDIT records every attempt.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { type Audit, type Logger, TickbusError } from 'tickbus';
@@ -13,16 +13,16 @@ export interface Reply {
 }
 
 export interface Caller {
-  /** The address that the request came from. */
+  /** IP address of the client. */
   readonly address: string;
-  /** The Authorization header. */
+  /** Authorization header. */
   readonly authorization: string | undefined;
 }
 
 const request = z.object({ type: z.string(), data: z.record(z.string(), z.unknown()) });
 
 type CommandType = keyof typeof CHANNELS.TRADE_COMMANDS.messages;
-/** Wrong tokens within a minute after which none is looked at any more. */
+/** Wrong tokens per minute after which every token is rejected. */
 const MAX_WRONG_TOKENS = 10;
 const MINUTE_MS = 60_000;
 
@@ -39,32 +39,32 @@ export class CommandEndpoint {
   }
 
   async send(body: unknown, caller: Caller): Promise<Reply> {
-    const refusal = this.#authorize(caller);
-    if (refusal !== undefined) {
-      await this.#audit(caller, { action: 'refused', outcome: 'refused', detail: refusal.body.message });
-      return refusal;
+    const rejection = this.#authorize(caller);
+    if (rejection !== undefined) {
+      await this.#audit(caller, { action: 'refused', outcome: 'refused', detail: rejection.body.message });
+      return rejection;
     }
-    const { data: asked, success } = request.safeParse(body);
-    if (!success || !Object.hasOwn(CHANNELS.TRADE_COMMANDS.messages, asked.type)) {
-      const answer = reply(
+    const { data: command, success } = request.safeParse(body);
+    if (!success || !Object.hasOwn(CHANNELS.TRADE_COMMANDS.messages, command.type)) {
+      const invalid = reply(
         400,
-        'Send { "type": ..., "data": { "bot": ... } } with a type of TRADE_COMMANDS.',
+        'Invalid command, not sent. Send { "type": ..., "data": { "bot": ... } } with a type of TRADE_COMMANDS.',
       );
-      await this.#audit(caller, { action: 'send_command', outcome: 'failed', detail: answer.body.message });
-      return answer;
+      await this.#audit(caller, { action: 'send_command', outcome: 'failed', detail: invalid.body.message });
+      return invalid;
     }
-    return this.#publish(asked.type as CommandType, asked.data, caller);
+    return this.#publish(command.type as CommandType, command.data, caller);
   }
 
   async #publish(type: CommandType, data: Record<string, unknown>, caller: Caller): Promise<Reply> {
     const channel = CHANNELS.TRADE_COMMANDS;
     const about = { channel: channel.name, message_type: type, bot: String(data.bot ?? '') };
     try {
-      // A link that was given up, because Redis refused the password, begins anew.
+      // Reconnects if the connection has failed permanently, for example after a rejected password.
       await this.#publisher.connect();
-      // The schema of the channel checks it; an error names the field.
+      // `publish` validates the data against the schema; the error names the field.
       const { receivers, id } = await this.#publisher.publish(channel, data as never, { type });
-      const nobody = receivers === 0 ? ' Nobody is listening.' : '';
+      const noReceivers = receivers === 0 ? ' No subscriber is listening.' : '';
       const audited = await this.#audit(caller, {
         ...about,
         action: 'send_command',
@@ -72,10 +72,10 @@ export class CommandEndpoint {
         ...(id !== undefined && { command_id: id }),
         detail: JSON.stringify(data).slice(0, 1_000),
       });
-      const unaudited = audited ? '' : ' It could not be told on AUDIT.';
+      const unaudited = audited ? '' : ' The audit record could not be published.';
       return reply(
         200,
-        `Sent to ${receivers} subscriber${receivers === 1 ? '' : 's'}.${nobody}${unaudited}`,
+        `Sent to ${receivers} subscriber${receivers === 1 ? '' : 's'}.${noReceivers}${unaudited}`,
         id,
       );
     } catch (error) {
@@ -94,26 +94,32 @@ export class CommandEndpoint {
 
   #authorize({ authorization }: Caller): Reply | undefined {
     if (this.#token === undefined)
-      return reply(403, 'Sending commands is off. Start the monitor with MONITOR_TOKEN to turn it on.');
+      return reply(
+        403,
+        'Sending commands is disabled. Set MONITOR_TOKEN and restart the monitor to enable it.',
+      );
     const now = performance.now();
     this.#wrongTokensAt = this.#wrongTokensAt.filter((at) => now - at < MINUTE_MS);
     if (this.#wrongTokensAt.length >= MAX_WRONG_TOKENS)
-      return reply(429, 'There were too many wrong tokens. Wait for a minute.');
+      return reply(429, 'Too many wrong tokens: the command was not sent. Try again in a minute.');
     const given = /^Bearer (.+)$/.exec(authorization ?? '')?.[1];
     if (given !== undefined && tokensMatch(given, this.#token)) return undefined;
     this.#wrongTokensAt.push(now);
-    return reply(401, 'The token is not the one that the monitor was started with.');
+    return reply(401, 'Wrong token: the command was not sent. Use the value of MONITOR_TOKEN.');
   }
 
-  /** Whether it was told. */
+  /** Publishes an audit record. Resolves with false on failure. */
   async #audit(caller: Caller, entry: Omit<Audit, 'actor' | 'tool'>): Promise<boolean> {
     const audit: Audit = { actor: `monitor ${caller.address}`, tool: 'monitor', ...entry };
-    this.#logger.info(audit, 'Somebody used the monitor to send a command.');
+    this.#logger.info(audit, 'Command request received');
     try {
       await this.#publisher.publish(CHANNELS.AUDIT, audit);
       return true;
     } catch (error) {
-      this.#logger.error({ reason: String(error) }, 'A command could not be told on AUDIT.');
+      this.#logger.error(
+        { reason: String(error) },
+        'Publishing to AUDIT failed; the command request is not audited',
+      );
       return false;
     }
   }
@@ -123,7 +129,7 @@ function reply(status: Reply['status'], message: string, id?: string): Reply {
   return { status, body: id === undefined ? { message } : { message, id } };
 }
 
-/** Takes the same time whatever differs, and however long they are. */
+/** Compares digests in constant time, independent of content and length. */
 function tokensMatch(given: string, token: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(token));

@@ -1,4 +1,4 @@
-// How each channel is doing: its rate by the second, latency, losses, subscribers.
+// Figures of each channel: rate per second, latency, losses, subscribers.
 
 import type { Channel, ChannelReport, Message } from 'tickbus';
 import type { ChannelRow, Series } from '../page-protocol.ts';
@@ -6,7 +6,7 @@ import { KeyedRows } from './keyed-rows.ts';
 import { LatencyWindow } from './latency-window.ts';
 import { PerSecondSeries } from './per-second-series.ts';
 
-/** Points of the rate chart, one a second. */
+/** Points of the rate chart, one per second. */
 const CHART_SECONDS = 120;
 
 interface ChannelEntry {
@@ -35,31 +35,31 @@ export class ChannelBoard {
   }
 
   record(channel: string, message: Message, now: number): void {
-    const watched = this.#entries.get(channel);
-    if (watched === undefined || message.snapshot) return;
-    watched.lastAt = now;
-    watched.latency.record(now - message.timestamp);
+    const entry = this.#entries.get(channel);
+    if (entry === undefined || message.snapshot) return;
+    entry.lastAt = now;
+    entry.latency.record(now - message.timestamp);
   }
 
   latencyOf(channel: string): { p50: number | null; p99: number | null } {
     return this.#entries.get(channel)?.latency.percentiles() ?? { p50: null, p99: null };
   }
 
-  /** How many links are subscribed, by channel, as the server has it. */
+  /** @param counts subscribed connections by channel, as reported by the server; empty if unknown */
   setSubscriberCounts(counts: ReadonlyMap<string, number>): void {
-    for (const [name, watched] of this.#entries) watched.subscribers = counts.get(name) ?? null;
+    for (const [name, entry] of this.#entries) entry.subscribers = counts.get(name) ?? null;
   }
 
-  /** To be called about once a second; gives the sums over all channels. @param seconds since the last call */
+  /** Call about once per second. Returns the totals over all channels. @param seconds since the previous call */
   updateRates(reportOf: (channel: Channel) => ChannelReport | undefined, seconds: number): ChannelTotals {
-    const sums = { rate: 0, gaps: 0, lost: 0, invalid: 0 };
-    for (const watched of this.#entries.values()) {
-      const row = this.#updateRow(watched, reportOf(watched.channel), seconds);
-      watched.latency.nextSlice();
+    const totals = { rate: 0, gaps: 0, lost: 0, invalid: 0 };
+    for (const entry of this.#entries.values()) {
+      const row = this.#updateRow(entry, reportOf(entry.channel), seconds);
+      entry.latency.nextSlice();
       this.#rows.set(row.name, row);
-      for (const sum of ['rate', 'gaps', 'lost', 'invalid'] as const) sums[sum] += row[sum];
+      for (const name of ['rate', 'gaps', 'lost', 'invalid'] as const) totals[name] += row[name];
     }
-    return sums;
+    return totals;
   }
 
   rows(): ChannelRow[] {
@@ -78,11 +78,11 @@ export class ChannelBoard {
     return Object.fromEntries([...this.#entries].map(([name, { rates }]) => [name, rates.last ?? 0]));
   }
 
-  #updateRow(watched: ChannelEntry, report: ChannelReport | undefined, seconds: number): ChannelRow {
-    const { channel, rates, lastAt, latency, subscribers } = watched;
-    const received = report?.received ?? watched.received;
-    rates.add(Math.round(Math.max(0, received - watched.received) / seconds));
-    watched.received = received;
+  #updateRow(entry: ChannelEntry, report: ChannelReport | undefined, seconds: number): ChannelRow {
+    const { channel, rates, lastAt, latency, subscribers } = entry;
+    const received = report?.received ?? entry.received;
+    rates.add(Math.round(Math.max(0, received - entry.received) / seconds));
+    entry.received = received;
     return {
       name: channel.name,
       kind: channel.kind,

@@ -1,13 +1,13 @@
-// The commands that were sent, and what became of each.
+// The commands and their results.
 
 import type { CommandResult, Envelope } from 'tickbus';
 import type { CommandRow } from '../page-protocol.ts';
 
-/** As it was heard, of whatever type. */
+/** A command of any type. */
 type LoggedCommand = Pick<Envelope, 'message_type' | 'data' | 'sender' | 'id' | 'expires_at'>;
 
 const MAX_COMMANDS = 500;
-/** A command without a time of its own counts as unanswered after so long. */
+/** Time to wait for the result of a command without `expires_at`. */
 const DEFAULT_TIMEOUT_MS = 30_000;
 
 interface PendingResult {
@@ -16,8 +16,8 @@ interface PendingResult {
 }
 
 /**
- * States of a row: sent -> (accepted ->)* done, rejected or failed; or sent -> unanswered when its time is over, which an answer that
- * comes all the same replaces.
+ * States of a row: sent -> (accepted ->)* done, rejected or failed; or sent -> unanswered on timeout. A late result
+ * replaces `unanswered`.
  */
 export class CommandLog {
   readonly #rows = new Map<number, CommandRow>();
@@ -26,7 +26,7 @@ export class CommandLog {
   readonly #pending = new Map<number, PendingResult>();
   #next = 1;
 
-  /** @returns the row it makes */
+  /** Returns the new row. */
   recordCommand(message: LoggedCommand, now: number): CommandRow {
     const { id, sender, message_type: type, data, expires_at } = message;
     const row: CommandRow = {
@@ -40,7 +40,7 @@ export class CommandLog {
       state: 'sent',
     };
     if (id !== undefined) {
-      // One that comes again is the same command: its answer belongs to the newest row.
+      // A repeated id is the same command: its result belongs to the newest row.
       this.#byId.set(id, row.n);
       this.#pending.set(row.n, { id, until: expires_at ?? now + DEFAULT_TIMEOUT_MS });
     }
@@ -53,11 +53,11 @@ export class CommandLog {
     const row = this.#rows.get(this.#byId.get(command_id) ?? 0);
     if (row === undefined) return;
     if (outcome !== 'accepted') this.#pending.delete(row.n);
-    const who = bot === row.bot ? '' : `${bot}: `;
-    this.#set({ ...row, state: outcome, result: `${who}${detail ?? ''}`, answeredAt: Math.round(now) });
+    const prefix = bot === row.bot ? '' : `${bot}: `;
+    this.#set({ ...row, state: outcome, result: `${prefix}${detail ?? ''}`, answeredAt: Math.round(now) });
   }
 
-  /** Looks which commands had no answer in their time. */
+  /** Turns sent commands `unanswered` when their time is over. */
   expireUnanswered(now: number): void {
     for (const [n, { until }] of this.#pending) {
       if (now <= until) continue;
@@ -95,7 +95,7 @@ export class CommandLog {
 
 const MAX_TEXT_LENGTH = 200;
 
-/** `symbol AAPL, side buy, quantity 10`, without the bot, which has a place of its own. */
+/** `symbol AAPL, side buy, quantity 10`. Omits the bot, which has its own column. */
 function describePayload({ bot: _, ...fields }: Envelope['data']): string {
   const text = Object.entries(fields)
     .map(([field, value]) => `${field} ${typeof value === 'string' ? value : JSON.stringify(value)}`)

@@ -1,4 +1,4 @@
-// All that the page shows, put together from what was heard. Pure: time and judgements are given to it.
+// The content of the page, computed from bus messages. Does no I/O: the caller supplies time, verdicts and reports.
 
 import type {
   Channel,
@@ -26,7 +26,7 @@ import { BotBoard } from './bot-board.ts';
 import { ChannelBoard } from './channel-board.ts';
 import { CommandLog } from './command-log.ts';
 import { EventLog } from './event-log.ts';
-import * as tell from './event-texts.ts';
+import * as eventTexts from './event-texts.ts';
 import { FeedStatusTracker } from './feed-status-tracker.ts';
 import type { LatestPrice, PriceUpdate } from './instrument-record.ts';
 import { PriceBoard } from './price-board.ts';
@@ -56,7 +56,7 @@ export class DashboardState {
   readonly #events = new EventLog();
   readonly #feed: FeedStatusTracker;
   #link: LinkState;
-  /** When the link came back last; 0 as long as it has not been lost. */
+  /** When the link was last restored; 0 if it has never been lost. */
   #reconnectedAt = 0;
   #indicators: Indicators;
   #totals: Totals = { rate: 0, p50: null, p99: null, gaps: 0, lost: 0, invalid: 0 };
@@ -65,16 +65,16 @@ export class DashboardState {
   #frame = 0;
   #now: number;
 
-  constructor(about: About, channels: readonly Channel[], judges: DashboardSources, now: number) {
+  constructor(about: About, channels: readonly Channel[], sources: DashboardSources, now: number) {
     this.#about = about;
-    this.#sources = judges;
+    this.#sources = sources;
     this.#now = now;
     this.#channels = new ChannelBoard(channels);
     this.#prices = new PriceBoard((change) =>
-      this.#events.add('instrument', ...tell.describeDeliveryChange(change), this.#now),
+      this.#events.add('instrument', ...eventTexts.describeDeliveryChange(change), this.#now),
     );
     this.#bots = new BotBoard((change) =>
-      this.#events.add('bot', ...tell.describeBotChange(change), this.#now),
+      this.#events.add('bot', ...eventTexts.describeBotChange(change), this.#now),
     );
     this.#feed = new FeedStatusTracker((kind, severity, text) =>
       this.#events.add(kind, severity, text, this.#now),
@@ -87,7 +87,7 @@ export class DashboardState {
     };
   }
 
-  /** @param heardAt when it was published, by our clock; for a live message that is now */
+  /** @param heardAt when the message was published, by the local clock; equals `now` for a live message */
   onMessage(channel: Channel, message: Message, heardAt: number, now: number): void {
     this.#now = now;
     this.#channels.record(channel.name, message, now);
@@ -107,7 +107,7 @@ export class DashboardState {
       case CHANNELS.AUDIT.name:
         return this.#events.add(
           'audit',
-          ...tell.describeAudit(message.data as Parameters<typeof tell.describeAudit>[0]),
+          ...eventTexts.describeAudit(message.data as Parameters<typeof eventTexts.describeAudit>[0]),
           now,
         );
     }
@@ -115,11 +115,11 @@ export class DashboardState {
 
   onStatus(status: SubscriberStatus, now: number): void {
     this.#now = now;
-    const event = tell.describeStatus(status);
+    const event = eventTexts.describeStatus(status);
     if (event !== undefined) this.#events.add(...event, now);
-    // Why it went down says more than that it is tried again.
-    const isOldNews = status.type === 'reconnecting' && this.#link?.type === 'disconnected';
-    if (!('channel' in status) && !isOldNews) this.#link = status;
+    // Keeps `disconnected`, which carries the cause, when `reconnecting` follows.
+    const hidesCause = status.type === 'reconnecting' && this.#link?.type === 'disconnected';
+    if (!('channel' in status) && !hidesCause) this.#link = status;
     if (status.type === 'connected' && status.generation > 1) this.#reconnectedAt = now;
   }
 
@@ -132,25 +132,25 @@ export class DashboardState {
     this.#events.add(
       'expired',
       'warn',
-      `A command of ${sender} for ${bot} on ${channel} came too late.`,
+      `A command from ${sender} for ${bot} on ${channel} expired before delivery.`,
       now,
     );
   }
 
-  /** What the server says of itself; undefined when it could not be asked. */
+  /** @param server statistics polled from the server; undefined after a failed poll */
   onServerStats(server: { readonly subscribers: ReadonlyMap<string, number> } | undefined): void {
     this.#channels.setSubscriberCounts(server?.subscribers ?? new Map());
   }
 
-  /** To be called about once a second, before `judge`. @param seconds since the last call */
+  /** Call about once per second, before `update`. @param seconds since the previous call */
   updateRates(seconds: number): void {
-    const sums = this.#channels.updateRates(this.#sources.reportOf, seconds);
+    const totals = this.#channels.updateRates(this.#sources.reportOf, seconds);
     this.#prices.updateRates(seconds);
-    this.#totals = { ...sums, ...this.#channels.latencyOf(CHANNELS.PRICE_DATA.name) };
+    this.#totals = { ...totals, ...this.#channels.latencyOf(CHANNELS.PRICE_DATA.name) };
     this.#ratesChanged = true;
   }
 
-  /** Judges everything by the time it is now; to be called before `takeDelta`. */
+  /** Re-evaluates verdicts, indicators and timeouts. Call before `takeDelta`. */
   update(now: number): void {
     this.#now = now;
     this.#prices.updateVerdicts(this.#sources.latestOf, now);
@@ -159,12 +159,12 @@ export class DashboardState {
     this.#commands.expireUnanswered(now);
   }
 
-  /** Undefined for one that nothing was heard of. */
+  /** Returns undefined for an unknown instrument. */
   instrument(symbol: string): InstrumentDetails | undefined {
-    const known = this.#prices.instrument(symbol);
-    if (known === undefined) return undefined;
+    const history = this.#prices.instrument(symbol);
+    if (history === undefined) return undefined;
     const { verdict, reason } = this.#sources.latestOf(symbol);
-    return { symbol, verdict, reason, ...known };
+    return { symbol, verdict, reason, ...history };
   }
 
   snapshot(): Snapshot {
@@ -184,7 +184,7 @@ export class DashboardState {
     };
   }
 
-  /** What has changed since the last call. */
+  /** Returns the changes since the previous call. */
   takeDelta(): Delta {
     const isSecond = this.#ratesChanged;
     const lampsChanged = this.#indicatorsChanged;
@@ -207,7 +207,7 @@ export class DashboardState {
     };
   }
 
-  /** Prices are of the one channel that the page shows. */
+  /** Ignores other price channels: the page shows PRICE_DATA only. */
   #onInstrumentStatus({ symbol, channel = CHANNELS.PRICE_DATA.name }: InstrumentStatus): void {
     if (channel === CHANNELS.PRICE_DATA.name) this.#prices.addSymbol(symbol);
   }
@@ -224,8 +224,8 @@ export class DashboardState {
     this.#setIndicator('redis', redis, now);
     this.#setIndicator('broker', broker, now);
     const { maxAgeMs } = this.#about;
-    const seen = { ...this.#prices.freshness(), maxAgeMs, brokerSince: this.#indicators.broker.since };
-    this.#setIndicator('data', dataIndicator(redis.state, broker.state, feed, seen, now), now);
+    const activity = { ...this.#prices.freshness(), maxAgeMs, brokerSince: this.#indicators.broker.since };
+    this.#setIndicator('data', dataIndicator(redis.state, broker.state, feed, activity, now), now);
   }
 
   #reportIndicator(
@@ -235,8 +235,8 @@ export class DashboardState {
     now: number,
   ): void {
     const severity = EVENT_SEVERITY[state];
-    const isFirstWord = before === 'unknown' && state === 'ok';
-    if (name === 'redis' || severity === undefined || isFirstWord) return;
+    const isNormalStart = before === 'unknown' && state === 'ok';
+    if (name === 'redis' || severity === undefined || isNormalStart) return;
     this.#events.add(
       name === 'broker' ? 'feed' : 'data',
       severity,
@@ -245,19 +245,19 @@ export class DashboardState {
     );
   }
 
-  #setIndicator(name: IndicatorName, judged: IndicatorStatus, now: number): void {
+  #setIndicator(name: IndicatorName, status: IndicatorStatus, now: number): void {
     const before = this.#indicators[name];
-    if (before.state === judged.state && before.text === judged.text && before.detail === judged.detail)
+    if (before.state === status.state && before.text === status.text && before.detail === status.detail)
       return;
-    const isSame = before.state === judged.state;
-    if (!isSame) this.#reportIndicator(name, before.state, judged, now);
-    const lamp: Indicator = { ...judged, since: isSame ? before.since : Math.round(now) };
-    this.#indicators = { ...this.#indicators, [name]: lamp };
+    const isSame = before.state === status.state;
+    if (!isSame) this.#reportIndicator(name, before.state, status, now);
+    const indicator: Indicator = { ...status, since: isSame ? before.since : Math.round(now) };
+    this.#indicators = { ...this.#indicators, [name]: indicator };
     this.#indicatorsChanged = true;
   }
 }
 
-/** Worth an event: broken, odd, or well again. The Redis link tells of itself. */
+/** Severity of the event for each new state. The Redis link reports its own events. */
 const EVENT_SEVERITY: Readonly<Record<IndicatorState, Severity | undefined>> = {
   ok: 'info',
   warn: 'warn',

@@ -1,4 +1,4 @@
-// What the gateways tell of their broker link: the newest word of the one that holds it, and the changes worth an event.
+// Tracks FEED_STATUS: the newest status of the lease holder, and an event for each change.
 
 import type { MessageOf } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -17,19 +17,19 @@ const SEVERITY: Readonly<Record<GatewayHeartbeat['status']['state'], Severity>> 
   stopped: 'warn',
 };
 
-/** More have no gateway of their own. */
+/** Bounds memory; further channels are ignored. */
 const MAX_CHANNELS = 100;
 
 export class FeedStatusTracker {
   readonly #addEvent: AddEvent;
-  /** By the channel that a feed fills: two channels have two gateways. */
+  /** By price channel: each channel has its own gateway. */
   readonly #newest = new Map<string, GatewayHeartbeat>();
 
-  constructor(tell: AddEvent) {
-    this.#addEvent = tell;
+  constructor(addEvent: AddEvent) {
+    this.#addEvent = addEvent;
   }
 
-  /** Of the gateway of the prices that the page shows; undefined before it was heard. */
+  /** Newest status of the PRICE_DATA gateway; undefined before the first one. */
   get newest(): GatewayHeartbeat | undefined {
     return this.#newest.get(CHANNELS.PRICE_DATA.name);
   }
@@ -37,7 +37,7 @@ export class FeedStatusTracker {
   record({ data: status }: FeedStatusMessage, receivedAt: number): void {
     const { channel = CHANNELS.PRICE_DATA.name, lease = 0 } = status;
     const before = this.#newest.get(channel)?.status;
-    // A gateway that has lost its lease can still say something; it is no longer its turn.
+    // A gateway may still publish after it lost its lease; its status no longer counts.
     if (lease < (before?.lease ?? 0)) return;
     if (before === undefined && this.#newest.size >= MAX_CHANNELS) return;
     this.#newest.set(channel, { status, receivedAt });
@@ -48,11 +48,11 @@ export class FeedStatusTracker {
   }
 
   #reportLease({ lease, holder, feed }: GatewayHeartbeat['status']): void {
-    const who = holder ?? `The gateway of ${feed}`;
+    const name = holder ?? `The gateway of ${feed}`;
     this.#addEvent(
       'lease',
       'info',
-      lease === undefined ? `${who} holds no lease.` : `${who} holds lease ${lease}.`,
+      lease === undefined ? `${name} holds no lease.` : `${name} holds lease ${lease}.`,
     );
   }
 }

@@ -1,4 +1,4 @@
-// What is known of one instrument, and its row on the page.
+// State of one instrument, and its row on the page.
 
 import type { Latest, MessageOf, Verdict } from 'tickbus';
 import type { CHANNELS } from 'tickbus/constants';
@@ -9,33 +9,33 @@ import { PerSecondSeries } from './per-second-series.ts';
 
 export type PriceUpdate = MessageOf<typeof CHANNELS.PRICE_DATA>;
 
-/** What the library thinks of the newest price of a symbol. */
+/** The library's verdict on the newest price of a symbol. */
 export type LatestPrice = Pick<Latest<PriceUpdate>, 'verdict' | 'reason' | 'changedAgoMs' | 'instrument'>;
 
-/** Points of the line, one a second. */
+/** Points of the sparkline, one per second. */
 const SPARK_LENGTH = 60;
 
-/** Kept in place and as plain values: what is made anew for each frame, and lives until the next one, ends up as old garbage. */
+/** Mutated in place: row objects that live for one frame would be promoted to V8's old space just before they die. */
 export interface InstrumentRecord {
   readonly symbol: string;
   readonly spark: PerSecondSeries;
   readonly candles: CandleSeries;
   readonly hops: HopSamples;
-  /** The newest price; undefined for an instrument that gateways told of, and that no price came of. */
+  /** The newest price; undefined if only an instrument status has been received. */
   message: PriceUpdate | undefined;
-  /** Messages in the second that is being counted, merged ones too. */
+  /** Messages in the current second, including conflated ones. */
   count: number;
   rate: number;
-  /** Something came or was counted since it was judged. */
+  /** A price or a new rate arrived since the last `applyLatest`. */
   isDirty: boolean;
-  /** What was thought of it when it was judged; undefined before. */
+  /** As of the last `applyLatest`; undefined before the first. */
   verdict: Verdict | undefined;
   changedAt: number | undefined;
   instrument: InstrumentState | undefined;
   detail: string | undefined;
-  /** It was told that it is not delivered. */
+  /** An event has reported that the feed does not deliver it. */
   isReportedUndelivered: boolean;
-  /** It has a row on the page: a price, or once a reason why there is none. */
+  /** Has a row on the page: set by a price, or by a reason why there is none. */
   hasRow: boolean;
 }
 
@@ -58,29 +58,29 @@ export function newInstrumentRecord(symbol: string): InstrumentRecord {
   };
 }
 
-export function isUpToDate(known: InstrumentRecord, judgement: LatestPrice): boolean {
-  const { verdict, changedAgoMs, instrument } = judgement;
-  const isDated = changedAgoMs !== Number.POSITIVE_INFINITY;
+export function isUpToDate(record: InstrumentRecord, latest: LatestPrice): boolean {
+  const { verdict, changedAgoMs, instrument } = latest;
+  const hasChangeTime = changedAgoMs !== Number.POSITIVE_INFINITY;
   return (
-    known.verdict === verdict &&
-    known.instrument === undeliveredState(judgement) &&
-    known.detail === instrument?.detail &&
-    (known.changedAt !== undefined) === isDated
+    record.verdict === verdict &&
+    record.instrument === undeliveredState(latest) &&
+    record.detail === instrument?.detail &&
+    (record.changedAt !== undefined) === hasChangeTime
   );
 }
 
-export function applyLatest(known: InstrumentRecord, judgement: LatestPrice, now: number): void {
-  const { verdict, changedAgoMs, instrument } = judgement;
-  known.isDirty = false;
-  known.verdict = verdict;
-  known.changedAt = changedAgoMs === Number.POSITIVE_INFINITY ? undefined : Math.round(now - changedAgoMs);
-  known.instrument = undeliveredState(judgement);
-  known.detail = instrument?.detail;
-  known.hasRow ||= known.message !== undefined || known.instrument !== undefined;
+export function applyLatest(record: InstrumentRecord, latest: LatestPrice, now: number): void {
+  const { verdict, changedAgoMs, instrument } = latest;
+  record.isDirty = false;
+  record.verdict = verdict;
+  record.changedAt = changedAgoMs === Number.POSITIVE_INFINITY ? undefined : Math.round(now - changedAgoMs);
+  record.instrument = undeliveredState(latest);
+  record.detail = instrument?.detail;
+  record.hasRow ||= record.message !== undefined || record.instrument !== undefined;
 }
 
-export function rowOf(known: InstrumentRecord): PriceRow {
-  const { symbol, message, rate, verdict = 'recovering', changedAt, instrument, detail } = known;
+export function rowOf(record: InstrumentRecord): PriceRow {
+  const { symbol, message, rate, verdict = 'recovering', changedAt, instrument, detail } = record;
   const { price, bid, ask, venue, source } = message?.data ?? {};
   return {
     symbol,
@@ -98,13 +98,13 @@ export function rowOf(known: InstrumentRecord): PriceRow {
   };
 }
 
-/** Why the feed does not deliver it; undefined where it does, or nothing is known. */
+/** Why the feed does not deliver the instrument; undefined if it does or if nothing is known. */
 function undeliveredState({ instrument }: LatestPrice): InstrumentState | undefined {
   const state = instrument?.state;
   return state === 'refused' || state === 'unknown' || state === 'unsubscribed' ? state : undefined;
 }
 
-/** Struck through is what must not be traded on; amber is what should be looked at twice. */
+/** `stale` must not be traded on; `aging` needs attention. */
 function lookOf(verdict: Verdict): Look {
   if (verdict === 'fresh') return 'fresh';
   return verdict.endsWith('_down') ? 'stale' : 'aging';

@@ -1,29 +1,29 @@
-// Percentiles of what was measured in the last ten seconds.
+// Latency percentiles over the last ten seconds.
 
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 
-/** Ten slices of a second each, the oldest begun anew when it is its turn; so the window is between 9 and 10 s. */
+/** A ring of ten one-second slices; the window covers 9 to 10 s. */
 const SLICES = 10;
-/** Microseconds. A price older than this took a minute; how much longer is told by its age. */
+/** Microseconds. Longer latencies are capped; the age column shows them. */
 const LONGEST_US = 60_000_000;
 
 export class LatencyWindow {
   readonly #slices: RecordableHistogram[] = Array.from({ length: SLICES }, newHistogram);
   #current = 0;
 
-  /** Milliseconds; what clocks that differ make negative counts as the shortest. */
+  /** @param ms latency in milliseconds; a negative one, caused by clock differences, counts as the minimum */
   record(ms: number): void {
     const us = Math.round(ms * 1_000);
     this.#slices[this.#current]?.record(Math.min(Math.max(1, us), LONGEST_US));
   }
 
-  /** To be called once a second. */
+  /** Call once per second. */
   nextSlice(): void {
     this.#current = (this.#current + 1) % SLICES;
     this.#slices[this.#current]?.reset();
   }
 
-  /** Milliseconds; null when nothing was measured. */
+  /** Milliseconds; null without samples. */
   percentiles(): { p50: number | null; p99: number | null } {
     const all = newHistogram();
     for (const slice of this.#slices) if (slice.count > 0) all.add(slice);
@@ -32,7 +32,7 @@ export class LatencyWindow {
   }
 }
 
-/** Two digits are exact: a latency is read, not added up. */
+/** Two significant digits are enough to read a latency. */
 function newHistogram(): RecordableHistogram {
   return createHistogram({ lowest: 1, highest: LONGEST_US, figures: 2 });
 }

@@ -1,4 +1,4 @@
-// The last values of something that is looked at once a second.
+// The last values of a quantity sampled once per second.
 
 export class PerSecondSeries {
   readonly #values: number[] = [];

@@ -1,4 +1,4 @@
-// Every instrument that prices were heard of: its row on the page, its line of the last minute, its candles, and its way here.
+// All instruments: row on the page, sparkline, candles and hop latencies of each.
 
 import type { InstrumentDetails, PriceRow, Series } from '../page-protocol.ts';
 import { CandleSeries } from './candles.ts';
@@ -12,7 +12,7 @@ import {
   rowOf,
 } from './instrument-record.ts';
 
-/** A feed begins or ceases to deliver an instrument. */
+/** A feed starts or stops delivering an instrument. */
 export interface DeliveryChange {
   readonly symbol: string;
   readonly state: 'subscribed' | 'refused' | 'unknown';
@@ -20,65 +20,65 @@ export interface DeliveryChange {
   readonly detail?: string;
 }
 
-/** The most instruments that are shown; further ones are not taken up. */
+/** Bounds memory; further instruments are ignored. */
 const MAX_SYMBOLS = 5_000;
-/** How much of the newest second counts in the rate that is shown. */
+/** Weight of the newest second in the displayed rate (exponential moving average). */
 const RATE_WEIGHT = 0.4;
 
 export class PriceBoard {
   readonly #records = new Map<string, InstrumentRecord>();
   readonly #onDeliveryChange: (change: DeliveryChange) => void;
-  /** Those whose row on the page is older than what is known. */
+  /** Records whose row has changed since the last `takeChanged`. */
   #changed: InstrumentRecord[] = [];
-  /** When the newest live price came, of whatever instrument. */
+  /** When the newest live price of any instrument arrived. */
   #newestAt: number | undefined;
 
-  constructor(onInstrument: (change: DeliveryChange) => void) {
-    this.#onDeliveryChange = onInstrument;
+  constructor(onDeliveryChange: (change: DeliveryChange) => void) {
+    this.#onDeliveryChange = onDeliveryChange;
   }
 
   record(message: PriceUpdate, now: number): void {
     const { symbol, price } = message.data;
-    const known = this.#records.get(symbol) ?? this.#add(symbol);
-    if (known === undefined) return;
-    known.message = message;
-    known.isDirty = true;
+    const record = this.#records.get(symbol) ?? this.#add(symbol);
+    if (record === undefined) return;
+    record.message = message;
+    record.isDirty = true;
     if (message.snapshot) return;
     this.#newestAt = now;
-    known.count += 1 + (message.conflated ?? 0);
-    known.candles.add(price, now);
-    known.hops.add(message, now);
+    record.count += 1 + (message.conflated ?? 0);
+    record.candles.add(price, now);
+    record.hops.add(message, now);
   }
 
-  /** A gateway has told of it: where it is not delivered, it is shown even if no price ever came. */
+  /** Adds an instrument without a price, so that an undelivered one gets a row with the reason. */
   addSymbol(symbol: string): void {
     if (!this.#records.has(symbol)) this.#add(symbol);
   }
 
-  /** What is thought of each now; to be called once before `takeChanged`. */
-  updateVerdicts(judgementOf: (symbol: string) => LatestPrice, now: number): void {
-    for (const known of this.#records.values()) {
-      const judgement = judgementOf(known.symbol);
-      this.#reportDelivery(known, judgement);
-      if (!known.isDirty && isUpToDate(known, judgement)) continue;
-      applyLatest(known, judgement, now);
-      if (known.hasRow) this.#changed.push(known);
+  /** Updates every verdict. Call once before `takeChanged`. */
+  updateVerdicts(latestOf: (symbol: string) => LatestPrice, now: number): void {
+    for (const record of this.#records.values()) {
+      const latest = latestOf(record.symbol);
+      this.#reportDelivery(record, latest);
+      if (!record.isDirty && isUpToDate(record, latest)) continue;
+      applyLatest(record, latest, now);
+      if (record.hasRow) this.#changed.push(record);
     }
   }
 
-  /** To be called about once a second: rates, and the next point of every line. @param seconds since the last call */
+  /** Updates rates and sparklines. Call about once per second. @param seconds since the previous call */
   updateRates(seconds: number): void {
-    for (const known of this.#records.values()) {
-      const exact = known.rate + RATE_WEIGHT * (known.count / seconds - known.rate);
+    for (const record of this.#records.values()) {
+      const exact = record.rate + RATE_WEIGHT * (record.count / seconds - record.rate);
       const rate = exact < 0.05 ? 0 : Math.round(exact * 10) / 10;
-      if (rate !== known.rate) known.isDirty = true;
-      known.rate = rate;
-      known.count = 0;
-      if (known.message !== undefined) known.spark.add(known.message.data.price);
+      if (rate !== record.rate) record.isDirty = true;
+      record.rate = rate;
+      record.count = 0;
+      if (record.message !== undefined) record.spark.add(record.message.data.price);
     }
   }
 
-  /** How many instruments have a price, and how many of these are fresh, as last judged. */
+  /** Counts the instruments with a price and the fresh ones among them, by their last verdict. */
   freshness(): { newestAt: number | undefined; fresh: number; all: number } {
     let fresh = 0;
     let all = 0;
@@ -94,7 +94,7 @@ export class PriceBoard {
     return [...this.#records.values()].filter(({ hasRow }) => hasRow).map(rowOf);
   }
 
-  /** The rows that have changed since the last call. */
+  /** Returns the rows that changed since the previous call. */
   takeChanged(): PriceRow[] {
     const changed = this.#changed;
     this.#changed = [];
@@ -112,29 +112,29 @@ export class PriceBoard {
     return points;
   }
 
-  /** Undefined for one that nothing was heard of. */
+  /** Returns undefined for an unknown instrument. */
   instrument(symbol: string): Pick<InstrumentDetails, 'candleSeconds' | 'candles' | 'hops'> | undefined {
-    const known = this.#records.get(symbol);
-    if (known === undefined) return undefined;
-    const { candles, hops } = known;
+    const record = this.#records.get(symbol);
+    if (record === undefined) return undefined;
+    const { candles, hops } = record;
     return { candleSeconds: CandleSeries.SECONDS, candles: candles.all(), hops: hops.summary() };
   }
 
   #add(symbol: string): InstrumentRecord | undefined {
     if (this.#records.size >= MAX_SYMBOLS) return undefined;
-    const known = newInstrumentRecord(symbol);
-    this.#records.set(symbol, known);
-    return known;
+    const record = newInstrumentRecord(symbol);
+    this.#records.set(symbol, record);
+    return record;
   }
 
-  /** That the broker refuses it or does not know it, and that it delivers it after all. */
-  #reportDelivery(known: InstrumentRecord, { instrument }: LatestPrice): void {
+  /** Reports once that the broker refuses or does not know the instrument, and once that delivery resumes. */
+  #reportDelivery(record: InstrumentRecord, { instrument }: LatestPrice): void {
     if (instrument === undefined) return;
     const { state, feed, detail } = instrument;
-    const isAmiss = state === 'refused' || state === 'unknown';
-    const isNews = isAmiss !== known.isReportedUndelivered;
-    known.isReportedUndelivered = isAmiss;
-    if (isNews && (isAmiss || state === 'subscribed'))
-      this.#onDeliveryChange({ symbol: known.symbol, state, feed, ...(detail !== undefined && { detail }) });
+    const isUndelivered = state === 'refused' || state === 'unknown';
+    const hasChanged = isUndelivered !== record.isReportedUndelivered;
+    record.isReportedUndelivered = isUndelivered;
+    if (hasChanged && (isUndelivered || state === 'subscribed'))
+      this.#onDeliveryChange({ symbol: record.symbol, state, feed, ...(detail !== undefined && { detail }) });
   }
 }

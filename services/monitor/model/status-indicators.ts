@@ -1,19 +1,19 @@
-// The three lamps. Each is judged by what belongs to it alone: what a broken link hides is `unknown`, never `bad`, so that the one
-// lamp that is red names what is broken.
+// The three status indicators. A state that a broken link hides is `unknown`, never `bad`: a red indicator always names
+// the broken part.
 
 import type { FeedStatus, LinkStatus } from 'tickbus';
 import type { Indicator, IndicatorState } from '../page-protocol.ts';
 
-/** A lamp before it is known since when. */
+/** An indicator without the time of its last change. */
 export type IndicatorStatus = Omit<Indicator, 'since'>;
 
-/** The newest word of a gateway, and when it came. */
+/** The newest FEED_STATUS of a gateway. */
 export interface GatewayHeartbeat {
   readonly status: FeedStatus;
   readonly receivedAt: number;
 }
 
-/** Heartbeats of the gateway that may be missing. */
+/** The gateway counts as silent after this many missed heartbeats. */
 const MISSED_HEARTBEATS = 3;
 const DEFAULT_INTERVAL_MS = 1_000;
 
@@ -24,12 +24,12 @@ export function redisIndicator(link: LinkStatus | undefined, redis: string): Ind
     case 'stale':
       return indicator(
         'bad',
-        'silent',
-        `${redis} does not answer: it hangs, or the network drops what is sent.`,
+        'no response',
+        `${redis} does not respond: the server hangs or the network drops packets.`,
       );
     case 'disconnected':
     case 'failed':
-      return indicator('bad', link.type === 'failed' ? 'refused' : 'down', link.error.message);
+      return indicator('bad', link.type === 'failed' ? 'rejected' : 'down', link.error.message);
     case 'reconnecting':
       return indicator('bad', 'down', `Reconnecting to ${redis}.`);
     case 'closed':
@@ -40,31 +40,30 @@ export function redisIndicator(link: LinkStatus | undefined, redis: string): Ind
 }
 
 /**
- * The connection to the broker, as the gateway that holds it tells, and who that is.
+ * The broker link, as reported by the gateway that holds it, and the lease holder.
  *
- * @param backAt when the Redis link came back: what a gateway told before could not be heard
+ * @param reconnectedAt when the Redis link was last restored; heartbeats before that may have been missed
  */
 export function brokerIndicator(
   redis: IndicatorState,
   feed: GatewayHeartbeat | undefined,
   now: number,
-  backAt = 0,
+  reconnectedAt = 0,
 ): IndicatorStatus {
-  if (redis !== 'ok') return indicator('unknown', 'not seen', 'Not to be seen while the Redis link is down.');
-  if (feed === undefined)
-    return indicator('bad', 'no gateway', 'No gateway has told anything of the broker link.');
+  if (redis !== 'ok') return indicator('unknown', 'unknown', 'Unknown while the Redis link is down.');
+  if (feed === undefined) return indicator('bad', 'no gateway', 'No gateway has reported its broker link.');
   const { status } = feed;
   const silentAfter = MISSED_HEARTBEATS * (status.interval_ms ?? DEFAULT_INTERVAL_MS);
   const holder = describeLease(status);
   if (status.state === 'stopped' || status.state === 'stopping')
     return indicator('bad', `gateway ${status.state}`, `The gateway of ${status.feed} has ${status.state}.`);
-  if (now - Math.max(feed.receivedAt, backAt) > silentAfter)
-    return indicator('bad', 'gateway silent', `No word from ${describeLastHolder(status)}.`);
+  if (now - Math.max(feed.receivedAt, reconnectedAt) > silentAfter)
+    return indicator('bad', 'gateway silent', `No heartbeat from ${describeLastHolder(status)}.`);
   if (now - feed.receivedAt > silentAfter)
     return indicator(
       'unknown',
       'waiting',
-      'The Redis link has just come back; the gateway’s next word is awaited.',
+      'The Redis link was just restored; waiting for the next heartbeat of the gateway.',
     );
   if (status.state === 'down') return indicator('bad', 'down', `${status.detail ?? status.feed} ${holder}`);
   if (status.state === 'connecting')
@@ -73,45 +72,49 @@ export function brokerIndicator(
 }
 
 export interface PriceActivity {
-  /** When the newest price came, of whatever instrument. */
+  /** When the newest price of any instrument arrived. */
   readonly newestAt: number | undefined;
-  /** Instruments by what is thought of them. */
+  /** Number of instruments with a fresh price. */
   readonly fresh: number;
+  /** Number of instruments with a price. */
   readonly all: number;
   readonly maxAgeMs: number;
-  /** Since when the broker link is as it is. */
+  /** When the broker indicator entered its state. */
   readonly brokerSince: number;
 }
 
-/** Whether what ought to come does come. */
+/** Whether the expected prices arrive. */
 export function dataIndicator(
   redis: IndicatorState,
   broker: IndicatorState,
   feed: GatewayHeartbeat | undefined,
-  seen: PriceActivity,
+  activity: PriceActivity,
   now: number,
 ): IndicatorStatus {
-  if (redis !== 'ok') return indicator('unknown', 'not seen', 'Not to be seen while the Redis link is down.');
+  if (redis !== 'ok') return indicator('unknown', 'unknown', 'Unknown while the Redis link is down.');
   if (broker === 'bad' || broker === 'unknown')
     return indicator(
       'unknown',
       'no feed',
-      `No prices are expected while the broker link is ${broker === 'bad' ? 'down' : 'not known'}.`,
+      `No prices are expected while the broker link is ${broker === 'bad' ? 'down' : 'unknown'}.`,
     );
-  const { newestAt, fresh, all, maxAgeMs, brokerSince } = seen;
-  const count = `${fresh} of ${all} fresh`;
+  const { newestAt, fresh, all, maxAgeMs, brokerSince } = activity;
   if (newestAt !== undefined && now - newestAt <= maxAgeMs)
-    return indicator('ok', 'fresh', `Prices come in. ${count}.`);
-  if (broker === 'warn') return indicator('unknown', 'no feed', 'The broker link is coming up.');
-  if (feed?.status.instruments === 0) return indicator('ok', 'nothing asked', 'No instrument is asked for.');
+    return indicator('ok', 'fresh', `Receiving prices. ${fresh} of ${all} are fresh.`);
+  if (broker === 'warn') return indicator('unknown', 'no feed', 'The broker link is connecting.');
+  if (feed?.status.instruments === 0) return indicator('ok', 'no symbols', 'No symbols are requested.');
   if (now - brokerSince <= maxAgeMs)
-    return indicator('unknown', 'waiting', 'The broker link has just come up; its first price is awaited.');
+    return indicator(
+      'unknown',
+      'waiting',
+      'The broker link was just established; waiting for the first price.',
+    );
   if (isQuietMarket(feed, maxAgeMs, now))
-    return indicator('warn', 'quiet', 'The broker speaks, and no price has changed.');
-  return indicator('bad', 'stalled', 'The broker link is up and nothing comes over it.');
+    return indicator('warn', 'quiet', 'The broker sends frames, but no price has changed.');
+  return indicator('bad', 'stalled', 'The broker link is up, but nothing arrives.');
 }
 
-/** The broker says something, and no prices. */
+/** Whether the broker sends frames without price changes. */
 function isQuietMarket(feed: GatewayHeartbeat | undefined, maxAgeMs: number, now: number): boolean {
   if (feed === undefined || feed.status.state === 'silent') return false;
   const { last_frame_ago_ms: ago } = feed.status;
@@ -119,13 +122,13 @@ function isQuietMarket(feed: GatewayHeartbeat | undefined, maxAgeMs: number, now
 }
 
 function describeLease({ holder, lease }: FeedStatus): string {
-  if (lease === undefined) return holder === undefined ? 'No lease is held.' : `${holder}, without a lease.`;
+  if (lease === undefined) return holder === undefined ? 'No lease is held.' : `${holder} holds no lease.`;
   return `${holder ?? 'A gateway'} holds lease ${lease}.`;
 }
 
 function describeLastHolder({ holder, lease, feed }: FeedStatus): string {
-  const who = holder ?? `the gateway of ${feed}`;
-  return lease === undefined ? who : `${who}, which held lease ${lease}`;
+  const name = holder ?? `the gateway of ${feed}`;
+  return lease === undefined ? name : `${name}, which held lease ${lease}`;
 }
 
 function indicator(state: IndicatorState, text: string, detail: string): IndicatorStatus {

@@ -1,22 +1,22 @@
-// What one browser sees of the messages as they come: those that pass its filter, as many as a person can read.
+// Messages for the tail of one browser: those that match its filter, as many as a person can read.
 
 import type { Channel, Message } from 'tickbus';
 import type { TailBatch, TailMessage } from '../page-protocol.ts';
 
-/** Every condition that is given must hold; texts without regard to case. */
+/** Every given condition must match. Matching ignores case. */
 export interface TailFilter {
   readonly channel?: string;
   readonly type?: string;
   readonly sender?: string;
   /** The message's key: the symbol of a price, the bot of a status or a command. */
   readonly key?: string;
-  /** Anywhere in the payload's JSON. */
+  /** Substring of the payload's JSON. */
   readonly text?: string;
 }
 
-/** The most messages of one batch; of more the newest are shown. */
+/** Messages per batch; the newest ones win. */
 const MAX_BATCH = 40;
-/** Characters of a payload that are shown. */
+/** Longer payloads are truncated. */
 const MAX_DATA_LENGTH = 2_000;
 
 interface BufferedMessage {
@@ -37,16 +37,16 @@ export class TailBuffer {
 
   add(channel: Channel, message: Message, now: number): void {
     if (!this.#matches(channel, message)) return;
-    // Twice what is shown before it is cut, so that it is not cut for every message of a burst.
+    // Trims at twice the batch size, so that a burst does not trim once per message.
     if (this.#buffered.length >= 2 * MAX_BATCH) this.#dropOldest();
     this.#buffered.push({ channel, message, at: now });
   }
 
-  /** What has come since the last call; undefined when nothing has. */
+  /** Returns the messages since the previous call; undefined if there are none. */
   takeBatch(): TailBatch | undefined {
     this.#dropOldest();
     if (this.#buffered.length === 0) return undefined;
-    const messages = this.#buffered.map((caught) => this.#row(caught));
+    const messages = this.#buffered.map((buffered) => this.#row(buffered));
     const skipped = this.#skipped;
     this.#buffered = [];
     this.#skipped = 0;

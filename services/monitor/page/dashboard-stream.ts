@@ -1,37 +1,37 @@
-// The stream from the server; made anew for as long as it takes when it breaks.
+// The event stream from the server. Reconnects until it succeeds.
 
 import type { Delta, Snapshot } from '../page-protocol.ts';
-import { lostSince, streamState, takeDelta, takeSnapshot } from './store.ts';
+import { applyDelta, applySnapshot, lostSince, streamState } from './store.ts';
 
 const RETRY_MS = 1_000;
-/** Frames come several times a second; so long without one, the stream is broken, whatever the browser thinks of it. */
+/** The server sends five frames per second; after this silence the stream is broken, even without an error event. */
 const SILENT_MS = 4_000;
 
-/** Begins to listen, for as long as the page is open. */
+/** Connects, and reconnects after a failure, for as long as the page is open. */
 export function connectStream(): void {
   const source = new EventSource('/api/stream');
-  let heardAt = performance.now();
-  const heard = (state: 'open') => {
-    heardAt = performance.now();
-    streamState.value = state;
+  let receivedAt = performance.now();
+  const markOpen = () => {
+    receivedAt = performance.now();
+    streamState.value = 'open';
   };
   source.addEventListener('snapshot', ({ data }) => {
-    takeSnapshot(JSON.parse(data) as Snapshot);
-    heard('open');
+    applySnapshot(JSON.parse(data) as Snapshot);
+    markOpen();
   });
   source.addEventListener('delta', ({ data }) => {
-    takeDelta(JSON.parse(data) as Delta);
-    heard('open');
+    applyDelta(JSON.parse(data) as Delta);
+    markOpen();
   });
-  const again = () => {
+  const reconnect = () => {
     clearInterval(watchdog);
     source.close();
     if (streamState.value !== 'lost') lostSince.value = Date.now();
     streamState.value = 'lost';
     setTimeout(connectStream, RETRY_MS);
   };
-  source.addEventListener('error', again);
+  source.addEventListener('error', reconnect);
   const watchdog = setInterval(() => {
-    if (performance.now() - heardAt > SILENT_MS) again();
+    if (performance.now() - receivedAt > SILENT_MS) reconnect();
   }, RETRY_MS);
 }

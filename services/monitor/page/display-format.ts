@@ -1,16 +1,16 @@
-// Numbers and times as they are shown: always of the same width, so that nothing jumps.
+// Formats numbers and times at a constant width, so that columns do not shift.
 
 import type { PriceRow } from '../page-protocol.ts';
 
 const decimalsOf = new Map<string, number>();
 const MAX_DECIMALS = 8;
 
-/** With as many decimals as this symbol was ever traded or quoted with, so that its digits stay in place. */
+/** Uses the largest number of decimals seen for the symbol, so that its digits stay aligned. */
 export function price(value: number | undefined, symbol: string): string {
   return value === undefined ? '–' : value.toFixed(decimalsOf.get(symbol) ?? 2);
 }
 
-/** Remembers with how many decimals a symbol is traded. A midpoint has more, and does not count. */
+/** Records the number of decimals of a symbol. Ignores midpoints, which have more decimals. */
 export function learnDecimals({ symbol, price: last, bid, ask, source }: PriceRow): void {
   const known = decimalsOf.get(symbol) ?? 0;
   const seen = [bid, ask, source === 'midpoint' ? undefined : last].map((value) => decimalsIn(value ?? 0));
@@ -18,7 +18,7 @@ export function learnDecimals({ symbol, price: last, bid, ask, source }: PriceRo
 }
 
 function decimalsIn(value: number): number {
-  // Sums of binary fractions end in noise.
+  // Removes floating-point rounding noise.
   const text = String(Number(value.toPrecision(12)));
   if (text.includes('e')) return Math.abs(value) < 1 ? MAX_DECIMALS : 0;
   const point = text.indexOf('.');
@@ -39,7 +39,7 @@ function padded(value: number): string {
   return String(Math.floor(value)).padStart(2, '0');
 }
 
-/** Milliseconds: `0.42`, `3.1`, `128`; a dash for what was not measured. */
+/** Milliseconds: `0.42`, `3.1`, `128`; a dash for null. */
 export function ms(value: number | null): string {
   if (value === null) return '–';
   const size = Math.abs(value);
@@ -50,12 +50,12 @@ export function count(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
 
-/** Messages a second: one decimal while there are few. */
+/** Messages per second, with one decimal below 10. */
 export function rate(value: number): string {
   return value < 10 ? value.toFixed(1) : count(value);
 }
 
-/** `14:03:07`, by this browser's time zone. */
+/** `14:03:07`, in the browser's time zone. */
 export function time(at: number): string {
   return new Date(at).toLocaleTimeString('en-GB');
 }
@@ -64,7 +64,7 @@ export function timeWithMs(at: number): string {
   return `${time(at)}.${String(Math.floor(at) % 1_000).padStart(3, '0')}`;
 }
 
-/** `quiet_market` is shown as `quiet market`. */
+/** Turns `quiet_market` into `quiet market`. */
 export function words(name: string): string {
   return name.replaceAll('_', ' ');
 }

@@ -1,4 +1,4 @@
-// The messages as they come, as the filter lets them through; kept here are the newest.
+// The event stream of the tail: keeps the newest messages that match the filter.
 
 import { batch, effect, signal } from '@preact/signals';
 import type { TailBatch, TailMessage } from '../page-protocol.ts';
@@ -13,14 +13,14 @@ export interface FilterFields {
 
 const NO_FILTER: FilterFields = { channel: '', type: '', sender: '', key: '', text: '' };
 const MAX_MESSAGES = 1_000;
-/** So long nothing must be typed before another filter is asked for. */
+/** Delay after the last keystroke before a changed filter is sent. */
 const DEBOUNCE_MS = 250;
 const RETRY_MS = 1_000;
 
 export const filter = signal<FilterFields>(NO_FILTER);
 /** Oldest first. */
 export const messages = signal<readonly TailMessage[]>([]);
-/** What passed the filter and is not shown: too much at a time, or while it was paused. */
+/** Matching messages that are not shown: too many at a time, or received while paused. */
 export const skipped = signal(0);
 export const isPaused = signal(false);
 
@@ -33,7 +33,7 @@ export function clear(): void {
   });
 }
 
-/** Listens until the function that is returned is called; a changed filter begins anew. */
+/** Streams until the returned function is called. A changed filter clears the list and reconnects. */
 export function startTail(): () => void {
   let end: () => void = () => {};
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -41,14 +41,14 @@ export function startTail(): () => void {
   const stop = effect(() => {
     const fields = filter.value;
     clearTimeout(timer);
-    const begin = () => {
+    const restart = () => {
       end();
       if (!isFirst) clear();
       isFirst = false;
       end = open(fields);
     };
-    if (isFirst) begin();
-    else timer = setTimeout(begin, DEBOUNCE_MS);
+    if (isFirst) restart();
+    else timer = setTimeout(restart, DEBOUNCE_MS);
   });
   return () => {
     clearTimeout(timer);
@@ -78,14 +78,14 @@ function open(fields: FilterFields): () => void {
   };
 }
 
-function addBatch({ messages: come, skipped: left }: TailBatch): void {
+function addBatch({ messages: received, skipped: dropped }: TailBatch): void {
   batch(() => {
     if (isPaused.value) {
-      skipped.value += left + come.length;
+      skipped.value += dropped + received.length;
       return;
     }
-    const numbered = come.map((message) => ({ ...message, n: next++ }));
+    const numbered = received.map((message) => ({ ...message, n: next++ }));
     messages.value = [...messages.value, ...numbered].slice(-MAX_MESSAGES);
-    skipped.value += left;
+    skipped.value += dropped;
   });
 }

@@ -1,22 +1,23 @@
-// Of a long list only the rows that can be seen are drawn.
+// List virtualization: renders only the visible rows of a long list.
 
 import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
 export interface VisibleRows {
-  /** Goes on the element that scrolls. */
+  /** Ref for the scrolling element. */
   readonly scroller: RefObject<HTMLDivElement | null>;
+  /** Index of the first row to render. */
   readonly first: number;
-  /** The one after the last. */
+  /** Exclusive end index. */
   readonly end: number;
-  /** Scrolls so far that a row can be seen. */
+  /** Scrolls the row into view. */
   scrollTo(index: number): void;
 }
 
-/** Rows above and below what is seen, so that scrolling shows no holes. */
+/** Extra rows above and below the visible ones, so that fast scrolling shows no blank area. */
 const OVERSCAN_ROWS = 6;
 
-/** @param headerHeight of what stays at the top of the scroller */
+/** @param headerHeight height of the sticky header in pixels */
 export function useVisibleRows(count: number, rowHeight: number, headerHeight: number): VisibleRows {
   const scroller = useRef<HTMLDivElement | null>(null);
   const [range, setRange] = useState({ first: 0, end: 50 });

@@ -1,4 +1,4 @@
-// The watch on a real Redis that refuses its password while it runs: it begins anew when the password is right again.
+// BusObserver on a real Redis that rejects the password during operation.
 
 import { startLocalRedis } from '@tickbus/local-redis';
 import { silentLogger } from '@tickbus/test-kit';
@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { BusObserver } from '../bus-observer.ts';
 import { eventually } from './monitor.fixture.ts';
 
-it('begins anew after its link was given up', async () => {
+it('reconnects after a permanent connection failure', async () => {
   await using redis = await startLocalRedis();
   const setPassword = (password: string) =>
     redis.answers(`ACL SETUSER monitor on resetpass >${password} allchannels ~* +@all`);
@@ -16,17 +16,17 @@ it('begins anew after its link was given up', async () => {
     url: redis.url.replace('//', '//monitor:secret@'),
     logger: silentLogger,
   });
-  const told: string[] = [];
-  connection.subscribing.onStatus(({ type }) => told.push(type));
+  const received: string[] = [];
+  connection.subscribing.onStatus(({ type }) => received.push(type));
   const about = { redis: 'here', canSend: false, maxAgeMs: 5_000, version: '0' };
-  const watch = new BusObserver({ connection, about, logger: silentLogger, refusedRetryMs: 20 });
-  watch.start();
-  await eventually(() => expect(told).toEqual(['connecting', 'connected']));
+  const observer = new BusObserver({ connection, about, logger: silentLogger, refusedRetryMs: 20 });
+  observer.start();
+  await eventually(() => expect(received).toEqual(['connecting', 'connected']));
   await setPassword('another');
   await redis.answers('CLIENT KILL USER monitor');
-  // Given up, and tried again in vain.
-  await eventually(() => expect(told.filter((type) => type === 'failed').length).toBeGreaterThan(1));
+  // Waits for a failed retry.
+  await eventually(() => expect(received.filter((type) => type === 'failed').length).toBeGreaterThan(1));
   await setPassword('secret');
-  await eventually(() => expect(told.at(-1)).toBe('connected'));
-  await watch.close();
+  await eventually(() => expect(received.at(-1)).toBe('connected'));
+  await observer.close();
 });

@@ -1,4 +1,4 @@
-// The board of channels: what the figures at the top and in the table are made of.
+// ChannelBoard and LatencyWindow: the figures of the top bar and the channel table.
 
 import type { ChannelReport, Message } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -9,7 +9,7 @@ import { LatencyWindow } from '../model/latency-window.ts';
 const { PRICE_DATA, BOT_STATUS } = CHANNELS;
 const AT = 1_000_000;
 
-it('adds up rates, gaps, lost and invalid messages over all channels, and keeps each channel’s own', () => {
+it('sums rates, gaps, lost and invalid messages over all channels, and keeps the figures of each', () => {
   const board = new ChannelBoard([PRICE_DATA, BOT_STATUS]);
   const reports: Record<string, Partial<ChannelReport>> = {
     PRICE_DATA: { mode: 'live', received: 300, gaps: 2, lost: 30, invalid: 1 },
@@ -27,7 +27,7 @@ it('adds up rates, gaps, lost and invalid messages over all channels, and keeps 
   expect(board.rates()).toEqual({ PRICE_DATA: [150, 0, 0], BOT_STATUS: [4, 0, 0] });
 });
 
-it('measures from the publisher to here, and leaves out what was kept', () => {
+it('measures latency from publisher to monitor, without snapshots', () => {
   const board = new ChannelBoard([PRICE_DATA]);
   const message = (ms: number, more = {}) => ({ timestamp: AT - ms, ...more }) as Message;
   board.record('PRICE_DATA', message(60_000, { snapshot: true }), AT);
@@ -36,11 +36,11 @@ it('measures from the publisher to here, and leaves out what was kept', () => {
   expect(board.latencyOf('PRICE_DATA').p50).toBeCloseTo(4, 1);
 });
 
-it('half are below p50, one in a hundred is above p99, and ten seconds later all are forgotten', () => {
+it('computes p50 and p99, and drops samples after ten seconds', () => {
   const window = new LatencyWindow();
   for (let ms = 1; ms <= 100; ms++) window.record(ms);
   const { p50, p99 } = window.percentiles();
-  // Two digits are exact.
+  // The histogram keeps two significant digits.
   expect((p50 ?? 0) / 50).toBeCloseTo(1, 1);
   expect((p99 ?? 0) / 99).toBeCloseTo(1, 1);
   for (let second = 0; second < 9; second++) window.nextSlice();

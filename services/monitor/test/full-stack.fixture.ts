@@ -1,4 +1,4 @@
-// A whole desk for the tests of the page: Redis, a broker, a gateway and bots as processes of their own and the monitor.
+// The full system for the page tests: Redis, broker, monitor, and gateway and bots as separate processes.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +22,7 @@ export class FullStack {
     this.broker = broker;
   }
 
-  /** Redis and the broker; the rest is started by the test. */
+  /** Starts Redis and the broker. The test starts the rest. */
   static async open(): Promise<FullStack> {
     const redis = await startLocalRedis();
     const broker = await startSimulatedBroker({ source: createGenerator({ rate: 100, seed: 7 }) });
@@ -39,7 +39,7 @@ export class FullStack {
       ALPACA_KEY: 'local-key',
       ALPACA_SECRET: 'local-secret',
       SYMBOLS: '*',
-      // Soon, so that a test need not wait for what an operator can wait for.
+      // Shorter than the defaults, to keep the tests short.
       SILENT_AFTER_MS: '1500',
       LEASE_TTL_MS: '1500',
       HTTP_PORT: '0',
@@ -50,12 +50,12 @@ export class FullStack {
     this.#start('bots', 'sample-bots', ['momentum', 'paper-trader'], {});
   }
 
-  /** As a crash ends it, with no last word. */
+  /** Simulates a crash: SIGKILL, without a final status. */
   kill(name: 'gateway' | 'bots'): void {
     this.#processes.get(name)?.kill('SIGKILL');
   }
 
-  /** On the same address when it is started again. */
+  /** A restarted monitor uses the same address. */
   async startMonitor(): Promise<void> {
     this.#port ||= await freePort();
     this.#monitor = await startMonitor({

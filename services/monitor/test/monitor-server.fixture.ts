@@ -1,4 +1,4 @@
-// What the tests of the monitor's server need: a Redis, a monitor on it, a publisher beside it, and somebody who asks.
+// A monitor on its own Redis for the server tests, with a publisher and an HTTP client.
 
 import { type IncomingMessage, request } from 'node:http';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
@@ -31,11 +31,11 @@ export class MonitorServer {
     return new MonitorServer(redis, monitor);
   }
 
-  /** Over node:http, because `fetch` sets Host and Origin itself. Ends a stream at its headers. */
+  /** Uses node:http, because `fetch` does not allow setting Host and Origin. */
   get(path: string, headers: Record<string, string> = {}, url = this.monitor.url): Promise<HttpResult> {
     const { hostname, port } = new URL(url);
     return new Promise((resolve, reject) => {
-      const asked = request({ hostname, port, path, headers }, async (response) => {
+      const outgoing = request({ hostname, port, path, headers }, async (response) => {
         const chunks: Buffer[] = [];
         for await (const chunk of response) chunks.push(chunk as Buffer);
         resolve({
@@ -44,8 +44,8 @@ export class MonitorServer {
           body: Buffer.concat(chunks).toString(),
         });
       });
-      asked.on('error', reject);
-      asked.end();
+      outgoing.on('error', reject);
+      outgoing.end();
     });
   }
 

@@ -1,4 +1,4 @@
-// The activity on the page: the tail, commands and events, as an operator uses them with everything up.
+// Page tests of the activity tabs in normal operation: tail, commands and events.
 
 import { readFile } from 'node:fs/promises';
 import { silentLogger } from '@tickbus/test-kit';
@@ -11,32 +11,32 @@ import { TOKEN } from './full-stack.fixture.ts';
 import { eventually } from './monitor.fixture.ts';
 import type { PageSetup } from './page.fixture.ts';
 
-export function testActivity(scene: PageSetup): void {
-  it('the tail shows what passes its filter', async () => {
-    await scene.driver.openTab('Tail');
-    const payloads = scene.page.locator('.tail-table .payload');
-    await scene.page.getByLabel('Symbol or bot').fill('TSLA');
+export function testActivity(setup: PageSetup): void {
+  it('the tail shows messages that match its filter', async () => {
+    await setup.driver.openTab('Tail');
+    const payloads = setup.page.locator('.tail-table .payload');
+    await setup.page.getByLabel('Symbol or bot').fill('TSLA');
     await eventually(async () => {
       const texts = await payloads.allTextContents();
       expect(texts.length).toBeGreaterThan(3);
       for (const text of texts) expect(text).toContain('"symbol":"TSLA"');
     });
-    await scene.page.getByLabel('Symbol or bot').fill('');
-    // Each condition alone lets one message through, and none of the prices between which it comes.
+    await setup.page.getByLabel('Symbol or bot').fill('');
+    // Each condition alone matches one message and none of the surrounding prices.
     const rare = { actor: 'somebody', tool: 'test', action: 'publish', outcome: 'sent' } as const;
-    const channels = scene.page.locator('.tail-table td.col-channel');
+    const channels = setup.page.locator('.tail-table td.col-channel');
     for (const [field, text] of [
       ['Type', 'audi'],
       ['Sender', 'TES'],
       ['Text', '"actor":"somebody"'],
       ['Channel', 'AUDIT'],
     ] as const) {
-      const condition = scene.page.getByLabel(field, { exact: true });
+      const condition = setup.page.getByLabel(field, { exact: true });
       const set = (value: string) =>
         field === 'Channel' ? condition.selectOption(value) : condition.fill(value);
       await set(text);
       await eventually(async () => {
-        await scene.publisher.publish(CHANNELS.AUDIT, rare);
+        await setup.publisher.publish(CHANNELS.AUDIT, rare);
         expect([field, ...new Set(await channels.allTextContents())]).toEqual([field, 'AUDIT']);
       });
       await set('');
@@ -45,21 +45,21 @@ export function testActivity(scene: PageSetup): void {
     await eventually(async () => expect(await payloads.count()).toBeGreaterThan(10));
   });
 
-  it('the tail pauses and counts what it skips, turns round, is copied, saved and cleared', async () => {
-    const payloads = scene.page.locator('.tail-table .payload');
-    const button = (name: string) => scene.page.getByRole('button', { name, exact: true });
+  it('the tail pauses, counts skipped messages, reverses, copies, exports and clears', async () => {
+    const payloads = setup.page.locator('.tail-table .payload');
+    const button = (name: string) => setup.page.getByRole('button', { name, exact: true });
     await button('Pause').click();
     const shown = await payloads.allTextContents();
     await eventually(async () => {
-      const skipped = await scene.page.locator('[data-skipped]').getAttribute('data-skipped');
+      const skipped = await setup.page.locator('[data-skipped]').getAttribute('data-skipped');
       expect(Number(skipped)).toBeGreaterThan(0);
     });
     expect(await payloads.allTextContents()).toEqual(shown);
 
     await button('Copy').click();
-    await scene.page.getByText(/^\d+ copied\.$/).waitFor();
-    const copied = await scene.page.evaluate<string>('navigator.clipboard.readText()');
-    const downloading = scene.page.waitForEvent('download');
+    await setup.page.getByText(/^\d+ copied\.$/).waitFor();
+    const copied = await setup.page.evaluate<string>('navigator.clipboard.readText()');
+    const downloading = setup.page.waitForEvent('download');
     await button('Export').click();
     const download = await downloading;
     expect(download.suggestedFilename()).toMatch(/^tickbus-.*\.jsonl$/);
@@ -71,20 +71,20 @@ export function testActivity(scene: PageSetup): void {
     await button('Newest first').click();
     await button('Copy').click();
     await eventually(async () => {
-      const turned = await scene.page.evaluate<string>('navigator.clipboard.readText()');
-      expect(turned.trim().split('\n')).toEqual([first, ...rest].reverse());
+      const reversed = await setup.page.evaluate<string>('navigator.clipboard.readText()');
+      expect(reversed.trim().split('\n')).toEqual([first, ...rest].reverse());
     });
     await payloads.first().click();
-    const whole = scene.page.getByRole('region', { name: 'One message' });
-    expect(JSON.parse((await whole.locator('pre').textContent()) ?? '')).toEqual(
+    const details = setup.page.getByRole('region', { name: 'Message details' });
+    expect(JSON.parse((await details.locator('pre').textContent()) ?? '')).toEqual(
       JSON.parse(copied.trim().split('\n').at(-1) ?? ''),
     );
-    // The list has the room of the columns that make way.
-    expect(await scene.driver.rightEdge('.tail-table th.col-payload')).toBeCloseTo(
-      await scene.driver.rightEdge('.tail-table'),
+    // The payload column takes the width of the hidden columns.
+    expect(await setup.driver.rightEdge('.tail-table th.col-payload')).toBeCloseTo(
+      await setup.driver.rightEdge('.tail-table'),
       0,
     );
-    await whole.getByRole('button', { name: 'Close' }).click();
+    await details.getByRole('button', { name: 'Close' }).click();
 
     await button('Clear').click();
     expect(await payloads.count()).toBe(0);
@@ -92,64 +92,64 @@ export function testActivity(scene: PageSetup): void {
     await eventually(async () => expect(await payloads.count()).toBeGreaterThan(0));
   });
 
-  it('sends a command after asking, and shows what came of it', async () => {
-    await scene.driver.openTab('Commands');
-    await scene.page.getByRole('button', { name: 'Send a command' }).click();
-    const dialog = scene.page.getByRole('dialog');
+  it('sends a command after a review, and shows its result', async () => {
+    await setup.driver.openTab('Commands');
+    await setup.page.getByRole('button', { name: 'Send a command' }).click();
+    const dialog = setup.page.getByRole('dialog');
     await dialog.getByLabel('Token').fill(TOKEN);
     await dialog.getByLabel('Bot').fill('momentum');
     await dialog.getByLabel('reason').fill('a test');
-    await dialog.getByRole('button', { name: 'Look at it' }).click();
+    await dialog.getByRole('button', { name: 'Review' }).click();
     expect(await dialog.textContent()).toContain('Send pause to momentum?');
-    // The question has the focus: it is read out, and whoever goes on pressing Enter sends nothing.
+    // The question has the focus: screen readers read it out, and Enter sends nothing.
     await dialog.getByRole('group', { name: 'Send pause to momentum?' }).waitFor();
-    expect(await scene.page.evaluate('document.activeElement.textContent')).toContain(
+    expect(await setup.page.evaluate('document.activeElement.textContent')).toContain(
       'Send pause to momentum?',
     );
-    await scene.page.keyboard.press('Enter');
-    expect((await scene.driver.audit()).faults).toEqual([]);
-    const sent = scene.page.locator('tr[data-command="pause"]');
+    await setup.page.keyboard.press('Enter');
+    expect((await setup.driver.audit()).violations).toEqual([]);
+    const sent = setup.page.locator('tr[data-command="pause"]');
     expect(await sent.count()).toBe(0);
     await dialog.getByRole('button', { name: 'Send pause to momentum' }).click();
     await dialog.getByText(/^Sent to \d+ subscriber/).waitFor();
-    await scene.page.keyboard.press('Escape');
+    await setup.page.keyboard.press('Escape');
     await eventually(async () => expect(await sent.getAttribute('data-state')).toBe('done'));
     expect(await sent.textContent()).toMatch(/monitor.*to momentum.*a test.*done after \d+ ms/);
     await eventually(async () =>
-      expect(await scene.driver.bot('momentum').getAttribute('data-state')).toBe('paused'),
+      expect(await setup.driver.bot('momentum').getAttribute('data-state')).toBe('paused'),
     );
-    expect(await scene.driver.bot('momentum').textContent()).toMatch(/pause .*by monitor/);
-    await scene.page.keyboard.press('Tab');
-    await scene.page.getByRole('tab', { name: 'Commands' }).focus();
-    await scene.page.keyboard.press('ArrowRight');
-    await scene.driver.event('audit', 'send command pause for momentum').waitFor();
+    expect(await setup.driver.bot('momentum').textContent()).toMatch(/pause .*by monitor/);
+    await setup.page.keyboard.press('Tab');
+    await setup.page.getByRole('tab', { name: 'Commands' }).focus();
+    await setup.page.keyboard.press('ArrowRight');
+    await setup.driver.event('audit', 'send command pause for momentum').waitFor();
   });
 
-  it('sending is off where the monitor has no token', async () => {
-    const other = await startMonitor({ url: scene.stack.redis.url, port: 0, logger: silentLogger });
-    await scene.page.goto(other.url);
-    await scene.driver.openTab('Commands');
-    await scene.page
-      .getByText('Sending is off. Start the monitor with MONITOR_TOKEN to turn it on.')
+  it('sending is disabled if the monitor has no token', async () => {
+    const other = await startMonitor({ url: setup.stack.redis.url, port: 0, logger: silentLogger });
+    await setup.page.goto(other.url);
+    await setup.driver.openTab('Commands');
+    await setup.page
+      .getByText('Sending is disabled. Set MONITOR_TOKEN and restart the monitor to enable it.')
       .waitFor();
-    expect(await scene.page.getByRole('button', { name: 'Send a command' }).count()).toBe(0);
-    await scene.page.goto(scene.stack.url);
-    await scene.allOk();
+    expect(await setup.page.getByRole('button', { name: 'Send a command' }).count()).toBe(0);
+    await setup.page.goto(setup.stack.url);
+    await setup.allOk();
     await other.close();
-    await scene.driver.openTab('Events');
+    await setup.driver.openTab('Events');
   });
 
-  it('a message that breaks its schema is counted, and told with what is wrong', async () => {
+  it('counts an invalid message and reports its error', async () => {
     const about = {
       kind: 'state',
       key: 'bot',
       messages: { bot_status: z.object({ bot: z.string() }) },
     } as const;
-    await scene.publisher.publish(defineChannel('BOT_STATUS', about), { bot: 'careless' });
-    await scene.driver.event('invalid', 'BOT_STATUS').waitFor();
-    expect(await scene.driver.event('invalid', 'state').textContent()).toContain('careless');
+    await setup.publisher.publish(defineChannel('BOT_STATUS', about), { bot: 'careless' });
+    await setup.driver.event('invalid', 'BOT_STATUS').waitFor();
+    expect(await setup.driver.event('invalid', 'state').textContent()).toContain('careless');
     await eventually(async () =>
-      expect(await scene.page.locator('[data-metric="invalid"]').getAttribute('data-bad')).toBe('true'),
+      expect(await setup.page.locator('[data-metric="invalid"]').getAttribute('data-bad')).toBe('true'),
     );
   });
 }

@@ -1,4 +1,4 @@
-// Somebody at the page: a Chromium, and what is looked at again and again.
+// Drives the page in Chromium: locators, indicator states and accessibility audits.
 
 import axe from 'axe-core';
 import type { BrowserContext, Locator, Page } from 'playwright-core';
@@ -8,7 +8,7 @@ type IndicatorStates = Readonly<Record<'redis' | 'broker' | 'data', string | nul
 
 export class PageDriver {
   readonly page: Page;
-  /** What the browser complained of: a broken policy, a script that failed. */
+  /** Policy violations, script errors and requests to other hosts. */
   readonly browserErrors: string[] = [];
   readonly #browser: { readonly context: BrowserContext; close(): Promise<void> };
 
@@ -19,10 +19,10 @@ export class PageDriver {
     page.on('request', (request) => {
       const { protocol, hostname } = new URL(request.url());
       if (protocol.startsWith('http') && hostname !== '127.0.0.1')
-        this.browserErrors.push(`${request.url()} was asked for.`);
+        this.browserErrors.push(`Unexpected request: ${request.url()}`);
     });
     page.on('console', (message) => {
-      // A stream that breaks is part of the tests.
+      // Broken streams are part of the tests.
       if (message.type() === 'error' && !message.text().includes('Failed to load resource'))
         this.browserErrors.push(message.text());
     });
@@ -30,7 +30,7 @@ export class PageDriver {
 
   static async open(): Promise<PageDriver> {
     const browser = await openBrowser();
-    // The monitor is on 127.0.0.1, and has to do with nothing else: a browser without the internet shows all of it.
+    // Blocks every other host: the page must work without the internet.
     await browser.context.route(
       ({ hostname }) => hostname !== '127.0.0.1',
       (route) => route.abort(),
@@ -74,7 +74,7 @@ export class PageDriver {
     );
   }
 
-  /** What a colour of the page is at the moment. */
+  /** Resolves a CSS colour variable to its current value. */
   colour(name: string): Promise<string> {
     return this.page.evaluate(`(() => {
       const probe = document.body.appendChild(document.createElement('i'));
@@ -91,26 +91,29 @@ export class PageDriver {
     );
   }
 
-  /** Pixels that can be seen by scrolling sideways only. */
+  /** Pixels that are visible only after horizontal scrolling. */
   horizontalOverflow(selector: string): Promise<number> {
     return this.page.evaluate(`(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(
       document.querySelector(${JSON.stringify(selector)}))`);
   }
 
-  /** How wide the page is, and the serious faults that axe-core finds. Run beside the page's policy, as a browser's tools are. */
-  async audit(): Promise<{ wide: number; faults: string[] }> {
+  /**
+   * Returns the page width in pixels and the serious violations found by axe-core. Evaluates through the DevTools
+   * protocol, which the Content-Security-Policy does not restrict.
+   */
+  async audit(): Promise<{ width: number; violations: string[] }> {
     const session = await this.page.context().newCDPSession(this.page);
     const evaluate = async (expression: string) => {
-      const told = { expression, awaitPromise: true, returnByValue: true };
-      return (await session.send('Runtime.evaluate', told)).result.value;
+      const parameters = { expression, awaitPromise: true, returnByValue: true };
+      return (await session.send('Runtime.evaluate', parameters)).result.value;
     };
     await evaluate(`${axe.source}; undefined`);
-    const faults = await evaluate(`axe.run().then(({ violations }) => violations
+    const violations = await evaluate(`axe.run().then(({ violations }) => violations
       .filter(({ impact }) => impact === 'serious' || impact === 'critical')
       .map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html.slice(0, 120)).join(' | ')))`);
-    const wide = await evaluate('document.documentElement.scrollWidth');
+    const width = await evaluate('document.documentElement.scrollWidth');
     await session.detach();
-    return { wide, faults };
+    return { width, violations };
   }
 
   close(): Promise<void> {

@@ -1,4 +1,4 @@
-// What the tests of the page need: a whole desk, an operator at its page, and a publisher that is nobody's.
+// Set-up of the page tests: the full system, a browser on the page, and a separate publisher.
 
 import { silentLogger } from '@tickbus/test-kit';
 import type { Page } from 'playwright-core';
@@ -9,7 +9,7 @@ import { FullStack } from './full-stack.fixture.ts';
 import { eventually } from './monitor.fixture.ts';
 import { PageDriver } from './page-driver.fixture.ts';
 
-/** For a test that fails: processes are started anew in some of them, on a machine that is busy with others. */
+/** Bounds a failing test. Some tests restart processes, which is slow on a busy machine. */
 export const RECOVERY_TIMEOUT_MS = 40_000;
 export const ALL_OK = { redis: 'ok', broker: 'ok', data: 'ok' };
 
@@ -23,7 +23,7 @@ export class PageSetup {
     [this.stack, this.driver] = await Promise.all([FullStack.open(), PageDriver.open()]);
     this.page = this.driver.page;
     this.publisher = new RedisPublisher({ url: this.stack.redis.url, sender: 'test', logger: silentLogger });
-    // Before there is a gateway, which alone may do it afterwards: an instrument that does not move.
+    // An instrument without price changes. Published first: later, only the gateway may publish on PRICE_DATA.
     await this.publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'QUIET', price: 5, timestamp: Date.now() });
     this.stack.startGateway();
     this.stack.startBots();

@@ -1,4 +1,4 @@
-// Says that the page itself is cut off: everything below is then as old as the last frame.
+// Warns that the page has lost the monitor and shows the data of the last frame.
 
 import { useEffect, useState } from 'preact/hooks';
 import { duration, time } from '../display-format.ts';
@@ -8,8 +8,8 @@ export function Banner() {
   if (streamState.value !== 'lost') return null;
   return (
     <p class="banner" role="alert">
-      The monitor cannot be reached. What you see is of {now.value === 0 ? 'nothing yet' : time(now.value)}.
-      Trying again <LostFor />
+      Cannot reach the monitor. {now.value === 0 ? 'No data yet' : `Data as of ${time(now.value)}`}.
+      Reconnecting <LostFor />
     </p>
   );
 }

@@ -1,4 +1,4 @@
-// The bots: how each of them is, by its own word, and by how long that is ago.
+// The bot table: the state that each bot reports, and the time since its last status.
 
 import type { BotRow } from '../../page-protocol.ts';
 import { count, duration, time, words } from '../display-format.ts';
@@ -15,7 +15,7 @@ export function Bots() {
         <h2 id="bots-title">Bots</h2>
         <span class="muted">{rows.length}</span>
         {overdue > 0 && <span class="alert-text">{overdue} overdue</span>}
-        {isDisconnected && <span class="muted">as last heard</span>}
+        {isDisconnected && <span class="muted">last known state</span>}
       </div>
       <ScrollRegion label="Table of bots">
         <table class="rows">
@@ -23,7 +23,7 @@ export function Bots() {
             <tr>
               <th>Bot</th>
               <th class="col-state">State</th>
-              <th class="number">Heard</th>
+              <th class="number">Seen</th>
               <th class="number">Up</th>
               <th class="number">Behind</th>
               <th>Last command</th>
@@ -35,7 +35,7 @@ export function Bots() {
             ))}
           </tbody>
         </table>
-        {rows.length === 0 && <p class="empty">No bot has told its status yet.</p>}
+        {rows.length === 0 && <p class="empty">No bot has reported a status yet.</p>}
       </ScrollRegion>
     </section>
   );
@@ -54,7 +54,7 @@ function BotTableRow({ row }: { row: BotRow }) {
         {overdue && <span class="secondary">was {words(state)}</span>}
         {detail !== undefined && <span class="secondary">{detail}</span>}
       </td>
-      <td class="number" data-label="Heard">
+      <td class="number" data-label="Seen">
         <Since at={row.heardAt} />
       </td>
       <td class="number" data-label="Up">
@@ -83,12 +83,12 @@ function LastCommand({ row: { lastCommand } }: { row: BotRow }) {
   );
 }
 
-/** Drawn with every frame. */
+/** A separate component, because it renders with every frame. */
 function Since({ at }: { at: number }) {
   return <>{duration(now.value - at)}</>;
 }
 
-/** What may be cut, and what has no column. */
+/** Tooltip: values that may be truncated or have no column. */
 function detailsOf({ pnl, position, detail, subscriptions, lastCommand }: BotRow): string {
   const parts = [
     detail,

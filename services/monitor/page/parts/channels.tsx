@@ -1,4 +1,4 @@
-// The channels: how much goes over each, how long it takes, who listens; one of them as a chart.
+// The channel table: rate, latency, subscribers and losses of each channel; a rate chart of the selected one.
 
 import { signal } from '@preact/signals';
 import type { ChannelRow } from '../../page-protocol.ts';
@@ -7,16 +7,19 @@ import { channels, rates } from '../store.ts';
 import { RateChart } from './rate-chart.tsx';
 import { ScrollRegion } from './scroll-region.tsx';
 
-const chosen = signal('PRICE_DATA');
+const selected = signal('PRICE_DATA');
 
 export function Channels() {
   return (
     <section class="panel channels" aria-labelledby="channels-title">
       <div class="panel-head">
         <h2 id="channels-title">Channels</h2>
-        <span class="muted">{chosen.value}, messages a second, last two minutes</span>
+        <span class="muted">{selected.value}, messages per second, last two minutes</span>
       </div>
-      <RateChart values={rates.value[chosen.value] ?? []} label={`Messages a second on ${chosen.value}`} />
+      <RateChart
+        values={rates.value[selected.value] ?? []}
+        label={`Messages per second on ${selected.value}`}
+      />
       <ScrollRegion label="Table of channels">
         <table class="rows">
           <thead>
@@ -45,16 +48,16 @@ export function Channels() {
 
 function ChannelTableRow({ row }: { row: ChannelRow }) {
   const { name, kind, mode, rate, p50, p99, subscribers, received, gaps, lost, invalid } = row;
-  const isChosen = chosen.value === name;
+  const isSelected = selected.value === name;
   return (
-    <tr data-channel={name} class={isChosen ? 'open' : ''}>
+    <tr data-channel={name} class={isSelected ? 'open' : ''}>
       <th scope="row">
         <button
           type="button"
           class="row-button"
-          aria-pressed={isChosen}
+          aria-pressed={isSelected}
           onClick={() => {
-            chosen.value = name;
+            selected.value = name;
           }}
         >
           {name}

@@ -1,4 +1,4 @@
-// The commands: who sent what to whom, and what came of it.
+// The command table: sender, bot, command and result.
 
 import { signal } from '@preact/signals';
 import type { CommandRow, CommandState } from '../../page-protocol.ts';
@@ -8,12 +8,12 @@ import { ScrollRegion } from './scroll-region.tsx';
 import { SendCommand } from './send-command.tsx';
 
 const STATE_TEXT: Readonly<Record<CommandState, string>> = {
-  sent: 'no answer yet',
+  sent: 'no result yet',
   accepted: 'accepted',
   done: 'done',
   rejected: 'rejected',
   failed: 'failed',
-  unanswered: 'no answer in time',
+  unanswered: 'timed out',
 };
 
 const isSending = signal(false);
@@ -32,7 +32,7 @@ export function Commands() {
             Send a command…
           </button>
         ) : (
-          <p class="muted">Sending is off. Start the monitor with MONITOR_TOKEN to turn it on.</p>
+          <p class="muted">Sending is disabled. Set MONITOR_TOKEN and restart the monitor to enable it.</p>
         )}
       </div>
       {isSending.value && (
@@ -59,9 +59,7 @@ export function Commands() {
             ))}
           </tbody>
         </table>
-        {commands.value.length === 0 && (
-          <p class="empty">No command was sent since the monitor was started.</p>
-        )}
+        {commands.value.length === 0 && <p class="empty">No commands since the monitor started.</p>}
       </ScrollRegion>
     </>
   );

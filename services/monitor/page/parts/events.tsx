@@ -1,4 +1,4 @@
-// What happened: reconnections, gaps, invalid messages, changes of lease, bots that fell silent.
+// The event table: reconnects, gaps, invalid messages, lease changes, overdue bots.
 
 import type { EventRow } from '../../page-protocol.ts';
 import { time } from '../display-format.ts';
@@ -13,7 +13,7 @@ export function Events() {
         <thead>
           <tr>
             <th class="col-time">Time</th>
-            <th class="col-kind">What</th>
+            <th class="col-kind">Kind</th>
             <th>Event</th>
           </tr>
         </thead>
@@ -23,7 +23,7 @@ export function Events() {
           ))}
         </tbody>
       </table>
-      {events.value.length === 0 && <p class="empty">Nothing has happened yet.</p>}
+      {events.value.length === 0 && <p class="empty">No events yet.</p>}
     </ScrollRegion>
   );
 }

@@ -1,4 +1,4 @@
-// One instrument in the table of prices.
+// One row of the price table.
 
 import type { Signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
@@ -9,10 +9,10 @@ import { Sparkline } from './sparkline.tsx';
 
 interface Props {
   readonly symbol: string;
-  /** Its row number in the whole table, the heading being 1. */
+  /** Row number in the whole table; the header is row 1. */
   readonly rowIndex: number;
   readonly opened: Signal<string | undefined>;
-  /** By the Tab key. */
+  /** Whether the Tab key reaches this row. */
   readonly isTabStop: boolean;
 }
 
@@ -59,23 +59,23 @@ export function PriceTableRow({ symbol, rowIndex, opened, isTabStop }: Props) {
   );
 }
 
-/** What opens an instrument; null while its row is not drawn. */
+/** Returns the button that opens an instrument; null while its row is not rendered. */
 export function rowButton(symbol: string): HTMLElement | null {
   return document.querySelector(`.price-table [data-symbol="${CSS.escape(symbol)}"] button`);
 }
 
-/** Drawn with every frame, and nothing else of the row with it. */
+/** A separate component, because it renders with every frame. */
 function AgeCell({ row: { changedAt } }: { row: PriceRow }) {
   return <td class="col-age">{changedAt === undefined ? '–' : duration(now.value - changedAt)}</td>;
 }
 
-/** Of a feed that is down for one instrument alone, why. */
+/** If the feed is down for this instrument only, shows the reason instead of the verdict. */
 function verdictText({ verdict, instrument }: PriceRow): string {
   if (verdict === 'feed_down' && instrument !== undefined) return instrument;
   return verdict === 'fresh' ? '' : words(verdict);
 }
 
-/** Drawn once a second. */
+/** A separate component, because it renders once per second. */
 function SparklineCell({ symbol }: { symbol: string }) {
   return (
     <td class="col-line">
@@ -84,7 +84,7 @@ function SparklineCell({ symbol }: { symbol: string }) {
   );
 }
 
-/** Where the price went with its last change. */
+/** Direction of the last price change. */
 function useDirection(value: number | undefined): 'up' | 'down' | undefined {
   const last = useRef<{ value: number | undefined; direction: 'up' | 'down' | undefined }>({
     value,
@@ -96,7 +96,7 @@ function useDirection(value: number | undefined): 'up' | 'down' | undefined {
   return last.current.direction;
 }
 
-/** In hundredths of a percent of the middle (basis points). */
+/** Spread in basis points of the midpoint. */
 function spread({ bid, ask }: PriceRow): string {
   if (bid === undefined || ask === undefined || bid + ask === 0) return '–';
   return `${(((ask - bid) / ((ask + bid) / 2)) * 10_000).toFixed(1)} bp`;

@@ -1,4 +1,4 @@
-// The prices of all instruments, each with its age and what is to be thought of it.
+// The price table: age and verdict of every instrument.
 
 import { computed, type Signal, signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
@@ -13,10 +13,10 @@ type Order = 'symbol' | 'spread' | 'age' | 'rate';
 const order = signal<Order>('symbol');
 const filter = signal('');
 
-/** What is sorted by a value that changes is sorted anew once a second, so that rows do not dance. */
+/** Re-sorts only once per second when the sort value changes constantly, so that rows do not jump. */
 const listedSymbols = computed(() => {
-  const wanted = filter.value.trim().toUpperCase();
-  const all = symbols.value.filter((symbol) => symbol.toUpperCase().includes(wanted));
+  const text = filter.value.trim().toUpperCase();
+  const all = symbols.value.filter((symbol) => symbol.toUpperCase().includes(text));
   if (order.value === 'symbol') return all;
   seconds.value;
   const rank = RANK[order.value];
@@ -64,7 +64,7 @@ export function Prices({ opened }: { opened: Signal<string | undefined> }) {
         <input
           type="search"
           class="symbol-filter"
-          aria-label="Show only symbols that contain"
+          aria-label="Filter by symbol"
           placeholder="Symbol"
           onInput={({ currentTarget }) => {
             filter.value = currentTarget.value;
@@ -95,7 +95,7 @@ export function Prices({ opened }: { opened: Signal<string | undefined> }) {
           </tbody>
         </table>
         {rows.length === 0 && (
-          <p class="empty">{symbols.value.length === 0 ? 'No prices yet.' : 'No symbol contains this.'}</p>
+          <p class="empty">{symbols.value.length === 0 ? 'No prices yet.' : 'No matching symbol.'}</p>
         )}
       </div>
     </section>
@@ -125,7 +125,7 @@ function Heading({ title, name, order: by }: Column) {
 
 const tabStop = signal<string | undefined>(undefined);
 
-/** One row is in the order of the Tab key; the arrow keys go from row to row. */
+/** Roving tabindex: Tab reaches one row, the arrow keys move between rows. */
 function useArrowKeys(rows: readonly string[], show: (index: number) => void) {
   const current = tabStop.value !== undefined && rows.includes(tabStop.value) ? tabStop.value : rows[0];
   const waiting = useRef<number>(0);
@@ -136,7 +136,7 @@ function useArrowKeys(rows: readonly string[], show: (index: number) => void) {
     tabStop.value = rows[target];
     show(target);
     cancelAnimationFrame(waiting.current);
-    // The row may have to be drawn first.
+    // The row may need to render first.
     waiting.current = requestAnimationFrame(() =>
       requestAnimationFrame(() => rowButton(rows[target] ?? '')?.focus()),
     );

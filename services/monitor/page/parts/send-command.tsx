@@ -1,4 +1,4 @@
-// Sends one command: it is written, looked at again, and only then sent.
+// Dialog that sends one command: enter, review, send.
 
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { CommandRequest, CommandResponse } from '../../page-protocol.ts';
@@ -22,7 +22,7 @@ const optional = (name: string, kind: CommandField['kind'] = 'text'): CommandFie
   isRequired: false,
 });
 
-/** As in the schemas of TRADE_COMMANDS, which have the last word. */
+/** Mirrors the schemas of TRADE_COMMANDS, which the server enforces. */
 const COMMANDS: Readonly<Record<string, readonly CommandField[]>> = {
   pause: [optional('reason')],
   resume: [optional('reason')],
@@ -37,7 +37,7 @@ const COMMANDS: Readonly<Record<string, readonly CommandField[]>> = {
   ],
 };
 
-/** Kept for as long as the page is open, and nowhere else. */
+/** Kept in memory only, until the page is closed. */
 let token = '';
 
 export function SendCommand({ onClose }: { onClose: () => void }) {
@@ -70,7 +70,7 @@ export function SendCommand({ onClose }: { onClose: () => void }) {
             Close
           </button>
           <button type="submit" ref={submit}>
-            Look at it…
+            Review…
           </button>
         </div>
       </form>
@@ -158,14 +158,14 @@ function Confirm({
   onBack: () => void;
 }) {
   const { bot, ...rest } = data;
-  const whole = useRef<HTMLDivElement | null>(null);
-  // On the question, and on neither button: so that it is read out, and a second Enter sends nothing.
-  useLayoutEffect(() => whole.current?.focus(), []);
+  const group = useRef<HTMLDivElement | null>(null);
+  // Focuses the question and neither button: screen readers read it out, and a second Enter sends nothing.
+  useLayoutEffect(() => group.current?.focus(), []);
   return (
-    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for what can be changed
-    <div class="confirm" ref={whole} tabIndex={-1} role="group" aria-labelledby="confirm-question">
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for form controls
+    <div class="confirm" ref={group} tabIndex={-1} role="group" aria-labelledby="confirm-question">
       <p id="confirm-question">
-        Send <b>{words(type)}</b> to <b>{String(bot)}</b>? It acts on it at once.
+        Send <b>{words(type)}</b> to <b>{String(bot)}</b>? The bot executes it immediately.
       </p>
       <dl>
         {Object.entries(rest).map(([name, value]) => (

@@ -1,11 +1,11 @@
-// Stands in a table for the rows that are not drawn.
+// Takes the place of table rows that are not rendered.
 
 export function Spacer({ rows, height }: { rows: number; height: number }) {
   if (rows <= 0) return null;
   return (
-    // biome-ignore lint/a11y/noAriaHiddenOnFocusable: nothing in it can have the focus, and it says nothing
+    // biome-ignore lint/a11y/noAriaHiddenOnFocusable: it has no focusable content and no text
     <tr aria-hidden="true">
-      {/* One cell, whatever the columns: over more than are shown it would make room for those that are hidden. */}
+      {/* A single cell: a colspan would reserve width for hidden columns. */}
       <td class="spacer" style={{ height: `${rows * height}px` }} />
     </tr>
   );

@@ -1,11 +1,11 @@
-// The messages as they come, filtered by the server.
+// Live messages, filtered by the server.
 
 import { computed, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { TailMessage } from '../../page-protocol.ts';
 import { count, timeWithMs } from '../display-format.ts';
 import { channels } from '../store.ts';
-import { copied, copy, recordOf, save } from '../tail-export.ts';
+import { copy, copyStatus, recordOf, save } from '../tail-export.ts';
 import { clear, type FilterFields, filter, isPaused, messages, skipped, startTail } from '../tail-stream.ts';
 import { useVisibleRows } from '../visible-rows.ts';
 import { Spacer } from './spacer.tsx';
@@ -36,7 +36,7 @@ function Toolbar() {
         value={filter.value.channel}
         onChange={({ currentTarget }) => setFilter('channel', currentTarget.value)}
       >
-        <option value="">every channel</option>
+        <option value="">all channels</option>
         {channels.value.map(({ name }) => (
           <option key={name} value={name}>
             {name}
@@ -65,7 +65,7 @@ function Toolbar() {
         </button>
       </span>
       <span class="muted" role="status">
-        {copied.value}
+        {copyStatus.value}
       </span>
       <span class="muted tail-count" data-skipped={skipped.value}>
         {count(messages.value.length)} shown, {count(skipped.value)} skipped
@@ -98,7 +98,7 @@ function MessageList() {
   const rows = shown.value;
   const visible = useVisibleRows(rows.length, ROW_HEIGHT, ROW_HEIGHT);
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a list that scrolls must be reached by the keyboard
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach scrollable content
     <section class="scroll" id="messages" ref={visible.scroller} tabIndex={0} aria-label="Messages">
       <table class="rows tail-table" aria-rowcount={rows.length + 1}>
         <thead>
@@ -118,7 +118,7 @@ function MessageList() {
           <Spacer rows={rows.length - visible.end} height={ROW_HEIGHT} />
         </tbody>
       </table>
-      {rows.length === 0 && <p class="empty">Nothing has passed the filter yet.</p>}
+      {rows.length === 0 && <p class="empty">No matching message yet.</p>}
     </section>
   );
 }
@@ -132,7 +132,7 @@ function TailTableRow({ message, rowIndex }: { message: TailMessage; rowIndex: n
       <td class="col-channel">{channel}</td>
       <td class="col-type">
         {type}
-        {snapshot && <span class="muted"> kept</span>}
+        {snapshot && <span class="muted"> snapshot</span>}
       </td>
       <td class="col-sender">{sender}</td>
       <td class="col-payload">
@@ -151,10 +151,10 @@ function TailTableRow({ message, rowIndex }: { message: TailMessage; rowIndex: n
   );
 }
 
-/** The whole of one message. */
+/** The full payload of the selected message. */
 function MessageDetails({ message }: { message: TailMessage }) {
   return (
-    <section class="message-details" aria-label="One message">
+    <section class="message-details" aria-label="Message details">
       <button
         type="button"
         class="quiet"
@@ -165,7 +165,7 @@ function MessageDetails({ message }: { message: TailMessage }) {
       >
         Close
       </button>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach scrollable content */}
       <pre tabIndex={0}>{JSON.stringify(recordOf(message), undefined, 2)}</pre>
     </section>
   );

@@ -1,4 +1,4 @@
-// The top bar: three indicators, and the figures of the whole bus.
+// The top bar: the status indicators and the totals over all channels.
 
 import type { Indicator, IndicatorName, IndicatorState } from '../../page-protocol.ts';
 import { count, duration, ms, rate } from '../display-format.ts';
@@ -12,10 +12,10 @@ const INDICATORS: readonly (readonly [IndicatorName, string])[] = [
   ['data', 'Data'],
 ];
 const STATE_TEXT: Readonly<Record<IndicatorState, string>> = {
-  ok: 'good',
-  warn: 'look at it',
-  bad: 'broken',
-  unknown: 'cannot be judged',
+  ok: 'OK',
+  warn: 'warning',
+  bad: 'failed',
+  unknown: 'unknown',
 };
 
 export function TopBar() {
@@ -28,7 +28,7 @@ export function TopBar() {
         ))}
       </ul>
       <Metrics />
-      <button type="button" class="quiet theme" onClick={nextTheme} title="Change between light and dark">
+      <button type="button" class="quiet theme" onClick={nextTheme} title="Switch between light and dark">
         {theme.value === 'auto' ? 'Auto' : theme.value === 'dark' ? 'Dark' : 'Light'}
       </button>
       <Announcer />
@@ -49,21 +49,21 @@ function IndicatorItem({ name, title }: { name: IndicatorName; title: string }) 
   );
 }
 
-/** A component of its own, because it is drawn with every frame. */
+/** A separate component, because it renders with every frame. */
 function IndicatorSince({ indicator }: { indicator: Indicator }) {
   const since =
     indicator.since === 0 || indicator.state === 'ok' ? '' : duration(now.value - indicator.since);
   return (
-    <span class="indicator-since" title="for so long">
+    <span class="indicator-since" title="Time in this state">
       {since}
     </span>
   );
 }
 
-/** Without a stream from the monitor nothing can be said of anything. */
+/** Without a connection to the monitor every state is unknown. */
 function shownIndicator(indicator: Indicator | undefined): Indicator {
   if (indicator !== undefined && isLive.value) return indicator;
-  return { state: 'unknown', text: 'not known', detail: 'There is no word from the monitor.', since: 0 };
+  return { state: 'unknown', text: 'unknown', detail: 'No connection to the monitor.', since: 0 };
 }
 
 function Metrics() {
@@ -74,12 +74,12 @@ function Metrics() {
       <Metric
         name="p50 ms"
         value={ms(p50)}
-        title="From the publisher to the monitor, prices of the last 10 s"
+        title="Latency from publisher to monitor, prices of the last 10 s"
       />
       <Metric
         name="p99 ms"
         value={ms(p99)}
-        title="From the publisher to the monitor, prices of the last 10 s"
+        title="Latency from publisher to monitor, prices of the last 10 s"
       />
       <Metric name="gaps" value={count(gaps)} isBad={gaps > 0} />
       <Metric name="lost" value={count(lost)} isBad={lost > 0} />
@@ -109,14 +109,14 @@ function Metric({
   );
 }
 
-/** Tells a screen reader when a indicator changes, and the window's title what is broken. */
+/** Announces changes to screen readers, and puts failed indicators into the window title. */
 function Announcer() {
   const states = INDICATORS.map(([name, title]) => ({
     title,
     indicator: shownIndicator(indicators.value?.[name]),
   }));
-  const broken = states.filter(({ indicator }) => indicator.state === 'bad').map(({ title }) => title);
-  document.title = broken.length === 0 ? 'tickbus' : `✖ ${broken.join(', ')} – tickbus`;
+  const failed = states.filter(({ indicator }) => indicator.state === 'bad').map(({ title }) => title);
+  document.title = failed.length === 0 ? 'tickbus' : `✖ ${failed.join(', ')} – tickbus`;
   return (
     <p class="visually-hidden" role="status">
       {states
