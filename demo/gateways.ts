@@ -9,7 +9,7 @@ import { createGateway, type Gateway } from '@tickbus/price-gateway/gateway';
 import { LOCAL_CREDENTIALS } from '@tickbus/simulated-broker/broker';
 import type { Connection, Logger } from 'tickbus';
 import { MemoryConnection } from 'tickbus/testing';
-import type { Embedded } from './embedded.ts';
+import type { DemoTransport } from './demo-transport.ts';
 import { preciseClock } from './precise-clock.ts';
 
 export interface Gateways {
@@ -20,7 +20,7 @@ export interface Gateways {
 }
 
 export interface GatewaysOptions {
-  readonly embedded: Embedded;
+  readonly embedded: DemoTransport;
   readonly brokerUrl: string;
   readonly symbols: readonly string[];
   readonly logger: Logger;
@@ -37,8 +37,8 @@ export async function startGateway(options: GatewaysOptions): Promise<Gateways> 
 }
 
 /** An active one and a standby, with the lease that a desk would have. */
-export async function startPair(options: GatewaysOptions): Promise<Gateways> {
-  return options.embedded.url === undefined ? startLocalPair(options) : startProcesses(options);
+export async function startGatewayPair(options: GatewaysOptions): Promise<Gateways> {
+  return options.embedded.url === undefined ? startLocalPair(options) : startProcessPair(options);
 }
 
 async function startLocalPair(options: GatewaysOptions): Promise<Gateways> {
@@ -92,7 +92,7 @@ class LocalGateway {
   }
 }
 
-async function startProcesses({ embedded, brokerUrl, symbols }: GatewaysOptions): Promise<Gateways> {
+async function startProcessPair({ embedded, brokerUrl, symbols }: GatewaysOptions): Promise<Gateways> {
   const main = fileURLToPath(import.meta.resolve('@tickbus/price-gateway/main'));
   const env = {
     ...process.env,

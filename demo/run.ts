@@ -2,33 +2,33 @@
 
 import { basename } from 'node:path';
 import { pino } from 'pino';
-import { gather } from './cast.ts';
 import type { DemoConfig } from './config.ts';
-import { embed } from './embedded.ts';
-import { type FailOver, playFailOver } from './failover.ts';
-import { openMonitor } from './monitor.ts';
-import { show } from './screen.ts';
-import { Tally } from './tally.ts';
+import { startDemoMonitor } from './demo-monitor.ts';
+import { startSystem } from './demo-system.ts';
+import { openTransport } from './demo-transport.ts';
+import { startDisplay } from './display.ts';
+import { type FailoverResult, runFailover } from './failover.ts';
+import { DemoStatistics } from './statistics.ts';
 
 /** Plays for the seconds of the configuration, or until `asked` resolves. */
 export async function run(config: DemoConfig, asked: Promise<void>): Promise<void> {
   const logger = pino({ level: 'warn' }, pino.destination({ fd: 2, sync: true }));
-  const embedded = await embed(config.redisUrl, logger);
-  const tally = new Tally();
+  const embedded = await openTransport(config.redisUrl, logger);
+  const tally = new DemoStatistics();
   const hooks = {
     onPrice: tally.onPrice.bind(tally),
     onCommand: tally.onCommand.bind(tally),
   };
   // Before the others, so that it sees them come.
-  const monitor = await openMonitor(embedded, logger);
-  const cast = await gather(config, embedded, hooks, logger);
+  const monitor = await startDemoMonitor(embedded, logger);
+  const cast = await startSystem(config, embedded, hooks, logger);
   const { description, transport } = embedded;
   const about = { description, prices: describePrices(config), monitor: monitor.description };
-  const screen = show({ cast, tally, ...about }, process.stdout);
-  let failOver: (() => FailOver) | undefined;
+  const screen = startDisplay({ cast, tally, ...about }, process.stdout);
+  let failOver: (() => FailoverResult) | undefined;
   const played = async () => {
-    if (config.failover) failOver = await playFailOver(cast, screen.tell);
-    await over(config.failover ? (config.seconds ?? 0) - tally.seconds : config.seconds);
+    if (config.failover) failOver = await runFailover(cast, screen.addEvent);
+    await elapsed(config.failover ? (config.seconds ?? 0) - tally.seconds : config.seconds);
   };
   try {
     await Promise.race([asked, played()]);
@@ -47,7 +47,7 @@ function describePrices({ capture, speed, rate }: DemoConfig): string {
     : `${basename(capture)} at ${speed} times its pace`;
 }
 
-function over(seconds: number | undefined): Promise<void> {
+function elapsed(seconds: number | undefined): Promise<void> {
   return new Promise((resolve) => {
     if (seconds !== undefined) setTimeout(resolve, seconds * 1000);
   });

@@ -1,11 +1,11 @@
-// The monitor as a process: settings, start, log, graceful end.
+// The monitor as a process: settings, startup, logging, graceful shutdown.
 
 import { shutDownGracefully } from '@tickbus/graceful-shutdown';
 import { pino } from 'pino';
-import { type Config, helpText, readConfig } from './config.ts';
+import { helpText, type MonitorConfig, readConfig } from './config.ts';
 import { startMonitor } from './monitor.ts';
 
-/** How long a stop may take before the process ends without it. */
+/** After this time the process exits even if shutdown has not finished. */
 const STOP_DEADLINE_MS = 10_000;
 
 try {
@@ -17,7 +17,7 @@ try {
   process.exitCode = 1;
 }
 
-async function serve(config: Config): Promise<void> {
+async function serve(config: MonitorConfig): Promise<void> {
   const { LOG_LEVEL, MONITOR_HOST, MONITOR_PORT, MONITOR_ALLOWED_HOSTS, MONITOR_TOKEN, MONITOR_MAX_AGE_MS } =
     config;
   const logger = pino({ name: 'monitor', level: LOG_LEVEL }, pino.destination({ fd: 2, sync: true }));
@@ -30,9 +30,9 @@ async function serve(config: Config): Promise<void> {
     logger,
   });
   shutDownGracefully({ deadlineMs: STOP_DEADLINE_MS, logger }, async ({ err, signal }) => {
-    if (err) logger.fatal({ err }, 'The monitor fails and stops.');
+    if (err) logger.fatal({ err }, 'Monitor failed; shutting down');
     await monitor.close();
-    logger.info({ signal }, 'The monitor has stopped.');
+    logger.info({ signal }, 'Monitor stopped');
   });
   process.stdout.write(`The monitor is on ${monitor.url}\n`);
 }

@@ -1,4 +1,4 @@
-// The monitor: one look at everything that is on the bus, in a browser.
+// The monitor: a web page that shows all traffic on the bus.
 
 import { once } from 'node:events';
 import type { Server } from 'node:http';
@@ -7,96 +7,99 @@ import { createAdaptorServer } from '@hono/node-server';
 import { type Connection, type Logger, RedisConnection } from 'tickbus';
 import { CONFIG } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
-import { Frames } from './frames.ts';
+import { BusObserver } from './bus-observer.ts';
 import { createApp } from './http/app.ts';
-import { CommandDesk } from './http/command-desk.ts';
+import { CommandEndpoint } from './http/command-endpoint.ts';
 import { readPageFiles } from './http/page-files.ts';
 import { Streams } from './http/streams.ts';
 import { builtPage } from './page-build.ts';
-import { Watch } from './watch.ts';
+import { PageFrames } from './page-frames.ts';
 
 export interface MonitorOptions {
-  /** Links to share, which are not closed; it is given either this or `url`. */
+  /** Shared connection, which `close` leaves open. Set either this or `url`. */
   readonly connection?: Connection | undefined;
-  /** Where Redis is. Default: CONFIG's. */
+  /** Address of Redis. Default: CONFIG. */
   readonly url?: string | undefined;
-  /** What the page says of where Redis is. Default: host and port of `url` or CONFIG. */
+  /** Redis address shown on the page. Default: host and port of `url` or CONFIG. */
   readonly redis?: string | undefined;
-  /** The address to listen on. Default 127.0.0.1: this machine alone. */
+  /** Address to listen on. Default 127.0.0.1: this machine only. */
   readonly host?: string | undefined;
-  /** Default 8788; 0 takes a free one. */
+  /** Port to listen on. Default 8788; 0 selects a free port. */
   readonly port?: number | undefined;
-  /** Names by which it may be reached, besides localhost and `host`. Default: none. */
+  /** Accepted Host header names, besides localhost and `host`. Default: none. */
   readonly allowedHosts?: readonly string[] | undefined;
-  /** Turns on sending commands, for those who know it; at least 16 characters. Default: off. */
+  /** Enables sending commands with this bearer token; at least 16 characters. Default: off. */
   readonly token?: string | undefined;
-  /** Milliseconds after which a price is no longer fresh. Default 5,000. */
+  /** Maximum age of a fresh price, in milliseconds. Default 5,000. */
   readonly maxAgeMs?: number | undefined;
   readonly logger: Logger;
 }
 
 export interface Monitor {
-  /** Where the page is: `http://127.0.0.1:8788`. */
+  /** Address of the page, such as `http://127.0.0.1:8788`. */
   readonly url: string;
-  /** Ends the streams and the server. Safe to call again. */
+  /** Ends the streams and the server. Idempotent. */
   close(): Promise<void>;
 }
 
 const DEFAULT_PORT = 8788;
 const DEFAULT_MAX_AGE_MS = 5_000;
-const SHORTEST_TOKEN = 16;
+const MIN_TOKEN_LENGTH = 16;
 const VERSION = '0.1.0';
 
 /**
- * Starts the monitor and resolves when the page can be opened. It does not wait for Redis: whether that is there is what the page shows.
+ * Starts the monitor and resolves when the page can be opened. Does not wait for Redis; the page shows whether
+ * Redis is reachable.
  *
- * @throws Error when the address cannot be listened on, the token is too short or the page is not built
- * @throws TickbusError `TICKBUS_INVALID_OPTION` for a url that cannot be used
+ * @throws Error if the address is in use, the token is too short or the page is not built
+ * @throws TickbusError `TICKBUS_INVALID_OPTION` for an invalid url
  */
 export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
   const { host = '127.0.0.1', port = DEFAULT_PORT, allowedHosts = [], token, logger } = options;
-  if (token !== undefined && token.length < SHORTEST_TOKEN)
-    throw new Error(`The monitor's token is too short. Use at least ${SHORTEST_TOKEN} characters.`);
+  if (token !== undefined && token.length < MIN_TOKEN_LENGTH)
+    throw new Error(
+      `The monitor token is too short, so the monitor did not start. Use at least ${MIN_TOKEN_LENGTH} characters.`,
+    );
   const files = readPageFiles(await builtPage());
   const connection = options.connection ?? new RedisConnection({ url: options.url, logger });
   const about = {
-    redis: options.redis ?? whereabouts(options),
+    redis: options.redis ?? redisHost(options),
     canSend: token !== undefined,
     maxAgeMs: options.maxAgeMs ?? DEFAULT_MAX_AGE_MS,
     version: VERSION,
   };
-  const watch = new Watch({ connection, about, logger });
-  // Another's connection may be no Redis at all.
-  const look = options.connection === undefined ? watch.lookAt(options.url) : undefined;
-  const frames = new Frames(watch.picture);
+  const observer = new BusObserver({ connection, about, logger });
+  // A shared connection may not be Redis (the demo passes an in-memory one), so its server is not polled.
+  const poller = options.connection === undefined ? observer.createServerPoller(options.url) : undefined;
+  const frames = new PageFrames(observer.state);
   const publisher = new RedisPublisher({ connection, sender: 'monitor', logger });
   const app = createApp({
     allowedHosts: [host, ...allowedHosts],
     files,
-    picture: watch.picture,
-    streams: new Streams(frames, (window) => watch.tail(window)),
-    desk: new CommandDesk(token, publisher, logger),
+    state: observer.state,
+    streams: new Streams(frames, (buffer) => observer.tail(buffer)),
+    commands: new CommandEndpoint(token, publisher, logger),
   });
   const server = createAdaptorServer({ fetch: app.fetch }) as Server;
   const stop = async () => {
     frames.close();
-    await closed(server);
-    await look?.close();
-    await watch.close();
+    await closeServer(server);
+    await poller?.close();
+    await observer.close();
     await publisher.close();
     if (options.connection === undefined) await connection.close();
   };
   try {
-    await listening(server, host, port);
+    await listen(server, host, port);
   } catch (error) {
     await stop();
     throw error;
   }
-  watch.start();
-  look?.start();
+  observer.start();
+  poller?.start();
   let stopped: Promise<void> | undefined;
   return {
-    url: addressOf(server),
+    url: urlOf(server),
     close() {
       stopped ??= stop();
       return stopped;
@@ -104,20 +107,21 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
   };
 }
 
-async function listening(server: Server, host: string, port: number): Promise<void> {
+async function listen(server: Server, host: string, port: number): Promise<void> {
   server.listen(port, host);
   try {
     await once(server, 'listening');
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Error(
-      `The monitor cannot listen on ${host}:${port}: ${reason}. Choose another one with --host and --port, or MONITOR_HOST and MONITOR_PORT.`,
+      `The monitor cannot listen on ${host}:${port}: ${reason}. ` +
+        'Set another address with --host and --port, or with MONITOR_HOST and MONITOR_PORT.',
       { cause },
     );
   }
 }
 
-async function closed(server: Server): Promise<void> {
+async function closeServer(server: Server): Promise<void> {
   if (!server.listening) return;
   const ended = once(server, 'close');
   server.close();
@@ -125,13 +129,13 @@ async function closed(server: Server): Promise<void> {
   await ended;
 }
 
-function addressOf(server: Server): string {
+function urlOf(server: Server): string {
   const { address, family, port } = server.address() as AddressInfo;
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
-/** Without credentials. */
-function whereabouts({ url, connection }: MonitorOptions): string {
+/** Redis address without credentials. */
+function redisHost({ url, connection }: MonitorOptions): string {
   if (url !== undefined) return new URL(url).host;
   return connection === undefined ? `${CONFIG.HOST}:${CONFIG.PORT}` : 'Redis';
 }

@@ -1,5 +1,4 @@
-// Builds the page with Vite: for `npm run build`, and on the first start in a clone, when what was built is missing or older than
-// its sources.
+// Builds the page with Vite: for `npm run build`, and at startup in a clone if the build is missing or outdated.
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -12,40 +11,42 @@ import { fileURLToPath } from 'node:url';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const SOURCES = join(HERE, 'page');
-/** What the sources were when it was built. */
-const STAMP = 'sources.txt';
+/** Holds the digest of the sources that the build was made from. */
+const DIGEST_FILE = 'sources.txt';
 
 /**
- * The folder of the built page.
+ * Returns the folder of the built page. In a clone, builds it first if needed.
  *
- * @throws Error when it is missing and cannot be built here
+ * @throws Error if the page is missing or the build fails
  */
 export async function builtPage(): Promise<string> {
   const folder = join(HERE, 'built');
   const isClone = existsSync(join(SOURCES, 'index.html'));
-  if (isClone && stampOf(folder) !== digestOfSources()) await buildPage(folder);
+  if (isClone && storedDigestOf(folder) !== digestSources()) await buildPage(folder);
   if (existsSync(join(folder, 'index.html'))) return folder;
-  throw new Error(`The monitor's page is not in ${folder}. Run: npm run build`);
+  throw new Error(
+    `The monitor page is missing from ${folder}, so the monitor cannot start. Run: npm run build`,
+  );
 }
 
-/** Builds into a folder of its own and then puts it in place, so that nobody reads a page that is half there. */
+/** Builds into a temporary folder and renames it, so that no reader sees a partial build. */
 export async function buildPage(folder: string): Promise<void> {
-  const digest = digestOfSources();
+  const digest = digestSources();
   const fresh = `${folder}-${process.pid}-${Date.now()}`;
   await runVite(fresh);
-  writeFileSync(join(fresh, STAMP), digest);
+  writeFileSync(join(fresh, DIGEST_FILE), digest);
   mkdirSync(join(folder, '..'), { recursive: true });
   try {
     rmSync(folder, { recursive: true, force: true });
     renameSync(fresh, folder);
   } catch (error) {
     rmSync(fresh, { recursive: true, force: true });
-    // Another process, started at the same time, was quicker, and built the same.
-    if (stampOf(folder) !== digest) throw error;
+    // Not an error if a concurrent process has put the same build in place.
+    if (storedDigestOf(folder) !== digest) throw error;
   }
 }
 
-/** In a process of its own: a monitor that has built its page would keep the 300 MB of memory that Vite needs. */
+/** Runs Vite in a child process: in this process, its 300 MB of memory would stay allocated. */
 async function runVite(outDir: string): Promise<void> {
   const vite = join(createRequire(import.meta.url).resolve('vite/package.json'), '../bin/vite.js');
   const config = join(SOURCES, 'vite.config.ts');
@@ -60,18 +61,20 @@ async function runVite(outDir: string): Promise<void> {
   ]);
   if (code === 0) return;
   rmSync(outDir, { recursive: true, force: true });
-  throw new Error(`The monitor's page could not be built. Vite says: ${errors}${output}`);
+  throw new Error(
+    `Building the monitor page failed, so the monitor cannot start. Vite reported: ${errors}${output}`,
+  );
 }
 
-function stampOf(folder: string): string | undefined {
-  const file = join(folder, STAMP);
+function storedDigestOf(folder: string): string | undefined {
+  const file = join(folder, DIGEST_FILE);
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
 }
 
-/** Of all that the page is made of; libraries are pinned in package.json. */
-function digestOfSources(): string {
+/** Digest of all inputs of the build. package.json stands for the pinned dependencies. */
+function digestSources(): string {
   const hash = createHash('sha256');
-  for (const file of ['package.json', 'protocol.ts', 'page-build.ts'])
+  for (const file of ['package.json', 'page-protocol.ts', 'page-build.ts'])
     hash.update(readFileSync(join(HERE, file)));
   const names = readdirSync(SOURCES, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())

@@ -1,41 +1,41 @@
-// Asks the server itself once a second: who is subscribed to what, and what its clock shows.
+// Polls the Redis server once a second for subscriber counts and its clock.
 
 import type { Logger } from 'tickbus';
 import { RedisAdmin } from 'tickbus/admin';
 
-interface ServerSeen {
-  /** Subscribed links, by channel. */
+interface ServerStats {
+  /** Subscribed connections, by channel. */
   readonly subscribers: ReadonlyMap<string, number>;
-  /** Milliseconds by which the server's clock is ahead of ours. */
+  /** Server clock minus local clock, in milliseconds. */
   readonly clockOffsetMs: number;
 }
 
-export interface ServerLookOptions {
-  /** Default: CONFIG's. */
+export interface ServerPollerOptions {
+  /** Address of Redis. Default: CONFIG. */
   readonly url: string | undefined;
   readonly channels: readonly string[];
   readonly logger: Logger;
-  /** Undefined when the server could not be asked: what was seen is not true any more. */
-  readonly onSeen: (seen: ServerSeen | undefined) => void;
+  /** Receives undefined after a failed poll: earlier figures are no longer valid. */
+  readonly onStats: (stats: ServerStats | undefined) => void;
 }
 
 const INTERVAL_MS = 1_000;
 const RETRY_MS = 5_000;
 
-/** A link of its own, which is made anew when asking fails. */
-export class ServerLook {
-  readonly #options: ServerLookOptions;
+/** Uses its own connection and reconnects after a failed poll. */
+export class ServerPoller {
+  readonly #options: ServerPollerOptions;
   #admin: RedisAdmin | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(options: ServerLookOptions) {
+  constructor(options: ServerPollerOptions) {
     this.#options = options;
   }
 
-  /** Begins to ask; never rejects. */
+  /** Starts polling. Never rejects. */
   start(): void {
-    void this.#look();
+    void this.#poll();
   }
 
   async close(): Promise<void> {
@@ -44,28 +44,28 @@ export class ServerLook {
     await this.#admin?.close();
   }
 
-  async #look(): Promise<void> {
-    const { url, channels, logger, onSeen } = this.#options;
-    let pause = INTERVAL_MS;
+  async #poll(): Promise<void> {
+    const { url, channels, logger, onStats } = this.#options;
+    let delayMs = INTERVAL_MS;
     try {
-      this.#admin ??= await connected(new RedisAdmin({ url, logger: QUIET }));
+      this.#admin ??= await connected(new RedisAdmin({ url, logger: SILENT_LOGGER }));
       const [stats, clock] = await Promise.all([this.#admin.channels(channels), this.#admin.clock(1)]);
       const subscribers = new Map(stats.map(({ channel, subscribers: count }) => [channel, count]));
-      onSeen({ subscribers, clockOffsetMs: clock.offsetMs });
+      onStats({ subscribers, clockOffsetMs: clock.offsetMs });
     } catch (error) {
-      logger.debug({ reason: String(error) }, 'The server could not be asked for its subscribers.');
-      pause = RETRY_MS;
-      onSeen(undefined);
+      logger.debug({ reason: String(error) }, 'Polling Redis for subscriber counts failed');
+      delayMs = RETRY_MS;
+      onStats(undefined);
       await this.#admin?.close();
       this.#admin = undefined;
     }
     if (this.#isClosed) await this.#admin?.close();
-    else this.#timer = setTimeout(() => this.#look(), pause);
+    else this.#timer = setTimeout(() => this.#poll(), delayMs);
   }
 }
 
-/** The link's own troubles are told by the subscriber's link already. */
-const QUIET: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+/** The subscriber's connection already logs connection failures. */
+const SILENT_LOGGER: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 async function connected(admin: RedisAdmin): Promise<RedisAdmin> {
   try {

@@ -15,7 +15,12 @@ import {
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
-import { type Answer, CommandDesk, type CommandHandler, type Commands } from './command-desk.ts';
+import {
+  type CommandAnswer,
+  type CommandHandler,
+  CommandResponder,
+  type Commands,
+} from './command-responder.ts';
 
 export type PriceMessage = MessageOf<typeof CHANNELS.PRICE_DATA>;
 
@@ -53,7 +58,7 @@ export interface Bot<Stats extends BotStats = BotStats> {
 }
 
 /** What a bot adds to its own status. */
-type Details = Pick<BotStatus, 'position' | 'pnl'>;
+type StatusDetails = Pick<BotStatus, 'position' | 'pnl'>;
 
 const DEFAULT_STATUS_INTERVAL_MS = 2_000;
 
@@ -67,20 +72,20 @@ export class BotCore {
   readonly subscriber: RedisSubscriber;
   readonly stats = { commandsSent: 0, commandsFailed: 0, commandsReceived: 0 };
   readonly #options: BotOptions;
-  readonly #describe: () => Details;
+  readonly #describe: () => StatusDetails;
   readonly #connection: Connection;
   readonly #publisher: RedisPublisher;
-  readonly #desk: CommandDesk;
+  readonly #responder: CommandResponder;
   readonly #startedAt = Date.now();
   /** What it listens to, with the sentence that tells it. */
-  readonly #listening = new Map<Channel, string[]>();
+  readonly #subscriptions = new Map<Channel, string[]>();
   #state: BotStatus['state'] = 'starting';
   #reason: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
 
   /** @param describe called for every telling of the status */
-  constructor(defaultName: string, options: BotOptions, describe: () => Details = () => ({})) {
+  constructor(defaultName: string, options: BotOptions, describe: () => StatusDetails = () => ({})) {
     const logger = options.logger && { logger: options.logger };
     this.name = options.name ?? defaultName;
     this.#options = options;
@@ -88,22 +93,26 @@ export class BotCore {
     this.#connection = options.connection ?? new RedisConnection({ ...logger });
     this.#publisher = new RedisPublisher({ connection: this.#connection, sender: this.name, ...logger });
     this.subscriber = new RedisSubscriber({ connection: this.#connection, ...logger });
-    this.#desk = new CommandDesk({ bot: this.name, publisher: this.#publisher, logger: options.logger });
-    this.onCommand('pause', ({ data }) => this.#obeyed('paused', data.reason));
-    this.onCommand('resume', ({ data }) => this.#obeyed('running', data.reason));
-    this.subscriber.subscribe(CHANNELS.TRADE_COMMANDS, (message) => this.#obey(message), {
+    this.#responder = new CommandResponder({
+      bot: this.name,
+      publisher: this.#publisher,
+      logger: options.logger,
+    });
+    this.onCommand('pause', ({ data }) => this.#changeState('paused', data.reason));
+    this.onCommand('resume', ({ data }) => this.#changeState('running', data.reason));
+    this.subscriber.subscribe(CHANNELS.TRADE_COMMANDS, (message) => this.#onCommandMessage(message), {
       keys: [this.name],
     });
     this.subscriber.on('expired', ({ message }) =>
-      this.#desk.reject(message, 'It came after its time was over.'),
+      this.#responder.reject(message, 'It came after its time was over.'),
     );
   }
 
   /** Obeys the commands of a type from now on, and tells of it in the status. */
   onCommand<T extends MessageType<Commands>>(type: T, handler: CommandHandler<T>): void {
-    this.#desk.handle(type, handler);
+    this.#responder.handle(type, handler);
     const { TRADE_COMMANDS } = CHANNELS;
-    this.#listening.set(TRADE_COMMANDS, [`${TRADE_COMMANDS}: ${this.#desk.types.join(', ')}`]);
+    this.#subscriptions.set(TRADE_COMMANDS, [`${TRADE_COMMANDS}: ${this.#responder.types.join(', ')}`]);
   }
 
   /** Subscribes, as `subscriber.subscribe` does, and tells of it in the status. */
@@ -114,8 +123,8 @@ export class BotCore {
   ): void {
     this.subscriber.subscribe(channel, handler, options);
     const wanted = options.types ?? options.keys;
-    const sentence = wanted === undefined ? `${channel}` : `${channel}: ${cut(wanted.join(', '))}`;
-    this.#listening.set(channel, [...(this.#listening.get(channel) ?? []), sentence]);
+    const sentence = wanted === undefined ? `${channel}` : `${channel}: ${truncate(wanted.join(', '))}`;
+    this.#subscriptions.set(channel, [...(this.#subscriptions.get(channel) ?? []), sentence]);
   }
 
   get isPaused(): boolean {
@@ -136,7 +145,7 @@ export class BotCore {
     }
     // A pause may have come already.
     if (this.#state === 'starting') this.#enter('running');
-    this.#timer = setInterval(() => this.tellStatus(), this.#statusIntervalMs);
+    this.#timer = setInterval(() => this.publishStatus(), this.#statusIntervalMs);
   }
 
   /** Sends a command. One that fails is counted and logged, and never sent again: it may have been published all the same. */
@@ -153,13 +162,13 @@ export class BotCore {
     );
   }
 
-  tellStatus(): void {
+  publishStatus(): void {
     const status: BotStatus = {
       bot: this.name,
       state: this.#state,
       ...(this.#reason !== undefined && { detail: this.#reason }),
       started_at: this.#startedAt,
-      subscriptions: [...this.#listening.values()].flat(),
+      subscriptions: [...this.#subscriptions.values()].flat(),
       behind: this.#behind(),
       status_interval_ms: this.#statusIntervalMs,
       ...this.#describe(),
@@ -189,12 +198,12 @@ export class BotCore {
     if (this.#options.connection === undefined) await this.#connection.close();
   }
 
-  #obey(message: MessageOf<Commands>): void {
+  #onCommandMessage(message: MessageOf<Commands>): void {
     this.stats.commandsReceived++;
-    this.#desk.obey(message);
+    this.#responder.execute(message);
   }
 
-  #obeyed(state: 'paused' | 'running', reason: string | undefined): Answer {
+  #changeState(state: 'paused' | 'running', reason: string | undefined): CommandAnswer {
     this.#enter(state, reason);
     return { outcome: 'done', detail: `${this.name} is ${state}.` };
   }
@@ -205,7 +214,7 @@ export class BotCore {
 
   /** Messages that wait for the handlers. */
   #behind(): number {
-    const depths = [...this.#listening.keys()].map(
+    const depths = [...this.#subscriptions.keys()].map(
       (channel) => this.subscriber.status(channel)?.queueDepth ?? 0,
     );
     return depths.reduce((sum, depth) => sum + depth, 0);
@@ -214,7 +223,7 @@ export class BotCore {
   #enter(state: BotStatus['state'], reason?: string): void {
     this.#state = state;
     this.#reason = reason;
-    this.tellStatus();
+    this.publishStatus();
   }
 }
 
@@ -223,8 +232,8 @@ export function pricesOf({ symbols }: BotOptions): { keys?: readonly string[] } 
   return symbols === undefined ? {} : { keys: symbols };
 }
 
-const LONGEST_SENTENCE = 200;
+const MAX_SUBSCRIPTION_LENGTH = 200;
 
-function cut(text: string): string {
-  return text.length > LONGEST_SENTENCE ? `${text.slice(0, LONGEST_SENTENCE - 1)}…` : text;
+function truncate(text: string): string {
+  return text.length > MAX_SUBSCRIPTION_LENGTH ? `${text.slice(0, MAX_SUBSCRIPTION_LENGTH - 1)}…` : text;
 }

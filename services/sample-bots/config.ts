@@ -17,10 +17,10 @@ const settings = z.object({
     .default('info'),
 });
 
-export type Config = z.infer<typeof settings>;
+export type BotsConfig = z.infer<typeof settings>;
 
 /** Settings that cannot be used; the message has one line a mistake. */
-export class ConfigError extends Error {
+export class BotsConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
@@ -46,7 +46,7 @@ Environment variables:
 export function readConfig(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
-): Config | 'help' {
+): BotsConfig | 'help' {
   if (args.includes('--help') || args.includes('-h')) return 'help';
   const given = {
     BOTS: args.length > 0 ? args.join(',') : env.BOTS || undefined,
@@ -56,7 +56,7 @@ export function readConfig(
   const { data, error } = settings.safeParse(given);
   if (error === undefined) return data;
   const mistakes = new Set(error.issues.map(({ path, message }) => `${String(path[0])} must be ${message}.`));
-  throw new ConfigError([...mistakes].join('\n'));
+  throw new BotsConfigError([...mistakes].join('\n'));
 }
 
 /** A list in text; `expected` completes the sentence "must be ...". */

@@ -4,7 +4,7 @@ import { linkFailure, shutDownGracefully } from '@tickbus/graceful-shutdown';
 import { pino } from 'pino';
 import { RedisConnection } from 'tickbus/connection';
 import type { Bot, BotOptions } from './bot.ts';
-import { type BotName, type Config, HELP, readConfig } from './config.ts';
+import { type BotName, type BotsConfig, HELP, readConfig } from './config.ts';
 import { startMomentumBot } from './momentum.ts';
 import { startPaperTrader } from './paper-trader.ts';
 import { startRiskGuard } from './risk-guard.ts';
@@ -27,7 +27,7 @@ try {
   process.exitCode = 1;
 }
 
-async function run({ BOTS, SYMBOLS, LOG_LEVEL }: Config): Promise<void> {
+async function run({ BOTS, SYMBOLS, LOG_LEVEL }: BotsConfig): Promise<void> {
   const logger = pino({ name: 'sample-bots', level: LOG_LEVEL }, pino.destination({ fd: 2, sync: true }));
   const options = { logger, ...(SYMBOLS && { symbols: SYMBOLS }) };
   const wanted = BOTS.map((name) => ({ name, connection: new RedisConnection({ logger }) }));

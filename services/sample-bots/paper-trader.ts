@@ -3,7 +3,7 @@
 import type { BotStatus, PlaceOrder } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { type Bot, BotCore, type BotOptions, type BotStats, pricesOf } from './bot.ts';
-import type { Answer } from './command-desk.ts';
+import type { CommandAnswer } from './command-responder.ts';
 
 export interface PaperTraderStats extends BotStats {
   /** Orders that were executed. */
@@ -19,7 +19,7 @@ export interface PaperTraderStats extends BotStats {
  * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`
  */
 export async function startPaperTrader(options: BotOptions = {}): Promise<Bot<PaperTraderStats>> {
-  const account = new Account();
+  const account = new PaperAccount();
   const bot = new BotCore('paper-trader', options, () => account.report());
   const stats = Object.assign(bot.stats, { executed: 0, rejected: 0 });
 
@@ -27,7 +27,7 @@ export async function startPaperTrader(options: BotOptions = {}): Promise<Bot<Pa
     const answer = bot.isPaused ? rejected(`${bot.name} is paused.`) : account.execute(data);
     if (answer.outcome === 'done') {
       stats.executed++;
-      bot.tellStatus();
+      bot.publishStatus();
     } else stats.rejected++;
     return answer;
   });
@@ -43,7 +43,7 @@ export async function startPaperTrader(options: BotOptions = {}): Promise<Bot<Pa
   return { name: bot.name, subscriber: bot.subscriber, stats, stop: () => bot.stop() };
 }
 
-class Account {
+class PaperAccount {
   /** The latest price of each instrument. */
   readonly prices = new Map<string, number>();
   readonly #positions = new Map<string, number>();
@@ -51,7 +51,7 @@ class Account {
   #cash = 0;
 
   /** Rejected when there is no price, or none that the limit allows. */
-  execute({ symbol, side, quantity, limit_price }: PlaceOrder): Answer {
+  execute({ symbol, side, quantity, limit_price }: PlaceOrder): CommandAnswer {
     const price = this.prices.get(symbol);
     if (price === undefined) return rejected(`There is no price of ${symbol} yet.`);
     const direction = side === 'buy' ? 1 : -1;
@@ -74,6 +74,6 @@ class Account {
 
 const PAST = { buy: 'bought', sell: 'sold' } as const;
 
-function rejected(detail: string): Answer {
+function rejected(detail: string): CommandAnswer {
   return { outcome: 'rejected', detail };
 }

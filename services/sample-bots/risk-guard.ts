@@ -4,14 +4,14 @@ import type { BotStatus } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { type Bot, BotCore, type BotOptions, pricesOf } from './bot.ts';
 
-export interface RiskGuardOptions extends BotOptions, Limits {
+export interface RiskGuardOptions extends BotOptions, RiskLimits {
   /** The bot whose loss and position are watched. Default `paper-trader`. */
   readonly trader?: string;
   /** The bot that is paused and resumed. Default `momentum`. */
   readonly target?: string;
 }
 
-interface Limits {
+interface RiskLimits {
   /** The highest loss, in the account's currency. Default 1,000. */
   readonly maxLoss?: number;
   /** The highest value of all positions at the latest prices, short ones counted as long. Default 100,000. */
@@ -28,7 +28,7 @@ interface Limits {
 export async function startRiskGuard(options: RiskGuardOptions = {}): Promise<Bot> {
   const { trader = 'paper-trader', target = 'momentum' } = options;
   const bot = new BotCore('risk-guard', options);
-  const risk = new Risk(options);
+  const risk = new RiskTracker(options);
   /** What the target last said of itself; undefined from a command on until it says something again. */
   let heard: BotStatus | undefined;
   let myReason: string | undefined;
@@ -40,7 +40,7 @@ export async function startRiskGuard(options: RiskGuardOptions = {}): Promise<Bo
    * starts anew knows nothing of a pause. A paused bot repeats the reason in its status, which tells my pause from others'.
    */
   const act = () => {
-    const alarm = risk.assess();
+    const alarm = risk.breach();
     if (bot.isPaused) return;
     if (alarm !== undefined && heard?.state === 'running') {
       myReason = alarm;
@@ -74,19 +74,19 @@ export async function startRiskGuard(options: RiskGuardOptions = {}): Promise<Bo
   return bot;
 }
 
-class Risk {
+class RiskTracker {
   /** The latest price of each instrument. */
   readonly prices = new Map<string, number>();
   account: Pick<BotStatus, 'position' | 'pnl'> = {};
-  readonly #limits: Required<Limits>;
+  readonly #limits: Required<RiskLimits>;
   #isPast = false;
 
-  constructor({ maxLoss = 1_000, maxExposure = 100_000, resumeBelow = 0.8 }: Limits) {
+  constructor({ maxLoss = 1_000, maxExposure = 100_000, resumeBelow = 0.8 }: RiskLimits) {
     this.#limits = { maxLoss, maxExposure, resumeBelow };
   }
 
   /** A sentence that names the limit which is passed; undefined when all is well. */
-  assess(): string | undefined {
+  breach(): string | undefined {
     const { maxLoss, maxExposure, resumeBelow } = this.#limits;
     const part = this.#isPast ? resumeBelow : 1;
     const loss = -(this.account.pnl ?? 0);

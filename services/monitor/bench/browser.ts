@@ -1,11 +1,11 @@
-// A Chromium for the benchmark and the tests: Debian's, not one that is downloaded.
+// Chromium for the benchmark and the tests: the system package, not a download.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, chromium } from 'playwright-core';
 
-/** Nothing that asks the network by itself. */
+/** Disables background network access. */
 const CHROMIUM_FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -17,7 +17,7 @@ const CHROMIUM_FLAGS = [
 ];
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
-/** A Chromium with a profile of its own. */
+/** Starts Chromium with a temporary profile. */
 export async function openBrowser(): Promise<{ context: BrowserContext; close(): Promise<void> }> {
   const profile = mkdtempSync(join(tmpdir(), 'tickbus-chromium-'));
   const context = await chromium.launchPersistentContext(profile, {

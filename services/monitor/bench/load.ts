@@ -1,11 +1,11 @@
-// The load of the benchmark, as a process of its own: prices of many instruments at a steady rate, and the gateway's heartbeat.
-//   tsx load.ts RATE INSTRUMENTS, with REDIS_URL; prints "publishing", and when it is ended by SIGTERM, what it has published
+// Load process of the benchmark: publishes prices of many instruments at a constant rate, and the gateway's heartbeat.
+//   tsx load.ts RATE INSTRUMENTS, with REDIS_URL; prints "publishing", and on SIGTERM its publish rate
 
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 
 const TICK_MS = 10;
-/** What a machine that is too slow cannot publish is left out, and told by the rate at the end. */
+/** On a slow machine, messages above this limit are dropped; the final rate shows it. */
 const MAX_IN_FLIGHT = 5_000;
 const [rate, instruments] = process.argv.slice(2).map(Number) as [number, number];
 const publisher = new RedisPublisher({ sender: 'price-gateway' });

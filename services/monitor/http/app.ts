@@ -4,26 +4,26 @@ import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { DashboardState } from '../model/dashboard-state.ts';
-import type { CommandDesk } from './command-desk.ts';
+import type { CommandEndpoint } from './command-endpoint.ts';
 import { guard } from './guard.ts';
 import type { PageFile } from './page-files.ts';
 import type { Streams } from './streams.ts';
 
-export interface AppParts {
+export interface AppOptions {
   readonly allowedHosts: readonly string[];
   readonly files: ReadonlyMap<string, PageFile>;
-  readonly picture: DashboardState;
+  readonly state: DashboardState;
   readonly streams: Streams;
-  readonly desk: CommandDesk;
+  readonly commands: CommandEndpoint;
 }
 
 const MAX_BODY_BYTES = 64 * 1024;
 
-export function createApp({ allowedHosts, files, picture, streams, desk }: AppParts): Hono {
+export function createApp({ allowedHosts, files, state, streams, commands }: AppOptions): Hono {
   const app = new Hono();
   app.use(guard(allowedHosts));
 
-  app.get('/api/stream', (context) => streams.picture(context));
+  app.get('/api/stream', (context) => streams.dashboard(context));
 
   app.get('/api/tail', (context) => {
     const { channel, type, sender, key, text } = context.req.query();
@@ -37,9 +37,9 @@ export function createApp({ allowedHosts, files, picture, streams, desk }: AppPa
   });
 
   app.get('/api/instruments/:symbol', (context) => {
-    const instrument = picture.instrument(context.req.param('symbol'));
+    const instrument = state.instrument(context.req.param('symbol'));
     if (instrument === undefined)
-      return context.json({ message: 'Nothing was heard of this instrument.' }, 404);
+      return context.json({ message: 'Unknown instrument: no message about it has been received.' }, 404);
     context.header('Cache-Control', 'no-store');
     return context.json(instrument);
   });
@@ -49,18 +49,18 @@ export function createApp({ allowedHosts, files, picture, streams, desk }: AppPa
       address: getConnInfo(context).remote.address ?? 'unknown',
       authorization: context.req.header('authorization'),
     };
-    // Another site's form cannot send this type without asking first, and is refused when it asks.
+    // CSRF protection: a form on another site needs a CORS preflight for this type, and the preflight is rejected.
     const isJson = context.req.header('content-type')?.startsWith('application/json');
     const body: unknown = isJson ? await context.req.json().catch(() => undefined) : undefined;
-    const { status, body: answer } = await desk.send(body, caller);
-    return context.json(answer, status);
+    const { status, body: response } = await commands.send(body, caller);
+    return context.json(response, status);
   });
 
   app.get('/healthz', (context) => context.text('ok\n'));
 
   app.get('*', (context) => {
     const file = files.get(context.req.path);
-    if (file === undefined) return context.text('There is nothing here.\n', 404);
+    if (file === undefined) return context.text('Not found.\n', 404);
     context.header('Content-Type', file.type);
     context.header('Cache-Control', file.isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache');
     return context.body(file.content);

@@ -1,12 +1,12 @@
-// Who may ask: programs and pages of this machine that know what they ask. A page of another site may not, whatever name it
-// makes this server's address out to be.
+// Access control for requests: accepts the monitor's own page and local programs, rejects pages of other sites (DNS
+// rebinding, cross-site requests).
 
 import type { HonoRequest, MiddlewareHandler } from 'hono';
 
-/** Names of this machine by which a browser on it may reach us. */
+/** Host names that a browser on this machine may use. */
 const LOOPBACK: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
 
-/** Nothing but our own files: no inline script or style, no other host, no frame around us. */
+/** Allows the monitor's own files only: no inline script or style, no other host, no embedding in a frame. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -28,41 +28,41 @@ const HEADERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * - A Host that is not ours means that a foreign name was made to lead here (DNS rebinding): 403.
- * - An Origin that is not ours, or a request that a browser says comes from another site: 403.
+ * Middleware that sets security headers and answers 403 to
+ * - an unknown Host, because another name may resolve to this address (DNS rebinding);
+ * - a foreign Origin, or a request that the browser marks as cross-site.
  *
- * @param allowedHosts more names by which we may be reached, without a port
+ * @param allowedHosts accepted host names besides localhost, without a port
  */
 export function guard(allowedHosts: readonly string[]): MiddlewareHandler {
-  const hosts = new Set([...LOOPBACK, ...allowedHosts.map(asInUrl)]);
+  const hosts = new Set([...LOOPBACK, ...allowedHosts.map(urlHost)]);
   return async (context, next) => {
     const host = context.req.header('host') ?? '';
-    const refusal = refusalOf(context.req, host, hosts);
+    const rejection = rejectionOf(context.req, host, hosts);
     for (const [name, value] of Object.entries(HEADERS)) context.header(name, value);
-    if (refusal !== undefined) return context.text(`${refusal}\n`, 403);
+    if (rejection !== undefined) return context.text(`${rejection}\n`, 403);
     return next();
   };
 }
 
-function refusalOf(request: HonoRequest, host: string, hosts: ReadonlySet<string>): string | undefined {
+function rejectionOf(request: HonoRequest, host: string, hosts: ReadonlySet<string>): string | undefined {
   if (!hosts.has(withoutPort(host)))
-    return 'The monitor is not known by this name. Use http://127.0.0.1, or name the host in MONITOR_ALLOWED_HOSTS.';
+    return 'Unknown host name, request rejected. Use http://127.0.0.1, or add the name to MONITOR_ALLOWED_HOSTS.';
   const origin = request.header('origin');
   const isForeign = origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`;
   const site = request.header('sec-fetch-site');
-  const isFromAfar = (site === 'cross-site' || site === 'same-site') && !isLink(request);
-  if (isForeign || isFromAfar)
-    return 'The monitor answers its own page only, and this request comes from another one.';
+  const isCrossSite = (site === 'cross-site' || site === 'same-site') && !isTopLevelNavigation(request);
+  if (isForeign || isCrossSite) return 'Cross-site request, rejected. Open the page of the monitor itself.';
   return undefined;
 }
 
-/** Somebody followed a link to our page, or opened it: nothing of it can be seen by the page with the link. */
-function isLink(request: HonoRequest): boolean {
+/** Opening the page from a link is safe: the linking page cannot read the response. */
+function isTopLevelNavigation(request: HonoRequest): boolean {
   return request.method === 'GET' && request.path === '/' && request.header('sec-fetch-mode') === 'navigate';
 }
 
-/** An IPv6 address stands in brackets there. */
-function asInUrl(host: string): string {
+/** Lower-cases the name and puts brackets around an IPv6 address. */
+function urlHost(host: string): string {
   return host.includes(':') ? `[${host.toLowerCase()}]` : host.toLowerCase();
 }
 

@@ -1,4 +1,4 @@
-// The built page, read into memory once: it is small, and nothing outside its folder can be asked for.
+// The built page, read into memory at startup. Requests cannot reach files outside its folder.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join, sep } from 'node:path';
@@ -6,7 +6,7 @@ import { extname, join, sep } from 'node:path';
 export interface PageFile {
   readonly content: Uint8Array<ArrayBuffer>;
   readonly type: string;
-  /** Its name changes with its content, so that it may be kept forever. */
+  /** The file name contains a content hash, so browsers may cache the file forever. */
   readonly isImmutable: boolean;
 }
 
@@ -17,7 +17,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 };
 
-/** By the path that a browser asks for: `/`, `/assets/index-1a2b.js`. */
+/** Returns the files by request path, such as `/` and `/assets/index-1a2b.js`. */
 export function readPageFiles(folder: string): ReadonlyMap<string, PageFile> {
   const files = new Map<string, PageFile>();
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {

@@ -1,26 +1,26 @@
-// Server-sent events: the picture, frame by frame, and a tail of the messages.
+// Server-sent event streams: dashboard frames, and a tail of the messages.
 
 import type { Context } from 'hono';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
-import type { Frames } from '../frames.ts';
-import { type TailFilter, TailWindow } from '../model/tail.ts';
+import { TailBuffer, type TailFilter } from '../model/tail-buffer.ts';
+import type { PageFrames } from '../page-frames.ts';
 
-/** The most streams at a time; a browser that is left open everywhere must not take the server with it. */
+/** Bounds the memory that forgotten browser windows can use. */
 const MAX_STREAMS = 100;
 
 export class Streams {
-  readonly #frames: Frames;
-  readonly #tail: (window: TailWindow) => () => void;
+  readonly #frames: PageFrames;
+  readonly #tail: (buffer: TailBuffer) => () => void;
   #open = 0;
 
-  /** @param tail offers every message to a window, until the function that it returns is called */
-  constructor(frames: Frames, tail: (window: TailWindow) => () => void) {
+  /** @param tail adds every message to a buffer until the returned function is called */
+  constructor(frames: PageFrames, tail: (buffer: TailBuffer) => () => void) {
     this.#frames = frames;
     this.#tail = tail;
   }
 
-  /** A snapshot first, then deltas; a snapshot again after frames that the browser was too slow for. */
-  picture(context: Context): Response {
+  /** Sends a snapshot, then deltas. Sends a snapshot again if the browser was too slow and missed frames. */
+  dashboard(context: Context): Response {
     return this.#stream(context, async (stream, isOpen) => {
       let last: number | undefined;
       while (isOpen()) {
@@ -28,7 +28,7 @@ export class Streams {
         if (frame === undefined) return;
         const isNext = frame.number - 1 === last;
         last = frame.number;
-        // Settles when the browser's socket has taken it: until then, no further frame is asked for.
+        // Backpressure: resolves when the socket has accepted the frame. No further frame is requested until then.
         await stream.writeSSE({
           event: isNext ? 'delta' : 'snapshot',
           data: isNext ? frame.delta : frame.snapshot(),
@@ -37,16 +37,16 @@ export class Streams {
     });
   }
 
-  /** Messages that pass the filter, from now on. */
+  /** Sends messages that match the filter, from now on. */
   tail(context: Context, filter: TailFilter): Response {
     return this.#stream(context, async (stream, isOpen) => {
-      const window = new TailWindow(filter);
-      const stop = this.#tail(window);
+      const buffer = new TailBuffer(filter);
+      const stop = this.#tail(buffer);
       try {
-        // So that the browser knows at once that it is connected.
+        // Confirms the connection before the first message matches.
         await stream.writeSSE({ event: 'open', data: '' });
         while (isOpen() && (await this.#frames.next()) !== undefined) {
-          const batch = window.take();
+          const batch = buffer.takeBatch();
           if (batch !== undefined) await stream.writeSSE({ event: 'batch', data: JSON.stringify(batch) });
         }
       } finally {
@@ -60,7 +60,7 @@ export class Streams {
     send: (stream: SSEStreamingApi, isOpen: () => boolean) => Promise<void>,
   ): Response {
     if (this.#open >= MAX_STREAMS)
-      return context.text('There are too many open pages. Close some of them.\n', 503);
+      return context.text('Too many open pages: this one cannot connect. Close some of them.\n', 503);
     this.#open++;
     return streamSSE(context, async (stream) => {
       try {

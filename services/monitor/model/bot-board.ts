@@ -1,26 +1,26 @@
-// Every bot that was heard of. A bot that says nothing any more turns overdue, and stays.
+// The state of every bot. A bot whose status fails to arrive becomes overdue and stays in the list.
 
 import type { BotStatus, MessageOf } from 'tickbus';
 import type { CHANNELS } from 'tickbus/constants';
-import type { BotRow } from '../protocol.ts';
+import type { BotRow } from '../page-protocol.ts';
 import { KeyedRows } from './keyed-rows.ts';
 
-type StatusMessage = MessageOf<typeof CHANNELS.BOT_STATUS>;
+type BotStatusMessage = MessageOf<typeof CHANNELS.BOT_STATUS>;
 
-/** What was last told to a bot. */
+/** The last command sent to a bot. */
 type LastCommand = NonNullable<BotRow['lastCommand']>;
 
 export interface BotChange {
   readonly bot: string;
-  /** How it went on: another state, overdue, or heard again. */
+  /** A new state, an overdue status, or a status after an overdue one. */
   readonly change: { readonly from: string | undefined; readonly to: string } | 'overdue' | 'back';
   readonly detail?: string;
 }
 
-/** For bots that do not say when their next status comes. */
+/** Assumed for bots that do not send `status_interval_ms`. */
 const DEFAULT_INTERVAL_MS = 5_000;
-/** Intervals without a status after which a bot is overdue. */
-const MISSED = 2.5;
+/** A bot is overdue after this many intervals without a status. */
+const MISSED_INTERVALS = 2.5;
 const MAX_BOTS = 1_000;
 
 export class BotBoard {
@@ -33,8 +33,8 @@ export class BotBoard {
     this.#onChange = onChange;
   }
 
-  /** @param heardAt when it was told, by our clock; for a kept value that is before now */
-  heard({ data }: StatusMessage, heardAt: number): void {
+  /** @param heardAt when the status was published, by the local clock; earlier than now for a snapshot */
+  recordStatus({ data }: BotStatusMessage, heardAt: number): void {
     const { bot, state, detail } = data;
     const before = this.#rows.get(bot);
     const row = rowOf(data, heardAt, this.#commands.get(bot));
@@ -49,8 +49,8 @@ export class BotBoard {
     else if (before.overdue) this.#onChange({ bot, change: 'back' });
   }
 
-  /** A command was sent to a bot. */
-  commanded(bot: string, command: LastCommand): void {
+  /** Keeps the last command of a bot, also before the bot's first status. */
+  recordCommand(bot: string, command: LastCommand): void {
     if (this.#commands.size >= MAX_BOTS && !this.#commands.has(bot)) return;
     this.#commands.set(bot, command);
     const row = this.#rows.get(bot);
@@ -58,17 +58,17 @@ export class BotBoard {
   }
 
   /**
-   * Looks who is overdue.
+   * Marks overdue bots. A status that could not be received while the link was down does not make a bot overdue.
    *
-   * @param heardSince when the link came back; undefined while it is down. What was not heard until then is nobody's fault
+   * @param connectedSince when the link was last restored; undefined while it is down
    */
-  judge(now: number, heardSince: number | undefined): void {
-    if (heardSince === undefined) return;
+  markOverdue(now: number, connectedSince: number | undefined): void {
+    if (connectedSince === undefined) return;
     for (const row of this.#rows.all()) {
-      if (row.overdue || isGone(row.state)) continue;
+      if (row.overdue || hasStopped(row.state)) continue;
       const interval = this.#status.get(row.bot)?.status_interval_ms ?? DEFAULT_INTERVAL_MS;
-      const silentFor = now - Math.max(row.heardAt, heardSince);
-      if (silentFor <= Math.max(interval * MISSED, MIN_OVERDUE_MS)) continue;
+      const silentFor = now - Math.max(row.heardAt, connectedSince);
+      if (silentFor <= Math.max(interval * MISSED_INTERVALS, MIN_OVERDUE_MS)) continue;
       this.#rows.set(row.bot, { ...row, overdue: true });
       this.#onChange({ bot: row.bot, change: 'overdue' });
     }
@@ -83,11 +83,11 @@ export class BotBoard {
   }
 }
 
-/** Below this a busy machine would make bots look dead. */
+/** Lower bound, so that scheduling delays on a busy machine do not make bots overdue. */
 const MIN_OVERDUE_MS = 1_000;
 
-/** It has said good-bye: nothing more is expected of it. */
-function isGone(state: string): boolean {
+/** A stopped bot sends no further status. */
+function hasStopped(state: string): boolean {
   return state === 'stopped';
 }
 

@@ -1,19 +1,19 @@
-// Candles of one instrument, by the time its prices came here.
+// Candles of one instrument, by arrival time of its prices.
 
-import type { Candle } from '../protocol.ts';
+import type { Candle } from '../page-protocol.ts';
 
-/** Twenty minutes. */
+/** 20 minutes. */
 const MAX_CANDLES = 240;
 
 export class CandleSeries {
-  /** How long one candle is. */
+  /** Length of a candle. */
   static readonly SECONDS = 5;
   readonly #candles: { -readonly [K in keyof Candle]: Candle[K] }[] = [];
 
   add(price: number, now: number): void {
     const time = Math.floor(now / 1_000 / CandleSeries.SECONDS) * CandleSeries.SECONDS;
     const last = this.#candles.at(-1);
-    // A clock that was set back adds to the newest candle: their times must grow.
+    // Candle times must ascend: after the clock was set back, prices go to the newest candle.
     if (last !== undefined && time <= last.time) {
       last.high = Math.max(last.high, price);
       last.low = Math.min(last.low, price);

@@ -1,24 +1,24 @@
-// How each channel is doing: its rate by the second, latency, losses, subscribers.
+// Figures of each channel: rate per second, latency, losses, subscribers.
 
 import type { Channel, ChannelReport, Message } from 'tickbus';
-import type { ChannelRow, Series } from '../protocol.ts';
+import type { ChannelRow, Series } from '../page-protocol.ts';
 import { KeyedRows } from './keyed-rows.ts';
-import { LatencyWindow } from './latency.ts';
-import { SecondSeries } from './series.ts';
+import { LatencyWindow } from './latency-window.ts';
+import { PerSecondSeries } from './per-second-series.ts';
 
-/** Points of the rate chart, one a second. */
+/** Points of the rate chart, one per second. */
 const CHART_SECONDS = 120;
 
-interface Watched {
+interface ChannelEntry {
   readonly channel: Channel;
   readonly latency: LatencyWindow;
-  readonly rates: SecondSeries;
+  readonly rates: PerSecondSeries;
   received: number;
   lastAt: number | undefined;
   subscribers: number | null;
 }
 
-export interface Sums {
+export interface ChannelTotals {
   readonly rate: number;
   readonly gaps: number;
   readonly lost: number;
@@ -26,40 +26,40 @@ export interface Sums {
 }
 
 export class ChannelBoard {
-  readonly #watched: ReadonlyMap<string, Watched>;
+  readonly #entries: ReadonlyMap<string, ChannelEntry>;
   readonly #rows: KeyedRows<ChannelRow>;
 
   constructor(channels: readonly Channel[]) {
     this.#rows = new KeyedRows(channels.length);
-    this.#watched = new Map(channels.map((channel) => [channel.name, newlyWatched(channel)]));
+    this.#entries = new Map(channels.map((channel) => [channel.name, newEntry(channel)]));
   }
 
-  heard(channel: string, message: Message, now: number): void {
-    const watched = this.#watched.get(channel);
-    if (watched === undefined || message.snapshot) return;
-    watched.lastAt = now;
-    watched.latency.record(now - message.timestamp);
+  record(channel: string, message: Message, now: number): void {
+    const entry = this.#entries.get(channel);
+    if (entry === undefined || message.snapshot) return;
+    entry.lastAt = now;
+    entry.latency.record(now - message.timestamp);
   }
 
   latencyOf(channel: string): { p50: number | null; p99: number | null } {
-    return this.#watched.get(channel)?.latency.percentiles() ?? { p50: null, p99: null };
+    return this.#entries.get(channel)?.latency.percentiles() ?? { p50: null, p99: null };
   }
 
-  /** How many links are subscribed, by channel, as the server has it. */
-  subscribed(counts: ReadonlyMap<string, number>): void {
-    for (const [name, watched] of this.#watched) watched.subscribers = counts.get(name) ?? null;
+  /** @param counts subscribed connections by channel, as reported by the server; empty if unknown */
+  setSubscriberCounts(counts: ReadonlyMap<string, number>): void {
+    for (const [name, entry] of this.#entries) entry.subscribers = counts.get(name) ?? null;
   }
 
-  /** To be called about once a second; gives the sums over all channels. @param seconds since the last call */
-  second(reportOf: (channel: Channel) => ChannelReport | undefined, seconds: number): Sums {
-    const sums = { rate: 0, gaps: 0, lost: 0, invalid: 0 };
-    for (const watched of this.#watched.values()) {
-      const row = this.#count(watched, reportOf(watched.channel), seconds);
-      watched.latency.advance();
+  /** Call about once per second. Returns the totals over all channels. @param seconds since the previous call */
+  updateRates(reportOf: (channel: Channel) => ChannelReport | undefined, seconds: number): ChannelTotals {
+    const totals = { rate: 0, gaps: 0, lost: 0, invalid: 0 };
+    for (const entry of this.#entries.values()) {
+      const row = this.#updateRow(entry, reportOf(entry.channel), seconds);
+      entry.latency.nextSlice();
       this.#rows.set(row.name, row);
-      for (const sum of ['rate', 'gaps', 'lost', 'invalid'] as const) sums[sum] += row[sum];
+      for (const name of ['rate', 'gaps', 'lost', 'invalid'] as const) totals[name] += row[name];
     }
-    return sums;
+    return totals;
   }
 
   rows(): ChannelRow[] {
@@ -71,18 +71,18 @@ export class ChannelBoard {
   }
 
   rates(): Record<string, Series> {
-    return Object.fromEntries([...this.#watched].map(([name, { rates }]) => [name, rates.all()]));
+    return Object.fromEntries([...this.#entries].map(([name, { rates }]) => [name, rates.all()]));
   }
 
   ratePoints(): Record<string, number> {
-    return Object.fromEntries([...this.#watched].map(([name, { rates }]) => [name, rates.last ?? 0]));
+    return Object.fromEntries([...this.#entries].map(([name, { rates }]) => [name, rates.last ?? 0]));
   }
 
-  #count(watched: Watched, report: ChannelReport | undefined, seconds: number): ChannelRow {
-    const { channel, rates, lastAt, latency, subscribers } = watched;
-    const received = report?.received ?? watched.received;
-    rates.add(Math.round(Math.max(0, received - watched.received) / seconds));
-    watched.received = received;
+  #updateRow(entry: ChannelEntry, report: ChannelReport | undefined, seconds: number): ChannelRow {
+    const { channel, rates, lastAt, latency, subscribers } = entry;
+    const received = report?.received ?? entry.received;
+    rates.add(Math.round(Math.max(0, received - entry.received) / seconds));
+    entry.received = received;
     return {
       name: channel.name,
       kind: channel.kind,
@@ -99,11 +99,11 @@ export class ChannelBoard {
   }
 }
 
-function newlyWatched(channel: Channel): Watched {
+function newEntry(channel: Channel): ChannelEntry {
   return {
     channel,
     latency: new LatencyWindow(),
-    rates: new SecondSeries(CHART_SECONDS),
+    rates: new PerSecondSeries(CHART_SECONDS),
     received: 0,
     lastAt: undefined,
     subscribers: null,

@@ -1,33 +1,33 @@
-// The commands that were sent, and what became of each.
+// The commands and their results.
 
 import type { CommandResult, Envelope } from 'tickbus';
-import type { CommandRow } from '../protocol.ts';
+import type { CommandRow } from '../page-protocol.ts';
 
-/** As it was heard, of whatever type. */
-type CommandMessage = Pick<Envelope, 'message_type' | 'data' | 'sender' | 'id' | 'expires_at'>;
+/** A command of any type. */
+type LoggedCommand = Pick<Envelope, 'message_type' | 'data' | 'sender' | 'id' | 'expires_at'>;
 
 const MAX_COMMANDS = 500;
-/** A command without a time of its own counts as unanswered after so long. */
-const DEFAULT_WAIT_MS = 30_000;
+/** Time to wait for the result of a command without `expires_at`. */
+const DEFAULT_TIMEOUT_MS = 30_000;
 
-interface Waiting {
+interface PendingResult {
   readonly id: string;
   readonly until: number;
 }
 
 /**
- * States of a row: sent -> (accepted ->)* done, rejected or failed; or sent -> unanswered when its time is over, which an answer that
- * comes all the same replaces.
+ * States of a row: sent -> (accepted ->)* done, rejected or failed; or sent -> unanswered on timeout. A late result
+ * replaces `unanswered`.
  */
 export class CommandLog {
   readonly #rows = new Map<number, CommandRow>();
   readonly #changed = new Set<number>();
   readonly #byId = new Map<string, number>();
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #pending = new Map<number, PendingResult>();
   #next = 1;
 
-  /** @returns the row it makes */
-  sent(message: CommandMessage, now: number): CommandRow {
+  /** Returns the new row. */
+  recordCommand(message: LoggedCommand, now: number): CommandRow {
     const { id, sender, message_type: type, data, expires_at } = message;
     const row: CommandRow = {
       n: this.#next++,
@@ -40,28 +40,28 @@ export class CommandLog {
       state: 'sent',
     };
     if (id !== undefined) {
-      // One that comes again is the same command: its answer belongs to the newest row.
+      // A repeated id is the same command: its result belongs to the newest row.
       this.#byId.set(id, row.n);
-      this.#waiting.set(row.n, { id, until: expires_at ?? now + DEFAULT_WAIT_MS });
+      this.#pending.set(row.n, { id, until: expires_at ?? now + DEFAULT_TIMEOUT_MS });
     }
     this.#set(row);
-    if (this.#rows.size > MAX_COMMANDS) this.#forget();
+    if (this.#rows.size > MAX_COMMANDS) this.#evictOldest();
     return row;
   }
 
-  answered({ command_id, outcome, detail, bot }: CommandResult, now: number): void {
+  recordResult({ command_id, outcome, detail, bot }: CommandResult, now: number): void {
     const row = this.#rows.get(this.#byId.get(command_id) ?? 0);
     if (row === undefined) return;
-    if (outcome !== 'accepted') this.#waiting.delete(row.n);
-    const who = bot === row.bot ? '' : `${bot}: `;
-    this.#set({ ...row, state: outcome, result: `${who}${detail ?? ''}`, answeredAt: Math.round(now) });
+    if (outcome !== 'accepted') this.#pending.delete(row.n);
+    const prefix = bot === row.bot ? '' : `${bot}: `;
+    this.#set({ ...row, state: outcome, result: `${prefix}${detail ?? ''}`, answeredAt: Math.round(now) });
   }
 
-  /** Looks which commands had no answer in their time. */
-  judge(now: number): void {
-    for (const [n, { until }] of this.#waiting) {
+  /** Turns sent commands `unanswered` when their time is over. */
+  expireUnanswered(now: number): void {
+    for (const [n, { until }] of this.#pending) {
       if (now <= until) continue;
-      this.#waiting.delete(n);
+      this.#pending.delete(n);
       const row = this.#rows.get(n);
       if (row?.state === 'sent') this.#set({ ...row, state: 'unanswered' });
     }
@@ -83,22 +83,22 @@ export class CommandLog {
     this.#changed.add(row.n);
   }
 
-  #forget(): void {
+  #evictOldest(): void {
     const [oldest] = this.#rows.values();
     if (oldest === undefined) return;
     this.#rows.delete(oldest.n);
     this.#changed.delete(oldest.n);
-    this.#waiting.delete(oldest.n);
+    this.#pending.delete(oldest.n);
     if (oldest.id !== undefined && this.#byId.get(oldest.id) === oldest.n) this.#byId.delete(oldest.id);
   }
 }
 
-const LONGEST_TEXT = 200;
+const MAX_TEXT_LENGTH = 200;
 
-/** `symbol AAPL, side buy, quantity 10`, without the bot, which has a place of its own. */
+/** `symbol AAPL, side buy, quantity 10`. Omits the bot, which has its own column. */
 function describePayload({ bot: _, ...fields }: Envelope['data']): string {
   const text = Object.entries(fields)
     .map(([field, value]) => `${field} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join(', ');
-  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT - 1)}…` : text;
+  return text.length > MAX_TEXT_LENGTH ? `${text.slice(0, MAX_TEXT_LENGTH - 1)}…` : text;
 }

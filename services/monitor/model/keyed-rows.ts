@@ -1,11 +1,11 @@
-// Rows by key that remember which of them have changed since they were last taken.
+// Rows by key, with the set of changed rows.
 
 export class KeyedRows<Row> {
   readonly #rows = new Map<string, Row>();
   readonly #changed = new Set<string>();
   readonly #limit: number;
 
-  /** @param limit the most rows; past it new keys are not taken up */
+  /** @param limit maximum number of rows; further keys are rejected */
   constructor(limit: number) {
     this.#limit = limit;
   }
@@ -14,7 +14,7 @@ export class KeyedRows<Row> {
     return this.#rows.get(key);
   }
 
-  /** False when there is no room for another key. */
+  /** Returns false if the key is new and the limit is reached. */
   set(key: string, row: Row): boolean {
     if (!this.#rows.has(key) && this.#rows.size >= this.#limit) return false;
     this.#rows.set(key, row);
@@ -26,7 +26,7 @@ export class KeyedRows<Row> {
     return [...this.#rows.values()];
   }
 
-  /** The rows that were set since the last call. */
+  /** Returns the rows set since the previous call. */
   takeChanged(): Row[] {
     const changed: Row[] = [];
     for (const key of this.#changed) {

@@ -1,11 +1,11 @@
-// The system's time with fractions of a millisecond, for latencies below one.
+// System time with sub-millisecond resolution, for latencies below 1 ms.
 
-/** Where the two clocks differ by more, the system's was set, and is followed. */
+/** A larger difference means that the system clock was set; the precise clock then follows it. */
 const TOLERANCE_MS = 5;
 
 let origin = performance.timeOrigin;
 
-/** Unix milliseconds, to a microsecond or so. */
+/** Unix milliseconds with a resolution of about a microsecond. */
 export function preciseNow(): number {
   const precise = origin + performance.now();
   const difference = Date.now() - precise;

@@ -1,88 +1,88 @@
-// Every instrument that prices were heard of: its row on the page, its line of the last minute, its candles, and its way here.
+// All instruments: row on the page, sparkline, candles and hop latencies of each.
 
-import type { Instrument, PriceRow, Series } from '../protocol.ts';
+import type { InstrumentDetails, PriceRow, Series } from '../page-protocol.ts';
 import { CandleSeries } from './candles.ts';
 import {
-  isAsJudged,
-  type Judgement,
-  type KnownPrice,
-  newlyKnown,
-  type PriceMessage,
+  applyLatest,
+  type InstrumentRecord,
+  isUpToDate,
+  type LatestPrice,
+  newInstrumentRecord,
+  type PriceUpdate,
   rowOf,
-  takeJudgement,
-} from './known-price.ts';
+} from './instrument-record.ts';
 
-/** A feed begins or ceases to deliver an instrument. */
-export interface InstrumentChange {
+/** A feed starts or stops delivering an instrument. */
+export interface DeliveryChange {
   readonly symbol: string;
   readonly state: 'subscribed' | 'refused' | 'unknown';
   readonly feed: string;
   readonly detail?: string;
 }
 
-/** The most instruments that are shown; further ones are not taken up. */
+/** Bounds memory; further instruments are ignored. */
 const MAX_SYMBOLS = 5_000;
-/** How much of the newest second counts in the rate that is shown. */
+/** Weight of the newest second in the displayed rate (exponential moving average). */
 const RATE_WEIGHT = 0.4;
 
 export class PriceBoard {
-  readonly #known = new Map<string, KnownPrice>();
-  readonly #onInstrument: (change: InstrumentChange) => void;
-  /** Those whose row on the page is older than what is known. */
-  #changed: KnownPrice[] = [];
-  /** When the newest live price came, of whatever instrument. */
+  readonly #records = new Map<string, InstrumentRecord>();
+  readonly #onDeliveryChange: (change: DeliveryChange) => void;
+  /** Records whose row has changed since the last `takeChanged`. */
+  #changed: InstrumentRecord[] = [];
+  /** When the newest live price of any instrument arrived. */
   #newestAt: number | undefined;
 
-  constructor(onInstrument: (change: InstrumentChange) => void) {
-    this.#onInstrument = onInstrument;
+  constructor(onDeliveryChange: (change: DeliveryChange) => void) {
+    this.#onDeliveryChange = onDeliveryChange;
   }
 
-  heard(message: PriceMessage, now: number): void {
+  record(message: PriceUpdate, now: number): void {
     const { symbol, price } = message.data;
-    const known = this.#known.get(symbol) ?? this.#meet(symbol);
-    if (known === undefined) return;
-    known.message = message;
-    known.isMoved = true;
+    const record = this.#records.get(symbol) ?? this.#add(symbol);
+    if (record === undefined) return;
+    record.message = message;
+    record.isDirty = true;
     if (message.snapshot) return;
     this.#newestAt = now;
-    known.count += 1 + (message.conflated ?? 0);
-    known.candles.add(price, now);
-    known.hops.add(message, now);
+    record.count += 1 + (message.conflated ?? 0);
+    record.candles.add(price, now);
+    record.hops.add(message, now);
   }
 
-  /** A gateway has told of it: where it is not delivered, it is shown even if no price ever came. */
-  named(symbol: string): void {
-    if (!this.#known.has(symbol)) this.#meet(symbol);
+  /** Adds an instrument without a price, so that an undelivered one gets a row with the reason. */
+  addSymbol(symbol: string): void {
+    if (!this.#records.has(symbol)) this.#add(symbol);
   }
 
-  /** What is thought of each now; to be called once before `takeChanged`. */
-  judge(judgementOf: (symbol: string) => Judgement, now: number): void {
-    for (const known of this.#known.values()) {
-      const judgement = judgementOf(known.symbol);
-      this.#tellInstrument(known, judgement);
-      if (!known.isMoved && isAsJudged(known, judgement)) continue;
-      takeJudgement(known, judgement, now);
-      if (known.isShown) this.#changed.push(known);
+  /** Updates every verdict. Call once before `takeChanged`. */
+  updateVerdicts(latestOf: (symbol: string) => LatestPrice, now: number): void {
+    for (const record of this.#records.values()) {
+      const latest = latestOf(record.symbol);
+      this.#reportDelivery(record, latest);
+      if (!record.isDirty && isUpToDate(record, latest)) continue;
+      applyLatest(record, latest, now);
+      if (record.hasRow) this.#changed.push(record);
     }
   }
 
-  /** To be called about once a second: rates, and the next point of every line. @param seconds since the last call */
-  second(seconds: number): void {
-    for (const known of this.#known.values()) {
-      const exact = known.rate + RATE_WEIGHT * (known.count / seconds - known.rate);
+  /** Updates rates and sparklines. Call about once per second. @param seconds since the previous call */
+  updateRates(seconds: number): void {
+    for (const record of this.#records.values()) {
+      const exact = record.rate + RATE_WEIGHT * (record.count / seconds - record.rate);
       const rate = exact < 0.05 ? 0 : Math.round(exact * 10) / 10;
-      if (rate !== known.rate) known.isMoved = true;
-      known.rate = rate;
-      known.count = 0;
-      if (known.message !== undefined) known.spark.add(known.message.data.price);
+      if (rate !== record.rate) record.isDirty = true;
+      record.rate = rate;
+      record.count = 0;
+      if (record.message !== undefined) record.spark.add(record.message.data.price);
     }
   }
 
-  /** How many instruments have a price, and how many of these are fresh, as last judged. */
+  /** Counts the instruments with a price and the fresh ones among them, by their last verdict. */
   freshness(): { newestAt: number | undefined; fresh: number; all: number } {
     let fresh = 0;
     let all = 0;
-    for (const { message, verdict } of this.#known.values()) {
+    for (const { message, verdict } of this.#records.values()) {
       if (message === undefined) continue;
       all++;
       if (verdict === 'fresh') fresh++;
@@ -91,10 +91,10 @@ export class PriceBoard {
   }
 
   rows(): PriceRow[] {
-    return [...this.#known.values()].filter(({ isShown }) => isShown).map(rowOf);
+    return [...this.#records.values()].filter(({ hasRow }) => hasRow).map(rowOf);
   }
 
-  /** The rows that have changed since the last call. */
+  /** Returns the rows that changed since the previous call. */
   takeChanged(): PriceRow[] {
     const changed = this.#changed;
     this.#changed = [];
@@ -102,39 +102,39 @@ export class PriceBoard {
   }
 
   sparks(): Record<string, Series> {
-    return Object.fromEntries([...this.#known].map(([symbol, { spark }]) => [symbol, spark.all()]));
+    return Object.fromEntries([...this.#records].map(([symbol, { spark }]) => [symbol, spark.all()]));
   }
 
   sparkPoints(): Record<string, number> {
     const points: Record<string, number> = {};
-    for (const [symbol, { message }] of this.#known)
+    for (const [symbol, { message }] of this.#records)
       if (message !== undefined) points[symbol] = message.data.price;
     return points;
   }
 
-  /** Undefined for one that nothing was heard of. */
-  instrument(symbol: string): Pick<Instrument, 'candleSeconds' | 'candles' | 'hops'> | undefined {
-    const known = this.#known.get(symbol);
-    if (known === undefined) return undefined;
-    const { candles, hops } = known;
+  /** Returns undefined for an unknown instrument. */
+  instrument(symbol: string): Pick<InstrumentDetails, 'candleSeconds' | 'candles' | 'hops'> | undefined {
+    const record = this.#records.get(symbol);
+    if (record === undefined) return undefined;
+    const { candles, hops } = record;
     return { candleSeconds: CandleSeries.SECONDS, candles: candles.all(), hops: hops.summary() };
   }
 
-  #meet(symbol: string): KnownPrice | undefined {
-    if (this.#known.size >= MAX_SYMBOLS) return undefined;
-    const known = newlyKnown(symbol);
-    this.#known.set(symbol, known);
-    return known;
+  #add(symbol: string): InstrumentRecord | undefined {
+    if (this.#records.size >= MAX_SYMBOLS) return undefined;
+    const record = newInstrumentRecord(symbol);
+    this.#records.set(symbol, record);
+    return record;
   }
 
-  /** That the broker refuses it or does not know it, and that it delivers it after all. */
-  #tellInstrument(known: KnownPrice, { instrument }: Judgement): void {
+  /** Reports once that the broker refuses or does not know the instrument, and once that delivery resumes. */
+  #reportDelivery(record: InstrumentRecord, { instrument }: LatestPrice): void {
     if (instrument === undefined) return;
     const { state, feed, detail } = instrument;
-    const isAmiss = state === 'refused' || state === 'unknown';
-    const isNews = isAmiss !== known.isToldAmiss;
-    known.isToldAmiss = isAmiss;
-    if (isNews && (isAmiss || state === 'subscribed'))
-      this.#onInstrument({ symbol: known.symbol, state, feed, ...(detail !== undefined && { detail }) });
+    const isUndelivered = state === 'refused' || state === 'unknown';
+    const hasChanged = isUndelivered !== record.isReportedUndelivered;
+    record.isReportedUndelivered = isUndelivered;
+    if (hasChanged && (isUndelivered || state === 'subscribed'))
+      this.#onDeliveryChange({ symbol: record.symbol, state, feed, ...(detail !== undefined && { detail }) });
   }
 }

@@ -1,4 +1,4 @@
-// The whole page: what is wrong at the top, the market and the bots in the middle, what goes on below.
+// The page layout: status at the top, prices, bots and channels in the middle, activity below.
 
 import { signal } from '@preact/signals';
 import { Banner } from './parts/banner.tsx';
@@ -10,18 +10,18 @@ import { Tabs } from './parts/tabs.tsx';
 import { TopBar } from './parts/top-bar.tsx';
 import { isLive } from './store.ts';
 
-/** The symbol whose panel is open. */
+/** Symbol whose details panel is open. */
 const opened = signal<string | undefined>(undefined);
 
 export function App() {
   return (
     <div class="page" data-live={isLive.value}>
-      <a class="skip" href="#prices">
+      <a class="skip-link" href="#prices">
         Skip to the prices
       </a>
       <TopBar />
       <Banner />
-      <main class="rooms">
+      <main class="panels">
         <Prices opened={opened} />
         <div class="side">
           <InstrumentPanel opened={opened} />

@@ -1,4 +1,5 @@
-// What the page knows: a snapshot, then deltas laid over it. One signal a row of prices, so that a row is drawn only when it changed.
+// State of the page: a snapshot with deltas applied to it. Each price row has its own signal and renders only when it
+// changes.
 
 import { batch, computed, type Signal, signal } from '@preact/signals';
 import type {
@@ -8,20 +9,20 @@ import type {
   CommandRow,
   Delta,
   EventRow,
-  Lamps,
+  Indicators,
   PriceRow,
   Series,
   Snapshot,
   Totals,
-} from '../protocol.ts';
-import { learnDecimals } from './format.ts';
+} from '../page-protocol.ts';
+import { learnDecimals } from './display-format.ts';
 
-/** The server's clock at the newest frame; 0 before the first one. */
+/** Server clock of the newest frame; 0 before the first frame. */
 export const now = signal(0);
 export const about = signal<About | undefined>(undefined);
-export const lamps = signal<Lamps | undefined>(undefined);
+export const indicators = signal<Indicators | undefined>(undefined);
 export const totals = signal<Totals | undefined>(undefined);
-/** In the order of the alphabet. */
+/** Sorted alphabetically. */
 export const symbols = signal<readonly string[]>([]);
 export const bots = signal<readonly BotRow[]>([]);
 export const channels = signal<readonly ChannelRow[]>([]);
@@ -30,14 +31,14 @@ export const rates = signal<Readonly<Record<string, Series>>>({});
 export const commands = signal<readonly CommandRow[]>([]);
 /** Newest first. */
 export const events = signal<readonly EventRow[]>([]);
-/** Counts the seconds that the server told of, for what is sorted anew once a second. */
+/** Increments once per second of server time; triggers re-sorting. */
 export const seconds = signal(0);
 
-/** `lost`: there is no stream, and what is shown is as old as the last frame. */
-export const link = signal<'connecting' | 'open' | 'lost'>('connecting');
-/** By this browser's clock. */
+/** `lost`: the stream is down and the page shows the last frame. */
+export const streamState = signal<'connecting' | 'open' | 'lost'>('connecting');
+/** By the browser's clock. */
 export const lostSince = signal(0);
-export const isLive = computed(() => link.value === 'open' && lamps.value !== undefined);
+export const isLive = computed(() => streamState.value === 'open' && indicators.value !== undefined);
 
 const prices = new Map<string, Signal<PriceRow>>();
 const sparks = new Map<string, Signal<Series>>();
@@ -56,16 +57,16 @@ export function sparkOf(symbol: string): Signal<Series> {
   return known;
 }
 
-export function takeSnapshot(snapshot: Snapshot): void {
+export function applySnapshot(snapshot: Snapshot): void {
   batch(() => {
-    // The server may be another one than before.
+    // After a reconnect the server may be a different one.
     prices.clear();
     symbols.value = [];
     now.value = snapshot.now;
     about.value = snapshot.about;
-    lamps.value = snapshot.lamps;
+    indicators.value = snapshot.lamps;
     totals.value = snapshot.totals;
-    takePrices(snapshot.prices);
+    applyPrices(snapshot.prices);
     for (const [symbol, spark] of sparks) spark.value = snapshot.sparks[symbol] ?? [];
     for (const [symbol, points] of Object.entries(snapshot.sparks)) sparkOf(symbol).value = points;
     bots.value = byName(snapshot.bots, ({ bot }) => bot);
@@ -77,12 +78,12 @@ export function takeSnapshot(snapshot: Snapshot): void {
   });
 }
 
-export function takeDelta(delta: Delta): void {
+export function applyDelta(delta: Delta): void {
   batch(() => {
     now.value = delta.now;
-    if (delta.lamps !== undefined) lamps.value = delta.lamps;
+    if (delta.lamps !== undefined) indicators.value = delta.lamps;
     if (delta.totals !== undefined) totals.value = delta.totals;
-    if (delta.prices !== undefined) takePrices(delta.prices);
+    if (delta.prices !== undefined) applyPrices(delta.prices);
     if (delta.bots !== undefined)
       bots.value = byName(
         merged(bots.value, delta.bots, ({ bot }) => bot),
@@ -92,11 +93,11 @@ export function takeDelta(delta: Delta): void {
       channels.value = merged(channels.value, delta.channels, ({ name }) => name);
     if (delta.commands !== undefined) commands.value = newestFirst(commands.value, delta.commands);
     if (delta.events !== undefined) events.value = newestFirst(events.value, delta.events);
-    if (delta.sparks !== undefined) takeSecond(delta.sparks, delta.rates ?? {});
+    if (delta.sparks !== undefined) appendPoints(delta.sparks, delta.rates ?? {});
   });
 }
 
-function takePrices(rows: readonly PriceRow[]): void {
+function applyPrices(rows: readonly PriceRow[]): void {
   let isNew = false;
   for (const row of rows) {
     learnDecimals(row);
@@ -110,7 +111,7 @@ function takePrices(rows: readonly PriceRow[]): void {
   if (isNew) symbols.value = [...prices.keys()].sort();
 }
 
-function takeSecond(
+function appendPoints(
   points: Readonly<Record<string, number>>,
   newRates: Readonly<Record<string, number>>,
 ): void {

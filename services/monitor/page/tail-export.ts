@@ -1,23 +1,23 @@
-// Messages of the tail as JSON lines, for the clipboard or a file.
+// Exports tail messages as JSON lines, to the clipboard or a file.
 
 import { signal } from '@preact/signals';
-import type { TailMessage } from '../protocol.ts';
-import { count } from './format.ts';
+import type { TailMessage } from '../page-protocol.ts';
+import { count } from './display-format.ts';
 
-/** What became of the last attempt to copy. */
-export const copied = signal('');
+/** Result of the last copy, for display. */
+export const copyStatus = signal('');
 
 export async function copy(messages: readonly TailMessage[]): Promise<void> {
   try {
     await navigator.clipboard.writeText(linesOf(messages));
-    copied.value = `${count(messages.length)} copied.`;
+    copyStatus.value = `${count(messages.length)} copied.`;
   } catch {
-    // A clipboard is for pages of this machine, and of https.
-    copied.value = 'The browser does not let this page copy. Use Export.';
+    // Browsers allow clipboard access only on localhost and over https.
+    copyStatus.value = 'Copying failed: the browser denied access to the clipboard. Use Export.';
   }
 }
 
-/** As a file that the browser saves. */
+/** Downloads the messages as a file. */
 export function save(messages: readonly TailMessage[]): void {
   const url = URL.createObjectURL(new Blob([linesOf(messages)], { type: 'application/x-ndjson' }));
   const link = document.createElement('a');
@@ -31,12 +31,12 @@ export function recordOf({ at, channel, type, sender, seq, snapshot, data }: Tai
   return { received_at: at, channel, message_type: type, sender, seq, snapshot, data: parsed(data) };
 }
 
-/** One JSON object a line. */
+/** One JSON object per line. */
 function linesOf(messages: readonly TailMessage[]): string {
   return messages.map((message) => `${JSON.stringify(recordOf(message))}\n`).join('');
 }
 
-/** A payload that was cut is no JSON any more, and stays text. */
+/** A truncated payload is not valid JSON and stays text. */
 function parsed(data: string): unknown {
   try {
     return JSON.parse(data);

@@ -1,4 +1,4 @@
-// Light, dark, or what the system says.
+// Theme: light, dark, or the system setting.
 
 import { effect, signal } from '@preact/signals';
 
@@ -6,7 +6,7 @@ type Theme = 'auto' | 'light' | 'dark';
 const KEY = 'tickbus-theme';
 
 export const theme = signal<Theme>(stored());
-/** What is seen now, for what draws its own colours. */
+/** Whether the dark theme is in effect, for components that draw their own colours. */
 export const isDark = signal(false);
 
 const systemIsDark = matchMedia('(prefers-color-scheme: dark)');
@@ -19,7 +19,7 @@ export function nextTheme(): void {
   try {
     localStorage.setItem(KEY, theme.value);
   } catch {
-    // It is kept for as long as the page is open.
+    // Without storage, the choice lasts until the page is closed.
   }
 }
 

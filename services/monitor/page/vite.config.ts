@@ -1,4 +1,4 @@
-// How Vite builds the page; page-build.ts runs it.
+// Vite configuration of the page; page-build.ts runs it.
 
 import { defineConfig } from 'vite';
 
@@ -7,7 +7,7 @@ export default defineConfig({
   logLevel: 'warn',
   build: {
     emptyOutDir: true,
-    // The policy of the page allows no inline script, style or image.
+    // The Content-Security-Policy forbids inline scripts, styles and images.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     target: 'es2023',

@@ -1,4 +1,4 @@
-// The times of one price on each part of its way.
+// HopSamples: latency of one price by hop.
 
 import { expect, it } from 'vitest';
 import { HopSamples } from '../model/hops.ts';
@@ -17,15 +17,15 @@ const lastTimes = (at: number, now: number) => {
   return samples.summary().map(({ last }) => last);
 };
 
-it('a hop is the difference of the two times at its ends', () => {
+it('a hop is the difference between the timestamps at its ends', () => {
   expect(lastTimes(1_012, 1_015)).toEqual([10, 2, 3]);
 });
 
-it('a stamp that is early by a few milliseconds gives 0', () => {
+it('a timestamp that is a few milliseconds early gives 0', () => {
   expect(lastTimes(1_009, 1_015)).toEqual([10, 0, 6]);
   expect(lastTimes(1_005, 1_015)).toEqual([10, 0, 10]);
 });
 
-it('clocks that differ by more show below 0', () => {
+it('a larger clock difference gives a negative hop', () => {
   expect(lastTimes(960, 1_015)).toEqual([10, -50, 55]);
 });

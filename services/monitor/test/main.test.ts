@@ -21,7 +21,7 @@ function start(env: NodeJS.ProcessEnv) {
   });
 }
 
-it('prints its address, serves its page there, and ends at SIGTERM with exit code 0', async () => {
+it('prints its address, serves the page there, and exits with 0 on SIGTERM', async () => {
   const child = start({ MONITOR_PORT: '0' });
   const [line] = await once(child.stdout, 'data');
   const url = /^The monitor is on (http:\/\/127\.0\.0\.1:\d+)\n$/.exec(String(line))?.[1] ?? '';
@@ -31,7 +31,7 @@ it('prints its address, serves its page there, and ends at SIGTERM with exit cod
   expect(await ended).toEqual([0, null]);
 });
 
-it('says in one sentence what cannot be used, and no secret', async () => {
+it('reports an invalid setting in one line without the secret', async () => {
   const child = start({ MONITOR_TOKEN: 'hunter2' });
   let errors = '';
   child.stderr.on('data', (chunk) => {

@@ -1,10 +1,10 @@
-// What the tests of the monitor share: a reader of event streams, and waiting for what is to become true.
+// Shared helpers of the monitor's tests: an event stream reader, and waiting for a condition.
 
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { vi } from 'vitest';
 
-/** Waits until `check` no longer throws; the bound is for a test that fails. */
+/** Waits until `check` no longer throws. The timeout only bounds a failing test. */
 export function eventually<T>(check: () => T | Promise<T>, timeout = 20_000): Promise<T> {
   return vi.waitFor(check, { timeout, interval: 20 });
 }
@@ -14,7 +14,7 @@ interface ServerEvent {
   readonly data: string;
 }
 
-/** Server-sent events, one after the other; it can stop reading, as a browser that is too slow does. */
+/** Reads server-sent events one by one. `pause` stops reading, like a slow browser. */
 export class EventStream {
   readonly #response: IncomingMessage;
   readonly #events: ServerEvent[] = [];
@@ -29,10 +29,10 @@ export class EventStream {
   }
 
   static async open(url: string): Promise<EventStream> {
-    const asked = get(url);
-    const [response] = (await once(asked, 'response')) as [IncomingMessage];
-    // That it is cut off at the end of a test is no failure.
-    asked.on('error', () => {});
+    const request = get(url);
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    // Ignores the abort at the end of a test.
+    request.on('error', () => {});
     if (response.statusCode !== 200) throw new Error(`${url} answered ${response.statusCode}.`);
     return new EventStream(response);
   }

@@ -1,44 +1,44 @@
-// The page in a real Chromium, over a whole desk: what an operator sees when something breaks, and when it is mended.
+// The page in a real Chromium with the full system: normal operation, failures and recovery.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { testActivity } from './page-activity.ts';
-import { testBoards } from './page-boards.ts';
-import { testFaults } from './page-faults.ts';
-import { Scene } from './page-scene.ts';
+import { PageSetup } from './page.fixture.ts';
+import { testActivity } from './page-activity.fixture.ts';
+import { testBoards } from './page-boards.fixture.ts';
+import { testFaults } from './page-faults.fixture.ts';
 
-// One desk and one page for all: each part goes on where the one before it has left them.
-const scene = new Scene();
-beforeAll(() => scene.open(), 90_000);
-afterAll(() => scene.close());
+// All tests share one system and one page; each continues from the state that the previous one left.
+const setup = new PageSetup();
+beforeAll(() => setup.open(), 90_000);
+afterAll(() => setup.close());
 
-describe('with everything up', () => {
-  testBoards(scene);
-  testActivity(scene);
+describe('in normal operation', () => {
+  testBoards(setup);
+  testActivity(setup);
 
-  it('is usable in the ways that axe-core can check, dark and wide, light and narrow', async () => {
-    await scene.operator.price('MSFT').locator('button').click();
-    await scene.operator.tab('Tail');
+  it('passes axe-core, dark and wide, light and narrow', async () => {
+    await setup.driver.price('MSFT').locator('button').click();
+    await setup.driver.openTab('Tail');
     for (const [colorScheme, width] of [
       ['dark', 1440],
       ['light', 390],
     ] as const) {
-      await scene.page.emulateMedia({ colorScheme });
-      await scene.page.setViewportSize({ width, height: 900 });
-      const { wide, faults } = await scene.operator.examine();
-      expect({ colorScheme, width, faults }).toEqual({ colorScheme, width, faults: [] });
-      expect(wide).toBeLessThanOrEqual(width);
+      await setup.page.emulateMedia({ colorScheme });
+      await setup.page.setViewportSize({ width, height: 900 });
+      const { width: pageWidth, violations } = await setup.driver.audit();
+      expect({ colorScheme, width, violations }).toEqual({ colorScheme, width, violations: [] });
+      expect(pageWidth).toBeLessThanOrEqual(width);
     }
-    // Nothing has to be scrolled to sideways at 390 px.
+    // No horizontal scrolling at 390 px.
     for (const part of ['prices', 'bots', 'channels', 'activity'])
-      expect([part, await scene.operator.hiddenBeside(`.${part} .scroll`)]).toEqual([part, 0]);
-    expect(await scene.operator.bot('momentum').locator('td').last().isVisible()).toBe(true);
-    await scene.page.setViewportSize({ width: 1440, height: 900 });
-    await scene.operator.price('MSFT').locator('button').click();
+      expect([part, await setup.driver.horizontalOverflow(`.${part} .scroll`)]).toEqual([part, 0]);
+    expect(await setup.driver.bot('momentum').locator('td').last().isVisible()).toBe(true);
+    await setup.page.setViewportSize({ width: 1440, height: 900 });
+    await setup.driver.price('MSFT').locator('button').click();
   });
 });
 
-describe('when something breaks', () => testFaults(scene));
+describe('during failures', () => testFaults(setup));
 
-it('the browser complained of nothing', () => {
-  expect(scene.operator.complaints).toEqual([]);
+it('the browser reported no errors', () => {
+  expect(setup.driver.browserErrors).toEqual([]);
 });

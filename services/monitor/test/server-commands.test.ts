@@ -1,4 +1,4 @@
-// What may be sent through the monitor: with the token, by the schema, and always told on AUDIT.
+// Sending commands through the monitor: token, schema, audit.
 
 import { silentLogger } from '@tickbus/test-kit';
 import type { Audit, MessageOf } from 'tickbus';
@@ -7,19 +7,19 @@ import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startMonitor } from '../monitor.ts';
 import { eventually } from './monitor.fixture.ts';
-import { ServerWorld, TOKEN } from './server-world.ts';
+import { MonitorServer, TOKEN } from './monitor-server.fixture.ts';
 
-let world: ServerWorld;
+let server: MonitorServer;
 beforeAll(async () => {
-  world = await ServerWorld.open();
+  server = await MonitorServer.open();
 });
-afterAll(() => world.close());
+afterAll(() => server.close());
 
-describe('sends a command', () => {
+describe('POST /api/commands', () => {
   const pause = { type: 'pause', data: { bot: 'momentum', reason: 'test' } };
 
-  it('with the token, and tells it on AUDIT', async () => {
-    const subscriber = new RedisSubscriber({ url: world.redis.url, logger: silentLogger });
+  it('sends a command with the token, and audits it', async () => {
+    const subscriber = new RedisSubscriber({ url: server.redis.url, logger: silentLogger });
     const commands: MessageOf<typeof CHANNELS.TRADE_COMMANDS>[] = [];
     const audits: Audit[] = [];
     subscriber.subscribe(CHANNELS.TRADE_COMMANDS, (message) => commands.push(message));
@@ -40,7 +40,7 @@ describe('sends a command', () => {
     await subscriber.close();
   });
 
-  it('not with another token or none, tells that on AUDIT, and says nothing of the right one', async () => {
+  it('rejects a wrong or missing token, audits it, and does not disclose the right one', async () => {
     const audits = await listenToAudit();
     for (const token of [undefined, '', 'wrong', `${TOKEN}x`]) {
       const { status, body } = await send(pause, token);
@@ -55,7 +55,7 @@ describe('sends a command', () => {
     await audits.close();
   });
 
-  it('not one that its schema refuses, or that is none, and tells that on AUDIT too', async () => {
+  it('rejects an invalid command, and audits it', async () => {
     const audits = await listenToAudit();
     const wrong = await send(
       { type: 'place_order', data: { bot: 'momentum', symbol: 'AAPL', side: 'up' } },
@@ -63,24 +63,24 @@ describe('sends a command', () => {
     );
     expect(wrong.status).toBe(400);
     expect(JSON.parse(wrong.body).message).toMatch(/side|quantity/);
-    const none = [{ type: 'constructor', data: {} }, { type: 'pause' }, 'pause', null];
-    for (const body of none) expect((await send(body, TOKEN)).status).toBe(400);
-    await eventually(() => expect(audits.data).toHaveLength(1 + none.length));
+    const invalid = [{ type: 'constructor', data: {} }, { type: 'pause' }, 'pause', null];
+    for (const body of invalid) expect((await send(body, TOKEN)).status).toBe(400);
+    await eventually(() => expect(audits.data).toHaveLength(1 + invalid.length));
     for (const entry of audits.data)
       expect(entry).toMatchObject({ action: 'send_command', outcome: 'failed', detail: expect.any(String) });
     await audits.close();
   });
 
-  it('not at all after too many wrong tokens', async () => {
-    const other = await startMonitor({ url: world.redis.url, port: 0, token: TOKEN, logger: silentLogger });
+  it('rejects every token after too many wrong ones', async () => {
+    const other = await startMonitor({ url: server.redis.url, port: 0, token: TOKEN, logger: silentLogger });
     const attempt = (token: string) => send(pause, token, other.url);
     for (let count = 0; count < 10; count++) expect((await attempt('wrong')).status).toBe(401);
     expect((await attempt(TOKEN)).status).toBe(429);
     await other.close();
   });
 
-  it('not without a token in its settings', async () => {
-    const other = await startMonitor({ url: world.redis.url, port: 0, logger: silentLogger });
+  it('is disabled without MONITOR_TOKEN', async () => {
+    const other = await startMonitor({ url: server.redis.url, port: 0, logger: silentLogger });
     const { status, body } = await send(pause, TOKEN, other.url);
     expect(status).toBe(403);
     expect(body).toContain('MONITOR_TOKEN');
@@ -88,16 +88,16 @@ describe('sends a command', () => {
   });
 });
 
-/** What comes on AUDIT from now on. */
+/** Collects AUDIT messages from now on. */
 async function listenToAudit() {
-  const subscriber = new RedisSubscriber({ url: world.redis.url, logger: silentLogger });
+  const subscriber = new RedisSubscriber({ url: server.redis.url, logger: silentLogger });
   const data: Audit[] = [];
   subscriber.subscribe(CHANNELS.AUDIT, (message) => data.push(message.data));
   await subscriber.startListening();
   return { data, close: () => subscriber.close() };
 }
 
-async function send(body: unknown, token: string | undefined, url = world.monitor.url) {
+async function send(body: unknown, token: string | undefined, url = server.monitor.url) {
   const response = await fetch(`${url}/api/commands`, {
     method: 'POST',
     headers: {

@@ -6,16 +6,20 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Bot } from '../bot.ts';
 import { startMomentumBot } from '../momentum.ts';
 import { startPaperTrader } from '../paper-trader.ts';
-import { eventually, World } from './sample-bots.fixture.ts';
+import { BotHarness, eventually } from './sample-bots.fixture.ts';
 
-let world: World;
+let world: BotHarness;
 let trader: Bot;
 let seen = 0;
 
 beforeEach(async () => {
   seen = 0;
-  world = await World.open();
-  trader = await startPaperTrader({ connection: world.link(), logger: silentLogger, onPrice: () => seen++ });
+  world = await BotHarness.open();
+  trader = await startPaperTrader({
+    connection: world.connect(),
+    logger: silentLogger,
+    onPrice: () => seen++,
+  });
 });
 
 afterEach(async () => {
@@ -29,9 +33,9 @@ async function results(count: number) {
 }
 
 it('tells of an order that was executed, with the id and the sender of the command', async () => {
-  await world.price(100);
+  await world.publishPrice(100);
   await eventually(() => expect(seen).toBe(1));
-  await world.order('paper-trader', 'buy', 10);
+  await world.placeOrder('paper-trader', 'buy', 10);
   expect(await results(1)).toEqual([
     {
       command_id: world.commands[0]?.id,
@@ -45,13 +49,13 @@ it('tells of an order that was executed, with the id and the sender of the comma
 });
 
 it('tells why an order was rejected', async () => {
-  await world.order('paper-trader', 'buy', 1);
+  await world.placeOrder('paper-trader', 'buy', 1);
   await results(1);
-  await world.price(100);
+  await world.publishPrice(100);
   await eventually(() => expect(seen).toBe(1));
-  await world.order('paper-trader', 'buy', 1, { limit_price: 99 });
-  await world.tell('pause', 'paper-trader');
-  await world.order('paper-trader', 'sell', 1);
+  await world.placeOrder('paper-trader', 'buy', 1, { limit_price: 99 });
+  await world.sendCommand('pause', 'paper-trader');
+  await world.placeOrder('paper-trader', 'sell', 1);
   const told = (await results(4)).map(({ action, outcome, detail }) => [action, outcome, detail]);
   expect(told).toEqual([
     ['place_order', 'rejected', 'There is no price of AAPL yet.'],
@@ -62,10 +66,10 @@ it('tells why an order was rejected', async () => {
 });
 
 it('rejects what the bot cannot obey, and leaves commands for others to them', async () => {
-  const momentum = await startMomentumBot({ connection: world.link(), logger: silentLogger });
-  await world.order('momentum', 'buy', 1);
-  await world.tell('pause', 'nobody');
-  await world.tell('pause', 'momentum');
+  const momentum = await startMomentumBot({ connection: world.connect(), logger: silentLogger });
+  await world.placeOrder('momentum', 'buy', 1);
+  await world.sendCommand('pause', 'nobody');
+  await world.sendCommand('pause', 'momentum');
   const told = (await results(2)).map(({ bot, outcome, detail }) => [bot, outcome, detail]);
   expect(told).toEqual([
     ['momentum', 'rejected', 'momentum does not obey place_order.'],
@@ -76,10 +80,10 @@ it('rejects what the bot cannot obey, and leaves commands for others to them', a
 
 it('answers a command that comes again once, and one without an id not at all', async () => {
   const pause = { message_type: 'pause', data: { bot: 'paper-trader' }, timestamp: 0, sender: 'another' };
-  await world.raw(pause);
-  await world.raw({ ...pause, id: 'one' });
-  await world.raw({ ...pause, id: 'one' });
-  await world.raw({ ...pause, id: 'two' });
+  await world.publishRaw(pause);
+  await world.publishRaw({ ...pause, id: 'one' });
+  await world.publishRaw({ ...pause, id: 'one' });
+  await world.publishRaw({ ...pause, id: 'two' });
   expect((await results(2)).map(({ command_id }) => command_id)).toEqual(['one', 'two']);
   expect(trader.stats).toMatchObject({ commandsReceived: 3 });
   expect(trader.subscriber.status(CHANNELS.TRADE_COMMANDS)).toMatchObject({ duplicates: 1 });
@@ -87,7 +91,7 @@ it('answers a command that comes again once, and one without an id not at all', 
 
 it('rejects a command whose time is over', async () => {
   const resume = { message_type: 'resume', data: { bot: 'paper-trader' }, timestamp: 0, sender: 'another' };
-  await world.raw({ ...resume, id: 'late', expires_at: resume.timestamp });
+  await world.publishRaw({ ...resume, id: 'late', expires_at: resume.timestamp });
   expect(await results(1)).toMatchObject([
     { command_id: 'late', outcome: 'rejected', detail: 'It came after its time was over.' },
   ]);

@@ -1,7 +1,7 @@
 // Settings: defaults, arguments before variables, one line a mistake.
 
 import { expect, it } from 'vitest';
-import { ConfigError, HELP, readConfig } from '../config.ts';
+import { BotsConfigError, HELP, readConfig } from '../config.ts';
 
 it('runs all bots on all symbols unless told otherwise', () => {
   expect(readConfig([], { BOTS: '' })).toEqual({
@@ -22,7 +22,7 @@ it('takes variables, and arguments before them', () => {
 
 it('tells every mistake in a line of its own', () => {
   expect(() => readConfig(['momentun', 'x'], { SYMBOLS: ',', LOG_LEVEL: 'loud' })).toThrow(
-    new ConfigError(`BOTS must be names among paper-trader, risk-guard, momentum, separated by commas.
+    new BotsConfigError(`BOTS must be names among paper-trader, risk-guard, momentum, separated by commas.
 SYMBOLS must be symbols separated by commas, such as AAPL,MSFT.
 LOG_LEVEL must be trace, debug, info, warn, error, fatal or silent.`),
   );

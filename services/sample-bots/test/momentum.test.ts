@@ -6,15 +6,15 @@ import type { MemoryConnection } from 'tickbus/testing';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Bot } from '../bot.ts';
 import { type MomentumOptions, startMomentumBot } from '../momentum.ts';
-import { eventually, World } from './sample-bots.fixture.ts';
+import { BotHarness, eventually } from './sample-bots.fixture.ts';
 
-let world: World;
+let world: BotHarness;
 let link: MemoryConnection;
 let bot: Bot;
 let seen: number;
 
 beforeEach(async () => {
-  world = await World.open();
+  world = await BotHarness.open();
 });
 
 afterEach(async () => {
@@ -24,7 +24,7 @@ afterEach(async () => {
 
 async function start(options: MomentumOptions = {}): Promise<void> {
   seen = 0;
-  link = world.link();
+  link = world.connect();
   const rules = { threshold: 0.01, windowMs: 1_000, cooldownMs: 5_000, quantity: 3 };
   bot = await startMomentumBot({
     connection: link,
@@ -39,11 +39,11 @@ async function start(options: MomentumOptions = {}): Promise<void> {
 async function ordersAfter(...prices: (readonly [price: number, timestamp: number, symbol?: string])[]) {
   for (const price of prices) {
     const expected = seen + 1;
-    await world.price(...price);
+    await world.publishPrice(...price);
     await eventually(() => expect(seen).toBe(expected));
   }
   // What the bot sent by now is published before this one of ours, and so is heard before it.
-  await world.tell('resume', 'nobody');
+  await world.sendCommand('resume', 'nobody');
   await eventually(() => expect(world.commands.at(-1)?.data.bot).toBe('nobody'));
   return world.commands.filter(({ message_type }) => message_type === 'place_order').map(({ data }) => data);
 }
@@ -77,17 +77,17 @@ it('waits out the cool-down, for each instrument of its own', async () => {
 
 it('orders nothing while it is paused, and says so', async () => {
   await start();
-  await world.tell('pause', 'momentum');
+  await world.sendCommand('pause', 'momentum');
   await eventually(() =>
-    expect(world.latest('momentum')).toMatchObject({
+    expect(world.latestStatus('momentum')).toMatchObject({
       bot: 'momentum',
       state: 'paused',
       detail: 'The operator says so.',
     }),
   );
   expect(await ordersAfter([100, 0], [102, 10])).toEqual([]);
-  await world.tell('resume', 'momentum');
-  await eventually(() => expect(world.latest('momentum')?.state).toBe('running'));
+  await world.sendCommand('resume', 'momentum');
+  await eventually(() => expect(world.latestStatus('momentum')?.state).toBe('running'));
   expect(await ordersAfter([104, 20])).toHaveLength(1);
   expect(bot.stats.commandsReceived).toBe(2);
 });
@@ -95,8 +95,8 @@ it('orders nothing while it is paused, and says so', async () => {
 it('tells an operator since when it runs, what it listens to, and how far it is behind', async () => {
   const before = Date.now();
   await start({ symbols: ['AAPL', 'MSFT'], statusIntervalMs: 500 });
-  await eventually(() => expect(world.latest('momentum')?.state).toBe('running'));
-  const status = world.latest('momentum');
+  await eventually(() => expect(world.latestStatus('momentum')?.state).toBe('running'));
+  const status = world.latestStatus('momentum');
   expect(status).toMatchObject({
     subscriptions: ['TRADE_COMMANDS: pause, resume', 'PRICE_DATA: AAPL, MSFT'],
     behind: 0,
@@ -108,19 +108,19 @@ it('tells an operator since when it runs, what it listens to, and how far it is 
 
 it('does not obey what is addressed to others', async () => {
   await start();
-  await world.tell('pause', 'another');
+  await world.sendCommand('pause', 'another');
   expect(await ordersAfter([100, 0], [102, 10])).toHaveLength(1);
 });
 
 it('follows its symbols only', async () => {
   await start({ symbols: ['AAPL'] });
-  await world.price(1, 0, 'MSFT');
+  await world.publishPrice(1, 0, 'MSFT');
   expect(await ordersAfter([100, 0])).toEqual([]);
   expect(bot.subscriber.status(CHANNELS.PRICE_DATA)).toMatchObject({ received: 2, delivered: 1, lost: 0 });
 });
 
 it('begins with the kept price, and does not act upon it', async () => {
-  await world.price(102, 10);
+  await world.publishPrice(102, 10);
   await start();
   await eventually(() => expect(seen).toBe(1));
   expect(await ordersAfter([102, 20])).toEqual([]);
@@ -131,8 +131,8 @@ it('forgets its windows after a loss', async () => {
   await start();
   await ordersAfter([100, 0]);
   link.disconnect();
-  await world.price(103, 50);
-  await world.price(105, 60);
+  await world.publishPrice(103, 50);
+  await world.publishPrice(105, 60);
   link.reconnect();
   await eventually(() => expect(seen).toBe(2));
   expect(await ordersAfter([105.1, 70])).toEqual([]);
@@ -143,7 +143,7 @@ it('goes on when an order could not be sent', async () => {
   await start();
   await ordersAfter([100, 0]);
   link.publishing.disconnect();
-  await world.price(102, 10);
+  await world.publishPrice(102, 10);
   await eventually(() => expect(bot.stats).toMatchObject({ commandsSent: 0, commandsFailed: 1 }));
   link.publishing.reconnect();
   expect(await ordersAfter([100, 6_000], [102, 6_010])).toHaveLength(1);

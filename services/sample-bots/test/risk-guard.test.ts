@@ -8,13 +8,13 @@ import type { Bot } from '../bot.ts';
 import { startMomentumBot } from '../momentum.ts';
 import { startPaperTrader } from '../paper-trader.ts';
 import { type RiskGuardOptions, startRiskGuard } from '../risk-guard.ts';
-import { eventually, World } from './sample-bots.fixture.ts';
+import { BotHarness, eventually } from './sample-bots.fixture.ts';
 
-let world: World;
+let world: BotHarness;
 const bots: Bot[] = [];
 
 beforeEach(async () => {
-  world = await World.open();
+  world = await BotHarness.open();
 });
 
 afterEach(async () => {
@@ -25,7 +25,7 @@ afterEach(async () => {
 async function startGuard(options: RiskGuardOptions = {}): Promise<Bot> {
   const limits = { maxLoss: 100, maxExposure: 1_000 };
   const guard = await startRiskGuard({
-    connection: world.link(),
+    connection: world.connect(),
     logger: silentLogger,
     ...limits,
     ...options,
@@ -35,11 +35,11 @@ async function startGuard(options: RiskGuardOptions = {}): Promise<Bot> {
 }
 
 function trader(details: Pick<BotStatus, 'position' | 'pnl'>): Promise<void> {
-  return world.status({ bot: 'paper-trader', state: 'running', ...details });
+  return world.publishStatus({ bot: 'paper-trader', state: 'running', ...details });
 }
 
 function momentum(state: BotStatus['state'], detail?: string): Promise<void> {
-  return world.status({ bot: 'momentum', state, ...(detail !== undefined && { detail }) });
+  return world.publishStatus({ bot: 'momentum', state, ...(detail !== undefined && { detail }) });
 }
 
 /** The commands of the guard so far, once all that was published has been handled. */
@@ -73,10 +73,10 @@ it('pauses past the loss, and resumes well below it', async () => {
 it('pauses when a price makes the position too large, long and short', async () => {
   await startGuard();
   await momentum('running');
-  await world.price(100, 0, 'AAPL');
-  await world.price(50, 0, 'MSFT');
+  await world.publishPrice(100, 0, 'AAPL');
+  await world.publishPrice(50, 0, 'MSFT');
   await trader({ position: { AAPL: 5, MSFT: -10 } });
-  await world.price(50.1, 0, 'MSFT');
+  await world.publishPrice(50.1, 0, 'MSFT');
   expect(await commands(1)).toEqual([['pause', 'momentum', 'The exposure is 1001.00; the limit is 1000.']]);
 });
 
@@ -107,32 +107,37 @@ it('does not resume what somebody else has paused', async () => {
 
 it('says nothing while it is paused itself, and what is due when it is resumed', async () => {
   await startGuard();
-  await world.tell('pause', 'risk-guard');
+  await world.sendCommand('pause', 'risk-guard');
   await momentum('running');
   await trader({ pnl: -100.01 });
-  await eventually(() => expect(world.latest('risk-guard')?.state).toBe('paused'));
+  await eventually(() => expect(world.latestStatus('risk-guard')?.state).toBe('paused'));
   expect(world.commands).toHaveLength(1);
-  await world.tell('resume', 'risk-guard');
-  await eventually(() => expect(world.latest('risk-guard')?.state).toBe('running'));
+  await world.sendCommand('resume', 'risk-guard');
+  await eventually(() => expect(world.latestStatus('risk-guard')?.state).toBe('running'));
   await trader({ pnl: -100.01 });
   expect((await commands(3)).at(-1)).toEqual(['pause', 'momentum', LOSS]);
 });
 
 it('works together with the other two', async () => {
-  bots.push(await startPaperTrader({ connection: world.link(), logger: silentLogger }));
+  bots.push(await startPaperTrader({ connection: world.connect(), logger: silentLogger }));
   bots.push(
-    await startMomentumBot({ connection: world.link(), logger: silentLogger, quantity: 5, threshold: 0.01 }),
+    await startMomentumBot({
+      connection: world.connect(),
+      logger: silentLogger,
+      quantity: 5,
+      threshold: 0.01,
+    }),
   );
   await startGuard({ maxExposure: 500, maxLoss: 10_000 });
-  await world.price(100, 0);
+  await world.publishPrice(100, 0);
   for (const { subscriber } of bots) {
     await eventually(() => expect(subscriber.status(CHANNELS.PRICE_DATA)?.delivered).toBe(1));
   }
-  await world.price(102, 100);
-  await eventually(() => expect(world.latest('momentum')?.state).toBe('paused'));
-  expect(world.latest('paper-trader')?.position).toEqual({ AAPL: 5 });
-  await world.price(70, 200);
-  await eventually(() => expect(world.latest('momentum')?.state).toBe('running'));
+  await world.publishPrice(102, 100);
+  await eventually(() => expect(world.latestStatus('momentum')?.state).toBe('paused'));
+  expect(world.latestStatus('paper-trader')?.position).toEqual({ AAPL: 5 });
+  await world.publishPrice(70, 200);
+  await eventually(() => expect(world.latestStatus('momentum')?.state).toBe('running'));
   expect(world.commands.map(({ message_type }) => message_type)).toEqual(['place_order', 'pause', 'resume']);
 });
 

@@ -11,7 +11,7 @@ import { vi } from 'vitest';
 type Command = MessageOf<typeof CHANNELS.TRADE_COMMANDS>;
 
 /** Everything around the bots of one test. */
-export class World {
+export class BotHarness {
   readonly #own = new MemoryConnection();
   readonly #publisher = new RedisPublisher({ connection: this.#own, sender: 'test', logger: silentLogger });
   readonly #subscriber = new RedisSubscriber({ connection: this.#own, logger: silentLogger });
@@ -22,8 +22,8 @@ export class World {
   /** What became of every command, in order. */
   readonly results: CommandResult[] = [];
 
-  static async open(): Promise<World> {
-    const world = new World();
+  static async open(): Promise<BotHarness> {
+    const world = new BotHarness();
     world.#subscriber.subscribe(CHANNELS.TRADE_COMMANDS, (message) => world.commands.push(message));
     world.#subscriber.subscribe(CHANNELS.BOT_STATUS, ({ data }) => world.statuses.push(data));
     world.#subscriber.subscribe(CHANNELS.COMMAND_RESULTS, ({ data }) => world.results.push(data));
@@ -32,15 +32,15 @@ export class World {
   }
 
   /** A link of one bot. */
-  link(): MemoryConnection {
+  connect(): MemoryConnection {
     return new MemoryConnection({ server: this.#own.server });
   }
 
-  async price(price: number, timestamp = 0, symbol = 'AAPL'): Promise<void> {
+  async publishPrice(price: number, timestamp = 0, symbol = 'AAPL'): Promise<void> {
     await this.#publisher.publish(CHANNELS.PRICE_DATA, { symbol, price, timestamp });
   }
 
-  async order(
+  async placeOrder(
     bot: string,
     side: 'buy' | 'sell',
     quantity: number,
@@ -50,7 +50,7 @@ export class World {
     await this.#publisher.publish(CHANNELS.TRADE_COMMANDS, order, { type: 'place_order' });
   }
 
-  async tell(type: 'pause' | 'resume', bot: string): Promise<void> {
+  async sendCommand(type: 'pause' | 'resume', bot: string): Promise<void> {
     await this.#publisher.publish(
       CHANNELS.TRADE_COMMANDS,
       { bot, reason: 'The operator says so.' },
@@ -58,18 +58,18 @@ export class World {
     );
   }
 
-  async status(status: BotStatus): Promise<void> {
+  async publishStatus(status: BotStatus): Promise<void> {
     await this.#publisher.publish(CHANNELS.BOT_STATUS, status);
   }
 
   /** Publishes a message as it stands, as a program without tickbus would. */
-  async raw(message: object): Promise<void> {
+  async publishRaw(message: object): Promise<void> {
     await this.#own.publishing.connect();
     await this.#own.publishing.publish(CHANNELS.TRADE_COMMANDS, [{ json: JSON.stringify(message) }]);
   }
 
   /** The newest status of a bot. */
-  latest(bot: string): BotStatus | undefined {
+  latestStatus(bot: string): BotStatus | undefined {
     return this.statuses.findLast((status) => status.bot === bot);
   }
 

@@ -1,15 +1,15 @@
-// Says that the page itself is cut off: everything below is then as old as the last frame.
+// Warns that the page has lost the monitor and shows the data of the last frame.
 
 import { useEffect, useState } from 'preact/hooks';
-import { duration, time } from '../format.ts';
-import { link, lostSince, now } from '../store.ts';
+import { duration, time } from '../display-format.ts';
+import { lostSince, now, streamState } from '../store.ts';
 
 export function Banner() {
-  if (link.value !== 'lost') return null;
+  if (streamState.value !== 'lost') return null;
   return (
     <p class="banner" role="alert">
-      The monitor cannot be reached. What you see is of {now.value === 0 ? 'nothing yet' : time(now.value)}.
-      Trying again <LostFor />
+      Cannot reach the monitor. {now.value === 0 ? 'No data yet' : `Data as of ${time(now.value)}`}.
+      Reconnecting <LostFor />
     </p>
   );
 }

@@ -1,29 +1,29 @@
-// The bots: how each of them is, by its own word, and by how long that is ago.
+// The bot table: the state that each bot reports, and the time since its last status.
 
-import type { BotRow } from '../../protocol.ts';
-import { count, duration, time, words } from '../format.ts';
-import { bots, lamps, now } from '../store.ts';
-import { Scroll } from './scroll.tsx';
+import type { BotRow } from '../../page-protocol.ts';
+import { count, duration, time, words } from '../display-format.ts';
+import { bots, indicators, now } from '../store.ts';
+import { ScrollRegion } from './scroll-region.tsx';
 
 export function Bots() {
   const rows = bots.value;
-  const isCutOff = lamps.value?.redis.state === 'bad';
+  const isDisconnected = indicators.value?.redis.state === 'bad';
   const overdue = rows.filter(({ overdue: isOverdue }) => isOverdue).length;
   return (
-    <section class="panel bots" aria-labelledby="bots-title" data-heard={!isCutOff}>
+    <section class="panel bots" aria-labelledby="bots-title" data-connected={!isDisconnected}>
       <div class="panel-head">
         <h2 id="bots-title">Bots</h2>
         <span class="muted">{rows.length}</span>
-        {overdue > 0 && <span class="bad-text">{overdue} overdue</span>}
-        {isCutOff && <span class="muted">as last heard</span>}
+        {overdue > 0 && <span class="alert-text">{overdue} overdue</span>}
+        {isDisconnected && <span class="muted">last known state</span>}
       </div>
-      <Scroll label="Table of bots">
+      <ScrollRegion label="Table of bots">
         <table class="rows">
           <thead>
             <tr>
               <th>Bot</th>
               <th class="col-state">State</th>
-              <th class="number">Heard</th>
+              <th class="number">Seen</th>
               <th class="number">Up</th>
               <th class="number">Behind</th>
               <th>Last command</th>
@@ -31,30 +31,30 @@ export function Bots() {
           </thead>
           <tbody>
             {rows.map((row) => (
-              <BotLine key={row.bot} row={row} />
+              <BotTableRow key={row.bot} row={row} />
             ))}
           </tbody>
         </table>
-        {rows.length === 0 && <p class="empty">No bot has told its status yet.</p>}
-      </Scroll>
+        {rows.length === 0 && <p class="empty">No bot has reported a status yet.</p>}
+      </ScrollRegion>
     </section>
   );
 }
 
-function BotLine({ row }: { row: BotRow }) {
+function BotTableRow({ row }: { row: BotRow }) {
   const { bot, state, overdue, startedAt, behind, detail, subscriptions } = row;
   return (
     <tr data-bot={bot} data-state={overdue ? 'overdue' : state} title={detailsOf(row)}>
       <th scope="row">
         {bot}
-        {subscriptions !== undefined && <span class="under">{subscriptions.join('; ')}</span>}
+        {subscriptions !== undefined && <span class="secondary">{subscriptions.join('; ')}</span>}
       </th>
       <td class="bot-state">
         {overdue ? 'overdue' : words(state)}
-        {overdue && <span class="under">was {words(state)}</span>}
-        {detail !== undefined && <span class="under">{detail}</span>}
+        {overdue && <span class="secondary">was {words(state)}</span>}
+        {detail !== undefined && <span class="secondary">{detail}</span>}
       </td>
-      <td class="number" data-label="Heard">
+      <td class="number" data-label="Seen">
         <Since at={row.heardAt} />
       </td>
       <td class="number" data-label="Up">
@@ -75,20 +75,20 @@ function LastCommand({ row: { lastCommand } }: { row: BotRow }) {
   const { text, sender, at } = lastCommand;
   return (
     <>
-      <span class="cut">{words(text)}</span>
-      <span class="under">
+      <span class="clamped">{words(text)}</span>
+      <span class="secondary">
         {time(at)} by {sender}
       </span>
     </>
   );
 }
 
-/** Drawn with every frame. */
+/** A separate component, because it renders with every frame. */
 function Since({ at }: { at: number }) {
   return <>{duration(now.value - at)}</>;
 }
 
-/** What may be cut, and what has no column. */
+/** Tooltip: values that may be truncated or have no column. */
 function detailsOf({ pnl, position, detail, subscriptions, lastCommand }: BotRow): string {
   const parts = [
     detail,

@@ -1,26 +1,26 @@
-// Candles, drawn by a library that is loaded when the first chart is opened.
+// Candle chart. The chart library loads when the first chart opens.
 
 import { useEffect, useRef } from 'preact/hooks';
-import type { Candle } from '../../protocol.ts';
+import type { Candle } from '../../page-protocol.ts';
 import { isDark } from '../theme.ts';
 import type { CandleView } from './candle-view.ts';
 
 export function CandleChart({ symbol, candles }: { symbol: string; candles: readonly Candle[] }) {
-  const place = useRef<HTMLDivElement | null>(null);
+  const container = useRef<HTMLDivElement | null>(null);
   const view = useRef<CandleView | undefined>(undefined);
   const newest = useRef(candles);
   newest.current = candles;
-  // Another instrument or other colours make another chart.
+  // A new instrument or theme needs a new chart.
   const dark = isDark.value;
   useEffect(() => {
-    let isGone = false;
-    void import('./candle-view.ts').then(({ showCandles }) => {
-      if (isGone || place.current === null) return;
-      view.current = showCandles(place.current);
+    let isUnmounted = false;
+    void import('./candle-view.ts').then(({ createCandleView }) => {
+      if (isUnmounted || container.current === null) return;
+      view.current = createCandleView(container.current);
       view.current.set(newest.current);
     });
     return () => {
-      isGone = true;
+      isUnmounted = true;
       view.current?.remove();
       view.current = undefined;
     };
@@ -28,7 +28,7 @@ export function CandleChart({ symbol, candles }: { symbol: string; candles: read
   useEffect(() => view.current?.set(candles), [candles]);
   return (
     <>
-      <div class="candles" ref={place} role="img" aria-label={`Candles of ${symbol}`} />
+      <div class="candles" ref={container} role="img" aria-label={`Candles of ${symbol}`} />
       <p class="attribution">
         Charts by{' '}
         <a href="https://www.tradingview.com/" target="_blank" rel="noreferrer">

@@ -1,19 +1,19 @@
-// TradingView's Lightweight Charts, in the page's colours.
+// TradingView Lightweight Charts in the colours of the page.
 
 import { CandlestickSeries, createChart, type UTCTimestamp } from 'lightweight-charts';
-import type { Candle } from '../../protocol.ts';
+import type { Candle } from '../../page-protocol.ts';
 
 export interface CandleView {
   set(candles: readonly Candle[]): void;
   remove(): void;
 }
 
-export function showCandles(place: HTMLElement): CandleView {
-  const style = getComputedStyle(place);
+export function createCandleView(container: HTMLElement): CandleView {
+  const style = getComputedStyle(container);
   const colour = (name: string) => style.getPropertyValue(name).trim();
-  const chart = createChart(place, {
+  const chart = createChart(container, {
     autoSize: true,
-    // Its own mark would need an inline style, which the page's policy forbids; the attribution stands below the chart.
+    // The built-in logo needs an inline style, which the Content-Security-Policy forbids; the attribution is below.
     layout: {
       attributionLogo: false,
       background: { color: 'transparent' },
@@ -22,7 +22,7 @@ export function showCandles(place: HTMLElement): CandleView {
       fontFamily: style.fontFamily,
     },
     grid: { vertLines: { color: colour('--line') }, horzLines: { color: colour('--line') } },
-    // Room at the right, or the time of the newest candle is cut off.
+    // Without an offset, the time label of the newest candle is cut off.
     timeScale: { rightOffset: 4, timeVisible: true, secondsVisible: true, borderColor: colour('--line') },
     rightPriceScale: { borderColor: colour('--line') },
   });
@@ -34,7 +34,7 @@ export function showCandles(place: HTMLElement): CandleView {
     wickDownColor: down,
     borderVisible: false,
   });
-  // The chart knows no time zones; so it is given the time of this one.
+  // The chart has no time zone support; shift UTC to local time.
   const offset = -new Date().getTimezoneOffset() * 60;
   return {
     set: (candles) =>

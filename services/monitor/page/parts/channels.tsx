@@ -1,23 +1,26 @@
-// The channels: how much goes over each, how long it takes, who listens; one of them as a chart.
+// The channel table: rate, latency, subscribers and losses of each channel; a rate chart of the selected one.
 
 import { signal } from '@preact/signals';
-import type { ChannelRow } from '../../protocol.ts';
-import { count, ms } from '../format.ts';
+import type { ChannelRow } from '../../page-protocol.ts';
+import { count, ms } from '../display-format.ts';
 import { channels, rates } from '../store.ts';
 import { RateChart } from './rate-chart.tsx';
-import { Scroll } from './scroll.tsx';
+import { ScrollRegion } from './scroll-region.tsx';
 
-const chosen = signal('PRICE_DATA');
+const selected = signal('PRICE_DATA');
 
 export function Channels() {
   return (
     <section class="panel channels" aria-labelledby="channels-title">
       <div class="panel-head">
         <h2 id="channels-title">Channels</h2>
-        <span class="muted">{chosen.value}, messages a second, last two minutes</span>
+        <span class="muted">{selected.value}, messages per second, last two minutes</span>
       </div>
-      <RateChart values={rates.value[chosen.value] ?? []} label={`Messages a second on ${chosen.value}`} />
-      <Scroll label="Table of channels">
+      <RateChart
+        values={rates.value[selected.value] ?? []}
+        label={`Messages per second on ${selected.value}`}
+      />
+      <ScrollRegion label="Table of channels">
         <table class="rows">
           <thead>
             <tr>
@@ -34,27 +37,27 @@ export function Channels() {
           </thead>
           <tbody>
             {channels.value.map((row) => (
-              <ChannelLine key={row.name} row={row} />
+              <ChannelTableRow key={row.name} row={row} />
             ))}
           </tbody>
         </table>
-      </Scroll>
+      </ScrollRegion>
     </section>
   );
 }
 
-function ChannelLine({ row }: { row: ChannelRow }) {
+function ChannelTableRow({ row }: { row: ChannelRow }) {
   const { name, kind, mode, rate, p50, p99, subscribers, received, gaps, lost, invalid } = row;
-  const isChosen = chosen.value === name;
+  const isSelected = selected.value === name;
   return (
-    <tr data-channel={name} class={isChosen ? 'open' : ''}>
+    <tr data-channel={name} class={isSelected ? 'open' : ''}>
       <th scope="row">
         <button
           type="button"
           class="row-button"
-          aria-pressed={isChosen}
+          aria-pressed={isSelected}
           onClick={() => {
-            chosen.value = name;
+            selected.value = name;
           }}
         >
           {name}

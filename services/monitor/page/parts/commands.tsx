@@ -1,19 +1,19 @@
-// The commands: who sent what to whom, and what came of it.
+// The command table: sender, bot, command and result.
 
 import { signal } from '@preact/signals';
-import type { CommandRow, CommandState } from '../../protocol.ts';
-import { time, words } from '../format.ts';
+import type { CommandRow, CommandState } from '../../page-protocol.ts';
+import { time, words } from '../display-format.ts';
 import { about, commands } from '../store.ts';
-import { Scroll } from './scroll.tsx';
+import { ScrollRegion } from './scroll-region.tsx';
 import { SendCommand } from './send-command.tsx';
 
-const SAID: Readonly<Record<CommandState, string>> = {
-  sent: 'no answer yet',
+const STATE_TEXT: Readonly<Record<CommandState, string>> = {
+  sent: 'no result yet',
   accepted: 'accepted',
   done: 'done',
   rejected: 'rejected',
   failed: 'failed',
-  unanswered: 'no answer in time',
+  unanswered: 'timed out',
 };
 
 const isSending = signal(false);
@@ -21,7 +21,7 @@ const isSending = signal(false);
 export function Commands() {
   return (
     <>
-      <div class="tools">
+      <div class="toolbar">
         {about.value?.canSend ? (
           <button
             type="button"
@@ -32,7 +32,7 @@ export function Commands() {
             Send a command…
           </button>
         ) : (
-          <p class="muted">Sending is off. Start the monitor with MONITOR_TOKEN to turn it on.</p>
+          <p class="muted">Sending is disabled. Set MONITOR_TOKEN and restart the monitor to enable it.</p>
         )}
       </div>
       {isSending.value && (
@@ -42,32 +42,30 @@ export function Commands() {
           }}
         />
       )}
-      <Scroll label="Table of commands">
+      <ScrollRegion label="Table of commands">
         <table class="rows commands">
-          <caption class="unseen">Commands, newest first</caption>
+          <caption class="visually-hidden">Commands, newest first</caption>
           <thead>
             <tr>
               <th class="col-time">Time</th>
-              <th class="col-who">From, to</th>
+              <th class="col-from-to">From, to</th>
               <th>Command</th>
               <th>Result</th>
             </tr>
           </thead>
           <tbody>
             {commands.value.map((row) => (
-              <CommandLine key={row.n} row={row} />
+              <CommandTableRow key={row.n} row={row} />
             ))}
           </tbody>
         </table>
-        {commands.value.length === 0 && (
-          <p class="empty">No command was sent since the monitor was started.</p>
-        )}
-      </Scroll>
+        {commands.value.length === 0 && <p class="empty">No commands since the monitor started.</p>}
+      </ScrollRegion>
     </>
   );
 }
 
-function CommandLine({ row }: { row: CommandRow }) {
+function CommandTableRow({ row }: { row: CommandRow }) {
   const { at, sender, bot, type, text, state, result, answeredAt } = row;
   const took = answeredAt === undefined ? '' : ` after ${answeredAt - at} ms`;
   return (
@@ -75,15 +73,15 @@ function CommandLine({ row }: { row: CommandRow }) {
       <td class="col-time">{time(at)}</td>
       <td class="wrap">
         {sender}
-        <span class="under">to {bot}</span>
+        <span class="secondary">to {bot}</span>
       </td>
       <td class="wrap">
         <b>{words(type)}</b> {text}
       </td>
       <td class="wrap command-result">
-        {SAID[state]}
+        {STATE_TEXT[state]}
         {took}
-        {result !== undefined && result !== '' && <span class="under">{result}</span>}
+        {result !== undefined && result !== '' && <span class="secondary">{result}</span>}
       </td>
     </tr>
   );

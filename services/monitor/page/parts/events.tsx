@@ -1,34 +1,34 @@
-// What happened: reconnections, gaps, invalid messages, changes of lease, bots that fell silent.
+// The event table: reconnects, gaps, invalid messages, lease changes, overdue bots.
 
-import type { EventRow } from '../../protocol.ts';
-import { time } from '../format.ts';
+import type { EventRow } from '../../page-protocol.ts';
+import { time } from '../display-format.ts';
 import { events } from '../store.ts';
-import { Scroll } from './scroll.tsx';
+import { ScrollRegion } from './scroll-region.tsx';
 
 export function Events() {
   return (
-    <Scroll label="Table of events">
+    <ScrollRegion label="Table of events">
       <table class="rows events">
-        <caption class="unseen">Events, newest first</caption>
+        <caption class="visually-hidden">Events, newest first</caption>
         <thead>
           <tr>
             <th class="col-time">Time</th>
-            <th class="col-kind">What</th>
+            <th class="col-kind">Kind</th>
             <th>Event</th>
           </tr>
         </thead>
         <tbody>
           {events.value.map((row) => (
-            <EventLine key={row.n} row={row} />
+            <EventTableRow key={row.n} row={row} />
           ))}
         </tbody>
       </table>
-      {events.value.length === 0 && <p class="empty">Nothing has happened yet.</p>}
-    </Scroll>
+      {events.value.length === 0 && <p class="empty">No events yet.</p>}
+    </ScrollRegion>
   );
 }
 
-function EventLine({ row: { at, kind, severity, text, count } }: { row: EventRow }) {
+function EventTableRow({ row: { at, kind, severity, text, count } }: { row: EventRow }) {
   return (
     <tr data-severity={severity} data-kind={kind}>
       <td class="col-time">{time(at)}</td>

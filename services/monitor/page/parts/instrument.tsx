@@ -1,21 +1,21 @@
-// What is known of one instrument: its candles, and how long its prices take on each part of their way.
+// Details of one instrument: verdict, candles, and latency by hop.
 
 import { type Signal, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import type { Hop, Instrument } from '../../protocol.ts';
-import { duration, ms, words } from '../format.ts';
+import type { Hop, InstrumentDetails } from '../../page-protocol.ts';
+import { duration, ms, words } from '../display-format.ts';
 import { about } from '../store.ts';
 import { CandleChart } from './candle-chart.tsx';
-import { rowButton } from './price-line.tsx';
+import { rowButton } from './price-table-row.tsx';
 
 const REFRESH_MS = 1_000;
-const known = signal<Instrument | undefined>(undefined);
+const details = signal<InstrumentDetails | undefined>(undefined);
 
 export function InstrumentPanel({ opened }: { opened: Signal<string | undefined> }) {
   const symbol = opened.value;
   useEffect(() => (symbol === undefined ? undefined : refresh(symbol)), [symbol]);
   if (symbol === undefined) return null;
-  const instrument = known.value?.symbol === symbol ? known.value : undefined;
+  const instrument = details.value?.symbol === symbol ? details.value : undefined;
   const close = () => {
     opened.value = undefined;
     rowButton(symbol)?.focus();
@@ -28,7 +28,7 @@ export function InstrumentPanel({ opened }: { opened: Signal<string | undefined>
     >
       <div class="panel-head">
         <h2 id="instrument-title">{symbol}</h2>
-        <span class="muted">candles of {instrument?.candleSeconds ?? 5} s, by when the prices came here</span>
+        <span class="muted">{instrument?.candleSeconds ?? 5} s candles, by arrival time</span>
         <button type="button" class="quiet" onClick={close}>
           Close
         </button>
@@ -40,43 +40,43 @@ export function InstrumentPanel({ opened }: { opened: Signal<string | undefined>
   );
 }
 
-function Reason({ instrument: { verdict, reason } }: { instrument: Instrument }) {
+function Reason({ instrument: { verdict, reason } }: { instrument: InstrumentDetails }) {
   const freshFor = duration(about.value?.maxAgeMs ?? 0);
   return (
     <p class="reason" data-verdict={verdict}>
       <b>{words(verdict)}</b>{' '}
-      {verdict === 'fresh' ? `Not older than ${freshFor}, and the feed is live.` : reason}
+      {verdict === 'fresh' ? `Confirmed within ${freshFor}; the feed is live.` : reason}
     </p>
   );
 }
 
-/** Asks again and again, until the function that is returned is called. */
+/** Polls the details until the returned function is called. */
 function refresh(symbol: string): () => void {
-  const ended = new AbortController();
-  const ask = async () => {
+  const aborted = new AbortController();
+  const poll = async () => {
     try {
       const response = await fetch(`/api/instruments/${encodeURIComponent(symbol)}`, {
-        signal: ended.signal,
+        signal: aborted.signal,
       });
-      if (response.ok) known.value = (await response.json()) as Instrument;
+      if (response.ok) details.value = (await response.json()) as InstrumentDetails;
     } catch {
-      // The banner tells that the monitor cannot be reached; it is asked again.
+      // The banner reports that the monitor cannot be reached; the next poll retries.
     }
   };
-  void ask();
-  const timer = setInterval(ask, REFRESH_MS);
+  void poll();
+  const timer = setInterval(poll, REFRESH_MS);
   return () => {
     clearInterval(timer);
-    ended.abort();
+    aborted.abort();
   };
 }
 
 function Hops({ hops }: { hops: readonly Hop[] }) {
-  if (hops.length === 0) return <p class="empty">No live price yet, so nothing was measured.</p>;
-  const longest = Math.max(...hops.map(({ p50 }) => shownPart(p50)), SHORTEST_MS);
+  if (hops.length === 0) return <p class="empty">No latency yet: no live price has arrived.</p>;
+  const longest = Math.max(...hops.map(({ p50 }) => barLength(p50)), MIN_SCALE_MS);
   return (
     <table class="rows hops">
-      <caption class="unseen">Latency by hop, of the last 64 prices</caption>
+      <caption class="visually-hidden">Latency by hop, last 64 prices</caption>
       <thead>
         <tr>
           <th>Hop</th>
@@ -88,20 +88,20 @@ function Hops({ hops }: { hops: readonly Hop[] }) {
       </thead>
       <tbody>
         {hops.map((hop) => (
-          <HopLine key={hop.name} hop={hop} longest={longest} />
+          <HopTableRow key={hop.name} hop={hop} longest={longest} />
         ))}
       </tbody>
     </table>
   );
 }
 
-function HopLine({ hop: { name, last, p50, p99 }, longest }: { hop: Hop; longest: number }) {
+function HopTableRow({ hop: { name, last, p50, p99 }, longest }: { hop: Hop; longest: number }) {
   const note = noteOf(p50);
   return (
     <tr data-hop={name}>
       <th scope="row">
         {name}
-        {note !== undefined && <span class="under">{note}</span>}
+        {note !== undefined && <span class="secondary">{note}</span>}
       </th>
       {[last, p50, p99].map((value, index) => (
         <td key={COLUMNS[index]} class="number">
@@ -109,8 +109,8 @@ function HopLine({ hop: { name, last, p50, p99 }, longest }: { hop: Hop; longest
         </td>
       ))}
       <td>
-        <svg class="part" aria-hidden="true" viewBox="0 0 100 6" preserveAspectRatio="none">
-          <rect width={(shownPart(p50) / longest) * 100} height="6" />
+        <svg class="bar" aria-hidden="true" viewBox="0 0 100 6" preserveAspectRatio="none">
+          <rect width={(barLength(p50) / longest) * 100} height="6" />
         </svg>
       </td>
     </tr>
@@ -118,15 +118,15 @@ function HopLine({ hop: { name, last, p50, p99 }, longest }: { hop: Hop; longest
 }
 
 const COLUMNS = ['last', 'p50', 'p99'];
-/** Nothing takes so long: the timestamps are of another time. */
+/** A larger difference is not a latency: the prices were recorded at another time. */
 const DAY_MS = 86_400_000;
 
-/** Redis tells whole milliseconds: what comes out just below 0 took no time that could be measured. */
+/** Redis reports whole milliseconds, so a slightly negative hop is below the resolution. */
 const RESOLUTION_MS = 1;
-/** Bars are not drawn longer than this makes them. */
-const SHORTEST_MS = 0.01;
+/** Lower bound of the bar scale. */
+const MIN_SCALE_MS = 0.01;
 
-function shownPart(value: number): number {
+function barLength(value: number): number {
   return isRecorded(value) ? 0 : Math.max(0, value);
 }
 
@@ -135,6 +135,6 @@ function isRecorded(value: number): boolean {
 }
 
 function noteOf(value: number): string | undefined {
-  if (isRecorded(value)) return 'the timestamps are of another day: recorded prices';
-  return value < -RESOLUTION_MS ? 'the clocks of the machines differ' : undefined;
+  if (isRecorded(value)) return 'recorded prices: the timestamps are from another day';
+  return value < -RESOLUTION_MS ? 'the machines’ clocks differ' : undefined;
 }

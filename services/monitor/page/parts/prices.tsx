@@ -1,11 +1,11 @@
-// The prices of all instruments, each with its age and what is to be thought of it.
+// The price table: age and verdict of every instrument.
 
 import { computed, type Signal, signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { priceOf, seconds, symbols } from '../store.ts';
-import { useVisible } from '../virtual.ts';
-import { PriceLine, rowButton } from './price-line.tsx';
-import { Space } from './space.tsx';
+import { useVisibleRows } from '../visible-rows.ts';
+import { PriceTableRow, rowButton } from './price-table-row.tsx';
+import { Spacer } from './spacer.tsx';
 
 const ROW_HEIGHT = 26;
 
@@ -13,10 +13,10 @@ type Order = 'symbol' | 'spread' | 'age' | 'rate';
 const order = signal<Order>('symbol');
 const filter = signal('');
 
-/** What is sorted by a value that changes is sorted anew once a second, so that rows do not dance. */
-const listed = computed(() => {
-  const wanted = filter.value.trim().toUpperCase();
-  const all = symbols.value.filter((symbol) => symbol.toUpperCase().includes(wanted));
+/** Re-sorts only once per second when the sort value changes constantly, so that rows do not jump. */
+const listedSymbols = computed(() => {
+  const text = filter.value.trim().toUpperCase();
+  const all = symbols.value.filter((symbol) => symbol.toUpperCase().includes(text));
   if (order.value === 'symbol') return all;
   seconds.value;
   const rank = RANK[order.value];
@@ -52,19 +52,19 @@ const COLUMNS: readonly Column[] = [
 ];
 
 export function Prices({ opened }: { opened: Signal<string | undefined> }) {
-  const rows = listed.value;
-  const visible = useVisible(rows.length, ROW_HEIGHT, ROW_HEIGHT);
-  const keys = useArrowKeys(rows, visible.show);
+  const rows = listedSymbols.value;
+  const visible = useVisibleRows(rows.length, ROW_HEIGHT, ROW_HEIGHT);
+  const keys = useArrowKeys(rows, visible.scrollTo);
   const shown = rows.slice(visible.first, visible.end);
   return (
     <section class="panel prices" id="prices" aria-labelledby="prices-title" tabIndex={-1}>
       <div class="panel-head">
         <h2 id="prices-title">Prices</h2>
-        <span class="muted">{countOf(rows.length, symbols.value.length)}</span>
+        <span class="muted">{describeCount(rows.length, symbols.value.length)}</span>
         <input
           type="search"
-          class="find"
-          aria-label="Show only symbols that contain"
+          class="symbol-filter"
+          aria-label="Filter by symbol"
           placeholder="Symbol"
           onInput={({ currentTarget }) => {
             filter.value = currentTarget.value;
@@ -81,21 +81,21 @@ export function Prices({ opened }: { opened: Signal<string | undefined> }) {
             </tr>
           </thead>
           <tbody onKeyDown={keys.onKeyDown}>
-            <Space rows={visible.first} height={ROW_HEIGHT} />
+            <Spacer rows={visible.first} height={ROW_HEIGHT} />
             {shown.map((symbol, index) => (
-              <PriceLine
+              <PriceTableRow
                 key={symbol}
                 symbol={symbol}
-                place={visible.first + index + 2}
+                rowIndex={visible.first + index + 2}
                 opened={opened}
-                isReachable={symbol === keys.reachable}
+                isTabStop={symbol === keys.tabStop}
               />
             ))}
-            <Space rows={rows.length - visible.end} height={ROW_HEIGHT} />
+            <Spacer rows={rows.length - visible.end} height={ROW_HEIGHT} />
           </tbody>
         </table>
         {rows.length === 0 && (
-          <p class="empty">{symbols.value.length === 0 ? 'No prices yet.' : 'No symbol contains this.'}</p>
+          <p class="empty">{symbols.value.length === 0 ? 'No prices yet.' : 'No matching symbol.'}</p>
         )}
       </div>
     </section>
@@ -123,30 +123,30 @@ function Heading({ title, name, order: by }: Column) {
   );
 }
 
-const reachable = signal<string | undefined>(undefined);
+const tabStop = signal<string | undefined>(undefined);
 
-/** One row is in the order of the Tab key; the arrow keys go from row to row. */
+/** Roving tabindex: Tab reaches one row, the arrow keys move between rows. */
 function useArrowKeys(rows: readonly string[], show: (index: number) => void) {
-  const current = reachable.value !== undefined && rows.includes(reachable.value) ? reachable.value : rows[0];
+  const current = tabStop.value !== undefined && rows.includes(tabStop.value) ? tabStop.value : rows[0];
   const waiting = useRef<number>(0);
   const onKeyDown = (event: KeyboardEvent) => {
-    const target = moved(event.key, rows.indexOf(current ?? ''), rows.length);
+    const target = targetIndex(event.key, rows.indexOf(current ?? ''), rows.length);
     if (target === undefined) return;
     event.preventDefault();
-    reachable.value = rows[target];
+    tabStop.value = rows[target];
     show(target);
     cancelAnimationFrame(waiting.current);
-    // The row may have to be drawn first.
+    // The row may need to render first.
     waiting.current = requestAnimationFrame(() =>
       requestAnimationFrame(() => rowButton(rows[target] ?? '')?.focus()),
     );
   };
-  return { reachable: current, onKeyDown };
+  return { tabStop: current, onKeyDown };
 }
 
-const PAGE = 15;
+const PAGE_ROWS = 15;
 
-function moved(key: string, from: number, count: number): number | undefined {
+function targetIndex(key: string, from: number, count: number): number | undefined {
   const within = (index: number) => Math.max(0, Math.min(count - 1, index));
   switch (key) {
     case 'ArrowDown':
@@ -154,9 +154,9 @@ function moved(key: string, from: number, count: number): number | undefined {
     case 'ArrowUp':
       return within(from - 1);
     case 'PageDown':
-      return within(from + PAGE);
+      return within(from + PAGE_ROWS);
     case 'PageUp':
-      return within(from - PAGE);
+      return within(from - PAGE_ROWS);
     case 'Home':
       return 0;
     case 'End':
@@ -166,6 +166,6 @@ function moved(key: string, from: number, count: number): number | undefined {
   }
 }
 
-function countOf(shown: number, all: number): string {
+function describeCount(shown: number, all: number): string {
   return shown === all ? `${all} instrument${all === 1 ? '' : 's'}` : `${shown} of ${all} instruments`;
 }

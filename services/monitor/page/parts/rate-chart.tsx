@@ -1,36 +1,36 @@
-// Messages a second over the last two minutes.
+// Messages per second over the last two minutes.
 
 import { useEffect, useRef } from 'preact/hooks';
 import UPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import type { Series } from '../../protocol.ts';
+import type { Series } from '../../page-protocol.ts';
 import { isDark } from '../theme.ts';
 
 const HEIGHT = 110;
 const LENGTH = 120;
 
 export function RateChart({ values, label }: { values: Series; label: string }) {
-  const place = useRef<HTMLDivElement | null>(null);
+  const container = useRef<HTMLDivElement | null>(null);
   const chart = useRef<UPlot | undefined>(undefined);
-  // Its colours are read anew when the theme changes.
+  // The chart reads its colours once, so a theme change needs a new chart.
   const dark = isDark.value;
   useEffect(() => {
-    const element = place.current;
+    const element = container.current;
     if (element === null) return;
-    const made = new UPlot(optionsOf(element), dataOf(values), element);
-    chart.current = made;
-    const resized = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
+    const plot = new UPlot(optionsOf(element), dataOf(values), element);
+    chart.current = plot;
+    const resized = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }));
     resized.observe(element);
     return () => {
       resized.disconnect();
-      made.destroy();
+      plot.destroy();
     };
   }, [dark]);
   useEffect(() => chart.current?.setData(dataOf(values)), [values]);
-  return <div class="chart" ref={place} role="img" aria-label={label} />;
+  return <div class="chart" ref={container} role="img" aria-label={label} />;
 }
 
-/** Seconds before now, and the values; what is not known yet is left out. */
+/** X axis in seconds before now. Missing older values are null. */
 function dataOf(values: Series): UPlot.AlignedData {
   const times = Array.from({ length: LENGTH }, (_, index) => index - LENGTH + 1);
   const missing = Math.max(0, LENGTH - values.length);

@@ -1,21 +1,29 @@
-// Sends one command: it is written, looked at again, and only then sent.
+// Dialog that sends one command: enter, review, send.
 
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { CommandRequest, CommandResponse } from '../../protocol.ts';
-import { words } from '../format.ts';
+import type { CommandRequest, CommandResponse } from '../../page-protocol.ts';
+import { words } from '../display-format.ts';
 import { bots } from '../store.ts';
 
-interface Field {
+interface CommandField {
   readonly name: string;
   readonly kind: 'text' | 'number' | 'side';
   readonly isRequired: boolean;
 }
 
-const required = (name: string, kind: Field['kind'] = 'text'): Field => ({ name, kind, isRequired: true });
-const optional = (name: string, kind: Field['kind'] = 'text'): Field => ({ name, kind, isRequired: false });
+const required = (name: string, kind: CommandField['kind'] = 'text'): CommandField => ({
+  name,
+  kind,
+  isRequired: true,
+});
+const optional = (name: string, kind: CommandField['kind'] = 'text'): CommandField => ({
+  name,
+  kind,
+  isRequired: false,
+});
 
-/** As in the schemas of TRADE_COMMANDS, which have the last word. */
-const COMMANDS: Readonly<Record<string, readonly Field[]>> = {
+/** Mirrors the schemas of TRADE_COMMANDS, which the server enforces. */
+const COMMANDS: Readonly<Record<string, readonly CommandField[]>> = {
   pause: [optional('reason')],
   resume: [optional('reason')],
   cancel_all: [optional('symbol')],
@@ -29,46 +37,46 @@ const COMMANDS: Readonly<Record<string, readonly Field[]>> = {
   ],
 };
 
-/** Kept for as long as the page is open, and nowhere else. */
+/** Kept in memory only, until the page is closed. */
 let token = '';
 
 export function SendCommand({ onClose }: { onClose: () => void }) {
   const dialog = useRef<HTMLDialogElement | null>(null);
   const [type, setType] = useState('pause');
-  const [asked, setAsked] = useState<CommandRequest | undefined>(undefined);
-  const [answer, setAnswer] = useState<string | undefined>(undefined);
+  const [pending, setPending] = useState<CommandRequest | undefined>(undefined);
+  const [result, setResult] = useState<string | undefined>(undefined);
   const submit = useRef<HTMLButtonElement | null>(null);
   useEffect(() => dialog.current?.showModal(), []);
   const back = () => {
-    setAsked(undefined);
+    setPending(undefined);
     requestAnimationFrame(() => submit.current?.focus());
   };
-  const look = (event: SubmitEvent) => {
+  const review = (event: SubmitEvent) => {
     event.preventDefault();
-    setAnswer(undefined);
-    setAsked({ type, data: payloadOf(event.currentTarget as HTMLFormElement, type) });
+    setResult(undefined);
+    setPending({ type, data: payloadOf(event.currentTarget as HTMLFormElement, type) });
   };
   const send = async (request: CommandRequest) => {
     back();
-    setAnswer(await post(request));
+    setResult(await post(request));
   };
   return (
     <dialog ref={dialog} class="dialog" aria-labelledby="send-title" onClose={onClose}>
       <h2 id="send-title">Send a command</h2>
-      <form onSubmit={look} hidden={asked !== undefined}>
+      <form onSubmit={review} hidden={pending !== undefined}>
         <Form type={type} onType={setType} />
         <div class="dialog-foot">
           <button type="button" class="quiet" onClick={() => dialog.current?.close()}>
             Close
           </button>
           <button type="submit" ref={submit}>
-            Look at it…
+            Review…
           </button>
         </div>
       </form>
-      {asked !== undefined && <Confirm request={asked} onSend={() => send(asked)} onBack={back} />}
-      <p class="answer" role="status">
-        {answer}
+      {pending !== undefined && <Confirm request={pending} onSend={() => send(pending)} onBack={back} />}
+      <p class="send-result" role="status">
+        {result}
       </p>
     </dialog>
   );
@@ -109,13 +117,13 @@ function Form({ type, onType }: { type: string; onType: (type: string) => void }
         </datalist>
       </label>
       {(COMMANDS[type] ?? []).map((field) => (
-        <Labelled key={field.name} field={field} />
+        <LabelledField key={field.name} field={field} />
       ))}
     </div>
   );
 }
 
-function Labelled({ field }: { field: Field }) {
+function LabelledField({ field }: { field: CommandField }) {
   const { name, kind, isRequired } = field;
   const id = `field-${name}`;
   return (
@@ -134,7 +142,7 @@ function Labelled({ field }: { field: Field }) {
   );
 }
 
-function Input({ id, field: { name, kind, isRequired } }: { id: string; field: Field }) {
+function Input({ id, field: { name, kind, isRequired } }: { id: string; field: CommandField }) {
   const common = { id, name, required: isRequired };
   if (kind === 'number') return <input type="number" step="any" min="0" {...common} />;
   return <input autocomplete="off" {...common} />;
@@ -150,14 +158,14 @@ function Confirm({
   onBack: () => void;
 }) {
   const { bot, ...rest } = data;
-  const whole = useRef<HTMLDivElement | null>(null);
-  // On the question, and on neither button: so that it is read out, and a second Enter sends nothing.
-  useLayoutEffect(() => whole.current?.focus(), []);
+  const group = useRef<HTMLDivElement | null>(null);
+  // Focuses the question and neither button: screen readers read it out, and a second Enter sends nothing.
+  useLayoutEffect(() => group.current?.focus(), []);
   return (
-    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for what can be changed
-    <div class="confirm" ref={whole} tabIndex={-1} role="group" aria-labelledby="confirm-question">
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for form controls
+    <div class="confirm" ref={group} tabIndex={-1} role="group" aria-labelledby="confirm-question">
       <p id="confirm-question">
-        Send <b>{words(type)}</b> to <b>{String(bot)}</b>? It acts on it at once.
+        Send <b>{words(type)}</b> to <b>{String(bot)}</b>? The bot executes it immediately.
       </p>
       <dl>
         {Object.entries(rest).map(([name, value]) => (
@@ -198,6 +206,6 @@ async function post(request: CommandRequest): Promise<string> {
     });
     return ((await response.json()) as CommandResponse).message;
   } catch {
-    return 'The monitor did not answer. Look at the list of commands before you send it again: it may have been sent.';
+    return 'The monitor did not answer. The outcome is unknown: check the list of commands before you send it again.';
   }
 }

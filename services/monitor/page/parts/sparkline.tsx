@@ -1,6 +1,6 @@
-// A line of the last minute, without axes.
+// A line chart of the last minute, without axes.
 
-import type { Series } from '../../protocol.ts';
+import type { Series } from '../../page-protocol.ts';
 
 const WIDTH = 80;
 const HEIGHT = 18;
@@ -13,7 +13,7 @@ export function Sparkline({ values, length }: { values: Series; length: number }
   );
 }
 
-/** The newest value stands at the right edge. */
+/** The newest value is at the right edge. */
 function pointsOf(values: Series, length: number): string {
   const low = Math.min(...values);
   const span = Math.max(...values) - low;

@@ -1,4 +1,4 @@
-// What goes on: the messages as they come, the commands, and the events.
+// Activity tabs: message tail, commands and events.
 
 import { signal } from '@preact/signals';
 import type { FunctionComponent } from 'preact';
@@ -12,14 +12,14 @@ const TABS: readonly { readonly name: string; readonly Panel: FunctionComponent 
   { name: 'Events', Panel: Events },
 ];
 
-/** Events first: they tell what is wrong. */
-const chosen = signal('Events');
+/** Events first: they show what is wrong. */
+const selected = signal('Events');
 
 export function Tabs() {
-  const { Panel } = TABS.find(({ name }) => name === chosen.value) ?? { Panel: Events };
+  const { Panel } = TABS.find(({ name }) => name === selected.value) ?? { Panel: Events };
   return (
-    <section class="panel activity" aria-label="What goes on">
-      <div class="tabs" role="tablist" aria-label="What goes on" onKeyDown={goOn}>
+    <section class="panel activity" aria-label="Activity">
+      <div class="tabs" role="tablist" aria-label="Activity" onKeyDown={selectByArrowKey}>
         {TABS.map(({ name }) => (
           <button
             key={name}
@@ -27,30 +27,30 @@ export function Tabs() {
             role="tab"
             id={`tab-${name}`}
             class="tab"
-            aria-selected={chosen.value === name}
+            aria-selected={selected.value === name}
             aria-controls="activity"
-            tabIndex={chosen.value === name ? 0 : -1}
+            tabIndex={selected.value === name ? 0 : -1}
             onClick={() => {
-              chosen.value = name;
+              selected.value = name;
             }}
           >
             {name}
           </button>
         ))}
       </div>
-      <div class="tab-panel" role="tabpanel" id="activity" aria-labelledby={`tab-${chosen.value}`}>
+      <div class="tab-panel" role="tabpanel" id="activity" aria-labelledby={`tab-${selected.value}`}>
         <Panel />
       </div>
     </section>
   );
 }
 
-/** The arrow keys go from tab to tab. */
-function goOn(event: KeyboardEvent): void {
+/** The arrow keys move between tabs. */
+function selectByArrowKey(event: KeyboardEvent): void {
   const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
   if (step === 0) return;
-  const from = TABS.findIndex(({ name }) => name === chosen.value);
+  const from = TABS.findIndex(({ name }) => name === selected.value);
   const target = TABS[(from + step + TABS.length) % TABS.length]?.name ?? 'Events';
-  chosen.value = target;
+  selected.value = target;
   document.getElementById(`tab-${target}`)?.focus();
 }

@@ -1,14 +1,14 @@
-// The messages as they come, filtered by the server.
+// Live messages, filtered by the server.
 
 import { computed, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import type { TailMessage } from '../../protocol.ts';
-import { count, timeWithMs } from '../format.ts';
+import type { TailMessage } from '../../page-protocol.ts';
+import { count, timeWithMs } from '../display-format.ts';
 import { channels } from '../store.ts';
-import { copied, copy, recordOf, save } from '../tail-export.ts';
-import { clear, type Filter, filter, follow, isPaused, messages, skipped } from '../tail-link.ts';
-import { useVisible } from '../virtual.ts';
-import { Space } from './space.tsx';
+import { copy, copyStatus, recordOf, save } from '../tail-export.ts';
+import { clear, type FilterFields, filter, isPaused, messages, skipped, startTail } from '../tail-stream.ts';
+import { useVisibleRows } from '../visible-rows.ts';
+import { Spacer } from './spacer.tsx';
 
 const ROW_HEIGHT = 24;
 const isNewestFirst = signal(true);
@@ -16,38 +16,38 @@ const shown = computed(() => (isNewestFirst.value ? messages.value.toReversed() 
 const selected = signal<TailMessage | undefined>(undefined);
 
 export function Tail() {
-  useEffect(follow, []);
+  useEffect(startTail, []);
   return (
     <>
-      <Tools />
+      <Toolbar />
       <div class="tail">
-        <List />
-        {selected.value !== undefined && <Whole message={selected.value} />}
+        <MessageList />
+        {selected.value !== undefined && <MessageDetails message={selected.value} />}
       </div>
     </>
   );
 }
 
-function Tools() {
+function Toolbar() {
   return (
-    <div class="tools">
+    <div class="toolbar">
       <select
         aria-label="Channel"
         value={filter.value.channel}
-        onChange={({ currentTarget }) => wanted('channel', currentTarget.value)}
+        onChange={({ currentTarget }) => setFilter('channel', currentTarget.value)}
       >
-        <option value="">every channel</option>
+        <option value="">all channels</option>
         {channels.value.map(({ name }) => (
           <option key={name} value={name}>
             {name}
           </option>
         ))}
       </select>
-      <Condition field="type" title="Type" />
-      <Condition field="sender" title="Sender" />
-      <Condition field="key" title="Symbol or bot" />
-      <Condition field="text" title="Text" />
-      <span class="tool-group">
+      <FilterInput field="type" title="Type" />
+      <FilterInput field="sender" title="Sender" />
+      <FilterInput field="key" title="Symbol or bot" />
+      <FilterInput field="text" title="Text" />
+      <span class="toolbar-group">
         <Toggle isOn={isPaused.value} onClick={() => (isPaused.value = !isPaused.value)} title="Pause" />
         <Toggle
           isOn={isNewestFirst.value}
@@ -65,7 +65,7 @@ function Tools() {
         </button>
       </span>
       <span class="muted" role="status">
-        {copied.value}
+        {copyStatus.value}
       </span>
       <span class="muted tail-count" data-skipped={skipped.value}>
         {count(messages.value.length)} shown, {count(skipped.value)} skipped
@@ -74,14 +74,14 @@ function Tools() {
   );
 }
 
-function Condition({ field, title }: { field: keyof Filter; title: string }) {
+function FilterInput({ field, title }: { field: keyof FilterFields; title: string }) {
   return (
     <input
       type="search"
       aria-label={title}
       placeholder={title}
       value={filter.value[field]}
-      onInput={({ currentTarget }) => wanted(field, currentTarget.value)}
+      onInput={({ currentTarget }) => setFilter(field, currentTarget.value)}
     />
   );
 }
@@ -94,11 +94,11 @@ function Toggle({ isOn, onClick, title }: { isOn: boolean; onClick: () => void; 
   );
 }
 
-function List() {
+function MessageList() {
   const rows = shown.value;
-  const visible = useVisible(rows.length, ROW_HEIGHT, ROW_HEIGHT);
+  const visible = useVisibleRows(rows.length, ROW_HEIGHT, ROW_HEIGHT);
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a list that scrolls must be reached by the keyboard
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach scrollable content
     <section class="scroll" id="messages" ref={visible.scroller} tabIndex={0} aria-label="Messages">
       <table class="rows tail-table" aria-rowcount={rows.length + 1}>
         <thead>
@@ -111,28 +111,28 @@ function List() {
           </tr>
         </thead>
         <tbody>
-          <Space rows={visible.first} height={ROW_HEIGHT} />
+          <Spacer rows={visible.first} height={ROW_HEIGHT} />
           {rows.slice(visible.first, visible.end).map((message, index) => (
-            <Line key={message.n} message={message} place={visible.first + index + 2} />
+            <TailTableRow key={message.n} message={message} rowIndex={visible.first + index + 2} />
           ))}
-          <Space rows={rows.length - visible.end} height={ROW_HEIGHT} />
+          <Spacer rows={rows.length - visible.end} height={ROW_HEIGHT} />
         </tbody>
       </table>
-      {rows.length === 0 && <p class="empty">Nothing has passed the filter yet.</p>}
+      {rows.length === 0 && <p class="empty">No matching message yet.</p>}
     </section>
   );
 }
 
-function Line({ message, place }: { message: TailMessage; place: number }) {
+function TailTableRow({ message, rowIndex }: { message: TailMessage; rowIndex: number }) {
   const { at, channel, type, sender, data, snapshot } = message;
   const isOpen = selected.value?.n === message.n;
   return (
-    <tr aria-rowindex={place} class={isOpen ? 'open' : ''} data-channel={channel}>
+    <tr aria-rowindex={rowIndex} class={isOpen ? 'open' : ''} data-channel={channel}>
       <td class="col-time">{timeWithMs(at)}</td>
       <td class="col-channel">{channel}</td>
       <td class="col-type">
         {type}
-        {snapshot && <span class="muted"> kept</span>}
+        {snapshot && <span class="muted"> snapshot</span>}
       </td>
       <td class="col-sender">{sender}</td>
       <td class="col-payload">
@@ -151,10 +151,10 @@ function Line({ message, place }: { message: TailMessage; place: number }) {
   );
 }
 
-/** The whole of one message. */
-function Whole({ message }: { message: TailMessage }) {
+/** The full payload of the selected message. */
+function MessageDetails({ message }: { message: TailMessage }) {
   return (
-    <section class="whole" aria-label="One message">
+    <section class="message-details" aria-label="Message details">
       <button
         type="button"
         class="quiet"
@@ -165,12 +165,12 @@ function Whole({ message }: { message: TailMessage }) {
       >
         Close
       </button>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach scrollable content */}
       <pre tabIndex={0}>{JSON.stringify(recordOf(message), undefined, 2)}</pre>
     </section>
   );
 }
 
-function wanted(field: keyof Filter, value: string): void {
+function setFilter(field: keyof FilterFields, value: string): void {
   filter.value = { ...filter.value, [field]: value };
 }

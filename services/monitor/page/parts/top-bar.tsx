@@ -1,34 +1,34 @@
-// The top bar: three lamps, and the figures of the whole bus.
+// The top bar: the status indicators and the totals over all channels.
 
-import type { Lamp, LampName, LampState } from '../../protocol.ts';
-import { count, duration, ms, rate } from '../format.ts';
-import { isLive, lamps, now, totals } from '../store.ts';
+import type { Indicator, IndicatorName, IndicatorState } from '../../page-protocol.ts';
+import { count, duration, ms, rate } from '../display-format.ts';
+import { indicators, isLive, now, totals } from '../store.ts';
 import { nextTheme, theme } from '../theme.ts';
-import { LampIcon } from './lamp.tsx';
+import { IndicatorIcon } from './indicator-icon.tsx';
 
-const LAMPS: readonly (readonly [LampName, string])[] = [
+const INDICATORS: readonly (readonly [IndicatorName, string])[] = [
   ['redis', 'Redis link'],
   ['broker', 'Broker link'],
   ['data', 'Data'],
 ];
-const SAID: Readonly<Record<LampState, string>> = {
-  ok: 'good',
-  warn: 'look at it',
-  bad: 'broken',
-  unknown: 'cannot be judged',
+const STATE_TEXT: Readonly<Record<IndicatorState, string>> = {
+  ok: 'OK',
+  warn: 'warning',
+  bad: 'failed',
+  unknown: 'unknown',
 };
 
 export function TopBar() {
   return (
     <header class="top">
       <h1 class="brand">tickbus</h1>
-      <ul class="lamps">
-        {LAMPS.map(([name, title]) => (
-          <LampItem key={name} name={name} title={title} />
+      <ul class="indicators">
+        {INDICATORS.map(([name, title]) => (
+          <IndicatorItem key={name} name={name} title={title} />
         ))}
       </ul>
-      <Figures />
-      <button type="button" class="quiet theme" onClick={nextTheme} title="Change between light and dark">
+      <Metrics />
+      <button type="button" class="quiet theme" onClick={nextTheme} title="Switch between light and dark">
         {theme.value === 'auto' ? 'Auto' : theme.value === 'dark' ? 'Dark' : 'Light'}
       </button>
       <Announcer />
@@ -36,60 +36,61 @@ export function TopBar() {
   );
 }
 
-function LampItem({ name, title }: { name: LampName; title: string }) {
-  const lamp = shown(lamps.value?.[name]);
+function IndicatorItem({ name, title }: { name: IndicatorName; title: string }) {
+  const indicator = shownIndicator(indicators.value?.[name]);
   return (
-    <li class="lamp" data-lamp={name} data-state={lamp.state} title={lamp.detail}>
-      <LampIcon state={lamp.state} />
-      <span class="lamp-title">{title}</span>
-      <span class="lamp-text">{lamp.text}</span>
-      <LampSince lamp={lamp} />
-      <span class="lamp-detail">{lamp.detail}</span>
+    <li class="indicator" data-indicator={name} data-state={indicator.state} title={indicator.detail}>
+      <IndicatorIcon state={indicator.state} />
+      <span class="indicator-title">{title}</span>
+      <span class="indicator-text">{indicator.text}</span>
+      <IndicatorSince indicator={indicator} />
+      <span class="indicator-detail">{indicator.detail}</span>
     </li>
   );
 }
 
-/** A component of its own, because it is drawn with every frame. */
-function LampSince({ lamp }: { lamp: Lamp }) {
-  const since = lamp.since === 0 || lamp.state === 'ok' ? '' : duration(now.value - lamp.since);
+/** A separate component, because it renders with every frame. */
+function IndicatorSince({ indicator }: { indicator: Indicator }) {
+  const since =
+    indicator.since === 0 || indicator.state === 'ok' ? '' : duration(now.value - indicator.since);
   return (
-    <span class="lamp-since" title="for so long">
+    <span class="indicator-since" title="Time in this state">
       {since}
     </span>
   );
 }
 
-/** Without a stream from the monitor nothing can be said of anything. */
-function shown(lamp: Lamp | undefined): Lamp {
-  if (lamp !== undefined && isLive.value) return lamp;
-  return { state: 'unknown', text: 'not known', detail: 'There is no word from the monitor.', since: 0 };
+/** Without a connection to the monitor every state is unknown. */
+function shownIndicator(indicator: Indicator | undefined): Indicator {
+  if (indicator !== undefined && isLive.value) return indicator;
+  return { state: 'unknown', text: 'unknown', detail: 'No connection to the monitor.', since: 0 };
 }
 
-function Figures() {
-  const { rate: perSecond, p50, p99, gaps, lost, invalid } = totals.value ?? NOTHING;
+function Metrics() {
+  const { rate: perSecond, p50, p99, gaps, lost, invalid } = totals.value ?? NO_TOTALS;
   return (
-    <dl class="figures">
-      <Figure name="msg/s" value={rate(perSecond)} />
-      <Figure
+    <dl class="metrics">
+      <Metric name="msg/s" value={rate(perSecond)} />
+      <Metric
         name="p50 ms"
         value={ms(p50)}
-        title="From the publisher to the monitor, prices of the last 10 s"
+        title="Latency from publisher to monitor, prices of the last 10 s"
       />
-      <Figure
+      <Metric
         name="p99 ms"
         value={ms(p99)}
-        title="From the publisher to the monitor, prices of the last 10 s"
+        title="Latency from publisher to monitor, prices of the last 10 s"
       />
-      <Figure name="gaps" value={count(gaps)} isBad={gaps > 0} />
-      <Figure name="lost" value={count(lost)} isBad={lost > 0} />
-      <Figure name="invalid" value={count(invalid)} isBad={invalid > 0} />
+      <Metric name="gaps" value={count(gaps)} isBad={gaps > 0} />
+      <Metric name="lost" value={count(lost)} isBad={lost > 0} />
+      <Metric name="invalid" value={count(invalid)} isBad={invalid > 0} />
     </dl>
   );
 }
 
-const NOTHING = { rate: 0, p50: null, p99: null, gaps: 0, lost: 0, invalid: 0 };
+const NO_TOTALS = { rate: 0, p50: null, p99: null, gaps: 0, lost: 0, invalid: 0 };
 
-function Figure({
+function Metric({
   name,
   value,
   title,
@@ -101,21 +102,26 @@ function Figure({
   isBad?: boolean;
 }) {
   return (
-    <div class="figure" title={title} data-figure={name} data-bad={isBad === true}>
+    <div class="metric" title={title} data-metric={name} data-bad={isBad === true}>
       <dt>{name}</dt>
       <dd>{value}</dd>
     </div>
   );
 }
 
-/** Tells a screen reader when a lamp changes, and the window's title what is broken. */
+/** Announces changes to screen readers, and puts failed indicators into the window title. */
 function Announcer() {
-  const states = LAMPS.map(([name, title]) => ({ title, lamp: shown(lamps.value?.[name]) }));
-  const broken = states.filter(({ lamp }) => lamp.state === 'bad').map(({ title }) => title);
-  document.title = broken.length === 0 ? 'tickbus' : `✖ ${broken.join(', ')} – tickbus`;
+  const states = INDICATORS.map(([name, title]) => ({
+    title,
+    indicator: shownIndicator(indicators.value?.[name]),
+  }));
+  const failed = states.filter(({ indicator }) => indicator.state === 'bad').map(({ title }) => title);
+  document.title = failed.length === 0 ? 'tickbus' : `✖ ${failed.join(', ')} – tickbus`;
   return (
-    <p class="unseen" role="status">
-      {states.map(({ title, lamp }) => `${title}: ${SAID[lamp.state]}, ${lamp.text}.`).join(' ')}
+    <p class="visually-hidden" role="status">
+      {states
+        .map(({ title, indicator }) => `${title}: ${STATE_TEXT[indicator.state]}, ${indicator.text}.`)
+        .join(' ')}
     </p>
   );
 }

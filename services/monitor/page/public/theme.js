@@ -1,7 +1,7 @@
-// Before anything is drawn, so that nothing flashes: the colours chosen last time, if any were.
+// Applies the stored theme before the first paint, so that the page does not flash.
 try {
   const theme = localStorage.getItem('tickbus-theme');
   if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme;
 } catch {
-  // No storage: the system's choice.
+  // Without storage, the system theme applies.
 }

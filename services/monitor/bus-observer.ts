@@ -1,0 +1,107 @@
+// Subscribes to every bundled channel and keeps the dashboard state up to date. Retries until Redis is reachable.
+
+import type { Channel, Connection, Logger, Message, TickbusError } from 'tickbus';
+import { CHANNELS } from 'tickbus/constants';
+import { RedisSubscriber } from 'tickbus/subscriber';
+import { DashboardState } from './model/dashboard-state.ts';
+import type { LatestPrice } from './model/instrument-record.ts';
+import { preciseNow } from './model/precise-now.ts';
+import type { TailBuffer } from './model/tail-buffer.ts';
+import type { About } from './page-protocol.ts';
+import { ServerPoller } from './server-poller.ts';
+
+export interface BusObserverOptions {
+  readonly connection: Connection;
+  readonly about: About;
+  readonly logger: Logger;
+  /** Milliseconds before a retry after Redis rejects the password or a permission. Default 30,000. */
+  readonly refusedRetryMs?: number;
+}
+
+const OBSERVED_CHANNELS: readonly Channel[] = Object.values(CHANNELS);
+const RETRY_MS = 2_000;
+/** Longer than RETRY_MS: rejected credentials need an operator, and frequent attempts burden the server. */
+const REFUSED_RETRY_MS = 30_000;
+
+export class BusObserver {
+  readonly state: DashboardState;
+  readonly #options: BusObserverOptions;
+  readonly #subscriber: RedisSubscriber;
+  readonly #tails = new Set<TailBuffer>();
+  #retry: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(options: BusObserverOptions) {
+    const { connection, about, logger } = options;
+    this.#options = options;
+    this.#subscriber = new RedisSubscriber({ connection, logger });
+    const sources = {
+      latestOf: (symbol: string) => this.#latestPrice(symbol),
+      reportOf: (channel: Channel) => this.#subscriber.status(channel),
+    };
+    this.state = new DashboardState(about, OBSERVED_CHANNELS, sources, preciseNow());
+    for (const channel of OBSERVED_CHANNELS) this.#subscribe(channel);
+    this.#subscriber.on('status', (status) => this.state.onStatus(status, preciseNow()));
+    this.#subscriber.on('invalid_message', (invalid) => this.state.onInvalidMessage(invalid, preciseNow()));
+    this.#subscriber.on('expired', ({ channel, message }) =>
+      this.state.onExpired(channel, message, preciseNow()),
+    );
+  }
+
+  /** Connects in the background. `state` shows the result. */
+  start(): void {
+    this.#listen().catch((error: TickbusError) => {
+      if (this.#isClosed) return;
+      const { refusedRetryMs = REFUSED_RETRY_MS } = this.#options;
+      const isRefused = error.code !== 'TICKBUS_CONNECT_FAILED';
+      const retryMs = isRefused ? refusedRetryMs : RETRY_MS;
+      // Debug level: the connection has already logged this failure.
+      this.#options.logger.debug({ code: error.code, retryMs }, error.message);
+      this.#retry = setTimeout(() => this.start(), retryMs);
+    });
+  }
+
+  /** Returns a poller that adds subscriber counts to `state`. The caller starts and closes it. */
+  createServerPoller(url: string | undefined): ServerPoller {
+    const channels = OBSERVED_CHANNELS.map(({ name }) => name);
+    const { logger } = this.#options;
+    return new ServerPoller({ url, channels, logger, onStats: (stats) => this.state.onServerStats(stats) });
+  }
+
+  /** Adds every message to `buffer` until the returned function is called. */
+  tail(buffer: TailBuffer): () => void {
+    this.#tails.add(buffer);
+    return () => this.#tails.delete(buffer);
+  }
+
+  #latestPrice(symbol: string): LatestPrice {
+    const { maxAgeMs } = this.#options.about;
+    return this.#subscriber.latest(CHANNELS.PRICE_DATA, symbol, { maxAgeMs });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    await this.#subscriber.close({ timeoutMs: 500 });
+  }
+
+  /** Resolves on `close`. Rejects if connecting fails or an established connection fails permanently. */
+  async #listen(): Promise<void> {
+    await this.#subscriber.startListening();
+    for await (const status of this.#subscriber.statusChanges())
+      if (status.type === 'failed') throw status.error;
+  }
+
+  #subscribe(channel: Channel): void {
+    this.#subscriber.subscribe(channel, (message: Message) => {
+      const now = preciseNow();
+      this.state.onMessage(channel, message, publishedAt(message, now), now);
+      for (const buffer of this.#tails) buffer.add(channel, message, now);
+    });
+  }
+}
+
+/** A snapshot is older than its arrival: it carries the time at which it was published. */
+function publishedAt({ snapshot, at, timestamp }: Message, now: number): number {
+  return snapshot ? Math.min(now, at ?? timestamp) : now;
+}

@@ -1,0 +1,58 @@
+// Tracks FEED_STATUS: the newest status of the lease holder, and an event for each change.
+
+import type { MessageOf } from 'tickbus';
+import { CHANNELS } from 'tickbus/constants';
+import type { Severity } from '../page-protocol.ts';
+import type { GatewayHeartbeat } from './status-indicators.ts';
+
+type FeedStatusMessage = MessageOf<typeof CHANNELS.FEED_STATUS>;
+type AddEvent = (kind: 'feed' | 'lease', severity: Severity, text: string) => void;
+
+const SEVERITY: Readonly<Record<GatewayHeartbeat['status']['state'], Severity>> = {
+  connecting: 'info',
+  live: 'info',
+  silent: 'warn',
+  down: 'bad',
+  stopping: 'warn',
+  stopped: 'warn',
+};
+
+/** Bounds memory; further channels are ignored. */
+const MAX_CHANNELS = 100;
+
+export class FeedStatusTracker {
+  readonly #addEvent: AddEvent;
+  /** By price channel: each channel has its own gateway. */
+  readonly #newest = new Map<string, GatewayHeartbeat>();
+
+  constructor(addEvent: AddEvent) {
+    this.#addEvent = addEvent;
+  }
+
+  /** Newest status of the PRICE_DATA gateway; undefined before the first one. */
+  get newest(): GatewayHeartbeat | undefined {
+    return this.#newest.get(CHANNELS.PRICE_DATA.name);
+  }
+
+  record({ data: status }: FeedStatusMessage, receivedAt: number): void {
+    const { channel = CHANNELS.PRICE_DATA.name, lease = 0 } = status;
+    const before = this.#newest.get(channel)?.status;
+    // A gateway may still publish after it lost its lease; its status no longer counts.
+    if (lease < (before?.lease ?? 0)) return;
+    if (before === undefined && this.#newest.size >= MAX_CHANNELS) return;
+    this.#newest.set(channel, { status, receivedAt });
+    if (before?.lease !== status.lease) this.#reportLease(status);
+    if (before?.state === status.state && before.detail === status.detail) return;
+    const detail = status.detail === undefined ? '' : ` ${status.detail}`;
+    this.#addEvent('feed', SEVERITY[status.state], `The feed ${status.feed} is ${status.state}.${detail}`);
+  }
+
+  #reportLease({ lease, holder, feed }: GatewayHeartbeat['status']): void {
+    const name = holder ?? `The gateway of ${feed}`;
+    this.#addEvent(
+      'lease',
+      'info',
+      lease === undefined ? `${name} holds no lease.` : `${name} holds lease ${lease}.`,
+    );
+  }
+}

@@ -1,0 +1,111 @@
+// State of one instrument, and its row on the page.
+
+import type { Latest, MessageOf, Verdict } from 'tickbus';
+import type { CHANNELS } from 'tickbus/constants';
+import type { InstrumentState, Look, PriceRow } from '../page-protocol.ts';
+import { CandleSeries } from './candles.ts';
+import { HopSamples } from './hops.ts';
+import { PerSecondSeries } from './per-second-series.ts';
+
+export type PriceUpdate = MessageOf<typeof CHANNELS.PRICE_DATA>;
+
+/** The library's verdict on the newest price of a symbol. */
+export type LatestPrice = Pick<Latest<PriceUpdate>, 'verdict' | 'reason' | 'changedAgoMs' | 'instrument'>;
+
+/** Points of the sparkline, one per second. */
+const SPARK_LENGTH = 60;
+
+/** Mutated in place: row objects that live for one frame would be promoted to V8's old space just before they die. */
+export interface InstrumentRecord {
+  readonly symbol: string;
+  readonly spark: PerSecondSeries;
+  readonly candles: CandleSeries;
+  readonly hops: HopSamples;
+  /** The newest price; undefined if only an instrument status has been received. */
+  message: PriceUpdate | undefined;
+  /** Messages in the current second, including conflated ones. */
+  count: number;
+  rate: number;
+  /** A price or a new rate arrived since the last `applyLatest`. */
+  isDirty: boolean;
+  /** As of the last `applyLatest`; undefined before the first. */
+  verdict: Verdict | undefined;
+  changedAt: number | undefined;
+  instrument: InstrumentState | undefined;
+  detail: string | undefined;
+  /** An event has reported that the feed does not deliver it. */
+  isReportedUndelivered: boolean;
+  /** Has a row on the page: set by a price, or by a reason why there is none. */
+  hasRow: boolean;
+}
+
+export function newInstrumentRecord(symbol: string): InstrumentRecord {
+  return {
+    symbol,
+    spark: new PerSecondSeries(SPARK_LENGTH),
+    candles: new CandleSeries(),
+    hops: new HopSamples(),
+    message: undefined,
+    count: 0,
+    rate: 0,
+    isDirty: true,
+    verdict: undefined,
+    changedAt: undefined,
+    instrument: undefined,
+    detail: undefined,
+    isReportedUndelivered: false,
+    hasRow: false,
+  };
+}
+
+export function isUpToDate(record: InstrumentRecord, latest: LatestPrice): boolean {
+  const { verdict, changedAgoMs, instrument } = latest;
+  const hasChangeTime = changedAgoMs !== Number.POSITIVE_INFINITY;
+  return (
+    record.verdict === verdict &&
+    record.instrument === undeliveredState(latest) &&
+    record.detail === instrument?.detail &&
+    (record.changedAt !== undefined) === hasChangeTime
+  );
+}
+
+export function applyLatest(record: InstrumentRecord, latest: LatestPrice, now: number): void {
+  const { verdict, changedAgoMs, instrument } = latest;
+  record.isDirty = false;
+  record.verdict = verdict;
+  record.changedAt = changedAgoMs === Number.POSITIVE_INFINITY ? undefined : Math.round(now - changedAgoMs);
+  record.instrument = undeliveredState(latest);
+  record.detail = instrument?.detail;
+  record.hasRow ||= record.message !== undefined || record.instrument !== undefined;
+}
+
+export function rowOf(record: InstrumentRecord): PriceRow {
+  const { symbol, message, rate, verdict = 'recovering', changedAt, instrument, detail } = record;
+  const { price, bid, ask, venue, source } = message?.data ?? {};
+  return {
+    symbol,
+    rate,
+    verdict,
+    look: lookOf(verdict),
+    ...(price !== undefined && { price }),
+    ...(bid !== undefined && { bid }),
+    ...(ask !== undefined && { ask }),
+    ...(venue !== undefined && { venue }),
+    ...(source !== undefined && { source }),
+    ...(changedAt !== undefined && { changedAt }),
+    ...(instrument !== undefined && { instrument }),
+    ...(detail !== undefined && { detail }),
+  };
+}
+
+/** Why the feed does not deliver the instrument; undefined if it does or if nothing is known. */
+function undeliveredState({ instrument }: LatestPrice): InstrumentState | undefined {
+  const state = instrument?.state;
+  return state === 'refused' || state === 'unknown' || state === 'unsubscribed' ? state : undefined;
+}
+
+/** `stale` must not be traded on; `aging` needs attention. */
+function lookOf(verdict: Verdict): Look {
+  if (verdict === 'fresh') return 'fresh';
+  return verdict.endsWith('_down') ? 'stale' : 'aging';
+}

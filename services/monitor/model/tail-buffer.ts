@@ -1,0 +1,102 @@
+// Messages for the tail of one browser: those that match its filter, as many as a person can read.
+
+import type { Channel, Message } from 'tickbus';
+import type { TailBatch, TailMessage } from '../page-protocol.ts';
+
+/** Every given condition must match. Matching ignores case. */
+export interface TailFilter {
+  readonly channel?: string;
+  readonly type?: string;
+  readonly sender?: string;
+  /** The message's key: the symbol of a price, the bot of a status or a command. */
+  readonly key?: string;
+  /** Substring of the payload's JSON. */
+  readonly text?: string;
+}
+
+/** Messages per batch; the newest ones win. */
+const MAX_BATCH = 40;
+/** Longer payloads are truncated. */
+const MAX_DATA_LENGTH = 2_000;
+
+interface BufferedMessage {
+  readonly channel: Channel;
+  readonly message: Message;
+  readonly at: number;
+}
+
+export class TailBuffer {
+  readonly #filter: TailFilter;
+  #buffered: BufferedMessage[] = [];
+  #skipped = 0;
+  #next = 1;
+
+  constructor(filter: TailFilter) {
+    this.#filter = toLowerCase(filter);
+  }
+
+  add(channel: Channel, message: Message, now: number): void {
+    if (!this.#matches(channel, message)) return;
+    // Trims at twice the batch size, so that a burst does not trim once per message.
+    if (this.#buffered.length >= 2 * MAX_BATCH) this.#dropOldest();
+    this.#buffered.push({ channel, message, at: now });
+  }
+
+  /** Returns the messages since the previous call; undefined if there are none. */
+  takeBatch(): TailBatch | undefined {
+    this.#dropOldest();
+    if (this.#buffered.length === 0) return undefined;
+    const messages = this.#buffered.map((buffered) => this.#row(buffered));
+    const skipped = this.#skipped;
+    this.#buffered = [];
+    this.#skipped = 0;
+    return { messages, skipped };
+  }
+
+  #dropOldest(): void {
+    const surplus = this.#buffered.length - MAX_BATCH;
+    if (surplus <= 0) return;
+    this.#buffered.splice(0, surplus);
+    this.#skipped += surplus;
+  }
+
+  #matches(channel: Channel, message: Message): boolean {
+    const { channel: name, type, sender, key, text } = this.#filter;
+    if (name !== undefined && channel.name.toLowerCase() !== name) return false;
+    if (type !== undefined && !contains(message.message_type, type)) return false;
+    if (sender !== undefined && !contains(message.sender, sender)) return false;
+    if (key !== undefined && !contains(keyOf(channel, message) ?? '', key)) return false;
+    return text === undefined || contains(JSON.stringify(message.data), text);
+  }
+
+  #row({ channel, message, at }: BufferedMessage): TailMessage {
+    const { message_type: type, sender, seq, snapshot } = message;
+    const json = JSON.stringify(message.data);
+    return {
+      n: this.#next++,
+      at: Math.round(at),
+      channel: channel.name,
+      type,
+      sender,
+      ...(seq !== undefined && { seq }),
+      ...(snapshot && { snapshot }),
+      data:
+        json.length > MAX_DATA_LENGTH
+          ? `${json.slice(0, MAX_DATA_LENGTH)}… (${json.length} characters)`
+          : json,
+    };
+  }
+}
+
+function keyOf(channel: Channel, { data }: Message): string | undefined {
+  return channel.keyOf(data as Record<string, unknown>);
+}
+
+function contains(text: string, lowerCase: string): boolean {
+  return text.toLowerCase().includes(lowerCase);
+}
+
+function toLowerCase(filter: TailFilter): TailFilter {
+  const given = Object.entries(filter).filter(([, value]) => value !== undefined && value !== '');
+  return Object.fromEntries(given.map(([field, value]) => [field, String(value).toLowerCase()]));
+}

@@ -1,0 +1,247 @@
+// Messages from the server to the page: one snapshot, then deltas that contain every changed row in full. All times are
+// Unix milliseconds of the server clock. `now` in each frame carries that clock, so the page never uses its own.
+
+import type { Verdict } from 'tickbus';
+
+/** `unknown`: a broken dependency hides the state. */
+export type IndicatorState = 'ok' | 'warn' | 'bad' | 'unknown';
+
+export interface Indicator {
+  readonly state: IndicatorState;
+  /** Two or three words: `connected`, `no gateway`. */
+  readonly text: string;
+  /** Explanation in one or two sentences. */
+  readonly detail: string;
+  /** When the indicator entered this state. */
+  readonly since: number;
+}
+
+/** The indicators are independent: a broken one turns those that depend on it `unknown`, never `bad`. */
+export interface Indicators {
+  readonly redis: Indicator;
+  readonly broker: Indicator;
+  readonly data: Indicator;
+}
+
+export type IndicatorName = keyof Indicators;
+
+export interface Totals {
+  /** Messages per second over all channels. */
+  readonly rate: number;
+  /** Milliseconds from publisher to monitor, over the last 10 s of PRICE_DATA; null without samples. */
+  readonly p50: number | null;
+  readonly p99: number | null;
+  /** Since the monitor started. */
+  readonly gaps: number;
+  readonly lost: number;
+  readonly invalid: number;
+}
+
+/** Display style of a price: `aging` is amber, `stale` is struck through. */
+export type Look = 'fresh' | 'aging' | 'stale';
+
+/** Why a feed does not deliver an instrument: rejected by the broker, unknown to the broker, or not requested. */
+export type InstrumentState = 'refused' | 'unknown' | 'unsubscribed';
+
+export interface PriceRow {
+  readonly symbol: string;
+  /** Absent if no price has been received, because the feed does not deliver the instrument. */
+  readonly price?: number;
+  readonly bid?: number;
+  readonly ask?: number;
+  readonly venue?: string;
+  readonly source?: 'trade' | 'midpoint';
+  /** When this value was published; absent if unknown. */
+  readonly changedAt?: number;
+  /** Messages per second. */
+  readonly rate: number;
+  readonly verdict: Verdict;
+  readonly look: Look;
+  readonly instrument?: InstrumentState;
+  /** The broker's explanation for `instrument`. */
+  readonly detail?: string;
+}
+
+export interface BotRow {
+  readonly bot: string;
+  readonly state: string;
+  readonly detail?: string;
+  /** When its last status was published. */
+  readonly heardAt: number;
+  /** Its next status is overdue. Always false for a bot that has reported `stopped`. */
+  readonly overdue: boolean;
+  readonly startedAt?: number;
+  readonly subscriptions?: readonly string[];
+  readonly behind?: number;
+  readonly pnl?: number;
+  readonly position?: number | Readonly<Record<string, number>>;
+  readonly lastCommand?: { readonly text: string; readonly sender: string; readonly at: number };
+}
+
+export interface ChannelRow {
+  readonly name: string;
+  readonly kind: string;
+  readonly mode: string;
+  /** Messages per second, over the last full second. */
+  readonly rate: number;
+  readonly received: number;
+  /** Milliseconds from publisher to monitor, over the last 10 s; null without samples. */
+  readonly p50: number | null;
+  readonly p99: number | null;
+  /** Subscribed connections, including this monitor's; null if the server could not be polled. */
+  readonly subscribers: number | null;
+  readonly gaps: number;
+  readonly lost: number;
+  readonly invalid: number;
+  /** When the last message was received. */
+  readonly lastAt?: number;
+}
+
+export type CommandState = 'sent' | 'accepted' | 'done' | 'rejected' | 'failed' | 'unanswered';
+
+export interface CommandRow {
+  /** Row number, ascending. */
+  readonly n: number;
+  readonly at: number;
+  readonly sender: string;
+  readonly bot: string;
+  readonly type: string;
+  /** The payload without the bot: `symbol AAPL, side buy, quantity 10`. */
+  readonly text: string;
+  readonly id?: string;
+  readonly state: CommandState;
+  /** Detail of the result, prefixed with the bot if another bot reported it. */
+  readonly result?: string;
+  readonly answeredAt?: number;
+}
+
+export type Severity = 'info' | 'warn' | 'bad';
+
+export interface EventRow {
+  readonly n: number;
+  readonly at: number;
+  readonly kind:
+    | 'link'
+    | 'channel'
+    | 'gap'
+    | 'invalid'
+    | 'expired'
+    | 'feed'
+    | 'instrument'
+    | 'data'
+    | 'lease'
+    | 'bot'
+    | 'audit';
+  readonly severity: Severity;
+  readonly text: string;
+  /** Occurrences of this event within the repeat window. */
+  readonly count: number;
+}
+
+/** Server settings that stay the same while the server runs. */
+export interface About {
+  /** Address of Redis, without credentials. */
+  readonly redis: string;
+  /** Whether a token enables sending commands. */
+  readonly canSend: boolean;
+  /** Maximum age of a fresh price, in milliseconds. */
+  readonly maxAgeMs: number;
+  readonly version: string;
+}
+
+/** One value per second, oldest first. */
+export type Series = readonly number[];
+
+export interface Snapshot {
+  readonly now: number;
+  readonly frame: number;
+  readonly about: About;
+  readonly lamps: Indicators;
+  readonly totals: Totals;
+  readonly prices: readonly PriceRow[];
+  /** Prices of the last minute, by symbol. */
+  readonly sparks: Readonly<Record<string, Series>>;
+  readonly bots: readonly BotRow[];
+  readonly channels: readonly ChannelRow[];
+  /** Messages per second of the last two minutes, by channel. */
+  readonly rates: Readonly<Record<string, Series>>;
+  readonly commands: readonly CommandRow[];
+  readonly events: readonly EventRow[];
+}
+
+/** Changes since the previous frame. An absent member has not changed. */
+export interface Delta {
+  readonly now: number;
+  readonly frame: number;
+  readonly lamps?: Indicators;
+  readonly totals?: Totals;
+  readonly prices?: readonly PriceRow[];
+  /** The newest point of every series, once per second. */
+  readonly sparks?: Readonly<Record<string, number>>;
+  readonly bots?: readonly BotRow[];
+  readonly channels?: readonly ChannelRow[];
+  readonly rates?: Readonly<Record<string, number>>;
+  readonly commands?: readonly CommandRow[];
+  readonly events?: readonly EventRow[];
+}
+
+export interface Candle {
+  /** Start of the candle, in Unix seconds. */
+  readonly time: number;
+  readonly open: number;
+  readonly high: number;
+  readonly low: number;
+  readonly close: number;
+}
+
+/** Latency of one part of a price's path, in milliseconds. */
+export interface Hop {
+  readonly name: 'broker to gateway' | 'gateway to Redis' | 'Redis to monitor';
+  readonly last: number;
+  readonly p50: number;
+  readonly p99: number;
+}
+
+/** `GET /api/instruments/:symbol`. */
+export interface InstrumentDetails {
+  readonly symbol: string;
+  readonly verdict: Verdict;
+  /** Explanation of the verdict, in one sentence. */
+  readonly reason: string;
+  readonly candleSeconds: number;
+  readonly candles: readonly Candle[];
+  /** Empty before the first live price. */
+  readonly hops: readonly Hop[];
+}
+
+export interface TailMessage {
+  /** Ascending within one stream. */
+  readonly n: number;
+  readonly at: number;
+  readonly channel: string;
+  readonly type: string;
+  readonly sender: string;
+  readonly seq?: number;
+  readonly snapshot?: true;
+  /** The payload as JSON, truncated if long. */
+  readonly data: string;
+}
+
+/** `GET /api/tail`: at most one per frame; none while no message matches the filter. */
+export interface TailBatch {
+  readonly messages: readonly TailMessage[];
+  /** Matching messages that were dropped, because there were more than a person can read. */
+  readonly skipped: number;
+}
+
+/** `POST /api/commands`. */
+export interface CommandRequest {
+  readonly type: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export interface CommandResponse {
+  /** The result, or the reason for the rejection, in one or two sentences. */
+  readonly message: string;
+  readonly id?: string;
+}

@@ -1,0 +1,79 @@
+// BotBoard: overdue bots, outages of the link, last commands.
+
+import type { BotStatus } from 'tickbus';
+import { beforeEach, expect, it } from 'vitest';
+import { BotBoard, type BotChange } from '../model/bot-board.ts';
+
+const AT = 1_000_000;
+/** 2.5 default intervals. */
+const LIMIT = 12_500;
+
+let board: BotBoard;
+let changes: BotChange[];
+beforeEach(() => {
+  changes = [];
+  board = new BotBoard((change) => changes.push(change));
+});
+
+function recordStatus(status: Partial<BotStatus>, at = AT): void {
+  const data = { bot: 'momentum', state: 'running', ...status } as BotStatus;
+  board.recordStatus({ data } as Parameters<BotBoard['recordStatus']>[0], at);
+}
+const overdue = () => board.rows().map(({ overdue }) => overdue);
+
+it('marks a bot overdue after 2.5 intervals without a status, reports it once and keeps it listed', () => {
+  recordStatus({});
+  board.markOverdue(AT + LIMIT, 0);
+  expect(overdue()).toEqual([false]);
+  board.markOverdue(AT + LIMIT + 1, 0);
+  board.markOverdue(AT + 100_000_000, 0);
+  expect(board.rows()).toMatchObject([{ bot: 'momentum', overdue: true, heardAt: AT }]);
+  expect(changes.map(({ change }) => change)).toEqual([{ from: undefined, to: 'running' }, 'overdue']);
+  recordStatus({}, AT + 100_000_001);
+  expect(overdue()).toEqual([false]);
+  expect(changes.at(-1)).toEqual({ bot: 'momentum', change: 'back' });
+});
+
+it('uses the status interval of the bot, with a minimum of one second', () => {
+  recordStatus({ status_interval_ms: 30_000 });
+  board.markOverdue(AT + 75_000, 0);
+  expect(overdue()).toEqual([false]);
+  board.markOverdue(AT + 75_001, 0);
+  expect(overdue()).toEqual([true]);
+  recordStatus({ status_interval_ms: 10 });
+  board.markOverdue(AT + 1_000, 0);
+  expect(overdue()).toEqual([false]);
+});
+
+it('never marks a stopped bot overdue', () => {
+  recordStatus({ state: 'stopped' });
+  board.markOverdue(AT + 100_000_000, 0);
+  expect(overdue()).toEqual([false]);
+});
+
+it('marks no bot overdue while the link is down, nor right after it is restored', () => {
+  recordStatus({});
+  const reconnectedAt = AT + 60_000;
+  board.markOverdue(reconnectedAt - 1, undefined);
+  board.markOverdue(reconnectedAt, reconnectedAt);
+  board.markOverdue(reconnectedAt + LIMIT, reconnectedAt);
+  expect(overdue()).toEqual([false]);
+  board.markOverdue(reconnectedAt + LIMIT + 1, reconnectedAt);
+  expect(overdue()).toEqual([true]);
+});
+
+it('marks a bot overdue immediately if its snapshot is too old', () => {
+  recordStatus({}, AT - LIMIT - 1);
+  board.markOverdue(AT, 0);
+  expect(overdue()).toEqual([true]);
+});
+
+it('keeps the last command until the first status of the bot arrives', () => {
+  const command = { text: 'pause', sender: 'desk', at: AT };
+  board.recordCommand('momentum', command);
+  expect(board.rows()).toEqual([]);
+  recordStatus({ behind: 3, started_at: AT - 5_000, subscriptions: ['PRICE_DATA'] });
+  expect(board.rows()).toMatchObject([
+    { lastCommand: command, behind: 3, startedAt: AT - 5_000, subscriptions: ['PRICE_DATA'] },
+  ]);
+});

@@ -1,0 +1,57 @@
+// A monitor on its own Redis for the server tests, with a publisher and an HTTP client.
+
+import { type IncomingMessage, request } from 'node:http';
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { silentLogger } from '@tickbus/test-kit';
+import { RedisPublisher } from 'tickbus/publisher';
+import { type Monitor, startMonitor } from '../monitor.ts';
+
+export const TOKEN = 'a token for the tests';
+
+interface HttpResult {
+  readonly status: number | undefined;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+}
+
+export class MonitorServer {
+  readonly redis: LocalRedis;
+  readonly monitor: Monitor;
+  readonly publisher: RedisPublisher;
+
+  private constructor(redis: LocalRedis, monitor: Monitor) {
+    this.redis = redis;
+    this.monitor = monitor;
+    this.publisher = new RedisPublisher({ url: redis.url, sender: 'test', logger: silentLogger });
+  }
+
+  static async open(): Promise<MonitorServer> {
+    const redis = await startLocalRedis();
+    const monitor = await startMonitor({ url: redis.url, port: 0, token: TOKEN, logger: silentLogger });
+    return new MonitorServer(redis, monitor);
+  }
+
+  /** Uses node:http, because `fetch` does not allow setting Host and Origin. */
+  get(path: string, headers: Record<string, string> = {}, url = this.monitor.url): Promise<HttpResult> {
+    const { hostname, port } = new URL(url);
+    return new Promise((resolve, reject) => {
+      const outgoing = request({ hostname, port, path, headers }, async (response) => {
+        const chunks: Buffer[] = [];
+        for await (const chunk of response) chunks.push(chunk as Buffer);
+        resolve({
+          status: response.statusCode,
+          headers: response.headers,
+          body: Buffer.concat(chunks).toString(),
+        });
+      });
+      outgoing.on('error', reject);
+      outgoing.end();
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.publisher.close();
+    await this.monitor.close();
+    await this.redis.kill();
+  }
+}
