@@ -1,4 +1,4 @@
-// The contract of demand: which keys are wanted, by how many, and for how long.
+// Contract of demand: which keys are requested, by how many subscribers, and until when.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import { spec, type TransportBench } from './transport.fixture.ts';
 
 export function describeDemand(bench: TransportBench): void {
   describe('demand', () => {
-    it('counts by how many each key is wanted, until they want it no more', async () => {
+    it('counts the subscribers of each key until they withdraw it', async () => {
       const channel = spec('state');
       const [mine, theirs] = [bench.publishing.demand(channel), bench.subscribing.demand(channel)];
       expect(await mine.wanted()).toEqual(new Map());
@@ -19,7 +19,7 @@ export function describeDemand(bench: TransportBench): void {
         ['', 1],
       ]);
       expect(new Map(await theirs.wanted())).toEqual(counted);
-      await mine.withdraw('me', ['a', 'b c', 'never wanted']);
+      await mine.withdraw('me', ['a', 'b c', 'never declared']);
       await theirs.withdraw('them', ['']);
       expect(new Map(await mine.wanted())).toEqual(
         new Map([
@@ -30,7 +30,7 @@ export function describeDemand(bench: TransportBench): void {
       );
     });
 
-    it('forgets what is not declared again in time, and only that', async () => {
+    it('expires only the keys that are not renewed in time', async () => {
       const channel = spec('state');
       const demand = bench.publishing.demand(channel);
       await demand.declare('dead', ['a', 'b'], 30);
@@ -49,7 +49,7 @@ export function describeDemand(bench: TransportBench): void {
       );
     });
 
-    it('takes 20,000 keys at once', async () => {
+    it('accepts 20,000 keys in one call', async () => {
       const demand = bench.publishing.demand(spec('state'));
       const keys = Array.from({ length: 20_000 }, (_, index) => `key-${index}`);
       await demand.declare('greedy', keys, 60_000);
@@ -58,7 +58,7 @@ export function describeDemand(bench: TransportBench): void {
       expect((await demand.wanted()).size).toBe(0);
     });
 
-    it('is forgotten by a server that forgets everything', async () => {
+    it('is empty after the server loses its memory', async () => {
       const demand = bench.publishing.demand(spec('state'));
       await demand.declare('me', ['a'], 60_000);
       await bench.fixture.flush();

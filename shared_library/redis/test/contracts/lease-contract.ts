@@ -1,4 +1,4 @@
-// The contract of the lease: held by one, ended by time, and nobody publishes past it.
+// Contract of the lease: one holder, expiry by time, and no publish after the lease ends.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -8,12 +8,12 @@ import { decodeEnvelope } from '../../wire/envelope.ts';
 import { batch, listen, outgoing, spec, type TransportBench } from './transport.fixture.ts';
 
 export function describeLease(bench: TransportBench): void {
-  /** As the holder publishes: by its writer, or with its token. */
+  /** Publishes as the holder does: through its exclusive writer, or with its token. */
   const publishAs = (held: Held, channel: ChannelSpec, size: number): Promise<Receipt | undefined> =>
     held.writer?.publish(batch(size)) ?? bench.publishing.publish(channel, batch(size), held.token);
 
   describe('lease', () => {
-    it('is held by one, and its token grows', async () => {
+    it('acquire grants the lease to one candidate with a token that grows', async () => {
       const channel = spec('state');
       const mine = bench.publishing.lease(channel);
       const theirs = bench.subscribing.lease(channel);
@@ -30,7 +30,7 @@ export function describeLease(bench: TransportBench): void {
       expect(await mine.renew(token, 60_000)).toBe(false);
     });
 
-    it('ends by itself when it is not renewed, and tells how long that takes', async () => {
+    it('acquire reports the remaining time of another holder, and succeeds after expiry', async () => {
       const channel = spec('state');
       const mine = bench.publishing.lease(channel);
       const theirs = bench.subscribing.lease(channel);
@@ -45,7 +45,7 @@ export function describeLease(bench: TransportBench): void {
       });
     });
 
-    it('lasts for its TTL from each renewal on', async () => {
+    it('renew extends the lease by its TTL', async () => {
       const channel = spec('state');
       const mine = bench.publishing.lease(channel);
       const token = await take(mine);
@@ -55,7 +55,7 @@ export function describeLease(bench: TransportBench): void {
       expect(told.state === 'taken' && told.leftMs).toBeGreaterThan(0);
     });
 
-    it('goes to nobody for one TTL where the server knows of none, and everybody waits for the same end', async () => {
+    it('acquire holds every candidate off for the same TTL if the server knows no lease', async () => {
       const channel = spec('state');
       const first = await bench.publishing.lease(channel).acquire(60_000);
       const second = await bench.subscribing.lease(channel).acquire(60_000);
@@ -67,7 +67,7 @@ export function describeLease(bench: TransportBench): void {
         });
     });
 
-    it('goes to nobody for one TTL after the server lost its memory, and the old holder is not renewed', async () => {
+    it('acquire holds off for one TTL after the server loses its memory, and renew of the old holder fails', async () => {
       const channel = spec('state');
       const mine = bench.publishing.lease(channel);
       const token = await take(mine);
@@ -83,7 +83,7 @@ export function describeLease(bench: TransportBench): void {
     });
 
     it.each(['state', 'event', 'command'] as const)(
-      'refuses every publish on a %s channel but that of its holder, and counts nothing of it',
+      'publish on a leased %s channel rejects with TICKBUS_FENCED without the token, and numbers nothing',
       async (kind) => {
         const channel = spec(kind);
         const { frames } = await listen(bench.subscribing, channel);
@@ -100,7 +100,7 @@ export function describeLease(bench: TransportBench): void {
       },
     );
 
-    it('refuses a holder who released it, even when nobody has taken it, and lets others publish', async () => {
+    it('publish with a released token rejects with TICKBUS_FENCED; publish without a token succeeds', async () => {
       const channel = spec('state');
       const lease = bench.publishing.lease(channel);
       const { token } = await takeHeld(lease);
@@ -111,7 +111,7 @@ export function describeLease(bench: TransportBench): void {
       await bench.publishing.publish(channel, batch(1));
     });
 
-    it('is renewed after its end where nobody was given it since, and not after a release', async () => {
+    it('renew succeeds after expiry if no other candidate acquired the lease, and fails after a release', async () => {
       const channel = spec('command');
       const mine = bench.publishing.lease(channel);
       const { token } = await takeHeld(mine);
@@ -124,7 +124,7 @@ export function describeLease(bench: TransportBench): void {
       expect(await mine.renew(token, 60_000)).toBe(false);
     });
 
-    it('keeps others out of a channel whose exclusive holder let it lapse, until it is taken and released', async () => {
+    it('publish rejects with TICKBUS_FENCED after an exclusive lease expired, until a holder releases it', async () => {
       const channel = spec('state');
       const mine = bench.publishing.lease(channel);
       const { token } = await takeHeld(mine);
@@ -139,7 +139,7 @@ export function describeLease(bench: TransportBench): void {
       expect(first?.seq).toBe(1);
     });
 
-    it('takes nothing more once its writer was ended', async () => {
+    it('writer.publish resolves with undefined after writer.end()', async () => {
       const channel = spec('state');
       const lease = bench.publishing.lease(channel);
       const { token, writer } = await takeHeld(lease);
@@ -153,7 +153,7 @@ export function describeLease(bench: TransportBench): void {
       expect(await lease.release(token)).toBe(true);
     });
 
-    it('begins a new epoch with every lease, and keeps the last values', async () => {
+    it('acquire begins a new epoch and keeps the last values', async () => {
       const channel = spec('state');
       const before = await bench.publishing.publish(channel, [outgoing({ n: 1 }, 'a')]);
       const { writer } = await takeHeld(bench.publishing.lease(channel));
@@ -165,7 +165,7 @@ export function describeLease(bench: TransportBench): void {
     });
 
     it.each(['state', 'event'] as const)(
-      'publishes batches of every size on a %s channel in the order of the calls, all of them under way at once',
+      'publishes concurrent batches of any size on a %s channel in call order',
       async (kind) => {
         const channel = spec(kind, kind === 'event' ? 400 : 0);
         const { frames } = await listen(bench.subscribing, channel);
@@ -188,7 +188,7 @@ export function describeLease(bench: TransportBench): void {
 
 type Held = Extract<LeaseAttempt, { state: 'held' }>;
 
-/** Waits until the server lets nobody do it under this token any more. */
+/** Publishes until the server rejects the token. */
 async function refused(publish: () => Promise<unknown>): Promise<void> {
   for (;;) {
     const error = await publish().then(
@@ -200,11 +200,11 @@ async function refused(publish: () => Promise<unknown>): Promise<void> {
   }
 }
 
-/** Asks until it is granted, and then holds it for a minute. A server that knows nothing of it makes candidates wait first. */
+/** Acquires the lease for one minute, waiting out the hold-off of a server that does not know the channel. */
 async function takeHeld(lease: LeaseOperations): Promise<Held> {
   for (let attempt = await lease.acquire(20); ; attempt = await lease.acquire(20)) {
     if (attempt.state === 'held') {
-      // On a machine that is busy the short time can be over by now: then it is tried again.
+      // On a busy machine the short lease can expire before the renewal: acquire again.
       if (await lease.renew(attempt.token, 60_000)) return attempt;
       continue;
     }

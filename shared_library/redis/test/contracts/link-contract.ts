@@ -1,11 +1,11 @@
-// The contract of the link: down, up again, closed, and who is told.
+// Contract of the link: status events, rejection while disconnected, and closing.
 
 import { describe, expect, it } from 'vitest';
 import { batch, connectedAgain, spec, type TransportBench } from './transport.fixture.ts';
 
 export function describeLink(bench: TransportBench): void {
   describe('the link', () => {
-    it('refuses at once what it is given while it is down, and sends none of it later', async () => {
+    it('publish rejects with TICKBUS_NOT_CONNECTED while disconnected, and is not sent later', async () => {
       const channel = spec('event');
       const down = new Promise<void>((resolve) => {
         bench.publishing.onStatus((status) => status.type === 'disconnected' && resolve());
@@ -31,7 +31,7 @@ export function describeLink(bench: TransportBench): void {
       expect(heard).toContain('connected');
     });
 
-    it('can be asked to connect again and again, and is told once', async () => {
+    it('connect can be called repeatedly and reports "connected" once', async () => {
       const link = bench.fixture.link();
       const heard: string[] = [];
       link.onStatus(({ type }) => heard.push(type));
@@ -40,7 +40,7 @@ export function describeLink(bench: TransportBench): void {
       expect(heard.filter((type) => type === 'connected')).toEqual(['connected']);
     });
 
-    it('is over when it was closed', async () => {
+    it('every call rejects with TICKBUS_CLOSED after close', async () => {
       const channel = spec('event');
       const link = bench.fixture.link();
       await link.connect();

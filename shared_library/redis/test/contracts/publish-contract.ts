@@ -1,4 +1,4 @@
-// The contract of publish: numbers without holes, epochs, framing, ids that are published once.
+// Contract of publish: numbering without gaps, epochs, framing, idempotent ids.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -18,7 +18,7 @@ import {
 
 export function describePublish(bench: TransportBench): void {
   describe('publish', () => {
-    it('numbers a batch without holes and tells the first position and the receivers', async () => {
+    it('numbers a batch without gaps and returns the first position and the receivers', async () => {
       const channel = spec('event');
       const { frames } = await listen(bench.subscribing, channel);
       const first = await bench.publishing.publish(channel, batch(3));
@@ -31,7 +31,7 @@ export function describePublish(bench: TransportBench): void {
       expect(new Set(frames.all.map(({ epoch }) => epoch))).toEqual(new Set([first.first?.epoch]));
     });
 
-    it('numbers batches that begin and end anywhere, past 9, 99 and 999', async () => {
+    it('numbers batches across digit boundaries: past 9, 99 and 999', async () => {
       const channel = spec('event');
       const { frames } = await listen(bench.subscribing, channel);
       const sizes = [7, 4, 1, 88, 101, 9, 128, 128, 128, 128, 128, 128, 30];
@@ -43,7 +43,7 @@ export function describePublish(bench: TransportBench): void {
       );
     });
 
-    it('adds epoch, number and server time, and leaves the rest of the message as it was', async () => {
+    it('adds epoch, sequence number and server time, and leaves the other fields unchanged', async () => {
       const channel = spec('event');
       const { frames } = await listen(bench.subscribing, channel);
       const before = Date.now();
@@ -59,7 +59,7 @@ export function describePublish(bench: TransportBench): void {
       expect(message?.epoch).toBeGreaterThan(1_600_000_000_000);
     });
 
-    it('keeps an epoch while the server remembers, and begins a larger one when it does not', async () => {
+    it('keeps the epoch while the server remembers the channel, and begins a larger one after it forgets', async () => {
       const channel = spec('state');
       const before = await bench.publishing.publish(channel, batch(1));
       const same = await bench.publishing.publish(channel, batch(1));
@@ -70,7 +70,7 @@ export function describePublish(bench: TransportBench): void {
       expect(after.first?.epoch).toBeGreaterThan(before.first?.epoch ?? 0);
     });
 
-    it('begins a larger epoch when the caller has seen more of it than the server remembers', async () => {
+    it('begins a larger epoch if the caller has seen a later position than the server remembers', async () => {
       const channel = spec('event');
       const { first } = await bench.publishing.publish(channel, batch(2));
       const epoch = first?.epoch ?? 0;
@@ -81,7 +81,7 @@ export function describePublish(bench: TransportBench): void {
       expect(after.first?.seq).toBe(1);
     });
 
-    it('counts two publishers in one order', async () => {
+    it('numbers the messages of two publishers in one sequence', async () => {
       const channel = spec('event');
       const other = bench.fixture.link();
       await other.connect();
@@ -96,7 +96,7 @@ export function describePublish(bench: TransportBench): void {
     });
 
     it.each(['state', 'event', 'plain'] as const)(
-      'sends a batch as one frame where a %s channel is framed so, numbered and kept one by one',
+      'sends a batch as one frame on a %s channel with batch framing; messages are numbered and stored singly',
       async (kind) => {
         const channel: ChannelSpec = { ...spec(kind, kind === 'event' ? 10 : 0), framing: 'batch' };
         const frames = new Heard<readonly Envelope[]>();
@@ -117,12 +117,12 @@ export function describePublish(bench: TransportBench): void {
         const { position, entries } = await bench.publishing.read(channel);
         const kept = entries.map(decodeEnvelope).sort((one, other) => (one.seq ?? 0) - (other.seq ?? 0));
         expect(position.seq).toBe(4);
-        // The last one has the key of the first, whose place it takes on a channel that keeps last values.
+        // The last message has the key of the first one and replaces its last value on a state channel.
         expect(kept.map(({ seq }) => seq)).toEqual(kind === 'state' ? [2, 3, 4] : [1, 2, 3, 4]);
       },
     );
 
-    it('does not number a plain channel and keeps nothing of it', async () => {
+    it('assigns no position on a plain channel and stores nothing', async () => {
       const channel = spec('plain');
       const { frames } = await listen(bench.subscribing, channel);
       const receipt = await bench.publishing.publish(channel, batch(2));
@@ -134,7 +134,7 @@ export function describePublish(bench: TransportBench): void {
       expect(await bench.publishing.read(channel)).toMatchObject({ position: ORIGIN, entries: [] });
     });
 
-    it('publishes an id once, and says of a repeated one what became of it', async () => {
+    it('publishes an id once, and returns the first outcome for a repeated id', async () => {
       const channel = spec('command');
       const { frames } = await listen(bench.subscribing, channel);
       const once = (id: string): Outgoing => ({ ...outgoing({ id }), once: { id, rememberMs: 60_000 } });
@@ -162,7 +162,7 @@ export function describePublish(bench: TransportBench): void {
       ]);
     });
 
-    it('does not publish the retry of a command that was sent first in an epoch which is over', async () => {
+    it('reports a retried command as forgotten if its first epoch has ended', async () => {
       const channel = spec('command');
       const { frames } = await listen(bench.subscribing, channel);
       const once = { id: 'a', rememberMs: 60_000 };
@@ -179,7 +179,7 @@ export function describePublish(bench: TransportBench): void {
       ]);
     });
 
-    it('remembers an id for the time that was asked for', async () => {
+    it('remembers an id for `rememberMs`', async () => {
       const channel = spec('command');
       const message = { ...outgoing({}), once: { id: 'short', rememberMs: 1 } };
       const { first } = await bench.publishing.publish(channel, [message]);
@@ -190,7 +190,7 @@ export function describePublish(bench: TransportBench): void {
       expect(again.first?.seq).toBe(2);
     });
 
-    it('takes a batch of 256 messages and a message of 250 KiB', async () => {
+    it('accepts a batch of 256 messages and a message of 250 KiB', async () => {
       const channel = spec('event');
       const { frames } = await listen(bench.subscribing, channel);
       await bench.publishing.publish(channel, batch(256));

@@ -1,4 +1,4 @@
-// The contract of read: the position, what is kept of each kind of channel, and a barrier.
+// Contract of read and head: the position, the stored messages of each kind, and the ordering guarantee.
 
 import { describe, expect, it } from 'vitest';
 import { decodeEnvelope } from '../../wire/envelope.ts';
@@ -7,7 +7,7 @@ import { batch, listen, outgoing, spec, type TransportBench } from './transport.
 
 export function describeRead(bench: TransportBench): void {
   describe('read', () => {
-    it('finds nothing where nothing was published', async () => {
+    it('returns ORIGIN and no entries on an unused channel', async () => {
       for (const kind of ['state', 'event', 'command'] as const) {
         expect(await bench.subscribing.read(spec(kind, kind === 'event' ? 10 : 0))).toMatchObject({
           position: ORIGIN,
@@ -16,7 +16,7 @@ export function describeRead(bench: TransportBench): void {
       }
     });
 
-    it('tells the server time, which goes on from one message and one read to the next', async () => {
+    it('returns a server time that never goes back from one message or read to the next', async () => {
       const channel = spec('event');
       const { frames } = await listen(bench.subscribing, channel);
       const { at: before } = await bench.subscribing.read(channel);
@@ -27,7 +27,7 @@ export function describeRead(bench: TransportBench): void {
       expect(after).toBeGreaterThanOrEqual(frames.all[0]?.at ?? Number.POSITIVE_INFINITY);
     });
 
-    it('gives the last value of each key of a state channel, in the order of publication', async () => {
+    it('returns the last value of each key of a state channel, in order of publication', async () => {
       const channel = spec('state');
       const receipt = await bench.publishing.publish(channel, [
         outgoing({ n: 1 }, 'a'),
@@ -49,7 +49,7 @@ export function describeRead(bench: TransportBench): void {
       ]);
     });
 
-    it('gives only what came after a position of the same epoch, and everything after one of another', async () => {
+    it('returns only entries after a position of the same epoch, and all entries for another epoch', async () => {
       for (const channel of [spec('state'), spec('event', 10)]) {
         const { first } = await bench.publishing.publish(channel, [
           outgoing({ n: 1 }, 'a'),
@@ -67,7 +67,7 @@ export function describeRead(bench: TransportBench): void {
       }
     });
 
-    it('keeps as much history as the channel asks for, and none of a command', async () => {
+    it('returns as much history as the channel defines, and none of a command channel', async () => {
       const event = spec('event', 3);
       await bench.publishing.publish(event, batch(5));
       const { position, entries } = await bench.subscribing.read(event);
@@ -80,7 +80,7 @@ export function describeRead(bench: TransportBench): void {
       expect((await bench.subscribing.read(command)).position.seq).toBe(2);
     });
 
-    it('tells the head alone: the position, and the time, which goes on', async () => {
+    it('head returns the position and a server time that never goes back', async () => {
       const channel = spec('state');
       expect(await bench.subscribing.head(channel)).toEqual({ position: ORIGIN, at: expect.any(Number) });
       const { at: before } = await bench.subscribing.read(channel);
@@ -91,7 +91,7 @@ export function describeRead(bench: TransportBench): void {
       expect((await bench.subscribing.read(channel)).at).toBeGreaterThanOrEqual(at);
     });
 
-    it('tells under which token the lease of the channel is held, and when nobody holds it', async () => {
+    it('read and head return the lease token while the lease is held', async () => {
       const channel = spec('state');
       const told = async () => [
         (await bench.subscribing.read(channel)).lease,
@@ -101,7 +101,7 @@ export function describeRead(bench: TransportBench): void {
       const lease = bench.publishing.lease(channel);
       await lease.connect();
       let attempt = await lease.acquire(20);
-      // Nobody's for now: the server may have forgotten a holder.
+      // Held off: the server may have forgotten a holder.
       expect([attempt.state, ...(await told())]).toEqual(['holding_off', undefined, undefined]);
       while (attempt.state !== 'held') attempt = await lease.acquire(60_000);
       expect(await told()).toEqual([attempt.token, attempt.token]);
@@ -109,7 +109,7 @@ export function describeRead(bench: TransportBench): void {
       expect(await told()).toEqual([undefined, undefined]);
     });
 
-    it('is a barrier as far as the head, too', async () => {
+    it('head replies after every message up to its position has arrived', async () => {
       const channel = spec('event');
       const { frames } = await listen(bench.subscribing, channel);
       for (let round = 1; round <= 50; round++) {
@@ -122,7 +122,7 @@ export function describeRead(bench: TransportBench): void {
       expect(frames.all.at(-1)?.seq).toBe(351);
     });
 
-    it('is a barrier: what was published before it has arrived before its reply', async () => {
+    it('read replies after every message published before it has arrived', async () => {
       const channel = spec('event');
       const { frames } = await listen(bench.subscribing, channel);
       for (let round = 1; round <= 50; round++) {

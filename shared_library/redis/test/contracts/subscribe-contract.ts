@@ -1,4 +1,4 @@
-// The contract of subscribe: every byte from the moment it resolves, over links that are cut.
+// Contract of subscribe: every byte from the moment it resolves, also across reconnects.
 
 import { describe, expect, it } from 'vitest';
 import type { LinkStatus } from '../../transport/link-status.ts';
@@ -6,7 +6,7 @@ import { batch, connectedAgain, listen, spec, type TransportBench } from './tran
 
 export function describeSubscribe(bench: TransportBench): void {
   describe('subscribe', () => {
-    it('delivers from the moment it resolves, bytes as a stranger published them', async () => {
+    it('delivers raw bytes of a plain client from the moment it resolves', async () => {
       const channel = spec('plain');
       const seen: Uint8Array[] = [];
       let arrived = () => {};
@@ -22,7 +22,7 @@ export function describeSubscribe(bench: TransportBench): void {
       expect(seen).toEqual([new Uint8Array([0, 255, 13, 10, 43, 36])]);
     });
 
-    it('hears nothing after it was ended, and can be begun again', async () => {
+    it('delivers nothing after unsubscribe, and can subscribe again', async () => {
       const channel = spec('event');
       const first = await listen(bench.subscribing, channel);
       await bench.publishing.publish(channel, batch(1));
@@ -47,7 +47,7 @@ export function describeSubscribe(bench: TransportBench): void {
       expect(calls).toBe(100);
     });
 
-    it('outlives a link that was cut, and tells of it', async () => {
+    it('survives a reconnect and reports the link states', async () => {
       const channel = spec('event', 10);
       const { frames } = await listen(bench.subscribing, channel);
       const statuses: LinkStatus[] = [];

@@ -1,4 +1,4 @@
-// The contract of the Transport port: every adapter passes the same tests.
+// Contract of the Transport port: both transports pass the same tests.
 
 import { afterEach, beforeEach, describe } from 'vitest';
 import { describeDemand } from './demand-contract.ts';

@@ -1,4 +1,4 @@
-// What subscriptions want is declared while they want it, renewed, withdrawn, and forgotten when they die.
+// A subscriber declares the keys of its subscriptions, renews them, and withdraws them when they end.
 
 import { errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -24,8 +24,8 @@ function bench() {
   return { ...made, made, wanted, want };
 }
 
-describe('a subscriber', () => {
-  it('declares what its subscriptions want, from startListening() on', async () => {
+describe('a subscriber with keys', () => {
+  it('declares the keys of its subscriptions from startListening() on', async () => {
     const { subscriber, wanted, want } = bench();
     want('A', 'B');
     expect(await wanted()).toEqual({});
@@ -37,7 +37,7 @@ describe('a subscriber', () => {
     expect(await wanted()).toEqual({ A: 1, B: 1, C: 1 });
   });
 
-  it('declares nothing for a subscription to everything, nor on a channel without a gateway', async () => {
+  it('declares nothing for a subscription without keys, or on a channel without a gateway', async () => {
     const { subscriber, publisher, server, wanted } = bench();
     subscriber.subscribe(FED, () => {});
     subscriber.subscribe(PRICES, () => {}, { keys: ['A'] });
@@ -48,7 +48,7 @@ describe('a subscriber', () => {
     expect(await errorOf(publisher.wanted(PRICES))).toMatchObject({ code: 'TICKBUS_INVALID_OPTION' });
   });
 
-  it('withdraws a key when the last subscription to it has ended', async () => {
+  it('withdraws a key when its last subscription ends', async () => {
     const { subscriber, wanted, want } = bench();
     const end = want('A', 'B');
     want('B');
@@ -59,7 +59,7 @@ describe('a subscriber', () => {
     expect(await wanted()).toEqual({ B: 1 });
   });
 
-  it('withdraws everything with the last subscription of the channel, and when it is closed', async () => {
+  it('withdraws every key with the last subscription of the channel, and on close()', async () => {
     const { subscriber, wanted, want } = bench();
     const end = want('A');
     await subscriber.startListening();
@@ -74,7 +74,7 @@ describe('a subscriber', () => {
     expect(await wanted()).toEqual({});
   });
 
-  it('declares again while it lives, and after a reconnection or a loss of memory', async () => {
+  it('renews its keys periodically, after a reconnect and after the server loses its memory', async () => {
     const { subscriber, connection, server, clock, wanted, want } = bench();
     want('A');
     await subscriber.startListening();
@@ -91,7 +91,7 @@ describe('a subscriber', () => {
     expect(await wanted()).toEqual({ A: 1 });
   });
 
-  it('is not counted twice, and two subscribers are', async () => {
+  it('counts once per key, however many subscriptions it has; two subscribers count twice', async () => {
     const { connection, subscriber, wanted, want, clock, logger } = bench();
     want('A');
     want('A');
@@ -104,7 +104,7 @@ describe('a subscriber', () => {
   });
 });
 
-it('a server that does not allow it is told of once, and asked again on the next connection', async () => {
+it('SubscriberDemand reports TICKBUS_DENIED once and declares again only after the next connection', async () => {
   const { clock } = new Bench();
   const refusals: TickbusError[] = [];
   let calls = 0;

@@ -1,4 +1,4 @@
-// Which channels have freshness and which bounds they take: without a gateway, of other kinds, of their own, and switched off.
+// Channels and bounds of freshness: without a gateway, of other kinds, with own defaults, and switched off.
 
 import { errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ import { patient, World } from './freshness.fixture.ts';
 const { PRICE_DATA } = CHANNELS;
 
 describe('channels', () => {
-  it('without a gateway are judged by age and link alone', async () => {
+  it('without a gateway are judged by value age and link only', async () => {
     const world = await World.running();
     world.bot.subscribe(PRICES, () => {});
     await eventLoopTurns();
@@ -28,7 +28,7 @@ describe('channels', () => {
     expect(latest().verdict).toBe('quiet_market');
   });
 
-  it('of other kinds, and bounds that are none, are refused', async () => {
+  it('latest, requireFresh and subscribe throw TICKBUS_INVALID_OPTION for another kind or invalid bounds', async () => {
     const world = await World.running();
     const invalid = { code: 'TICKBUS_INVALID_OPTION' };
     expect(await errorOf(() => world.bot.latest(CHANNELS.TRADE_COMMANDS, 'x'))).toMatchObject(invalid);
@@ -48,7 +48,7 @@ describe('channels', () => {
     expect(await errorOf(() => world.bot.requireFresh(PRICE_DATA, 'A', {} as never))).toMatchObject(invalid);
   });
 
-  it('of their own can be fed by a gateway, too, and say how quiet they may be', async () => {
+  it('of an application can have a gateway and a maxQuietMs of their own', async () => {
     const OWN = defineChannel('OWN', {
       kind: 'state',
       key: 'k',
@@ -70,7 +70,7 @@ describe('channels', () => {
 });
 
 describe('freshness: false', () => {
-  it('reads nothing beside the channel, and calls nothing fresh', async () => {
+  it('reads no status channel, and no value is fresh', async () => {
     const world = await World.running({ freshness: false });
     expect(world.required()).toBe('gateway_down');
     expect(world.server.publishRaw('FEED_STATUS', new Uint8Array())).toBe(0);

@@ -1,4 +1,4 @@
-// What a gateway tells of its feed, itself and its instruments, and what becomes of the verdicts.
+// Verdicts that follow from the status of the feed, the gateway and the instruments.
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ import { patient, World } from './freshness.fixture.ts';
 const { PRICE_DATA } = CHANNELS;
 
 describe('a feed', () => {
-  it.each(['connecting', 'silent', 'down'] as const)('that is %s is told as feed_down', async (state) => {
+  it.each(['connecting', 'silent', 'down'] as const)('in state %s yields feed_down', async (state) => {
     const world = await World.running();
     world.status = { state, detail: 'The broker says no.' };
     await world.heartbeat();
@@ -17,14 +17,14 @@ describe('a feed', () => {
     expect(world.latest('A').reason).toContain('The broker says no.');
   });
 
-  it.each(['stopping', 'stopped'] as const)('whose gateway is %s is told as gateway_down', async (state) => {
+  it.each(['stopping', 'stopped'] as const)('whose gateway is %s yields gateway_down', async (state) => {
     const world = await World.running();
     world.status = { state };
     await world.heartbeat();
     expect(world.required()).toBe('gateway_down');
   });
 
-  it('of another channel says nothing of this one', async () => {
+  it('of another channel does not affect the verdict', async () => {
     const world = await World.running();
     world.status = { state: 'down', feed: 'other', channel: 'OTHER' };
     await world.heartbeat();
@@ -33,7 +33,7 @@ describe('a feed', () => {
 });
 
 describe('a gateway', () => {
-  it('that was never heard is down', async () => {
+  it('yields gateway_down before its first heartbeat', async () => {
     const world = new World();
     world.isAlive = false;
     world.bot.subscribe(PRICE_DATA, () => {});
@@ -42,7 +42,7 @@ describe('a gateway', () => {
     expect(world.required()).toBe('gateway_down');
   });
 
-  it('is down when three heartbeats are missing, and back with the next one', async () => {
+  it('yields gateway_down after three missed heartbeats, and recovers with the next one', async () => {
     const world = await World.running();
     await world.pass(10_000);
     await world.heartbeat();
@@ -56,7 +56,7 @@ describe('a gateway', () => {
     expect(world.required()).toBe(2);
   });
 
-  it('says itself how often it is heard', async () => {
+  it('sets its own heartbeat interval with interval_ms', async () => {
     const world = await World.running({ freshness: { missedHeartbeats: 2 } });
     world.status = { state: 'live', interval_ms: 200 };
     await world.heartbeat();
@@ -67,7 +67,7 @@ describe('a gateway', () => {
     expect(world.required()).toBe('gateway_down');
   });
 
-  it('with an older lease is not listened to', async () => {
+  it('is ignored if its lease token is older than a known one', async () => {
     const world = await World.running();
     const lease = await world.takeLease();
     world.status = { state: 'live', lease };
@@ -80,7 +80,7 @@ describe('a gateway', () => {
     expect(world.required()).toBe('gateway_down');
   });
 
-  it('that holds the lease and publishes no heartbeat is down', async () => {
+  it('yields gateway_down if it holds the lease and publishes no heartbeat', async () => {
     const world = new World();
     world.isAlive = false;
     world.bot.subscribe(PRICE_DATA, () => {});
@@ -94,7 +94,7 @@ describe('a gateway', () => {
     expect(world.required('A', patient)).toBe(1);
   });
 
-  it('that names a lease is listened to as soon as it is known to hold it', async () => {
+  it('counts only once it is known to hold the lease it names', async () => {
     const world = await World.running();
     await world.pass(500);
     const lease = await world.takeLease();
@@ -110,7 +110,7 @@ describe('a gateway', () => {
     expect(world.required()).toBe(1);
   });
 
-  it('is not believed once its lease has ended, while it goes on telling', async () => {
+  it('yields gateway_down after its lease ended, although heartbeats continue', async () => {
     const world = await World.running();
     const lease = await world.takeLease();
     world.status = { state: 'live', lease };
@@ -122,7 +122,7 @@ describe('a gateway', () => {
   });
 
   it.each([false, true])(
-    'is not believed on a server that forgot its lease, whether or not it was heard there: %s',
+    'yields gateway_down on a server that forgot its lease (heartbeat after the restart: %s)',
     async (isHeard) => {
       const world = await World.running();
       const lease = await world.takeLease();
@@ -151,7 +151,7 @@ describe('an instrument', () => {
   };
 
   it.each(['refused', 'unknown', 'unsubscribed'] as const)(
-    'that is %s is told, and not fresh',
+    'in state %s emits one instrument event and yields feed_down',
     async (state) => {
       const { world, changes } = await asking();
       await world.instrument('X', state, { detail: 'Symbol limit.' });
@@ -171,7 +171,7 @@ describe('an instrument', () => {
     },
   );
 
-  it('that a gateway refuses as the one before it did is told to whoever came in between', async () => {
+  it('refused again under a newer lease emits a second event to a subscriber that joined in between', async () => {
     const world = new World();
     const changes: InstrumentChange[] = [];
     world.bot.on('instrument', (change) => changes.push(change));
@@ -187,7 +187,7 @@ describe('an instrument', () => {
     expect(changes.length).toBe(1);
   });
 
-  it('that was refused before is told to whoever asks for it later', async () => {
+  it('refused earlier emits its event to a later subscription', async () => {
     const { world, changes } = await asking();
     await world.instrument('Y', 'unknown');
     expect(changes).toEqual([]);
@@ -196,7 +196,7 @@ describe('an instrument', () => {
     expect(changes).toMatchObject([{ key: 'Y', state: 'unknown' }]);
   });
 
-  it('is not bound by what an older gateway said', async () => {
+  it('ignores the status of an older lease', async () => {
     const { world, changes } = await asking();
     await world.price('X');
     const lease = await world.takeLease();
@@ -208,7 +208,7 @@ describe('an instrument', () => {
     expect([world.required('X'), changes.length]).toEqual([1, 1]);
   });
 
-  it('that was subscribed anew is not believed to have been quiet before', async () => {
+  it('that was resubscribed is quiet_market until its next price', async () => {
     const { world } = await asking();
     await world.pass(2_100);
     await world.instrument('A', 'subscribed');
@@ -218,7 +218,7 @@ describe('an instrument', () => {
   });
 });
 
-it('reads what gateways tell silently: nothing of it is told unless it is subscribed to', async () => {
+it('status channels emit no events unless the application subscribes to them', async () => {
   const world = new World();
   const told: string[] = [];
   world.bot.on('status', (status) => 'channel' in status && told.push(status.channel));

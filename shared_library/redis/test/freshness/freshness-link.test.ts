@@ -1,4 +1,4 @@
-// Freshness when the bot itself is the trouble: its link, a process that hangs, a handler that is slow, clocks that are set.
+// Freshness under faults of the bot: its link, a blocked process, a slow handler, clock changes.
 
 import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ import { World } from './freshness.fixture.ts';
 const { PRICE_DATA } = CHANNELS;
 
 describe('the link', () => {
-  it('that is down is told at once, and is recovering until everything is caught up with', async () => {
+  it('yields link_down immediately after a disconnect, then recovering until the channel is caught up', async () => {
     const world = await World.running();
     world.link.disconnect();
     expect(world.required()).toBe('link_down');
@@ -20,7 +20,7 @@ describe('the link', () => {
     expect(world.required()).toBe(1);
   });
 
-  it('is down for a bot that does not listen yet, has closed, or has not subscribed', async () => {
+  it('yields link_down before startListening(), without a subscription, and after close()', async () => {
     const world = new World();
     expect(world.latest('A')).toMatchObject({ verdict: 'link_down', changedAgoMs: Number.POSITIVE_INFINITY });
     world.bot.subscribe(PRICE_DATA, () => {});
@@ -33,7 +33,7 @@ describe('the link', () => {
     expect(world.required()).toBe('link_down');
   });
 
-  it('says that it is connecting while it is, and that nobody listens before that and after a failure', async () => {
+  it('reason says "connecting" while connecting, and "not listening" before and after a failed attempt', async () => {
     const world = new World();
     const reason = () => world.latest('A').reason;
     const reasons: string[] = [];
@@ -50,9 +50,9 @@ describe('the link', () => {
     expect(reason()).toBe('The subscriber is not listening. Call startListening().');
   });
 
-  it('whose head cannot be confirmed is down after 2 s, though nothing says so', async () => {
+  it('yields link_down after 2 s without a confirmed head, although messages still arrive', async () => {
     const world = await World.running();
-    // A look at the head gets no answer any more, and prices and heartbeats still come.
+    // Head reads hang; prices and heartbeats still arrive.
     world.link.subscribing.head = () => new Promise(() => {});
     for (let step = 0; step < 19; step++) {
       await world.pass(100);
@@ -64,7 +64,7 @@ describe('the link', () => {
     expect(world.required()).toBe('link_down');
   });
 
-  it('of a process that hangs is not believed: the price gets old, then the link does', async () => {
+  it('of a blocked process: the value expires first, then the link', async () => {
     const world = await World.running();
     await world.pass(1_000);
     await world.price('A');
@@ -77,7 +77,7 @@ describe('the link', () => {
     expect(world.required('A', { maxAgeMs: 60_000 })).toBe('link_down');
   });
 
-  it('of a user who may not read what gateways tell leaves nothing fresh, says so once, and delivers', async () => {
+  it('of a user without access to the status channels: nothing is fresh, one warning, prices are delivered', async () => {
     const world = new World();
     const { subscribing } = world.link;
     const subscribe = subscribing.subscribe.bind(subscribing);
@@ -98,7 +98,7 @@ describe('the link', () => {
   });
 });
 
-it('a handler that lets messages wait is lagging', async () => {
+it('a handler that keeps messages waiting for more than 2 s yields lagging', async () => {
   const world = new World();
   let finish = () => {};
   world.bot.subscribe(
@@ -125,7 +125,7 @@ it('a handler that lets messages wait is lagging', async () => {
 });
 
 describe('clocks', () => {
-  it('of the bot that are set change nothing', async () => {
+  it('of the bot do not affect the verdict when they jump', async () => {
     const world = await World.running();
     for (const by of [3_600_000, -7_200_000]) {
       world.clock.setNow(world.clock.now() + by);
@@ -139,7 +139,7 @@ describe('clocks', () => {
   });
 
   it.each([3_600_000, -3_600_000, 5_000, -5_000])(
-    'of the server that are set by %i ms make nothing fresh that is not, and all is well two seconds later',
+    'of the server that jump by %i ms make no stale value fresh, and recover within two seconds',
     async (by) => {
       const world = await World.running();
       await world.pass(1_000);
@@ -153,7 +153,7 @@ describe('clocks', () => {
       await world.price('C');
       expect(world.required('C')).toBe(1);
       await world.pass(1_000);
-      // It is 4.5 s old, whatever the clocks say.
+      // The value is 4.5 s old by the monotonic clock.
       expect(Math.abs(world.latest('B').changedAgoMs - 4_500)).toBeLessThanOrEqual(1);
     },
   );

@@ -1,4 +1,4 @@
-// Whether a bot may believe a price: fresh or quiet, by which bounds, and never fresh unproved.
+// Verdict of a price: fresh or quiet_market, by which bounds, and never fresh without proof.
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { patient, World } from './freshness.fixture.ts';
 const { PRICE_DATA } = CHANNELS;
 
 describe('a price', () => {
-  it('is fresh when it has just come', async () => {
+  it('is fresh when it has just arrived', async () => {
     const world = await World.running();
     expect(world.latest('A')).toMatchObject({
       message: { data: { symbol: 'A', price: 1 } },
@@ -21,7 +21,7 @@ describe('a price', () => {
     expect(world.required()).toBe(1);
   });
 
-  it('is told with ages in whole milliseconds, which are never younger than it is', async () => {
+  it('reports its ages in whole milliseconds, rounded up', async () => {
     const world = await World.running();
     const told: { changedAgoMs: number; confirmedAgoMs: number }[] = [];
     world.bot.on('verdict', (change) => told.push(change));
@@ -38,7 +38,7 @@ describe('a price', () => {
     expect(ages.filter((age) => !Number.isInteger(age))).toEqual([]);
   });
 
-  it('is fresh already in its own handler, and as a snapshot to a bot that comes late', async () => {
+  it('is fresh in its own handler, also as a snapshot for a late joiner', async () => {
     const world = new World();
     await world.heartbeat();
     await world.price('A', 7);
@@ -50,7 +50,7 @@ describe('a price', () => {
     expect(seen).toEqual([7, 8]);
   });
 
-  it('is quiet_market when its key is quiet for longer than it may be, on a living feed', async () => {
+  it('is quiet_market when its key is older than maxAgeMs on a live feed', async () => {
     const world = await World.running();
     await world.pass(2_000);
     expect(world.required()).toBe(1);
@@ -64,7 +64,7 @@ describe('a price', () => {
     expect(world.latest('A')).toMatchObject({ changedAgoMs: 2_050, confirmedAgoMs: 50 });
   });
 
-  it('may be quiet for as long as maxQuietMs while frames come, and no longer', async () => {
+  it('stays fresh up to maxQuietMs while the feed sends frames', async () => {
     const world = await World.running();
     for (let second = 0; second < 59; second++) {
       await world.price('B');
@@ -76,19 +76,19 @@ describe('a price', () => {
     expect(world.required('A', patient)).toBe('quiet_market');
   });
 
-  it('is not believed to be quiet when nothing at all comes from the feed for maxAgeMs', async () => {
+  it('is quiet_market when the whole feed sends nothing for maxAgeMs', async () => {
     const world = await World.running();
     await world.pass(2_000);
     expect(world.required('A', patient)).toBe(1);
     await world.pass(50);
     expect(world.required('A', patient)).toBe('quiet_market');
-    // The broker says something that is no price.
+    // The broker sends a frame that is not a price.
     world.lastFrameAt = world.serverClock.monotonic();
     await world.pass(1_000);
     expect(world.required('A', patient)).toBe(1);
   });
 
-  it('from before the feed was last interrupted is not believed to be quiet', async () => {
+  it('is quiet_market if it is older than the last interruption of the feed', async () => {
     const world = await World.running();
     await world.pass(500);
     world.status = { state: 'connecting' };
@@ -108,7 +108,7 @@ describe('a price', () => {
     expect(world.required('A', patient)).toBe(3);
   });
 
-  it('takes its bounds from the call, the subscriptions, the channel, in this order', async () => {
+  it('takes its bounds from the call, then the subscriptions, then the channel', async () => {
     const world = new World();
     world.bot.subscribe(PRICE_DATA, () => {}, { keys: ['A', 'B'], maxAgeMs: 1_000, maxQuietMs: 30_000 });
     world.bot.subscribe(PRICE_DATA, () => {}, { keys: ['B'], maxAgeMs: 2_000, maxQuietMs: 4_000 });
@@ -132,7 +132,7 @@ describe('a price', () => {
     expect(world.verdict('C', {})).toBe('quiet_market');
   });
 
-  it('is not there where no subscription asks for it any more', async () => {
+  it('is removed when its last subscription ends', async () => {
     const world = new World();
     const end = world.bot.subscribe(PRICE_DATA, () => {}, { keys: ['A'] });
     world.bot.subscribe(PRICE_DATA, () => {}, { keys: ['B'] });
@@ -144,7 +144,7 @@ describe('a price', () => {
     expect([world.latest('A').message, world.required('A', patient)]).toEqual([undefined, 'quiet_market']);
   });
 
-  it('that is invalid takes the one before it along', async () => {
+  it('is removed by an invalid message of its key', async () => {
     const world = await World.running();
     world.server.publish(
       PRICE_DATA,
@@ -155,7 +155,7 @@ describe('a price', () => {
     expect([world.latest('A').message, world.required('A', patient)]).toEqual([undefined, 'quiet_market']);
   });
 
-  it('of a stranger, without a number, does not count', async () => {
+  it('of a plain client, without a position, does not count', async () => {
     const world = await World.running();
     const json =
       '{"message_type":"price","data":{"symbol":"Z","price":1,"timestamp":1},"timestamp":1,"sender":"s","at":1798761600000}';

@@ -1,4 +1,4 @@
-// Verdicts told as events: each turn of each key, by the bounds of the subscriptions, until the subscriber is closed.
+// Verdict events: each change of each key by the bounds of the subscriptions, until close().
 
 import { describe, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
@@ -8,7 +8,7 @@ import { World } from './freshness.fixture.ts';
 const { PRICE_DATA } = CHANNELS;
 
 describe('on("verdict")', () => {
-  it('tells each turn of each key by itself, and nothing when nobody listens', async () => {
+  it('emits each change of each key, and nothing after unsubscribe', async () => {
     const world = await World.running();
     const changes: VerdictChange[] = [];
     const stop = world.bot.on('verdict', (change) => changes.push(change));
@@ -36,7 +36,7 @@ describe('on("verdict")', () => {
     expect(told()).toEqual([]);
   });
 
-  it('judges by the bounds of the subscriptions, keys that never came too, and says goodbye when it closes', async () => {
+  it('uses the bounds of the subscriptions, includes keys without a value, and emits link_down on close()', async () => {
     const world = new World();
     const changes: string[] = [];
     world.bot.on('verdict', ({ key, verdict }) => changes.push(`${key} ${verdict}`));
@@ -49,7 +49,7 @@ describe('on("verdict")', () => {
     expect(changes).toEqual(['A fresh', 'N quiet_market', 'A quiet_market', 'A link_down', 'N link_down']);
   });
 
-  it('contains a listener that throws, and survives one that closes', async () => {
+  it('contains a listener that throws, and survives one that closes the subscriber', async () => {
     const world = await World.running();
     const heard: string[] = [];
     world.bot.on('verdict', () => {

@@ -1,4 +1,4 @@
-// What is kept of the newest messages: bytes until somebody asks, and stamps by the server's present clock.
+// The newest message of each key: stored as bytes, parsed on demand, stamped by the server clock.
 
 import { expect, it } from 'vitest';
 import { LatestValues } from '../../freshness/latest-values.ts';
@@ -14,7 +14,7 @@ const message = (n: number, at: number | null = n): Message => ({
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-/** Reads a number from bytes, also one with blanks around it. */
+/** Parses a number from bytes. */
 function bench() {
   const read: string[] = [];
   const values = new LatestValues((from) => {
@@ -25,7 +25,7 @@ function bench() {
   return { values, read };
 }
 
-it('reads bytes once, when it is asked for, and not those that were replaced before', () => {
+it('get parses the bytes once on demand, and never the replaced ones', () => {
   const { values, read } = bench();
   values.set('A', message(1), bytes('1'));
   values.set('A', message(2), bytes('2'));
@@ -38,7 +38,7 @@ it('reads bytes once, when it is asked for, and not those that were replaced bef
   expect(values.get('A')).toEqual(message(3));
 });
 
-it('has bytes of its own, whatever becomes of those that it was given', () => {
+it('set copies the bytes', () => {
   const { values } = bench();
   const chunk = bytes('1234');
   values.set('A', message(12), chunk.subarray(0, 2));
@@ -62,7 +62,7 @@ it('keeps messages of changing sizes apart', () => {
   }
 });
 
-it('gives a message that has no bytes as it is', () => {
+it('get returns a message without bytes as it is', () => {
   const { values, read } = bench();
   values.set('A', message(1), bytes('1'));
   const kept = message(2);
@@ -73,7 +73,7 @@ it('gives a message that has no bytes as it is', () => {
   expect(read).toEqual(['3']);
 });
 
-it('has none for a key whose newest cannot be used, nor for one whose bytes cannot be read again', () => {
+it('get returns undefined for a key whose newest message is invalid or cannot be parsed again', () => {
   const { values } = bench();
   values.set('A', message(1), bytes('1'));
   values.set('A', undefined);
@@ -97,7 +97,7 @@ it('has none for a key whose newest cannot be used, nor for one whose bytes cann
   expect([...values.keys()]).toEqual(['A']);
 });
 
-it('moves every stamp with the clock of the server, also that of a newest whose key is gone', () => {
+it('clockWasSet shifts every stamp, also that of an invalid newest message', () => {
   const { values, read } = bench();
   values.set('A', message(1, 1_000), bytes('1'));
   values.set('B', message(2, null), bytes('2'));

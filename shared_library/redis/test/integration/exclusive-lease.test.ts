@@ -1,4 +1,4 @@
-// The connection of an exclusive lease: what becomes of its batches when it ends for good, and of its rights when they change.
+// Connection of an exclusive lease: outcome of its batches when it ends, and changes of its permissions.
 
 import { errorOf, silentLogger as logger, Recorder } from '@tickbus/test-kit';
 import { acquireAndRelease, leasedPublisher } from '@tickbus/test-kit/leases';
@@ -26,7 +26,7 @@ async function open(): Promise<WriterWorld> {
   return world;
 }
 
-/** The operations of a lease over a connection of its own. */
+/** Lease operations on a connection of their own. */
 async function operationsAt(url: string, options: { reconnect?: boolean } = {}) {
   const connection = new RedisConnection({ url, logger, ...options });
   closing.push(() => connection.close());
@@ -35,37 +35,41 @@ async function operationsAt(url: string, options: { reconnect?: boolean } = {}) 
   return operations;
 }
 
-/** Somebody else took the lease and released it. */
+/** Ends the lease on the server as if another holder had taken and released it. */
 async function deposeHolder({ admin }: WriterWorld): Promise<void> {
   await admin.multi().del(LEASE).hSet(HEAD, 'until', '0').exec();
 }
 
-describe('a batch that is under way when its lease is lost', () => {
-  it.each(['is closed', 'fails for good'])('is unknown at once when the link %s', async (end) => {
-    const world = await open();
-    const operations = await operationsAt(world.proxy.url, { reconnect: end === 'is closed' });
-    const attempt = await operations.acquire(TTL_MS);
-    if (attempt.state !== 'held' || attempt.writer === undefined) throw new Error('There is no writer.');
-    const { token, writer } = attempt;
-    // From here on the server has the script of the renewal, which then is one request.
-    await operations.renew(token, TTL_MS);
-    await deposeHolder(world);
-    let published: Promise<unknown> | undefined;
-    // Behind the renewal, and before its reply.
-    world.proxy.onRequest = (bytes) => {
-      if (published !== undefined || !bytes.includes('EVALSHA')) return;
-      world.proxy.holdsRequests = true;
-      published = errorOf(writer.publish(BATCH));
-    };
-    expect(await operations.renew(token, TTL_MS)).toBe(false);
-    world.proxy.refuses = true;
-    if (end === 'is closed') await operations.close();
-    else world.proxy.cut();
-    expect(await published).toMatchObject({ code: 'TICKBUS_OUTCOME_UNKNOWN' });
-  });
+describe('a batch in flight when its lease is lost', () => {
+  it.each(['is closed', 'fails for good'])(
+    'rejects with TICKBUS_OUTCOME_UNKNOWN immediately when the link %s',
+    async (end) => {
+      const world = await open();
+      const operations = await operationsAt(world.proxy.url, { reconnect: end === 'is closed' });
+      const attempt = await operations.acquire(TTL_MS);
+      if (attempt.state !== 'held' || attempt.writer === undefined)
+        throw new Error('The holder has no writer.');
+      const { token, writer } = attempt;
+      // After this call the server has the renewal script cached, so the next renewal is one request.
+      await operations.renew(token, TTL_MS);
+      await deposeHolder(world);
+      let published: Promise<unknown> | undefined;
+      // The batch is sent after the renewal and before its reply.
+      world.proxy.onRequest = (bytes) => {
+        if (published !== undefined || !bytes.includes('EVALSHA')) return;
+        world.proxy.holdsRequests = true;
+        published = errorOf(writer.publish(BATCH));
+      };
+      expect(await operations.renew(token, TTL_MS)).toBe(false);
+      world.proxy.refuses = true;
+      if (end === 'is closed') await operations.close();
+      else world.proxy.cut();
+      expect(await published).toMatchObject({ code: 'TICKBUS_OUTCOME_UNKNOWN' });
+    },
+  );
 });
 
-describe('rights that change', () => {
+describe('a change of permissions', () => {
   async function userOf({ redis, admin }: WriterWorld): Promise<string> {
     await admin.sendCommand(['ACL', 'SETUSER', 'w', 'on', '>pw', '~*', '&*', '+@all']);
     return redis.url.replace('//', '//w:pw@');
@@ -73,7 +77,7 @@ describe('rights that change', () => {
   const deny = ({ admin }: WriterWorld) =>
     admin.sendCommand(['ACL', 'SETUSER', 'w', '-client|list', '-client|kill']);
 
-  it('are known on the connection on which a lost lease is noticed', async () => {
+  it('is noticed on the connection that detects the lost lease', async () => {
     const world = await open();
     const operations = await operationsAt(await userOf(world));
     const { state } = await operations.acquire(TTL_MS);
@@ -90,7 +94,7 @@ describe('rights that change', () => {
     });
   });
 
-  it('are known after the claim that they refuse, though the connection stays', async () => {
+  it('is noticed by the denied claim, although the connection stays open', async () => {
     const world = await open();
     const holder = await leasedPublisher(STATE, world.redis.url);
     closing.push(() => holder[Symbol.asyncDispose]());
@@ -105,14 +109,14 @@ describe('rights that change', () => {
     expect(attempt).not.toHaveProperty('writer');
   });
 
-  it('leave a deposed holder a connection that the next holder does not take for a writer', async () => {
+  it('does not matter to a deposed holder: the next holder does not take its connection for a writer', async () => {
     const world = await open();
     const operations = await operationsAt(world.redis.url);
     const attempt = await operations.acquire(TTL_MS);
     await deposeHolder(world);
     const token = attempt.state === 'held' ? attempt.token : 0;
     expect(await operations.renew(token, TTL_MS)).toBe(false);
-    // Answered on the same connection, behind what the renewal began.
+    // Replied on the same connection, after the rename that the renewal started.
     await operations.release(token);
     const list = String(await world.admin.sendCommand(['CLIENT', 'LIST']));
     expect(list).not.toContain('name=tickbus:0:STATE ');

@@ -1,4 +1,4 @@
-// What the tests of the exclusive writer need: a server, a proxy before it, a holder behind the proxy, and a plain client that hears all.
+// For the exclusive writer tests: a server, a proxy, a holder behind the proxy, and a plain client.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -39,11 +39,11 @@ export class WriterWorld implements AsyncDisposable {
   readonly redis: LocalRedis;
   readonly proxy: HoldingProxy;
   readonly admin: PlainClient;
-  /** What a plain client heard on the channel, in its order. */
+  /** What the plain client received on the channel, in order. */
   readonly heard: HeardMessage[] = [];
-  /** What became of each message: `published`, or the code of the error. */
+  /** Outcome of each message: `published` or the error code. */
   readonly outcomes = new Map<number, string>();
-  /** The positions that were reported. */
+  /** The position that publish reported for each message. */
   readonly positions = new Map<number, string>();
   readonly #channel: Notes;
   readonly #folder: string;
@@ -65,7 +65,7 @@ export class WriterWorld implements AsyncDisposable {
   }
 
   static async open(channel: Notes = STATE, args: readonly string[] = []): Promise<WriterWorld> {
-    // A folder of its own: a snapshot is for nobody else.
+    // A folder of its own, so that no other server loads its snapshot.
     const folder = await mkdtemp(join(tmpdir(), 'tickbus-writer-'));
     const redis = await startLocalRedis({
       args: ['--enable-debug-command', 'yes', '--dir', folder, ...args],
@@ -77,7 +77,7 @@ export class WriterWorld implements AsyncDisposable {
     return world;
   }
 
-  /** Of the last holder that was asked for. */
+  /** A publisher that holds the lease. */
   async holder(options: { url?: string; deadlineMs?: number } = {}) {
     const holder = await leasedPublisher(this.#channel, options.url ?? this.proxy.url, {
       deadlineMs: 10_000,
@@ -87,7 +87,7 @@ export class WriterWorld implements AsyncDisposable {
     return holder;
   }
 
-  /** Publishes so many messages in one turn. Resolves when the outcome of each is known. */
+  /** Publishes the messages in one turn. Resolves when every outcome is known. */
   async publish(publisher: RedisPublisher, count: number, text?: string): Promise<void> {
     const sent = Array.from({ length: count }, () => {
       const n = ++this.#next;
@@ -103,7 +103,7 @@ export class WriterWorld implements AsyncDisposable {
     await Promise.all(sent);
   }
 
-  /** Everything that was published has been heard by then, if it ever is. */
+  /** Resolves when no more messages arrive. */
   async quiet(): Promise<void> {
     await this.admin.ping();
     for (let before = -1; before !== this.heard.length; ) {
@@ -112,7 +112,7 @@ export class WriterWorld implements AsyncDisposable {
     }
   }
 
-  /** What was reported against what was heard: all of it empty or zero where every promise held. */
+  /** Contradictions between reported outcomes and received messages; empty if every guarantee held. */
   get broken() {
     const heard = new Map<number, number>();
     for (const { n } of this.heard) heard.set(n, (heard.get(n) ?? 0) + 1);
@@ -159,10 +159,10 @@ export class WriterWorld implements AsyncDisposable {
   }
 }
 
-/** Nothing that was reported is contradicted by what was heard. */
+/** `violations` of a run in which every guarantee held. */
 export const SOUND = { outcomes: [], twice: [], sharedPlaces: [], outOfOrder: [], misplaced: [] };
 
-/** Worlds of the tests of one file. After each test everything in `closing` is closed, the newest first. */
+/** Harnesses for the tests of one file. After each test everything in `closing` is closed, newest first. */
 export function writerWorlds() {
   const closing: (() => unknown)[] = [];
   afterEach(async () => {
@@ -175,7 +175,7 @@ export function writerWorlds() {
       closing.push(() => world[Symbol.asyncDispose]());
       return world;
     },
-    /** A connected candidate behind the proxy, which claims when the test says. */
+    /** A connected candidate behind the proxy, which claims on `acquire`. */
     async connectedCandidate({ proxy }: WriterWorld) {
       const connection = new RedisConnection({ url: proxy.url, logger: silentLogger });
       closing.push(() => connection.close());
@@ -188,7 +188,7 @@ export function writerWorlds() {
       closing.push(() => connection.close());
       return connection;
     },
-    /** The two scripts of a claim and of a resume over a connection of their own, which disconnects nobody. */
+    /** The scripts of claim and resume on a connection of their own, without disconnecting other writers. */
     async scripts({ redis }: WriterWorld) {
       const client = createRedisClient({
         host: '127.0.0.1',
@@ -204,7 +204,7 @@ export function writerWorlds() {
       closing.push(() => client.destroy());
       return { client, commands: new LeaseCommands(STATE) };
     },
-    /** A candidate that is not started yet, when it gains the lease, and its log. */
+    /** A candidate that is not started yet, with its log and a promise of its lease. */
     candidate(url: string, ttlMs = 60_000) {
       const logger = new RecordingLogger();
       const lease = new RedisLease({ channel: STATE, url, ttlMs, retryMs: 20, logger });
@@ -215,7 +215,7 @@ export function writerWorlds() {
   };
 }
 
-/** Ends the lease on the server as if its time were over; its holder does not notice. */
+/** Ends the lease on the server as if its time were over, unnoticed by its holder. */
 export async function expireLease({ admin }: WriterWorld): Promise<void> {
   const now = Date.now();
   await admin

@@ -1,4 +1,4 @@
-// The exclusive writer over links that fail: every outcome is known, in order, and nothing is published twice.
+// Exclusive writer on failing links: every outcome is known, in order, and nothing is published twice.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLogger } from '@tickbus/test-kit';
@@ -18,7 +18,7 @@ afterEach(async () => {
 
 type Holder = Awaited<ReturnType<WriterWorld['holder']>>;
 
-/** Resolves when the writer knows that its link is down. */
+/** Resolves when the writer has lost its link. */
 async function detached({ lease }: Holder): Promise<void> {
   while ((lease.writer?.room ?? 0) > 0) await sleep(2);
 }
@@ -29,7 +29,7 @@ async function attached({ lease }: Holder): Promise<void> {
 }
 
 describe.each([STATE, EVENT])('on $name', (channel) => {
-  it('publishes what was executed once, where the replies are lost', async () => {
+  it('publish resolves for executed batches whose replies were lost, without publishing twice', async () => {
     const world = await open(channel);
     const { publisher } = await world.holder();
     world.proxy.dropsReplies = true;
@@ -47,7 +47,7 @@ describe.each([STATE, EVENT])('on $name', (channel) => {
     expect([world.count('published'), world.heard.length]).toEqual([28, 28]);
   });
 
-  it('sends again what was lost on its way, in order, before what was published later', async () => {
+  it('publish resends batches lost on the way, in order, before later batches', async () => {
     const world = await open(channel);
     const { publisher } = await world.holder();
     world.proxy.holdsRequests = true;
@@ -65,7 +65,7 @@ describe.each([STATE, EVENT])('on $name', (channel) => {
     expect([world.count('published'), world.heard.length]).toEqual([44, 44]);
   });
 
-  it('knows every outcome where the server receives bytes of a link that its client has given up', async () => {
+  it('publish knows every outcome if the server reads bytes of a link that the client has abandoned', async () => {
     const world = await open(channel);
     const holder = await world.holder();
     for (let round = 0; round < 25; round++) {
@@ -86,7 +86,7 @@ describe.each([STATE, EVENT])('on $name', (channel) => {
     expect(world.count('published')).toBe(25 * 15);
   });
 
-  it('settles from the second script: bytes that arrive behind the first one count', async () => {
+  it('publish counts bytes that arrive between the two scripts of a resume', async () => {
     const world = await open(channel);
     const holder = await world.holder();
     world.proxy.holdsRequests = true;
@@ -94,7 +94,7 @@ describe.each([STATE, EVENT])('on $name', (channel) => {
     await sleep(10);
     world.proxy.holdsRequests = false;
     let isReleased = false;
-    // CLIENT ID is asked for behind the first script, and everything else of the resume comes behind its reply.
+    // CLIENT ID follows the first script; the rest of the resume follows its reply.
     world.proxy.onRequest = (bytes) => {
       if (isReleased || !bytes.includes('CLIENT\r\n$2\r\nID')) return;
       isReleased = true;
@@ -108,7 +108,7 @@ describe.each([STATE, EVENT])('on $name', (channel) => {
     expect(world.heard.length).toBe(3);
   });
 
-  it('survives a link that is cut again and again in a burst', async () => {
+  it('publish knows every outcome if the link drops repeatedly during a burst', async () => {
     const world = await open(channel);
     const { publisher } = await world.holder();
     const sent: Promise<void>[] = [];
@@ -134,7 +134,7 @@ describe.each([STATE, EVENT])('on $name', (channel) => {
   });
 });
 
-it('rejects a batch that was refused while a later one passed, though its reply is lost, and subscribers report the hole', async () => {
+it('publish rejects with TICKBUS_SERVER_ERROR for a rejected batch before an accepted one, and subscribers report the gap', async () => {
   const world = await open();
   const { publisher } = await world.holder();
   const subscriber = new RedisSubscriber({ url: world.redis.url, logger: silentLogger });
@@ -169,7 +169,7 @@ it('rejects a batch that was refused while a later one passed, though its reply 
   await subscriber.close();
 });
 
-it('uses the numbers of a refused batch again where no later one has passed it', async () => {
+it('publish reuses the numbers of a rejected batch if no later batch passed it', async () => {
   const world = await open();
   const { publisher } = await world.holder();
   await world.publish(publisher, 2);
@@ -182,7 +182,7 @@ it('uses the numbers of a refused batch again where no later one has passed it',
   expect(world.heard.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
 });
 
-it('tells a deposed holder the outcomes of what it had under way, a refused batch among them', async () => {
+it('publish on a deposed holder settles with the outcome of every batch in flight, a rejected one included', async () => {
   const world = await open();
   const { publisher, lease } = await world.holder();
   world.proxy.dropsReplies = true;
@@ -197,7 +197,7 @@ it('tells a deposed holder the outcomes of what it had under way, a refused batc
   world.proxy.holdsRequests = true;
   sent.push(world.publish(publisher, 3));
   await sleep(20);
-  // Another takes over, twice: the head keeps more than the last epoch.
+  // Another holder takes over twice: the head records more than the last epoch.
   await world.admin.del('tickbus:{STATE}:lease');
   for (let time = 0; time < 2; time++) {
     await world.admin.hSet('tickbus:{STATE}:head', 'until', '0');
@@ -218,11 +218,11 @@ it('tells a deposed holder the outcomes of what it had under way, a refused batc
   while (lease.holds) await sleep(5);
 });
 
-it('gives up a batch that drops every link, and publishes what stands behind it', async () => {
+it('publish rejects with TICKBUS_NOT_SENT for a batch that drops every link, and sends the next batches', async () => {
   const world = await open();
   const holder = await world.holder();
   await world.publish(holder.publisher, 1);
-  // A client whose queued commands take more is disconnected.
+  // The server disconnects a client whose queued commands exceed this.
   await world.admin.configSet('maxmemory-clients', '450kb');
   const sent = [world.publish(holder.publisher, 1, 'x'.repeat(240_000))];
   for (const size of [1, 9, 2]) {
@@ -238,7 +238,7 @@ it('gives up a batch that drops every link, and publishes what stands behind it'
   expect(world.heard.map(({ seq }) => seq)).toEqual(Array.from({ length: 14 }, (_, index) => index + 1));
 });
 
-it('lets messages wait for the link until their deadline, and says that they were not sent', async () => {
+it('publish rejects with TICKBUS_NOT_SENT if the link is down until the deadline', async () => {
   const world = await open();
   const holder = await world.holder({ deadlineMs: 300 });
   await world.publish(holder.publisher, 1);
@@ -257,7 +257,7 @@ it('lets messages wait for the link until their deadline, and says that they wer
   ]);
 });
 
-it('reports as unknown what is under way past its deadline, and does not send it again', async () => {
+it('publish rejects with TICKBUS_OUTCOME_UNKNOWN past the deadline, and never resends', async () => {
   const world = await open();
   const holder = await world.holder({ deadlineMs: 200 });
   world.proxy.holdsRequests = true;
@@ -272,7 +272,7 @@ it('reports as unknown what is under way past its deadline, and does not send it
   expect(world.heard.map(({ n, seq }) => [n, seq])).toEqual([[6, 1]]);
 });
 
-it('reports a part that was refused as unknown, and numbering goes on', async () => {
+it('publish rejects with TICKBUS_OUTCOME_UNKNOWN for a partly rejected batch, and numbering continues', async () => {
   const world = await open();
   const { publisher } = await world.holder();
   await world.publish(publisher, 1);
@@ -285,7 +285,7 @@ it('reports a part that was refused as unknown, and numbering goes on', async ()
   expect(world.heard.map(({ seq }) => seq)).toEqual(Array.from({ length: 23 }, (_, index) => index + 1));
 });
 
-it('does not go on with a head of a wrong type, and does once that is removed', async () => {
+it('publish rejects while the head has a wrong type, and resumes after it is restored', async () => {
   const world = await open();
   const holder = await world.holder({ deadlineMs: 500 });
   await world.publish(holder.publisher, 1);

@@ -1,4 +1,4 @@
-// The link under odd conditions: bytes that are no protocol, TLS, a user with few permissions.
+// The link under faults: protocol errors, a hanging server, TLS, and a user with few permissions.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,7 +21,7 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-it('bytes that are no protocol end the client, and a new one takes its place with every subscription', async () => {
+it('subscriber reconnects with its subscriptions after a protocol error', async () => {
   const redis = await start();
   const wire = await tap(redis);
   const subscriber = new RedisSubscriber({ port: wire.port, logger: silentLogger });
@@ -48,7 +48,7 @@ it('bytes that are no protocol end the client, and a new one takes its place wit
   expect(statuses.slice(0, 3)).toEqual(['disconnected', 'reconnecting', 'connected']);
 });
 
-it('a server that hangs is told as stale, its links are let go, and come back when it goes on', async () => {
+it('subscriber reports "stale" on a hanging server and reconnects when it resumes', async () => {
   const redis = await start();
   const { publisher, heard, statuses } = await pairOf(redis, redis.url, redis.url);
   const linkOf = () => statuses.map(({ type }) => type).filter((type) => LINK.has(type));
@@ -77,10 +77,10 @@ it('a server that hangs is told as stale, its links are let go, and come back wh
   for (let price = 0; price !== 2; price = await heard.next());
 });
 
-/** What is told of the link itself. */
+/** The states of the link itself. */
 const LINK = new Set(['stale', 'disconnected', 'reconnecting', 'connected', 'failed']);
 
-/** The publisher's link may come back later than the subscriber's. */
+/** The publisher may reconnect later than the subscriber. */
 async function publishUntilAccepted(publisher: RedisPublisher, price: number): Promise<void> {
   for (;;) {
     const isAccepted = await publisher
@@ -95,7 +95,7 @@ async function publishUntilAccepted(publisher: RedisPublisher, price: number): P
 }
 
 describe('a user with few permissions', () => {
-  it('needs no more than docs/delivery.md says', async () => {
+  it('can publish and subscribe with the rules of docs/delivery.md', async () => {
     const redis = await start();
     await setUser(
       redis,
@@ -107,7 +107,7 @@ describe('a user with few permissions', () => {
     expect(subscriber.status(CHANNELS.PRICE_DATA)?.mode).toBe('live');
   });
 
-  it('who may not publish is told so, and nothing was counted', async () => {
+  it('publish rejects with TICKBUS_DENIED without the right to publish, and numbers nothing', async () => {
     const redis = await start();
     await setUser(redis, 'resetchannels ~tickbus:* +@all');
     const publisher = new RedisPublisher({ url: urlOf(redis), logger: silentLogger });
@@ -122,7 +122,7 @@ describe('a user with few permissions', () => {
     });
   });
 
-  it('who may not subscribe is told so', async () => {
+  it('startListening rejects with TICKBUS_DENIED without the right to subscribe', async () => {
     const redis = await start();
     await setUser(redis, 'resetchannels ~tickbus:* +@all');
     const subscriber = new RedisSubscriber({ url: urlOf(redis), logger: silentLogger });
@@ -131,7 +131,7 @@ describe('a user with few permissions', () => {
     await expect(subscriber.startListening()).rejects.toMatchObject({ code: 'TICKBUS_DENIED' });
   });
 
-  it('who may subscribe and not read hears everything, and a hole is reported without being repaired', async () => {
+  it('subscriber without the right to read receives live messages and reports gaps as not repaired', async () => {
     const redis = await start();
     await setUser(redis, 'allchannels +@connection +@pubsub');
     const { subscriber, heard, statuses } = await pairOf(redis, redis.url);
@@ -166,11 +166,11 @@ describe('a user with few permissions', () => {
   });
 });
 
-/** Debian's and Alpine's servers speak TLS; a machine without openssl cannot make the certificate (never so in CI). */
+/** Without openssl there is no certificate, and the test is skipped, except in CI. */
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 
 it.skipIf(!hasOpenssl && process.env.CI !== 'true')(
-  'rediss:// is TLS, and a certificate that nobody vouches for is refused',
+  'rediss:// connects with TLS, and rejects an untrusted certificate',
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tickbus-tls-'));
     closing.push(() => rmSync(folder, { recursive: true }));
@@ -254,7 +254,6 @@ async function pairOf(redis: Server, publisherUrl = urlOf(redis), subscriberUrl 
   return { publisher, subscriber, heard, statuses };
 }
 
-/** What arrives, one at a time, waited for. */
 function channelOf<T>() {
   const values: T[] = [];
   const waiting: ((value: T) => void)[] = [];
@@ -271,7 +270,7 @@ function channelOf<T>() {
   };
 }
 
-/** A wire to the server, into whose answers anything can be put. */
+/** A proxy that can insert bytes into the replies of the server. */
 async function tap(redis: Server) {
   const clients: Socket[] = [];
   const server = createServer((client) => {

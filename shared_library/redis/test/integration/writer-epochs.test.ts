@@ -1,4 +1,4 @@
-// A new epoch is larger than every one that the head or the caller knows.
+// A new epoch is larger than every epoch that the head or the caller knows.
 
 import { describe, expect, it } from 'vitest';
 import { STATE, writerWorlds } from './exclusive-writer.fixture.ts';
@@ -10,11 +10,11 @@ const BATCH = [{ key: 'a', json: '{"data":{"n":1}}' }];
 
 const { connectedCandidate, open, scripts, sharedConnection } = writerWorlds();
 
-/** Epochs are milliseconds of the server's clock, so one that the channel has reached can lie ahead of it. */
-describe('a server whose clock was set back', () => {
+/** Epochs are milliseconds of the server clock, so an epoch of the channel can lie ahead of it. */
+describe('on a server whose clock was set back', () => {
   const ahead = () => Date.now() + 3_600_000;
 
-  it('begins a larger epoch with a claim', async () => {
+  it('a claim begins a larger epoch', async () => {
     const world = await open();
     await (await world.holder())[Symbol.asyncDispose]();
     const epoch = ahead();
@@ -24,7 +24,7 @@ describe('a server whose clock was set back', () => {
     expect(receipt?.first?.epoch).toBeGreaterThan(epoch);
   });
 
-  it('begins a larger epoch with a resume, though the head has an older one', async () => {
+  it('a resume begins a larger epoch, although the head has an older one', async () => {
     const world = await open();
     const { commands, client } = await scripts(world);
     const { lease } = await world.holder();
@@ -40,7 +40,7 @@ describe('a server whose clock was set back', () => {
     expect(Number(await world.admin.hGet(HEAD, 'epoch'))).toBeGreaterThan(epoch);
   });
 
-  it('begins a larger epoch with a shared publish if another branch numbered the last one', async () => {
+  it('a shared publish begins a larger epoch if another branch numbered the last one', async () => {
     const world = await open();
     const { publishing } = sharedConnection(world);
     await publishing.connect();
@@ -51,7 +51,7 @@ describe('a server whose clock was set back', () => {
     expect(first?.epoch).toBeGreaterThan(epoch);
   });
 
-  it('begins a larger epoch with a shared publish if the publisher has seen a later one than the head', async () => {
+  it('a shared publish begins a larger epoch if the publisher has seen a later one than the head', async () => {
     const world = await open();
     const { publishing } = sharedConnection(world);
     await publishing.connect();

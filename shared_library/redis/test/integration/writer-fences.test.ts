@@ -1,4 +1,4 @@
-// Who may write a channel: claims, takeovers, servers that forget or refuse to write.
+// The right to write a channel: claims, takeovers, and servers that forget or reject writes.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLogger } from '@tickbus/test-kit';
@@ -17,7 +17,7 @@ const { candidate, closing, open } = writerWorlds();
 
 const HEAD = 'tickbus:{STATE}:head';
 
-/** Keeps nothing. */
+/** Stores nothing. */
 const ALERTS = defineChannel('ALERTS', { kind: 'event', key: 'key', messages: STATE.messages });
 
 async function subscriberTo({ redis }: WriterWorld) {
@@ -33,7 +33,7 @@ async function subscriberTo({ redis }: WriterWorld) {
 }
 
 describe('a deposed holder', () => {
-  it('publishes nothing after a take-over of what was still in its socket', async () => {
+  it('publishes nothing that was still in its socket after a takeover', async () => {
     const world = await open();
     const { publisher } = await world.holder();
     await world.publish(publisher, 2);
@@ -50,7 +50,7 @@ describe('a deposed holder', () => {
     expect(world.count('TICKBUS_FENCED')).toBe(20);
   });
 
-  it('publishes nothing under a token that another has raised', async () => {
+  it('publish rejects with TICKBUS_FENCED under a token that a later holder replaced', async () => {
     const world = await open();
     await deny(world, '-client|kill');
     const url = world.redis.url.replace('//', '//narrow:pw@');
@@ -77,7 +77,7 @@ describe('a deposed holder', () => {
 });
 
 describe('a claim', () => {
-  it('disconnects whoever bears the name of a writer of this channel and database, and nobody else', async () => {
+  it('disconnects only connections named as a writer of this channel and database', async () => {
     const world = await open();
     const names = ['tickbus:0:STATE', 'tickbus:0:STATE2', 'tickbus:1:STATE', 'tickbus:0:STAT'];
     const clients = await Promise.all(
@@ -100,7 +100,7 @@ describe('a claim', () => {
     expect(world.broken).toEqual(SOUND);
   });
 
-  it('is granted to one of two candidates that begin at the same moment, every time', async () => {
+  it('is granted to exactly one of two candidates that start at the same moment', async () => {
     const world = await open();
     await (await world.holder())[Symbol.asyncDispose]();
     for (let round = 0; round < 10; round++) {
@@ -113,7 +113,7 @@ describe('a claim', () => {
     }
   });
 
-  it('waits until a script of somebody else ends that keeps the server busy', async () => {
+  it('waits until a foreign script that blocks the server ends', async () => {
     const world = await open(['--busy-reply-threshold', '20']);
     await (await world.holder())[Symbol.asyncDispose]();
     const next = candidate(world.redis.url);
@@ -127,7 +127,7 @@ describe('a claim', () => {
     expect(next.lease.writer).toBeDefined();
   });
 
-  it('of one channel on two databases disturbs neither', async () => {
+  it('of one channel on two databases affects neither', async () => {
     const world = await open();
     const desks = await Promise.all([0, 1].map((db) => world.holder({ url: `${world.redis.url}/${db}` })));
     const tokens = desks.map(({ lease }) => lease.token);
@@ -139,8 +139,8 @@ describe('a claim', () => {
   });
 });
 
-describe('a server that forgot', () => {
-  it('executes nothing of a batch behind FLUSHALL, and the loss is reported', async () => {
+describe('a server that lost memory', () => {
+  it('executes no batch after FLUSHALL, and subscribers report the gap', async () => {
     const world = await open();
     const { gaps } = await subscriberTo(world);
     const { publisher, lease } = await world.holder();
@@ -155,7 +155,7 @@ describe('a server that forgot', () => {
     while (!gaps.some(({ cause }) => cause === 'epoch')) await sleep(10);
   });
 
-  it('begins a new epoch where a reload brought an older memory of the same branch', async () => {
+  it('begins a new epoch after a reload of an older memory of the same branch', async () => {
     const world = await open();
     const { gaps, invalid } = await subscriberTo(world);
     const { publisher, lease } = await world.holder();
@@ -176,7 +176,7 @@ describe('a server that forgot', () => {
     expect(invalid).toEqual([]);
   });
 
-  it('has a shared writer begin a new epoch as well, by what it knows to be reached', async () => {
+  it('makes a shared writer begin a new epoch, by the position that the writer has seen', async () => {
     const world = await open();
     const publisher = new RedisPublisher({ url: world.redis.url, logger: silentLogger });
     closing.push(() => publisher.close());
@@ -190,25 +190,28 @@ describe('a server that forgot', () => {
     expect(world.broken).toEqual(SOUND);
   });
 
-  // As after a promotion: the memory is of another branch, or lacks the latest messages, and the lease is in it.
+  // As after a failover: the memory is of another branch or lacks the latest messages, and contains the lease.
   it.each([
     ['of another branch', { branch: 'another' }],
     ['below what was published', { seq: 2 }],
     ['of another epoch', { epoch: 17 }],
-  ])('is noticed by the renewal of a writer whose link stays up: its head is %s', async (_, older) => {
-    const world = await open();
-    const { publisher, lease } = await world.holder();
-    await world.publish(publisher, 3);
-    await world.admin.hSet(HEAD, older);
-    lease.confirm();
-    await until(() => lease.writer?.room === 0);
-    await world.publish(publisher, 2);
-    await world.quiet();
-    expect(world.heard.map(({ seq }) => seq)).toEqual([1, 2, 3, 1, 2]);
-    expect(world.broken).toEqual(SOUND);
-  });
+  ])(
+    'is detected by the renewal of a writer whose link stays connected, if its head is %s',
+    async (_, older) => {
+      const world = await open();
+      const { publisher, lease } = await world.holder();
+      await world.publish(publisher, 3);
+      await world.admin.hSet(HEAD, older);
+      lease.confirm();
+      await until(() => lease.writer?.room === 0);
+      await world.publish(publisher, 2);
+      await world.quiet();
+      expect(world.heard.map(({ seq }) => seq)).toEqual([1, 2, 3, 1, 2]);
+      expect(world.broken).toEqual(SOUND);
+    },
+  );
 
-  it('executes nothing that is sent behind a fence that is gone, however many batches', async () => {
+  it('executes no batch after its fence is deleted; every batch is resent in order', async () => {
     const world = await open();
     const { publisher } = await world.holder();
     await world.publish(publisher, 2);
@@ -222,7 +225,7 @@ describe('a server that forgot', () => {
     }
     await world.admin.del(fence);
     world.proxy.release();
-    // The link is reconnected, the head says that the epoch goes on, and everything is sent again in order.
+    // The writer reconnects, sees that the epoch continues, and resends every batch in order.
     await Promise.all(sent);
     await world.quiet();
     expect(world.broken).toEqual(SOUND);
@@ -231,7 +234,7 @@ describe('a server that forgot', () => {
     expect(await world.admin.exists(fence)).toBe(1);
   });
 
-  it('executes none of several batches behind FLUSHALL', async () => {
+  it('executes no batch of several after FLUSHALL', async () => {
     const world = await open();
     const { publisher } = await world.holder();
     await world.publish(publisher, 2);
@@ -250,7 +253,7 @@ describe('a server that forgot', () => {
     expect(await world.admin.exists(HEAD)).toBe(0);
   });
 
-  it('leaves unknown what a deposed holder had under way when it had forgotten before', async () => {
+  it('makes batches of a deposed holder reject with TICKBUS_OUTCOME_UNKNOWN', async () => {
     const world = await open();
     const { publisher } = await world.holder();
     await world.admin.sendCommand(['SAVE']);
@@ -268,8 +271,8 @@ describe('a server that forgot', () => {
   });
 });
 
-describe('a server that refuses to write', () => {
-  it('publishes nothing of a large batch on a channel that keeps nothing, and gives its numbers away once', async () => {
+describe('a server that rejects writes', () => {
+  it('publishes nothing of a large batch on a channel without storage, and uses its numbers once', async () => {
     const world = await WriterWorld.open(ALERTS as never);
     closing.push(() => world[Symbol.asyncDispose]());
     const { publisher } = await world.holder();

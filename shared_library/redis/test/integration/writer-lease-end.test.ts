@@ -1,4 +1,4 @@
-// The end of a lease whose holder writes exclusively: lost, given up, reserved by a candidate that died.
+// End of an exclusive lease: lost, released, or reserved by a candidate that died.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLogger } from '@tickbus/test-kit';
@@ -10,8 +10,8 @@ const { candidate, closing, open } = writerWorlds();
 
 const HEAD = 'tickbus:{STATE}:head';
 
-describe('a lease that nobody counts on', () => {
-  it('is lost, and not held for ever, where its link is not re-established', async () => {
+describe('a lease without a live holder', () => {
+  it('is lost after a drop with reconnect: false, and acquired again', async () => {
     const world = await open();
     await (await world.holder({ url: world.redis.url }))[Symbol.asyncDispose]();
     const lease = new RedisLease({
@@ -32,7 +32,7 @@ describe('a lease that nobody counts on', () => {
     expect(lease.writer?.room).toBe(4);
   });
 
-  it('is not prolonged by a link that comes back after the lease was given up', async () => {
+  it('is released by the resume if the release was lost with its link', async () => {
     const world = await open();
     const { lease } = await world.holder();
     world.proxy.dropsReplies = true;
@@ -46,10 +46,10 @@ describe('a lease that nobody counts on', () => {
     await next.gained;
   });
 
-  it('does not keep shared publishers out once it was released, though a candidate reserved it and died', async () => {
+  it('does not fence shared publishers after a release, although a candidate reserved it and died', async () => {
     const world = await open();
     await (await world.holder())[Symbol.asyncDispose]();
-    // A candidate that reserves it, and cannot take it up.
+    // The candidate reserves the lease and cannot complete its claim.
     world.proxy.onRequest = (bytes) => {
       if (bytes.includes('CLIENT\r\n$4\r\nLIST')) world.proxy.cut();
     };
@@ -64,7 +64,7 @@ describe('a lease that nobody counts on', () => {
     expect(world.count('published')).toBe(2);
   });
 
-  it('lets others have their turn where a candidate cannot finish its claim', async () => {
+  it('passes to another candidate if the first one cannot complete its claim', async () => {
     const world = await open();
     await (await world.holder({ url: world.redis.url }))[Symbol.asyncDispose]();
     world.proxy.onRequest = (bytes) => {
@@ -80,7 +80,7 @@ describe('a lease that nobody counts on', () => {
   });
 });
 
-it('lets shared publishers go on after a restart, however often, where the last holder did not release', async () => {
+it('shared publishers can publish after any number of restarts if the last holder did not release', async () => {
   const world = await open();
   const { publisher: holder } = await world.holder();
   await world.publish(holder, 1);
@@ -93,7 +93,7 @@ it('lets shared publishers go on after a restart, however often, where the last 
   expect(world.count('published')).toBe(4);
 });
 
-it('writes a channel whose name is not ASCII', async () => {
+it('publishes on a channel with a non-ASCII name', async () => {
   const channel = defineChannel('Kurse-ü-価格', { kind: 'state', key: 'key', messages: STATE.messages });
   const world = await WriterWorld.open(channel as never);
   closing.push(() => world[Symbol.asyncDispose]());

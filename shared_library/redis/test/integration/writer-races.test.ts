@@ -1,4 +1,4 @@
-// Claims, resumes and servers that change at the worst moment: between two steps of the protocol of the exclusive writer.
+// Claims, resumes and releases that interleave with other changes between two protocol steps.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLogger } from '@tickbus/test-kit';
@@ -15,7 +15,7 @@ import {
 
 const HEAD = 'tickbus:{STATE}:head';
 const WRITER_NAME = 'tickbus:0:STATE';
-/** Other requests of the protocol, as they stand on the wire. */
+/** Requests of the protocol on the wire. */
 const CLIENT_ID = 'CLIENT\r\n$2\r\nID';
 const OTHER_BRANCH = `${'0'.repeat(40)}:${'0'.repeat(40)}`;
 const TTL_MS = 60_000;
@@ -44,7 +44,7 @@ describe('a claim', () => {
     const next = await world.holder({ url: world.redis.url });
     const { token } = next.lease;
     release();
-    // The holder may disconnect the late candidate before that has its reply.
+    // The holder may disconnect the late candidate before its reply arrives.
     const attempt = await claimed.catch(() => undefined);
     expect(attempt?.state).not.toBe('held');
     await world.publish(next.publisher, 2);
@@ -52,7 +52,7 @@ describe('a claim', () => {
     expect(next.lease.token).toBe(token);
   });
 
-  it('disconnects nobody if the lease is held', async () => {
+  it('disconnects no writer if the lease is held', async () => {
     const world = await open();
     const { publisher } = await world.holder({ url: world.redis.url });
     await world.publish(publisher, 1);
@@ -63,7 +63,7 @@ describe('a claim', () => {
     expect(await writerIds(world)).toEqual(ids);
   });
 
-  it('is not granted if the server is emptied before the candidate watches the fence', async () => {
+  it('is rejected if the server is emptied before the candidate watches the fence', async () => {
     const world = await open();
     await (await world.holder())[Symbol.asyncDispose]();
     const lease = await connectedCandidate(world);
@@ -75,7 +75,7 @@ describe('a claim', () => {
     await expect(claimed).rejects.toThrow();
   });
 
-  it('retries its second script while a script of somebody else keeps the server busy', async () => {
+  it('retries its second script while a foreign script blocks the server', async () => {
     const world = await open();
     await (await world.holder())[Symbol.asyncDispose]();
     await world.admin.configSet('busy-reply-threshold', '20');
@@ -101,7 +101,7 @@ describe('a claim', () => {
     expect(await claimed).toMatchObject({ state: 'held' });
   });
 
-  it('is not tried again at once if its link dropped half-way, so that others have their turn', async () => {
+  it('is not retried immediately after its link dropped, so that other candidates get their turn', async () => {
     const world = await open();
     await (await world.holder())[Symbol.asyncDispose]();
     const lease = await connectedCandidate(world);
@@ -141,7 +141,7 @@ describe('a claim', () => {
 });
 
 describe('a resume', () => {
-  it('disconnects nobody if another candidate has taken the lease meanwhile', async () => {
+  it('disconnects no writer if another candidate took the lease in the meantime', async () => {
     const world = await open();
     const old = await world.holder();
     const lost = new Promise<void>((resolve) => old.lease.on('lost', () => resolve()));
@@ -157,7 +157,7 @@ describe('a resume', () => {
     expect(await writerIds(world)).toEqual(ids);
   });
 
-  it('is refused if a later resume of the same holder has overlapped it', async () => {
+  it('is rejected if a later resume of the same holder overlapped it', async () => {
     const world = await open();
     const { lease, publisher } = await world.holder();
     await world.publish(publisher, 1);
@@ -174,7 +174,7 @@ describe('a resume', () => {
 });
 
 describe('a release', () => {
-  it('that was lost with its link is repeated by the resume', async () => {
+  it('lost with its link is repeated by the resume', async () => {
     const world = await open();
     const { lease } = await world.holder();
     const stopped = world.proxy.stopAt('tickbus:{STATE}:lease');
@@ -195,7 +195,7 @@ describe('a release', () => {
     await gained;
   });
 
-  it('gives the name of a writer up, so that no later claim disconnects a mere candidate', async () => {
+  it('clears the writer name, so that no later claim disconnects the former holder', async () => {
     const world = await open();
     await (await world.holder())[Symbol.asyncDispose]();
     const lease = await connectedCandidate(world);
@@ -206,7 +206,7 @@ describe('a release', () => {
   });
 });
 
-it('a candidate without the right to disconnect others may follow a holder who is gone with the last process of the server', async () => {
+it('a candidate without CLIENT KILL may follow a holder that died with the last server process', async () => {
   const world = await open();
   await world.holder();
   await expireLease(world);
@@ -231,14 +231,14 @@ it('a candidate without the right to disconnect others may follow a holder who i
 });
 
 describe('a deposed holder', () => {
-  it('does not know what it had under way if another branch ended its epoch, though the head is not below it', async () => {
+  it('leaves batches in flight unknown if another branch ended its epoch, although the head is not lower', async () => {
     const world = await open();
     const { publisher } = await world.holder();
     await world.publish(publisher, 1);
     world.proxy.dropsReplies = true;
     const sent = world.publish(publisher, 2);
     await until(() => world.heard.length === 3);
-    // The server comes back without its latest memory, which the holder's last reply did not reach yet.
+    // The server comes back without its latest memory, before the holder received its last reply.
     await world.admin.hSet(HEAD, { branch: OTHER_BRANCH, seq: 1, b1: '' });
     await expireLease(world);
     await world.holder({ url: world.redis.url });
@@ -250,7 +250,7 @@ describe('a deposed holder', () => {
   });
 });
 
-/** As over replication, or on a server that was demoted and promoted again: no CLIENT KILL reaches the old connection. */
+/** As over replication, or after a server was demoted and promoted again: no CLIENT KILL reaches the connection. */
 describe('a holder whose connection stays open', () => {
   it('publishes nothing after another claim', async () => {
     const world = await open();
@@ -295,7 +295,7 @@ describe('a holder whose connection stays open', () => {
     expect(world.count('published')).toBe(2);
   });
 
-  it('publishes nothing of its first batch after the server is emptied', async () => {
+  it('publishes nothing of its first batch after the server was emptied', async () => {
     const world = await open();
     const { publisher } = await world.holder();
     await world.admin.flushAll();
@@ -307,7 +307,7 @@ describe('a holder whose connection stays open', () => {
   });
 });
 
-it('does not publish the retry of a command if another branch of the server may have forgotten its id', async () => {
+it('publish reports a retried command as forgotten if another branch may have forgotten its id', async () => {
   const world = await open();
   const { publishing } = sharedConnection(world);
   await publishing.connect();

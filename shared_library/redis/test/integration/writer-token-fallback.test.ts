@@ -1,4 +1,4 @@
-// Candidates that cannot disconnect other writers: the token is the fence.
+// Fallback for candidates that cannot disconnect other writers: the token is the fence.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startLocalRedis } from '@tickbus/local-redis';
@@ -18,9 +18,9 @@ const { candidate, closing, open } = writerWorlds();
 
 const HEAD = 'tickbus:{STATE}:head';
 
-describe('without the right to disconnect others', () => {
+describe('a candidate without the right to disconnect others', () => {
   it.each(['-client|kill', '-client|list', '-multi', '-watch'])(
-    '(%s) the token is the fence',
+    'publishes with its token as the fence (%s)',
     async (right) => {
       const world = await open();
       await deny(world, right);
@@ -40,7 +40,7 @@ describe('without the right to disconnect others', () => {
     },
   );
 
-  it('never follows an exclusive writer that did not release, and says why', async () => {
+  it('never follows an exclusive writer that did not release, and logs the reason', async () => {
     const world = await open();
     await deny(world, '-client|kill');
     const holder = await world.holder();
@@ -59,7 +59,7 @@ describe('without the right to disconnect others', () => {
     expect(lease.holds).toBe(true);
   });
 
-  it('a proxy that shares connections is noticed', async () => {
+  it('uses the token if a proxy shares connections', async () => {
     const world = await open();
     await deny(world, '-client|info');
     const { lease, gained, logger } = candidate(world.redis.url.replace('//', '//narrow:pw@'), 300);
@@ -70,7 +70,7 @@ describe('without the right to disconnect others', () => {
   });
 });
 
-it('refuses a publisher and a candidate who may not use INFO, by name', async () => {
+it('publish rejects with TICKBUS_DENIED and a candidate logs the error if the user may not use INFO', async () => {
   const world = await open();
   await deny(world, '-info');
   const url = world.redis.url.replace('//', '//narrow:pw@');
@@ -86,7 +86,7 @@ it('refuses a publisher and a candidate who may not use INFO, by name', async ()
   expect(lease.state).toBe('standby');
 });
 
-it('begins a new epoch where Redis is restarted from an older snapshot, under a lease that was in it', async () => {
+it('a shared publish begins a new epoch after a restart from an older snapshot', async () => {
   const redis = await startLocalRedis({ args: ['--enable-debug-command', 'yes'] });
   closing.push(() => redis.kill());
   const admin = plainClient(redis.url);
@@ -95,7 +95,7 @@ it('begins a new epoch where Redis is restarted from an older snapshot, under a 
   const publisher = new RedisPublisher({ url: redis.url, logger: silentLogger });
   closing.push(() => publisher.close());
   const first = await publisher.publish(STATE, { key: 'a', n: 1 });
-  // What a restart does to the memory of a channel: the same head, on another branch.
+  // A restart leaves the same head on another branch.
   await admin.hSet(HEAD, 'branch', `${'0'.repeat(40)}:${'0'.repeat(40)}`);
   const second = await publisher.publish(STATE, { key: 'a', n: 2 });
   expect(second.position?.seq).toBe(1);
@@ -110,7 +110,7 @@ describe('a candidate behind a proxy that shares connections', () => {
   it.each([
     ['id', (text: string) => text.replace(/\bid=(\d)/g, (_, digit) => `id=${(Number(digit) + 1) % 10}`)],
     ['name', (text: string) => text.replace(/ name=[^ ]/g, ' name=-')],
-  ])('uses the token as its fence if CLIENT INFO shows the %s of another connection', async (_, replaced) => {
+  ])('uses the token if CLIENT INFO shows the %s of another connection', async (_, replaced) => {
     const world = await open();
     await (await world.holder())[Symbol.asyncDispose]();
     world.proxy.onReply = (bytes) => Buffer.from(replaced(bytes.toString('latin1')), 'latin1');

@@ -1,4 +1,4 @@
-// The lease, on a server in memory and a clock that stands still: every state, and everything that can go wrong with it.
+// LeaseBase on an in-memory server and a manual clock: every state, and every fault.
 
 import { errorOf, eventLoopTurns, silentLogger } from '@tickbus/test-kit';
 import { expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { MemoryConnection } from '../../testing.ts';
 import { PRICES } from '../library.fixture.ts';
 import { LeaseBench } from './lease.fixture.ts';
 
-it('waits one TTL on a server that knows nothing of the lease, then holds it', async () => {
+it('start holds off for one TTL on a server that does not know the lease, then acquires it', async () => {
   const bench = new LeaseBench();
   const one = bench.candidate();
   expect(one.lease.state).toBe('idle');
@@ -22,7 +22,7 @@ it('waits one TTL on a server that knows nothing of the lease, then holds it', a
   expect(bench.accepts(one.lease.token)).toBe(true);
 });
 
-it('is renewed and stays held, by one of two', async () => {
+it('holder renews the lease while a second candidate stays on standby', async () => {
   const bench = new LeaseBench();
   const one = await bench.holder();
   const two = bench.candidate();
@@ -33,7 +33,7 @@ it('is renewed and stays held, by one of two', async () => {
   expect(two.states).toEqual(['standby']);
 });
 
-it('passes at once to the next one when it is released, without a hold-off', async () => {
+it('release passes the lease to the standby without a hold-off', async () => {
   const bench = new LeaseBench();
   const one = await bench.holder();
   const two = bench.candidate();
@@ -47,7 +47,7 @@ it('passes at once to the next one when it is released, without a hold-off', asy
   expect(bench.accepts(token)).toBe(false);
 });
 
-it('passes when the TTL of a dead holder is over, not before and hardly later', async () => {
+it('lease of a dead holder passes to the standby when its TTL ends', async () => {
   const bench = new LeaseBench();
   const one = await bench.holder();
   const two = bench.candidate();
@@ -62,7 +62,7 @@ it('passes when the TTL of a dead holder is over, not before and hardly later', 
   expect(two.states).toEqual(['standby', 'held']);
 });
 
-it('is over by its own clock at TTL minus margin, when a renewal hangs', async () => {
+it('holder loses the lease as "expired" at TTL minus margin when a renewal hangs', async () => {
   const bench = new LeaseBench();
   const one = await bench.holder();
   const signals = one.told.flatMap(([event, value]) => (event === 'gained' ? [value.signal] : []));
@@ -75,11 +75,11 @@ it('is over by its own clock at TTL minus margin, when a renewal hangs', async (
   expect(one.told.at(-2)).toEqual(['lost', { token: one.tokens[0], reason: 'expired' }]);
 });
 
-it('counts from before the renewal was sent, not from its answer', async () => {
+it('expiry counts from the moment the renewal was sent, not from its reply', async () => {
   const bench = new LeaseBench();
   const one = await bench.holder();
   one.link.backMs = 900;
-  // Renewed 1,000 ms after it was gained; answered at 1,900; the next renewal never comes back.
+  // Renewed 1,000 ms after it was gained, with the reply at 1,900; the next renewal gets no reply.
   await bench.pass(1_901);
   one.link.thereMs = 100_000;
   await bench.pass(1_797);
@@ -88,7 +88,7 @@ it('counts from before the renewal was sent, not from its answer', async () => {
   expect(one.lease.holds).toBe(false);
 });
 
-it('is lost as soon as the server says that it is not ours', async () => {
+it('holder loses the lease as "taken" when the server rejects the renewal', async () => {
   const bench = new LeaseBench();
   const one = await bench.holder();
   bench.server.flush();
@@ -102,7 +102,7 @@ it('is lost as soon as the server says that it is not ours', async () => {
   expect(one.tokens[1]).toBeGreaterThan(one.tokens[0] ?? Number.POSITIVE_INFINITY);
 });
 
-it('is looked after at once when the link is new or a publish was refused, instead of at the next renewal', async () => {
+it('holder renews immediately after a reconnect or confirm() instead of at the next renewal', async () => {
   for (const doubt of ['link', 'refusal']) {
     const bench = new LeaseBench();
     const one = await bench.holder();
@@ -120,7 +120,7 @@ it('is looked after at once when the link is new or a publish was refused, inste
   }
 });
 
-it('is not believed in by a process that was paused, before any timer has run', async () => {
+it('paused process does not hold an expired lease, even before any timer has run', async () => {
   const bench = new LeaseBench();
   const one = await bench.holder();
   one.process.pause();
@@ -131,11 +131,11 @@ it('is not believed in by a process that was paused, before any timer has run', 
   expect(one.losses).toEqual(['expired']);
 });
 
-it('stays lost when the answer that would have saved it comes too late, and is given back for the next one', async () => {
+it('late renewal reply does not restore an expired lease, and the lease is released for the next attempt', async () => {
   const bench = new LeaseBench();
   const one = await bench.holder();
   one.link.backMs = 2_500;
-  // Sent at 1,000, done by the server at once, answered at 3,500: it was over at 2,700.
+  // Sent at 1,000 and executed at once; the reply arrives at 3,500. The lease expired at 2,700.
   await bench.pass(2_701);
   one.link.backMs = 0;
   expect(one.losses).toEqual(['expired']);
@@ -145,7 +145,7 @@ it('stays lost when the answer that would have saved it comes too late, and is g
   expect([one.lease.holds, one.tokens.length]).toEqual([true, 2]);
 });
 
-it('does not begin with an answer that took longer than the lease', async () => {
+it('acquire reply that takes longer than the lease does not gain it', async () => {
   const bench = new LeaseBench();
   const one = bench.candidate();
   one.link.backMs = 2_800;
@@ -157,7 +157,7 @@ it('does not begin with an answer that took longer than the lease', async () => 
   expect(one.lease.holds).toBe(true);
 });
 
-it('goes on when the system clock jumps', async () => {
+it('holder keeps the lease when the system clock jumps', async () => {
   const bench = new LeaseBench();
   const one = await bench.holder();
   bench.clock.setNow(bench.clock.now() + 3_600_000);
@@ -167,7 +167,7 @@ it('goes on when the system clock jumps', async () => {
   expect([one.lease.holds, one.tokens.length, one.losses]).toEqual([true, 1, []]);
 });
 
-it('outlives a link that is down for a moment, and tells of it once', async () => {
+it('holder keeps the lease over a short disconnect and logs one warning', async () => {
   const bench = new LeaseBench();
   const one = await bench.holder();
   one.link.isDown = true;
@@ -178,7 +178,7 @@ it('outlives a link that is down for a moment, and tells of it once', async () =
   expect(one.logger.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
 });
 
-it('is asked for again when the link of a candidate is back', async () => {
+it('candidate acquires the lease when its link is back', async () => {
   const bench = new LeaseBench();
   const one = bench.candidate();
   await one.lease.start();
@@ -190,7 +190,7 @@ it('is asked for again when the link of a candidate is back', async () => {
   expect(one.lease.holds).toBe(true);
 });
 
-it('fails fast where the first connection does not come about, and can be started again', async () => {
+it('start rejects with TICKBUS_CONNECT_FAILED if the first connection fails, and can be called again', async () => {
   const bench = new LeaseBench();
   const one = bench.candidate();
   one.link.isDown = true;
@@ -203,7 +203,7 @@ it('fails fast where the first connection does not come about, and can be starte
   expect(one.states).toEqual(['standby', 'holding_off', 'held']);
 });
 
-it('is given back when it is granted after it was released', async () => {
+it('lease granted after release() is returned to the server', async () => {
   const bench = new LeaseBench();
   const one = await bench.holder();
   await one.lease.release();
@@ -217,7 +217,7 @@ it('is given back when it is granted after it was released', async () => {
   expect(one.lease.state).toBe('released');
 });
 
-it('does not wait longer than a TTL for a release that hangs', async () => {
+it('release resolves with false after one TTL if the server does not reply', async () => {
   const bench = new LeaseBench();
   const one = await bench.holder();
   one.link.thereMs = 100_000;
@@ -227,7 +227,7 @@ it('does not wait longer than a TTL for a release that hangs', async () => {
   expect(await released).toBe(false);
 });
 
-it('can be released and closed in any state, again and again', async () => {
+it('release and close can be called repeatedly in any state; start then rejects with TICKBUS_CLOSED', async () => {
   const bench = new LeaseBench();
   const one = bench.candidate();
   expect(await one.lease.release()).toBe(false);
@@ -243,7 +243,7 @@ it('can be released and closed in any state, again and again', async () => {
   expect(one.lease.state).toBe('closed');
 });
 
-it('contains listeners that throw, and obeys one that releases', async () => {
+it('contains a listener that throws, and a listener can release the lease', async () => {
   const bench = new LeaseBench();
   const one = bench.candidate();
   one.lease.on('gained', () => {
@@ -259,7 +259,7 @@ it('contains listeners that throw, and obeys one that releases', async () => {
   expect(one.tokens).toHaveLength(1);
 });
 
-it('takes times that fit together, and a channel or a name', () => {
+it('constructor throws TICKBUS_INVALID_OPTION for inconsistent times, or not exactly one of channel and name', () => {
   const connection = new MemoryConnection();
   const make = (options: object) => () =>
     new RedisLease({ connection, logger: silentLogger, name: 'job', ...options });

@@ -1,4 +1,4 @@
-// What the tests of the lease need: candidates on one server in memory, with links and processes that fail when told to.
+// For the lease tests: candidates on one in-memory server, with links and processes that can fail.
 
 import { eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import { TickbusError } from '../../errors.ts';
@@ -12,7 +12,7 @@ import { MemoryServer } from '../../transport/memory/memory-server.ts';
 import type { LeaseOperations } from '../../transport/port.ts';
 import { FakeTransport, PRICES } from '../library.fixture.ts';
 
-/** The clock of one process: while it is paused its timers do not run, and all that fell due runs when it wakes. */
+/** The clock of one process. While it is paused no timer runs; due timers run when it resumes. */
 class ProcessClock implements Clock {
   readonly #clock: ManualClock;
   #isPaused = false;
@@ -43,7 +43,7 @@ class ProcessClock implements Clock {
     this.#clock.nextTurn(callback);
   }
 
-  /** Now, or when the process wakes. */
+  /** Runs now, or when the process resumes. */
   run(action: () => void): void {
     if (this.#isPaused) this.#due.push(action);
     else action();
@@ -59,7 +59,7 @@ class ProcessClock implements Clock {
   }
 }
 
-/** A link whose calls take their time, fail, or do not come back, as told. */
+/** A link with configurable delays and failures. */
 class LeaseLink extends FakeTransport {
   /** Milliseconds to the server, and back. */
   thereMs = 0;
@@ -104,7 +104,7 @@ class LeaseLink extends FakeTransport {
     await this.#pass(this.thereMs);
     const result = operation();
     await this.#pass(this.backMs);
-    // A reply reaches a paused process when it wakes.
+    // A reply reaches a paused process when it resumes.
     await new Promise<void>((resolve) => this.#process.run(resolve));
     return result;
   }
@@ -137,12 +137,12 @@ export class Candidate {
       this.lease.on(event, (value) => this.told.push([event, value] as (typeof this.told)[number]));
   }
 
-  /** The states it went through. */
+  /** The states reported so far. */
   get states(): string[] {
     return this.told.flatMap(([event, value]) => (event === 'state' ? [value.state] : []));
   }
 
-  /** The tokens it was given, oldest first. */
+  /** The tokens of the leases gained, oldest first. */
   get tokens(): number[] {
     return this.told.flatMap(([event, value]) => (event === 'gained' ? [value.token] : []));
   }
@@ -156,12 +156,12 @@ export class LeaseBench {
   readonly clock = new ManualClock();
   readonly server = new MemoryServer(this.clock);
 
-  /** TTL 3,000, margin 300, a try every 250 ms unless said otherwise. */
+  /** Default times: TTL 3,000 ms, margin 300 ms, an attempt every 250 ms. */
   candidate(times: LeaseTimes = {}): Candidate {
     return new Candidate(this, times);
   }
 
-  /** One that holds the lease, past the wait on a server that knows nothing. */
+  /** A candidate that holds the lease, after the hold-off. */
   async holder(times: LeaseTimes = {}): Promise<Candidate> {
     const candidate = this.candidate(times);
     await candidate.lease.start();
@@ -169,14 +169,14 @@ export class LeaseBench {
     return candidate;
   }
 
-  /** Moves on, and lets happen what follows. */
+  /** Advances the clock and lets every consequence happen. */
   async pass(ms: number): Promise<void> {
     await eventLoopTurns(3);
     await this.clock.advance(ms);
     await eventLoopTurns(3);
   }
 
-  /** Whether the server takes a publish under this token. */
+  /** Whether the server accepts a publish under this token. */
   accepts(token: number | undefined): boolean {
     try {
       this.server.publish(PRICES, [{ json: '{"a":1}', key: 'a' }], token);

@@ -1,4 +1,4 @@
-// Whatever happens to links, processes and the server's memory: never two holders, and tokens that grow.
+// Under random faults of links, processes and server memory: at most one holder, and increasing tokens.
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -45,7 +45,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-it('never has two holders, accepts only the one it gave the lease to, and gives tokens that grow', async () => {
+it('at most one candidate holds the lease, only the newest token is accepted, and tokens increase', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 80, size: 'max' }), async (steps) => {
       const bench = new LeaseBench();
@@ -100,7 +100,7 @@ async function take(bench: LeaseBench, candidates: Candidate[], step: Step): Pro
 
 function check(bench: LeaseBench, candidates: Candidate[], given: number[]): void {
   expectOneHolder(candidates);
-  // Of all tokens ever given, the server takes at most the newest.
+  // Of all tokens ever granted, the server accepts at most the newest.
   const accepted = given.filter((token) => bench.accepts(token));
   expect(accepted).toEqual(accepted.length === 0 ? [] : [Math.max(...given)]);
   for (let i = 1; i < given.length; i++) expect(given[i]).toBeGreaterThan(given[i - 1] ?? 0);
@@ -110,7 +110,7 @@ function expectOneHolder(candidates: Candidate[]): void {
   expect(candidates.filter(({ lease }) => lease.holds).length).toBeLessThanOrEqual(1);
 }
 
-/** What was asked for with great lags is answered, and then exactly one holds it. */
+/** Delayed requests settle, then exactly one candidate holds the lease. */
 async function everybodyRecovers(bench: LeaseBench, candidates: Candidate[]): Promise<void> {
   for (const { process, link } of candidates) {
     process.resume();

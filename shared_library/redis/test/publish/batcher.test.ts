@@ -1,4 +1,4 @@
-// One call in flight, what arrives meanwhile in the next; what a deadline means for what was sent and what waited.
+// Batcher: one call in flight, later messages in the next batch, deadlines and the backlog limit.
 
 import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ import { ALERTS, CHAT, FakeTransport } from '../library.fixture.ts';
 
 const DEADLINE_MS = 2_000;
 
-/** A batcher whose transport answers when the test says so, numbering messages as a server does. */
+/** A batcher whose transport replies on demand and numbers messages as a server does. */
 function bench({ maxPending = 32 * 1024 * 1024, channel = ALERTS as typeof ALERTS | typeof CHAT } = {}) {
   const transport = new FakeTransport();
   const clock = new ManualClock();
@@ -29,7 +29,7 @@ function bench({ maxPending = 32 * 1024 * 1024, channel = ALERTS as typeof ALERT
 
 const message = (n: number | string): Outgoing => ({ json: `{"n":${JSON.stringify(n)}}` });
 
-/** What became of a publish, as far as it is known. */
+/** The outcome of a publish, once it is known. */
 function watch(publishing: Promise<Published>) {
   const seen: { published?: Published; code?: string; retryable?: boolean } = {};
   publishing.then(
@@ -40,7 +40,7 @@ function watch(publishing: Promise<Published>) {
 }
 
 describe('batches', () => {
-  it('sends what is added in one turn in one call, and gives each message its own place', async () => {
+  it('sends the messages of one turn in one call, and resolves each with its position', async () => {
     const { batcher, calls } = bench();
     const outcomes = [1, 2, 3].map((n) => batcher.add(message(n)));
     await eventLoopTurns();
@@ -52,7 +52,7 @@ describe('batches', () => {
     );
   });
 
-  it('has one call in flight; what arrives meanwhile goes in the next, in order', async () => {
+  it('keeps one call in flight; later messages form the next batch, in order', async () => {
     const { batcher, calls } = bench();
     const outcomes = [batcher.add(message(1))];
     await eventLoopTurns();
@@ -69,7 +69,7 @@ describe('batches', () => {
     expect(places).toEqual([1, 2, 3]);
   });
 
-  it('starts anew after it was idle', async () => {
+  it('sends again after it was idle', async () => {
     const { batcher, calls } = bench();
     for (const n of [1, 2]) {
       const outcome = batcher.add(message(n));
@@ -79,7 +79,7 @@ describe('batches', () => {
     }
   });
 
-  it('takes at most 256 messages a call', async () => {
+  it('sends at most 256 messages in one call', async () => {
     const { batcher, calls } = bench();
     for (let n = 0; n < 556; n++) void batcher.add(message(n));
     for (let call = 0; call < 3; call++) {
@@ -90,7 +90,7 @@ describe('batches', () => {
     expect(calls.flatMap(({ batch }) => batch)).toEqual(Array.from({ length: 556 }, (_, n) => message(n)));
   });
 
-  it('takes at most 256 KiB a call, and one message however large', async () => {
+  it('sends at most 256 KiB in one call, or a single larger message', async () => {
     const { batcher, calls } = bench();
     const ofSize = (size: number) => ({ json: 'x'.repeat(size) });
     const sizes = [100_000, 100_000, 62_144, 1, 300_000, 1];
@@ -107,7 +107,7 @@ describe('batches', () => {
     ]);
   });
 
-  it('gives no position where messages are not numbered', async () => {
+  it('resolves without a position on a plain channel', async () => {
     const { batcher, transport } = bench({ channel: CHAT });
     transport.onPublish = async () => ({ first: undefined, receivers: 1 });
     expect(await batcher.add(message(1))).toEqual({ position: undefined, receivers: 1 });
@@ -115,7 +115,7 @@ describe('batches', () => {
 });
 
 describe('a call that fails', () => {
-  it('fails all of its batch with the same error, and the next batch is sent', async () => {
+  it('rejects every message of its batch with the same error, and the next batch is sent', async () => {
     const { batcher, calls } = bench();
     const refused = [batcher.add(message(1)), batcher.add(message(2))].map(watch);
     await eventLoopTurns();
@@ -129,7 +129,7 @@ describe('a call that fails', () => {
 });
 
 describe('the deadline', () => {
-  it('makes what was sent unknown and what waited not sent', async () => {
+  it('rejects sent messages with TICKBUS_OUTCOME_UNKNOWN and waiting ones with TICKBUS_NOT_SENT', async () => {
     const { batcher, calls, clock } = bench();
     const sent = watch(batcher.add(message(1)));
     await eventLoopTurns();
@@ -142,7 +142,7 @@ describe('the deadline', () => {
     expect(calls).toHaveLength(1);
   });
 
-  it('queues nothing behind a call that is not answered', async () => {
+  it('rejects new messages with TICKBUS_NOT_SENT while a call has no reply', async () => {
     const { batcher, calls, clock } = bench();
     watch(batcher.add(message(1)));
     await eventLoopTurns();
@@ -153,7 +153,7 @@ describe('the deadline', () => {
     expect(calls).toHaveLength(1);
   });
 
-  it.each(['answer', 'fail'] as const)('sends again once the late call ends (%s)', async (end) => {
+  it.each(['answer', 'fail'] as const)('sends again once the late call settles (%s)', async (end) => {
     const { batcher, calls, clock } = bench();
     const late = watch(batcher.add(message(1)));
     await eventLoopTurns();
@@ -168,7 +168,7 @@ describe('the deadline', () => {
     expect((await outcome).position?.seq).toBe(2);
   });
 
-  it('is not called off by an answer for another batch', async () => {
+  it('still applies to a batch when the reply of another batch arrives', async () => {
     const { batcher, calls, clock } = bench();
     const first = watch(batcher.add(message(1)));
     await eventLoopTurns();
@@ -182,8 +182,8 @@ describe('the deadline', () => {
     expect(second.code).toBe('TICKBUS_OUTCOME_UNKNOWN');
   });
 
-  // The documented promise is "until a publish settles at the latest", and NOT_SENT is "waited longer than the deadline".
-  it('counts from the publish, for a message that waits behind slow calls too', async () => {
+  // Documented: "until a publish settles at the latest"; NOT_SENT is "waited longer than the deadline".
+  it('counts from the publish, also for a message that waits behind slow calls', async () => {
     const { batcher, calls, clock } = bench();
     const messages = Array.from({ length: 256 * 3 }, (_, n) => watch(batcher.add(message(n))));
     await eventLoopTurns();
@@ -200,7 +200,7 @@ describe('the deadline', () => {
 });
 
 describe('the backlog', () => {
-  it('is refused past its limit, what waits already is not affected, and room comes back', async () => {
+  it('rejects with TICKBUS_BACKLOG_FULL above its limit, keeps waiting messages, and frees their bytes', async () => {
     const size = message(1).json.length;
     const { batcher, calls } = bench({ maxPending: size * 2 });
     const sent = batcher.add(message(1));
@@ -221,7 +221,7 @@ describe('the backlog', () => {
     await later;
   });
 
-  it('is empty again after a deadline', async () => {
+  it('is empty after a deadline', async () => {
     const size = message(1).json.length;
     const { batcher, calls, clock } = bench({ maxPending: size });
     watch(batcher.add(message(1)));

@@ -1,4 +1,4 @@
-// Publishing: what is written in a message, what is refused before anything is sent, what closing waits for.
+// PublisherBase: the envelope, validation, order, closing and connecting.
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { deferred, errorOf, eventLoopTurns } from '@tickbus/test-kit';
@@ -20,26 +20,26 @@ function bench(settings: Partial<PublisherSettings> = {}) {
 }
 
 describe('a message', () => {
-  it('has the default type, the sender, the time and the payload as given', async () => {
+  it('has the default type, the sender, the time and the unchanged payload', async () => {
     const { publisher, clock, sent } = bench();
     await publisher.publish(ALERTS, { n: 1 });
     expect(sent()).toEqual([{ message_type: 'note', data: { n: 1 }, timestamp: clock.now(), sender: 'me' }]);
   });
 
-  it('has the type and the sender that the call names', async () => {
+  it('has the type and the sender of the call', async () => {
     const { publisher, sent } = bench();
     await publisher.publish(ALERTS, { n: 1, level: 'high' }, { type: 'alarm', sender: 'other' });
     expect(sent()).toMatchObject([{ message_type: 'alarm', sender: 'other', data: { n: 1, level: 'high' } }]);
   });
 
-  it('carries the key of a keyed channel beside it', async () => {
+  it('carries the key on a keyed channel', async () => {
     const { publisher, transport } = bench();
     await publisher.publish(PRICES, { symbol: 'AAPL', price: 1 });
     await publisher.publish(FILLS, { n: 1 });
     expect(transport.published.flat().map(({ key }) => key)).toEqual(['AAPL', undefined]);
   });
 
-  it('is sent as given, not as the schema gives it out', async () => {
+  it('carries the schema input, not its output', async () => {
     const channel = defineChannel('C', {
       kind: 'plain',
       messages: { m: z.object({ t: z.string().trim() }) },
@@ -52,7 +52,7 @@ describe('a message', () => {
 });
 
 describe('a command', () => {
-  it('has a UUIDv7 of its time, its own each, and the time at which it expires', async () => {
+  it('has a unique UUIDv7 of its time, and its expiry time', async () => {
     const { publisher, clock, sent } = bench();
     await publisher.publish(COMMANDS, { n: 1 });
     await publisher.publish(COMMANDS, { n: 2 }, { expiresInMs: 50.4 });
@@ -67,7 +67,7 @@ describe('a command', () => {
     expect(second.expires_at).toBe(clock.now() + 50);
   });
 
-  it('has no expiry on a channel without one, and other kinds have neither', async () => {
+  it('has no expiry on a channel without one; other kinds have neither id nor expiry', async () => {
     const channel = defineChannel('C', { kind: 'command', messages: COMMANDS.messages });
     const { publisher, sent } = bench();
     await publisher.publish(channel, { n: 1 });
@@ -81,7 +81,7 @@ describe('a command', () => {
   });
 
   it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])(
-    'is refused with expiresInMs %s',
+    'rejects with TICKBUS_INVALID_OPTION if expiresInMs is %s',
     async (expiresInMs) => {
       const { publisher, sent } = bench();
       const error = await errorOf(publisher.publish(COMMANDS, { n: 1 }, { expiresInMs }));
@@ -91,8 +91,8 @@ describe('a command', () => {
   );
 });
 
-describe('what is refused', () => {
-  it('a payload that breaks its schema, an unknown type, a missing key: nothing is sent', async () => {
+describe('publish rejects without sending', () => {
+  it('with TICKBUS_INVALID_MESSAGE for an invalid payload, an unknown type or a missing key', async () => {
     const { publisher, sent } = bench();
     const loose = defineChannel('LOOSE', {
       kind: 'state',
@@ -112,7 +112,7 @@ describe('what is refused', () => {
     expect(sent()).toEqual([]);
   });
 
-  it('what a schema or a key function throws is told as an invalid message', async () => {
+  it('with TICKBUS_INVALID_MESSAGE if the schema or the key function throws', async () => {
     const failure = new Error('in the schema');
     const throwing: StandardSchemaV1<object> = {
       '~standard': {
@@ -144,7 +144,7 @@ describe('what is refused', () => {
     ['deadlineMs', Number.NaN],
     ['maxPendingBytes', -1],
     ['maxPendingBytes', Number.NaN],
-  ])('the option %s of %s', (option, value) => {
+  ])('constructor throws TICKBUS_INVALID_OPTION if %s is %s', (option, value) => {
     expect(() => bench({ [option]: value })).toThrow(
       expect.objectContaining({ code: 'TICKBUS_INVALID_OPTION', message: expect.stringContaining(option) }),
     );
@@ -152,7 +152,7 @@ describe('what is refused', () => {
 });
 
 describe('order', () => {
-  it('is that of the calls, channel by channel, and channels do not wait for each other', async () => {
+  it('follows the calls within a channel; channels do not wait for each other', async () => {
     const { publisher, transport } = bench();
     const slow = deferred<Receipt>();
     transport.onPublish = (batch) =>
@@ -172,7 +172,7 @@ describe('order', () => {
 });
 
 describe('close', () => {
-  it('waits for what is on its way', async () => {
+  it('waits for the messages in flight', async () => {
     const { publisher, transport } = bench();
     const answer = deferred<Receipt>();
     transport.onPublish = () => answer.promise;
@@ -199,7 +199,7 @@ describe('close', () => {
     expect(await unknown).toMatchObject({ code: 'TICKBUS_OUTCOME_UNKNOWN' });
   });
 
-  it('ends for everybody who asks for it while something is on its way', async () => {
+  it('resolves for every caller while a message is in flight', async () => {
     const { publisher, transport } = bench();
     const answer = deferred<Receipt>();
     transport.onPublish = () => answer.promise;
@@ -212,7 +212,7 @@ describe('close', () => {
     expect(ended).toBe(2);
   });
 
-  it('refuses to publish or connect afterwards, and does so again when closed twice', async () => {
+  it('makes publish and connect reject with TICKBUS_CLOSED, and can be called again', async () => {
     const { publisher, sent } = bench();
     await publisher.close();
     await publisher.close();
@@ -222,7 +222,7 @@ describe('close', () => {
     expect(sent()).toEqual([]);
   });
 
-  it('comes with `await using`', async () => {
+  it('runs at the end of `await using`', async () => {
     const { publisher } = bench();
     {
       await using scoped = publisher;
@@ -232,8 +232,8 @@ describe('close', () => {
   });
 });
 
-describe('connecting', () => {
-  it('comes with the first publish, and its failure is the failure of the publish', async () => {
+describe('connect', () => {
+  it('runs on the first publish, which rejects with the connection error', async () => {
     const { publisher, transport, sent } = bench();
     transport.connect = () => Promise.reject({ code: 'TICKBUS_CONNECT_FAILED' });
     expect(await errorOf(publisher.publish(FILLS, { n: 1 }))).toEqual({ code: 'TICKBUS_CONNECT_FAILED' });
@@ -243,7 +243,7 @@ describe('connecting', () => {
 });
 
 describe('the id of a command', () => {
-  it('is one of its own, or the one given, and is told with what became of it', async () => {
+  it('is generated or taken from the call, and returned with the outcome', async () => {
     const { publisher, sent } = bench();
     const made = await publisher.publish(COMMANDS, { n: 1 });
     const given = await publisher.publish(COMMANDS, { n: 2 }, { id: 'order-7' });
@@ -252,7 +252,7 @@ describe('the id of a command', () => {
     expect(sent().map(({ id }) => id)).toEqual([made.id, 'order-7']);
   });
 
-  it('is remembered until the command expires, at least a minute, and ten where it never does', async () => {
+  it('is remembered until the command expires: at least one minute, ten without expiry', async () => {
     const { publisher, transport } = bench();
     await publisher.publish(COMMANDS, { n: 1 }, { expiresInMs: 5_000 });
     await publisher.publish(COMMANDS, { n: 1 }, { expiresInMs: 90_000.5 });
@@ -262,7 +262,7 @@ describe('the id of a command', () => {
     expect(transport.published.flat().map(({ once }) => once?.rememberMs)).toEqual([60_000, 90_001, 600_000]);
   });
 
-  it('of one published before: the answer is that of the first time', async () => {
+  it('that was published before resolves with the first outcome', async () => {
     const { publisher, transport } = bench();
     const position = { epoch: 5, seq: 9 };
     transport.onPublish = async () => ({
@@ -278,7 +278,7 @@ describe('the id of a command', () => {
     expect(three).toEqual({ position: { epoch: 5, seq: 13 }, receivers: 3, id: 'c' });
   });
 
-  it('is told of each command of a batch whose outcome is unknown', async () => {
+  it('is reported in the error of each command if the outcome of a batch is unknown', async () => {
     const { publisher, transport } = bench();
     transport.onPublish = () =>
       Promise.reject(new TickbusError('TICKBUS_OUTCOME_UNKNOWN', 'The reply was lost.'));
@@ -294,14 +294,17 @@ describe('the id of a command', () => {
     expect(plain).toMatchObject({ code: 'TICKBUS_OUTCOME_UNKNOWN', messageId: undefined });
   });
 
-  it.each(['', 'with blank', 'ü', 'x'.repeat(129)])('cannot be %j', async (id) => {
-    const { publisher, transport } = bench();
-    const error = await errorOf(publisher.publish(COMMANDS, { n: 1 }, { id }));
-    expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION', field: 'id' });
-    expect(transport.published).toEqual([]);
-  });
+  it.each(['', 'with blank', 'ü', 'x'.repeat(129)])(
+    'rejects with TICKBUS_INVALID_OPTION if it is %j',
+    async (id) => {
+      const { publisher, transport } = bench();
+      const error = await errorOf(publisher.publish(COMMANDS, { n: 1 }, { id }));
+      expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION', field: 'id' });
+      expect(transport.published).toEqual([]);
+    },
+  );
 
-  it('belongs to commands only', async () => {
+  it('rejects with TICKBUS_INVALID_OPTION on other kinds of channel', async () => {
     const { publisher } = bench();
     const error = await errorOf(publisher.publish(ALERTS, { n: 1 }, { id: 'a' }));
     expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION', field: 'id' });

@@ -1,4 +1,4 @@
-// A publisher with `validate: false`: what it sends unchecked, what it still refuses, and what subscribers make of it.
+// PublisherBase with `validate: false`: what it sends unchecked, what it still rejects, what subscribers report.
 
 import { errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -12,7 +12,7 @@ import { ALERTS, Bench, COMMANDS, PRICES } from '../library.fixture.ts';
 const anyPayload = (payload: unknown) => payload as { symbol: string; price: number };
 const refusal = (field: string) => expect.objectContaining({ code: 'TICKBUS_INVALID_MESSAGE', field });
 
-/** A publisher that trusts its payloads, and what a subscriber of PRICES receives from it. */
+/** A publisher without validation, and a subscriber of PRICES. */
 async function trusting() {
   const bench = new Bench({ validate: false });
   const received: Message[] = [];
@@ -23,7 +23,7 @@ async function trusting() {
   return { bench, received, publish };
 }
 
-it('sends a valid payload as any publisher does', async () => {
+it('publish sends a valid payload like a validating publisher', async () => {
   const { bench, received, publish } = await trusting();
   await publish({ symbol: 'AAPL', price: 1 });
   await eventLoopTurns();
@@ -33,7 +33,7 @@ it('sends a valid payload as any publisher does', async () => {
   expect(bench.subscriber.latest(PRICES, 'AAPL')?.message?.data).toEqual({ symbol: 'AAPL', price: 1 });
 });
 
-it('calls no schema', async () => {
+it('publish calls no schema', async () => {
   let calls = 0;
   const counted = z.object({ n: z.number() }).refine(() => ++calls > 0);
   const channel = defineChannel('COUNTED', { kind: 'plain', messages: { counted } });
@@ -42,7 +42,7 @@ it('calls no schema', async () => {
   expect(calls).toBe(0);
 });
 
-describe('a wrong payload is published, and subscribers report it', () => {
+describe('publish sends an invalid payload, and subscribers report it', () => {
   it.each<[string, object, string]>([
     ['a field of another type', { price: '1' }, 'data.price'],
     ['a missing field', {}, 'data.price'],
@@ -61,7 +61,7 @@ describe('a wrong payload is published, and subscribers report it', () => {
   });
 });
 
-it('a name that is not allowed costs subscribers the position too, so they read the kept value and report it again', async () => {
+it('a forbidden member name hides the position, so subscribers read the last value and report it again', async () => {
   const { bench, received, publish } = await trusting();
   await publish(JSON.parse('{"symbol":"AAPL","price":1,"__proto__":{"polluted":1}}'));
   await publish({ symbol: 'MSFT', price: 2 });
@@ -71,7 +71,7 @@ it('a name that is not allowed costs subscribers the position too, so they read 
   expect(received.map(({ data }) => data)).toEqual([{ symbol: 'MSFT', price: 2 }]);
 });
 
-describe('what is refused all the same', () => {
+describe('publish still rejects with TICKBUS_INVALID_MESSAGE', () => {
   const cycle: Record<string, unknown> = { symbol: 'AAPL' };
   cycle.self = cycle;
   const throwing = {
@@ -82,7 +82,7 @@ describe('what is refused all the same', () => {
   };
 
   it.each<[string, unknown, string]>([
-    ['no object', 'text', 'data'],
+    ['a string', 'text', 'data'],
     ['an array', [1], 'data'],
     ['a payload without its key', { price: 1 }, 'data.symbol'],
     ['a message over the size limit', { symbol: 'AAPL', note: 'x'.repeat(MAX_MESSAGE_BYTES) }, 'data'],
@@ -96,7 +96,7 @@ describe('what is refused all the same', () => {
     expect(bench.invalid).toEqual([]);
   });
 
-  it('an unknown type, and options of commands on other channels', async () => {
+  it('an unknown type, and with TICKBUS_INVALID_OPTION an id on another kind or an invalid id', async () => {
     const { bench } = await trusting();
     const unknown = bench.publisher.publish(ALERTS, { n: 1 }, { type: 'toString' as 'note' });
     expect(await errorOf(unknown)).toEqual(refusal('message_type'));
@@ -110,7 +110,7 @@ describe('what is refused all the same', () => {
   });
 });
 
-it('is asked for by false only', async () => {
+it('only `validate: false` turns validation off', async () => {
   for (const validate of [true, undefined, 0 as unknown as boolean]) {
     const { publisher } = new Bench({ ...(validate === undefined ? {} : { validate }) });
     const wrong = publisher.publish(PRICES, anyPayload({ symbol: 'AAPL', price: Number.NaN }));

@@ -1,4 +1,4 @@
-// Listeners: heard in order, contained, removed one at a time.
+// Emitter: order of listeners, containment of errors, removal.
 
 import { expect, it } from 'vitest';
 import { Emitter } from '../../runtime/emitter.ts';
@@ -13,7 +13,7 @@ function emitterOf() {
   return { emitter: new Emitter<Events>((error, event) => errors.push([event, error])), errors };
 }
 
-it('calls the listeners of an event in the order they came, and of no other event', () => {
+it('emit calls the listeners of the event in the order they were added', () => {
   const { emitter } = emitterOf();
   const heard: unknown[] = [];
   emitter.on('a', (value) => heard.push(['first', value]));
@@ -26,7 +26,7 @@ it('calls the listeners of an event in the order they came, and of no other even
   ]);
 });
 
-it('contains a listener that throws, and reports it', () => {
+it('emit contains a listener that throws and reports its error', () => {
   const { emitter, errors } = emitterOf();
   const heard: number[] = [];
   const failure = new Error('mine');
@@ -39,7 +39,7 @@ it('contains a listener that throws, and reports it', () => {
   expect(errors).toEqual([['a', failure]]);
 });
 
-it('hears a function twice that was added twice, and removes it one at a time', () => {
+it('a function added twice is called twice and removed one at a time', () => {
   const { emitter } = emitterOf();
   const heard: number[] = [];
   const listener = (value: number) => heard.push(value);
@@ -52,7 +52,7 @@ it('hears a function twice that was added twice, and removes it one at a time', 
   expect(heard).toEqual([1, 1, 2]);
 });
 
-it('is not confused by listeners that add and remove others while it emits', () => {
+it('emit ignores listeners added while it runs', () => {
   const { emitter } = emitterOf();
   const heard: string[] = [];
   emitter.on('a', () => {
@@ -64,7 +64,7 @@ it('is not confused by listeners that add and remove others while it emits', () 
   expect(heard).toEqual(['first', 'second']);
 });
 
-it('forgets everybody on clear', () => {
+it('clear removes every listener', () => {
   const { emitter } = emitterOf();
   const heard: number[] = [];
   emitter.on('a', (value) => heard.push(value));

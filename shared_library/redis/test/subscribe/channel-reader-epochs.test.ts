@@ -1,4 +1,4 @@
-// New epochs of a channel: of a server that forgot everything, and of a lease, which forgets nothing.
+// New epochs of a channel: after the server lost its memory, and after a new lease.
 
 import { eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ import { ALERTS, FakeTransport, FILLS, frameOf, noteEnvelope } from '../library.
 import { listening, lose, numberOf, positionOf } from './channel-reader.fixture.ts';
 
 describe('a new epoch', () => {
-  it('is told as a gap without an end, and what is there of it is delivered', async () => {
+  it('is reported as a gap without an end, and its messages are delivered', async () => {
     const { bench, heard } = await listening(FILLS);
     await bench.notes(FILLS, 1, 2);
     const before = positionOf(bench);
@@ -34,7 +34,7 @@ describe('a new epoch', () => {
     expect(after?.seq).toBe(2);
   });
 
-  it('of which the beginning was missed tells that part exactly', async () => {
+  it('whose beginning was missed adds a gap with its exact range', async () => {
     const { bench, heard } = await listening(ALERTS);
     await bench.notes(ALERTS, 1);
     bench.server.flush();
@@ -48,7 +48,7 @@ describe('a new epoch', () => {
     ]);
   });
 
-  it('is noticed by the head, also when the server forgot everything', async () => {
+  it('is detected by the head check, also after the server lost its memory', async () => {
     const { bench, heard } = await listening(FILLS);
     await bench.notes(FILLS, 1);
     bench.server.flush();
@@ -63,8 +63,8 @@ describe('a new epoch', () => {
   });
 });
 
-describe('a lease, which begins a new epoch and forgets nothing', () => {
-  it('delivers nothing of the history twice', async () => {
+describe('a new epoch by a lease', () => {
+  it('redelivers nothing from the history', async () => {
     const { bench, heard } = await listening(FILLS);
     await bench.notes(FILLS, 1, 2, 3);
     await bench.passLease(FILLS);
@@ -75,7 +75,7 @@ describe('a lease, which begins a new epoch and forgets nothing', () => {
     expect(bench.gaps).toMatchObject([{ cause: 'epoch', from: 4, to: undefined }]);
   });
 
-  it('brings what was lost of the old epoch, as far as it is kept', async () => {
+  it('repairs losses of the old epoch as far as history reaches', async () => {
     const { bench, heard } = await listening(FILLS);
     lose(bench, 2, 3);
     await bench.notes(FILLS, 1, 2, 3);
@@ -90,15 +90,15 @@ describe('a lease, which begins a new epoch and forgets nothing', () => {
   });
 });
 
-describe('a server that comes back with an older memory', () => {
-  /** What the server replies to a read: the top, and what it keeps. */
+describe('a server with an older memory', () => {
+  /** The reply of the server to a read: the head and the stored messages. */
   const stateOf = (epoch: number, seq: number, ...kept: (readonly [epoch: number, seq: number])[]) => ({
     position: { epoch, seq },
     at: 0,
     entries: kept.map(([of, number]) => frameOf(noteEnvelope(of * 10 + number, { epoch: of, seq: number }))),
   });
 
-  /** A subscriber that has heard 1 to 3 of epoch 7. */
+  /** A subscriber that has received 1 to 3 of epoch 7. */
   async function atThree() {
     const transport = new FakeTransport();
     const clock = new ManualClock();
@@ -122,7 +122,7 @@ describe('a server that comes back with an older memory', () => {
 
   const unknownAfterThree = { cause: 'epoch', epoch: 7, from: 4, to: undefined };
 
-  it('in the same epoch with a lower top: the rest of the epoch is reported as unknown, once', async () => {
+  it('with the same epoch and a lower head: the rest of the epoch is reported as unknown, once', async () => {
     const { transport, subscriber, gaps, reconnect } = await atThree();
     await reconnect(stateOf(7, 2), 2);
     expect(gaps).toEqual([unknownAfterThree]);
@@ -134,14 +134,14 @@ describe('a server that comes back with an older memory', () => {
     expect(subscriber.status(FILLS)?.position).toEqual({ epoch: 8, seq: 1 });
   });
 
-  it('on another branch with the same top: the rest of the epoch is reported as unknown', async () => {
+  it('on another branch with the same head: the rest of the epoch is reported as unknown', async () => {
     const { gaps, heard, reconnect } = await atThree();
     await reconnect({ ...stateOf(7, 3), isForgotten: true }, 2);
     expect(gaps).toEqual([unknownAfterThree]);
     expect(heard).toEqual(['71', '72', '73']);
   });
 
-  it('is not suspected if the top is lower on the same link: then somebody made up a number', async () => {
+  it('is not assumed if the head is lower on the same link: a message had a forged number', async () => {
     const { transport, clock, subscriber, gaps } = await atThree();
     transport.onRead = async () => stateOf(7, 2);
     await clock.advance(1_000);
@@ -150,7 +150,7 @@ describe('a server that comes back with an older memory', () => {
     expect(gaps).toEqual([]);
   });
 
-  it('in an epoch that was over: nothing of it, nor of the epoch after it, is delivered or missed again', async () => {
+  it('in an ended epoch: no message of it or of the next epoch is delivered or reported again', async () => {
     const { heard, gaps, reconnect } = await atThree();
     await reconnect(stateOf(8, 2, [8, 1], [8, 2]), 2);
     expect(heard.slice(3).map((text) => text.replace(' kept', ''))).toEqual(['81', '82']);

@@ -1,12 +1,12 @@
-// Holes in a channel: what is repaired, what is told as lost, and how the loss of the last message is found.
+// Gaps in a channel: repair from history, reported losses, and detection of a lost last message.
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { ALERTS, Bench, COMMANDS, FILLS, frameOf, noteEnvelope, PRICES } from '../library.fixture.ts';
 import { listening, lose, positionOf, tickOf } from './channel-reader.fixture.ts';
 
-describe('a hole', () => {
-  it('in a channel with history is repaired in order, and told as repaired', async () => {
+describe('a gap', () => {
+  it('in a channel with history is repaired in order and reported as repaired', async () => {
     const { bench, heard } = await listening(FILLS);
     lose(bench, 2, 3);
     await bench.notes(FILLS, 1, 2, 3, 4, 5);
@@ -20,7 +20,7 @@ describe('a hole', () => {
   });
 
   it.each([ALERTS, COMMANDS])(
-    'in %s, which keeps nothing, is a gap with its exact range',
+    'in %s, which has no history, is reported with its exact range',
     async (channel) => {
       const { bench, heard } = await listening(channel);
       lose(bench, 2, 3);
@@ -44,19 +44,19 @@ describe('a hole', () => {
     },
   );
 
-  it('longer than the history is a gap; what is left of it is marked and never told as whole', async () => {
+  it('longer than the history is reported as lost; the rest is delivered and not counted as repaired', async () => {
     const { bench, heard } = await listening(FILLS);
     const all = Array.from({ length: 15 }, (_, n) => n + 1);
     lose(bench, ...all.slice(1, 14));
     await bench.notes(FILLS, ...all);
     await eventLoopTurns();
-    // Ten are kept: 6 to 15. So 2 to 5 are lost.
+    // History has ten messages, 6 to 15, so 2 to 5 are lost.
     expect(bench.gaps).toMatchObject([{ cause: 'loss', from: 2, to: 5, lost: 4, repaired: false }]);
     expect(heard).toEqual(['1', ...all.slice(5, 14).map((n) => `${n} kept`), '15']);
     expect(bench.subscriber.status(FILLS)).toMatchObject({ lost: 4, repaired: 0 });
   });
 
-  it('in a state channel brings the last values again', async () => {
+  it('in a state channel redelivers the last values', async () => {
     const bench = new Bench();
     const heard: string[] = [];
     bench.subscriber.subscribe(PRICES, (message) => heard.push(tickOf(message)));
@@ -75,7 +75,7 @@ describe('a hole', () => {
     expect(bench.gaps).toMatchObject([{ cause: 'loss', from: 2, to: 2, lost: 1, repaired: false }]);
   });
 
-  it('two holes are two gaps', async () => {
+  it('is reported separately for each missing range', async () => {
     const { bench, heard } = await listening(ALERTS);
     lose(bench, 2, 5);
     for (let n = 1; n <= 6; n++) {
@@ -89,7 +89,7 @@ describe('a hole', () => {
     ]);
   });
 
-  it('a message that comes again, or late, is not delivered again', async () => {
+  it('is not caused by a repeated or late message, which is not delivered again', async () => {
     const { bench, heard } = await listening(FILLS);
     await bench.notes(FILLS, 1, 2);
     const { epoch } = positionOf(bench);
@@ -101,8 +101,8 @@ describe('a hole', () => {
   });
 });
 
-describe('the last message', () => {
-  it('when lost, is found by the look at the head within a second', async () => {
+describe('a lost last message', () => {
+  it('is found by the head check within a second', async () => {
     const { bench, heard } = await listening(FILLS);
     lose(bench, 2);
     await bench.notes(FILLS, 1, 2);
@@ -113,7 +113,7 @@ describe('the last message', () => {
     expect(bench.gaps).toMatchObject([{ cause: 'loss', from: 2, to: 2, lost: 0, repaired: true }]);
   });
 
-  it('when it is the very first of the channel, too', async () => {
+  it('is found by the head check if it is the first of the channel', async () => {
     const { bench, heard } = await listening(ALERTS);
     lose(bench, 1);
     await bench.notes(ALERTS, 1);
@@ -123,7 +123,7 @@ describe('the last message', () => {
     expect(bench.gaps).toMatchObject([{ cause: 'loss', from: 1, to: 1, lost: 1, repaired: false }]);
   });
 
-  it('a look that finds nothing is repeated every second and tells nothing', async () => {
+  it('is checked for every second with a head read and no status event', async () => {
     const { bench } = await listening(FILLS);
     await bench.notes(FILLS, 1);
     const { statuses, link } = bench;
@@ -135,7 +135,7 @@ describe('the last message', () => {
     expect(statuses).toHaveLength(told);
   });
 
-  it('the look goes on when one fails', async () => {
+  it('is found after a failed head check', async () => {
     const { bench, heard } = await listening(FILLS);
     const head = bench.link.head;
     bench.link.head = () => Promise.reject({ code: 'TICKBUS_SERVER_ERROR' });

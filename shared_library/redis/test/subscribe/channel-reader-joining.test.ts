@@ -1,4 +1,4 @@
-// Who joins a channel: what a late joiner starts with, and several subscribers on one connection.
+// Joining a channel: what a late joiner receives, and several subscribers on one connection.
 
 import { deferred, eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -18,7 +18,7 @@ import {
 import { numberOf, tickOf } from './channel-reader.fixture.ts';
 
 describe('a late joiner', () => {
-  it('of a state channel starts with the last value of each key, then live', async () => {
+  it('of a state channel receives the last value of each key, then live messages', async () => {
     const bench = new Bench();
     for (const [symbol, price] of [
       ['A', 1],
@@ -36,7 +36,7 @@ describe('a late joiner', () => {
     expect(bench.gaps).toEqual([]);
   });
 
-  it('gets only the kept values that it asked for', async () => {
+  it('with a key filter receives only the last values of its keys', async () => {
     const bench = new Bench();
     for (const symbol of ['A', 'B', 'C']) await bench.price(symbol, 1);
     const heard: string[] = [];
@@ -46,7 +46,7 @@ describe('a late joiner', () => {
     expect(heard).toEqual(['B1 kept']);
   });
 
-  it.each([FILLS, ALERTS, COMMANDS])('of %s starts with nothing', async (channel) => {
+  it.each([FILLS, ALERTS, COMMANDS])('of %s receives no earlier message', async (channel) => {
     const bench = new Bench();
     await bench.notes(channel, 1, 2);
     const heard: string[] = [];
@@ -58,7 +58,7 @@ describe('a late joiner', () => {
     expect(bench.gaps).toEqual([]);
   });
 
-  it('a second handler on a live state channel gets the kept values, and the first hears nothing twice', async () => {
+  it('on a live state channel receives the last values, and the first handler receives none of them again', async () => {
     const bench = new Bench();
     const first: string[] = [];
     const second: string[] = [];
@@ -76,7 +76,7 @@ describe('a late joiner', () => {
     expect(bench.gaps).toEqual([]);
   });
 
-  it('a handler that is added while a state channel recovers gets the kept values, too', async () => {
+  it('that subscribes while a state channel recovers receives the last values', async () => {
     const bench = new Bench();
     const heard: string[] = [];
     bench.subscriber.subscribe(PRICES, () => {});
@@ -100,7 +100,7 @@ describe('a late joiner', () => {
     expect(heard).toEqual(['A1 kept']);
   });
 
-  it('hears what is published while its channel is being read, once and in order', async () => {
+  it('receives messages published during the read once and in order', async () => {
     const transport = new FakeTransport();
     const subscriber = new SubscriberBase({
       transport,
@@ -116,7 +116,7 @@ describe('a late joiner', () => {
     const envelopes = [4, 5, 6].map((n) => noteEnvelope(n, { epoch: 9, seq: n }));
     for (const envelope of envelopes) transport.push(envelope);
     expect(heard).toEqual([]);
-    // The read was done between 5 and 6, and the reply handled after 6 had arrived.
+    // The server executed the read between 5 and 6; its reply is handled after 6 arrived.
     reply.resolve({ position: { epoch: 9, seq: 5 }, at: 0, entries: envelopes.slice(0, 2).map(frameOf) });
     await eventLoopTurns();
     expect(heard).toEqual(['4', '5', '6']);
@@ -126,7 +126,7 @@ describe('a late joiner', () => {
 });
 
 describe('several subscribers', () => {
-  it('on one connection hear a channel each', async () => {
+  it('on one connection each receive the channel', async () => {
     const bench = new Bench();
     const { clock, logger, connection } = bench;
     const heard: string[] = [];

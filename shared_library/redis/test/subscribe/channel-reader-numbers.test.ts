@@ -1,4 +1,4 @@
-// Numbers and fields that are not what a publisher of ours writes: missing, made up, or out of place.
+// Positions and fields that no tickbus publisher writes: missing, forged or out of place.
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -6,8 +6,8 @@ import type { Position } from '../../wire/position.ts';
 import { Bench, CHAT, FILLS, frameOf, noteEnvelope } from '../library.fixture.ts';
 import { listening, type Note, numberOf, positionOf } from './channel-reader.fixture.ts';
 
-describe('messages without a number', () => {
-  it('are delivered on a numbered channel, and leave its position alone', async () => {
+describe('messages without a position', () => {
+  it('are delivered on a numbered channel and do not change its position', async () => {
     const { bench, heard } = await listening(FILLS);
     await bench.notes(FILLS, 1);
     bench.server.publishRaw('FILLS', frameOf(noteEnvelope(50)));
@@ -17,7 +17,7 @@ describe('messages without a number', () => {
     expect(bench.subscriber.status(FILLS)?.position?.seq).toBe(2);
   });
 
-  it('are what a plain channel has: live at once, never a gap, never a read', async () => {
+  it('make up a plain channel: live at once, no gaps, no reads', async () => {
     const { bench, heard } = await listening(CHAT);
     await bench.notes(CHAT, 1, 2);
     await bench.clock.advance(3_000);
@@ -38,8 +38,8 @@ describe('messages without a number', () => {
   });
 });
 
-describe('a message whose place the server never gave', () => {
-  /** Counts reads, and ends a reader that would read for ever. */
+describe('a message with a forged position', () => {
+  /** Counts reads, and stops a reader that reads endlessly. */
   function countReads(bench: Bench) {
     const counted = { reads: 0 };
     const read = bench.link.read.bind(bench.link);
@@ -50,12 +50,12 @@ describe('a message whose place the server never gave', () => {
     return counted;
   }
 
-  // Somebody publishes by hand what he has received elsewhere, position and all.
+  // A plain client republishes a message from elsewhere with its position.
   it.each<[string, (epoch: number) => Position]>([
     ['far ahead', (epoch) => ({ epoch, seq: 1_000_000 })],
-    ['of an epoch to come', (epoch) => ({ epoch: epoch + 1_000_000, seq: 3 })],
+    ['of a later epoch', (epoch) => ({ epoch: epoch + 1_000_000, seq: 3 })],
   ])(
-    '(%s) is reported, does not keep the reader busy, and the next message is delivered',
+    '(%s) is reported as TICKBUS_INVALID_MESSAGE with few reads, and the next message is delivered',
     async (_, forge) => {
       const { bench, heard } = await listening(FILLS);
       await bench.notes(FILLS, 1);
@@ -75,7 +75,7 @@ describe('a message whose place the server never gave', () => {
     },
   );
 
-  it('on a channel where tickbus never published', async () => {
+  it('on an unused channel is reported with few reads', async () => {
     const { bench } = await listening(FILLS);
     const counted = countReads(bench);
     bench.server.publishRaw('FILLS', frameOf(noteEnvelope(99, { epoch: 5, seq: 7 })));
@@ -85,8 +85,8 @@ describe('a message whose place the server never gave', () => {
   });
 });
 
-describe('a number that somebody made up', () => {
-  it('in place of the next one: the real message is told as invalid, not lost in silence', async () => {
+describe('a forged sequence number', () => {
+  it('in place of the next one makes the real message invalid_message, not silently lost', async () => {
     const { bench, heard } = await listening(FILLS);
     await bench.notes(FILLS, 1);
     const { epoch } = positionOf(bench);
@@ -96,7 +96,7 @@ describe('a number that somebody made up', () => {
     expect(bench.invalid).toMatchObject([{ error: { field: 'seq' } }]);
   });
 
-  it('is found by the look at the head, after which nothing more goes wrong', async () => {
+  it('is corrected by the head check', async () => {
     const { bench, heard } = await listening(FILLS);
     await bench.notes(FILLS, 1);
     const { epoch } = positionOf(bench);
@@ -107,7 +107,7 @@ describe('a number that somebody made up', () => {
     expect(heard).toEqual(['1', '99', '2']);
   });
 
-  it('a thousand times costs a few reads, not a thousand', async () => {
+  it('repeated a thousand times costs a few reads', async () => {
     const { bench, heard } = await listening(FILLS);
     await bench.notes(FILLS, 1);
     const { epoch } = positionOf(bench);
@@ -128,8 +128,8 @@ describe('a number that somebody made up', () => {
   });
 });
 
-describe('fields of the handler', () => {
-  it('that stand on the wire are not taken for ours', async () => {
+describe('fields added for the handler', () => {
+  it('are dropped from the wire', async () => {
     const bench = new Bench();
     const messages: Note[] = [];
     bench.subscriber.subscribe(FILLS, (message) => messages.push(message));

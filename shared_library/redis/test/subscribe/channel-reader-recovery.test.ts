@@ -1,4 +1,4 @@
-// A channel that is read anew: links that drop, reads that are refused, and closing meanwhile.
+// Recovery of a channel: dropped links, rejected reads, and closing during a recovery.
 
 import { deferred, eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -8,8 +8,8 @@ import type { ChannelState } from '../../transport/port.ts';
 import { ALERTS, FakeTransport, FILLS, noteEnvelope } from '../library.fixture.ts';
 import { listening, numberOf } from './channel-reader.fixture.ts';
 
-describe('a link that drops', () => {
-  it('and comes back: what was missed is repaired from history', async () => {
+describe('a dropped link', () => {
+  it('that comes back repairs the gap from history', async () => {
     const { bench, heard } = await listening(FILLS);
     await bench.notes(FILLS, 1);
     bench.connection.subscribing.disconnect();
@@ -29,7 +29,7 @@ describe('a link that drops', () => {
     ]);
   });
 
-  it('and comes back: what is not kept is told with its exact range', async () => {
+  it('that comes back reports the exact range of a gap without history', async () => {
     const { bench, heard } = await listening(ALERTS);
     await bench.notes(ALERTS, 1);
     bench.connection.subscribing.disconnect();
@@ -41,7 +41,7 @@ describe('a link that drops', () => {
     expect(bench.gaps).toMatchObject([{ cause: 'loss', from: 2, to: 3, lost: 2, repaired: false }]);
   });
 
-  it('and comes back with nothing missed tells no gap', async () => {
+  it('that comes back without a loss reports no gap', async () => {
     const { bench, heard } = await listening(FILLS);
     await bench.notes(FILLS, 1);
     bench.connection.subscribing.disconnect();
@@ -52,7 +52,7 @@ describe('a link that drops', () => {
     expect(bench.gaps).toEqual([]);
   });
 
-  it('during a recovery: the result of the older one is thrown away', async () => {
+  it('during a recovery discards the result of the older read', async () => {
     const transport = new FakeTransport();
     const subscriber = new SubscriberBase({
       transport,
@@ -76,7 +76,7 @@ describe('a link that drops', () => {
     await listening;
   });
 
-  it('a read that the server refuses is told, and tried again', async () => {
+  it('read that the server rejects is reported and retried', async () => {
     const transport = new FakeTransport();
     const clock = new ManualClock();
     const logger = new RecordingLogger();
@@ -97,7 +97,7 @@ describe('a link that drops', () => {
   });
 });
 
-it('nothing is told as live while the link is down', async () => {
+it('status is never "live" while the link is down', async () => {
   const { bench } = await listening(FILLS);
   expect(bench.subscriber.status(FILLS)?.mode).toBe('live');
   bench.connection.disconnect();
@@ -107,7 +107,7 @@ it('nothing is told as live while the link is down', async () => {
   expect(bench.subscriber.status(FILLS)?.mode).toBe('live');
 });
 
-describe('a user who may not read', () => {
+describe('a user without the right to read', () => {
   async function denied() {
     const transport = new FakeTransport();
     const subscriber = new SubscriberBase({
@@ -128,7 +128,7 @@ describe('a user who may not read', () => {
     return { transport, subscriber, heard, gaps, failures };
   }
 
-  it('hears everything, and holes are told without being repaired', async () => {
+  it('receives every message, and gaps are reported as not repaired', async () => {
     const { transport, heard, gaps, failures } = await denied();
     transport.push(noteEnvelope(4, { epoch: 1, seq: 4 }));
     await eventLoopTurns();
@@ -140,7 +140,7 @@ describe('a user who may not read', () => {
     expect(transport.reads).toHaveLength(1);
   });
 
-  it('may try again on the next connection', async () => {
+  it('reads again on the next connection', async () => {
     const { transport, subscriber, heard } = await denied();
     await eventLoopTurns();
     transport.onRead = async () => ({ position: { epoch: 1, seq: 3 }, at: 0, entries: [] });
@@ -152,8 +152,8 @@ describe('a user who may not read', () => {
   });
 });
 
-describe('closing during a recovery', () => {
-  it('delivers what was received, also when the channel cannot be read any more', async () => {
+describe('close during a recovery', () => {
+  it('delivers received messages even if the channel cannot be read', async () => {
     const transport = new FakeTransport();
     const clock = new ManualClock();
     const subscriber = new SubscriberBase({ transport, clock, logger: new RecordingLogger() });

@@ -1,4 +1,4 @@
-// What the tests of the channel reader need: what was heard as text, a subscriber that listens, and messages that are lost.
+// For the channel reader tests: received messages as text, a listening subscriber, and lost messages.
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import type { Message } from '../../wire/message.ts';
@@ -11,7 +11,7 @@ type Tick = Message<string, { symbol: string; price: number }>;
 export const numberOf = ({ data, snapshot }: Note) => (snapshot ? `${data.n} kept` : `${data.n}`);
 export const tickOf = ({ data, snapshot }: Tick) => `${data.symbol}${data.price}${snapshot ? ' kept' : ''}`;
 
-/** A subscriber of FILLS, or another channel of notes, on a server in memory; what it hears, as text. */
+/** A listening subscriber of FILLS or another channel of notes, and the messages it received as text. */
 export async function listening(
   channel: typeof FILLS | typeof ALERTS | typeof COMMANDS | typeof CHAT = FILLS,
 ) {
@@ -23,14 +23,14 @@ export async function listening(
   return { bench, heard };
 }
 
-/** Where the reader of FILLS stands. */
+/** The position of the reader of FILLS. */
 export function positionOf({ subscriber }: Bench): Position {
   const position = subscriber.status(FILLS)?.position;
   if (position === undefined) throw new Error('The reader has no position yet.');
   return position;
 }
 
-/** Loses the notes with these numbers, once each. */
+/** Drops the notes with these numbers, once each. */
 export function lose(bench: Bench, ...numbers: number[]): void {
   const left = new Set(numbers);
   bench.link.loses = ({ data }) => left.delete(data.n as number);

@@ -1,4 +1,4 @@
-// The promise itself, under random losses: every message is delivered once and in order, or told as lost.
+// Delivery guarantee under random losses: every message is delivered once and in order, or reported as lost.
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import fc from 'fast-check';
@@ -9,7 +9,7 @@ import { ALERTS, Bench, COMMANDS, FILLS, frameOf, noteEnvelope, PRICES } from '.
 
 type NoteChannel = typeof FILLS | typeof ALERTS | typeof COMMANDS;
 
-/** What happens to the channel; `lose` and `pass` are whether the link loses what is published from then on. */
+/** Steps of a run; after `lose` the link drops every message, until `pass`. */
 const step = fc.oneof(
   {
     weight: 8,
@@ -39,7 +39,7 @@ interface Published {
   readonly seq: number;
 }
 
-/** Whether a gap says that the message may not have been delivered. */
+/** Whether the gap reports that the message may be lost. */
 function covers(gap: Gap, { epoch, seq }: Published): boolean {
   if (gap.repaired || gap.epoch !== epoch || gap.from === undefined) return false;
   return seq >= gap.from && (gap.to === undefined || seq <= gap.to);
@@ -91,7 +91,7 @@ async function run(channel: NoteChannel, steps: readonly { type: string; count?:
   await clock.advance(1_000);
   await eventLoopTurns();
   look();
-  // An epoch that the server began and forgot while nothing of it came through leaves no trace anywhere.
+  // An epoch that the server began and forgot while no message of it arrived leaves no trace.
   const traceable = published.filter(({ epoch }) => seen.has(epoch));
   return { bench, heard: heard.filter((one) => one.n > 0), published: traceable };
 }
@@ -100,7 +100,7 @@ it.each<[string, NoteChannel & Channel]>([
   ['with history', FILLS],
   ['without history', ALERTS],
   ['of commands', COMMANDS],
-])('no message of a channel %s is lost in silence, doubled or out of order', async (_, channel) => {
+])('no message of a channel %s is lost silently, duplicated or out of order', async (_, channel) => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 30 }), async (steps) => {
       const { bench, heard, published } = await run(channel, steps);
@@ -110,7 +110,7 @@ it.each<[string, NoteChannel & Channel]>([
         (message) => !numbers.includes(message.n) && !bench.gaps.some((gap) => covers(gap, message)),
       );
       expect(silent).toEqual([]);
-      // What is told as lost with an end was not delivered, and is counted exactly.
+      // Losses with a known end were not delivered and are counted exactly.
       const { lost, mode } = bench.subscriber.status(channel) ?? {};
       const counted = bench.gaps.reduce((sum, gap) => sum + (gap.lost ?? 0), 0);
       expect([lost, mode]).toEqual([counted, 'live']);
@@ -120,7 +120,7 @@ it.each<[string, NoteChannel & Channel]>([
   );
 });
 
-it('a state channel ends with the newest value of every key, whatever was lost on the way', async () => {
+it('a state channel ends with the newest value of every key after random losses', async () => {
   const happening = fc.oneof(
     { weight: 6, arbitrary: fc.constantFrom('A', 'B', 'C') },
     {

@@ -1,12 +1,12 @@
-// A handler that is behind: what is merged, what is lost and how that is told, and when it is told as slow.
+// A slow handler: conflation, overflow gaps, and "slow" reports.
 
 import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { Bench, CHAT, FILLS, PRICES } from '../library.fixture.ts';
 import { slowHandler } from './slow-handler.fixture.ts';
 
-describe('a handler that is behind', () => {
-  it('on a state channel gets the newest of each key, and how many were merged into it', async () => {
+describe('a slow handler', () => {
+  it('on a state channel receives the newest message of each key with its conflated count', async () => {
     const bench = new Bench();
     const gate = deferred();
     const heard: unknown[] = [];
@@ -38,7 +38,7 @@ describe('a handler that is behind', () => {
     });
   });
 
-  it('on an event channel gets every message', async () => {
+  it('on an event channel receives every message', async () => {
     const bench = new Bench();
     const slow = slowHandler();
     bench.subscriber.subscribe(FILLS, slow.handler);
@@ -51,7 +51,7 @@ describe('a handler that is behind', () => {
     expect(slow.numbers()).toEqual([1, 2, 3, 4, 5]);
   });
 
-  it('past its limit loses the oldest, told with the exact range before the next one', async () => {
+  it('above its queueLimit loses the oldest messages, reported with their exact range before the next one', async () => {
     const bench = new Bench();
     const slow = slowHandler();
     const name = 'slow';
@@ -80,7 +80,7 @@ describe('a handler that is behind', () => {
     expect(bench.subscriber.status(FILLS)).toMatchObject({ lost: 3, delivered: 3 });
   });
 
-  it('loses only what it asked for', async () => {
+  it('loses only messages that pass its filter', async () => {
     const bench = new Bench();
     const slow = slowHandler();
     bench.subscriber.subscribe(FILLS, slow.handler, { queueLimit: 1, where: ({ data }) => data.n % 2 === 1 });
@@ -91,7 +91,7 @@ describe('a handler that is behind', () => {
     expect(slow.numbers()).toEqual([1, 7]);
   });
 
-  it('on a plain channel is told how many, without numbers', async () => {
+  it('on a plain channel gets a gap with a count and no range', async () => {
     const bench = new Bench();
     const slow = slowHandler();
     bench.subscriber.subscribe(CHAT, slow.handler, { queueLimit: 1 });
@@ -104,7 +104,7 @@ describe('a handler that is behind', () => {
     expect(slow.numbers()).toEqual([1, 4]);
   });
 
-  it('gives the event loop its turn after 10 ms of handling, and takes up where it was', async () => {
+  it('yields to the event loop after 10 ms of handling and continues', async () => {
     const bench = new Bench();
     const heard: number[] = [];
     let turn = 0;
@@ -116,7 +116,7 @@ describe('a handler that is behind', () => {
     bench.subscriber.subscribe(FILLS, ({ data }) => {
       heard.push(data.n);
       turnOf.push(turn);
-      // The time that a handler takes.
+      // The handler takes 6 ms.
       void bench.clock.advance(6);
     });
     await bench.subscriber.startListening();
@@ -125,7 +125,7 @@ describe('a handler that is behind', () => {
     await Promise.all([1, 2, 3, 4, 5, 6].map((n) => bench.publisher.publish(FILLS, { n })));
     await eventLoopTurns(10);
     expect(heard).toEqual([1, 2, 3, 4, 5, 6]);
-    // Two take more than 10 ms; the turns in between are the event loop's.
+    // Two calls take more than 10 ms; then the event loop gets its turn.
     const [first, , third, , fifth] = turnOf as [number, number, number, number, number];
     expect(turnOf).toEqual([first, first, third, third, fifth, fifth]);
     expect(third).toBeGreaterThan(first);
@@ -133,7 +133,7 @@ describe('a handler that is behind', () => {
   });
 });
 
-it('what is merged in a message that is dropped is told as lost with it', async () => {
+it('messages conflated into a dropped one are reported as lost with it', async () => {
   const bench = new Bench();
   const { subscriber, statuses, clock } = bench;
   const slow = slowHandler();
@@ -158,8 +158,8 @@ it('what is merged in a message that is dropped is told as lost with it', async 
   expect(subscriber.status(PRICES)).toMatchObject({ lost: 3, gaps: 1 });
 });
 
-describe('slowness', () => {
-  it('of a handler is told once when messages wait for a second, and again after it has caught up', async () => {
+describe('slow', () => {
+  it('is reported once if messages wait for a second, and again after the handler caught up', async () => {
     const { publisher, subscriber, clock, statuses } = new Bench();
     let finish: () => void = () => {};
     subscriber.subscribe(
@@ -188,13 +188,13 @@ describe('slowness', () => {
     }
   });
 
-  it('of the whole process is told when the event loop was blocked', async () => {
+  it('with cause "blocked" is reported if the event loop was blocked', async () => {
     const { subscriber, clock, statuses } = new Bench();
     subscriber.subscribe(FILLS, () => {});
     await subscriber.startListening();
     await eventLoopTurns(2);
     await clock.advance(900);
-    // The clock goes on and the timers do not run, as in a blocked process.
+    // Time passes and no timer runs, as in a blocked process.
     clock.skip(5_000);
     await clock.advance(0);
     expect(statuses.filter(({ type }) => type === 'slow')).toEqual([

@@ -1,4 +1,4 @@
-// Commands: delivered once, not when they have expired, and an invalid one uses nothing up.
+// Commands: delivered once and only before they expire; an invalid one does not use up its id.
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import { Bench, COMMANDS, frameOf, noteEnvelope } from '../library.fixture.ts';
 import { slowHandler } from './slow-handler.fixture.ts';
 
 describe('commands', () => {
-  it('are not delivered once expired, and that is told and counted', async () => {
+  it('that expired are reported and counted, not delivered', async () => {
     const bench = new Bench();
     const slow = slowHandler();
     bench.subscriber.subscribe(COMMANDS, slow.handler);
@@ -22,7 +22,7 @@ describe('commands', () => {
     expect(bench.logger.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
   });
 
-  it('that one subscription let expire are told under its name', async () => {
+  it('that expired in one subscription are reported under its name', async () => {
     const bench = new Bench();
     const [slow, slower] = [slowHandler(), slowHandler()];
     const handled: number[] = [];
@@ -50,7 +50,7 @@ describe('commands', () => {
   });
 });
 
-it('a command that reaches the server again after it forgot everything is delivered once', async () => {
+it('command published again after the server lost its memory is delivered once', async () => {
   const { publisher, subscriber, server } = new Bench();
   const heard: number[] = [];
   subscriber.subscribe(COMMANDS, ({ data }) => heard.push(data.n));
@@ -66,7 +66,7 @@ it('a command that reaches the server again after it forgot everything is delive
   expect(subscriber.status(COMMANDS)).toMatchObject({ duplicates: 1 });
 });
 
-it('an invalid command does not use up its id', async () => {
+it('command that is invalid does not use up its id', async () => {
   const { subscriber, server } = new Bench();
   const heard: number[] = [];
   subscriber.subscribe(COMMANDS, ({ data }) => heard.push(data.n));

@@ -1,10 +1,10 @@
-// Filters: what reaches a handler by type, by key and by what the handler asks for, and which filters are refused.
+// Filters by type, key and predicate, and filters that are rejected.
 
 import { describe, expect, it } from 'vitest';
 import { ALERTS, Bench, PRICES } from '../library.fixture.ts';
 
 describe('filters', () => {
-  it('types: only those, and only their payloads', async () => {
+  it('by types deliver only those types', async () => {
     const { publisher, subscriber } = new Bench();
     const levels: string[] = [];
     const all: string[] = [];
@@ -17,7 +17,7 @@ describe('filters', () => {
     expect(all).toEqual(['note', 'alarm']);
   });
 
-  it('keys and where', async () => {
+  it('by keys and where deliver messages that pass both', async () => {
     const bench = new Bench();
     const heard: [string, number][] = [];
     bench.subscriber.subscribe(PRICES, ({ data }) => heard.push([data.symbol, data.price]), {
@@ -38,7 +38,7 @@ describe('filters', () => {
     ]);
   });
 
-  it('no types and no keys at all are a filter that nothing passes', async () => {
+  it('with no types or no keys deliver nothing', async () => {
     const bench = new Bench();
     const heard: unknown[] = [];
     bench.subscriber.subscribe(PRICES, (message) => heard.push(message), { types: [] });
@@ -48,7 +48,7 @@ describe('filters', () => {
     expect(heard).toEqual([]);
   });
 
-  it('are refused where the channel cannot serve them', () => {
+  it('throw TICKBUS_INVALID_OPTION if the channel does not support them', () => {
     const { subscriber } = new Bench();
     const subscribing = (channel: typeof ALERTS, options: object) =>
       expect(() => subscriber.subscribe(channel, () => {}, options));
@@ -63,7 +63,7 @@ describe('filters', () => {
     expect(subscriber.status(ALERTS)).toBeUndefined();
   });
 
-  it('a filter that throws is a handler error, and its handler goes without the message', async () => {
+  it('that throw are reported as handler_error, and the handler does not receive the message', async () => {
     const bench = new Bench();
     const heard: number[] = [];
     const failure = new Error('in where');

@@ -1,4 +1,4 @@
-// Handlers: what reaches them, in which order, what happens when they fail, and how they are ended.
+// Handlers: order, isolation from each other, errors and unsubscribing.
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -7,7 +7,7 @@ import { ALERTS, Bench, COMMANDS, FILLS } from '../library.fixture.ts';
 import { slowHandler } from './slow-handler.fixture.ts';
 
 describe('handlers', () => {
-  it('several on a channel get the same message, in the order of publication', async () => {
+  it('on one channel receive the same messages in order of publication', async () => {
     const bench = new Bench();
     const first: Message[] = [];
     const second: Message[] = [];
@@ -20,7 +20,7 @@ describe('handlers', () => {
     expect(bench.subscriber.status(ALERTS)).toMatchObject({ received: 3, delivered: 6, queueDepth: 0 });
   });
 
-  it('can be added after startListening', async () => {
+  it('can be added after startListening()', async () => {
     const bench = new Bench();
     await bench.subscriber.startListening();
     const heard: number[] = [];
@@ -30,7 +30,7 @@ describe('handlers', () => {
     expect(heard).toEqual([1]);
   });
 
-  it('run one message at a time when they return a promise', async () => {
+  it('that return a promise receive one message at a time', async () => {
     const bench = new Bench();
     const slow = slowHandler();
     bench.subscriber.subscribe(FILLS, slow.handler);
@@ -43,7 +43,7 @@ describe('handlers', () => {
     }
   });
 
-  it('that are slow hold up nobody else', async () => {
+  it('that are slow do not delay other handlers', async () => {
     const bench = new Bench();
     const quick: number[] = [];
     bench.subscriber.subscribe(FILLS, () => new Promise(() => {}));
@@ -61,7 +61,7 @@ describe('handlers', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('mine'))],
-    ['throws what is no error', () => Promise.reject(undefined)],
+    ['throws a non-error', () => Promise.reject(undefined)],
     [
       'returns a thenable that throws',
       () => ({
@@ -71,7 +71,7 @@ describe('handlers', () => {
         },
       }),
     ],
-  ])('one that %s is told of every time, and goes on as the others do', async (_, fail) => {
+  ])('one that %s is reported as handler_error each time, and every handler continues', async (_, fail) => {
     const bench = new Bench();
     const own: number[] = [];
     const other: number[] = [];
@@ -97,7 +97,7 @@ describe('handlers', () => {
     expect(bench.invalid).toEqual([]);
   });
 
-  it('a listener of any event that throws stops nothing and is logged', async () => {
+  it('listener of any event that throws is logged and stops nothing', async () => {
     const bench = new Bench();
     const heard: number[] = [];
     const fail = () => {
@@ -112,7 +112,7 @@ describe('handlers', () => {
     await bench.subscriber.startListening();
     bench.server.publishRaw('COMMANDS', new Uint8Array([1]));
     await bench.notes(COMMANDS, 1);
-    // By a clock of the server that says something else than a moment ago, so that nobody knows how old it is.
+    // The server clock jumps back, so the age of the command is unknown.
     bench.clock.setNow(bench.clock.now() - 60_000);
     await bench.notes(COMMANDS, 2);
     bench.clock.setNow(bench.clock.now() + 60_000);
@@ -125,7 +125,7 @@ describe('handlers', () => {
 });
 
 describe('unsubscribing', () => {
-  it('ends one handler and not the others; calling it again does nothing', async () => {
+  it('ends one handler and keeps the others; a second call does nothing', async () => {
     const bench = new Bench();
     const first: number[] = [];
     const second: number[] = [];
@@ -139,7 +139,7 @@ describe('unsubscribing', () => {
     expect([first, second]).toEqual([[1], [1, 2]]);
   });
 
-  it('within the handler: no message after it, and the others get theirs', async () => {
+  it('within the handler stops it before the next message', async () => {
     const bench = new Bench();
     const first: number[] = [];
     const second: number[] = [];
@@ -156,7 +156,7 @@ describe('unsubscribing', () => {
     ]);
   });
 
-  it('drops what waits', async () => {
+  it('drops the waiting messages', async () => {
     const bench = new Bench();
     const slow = slowHandler();
     const end = bench.subscriber.subscribe(FILLS, slow.handler);
@@ -169,7 +169,7 @@ describe('unsubscribing', () => {
     expect(bench.gaps).toEqual([]);
   });
 
-  it('the last one leaves the channel', async () => {
+  it('the last handler leaves the channel', async () => {
     const bench = new Bench();
     const end = bench.subscriber.subscribe(ALERTS, () => {});
     await bench.subscriber.startListening();
@@ -179,7 +179,7 @@ describe('unsubscribing', () => {
     expect(await bench.publisher.publish(ALERTS, { n: 1 })).toMatchObject({ receivers: 0 });
   });
 
-  it('and subscribing again at once listens again', async () => {
+  it('and subscribing again at once receives messages', async () => {
     const bench = new Bench();
     await bench.subscriber.startListening();
     const heard: number[] = [];
@@ -191,8 +191,8 @@ describe('unsubscribing', () => {
   });
 });
 
-describe('two definitions', () => {
-  it('of one channel in one subscriber are refused', () => {
+describe('two definitions of one channel', () => {
+  it('in one subscriber throw TICKBUS_INVALID_OPTION', () => {
     const { subscriber } = new Bench();
     subscriber.subscribe(FILLS, () => {});
     const other = { ...FILLS, name: 'FILLS' } as typeof FILLS;

@@ -1,4 +1,4 @@
-// The latest value of a key: as the schema gives it out, live and as a snapshot.
+// latest(): the newest message of a key as schema output, live and as a snapshot.
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ import { Bench } from '../library.fixture.ts';
 
 describe('latest', () => {
   it.each(['message', 'batch'] as const)(
-    'gives what the schema gives out, live and as a snapshot (framing %s)',
+    'returns the schema output, live and as a snapshot (framing %s)',
     async (framing) => {
       const bench = new Bench();
       const quotes = defineChannel('QUOTES', {
@@ -34,7 +34,7 @@ describe('latest', () => {
   );
 
   it.each(['message', 'batch'] as const)(
-    'is read anew, once for each message, and not for its verdict; handlers have their own (framing %s)',
+    'parses each message once and on demand, and shares no object with handlers (framing %s)',
     async (framing) => {
       const bench = new Bench();
       const read: string[] = [];

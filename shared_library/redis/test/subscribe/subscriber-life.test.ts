@@ -1,4 +1,4 @@
-// The life of a subscriber: when it listens, what it does when it cannot, and how it all ends.
+// Life cycle of a subscriber: startListening(), its failures, and close().
 
 import { deferred, errorOf, eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -19,7 +19,7 @@ describe('startListening', () => {
     return { transport, subscriber };
   }
 
-  it('resolves when every subscription is acknowledged, for everybody who called it', async () => {
+  it('resolves for every caller once every subscription is acknowledged', async () => {
     const { transport, subscriber } = bench();
     const acknowledged = deferred();
     transport.onSubscribe = () => acknowledged.promise;
@@ -33,7 +33,7 @@ describe('startListening', () => {
     expect(listening).toBe(2);
   });
 
-  it('fails when a subscription is refused, and tries again when it is called again', async () => {
+  it('rejects with TICKBUS_DENIED for a rejected subscription, and can be called again', async () => {
     const { transport, subscriber } = bench();
     const heard: number[] = [];
     subscriber.subscribe(FILLS, ({ data }) => heard.push(data.n));
@@ -46,7 +46,7 @@ describe('startListening', () => {
     expect(heard).toEqual([1]);
   });
 
-  it('fails when there is no connection, and can be called again', async () => {
+  it('rejects with TICKBUS_CONNECT_FAILED without a connection, and can be called again', async () => {
     const { transport, subscriber } = bench();
     transport.connect = () => Promise.reject({ code: 'TICKBUS_CONNECT_FAILED' });
     expect(await errorOf(subscriber.startListening())).toEqual({ code: 'TICKBUS_CONNECT_FAILED' });
@@ -54,7 +54,7 @@ describe('startListening', () => {
     await subscriber.startListening();
   });
 
-  it('tells of a subscription that is refused later, and goes on with the others', async () => {
+  it('reports a later subscription that is rejected as recovery_failed', async () => {
     const { transport, subscriber } = bench();
     const statuses: unknown[] = [];
     subscriber.on('status', (status) => statuses.push(status));
@@ -66,7 +66,7 @@ describe('startListening', () => {
     expect(statuses).toEqual([{ type: 'recovery_failed', channel: 'FILLS', error }]);
   });
 
-  it('resolves only when the place in the channel is known, so that a link lost before that costs nothing in silence', async () => {
+  it('resolves only once the position is known, so that no loss goes unreported', async () => {
     const { publisher, subscriber, connection, link, statuses } = new Bench();
     const heard: number[] = [];
     subscriber.subscribe(ALERTS, ({ data }) => heard.push(data.n));
@@ -97,7 +97,7 @@ describe('startListening', () => {
     expect(statuses.filter(({ type }) => type === 'gap')).toMatchObject([{ from: 2, to: 2, lost: 1 }]);
   });
 
-  it('rejects when the link fails for good meanwhile', async () => {
+  it('rejects with the error of a link that fails for good', async () => {
     const transport = new FakeTransport();
     const subscriber = new SubscriberBase({
       transport,
@@ -114,7 +114,7 @@ describe('startListening', () => {
 });
 
 describe('close', () => {
-  it('lets the handlers finish what was received', async () => {
+  it('lets handlers finish the received messages', async () => {
     const bench = new Bench();
     const slow = slowHandler();
     bench.subscriber.subscribe(FILLS, slow.handler);
@@ -134,7 +134,7 @@ describe('close', () => {
     expect(bench.gaps).toEqual([]);
   });
 
-  it('drops what is not handled in time, and tells it as a gap', async () => {
+  it('drops unhandled messages after timeoutMs and reports a gap', async () => {
     const bench = new Bench();
     const slow = slowHandler();
     bench.subscriber.subscribe(FILLS, slow.handler);
@@ -149,7 +149,7 @@ describe('close', () => {
     expect(slow.numbers()).toEqual([1]);
   });
 
-  it('twice waits twice', async () => {
+  it('called twice waits in both calls', async () => {
     const bench = new Bench();
     const slow = slowHandler();
     bench.subscriber.subscribe(FILLS, slow.handler);
@@ -163,7 +163,7 @@ describe('close', () => {
     expect(ended).toBe(2);
   });
 
-  it('refuses everything afterwards', async () => {
+  it('makes every later call fail with TICKBUS_CLOSED', async () => {
     const { subscriber } = new Bench();
     await subscriber.close();
     await subscriber.close();
@@ -173,7 +173,7 @@ describe('close', () => {
     expect(await errorOf(() => subscriber.messages(FILLS))).toMatchObject(closed);
   });
 
-  it('comes with `await using`', async () => {
+  it('runs at the end of `await using`', async () => {
     const { subscriber } = new Bench();
     {
       await using scoped = subscriber;

@@ -1,11 +1,11 @@
-// Messages and statuses as streams: given to a loop, until the loop is left or the subscriber is closed.
+// messages() and statusChanges(): iteration, leaving the loop, and close().
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { Bench, FILLS } from '../library.fixture.ts';
 
 describe('messages()', () => {
-  it('gives the messages to a loop, and its body is the handler', async () => {
+  it('yields messages to a loop whose body is the handler', async () => {
     const bench = new Bench();
     const messages = bench.subscriber.messages(FILLS);
     await bench.subscriber.startListening();
@@ -20,7 +20,7 @@ describe('messages()', () => {
     expect(bench.subscriber.status(FILLS)).toBeUndefined();
   });
 
-  it('holds messages in the bounded queue while the body works', async () => {
+  it('queues messages up to queueLimit while the body works', async () => {
     const bench = new Bench();
     const messages = bench.subscriber.messages(FILLS, { queueLimit: 2 });
     await bench.subscriber.startListening();
@@ -32,7 +32,7 @@ describe('messages()', () => {
     await messages.return?.();
   });
 
-  it('waits for what comes', async () => {
+  it('resolves pending next() calls in order', async () => {
     const bench = new Bench();
     const messages = bench.subscriber.messages(FILLS);
     await bench.subscriber.startListening();
@@ -42,7 +42,7 @@ describe('messages()', () => {
     await messages.return?.();
   });
 
-  it('ends with close(), after what was received', async () => {
+  it('ends after the received messages on close()', async () => {
     const bench = new Bench();
     const messages = bench.subscriber.messages(FILLS);
     await bench.subscriber.startListening();
@@ -54,7 +54,7 @@ describe('messages()', () => {
     expect(bench.gaps).toEqual([]);
   });
 
-  it('ends a loop that waits when the subscriber is closed', async () => {
+  it('ends a pending next() on close()', async () => {
     const bench = new Bench();
     const messages = bench.subscriber.messages(FILLS);
     await bench.subscriber.startListening();
@@ -64,7 +64,7 @@ describe('messages()', () => {
     expect(await messages.next()).toEqual({ done: true, value: undefined });
   });
 
-  it('leaving the loop twice, or after the end, does no harm', async () => {
+  it('can be returned twice and after the end', async () => {
     const bench = new Bench();
     const messages = bench.subscriber.messages(FILLS);
     await messages.return?.();
@@ -75,7 +75,7 @@ describe('messages()', () => {
 });
 
 describe('statusChanges', () => {
-  it('gives what is told to a loop, until the subscriber is closed', async () => {
+  it('yields every status until close()', async () => {
     const { subscriber } = new Bench();
     subscriber.subscribe(FILLS, () => {});
     const changes = subscriber.statusChanges();
@@ -87,7 +87,7 @@ describe('statusChanges', () => {
     expect(types).toEqual(['connected', 'recovering', 'live']);
   });
 
-  it('lets go when the loop is left, and of the oldest when the loop is far behind', async () => {
+  it('ends on return(), and drops the oldest status above 1,000', async () => {
     const { subscriber, connection } = new Bench();
     subscriber.subscribe(FILLS, () => {});
     await subscriber.startListening();

@@ -1,4 +1,4 @@
-// Taps: what an observer sees beside the handlers, and that it never disturbs them.
+// tap(): what an observer sees beside the handlers, without affecting them.
 
 import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import fc from 'fast-check';
@@ -23,7 +23,7 @@ function tapped<C extends Channel>(bench: Bench, channel: C) {
 }
 
 describe('a tap sees', () => {
-  it('messages that types, keys and where reject, each with its position', async () => {
+  it('messages that types, keys and where filter out, each with its position', async () => {
     const bench = new Bench();
     const handled: unknown[] = [];
     const alerts = tapped(bench, ALERTS);
@@ -44,7 +44,7 @@ describe('a tap sees', () => {
     ]);
   });
 
-  it('each message before its handler, also those that a slow handler gets merged', async () => {
+  it('each message before its handler, also those conflated for a slow handler', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.record({ symbol: fc.constantFrom('A', 'B'), price: fc.nat() }), { minLength: 3 }),
@@ -66,7 +66,7 @@ describe('a tap sees', () => {
     );
   });
 
-  it('messages that were missed and found in the history as recovered', async () => {
+  it('messages repaired from history as "recovered"', async () => {
     const bench = new Bench();
     const { seen } = tapped(bench, FILLS);
     await bench.subscriber.startListening();
@@ -86,7 +86,7 @@ describe('a tap sees', () => {
     expect(bench.gaps).toMatchObject([{ repaired: true }]);
   });
 
-  it('last values as a snapshot, when it comes first and when it comes late', async () => {
+  it('last values as "snapshot", before and after other taps', async () => {
     const bench = new Bench();
     await bench.price('A', 1);
     const first = tapped(bench, PRICES);
@@ -102,7 +102,7 @@ describe('a tap sees', () => {
     expect(first.seen[1]?.message).not.toHaveProperty('snapshot');
   });
 
-  it('no mark of a snapshot that only a newer subscription gets', async () => {
+  it('no snapshot flag if only a newer subscription receives the snapshot', async () => {
     const bench = new Bench();
     const { seen } = tapped(bench, PRICES);
     await bench.subscriber.startListening();
@@ -115,7 +115,7 @@ describe('a tap sees', () => {
     expect(seen[0]?.message).not.toHaveProperty('snapshot');
   });
 
-  it('messages without a number, and commands that arrive twice, but nothing that its schema rejects', async () => {
+  it('messages without a position and duplicate commands, but no invalid message', async () => {
     const bench = new Bench();
     const chat = tapped(bench, CHAT);
     const commands = tapped(bench, COMMANDS);
@@ -135,7 +135,7 @@ describe('a tap sees', () => {
 });
 
 describe('a tap', () => {
-  it('subscribes by itself, before and after startListening, and ends the reading of its channel', async () => {
+  it('subscribes to its channel before or after startListening(), and unsubscribes when it ends', async () => {
     const bench = new Bench();
     const early = tapped(bench, ALERTS);
     await bench.subscriber.startListening();
@@ -151,7 +151,7 @@ describe('a tap', () => {
     expect(bench.subscriber.status(ALERTS)).toBeUndefined();
   });
 
-  it('leaves the reading to the subscriptions and taps that stay', async () => {
+  it('that ends leaves other subscriptions and taps active', async () => {
     const bench = new Bench();
     const first = tapped(bench, ALERTS);
     const second = tapped(bench, ALERTS);
@@ -164,7 +164,7 @@ describe('a tap', () => {
     expect(second.seen).toHaveLength(1);
   });
 
-  it('declares no demand for keys, and keeps no latest values', async () => {
+  it('declares no keys and stores no latest values', async () => {
     const bench = new Bench();
     const { seen } = tapped(bench, FED);
     await bench.subscriber.startListening();
@@ -175,7 +175,7 @@ describe('a tap', () => {
     expect(await bench.publisher.wanted(FED)).toEqual(new Map());
   });
 
-  it('that throws or rejects is reported, and delivery continues', async () => {
+  it('that throws or rejects is reported as handler_error, and delivery continues', async () => {
     const bench = new Bench();
     const failure = new Error('mine');
     bench.subscriber.tap(ALERTS, () => {
@@ -196,7 +196,7 @@ describe('a tap', () => {
     expect(bench.subscriber.status(ALERTS)).toMatchObject({ handlerErrors: 4, invalid: 0, delivered: 2 });
   });
 
-  it('is not waited for: what it returns blocks neither a handler nor close()', async () => {
+  it('is not awaited: its promise blocks neither a handler nor close()', async () => {
     const bench = new Bench();
     const slow = slowHandler();
     const never = deferred();
@@ -210,7 +210,7 @@ describe('a tap', () => {
     await bench.subscriber.close();
   });
 
-  it('is refused for an observer that is no function, and after close()', async () => {
+  it('throws TICKBUS_INVALID_OPTION for a non-function, and TICKBUS_CLOSED after close()', async () => {
     const { subscriber } = new Bench();
     const tapping = (observer: unknown) => expect(() => subscriber.tap(ALERTS, observer as () => void));
     tapping(undefined).toThrow(expect.objectContaining({ code: 'TICKBUS_INVALID_OPTION' }));
