@@ -102,11 +102,11 @@ export class FakeTransport implements Transport {
   }
 
   lease(): LeaseOperations {
-    throw new Error('No lease here.');
+    throw new Error('FakeTransport has no leases.');
   }
 
   demand(_channel: unknown): DemandOperations {
-    throw new Error('No demand here.');
+    throw new Error('FakeTransport has no demand.');
   }
 
   onStatus(listener: (status: LinkStatus) => void): Unsubscribe {
@@ -122,14 +122,14 @@ export class FakeTransport implements Transport {
   }
 
   /** Reports a link status. */
-  tell(status: LinkStatus): void {
+  emitStatus(status: LinkStatus): void {
     this.#onStatus(status);
   }
 }
 
 /** A subscribing link that drops the messages selected by `drops`. */
 class LossyTransport extends FakeTransport {
-  loses: (envelope: Envelope) => boolean = () => false;
+  drops: (envelope: Envelope) => boolean = () => false;
   readonly #inner: Transport;
 
   constructor(inner: Transport) {
@@ -154,7 +154,7 @@ class LossyTransport extends FakeTransport {
     } catch {
       return false;
     }
-    return this.loses(envelope);
+    return this.drops(envelope);
   }
 
   override read(...args: Parameters<Transport['read']>): Promise<ChannelState> {
@@ -177,7 +177,7 @@ class LossyTransport extends FakeTransport {
 }
 
 /** A publisher and a subscriber on an in-memory server, with a manual clock and every report recorded. */
-export class Bench {
+export class PubSubHarness {
   readonly clock = new ManualClock();
   readonly server = new MemoryServer(this.clock);
   readonly connection: Links = new MemoryConnection({ server: this.server });
@@ -200,9 +200,9 @@ export class Bench {
     });
     this.subscriber = new SubscriberBase({ transport: this.link, clock, logger });
     this.subscriber.on('status', (status) => this.statuses.push(status));
-    this.subscriber.on('invalid_message', (told) => this.invalid.push(told));
-    this.subscriber.on('handler_error', (told) => this.handlerErrors.push(told));
-    this.subscriber.on('expired', (told) => this.expired.push(told));
+    this.subscriber.on('invalid_message', (report) => this.invalid.push(report));
+    this.subscriber.on('handler_error', (report) => this.handlerErrors.push(report));
+    this.subscriber.on('expired', (report) => this.expired.push(report));
   }
 
   get gaps(): Gap[] {
@@ -210,19 +210,22 @@ export class Bench {
   }
 
   /** Publishes one `note` after the other, each in its own call. */
-  async notes(channel: typeof FILLS | typeof ALERTS | typeof COMMANDS | typeof CHAT, ...numbers: number[]) {
+  async publishNotes(
+    channel: typeof FILLS | typeof ALERTS | typeof COMMANDS | typeof CHAT,
+    ...numbers: number[]
+  ) {
     for (const n of numbers) await this.publisher.publish(channel, { n }, { type: 'note' });
   }
 
   /** Another process takes the lease of a channel after the hold-off, and releases it. */
-  async passLease({ name }: Channel): Promise<void> {
+  async acquireAndReleaseLease({ name }: Channel): Promise<void> {
     for (let attempt = this.server.acquire(name, 1); ; attempt = this.server.acquire(name, 1)) {
       if (attempt.state === 'held') return void this.server.release(name, attempt.token);
       await this.clock.advance(attempt.leftMs);
     }
   }
 
-  async price(symbol: string, price: number): Promise<void> {
+  async publishPrice(symbol: string, price: number): Promise<void> {
     await this.publisher.publish(PRICES, { symbol, price });
   }
 }

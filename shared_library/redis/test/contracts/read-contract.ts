@@ -3,13 +3,13 @@
 import { describe, expect, it } from 'vitest';
 import { decodeEnvelope } from '../../wire/envelope.ts';
 import { ORIGIN } from '../../wire/position.ts';
-import { batch, listen, outgoing, spec, type TransportBench } from './transport.fixture.ts';
+import { batch, type ContractHarness, listen, outgoing, spec } from './transport.fixture.ts';
 
-export function describeRead(bench: TransportBench): void {
+export function describeRead(harness: ContractHarness): void {
   describe('read', () => {
     it('returns ORIGIN and no entries on an unused channel', async () => {
       for (const kind of ['state', 'event', 'command'] as const) {
-        expect(await bench.subscribing.read(spec(kind, kind === 'event' ? 10 : 0))).toMatchObject({
+        expect(await harness.subscribing.read(spec(kind, kind === 'event' ? 10 : 0))).toMatchObject({
           position: ORIGIN,
           entries: [],
         });
@@ -18,24 +18,24 @@ export function describeRead(bench: TransportBench): void {
 
     it('returns a server time that never goes back from one message or read to the next', async () => {
       const channel = spec('event');
-      const { frames } = await listen(bench.subscribing, channel);
-      const { at: before } = await bench.subscribing.read(channel);
-      await bench.publishing.publish(channel, batch(1));
+      const { frames } = await listen(harness.subscribing, channel);
+      const { at: before } = await harness.subscribing.read(channel);
+      await harness.publishing.publish(channel, batch(1));
       await frames.reach(1);
-      const { at: after } = await bench.subscribing.read(channel);
+      const { at: after } = await harness.subscribing.read(channel);
       expect(frames.all[0]?.at).toBeGreaterThanOrEqual(Math.floor(before));
       expect(after).toBeGreaterThanOrEqual(frames.all[0]?.at ?? Number.POSITIVE_INFINITY);
     });
 
     it('returns the last value of each key of a state channel, in order of publication', async () => {
       const channel = spec('state');
-      const receipt = await bench.publishing.publish(channel, [
+      const receipt = await harness.publishing.publish(channel, [
         outgoing({ n: 1 }, 'a'),
         outgoing({ n: 2 }, 'b'),
         outgoing({ n: 3 }, 'a'),
         outgoing({ n: 4 }, 'c'),
       ]);
-      const { position, entries } = await bench.subscribing.read(channel);
+      const { position, entries } = await harness.subscribing.read(channel);
       expect(position).toEqual({ epoch: receipt.first?.epoch, seq: 4 });
       expect(
         entries
@@ -51,14 +51,14 @@ export function describeRead(bench: TransportBench): void {
 
     it('returns only entries after a position of the same epoch, and all entries for another epoch', async () => {
       for (const channel of [spec('state'), spec('event', 10)]) {
-        const { first } = await bench.publishing.publish(channel, [
+        const { first } = await harness.publishing.publish(channel, [
           outgoing({ n: 1 }, 'a'),
           outgoing({ n: 2 }, 'b'),
           outgoing({ n: 3 }, 'c'),
         ]);
         const epoch = first?.epoch ?? 0;
         const numbers = async (since: { epoch: number; seq: number }) =>
-          (await bench.subscribing.read(channel, since)).entries
+          (await harness.subscribing.read(channel, since)).entries
             .map((frame) => decodeEnvelope(frame).seq ?? 0)
             .sort((a, b) => a - b);
         expect(await numbers({ epoch, seq: 1 })).toEqual([2, 3]);
@@ -69,36 +69,36 @@ export function describeRead(bench: TransportBench): void {
 
     it('returns as much history as the channel defines, and none of a command channel', async () => {
       const event = spec('event', 3);
-      await bench.publishing.publish(event, batch(5));
-      const { position, entries } = await bench.subscribing.read(event);
+      await harness.publishing.publish(event, batch(5));
+      const { position, entries } = await harness.subscribing.read(event);
       expect(position.seq).toBe(5);
       expect(entries.map((frame) => decodeEnvelope(frame).seq)).toEqual([3, 4, 5]);
 
       const command = spec('command');
-      await bench.publishing.publish(command, batch(2));
-      expect((await bench.subscribing.read(command)).entries).toEqual([]);
-      expect((await bench.subscribing.read(command)).position.seq).toBe(2);
+      await harness.publishing.publish(command, batch(2));
+      expect((await harness.subscribing.read(command)).entries).toEqual([]);
+      expect((await harness.subscribing.read(command)).position.seq).toBe(2);
     });
 
     it('head returns the position and a server time that never goes back', async () => {
       const channel = spec('state');
-      expect(await bench.subscribing.head(channel)).toEqual({ position: ORIGIN, at: expect.any(Number) });
-      const { at: before } = await bench.subscribing.read(channel);
-      const { first } = await bench.publishing.publish(channel, batch(3));
-      const { position, at } = await bench.subscribing.head(channel);
+      expect(await harness.subscribing.head(channel)).toEqual({ position: ORIGIN, at: expect.any(Number) });
+      const { at: before } = await harness.subscribing.read(channel);
+      const { first } = await harness.publishing.publish(channel, batch(3));
+      const { position, at } = await harness.subscribing.head(channel);
       expect(position).toEqual({ epoch: first?.epoch, seq: 3 });
       expect(at).toBeGreaterThanOrEqual(before);
-      expect((await bench.subscribing.read(channel)).at).toBeGreaterThanOrEqual(at);
+      expect((await harness.subscribing.read(channel)).at).toBeGreaterThanOrEqual(at);
     });
 
     it('read and head return the lease token while the lease is held', async () => {
       const channel = spec('state');
       const told = async () => [
-        (await bench.subscribing.read(channel)).lease,
-        (await bench.subscribing.head(channel)).lease,
+        (await harness.subscribing.read(channel)).lease,
+        (await harness.subscribing.head(channel)).lease,
       ];
       expect(await told()).toEqual([undefined, undefined]);
-      const lease = bench.publishing.lease(channel);
+      const lease = harness.publishing.lease(channel);
       await lease.connect();
       let attempt = await lease.acquire(20);
       // Held off: the server may have forgotten a holder.
@@ -111,23 +111,23 @@ export function describeRead(bench: TransportBench): void {
 
     it('head replies after every message up to its position has arrived', async () => {
       const channel = spec('event');
-      const { frames } = await listen(bench.subscribing, channel);
+      const { frames } = await listen(harness.subscribing, channel);
       for (let round = 1; round <= 50; round++) {
-        bench.publishing.publish(channel, batch(7)).catch(() => {});
-        const { position } = await bench.subscribing.head(channel);
+        harness.publishing.publish(channel, batch(7)).catch(() => {});
+        const { position } = await harness.subscribing.head(channel);
         expect(frames.all.at(-1)?.seq ?? 0).toBeGreaterThanOrEqual(position.seq);
       }
-      await bench.publishing.publish(channel, batch(1));
-      expect((await bench.subscribing.head(channel)).position.seq).toBe(351);
+      await harness.publishing.publish(channel, batch(1));
+      expect((await harness.subscribing.head(channel)).position.seq).toBe(351);
       expect(frames.all.at(-1)?.seq).toBe(351);
     });
 
     it('read replies after every message published before it has arrived', async () => {
       const channel = spec('event');
-      const { frames } = await listen(bench.subscribing, channel);
+      const { frames } = await listen(harness.subscribing, channel);
       for (let round = 1; round <= 50; round++) {
-        await bench.publishing.publish(channel, batch(7));
-        const { position } = await bench.subscribing.read(channel, ORIGIN);
+        await harness.publishing.publish(channel, batch(7));
+        const { position } = await harness.subscribing.read(channel, ORIGIN);
         expect(frames.all.at(-1)?.seq).toBe(position.seq);
         expect(position.seq).toBe(round * 7);
       }

@@ -26,7 +26,7 @@ export interface TransportFixture {
 }
 
 /** Set up for each test: a server of its own and two connected links. */
-export class TransportBench {
+export class ContractHarness {
   fixture!: TransportFixture;
   publishing!: Transport;
   subscribing!: Transport;

@@ -8,7 +8,7 @@ import { SubscriberDemand } from '../../demand/subscriber-demand.ts';
 import { TickbusError } from '../../errors.ts';
 import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
 import type { DemandOperations } from '../../transport/port.ts';
-import { Bench, PRICES } from '../library.fixture.ts';
+import { PRICES, PubSubHarness } from '../library.fixture.ts';
 
 const FED = defineChannel('FED', {
   kind: 'state',
@@ -17,8 +17,8 @@ const FED = defineChannel('FED', {
   messages: { tick: z.object({ symbol: z.string() }) },
 });
 
-function bench() {
-  const made = new Bench();
+function setUp() {
+  const made = new PubSubHarness();
   const wanted = async () => Object.fromEntries(await made.publisher.wanted(FED));
   const want = (...keys: string[]) => made.subscriber.subscribe(FED, () => {}, { keys });
   return { ...made, made, wanted, want };
@@ -26,7 +26,7 @@ function bench() {
 
 describe('a subscriber with keys', () => {
   it('declares the keys of its subscriptions from startListening() on', async () => {
-    const { subscriber, wanted, want } = bench();
+    const { subscriber, wanted, want } = setUp();
     want('A', 'B');
     expect(await wanted()).toEqual({});
     await subscriber.startListening();
@@ -38,7 +38,7 @@ describe('a subscriber with keys', () => {
   });
 
   it('declares nothing for a subscription without keys, or on a channel without a gateway', async () => {
-    const { subscriber, publisher, server, wanted } = bench();
+    const { subscriber, publisher, server, wanted } = setUp();
     subscriber.subscribe(FED, () => {});
     subscriber.subscribe(PRICES, () => {}, { keys: ['A'] });
     await subscriber.startListening();
@@ -49,7 +49,7 @@ describe('a subscriber with keys', () => {
   });
 
   it('withdraws a key when its last subscription ends', async () => {
-    const { subscriber, wanted, want } = bench();
+    const { subscriber, wanted, want } = setUp();
     const end = want('A', 'B');
     want('B');
     await subscriber.startListening();
@@ -60,7 +60,7 @@ describe('a subscriber with keys', () => {
   });
 
   it('withdraws every key with the last subscription of the channel, and on close()', async () => {
-    const { subscriber, wanted, want } = bench();
+    const { subscriber, wanted, want } = setUp();
     const end = want('A');
     await subscriber.startListening();
     await eventLoopTurns();
@@ -75,7 +75,7 @@ describe('a subscriber with keys', () => {
   });
 
   it('renews its keys periodically, after a reconnect and after the server loses its memory', async () => {
-    const { subscriber, connection, server, clock, wanted, want } = bench();
+    const { subscriber, connection, server, clock, wanted, want } = setUp();
     want('A');
     await subscriber.startListening();
     await clock.advance(120_000);
@@ -92,7 +92,7 @@ describe('a subscriber with keys', () => {
   });
 
   it('counts once per key, however many subscriptions it has; two subscribers count twice', async () => {
-    const { connection, subscriber, wanted, want, clock, logger } = bench();
+    const { connection, subscriber, wanted, want, clock, logger } = setUp();
     want('A');
     want('A');
     await subscriber.startListening();
@@ -105,7 +105,7 @@ describe('a subscriber with keys', () => {
 });
 
 it('SubscriberDemand reports TICKBUS_DENIED once and declares again only after the next connection', async () => {
-  const { clock } = new Bench();
+  const { clock } = new PubSubHarness();
   const refusals: TickbusError[] = [];
   let calls = 0;
   const operations: DemandOperations = {

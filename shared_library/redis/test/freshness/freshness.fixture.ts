@@ -13,9 +13,9 @@ import { MemoryServer } from '../../transport/memory/memory-server.ts';
 const STEP_MS = 50;
 
 /** Bounds of a bot that tolerates a price that does not change for a minute. */
-export const patient = { maxAgeMs: 2_000, maxQuietMs: 60_000 };
+export const MINUTE_OF_QUIET = { maxAgeMs: 2_000, maxQuietMs: 60_000 };
 
-export class World {
+export class FreshnessHarness {
   /** Clock of the bot. */
   readonly clock = new ManualClock();
   /** Clock of the server. */
@@ -31,7 +31,7 @@ export class World {
   /** Server monotonic times: last frame of the broker, and start of the live state. */
   lastFrameAt = 0;
   liveSince = -1_000;
-  #told = 0;
+  #lastHeartbeatAt = 0;
 
   constructor(options: Pick<RedisSubscriberOptions, 'freshness'> = {}) {
     const { clock, logger } = this;
@@ -41,7 +41,7 @@ export class World {
   }
 
   /** Publishes a price of the symbol, as a frame of the broker. */
-  async price(symbol: string, price = 1): Promise<void> {
+  async publishPrice(symbol: string, price = 1): Promise<void> {
     this.lastFrameAt = this.serverClock.monotonic();
     await this.publisher.publish(CHANNELS.PRICE_DATA, { symbol, price, timestamp: 0 });
     await eventLoopTurns(2);
@@ -49,7 +49,7 @@ export class World {
 
   async heartbeat(): Promise<void> {
     const now = this.serverClock.monotonic();
-    this.#told = now;
+    this.#lastHeartbeatAt = now;
     await this.publisher.publish(CHANNELS.FEED_STATUS, {
       feed: 'sim',
       last_frame_ago_ms: now - this.lastFrameAt,
@@ -69,16 +69,21 @@ export class World {
     }
   }
 
-  async instrument(symbol: string, state: 'subscribed' | 'refused' | 'unknown' | 'unsubscribed', more = {}) {
+  async publishInstrumentStatus(
+    symbol: string,
+    state: 'subscribed' | 'refused' | 'unknown' | 'unsubscribed',
+    more = {},
+  ) {
     await this.publisher.publish(CHANNELS.INSTRUMENT_STATUS, { symbol, state, feed: 'sim', ...more });
     await eventLoopTurns(2);
   }
 
   /** Advances both clocks, with a heartbeat every second. */
-  async pass(ms: number): Promise<void> {
+  async advance(ms: number): Promise<void> {
     for (let left = ms; left > 0; left -= STEP_MS) {
       await this.serverClock.advance(Math.min(left, STEP_MS));
-      if (this.isAlive && this.serverClock.monotonic() - this.#told >= 1_000) await this.heartbeat();
+      if (this.isAlive && this.serverClock.monotonic() - this.#lastHeartbeatAt >= 1_000)
+        await this.heartbeat();
       await this.clock.advance(Math.min(left, STEP_MS));
     }
     await eventLoopTurns(2);
@@ -99,7 +104,7 @@ export class World {
   }
 
   /** The price if it is fresh, otherwise the verdict. */
-  required(
+  priceOrVerdict(
     symbol = 'A',
     bounds: { maxAgeMs: number; maxQuietMs?: number } = { maxAgeMs: 2_000 },
   ): number | string {
@@ -112,12 +117,14 @@ export class World {
   }
 
   /** A listening bot, a live gateway, and a price of A. */
-  static async running(...options: ConstructorParameters<typeof World>): Promise<World> {
-    const world = new World(...options);
-    world.bot.subscribe(CHANNELS.PRICE_DATA, () => {});
-    await world.heartbeat();
-    await world.bot.startListening();
-    await world.price('A');
-    return world;
+  static async running(
+    ...options: ConstructorParameters<typeof FreshnessHarness>
+  ): Promise<FreshnessHarness> {
+    const harness = new FreshnessHarness(...options);
+    harness.bot.subscribe(CHANNELS.PRICE_DATA, () => {});
+    await harness.heartbeat();
+    await harness.bot.startListening();
+    await harness.publishPrice('A');
+    return harness;
   }
 }

@@ -15,7 +15,7 @@ const message = (n: number, at: number | null = n): Message => ({
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 /** Parses a number from bytes. */
-function bench() {
+function setUp() {
   const read: string[] = [];
   const values = new LatestValues((from) => {
     const text = new TextDecoder().decode(from);
@@ -26,7 +26,7 @@ function bench() {
 }
 
 it('get parses the bytes once on demand, and never the replaced ones', () => {
-  const { values, read } = bench();
+  const { values, read } = setUp();
   values.set('A', message(1), bytes('1'));
   values.set('A', message(2), bytes('2'));
   expect(read).toEqual([]);
@@ -39,7 +39,7 @@ it('get parses the bytes once on demand, and never the replaced ones', () => {
 });
 
 it('set copies the bytes', () => {
-  const { values } = bench();
+  const { values } = setUp();
   const chunk = bytes('1234');
   values.set('A', message(12), chunk.subarray(0, 2));
   values.set('B', message(34), chunk.subarray(2));
@@ -48,7 +48,7 @@ it('set copies the bytes', () => {
 });
 
 it('keeps messages of changing sizes apart', () => {
-  const { values, read } = bench();
+  const { values, read } = setUp();
   const sizes = [1, 100, 120, 1, 900, 1_100, 5_000, 200_000, 100, 3_000, 1, 20_000, 64];
   const keys = Array.from({ length: 300 }, (_, index) => `key ${index}`);
   const text = (n: number, size: number) => String(n).padEnd(size);
@@ -63,7 +63,7 @@ it('keeps messages of changing sizes apart', () => {
 });
 
 it('get returns a message without bytes as it is', () => {
-  const { values, read } = bench();
+  const { values, read } = setUp();
   values.set('A', message(1), bytes('1'));
   const kept = message(2);
   values.set('A', kept);
@@ -74,7 +74,7 @@ it('get returns a message without bytes as it is', () => {
 });
 
 it('get returns undefined for a key whose newest message is invalid or cannot be parsed again', () => {
-  const { values } = bench();
+  const { values } = setUp();
   values.set('A', message(1), bytes('1'));
   values.set('A', undefined);
   values.set('B', message(2), bytes('spoilt'));
@@ -98,7 +98,7 @@ it('get returns undefined for a key whose newest message is invalid or cannot be
 });
 
 it('clockWasSet shifts every stamp, also that of an invalid newest message', () => {
-  const { values, read } = bench();
+  const { values, read } = setUp();
   values.set('A', message(1, 1_000), bytes('1'));
   values.set('B', message(2, null), bytes('2'));
   values.set('C', message(3, 3_000), bytes('3'));

@@ -31,7 +31,7 @@ const good: Facts & { feed: FeedFacts } = {
 };
 
 const strict: Bounds = { maxAgeMs: 1_000, maxQuietMs: 1_000 };
-const patient: Bounds = { maxAgeMs: 1_000, maxQuietMs: 60_000 };
+const lenient: Bounds = { maxAgeMs: 1_000, maxQuietMs: 60_000 };
 const subscribed = { state: 'subscribed', detail: undefined, feed: 'sim', forMs: 3_000_000 };
 
 const cases: [string, Partial<Facts>, Partial<FeedFacts>, Bounds, Verdict, RegExp][] = [
@@ -115,17 +115,17 @@ const cases: [string, Partial<Facts>, Partial<FeedFacts>, Bounds, Verdict, RegEx
     'the key is older than maxAgeMs but not maxQuietMs',
     { changedAgoMs: 50_000 },
     {},
-    patient,
+    lenient,
     'fresh',
     /live ever since/,
   ],
-  ['the key reaches a long maxQuietMs', { changedAgoMs: 60_000 }, {}, patient, 'quiet_market', /60000 ms/],
-  ['the key has no value', { changedAgoMs: never }, {}, patient, 'quiet_market', /Nothing/],
+  ['the key reaches a long maxQuietMs', { changedAgoMs: 60_000 }, {}, lenient, 'quiet_market', /60000 ms/],
+  ['the key has no value', { changedAgoMs: never }, {}, lenient, 'quiet_market', /Nothing/],
   [
     'the whole feed is quiet',
     { changedAgoMs: 50_000, channelChangedAgoMs: 1_500 },
     { lastFrameAgoMs: 1_200 },
-    patient,
+    lenient,
     'quiet_market',
     /from the feed for 1200 ms/,
   ],
@@ -133,7 +133,7 @@ const cases: [string, Partial<Facts>, Partial<FeedFacts>, Bounds, Verdict, RegEx
     'the key is quiet and another key confirms the feed',
     { changedAgoMs: 50_000 },
     { lastFrameAgoMs: never },
-    patient,
+    lenient,
     'fresh',
     /./,
   ],
@@ -141,7 +141,7 @@ const cases: [string, Partial<Facts>, Partial<FeedFacts>, Bounds, Verdict, RegEx
     'the key is quiet since before an interruption of the feed',
     { changedAgoMs: 50_000 },
     { liveForMs: 49_000 },
-    patient,
+    lenient,
     'quiet_market',
     /interrupted/,
   ],
@@ -149,7 +149,7 @@ const cases: [string, Partial<Facts>, Partial<FeedFacts>, Bounds, Verdict, RegEx
     'the key is quiet and the feed has no known uptime',
     { changedAgoMs: 50_000 },
     { liveForMs: -never },
-    patient,
+    lenient,
     'quiet_market',
     /interrupted/,
   ],
@@ -157,7 +157,7 @@ const cases: [string, Partial<Facts>, Partial<FeedFacts>, Bounds, Verdict, RegEx
     'the key is quiet and was resubscribed',
     { changedAgoMs: 50_000 },
     { instrument: { ...subscribed, forMs: 40_000 } },
-    patient,
+    lenient,
     'quiet_market',
     /interrupted/,
   ],
@@ -169,7 +169,7 @@ const cases: [string, Partial<Facts>, Partial<FeedFacts>, Bounds, Verdict, RegEx
     'quiet_market',
     /./,
   ],
-  ['the times are unknown', { errorMs: never }, {}, patient, 'quiet_market', /./],
+  ['the times are unknown', { errorMs: never }, {}, lenient, 'quiet_market', /./],
 ];
 
 describe('judge', () => {
@@ -182,7 +182,7 @@ describe('judge', () => {
   it('of a channel without a gateway uses the age of the value only', () => {
     const own = { ...good, feed: undefined };
     expect(judge(own, strict)).toMatchObject({ verdict: 'fresh', confirmedAgoMs: 700 });
-    expect(judge({ ...own, changedAgoMs: 2_000 }, patient).verdict).toBe('quiet_market');
+    expect(judge({ ...own, changedAgoMs: 2_000 }, lenient).verdict).toBe('quiet_market');
   });
 });
 

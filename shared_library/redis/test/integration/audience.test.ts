@@ -42,21 +42,21 @@ async function plainClient(url = redis.url): Promise<PlainClient> {
 /** A tickbus subscriber and the counter of each message it received. */
 async function ourSubscriber(channel: Ticks, options: RedisSubscriberOptions = { url: redis.url }) {
   const subscriber = new RedisSubscriber(options);
-  const heard: number[] = [];
+  const received: number[] = [];
   const gaps: unknown[] = [];
   subscriber.on('gap', (gap) => gaps.push(gap));
   const waiting: { n: number; resolve: () => void }[] = [];
   // `where` sees every message, also those that are conflated later.
   const where = ({ data }: { data: { n: number } }) => {
-    heard.push(data.n);
+    received.push(data.n);
     for (const { n, resolve } of waiting) if (data.n === n) resolve();
     return false;
   };
   subscriber.subscribe(channel, () => {}, { where });
   await subscriber.startListening();
   const last = (n: number) =>
-    new Promise<void>((resolve) => (heard.includes(n) ? resolve() : waiting.push({ n, resolve })));
-  return { heard, gaps, last, [Symbol.asyncDispose]: () => subscriber.close() };
+    new Promise<void>((resolve) => (received.includes(n) ? resolve() : waiting.push({ n, resolve })));
+  return { received, gaps, last, [Symbol.asyncDispose]: () => subscriber.close() };
 }
 
 type Ticks = ReturnType<typeof newChannel>;
@@ -102,20 +102,20 @@ it('sends frames to tickbus subscribers, and single messages from the first one 
 
   for (const pattern of [false, true]) {
     const plain = await plainClient();
-    const heard: number[] = [];
-    const listener = (text: string) => heard.push(JSON.parse(text).data.n);
+    const received: number[] = [];
+    const listener = (text: string) => received.push(JSON.parse(text).data.n);
     const name = pattern ? `${channel.name}*` : channel.name;
     await (pattern ? plain.pSubscribe(name, listener) : plain.subscribe(name, listener));
     const first = stream.count;
     await stream.publish(1_000);
     await plain.ping();
-    expect(heard).toEqual(Array.from({ length: 1_000 }, (_, index) => first + index));
+    expect(received).toEqual(Array.from({ length: 1_000 }, (_, index) => first + index));
     plain.destroy();
     await untilFramed(stream.publish);
   }
 
   await ours.last(stream.count - 1);
-  expect(ours.heard).toEqual(Array.from({ length: stream.count }, (_, n) => n));
+  expect(ours.received).toEqual(Array.from({ length: stream.count }, (_, n) => n));
   expect(ours.gaps).toEqual([]);
 });
 
@@ -153,7 +153,7 @@ it('loses no message for any client while plain clients subscribe and unsubscrib
   expect(stays.flat().length).toBeGreaterThan(0);
   for (const stay of stays) expect(stay).toEqual(Array.from(stay, (_, index) => (stay[0] ?? 0) + index));
   await ours.last(stream.count - 1);
-  expect(ours.heard).toEqual(Array.from({ length: stream.count }, (_, n) => n));
+  expect(ours.received).toEqual(Array.from({ length: stream.count }, (_, n) => n));
   expect(ours.gaps).toEqual([]);
 });
 
@@ -175,9 +175,9 @@ it('treats a subscriber without access to the frame channel as a plain client', 
   await using holder = await leasedPublisher(channel, redis.url);
   const stream = counting(holder.publisher, channel);
   for (let round = 0; round < 20; round++) await stream.publish(100);
-  for (const { heard, last } of [narrow, ours]) {
+  for (const { received, last } of [narrow, ours]) {
     await last(1_999);
-    expect(heard).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
+    expect(received).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
   }
 });
 
@@ -201,9 +201,9 @@ it('loses no message when a denied subscriber shares its connection with a permi
   await using late = await ourSubscriber(channel, { connection });
   const stream = counting(holder.publisher, channel);
   for (let round = 0; round < 40; round++) await stream.publish(50);
-  for (const { heard, gaps, last } of [early, late]) {
+  for (const { received, gaps, last } of [early, late]) {
     await last(1_999);
-    expect(heard).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
+    expect(received).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
     expect(gaps).toEqual([]);
   }
 });
@@ -219,7 +219,7 @@ it('publishes by script on a server with MULTI but without EXEC', async () => {
     for (let round = 0; round < 40; round++) await stream.publish(50);
   }
   await ours.last(1_999);
-  expect(ours.heard).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
+  expect(ours.received).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
   await half.kill();
 });
 
@@ -234,16 +234,16 @@ it('sends single messages while a replica is connected, because the server canno
   const args = ['--replicaof', redis.host, String(redis.port), '--repl-diskless-load', 'on-empty-db'];
   const replica = await startLocalRedis({ port: await freePort(), args });
   const plain = await plainClient(replica.url);
-  const heard: number[] = [];
-  await plain.subscribe(channel.name, (text) => heard.push(JSON.parse(text).data.n));
+  const received: number[] = [];
+  await plain.subscribe(channel.name, (text) => received.push(JSON.parse(text).data.n));
   while (!(await admin.info('replication')).includes('state=online')) await admin.ping();
   const first = stream.count;
   await stream.publish(1_000);
   const last = stream.count - 1;
-  while (heard.at(-1) !== last) await plain.ping();
-  expect(heard.slice(-1_000)).toEqual(Array.from({ length: 1_000 }, (_, index) => first + index));
+  while (received.at(-1) !== last) await plain.ping();
+  expect(received.slice(-1_000)).toEqual(Array.from({ length: 1_000 }, (_, index) => first + index));
   await ours.last(last);
-  expect(ours.heard).toEqual(Array.from({ length: last + 1 }, (_, n) => n));
+  expect(ours.received).toEqual(Array.from({ length: last + 1 }, (_, n) => n));
   plain.destroy();
   await replica.kill();
 });

@@ -79,30 +79,30 @@ describe.each(SERVERS)('on %s', (_, start) => {
       messages: CHANNELS.PRICE_DATA.messages,
     });
     let publisher: RedisPublisher;
-    let heard: Recorder<string>;
+    let received: Recorder<string>;
     let sent = 0;
 
     beforeAll(async () => {
       publisher = new RedisPublisher({ ...server.options, sender: 'me' });
-      heard = await server.listen(OUT);
+      received = await server.listen(OUT);
     });
     afterAll(() => publisher.close());
 
     /** What a plain client receives during the call, up to a valid message published after it. */
-    async function heardOf(publishing: () => Promise<unknown>): Promise<string[]> {
-      const before = heard.items.length;
+    async function receivedDuring(publishing: () => Promise<unknown>): Promise<string[]> {
+      const before = received.items.length;
       const symbol = `S${++sent}`;
       await publishing();
       await publisher.publish(OUT, { symbol, price: 1, timestamp: 1 });
-      await heard.first((message) => message.includes(`"${symbol}"`));
-      return heard.items.slice(before, -1);
+      await received.first((message) => message.includes(`"${symbol}"`));
+      return received.items.slice(before, -1);
     }
 
     it.each(OUTBOUND)(
       'publish rejects %s with TICKBUS_INVALID_MESSAGE and its field, and sends nothing',
       async (_name, data, field) => {
         let error: unknown;
-        const heardMeanwhile = await heardOf(async () => {
+        const receivedMeanwhile = await receivedDuring(async () => {
           error = await errorOf(publisher.publish(OUT, data as typeof valid.data));
         });
         expect(error).toBeInstanceOf(TickbusError);
@@ -110,7 +110,7 @@ describe.each(SERVERS)('on %s', (_, start) => {
         expect((error as TickbusError).field).toMatch(
           field instanceof RegExp ? field : new RegExp(`^${escaped(field)}$`),
         );
-        expect(heardMeanwhile).toEqual([]);
+        expect(receivedMeanwhile).toEqual([]);
       },
     );
 
@@ -118,25 +118,25 @@ describe.each(SERVERS)('on %s', (_, start) => {
       'publish rejects the message type %j with TICKBUS_INVALID_MESSAGE',
       async (type) => {
         let error: unknown;
-        const heardMeanwhile = await heardOf(async () => {
+        const receivedMeanwhile = await receivedDuring(async () => {
           error = await errorOf(publisher.publish(OUT, valid.data, { type: type as 'price' }));
         });
         expect(error).toMatchObject({ code: 'TICKBUS_INVALID_MESSAGE', field: 'message_type' });
-        expect(heardMeanwhile).toEqual([]);
+        expect(receivedMeanwhile).toEqual([]);
       },
     );
 
     it('publish rejects an invalid message and sends the valid ones around it', async () => {
       const prices = [1, Number.NaN, 3];
       let outcomes: PromiseSettledResult<unknown>[] = [];
-      const heardMeanwhile = await heardOf(async () => {
+      const receivedMeanwhile = await receivedDuring(async () => {
         const publishing = prices.map((price) =>
           publisher.publish(OUT, { symbol: 'M', price, timestamp: 1 }),
         );
         outcomes = await Promise.allSettled(publishing);
       });
       expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-      expect(heardMeanwhile.map((message) => JSON.parse(message).data.price)).toEqual([1, 3]);
+      expect(receivedMeanwhile.map((message) => JSON.parse(message).data.price)).toEqual([1, 3]);
     });
   });
 });

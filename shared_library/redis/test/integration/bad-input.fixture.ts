@@ -41,9 +41,9 @@ async function redisServer(): Promise<Server> {
     options: { url: redis.url },
     send: ({ name }, frame) => sending.publish(name, Buffer.from(frame)),
     listen: async ({ name }) => {
-      const heard = new Recorder<string>();
-      await listening.subscribe(name, heard.add);
-      return heard;
+      const received = new Recorder<string>();
+      await listening.subscribe(name, received.add);
+      return received;
     },
     close: () => {
       sending.destroy();
@@ -59,9 +59,9 @@ async function memoryServer(): Promise<Server> {
     options: { connection },
     send: async ({ name }, frame) => connection.server.publishRaw(name, frame),
     listen: async ({ name }) => {
-      const heard = new Recorder<string>();
-      connection.server.subscribe(name, (frame) => heard.add(new TextDecoder().decode(frame)));
-      return heard;
+      const received = new Recorder<string>();
+      connection.server.subscribe(name, (frame) => received.add(new TextDecoder().decode(frame)));
+      return received;
     },
     close: () => connection.close(),
   };

@@ -39,10 +39,10 @@ it('a late subscriber receives the last price of every symbol, then live prices'
     await publisher.publish(CHANNELS.PRICE_DATA, { symbol, price, timestamp: 1 });
   }
   const subscriber = newSubscriber();
-  const heard: string[] = [];
+  const received: string[] = [];
   const done = new Promise<void>((resolve) => {
     subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data, snapshot }) => {
-      heard.push(`${data.symbol}${data.price}${snapshot ? ' kept' : ''}`);
+      received.push(`${data.symbol}${data.price}${snapshot ? ' snapshot' : ''}`);
       if (data.price === 4) resolve();
     });
   });
@@ -53,7 +53,7 @@ it('a late subscriber receives the last price of every symbol, then live prices'
   await live;
   await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'B', price: 4, timestamp: 1 });
   await done;
-  expect(heard).toEqual(['B2 kept', 'A3 kept', 'B4']);
+  expect(received).toEqual(['B2 snapshot', 'A3 snapshot', 'B4']);
 });
 
 it('50,000 messages published at once arrive once and in order at two handlers', async () => {
@@ -99,7 +99,7 @@ it.each([
       await killClients();
     }
     // Until a message arrives: the subscriber may reconnect later than the publisher.
-    for (const first = n; !history.numbers.some((heard) => heard >= first); n++) {
+    for (const first = n; !history.numbers.some((received) => received >= first); n++) {
       n = await publishUntilAccepted(publisher, channel, n);
       accepted.push(n);
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -144,10 +144,10 @@ it.each([
   ['ahead', 'behind', 1, -1],
 ])(
   'a command expires on time if the sender clock is an hour %s and the bot clock an hour %s',
-  async (_s, _b, sent, heard) => {
+  async (_s, _b, sent, received) => {
     const hour = 3_600_000;
     const publisher = newPublisher(off(sent * hour));
-    const subscriber = newSubscriber(off(heard * hour));
+    const subscriber = newSubscriber(off(received * hour));
     const handled: string[] = [];
     let goOn = () => {};
     const busy = new Promise<void>((resolve) => {

@@ -21,11 +21,11 @@ afterAll(() => redis.kill());
 
 /** Resolves with every received number after the last one. */
 function hearing(subscriber: RedisSubscriber, channel: typeof FRAMED): Promise<number[]> {
-  const heard: number[] = [];
+  const received: number[] = [];
   return new Promise((resolve) => {
     subscriber.subscribe(channel, ({ data }) => {
-      heard.push(data.n);
-      if (data.n === COUNT - 1) resolve(heard);
+      received.push(data.n);
+      if (data.n === COUNT - 1) resolve(received);
     });
   });
 }
@@ -34,7 +34,7 @@ it('a batch reaches every subscriber in order, and each last value is stored sin
   await using publisher = new RedisPublisher({ url: redis.url });
   await using knowing = new RedisSubscriber({ url: redis.url });
   await using unknowing = new RedisSubscriber({ url: redis.url });
-  const heard = [hearing(knowing, FRAMED), hearing(unknowing, UNFRAMED)];
+  const received = [hearing(knowing, FRAMED), hearing(unknowing, UNFRAMED)];
   await Promise.all([knowing.startListening(), unknowing.startListening()]);
   const plain = createClient({ url: redis.url });
   await plain.connect();
@@ -44,7 +44,7 @@ it('a batch reaches every subscriber in order, and each last value is stored sin
   const numbers = Array.from({ length: COUNT }, (_, n) => n);
   const published = await Promise.all(numbers.map((n) => publisher.publish(FRAMED, { symbol: `S${n}`, n })));
   expect(published.map(({ position }) => position?.seq)).toEqual(numbers.map((n) => n + 1));
-  expect(await Promise.all(heard)).toEqual([numbers, numbers]);
+  expect(await Promise.all(received)).toEqual([numbers, numbers]);
   for (const subscriber of [knowing, unknowing])
     expect(subscriber.status(FRAMED) ?? subscriber.status(UNFRAMED)).toMatchObject({
       received: COUNT,
@@ -67,12 +67,12 @@ it('a batch reaches every subscriber in order, and each last value is stored sin
 it('a subscriber delivers the valid messages of a batch and reports each invalid one', async () => {
   await using subscriber = new RedisSubscriber({ url: redis.url, logger: silentLogger });
   const channel = defineChannel('MIXED', { kind: 'plain', framing: 'batch', messages });
-  const heard: number[] = [];
+  const received: number[] = [];
   const invalid: string[] = [];
   subscriber.on('invalid_message', ({ preview }) => invalid.push(preview));
   const last = new Promise<void>((resolve) => {
     subscriber.subscribe(channel, ({ data }) => {
-      heard.push(data.n);
+      received.push(data.n);
       if (data.n === 4) resolve();
     });
   });
@@ -89,7 +89,7 @@ it('a subscriber delivers the valid messages of a batch and reports each invalid
   const batch = [message(1), message(2, { sender: 7 }), message('three'), message(4)];
   await stranger.publish('MIXED', JSON.stringify(batch));
   await last;
-  expect(heard).toEqual([1, 4]);
+  expect(received).toEqual([1, 4]);
   expect(invalid.map((preview) => JSON.parse(preview))).toEqual([batch[1], batch[2]]);
   await stranger.close();
 });

@@ -81,8 +81,8 @@ it('requireFresh in a tight loop throws in time, although no event can be proces
   expect(strict.error.verdict).toBe('quiet_market');
   expect(strict.error.changedAgoMs + 100).toBeGreaterThan(400);
   // Later neither the heartbeat nor the link is confirmed.
-  const patient = readInTightLoop(subscriber, { maxAgeMs: 60_000 });
-  expect(['gateway_down', 'link_down']).toContain(patient.error.verdict);
+  const lenient = readInTightLoop(subscriber, { maxAgeMs: 60_000 });
+  expect(['gateway_down', 'link_down']).toContain(lenient.error.verdict);
 });
 
 it('verdict events report link_down while Redis hangs, then fresh', async () => {
@@ -129,8 +129,8 @@ it.each([false, true])(
     const { subscriber, verdicts } = await bot(server.url);
     const links = new Recorder<string>();
     subscriber.on('status', ({ type }) => links.add(type));
-    const heard = new Recorder<number>();
-    subscriber.subscribe(FEED_STATUS, ({ data }) => heard.add(data.instruments ?? 0));
+    const received = new Recorder<number>();
+    subscriber.subscribe(FEED_STATUS, ({ data }) => received.add(data.instruments ?? 0));
     await verdicts.first((verdict) => verdict === 'fresh');
     expect(subscriber.requireFresh(PRICE_DATA, 'A', { maxAgeMs: 60_000 }).data.price).toBe(1);
 
@@ -150,7 +150,7 @@ it.each([false, true])(
     const late = new RedisPublisher({ url: server.url, logger });
     closing.push(() => late.close());
     await late.publish(FEED_STATUS, { ...status, lease: token, last_frame_ago_ms: 0, instruments: 7 });
-    await heard.first((instruments) => instruments === 7);
+    await received.first((instruments) => instruments === 7);
     while (subscriber.status(PRICE_DATA)?.mode !== 'live') await links.reaches(links.items.length + 1);
     const { verdict, reason, message } = subscriber.latest(PRICE_DATA, 'A', { maxAgeMs: 60_000 });
     expect([verdict, message?.data.price]).toEqual(['gateway_down', 1]);

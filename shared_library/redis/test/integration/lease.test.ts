@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 afterAll(() => redis.kill());
 
-interface Told {
+interface HolderEvent {
   readonly type: 'started' | 'gained' | 'lost' | 'refused' | 'released' | 'late';
   readonly token?: number;
   readonly code?: string;
@@ -38,7 +38,7 @@ interface Told {
 
 /** A child process that runs lease-holder.fixture.ts. */
 class Holder {
-  readonly told = new Recorder<Told>();
+  readonly told = new Recorder<HolderEvent>();
   readonly child: ChildProcess;
 
   constructor(url: string) {
@@ -58,7 +58,7 @@ class Holder {
     this.child.stdin?.write(`${line}\n`);
   }
 
-  gained(after = 0): Promise<Told> {
+  gained(after = 0): Promise<HolderEvent> {
     return this.told.first(({ type, token = 0 }) => type === 'gained' && token > after);
   }
 }

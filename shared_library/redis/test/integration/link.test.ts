@@ -26,13 +26,13 @@ it('subscriber reconnects with its subscriptions after a protocol error', async 
   const wire = await tap(redis);
   const subscriber = new RedisSubscriber({ port: wire.port, logger: silentLogger });
   closing.push(() => subscriber.close());
-  const heard = channelOf<number>();
-  subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data }) => heard.push(data.price));
+  const received = channelOf<number>();
+  subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data }) => received.push(data.price));
   await subscriber.startListening();
   const publisher = new RedisPublisher({ url: redis.url, logger: silentLogger });
   closing.push(() => publisher.close());
   await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'A', price: 1, timestamp: 1 });
-  expect(await heard.next()).toBe(1);
+  expect(await received.next()).toBe(1);
 
   const statuses: string[] = [];
   const live = new Promise<void>((resolve) => {
@@ -44,13 +44,13 @@ it('subscriber reconnects with its subscriptions after a protocol error', async 
   wire.inject('?this is not RESP\r\n');
   await live;
   await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'A', price: 2, timestamp: 2 });
-  expect(await heard.next()).toBe(2);
+  expect(await received.next()).toBe(2);
   expect(statuses.slice(0, 3)).toEqual(['disconnected', 'reconnecting', 'connected']);
 });
 
 it('subscriber reports "stale" on a hanging server and reconnects when it resumes', async () => {
   const redis = await start();
-  const { publisher, heard, statuses } = await pairOf(redis, redis.url, redis.url);
+  const { publisher, received, statuses } = await pairOf(redis, redis.url, redis.url);
   const linkOf = () => statuses.map(({ type }) => type).filter((type) => LINK.has(type));
   const told = (type: SubscriberStatus['type']) =>
     new Promise<void>((resolve) => {
@@ -74,7 +74,7 @@ it('subscriber reports "stale" on a hanging server and reconnects when it resume
     error: { code: 'TICKBUS_NOT_CONNECTED', message: expect.stringMatching(/has been silent for \d+ ms/) },
   });
   await publishUntilAccepted(publisher, 2);
-  for (let price = 0; price !== 2; price = await heard.next());
+  for (let price = 0; price !== 2; price = await received.next());
 });
 
 /** The states of the link itself. */
@@ -101,9 +101,9 @@ describe('a user with few permissions', () => {
       redis,
       'resetchannels &PRICE_DATA ~tickbus:* +@connection +@pubsub +@scripting +@read +@write +time +info',
     );
-    const { publisher, subscriber, heard } = await pairOf(redis);
+    const { publisher, subscriber, received } = await pairOf(redis);
     await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'A', price: 1, timestamp: 1 });
-    expect(await heard.next()).toBe(1);
+    expect(await received.next()).toBe(1);
     expect(subscriber.status(CHANNELS.PRICE_DATA)?.mode).toBe('live');
   });
 
@@ -134,7 +134,7 @@ describe('a user with few permissions', () => {
   it('subscriber without the right to read receives live messages and reports gaps as not repaired', async () => {
     const redis = await start();
     await setUser(redis, 'allchannels +@connection +@pubsub');
-    const { subscriber, heard, statuses } = await pairOf(redis, redis.url);
+    const { subscriber, received, statuses } = await pairOf(redis, redis.url);
     const other = createClient({ url: redis.url });
     await other.connect();
     closing.push(() => other.destroy());
@@ -151,11 +151,11 @@ describe('a user with few permissions', () => {
         }),
       );
     await say(7);
-    expect(await heard.next()).toBe(7);
+    expect(await received.next()).toBe(7);
     await say(8);
-    expect(await heard.next()).toBe(8);
+    expect(await received.next()).toBe(8);
     await say(11);
-    expect(await heard.next()).toBe(11);
+    expect(await received.next()).toBe(11);
     expect(statuses.filter(({ type }) => type === 'gap')).toMatchObject([
       { from: 9, to: 10, lost: 2, repaired: false },
     ]);
@@ -246,12 +246,12 @@ async function pairOf(redis: Server, publisherUrl = urlOf(redis), subscriberUrl 
     () => subscriber.close(),
     () => publisher.close(),
   );
-  const heard = channelOf<number>();
+  const received = channelOf<number>();
   const statuses: SubscriberStatus[] = [];
   subscriber.on('status', (status) => statuses.push(status));
-  subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data }) => heard.push(data.price));
+  subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data }) => received.push(data.price));
   await subscriber.startListening();
-  return { publisher, subscriber, heard, statuses };
+  return { publisher, subscriber, received, statuses };
 }
 
 function channelOf<T>() {

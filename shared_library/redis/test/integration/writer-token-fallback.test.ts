@@ -7,14 +7,14 @@ import { describe, expect, it } from 'vitest';
 import { RedisPublisher } from '../../index.ts';
 import {
   expireLease,
+  NO_VIOLATIONS,
   plainClient,
-  SOUND,
   STATE,
-  type WriterWorld,
-  writerWorlds,
+  useWriterHarness,
+  type WriterHarness,
 } from './exclusive-writer.fixture.ts';
 
-const { candidate, closing, open } = writerWorlds();
+const { candidate, closing, open } = useWriterHarness();
 
 const HEAD = 'tickbus:{STATE}:head';
 
@@ -22,37 +22,37 @@ describe('a candidate without the right to disconnect others', () => {
   it.each(['-client|kill', '-client|list', '-multi', '-watch'])(
     'publishes with its token as the fence (%s)',
     async (right) => {
-      const world = await open();
-      await deny(world, right);
-      const { lease, gained, logger } = candidate(world.redis.url.replace('//', '//narrow:pw@'), 300);
+      const harness = await open();
+      await deny(harness, right);
+      const { lease, gained, logger } = candidate(harness.redis.url.replace('//', '//narrow:pw@'), 300);
       await lease.start();
       await gained;
       expect(lease.writer).toBeUndefined();
       expect(logger.lines.filter(({ level }) => level === 'warn').map(({ message }) => message)).toEqual([
         expect.stringContaining('CLIENT LIST and CLIENT KILL'),
       ]);
-      const publisher = new RedisPublisher({ url: world.redis.url, lease, logger: silentLogger });
+      const publisher = new RedisPublisher({ url: harness.redis.url, lease, logger: silentLogger });
       closing.push(() => publisher.close());
-      await world.publish(publisher, 20);
-      await world.quiet();
-      expect(world.broken).toEqual(SOUND);
-      expect(world.heard).toHaveLength(20);
+      await harness.publish(publisher, 20);
+      await harness.untilQuiet();
+      expect(harness.violations).toEqual(NO_VIOLATIONS);
+      expect(harness.received).toHaveLength(20);
     },
   );
 
   it('never follows an exclusive writer that did not release, and logs the reason', async () => {
-    const world = await open();
-    await deny(world, '-client|kill');
-    const holder = await world.holder();
-    await world.publish(holder.publisher, 1);
-    const url = world.redis.url.replace('//', '//narrow:pw@');
+    const harness = await open();
+    await deny(harness, '-client|kill');
+    const holder = await harness.holder();
+    await harness.publish(holder.publisher, 1);
+    const url = harness.redis.url.replace('//', '//narrow:pw@');
     const { lease, gained, logger } = candidate(url, 200);
-    await expireLease(world);
+    await expireLease(harness);
     await lease.start();
     const warned = () => logger.lines.find(({ message }) => message.includes('cannot be taken over'));
     while (warned() === undefined) await sleep(5);
     expect(lease.state).toBe('standby');
-    expect(await world.admin.get('tickbus:{STATE}:lease')).toBeNull();
+    expect(await harness.admin.get('tickbus:{STATE}:lease')).toBeNull();
     await holder.lease.confirm();
     await holder.lease.release();
     await gained;
@@ -60,9 +60,9 @@ describe('a candidate without the right to disconnect others', () => {
   });
 
   it('uses the token if a proxy shares connections', async () => {
-    const world = await open();
-    await deny(world, '-client|info');
-    const { lease, gained, logger } = candidate(world.redis.url.replace('//', '//narrow:pw@'), 300);
+    const harness = await open();
+    await deny(harness, '-client|info');
+    const { lease, gained, logger } = candidate(harness.redis.url.replace('//', '//narrow:pw@'), 300);
     await lease.start();
     await gained;
     expect(lease.writer).toBeUndefined();
@@ -71,9 +71,9 @@ describe('a candidate without the right to disconnect others', () => {
 });
 
 it('publish rejects with TICKBUS_DENIED and a candidate logs the error if the user may not use INFO', async () => {
-  const world = await open();
-  await deny(world, '-info');
-  const url = world.redis.url.replace('//', '//narrow:pw@');
+  const harness = await open();
+  await deny(harness, '-info');
+  const url = harness.redis.url.replace('//', '//narrow:pw@');
   const publisher = new RedisPublisher({ url, logger: silentLogger });
   closing.push(() => publisher.close());
   await expect(publisher.publish(STATE, { key: 'a', n: 1 })).rejects.toMatchObject({
@@ -102,7 +102,7 @@ it('a shared publish begins a new epoch after a restart from an older snapshot',
   expect(second.position?.epoch).toBeGreaterThan(first.position?.epoch ?? 0);
 });
 
-async function deny({ admin }: WriterWorld, rule: string): Promise<void> {
+async function deny({ admin }: WriterHarness, rule: string): Promise<void> {
   await admin.sendCommand(['ACL', 'SETUSER', 'narrow', 'reset', 'on', '>pw', '~*', '&*', '+@all', rule]);
 }
 
@@ -111,10 +111,10 @@ describe('a candidate behind a proxy that shares connections', () => {
     ['id', (text: string) => text.replace(/\bid=(\d)/g, (_, digit) => `id=${(Number(digit) + 1) % 10}`)],
     ['name', (text: string) => text.replace(/ name=[^ ]/g, ' name=-')],
   ])('uses the token if CLIENT INFO shows the %s of another connection', async (_, replaced) => {
-    const world = await open();
-    await (await world.holder())[Symbol.asyncDispose]();
-    world.proxy.onReply = (bytes) => Buffer.from(replaced(bytes.toString('latin1')), 'latin1');
-    const { lease, gained, logger } = candidate(world.proxy.url);
+    const harness = await open();
+    await (await harness.holder())[Symbol.asyncDispose]();
+    harness.proxy.onReply = (bytes) => Buffer.from(replaced(bytes.toString('latin1')), 'latin1');
+    const { lease, gained, logger } = candidate(harness.proxy.url);
     await lease.start();
     await gained;
     expect(lease.writer).toBeUndefined();

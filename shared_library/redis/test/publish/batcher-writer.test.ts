@@ -39,7 +39,7 @@ class FakeWriter implements Writer {
   }
 }
 
-function world() {
+function setUp() {
   const writer = new FakeWriter();
   const lease: { -readonly [K in keyof Fence]: Fence[K] } = {
     channel: PRICES,
@@ -65,7 +65,7 @@ function world() {
 
 describe('with an exclusive writer', () => {
   it('sends the messages of one turn as a batch while the writer has room, and the rest in one batch', async () => {
-    const { writer, transport, add } = world();
+    const { writer, transport, add } = setUp();
     for (let n = 1; n <= 6; n++) {
       add(n);
       await eventLoopTurns(1);
@@ -78,7 +78,7 @@ describe('with an exclusive writer', () => {
   });
 
   it('resends batches that were not executed first, unchanged and in order', async () => {
-    const { writer, add, receipt } = world();
+    const { writer, add, receipt } = setUp();
     const outcomes = [...add(1, 2)];
     await eventLoopTurns(1);
     outcomes.push(...add(3));
@@ -99,7 +99,7 @@ describe('with an exclusive writer', () => {
   });
 
   it('rejects with TICKBUS_NOT_SENT after the deadline if the writer has no room, and accepts new messages', async () => {
-    const { writer, clock, add } = world();
+    const { writer, clock, add } = setUp();
     writer.room = 0;
     const waiting = errorOf(Promise.all(add(1)));
     await clock.advance(1_001);
@@ -111,7 +111,7 @@ describe('with an exclusive writer', () => {
   });
 
   it('rejects with TICKBUS_OUTCOME_UNKNOWN after the deadline of a batch in flight, and never resends it', async () => {
-    const { writer, clock, add, batcher } = world();
+    const { writer, clock, add, batcher } = setUp();
     const underWay = errorOf(Promise.all(add(1)));
     await eventLoopTurns(1);
     await clock.advance(1_001);
@@ -126,7 +126,7 @@ describe('with an exclusive writer', () => {
   });
 
   it('rejects waiting and returned batches with TICKBUS_FENCED after the lease is lost', async () => {
-    const { writer, lease, add } = world();
+    const { writer, lease, add } = setUp();
     const outcomes = add(1);
     await eventLoopTurns(1);
     writer.room = 0;
@@ -139,7 +139,7 @@ describe('with an exclusive writer', () => {
   });
 
   it('uses the writer of the next lease', async () => {
-    const { writer, lease, add } = world();
+    const { writer, lease, add } = setUp();
     writer.end();
     const next = new FakeWriter();
     Object.assign(lease, { token: 8, writer: next });
@@ -150,7 +150,7 @@ describe('with an exclusive writer', () => {
 });
 
 it('publishes by script with one call in flight if the lease has no writer', async () => {
-  const { lease, transport, add } = world();
+  const { lease, transport, add } = setUp();
   lease.writer = undefined;
   const reply = deferred<Receipt>();
   transport.onPublish = () => reply.promise;

@@ -11,7 +11,7 @@ import { ALERTS, CHAT, FakeTransport } from '../library.fixture.ts';
 const DEADLINE_MS = 2_000;
 
 /** A batcher whose transport replies on demand and numbers messages as a server does. */
-function bench({ maxPending = 32 * 1024 * 1024, channel = ALERTS as typeof ALERTS | typeof CHAT } = {}) {
+function setUp({ maxPending = 32 * 1024 * 1024, channel = ALERTS as typeof ALERTS | typeof CHAT } = {}) {
   const transport = new FakeTransport();
   const clock = new ManualClock();
   const calls: { batch: readonly Outgoing[]; answer: () => void; fail: (error: unknown) => void }[] = [];
@@ -41,7 +41,7 @@ function watch(publishing: Promise<Published>) {
 
 describe('batches', () => {
   it('sends the messages of one turn in one call, and resolves each with its position', async () => {
-    const { batcher, calls } = bench();
+    const { batcher, calls } = setUp();
     const outcomes = [1, 2, 3].map((n) => batcher.add(message(n)));
     await eventLoopTurns();
     expect(calls).toHaveLength(1);
@@ -53,7 +53,7 @@ describe('batches', () => {
   });
 
   it('keeps one call in flight; later messages form the next batch, in order', async () => {
-    const { batcher, calls } = bench();
+    const { batcher, calls } = setUp();
     const outcomes = [batcher.add(message(1))];
     await eventLoopTurns();
     for (const n of [2, 3]) {
@@ -70,7 +70,7 @@ describe('batches', () => {
   });
 
   it('sends again after it was idle', async () => {
-    const { batcher, calls } = bench();
+    const { batcher, calls } = setUp();
     for (const n of [1, 2]) {
       const outcome = batcher.add(message(n));
       await eventLoopTurns();
@@ -80,7 +80,7 @@ describe('batches', () => {
   });
 
   it('sends at most 256 messages in one call', async () => {
-    const { batcher, calls } = bench();
+    const { batcher, calls } = setUp();
     for (let n = 0; n < 556; n++) void batcher.add(message(n));
     for (let call = 0; call < 3; call++) {
       await eventLoopTurns();
@@ -91,7 +91,7 @@ describe('batches', () => {
   });
 
   it('sends at most 256 KiB in one call, or a single larger message', async () => {
-    const { batcher, calls } = bench();
+    const { batcher, calls } = setUp();
     const ofSize = (size: number) => ({ json: 'x'.repeat(size) });
     const sizes = [100_000, 100_000, 62_144, 1, 300_000, 1];
     for (const size of sizes) void batcher.add(ofSize(size));
@@ -108,7 +108,7 @@ describe('batches', () => {
   });
 
   it('resolves without a position on a plain channel', async () => {
-    const { batcher, transport } = bench({ channel: CHAT });
+    const { batcher, transport } = setUp({ channel: CHAT });
     transport.onPublish = async () => ({ first: undefined, receivers: 1 });
     expect(await batcher.add(message(1))).toEqual({ position: undefined, receivers: 1 });
   });
@@ -116,7 +116,7 @@ describe('batches', () => {
 
 describe('a call that fails', () => {
   it('rejects every message of its batch with the same error, and the next batch is sent', async () => {
-    const { batcher, calls } = bench();
+    const { batcher, calls } = setUp();
     const refused = [batcher.add(message(1)), batcher.add(message(2))].map(watch);
     await eventLoopTurns();
     const next = batcher.add(message(3));
@@ -130,7 +130,7 @@ describe('a call that fails', () => {
 
 describe('the deadline', () => {
   it('rejects sent messages with TICKBUS_OUTCOME_UNKNOWN and waiting ones with TICKBUS_NOT_SENT', async () => {
-    const { batcher, calls, clock } = bench();
+    const { batcher, calls, clock } = setUp();
     const sent = watch(batcher.add(message(1)));
     await eventLoopTurns();
     const waited = watch(batcher.add(message(2)));
@@ -143,7 +143,7 @@ describe('the deadline', () => {
   });
 
   it('rejects new messages with TICKBUS_NOT_SENT while a call has no reply', async () => {
-    const { batcher, calls, clock } = bench();
+    const { batcher, calls, clock } = setUp();
     watch(batcher.add(message(1)));
     await eventLoopTurns();
     await clock.advance(DEADLINE_MS);
@@ -154,7 +154,7 @@ describe('the deadline', () => {
   });
 
   it.each(['answer', 'fail'] as const)('sends again once the late call settles (%s)', async (end) => {
-    const { batcher, calls, clock } = bench();
+    const { batcher, calls, clock } = setUp();
     const late = watch(batcher.add(message(1)));
     await eventLoopTurns();
     await clock.advance(DEADLINE_MS);
@@ -169,7 +169,7 @@ describe('the deadline', () => {
   });
 
   it('still applies to a batch when the reply of another batch arrives', async () => {
-    const { batcher, calls, clock } = bench();
+    const { batcher, calls, clock } = setUp();
     const first = watch(batcher.add(message(1)));
     await eventLoopTurns();
     await clock.advance(DEADLINE_MS - 1);
@@ -184,7 +184,7 @@ describe('the deadline', () => {
 
   // Documented: "until a publish settles at the latest"; NOT_SENT is "waited longer than the deadline".
   it('counts from the publish, also for a message that waits behind slow calls', async () => {
-    const { batcher, calls, clock } = bench();
+    const { batcher, calls, clock } = setUp();
     const messages = Array.from({ length: 256 * 3 }, (_, n) => watch(batcher.add(message(n))));
     await eventLoopTurns();
     await clock.advance(1_500);
@@ -202,7 +202,7 @@ describe('the deadline', () => {
 describe('the backlog', () => {
   it('rejects with TICKBUS_BACKLOG_FULL above its limit, keeps waiting messages, and frees their bytes', async () => {
     const size = message(1).json.length;
-    const { batcher, calls } = bench({ maxPending: size * 2 });
+    const { batcher, calls } = setUp({ maxPending: size * 2 });
     const sent = batcher.add(message(1));
     await eventLoopTurns();
     const waiting = [batcher.add(message(2)), batcher.add(message(3))];
@@ -223,7 +223,7 @@ describe('the backlog', () => {
 
   it('is empty after a deadline', async () => {
     const size = message(1).json.length;
-    const { batcher, calls, clock } = bench({ maxPending: size });
+    const { batcher, calls, clock } = setUp({ maxPending: size });
     watch(batcher.add(message(1)));
     await eventLoopTurns();
     watch(batcher.add(message(2)));

@@ -11,7 +11,7 @@ import { ManualClock } from '../../runtime/manual-clock.ts';
 import type { Receipt } from '../../transport/port.ts';
 import { ALERTS, CHAT, COMMANDS, FakeTransport, FILLS, PRICES } from '../library.fixture.ts';
 
-function bench(settings: Partial<PublisherSettings> = {}) {
+function setUp(settings: Partial<PublisherSettings> = {}) {
   const transport = new FakeTransport();
   const clock = new ManualClock();
   const publisher = new PublisherBase({ transport, clock, sender: 'me', ...settings });
@@ -21,19 +21,19 @@ function bench(settings: Partial<PublisherSettings> = {}) {
 
 describe('a message', () => {
   it('has the default type, the sender, the time and the unchanged payload', async () => {
-    const { publisher, clock, sent } = bench();
+    const { publisher, clock, sent } = setUp();
     await publisher.publish(ALERTS, { n: 1 });
     expect(sent()).toEqual([{ message_type: 'note', data: { n: 1 }, timestamp: clock.now(), sender: 'me' }]);
   });
 
   it('has the type and the sender of the call', async () => {
-    const { publisher, sent } = bench();
+    const { publisher, sent } = setUp();
     await publisher.publish(ALERTS, { n: 1, level: 'high' }, { type: 'alarm', sender: 'other' });
     expect(sent()).toMatchObject([{ message_type: 'alarm', sender: 'other', data: { n: 1, level: 'high' } }]);
   });
 
   it('carries the key on a keyed channel', async () => {
-    const { publisher, transport } = bench();
+    const { publisher, transport } = setUp();
     await publisher.publish(PRICES, { symbol: 'AAPL', price: 1 });
     await publisher.publish(FILLS, { n: 1 });
     expect(transport.published.flat().map(({ key }) => key)).toEqual(['AAPL', undefined]);
@@ -44,7 +44,7 @@ describe('a message', () => {
       kind: 'plain',
       messages: { m: z.object({ t: z.string().trim() }) },
     });
-    const { publisher, sent } = bench();
+    const { publisher, sent } = setUp();
     const payload = { t: ' x ', more: 1 };
     await publisher.publish(channel, payload);
     expect(sent()[0].data).toEqual(payload);
@@ -53,7 +53,7 @@ describe('a message', () => {
 
 describe('a command', () => {
   it('has a unique UUIDv7 of its time, and its expiry time', async () => {
-    const { publisher, clock, sent } = bench();
+    const { publisher, clock, sent } = setUp();
     await publisher.publish(COMMANDS, { n: 1 });
     await publisher.publish(COMMANDS, { n: 2 }, { expiresInMs: 50.4 });
     const [first, second] = sent();
@@ -69,7 +69,7 @@ describe('a command', () => {
 
   it('has no expiry on a channel without one; other kinds have neither id nor expiry', async () => {
     const channel = defineChannel('C', { kind: 'command', messages: COMMANDS.messages });
-    const { publisher, sent } = bench();
+    const { publisher, sent } = setUp();
     await publisher.publish(channel, { n: 1 });
     await publisher.publish(FILLS, { n: 2 });
     await publisher.publish(CHAT, { n: 3 });
@@ -83,7 +83,7 @@ describe('a command', () => {
   it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])(
     'rejects with TICKBUS_INVALID_OPTION if expiresInMs is %s',
     async (expiresInMs) => {
-      const { publisher, sent } = bench();
+      const { publisher, sent } = setUp();
       const error = await errorOf(publisher.publish(COMMANDS, { n: 1 }, { expiresInMs }));
       expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION' });
       expect(sent()).toEqual([]);
@@ -93,7 +93,7 @@ describe('a command', () => {
 
 describe('publish rejects without sending', () => {
   it('with TICKBUS_INVALID_MESSAGE for an invalid payload, an unknown type or a missing key', async () => {
-    const { publisher, sent } = bench();
+    const { publisher, sent } = setUp();
     const loose = defineChannel('LOOSE', {
       kind: 'state',
       key: 'id',
@@ -123,7 +123,7 @@ describe('publish rejects without sending', () => {
         },
       },
     };
-    const { publisher, sent } = bench();
+    const { publisher, sent } = setUp();
     const channel = defineChannel('C', { kind: 'plain', messages: { m: throwing } });
     const keyed = defineChannel('K', {
       kind: 'state',
@@ -145,7 +145,7 @@ describe('publish rejects without sending', () => {
     ['maxPendingBytes', -1],
     ['maxPendingBytes', Number.NaN],
   ])('constructor throws TICKBUS_INVALID_OPTION if %s is %s', (option, value) => {
-    expect(() => bench({ [option]: value })).toThrow(
+    expect(() => setUp({ [option]: value })).toThrow(
       expect.objectContaining({ code: 'TICKBUS_INVALID_OPTION', message: expect.stringContaining(option) }),
     );
   });
@@ -153,7 +153,7 @@ describe('publish rejects without sending', () => {
 
 describe('order', () => {
   it('follows the calls within a channel; channels do not wait for each other', async () => {
-    const { publisher, transport } = bench();
+    const { publisher, transport } = setUp();
     const slow = deferred<Receipt>();
     transport.onPublish = (batch) =>
       batch[0]?.json.includes('"n":1')
@@ -173,7 +173,7 @@ describe('order', () => {
 
 describe('close', () => {
   it('waits for the messages in flight', async () => {
-    const { publisher, transport } = bench();
+    const { publisher, transport } = setUp();
     const answer = deferred<Receipt>();
     transport.onPublish = () => answer.promise;
     const published = publisher.publish(FILLS, { n: 1 });
@@ -189,7 +189,7 @@ describe('close', () => {
   });
 
   it('waits no longer than the deadline', async () => {
-    const { publisher, transport, clock } = bench({ deadlineMs: 100 });
+    const { publisher, transport, clock } = setUp({ deadlineMs: 100 });
     transport.onPublish = () => new Promise(() => {});
     const unknown = errorOf(publisher.publish(FILLS, { n: 1 }));
     const closing = publisher.close();
@@ -200,7 +200,7 @@ describe('close', () => {
   });
 
   it('resolves for every caller while a message is in flight', async () => {
-    const { publisher, transport } = bench();
+    const { publisher, transport } = setUp();
     const answer = deferred<Receipt>();
     transport.onPublish = () => answer.promise;
     void publisher.publish(FILLS, { n: 1 });
@@ -213,7 +213,7 @@ describe('close', () => {
   });
 
   it('makes publish and connect reject with TICKBUS_CLOSED, and can be called again', async () => {
-    const { publisher, sent } = bench();
+    const { publisher, sent } = setUp();
     await publisher.close();
     await publisher.close();
     for (const call of [publisher.publish(FILLS, { n: 1 }), publisher.connect()]) {
@@ -223,7 +223,7 @@ describe('close', () => {
   });
 
   it('runs at the end of `await using`', async () => {
-    const { publisher } = bench();
+    const { publisher } = setUp();
     {
       await using scoped = publisher;
       await scoped.publish(FILLS, { n: 1 });
@@ -234,7 +234,7 @@ describe('close', () => {
 
 describe('connect', () => {
   it('runs on the first publish, which rejects with the connection error', async () => {
-    const { publisher, transport, sent } = bench();
+    const { publisher, transport, sent } = setUp();
     transport.connect = () => Promise.reject({ code: 'TICKBUS_CONNECT_FAILED' });
     expect(await errorOf(publisher.publish(FILLS, { n: 1 }))).toEqual({ code: 'TICKBUS_CONNECT_FAILED' });
     expect(await errorOf(publisher.connect())).toEqual({ code: 'TICKBUS_CONNECT_FAILED' });
@@ -244,7 +244,7 @@ describe('connect', () => {
 
 describe('the id of a command', () => {
   it('is generated or taken from the call, and returned with the outcome', async () => {
-    const { publisher, sent } = bench();
+    const { publisher, sent } = setUp();
     const made = await publisher.publish(COMMANDS, { n: 1 });
     const given = await publisher.publish(COMMANDS, { n: 2 }, { id: 'order-7' });
     expect(made.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
@@ -253,7 +253,7 @@ describe('the id of a command', () => {
   });
 
   it('is remembered until the command expires: at least one minute, ten without expiry', async () => {
-    const { publisher, transport } = bench();
+    const { publisher, transport } = setUp();
     await publisher.publish(COMMANDS, { n: 1 }, { expiresInMs: 5_000 });
     await publisher.publish(COMMANDS, { n: 1 }, { expiresInMs: 90_000.5 });
     await publisher.publish(defineChannel('FOR_EVER', { kind: 'command', messages: COMMANDS.messages }), {
@@ -263,7 +263,7 @@ describe('the id of a command', () => {
   });
 
   it('that was published before resolves with the first outcome', async () => {
-    const { publisher, transport } = bench();
+    const { publisher, transport } = setUp();
     const position = { epoch: 5, seq: 9 };
     transport.onPublish = async () => ({
       first: { epoch: 5, seq: 12 },
@@ -279,7 +279,7 @@ describe('the id of a command', () => {
   });
 
   it('is reported in the error of each command if the outcome of a batch is unknown', async () => {
-    const { publisher, transport } = bench();
+    const { publisher, transport } = setUp();
     transport.onPublish = () =>
       Promise.reject(new TickbusError('TICKBUS_OUTCOME_UNKNOWN', 'The reply was lost.'));
     const errors = await Promise.all(
@@ -297,7 +297,7 @@ describe('the id of a command', () => {
   it.each(['', 'with blank', 'ü', 'x'.repeat(129)])(
     'rejects with TICKBUS_INVALID_OPTION if it is %j',
     async (id) => {
-      const { publisher, transport } = bench();
+      const { publisher, transport } = setUp();
       const error = await errorOf(publisher.publish(COMMANDS, { n: 1 }, { id }));
       expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION', field: 'id' });
       expect(transport.published).toEqual([]);
@@ -305,7 +305,7 @@ describe('the id of a command', () => {
   );
 
   it('rejects with TICKBUS_INVALID_OPTION on other kinds of channel', async () => {
-    const { publisher } = bench();
+    const { publisher } = setUp();
     const error = await errorOf(publisher.publish(ALERTS, { n: 1 }, { id: 'a' }));
     expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION', field: 'id' });
   });

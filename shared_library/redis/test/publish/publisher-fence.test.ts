@@ -18,7 +18,7 @@ class FencedTransport extends FakeTransport {
   }
 }
 
-function bench() {
+function setUp() {
   const lease = { channel: PRICES as Fence['channel'], token: 41 as number | undefined, confirm: vi.fn() };
   const transport = new FencedTransport();
   const publisher = new PublisherBase({ transport, clock: new ManualClock(), sender: 'test', lease });
@@ -27,14 +27,14 @@ function bench() {
 }
 
 it('publish uses the token on the channel of the lease, and no token on other channels', async () => {
-  const { transport, publisher, price } = bench();
+  const { transport, publisher, price } = setUp();
   await price(1);
   await publisher.publish(ALERTS, { n: 1 }, { type: 'note' });
   expect(transport.fences).toEqual([41, undefined]);
 });
 
 it('publish that rejects with TICKBUS_FENCED calls lease.confirm(); other errors do not', async () => {
-  const { lease, transport, price } = bench();
+  const { lease, transport, price } = setUp();
   for (const [code, asked] of [
     ['TICKBUS_NOT_CONNECTED', 0],
     ['TICKBUS_FENCED', 1],
@@ -46,7 +46,7 @@ it('publish that rejects with TICKBUS_FENCED calls lease.confirm(); other errors
 });
 
 it('publish rejects with TICKBUS_FENCED without a call while the lease is not held', async () => {
-  const { lease, transport, price } = bench();
+  const { lease, transport, price } = setUp();
   lease.token = undefined;
   expect(await errorOf(price(1))).toMatchObject({ code: 'TICKBUS_FENCED', retryable: false });
   expect(transport.published).toEqual([]);
@@ -54,7 +54,7 @@ it('publish rejects with TICKBUS_FENCED without a call while the lease is not he
 
 it('waiting messages reject with TICKBUS_FENCED if the lease was lost, or lost and gained again', async () => {
   for (const token of [undefined, 42]) {
-    const { lease, transport, price } = bench();
+    const { lease, transport, price } = setUp();
     const { promise, resolve } = deferred<Receipt>();
     transport.onPublish = () => promise;
     const inFlight = price(1);
@@ -73,7 +73,7 @@ it('waiting messages reject with TICKBUS_FENCED if the lease was lost, or lost a
 });
 
 it('rejected messages free their part of the backlog', async () => {
-  const { lease, transport, price } = bench();
+  const { lease, transport, price } = setUp();
   const first = deferred<Receipt>();
   transport.onPublish = () => first.promise;
   const outcomes = [price(1)];

@@ -6,18 +6,18 @@ import { ManualClock } from '../../runtime/manual-clock.ts';
 import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
 import type { ChannelState } from '../../transport/port.ts';
 import { ALERTS, FakeTransport, FILLS, frameOf, noteEnvelope } from '../library.fixture.ts';
-import { listening, lose, numberOf, positionOf } from './channel-reader.fixture.ts';
+import { dropNotes, noteText, positionOf, subscribedTo } from './channel-reader.fixture.ts';
 
 describe('a new epoch', () => {
   it('is reported as a gap without an end, and its messages are delivered', async () => {
-    const { bench, heard } = await listening(FILLS);
-    await bench.notes(FILLS, 1, 2);
-    const before = positionOf(bench);
-    bench.server.flush();
-    await bench.notes(FILLS, 3, 4);
+    const { harness, received } = await subscribedTo(FILLS);
+    await harness.publishNotes(FILLS, 1, 2);
+    const before = positionOf(harness);
+    harness.server.flush();
+    await harness.publishNotes(FILLS, 3, 4);
     await eventLoopTurns();
-    expect(heard).toEqual(['1', '2', '3', '4']);
-    expect(bench.gaps).toEqual([
+    expect(received).toEqual(['1', '2', '3', '4']);
+    expect(harness.gaps).toEqual([
       {
         type: 'gap',
         channel: 'FILLS',
@@ -29,61 +29,61 @@ describe('a new epoch', () => {
         repaired: false,
       },
     ]);
-    const after = bench.subscriber.status(FILLS)?.position;
+    const after = harness.subscriber.status(FILLS)?.position;
     expect(after?.epoch).toBeGreaterThan(before.epoch);
     expect(after?.seq).toBe(2);
   });
 
   it('whose beginning was missed adds a gap with its exact range', async () => {
-    const { bench, heard } = await listening(ALERTS);
-    await bench.notes(ALERTS, 1);
-    bench.server.flush();
-    lose(bench, 2, 3);
-    await bench.notes(ALERTS, 2, 3, 4);
+    const { harness, received } = await subscribedTo(ALERTS);
+    await harness.publishNotes(ALERTS, 1);
+    harness.server.flush();
+    dropNotes(harness, 2, 3);
+    await harness.publishNotes(ALERTS, 2, 3, 4);
     await eventLoopTurns();
-    expect(heard).toEqual(['1', '4']);
-    expect(bench.gaps).toMatchObject([
+    expect(received).toEqual(['1', '4']);
+    expect(harness.gaps).toMatchObject([
       { cause: 'epoch', from: 2, to: undefined },
       { cause: 'loss', from: 1, to: 2, lost: 2 },
     ]);
   });
 
   it('is detected by the head check, also after the server lost its memory', async () => {
-    const { bench, heard } = await listening(FILLS);
-    await bench.notes(FILLS, 1);
-    bench.server.flush();
-    await bench.clock.advance(1_000);
+    const { harness, received } = await subscribedTo(FILLS);
+    await harness.publishNotes(FILLS, 1);
+    harness.server.flush();
+    await harness.clock.advance(1_000);
     await eventLoopTurns();
-    expect(bench.gaps).toMatchObject([{ cause: 'epoch', from: 2 }]);
-    await bench.notes(FILLS, 2);
+    expect(harness.gaps).toMatchObject([{ cause: 'epoch', from: 2 }]);
+    await harness.publishNotes(FILLS, 2);
     await eventLoopTurns();
-    expect(heard).toEqual(['1', '2']);
-    await bench.clock.advance(5_000);
-    expect(bench.gaps).toHaveLength(1);
+    expect(received).toEqual(['1', '2']);
+    await harness.clock.advance(5_000);
+    expect(harness.gaps).toHaveLength(1);
   });
 });
 
 describe('a new epoch by a lease', () => {
   it('redelivers nothing from the history', async () => {
-    const { bench, heard } = await listening(FILLS);
-    await bench.notes(FILLS, 1, 2, 3);
-    await bench.passLease(FILLS);
-    await bench.notes(FILLS, 4);
-    await bench.clock.advance(1_000);
+    const { harness, received } = await subscribedTo(FILLS);
+    await harness.publishNotes(FILLS, 1, 2, 3);
+    await harness.acquireAndReleaseLease(FILLS);
+    await harness.publishNotes(FILLS, 4);
+    await harness.clock.advance(1_000);
     await eventLoopTurns();
-    expect(heard).toEqual(['1', '2', '3', '4']);
-    expect(bench.gaps).toMatchObject([{ cause: 'epoch', from: 4, to: undefined }]);
+    expect(received).toEqual(['1', '2', '3', '4']);
+    expect(harness.gaps).toMatchObject([{ cause: 'epoch', from: 4, to: undefined }]);
   });
 
   it('repairs losses of the old epoch as far as history reaches', async () => {
-    const { bench, heard } = await listening(FILLS);
-    lose(bench, 2, 3);
-    await bench.notes(FILLS, 1, 2, 3);
-    await bench.passLease(FILLS);
-    await bench.notes(FILLS, 4);
+    const { harness, received } = await subscribedTo(FILLS);
+    dropNotes(harness, 2, 3);
+    await harness.publishNotes(FILLS, 1, 2, 3);
+    await harness.acquireAndReleaseLease(FILLS);
+    await harness.publishNotes(FILLS, 4);
     await eventLoopTurns();
-    expect(heard.map((one) => one.replace(' kept', ''))).toEqual(['1', '2', '3', '4']);
-    expect(bench.gaps).toMatchObject([
+    expect(received.map((one) => one.replace(' snapshot', ''))).toEqual(['1', '2', '3', '4']);
+    expect(harness.gaps).toMatchObject([
       { cause: 'loss', from: 2, to: 3, repaired: true },
       { cause: 'epoch', from: 4, to: undefined },
     ]);
@@ -103,10 +103,10 @@ describe('a server with an older memory', () => {
     const transport = new FakeTransport();
     const clock = new ManualClock();
     const subscriber = new SubscriberBase({ transport, clock, logger: new RecordingLogger() });
-    const heard: string[] = [];
+    const received: string[] = [];
     const gaps: unknown[] = [];
     subscriber.on('gap', ({ cause, epoch, from, to }) => gaps.push({ cause, epoch, from, to }));
-    subscriber.subscribe(FILLS, (message) => heard.push(numberOf(message)));
+    subscriber.subscribe(FILLS, (message) => received.push(noteText(message)));
     transport.onRead = async () => stateOf(7, 0);
     await subscriber.startListening();
     await eventLoopTurns();
@@ -114,10 +114,10 @@ describe('a server with an older memory', () => {
     /** Reconnects to a server in this state. */
     const reconnect = async (state: ChannelState, generation: number) => {
       transport.onRead = async () => state;
-      transport.tell({ type: 'connected', generation });
+      transport.emitStatus({ type: 'connected', generation });
       await eventLoopTurns();
     };
-    return { transport, clock, subscriber, heard, gaps, reconnect };
+    return { transport, clock, subscriber, received, gaps, reconnect };
   }
 
   const unknownAfterThree = { cause: 'epoch', epoch: 7, from: 4, to: undefined };
@@ -135,10 +135,10 @@ describe('a server with an older memory', () => {
   });
 
   it('on another branch with the same head: the rest of the epoch is reported as unknown', async () => {
-    const { gaps, heard, reconnect } = await atThree();
+    const { gaps, received, reconnect } = await atThree();
     await reconnect({ ...stateOf(7, 3), isForgotten: true }, 2);
     expect(gaps).toEqual([unknownAfterThree]);
-    expect(heard).toEqual(['71', '72', '73']);
+    expect(received).toEqual(['71', '72', '73']);
   });
 
   it('is not assumed if the head is lower on the same link: a message had a forged number', async () => {
@@ -151,13 +151,13 @@ describe('a server with an older memory', () => {
   });
 
   it('in an ended epoch: no message of it or of the next epoch is delivered or reported again', async () => {
-    const { heard, gaps, reconnect } = await atThree();
+    const { received, gaps, reconnect } = await atThree();
     await reconnect(stateOf(8, 2, [8, 1], [8, 2]), 2);
-    expect(heard.slice(3).map((text) => text.replace(' kept', ''))).toEqual(['81', '82']);
+    expect(received.slice(3).map((text) => text.replace(' snapshot', ''))).toEqual(['81', '82']);
     gaps.splice(0);
     await reconnect(stateOf(7, 3, [7, 2], [7, 3]), 3);
     expect(gaps).toEqual([{ cause: 'epoch', epoch: 8, from: 3, to: undefined }]);
     await reconnect(stateOf(9, 1, [7, 3], [8, 1], [8, 2], [9, 1]), 4);
-    expect(heard.slice(5).map((text) => text.replace(' kept', ''))).toEqual(['91']);
+    expect(received.slice(5).map((text) => text.replace(' snapshot', ''))).toEqual(['91']);
   });
 });

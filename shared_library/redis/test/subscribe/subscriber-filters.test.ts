@@ -1,11 +1,11 @@
 // Filters by type, key and predicate, and filters that are rejected.
 
 import { describe, expect, it } from 'vitest';
-import { ALERTS, Bench, PRICES } from '../library.fixture.ts';
+import { ALERTS, PRICES, PubSubHarness } from '../library.fixture.ts';
 
 describe('filters', () => {
   it('by types deliver only those types', async () => {
-    const { publisher, subscriber } = new Bench();
+    const { publisher, subscriber } = new PubSubHarness();
     const levels: string[] = [];
     const all: string[] = [];
     subscriber.subscribe(ALERTS, ({ data }) => levels.push(data.level), { types: ['alarm'] });
@@ -18,38 +18,38 @@ describe('filters', () => {
   });
 
   it('by keys and where deliver messages that pass both', async () => {
-    const bench = new Bench();
-    const heard: [string, number][] = [];
-    bench.subscriber.subscribe(PRICES, ({ data }) => heard.push([data.symbol, data.price]), {
+    const harness = new PubSubHarness();
+    const received: [string, number][] = [];
+    harness.subscriber.subscribe(PRICES, ({ data }) => received.push([data.symbol, data.price]), {
       keys: ['A', 'B'],
       where: ({ data }) => data.price > 1,
     });
-    await bench.subscriber.startListening();
+    await harness.subscriber.startListening();
     for (const [symbol, price] of [
       ['A', 1],
       ['A', 2],
       ['B', 3],
       ['C', 4],
     ] as const)
-      await bench.price(symbol, price);
-    expect(heard).toEqual([
+      await harness.publishPrice(symbol, price);
+    expect(received).toEqual([
       ['A', 2],
       ['B', 3],
     ]);
   });
 
   it('with no types or no keys deliver nothing', async () => {
-    const bench = new Bench();
-    const heard: unknown[] = [];
-    bench.subscriber.subscribe(PRICES, (message) => heard.push(message), { types: [] });
-    bench.subscriber.subscribe(PRICES, (message) => heard.push(message), { keys: [] });
-    await bench.subscriber.startListening();
-    await bench.price('A', 1);
-    expect(heard).toEqual([]);
+    const harness = new PubSubHarness();
+    const received: unknown[] = [];
+    harness.subscriber.subscribe(PRICES, (message) => received.push(message), { types: [] });
+    harness.subscriber.subscribe(PRICES, (message) => received.push(message), { keys: [] });
+    await harness.subscriber.startListening();
+    await harness.publishPrice('A', 1);
+    expect(received).toEqual([]);
   });
 
   it('throw TICKBUS_INVALID_OPTION if the channel does not support them', () => {
-    const { subscriber } = new Bench();
+    const { subscriber } = new PubSubHarness();
     const subscribing = (channel: typeof ALERTS, options: object) =>
       expect(() => subscriber.subscribe(channel, () => {}, options));
     const refusal = (text: RegExp) =>
@@ -64,21 +64,21 @@ describe('filters', () => {
   });
 
   it('that throw are reported as handler_error, and the handler does not receive the message', async () => {
-    const bench = new Bench();
-    const heard: number[] = [];
+    const harness = new PubSubHarness();
+    const received: number[] = [];
     const failure = new Error('in where');
-    bench.subscriber.subscribe(ALERTS, ({ data }) => heard.push(data.n), {
+    harness.subscriber.subscribe(ALERTS, ({ data }) => received.push(data.n), {
       where: ({ data }) => {
         if (data.n === 1) throw failure;
         return true;
       },
     });
-    await bench.subscriber.startListening();
-    await bench.notes(ALERTS, 1, 2);
-    expect(heard).toEqual([2]);
-    expect(bench.handlerErrors).toMatchObject([
+    await harness.subscriber.startListening();
+    await harness.publishNotes(ALERTS, 1, 2);
+    expect(received).toEqual([2]);
+    expect(harness.handlerErrors).toMatchObject([
       { channel: 'ALERTS', error: failure, message: { data: { n: 1 } } },
     ]);
-    expect(bench.subscriber.status(ALERTS)).toMatchObject({ handlerErrors: 1, delivered: 1 });
+    expect(harness.subscriber.status(ALERTS)).toMatchObject({ handlerErrors: 1, delivered: 1 });
   });
 });
