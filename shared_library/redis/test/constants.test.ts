@@ -1,4 +1,4 @@
-// CHANNELS and CONFIG: what every service shares, and where the environment says Redis is.
+// CHANNELS and CONFIG: the shared channels, and the Redis address that the environment configures.
 
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { CHANNELS, readConfig } from '../constants.ts';
 
 describe('readConfig', () => {
-  it('is the local server by default, also where the variables are empty', () => {
+  it('defaults to the local server, also if the variables are empty', () => {
     const local = { HOST: '127.0.0.1', PORT: 6379, DB: 0 };
     expect({ ...readConfig({}) }).toEqual(local);
     expect({ ...readConfig({ REDIS_URL: '', REDIS_HOST: '', REDIS_PORT: '', REDIS_DB: '' }) }).toEqual(local);
@@ -27,7 +27,7 @@ describe('readConfig', () => {
     expect({ ...readConfig(env) }).toEqual(values);
   });
 
-  it('has the whole address, credentials and TLS', () => {
+  it('keeps the whole address, credentials and TLS included', () => {
     expect(readConfig({ REDIS_URL: 'rediss://bot:s%40@cache:7/2' }).ADDRESS).toEqual({
       host: 'cache',
       port: 7,
@@ -49,7 +49,7 @@ describe('readConfig', () => {
     ['REDIS_HOST', 'bot:hunter2@cache'],
     ['REDIS_HOST', 'my cache'],
   ])(
-    '%s=%s is one clear error when a value is read, not before, and tells no secret',
+    '%s=%s throws TICKBUS_INVALID_OPTION only when a value is read, without the secret',
     async (name, value) => {
       const config = readConfig({ [name]: value });
       for (const read of ['HOST', 'PORT', 'DB', 'ADDRESS'] as const) {
@@ -61,7 +61,7 @@ describe('readConfig', () => {
     },
   );
 
-  it('shows no password however it is printed', () => {
+  it('prints no password in any form', () => {
     const config = readConfig({ REDIS_URL: 'redis://bot:hunter2@cache' });
     const printed = [
       JSON.stringify(config),
@@ -75,7 +75,7 @@ describe('readConfig', () => {
     expect(JSON.parse(JSON.stringify(config))).toEqual({ HOST: 'cache', PORT: 6379, DB: 0 });
   });
 
-  it('is frozen, and so is the address', () => {
+  it('freezes the config and its address', () => {
     const config = readConfig({});
     expect(() => Object.assign(config, { HOST: 'other' })).toThrow(TypeError);
     expect(Object.isFrozen(config)).toBe(true);
@@ -83,14 +83,14 @@ describe('readConfig', () => {
   });
 });
 
-describe('the module', () => {
+describe('index.ts', () => {
   const module = fileURLToPath(new URL('../index.ts', import.meta.url));
   const run = (code: string) =>
     promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {
       env: { ...process.env, REDIS_URL: 'redis://:hunter2@host:port' },
     });
 
-  it('can be imported with an unusable REDIS_URL; the first use throws one clear error', async () => {
+  it('can be imported with an unusable REDIS_URL; the first use throws TICKBUS_INVALID_OPTION', async () => {
     const { stdout, stderr } = await run(`
       const { CONFIG, RedisPublisher } = await import(${JSON.stringify(module)});
       const codes = [];
@@ -106,7 +106,7 @@ describe('the module', () => {
 });
 
 describe('CHANNELS', () => {
-  it('are the names of the plan on the wire', () => {
+  it('have their documented names', () => {
     expect(Object.values(CHANNELS).map(String)).toEqual([
       'PRICE_DATA',
       'TRADE_COMMANDS',
@@ -119,7 +119,7 @@ describe('CHANNELS', () => {
     expect(Object.isFrozen(CHANNELS)).toBe(true);
   });
 
-  it('have a kind, a key and a default type each', () => {
+  it('have their documented kind, key and default type', () => {
     const { PRICE_DATA, TRADE_COMMANDS, COMMAND_RESULTS, BOT_STATUS, FEED_STATUS } = CHANNELS;
     expect(PRICE_DATA).toMatchObject({ kind: 'state', defaultType: 'price', gateway: true });
     expect(PRICE_DATA.keyOf({ symbol: 'AAPL' })).toBe('AAPL');

@@ -1,4 +1,4 @@
-// What several tests need: channels, raw frames, and transports with faults.
+// Shared by the library tests: channels, payloads, raw frames, and transports with faults.
 
 import { RecordingLogger } from '@tickbus/test-kit';
 import { z } from 'zod';
@@ -30,9 +30,9 @@ const note = z.object({ n: z.number() });
 
 /** Kind `state`, keyed by symbol. */
 export const PRICES = defineChannel('PRICES', { kind: 'state', key: 'symbol', messages: { tick } });
-/** Kind `event`, with the last ten kept. */
+/** Kind `event`, with a history of ten. */
 export const FILLS = defineChannel('FILLS', { kind: 'event', history: 10, messages: { note } });
-/** Kind `event`, with nothing kept, of two types. */
+/** Kind `event`, without history, with two message types. */
 export const ALERTS = defineChannel('ALERTS', {
   kind: 'event',
   messages: { note, alarm: z.object({ n: z.number(), level: z.string() }) },
@@ -47,17 +47,17 @@ export const CHAT = defineChannel('CHAT', { kind: 'plain', messages: { note } })
 
 const utf8 = new TextEncoder();
 
-/** A document as it stands on the wire. */
+/** The JSON of a document as bytes on the wire. */
 export function frameOf(document: unknown): Uint8Array {
   return utf8.encode(JSON.stringify(document));
 }
 
-/** The envelope of a `note`, numbered when a position is given. */
+/** The envelope of a `note`, with or without a position. */
 export function noteEnvelope(n: number, position?: Position): Envelope {
   return { ...position, message_type: 'note', data: { n }, timestamp: 1, sender: 'test' };
 }
 
-/** A transport that does what the test puts in its `on...` fields; by default everything succeeds and nothing is kept. */
+/** A transport controlled by its `on...` fields; by default every call succeeds and nothing is stored. */
 export class FakeTransport implements Transport {
   readonly published: (readonly Outgoing[])[] = [];
   readonly reads: (Position | undefined)[] = [];
@@ -102,11 +102,11 @@ export class FakeTransport implements Transport {
   }
 
   lease(): LeaseOperations {
-    throw new Error('No lease here.');
+    throw new Error('FakeTransport has no leases.');
   }
 
   demand(_channel: unknown): DemandOperations {
-    throw new Error('No demand here.');
+    throw new Error('FakeTransport has no demand.');
   }
 
   onStatus(listener: (status: LinkStatus) => void): Unsubscribe {
@@ -116,20 +116,20 @@ export class FakeTransport implements Transport {
 
   async close(): Promise<void> {}
 
-  /** A message arrives. */
+  /** Delivers a message. */
   push(document: unknown): void {
     this.#onFrame(frameOf(document));
   }
 
-  /** The link tells something. */
-  tell(status: LinkStatus): void {
+  /** Reports a link status. */
+  emitStatus(status: LinkStatus): void {
     this.#onStatus(status);
   }
 }
 
-/** A subscribing link that loses the messages that `loses` says. */
+/** A subscribing link that drops the messages selected by `drops`. */
 class LossyTransport extends FakeTransport {
-  loses: (envelope: Envelope) => boolean = () => false;
+  drops: (envelope: Envelope) => boolean = () => false;
   readonly #inner: Transport;
 
   constructor(inner: Transport) {
@@ -154,7 +154,7 @@ class LossyTransport extends FakeTransport {
     } catch {
       return false;
     }
-    return this.loses(envelope);
+    return this.drops(envelope);
   }
 
   override read(...args: Parameters<Transport['read']>): Promise<ChannelState> {
@@ -176,8 +176,8 @@ class LossyTransport extends FakeTransport {
   }
 }
 
-/** A publisher and a subscriber on a server in memory, a clock that stands still, and everything that is told. */
-export class Bench {
+/** A publisher and a subscriber on an in-memory server, with a manual clock and every report recorded. */
+export class PubSubHarness {
   readonly clock = new ManualClock();
   readonly server = new MemoryServer(this.clock);
   readonly connection: Links = new MemoryConnection({ server: this.server });
@@ -200,29 +200,32 @@ export class Bench {
     });
     this.subscriber = new SubscriberBase({ transport: this.link, clock, logger });
     this.subscriber.on('status', (status) => this.statuses.push(status));
-    this.subscriber.on('invalid_message', (told) => this.invalid.push(told));
-    this.subscriber.on('handler_error', (told) => this.handlerErrors.push(told));
-    this.subscriber.on('expired', (told) => this.expired.push(told));
+    this.subscriber.on('invalid_message', (report) => this.invalid.push(report));
+    this.subscriber.on('handler_error', (report) => this.handlerErrors.push(report));
+    this.subscriber.on('expired', (report) => this.expired.push(report));
   }
 
   get gaps(): Gap[] {
     return this.statuses.filter((status) => status.type === 'gap');
   }
 
-  /** Publishes one `note` after the other, each in a call of its own. */
-  async notes(channel: typeof FILLS | typeof ALERTS | typeof COMMANDS | typeof CHAT, ...numbers: number[]) {
+  /** Publishes one `note` after the other, each in its own call. */
+  async publishNotes(
+    channel: typeof FILLS | typeof ALERTS | typeof COMMANDS | typeof CHAT,
+    ...numbers: number[]
+  ) {
     for (const n of numbers) await this.publisher.publish(channel, { n }, { type: 'note' });
   }
 
-  /** Somebody takes the lease of a channel, past the time that the server makes them wait at first, and gives it back. */
-  async passLease({ name }: Channel): Promise<void> {
+  /** Another process takes the lease of a channel after the hold-off, and releases it. */
+  async acquireAndReleaseLease({ name }: Channel): Promise<void> {
     for (let attempt = this.server.acquire(name, 1); ; attempt = this.server.acquire(name, 1)) {
       if (attempt.state === 'held') return void this.server.release(name, attempt.token);
       await this.clock.advance(attempt.leftMs);
     }
   }
 
-  async price(symbol: string, price: number): Promise<void> {
+  async publishPrice(symbol: string, price: number): Promise<void> {
     await this.publisher.publish(PRICES, { symbol, price });
   }
 }

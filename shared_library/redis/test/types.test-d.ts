@@ -1,4 +1,4 @@
-// What the compiler knows: payloads follow from the channel, narrowing follows from the options, and mistakes do not compile.
+// Compile-time checks: payload types follow from the channel, narrowing follows from the options.
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import {
@@ -26,7 +26,7 @@ const publisher = new RedisPublisher({ connection });
 const subscriber = new RedisSubscriber({ connection });
 const tick = { symbol: 'AAPL', price: 1, timestamp: 1 };
 
-it("the plan's example compiles", async () => {
+it('the example of the plan compiles', async () => {
   const subscriber = new RedisSubscriber({ host: CONFIG.HOST, port: CONFIG.PORT });
   subscriber.subscribe(CHANNELS.PRICE_DATA, (message) => {
     console.log(`Received price: ${message.data.price} for ${message.data.symbol}`);
@@ -38,25 +38,25 @@ it("the plan's example compiles", async () => {
 });
 
 describe('publish', () => {
-  it('takes the payload of the default type, and tells what became of it', () => {
+  it('accepts the payload of the default type and resolves with Published', () => {
     expectTypeOf(publisher.publish(PRICE_DATA, tick)).resolves.toEqualTypeOf<Published>();
     expectTypeOf<PayloadInput<typeof PRICE_DATA>>().toEqualTypeOf<Price>();
   });
 
-  it('refuses another payload', () => {
-    // @ts-expect-error a field is missing
+  it('rejects other payloads', () => {
+    // @ts-expect-error a missing field
     publisher.publish(PRICE_DATA, { symbol: 'AAPL', timestamp: 1 });
-    // @ts-expect-error a field is of another type
+    // @ts-expect-error a field of another type
     publisher.publish(PRICE_DATA, { ...tick, price: '1' });
-    // @ts-expect-error a field that the schema does not know
+    // @ts-expect-error a field outside the schema
     publisher.publish(PRICE_DATA, { symbol: 'AAPL', price: 1, timestamp: 1, prize: 1 });
-    // @ts-expect-error not a payload at all
+    // @ts-expect-error no payload
     publisher.publish(PRICE_DATA, undefined);
-    // @ts-expect-error a name is not a channel
+    // @ts-expect-error a name instead of a channel
     publisher.publish('PRICE_DATA', tick);
   });
 
-  it('takes the payload of the type that is named, and no other', () => {
+  it('accepts only the payload of the given type', () => {
     const order = { bot: 'b', symbol: 'AAPL', side: 'buy', quantity: 1 } as const;
     publisher.publish(TRADE_COMMANDS, order, { type: 'place_order' });
     publisher.publish(TRADE_COMMANDS, { bot: 'b', order_id: 'o' }, { type: 'cancel_order' });
@@ -68,16 +68,16 @@ describe('publish', () => {
     publisher.publish(TRADE_COMMANDS, { ...order, side: 'hold' }, { type: 'place_order' });
   });
 
-  it('refuses options that it does not have', () => {
+  it('rejects unknown options', () => {
     // @ts-expect-error no such option
     publisher.publish(PRICE_DATA, tick, { retries: 3 });
-    // @ts-expect-error a number of milliseconds
+    // @ts-expect-error milliseconds are a number
     publisher.publish(TRADE_COMMANDS, { bot: 'b' }, { type: 'pause', expiresInMs: '1s' });
   });
 });
 
 describe('subscribe', () => {
-  it('gives the handler the message of the channel', () => {
+  it('passes the message of the channel to the handler', () => {
     subscriber.subscribe(PRICE_DATA, (message) => {
       expectTypeOf(message).toEqualTypeOf<Message<'price', Price>>();
       expectTypeOf(message.data.price).toEqualTypeOf<number>();
@@ -88,19 +88,19 @@ describe('subscribe', () => {
     });
   });
 
-  it('gives a union over the types, which message_type tells apart', () => {
+  it('passes a union over the types, discriminated by message_type', () => {
     subscriber.subscribe(TRADE_COMMANDS, (message) => {
       expectTypeOf(message.message_type).toEqualTypeOf<
         'place_order' | 'cancel_order' | 'cancel_all' | 'pause' | 'resume'
       >();
       if (message.message_type === 'place_order') expectTypeOf(message.data).toEqualTypeOf<PlaceOrder>();
       if (message.message_type === 'cancel_order') expectTypeOf(message.data).toEqualTypeOf<CancelOrder>();
-      // @ts-expect-error not every command has one
+      // @ts-expect-error only some commands have this field
       message.data.order_id;
     });
   });
 
-  it('narrows to the types that are asked for, in the handler, in where and in a loop', async () => {
+  it('narrows to the requested types in the handler, in where and in a loop', async () => {
     subscriber.subscribe(TRADE_COMMANDS, ({ data }) => expectTypeOf(data).toEqualTypeOf<PlaceOrder>(), {
       types: ['place_order'],
       where: ({ data }) => data.side === 'buy',
@@ -115,7 +115,7 @@ describe('subscribe', () => {
     }
   });
 
-  it('refuses filters that the channel does not have', () => {
+  it('rejects filters that the channel does not support', () => {
     // @ts-expect-error no such type
     subscriber.subscribe(PRICE_DATA, () => {}, { types: ['tick'] });
     // @ts-expect-error keys are a list
@@ -126,7 +126,7 @@ describe('subscribe', () => {
     subscriber.subscribe(PRICE_DATA, ({ data }) => data.prize);
   });
 
-  it('tells events by their name', () => {
+  it('types events by their name', () => {
     subscriber.on('status', (status) => {
       if (status.type === 'gap') expectTypeOf(status.lost).toEqualTypeOf<number | undefined>();
       if (status.type === 'disconnected') expectTypeOf(status.error.retryable).toEqualTypeOf<boolean>();
@@ -138,35 +138,35 @@ describe('subscribe', () => {
   });
 });
 
-it('the default type of a channel is the one that publish takes without `type`', () => {
+it('publish without `type` accepts the default type of the channel', () => {
   const publisher = new RedisPublisher();
   const order = { bot: 'b', symbol: 'A', side: 'buy', quantity: 1 } as const;
   void publisher.publish(CHANNELS.TRADE_COMMANDS, order);
-  // @ts-expect-error a `pause` must be named
+  // @ts-expect-error `type: 'pause'` is required
   void publisher.publish(CHANNELS.TRADE_COMMANDS, { bot: 'b' });
   void publisher.publish(CHANNELS.TRADE_COMMANDS, { bot: 'b' }, { type: 'pause' });
 });
 
-it('a publisher can do without validation, a subscriber cannot', () => {
+it('a publisher can skip validation, a subscriber cannot', () => {
   new RedisPublisher({ connection, validate: false });
   // @ts-expect-error not a boolean
   new RedisPublisher({ connection, validate: 'no' });
-  // @ts-expect-error messages from outside are always validated
+  // @ts-expect-error incoming messages are always validated
   new RedisSubscriber({ connection, validate: false });
 });
 
-it('a handler of one type needs the filter for it', () => {
+it('a handler of one type requires the filter for it', () => {
   const subscriber = new RedisSubscriber();
   const handler = ({ data }: MessageOf<typeof CHANNELS.TRADE_COMMANDS, 'place_order'>) => data.side;
   subscriber.subscribe(CHANNELS.TRADE_COMMANDS, handler, { types: ['place_order'] });
-  // @ts-expect-error without it, other types come too
+  // @ts-expect-error without the filter other types arrive too
   subscriber.subscribe(CHANNELS.TRADE_COMMANDS, handler);
 });
 
 describe('defineChannel', () => {
   const schema = z.object({ id: z.number(), note: z.string().trim().default('') });
 
-  it('infers the input for publishers and the output for handlers', () => {
+  it('infers the schema input for publishers and its output for handlers', () => {
     const channel = defineChannel('ORDERS', { kind: 'event', history: 10, messages: { order: schema } });
     expectTypeOf<MessageType<typeof channel>>().toEqualTypeOf<'order'>();
     expectTypeOf<PayloadInput<typeof channel>>().toEqualTypeOf<{ id: number; note?: string | undefined }>();
@@ -175,19 +175,19 @@ describe('defineChannel', () => {
     publisher.publish(channel, { id: 1 });
   });
 
-  it('takes a key that every payload has, or a function of the payload', () => {
+  it('accepts a key field that every payload has, or a function of the payload', () => {
     const messages = { order: schema };
     defineChannel('ORDERS', { kind: 'state', key: 'id', messages });
     defineChannel('ORDERS', { kind: 'state', key: ({ note = '' }) => note.toLowerCase(), messages });
     // @ts-expect-error no such field
     defineChannel('ORDERS', { kind: 'state', key: 'symbol', messages });
-    // @ts-expect-error a state needs a key
+    // @ts-expect-error kind state requires a key
     defineChannel('ORDERS', { kind: 'state', messages });
-    // @ts-expect-error a key is text
+    // @ts-expect-error a key is a string
     defineChannel('ORDERS', { kind: 'state', key: ({ id }) => id, messages });
   });
 
-  it('takes the options of its kind only', () => {
+  it('accepts only the options of its kind', () => {
     const messages = { order: schema };
     // @ts-expect-error no such kind
     defineChannel('ORDERS', { kind: 'stream', messages });
@@ -195,11 +195,11 @@ describe('defineChannel', () => {
     defineChannel('ORDERS', { kind: 'plain', history: 5, messages });
     // @ts-expect-error only commands expire
     defineChannel('ORDERS', { kind: 'event', expiresInMs: 5, messages });
-    // @ts-expect-error a schema is needed
+    // @ts-expect-error not a schema
     defineChannel('ORDERS', { kind: 'plain', messages: { order: {} } });
   });
 
-  it('takes any Standard Schema', () => {
+  it('accepts any Standard Schema', () => {
     const celsius: StandardSchemaV1<{ c: string }, { c: number }> = {
       '~standard': {
         version: 1,
@@ -209,14 +209,14 @@ describe('defineChannel', () => {
     };
     const channel = defineChannel('TEMPERATURE', { kind: 'plain', messages: { celsius } });
     publisher.publish(channel, { c: '20' });
-    // @ts-expect-error what a handler gets is not what is published
+    // @ts-expect-error the schema output is not its input
     publisher.publish(channel, { c: 20 });
     subscriber.subscribe(channel, ({ data }) => expectTypeOf(data).toEqualTypeOf<{ c: number }>());
   });
 });
 
 describe('options', () => {
-  it('name a server or a connection to share, not both', () => {
+  it('accept a server or a shared connection, not both', () => {
     new RedisPublisher({ url: 'redis://cache', sender: 'me' });
     // @ts-expect-error both
     new RedisPublisher({ connection, url: 'redis://cache' });
@@ -224,7 +224,7 @@ describe('options', () => {
     new RedisSubscriber({ port: '6379' });
   });
 
-  it('CONFIG cannot be written', () => {
+  it('CONFIG is read-only', () => {
     // @ts-expect-error read-only
     CONFIG.HOST = 'other';
   });

@@ -1,4 +1,4 @@
-// defineChannel: what a channel is, and what it refuses to be.
+// defineChannel: defaults, keys and framing of a definition, and the options it rejects.
 
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -15,7 +15,7 @@ const defining = (name: unknown, options: object) =>
 describe('a channel', () => {
   const channel = defineChannel('TICKS', { kind: 'state', key: 'symbol', messages });
 
-  it('is its name in a template string', () => {
+  it('converts to its name in a template string', () => {
     expect(`${channel}`).toBe('TICKS');
     expect(channel.name).toBe('TICKS');
   });
@@ -25,7 +25,7 @@ describe('a channel', () => {
     expect(() => Object.assign(channel, { name: 'OTHER' })).toThrow(TypeError);
   });
 
-  it('has the first type as its default, and no history and no expiry unless they are asked for', () => {
+  it('defaults to the first message type, no history and no expiry', () => {
     expect(channel).toMatchObject({ kind: 'state', defaultType: 'tick', history: 0, expiresInMs: undefined });
     expect(defineChannel('E', { kind: 'event', messages })).toMatchObject({ history: 0, keyed: false });
     expect(defineChannel('E', { kind: 'event', history: 5, messages }).history).toBe(5);
@@ -34,8 +34,8 @@ describe('a channel', () => {
   });
 });
 
-describe('the framing', () => {
-  it('is one message a message of Redis, unless batches are asked for', () => {
+describe('framing', () => {
+  it('defaults to "message" for every kind and accepts "batch" for state, event and plain', () => {
     const framings = (['state', 'event', 'plain'] as const).flatMap((kind) => {
       const options = { kind, key: 'symbol', messages } as const;
       return [defineChannel('T', options), defineChannel('T', { ...options, framing: 'batch' })];
@@ -44,21 +44,21 @@ describe('the framing', () => {
     expect(defineChannel('C', { kind: 'command', messages }).framing).toBe('message');
   });
 
-  it('is no other, and no batch of commands', () => {
+  it('is rejected with TICKBUS_INVALID_OPTION if it is unknown, or "batch" on a command channel', () => {
     defining('T', { kind: 'plain', framing: 'lines', messages }).toThrow(refusal(/Use "message" or "batch"/));
     defining('C', { kind: 'command', framing: 'batch', messages }).toThrow(refusal(/sent one by one/));
   });
 });
 
-describe('the key', () => {
-  it('is a field of the payload, a string or a number', () => {
+describe('key', () => {
+  it('reads a string or number field of the payload', () => {
     const channel = defineChannel('TICKS', { kind: 'state', key: 'price', messages });
     expect(channel.keyed).toBe(true);
     expect(channel.keyOf({ price: 12.5 })).toBe('12.5');
     expect(channel.keyOf({ price: 'text' })).toBe('text');
   });
 
-  it.each([undefined, null, true, {}, []])('is missing where the field is %s', (value) => {
+  it.each([undefined, null, true, {}, []])('is undefined if the field is %s', (value) => {
     const channel = defineChannel('TICKS', { kind: 'state', key: 'symbol', messages });
     expect(channel.keyOf({ symbol: value })).toBeUndefined();
     expect(channel.keyOf({})).toBeUndefined();
@@ -69,7 +69,7 @@ describe('the key', () => {
     expect(defineChannel('TICKS', { kind: 'event', key, messages }).keyOf({ symbol: 'AAPL' })).toBe('aapl');
   });
 
-  it('is needed by kind "state" and by no other', () => {
+  it('is required for kind "state" and optional for every other kind', () => {
     defining('TICKS', { kind: 'state', messages }).toThrow(
       refusal(/"TICKS" is of kind "state" and needs a `key`/),
     );
@@ -81,47 +81,47 @@ describe('the key', () => {
   });
 });
 
-describe('what is refused', () => {
+describe('defineChannel throws TICKBUS_INVALID_OPTION', () => {
   it.each(['', 'a b', 'a\tb', '{a}', 'a}', 'a\u0000', 'a\u001b[2J', 'x'.repeat(129), undefined, 7])(
-    'the name %j',
+    'if the name is %j',
     (name) => defining(name, { kind: 'plain', messages }).toThrow(refusal(/has no usable name/)),
   );
 
-  it.each(['PRICE_DATA', 'prices.eu-1', 'größe', 'x'.repeat(128)])('not the name %s', (name) => {
+  it.each(['PRICE_DATA', 'prices.eu-1', 'größe', 'x'.repeat(128)])('but not if the name is %s', (name) => {
     expect(defineChannel(name, { kind: 'plain', messages }).name).toBe(name);
   });
 
-  it('tells a bad name with its control characters escaped', () => {
+  it('with control characters of the name escaped in the error text', () => {
     defining('a\u001b[2J', { kind: 'plain', messages }).toThrow(refusal(/a\\u001b\[2J/));
   });
 
-  it.each(['', '1st', 'a b', '__proto__x', 'a\u001b', 'x'.repeat(129)])('the message type %j', (type) => {
+  it.each(['', '1st', 'a b', '__proto__x', 'a\u001b', 'x'.repeat(129)])('if a message type is %j', (type) => {
     defining('C', { kind: 'plain', messages: { [type]: tick } }).toThrow(refusal(/has the message type/));
   });
 
-  it.each([{}, undefined])('message types that are %j', (none) => {
+  it.each([{}, undefined])('if messages is %j', (none) => {
     defining('C', { kind: 'plain', messages: none }).toThrow(refusal(/has no message types/));
   });
 
-  it.each([undefined, null, {}, { parse() {} }, { '~standard': {} }])('the schema %j', (schema) => {
+  it.each([undefined, null, {}, { parse() {} }, { '~standard': {} }])('if a schema is %j', (schema) => {
     defining('C', { kind: 'plain', messages: { tick: schema } }).toThrow(
       refusal(/needs a Standard Schema.*"tick"/),
     );
   });
 
-  it.each([-1, 1.5, 100_001, Number.NaN, Number.POSITIVE_INFINITY, '5'])('the history %s', (history) => {
+  it.each([-1, 1.5, 100_001, Number.NaN, Number.POSITIVE_INFINITY, '5'])('if history is %s', (history) => {
     defining('C', { kind: 'event', history, messages }).toThrow(refusal(/whole number from 0 to 100000/));
   });
 
-  it('not the history 100,000', () => {
+  it('but not if history is 100,000', () => {
     expect(defineChannel('C', { kind: 'event', history: 100_000, messages }).history).toBe(100_000);
   });
 
-  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('maxQuietMs %s', (maxQuietMs) => {
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('if maxQuietMs is %s', (maxQuietMs) => {
     defining('C', { kind: 'state', key: 'symbol', maxQuietMs, messages }).toThrow(refusal(/maxQuietMs/));
   });
 
-  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('expiresInMs %s', (expiresInMs) => {
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('if expiresInMs is %s', (expiresInMs) => {
     defining('C', { kind: 'command', expiresInMs, messages }).toThrow(refusal(/expiresInMs/));
   });
 });

@@ -1,4 +1,4 @@
-// The guard before the price schema: it says yes to nothing that the schema would refuse or change.
+// The fast path in front of the price schema: it accepts only what the schema accepts unchanged.
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -14,7 +14,7 @@ const value = fc.oneof(
 );
 const field = fc.constantFrom('bid', 'ask', 'bid_size', 'ask_size', 'size', 'venue', 'source', 'note');
 const sound = { symbol: 'AAPL', price: 1, timestamp: 2 };
-/** Mostly sound, so that both answers come often. */
+/** Mostly valid, so that both outcomes are frequent. */
 const payload = fc.oneof(
   fc.dictionary(field, value, { maxKeys: 3, noNullPrototype: true }).map((more) => ({ ...sound, ...more })),
   fc
@@ -24,7 +24,7 @@ const payload = fc.oneof(
   value,
 );
 
-it('gives out exactly what the schema gives out', () => {
+it('validate returns what the zod schema returns for any payload', () => {
   fc.assert(
     fc.property(payload, (data) => {
       const guarded = price['~standard'].validate(data) as { value?: unknown; issues?: readonly unknown[] };
@@ -37,12 +37,12 @@ it('gives out exactly what the schema gives out', () => {
   );
 });
 
-it('drops what the schema does not know, and lets a sound price through as it is', () => {
+it('validate drops unknown fields and returns a valid price unchanged', () => {
   expect(price['~standard'].validate({ ...sound, note: 1 })).toEqual({ value: sound });
   expect(price['~standard'].validate(sound)).toEqual({ value: sound });
 });
 
-it('is still the schema to zod', () => {
+it('the guarded schema is still a zod schema', () => {
   expect(z.toJSONSchema(price)).toMatchObject({ type: 'object', required: ['symbol', 'price', 'timestamp'] });
   expect(z.object({ price }).safeParse({ price: sound }).success).toBe(true);
 });

@@ -1,14 +1,14 @@
-// The contract of demand: which keys are wanted, by how many, and for how long.
+// Contract of demand: which keys are requested, by how many subscribers, and until when.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { spec, type TransportBench } from './transport.fixture.ts';
+import { type ContractHarness, spec } from './transport.fixture.ts';
 
-export function describeDemand(bench: TransportBench): void {
+export function describeDemand(harness: ContractHarness): void {
   describe('demand', () => {
-    it('counts by how many each key is wanted, until they want it no more', async () => {
+    it('counts the subscribers of each key until they withdraw it', async () => {
       const channel = spec('state');
-      const [mine, theirs] = [bench.publishing.demand(channel), bench.subscribing.demand(channel)];
+      const [mine, theirs] = [harness.publishing.demand(channel), harness.subscribing.demand(channel)];
       expect(await mine.wanted()).toEqual(new Map());
       await mine.declare('me', ['a', 'b c', 'ü\n💹', ''], 60_000);
       await theirs.declare('them', ['a'], 60_000);
@@ -19,7 +19,7 @@ export function describeDemand(bench: TransportBench): void {
         ['', 1],
       ]);
       expect(new Map(await theirs.wanted())).toEqual(counted);
-      await mine.withdraw('me', ['a', 'b c', 'never wanted']);
+      await mine.withdraw('me', ['a', 'b c', 'never declared']);
       await theirs.withdraw('them', ['']);
       expect(new Map(await mine.wanted())).toEqual(
         new Map([
@@ -30,9 +30,9 @@ export function describeDemand(bench: TransportBench): void {
       );
     });
 
-    it('forgets what is not declared again in time, and only that', async () => {
+    it('expires only the keys that are not renewed in time', async () => {
       const channel = spec('state');
-      const demand = bench.publishing.demand(channel);
+      const demand = harness.publishing.demand(channel);
       await demand.declare('dead', ['a', 'b'], 30);
       await demand.declare('alive', ['b', 'c'], 30);
       await demand.declare('alive', ['b', 'c'], 60_000);
@@ -49,8 +49,8 @@ export function describeDemand(bench: TransportBench): void {
       );
     });
 
-    it('takes 20,000 keys at once', async () => {
-      const demand = bench.publishing.demand(spec('state'));
+    it('accepts 20,000 keys in one call', async () => {
+      const demand = harness.publishing.demand(spec('state'));
       const keys = Array.from({ length: 20_000 }, (_, index) => `key-${index}`);
       await demand.declare('greedy', keys, 60_000);
       expect((await demand.wanted()).size).toBe(20_000);
@@ -58,10 +58,10 @@ export function describeDemand(bench: TransportBench): void {
       expect((await demand.wanted()).size).toBe(0);
     });
 
-    it('is forgotten by a server that forgets everything', async () => {
-      const demand = bench.publishing.demand(spec('state'));
+    it('is empty after the server loses its memory', async () => {
+      const demand = harness.publishing.demand(spec('state'));
       await demand.declare('me', ['a'], 60_000);
-      await bench.fixture.flush();
+      await harness.fixture.flush();
       expect(await demand.wanted()).toEqual(new Map());
     });
   });

@@ -1,22 +1,22 @@
-// The contract of the lease: held by one, ended by time, and nobody publishes past it.
+// Contract of the lease: one holder, expiry by time, and no publish after the lease ends.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { ChannelSpec } from '../../channel/channel.ts';
 import type { FenceToken, LeaseAttempt, LeaseOperations, Receipt } from '../../transport/port.ts';
 import { decodeEnvelope } from '../../wire/envelope.ts';
-import { batch, listen, outgoing, spec, type TransportBench } from './transport.fixture.ts';
+import { batch, type ContractHarness, listen, outgoing, spec } from './transport.fixture.ts';
 
-export function describeLease(bench: TransportBench): void {
-  /** As the holder publishes: by its writer, or with its token. */
+export function describeLease(harness: ContractHarness): void {
+  /** Publishes as the holder does: through its exclusive writer, or with its token. */
   const publishAs = (held: Held, channel: ChannelSpec, size: number): Promise<Receipt | undefined> =>
-    held.writer?.publish(batch(size)) ?? bench.publishing.publish(channel, batch(size), held.token);
+    held.writer?.publish(batch(size)) ?? harness.publishing.publish(channel, batch(size), held.token);
 
   describe('lease', () => {
-    it('is held by one, and its token grows', async () => {
+    it('acquire grants the lease to one candidate with a token that grows', async () => {
       const channel = spec('state');
-      const mine = bench.publishing.lease(channel);
-      const theirs = bench.subscribing.lease(channel);
+      const mine = harness.publishing.lease(channel);
+      const theirs = harness.subscribing.lease(channel);
       const token = await take(mine);
       expect(token).toBeGreaterThan(0);
       expect(await theirs.acquire(60_000)).toEqual({ state: 'taken', leftMs: expect.any(Number) });
@@ -30,66 +30,66 @@ export function describeLease(bench: TransportBench): void {
       expect(await mine.renew(token, 60_000)).toBe(false);
     });
 
-    it('ends by itself when it is not renewed, and tells how long that takes', async () => {
+    it('acquire reports the remaining time of another holder, and succeeds after expiry', async () => {
       const channel = spec('state');
-      const mine = bench.publishing.lease(channel);
-      const theirs = bench.subscribing.lease(channel);
+      const mine = harness.publishing.lease(channel);
+      const theirs = harness.subscribing.lease(channel);
       await mine.release(await take(mine));
       const first = await mine.acquire(50);
       const told = await theirs.acquire(50);
       expect(told.state === 'taken' && told.leftMs).toBeLessThanOrEqual(50);
       const next = await take(theirs);
       expect(next).toBeGreaterThan(first.state === 'held' ? first.token : Number.POSITIVE_INFINITY);
-      await expect(bench.publishing.publish(channel, batch(1))).rejects.toMatchObject({
+      await expect(harness.publishing.publish(channel, batch(1))).rejects.toMatchObject({
         code: 'TICKBUS_FENCED',
       });
     });
 
-    it('lasts for its TTL from each renewal on', async () => {
+    it('renew extends the lease by its TTL', async () => {
       const channel = spec('state');
-      const mine = bench.publishing.lease(channel);
+      const mine = harness.publishing.lease(channel);
       const token = await take(mine);
       await mine.renew(token, 10_000);
-      const told = await bench.subscribing.lease(channel).acquire(60_000);
+      const told = await harness.subscribing.lease(channel).acquire(60_000);
       expect(told.state === 'taken' && told.leftMs).toBeLessThanOrEqual(10_000);
       expect(told.state === 'taken' && told.leftMs).toBeGreaterThan(0);
     });
 
-    it('goes to nobody for one TTL where the server knows of none, and everybody waits for the same end', async () => {
+    it('acquire holds every candidate off for the same TTL if the server knows no lease', async () => {
       const channel = spec('state');
-      const first = await bench.publishing.lease(channel).acquire(60_000);
-      const second = await bench.subscribing.lease(channel).acquire(60_000);
+      const first = await harness.publishing.lease(channel).acquire(60_000);
+      const second = await harness.subscribing.lease(channel).acquire(60_000);
       expect(first).toEqual({ state: 'holding_off', leftMs: 60_000 });
       expect(second.state === 'holding_off' && second.leftMs).toBeLessThanOrEqual(60_000);
       for (const fence of [undefined, 0, 1])
-        await expect(bench.publishing.publish(channel, batch(1), fence)).rejects.toMatchObject({
+        await expect(harness.publishing.publish(channel, batch(1), fence)).rejects.toMatchObject({
           code: 'TICKBUS_FENCED',
         });
     });
 
-    it('goes to nobody for one TTL after the server lost its memory, and the old holder is not renewed', async () => {
+    it('acquire holds off for one TTL after the server loses its memory, and renew of the old holder fails', async () => {
       const channel = spec('state');
-      const mine = bench.publishing.lease(channel);
+      const mine = harness.publishing.lease(channel);
       const token = await take(mine);
-      await bench.fixture.flush();
-      const theirs = bench.subscribing.lease(channel);
+      await harness.fixture.flush();
+      const theirs = harness.subscribing.lease(channel);
       expect(await theirs.acquire(20)).toEqual({ state: 'holding_off', leftMs: 20 });
       expect(await mine.renew(token, 60_000)).toBe(false);
       expect(await mine.release(token)).toBe(false);
-      await expect(bench.publishing.publish(channel, batch(1), token)).rejects.toMatchObject({
+      await expect(harness.publishing.publish(channel, batch(1), token)).rejects.toMatchObject({
         code: 'TICKBUS_FENCED',
       });
       expect(await take(theirs)).toBeGreaterThan(token);
     });
 
     it.each(['state', 'event', 'command'] as const)(
-      'refuses every publish on a %s channel but that of its holder, and counts nothing of it',
+      'publish on a leased %s channel rejects with TICKBUS_FENCED without the token, and numbers nothing',
       async (kind) => {
         const channel = spec(kind);
-        const { frames } = await listen(bench.subscribing, channel);
-        const held = await takeHeld(bench.publishing.lease(channel));
+        const { frames } = await listen(harness.subscribing, channel);
+        const held = await takeHeld(harness.publishing.lease(channel));
         for (const wrong of [undefined, held.token - 1, held.token + 1]) {
-          await expect(bench.publishing.publish(channel, batch(3), wrong)).rejects.toMatchObject({
+          await expect(harness.publishing.publish(channel, batch(3), wrong)).rejects.toMatchObject({
             code: 'TICKBUS_FENCED',
           });
         }
@@ -100,48 +100,48 @@ export function describeLease(bench: TransportBench): void {
       },
     );
 
-    it('refuses a holder who released it, even when nobody has taken it, and lets others publish', async () => {
+    it('publish with a released token rejects with TICKBUS_FENCED; publish without a token succeeds', async () => {
       const channel = spec('state');
-      const lease = bench.publishing.lease(channel);
+      const lease = harness.publishing.lease(channel);
       const { token } = await takeHeld(lease);
       await lease.release(token);
-      await expect(bench.publishing.publish(channel, batch(1), token)).rejects.toMatchObject({
+      await expect(harness.publishing.publish(channel, batch(1), token)).rejects.toMatchObject({
         code: 'TICKBUS_FENCED',
       });
-      await bench.publishing.publish(channel, batch(1));
+      await harness.publishing.publish(channel, batch(1));
     });
 
-    it('is renewed after its end where nobody was given it since, and not after a release', async () => {
+    it('renew succeeds after expiry if no other candidate acquired the lease, and fails after a release', async () => {
       const channel = spec('command');
-      const mine = bench.publishing.lease(channel);
+      const mine = harness.publishing.lease(channel);
       const { token } = await takeHeld(mine);
       await mine.renew(token, 20);
-      await refused(() => bench.publishing.publish(channel, batch(1), token));
+      await refused(() => harness.publishing.publish(channel, batch(1), token));
       expect(await mine.renew(token, 60_000)).toBe(true);
-      expect(await bench.subscribing.lease(channel).acquire(60_000)).toMatchObject({ state: 'taken' });
-      await bench.publishing.publish(channel, batch(1), token);
+      expect(await harness.subscribing.lease(channel).acquire(60_000)).toMatchObject({ state: 'taken' });
+      await harness.publishing.publish(channel, batch(1), token);
       await mine.release(token);
       expect(await mine.renew(token, 60_000)).toBe(false);
     });
 
-    it('keeps others out of a channel whose exclusive holder let it lapse, until it is taken and released', async () => {
+    it('publish rejects with TICKBUS_FENCED after an exclusive lease expired, until a holder releases it', async () => {
       const channel = spec('state');
-      const mine = bench.publishing.lease(channel);
+      const mine = harness.publishing.lease(channel);
       const { token } = await takeHeld(mine);
       await mine.renew(token, 1);
-      const theirs = bench.subscribing.lease(channel);
+      const theirs = harness.subscribing.lease(channel);
       await sleep(10);
-      await expect(bench.publishing.publish(channel, batch(1))).rejects.toMatchObject({
+      await expect(harness.publishing.publish(channel, batch(1))).rejects.toMatchObject({
         code: 'TICKBUS_FENCED',
       });
       await theirs.release((await takeHeld(theirs)).token);
-      const { first } = await bench.publishing.publish(channel, batch(1));
+      const { first } = await harness.publishing.publish(channel, batch(1));
       expect(first?.seq).toBe(1);
     });
 
-    it('takes nothing more once its writer was ended', async () => {
+    it('writer.publish resolves with undefined after writer.end()', async () => {
       const channel = spec('state');
-      const lease = bench.publishing.lease(channel);
+      const lease = harness.publishing.lease(channel);
       const { token, writer } = await takeHeld(lease);
       expect(writer?.room).toBeGreaterThan(1);
       let told = 0;
@@ -153,23 +153,23 @@ export function describeLease(bench: TransportBench): void {
       expect(await lease.release(token)).toBe(true);
     });
 
-    it('begins a new epoch with every lease, and keeps the last values', async () => {
+    it('acquire begins a new epoch and keeps the last values', async () => {
       const channel = spec('state');
-      const before = await bench.publishing.publish(channel, [outgoing({ n: 1 }, 'a')]);
-      const { writer } = await takeHeld(bench.publishing.lease(channel));
+      const before = await harness.publishing.publish(channel, [outgoing({ n: 1 }, 'a')]);
+      const { writer } = await takeHeld(harness.publishing.lease(channel));
       const after = await writer?.publish([outgoing({ n: 2 }, 'b')]);
       expect(after?.first?.epoch).toBeGreaterThan(before.first?.epoch ?? 0);
       expect(after?.first?.seq).toBe(1);
-      const { entries } = await bench.subscribing.read(channel);
+      const { entries } = await harness.subscribing.read(channel);
       expect(entries.map((frame) => decodeEnvelope(frame).data.n).sort()).toEqual([1, 2]);
     });
 
     it.each(['state', 'event'] as const)(
-      'publishes batches of every size on a %s channel in the order of the calls, all of them under way at once',
+      'publishes concurrent batches of any size on a %s channel in call order',
       async (kind) => {
         const channel = spec(kind, kind === 'event' ? 400 : 0);
-        const { frames } = await listen(bench.subscribing, channel);
-        const held = await takeHeld(bench.publishing.lease(channel));
+        const { frames } = await listen(harness.subscribing, channel);
+        const held = await takeHeld(harness.publishing.lease(channel));
         const sizes = [1, 9, 256, 2];
         const receipts = await Promise.all(sizes.map((size) => publishAs(held, channel, size)));
         await frames.reach(268);
@@ -177,7 +177,7 @@ export function describeLease(bench: TransportBench): void {
         expect(frames.all.map(({ seq }) => seq)).toEqual(
           Array.from({ length: 268 }, (_, index) => index + 1),
         );
-        const { position, entries, at } = await bench.subscribing.read(channel);
+        const { position, entries, at } = await harness.subscribing.read(channel);
         expect(position).toEqual({ epoch: receipts[0]?.first?.epoch, seq: 268 });
         expect(entries).toHaveLength(kind === 'event' ? 268 : 256);
         for (const message of frames.all) expect(message.at).toBeLessThanOrEqual(at);
@@ -188,7 +188,7 @@ export function describeLease(bench: TransportBench): void {
 
 type Held = Extract<LeaseAttempt, { state: 'held' }>;
 
-/** Waits until the server lets nobody do it under this token any more. */
+/** Publishes until the server rejects the token. */
 async function refused(publish: () => Promise<unknown>): Promise<void> {
   for (;;) {
     const error = await publish().then(
@@ -200,11 +200,11 @@ async function refused(publish: () => Promise<unknown>): Promise<void> {
   }
 }
 
-/** Asks until it is granted, and then holds it for a minute. A server that knows nothing of it makes candidates wait first. */
+/** Acquires the lease for one minute, waiting out the hold-off of a server that does not know the channel. */
 async function takeHeld(lease: LeaseOperations): Promise<Held> {
   for (let attempt = await lease.acquire(20); ; attempt = await lease.acquire(20)) {
     if (attempt.state === 'held') {
-      // On a machine that is busy the short time can be over by now: then it is tried again.
+      // On a busy machine the short lease can expire before the renewal: acquire again.
       if (await lease.renew(attempt.token, 60_000)) return attempt;
       continue;
     }

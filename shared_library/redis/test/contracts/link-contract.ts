@@ -1,48 +1,48 @@
-// The contract of the link: down, up again, closed, and who is told.
+// Contract of the link: status events, rejection while disconnected, and closing.
 
 import { describe, expect, it } from 'vitest';
-import { batch, connectedAgain, spec, type TransportBench } from './transport.fixture.ts';
+import { batch, type ContractHarness, connectedAgain, spec } from './transport.fixture.ts';
 
-export function describeLink(bench: TransportBench): void {
+export function describeLink(harness: ContractHarness): void {
   describe('the link', () => {
-    it('refuses at once what it is given while it is down, and sends none of it later', async () => {
+    it('publish rejects with TICKBUS_NOT_CONNECTED while disconnected, and is not sent later', async () => {
       const channel = spec('event');
       const down = new Promise<void>((resolve) => {
-        bench.publishing.onStatus((status) => status.type === 'disconnected' && resolve());
+        harness.publishing.onStatus((status) => status.type === 'disconnected' && resolve());
       });
-      const back = connectedAgain(bench.publishing);
-      await bench.fixture.cut();
+      const back = connectedAgain(harness.publishing);
+      await harness.fixture.cut();
       await down;
-      const refused = bench.publishing.publish(channel, batch(1));
+      const refused = harness.publishing.publish(channel, batch(1));
       await expect(refused).rejects.toMatchObject({ code: 'TICKBUS_NOT_CONNECTED', retryable: true });
-      await bench.fixture.restore();
+      await harness.fixture.restore();
       await back;
-      expect((await bench.publishing.publish(channel, batch(1))).first?.seq).toBe(1);
+      expect((await harness.publishing.publish(channel, batch(1))).first?.seq).toBe(1);
     });
 
     it('contains a status listener that throws', async () => {
-      const link = bench.fixture.link();
-      const heard: string[] = [];
+      const link = harness.fixture.link();
+      const received: string[] = [];
       link.onStatus(() => {
         throw new Error('thrown by a listener');
       });
-      link.onStatus(({ type }) => heard.push(type));
+      link.onStatus(({ type }) => received.push(type));
       await link.connect();
-      expect(heard).toContain('connected');
+      expect(received).toContain('connected');
     });
 
-    it('can be asked to connect again and again, and is told once', async () => {
-      const link = bench.fixture.link();
-      const heard: string[] = [];
-      link.onStatus(({ type }) => heard.push(type));
+    it('connect can be called repeatedly and reports "connected" once', async () => {
+      const link = harness.fixture.link();
+      const received: string[] = [];
+      link.onStatus(({ type }) => received.push(type));
       await Promise.all([link.connect(), link.connect()]);
       await link.connect();
-      expect(heard.filter((type) => type === 'connected')).toEqual(['connected']);
+      expect(received.filter((type) => type === 'connected')).toEqual(['connected']);
     });
 
-    it('is over when it was closed', async () => {
+    it('every call rejects with TICKBUS_CLOSED after close', async () => {
       const channel = spec('event');
-      const link = bench.fixture.link();
+      const link = harness.fixture.link();
       await link.connect();
       await link.close();
       await link.close();

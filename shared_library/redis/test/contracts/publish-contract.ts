@@ -1,4 +1,4 @@
-// The contract of publish: numbers without holes, epochs, framing, ids that are published once.
+// Contract of publish: numbering without gaps, epochs, framing, idempotent ids.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -8,21 +8,21 @@ import { decodeEnvelope, type Envelope } from '../../wire/envelope.ts';
 import { ORIGIN } from '../../wire/position.ts';
 import {
   batch,
+  type ContractHarness,
   Heard,
   listen,
   messagesIn,
   outgoing,
   spec,
-  type TransportBench,
 } from './transport.fixture.ts';
 
-export function describePublish(bench: TransportBench): void {
+export function describePublish(harness: ContractHarness): void {
   describe('publish', () => {
-    it('numbers a batch without holes and tells the first position and the receivers', async () => {
+    it('numbers a batch without gaps and returns the first position and the receivers', async () => {
       const channel = spec('event');
-      const { frames } = await listen(bench.subscribing, channel);
-      const first = await bench.publishing.publish(channel, batch(3));
-      const second = await bench.publishing.publish(channel, batch(2));
+      const { frames } = await listen(harness.subscribing, channel);
+      const first = await harness.publishing.publish(channel, batch(3));
+      const second = await harness.publishing.publish(channel, batch(2));
       expect(first.receivers).toBe(1);
       expect(first.first?.seq).toBe(1);
       expect(second.first).toEqual({ epoch: first.first?.epoch, seq: 4 });
@@ -31,11 +31,11 @@ export function describePublish(bench: TransportBench): void {
       expect(new Set(frames.all.map(({ epoch }) => epoch))).toEqual(new Set([first.first?.epoch]));
     });
 
-    it('numbers batches that begin and end anywhere, past 9, 99 and 999', async () => {
+    it('numbers batches across digit boundaries: past 9, 99 and 999', async () => {
       const channel = spec('event');
-      const { frames } = await listen(bench.subscribing, channel);
+      const { frames } = await listen(harness.subscribing, channel);
       const sizes = [7, 4, 1, 88, 101, 9, 128, 128, 128, 128, 128, 128, 30];
-      for (const size of sizes) await bench.publishing.publish(channel, batch(size));
+      for (const size of sizes) await harness.publishing.publish(channel, batch(size));
       const count = sizes.reduce((sum, size) => sum + size);
       await frames.reach(count);
       expect(frames.all.map(({ seq }) => seq)).toEqual(
@@ -43,11 +43,11 @@ export function describePublish(bench: TransportBench): void {
       );
     });
 
-    it('adds epoch, number and server time, and leaves the rest of the message as it was', async () => {
+    it('adds epoch, sequence number and server time, and leaves the other fields unchanged', async () => {
       const channel = spec('event');
-      const { frames } = await listen(bench.subscribing, channel);
+      const { frames } = await listen(harness.subscribing, channel);
       const before = Date.now();
-      await bench.publishing.publish(channel, [outgoing({ text: 'ünï "quoted" \\ \n 漢字 💹' })]);
+      await harness.publishing.publish(channel, [outgoing({ text: 'ünï "quoted" \\ \n 漢字 💹' })]);
       await frames.reach(1);
       const [message] = frames.all;
       expect(message).toMatchObject({
@@ -59,36 +59,36 @@ export function describePublish(bench: TransportBench): void {
       expect(message?.epoch).toBeGreaterThan(1_600_000_000_000);
     });
 
-    it('keeps an epoch while the server remembers, and begins a larger one when it does not', async () => {
+    it('keeps the epoch while the server remembers the channel, and begins a larger one after it forgets', async () => {
       const channel = spec('state');
-      const before = await bench.publishing.publish(channel, batch(1));
-      const same = await bench.publishing.publish(channel, batch(1));
-      await bench.fixture.flush();
-      const after = await bench.publishing.publish(channel, batch(1));
+      const before = await harness.publishing.publish(channel, batch(1));
+      const same = await harness.publishing.publish(channel, batch(1));
+      await harness.fixture.flush();
+      const after = await harness.publishing.publish(channel, batch(1));
       expect(same.first?.epoch).toBe(before.first?.epoch);
       expect(after.first?.seq).toBe(1);
       expect(after.first?.epoch).toBeGreaterThan(before.first?.epoch ?? 0);
     });
 
-    it('begins a larger epoch when the caller has seen more of it than the server remembers', async () => {
+    it('begins a larger epoch if the caller has seen a later position than the server remembers', async () => {
       const channel = spec('event');
-      const { first } = await bench.publishing.publish(channel, batch(2));
+      const { first } = await harness.publishing.publish(channel, batch(2));
       const epoch = first?.epoch ?? 0;
-      const same = await bench.publishing.publish(channel, batch(1), undefined, { epoch, seq: 2 });
+      const same = await harness.publishing.publish(channel, batch(1), undefined, { epoch, seq: 2 });
       expect(same.first).toEqual({ epoch, seq: 3 });
-      const after = await bench.publishing.publish(channel, batch(1), undefined, { epoch, seq: 4 });
+      const after = await harness.publishing.publish(channel, batch(1), undefined, { epoch, seq: 4 });
       expect(after.first?.epoch).toBeGreaterThan(epoch);
       expect(after.first?.seq).toBe(1);
     });
 
-    it('counts two publishers in one order', async () => {
+    it('numbers the messages of two publishers in one sequence', async () => {
       const channel = spec('event');
-      const other = bench.fixture.link();
+      const other = harness.fixture.link();
       await other.connect();
-      const { frames } = await listen(bench.subscribing, channel);
+      const { frames } = await listen(harness.subscribing, channel);
       await Promise.all(
         Array.from({ length: 20 }, (_, index) =>
-          (index % 2 ? other : bench.publishing).publish(channel, batch(5)),
+          (index % 2 ? other : harness.publishing).publish(channel, batch(5)),
         ),
       );
       await frames.reach(100);
@@ -96,14 +96,14 @@ export function describePublish(bench: TransportBench): void {
     });
 
     it.each(['state', 'event', 'plain'] as const)(
-      'sends a batch as one frame where a %s channel is framed so, numbered and kept one by one',
+      'sends a batch as one frame on a %s channel with batch framing; messages are numbered and stored singly',
       async (kind) => {
         const channel: ChannelSpec = { ...spec(kind, kind === 'event' ? 10 : 0), framing: 'batch' };
         const frames = new Heard<readonly Envelope[]>();
-        await bench.subscribing.subscribe(channel, (frame) => frames.add(messagesIn(frame)));
+        await harness.subscribing.subscribe(channel, (frame) => frames.add(messagesIn(frame)));
         const receipts = [
-          await bench.publishing.publish(channel, batch(3)),
-          await bench.publishing.publish(channel, batch(1)),
+          await harness.publishing.publish(channel, batch(3)),
+          await harness.publishing.publish(channel, batch(1)),
         ];
         await frames.reach(2);
         expect(frames.all.map((messages) => messages.map(({ data }) => data.index))).toEqual([
@@ -114,47 +114,47 @@ export function describePublish(bench: TransportBench): void {
         if (kind === 'plain') return;
         expect(frames.all.flat().map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
         expect(receipts.map(({ first }) => first?.seq)).toEqual([1, 4]);
-        const { position, entries } = await bench.publishing.read(channel);
+        const { position, entries } = await harness.publishing.read(channel);
         const kept = entries.map(decodeEnvelope).sort((one, other) => (one.seq ?? 0) - (other.seq ?? 0));
         expect(position.seq).toBe(4);
-        // The last one has the key of the first, whose place it takes on a channel that keeps last values.
+        // The last message has the key of the first one and replaces its last value on a state channel.
         expect(kept.map(({ seq }) => seq)).toEqual(kind === 'state' ? [2, 3, 4] : [1, 2, 3, 4]);
       },
     );
 
-    it('does not number a plain channel and keeps nothing of it', async () => {
+    it('assigns no position on a plain channel and stores nothing', async () => {
       const channel = spec('plain');
-      const { frames } = await listen(bench.subscribing, channel);
-      const receipt = await bench.publishing.publish(channel, batch(2));
+      const { frames } = await listen(harness.subscribing, channel);
+      const receipt = await harness.publishing.publish(channel, batch(2));
       await frames.reach(2);
       expect(receipt).toEqual({ first: undefined, receivers: 1 });
       expect(frames.all.every((message) => message.seq === undefined && message.epoch === undefined)).toBe(
         true,
       );
-      expect(await bench.publishing.read(channel)).toMatchObject({ position: ORIGIN, entries: [] });
+      expect(await harness.publishing.read(channel)).toMatchObject({ position: ORIGIN, entries: [] });
     });
 
-    it('publishes an id once, and says of a repeated one what became of it', async () => {
+    it('publishes an id once, and returns the first outcome for a repeated id', async () => {
       const channel = spec('command');
-      const { frames } = await listen(bench.subscribing, channel);
+      const { frames } = await listen(harness.subscribing, channel);
       const once = (id: string): Outgoing => ({
         ...outgoing({ id }),
         idempotency: { id, rememberMs: 60_000 },
       });
-      const first = await bench.publishing.publish(channel, [once('a'), once('b')]);
+      const first = await harness.publishing.publish(channel, [once('a'), once('b')]);
       expect(first).toMatchObject({ first: { seq: 1 }, receivers: 1 });
       expect(first.repeated).toBeUndefined();
       const epoch = first.first?.epoch ?? 0;
-      const again = await bench.publishing.publish(channel, [once('b'), once('c'), once('c'), once('d')]);
+      const again = await harness.publishing.publish(channel, [once('b'), once('c'), once('c'), once('d')]);
       expect(again.first).toEqual({ epoch, seq: 3 });
       expect(again.receivers).toBe(1);
       expect([...(again.repeated ?? [])]).toEqual([
         [0, { position: { epoch, seq: 2 }, receivers: 1 }],
         [2, { position: { epoch, seq: 3 }, receivers: 1 }],
       ]);
-      const all = await bench.publishing.publish(channel, [once('a')]);
+      const all = await harness.publishing.publish(channel, [once('a')]);
       expect([...(all.repeated ?? [])]).toEqual([[0, { position: { epoch, seq: 1 }, receivers: 1 }]]);
-      await bench.publishing.publish(channel, [once('e')]);
+      await harness.publishing.publish(channel, [once('e')]);
       await frames.reach(5);
       expect(frames.all.map(({ data, seq }) => [data.id, seq])).toEqual([
         ['a', 1],
@@ -165,19 +165,21 @@ export function describePublish(bench: TransportBench): void {
       ]);
     });
 
-    it('does not publish the retry of a command that was sent first in an epoch which is over', async () => {
+    it('reports a retried command as forgotten if its first epoch has ended', async () => {
       const channel = spec('command');
-      const { frames } = await listen(bench.subscribing, channel);
+      const { frames } = await listen(harness.subscribing, channel);
       const idempotency = { id: 'a', rememberMs: 60_000 };
-      const { first } = await bench.publishing.publish(channel, [{ ...outgoing({ id: 'a' }), idempotency }]);
-      await bench.fixture.flush();
+      const { first } = await harness.publishing.publish(channel, [
+        { ...outgoing({ id: 'a' }), idempotency },
+      ]);
+      await harness.fixture.flush();
       const retry = {
         ...outgoing({ id: 'a' }),
         idempotency: { ...idempotency, firstEpoch: first?.epoch ?? 0 },
       };
-      const { repeated } = await bench.publishing.publish(channel, [retry]);
+      const { repeated } = await harness.publishing.publish(channel, [retry]);
       expect([...(repeated ?? [])]).toEqual([[0, 'forgotten']]);
-      await bench.publishing.publish(channel, [outgoing({ id: 'b' })]);
+      await harness.publishing.publish(channel, [outgoing({ id: 'b' })]);
       await frames.reach(2);
       expect(frames.all.map(({ data, seq }) => [data.id, seq])).toEqual([
         ['a', 1],
@@ -185,22 +187,22 @@ export function describePublish(bench: TransportBench): void {
       ]);
     });
 
-    it('remembers an id for the time that was asked for', async () => {
+    it('remembers an id for `rememberMs`', async () => {
       const channel = spec('command');
       const message = { ...outgoing({}), idempotency: { id: 'short', rememberMs: 1 } };
-      const { first } = await bench.publishing.publish(channel, [message]);
+      const { first } = await harness.publishing.publish(channel, [message]);
       expect(first?.seq).toBe(1);
       await sleep(20);
-      const again = await bench.publishing.publish(channel, [message]);
+      const again = await harness.publishing.publish(channel, [message]);
       expect(again.repeated).toBeUndefined();
       expect(again.first?.seq).toBe(2);
     });
 
-    it('takes a batch of 256 messages and a message of 250 KiB', async () => {
+    it('accepts a batch of 256 messages and a message of 250 KiB', async () => {
       const channel = spec('event');
-      const { frames } = await listen(bench.subscribing, channel);
-      await bench.publishing.publish(channel, batch(256));
-      await bench.publishing.publish(channel, [outgoing({ text: 'x'.repeat(250 * 1024) })]);
+      const { frames } = await listen(harness.subscribing, channel);
+      await harness.publishing.publish(channel, batch(256));
+      await harness.publishing.publish(channel, [outgoing({ text: 'x'.repeat(250 * 1024) })]);
       await frames.reach(257);
       expect(String(frames.all[256]?.data.text).length).toBe(250 * 1024);
     });

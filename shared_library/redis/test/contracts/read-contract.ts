@@ -1,41 +1,41 @@
-// The contract of read: the position, what is kept of each kind of channel, and a barrier.
+// Contract of read and head: the position, the stored messages of each kind, and the ordering guarantee.
 
 import { describe, expect, it } from 'vitest';
 import { decodeEnvelope } from '../../wire/envelope.ts';
 import { ORIGIN } from '../../wire/position.ts';
-import { batch, listen, outgoing, spec, type TransportBench } from './transport.fixture.ts';
+import { batch, type ContractHarness, listen, outgoing, spec } from './transport.fixture.ts';
 
-export function describeRead(bench: TransportBench): void {
+export function describeRead(harness: ContractHarness): void {
   describe('read', () => {
-    it('finds nothing where nothing was published', async () => {
+    it('returns ORIGIN and no entries on an unused channel', async () => {
       for (const kind of ['state', 'event', 'command'] as const) {
-        expect(await bench.subscribing.read(spec(kind, kind === 'event' ? 10 : 0))).toMatchObject({
+        expect(await harness.subscribing.read(spec(kind, kind === 'event' ? 10 : 0))).toMatchObject({
           position: ORIGIN,
           entries: [],
         });
       }
     });
 
-    it('tells the server time, which goes on from one message and one read to the next', async () => {
+    it('returns a server time that never goes back from one message or read to the next', async () => {
       const channel = spec('event');
-      const { frames } = await listen(bench.subscribing, channel);
-      const { at: before } = await bench.subscribing.read(channel);
-      await bench.publishing.publish(channel, batch(1));
+      const { frames } = await listen(harness.subscribing, channel);
+      const { at: before } = await harness.subscribing.read(channel);
+      await harness.publishing.publish(channel, batch(1));
       await frames.reach(1);
-      const { at: after } = await bench.subscribing.read(channel);
+      const { at: after } = await harness.subscribing.read(channel);
       expect(frames.all[0]?.at).toBeGreaterThanOrEqual(Math.floor(before));
       expect(after).toBeGreaterThanOrEqual(frames.all[0]?.at ?? Number.POSITIVE_INFINITY);
     });
 
-    it('gives the last value of each key of a state channel, in the order of publication', async () => {
+    it('returns the last value of each key of a state channel, in order of publication', async () => {
       const channel = spec('state');
-      const receipt = await bench.publishing.publish(channel, [
+      const receipt = await harness.publishing.publish(channel, [
         outgoing({ n: 1 }, 'a'),
         outgoing({ n: 2 }, 'b'),
         outgoing({ n: 3 }, 'a'),
         outgoing({ n: 4 }, 'c'),
       ]);
-      const { position, entries } = await bench.subscribing.read(channel);
+      const { position, entries } = await harness.subscribing.read(channel);
       expect(position).toEqual({ epoch: receipt.first?.epoch, seq: 4 });
       expect(
         entries
@@ -49,16 +49,16 @@ export function describeRead(bench: TransportBench): void {
       ]);
     });
 
-    it('gives only what came after a position of the same epoch, and everything after one of another', async () => {
+    it('returns only entries after a position of the same epoch, and all entries for another epoch', async () => {
       for (const channel of [spec('state'), spec('event', 10)]) {
-        const { first } = await bench.publishing.publish(channel, [
+        const { first } = await harness.publishing.publish(channel, [
           outgoing({ n: 1 }, 'a'),
           outgoing({ n: 2 }, 'b'),
           outgoing({ n: 3 }, 'c'),
         ]);
         const epoch = first?.epoch ?? 0;
         const numbers = async (since: { epoch: number; seq: number }) =>
-          (await bench.subscribing.read(channel, since)).entries
+          (await harness.subscribing.read(channel, since)).entries
             .map((frame) => decodeEnvelope(frame).seq ?? 0)
             .sort((a, b) => a - b);
         expect(await numbers({ epoch, seq: 1 })).toEqual([2, 3]);
@@ -67,41 +67,41 @@ export function describeRead(bench: TransportBench): void {
       }
     });
 
-    it('keeps as much history as the channel asks for, and none of a command', async () => {
+    it('returns as much history as the channel defines, and none of a command channel', async () => {
       const event = spec('event', 3);
-      await bench.publishing.publish(event, batch(5));
-      const { position, entries } = await bench.subscribing.read(event);
+      await harness.publishing.publish(event, batch(5));
+      const { position, entries } = await harness.subscribing.read(event);
       expect(position.seq).toBe(5);
       expect(entries.map((frame) => decodeEnvelope(frame).seq)).toEqual([3, 4, 5]);
 
       const command = spec('command');
-      await bench.publishing.publish(command, batch(2));
-      expect((await bench.subscribing.read(command)).entries).toEqual([]);
-      expect((await bench.subscribing.read(command)).position.seq).toBe(2);
+      await harness.publishing.publish(command, batch(2));
+      expect((await harness.subscribing.read(command)).entries).toEqual([]);
+      expect((await harness.subscribing.read(command)).position.seq).toBe(2);
     });
 
-    it('tells the head alone: the position, and the time, which goes on', async () => {
+    it('head returns the position and a server time that never goes back', async () => {
       const channel = spec('state');
-      expect(await bench.subscribing.head(channel)).toEqual({ position: ORIGIN, at: expect.any(Number) });
-      const { at: before } = await bench.subscribing.read(channel);
-      const { first } = await bench.publishing.publish(channel, batch(3));
-      const { position, at } = await bench.subscribing.head(channel);
+      expect(await harness.subscribing.head(channel)).toEqual({ position: ORIGIN, at: expect.any(Number) });
+      const { at: before } = await harness.subscribing.read(channel);
+      const { first } = await harness.publishing.publish(channel, batch(3));
+      const { position, at } = await harness.subscribing.head(channel);
       expect(position).toEqual({ epoch: first?.epoch, seq: 3 });
       expect(at).toBeGreaterThanOrEqual(before);
-      expect((await bench.subscribing.read(channel)).at).toBeGreaterThanOrEqual(at);
+      expect((await harness.subscribing.read(channel)).at).toBeGreaterThanOrEqual(at);
     });
 
-    it('tells under which token the lease of the channel is held, and when nobody holds it', async () => {
+    it('read and head return the lease token while the lease is held', async () => {
       const channel = spec('state');
       const told = async () => [
-        (await bench.subscribing.read(channel)).lease,
-        (await bench.subscribing.head(channel)).lease,
+        (await harness.subscribing.read(channel)).lease,
+        (await harness.subscribing.head(channel)).lease,
       ];
       expect(await told()).toEqual([undefined, undefined]);
-      const lease = bench.publishing.lease(channel);
+      const lease = harness.publishing.lease(channel);
       await lease.connect();
       let attempt = await lease.acquire(20);
-      // Nobody's for now: the server may have forgotten a holder.
+      // Held off: the server may have forgotten a holder.
       expect([attempt.state, ...(await told())]).toEqual(['holding_off', undefined, undefined]);
       while (attempt.state !== 'held') attempt = await lease.acquire(60_000);
       expect(await told()).toEqual([attempt.token, attempt.token]);
@@ -109,25 +109,25 @@ export function describeRead(bench: TransportBench): void {
       expect(await told()).toEqual([undefined, undefined]);
     });
 
-    it('is a barrier as far as the head, too', async () => {
+    it('head replies after every message up to its position has arrived', async () => {
       const channel = spec('event');
-      const { frames } = await listen(bench.subscribing, channel);
+      const { frames } = await listen(harness.subscribing, channel);
       for (let round = 1; round <= 50; round++) {
-        bench.publishing.publish(channel, batch(7)).catch(() => {});
-        const { position } = await bench.subscribing.head(channel);
+        harness.publishing.publish(channel, batch(7)).catch(() => {});
+        const { position } = await harness.subscribing.head(channel);
         expect(frames.all.at(-1)?.seq ?? 0).toBeGreaterThanOrEqual(position.seq);
       }
-      await bench.publishing.publish(channel, batch(1));
-      expect((await bench.subscribing.head(channel)).position.seq).toBe(351);
+      await harness.publishing.publish(channel, batch(1));
+      expect((await harness.subscribing.head(channel)).position.seq).toBe(351);
       expect(frames.all.at(-1)?.seq).toBe(351);
     });
 
-    it('is a barrier: what was published before it has arrived before its reply', async () => {
+    it('read replies after every message published before it has arrived', async () => {
       const channel = spec('event');
-      const { frames } = await listen(bench.subscribing, channel);
+      const { frames } = await listen(harness.subscribing, channel);
       for (let round = 1; round <= 50; round++) {
-        await bench.publishing.publish(channel, batch(7));
-        const { position } = await bench.subscribing.read(channel, ORIGIN);
+        await harness.publishing.publish(channel, batch(7));
+        const { position } = await harness.subscribing.read(channel, ORIGIN);
         expect(frames.all.at(-1)?.seq).toBe(position.seq);
         expect(position.seq).toBe(round * 7);
       }

@@ -26,7 +26,7 @@ describeTransport('redis', async () => {
       await admin.publish(channel, Buffer.from(frame));
     },
     async flush() {
-      // An epoch is a millisecond of the server: two memories within the same one could not be told apart.
+      // Epochs are milliseconds of the server clock: two within one millisecond would be equal.
       await sleep(2);
       await admin.flushAll();
     },

@@ -1,35 +1,35 @@
-// The contract of subscribe: every byte from the moment it resolves, over links that are cut.
+// Contract of subscribe: every byte from the moment it resolves, also across reconnects.
 
 import { describe, expect, it } from 'vitest';
 import type { LinkStatus } from '../../transport/link-status.ts';
-import { batch, connectedAgain, listen, spec, type TransportBench } from './transport.fixture.ts';
+import { batch, type ContractHarness, connectedAgain, listen, spec } from './transport.fixture.ts';
 
-export function describeSubscribe(bench: TransportBench): void {
+export function describeSubscribe(harness: ContractHarness): void {
   describe('subscribe', () => {
-    it('delivers from the moment it resolves, bytes as a stranger published them', async () => {
+    it('delivers raw bytes of a plain client from the moment it resolves', async () => {
       const channel = spec('plain');
       const seen: Uint8Array[] = [];
       let arrived = () => {};
       const done = new Promise<void>((resolve) => {
         arrived = resolve;
       });
-      await bench.subscribing.subscribe(channel, (frame) => {
+      await harness.subscribing.subscribe(channel, (frame) => {
         seen.push(Uint8Array.from(frame));
         arrived();
       });
-      await bench.fixture.publishRaw(channel.name, new Uint8Array([0, 255, 13, 10, 43, 36]));
+      await harness.fixture.publishRaw(channel.name, new Uint8Array([0, 255, 13, 10, 43, 36]));
       await done;
       expect(seen).toEqual([new Uint8Array([0, 255, 13, 10, 43, 36])]);
     });
 
-    it('hears nothing after it was ended, and can be begun again', async () => {
+    it('delivers nothing after unsubscribe, and can subscribe again', async () => {
       const channel = spec('event');
-      const first = await listen(bench.subscribing, channel);
-      await bench.publishing.publish(channel, batch(1));
+      const first = await listen(harness.subscribing, channel);
+      await harness.publishing.publish(channel, batch(1));
       await first.frames.reach(1);
       first.unsubscribe();
-      const second = await listen(bench.subscribing, channel);
-      await bench.publishing.publish(channel, batch(1));
+      const second = await listen(harness.subscribing, channel);
+      await harness.publishing.publish(channel, batch(1));
       await second.frames.reach(1);
       expect(first.frames.all.length).toBe(1);
       expect(second.frames.all.map(({ seq }) => seq)).toEqual([2]);
@@ -38,30 +38,30 @@ export function describeSubscribe(bench: TransportBench): void {
     it('contains a listener that throws', async () => {
       const channel = spec('event');
       let calls = 0;
-      await bench.subscribing.subscribe(channel, () => {
+      await harness.subscribing.subscribe(channel, () => {
         calls++;
         throw new Error('thrown by a listener');
       });
-      await bench.publishing.publish(channel, batch(100));
-      await bench.subscribing.read(channel);
+      await harness.publishing.publish(channel, batch(100));
+      await harness.subscribing.read(channel);
       expect(calls).toBe(100);
     });
 
-    it('outlives a link that was cut, and tells of it', async () => {
+    it('survives a reconnect and reports the link states', async () => {
       const channel = spec('event', 10);
-      const { frames } = await listen(bench.subscribing, channel);
+      const { frames } = await listen(harness.subscribing, channel);
       const statuses: LinkStatus[] = [];
       const back = new Promise<void>((resolve) => {
-        bench.subscribing.onStatus((status) => {
+        harness.subscribing.onStatus((status) => {
           statuses.push(status);
           if (status.type === 'connected') resolve();
         });
       });
-      const publisherBack = connectedAgain(bench.publishing);
-      await bench.fixture.cut();
-      await bench.fixture.restore();
+      const publisherBack = connectedAgain(harness.publishing);
+      await harness.fixture.cut();
+      await harness.fixture.restore();
       await Promise.all([back, publisherBack]);
-      await bench.publishing.publish(channel, batch(1));
+      await harness.publishing.publish(channel, batch(1));
       await frames.reach(1);
       expect(statuses.map(({ type }) => type).filter((type) => type !== 'reconnecting')).toEqual([
         'disconnected',

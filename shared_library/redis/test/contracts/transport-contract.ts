@@ -1,4 +1,4 @@
-// The contract of the Transport port: every adapter passes the same tests.
+// Contract of the Transport port: both transports pass the same tests.
 
 import { afterEach, beforeEach, describe } from 'vitest';
 import { describeDemand } from './demand-contract.ts';
@@ -7,19 +7,19 @@ import { describeLink } from './link-contract.ts';
 import { describePublish } from './publish-contract.ts';
 import { describeRead } from './read-contract.ts';
 import { describeSubscribe } from './subscribe-contract.ts';
-import { TransportBench, type TransportFixture } from './transport.fixture.ts';
+import { ContractHarness, type TransportFixture } from './transport.fixture.ts';
 
 export function describeTransport(name: string, setUp: () => Promise<TransportFixture>): void {
   describe(`transport contract: ${name}`, () => {
-    const bench = new TransportBench();
-    beforeEach(() => bench.open(setUp));
-    afterEach(() => bench.close());
+    const harness = new ContractHarness();
+    beforeEach(() => harness.open(setUp));
+    afterEach(() => harness.close());
 
-    describePublish(bench);
-    describeRead(bench);
-    describeSubscribe(bench);
-    describeLease(bench);
-    describeDemand(bench);
-    describeLink(bench);
+    describePublish(harness);
+    describeRead(harness);
+    describeSubscribe(harness);
+    describeLease(harness);
+    describeDemand(harness);
+    describeLink(harness);
   });
 }

@@ -1,4 +1,4 @@
-// What the contract of the Transport port needs: an adapter under test, channels, messages, and frames to wait for.
+// For the transport contract: the transport under test, channels, messages and a frame recorder.
 
 import type { ChannelSpec } from '../../channel/channel.ts';
 import type { Outgoing, Transport } from '../../transport/port.ts';
@@ -11,22 +11,22 @@ import {
   encodeEnvelope,
 } from '../../wire/envelope.ts';
 
-/** One adapter under test: links to one server, and what only the outside can do to that server. */
+/** One transport under test: links to one server, and faults injected from outside. */
 export interface TransportFixture {
-  /** A new link; the fixture closes it. */
+  /** A new link; `close` closes it. */
   link(): Transport;
-  /** Publishes bytes as a stranger does, past the port. */
+  /** Publishes raw bytes as a plain client does, bypassing the port. */
   publishRaw(channel: string, frame: Uint8Array): Promise<void>;
-  /** The server forgets everything, as a restart without persistence does; links stay up. */
+  /** The server loses its memory, as after a restart without persistence; links stay connected. */
   flush(): Promise<void>;
-  /** Cuts every link and resolves; what can come back does so by itself, or by `restore`. */
+  /** Drops every link; `restore` makes the server reachable again. */
   cut(): Promise<void>;
   restore(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** What each test has: a fixture of its own, and two links to its server. */
-export class TransportBench {
+/** Set up for each test: a server of its own and two connected links. */
+export class ContractHarness {
   fixture!: TransportFixture;
   publishing!: Transport;
   subscribing!: Transport;
@@ -43,7 +43,7 @@ export class TransportBench {
   }
 }
 
-/** Channels of each kind, with names of their own for each test. */
+/** A channel with a unique name for each test. */
 let count = 0;
 export const spec = (kind: ChannelSpec['kind'], history = 0): ChannelSpec => ({
   name: `CONTRACT_${kind}_${++count}`,
@@ -59,7 +59,6 @@ export function batch(size: number): Outgoing[] {
   return Array.from({ length: size }, (_, index) => outgoing({ index }, `key-${index}`));
 }
 
-/** Everything a subscription hears, and a way to wait until it is so many. */
 export class Heard<Item = Envelope> {
   readonly all: Item[] = [];
   #waiting: { count: number; resolve: () => void }[] = [];
@@ -75,7 +74,7 @@ export class Heard<Item = Envelope> {
   }
 }
 
-/** The messages of a frame of either framing. */
+/** Decodes a frame of either framing. */
 export function messagesIn(frame: Uint8Array): readonly Envelope[] {
   return frame[0] === BATCH_START ? decodeBatch(frame).map(checkedEnvelope) : [decodeEnvelope(frame)];
 }

@@ -1,4 +1,4 @@
-// What subscriptions want is declared while they want it, renewed, withdrawn, and forgotten when they die.
+// A subscriber declares the keys of its subscriptions, renews them, and withdraws them when they end.
 
 import { errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { SubscriberDemand } from '../../demand/subscriber-demand.ts';
 import { TickbusError } from '../../errors.ts';
 import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
 import type { DemandOperations } from '../../transport/port.ts';
-import { Bench, PRICES } from '../library.fixture.ts';
+import { PRICES, PubSubHarness } from '../library.fixture.ts';
 
 const FED = defineChannel('FED', {
   kind: 'state',
@@ -17,16 +17,16 @@ const FED = defineChannel('FED', {
   messages: { tick: z.object({ symbol: z.string() }) },
 });
 
-function bench() {
-  const made = new Bench();
+function setUp() {
+  const made = new PubSubHarness();
   const wanted = async () => Object.fromEntries(await made.publisher.wanted(FED));
   const want = (...keys: string[]) => made.subscriber.subscribe(FED, () => {}, { keys });
   return { ...made, made, wanted, want };
 }
 
-describe('a subscriber', () => {
-  it('declares what its subscriptions want, from startListening() on', async () => {
-    const { subscriber, wanted, want } = bench();
+describe('a subscriber with keys', () => {
+  it('declares the keys of its subscriptions from startListening() on', async () => {
+    const { subscriber, wanted, want } = setUp();
     want('A', 'B');
     expect(await wanted()).toEqual({});
     await subscriber.startListening();
@@ -37,8 +37,8 @@ describe('a subscriber', () => {
     expect(await wanted()).toEqual({ A: 1, B: 1, C: 1 });
   });
 
-  it('declares nothing for a subscription to everything, nor on a channel without a gateway', async () => {
-    const { subscriber, publisher, server, wanted } = bench();
+  it('declares nothing for a subscription without keys, or on a channel without a gateway', async () => {
+    const { subscriber, publisher, server, wanted } = setUp();
     subscriber.subscribe(FED, () => {});
     subscriber.subscribe(PRICES, () => {}, { keys: ['A'] });
     await subscriber.startListening();
@@ -48,8 +48,8 @@ describe('a subscriber', () => {
     expect(await errorOf(publisher.wanted(PRICES))).toMatchObject({ code: 'TICKBUS_INVALID_OPTION' });
   });
 
-  it('withdraws a key when the last subscription to it has ended', async () => {
-    const { subscriber, wanted, want } = bench();
+  it('withdraws a key when its last subscription ends', async () => {
+    const { subscriber, wanted, want } = setUp();
     const end = want('A', 'B');
     want('B');
     await subscriber.startListening();
@@ -59,8 +59,8 @@ describe('a subscriber', () => {
     expect(await wanted()).toEqual({ B: 1 });
   });
 
-  it('withdraws everything with the last subscription of the channel, and when it is closed', async () => {
-    const { subscriber, wanted, want } = bench();
+  it('withdraws every key with the last subscription of the channel, and on close()', async () => {
+    const { subscriber, wanted, want } = setUp();
     const end = want('A');
     await subscriber.startListening();
     await eventLoopTurns();
@@ -74,8 +74,8 @@ describe('a subscriber', () => {
     expect(await wanted()).toEqual({});
   });
 
-  it('declares again while it lives, and after a reconnection or a loss of memory', async () => {
-    const { subscriber, connection, server, clock, wanted, want } = bench();
+  it('renews its keys periodically, after a reconnect and after the server loses its memory', async () => {
+    const { subscriber, connection, server, clock, wanted, want } = setUp();
     want('A');
     await subscriber.startListening();
     await clock.advance(120_000);
@@ -91,8 +91,8 @@ describe('a subscriber', () => {
     expect(await wanted()).toEqual({ A: 1 });
   });
 
-  it('is not counted twice, and two subscribers are', async () => {
-    const { connection, subscriber, wanted, want, clock, logger } = bench();
+  it('counts once per key, however many subscriptions it has; two subscribers count twice', async () => {
+    const { connection, subscriber, wanted, want, clock, logger } = setUp();
     want('A');
     want('A');
     await subscriber.startListening();
@@ -104,8 +104,8 @@ describe('a subscriber', () => {
   });
 });
 
-it('a server that does not allow it is told of once, and asked again on the next connection', async () => {
-  const { clock } = new Bench();
+it('SubscriberDemand reports TICKBUS_DENIED once and declares again only after the next connection', async () => {
+  const { clock } = new PubSubHarness();
   const refusals: TickbusError[] = [];
   let calls = 0;
   const operations: DemandOperations = {

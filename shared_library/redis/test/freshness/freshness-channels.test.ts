@@ -1,4 +1,4 @@
-// Which channels have freshness and which bounds they take: without a gateway, of other kinds, of their own, and switched off.
+// Channels and bounds of freshness: without a gateway, of other kinds, with own defaults, and switched off.
 
 import { errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -6,49 +6,53 @@ import { z } from 'zod';
 import { defineChannel } from '../../channel/channel.ts';
 import { CHANNELS } from '../../constants.ts';
 import { PRICES } from '../library.fixture.ts';
-import { patient, World } from './freshness.fixture.ts';
+import { FreshnessHarness, MINUTE_OF_QUIET } from './freshness.fixture.ts';
 
 const { PRICE_DATA } = CHANNELS;
 
 describe('channels', () => {
-  it('without a gateway are judged by age and link alone', async () => {
-    const world = await World.running();
-    world.bot.subscribe(PRICES, () => {});
+  it('without a gateway are judged by value age and link only', async () => {
+    const harness = await FreshnessHarness.running();
+    harness.bot.subscribe(PRICES, () => {});
     await eventLoopTurns();
-    await world.publisher.publish(PRICES, { symbol: 'P', price: 9 });
-    world.isAlive = false;
-    await world.pass(1_000);
-    const latest = () => world.bot.latest(PRICES, 'P', patient);
+    await harness.publisher.publish(PRICES, { symbol: 'P', price: 9 });
+    harness.isAlive = false;
+    await harness.advance(1_000);
+    const latest = () => harness.bot.latest(PRICES, 'P', MINUTE_OF_QUIET);
     expect(latest()).toMatchObject({
       verdict: 'fresh',
       confirmedAgoMs: 1_000,
       message: { data: { price: 9 } },
     });
-    await world.pass(1_050);
+    await harness.advance(1_050);
     expect(latest().verdict).toBe('quiet_market');
   });
 
-  it('of other kinds, and bounds that are none, are refused', async () => {
-    const world = await World.running();
+  it('latest, requireFresh and subscribe throw TICKBUS_INVALID_OPTION for another kind or invalid bounds', async () => {
+    const harness = await FreshnessHarness.running();
     const invalid = { code: 'TICKBUS_INVALID_OPTION' };
-    expect(await errorOf(() => world.bot.latest(CHANNELS.TRADE_COMMANDS, 'x'))).toMatchObject(invalid);
+    expect(await errorOf(() => harness.bot.latest(CHANNELS.TRADE_COMMANDS, 'x'))).toMatchObject(invalid);
     for (const bad of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
-      expect(await errorOf(() => world.bot.requireFresh(PRICE_DATA, 'A', { maxAgeMs: bad }))).toMatchObject(
+      expect(await errorOf(() => harness.bot.requireFresh(PRICE_DATA, 'A', { maxAgeMs: bad }))).toMatchObject(
         invalid,
       );
-      expect(await errorOf(() => world.latest('A', { maxQuietMs: bad }))).toMatchObject(invalid);
-      expect(await errorOf(() => new World({ freshness: { missedHeartbeats: bad } }))).toMatchObject(invalid);
-      expect(await errorOf(() => world.bot.subscribe(PRICE_DATA, () => {}, { maxAgeMs: bad }))).toMatchObject(
-        invalid,
-      );
+      expect(await errorOf(() => harness.latest('A', { maxQuietMs: bad }))).toMatchObject(invalid);
+      expect(
+        await errorOf(() => new FreshnessHarness({ freshness: { missedHeartbeats: bad } })),
+      ).toMatchObject(invalid);
+      expect(
+        await errorOf(() => harness.bot.subscribe(PRICE_DATA, () => {}, { maxAgeMs: bad })),
+      ).toMatchObject(invalid);
     }
     expect(
-      await errorOf(() => world.bot.subscribe(CHANNELS.TRADE_COMMANDS, () => {}, { maxAgeMs: 1 })),
+      await errorOf(() => harness.bot.subscribe(CHANNELS.TRADE_COMMANDS, () => {}, { maxAgeMs: 1 })),
     ).toMatchObject(invalid);
-    expect(await errorOf(() => world.bot.requireFresh(PRICE_DATA, 'A', {} as never))).toMatchObject(invalid);
+    expect(await errorOf(() => harness.bot.requireFresh(PRICE_DATA, 'A', {} as never))).toMatchObject(
+      invalid,
+    );
   });
 
-  it('of their own can be fed by a gateway, too, and say how quiet they may be', async () => {
+  it('of an application can have a gateway and a maxQuietMs of their own', async () => {
     const OWN = defineChannel('OWN', {
       kind: 'state',
       key: 'k',
@@ -56,23 +60,23 @@ describe('channels', () => {
       maxQuietMs: 30_000,
       messages: { value: z.object({ k: z.string() }) },
     });
-    const world = new World();
-    world.status = { state: 'live', feed: 'own', channel: 'OWN' };
-    world.bot.subscribe(OWN, () => {});
-    await world.heartbeat();
-    await world.bot.startListening();
-    await world.publisher.publish(OWN, { k: 'x' });
-    await world.pass(10_000);
-    world.lastFrameAt = world.serverClock.monotonic();
-    await world.heartbeat();
-    expect(world.bot.requireFresh(OWN, 'x', { maxAgeMs: 2_000 }).data).toEqual({ k: 'x' });
+    const harness = new FreshnessHarness();
+    harness.status = { state: 'live', feed: 'own', channel: 'OWN' };
+    harness.bot.subscribe(OWN, () => {});
+    await harness.heartbeat();
+    await harness.bot.startListening();
+    await harness.publisher.publish(OWN, { k: 'x' });
+    await harness.advance(10_000);
+    harness.lastFrameAt = harness.serverClock.monotonic();
+    await harness.heartbeat();
+    expect(harness.bot.requireFresh(OWN, 'x', { maxAgeMs: 2_000 }).data).toEqual({ k: 'x' });
   });
 });
 
 describe('freshness: false', () => {
-  it('reads nothing beside the channel, and calls nothing fresh', async () => {
-    const world = await World.running({ freshness: false });
-    expect(world.required()).toBe('gateway_down');
-    expect(world.server.publishRaw('FEED_STATUS', new Uint8Array())).toBe(0);
+  it('reads no status channel, and no value is fresh', async () => {
+    const harness = await FreshnessHarness.running({ freshness: false });
+    expect(harness.priceOrVerdict()).toBe('gateway_down');
+    expect(harness.server.publishRaw('FEED_STATUS', new Uint8Array())).toBe(0);
   });
 });

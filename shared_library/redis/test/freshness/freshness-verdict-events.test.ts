@@ -1,65 +1,65 @@
-// Verdicts told as events: each turn of each key, by the bounds of the subscriptions, until the subscriber is closed.
+// Verdict events: each change of each key by the bounds of the subscriptions, until close().
 
 import { describe, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
 import type { VerdictChange } from '../../freshness/verdict-poller.ts';
-import { World } from './freshness.fixture.ts';
+import { FreshnessHarness } from './freshness.fixture.ts';
 
 const { PRICE_DATA } = CHANNELS;
 
 describe('on("verdict")', () => {
-  it('tells each turn of each key by itself, and nothing when nobody listens', async () => {
-    const world = await World.running();
+  it('emits each change of each key, and nothing after unsubscribe', async () => {
+    const harness = await FreshnessHarness.running();
     const changes: VerdictChange[] = [];
-    const stop = world.bot.on('verdict', (change) => changes.push(change));
+    const stop = harness.bot.on('verdict', (change) => changes.push(change));
     const told = () => changes.splice(0).map(({ key, was, verdict }) => `${key} ${was} ${verdict}`);
-    await world.pass(100);
+    await harness.advance(100);
     expect(told()).toEqual(['A undefined fresh']);
-    await world.pass(4_800);
+    await harness.advance(4_800);
     expect(told()).toEqual([]);
-    await world.pass(200);
+    await harness.advance(200);
     expect(told()).toEqual(['A fresh quiet_market']);
-    world.isAlive = false;
-    await world.pass(3_100);
+    harness.isAlive = false;
+    await harness.advance(3_100);
     expect(told()).toEqual(['A quiet_market gateway_down']);
-    world.link.disconnect();
-    await world.pass(100);
+    harness.link.disconnect();
+    await harness.advance(100);
     expect(told()).toEqual(['A gateway_down link_down']);
-    world.link.reconnect();
-    await world.heartbeat();
-    await world.price('A');
-    await world.pass(100);
+    harness.link.reconnect();
+    await harness.heartbeat();
+    await harness.publishPrice('A');
+    await harness.advance(100);
     expect(told()).toEqual(['A link_down fresh']);
     stop();
     stop();
-    await world.pass(10_000);
+    await harness.advance(10_000);
     expect(told()).toEqual([]);
   });
 
-  it('judges by the bounds of the subscriptions, keys that never came too, and says goodbye when it closes', async () => {
-    const world = new World();
+  it('uses the bounds of the subscriptions, includes keys without a value, and emits link_down on close()', async () => {
+    const harness = new FreshnessHarness();
     const changes: string[] = [];
-    world.bot.on('verdict', ({ key, verdict }) => changes.push(`${key} ${verdict}`));
-    world.bot.subscribe(PRICE_DATA, () => {}, { keys: ['A', 'N'], maxAgeMs: 500 });
-    await world.heartbeat();
-    await world.bot.startListening();
-    await world.price('A');
-    await world.pass(600);
-    await world.bot.close();
+    harness.bot.on('verdict', ({ key, verdict }) => changes.push(`${key} ${verdict}`));
+    harness.bot.subscribe(PRICE_DATA, () => {}, { keys: ['A', 'N'], maxAgeMs: 500 });
+    await harness.heartbeat();
+    await harness.bot.startListening();
+    await harness.publishPrice('A');
+    await harness.advance(600);
+    await harness.bot.close();
     expect(changes).toEqual(['A fresh', 'N quiet_market', 'A quiet_market', 'A link_down', 'N link_down']);
   });
 
-  it('contains a listener that throws, and survives one that closes', async () => {
-    const world = await World.running();
-    const heard: string[] = [];
-    world.bot.on('verdict', () => {
+  it('contains a listener that throws, and survives one that closes the subscriber', async () => {
+    const harness = await FreshnessHarness.running();
+    const received: string[] = [];
+    harness.bot.on('verdict', () => {
       throw new Error('thrown by a listener');
     });
-    world.bot.on('verdict', ({ verdict }) => {
-      heard.push(verdict);
-      void world.bot.close();
+    harness.bot.on('verdict', ({ verdict }) => {
+      received.push(verdict);
+      void harness.bot.close();
     });
-    await world.pass(5_000);
-    expect(heard).toEqual(['fresh', 'link_down']);
+    await harness.advance(5_000);
+    expect(received).toEqual(['fresh', 'link_down']);
   });
 });

@@ -1,4 +1,4 @@
-// What the tests of freshness need: a server, a gateway that tells how its feed is, and a bot, each with a clock that stands still.
+// For the freshness tests: a server, a gateway that publishes its status, and a bot, on manual clocks.
 
 import { eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import type { FeedStatus } from '../../channel/schemas/feed-status.ts';
@@ -12,26 +12,26 @@ import { MemoryServer } from '../../transport/memory/memory-server.ts';
 
 const STEP_MS = 50;
 
-/** Bounds of a bot that can do with a price that does not move for long. */
-export const patient = { maxAgeMs: 2_000, maxQuietMs: 60_000 };
+/** Bounds of a bot that tolerates a price that does not change for a minute. */
+export const MINUTE_OF_QUIET = { maxAgeMs: 2_000, maxQuietMs: 60_000 };
 
-export class World {
-  /** Of the bot. */
+export class FreshnessHarness {
+  /** Clock of the bot. */
   readonly clock = new ManualClock();
-  /** Of the server. */
+  /** Clock of the server. */
   readonly serverClock = new ManualClock();
   readonly server = new MemoryServer(this.serverClock);
   readonly link = new MemoryConnection({ server: this.server });
   readonly logger = new RecordingLogger();
   readonly bot: RedisSubscriber;
   readonly publisher: RedisPublisher;
-  /** What the gateway says of itself; it tells it every second while `isAlive`. */
+  /** Status that the gateway publishes every second while `isAlive`. */
   status: Partial<FeedStatus> & Pick<FeedStatus, 'state'> = { state: 'live' };
   isAlive = true;
-  /** When the broker last said something and since when the feed is live; by the server's monotonic clock. */
+  /** Server monotonic times: last frame of the broker, and start of the live state. */
   lastFrameAt = 0;
   liveSince = -1_000;
-  #told = 0;
+  #lastHeartbeatAt = 0;
 
   constructor(options: Pick<RedisSubscriberOptions, 'freshness'> = {}) {
     const { clock, logger } = this;
@@ -40,8 +40,8 @@ export class World {
     this.publisher = new RedisPublisher({ connection, clock: this.serverClock, sender: 'gateway' });
   }
 
-  /** A price of the symbol arrives, as a frame of the broker. */
-  async price(symbol: string, price = 1): Promise<void> {
+  /** Publishes a price of the symbol, as a frame of the broker. */
+  async publishPrice(symbol: string, price = 1): Promise<void> {
     this.lastFrameAt = this.serverClock.monotonic();
     await this.publisher.publish(CHANNELS.PRICE_DATA, { symbol, price, timestamp: 0 });
     await eventLoopTurns(2);
@@ -49,7 +49,7 @@ export class World {
 
   async heartbeat(): Promise<void> {
     const now = this.serverClock.monotonic();
-    this.#told = now;
+    this.#lastHeartbeatAt = now;
     await this.publisher.publish(CHANNELS.FEED_STATUS, {
       feed: 'sim',
       last_frame_ago_ms: now - this.lastFrameAt,
@@ -59,7 +59,7 @@ export class World {
     await eventLoopTurns(2);
   }
 
-  /** Somebody takes the lease of PRICE_DATA for a minute, past the hold-off of a server that knows of none; returns the token. */
+  /** Takes the lease of PRICE_DATA for a minute, after the hold-off. Returns the token. */
   async takeLease(): Promise<number> {
     const { name } = CHANNELS.PRICE_DATA;
     for (let ttlMs = 1; ; ttlMs = 60_000) {
@@ -69,22 +69,27 @@ export class World {
     }
   }
 
-  async instrument(symbol: string, state: 'subscribed' | 'refused' | 'unknown' | 'unsubscribed', more = {}) {
+  async publishInstrumentStatus(
+    symbol: string,
+    state: 'subscribed' | 'refused' | 'unknown' | 'unsubscribed',
+    more = {},
+  ) {
     await this.publisher.publish(CHANNELS.INSTRUMENT_STATUS, { symbol, state, feed: 'sim', ...more });
     await eventLoopTurns(2);
   }
 
-  /** Time goes by for all, with a heartbeat every second. */
-  async pass(ms: number): Promise<void> {
+  /** Advances both clocks, with a heartbeat every second. */
+  async advance(ms: number): Promise<void> {
     for (let left = ms; left > 0; left -= STEP_MS) {
       await this.serverClock.advance(Math.min(left, STEP_MS));
-      if (this.isAlive && this.serverClock.monotonic() - this.#told >= 1_000) await this.heartbeat();
+      if (this.isAlive && this.serverClock.monotonic() - this.#lastHeartbeatAt >= 1_000)
+        await this.heartbeat();
       await this.clock.advance(Math.min(left, STEP_MS));
     }
     await eventLoopTurns(2);
   }
 
-  /** Time goes by and this process does nothing: no timer runs and no message is read. */
+  /** Advances both clocks while the process is blocked: no timer runs and no message is read. */
   block(ms: number): void {
     this.serverClock.skip(ms);
     this.clock.skip(ms);
@@ -98,8 +103,8 @@ export class World {
     return this.latest(symbol, bounds).verdict;
   }
 
-  /** The price, or the verdict by which it is refused. */
-  required(
+  /** The price if it is fresh, otherwise the verdict. */
+  priceOrVerdict(
     symbol = 'A',
     bounds: { maxAgeMs: number; maxQuietMs?: number } = { maxAgeMs: 2_000 },
   ): number | string {
@@ -111,13 +116,15 @@ export class World {
     }
   }
 
-  /** A bot that listens, a gateway that lives, and a price of A. */
-  static async running(...options: ConstructorParameters<typeof World>): Promise<World> {
-    const world = new World(...options);
-    world.bot.subscribe(CHANNELS.PRICE_DATA, () => {});
-    await world.heartbeat();
-    await world.bot.startListening();
-    await world.price('A');
-    return world;
+  /** A listening bot, a live gateway, and a price of A. */
+  static async running(
+    ...options: ConstructorParameters<typeof FreshnessHarness>
+  ): Promise<FreshnessHarness> {
+    const harness = new FreshnessHarness(...options);
+    harness.bot.subscribe(CHANNELS.PRICE_DATA, () => {});
+    await harness.heartbeat();
+    await harness.bot.startListening();
+    await harness.publishPrice('A');
+    return harness;
   }
 }

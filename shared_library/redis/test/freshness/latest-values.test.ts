@@ -1,4 +1,4 @@
-// What is kept of the newest messages: bytes until somebody asks, and stamps by the server's present clock.
+// The newest message of each key: stored as bytes, parsed on demand, stamped by the server clock.
 
 import { expect, it } from 'vitest';
 import { LatestValues } from '../../freshness/latest-values.ts';
@@ -14,8 +14,8 @@ const message = (n: number, at: number | null = n): Message => ({
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-/** Reads a number from bytes, also one with blanks around it. */
-function bench() {
+/** Parses a number from bytes. */
+function setUp() {
   const read: string[] = [];
   const values = new LatestValues((from) => {
     const text = new TextDecoder().decode(from);
@@ -25,8 +25,8 @@ function bench() {
   return { values, read };
 }
 
-it('reads bytes once, when it is asked for, and not those that were replaced before', () => {
-  const { values, read } = bench();
+it('get parses the bytes once on demand, and never the replaced ones', () => {
+  const { values, read } = setUp();
   values.set('A', message(1), bytes('1'));
   values.set('A', message(2), bytes('2'));
   expect(read).toEqual([]);
@@ -38,8 +38,8 @@ it('reads bytes once, when it is asked for, and not those that were replaced bef
   expect(values.get('A')).toEqual(message(3));
 });
 
-it('has bytes of its own, whatever becomes of those that it was given', () => {
-  const { values } = bench();
+it('set copies the bytes', () => {
+  const { values } = setUp();
   const chunk = bytes('1234');
   values.set('A', message(12), chunk.subarray(0, 2));
   values.set('B', message(34), chunk.subarray(2));
@@ -48,7 +48,7 @@ it('has bytes of its own, whatever becomes of those that it was given', () => {
 });
 
 it('keeps messages of changing sizes apart', () => {
-  const { values, read } = bench();
+  const { values, read } = setUp();
   const sizes = [1, 100, 120, 1, 900, 1_100, 5_000, 200_000, 100, 3_000, 1, 20_000, 64];
   const keys = Array.from({ length: 300 }, (_, index) => `key ${index}`);
   const text = (n: number, size: number) => String(n).padEnd(size);
@@ -62,8 +62,8 @@ it('keeps messages of changing sizes apart', () => {
   }
 });
 
-it('gives a message that has no bytes as it is', () => {
-  const { values, read } = bench();
+it('get returns a message without bytes as it is', () => {
+  const { values, read } = setUp();
   values.set('A', message(1), bytes('1'));
   const kept = message(2);
   values.set('A', kept);
@@ -73,8 +73,8 @@ it('gives a message that has no bytes as it is', () => {
   expect(read).toEqual(['3']);
 });
 
-it('has none for a key whose newest cannot be used, nor for one whose bytes cannot be read again', () => {
-  const { values } = bench();
+it('get returns undefined for a key whose newest message is invalid or cannot be parsed again', () => {
+  const { values } = setUp();
   values.set('A', message(1), bytes('1'));
   values.set('A', undefined);
   values.set('B', message(2), bytes('spoilt'));
@@ -97,8 +97,8 @@ it('has none for a key whose newest cannot be used, nor for one whose bytes cann
   expect([...values.keys()]).toEqual(['A']);
 });
 
-it('moves every stamp with the clock of the server, also that of a newest whose key is gone', () => {
-  const { values, read } = bench();
+it('clockWasSet shifts every stamp, also that of an invalid newest message', () => {
+  const { values, read } = setUp();
   values.set('A', message(1, 1_000), bytes('1'));
   values.set('B', message(2, null), bytes('2'));
   values.set('C', message(3, 3_000), bytes('3'));

@@ -1,19 +1,19 @@
-// What the server's clock says, from what it said before.
+// Estimate of the server clock from its replies.
 
 import { expect, it } from 'vitest';
 import { ServerClock } from '../../freshness/server-clock.ts';
 
-it('knows nothing before the first answer', () => {
+it('returns undefined before the first reply', () => {
   expect(new ServerClock().at(0)).toBeUndefined();
 });
 
-it('takes the middle of the round trip, and is wrong by half of it at most', () => {
+it('takes the middle of the round trip; the error is half of it', () => {
   const time = new ServerClock();
   expect(time.add(1_000, 1_020, 500_010)).toBeUndefined();
   expect(time.at(1_020)).toEqual({ time: 500_020, errorMs: 10 });
 });
 
-it('trusts the quickest answer, and each one less as time goes by', () => {
+it('prefers the fastest reply, with an error that grows over time', () => {
   const time = new ServerClock();
   time.add(0, 2, 100_001);
   time.add(1_000, 1_400, 101_390);
@@ -22,14 +22,14 @@ it('trusts the quickest answer, and each one less as time goes by', () => {
   expect(time.at(30_004)).toEqual({ time: 130_004, errorMs: 2 });
 });
 
-it('forgets an answer after a minute', () => {
+it('discards a reply after a minute', () => {
   const time = new ServerClock();
   time.add(0, 0, 100_000);
   time.add(61_000, 61_100, 161_040);
   expect(time.at(61_100)).toEqual({ time: 161_090, errorMs: 50 });
 });
 
-it('notices that the server was set, by how much, and believes only what it says since then', () => {
+it('add returns how far the server clock was set, and keeps only replies after that', () => {
   const time = new ServerClock();
   time.add(0, 2, 100_001);
   expect(time.add(1_000, 1_010, 101_005 + 3_600_000)).toBe(3_600_000);
@@ -38,7 +38,7 @@ it('notices that the server was set, by how much, and believes only what it says
   expect(time.at(2_002)?.time).toBe(102_002);
 });
 
-it('takes a slow answer for a slow answer, not for a clock that was set', () => {
+it('treats a slow reply as slow, not as a clock change', () => {
   const time = new ServerClock();
   time.add(0, 2, 100_001);
   expect(time.add(1_000, 3_000, 101_000)).toBeUndefined();

@@ -1,4 +1,4 @@
-// Every verdict and every reason, from what is known.
+// Every verdict and its reason, from the facts.
 
 import { describe, expect, it } from 'vitest';
 import { StaleDataError } from '../../freshness/stale-data-error.ts';
@@ -31,49 +31,63 @@ const good: Facts & { feed: FeedFacts } = {
 };
 
 const strict: Bounds = { maxAgeMs: 1_000, maxQuietMs: 1_000 };
-const patient: Bounds = { maxAgeMs: 1_000, maxQuietMs: 60_000 };
+const lenient: Bounds = { maxAgeMs: 1_000, maxQuietMs: 60_000 };
 const subscribed = { state: 'subscribed', detail: undefined, feed: 'sim', forMs: 3_000_000 };
 
 const cases: [string, Partial<Facts>, Partial<FeedFacts>, Bounds, Verdict, RegExp][] = [
-  ['all is well', {}, {}, strict, 'fresh', /changed within/],
-  ['a link that is down', { linkFault: 'Down.' }, {}, strict, 'link_down', /^Down\.$/],
+  ['everything is in order', {}, {}, strict, 'fresh', /changed within/],
+  ['the link is down', { linkFault: 'Down.' }, {}, strict, 'link_down', /^Down\.$/],
   [
-    'a link down while recovering',
+    'the link is down during recovery',
     { linkFault: 'Down.', isRecovering: true },
     {},
     strict,
     'link_down',
     /Down/,
   ],
-  ['a head that was not confirmed', { linkConfirmedAgoMs: 2_000 }, {}, strict, 'link_down', /2000 ms ago/],
-  ['a head that may not be read', { linkConfirmedAgoMs: never }, {}, strict, 'link_down', /may not read/],
-  ['a recovery', { isRecovering: true, linkConfirmedAgoMs: never }, {}, strict, 'recovering', /caught up/],
-  ['messages that wait', { behindMs: 1_001 }, {}, strict, 'lagging', /1001 ms/],
-  ['messages that wait a little', { behindMs: 1_000 }, {}, strict, 'fresh', /./],
   [
-    'a gateway that was never heard',
+    'the head is not confirmed in time',
+    { linkConfirmedAgoMs: 2_000 },
+    {},
+    strict,
+    'link_down',
+    /2000 ms ago/,
+  ],
+  ['the head may not be read', { linkConfirmedAgoMs: never }, {}, strict, 'link_down', /may not read/],
+  [
+    'the channel is recovering',
+    { isRecovering: true, linkConfirmedAgoMs: never },
+    {},
+    strict,
+    'recovering',
+    /caught up/,
+  ],
+  ['messages wait longer than maxAgeMs', { behindMs: 1_001 }, {}, strict, 'lagging', /1001 ms/],
+  ['messages wait for maxAgeMs', { behindMs: 1_000 }, {}, strict, 'fresh', /./],
+  [
+    'no heartbeat ever arrived',
     {},
     { fault: 'Never.', heartbeatAgoMs: never },
     strict,
     'gateway_down',
     /Never/,
   ],
-  ['a gateway that has gone quiet', {}, { heartbeatAgoMs: 3_000 }, strict, 'gateway_down', /sim for 3000 ms/],
-  ['a gateway that leaves', {}, { state: 'stopping' }, strict, 'gateway_down', /stopping\./],
+  ['the heartbeats stop', {}, { heartbeatAgoMs: 3_000 }, strict, 'gateway_down', /sim for 3000 ms/],
+  ['the gateway is stopping', {}, { state: 'stopping' }, strict, 'gateway_down', /stopping\./],
   [
-    'a gateway that has left',
+    'the gateway has stopped',
     {},
     { state: 'stopped', detail: 'bye' },
     strict,
     'gateway_down',
     /stopped: bye/,
   ],
-  ['a mute feed', {}, { state: 'silent' }, strict, 'feed_down', /sim is silent/],
-  ['a feed that connects', {}, { state: 'connecting' }, strict, 'feed_down', /connecting/],
-  ['a feed that is down', {}, { state: 'down', detail: '406' }, strict, 'feed_down', /down: 406/],
-  ['a state of the future', {}, { state: 'melting' }, strict, 'feed_down', /melting/],
+  ['the feed is silent', {}, { state: 'silent' }, strict, 'feed_down', /sim is silent/],
+  ['the feed is connecting', {}, { state: 'connecting' }, strict, 'feed_down', /connecting/],
+  ['the feed is down', {}, { state: 'down', detail: '406' }, strict, 'feed_down', /down: 406/],
+  ['the feed state is unknown', {}, { state: 'melting' }, strict, 'feed_down', /melting/],
   [
-    'a refused instrument',
+    'the instrument is refused',
     {},
     { instrument: { ...subscribed, state: 'refused', detail: '405' } },
     strict,
@@ -81,89 +95,103 @@ const cases: [string, Partial<Facts>, Partial<FeedFacts>, Bounds, Verdict, RegEx
     /refused\): 405/,
   ],
   [
-    'an unknown instrument',
+    'the instrument is unknown',
     {},
     { instrument: { ...subscribed, state: 'unknown' } },
     strict,
     'feed_down',
     /unknown/,
   ],
-  ['a subscribed instrument', {}, { instrument: subscribed }, strict, 'fresh', /./],
-  ['a key that is quiet', { changedAgoMs: 1_000 }, {}, strict, 'quiet_market', /not changed for 1000 ms/],
-  ['a key that may be quiet', { changedAgoMs: 50_000 }, {}, patient, 'fresh', /live ever since/],
-  ['a key that is too quiet', { changedAgoMs: 60_000 }, {}, patient, 'quiet_market', /60000 ms/],
-  ['a key without a value', { changedAgoMs: never }, {}, patient, 'quiet_market', /Nothing/],
+  ['the instrument is subscribed', {}, { instrument: subscribed }, strict, 'fresh', /./],
   [
-    'a feed that is quiet as a whole',
+    'the key is older than maxQuietMs',
+    { changedAgoMs: 1_000 },
+    {},
+    strict,
+    'quiet_market',
+    /not changed for 1000 ms/,
+  ],
+  [
+    'the key is older than maxAgeMs but not maxQuietMs',
+    { changedAgoMs: 50_000 },
+    {},
+    lenient,
+    'fresh',
+    /live ever since/,
+  ],
+  ['the key reaches a long maxQuietMs', { changedAgoMs: 60_000 }, {}, lenient, 'quiet_market', /60000 ms/],
+  ['the key has no value', { changedAgoMs: never }, {}, lenient, 'quiet_market', /Nothing/],
+  [
+    'the whole feed is quiet',
     { changedAgoMs: 50_000, channelChangedAgoMs: 1_500 },
     { lastFrameAgoMs: 1_200 },
-    patient,
+    lenient,
     'quiet_market',
     /from the feed for 1200 ms/,
   ],
   [
-    'a quiet key confirmed by another',
+    'the key is quiet and another key confirms the feed',
     { changedAgoMs: 50_000 },
     { lastFrameAgoMs: never },
-    patient,
+    lenient,
     'fresh',
     /./,
   ],
   [
-    'a quiet key on a feed that was interrupted',
+    'the key is quiet since before an interruption of the feed',
     { changedAgoMs: 50_000 },
     { liveForMs: 49_000 },
-    patient,
+    lenient,
     'quiet_market',
     /interrupted/,
   ],
   [
-    'a quiet key on a feed of unknown life',
+    'the key is quiet and the feed has no known uptime',
     { changedAgoMs: 50_000 },
     { liveForMs: -never },
-    patient,
+    lenient,
     'quiet_market',
     /interrupted/,
   ],
   [
-    'a quiet key that was subscribed anew',
+    'the key is quiet and was resubscribed',
     { changedAgoMs: 50_000 },
     { instrument: { ...subscribed, forMs: 40_000 } },
-    patient,
+    lenient,
     'quiet_market',
     /interrupted/,
   ],
   [
-    'an age within the error of its bound',
+    'the age is within its error of the bound',
     { changedAgoMs: 980, errorMs: 30 },
     {},
     strict,
     'quiet_market',
     /./,
   ],
-  ['times that are not known', { errorMs: never }, {}, patient, 'quiet_market', /./],
+  ['the times are unknown', { errorMs: never }, {}, lenient, 'quiet_market', /./],
 ];
 
-describe('the verdict on', () => {
-  it.each(cases)('%s', (_, facts, feedFacts, bounds, verdict, reason) => {
+describe('judge', () => {
+  it.each(cases)('if %s', (_, facts, feedFacts, bounds, verdict, reason) => {
     const judged = judge({ ...good, ...facts, feed: { ...feed, ...feedFacts } }, bounds);
     expect(judged.verdict).toBe(verdict);
     expect(judged.reason).toMatch(reason);
   });
 
-  it('a channel without a gateway goes by the age of the value alone', () => {
+  it('of a channel without a gateway uses the age of the value only', () => {
     const own = { ...good, feed: undefined };
     expect(judge(own, strict)).toMatchObject({ verdict: 'fresh', confirmedAgoMs: 700 });
-    expect(judge({ ...own, changedAgoMs: 2_000 }, patient).verdict).toBe('quiet_market');
+    expect(judge({ ...own, changedAgoMs: 2_000 }, lenient).verdict).toBe('quiet_market');
   });
 });
 
-it('a value was last confirmed by whatever came last from its feed', () => {
+it('judge reports the latest confirmation of the value by its feed', () => {
   expect(judge(good, strict).confirmedAgoMs).toBe(300);
   expect(judge({ ...good, channelChangedAgoMs: 900 }, strict).confirmedAgoMs).toBe(600);
 });
 
-it('the error says all of it, in JSON too', () => {
+it('StaleDataError carries every field, in JSON too', () => {
   const error = new StaleDataError('Why.', {
     channel: 'PRICE_DATA',
     key: 'AAPL',

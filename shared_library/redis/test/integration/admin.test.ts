@@ -1,4 +1,4 @@
-// What an operator's tool is told, by real servers: as anybody, as a user with few permissions, and where commands are switched off.
+// RedisAdmin against real servers: as the default user, as a restricted user, and with disabled commands.
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { silentLogger as logger } from '@tickbus/test-kit';
@@ -25,7 +25,7 @@ async function adminOf(url: string): Promise<RedisAdmin> {
   return admin;
 }
 
-/** A user of the server for one test, with the rules of `ACL SETUSER`; gives the URL to log in with. */
+/** Creates a user with the rules of `ACL SETUSER`. Returns the URL to log in with. */
 async function urlOfUser(name: string, ...rules: string[]): Promise<string> {
   const client = await createClient({ url: redis.url }).connect();
   await client.aclSetUser(name, ['on', '>secret', ...rules]);
@@ -33,7 +33,7 @@ async function urlOfUser(name: string, ...rules: string[]): Promise<string> {
   return redis.url.replace('//', `//${name}:secret@`);
 }
 
-it('tells how the server is set', async () => {
+it('inspect reports the server settings', async () => {
   await using admin = await adminOf(redis.url);
   expect(await admin.inspect()).toMatchObject({
     product: redis.program.replace('-server', ''),
@@ -52,7 +52,7 @@ it('tells how the server is set', async () => {
   });
 });
 
-it('tells nothing where the server keeps it to itself', async () => {
+it('inspect reports undefined values if the server disables INFO, CONFIG and ACL', async () => {
   const renamed = ['CONFIG', 'INFO', 'ACL'].flatMap((command) => ['--rename-command', command, '']);
   await using closed = await startLocalRedis({ args: renamed });
   await using admin = await adminOf(closed.url);
@@ -61,18 +61,18 @@ it('tells nothing where the server keeps it to itself', async () => {
   expect((await admin.clock()).roundTripsMs).toHaveLength(5);
 });
 
-it("tells the server's time against ours, within half a round trip", async () => {
+it('clock reports the offset of the server clock within half a round trip', async () => {
   await using admin = await adminOf(redis.url);
   const { offsetMs, errorMs, roundTripsMs } = await admin.clock(7);
   expect(roundTripsMs).toHaveLength(7);
   expect(errorMs).toBe(Math.min(...roundTripsMs) / 2);
-  // One clock, read by two processes: they differ by the error, and by what our clock was set since this process began.
+  // Both processes read one clock: they differ by the error and by clock adjustments since this process started.
   const drift = Math.abs(performance.timeOrigin + performance.now() - Date.now());
   expect(Math.abs(offsetMs)).toBeLessThanOrEqual(errorMs + drift + 2);
 });
 
 describe('permissions', () => {
-  it('are all there for the default user', async () => {
+  it('allow everything for the default user', async () => {
     await using admin = await adminOf(redis.url);
     const answers = await admin.permissions();
     expect(new Set(answers.map(({ channel }) => channel))).toEqual(
@@ -81,7 +81,7 @@ describe('permissions', () => {
     expect(answers.filter(({ isAllowed }) => !isAllowed)).toEqual([]);
   });
 
-  it('that the documentation gives are enough', async () => {
+  it('allow what the documented rules allow', async () => {
     const rules =
       'resetchannels &PRICE_DATA ~tickbus:* +@connection +@pubsub +@scripting +@read +@write +time +info';
     await using admin = await adminOf(await urlOfUser('documented', ...rules.split(' ')));
@@ -93,7 +93,7 @@ describe('permissions', () => {
     ]);
   });
 
-  it('name the command and key that are refused', async () => {
+  it('name each denied command and key', async () => {
     const rules = ['resetchannels', '&*', '%R~tickbus:*', '+@all', '-time'];
     await using admin = await adminOf(await urlOfUser('reader', ...rules));
     const answers = await admin.permissions([COMMAND_RESULTS]);
@@ -105,14 +105,14 @@ describe('permissions', () => {
     expect(refused).not.toContainEqual(['SUBSCRIBE', 'COMMAND_RESULTS']);
   });
 
-  it('are unknown to a user who may not run scripts', async () => {
+  it('are undefined for a user who may not run scripts', async () => {
     await using admin = await adminOf(await urlOfUser('deaf', 'allchannels', '+@connection', '+@pubsub'));
     const answers = await admin.permissions([PRICE_DATA]);
     expect(new Set(answers.map(({ isAllowed }) => isAllowed))).toEqual(new Set([undefined]));
   });
 });
 
-it('tells subscribers, place, kept messages and the lease of channels', async () => {
+it('channels reports subscribers, position, stored messages and the lease', async () => {
   await using connection = new RedisConnection({ url: redis.url, logger });
   const publisher = new RedisPublisher({ connection });
   const subscriber = new RedisSubscriber({ connection, logger, freshness: false });
@@ -123,7 +123,7 @@ it('tells subscribers, place, kept messages and the lease of channels', async ()
   const result = { command_id: 'one', bot: 'b', action: 'pause', outcome: 'done', by: 'me' } as const;
   const { position } = await publisher.publish(COMMAND_RESULTS, result);
   const lease = connection.publishing.lease(COMMAND_RESULTS);
-  // On a server that knows of none it is nobody's for a moment.
+  // Held off at first: the server does not know the lease.
   await lease.acquire(10);
   await using admin = await adminOf(redis.url);
   expect((await admin.channels(['COMMAND_RESULTS']))[0]?.lease).toBeUndefined();
@@ -153,7 +153,7 @@ it('tells subscribers, place, kept messages and the lease of channels', async ()
   expect(await admin.channels([])).toEqual([]);
 });
 
-it('fails fast, with one sentence and no secret', async () => {
+it('connect rejects with TICKBUS_CONNECT_FAILED or TICKBUS_AUTH_FAILED, without the password', async () => {
   const nobody = new RedisAdmin({ url: 'redis://:hunter2@127.0.0.1:1', logger });
   await expect(nobody.connect()).rejects.toMatchObject({ code: 'TICKBUS_CONNECT_FAILED' });
   await expect(nobody.inspect()).rejects.toMatchObject({ code: 'TICKBUS_NOT_CONNECTED' });
@@ -165,8 +165,8 @@ it('fails fast, with one sentence and no secret', async () => {
   await stranger.close();
 });
 
-describe('reading the answers', () => {
-  it('knows a Valkey', () => {
+describe('parsing of server replies', () => {
+  it('recognizes Valkey', () => {
     const info =
       'redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.3\r\nserver_mode:standalone\r\n';
     expect(parseServerFacts(info)).toMatchObject({
@@ -177,7 +177,7 @@ describe('reading the answers', () => {
     });
   });
 
-  it('finds the limit of subscribers among the others', () => {
+  it('finds the pubsub limit in client-output-buffer-limit', () => {
     expect(parseOutputBuffer('normal 0 0 0 replica 268435456 67108864 60 pubsub 1 2 3', 'pubsub')).toEqual({
       hardBytes: 1,
       softBytes: 2,

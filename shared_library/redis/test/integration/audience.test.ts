@@ -1,4 +1,4 @@
-// Who listens decides how messages go out: whole batches to our subscribers, each message by itself wherever a plain client may be.
+// Delivery mode: batches for tickbus subscribers, single messages as soon as a plain client may listen.
 
 import { freePort, type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { leasedPublisher } from '@tickbus/test-kit/leases';
@@ -39,31 +39,31 @@ async function plainClient(url = redis.url): Promise<PlainClient> {
   return client;
 }
 
-/** A subscriber of ours, and what it has heard: the counter of each message. */
+/** A tickbus subscriber and the counter of each message it received. */
 async function ourSubscriber(channel: Ticks, options: RedisSubscriberOptions = { url: redis.url }) {
   const subscriber = new RedisSubscriber(options);
-  const heard: number[] = [];
+  const received: number[] = [];
   const gaps: unknown[] = [];
   subscriber.on('gap', (gap) => gaps.push(gap));
   const waiting: { n: number; resolve: () => void }[] = [];
-  // Every message passes here, also one that a newer one of its key is to stand for.
+  // `where` sees every message, also those that are conflated later.
   const where = ({ data }: { data: { n: number } }) => {
-    heard.push(data.n);
+    received.push(data.n);
     for (const { n, resolve } of waiting) if (data.n === n) resolve();
     return false;
   };
   subscriber.subscribe(channel, () => {}, { where });
   await subscriber.startListening();
   const last = (n: number) =>
-    new Promise<void>((resolve) => (heard.includes(n) ? resolve() : waiting.push({ n, resolve })));
-  return { heard, gaps, last, [Symbol.asyncDispose]: () => subscriber.close() };
+    new Promise<void>((resolve) => (received.includes(n) ? resolve() : waiting.push({ n, resolve })));
+  return { received, gaps, last, [Symbol.asyncDispose]: () => subscriber.close() };
 }
 
 type Ticks = ReturnType<typeof newChannel>;
 let channels = 0;
 const newChannel = () => defineChannel(`AUDIENCE_${++channels}`, { kind: 'state', key: 'symbol', messages });
 
-/** Publishes so many more at once, counted up over all calls. */
+/** Publishes the given number of messages at once, with one counter for all calls. */
 function counting(publisher: RedisPublisher, channel: Ticks) {
   let n = 0;
   return {
@@ -77,23 +77,23 @@ function counting(publisher: RedisPublisher, channel: Ticks) {
   };
 }
 
-/** How often the server was given this command. */
+/** How often the server executed the command. */
 async function calls(command: string): Promise<number> {
   const stats = await admin.info('commandstats');
   return Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(stats)?.[1] ?? 0);
 }
 
-/** Publishes until what was published last has gone out in frames, as counted by the server. */
+/** Publishes until the server counts that messages go out in frames. */
 async function untilFramed(publish: (count: number) => Promise<unknown>): Promise<void> {
   for (let attempt = 0; attempt < 2_000; attempt++) {
     const before = await calls('publish');
     await publish(100);
     if ((await calls('publish')) - before < 50) return;
   }
-  throw new Error('What is published does not go out in frames.');
+  throw new Error('The publisher does not switch to frames.');
 }
 
-it('sends frames to our subscribers alone, and each message by itself from the first one that a plain client can hear', async () => {
+it('sends frames to tickbus subscribers, and single messages from the first one a plain client can receive', async () => {
   const channel = newChannel();
   await using ours = await ourSubscriber(channel);
   await using holder = await leasedPublisher(channel, redis.url);
@@ -102,28 +102,27 @@ it('sends frames to our subscribers alone, and each message by itself from the f
 
   for (const pattern of [false, true]) {
     const plain = await plainClient();
-    const heard: number[] = [];
-    const listener = (text: string) => heard.push(JSON.parse(text).data.n);
+    const received: number[] = [];
+    const listener = (text: string) => received.push(JSON.parse(text).data.n);
     const name = pattern ? `${channel.name}*` : channel.name;
     await (pattern ? plain.pSubscribe(name, listener) : plain.subscribe(name, listener));
     const first = stream.count;
     await stream.publish(1_000);
     await plain.ping();
-    expect(heard).toEqual(Array.from({ length: 1_000 }, (_, index) => first + index));
+    expect(received).toEqual(Array.from({ length: 1_000 }, (_, index) => first + index));
     plain.destroy();
     await untilFramed(stream.publish);
   }
 
   await ours.last(stream.count - 1);
-  expect(ours.heard).toEqual(Array.from({ length: stream.count }, (_, n) => n));
+  expect(ours.received).toEqual(Array.from({ length: stream.count }, (_, n) => n));
   expect(ours.gaps).toEqual([]);
 });
 
-it('loses nothing for anybody while plain clients come and go', async () => {
+it('loses no message for any client while plain clients subscribe and unsubscribe', async () => {
   const seed = Math.floor(Math.random() * 2 ** 31);
   console.info(`seed ${seed}`);
   let state = seed;
-  /** A linear congruential generator. @see https://en.wikipedia.org/wiki/Linear_congruential_generator */
   const random = (below: number) => {
     state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
     return Math.floor((state / 2 ** 32) * below);
@@ -154,11 +153,11 @@ it('loses nothing for anybody while plain clients come and go', async () => {
   expect(stays.flat().length).toBeGreaterThan(0);
   for (const stay of stays) expect(stay).toEqual(Array.from(stay, (_, index) => (stay[0] ?? 0) + index));
   await ours.last(stream.count - 1);
-  expect(ours.heard).toEqual(Array.from({ length: stream.count }, (_, n) => n));
+  expect(ours.received).toEqual(Array.from({ length: stream.count }, (_, n) => n));
   expect(ours.gaps).toEqual([]);
 });
 
-it('counts a subscriber of ours that may not hear frames as a plain client', async () => {
+it('treats a subscriber without access to the frame channel as a plain client', async () => {
   const channel = newChannel();
   await admin.sendCommand([
     'ACL',
@@ -176,13 +175,13 @@ it('counts a subscriber of ours that may not hear frames as a plain client', asy
   await using holder = await leasedPublisher(channel, redis.url);
   const stream = counting(holder.publisher, channel);
   for (let round = 0; round < 20; round++) await stream.publish(100);
-  for (const { heard, last } of [narrow, ours]) {
+  for (const { received, last } of [narrow, ours]) {
     await last(1_999);
-    expect(heard).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
+    expect(received).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
   }
 });
 
-it('loses nothing for who was refused the frames, and shares his connection with one who is not any more', async () => {
+it('loses no message when a denied subscriber shares its connection with a permitted one', async () => {
   const channel = newChannel();
   const rules = [
     'reset',
@@ -202,14 +201,14 @@ it('loses nothing for who was refused the frames, and shares his connection with
   await using late = await ourSubscriber(channel, { connection });
   const stream = counting(holder.publisher, channel);
   for (let round = 0; round < 40; round++) await stream.publish(50);
-  for (const { heard, gaps, last } of [early, late]) {
+  for (const { received, gaps, last } of [early, late]) {
     await last(1_999);
-    expect(heard).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
+    expect(received).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
     expect(gaps).toEqual([]);
   }
 });
 
-it('publishes by script on a server that knows MULTI and no EXEC', async () => {
+it('publishes by script on a server with MULTI but without EXEC', async () => {
   const half = await startLocalRedis({ args: ['--rename-command', 'EXEC', ''] });
   const channel = newChannel();
   await using ours = await ourSubscriber(channel, { url: half.url });
@@ -220,31 +219,31 @@ it('publishes by script on a server that knows MULTI and no EXEC', async () => {
     for (let round = 0; round < 40; round++) await stream.publish(50);
   }
   await ours.last(1_999);
-  expect(ours.heard).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
+  expect(ours.received).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
   await half.kill();
 });
 
-it('sends each message by itself while there is a replica, whose listeners the server cannot count', async () => {
+it('sends single messages while a replica is connected, because the server cannot count its listeners', async () => {
   const channel = newChannel();
   await using holder = await leasedPublisher(channel, redis.url);
   await using ours = await ourSubscriber(channel);
   const stream = counting(holder.publisher, channel);
   await untilFramed(stream.publish);
   await admin.configSet('repl-diskless-sync-delay', '0');
-  // Nothing on disk: servers of tests share a folder, and one that finds a dump there begins with it.
+  // No dump on disk: test servers share a folder, and a server loads any dump it finds there.
   const args = ['--replicaof', redis.host, String(redis.port), '--repl-diskless-load', 'on-empty-db'];
   const replica = await startLocalRedis({ port: await freePort(), args });
   const plain = await plainClient(replica.url);
-  const heard: number[] = [];
-  await plain.subscribe(channel.name, (text) => heard.push(JSON.parse(text).data.n));
+  const received: number[] = [];
+  await plain.subscribe(channel.name, (text) => received.push(JSON.parse(text).data.n));
   while (!(await admin.info('replication')).includes('state=online')) await admin.ping();
   const first = stream.count;
   await stream.publish(1_000);
   const last = stream.count - 1;
-  while (heard.at(-1) !== last) await plain.ping();
-  expect(heard.slice(-1_000)).toEqual(Array.from({ length: 1_000 }, (_, index) => first + index));
+  while (received.at(-1) !== last) await plain.ping();
+  expect(received.slice(-1_000)).toEqual(Array.from({ length: 1_000 }, (_, index) => first + index));
   await ours.last(last);
-  expect(ours.heard).toEqual(Array.from({ length: last + 1 }, (_, n) => n));
+  expect(ours.received).toEqual(Array.from({ length: last + 1 }, (_, n) => n));
   plain.destroy();
   await replica.kill();
 });

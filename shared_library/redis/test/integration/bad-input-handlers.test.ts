@@ -1,4 +1,4 @@
-// Handlers, filters and listeners that throw, on Redis and in memory: the others get everything, and the process lives.
+// Handlers, filters and listeners that throw, on Redis and in memory: others receive everything.
 
 import { EventRecorder, eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -22,7 +22,7 @@ describe.each(SERVERS)('on %s', (_, start) => {
       messages: { number: z.object({ n: z.number() }) },
     });
 
-    it('that throw or reject cost the others nothing, and the process lives', async () => {
+    it('that throw or reject do not affect other handlers or the process', async () => {
       const unhandled: unknown[] = [];
       const listener = (reason: unknown) => unhandled.push(reason);
       process.on('unhandledRejection', listener);

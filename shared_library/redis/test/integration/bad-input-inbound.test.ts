@@ -1,4 +1,4 @@
-// Bad messages that come in, on Redis and in memory: reported, never delivered, never fatal, and the next one arrives.
+// Invalid incoming messages, on Redis and in memory: reported, never delivered, never fatal.
 
 import { EventRecorder, RecordingLogger } from '@tickbus/test-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,7 +14,7 @@ const utf8 = new TextEncoder();
 const text = (value: string) => utf8.encode(value);
 const changed = (change: object) => frameOf({ ...valid, ...change });
 const withData = (change: object) => changed({ data: { ...valid.data, ...change } });
-/** The message with `"@"` in its payload replaced by a piece of JSON. */
+/** The message with `"@"` in its payload replaced by raw JSON. */
 const withJson = (json: string) =>
   text(JSON.stringify({ ...valid, data: { ...valid.data, x: '@' } }).replace('"@"', json));
 const nestedJson = (depth: number) => '{"a":'.repeat(depth) + 1 + '}'.repeat(depth);
@@ -27,7 +27,7 @@ const bytesWithin = (...bytes: number[]) => {
 const INBOUND: readonly (readonly [name: string, frame: Uint8Array, field: string | RegExp | undefined])[] = [
   ['an empty message', text(''), undefined],
   ['invalid JSON', text('{"message_type":"price",'), undefined],
-  ['text that is no JSON', text('hello'), undefined],
+  ['text that is not JSON', text('hello'), undefined],
   ['two documents', text('{}{}'), undefined],
   ['an array', text('[1,2]'), undefined],
   ['a number', text('42'), undefined],
@@ -41,38 +41,38 @@ const INBOUND: readonly (readonly [name: string, frame: Uint8Array, field: strin
   ['a message_type that is a number', changed({ message_type: 1 }), 'message_type'],
   ['an empty message_type', changed({ message_type: '' }), 'message_type'],
   ['data that is an array', changed({ data: [1] }), 'data'],
-  ['data that is text', changed({ data: 'text' }), 'data'],
+  ['data that is a string', changed({ data: 'text' }), 'data'],
   ['data that is null', changed({ data: null }), 'data'],
-  ['a timestamp that is text', changed({ timestamp: '1' }), 'timestamp'],
+  ['a timestamp that is a string', changed({ timestamp: '1' }), 'timestamp'],
   ['a timestamp that is null', changed({ timestamp: null }), 'timestamp'],
   ['a sender that is a number', changed({ sender: 7 }), 'sender'],
-  ['a seq that is text', changed({ seq: '1', epoch: 1 }), 'seq'],
+  ['a seq that is a string', changed({ seq: '1', epoch: 1 }), 'seq'],
   ['a negative seq', changed({ seq: -1, epoch: 1 }), 'seq'],
-  ['an epoch that is no whole number', changed({ seq: 1, epoch: 1.5 }), 'epoch'],
+  ['an epoch that is not an integer', changed({ seq: 1, epoch: 1.5 }), 'epoch'],
   ['a seq without an epoch', changed({ seq: 1 }), /^(seq|epoch)$/],
   ['an epoch without a seq', changed({ epoch: 1 }), /^(seq|epoch)$/],
-  ['an at that is text', changed({ at: 'now' }), 'at'],
+  ['an at that is a string', changed({ at: 'now' }), 'at'],
   ['an id that is a number', changed({ id: 1 }), 'id'],
-  ['an expires_at that is text', changed({ expires_at: 'soon' }), 'expires_at'],
+  ['an expires_at that is a string', changed({ expires_at: 'soon' }), 'expires_at'],
   ['an unknown message type', changed({ message_type: 'quote' }), 'message_type'],
   ...['toString', 'constructor', '__proto__', 'hasOwnProperty'].map(
     (type) => [`the message type ${type}`, changed({ message_type: type }), 'message_type'] as const,
   ),
-  ['a payload with a field of another type', withData({ price: '1' }), 'data.price'],
-  ['a payload without a field', withData({ symbol: undefined }), 'data.symbol'],
-  ['a payload with a value out of range', withData({ bid_size: -1 }), 'data.bid_size'],
+  ['a payload field of another type', withData({ price: '1' }), 'data.price'],
+  ['a missing payload field', withData({ symbol: undefined }), 'data.symbol'],
+  ['a payload value out of range', withData({ bid_size: -1 }), 'data.bid_size'],
   ['300 KiB', withData({ x: 'x'.repeat(300 * 1024) }), undefined],
   ['300 KiB of three-byte characters', withData({ x: '€'.repeat(100 * 1024) }), undefined],
   ['a depth of 1,000,000', withJson('['.repeat(1_000_000) + ']'.repeat(1_000_000)), undefined],
   [
-    'a depth of 100,000 within the size',
+    'a depth of 100,000 within the size limit',
     withJson('['.repeat(100_000) + ']'.repeat(100_000)),
     /^data\.x\[0\]/,
   ],
-  ['a depth of 40 within the size', withJson(nestedJson(40)), /^data\.x(\.a)+$/],
+  ['a depth of 40 within the size limit', withJson(nestedJson(40)), /^data\.x(\.a)+$/],
   ['a byte that is not UTF-8', bytesWithin(0xff), undefined],
-  ['an overlong form', bytesWithin(0xc0, 0x80), undefined],
-  ['half a character', bytesWithin(0xe2, 0x82), undefined],
+  ['an overlong UTF-8 form', bytesWithin(0xc0, 0x80), undefined],
+  ['a truncated UTF-8 character', bytesWithin(0xe2, 0x82), undefined],
   ['a surrogate in UTF-8', bytesWithin(0xed, 0xa0, 0x80), undefined],
   ['a byte order mark', Uint8Array.from([0xef, 0xbb, 0xbf, ...frameOf(valid)]), undefined],
   ...['__proto__', 'constructor'].flatMap(
@@ -116,7 +116,7 @@ describe.each(SERVERS)('on %s', (_, start) => {
   });
   afterAll(() => server.close());
 
-  describe('what comes in', () => {
+  describe('incoming messages', () => {
     const logger = new RecordingLogger();
     const invalid = new EventRecorder<InvalidMessage>();
     const received = new EventRecorder<string>();
@@ -131,7 +131,9 @@ describe.each(SERVERS)('on %s', (_, start) => {
     });
     afterAll(() => subscriber.close());
 
-    /** Sends the frame and a valid message; what was told of the frame, once the valid one has arrived. */
+    /**
+     * Publishes the frame, then a valid message. Returns the reports on the frame once the valid message has arrived.
+     */
     async function told(frame: Uint8Array): Promise<InvalidMessage[]> {
       const before = invalid.items.length;
       const symbol = `S${++sent}`;
@@ -141,23 +143,26 @@ describe.each(SERVERS)('on %s', (_, start) => {
       return invalid.items.slice(before);
     }
 
-    it.each(INBOUND)('%s is reported, and the next message arrives', async (_name, frame, field) => {
-      const count = subscriber.status(PRICE_DATA)?.invalid ?? 0;
-      const delivered = received.items.length;
-      const [one, ...others] = await told(frame);
-      expect(others).toEqual([]);
-      expect(one).toMatchObject({ channel: 'PRICE_DATA', error: { code: 'TICKBUS_INVALID_MESSAGE' } });
-      expect(one?.error).toBeInstanceOf(TickbusError);
-      if (field instanceof RegExp) expect(one?.error.field).toMatch(field);
-      else expect(one?.error.field).toBe(field);
-      expect(one?.error.field?.length ?? 0).toBeLessThan(300);
-      expect(one?.error.message).toMatch(/^The (message|field) .*\.$/);
-      expect(one?.preview.length).toBeLessThan(1_500);
-      expect(`${one?.preview}${one?.error.message}`).not.toMatch(/\p{Cc}/u);
-      expect(subscriber.status(PRICE_DATA)?.invalid).toBe(count + 1);
-      expect(received.items).toHaveLength(delivered + 1);
-      expect(Object.prototype).not.toHaveProperty('polluted');
-    });
+    it.each(INBOUND)(
+      'subscriber reports %s as TICKBUS_INVALID_MESSAGE and delivers the next message',
+      async (_name, frame, field) => {
+        const count = subscriber.status(PRICE_DATA)?.invalid ?? 0;
+        const delivered = received.items.length;
+        const [one, ...others] = await told(frame);
+        expect(others).toEqual([]);
+        expect(one).toMatchObject({ channel: 'PRICE_DATA', error: { code: 'TICKBUS_INVALID_MESSAGE' } });
+        expect(one?.error).toBeInstanceOf(TickbusError);
+        if (field instanceof RegExp) expect(one?.error.field).toMatch(field);
+        else expect(one?.error.field).toBe(field);
+        expect(one?.error.field?.length ?? 0).toBeLessThan(300);
+        expect(one?.error.message).toMatch(/^The (message|field) .*\.$/);
+        expect(one?.preview.length).toBeLessThan(1_500);
+        expect(`${one?.preview}${one?.error.message}`).not.toMatch(/\p{Cc}/u);
+        expect(subscriber.status(PRICE_DATA)?.invalid).toBe(count + 1);
+        expect(received.items).toHaveLength(delivered + 1);
+        expect(Object.prototype).not.toHaveProperty('polluted');
+      },
+    );
 
     it('terminal escapes are escaped in the event and in the log', async () => {
       const attacks = [

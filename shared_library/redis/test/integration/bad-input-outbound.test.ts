@@ -1,4 +1,4 @@
-// Bad messages that are published, on Redis and in memory: refused with the field that is wrong, and nothing is sent.
+// Invalid outgoing messages, on Redis and in memory: rejected with the offending field, and not sent.
 
 import { type EventRecorder, errorOf } from '@tickbus/test-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -45,19 +45,15 @@ const OUTBOUND: readonly (readonly [name: string, data: unknown, field: string |
   ['constructor', JSON.parse('{"symbol":"A","price":1,"timestamp":1,"constructor":{}}'), 'data.constructor'],
   ['NaN', { ...valid.data, price: Number.NaN }, 'data.price'],
   ['Infinity', { ...valid.data, price: Number.POSITIVE_INFINITY }, 'data.price'],
-  ['NaN in a field that the schema does not know', extra({ a: Number.NaN }), 'data.extra.a'],
-  [
-    '-Infinity in a field that the schema does not know',
-    extra([1, Number.NEGATIVE_INFINITY]),
-    'data.extra[1]',
-  ],
+  ['NaN in a field outside the schema', extra({ a: Number.NaN }), 'data.extra.a'],
+  ['-Infinity in a field outside the schema', extra([1, Number.NEGATIVE_INFINITY]), 'data.extra[1]'],
   ['undefined in an array', extra([1, undefined]), 'data.extra[1]'],
   ['a bigint', extra(1n), 'data.extra'],
   ['a function', extra(() => 1), 'data.extra'],
   ['a symbol', extra(Symbol('s')), 'data.extra'],
   ['a Map', extra(new Map([[1, 2]])), 'data.extra'],
   ['a Set', extra(new Set([1])), 'data.extra'],
-  ['an instance of a class', extra(new Money()), 'data.extra'],
+  ['a class instance', extra(new Money()), 'data.extra'],
   ['a cycle', extra(cycle), /^data\.extra\.self\[0\]/],
   ['a Date', extra(new Date(0)), 'data.extra'],
   ['a Buffer', extra(Buffer.from('x')), 'data.extra'],
@@ -65,8 +61,8 @@ const OUTBOUND: readonly (readonly [name: string, data: unknown, field: string |
   ['a RegExp', extra(/x/), 'data.extra'],
   ['an Error', extra(new Error('x')), 'data.extra'],
   ['a boxed number', extra(Object(1)), 'data.extra'],
-  ['an object with a toJSON of its own', extra({ toJSON: () => 1 }), 'data.extra'],
-  ['a payload with a toJSON of its own', { ...valid.data, toJSON: () => 'text' }, /^data(\.toJSON)?$/],
+  ['an object with its own toJSON', extra({ toJSON: () => 1 }), 'data.extra'],
+  ['a payload with its own toJSON', { ...valid.data, toJSON: () => 'text' }, /^data(\.toJSON)?$/],
 ];
 
 describe.each(SERVERS)('on %s', (_, start) => {
@@ -76,68 +72,71 @@ describe.each(SERVERS)('on %s', (_, start) => {
   });
   afterAll(() => server.close());
 
-  describe('what goes out', () => {
+  describe('outgoing messages', () => {
     const OUT = defineChannel('OUT', {
       kind: 'state',
       key: 'symbol',
       messages: CHANNELS.PRICE_DATA.messages,
     });
     let publisher: RedisPublisher;
-    let heard: EventRecorder<string>;
+    let received: EventRecorder<string>;
     let sent = 0;
 
     beforeAll(async () => {
       publisher = new RedisPublisher({ ...server.options, sender: 'me' });
-      heard = await server.listen(OUT);
+      received = await server.listen(OUT);
     });
     afterAll(() => publisher.close());
 
-    /** What a plain client hears of a publish: everything up to a valid message that follows it. */
-    async function heardOf(publishing: () => Promise<unknown>): Promise<string[]> {
-      const before = heard.items.length;
+    /** What a plain client receives during the call, up to a valid message published after it. */
+    async function receivedDuring(publishing: () => Promise<unknown>): Promise<string[]> {
+      const before = received.items.length;
       const symbol = `S${++sent}`;
       await publishing();
       await publisher.publish(OUT, { symbol, price: 1, timestamp: 1 });
-      await heard.first((message) => message.includes(`"${symbol}"`));
-      return heard.items.slice(before, -1);
+      await received.first((message) => message.includes(`"${symbol}"`));
+      return received.items.slice(before, -1);
     }
 
-    it.each(OUTBOUND)('%s is refused with its field, and nothing is sent', async (_name, data, field) => {
-      let error: unknown;
-      const heardMeanwhile = await heardOf(async () => {
-        error = await errorOf(publisher.publish(OUT, data as typeof valid.data));
-      });
-      expect(error).toBeInstanceOf(TickbusError);
-      expect(error).toMatchObject({ code: 'TICKBUS_INVALID_MESSAGE', retryable: false });
-      expect((error as TickbusError).field).toMatch(
-        field instanceof RegExp ? field : new RegExp(`^${escaped(field)}$`),
-      );
-      expect(heardMeanwhile).toEqual([]);
-    });
-
-    it.each(['quote', 'toString', 'constructor', '__proto__', ''])(
-      'the message type %j is refused',
-      async (type) => {
+    it.each(OUTBOUND)(
+      'publish rejects %s with TICKBUS_INVALID_MESSAGE and its field, and sends nothing',
+      async (_name, data, field) => {
         let error: unknown;
-        const heardMeanwhile = await heardOf(async () => {
-          error = await errorOf(publisher.publish(OUT, valid.data, { type: type as 'price' }));
+        const receivedMeanwhile = await receivedDuring(async () => {
+          error = await errorOf(publisher.publish(OUT, data as typeof valid.data));
         });
-        expect(error).toMatchObject({ code: 'TICKBUS_INVALID_MESSAGE', field: 'message_type' });
-        expect(heardMeanwhile).toEqual([]);
+        expect(error).toBeInstanceOf(TickbusError);
+        expect(error).toMatchObject({ code: 'TICKBUS_INVALID_MESSAGE', retryable: false });
+        expect((error as TickbusError).field).toMatch(
+          field instanceof RegExp ? field : new RegExp(`^${escaped(field)}$`),
+        );
+        expect(receivedMeanwhile).toEqual([]);
       },
     );
 
-    it('a bad message among good ones spoils none of them', async () => {
+    it.each(['quote', 'toString', 'constructor', '__proto__', ''])(
+      'publish rejects the message type %j with TICKBUS_INVALID_MESSAGE',
+      async (type) => {
+        let error: unknown;
+        const receivedMeanwhile = await receivedDuring(async () => {
+          error = await errorOf(publisher.publish(OUT, valid.data, { type: type as 'price' }));
+        });
+        expect(error).toMatchObject({ code: 'TICKBUS_INVALID_MESSAGE', field: 'message_type' });
+        expect(receivedMeanwhile).toEqual([]);
+      },
+    );
+
+    it('publish rejects an invalid message and sends the valid ones around it', async () => {
       const prices = [1, Number.NaN, 3];
       let outcomes: PromiseSettledResult<unknown>[] = [];
-      const heardMeanwhile = await heardOf(async () => {
+      const receivedMeanwhile = await receivedDuring(async () => {
         const publishing = prices.map((price) =>
           publisher.publish(OUT, { symbol: 'M', price, timestamp: 1 }),
         );
         outcomes = await Promise.allSettled(publishing);
       });
       expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-      expect(heardMeanwhile.map((message) => JSON.parse(message).data.price)).toEqual([1, 3]);
+      expect(receivedMeanwhile.map((message) => JSON.parse(message).data.price)).toEqual([1, 3]);
     });
   });
 });

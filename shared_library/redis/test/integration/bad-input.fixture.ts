@@ -1,4 +1,4 @@
-// What the tests of bad input need: a Redis and a server in memory with a stranger on each, and a message that is good.
+// For the invalid-input tests: Redis and the in-memory server, each with a plain client, and a valid message.
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { EventRecorder } from '@tickbus/test-kit';
@@ -6,22 +6,22 @@ import { createClient } from 'redis';
 import type { Channel } from '../../channel/channel.ts';
 import { MemoryConnection } from '../../testing.ts';
 
-/** Somebody on the server who does not use tickbus, and the options that lead there. */
+/** A plain client on the server, and the options that connect tickbus to it. */
 export interface Server {
   readonly options: { url: string } | { connection: MemoryConnection };
   send(channel: Channel, frame: Uint8Array): Promise<unknown>;
-  /** Notes every message of a channel, as text. */
+  /** Records every message of a channel as text. */
   listen(channel: Channel): Promise<EventRecorder<string>>;
   close(): Promise<unknown>;
 }
 
-/** Where every bad input is tried. */
+/** The servers on which every test of invalid input runs. */
 export const SERVERS: readonly (readonly [name: string, start: () => Promise<Server>])[] = [
   ['Redis', redisServer],
   ['memory', memoryServer],
 ];
 
-/** A price as it stands on the wire. */
+/** A price envelope on the wire. */
 export const valid = {
   message_type: 'price',
   data: { symbol: 'AAPL', price: 1, timestamp: 1 },
@@ -41,9 +41,9 @@ async function redisServer(): Promise<Server> {
     options: { url: redis.url },
     send: ({ name }, frame) => sending.publish(name, Buffer.from(frame)),
     listen: async ({ name }) => {
-      const heard = new EventRecorder<string>();
-      await listening.subscribe(name, heard.add);
-      return heard;
+      const received = new EventRecorder<string>();
+      await listening.subscribe(name, received.add);
+      return received;
     },
     close: () => {
       sending.destroy();
@@ -59,9 +59,9 @@ async function memoryServer(): Promise<Server> {
     options: { connection },
     send: async ({ name }, frame) => connection.server.publishRaw(name, frame),
     listen: async ({ name }) => {
-      const heard = new EventRecorder<string>();
-      connection.server.subscribe(name, (frame) => heard.add(new TextDecoder().decode(frame)));
-      return heard;
+      const received = new EventRecorder<string>();
+      connection.server.subscribe(name, (frame) => received.add(new TextDecoder().decode(frame)));
+      return received;
     },
     close: () => connection.close(),
   };

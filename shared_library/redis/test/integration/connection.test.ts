@@ -1,4 +1,4 @@
-// Connecting, failing to connect, losing the link: with a real server, and with what only pretends to be one.
+// Connecting, failing to connect and losing the link, against real servers and servers of other protocols.
 
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
@@ -29,8 +29,8 @@ afterEach(async () => {
 });
 afterAll(() => Promise.all([redis.kill(), guarded.kill()]));
 
-describe('a first connection that cannot come about fails fast, with one clear error', () => {
-  it('where nothing listens', async () => {
+describe('the first publish rejects', () => {
+  it('with TICKBUS_CONNECT_FAILED if nothing listens on the port', async () => {
     const port = await freePort();
     const error = await failure({ host: '127.0.0.1', port });
     expect(error).toMatchObject({ code: 'TICKBUS_CONNECT_FAILED', retryable: true });
@@ -38,7 +38,7 @@ describe('a first connection that cannot come about fails fast, with one clear e
     expect(error.message).toContain('docker-compose up -d redis');
   });
 
-  it('where the host does not exist', async () => {
+  it('with TICKBUS_CONNECT_FAILED if the host name is unknown', async () => {
     const error = await failure({ host: 'no-such-host.invalid', port: 6379 });
     expect(error.code).toBe('TICKBUS_CONNECT_FAILED');
     expect(error.message).toContain('no-such-host.invalid:6379: the host name is not known');
@@ -47,35 +47,35 @@ describe('a first connection that cannot come about fails fast, with one clear e
   it.each([
     ['a wrong password', `:${encodeURIComponent('wrong-password')}@`, 'WRONGPASS'],
     ['a wrong user', `bob:${encodeURIComponent(SECRET)}@`, 'WRONGPASS'],
-    ['no password where one is needed', '', 'NOAUTH'],
-  ])('with %s', async (_, credentials, word) => {
+    ['no password on a server that requires one', '', 'NOAUTH'],
+  ])('with TICKBUS_AUTH_FAILED for %s', async (_, credentials, word) => {
     const error = await failure({ url: `redis://${credentials}127.0.0.1:${guarded.port}` });
     expect(error).toMatchObject({ code: 'TICKBUS_AUTH_FAILED', retryable: false });
     expect(error.message).toContain(word);
     expect(error.message).toContain('Check the user and password');
   });
 
-  it('where a web server answers', async () => {
+  it('with TICKBUS_CONNECT_FAILED if an HTTP server answers', async () => {
     const web = createHttpServer((_, response) => response.end('hello'));
     const error = await failure({ port: await listen(web) });
     expect(error.code).toBe('TICKBUS_CONNECT_FAILED');
     expect(error.message).toContain('Check that it is Redis');
   });
 
-  it('where another protocol speaks first', async () => {
+  it('with TICKBUS_CONNECT_FAILED if a server of another protocol speaks first', async () => {
     const ssh = createServer((socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n'));
     const error = await failure({ port: await listen(ssh), connectTimeoutMs: 300 });
     expect(error.code).toBe('TICKBUS_CONNECT_FAILED');
   });
 
-  it('where the server takes the connection and says nothing', async () => {
+  it('with TICKBUS_CONNECT_FAILED if the server accepts the connection and never replies', async () => {
     const mute = createServer(() => {});
     const error = await failure({ port: await listen(mute), connectTimeoutMs: 300 });
     expect(error.code).toBe('TICKBUS_CONNECT_FAILED');
     expect(error.message).toContain('did not answer in time');
   });
 
-  it('where the server repeats the password in its answer, masks it everywhere', async () => {
+  it('without the password, if the server echoes it in its reply', async () => {
     const old = createServer((socket) =>
       socket.on('data', (data) => socket.write(`-ERR unknown command ${JSON.stringify(String(data))}\r\n`)),
     );
@@ -93,7 +93,7 @@ describe('a first connection that cannot come about fails fast, with one clear e
     expect(everything).not.toContain('hunter2');
   });
 
-  it('and says so in the log once, for the subscriber too', async () => {
+  it('startListening rejects with TICKBUS_CONNECT_FAILED and logs one error', async () => {
     const logger = new RecordingLogger();
     const port = await freePort();
     const subscriber = new RedisSubscriber({ host: '127.0.0.1', port, logger });
@@ -104,7 +104,7 @@ describe('a first connection that cannot come about fails fast, with one clear e
     ]);
   });
 
-  it('and can be tried again on the same publisher', async () => {
+  it('publish can be retried on the same publisher after the server starts', async () => {
     const late = await startLocalRedis();
     closing.push(() => late.kill());
     await late.kill();
@@ -120,7 +120,7 @@ describe('a first connection that cannot come about fails fast, with one clear e
   });
 });
 
-describe('options that cannot be used are refused by the constructor', () => {
+describe('the constructor throws TICKBUS_INVALID_OPTION', () => {
   it.each([
     ['url', { url: 'http://127.0.0.1' }],
     ['url', { url: `redis//bob:${SECRET}@x` }],
@@ -130,7 +130,7 @@ describe('options that cannot be used are refused by the constructor', () => {
     ['db', { db: -1 }],
     ['host', { host: `redis://bob:${SECRET}@127.0.0.1` }],
     ['connectTimeoutMs', { connectTimeoutMs: 0 }],
-  ])('%s in %o', (field, options) => {
+  ])('for %s in %o', (field, options) => {
     const make = () => new RedisPublisher(options);
     expect(make).toThrow(expect.objectContaining({ code: 'TICKBUS_INVALID_OPTION', field }));
     expect(make).not.toThrow(/hunter2/);
@@ -138,7 +138,7 @@ describe('options that cannot be used are refused by the constructor', () => {
 });
 
 describe('an established link', () => {
-  it('logs in by URL, and works with a user and a password of special characters', async () => {
+  it('logs in with a URL whose password has special characters', async () => {
     const publisher = new RedisPublisher({
       url: `redis://default:${encodeURIComponent(SECRET)}@127.0.0.1:${guarded.port}`,
     });
@@ -157,7 +157,7 @@ describe('an established link', () => {
     expect([a.position?.seq, b.position?.seq]).toEqual([1, 1]);
   });
 
-  it('is shared by publishers and subscribers of one service: two links in all, closed by their owner', async () => {
+  it('is shared by publishers and subscribers: two connections in total, closed by the owner', async () => {
     const connection = new RedisConnection({ url: redis.url });
     closing.push(() => connection.close());
     const publishers = [new RedisPublisher({ connection }), new RedisPublisher({ connection })];
@@ -171,7 +171,7 @@ describe('an established link', () => {
     await publishers[1]?.publish(CHANNELS.PRICE_DATA, tick);
   });
 
-  it('that drops is re-established, with its subscriptions', async () => {
+  it('reconnects with its subscriptions after a drop', async () => {
     const { publisher, subscriber, prices } = await pair({ url: redis.url });
     const back = connectedAgain(subscriber);
     await killClients(redis);
@@ -181,7 +181,7 @@ describe('an established link', () => {
     await prices.until(200);
   });
 
-  it('that drops is not re-established with reconnect: false', async () => {
+  it('with reconnect: false reports "failed" after a drop, and connects again on request', async () => {
     const { publisher, subscriber, prices } = await pair({ url: redis.url, reconnect: false });
     const failed = new Promise((resolve) =>
       subscriber.on('status', (one) => one.type === 'failed' && resolve(one)),
@@ -198,7 +198,7 @@ describe('an established link', () => {
     await prices.until(300);
   });
 
-  it('whose server has too many clients goes on trying, until it is let in', async () => {
+  it('keeps reconnecting while the server has too many clients', async () => {
     const server = await startLocalRedis();
     closing.push(() => server.kill());
     const admin = createClient({ url: server.url });
@@ -209,7 +209,7 @@ describe('an established link', () => {
       subscriber.on('status', async (one) => {
         if (one.type === 'connected') resolve(one);
         else if (one.type === 'failed') reject(one.error);
-        // Three refusals of another kind would have been the end.
+        // Three rejections of another kind would end the attempts.
         else if (one.type === 'reconnecting' && one.attempt === 5)
           await admin.sendCommand(['CONFIG', 'SET', 'maxclients', '100']);
       }),
@@ -222,7 +222,7 @@ describe('an established link', () => {
     await expect(connected).resolves.toMatchObject({ generation: 2 });
   });
 
-  it('whose user loses his password while it is up stops trying, and says so without the secret', async () => {
+  it('stops reconnecting with TICKBUS_AUTH_FAILED if the password changes, and logs no secret', async () => {
     const server = await startLocalRedis();
     closing.push(() => server.kill());
     const admin = createClient({ url: server.url });
@@ -246,12 +246,12 @@ describe('an established link', () => {
 
 const status = { bot: 'b', state: 'running' } as const;
 
-/** The error of a first publish with these options; whatever they reach must not hang it. */
+/** The error of a first publish with these options. */
 async function failure(options: ConstructorParameters<typeof RedisPublisher>[0]): Promise<TickbusError> {
   const publisher = new RedisPublisher({ logger: silentLogger, ...options } as typeof options);
   closing.push(() => publisher.close());
   return publisher.publish(CHANNELS.PRICE_DATA, tick).then(
-    () => Promise.reject(new Error('The publish went through.')),
+    () => Promise.reject(new Error('The publish succeeded.')),
     (error: TickbusError) => error,
   );
 }
@@ -305,7 +305,7 @@ function connectedAgain(subscriber: RedisSubscriber): Promise<void> {
   return new Promise((resolve) => subscriber.on('status', (one) => one.type === 'connected' && resolve()));
 }
 
-/** Its link is another one than the subscriber's, and may come back a moment later. */
+/** The publisher has its own link, which may reconnect later than the subscriber's. */
 async function publisherUp(publisher: RedisPublisher): Promise<void> {
   for (;;) {
     const outcome = await publisher

@@ -1,4 +1,4 @@
-// Delivery over a real server, faults included: what was accepted is delivered once and in order, or told as lost.
+// Delivery over a real server under faults: accepted messages arrive once and in order, or are reported as lost.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
@@ -29,7 +29,7 @@ afterEach(async () => {
   await redis.kill();
 });
 
-it('a late bot starts with the last price of every symbol, then hears what is live', async () => {
+it('a late subscriber receives the last price of every symbol, then live prices', async () => {
   const publisher = newPublisher();
   for (const [symbol, price] of [
     ['A', 1],
@@ -39,10 +39,10 @@ it('a late bot starts with the last price of every symbol, then hears what is li
     await publisher.publish(CHANNELS.PRICE_DATA, { symbol, price, timestamp: 1 });
   }
   const subscriber = newSubscriber();
-  const heard: string[] = [];
+  const received: string[] = [];
   const done = new Promise<void>((resolve) => {
     subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data, snapshot }) => {
-      heard.push(`${data.symbol}${data.price}${snapshot ? ' kept' : ''}`);
+      received.push(`${data.symbol}${data.price}${snapshot ? ' snapshot' : ''}`);
       if (data.price === 4) resolve();
     });
   });
@@ -53,10 +53,10 @@ it('a late bot starts with the last price of every symbol, then hears what is li
   await live;
   await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'B', price: 4, timestamp: 1 });
   await done;
-  expect(heard).toEqual(['B2 kept', 'A3 kept', 'B4']);
+  expect(received).toEqual(['B2 snapshot', 'A3 snapshot', 'B4']);
 });
 
-it('50,000 messages at once arrive once and in order, at two handlers', async () => {
+it('50,000 messages published at once arrive once and in order at two handlers', async () => {
   const { publisher, subscriber, history } = await recording(FLEETING);
   let second = 0;
   subscriber.subscribe(FLEETING, () => second++, { queueLimit: 100_000 });
@@ -68,7 +68,7 @@ it('50,000 messages at once arrive once and in order, at two handlers', async ()
   expect(history.gaps).toEqual([]);
 });
 
-it('two publishers are heard in one order by two subscribers', async () => {
+it('two subscribers receive the messages of two publishers in the same order', async () => {
   const one = await recording(FLEETING);
   const two = await recording(FLEETING);
   const publishers = [newPublisher(), newPublisher()];
@@ -81,9 +81,9 @@ it('two publishers are heard in one order by two subscribers', async () => {
 
 it.each([
   ['repaired from history', KEPT],
-  ['told with its range', FLEETING],
+  ['reported with its range', FLEETING],
 ])(
-  'what is lost while links are cut is %s; nothing is lost in silence, doubled or out of order',
+  'a loss during dropped links is %s; no message is lost silently, duplicated or out of order',
   async (_, channel) => {
     const { publisher, history } = await recording(channel);
     const accepted: number[] = [];
@@ -98,8 +98,8 @@ it.each([
       }
       await killClients();
     }
-    // Until one is heard: the subscriber's link may come back later than the publisher's.
-    for (const first = n; !history.numbers.some((heard) => heard >= first); n++) {
+    // Until a message arrives: the subscriber may reconnect later than the publisher.
+    for (const first = n; !history.numbers.some((received) => received >= first); n++) {
       n = await publishUntilAccepted(publisher, channel, n);
       accepted.push(n);
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -112,7 +112,7 @@ it.each([
   },
 );
 
-it('kill -9 of the server and its restart is told as a change of epoch, and delivery goes on', async () => {
+it('a server restart after kill -9 is reported as an epoch gap, and delivery continues', async () => {
   const { publisher, history } = await recording(KEPT);
   await publisher.publish(KEPT, { n: 1 });
   await history.until(1);
@@ -127,27 +127,27 @@ it('kill -9 of the server and its restart is told as a change of epoch, and deli
   expect(history.numbers).toEqual([1, last]);
 });
 
-it('the last message, lost, is found within the next look at the head', async () => {
+it('the loss of the last message is found by the next head check', async () => {
   const { history } = await recording(FLEETING);
   const other = createClient({ url: redis.url });
   await other.connect();
   closing.push(() => other.destroy());
-  // As if it had been published and cut out of the stream on its way.
+  // The head of a channel whose first message was lost on its way.
   await other.hSet('tickbus:{FLEETING}:head', { epoch: '5', seq: '1' });
   await history.untilGap();
   expect(history.gaps).toMatchObject([{ cause: 'loss', epoch: 5, from: 1, to: 1, lost: 1, repaired: false }]);
 });
 
-/** With a deadline that a machine with other things to do keeps too: what is tested here is not time. */
+/** The deadline is generous: these tests are not about timing. */
 it.each([
   ['behind', 'ahead', -1, 1],
   ['ahead', 'behind', 1, -1],
 ])(
-  'a command lives as long where the sender is an hour %s and the bot an hour %s',
-  async (_s, _b, sent, heard) => {
+  'a command expires on time if the sender clock is an hour %s and the bot clock an hour %s',
+  async (_s, _b, sent, received) => {
     const hour = 3_600_000;
     const publisher = newPublisher(off(sent * hour));
-    const subscriber = newSubscriber(off(heard * hour));
+    const subscriber = newSubscriber(off(received * hour));
     const handled: string[] = [];
     let goOn = () => {};
     const busy = new Promise<void>((resolve) => {
@@ -177,7 +177,7 @@ it.each([
   },
 );
 
-/** A system clock that is wrong; the monotonic one never is. */
+/** A system clock with a wrong wall time; the monotonic time is correct. */
 function off(byMs: number): Clock {
   return { ...systemClock, now: () => systemClock.now() + byMs };
 }
@@ -209,7 +209,7 @@ async function recording(channel: Channel) {
   return { publisher, subscriber, history };
 }
 
-/** Everything that one handler saw, and the gaps it was told of. */
+/** Everything that one handler received, and the reported gaps. */
 class History {
   readonly numbers: number[] = [];
   readonly seqs: number[] = [];
@@ -241,7 +241,7 @@ class History {
   }
 }
 
-/** The first number from `n` on that the server accepts, trying while the link comes back. */
+/** Publishes increasing numbers from `n` on until one is accepted. Returns that number. */
 async function publishUntilAccepted(publisher: RedisPublisher, channel: Channel, n: number): Promise<number> {
   for (let next = n; ; next++) {
     const accepted = await publisher.publish(channel, { n: next }).then(

@@ -1,4 +1,4 @@
-// What bots want, over a real Redis: told to the gateway, and no hindrance to a bot that may not say it.
+// Demand over a real Redis: the gateway sees it, and a bot without the right to declare it still receives.
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { EventRecorder, silentLogger as logger } from '@tickbus/test-kit';
@@ -40,7 +40,7 @@ function gateway() {
   return { publisher, wants };
 }
 
-it('a gateway sees what is wanted, and what is wanted no more', async () => {
+it('publisher.wanted reports the requested symbols and their subscribers', async () => {
   const { wants } = gateway();
   const one = bot(redis.url, 'AAPL');
   const two = bot(redis.url, 'AAPL', 'MSFT');
@@ -52,7 +52,7 @@ it('a gateway sees what is wanted, and what is wanted no more', async () => {
   await wants({ AAPL: 1 });
 });
 
-it('a bot that may only read is told once, and hears what it asks for', async () => {
+it('a read-only bot reports TICKBUS_DENIED once and receives its symbols', async () => {
   const { publisher } = gateway();
   const admin = await createClient({ url: redis.url }).connect();
   await admin.sendCommand(

@@ -1,4 +1,4 @@
-// What the tests of the exclusive writer need: a server, a proxy before it, a holder behind the proxy, and a plain client that hears all.
+// For the exclusive writer tests: a server, a proxy, a holder behind the proxy, and a plain client.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -29,21 +29,21 @@ export type Notes = typeof STATE | typeof EVENT;
 type PlainClient = ReturnType<typeof plainClient>;
 export const plainClient = (url: string) => createClient({ url }).on('error', () => {});
 
-interface HeardMessage {
+interface ReceivedMessage {
   readonly n: number;
   readonly epoch: number;
   readonly seq: number;
 }
 
-export class WriterWorld implements AsyncDisposable {
+export class WriterHarness implements AsyncDisposable {
   readonly redis: LocalRedis;
   readonly proxy: HoldingProxy;
   readonly admin: PlainClient;
-  /** What a plain client heard on the channel, in its order. */
-  readonly heard: HeardMessage[] = [];
-  /** What became of each message: `published`, or the code of the error. */
+  /** What the plain client received on the channel, in order. */
+  readonly received: ReceivedMessage[] = [];
+  /** Outcome of each message: `published` or the error code. */
   readonly outcomes = new Map<number, string>();
-  /** The positions that were reported. */
+  /** The position that publish reported for each message. */
   readonly positions = new Map<number, string>();
   readonly #channel: Notes;
   readonly #folder: string;
@@ -64,20 +64,20 @@ export class WriterWorld implements AsyncDisposable {
     this.#channel = channel;
   }
 
-  static async open(channel: Notes = STATE, args: readonly string[] = []): Promise<WriterWorld> {
-    // A folder of its own: a snapshot is for nobody else.
+  static async open(channel: Notes = STATE, args: readonly string[] = []): Promise<WriterHarness> {
+    // A folder of its own, so that no other server loads its snapshot.
     const folder = await mkdtemp(join(tmpdir(), 'tickbus-writer-'));
     const redis = await startLocalRedis({
       args: ['--enable-debug-command', 'yes', '--dir', folder, ...args],
     });
     const admin = plainClient(redis.url);
     await admin.connect();
-    const world = new WriterWorld(redis, await HoldingProxy.start(redis.port), admin, channel, folder);
-    await world.#listen();
-    return world;
+    const harness = new WriterHarness(redis, await HoldingProxy.start(redis.port), admin, channel, folder);
+    await harness.#listen();
+    return harness;
   }
 
-  /** Of the last holder that was asked for. */
+  /** A publisher that holds the lease. */
   async holder(options: { url?: string; deadlineMs?: number } = {}) {
     const holder = await leasedPublisher(this.#channel, options.url ?? this.proxy.url, {
       deadlineMs: 10_000,
@@ -87,7 +87,7 @@ export class WriterWorld implements AsyncDisposable {
     return holder;
   }
 
-  /** Publishes so many messages in one turn. Resolves when the outcome of each is known. */
+  /** Publishes the messages in one turn. Resolves when every outcome is known. */
   async publish(publisher: RedisPublisher, count: number, text?: string): Promise<void> {
     const sent = Array.from({ length: count }, () => {
       const n = ++this.#next;
@@ -103,37 +103,37 @@ export class WriterWorld implements AsyncDisposable {
     await Promise.all(sent);
   }
 
-  /** Everything that was published has been heard by then, if it ever is. */
-  async quiet(): Promise<void> {
+  /** Resolves when no more messages arrive. */
+  async untilQuiet(): Promise<void> {
     await this.admin.ping();
-    for (let before = -1; before !== this.heard.length; ) {
-      before = this.heard.length;
+    for (let before = -1; before !== this.received.length; ) {
+      before = this.received.length;
       await sleep(30);
     }
   }
 
-  /** What was reported against what was heard: all of it empty or zero where every promise held. */
-  get broken() {
-    const heard = new Map<number, number>();
-    for (const { n } of this.heard) heard.set(n, (heard.get(n) ?? 0) + 1);
+  /** Contradictions between reported outcomes and received messages; empty if every guarantee held. */
+  get violations() {
+    const received = new Map<number, number>();
+    for (const { n } of this.received) received.set(n, (received.get(n) ?? 0) + 1);
     const numbers = [...this.outcomes].flatMap(([n, outcome]) => {
-      if (outcome === 'published') return heard.has(n) ? [] : [`${n} published, not heard`];
+      if (outcome === 'published') return received.has(n) ? [] : [`${n} published, not heard`];
       if (outcome === 'TICKBUS_OUTCOME_UNKNOWN') return [];
-      return heard.has(n) ? [`${n} ${outcome}, but heard`] : [];
+      return received.has(n) ? [`${n} ${outcome}, but heard`] : [];
     });
-    const places = this.heard.map(({ epoch, seq }) => `${epoch}-${seq}`);
+    const places = this.received.map(({ epoch, seq }) => `${epoch}-${seq}`);
     return {
       outcomes: numbers,
-      twice: [...heard].filter(([, times]) => times > 1).map(([n]) => n),
+      twice: [...received].filter(([, times]) => times > 1).map(([n]) => n),
       sharedPlaces: places.filter((place, index) => places.indexOf(place) !== index),
-      outOfOrder: this.heard.filter(({ n }, index) => index > 0 && n < (this.heard[index - 1]?.n ?? 0)),
-      misplaced: this.heard.filter(
+      outOfOrder: this.received.filter(({ n }, index) => index > 0 && n < (this.received[index - 1]?.n ?? 0)),
+      misplaced: this.received.filter(
         ({ n, epoch, seq }) => this.positions.has(n) && this.positions.get(n) !== `${epoch}-${seq}`,
       ),
     };
   }
 
-  count(outcome: string): number {
+  countOf(outcome: string): number {
     return [...this.outcomes.values()].filter((one) => one === outcome).length;
   }
 
@@ -153,43 +153,43 @@ export class WriterWorld implements AsyncDisposable {
     await listener.connect();
     await listener.subscribe(this.#channel.name, (text) => {
       const { data, epoch, seq } = JSON.parse(text);
-      this.heard.push({ n: data.n, epoch, seq });
+      this.received.push({ n: data.n, epoch, seq });
     });
     this.#closing.push({ [Symbol.asyncDispose]: async () => listener.destroy() });
   }
 }
 
-/** Nothing that was reported is contradicted by what was heard. */
-export const SOUND = { outcomes: [], twice: [], sharedPlaces: [], outOfOrder: [], misplaced: [] };
+/** `violations` of a run in which every guarantee held. */
+export const NO_VIOLATIONS = { outcomes: [], twice: [], sharedPlaces: [], outOfOrder: [], misplaced: [] };
 
-/** Worlds of the tests of one file. After each test everything in `closing` is closed, the newest first. */
-export function writerWorlds() {
+/** Harnesses for the tests of one file. After each test everything in `closing` is closed, newest first. */
+export function useWriterHarness() {
   const closing: (() => unknown)[] = [];
   afterEach(async () => {
     for (const close of closing.splice(0).reverse()) await close();
   });
   return {
     closing,
-    async open(args?: readonly string[]): Promise<WriterWorld> {
-      const world = await WriterWorld.open(STATE, args);
-      closing.push(() => world[Symbol.asyncDispose]());
-      return world;
+    async open(args?: readonly string[]): Promise<WriterHarness> {
+      const harness = await WriterHarness.open(STATE, args);
+      closing.push(() => harness[Symbol.asyncDispose]());
+      return harness;
     },
-    /** A connected candidate behind the proxy, which claims when the test says. */
-    async connectedCandidate({ proxy }: WriterWorld) {
+    /** A connected candidate behind the proxy, which claims on `acquire`. */
+    async connectedCandidate({ proxy }: WriterHarness) {
       const connection = new RedisConnection({ url: proxy.url, logger: silentLogger });
       closing.push(() => connection.close());
       const lease = connection.publishing.lease(STATE);
       await lease.connect();
       return lease;
     },
-    sharedConnection({ redis }: WriterWorld): RedisConnection {
+    sharedConnection({ redis }: WriterHarness): RedisConnection {
       const connection = new RedisConnection({ url: redis.url, logger: silentLogger });
       closing.push(() => connection.close());
       return connection;
     },
-    /** The two scripts of a claim and of a resume over a connection of their own, which disconnects nobody. */
-    async scripts({ redis }: WriterWorld) {
+    /** The scripts of claim and resume on a connection of their own, without disconnecting other writers. */
+    async scripts({ redis }: WriterHarness) {
       const client = createRedisClient({
         host: '127.0.0.1',
         port: redis.port,
@@ -204,7 +204,7 @@ export function writerWorlds() {
       closing.push(() => client.destroy());
       return { client, commands: new LeaseCommands(STATE) };
     },
-    /** A candidate that is not started yet, when it gains the lease, and its log. */
+    /** A candidate that is not started yet, with its log and a promise of its lease. */
     candidate(url: string, ttlMs = 60_000) {
       const logger = new RecordingLogger();
       const lease = new RedisLease({ channel: STATE, url, ttlMs, retryMs: 20, logger });
@@ -215,8 +215,8 @@ export function writerWorlds() {
   };
 }
 
-/** Ends the lease on the server as if its time were over; its holder does not notice. */
-export async function expireLease({ admin }: WriterWorld): Promise<void> {
+/** Ends the lease on the server as if its time were over, unnoticed by its holder. */
+export async function expireLease({ admin }: WriterHarness): Promise<void> {
   const now = Date.now();
   await admin
     .multi()

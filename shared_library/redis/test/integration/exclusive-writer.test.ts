@@ -1,24 +1,24 @@
-// The exclusive writer over links that fail: every outcome is known, in order, and nothing is published twice.
+// Exclusive writer on failing links: every outcome is known, in order, and nothing is published twice.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLogger } from '@tickbus/test-kit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RedisSubscriber } from '../../index.ts';
-import { EVENT, type Notes, SOUND, STATE, WriterWorld } from './exclusive-writer.fixture.ts';
+import { EVENT, NO_VIOLATIONS, type Notes, STATE, WriterHarness } from './exclusive-writer.fixture.ts';
 
-const worlds: WriterWorld[] = [];
-async function open(channel?: Notes, args?: readonly string[]): Promise<WriterWorld> {
-  const world = await WriterWorld.open(channel, args);
-  worlds.push(world);
-  return world;
+const harnesses: WriterHarness[] = [];
+async function open(channel?: Notes, args?: readonly string[]): Promise<WriterHarness> {
+  const harness = await WriterHarness.open(channel, args);
+  harnesses.push(harness);
+  return harness;
 }
 afterEach(async () => {
-  await Promise.all(worlds.splice(0).map((world) => world[Symbol.asyncDispose]()));
+  await Promise.all(harnesses.splice(0).map((harness) => harness[Symbol.asyncDispose]()));
 });
 
-type Holder = Awaited<ReturnType<WriterWorld['holder']>>;
+type Holder = Awaited<ReturnType<WriterHarness['holder']>>;
 
-/** Resolves when the writer knows that its link is down. */
+/** Resolves when the writer has lost its link. */
 async function detached({ lease }: Holder): Promise<void> {
   while ((lease.writer?.room ?? 0) > 0) await sleep(2);
 }
@@ -29,134 +29,134 @@ async function attached({ lease }: Holder): Promise<void> {
 }
 
 describe.each([STATE, EVENT])('on $name', (channel) => {
-  it('publishes what was executed once, where the replies are lost', async () => {
-    const world = await open(channel);
-    const { publisher } = await world.holder();
-    world.proxy.dropsReplies = true;
-    const sent = [world.publish(publisher, 3)];
+  it('publish resolves for executed batches whose replies were lost, without publishing twice', async () => {
+    const harness = await open(channel);
+    const { publisher } = await harness.holder();
+    harness.proxy.dropsReplies = true;
+    const sent = [harness.publish(publisher, 3)];
     for (const size of [1, 20, 4]) {
       await sleep(5);
-      sent.push(world.publish(publisher, size));
+      sent.push(harness.publish(publisher, size));
     }
     await sleep(30);
-    world.proxy.dropsReplies = false;
-    world.proxy.cut();
+    harness.proxy.dropsReplies = false;
+    harness.proxy.cut();
     await Promise.all(sent);
-    await world.quiet();
-    expect(world.broken).toEqual(SOUND);
-    expect([world.count('published'), world.heard.length]).toEqual([28, 28]);
+    await harness.untilQuiet();
+    expect(harness.violations).toEqual(NO_VIOLATIONS);
+    expect([harness.countOf('published'), harness.received.length]).toEqual([28, 28]);
   });
 
-  it('sends again what was lost on its way, in order, before what was published later', async () => {
-    const world = await open(channel);
-    const { publisher } = await world.holder();
-    world.proxy.holdsRequests = true;
+  it('publish resends batches lost on the way, in order, before later batches', async () => {
+    const harness = await open(channel);
+    const { publisher } = await harness.holder();
+    harness.proxy.holdsRequests = true;
     const sent: Promise<void>[] = [];
     for (const size of [3, 1, 20, 4, 9, 2]) {
-      sent.push(world.publish(publisher, size));
+      sent.push(harness.publish(publisher, size));
       await sleep(5);
     }
-    world.proxy.holdsRequests = false;
-    world.proxy.cut();
-    sent.push(world.publish(publisher, 5));
+    harness.proxy.holdsRequests = false;
+    harness.proxy.cut();
+    sent.push(harness.publish(publisher, 5));
     await Promise.all(sent);
-    await world.quiet();
-    expect(world.broken).toEqual(SOUND);
-    expect([world.count('published'), world.heard.length]).toEqual([44, 44]);
+    await harness.untilQuiet();
+    expect(harness.violations).toEqual(NO_VIOLATIONS);
+    expect([harness.countOf('published'), harness.received.length]).toEqual([44, 44]);
   });
 
-  it('knows every outcome where the server receives bytes of a link that its client has given up', async () => {
-    const world = await open(channel);
-    const holder = await world.holder();
+  it('publish knows every outcome if the server reads bytes of a link that the client has abandoned', async () => {
+    const harness = await open(channel);
+    const holder = await harness.holder();
     for (let round = 0; round < 25; round++) {
-      world.proxy.holdsRequests = true;
-      const sent = [world.publish(holder.publisher, 3)];
+      harness.proxy.holdsRequests = true;
+      const sent = [harness.publish(holder.publisher, 3)];
       await sleep(2);
-      sent.push(world.publish(holder.publisher, 12));
+      sent.push(harness.publish(holder.publisher, 12));
       await sleep(2);
-      world.proxy.holdsRequests = false;
-      world.proxy.abandonLeases();
+      harness.proxy.holdsRequests = false;
+      harness.proxy.abandonLeases();
       await sleep(Math.random() * 8);
-      world.proxy.release();
+      harness.proxy.release();
       await Promise.all(sent);
       await attached(holder);
     }
-    await world.quiet();
-    expect(world.broken).toEqual(SOUND);
-    expect(world.count('published')).toBe(25 * 15);
+    await harness.untilQuiet();
+    expect(harness.violations).toEqual(NO_VIOLATIONS);
+    expect(harness.countOf('published')).toBe(25 * 15);
   });
 
-  it('settles from the second script: bytes that arrive behind the first one count', async () => {
-    const world = await open(channel);
-    const holder = await world.holder();
-    world.proxy.holdsRequests = true;
-    const sent = world.publish(holder.publisher, 3);
+  it('publish counts bytes that arrive between the two scripts of a resume', async () => {
+    const harness = await open(channel);
+    const holder = await harness.holder();
+    harness.proxy.holdsRequests = true;
+    const sent = harness.publish(holder.publisher, 3);
     await sleep(10);
-    world.proxy.holdsRequests = false;
+    harness.proxy.holdsRequests = false;
     let isReleased = false;
-    // CLIENT ID is asked for behind the first script, and everything else of the resume comes behind its reply.
-    world.proxy.onRequest = (bytes) => {
+    // CLIENT ID follows the first script; the rest of the resume follows its reply.
+    harness.proxy.onRequest = (bytes) => {
       if (isReleased || !bytes.includes('CLIENT\r\n$2\r\nID')) return;
       isReleased = true;
-      world.proxy.release();
+      harness.proxy.release();
     };
-    world.proxy.abandonLeases();
+    harness.proxy.abandonLeases();
     await sent;
-    await world.quiet();
+    await harness.untilQuiet();
     expect(isReleased).toBe(true);
-    expect(world.broken).toEqual(SOUND);
-    expect(world.heard.length).toBe(3);
+    expect(harness.violations).toEqual(NO_VIOLATIONS);
+    expect(harness.received.length).toBe(3);
   });
 
-  it('survives a link that is cut again and again in a burst', async () => {
-    const world = await open(channel);
-    const { publisher } = await world.holder();
+  it('publish knows every outcome if the link drops repeatedly during a burst', async () => {
+    const harness = await open(channel);
+    const { publisher } = await harness.holder();
     const sent: Promise<void>[] = [];
     let isDone = false;
     const cutting = (async () => {
       while (!isDone) {
         await sleep(50);
-        world.proxy.cut();
+        harness.proxy.cut();
       }
     })();
     for (let turn = 0; turn < 400; turn++) {
-      sent.push(world.publish(publisher, 20));
+      sent.push(harness.publish(publisher, 20));
       await sleep(2);
     }
     isDone = true;
     await cutting;
     await Promise.all(sent);
-    await world.quiet();
-    expect(world.broken).toEqual(SOUND);
-    expect(world.count('TICKBUS_OUTCOME_UNKNOWN')).toBe(0);
-    expect(world.count('published')).toBe(world.heard.length);
-    expect(world.count('published')).toBeGreaterThan(7_000);
+    await harness.untilQuiet();
+    expect(harness.violations).toEqual(NO_VIOLATIONS);
+    expect(harness.countOf('TICKBUS_OUTCOME_UNKNOWN')).toBe(0);
+    expect(harness.countOf('published')).toBe(harness.received.length);
+    expect(harness.countOf('published')).toBeGreaterThan(7_000);
   });
 });
 
-it('rejects a batch that was refused while a later one passed, though its reply is lost, and subscribers report the hole', async () => {
-  const world = await open();
-  const { publisher } = await world.holder();
-  const subscriber = new RedisSubscriber({ url: world.redis.url, logger: silentLogger });
+it('publish rejects with TICKBUS_SERVER_ERROR for a rejected batch before an accepted one, and subscribers report the gap', async () => {
+  const harness = await open();
+  const { publisher } = await harness.holder();
+  const subscriber = new RedisSubscriber({ url: harness.redis.url, logger: silentLogger });
   const gaps: unknown[] = [];
   subscriber.on('gap', ({ cause, from, to, repaired }) => gaps.push({ cause, from, to, repaired }));
   subscriber.subscribe(STATE, () => {});
   await subscriber.startListening();
-  const sent = [world.publish(publisher, 2)];
+  const sent = [harness.publish(publisher, 2)];
   await Promise.all(sent);
-  world.proxy.dropsReplies = true;
-  await world.admin.configSet('maxmemory', '1');
-  sent.push(world.publish(publisher, 2));
+  harness.proxy.dropsReplies = true;
+  await harness.admin.configSet('maxmemory', '1');
+  sent.push(harness.publish(publisher, 2));
   await sleep(20);
-  await world.admin.configSet('maxmemory', '0');
-  sent.push(world.publish(publisher, 2));
+  await harness.admin.configSet('maxmemory', '0');
+  sent.push(harness.publish(publisher, 2));
   await sleep(20);
-  world.proxy.dropsReplies = false;
-  world.proxy.cut();
+  harness.proxy.dropsReplies = false;
+  harness.proxy.cut();
   await Promise.all(sent);
-  await world.quiet();
-  expect(world.broken).toEqual(SOUND);
-  expect([...world.outcomes.values()]).toEqual([
+  await harness.untilQuiet();
+  expect(harness.violations).toEqual(NO_VIOLATIONS);
+  expect([...harness.outcomes.values()]).toEqual([
     'published',
     'published',
     'TICKBUS_SERVER_ERROR',
@@ -169,134 +169,134 @@ it('rejects a batch that was refused while a later one passed, though its reply 
   await subscriber.close();
 });
 
-it('uses the numbers of a refused batch again where no later one has passed it', async () => {
-  const world = await open();
-  const { publisher } = await world.holder();
-  await world.publish(publisher, 2);
-  await world.admin.configSet('maxmemory', '1');
-  await Promise.all([world.publish(publisher, 2), world.publish(publisher, 20)]);
-  await world.admin.configSet('maxmemory', '0');
-  await world.publish(publisher, 2);
-  await world.quiet();
-  expect(world.count('TICKBUS_SERVER_ERROR')).toBe(22);
-  expect(world.heard.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+it('publish reuses the numbers of a rejected batch if no later batch passed it', async () => {
+  const harness = await open();
+  const { publisher } = await harness.holder();
+  await harness.publish(publisher, 2);
+  await harness.admin.configSet('maxmemory', '1');
+  await Promise.all([harness.publish(publisher, 2), harness.publish(publisher, 20)]);
+  await harness.admin.configSet('maxmemory', '0');
+  await harness.publish(publisher, 2);
+  await harness.untilQuiet();
+  expect(harness.countOf('TICKBUS_SERVER_ERROR')).toBe(22);
+  expect(harness.received.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
 });
 
-it('tells a deposed holder the outcomes of what it had under way, a refused batch among them', async () => {
-  const world = await open();
-  const { publisher, lease } = await world.holder();
-  world.proxy.dropsReplies = true;
-  const sent = [world.publish(publisher, 2)];
+it('publish on a deposed holder settles with the outcome of every batch in flight, a rejected one included', async () => {
+  const harness = await open();
+  const { publisher, lease } = await harness.holder();
+  harness.proxy.dropsReplies = true;
+  const sent = [harness.publish(publisher, 2)];
   await sleep(20);
-  await world.admin.configSet('maxmemory', '1');
-  sent.push(world.publish(publisher, 2));
+  await harness.admin.configSet('maxmemory', '1');
+  sent.push(harness.publish(publisher, 2));
   await sleep(20);
-  await world.admin.configSet('maxmemory', '0');
-  sent.push(world.publish(publisher, 20));
+  await harness.admin.configSet('maxmemory', '0');
+  sent.push(harness.publish(publisher, 20));
   await sleep(20);
-  world.proxy.holdsRequests = true;
-  sent.push(world.publish(publisher, 3));
+  harness.proxy.holdsRequests = true;
+  sent.push(harness.publish(publisher, 3));
   await sleep(20);
-  // Another takes over, twice: the head keeps more than the last epoch.
-  await world.admin.del('tickbus:{STATE}:lease');
+  // Another holder takes over twice: the head records more than the last epoch.
+  await harness.admin.del('tickbus:{STATE}:lease');
   for (let time = 0; time < 2; time++) {
-    await world.admin.hSet('tickbus:{STATE}:head', 'until', '0');
-    await using other = await world.holder({ url: world.redis.url });
+    await harness.admin.hSet('tickbus:{STATE}:head', 'until', '0');
+    await using other = await harness.holder({ url: harness.redis.url });
     await other.publisher.publish(STATE, { key: 'x', n: 1_000 + time });
   }
-  world.proxy.dropsReplies = world.proxy.holdsRequests = false;
-  world.proxy.cut();
+  harness.proxy.dropsReplies = harness.proxy.holdsRequests = false;
+  harness.proxy.cut();
   await Promise.all(sent);
-  await world.quiet();
-  expect([...world.outcomes.values()]).toEqual([
+  await harness.untilQuiet();
+  expect([...harness.outcomes.values()]).toEqual([
     ...Array(2).fill('published'),
     ...Array(2).fill('TICKBUS_SERVER_ERROR'),
     ...Array(20).fill('published'),
     ...Array(3).fill('TICKBUS_FENCED'),
   ]);
-  expect(world.broken.outcomes).toEqual([]);
+  expect(harness.violations.outcomes).toEqual([]);
   while (lease.holds) await sleep(5);
 });
 
-it('gives up a batch that drops every link, and publishes what stands behind it', async () => {
-  const world = await open();
-  const holder = await world.holder();
-  await world.publish(holder.publisher, 1);
-  // A client whose queued commands take more is disconnected.
-  await world.admin.configSet('maxmemory-clients', '450kb');
-  const sent = [world.publish(holder.publisher, 1, 'x'.repeat(240_000))];
+it('publish rejects with TICKBUS_NOT_SENT for a batch that drops every link, and sends the next batches', async () => {
+  const harness = await open();
+  const holder = await harness.holder();
+  await harness.publish(holder.publisher, 1);
+  // The server disconnects a client whose queued commands exceed this.
+  await harness.admin.configSet('maxmemory-clients', '450kb');
+  const sent = [harness.publish(holder.publisher, 1, 'x'.repeat(240_000))];
   for (const size of [1, 9, 2]) {
     await sleep(1);
-    sent.push(world.publish(holder.publisher, size));
+    sent.push(harness.publish(holder.publisher, size));
   }
   await Promise.all(sent);
-  await world.publish(holder.publisher, 1);
-  await world.quiet();
-  expect(world.broken).toEqual(SOUND);
-  expect(world.count('TICKBUS_NOT_SENT')).toBe(1);
-  expect(world.outcomes.get(2)).toBe('TICKBUS_NOT_SENT');
-  expect(world.heard.map(({ seq }) => seq)).toEqual(Array.from({ length: 14 }, (_, index) => index + 1));
+  await harness.publish(holder.publisher, 1);
+  await harness.untilQuiet();
+  expect(harness.violations).toEqual(NO_VIOLATIONS);
+  expect(harness.countOf('TICKBUS_NOT_SENT')).toBe(1);
+  expect(harness.outcomes.get(2)).toBe('TICKBUS_NOT_SENT');
+  expect(harness.received.map(({ seq }) => seq)).toEqual(Array.from({ length: 14 }, (_, index) => index + 1));
 });
 
-it('lets messages wait for the link until their deadline, and says that they were not sent', async () => {
-  const world = await open();
-  const holder = await world.holder({ deadlineMs: 300 });
-  await world.publish(holder.publisher, 1);
-  world.proxy.refuses = true;
-  world.proxy.cut();
+it('publish rejects with TICKBUS_NOT_SENT if the link is down until the deadline', async () => {
+  const harness = await open();
+  const holder = await harness.holder({ deadlineMs: 300 });
+  await harness.publish(holder.publisher, 1);
+  harness.proxy.refuses = true;
+  harness.proxy.cut();
   await detached(holder);
-  await world.publish(holder.publisher, 5);
-  expect(world.count('TICKBUS_NOT_SENT')).toBe(5);
-  world.proxy.refuses = false;
+  await harness.publish(holder.publisher, 5);
+  expect(harness.countOf('TICKBUS_NOT_SENT')).toBe(5);
+  harness.proxy.refuses = false;
   await attached(holder);
-  await world.publish(holder.publisher, 1);
-  await world.quiet();
-  expect(world.heard.map(({ n, seq }) => [n, seq])).toEqual([
+  await harness.publish(holder.publisher, 1);
+  await harness.untilQuiet();
+  expect(harness.received.map(({ n, seq }) => [n, seq])).toEqual([
     [1, 1],
     [7, 2],
   ]);
 });
 
-it('reports as unknown what is under way past its deadline, and does not send it again', async () => {
-  const world = await open();
-  const holder = await world.holder({ deadlineMs: 200 });
-  world.proxy.holdsRequests = true;
-  await world.publish(holder.publisher, 5);
-  expect(world.count('TICKBUS_OUTCOME_UNKNOWN')).toBe(5);
-  world.proxy.holdsRequests = false;
-  world.proxy.cut();
+it('publish rejects with TICKBUS_OUTCOME_UNKNOWN past the deadline, and never resends', async () => {
+  const harness = await open();
+  const holder = await harness.holder({ deadlineMs: 200 });
+  harness.proxy.holdsRequests = true;
+  await harness.publish(holder.publisher, 5);
+  expect(harness.countOf('TICKBUS_OUTCOME_UNKNOWN')).toBe(5);
+  harness.proxy.holdsRequests = false;
+  harness.proxy.cut();
   await detached(holder);
   await attached(holder);
-  await world.publish(holder.publisher, 1);
-  await world.quiet();
-  expect(world.heard.map(({ n, seq }) => [n, seq])).toEqual([[6, 1]]);
+  await harness.publish(holder.publisher, 1);
+  await harness.untilQuiet();
+  expect(harness.received.map(({ n, seq }) => [n, seq])).toEqual([[6, 1]]);
 });
 
-it('reports a part that was refused as unknown, and numbering goes on', async () => {
-  const world = await open();
-  const { publisher } = await world.holder();
-  await world.publish(publisher, 1);
-  await world.admin.set('tickbus:{STATE}:last', 'a string');
-  await world.publish(publisher, 2);
-  await world.admin.del('tickbus:{STATE}:last');
-  await world.publish(publisher, 20);
-  await world.quiet();
-  expect([...world.outcomes.values()].slice(1, 3)).toEqual(Array(2).fill('TICKBUS_OUTCOME_UNKNOWN'));
-  expect(world.heard.map(({ seq }) => seq)).toEqual(Array.from({ length: 23 }, (_, index) => index + 1));
+it('publish rejects with TICKBUS_OUTCOME_UNKNOWN for a partly rejected batch, and numbering continues', async () => {
+  const harness = await open();
+  const { publisher } = await harness.holder();
+  await harness.publish(publisher, 1);
+  await harness.admin.set('tickbus:{STATE}:last', 'a string');
+  await harness.publish(publisher, 2);
+  await harness.admin.del('tickbus:{STATE}:last');
+  await harness.publish(publisher, 20);
+  await harness.untilQuiet();
+  expect([...harness.outcomes.values()].slice(1, 3)).toEqual(Array(2).fill('TICKBUS_OUTCOME_UNKNOWN'));
+  expect(harness.received.map(({ seq }) => seq)).toEqual(Array.from({ length: 23 }, (_, index) => index + 1));
 });
 
-it('does not go on with a head of a wrong type, and does once that is removed', async () => {
-  const world = await open();
-  const holder = await world.holder({ deadlineMs: 500 });
-  await world.publish(holder.publisher, 1);
-  const head = await world.admin.hGetAll('tickbus:{STATE}:head');
-  await world.admin.set('tickbus:{STATE}:head', 'a string');
-  await world.publish(holder.publisher, 2);
-  expect(world.count('TICKBUS_OUTCOME_UNKNOWN')).toBe(2);
-  await world.publish(holder.publisher, 1);
-  expect(world.outcomes.get(4)).toBe('TICKBUS_NOT_SENT');
-  await world.admin.multi().del('tickbus:{STATE}:head').hSet('tickbus:{STATE}:head', head).exec();
+it('publish rejects while the head has a wrong type, and resumes after it is restored', async () => {
+  const harness = await open();
+  const holder = await harness.holder({ deadlineMs: 500 });
+  await harness.publish(holder.publisher, 1);
+  const head = await harness.admin.hGetAll('tickbus:{STATE}:head');
+  await harness.admin.set('tickbus:{STATE}:head', 'a string');
+  await harness.publish(holder.publisher, 2);
+  expect(harness.countOf('TICKBUS_OUTCOME_UNKNOWN')).toBe(2);
+  await harness.publish(holder.publisher, 1);
+  expect(harness.outcomes.get(4)).toBe('TICKBUS_NOT_SENT');
+  await harness.admin.multi().del('tickbus:{STATE}:head').hSet('tickbus:{STATE}:head', head).exec();
   await attached(holder);
-  await world.publish(holder.publisher, 1);
-  expect(world.outcomes.get(5)).toBe('published');
+  await harness.publish(holder.publisher, 1);
+  expect(harness.outcomes.get(5)).toBe('published');
 });

@@ -1,4 +1,4 @@
-// A channel that is framed in batches, over a real server: who knows of it, who does not, and what a plain client sees.
+// Batch framing over a real server: subscribers with and without the option, and plain clients.
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { silentLogger } from '@tickbus/test-kit';
@@ -9,7 +9,7 @@ import { defineChannel, RedisPublisher, RedisSubscriber } from '../../index.ts';
 
 const messages = { tick: z.object({ symbol: z.string(), n: z.number() }) };
 const FRAMED = defineChannel('FRAMED', { kind: 'state', key: 'symbol', framing: 'batch', messages });
-/** The same channel, as a bot defines it that has not heard of the framing. */
+/** The same channel, defined without the framing. */
 const UNFRAMED = defineChannel('FRAMED', { kind: 'state', key: 'symbol', messages });
 const COUNT = 1_000;
 
@@ -19,22 +19,22 @@ beforeAll(async () => {
 });
 afterAll(() => redis.kill());
 
-/** Resolves with what a subscriber heard when it has heard the last one. */
+/** Resolves with every received number after the last one. */
 function hearing(subscriber: RedisSubscriber, channel: typeof FRAMED): Promise<number[]> {
-  const heard: number[] = [];
+  const received: number[] = [];
   return new Promise((resolve) => {
     subscriber.subscribe(channel, ({ data }) => {
-      heard.push(data.n);
-      if (data.n === COUNT - 1) resolve(heard);
+      received.push(data.n);
+      if (data.n === COUNT - 1) resolve(received);
     });
   });
 }
 
-it('reaches every subscriber in order, whatever its own definition says, and keeps last values one by one', async () => {
+it('a batch reaches every subscriber in order, and each last value is stored singly', async () => {
   await using publisher = new RedisPublisher({ url: redis.url });
   await using knowing = new RedisSubscriber({ url: redis.url });
   await using unknowing = new RedisSubscriber({ url: redis.url });
-  const heard = [hearing(knowing, FRAMED), hearing(unknowing, UNFRAMED)];
+  const received = [hearing(knowing, FRAMED), hearing(unknowing, UNFRAMED)];
   await Promise.all([knowing.startListening(), unknowing.startListening()]);
   const plain = createClient({ url: redis.url });
   await plain.connect();
@@ -44,7 +44,7 @@ it('reaches every subscriber in order, whatever its own definition says, and kee
   const numbers = Array.from({ length: COUNT }, (_, n) => n);
   const published = await Promise.all(numbers.map((n) => publisher.publish(FRAMED, { symbol: `S${n}`, n })));
   expect(published.map(({ position }) => position?.seq)).toEqual(numbers.map((n) => n + 1));
-  expect(await Promise.all(heard)).toEqual([numbers, numbers]);
+  expect(await Promise.all(received)).toEqual([numbers, numbers]);
   for (const subscriber of [knowing, unknowing])
     expect(subscriber.status(FRAMED) ?? subscriber.status(UNFRAMED)).toMatchObject({
       received: COUNT,
@@ -52,7 +52,7 @@ it('reaches every subscriber in order, whatever its own definition says, and kee
       gaps: 0,
     });
 
-  // A reply on the same connection stands behind all that was pushed before it.
+  // The reply follows everything that was pushed before it on this connection.
   await plain.ping();
   expect(frames.flat().map(({ seq }) => seq)).toEqual(numbers.map((n) => n + 1));
   expect(frames.length).toBeLessThan(COUNT / 10);
@@ -64,15 +64,15 @@ it('reaches every subscriber in order, whatever its own definition says, and kee
   expect(await picture).toEqual(numbers);
 });
 
-it('delivers the sound messages of a batch and tells of each other one', async () => {
+it('a subscriber delivers the valid messages of a batch and reports each invalid one', async () => {
   await using subscriber = new RedisSubscriber({ url: redis.url, logger: silentLogger });
   const channel = defineChannel('MIXED', { kind: 'plain', framing: 'batch', messages });
-  const heard: number[] = [];
+  const received: number[] = [];
   const invalid: string[] = [];
   subscriber.on('invalid_message', ({ preview }) => invalid.push(preview));
   const last = new Promise<void>((resolve) => {
     subscriber.subscribe(channel, ({ data }) => {
-      heard.push(data.n);
+      received.push(data.n);
       if (data.n === 4) resolve();
     });
   });
@@ -89,7 +89,7 @@ it('delivers the sound messages of a batch and tells of each other one', async (
   const batch = [message(1), message(2, { sender: 7 }), message('three'), message(4)];
   await stranger.publish('MIXED', JSON.stringify(batch));
   await last;
-  expect(heard).toEqual([1, 4]);
+  expect(received).toEqual([1, 4]);
   expect(invalid.map((preview) => JSON.parse(preview))).toEqual([batch[1], batch[2]]);
   await stranger.close();
 });

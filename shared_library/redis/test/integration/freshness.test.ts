@@ -1,4 +1,4 @@
-// Freshness over a real Redis: that hangs, that is restarted, that keeps things from a user, and by its own clock.
+// Freshness over a real Redis: a hanging server, restarts, missing permissions, and the server clock.
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { EventRecorder, silentLogger as logger } from '@tickbus/test-kit';
@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 afterAll(() => redis.kill());
 
-/** A gateway that publishes a price and its status every 50 ms, until it is stopped. */
+/** A gateway that publishes a price and its status every 50 ms until it is stopped. */
 async function gateway() {
   const publisher = new RedisPublisher({ url: redis.url, logger });
   await publisher.connect();
@@ -60,7 +60,7 @@ async function bot(url = redis.url) {
   return { subscriber, verdicts, prices };
 }
 
-/** Reads without ever letting go of the event loop, until it is refused. */
+/** Reads in one turn of the event loop until requireFresh throws. */
 function readInTightLoop(subscriber: RedisSubscriber, bounds: { maxAgeMs: number; maxQuietMs?: number }) {
   for (let reads = 0; ; reads++) {
     try {
@@ -72,7 +72,7 @@ function readInTightLoop(subscriber: RedisSubscriber, bounds: { maxAgeMs: number
   }
 }
 
-it('a bot that reads in a tight loop is refused in time, though no event can reach it', async () => {
+it('requireFresh in a tight loop throws in time, although no event can be processed', async () => {
   await gateway();
   const { subscriber, verdicts } = await bot();
   await verdicts.first((verdict) => verdict === 'fresh');
@@ -80,12 +80,12 @@ it('a bot that reads in a tight loop is refused in time, though no event can rea
   expect(strict.reads).toBeGreaterThan(100);
   expect(strict.error.verdict).toBe('quiet_market');
   expect(strict.error.changedAgoMs + 100).toBeGreaterThan(400);
-  // Later: neither is a gateway heard, nor does the link prove itself.
-  const patient = readInTightLoop(subscriber, { maxAgeMs: 60_000 });
-  expect(['gateway_down', 'link_down']).toContain(patient.error.verdict);
+  // Later neither the heartbeat nor the link is confirmed.
+  const lenient = readInTightLoop(subscriber, { maxAgeMs: 60_000 });
+  expect(['gateway_down', 'link_down']).toContain(lenient.error.verdict);
 });
 
-it('tells in turn that Redis hangs, and that all is well again', async () => {
+it('verdict events report link_down while Redis hangs, then fresh', async () => {
   await gateway();
   const { subscriber, verdicts } = await bot();
   await verdicts.first((verdict) => verdict === 'fresh');
@@ -99,7 +99,7 @@ it('tells in turn that Redis hangs, and that all is well again', async () => {
   expect(verdicts.items.slice(seen)).toContain('link_down');
 });
 
-it('tells a gateway that has died from a link that has', async () => {
+it('verdict events distinguish a dead gateway from a dead link', async () => {
   const { stop } = await gateway();
   const { subscriber, verdicts } = await bot();
   await verdicts.first((verdict) => verdict === 'fresh');
@@ -113,7 +113,7 @@ it('tells a gateway that has died from a link that has', async () => {
 });
 
 it.each([false, true])(
-  'a gateway that does not yet know that its lease is lost confirms nothing after a restart (kept memory: %s)',
+  'latest yields gateway_down after a restart if the gateway lost its lease unnoticed (memory kept: %s)',
   async (keepsData) => {
     const server = await startLocalRedis({ keepsData });
     closing.push(() => server.kill());
@@ -129,14 +129,14 @@ it.each([false, true])(
     const { subscriber, verdicts } = await bot(server.url);
     const links = new EventRecorder<string>();
     subscriber.on('status', ({ type }) => links.add(type));
-    const heard = new EventRecorder<number>();
-    subscriber.subscribe(FEED_STATUS, ({ data }) => heard.add(data.instruments ?? 0));
+    const received = new EventRecorder<number>();
+    subscriber.subscribe(FEED_STATUS, ({ data }) => received.add(data.instruments ?? 0));
     await verdicts.first((verdict) => verdict === 'fresh');
     expect(subscriber.requireFresh(PRICE_DATA, 'A', { maxAgeMs: 60_000 }).data.price).toBe(1);
 
     if (keepsData) {
       const admin = await createClient({ url: server.url }).connect();
-      // What is saved is the memory of a time before the lease.
+      // The saved snapshot predates the lease.
       await admin.del('tickbus:{PRICE_DATA}:lease');
       await admin.sendCommand(['SAVE']);
       admin.destroy();
@@ -150,7 +150,7 @@ it.each([false, true])(
     const late = new RedisPublisher({ url: server.url, logger });
     closing.push(() => late.close());
     await late.publish(FEED_STATUS, { ...status, lease: token, last_frame_ago_ms: 0, instruments: 7 });
-    await heard.first((instruments) => instruments === 7);
+    await received.first((instruments) => instruments === 7);
     while (subscriber.status(PRICE_DATA)?.mode !== 'live') await links.reaches(links.items.length + 1);
     const { verdict, reason, message } = subscriber.latest(PRICE_DATA, 'A', { maxAgeMs: 60_000 });
     expect([verdict, message?.data.price]).toEqual(['gateway_down', 1]);
@@ -159,7 +159,7 @@ it.each([false, true])(
   },
 );
 
-it('ages are by the clock of Redis, within their error', async () => {
+it('latest reports ages by the server clock, within their error', async () => {
   await gateway();
   const { subscriber, verdicts } = await bot();
   await verdicts.first((verdict) => verdict === 'fresh');
@@ -173,7 +173,7 @@ it('ages are by the clock of Redis, within their error', async () => {
   expect(now - errorMs - 1).toBeLessThanOrEqual(after);
 });
 
-it('a user who may not read what gateways tell receives prices, none of them fresh', async () => {
+it('a user without access to the status channels receives prices, none of them fresh', async () => {
   await gateway();
   const admin = await createClient({ url: redis.url }).connect();
   const rules =
@@ -192,7 +192,7 @@ function milliseconds(time: unknown): number {
   return Number(seconds) * 1_000 + Number(micros) / 1_000;
 }
 
-it('reads a channel and its head without the lease, if the user may not use GET or the lease has another type', async () => {
+it('read and head return no lease if the user may not use GET or the lease key has another type', async () => {
   const { stop } = await gateway();
   stop();
   const admin = createClient({ url: redis.url });

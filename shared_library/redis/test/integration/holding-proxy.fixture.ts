@@ -1,4 +1,4 @@
-// A TCP proxy that holds bytes back in one direction, and can leave the server with a connection that its client has given up.
+// A TCP proxy that holds requests back, drops replies, and can abandon a connection on the client side only.
 
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
@@ -8,7 +8,7 @@ interface Link {
   readonly server: Socket;
   /** Bytes for the server that are held back. */
   readonly held: Buffer[];
-  /** It is the connection of a lease. */
+  /** Whether it is the connection of a lease. */
   isLease: boolean;
 }
 
@@ -17,15 +17,15 @@ export class HoldingProxy implements AsyncDisposable {
   readonly #target: number;
   readonly #links = new Set<Link>();
   readonly #detached = new Set<Link>();
-  /** What the server is to receive later, or never. */
+  /** Holds bytes for the server until `release` or `cut`. */
   holdsRequests = false;
-  /** Replies vanish. */
+  /** Discards the replies of the server. */
   dropsReplies = false;
-  /** Connections are refused. */
+  /** Refuses new connections. */
   refuses = false;
   /** Called with all bytes for the server. */
   onRequest: (bytes: Buffer) => void = () => {};
-  /** Changes what the server replies. */
+  /** Changes the replies of the server. */
   onReply: (bytes: Buffer) => Buffer = (bytes) => bytes;
   #stop: { readonly text: string; readonly reached: (release: () => void) => void } | undefined;
 
@@ -46,7 +46,7 @@ export class HoldingProxy implements AsyncDisposable {
     return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Both sides hear of it; what was held back is lost. */
+  /** Closes both sides of every link; held bytes are lost. */
   cut(): void {
     for (const { client, server } of this.#links) {
       client.resetAndDestroy();
@@ -55,7 +55,7 @@ export class HoldingProxy implements AsyncDisposable {
     this.#links.clear();
   }
 
-  /** The clients of leases hear of it, the server does not: held bytes are still to come. */
+  /** Closes the client side of lease connections; the server still receives held bytes. */
   abandonLeases(): void {
     for (const link of this.#links) {
       if (!link.isLease) continue;
@@ -65,13 +65,15 @@ export class HoldingProxy implements AsyncDisposable {
     }
   }
 
-  /** The server receives what was held back, on abandoned connections too. */
+  /** Forwards held bytes, also on abandoned connections. */
   release(): void {
     this.holdsRequests = false;
     for (const link of [...this.#links, ...this.#detached]) letThrough(link);
   }
 
-  /** Holds back the next request that contains the text, and all later ones of its link. Resolves then, with what releases them. */
+  /**
+   * Holds back the next request that contains the text, and the later ones of its link. Resolves with their release.
+   */
   stopAt(text: string): Promise<() => void> {
     return new Promise((reached) => {
       this.#stop = { text, reached };

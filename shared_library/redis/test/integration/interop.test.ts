@@ -1,4 +1,4 @@
-// Others on the same Redis: redis-py (Debian's python3-redis) reads what we publish and publishes what we read.
+// Other clients on the same Redis: redis-py (Debian's python3-redis) reads and publishes tickbus messages.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => redis.kill());
 
-/** A Python that has redis-py; where it cannot be had the tests are left out, but never in CI. */
+/** A Python with redis-py. Without one the tests are skipped, except in CI. */
 const python = ['python3', '/usr/bin/python3'].find((command) => {
   try {
     execFileSync(command, ['-c', 'import redis'], { stdio: 'ignore' });
@@ -27,7 +27,7 @@ const python = ['python3', '/usr/bin/python3'].find((command) => {
 });
 
 describe.skipIf(python === undefined && process.env.CI !== 'true')('redis-py', () => {
-  it('subscribed to PRICE_DATA reads plain JSON with the four fields', async () => {
+  it('reads plain JSON with the four standard fields from PRICE_DATA', async () => {
     const child = runPython(`
 import json, redis, sys
 pubsub = redis.Redis(port=${redis.port}).pubsub()
@@ -71,7 +71,7 @@ redis.Redis(port=${redis.port}).publish('PRICE_DATA', json.dumps({
   });
 });
 
-it('every message on the wire is one JSON document, numbered, with nothing else around it', async () => {
+it('every message on the wire is one JSON document with a position', async () => {
   const plain = createClient({ url: redis.url });
   await plain.connect();
   const seen: string[] = [];

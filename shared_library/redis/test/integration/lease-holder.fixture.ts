@@ -1,4 +1,4 @@
-// A process of its own that holds the lease and publishes a price every 20 ms; tells each thing that happens as a JSON line.
+// A process that holds the lease, publishes a price every 20 ms, and reports each event as a JSON line.
 
 import { createInterface } from 'node:readline';
 import { silentLogger } from '@tickbus/test-kit';
@@ -40,7 +40,7 @@ lease.on('lost', ({ token, reason }) => {
   clearInterval(timer);
   tell({ type: 'lost', token, reason });
 });
-/** What a test can say on stdin. `late` is what was in flight when the process was stopped: it reaches Redis past the publisher. */
+/** Commands on stdin. `late` publishes under the old token, bypassing the publisher, as a request in flight would. */
 const orders: Record<string, () => Promise<unknown>> = {
   async release() {
     clearInterval(timer);

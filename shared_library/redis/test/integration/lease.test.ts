@@ -1,4 +1,4 @@
-// The lease over a real Redis, held by real processes that are killed, paused and woken.
+// The lease over a real Redis, held by processes that are killed, paused and resumed.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 afterAll(() => redis.kill());
 
-interface Told {
+interface HolderEvent {
   readonly type: 'started' | 'gained' | 'lost' | 'refused' | 'released' | 'late';
   readonly token?: number;
   readonly code?: string;
@@ -36,9 +36,9 @@ interface Told {
   readonly confirmed?: boolean;
 }
 
-/** A process of its own: lease-holder.fixture.ts. */
+/** A child process that runs lease-holder.fixture.ts. */
 class Holder {
-  readonly told = new EventRecorder<Told>();
+  readonly told = new EventRecorder<HolderEvent>();
   readonly child: ChildProcess;
 
   constructor(url: string) {
@@ -58,7 +58,7 @@ class Holder {
     this.child.stdin?.write(`${line}\n`);
   }
 
-  gained(after = 0): Promise<Told> {
+  gained(after = 0): Promise<HolderEvent> {
     return this.told.first(({ type, token = 0 }) => type === 'gained' && token > after);
   }
 }
@@ -70,7 +70,9 @@ interface SeenPrice {
   readonly epoch: number;
 }
 
-/** Two holders, and every price that a bot sees of them. The tests change who holds the lease; each looks who does. */
+/**
+ * Two holders, and every price that a bot receives from them. Each test starts with the holder that the last one left.
+ */
 describe('two processes and one lease', () => {
   const prices = new EventRecorder<SeenPrice>();
   let subscriber: RedisSubscriber;
@@ -95,7 +97,7 @@ describe('two processes and one lease', () => {
     ({ pid }: SeenPrice) =>
       pid === String(holder.child.pid);
 
-  /** Who publishes now, the other one, and the newest token. */
+  /** The current holder, the standby and the newest token. */
   async function look() {
     const seen = prices.items.length;
     await prices.reaches(seen + 1);
@@ -107,13 +109,13 @@ describe('two processes and one lease', () => {
     return { holder, standby, token: newest.token };
   }
 
-  it('one that was paused past its TTL knows when it wakes, and nothing of it is accepted any more', async () => {
+  it('a holder paused past its TTL reports "expired" when it resumes, and its publishes are rejected', async () => {
     const { holder, standby, token } = await look();
     holder.child.kill('SIGSTOP');
     await standby.gained(token);
     await prices.first(({ pid, token: of }) => pid === String(standby.child.pid) && of > token);
     const before = prices.items.findLastIndex(isOf(holder));
-    // Read at once when it wakes: what reaches Redis under the old token is refused there.
+    // Read as soon as the process resumes: Redis rejects the old token.
     holder.order('late');
     holder.child.kill('SIGCONT');
     expect(await holder.told.first(({ type }) => type === 'late')).toMatchObject({ code: 'TICKBUS_FENCED' });
@@ -123,7 +125,7 @@ describe('two processes and one lease', () => {
     expect(prices.items.findLastIndex(isOf(holder))).toBe(before);
   });
 
-  it('one that lets go is followed at once, in a new epoch', async () => {
+  it('a released lease passes to the standby at once, in a new epoch', async () => {
     const { holder, standby, token } = await look();
     holder.order('release');
     expect(await holder.told.first(({ type }) => type === 'released')).toMatchObject({ confirmed: true });
@@ -136,7 +138,7 @@ describe('two processes and one lease', () => {
     holder.order('start');
   });
 
-  it('Redis restarted without its memory has one holder after it, with a larger token', async () => {
+  it('a Redis restart without its memory leaves one holder, with a larger token', async () => {
     const { token } = await look();
     await redis.kill();
     await redis.start();
@@ -148,7 +150,7 @@ describe('two processes and one lease', () => {
     expect(new Set(prices.items.slice(seen).map((price) => price.token))).toEqual(new Set([next?.token]));
   });
 
-  it('one that is killed is followed within 2 TTLs', async () => {
+  it('a killed holder is replaced within 2 TTLs', async () => {
     const { holder, token } = await look();
     holder.child.kill('SIGKILL');
     const first = await prices.first(({ token: of }) => of > token);
@@ -156,14 +158,14 @@ describe('two processes and one lease', () => {
     expect(first.at - (last?.at ?? 0)).toBeLessThan(2 * TTL_MS);
   });
 
-  it('in all of this no token ever came after a larger one', () => {
+  it('tokens never decreased during these tests', () => {
     const tokens = prices.items.map(({ token }) => token);
     expect(tokens).toEqual(tokens.toSorted((a, b) => a - b));
     expect(new Set(tokens).size).toBeGreaterThanOrEqual(5);
   });
 });
 
-it('waits one TTL at a Redis that came back with an older memory, and not at one that went on', async () => {
+it('acquire is held off for one TTL on a Redis with an older memory, and not on one that kept running', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'tickbus-'));
   const kept = await startLocalRedis({ args: ['--dir', dir, '--appendonly', 'no'] });
   closing.push(() => kept.kill());
@@ -197,7 +199,7 @@ it('waits one TTL at a Redis that came back with an older memory, and not at one
   expect(states).toEqual(['standby', 'holding_off', 'held']);
 });
 
-it('waits one TTL when somebody has deleted the lease, and cuts one that a clock set back would make last', async () => {
+it('acquire is held off after the lease key was deleted, and shortens a lease that a clock change prolonged', async () => {
   const admin = createClient({ url: redis.url });
   await admin.connect();
   closing.push(() => admin.destroy());
@@ -216,7 +218,7 @@ it('waits one TTL when somebody has deleted the lease, and cuts one that a clock
   expect(await admin.pTTL(key)).toBeLessThanOrEqual(30_000);
 });
 
-it('is kept by its holder when the clock of Redis is set an hour ahead, whoever asks first', async () => {
+it('the holder keeps its lease when the clock of Redis jumps an hour ahead', async () => {
   const admin = createClient({ url: redis.url });
   await admin.connect();
   closing.push(() => admin.destroy());
@@ -238,13 +240,13 @@ it('is kept by its holder when the clock of Redis is set an hour ahead, whoever 
   const publisher = new RedisPublisher({ connection, lease: holder });
   closing.push(() => publisher.close());
   const publish = () => publisher.publish(ALERTS, { n: 1 }, { type: 'note' });
-  // What such a clock does to a server: all that is to end has ended, and the past is an hour older.
+  // Effect of such a clock on the server: every expiry has passed, and the past is an hour older.
   const setAhead = async () => {
     const until = Number(await admin.hGet('tickbus:{ALERTS}:head', 'until')) - 3_600_000;
     await admin.multi().del('tickbus:{ALERTS}:lease').hSet('tickbus:{ALERTS}:head', 'until', until).exec();
   };
 
-  // The fence is the connection: a lease that seems to have ended stops nobody.
+  // The fence is the connection: a lease that seems expired stops no publish.
   await setAhead();
   await publish();
   expect(changes).toEqual([]);

@@ -1,4 +1,4 @@
-// The link under odd conditions: bytes that are no protocol, TLS, a user with few permissions.
+// The link under faults: protocol errors, a hanging server, TLS, and a user with few permissions.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,18 +21,18 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-it('bytes that are no protocol end the client, and a new one takes its place with every subscription', async () => {
+it('subscriber reconnects with its subscriptions after a protocol error', async () => {
   const redis = await start();
   const wire = await tap(redis);
   const subscriber = new RedisSubscriber({ port: wire.port, logger: silentLogger });
   closing.push(() => subscriber.close());
-  const heard = channelOf<number>();
-  subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data }) => heard.push(data.price));
+  const received = channelOf<number>();
+  subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data }) => received.push(data.price));
   await subscriber.startListening();
   const publisher = new RedisPublisher({ url: redis.url, logger: silentLogger });
   closing.push(() => publisher.close());
   await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'A', price: 1, timestamp: 1 });
-  expect(await heard.next()).toBe(1);
+  expect(await received.next()).toBe(1);
 
   const statuses: string[] = [];
   const live = new Promise<void>((resolve) => {
@@ -44,13 +44,13 @@ it('bytes that are no protocol end the client, and a new one takes its place wit
   wire.inject('?this is not RESP\r\n');
   await live;
   await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'A', price: 2, timestamp: 2 });
-  expect(await heard.next()).toBe(2);
+  expect(await received.next()).toBe(2);
   expect(statuses.slice(0, 3)).toEqual(['disconnected', 'reconnecting', 'connected']);
 });
 
-it('a server that hangs is told as stale, its links are let go, and come back when it goes on', async () => {
+it('subscriber reports "stale" on a hanging server and reconnects when it resumes', async () => {
   const redis = await start();
-  const { publisher, heard, statuses } = await pairOf(redis, redis.url, redis.url);
+  const { publisher, received, statuses } = await pairOf(redis, redis.url, redis.url);
   const linkOf = () => statuses.map(({ type }) => type).filter((type) => LINK.has(type));
   const told = (type: SubscriberStatus['type']) =>
     new Promise<void>((resolve) => {
@@ -74,13 +74,13 @@ it('a server that hangs is told as stale, its links are let go, and come back wh
     error: { code: 'TICKBUS_NOT_CONNECTED', message: expect.stringMatching(/has been silent for \d+ ms/) },
   });
   await publishUntilAccepted(publisher, 2);
-  for (let price = 0; price !== 2; price = await heard.next());
+  for (let price = 0; price !== 2; price = await received.next());
 });
 
-/** What is told of the link itself. */
+/** The states of the link itself. */
 const LINK = new Set(['stale', 'disconnected', 'reconnecting', 'connected', 'failed']);
 
-/** The publisher's link may come back later than the subscriber's. */
+/** The publisher may reconnect later than the subscriber. */
 async function publishUntilAccepted(publisher: RedisPublisher, price: number): Promise<void> {
   for (;;) {
     const isAccepted = await publisher
@@ -95,19 +95,19 @@ async function publishUntilAccepted(publisher: RedisPublisher, price: number): P
 }
 
 describe('a user with few permissions', () => {
-  it('needs no more than docs/delivery.md says', async () => {
+  it('can publish and subscribe with the rules of docs/delivery.md', async () => {
     const redis = await start();
     await setUser(
       redis,
       'resetchannels &PRICE_DATA ~tickbus:* +@connection +@pubsub +@scripting +@read +@write +time +info',
     );
-    const { publisher, subscriber, heard } = await pairOf(redis);
+    const { publisher, subscriber, received } = await pairOf(redis);
     await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'A', price: 1, timestamp: 1 });
-    expect(await heard.next()).toBe(1);
+    expect(await received.next()).toBe(1);
     expect(subscriber.status(CHANNELS.PRICE_DATA)?.mode).toBe('live');
   });
 
-  it('who may not publish is told so, and nothing was counted', async () => {
+  it('publish rejects with TICKBUS_DENIED without the right to publish, and numbers nothing', async () => {
     const redis = await start();
     await setUser(redis, 'resetchannels ~tickbus:* +@all');
     const publisher = new RedisPublisher({ url: urlOf(redis), logger: silentLogger });
@@ -122,7 +122,7 @@ describe('a user with few permissions', () => {
     });
   });
 
-  it('who may not subscribe is told so', async () => {
+  it('startListening rejects with TICKBUS_DENIED without the right to subscribe', async () => {
     const redis = await start();
     await setUser(redis, 'resetchannels ~tickbus:* +@all');
     const subscriber = new RedisSubscriber({ url: urlOf(redis), logger: silentLogger });
@@ -131,10 +131,10 @@ describe('a user with few permissions', () => {
     await expect(subscriber.startListening()).rejects.toMatchObject({ code: 'TICKBUS_DENIED' });
   });
 
-  it('who may subscribe and not read hears everything, and a hole is reported without being repaired', async () => {
+  it('subscriber without the right to read receives live messages and reports gaps as not repaired', async () => {
     const redis = await start();
     await setUser(redis, 'allchannels +@connection +@pubsub');
-    const { subscriber, heard, statuses } = await pairOf(redis, redis.url);
+    const { subscriber, received, statuses } = await pairOf(redis, redis.url);
     const other = createClient({ url: redis.url });
     await other.connect();
     closing.push(() => other.destroy());
@@ -151,11 +151,11 @@ describe('a user with few permissions', () => {
         }),
       );
     await say(7);
-    expect(await heard.next()).toBe(7);
+    expect(await received.next()).toBe(7);
     await say(8);
-    expect(await heard.next()).toBe(8);
+    expect(await received.next()).toBe(8);
     await say(11);
-    expect(await heard.next()).toBe(11);
+    expect(await received.next()).toBe(11);
     expect(statuses.filter(({ type }) => type === 'gap')).toMatchObject([
       { from: 9, to: 10, lost: 2, repaired: false },
     ]);
@@ -166,11 +166,11 @@ describe('a user with few permissions', () => {
   });
 });
 
-/** Debian's and Alpine's servers speak TLS; a machine without openssl cannot make the certificate (never so in CI). */
+/** Without openssl there is no certificate, and the test is skipped, except in CI. */
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 
 it.skipIf(!hasOpenssl && process.env.CI !== 'true')(
-  'rediss:// is TLS, and a certificate that nobody vouches for is refused',
+  'rediss:// connects with TLS, and rejects an untrusted certificate',
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tickbus-tls-'));
     closing.push(() => rmSync(folder, { recursive: true }));
@@ -246,15 +246,14 @@ async function pairOf(redis: Server, publisherUrl = urlOf(redis), subscriberUrl 
     () => subscriber.close(),
     () => publisher.close(),
   );
-  const heard = channelOf<number>();
+  const received = channelOf<number>();
   const statuses: SubscriberStatus[] = [];
   subscriber.on('status', (status) => statuses.push(status));
-  subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data }) => heard.push(data.price));
+  subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data }) => received.push(data.price));
   await subscriber.startListening();
-  return { publisher, subscriber, heard, statuses };
+  return { publisher, subscriber, received, statuses };
 }
 
-/** What arrives, one at a time, waited for. */
 function channelOf<T>() {
   const values: T[] = [];
   const waiting: ((value: T) => void)[] = [];
@@ -271,7 +270,7 @@ function channelOf<T>() {
   };
 }
 
-/** A wire to the server, into whose answers anything can be put. */
+/** A proxy that can insert bytes into the replies of the server. */
 async function tap(redis: Server) {
   const clients: Socket[] = [];
   const server = createServer((client) => {

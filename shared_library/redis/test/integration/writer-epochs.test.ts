@@ -1,33 +1,33 @@
-// A new epoch is larger than every one that the head or the caller knows.
+// A new epoch is larger than every epoch that the head or the caller knows.
 
 import { describe, expect, it } from 'vitest';
-import { STATE, writerWorlds } from './exclusive-writer.fixture.ts';
+import { STATE, useWriterHarness } from './exclusive-writer.fixture.ts';
 
 const HEAD = 'tickbus:{STATE}:head';
 const OTHER_BRANCH = `${'0'.repeat(40)}:${'0'.repeat(40)}`;
 const TTL_MS = 60_000;
 const BATCH = [{ key: 'a', json: '{"data":{"n":1}}' }];
 
-const { connectedCandidate, open, scripts, sharedConnection } = writerWorlds();
+const { connectedCandidate, open, scripts, sharedConnection } = useWriterHarness();
 
-/** Epochs are milliseconds of the server's clock, so one that the channel has reached can lie ahead of it. */
-describe('a server whose clock was set back', () => {
+/** Epochs are milliseconds of the server clock, so an epoch of the channel can lie ahead of it. */
+describe('on a server whose clock was set back', () => {
   const ahead = () => Date.now() + 3_600_000;
 
-  it('begins a larger epoch with a claim', async () => {
-    const world = await open();
-    await (await world.holder())[Symbol.asyncDispose]();
+  it('a claim begins a larger epoch', async () => {
+    const harness = await open();
+    await (await harness.holder())[Symbol.asyncDispose]();
     const epoch = ahead();
-    await world.admin.hSet(HEAD, 'epoch', epoch);
-    const claimed = await (await connectedCandidate(world)).acquire(TTL_MS);
+    await harness.admin.hSet(HEAD, 'epoch', epoch);
+    const claimed = await (await connectedCandidate(harness)).acquire(TTL_MS);
     const receipt = claimed.state === 'held' ? await claimed.writer?.publish(BATCH) : undefined;
     expect(receipt?.first?.epoch).toBeGreaterThan(epoch);
   });
 
-  it('begins a larger epoch with a resume, though the head has an older one', async () => {
-    const world = await open();
-    const { commands, client } = await scripts(world);
-    const { lease } = await world.holder();
+  it('a resume begins a larger epoch, although the head has an older one', async () => {
+    const harness = await open();
+    const { commands, client } = await scripts(harness);
+    const { lease } = await harness.holder();
     const epoch = ahead();
     const resumed = await commands.resume(
       client,
@@ -37,23 +37,23 @@ describe('a server whose clock was set back', () => {
       async () => {},
     );
     expect(resumed).toMatchObject({ state: 'activated' });
-    expect(Number(await world.admin.hGet(HEAD, 'epoch'))).toBeGreaterThan(epoch);
+    expect(Number(await harness.admin.hGet(HEAD, 'epoch'))).toBeGreaterThan(epoch);
   });
 
-  it('begins a larger epoch with a shared publish if another branch numbered the last one', async () => {
-    const world = await open();
-    const { publishing } = sharedConnection(world);
+  it('a shared publish begins a larger epoch if another branch numbered the last one', async () => {
+    const harness = await open();
+    const { publishing } = sharedConnection(harness);
     await publishing.connect();
     await publishing.publish(STATE, BATCH);
     const epoch = ahead();
-    await world.admin.hSet(HEAD, { epoch, branch: OTHER_BRANCH });
+    await harness.admin.hSet(HEAD, { epoch, branch: OTHER_BRANCH });
     const { first } = await publishing.publish(STATE, BATCH);
     expect(first?.epoch).toBeGreaterThan(epoch);
   });
 
-  it('begins a larger epoch with a shared publish if the publisher has seen a later one than the head', async () => {
-    const world = await open();
-    const { publishing } = sharedConnection(world);
+  it('a shared publish begins a larger epoch if the publisher has seen a later one than the head', async () => {
+    const harness = await open();
+    const { publishing } = sharedConnection(harness);
     await publishing.connect();
     await publishing.publish(STATE, BATCH);
     const epoch = ahead();

@@ -1,4 +1,4 @@
-// Who may write a channel: claims, takeovers, servers that forget or refuse to write.
+// The right to write a channel: claims, takeovers, and servers that forget or reject writes.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLogger } from '@tickbus/test-kit';
@@ -6,21 +6,21 @@ import { describe, expect, it } from 'vitest';
 import { defineChannel, RedisConnection, RedisPublisher, RedisSubscriber } from '../../index.ts';
 import {
   expireLease,
+  NO_VIOLATIONS,
   plainClient,
-  SOUND,
   STATE,
-  WriterWorld,
-  writerWorlds,
+  useWriterHarness,
+  WriterHarness,
 } from './exclusive-writer.fixture.ts';
 
-const { candidate, closing, open } = writerWorlds();
+const { candidate, closing, open } = useWriterHarness();
 
 const HEAD = 'tickbus:{STATE}:head';
 
-/** Keeps nothing. */
+/** Stores nothing. */
 const ALERTS = defineChannel('ALERTS', { kind: 'event', key: 'key', messages: STATE.messages });
 
-async function subscriberTo({ redis }: WriterWorld) {
+async function subscriberTo({ redis }: WriterHarness) {
   const subscriber = new RedisSubscriber({ url: redis.url, logger: silentLogger });
   closing.push(() => subscriber.close());
   const gaps: { cause: string; from: number | undefined; to: number | undefined }[] = [];
@@ -33,27 +33,27 @@ async function subscriberTo({ redis }: WriterWorld) {
 }
 
 describe('a deposed holder', () => {
-  it('publishes nothing after a take-over of what was still in its socket', async () => {
-    const world = await open();
-    const { publisher } = await world.holder();
-    await world.publish(publisher, 2);
-    world.proxy.holdsRequests = true;
-    const sent = world.publish(publisher, 20);
+  it('publishes nothing that was still in its socket after a takeover', async () => {
+    const harness = await open();
+    const { publisher } = await harness.holder();
+    await harness.publish(publisher, 2);
+    harness.proxy.holdsRequests = true;
+    const sent = harness.publish(publisher, 20);
     await sleep(10);
-    await expireLease(world);
-    const next = await world.holder({ url: world.redis.url });
+    await expireLease(harness);
+    const next = await harness.holder({ url: harness.redis.url });
     await next.publisher.publish(STATE, { key: 'x', n: 1_000 });
-    world.proxy.release();
+    harness.proxy.release();
     await sent;
-    await world.quiet();
-    expect(world.heard.map(({ n }) => n)).toEqual([1, 2, 1_000]);
-    expect(world.count('TICKBUS_FENCED')).toBe(20);
+    await harness.untilQuiet();
+    expect(harness.received.map(({ n }) => n)).toEqual([1, 2, 1_000]);
+    expect(harness.countOf('TICKBUS_FENCED')).toBe(20);
   });
 
-  it('publishes nothing under a token that another has raised', async () => {
-    const world = await open();
-    await deny(world, '-client|kill');
-    const url = world.redis.url.replace('//', '//narrow:pw@');
+  it('publish rejects with TICKBUS_FENCED under a token that a later holder replaced', async () => {
+    const harness = await open();
+    await deny(harness, '-client|kill');
+    const url = harness.redis.url.replace('//', '//narrow:pw@');
     const old = candidate(url, 300);
     await old.lease.start();
     await old.gained;
@@ -77,12 +77,12 @@ describe('a deposed holder', () => {
 });
 
 describe('a claim', () => {
-  it('disconnects whoever bears the name of a writer of this channel and database, and nobody else', async () => {
-    const world = await open();
+  it('disconnects only connections named as a writer of this channel and database', async () => {
+    const harness = await open();
     const names = ['tickbus:0:STATE', 'tickbus:0:STATE2', 'tickbus:1:STATE', 'tickbus:0:STAT'];
     const clients = await Promise.all(
       names.map(async (name) => {
-        const client = plainClient(world.redis.url);
+        const client = plainClient(harness.redis.url);
         await client.connect();
         await client.sendCommand(['CLIENT', 'SETNAME', name]);
         closing.push(() => client.destroy());
@@ -93,18 +93,18 @@ describe('a claim', () => {
         return { name, isOpen: () => isOpen };
       }),
     );
-    const { publisher } = await world.holder();
-    await world.publish(publisher, 2);
+    const { publisher } = await harness.holder();
+    await harness.publish(publisher, 2);
     while (clients[0]?.isOpen()) await sleep(5);
     expect(clients.filter(({ isOpen }) => isOpen()).map(({ name }) => name)).toEqual(names.slice(1));
-    expect(world.broken).toEqual(SOUND);
+    expect(harness.violations).toEqual(NO_VIOLATIONS);
   });
 
-  it('is granted to one of two candidates that begin at the same moment, every time', async () => {
-    const world = await open();
-    await (await world.holder())[Symbol.asyncDispose]();
+  it('is granted to exactly one of two candidates that start at the same moment', async () => {
+    const harness = await open();
+    await (await harness.holder())[Symbol.asyncDispose]();
     for (let round = 0; round < 10; round++) {
-      const both = [candidate(world.redis.url), candidate(world.redis.url)];
+      const both = [candidate(harness.redis.url), candidate(harness.redis.url)];
       await Promise.all(both.map(({ lease }) => lease.start()));
       await Promise.race(both.map(({ gained }) => gained));
       await sleep(50);
@@ -113,12 +113,12 @@ describe('a claim', () => {
     }
   });
 
-  it('waits until a script of somebody else ends that keeps the server busy', async () => {
-    const world = await open(['--busy-reply-threshold', '20']);
-    await (await world.holder())[Symbol.asyncDispose]();
-    const next = candidate(world.redis.url);
+  it('waits until a foreign script that blocks the server ends', async () => {
+    const harness = await open(['--busy-reply-threshold', '20']);
+    await (await harness.holder())[Symbol.asyncDispose]();
+    const next = candidate(harness.redis.url);
     await next.lease.start();
-    const busy = plainClient(world.redis.url);
+    const busy = plainClient(harness.redis.url);
     await busy.connect();
     closing.push(() => busy.destroy());
     const spin = `local t = redis.call('TIME') repeat local n = redis.call('TIME') until (n[1] - t[1]) * 1000 + (n[2] - t[2]) / 1000 > 300`;
@@ -127,9 +127,11 @@ describe('a claim', () => {
     expect(next.lease.writer).toBeDefined();
   });
 
-  it('of one channel on two databases disturbs neither', async () => {
-    const world = await open();
-    const desks = await Promise.all([0, 1].map((db) => world.holder({ url: `${world.redis.url}/${db}` })));
+  it('of one channel on two databases affects neither', async () => {
+    const harness = await open();
+    const desks = await Promise.all(
+      [0, 1].map((db) => harness.holder({ url: `${harness.redis.url}/${db}` })),
+    );
     const tokens = desks.map(({ lease }) => lease.token);
     for (const { publisher } of desks) await publisher.publish(STATE, { key: 'x', n: 1 });
     for (const { lease } of desks) lease.confirm();
@@ -139,153 +141,162 @@ describe('a claim', () => {
   });
 });
 
-describe('a server that forgot', () => {
-  it('executes nothing of a batch behind FLUSHALL, and the loss is reported', async () => {
-    const world = await open();
-    const { gaps } = await subscriberTo(world);
-    const { publisher, lease } = await world.holder();
+describe('a server that lost memory', () => {
+  it('executes no batch after FLUSHALL, and subscribers report the gap', async () => {
+    const harness = await open();
+    const { gaps } = await subscriberTo(harness);
+    const { publisher, lease } = await harness.holder();
     const lost = new Promise((resolve) => lease.on('lost', resolve));
-    await world.publish(publisher, 3);
-    await world.admin.flushAll();
-    await world.publish(publisher, 2);
+    await harness.publish(publisher, 3);
+    await harness.admin.flushAll();
+    await harness.publish(publisher, 2);
     await lost;
-    await world.quiet();
-    expect(world.heard).toHaveLength(3);
-    expect(world.count('published')).toBe(3);
+    await harness.untilQuiet();
+    expect(harness.received).toHaveLength(3);
+    expect(harness.countOf('published')).toBe(3);
     while (!gaps.some(({ cause }) => cause === 'epoch')) await sleep(10);
   });
 
-  it('begins a new epoch where a reload brought an older memory of the same branch', async () => {
-    const world = await open();
-    const { gaps, invalid } = await subscriberTo(world);
-    const { publisher, lease } = await world.holder();
-    await world.publish(publisher, 3);
-    await world.admin.sendCommand(['SAVE']);
-    await world.publish(publisher, 3);
-    await world.admin.sendCommand(['DEBUG', 'RELOAD', 'NOSAVE']);
-    world.proxy.cut();
+  it('begins a new epoch after a reload of an older memory of the same branch', async () => {
+    const harness = await open();
+    const { gaps, invalid } = await subscriberTo(harness);
+    const { publisher, lease } = await harness.holder();
+    await harness.publish(publisher, 3);
+    await harness.admin.sendCommand(['SAVE']);
+    await harness.publish(publisher, 3);
+    await harness.admin.sendCommand(['DEBUG', 'RELOAD', 'NOSAVE']);
+    harness.proxy.cut();
     await until(() => lease.writer?.room === 0);
-    await world.publish(publisher, 3);
-    await world.quiet();
-    const epochs = [...new Set(world.heard.map(({ epoch }) => epoch))];
+    await harness.publish(publisher, 3);
+    await harness.untilQuiet();
+    const epochs = [...new Set(harness.received.map(({ epoch }) => epoch))];
     expect(epochs).toHaveLength(2);
-    expect(world.heard.slice(-3).map(({ seq }) => seq)).toEqual([1, 2, 3]);
-    expect(world.broken).toEqual(SOUND);
+    expect(harness.received.slice(-3).map(({ seq }) => seq)).toEqual([1, 2, 3]);
+    expect(harness.violations).toEqual(NO_VIOLATIONS);
     while (gaps.length === 0) await sleep(10);
     expect(gaps[0]).toEqual({ cause: 'epoch', from: 7, to: undefined });
     expect(invalid).toEqual([]);
   });
 
-  it('has a shared writer begin a new epoch as well, by what it knows to be reached', async () => {
-    const world = await open();
-    const publisher = new RedisPublisher({ url: world.redis.url, logger: silentLogger });
+  it('makes a shared writer begin a new epoch, by the position that the writer has seen', async () => {
+    const harness = await open();
+    const publisher = new RedisPublisher({ url: harness.redis.url, logger: silentLogger });
     closing.push(() => publisher.close());
-    await world.publish(publisher, 3);
-    await world.admin.sendCommand(['SAVE']);
-    await world.publish(publisher, 3);
-    await world.admin.sendCommand(['DEBUG', 'RELOAD', 'NOSAVE']);
-    await world.publish(publisher, 1);
-    await world.quiet();
-    expect(new Set(world.heard.map(({ epoch }) => epoch)).size).toBe(2);
-    expect(world.broken).toEqual(SOUND);
+    await harness.publish(publisher, 3);
+    await harness.admin.sendCommand(['SAVE']);
+    await harness.publish(publisher, 3);
+    await harness.admin.sendCommand(['DEBUG', 'RELOAD', 'NOSAVE']);
+    await harness.publish(publisher, 1);
+    await harness.untilQuiet();
+    expect(new Set(harness.received.map(({ epoch }) => epoch)).size).toBe(2);
+    expect(harness.violations).toEqual(NO_VIOLATIONS);
   });
 
-  // As after a promotion: the memory is of another branch, or lacks the latest messages, and the lease is in it.
+  // As after a failover: the memory is of another branch or lacks the latest messages, and contains the lease.
   it.each([
     ['of another branch', { branch: 'another' }],
     ['below what was published', { seq: 2 }],
     ['of another epoch', { epoch: 17 }],
-  ])('is noticed by the renewal of a writer whose link stays up: its head is %s', async (_, older) => {
-    const world = await open();
-    const { publisher, lease } = await world.holder();
-    await world.publish(publisher, 3);
-    await world.admin.hSet(HEAD, older);
-    lease.confirm();
-    await until(() => lease.writer?.room === 0);
-    await world.publish(publisher, 2);
-    await world.quiet();
-    expect(world.heard.map(({ seq }) => seq)).toEqual([1, 2, 3, 1, 2]);
-    expect(world.broken).toEqual(SOUND);
-  });
+  ])(
+    'is detected by the renewal of a writer whose link stays connected, if its head is %s',
+    async (_, older) => {
+      const harness = await open();
+      const { publisher, lease } = await harness.holder();
+      await harness.publish(publisher, 3);
+      await harness.admin.hSet(HEAD, older);
+      lease.confirm();
+      await until(() => lease.writer?.room === 0);
+      await harness.publish(publisher, 2);
+      await harness.untilQuiet();
+      expect(harness.received.map(({ seq }) => seq)).toEqual([1, 2, 3, 1, 2]);
+      expect(harness.violations).toEqual(NO_VIOLATIONS);
+    },
+  );
 
-  it('executes nothing that is sent behind a fence that is gone, however many batches', async () => {
-    const world = await open();
-    const { publisher } = await world.holder();
-    await world.publish(publisher, 2);
-    const fence = `tickbus:{STATE}:fence:${await world.admin.hGet(HEAD, 'epoch')}`;
-    const [epoch] = [await world.admin.hGet(HEAD, 'epoch')];
-    world.proxy.holdsRequests = true;
+  it('executes no batch after its fence is deleted; every batch is resent in order', async () => {
+    const harness = await open();
+    const { publisher } = await harness.holder();
+    await harness.publish(publisher, 2);
+    const fence = `tickbus:{STATE}:fence:${await harness.admin.hGet(HEAD, 'epoch')}`;
+    const [epoch] = [await harness.admin.hGet(HEAD, 'epoch')];
+    harness.proxy.holdsRequests = true;
     const sent: Promise<void>[] = [];
     for (const size of [3, 12, 2, 1]) {
-      sent.push(world.publish(publisher, size));
+      sent.push(harness.publish(publisher, size));
       await sleep(2);
     }
-    await world.admin.del(fence);
-    world.proxy.release();
-    // The link is reconnected, the head says that the epoch goes on, and everything is sent again in order.
+    await harness.admin.del(fence);
+    harness.proxy.release();
+    // The writer reconnects, sees that the epoch continues, and resends every batch in order.
     await Promise.all(sent);
-    await world.quiet();
-    expect(world.broken).toEqual(SOUND);
-    expect(world.heard.map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
-    expect(await world.admin.hGet(HEAD, 'epoch')).toBe(epoch);
-    expect(await world.admin.exists(fence)).toBe(1);
+    await harness.untilQuiet();
+    expect(harness.violations).toEqual(NO_VIOLATIONS);
+    expect(harness.received.map(({ seq }) => seq)).toEqual(
+      Array.from({ length: 20 }, (_, index) => index + 1),
+    );
+    expect(await harness.admin.hGet(HEAD, 'epoch')).toBe(epoch);
+    expect(await harness.admin.exists(fence)).toBe(1);
   });
 
-  it('executes none of several batches behind FLUSHALL', async () => {
-    const world = await open();
-    const { publisher } = await world.holder();
-    await world.publish(publisher, 2);
-    world.proxy.holdsRequests = true;
+  it('executes no batch of several after FLUSHALL', async () => {
+    const harness = await open();
+    const { publisher } = await harness.holder();
+    await harness.publish(publisher, 2);
+    harness.proxy.holdsRequests = true;
     const sent: Promise<void>[] = [];
     for (const size of [3, 12, 2]) {
-      sent.push(world.publish(publisher, size));
+      sent.push(harness.publish(publisher, size));
       await sleep(2);
     }
-    await world.admin.flushAll();
-    world.proxy.release();
+    await harness.admin.flushAll();
+    harness.proxy.release();
     await Promise.all(sent);
-    await world.quiet();
-    expect(world.heard).toHaveLength(2);
-    expect(world.count('TICKBUS_OUTCOME_UNKNOWN')).toBe(0);
-    expect(await world.admin.exists(HEAD)).toBe(0);
+    await harness.untilQuiet();
+    expect(harness.received).toHaveLength(2);
+    expect(harness.countOf('TICKBUS_OUTCOME_UNKNOWN')).toBe(0);
+    expect(await harness.admin.exists(HEAD)).toBe(0);
   });
 
-  it('leaves unknown what a deposed holder had under way when it had forgotten before', async () => {
-    const world = await open();
-    const { publisher } = await world.holder();
-    await world.admin.sendCommand(['SAVE']);
-    await world.publish(publisher, 3);
-    world.proxy.dropsReplies = true;
-    const sent = world.publish(publisher, 2);
+  it('makes batches of a deposed holder reject with TICKBUS_OUTCOME_UNKNOWN', async () => {
+    const harness = await open();
+    const { publisher } = await harness.holder();
+    await harness.admin.sendCommand(['SAVE']);
+    await harness.publish(publisher, 3);
+    harness.proxy.dropsReplies = true;
+    const sent = harness.publish(publisher, 2);
     await sleep(20);
-    await world.admin.sendCommand(['DEBUG', 'RELOAD', 'NOSAVE']);
-    await expireLease(world);
-    await world.holder({ url: world.redis.url });
-    world.proxy.dropsReplies = false;
-    world.proxy.cut();
+    await harness.admin.sendCommand(['DEBUG', 'RELOAD', 'NOSAVE']);
+    await expireLease(harness);
+    await harness.holder({ url: harness.redis.url });
+    harness.proxy.dropsReplies = false;
+    harness.proxy.cut();
     await sent;
-    expect([world.outcomes.get(4), world.outcomes.get(5)]).toEqual(Array(2).fill('TICKBUS_OUTCOME_UNKNOWN'));
+    expect([harness.outcomes.get(4), harness.outcomes.get(5)]).toEqual(
+      Array(2).fill('TICKBUS_OUTCOME_UNKNOWN'),
+    );
   });
 });
 
-describe('a server that refuses to write', () => {
-  it('publishes nothing of a large batch on a channel that keeps nothing, and gives its numbers away once', async () => {
-    const world = await WriterWorld.open(ALERTS as never);
-    closing.push(() => world[Symbol.asyncDispose]());
-    const { publisher } = await world.holder();
-    await world.publish(publisher, 20);
-    await world.admin.configSet('min-replicas-to-write', '1');
-    await world.publish(publisher, 20);
-    await world.admin.configSet('min-replicas-to-write', '0');
-    await world.publish(publisher, 20);
-    await world.quiet();
-    expect(world.broken).toEqual(SOUND);
-    expect(world.count('TICKBUS_SERVER_ERROR')).toBe(20);
-    expect(world.heard.map(({ seq }) => seq)).toEqual(Array.from({ length: 40 }, (_, index) => index + 1));
+describe('a server that rejects writes', () => {
+  it('publishes nothing of a large batch on a channel without storage, and uses its numbers once', async () => {
+    const harness = await WriterHarness.open(ALERTS as never);
+    closing.push(() => harness[Symbol.asyncDispose]());
+    const { publisher } = await harness.holder();
+    await harness.publish(publisher, 20);
+    await harness.admin.configSet('min-replicas-to-write', '1');
+    await harness.publish(publisher, 20);
+    await harness.admin.configSet('min-replicas-to-write', '0');
+    await harness.publish(publisher, 20);
+    await harness.untilQuiet();
+    expect(harness.violations).toEqual(NO_VIOLATIONS);
+    expect(harness.countOf('TICKBUS_SERVER_ERROR')).toBe(20);
+    expect(harness.received.map(({ seq }) => seq)).toEqual(
+      Array.from({ length: 40 }, (_, index) => index + 1),
+    );
   });
 });
 
-async function deny({ admin }: WriterWorld, rule: string): Promise<void> {
+async function deny({ admin }: WriterHarness, rule: string): Promise<void> {
   await admin.sendCommand(['ACL', 'SETUSER', 'narrow', 'reset', 'on', '>pw', '~*', '&*', '+@all', rule]);
 }
 

@@ -1,22 +1,22 @@
-// The end of a lease whose holder writes exclusively: lost, given up, reserved by a candidate that died.
+// End of an exclusive lease: lost, released, or reserved by a candidate that died.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLogger } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { defineChannel, RedisLease, RedisPublisher } from '../../index.ts';
-import { expireLease, STATE, WriterWorld, writerWorlds } from './exclusive-writer.fixture.ts';
+import { expireLease, STATE, useWriterHarness, WriterHarness } from './exclusive-writer.fixture.ts';
 
-const { candidate, closing, open } = writerWorlds();
+const { candidate, closing, open } = useWriterHarness();
 
 const HEAD = 'tickbus:{STATE}:head';
 
-describe('a lease that nobody counts on', () => {
-  it('is lost, and not held for ever, where its link is not re-established', async () => {
-    const world = await open();
-    await (await world.holder({ url: world.redis.url }))[Symbol.asyncDispose]();
+describe('a lease without a live holder', () => {
+  it('is lost after a drop with reconnect: false, and acquired again', async () => {
+    const harness = await open();
+    await (await harness.holder({ url: harness.redis.url }))[Symbol.asyncDispose]();
     const lease = new RedisLease({
       channel: STATE,
-      url: world.proxy.url,
+      url: harness.proxy.url,
       ttlMs: 1_000,
       reconnect: false,
       logger: silentLogger,
@@ -25,83 +25,83 @@ describe('a lease that nobody counts on', () => {
     const lost = new Promise<void>((resolve) => lease.on('lost', () => resolve()));
     await lease.start();
     await until(() => lease.holds);
-    world.proxy.cut();
+    harness.proxy.cut();
     await lost;
     // As a candidate it connects again.
     await until(() => lease.holds);
     expect(lease.writer?.room).toBe(4);
   });
 
-  it('is not prolonged by a link that comes back after the lease was given up', async () => {
-    const world = await open();
-    const { lease } = await world.holder();
-    world.proxy.dropsReplies = true;
+  it('is released by the resume if the release was lost with its link', async () => {
+    const harness = await open();
+    const { lease } = await harness.holder();
+    harness.proxy.dropsReplies = true;
     const released = lease.release();
     await sleep(20);
-    world.proxy.dropsReplies = false;
-    world.proxy.cut();
+    harness.proxy.dropsReplies = false;
+    harness.proxy.cut();
     await released;
-    const next = candidate(world.redis.url);
+    const next = candidate(harness.redis.url);
     await next.lease.start();
     await next.gained;
   });
 
-  it('does not keep shared publishers out once it was released, though a candidate reserved it and died', async () => {
-    const world = await open();
-    await (await world.holder())[Symbol.asyncDispose]();
-    // A candidate that reserves it, and cannot take it up.
-    world.proxy.onRequest = (bytes) => {
-      if (bytes.includes('CLIENT\r\n$4\r\nLIST')) world.proxy.cut();
+  it('does not fence shared publishers after a release, although a candidate reserved it and died', async () => {
+    const harness = await open();
+    await (await harness.holder())[Symbol.asyncDispose]();
+    // The candidate reserves the lease and cannot complete its claim.
+    harness.proxy.onRequest = (bytes) => {
+      if (bytes.includes('CLIENT\r\n$4\r\nLIST')) harness.proxy.cut();
     };
-    const broken = candidate(world.proxy.url, 300);
-    await broken.lease.start();
-    while ((await world.admin.exists('tickbus:{STATE}:lease')) === 0) await sleep(2);
-    await broken.lease.close();
-    const publisher = new RedisPublisher({ url: world.redis.url, logger: silentLogger });
+    const violations = candidate(harness.proxy.url, 300);
+    await violations.lease.start();
+    while ((await harness.admin.exists('tickbus:{STATE}:lease')) === 0) await sleep(2);
+    await violations.lease.close();
+    const publisher = new RedisPublisher({ url: harness.redis.url, logger: silentLogger });
     closing.push(() => publisher.close());
-    while ((await world.admin.exists('tickbus:{STATE}:lease')) === 1) await sleep(5);
-    await world.publish(publisher, 2);
-    expect(world.count('published')).toBe(2);
+    while ((await harness.admin.exists('tickbus:{STATE}:lease')) === 1) await sleep(5);
+    await harness.publish(publisher, 2);
+    expect(harness.countOf('published')).toBe(2);
   });
 
-  it('lets others have their turn where a candidate cannot finish its claim', async () => {
-    const world = await open();
-    await (await world.holder({ url: world.redis.url }))[Symbol.asyncDispose]();
-    world.proxy.onRequest = (bytes) => {
-      if (bytes.includes('CLIENT\r\n$4\r\nLIST')) world.proxy.cut();
+  it('passes to another candidate if the first one cannot complete its claim', async () => {
+    const harness = await open();
+    await (await harness.holder({ url: harness.redis.url }))[Symbol.asyncDispose]();
+    harness.proxy.onRequest = (bytes) => {
+      if (bytes.includes('CLIENT\r\n$4\r\nLIST')) harness.proxy.cut();
     };
-    const broken = candidate(world.proxy.url, 300);
-    await broken.lease.start();
+    const violations = candidate(harness.proxy.url, 300);
+    await violations.lease.start();
     await sleep(50);
-    const healthy = candidate(world.redis.url, 300);
+    const healthy = candidate(harness.redis.url, 300);
     await healthy.lease.start();
     await healthy.gained;
-    expect(broken.lease.holds).toBe(false);
+    expect(violations.lease.holds).toBe(false);
   });
 });
 
-it('lets shared publishers go on after a restart, however often, where the last holder did not release', async () => {
-  const world = await open();
-  const { publisher: holder } = await world.holder();
-  await world.publish(holder, 1);
-  await expireLease(world);
-  await world.admin.hSet(HEAD, 'branch', `${'0'.repeat(40)}:${'0'.repeat(40)}`);
-  const publisher = new RedisPublisher({ url: world.redis.url, logger: silentLogger });
+it('shared publishers can publish after any number of restarts if the last holder did not release', async () => {
+  const harness = await open();
+  const { publisher: holder } = await harness.holder();
+  await harness.publish(holder, 1);
+  await expireLease(harness);
+  await harness.admin.hSet(HEAD, 'branch', `${'0'.repeat(40)}:${'0'.repeat(40)}`);
+  const publisher = new RedisPublisher({ url: harness.redis.url, logger: silentLogger });
   closing.push(() => publisher.close());
-  await world.publish(publisher, 1);
-  await world.publish(publisher, 2);
-  expect(world.count('published')).toBe(4);
+  await harness.publish(publisher, 1);
+  await harness.publish(publisher, 2);
+  expect(harness.countOf('published')).toBe(4);
 });
 
-it('writes a channel whose name is not ASCII', async () => {
+it('publishes on a channel with a non-ASCII name', async () => {
   const channel = defineChannel('Kurse-ü-価格', { kind: 'state', key: 'key', messages: STATE.messages });
-  const world = await WriterWorld.open(channel as never);
-  closing.push(() => world[Symbol.asyncDispose]());
-  const { publisher, lease } = await world.holder();
+  const harness = await WriterHarness.open(channel as never);
+  closing.push(() => harness[Symbol.asyncDispose]());
+  const { publisher, lease } = await harness.holder();
   expect(lease.writer).toBeDefined();
-  await world.publish(publisher, 20);
-  await world.quiet();
-  expect(world.heard).toHaveLength(20);
+  await harness.publish(publisher, 20);
+  await harness.untilQuiet();
+  expect(harness.received).toHaveLength(20);
 });
 
 async function until(holds: () => boolean): Promise<void> {

@@ -1,4 +1,4 @@
-// Candidates that cannot disconnect other writers: the token is the fence.
+// Fallback for candidates that cannot disconnect other writers: the token is the fence.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startLocalRedis } from '@tickbus/local-redis';
@@ -7,62 +7,62 @@ import { describe, expect, it } from 'vitest';
 import { RedisPublisher } from '../../index.ts';
 import {
   expireLease,
+  NO_VIOLATIONS,
   plainClient,
-  SOUND,
   STATE,
-  type WriterWorld,
-  writerWorlds,
+  useWriterHarness,
+  type WriterHarness,
 } from './exclusive-writer.fixture.ts';
 
-const { candidate, closing, open } = writerWorlds();
+const { candidate, closing, open } = useWriterHarness();
 
 const HEAD = 'tickbus:{STATE}:head';
 
-describe('without the right to disconnect others', () => {
+describe('a candidate without the right to disconnect others', () => {
   it.each(['-client|kill', '-client|list', '-multi', '-watch'])(
-    '(%s) the token is the fence',
+    'publishes with its token as the fence (%s)',
     async (right) => {
-      const world = await open();
-      await deny(world, right);
-      const { lease, gained, logger } = candidate(world.redis.url.replace('//', '//narrow:pw@'), 300);
+      const harness = await open();
+      await deny(harness, right);
+      const { lease, gained, logger } = candidate(harness.redis.url.replace('//', '//narrow:pw@'), 300);
       await lease.start();
       await gained;
       expect(lease.writer).toBeUndefined();
       expect(logger.lines.filter(({ level }) => level === 'warn').map(({ message }) => message)).toEqual([
         expect.stringContaining('CLIENT LIST and CLIENT KILL'),
       ]);
-      const publisher = new RedisPublisher({ url: world.redis.url, lease, logger: silentLogger });
+      const publisher = new RedisPublisher({ url: harness.redis.url, lease, logger: silentLogger });
       closing.push(() => publisher.close());
-      await world.publish(publisher, 20);
-      await world.quiet();
-      expect(world.broken).toEqual(SOUND);
-      expect(world.heard).toHaveLength(20);
+      await harness.publish(publisher, 20);
+      await harness.untilQuiet();
+      expect(harness.violations).toEqual(NO_VIOLATIONS);
+      expect(harness.received).toHaveLength(20);
     },
   );
 
-  it('never follows an exclusive writer that did not release, and says why', async () => {
-    const world = await open();
-    await deny(world, '-client|kill');
-    const holder = await world.holder();
-    await world.publish(holder.publisher, 1);
-    const url = world.redis.url.replace('//', '//narrow:pw@');
+  it('never follows an exclusive writer that did not release, and logs the reason', async () => {
+    const harness = await open();
+    await deny(harness, '-client|kill');
+    const holder = await harness.holder();
+    await harness.publish(holder.publisher, 1);
+    const url = harness.redis.url.replace('//', '//narrow:pw@');
     const { lease, gained, logger } = candidate(url, 200);
-    await expireLease(world);
+    await expireLease(harness);
     await lease.start();
     const warned = () => logger.lines.find(({ message }) => message.includes('cannot be taken over'));
     while (warned() === undefined) await sleep(5);
     expect(lease.state).toBe('standby');
-    expect(await world.admin.get('tickbus:{STATE}:lease')).toBeNull();
+    expect(await harness.admin.get('tickbus:{STATE}:lease')).toBeNull();
     await holder.lease.confirm();
     await holder.lease.release();
     await gained;
     expect(lease.holds).toBe(true);
   });
 
-  it('a proxy that shares connections is noticed', async () => {
-    const world = await open();
-    await deny(world, '-client|info');
-    const { lease, gained, logger } = candidate(world.redis.url.replace('//', '//narrow:pw@'), 300);
+  it('uses the token if a proxy shares connections', async () => {
+    const harness = await open();
+    await deny(harness, '-client|info');
+    const { lease, gained, logger } = candidate(harness.redis.url.replace('//', '//narrow:pw@'), 300);
     await lease.start();
     await gained;
     expect(lease.writer).toBeUndefined();
@@ -70,10 +70,10 @@ describe('without the right to disconnect others', () => {
   });
 });
 
-it('refuses a publisher and a candidate who may not use INFO, by name', async () => {
-  const world = await open();
-  await deny(world, '-info');
-  const url = world.redis.url.replace('//', '//narrow:pw@');
+it('publish rejects with TICKBUS_DENIED and a candidate logs the error if the user may not use INFO', async () => {
+  const harness = await open();
+  await deny(harness, '-info');
+  const url = harness.redis.url.replace('//', '//narrow:pw@');
   const publisher = new RedisPublisher({ url, logger: silentLogger });
   closing.push(() => publisher.close());
   await expect(publisher.publish(STATE, { key: 'a', n: 1 })).rejects.toMatchObject({
@@ -86,7 +86,7 @@ it('refuses a publisher and a candidate who may not use INFO, by name', async ()
   expect(lease.state).toBe('standby');
 });
 
-it('begins a new epoch where Redis is restarted from an older snapshot, under a lease that was in it', async () => {
+it('a shared publish begins a new epoch after a restart from an older snapshot', async () => {
   const redis = await startLocalRedis({ args: ['--enable-debug-command', 'yes'] });
   closing.push(() => redis.kill());
   const admin = plainClient(redis.url);
@@ -95,14 +95,14 @@ it('begins a new epoch where Redis is restarted from an older snapshot, under a 
   const publisher = new RedisPublisher({ url: redis.url, logger: silentLogger });
   closing.push(() => publisher.close());
   const first = await publisher.publish(STATE, { key: 'a', n: 1 });
-  // What a restart does to the memory of a channel: the same head, on another branch.
+  // A restart leaves the same head on another branch.
   await admin.hSet(HEAD, 'branch', `${'0'.repeat(40)}:${'0'.repeat(40)}`);
   const second = await publisher.publish(STATE, { key: 'a', n: 2 });
   expect(second.position?.seq).toBe(1);
   expect(second.position?.epoch).toBeGreaterThan(first.position?.epoch ?? 0);
 });
 
-async function deny({ admin }: WriterWorld, rule: string): Promise<void> {
+async function deny({ admin }: WriterHarness, rule: string): Promise<void> {
   await admin.sendCommand(['ACL', 'SETUSER', 'narrow', 'reset', 'on', '>pw', '~*', '&*', '+@all', rule]);
 }
 
@@ -110,11 +110,11 @@ describe('a candidate behind a proxy that shares connections', () => {
   it.each([
     ['id', (text: string) => text.replace(/\bid=(\d)/g, (_, digit) => `id=${(Number(digit) + 1) % 10}`)],
     ['name', (text: string) => text.replace(/ name=[^ ]/g, ' name=-')],
-  ])('uses the token as its fence if CLIENT INFO shows the %s of another connection', async (_, replaced) => {
-    const world = await open();
-    await (await world.holder())[Symbol.asyncDispose]();
-    world.proxy.onReply = (bytes) => Buffer.from(replaced(bytes.toString('latin1')), 'latin1');
-    const { lease, gained, logger } = candidate(world.proxy.url);
+  ])('uses the token if CLIENT INFO shows the %s of another connection', async (_, replaced) => {
+    const harness = await open();
+    await (await harness.holder())[Symbol.asyncDispose]();
+    harness.proxy.onReply = (bytes) => Buffer.from(replaced(bytes.toString('latin1')), 'latin1');
+    const { lease, gained, logger } = candidate(harness.proxy.url);
     await lease.start();
     await gained;
     expect(lease.writer).toBeUndefined();

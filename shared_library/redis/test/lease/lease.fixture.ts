@@ -1,4 +1,4 @@
-// What the tests of the lease need: candidates on one server in memory, with links and processes that fail when told to.
+// For the lease tests: candidates on one in-memory server, with links and processes that can fail.
 
 import { eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import { TickbusError } from '../../errors.ts';
@@ -12,7 +12,7 @@ import { MemoryServer } from '../../transport/memory/memory-server.ts';
 import type { LeaseOperations } from '../../transport/port.ts';
 import { FakeTransport, PRICES } from '../library.fixture.ts';
 
-/** The clock of one process: while it is paused its timers do not run, and all that fell due runs when it wakes. */
+/** The clock of one process. While it is paused no timer runs; due timers run when it resumes. */
 class ProcessClock implements Clock {
   readonly #clock: ManualClock;
   #isPaused = false;
@@ -43,7 +43,7 @@ class ProcessClock implements Clock {
     this.#clock.nextTurn(callback);
   }
 
-  /** Now, or when the process wakes. */
+  /** Runs now, or when the process resumes. */
   run(action: () => void): void {
     if (this.#isPaused) this.#due.push(action);
     else action();
@@ -59,23 +59,23 @@ class ProcessClock implements Clock {
   }
 }
 
-/** A link whose calls take their time, fail, or do not come back, as told. */
+/** A link with configurable delays and failures. */
 class LeaseLink extends FakeTransport {
   /** Milliseconds to the server, and back. */
-  thereMs = 0;
-  backMs = 0;
+  requestDelayMs = 0;
+  replyDelayMs = 0;
   isDown = false;
   connects = 0;
   #wasUp = false;
   readonly #server: MemoryServer;
   readonly #process: ProcessClock;
-  readonly #world: ManualClock;
+  readonly #clock: ManualClock;
 
-  constructor(server: MemoryServer, process: ProcessClock, world: ManualClock) {
+  constructor(server: MemoryServer, process: ProcessClock, clock: ManualClock) {
     super();
     this.#server = server;
     this.#process = process;
-    this.#world = world;
+    this.#clock = clock;
   }
 
   override async connect(): Promise<void> {
@@ -101,16 +101,16 @@ class LeaseLink extends FakeTransport {
 
   async #call<T>(operation: () => T): Promise<T> {
     if (this.isDown) throw notConnected();
-    await this.#pass(this.thereMs);
+    await this.#delay(this.requestDelayMs);
     const result = operation();
-    await this.#pass(this.backMs);
-    // A reply reaches a paused process when it wakes.
+    await this.#delay(this.replyDelayMs);
+    // A reply reaches a paused process when it resumes.
     await new Promise<void>((resolve) => this.#process.run(resolve));
     return result;
   }
 
-  #pass(ms: number): Promise<void> {
-    return ms === 0 ? Promise.resolve() : new Promise((resolve) => this.#world.after(ms, resolve));
+  #delay(ms: number): Promise<void> {
+    return ms === 0 ? Promise.resolve() : new Promise((resolve) => this.#clock.after(ms, resolve));
   }
 }
 
@@ -118,12 +118,12 @@ export class Candidate {
   readonly process: ProcessClock;
   readonly link: LeaseLink;
   readonly lease: LeaseBase;
-  readonly told: { [K in keyof LeaseEvents]: [K, LeaseEvents[K]] }[keyof LeaseEvents][] = [];
+  readonly events: { [K in keyof LeaseEvents]: [K, LeaseEvents[K]] }[keyof LeaseEvents][] = [];
   readonly logger = new RecordingLogger();
 
-  constructor(bench: LeaseBench, times: LeaseTimes) {
-    this.process = new ProcessClock(bench.clock);
-    this.link = new LeaseLink(bench.server, this.process, bench.clock);
+  constructor(harness: LeaseHarness, times: LeaseTimes) {
+    this.process = new ProcessClock(harness.clock);
+    this.link = new LeaseLink(harness.server, this.process, harness.clock);
     this.lease = new LeaseBase({
       name: PRICES.name,
       spec: PRICES,
@@ -134,49 +134,49 @@ export class Candidate {
       ...times,
     });
     for (const event of ['gained', 'lost', 'state'] as const)
-      this.lease.on(event, (value) => this.told.push([event, value] as (typeof this.told)[number]));
+      this.lease.on(event, (value) => this.events.push([event, value] as (typeof this.events)[number]));
   }
 
-  /** The states it went through. */
+  /** The states reported so far. */
   get states(): string[] {
-    return this.told.flatMap(([event, value]) => (event === 'state' ? [value.state] : []));
+    return this.events.flatMap(([event, value]) => (event === 'state' ? [value.state] : []));
   }
 
-  /** The tokens it was given, oldest first. */
+  /** The tokens of the leases gained, oldest first. */
   get tokens(): number[] {
-    return this.told.flatMap(([event, value]) => (event === 'gained' ? [value.token] : []));
+    return this.events.flatMap(([event, value]) => (event === 'gained' ? [value.token] : []));
   }
 
   get losses(): string[] {
-    return this.told.flatMap(([event, value]) => (event === 'lost' ? [value.reason] : []));
+    return this.events.flatMap(([event, value]) => (event === 'lost' ? [value.reason] : []));
   }
 }
 
-export class LeaseBench {
+export class LeaseHarness {
   readonly clock = new ManualClock();
   readonly server = new MemoryServer(this.clock);
 
-  /** TTL 3,000, margin 300, a try every 250 ms unless said otherwise. */
+  /** Default times: TTL 3,000 ms, margin 300 ms, an attempt every 250 ms. */
   candidate(times: LeaseTimes = {}): Candidate {
     return new Candidate(this, times);
   }
 
-  /** One that holds the lease, past the wait on a server that knows nothing. */
+  /** A candidate that holds the lease, after the hold-off. */
   async holder(times: LeaseTimes = {}): Promise<Candidate> {
     const candidate = this.candidate(times);
     await candidate.lease.start();
-    await this.pass(3_001);
+    await this.advance(3_001);
     return candidate;
   }
 
-  /** Moves on, and lets happen what follows. */
-  async pass(ms: number): Promise<void> {
+  /** Advances the clock and lets every consequence happen. */
+  async advance(ms: number): Promise<void> {
     await eventLoopTurns(3);
     await this.clock.advance(ms);
     await eventLoopTurns(3);
   }
 
-  /** Whether the server takes a publish under this token. */
+  /** Whether the server accepts a publish under this token. */
   accepts(token: number | undefined): boolean {
     try {
       this.server.publish(PRICES, [{ json: '{"a":1}', key: 'a' }], token);

@@ -1,8 +1,8 @@
-// Whatever happens to links, processes and the server's memory: never two holders, and tokens that grow.
+// Under random faults of links, processes and server memory: at most one holder, and increasing tokens.
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { type Candidate, LeaseBench } from './lease.fixture.ts';
+import { type Candidate, LeaseHarness } from './lease.fixture.ts';
 
 const COUNT = 3;
 const LOOK_MS = 150;
@@ -11,7 +11,12 @@ type Step =
   | { readonly type: 'pass'; readonly ms: number }
   | { readonly type: 'forget' }
   | { readonly type: 'pause' | 'resume' | 'cut' | 'mend' | 'release' | 'start'; readonly who: number }
-  | { readonly type: 'lag'; readonly who: number; readonly thereMs: number; readonly backMs: number };
+  | {
+      readonly type: 'lag';
+      readonly who: number;
+      readonly requestDelayMs: number;
+      readonly replyDelayMs: number;
+    };
 
 const who = fc.nat({ max: COUNT - 1 });
 const lag = fc.oneof(fc.constant(0), fc.nat({ max: 2_600 }), fc.nat({ max: 10_000 }));
@@ -39,38 +44,48 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.oneof(
-      fc.record({ type: fc.constant('lag' as const), who, thereMs: lag, backMs: fc.constant(0) }),
-      fc.record({ type: fc.constant('lag' as const), who, thereMs: fc.constant(0), backMs: lag }),
+      fc.record({
+        type: fc.constant('lag' as const),
+        who,
+        requestDelayMs: lag,
+        replyDelayMs: fc.constant(0),
+      }),
+      fc.record({
+        type: fc.constant('lag' as const),
+        who,
+        requestDelayMs: fc.constant(0),
+        replyDelayMs: lag,
+      }),
     ),
   },
 );
 
-it('never has two holders, accepts only the one it gave the lease to, and gives tokens that grow', async () => {
+it('at most one candidate holds the lease, only the newest token is accepted, and tokens increase', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 80, size: 'max' }), async (steps) => {
-      const bench = new LeaseBench();
-      const candidates = Array.from({ length: COUNT }, () => bench.candidate());
+      const harness = new LeaseHarness();
+      const candidates = Array.from({ length: COUNT }, () => harness.candidate());
       const given: number[] = [];
       for (const { lease } of candidates) lease.on('gained', ({ token }) => given.push(token));
       for (const { lease } of candidates) await lease.start();
-      await bench.pass(3_001);
-      check(bench, candidates, given);
+      await harness.advance(3_001);
+      check(harness, candidates, given);
       for (const one of steps) {
-        await take(bench, candidates, one);
-        check(bench, candidates, given);
+        await take(harness, candidates, one);
+        check(harness, candidates, given);
       }
-      await everybodyRecovers(bench, candidates);
-      check(bench, candidates, given);
+      await everybodyRecovers(harness, candidates);
+      check(harness, candidates, given);
     }),
     { numRuns: 200 },
   );
 });
 
-async function take(bench: LeaseBench, candidates: Candidate[], step: Step): Promise<void> {
-  if (step.type === 'forget') return bench.server.flush();
+async function take(harness: LeaseHarness, candidates: Candidate[], step: Step): Promise<void> {
+  if (step.type === 'forget') return harness.server.flush();
   if (step.type === 'pass') {
     for (let left = step.ms; left > 0; left -= LOOK_MS) {
-      await bench.pass(Math.min(left, LOOK_MS));
+      await harness.advance(Math.min(left, LOOK_MS));
       expectOneHolder(candidates);
     }
     return;
@@ -93,15 +108,15 @@ async function take(bench: LeaseBench, candidates: Candidate[], step: Step): Pro
     case 'start':
       return void one.lease.start().catch(() => {});
     case 'lag':
-      one.link.thereMs = step.thereMs;
-      one.link.backMs = step.backMs;
+      one.link.requestDelayMs = step.requestDelayMs;
+      one.link.replyDelayMs = step.replyDelayMs;
   }
 }
 
-function check(bench: LeaseBench, candidates: Candidate[], given: number[]): void {
+function check(harness: LeaseHarness, candidates: Candidate[], given: number[]): void {
   expectOneHolder(candidates);
-  // Of all tokens ever given, the server takes at most the newest.
-  const accepted = given.filter((token) => bench.accepts(token));
+  // Of all tokens ever granted, the server accepts at most the newest.
+  const accepted = given.filter((token) => harness.accepts(token));
   expect(accepted).toEqual(accepted.length === 0 ? [] : [Math.max(...given)]);
   for (let i = 1; i < given.length; i++) expect(given[i]).toBeGreaterThan(given[i - 1] ?? 0);
 }
@@ -110,16 +125,16 @@ function expectOneHolder(candidates: Candidate[]): void {
   expect(candidates.filter(({ lease }) => lease.holds).length).toBeLessThanOrEqual(1);
 }
 
-/** What was asked for with great lags is answered, and then exactly one holds it. */
-async function everybodyRecovers(bench: LeaseBench, candidates: Candidate[]): Promise<void> {
+/** Delayed requests settle, then exactly one candidate holds the lease. */
+async function everybodyRecovers(harness: LeaseHarness, candidates: Candidate[]): Promise<void> {
   for (const { process, link } of candidates) {
     process.resume();
     link.isDown = false;
-    link.thereMs = 0;
-    link.backMs = 0;
+    link.requestDelayMs = 0;
+    link.replyDelayMs = 0;
   }
-  await bench.pass(25_000);
+  await harness.advance(25_000);
   for (const { lease } of candidates) await lease.start();
-  await bench.pass(10_000);
+  await harness.advance(10_000);
   expect(candidates.filter(({ lease }) => lease.holds)).toHaveLength(1);
 }

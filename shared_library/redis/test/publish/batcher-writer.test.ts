@@ -1,4 +1,4 @@
-// The batcher and an exclusive writer: how many batches are under way, what comes back goes first, and nothing outlives the lease.
+// Batcher with an exclusive writer: batches in flight, resending in order, and the end of the lease.
 
 import { deferred, errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { ManualClock } from '../../runtime/manual-clock.ts';
 import type { Fence, Outgoing, Receipt, Writer } from '../../transport/port.ts';
 import { FakeTransport, PRICES } from '../library.fixture.ts';
 
-/** A writer whose batches end as the test says. */
+/** A writer whose batches settle as the test decides. */
 class FakeWriter implements Writer {
   room = 4;
   readonly sent: { readonly numbers: number[]; readonly ends: (receipt: Receipt | undefined) => void }[] = [];
@@ -39,7 +39,7 @@ class FakeWriter implements Writer {
   }
 }
 
-function world() {
+function setUp() {
   const writer = new FakeWriter();
   const lease: { -readonly [K in keyof Fence]: Fence[K] } = {
     channel: PRICES,
@@ -64,8 +64,8 @@ function world() {
 }
 
 describe('with an exclusive writer', () => {
-  it('sends what one turn publishes as a batch, as many as there is room for, and the rest together', async () => {
-    const { writer, transport, add } = world();
+  it('sends the messages of one turn as a batch while the writer has room, and the rest in one batch', async () => {
+    const { writer, transport, add } = setUp();
     for (let n = 1; n <= 6; n++) {
       add(n);
       await eventLoopTurns(1);
@@ -77,8 +77,8 @@ describe('with an exclusive writer', () => {
     expect(transport.published).toEqual([]);
   });
 
-  it('sends first, as it was, what comes back as not executed, in its order', async () => {
-    const { writer, add, receipt } = world();
+  it('resends batches that were not executed first, unchanged and in order', async () => {
+    const { writer, add, receipt } = setUp();
     const outcomes = [...add(1, 2)];
     await eventLoopTurns(1);
     outcomes.push(...add(3));
@@ -98,8 +98,8 @@ describe('with an exclusive writer', () => {
     expect(positions.map(({ position }) => position?.seq)).toEqual([1, 2, 3, 4]);
   });
 
-  it('rejects what waits for the link past its deadline as not sent, and accepts more', async () => {
-    const { writer, clock, add } = world();
+  it('rejects with TICKBUS_NOT_SENT after the deadline if the writer has no room, and accepts new messages', async () => {
+    const { writer, clock, add } = setUp();
     writer.room = 0;
     const waiting = errorOf(Promise.all(add(1)));
     await clock.advance(1_001);
@@ -110,8 +110,8 @@ describe('with an exclusive writer', () => {
     expect(writer.sent.map(({ numbers }) => numbers)).toEqual([[2]]);
   });
 
-  it('reports what is under way past its deadline as unknown, and never sends it again', async () => {
-    const { writer, clock, add, batcher } = world();
+  it('rejects with TICKBUS_OUTCOME_UNKNOWN after the deadline of a batch in flight, and never resends it', async () => {
+    const { writer, clock, add, batcher } = setUp();
     const underWay = errorOf(Promise.all(add(1)));
     await eventLoopTurns(1);
     await clock.advance(1_001);
@@ -125,8 +125,8 @@ describe('with an exclusive writer', () => {
     expect(writer.sent.map(({ numbers }) => numbers)).toEqual([[1], [3]]);
   });
 
-  it('refuses what waits, and what comes back, once the lease is lost', async () => {
-    const { writer, lease, add } = world();
+  it('rejects waiting and returned batches with TICKBUS_FENCED after the lease is lost', async () => {
+    const { writer, lease, add } = setUp();
     const outcomes = add(1);
     await eventLoopTurns(1);
     writer.room = 0;
@@ -138,8 +138,8 @@ describe('with an exclusive writer', () => {
     for (const outcome of outcomes) expect(await errorOf(outcome)).toMatchObject({ code: 'TICKBUS_FENCED' });
   });
 
-  it('follows the writer of the next lease', async () => {
-    const { writer, lease, add } = world();
+  it('uses the writer of the next lease', async () => {
+    const { writer, lease, add } = setUp();
     writer.end();
     const next = new FakeWriter();
     Object.assign(lease, { token: 8, writer: next });
@@ -149,8 +149,8 @@ describe('with an exclusive writer', () => {
   });
 });
 
-it('publishes by script, one call under way, where the lease has no writer', async () => {
-  const { lease, transport, add } = world();
+it('publishes by script with one call in flight if the lease has no writer', async () => {
+  const { lease, transport, add } = setUp();
   lease.writer = undefined;
   const reply = deferred<Receipt>();
   transport.onPublish = () => reply.promise;

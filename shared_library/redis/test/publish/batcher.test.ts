@@ -1,4 +1,4 @@
-// One call in flight, what arrives meanwhile in the next; what a deadline means for what was sent and what waited.
+// Batcher: one call in flight, later messages in the next batch, deadlines and the backlog limit.
 
 import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -10,8 +10,8 @@ import { ALERTS, CHAT, FakeTransport } from '../library.fixture.ts';
 
 const DEADLINE_MS = 2_000;
 
-/** A batcher whose transport answers when the test says so, numbering messages as a server does. */
-function bench({ maxPending = 32 * 1024 * 1024, channel = ALERTS as typeof ALERTS | typeof CHAT } = {}) {
+/** A batcher whose transport replies on demand and numbers messages as a server does. */
+function setUp({ maxPending = 32 * 1024 * 1024, channel = ALERTS as typeof ALERTS | typeof CHAT } = {}) {
   const transport = new FakeTransport();
   const clock = new ManualClock();
   const calls: { batch: readonly Outgoing[]; answer: () => void; fail: (error: unknown) => void }[] = [];
@@ -29,7 +29,7 @@ function bench({ maxPending = 32 * 1024 * 1024, channel = ALERTS as typeof ALERT
 
 const message = (n: number | string): Outgoing => ({ json: `{"n":${JSON.stringify(n)}}` });
 
-/** What became of a publish, as far as it is known. */
+/** The outcome of a publish, once it is known. */
 function watch(publishing: Promise<Published>) {
   const seen: { published?: Published; code?: string; retryable?: boolean } = {};
   publishing.then(
@@ -40,8 +40,8 @@ function watch(publishing: Promise<Published>) {
 }
 
 describe('batches', () => {
-  it('sends what is added in one turn in one call, and gives each message its own place', async () => {
-    const { batcher, calls } = bench();
+  it('sends the messages of one turn in one call, and resolves each with its position', async () => {
+    const { batcher, calls } = setUp();
     const outcomes = [1, 2, 3].map((n) => batcher.add(message(n)));
     await eventLoopTurns();
     expect(calls).toHaveLength(1);
@@ -52,8 +52,8 @@ describe('batches', () => {
     );
   });
 
-  it('has one call in flight; what arrives meanwhile goes in the next, in order', async () => {
-    const { batcher, calls } = bench();
+  it('keeps one call in flight; later messages form the next batch, in order', async () => {
+    const { batcher, calls } = setUp();
     const outcomes = [batcher.add(message(1))];
     await eventLoopTurns();
     for (const n of [2, 3]) {
@@ -69,8 +69,8 @@ describe('batches', () => {
     expect(places).toEqual([1, 2, 3]);
   });
 
-  it('starts anew after it was idle', async () => {
-    const { batcher, calls } = bench();
+  it('sends again after it was idle', async () => {
+    const { batcher, calls } = setUp();
     for (const n of [1, 2]) {
       const outcome = batcher.add(message(n));
       await eventLoopTurns();
@@ -79,8 +79,8 @@ describe('batches', () => {
     }
   });
 
-  it('takes at most 256 messages a call', async () => {
-    const { batcher, calls } = bench();
+  it('sends at most 256 messages in one call', async () => {
+    const { batcher, calls } = setUp();
     for (let n = 0; n < 556; n++) void batcher.add(message(n));
     for (let call = 0; call < 3; call++) {
       await eventLoopTurns();
@@ -90,8 +90,8 @@ describe('batches', () => {
     expect(calls.flatMap(({ batch }) => batch)).toEqual(Array.from({ length: 556 }, (_, n) => message(n)));
   });
 
-  it('takes at most 256 KiB a call, and one message however large', async () => {
-    const { batcher, calls } = bench();
+  it('sends at most 256 KiB in one call, or a single larger message', async () => {
+    const { batcher, calls } = setUp();
     const ofSize = (size: number) => ({ json: 'x'.repeat(size) });
     const sizes = [100_000, 100_000, 62_144, 1, 300_000, 1];
     for (const size of sizes) void batcher.add(ofSize(size));
@@ -107,16 +107,16 @@ describe('batches', () => {
     ]);
   });
 
-  it('gives no position where messages are not numbered', async () => {
-    const { batcher, transport } = bench({ channel: CHAT });
+  it('resolves without a position on a plain channel', async () => {
+    const { batcher, transport } = setUp({ channel: CHAT });
     transport.onPublish = async () => ({ first: undefined, receivers: 1 });
     expect(await batcher.add(message(1))).toEqual({ position: undefined, receivers: 1 });
   });
 });
 
 describe('a call that fails', () => {
-  it('fails all of its batch with the same error, and the next batch is sent', async () => {
-    const { batcher, calls } = bench();
+  it('rejects every message of its batch with the same error, and the next batch is sent', async () => {
+    const { batcher, calls } = setUp();
     const refused = [batcher.add(message(1)), batcher.add(message(2))].map(watch);
     await eventLoopTurns();
     const next = batcher.add(message(3));
@@ -129,8 +129,8 @@ describe('a call that fails', () => {
 });
 
 describe('the deadline', () => {
-  it('makes what was sent unknown and what waited not sent', async () => {
-    const { batcher, calls, clock } = bench();
+  it('rejects sent messages with TICKBUS_OUTCOME_UNKNOWN and waiting ones with TICKBUS_NOT_SENT', async () => {
+    const { batcher, calls, clock } = setUp();
     const sent = watch(batcher.add(message(1)));
     await eventLoopTurns();
     const waited = watch(batcher.add(message(2)));
@@ -142,8 +142,8 @@ describe('the deadline', () => {
     expect(calls).toHaveLength(1);
   });
 
-  it('queues nothing behind a call that is not answered', async () => {
-    const { batcher, calls, clock } = bench();
+  it('rejects new messages with TICKBUS_NOT_SENT while a call has no reply', async () => {
+    const { batcher, calls, clock } = setUp();
     watch(batcher.add(message(1)));
     await eventLoopTurns();
     await clock.advance(DEADLINE_MS);
@@ -153,8 +153,8 @@ describe('the deadline', () => {
     expect(calls).toHaveLength(1);
   });
 
-  it.each(['answer', 'fail'] as const)('sends again once the late call ends (%s)', async (end) => {
-    const { batcher, calls, clock } = bench();
+  it.each(['answer', 'fail'] as const)('sends again once the late call settles (%s)', async (end) => {
+    const { batcher, calls, clock } = setUp();
     const late = watch(batcher.add(message(1)));
     await eventLoopTurns();
     await clock.advance(DEADLINE_MS);
@@ -168,8 +168,8 @@ describe('the deadline', () => {
     expect((await outcome).position?.seq).toBe(2);
   });
 
-  it('is not called off by an answer for another batch', async () => {
-    const { batcher, calls, clock } = bench();
+  it('still applies to a batch when the reply of another batch arrives', async () => {
+    const { batcher, calls, clock } = setUp();
     const first = watch(batcher.add(message(1)));
     await eventLoopTurns();
     await clock.advance(DEADLINE_MS - 1);
@@ -182,9 +182,9 @@ describe('the deadline', () => {
     expect(second.code).toBe('TICKBUS_OUTCOME_UNKNOWN');
   });
 
-  // The documented promise is "until a publish settles at the latest", and NOT_SENT is "waited longer than the deadline".
-  it('counts from the publish, for a message that waits behind slow calls too', async () => {
-    const { batcher, calls, clock } = bench();
+  // Documented: "until a publish settles at the latest"; NOT_SENT is "waited longer than the deadline".
+  it('counts from the publish, also for a message that waits behind slow calls', async () => {
+    const { batcher, calls, clock } = setUp();
     const messages = Array.from({ length: 256 * 3 }, (_, n) => watch(batcher.add(message(n))));
     await eventLoopTurns();
     await clock.advance(1_500);
@@ -200,9 +200,9 @@ describe('the deadline', () => {
 });
 
 describe('the backlog', () => {
-  it('is refused past its limit, what waits already is not affected, and room comes back', async () => {
+  it('rejects with TICKBUS_BACKLOG_FULL above its limit, keeps waiting messages, and frees their bytes', async () => {
     const size = message(1).json.length;
-    const { batcher, calls } = bench({ maxPending: size * 2 });
+    const { batcher, calls } = setUp({ maxPending: size * 2 });
     const sent = batcher.add(message(1));
     await eventLoopTurns();
     const waiting = [batcher.add(message(2)), batcher.add(message(3))];
@@ -221,9 +221,9 @@ describe('the backlog', () => {
     await later;
   });
 
-  it('is empty again after a deadline', async () => {
+  it('is empty after a deadline', async () => {
     const size = message(1).json.length;
-    const { batcher, calls, clock } = bench({ maxPending: size });
+    const { batcher, calls, clock } = setUp({ maxPending: size });
     watch(batcher.add(message(1)));
     await eventLoopTurns();
     watch(batcher.add(message(2)));

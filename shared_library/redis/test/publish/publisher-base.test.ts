@@ -1,4 +1,4 @@
-// Publishing: what is written in a message, what is refused before anything is sent, what closing waits for.
+// PublisherBase: the envelope, validation, order, closing and connecting.
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { deferred, errorOf, eventLoopTurns } from '@tickbus/test-kit';
@@ -11,7 +11,7 @@ import { ManualClock } from '../../runtime/manual-clock.ts';
 import type { Receipt } from '../../transport/port.ts';
 import { ALERTS, CHAT, COMMANDS, FakeTransport, FILLS, PRICES } from '../library.fixture.ts';
 
-function bench(settings: Partial<PublisherSettings> = {}) {
+function setUp(settings: Partial<PublisherSettings> = {}) {
   const transport = new FakeTransport();
   const clock = new ManualClock();
   const publisher = new PublisherBase({ transport, clock, sender: 'me', ...settings });
@@ -20,31 +20,31 @@ function bench(settings: Partial<PublisherSettings> = {}) {
 }
 
 describe('a message', () => {
-  it('has the default type, the sender, the time and the payload as given', async () => {
-    const { publisher, clock, sent } = bench();
+  it('has the default type, the sender, the time and the unchanged payload', async () => {
+    const { publisher, clock, sent } = setUp();
     await publisher.publish(ALERTS, { n: 1 });
     expect(sent()).toEqual([{ message_type: 'note', data: { n: 1 }, timestamp: clock.now(), sender: 'me' }]);
   });
 
-  it('has the type and the sender that the call names', async () => {
-    const { publisher, sent } = bench();
+  it('has the type and the sender of the call', async () => {
+    const { publisher, sent } = setUp();
     await publisher.publish(ALERTS, { n: 1, level: 'high' }, { type: 'alarm', sender: 'other' });
     expect(sent()).toMatchObject([{ message_type: 'alarm', sender: 'other', data: { n: 1, level: 'high' } }]);
   });
 
-  it('carries the key of a keyed channel beside it', async () => {
-    const { publisher, transport } = bench();
+  it('carries the key on a keyed channel', async () => {
+    const { publisher, transport } = setUp();
     await publisher.publish(PRICES, { symbol: 'AAPL', price: 1 });
     await publisher.publish(FILLS, { n: 1 });
     expect(transport.published.flat().map(({ key }) => key)).toEqual(['AAPL', undefined]);
   });
 
-  it('is sent as given, not as the schema gives it out', async () => {
+  it('carries the schema input, not its output', async () => {
     const channel = defineChannel('C', {
       kind: 'plain',
       messages: { m: z.object({ t: z.string().trim() }) },
     });
-    const { publisher, sent } = bench();
+    const { publisher, sent } = setUp();
     const payload = { t: ' x ', more: 1 };
     await publisher.publish(channel, payload);
     expect(sent()[0].data).toEqual(payload);
@@ -52,8 +52,8 @@ describe('a message', () => {
 });
 
 describe('a command', () => {
-  it('has a UUIDv7 of its time, its own each, and the time at which it expires', async () => {
-    const { publisher, clock, sent } = bench();
+  it('has a unique UUIDv7 of its time, and its expiry time', async () => {
+    const { publisher, clock, sent } = setUp();
     await publisher.publish(COMMANDS, { n: 1 });
     await publisher.publish(COMMANDS, { n: 2 }, { expiresInMs: 50.4 });
     const [first, second] = sent();
@@ -67,9 +67,9 @@ describe('a command', () => {
     expect(second.expires_at).toBe(clock.now() + 50);
   });
 
-  it('has no expiry on a channel without one, and other kinds have neither', async () => {
+  it('has no expiry on a channel without one; other kinds have neither id nor expiry', async () => {
     const channel = defineChannel('C', { kind: 'command', messages: COMMANDS.messages });
-    const { publisher, sent } = bench();
+    const { publisher, sent } = setUp();
     await publisher.publish(channel, { n: 1 });
     await publisher.publish(FILLS, { n: 2 });
     await publisher.publish(CHAT, { n: 3 });
@@ -81,9 +81,9 @@ describe('a command', () => {
   });
 
   it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])(
-    'is refused with expiresInMs %s',
+    'rejects with TICKBUS_INVALID_OPTION if expiresInMs is %s',
     async (expiresInMs) => {
-      const { publisher, sent } = bench();
+      const { publisher, sent } = setUp();
       const error = await errorOf(publisher.publish(COMMANDS, { n: 1 }, { expiresInMs }));
       expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION' });
       expect(sent()).toEqual([]);
@@ -91,9 +91,9 @@ describe('a command', () => {
   );
 });
 
-describe('what is refused', () => {
-  it('a payload that breaks its schema, an unknown type, a missing key: nothing is sent', async () => {
-    const { publisher, sent } = bench();
+describe('publish rejects without sending', () => {
+  it('with TICKBUS_INVALID_MESSAGE for an invalid payload, an unknown type or a missing key', async () => {
+    const { publisher, sent } = setUp();
     const loose = defineChannel('LOOSE', {
       kind: 'state',
       key: 'id',
@@ -112,7 +112,7 @@ describe('what is refused', () => {
     expect(sent()).toEqual([]);
   });
 
-  it('what a schema or a key function throws is told as an invalid message', async () => {
+  it('with TICKBUS_INVALID_MESSAGE if the schema or the key function throws', async () => {
     const failure = new Error('in the schema');
     const throwing: StandardSchemaV1<object> = {
       '~standard': {
@@ -123,7 +123,7 @@ describe('what is refused', () => {
         },
       },
     };
-    const { publisher, sent } = bench();
+    const { publisher, sent } = setUp();
     const channel = defineChannel('C', { kind: 'plain', messages: { m: throwing } });
     const keyed = defineChannel('K', {
       kind: 'state',
@@ -144,16 +144,16 @@ describe('what is refused', () => {
     ['deadlineMs', Number.NaN],
     ['maxPendingBytes', -1],
     ['maxPendingBytes', Number.NaN],
-  ])('the option %s of %s', (option, value) => {
-    expect(() => bench({ [option]: value })).toThrow(
+  ])('constructor throws TICKBUS_INVALID_OPTION if %s is %s', (option, value) => {
+    expect(() => setUp({ [option]: value })).toThrow(
       expect.objectContaining({ code: 'TICKBUS_INVALID_OPTION', message: expect.stringContaining(option) }),
     );
   });
 });
 
 describe('order', () => {
-  it('is that of the calls, channel by channel, and channels do not wait for each other', async () => {
-    const { publisher, transport } = bench();
+  it('follows the calls within a channel; channels do not wait for each other', async () => {
+    const { publisher, transport } = setUp();
     const slow = deferred<Receipt>();
     transport.onPublish = (batch) =>
       batch[0]?.json.includes('"n":1')
@@ -172,8 +172,8 @@ describe('order', () => {
 });
 
 describe('close', () => {
-  it('waits for what is on its way', async () => {
-    const { publisher, transport } = bench();
+  it('waits for the messages in flight', async () => {
+    const { publisher, transport } = setUp();
     const answer = deferred<Receipt>();
     transport.onPublish = () => answer.promise;
     const published = publisher.publish(FILLS, { n: 1 });
@@ -189,7 +189,7 @@ describe('close', () => {
   });
 
   it('waits no longer than the deadline', async () => {
-    const { publisher, transport, clock } = bench({ deadlineMs: 100 });
+    const { publisher, transport, clock } = setUp({ deadlineMs: 100 });
     transport.onPublish = () => new Promise(() => {});
     const unknown = errorOf(publisher.publish(FILLS, { n: 1 }));
     const closing = publisher.close();
@@ -199,8 +199,8 @@ describe('close', () => {
     expect(await unknown).toMatchObject({ code: 'TICKBUS_OUTCOME_UNKNOWN' });
   });
 
-  it('ends for everybody who asks for it while something is on its way', async () => {
-    const { publisher, transport } = bench();
+  it('resolves for every caller while a message is in flight', async () => {
+    const { publisher, transport } = setUp();
     const answer = deferred<Receipt>();
     transport.onPublish = () => answer.promise;
     void publisher.publish(FILLS, { n: 1 });
@@ -212,8 +212,8 @@ describe('close', () => {
     expect(ended).toBe(2);
   });
 
-  it('refuses to publish or connect afterwards, and does so again when closed twice', async () => {
-    const { publisher, sent } = bench();
+  it('makes publish and connect reject with TICKBUS_CLOSED, and can be called again', async () => {
+    const { publisher, sent } = setUp();
     await publisher.close();
     await publisher.close();
     for (const call of [publisher.publish(FILLS, { n: 1 }), publisher.connect()]) {
@@ -222,8 +222,8 @@ describe('close', () => {
     expect(sent()).toEqual([]);
   });
 
-  it('comes with `await using`', async () => {
-    const { publisher } = bench();
+  it('runs at the end of `await using`', async () => {
+    const { publisher } = setUp();
     {
       await using scoped = publisher;
       await scoped.publish(FILLS, { n: 1 });
@@ -232,9 +232,9 @@ describe('close', () => {
   });
 });
 
-describe('connecting', () => {
-  it('comes with the first publish, and its failure is the failure of the publish', async () => {
-    const { publisher, transport, sent } = bench();
+describe('connect', () => {
+  it('runs on the first publish, which rejects with the connection error', async () => {
+    const { publisher, transport, sent } = setUp();
     transport.connect = () => Promise.reject({ code: 'TICKBUS_CONNECT_FAILED' });
     expect(await errorOf(publisher.publish(FILLS, { n: 1 }))).toEqual({ code: 'TICKBUS_CONNECT_FAILED' });
     expect(await errorOf(publisher.connect())).toEqual({ code: 'TICKBUS_CONNECT_FAILED' });
@@ -243,8 +243,8 @@ describe('connecting', () => {
 });
 
 describe('the id of a command', () => {
-  it('is one of its own, or the one given, and is told with what became of it', async () => {
-    const { publisher, sent } = bench();
+  it('is generated or taken from the call, and returned with the outcome', async () => {
+    const { publisher, sent } = setUp();
     const made = await publisher.publish(COMMANDS, { n: 1 });
     const given = await publisher.publish(COMMANDS, { n: 2 }, { id: 'order-7' });
     expect(made.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
@@ -252,8 +252,8 @@ describe('the id of a command', () => {
     expect(sent().map(({ id }) => id)).toEqual([made.id, 'order-7']);
   });
 
-  it('is remembered until the command expires, at least a minute, and ten where it never does', async () => {
-    const { publisher, transport } = bench();
+  it('is remembered until the command expires: at least one minute, ten without expiry', async () => {
+    const { publisher, transport } = setUp();
     await publisher.publish(COMMANDS, { n: 1 }, { expiresInMs: 5_000 });
     await publisher.publish(COMMANDS, { n: 1 }, { expiresInMs: 90_000.5 });
     await publisher.publish(defineChannel('FOR_EVER', { kind: 'command', messages: COMMANDS.messages }), {
@@ -264,8 +264,8 @@ describe('the id of a command', () => {
     ]);
   });
 
-  it('of one published before: the answer is that of the first time', async () => {
-    const { publisher, transport } = bench();
+  it('that was published before resolves with the first outcome', async () => {
+    const { publisher, transport } = setUp();
     const position = { epoch: 5, seq: 9 };
     transport.onPublish = async () => ({
       first: { epoch: 5, seq: 12 },
@@ -280,8 +280,8 @@ describe('the id of a command', () => {
     expect(three).toEqual({ position: { epoch: 5, seq: 13 }, receivers: 3, id: 'c' });
   });
 
-  it('is told of each command of a batch whose outcome is unknown', async () => {
-    const { publisher, transport } = bench();
+  it('is reported in the error of each command if the outcome of a batch is unknown', async () => {
+    const { publisher, transport } = setUp();
     transport.onPublish = () =>
       Promise.reject(new TickbusError('TICKBUS_OUTCOME_UNKNOWN', 'The reply was lost.'));
     const errors = await Promise.all(
@@ -296,15 +296,18 @@ describe('the id of a command', () => {
     expect(plain).toMatchObject({ code: 'TICKBUS_OUTCOME_UNKNOWN', messageId: undefined });
   });
 
-  it.each(['', 'with blank', 'ü', 'x'.repeat(129)])('cannot be %j', async (id) => {
-    const { publisher, transport } = bench();
-    const error = await errorOf(publisher.publish(COMMANDS, { n: 1 }, { id }));
-    expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION', field: 'id' });
-    expect(transport.published).toEqual([]);
-  });
+  it.each(['', 'with blank', 'ü', 'x'.repeat(129)])(
+    'rejects with TICKBUS_INVALID_OPTION if it is %j',
+    async (id) => {
+      const { publisher, transport } = setUp();
+      const error = await errorOf(publisher.publish(COMMANDS, { n: 1 }, { id }));
+      expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION', field: 'id' });
+      expect(transport.published).toEqual([]);
+    },
+  );
 
-  it('belongs to commands only', async () => {
-    const { publisher } = bench();
+  it('rejects with TICKBUS_INVALID_OPTION on other kinds of channel', async () => {
+    const { publisher } = setUp();
     const error = await errorOf(publisher.publish(ALERTS, { n: 1 }, { id: 'a' }));
     expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION', field: 'id' });
   });

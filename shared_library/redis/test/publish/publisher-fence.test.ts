@@ -1,4 +1,4 @@
-// A publisher with a lease: what is published under which token, and what is refused without a call.
+// PublisherBase with a lease: the token of each publish, and messages rejected without a call.
 
 import { deferred, errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { expect, it, vi } from 'vitest';
@@ -8,7 +8,7 @@ import { ManualClock } from '../../runtime/manual-clock.ts';
 import type { Fence, Outgoing, Receipt } from '../../transport/port.ts';
 import { ALERTS, FakeTransport, PRICES } from '../library.fixture.ts';
 
-/** Remembers under which token each batch came. */
+/** Records the token of each batch. */
 class FencedTransport extends FakeTransport {
   readonly fences: (number | undefined)[] = [];
 
@@ -18,7 +18,7 @@ class FencedTransport extends FakeTransport {
   }
 }
 
-function bench() {
+function setUp() {
   const lease = { channel: PRICES as Fence['channel'], token: 41 as number | undefined, confirm: vi.fn() };
   const transport = new FencedTransport();
   const publisher = new PublisherBase({ transport, clock: new ManualClock(), sender: 'test', lease });
@@ -26,15 +26,15 @@ function bench() {
   return { lease, transport, publisher, price };
 }
 
-it('publishes on the channel of the lease under its token, and on others without', async () => {
-  const { transport, publisher, price } = bench();
+it('publish uses the token on the channel of the lease, and no token on other channels', async () => {
+  const { transport, publisher, price } = setUp();
   await price(1);
   await publisher.publish(ALERTS, { n: 1 }, { type: 'note' });
   expect(transport.fences).toEqual([41, undefined]);
 });
 
-it('has the lease looked after when the server refuses its token, and for no other failure', async () => {
-  const { lease, transport, price } = bench();
+it('publish that rejects with TICKBUS_FENCED calls lease.confirm(); other errors do not', async () => {
+  const { lease, transport, price } = setUp();
   for (const [code, asked] of [
     ['TICKBUS_NOT_CONNECTED', 0],
     ['TICKBUS_FENCED', 1],
@@ -45,16 +45,16 @@ it('has the lease looked after when the server refuses its token, and for no oth
   }
 });
 
-it('refuses without a call what is published while the lease is not held', async () => {
-  const { lease, transport, price } = bench();
+it('publish rejects with TICKBUS_FENCED without a call while the lease is not held', async () => {
+  const { lease, transport, price } = setUp();
   lease.token = undefined;
   expect(await errorOf(price(1))).toMatchObject({ code: 'TICKBUS_FENCED', retryable: false });
   expect(transport.published).toEqual([]);
 });
 
-it('refuses without a call what waited while the lease was lost, or lost and gained again', async () => {
+it('waiting messages reject with TICKBUS_FENCED if the lease was lost, or lost and gained again', async () => {
   for (const token of [undefined, 42]) {
-    const { lease, transport, price } = bench();
+    const { lease, transport, price } = setUp();
     const { promise, resolve } = deferred<Receipt>();
     transport.onPublish = () => promise;
     const inFlight = price(1);
@@ -72,8 +72,8 @@ it('refuses without a call what waited while the lease was lost, or lost and gai
   }
 });
 
-it('frees the room of what it refuses', async () => {
-  const { lease, transport, price } = bench();
+it('rejected messages free their part of the backlog', async () => {
+  const { lease, transport, price } = setUp();
   const first = deferred<Receipt>();
   transport.onPublish = () => first.promise;
   const outcomes = [price(1)];
@@ -86,7 +86,7 @@ it('frees the room of what it refuses', async () => {
   expect(transport.fences).toEqual([41, 42]);
 });
 
-it('cannot be made with the lease of a job', () => {
+it('constructor throws TICKBUS_INVALID_OPTION for a lease without a channel', () => {
   const lease = { channel: undefined, token: 1, confirm: () => {} };
   const make = () =>
     new PublisherBase({ transport: new FakeTransport(), clock: new ManualClock(), sender: 'test', lease });

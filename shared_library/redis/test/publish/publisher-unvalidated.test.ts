@@ -1,4 +1,4 @@
-// A publisher with `validate: false`: what it sends unchecked, what it still refuses, and what subscribers make of it.
+// PublisherBase with `validate: false`: what it sends unchecked, what it still rejects, what subscribers report.
 
 import { errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -7,42 +7,42 @@ import { defineChannel } from '../../channel/channel.ts';
 import { MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
 import type { TickbusError } from '../../errors.ts';
 import type { Message } from '../../wire/message.ts';
-import { ALERTS, Bench, COMMANDS, PRICES } from '../library.fixture.ts';
+import { ALERTS, COMMANDS, PRICES, PubSubHarness } from '../library.fixture.ts';
 
 const anyPayload = (payload: unknown) => payload as { symbol: string; price: number };
 const refusal = (field: string) => expect.objectContaining({ code: 'TICKBUS_INVALID_MESSAGE', field });
 
-/** A publisher that trusts its payloads, and what a subscriber of PRICES receives from it. */
-async function trusting() {
-  const bench = new Bench({ validate: false });
+/** A publisher without validation, and a subscriber of PRICES. */
+async function setUpUnvalidated() {
+  const harness = new PubSubHarness({ validate: false });
   const received: Message[] = [];
-  bench.subscriber.subscribe(PRICES, (message) => received.push(message));
-  await bench.subscriber.startListening();
+  harness.subscriber.subscribe(PRICES, (message) => received.push(message));
+  await harness.subscriber.startListening();
   await eventLoopTurns();
-  const publish = (payload: unknown) => bench.publisher.publish(PRICES, anyPayload(payload));
-  return { bench, received, publish };
+  const publish = (payload: unknown) => harness.publisher.publish(PRICES, anyPayload(payload));
+  return { harness, received, publish };
 }
 
-it('sends a valid payload as any publisher does', async () => {
-  const { bench, received, publish } = await trusting();
+it('publish sends a valid payload like a validating publisher', async () => {
+  const { harness, received, publish } = await setUpUnvalidated();
   await publish({ symbol: 'AAPL', price: 1 });
   await eventLoopTurns();
   expect(received).toMatchObject([
     { message_type: 'tick', data: { symbol: 'AAPL', price: 1 }, sender: 'bench', seq: 1 },
   ]);
-  expect(bench.subscriber.latest(PRICES, 'AAPL')?.message?.data).toEqual({ symbol: 'AAPL', price: 1 });
+  expect(harness.subscriber.latest(PRICES, 'AAPL')?.message?.data).toEqual({ symbol: 'AAPL', price: 1 });
 });
 
-it('calls no schema', async () => {
+it('publish calls no schema', async () => {
   let calls = 0;
   const counted = z.object({ n: z.number() }).refine(() => ++calls > 0);
   const channel = defineChannel('COUNTED', { kind: 'plain', messages: { counted } });
-  const { publisher } = new Bench({ validate: false });
+  const { publisher } = new PubSubHarness({ validate: false });
   await publisher.publish(channel, { n: 1 });
   expect(calls).toBe(0);
 });
 
-describe('a wrong payload is published, and subscribers report it', () => {
+describe('publish sends an invalid payload, and subscribers report it', () => {
   it.each<[string, object, string]>([
     ['a field of another type', { price: '1' }, 'data.price'],
     ['a missing field', {}, 'data.price'],
@@ -50,28 +50,28 @@ describe('a wrong payload is published, and subscribers report it', () => {
     ['a function, which is not sent', { price: () => 1 }, 'data.price'],
     ['a Map, which is sent as {}', { price: new Map([[1, 2]]) }, 'data.price'],
   ])('%s', async (_, payload, field) => {
-    const { bench, received, publish } = await trusting();
+    const { harness, received, publish } = await setUpUnvalidated();
     await expect(publish({ symbol: 'AAPL', ...payload })).resolves.toMatchObject({ receivers: 1 });
     await publish({ symbol: 'MSFT', price: 2 });
     await eventLoopTurns();
-    expect(bench.invalid.map(({ error }) => error)).toEqual([refusal(field)]);
+    expect(harness.invalid.map(({ error }) => error)).toEqual([refusal(field)]);
     expect(received.map(({ data }) => data)).toEqual([{ symbol: 'MSFT', price: 2 }]);
-    expect(bench.gaps).toEqual([]);
-    expect(bench.subscriber.latest(PRICES, 'AAPL')?.message).toBeUndefined();
+    expect(harness.gaps).toEqual([]);
+    expect(harness.subscriber.latest(PRICES, 'AAPL')?.message).toBeUndefined();
   });
 });
 
-it('a name that is not allowed costs subscribers the position too, so they read the kept value and report it again', async () => {
-  const { bench, received, publish } = await trusting();
+it('a forbidden member name hides the position, so subscribers read the last value and report it again', async () => {
+  const { harness, received, publish } = await setUpUnvalidated();
   await publish(JSON.parse('{"symbol":"AAPL","price":1,"__proto__":{"polluted":1}}'));
   await publish({ symbol: 'MSFT', price: 2 });
   await eventLoopTurns();
   const error = refusal('data.__proto__');
-  expect(bench.invalid.map((report) => report.error)).toEqual([error, error]);
+  expect(harness.invalid.map((report) => report.error)).toEqual([error, error]);
   expect(received.map(({ data }) => data)).toEqual([{ symbol: 'MSFT', price: 2 }]);
 });
 
-describe('what is refused all the same', () => {
+describe('publish still rejects with TICKBUS_INVALID_MESSAGE', () => {
   const cycle: Record<string, unknown> = { symbol: 'AAPL' };
   cycle.self = cycle;
   const throwing = {
@@ -82,7 +82,7 @@ describe('what is refused all the same', () => {
   };
 
   it.each<[string, unknown, string]>([
-    ['no object', 'text', 'data'],
+    ['a string', 'text', 'data'],
     ['an array', [1], 'data'],
     ['a payload without its key', { price: 1 }, 'data.symbol'],
     ['a message over the size limit', { symbol: 'AAPL', note: 'x'.repeat(MAX_MESSAGE_BYTES) }, 'data'],
@@ -90,29 +90,29 @@ describe('what is refused all the same', () => {
     ['a bigint', { symbol: 'AAPL', price: 1n }, 'data'],
     ['a getter that throws', throwing, 'data'],
   ])('%s', async (_, payload, field) => {
-    const { bench, publish } = await trusting();
+    const { harness, publish } = await setUpUnvalidated();
     expect(await errorOf(publish(payload))).toEqual(refusal(field));
     await eventLoopTurns();
-    expect(bench.invalid).toEqual([]);
+    expect(harness.invalid).toEqual([]);
   });
 
-  it('an unknown type, and options of commands on other channels', async () => {
-    const { bench } = await trusting();
-    const unknown = bench.publisher.publish(ALERTS, { n: 1 }, { type: 'toString' as 'note' });
+  it('an unknown type, and with TICKBUS_INVALID_OPTION an id on another kind or an invalid id', async () => {
+    const { harness } = await setUpUnvalidated();
+    const unknown = harness.publisher.publish(ALERTS, { n: 1 }, { type: 'toString' as 'note' });
     expect(await errorOf(unknown)).toEqual(refusal('message_type'));
-    expect(await errorOf(bench.publisher.publish(ALERTS, { n: 1 }, { id: 'x' }))).toMatchObject({
+    expect(await errorOf(harness.publisher.publish(ALERTS, { n: 1 }, { id: 'x' }))).toMatchObject({
       code: 'TICKBUS_INVALID_OPTION',
       field: 'id',
     } satisfies Partial<TickbusError>);
-    expect(await errorOf(bench.publisher.publish(COMMANDS, { n: 1 }, { id: ' ' }))).toMatchObject({
+    expect(await errorOf(harness.publisher.publish(COMMANDS, { n: 1 }, { id: ' ' }))).toMatchObject({
       field: 'id',
     });
   });
 });
 
-it('is asked for by false only', async () => {
+it('only `validate: false` turns validation off', async () => {
   for (const validate of [true, undefined, 0 as unknown as boolean]) {
-    const { publisher } = new Bench({ ...(validate === undefined ? {} : { validate }) });
+    const { publisher } = new PubSubHarness({ ...(validate === undefined ? {} : { validate }) });
     const wrong = publisher.publish(PRICES, anyPayload({ symbol: 'AAPL', price: Number.NaN }));
     expect(await errorOf(wrong)).toEqual(refusal('data.price'));
   }

@@ -1,4 +1,4 @@
-// Listeners: heard in order, contained, removed one at a time.
+// Emitter: order of listeners, containment of errors, removal.
 
 import { expect, it } from 'vitest';
 import { Emitter } from '../../runtime/emitter.ts';
@@ -13,62 +13,62 @@ function emitterOf() {
   return { emitter: new Emitter<Events>((error, event) => errors.push([event, error])), errors };
 }
 
-it('calls the listeners of an event in the order they came, and of no other event', () => {
+it('emit calls the listeners of the event in the order they were added', () => {
   const { emitter } = emitterOf();
-  const heard: unknown[] = [];
-  emitter.on('a', (value) => heard.push(['first', value]));
-  emitter.on('a', (value) => heard.push(['second', value]));
-  emitter.on('b', (value) => heard.push(['b', value]));
+  const received: unknown[] = [];
+  emitter.on('a', (value) => received.push(['first', value]));
+  emitter.on('a', (value) => received.push(['second', value]));
+  emitter.on('b', (value) => received.push(['b', value]));
   emitter.emit('a', 1);
-  expect(heard).toEqual([
+  expect(received).toEqual([
     ['first', 1],
     ['second', 1],
   ]);
 });
 
-it('contains a listener that throws, and reports it', () => {
+it('emit contains a listener that throws and reports its error', () => {
   const { emitter, errors } = emitterOf();
-  const heard: number[] = [];
+  const received: number[] = [];
   const failure = new Error('mine');
   emitter.on('a', () => {
     throw failure;
   });
-  emitter.on('a', (value) => heard.push(value));
+  emitter.on('a', (value) => received.push(value));
   emitter.emit('a', 1);
-  expect(heard).toEqual([1]);
+  expect(received).toEqual([1]);
   expect(errors).toEqual([['a', failure]]);
 });
 
-it('hears a function twice that was added twice, and removes it one at a time', () => {
+it('a function added twice is called twice and removed one at a time', () => {
   const { emitter } = emitterOf();
-  const heard: number[] = [];
-  const listener = (value: number) => heard.push(value);
+  const received: number[] = [];
+  const listener = (value: number) => received.push(value);
   const removeFirst = emitter.on('a', listener);
   emitter.on('a', listener);
   emitter.emit('a', 1);
   removeFirst();
   removeFirst();
   emitter.emit('a', 2);
-  expect(heard).toEqual([1, 1, 2]);
+  expect(received).toEqual([1, 1, 2]);
 });
 
-it('is not confused by listeners that add and remove others while it emits', () => {
+it('emit ignores listeners added while it runs', () => {
   const { emitter } = emitterOf();
-  const heard: string[] = [];
+  const received: string[] = [];
   emitter.on('a', () => {
-    heard.push('first');
-    emitter.on('a', () => heard.push('added'));
+    received.push('first');
+    emitter.on('a', () => received.push('added'));
   });
-  emitter.on('a', () => heard.push('second'));
+  emitter.on('a', () => received.push('second'));
   emitter.emit('a', 1);
-  expect(heard).toEqual(['first', 'second']);
+  expect(received).toEqual(['first', 'second']);
 });
 
-it('forgets everybody on clear', () => {
+it('clear removes every listener', () => {
   const { emitter } = emitterOf();
-  const heard: number[] = [];
-  emitter.on('a', (value) => heard.push(value));
+  const received: number[] = [];
+  emitter.on('a', (value) => received.push(value));
   emitter.clear();
   emitter.emit('a', 1);
-  expect(heard).toEqual([]);
+  expect(received).toEqual([]);
 });

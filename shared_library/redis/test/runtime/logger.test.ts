@@ -2,7 +2,7 @@ import { RecordingLogger } from '@tickbus/test-kit';
 import { expect, it } from 'vitest';
 import { containedLogger } from '../../runtime/logger.ts';
 
-it('what a logger throws goes no further', () => {
+it('containedLogger swallows errors of the logger', () => {
   const broken = () => {
     throw new Error('The disk is full.');
   };
@@ -11,7 +11,7 @@ it('what a logger throws goes no further', () => {
     expect(() => logger[level]({}, 'a line')).not.toThrow();
 });
 
-it('what it is given goes to the logger, as its method', () => {
+it('containedLogger forwards every level to the logger', () => {
   const recording = new RecordingLogger();
   const logger = containedLogger(recording);
   for (const level of ['debug', 'info', 'warn', 'error'] as const) logger[level]({ n: 1 }, 'a line');

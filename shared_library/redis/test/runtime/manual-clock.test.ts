@@ -1,20 +1,20 @@
-// The clock of tests: stands still, and on `advance` does everything in its order.
+// ManualClock: time moves with `advance` only, and due timers run in order.
 
 import { expect, it } from 'vitest';
 import { ManualClock } from '../../runtime/manual-clock.ts';
 
-it('stands still until it is moved, and moves both times', async () => {
+it('advance moves the wall clock and the monotonic clock', async () => {
   const clock = new ManualClock(1_000);
   expect([clock.now(), clock.monotonic()]).toEqual([1_000, 0]);
   await clock.advance(250);
   expect([clock.now(), clock.monotonic()]).toEqual([1_250, 250]);
 });
 
-it('starts in 2026 unless it is told otherwise', () => {
+it('starts in 2026 by default', () => {
   expect(new Date(new ManualClock().now()).toISOString()).toBe('2026-01-01T00:00:00.000Z');
 });
 
-it('calls what falls due in its order, each at its own time, and what was set first first', async () => {
+it('advance runs due timers in time order, each at its own time, equal times in order of creation', async () => {
   const clock = new ManualClock();
   const called: [string, number][] = [];
   const at = (name: string, ms: number) => clock.after(ms, () => called.push([name, clock.monotonic()]));
@@ -32,7 +32,7 @@ it('calls what falls due in its order, each at its own time, and what was set fi
   ]);
 });
 
-it('calls what is set on the way, and lets promises settle in between', async () => {
+it('advance runs timers that are set by timers, and lets promises settle between them', async () => {
   const clock = new ManualClock();
   const called: number[] = [];
   const again = async (): Promise<void> => {
@@ -45,7 +45,7 @@ it('calls what is set on the way, and lets promises settle in between', async ()
   expect(called).toEqual([10, 20, 30]);
 });
 
-it('does not call what was cancelled, also not by a callback of the same moment', async () => {
+it('a cancelled timer does not run, even if a timer of the same time cancels it', async () => {
   const clock = new ManualClock();
   const called: string[] = [];
   const cancels: (() => void)[] = [];
@@ -58,7 +58,7 @@ it('does not call what was cancelled, also not by a callback of the same moment'
   expect(called).toEqual(['first']);
 });
 
-it('sets the wall clock without moving timers', async () => {
+it('setNow moves the wall clock and no timer', async () => {
   const clock = new ManualClock(1_000);
   let called = false;
   clock.after(10, () => {
@@ -70,7 +70,7 @@ it('sets the wall clock without moving timers', async () => {
   expect([clock.now(), called]).toEqual([5_000_010, true]);
 });
 
-it('has real turns of the event loop', async () => {
+it('nextTurn waits for a real turn of the event loop', async () => {
   const clock = new ManualClock();
   const order: string[] = [];
   const turned = new Promise<void>((resolve) =>

@@ -1,10 +1,10 @@
-// Text from outside in a log line: nothing in it can move the cursor, turn the line around or fill the screen.
+// printable: text from outside cannot move the cursor, change the direction or flood a log line.
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { printable } from '../../runtime/printable.ts';
 
-it('leaves ordinary text alone, in any script', () => {
+it('leaves ordinary text of any script unchanged', () => {
   for (const text of ['AAPL 50000.00', 'Größe', '価格', 'سعر', '🪙']) expect(printable(text)).toBe(text);
 });
 
@@ -28,13 +28,13 @@ it('escapes every character that changes the direction of text', () => {
   }
 });
 
-it('cuts at 200 characters, or where it is told to, and says how long the text was', () => {
+it('cuts at 200 characters or at the given limit, and appends the original length', () => {
   expect(printable('x'.repeat(200))).toBe('x'.repeat(200));
   expect(printable('x'.repeat(201))).toBe(`${'x'.repeat(200)}... (201 characters)`);
   expect(printable('abcdef', 3)).toBe('abc... (6 characters)');
 });
 
-it('gives out no control character, whatever comes in', () => {
+it('returns no control character for any input', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 400 }), (text) => {
       expect(printable(text)).not.toMatch(/[\p{Cc}\p{Cs}\p{Bidi_Control}\u2028\u2029]/u);

@@ -1,4 +1,4 @@
-// The real time, as the port promises it.
+// systemClock: the real time.
 
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -6,21 +6,21 @@ import { promisify } from 'node:util';
 import { expect, it, vi } from 'vitest';
 import { systemClock } from '../../runtime/system-clock.ts';
 
-it('now is the Unix time, and monotonic never goes back', () => {
+it('now returns the Unix time, and monotonic never goes back', () => {
   const before = Date.now();
   expect(systemClock.now()).toBeGreaterThanOrEqual(before);
   const times = Array.from({ length: 100 }, () => systemClock.monotonic());
   expect(times).toEqual([...times].sort((a, b) => a - b));
 });
 
-it('calls back after the time, not before', async () => {
+it('after calls back once the time has passed', async () => {
   const start = performance.now();
   await new Promise<void>((resolve) => systemClock.after(20, resolve));
-  // A timer of Node may be up to a millisecond early.
+  // A timer of Node may fire up to a millisecond early.
   expect(performance.now() - start).toBeGreaterThanOrEqual(19);
 });
 
-it('does not call back what was cancelled', async () => {
+it('after does not call back once it is cancelled', async () => {
   const called: string[] = [];
   const cancel = systemClock.after(1, () => called.push('cancelled'));
   cancel();
@@ -28,7 +28,7 @@ it('does not call back what was cancelled', async () => {
   expect(called).toEqual([]);
 });
 
-it('nextTurn comes after what was ready before it', async () => {
+it('nextTurn calls back after all ready callbacks', async () => {
   const order: string[] = [];
   const turned = new Promise<void>((resolve) => {
     systemClock.nextTurn(() => {
@@ -43,7 +43,7 @@ it('nextTurn comes after what was ready before it', async () => {
 });
 
 it.each([2 ** 31, 1e12, Number.POSITIVE_INFINITY])(
-  'a wait of %s ms, longer than a timer of Node can be, is not over at once',
+  'after does not call back at once for %s ms, beyond the limit of a Node timer',
   async (ms) => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     let called = false;
@@ -58,7 +58,7 @@ it.each([2 ** 31, 1e12, Number.POSITIVE_INFINITY])(
   },
 );
 
-it('keeps no process alive', async () => {
+it('after keeps no process alive', async () => {
   const module = fileURLToPath(new URL('../../runtime/system-clock.ts', import.meta.url));
   const code = `const { systemClock } = await import(${JSON.stringify(module)}); systemClock.after(60_000, () => {});`;
   await promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {

@@ -1,4 +1,4 @@
-// New epochs of a channel: of a server that forgot everything, and of a lease, which forgets nothing.
+// New epochs of a channel: after the server lost its memory, and after a new lease.
 
 import { eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -6,18 +6,18 @@ import { ManualClock } from '../../runtime/manual-clock.ts';
 import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
 import type { ChannelState } from '../../transport/port.ts';
 import { ALERTS, FakeTransport, FILLS, frameOf, noteEnvelope } from '../library.fixture.ts';
-import { listening, lose, numberOf, positionOf } from './channel-reader.fixture.ts';
+import { dropNotes, noteText, positionOf, subscribedTo } from './channel-reader.fixture.ts';
 
 describe('a new epoch', () => {
-  it('is told as a gap without an end, and what is there of it is delivered', async () => {
-    const { bench, heard } = await listening(FILLS);
-    await bench.notes(FILLS, 1, 2);
-    const before = positionOf(bench);
-    bench.server.flush();
-    await bench.notes(FILLS, 3, 4);
+  it('is reported as a gap without an end, and its messages are delivered', async () => {
+    const { harness, received } = await subscribedTo(FILLS);
+    await harness.publishNotes(FILLS, 1, 2);
+    const before = positionOf(harness);
+    harness.server.flush();
+    await harness.publishNotes(FILLS, 3, 4);
     await eventLoopTurns();
-    expect(heard).toEqual(['1', '2', '3', '4']);
-    expect(bench.gaps).toEqual([
+    expect(received).toEqual(['1', '2', '3', '4']);
+    expect(harness.gaps).toEqual([
       {
         type: 'gap',
         channel: 'FILLS',
@@ -29,84 +29,84 @@ describe('a new epoch', () => {
         repaired: false,
       },
     ]);
-    const after = bench.subscriber.status(FILLS)?.position;
+    const after = harness.subscriber.status(FILLS)?.position;
     expect(after?.epoch).toBeGreaterThan(before.epoch);
     expect(after?.seq).toBe(2);
   });
 
-  it('of which the beginning was missed tells that part exactly', async () => {
-    const { bench, heard } = await listening(ALERTS);
-    await bench.notes(ALERTS, 1);
-    bench.server.flush();
-    lose(bench, 2, 3);
-    await bench.notes(ALERTS, 2, 3, 4);
+  it('whose beginning was missed adds a gap with its exact range', async () => {
+    const { harness, received } = await subscribedTo(ALERTS);
+    await harness.publishNotes(ALERTS, 1);
+    harness.server.flush();
+    dropNotes(harness, 2, 3);
+    await harness.publishNotes(ALERTS, 2, 3, 4);
     await eventLoopTurns();
-    expect(heard).toEqual(['1', '4']);
-    expect(bench.gaps).toMatchObject([
+    expect(received).toEqual(['1', '4']);
+    expect(harness.gaps).toMatchObject([
       { cause: 'epoch', from: 2, to: undefined },
       { cause: 'loss', from: 1, to: 2, lost: 2 },
     ]);
   });
 
-  it('is noticed by the head, also when the server forgot everything', async () => {
-    const { bench, heard } = await listening(FILLS);
-    await bench.notes(FILLS, 1);
-    bench.server.flush();
-    await bench.clock.advance(1_000);
+  it('is detected by the head check, also after the server lost its memory', async () => {
+    const { harness, received } = await subscribedTo(FILLS);
+    await harness.publishNotes(FILLS, 1);
+    harness.server.flush();
+    await harness.clock.advance(1_000);
     await eventLoopTurns();
-    expect(bench.gaps).toMatchObject([{ cause: 'epoch', from: 2 }]);
-    await bench.notes(FILLS, 2);
+    expect(harness.gaps).toMatchObject([{ cause: 'epoch', from: 2 }]);
+    await harness.publishNotes(FILLS, 2);
     await eventLoopTurns();
-    expect(heard).toEqual(['1', '2']);
-    await bench.clock.advance(5_000);
-    expect(bench.gaps).toHaveLength(1);
+    expect(received).toEqual(['1', '2']);
+    await harness.clock.advance(5_000);
+    expect(harness.gaps).toHaveLength(1);
   });
 });
 
-describe('a lease, which begins a new epoch and forgets nothing', () => {
-  it('delivers nothing of the history twice', async () => {
-    const { bench, heard } = await listening(FILLS);
-    await bench.notes(FILLS, 1, 2, 3);
-    await bench.passLease(FILLS);
-    await bench.notes(FILLS, 4);
-    await bench.clock.advance(1_000);
+describe('a new epoch by a lease', () => {
+  it('redelivers nothing from the history', async () => {
+    const { harness, received } = await subscribedTo(FILLS);
+    await harness.publishNotes(FILLS, 1, 2, 3);
+    await harness.acquireAndReleaseLease(FILLS);
+    await harness.publishNotes(FILLS, 4);
+    await harness.clock.advance(1_000);
     await eventLoopTurns();
-    expect(heard).toEqual(['1', '2', '3', '4']);
-    expect(bench.gaps).toMatchObject([{ cause: 'epoch', from: 4, to: undefined }]);
+    expect(received).toEqual(['1', '2', '3', '4']);
+    expect(harness.gaps).toMatchObject([{ cause: 'epoch', from: 4, to: undefined }]);
   });
 
-  it('brings what was lost of the old epoch, as far as it is kept', async () => {
-    const { bench, heard } = await listening(FILLS);
-    lose(bench, 2, 3);
-    await bench.notes(FILLS, 1, 2, 3);
-    await bench.passLease(FILLS);
-    await bench.notes(FILLS, 4);
+  it('repairs losses of the old epoch as far as history reaches', async () => {
+    const { harness, received } = await subscribedTo(FILLS);
+    dropNotes(harness, 2, 3);
+    await harness.publishNotes(FILLS, 1, 2, 3);
+    await harness.acquireAndReleaseLease(FILLS);
+    await harness.publishNotes(FILLS, 4);
     await eventLoopTurns();
-    expect(heard.map((one) => one.replace(' kept', ''))).toEqual(['1', '2', '3', '4']);
-    expect(bench.gaps).toMatchObject([
+    expect(received.map((one) => one.replace(' snapshot', ''))).toEqual(['1', '2', '3', '4']);
+    expect(harness.gaps).toMatchObject([
       { cause: 'loss', from: 2, to: 3, repaired: true },
       { cause: 'epoch', from: 4, to: undefined },
     ]);
   });
 });
 
-describe('a server that comes back with an older memory', () => {
-  /** What the server replies to a read: the top, and what it keeps. */
+describe('a server with an older memory', () => {
+  /** The reply of the server to a read: the head and the stored messages. */
   const stateOf = (epoch: number, seq: number, ...kept: (readonly [epoch: number, seq: number])[]) => ({
     position: { epoch, seq },
     at: 0,
     entries: kept.map(([of, number]) => frameOf(noteEnvelope(of * 10 + number, { epoch: of, seq: number }))),
   });
 
-  /** A subscriber that has heard 1 to 3 of epoch 7. */
+  /** A subscriber that has received 1 to 3 of epoch 7. */
   async function atThree() {
     const transport = new FakeTransport();
     const clock = new ManualClock();
     const subscriber = new SubscriberBase({ transport, clock, logger: new RecordingLogger() });
-    const heard: string[] = [];
+    const received: string[] = [];
     const gaps: unknown[] = [];
     subscriber.on('gap', ({ cause, epoch, from, to }) => gaps.push({ cause, epoch, from, to }));
-    subscriber.subscribe(FILLS, (message) => heard.push(numberOf(message)));
+    subscriber.subscribe(FILLS, (message) => received.push(noteText(message)));
     transport.onRead = async () => stateOf(7, 0);
     await subscriber.startListening();
     await eventLoopTurns();
@@ -114,15 +114,15 @@ describe('a server that comes back with an older memory', () => {
     /** Reconnects to a server in this state. */
     const reconnect = async (state: ChannelState, generation: number) => {
       transport.onRead = async () => state;
-      transport.tell({ type: 'connected', generation });
+      transport.emitStatus({ type: 'connected', generation });
       await eventLoopTurns();
     };
-    return { transport, clock, subscriber, heard, gaps, reconnect };
+    return { transport, clock, subscriber, received, gaps, reconnect };
   }
 
   const unknownAfterThree = { cause: 'epoch', epoch: 7, from: 4, to: undefined };
 
-  it('in the same epoch with a lower top: the rest of the epoch is reported as unknown, once', async () => {
+  it('with the same epoch and a lower head: the rest of the epoch is reported as unknown, once', async () => {
     const { transport, subscriber, gaps, reconnect } = await atThree();
     await reconnect(stateOf(7, 2), 2);
     expect(gaps).toEqual([unknownAfterThree]);
@@ -134,14 +134,14 @@ describe('a server that comes back with an older memory', () => {
     expect(subscriber.status(FILLS)?.position).toEqual({ epoch: 8, seq: 1 });
   });
 
-  it('on another branch with the same top: the rest of the epoch is reported as unknown', async () => {
-    const { gaps, heard, reconnect } = await atThree();
+  it('on another branch with the same head: the rest of the epoch is reported as unknown', async () => {
+    const { gaps, received, reconnect } = await atThree();
     await reconnect({ ...stateOf(7, 3), isForgotten: true }, 2);
     expect(gaps).toEqual([unknownAfterThree]);
-    expect(heard).toEqual(['71', '72', '73']);
+    expect(received).toEqual(['71', '72', '73']);
   });
 
-  it('is not suspected if the top is lower on the same link: then somebody made up a number', async () => {
+  it('is not assumed if the head is lower on the same link: a message had a forged number', async () => {
     const { transport, clock, subscriber, gaps } = await atThree();
     transport.onRead = async () => stateOf(7, 2);
     await clock.advance(1_000);
@@ -150,14 +150,14 @@ describe('a server that comes back with an older memory', () => {
     expect(gaps).toEqual([]);
   });
 
-  it('in an epoch that was over: nothing of it, nor of the epoch after it, is delivered or missed again', async () => {
-    const { heard, gaps, reconnect } = await atThree();
+  it('in an ended epoch: no message of it or of the next epoch is delivered or reported again', async () => {
+    const { received, gaps, reconnect } = await atThree();
     await reconnect(stateOf(8, 2, [8, 1], [8, 2]), 2);
-    expect(heard.slice(3).map((text) => text.replace(' kept', ''))).toEqual(['81', '82']);
+    expect(received.slice(3).map((text) => text.replace(' snapshot', ''))).toEqual(['81', '82']);
     gaps.splice(0);
     await reconnect(stateOf(7, 3, [7, 2], [7, 3]), 3);
     expect(gaps).toEqual([{ cause: 'epoch', epoch: 8, from: 3, to: undefined }]);
     await reconnect(stateOf(9, 1, [7, 3], [8, 1], [8, 2], [9, 1]), 4);
-    expect(heard.slice(5).map((text) => text.replace(' kept', ''))).toEqual(['91']);
+    expect(received.slice(5).map((text) => text.replace(' snapshot', ''))).toEqual(['91']);
   });
 });

@@ -1,144 +1,144 @@
-// Numbers and fields that are not what a publisher of ours writes: missing, made up, or out of place.
+// Positions and fields that no tickbus publisher writes: missing, forged or out of place.
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import type { Position } from '../../wire/position.ts';
-import { Bench, CHAT, FILLS, frameOf, noteEnvelope } from '../library.fixture.ts';
-import { listening, type Note, numberOf, positionOf } from './channel-reader.fixture.ts';
+import { CHAT, FILLS, frameOf, noteEnvelope, PubSubHarness } from '../library.fixture.ts';
+import { type Note, noteText, positionOf, subscribedTo } from './channel-reader.fixture.ts';
 
-describe('messages without a number', () => {
-  it('are delivered on a numbered channel, and leave its position alone', async () => {
-    const { bench, heard } = await listening(FILLS);
-    await bench.notes(FILLS, 1);
-    bench.server.publishRaw('FILLS', frameOf(noteEnvelope(50)));
-    await bench.notes(FILLS, 2);
-    expect(heard).toEqual(['1', '50', '2']);
-    expect(bench.gaps).toEqual([]);
-    expect(bench.subscriber.status(FILLS)?.position?.seq).toBe(2);
+describe('messages without a position', () => {
+  it('are delivered on a numbered channel and do not change its position', async () => {
+    const { harness, received } = await subscribedTo(FILLS);
+    await harness.publishNotes(FILLS, 1);
+    harness.server.publishRaw('FILLS', frameOf(noteEnvelope(50)));
+    await harness.publishNotes(FILLS, 2);
+    expect(received).toEqual(['1', '50', '2']);
+    expect(harness.gaps).toEqual([]);
+    expect(harness.subscriber.status(FILLS)?.position?.seq).toBe(2);
   });
 
-  it('are what a plain channel has: live at once, never a gap, never a read', async () => {
-    const { bench, heard } = await listening(CHAT);
-    await bench.notes(CHAT, 1, 2);
-    await bench.clock.advance(3_000);
-    expect(heard).toEqual(['1', '2']);
-    expect(bench.link.reads).toEqual([]);
-    expect(bench.statuses).toContainEqual({ type: 'live', channel: 'CHAT', numbered: false });
-    expect(bench.subscriber.status(CHAT)).toMatchObject({ mode: 'live', position: undefined });
+  it('make up a plain channel: live at once, no gaps, no reads', async () => {
+    const { harness, received } = await subscribedTo(CHAT);
+    await harness.publishNotes(CHAT, 1, 2);
+    await harness.clock.advance(3_000);
+    expect(received).toEqual(['1', '2']);
+    expect(harness.link.reads).toEqual([]);
+    expect(harness.statuses).toContainEqual({ type: 'live', channel: 'CHAT', numbered: false });
+    expect(harness.subscriber.status(CHAT)).toMatchObject({ mode: 'live', position: undefined });
   });
 
   it('held during a recovery are delivered after it', async () => {
-    const bench = new Bench();
-    const heard: string[] = [];
-    bench.subscriber.subscribe(FILLS, (message) => heard.push(numberOf(message)));
-    await bench.subscriber.startListening();
-    bench.server.publishRaw('FILLS', frameOf(noteEnvelope(50)));
+    const harness = new PubSubHarness();
+    const received: string[] = [];
+    harness.subscriber.subscribe(FILLS, (message) => received.push(noteText(message)));
+    await harness.subscriber.startListening();
+    harness.server.publishRaw('FILLS', frameOf(noteEnvelope(50)));
     await eventLoopTurns();
-    expect(heard).toEqual(['50']);
+    expect(received).toEqual(['50']);
   });
 });
 
-describe('a message whose place the server never gave', () => {
-  /** Counts reads, and ends a reader that would read for ever. */
-  function countReads(bench: Bench) {
+describe('a message with a forged position', () => {
+  /** Counts reads, and stops a reader that reads endlessly. */
+  function countReads(harness: PubSubHarness) {
     const counted = { reads: 0 };
-    const read = bench.link.read.bind(bench.link);
-    bench.link.read = (...args) => {
+    const read = harness.link.read.bind(harness.link);
+    harness.link.read = (...args) => {
       counted.reads++;
       return counted.reads > 20 ? Promise.reject({ code: 'TICKBUS_NOT_CONNECTED' }) : read(...args);
     };
     return counted;
   }
 
-  // Somebody publishes by hand what he has received elsewhere, position and all.
+  // A plain client republishes a message from elsewhere with its position.
   it.each<[string, (epoch: number) => Position]>([
     ['far ahead', (epoch) => ({ epoch, seq: 1_000_000 })],
-    ['of an epoch to come', (epoch) => ({ epoch: epoch + 1_000_000, seq: 3 })],
+    ['of a later epoch', (epoch) => ({ epoch: epoch + 1_000_000, seq: 3 })],
   ])(
-    '(%s) is reported, does not keep the reader busy, and the next message is delivered',
+    '(%s) is reported as TICKBUS_INVALID_MESSAGE with few reads, and the next message is delivered',
     async (_, forge) => {
-      const { bench, heard } = await listening(FILLS);
-      await bench.notes(FILLS, 1);
-      const { epoch } = positionOf(bench);
-      const counted = countReads(bench);
-      bench.server.publishRaw('FILLS', frameOf(noteEnvelope(99, forge(epoch))));
+      const { harness, received } = await subscribedTo(FILLS);
+      await harness.publishNotes(FILLS, 1);
+      const { epoch } = positionOf(harness);
+      const counted = countReads(harness);
+      harness.server.publishRaw('FILLS', frameOf(noteEnvelope(99, forge(epoch))));
       await eventLoopTurns(50);
       expect(counted.reads).toBeLessThanOrEqual(3);
-      expect(bench.invalid).toMatchObject([
+      expect(harness.invalid).toMatchObject([
         { channel: 'FILLS', error: { code: 'TICKBUS_INVALID_MESSAGE', field: 'seq' } },
       ]);
-      await bench.notes(FILLS, 2);
+      await harness.publishNotes(FILLS, 2);
       await eventLoopTurns();
-      expect(heard).toEqual(['1', '2']);
-      expect(bench.gaps).toEqual([]);
-      expect(bench.subscriber.status(FILLS)?.mode).toBe('live');
+      expect(received).toEqual(['1', '2']);
+      expect(harness.gaps).toEqual([]);
+      expect(harness.subscriber.status(FILLS)?.mode).toBe('live');
     },
   );
 
-  it('on a channel where tickbus never published', async () => {
-    const { bench } = await listening(FILLS);
-    const counted = countReads(bench);
-    bench.server.publishRaw('FILLS', frameOf(noteEnvelope(99, { epoch: 5, seq: 7 })));
+  it('on an unused channel is reported with few reads', async () => {
+    const { harness } = await subscribedTo(FILLS);
+    const counted = countReads(harness);
+    harness.server.publishRaw('FILLS', frameOf(noteEnvelope(99, { epoch: 5, seq: 7 })));
     await eventLoopTurns(50);
     expect(counted.reads).toBeLessThanOrEqual(3);
-    expect(bench.invalid).toHaveLength(1);
+    expect(harness.invalid).toHaveLength(1);
   });
 });
 
-describe('a number that somebody made up', () => {
-  it('in place of the next one: the real message is told as invalid, not lost in silence', async () => {
-    const { bench, heard } = await listening(FILLS);
-    await bench.notes(FILLS, 1);
-    const { epoch } = positionOf(bench);
-    bench.server.publishRaw('FILLS', frameOf(noteEnvelope(99, { epoch, seq: 2 })));
-    await bench.notes(FILLS, 2, 3);
-    expect(heard).toEqual(['1', '99', '3']);
-    expect(bench.invalid).toMatchObject([{ error: { field: 'seq' } }]);
+describe('a forged sequence number', () => {
+  it('in place of the next one makes the real message invalid_message, not silently lost', async () => {
+    const { harness, received } = await subscribedTo(FILLS);
+    await harness.publishNotes(FILLS, 1);
+    const { epoch } = positionOf(harness);
+    harness.server.publishRaw('FILLS', frameOf(noteEnvelope(99, { epoch, seq: 2 })));
+    await harness.publishNotes(FILLS, 2, 3);
+    expect(received).toEqual(['1', '99', '3']);
+    expect(harness.invalid).toMatchObject([{ error: { field: 'seq' } }]);
   });
 
-  it('is found by the look at the head, after which nothing more goes wrong', async () => {
-    const { bench, heard } = await listening(FILLS);
-    await bench.notes(FILLS, 1);
-    const { epoch } = positionOf(bench);
-    bench.server.publishRaw('FILLS', frameOf(noteEnvelope(99, { epoch, seq: 2 })));
-    await bench.clock.advance(1_000);
+  it('is corrected by the head check', async () => {
+    const { harness, received } = await subscribedTo(FILLS);
+    await harness.publishNotes(FILLS, 1);
+    const { epoch } = positionOf(harness);
+    harness.server.publishRaw('FILLS', frameOf(noteEnvelope(99, { epoch, seq: 2 })));
+    await harness.clock.advance(1_000);
     await eventLoopTurns();
-    await bench.notes(FILLS, 2);
-    expect(heard).toEqual(['1', '99', '2']);
+    await harness.publishNotes(FILLS, 2);
+    expect(received).toEqual(['1', '99', '2']);
   });
 
-  it('a thousand times costs a few reads, not a thousand', async () => {
-    const { bench, heard } = await listening(FILLS);
-    await bench.notes(FILLS, 1);
-    const { epoch } = positionOf(bench);
+  it('repeated a thousand times costs a few reads', async () => {
+    const { harness, received } = await subscribedTo(FILLS);
+    await harness.publishNotes(FILLS, 1);
+    const { epoch } = positionOf(harness);
     let reads = 0;
-    const read = bench.link.read.bind(bench.link);
-    bench.link.read = (...args) => {
+    const read = harness.link.read.bind(harness.link);
+    harness.link.read = (...args) => {
       reads++;
       return read(...args);
     };
     for (let n = 0; n < 1_000; n++)
-      bench.server.publishRaw('FILLS', frameOf(noteEnvelope(n, { epoch, seq: 1_000 + n })));
+      harness.server.publishRaw('FILLS', frameOf(noteEnvelope(n, { epoch, seq: 1_000 + n })));
     await eventLoopTurns(20);
-    await bench.notes(FILLS, 2);
+    await harness.publishNotes(FILLS, 2);
     await eventLoopTurns();
     expect(reads).toBeLessThan(10);
-    expect(bench.invalid.length).toBe(1_000);
-    expect(heard).toEqual(['1', '2']);
+    expect(harness.invalid.length).toBe(1_000);
+    expect(received).toEqual(['1', '2']);
   });
 });
 
-describe('fields of the handler', () => {
-  it('that stand on the wire are not taken for ours', async () => {
-    const bench = new Bench();
+describe('fields added for the handler', () => {
+  it('are dropped from the wire', async () => {
+    const harness = new PubSubHarness();
     const messages: Note[] = [];
-    bench.subscriber.subscribe(FILLS, (message) => messages.push(message));
-    await bench.subscriber.startListening();
+    harness.subscriber.subscribe(FILLS, (message) => messages.push(message));
+    await harness.subscriber.startListening();
     await eventLoopTurns();
-    bench.server.publishRaw('FILLS', frameOf({ ...noteEnvelope(1), snapshot: true, conflated: 'many' }));
+    harness.server.publishRaw('FILLS', frameOf({ ...noteEnvelope(1), snapshot: true, conflated: 'many' }));
     expect(messages).toHaveLength(1);
     expect(messages[0]?.snapshot).toBeUndefined();
     expect(messages[0]?.conflated).toBeUndefined();
-    expect(bench.subscriber.status(FILLS)?.conflated).toBe(0);
+    expect(harness.subscriber.status(FILLS)?.conflated).toBe(0);
   });
 });

@@ -1,4 +1,4 @@
-// A channel that is read anew: links that drop, reads that are refused, and closing meanwhile.
+// Recovery of a channel: dropped links, rejected reads, and closing during a recovery.
 
 import { deferred, eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -6,20 +6,20 @@ import { ManualClock } from '../../runtime/manual-clock.ts';
 import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
 import type { ChannelState } from '../../transport/port.ts';
 import { ALERTS, FakeTransport, FILLS, noteEnvelope } from '../library.fixture.ts';
-import { listening, numberOf } from './channel-reader.fixture.ts';
+import { noteText, subscribedTo } from './channel-reader.fixture.ts';
 
-describe('a link that drops', () => {
-  it('and comes back: what was missed is repaired from history', async () => {
-    const { bench, heard } = await listening(FILLS);
-    await bench.notes(FILLS, 1);
-    bench.connection.subscribing.disconnect();
-    await bench.notes(FILLS, 2, 3);
-    bench.connection.subscribing.reconnect();
+describe('a dropped link', () => {
+  it('that comes back repairs the gap from history', async () => {
+    const { harness, received } = await subscribedTo(FILLS);
+    await harness.publishNotes(FILLS, 1);
+    harness.connection.subscribing.disconnect();
+    await harness.publishNotes(FILLS, 2, 3);
+    harness.connection.subscribing.reconnect();
     await eventLoopTurns();
-    await bench.notes(FILLS, 4);
-    expect(heard).toEqual(['1', '2', '3', '4']);
-    expect(bench.gaps).toMatchObject([{ cause: 'loss', from: 2, to: 3, lost: 0, repaired: true }]);
-    const types = bench.statuses.map(({ type }) => type);
+    await harness.publishNotes(FILLS, 4);
+    expect(received).toEqual(['1', '2', '3', '4']);
+    expect(harness.gaps).toMatchObject([{ cause: 'loss', from: 2, to: 3, lost: 0, repaired: true }]);
+    const types = harness.statuses.map(({ type }) => type);
     expect(types.slice(types.indexOf('disconnected'))).toEqual([
       'disconnected',
       'connected',
@@ -29,30 +29,30 @@ describe('a link that drops', () => {
     ]);
   });
 
-  it('and comes back: what is not kept is told with its exact range', async () => {
-    const { bench, heard } = await listening(ALERTS);
-    await bench.notes(ALERTS, 1);
-    bench.connection.subscribing.disconnect();
-    await bench.notes(ALERTS, 2, 3);
-    bench.connection.subscribing.reconnect();
+  it('that comes back reports the exact range of a gap without history', async () => {
+    const { harness, received } = await subscribedTo(ALERTS);
+    await harness.publishNotes(ALERTS, 1);
+    harness.connection.subscribing.disconnect();
+    await harness.publishNotes(ALERTS, 2, 3);
+    harness.connection.subscribing.reconnect();
     await eventLoopTurns();
-    await bench.notes(ALERTS, 4);
-    expect(heard).toEqual(['1', '4']);
-    expect(bench.gaps).toMatchObject([{ cause: 'loss', from: 2, to: 3, lost: 2, repaired: false }]);
+    await harness.publishNotes(ALERTS, 4);
+    expect(received).toEqual(['1', '4']);
+    expect(harness.gaps).toMatchObject([{ cause: 'loss', from: 2, to: 3, lost: 2, repaired: false }]);
   });
 
-  it('and comes back with nothing missed tells no gap', async () => {
-    const { bench, heard } = await listening(FILLS);
-    await bench.notes(FILLS, 1);
-    bench.connection.subscribing.disconnect();
-    bench.connection.subscribing.reconnect();
+  it('that comes back without a loss reports no gap', async () => {
+    const { harness, received } = await subscribedTo(FILLS);
+    await harness.publishNotes(FILLS, 1);
+    harness.connection.subscribing.disconnect();
+    harness.connection.subscribing.reconnect();
     await eventLoopTurns();
-    await bench.notes(FILLS, 2);
-    expect(heard).toEqual(['1', '2']);
-    expect(bench.gaps).toEqual([]);
+    await harness.publishNotes(FILLS, 2);
+    expect(received).toEqual(['1', '2']);
+    expect(harness.gaps).toEqual([]);
   });
 
-  it('during a recovery: the result of the older one is thrown away', async () => {
+  it('during a recovery discards the result of the older read', async () => {
     const transport = new FakeTransport();
     const subscriber = new SubscriberBase({
       transport,
@@ -65,7 +65,7 @@ describe('a link that drops', () => {
     subscriber.subscribe(FILLS, () => {});
     const listening = subscriber.startListening();
     await eventLoopTurns();
-    transport.tell({ type: 'connected', generation: 2 });
+    transport.emitStatus({ type: 'connected', generation: 2 });
     await eventLoopTurns();
     replies[0]?.resolve({ position: { epoch: 1, seq: 100 }, at: 0, entries: [] });
     await eventLoopTurns();
@@ -76,7 +76,7 @@ describe('a link that drops', () => {
     await listening;
   });
 
-  it('a read that the server refuses is told, and tried again', async () => {
+  it('read that the server rejects is reported and retried', async () => {
     const transport = new FakeTransport();
     const clock = new ManualClock();
     const logger = new RecordingLogger();
@@ -97,17 +97,17 @@ describe('a link that drops', () => {
   });
 });
 
-it('nothing is told as live while the link is down', async () => {
-  const { bench } = await listening(FILLS);
-  expect(bench.subscriber.status(FILLS)?.mode).toBe('live');
-  bench.connection.disconnect();
-  expect(bench.subscriber.status(FILLS)?.mode).toBe('recovering');
-  bench.connection.reconnect();
+it('status is never "live" while the link is down', async () => {
+  const { harness } = await subscribedTo(FILLS);
+  expect(harness.subscriber.status(FILLS)?.mode).toBe('live');
+  harness.connection.disconnect();
+  expect(harness.subscriber.status(FILLS)?.mode).toBe('recovering');
+  harness.connection.reconnect();
   await eventLoopTurns();
-  expect(bench.subscriber.status(FILLS)?.mode).toBe('live');
+  expect(harness.subscriber.status(FILLS)?.mode).toBe('live');
 });
 
-describe('a user who may not read', () => {
+describe('a user without the right to read', () => {
   async function denied() {
     const transport = new FakeTransport();
     const subscriber = new SubscriberBase({
@@ -115,7 +115,7 @@ describe('a user who may not read', () => {
       clock: new ManualClock(),
       logger: new RecordingLogger(),
     });
-    const heard: string[] = [];
+    const received: string[] = [];
     const gaps: unknown[] = [];
     const failures: unknown[] = [];
     subscriber.on('status', (status) => {
@@ -123,43 +123,43 @@ describe('a user who may not read', () => {
       if (status.type === 'recovery_failed') failures.push(status.error);
     });
     transport.onRead = () => Promise.reject({ code: 'TICKBUS_DENIED' });
-    subscriber.subscribe(FILLS, (message) => heard.push(numberOf(message)));
+    subscriber.subscribe(FILLS, (message) => received.push(noteText(message)));
     await subscriber.startListening();
-    return { transport, subscriber, heard, gaps, failures };
+    return { transport, subscriber, received, gaps, failures };
   }
 
-  it('hears everything, and holes are told without being repaired', async () => {
-    const { transport, heard, gaps, failures } = await denied();
+  it('receives every message, and gaps are reported as not repaired', async () => {
+    const { transport, received, gaps, failures } = await denied();
     transport.push(noteEnvelope(4, { epoch: 1, seq: 4 }));
     await eventLoopTurns();
     for (const n of [5, 8]) transport.push(noteEnvelope(n, { epoch: 1, seq: n }));
     await eventLoopTurns();
-    expect(heard).toEqual(['4', '5', '8']);
+    expect(received).toEqual(['4', '5', '8']);
     expect(gaps).toEqual([[6, 7, 2, false]]);
     expect(failures).toEqual([{ code: 'TICKBUS_DENIED' }]);
     expect(transport.reads).toHaveLength(1);
   });
 
-  it('may try again on the next connection', async () => {
-    const { transport, subscriber, heard } = await denied();
+  it('reads again on the next connection', async () => {
+    const { transport, subscriber, received } = await denied();
     await eventLoopTurns();
     transport.onRead = async () => ({ position: { epoch: 1, seq: 3 }, at: 0, entries: [] });
-    transport.tell({ type: 'connected', generation: 2 });
+    transport.emitStatus({ type: 'connected', generation: 2 });
     await eventLoopTurns();
     expect(subscriber.status(FILLS)).toMatchObject({ mode: 'live', position: { epoch: 1, seq: 3 } });
     transport.push(noteEnvelope(4, { epoch: 1, seq: 4 }));
-    expect(heard).toEqual(['4']);
+    expect(received).toEqual(['4']);
   });
 });
 
-describe('closing during a recovery', () => {
-  it('delivers what was received, also when the channel cannot be read any more', async () => {
+describe('close during a recovery', () => {
+  it('delivers received messages even if the channel cannot be read', async () => {
     const transport = new FakeTransport();
     const clock = new ManualClock();
     const subscriber = new SubscriberBase({ transport, clock, logger: new RecordingLogger() });
-    const heard: string[] = [];
+    const received: string[] = [];
     transport.onRead = () => new Promise(() => {});
-    subscriber.subscribe(FILLS, (message) => heard.push(numberOf(message)));
+    subscriber.subscribe(FILLS, (message) => received.push(noteText(message)));
     const listening = subscriber.startListening();
     await eventLoopTurns();
     transport.push(noteEnvelope(1, { epoch: 1, seq: 1 }));
@@ -168,7 +168,7 @@ describe('closing during a recovery', () => {
     await eventLoopTurns();
     await clock.advance(100);
     await closing;
-    expect(heard).toEqual(['1', '50']);
+    expect(received).toEqual(['1', '50']);
     await listening;
   });
 });

@@ -1,15 +1,15 @@
-// The promise itself, under random losses: every message is delivered once and in order, or told as lost.
+// Delivery guarantee under random losses: every message is delivered once and in order, or reported as lost.
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Channel } from '../../channel/channel.ts';
 import type { Gap } from '../../subscribe/status.ts';
-import { ALERTS, Bench, COMMANDS, FILLS, frameOf, noteEnvelope, PRICES } from '../library.fixture.ts';
+import { ALERTS, COMMANDS, FILLS, frameOf, noteEnvelope, PRICES, PubSubHarness } from '../library.fixture.ts';
 
 type NoteChannel = typeof FILLS | typeof ALERTS | typeof COMMANDS;
 
-/** What happens to the channel; `lose` and `pass` are whether the link loses what is published from then on. */
+/** Steps of a run; after `lose` the link drops every message, until `pass`. */
 const step = fc.oneof(
   {
     weight: 8,
@@ -39,18 +39,18 @@ interface Published {
   readonly seq: number;
 }
 
-/** Whether a gap says that the message may not have been delivered. */
+/** Whether the gap reports that the message may be lost. */
 function covers(gap: Gap, { epoch, seq }: Published): boolean {
   if (gap.repaired || gap.epoch !== epoch || gap.from === undefined) return false;
   return seq >= gap.from && (gap.to === undefined || seq <= gap.to);
 }
 
 async function run(channel: NoteChannel, steps: readonly { type: string; count?: number }[]) {
-  const bench = new Bench();
-  const { connection, subscriber, publisher, server, clock } = bench;
-  const heard: { n: number; epoch: number | undefined; seq: number | undefined }[] = [];
+  const harness = new PubSubHarness();
+  const { connection, subscriber, publisher, server, clock } = harness;
+  const received: { n: number; epoch: number | undefined; seq: number | undefined }[] = [];
   subscriber.subscribe(channel as typeof FILLS, ({ data, epoch, seq }) =>
-    heard.push({ n: data.n, epoch, seq }),
+    received.push({ n: data.n, epoch, seq }),
   );
   await subscriber.startListening();
   await eventLoopTurns(2);
@@ -59,7 +59,7 @@ async function run(channel: NoteChannel, steps: readonly { type: string; count?:
   const look = () => seen.add(subscriber.status(channel)?.position?.epoch ?? 0);
   let losing = false;
   let n = 0;
-  bench.link.loses = () => losing;
+  harness.link.drops = () => losing;
   const actions: Record<string, () => unknown> = {
     lose: () => {
       losing = true;
@@ -91,36 +91,36 @@ async function run(channel: NoteChannel, steps: readonly { type: string; count?:
   await clock.advance(1_000);
   await eventLoopTurns();
   look();
-  // An epoch that the server began and forgot while nothing of it came through leaves no trace anywhere.
+  // An epoch that the server began and forgot while no message of it arrived leaves no trace.
   const traceable = published.filter(({ epoch }) => seen.has(epoch));
-  return { bench, heard: heard.filter((one) => one.n > 0), published: traceable };
+  return { harness, received: received.filter((one) => one.n > 0), published: traceable };
 }
 
 it.each<[string, NoteChannel & Channel]>([
   ['with history', FILLS],
   ['without history', ALERTS],
   ['of commands', COMMANDS],
-])('no message of a channel %s is lost in silence, doubled or out of order', async (_, channel) => {
+])('no message of a channel %s is lost silently, duplicated or out of order', async (_, channel) => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 30 }), async (steps) => {
-      const { bench, heard, published } = await run(channel, steps);
-      const numbers = heard.map(({ n }) => n);
+      const { harness, received, published } = await run(channel, steps);
+      const numbers = received.map(({ n }) => n);
       expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
       const silent = published.filter(
-        (message) => !numbers.includes(message.n) && !bench.gaps.some((gap) => covers(gap, message)),
+        (message) => !numbers.includes(message.n) && !harness.gaps.some((gap) => covers(gap, message)),
       );
       expect(silent).toEqual([]);
-      // What is told as lost with an end was not delivered, and is counted exactly.
-      const { lost, mode } = bench.subscriber.status(channel) ?? {};
-      const counted = bench.gaps.reduce((sum, gap) => sum + (gap.lost ?? 0), 0);
+      // Losses with a known end were not delivered and are counted exactly.
+      const { lost, mode } = harness.subscriber.status(channel) ?? {};
+      const counted = harness.gaps.reduce((sum, gap) => sum + (gap.lost ?? 0), 0);
       expect([lost, mode]).toEqual([counted, 'live']);
-      expect(bench.invalid).toEqual([]);
+      expect(harness.invalid).toEqual([]);
     }),
     { numRuns: 150 },
   );
 });
 
-it('a state channel ends with the newest value of every key, whatever was lost on the way', async () => {
+it('a state channel ends with the newest value of every key after random losses', async () => {
   const happening = fc.oneof(
     { weight: 6, arbitrary: fc.constantFrom('A', 'B', 'C') },
     {
@@ -131,18 +131,18 @@ it('a state channel ends with the newest value of every key, whatever was lost o
   );
   await fc.assert(
     fc.asyncProperty(fc.array(happening, { minLength: 1, maxLength: 40 }), async (steps) => {
-      const bench = new Bench();
+      const harness = new PubSubHarness();
       const newest = new Map<string, number>();
       const handlers: Map<string, number>[] = [];
       const subscribe = () => {
         const latest = new Map<string, number>();
         handlers.push(latest);
-        bench.subscriber.subscribe(PRICES, ({ data }) => latest.set(data.symbol, data.price));
+        harness.subscriber.subscribe(PRICES, ({ data }) => latest.set(data.symbol, data.price));
       };
       let losing = false;
-      bench.link.loses = () => losing;
+      harness.link.drops = () => losing;
       subscribe();
-      await bench.subscriber.startListening();
+      await harness.subscriber.startListening();
       const actions: Record<string, () => unknown> = {
         lose: () => {
           losing = true;
@@ -151,12 +151,12 @@ it('a state channel ends with the newest value of every key, whatever was lost o
           losing = false;
         },
         turn: () => eventLoopTurns(2),
-        second: () => bench.clock.advance(1_000),
-        disconnect: () => bench.connection.subscribing.disconnect(),
-        reconnect: () => bench.connection.subscribing.reconnect(),
+        second: () => harness.clock.advance(1_000),
+        disconnect: () => harness.connection.subscribing.disconnect(),
+        reconnect: () => harness.connection.subscribing.reconnect(),
         subscribe,
         flush: () => {
-          bench.server.flush();
+          harness.server.flush();
           newest.clear();
         },
       };
@@ -165,17 +165,17 @@ it('a state channel ends with the newest value of every key, whatever was lost o
         if (action !== undefined) await action();
         else {
           newest.set(what, price);
-          await bench.price(what, price);
+          await harness.publishPrice(what, price);
         }
       }
       losing = false;
-      bench.connection.subscribing.reconnect();
+      harness.connection.subscribing.reconnect();
       await eventLoopTurns();
-      await bench.clock.advance(1_000);
+      await harness.clock.advance(1_000);
       await eventLoopTurns();
       for (const latest of handlers)
         expect(Object.fromEntries(latest)).toMatchObject(Object.fromEntries(newest));
-      expect(bench.invalid).toEqual([]);
+      expect(harness.invalid).toEqual([]);
     }),
     { numRuns: 200 },
   );

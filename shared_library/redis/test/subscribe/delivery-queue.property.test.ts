@@ -1,4 +1,4 @@
-// The queue before a handler against a naive one, on random pushes and takes.
+// DeliveryQueue against a naive model, on random operations.
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -12,12 +12,12 @@ interface Waiting {
   isMerged: boolean;
 }
 
-/** The same rules, written without regard to cost: what is merged stays in line until it is passed over. */
+/** The same rules without optimization: a conflated message stays in line until it is skipped. */
 class NaiveQueue {
   readonly dropped: Taken<string>[] = [];
   readonly #limit: number;
   readonly #line: Waiting[] = [];
-  /** For each key what was merged and is not told yet, oldest first. */
+  /** For each key the conflated messages that are not reported yet, oldest first. */
   readonly #merged = new Map<string | undefined, string[]>();
 
   constructor(limit: number) {
@@ -73,7 +73,7 @@ const step = fc.oneof(
 );
 const limit = fc.oneof(fc.integer({ min: 1, max: 6 }), fc.constant(Number.POSITIVE_INFINITY));
 
-it('does what the naive one does, and accounts for every message', () => {
+it('equals the naive model and accounts for every message', () => {
   fc.assert(
     fc.property(limit, fc.array(step, { maxLength: 120 }), (max, steps) => {
       const dropped: Taken<string>[] = [];

@@ -1,4 +1,4 @@
-// The queue before a handler: order, what is merged and when, what is dropped.
+// DeliveryQueue: order, conflation and overflow.
 
 import { describe, expect, it } from 'vitest';
 import { DeliveryQueue } from '../../subscribe/delivery-queue.ts';
@@ -8,7 +8,7 @@ function queueOf(limit = Number.POSITIVE_INFINITY) {
   return { queue: new DeliveryQueue<string>({ limit, onDrop: ({ value }) => dropped.push(value) }), dropped };
 }
 
-/** Takes all there is, as `value` or `value+merged`. */
+/** Takes every message, as `value` or `value+conflated`. */
 function drain(queue: DeliveryQueue<string>, turn: number): string[] {
   const taken: string[] = [];
   for (let next = queue.take(turn); next !== undefined; next = queue.take(turn)) {
@@ -17,7 +17,7 @@ function drain(queue: DeliveryQueue<string>, turn: number): string[] {
   return taken;
 }
 
-describe('order and merging', () => {
+describe('order and conflation', () => {
   it('is first in, first out', () => {
     const { queue } = queueOf();
     for (const value of ['a', 'b', 'c']) queue.push(value, undefined, 1);
@@ -27,26 +27,26 @@ describe('order and merging', () => {
     expect(queue.take(2)).toBeUndefined();
   });
 
-  it('never merges what has no key', () => {
+  it('never conflates messages without a key', () => {
     const { queue } = queueOf();
     for (let n = 0; n < 3; n++) queue.push(`a${n}`, undefined, n);
     expect(drain(queue, 9)).toEqual(['a0', 'a1', 'a2']);
   });
 
-  it('merges nothing within the turn of the burst', () => {
+  it('conflates nothing within the turn of a burst', () => {
     const { queue } = queueOf();
     for (let n = 0; n < 3; n++) queue.push(`a${n}`, 'a', 1);
     expect(drain(queue, 1)).toEqual(['a0', 'a1', 'a2']);
   });
 
-  it('merges into the newest of the key what has waited since an earlier turn, and counts it', () => {
+  it('conflates older messages of an earlier turn into the newest of the key, and counts them', () => {
     const { queue } = queueOf();
     for (const value of ['a0', 'b0', 'a1', 'a2', 'b1']) queue.push(value, value[0], 1);
     queue.push('c0', 'c', 1);
     expect(drain(queue, 2)).toEqual(['a2+2', 'b1+1', 'c0']);
   });
 
-  it('keeps what came in this turn apart from what came before', () => {
+  it('keeps messages of this turn apart from earlier ones', () => {
     const { queue } = queueOf();
     queue.push('a0', 'a', 1);
     queue.push('a1', 'a', 2);
@@ -54,7 +54,7 @@ describe('order and merging', () => {
     expect(drain(queue, 2)).toEqual(['a1', 'a2+1']);
   });
 
-  it('starts counting anew once the newest was taken', () => {
+  it('counts from zero after the newest message was taken', () => {
     const { queue } = queueOf();
     queue.push('a0', 'a', 1);
     queue.push('a1', 'a', 1);
@@ -63,7 +63,7 @@ describe('order and merging', () => {
     expect(drain(queue, 3)).toEqual(['a2']);
   });
 
-  it('forgets all on clear', () => {
+  it('is empty after clear', () => {
     const { queue, dropped } = queueOf();
     queue.push('a0', 'a', 1);
     queue.clear();
@@ -75,14 +75,14 @@ describe('order and merging', () => {
 });
 
 describe('overflow', () => {
-  it('drops the oldest and tells which', () => {
+  it('drops the oldest message and reports it', () => {
     const { queue, dropped } = queueOf(2);
     for (const value of ['a', 'b', 'c', 'd']) queue.push(value, undefined, 1);
     expect(dropped).toEqual(['a', 'b']);
     expect(drain(queue, 1)).toEqual(['c', 'd']);
   });
 
-  it('merges before it drops', () => {
+  it('conflates before it drops', () => {
     const { queue, dropped } = queueOf(2);
     queue.push('a0', 'a', 1);
     queue.push('b0', 'b', 1);
@@ -92,8 +92,8 @@ describe('overflow', () => {
   });
 });
 
-describe('a handler that stands still', () => {
-  it('holds as many messages as there are keys, and still counts every one', () => {
+describe('behind a blocked handler', () => {
+  it('holds one message per key and counts every conflated one', () => {
     const { queue } = queueOf();
     const [keys, turns] = [10, 20_000];
     for (let turn = 1; turn <= turns; turn++) {
@@ -111,7 +111,7 @@ describe('a handler that stands still', () => {
     );
   });
 
-  it('holds the burst of a key only until the next message of a later turn, of whatever key', () => {
+  it('conflates the burst of a key with the next message of a later turn, of any key', () => {
     const { queue } = queueOf();
     for (let n = 0; n < 5; n++) queue.push(`a${n}`, 'a', 1);
     expect(queue.depth).toBe(5);
@@ -120,7 +120,7 @@ describe('a handler that stands still', () => {
     expect(drain(queue, 2)).toEqual(['a4+4', 'b0']);
   });
 
-  it('is behind since the oldest message that was not passed over, superseded or not', () => {
+  it('oldestSince is the time of the oldest message not yet handled, conflated or not', () => {
     const { queue } = queueOf();
     for (const [index, key] of ['a', 'b', 'a', 'b', 'b'].entries())
       queue.push(`${key}${index}`, key, index, index * 10);
@@ -131,7 +131,7 @@ describe('a handler that stands still', () => {
     expect(queue.oldestSince).toBeUndefined();
   });
 
-  it('is behind since the oldest message that waits once it has missed more than a thousand', () => {
+  it('oldestSince is the time of the oldest waiting message after more than a thousand conflated ones', () => {
     const { queue } = queueOf();
     for (let turn = 0; turn <= 1_001; turn++) queue.push(`a${turn}`, 'a', turn, turn * 10);
     expect(queue.oldestSince).toBe(10_010);
@@ -139,7 +139,7 @@ describe('a handler that stands still', () => {
     expect(queue.oldestSince).toBe(10_010);
   });
 
-  it('has missed nothing once it has caught up', () => {
+  it('oldestSince restarts once the queue was empty', () => {
     const { queue } = queueOf();
     for (let turn = 0; turn <= 1_000; turn++) queue.push(`a${turn}`, 'a', turn, turn * 10);
     expect(queue.oldestSince).toBe(0);

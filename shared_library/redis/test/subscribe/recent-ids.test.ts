@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { RecentIds } from '../../subscribe/recent-ids.ts';
 
-it('knows the last 10,000 ids at least, and forgets older ones', () => {
+it('has() knows at least the last 10,000 ids and forgets older ones', () => {
   const ids = new RecentIds();
   for (let n = 0; n < 25_000; n++) {
     expect(ids.has(`id-${n}`)).toBe(false);

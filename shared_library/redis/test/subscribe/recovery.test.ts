@@ -1,4 +1,4 @@
-// What a reader makes of the state of a channel that it has just read.
+// catchUp: gaps and messages that follow from the state of a channel.
 
 import { describe, expect, it } from 'vitest';
 import { type CatchUpInput, catchUp } from '../../subscribe/recovery.ts';
@@ -8,7 +8,7 @@ import { noteEnvelope } from '../library.fixture.ts';
 const at = (seq: number, epoch = 7) => noteEnvelope(seq, { epoch, seq });
 const all = (...numbers: number[]) => numbers.map((seq) => at(seq));
 
-/** A reader at number 2 of epoch 7, whose top is 5; nothing kept, nothing held. */
+/** catchUp for a reader at 2 of epoch 7 with head 5, nothing stored and nothing held. */
 function caughtUp(input: Partial<CatchUpInput>) {
   const defaults = {
     position: { epoch: 7, seq: 2 },
@@ -41,18 +41,18 @@ function caughtUp(input: Partial<CatchUpInput>) {
 const nothing = { gaps: [], repaired: 0, messages: [], rest: [], forged: [] };
 
 describe('within an epoch', () => {
-  it('nothing to do where nothing happened', () => {
+  it('returns nothing if nothing was published', () => {
     expect(caughtUp({ top: { epoch: 7, seq: 2 } })).toEqual(nothing);
   });
 
-  it('takes what was heard', () => {
+  it('delivers the held messages', () => {
     expect(caughtUp({ held: all(3, 4, 5) })).toEqual({
       ...nothing,
       messages: ['7-3 new heard', '7-4 new heard', '7-5 new heard'],
     });
   });
 
-  it('fills a hole from what was kept, each place once', () => {
+  it('repairs a gap from the stored messages, each position once', () => {
     expect(caughtUp({ held: all(4, 5), kept: all(1, 2, 3, 4, 5) })).toEqual({
       ...nothing,
       gaps: [{ cause: 'loss', epoch: 7, from: 3, to: 3, lost: 0, repaired: true }],
@@ -61,7 +61,7 @@ describe('within an epoch', () => {
     });
   });
 
-  it('never tells a part as the whole', () => {
+  it('reports a partial repair as a loss', () => {
     expect(caughtUp({ kept: all(5) })).toEqual({
       ...nothing,
       gaps: [{ cause: 'loss', epoch: 7, from: 3, to: 4, lost: 2, repaired: false }],
@@ -69,15 +69,15 @@ describe('within an epoch', () => {
     });
   });
 
-  it('leaves what came after the read, and what has no number, for later', () => {
+  it('keeps messages after the read, and those without a position, for later', () => {
     const held = [...all(3, 4, 5), noteEnvelope(0), at(6)];
     const { gaps, rest, forged } = caughtUp({ held, heldBeforeRead: 3 });
     expect({ gaps, rest, forged }).toEqual({ gaps: [], rest: ['undefined-undefined', '7-6'], forged: [] });
   });
 });
 
-describe('a reader without a place', () => {
-  it('begins before the first message that it heard', () => {
+describe('a reader without a position', () => {
+  it('starts before the first held message', () => {
     expect(caughtUp({ position: undefined, held: all(4, 5) })).toMatchObject({
       gaps: [],
       messages: ['7-4 new heard', '7-5 new heard'],
@@ -87,14 +87,14 @@ describe('a reader without a place', () => {
     ]);
   });
 
-  it('begins at the top when it heard nothing', () => {
+  it('starts at the head if no message is held', () => {
     expect(caughtUp({ position: undefined, kept: all(4, 5) })).toEqual({
       ...nothing,
       messages: ['7-4', '7-5'],
     });
   });
 
-  it('misses nothing of the first epoch when it stood at the origin', () => {
+  it('at ORIGIN reports the missing start of the first epoch', () => {
     expect(caughtUp({ position: ORIGIN }).gaps).toMatchObject([
       { cause: 'loss', epoch: 7, from: 1, to: 5, lost: 5 },
     ]);
@@ -102,7 +102,7 @@ describe('a reader without a place', () => {
 });
 
 describe('a new epoch', () => {
-  it('has an unknown end of the old one before it', () => {
+  it('reports the unknown end of the old epoch', () => {
     expect(caughtUp({ top: { epoch: 8, seq: 1 }, kept: [at(1, 8)] })).toEqual({
       ...nothing,
       gaps: [
@@ -114,7 +114,7 @@ describe('a new epoch', () => {
     });
   });
 
-  it('still has what was heard of the old one, and its holes', () => {
+  it('delivers held messages of the old epoch and reports its gaps', () => {
     expect(caughtUp({ top: { epoch: 8, seq: 1 }, held: [...all(3, 5), at(1, 8)] })).toEqual({
       ...nothing,
       gaps: [
@@ -126,15 +126,15 @@ describe('a new epoch', () => {
   });
 });
 
-describe('a place that was made up', () => {
-  it('is one before the read and behind the top', () => {
+describe('a forged position', () => {
+  it('is one that arrived before the read and lies beyond the head', () => {
     expect(caughtUp({ held: [...all(3, 4, 5), at(9), at(1, 8)] })).toMatchObject({
       forged: ['7-9', '8-1'],
       rest: [],
     });
   });
 
-  it('is none that came after the read was sent', () => {
+  it('is not one that arrived after the read was sent', () => {
     expect(caughtUp({ held: [...all(3, 4, 5), at(6)], heldBeforeRead: 3 })).toMatchObject({
       forged: [],
       rest: ['7-6'],
@@ -142,8 +142,8 @@ describe('a place that was made up', () => {
   });
 });
 
-describe('epochs that began and ended since', () => {
-  it('are reported each by itself, as far as they left a trace', () => {
+describe('epochs that began and ended since the last read', () => {
+  it('are reported separately as far as stored messages show them', () => {
     const kept = [at(3, 7), at(2, 8), at(4, 8), at(1, 9), at(1, 11)];
     const { gaps, messages } = caughtUp({ top: { epoch: 11, seq: 2 }, kept, held: [at(2, 11)] });
     const unknown = { to: undefined, lost: undefined, repaired: false };
@@ -159,13 +159,13 @@ describe('epochs that began and ended since', () => {
     expect(messages).toEqual(['7-3 new', '8-2 new', '8-4 new', '9-1 new', '11-1 new', '11-2 new heard']);
   });
 
-  it("are nobody else's: a reader that has no place yet takes what is kept as it is", () => {
+  it('are not reported to a reader without a position', () => {
     const { gaps } = caughtUp({ position: undefined, top: { epoch: 9, seq: 1 }, kept: [at(4, 8), at(1, 9)] });
     expect(gaps).toEqual([]);
   });
 });
 
-describe('a server that forgot', () => {
+describe('a server that lost memory', () => {
   const forgot = { isForgotten: true, position: { epoch: 7, seq: 9 }, top: { epoch: 7, seq: 5 } };
   const unknownFrom = (from: number, epoch = 7) => ({
     cause: 'epoch',
@@ -176,11 +176,11 @@ describe('a server that forgot', () => {
     repaired: false,
   });
 
-  it('leaves the rest of the epoch unknown, from behind what was delivered', () => {
+  it('makes the rest of the epoch unknown, after the delivered messages', () => {
     expect(caughtUp(forgot)).toEqual({ ...nothing, gaps: [unknownFrom(10)] });
   });
 
-  it('leaves it unknown from behind what it still has, where that is more', () => {
+  it('makes the rest of the epoch unknown, after the stored messages if they reach further', () => {
     const { gaps } = caughtUp({ ...forgot, position: { epoch: 7, seq: 3 }, kept: all(4, 5) });
     expect(gaps).toEqual([
       { cause: 'loss', epoch: 7, from: 4, to: 5, lost: 0, repaired: true },
@@ -188,7 +188,7 @@ describe('a server that forgot', () => {
     ]);
   });
 
-  it('redelivers nothing of what its older memory still has', () => {
+  it('redelivers no message of its older memory', () => {
     const reached = new Map([
       [6, 3],
       [7, 9],
@@ -203,7 +203,7 @@ describe('a server that forgot', () => {
     expect(messages).toEqual(['6-2', '6-3', '7-4', '8-1 new']);
   });
 
-  it('is not asked again for what was delivered before, though the reader comes from another epoch', () => {
+  it('reports no gap again for an epoch that was delivered before', () => {
     const reached = new Map([
       [6, 5],
       [7, 9],
@@ -225,7 +225,7 @@ describe('a server that forgot', () => {
     ]);
   });
 
-  it('tells a reader without a place of no gap', () => {
+  it('reports no gap to a reader without a position', () => {
     expect(caughtUp({ ...forgot, position: undefined }).gaps).toEqual([]);
   });
 });

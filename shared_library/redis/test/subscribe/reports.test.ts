@@ -1,4 +1,4 @@
-// What the log says of a gap: no more than is known.
+// Log lines about gaps state only what is known.
 
 import { RecordingLogger } from '@tickbus/test-kit';
 import { expect, it } from 'vitest';
@@ -27,12 +27,12 @@ it.each([
   ['lost', gap({}), 'warn', 'Messages were lost.'],
   ['dropped', gap({ cause: 'overflow' }), 'warn', 'The handler is too slow; messages were dropped.'],
   [
-    'an epoch whose end nobody knows',
+    'an epoch with an unknown end',
     gap({ cause: 'epoch', to: undefined, lost: undefined }),
     'warn',
     'The channel was begun anew; whether messages were lost before that cannot be known.',
   ],
-])('says of a gap: %s', (_, told, level, message) => {
+])('logs a gap: %s', (_, told, level, message) => {
   const logger = new RecordingLogger();
   new Reports(logger).status(told);
   expect(logger.lines).toMatchObject([{ level, message }]);

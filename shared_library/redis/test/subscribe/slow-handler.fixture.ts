@@ -1,9 +1,9 @@
-// What the tests of handlers need: one that takes its time.
+// For the handler tests: a handler whose promise the test settles.
 
 import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import type { Message } from '../../wire/message.ts';
 
-/** A handler that notes the number of each message and stays with it until told. */
+/** A handler that records each message and finishes it on `finish`. */
 export function slowHandler() {
   const started: Message<string, { n: number }>[] = [];
   let current = deferred();

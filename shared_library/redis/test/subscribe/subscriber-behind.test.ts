@@ -1,36 +1,36 @@
-// A handler that is behind: what is merged, what is lost and how that is told, and when it is told as slow.
+// A slow handler: conflation, overflow gaps, and "slow" reports.
 
 import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
-import { Bench, CHAT, FILLS, PRICES } from '../library.fixture.ts';
+import { CHAT, FILLS, PRICES, PubSubHarness } from '../library.fixture.ts';
 import { slowHandler } from './slow-handler.fixture.ts';
 
-describe('a handler that is behind', () => {
-  it('on a state channel gets the newest of each key, and how many were merged into it', async () => {
-    const bench = new Bench();
+describe('a slow handler', () => {
+  it('on a state channel receives the newest message of each key with its conflated count', async () => {
+    const harness = new PubSubHarness();
     const gate = deferred();
-    const heard: unknown[] = [];
-    bench.subscriber.subscribe(PRICES, ({ data, conflated }) => {
-      heard.push([data.symbol, data.price, conflated]);
-      return heard.length === 1 ? gate.promise : undefined;
+    const received: unknown[] = [];
+    harness.subscriber.subscribe(PRICES, ({ data, conflated }) => {
+      received.push([data.symbol, data.price, conflated]);
+      return received.length === 1 ? gate.promise : undefined;
     });
-    await bench.subscriber.startListening();
+    await harness.subscriber.startListening();
     for (const [symbol, price] of [
       ['A', 1],
       ['A', 2],
       ['B', 1],
       ['A', 3],
     ] as const)
-      await bench.price(symbol, price);
+      await harness.publishPrice(symbol, price);
     await eventLoopTurns();
     gate.resolve();
     await eventLoopTurns();
-    expect(heard).toEqual([
+    expect(received).toEqual([
       ['A', 1, undefined],
       ['B', 1, undefined],
       ['A', 3, 1],
     ]);
-    expect(bench.subscriber.status(PRICES)).toMatchObject({
+    expect(harness.subscriber.status(PRICES)).toMatchObject({
       received: 4,
       delivered: 3,
       conflated: 1,
@@ -38,30 +38,30 @@ describe('a handler that is behind', () => {
     });
   });
 
-  it('on an event channel gets every message', async () => {
-    const bench = new Bench();
+  it('on an event channel receives every message', async () => {
+    const harness = new PubSubHarness();
     const slow = slowHandler();
-    bench.subscriber.subscribe(FILLS, slow.handler);
-    await bench.subscriber.startListening();
+    harness.subscriber.subscribe(FILLS, slow.handler);
+    await harness.subscriber.startListening();
     for (let n = 1; n <= 5; n++) {
-      await bench.notes(FILLS, n);
+      await harness.publishNotes(FILLS, n);
       await eventLoopTurns();
     }
     for (let n = 1; n <= 5; n++) await slow.finish();
     expect(slow.numbers()).toEqual([1, 2, 3, 4, 5]);
   });
 
-  it('past its limit loses the oldest, told with the exact range before the next one', async () => {
-    const bench = new Bench();
+  it('above its queueLimit loses the oldest messages, reported with their exact range before the next one', async () => {
+    const harness = new PubSubHarness();
     const slow = slowHandler();
     const name = 'slow';
-    bench.subscriber.subscribe(FILLS, slow.handler, { queueLimit: 2, name });
-    await bench.subscriber.startListening();
-    await bench.notes(FILLS, 1, 2, 3, 4, 5, 6);
-    const epoch = bench.subscriber.status(FILLS)?.position?.epoch;
-    expect(bench.gaps).toEqual([]);
+    harness.subscriber.subscribe(FILLS, slow.handler, { queueLimit: 2, name });
+    await harness.subscriber.startListening();
+    await harness.publishNotes(FILLS, 1, 2, 3, 4, 5, 6);
+    const epoch = harness.subscriber.status(FILLS)?.position?.epoch;
+    expect(harness.gaps).toEqual([]);
     await slow.finish();
-    expect(bench.gaps).toEqual([
+    expect(harness.gaps).toEqual([
       {
         type: 'gap',
         channel: 'FILLS',
@@ -77,55 +77,58 @@ describe('a handler that is behind', () => {
     await slow.finish();
     await slow.finish();
     expect(slow.numbers()).toEqual([1, 5, 6]);
-    expect(bench.subscriber.status(FILLS)).toMatchObject({ lost: 3, delivered: 3 });
+    expect(harness.subscriber.status(FILLS)).toMatchObject({ lost: 3, delivered: 3 });
   });
 
-  it('loses only what it asked for', async () => {
-    const bench = new Bench();
+  it('loses only messages that pass its filter', async () => {
+    const harness = new PubSubHarness();
     const slow = slowHandler();
-    bench.subscriber.subscribe(FILLS, slow.handler, { queueLimit: 1, where: ({ data }) => data.n % 2 === 1 });
-    await bench.subscriber.startListening();
-    await bench.notes(FILLS, 1, 2, 3, 4, 5, 6, 7);
+    harness.subscriber.subscribe(FILLS, slow.handler, {
+      queueLimit: 1,
+      where: ({ data }) => data.n % 2 === 1,
+    });
+    await harness.subscriber.startListening();
+    await harness.publishNotes(FILLS, 1, 2, 3, 4, 5, 6, 7);
     await slow.finish();
-    expect(bench.gaps).toMatchObject([{ from: 3, to: 5, lost: 2 }]);
+    expect(harness.gaps).toMatchObject([{ from: 3, to: 5, lost: 2 }]);
     expect(slow.numbers()).toEqual([1, 7]);
   });
 
-  it('on a plain channel is told how many, without numbers', async () => {
-    const bench = new Bench();
+  it('on a plain channel gets a gap with a count and no range', async () => {
+    const harness = new PubSubHarness();
     const slow = slowHandler();
-    bench.subscriber.subscribe(CHAT, slow.handler, { queueLimit: 1 });
-    await bench.subscriber.startListening();
-    await bench.notes(CHAT, 1, 2, 3, 4);
+    harness.subscriber.subscribe(CHAT, slow.handler, { queueLimit: 1 });
+    await harness.subscriber.startListening();
+    await harness.publishNotes(CHAT, 1, 2, 3, 4);
     await slow.finish();
-    expect(bench.gaps).toMatchObject([
+    expect(harness.gaps).toMatchObject([
       { cause: 'overflow', epoch: undefined, from: undefined, to: undefined, lost: 2 },
     ]);
     expect(slow.numbers()).toEqual([1, 4]);
   });
 
-  it('gives the event loop its turn after 10 ms of handling, and takes up where it was', async () => {
-    const bench = new Bench();
-    const heard: number[] = [];
+  it('yields to the event loop after 10 ms of handling and continues', async () => {
+    const harness = new PubSubHarness();
+    const received: number[] = [];
     let turn = 0;
     const turnOf: number[] = [];
     const count = () => {
       turn++;
       if (turn < 50) setImmediate(count);
     };
-    bench.subscriber.subscribe(FILLS, ({ data }) => {
-      heard.push(data.n);
+    harness.subscriber.subscribe(FILLS, ({ data }) => {
+      received.push(data.n);
       turnOf.push(turn);
-      // The time that a handler takes.
-      void bench.clock.advance(6);
+      // The handler takes 6 ms.
+      void harness.clock.advance(6);
     });
-    await bench.subscriber.startListening();
+    await harness.subscriber.startListening();
     await eventLoopTurns();
     count();
-    await Promise.all([1, 2, 3, 4, 5, 6].map((n) => bench.publisher.publish(FILLS, { n })));
+    await Promise.all([1, 2, 3, 4, 5, 6].map((n) => harness.publisher.publish(FILLS, { n })));
     await eventLoopTurns(10);
-    expect(heard).toEqual([1, 2, 3, 4, 5, 6]);
-    // Two take more than 10 ms; the turns in between are the event loop's.
+    expect(received).toEqual([1, 2, 3, 4, 5, 6]);
+    // Two calls take more than 10 ms; then the event loop gets its turn.
     const [first, , third, , fifth] = turnOf as [number, number, number, number, number];
     expect(turnOf).toEqual([first, first, third, third, fifth, fifth]);
     expect(third).toBeGreaterThan(first);
@@ -133,20 +136,20 @@ describe('a handler that is behind', () => {
   });
 });
 
-it('what is merged in a message that is dropped is told as lost with it', async () => {
-  const bench = new Bench();
-  const { subscriber, statuses, clock } = bench;
+it('messages conflated into a dropped one are reported as lost with it', async () => {
+  const harness = new PubSubHarness();
+  const { subscriber, statuses, clock } = harness;
   const slow = slowHandler();
   subscriber.subscribe(PRICES, slow.handler as never, { queueLimit: 1 });
   await subscriber.startListening();
   await eventLoopTurns(2);
-  await bench.price('A', 1);
+  await harness.publishPrice('A', 1);
   await eventLoopTurns(2);
   for (const price of [2, 3, 4]) {
-    await bench.price('B', price);
+    await harness.publishPrice('B', price);
     await eventLoopTurns(2);
   }
-  await bench.price('C', 5);
+  await harness.publishPrice('C', 5);
   await eventLoopTurns(2);
   await slow.finish();
   await clock.advance(0);
@@ -158,9 +161,9 @@ it('what is merged in a message that is dropped is told as lost with it', async 
   expect(subscriber.status(PRICES)).toMatchObject({ lost: 3, gaps: 1 });
 });
 
-describe('slowness', () => {
-  it('of a handler is told once when messages wait for a second, and again after it has caught up', async () => {
-    const { publisher, subscriber, clock, statuses } = new Bench();
+describe('slow', () => {
+  it('is reported once if messages wait for a second, and again after the handler caught up', async () => {
+    const { publisher, subscriber, clock, statuses } = new PubSubHarness();
     let finish: () => void = () => {};
     subscriber.subscribe(
       FILLS,
@@ -188,13 +191,13 @@ describe('slowness', () => {
     }
   });
 
-  it('of the whole process is told when the event loop was blocked', async () => {
-    const { subscriber, clock, statuses } = new Bench();
+  it('with cause "blocked" is reported if the event loop was blocked', async () => {
+    const { subscriber, clock, statuses } = new PubSubHarness();
     subscriber.subscribe(FILLS, () => {});
     await subscriber.startListening();
     await eventLoopTurns(2);
     await clock.advance(900);
-    // The clock goes on and the timers do not run, as in a blocked process.
+    // Time passes and no timer runs, as in a blocked process.
     clock.skip(5_000);
     await clock.advance(0);
     expect(statuses.filter(({ type }) => type === 'slow')).toEqual([

@@ -1,11 +1,11 @@
-// Filters: what reaches a handler by type, by key and by what the handler asks for, and which filters are refused.
+// Filters by type, key and predicate, and filters that are rejected.
 
 import { describe, expect, it } from 'vitest';
-import { ALERTS, Bench, PRICES } from '../library.fixture.ts';
+import { ALERTS, PRICES, PubSubHarness } from '../library.fixture.ts';
 
 describe('filters', () => {
-  it('types: only those, and only their payloads', async () => {
-    const { publisher, subscriber } = new Bench();
+  it('by types deliver only those types', async () => {
+    const { publisher, subscriber } = new PubSubHarness();
     const levels: string[] = [];
     const all: string[] = [];
     subscriber.subscribe(ALERTS, ({ data }) => levels.push(data.level), { types: ['alarm'] });
@@ -17,39 +17,39 @@ describe('filters', () => {
     expect(all).toEqual(['note', 'alarm']);
   });
 
-  it('keys and where', async () => {
-    const bench = new Bench();
-    const heard: [string, number][] = [];
-    bench.subscriber.subscribe(PRICES, ({ data }) => heard.push([data.symbol, data.price]), {
+  it('by keys and where deliver messages that pass both', async () => {
+    const harness = new PubSubHarness();
+    const received: [string, number][] = [];
+    harness.subscriber.subscribe(PRICES, ({ data }) => received.push([data.symbol, data.price]), {
       keys: ['A', 'B'],
       where: ({ data }) => data.price > 1,
     });
-    await bench.subscriber.startListening();
+    await harness.subscriber.startListening();
     for (const [symbol, price] of [
       ['A', 1],
       ['A', 2],
       ['B', 3],
       ['C', 4],
     ] as const)
-      await bench.price(symbol, price);
-    expect(heard).toEqual([
+      await harness.publishPrice(symbol, price);
+    expect(received).toEqual([
       ['A', 2],
       ['B', 3],
     ]);
   });
 
-  it('no types and no keys at all are a filter that nothing passes', async () => {
-    const bench = new Bench();
-    const heard: unknown[] = [];
-    bench.subscriber.subscribe(PRICES, (message) => heard.push(message), { types: [] });
-    bench.subscriber.subscribe(PRICES, (message) => heard.push(message), { keys: [] });
-    await bench.subscriber.startListening();
-    await bench.price('A', 1);
-    expect(heard).toEqual([]);
+  it('with no types or no keys deliver nothing', async () => {
+    const harness = new PubSubHarness();
+    const received: unknown[] = [];
+    harness.subscriber.subscribe(PRICES, (message) => received.push(message), { types: [] });
+    harness.subscriber.subscribe(PRICES, (message) => received.push(message), { keys: [] });
+    await harness.subscriber.startListening();
+    await harness.publishPrice('A', 1);
+    expect(received).toEqual([]);
   });
 
-  it('are refused where the channel cannot serve them', () => {
-    const { subscriber } = new Bench();
+  it('throw TICKBUS_INVALID_OPTION if the channel does not support them', () => {
+    const { subscriber } = new PubSubHarness();
     const subscribing = (channel: typeof ALERTS, options: object) =>
       expect(() => subscriber.subscribe(channel, () => {}, options));
     const refusal = (text: RegExp) =>
@@ -63,22 +63,22 @@ describe('filters', () => {
     expect(subscriber.status(ALERTS)).toBeUndefined();
   });
 
-  it('a filter that throws is a handler error, and its handler goes without the message', async () => {
-    const bench = new Bench();
-    const heard: number[] = [];
+  it('that throw are reported as handler_error, and the handler does not receive the message', async () => {
+    const harness = new PubSubHarness();
+    const received: number[] = [];
     const failure = new Error('in where');
-    bench.subscriber.subscribe(ALERTS, ({ data }) => heard.push(data.n), {
+    harness.subscriber.subscribe(ALERTS, ({ data }) => received.push(data.n), {
       where: ({ data }) => {
         if (data.n === 1) throw failure;
         return true;
       },
     });
-    await bench.subscriber.startListening();
-    await bench.notes(ALERTS, 1, 2);
-    expect(heard).toEqual([2]);
-    expect(bench.handlerErrors).toMatchObject([
+    await harness.subscriber.startListening();
+    await harness.publishNotes(ALERTS, 1, 2);
+    expect(received).toEqual([2]);
+    expect(harness.handlerErrors).toMatchObject([
       { channel: 'ALERTS', error: failure, message: { data: { n: 1 } } },
     ]);
-    expect(bench.subscriber.status(ALERTS)).toMatchObject({ handlerErrors: 1, delivered: 1 });
+    expect(harness.subscriber.status(ALERTS)).toMatchObject({ handlerErrors: 1, delivered: 1 });
   });
 });

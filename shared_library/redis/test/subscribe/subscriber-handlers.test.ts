@@ -1,55 +1,55 @@
-// Handlers: what reaches them, in which order, what happens when they fail, and how they are ended.
+// Handlers: order, isolation from each other, errors and unsubscribing.
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../wire/message.ts';
-import { ALERTS, Bench, COMMANDS, FILLS } from '../library.fixture.ts';
+import { ALERTS, COMMANDS, FILLS, PubSubHarness } from '../library.fixture.ts';
 import { slowHandler } from './slow-handler.fixture.ts';
 
 describe('handlers', () => {
-  it('several on a channel get the same message, in the order of publication', async () => {
-    const bench = new Bench();
+  it('on one channel receive the same messages in order of publication', async () => {
+    const harness = new PubSubHarness();
     const first: Message[] = [];
     const second: Message[] = [];
-    bench.subscriber.subscribe(ALERTS, (message) => first.push(message));
-    bench.subscriber.subscribe(ALERTS, (message) => second.push(message));
-    await bench.subscriber.startListening();
-    await bench.notes(ALERTS, 1, 2, 3);
+    harness.subscriber.subscribe(ALERTS, (message) => first.push(message));
+    harness.subscriber.subscribe(ALERTS, (message) => second.push(message));
+    await harness.subscriber.startListening();
+    await harness.publishNotes(ALERTS, 1, 2, 3);
     expect(first.map(({ seq }) => seq)).toEqual([1, 2, 3]);
     expect(second).toEqual(first);
-    expect(bench.subscriber.status(ALERTS)).toMatchObject({ received: 3, delivered: 6, queueDepth: 0 });
+    expect(harness.subscriber.status(ALERTS)).toMatchObject({ received: 3, delivered: 6, queueDepth: 0 });
   });
 
-  it('can be added after startListening', async () => {
-    const bench = new Bench();
-    await bench.subscriber.startListening();
-    const heard: number[] = [];
-    bench.subscriber.subscribe(ALERTS, ({ data }) => heard.push(data.n));
+  it('can be added after startListening()', async () => {
+    const harness = new PubSubHarness();
+    await harness.subscriber.startListening();
+    const received: number[] = [];
+    harness.subscriber.subscribe(ALERTS, ({ data }) => received.push(data.n));
     await eventLoopTurns();
-    await bench.notes(ALERTS, 1);
-    expect(heard).toEqual([1]);
+    await harness.publishNotes(ALERTS, 1);
+    expect(received).toEqual([1]);
   });
 
-  it('run one message at a time when they return a promise', async () => {
-    const bench = new Bench();
+  it('that return a promise receive one message at a time', async () => {
+    const harness = new PubSubHarness();
     const slow = slowHandler();
-    bench.subscriber.subscribe(FILLS, slow.handler);
-    await bench.subscriber.startListening();
-    await bench.notes(FILLS, 1, 2, 3);
+    harness.subscriber.subscribe(FILLS, slow.handler);
+    await harness.subscriber.startListening();
+    await harness.publishNotes(FILLS, 1, 2, 3);
     for (const done of [[1], [1, 2], [1, 2, 3]]) {
       expect(slow.numbers()).toEqual(done);
-      expect(bench.subscriber.status(FILLS)?.queueDepth).toBe(3 - done.length);
+      expect(harness.subscriber.status(FILLS)?.queueDepth).toBe(3 - done.length);
       await slow.finish();
     }
   });
 
-  it('that are slow hold up nobody else', async () => {
-    const bench = new Bench();
+  it('that are slow do not delay other handlers', async () => {
+    const harness = new PubSubHarness();
     const quick: number[] = [];
-    bench.subscriber.subscribe(FILLS, () => new Promise(() => {}));
-    bench.subscriber.subscribe(FILLS, ({ data }) => quick.push(data.n));
-    await bench.subscriber.startListening();
-    await bench.notes(FILLS, 1, 2, 3);
+    harness.subscriber.subscribe(FILLS, () => new Promise(() => {}));
+    harness.subscriber.subscribe(FILLS, ({ data }) => quick.push(data.n));
+    await harness.subscriber.startListening();
+    await harness.publishNotes(FILLS, 1, 2, 3);
     expect(quick).toEqual([1, 2, 3]);
   });
 
@@ -61,7 +61,7 @@ describe('handlers', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('mine'))],
-    ['throws what is no error', () => Promise.reject(undefined)],
+    ['throws a non-error', () => Promise.reject(undefined)],
     [
       'returns a thenable that throws',
       () => ({
@@ -71,129 +71,129 @@ describe('handlers', () => {
         },
       }),
     ],
-  ])('one that %s is told of every time, and goes on as the others do', async (_, fail) => {
-    const bench = new Bench();
+  ])('one that %s is reported as handler_error each time, and every handler continues', async (_, fail) => {
+    const harness = new PubSubHarness();
     const own: number[] = [];
     const other: number[] = [];
     const failing = ({ data }: { data: { n: number } }) => {
       own.push(data.n);
       return fail();
     };
-    bench.subscriber.subscribe(FILLS, failing, { name: 'failing' });
-    bench.subscriber.subscribe(FILLS, ({ data }) => other.push(data.n));
-    await bench.subscriber.startListening();
-    await bench.notes(FILLS, 1, 2, 3);
+    harness.subscriber.subscribe(FILLS, failing, { name: 'failing' });
+    harness.subscriber.subscribe(FILLS, ({ data }) => other.push(data.n));
+    await harness.subscriber.startListening();
+    await harness.publishNotes(FILLS, 1, 2, 3);
     await eventLoopTurns();
     expect(own).toEqual([1, 2, 3]);
     expect(other).toEqual([1, 2, 3]);
-    const told = bench.handlerErrors.map((error) => [error.channel, error.subscription, error.message.seq]);
+    const told = harness.handlerErrors.map((error) => [error.channel, error.subscription, error.message.seq]);
     expect(told).toEqual([
       ['FILLS', 'failing', 1],
       ['FILLS', 'failing', 2],
       ['FILLS', 'failing', 3],
     ]);
-    expect(bench.subscriber.status(FILLS)?.handlerErrors).toBe(3);
-    expect(bench.logger.lines.filter(({ level }) => level === 'error')).toHaveLength(3);
-    expect(bench.invalid).toEqual([]);
+    expect(harness.subscriber.status(FILLS)?.handlerErrors).toBe(3);
+    expect(harness.logger.lines.filter(({ level }) => level === 'error')).toHaveLength(3);
+    expect(harness.invalid).toEqual([]);
   });
 
-  it('a listener of any event that throws stops nothing and is logged', async () => {
-    const bench = new Bench();
-    const heard: number[] = [];
+  it('listener of any event that throws is logged and stops nothing', async () => {
+    const harness = new PubSubHarness();
+    const received: number[] = [];
     const fail = () => {
       throw new Error('in a listener');
     };
     for (const event of ['status', 'invalid_message', 'handler_error', 'expired'] as const)
-      bench.subscriber.on(event, fail);
-    bench.subscriber.subscribe(COMMANDS, ({ data }) => {
-      heard.push(data.n);
+      harness.subscriber.on(event, fail);
+    harness.subscriber.subscribe(COMMANDS, ({ data }) => {
+      received.push(data.n);
       throw new Error('in a handler');
     });
-    await bench.subscriber.startListening();
-    bench.server.publishRaw('COMMANDS', new Uint8Array([1]));
-    await bench.notes(COMMANDS, 1);
-    // By a clock of the server that says something else than a moment ago, so that nobody knows how old it is.
-    bench.clock.setNow(bench.clock.now() - 60_000);
-    await bench.notes(COMMANDS, 2);
-    bench.clock.setNow(bench.clock.now() + 60_000);
-    await bench.notes(COMMANDS, 3);
+    await harness.subscriber.startListening();
+    harness.server.publishRaw('COMMANDS', new Uint8Array([1]));
+    await harness.publishNotes(COMMANDS, 1);
+    // The server clock jumps back, so the age of the command is unknown.
+    harness.clock.setNow(harness.clock.now() - 60_000);
+    await harness.publishNotes(COMMANDS, 2);
+    harness.clock.setNow(harness.clock.now() + 60_000);
+    await harness.publishNotes(COMMANDS, 3);
     await eventLoopTurns();
-    expect(heard).toContain(3);
-    const events = bench.logger.lines.flatMap(({ fields }) => ('event' in fields ? [fields.event] : []));
+    expect(received).toContain(3);
+    const events = harness.logger.lines.flatMap(({ fields }) => ('event' in fields ? [fields.event] : []));
     expect(new Set(events)).toEqual(new Set(['status', 'invalid_message', 'handler_error', 'expired']));
   });
 });
 
 describe('unsubscribing', () => {
-  it('ends one handler and not the others; calling it again does nothing', async () => {
-    const bench = new Bench();
+  it('ends one handler and keeps the others; a second call does nothing', async () => {
+    const harness = new PubSubHarness();
     const first: number[] = [];
     const second: number[] = [];
-    const end = bench.subscriber.subscribe(ALERTS, ({ data }) => first.push(data.n));
-    bench.subscriber.subscribe(ALERTS, ({ data }) => second.push(data.n));
-    await bench.subscriber.startListening();
-    await bench.notes(ALERTS, 1);
+    const end = harness.subscriber.subscribe(ALERTS, ({ data }) => first.push(data.n));
+    harness.subscriber.subscribe(ALERTS, ({ data }) => second.push(data.n));
+    await harness.subscriber.startListening();
+    await harness.publishNotes(ALERTS, 1);
     end();
     end();
-    await bench.notes(ALERTS, 2);
+    await harness.publishNotes(ALERTS, 2);
     expect([first, second]).toEqual([[1], [1, 2]]);
   });
 
-  it('within the handler: no message after it, and the others get theirs', async () => {
-    const bench = new Bench();
+  it('within the handler stops it before the next message', async () => {
+    const harness = new PubSubHarness();
     const first: number[] = [];
     const second: number[] = [];
-    const end = bench.subscriber.subscribe(ALERTS, ({ data }) => {
+    const end = harness.subscriber.subscribe(ALERTS, ({ data }) => {
       first.push(data.n);
       if (data.n === 2) end();
     });
-    bench.subscriber.subscribe(ALERTS, ({ data }) => second.push(data.n));
-    await bench.subscriber.startListening();
-    await bench.notes(ALERTS, 1, 2, 3);
+    harness.subscriber.subscribe(ALERTS, ({ data }) => second.push(data.n));
+    await harness.subscriber.startListening();
+    await harness.publishNotes(ALERTS, 1, 2, 3);
     expect([first, second]).toEqual([
       [1, 2],
       [1, 2, 3],
     ]);
   });
 
-  it('drops what waits', async () => {
-    const bench = new Bench();
+  it('drops the waiting messages', async () => {
+    const harness = new PubSubHarness();
     const slow = slowHandler();
-    const end = bench.subscriber.subscribe(FILLS, slow.handler);
-    bench.subscriber.subscribe(FILLS, () => {});
-    await bench.subscriber.startListening();
-    await bench.notes(FILLS, 1, 2, 3);
+    const end = harness.subscriber.subscribe(FILLS, slow.handler);
+    harness.subscriber.subscribe(FILLS, () => {});
+    await harness.subscriber.startListening();
+    await harness.publishNotes(FILLS, 1, 2, 3);
     end();
     await slow.finish();
     expect(slow.numbers()).toEqual([1]);
-    expect(bench.gaps).toEqual([]);
+    expect(harness.gaps).toEqual([]);
   });
 
-  it('the last one leaves the channel', async () => {
-    const bench = new Bench();
-    const end = bench.subscriber.subscribe(ALERTS, () => {});
-    await bench.subscriber.startListening();
+  it('the last handler leaves the channel', async () => {
+    const harness = new PubSubHarness();
+    const end = harness.subscriber.subscribe(ALERTS, () => {});
+    await harness.subscriber.startListening();
     end();
     await eventLoopTurns();
-    expect(bench.subscriber.status(ALERTS)).toBeUndefined();
-    expect(await bench.publisher.publish(ALERTS, { n: 1 })).toMatchObject({ receivers: 0 });
+    expect(harness.subscriber.status(ALERTS)).toBeUndefined();
+    expect(await harness.publisher.publish(ALERTS, { n: 1 })).toMatchObject({ receivers: 0 });
   });
 
-  it('and subscribing again at once listens again', async () => {
-    const bench = new Bench();
-    await bench.subscriber.startListening();
-    const heard: number[] = [];
-    bench.subscriber.subscribe(ALERTS, () => {})();
-    bench.subscriber.subscribe(ALERTS, ({ data }) => heard.push(data.n));
+  it('and subscribing again at once receives messages', async () => {
+    const harness = new PubSubHarness();
+    await harness.subscriber.startListening();
+    const received: number[] = [];
+    harness.subscriber.subscribe(ALERTS, () => {})();
+    harness.subscriber.subscribe(ALERTS, ({ data }) => received.push(data.n));
     await eventLoopTurns();
-    await bench.notes(ALERTS, 1);
-    expect(heard).toEqual([1]);
+    await harness.publishNotes(ALERTS, 1);
+    expect(received).toEqual([1]);
   });
 });
 
-describe('two definitions', () => {
-  it('of one channel in one subscriber are refused', () => {
-    const { subscriber } = new Bench();
+describe('two definitions of one channel', () => {
+  it('in one subscriber throw TICKBUS_INVALID_OPTION', () => {
+    const { subscriber } = new PubSubHarness();
     subscriber.subscribe(FILLS, () => {});
     const other = { ...FILLS, name: 'FILLS' } as typeof FILLS;
     expect(() => subscriber.subscribe(other, () => {})).toThrow(

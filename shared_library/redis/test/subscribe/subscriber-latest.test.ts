@@ -1,42 +1,42 @@
-// The latest value of a key: as the schema gives it out, live and as a snapshot.
+// latest(): the newest message of a key as schema output, live and as a snapshot.
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineChannel } from '../../channel/channel.ts';
 import type { Message } from '../../wire/message.ts';
-import { Bench } from '../library.fixture.ts';
+import { PubSubHarness } from '../library.fixture.ts';
 
 describe('latest', () => {
   it.each(['message', 'batch'] as const)(
-    'gives what the schema gives out, live and as a snapshot (framing %s)',
+    'returns the schema output, live and as a snapshot (framing %s)',
     async (framing) => {
-      const bench = new Bench();
+      const harness = new PubSubHarness();
       const quotes = defineChannel('QUOTES', {
         kind: 'state',
         key: 'symbol',
         framing,
         messages: { quote: z.object({ symbol: z.string(), price: z.string().transform(Number) }) },
       });
-      const heard: Message[] = [];
-      await bench.publisher.publish(quotes, { symbol: 'A', price: '1.5' });
-      bench.subscriber.subscribe(quotes, (message) => heard.push(message));
-      await bench.subscriber.startListening();
+      const received: Message[] = [];
+      await harness.publisher.publish(quotes, { symbol: 'A', price: '1.5' });
+      harness.subscriber.subscribe(quotes, (message) => received.push(message));
+      await harness.subscriber.startListening();
       await eventLoopTurns();
-      expect(bench.subscriber.latest(quotes, 'A').message).toEqual(heard[0]);
-      expect(heard[0]).toMatchObject({ data: { price: 1.5 }, snapshot: true });
-      await bench.publisher.publish(quotes, { symbol: 'A', price: '2.5' });
+      expect(harness.subscriber.latest(quotes, 'A').message).toEqual(received[0]);
+      expect(received[0]).toMatchObject({ data: { price: 1.5 }, snapshot: true });
+      await harness.publisher.publish(quotes, { symbol: 'A', price: '2.5' });
       await eventLoopTurns();
-      expect(bench.subscriber.latest(quotes, 'A').message).toEqual(heard[1]);
-      expect(heard[1]).toMatchObject({ seq: 2, data: { price: 2.5 } });
-      expect(heard[1]).not.toHaveProperty('snapshot');
+      expect(harness.subscriber.latest(quotes, 'A').message).toEqual(received[1]);
+      expect(received[1]).toMatchObject({ seq: 2, data: { price: 2.5 } });
+      expect(received[1]).not.toHaveProperty('snapshot');
     },
   );
 
   it.each(['message', 'batch'] as const)(
-    'is read anew, once for each message, and not for its verdict; handlers have their own (framing %s)',
+    'parses each message once and on demand, and shares no object with handlers (framing %s)',
     async (framing) => {
-      const bench = new Bench();
+      const harness = new PubSubHarness();
       const read: string[] = [];
       const price = z.string().transform((text) => {
         read.push(text);
@@ -49,24 +49,24 @@ describe('latest', () => {
         messages: { quote: z.object({ symbol: z.string(), price }) },
       });
       const verdicts: string[] = [];
-      bench.subscriber.on('verdict', ({ verdict }) => verdicts.push(verdict));
-      bench.subscriber.subscribe(
+      harness.subscriber.on('verdict', ({ verdict }) => verdicts.push(verdict));
+      harness.subscriber.subscribe(
         quotes,
         ({ data }) => {
           data.price = 0;
         },
         { maxAgeMs: 1_000 },
       );
-      await bench.subscriber.startListening();
-      for (const price of ['1.5', '2.5']) await bench.publisher.publish(quotes, { symbol: 'A', price });
+      await harness.subscriber.startListening();
+      for (const price of ['1.5', '2.5']) await harness.publisher.publish(quotes, { symbol: 'A', price });
       await eventLoopTurns();
       read.length = 0;
-      await bench.clock.advance(200);
+      await harness.clock.advance(200);
       expect(verdicts).toEqual(['fresh']);
       expect(read).toEqual([]);
-      const { message } = bench.subscriber.latest(quotes, 'A');
+      const { message } = harness.subscriber.latest(quotes, 'A');
       expect(message).toMatchObject({ seq: 2, data: { symbol: 'A', price: 2.5 } });
-      expect(bench.subscriber.latest(quotes, 'A').message).toBe(message);
+      expect(harness.subscriber.latest(quotes, 'A').message).toBe(message);
       expect(read).toEqual(['2.5']);
     },
   );

@@ -1,15 +1,15 @@
-// The life of a subscriber: when it listens, what it does when it cannot, and how it all ends.
+// Life cycle of a subscriber: startListening(), its failures, and close().
 
 import { deferred, errorOf, eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { TickbusError } from '../../errors.ts';
 import { ManualClock } from '../../runtime/manual-clock.ts';
 import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
-import { ALERTS, Bench, FakeTransport, FILLS, noteEnvelope } from '../library.fixture.ts';
+import { ALERTS, FakeTransport, FILLS, noteEnvelope, PubSubHarness } from '../library.fixture.ts';
 import { slowHandler } from './slow-handler.fixture.ts';
 
 describe('startListening', () => {
-  function bench() {
+  function setUp() {
     const transport = new FakeTransport();
     const subscriber = new SubscriberBase({
       transport,
@@ -19,8 +19,8 @@ describe('startListening', () => {
     return { transport, subscriber };
   }
 
-  it('resolves when every subscription is acknowledged, for everybody who called it', async () => {
-    const { transport, subscriber } = bench();
+  it('resolves for every caller once every subscription is acknowledged', async () => {
+    const { transport, subscriber } = setUp();
     const acknowledged = deferred();
     transport.onSubscribe = () => acknowledged.promise;
     subscriber.subscribe(FILLS, () => {});
@@ -33,29 +33,29 @@ describe('startListening', () => {
     expect(listening).toBe(2);
   });
 
-  it('fails when a subscription is refused, and tries again when it is called again', async () => {
-    const { transport, subscriber } = bench();
-    const heard: number[] = [];
-    subscriber.subscribe(FILLS, ({ data }) => heard.push(data.n));
+  it('rejects with TICKBUS_DENIED for a rejected subscription, and can be called again', async () => {
+    const { transport, subscriber } = setUp();
+    const received: number[] = [];
+    subscriber.subscribe(FILLS, ({ data }) => received.push(data.n));
     transport.onSubscribe = () => Promise.reject({ code: 'TICKBUS_DENIED' });
     expect(await errorOf(subscriber.startListening())).toEqual({ code: 'TICKBUS_DENIED' });
     transport.onSubscribe = async () => {};
     await subscriber.startListening();
     await eventLoopTurns();
     transport.push(noteEnvelope(1, { epoch: 1, seq: 1 }));
-    expect(heard).toEqual([1]);
+    expect(received).toEqual([1]);
   });
 
-  it('fails when there is no connection, and can be called again', async () => {
-    const { transport, subscriber } = bench();
+  it('rejects with TICKBUS_CONNECT_FAILED without a connection, and can be called again', async () => {
+    const { transport, subscriber } = setUp();
     transport.connect = () => Promise.reject({ code: 'TICKBUS_CONNECT_FAILED' });
     expect(await errorOf(subscriber.startListening())).toEqual({ code: 'TICKBUS_CONNECT_FAILED' });
     transport.connect = async () => {};
     await subscriber.startListening();
   });
 
-  it('tells of a subscription that is refused later, and goes on with the others', async () => {
-    const { transport, subscriber } = bench();
+  it('reports a later subscription that is rejected as recovery_failed', async () => {
+    const { transport, subscriber } = setUp();
     const statuses: unknown[] = [];
     subscriber.on('status', (status) => statuses.push(status));
     await subscriber.startListening();
@@ -66,10 +66,10 @@ describe('startListening', () => {
     expect(statuses).toEqual([{ type: 'recovery_failed', channel: 'FILLS', error }]);
   });
 
-  it('resolves only when the place in the channel is known, so that a link lost before that costs nothing in silence', async () => {
-    const { publisher, subscriber, connection, link, statuses } = new Bench();
-    const heard: number[] = [];
-    subscriber.subscribe(ALERTS, ({ data }) => heard.push(data.n));
+  it('resolves only once the position is known, so that no loss goes unreported', async () => {
+    const { publisher, subscriber, connection, link, statuses } = new PubSubHarness();
+    const received: number[] = [];
+    subscriber.subscribe(ALERTS, ({ data }) => received.push(data.n));
     const read = link.read.bind(link);
     const firstRead = deferred<void>();
     link.read = async () => {
@@ -93,11 +93,11 @@ describe('startListening', () => {
     connection.subscribing.reconnect();
     await publisher.publish(ALERTS, { n: 3 }, { type: 'note' });
     await eventLoopTurns(5);
-    expect(heard).toEqual([3]);
+    expect(received).toEqual([3]);
     expect(statuses.filter(({ type }) => type === 'gap')).toMatchObject([{ from: 2, to: 2, lost: 1 }]);
   });
 
-  it('rejects when the link fails for good meanwhile', async () => {
+  it('rejects with the error of a link that fails for good', async () => {
     const transport = new FakeTransport();
     const subscriber = new SubscriberBase({
       transport,
@@ -108,63 +108,63 @@ describe('startListening', () => {
     subscriber.subscribe(ALERTS, () => {});
     const listening = errorOf(subscriber.startListening());
     await eventLoopTurns(3);
-    transport.tell({ type: 'failed', error: new TickbusError('TICKBUS_AUTH_FAILED', 'Refused.') });
+    transport.emitStatus({ type: 'failed', error: new TickbusError('TICKBUS_AUTH_FAILED', 'Refused.') });
     expect(await listening).toMatchObject({ code: 'TICKBUS_AUTH_FAILED' });
   });
 });
 
 describe('close', () => {
-  it('lets the handlers finish what was received', async () => {
-    const bench = new Bench();
+  it('lets handlers finish the received messages', async () => {
+    const harness = new PubSubHarness();
     const slow = slowHandler();
-    bench.subscriber.subscribe(FILLS, slow.handler);
-    await bench.subscriber.startListening();
-    await bench.notes(FILLS, 1, 2);
+    harness.subscriber.subscribe(FILLS, slow.handler);
+    await harness.subscriber.startListening();
+    await harness.publishNotes(FILLS, 1, 2);
     let closed = false;
-    const closing = bench.subscriber.close().then(() => {
+    const closing = harness.subscriber.close().then(() => {
       closed = true;
     });
     await eventLoopTurns();
-    await bench.notes(FILLS, 3);
+    await harness.publishNotes(FILLS, 3);
     await slow.finish();
     expect(closed).toBe(false);
     await slow.finish();
     await closing;
     expect(slow.numbers()).toEqual([1, 2]);
-    expect(bench.gaps).toEqual([]);
+    expect(harness.gaps).toEqual([]);
   });
 
-  it('drops what is not handled in time, and tells it as a gap', async () => {
-    const bench = new Bench();
+  it('drops unhandled messages after timeoutMs and reports a gap', async () => {
+    const harness = new PubSubHarness();
     const slow = slowHandler();
-    bench.subscriber.subscribe(FILLS, slow.handler);
-    await bench.subscriber.startListening();
-    await bench.notes(FILLS, 1, 2, 3);
-    const closing = bench.subscriber.close({ timeoutMs: 200 });
+    harness.subscriber.subscribe(FILLS, slow.handler);
+    await harness.subscriber.startListening();
+    await harness.publishNotes(FILLS, 1, 2, 3);
+    const closing = harness.subscriber.close({ timeoutMs: 200 });
     await eventLoopTurns();
-    await bench.clock.advance(200);
+    await harness.clock.advance(200);
     await closing;
-    expect(bench.gaps).toMatchObject([{ cause: 'overflow', from: 2, to: 3, lost: 2 }]);
+    expect(harness.gaps).toMatchObject([{ cause: 'overflow', from: 2, to: 3, lost: 2 }]);
     await slow.finish();
     expect(slow.numbers()).toEqual([1]);
   });
 
-  it('twice waits twice', async () => {
-    const bench = new Bench();
+  it('called twice waits in both calls', async () => {
+    const harness = new PubSubHarness();
     const slow = slowHandler();
-    bench.subscriber.subscribe(FILLS, slow.handler);
-    await bench.subscriber.startListening();
-    await bench.notes(FILLS, 1);
+    harness.subscriber.subscribe(FILLS, slow.handler);
+    await harness.subscriber.startListening();
+    await harness.publishNotes(FILLS, 1);
     let ended = 0;
-    for (let n = 0; n < 2; n++) void bench.subscriber.close().then(() => ended++);
+    for (let n = 0; n < 2; n++) void harness.subscriber.close().then(() => ended++);
     await eventLoopTurns();
     expect(ended).toBe(0);
     await slow.finish();
     expect(ended).toBe(2);
   });
 
-  it('refuses everything afterwards', async () => {
-    const { subscriber } = new Bench();
+  it('makes every later call fail with TICKBUS_CLOSED', async () => {
+    const { subscriber } = new PubSubHarness();
     await subscriber.close();
     await subscriber.close();
     const closed = { code: 'TICKBUS_CLOSED' };
@@ -173,8 +173,8 @@ describe('close', () => {
     expect(await errorOf(() => subscriber.messages(FILLS))).toMatchObject(closed);
   });
 
-  it('comes with `await using`', async () => {
-    const { subscriber } = new Bench();
+  it('runs at the end of `await using`', async () => {
+    const { subscriber } = new PubSubHarness();
     {
       await using scoped = subscriber;
       await scoped.startListening();

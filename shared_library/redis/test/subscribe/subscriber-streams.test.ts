@@ -1,82 +1,82 @@
-// Messages and statuses as streams: given to a loop, until the loop is left or the subscriber is closed.
+// messages() and statusChanges(): iteration, leaving the loop, and close().
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
-import { Bench, FILLS } from '../library.fixture.ts';
+import { FILLS, PubSubHarness } from '../library.fixture.ts';
 
 describe('messages()', () => {
-  it('gives the messages to a loop, and its body is the handler', async () => {
-    const bench = new Bench();
-    const messages = bench.subscriber.messages(FILLS);
-    await bench.subscriber.startListening();
-    await bench.notes(FILLS, 1, 2, 3);
-    const heard: number[] = [];
+  it('yields messages to a loop whose body is the handler', async () => {
+    const harness = new PubSubHarness();
+    const messages = harness.subscriber.messages(FILLS);
+    await harness.subscriber.startListening();
+    await harness.publishNotes(FILLS, 1, 2, 3);
+    const received: number[] = [];
     for await (const { data } of messages) {
-      heard.push(data.n);
-      expect(bench.subscriber.status(FILLS)?.queueDepth).toBe(3 - data.n);
+      received.push(data.n);
+      expect(harness.subscriber.status(FILLS)?.queueDepth).toBe(3 - data.n);
       if (data.n === 3) break;
     }
-    expect(heard).toEqual([1, 2, 3]);
-    expect(bench.subscriber.status(FILLS)).toBeUndefined();
+    expect(received).toEqual([1, 2, 3]);
+    expect(harness.subscriber.status(FILLS)).toBeUndefined();
   });
 
-  it('holds messages in the bounded queue while the body works', async () => {
-    const bench = new Bench();
-    const messages = bench.subscriber.messages(FILLS, { queueLimit: 2 });
-    await bench.subscriber.startListening();
-    await bench.notes(FILLS, 1);
+  it('queues messages up to queueLimit while the body works', async () => {
+    const harness = new PubSubHarness();
+    const messages = harness.subscriber.messages(FILLS, { queueLimit: 2 });
+    await harness.subscriber.startListening();
+    await harness.publishNotes(FILLS, 1);
     expect((await messages.next()).value?.data.n).toBe(1);
-    await bench.notes(FILLS, 2, 3, 4, 5);
+    await harness.publishNotes(FILLS, 2, 3, 4, 5);
     expect((await messages.next()).value?.data.n).toBe(4);
-    expect(bench.gaps).toMatchObject([{ cause: 'overflow', from: 2, to: 3, lost: 2 }]);
+    expect(harness.gaps).toMatchObject([{ cause: 'overflow', from: 2, to: 3, lost: 2 }]);
     await messages.return?.();
   });
 
-  it('waits for what comes', async () => {
-    const bench = new Bench();
-    const messages = bench.subscriber.messages(FILLS);
-    await bench.subscriber.startListening();
+  it('resolves pending next() calls in order', async () => {
+    const harness = new PubSubHarness();
+    const messages = harness.subscriber.messages(FILLS);
+    await harness.subscriber.startListening();
     const [first, second] = [messages.next(), messages.next()];
-    await bench.notes(FILLS, 1, 2);
+    await harness.publishNotes(FILLS, 1, 2);
     expect([(await first).value?.data.n, (await second).value?.data.n]).toEqual([1, 2]);
     await messages.return?.();
   });
 
-  it('ends with close(), after what was received', async () => {
-    const bench = new Bench();
-    const messages = bench.subscriber.messages(FILLS);
-    await bench.subscriber.startListening();
-    await bench.notes(FILLS, 1, 2, 3);
-    await bench.subscriber.close();
-    const heard: number[] = [];
-    for await (const { data } of messages) heard.push(data.n);
-    expect(heard).toEqual([1, 2, 3]);
-    expect(bench.gaps).toEqual([]);
+  it('ends after the received messages on close()', async () => {
+    const harness = new PubSubHarness();
+    const messages = harness.subscriber.messages(FILLS);
+    await harness.subscriber.startListening();
+    await harness.publishNotes(FILLS, 1, 2, 3);
+    await harness.subscriber.close();
+    const received: number[] = [];
+    for await (const { data } of messages) received.push(data.n);
+    expect(received).toEqual([1, 2, 3]);
+    expect(harness.gaps).toEqual([]);
   });
 
-  it('ends a loop that waits when the subscriber is closed', async () => {
-    const bench = new Bench();
-    const messages = bench.subscriber.messages(FILLS);
-    await bench.subscriber.startListening();
+  it('ends a pending next() on close()', async () => {
+    const harness = new PubSubHarness();
+    const messages = harness.subscriber.messages(FILLS);
+    await harness.subscriber.startListening();
     const waiting = messages.next();
-    await bench.subscriber.close();
+    await harness.subscriber.close();
     expect(await waiting).toEqual({ done: true, value: undefined });
     expect(await messages.next()).toEqual({ done: true, value: undefined });
   });
 
-  it('leaving the loop twice, or after the end, does no harm', async () => {
-    const bench = new Bench();
-    const messages = bench.subscriber.messages(FILLS);
+  it('can be returned twice and after the end', async () => {
+    const harness = new PubSubHarness();
+    const messages = harness.subscriber.messages(FILLS);
     await messages.return?.();
     await messages.return?.();
     expect(await messages.next()).toMatchObject({ done: true });
-    await bench.subscriber.close();
+    await harness.subscriber.close();
   });
 });
 
 describe('statusChanges', () => {
-  it('gives what is told to a loop, until the subscriber is closed', async () => {
-    const { subscriber } = new Bench();
+  it('yields every status until close()', async () => {
+    const { subscriber } = new PubSubHarness();
     subscriber.subscribe(FILLS, () => {});
     const changes = subscriber.statusChanges();
     await subscriber.startListening();
@@ -87,8 +87,8 @@ describe('statusChanges', () => {
     expect(types).toEqual(['connected', 'recovering', 'live']);
   });
 
-  it('lets go when the loop is left, and of the oldest when the loop is far behind', async () => {
-    const { subscriber, connection } = new Bench();
+  it('ends on return(), and drops the oldest status above 1,000', async () => {
+    const { subscriber, connection } = new PubSubHarness();
     subscriber.subscribe(FILLS, () => {});
     await subscriber.startListening();
     const left = subscriber.statusChanges();

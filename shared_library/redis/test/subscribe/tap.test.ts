@@ -1,4 +1,4 @@
-// Taps: what an observer sees beside the handlers, and that it never disturbs them.
+// tap(): what an observer sees beside the handlers, without affecting them.
 
 import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import fc from 'fast-check';
@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type Channel, defineChannel } from '../../channel/channel.ts';
 import type { Observed } from '../../subscribe/tap.ts';
-import { ALERTS, Bench, CHAT, COMMANDS, FILLS, frameOf, PRICES } from '../library.fixture.ts';
+import { ALERTS, CHAT, COMMANDS, FILLS, frameOf, PRICES, PubSubHarness } from '../library.fixture.ts';
 import { slowHandler } from './slow-handler.fixture.ts';
 
 const FED = defineChannel('FED', {
@@ -16,24 +16,24 @@ const FED = defineChannel('FED', {
   messages: { tick: z.object({ symbol: z.string() }) },
 });
 
-function tapped<C extends Channel>(bench: Bench, channel: C) {
+function tapped<C extends Channel>(harness: PubSubHarness, channel: C) {
   const seen: Observed<C>[] = [];
-  const stop = bench.subscriber.tap(channel, (observed) => seen.push(observed));
+  const stop = harness.subscriber.tap(channel, (observed) => seen.push(observed));
   return { seen, stop };
 }
 
 describe('a tap sees', () => {
-  it('messages that types, keys and where reject, each with its position', async () => {
-    const bench = new Bench();
+  it('messages that types, keys and where filter out, each with its position', async () => {
+    const harness = new PubSubHarness();
     const handled: unknown[] = [];
-    const alerts = tapped(bench, ALERTS);
-    const prices = tapped(bench, PRICES);
-    bench.subscriber.subscribe(ALERTS, (message) => handled.push(message), { types: ['alarm'] });
-    bench.subscriber.subscribe(PRICES, (message) => handled.push(message), { keys: ['B'] });
-    bench.subscriber.subscribe(PRICES, (message) => handled.push(message), { where: () => false });
-    await bench.subscriber.startListening();
-    await bench.notes(ALERTS, 1);
-    await bench.price('A', 2);
+    const alerts = tapped(harness, ALERTS);
+    const prices = tapped(harness, PRICES);
+    harness.subscriber.subscribe(ALERTS, (message) => handled.push(message), { types: ['alarm'] });
+    harness.subscriber.subscribe(PRICES, (message) => handled.push(message), { keys: ['B'] });
+    harness.subscriber.subscribe(PRICES, (message) => handled.push(message), { where: () => false });
+    await harness.subscriber.startListening();
+    await harness.publishNotes(ALERTS, 1);
+    await harness.publishPrice('A', 2);
     expect(handled).toEqual([]);
     const { epoch = 0 } = alerts.seen[0]?.message ?? {};
     expect(alerts.seen).toMatchObject([
@@ -44,20 +44,20 @@ describe('a tap sees', () => {
     ]);
   });
 
-  it('each message before its handler, also those that a slow handler gets merged', async () => {
+  it('each message before its handler, also those conflated for a slow handler', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.record({ symbol: fc.constantFrom('A', 'B'), price: fc.nat() }), { minLength: 3 }),
         async (ticks) => {
-          const bench = new Bench();
+          const harness = new PubSubHarness();
           const handled: unknown[] = [];
-          bench.subscriber.subscribe(PRICES, ({ data }) => {
+          harness.subscriber.subscribe(PRICES, ({ data }) => {
             handled.push(data);
             return new Promise(() => {});
           });
-          const { seen } = tapped(bench, PRICES);
-          await bench.subscriber.startListening();
-          for (const { symbol, price } of ticks) await bench.price(symbol, price);
+          const { seen } = tapped(harness, PRICES);
+          await harness.subscriber.startListening();
+          for (const { symbol, price } of ticks) await harness.publishPrice(symbol, price);
           expect(seen.map(({ message }) => message.data)).toEqual(ticks);
           expect(handled).toEqual(ticks.slice(0, 1));
         },
@@ -66,16 +66,16 @@ describe('a tap sees', () => {
     );
   });
 
-  it('messages that were missed and found in the history as recovered', async () => {
-    const bench = new Bench();
-    const { seen } = tapped(bench, FILLS);
-    await bench.subscriber.startListening();
-    await bench.notes(FILLS, 1);
-    bench.connection.subscribing.disconnect();
-    await bench.notes(FILLS, 2, 3);
-    bench.connection.subscribing.reconnect();
+  it('messages repaired from history as "recovered"', async () => {
+    const harness = new PubSubHarness();
+    const { seen } = tapped(harness, FILLS);
+    await harness.subscriber.startListening();
+    await harness.publishNotes(FILLS, 1);
+    harness.connection.subscribing.disconnect();
+    await harness.publishNotes(FILLS, 2, 3);
+    harness.connection.subscribing.reconnect();
     await eventLoopTurns();
-    await bench.notes(FILLS, 4);
+    await harness.publishNotes(FILLS, 4);
     const ways = seen.map(({ position, delivery }) => [position?.seq, delivery]);
     expect(ways).toEqual([
       [1, 'live'],
@@ -83,135 +83,135 @@ describe('a tap sees', () => {
       [3, 'recovered'],
       [4, 'live'],
     ]);
-    expect(bench.gaps).toMatchObject([{ repaired: true }]);
+    expect(harness.gaps).toMatchObject([{ repaired: true }]);
   });
 
-  it('last values as a snapshot, when it comes first and when it comes late', async () => {
-    const bench = new Bench();
-    await bench.price('A', 1);
-    const first = tapped(bench, PRICES);
-    await bench.subscriber.startListening();
+  it('last values as "snapshot", before and after other taps', async () => {
+    const harness = new PubSubHarness();
+    await harness.publishPrice('A', 1);
+    const first = tapped(harness, PRICES);
+    await harness.subscriber.startListening();
     await eventLoopTurns();
-    const late = tapped(bench, PRICES);
+    const late = tapped(harness, PRICES);
     await eventLoopTurns();
     const snapshot = { message: { data: { price: 1 }, snapshot: true }, delivery: 'snapshot' };
     expect(first.seen).toMatchObject([snapshot]);
     expect(late.seen).toMatchObject([snapshot]);
-    await bench.price('A', 2);
+    await harness.publishPrice('A', 2);
     expect(first.seen[1]).toMatchObject({ message: { data: { price: 2 } }, delivery: 'live' });
     expect(first.seen[1]?.message).not.toHaveProperty('snapshot');
   });
 
-  it('no mark of a snapshot that only a newer subscription gets', async () => {
-    const bench = new Bench();
-    const { seen } = tapped(bench, PRICES);
-    await bench.subscriber.startListening();
-    await bench.price('A', 1);
+  it('no snapshot flag if only a newer subscription receives the snapshot', async () => {
+    const harness = new PubSubHarness();
+    const { seen } = tapped(harness, PRICES);
+    await harness.subscriber.startListening();
+    await harness.publishPrice('A', 1);
     const handled: unknown[] = [];
-    bench.subscriber.subscribe(PRICES, (message) => handled.push(message));
+    harness.subscriber.subscribe(PRICES, (message) => handled.push(message));
     await eventLoopTurns();
     expect(handled).toMatchObject([{ snapshot: true }]);
     expect(seen).toMatchObject([{ delivery: 'live' }]);
     expect(seen[0]?.message).not.toHaveProperty('snapshot');
   });
 
-  it('messages without a number, and commands that arrive twice, but nothing that its schema rejects', async () => {
-    const bench = new Bench();
-    const chat = tapped(bench, CHAT);
-    const commands = tapped(bench, COMMANDS);
+  it('messages without a position and duplicate commands, but no invalid message', async () => {
+    const harness = new PubSubHarness();
+    const chat = tapped(harness, CHAT);
+    const commands = tapped(harness, COMMANDS);
     const handled: unknown[] = [];
-    bench.subscriber.subscribe(COMMANDS, (message) => handled.push(message));
-    await bench.subscriber.startListening();
-    await bench.notes(CHAT, 1);
+    harness.subscriber.subscribe(COMMANDS, (message) => handled.push(message));
+    await harness.subscriber.startListening();
+    await harness.publishNotes(CHAT, 1);
     expect(chat.seen).toMatchObject([{ message: { data: { n: 1 } }, position: undefined, delivery: 'live' }]);
     const command = { message_type: 'note', data: { n: 1 }, timestamp: 1, sender: 'test', id: 'once' };
     for (const data of [{ n: 1 }, { n: 1 }, { n: 'one' }])
-      bench.server.publishRaw(COMMANDS.name, frameOf({ ...command, data }));
+      harness.server.publishRaw(COMMANDS.name, frameOf({ ...command, data }));
     await eventLoopTurns();
     expect(commands.seen).toHaveLength(2);
     expect(handled).toHaveLength(1);
-    expect(bench.invalid).toHaveLength(1);
+    expect(harness.invalid).toHaveLength(1);
   });
 });
 
 describe('a tap', () => {
-  it('subscribes by itself, before and after startListening, and ends the reading of its channel', async () => {
-    const bench = new Bench();
-    const early = tapped(bench, ALERTS);
-    await bench.subscriber.startListening();
-    const late = tapped(bench, FILLS);
+  it('subscribes to its channel before or after startListening(), and unsubscribes when it ends', async () => {
+    const harness = new PubSubHarness();
+    const early = tapped(harness, ALERTS);
+    await harness.subscriber.startListening();
+    const late = tapped(harness, FILLS);
     await eventLoopTurns();
-    await bench.notes(ALERTS, 1);
-    await bench.notes(FILLS, 2);
+    await harness.publishNotes(ALERTS, 1);
+    await harness.publishNotes(FILLS, 2);
     expect([...early.seen, ...late.seen].map(({ message }) => message.data.n)).toEqual([1, 2]);
-    expect(bench.subscriber.status(ALERTS)).toMatchObject({ received: 1, delivered: 0, queueDepth: 0 });
+    expect(harness.subscriber.status(ALERTS)).toMatchObject({ received: 1, delivered: 0, queueDepth: 0 });
     for (const { stop } of [early, early, late]) stop();
-    await bench.notes(ALERTS, 3);
+    await harness.publishNotes(ALERTS, 3);
     expect(early.seen).toHaveLength(1);
-    expect(bench.subscriber.status(ALERTS)).toBeUndefined();
+    expect(harness.subscriber.status(ALERTS)).toBeUndefined();
   });
 
-  it('leaves the reading to the subscriptions and taps that stay', async () => {
-    const bench = new Bench();
-    const first = tapped(bench, ALERTS);
-    const second = tapped(bench, ALERTS);
-    const unsubscribe = bench.subscriber.subscribe(ALERTS, () => {});
-    await bench.subscriber.startListening();
+  it('that ends leaves other subscriptions and taps active', async () => {
+    const harness = new PubSubHarness();
+    const first = tapped(harness, ALERTS);
+    const second = tapped(harness, ALERTS);
+    const unsubscribe = harness.subscriber.subscribe(ALERTS, () => {});
+    await harness.subscriber.startListening();
     first.stop();
     unsubscribe();
-    await bench.notes(ALERTS, 1);
+    await harness.publishNotes(ALERTS, 1);
     expect(first.seen).toEqual([]);
     expect(second.seen).toHaveLength(1);
   });
 
-  it('declares no demand for keys, and keeps no latest values', async () => {
-    const bench = new Bench();
-    const { seen } = tapped(bench, FED);
-    await bench.subscriber.startListening();
-    await bench.publisher.publish(FED, { symbol: 'A' });
+  it('declares no keys and stores no latest values', async () => {
+    const harness = new PubSubHarness();
+    const { seen } = tapped(harness, FED);
+    await harness.subscriber.startListening();
+    await harness.publisher.publish(FED, { symbol: 'A' });
     await eventLoopTurns();
     expect(seen).toHaveLength(1);
-    expect(bench.subscriber.latest(FED, 'A').message).toBeUndefined();
-    expect(await bench.publisher.wanted(FED)).toEqual(new Map());
+    expect(harness.subscriber.latest(FED, 'A').message).toBeUndefined();
+    expect(await harness.publisher.wanted(FED)).toEqual(new Map());
   });
 
-  it('that throws or rejects is reported, and delivery continues', async () => {
-    const bench = new Bench();
+  it('that throws or rejects is reported as handler_error, and delivery continues', async () => {
+    const harness = new PubSubHarness();
     const failure = new Error('mine');
-    bench.subscriber.tap(ALERTS, () => {
+    harness.subscriber.tap(ALERTS, () => {
       throw failure;
     });
-    bench.subscriber.tap(ALERTS, async () => {
+    harness.subscriber.tap(ALERTS, async () => {
       throw failure;
     });
-    const { seen } = tapped(bench, ALERTS);
+    const { seen } = tapped(harness, ALERTS);
     const handled: number[] = [];
-    bench.subscriber.subscribe(ALERTS, ({ data }) => handled.push(data.n));
-    await bench.subscriber.startListening();
-    await bench.notes(ALERTS, 1, 2);
+    harness.subscriber.subscribe(ALERTS, ({ data }) => handled.push(data.n));
+    await harness.subscriber.startListening();
+    await harness.publishNotes(ALERTS, 1, 2);
     await eventLoopTurns();
     expect(handled).toEqual([1, 2]);
     expect(seen).toHaveLength(2);
-    expect(bench.handlerErrors.map(({ error }) => error)).toEqual([failure, failure, failure, failure]);
-    expect(bench.subscriber.status(ALERTS)).toMatchObject({ handlerErrors: 4, invalid: 0, delivered: 2 });
+    expect(harness.handlerErrors.map(({ error }) => error)).toEqual([failure, failure, failure, failure]);
+    expect(harness.subscriber.status(ALERTS)).toMatchObject({ handlerErrors: 4, invalid: 0, delivered: 2 });
   });
 
-  it('is not waited for: what it returns blocks neither a handler nor close()', async () => {
-    const bench = new Bench();
+  it('is not awaited: its promise blocks neither a handler nor close()', async () => {
+    const harness = new PubSubHarness();
     const slow = slowHandler();
     const never = deferred();
-    bench.subscriber.tap(FILLS, () => never.promise);
-    bench.subscriber.subscribe(FILLS, slow.handler);
-    await bench.subscriber.startListening();
-    await bench.notes(FILLS, 1, 2);
+    harness.subscriber.tap(FILLS, () => never.promise);
+    harness.subscriber.subscribe(FILLS, slow.handler);
+    await harness.subscriber.startListening();
+    await harness.publishNotes(FILLS, 1, 2);
     await slow.finish();
     expect(slow.numbers()).toEqual([1, 2]);
     await slow.finish();
-    await bench.subscriber.close();
+    await harness.subscriber.close();
   });
 
-  it('is refused for an observer that is no function, and after close()', async () => {
-    const { subscriber } = new Bench();
+  it('throws TICKBUS_INVALID_OPTION for a non-function, and TICKBUS_CLOSED after close()', async () => {
+    const { subscriber } = new PubSubHarness();
     const tapping = (observer: unknown) => expect(() => subscriber.tap(ALERTS, observer as () => void));
     tapping(undefined).toThrow(expect.objectContaining({ code: 'TICKBUS_INVALID_OPTION' }));
     expect(subscriber.status(ALERTS)).toBeUndefined();

@@ -1,4 +1,4 @@
-// Redis URLs: every form, and errors that never repeat a secret.
+// Redis URLs: every accepted form, and errors that never repeat a secret.
 
 import { errorOf } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import { DEFAULT_ADDRESS, parseDb, parsePort, parseRedisUrl } from '../../transp
 
 const plain = { port: 6379, db: 0, tls: false };
 
-describe('a URL', () => {
+describe('parseRedisUrl', () => {
   it.each<[string, object]>([
     ['redis://cache', { ...plain, host: 'cache' }],
     ['redis://cache/', { ...plain, host: 'cache' }],
@@ -26,7 +26,7 @@ describe('a URL', () => {
       { ...plain, host: 'cache', username: 'b@t', password: 'p:/@% ä' },
     ],
     ['rediss://bot:s@[::1]:7/8', { host: '::1', port: 7, db: 8, username: 'bot', password: 's', tls: true }],
-  ])('%s', (url, address) => {
+  ])('parses %s', (url, address) => {
     expect(parseRedisUrl(url, 'url')).toEqual(address);
   });
 
@@ -46,7 +46,7 @@ describe('a URL', () => {
     'redis://:hunter2@cache/1/2',
     'redis://:hunter2%zz@cache',
     'redis://ca che/hunter2',
-  ])('%s is refused, with the field named and nothing of the URL told', async (url) => {
+  ])('rejects %s with TICKBUS_INVALID_OPTION and the field, without repeating the URL', async (url) => {
     const error = (await errorOf(() => parseRedisUrl(url, 'REDIS_URL'))) as Error;
     expect(error).toMatchObject({ name: 'TickbusError', code: 'TICKBUS_INVALID_OPTION', field: 'REDIS_URL' });
     expect(error.message).toMatch(/^REDIS_URL .*\.$/);
@@ -55,14 +55,14 @@ describe('a URL', () => {
   });
 });
 
-describe('port and database', () => {
-  it('take whole numbers in their range, as text or number', () => {
+describe('parsePort and parseDb', () => {
+  it('accept integers in their range, as string or number', () => {
     expect([parsePort('1', 'port'), parsePort(65_535, 'port')]).toEqual([1, 65_535]);
     expect([parseDb('0', 'db'), parseDb(15, 'db')]).toEqual([0, 15]);
   });
 
   it.each([0, -1, 65_536, 1.5, Number.NaN, '', ' 1', '1e3', '0x10', '6379 ', 'port'])(
-    'port %j is refused',
+    'reject port %j',
     (port) => {
       expect(() => parsePort(port, 'port')).toThrow(
         expect.objectContaining({ code: 'TICKBUS_INVALID_OPTION', field: 'port' }),
@@ -70,14 +70,14 @@ describe('port and database', () => {
     },
   );
 
-  it.each([-1, 1.5, Number.POSITIVE_INFINITY, '', 'one', '1.0'])('database %j is refused', (db) => {
+  it.each([-1, 1.5, Number.POSITIVE_INFINITY, '', 'one', '1.0'])('reject database %j', (db) => {
     expect(() => parseDb(db, 'db')).toThrow(
       expect.objectContaining({ code: 'TICKBUS_INVALID_OPTION', field: 'db' }),
     );
   });
 });
 
-it('the default is the local server, frozen', () => {
+it('DEFAULT_ADDRESS is the local server, frozen', () => {
   expect(DEFAULT_ADDRESS).toEqual({ ...plain, host: '127.0.0.1' });
   expect(Object.isFrozen(DEFAULT_ADDRESS)).toBe(true);
 });

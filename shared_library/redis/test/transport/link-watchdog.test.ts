@@ -17,7 +17,7 @@ function watch(ping: () => Promise<unknown>) {
 
 const never = () => new Promise<never>(() => {});
 
-it('an idle link that answers is never called stale', async () => {
+it('LinkWatchdog reports no stale link while pings are answered', async () => {
   const ping = vi.fn(async () => {});
   const { silences } = watch(ping);
   await vi.advanceTimersByTimeAsync(600_000);
@@ -25,7 +25,7 @@ it('an idle link that answers is never called stale', async () => {
   expect(ping.mock.calls.length).toBeGreaterThan(100);
 });
 
-it('silence is told once, at the latest after 3.25 s', async () => {
+it('LinkWatchdog reports a silent link once, within 3.25 s', async () => {
   let answers = true;
   const { silences } = watch(() => (answers ? Promise.resolve() : never()));
   await vi.advanceTimersByTimeAsync(10_000);
@@ -37,7 +37,7 @@ it('silence is told once, at the latest after 3.25 s', async () => {
   expect(silences.length).toBe(1);
 });
 
-it('messages that come in are a sign of life, but not for ever', async () => {
+it('LinkWatchdog accepts messages as a sign of life, but not forever', async () => {
   const { watchdog, silences } = watch(never);
   for (let i = 0; i < 20; i++) {
     await vi.advanceTimersByTimeAsync(400);
@@ -51,7 +51,7 @@ it('messages that come in are a sign of life, but not for ever', async () => {
   expect(silences.length).toBe(1);
 });
 
-it('a ping that fails leaves the telling to the client, and a stopped watchdog says nothing', async () => {
+it('LinkWatchdog reports nothing if a ping fails, or after stop()', async () => {
   const { watchdog, silences } = watch(() => Promise.reject(new Error('gone')));
   await vi.advanceTimersByTimeAsync(1_000);
   watchdog.stop();
@@ -59,7 +59,7 @@ it('a ping that fails leaves the telling to the client, and a stopped watchdog s
   expect(silences).toEqual([]);
 });
 
-it('the first attempt is made at once, later ones after 50 ms doubling up to 800, in the upper half', () => {
+it('backoffMs is 0 for the first attempt, then doubles from 50 to 800 ms, with jitter in the upper half', () => {
   const longest = Array.from({ length: 8 }, (_, index) => backoffMs(index + 1, () => 1));
   const shortest = Array.from({ length: 8 }, (_, index) => backoffMs(index + 1, () => 0));
   expect(longest).toEqual([0, 50, 100, 200, 400, 800, 800, 800]);

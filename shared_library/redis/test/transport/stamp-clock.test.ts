@@ -1,29 +1,29 @@
-// Stamps by the least that the server's clock can say: early by the way of an answer, never late.
+// StampClock: estimates the server time from its replies, never too late.
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StampClock } from '../../transport/redis/writers/stamp-clock.ts';
 
-describe('a stamp', () => {
-  it('is the last answered time and what has passed since it arrived', () => {
+describe('StampClock', () => {
+  it('returns the last server time plus the time since its reply', () => {
     const clock = new StampClock();
     clock.observe(50_000, 100);
     expect(clock.at(100)).toBe(50_000);
     expect(clock.at(350)).toBe(50_249);
   });
 
-  it('takes the fastest of recent answers', () => {
+  it('uses the fastest of recent replies', () => {
     const clock = new StampClock();
     clock.observe(50_000, 100);
-    // 40 ms on its way back.
+    // This reply took 40 ms to arrive.
     clock.observe(50_100, 240);
     expect(clock.at(300)).toBe(50_199);
-    // 1 ms faster than the first one.
+    // This reply was 1 ms faster than the first one.
     clock.observe(50_301, 400);
     expect(clock.at(400)).toBe(50_301);
   });
 
-  it('follows a clock that is set back once a stamp turned out late', () => {
+  it('follows a clock that was set back once a stamp was late', () => {
     const clock = new StampClock();
     clock.observe(50_000, 100);
     const stamp = clock.at(200);
@@ -31,7 +31,7 @@ describe('a stamp', () => {
     expect(clock.at(210)).toBe(40_000);
   });
 
-  it('is never late, whatever the ways take, while the server goes at most 0.5 ms a second slower', () => {
+  it('is never late for any network delay, if the server clock loses at most 0.5 ms per second', () => {
     const step = fc.record({
       pauseMs: fc.double({ min: 0, max: 5_000, noNaN: true }),
       thereMs: fc.double({ min: 0, max: 50, noNaN: true }),

@@ -1,4 +1,4 @@
-// The wire format under random input: whatever comes is either a valid envelope or a TickbusError.
+// Wire format under random input: every frame is a valid envelope or rejected with a TickbusError.
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -40,7 +40,7 @@ const envelope = fc
   )
   .map(([fields, place]): Envelope => ({ ...fields, ...place }));
 
-/** Any document, with the fields of an envelope more often than chance would have it. */
+/** Any document, biased towards the fields of an envelope. */
 const anything = fc.jsonValue({ maxDepth: 4 });
 const nearly = fc.record(
   Object.fromEntries(
@@ -52,7 +52,7 @@ const nearly = fc.record(
   { requiredKeys: [] },
 );
 
-/** Decodes; undefined when it was refused as it should be. Any other error is thrown. */
+/** Decodes a frame. Returns undefined if it is rejected with TICKBUS_INVALID_MESSAGE; rethrows any other error. */
 function decoded(frame: Uint8Array): Envelope | undefined {
   try {
     return decodeEnvelope(frame);
@@ -62,7 +62,7 @@ function decoded(frame: Uint8Array): Envelope | undefined {
   }
 }
 
-/** What every accepted envelope is. */
+/** Invariants of every accepted envelope. */
 function expectValid(one: Envelope): void {
   expect(one.message_type).toEqual(expect.any(String));
   expect(one.message_type).not.toBe('');
@@ -72,8 +72,8 @@ function expectValid(one: Envelope): void {
   expect(one.seq === undefined).toBe(one.epoch === undefined);
 }
 
-describe('decode and encode', () => {
-  it('decode(encode(x)) is x for every valid envelope', () => {
+describe('encodeEnvelope and decodeEnvelope', () => {
+  it('decode(encode(x)) equals x for every valid envelope', () => {
     fc.assert(
       fc.property(envelope, (one) => {
         expect(decodeEnvelope(utf8.encode(encodeEnvelope(one)))).toEqual(one);
@@ -82,7 +82,7 @@ describe('decode and encode', () => {
     );
   });
 
-  it('any bytes are a valid envelope or are refused', () => {
+  it('decode accepts or rejects any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         const one = decoded(bytes);
@@ -92,7 +92,7 @@ describe('decode and encode', () => {
     );
   });
 
-  it('a valid message with some bytes changed is a valid envelope or is refused', () => {
+  it('decode accepts or rejects a valid message with changed bytes', () => {
     const change = fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 }));
     fc.assert(
       fc.property(envelope, fc.array(change, { minLength: 1, maxLength: 4 }), (one, changes) => {
@@ -105,7 +105,7 @@ describe('decode and encode', () => {
     );
   });
 
-  it('any JSON is a valid envelope or is refused, and what is accepted can be encoded', () => {
+  it('decode accepts or rejects any JSON, and encode accepts what decode accepted', () => {
     let accepted = 0;
     fc.assert(
       fc.property(fc.oneof(anything, nearly, envelope), (document) => {
@@ -120,7 +120,7 @@ describe('decode and encode', () => {
     expect(accepted).toBeGreaterThan(100);
   });
 
-  it('whatever encode accepts, decode accepts as the same JSON; whatever it refuses is a TickbusError', () => {
+  it('decode reads what encode accepts as the same JSON; encode rejects the rest with TICKBUS_INVALID_MESSAGE', () => {
     const value = fc.anything({
       withBigInt: true,
       withDate: true,
@@ -155,7 +155,7 @@ describe('decode and encode', () => {
     expect(refused).toBeGreaterThan(50);
   });
 
-  it('a message is too large by its bytes, whatever its characters', () => {
+  it('decode measures the size limit in bytes for any characters', () => {
     const filler = fc.tuple(
       fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 }),
       fc.integer({ min: -600, max: 600 }),

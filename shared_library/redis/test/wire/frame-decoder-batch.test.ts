@@ -1,4 +1,4 @@
-// A batch, of which what is familiar is read fast: the same result as JSON.parse gives, and where each message stands.
+// FrameDecoder.readBatch: the same result as JSON.parse, and the byte range of each message.
 
 import { describe, expect, it } from 'vitest';
 import { MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
@@ -14,17 +14,17 @@ describe('a batch', () => {
     const batch = reader.readBatch(frame);
     return batch?.documents.map((document) => batch.check(document));
   };
-  /** What stands in a frame where a batch says that its documents are. */
+  /** The text of each document by the byte ranges that the batch reports. */
   const placesIn = (frame: Uint8Array, ends: readonly number[] | undefined) =>
     ends?.map((end, index) => new TextDecoder().decode(frame.subarray((ends[index - 1] ?? 0) + 1, end)));
   const batchOf = (...seqs: number[]) => seqs.map((seq) => tick(seq));
 
-  it('is none when it is one message, or nothing', () => {
+  it('returns undefined for a single message or an empty frame', () => {
     expect(new FrameDecoder().readBatch(frameOf(tick(1)))).toBeUndefined();
     expect(new FrameDecoder().readBatch(new Uint8Array(0))).toBeUndefined();
   });
 
-  it('is read as ever, familiar or not', () => {
+  it('returns the same documents before and after it learned their shapes', () => {
     const reader = new FrameDecoder();
     for (let first = 1; first < 100; first += 3) {
       const messages = batchOf(first, first + 1, first + 2);
@@ -34,7 +34,7 @@ describe('a batch', () => {
     for (let round = 0; round < 3; round++) expect(read(reader, frameOf(mixed))).toStrictEqual(mixed);
   });
 
-  it('parses only what is not familiar, and knows where each message stands', () => {
+  it('parses only unknown shapes, and reports the byte range of each message', () => {
     const strange = [
       tick(102, { note: 'a "brace" } in {it\\' }),
       tick(103, { bids: [[1, 2], [{ '}': ']' }]] }),
@@ -51,7 +51,7 @@ describe('a batch', () => {
     expect(parsed).toEqual(strange.map((message) => JSON.stringify(message)));
   });
 
-  it('learns each kind that is new in it', () => {
+  it('learns each new shape in a batch', () => {
     const reader = new FrameDecoder();
     const kinds = [{}, { size: 1 }, { bid: 1, ask: 2 }];
     const messages = kinds.map((kind, seq) => tick(seq, kind));
@@ -59,7 +59,7 @@ describe('a batch', () => {
     expect(parsedBy(() => expect(read(reader, frameOf(messages))).toStrictEqual(messages))).toEqual([]);
   });
 
-  it('may be written with blanks, and then does not know where its messages stand', () => {
+  it('accepts whitespace, without byte ranges', () => {
     const messages = batchOf(101, 102);
     for (const reader of [new FrameDecoder(), experienced()]) {
       const batch = reader.readBatch(utf8.encode(JSON.stringify(messages, null, 1)));
@@ -69,14 +69,14 @@ describe('a batch', () => {
   });
 
   it.each<[string, (text: string) => string, string]>([
-    ['a message that is no JSON', (text) => text.replace('102', '1o2'), 'not valid JSON'],
-    ['one that does not end', (text) => text.replace('"}]', '"]'), 'not valid JSON'],
-    ['a string that does not end', (text) => text.replace('"}]', '}]'), 'not valid JSON'],
-    ['nothing between two commas', (text) => text.replace('},{', '},,{'), 'not valid JSON'],
-    ['a number between its messages', (text) => text.replace('},{', '},7,{'), 'not one of objects'],
-    ['a list between its messages', (text) => text.replace('},{', '},[{}],{'), 'not one of objects'],
-    ['nothing in it', () => '[]', 'is an empty array'],
-  ])('is refused as a whole with %s', (_, change, why) => {
+    ['an invalid message', (text) => text.replace('102', '1o2'), 'not valid JSON'],
+    ['an unterminated message', (text) => text.replace('"}]', '"]'), 'not valid JSON'],
+    ['an unterminated string', (text) => text.replace('"}]', '}]'), 'not valid JSON'],
+    ['an empty element', (text) => text.replace('},{', '},,{'), 'not valid JSON'],
+    ['a number between messages', (text) => text.replace('},{', '},7,{'), 'not one of objects'],
+    ['an array between messages', (text) => text.replace('},{', '},[{}],{'), 'not one of objects'],
+    ['no messages', () => '[]', 'is an empty array'],
+  ])('rejects the whole batch with %s', (_, change, why) => {
     const text = JSON.stringify([tick(101), tick(102, { list: [1] }), tick(103, { list: [1] })]);
     const changed = change(text);
     expect(changed).not.toBe(text);
@@ -84,26 +84,26 @@ describe('a batch', () => {
       expect(() => reader.readBatch(utf8.encode(changed))).toThrow(why);
   });
 
-  it('is refused as a whole when the UTF-8 of one message is broken', () => {
+  it('rejects the whole batch if one message has invalid UTF-8', () => {
     const frame = frameOf([tick(101), tick(102, { list: [1] })]);
     frame[frame.lastIndexOf(0x53)] = 0xff;
     for (const reader of [new FrameDecoder(), experienced()])
       expect(() => reader.readBatch(frame)).toThrow('UTF-8');
   });
 
-  it.each(['', ' ', ']]', '],', ',', ',]', ',{}', 'x'])('is none when it ends with "%s"', (end) => {
+  it.each(['', ' ', ']]', '],', ',', ',]', ',{}', 'x'])('rejects a batch that ends with "%s"', (end) => {
     const text = JSON.stringify(batchOf(101, 102)).slice(0, -1) + end;
     expect(() => read(experienced(), utf8.encode(text))).toThrow();
   });
 
-  it('has limits, familiar or not', () => {
+  it('applies the size limits before and after it learned the shapes', () => {
     const large = tick(101, { symbol: 'x'.repeat(MAX_MESSAGE_BYTES) });
     expect(() => read(experienced(), frameOf([large]))).toThrow('larger than a message may be');
     const many = Array.from({ length: 8_000 }, (_, seq) => tick(seq));
     expect(() => read(experienced(), frameOf(many))).toThrow('the limit is 1048576');
   });
 
-  it('takes many strangers apart at once, and one that is too large among them is refused alone', () => {
+  it('parses many unknown messages at once, and rejects only the one above the size limit', () => {
     const strange = Array.from({ length: 12 }, (_, seq) => tick(seq, { list: [seq] }));
     const large = tick(12, { list: ['x'.repeat(MAX_MESSAGE_BYTES)] });
     const messages = [...strange, large, tick(13, { list: [13] })];
@@ -125,7 +125,7 @@ describe('a batch', () => {
     ]);
   });
 
-  it('names a bad one among good ones', () => {
+  it('rejects only the invalid message and names its field', () => {
     const batch = experienced().readBatch(frameOf([tick(101), tick(102, {}, { seq: 1.5 }), tick(103)]));
     const outcomes = batch?.documents.map((document) => {
       try {

@@ -1,4 +1,4 @@
-// Ticks, a reader to which they are familiar, and what is left to JSON.parse.
+// For the frame decoder tests: ticks, a decoder that has learned their shape, and the texts left to JSON.parse.
 
 import { expect, vi } from 'vitest';
 import type { Envelope } from '../../wire/envelope.ts';
@@ -16,7 +16,7 @@ export const tick = (seq: number, data: object = {}, fields: object = {}): Envel
   ...fields,
 });
 
-/** The texts that JSON.parse is given meanwhile. */
+/** The texts passed to JSON.parse during `read`. */
 export function parsedBy(read: () => unknown): readonly string[] {
   const parse = vi.spyOn(JSON, 'parse');
   try {
@@ -27,7 +27,7 @@ export function parsedBy(read: () => unknown): readonly string[] {
   }
 }
 
-/** A reader to which ticks are familiar: it does not need JSON.parse for them. */
+/** A decoder that has learned the shape of ticks and does not need JSON.parse for them. */
 export function experienced(): FrameDecoder {
   const reader = new FrameDecoder();
   for (let seq = 1; seq < 100; seq++) reader.read(frameOf(tick(seq)));

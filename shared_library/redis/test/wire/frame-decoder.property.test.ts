@@ -1,4 +1,4 @@
-// A reader with experience against one without, on random messages, and on what random damage makes of them.
+// A decoder with learned shapes against plain parsing, on random messages with random damage.
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -21,7 +21,7 @@ const plain = fc.oneof(
 );
 const key = fc.constantFrom('a', 'b', 'price', '0', 'ü', 'a b', '"', '');
 
-/** A few layouts, so that messages are alike, each filled with other values time and again. */
+/** A few layouts, so that messages repeat shapes with different values. */
 const layout = fc.uniqueArray(key, { maxLength: 5 });
 const session = fc.array(layout, { minLength: 1, maxLength: 3 }).chain((layouts) =>
   fc.array(
@@ -35,7 +35,7 @@ const session = fc.array(layout, { minLength: 1, maxLength: 3 }).chain((layouts)
     { minLength: 40, maxLength: 80 },
   ),
 );
-/** What happens to the bytes of a message: at most one of them is changed, taken out or put in. */
+/** Damage to a message: one byte changed, removed or inserted. */
 const damage = fc.record({
   every: fc.integer({ min: 2, max: 20 }),
   at: fc.nat(),
@@ -72,15 +72,15 @@ function damaged(
   return Uint8Array.from([...bytes.subarray(0, place), ...put, ...rest]);
 }
 
-/** A batch of some of them, with or without damage to its bytes. */
+/** Sizes of batches, with or without damage. */
 const cuts = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 4, maxLength: 12 });
 
-/** What a batch gives where all of it is parsed at once: what comes of each message, or the sentence of its refusal. */
+/** The result of parsing the whole batch at once: each envelope, or its error text. */
 function parsedBatch(frame: Uint8Array): readonly (Envelope | string)[] | string {
   return outcomeOf(() => decodeBatch(frame).map((document) => outcomeOf(() => checkedEnvelope(document))));
 }
 
-/** What reading gives: the envelope, or the sentence of its refusal. */
+/** The result of reading: the envelope, or its error text. */
 function outcomeOf<T>(read: () => T): T | string {
   try {
     return read();
@@ -90,7 +90,7 @@ function outcomeOf<T>(read: () => T): T | string {
   }
 }
 
-it('reads and refuses what JSON.parse and the checks do, to the last bit', () => {
+it('read accepts and rejects exactly what JSON.parse and the checks do', () => {
   fc.assert(
     fc.property(session, damage, (messages, { every, ...how }) => {
       const reader = new FrameDecoder();
@@ -105,7 +105,7 @@ it('reads and refuses what JSON.parse and the checks do, to the last bit', () =>
   );
 });
 
-it('reads and refuses batches as JSON.parse and the checks do, and knows where their messages stand', () => {
+it('readBatch accepts and rejects exactly what JSON.parse and the checks do, and reports byte ranges', () => {
   fc.assert(
     fc.property(session, cuts, damage, (messages, sizes, { every, ...how }) => {
       const reader = new FrameDecoder();
@@ -113,7 +113,7 @@ it('reads and refuses batches as JSON.parse and the checks do, and knows where t
       for (const [index, size] of sizes.entries()) {
         const whole = utf8.encode(JSON.stringify(messages.slice(from, from + size).map(messageOf)));
         from = (from + size) % (messages.length - 12);
-        // Not its first byte, which makes it a batch.
+        // The first byte stays: it marks a batch.
         const isDamaged = index % every === every - 1;
         const rest = isDamaged
           ? damaged(whole.subarray(1), { ...how, at: how.at + index })

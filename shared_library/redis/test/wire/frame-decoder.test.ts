@@ -1,4 +1,4 @@
-// What reads messages that are alike fast: the same result as without it, and each message a new one.
+// FrameDecoder.read: messages of a learned shape give the same result as JSON.parse, each a new object.
 
 import { describe, expect, it } from 'vitest';
 import { MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
@@ -16,55 +16,55 @@ const isRefused = (reader: FrameDecoder, text: string) =>
     expect.objectContaining({ code: 'TICKBUS_INVALID_MESSAGE' }) as TickbusError,
   );
 
-describe('a message like the ones before it', () => {
+describe('a message of a learned shape', () => {
   it.each<[string, Envelope]>([
     ['other numbers', tick(101)],
     ['a negative price', tick(101, { price: -0.25 })],
-    ['a whole one', tick(101, { price: 7 })],
-    ['one of many digits', tick(101, { price: 0.1 + 0.2 })],
+    ['a whole price', tick(101, { price: 7 })],
+    ['a price with many digits', tick(101, { price: 0.1 + 0.2 })],
     ['an exponent', tick(101, { price: 1e-9 })],
-    ['a large one', tick(101, { price: 1e21 })],
+    ['a large price', tick(101, { price: 1e21 })],
     ['another venue', tick(101, { venue: 'sip' })],
     ['a string with a quote in it', tick(101, { symbol: 'A"B\\' })],
-    ['one that is not ASCII', tick(101, { symbol: 'München 🙂' })],
-    ['an empty one', tick(101, { symbol: '' })],
-    ['one as long as it may be', tick(101, { symbol: 'x'.repeat(64) })],
-    ['a longer one', tick(101, { symbol: 'x'.repeat(65) })],
-    ['a name that every object has', tick(101, { toString: 1 })],
+    ['a symbol that is not ASCII', tick(101, { symbol: 'München 🙂' })],
+    ['an empty symbol', tick(101, { symbol: '' })],
+    ['a symbol at the length limit', tick(101, { symbol: 'x'.repeat(64) })],
+    ['a symbol above the length limit', tick(101, { symbol: 'x'.repeat(65) })],
+    ['a field named like an inherited member', tick(101, { toString: 1 })],
     ['another sender', tick(101, {}, { sender: '' })],
     ['another epoch', tick(101, {}, { epoch: 1_780_000_000_001 })],
-    ['a field more', tick(101, { size: 1 })],
-    ['null for a value', tick(101, { price: null })],
-    ['an object for a value', tick(101, { price: { bid: 1 } })],
-    ['a list in it', tick(101, { price: [1, 2] })],
-  ])('is read as ever: %s', (_, message) => {
+    ['an additional field', tick(101, { size: 1 })],
+    ['null as a value', tick(101, { price: null })],
+    ['an object as a value', tick(101, { price: { bid: 1 } })],
+    ['an array as a value', tick(101, { price: [1, 2] })],
+  ])('gives the same result as decodeEnvelope: %s', (_, message) => {
     const reader = experienced();
     const frame = frameOf(message);
     expect(reader.read(frame)).toStrictEqual(decodeEnvelope(frame));
     expect(reader.read(frameOf(tick(102)))).toStrictEqual(tick(102));
   });
 
-  it('keeps the sign of a zero', () => {
+  it('keeps the sign of zero', () => {
     const read = experienced().read(utf8.encode(JSON.stringify(tick(101)).replace('101.01', '-0')));
     expect(Object.is(read.data.price, -0)).toBe(true);
   });
 
   it.each([
     ['a number with a leading zero', '101.01', '0101.01'],
-    ['one without its fraction', '101.01', '101.'],
-    ['one without its whole part', '101.01', '.01'],
+    ['a number without its fraction', '101.01', '101.'],
+    ['a number without its integer part', '101.01', '.01'],
     ['a bare minus', '101.01', '-'],
-    ['two points', '101.01', '1.0.1'],
+    ['two decimal points', '101.01', '1.0.1'],
     ['a control character', '"S3"', '"S\u0001"'],
-    ['an open string', '"S3"', '"S3'],
-    ['a number beyond all', '101.01', `1${'0'.repeat(310)}`],
-    ['a negative one', '101.01', `-1${'0'.repeat(310)}`],
-    ['a fraction of a sequence number', '"seq":101', '"seq":101.5'],
-    ['a negative one', '"seq":101', '"seq":-1'],
-    ['a message type that is empty', '"price",', '"",'],
-    ['something after its end', '"gateway"}', '"gateway"} '.concat('x')],
-    ['no end', '"gateway"}', '"gateway"'],
-  ])('is refused as ever: %s', (_, there, put) => {
+    ['an unterminated string', '"S3"', '"S3'],
+    ['a number above the range', '101.01', `1${'0'.repeat(310)}`],
+    ['a number below the range', '101.01', `-1${'0'.repeat(310)}`],
+    ['a fractional sequence number', '"seq":101', '"seq":101.5'],
+    ['a negative sequence number', '"seq":101', '"seq":-1'],
+    ['an empty message type', '"price",', '"",'],
+    ['trailing text', '"gateway"}', '"gateway"} '.concat('x')],
+    ['a missing end', '"gateway"}', '"gateway"'],
+  ])('is rejected with TICKBUS_INVALID_MESSAGE: %s', (_, there, put) => {
     const text = JSON.stringify(tick(101));
     expect(text).toContain(there);
     const reader = experienced();
@@ -78,25 +78,25 @@ describe('a message like the ones before it', () => {
     expect(parsedBy(() => expect(reader.read(frame)).toStrictEqual(tick(101)))).toEqual([]);
   });
 
-  it('is refused when its UTF-8 is broken', () => {
+  it('is rejected if its UTF-8 is invalid', () => {
     const frame = frameOf(tick(101));
     frame[frame.indexOf(0x53)] = 0xff;
     expect(() => experienced().read(frame)).toThrow('UTF-8');
   });
 
-  it('is refused when it is too large', () => {
+  it('is rejected above the size limit', () => {
     const pad = 'x'.repeat(MAX_MESSAGE_BYTES);
     expect(() => experienced().read(frameOf(tick(101, { symbol: pad })))).toThrow('the limit is 262144');
   });
 
-  it('is an object of its own, whatever was done to the one before', () => {
+  it('is a new object, whatever the handler did to the previous one', () => {
     const reader = experienced();
     const { data } = reader.read(frameOf(tick(101)));
     Object.assign(data, { price: 0, extra: 1 });
     expect(reader.read(frameOf(tick(102)))).toStrictEqual(tick(102));
   });
 
-  it('does not depend on where in a buffer it stands', () => {
+  it('does not depend on its offset in a buffer', () => {
     const reader = experienced();
     const [one, other] = [frameOf(tick(101)), frameOf(tick(102))];
     const chunk = new Uint8Array(3 + one.length + other.length);
@@ -108,14 +108,14 @@ describe('a message like the ones before it', () => {
   });
 });
 
-it('never reads past the end of a message, whatever stands behind it', () => {
+it('read never reads past the end of a message', () => {
   const whole = frameOf(tick(101));
   for (let length = 1; length < whole.length; length++)
     expect(() => experienced().read(whole.subarray(0, length))).toThrow('not valid JSON');
 });
 
-describe('messages of several kinds', () => {
-  it('are all familiar after a while, and stay so when what never changed changes', () => {
+describe('messages of several shapes', () => {
+  it('are all learned, and stay so when a constant field changes', () => {
     const reader = new FrameDecoder();
     const kinds = [{}, { size: 1 }, { bid: 1, ask: 2 }];
     let unfamiliar = 0;
@@ -127,7 +127,7 @@ describe('messages of several kinds', () => {
     expect(unfamiliar).toBe(3);
   });
 
-  it('are not learned again because of what is in one of them', () => {
+  it('are not learned again because of the content of one message', () => {
     const reader = experienced();
     const odd = tick(101, { symbol: 'é' });
     for (let seq = 1; seq <= 1_000; seq++) {
@@ -138,7 +138,7 @@ describe('messages of several kinds', () => {
     expect(parsedBy(() => expect(reader.read(frameOf(last))).toStrictEqual(last))).toEqual([]);
   });
 
-  it('with a long text in them are left to JSON.parse', () => {
+  it('with a long text are left to JSON.parse', () => {
     const reader = new FrameDecoder();
     const text = 'x'.repeat(5_000);
     for (let seq = 1; seq <= 100; seq++) {
@@ -148,7 +148,7 @@ describe('messages of several kinds', () => {
     }
   });
 
-  it('that are never alike are hardly looked at', () => {
+  it('that never repeat are hardly inspected', () => {
     const documents = new TemplateDecoder();
     let looks = 0;
     for (let n = 1; n <= 1_000; n++) {
@@ -157,7 +157,7 @@ describe('messages of several kinds', () => {
       Object.defineProperty(document, 'looked', { enumerable: true, get: () => ++looks });
       documents.learn(document);
     }
-    // The budget at the start is enough to learn four shapes.
+    // The initial budget suffices to learn four shapes.
     expect(looks).toBe(4);
   });
 });

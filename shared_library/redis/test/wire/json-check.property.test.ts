@@ -1,4 +1,4 @@
-// The payload check against a slow one that spells out every rule, on random payloads with odd values in them.
+// The payload check against a slow reference, on random payloads with unusual values.
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -43,7 +43,7 @@ const plain = fc.oneof(
   fc.boolean(),
   fc.constant(null),
 );
-/** Rows of numbers, as in an order book, of which some are odd. */
+/** Rows of numbers, as in an order book, some of them unusual. */
 const rows = fc.array(
   fc.array(
     fc.oneof(
@@ -75,7 +75,7 @@ function nestedLists(depth: number): unknown[] {
   return depth === 1 ? [1.5] : [nestedLists(depth - 1)];
 }
 
-/** Whether JSON carries the value as it is, within the limits that receivers have. */
+/** Whether JSON carries the value unchanged within the limits of receivers. */
 function isFaithful(value: unknown, depth: number): boolean {
   if (typeof value === 'number') return Number.isFinite(value);
   if (value === null || ['string', 'boolean', 'undefined'].includes(typeof value)) return true;
@@ -91,7 +91,7 @@ function isFaithful(value: unknown, depth: number): boolean {
   );
 }
 
-it('accepts exactly the payloads that JSON carries as they are', () => {
+it('problemOfPayload accepts exactly the payloads that JSON carries unchanged', () => {
   const answers = { accepted: 0, refused: 0 };
   fc.assert(
     fc.property(payload, (data) => {
@@ -106,7 +106,7 @@ it('accepts exactly the payloads that JSON carries as they are', () => {
   expect(Math.min(answers.accepted, answers.refused)).toBeGreaterThan(200);
 });
 
-it('refuses more values than a message can have, whether they are shared or not', () => {
+it('problemOfPayload rejects more values than a message can have, shared or not', () => {
   const fits = { list: new Array(MAX_MESSAGE_BYTES - 2).fill(0) };
   expect(payloadProblem(fits)).toBeUndefined();
   const tooMany = { reason: expect.stringContaining('one value too many') };

@@ -1,4 +1,4 @@
-// Payloads against their schemas, zod's and a hand-written one.
+// Payload validation against zod and hand-written Standard Schemas.
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { eventLoopTurns } from '@tickbus/test-kit';
@@ -29,25 +29,25 @@ const refusal = (field: string, text: RegExp) =>
   expect.objectContaining({ code: 'TICKBUS_INVALID_MESSAGE', field, message: expect.stringMatching(text) });
 
 describe('validatePayload', () => {
-  it('gives what the schema gives out', () => {
+  it('returns the schema output', () => {
     const data = { legs: [{ price: 1 }], note: ' x ' };
     expect(validatePayload(channel, 'order', data)).toEqual({ legs: [{ price: 1 }], note: 'x' });
     expect(validatePayload(channel, 'order', { legs: [] })).toEqual({ legs: [], note: 'none' });
   });
 
-  it('names the first offending field by its path', () => {
+  it('throws TICKBUS_INVALID_MESSAGE with the path of the first invalid field', () => {
     const validating = (data: unknown) => expect(() => validatePayload(channel, 'order', data));
     validating({ legs: [{ price: 1 }, { price: '1' }] }).toThrow(refusal('data.legs.1.price', /C "order"/));
     validating({}).toThrow(refusal('data.legs', /expected array/));
     validating('text').toThrow(refusal('data', /expected object/));
   });
 
-  it('takes any Standard Schema, and escapes what it says', () => {
+  it('accepts any Standard Schema and escapes its messages', () => {
     expect(() => validatePayload(channel, 'refused', {})).toThrow(refusal('data', /no \\u001b\[31m\.$/));
     expect(() => validatePayload(channel, 'placed', {})).toThrow(refusal('data.a.b.0.Symbol(s)', /no/));
   });
 
-  it('refuses a schema that validates asynchronously', () => {
+  it('throws TICKBUS_INVALID_OPTION for a schema that validates asynchronously', () => {
     expect(() => validatePayload(channel, 'late', {})).toThrow(
       expect.objectContaining({
         code: 'TICKBUS_INVALID_OPTION',
@@ -58,12 +58,12 @@ describe('validatePayload', () => {
   });
 });
 
-describe('a schema that fails by itself', () => {
-  // zod turns a check that throws into a promise that rejects; Node ends a process in which nobody handles it.
+describe('a schema that fails', () => {
+  // zod turns a check that throws into a rejected promise; an unhandled rejection ends a Node process.
   it.each<[string, StandardSchemaV1]>([
     ['a zod check that throws', z.object({}).refine(() => throws())],
     ['a promise that rejects', standard(async () => throws())],
-  ])('leaves no rejection unhandled (%s)', async (_, schema) => {
+  ])('leaves no unhandled rejection (%s)', async (_, schema) => {
     const unhandled: unknown[] = [];
     const listener = (reason: unknown) => unhandled.push(reason);
     process.on('unhandledRejection', listener);
@@ -80,12 +80,12 @@ function throws(): never {
 }
 
 describe('schemaOf', () => {
-  it('gives the schema of a type', () => {
+  it('returns the schema of a type', () => {
     expect(schemaOf(channel, 'order')).toBe(channel.messages.order);
   });
 
   it.each(['nope', '', 'toString', 'constructor', '__proto__', 'hasOwnProperty'])(
-    'has none for %j',
+    'throws TICKBUS_INVALID_MESSAGE for %j',
     (type) => {
       expect(() => schemaOf(channel, type)).toThrow(
         refusal('message_type', /it has order, late, refused, placed/),

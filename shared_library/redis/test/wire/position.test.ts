@@ -1,4 +1,4 @@
-// Places in a channel: how a message relates to one, and what is missing between two.
+// Positions: how one relates to another, and what is missing between two.
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -16,7 +16,7 @@ describe('relate', () => {
     ['seen', 6, 1_000],
     ['new_epoch', 8, 1],
     ['new_epoch', 8, 11],
-  ])('tells %s for epoch %i, number %i at epoch 7, number 10', (relation, epoch, seq) => {
+  ])('returns %s for epoch %i, seq %i at epoch 7, seq 10', (relation, epoch, seq) => {
     expect(relate(position, { epoch, seq })).toBe(relation);
   });
 
@@ -24,7 +24,7 @@ describe('relate', () => {
     ['next', 1],
     ['ahead', 2],
     ['seen', 0],
-  ])('tells %s for number %2$i before anything was published', (relation, seq) => {
+  ])('returns %s for seq %2$i at ORIGIN', (relation, seq) => {
     expect(relate(ORIGIN, { epoch: 123, seq })).toBe(relation);
   });
 });
@@ -40,11 +40,11 @@ describe('missingBetween', () => {
     [2, 4, [1, 2, 3], { from: 4, to: 4, lost: 1 }],
     [0, 2, [1, 1, 2], undefined],
     [3, 3, [1, 2], undefined],
-  ])('after %i up to %i with %j there: %j', (after, top, present, missing) => {
+  ])('after %i up to %i with %j present: %j', (after, top, present, missing) => {
     expect(missingBetween(after, top, present)).toEqual(missing);
   });
 
-  it('agrees with looking at every number', () => {
+  it('equals a check of every number', () => {
     const naive = (after: number, top: number, present: ReadonlySet<number>) => {
       const missing: number[] = [];
       for (let seq = after + 1; seq <= top; seq++) if (!present.has(seq)) missing.push(seq);
