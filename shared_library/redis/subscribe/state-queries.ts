@@ -86,8 +86,9 @@ export class StateQueries {
   }
 
   /**
-   * Checks the head now. All messages before the answer have arrived, so a head above the position proves a loss. A head
-   * below the position at the request proves a forged number. Another epoch means that the channel was reset or forgotten.
+   * Checks the head now. All messages before the answer have arrived, so a head above the position proves a loss. A
+   * head below the position at the request proves a forged number. Another epoch means that the channel was reset or
+   * forgotten.
    */
   checkHead(): void {
     const { channel, transport, clock, position, onHeadMismatch, onAnswer } = this.#options;

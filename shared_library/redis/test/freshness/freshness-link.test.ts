@@ -94,7 +94,9 @@ describe('the link', () => {
     world.link.disconnect();
     world.link.reconnect();
     await eventLoopTurns();
-    expect(world.logger.lines.filter(({ message }) => message.includes('gateways tell'))).toHaveLength(1);
+    expect(
+      world.logger.lines.filter(({ message }) => message.includes('Gateway status cannot be read')),
+    ).toHaveLength(1);
   });
 });
 

@@ -1,8 +1,9 @@
 // Every verdict and every reason, from what is known.
 
 import { describe, expect, it } from 'vitest';
+import type { Bounds } from '../../freshness/bounds.ts';
 import { StaleDataError } from '../../freshness/stale-data-error.ts';
-import { type Bounds, type Facts, type FeedFacts, judge, type Verdict } from '../../freshness/verdict.ts';
+import { type Facts, type FeedFacts, judge, type Verdict } from '../../freshness/verdict.ts';
 
 const never = Number.POSITIVE_INFINITY;
 
@@ -47,7 +48,14 @@ const cases: [string, Partial<Facts>, Partial<FeedFacts>, Bounds, Verdict, RegEx
   ],
   ['a head that was not confirmed', { linkConfirmedAgoMs: 2_000 }, {}, strict, 'link_down', /2000 ms ago/],
   ['a head that may not be read', { linkConfirmedAgoMs: never }, {}, strict, 'link_down', /may not read/],
-  ['a recovery', { isRecovering: true, linkConfirmedAgoMs: never }, {}, strict, 'recovering', /caught up/],
+  [
+    'a recovery',
+    { isRecovering: true, linkConfirmedAgoMs: never },
+    {},
+    strict,
+    'recovering',
+    /is recovering/,
+  ],
   ['messages that wait', { behindMs: 1_001 }, {}, strict, 'lagging', /1001 ms/],
   ['messages that wait a little', { behindMs: 1_000 }, {}, strict, 'fresh', /./],
   [
@@ -58,6 +66,7 @@ const cases: [string, Partial<Facts>, Partial<FeedFacts>, Bounds, Verdict, RegEx
     'gateway_down',
     /Never/,
   ],
+  ['a heartbeat of unknown age', {}, { heartbeatAgoMs: never }, strict, 'gateway_down', /sim is unknown/],
   ['a gateway that has gone quiet', {}, { heartbeatAgoMs: 3_000 }, strict, 'gateway_down', /sim for 3000 ms/],
   ['a gateway that leaves', {}, { state: 'stopping' }, strict, 'gateway_down', /stopping\./],
   [
@@ -92,7 +101,7 @@ const cases: [string, Partial<Facts>, Partial<FeedFacts>, Bounds, Verdict, RegEx
   ['a key that is quiet', { changedAgoMs: 1_000 }, {}, strict, 'quiet_market', /not changed for 1000 ms/],
   ['a key that may be quiet', { changedAgoMs: 50_000 }, {}, patient, 'fresh', /live ever since/],
   ['a key that is too quiet', { changedAgoMs: 60_000 }, {}, patient, 'quiet_market', /60000 ms/],
-  ['a key without a value', { changedAgoMs: never }, {}, patient, 'quiet_market', /Nothing/],
+  ['a key without a value', { changedAgoMs: never }, {}, patient, 'quiet_market', /No value/],
   [
     'a feed that is quiet as a whole',
     { changedAgoMs: 50_000, channelChangedAgoMs: 1_500 },
