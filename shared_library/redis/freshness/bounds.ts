@@ -17,7 +17,7 @@ export interface RequestedBounds {
   readonly maxQuietMs?: number | undefined;
 }
 
-/** What freshness needs to know about a subscription. */
+/** The part of a subscription that freshness uses. */
 export interface SubscribedKeys {
   /** Undefined: all keys of the channel. */
   readonly keys: ReadonlySet<string> | undefined;

@@ -1,4 +1,4 @@
-// The latest status of feeds and instruments, as published by their gateways. Reading it raises no subscriber events.
+// The latest status of feeds and instruments, as published by their gateways. Its readers report no gaps or statuses.
 
 import type { Channel } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
@@ -93,7 +93,7 @@ export class GatewayStatus {
     ];
   }
 
-  /** The server denied access to these channels; undefined while it does not. */
+  /** Set once the server has denied access to these channels. */
   get accessError(): TickbusError | undefined {
     return this.#accessError;
   }

@@ -81,7 +81,7 @@ export class ChannelReader {
     return this.#sequencer.position;
   }
 
-  /** Whether the last message of a key is its newest: the mode is live, or recovered messages are being delivered. */
+  /** True if the last message of each key is its newest: live, or while recovered messages are delivered. */
   get isUpToDate(): boolean {
     return this.#sequencer.isUpToDate;
   }

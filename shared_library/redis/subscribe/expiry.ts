@@ -1,4 +1,4 @@
-// Whether a command has expired, by the one clock that its sender and its receiver share: the server's.
+// Decides whether a command has expired, by the one clock that its sender and receiver share: the server's.
 
 import type { ServerNow } from '../freshness/server-clock.ts';
 import type { Message } from '../wire/message.ts';

@@ -1,4 +1,4 @@
-// Third step of the receive path: validates a message once and delivers it to the taps and subscriptions that want it.
+// Third step of the receive path: validates a message once and delivers it to the taps and matching subscriptions.
 
 import type { Channel } from '../channel/channel.ts';
 import type { Envelope } from '../wire/envelope.ts';
@@ -16,7 +16,7 @@ export interface FanOutHooks {
   readonly onInvalid: OnInvalid;
   /**
    * Called with the newest message of a key before any handler runs; undefined: that message is invalid. Only for
-   * numbered messages that a subscription wants.
+   * numbered messages that a subscription matches.
    */
   readonly onValue?: ((key: string, message: Message | undefined) => void) | undefined;
 }
@@ -85,7 +85,7 @@ export class FanOut {
         if (delivery === 'skip' || !subscription.matches(type, key)) continue;
         message ??= validMessage(this.#channel, envelope, schema);
         const delivered = delivery === 'snapshot' ? this.#snapshotOf(message) : message;
-        // Before any handler runs, and only for a message that is valid and wanted.
+        // Before any handler runs, and only for a valid message that a subscription matches.
         if (isFirst && id !== undefined) this.#ids?.add(id);
         if (isFirst && key !== undefined && delivered.seq !== undefined) onValue?.(key, delivered);
         isFirst = false;

@@ -48,7 +48,7 @@ export class Sequencer {
   #isNewLink = false;
   /** The epoch whose end has been reported as unknown. */
   #endedEpoch: number | undefined;
-  /** Whether the recovery in flight reads all last values, not only those after the position. */
+  /** True if the recovery in flight reads all last values, not only those after the position. */
   #readsSnapshot = false;
   #mayRead = true;
   #isDeliveringRecovered = false;
@@ -85,12 +85,12 @@ export class Sequencer {
     return this.#position;
   }
 
-  /** Whether the last message of a key is its newest: the mode is live, or recovered messages are being delivered. */
+  /** True if the last message of each key is its newest: live, or while recovered messages are delivered. */
   get isUpToDate(): boolean {
     return this.#mode === 'live' || this.#isDeliveringRecovered;
   }
 
-  /** What the server said last: when nothing was missing, and who held the lease. */
+  /** The facts from the last answers of the server: when nothing was missing, and who held the lease. */
   get queries(): Pick<StateQueries, 'confirmedAt' | 'lease' | 'settled'> {
     return this.#queries;
   }

@@ -94,7 +94,7 @@ export class StateQueries {
     const { channel, transport, clock, position, onHeadMismatch, onAnswer } = this.#options;
     this.#cancelTimer();
     const generation = this.#generation;
-    const asked = position();
+    const atRequest = position();
     const sentAt = clock.monotonic();
     transport.head(channel).then(
       ({ position: head, at, lease }) => {
@@ -104,7 +104,7 @@ export class StateQueries {
         const { epoch, seq } = position();
         // A position in another epoch than at the request is newer than the answer.
         const isMatch =
-          epoch !== asked.epoch || (head.epoch === epoch && head.seq >= asked.seq && head.seq <= seq);
+          epoch !== atRequest.epoch || (head.epoch === epoch && head.seq >= atRequest.seq && head.seq <= seq);
         if (!isMatch) return onHeadMismatch();
         this.#confirmedAt = sentAt;
         this.watchHead();
