@@ -17,7 +17,7 @@ await using bot = new RedisSubscriber();
 bot.subscribe(CHANNELS.PRICE_DATA, () => {}, { keys: ['AAPL'], maxAgeMs: 60_000 });
 bot.on('verdict', ({ key, verdict, reason }) => {
   if (verdict === 'fresh') console.log(`${key}: trade`);
-  if (verdict === 'gateway_down') console.log(`${key}: stop, ${verdict}. ${reason.slice(0, 25)}...`);
+  if (verdict === 'gateway_down') console.log(`${key}: stop, ${verdict}. ${reason.slice(0, 26)}...`);
 });
 const isFresh = verdictIs('fresh');
 await bot.startListening();
@@ -41,5 +41,5 @@ function verdictIs(wanted: string): Promise<void> {
 // Prints:
 // AAPL: trade
 // at 187.42
-// AAPL: stop, gateway_down. Nothing was heard of the ...
+// AAPL: stop, gateway_down. No heartbeat came from the...
 // TICKBUS_STALE_DATA: gateway_down

@@ -33,7 +33,7 @@ it('shows a fresh price, and exits with 3 when a required one is not, as a proce
   expect(lines[0]).toMatch(/^SYMBOL +PRICE +BID +ASK +AGE +CONFIRMED +VERDICT$/);
   expect(lines[1]).toMatch(/^AAPL +187\.5 +187 +- +[\d.]+ m?s +[\d.]+ m?s +fresh$/);
   expect(lines[2]).toMatch(
-    /^NONE +- +- +- +never +[\d.]+ m?s +quiet_market +Nothing that can be dated was received of it\.$/,
+    /^NONE +- +- +- +never +[\d.]+ m?s +quiet_market +No value with a server timestamp was received\.$/,
   );
   const fresh = await call(['price', 'AAPL', '--max-age', '10m', '--json'], { env: env() });
   expect(fresh.code).toBe(0);

@@ -1,7 +1,6 @@
-// What gateways tell of their feeds and instruments, read silently beside the channels that they fill.
+// The latest status of feeds and instruments, as published by their gateways. Its readers report no gaps or statuses.
 
 import type { Channel } from '../channel/channel.ts';
-
 import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -10,11 +9,11 @@ import { Tap } from '../subscribe/tap.ts';
 import type { FenceToken, Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
 
-/** Where gateways tell. The schemas of these channels are in `schemas/`; what is read here is in `FeedStatus` and `InstrumentStatus`. */
+/** The channels on which gateways publish their status; their schemas are in `channel/schemas/`. */
 export interface FeedChannels {
   readonly feedStatus: Channel;
   readonly instrumentStatus: Channel;
-  /** The channel that is meant where a status names none. */
+  /** The channel of a status that names none. */
   readonly defaultChannel: string;
 }
 
@@ -24,22 +23,24 @@ export interface GatewayStatusOptions extends FeedChannels {
   readonly logger: Logger;
   readonly onAnswer: (sentAt: number, serverAt: number) => void;
   readonly onInstrument: (channel: string, key: string, report: InstrumentReport) => void;
-  /** With each status that names a lease. */
+  /** Called with each status that names a lease. */
   readonly onLeaseClaimed: (channel: string, lease: FenceToken) => void;
 }
 
-/** The last word of the gateway that holds the newest lease. */
+/** The last status of the feed of a channel, from the gateway with the newest lease. */
 export interface FeedReport {
   readonly name: string;
   readonly state: string;
   readonly detail: string | undefined;
-  /** `NO_LEASE` where the status names none. */
+  /** `NO_LEASE` if the status names none. */
   readonly lease: FenceToken;
-  /** When the server stamped it. */
+  /** The server timestamp of the status. */
   readonly at: number;
+  /** The maximum time until the next status. */
   readonly intervalMs: number;
-  /** Both when it was stamped; Infinity and -Infinity: not told. */
+  /** Time from the feed's last frame to `at`; Infinity: unknown. */
   readonly lastFrameAgoMs: number;
+  /** How long the feed had been live at `at`; -Infinity: unknown. */
   readonly liveForMs: number;
 }
 
@@ -72,7 +73,7 @@ interface InstrumentStatusData {
 }
 
 const DEFAULT_INTERVAL_MS = 1_000;
-/** Below every token: what names no lease is ignored as soon as somebody names one. */
+/** Below every token, so a status without a lease is ignored once a status with a lease has arrived. */
 export const NO_LEASE: FenceToken = 0;
 
 export class GatewayStatus {
@@ -80,40 +81,40 @@ export class GatewayStatus {
   readonly #readers: readonly ChannelReader[];
   readonly #feeds = new Map<string, FeedReport>();
   readonly #instruments = new Map<string, Map<string, InstrumentReport>>();
-  /** The last word on each instrument that was told; what an older gateway left behind never is. */
-  readonly #told = new Map<string, string>();
-  #refusal: TickbusError | undefined;
+  /** The last reported state of each instrument. A status of an older gateway is never reported. */
+  readonly #reported = new Map<string, string>();
+  #accessError: TickbusError | undefined;
 
   constructor(options: GatewayStatusOptions) {
     this.#options = options;
     this.#readers = [
-      this.#reader(options.feedStatus, (message) => this.#onFeed(message)),
-      this.#reader(options.instrumentStatus, (message) => this.#onInstrument(message)),
+      this.#createReader(options.feedStatus, (message) => this.#recordFeed(message)),
+      this.#createReader(options.instrumentStatus, (message) => this.#recordInstrument(message)),
     ];
   }
 
-  /** Why nothing can be read; undefined while it can. */
-  get refusal(): TickbusError | undefined {
-    return this.#refusal;
+  /** Set once the server has denied access to these channels. */
+  get accessError(): TickbusError | undefined {
+    return this.#accessError;
   }
 
   get isRecovering(): boolean {
-    return this.#refusal === undefined && this.#readers.some(({ mode }) => mode !== 'live');
+    return this.#accessError === undefined && this.#readers.some(({ mode }) => mode !== 'live');
   }
 
   feed(channel: string): FeedReport | undefined {
     return this.#feeds.get(channel);
   }
 
-  /** What an older gateway said of an instrument does not bind the one that holds the lease now. */
+  /** The status of an instrument, unless it is from a gateway with an older lease than the feed's. */
   instrument(channel: string, key: string): InstrumentReport | undefined {
     const report = this.#instruments.get(channel)?.get(key);
     return report !== undefined && report.lease >= (this.feed(channel)?.lease ?? 0) ? report : undefined;
   }
 
-  /** On every new connection. A user who may not read these channels is told so in the log, once. */
+  /** Called on every new connection. A denied access is logged once. */
   start(): void {
-    for (const reader of this.#readers) reader.start().catch((error: unknown) => this.#failed(error));
+    for (const reader of this.#readers) reader.start().catch((error: unknown) => this.#readFailed(error));
   }
 
   suspend(): void {
@@ -124,20 +125,21 @@ export class GatewayStatus {
     for (const reader of this.#readers) reader.stop();
   }
 
-  clockWasSet(byMs: number): void {
+  /** Adjusts all timestamps after the server's clock was set. */
+  shiftStamps(byMs: number): void {
     for (const reports of [this.#feeds, ...this.#instruments.values()] as Map<string, { at: number }>[])
       for (const [key, report] of reports) reports.set(key, { ...report, at: report.at + byMs });
   }
 
-  #reader(channel: Channel, onMessage: (message: Message) => void): ChannelReader {
+  #createReader(channel: Channel, onMessage: (message: Message) => void): ChannelReader {
     const { transport, clock, logger, onAnswer } = this.#options;
     const reader = new ChannelReader({
       channel,
       transport,
       clock,
       hooks: {
-        // Losses here are losses of what is old: the newest of each key is read again, or the next one comes.
-        onStatus: (status) => status.type === 'recovery_failed' && this.#failed(status.error),
+        // Losses are not reported: a recovery reads the newest status of each key, which replaces the older ones.
+        onStatus: (status) => status.type === 'recovery_failed' && this.#readFailed(status.error),
         onInvalid: () => {},
         onAnswer,
       },
@@ -145,13 +147,14 @@ export class GatewayStatus {
     reader.add(
       new Tap(
         ({ message, position }) => position !== undefined && onMessage(message),
-        (err) => logger.error({ err, channel: channel.name }, 'Status ignored: it could not be processed.'),
+        (err) =>
+          logger.error({ err, channel: channel.name }, 'Gateway status ignored: it could not be processed.'),
       ),
     );
     return reader;
   }
 
-  #onFeed({ data, at }: Message): void {
+  #recordFeed({ data, at }: Message): void {
     const status = data as FeedStatusData;
     const { channel = this.#options.defaultChannel, lease = NO_LEASE } = status;
     if (at === undefined || lease < (this.#feeds.get(channel)?.lease ?? 0)) return;
@@ -168,7 +171,7 @@ export class GatewayStatus {
     if (lease !== NO_LEASE) this.#options.onLeaseClaimed(channel, lease);
   }
 
-  #onInstrument({ data, at }: Message): void {
+  #recordInstrument({ data, at }: Message): void {
     const {
       symbol,
       state,
@@ -185,19 +188,19 @@ export class GatewayStatus {
     ofChannel.set(symbol, report);
     if (this.instrument(channel, symbol) !== report) return;
     const instrument = JSON.stringify([channel, symbol]);
-    const word = JSON.stringify([state, detail]);
-    if (this.#told.get(instrument) === word) return;
-    this.#told.set(instrument, word);
+    const current = JSON.stringify([state, detail]);
+    if (this.#reported.get(instrument) === current) return;
+    this.#reported.set(instrument, current);
     this.#options.onInstrument(channel, symbol, report);
   }
 
-  #failed(error: unknown): void {
+  #readFailed(error: unknown): void {
     if (!(error instanceof TickbusError) || error.code !== 'TICKBUS_DENIED') return;
-    if (this.#refusal === undefined)
-      this.#options.logger.warn(
-        { err: error },
-        'What gateways tell cannot be read, so that no value can be called fresh.',
-      );
-    this.#refusal = error;
+    if (this.#accessError === undefined) {
+      const { logger, feedStatus, instrumentStatus } = this.#options;
+      const advice = `Permit this Redis user to read ${feedStatus} and ${instrumentStatus}.`;
+      logger.warn({ err: error }, `Gateway status cannot be read, so no value is fresh. ${advice}`);
+    }
+    this.#accessError = error;
   }
 }

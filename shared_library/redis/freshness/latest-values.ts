@@ -1,41 +1,42 @@
-// The newest message of each key of one channel, as the bytes in which it came, and when the server stamped it.
+// The newest message of each key of one channel, kept as bytes, and its server timestamp.
 
 import type { Message } from '../wire/message.ts';
 
-/** The newest message of one key. There is none while there are neither bytes nor a message. */
-interface Kept {
-  /** When the server stamped it, by its present clock: Unix milliseconds. NaN: it did not. */
+/** The newest message of one key. It has none if `length` is 0 and `message` is undefined. */
+interface ValueEntry {
+  /** The server timestamp of the message, by the server's present clock: Unix milliseconds. NaN: it has none. */
   stamp: number;
-  /** Holds the message in its first `length` bytes, and has room for a longer one. */
+  /** Holds the message in its first `length` bytes, with room for a longer one. */
   buffer: Uint8Array;
-  /** 0: the message was not kept as bytes. */
+  /** 0: the message is not kept as bytes. */
   length: number;
-  /** The message as it came without bytes, or as it was read from them. */
+  /** The message as it came without bytes, or as decoded from them. */
   message: Message | undefined;
 }
 
 const NO_BYTES: Uint8Array = new Uint8Array(0);
-/** A buffer up to this size stays with its key, however small the messages become. */
+/** A buffer of up to this many bytes is kept however small the messages become. */
 const SMALL_BUFFER = 1_024;
 
 /**
- * Keeps the bytes of each key's newest message and reads them on demand. The bytes are copied, because the frame that they come in is
- * part of a larger chunk of the socket, into a buffer that the key keeps (0.05 µs). Kept objects would survive until the next message of
- * their key, which makes garbage collection expensive from a few thousand keys on. A message that comes without bytes is kept as it is.
+ * Keeps the bytes of each key's newest message and decodes them on demand. Objects would live until the next message of
+ * their key, which makes garbage collection expensive from a few thousand keys on. The bytes are copied into a buffer
+ * of the key (0.05 µs), because their frame is part of a larger chunk of the socket. A message without bytes is kept as
+ * is.
  */
 export class LatestValues {
   readonly #read: (bytes: Uint8Array) => Message | undefined;
-  readonly #byKey = new Map<string, Kept>();
-  #newest: Kept | undefined;
+  readonly #byKey = new Map<string, ValueEntry>();
+  #newest: ValueEntry | undefined;
 
-  /** @param read a message from bytes that were valid when they were kept; undefined should they not be any more */
+  /** @param read decodes a message from kept bytes; undefined if they are no longer valid */
   constructor(read: (bytes: Uint8Array) => Message | undefined) {
     this.#read = read;
   }
 
   /**
-   * @param message the newest of its key; undefined: it was there and cannot be used, so the key has none
-   * @param bytes what it can be read from again
+   * @param message the newest message of its key; undefined: that message is invalid, so the key has no value
+   * @param bytes the encoded message, copied before this returns; undefined: not available
    */
   readonly set = (key: string, message: Message | undefined, bytes?: Uint8Array): void => {
     let kept = this.#byKey.get(key);
@@ -58,7 +59,7 @@ export class LatestValues {
     this.#newest = kept;
   };
 
-  /** The same object until the next one comes. One that is read from bytes is an object of its own, which no handler has. */
+  /** Returns the same object until the next message of the key. If decoded from bytes, no handler shares it. */
   get(key: string): Message | undefined {
     const kept = this.#byKey.get(key);
     if (kept === undefined || kept.length === 0) return kept?.message;
@@ -68,39 +69,40 @@ export class LatestValues {
   }
 
   *keys(): Iterable<string> {
-    for (const [key, kept] of this.#byKey) if (isThere(kept)) yield key;
+    for (const [key, kept] of this.#byKey) if (hasValue(kept)) yield key;
   }
 
-  /** When the server stamped the message of a key, by its present clock: Unix milliseconds. Nothing is read for it. */
+  /** The server timestamp of a key's message, by the server's present clock: Unix milliseconds. Decodes nothing. */
   stampOf(key: string): number | undefined {
     const kept = this.#byKey.get(key);
-    return kept !== undefined && isThere(kept) ? stampOf(kept) : undefined;
+    return kept !== undefined && hasValue(kept) ? stampOf(kept) : undefined;
   }
 
-  /** The stamp of the message, of any key, that was the last one to arrive. */
+  /** The server timestamp of the message that arrived last, whatever its key. */
   get newestStamp(): number | undefined {
     return this.#newest && stampOf(this.#newest);
   }
 
-  clockWasSet(byMs: number): void {
+  /** Adjusts all timestamps after the server's clock was set. */
+  shiftStamps(byMs: number): void {
     for (const kept of this.#byKey.values()) kept.stamp += byMs;
   }
 }
 
-/** False also for a large buffer that would be mostly empty: one large message must not cost its memory for ever. */
+/** False also for a large buffer that would be mostly empty, so that one large message does not hold its memory. */
 function fits(buffer: Uint8Array, length: number): boolean {
   return length <= buffer.length && (buffer.length <= SMALL_BUFFER || buffer.length <= 4 * length);
 }
 
-/** An eighth more than needed: the next message may have a digit more. */
+/** One eighth larger than needed, because the next message may be a few digits longer. */
 function bufferFor(length: number): Uint8Array {
   return Buffer.allocUnsafe(length + (length >> 3));
 }
 
-function isThere({ length, message }: Kept): boolean {
+function hasValue({ length, message }: ValueEntry): boolean {
   return length > 0 || message !== undefined;
 }
 
-function stampOf({ stamp }: Kept): number | undefined {
+function stampOf({ stamp }: ValueEntry): number | undefined {
   return Number.isNaN(stamp) ? undefined : stamp;
 }

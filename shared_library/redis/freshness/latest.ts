@@ -1,27 +1,28 @@
-// What a subscriber reports of a value and its instrument, and the times it judges by.
+// The public types of freshness: a value with its verdict, an instrument, and the timeouts.
 
 import type { Verdict } from './verdict.ts';
 
 /**
- * The newest value of a key, and whether it may be believed now. Ages in whole milliseconds, rounded up so that nothing looks younger than it
- * is; Infinity where there is none.
+ * The newest value of a key and the verdict on it. Ages in whole milliseconds, rounded up so that nothing seems younger
+ * than it is; Infinity if unknown.
  */
 export interface Latest<M> {
   /**
-   * The newest that was received; undefined where none was. Only what tickbus published counts: the rest cannot be dated. Read anew from
-   * its bytes, so that no handler has the same object, but for a snapshot or what was recovered.
+   * The newest message received; undefined if none. Messages of plain clients do not count, because their age is
+   * unknown. It is decoded from its bytes, so it is not the object that handlers got, except for snapshots and
+   * recovered messages.
    */
   readonly message: M | undefined;
   readonly verdict: Verdict;
-  /** Why, in a sentence for people. */
+  /** Why the verdict was reached: a sentence for people. */
   readonly reason: string;
-  /** How long ago the server published it. */
+  /** The time since the server published the message. */
   readonly changedAgoMs: number;
-  /** How long ago it was last known that nothing newer exists, because the feed was heard. */
+  /** The time since the feed last proved to work, so that a newer value would have arrived. */
   readonly confirmedAgoMs: number;
   /** By how much these ages may be too small. */
   readonly errorMs: number;
-  /** What the gateway says of the instrument; undefined: nothing. */
+  /** The gateway's status of the instrument; undefined: none was published. */
   readonly instrument: Instrument | undefined;
 }
 
@@ -32,15 +33,17 @@ export interface Instrument {
   readonly feed: string;
 }
 
-/** An instrument that a subscription names has changed its state at the feed. */
+/** The feed changed the state of an instrument that is in the `keys` of a subscription. */
 export interface InstrumentChange extends Instrument {
   readonly channel: string;
   readonly key: string;
 }
 
 export interface FreshnessTimes {
-  /** How many heartbeats of a gateway may be missing before it counts as down. Default 3. */
+  /** A gateway counts as down after this many missed heartbeats. Default 3. */
   readonly missedHeartbeats?: number | undefined;
-  /** Milliseconds without proof that the link works before it counts as down. The proof is sought every second. Default 2,000. */
+  /**
+   * Milliseconds without proof that the link works until it counts as down. It is checked every second. Default 2,000.
+   */
   readonly linkTimeoutMs?: number | undefined;
 }

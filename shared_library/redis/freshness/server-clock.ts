@@ -1,39 +1,41 @@
-// What the server's clock says now, by the local monotonic clock and what the server said before.
+// Estimates the server's clock from its answers and the local monotonic clock.
 
-/** Milliseconds for which an answer is used. */
+/** Milliseconds for which a sample is used. */
 const WINDOW_MS = 60_000;
-/** How much two clocks may drift apart: 0.5 ms in a second is what NTP allows itself to correct by. */
-const DRIFT = 0.000_5;
-/** Milliseconds by which clocks are read too coarsely to count. */
-const GRAIN_MS = 1;
+/** The maximum drift between two clocks: 0.5 ms in a second, the maximum rate at which NTP corrects a clock. */
+const MAX_DRIFT = 0.000_5;
+/** The resolution of the clocks in milliseconds. A smaller difference does not prove that a clock was set. */
+const RESOLUTION_MS = 1;
 
-interface Sample {
-  /** Monotonic, when the answer came. */
+interface ClockSample {
+  /** When the answer was received, by the monotonic clock. */
   readonly receivedAt: number;
-  /** The server's time minus ours. */
+  /** The server's time minus the monotonic time. */
   readonly offset: number;
-  /** Half of the round trip: the answer was made at any instant of it. */
+  /** Half of the round trip: the server read its clock at an unknown instant of it. */
   readonly error: number;
 }
 
-/** What the server's clock says now, in Unix milliseconds, and the most by which that is wrong. */
+/** The present time of the server's clock, in Unix milliseconds, and the maximum error of it. */
 export interface ServerNow {
   readonly time: number;
   readonly errorMs: number;
 }
 
-/** All times in milliseconds; local ones monotonic, so that somebody who sets the local clock changes nothing. */
+/** All times in milliseconds. Local times are monotonic, so setting the local clock has no effect. */
 export class ServerClock {
-  #samples: Sample[] = [];
-  #best: Sample | undefined;
+  #samples: ClockSample[] = [];
+  #best: ClockSample | undefined;
 
   /**
-   * The server answered what was asked at `sentAt`, received at `receivedAt`, that its clock says `serverAt`.
+   * Adds an answer of the server, whose clock showed `serverAt`. The query was sent at `sentAt` and answered at
+   * `receivedAt`.
    *
-   * @returns by how much the server's clock was set, if it was since the last answer: what was stamped before is off by that
+   * @returns by how much the server's clock was set since the last answer, to be added to earlier timestamps; undefined
+   *   if it was not set
    */
   add(sentAt: number, receivedAt: number, serverAt: number): number | undefined {
-    const sample: Sample = {
+    const sample: ClockSample = {
       receivedAt,
       offset: serverAt - (sentAt + receivedAt) / 2,
       error: (receivedAt - sentAt) / 2,
@@ -41,7 +43,7 @@ export class ServerClock {
     const best = this.#best;
     const setBy = best === undefined ? 0 : sample.offset - best.offset;
     const wasSet =
-      best !== undefined && Math.abs(setBy) > sample.error + errorAt(best, receivedAt) + GRAIN_MS;
+      best !== undefined && Math.abs(setBy) > sample.error + errorAt(best, receivedAt) + RESOLUTION_MS;
     if (wasSet) this.#samples = [];
     this.#samples = this.#samples.filter((one) => receivedAt - one.receivedAt < WINDOW_MS);
     this.#samples.push(sample);
@@ -56,6 +58,6 @@ export class ServerClock {
   }
 }
 
-function errorAt({ receivedAt, error }: Sample, monotonic: number): number {
-  return error + (monotonic - receivedAt) * DRIFT;
+function errorAt({ receivedAt, error }: ClockSample, monotonic: number): number {
+  return error + (monotonic - receivedAt) * MAX_DRIFT;
 }

@@ -1,9 +1,9 @@
-// The error of a value that may not be believed.
+// The error of a value that is not proved to be fresh.
 
 import { TickbusError } from '../errors.ts';
 import type { Verdict } from './verdict.ts';
 
-/** Thrown by `requireFresh`: code `TICKBUS_STALE_DATA`, and why. Ages in whole milliseconds; Infinity where there is none. */
+/** Thrown by `requireFresh`, with code `TICKBUS_STALE_DATA`. Ages in whole milliseconds; Infinity if unknown. */
 export class StaleDataError extends TickbusError {
   readonly channel: string;
   readonly key: string;
@@ -24,7 +24,7 @@ export class StaleDataError extends TickbusError {
     this.confirmedAgoMs = facts.confirmedAgoMs;
   }
 
-  /** Infinity is null in JSON. */
+  /** An age of Infinity is null in JSON. */
   override toJSON(): object {
     const { channel, key, verdict, changedAgoMs, confirmedAgoMs } = this;
     return { ...super.toJSON(), channel, key, verdict, changedAgoMs, confirmedAgoMs };

@@ -1,15 +1,15 @@
-// Tells when a verdict turns, without any message arriving: looks at all keys ten times a second, while somebody listens.
+// Detects changes of verdicts, also while no message arrives: polls all keys every 100 ms while there is a listener.
 
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { Verdict } from './verdict.ts';
 
-/** The verdict on one key has turned. */
+/** The verdict on one key has changed. */
 export interface VerdictChange {
   readonly channel: string;
   readonly key: string;
   readonly verdict: Verdict;
-  /** undefined when it is the first. */
+  /** The previous verdict; undefined if this is the first. */
   readonly was: Verdict | undefined;
   readonly reason: string;
   readonly changedAgoMs: number;
@@ -18,64 +18,64 @@ export interface VerdictChange {
 
 export interface VerdictPollerOptions {
   readonly clock: Clock;
-  /** The verdict on every key. */
-  readonly look: () => Iterable<Omit<VerdictChange, 'was'>>;
+  /** The present verdict on every key. */
+  readonly verdicts: () => Iterable<Omit<VerdictChange, 'was'>>;
   readonly onChange: (change: VerdictChange) => void;
 }
 
-/** Milliseconds between two looks. */
-const LOOK_MS = 100;
+/** Milliseconds between two polls. */
+const INTERVAL_MS = 100;
 
 export class VerdictPoller {
   readonly #options: VerdictPollerOptions;
   readonly #verdicts = new Map<string, Verdict>();
   #listeners = 0;
-  #stop: Unsubscribe = () => {};
+  #cancelTimer: Unsubscribe = () => {};
 
   constructor(options: VerdictPollerOptions) {
     this.#options = options;
   }
 
-  /** Somebody listens; returns what is to be called when not any more. */
+  /** Adds a listener; returns a function that removes it. Polling stops without listeners. */
   listen(): Unsubscribe {
-    if (this.#listeners++ === 0) this.#lookLater();
+    if (this.#listeners++ === 0) this.#schedulePoll();
     let isListening = true;
     return () => {
-      if (isListening && --this.#listeners === 0) this.#end();
+      if (isListening && --this.#listeners === 0) this.#stopPolling();
       isListening = false;
     };
   }
 
-  /** Looks once more, so that the last verdict is told, and ends. */
+  /** Polls once more, so that the final verdicts are reported, and stops. */
   close(): void {
-    if (this.#listeners > 0) this.look();
+    if (this.#listeners > 0) this.#poll();
     this.#listeners = 0;
-    this.#end();
+    this.#stopPolling();
   }
 
-  look(): void {
-    const { look, onChange } = this.#options;
+  #poll(): void {
+    const { verdicts, onChange } = this.#options;
     const changes: VerdictChange[] = [];
-    for (const seen of look()) {
-      const id = `${seen.channel}\n${seen.key}`;
+    for (const current of verdicts()) {
+      const id = `${current.channel}\n${current.key}`;
       const was = this.#verdicts.get(id);
-      if (was === seen.verdict) continue;
-      this.#verdicts.set(id, seen.verdict);
-      changes.push({ ...seen, was });
+      if (was === current.verdict) continue;
+      this.#verdicts.set(id, current.verdict);
+      changes.push({ ...current, was });
     }
-    // Afterwards, as a listener may subscribe, unsubscribe or close.
+    // Reported after the iteration, because a listener may subscribe, unsubscribe or close.
     for (const change of changes) onChange(change);
   }
 
-  #lookLater(): void {
-    this.#stop = this.#options.clock.after(LOOK_MS, () => {
-      this.look();
-      if (this.#listeners > 0) this.#lookLater();
+  #schedulePoll(): void {
+    this.#cancelTimer = this.#options.clock.after(INTERVAL_MS, () => {
+      this.#poll();
+      if (this.#listeners > 0) this.#schedulePoll();
     });
   }
 
-  #end(): void {
-    this.#stop();
+  #stopPolling(): void {
+    this.#cancelTimer();
     this.#verdicts.clear();
   }
 }

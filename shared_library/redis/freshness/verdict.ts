@@ -1,15 +1,15 @@
-// Whether a value may be believed: the verdicts, and how one is reached from what is known.
+// The verdicts on the freshness of a value, and the rules by which they are reached.
 
-import { TickbusError } from '../errors.ts';
+import type { Bounds } from './bounds.ts';
 
 /**
- * - `fresh`: within its bounds; what `requireFresh` accepts.
- * - `quiet_market`: everything works, and nothing has come for this key for longer than its bounds allow.
- * - `feed_down`: the gateway says that the broker's feed does not deliver: at all, or this instrument.
- * - `gateway_down`: nothing is heard of the gateway although our own link works; or it says that it is leaving.
- * - `link_down`: our own link to Redis is not proved to work.
- * - `recovering`: our reader is catching up.
- * - `lagging`: what was received waits for our own handlers.
+ * - `fresh`: the value is within its bounds; `requireFresh` returns it.
+ * - `quiet_market`: everything works, but no message for this key has arrived within its bounds.
+ * - `feed_down`: the gateway reports that the broker's feed does not deliver at all, or not this instrument.
+ * - `gateway_down`: no heartbeat of the gateway arrives although the link works, or the gateway is shutting down.
+ * - `link_down`: this subscriber's link to Redis is not proved to work.
+ * - `recovering`: this subscriber is recovering missed messages.
+ * - `lagging`: received messages wait too long for this subscriber's own handlers.
  */
 export type Verdict =
   | 'fresh'
@@ -20,49 +20,40 @@ export type Verdict =
   | 'recovering'
   | 'lagging';
 
-/** In milliseconds. */
-export interface Bounds {
-  /** How old a value may be, and how long ago its feed may have been confirmed. */
-  readonly maxAgeMs: number;
-  /** How long its key may be quiet on a feed that is confirmed. */
-  readonly maxQuietMs: number;
-}
-
-/** What is known at one instant. Ages in milliseconds; Infinity where something never was, or cannot be dated. */
+/** The known facts at one instant. Ages in milliseconds; Infinity if an event never happened or its time is unknown. */
 export interface Facts {
-  /** Why the link does not work; undefined while it does. */
+  /** Why the link does not work; undefined while it works. */
   readonly linkFault: string | undefined;
   readonly isRecovering: boolean;
-  /** Since the head of the channel was last asked for, and found where the reader stands. */
+  /** Time since the head of the channel was last requested and matched the position. */
   readonly linkConfirmedAgoMs: number;
-  /** From how long on that means a link that does not work. */
+  /** From this `linkConfirmedAgoMs` on, the link counts as down. */
   readonly linkTimeoutMs: number;
-  /** How long messages have been waiting for a handler. */
+  /** How long the oldest message has been waiting for a handler. */
   readonly behindMs: number;
-  /** Undefined for a channel that no gateway feeds. */
+  /** Undefined for a channel without a gateway. */
   readonly feed: FeedFacts | undefined;
-  /** The value's. */
+  /** The age of the value. */
   readonly changedAgoMs: number;
-  /** Of the newest message of the whole channel. */
+  /** The age of the newest message of the whole channel. */
   readonly channelChangedAgoMs: number;
   /** By how much all ages may be too small. */
   readonly errorMs: number;
 }
 
 export interface FeedFacts {
-  /** Why nothing can be known of it; undefined while it is told of. */
+  /** Why its status is unknown or does not count; undefined while it counts. */
   readonly fault: string | undefined;
-  /** What it is called. */
   readonly name: string;
   readonly state: string;
   readonly detail: string | undefined;
   readonly heartbeatAgoMs: number;
-  /** From how long on that means a gateway that is down. */
+  /** From this `heartbeatAgoMs` on, the gateway counts as down. */
   readonly heartbeatTimeoutMs: number;
   readonly lastFrameAgoMs: number;
-  /** Since when the feed has been live without interruption; -Infinity: not known to be. */
+  /** How long the feed has been live without interruption; -Infinity: unknown. */
   readonly liveForMs: number;
-  /** What the gateway says of the key; undefined: nothing. */
+  /** The gateway's status of the key; undefined: none. */
   readonly instrument: InstrumentFacts | undefined;
 }
 
@@ -70,48 +61,42 @@ interface InstrumentFacts {
   readonly state: string;
   readonly detail: string | undefined;
   readonly feed: string;
-  /** Since when. */
+  /** How long it has been in this state. */
   readonly forMs: number;
 }
 
-export interface Judgement {
+export interface VerdictWithReason {
   readonly verdict: Verdict;
-  /** Why, in a sentence for people. */
+  /** A sentence for people. */
   readonly reason: string;
   readonly confirmedAgoMs: number;
 }
 
-/** @throws TickbusError `TICKBUS_INVALID_OPTION` */
-export function checkedBound(field: string, value: number): number {
-  if (Number.isFinite(value) && value > 0) return value;
-  throw new TickbusError('TICKBUS_INVALID_OPTION', `${field} is ${value}. Use a number above 0.`, { field });
-}
-
-/** The nearest fault first: what stands behind it cannot be seen. */
-export function judge(facts: Facts, bounds: Bounds): Judgement {
+/** The first fault on the way from this process to the broker decides, because it hides all faults behind it. */
+export function judge(facts: Facts, bounds: Bounds): VerdictWithReason {
   const confirmedAgoMs = confirmedAgo(facts);
   const [verdict, reason] =
-    faultOfLink(facts, bounds) ?? faultOfFeed(facts.feed) ?? ofAge(facts, bounds, confirmedAgoMs);
+    linkFinding(facts, bounds) ?? feedFinding(facts.feed) ?? ageFinding(facts, bounds, confirmedAgoMs);
   return { verdict, reason, confirmedAgoMs };
 }
 
-/** A message of any key shows that the feed worked, and so does a frame that the gateway tells of. */
+/** A message for any key confirms the feed, and so does a frame that the gateway reports. */
 function confirmedAgo({ feed, changedAgoMs, channelChangedAgoMs }: Facts): number {
   if (feed === undefined) return changedAgoMs;
   return Math.min(changedAgoMs, channelChangedAgoMs, feed.lastFrameAgoMs);
 }
 
-type Finding = readonly [Verdict, string];
+type VerdictAndReason = readonly [Verdict, string];
 
-function faultOfLink(facts: Facts, { maxAgeMs }: Bounds): Finding | undefined {
+function linkFinding(facts: Facts, { maxAgeMs }: Bounds): VerdictAndReason | undefined {
   const { linkFault, isRecovering, linkConfirmedAgoMs, linkTimeoutMs, behindMs } = facts;
   if (linkFault !== undefined) return ['link_down', linkFault];
-  if (isRecovering) return ['recovering', 'The channel is being caught up with.'];
+  if (isRecovering) return ['recovering', 'The subscriber is recovering missed messages.'];
   if (linkConfirmedAgoMs >= linkTimeoutMs) {
     return [
       'link_down',
       linkConfirmedAgoMs === Number.POSITIVE_INFINITY
-        ? 'The head of the channel was never confirmed: this user may not read it.'
+        ? 'The head of the channel was never confirmed: this Redis user may not read it.'
         : `The head of the channel was last confirmed ${ms(linkConfirmedAgoMs)} ago: the link or this process hangs.`,
     ];
   }
@@ -120,46 +105,51 @@ function faultOfLink(facts: Facts, { maxAgeMs }: Bounds): Finding | undefined {
   return undefined;
 }
 
-function faultOfFeed(feed: FeedFacts | undefined): Finding | undefined {
+function feedFinding(feed: FeedFacts | undefined): VerdictAndReason | undefined {
   if (feed === undefined) return undefined;
   const { fault, name, state, detail, heartbeatAgoMs, heartbeatTimeoutMs, instrument } = feed;
   if (fault !== undefined) return ['gateway_down', fault];
+  if (heartbeatAgoMs === Number.POSITIVE_INFINITY)
+    return ['gateway_down', `The age of the last heartbeat of the gateway of ${name} is unknown.`];
   if (heartbeatAgoMs >= heartbeatTimeoutMs)
-    return ['gateway_down', `Nothing was heard of the gateway of ${name} for ${ms(heartbeatAgoMs)}.`];
+    return ['gateway_down', `No heartbeat came from the gateway of ${name} for ${ms(heartbeatAgoMs)}.`];
   if (state === 'stopping' || state === 'stopped')
     return ['gateway_down', sentence(`The gateway of ${name} is ${state}`, detail)];
   if (state !== 'live') return ['feed_down', sentence(`The feed ${name} is ${state}`, detail)];
   if (instrument === undefined || instrument.state === 'subscribed') return undefined;
-  const what = `The feed ${instrument.feed} does not deliver it (${instrument.state})`;
-  return ['feed_down', sentence(what, instrument.detail)];
+  const text = `The feed ${instrument.feed} does not deliver this key (${instrument.state})`;
+  return ['feed_down', sentence(text, instrument.detail)];
 }
 
-function ofAge(facts: Facts, bounds: Bounds, confirmedAgoMs: number): Finding {
+function ageFinding(facts: Facts, bounds: Bounds, confirmedAgoMs: number): VerdictAndReason {
   const { changedAgoMs, errorMs } = facts;
   const { maxAgeMs, maxQuietMs } = bounds;
-  if (changedAgoMs + errorMs <= maxAgeMs) return ['fresh', 'It changed within maxAgeMs.'];
+  if (changedAgoMs + errorMs <= maxAgeMs) return ['fresh', 'The value changed within maxAgeMs.'];
   if (changedAgoMs === Number.POSITIVE_INFINITY)
-    return ['quiet_market', 'Nothing that can be dated was received of it.'];
+    return ['quiet_market', 'No value with a server timestamp was received.'];
   if (changedAgoMs + errorMs > maxQuietMs)
-    return ['quiet_market', `It has not changed for ${ms(changedAgoMs)}.`];
+    return ['quiet_market', `The value has not changed for ${ms(changedAgoMs)}.`];
   if (confirmedAgoMs + errorMs > maxAgeMs)
-    return ['quiet_market', `It is quiet, and nothing came from the feed for ${ms(confirmedAgoMs)}.`];
+    return ['quiet_market', `The key is quiet, and nothing came from the feed for ${ms(confirmedAgoMs)}.`];
   if (!wasLiveSince(facts))
-    return ['quiet_market', 'It is from before the feed, or its subscription there, was last interrupted.'];
-  return ['fresh', 'It is quiet, and the feed has been live ever since.'];
+    return [
+      'quiet_market',
+      'The feed, or its subscription to this key, was interrupted after the value changed.',
+    ];
+  return ['fresh', 'The key is quiet, and the feed has been live ever since the value changed.'];
 }
 
-/** What changed while the feed, or the subscription of this instrument, was down, nobody here can know. */
+/** A change while the feed, or its subscription to this instrument, was down would not have been received. */
 function wasLiveSince({ feed, changedAgoMs, errorMs }: Facts): boolean {
   if (feed === undefined) return false;
   const liveForMs = Math.min(feed.liveForMs, feed.instrument?.forMs ?? Number.POSITIVE_INFINITY);
   return changedAgoMs + errorMs <= liveForMs;
 }
 
-function sentence(what: string, why: string | undefined): string {
-  return why === undefined ? `${what}.` : `${what}: ${why.replace(/\.$/, '')}.`;
+function sentence(text: string, detail: string | undefined): string {
+  return detail === undefined ? `${text}.` : `${text}: ${detail.replace(/\.$/, '')}.`;
 }
 
 function ms(value: number): string {
-  return value === Number.POSITIVE_INFINITY ? 'ever' : `${Math.ceil(value)} ms`;
+  return `${Math.ceil(value)} ms`;
 }

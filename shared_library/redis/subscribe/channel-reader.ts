@@ -20,8 +20,8 @@ interface ChannelReaderHooks {
   readonly onStatus: (status: ChannelStatus) => void;
   readonly onInvalid: (error: TickbusError, frame: Uint8Array) => void;
   /**
-   * Called with the newest message of a key before any handler runs; undefined: that message is invalid. `bytes` are what
-   * `read` decodes again, where they are known. They are valid until the hook returns.
+   * Called with the newest message of a key before any handler runs; undefined: that message is invalid. `bytes` are
+   * what `read` decodes again, where they are known. They are valid until the hook returns.
    */
   readonly onValue?: ((key: string, message: Message | undefined, bytes?: Uint8Array) => void) | undefined;
   /** The server answered a query that was sent at `sentAt` (monotonic); its clock showed `serverAt`. */
@@ -81,9 +81,9 @@ export class ChannelReader {
     return this.#sequencer.position;
   }
 
-  /** Whether the last message of a key is its newest: the mode is live, or recovered messages are being delivered. */
-  get isCurrent(): boolean {
-    return this.#sequencer.isCurrent;
+  /** True if the last message of each key is its newest: live, or while recovered messages are delivered. */
+  get isUpToDate(): boolean {
+    return this.#sequencer.isUpToDate;
   }
 
   /** When the last query that found nothing missing was sent, by the monotonic clock; undefined: none yet. */
@@ -131,7 +131,10 @@ export class ChannelReader {
     this.#fanOut.remove(receiver);
   }
 
-  /** Resolves when the server has acknowledged the subscription; kept messages follow. Called again on each new connection. */
+  /**
+   * Resolves when the server has acknowledged the subscription; kept messages follow. Called again on each new
+   * connection.
+   */
   async start(): Promise<void> {
     this.#subscribing ??= this.#subscribe();
     await this.#subscribing;

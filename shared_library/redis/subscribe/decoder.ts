@@ -103,7 +103,9 @@ export class Decoder {
   }
 }
 
-/** Decodes the kept messages of a recovery. They arrive all at once, too soon for a frame decoder to learn from them. */
+/**
+ * Decodes the kept messages of a recovery. They arrive all at once, too soon for a frame decoder to learn from them.
+ */
 export function decodeKept(entries: readonly Uint8Array[], onInvalid: OnInvalid): Envelope[] {
   const kept: Envelope[] = [];
   for (const entry of entries) {

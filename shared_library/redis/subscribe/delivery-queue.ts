@@ -1,90 +1,93 @@
-// What waits between a channel reader and one handler: bounded, and for `state` channels only the newest of each key.
+// The bounded queue before one handler. On `state` channels it merges the waiting messages of a key.
 
-/** A message in line, with what was dropped or merged before it. */
-export interface Taken<T> {
+/** A message of the queue, with the older messages that were merged into it. */
+export interface QueuedMessage<T> {
   readonly value: T;
-  /** How many older messages of the same key this one stands for. */
+  /** How many older messages of the same key were merged into this one. */
   readonly conflated: number;
-  /** The oldest of those; undefined when there are none. */
+  /** The oldest of those; undefined if there are none. */
   readonly first: T | undefined;
 }
 
 export interface DeliveryQueueOptions<T> {
-  /** The most messages that may wait; on overflow the oldest is dropped. */
+  /** The maximum number of waiting messages; on overflow the oldest is dropped. */
   readonly limit: number;
-  /** Called with each message dropped by an overflow, oldest first, and what goes with it. */
-  readonly onDrop: (dropped: Taken<T>) => void;
+  /** Called with each message dropped by an overflow, oldest first, and with those merged into it. */
+  readonly onDrop: (dropped: QueuedMessage<T>) => void;
 }
 
-/** A place in the line, linked to its neighbours. */
-interface Slot<T> {
+/** A node of the doubly linked list. */
+interface QueueNode<T> {
   value: T;
-  /** Undefined for a message without a key, and for one that was left behind by its key's slot. */
+  /** Undefined for a message without a key, and for one that has been split off the node of its key. */
   readonly key: string | undefined;
-  /** The slot of the same key that this one was left behind by, while it waits. */
-  heir: Slot<T> | undefined;
+  /** The node from which this one was split off; it holds a newer message of the same key. */
+  successor: QueueNode<T> | undefined;
   turn: number;
   since: number;
-  /** The earliest `since` of this message and of those that stood directly before it and were superseded. */
+  /** The earliest `since` of this message and of the merged messages directly before it in the queue. */
   oldestSince: number;
   conflated: number;
   first: T | undefined;
-  before: Slot<T> | undefined;
-  after: Slot<T> | undefined;
+  previous: QueueNode<T> | undefined;
+  next: QueueNode<T> | undefined;
 }
 
-/** So many messages may always be superseded before it is forgotten since when they had been waiting. */
-const FORGET_ABOVE = 1_000;
+/** At least this many messages are merged before `oldestSince` is reset to the messages that still wait. */
+const MIN_RESET_COUNT = 1_000;
 
 /**
- * First in, first out. A keyed message replaces the waiting ones of its key, but only those that have already waited since
- * an earlier turn of the event loop: a handler that keeps up sees every message of a burst, one that fell behind sees the
- * newest of each key and is told how many were merged into it. What was merged is told with the newest of its key.
+ * A FIFO queue. A keyed message supersedes the waiting messages of its key, but only those that have waited since an
+ * earlier turn of the event loop. So a handler that keeps up sees every message of a burst. One that is behind gets
+ * the newest message of each key, with the number of messages merged into it.
  *
- * Each key that waits has one slot, which `#byKey` names. It holds the newest message, and goes to the end of the line with each
- * one that comes. What it held before is merged when that came in an earlier turn; otherwise it is left behind in a slot of its
- * own, to be merged when a message comes in a later turn or when it is passed over. So a handler that stands still holds as many
- * messages as there are keys, besides those of one turn, and each new one costs it a look for its key and a few links.
+ * Each waiting key has one node in `#byKey`. It holds the newest message and moves to the tail with each new one. Its
+ * previous message is merged if it came in an earlier turn. Otherwise that message is split off into a node of its
+ * own, which is merged by the first push or `take` of a later turn. So the memory of a blocked handler is bounded by
+ * the number of keys plus the messages of one turn, and a push costs one map lookup and a few link updates.
  */
 export class DeliveryQueue<T> {
   readonly #options: DeliveryQueueOptions<T>;
-  readonly #byKey = new Map<string, Slot<T>>();
-  #head: Slot<T> | undefined;
-  #tail: Slot<T> | undefined;
+  readonly #byKey = new Map<string, QueueNode<T>>();
+  #head: QueueNode<T> | undefined;
+  #tail: QueueNode<T> | undefined;
   #depth = 0;
-  /** The turn of the last push, and how many slots wait that were left behind in it. */
+  /** The turn of the last push. */
   #turn = 0;
-  #leftBehind = 0;
+  /** How many waiting nodes were split off in `#turn`. */
+  #unmerged = 0;
+  /** How many messages were merged since `oldestSince` was last reset. */
   #superseded = 0;
 
   constructor(options: DeliveryQueueOptions<T>) {
     this.#options = options;
   }
 
-  /** How many messages wait. Those of the last push's turn count all, until the next push merges them or they are passed over. */
+  /** Messages that wait. All messages of the last push's turn count, until a later push or `take` merges them. */
   get depth(): number {
     return this.#depth;
   }
 
   /**
-   * Since when the oldest of them has been waiting, as `push` was told; undefined when none waits. Superseded ones that were not
-   * passed over yet count too, until more have been superseded than wait.
+   * The `since` of the oldest waiting message; undefined if the queue is empty. A merged message also counts while
+   * its place has not reached the head, but only until more messages have been merged than wait.
    */
   get oldestSince(): number | undefined {
     return this.#head?.oldestSince;
   }
 
   /**
-   * Adds a message; `key` undefined means it is never merged.
+   * Adds a message.
    *
+   * @param key undefined: the message is never merged
    * @param turn the number of the event loop's turn
    * @param since when that turn began
    */
   push(value: T, key: string | undefined, turn: number, since = 0): void {
     if (turn !== this.#turn) this.#beginTurn(turn);
-    const slot = key === undefined ? undefined : this.#byKey.get(key);
-    if (slot === undefined) this.#append(value, key, turn, since);
-    else this.#replace(slot, value, turn, since);
+    const node = key === undefined ? undefined : this.#byKey.get(key);
+    if (node === undefined) this.#append(value, key, turn, since);
+    else this.#replace(node, value, turn, since);
     while (this.#depth > this.#options.limit) {
       const dropped = this.#shift();
       if (dropped === undefined) return;
@@ -92,11 +95,11 @@ export class DeliveryQueue<T> {
     }
   }
 
-  /** The next message to handle in this turn; undefined when none waits. */
-  take(turn: number): Taken<T> | undefined {
-    for (let slot = this.#head; slot !== undefined; slot = this.#head) {
-      if (slot.heir === undefined || slot.turn === turn) break;
-      mergeInto(slot.heir, slot.value);
+  /** Removes and returns the next message to handle in this turn; undefined if the queue is empty. */
+  take(turn: number): QueuedMessage<T> | undefined {
+    for (let node = this.#head; node !== undefined; node = this.#head) {
+      if (node.successor === undefined || node.turn === turn) break;
+      mergeInto(node.successor, node.value);
       this.#shift();
     }
     return this.#shift();
@@ -107,136 +110,135 @@ export class DeliveryQueue<T> {
     this.#head = undefined;
     this.#tail = undefined;
     this.#depth = 0;
-    this.#leftBehind = 0;
+    this.#unmerged = 0;
     this.#superseded = 0;
   }
 
   #append(value: T, key: string | undefined, turn: number, since: number): void {
-    const slot = newSlot(value, key, turn, since);
-    if (key !== undefined) this.#byKey.set(key, slot);
-    this.#linkLast(slot);
+    const node = newNode(value, key, turn, since);
+    if (key !== undefined) this.#byKey.set(key, node);
+    this.#linkLast(node);
     this.#depth++;
   }
 
-  #replace(slot: Slot<T>, value: T, turn: number, since: number): void {
-    if (slot.turn === turn) {
-      this.#leaveBehind(slot);
-      this.#linkLast(slot);
-      slot.oldestSince = since;
+  #replace(node: QueueNode<T>, value: T, turn: number, since: number): void {
+    if (node.turn === turn) {
+      this.#splitOff(node);
+      this.#linkLast(node);
+      node.oldestSince = since;
     } else {
-      mergeInto(slot, slot.value);
+      mergeInto(node, node.value);
       this.#superseded++;
-      if (slot !== this.#tail) {
-        this.#unlink(slot);
-        this.#linkLast(slot);
-        slot.oldestSince = since;
+      if (node !== this.#tail) {
+        this.#unlink(node);
+        this.#linkLast(node);
+        node.oldestSince = since;
       }
     }
-    slot.value = value;
-    slot.turn = turn;
-    slot.since = since;
-    if (this.#superseded > Math.max(FORGET_ABOVE, this.#depth)) this.#forgetSuperseded();
+    node.value = value;
+    node.turn = turn;
+    node.since = since;
+    if (this.#superseded > Math.max(MIN_RESET_COUNT, this.#depth)) this.#resetOldestSince();
   }
 
-  /** The message of this slot stays where it stands, in a slot of its own. */
-  #leaveBehind(slot: Slot<T>): void {
-    const left = newSlot(slot.value, undefined, slot.turn, slot.since);
-    left.heir = slot;
-    left.oldestSince = slot.oldestSince;
-    left.before = slot.before;
-    left.after = slot.after;
-    if (left.before === undefined) this.#head = left;
-    else left.before.after = left;
-    if (left.after === undefined) this.#tail = left;
-    else left.after.before = left;
-    this.#leftBehind++;
+  /** Puts a new node with the present message of `node` in its place, so that `node` can move to the tail. */
+  #splitOff(node: QueueNode<T>): void {
+    const split = newNode(node.value, undefined, node.turn, node.since);
+    split.successor = node;
+    split.oldestSince = node.oldestSince;
+    split.previous = node.previous;
+    split.next = node.next;
+    if (split.previous === undefined) this.#head = split;
+    else split.previous.next = split;
+    if (split.next === undefined) this.#tail = split;
+    else split.next.previous = split;
+    this.#unmerged++;
     this.#depth++;
   }
 
-  /** Merges what was left behind in the turn that is over, whose slots are the last ones in line. */
+  /** Merges the nodes that were split off in the previous turn, which are at the end of the queue. */
   #beginTurn(turn: number): void {
-    const over = this.#turn;
+    const ended = this.#turn;
     this.#turn = turn;
-    if (this.#leftBehind === 0) return;
-    let slot = this.#tail;
-    while (slot?.before?.turn === over) slot = slot.before;
-    while (slot !== undefined) {
-      const { heir, value, after } = slot;
-      if (heir !== undefined) {
-        mergeInto(heir, value);
+    if (this.#unmerged === 0) return;
+    let node = this.#tail;
+    while (node?.previous?.turn === ended) node = node.previous;
+    while (node !== undefined) {
+      const { successor, value, next } = node;
+      if (successor !== undefined) {
+        mergeInto(successor, value);
         this.#superseded++;
-        this.#unlink(slot);
-        letGo(slot);
+        this.#unlink(node);
+        clearLinks(node);
         this.#depth--;
       }
-      slot = after;
+      node = next;
     }
-    this.#leftBehind = 0;
+    this.#unmerged = 0;
   }
 
-  #forgetSuperseded(): void {
+  #resetOldestSince(): void {
     this.#superseded = 0;
-    for (let slot = this.#head; slot !== undefined; slot = slot.after) slot.oldestSince = slot.since;
+    for (let node = this.#head; node !== undefined; node = node.next) node.oldestSince = node.since;
   }
 
-  #linkLast(slot: Slot<T>): void {
-    slot.before = this.#tail;
-    slot.after = undefined;
-    if (this.#tail === undefined) this.#head = slot;
-    else this.#tail.after = slot;
-    this.#tail = slot;
+  #linkLast(node: QueueNode<T>): void {
+    node.previous = this.#tail;
+    node.next = undefined;
+    if (this.#tail === undefined) this.#head = node;
+    else this.#tail.next = node;
+    this.#tail = node;
   }
 
-  /** Takes a superseded slot, which is never the last one, out of the line. */
-  #unlink({ before, after, oldestSince }: Slot<T>): void {
-    if (after === undefined) return;
-    after.before = before;
-    after.oldestSince = oldestSince;
-    if (before === undefined) this.#head = after;
-    else before.after = after;
+  /** Removes a superseded node, which is never the tail. */
+  #unlink({ previous, next, oldestSince }: QueueNode<T>): void {
+    if (next === undefined) return;
+    next.previous = previous;
+    next.oldestSince = oldestSince;
+    if (previous === undefined) this.#head = next;
+    else previous.next = next;
   }
 
-  #shift(): Slot<T> | undefined {
-    const slot = this.#head;
-    if (slot === undefined) return undefined;
-    const { key, heir, after } = slot;
+  #shift(): QueueNode<T> | undefined {
+    const node = this.#head;
+    if (node === undefined) return undefined;
+    const { key, successor, next } = node;
     if (key !== undefined) this.#byKey.delete(key);
-    if (heir !== undefined) this.#leftBehind--;
+    if (successor !== undefined) this.#unmerged--;
     this.#depth--;
-    this.#head = after;
-    if (after === undefined) {
+    this.#head = next;
+    if (next === undefined) {
       this.#tail = undefined;
       this.#superseded = 0;
-    } else after.before = undefined;
-    letGo(slot);
-    return slot;
+    } else next.previous = undefined;
+    clearLinks(node);
+    return node;
   }
 }
 
-function newSlot<T>(value: T, key: string | undefined, turn: number, since: number): Slot<T> {
+function newNode<T>(value: T, key: string | undefined, turn: number, since: number): QueueNode<T> {
   return {
     value,
     key,
-    heir: undefined,
+    successor: undefined,
     turn,
     since,
     oldestSince: since,
     conflated: 0,
     first: undefined,
-    before: undefined,
-    after: undefined,
+    previous: undefined,
+    next: undefined,
   };
 }
 
-/** The message of this slot stands for that value too. */
-function mergeInto<T>(slot: Slot<T>, value: T): void {
-  slot.conflated++;
-  slot.first ??= value;
+function mergeInto<T>(node: QueueNode<T>, value: T): void {
+  node.conflated++;
+  node.first ??= value;
 }
 
-/** Old garbage that still names younger slots would keep them, and their messages, from being collected with the young. */
-function letGo<T>(slot: Slot<T>): void {
-  slot.heir = undefined;
-  slot.before = undefined;
-  slot.after = undefined;
+/** A removed node in the old generation would keep younger nodes, and their messages, from being collected early. */
+function clearLinks<T>(node: QueueNode<T>): void {
+  node.successor = undefined;
+  node.previous = undefined;
+  node.next = undefined;
 }

@@ -1,64 +1,63 @@
-// How long handlers have been running in this turn of the event loop, so that they never keep the socket unread.
+// Limits the time that handlers use in one turn of the event loop, so that the socket is always read in time.
 
 import type { Clock } from '../runtime/clock.ts';
 
-/** Milliseconds that handlers may run before the event loop gets its turn to read what has arrived. */
-const SLICE_MS = 10;
+/** Milliseconds that handlers may run before the event loop gets to read what has arrived. */
+const BUDGET_MS = 10;
 
 /**
- * Where a turn ends is asked of the event loop only when it matters, because asking costs as much as handling a message: when
- * something has to wait, or when half of the share is used up. Until then time adds up over turns.
+ * The end of a turn is scheduled only when it matters, because scheduling costs as much as handling a message: when a
+ * message has to wait, or half of the budget is spent. Until then, handler time adds up over several turns.
  */
 export class EventLoopTurn {
   readonly #clock: Clock;
   #number = 1;
   #startedAt: number | undefined;
-  #handledMs = 0;
+  #handlerMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Counts the turns in which anything had to wait. */
+  /** Counts the turns in which a message had to wait. */
   get number(): number {
-    this.#awaitEnd();
+    this.#scheduleEnd();
     return this.#number;
   }
 
-  /** When this turn began, as far as is known, by the monotonic clock. */
+  /** The monotonic time at which the end of this turn was scheduled, at or after its beginning. */
   get startedAt(): number {
-    return this.#awaitEnd();
+    return this.#scheduleEnd();
   }
 
-  /** True when handlers have had their share of this turn. */
-  get spent(): boolean {
-    return this.#handledMs > SLICE_MS;
+  get isBudgetSpent(): boolean {
+    return this.#handlerMs > BUDGET_MS;
   }
 
-  /** The time to tell `handled` of. */
+  /** The monotonic time, for `addHandlerTime`. */
   now(): number {
     return this.#clock.monotonic();
   }
 
-  /** A handler has been running since then. */
-  handled(since: number): void {
-    this.#handledMs += this.#clock.monotonic() - since;
-    if (this.#handledMs > SLICE_MS / 2) this.#awaitEnd();
+  /** Adds the time from `since` until now. */
+  addHandlerTime(since: number): void {
+    this.#handlerMs += this.#clock.monotonic() - since;
+    if (this.#handlerMs > BUDGET_MS / 2) this.#scheduleEnd();
   }
 
-  /** Calls back in the next turn. */
-  next(callback: () => void): void {
-    this.#awaitEnd();
+  runNextTurn(callback: () => void): void {
+    this.#scheduleEnd();
     this.#clock.nextTurn(callback);
   }
 
-  #awaitEnd(): number {
+  /** Resets the budget at the end of this turn. Returns `startedAt`. */
+  #scheduleEnd(): number {
     if (this.#startedAt === undefined) {
       this.#startedAt = this.#clock.monotonic();
       this.#clock.nextTurn(() => {
         this.#number++;
         this.#startedAt = undefined;
-        this.#handledMs = 0;
+        this.#handlerMs = 0;
       });
     }
     return this.#startedAt;

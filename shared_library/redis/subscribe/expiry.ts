@@ -1,16 +1,16 @@
-// Whether a command may still be acted upon, by the one clock that sender and receiver share: the server's.
+// Decides whether a command has expired, by the one clock that its sender and receiver share: the server's.
 
 import type { ServerNow } from '../freshness/server-clock.ts';
 import type { Message } from '../wire/message.ts';
 
 /**
- * A command lives as long as its sender meant it to (`expires_at` less `timestamp`), from the moment the server stamped it (`at`): then
- * neither the sender's clock nor the receiver's need be right. In doubt it is over, so that none is ever acted upon too late; one
- * that is stamped further in the future than it lives cannot be dated, because the server's clock was set. A stranger's command
- * has no stamp: its own `expires_at` counts.
+ * A command lives for `expires_at - timestamp` from its server timestamp (`at`), so neither the sender's clock nor
+ * the receiver's has to be right. In doubt it has expired: no command is ever handled too late. A timestamp further
+ * in the future than this lifetime also expires it, because the server's clock was set. A command of a plain client
+ * has no server timestamp; its own `expires_at` counts.
  *
- * @param now undefined before the server has told its time
- * @param localTime Unix milliseconds of this machine, for want of better
+ * @param now undefined before the first answer of the server
+ * @param localTime Unix milliseconds of this machine, used while `now` is undefined
  */
 export function isExpired(
   { expires_at, timestamp, at }: Pick<Message, 'expires_at' | 'timestamp' | 'at'>,

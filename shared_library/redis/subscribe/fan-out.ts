@@ -1,4 +1,4 @@
-// Third step of the receive path: validates a message once and delivers it to the taps and subscriptions that want it.
+// Third step of the receive path: validates a message once and delivers it to the taps and matching subscriptions.
 
 import type { Channel } from '../channel/channel.ts';
 import type { Envelope } from '../wire/envelope.ts';
@@ -15,8 +15,8 @@ export type Receiver = Pick<Tap, 'joined'>;
 export interface FanOutHooks {
   readonly onInvalid: OnInvalid;
   /**
-   * Called with the newest message of a key before any handler runs; undefined: that message is invalid. Only for numbered
-   * messages that a subscription wants.
+   * Called with the newest message of a key before any handler runs; undefined: that message is invalid. Only for
+   * numbered messages that a subscription matches.
    */
   readonly onValue?: ((key: string, message: Message | undefined) => void) | undefined;
 }
@@ -82,17 +82,17 @@ export class FanOut {
       }
       for (const subscription of this.subscriptions) {
         const delivery = deliveryTo(subscription);
-        if (delivery === 'skip' || !subscription.wants(type, key)) continue;
+        if (delivery === 'skip' || !subscription.matches(type, key)) continue;
         message ??= validMessage(this.#channel, envelope, schema);
         const delivered = delivery === 'snapshot' ? this.#snapshotOf(message) : message;
-        // Before any handler runs, and only for a message that is valid and wanted.
+        // Before any handler runs, and only for a valid message that a subscription matches.
         if (isFirst && id !== undefined) this.#ids?.add(id);
         if (isFirst && key !== undefined && delivered.seq !== undefined) onValue?.(key, delivered);
         isFirst = false;
         subscription.deliver(delivered, key);
       }
     } catch (error) {
-      if (key !== undefined && envelope.seq !== undefined && this.#isWanted(type, key))
+      if (key !== undefined && envelope.seq !== undefined && this.#matchesAny(type, key))
         onValue?.(key, undefined);
       onInvalid(error, envelope);
     }
@@ -111,8 +111,8 @@ export class FanOut {
   }
 
   /** A channel with only taps has no latest values, so an invalid message ends none. */
-  #isWanted(type: string, key: string): boolean {
-    return [...this.subscriptions].some((subscription) => subscription.wants(type, key));
+  #matchesAny(type: string, key: string): boolean {
+    return [...this.subscriptions].some((subscription) => subscription.matches(type, key));
   }
 
   /** A sole receiver shares the message with nobody, so the message is marked in place instead of copied. */

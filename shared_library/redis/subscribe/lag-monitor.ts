@@ -1,35 +1,35 @@
-// Notices that this process does not keep up: its event loop was blocked, or a handler lets messages wait.
+// Detects that this process does not keep up: its event loop was blocked, or messages wait too long for a handler.
 
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { Slow } from './status.ts';
 
-/** What is looked at: one for each channel that is subscribed to. */
-export interface Watched {
+export interface ChannelLag {
   readonly channel: string;
-  /** Milliseconds that the oldest message has been waiting for its handler; 0 when none waits. */
+  /** Milliseconds that the oldest message has been waiting for its handler; 0 if none waits. */
   readonly behindMs: number;
 }
 
 export interface LagMonitorOptions {
   readonly clock: Clock;
-  readonly watched: () => Iterable<Watched>;
+  /** The present lag of each channel. */
+  readonly channels: () => Iterable<ChannelLag>;
   readonly onSlow: (slow: Slow) => void;
 }
 
-/** Milliseconds between two looks. */
-const LOOK_MS = 1_000;
-/** Milliseconds behind that are told. */
-const SLOW_MS = 1_000;
+/** Milliseconds between two checks. */
+const INTERVAL_MS = 1_000;
+/** A lag is reported from this many milliseconds on. */
+const THRESHOLD_MS = 1_000;
 
 /**
- * Looks once a second. A look that comes late says that the event loop was blocked, which is told for every channel; a handler
- * that is behind is told once, and again only after it has caught up.
+ * Checks once a second. A late check proves that the event loop was blocked, which is reported for every channel. A
+ * handler that is behind is reported once, and again only after it has caught up.
  */
 export class LagMonitor {
   readonly #options: LagMonitorOptions;
   readonly #slow = new Set<string>();
-  #stop: Unsubscribe = () => {};
+  #cancelTimer: Unsubscribe = () => {};
 
   constructor(options: LagMonitorOptions) {
     this.#options = options;
@@ -38,29 +38,29 @@ export class LagMonitor {
   start(): void {
     this.stop();
     const { clock } = this.#options;
-    const dueAt = clock.monotonic() + LOOK_MS;
-    this.#stop = clock.after(LOOK_MS, () => {
-      this.#look(Math.round(clock.monotonic() - dueAt));
+    const dueAt = clock.monotonic() + INTERVAL_MS;
+    this.#cancelTimer = clock.after(INTERVAL_MS, () => {
+      this.#check(Math.round(clock.monotonic() - dueAt));
       this.start();
     });
   }
 
   stop(): void {
-    this.#stop();
+    this.#cancelTimer();
   }
 
-  #look(lateMs: number): void {
-    for (const { channel, behindMs } of this.#options.watched()) {
-      if (lateMs >= SLOW_MS) this.#tell(channel, 'blocked', lateMs);
-      if (behindMs < SLOW_MS) this.#slow.delete(channel);
+  #check(lateMs: number): void {
+    for (const { channel, behindMs } of this.#options.channels()) {
+      if (lateMs >= THRESHOLD_MS) this.#report(channel, 'blocked', lateMs);
+      if (behindMs < THRESHOLD_MS) this.#slow.delete(channel);
       else if (!this.#slow.has(channel)) {
         this.#slow.add(channel);
-        this.#tell(channel, 'handler', Math.round(behindMs));
+        this.#report(channel, 'handler', Math.round(behindMs));
       }
     }
   }
 
-  #tell(channel: string, cause: Slow['cause'], behindMs: number): void {
+  #report(channel: string, cause: Slow['cause'], behindMs: number): void {
     this.#options.onSlow({ type: 'slow', channel, cause, behindMs });
   }
 }

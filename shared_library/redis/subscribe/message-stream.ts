@@ -1,47 +1,50 @@
-// A subscription as an async iterator: the consumer's loop is the handler, so the subscription's queue is the only buffer.
+// A subscription as an async iterator. The body of the loop is the handler, so there is no other buffer than the queue.
 
 import type { Message } from '../wire/message.ts';
 
-interface Offered {
+interface PendingMessage {
   readonly message: Message;
-  /** Tells the subscription that the consumer is done with the message. */
-  readonly done: () => void;
+  /** Tells the subscription that the consumer has handled the message. */
+  readonly acknowledge: () => void;
 }
 
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
- * Holds at most one message, the one that the subscription's loop has handed over. It counts as handled when the consumer
- * asks for the next one, or leaves.
+ * Holds at most one message, which the subscription has passed to its handler. A message counts as handled when the
+ * consumer requests the next one or leaves the loop.
  */
 export class MessageStream implements AsyncIterableIterator<Message, undefined> {
   readonly #onEnd: () => void;
-  #offered: Offered | undefined;
-  #taken: Offered | undefined;
-  #asking: ((result: IteratorResult<Message, undefined>) => void)[] = [];
-  #ended = false;
+  /** The message that the consumer has not requested yet. */
+  #pending: PendingMessage | undefined;
+  /** The message that the consumer is handling. */
+  #inFlight: PendingMessage | undefined;
+  /** The `next()` calls that wait for a message. */
+  #reads: ((result: IteratorResult<Message, undefined>) => void)[] = [];
+  #isEnded = false;
 
-  /** @param onEnd called once, when the consumer leaves or the stream is ended */
+  /** @param onEnd called once, when the consumer leaves the loop or the stream is ended */
   constructor(onEnd: () => void) {
     this.#onEnd = onEnd;
   }
 
-  /** The subscription's handler: resolves when the consumer is done with the message. */
+  /** The subscription's handler: resolves when the consumer has handled the message. */
   push(message: Message): Promise<void> {
-    return new Promise((done) => {
-      if (this.#ended) return done();
-      this.#offered = { message, done };
-      this.#serve();
+    return new Promise((acknowledge) => {
+      if (this.#isEnded) return acknowledge();
+      this.#pending = { message, acknowledge };
+      this.#resolveRead();
     });
   }
 
   next(): Promise<IteratorResult<Message, undefined>> {
-    this.#taken?.done();
-    this.#taken = undefined;
-    if (this.#ended) return Promise.resolve(DONE);
+    this.#inFlight?.acknowledge();
+    this.#inFlight = undefined;
+    if (this.#isEnded) return Promise.resolve(DONE);
     return new Promise((resolve) => {
-      this.#asking.push(resolve);
-      this.#serve();
+      this.#reads.push(resolve);
+      this.#resolveRead();
     });
   }
 
@@ -51,12 +54,12 @@ export class MessageStream implements AsyncIterableIterator<Message, undefined> 
   }
 
   end(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#offered?.done();
-    this.#taken?.done();
-    for (const answer of this.#asking) answer(DONE);
-    this.#asking = [];
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#pending?.acknowledge();
+    this.#inFlight?.acknowledge();
+    for (const resolve of this.#reads) resolve(DONE);
+    this.#reads = [];
     this.#onEnd();
   }
 
@@ -64,13 +67,13 @@ export class MessageStream implements AsyncIterableIterator<Message, undefined> 
     return this;
   }
 
-  #serve(): void {
-    const answer = this.#offered && this.#asking.shift();
-    if (this.#offered === undefined || answer === undefined) return;
-    this.#taken = this.#offered;
-    this.#offered = undefined;
-    answer({ done: false, value: this.#taken.message });
-    // Whoever asks for the one after it already is done with this one.
-    if (this.#asking.length > 0) this.#taken.done();
+  #resolveRead(): void {
+    const resolve = this.#pending && this.#reads.shift();
+    if (this.#pending === undefined || resolve === undefined) return;
+    this.#inFlight = this.#pending;
+    this.#pending = undefined;
+    resolve({ done: false, value: this.#inFlight.message });
+    // A consumer that has already requested the next message has handled this one.
+    if (this.#reads.length > 0) this.#inFlight.acknowledge();
   }
 }

@@ -1,22 +1,22 @@
-// The ids heard lately, so that a command that reaches the server twice is acted upon once.
+// The ids of recent commands, so that a command that reaches the server twice is handled once.
 
-/** Enough for minutes of commands, and a few MB at the most. */
-const MAX_IDS = 10_000;
+/** Enough for minutes of commands; two sets of this size take a few MB at most. */
+const IDS_PER_SET = 10_000;
 
 export class RecentIds {
-  #young = new Set<string>();
-  #old = new Set<string>();
+  #current = new Set<string>();
+  #previous = new Set<string>();
 
-  /** Whether it is among the last 10,000 at least. */
+  /** True for each of the last 10,000 ids, and for some older ones. */
   has(id: string): boolean {
-    return this.#young.has(id) || this.#old.has(id);
+    return this.#current.has(id) || this.#previous.has(id);
   }
 
   add(id: string): void {
-    if (this.#young.size === MAX_IDS) {
-      this.#old = this.#young;
-      this.#young = new Set();
+    if (this.#current.size === IDS_PER_SET) {
+      this.#previous = this.#current;
+      this.#current = new Set();
     }
-    this.#young.add(id);
+    this.#current.add(id);
   }
 }

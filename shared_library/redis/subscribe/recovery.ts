@@ -1,191 +1,198 @@
-// What a reader does with the state of a channel that it has just read: what to deliver, and what to report as lost.
+// Plans a recovery from the state of a channel that was just read: which messages to deliver, and which gaps to report.
 
 import type { Envelope } from '../wire/envelope.ts';
 import { missingBetween, ORIGIN, type Position } from '../wire/position.ts';
 import type { Gap } from './status.ts';
 
-export interface CatchUpInput {
-  /** Where the reader stood; undefined when it has not had a place yet. */
+export interface RecoveryInput {
+  /** The position of the subscriber; undefined: none yet. */
   readonly position: Position | undefined;
-  /** The highest place that was reached in each epoch: a server with an older memory may present it again. */
-  readonly reached: ReadonlyMap<number, number>;
+  /** The highest sequence reached in each epoch. A server that lost its newest data may present an epoch again. */
+  readonly highestSeqs: ReadonlyMap<number, number>;
   /**
-   * The server has forgotten the end of the epoch it is in: it is on another branch, or behind a new link stands one that ends below
-   * the reader's position.
+   * True if the server lost the end of its present epoch: it runs on another branch, or after a new connection its
+   * head is below the position.
    */
   readonly isForgotten: boolean;
-  /** The top of the channel at the moment of the read. */
-  readonly top: Position;
-  /** What the server had kept. */
+  /** The head of the channel at the time of the read. */
+  readonly head: Position;
+  /** The messages that the server keeps. */
   readonly kept: readonly Envelope[];
-  /** What arrived since the subscription was acknowledged, in order of arrival. */
+  /** The messages received since the subscription was acknowledged, in order of arrival. */
   readonly held: readonly Envelope[];
-  /** How many of them had arrived before the read was sent. */
+  /** How many of `held` were received before the read was sent. */
   readonly heldBeforeRead: number;
 }
 
-export interface CatchUp {
+export interface RecoveryPlan {
   readonly gaps: readonly Omit<Gap, 'type' | 'channel'>[];
-  /** How many numbers were not heard and were all found among the kept messages. */
+  /** The number of messages that were not received live and were all found among the kept ones. */
   readonly repaired: number;
-  /** Up to the top, in order. */
-  readonly messages: readonly CaughtUp[];
-  /** What lies behind the top, or has no number: to be taken as if it arrived now. */
+  /** The messages up to the head, in order of position. */
+  readonly messages: readonly RecoveredMessage[];
+  /** Held messages beyond the head or without a number. They are processed as if they arrived now. */
   readonly rest: readonly Envelope[];
-  /** What arrived before the read, and claims a place that the server had not given by then: somebody made it up. */
+  /** Messages that arrived before the read with a position that the server had not assigned by then. */
   readonly forged: readonly Envelope[];
 }
 
-export interface CaughtUp {
+export interface RecoveredMessage {
   readonly message: Envelope;
-  /** Whether it comes after the place where the reader stood. */
+  /** True if its position is above that of the subscriber. */
   readonly isNew: boolean;
-  /** Whether it arrived as it was published, and not only among the kept messages. */
-  readonly wasHeard: boolean;
+  /** True if it was received as it was published; false if it was only among the kept messages. */
+  readonly isLive: boolean;
 }
 
 /**
- * Everything published before the read has arrived before its reply, so `held` is complete up to the top, but for what
- * was published before the subscription, or was lost on the way.
+ * Every message published before the read arrives before its reply. So `held` is complete up to the head, except for
+ * messages from before the subscription and messages lost in transit.
  */
-export function catchUp({
+export function planRecovery({
   position,
-  reached,
+  highestSeqs,
   isForgotten,
-  top,
+  head,
   kept,
   held,
   heldBeforeRead,
-}: CatchUpInput): CatchUp {
-  const isCovered = ({ epoch, seq }: Envelope) => epoch === top.epoch && (seq ?? 0) <= top.seq;
-  const heard = new Set(held.filter(isCovered));
-  const before = position ?? justBefore(heard, top);
-  /** The place from which on messages of an epoch are new to the reader. */
-  const after = (epoch: number) => Math.max(reached.get(epoch) ?? 0, epoch === before.epoch ? before.seq : 0);
-  const isNew = ({ epoch = 0, seq = 0 }: Envelope) => epoch >= before.epoch && seq > after(epoch);
-  const ended = endEpochs(before, after, top, held, kept);
-  const { gap, repaired } = account(
-    after(top.epoch),
-    top,
-    // What is older than the reader's epoch comes too late: it would be a step back.
+}: RecoveryInput): RecoveryPlan {
+  const isCovered = ({ epoch, seq }: Envelope) => epoch === head.epoch && (seq ?? 0) <= head.seq;
+  const live = new Set(held.filter(isCovered));
+  const start = position ?? initialPosition(live, head);
+  /** The messages of an epoch above this sequence are new to the subscriber. */
+  const lastSeqIn = (epoch: number) =>
+    Math.max(highestSeqs.get(epoch) ?? 0, epoch === start.epoch ? start.seq : 0);
+  const isNew = ({ epoch = 0, seq = 0 }: Envelope) => epoch >= start.epoch && seq > lastSeqIn(epoch);
+  const ended = settleEndedEpochs(start, lastSeqIn, head, held, kept);
+  const { gap, repaired } = detectGap(
+    lastSeqIn(head.epoch),
+    head,
+    // Messages of an epoch before that of the position are too late: delivering them would be a step back.
     kept.filter((message) => isCovered(message) && isNew(message)),
-    heard,
+    live,
   );
-  const arrived = new Set([...ended.heard, ...heard]);
-  const messages = inOrder(kept, arrived).map((message) => ({
+  const allLive = new Set([...ended.live, ...live]);
+  const messages = mergeInOrder(kept, allLive).map((message) => ({
     message,
     isNew: isNew(message),
-    wasHeard: arrived.has(message),
+    isLive: allLive.has(message),
   }));
-  const open = held.filter((message) => !heard.has(message) && !ended.heard.has(message));
+  const remaining = held.filter((message) => !live.has(message) && !ended.live.has(message));
   const early = new Set(held.slice(0, heldBeforeRead));
-  const forged = new Set(open.filter((message) => isBehind(message, top) && early.has(message)));
+  const forged = new Set(remaining.filter((message) => isBeyond(message, head) && early.has(message)));
   return {
     gaps: [
       ...ended.gaps,
       ...(gap === undefined ? [] : [gap]),
-      ...(isForgotten && position !== undefined ? [endOfEpoch(top.epoch, lastOf(position, top))] : []),
+      ...(isForgotten && position !== undefined
+        ? [unknownTail(head.epoch, lastAccountedSeq(position, head))]
+        : []),
     ],
     repaired,
     messages,
-    rest: open.filter((message) => !forged.has(message)),
+    rest: remaining.filter((message) => !forged.has(message)),
     forged: [...forged],
   };
 }
 
-type GapFound = CatchUp['gaps'][number];
+type DetectedGap = RecoveryPlan['gaps'][number];
 
-/** What of one epoch was not heard: nothing, all of it found among the kept messages, or lost. */
-function account(
-  after: number,
-  top: Position,
+/**
+ * The gap after `afterSeq` up to `head`; undefined: all messages were received live. It counts as repaired only if the
+ * kept messages close it completely.
+ */
+function detectGap(
+  afterSeq: number,
+  head: Position,
   kept: readonly Envelope[],
-  heard: ReadonlySet<Envelope>,
-): { gap: GapFound | undefined; repaired: number } {
-  const unheard = missingBetween(after, top.seq, numbersOf(heard));
-  if (unheard === undefined) return { gap: undefined, repaired: 0 };
-  const common = { cause: 'loss', epoch: top.epoch } as const;
-  const missing = missingBetween(after, top.seq, numbersOf([...kept, ...heard]));
+  live: ReadonlySet<Envelope>,
+): { gap: DetectedGap | undefined; repaired: number } {
+  const notLive = missingBetween(afterSeq, head.seq, seqsOf(live));
+  if (notLive === undefined) return { gap: undefined, repaired: 0 };
+  const common = { cause: 'loss', epoch: head.epoch } as const;
+  const missing = missingBetween(afterSeq, head.seq, seqsOf([...kept, ...live]));
   if (missing !== undefined) return { gap: { ...common, ...missing, repaired: false }, repaired: 0 };
-  return { gap: { ...common, ...unheard, lost: 0, repaired: true }, repaired: unheard.lost };
+  return { gap: { ...common, ...notLive, lost: 0, repaired: true }, repaired: notLive.lost };
 }
 
-interface EndedEpoch {
-  readonly gaps: readonly GapFound[];
-  readonly heard: ReadonlySet<Envelope>;
+interface EndedEpochs {
+  readonly gaps: readonly DetectedGap[];
+  /** The messages of these epochs that were received live. */
+  readonly live: ReadonlySet<Envelope>;
 }
 
 /**
- * The epochs that are over: the one in which the reader stood, and those of which a trace is left that began and ended since. What was
- * heard of each, or is still kept, is complete up to its last message there; what came after that cannot be known.
+ * Settles the epochs before that of the head: the subscriber's own, and later ones of which a live or kept message
+ * exists. Each is complete up to its last such message; the messages after that are reported as unknown.
  */
-function endEpochs(
-  before: Position,
-  after: (epoch: number) => number,
-  top: Position,
+function settleEndedEpochs(
+  start: Position,
+  lastSeqIn: (epoch: number) => number,
+  head: Position,
   held: readonly Envelope[],
   kept: readonly Envelope[],
-): EndedEpoch {
-  if (before.epoch === top.epoch) return { gaps: [], heard: new Set() };
-  const isAfter = ({ epoch = 0, seq = 0 }: Envelope) =>
-    epoch !== top.epoch && epoch >= before.epoch && seq > after(epoch);
-  const heard = new Set(held.filter((message) => isAfter(message) && (message.epoch ?? 0) < top.epoch));
-  const present = [...kept.filter(isAfter), ...heard];
-  const since = present.map(({ epoch = 0 }) => epoch).filter((epoch) => epoch < top.epoch);
+): EndedEpochs {
+  if (start.epoch === head.epoch) return { gaps: [], live: new Set() };
+  const isAfterStart = ({ epoch = 0, seq = 0 }: Envelope) =>
+    epoch !== head.epoch && epoch >= start.epoch && seq > lastSeqIn(epoch);
+  const live = new Set(held.filter((message) => isAfterStart(message) && (message.epoch ?? 0) < head.epoch));
+  const present = [...kept.filter(isAfterStart), ...live];
+  const later = present.map(({ epoch = 0 }) => epoch).filter((epoch) => epoch < head.epoch);
   const epochs = new Set([
-    ...(before.epoch === ORIGIN.epoch ? [] : [before.epoch]),
-    ...since.sort((a, b) => a - b),
+    ...(start.epoch === ORIGIN.epoch ? [] : [start.epoch]),
+    ...later.sort((a, b) => a - b),
   ]);
   const gaps = [...epochs].flatMap((epoch) => {
-    const after = epoch === before.epoch ? before.seq : 0;
+    const afterSeq = epoch === start.epoch ? start.seq : 0;
     const ofEpoch = present.filter((message) => message.epoch === epoch);
-    const last = Math.max(after, ...numbersOf(ofEpoch));
-    const { gap } = account(
-      after,
-      { epoch, seq: last },
+    const lastSeq = Math.max(afterSeq, ...seqsOf(ofEpoch));
+    const { gap } = detectGap(
+      afterSeq,
+      { epoch, seq: lastSeq },
       ofEpoch,
-      new Set(ofEpoch.filter((one) => heard.has(one))),
+      new Set(ofEpoch.filter((message) => live.has(message))),
     );
-    return gap === undefined ? [endOfEpoch(epoch, last)] : [gap, endOfEpoch(epoch, last)];
+    return gap === undefined ? [unknownTail(epoch, lastSeq)] : [gap, unknownTail(epoch, lastSeq)];
   });
-  return { gaps, heard };
+  return { gaps, live };
 }
 
-/** What came after `last` in an epoch that is over cannot be known. */
-function endOfEpoch(epoch: number, last: number): GapFound {
-  return { cause: 'epoch', epoch, from: last + 1, to: undefined, lost: undefined, repaired: false };
+/** The messages of an epoch after `lastSeq`, of which the number is unknown. */
+function unknownTail(epoch: number, lastSeq: number): DetectedGap {
+  return { cause: 'epoch', epoch, from: lastSeq + 1, to: undefined, lost: undefined, repaired: false };
 }
 
-/** The last place of the epoch of `top` that the reader has accounted for. */
-function lastOf(position: Position, top: Position): number {
-  return position.epoch === top.epoch ? Math.max(position.seq, top.seq) : top.seq;
+/** The last sequence in the epoch of `head` that was delivered or reported. */
+function lastAccountedSeq(position: Position, head: Position): number {
+  return position.epoch === head.epoch ? Math.max(position.seq, head.seq) : head.seq;
 }
 
-function isBehind({ epoch, seq }: Envelope, top: Position): boolean {
+function isBeyond({ epoch, seq }: Envelope, head: Position): boolean {
   if (epoch === undefined || seq === undefined) return false;
-  return epoch > top.epoch || (epoch === top.epoch && seq > top.seq);
+  return epoch > head.epoch || (epoch === head.epoch && seq > head.seq);
 }
 
-/** Where a reader without a place stood: before the first message it heard, or at the top. */
-function justBefore(heard: ReadonlySet<Envelope>, top: Position): Position {
-  const [first] = heard;
-  return first?.seq === undefined ? top : { epoch: top.epoch, seq: first.seq - 1 };
+/** Without a position, a subscriber starts just before the first message received live, else at the head. */
+function initialPosition(live: ReadonlySet<Envelope>, head: Position): Position {
+  const [first] = live;
+  return first?.seq === undefined ? head : { epoch: head.epoch, seq: first.seq - 1 };
 }
 
-function numbersOf(messages: Iterable<Envelope>): number[] {
+function seqsOf(messages: Iterable<Envelope>): number[] {
   return Array.from(messages, ({ seq }) => seq ?? 0).sort((a, b) => a - b);
 }
 
-/** Each place once; a message that was heard stands for the same one as it was kept. */
-function inOrder(kept: readonly Envelope[], heard: ReadonlySet<Envelope>): Envelope[] {
-  const sorted = [...kept, ...heard].sort(byPlace);
-  // Of the same place the last one stays: sorting keeps the order, and what was heard stands behind.
+/** Returns one message for each position; a live message takes precedence over its kept copy. */
+function mergeInOrder(kept: readonly Envelope[], live: ReadonlySet<Envelope>): Envelope[] {
+  const sorted = [...kept, ...live].sort(byPosition);
+  // The sort is stable, so the last message of a position is the live one, if there is one.
   return sorted.filter((message, index) => {
     const next = sorted[index + 1];
-    return next === undefined || byPlace(message, next) !== 0;
+    return next === undefined || byPosition(message, next) !== 0;
   });
 }
 
-function byPlace(a: Envelope, b: Envelope): number {
+function byPosition(a: Envelope, b: Envelope): number {
   return (a.epoch ?? 0) - (b.epoch ?? 0) || (a.seq ?? 0) - (b.seq ?? 0);
 }

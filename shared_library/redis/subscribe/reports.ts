@@ -1,4 +1,4 @@
-// What a subscriber tells: each event to its listeners and to the log, in one place.
+// Reports each event of a subscriber to its listeners and to the log.
 
 import type { TickbusError } from '../errors.ts';
 import type { InstrumentChange } from '../freshness/latest.ts';
@@ -16,66 +16,71 @@ import type { Dropped } from './subscription.ts';
 /** An inbound message that was not delivered. */
 export interface InvalidMessage {
   readonly channel: string;
-  /** Says what is wrong; `error.field` names the place. */
+  /** Why the message is invalid; `error.field` is the path of the invalid field. */
   readonly error: TickbusError;
-  /** The beginning of the message, escaped and cut. */
+  /** The first 200 bytes of the message, escaped. */
   readonly preview: string;
 }
 
-/** Whose report it is. */
-export interface Origin {
+/** The channel and subscription that a report is about. */
+export interface ReportOrigin {
   readonly channel: string;
-  /** The `name` that the subscription was given. */
+  /** The `name` option of the subscription. */
   readonly subscription?: string;
 }
 
-/** A handler, or a `where`, that threw or rejected. The other handlers got the message all the same. */
-export interface HandlerError extends Origin {
+/** A handler, a `where` filter or a tap threw or rejected. Delivery to the others continues. */
+export interface HandlerError extends ReportOrigin {
   readonly error: unknown;
   readonly message: Message;
 }
 
-/** A command that one subscription did not handle because its time was over. Others may have handled it before, or be told of it too. */
-export interface ExpiredMessage extends Origin {
+/**
+ * A command that expired before this subscription handled it. Another subscription may have handled it in time, or
+ * report it too.
+ */
+export interface ExpiredMessage extends ReportOrigin {
   readonly message: Message;
 }
 
 export interface SubscriberEvents {
-  /** The link's life, each channel's, and every gap. */
+  /** The states of the link and of each channel, and every gap. */
   status: SubscriberStatus;
-  /** The gaps alone. */
+  /** Only the gaps. */
   gap: Gap;
   invalid_message: InvalidMessage;
   handler_error: HandlerError;
   expired: ExpiredMessage;
-  /** The verdict on a key has turned: told within a tenth of a second, by a timer, also when nothing arrives. */
+  /** The verdict on a key has changed. A timer detects it within 100 ms, also while no message arrives. */
   verdict: VerdictChange;
-  /** A feed begins or ceases to deliver an instrument that a subscription names. */
+  /** A feed starts or stops delivering an instrument that is in the `keys` of a subscription. */
   instrument: InstrumentChange;
 }
 
-/** One channel, as this subscriber has it. Counted since the first subscription of the channel. */
+/** The state of one channel of a subscriber. Counters start with the first subscription of the channel. */
 export interface ChannelReport {
   readonly mode: 'idle' | 'recovering' | 'live' | 'closed';
-  /** Where the reader stands; undefined before it is known, and on `plain` channels. */
+  /** The last position that was processed; undefined before it is known, and on `plain` channels. */
   readonly position: Position | undefined;
-  /** Messages that arrived live, of all types and keys; kept values that were read are not among them. */
+  /** Messages received live, of all types and keys. Values read from the server are not counted. */
   readonly received: number;
-  /** Messages handed to handlers, kept values too, counted once a handler. */
+  /** Messages passed to handlers, counted once for each handler. Values read from the server are counted. */
   readonly delivered: number;
-  /** Messages that stand merged in a newer one of their key, counted once a handler. */
+  /** Messages merged into a newer one of their key, counted once for each handler. */
   readonly conflated: number;
   readonly invalid: number;
-  /** Commands not delivered because one of the same id was: they were published again after the server had forgotten it. */
+  /**
+   * Commands not delivered because their id was delivered before: a retry reached a server that had forgotten the id.
+   */
   readonly duplicates: number;
   readonly expired: number;
-  /** Gaps told, repaired ones and overflows too. */
+  /** Gaps reported, including repaired ones and overflows. */
   readonly gaps: number;
-  /** Messages known to be lost and not repaired; what a change of epoch hides is not in it. */
+  /** Messages known to be lost and not repaired. Losses of unknown size (cause `epoch`) are not counted. */
   readonly lost: number;
   readonly repaired: number;
   readonly handlerErrors: number;
-  /** Messages that wait for handlers now. */
+  /** Messages that wait for handlers. */
   readonly queueDepth: number;
   /** Milliseconds that the oldest of them has been waiting. */
   readonly behindMs: number;
@@ -83,9 +88,9 @@ export interface ChannelReport {
 
 const PREVIEW_BYTES = 200;
 
-const SLOW: Readonly<Record<Slow['cause'], string>> = {
-  blocked: 'The event loop was blocked; messages waited unread.',
-  handler: 'A handler is behind; messages wait for it.',
+const SLOW_TEXTS: Readonly<Record<Slow['cause'], string>> = {
+  blocked: 'The event loop was blocked; nothing was received meanwhile. Move long work out of this process.',
+  handler: 'A handler is behind; messages wait in its queue. Make the handler faster.',
 };
 
 export class Reports {
@@ -95,7 +100,7 @@ export class Reports {
   constructor(logger: Logger) {
     this.#logger = logger;
     this.#events = new Emitter<SubscriberEvents>((error, event) =>
-      logger.error({ err: error, event }, 'A listener of the subscriber threw.'),
+      logger.error({ err: error, event }, 'Event listener of the subscriber threw.'),
     );
   }
 
@@ -106,70 +111,76 @@ export class Reports {
     return this.#events.on(event, listener);
   }
 
-  /** The link logs its own life. */
+  /** Not logged here: the link logs its own states. */
   link(status: LinkStatus): void {
     this.#events.emit('status', status);
   }
 
   status(status: Exclude<SubscriberStatus, LinkStatus>): void {
-    if (status.type === 'gap') this.#logger[status.repaired ? 'info' : 'warn'](status, gapSentence(status));
+    if (status.type === 'gap') this.#logger[status.repaired ? 'info' : 'warn'](status, gapText(status));
     else if (status.type === 'recovery_failed') {
       const { channel, error } = status;
-      this.#logger.error({ channel, err: error }, 'The channel could not be read; trying again.');
+      this.#logger.error(
+        { channel, err: error },
+        'Recovery failed: the channel could not be read. Retrying.',
+      );
     } else if (status.type === 'demand_refused') {
       const { channel, error } = status;
-      this.#logger.warn({ channel, err: error }, 'Which keys are wanted could not be declared.');
-    } else if (status.type === 'slow') this.#logger.warn(status, SLOW[status.cause]);
-    else this.#logger.debug(status, 'The channel changed its state.');
+      this.#logger.warn(
+        { channel, err: error },
+        'Demand rejected: the keys of the subscriptions could not be declared to the gateway.',
+      );
+    } else if (status.type === 'slow') this.#logger.warn(status, SLOW_TEXTS[status.cause]);
+    else this.#logger.debug(status, 'Channel state changed.');
     this.#events.emit('status', status);
     if (status.type === 'gap') this.#events.emit('gap', status);
   }
 
   verdict(change: VerdictChange): void {
-    this.#logger.debug(change, 'The verdict on a key has turned.');
+    this.#logger.debug(change, 'Verdict changed.');
     this.#events.emit('verdict', change);
   }
 
   instrument(change: InstrumentChange): void {
-    this.#logger.info(change, 'A feed tells of an instrument.');
+    this.#logger.info(change, 'Instrument state changed at the feed.');
     this.#events.emit('instrument', change);
   }
 
-  overflow(origin: Origin, dropped: Dropped): void {
+  overflow(origin: ReportOrigin, dropped: Dropped): void {
     this.status({ type: 'gap', ...origin, cause: 'overflow', ...dropped, repaired: false });
   }
 
-  expired(origin: Origin, message: Message): void {
+  expired(origin: ReportOrigin, message: Message): void {
     const { id = '', expires_at } = message;
-    this.#logger.warn(
-      { ...origin, id: printable(id), expires_at },
-      'A command was not delivered: its time is over.',
-    );
+    this.#logger.warn({ ...origin, id: printable(id), expires_at }, 'Command expired; it was not delivered.');
     this.#events.emit('expired', { ...origin, message });
   }
 
-  handlerError(origin: Origin, error: unknown, message: Message): void {
-    this.#logger.error({ ...origin, err: error }, 'A message handler failed; the other handlers go on.');
+  handlerError(origin: ReportOrigin, error: unknown, message: Message): void {
+    this.#logger.error({ ...origin, err: error }, 'Message handler failed; the other handlers continue.');
     this.#events.emit('handler_error', { ...origin, error, message });
   }
 
   invalid(channel: string, error: TickbusError, frame: Uint8Array): void {
     const preview = previewOf(frame);
-    this.#logger.warn({ channel, reason: error.message, preview }, 'An invalid message was not delivered.');
+    this.#logger.warn(
+      { channel, reason: error.message, preview },
+      'Invalid message received; it was not delivered.',
+    );
     this.#events.emit('invalid_message', { channel, error, preview });
   }
 }
 
-/** The beginning, and how much it is the beginning of. */
+/** The first bytes of a frame, and its size if it is longer. */
 function previewOf(frame: Uint8Array): string {
   const beginning = printable(new TextDecoder().decode(frame.subarray(0, PREVIEW_BYTES)));
   return frame.byteLength > PREVIEW_BYTES ? `${beginning}... (${frame.byteLength} bytes)` : beginning;
 }
 
-function gapSentence({ repaired, cause, lost }: Gap): string {
-  if (repaired) return 'Messages were missed, fetched and delivered in order.';
-  if (cause === 'overflow') return 'The handler is too slow; messages were dropped.';
+function gapText({ repaired, cause, lost }: Gap): string {
+  if (repaired) return 'Messages were missed; all were recovered and delivered in order.';
+  if (cause === 'overflow') return 'Messages were dropped: the handler is too slow.';
   return lost === undefined
-    ? 'The channel was begun anew; whether messages were lost before that cannot be known.'
+    ? 'New epoch: the number of messages lost at the end of the previous one is unknown.'
     : 'Messages were lost.';
 }

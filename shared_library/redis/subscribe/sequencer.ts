@@ -7,7 +7,7 @@ import { ORIGIN, type Position, positionOf, relate } from '../wire/position.ts';
 import { decodeKept, type OnInvalid } from './decoder.ts';
 import { EpochTops } from './epoch-tops.ts';
 import type { FanOut, Receiver } from './fan-out.ts';
-import { type CaughtUp, catchUp } from './recovery.ts';
+import { planRecovery, type RecoveredMessage, type RecoveryPlan } from './recovery.ts';
 import { StateQueries, type StateQueriesOptions } from './state-queries.ts';
 import type { ChannelStatus } from './status.ts';
 import type { Delivery } from './tap.ts';
@@ -48,7 +48,7 @@ export class Sequencer {
   #isNewLink = false;
   /** The epoch whose end has been reported as unknown. */
   #endedEpoch: number | undefined;
-  /** Whether the recovery in flight reads all last values, not only those after the position. */
+  /** True if the recovery in flight reads all last values, not only those after the position. */
   #readsSnapshot = false;
   #mayRead = true;
   #isDeliveringRecovered = false;
@@ -85,12 +85,12 @@ export class Sequencer {
     return this.#position;
   }
 
-  /** Whether the last message of a key is its newest: the mode is live, or recovered messages are being delivered. */
-  get isCurrent(): boolean {
+  /** True if the last message of each key is its newest: live, or while recovered messages are delivered. */
+  get isUpToDate(): boolean {
     return this.#mode === 'live' || this.#isDeliveringRecovered;
   }
 
-  /** What the server said last: when nothing was missing, and who held the lease. */
+  /** The facts from the last answers of the server: when nothing was missing, and who held the lease. */
   get queries(): Pick<StateQueries, 'confirmedAt' | 'lease' | 'settled'> {
     return this.#queries;
   }
@@ -110,7 +110,7 @@ export class Sequencer {
 
   /** Delivers the messages held, then nothing any more. */
   close(): void {
-    if (this.#mode === 'recovering') this.#catchUpWithoutReading();
+    if (this.#mode === 'recovering') this.#recoverWithoutReading();
     this.#enter('closed');
     this.#held = [];
   }
@@ -157,7 +157,7 @@ export class Sequencer {
       this.#recover();
     }
     this.#held.push(message);
-    if (!this.#mayRead) this.#catchUpWithoutReading();
+    if (!this.#mayRead) this.#recoverWithoutReading();
   }
 
   // --- recovering ---
@@ -167,12 +167,12 @@ export class Sequencer {
     if (!this.#isNumbered) return this.#goLive();
     this.#enter('recovering');
     onStatus({ type: 'recovering', channel: channel.name });
-    if (!this.#mayRead) return this.#catchUpWithoutReading();
+    if (!this.#mayRead) return this.#recoverWithoutReading();
     this.#readsSnapshot = channel.kind === 'state' && fanOut.hasNewReceiver;
     const heldBeforeRead = this.#held.length;
     this.#queries.read(
       this.#readsSnapshot ? undefined : this.#position,
-      (state) => this.#catchUp(state, heldBeforeRead),
+      (state) => this.#completeRecovery(state, heldBeforeRead),
       (error) => this.#recoveryFailed(error),
     );
   }
@@ -185,40 +185,43 @@ export class Sequencer {
     this.#setPlaced();
     if (error.code === 'TICKBUS_DENIED') {
       this.#mayRead = false;
-      this.#catchUpWithoutReading();
+      this.#recoverWithoutReading();
     } else {
       this.#queries.schedule(() => this.#recover());
     }
   }
 
   /** Takes the last message held as the head. While no numbered message is held, the recovery continues. */
-  #catchUpWithoutReading(): void {
+  #recoverWithoutReading(): void {
     const last = this.#held.map(positionOf).findLast((position) => position !== undefined);
-    if (last !== undefined) this.#catchUp({ position: last, entries: [] }, 0);
+    if (last !== undefined) this.#completeRecovery({ position: last, entries: [] }, 0);
   }
 
   /**
    * A server may return with an older memory: on another branch, or behind a new link with its head below the position.
    * The rest of that epoch is reported as unknown once, even if the next publish begins a new epoch.
    */
-  #catchUp(state: Pick<ChannelState, 'position' | 'entries' | 'isForgotten'>, heldBeforeRead: number): void {
+  #completeRecovery(
+    state: Pick<ChannelState, 'position' | 'entries' | 'isForgotten'>,
+    heldBeforeRead: number,
+  ): void {
     const { channel, fanOut, onInvalid } = this.#options;
-    const { position: top, entries } = state;
+    const { position: head, entries } = state;
     const before = this.#position;
-    const isBelow = before?.epoch === top.epoch && top.seq < before.seq;
+    const isBelow = before?.epoch === head.epoch && head.seq < before.seq;
     this.#reached.add(before);
-    const { gaps, repaired, messages, rest, forged } = catchUp({
+    const { gaps, repaired, messages, rest, forged } = planRecovery({
       position: before,
-      reached: this.#reached.byEpoch,
+      highestSeqs: this.#reached.byEpoch,
       isForgotten: state.isForgotten === true || (this.#isNewLink && isBelow),
-      top,
+      head,
       kept: decodeKept(entries, onInvalid),
       held: this.#held,
       heldBeforeRead,
     });
     this.#held = [];
     this.#isNewLink = false;
-    this.#position = top;
+    this.#position = head;
     for (const gap of gaps) this.#reportGap(gap);
     this.#counters.repaired += repaired;
     const forNew = channel.kind === 'state' ? 'snapshot' : 'skip';
@@ -234,7 +237,7 @@ export class Sequencer {
     this.#acceptAll(rest);
   }
 
-  #reportGap(gap: ReturnType<typeof catchUp>['gaps'][number]): void {
+  #reportGap(gap: RecoveryPlan['gaps'][number]): void {
     if (gap.cause === 'epoch') {
       if (gap.epoch === this.#endedEpoch) return;
       this.#endedEpoch = gap.epoch;
@@ -276,17 +279,17 @@ const USED = invalidMessage('is a number that was delivered already', 'seq');
 const FORGED = invalidMessage('is a number that the server never gave', 'seq');
 
 /**
- * An existing receiver gets what it has missed. A new one gets what arrived since it was added, and the kept messages as
- * `forNew` says.
+ * An existing receiver gets what it has missed. A new one gets what arrived since it was added, and the kept messages
+ * as `forNew` says.
  */
 function deliveryOf(
-  { isNew, wasHeard }: CaughtUp,
+  { isNew, isLive }: RecoveredMessage,
   isComplete: boolean,
   forNew: 'snapshot' | 'skip',
 ): (receiver: Receiver) => Delivery | 'skip' {
   const forExisting = !isNew ? 'skip' : isComplete ? 'recovered' : 'snapshot';
   return ({ joined }) => {
-    if (wasHeard) return isNew || !joined ? 'live' : 'skip';
+    if (isLive) return isNew || !joined ? 'live' : 'skip';
     return joined ? forExisting : forNew;
   };
 }

@@ -86,14 +86,15 @@ export class StateQueries {
   }
 
   /**
-   * Checks the head now. All messages before the answer have arrived, so a head above the position proves a loss. A head
-   * below the position at the request proves a forged number. Another epoch means that the channel was reset or forgotten.
+   * Checks the head now. All messages before the answer have arrived, so a head above the position proves a loss. A
+   * head below the position at the request proves a forged number. Another epoch means that the channel was reset or
+   * forgotten.
    */
   checkHead(): void {
     const { channel, transport, clock, position, onHeadMismatch, onAnswer } = this.#options;
     this.#cancelTimer();
     const generation = this.#generation;
-    const asked = position();
+    const atRequest = position();
     const sentAt = clock.monotonic();
     transport.head(channel).then(
       ({ position: head, at, lease }) => {
@@ -103,7 +104,7 @@ export class StateQueries {
         const { epoch, seq } = position();
         // A position in another epoch than at the request is newer than the answer.
         const isMatch =
-          epoch !== asked.epoch || (head.epoch === epoch && head.seq >= asked.seq && head.seq <= seq);
+          epoch !== atRequest.epoch || (head.epoch === epoch && head.seq >= atRequest.seq && head.seq <= seq);
         if (!isMatch) return onHeadMismatch();
         this.#confirmedAt = sentAt;
         this.watchHead();

@@ -1,48 +1,49 @@
-// What a subscriber tells, as an async iterator, for a `for await` loop beside the one that trades.
+// The statuses of a subscriber as an async iterator, for a `for await` loop.
 
 import type { SubscriberStatus } from './status.ts';
 
-/** What may wait for a loop that is behind; past it the oldest is let go. */
-const MAX_WAITING = 1_000;
+/** Past this many waiting statuses, the oldest is dropped. */
+const MAX_BUFFERED = 1_000;
 
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
-type Result = IteratorResult<SubscriberStatus, undefined>;
+type StatusResult = IteratorResult<SubscriberStatus, undefined>;
 
 export class StatusStream implements AsyncIterableIterator<SubscriberStatus, undefined> {
   readonly #onEnd: () => void;
-  readonly #waiting: SubscriberStatus[] = [];
-  readonly #asking: ((result: Result) => void)[] = [];
+  readonly #buffer: SubscriberStatus[] = [];
+  /** The `next()` calls that wait for a status. */
+  readonly #reads: ((result: StatusResult) => void)[] = [];
   #isEnded = false;
 
-  /** @param onEnd called once, when the loop is left */
+  /** @param onEnd called when the consumer leaves the loop */
   constructor(onEnd: () => void) {
     this.#onEnd = onEnd;
   }
 
   push(status: SubscriberStatus): void {
     if (this.#isEnded) return;
-    const answer = this.#asking.shift();
-    if (answer !== undefined) return answer({ done: false, value: status });
-    if (this.#waiting.length === MAX_WAITING) this.#waiting.shift();
-    this.#waiting.push(status);
+    const resolve = this.#reads.shift();
+    if (resolve !== undefined) return resolve({ done: false, value: status });
+    if (this.#buffer.length === MAX_BUFFERED) this.#buffer.shift();
+    this.#buffer.push(status);
   }
 
-  /** What was told before is still given; then the loop ends. */
+  /** Ends the loop after it has consumed the buffered statuses. */
   end(): void {
     this.#isEnded = true;
-    for (const answer of this.#asking.splice(0)) answer(DONE);
+    for (const resolve of this.#reads.splice(0)) resolve(DONE);
   }
 
-  next(): Promise<Result> {
-    const value = this.#waiting.shift();
+  next(): Promise<StatusResult> {
+    const value = this.#buffer.shift();
     if (value !== undefined) return Promise.resolve({ done: false, value });
     if (this.#isEnded) return Promise.resolve(DONE);
-    return new Promise((resolve) => this.#asking.push(resolve));
+    return new Promise((resolve) => this.#reads.push(resolve));
   }
 
-  return(): Promise<Result> {
-    this.#waiting.length = 0;
+  return(): Promise<StatusResult> {
+    this.#buffer.length = 0;
     this.end();
     this.#onEnd();
     return Promise.resolve(DONE);

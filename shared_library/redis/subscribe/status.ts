@@ -1,4 +1,4 @@
-// Everything that a link, a channel or a subscription can tell, each a tagged union.
+// The statuses of a channel or a subscription, as tagged unions.
 
 import type { TickbusError } from '../errors.ts';
 import type { LinkStatus } from '../transport/link-status.ts';
@@ -7,54 +7,59 @@ import type { LostRange } from '../wire/position.ts';
 /**
  * Why messages are missing.
  *
- * - `loss`: the numbers show a hole: the link was down, or the server cut it.
- * - `epoch`: the server lost its memory, or the channel was begun anew; what came after `from` in the old epoch is unknown.
- * - `overflow`: this subscription's own handler is too slow for its queue.
+ * - `loss`: sequence numbers are missing, because the link was interrupted.
+ * - `epoch`: the channel began a new epoch, or the server lost data. How many messages followed `from` is unknown.
+ * - `overflow`: the queue of one subscription overflowed, because its handler is too slow.
  */
 export type GapCause = 'loss' | 'epoch' | 'overflow';
 
-/** Messages that were published and not delivered as they came. */
+/** Messages that were published and not received live, or were dropped. */
 export interface Gap {
   readonly type: 'gap';
   readonly channel: string;
-  /** Whose queue it was, by the `name` that the subscription was given; only with cause `overflow`, which no other subscription suffers. */
+  /** The `name` option of the subscription. Only with cause `overflow`, which concerns no other subscription. */
   readonly subscription?: string;
   readonly cause: GapCause;
-  /** The epoch that `from` and `to` count in; undefined where the lost messages were unnumbered. */
+  /** The epoch of `from` and `to`; undefined if the messages had no numbers. */
   readonly epoch: number | undefined;
+  /** The first missing number. */
   readonly from: number | undefined;
-  /** The last lost number; undefined where it cannot be known (cause `epoch`). */
+  /** The last missing number; undefined if unknown (cause `epoch`). */
   readonly to: number | undefined;
-  /** How many were lost; undefined where it cannot be known (cause `epoch`). 0 when repaired. */
+  /** How many messages were lost; undefined if unknown (cause `epoch`). 0 if repaired. */
   readonly lost: LostRange['lost'] | undefined;
-  /** True when every one of them was fetched afterwards and delivered in order. */
+  /** True if all of them were recovered and delivered in order. */
   readonly repaired: boolean;
 }
 
 export type ChannelStatus =
-  /** Catching up: messages are held back until the place in the channel is known. */
+  /** A recovery is in progress: messages are held until it is complete. */
   | { readonly type: 'recovering'; readonly channel: string }
-  /** Messages are delivered as they arrive. `numbered: false`: without a position, so that losses cannot be seen. */
+  /** Messages are delivered as they arrive. `numbered: false`: they have no positions, so losses cannot be detected. */
   | { readonly type: 'live'; readonly channel: string; readonly numbered: boolean }
   | { readonly type: 'recovery_failed'; readonly channel: string; readonly error: TickbusError }
-  /** The server does not let us declare which keys we want; what others want is received all the same. Told once. */
+  /**
+   * The server does not permit this user to declare demand for keys. Keys that other subscribers demand are still
+   * received. Reported once.
+   */
   | { readonly type: 'demand_refused'; readonly channel: string; readonly error: TickbusError }
   | Slow
   | Gap;
 
 /**
- * This process does not keep up with a channel, looked at once a second.
+ * This process does not keep up with a channel. Checked once a second.
  *
- * - `blocked`: its event loop was blocked for so long; nothing was received meanwhile, and what came is that old.
- * - `handler`: messages have been waiting for a handler for so long. Told again only after it has caught up.
+ * - `blocked`: the event loop was blocked for `behindMs`. Nothing was received meanwhile, so messages are up to that
+ *   old.
+ * - `handler`: messages have been waiting for a handler for `behindMs`. Reported again only after it has caught up.
  */
 export interface Slow {
   readonly type: 'slow';
   readonly channel: string;
   readonly cause: 'blocked' | 'handler';
-  /** Milliseconds, 1,000 at least. */
+  /** Milliseconds, at least 1,000. */
   readonly behindMs: number;
 }
 
-/** What `subscriber.on('status', ...)` tells. */
+/** The event of `subscriber.on('status', ...)`. */
 export type SubscriberStatus = LinkStatus | ChannelStatus;

@@ -1,9 +1,9 @@
-// One channel of a subscriber: its reader, what is wanted of it, its newest values, its handlers, and how it is doing.
+// One channel of a subscriber: its reader, demand, latest values, subscriptions, taps and counters.
 
 import { v7 as uuidv7 } from 'uuid';
 import type { Channel } from '../channel/channel.ts';
 import { SubscriberDemand } from '../demand/subscriber-demand.ts';
-import type { Freshness, Judged } from '../freshness/freshness.ts';
+import type { Freshness, FreshnessInput } from '../freshness/freshness.ts';
 import { LatestValues } from '../freshness/latest-values.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Transport } from '../transport/port.ts';
@@ -11,7 +11,7 @@ import type { Message } from '../wire/message.ts';
 import { ChannelReader } from './channel-reader.ts';
 import type { EventLoopTurn } from './event-loop-turn.ts';
 import { isExpired } from './expiry.ts';
-import type { ChannelReport, Origin, Reports } from './reports.ts';
+import type { ChannelReport, ReportOrigin, Reports } from './reports.ts';
 import { Subscription, type SubscriptionOptions } from './subscription.ts';
 import { type Observer, Tap } from './tap.ts';
 
@@ -20,11 +20,11 @@ export interface SubscribedChannelOptions {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly reports: Reports;
-  /** Learns the server's time from what the reader asks, and knows it. */
-  readonly freshness: Pick<Freshness, 'answered' | 'serverNow'>;
-  /** One for all handlers of the subscriber. */
+  /** Learns the server's time from the reader's queries. */
+  readonly freshness: Pick<Freshness, 'recordServerTime' | 'serverNow'>;
+  /** Shared by all handlers of the subscriber. */
   readonly turn: EventLoopTurn;
-  /** How the subscriber is called where it declares the keys that it wants. */
+  /** The name of the subscriber in its declarations of demand. */
   readonly name: string;
 }
 
@@ -32,9 +32,9 @@ export class SubscribedChannel {
   readonly #options: SubscribedChannelOptions;
   readonly channel: Channel;
   readonly reader: ChannelReader;
-  /** Only of a channel that a gateway feeds. */
+  /** Undefined if no gateway feeds the channel. */
   readonly demand: SubscriberDemand | undefined;
-  /** Only of kind `state`. */
+  /** Undefined unless the channel is of kind `state`. */
   readonly values: LatestValues | undefined;
   readonly #counters = {
     delivered: 0,
@@ -58,17 +58,20 @@ export class SubscribedChannel {
         onStatus: (status) => reports.status(status),
         onInvalid: (error, frame) => reports.invalid(channel.name, error, frame),
         onValue: this.values?.set,
-        onAnswer: (sentAt, serverAt) => freshness.answered(sentAt, serverAt),
+        onAnswer: (sentAt, serverAt) => freshness.recordServerTime(sentAt, serverAt),
       },
     });
     this.demand = channel.gateway ? this.#newDemand() : undefined;
   }
 
-  /** Another handler; what it does with its messages is counted and told. */
+  /** Adds a handler. Its deliveries are counted; its drops and errors are also reported. */
   add(handler: (message: Message) => unknown, filters: SubscriptionOptions): Subscription {
     const { reports, turn } = this.#options;
     const { name } = filters;
-    const origin: Origin = { channel: this.channel.name, ...(name !== undefined && { subscription: name }) };
+    const origin: ReportOrigin = {
+      channel: this.channel.name,
+      ...(name !== undefined && { subscription: name }),
+    };
     const counters = this.#counters;
     const hooks = {
       handle: (message: Message) => {
@@ -85,7 +88,7 @@ export class SubscribedChannel {
         counters.handlerErrors++;
         reports.handlerError(origin, error, message);
       },
-      isCurrent: (message: Message) => this.#isCurrent(message, origin),
+      shouldHandle: (message: Message) => this.#shouldHandle(message, origin),
     };
     const subscription = new Subscription(filters, hooks, turn);
     this.reader.add(subscription);
@@ -93,7 +96,7 @@ export class SubscribedChannel {
     return subscription;
   }
 
-  /** Another observer. It is no handler: of the counters, only `handlerErrors` counts what it throws. */
+  /** Adds an observer. Of the counters, only `handlerErrors` includes it. */
   tap(observer: Observer): Tap {
     const tap = new Tap(observer, (error, message) => {
       this.#counters.handlerErrors++;
@@ -103,7 +106,7 @@ export class SubscribedChannel {
     return tap;
   }
 
-  /** Whether nothing receives the channel any more. */
+  /** True if the channel has no subscription and no tap. */
   get isUnused(): boolean {
     return this.reader.subscriptions.size + this.reader.taps.size === 0;
   }
@@ -114,7 +117,7 @@ export class SubscribedChannel {
     this.demand?.remove(subscription.keys ?? []);
   }
 
-  /** Milliseconds that the oldest message has been waiting for a handler; 0 when none waits. */
+  /** Milliseconds that the oldest message has been waiting for a handler; 0 if none waits. */
   get behindMs(): number {
     const now = this.#options.clock.monotonic();
     return Math.max(
@@ -138,16 +141,16 @@ export class SubscribedChannel {
     };
   }
 
-  /** What its values are judged by; undefined: it keeps none. */
-  get judged(): Judged | undefined {
+  /** The state from which the freshness of its values is judged; undefined: it has no values. */
+  get freshnessInput(): FreshnessInput | undefined {
     if (this.values === undefined) return undefined;
-    const { isCurrent, confirmedAt, lease, subscriptions } = this.reader;
+    const { isUpToDate, confirmedAt, lease, subscriptions } = this.reader;
     const { channel, values, behindMs } = this;
-    return { channel, values, isCurrent, confirmedAt, lease, behindMs, subscriptions };
+    return { channel, values, isUpToDate, confirmedAt, lease, behindMs, subscriptions };
   }
 
-  #isCurrent(message: Message, origin: Origin): boolean {
-    // Nearly all messages have no end: they do not pay for a look at the clocks.
+  #shouldHandle(message: Message, origin: ReportOrigin): boolean {
+    // Nearly all messages do not expire, so they do not pay for reading the clocks.
     if (message.expires_at === undefined) return true;
     const { clock, freshness, reports } = this.#options;
     if (!isExpired(message, freshness.serverNow, clock.now())) return true;

@@ -2,7 +2,7 @@
 
 import type { Channel } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
-import { Freshness, type Judged } from '../freshness/freshness.ts';
+import { Freshness, type FreshnessInput } from '../freshness/freshness.ts';
 import type { FeedChannels } from '../freshness/gateway-status.ts';
 import type { FreshnessTimes } from '../freshness/latest.ts';
 import { type VerdictChange, VerdictPoller } from '../freshness/verdict-poller.ts';
@@ -13,7 +13,7 @@ import type { LinkStatus } from '../transport/link-status.ts';
 import type { Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
 import { EventLoopTurn } from './event-loop-turn.ts';
-import { LagMonitor, type Watched } from './lag-monitor.ts';
+import { type ChannelLag, LagMonitor } from './lag-monitor.ts';
 import type { Reports } from './reports.ts';
 import { SubscribedChannel } from './subscribed-channel.ts';
 import type { Subscription } from './subscription.ts';
@@ -56,7 +56,7 @@ export class SubscribedChannels {
     this.#turn = new EventLoopTurn(clock);
     this.#lagMonitor = new LagMonitor({
       clock,
-      watched: () => this.#watched(),
+      channels: () => this.#channelLags(),
       onSlow: (slow) => reports.status(slow),
     });
     this.freshness = new Freshness({
@@ -74,7 +74,7 @@ export class SubscribedChannels {
     });
     this.#verdictPoller = new VerdictPoller({
       clock,
-      look: () => this.#verdicts(),
+      verdicts: () => this.#verdicts(),
       onChange: (change) => reports.verdict(change),
     });
   }
@@ -84,12 +84,12 @@ export class SubscribedChannels {
   }
 
   /** The state by which the values of a channel are judged; undefined: nothing subscribes to it. */
-  judged(channel: Channel): Judged | undefined {
+  freshnessInput(channel: Channel): FreshnessInput | undefined {
     if (channel.kind !== 'state') {
-      const text = `The channel ${channel} is of kind "${channel.kind}". Only the values of kind "state" can be fresh or stale.`;
+      const text = `The freshness of ${channel} is undefined: its kind is "${channel.kind}". Use kind "state".`;
       throw new TickbusError('TICKBUS_INVALID_OPTION', text);
     }
-    return this.get(channel)?.judged;
+    return this.get(channel)?.freshnessInput;
   }
 
   subscribe(channel: Channel, handler: (message: Message) => unknown, options: Filters): Added {
@@ -97,7 +97,7 @@ export class SubscribedChannels {
     const subscribed = this.#open(channel);
     const subscription = subscribed.add(handler, filters);
     const { keys = [] } = subscription;
-    if (channel.gateway) queueMicrotask(() => this.freshness.asked(channel.name, keys));
+    if (channel.gateway) queueMicrotask(() => this.freshness.reportInstruments(channel.name, keys));
     this.#startIfIdle(subscribed);
     const remove = () => {
       if (!subscribed.reader.subscriptions.has(subscription)) return;
@@ -179,7 +179,7 @@ export class SubscribedChannels {
     const known = this.#byName.get(channel.name);
     if (known?.channel === channel) return known;
     if (known !== undefined) {
-      const text = `The channel ${channel} is subscribed to already with another definition. Share one definition of it.`;
+      const text = `The channel ${channel} is already subscribed with another definition. Share one definition of it.`;
       throw new TickbusError('TICKBUS_INVALID_OPTION', text);
     }
     const { transport, clock, name = 'subscriber' } = this.#settings;
@@ -235,20 +235,20 @@ export class SubscribedChannels {
     }
   }
 
-  *#watched(): Iterable<Watched> {
+  *#channelLags(): Iterable<ChannelLag> {
     for (const { channel, behindMs } of this.#all) yield { channel: channel.name, behindMs };
   }
 
   *#verdicts(): Iterable<Omit<VerdictChange, 'was'>> {
-    for (const { channel, reader, judged } of this.#all) {
+    for (const { channel, reader, freshnessInput: input } of this.#all) {
       const isJudged =
         channel.gateway || [...reader.subscriptions].some(({ bounds }) => bounds.maxAgeMs !== undefined);
-      if (judged === undefined || !isJudged) continue;
-      const keys = new Set(judged.values.keys());
+      if (input === undefined || !isJudged) continue;
+      const keys = new Set(input.values.keys());
       for (const subscription of reader.subscriptions)
         for (const key of subscription.keys ?? []) keys.add(key);
       for (const key of keys) {
-        const { verdict, reason, changedAgoMs, confirmedAgoMs } = this.freshness.judgement(judged, key);
+        const { verdict, reason, changedAgoMs, confirmedAgoMs } = this.freshness.verdictOn(input, key);
         yield { channel: channel.name, key, verdict, reason, changedAgoMs, confirmedAgoMs };
       }
     }

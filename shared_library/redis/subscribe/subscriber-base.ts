@@ -46,8 +46,8 @@ export class SubscriberBase implements AsyncDisposable {
   }
 
   /**
-   * Calls `handler` with the messages of a channel, before or after `startListening()`. A channel can have any number of
-   * handlers. Filters are applied before the subscription's queue, so messages that they reject take no place in it.
+   * Calls `handler` with the messages of a channel, before or after `startListening()`. A channel can have any number
+   * of handlers. Filters are applied before the subscription's queue, so rejected messages take no place in it.
    *
    * @returns a function that ends the subscription; the handler is not called after that
    * @throws TickbusError `TICKBUS_INVALID_OPTION` for filters that the channel does not support
@@ -62,8 +62,8 @@ export class SubscriberBase implements AsyncDisposable {
   }
 
   /**
-   * The messages of a channel for a `for await` loop. The body of the loop is the handler: while it runs, messages wait in
-   * the subscription's bounded queue. Leaving the loop, or `close()`, ends the subscription.
+   * The messages of a channel for a `for await` loop. The body of the loop is the handler: while it runs, messages
+   * wait in the subscription's bounded queue. Leaving the loop, or `close()`, ends the subscription.
    */
   messages<C extends Channel, T extends MessageType<C> = MessageType<C>>(
     channel: C,
@@ -80,23 +80,23 @@ export class SubscriberBase implements AsyncDisposable {
   }
 
   /**
-   * Shows `observer` every valid message of a channel, before or after `startListening()`: for metrics, audits and tests.
-   * It is called synchronously as each message arrives, before the filters and queues of subscriptions. It also sees
-   * messages that their `types`, `keys` and `where` reject or that conflation merges, and repeated commands. It does not
-   * see messages of an older position, nor payloads that their schema rejects.
+   * Shows `observer` every valid message of a channel, before or after `startListening()`: for metrics, audits and
+   * tests. It is called synchronously as each message arrives, before the filters and queues of subscriptions. It
+   * also sees messages that their `types`, `keys` and `where` reject or that conflation merges, and repeated
+   * commands. It does not see messages of an older position, nor payloads that their schema rejects.
    *
-   * The observer gets `{ message, position, delivery }`. `position` is `{ epoch, seq }`; it is undefined for a message
-   * without a number. `delivery` is `live`, `recovered` or `snapshot`. A new tap of a `state` channel sees the last value of
-   * each key first.
+   * The observer gets `{ message, position, delivery }`. `position` is `{ epoch, seq }`; it is undefined for a
+   * message without a number. `delivery` is `live`, `recovered` or `snapshot`. A new tap of a `state` channel sees
+   * the last value of each key first.
    *
-   * A tap subscribes to the channel, but it is no handler: it has no queue, declares no demand for keys, does not feed
-   * `latest()`, and only `handlerErrors` counts it. It runs in the receive path, so keep it short. Every message is
-   * validated, even if no subscription wants it. An error that it throws or rejects with is reported as `handler_error`;
-   * delivery continues.
+   * A tap subscribes to the channel, but it is no handler: it has no queue, declares no demand for keys, does not
+   * feed `latest()`, and only `handlerErrors` counts it. It runs in the receive path, so keep it short. Every message
+   * is validated, even if no subscription wants it. An error that it throws or rejects with is reported as
+   * `handler_error`; delivery continues.
    *
    * @returns a function that removes the tap; the observer is not called after that
-   * @throws TickbusError `TICKBUS_INVALID_OPTION` for an observer that is not a function, or a channel that is subscribed to
-   *   with another definition; `TICKBUS_CLOSED` after `close()`
+   * @throws TickbusError `TICKBUS_INVALID_OPTION` for an observer that is not a function, or a channel that is
+   *   subscribed to with another definition; `TICKBUS_CLOSED` after `close()`
    * @example
    * const stop = subscriber.tap(CHANNELS.PRICE_DATA, ({ message, position, delivery }) => {
    *   console.log(message.data.symbol, position?.seq, delivery);
@@ -142,11 +142,12 @@ export class SubscriberBase implements AsyncDisposable {
   }
 
   /**
-   * The newest value of a key and the verdict on it at this instant. A channel without a subscription has no values. The
-   * message is decoded from its bytes on the first call after it arrived, so it is not the object that handlers got.
+   * The newest value of a key and the verdict on it at this instant. A channel without a subscription has no values.
+   * The first call after a message arrived decodes it from its bytes, so it is not the object that handlers got.
    *
-   * @param bounds in milliseconds. `maxAgeMs`: default the subscription's, else 5,000. `maxQuietMs`: how long the key may be
-   *   quiet while its feed is confirmed within `maxAgeMs`; default the subscription's, else the channel's, else `maxAgeMs`
+   * @param bounds in milliseconds. `maxAgeMs`: default the subscription's, else 5,000. `maxQuietMs`: how long the key
+   *   may be quiet while its feed is confirmed within `maxAgeMs`; default the subscription's, else the channel's,
+   *   else `maxAgeMs`
    * @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid bounds, and for a channel that is not of kind `state`
    */
   latest<C extends Channel>(
@@ -154,13 +155,13 @@ export class SubscriberBase implements AsyncDisposable {
     key: string,
     bounds: { maxAgeMs?: number | undefined; maxQuietMs?: number | undefined } = {},
   ): Latest<MessageOf<C>> {
-    const latest = this.#channels.freshness.latest(this.#channels.judged(channel), key, bounds);
+    const latest = this.#channels.freshness.latest(this.#channels.freshnessInput(channel), key, bounds);
     return latest as Latest<unknown> as Latest<MessageOf<C>>;
   }
 
   /**
-   * The newest value of a key, if it is proved to be fresh at this instant. Clocks are read when it is called, so a process
-   * that was suspended, or whose event loop was blocked, gets the error and no stale value.
+   * The newest value of a key, if it is proved to be fresh at this instant. Clocks are read when it is called, so a
+   * process that was suspended, or whose event loop was blocked, gets the error and no stale value.
    *
    * @param bounds as for `latest`
    * @throws StaleDataError unless the value is proved to be fresh; its `verdict` says why
@@ -171,14 +172,14 @@ export class SubscriberBase implements AsyncDisposable {
     key: string,
     bounds: { maxAgeMs: number; maxQuietMs?: number | undefined },
   ): MessageOf<C> {
-    const judged = this.#channels.judged(channel);
-    const message = this.#channels.freshness.requireFresh(judged, channel, key, bounds);
+    const input = this.#channels.freshnessInput(channel);
+    const message = this.#channels.freshness.requireFresh(input, channel, key, bounds);
     return message as unknown as MessageOf<C>;
   }
 
   /**
-   * The events of `on('status')` from now on, for a `for await` loop. `close()` ends the loop. A loop that is more than 1,000
-   * statuses behind misses the oldest.
+   * The events of `on('status')` from now on, for a `for await` loop. `close()` ends the loop. A loop that is more
+   * than 1,000 statuses behind misses the oldest.
    */
   statusChanges(): AsyncIterableIterator<SubscriberStatus, undefined> {
     this.#assertOpen();
@@ -197,9 +198,9 @@ export class SubscriberBase implements AsyncDisposable {
   }
 
   /**
-   * Stops listening and waits until the handlers have processed what was received. Messages that are not handled within
-   * `timeoutMs` (default 5,000) are dropped and reported as a gap (cause `overflow`). A `messages()` loop still gets what was
-   * received and then ends.
+   * Stops listening and waits until the handlers have processed what was received. Messages that are not handled
+   * within `timeoutMs` (default 5,000) are dropped and reported as a gap (cause `overflow`). A `messages()` loop
+   * still gets what was received and then ends.
    */
   close({ timeoutMs = DEFAULT_DRAIN_MS }: { timeoutMs?: number } = {}): Promise<void> {
     this.#closing ??= this.#close(timeoutMs);

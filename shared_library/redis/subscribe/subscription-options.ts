@@ -1,70 +1,81 @@
-// What a subscription may ask for, and the check that its channel can serve it.
+// The public options of a subscription, and their validation against its channel.
 
 import type { Channel, MessageType } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
-import { checkedBound } from '../freshness/verdict.ts';
+import { checkedBound } from '../freshness/bounds.ts';
 import { printable } from '../runtime/printable.ts';
 import type { MessageOf } from '../wire/message.ts';
 import type { SubscriptionOptions } from './subscription.ts';
 
 export interface SubscribeOptions<C extends Channel, T extends MessageType<C> = MessageType<C>> {
-  /** Only these message types. Default: all of the channel. */
+  /** Only these message types. Default: all types of the channel. */
   types?: readonly T[] | undefined;
   /** Only messages with one of these keys (the symbol on PRICE_DATA). Default: all. */
   keys?: readonly string[] | undefined;
-  /** Only messages for which this returns true. Called once a message as it arrives, so keep it cheap. Default: all. */
+  /**
+   * Only messages for which this returns true. It is called as each message arrives, so keep it cheap. Default: all.
+   */
   where?: ((message: MessageOf<C, NoInfer<T>>) => boolean) | undefined;
   /**
-   * The most messages that may wait for the handler. Past it the oldest is dropped and reported as a gap (cause `overflow`).
-   * Default 10,000; on a `state` channel unlimited, as only the newest of each key waits.
+   * The maximum number of messages that wait for the handler. On overflow the oldest is dropped and reported as a gap
+   * (cause `overflow`). Default 10,000; unlimited on a `state` channel, where only the newest message of each key
+   * waits.
    */
   queueLimit?: number | undefined;
   /**
-   * Milliseconds after which a value of these keys is no longer fresh, for `latest` and `on('verdict')` (kind `state`). Default 5,000.
-   * Of several subscriptions to a key the strictest counts.
+   * The age in milliseconds up to which a value of these keys is fresh, for `latest` and `on('verdict')` (kind
+   * `state`). Default 5,000. If several subscriptions cover a key, the smallest bound applies.
    */
   maxAgeMs?: number | undefined;
-  /** Milliseconds that these keys may be quiet while their feed is confirmed (kind `state`). Default: the channel's, else no longer than `maxAgeMs`. */
+  /**
+   * Milliseconds for which these keys may be quiet while their feed is confirmed (kind `state`). Default:
+   * `maxQuietMs` of the channel, else `maxAgeMs`.
+   */
   maxQuietMs?: number | undefined;
-  /** What `expired`, `handler_error` and a gap with cause `overflow` call this subscription, where a channel has several. Default: they tell the channel alone. */
+  /**
+   * Identifies this subscription in `expired`, `handler_error` and gaps with cause `overflow`. Default: they name
+   * only the channel.
+   */
   name?: string | undefined;
 }
 
-/** Called with one message at a time; a returned promise is awaited before the next. */
+/** Called with one message at a time; a returned promise is awaited before the next message. */
 export type MessageHandler<C extends Channel, T extends MessageType<C> = MessageType<C>> = (
   message: MessageOf<C, T>,
 ) => unknown;
 
-/** The options of a subscription when its channel's types no longer matter. */
+/** The options without the types of a specific channel. */
 export type Filters = SubscribeOptions<Channel>;
 
 const DEFAULT_QUEUE_LIMIT = 10_000;
 
-/** @throws TickbusError `TICKBUS_INVALID_OPTION` for what the channel cannot serve */
+/** @throws TickbusError `TICKBUS_INVALID_OPTION` for options that the channel does not support */
 export function checkedOptions(channel: Channel, options: Filters): SubscriptionOptions {
   const { types, keys, where, queueLimit, maxAgeMs, maxQuietMs, name } = options;
   for (const type of types ?? []) {
     if (!Object.hasOwn(channel.messages, type)) {
       const known = Object.keys(channel.messages).join(', ');
       throw invalidOption(
-        `The channel ${channel} has no message type "${printable(type)}". It has ${known}.`,
+        `The channel ${channel} has no message type "${printable(type)}", so \`types\` cannot select it. Use ${known}.`,
       );
     }
   }
   if (keys !== undefined && !channel.keyed) {
     throw invalidOption(
-      `The channel ${channel} has no key, so \`keys\` cannot filter it. Use \`where\`, or define the channel with a key.`,
+      `The channel ${channel} has no key, so \`keys\` cannot filter it. Use \`where\`, or define it with a key.`,
     );
   }
   if (queueLimit !== undefined && !(queueLimit >= 1)) {
-    throw invalidOption(`queueLimit is ${queueLimit}. Use a number of messages, 1 or above.`);
+    throw invalidOption(
+      `queueLimit is ${queueLimit}, which is invalid. Use a number of messages, 1 or above.`,
+    );
   }
   for (const [field, value] of Object.entries({ maxAgeMs, maxQuietMs })) {
     if (value === undefined) continue;
     checkedBound(field, value);
     if (channel.kind !== 'state')
       throw invalidOption(
-        `${field} is given, and ${channel} is not of kind "state": only values can be stale.`,
+        `${field} does not apply to ${channel}: only the values of kind "state" can be stale. Omit it.`,
       );
   }
   const conflate = channel.kind === 'state';

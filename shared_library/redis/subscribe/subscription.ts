@@ -1,7 +1,7 @@
 // One handler's subscription: its filter, its queue, and the loop that runs the handler one message at a time.
 
 import type { Message } from '../wire/message.ts';
-import { DeliveryQueue, type Taken } from './delivery-queue.ts';
+import { DeliveryQueue, type QueuedMessage } from './delivery-queue.ts';
 import type { EventLoopTurn } from './event-loop-turn.ts';
 
 export interface SubscriptionOptions {
@@ -9,28 +9,28 @@ export interface SubscriptionOptions {
   readonly types?: readonly string[] | undefined;
   /** Only messages with one of these keys. Default: all. */
   readonly keys?: readonly string[] | undefined;
-  /** Only messages for which this returns true; called once a message, so keep it cheap. Default: all. */
+  /** Only messages for which this returns true. Default: all. */
   readonly where?: ((message: Message) => boolean) | undefined;
-  /** By which the values of its keys are judged where a call does not say; see Bounds. */
+  /** The default bounds for the values of its keys, in milliseconds. */
   readonly maxAgeMs?: number | undefined;
   readonly maxQuietMs?: number | undefined;
   readonly queueLimit: number;
-  /** Whether a handler that is behind gets only the newest message of each key. */
+  /** True if a handler that is behind gets only the newest message of each key. */
   readonly conflate: boolean;
-  /** What reports call it. */
+  /** Identifies the subscription in reports. */
   readonly name?: string | undefined;
 }
 
 export interface SubscriptionHooks {
   readonly handle: (message: Message) => unknown;
-  /** Messages that this subscription will not deliver, told before the next one that it does. */
+  /** Reports dropped messages, before the next message is handled. */
   readonly onOverflow: (dropped: Dropped) => void;
   readonly onError: (error: unknown, message: Message) => void;
-  /** False for a message that is no longer worth handling (an expired command), which the hook then reports. */
-  readonly isCurrent: (message: Message) => boolean;
+  /** False for an expired command, which the hook has reported. */
+  readonly shouldHandle: (message: Message) => boolean;
 }
 
-/** Messages of one epoch that were dropped, oldest to newest; without numbers where they had none. */
+/** A range of dropped messages of one epoch. Its members are undefined if the messages have no numbers. */
 export interface Dropped {
   readonly epoch: number | undefined;
   readonly from: number | undefined;
@@ -39,8 +39,11 @@ export interface Dropped {
 }
 
 /**
- * States: idle (nothing waits, the next message is handled at once) -> busy (the handler's promise is pending, or its share
- * of this turn is spent; messages queue) -> idle. `closed` ends it from either.
+ * States:
+ *
+ * - `idle`: no message waits, and the next one is handled at once.
+ * - `busy`: the handler's promise is pending, or the budget of this turn is spent. Messages are queued.
+ * - `closed`: no message is handled any more.
  */
 export class Subscription {
   readonly #options: SubscriptionOptions;
@@ -50,9 +53,9 @@ export class Subscription {
   readonly #types: ReadonlySet<string> | undefined;
   readonly #keys: ReadonlySet<string> | undefined;
   #state: 'idle' | 'busy' | 'closed' = 'idle';
-  readonly #whenIdle: (() => void)[] = [];
+  readonly #drainWaiters: (() => void)[] = [];
   #dropped: Dropped | undefined;
-  /** Whether the channel's kept values were delivered to it; set by the channel reader. */
+  /** True once the channel's kept values were delivered to it; set by the fan-out. */
   joined = false;
 
   constructor(options: SubscriptionOptions, hooks: SubscriptionHooks, turn: EventLoopTurn) {
@@ -64,7 +67,7 @@ export class Subscription {
     this.#keys = options.keys && new Set(options.keys);
   }
 
-  /** The keys that it asks for; undefined: all. */
+  /** The keys that it receives; undefined: all. */
   get keys(): ReadonlySet<string> | undefined {
     return this.#keys;
   }
@@ -73,81 +76,81 @@ export class Subscription {
     return { maxAgeMs: this.#options.maxAgeMs, maxQuietMs: this.#options.maxQuietMs };
   }
 
-  /** Messages that wait for the handler. */
+  /** The number of messages that wait for the handler. */
   get depth(): number {
     return this.#queue.depth;
   }
 
-  /** Milliseconds that the oldest of them has been waiting; 0 when none waits. */
+  /** Milliseconds that the oldest message has been waiting; 0 if none waits. */
   behindMs(now: number): number {
     const since = this.#queue.oldestSince;
     return since === undefined ? 0 : now - since;
   }
 
-  /** Whether a message of this type and key is asked for; what `where` says is asked in `deliver`. */
-  wants(type: string, key: string | undefined): boolean {
+  /** True if the type and the key pass the filters. `deliver` checks the `where` filter. */
+  matches(type: string, key: string | undefined): boolean {
     if (this.#state === 'closed' || this.#types?.has(type) === false) return false;
     return this.#keys === undefined || (key !== undefined && this.#keys.has(key));
   }
 
   deliver(message: Message, key: string | undefined): void {
-    if (this.#state === 'closed' || !this.#passes(message)) return;
-    if (this.#state === 'idle' && !this.#turn.spent) {
-      if (this.#start(message)) this.#resume();
+    if (this.#state === 'closed' || !this.#passesWhere(message)) return;
+    if (this.#state === 'idle' && !this.#turn.isBudgetSpent) {
+      if (this.#handle(message)) this.#resume();
       return;
     }
     const { number, startedAt } = this.#turn;
     this.#queue.push(message, this.#options.conflate ? key : undefined, number, startedAt);
-    if (this.#state === 'idle') this.#continueNextTurn();
+    if (this.#state === 'idle') this.#resumeNextTurn();
   }
 
-  /** Resolves when every message received so far was handled. */
+  /** Resolves when every message received so far has been handled. */
   drained(): Promise<void> {
     if (this.#state !== 'busy') return Promise.resolve();
-    return new Promise((resolve) => this.#whenIdle.push(resolve));
+    return new Promise((resolve) => this.#drainWaiters.push(resolve));
   }
 
-  /** No message is handled from now on, not even those that wait. */
+  /** Discards the messages that wait; none is handled from now on. */
   close(): void {
     this.#queue.clear();
-    this.#rest('closed');
+    this.#settle('closed');
   }
 
-  /** As `close`, and what waits is reported as dropped. */
+  /** Closes as `close`, and reports the messages that wait as dropped. */
   abandon(): void {
     for (let taken = this.#queue.take(0); taken !== undefined; taken = this.#queue.take(0)) this.#drop(taken);
-    this.#tellDropped();
+    this.#reportDropped();
     this.close();
   }
 
-  /** What is merged in a dropped message is lost with it. */
-  #drop({ value, conflated, first }: Taken<Message>): void {
+  /** The messages merged into a dropped one are lost too. */
+  #drop({ value, conflated, first }: QueuedMessage<Message>): void {
     if (first !== undefined && first.epoch !== value.epoch) {
-      // Merged over a change of epoch: where in the old one they stood is not known to the last number.
+      // The merged messages span two epochs, so their last number in the older one is unknown.
       this.#hooks.onOverflow({ epoch: first.epoch, from: first.seq, to: undefined, lost: conflated });
       this.#addDropped(value, value.seq, 1);
     } else this.#addDropped(value, first?.seq ?? value.seq, conflated + 1);
   }
 
   #addDropped({ epoch, seq }: Message, from: number | undefined, count: number): void {
-    if (this.#dropped !== undefined && this.#dropped.epoch !== epoch) this.#tellDropped();
+    if (this.#dropped !== undefined && this.#dropped.epoch !== epoch) this.#reportDropped();
     const before = this.#dropped ?? { from, to: seq, lost: 0 };
     this.#dropped = {
       epoch,
-      from: lesser(before.from, from),
-      to: greater(before.to, seq),
+      from: minDefined(before.from, from),
+      to: maxDefined(before.to, seq),
       lost: before.lost + count,
     };
   }
 
-  #tellDropped(): void {
+  #reportDropped(): void {
     const dropped = this.#dropped;
     if (dropped === undefined) return;
     this.#dropped = undefined;
     this.#hooks.onOverflow(dropped);
   }
 
-  #passes(message: Message): boolean {
+  #passesWhere(message: Message): boolean {
     const { where } = this.#options;
     if (where === undefined) return true;
     try {
@@ -158,16 +161,16 @@ export class Subscription {
     }
   }
 
-  /** Calls the handler; true when it is done already, false when its promise is pending and will resume the loop. */
-  #start(message: Message): boolean {
+  /** Returns true if the handler is done; false if its promise is pending and will resume the loop. */
+  #handle(message: Message): boolean {
     this.#state = 'busy';
-    const pending = this.#call(message);
+    const pending = this.#callHandler(message);
     if (pending === undefined) return true;
     const turn = this.#turn;
     const [since, { number }] = [turn.now(), turn];
     const resume = () => {
-      // Promises that settle in the turn in which they were made let nothing else in.
-      if (turn.number === number) turn.handled(since);
+      // A promise that settles in the turn in which it was created has kept the event loop busy.
+      if (turn.number === number) turn.addHandlerTime(since);
       this.#resume();
     };
     pending.then(resume, (error: unknown) => {
@@ -177,41 +180,41 @@ export class Subscription {
     return false;
   }
 
-  #call(message: Message): Promise<unknown> | undefined {
-    if (!this.#hooks.isCurrent(message)) return undefined;
+  #callHandler(message: Message): Promise<unknown> | undefined {
+    if (!this.#hooks.shouldHandle(message)) return undefined;
     const since = this.#turn.now();
     try {
       const result = this.#hooks.handle(message);
-      // Resolved anew, because a foreign thenable may throw where a promise rejects.
+      // Wrapped, because the `then` of a foreign thenable may throw where a promise would reject.
       return isThenable(result) ? Promise.resolve(result) : undefined;
     } catch (error) {
       this.#hooks.onError(error, message);
       return undefined;
     } finally {
-      this.#turn.handled(since);
+      this.#turn.addHandlerTime(since);
     }
   }
 
   #resume(): void {
     while (this.#state !== 'closed') {
-      if (this.#queue.depth === 0) return this.#rest('idle');
-      if (this.#turn.spent) return this.#continueNextTurn();
-      this.#tellDropped();
+      if (this.#queue.depth === 0) return this.#settle('idle');
+      if (this.#turn.isBudgetSpent) return this.#resumeNextTurn();
+      this.#reportDropped();
       const taken = this.#queue.take(this.#turn.number);
-      if (taken === undefined) return this.#rest('idle');
+      if (taken === undefined) return this.#settle('idle');
       const { value, conflated } = taken;
-      if (!this.#start(conflated === 0 ? value : { ...value, conflated })) return;
+      if (!this.#handle(conflated === 0 ? value : { ...value, conflated })) return;
     }
   }
 
-  #continueNextTurn(): void {
+  #resumeNextTurn(): void {
     this.#state = 'busy';
-    this.#turn.next(() => this.#resume());
+    this.#turn.runNextTurn(() => this.#resume());
   }
 
-  #rest(state: 'idle' | 'closed'): void {
+  #settle(state: 'idle' | 'closed'): void {
     this.#state = state;
-    if (this.#whenIdle.length > 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+    if (this.#drainWaiters.length > 0) for (const resolve of this.#drainWaiters.splice(0)) resolve();
   }
 }
 
@@ -219,11 +222,11 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
-/** A key that ticks rarely waits long: what is merged in one message may be older than what is merged in the one dropped before. */
-function lesser(a: number | undefined, b: number | undefined): number | undefined {
+/** A key with rare messages waits long, so a later drop may include older messages than an earlier one. */
+function minDefined(a: number | undefined, b: number | undefined): number | undefined {
   return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }
 
-function greater(a: number | undefined, b: number | undefined): number | undefined {
+function maxDefined(a: number | undefined, b: number | undefined): number | undefined {
   return a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);
 }

@@ -1,4 +1,4 @@
-// An observer of one channel: it sees each message before filters and queues, and takes no part in delivery.
+// An observer of one channel: it sees each message before filters and queues, and has no effect on delivery.
 
 import type { Channel } from '../channel/channel.ts';
 import type { Message, MessageOf } from '../wire/message.ts';
@@ -7,9 +7,9 @@ import { type Position, positionOf } from '../wire/position.ts';
 /**
  * How a message reached the subscriber:
  *
- * - `live`: as it was published.
- * - `recovered`: it was missed, and read from the history or the last values without a gap.
- * - `snapshot`: a value kept by the server from before the tap, or from a loss that could not be repaired.
+ * - `live`: received as it was published.
+ * - `recovered`: missed, then read from the history or the last values. The recovery was complete.
+ * - `snapshot`: a kept value from before the tap was added, or from a recovery that was not complete.
  */
 export type Delivery = 'live' | 'recovered' | 'snapshot';
 
@@ -17,18 +17,18 @@ export type Delivery = 'live' | 'recovered' | 'snapshot';
 export interface Observed<C extends Channel = Channel> {
   /** Shared with the handlers: treat it as read-only. `snapshot` is true if `delivery` is `snapshot`. */
   readonly message: MessageOf<C>;
-  /** Undefined for a message without a number: a `plain` channel, or a publisher without tickbus. */
+  /** Undefined for a message without a number: on a `plain` channel, or from a plain client. */
   readonly position: Position | undefined;
   readonly delivery: Delivery;
 }
 
-/** Called synchronously with each message; what it returns is ignored. */
+/** Called synchronously with each message; the returned value is ignored. */
 export type Observer<C extends Channel = Channel> = (observed: Observed<C>) => void;
 
 export class Tap {
   readonly #observer: Observer;
   readonly #onError: (error: unknown, message: Message) => void;
-  /** Whether the channel's kept values were shown to it; set by the channel reader. */
+  /** True once the channel's kept values were shown to it; set by the fan-out. */
   joined = false;
 
   constructor(observer: Observer, onError: (error: unknown, message: Message) => void) {
@@ -40,7 +40,7 @@ export class Tap {
     const position = positionOf(message);
     try {
       const result: unknown = this.#observer({ message: message as Observed['message'], position, delivery });
-      // An async function is a valid observer; nobody else would see its rejection.
+      // An async function is a valid observer, and its rejection must not be unhandled.
       if (result instanceof Promise) result.catch((error: unknown) => this.#onError(error, message));
     } catch (error) {
       this.#onError(error, message);

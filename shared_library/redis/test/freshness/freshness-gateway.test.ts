@@ -163,7 +163,7 @@ describe('an instrument', () => {
       ]);
       expect(harness.latest('X')).toMatchObject({
         verdict: 'feed_down',
-        reason: `The feed sim does not deliver it (${state}): Symbol limit.`,
+        reason: `The feed sim does not deliver this key (${state}): Symbol limit.`,
         instrument: { state, detail: 'Symbol limit.', feed: 'sim' },
       });
       await harness.publishInstrumentStatus('X', 'subscribed');

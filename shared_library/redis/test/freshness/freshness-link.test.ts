@@ -97,7 +97,9 @@ describe('the link', () => {
     harness.link.disconnect();
     harness.link.reconnect();
     await eventLoopTurns();
-    expect(harness.logger.lines.filter(({ message }) => message.includes('gateways tell'))).toHaveLength(1);
+    expect(
+      harness.logger.lines.filter(({ message }) => message.includes('Gateway status cannot be read')),
+    ).toHaveLength(1);
   });
 });
 

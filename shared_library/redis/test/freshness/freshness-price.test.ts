@@ -31,7 +31,7 @@ describe('a price', () => {
     expect(harness.latest('A')).toMatchObject({ changedAgoMs: 201, confirmedAgoMs: 1 });
     const stale = () => harness.bot.requireFresh(PRICE_DATA, 'A', { maxAgeMs: 100 });
     expect(stale).toThrow(expect.objectContaining({ changedAgoMs: 201, confirmedAgoMs: 1 }));
-    expect(stale).toThrow('It has not changed for 201 ms.');
+    expect(stale).toThrow('The value has not changed for 201 ms.');
     await harness.advance(100);
     const ages = told.flatMap(({ changedAgoMs, confirmedAgoMs }) => [changedAgoMs, confirmedAgoMs]);
     expect(ages.length).toBeGreaterThanOrEqual(4);

@@ -103,7 +103,7 @@ it('clockWasSet shifts every stamp, also that of an invalid newest message', () 
   values.set('B', message(2, null), bytes('2'));
   values.set('C', message(3, 3_000), bytes('3'));
   values.set('C', undefined);
-  values.clockWasSet(-500);
+  values.shiftStamps(-500);
   expect([values.stampOf('A'), values.stampOf('B'), values.newestStamp]).toEqual([500, undefined, 2_500]);
   values.set('A', message(4, 2_000), bytes('4'));
   expect([values.stampOf('A'), values.newestStamp]).toEqual([2_000, 2_000]);

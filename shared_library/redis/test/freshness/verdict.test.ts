@@ -1,8 +1,9 @@
 // Every verdict and its reason, from the facts.
 
 import { describe, expect, it } from 'vitest';
+import type { Bounds } from '../../freshness/bounds.ts';
 import { StaleDataError } from '../../freshness/stale-data-error.ts';
-import { type Bounds, type Facts, type FeedFacts, judge, type Verdict } from '../../freshness/verdict.ts';
+import { type Facts, type FeedFacts, judge, type Verdict } from '../../freshness/verdict.ts';
 
 const never = Number.POSITIVE_INFINITY;
 
@@ -60,7 +61,7 @@ const cases: [string, Partial<Facts>, Partial<FeedFacts>, Bounds, Verdict, RegEx
     {},
     strict,
     'recovering',
-    /caught up/,
+    /is recovering/,
   ],
   ['messages wait longer than maxAgeMs', { behindMs: 1_001 }, {}, strict, 'lagging', /1001 ms/],
   ['messages wait for maxAgeMs', { behindMs: 1_000 }, {}, strict, 'fresh', /./],
@@ -71,6 +72,14 @@ const cases: [string, Partial<Facts>, Partial<FeedFacts>, Bounds, Verdict, RegEx
     strict,
     'gateway_down',
     /Never/,
+  ],
+  [
+    'the age of the heartbeat is unknown',
+    {},
+    { heartbeatAgoMs: never },
+    strict,
+    'gateway_down',
+    /sim is unknown/,
   ],
   ['the heartbeats stop', {}, { heartbeatAgoMs: 3_000 }, strict, 'gateway_down', /sim for 3000 ms/],
   ['the gateway is stopping', {}, { state: 'stopping' }, strict, 'gateway_down', /stopping\./],
@@ -120,7 +129,7 @@ const cases: [string, Partial<Facts>, Partial<FeedFacts>, Bounds, Verdict, RegEx
     /live ever since/,
   ],
   ['the key reaches a long maxQuietMs', { changedAgoMs: 60_000 }, {}, lenient, 'quiet_market', /60000 ms/],
-  ['the key has no value', { changedAgoMs: never }, {}, lenient, 'quiet_market', /Nothing/],
+  ['the key has no value', { changedAgoMs: never }, {}, lenient, 'quiet_market', /No value/],
   [
     'the whole feed is quiet',
     { changedAgoMs: 50_000, channelChangedAgoMs: 1_500 },

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { DeliveryQueue, type Taken } from '../../subscribe/delivery-queue.ts';
+import { DeliveryQueue, type QueuedMessage } from '../../subscribe/delivery-queue.ts';
 
 interface Waiting {
   readonly value: string;
@@ -14,7 +14,7 @@ interface Waiting {
 
 /** The same rules without optimization: a conflated message stays in line until it is skipped. */
 class NaiveQueue {
-  readonly dropped: Taken<string>[] = [];
+  readonly dropped: QueuedMessage<string>[] = [];
   readonly #limit: number;
   readonly #line: Waiting[] = [];
   /** For each key the conflated messages that are not reported yet, oldest first. */
@@ -41,7 +41,7 @@ class NaiveQueue {
     }
   }
 
-  take(turn: number): Taken<string> | undefined {
+  take(turn: number): QueuedMessage<string> | undefined {
     for (let next = this.#line[0]; next !== undefined; next = this.#line[0]) {
       this.#mergeIfSuperseded(next, turn);
       const { value, key, isMerged } = next;
@@ -76,10 +76,10 @@ const limit = fc.oneof(fc.integer({ min: 1, max: 6 }), fc.constant(Number.POSITI
 it('equals the naive model and accounts for every message', () => {
   fc.assert(
     fc.property(limit, fc.array(step, { maxLength: 120 }), (max, steps) => {
-      const dropped: Taken<string>[] = [];
+      const dropped: QueuedMessage<string>[] = [];
       const queue = new DeliveryQueue<string>({ limit: max, onDrop: (one) => dropped.push(told(one)) });
       const naive = new NaiveQueue(max);
-      const handled: Taken<string>[] = [];
+      const handled: QueuedMessage<string>[] = [];
       let turn = 1;
       let pushed = 0;
       const take = () => {
@@ -111,6 +111,6 @@ it('equals the naive model and accounts for every message', () => {
   );
 });
 
-function told({ value, conflated, first }: Taken<string>): Taken<string> {
+function told({ value, conflated, first }: QueuedMessage<string>): QueuedMessage<string> {
   return { value, conflated, first };
 }

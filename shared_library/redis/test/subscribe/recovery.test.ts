@@ -1,24 +1,24 @@
-// catchUp: gaps and messages that follow from the state of a channel.
+// planRecovery: gaps and messages that follow from the state of a channel.
 
 import { describe, expect, it } from 'vitest';
-import { type CatchUpInput, catchUp } from '../../subscribe/recovery.ts';
+import { planRecovery, type RecoveryInput } from '../../subscribe/recovery.ts';
 import { ORIGIN } from '../../wire/position.ts';
 import { noteEnvelope } from '../library.fixture.ts';
 
 const at = (seq: number, epoch = 7) => noteEnvelope(seq, { epoch, seq });
 const all = (...numbers: number[]) => numbers.map((seq) => at(seq));
 
-/** catchUp for a reader at 2 of epoch 7 with head 5, nothing stored and nothing held. */
-function caughtUp(input: Partial<CatchUpInput>) {
+/** planRecovery for a reader at 2 of epoch 7 with head 5, nothing stored and nothing held. */
+function caughtUp(input: Partial<RecoveryInput>) {
   const defaults = {
     position: { epoch: 7, seq: 2 },
-    reached: new Map(),
+    highestSeqs: new Map(),
     isForgotten: false,
-    top: { epoch: 7, seq: 5 },
+    head: { epoch: 7, seq: 5 },
     kept: [],
     held: [],
   };
-  const result = catchUp({ ...defaults, heldBeforeRead: input.held?.length ?? 0, ...input });
+  const result = planRecovery({ ...defaults, heldBeforeRead: input.held?.length ?? 0, ...input });
   const short = ({ seq, epoch }: { seq?: number; epoch?: number }) => `${epoch}-${seq}`;
   return {
     gaps: result.gaps.map(({ cause, epoch, from, to, lost, repaired }) => ({
@@ -31,7 +31,7 @@ function caughtUp(input: Partial<CatchUpInput>) {
     })),
     repaired: result.repaired,
     messages: result.messages.map(
-      ({ message, isNew, wasHeard }) => `${short(message)}${isNew ? ' new' : ''}${wasHeard ? ' heard' : ''}`,
+      ({ message, isNew, isLive }) => `${short(message)}${isNew ? ' new' : ''}${isLive ? ' heard' : ''}`,
     ),
     rest: result.rest.map(short),
     forged: result.forged.map(short),
@@ -42,7 +42,7 @@ const nothing = { gaps: [], repaired: 0, messages: [], rest: [], forged: [] };
 
 describe('within an epoch', () => {
   it('returns nothing if nothing was published', () => {
-    expect(caughtUp({ top: { epoch: 7, seq: 2 } })).toEqual(nothing);
+    expect(caughtUp({ head: { epoch: 7, seq: 2 } })).toEqual(nothing);
   });
 
   it('delivers the held messages', () => {
@@ -103,7 +103,7 @@ describe('a reader without a position', () => {
 
 describe('a new epoch', () => {
   it('reports the unknown end of the old epoch', () => {
-    expect(caughtUp({ top: { epoch: 8, seq: 1 }, kept: [at(1, 8)] })).toEqual({
+    expect(caughtUp({ head: { epoch: 8, seq: 1 }, kept: [at(1, 8)] })).toEqual({
       ...nothing,
       gaps: [
         { cause: 'epoch', epoch: 7, from: 3, to: undefined, lost: undefined, repaired: false },
@@ -115,7 +115,7 @@ describe('a new epoch', () => {
   });
 
   it('delivers held messages of the old epoch and reports its gaps', () => {
-    expect(caughtUp({ top: { epoch: 8, seq: 1 }, held: [...all(3, 5), at(1, 8)] })).toEqual({
+    expect(caughtUp({ head: { epoch: 8, seq: 1 }, held: [...all(3, 5), at(1, 8)] })).toEqual({
       ...nothing,
       gaps: [
         { cause: 'loss', epoch: 7, from: 4, to: 4, lost: 1, repaired: false },
@@ -145,7 +145,7 @@ describe('a forged position', () => {
 describe('epochs that began and ended since the last read', () => {
   it('are reported separately as far as stored messages show them', () => {
     const kept = [at(3, 7), at(2, 8), at(4, 8), at(1, 9), at(1, 11)];
-    const { gaps, messages } = caughtUp({ top: { epoch: 11, seq: 2 }, kept, held: [at(2, 11)] });
+    const { gaps, messages } = caughtUp({ head: { epoch: 11, seq: 2 }, kept, held: [at(2, 11)] });
     const unknown = { to: undefined, lost: undefined, repaired: false };
     expect(gaps).toEqual([
       { cause: 'loss', epoch: 7, from: 3, to: 3, lost: 0, repaired: true },
@@ -160,13 +160,17 @@ describe('epochs that began and ended since the last read', () => {
   });
 
   it('are not reported to a reader without a position', () => {
-    const { gaps } = caughtUp({ position: undefined, top: { epoch: 9, seq: 1 }, kept: [at(4, 8), at(1, 9)] });
+    const { gaps } = caughtUp({
+      position: undefined,
+      head: { epoch: 9, seq: 1 },
+      kept: [at(4, 8), at(1, 9)],
+    });
     expect(gaps).toEqual([]);
   });
 });
 
 describe('a server that lost memory', () => {
-  const forgot = { isForgotten: true, position: { epoch: 7, seq: 9 }, top: { epoch: 7, seq: 5 } };
+  const forgot = { isForgotten: true, position: { epoch: 7, seq: 9 }, head: { epoch: 7, seq: 5 } };
   const unknownFrom = (from: number, epoch = 7) => ({
     cause: 'epoch',
     epoch,
@@ -189,36 +193,36 @@ describe('a server that lost memory', () => {
   });
 
   it('redelivers no message of its older memory', () => {
-    const reached = new Map([
+    const highestSeqs = new Map([
       [6, 3],
       [7, 9],
     ]);
     const kept = [at(2, 6), at(3, 6), at(4, 7), at(1, 8)];
     const { messages } = caughtUp({
       position: { epoch: 6, seq: 1 },
-      reached,
-      top: { epoch: 8, seq: 1 },
+      highestSeqs,
+      head: { epoch: 8, seq: 1 },
       kept,
     });
     expect(messages).toEqual(['6-2', '6-3', '7-4', '8-1 new']);
   });
 
   it('reports no gap again for an epoch that was delivered before', () => {
-    const reached = new Map([
+    const highestSeqs = new Map([
       [6, 5],
       [7, 9],
     ]);
     const back = {
       position: { epoch: 7, seq: 9 },
-      reached,
-      top: { epoch: 6, seq: 5 },
+      highestSeqs,
+      head: { epoch: 6, seq: 5 },
       kept: [1, 2, 3, 4, 5].map((seq) => at(seq, 6)),
     };
     expect(caughtUp(back)).toMatchObject({
       gaps: [unknownFrom(10)],
       messages: ['6-1', '6-2', '6-3', '6-4', '6-5'],
     });
-    const further = { ...back, top: { epoch: 6, seq: 6 }, kept: [...back.kept, at(6, 6)] };
+    const further = { ...back, head: { epoch: 6, seq: 6 }, kept: [...back.kept, at(6, 6)] };
     expect(caughtUp(further).gaps).toEqual([
       unknownFrom(10),
       { cause: 'loss', epoch: 6, from: 6, to: 6, lost: 1, repaired: false },

@@ -22,15 +22,15 @@ it.each([
     'repaired',
     gap({ repaired: true, lost: 0 }),
     'info',
-    'Messages were missed, fetched and delivered in order.',
+    'Messages were missed; all were recovered and delivered in order.',
   ],
   ['lost', gap({}), 'warn', 'Messages were lost.'],
-  ['dropped', gap({ cause: 'overflow' }), 'warn', 'The handler is too slow; messages were dropped.'],
+  ['dropped', gap({ cause: 'overflow' }), 'warn', 'Messages were dropped: the handler is too slow.'],
   [
     'an epoch with an unknown end',
     gap({ cause: 'epoch', to: undefined, lost: undefined }),
     'warn',
-    'The channel was begun anew; whether messages were lost before that cannot be known.',
+    'New epoch: the number of messages lost at the end of the previous one is unknown.',
   ],
 ])('logs a gap: %s', (_, told, level, message) => {
   const logger = new RecordingLogger();

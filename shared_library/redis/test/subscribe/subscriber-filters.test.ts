@@ -54,7 +54,9 @@ describe('filters', () => {
       expect(() => subscriber.subscribe(channel, () => {}, options));
     const refusal = (text: RegExp) =>
       expect.objectContaining({ code: 'TICKBUS_INVALID_OPTION', message: expect.stringMatching(text) });
-    subscribing(ALERTS, { types: ['nope'] }).toThrow(refusal(/no message type "nope"\. It has note, alarm/));
+    subscribing(ALERTS, { types: ['nope'] }).toThrow(
+      refusal(/no message type "nope", so `types` cannot select it\. Use note, alarm\./),
+    );
     subscribing(ALERTS, { types: ['toString'] }).toThrow(refusal(/"toString"/));
     subscribing(ALERTS, { keys: ['A'] }).toThrow(refusal(/has no key/));
     for (const queueLimit of [0, -1, Number.NaN]) {
