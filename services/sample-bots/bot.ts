@@ -1,4 +1,4 @@
-// What every bot here is to the outside, and the part that all of them share: links, status, pause and resume, an end.
+// The core of every sample bot: connection, status reports, pause and resume, shutdown.
 
 import {
   type BotStatus,
@@ -16,56 +16,56 @@ import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import {
-  type CommandAnswer,
   type CommandHandler,
   CommandResponder,
   type Commands,
+  type HandlerResult,
 } from './command-responder.ts';
 
 export type PriceMessage = MessageOf<typeof CHANNELS.PRICE_DATA>;
 
 export interface BotOptions {
-  /** Links for this bot alone, which it does not close. Default: links of its own to the Redis of CONFIG. */
+  /** Connection for this bot only, which `stop` leaves open. Default: a new one to the Redis of CONFIG. */
   readonly connection?: Connection;
-  /** Its name in status and commands. Default: the name of its module, as in `momentum`. */
+  /** Name in status and commands. Default: the name of the module, such as `momentum`. */
   readonly name?: string;
-  /** The instruments it follows. Default: all. */
+  /** Instruments to subscribe to. Default: all. */
   readonly symbols?: readonly string[];
-  /** Called with every price that the bot is given, before the bot acts on it. */
+  /** Called with every delivered price, before the bot acts on it. */
   readonly onPrice?: (message: PriceMessage) => void;
-  /** Milliseconds between two tellings of its status, besides those on a change. Default 2,000. */
+  /** Milliseconds between status reports, in addition to one per change. Default 2,000. */
   readonly statusIntervalMs?: number;
   readonly logger?: Logger;
 }
 
 export interface BotStats {
-  /** Commands that were published. */
+  /** Published commands. */
   readonly commandsSent: number;
-  /** Commands that were not published, or of which that is not known. They are not sent again. */
+  /** Commands whose publish failed or whose outcome is unknown. They are not retried. */
   readonly commandsFailed: number;
-  /** Commands addressed to this bot that were delivered to it. */
+  /** Delivered commands for this bot. */
   readonly commandsReceived: number;
 }
 
 /** A running bot. */
 export interface Bot<Stats extends BotStats = BotStats> {
   readonly name: string;
-  /** For its counters, as in `subscriber.status(CHANNELS.PRICE_DATA)`. */
+  /** Gives access to counters, such as `subscriber.status(CHANNELS.PRICE_DATA)`. */
   readonly subscriber: RedisSubscriber;
   readonly stats: Stats;
-  /** Finishes what was received, tells the status `stopped` and ends. Safe to call again. */
+  /** Handles the received messages, publishes the status `stopped` and closes. Idempotent. */
   stop(): Promise<void>;
 }
 
-/** What a bot adds to its own status. */
+/** Status fields specific to a bot. */
 type StatusDetails = Pick<BotStatus, 'position' | 'pnl'>;
 
 const DEFAULT_STATUS_INTERVAL_MS = 2_000;
 
 /**
- * Every command that is addressed to the bot is answered on COMMAND_RESULTS.
+ * Publishes a result on COMMAND_RESULTS for every command addressed to the bot.
  *
- * States: starting -> running <-> paused -> stopped. `#enter` changes them and tells.
+ * States: starting -> running <-> paused -> stopped. Only `#setState` changes the state; it publishes the status.
  */
 export class BotCore {
   readonly name: string;
@@ -77,14 +77,14 @@ export class BotCore {
   readonly #publisher: RedisPublisher;
   readonly #responder: CommandResponder;
   readonly #startedAt = Date.now();
-  /** What it listens to, with the sentence that tells it. */
+  /** Descriptions of the subscriptions, for the status. */
   readonly #subscriptions = new Map<Channel, string[]>();
   #state: BotStatus['state'] = 'starting';
   #reason: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
 
-  /** @param describe called for every telling of the status */
+  /** @param describe called for every status report */
   constructor(defaultName: string, options: BotOptions, describe: () => StatusDetails = () => ({})) {
     const logger = options.logger && { logger: options.logger };
     this.name = options.name ?? defaultName;
@@ -104,27 +104,27 @@ export class BotCore {
       keys: [this.name],
     });
     this.subscriber.on('expired', ({ message }) =>
-      this.#responder.reject(message, 'It came after its time was over.'),
+      this.#responder.reject(message, 'The command expired before delivery.'),
     );
   }
 
-  /** Obeys the commands of a type from now on, and tells of it in the status. */
+  /** Sets the handler of a command type and lists the type in the status. */
   onCommand<T extends MessageType<Commands>>(type: T, handler: CommandHandler<T>): void {
     this.#responder.handle(type, handler);
     const { TRADE_COMMANDS } = CHANNELS;
     this.#subscriptions.set(TRADE_COMMANDS, [`${TRADE_COMMANDS}: ${this.#responder.types.join(', ')}`]);
   }
 
-  /** Subscribes, as `subscriber.subscribe` does, and tells of it in the status. */
-  listen<C extends Channel, T extends MessageType<C> = MessageType<C>>(
+  /** Subscribes like `subscriber.subscribe` and lists the subscription in the status. */
+  subscribe<C extends Channel, T extends MessageType<C> = MessageType<C>>(
     channel: C,
     handler: NoInfer<MessageHandler<C, T>>,
     options: SubscribeOptions<C, T> = {},
   ): void {
     this.subscriber.subscribe(channel, handler, options);
-    const wanted = options.types ?? options.keys;
-    const sentence = wanted === undefined ? `${channel}` : `${channel}: ${truncate(wanted.join(', '))}`;
-    this.#subscriptions.set(channel, [...(this.#subscriptions.get(channel) ?? []), sentence]);
+    const filter = options.types ?? options.keys;
+    const description = filter === undefined ? `${channel}` : `${channel}: ${truncate(filter.join(', '))}`;
+    this.#subscriptions.set(channel, [...(this.#subscriptions.get(channel) ?? []), description]);
   }
 
   get isPaused(): boolean {
@@ -132,9 +132,9 @@ export class BotCore {
   }
 
   /**
-   * Listens, and tells that the bot runs. Subscribe before.
+   * Starts listening and reports `running`. Call `subscribe` before.
    *
-   * @throws TickbusError as `startListening` does, after everything is closed again
+   * @throws TickbusError as thrown by `startListening`, after closing everything
    */
   async start(): Promise<void> {
     try {
@@ -143,12 +143,12 @@ export class BotCore {
       await this.#close();
       throw error;
     }
-    // A pause may have come already.
-    if (this.#state === 'starting') this.#enter('running');
+    // A pause command may have arrived already.
+    if (this.#state === 'starting') this.#setState('running');
     this.#timer = setInterval(() => this.publishStatus(), this.#statusIntervalMs);
   }
 
-  /** Sends a command. One that fails is counted and logged, and never sent again: it may have been published all the same. */
+  /** Sends a command. A failure is counted, logged and not retried: the command may have been published. */
   send<T extends MessageType<Commands>>(type: T, data: PayloadInput<Commands, T>): void {
     this.#publisher.publish(CHANNELS.TRADE_COMMANDS, data, { type }).then(
       () => this.stats.commandsSent++,
@@ -156,7 +156,7 @@ export class BotCore {
         this.stats.commandsFailed++;
         this.#options.logger?.warn(
           { bot: this.name, type, reason: String(error) },
-          'A command was not sent.',
+          'Sending a command failed',
         );
       },
     );
@@ -169,12 +169,12 @@ export class BotCore {
       ...(this.#reason !== undefined && { detail: this.#reason }),
       started_at: this.#startedAt,
       subscriptions: [...this.#subscriptions.values()].flat(),
-      behind: this.#behind(),
+      behind: this.#backlog(),
       status_interval_ms: this.#statusIntervalMs,
       ...this.#describe(),
     };
     this.#publisher.publish(CHANNELS.BOT_STATUS, status).catch((error: unknown) => {
-      this.#options.logger?.debug({ bot: this.name, reason: String(error) }, 'The status was not told.');
+      this.#options.logger?.debug({ bot: this.name, reason: String(error) }, 'Publishing the status failed');
     });
   }
 
@@ -183,15 +183,15 @@ export class BotCore {
     return this.#stopped;
   }
 
-  /** The last word after the last handler: what it reports is then final. */
+  /** Publishes `stopped` after the last handler has finished, so that the figures in it are final. */
   async #stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.subscriber.close();
-    this.#enter('stopped');
+    this.#setState('stopped');
     await this.#close();
   }
 
-  /** Closing the publisher waits for what is on its way. */
+  /** Closing the publisher waits for publishes in flight. */
   async #close(): Promise<void> {
     await this.subscriber.close();
     await this.#publisher.close();
@@ -203,8 +203,8 @@ export class BotCore {
     this.#responder.execute(message);
   }
 
-  #changeState(state: 'paused' | 'running', reason: string | undefined): CommandAnswer {
-    this.#enter(state, reason);
+  #changeState(state: 'paused' | 'running', reason: string | undefined): HandlerResult {
+    this.#setState(state, reason);
     return { outcome: 'done', detail: `${this.name} is ${state}.` };
   }
 
@@ -212,22 +212,22 @@ export class BotCore {
     return this.#options.statusIntervalMs ?? DEFAULT_STATUS_INTERVAL_MS;
   }
 
-  /** Messages that wait for the handlers. */
-  #behind(): number {
+  /** Messages waiting in delivery queues. */
+  #backlog(): number {
     const depths = [...this.#subscriptions.keys()].map(
       (channel) => this.subscriber.status(channel)?.queueDepth ?? 0,
     );
     return depths.reduce((sum, depth) => sum + depth, 0);
   }
 
-  #enter(state: BotStatus['state'], reason?: string): void {
+  #setState(state: BotStatus['state'], reason?: string): void {
     this.#state = state;
     this.#reason = reason;
     this.publishStatus();
   }
 }
 
-/** The options of a subscription to the prices of these instruments; of all without them. */
+/** Subscribe options for the prices of `symbols`, or of all instruments if undefined. */
 export function pricesOf({ symbols }: BotOptions): { keys?: readonly string[] } {
   return symbols === undefined ? {} : { keys: symbols };
 }

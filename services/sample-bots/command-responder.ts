@@ -1,4 +1,4 @@
-// The commands that are addressed to a bot: each is obeyed and answered on COMMAND_RESULTS. One that comes again, the library drops.
+// Executes the commands addressed to a bot and publishes each result on COMMAND_RESULTS. The library drops duplicates.
 
 import type { CommandResult, Logger, Message, MessageOf, MessageType } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -6,24 +6,24 @@ import type { RedisPublisher } from 'tickbus/publisher';
 
 export type Commands = typeof CHANNELS.TRADE_COMMANDS;
 
-/** What became of a command. */
-export type CommandAnswer = Pick<CommandResult, 'detail'> & {
+/** Result of a command, as returned by its handler. */
+export type HandlerResult = Pick<CommandResult, 'detail'> & {
   readonly outcome: Exclude<CommandResult['outcome'], 'accepted'>;
 };
 
-/** Carries out the commands of one type. */
+/** Executes commands of one type. */
 export type CommandHandler<T extends MessageType<Commands>> = (
   message: MessageOf<Commands, T>,
-) => CommandAnswer;
+) => HandlerResult;
 
 export interface CommandResponderOptions {
-  /** The bot's name, under which it answers. */
+  /** Name of the bot in its results. */
   readonly bot: string;
   readonly publisher: RedisPublisher;
   readonly logger: Logger | undefined;
 }
 
-/** A command without a handler is answered with `rejected`. */
+/** Rejects commands without a handler. */
 export class CommandResponder {
   readonly #options: CommandResponderOptions;
   readonly #handlers = new Map<string, CommandHandler<MessageType<Commands>>>();
@@ -32,7 +32,7 @@ export class CommandResponder {
     this.#options = options;
   }
 
-  /** The types of the commands that are obeyed. */
+  /** Command types with a handler. */
   get types(): readonly string[] {
     return [...this.#handlers.keys()];
   }
@@ -43,23 +43,23 @@ export class CommandResponder {
 
   execute(message: MessageOf<Commands>): void {
     const { message_type: type } = message;
-    const answer = this.#handlers.get(type)?.(message);
-    if (answer === undefined) this.reject(message, `${this.#options.bot} does not obey ${type}.`);
-    else this.#publishResult(message, answer);
+    const result = this.#handlers.get(type)?.(message);
+    if (result === undefined) this.reject(message, `${this.#options.bot} does not support ${type}.`);
+    else this.#publishResult(message, result);
   }
 
   reject(message: Message, detail: string): void {
     this.#publishResult(message, { outcome: 'rejected', detail });
   }
 
-  /** Without an id there is nothing by which the sender could tell the answer from another. */
-  #publishResult({ id, message_type: action, sender: by }: Message, answer: CommandAnswer): void {
+  /** Skips a command without an id: its sender could not match the result. */
+  #publishResult({ id, message_type: action, sender: by }: Message, result: HandlerResult): void {
     if (!id) return;
     const { bot, publisher, logger } = this.#options;
     publisher
-      .publish(CHANNELS.COMMAND_RESULTS, { command_id: id, bot, action, by, ...answer })
+      .publish(CHANNELS.COMMAND_RESULTS, { command_id: id, bot, action, by, ...result })
       .catch((error: unknown) => {
-        logger?.warn({ bot, id, reason: String(error) }, 'The result of a command was not told.');
+        logger?.warn({ bot, id, reason: String(error) }, 'Publishing a command result failed');
       });
   }
 }

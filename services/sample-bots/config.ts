@@ -1,4 +1,4 @@
-// The service's settings, from the command line and environment variables. Where Redis is, the library reads itself.
+// Settings of the sample bots, from the command line and environment variables. The library itself reads REDIS_URL, ...
 
 import { z } from 'zod';
 
@@ -19,29 +19,29 @@ const settings = z.object({
 
 export type BotsConfig = z.infer<typeof settings>;
 
-/** Settings that cannot be used; the message has one line a mistake. */
+/** Invalid settings. The message has one line per invalid setting. */
 export class BotsConfigError extends Error {
-  override readonly name = 'ConfigError';
+  override readonly name = 'BotsConfigError';
 }
 
-/** The text of `--help`. */
-export const HELP = `Sample bots on the tickbus: momentum, paper-trader and risk-guard.
+/** Text of `--help`. */
+export const HELP = `Sample bots for tickbus: momentum, paper-trader and risk-guard.
 
-Arguments: the names of the bots to run (default: those in BOTS, or all).
+Arguments: names of the bots to run (default: BOTS, or all).
 
 Environment variables:
   BOTS           names of the bots to run, separated by commas
-  SYMBOLS        instruments to follow, separated by commas (default all)
+  SYMBOLS        instruments to subscribe to, separated by commas (default all)
   LOG_LEVEL      trace, debug, info, warn, error, fatal or silent (default info)
-  REDIS_URL      where Redis is, redis[s]://[[user]:password@]host[:port][/db]
-  REDIS_HOST, REDIS_PORT, REDIS_DB   the same in parts (default 127.0.0.1, 6379, 0)
+  REDIS_URL      address of Redis, redis[s]://[[user]:password@]host[:port][/db]
+  REDIS_HOST, REDIS_PORT, REDIS_DB   address of Redis in parts (default 127.0.0.1, 6379, 0)
 `;
 
 /**
- * Reads the settings; `'help'` when help was asked for. An empty variable counts as not set.
+ * Reads the settings. Returns `'help'` for `--help`. An empty variable counts as not set.
  *
- * @param args the names of the bots to run; they win over BOTS
- * @throws ConfigError
+ * @param args names of the bots to run; they override BOTS
+ * @throws BotsConfigError
  */
 export function readConfig(
   args: readonly string[],
@@ -55,11 +55,11 @@ export function readConfig(
   };
   const { data, error } = settings.safeParse(given);
   if (error === undefined) return data;
-  const mistakes = new Set(error.issues.map(({ path, message }) => `${String(path[0])} must be ${message}.`));
-  throw new BotsConfigError([...mistakes].join('\n'));
+  const lines = new Set(error.issues.map(({ path, message }) => `${String(path[0])} must be ${message}.`));
+  throw new BotsConfigError([...lines].join('\n'));
 }
 
-/** A list in text; `expected` completes the sentence "must be ...". */
+/** Parses a comma-separated list. `expected` completes "must be ...". */
 function list<Item extends z.ZodType<unknown, string>>(item: Item, expected: string) {
   return z.string().transform((text, context) => {
     const items = z.array(item).safeParse(text.split(',').map((one) => one.trim()));

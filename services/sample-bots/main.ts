@@ -1,4 +1,4 @@
-// The sample bots as a process: settings, start, log, graceful end.
+// The sample bots as a process: settings, startup, logging, graceful shutdown.
 
 import { linkFailure, shutDownGracefully } from '@tickbus/graceful-shutdown';
 import { pino } from 'pino';
@@ -9,7 +9,7 @@ import { startMomentumBot } from './momentum.ts';
 import { startPaperTrader } from './paper-trader.ts';
 import { startRiskGuard } from './risk-guard.ts';
 
-/** How long a stop may take before the process ends without it. */
+/** After this time the process exits even if shutdown has not finished. */
 const STOP_DEADLINE_MS = 10_000;
 
 const START: Readonly<Record<BotName, (options: BotOptions) => Promise<Bot>>> = {
@@ -30,8 +30,8 @@ try {
 async function run({ BOTS, SYMBOLS, LOG_LEVEL }: BotsConfig): Promise<void> {
   const logger = pino({ name: 'sample-bots', level: LOG_LEVEL }, pino.destination({ fd: 2, sync: true }));
   const options = { logger, ...(SYMBOLS && { symbols: SYMBOLS }) };
-  const wanted = BOTS.map((name) => ({ name, connection: new RedisConnection({ logger }) }));
-  const connections = wanted.map(({ connection }) => connection);
+  const selected = BOTS.map((name) => ({ name, connection: new RedisConnection({ logger }) }));
+  const connections = selected.map(({ connection }) => connection);
   const failure = linkFailure(...connections);
   const bots: Bot[] = [];
   const stop = async () => {
@@ -39,15 +39,15 @@ async function run({ BOTS, SYMBOLS, LOG_LEVEL }: BotsConfig): Promise<void> {
     await Promise.all(connections.map((connection) => connection.close()));
   };
   try {
-    for (const { name, connection } of wanted) bots.push(await START[name]({ ...options, connection }));
+    for (const { name, connection } of selected) bots.push(await START[name]({ ...options, connection }));
   } catch (error) {
     await stop();
     throw error;
   }
   shutDownGracefully({ deadlineMs: STOP_DEADLINE_MS, logger, failure }, async ({ err, signal }) => {
-    if (err) logger.fatal({ err }, 'The bots fail and stop.');
+    if (err) logger.fatal({ err }, 'Bots failed; shutting down');
     await stop();
-    for (const { name, stats } of bots) logger.info({ signal, bot: name, ...stats }, 'The bot has stopped.');
+    for (const { name, stats } of bots) logger.info({ signal, bot: name, ...stats }, 'Bot stopped');
   });
-  logger.info({ bots: BOTS }, 'The bots have started.');
+  logger.info({ bots: BOTS }, 'Bots started');
 }

@@ -1,4 +1,4 @@
-// A bot that follows the trend: buys what rises fast, sells what falls fast.
+// A trend-following bot: buys instruments that rise fast, sells those that fall fast.
 
 import { CHANNELS } from 'tickbus/constants';
 import { type Bot, BotCore, type BotOptions, type PriceMessage, pricesOf } from './bot.ts';
@@ -6,18 +6,18 @@ import { type Bot, BotCore, type BotOptions, type PriceMessage, pricesOf } from 
 export interface MomentumOptions extends BotOptions {
   /** The bot that executes the orders. Default `paper-trader`. */
   readonly executor?: string;
-  /** How far back prices are compared, milliseconds by their own timestamps. Default 10,000. */
+  /** Comparison window in milliseconds, by price timestamps. Default 10,000. */
   readonly windowMs?: number;
-  /** The move that triggers an order, as a part of the price. Default 0.002, a fifth of a percent. */
+  /** Relative price change that triggers an order. Default 0.002 (0.2 %). */
   readonly threshold?: number;
-  /** Milliseconds, by the timestamps of prices, between two orders for one instrument. Default 30,000. */
+  /** Minimum milliseconds between two orders for one instrument, by price timestamps. Default 30,000. */
   readonly cooldownMs?: number;
   /** Quantity of each order. Default 10. */
   readonly quantity?: number;
 }
 
 /**
- * Starts the bot; what it does depends on the messages alone.
+ * Starts the bot. It is deterministic: its orders depend on the received messages only.
  *
  * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`
  */
@@ -34,16 +34,16 @@ export async function startMomentumBot(options: MomentumOptions = {}): Promise<B
     const window = windows.get(symbol) ?? new PriceWindow(windowMs);
     windows.set(symbol, window);
     const move = window.add(price, timestamp);
-    // A kept value begins a window, but it is no news to act upon.
+    // A snapshot starts the window but does not trigger an order: it may be old.
     if (message.snapshot || bot.isPaused || Math.abs(move) < threshold) return;
     if (timestamp - (orderedAt.get(symbol) ?? Number.NEGATIVE_INFINITY) < cooldownMs) return;
     orderedAt.set(symbol, timestamp);
     bot.send('place_order', { bot: executor, symbol, side: move > 0 ? 'buy' : 'sell', quantity });
   };
 
-  bot.listen(CHANNELS.PRICE_DATA, onPrice, pricesOf(options));
+  bot.subscribe(CHANNELS.PRICE_DATA, onPrice, pricesOf(options));
   bot.subscriber.on('status', (status) => {
-    // Prices are missing: what is in the windows must not be compared with what comes next.
+    // After a loss, prices in the windows must not be compared with later ones.
     if (status.type === 'gap' && status.channel === CHANNELS.PRICE_DATA.name && !status.repaired)
       windows.clear();
   });
@@ -51,20 +51,20 @@ export async function startMomentumBot(options: MomentumOptions = {}): Promise<B
   return bot;
 }
 
-/** The prices of one instrument in the last milliseconds. */
+/** The recent prices of one instrument. */
 class PriceWindow {
-  readonly #lengthMs: number;
+  readonly #windowMs: number;
   readonly #prices: { readonly price: number; readonly timestamp: number }[] = [];
 
-  constructor(lengthMs: number) {
-    this.#lengthMs = lengthMs;
+  constructor(windowMs: number) {
+    this.#windowMs = windowMs;
   }
 
-  /** Adds a price and gives the move from the oldest one to it, as a part of the oldest: 0.01 is one percent up. */
+  /** Adds a price and returns the relative change since the oldest price: 0.01 is one percent up. */
   add(price: number, timestamp: number): number {
     this.#prices.push({ price, timestamp });
     let oldest = this.#prices[0];
-    while (oldest !== undefined && timestamp - oldest.timestamp > this.#lengthMs) {
+    while (oldest !== undefined && timestamp - oldest.timestamp > this.#windowMs) {
       this.#prices.shift();
       oldest = this.#prices[0];
     }

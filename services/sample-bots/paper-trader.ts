@@ -1,20 +1,20 @@
-// A bot that executes orders on paper: at the latest price it has seen, at once or not at all.
+// A bot that simulates order execution: immediately at the latest price, or not at all.
 
 import type { BotStatus, PlaceOrder } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { type Bot, BotCore, type BotOptions, type BotStats, pricesOf } from './bot.ts';
-import type { CommandAnswer } from './command-responder.ts';
+import type { HandlerResult } from './command-responder.ts';
 
 export interface PaperTraderStats extends BotStats {
-  /** Orders that were executed. */
+  /** Executed orders. */
   readonly executed: number;
-  /** Orders that were not: no price yet, a limit not met, or the bot is paused. */
+  /** Rejected orders: no price yet, limit not met, or the bot is paused. */
   readonly rejected: number;
 }
 
 /**
- * Starts the bot; what it does depends on the messages alone. Orders never rest, so there is nothing to cancel. Its status
- * tells position by symbol, and pnl: what the positions are worth now, and what was paid and earned for them.
+ * Starts the bot. It is deterministic: its executions depend on the received messages only. Orders never rest, so there
+ * is nothing to cancel. Its status reports the position by symbol and the pnl: market value plus cash flow.
  *
  * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`
  */
@@ -24,14 +24,14 @@ export async function startPaperTrader(options: BotOptions = {}): Promise<Bot<Pa
   const stats = Object.assign(bot.stats, { executed: 0, rejected: 0 });
 
   bot.onCommand('place_order', ({ data }) => {
-    const answer = bot.isPaused ? rejected(`${bot.name} is paused.`) : account.execute(data);
-    if (answer.outcome === 'done') {
+    const result = bot.isPaused ? rejected(`${bot.name} is paused.`) : account.execute(data);
+    if (result.outcome === 'done') {
       stats.executed++;
       bot.publishStatus();
     } else stats.rejected++;
-    return answer;
+    return result;
   });
-  bot.listen(
+  bot.subscribe(
     CHANNELS.PRICE_DATA,
     (message) => {
       options.onPrice?.(message);
@@ -47,33 +47,36 @@ class PaperAccount {
   /** The latest price of each instrument. */
   readonly prices = new Map<string, number>();
   readonly #positions = new Map<string, number>();
-  /** Earned by selling, less what was paid for buying. */
+  /** Proceeds of sales minus cost of purchases. */
   #cash = 0;
 
-  /** Rejected when there is no price, or none that the limit allows. */
-  execute({ symbol, side, quantity, limit_price }: PlaceOrder): CommandAnswer {
+  /** Rejects the order if there is no price or if the limit is not met. */
+  execute({ symbol, side, quantity, limit_price }: PlaceOrder): HandlerResult {
     const price = this.prices.get(symbol);
-    if (price === undefined) return rejected(`There is no price of ${symbol} yet.`);
+    if (price === undefined) return rejected(`No price of ${symbol} has arrived yet.`);
     const direction = side === 'buy' ? 1 : -1;
     if (limit_price !== undefined && direction * (price - limit_price) > 0)
-      return rejected(`The price ${price} is past the limit ${limit_price}.`);
+      return rejected(`The price ${price} does not meet the limit ${limit_price}.`);
     this.#positions.set(symbol, (this.#positions.get(symbol) ?? 0) + direction * quantity);
     this.#cash -= direction * quantity * price;
-    return { outcome: 'done', detail: `${quantity} ${symbol} ${PAST[side]} at ${price}.` };
+    return { outcome: 'done', detail: `${quantity} ${symbol} ${PAST_TENSE[side]} at ${price}.` };
   }
 
   report(): Required<Pick<BotStatus, 'position' | 'pnl'>> {
-    const held = [...this.#positions];
-    const worth = held.reduce(
+    const positions = [...this.#positions];
+    const marketValue = positions.reduce(
       (sum, [symbol, quantity]) => sum + quantity * (this.prices.get(symbol) ?? 0),
       0,
     );
-    return { position: Object.fromEntries(held), pnl: Math.round((this.#cash + worth) * 100) / 100 };
+    return {
+      position: Object.fromEntries(positions),
+      pnl: Math.round((this.#cash + marketValue) * 100) / 100,
+    };
   }
 }
 
-const PAST = { buy: 'bought', sell: 'sold' } as const;
+const PAST_TENSE = { buy: 'bought', sell: 'sold' } as const;
 
-function rejected(detail: string): CommandAnswer {
+function rejected(detail: string): HandlerResult {
   return { outcome: 'rejected', detail };
 }

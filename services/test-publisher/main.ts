@@ -1,4 +1,4 @@
-// The plan's test publisher: one price a second until SIGTERM, and what became of each.
+// Test publisher: publishes one price per second until SIGTERM and prints each outcome.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { shutDownGracefully } from '@tickbus/graceful-shutdown';
@@ -23,7 +23,7 @@ for (let count = 1; !stopping.signal.aborted; count++) {
   await sleep(1_000, undefined, { signal: stopping.signal }).catch(() => {});
 }
 
-/** While a price gateway is active, the channel is its own, and so each price is refused. */
+/** While a price gateway holds the channel, every publish fails with TICKBUS_FENCED. */
 async function publish(to: RedisPublisher, price: number): Promise<void> {
   try {
     const { position, receivers } = await to.publish(CHANNELS.PRICE_DATA, {
@@ -31,7 +31,7 @@ async function publish(to: RedisPublisher, price: number): Promise<void> {
       price,
       timestamp: Date.now(),
     });
-    console.log(`Published price: ${price} for AAPL (number ${position?.seq}, ${receivers} receivers)`);
+    console.log(`Published price: ${price} for AAPL (seq ${position?.seq}, ${receivers} receivers)`);
   } catch (error) {
     if (!(error instanceof TickbusError && error.code === 'TICKBUS_FENCED')) throw error;
     console.log(`Not published: ${price} for AAPL. ${error.message}`);

@@ -1,4 +1,4 @@
-// The plan's test subscriber: prints every price it receives, and every loss, until SIGTERM.
+// Test subscriber: prints every received price and every gap until SIGTERM.
 
 import { shutDownGracefully } from '@tickbus/graceful-shutdown';
 import { CHANNELS, CONFIG } from 'tickbus/constants';
@@ -13,14 +13,14 @@ shutDownGracefully({ deadlineMs: 5_000 }, async ({ err }) => {
 
 subscriber = new RedisSubscriber({ host: CONFIG.HOST, port: CONFIG.PORT });
 subscriber.subscribe(CHANNELS.PRICE_DATA, (message) => {
-  const kept = message.snapshot ? ' (the last one before I came)' : '';
+  const suffix = message.snapshot ? ' (snapshot)' : '';
   console.log(
-    `Received price: ${message.data.price} for ${message.data.symbol} from ${message.sender}${kept}`,
+    `Received price: ${message.data.price} for ${message.data.symbol} from ${message.sender}${suffix}`,
   );
 });
 subscriber.on('gap', (gap) => console.log(`Missed: ${JSON.stringify(gap)}`));
 await subscriber.startListening();
 console.log(`Listening on ${CHANNELS.PRICE_DATA}`);
 
-// Redis does not let it in any more. Whoever supervises it starts it anew, perhaps with another password.
+// A permanent failure, such as a rejected password, ends the process; its supervisor restarts it.
 for await (const status of subscriber.statusChanges()) if (status.type === 'failed') throw status.error;

@@ -1,4 +1,4 @@
-// Every command that a bot is given is answered: with what became of it, once, to whoever sent it.
+// Every command delivered to a bot has exactly one result.
 
 import { silentLogger } from '@tickbus/test-kit';
 import { CHANNELS } from 'tickbus/constants';
@@ -8,15 +8,15 @@ import { startMomentumBot } from '../momentum.ts';
 import { startPaperTrader } from '../paper-trader.ts';
 import { BotHarness, eventually } from './sample-bots.fixture.ts';
 
-let world: BotHarness;
+let harness: BotHarness;
 let trader: Bot;
 let seen = 0;
 
 beforeEach(async () => {
   seen = 0;
-  world = await BotHarness.open();
+  harness = await BotHarness.open();
   trader = await startPaperTrader({
-    connection: world.connect(),
+    connection: harness.connect(),
     logger: silentLogger,
     onPrice: () => seen++,
   });
@@ -24,21 +24,21 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await trader.stop();
-  await world.close();
+  await harness.close();
 });
 
 async function results(count: number) {
-  await eventually(() => expect(world.results.length).toBeGreaterThanOrEqual(count));
-  return world.results;
+  await eventually(() => expect(harness.results.length).toBeGreaterThanOrEqual(count));
+  return harness.results;
 }
 
-it('tells of an order that was executed, with the id and the sender of the command', async () => {
-  await world.publishPrice(100);
+it('reports an executed order with the id and sender of the command', async () => {
+  await harness.publishPrice(100);
   await eventually(() => expect(seen).toBe(1));
-  await world.placeOrder('paper-trader', 'buy', 10);
+  await harness.placeOrder('paper-trader', 'buy', 10);
   expect(await results(1)).toEqual([
     {
-      command_id: world.commands[0]?.id,
+      command_id: harness.commands[0]?.id,
       bot: 'paper-trader',
       action: 'place_order',
       outcome: 'done',
@@ -48,52 +48,52 @@ it('tells of an order that was executed, with the id and the sender of the comma
   ]);
 });
 
-it('tells why an order was rejected', async () => {
-  await world.placeOrder('paper-trader', 'buy', 1);
+it('reports why an order was rejected', async () => {
+  await harness.placeOrder('paper-trader', 'buy', 1);
   await results(1);
-  await world.publishPrice(100);
+  await harness.publishPrice(100);
   await eventually(() => expect(seen).toBe(1));
-  await world.placeOrder('paper-trader', 'buy', 1, { limit_price: 99 });
-  await world.sendCommand('pause', 'paper-trader');
-  await world.placeOrder('paper-trader', 'sell', 1);
-  const told = (await results(4)).map(({ action, outcome, detail }) => [action, outcome, detail]);
-  expect(told).toEqual([
-    ['place_order', 'rejected', 'There is no price of AAPL yet.'],
-    ['place_order', 'rejected', 'The price 100 is past the limit 99.'],
+  await harness.placeOrder('paper-trader', 'buy', 1, { limit_price: 99 });
+  await harness.sendCommand('pause', 'paper-trader');
+  await harness.placeOrder('paper-trader', 'sell', 1);
+  const reported = (await results(4)).map(({ action, outcome, detail }) => [action, outcome, detail]);
+  expect(reported).toEqual([
+    ['place_order', 'rejected', 'No price of AAPL has arrived yet.'],
+    ['place_order', 'rejected', 'The price 100 does not meet the limit 99.'],
     ['pause', 'done', 'paper-trader is paused.'],
     ['place_order', 'rejected', 'paper-trader is paused.'],
   ]);
 });
 
-it('rejects what the bot cannot obey, and leaves commands for others to them', async () => {
-  const momentum = await startMomentumBot({ connection: world.connect(), logger: silentLogger });
-  await world.placeOrder('momentum', 'buy', 1);
-  await world.sendCommand('pause', 'nobody');
-  await world.sendCommand('pause', 'momentum');
-  const told = (await results(2)).map(({ bot, outcome, detail }) => [bot, outcome, detail]);
-  expect(told).toEqual([
-    ['momentum', 'rejected', 'momentum does not obey place_order.'],
+it('rejects unsupported commands, and ignores commands for other bots', async () => {
+  const momentum = await startMomentumBot({ connection: harness.connect(), logger: silentLogger });
+  await harness.placeOrder('momentum', 'buy', 1);
+  await harness.sendCommand('pause', 'nobody');
+  await harness.sendCommand('pause', 'momentum');
+  const reported = (await results(2)).map(({ bot, outcome, detail }) => [bot, outcome, detail]);
+  expect(reported).toEqual([
+    ['momentum', 'rejected', 'momentum does not support place_order.'],
     ['momentum', 'done', 'momentum is paused.'],
   ]);
   await momentum.stop();
 });
 
-it('answers a command that comes again once, and one without an id not at all', async () => {
+it('reports a duplicate command once, and a command without an id not at all', async () => {
   const pause = { message_type: 'pause', data: { bot: 'paper-trader' }, timestamp: 0, sender: 'another' };
-  await world.publishRaw(pause);
-  await world.publishRaw({ ...pause, id: 'one' });
-  await world.publishRaw({ ...pause, id: 'one' });
-  await world.publishRaw({ ...pause, id: 'two' });
+  await harness.publishRaw(pause);
+  await harness.publishRaw({ ...pause, id: 'one' });
+  await harness.publishRaw({ ...pause, id: 'one' });
+  await harness.publishRaw({ ...pause, id: 'two' });
   expect((await results(2)).map(({ command_id }) => command_id)).toEqual(['one', 'two']);
   expect(trader.stats).toMatchObject({ commandsReceived: 3 });
   expect(trader.subscriber.status(CHANNELS.TRADE_COMMANDS)).toMatchObject({ duplicates: 1 });
 });
 
-it('rejects a command whose time is over', async () => {
+it('rejects an expired command', async () => {
   const resume = { message_type: 'resume', data: { bot: 'paper-trader' }, timestamp: 0, sender: 'another' };
-  await world.publishRaw({ ...resume, id: 'late', expires_at: resume.timestamp });
+  await harness.publishRaw({ ...resume, id: 'late', expires_at: resume.timestamp });
   expect(await results(1)).toMatchObject([
-    { command_id: 'late', outcome: 'rejected', detail: 'It came after its time was over.' },
+    { command_id: 'late', outcome: 'rejected', detail: 'The command expired before delivery.' },
   ]);
   expect(trader.subscriber.status(CHANNELS.TRADE_COMMANDS)).toMatchObject({ expired: 1, delivered: 0 });
 });

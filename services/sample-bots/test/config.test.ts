@@ -1,16 +1,16 @@
-// Settings: defaults, arguments before variables, one line a mistake.
+// Settings: defaults, arguments before variables, one line per error.
 
 import { expect, it } from 'vitest';
 import { BotsConfigError, HELP, readConfig } from '../config.ts';
 
-it('runs all bots on all symbols unless told otherwise', () => {
+it('runs all bots on all symbols by default', () => {
   expect(readConfig([], { BOTS: '' })).toEqual({
     BOTS: ['paper-trader', 'risk-guard', 'momentum'],
     LOG_LEVEL: 'info',
   });
 });
 
-it('takes variables, and arguments before them', () => {
+it('reads variables; arguments override them', () => {
   const env = { BOTS: 'momentum, risk-guard', SYMBOLS: 'AAPL,MSFT', LOG_LEVEL: 'debug' };
   expect(readConfig([], env)).toEqual({
     BOTS: ['momentum', 'risk-guard'],
@@ -20,7 +20,7 @@ it('takes variables, and arguments before them', () => {
   expect(readConfig(['paper-trader'], env)).toMatchObject({ BOTS: ['paper-trader'] });
 });
 
-it('tells every mistake in a line of its own', () => {
+it('reports every invalid setting in its own line', () => {
   expect(() => readConfig(['momentun', 'x'], { SYMBOLS: ',', LOG_LEVEL: 'loud' })).toThrow(
     new BotsConfigError(`BOTS must be names among paper-trader, risk-guard, momentum, separated by commas.
 SYMBOLS must be symbols separated by commas, such as AAPL,MSFT.

@@ -1,4 +1,4 @@
-// The bots as a process: they run against a real Redis, end gracefully, and fail with one clear error.
+// The bots as a process on a real Redis: operation, graceful shutdown, startup errors.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -30,7 +30,7 @@ function run(env: Record<string, string>, ...args: string[]) {
   return { child, exit: once(child, 'exit'), stdout: text(child.stdout), stderr: text(child.stderr) };
 }
 
-it('runs all three until SIGTERM, each says that it has stopped, and exits with 0', async () => {
+it('runs all bots until SIGTERM, reports each as stopped, and exits with 0', async () => {
   await using subscriber = new RedisSubscriber({ url: redis.url, logger: silentLogger });
   const states = new Map<string, string>();
   subscriber.subscribe(CHANNELS.BOT_STATUS, ({ data }) => states.set(data.bot, data.state));
@@ -38,7 +38,7 @@ it('runs all three until SIGTERM, each says that it has stopped, and exits with 
   const all = (state: string) => ({ 'paper-trader': state, 'risk-guard': state, momentum: state });
   const bots = run({});
   await eventually(() => expect(Object.fromEntries(states)).toEqual(all('running')));
-  // Every bot hears the commands, also beside the others.
+  // Every bot receives its commands while the others run.
   await using operator = new RedisPublisher({ url: redis.url, logger: silentLogger });
   for (const bot of states.keys())
     await operator.publish(CHANNELS.TRADE_COMMANDS, { bot }, { type: 'pause' });
@@ -49,7 +49,7 @@ it('runs all three until SIGTERM, each says that it has stopped, and exits with 
   expect(await bots.stdout).toBe('');
 });
 
-it('ends with 1 and says what to do when Redis refuses its password while it runs', async () => {
+it('exits with 1 and names the remedy if Redis rejects the password during operation', async () => {
   expect(await redis.answers('ACL SETUSER bot on >secret allchannels ~* +@all')).toContain('+OK');
   await using subscriber = new RedisSubscriber({ url: redis.url, logger: silentLogger });
   const running = new Set<string>();
@@ -65,7 +65,7 @@ it('ends with 1 and says what to do when Redis refuses its password while it run
   const fatal = log.split('\n').filter((line) => line.includes('"level":60'));
   expect(fatal.map((line) => JSON.parse(line))).toMatchObject([
     {
-      msg: 'The bots fail and stop.',
+      msg: 'Bots failed; shutting down',
       err: { message: expect.stringMatching(/WRONGPASS.* Check the user and password in REDIS_URL\./) },
     },
   ]);
@@ -80,7 +80,7 @@ it.each([
     [],
     /^[^\n]*127\.0\.0\.1:1[^\n]*\n$/,
   ],
-])('ends with one clear error for %s', async (_, env, args, expected) => {
+])('exits with one error line for %s', async (_, env, args, expected) => {
   const bots = run(env as Record<string, string>, ...args);
   expect(await bots.exit).toEqual([1, null]);
   expect(await bots.stderr).toMatch(expected);

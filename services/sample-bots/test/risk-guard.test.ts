@@ -1,4 +1,4 @@
-// The risk guard: when it pauses, when it resumes, and what it leaves alone.
+// The risk guard: conditions for pause and resume.
 
 import { silentLogger } from '@tickbus/test-kit';
 import { type BotStatus, RedisConnection, TickbusError } from 'tickbus';
@@ -10,22 +10,22 @@ import { startPaperTrader } from '../paper-trader.ts';
 import { type RiskGuardOptions, startRiskGuard } from '../risk-guard.ts';
 import { BotHarness, eventually } from './sample-bots.fixture.ts';
 
-let world: BotHarness;
+let harness: BotHarness;
 const bots: Bot[] = [];
 
 beforeEach(async () => {
-  world = await BotHarness.open();
+  harness = await BotHarness.open();
 });
 
 afterEach(async () => {
   for (const bot of bots.splice(0)) await bot.stop();
-  await world.close();
+  await harness.close();
 });
 
 async function startGuard(options: RiskGuardOptions = {}): Promise<Bot> {
   const limits = { maxLoss: 100, maxExposure: 1_000 };
   const guard = await startRiskGuard({
-    connection: world.connect(),
+    connection: harness.connect(),
     logger: silentLogger,
     ...limits,
     ...options,
@@ -35,17 +35,17 @@ async function startGuard(options: RiskGuardOptions = {}): Promise<Bot> {
 }
 
 function trader(details: Pick<BotStatus, 'position' | 'pnl'>): Promise<void> {
-  return world.publishStatus({ bot: 'paper-trader', state: 'running', ...details });
+  return harness.publishStatus({ bot: 'paper-trader', state: 'running', ...details });
 }
 
 function momentum(state: BotStatus['state'], detail?: string): Promise<void> {
-  return world.publishStatus({ bot: 'momentum', state, ...(detail !== undefined && { detail }) });
+  return harness.publishStatus({ bot: 'momentum', state, ...(detail !== undefined && { detail }) });
 }
 
-/** The commands of the guard so far, once all that was published has been handled. */
+/** Waits for `count` commands and returns all. */
 async function commands(count: number) {
-  await eventually(() => expect(world.commands.length).toBeGreaterThanOrEqual(count));
-  return world.commands.map(({ message_type, data }) => [
+  await eventually(() => expect(harness.commands.length).toBeGreaterThanOrEqual(count));
+  return harness.commands.map(({ message_type, data }) => [
     message_type,
     data.bot,
     'reason' in data && data.reason,
@@ -54,7 +54,7 @@ async function commands(count: number) {
 
 const LOSS = 'The loss is 100.01; the limit is 100.';
 
-it('pauses past the loss, and resumes well below it', async () => {
+it('pauses above the loss limit, and resumes well below it', async () => {
   const guard = await startGuard();
   await momentum('running');
   await trader({ pnl: -100 });
@@ -70,17 +70,17 @@ it('pauses past the loss, and resumes well below it', async () => {
   await eventually(() => expect(guard.stats).toMatchObject({ commandsSent: 2, commandsFailed: 0 }));
 });
 
-it('pauses when a price makes the position too large, long and short', async () => {
+it('pauses if a price makes the exposure too large, long and short', async () => {
   await startGuard();
   await momentum('running');
-  await world.publishPrice(100, 0, 'AAPL');
-  await world.publishPrice(50, 0, 'MSFT');
+  await harness.publishPrice(100, 0, 'AAPL');
+  await harness.publishPrice(50, 0, 'MSFT');
   await trader({ position: { AAPL: 5, MSFT: -10 } });
-  await world.publishPrice(50.1, 0, 'MSFT');
+  await harness.publishPrice(50.1, 0, 'MSFT');
   expect(await commands(1)).toEqual([['pause', 'momentum', 'The exposure is 1001.00; the limit is 1000.']]);
 });
 
-it('tells the target again when it says that it runs', async () => {
+it('repeats the pause if the target still reports running', async () => {
   await startGuard();
   await momentum('running');
   await trader({ pnl: -100.01 });
@@ -93,55 +93,59 @@ it('tells the target again when it says that it runs', async () => {
   ]);
 });
 
-it('does not resume what somebody else has paused', async () => {
+it('does not resume a bot that an operator has paused', async () => {
   await startGuard();
-  await momentum('paused', 'The operator says so.');
+  await momentum('paused', 'Paused by the operator.');
   await trader({ pnl: -200 });
   await trader({ pnl: 0 });
-  await momentum('paused', 'The operator says so.');
+  await momentum('paused', 'Paused by the operator.');
   await momentum('paused');
   await momentum('running');
   await trader({ pnl: -100.01 });
   expect(await commands(1)).toEqual([['pause', 'momentum', LOSS]]);
 });
 
-it('says nothing while it is paused itself, and what is due when it is resumed', async () => {
+it('sends no commands while paused, and catches up when resumed', async () => {
   await startGuard();
-  await world.sendCommand('pause', 'risk-guard');
+  await harness.sendCommand('pause', 'risk-guard');
   await momentum('running');
   await trader({ pnl: -100.01 });
-  await eventually(() => expect(world.latestStatus('risk-guard')?.state).toBe('paused'));
-  expect(world.commands).toHaveLength(1);
-  await world.sendCommand('resume', 'risk-guard');
-  await eventually(() => expect(world.latestStatus('risk-guard')?.state).toBe('running'));
+  await eventually(() => expect(harness.latestStatus('risk-guard')?.state).toBe('paused'));
+  expect(harness.commands).toHaveLength(1);
+  await harness.sendCommand('resume', 'risk-guard');
+  await eventually(() => expect(harness.latestStatus('risk-guard')?.state).toBe('running'));
   await trader({ pnl: -100.01 });
   expect((await commands(3)).at(-1)).toEqual(['pause', 'momentum', LOSS]);
 });
 
-it('works together with the other two', async () => {
-  bots.push(await startPaperTrader({ connection: world.connect(), logger: silentLogger }));
+it('works together with the other two bots', async () => {
+  bots.push(await startPaperTrader({ connection: harness.connect(), logger: silentLogger }));
   bots.push(
     await startMomentumBot({
-      connection: world.connect(),
+      connection: harness.connect(),
       logger: silentLogger,
       quantity: 5,
       threshold: 0.01,
     }),
   );
   await startGuard({ maxExposure: 500, maxLoss: 10_000 });
-  await world.publishPrice(100, 0);
+  await harness.publishPrice(100, 0);
   for (const { subscriber } of bots) {
     await eventually(() => expect(subscriber.status(CHANNELS.PRICE_DATA)?.delivered).toBe(1));
   }
-  await world.publishPrice(102, 100);
-  await eventually(() => expect(world.latestStatus('momentum')?.state).toBe('paused'));
-  expect(world.latestStatus('paper-trader')?.position).toEqual({ AAPL: 5 });
-  await world.publishPrice(70, 200);
-  await eventually(() => expect(world.latestStatus('momentum')?.state).toBe('running'));
-  expect(world.commands.map(({ message_type }) => message_type)).toEqual(['place_order', 'pause', 'resume']);
+  await harness.publishPrice(102, 100);
+  await eventually(() => expect(harness.latestStatus('momentum')?.state).toBe('paused'));
+  expect(harness.latestStatus('paper-trader')?.position).toEqual({ AAPL: 5 });
+  await harness.publishPrice(70, 200);
+  await eventually(() => expect(harness.latestStatus('momentum')?.state).toBe('running'));
+  expect(harness.commands.map(({ message_type }) => message_type)).toEqual([
+    'place_order',
+    'pause',
+    'resume',
+  ]);
 });
 
-it('fails fast where no Redis is, and leaves nothing open', async () => {
+it('fails fast without Redis, and leaves nothing open', async () => {
   const connection = new RedisConnection({ host: '127.0.0.1', port: 1, logger: silentLogger });
   const started = startRiskGuard({ connection, logger: silentLogger });
   await expect(started).rejects.toBeInstanceOf(TickbusError);

@@ -1,4 +1,4 @@
-// What the tests of bots need: a market and an operator on a server in memory, and all that the bots say.
+// Test harness of the bots: an in-memory server, a publisher of prices and commands, and everything the bots publish.
 
 import { silentLogger } from '@tickbus/test-kit';
 import type { BotStatus, CommandResult, MessageOf } from 'tickbus';
@@ -10,7 +10,7 @@ import { vi } from 'vitest';
 
 type Command = MessageOf<typeof CHANNELS.TRADE_COMMANDS>;
 
-/** Everything around the bots of one test. */
+/** Publishes prices and commands, and collects the messages of the bots. */
 export class BotHarness {
   readonly #own = new MemoryConnection();
   readonly #publisher = new RedisPublisher({ connection: this.#own, sender: 'test', logger: silentLogger });
@@ -19,19 +19,19 @@ export class BotHarness {
   readonly commands: Command[] = [];
   /** Every status, in order. */
   readonly statuses: BotStatus[] = [];
-  /** What became of every command, in order. */
+  /** Every command result, in order. */
   readonly results: CommandResult[] = [];
 
   static async open(): Promise<BotHarness> {
-    const world = new BotHarness();
-    world.#subscriber.subscribe(CHANNELS.TRADE_COMMANDS, (message) => world.commands.push(message));
-    world.#subscriber.subscribe(CHANNELS.BOT_STATUS, ({ data }) => world.statuses.push(data));
-    world.#subscriber.subscribe(CHANNELS.COMMAND_RESULTS, ({ data }) => world.results.push(data));
-    await world.#subscriber.startListening();
-    return world;
+    const harness = new BotHarness();
+    harness.#subscriber.subscribe(CHANNELS.TRADE_COMMANDS, (message) => harness.commands.push(message));
+    harness.#subscriber.subscribe(CHANNELS.BOT_STATUS, ({ data }) => harness.statuses.push(data));
+    harness.#subscriber.subscribe(CHANNELS.COMMAND_RESULTS, ({ data }) => harness.results.push(data));
+    await harness.#subscriber.startListening();
+    return harness;
   }
 
-  /** A link of one bot. */
+  /** Creates the connection of one bot. */
   connect(): MemoryConnection {
     return new MemoryConnection({ server: this.#own.server });
   }
@@ -53,7 +53,7 @@ export class BotHarness {
   async sendCommand(type: 'pause' | 'resume', bot: string): Promise<void> {
     await this.#publisher.publish(
       CHANNELS.TRADE_COMMANDS,
-      { bot, reason: 'The operator says so.' },
+      { bot, reason: 'Paused by the operator.' },
       { type },
     );
   }
@@ -62,13 +62,13 @@ export class BotHarness {
     await this.#publisher.publish(CHANNELS.BOT_STATUS, status);
   }
 
-  /** Publishes a message as it stands, as a program without tickbus would. */
+  /** Publishes a message unchanged, like a plain client. */
   async publishRaw(message: object): Promise<void> {
     await this.#own.publishing.connect();
     await this.#own.publishing.publish(CHANNELS.TRADE_COMMANDS, [{ json: JSON.stringify(message) }]);
   }
 
-  /** The newest status of a bot. */
+  /** Returns the newest status of a bot. */
   latestStatus(bot: string): BotStatus | undefined {
     return this.statuses.findLast((status) => status.bot === bot);
   }
@@ -80,7 +80,7 @@ export class BotHarness {
   }
 }
 
-/** Waits until `check` no longer throws; the bound is for a test that fails. */
+/** Waits until `check` no longer throws. The timeout only bounds a failing test. */
 export function eventually(check: () => void): Promise<void> {
   return vi.waitFor(check, { timeout: 10_000, interval: 5 });
 }

@@ -1,4 +1,4 @@
-// The test subscriber as a process: it prints what it receives, and ends when it is told to or Redis does not let it in any more.
+// The test subscriber as a process: it prints prices, and exits on SIGTERM or if Redis rejects the password.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import { expect, it } from 'vitest';
 
 const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
 
-/** Resolves when it listens. */
+/** Starts the process and waits until it is listening. */
 async function run(url: string) {
   const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), MAIN], {
     env: { PATH: process.env.PATH ?? '', REDIS_URL: url },
@@ -35,7 +35,7 @@ it('prints each price until SIGTERM, and exits with 0', async () => {
   expect(await subscriber.exit).toEqual([0, null]);
 });
 
-it('ends with 1 and says what to do when Redis refuses its password while it runs', async () => {
+it('exits with 1 and names the remedy if Redis rejects the password during operation', async () => {
   await using redis = await startLocalRedis();
   await redis.answers('ACL SETUSER reader on >secret allchannels ~* +@all');
   const subscriber = await run(redis.url.replace('//', '//reader:secret@'));
