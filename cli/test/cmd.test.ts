@@ -177,7 +177,7 @@ describe('cmd', () => {
   it('publishes once if the reply to the first attempt is lost', async () => {
     await using proxy = await TcpProxy.start({ port: server.redis.port, random: new Random(1) });
     const { commandsReceived } = bot.stats;
-    const swallowed = proxy.swallowReplyTo('"message_type":"pause"');
+    const swallowed = proxy.dropReplyTo('"message_type":"pause"');
     const sending = call(['cmd', 'paper-trader', 'pause', '-wy', '-t', '25s'], {
       env: { REDIS_URL: `redis://127.0.0.1:${proxy.port}` },
     });
