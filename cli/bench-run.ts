@@ -1,4 +1,4 @@
-// The measurement of `tickbus bench`.
+// Measures throughput and latency for `tickbus bench`.
 
 import { createHistogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,14 +19,14 @@ export interface BenchOptions {
   readonly durationMs: number | undefined;
 }
 
-/** Flat, so that it is a line of CSV too. */
+/** Flat, because it is also printed as a line of CSV. */
 export interface BenchResult {
   readonly clients: number;
   readonly messages: number;
   readonly size: number;
   readonly seconds: number;
   readonly published_per_second: number;
-  /** By all subscribers together. */
+  /** Sum over all subscribers. */
   readonly received_per_second: number;
   readonly lost: number;
   readonly p50_ms: number;
@@ -37,11 +37,14 @@ export interface BenchResult {
 
 /** Publishes in flight: enough for full batches, few enough to stay below every limit. */
 const WINDOW = 1_024;
-/** After this long without a message, the missing ones count as lost. */
+/** After this time without a message, the missing ones count as lost. */
 const GIVE_UP_MS = 3_000;
 const TICK_MS = 5;
 
-/** Kind `event`: no conflation, a sequence on every message, no history. The schema accepts everything: only transport is measured. */
+/**
+ * Kind `event`: every message has a sequence, and none is conflated or kept. The schema accepts everything, so only
+ * transport is measured.
+ */
 const CHANNEL: Channel = defineChannel('TICKBUS_BENCH', {
   kind: 'event',
   messages: { bench: ANYTHING },
@@ -61,7 +64,7 @@ export class BenchRun {
   readonly #latency = createHistogram();
   readonly #run = Math.floor(Math.random() * 1e9);
   #published = 0;
-  #onTheirWay = 0;
+  #inFlight = 0;
   #onSettled: () => void = () => {};
   #received = 0;
   #startedAt = 0;
@@ -94,7 +97,7 @@ export class BenchRun {
     await publisher.connect();
     this.#startedAt = performance.now();
     await unlessAborted(this.#publish(publisher), signal);
-    await this.#arrival();
+    await this.#allReceived();
     return this.#result();
   }
 
@@ -110,7 +113,7 @@ export class BenchRun {
         if (run !== this.#run) return;
         this.#received++;
         this.#lastReceivedAt = performance.now();
-        // In whole microseconds, which is what the histogram takes.
+        // The histogram accepts whole microseconds, 1 or above.
         this.#latency.record(Math.max(1, Math.round((this.#lastReceivedAt - sent) * 1_000)));
       },
       { queueLimit: Number.MAX_SAFE_INTEGER },
@@ -120,33 +123,33 @@ export class BenchRun {
 
   async #publish(publisher: RedisPublisher): Promise<void> {
     const { messages, durationMs = Number.POSITIVE_INFINITY, rate } = this.#options;
-    const filling = this.#filling();
+    const padding = this.#createPadding();
     while (this.#published < messages && this.#failure === undefined) {
       const elapsed = performance.now() - this.#startedAt;
       if (elapsed >= durationMs) break;
       const due =
         rate === undefined ? messages : Math.min(messages, Math.floor((elapsed / 1_000) * rate) + 1);
-      while (this.#published < due && this.#onTheirWay < WINDOW) this.#send(publisher, filling);
-      if (this.#onTheirWay < WINDOW) await sleep(TICK_MS);
+      while (this.#published < due && this.#inFlight < WINDOW) this.#send(publisher, padding);
+      if (this.#inFlight < WINDOW) await sleep(TICK_MS);
       else await this.#settled();
       this.#context.signal.throwIfAborted();
     }
-    while (this.#onTheirWay > 0) await this.#settled();
+    while (this.#inFlight > 0) await this.#settled();
     this.#publishedAt = performance.now();
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  #send(publisher: RedisPublisher, filling: string): void {
+  #send(publisher: RedisPublisher, padding: string): void {
     this.#published++;
-    this.#onTheirWay++;
-    const payload: BenchPayload = { run: this.#run, sent: performance.now(), filling };
+    this.#inFlight++;
+    const payload: BenchPayload = { run: this.#run, sent: performance.now(), filling: padding };
     publisher
       .publish(CHANNEL, payload)
       .catch((error: Error) => {
         this.#failure ??= error;
       })
       .finally(() => {
-        this.#onTheirWay--;
+        this.#inFlight--;
         this.#onSettled();
       });
   }
@@ -158,13 +161,13 @@ export class BenchRun {
     });
   }
 
-  #filling(): string {
+  #createPadding(): string {
     const empty = JSON.stringify({ run: this.#run, sent: performance.now(), filling: '' }).length;
     return 'x'.repeat(Math.max(0, this.#options.size - empty));
   }
 
   /** Waits until every message has arrived, or none has for GIVE_UP_MS. */
-  async #arrival(): Promise<void> {
+  async #allReceived(): Promise<void> {
     const expected = this.#published * this.#options.clients;
     while (this.#received < expected) {
       if (performance.now() - Math.max(this.#publishedAt, this.#lastReceivedAt) > GIVE_UP_MS) return;

@@ -1,4 +1,4 @@
-// Writes a capture file: a line for each message, as @tickbus/capture reads it, gzipped when its name says so.
+// Writes a capture file for @tickbus/capture: one line per message, gzipped if the name ends with .gz.
 
 import type { WriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -7,13 +7,13 @@ import { createGzip, type Gzip } from 'node:zlib';
 import { UsageError } from './exit.ts';
 
 /** Limit of the write buffer. Beyond it messages are dropped and counted. */
-const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
 
 export class CaptureWriter {
   readonly #lines: WriteStream | Gzip;
   readonly #ended: Promise<void>;
   written = 0;
-  leftOut = 0;
+  dropped = 0;
 
   /** @throws UsageError if the file exists, or cannot be created */
   static async open(path: string, overwrite: boolean | undefined): Promise<CaptureWriter> {
@@ -39,15 +39,15 @@ export class CaptureWriter {
         `Cannot write to ${path}: ${message}. The recording is incomplete. Free disk space, then record again.`,
       );
     });
-    // close() and `failed` report it; until then nothing awaits it.
+    // close() and `failed` report the error; until then nothing awaits it.
     this.#ended.catch(() => {});
   }
 
   /** Ignored after close(). @param receivedAt Unix milliseconds */
   write(channel: string, frame: Uint8Array, receivedAt: number): void {
     if (this.#lines.writableEnded) return;
-    if (this.#lines.writableLength > MAX_WAITING_BYTES) {
-      this.leftOut++;
+    if (this.#lines.writableLength > MAX_BUFFERED_BYTES) {
+      this.dropped++;
       return;
     }
     const at = (receivedAt / 1_000).toFixed(6);

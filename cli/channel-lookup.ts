@@ -41,7 +41,9 @@ export function chosenNames(given: readonly string[], withKeys: boolean): readon
 export function hintFor(name: string): string {
   const similar = similarChannel(name);
   const question = similar === undefined ? '' : ` Did you mean ${similar}?`;
-  return `${printable(name)} is not a bundled channel (${bundledNames.join(', ')}): its messages have no sequence, so gaps are not detected.${question}`;
+  const bundled = bundledNames.join(', ');
+  const consequence = 'its messages have no sequence, so gaps are not detected';
+  return `${printable(name)} is not a bundled channel (${bundled}): ${consequence}.${question}`;
 }
 
 export function unknownChannel(name: string): UsageError {

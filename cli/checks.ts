@@ -46,32 +46,32 @@ export function checkLatency(ms: number, limits: CheckLimits): CheckResult {
 }
 
 /** Whether a gateway holds the feed and sends heartbeats. `checkFeed` covers the broker connection. */
-export function checkGateway(kept: StoredValue, limits: CheckLimits): CheckResult {
-  const status = feedIn(kept);
-  if (status === undefined) return notReadable(kept, 'feed status');
+export function checkGateway(value: StoredValue, limits: CheckLimits): CheckResult {
+  const status = feedIn(value);
+  if (status === undefined) return invalidValue(value, 'feed status');
   const { feed, state, holder, interval_ms = 1_000 } = status;
-  const metric = metricOf(`${feed}_heartbeat`, kept.ageMs, limits, 3 * interval_ms, 10 * interval_ms);
-  const who = holder === undefined ? `The gateway of ${feed}` : `The gateway of ${feed} (${holder})`;
+  const metric = metricOf(`${feed}_heartbeat`, value.ageMs, limits, 3 * interval_ms, 10 * interval_ms);
+  const gateway = holder === undefined ? `The gateway of ${feed}` : `The gateway of ${feed} (${holder})`;
   if (state === 'stopped' || state === 'stopping')
-    return { status: 'critical', summary: `${who} is ${state}`, metrics: [metric] };
+    return { status: 'critical', summary: `${gateway} is ${state}`, metrics: [metric] };
   return {
     status: statusOf(metric),
-    summary: `${who} reported ${duration(kept.ageMs)} ago`,
+    summary: `${gateway} reported ${duration(value.ageMs)} ago`,
     metrics: [metric],
   };
 }
 
-/** Whether broker data arrives. Only the gateway can tell, so the feed is unknown while its gateway is silent or stopped. */
-export function checkFeed(kept: StoredValue, limits: CheckLimits): CheckResult {
-  const status = feedIn(kept);
-  if (status === undefined) return notReadable(kept, 'feed status');
+/** Whether broker data arrives. Only the gateway knows: while it is silent or stopped, the feed is unknown. */
+export function checkFeed(value: StoredValue, limits: CheckLimits): CheckResult {
+  const status = feedIn(value);
+  if (status === undefined) return invalidValue(value, 'feed status');
   const { feed, state, detail, holder, last_frame_ago_ms } = status;
-  if (checkGateway(kept, {}).status === 'critical') {
+  if (checkGateway(value, {}).status === 'critical') {
     const gateway = holder === undefined ? 'its gateway' : `its gateway (${holder})`;
     const why =
       state === 'stopped' || state === 'stopping'
         ? `is ${state}`
-        : `has not reported for ${duration(kept.ageMs)}`;
+        : `has not reported for ${duration(value.ageMs)}`;
     return { status: 'unknown', summary: `The state of ${feed} is unknown: ${gateway} ${why}`, metrics: [] };
   }
   const about = detail === undefined ? '' : `: ${detail.replace(/\.$/, '')}`;
@@ -83,19 +83,19 @@ export function checkFeed(kept: StoredValue, limits: CheckLimits): CheckResult {
   const stateStatus = byState[state] ?? 'critical';
   if (last_frame_ago_ms === undefined)
     return { status: stateStatus, summary: `${feed} is ${state}${about}`, metrics: [] };
-  const quietMs = last_frame_ago_ms + kept.ageMs;
+  const quietMs = last_frame_ago_ms + value.ageMs;
   const metric = metricOf(`${feed}_quiet`, quietMs, limits, 15_000, 60_000);
   const summary = `${feed} is ${state}${about}, last frame ${duration(quietMs)} ago`;
   return { status: severer(stateStatus, statusOf(metric)), summary, metrics: [metric] };
 }
 
-export function checkBot(kept: StoredValue, limits: CheckLimits): CheckResult {
-  const { data: status } = botStatus.safeParse(kept.envelope.data);
-  if (status === undefined) return notReadable(kept, 'bot status');
+export function checkBot(value: StoredValue, limits: CheckLimits): CheckResult {
+  const { data: status } = botStatus.safeParse(value.envelope.data);
+  if (status === undefined) return invalidValue(value, 'bot status');
   const { bot, state, detail, status_interval_ms = 2_000 } = status;
-  const metric = metricOf('heartbeat', kept.ageMs, limits, 3 * status_interval_ms, 10 * status_interval_ms);
+  const metric = metricOf('heartbeat', value.ageMs, limits, 3 * status_interval_ms, 10 * status_interval_ms);
   const about = detail === undefined ? '' : ` (${detail.replace(/\.$/, '')})`;
-  const summary = `${bot} is ${state}${about}, last report ${duration(kept.ageMs)} ago`;
+  const summary = `${bot} is ${state}${about}, last report ${duration(value.ageMs)} ago`;
   const byState: Partial<Record<BotStatus['state'], Status>> = {
     paused: 'warning',
     stopping: 'warning',
@@ -113,7 +113,7 @@ function feedIn({ envelope }: StoredValue): FeedStatus | undefined {
   return feedStatus.safeParse(envelope.data).data;
 }
 
-function notReadable({ key }: StoredValue, what: string): CheckResult {
+function invalidValue({ key }: StoredValue, what: string): CheckResult {
   return { status: 'unknown', summary: `The last value of ${key} is not a valid ${what}`, metrics: [] };
 }
 
@@ -121,11 +121,11 @@ function metricOf(
   name: string,
   ms: number,
   limits: CheckLimits,
-  usualWarnMs: number,
-  usualCriticalMs: number,
+  defaultWarnMs: number,
+  defaultCriticalMs: number,
 ): CheckMetric {
-  const criticalMs = limits.criticalMs ?? Math.max(usualCriticalMs, limits.warnMs ?? 0);
-  return { name, ms, warnMs: limits.warnMs ?? Math.min(usualWarnMs, criticalMs), criticalMs };
+  const criticalMs = limits.criticalMs ?? Math.max(defaultCriticalMs, limits.warnMs ?? 0);
+  return { name, ms, warnMs: limits.warnMs ?? Math.min(defaultWarnMs, criticalMs), criticalMs };
 }
 
 function statusOf({ ms, warnMs, criticalMs }: CheckMetric): Status {

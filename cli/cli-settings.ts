@@ -1,5 +1,5 @@
 // Settings and their origin, by precedence: command line, environment, --env-file, default.
-// The order is that of `node --env-file` and `docker compose --env-file`.
+// `node --env-file` and `docker compose --env-file` have the same precedence.
 
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
@@ -10,7 +10,6 @@ type ConfiguredAddress = Config['ADDRESS'];
 
 type SettingOrigin = 'flag' | 'environment' | 'env file' | 'default';
 
-/** A variable, the origin of its value, and the origins that it overrides. */
 export interface Variable {
   readonly name: string;
   /** undefined: not set, so the default applies. */
@@ -28,16 +27,16 @@ export interface SettingsInput {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** The variables that tickbus reads; an empty one counts as not set. */
+/** An empty variable counts as not set. */
 const NAMES = ['REDIS_URL', 'REDIS_HOST', 'REDIS_PORT', 'REDIS_DB', 'MONITOR_TOKEN'] as const;
 export type VariableName = (typeof NAMES)[number];
 
 export class CliSettings {
   readonly #variables: ReadonlyMap<string, Variable>;
 
-  /** @throws UsageError for a file that cannot be read, and an empty URL */
+  /** @throws UsageError if the file cannot be read or the URL is empty */
   constructor({ url, envFile, env }: SettingsInput) {
-    // Usually an unset variable of a script: falling back to the default would hide that.
+    // Usually an unset variable in a script. Falling back to the default would hide the mistake.
     if (url === '')
       throw new UsageError('--url is empty. Use a URL such as redis://user:password@host:6379/0.');
     const file = envFile === undefined ? {} : readEnvFile(envFile);
@@ -74,7 +73,7 @@ export class CliSettings {
     }
   }
 
-  /** The same as one URL. @throws UsageError as `address` does */
+  /** The address as a URL. @throws UsageError as `address` does */
   get url(): string {
     const { host, port, db } = this.address;
     const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;

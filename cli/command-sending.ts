@@ -1,4 +1,4 @@
-// Sends a command with exactly one effect, even if Redis replies are lost, and audits it.
+// Sends a command with exactly one effect, even if replies of Redis are lost, and audits it.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessageType, PayloadInput, TickbusError } from 'tickbus';
@@ -39,14 +39,14 @@ export async function sendOnce(
   for (let isUnknown = false; ; ) {
     try {
       const published = await publisher.publish(TRADE_COMMANDS, payload, { type, id });
-      await note(context, publisher, command, 'sent');
+      await auditOutcome(context, publisher, command, 'sent');
       return published;
     } catch (caught) {
       const error = caught as TickbusError;
       const isUnknownNow = error.code === 'TICKBUS_OUTCOME_UNKNOWN';
       isUnknown ||= isUnknownNow;
       if (!isUnknown || !(error.retryable || isUnknownNow) || performance.now() > giveUpAt) {
-        await noteFailure(context, publisher, command, isUnknown, error);
+        await auditFailure(context, publisher, command, isUnknown, error);
         throw error;
       }
       context.terminal.note('No reply from Redis. Retrying under the same id.');
@@ -57,7 +57,7 @@ export async function sendOnce(
   }
 }
 
-async function noteFailure(
+async function auditFailure(
   context: Context,
   publisher: RedisPublisher,
   command: CommandToSend,
@@ -66,10 +66,10 @@ async function noteFailure(
 ): Promise<void> {
   // The audit entry would fail for the same reason.
   if (code === 'TICKBUS_CONNECT_FAILED' || code === 'TICKBUS_AUTH_FAILED') return;
-  await note(context, publisher, command, isUnknown ? 'unknown' : 'failed', message);
+  await auditOutcome(context, publisher, command, isUnknown ? 'unknown' : 'failed', message);
 }
 
-async function note(
+async function auditOutcome(
   context: Context,
   publisher: RedisPublisher,
   { id, bot, action }: CommandToSend,

@@ -58,9 +58,9 @@ function userName(): string {
 
 /** Library logs appear only with --verbose; the verb itself reports what matters to the user. */
 function loggerFor(terminal: Terminal): Logger {
-  const say = (level: string) => (fields: object, message: string) => {
+  const log = (level: string) => (fields: object, message: string) => {
     if (terminal.isVerbose)
       terminal.note(terminal.onStderr('dim', `${level}: ${message} ${JSON.stringify(fields)}`));
   };
-  return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') };
+  return { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
 }

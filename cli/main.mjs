@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Starts main.ts in the repository, from whatever folder it is called. In dist/ its place is taken by one that starts main.js.
+// Starts main.ts in the repository, from any working directory. dist/ has a launcher that starts main.js instead.
 
 import { register } from 'tsx/esm/api';
 

@@ -1,19 +1,19 @@
-// Process entry of the tickbus command: environment, signals, streams and exit code. The rest is in program.ts.
+// Process entry of the command: environment, signals, streams and exit code.
 
 import { constants } from 'node:os';
 import { Interrupted } from './exit.ts';
 
-const ending = new AbortController();
-/** How long unread output may delay the exit after a signal. */
-const LAST_OUTPUT_MS = 500;
+const interruption = new AbortController();
+/** Time limit to flush unread output after a signal. */
+const FLUSH_TIMEOUT_MS = 500;
 
 // Registered before the imports: Ctrl-C must also work while they load.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     const code = 128 + constants.signals[signal];
     // A second signal exits at once.
-    if (ending.signal.aborted) process.exit(code);
-    ending.abort(new Interrupted(code));
+    if (interruption.signal.aborted) process.exit(code);
+    interruption.abort(new Interrupted(code));
   });
 }
 process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
@@ -30,18 +30,18 @@ const code = await run(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,
-  signal: ending.signal,
+  signal: interruption.signal,
 });
-await written(process.stdout);
+await flushed(process.stdout);
 process.exit(code);
 
-/** Output to a pipe is asynchronous: the callback confirms the write. */
-async function written(stream: NodeJS.WriteStream): Promise<void> {
+/** Output to a pipe is asynchronous; the callback confirms the write. */
+async function flushed(stream: NodeJS.WriteStream): Promise<void> {
   const done = new Promise<void>((resolve) => stream.write('', () => resolve()));
-  const tooLong = new Promise<void>((resolve) => {
-    const giveUp = () => setTimeout(resolve, LAST_OUTPUT_MS);
-    if (ending.signal.aborted) giveUp();
-    else ending.signal.addEventListener('abort', giveUp);
+  const timedOut = new Promise<void>((resolve) => {
+    const giveUp = () => setTimeout(resolve, FLUSH_TIMEOUT_MS);
+    if (interruption.signal.aborted) giveUp();
+    else interruption.signal.addEventListener('abort', giveUp);
   });
-  await Promise.race([done, tooLong]);
+  await Promise.race([done, timedOut]);
 }

@@ -1,4 +1,4 @@
-// Option parsers: each returns the value, or throws a sentence that says what to type.
+// Option parsers. Each throws InvalidArgumentError with the expected form.
 
 import { InvalidArgumentError } from 'commander';
 

@@ -7,7 +7,7 @@ import { UsageError } from './exit.ts';
 
 export type JsonPayload = Readonly<Record<string, unknown>>;
 
-/** @param what subject of the error sentence. @throws UsageError */
+/** @param what the subject of the error message. @throws UsageError */
 export function parsePayload(text: string, what: string): JsonPayload {
   let payload: unknown;
   try {
@@ -24,16 +24,18 @@ export function parsePayload(text: string, what: string): JsonPayload {
 export async function checkPayload(channel: Channel, type: string, payload: JsonPayload): Promise<void> {
   await using publisher = new RedisPublisher({ connection: new MemoryConnection() });
   await publisher.publish(channel, payload, { type }).catch((error: Error) => {
-    throw explained(error, channel);
+    throw toUserError(error, channel);
   });
 }
 
-/** Maps a publish error to one for the user: a schema or limit violation is a usage error. */
-export function explained(error: Error & { code?: unknown }, channel: Channel): Error {
+/** Maps a publish error to one for the user of the command. A schema or limit violation is a usage error. */
+export function toUserError(error: Error & { code?: unknown }, channel: Channel): Error {
   if (error.code === 'TICKBUS_INVALID_MESSAGE') return new UsageError(error.message);
   if (error.code !== 'TICKBUS_FENCED') return error;
   return new Error(
-    `A gateway holds ${channel}, or died without releasing it, and nobody else may publish there. Stop it with SIGTERM (if none runs, start one first), or use another Redis with --url.`,
+    `Redis rejected the publish: a gateway holds the lease of ${channel}, or exited without releasing it. ` +
+      'Only the holder may publish there. Stop the gateway with SIGTERM (if none runs, start one first), ' +
+      'or use another Redis with --url.',
     { cause: error },
   );
 }

@@ -14,7 +14,7 @@ export interface VerbEntry {
   load(): Promise<{ define: DefineVerb }>;
 }
 
-/** In the order of the help. */
+/** In the order of --help. */
 export const VERBS: readonly VerbEntry[] = [
   { name: 'sub', summary: 'print messages published on channels', load: () => import('./verbs/sub.ts') },
   { name: 'pub', summary: 'publish messages on a channel', load: () => import('./verbs/pub.ts') },
@@ -72,11 +72,11 @@ export async function run(args: readonly string[], io: ProcessIo): Promise<numbe
   const outcome = { code: EXIT.ok as number };
   const program = createProgram(io);
   try {
-    const [wanted] = createProgram(io).parseOptions([...args]).operands;
+    const [requested] = createProgram(io).parseOptions([...args]).operands;
     for (const entry of VERBS) {
       const command = program.command(entry.name).description(entry.summary);
       // A completion script lists the options of all verbs.
-      if (entry.name === wanted || wanted === 'completion')
+      if (entry.name === requested || requested === 'completion')
         (await entry.load()).define(command, binder(io, outcome));
     }
     await program.parseAsync([...args], { from: 'user' });
@@ -84,7 +84,7 @@ export async function run(args: readonly string[], io: ProcessIo): Promise<numbe
   } catch (error) {
     // Commander has already reported it.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    if (!(error instanceof Interrupted)) sayWhy(error, new Terminal(io, program.opts<GlobalOptions>()));
+    if (!(error instanceof Interrupted)) reportError(error, new Terminal(io, program.opts<GlobalOptions>()));
     return exitCodeOf(error);
   }
 }
@@ -122,8 +122,8 @@ function createProgram({ stdout, stderr }: Pick<ProcessIo, 'stdout' | 'stderr'>)
 }
 
 const VERSION = '0.1.0';
-/** Grace period of a verb after the signal. A hanging server would delay the exit for longer. */
-const LAST_STEPS_MS = 1_000;
+/** Grace period of a verb after the signal, so that a hanging server cannot delay the exit. */
+const CLEAN_UP_MS = 1_000;
 
 const CLOSING = `
 Data goes to stdout, everything else to stderr. Exit codes: 0 ok, 1 failure, 64 usage, 124 timeout, 130 Ctrl-C.
@@ -132,16 +132,16 @@ Write times as 500ms, 2s, 1m or 1h; a plain number is seconds. Each verb has exa
 
 function binder(io: ProcessIo, outcome: { code: number }): Bind {
   return (action) =>
-    async (...given) => {
-      const command = given.at(-1) as Command;
+    async (...args) => {
+      const command = args.at(-1) as Command;
       const options = command.optsWithGlobals<GlobalOptions>();
       const work = async (): Promise<number> => {
         await using context = await createContext(io, options);
         io.signal.throwIfAborted();
-        const act = action as VerbAction<readonly unknown[], unknown>;
-        return (await act(context, options, ...given.slice(0, -2))) ?? EXIT.ok;
+        const run = action as VerbAction<readonly unknown[], unknown>;
+        return (await run(context, options, ...args.slice(0, -2))) ?? EXIT.ok;
       };
-      outcome.code = await unlessAborted(work(), io.signal, LAST_STEPS_MS);
+      outcome.code = await unlessAborted(work(), io.signal, CLEAN_UP_MS);
     };
 }
 
@@ -155,7 +155,7 @@ async function createContext(io: ProcessIo, options: GlobalOptions): Promise<Con
   return new Context(new Terminal(io, options), settings, io.signal);
 }
 
-function sayWhy(error: unknown, terminal: Terminal): void {
+function reportError(error: unknown, terminal: Terminal): void {
   const text = error instanceof Error ? error.message : String(error);
   terminal.error(text);
   if (terminal.isVerbose && error instanceof Error)

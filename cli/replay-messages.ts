@@ -1,4 +1,4 @@
-// What a capture file holds for the channels: recorded messages of tickbus, or a venue's frames as prices.
+// The messages to replay from a capture file: recorded tickbus messages, or venue frames as prices.
 
 import { type CaptureRecord, type MarketEvent, readCapture, toMarketEvents } from '@tickbus/capture';
 import { PriceBook } from '@tickbus/price-gateway/tick';
@@ -9,40 +9,39 @@ import type { JsonPayload } from './payload.ts';
 import { envelopeOf } from './wire-message.ts';
 
 export interface MessageToReplay {
-  /** When it was received, Unix seconds. */
+  /** Time of receipt, Unix seconds. */
   readonly at: number;
   readonly channel: Channel;
   readonly type: string;
-  /** The recorded sender; undefined for a price that comes from a venue's frame. */
+  /** The recorded sender; undefined for a price from a venue frame. */
   readonly sender: string | undefined;
   readonly key: string | undefined;
   /**
-   * The payload for a moment of now, Unix milliseconds: the time of a price is as far behind it as it was behind the recording, so
-   * that its age is what it was.
+   * The payload at `nowMs` (Unix milliseconds). Shifts the time of a price, so that its age is that of the recording.
    */
   payloadAt(nowMs: number): JsonPayload;
 }
 
 /**
- * The messages of a capture, in order. What is none, such as a venue's order book, is passed over.
+ * Yields the messages of a capture in order. Venue frames without a price, such as order books, are skipped.
  *
- * @param onStranger called for each line of a channel that holds no message of tickbus: it cannot be published
+ * @param onForeign called for each channel line that is not a tickbus message and cannot be published
  * @throws CaptureError
  */
 export async function* replayedMessages(
   path: string,
-  onStranger: () => void,
+  onForeign: () => void,
 ): AsyncGenerator<MessageToReplay, void, undefined> {
   const book = new PriceBook();
-  const strangers = new Map<string, Channel>();
-  // A recording that was killed ends in the middle of a line; what is before it is good.
+  const plainChannels = new Map<string, Channel>();
+  // A killed recording ends in the middle of a line; the lines before it are valid.
   for await (const record of readCapture(path, { allowTruncated: true })) {
-    if (!isOfChannel(record)) {
+    if (!isChannelRecord(record)) {
       for (const event of toMarketEvents(record)) yield* priceFrom(record, event, book);
       continue;
     }
-    const message = recordedMessage(record, strangers);
-    if (message === undefined) onStranger();
+    const message = recordedMessage(record, plainChannels);
+    if (message === undefined) onForeign();
     else yield message;
   }
 }
@@ -52,18 +51,18 @@ interface ChannelRecord extends CaptureRecord {
 }
 
 /** A line of `tickbus record` names its channel. */
-function isOfChannel(record: CaptureRecord): record is ChannelRecord {
+function isChannelRecord(record: CaptureRecord): record is ChannelRecord {
   return typeof (record as Partial<ChannelRecord>).channel === 'string';
 }
 
 function recordedMessage(
   record: ChannelRecord,
-  strangers: Map<string, Channel>,
+  plainChannels: Map<string, Channel>,
 ): MessageToReplay | undefined {
   const envelope = envelopeOf(record.frame);
   if (envelope === undefined) return undefined;
   const { message_type: type, data, sender } = envelope;
-  const channel = bundledChannel(record.channel) ?? stranger(record.channel, type, strangers);
+  const channel = bundledChannel(record.channel) ?? plainChannel(record.channel, type, plainChannels);
   if (channel === undefined) return undefined;
   const isPrice = channel === CHANNELS.PRICE_DATA && typeof data.timestamp === 'number';
   return {
@@ -73,15 +72,12 @@ function recordedMessage(
     sender,
     key: channel.keyOf(data),
     payloadAt: (nowMs) =>
-      isPrice ? { ...data, timestamp: moved(data.timestamp as number, record.at, nowMs) } : data,
+      isPrice ? { ...data, timestamp: shifted(data.timestamp as number, record.at, nowMs) } : data,
   };
 }
 
-/**
- * A channel of somebody's own is published on as a plain one. One definition for each channel and type; undefined where tickbus has
- * no such names.
- */
-function stranger(name: string, type: string, known: Map<string, Channel>): Channel | undefined {
+/** Defines a plain channel, once per name and type. Returns undefined for a name that tickbus does not allow. */
+function plainChannel(name: string, type: string, known: Map<string, Channel>): Channel | undefined {
   const id = `${name}\n${type}`;
   try {
     const channel = known.get(id) ?? defineChannel(name, { kind: 'plain', messages: { [type]: ANYTHING } });
@@ -102,11 +98,11 @@ function* priceFrom({ at }: CaptureRecord, event: MarketEvent, book: PriceBook):
     sender: undefined,
     key: price.symbol,
     payloadAt: (nowMs): JsonPayload =>
-      ({ ...price, timestamp: moved(price.timestamp, at, nowMs) }) satisfies Price,
+      ({ ...price, timestamp: shifted(price.timestamp, at, nowMs) }) satisfies Price,
   };
 }
 
-/** Never below 0, which is no time. */
-function moved(timestamp: number, recordedAt: number, nowMs: number): number {
+/** A time is never below 0. */
+function shifted(timestamp: number, recordedAt: number, nowMs: number): number {
   return Math.max(0, Math.round(timestamp - recordedAt * 1_000 + nowMs));
 }

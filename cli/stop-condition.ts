@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { TimedOut } from './exit.ts';
-import { count, duration } from './option-parsers.ts';
+import { count as countOption, duration } from './option-parsers.ts';
 import { after, unlessAborted } from './waiting.ts';
 
 export interface StopOptions {
@@ -12,7 +12,7 @@ export interface StopOptions {
 
 export function addStopOptions(command: Command): Command {
   return command
-    .option('-n, --count <n>', 'stop after n messages', count)
+    .option('-n, --count <n>', 'stop after n messages', countOption)
     .option(
       '-t, --timeout <time>',
       'stop after this time; exit code 124 if no message, or fewer than --count, arrived',
@@ -22,30 +22,30 @@ export function addStopOptions(command: Command): Command {
 
 export class StopCondition {
   readonly #options: StopOptions;
-  readonly #filled: Promise<void>;
-  #onFilled: () => void = () => {};
-  #taken = 0;
+  readonly #countReached: Promise<void>;
+  #onCountReached: () => void = () => {};
+  #counted = 0;
 
   constructor(options: StopOptions) {
     this.#options = options;
-    this.#filled = new Promise((resolve) => {
-      this.#onFilled = resolve;
+    this.#countReached = new Promise((resolve) => {
+      this.#onCountReached = resolve;
     });
   }
 
-  get taken(): number {
-    return this.#taken;
+  get counted(): number {
+    return this.#counted;
   }
 
   /** Whether --count is reached. */
-  get isFilled(): boolean {
-    return this.#taken === this.#options.count;
+  get isCountReached(): boolean {
+    return this.#counted === this.#options.count;
   }
 
   /** Counts one message. */
-  take(): void {
-    this.#taken++;
-    if (this.isFilled) this.#onFilled();
+  count(): void {
+    this.#counted++;
+    if (this.isCountReached) this.#onCountReached();
   }
 
   /**
@@ -53,16 +53,16 @@ export class StopCondition {
    *
    * @throws TimedOut if too few messages arrived; the signal's reason; the first rejection of `failures`
    */
-  async reached(signal: AbortSignal, failures: readonly Promise<never>[]): Promise<void> {
-    const { count: wanted, timeout } = this.#options;
-    const { passed, cancel } = after(timeout);
-    const timedOut = passed.then(() => {
-      if (this.#taken === 0) throw new TimedOut('No message arrived in time.');
-      if (wanted !== undefined)
-        throw new TimedOut(`Only ${this.#taken} of ${wanted} messages arrived in time.`);
+  async wait(signal: AbortSignal, failures: readonly Promise<never>[]): Promise<void> {
+    const { count, timeout } = this.#options;
+    const { elapsed, cancel } = after(timeout);
+    const timedOut = elapsed.then(() => {
+      if (this.#counted === 0) throw new TimedOut('No message arrived in time.');
+      if (count !== undefined)
+        throw new TimedOut(`Only ${this.#counted} of ${count} messages arrived in time.`);
     });
     try {
-      await unlessAborted(Promise.race([this.#filled, timedOut, ...failures]), signal);
+      await unlessAborted(Promise.race([this.#countReached, timedOut, ...failures]), signal);
     } finally {
       cancel();
     }

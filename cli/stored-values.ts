@@ -1,4 +1,4 @@
-// Last values of a `state` channel, with their age by the server clock.
+// Stored last values of a `state` channel, with their age by the server clock.
 
 import type { Channel, Envelope, RedisConnection } from 'tickbus';
 import { readFrame } from './wire-message.ts';

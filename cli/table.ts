@@ -1,36 +1,36 @@
-// Tables of text.
+// Text tables.
 
 export type Alignment = 'left' | 'right';
 
-export interface Fit {
-  /** Characters of a line. */
+export interface TableFit {
+  /** Characters per line. */
   readonly width: number;
-  /** Names of columns that are left out, in this order, until the others fit; some only together. */
+  /** Groups of columns to omit, in this order, until the others fit. */
   readonly spare: readonly (readonly string[])[];
-  /** The name of a last column of text, which a line may cut off. */
+  /** The last column, if a narrow terminal may cut it off. */
   readonly text?: string;
 }
 
-/** The table without as many of its spare columns as a narrow screen has no place for. */
+/** Omits spare columns until the table fits the width. */
 export function fittingTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],
   align: readonly Alignment[],
-  { width, spare, text }: Fit,
+  { width, spare, text }: TableFit,
 ): string[] {
   const widths = widthsOf([head, ...rows]);
-  const left = new Set(head);
+  const shown = new Set(head);
   const needed = () =>
     head.reduce((sum, name, column) => {
-      const counts = left.has(name) && name !== text;
+      const counts = shown.has(name) && name !== text;
       return counts ? sum + (widths[column] ?? 0) + GAP.length : sum;
     }, -GAP.length);
-  for (const names of spare) if (needed() > width) for (const name of names) left.delete(name);
-  const pick = <T>(cells: readonly T[]) => cells.filter((_, column) => left.has(head[column] ?? ''));
+  for (const names of spare) if (needed() > width) for (const name of names) shown.delete(name);
+  const pick = <T>(cells: readonly T[]) => cells.filter((_, column) => shown.has(head[column] ?? ''));
   return table(pick(head), rows.map(pick), pick(head.map((_, column) => align[column] ?? 'left')));
 }
 
-/** Lines of equal columns, two blanks apart; numbers are given as text. Nothing stands behind the last column. */
+/** Aligns columns two blanks apart, without trailing blanks. */
 export function table(
   head: readonly string[],
   rows: readonly (readonly string[])[],
@@ -56,7 +56,7 @@ function widthsOf(lines: readonly (readonly string[])[]): number[] {
   return head.map((_, column) => Math.max(...lines.map((line) => visibleLength(line[column] ?? ''))));
 }
 
-/** Colours take no place. */
+/** Colour codes have no width. */
 function visibleLength(text: string): number {
   return [...text.replace(COLOURS, '')].length;
 }

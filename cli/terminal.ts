@@ -15,13 +15,13 @@ export interface ProcessIo {
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 
 /** Limit of the output buffer for a slow reader. Beyond it lines are dropped and counted. */
-const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+const MAX_BUFFERED_BYTES = 16 * 1024 * 1024;
 
 export class Terminal {
   readonly #io: ProcessIo;
   readonly isQuiet: boolean;
   readonly isVerbose: boolean;
-  #skipped = 0;
+  #dropped = 0;
 
   constructor(io: ProcessIo, { quiet = false, verbose = false }: { quiet?: boolean; verbose?: boolean }) {
     this.#io = io;
@@ -38,13 +38,13 @@ export class Terminal {
     return this.#io.stdout.isTTY === true;
   }
 
-  /** Whether a person can be asked: both ends of a conversation are a terminal. */
-  get canAsk(): boolean {
+  /** Whether a prompt works: stdin and stderr are both a terminal. */
+  get canPrompt(): boolean {
     return this.#io.stdin.isTTY === true && this.#io.stderr.isTTY === true;
   }
 
-  /** The stream for questions: stderr, apart from the data. */
-  get questions(): NodeJS.WriteStream {
+  /** The stream for prompts: stderr, separate from the data. */
+  get promptStream(): NodeJS.WriteStream {
     return this.#io.stderr;
   }
 
@@ -65,8 +65,8 @@ export class Terminal {
   /** Writes data unchanged. A slow reader loses lines and gets a warning. */
   data(chunk: string | Uint8Array): void {
     const { stdout } = this.#io;
-    if (stdout.writableLength > MAX_WAITING_BYTES) {
-      if (this.#skipped++ === 0) stdout.once('drain', () => this.#tellSkipped());
+    if (stdout.writableLength > MAX_BUFFERED_BYTES) {
+      if (this.#dropped++ === 0) stdout.once('drain', () => this.#reportDropped());
     } else stdout.write(chunk);
   }
 
@@ -109,19 +109,19 @@ export class Terminal {
 
   /** Whether stdout takes colours: a terminal, and NO_COLOR (https://no-color.org) is not set. */
   get hasColor(): boolean {
-    return isColourful(this.#io.stdout, this.#io.env);
+    return hasColours(this.#io.stdout, this.#io.env);
   }
 
   #painted(stream: NodeJS.WriteStream, style: Style, text: string): string {
-    return isColourful(stream, this.#io.env) ? styleText(style, text, { validateStream: false }) : text;
+    return hasColours(stream, this.#io.env) ? styleText(style, text, { validateStream: false }) : text;
   }
 
-  #tellSkipped(): void {
-    this.warn(`Dropped ${this.#skipped} lines: the reader of the output is too slow.`);
-    this.#skipped = 0;
+  #reportDropped(): void {
+    this.warn(`Dropped ${this.#dropped} lines: the reader of the output is too slow.`);
+    this.#dropped = 0;
   }
 }
 
-function isColourful(stream: NodeJS.WriteStream, { NO_COLOR, TERM }: ProcessIo['env']): boolean {
+function hasColours(stream: NodeJS.WriteStream, { NO_COLOR, TERM }: ProcessIo['env']): boolean {
   return stream.isTTY === true && !NO_COLOR && TERM !== 'dumb';
 }

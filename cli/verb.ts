@@ -10,7 +10,7 @@ export type VerbAction<Args extends readonly unknown[], Options> = (
   ...args: Args
 ) => Promise<number> | Promise<void>;
 
-/** Adapts a verb's action to commander: passes a context, and takes its result as exit code (undefined: 0). */
+/** Adapts a verb's action to commander: passes a context, and uses the result as exit code (undefined: 0). */
 export type Bind = <Args extends readonly unknown[], Options>(
   action: VerbAction<Args, Options>,
 ) => (...args: unknown[]) => Promise<void>;

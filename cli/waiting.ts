@@ -1,7 +1,7 @@
-// Helpers to race work against a timeout or a signal.
+// Races work against a timeout or a signal.
 
 /**
- * Settles as `work` does. If the signal aborts first, rejects with its reason, `graceMs` milliseconds later at most.
+ * Settles as `work` does. If the signal aborts first, rejects with its reason, at most `graceMs` milliseconds later.
  */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, graceMs = 0): Promise<T> {
   let stop: () => void = () => {};
@@ -26,10 +26,10 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, gr
 }
 
 /** Resolves after `ms` milliseconds; never if undefined. A cancelled wait stays pending. */
-export function after(ms: number | undefined): { passed: Promise<void>; cancel(): void } {
+export function after(ms: number | undefined): { elapsed: Promise<void>; cancel(): void } {
   let timer: NodeJS.Timeout | undefined;
-  const passed = new Promise<void>((resolve) => {
+  const elapsed = new Promise<void>((resolve) => {
     if (ms !== undefined) timer = setTimeout(resolve, ms);
   });
-  return { passed, cancel: () => clearTimeout(timer) };
+  return { elapsed, cancel: () => clearTimeout(timer) };
 }

@@ -5,49 +5,49 @@ import type { Context } from './context.ts';
 import { after, unlessAborted } from './waiting.ts';
 
 export interface ViewOptions {
-  /** Milliseconds between two pictures. Default 1,000. */
+  /** Milliseconds between two views. Default 1,000. */
   readonly intervalMs?: number;
 }
 
 /**
- * Prints the lines of `picture` once, or with `isWatched` until the signal. On a terminal each view replaces the last
- * one; otherwise the views follow each other. After the first view, a temporary error is reported and retried.
+ * Prints the lines of `render` once, or repeatedly until the signal if `isWatched`. On a terminal each view replaces
+ * the previous one; otherwise it is appended. After the first view, a temporary error is reported and retried.
  *
- * @throws a permanent error of `picture`; the signal's reason
+ * @throws a permanent error of `render`; the signal's reason
  */
 export async function watching(
   context: Context,
   isWatched: boolean | undefined,
-  picture: () => Promise<readonly string[]>,
+  render: () => Promise<readonly string[]>,
   { intervalMs = 1_000 }: ViewOptions = {},
 ): Promise<void> {
-  const screen = new WatchView(context, isWatched === true);
-  screen.show(await unlessAborted(picture(), context.signal));
+  const view = new WatchView(context, isWatched === true);
+  view.show(await unlessAborted(render(), context.signal));
   while (isWatched) {
-    const { passed, cancel } = after(intervalMs);
-    await unlessAborted(passed, context.signal).finally(cancel);
+    const { elapsed, cancel } = after(intervalMs);
+    await unlessAborted(elapsed, context.signal).finally(cancel);
     try {
-      screen.show(await unlessAborted(picture(), context.signal));
+      view.show(await unlessAborted(render(), context.signal));
     } catch (error) {
-      if (!passes(error as TickbusError)) throw error;
-      screen.keep();
+      if (!isTemporary(error as TickbusError)) throw error;
+      view.keepLast();
     }
   }
 }
 
-/** `picture` only reads, so an unknown outcome can be retried. A loading or busy server replies with an error. */
-function passes({ code, retryable }: TickbusError): boolean {
+/** `render` only reads, so an unknown outcome can be retried. A loading or busy server replies with an error. */
+function isTemporary({ code, retryable }: TickbusError): boolean {
   return retryable || code === 'TICKBUS_OUTCOME_UNKNOWN' || code === 'TICKBUS_SERVER_ERROR';
 }
 
-const AWAY = 'Cannot read from Redis; the view is out of date. Retrying.';
+const OUTDATED = 'Cannot read from Redis; the view is out of date. Retrying.';
 
 class WatchView {
   readonly #context: Context;
   readonly #replaces: boolean;
   #lines: readonly string[] = [];
   #height = 0;
-  #isKept = false;
+  #isOutdated = false;
 
   constructor(context: Context, isWatched: boolean) {
     this.#context = context;
@@ -59,24 +59,24 @@ class WatchView {
     this.#lines = lines;
     if (this.#replaces) this.#draw(lines);
     else {
-      if (this.#isKept) terminal.note('Reconnected.');
+      if (this.#isOutdated) terminal.note('Reconnected.');
       for (const line of lines) terminal.line(line);
     }
-    this.#isKept = false;
+    this.#isOutdated = false;
   }
 
-  /** Keeps the last view and reports the outage once. */
-  keep(): void {
+  /** Keeps the last view, and reports the outage once. */
+  keepLast(): void {
     const { terminal } = this.#context;
-    if (this.#isKept) return;
-    this.#isKept = true;
-    if (this.#replaces) this.#draw(this.#lines, terminal.paint('yellow', AWAY));
-    else terminal.warn(AWAY);
+    if (this.#isOutdated) return;
+    this.#isOutdated = true;
+    if (this.#replaces) this.#draw(this.#lines, terminal.paint('yellow', OUTDATED));
+    else terminal.warn(OUTDATED);
   }
 
-  #draw(lines: readonly string[], ...remarks: readonly string[]): void {
+  #draw(lines: readonly string[], ...notices: readonly string[]): void {
     const { terminal } = this.#context;
-    const visible = [...fitting(lines, terminal.rows - 1 - remarks.length), ...remarks];
+    const visible = [...truncated(lines, terminal.rows - 1 - notices.length), ...notices];
     const up = this.#height > 0 ? `\x1b[${this.#height}A` : '';
     // Overwriting each line to its end, without wrapping, avoids flicker.
     terminal.data(`${up}\x1b[?7l${visible.map((line) => `${line}\x1b[K\n`).join('')}\x1b[?7h\x1b[J`);
@@ -84,8 +84,8 @@ class WatchView {
   }
 }
 
-/** Truncates a view to the screen: one that scrolls cannot be redrawn in place. */
-function fitting(lines: readonly string[], room: number): readonly string[] {
+/** A view that scrolls cannot be redrawn in place. */
+function truncated(lines: readonly string[], room: number): readonly string[] {
   if (lines.length <= room) return lines;
   const shown = lines.slice(0, Math.max(1, room - 1));
   return [...shown, `(${lines.length - shown.length} more lines do not fit on this screen)`];

@@ -1,4 +1,4 @@
-// Wire messages, valid or not: the command-line tool shows every message on a channel.
+// Messages as they are on the wire, valid or not: the command-line tool shows every message on a channel.
 
 import type { Envelope } from 'tickbus';
 import { printable } from 'tickbus/admin';
@@ -8,8 +8,8 @@ export interface WireMessage {
   readonly frame: Uint8Array;
   /** undefined if the frame is not a tickbus message. */
   readonly envelope: Envelope | undefined;
-  /** Whether it is a last value or a history entry from the server. */
-  readonly isKept: boolean;
+  /** Whether the server stored it as a last value or in the history. */
+  readonly isStored: boolean;
 }
 
 /** The messages of one Redis message: a single one, or a batch (an array of JSON objects). */
@@ -25,8 +25,8 @@ export function framesOf(frame: Uint8Array): Uint8Array[] {
   return texts.includes(undefined) ? [frame] : texts.map((text = '') => Buffer.from(text));
 }
 
-export function readFrame(channel: string, frame: Uint8Array, isKept = false): WireMessage {
-  return { channel, frame, envelope: envelopeOf(parsed(frame)), isKept };
+export function readFrame(channel: string, frame: Uint8Array, isStored = false): WireMessage {
+  return { channel, frame, envelope: envelopeOf(parsed(frame)), isStored };
 }
 
 const BATCH_START = '['.charCodeAt(0);
@@ -55,11 +55,11 @@ export function envelopeOf(document: unknown): Envelope | undefined {
 }
 
 /** One line of JSON: the envelope with its channel, or `raw` text for other frames. */
-export function jsonLine({ channel, envelope, frame, isKept }: WireMessage): string {
-  const kept = isKept ? { snapshot: true } : {};
-  const raw = () => JSON.stringify({ channel, ...kept, raw: utf8.decode(frame) });
+export function jsonLine({ channel, envelope, frame, isStored }: WireMessage): string {
+  const stored = isStored ? { snapshot: true } : {};
+  const raw = () => JSON.stringify({ channel, ...stored, raw: utf8.decode(frame) });
   if (envelope === undefined) return raw();
-  return jsonOf({ channel, ...kept, ...envelope }) ?? raw();
+  return jsonOf({ channel, ...stored, ...envelope }) ?? raw();
 }
 
 /** undefined for deeply nested values: JSON.stringify throws where JSON.parse does not. */
@@ -76,12 +76,12 @@ export interface Painter {
 }
 
 /** One readable line with all control characters escaped. */
-export function prettyLine({ channel, envelope, frame, isKept }: WireMessage, painter: Painter): string {
+export function prettyLine({ channel, envelope, frame, isStored }: WireMessage, painter: Painter): string {
   const where = painter.paint('cyan', printable(channel));
   if (envelope === undefined)
-    return `${where} ${painter.paint('red', 'not a message of tickbus:')} ${printable(utf8.decode(frame), 1_000)}`;
+    return `${where} ${painter.paint('red', 'not a tickbus message:')} ${printable(utf8.decode(frame), 1_000)}`;
   const { message_type, data, sender, seq, at, timestamp } = envelope;
-  const time = painter.paint('dim', `${clockTime(at ?? timestamp)}${isKept ? ' kept' : ''}`);
+  const time = painter.paint('dim', `${clockTime(at ?? timestamp)}${isStored ? ' stored' : ''}`);
   const fields = Object.entries(data).map(
     ([field, value]) => `${painter.paint('dim', `${printable(field)}=`)}${printable(fieldText(value), 500)}`,
   );

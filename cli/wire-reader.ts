@@ -31,11 +31,11 @@ export async function readWire(
       else report(status, context.terminal);
     });
   });
-  // It can reject before anything awaits it.
+  // It can reject before a caller awaits it.
   failed.catch(() => {});
   await subscribeAll(connection, names, onFrame);
   for (const channel of names.map(bundledChannel)) {
-    // Only checks the sequence; uses no message.
+    // The tap only checks the sequence.
     if (channel !== undefined) subscriber.tap(channel, () => {});
   }
   await subscriber.startListening();

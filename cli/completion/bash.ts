@@ -1,9 +1,9 @@
-// The completion script of bash.
+// Generates the completion script for bash.
 
 import type { OptionWords, ProgramWords } from './words.ts';
 
 export function bashScript({ options, verbs }: ProgramWords): string {
-  const taking = options.filter(({ values }) => values !== undefined).flatMap(namesOf);
+  const optionsWithValue = options.filter(({ values }) => values !== undefined).flatMap(namesOf);
   const choices = verbs.flatMap(({ verb, options: own }) =>
     own
       .filter(({ values }) => values !== undefined)
@@ -12,9 +12,9 @@ export function bashScript({ options, verbs }: ProgramWords): string {
         return `    ${patterns.join(' | ')}) words='${values.join(' ')}' ;;`;
       }),
   );
-  // No words: then bash offers files.
+  // Without words, bash completes file names.
   const files = [
-    ...taking.map((name) => `*' ${name}'`),
+    ...optionsWithValue.map((name) => `*' ${name}'`),
     ...verbs.filter(({ takesFile }) => takesFile).map(({ verb }) => `'${verb} ${verb}'`),
   ];
   const words = verbs.map(
@@ -27,7 +27,7 @@ _tickbus() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]} verb= words= word i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case \${COMP_WORDS[i]} in
-      ${taking.join(' | ')}) ((i++)) ;;
+      ${optionsWithValue.join(' | ')}) ((i++)) ;;
       -*) ;;
       *) verb=\${COMP_WORDS[i]}; break ;;
     esac

@@ -1,9 +1,9 @@
-// The completion script of fish.
+// Generates the completion script for fish.
 
 import type { OptionWords, ProgramWords } from './words.ts';
 
 export function fishScript({ options, verbs }: ProgramWords): string {
-  // fish's own __fish_use_subcommand takes the value of an option, as in --url redis://there, for the verb.
+  // __fish_use_subcommand of fish mistakes the value of an option, as in --url redis://host, for the verb.
   const noVerb = `'not __fish_seen_subcommand_from ${verbs.map(({ verb }) => verb).join(' ')}'`;
   const first = verbs.map(
     ({ verb, summary }) => `complete -c tickbus -f -n ${noVerb} -a ${verb} -d ${quoted(summary)}`,
@@ -29,7 +29,7 @@ function flagsOf({ short, long, description, values }: OptionWords): string {
   ].join(' ');
 }
 
-/** In fish only the backslash and the quote itself mean something within single quotes. */
+/** Within single quotes, fish interprets only the backslash and the quote. */
 function quoted(text: string): string {
   return `'${text.replace(/[\\']/g, '\\$&')}'`;
 }

@@ -1,4 +1,4 @@
-// What can be typed, as data: read from the commands themselves, so that no list has to be kept.
+// The words of the command line, read from the commands themselves.
 
 import type { Command, Option } from 'commander';
 
@@ -6,9 +6,9 @@ export interface OptionWords {
   readonly short: string | undefined;
   readonly long: string;
   readonly description: string;
-  /** undefined: it takes no value. Empty: any value. */
+  /** undefined: the option has no value. Empty: any value. */
   readonly values: readonly string[] | undefined;
-  /** Its value is the name of a file. */
+  /** Whether its value is a file name. */
   readonly takesFile: boolean;
 }
 
@@ -16,9 +16,9 @@ interface VerbWords {
   readonly verb: string;
   readonly summary: string;
   readonly options: readonly OptionWords[];
-  /** Words that its arguments can be. */
+  /** Allowed values of its arguments. */
   readonly values: readonly string[];
-  /** The first of them is the name of a file. */
+  /** Whether its first argument is a file name. */
   readonly takesFile: boolean;
 }
 
@@ -27,7 +27,7 @@ export interface ProgramWords {
   readonly verbs: readonly VerbWords[];
 }
 
-/** @param valuesOf the words for an argument of this name, where the command itself does not list them */
+/** @param valuesOf the allowed values of an argument for which the command lists no choices */
 export function wordsOf(program: Command, valuesOf: (argument: string) => readonly string[]): ProgramWords {
   return {
     options: optionsOf(program),

@@ -1,4 +1,4 @@
-// The completion script of zsh.
+// Generates the completion script for zsh.
 
 import type { OptionWords, ProgramWords } from './words.ts';
 
@@ -29,7 +29,7 @@ ${branches.join('\n')}
       esac ;;
   esac
 }
-# From a file on $fpath it is called at once; sourced it is registered.
+# An autoloaded file on $fpath runs the function; a sourced file registers it.
 if [[ $funcstack[1] == _tickbus ]]; then _tickbus "$@"; else compdef _tickbus tickbus; fi
 `;
 }

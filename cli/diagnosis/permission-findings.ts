@@ -3,7 +3,7 @@
 import type { Purpose, UserPermissions } from 'tickbus/admin';
 import type { DoctorFinding } from './finding.ts';
 
-const MEANING: Readonly<Record<Exclude<Purpose, 'exclusive'>, string>> = {
+const OPERATIONS: Readonly<Record<Exclude<Purpose, 'exclusive'>, string>> = {
   subscribe: 'subscribe',
   read: 'read last values',
   demand: 'request instruments',
@@ -12,8 +12,8 @@ const MEANING: Readonly<Record<Exclude<Purpose, 'exclusive'>, string>> = {
 };
 
 /**
- * One finding for the allowed operations, and one for each missing permission. A permission that a bot can lack is a
- * warning. A channel that the user may neither read nor write is no fault while the user may use another one.
+ * One finding for the allowed operations, and one for each missing permission. It is a warning if a bot can work without
+ * the permission. A channel that the user may not use is ok while the user may use another one.
  */
 export function permissionFindings(all: UserPermissions, name: string | undefined): DoctorFinding[] {
   const subject = 'permissions';
@@ -33,12 +33,13 @@ export function permissionFindings(all: UserPermissions, name: string | undefine
   }
   const { open, closed } = channelsOf(permissions);
   if (open.length === 0 && closed.length > 0) {
-    const advice = `Allow the required channels with ${setUser}, as in docs/production.md: &PRICE_DATA ~tickbus:* +@pubsub`;
+    const rules = '&PRICE_DATA ~tickbus:* +@pubsub';
+    const advice = `Allow the required channels with ${setUser}, as in docs/production.md: ${rules}`;
     return [{ subject, level: 'fail', found: `${user} may use no tickbus channel`, advice }];
   }
   const refused = permissions.filter(({ channel, isAllowed }) => !isAllowed && open.includes(channel));
-  const hearsNothing = !permissions.some(({ purpose, isAllowed }) => purpose === 'subscribe' && isAllowed);
-  const faults = refusalsOf(refused, hearsNothing, user, setUser);
+  const cannotSubscribe = !permissions.some(({ purpose, isAllowed }) => purpose === 'subscribe' && isAllowed);
+  const faults = missingPermissions(refused, cannotSubscribe, user, setUser);
   if (closed.length > 0) {
     const found = `${user} may use ${open.join(', ')}; not allowed for this user: ${closed.join(', ')}`;
     return [{ subject, level: 'ok', found }, ...faults];
@@ -58,9 +59,9 @@ function channelsOf(permissions: readonly NeededPermission[]): { open: string[];
   return { open: [...open], closed: all.filter((channel) => !open.has(channel)) };
 }
 
-function refusalsOf(
+function missingPermissions(
   refused: readonly NeededPermission[],
-  hearsNothing: boolean,
+  cannotSubscribe: boolean,
   user: string,
   setUser: string,
 ): DoctorFinding[] {
@@ -68,12 +69,13 @@ function refusalsOf(
     const ofPurpose = refused.filter((command) => command.purpose === purpose);
     const channels = [...new Set(ofPurpose.map(({ channel }) => channel))].join(', ');
     const commands = ofPurpose.map(({ command: [name, of = ''] }) => `${name} ${of}`.trim());
-    const isVital = purpose === 'read' || (purpose === 'subscribe' && hearsNothing);
+    const listed = `${commands.slice(0, 6).join('; ')}${commands.length > 6 ? '; ...' : ''}`;
+    const isVital = purpose === 'read' || (purpose === 'subscribe' && cannotSubscribe);
     return {
       subject: 'permissions',
       level: isVital ? 'fail' : 'warn',
-      found: `${user} may not ${MEANING[purpose]} on ${channels}`,
-      advice: `If the user needs it, run ${setUser}: ${commands.slice(0, 6).join('; ')}${commands.length > 6 ? '; ...' : ''}`,
+      found: `${user} may not ${OPERATIONS[purpose]} on ${channels}`,
+      advice: `If the user needs it, run ${setUser}: ${listed}`,
     };
   });
 }

@@ -3,12 +3,12 @@
 import type { ServerReport } from 'tickbus/admin';
 import { type DoctorFinding, unreadable } from './finding.ts';
 
-const OLDEST_MAJOR = 7;
+const MIN_MAJOR = 7;
 const MIB = 1024 * 1024;
-/** Redis default. A burst of 200,000 prices of 160 bytes fills it while a subscriber is busy. */
-const DEFAULT_BUFFER = 32 * MIB;
+/** The Redis default, in bytes. A burst of 200,000 prices of 160 bytes fills it while a subscriber is busy. */
+const DEFAULT_OUTPUT_BUFFER = 32 * MIB;
 /** The value from docs/production.md. */
-const SET_BUFFER = 'CONFIG SET client-output-buffer-limit "pubsub 256mb 64mb 60"';
+const SET_OUTPUT_BUFFER = 'CONFIG SET client-output-buffer-limit "pubsub 256mb 64mb 60"';
 
 export function serverFindings(server: ServerReport): DoctorFinding[] {
   return [
@@ -27,12 +27,12 @@ function versionOf({ product = 'Redis', version }: ServerReport): DoctorFinding 
   const subject = 'version';
   if (version === undefined) return unreadable(subject, 'the version', 'INFO');
   const found = `${product} ${version}`;
-  if (Number.parseInt(version, 10) >= OLDEST_MAJOR) return { subject, level: 'ok', found };
+  if (Number.parseInt(version, 10) >= MIN_MAJOR) return { subject, level: 'ok', found };
   return {
     subject,
     level: 'fail',
     found,
-    advice: `Use Redis ${OLDEST_MAJOR} or newer, or Valkey: the tickbus scripts require it.`,
+    advice: `Use Redis ${MIN_MAJOR} or newer, or Valkey: the tickbus scripts require it.`,
   };
 }
 
@@ -84,35 +84,40 @@ function outputBufferOf({ pubsubBuffer }: ServerReport): DoctorFinding {
   if (pubsubBuffer === undefined) return unreadable(subject, 'client-output-buffer-limit', 'CONFIG GET');
   const { hardBytes, softBytes, softSeconds } = pubsubBuffer;
   const limits = `${mib(hardBytes)}, or ${mib(softBytes)} for ${softSeconds} s`;
-  const found = `Redis ${hardBytes === 0 ? 'never disconnects a slow subscriber' : `disconnects a slow subscriber at ${limits}`}`;
+  const found =
+    hardBytes === 0
+      ? 'Redis never disconnects a slow subscriber'
+      : `Redis disconnects a slow subscriber at ${limits}`;
   if (hardBytes === 0)
     return {
       subject,
       level: 'warn',
       found,
-      advice: `A subscriber that hangs can fill the server's memory: ${SET_BUFFER}`,
+      advice: `A subscriber that hangs can fill the server's memory: ${SET_OUTPUT_BUFFER}`,
     };
-  if (hardBytes <= DEFAULT_BUFFER)
+  if (hardBytes <= DEFAULT_OUTPUT_BUFFER)
     return {
       subject,
       level: 'warn',
       found,
-      advice: `Redis disconnects a bot that is busy for seconds during a burst: ${SET_BUFFER}, and in redis.conf`,
+      advice: `Redis disconnects a bot that is busy for seconds in a burst: ${SET_OUTPUT_BUFFER}, and in redis.conf`,
     };
   return { subject, level: 'ok', found };
 }
 
-/** Upper bound of a CLIENT LIST line, in bytes. */
-const LISTED_CLIENT = 400;
+/** Upper bound of one line of CLIENT LIST. */
+const LISTED_CLIENT_BYTES = 400;
 
 /** A gateway lists all clients during a takeover. Redis has no default limit, so only a configured one is reported. */
 function listBufferOf({ normalBuffer, maxClients = 0 }: ServerReport): DoctorFinding[] {
   const { hardBytes = 0, softBytes = 0 } = normalBuffer ?? {};
   const limits = [hardBytes, softBytes].filter((bytes) => bytes > 0);
-  const needed = LISTED_CLIENT * maxClients;
+  const needed = LISTED_CLIENT_BYTES * maxClients;
   if (limits.length === 0 || Math.min(...limits) >= needed) return [];
-  const found = `Redis disconnects a client at ${mib(Math.min(...limits))}; a list of ${maxClients} clients can take ${mib(needed)}`;
-  const advice = `Redis may disconnect a gateway during its takeover: CONFIG SET client-output-buffer-limit "normal ${needed} ${needed} 60"`;
+  const limit = mib(Math.min(...limits));
+  const found = `Redis disconnects a client at ${limit}; a list of ${maxClients} clients can take ${mib(needed)}`;
+  const setLimit = `CONFIG SET client-output-buffer-limit "normal ${needed} ${needed} 60"`;
+  const advice = `Redis may disconnect a gateway during its takeover: ${setLimit}`;
   return [{ subject: 'list buffer', level: 'warn', found, advice }];
 }
 
@@ -125,7 +130,8 @@ function memoryOf({
   const subject = 'memory';
   if (maxMemoryBytes === undefined) return unreadable(subject, 'maxmemory', 'INFO');
   if (maxMemoryBytes === 0) return { subject, level: 'ok', found: `${mib(usedMemoryBytes)} used, no limit` };
-  const found = `${mib(usedMemoryBytes)} of ${mib(maxMemoryBytes)} used, ${maxMemoryPolicy}, ${evictedKeys} keys evicted`;
+  const used = `${mib(usedMemoryBytes)} of ${mib(maxMemoryBytes)} used`;
+  const found = `${used}, ${maxMemoryPolicy}, ${evictedKeys} keys evicted`;
   if (maxMemoryPolicy !== 'noeviction') {
     const advice =
       'Redis may evict last prices, sequences and leases: CONFIG SET maxmemory-policy noeviction';
@@ -148,11 +154,11 @@ function persistenceOf({ appendOnly, savePoints }: ServerReport): DoctorFinding 
   const subject = 'persistence';
   if (appendOnly === undefined && savePoints === undefined)
     return unreadable(subject, 'persistence', 'INFO and CONFIG GET');
-  const ways = [
+  const methods = [
     ...(appendOnly ? ['append-only file'] : []),
     ...(savePoints ? [`snapshots (${savePoints})`] : []),
   ];
-  if (ways.length > 0) return { subject, level: 'ok', found: ways.join(' and ') };
+  if (methods.length > 0) return { subject, level: 'ok', found: methods.join(' and ') };
   return {
     subject,
     level: 'ok',

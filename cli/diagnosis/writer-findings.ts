@@ -6,7 +6,10 @@ import type { DoctorFinding } from './finding.ts';
 const BY_CONNECTION = 'publishes with plain commands and is fenced by its connection';
 const BY_TOKEN = 'publishes with a script that checks its token, which is slower';
 
-/** How each lease holder publishes, or how this user would if nobody holds a lease. See docs/delivery.md, "Who may write". */
+/**
+ * How each lease holder publishes. Without a holder: how this user would publish as one.
+ * See docs/delivery.md, "Who may write".
+ */
 export function writerFindings(
   channels: readonly ChannelStats[],
   permissions: UserPermissions,

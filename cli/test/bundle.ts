@@ -1,5 +1,5 @@
-// The command in a few files of JavaScript, so that a process of it starts in a fraction of the time that tsx takes.
-// The launcher that people use in the repository is tested by itself (launcher.test.ts).
+// Bundles the command as JavaScript, so that its processes start faster than through tsx. launcher.test.ts tests the
+// launcher of the repository.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -24,9 +24,9 @@ export async function bundleCommand(): Promise<Bundle> {
     format: 'esm',
     target: 'node20',
     logLevel: 'silent',
-    // It builds its page from its own folder.
+    // The monitor builds its page from its own folder.
     external: ['@tickbus/monitor'],
-    // Some of what it uses is CommonJS.
+    // Some dependencies are CommonJS.
     banner: {
       js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
     },

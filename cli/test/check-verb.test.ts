@@ -6,14 +6,14 @@ import { call, tickbus, withServer } from './harness.ts';
 
 const server = withServer();
 const { env } = server;
-const kept = (data: Record<string, unknown>, ageMs: number): StoredValue => ({
+const stored = (data: Record<string, unknown>, ageMs: number): StoredValue => ({
   key: 'k',
   ageMs,
   envelope: { message_type: 'x', data, timestamp: 0, sender: 's' },
 });
 
 describe('as a process', () => {
-  it('says that Redis is there, and that it is not, in one line', async () => {
+  it('reports in one line whether Redis is reachable', async () => {
     const there = await tickbus(['check', 'redis', '--warn', '20s', '--critical', '30s'], { env: env() });
     expect(there).toMatchObject({ code: 0, stderr: '' });
     expect(there.stdout).toMatch(/^OK: Redis replies in [\d.]+ m?s\.\n$/);
@@ -29,7 +29,7 @@ describe('check', () => {
   const publish = (channel: string, data: object) =>
     call(['pub', channel, JSON.stringify(data), '-q'], { env: env() });
 
-  it('is critical where nobody was ever heard, and unknown where Redis is not', async () => {
+  it('is critical without a status, and unknown without Redis', async () => {
     for (const subject of [['gateway'], ['feed'], ['bot', 'nobody']]) {
       const never = await call(['check', ...subject], { env: env() });
       expect(never).toMatchObject({
@@ -43,7 +43,7 @@ describe('check', () => {
     }
   });
 
-  it('tells a dead gateway from a dead feed, and one bot from another', async () => {
+  it('distinguishes gateway, feed and single bots', async () => {
     await publish('FEED_STATUS', {
       feed: 'alpaca',
       state: 'down',
@@ -80,15 +80,15 @@ describe('check', () => {
     [['check', 'redis', 'one'], /Omit the name/],
     [['check', 'redis', '--warn', '2s', '--critical', '1s'], /--warn is above --critical/],
     [['check', 'redis', '--format', 'xml'], /Allowed choices are text, json, prometheus, nagios/],
-  ])('refuses %j with exit code 64', async (args, sentence) => {
+  ])('rejects %j with exit code 64', async (args, sentence) => {
     const { code, stdout, stderr } = await call(args, { env: env() });
     expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
     expect(stderr).toMatch(sentence);
   });
 });
 
-describe('judges', () => {
-  it('a latency by its limits', () => {
+describe('thresholds', () => {
+  it('compare a latency with its limits', () => {
     expect(checkLatency(99, {}).status).toBe('ok');
     expect(checkLatency(101, {}).status).toBe('warning');
     expect(checkLatency(1_001, {}).status).toBe('critical');
@@ -96,44 +96,44 @@ describe('judges', () => {
     expect(checkLatency(5_000, { warnMs: 6_000 }).status).toBe('ok');
   });
 
-  it('a gateway by its heartbeats, of which it tells the interval', () => {
+  it('compare the age of a gateway status with its heartbeat interval', () => {
     const status = { feed: 'f', state: 'down', interval_ms: 100, holder: 'host-1' };
-    expect(checkGateway(kept(status, 299), {})).toMatchObject({
+    expect(checkGateway(stored(status, 299), {})).toMatchObject({
       status: 'ok',
       summary: 'The gateway of f (host-1) reported 299 ms ago',
     });
-    expect(checkGateway(kept(status, 301), {}).status).toBe('warning');
-    expect(checkGateway(kept(status, 1_001), {}).status).toBe('critical');
-    expect(checkGateway(kept({ ...status, state: 'stopped' }, 0), {}).status).toBe('critical');
-    expect(checkGateway(kept({ feed: 7 }, 0), {})).toMatchObject({ status: 'unknown' });
+    expect(checkGateway(stored(status, 301), {}).status).toBe('warning');
+    expect(checkGateway(stored(status, 1_001), {}).status).toBe('critical');
+    expect(checkGateway(stored({ ...status, state: 'stopped' }, 0), {}).status).toBe('critical');
+    expect(checkGateway(stored({ feed: 7 }, 0), {})).toMatchObject({ status: 'unknown' });
   });
 
-  it('a feed by its state and its silence, and not at all when its gateway is dead', () => {
+  it('combine state and silence of a feed; without its gateway the feed is unknown', () => {
     const live = { feed: 'f', state: 'live', interval_ms: 1_000, last_frame_ago_ms: 14_000 };
-    expect(checkFeed(kept(live, 900), {})).toMatchObject({
+    expect(checkFeed(stored(live, 900), {})).toMatchObject({
       status: 'ok',
       summary: 'f is live, last frame 14.9 s ago',
     });
-    expect(checkFeed(kept(live, 1_100), {}).status).toBe('warning');
-    expect(checkFeed(kept({ ...live, last_frame_ago_ms: 60_001 }, 0), {}).status).toBe('critical');
-    expect(checkFeed(kept({ ...live, last_frame_ago_ms: 60_001 }, 0), { criticalMs: 90_000 }).status).toBe(
+    expect(checkFeed(stored(live, 1_100), {}).status).toBe('warning');
+    expect(checkFeed(stored({ ...live, last_frame_ago_ms: 60_001 }, 0), {}).status).toBe('critical');
+    expect(checkFeed(stored({ ...live, last_frame_ago_ms: 60_001 }, 0), { criticalMs: 90_000 }).status).toBe(
       'warning',
     );
-    expect(checkFeed(kept({ ...live, state: 'silent' }, 0), {}).status).toBe('warning');
-    expect(checkFeed(kept({ ...live, state: 'down' }, 0), {}).status).toBe('critical');
-    expect(checkFeed(kept(live, 10_001), {})).toEqual({
+    expect(checkFeed(stored({ ...live, state: 'silent' }, 0), {}).status).toBe('warning');
+    expect(checkFeed(stored({ ...live, state: 'down' }, 0), {}).status).toBe('critical');
+    expect(checkFeed(stored(live, 10_001), {})).toEqual({
       status: 'unknown',
       summary: 'The state of f is unknown: its gateway has not reported for 10.0 s',
       metrics: [],
     });
-    expect(checkFeed(kept({ ...live, state: 'stopped', holder: 'host-1' }, 0), {}).summary).toBe(
+    expect(checkFeed(stored({ ...live, state: 'stopped', holder: 'host-1' }, 0), {}).summary).toBe(
       'The state of f is unknown: its gateway (host-1) is stopped',
     );
   });
 
-  it('a bot by what it says of itself and when', () => {
+  it('combine the state of a bot and the age of its status', () => {
     const status = { bot: 'b', state: 'running', status_interval_ms: 1_000 };
-    const of = (state: string, ageMs = 0) => checkBot(kept({ ...status, state }, ageMs), {}).status;
+    const of = (state: string, ageMs = 0) => checkBot(stored({ ...status, state }, ageMs), {}).status;
     expect(
       ['running', 'starting', 'paused', 'stopping', 'error', 'stopped'].map((state) => of(state)),
     ).toEqual(['ok', 'ok', 'warning', 'warning', 'critical', 'critical']);
@@ -144,7 +144,7 @@ describe('judges', () => {
     ]);
   });
 
-  it('several by the worst', () => {
+  it('report the most severe of several results', () => {
     const of = (status: 'ok' | 'warning' | 'critical' | 'unknown') => ({
       status,
       summary: status,

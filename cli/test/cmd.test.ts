@@ -35,7 +35,7 @@ async function audited(): Promise<Record<string, unknown>[]> {
 }
 
 describe('as a process', () => {
-  it('tells what came of it in a pipe, with its exit code', async () => {
+  it('prints the outcome as JSON into a pipe, and exits accordingly', async () => {
     const done = await tickbus(['cmd', 'paper-trader', 'pause', '--wait', '--yes'], { env: env() });
     expect(done).toMatchObject({ code: 0, stderr: '' });
     expect(jsonLines(done.stdout)).toEqual([
@@ -57,7 +57,7 @@ describe('as a process', () => {
     ]);
   });
 
-  it('asks on a terminal, and sends only what was said yes to', async () => {
+  it('asks for confirmation on a terminal, and sends only after yes', async () => {
     const before = bot.stats.commandsReceived;
     const no = startInTerminal(['cmd', 'paper-trader', 'resume', '-w'], { env: env() });
     await no.out(/Send resume to paper-trader on 127\.0\.0\.1:\d+\? \[y\/N\] /);
@@ -78,7 +78,7 @@ describe('as a process', () => {
 });
 
 describe('cmd', () => {
-  it('sends without waiting, and is noted on AUDIT', async () => {
+  it('sends without waiting, and writes an AUDIT entry', async () => {
     const { code, stdout } = await call(['cmd', 'paper-trader', 'resume', '-y', '--sender', 'ops'], {
       env: env(),
     });
@@ -97,7 +97,7 @@ describe('cmd', () => {
     });
   });
 
-  it('waits for the answer that is final', async () => {
+  it('waits for the final outcome', async () => {
     const listener = await plain.duplicate().connect();
     const sent = new Promise<string>((resolve) => {
       listener.subscribe('TRADE_COMMANDS', (text) => {
@@ -120,7 +120,7 @@ describe('cmd', () => {
     expect(jsonLines(stdout)).toMatchObject([{ outcome: 'failed', detail: 'It broke.' }]);
   });
 
-  it('ends with 124 when the bot does not answer', async () => {
+  it('exits with 124 if the bot does not answer', async () => {
     const { code, stdout, stderr } = await call(['cmd', 'nobody', 'pause', '-wy', '-t', '100ms'], {
       env: env(),
     });
@@ -130,7 +130,7 @@ describe('cmd', () => {
     );
   });
 
-  it('says what has been sent when it is interrupted while it waits', async () => {
+  it('warns about the sent command if interrupted while waiting', async () => {
     const listener = await plain.duplicate().connect();
     const controller = new AbortController();
     await listener.subscribe('TRADE_COMMANDS', () => controller.abort(new Interrupted()));
@@ -156,7 +156,7 @@ describe('cmd', () => {
     ],
     [['paper-trader'], /missing required argument 'action'/],
     [['paper-trader', 'pause', '-y', '-t', 'never'], /Use a time such as 500ms/],
-  ])('refuses %j with exit code 64, and sends nothing', async (args, sentence) => {
+  ])('rejects %j with exit code 64, and sends nothing', async (args, sentence) => {
     const before = bot.stats.commandsReceived;
     const { code, stdout, stderr } = await call(['cmd', ...args], { env: env() });
     expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
@@ -164,7 +164,7 @@ describe('cmd', () => {
     expect(bot.stats.commandsReceived).toBe(before);
   });
 
-  it('fails when nobody listens, and when there is no server', async () => {
+  it('fails without a listener, and without a server', async () => {
     await using empty = await startLocalRedis();
     const alone = await call(['cmd', 'b', 'pause', '-wy', '--url', empty.url]);
     expect(alone).toMatchObject({ code: 1, stdout: '' });
@@ -174,17 +174,17 @@ describe('cmd', () => {
     expect(nowhere.stderr).toMatch(/tickbus: Cannot connect to Redis at redis:\/\/127\.0\.0\.1:1/);
   });
 
-  it('publishes once, when the reply to the first try is lost', async () => {
+  it('publishes once if the reply to the first attempt is lost', async () => {
     await using proxy = await TcpProxy.start({ port: server.redis.port, random: new Random(1) });
     const { commandsReceived } = bot.stats;
-    const swallowed = proxy.swallowReplyTo('"message_type":"pause"');
+    const swallowed = proxy.dropReplyTo('"message_type":"pause"');
     const sending = call(['cmd', 'paper-trader', 'pause', '-wy', '-t', '25s'], {
       env: { REDIS_URL: `redis://127.0.0.1:${proxy.port}` },
     });
     (await swallowed).reset();
     const { code, stdout, stderr } = await sending;
     expect(stderr).toContain('No reply from Redis. Retrying under the same id.');
-    expect({ code, told: jsonLines(stdout) }).toMatchObject({ code: 0, told: [{ outcome: 'done' }] });
+    expect({ code, reports: jsonLines(stdout) }).toMatchObject({ code: 0, reports: [{ outcome: 'done' }] });
     expect(bot.stats.commandsReceived).toBe(commandsReceived + 1);
   });
 });

@@ -1,4 +1,4 @@
-// `tickbus config`, `tickbus completion`, the help, and the small parts that have no server in them.
+// `tickbus config`, `tickbus completion`, --help, option parsers, globs and tables: everything without a server.
 
 import { execFile, spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -28,7 +28,7 @@ async function envFile(text: string): Promise<string> {
 }
 
 describe('config', () => {
-  it('tells the defaults', async () => {
+  it('shows the defaults', async () => {
     const { code, stdout, stderr } = await call(['config']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(
@@ -36,7 +36,7 @@ describe('config', () => {
     );
   });
 
-  it('takes --url before the environment before --env-file, and masks what is secret', async () => {
+  it('prefers --url to the environment to --env-file, and masks secrets', async () => {
     const file = await envFile('REDIS_URL=redis://:hunter2@file:1\nMONITOR_TOKEN="hunter2"\nREDIS_PORT=7\n');
     const env = { REDIS_URL: 'rediss://me:hunter2@env:2/3', REDIS_HOST: 'unused', NO_COLOR: '' };
     const read = async (...args: string[]) => {
@@ -75,13 +75,13 @@ describe('config', () => {
 });
 
 describe('help', () => {
-  it('names every verb, on stdout', async () => {
+  it('lists every verb on stdout', async () => {
     const { code, stdout, stderr } = await call(['--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     for (const { name, summary } of VERBS) expect(stdout).toMatch(new RegExp(`^  ${name} +${summary}$`, 'm'));
   });
 
-  it('of each verb has its options, those of all, and examples that begin with the command', async () => {
+  it('lists the options of a verb, the global options and examples', async () => {
     for (const { name } of VERBS) {
       const { code, stdout } = await call([name, '--help']);
       expect(code).toBe(0);
@@ -91,7 +91,7 @@ describe('help', () => {
     }
   });
 
-  it('of usage is on stderr', async () => {
+  it('goes to stderr after a usage error', async () => {
     expect(await call([])).toMatchObject({
       code: 64,
       stdout: '',
@@ -105,18 +105,19 @@ describe('help', () => {
 });
 
 describe('completion', () => {
-  /** What bash would offer behind these words. */
+  /** The completions of bash after these words. */
   async function offered(...words: string[]): Promise<string[]> {
     const { stdout } = await call(['completion', 'bash']);
     const script = join(folder, 'completion.bash');
     await writeFile(script, stdout);
-    const run = `source ${script}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tickbus; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    // Without --norc bash takes the socket on its stdin for a remote shell, and reads the user's own start files.
+    const print = `printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const run = `source ${script}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tickbus; ${print}`;
+    // Without --norc, bash takes the socket on its stdin for a remote shell, and reads the user's start files.
     const result = await promisify(execFile)('bash', ['--norc', '-c', run, 'bash', 'tickbus', ...words]);
     return result.stdout.split('\n').filter((word) => word !== '');
   }
 
-  it('of bash offers verbs, channels, options and their values', async () => {
+  it('for bash offers verbs, channels, options and their values', async () => {
     expect(await offered('')).toEqual(expect.arrayContaining(VERBS.map(({ name }) => name)));
     expect(await offered('s')).toContain('sub');
     expect(await offered('sub', 'PRICE')).toEqual(['PRICE_DATA']);
@@ -126,7 +127,7 @@ describe('completion', () => {
     expect(await offered('sub', '--env')).toEqual(['--env-file']);
     expect(await offered('sub', '')).toContain('PRICE_DATA');
     expect(await offered('sub', '')).not.toContain('--env-file');
-    // Where it offers nothing, bash offers files.
+    // Without completions, bash offers files.
     for (const words of [
       ['replay', ''],
       ['record', ''],
@@ -137,7 +138,7 @@ describe('completion', () => {
     expect(await offered('record', 'a.jsonl', 'PRICE')).toEqual(['PRICE_DATA']);
   });
 
-  it.skipIf(!hasFish)('of fish offers the same (left out where fish is not installed)', async () => {
+  it.skipIf(!hasFish)('for fish offers the same (skipped without fish)', async () => {
     const script = join(folder, 'completion.fish');
     await writeFile(script, (await call(['completion', 'fish'])).stdout);
     const offeredBy = async (line: string) => {
@@ -153,7 +154,7 @@ describe('completion', () => {
   });
 
   it.each(['bash', 'zsh', 'fish'])(
-    'of %s has every verb and option, and is read by the shell if it is here',
+    'for %s has every verb and option, and loads in the shell if installed',
     async (shell) => {
       const { code, stdout, stderr } = await call(['completion', shell]);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -170,14 +171,14 @@ describe('completion', () => {
     },
   );
 
-  it('of another shell is a matter of usage', async () => {
+  it('rejects another shell as a usage error', async () => {
     const { code, stderr } = await call(['completion', 'tcsh']);
     expect(code).toBe(64);
     expect(stderr).toContain('Allowed choices are bash, zsh, fish');
   });
 });
 
-describe('values of options', () => {
+describe('option parsers', () => {
   it.each([
     ['500ms', 500],
     ['2s', 2_000],
@@ -187,11 +188,11 @@ describe('values of options', () => {
     ['1h', 3_600_000],
   ])('%s is a time', (text, ms) => expect(duration(text)).toBe(ms));
 
-  it.each(['', '0', '-1', '1d', 's', '1e3', '1 s', '9999h', 'NaN'])('"%s" is none', (text) =>
+  it.each(['', '0', '-1', '1d', 's', '1e3', '1 s', '9999h', 'NaN'])('reject "%s" as a time', (text) =>
     expect(() => duration(text)).toThrow(InvalidArgumentError),
   );
 
-  it('counts are whole, numbers are above 0, lists have no holes', () => {
+  it('require whole counts, numbers above 0 and lists without empty items', () => {
     expect(count('12')).toBe(12);
     expect(above0('0.5')).toBe(0.5);
     expect(list('a, b', ['c'])).toEqual(['c', 'a', 'b']);
@@ -202,7 +203,7 @@ describe('values of options', () => {
     expect(() => list('a,,b')).toThrow(InvalidArgumentError);
   });
 
-  it('globs know * and ?, and nothing else', () => {
+  it('globs support only * and ?', () => {
     expect(globToRegExp('BTC*').test('BTC-USD')).toBe(true);
     expect(globToRegExp('a?c').test('abc')).toBe(true);
     expect(globToRegExp('a.c').test('abc')).toBe(false);
@@ -213,7 +214,7 @@ describe('values of options', () => {
   });
 });
 
-it('a table has equal columns, whatever its colours', () => {
+it('a table aligns columns, with colours too', () => {
   const red = '\x1b[31mred\x1b[39m';
   expect(
     table(
@@ -227,7 +228,7 @@ it('a table has equal columns, whatever its colours', () => {
   ).toEqual(['A     NUMBER', `${red}        1`, 'blue      22']);
 });
 
-it('a table leaves out columns that can be missed, one after the other, until it fits', () => {
+it('a table omits spare columns until it fits', () => {
   const head = ['NAME', 'A', 'BB', 'VERDICT', 'WHY'];
   const at = (width: number) =>
     fittingTable(head, [['x', '1', '2', 'fresh', 'because']], ['left', 'right', 'right'], {

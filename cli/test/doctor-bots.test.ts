@@ -1,4 +1,4 @@
-// `tickbus doctor` and `tickbus bots` against real servers, well set and badly.
+// `tickbus doctor` and `tickbus bots` against real servers with good and bad settings.
 
 import { readFile } from 'node:fs/promises';
 import { startLocalRedis } from '@tickbus/local-redis';
@@ -16,18 +16,18 @@ const server = withServer();
 const { env } = server;
 
 describe('doctor', () => {
-  it('finds a new server fit, as a process', async () => {
+  it('passes a new server, as a process', async () => {
     const { code, stdout, stderr } = await tickbus(['doctor'], { env: env() });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^ok {4}version {8}(redis|valkey) \d+\.\d+\.\d+$/m);
     expect(stdout).toMatch(/^ok {4}permissions {4}default has every permission that tickbus uses$/m);
-    // Of all that a new server is set to, only this could be better.
+    // The only default of a new server that doctor suggests to change.
     expect(stdout.match(/^(FAIL|warn).*\n.*/gm)?.join()).toMatch(
       /^warn {2}output buffer {2}Redis disconnects a slow subscriber .* 32 MiB, or 8 MiB for 60 s\n.* CONFIG SET client-output-buffer-limit "pubsub 256mb 64mb 60"/,
     );
   });
 
-  it('has nothing against the output buffer of docs/production.md, which is what it advises', async () => {
+  it('accepts the output buffer of docs/production.md, which is its own advice', async () => {
     const page = await readFile(new URL('../../docs/production.md', import.meta.url), 'utf8');
     const limit = /^client-output-buffer-limit (.+)$/m.exec(page)?.[1] ?? '';
     await using small = await startLocalRedis();
@@ -43,7 +43,7 @@ describe('doctor', () => {
     expect(await buffer()).toMatchObject({ level: 'ok' });
   });
 
-  it('says what to change on a server that is badly set', async () => {
+  it('suggests changes on a badly configured server', async () => {
     const args = ['--maxmemory', '50mb', '--maxmemory-policy', 'allkeys-lru'];
     await using bad = await startLocalRedis({
       args: [
@@ -88,7 +88,7 @@ describe('doctor', () => {
   });
 
   it.each(['gateway', 'bot', 'reader', 'operator'])(
-    'finds the user %s of docs/production.md fit for its own channels',
+    'passes the user %s of docs/production.md for its own channels',
     async (user) => {
       const page = await readFile(new URL('../../docs/production.md', import.meta.url), 'utf8');
       const rules = new RegExp(`^user ${user} (.+)$`, 'm').exec(page)?.[1] ?? '';
@@ -110,7 +110,7 @@ describe('doctor', () => {
 
   it.each([
     ['no channel', 'resetchannels ~tickbus:* +@all', /none may use no tickbus channel/],
-    ['no key of a channel that it hears', 'allchannels +@all', /none may not read last values on /],
+    ['no key of a readable channel', 'allchannels +@all', /none may not read last values on /],
     ['only to publish', 'allchannels ~tickbus:* +@all -subscribe', /none may not subscribe on /],
   ])('fails a user who is allowed %s', async (_, rules, found) => {
     await using redis = await startLocalRedis();
@@ -123,7 +123,7 @@ describe('doctor', () => {
     );
   });
 
-  it('says what the user may not ask', async () => {
+  it('reports values that the user may not read as unknown', async () => {
     const client = createClient({ url: server.redis.url });
     await client.connect();
     await client.aclSetUser('deaf', ['on', '>pw', 'allchannels', '+@connection', '+@pubsub', '+time']);
@@ -145,7 +145,7 @@ describe('doctor', () => {
     expect(stderr).toMatch(sentence);
   });
 
-  it('weighs what it is told', () => {
+  it('grades each reported value', () => {
     const server = {
       product: 'redis',
       version: '6.2.1',
@@ -190,13 +190,14 @@ describe('doctor', () => {
     });
     expect(full.find(({ subject }) => subject === 'memory')?.level).toBe('fail');
     expect(findings.find(({ subject }) => subject === 'batches')?.found).toBe(
-      'per-message delivery because the server is a cluster and it has or recently had a replica and clients subscribe to a pattern: slower, but correct',
+      'per-message delivery because the server is a cluster and it has or recently had a replica ' +
+        'and clients subscribe to a pattern: slower, but correct',
     );
     expect(findings.at(-1)?.found).toBe('median 30 ms (20 ms to 40 ms, 3 samples)');
     for (const { level, advice } of findings) expect(advice === undefined).toBe(level === 'ok');
   });
 
-  it('says how the holder of a lease publishes, or how a gateway of this user would', async () => {
+  it('reports how the lease holder publishes, or how a gateway of this user would', async () => {
     const writers = async (url: string) => {
       const { stdout } = await call(['doctor', '--json', '--url', url]);
       const { findings } = JSON.parse(stdout) as { findings: DoctorFinding[] };
@@ -229,7 +230,7 @@ describe('bots', () => {
   const status = (bot: string, state: string, more = {}) =>
     call(['pub', 'BOT_STATUS', JSON.stringify({ bot, state, ...more }), '-q'], { env: env() });
 
-  it('shows each bot with its verdict, as a process, and exits with 3 when one is silent for too long', async () => {
+  it('shows each bot with its verdict, as a process, and exits with 3 if one is silent for too long', async () => {
     await status('b1', 'running', {
       status_interval_ms: 3_600_000,
       started_at: Date.now() - 90_000,
@@ -254,7 +255,7 @@ describe('bots', () => {
     expect((await call(['bots', '--max-age', '1h'], { env: env() })).code).toBe(0);
   });
 
-  it('keeps a table up to date on a terminal, in one place, until Ctrl-C', async () => {
+  it('redraws a table in place on a terminal, until Ctrl-C', async () => {
     const bots = startInTerminal(['bots', '--watch'], { env: env() });
     await bots.out(/BOT +STATE/);
     await status('b4', 'starting');
@@ -262,18 +263,18 @@ describe('bots', () => {
     bots.type('\x03');
     const { code, stdout } = await bots.ended;
     expect(code).toBe(130);
-    // Back up over the last picture.
+    // The cursor moves up over the previous view.
     expect(stdout).toMatch(new RegExp(`${String.fromCharCode(27)}\\[\\d+A`));
   });
 
-  it('says that there are none', async () => {
+  it('reports that no bot has a status', async () => {
     await using empty = await startLocalRedis();
     const { code, stdout, stderr } = await call(['bots', '--json', '--url', empty.url]);
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
     expect(stderr).toBe('No bot has reported a status yet.\n');
   });
 
-  it('leaves out what is no status, and takes an interval of 2 s where none is told', () => {
+  it('ignores an invalid status, and assumes an interval of 2 s', () => {
     expect(botVerdictRow({ bot: 'x' }, 1)).toBeUndefined();
     expect(botVerdictRow({ bot: 'x', state: 'running' }, 6_000)).toMatchObject({ verdict: 'alive' });
     expect(botVerdictRow({ bot: 'x', state: 'running' }, 6_001)).toMatchObject({ verdict: 'overdue' });

@@ -1,4 +1,4 @@
-// Every verb as a process: in a pseudo-terminal, with a wrong password, with no server, with one that hangs.
+// Every verb as a process: in a pseudo-terminal, with a wrong password, without a server, with a hanging server.
 
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -18,7 +18,8 @@ import {
 } from './harness.ts';
 
 const PRICE = '{"symbol":"AAPL","price":187.5,"timestamp":0}';
-const RECORDED = `{"at":0,"dir":"in","channel":"PRICE_DATA","frame":{"message_type":"price","data":${PRICE},"timestamp":0,"sender":"s"}}`;
+const FRAME = `{"message_type":"price","data":${PRICE},"timestamp":0,"sender":"s"}`;
+const RECORDED = `{"at":0,"dir":"in","channel":"PRICE_DATA","frame":${FRAME}}`;
 
 const server = withServer({ args: ['--requirepass', 'right'] });
 let folder: string;
@@ -32,7 +33,7 @@ afterAll(async () => {
 });
 const urlWith = (password: string) => server.redis.url.replace('//', `//:${password}@`);
 
-/** Each ends by itself; `shows` is on the screen then. The tests of the other verbs have them in a terminal too. */
+/** Verbs that exit on their own, with the expected screen. The tests of the other verbs also use a terminal. */
 const SCREENS: readonly (readonly [args: readonly string[], code: number, shows: RegExp])[] = [
   [
     ['pub', 'PRICE_DATA', PRICE],
@@ -59,7 +60,7 @@ describe('in a pseudo-terminal', () => {
   });
 });
 
-/** Those whose Ctrl-C no other file has; `shows` is on the screen before it. */
+/** Verbs whose Ctrl-C no other file tests, with the expected screen before it. */
 const UNTIL_CTRL_C: readonly (readonly [args: readonly string[], shows: RegExp])[] = [
   [['bench', '--rate', '10', '--duration', '1h'], /█*░+ 0% {2}[1-9]\d* received/],
   [['pub', 'PRICE_DATA', PRICE, '-n', '2', '-i', '1h'], /Published on PRICE_DATA: price, 0 receivers/],
@@ -74,7 +75,7 @@ it.concurrent.each(UNTIL_CTRL_C)('%j ends at Ctrl-C in a pseudo-terminal', async
   expect({ code, stdout }).toEqual({ code: 130, stdout: expect.not.stringMatching(/tickbus:|Error/) });
 });
 
-/** Those that want a server, and what they end with where they get none. */
+/** Verbs that need a server, with their exit code without one. */
 const CONNECTING: readonly (readonly [args: readonly string[], code: number])[] = [
   [['sub'], 1],
   [['pub', 'PRICE_DATA', PRICE], 1],
@@ -91,28 +92,28 @@ const CONNECTING: readonly (readonly [args: readonly string[], code: number])[] 
 ];
 
 describe('without a server', () => {
-  it('every verb has its place here', () => {
+  it('every verb is covered', () => {
     const tested = new Set([...SCREENS, ...CONNECTING].map(([[verb]]) => verb));
-    // launcher.test.ts has the monitor.
+    // launcher.test.ts covers the monitor.
     expect([...tested, 'monitor'].sort()).toEqual(VERBS.map(({ name }) => name).sort());
   });
 
   const files = (args: readonly string[]) =>
     args.map((word) => (word.endsWith('.jsonl') ? join(folder, word) : word));
 
-  it.each(CONNECTING)('%j ends with %i and one sentence: wrong password', async (args, expected) => {
+  it.each(CONNECTING)('%j exits with %i and one sentence: wrong password', async (args, expected) => {
     const result = await call(files(args), { env: { REDIS_URL: urlWith('hunter2') } });
     expectSentence(result, args, expected, /Redis at \S+ refused the connection: /);
   });
 
-  it.each(CONNECTING)('%j ends with %i and one sentence: nobody listens there', async (args, expected) => {
+  it.each(CONNECTING)('%j exits with %i and one sentence: connection refused', async (args, expected) => {
     const result = await call(files(args), { env: { REDIS_URL: 'redis://127.0.0.1:1' } });
     expectSentence(result, args, expected, /Cannot connect to Redis at redis:\/\/127\.0\.0\.1:1: /);
   });
 
-  // One for each way in which verbs connect.
+  // One verb for each way to connect.
   it.each(CONNECTING.filter(([[verb]]) => ['sub', 'pub', 'check', 'doctor'].includes(verb ?? '')))(
-    '%j ends with %i and one sentence: wrong password, as a process',
+    '%j exits with %i and one sentence: wrong password, as a process',
     async (args, expected) => {
       const result = await tickbus(args, { env: { REDIS_URL: urlWith('hunter2') } });
       expectSentence(result, args, expected, /Redis at \S+ refused the connection: /);
@@ -129,13 +130,13 @@ function expectSentence(
   const said = stdout + stderr;
   expect({ code, said }).toEqual({ code: expected, said: expect.stringMatching(sentence) });
   expect(said.match(/\n/g)).toHaveLength(1);
-  // Only a check has something to say on stdout.
+  // Only `check` prints to stdout.
   expect(verb === 'check' ? stderr : stdout).toBe('');
   expect(said).not.toContain('hunter2');
 }
 
 it.concurrent.each([[['sub']], [['pub', 'PRICE_DATA', PRICE]], [['top']]])(
-  '%j ends at Ctrl-C while the server hangs',
+  '%j exits on Ctrl-C while the server hangs',
   async (args) => {
     const server = createServer();
     await once(server.listen(0, '127.0.0.1'), 'listening');

@@ -1,4 +1,4 @@
-// The command under test: as a process (piped, or in a pseudo-terminal), or called within this process where that is enough.
+// Runs the command under test: as a process (piped, or in a pseudo-terminal), or within this process.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { PassThrough } from 'node:stream';
@@ -10,16 +10,16 @@ import { type Bundle, bundleCommand } from './bundle.ts';
 const running = new Set<ChildProcess>();
 let bundle: Bundle | undefined;
 
-/** The server of a test file, once its tests run. */
+/** The server of a test file. */
 export interface TestServer {
   readonly redis: LocalRedis;
-  /** What tells the command where it is. */
+  /** Environment with the address of the server. */
   env(): { readonly REDIS_URL: string };
-  /** By the command itself. */
+  /** Publishes with `tickbus pub`. */
   publish(channel: string, data: object): Promise<CommandOutput>;
 }
 
-/** The command, and a server of its own, for all tests of a file: called at its top. */
+/** Provides the bundled command and a private server to all tests of a file. Call it at the top of the file. */
 export function withServer(options: LocalRedisOptions = {}): TestServer {
   let redis: LocalRedis | undefined;
   beforeAll(async () => {
@@ -41,12 +41,11 @@ export function withServer(options: LocalRedisOptions = {}): TestServer {
   return server;
 }
 
-/** Before all tests of a file. */
 async function prepareCommand(): Promise<void> {
   bundle = await bundleCommand();
 }
 
-/** After them; ends whatever a failed test has left. */
+/** Kills the processes that failed tests left running, and removes the bundle. */
 export async function discardCommand(): Promise<void> {
   for (const child of running) child.kill('SIGKILL');
   await bundle?.[Symbol.asyncDispose]();
@@ -60,7 +59,7 @@ export function mainOfCommand(): string {
 
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
-  /** All of standard input; without it there is none, and it stays open in a terminal. */
+  /** All of stdin. Without it stdin is empty, and in a terminal it stays open. */
   readonly input?: string;
   readonly cwd?: string;
 }
@@ -71,7 +70,7 @@ export interface CommandOutput {
   readonly stderr: string;
 }
 
-/** Runs it to its end as a process. */
+/** Runs the command as a process. Resolves after its exit. */
 export function tickbus(args: readonly string[], options: CliOptions = {}): Promise<CommandOutput> {
   return startTickbus(args, options).ended;
 }
@@ -80,7 +79,10 @@ export function startTickbus(args: readonly string[], options: CliOptions = {}):
   return new RunningCommand(process.execPath, [mainOfCommand(), ...args], options);
 }
 
-/** In a terminal of 100 columns, unless it is told otherwise, whose screen is `stdout` (stderr is on it too). Made by script(1) of util-linux. */
+/**
+ * Runs the command in a pseudo-terminal of script(1) from util-linux, 100 columns wide by default. `stdout` is the
+ * screen and includes stderr.
+ */
 export function startInTerminal(
   args: readonly string[],
   {
@@ -120,19 +122,19 @@ export class RunningCommand {
     running.add(child);
     if (input !== undefined) child.stdin?.end(input);
     child.stdin?.on('error', () => {});
-    child.stdout?.on('data', (chunk) => this.#hear(() => (this.stdout += String(chunk))));
-    child.stderr?.on('data', (chunk) => this.#hear(() => (this.stderr += String(chunk))));
+    child.stdout?.on('data', (chunk) => this.#onOutput(() => (this.stdout += String(chunk))));
+    child.stderr?.on('data', (chunk) => this.#onOutput(() => (this.stderr += String(chunk))));
     this.ended = new Promise((resolve, reject) => {
       child.once('error', reject);
       child.once('close', (code) => {
         running.delete(child);
         resolve({ code, stdout: this.stdout, stderr: this.stderr });
-        this.#hear(() => {});
+        this.#onOutput(() => {});
       });
     });
   }
 
-  /** Resolves once stdout looks so; rejects when the process ends before. */
+  /** Resolves when stdout matches. Rejects if the process exits first. */
   out(pattern: RegExp): Promise<void> {
     return this.#until(() => pattern.test(this.stdout), pattern);
   }
@@ -149,43 +151,44 @@ export class RunningCommand {
     this.#child.kill(signal);
   }
 
-  /** Nobody reads any more. */
+  /** Closes the reading end of stdout. */
   closeOutput(): void {
     this.#child.stdout?.destroy();
   }
 
-  #until(isSo: () => boolean, pattern: RegExp): Promise<void> {
+  #until(matches: () => boolean, pattern: RegExp): Promise<void> {
     return new Promise((resolve, reject) => {
-      const look = () => {
-        if (isSo()) resolve();
+      const check = () => {
+        if (matches()) resolve();
         else if (this.#child.exitCode !== null && !running.has(this.#child))
-          reject(new Error(`It ended without ${pattern}:\n${this.stdout}\n${this.stderr}`));
+          reject(new Error(`The process exited without ${pattern}:\n${this.stdout}\n${this.stderr}`));
         else return;
-        this.#watchers.delete(look);
+        this.#watchers.delete(check);
       };
-      this.#watchers.add(look);
-      look();
+      this.#watchers.add(check);
+      check();
     });
   }
 
-  #hear(take: () => void): void {
-    take();
-    for (const look of [...this.#watchers]) look();
+  #onOutput(append: () => void): void {
+    append();
+    for (const check of [...this.#watchers]) check();
   }
 }
 
 export interface CallOptions extends CliOptions {
-  /** Pretend that stdin, stdout and stderr are a terminal. */
+  /** Whether stdin, stdout and stderr pretend to be a terminal. */
   readonly terminal?: boolean;
-  /** How wide that terminal is. Default 100. */
+  /** Width of the terminal. Default 100. */
   readonly columns?: number;
   readonly signal?: AbortSignal;
-  /** Called with each piece of standard output, or of the standard error. */
+  /** Called after each chunk on stdout. */
   readonly onOutput?: () => void;
-  readonly onRemark?: () => void;
+  /** Called after each chunk on stderr. */
+  readonly onStderr?: () => void;
 }
 
-/** Runs it within this process. */
+/** Runs the command within this process. */
 export async function call(args: readonly string[], options: CallOptions = {}): Promise<CommandOutput> {
   const {
     env = {},
@@ -197,7 +200,7 @@ export async function call(args: readonly string[], options: CallOptions = {}): 
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
   if (terminal) for (const stream of [stdin, stdout, stderr]) Object.assign(stream, { isTTY: true, columns });
   stdin.end(input);
-  const texts = [textOf(stdout, options.onOutput), textOf(stderr, options.onRemark)];
+  const texts = [textOf(stdout, options.onOutput), textOf(stderr, options.onStderr)];
   const code = await run(args, {
     stdin: stdin as unknown as NodeJS.ReadStream,
     stdout: stdout as unknown as NodeJS.WriteStream,
@@ -211,11 +214,11 @@ export async function call(args: readonly string[], options: CallOptions = {}): 
   return { code, stdout: out, stderr: err };
 }
 
-async function textOf(stream: PassThrough, onPiece: () => void = () => {}): Promise<string> {
+async function textOf(stream: PassThrough, onChunk: () => void = () => {}): Promise<string> {
   let text = '';
   for await (const chunk of stream) {
     text += String(chunk);
-    onPiece();
+    onChunk();
   }
   return text;
 }
@@ -233,7 +236,7 @@ export function withoutColours(text: string): string {
   return text.replace(COLOURS, '');
 }
 
-/** Whether a terminal would obey something in it, other than the ends of lines. */
+/** Whether the text has control characters other than line feeds. */
 export function hasControl(text: string): boolean {
   return /[\p{Cc}\p{Bidi_Control}]/u.test(text.replaceAll('\n', ''));
 }

@@ -1,4 +1,4 @@
-// The examples of docs/cli.md and of every --help are run as they stand, on a small desk: prices, a gateway's word, two bots.
+// Runs every example of docs/cli.md and --help unchanged, against prices, feed heartbeats and two bots.
 
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -18,11 +18,11 @@ import { call, mainOfCommand, withServer } from './harness.ts';
 
 const server = withServer();
 let folder: string;
-let desk: { close(): Promise<void> };
+let environment: { close(): Promise<void> };
 beforeAll(async () => {
-  desk = await openDesk(server.redis.url);
+  environment = await startEnvironment(server.redis.url);
   folder = await mkdtemp(join(tmpdir(), 'tickbus-examples-'));
-  // `tickbus`, and `npx tickbus` as in a clone, and faster.
+  // Fast replacements for `tickbus` and for `npx tickbus` in a clone.
   const tickbus = `#!/bin/sh\nexec '${process.execPath}' '${mainOfCommand()}' "$@"\n`;
   await writeFile(join(folder, 'tickbus'), tickbus, { mode: 0o755 });
   await writeFile(join(folder, 'npx'), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 });
@@ -33,11 +33,11 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   process.chdir(tmpdir());
-  await desk.close();
+  await environment.close();
   await rm(folder, { recursive: true });
 });
 
-async function openDesk(url: string) {
+async function startEnvironment(url: string) {
   const connection = new RedisConnection({ url, logger: silentLogger });
   const publisher = new RedisPublisher({ connection, sender: 'desk' });
   const bots = await Promise.all([
@@ -69,29 +69,29 @@ async function openDesk(url: string) {
   };
 }
 
-/** What is written behind the `#`. */
-function toldOf(line: string): { isEndless: boolean; code: number } {
+/** The expectations in the comment after `#`. */
+function expectedEnd(line: string): { isEndless: boolean; code: number } {
   const isEndless = line.includes('until Ctrl-C');
-  const [, told] = /# (?:.*[;:] )?exit code (\d+):/.exec(line) ?? [];
-  return { isEndless, code: isEndless ? EXIT.interrupted : Number(told ?? EXIT.ok) };
+  const [, exitCode] = /# (?:.*[;:] )?exit code (\d+):/.exec(line) ?? [];
+  return { isEndless, code: isEndless ? EXIT.interrupted : Number(exitCode ?? EXIT.ok) };
 }
 
-interface Ended {
+interface ExitResult {
   readonly code: number | null;
   readonly stderr: string;
 }
 
-async function expectEnd(line: string): Promise<void> {
-  const { code, stderr } = await pasted(line);
-  expect({ code, stderr }).toEqual({ code: toldOf(line).code, stderr: expect.any(String) });
+async function expectDocumentedEnd(line: string): Promise<void> {
+  const { code, stderr } = await runExample(line);
+  expect({ code, stderr }).toEqual({ code: expectedEnd(line).code, stderr: expect.any(String) });
 }
 
-function pasted(line: string): Promise<Ended> {
-  return /[|<>]/.test(line.replace(/'[^']*'/g, '')) ? inShell(line) : here(line);
+function runExample(line: string): Promise<ExitResult> {
+  return /[|<>]/.test(line.replace(/'[^']*'/g, '')) ? runInShell(line) : runInProcess(line);
 }
 
-/** Within this process. What would go on for ever is interrupted once it has said something. */
-function here(line: string): Promise<Ended> {
+/** Runs the example within this process. An endless example is interrupted at its first output. */
+function runInProcess(line: string): Promise<ExitResult> {
   const [, ...args] = wordsOf(line.replace(/^npx /, ''));
   const controller = new AbortController();
   const interrupt = () => controller.abort(new Interrupted());
@@ -100,18 +100,18 @@ function here(line: string): Promise<Ended> {
     terminal: true,
     input: 'y\n',
     signal: controller.signal,
-    ...(toldOf(line).isEndless && { onOutput: interrupt, onRemark: interrupt }),
+    ...(expectedEnd(line).isEndless && { onOutput: interrupt, onStderr: interrupt }),
   });
 }
 
-/** Words and quoted words up to the comment; enough for what the examples need. */
+/** Splits into plain and quoted words, up to the comment. */
 function wordsOf(line: string): string[] {
   const [command = ''] = line.split(/ +# /);
   return [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare ?? '');
 }
 
-/** In a shell of its own, which finds the command under both of its names. */
-async function inShell(line: string): Promise<Ended> {
+/** Runs the example in a shell that finds both `tickbus` and `npx`. */
+async function runInShell(line: string): Promise<ExitResult> {
   const env = { PATH: `${folder}:${process.env.PATH}`, HOME: folder, REDIS_URL: server.redis.url };
   return new Promise((resolve) => {
     execFile('bash', ['--norc', '-c', line], { cwd: folder, env }, (error, _, stderr) => {
@@ -120,18 +120,18 @@ async function inShell(line: string): Promise<Ended> {
   });
 }
 
-describe('the page', async () => {
+describe('docs/cli.md', async () => {
   const page = await readFile(fileURLToPath(new URL('../../docs/cli.md', import.meta.url)), 'utf8');
   const lines = [...page.matchAll(/```sh\n(.*?)```/gs)].flatMap(([, block = '']) => block.trim().split('\n'));
 
   it('has examples', () => expect(lines.length).toBeGreaterThan(15));
 
   it.each(lines)('%s', async (line) => {
-    await expectEnd(line);
+    await expectDocumentedEnd(line);
   });
 });
 
-describe.concurrent('the help', async () => {
+describe.concurrent('--help', async () => {
   const lines: [line: string][] = [];
   for (const { name } of VERBS) {
     const { stdout } = await call([name, '--help']);
@@ -140,10 +140,10 @@ describe.concurrent('the help', async () => {
 
   it('has examples of every verb', () => expect(lines.length).toBeGreaterThan(2 * VERBS.length));
 
-  it.each(lines.filter(([line]) => !LEFT_OUT.test(line)))('%s', async (line) => {
-    await expectEnd(line);
+  it.each(lines.filter(([line]) => !SKIPPED.test(line)))('%s', async (line) => {
+    await expectDocumentedEnd(line);
   });
 });
 
-/** The monitor's usual port may be taken, and Ctrl-C cannot be sent to a pipe from here. */
-const LEFT_OUT = /^tickbus monitor {2}|jq/;
+/** The default port of the monitor may be taken; Ctrl-C cannot interrupt a pipeline with jq from here. */
+const SKIPPED = /^tickbus monitor {2}|jq/;

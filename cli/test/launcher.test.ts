@@ -1,4 +1,4 @@
-// How the command is called in a clone of the repository: `npx tickbus`, and its file from any other folder.
+// Launches the command in a clone of the repository: with `npx tickbus`, and by its file from another folder.
 
 import { execFile } from 'node:child_process';
 import { tmpdir } from 'node:os';
@@ -27,7 +27,7 @@ it.each([
   expect(stdout).toMatch(/^redis\.host +there +flag \(--url\)$/m);
 });
 
-it('starts the monitor, says where it is, and ends at Ctrl-C', async () => {
+it('starts the monitor, prints its address, and exits on Ctrl-C', async () => {
   const main = `${root}cli/main.mjs`;
   const monitor = startInTerminal(['monitor', '--port', '0', '--url', 'redis://127.0.0.1:1'], { main });
   await monitor.out(/Ctrl-C stops the monitor\./);

@@ -1,4 +1,4 @@
-// `tickbus price` against a real server: the price, its age, and the verdict that says which link is broken.
+// `tickbus price` against a real server: the price, its age, and the verdict.
 
 import { startLocalRedis } from '@tickbus/local-redis';
 import { createClient } from 'redis';
@@ -22,7 +22,7 @@ const verdicts = async (...args: string[]) => {
   return { code, verdicts: jsonLines(stdout).map(({ verdict }) => verdict) };
 };
 
-it('shows a fresh price, and exits with 3 when a required one is not, as a process', async () => {
+it('shows a fresh price, and exits with 3 if a required price is not fresh, as a process', async () => {
   await price('AAPL', 187.5);
   await heartbeat('live');
   const { code, stdout, stderr } = await tickbus(['price', 'AAPL', 'NONE', '--max-age', '10m'], {
@@ -49,7 +49,7 @@ it('shows a fresh price, and exits with 3 when a required one is not, as a proce
   ]);
 });
 
-it('keeps a table up to date on a terminal, until Ctrl-C', async () => {
+it('refreshes a table on a terminal, until Ctrl-C', async () => {
   await heartbeat('live');
   const watching = startInTerminal(['price', 'TICK', '--watch'], { env: env() });
   await watching.out(/TICK/);
@@ -62,14 +62,14 @@ it('keeps a table up to date on a terminal, until Ctrl-C', async () => {
 });
 
 describe('price', () => {
-  it('keeps age and verdict in sight on a narrow terminal', async () => {
+  it('keeps age and verdict visible on a narrow terminal', async () => {
     const { stdout } = await call(['price', 'NARROW'], { env: env(), terminal: true, columns: 40 });
     const [head = '', line = ''] = withoutColours(stdout).split('\n');
     expect(head).toBe('SYMBOL  PRICE    AGE  VERDICT');
     expect(line).toMatch(/^NARROW {6}- {2}never {2}\w+ /);
   });
 
-  it('tells which link is broken, and fails only where a price is required', async () => {
+  it('reports which link is down, and fails only with --max-age', async () => {
     await price('LINK', 1);
     await heartbeat('down');
     expect(await verdicts('LINK', '--max-age', '10m')).toEqual({ code: 3, verdicts: ['feed_down'] });
@@ -81,7 +81,7 @@ describe('price', () => {
     expect(await verdicts('LINK', '--max-age', '1ms')).toEqual({ code: 3, verdicts: ['quiet_market'] });
   });
 
-  it('says that the user may not read, instead of waiting for it', async () => {
+  it('warns that the user may not read last values, instead of waiting', async () => {
     const admin = createClient({ url: server.redis.url });
     await admin.connect();
     await admin.aclSetUser('ears', ['on', '>pw', 'allchannels', '+@connection', '+subscribe', '+time']);
@@ -94,7 +94,7 @@ describe('price', () => {
     );
   });
 
-  it('never takes a price for fresh where no gateway was ever heard', async () => {
+  it('never reports a price as fresh without a gateway status', async () => {
     await using alone = await startLocalRedis();
     const { code, stdout } = await call(['price', 'X', '--max-age', '1h', '--url', alone.url]);
     expect(code).toBe(3);

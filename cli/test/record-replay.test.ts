@@ -1,4 +1,4 @@
-// `tickbus record` and `tickbus replay` against a real server: what was recorded comes again, and recorded venues become prices.
+// `tickbus record` and `tickbus replay` against a real server, with recorded messages and recorded venue frames.
 
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -43,7 +43,7 @@ interface RecordedMessage {
   readonly message_type: string;
 }
 
-/** All that is published on a channel from now on, in order. */
+/** Collects the messages published on a channel from now on, in order. */
 async function listening(channel: (typeof CHANNELS)[keyof typeof CHANNELS]) {
   const subscriber = new RedisSubscriber({ url: server.redis.url, logger: silentLogger });
   const heard: { data: Record<string, unknown>; sender: string; type: string }[] = [];
@@ -55,7 +55,7 @@ async function listening(channel: (typeof CHANNELS)[keyof typeof CHANNELS]) {
   return { heard, close: () => subscriber.close() };
 }
 
-it('records until Ctrl-C, and replays what it recorded on the same channels, as processes', async () => {
+it('records until Ctrl-C, and replays to the same channels, as processes', async () => {
   const path = join(folder, 'session.jsonl');
   const recording = startTickbus(
     ['record', path, 'PRICE_DATA', 'BOT_STATUS', 'TRADE_COMMANDS', 'mine', '-v'],
@@ -72,7 +72,7 @@ it('records until Ctrl-C, and replays what it recorded on the same channels, as 
   await publisher.publish(CHANNELS.PRICE_DATA, price('MSFT', 2));
   await publisher.close();
   await call(['pub', 'mine', '--plain', 'note', '{"a":1}', '-q'], { env: env() });
-  // Of somebody who knows nothing of tickbus.
+  // From a publisher without tickbus.
   await other.publish('mine', 'two\nlines');
   await call(['pub', 'mine', '--plain', 'end', '{}', '-q'], { env: env() });
   const written = async () => jsonLines(await readFile(path, 'utf8'));
@@ -102,14 +102,15 @@ it('records until Ctrl-C, and replays what it recorded on the same channels, as 
   const replayed = await tickbus(['replay', path, '--speed', 'max'], { env: env() });
   expect(replayed).toMatchObject({ code: 0, stdout: '' });
   expect(replayed.stderr).toBe(
-    'Published 2 on PRICE_DATA, 1 on BOT_STATUS, 2 on mine. Left out: 1 (commands: add --commands), 1 (not tickbus messages).\n',
+    'Published 2 on PRICE_DATA, 1 on BOT_STATUS, 2 on mine. ' +
+      'Omitted: 1 (commands: add --commands), 1 (not tickbus messages).\n',
   );
   await vi.waitFor(() => expect(prices.heard).toHaveLength(2), { timeout: 20_000 });
   expect(prices.heard).toMatchObject([
     { data: { symbol: 'AAPL', price: 1 }, sender: 'origin', type: 'price' },
     { data: { symbol: 'MSFT', price: 2 }, sender: 'origin' },
   ]);
-  // As old as it was: half a second.
+  // The age of the recording: half a second.
   const age = Date.now() - Number(prices.heard[0]?.data.timestamp);
   expect(age).toBeGreaterThanOrEqual(500);
   expect(age).toBeLessThan(500 + (Date.now() - started) + 2_000);
@@ -121,7 +122,7 @@ it('records until Ctrl-C, and replays what it recorded on the same channels, as 
     },
   );
   expect(only.stderr).toMatch(
-    /^Published 1 on BOT_STATUS, 1 on TRADE_COMMANDS\. Left out: 1 \(not tickbus messages/,
+    /^Published 1 on BOT_STATUS, 1 on TRADE_COMMANDS\. Omitted: 1 \(not tickbus messages/,
   );
   await vi.waitFor(() => expect(commands.heard).toMatchObject([{ type: 'pause', sender: 'again' }]), {
     timeout: 20_000,
@@ -130,7 +131,7 @@ it('records until Ctrl-C, and replays what it recorded on the same channels, as 
 });
 
 describe('record', () => {
-  it('ends after --count, or with 124 when less came in time', async () => {
+  it('stops after --count, or exits with 124 if fewer messages arrive in time', async () => {
     const path = join(folder, 'count.jsonl.gz');
     const recording = call(['record', path, 'FEED_STATUS', '-n', '2', '--key', 'f*'], { env: env() });
     const status = (feed: string) =>
@@ -146,7 +147,7 @@ describe('record', () => {
     expect(late).toEqual({ code: 124, stdout: '', stderr: 'tickbus: No message arrived in time.\n' });
   });
 
-  it('does not write over a file, unless it is told to', async () => {
+  it('overwrites a file only with --force', async () => {
     const path = join(folder, 'precious');
     await writeFile(path, 'precious');
     const { code, stderr } = await call(['record', path, '-t', '1ms'], { env: env() });
@@ -160,7 +161,7 @@ describe('record', () => {
   });
 });
 
-it('says that a file cannot be written any more, as a process', async () => {
+it('reports a failed write to the file, as a process', async () => {
   const recording = startTickbus(['record', '/dev/full', 'full', '--force', '-v'], { env: env() });
   await recording.err(/Recording full/);
   await other.publish('full', 'x');
@@ -188,7 +189,7 @@ describe('replay', () => {
     // 107 ticker, 97 match, 10 last_match.
     ['coinbase-2021-04-17.jsonl.gz', 214],
   ])(
-    'publishes the prices of the recorded venue %s (left out where ../shared/data is absent)',
+    'publishes the prices of the recorded venue %s (skipped without ../shared/data)',
     async (name, prices) => {
       const path = fileURLToPath(new URL(name, captures));
       const { heard, close } = await listening(CHANNELS.PRICE_DATA);
@@ -197,14 +198,14 @@ describe('replay', () => {
       await vi.waitFor(() => expect(heard).toHaveLength(prices), { timeout: 20_000 });
       for (const { data, sender } of heard) {
         expect(sender).toBe('replay');
-        // As old as it was when it was recorded: the last match of a quiet product was minutes old.
+        // The age of the recording: the last match of a quiet product was minutes old.
         expect(Math.abs(Date.now() - Number(data.timestamp))).toBeLessThan(600_000);
       }
       await close();
     },
   );
 
-  it('keeps the pace, divided by --speed', async () => {
+  it('keeps the recorded pace, divided by --speed', async () => {
     const path = await captureOf('pace.jsonl', recorded(0, price('P', 1)), recorded(3, price('P', 2)));
     const { heard, close } = await listening(CHANNELS.PRICE_DATA);
     const started = performance.now();
@@ -214,7 +215,7 @@ describe('replay', () => {
     await close();
   });
 
-  it('begins again with --loop, until it is asked to end', async () => {
+  it('restarts with --loop, until a signal', async () => {
     const path = await captureOf('loop.jsonl', recorded(0, price('L', 1)));
     const { heard, close } = await listening(CHANNELS.PRICE_DATA);
     const replaying = startTickbus(['replay', path, '--loop'], { env: env() });
@@ -224,15 +225,15 @@ describe('replay', () => {
     await close();
   });
 
-  it('leaves out what is not valid, says why, and ends with 1', async () => {
+  it('omits invalid messages, reports why, and exits with 1', async () => {
     const lines = [recorded(0, price('V', 1)), recorded(0, { symbol: 'V' }), recorded(0, {}, 'quote')];
     const { code, stderr } = await call(['replay', await captureOf('bad.jsonl', ...lines)], { env: env() });
     expect(code).toBe(1);
-    expect(stderr).toMatch(/warning: Left out an invalid message of PRICE_DATA: The field "data.price"/);
-    expect(stderr).toContain('Published 1 on PRICE_DATA. Left out: 2 (invalid).');
+    expect(stderr).toMatch(/warning: Omitted an invalid message of PRICE_DATA: The field "data.price"/);
+    expect(stderr).toContain('Published 1 on PRICE_DATA. Omitted: 2 (invalid).');
   });
 
-  it('is refused while a gateway holds the channel', async () => {
+  it('fails while a gateway holds the channel', async () => {
     await using held = await startLocalRedis();
     const connection = new RedisConnection({ url: held.url, logger: silentLogger });
     await connection.publishing.connect();
@@ -249,7 +250,7 @@ describe('replay', () => {
     const { code, stderr } = await call(['replay', path, '--url', held.url]);
     expect(code).toBe(1);
     expect(stderr).toContain(
-      'A gateway holds PRICE_DATA, or died without releasing it, and nobody else may publish there.',
+      'Redis rejected the publish: a gateway holds the lease of PRICE_DATA, or exited without releasing it.',
     );
     await connection.close();
   });
@@ -265,22 +266,22 @@ describe('replay', () => {
     expect(stderr).toMatch(sentence);
   });
 
-  it('goes on behind names that tickbus does not have, and says why nothing was published', async () => {
+  it('skips channel names that tickbus does not allow, and reports why nothing was published', async () => {
     const lines = [recorded(0, price('N', 1)), { ...recorded(0, {}, 'n'), channel: 'not a name' }];
     const path = await captureOf('names.jsonl', ...lines);
     const { code, stderr } = await call(['replay', path], { env: env() });
     expect({ code, stderr }).toEqual({
       code: 0,
-      stderr: 'Published 1 on PRICE_DATA. Left out: 1 (not tickbus messages).\n',
+      stderr: 'Published 1 on PRICE_DATA. Omitted: 1 (not tickbus messages).\n',
     });
     const none = await call(['replay', path, '--only', 'M*'], { env: env() });
     expect(none.code).toBe(1);
     expect(none.stderr).toMatch(
-      /^Published nothing\. Left out: 1 \(not tickbus messages\), 1 \(excluded by --only\)\.\n/,
+      /^Published nothing\. Omitted: 1 \(not tickbus messages\), 1 \(excluded by --only\)\.\n/,
     );
   });
 
-  it('says where a file is broken, and when it holds nothing', async () => {
+  it('reports where a file is broken, and an empty file', async () => {
     const broken = await call(
       ['replay', await captureOf('broken.jsonl', recorded(0, price('B', 1)), { at: 'x' })],
       {

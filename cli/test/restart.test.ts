@@ -1,4 +1,4 @@
-// What goes on until Ctrl-C outlives a server that restarts, and ends where the new one does not let it in.
+// Endless verbs reconnect after a server restart, and exit if the new server rejects their credentials.
 
 import { startLocalRedis } from '@tickbus/local-redis';
 import { expect, it } from 'vitest';
@@ -7,7 +7,7 @@ import { startInTerminal, startTickbus, withServer } from './harness.ts';
 const server = withServer();
 const { env, publish } = server;
 
-it('sub, top, bots --watch and price --watch go on after a restart', async () => {
+it('sub, top, bots --watch and price --watch reconnect after a restart', async () => {
   await publish('BOT_STATUS', { bot: 'early', state: 'running' });
   const sub = startTickbus(['sub', 'PRICE_DATA', '-v'], { env: env() });
   const top = startTickbus(['top', '--json', '-i', '100ms'], { env: env() });
@@ -28,7 +28,7 @@ it('sub, top, bots --watch and price --watch go on after a restart', async () =>
     top.err(/warning: Cannot read from Redis; the view is out of date\. Retrying\./),
     bots.err(/warning: Cannot read from Redis/),
     price.out(/link_down/),
-    // In its place, below the last picture.
+    // Redrawn in place, below the last view.
     screen.out(/TRADE_COMMANDS[^\n]*\n[^\n]*Cannot read from Redis/),
   ]);
 
@@ -45,7 +45,7 @@ it('sub, top, bots --watch and price --watch go on after a restart', async () =>
   ]);
 
   await server.redis.kill();
-  await using stranger = await startLocalRedis({
+  await using otherServer = await startLocalRedis({
     port: server.redis.port,
     args: ['--requirepass', 'another'],
   });
@@ -54,5 +54,5 @@ it('sub, top, bots --watch and price --watch go on after a restart', async () =>
     expect(code).toBe(1);
     expect(stdout + stderr).toMatch(/tickbus:[^\n]*Redis at redis:\S+ [^\n]*NOAUTH/);
   }
-  expect(stranger.port).toBe(server.redis.port);
+  expect(otherServer.port).toBe(server.redis.port);
 });

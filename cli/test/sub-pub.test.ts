@@ -1,4 +1,4 @@
-// `tickbus sub` against a real server, and `tickbus pub` where it is a process of its own; the rest of that is in pub.test.ts.
+// `tickbus sub` against a real server, and `tickbus pub` as a process. pub.test.ts has the other tests of pub.
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -28,13 +28,13 @@ afterAll(async () => {
 });
 
 const WAIT = { timeout: 20_000, interval: 10 };
-/** Waits until the server knows a subscriber of the channel. */
+/** Resolves when the channel has a subscriber on the server. */
 const subscribed = (channel: string) =>
   vi.waitFor(async () => expect((await plain.pubSubNumSub(channel))[channel]).toBeGreaterThan(0), WAIT);
 const price = (symbol: string, value = 1) => JSON.stringify({ symbol, price: value, timestamp: 0 });
 
 describe.concurrent('as a process', () => {
-  it('prints one JSON object a line into a pipe, and what is published has a receipt', async ({ expect }) => {
+  it('sub prints one JSON object per line into a pipe, and pub prints a receipt', async ({ expect }) => {
     const sub = startTickbus(['sub', 'PRICE_DATA', '--key', 'PIPE', '-n', '2', '-v'], { env: env() });
     await sub.err(/Listening to PRICE_DATA/);
     const pub = await tickbus(['pub', 'PRICE_DATA', price('PIPE', 187.5), '-n', '2'], { env: env() });
@@ -61,7 +61,7 @@ describe.concurrent('as a process', () => {
     ]);
   });
 
-  it('prints a line for people, in colours, on a terminal; Ctrl-C ends it with 130', async ({ expect }) => {
+  it('prints readable, coloured lines on a terminal, and exits with 130 on Ctrl-C', async ({ expect }) => {
     const sub = startInTerminal(['sub', 'PRICE_DATA', '--key', 'TTY'], { env: env() });
     await sub.out(/Listening to PRICE_DATA\. Ctrl-C ends it\./);
     await call(['pub', 'PRICE_DATA', price('TTY')], { env: env() });
@@ -75,7 +75,7 @@ describe.concurrent('as a process', () => {
     );
   });
 
-  it('knows NO_COLOR on a terminal', async ({ expect }) => {
+  it('respects NO_COLOR on a terminal', async ({ expect }) => {
     const sub = startInTerminal(['sub', 'PRICE_DATA', '--key', 'MONO', '-n', '1'], {
       env: { ...env(), NO_COLOR: '1' },
     });
@@ -87,7 +87,7 @@ describe.concurrent('as a process', () => {
     expect(stdout).not.toContain('\x1b[');
   });
 
-  it('ends quietly with 0 when nobody reads any more', async ({ expect }) => {
+  it('exits quietly with 0 if the reader closes the pipe', async ({ expect }) => {
     const sub = startTickbus(['sub', 'anything', '-v'], { env: env() });
     await sub.err(/Listening/);
     sub.closeOutput();
@@ -98,7 +98,7 @@ describe.concurrent('as a process', () => {
     expect(stderr).not.toMatch(/EPIPE|error|^tickbus:/im);
   });
 
-  it('says that the output cannot be written, on a full disk say', async ({ expect }) => {
+  it('reports a failed write to stdout, for example on a full disk', async ({ expect }) => {
     const shell = promisify(execFile)('sh', [
       '-c',
       `${process.execPath} ${mainOfCommand()} config > /dev/full`,
@@ -109,7 +109,7 @@ describe.concurrent('as a process', () => {
     });
   });
 
-  it('exits with 143 at SIGTERM, and 130 at SIGINT', async ({ expect }) => {
+  it('exits with 143 on SIGTERM, and 130 on SIGINT', async ({ expect }) => {
     const subs = (['SIGTERM', 'SIGINT'] as const).map(async (signal) => {
       const sub = startTickbus(['sub', 'nothing', '-v'], { env: env() });
       await sub.err(/Listening/);
@@ -119,7 +119,7 @@ describe.concurrent('as a process', () => {
     expect(await Promise.all(subs)).toEqual([143, 130]);
   });
 
-  it('publishes each line of stdin, and stops at the first that is wrong', async ({ expect }) => {
+  it('publishes each line of stdin, and stops at the first invalid line', async ({ expect }) => {
     const lines = [price('A'), '', price('B'), '{"symbol":"C","price":"high","timestamp":0}', price('D')];
     const pub = await tickbus(['pub', 'PRICE_DATA', '-'], { env: env(), input: lines.join('\n') });
     expect(pub.code).toBe(1);
@@ -133,7 +133,7 @@ describe.concurrent('as a process', () => {
 describe('sub', () => {
   async function heard(args: readonly string[], messages: readonly [channel: string, text: string][]) {
     const sub = call(['sub', ...args], { env: env() });
-    // It is subscribed once the server says so; what is published then is what it hears.
+    // Publish only after the server reports the subscription.
     const channel = messages[0]?.[0] ?? '';
     await subscribed(channel);
     for (const [name, text] of messages) await plain.publish(name, text);
@@ -142,7 +142,7 @@ describe('sub', () => {
   const envelope = (type: string, data: object, sender = 'me') =>
     JSON.stringify({ message_type: type, data, timestamp: 0, sender });
 
-  it('prints what is on a channel of others, valid or not, and says what it is', async () => {
+  it('prints valid and invalid messages of a channel that is not bundled, with a note', async () => {
     const { code, stdout, stderr } = await heard(
       ['notes', '-n', '3'],
       [
@@ -160,7 +160,7 @@ describe('sub', () => {
     expect(stderr).toContain('notes is not a bundled channel');
   });
 
-  it('takes a batch apart into its messages', async () => {
+  it('splits a batch into its messages', async () => {
     const [one, two] = [envelope('n', { i: 1 }), envelope('n', { i: 2 })];
     const args = ['batches', '--where', 'i=*', '-n', '3', '-q'];
     const { stdout } = await heard(args, [
@@ -171,7 +171,7 @@ describe('sub', () => {
     expect(jsonLines(stdout).map(({ data }) => data)).toEqual([{ i: 1 }, { i: 2 }, { i: 1 }]);
   });
 
-  it('prints also what is nested deeper than JSON can be written', async () => {
+  it('prints values nested too deeply for JSON.stringify', async () => {
     const nested = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
     const deep = `{"message_type":"n","data":{"x":${nested}},"timestamp":0,"sender":"s"}`;
     const messages: [string, string][] = [
@@ -189,12 +189,12 @@ describe('sub', () => {
     expect(withoutColours((await sub).stdout)).toContain('n x=(nested too deeply) (s)');
   });
 
-  it('asks whether another name was meant', async () => {
+  it('suggests a similar channel name', async () => {
     const { stderr } = await heard(['price-data', '-n', '1'], [['price-data', '{}']]);
     expect(stderr).toContain('Did you mean PRICE_DATA?');
   });
 
-  it('looks for a key on all channels that have keys, where none is named', async () => {
+  it('searches a key on all keyed channels if no channel is given', async () => {
     const sub = call(['sub', '--key', 'everywhere', '-n', '2'], { env: env() });
     await subscribed('FEED_STATUS');
     await plain.publish('BOT_STATUS', envelope('bot_status', { bot: 'everywhere' }));
@@ -204,13 +204,13 @@ describe('sub', () => {
     expect(jsonLines(stdout).map(({ channel }) => channel)).toEqual(['BOT_STATUS', 'FEED_STATUS']);
   });
 
-  it('prints the bytes as they are with --raw', async () => {
+  it('prints the bytes unchanged with --raw', async () => {
     const text = '{ "message_type":"x",  "data":{}, "timestamp":1e3, "sender":"é" }';
     const { stdout } = await heard(['raw', '--raw', '-n', '1', '-q'], [['raw', text]]);
     expect(stdout).toBe(`${text}\n`);
   });
 
-  it('filters by type, sender, and fields, all of which must hold', async () => {
+  it('filters by type, sender and fields, combined with AND', async () => {
     const { stdout } = await heard(
       ['f', '--type', 'a*', '--sender', 'me', '--where', 'x.y=1?', '--where', 'z=*end', '-n', '1'],
       [
@@ -225,7 +225,7 @@ describe('sub', () => {
     expect(jsonLines(stdout)).toMatchObject([{ data: { found: true } }]);
   });
 
-  it('prints the kept values and ends, of state, of history, of channels of others', async () => {
+  it('prints stored values with --snapshot, then exits', async () => {
     await call(['pub', 'BOT_STATUS', '{"bot":"b1","state":"running"}'], { env: env() });
     await call(['pub', 'BOT_STATUS', '{"bot":"b1","state":"paused"}'], { env: env() });
     const { code, stdout } = await call(['sub', '--snapshot', 'BOT_STATUS'], { env: env() });
@@ -238,7 +238,7 @@ describe('sub', () => {
     expect(nothing.stderr).toContain('No matching message is stored on the server.');
   });
 
-  it('ends with 124 when nothing came in time, or too little', async () => {
+  it('exits with 124 if no message, or too few, arrive in time', async () => {
     const none = await call(['sub', 'quiet', '-t', '50ms', '-q'], { env: env() });
     expect(none).toEqual({ code: 124, stdout: '', stderr: 'tickbus: No message arrived in time.\n' });
     const some = await heard(['some', '-n', '2', '-t', '300ms', '-q'], [['some', '{}']]);
@@ -247,22 +247,22 @@ describe('sub', () => {
     expect(enough).toMatchObject({ code: 0, stderr: '' });
   });
 
-  it('tells of messages that it missed', async () => {
+  it('reports missed messages', async () => {
     const controller = new AbortController();
     const sub = call(['sub', 'BOT_STATUS', '--sender', 'nobody'], {
       env: env(),
       signal: controller.signal,
-      onRemark: () => controller.abort(new Error('the end')),
+      onStderr: () => controller.abort(new Error('the end')),
     });
     await subscribed('BOT_STATUS');
     await call(['pub', 'BOT_STATUS', '{"bot":"b2","state":"running"}'], { env: env() });
-    // As if two more had been published and not arrived.
+    // Simulates two published messages that did not arrive.
     await plain.hIncrBy('tickbus:{BOT_STATUS}:head', 'seq', 2);
     await call(['pub', 'BOT_STATUS', '{"bot":"b2","state":"running"}'], { env: env() });
     expect((await sub).stderr).toMatch(/warning: Gap on BOT_STATUS: missed \d+ to \d+ \(2 messages\)\./);
   });
 
-  it('lets no control character of a message reach a terminal', async () => {
+  it('escapes control characters on a terminal', async () => {
     const sub = call(['sub', 'evil', '\x1b[2J', '-n', '2'], { env: env(), terminal: true });
     await subscribed('evil');
     await plain.publish('evil', envelope('x', { text: '\x1b]0;title\x07\u202e' }, '\x1b[2J'));
@@ -280,7 +280,7 @@ describe('sub', () => {
     [['sub', '--key', 'a,,b', 'PRICE_DATA'], /none of them empty/],
     [['sub', '--frobnicate'], /unknown option '--frobnicate'/],
     [['sub', ''], /The channel name is empty/],
-  ])('refuses %j with exit code 64', async (args, sentence) => {
+  ])('rejects %j with exit code 64', async (args, sentence) => {
     const { code, stdout, stderr } = await call(args, { env: env() });
     expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
     expect(stderr).toMatch(sentence);

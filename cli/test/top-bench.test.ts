@@ -8,7 +8,7 @@ const server = withServer();
 const { env } = server;
 
 describe('top', () => {
-  it('counts what is published, on channels of others too, as a process', async () => {
+  it('counts messages, on channels that are not bundled too, as a process', async () => {
     const listener = createClient({ url: server.redis.url });
     await listener.connect();
     await listener.subscribe('others', () => {});
@@ -38,7 +38,7 @@ describe('top', () => {
     expect(row('FEED_STATUS')?.invalid).toBe(row('FEED_STATUS')?.messages);
   });
 
-  it('keeps a table up to date on a terminal, until Ctrl-C', async () => {
+  it('refreshes a table on a terminal, until Ctrl-C', async () => {
     const top = startInTerminal(['top', '-i', '100ms', '--sort', 'rate'], { env: env() });
     await top.out(/CHANNEL +MSG\/S/);
     const timer = setInterval(
@@ -82,7 +82,7 @@ describe('bench', () => {
     max_ms: expect.any(Number),
   };
 
-  it('measures in a pipe without a bar, as JSON, as CSV and for people, as a process', async () => {
+  it('prints JSON, CSV or text, without a progress bar in a pipe, as a process', async () => {
     const flags = ['-n', '500', '-c', '2', '--size', '100'];
     const { code, stdout, stderr } = await tickbus(['bench', ...flags, '--json'], { env: env() });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -104,12 +104,12 @@ describe('bench', () => {
     );
   });
 
-  it('shows a bar on a terminal, which is gone at the end, and none with --no-progress', async () => {
+  it('shows a progress bar on a terminal, erases it at the end, and hides it with --no-progress', async () => {
     const flags = ['bench', '-n', '200', '--rate', '400'];
     const { code, stdout } = await startInTerminal(flags, { env: env(), columns: 40 }).ended;
     expect(code).toBe(0);
     expect(stdout).toMatch(/█+░+ \d+% {2}\d+ received/);
-    // One that wraps would leave a trace with each step.
+    // A wrapped bar could not be erased.
     const bars = stdout.match(/[█░]+ \d+% {2}\d+ received/g) ?? [];
     expect(Math.max(...bars.map((bar) => bar.length))).toBeLessThan(40);
     expect(stdout).toMatch(/\r[^\n]*published/);
@@ -117,12 +117,12 @@ describe('bench', () => {
     expect(silent.stderr).toBe('');
   });
 
-  it('keeps to a rate and a duration', async () => {
+  it('respects --rate and --duration', async () => {
     const { stdout } = await call(['bench', '--rate', '200', '--duration', '500ms', '--json'], {
       env: env(),
     });
     const { messages, seconds } = JSON.parse(stdout);
-    // One at the beginning, then one each 5 ms; a busy machine can only be later.
+    // One at the start, then one every 5 ms. A busy machine can only be slower.
     expect(messages).toBeLessThanOrEqual(101);
     expect(seconds).toBeGreaterThanOrEqual(0.5);
     const slow = await call(['bench', '--rate', '0.5', '--duration', '100ms', '--json'], { env: env() });

@@ -1,4 +1,4 @@
-// Waiting for work, a signal, and the grace after it.
+// unlessAborted: work, a signal, and the grace period after it.
 
 import { describe, expect, it } from 'vitest';
 import { unlessAborted } from '../waiting.ts';
@@ -6,8 +6,8 @@ import { unlessAborted } from '../waiting.ts';
 const REASON = new Error('the end');
 const never = () => new Promise<never>(() => {});
 
-describe.each([0, 5])('with %i ms of grace', (graceMs) => {
-  it('is as the work, where no signal comes', async () => {
+describe.each([0, 5])('with a grace period of %i ms', (graceMs) => {
+  it('settles as the work does, without a signal', async () => {
     const { signal } = new AbortController();
     expect(await unlessAborted(Promise.resolve('done'), signal, graceMs)).toBe('done');
     await expect(unlessAborted(Promise.reject(new Error('failed')), signal, graceMs)).rejects.toThrow(
@@ -15,7 +15,7 @@ describe.each([0, 5])('with %i ms of grace', (graceMs) => {
     );
   });
 
-  it('rejects with the reason of a signal that comes, and of one that has come', async () => {
+  it('rejects with the reason of a later or an earlier signal', async () => {
     const controller = new AbortController();
     const waiting = unlessAborted(never(), controller.signal, graceMs);
     controller.abort(REASON);
@@ -23,8 +23,8 @@ describe.each([0, 5])('with %i ms of grace', (graceMs) => {
     await expect(unlessAborted(never(), controller.signal, graceMs)).rejects.toBe(REASON);
   });
 
-  // The test run fails where nobody takes the rejection.
-  it('takes what the work throws after the signal', async () => {
+  // An unhandled rejection fails the test run.
+  it('handles an error of the work after the signal', async () => {
     let fail: (error: Error) => void = () => {};
     const work = new Promise<never>((_, reject) => {
       fail = reject;
@@ -34,7 +34,7 @@ describe.each([0, 5])('with %i ms of grace', (graceMs) => {
   });
 });
 
-it('leaves the work its grace, and does not wait for the end of it', async () => {
+it('gives the work its grace period, and does not wait longer than the work', async () => {
   const controller = new AbortController();
   const work = new Promise<string>((resolve) =>
     controller.signal.addEventListener('abort', () => setImmediate(resolve, 'cleaned up')),

@@ -1,4 +1,4 @@
-// What is shown over and over, in a pipe and on a small screen.
+// Repeated views, in a pipe and on a small screen.
 
 import { PassThrough } from 'node:stream';
 import { TickbusError } from 'tickbus';
@@ -10,7 +10,7 @@ import { watching } from '../watch-view.ts';
 
 const END = new Error('the end');
 
-/** What stands on stdout and stderr after these pictures, and errors in their place, the last of which is the end. */
+/** stdout and stderr after these views. An error takes the place of a view; the last one ends the watch. */
 async function watched(steps: readonly (readonly string[] | Error)[], screen: object = {}) {
   const [stdout, stderr] = [Object.assign(new PassThrough(), screen), new PassThrough()];
   const io = { stdin: new PassThrough(), stdout, stderr, env: {}, signal: new AbortController().signal };
@@ -26,14 +26,14 @@ async function watched(steps: readonly (readonly string[] | Error)[], screen: ob
   return { stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
 }
 
-it('goes on when a busy server refuses to answer, and ends with any other error', async () => {
+it('continues while a busy server rejects reads, and ends with any other error', async () => {
   const busy = new TickbusError('TICKBUS_SERVER_ERROR', 'BUSY');
   const { stdout, stderr } = await watched([['one'], busy, busy, ['two']]);
   expect(stdout).toBe('one\ntwo\n');
   expect(stderr).toBe('warning: Cannot read from Redis; the view is out of date. Retrying.\nReconnected.\n');
 });
 
-it('says how much has no place on the screen', async () => {
+it('reports how many lines do not fit on the screen', async () => {
   const { stdout } = await watched([['HEAD', 'a', 'b', 'c', 'd']], { isTTY: true, rows: 4, columns: 80 });
   expect(stdout).toMatch(/HEAD[^\n]*\na[^\n]*\n\(3 more lines do not fit on this screen\)[^\n]*\n[^\n]*$/);
   const { stdout: whole } = await watched([['HEAD', 'a', 'b']], { isTTY: true, rows: 4, columns: 80 });

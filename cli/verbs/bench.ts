@@ -18,17 +18,17 @@ interface Flags {
 }
 
 const DEFAULT_MESSAGES = 100_000;
-const LARGEST = 200_000;
+const MAX_SIZE = 200_000;
 const BAR_WIDTH = 30;
-/** Width of the text after the bar, with an eight-digit count. A wrapped line cannot be redrawn. */
-const BEHIND_BAR = 26;
+/** Width of the text after the bar, with a count of eight digits. A wrapped line cannot be redrawn. */
+const COUNTER_WIDTH = 26;
 
 export const define: DefineVerb = (command, bind) => {
   command
     .option('-c, --clients <n>', 'subscribers, each with its own connection', count, 1)
     .option(
       '-n, --msgs <n>',
-      `messages to publish (default: ${DEFAULT_MESSAGES}, or what --duration allows)`,
+      `messages to publish (default: ${DEFAULT_MESSAGES}; with --duration unlimited)`,
       count,
     )
     .option('--size <bytes>', 'size of the payload', count, 128)
@@ -53,8 +53,8 @@ ${examples(
 async function bench(context: Context, flags: Flags): Promise<number> {
   const { terminal } = context;
   if (flags.json && flags.csv) throw new UsageError('Use --json or --csv, not both.');
-  if (flags.size > LARGEST)
-    throw new UsageError(`--size ${flags.size} is too large. Use at most ${LARGEST} bytes.`);
+  if (flags.size > MAX_SIZE)
+    throw new UsageError(`--size ${flags.size} is too large. Use at most ${MAX_SIZE} bytes.`);
   const options: BenchOptions = {
     clients: flags.clients,
     messages: flags.msgs ?? (flags.duration === undefined ? DEFAULT_MESSAGES : Number.POSITIVE_INFINITY),
@@ -74,7 +74,7 @@ async function bench(context: Context, flags: Flags): Promise<number> {
 
 function showProgress({ terminal }: Context, run: BenchRun): { end(): void } {
   const draw = () => {
-    const width = Math.max(0, Math.min(BAR_WIDTH, terminal.progressColumns - BEHIND_BAR));
+    const width = Math.max(0, Math.min(BAR_WIDTH, terminal.progressColumns - COUNTER_WIDTH));
     const full = Math.round(width * Math.min(1, run.progress));
     const bar = `${'█'.repeat(full)}${'░'.repeat(width - full)}`;
     terminal.ephemeral(`\r${bar} ${Math.floor(run.progress * 100)}%  ${run.received} received\x1b[K`);
@@ -92,10 +92,11 @@ function showProgress({ terminal }: Context, run: BenchRun): { end(): void } {
 function report(result: BenchResult): string[] {
   const { messages, clients, size, seconds, published_per_second, received_per_second, lost } = result;
   const rate = (value: number) => `${Math.round(value).toLocaleString('en-US')} msg/s`;
+  const receivers = clients === 1 ? '1 subscriber' : `${clients} subscribers together`;
   const { p50_ms, p95_ms, p99_ms, max_ms } = result;
   return [
     `published  ${rate(published_per_second)}   ${messages} messages of ${size} bytes in ${seconds.toFixed(2)} s`,
-    `received   ${rate(received_per_second)}   by ${clients} ${clients === 1 ? 'subscriber' : 'subscribers together'}, ${lost} lost`,
+    `received   ${rate(received_per_second)}   by ${receivers}, ${lost} lost`,
     `latency    p50 ${p50_ms} ms   p95 ${p95_ms} ms   p99 ${p99_ms} ms   max ${max_ms} ms`,
   ];
 }

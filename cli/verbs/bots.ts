@@ -30,9 +30,9 @@ export interface BotVerdictRow {
   readonly detail: string | undefined;
 }
 
-/** Status intervals that a bot may miss. A bot that does not report its interval is assumed to use 2 s. */
-const MISSED = 3;
-const USUAL_INTERVAL_MS = 2_000;
+/** Status intervals that a bot may miss. A bot without a reported interval is assumed to use 2 s. */
+const MISSED_INTERVALS = 3;
+const DEFAULT_INTERVAL_MS = 2_000;
 
 export const define: DefineVerb = (command, bind) => {
   command
@@ -59,8 +59,8 @@ async function bots(context: Context, options: BotsOptions): Promise<number> {
   const connection = context.connection();
   let lines: BotVerdictRow[] = [];
   await watching(context, options.watch, async () => {
-    const kept = await readStoredValues(connection, CHANNELS.BOT_STATUS);
-    lines = kept
+    const values = await readStoredValues(connection, CHANNELS.BOT_STATUS);
+    lines = values
       .map(({ envelope, ageMs }) => botVerdictRow(envelope.data, ageMs))
       .filter((line) => line !== undefined);
     return options.json ? lines.map((line) => JSON.stringify(line)) : tableOf(context, lines);
@@ -74,8 +74,8 @@ async function bots(context: Context, options: BotsOptions): Promise<number> {
 export function botVerdictRow(data: unknown, ageMs: number): BotVerdictRow | undefined {
   const { data: status } = botStatus.safeParse(data);
   if (status === undefined) return undefined;
-  const { bot, state, detail, started_at, behind, status_interval_ms = USUAL_INTERVAL_MS } = status;
-  const isOverdue = ageMs > MISSED * status_interval_ms;
+  const { bot, state, detail, started_at, behind, status_interval_ms = DEFAULT_INTERVAL_MS } = status;
+  const isOverdue = ageMs > MISSED_INTERVALS * status_interval_ms;
   return {
     bot,
     state,

@@ -79,26 +79,28 @@ async function check(
     throw new UsageError(
       'check redis takes no name: it checks the Redis of --url or REDIS_URL. Omit the name.',
     );
-  const result = await inTime(context, timeout, look(context, subject, name, { warnMs, criticalMs })).catch(
-    (error: unknown) => {
-      context.signal.throwIfAborted();
-      return failed(subject, error);
-    },
-  );
+  const result = await withinTimeout(
+    context,
+    timeout,
+    checkSubject(context, subject, name, { warnMs, criticalMs }),
+  ).catch((error: unknown) => {
+    context.signal.throwIfAborted();
+    return failed(subject, error);
+  });
   context.terminal.line(
     FORMATS[format]({ ...result, summary: printable(result.summary, 1_000), check: subject, name }),
   );
   return STATUS_CODES[result.status];
 }
 
-/** An unreachable Redis makes only `check redis` critical; the other subjects are unknown. */
+/** If Redis is unreachable, `check redis` is critical and the other subjects are unknown. */
 function failed(subject: Subject, error: unknown): CheckResult {
   const { message } = error as Error;
   const summary = message.replace(/\.$/, '');
   return { status: subject === 'redis' ? 'critical' : 'unknown', summary, metrics: [] };
 }
 
-async function look(
+async function checkSubject(
   context: Context,
   subject: Subject,
   name: string | undefined,
@@ -112,30 +114,30 @@ async function look(
       return checkLatency(roundTripsMs[0] ?? 0, limits);
     }
     case 'gateway':
-      return checkKept(context, CHANNELS.FEED_STATUS, name, (kept) => checkGateway(kept, limits));
+      return checkStored(context, CHANNELS.FEED_STATUS, name, (value) => checkGateway(value, limits));
     case 'feed':
-      return checkKept(context, CHANNELS.FEED_STATUS, name, (kept) => checkFeed(kept, limits));
+      return checkStored(context, CHANNELS.FEED_STATUS, name, (value) => checkFeed(value, limits));
     case 'bot':
-      return checkKept(context, CHANNELS.BOT_STATUS, name, (kept) => checkBot(kept, limits));
+      return checkStored(context, CHANNELS.BOT_STATUS, name, (value) => checkBot(value, limits));
   }
 }
 
-async function checkKept(
+async function checkStored(
   context: Context,
   channel: Channel,
   name: string | undefined,
-  judge: (kept: StoredValue) => CheckResult,
+  judge: (value: StoredValue) => CheckResult,
 ): Promise<CheckResult> {
-  const kept = await readStoredValues(context.connection(), channel);
-  const wanted = kept.filter(({ key }) => name === undefined || key === name);
-  if (wanted.length > 0) return worst(wanted.map(judge));
+  const values = await readStoredValues(context.connection(), channel);
+  const selected = values.filter(({ key }) => name === undefined || key === name);
+  if (selected.length > 0) return worst(selected.map(judge));
   const summary = name === undefined ? `No status on ${channel}` : `No status of ${name} on ${channel}`;
   return { status: 'critical', summary, metrics: [] };
 }
 
-async function inTime<T>({ signal }: Context, ms: number, work: Promise<T>): Promise<T> {
-  const { passed, cancel } = after(ms);
-  const tooLate = passed.then(() => {
+async function withinTimeout<T>({ signal }: Context, ms: number, work: Promise<T>): Promise<T> {
+  const { elapsed, cancel } = after(ms);
+  const tooLate = elapsed.then(() => {
     throw new Error(`No reply from Redis within ${ms / 1_000} s.`);
   });
   try {

@@ -36,7 +36,8 @@ export const define: DefineVerb = (command, bind) => {
     .option('--sender <name>', 'sender of the message (default: you@host)')
     .addHelpText(
       'after',
-      `\ncmd asks for confirmation and writes an AUDIT entry. A bot that is offline does not get the command later.\n${examples(
+      `\ncmd asks for confirmation and writes an AUDIT entry.
+A bot that is offline does not get the command later.\n${examples(
         ['tickbus cmd momentum pause --wait', 'confirm, send, and print the outcome'],
         ['tickbus cmd momentum resume --yes', 'in a script'],
         [
@@ -63,14 +64,15 @@ async function cmd(context: Context, options: CmdOptions, bot: string, action: s
   const { receivers } = await sendOnce(context, publisher, command, options.timeout);
   if (receivers === 0)
     throw new Error(
-      `No bot listens to ${TRADE_COMMANDS}: ${printable(bot)} did not receive the command. Start the bot, then send it again.`,
+      `No bot listens to ${TRADE_COMMANDS}: ${printable(bot)} did not receive the command. ` +
+        'Start the bot, then send it again.',
     );
   if (waiting === undefined) {
-    tell(context, { command_id: command.id, bot, action, outcome: 'sent', receivers });
+    printReport(context, { command_id: command.id, bot, action, outcome: 'sent', receivers });
     return EXIT.ok;
   }
   const result = await inTime(context, waiting.answer, command, options.timeout);
-  tell(context, { ...result, receivers });
+  printReport(context, { ...result, receivers });
   return result.outcome === 'done' ? EXIT.ok : EXIT.failure;
 }
 
@@ -86,7 +88,7 @@ async function commandFrom(bot: string, action: string, json: string | undefined
 }
 
 async function isConfirmed({ terminal, settings, signal }: Context, { bot, action, payload }: CommandToSend) {
-  if (!terminal.canAsk)
+  if (!terminal.canPrompt)
     throw new UsageError(
       'Cannot ask for confirmation without a terminal. Use --yes to send without confirmation.',
     );
@@ -94,19 +96,19 @@ async function isConfirmed({ terminal, settings, signal }: Context, { bot, actio
   const { bot: _, ...fields } = payload;
   const details = Object.keys(fields).length > 0 ? ` ${printable(JSON.stringify(fields), 500)}` : '';
   const question = `Send ${action}${details} to ${printable(bot)} on ${host}:${port}? [y/N] `;
-  const asking = createInterface({
+  const prompt = createInterface({
     input: terminal.stdin,
-    output: terminal.questions,
+    output: terminal.promptStream,
     // The terminal itself echoes input and turns Ctrl-C into a signal.
     terminal: false,
   });
   try {
-    const ended = unlessAborted(new Promise<void>((resolve) => asking.once('close', resolve)), signal);
-    const answer = await Promise.race([asking.question(question, { signal }), ended.then(() => '')]);
+    const ended = unlessAborted(new Promise<void>((resolve) => prompt.once('close', resolve)), signal);
+    const answer = await Promise.race([prompt.question(question, { signal }), ended.then(() => '')]);
     return /^y(es)?$/i.test(answer.trim());
   } finally {
     signal.throwIfAborted();
-    asking.close();
+    prompt.close();
   }
 }
 
@@ -140,16 +142,16 @@ async function inTime(
   { bot }: CommandToSend,
   timeoutMs: number,
 ) {
-  const { passed, cancel } = after(timeoutMs);
+  const { elapsed, cancel } = after(timeoutMs);
   const seconds = (TRADE_COMMANDS.expiresInMs ?? 0) / 1_000;
-  const mayStill = `It may still execute the command until ${seconds} s after sending.`;
-  const tooLate = passed.then(() => {
-    throw new TimedOut(`${printable(bot)} has not answered within ${timeoutMs / 1_000} s. ${mayStill}`);
+  const warning = `It may still execute the command until ${seconds} s after sending.`;
+  const tooLate = elapsed.then(() => {
+    throw new TimedOut(`${printable(bot)} has not answered within ${timeoutMs / 1_000} s. ${warning}`);
   });
   try {
     return await unlessAborted(Promise.race([answer, tooLate]), context.signal);
   } catch (error) {
-    if (context.signal.aborted) context.terminal.warn(`${printable(bot)} has not answered yet. ${mayStill}`);
+    if (context.signal.aborted) context.terminal.warn(`${printable(bot)} has not answered yet. ${warning}`);
     throw error;
   } finally {
     cancel();
@@ -165,9 +167,9 @@ interface CommandReport {
   readonly receivers: number;
 }
 
-function tell({ terminal }: Context, told: CommandReport): void {
-  if (!terminal.isInteractive) return terminal.line(JSON.stringify(told));
-  const { bot, action, outcome, detail, receivers } = told;
+function printReport({ terminal }: Context, report: CommandReport): void {
+  if (!terminal.isInteractive) return terminal.line(JSON.stringify(report));
+  const { bot, action, outcome, detail, receivers } = report;
   const what = `${action} to ${printable(bot)}: ${terminal.paint(COLOURS[outcome] ?? 'bold', outcome)}`;
   if (outcome === 'sent')
     return terminal.line(`${what}, ${receivers} listening. Use --wait for the outcome.`);

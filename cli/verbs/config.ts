@@ -56,9 +56,9 @@ function redisRows(settings: CliSettings): SettingRow[] {
   const part = (setting: string, value: SettingRow['value'], name?: VariableName): SettingRow => {
     const variable = name && settings.variable(name);
     if (url.value === undefined) return rowOf(setting, value, variable);
-    const inVain = variable?.value === undefined ? [] : [`${variable.name} (${variable.from})`];
+    const ignored = variable?.value === undefined ? [] : [`${variable.name} (${variable.from})`];
     const row = rowOf(setting, value, url);
-    return { ...row, overridden: [...row.overridden, ...inVain] };
+    return { ...row, overridden: [...row.overridden, ...ignored] };
   };
   return [
     part('redis.host', host, 'REDIS_HOST'),

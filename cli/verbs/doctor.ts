@@ -34,10 +34,10 @@ async function doctor(context: Context, { json }: { readonly json?: boolean }): 
   const clock = await admin.clock(SAMPLES);
   const channels = await leasesOf(admin);
   const findings = diagnose({ server, permissions, clock, channels });
-  const isFit = findings.every(({ level }) => level !== 'fail');
-  if (json) terminal.line(JSON.stringify({ fit: isFit, findings, server, clock }));
-  else for (const finding of findings) tell(context, finding);
-  return isFit ? EXIT.ok : EXIT.failure;
+  const hasNoFailure = findings.every(({ level }) => level !== 'fail');
+  if (json) terminal.line(JSON.stringify({ fit: hasNoFailure, findings, server, clock }));
+  else for (const finding of findings) printFinding(context, finding);
+  return hasNoFailure ? EXIT.ok : EXIT.failure;
 }
 
 /** Empty for a user without permission to read last values. */
@@ -57,7 +57,7 @@ const MARKS: Readonly<Record<Level, readonly ['green' | 'yellow' | 'red' | 'dim'
   unknown: ['dim', '?   '],
 };
 
-function tell({ terminal }: Context, { subject, level, found, advice }: DoctorFinding): void {
+function printFinding({ terminal }: Context, { subject, level, found, advice }: DoctorFinding): void {
   const [style, mark] = MARKS[level];
   terminal.line(`${terminal.paint(style, mark)}  ${subject.padEnd(14)} ${found}`);
   if (advice !== undefined) terminal.line(`${' '.repeat(21)}${advice}`);

@@ -15,11 +15,12 @@ interface MonitorFlags {
 export const define: DefineVerb = (command, bind) => {
   command
     .option('--host <address>', 'the address to listen on', '127.0.0.1')
-    .option('-p, --port <n>', 'the port; 0 takes a free one', port, 8788)
+    .option('-p, --port <n>', 'the port; 0 selects a free one', port, 8788)
     .option('--allowed-host <name>', 'additional host name that browsers may use', list)
     .addHelpText(
       'after',
-      `\nPrints the address of the page. MONITOR_TOKEN (16 characters or more) enables commands from the page.\n${examples(
+      `\nPrints the address of the page.
+MONITOR_TOKEN (16 characters or more) enables commands from the page.\n${examples(
         ['tickbus monitor', 'until Ctrl-C; only for this machine'],
         ['tickbus monitor --port 0', 'on a free port, until Ctrl-C'],
       )}`,
@@ -31,13 +32,13 @@ async function monitor(
   { terminal, settings, logger, signal }: Context,
   options: MonitorFlags,
 ): Promise<void> {
-  const { host, port: wanted, allowedHost: allowedHosts } = options;
+  const { host, port: requestedPort, allowedHost: allowedHosts } = options;
   // Loaded on demand: the page and its server add libraries that no other verb needs.
   const { startMonitor } = await import('@tickbus/monitor');
   const running = await startMonitor({
     url: settings.url,
     host,
-    port: wanted,
+    port: requestedPort,
     allowedHosts,
     token: settings.variable('MONITOR_TOKEN').value,
     logger,

@@ -23,13 +23,12 @@ interface PriceOptions {
 
 type LatestPrice = Latest<MessageOf<typeof PRICE_DATA>> & { readonly symbol: string };
 
-/** Default of --max-age. */
-const USUAL_AGE_MS = 5_000;
+const DEFAULT_MAX_AGE_MS = 5_000;
 const WATCH_MS = 500;
 
 export const define: DefineVerb = (command, bind) => {
   command
-    .argument('<symbol...>', 'instruments, spelled as the venue spells them')
+    .argument('<symbol...>', 'instruments, in the spelling of the venue')
     .option('-w, --watch', 'refresh until Ctrl-C')
     .option('--json', 'one JSON object for each instrument, a line each')
     .option(
@@ -39,7 +38,8 @@ export const define: DefineVerb = (command, bind) => {
     )
     .addHelpText(
       'after',
-      `\nThe verdict is fresh, or the reason why not: quiet_market, feed_down, gateway_down, link_down, recovering, lagging.
+      `\nThe verdict is fresh, or the reason why not:
+quiet_market, feed_down, gateway_down, link_down, recovering, lagging.
 price only reads: it adds no symbol demand at the gateway.\n${examples(
         ['tickbus price AAPL MSFT', 'the last prices'],
         ['tickbus price AAPL --max-age 2s --json', 'in a script: exit code 3 unless the price is fresh'],
@@ -52,28 +52,28 @@ price only reads: it adds no symbol demand at the gateway.\n${examples(
 async function price(context: Context, options: PriceOptions, given: readonly string[]): Promise<number> {
   if (given.includes('')) throw new UsageError('A symbol is empty. Name an instrument, such as AAPL.');
   const symbols = [...new Set(given)];
-  const wanted = new Set(symbols);
-  const { maxAge: maxAgeMs = USUAL_AGE_MS } = options;
+  const requested = new Set(symbols);
+  const { maxAge: maxAgeMs = DEFAULT_MAX_AGE_MS } = options;
   const subscriber = context.closing(new RedisSubscriber(context.redis));
-  subscriber.subscribe(PRICE_DATA, () => {}, { where: ({ data }) => wanted.has(data.symbol) });
+  subscriber.subscribe(PRICE_DATA, () => {}, { where: ({ data }) => requested.has(data.symbol) });
   let failure: Error | undefined;
-  const refusals = new Set<string>();
+  const warnings = new Set<string>();
   subscriber.on('status', (status) => {
     if (status.type === 'failed') failure = status.error;
-    // Without a warning the command would seem to be still recovering.
+    // Without a warning, the command would seem to be recovering.
     if (status.type === 'recovery_failed')
-      refusals.add(`Cannot read the last values of ${status.channel}: ${status.error.message}`);
+      warnings.add(`Cannot read the last values of ${status.channel}: ${status.error.message}`);
   });
   await unlessAborted(subscriber.startListening(), context.signal);
   let prices: LatestPrice[] = [];
-  const picture = async () => {
-    // The connection has failed for good: it does not reconnect.
+  const render = async () => {
+    // The connection failed for good and does not reconnect.
     if (failure !== undefined) throw failure;
     prices = symbols.map((symbol) => ({ symbol, ...subscriber.latest(PRICE_DATA, symbol, { maxAgeMs }) }));
     return options.json ? prices.map(jsonOf) : tableOf(context, prices);
   };
-  for (const refusal of refusals) context.terminal.warn(refusal);
-  await watching(context, options.watch, picture, { intervalMs: WATCH_MS });
+  for (const warning of warnings) context.terminal.warn(warning);
+  await watching(context, options.watch, render, { intervalMs: WATCH_MS });
   const areFresh = prices.every(({ verdict }) => verdict === 'fresh');
   return areFresh || options.maxAge === undefined ? EXIT.ok : EXIT.stale;
 }

@@ -9,7 +9,7 @@ import { ANYTHING, bundledChannel, bundledNames, unknownChannel } from '../chann
 import type { Context } from '../context.ts';
 import { UsageError } from '../exit.ts';
 import { count, duration } from '../option-parsers.ts';
-import { explained, type JsonPayload, parsePayload } from '../payload.ts';
+import { type JsonPayload, parsePayload, toUserError } from '../payload.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 
 interface PubOptions {
@@ -82,7 +82,8 @@ function typeAndJson(given: readonly string[]): { type: string | undefined; json
   const isPayload = first === '-' || first?.trimStart().startsWith('{');
   if (isPayload) return { type: undefined, json: first };
   throw new UsageError(
-    `The payload is missing. Add a JSON object after the ${first === undefined ? 'channel' : 'type'}, or - to read payloads from stdin.`,
+    `The payload is missing. Add a JSON object after the ${first === undefined ? 'channel' : 'type'}, ` +
+      'or - to read payloads from stdin.',
   );
 }
 
@@ -122,7 +123,7 @@ async function publishOne(
   payload: JsonPayload,
 ): Promise<void> {
   const published = await publisher.publish(channel, payload, { type }).catch((error: Error) => {
-    throw explained(error, channel);
+    throw toUserError(error, channel);
   });
   if (dryRun) return;
   if (!terminal.isQuiet) terminal.line(receipt(terminal.isInteractive, channel, type, published));

@@ -40,30 +40,30 @@ async function record(
 ): Promise<void> {
   const { terminal, signal } = context;
   const names = chosenNames(given, options.key !== undefined);
-  const wants = filterFrom(options, names);
+  const matches = filterFrom(options, names);
   const connection = context.connection();
   // Connect first: --force must not empty a file if Redis is unreachable.
   await connection.subscribing.connect();
   const writer = await CaptureWriter.open(path, options.force);
-  const extent = new StopCondition(options);
+  const stop = new StopCondition(options);
   try {
     const { failed } = await readWire(context, connection, names, (channel, frame) => {
       const receivedAt = Date.now();
       for (const message of readFrames(channel, frame)) {
-        if (extent.isFilled || !wants(message)) continue;
+        if (stop.isCountReached || !matches(message)) continue;
         writer.write(channel, message.frame, receivedAt);
-        extent.take();
+        stop.count();
       }
     });
     if (terminal.isVerbose || terminal.showsProgress)
       terminal.note(`Recording ${printable(names.join(', '), 1_000)}. Ctrl-C ends it.`);
-    await extent.reached(signal, [failed, writer.failed]);
+    await stop.wait(signal, [failed, writer.failed]);
   } finally {
     await writer.close();
     terminal.note(`${writer.written} ${writer.written === 1 ? 'message is' : 'messages are'} in ${path}.`);
-    if (writer.leftOut > 0)
+    if (writer.dropped > 0)
       terminal.warn(
-        `Dropped ${writer.leftOut} messages: the disk is too slow. Record fewer channels or use a faster disk.`,
+        `Dropped ${writer.dropped} messages: the disk is too slow. Record fewer channels or use a faster disk.`,
       );
   }
 }

@@ -8,7 +8,7 @@ import type { Context } from '../context.ts';
 import { EXIT } from '../exit.ts';
 import { globToRegExp } from '../filters.ts';
 import { above0, list } from '../option-parsers.ts';
-import { explained } from '../payload.ts';
+import { toUserError } from '../payload.ts';
 import { type MessageToReplay, replayedMessages } from '../replay-messages.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 
@@ -55,17 +55,17 @@ async function replay(context: Context, options: ReplayOptions, path: string): P
   try {
     do {
       const pace: PacedOptions = { speed: options.speed, signal };
-      for await (const message of paced(run.wanted(path), pace)) await run.publish(message);
+      for await (const message of paced(run.messages(path), pace)) await run.publish(message);
       await run.settled();
-      if (run.published + run.refused === 0)
+      if (run.published + run.invalid === 0)
         throw new Error(
-          `Nothing to replay in ${path}: every message was left out. Check the file, --only and --commands.`,
+          `Nothing to replay in ${path}: every message was omitted. Check the file, --only and --commands.`,
         );
     } while (options.loop);
   } finally {
-    if (run.hasBegun) terminal.note(run.summary);
+    if (run.hasMessages) terminal.note(run.summary);
   }
-  return run.refused > 0 ? EXIT.failure : EXIT.ok;
+  return run.invalid > 0 ? EXIT.failure : EXIT.ok;
 }
 
 class ReplayRun {
@@ -73,14 +73,14 @@ class ReplayRun {
   readonly #options: ReplayOptions;
   readonly #publisher: RedisPublisher;
   readonly #byChannel = new Map<string, number>();
-  #onTheirWay = 0;
+  #inFlight = 0;
   #onSettled: () => void = () => {};
   #failure: Error | undefined;
   published = 0;
-  refused = 0;
+  invalid = 0;
   #commands = 0;
   #foreign = 0;
-  #unwanted = 0;
+  #excluded = 0;
 
   constructor(context: Context, options: ReplayOptions, publisher: RedisPublisher) {
     this.#context = context;
@@ -89,66 +89,66 @@ class ReplayRun {
   }
 
   /** Whether the file held any message. */
-  get hasBegun(): boolean {
-    return this.#byChannel.size + this.#commands + this.#foreign + this.#unwanted > 0;
+  get hasMessages(): boolean {
+    return this.#byChannel.size + this.#commands + this.#foreign + this.#excluded > 0;
   }
 
   /** Counts of published and omitted messages, with the reason of each omission. */
   get summary(): string {
     const published = [...this.#byChannel].filter(([, count]) => count > 0);
     const parts = published.map(([channel, count]) => `${count} on ${channel}`);
-    const leftOut = [
-      [this.refused, 'invalid'],
+    const omitted = [
+      [this.invalid, 'invalid'],
       [this.#commands, 'commands: add --commands'],
       [this.#foreign, 'not tickbus messages'],
       // If something was published, --only worked as intended.
-      [this.published > 0 ? 0 : this.#unwanted, 'excluded by --only'],
+      [this.published > 0 ? 0 : this.#excluded, 'excluded by --only'],
     ] as const;
-    const reasons = leftOut.filter(([count]) => count > 0).map(([count, why]) => `${count} (${why})`);
-    const rest = reasons.length > 0 ? ` Left out: ${reasons.join(', ')}.` : '';
+    const reasons = omitted.filter(([count]) => count > 0).map(([count, why]) => `${count} (${why})`);
+    const rest = reasons.length > 0 ? ` Omitted: ${reasons.join(', ')}.` : '';
     return `Published ${parts.join(', ') || 'nothing'}.${rest}`;
   }
 
   /** The messages of the file that pass --only and --commands. */
-  async *wanted(path: string): AsyncGenerator<MessageToReplay> {
+  async *messages(path: string): AsyncGenerator<MessageToReplay> {
     const { only, commands } = this.#options;
     const globs = only?.map(globToRegExp);
     for await (const message of replayedMessages(path, () => this.#foreign++)) {
       const { key } = message;
-      if (globs !== undefined && !globs.some((glob) => key !== undefined && glob.test(key))) this.#unwanted++;
+      if (globs !== undefined && !globs.some((glob) => key !== undefined && glob.test(key))) this.#excluded++;
       else if (message.channel.kind === 'command' && !commands) this.#commands++;
       else yield message;
     }
   }
 
-  /** Waits only while WINDOW publishes are in flight. @throws the failure of an earlier publish, unless it was invalid */
+  /** Waits while WINDOW publishes are in flight. @throws the error of an earlier publish, unless it was invalid */
   async publish(message: MessageToReplay): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     const { channel, type } = message;
     const sender = this.#options.sender ?? message.sender;
     const payload = message.payloadAt(Date.now()) as PayloadInput<typeof channel>;
-    this.#onTheirWay++;
-    // In the order of the file, not of the replies.
+    this.#inFlight++;
+    // The summary lists channels in the order of the file, not of the replies.
     this.#byChannel.set(channel.name, this.#byChannel.get(channel.name) ?? 0);
     this.#publisher
       .publish(channel, payload, { type, ...(sender !== undefined && { sender }) })
       .then(
         () => this.#count(channel.name),
-        (error: TickbusError) => this.#fail(channel, error),
+        (error: TickbusError) => this.#onError(channel, error),
       )
       .finally(() => {
-        this.#onTheirWay--;
+        this.#inFlight--;
         this.#onSettled();
       });
-    if (this.#onTheirWay >= WINDOW) await this.#oneSettled();
+    if (this.#inFlight >= WINDOW) await this.#nextSettled();
   }
 
   async settled(): Promise<void> {
-    while (this.#onTheirWay > 0) await this.#oneSettled();
+    while (this.#inFlight > 0) await this.#nextSettled();
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  #oneSettled(): Promise<void> {
+  #nextSettled(): Promise<void> {
     return new Promise((resolve) => {
       this.#onSettled = resolve;
     });
@@ -160,10 +160,10 @@ class ReplayRun {
   }
 
   /** Omits an invalid message and warns about the first one; any other error ends the replay. */
-  #fail(channel: Channel, error: TickbusError): void {
-    if (error.code !== 'TICKBUS_INVALID_MESSAGE') this.#failure ??= explained(error, channel);
-    else if (this.refused++ === 0)
-      this.#context.terminal.warn(`Left out an invalid message of ${channel}: ${error.message}`);
+  #onError(channel: Channel, error: TickbusError): void {
+    if (error.code !== 'TICKBUS_INVALID_MESSAGE') this.#failure ??= toUserError(error, channel);
+    else if (this.invalid++ === 0)
+      this.#context.terminal.warn(`Omitted an invalid message of ${channel}: ${error.message}`);
   }
 }
 

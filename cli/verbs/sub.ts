@@ -42,17 +42,17 @@ export const define: DefineVerb = (command, bind) => {
 
 async function sub(context: Context, options: SubOptions, given: readonly string[]): Promise<void> {
   const names = chosenNames(given, options.key !== undefined);
-  const extent = new StopCondition(options);
-  const wants = filterFrom(options, names);
+  const stop = new StopCondition(options);
+  const matches = filterFrom(options, names);
   const take = (message: WireMessage) => {
-    if (extent.isFilled || !wants(message)) return;
+    if (stop.isCountReached || !matches(message)) return;
     print(context, message, options);
-    extent.take();
+    stop.count();
   };
   for (const name of names) if (bundledChannel(name) === undefined) context.terminal.note(hintFor(name));
   if (options.snapshot) {
     await readSnapshot(context, names, take);
-    if (extent.taken === 0) context.terminal.note('No matching message is stored on the server.');
+    if (stop.counted === 0) context.terminal.note('No matching message is stored on the server.');
     return;
   }
   const { failed } = await readWire(context, context.connection(), names, (channel, frame) => {
@@ -60,7 +60,7 @@ async function sub(context: Context, options: SubOptions, given: readonly string
   });
   if (context.terminal.isInteractive || context.terminal.isVerbose)
     context.terminal.note(`Listening to ${printable(names.join(', '), 1_000)}. Ctrl-C ends it.`);
-  await extent.reached(context.signal, [failed]);
+  await stop.wait(context.signal, [failed]);
 }
 
 async function readSnapshot(

@@ -1,4 +1,4 @@
-// `tickbus top`: what is going on on every channel, as one more listener sees it.
+// `tickbus top`: rate, subscribers and gaps of every channel, measured as one more subscriber.
 
 import { Option } from 'commander';
 import type { RedisConnection } from 'tickbus';
@@ -55,7 +55,8 @@ export const define: DefineVerb = (command, bind) => {
     .option('--json', 'one JSON object for each channel, a line each')
     .addHelpText(
       'after',
-      `\nShows the bundled channels and every channel with subscribers. Gaps are those of this command's own connection.\n${examples(
+      `\nShows the bundled channels and every channel with subscribers.
+Gaps are those of this command's own connection.\n${examples(
         ['tickbus top', 'until Ctrl-C'],
         ['tickbus top --sort rate --interval 2s', 'busiest first, until Ctrl-C'],
         ['tickbus top --once --json', 'for a program'],
@@ -72,8 +73,8 @@ async function top(context: Context, options: TopOptions): Promise<void> {
   await meters.listenTo([...bundledNames, ...(await admin.activeChannels())]);
   // A short first interval, so that the first view appears soon.
   const pause = after(options.once ? options.interval : Math.min(options.interval, 1_000));
-  await unlessAborted(pause.passed, context.signal).finally(pause.cancel);
-  const picture = async () => {
+  await unlessAborted(pause.elapsed, context.signal).finally(pause.cancel);
+  const render = async () => {
     // Throws if the server is unreachable or rejects the credentials since the last view.
     await connection.subscribing.connect();
     // New channels may have subscribers by now.
@@ -84,14 +85,14 @@ async function top(context: Context, options: TopOptions): Promise<void> {
     const rows = meters.rows(subscribers).sort(ORDERS[options.sort]);
     return options.json ? rows.map((row) => JSON.stringify(row)) : tableOf(context, rows);
   };
-  await watching(context, !options.once, picture, { intervalMs: options.interval });
+  await watching(context, !options.once, render, { intervalMs: options.interval });
 }
 
 class ChannelMeters {
   readonly #connection: RedisConnection;
   readonly #subscriber: RedisSubscriber;
   readonly #meters = new Map<string, ChannelMeter>();
-  #lookedAt = performance.now();
+  #measuredAt = performance.now();
 
   constructor(context: Context, connection: RedisConnection) {
     this.#connection = connection;
@@ -112,7 +113,7 @@ class ChannelMeters {
 
   async #listenToOne(name: string): Promise<void> {
     const channel = bundledChannel(name);
-    // Counts gaps and invalid messages. Tapped first, so that it sees every message counted below.
+    // The tap counts gaps and invalid messages. It comes first, so that it sees every message counted below.
     if (channel !== undefined) this.#subscriber.tap(channel, () => {});
     const meter = new ChannelMeter();
     await this.#connection.subscribing.subscribe(wireChannel(name), (frame) => meter.count(frame));
@@ -122,11 +123,11 @@ class ChannelMeters {
   /** Rates since the last call. */
   rows(subscribers: ReadonlyMap<string, number>): TopRow[] {
     const now = performance.now();
-    const seconds = (now - this.#lookedAt) / 1_000;
-    this.#lookedAt = now;
+    const seconds = (now - this.#measuredAt) / 1_000;
+    this.#measuredAt = now;
     return [...this.#meters].map(([channel, meter]) => {
-      const known = bundledChannel(channel);
-      const report = known && this.#subscriber.status(known);
+      const bundled = bundledChannel(channel);
+      const report = bundled && this.#subscriber.status(bundled);
       return {
         channel,
         subscribers: subscribers.get(channel) ?? 0,

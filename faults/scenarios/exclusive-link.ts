@@ -102,7 +102,7 @@ export const writerReplySwallowed: Scenario = {
       for (const count of [1, 5, 50, 1, 200]) {
         await writer.sendUntilAccepted();
         const marker = `swallowed with ${count} on ${channel}`;
-        const swallowed = address.swallowReplyTo(marker);
+        const swallowed = address.dropReplyTo(marker);
         for (let left = count; left > 0; left--) sent.push(writer.send({ key: `key ${left}`, text: marker }));
         (await within('The reply is swallowed', swallowed)).reset();
         await Promise.all(sent);

@@ -19,7 +19,7 @@ export const replySwallowed: Scenario = {
     await testbed.send(publisher, ORDERS);
     for (const id of ['order-1', undefined]) {
       const marker = `swallowed ${id}`;
-      const swallowed = proxy.swallowReplyTo(marker);
+      const swallowed = proxy.dropReplyTo(marker);
       let unknown: unknown;
       const sent = await testbed.ledger.publish(ORDERS, 'A', async (n) => {
         const data = { key: 'A', n, text: marker };

@@ -1,34 +1,34 @@
-// The whole-history checker: what publishers were told was accepted, against what each handler saw plus what it was told is missing.
+// Checks a whole history: the accepted messages against the handled messages and the reported gaps of each handler.
 
 import type { Gap, Position } from 'tickbus';
 import type { HandledRecord, HandlerHistory, SentRecord } from './records.ts';
 
-/** Counted over all handlers, but for `published` and `unknown`. */
+/** Counts over all handlers, except `published` and `unknown`. */
 export interface Figures {
-  /** Messages that were accepted, or whose outcome was unknown and that some handler saw. */
+  /** Accepted messages, and messages of unknown outcome that a handler received. */
   published: number;
-  /** Messages of unknown outcome that nobody saw. */
+  /** Messages of unknown outcome that no handler received. */
   unknown: number;
   delivered: number;
-  /** Messages that stand merged in a newer one of their key, and were told so. */
+  /** Messages conflated into a newer one of their key, as counted by `message.conflated`. */
   conflated: number;
-  /** Commands told as expired. */
+  /** Commands reported as expired. */
   expired: number;
-  /** Published, expected, not delivered, and told: within a gap. */
+  /** Published and expected, not delivered, and within a reported gap. */
   reported_lost: number;
-  /** Published, expected, not delivered, and not told. */
+  /** Published and expected, not delivered, and not reported. */
   silent_lost: number;
   duplicates: number;
   out_of_order: number;
-  /** Delivered although its publisher was told that it was not published, or never sent at all, or in another place than told. */
+  /** Delivered although the publish was rejected, although never sent, or at another position than the publisher's. */
   made_up: number;
-  /** Gaps and merges whose count is not the true one. */
+  /** Gaps and conflated messages with a wrong count. */
   inexact: number;
 }
 
 export interface CheckedHistory {
   readonly figures: Figures;
-  /** The first few of everything that is wrong, in words; empty when nothing is. */
+  /** One sentence per problem, the first 20 at most. */
   readonly problems: readonly string[];
 }
 
@@ -63,7 +63,7 @@ export function checkHistory(
   return { figures: run.figures, problems: run.problems };
 }
 
-/** A message that is certainly in its channel, with its place in the ledger. */
+/** A message with a known position in its channel, and its index in the ledger. */
 interface PlacedMessage extends SentRecord {
   readonly position: Position;
   readonly order: number;
@@ -73,7 +73,7 @@ class HistoryCheck {
   readonly figures = noFigures();
   readonly problems: string[] = [];
   readonly #sentByNumber = new Map<number, SentRecord>();
-  /** By channel, in the order of the channel. */
+  /** In the order of the channel. */
   readonly #placedByChannel = new Map<string, PlacedMessage[]>();
 
   constructor(sent: readonly SentRecord[], histories: readonly HandlerHistory[]) {
@@ -87,7 +87,7 @@ class HistoryCheck {
       const isPublished = one.outcome === 'accepted' || (one.outcome === 'unknown' && arrived.has(one.n));
       if (isPublished) this.figures.published++;
       else if (one.outcome === 'unknown') this.figures.unknown++;
-      // What one handler saw of an unknown outcome is known to all.
+      // A message of unknown outcome takes its position from any handler that received it.
       const position = one.position ?? (one.outcome === 'refused' ? undefined : arrived.get(one.n)?.position);
       if (position === undefined) return;
       const channel = this.#placedByChannel.get(one.channel) ?? [];
@@ -111,23 +111,23 @@ class HistoryCheck {
     if (kind !== 'state' && history.keys === undefined) this.#checkGaps(history);
   }
 
-  /** Each message once, in the order of the channel; without numbers, in the order of each sender's calls. */
+  /** Each message arrives once and in the order of the channel. */
   #checkOrder({ name, channel, seen }: HandlerHistory): void {
     const numbers = new Set<number>();
-    const places = new Set<string>();
+    const positions = new Set<string>();
     let last: Position | undefined;
     for (const { n, position } of seen) {
-      const place = position && `${position.epoch}-${position.seq}`;
-      if (numbers.has(n) || (place !== undefined && places.has(place))) {
+      const text = position && `${position.epoch}-${position.seq}`;
+      if (numbers.has(n) || (text !== undefined && positions.has(text))) {
         this.figures.duplicates++;
-        this.#problem(`${name} on ${channel} saw message ${n}${place ? ` (${place})` : ''} twice`);
+        this.#problem(`${name} on ${channel} received message ${n}${text ? ` (${text})` : ''} twice`);
       }
       numbers.add(n);
-      if (position === undefined || place === undefined) continue;
-      places.add(place);
+      if (position === undefined || text === undefined) continue;
+      positions.add(text);
       if (last !== undefined && compare(position, last) < 0) {
         this.figures.out_of_order++;
-        this.#problem(`${name} on ${channel} saw ${place} after ${last.epoch}-${last.seq}`);
+        this.#problem(`${name} on ${channel} received ${text} after ${last.epoch}-${last.seq}`);
       }
       last = position;
     }
@@ -141,12 +141,12 @@ class HistoryCheck {
       const isRight = sent?.channel === channel && sent.outcome !== 'refused' && !isElsewhere;
       if (isRight) continue;
       this.figures.made_up++;
-      const told = sent === undefined ? 'was never sent' : `was ${sent.outcome} on ${sent.channel}`;
-      this.#problem(`${name} on ${channel} saw message ${n}, which ${told}`);
+      const fact = sent === undefined ? 'was never sent' : `was ${sent.outcome} on ${sent.channel}`;
+      this.#problem(`${name} on ${channel} received message ${n}, which ${fact}`);
     }
   }
 
-  /** What is expected of this handler and was not handled. */
+  /** The expected messages that the handler did not receive. */
   #missing({ channel, from, until, keys, seen, expired }: HandlerHistory): PlacedMessage[] {
     if (from === undefined) return [];
     const handled = new Set([...seen, ...expired].map(({ n }) => n));
@@ -167,40 +167,40 @@ class HistoryCheck {
     this.figures.silent_lost++;
     const { name, channel } = history;
     this.#problem(
-      `${name} on ${channel} never saw message ${n} (${position.epoch}-${position.seq}), and no gap tells of it`,
+      `${name} on ${channel} did not receive message ${n} (${position.epoch}-${position.seq}), and no gap reports it`,
     );
   }
 
-  /** Of a `state` channel: what lies between two messages of a key may stand merged in the second, which says how many. */
+  /** On a `state` channel, messages between two handled ones of a key may be conflated into the second. */
   #accountByKey(history: HandlerHistory, missing: readonly PlacedMessage[]): void {
     const missingOf = groupByKey(missing);
     const seenOf = groupByKey(history.seen);
     for (const key of new Set([...missingOf.keys(), ...seenOf.keys()])) {
       let open = missingOf.get(key) ?? [];
       for (const seen of seenOf.get(key) ?? []) {
-        const before = open.filter(({ position }) => compare(position, seen.position ?? NOWHERE) < 0);
+        const before = open.filter(({ position }) => compare(position, seen.position ?? BEFORE_ALL) < 0);
         open = open.slice(before.length);
-        this.#accountMerged(history, before, seen);
+        this.#accountConflated(history, before, seen);
       }
       for (const one of open) this.#account(history, one);
     }
   }
 
-  #accountMerged(
+  #accountConflated(
     history: HandlerHistory,
     before: readonly PlacedMessage[],
     { conflated, n }: HandledRecord,
   ): void {
-    const untold = before.filter(({ position }) => !isReported(history, position));
+    const unreported = before.filter(({ position }) => !isReported(history, position));
     this.figures.conflated += conflated;
-    this.figures.reported_lost += before.length - untold.length;
-    // The rest were not merged and not told of.
-    for (const one of untold.slice(conflated)) this.#account(history, one);
+    this.figures.reported_lost += before.length - unreported.length;
+    // The others were neither conflated nor reported.
+    for (const one of unreported.slice(conflated)) this.#account(history, one);
     const { from, name, channel } = history;
     if (from === 0 && conflated > before.length && !this.#hasUnknown(channel)) {
       this.figures.inexact++;
       this.#problem(
-        `${name} on ${channel}: message ${n} says ${conflated} merged, and ${before.length} are missing before it`,
+        `${name} on ${channel}: message ${n} reports ${conflated} conflated, but ${before.length} are missing before it`,
       );
     }
   }
@@ -212,20 +212,21 @@ class HistoryCheck {
     );
   }
 
-  /** A gap that overlaps no other says exactly how many of its range did not come. */
+  /** A gap that overlaps no other has the exact count of missing messages in its range. */
   #checkGaps({ name, channel, gaps, seen, expired }: HandlerHistory): void {
-    const places = new Set(
+    const positions = new Set(
       [...seen, ...expired].map(({ position }) => `${position?.epoch}-${position?.seq}`),
     );
     const ranges = gaps.filter(isRange);
     for (const gap of ranges) {
       if (ranges.some((other) => other !== gap && overlap(gap, other))) continue;
       let unseen = 0;
-      for (let seq = gap.from; seq <= gap.to; seq++) if (!places.has(`${gap.epoch}-${seq}`)) unseen++;
+      for (let seq = gap.from; seq <= gap.to; seq++) if (!positions.has(`${gap.epoch}-${seq}`)) unseen++;
       if (unseen === gap.lost) continue;
       this.figures.inexact++;
       this.#problem(
-        `${name} on ${channel}: the gap ${gap.epoch}-${gap.from} to ${gap.to} says ${gap.lost} lost, and ${unseen} did not come`,
+        `${name} on ${channel}: the gap ${gap.epoch}-${gap.from} to ${gap.to} reports ${gap.lost} lost, ` +
+          `but ${unseen} are missing`,
       );
     }
   }
@@ -235,24 +236,24 @@ class HistoryCheck {
   }
 }
 
-const NOWHERE: Position = { epoch: 0, seq: 0 };
+const BEFORE_ALL: Position = { epoch: 0, seq: 0 };
 
 function compare(a: Position, b: Position): number {
   return a.epoch - b.epoch || a.seq - b.seq;
 }
 
-/** Whether a gap says that this message is missing. */
+/** Whether a gap reports the message as missing. */
 function isReported({ gaps, seen }: HandlerHistory, { epoch, seq }: Position): boolean {
   return gaps.some((gap) => {
     if (gap.repaired || gap.epoch === undefined || gap.from === undefined) return false;
     if (gap.to !== undefined) return gap.epoch === epoch && gap.from <= seq && seq <= gap.to;
     if (gap.epoch === epoch) return gap.from <= seq;
-    // An epoch that began and ended while nothing could be heard; something later shows that it has ended.
-    return gap.epoch < epoch && isLaterKnown(gaps, seen, epoch);
+    // The whole epoch fell into an outage. A later epoch proves that it ended.
+    return gap.epoch < epoch && endedUnseen(gaps, seen, epoch);
   });
 }
 
-function isLaterKnown(gaps: readonly Gap[], seen: readonly HandledRecord[], epoch: number): boolean {
+function endedUnseen(gaps: readonly Gap[], seen: readonly HandledRecord[], epoch: number): boolean {
   const last = seen.at(-1)?.position?.epoch ?? 0;
   return (
     Math.max(last, ...gaps.map((gap) => gap.epoch ?? 0)) > epoch &&

@@ -1,9 +1,9 @@
-// What is left on the heap after collecting garbage, and how it grows.
+// Heap size after garbage collection, and its growth.
 
-/** Bytes in use after a full collection. @throws Error unless node was started with --expose-gc */
+/** Bytes in use after a full garbage collection. @throws Error unless node was started with --expose-gc */
 export function heapAfterGc(): number {
   if (globalThis.gc === undefined)
-    throw new Error('Start node with --expose-gc, so that the heap can be measured.');
+    throw new Error('Cannot measure the heap without garbage collection. Start node with --expose-gc.');
   globalThis.gc();
   return process.memoryUsage().heapUsed;
 }
@@ -13,14 +13,14 @@ export interface HeapSample {
   readonly bytes: number;
 }
 
-/** Bytes a minute, by least squares; 0 for fewer than two samples. */
+/** Growth in bytes per minute, by least squares; 0 for fewer than two samples. */
 export function slopePerMinute(samples: readonly HeapSample[]): number {
   const meanAt = mean(samples.map(({ atMs }) => atMs));
   const meanBytes = mean(samples.map(({ bytes }) => bytes));
-  const spread = sum(samples.map(({ atMs }) => (atMs - meanAt) ** 2));
-  if (spread === 0) return 0;
-  const together = sum(samples.map(({ atMs, bytes }) => (atMs - meanAt) * (bytes - meanBytes)));
-  return (together / spread) * 60_000;
+  const variance = sum(samples.map(({ atMs }) => (atMs - meanAt) ** 2));
+  if (variance === 0) return 0;
+  const covariance = sum(samples.map(({ atMs, bytes }) => (atMs - meanAt) * (bytes - meanBytes)));
+  return (covariance / variance) * 60_000;
 }
 
 function sum(values: readonly number[]): number {

@@ -1,21 +1,21 @@
-// The ledger of a run: numbers every message, remembers what its publisher was told, and keeps the handlers' histories.
+// The ledger of a run: numbers every message, and records the outcome of each publish and the history of each handler.
 
 import { type Channel, type Gap, type Position, type Published, TickbusError } from 'tickbus';
 import type { HandledRecord, HandlerHistory, SentRecord } from './records.ts';
 
 export interface LedgerOptions {
-  /** The number of the first message; give each process a range of its own. Default 0. */
+  /** The number of the first message. Each process needs a separate range. Default 0. */
   firstNumber?: number;
 }
 
 export interface HistoryOptions {
-  /** The subscription's own filter. */
+  /** The key filter of the subscription. */
   keys?: readonly string[];
   /** Default true. */
   mayOverflow?: boolean;
 }
 
-/** What a handler is given, as far as the ledger cares. */
+/** The fields of a handled message that the ledger records. */
 interface HandledMessage {
   readonly data: unknown;
   readonly epoch?: number;
@@ -33,7 +33,7 @@ export class Ledger {
     this.#next = firstNumber;
   }
 
-  /** The number of the next message, where a ledger that follows this one may begin. */
+  /** The number of the next message, for the first number of a following ledger. */
   get next(): number {
     return this.#next;
   }
@@ -46,7 +46,10 @@ export class Ledger {
     return this.#histories;
   }
 
-  /** Publishes by `send`, which puts the number in `data.n`, and writes down what it was told. Never rejects. */
+  /**
+   * Calls `send`, which publishes with the number in `data.n`, and records the outcome. A TickbusError is recorded and not
+   * thrown.
+   */
   async publish(
     channel: Channel,
     key: string | undefined,
@@ -70,26 +73,26 @@ export class Ledger {
     return sent;
   }
 
-  /** A recorder expects nothing until it is told to. */
+  /** The recorder expects no message until `expectFromHere`. */
   recordHandler(name: string, channel: Channel, options: HistoryOptions = {}): HistoryRecorder {
     const recorder = new HistoryRecorder(name, channel, options, () => this.#sent.length);
     this.#histories.push(recorder.history);
     return recorder;
   }
 
-  /** Adds what another process wrote down. Every recorder of this ledger is expected to see what was sent there. */
+  /** Adds the records of another process. Every handler of this ledger is expected to receive those messages too. */
   merge(sent: readonly SentRecord[], histories: readonly HandlerHistory[] = []): void {
     for (const one of sent) this.#sent.push(one);
     this.#histories.push(...histories);
   }
 }
 
-/** Stands in a handler's place and writes everything down. */
+/** A handler that records everything that it receives. */
 export class HistoryRecorder {
   readonly history: HandlerHistory;
   readonly #channel: Channel;
   readonly #now: () => number;
-  #waiting: { readonly until: (history: HandlerHistory) => boolean; readonly done: () => void }[] = [];
+  #waiting: { readonly matches: (history: HandlerHistory) => boolean; readonly done: () => void }[] = [];
 
   constructor(
     name: string,
@@ -104,17 +107,17 @@ export class HistoryRecorder {
     this.#now = now;
   }
 
-  /** From here on everything that is published is expected: call it when `startListening()` has resolved. */
+  /** Expects every message published from now on. Call it after `startListening()` has resolved. */
   expectFromHere(): void {
     this.history.from ??= this.#now();
   }
 
-  /** Nothing behind what it has seen is expected: call it when its subscription is taken away. */
+  /** Expects no message after the last handled one. Call it when the subscription is removed. */
   expectNothingMore(): void {
-    this.history.until = this.history.seen.at(-1)?.position ?? NOWHERE;
+    this.history.until = this.history.seen.at(-1)?.position ?? BEFORE_ALL;
   }
 
-  /** The handler. */
+  /** The message handler. */
   readonly onMessage = (message: HandledMessage): void => {
     this.history.seen.push(this.#recordOf(message));
     this.#resolveWaiting();
@@ -125,7 +128,7 @@ export class HistoryRecorder {
     this.#resolveWaiting();
   };
 
-  /** The listener for gaps; those of other channels are none of its business. */
+  /** The listener for gaps. It ignores other channels, and an overflow if none is allowed. */
   readonly onGap = (gap: Gap): void => {
     const { channel, mayOverflow, gaps } = this.history;
     if (gap.channel !== channel || (gap.cause === 'overflow' && !mayOverflow)) return;
@@ -133,15 +136,15 @@ export class HistoryRecorder {
     this.#resolveWaiting();
   };
 
-  /** Resolves as soon as the history is so; give the scenario's own time limit the last word. */
-  until(isSo: (history: HandlerHistory) => boolean): Promise<void> {
-    if (isSo(this.history)) return Promise.resolve();
-    return new Promise((done) => this.#waiting.push({ until: isSo, done }));
+  /** Resolves when the history matches. It has no time limit of its own. */
+  until(matches: (history: HandlerHistory) => boolean): Promise<void> {
+    if (matches(this.history)) return Promise.resolve();
+    return new Promise((done) => this.#waiting.push({ matches, done }));
   }
 
   #resolveWaiting(): void {
     if (this.#waiting.length === 0) return;
-    const ready = this.#waiting.filter(({ until }) => until(this.history));
+    const ready = this.#waiting.filter(({ matches }) => matches(this.history));
     if (ready.length === 0) return;
     this.#waiting = this.#waiting.filter((one) => !ready.includes(one));
     for (const { done } of ready) done();
@@ -159,4 +162,4 @@ export class HistoryRecorder {
   }
 }
 
-const NOWHERE: Position = { epoch: 0, seq: 0 };
+const BEFORE_ALL: Position = { epoch: 0, seq: 0 };

@@ -1,32 +1,32 @@
-// One direction of one proxied connection: bytes in, the fault of the moment, bytes out.
+// One direction of a proxied connection: applies the current fault to its bytes.
 
 import type { Socket } from 'node:net';
 import type { Random } from '@tickbus/test-kit/random';
 import { cutPush } from './push-frame.ts';
 
-/** What a lane does with the bytes that it is given. */
+/** The effect on the bytes of one direction. */
 export type Fault =
-  /** They vanish, and so does the end of the connection: the other side is never told. */
+  /** Bytes are dropped, and so is the end of the connection. */
   | { readonly type: 'blackhole' }
-  /** They are not read: the sender's buffers fill up. Healing lets them through, late. */
+  /** Bytes are not read, so the sender's buffers fill up. They pass after healing. */
   | { readonly type: 'stall' }
   | { readonly type: 'throttle'; readonly bytesPerSecond: number }
-  /** Pieces of 1 to `maxBytes`, each in a turn of the event loop of its own. */
+  /** Bytes pass in pieces of 1 to `maxBytes`, one per turn of the event loop. */
   | { readonly type: 'slice'; readonly maxBytes: number }
-  /** Each piece comes later by `ms` and a random part of `jitterMs`, in order. */
+  /** Each piece is delayed by `ms` plus a random part of `jitterMs`, in order. */
   | { readonly type: 'delay'; readonly ms: number; readonly jitterMs?: number };
 
-/** Past it the sender is not read any more. */
+/** Above this limit the source is paused. */
 const HIGH_WATER_BYTES = 1024 * 1024;
 const THROTTLE_STEP_MS = 20;
 
 interface Piece {
   readonly bytes: Buffer;
-  /** By the monotonic clock. */
+  /** Milliseconds, monotonic. */
   readonly arrivedAt: number;
 }
 
-/** Called with each piece as it arrives; what it returns goes on in its place. */
+/** Receives each piece on arrival, and returns its replacement. */
 type PieceFilter = (bytes: Buffer) => Buffer;
 
 export class ProxyStream {
@@ -37,7 +37,7 @@ export class ProxyStream {
   #fault: Fault | undefined;
   #queue: Piece[] = [];
   #queued = 0;
-  #swallowed = 0;
+  #dropped = 0;
   #isEnded = false;
   #isPumping = false;
   #onChange: () => void = () => {};
@@ -54,16 +54,16 @@ export class ProxyStream {
     });
   }
 
-  /** How many bytes never came out: more than none, and the stream is broken for good. */
-  get swallowed(): number {
-    return this.#swallowed;
+  /** Count of dropped bytes. Above 0, the stream cannot continue. */
+  get droppedBytes(): number {
+    return this.#dropped;
   }
 
   get isBlackhole(): boolean {
     return this.#fault?.type === 'blackhole';
   }
 
-  /** undefined heals. */
+  /** @param fault undefined: none */
   setFault(fault: Fault | undefined): void {
     this.#fault = fault;
     if (fault?.type === 'stall') this.#source.pause();
@@ -72,21 +72,21 @@ export class ProxyStream {
     this.#wake();
   }
 
-  /** Looks for these bytes in each piece that arrives; resolves when they have come. */
+  /** Resolves when a piece with these bytes arrives. */
   untilSeen(bytes: string): Promise<void> {
     return this.#filterUntil((piece) => (piece.includes(bytes) ? piece : undefined));
   }
 
-  /** Everything from the next piece on vanishes; resolves when that piece has come. */
-  swallowNext(): Promise<void> {
+  /** Drops everything from the next piece on. Resolves when that piece arrives. */
+  dropFromNext(): Promise<void> {
     return this.#filterUntil((piece) => {
-      this.#swallowed += piece.length;
+      this.#dropped += piece.length;
       this.setFault({ type: 'blackhole' });
-      return NOTHING;
+      return NO_BYTES;
     });
   }
 
-  /** The first pushed message of RESP that contains these bytes vanishes, and nothing else; resolves when it has come. */
+  /** Drops only the first RESP push message that contains these bytes. Resolves when it arrives. */
   dropPush(bytes: string): Promise<void> {
     return this.#filterUntil((piece) => cutPush(piece, bytes));
   }
@@ -136,7 +136,7 @@ export class ProxyStream {
       case undefined:
         return this.#write(first.bytes.length);
       case 'blackhole':
-        this.#swallowed += this.#queued;
+        this.#dropped += this.#queued;
         this.#queue = [];
         this.#queued = 0;
         return undefined;
@@ -172,7 +172,7 @@ export class ProxyStream {
     if (!wasChanged) await this.#write(Number.POSITIVE_INFINITY);
   }
 
-  /** Writes from the first piece; a promise only where the receiver's buffers are full. */
+  /** Writes up to `count` bytes of the first piece. Returns a promise only if the receiver's buffers are full. */
   #write(count: number): Promise<void> | undefined {
     const [first] = this.#queue;
     if (first === undefined) return undefined;
@@ -192,7 +192,7 @@ export class ProxyStream {
     });
   }
 
-  /** Resolves with true when the fault was changed or the connection ended, with false after `ms`. */
+  /** Resolves with true when the fault changes or the connection closes, with false after `ms`. */
   #untilFaultChanges(ms?: number): Promise<boolean> {
     return new Promise((resolve) => {
       const timer = ms === undefined ? undefined : setTimeout(() => resolve(false), ms);
@@ -204,4 +204,4 @@ export class ProxyStream {
   }
 }
 
-const NOTHING = Buffer.alloc(0);
+const NO_BYTES = Buffer.alloc(0);

@@ -1,4 +1,4 @@
-// A TCP proxy in this process, in front of a real server: it passes everything on until it is told to do harm.
+// A TCP proxy in front of a real server. It forwards everything until a fault is injected.
 
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
@@ -7,17 +7,17 @@ import { type Fault, ProxyStream } from './proxy-stream.ts';
 
 export type { Fault } from './proxy-stream.ts';
 
-/** Which bytes a fault concerns. */
+/** The direction that a fault affects. */
 export type Direction = 'to_server' | 'to_client' | 'both';
 
 export interface ProxyOptions {
-  /** Where the real server listens, on 127.0.0.1; `switchTo` changes it. */
+  /** Port of the real server on 127.0.0.1. `switchTo` changes it. */
   port: number;
-  /** Decides the sizes of slices and the jitter of delays. */
+  /** Source of slice sizes and jitter. */
   random: Random;
 }
 
-/** One client's connection. */
+/** The connection of one client. */
 export class ProxiedLink {
   readonly toServer: ProxyStream;
   readonly toClient: ProxyStream;
@@ -27,8 +27,8 @@ export class ProxiedLink {
     this.#sockets = [client, server];
     this.toServer = new ProxyStream(client, server, random);
     this.toClient = new ProxyStream(server, client, random);
-    this.#tellEnd(client, server, this.toServer);
-    this.#tellEnd(server, client, this.toClient);
+    this.#forwardEnd(client, server, this.toServer);
+    this.#forwardEnd(server, client, this.toClient);
   }
 
   inject(fault: Fault, direction: Direction = 'both'): void {
@@ -36,14 +36,14 @@ export class ProxiedLink {
     if (direction !== 'to_server') this.toClient.setFault(fault);
   }
 
-  /** Everything passes again. A connection that lost bytes is reset, as TCP does: no stream ever goes on with a hole in it. */
+  /** Removes the faults. A connection that lost bytes is reset, because TCP never continues a stream with a hole. */
   heal(): void {
-    if (this.toServer.swallowed + this.toClient.swallowed > 0 || this.#isHalfOpen) return this.reset();
+    if (this.toServer.droppedBytes + this.toClient.droppedBytes > 0 || this.#isHalfOpen) return this.reset();
     this.toServer.setFault(undefined);
     this.toClient.setFault(undefined);
   }
 
-  /** Ends the connection at once; both sides get a RST. */
+  /** Closes the connection with a RST to both sides. */
   reset(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
@@ -56,8 +56,8 @@ export class ProxiedLink {
     return this.#sockets.some((socket) => socket.destroyed);
   }
 
-  /** One side is gone: the other hears of it, unless nothing gets through to it. */
-  #tellEnd(side: Socket, other: Socket, lane: ProxyStream): void {
+  /** Forwards the end of one side to the other, except through a blackhole. */
+  #forwardEnd(side: Socket, other: Socket, lane: ProxyStream): void {
     side.on('error', () => {});
     side.on('close', () => {
       if (lane.isBlackhole || other.destroyed) return;
@@ -73,8 +73,8 @@ export class TcpProxy implements AsyncDisposable {
   readonly #random: Random;
   #target: number;
   readonly #links = new Set<ProxiedLink>();
-  /** Told of each connection that comes. */
-  readonly #watching = new Set<(link: ProxiedLink) => void>();
+  /** Called for each new connection. */
+  readonly #linkListeners = new Set<(link: ProxiedLink) => void>();
   readonly #faults = new Map<Exclude<Direction, 'both'>, Fault>();
   #refuses = false;
   #accepted = 0;
@@ -86,7 +86,7 @@ export class TcpProxy implements AsyncDisposable {
     server.on('connection', (client: Socket) => this.#accept(client));
   }
 
-  /** Resolves when it takes connections, on a free port of 127.0.0.1. */
+  /** Resolves when the proxy accepts connections, on a free port of 127.0.0.1. */
   static async start(options: ProxyOptions): Promise<TcpProxy> {
     const server = createServer({ allowHalfOpen: true, noDelay: true });
     const proxy = new TcpProxy(server, options);
@@ -98,36 +98,36 @@ export class TcpProxy implements AsyncDisposable {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** The connections that are open, or that only one side still believes in. */
+  /** The connections that are open on at least one side. */
   get links(): readonly ProxiedLink[] {
     for (const link of this.#links) if (!link.isOpen) this.#links.delete(link);
     return [...this.#links];
   }
 
-  /** How many connections came so far, refused ones too. */
+  /** Count of all connections so far, refused ones included. */
   get accepted(): number {
     return this.#accepted;
   }
 
-  /** Does this to every connection there is and every one that comes, until `heal`. */
+  /** Injects the fault into every current and new connection, until `heal`. */
   inject(fault: Fault, direction: Direction = 'both'): void {
     if (direction !== 'to_client') this.#faults.set('to_server', fault);
     if (direction !== 'to_server') this.#faults.set('to_client', fault);
     for (const link of this.links) link.inject(fault, direction);
   }
 
-  /** Moves the address to the server on this port, as a failover does: every connection is reset, and new ones go there. */
+  /** Switches to the server on this port, as a failover does. Every current connection is reset. */
   switchTo(port: number): void {
     this.#target = port;
     this.reset();
   }
 
-  /** Resets every connection that comes, until `heal`. */
+  /** Resets every new connection, until `heal`. */
   refuse(): void {
     this.#refuses = true;
   }
 
-  /** Resets every connection there is; new ones pass. */
+  /** Resets every current connection. */
   reset(): void {
     for (const link of this.links) link.reset();
   }
@@ -139,34 +139,34 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   /**
-   * The first command that contains `bytes`, on a connection there is or one that comes, is executed and its reply vanishes, with
-   * all that follows on that connection. Resolves with the connection once the reply has vanished; reset it then, or leave it silent.
+   * Drops the reply to the first command that contains `bytes`, and everything after it on that connection. The server
+   * executes the command. Resolves with the connection when the reply is dropped; reset it then, or leave it silent.
    */
-  async swallowReplyTo(bytes: string): Promise<ProxiedLink> {
-    const link = await this.#firstToPass(bytes);
-    await link.toClient.swallowNext();
+  async dropReplyTo(bytes: string): Promise<ProxiedLink> {
+    const link = await this.#firstLinkWith(bytes);
+    await link.toClient.dropFromNext();
     return link;
   }
 
-  #firstToPass(bytes: string): Promise<ProxiedLink> {
+  #firstLinkWith(bytes: string): Promise<ProxiedLink> {
     return new Promise((resolve) => {
       const watch = (link: ProxiedLink) => {
         link.toServer.untilSeen(bytes).then(() => {
-          this.#watching.delete(watch);
+          this.#linkListeners.delete(watch);
           resolve(link);
         });
       };
-      this.#watching.add(watch);
+      this.#linkListeners.add(watch);
       for (const link of this.links) watch(link);
     });
   }
 
-  /** The pushed message that contains `bytes` vanishes on every connection there is, and nothing else does. */
+  /** Drops only the push message that contains `bytes`, on every current connection. */
   async dropPush(bytes: string): Promise<void> {
     await Promise.all(this.links.map((link) => link.toClient.dropPush(bytes)));
   }
 
-  /** Resets everything and ends. */
+  /** Resets every connection and stops listening. */
   async close(): Promise<void> {
     this.#refuses = true;
     this.reset();
@@ -190,6 +190,6 @@ export class TcpProxy implements AsyncDisposable {
     const link = new ProxiedLink(client, server, this.#random);
     this.#links.add(link);
     for (const [direction, fault] of this.#faults) link.inject(fault, direction);
-    for (const watch of this.#watching) watch(link);
+    for (const watch of this.#linkListeners) watch(link);
   }
 }

@@ -1,24 +1,24 @@
-// Finds one pushed message of RESP3 in a piece of the stream, and cuts it out, so that it alone is lost.
+// Cuts one RESP3 push message out of a piece of the stream.
 
 const START = '>3\r\n$7\r\nmessage\r\n';
 
 /**
- * The piece without the first pushed message that contains `bytes`; undefined when there is none.
+ * Returns the piece without the first push message that contains `bytes`; undefined if there is none.
  *
- * @throws Error when that message does not lie in the piece as a whole; send it alone, so that it does
+ * @throws Error if the piece holds only a part of that message
  */
 export function cutPush(piece: Buffer, bytes: string): Buffer | undefined {
-  const place = piece.indexOf(bytes);
-  if (place < 0) return undefined;
-  const start = piece.lastIndexOf(START, place);
+  const index = piece.indexOf(bytes);
+  if (index < 0) return undefined;
+  const start = piece.lastIndexOf(START, index);
   const end = start < 0 ? undefined : endOfBulk(piece, endOfBulk(piece, start + START.length));
   if (end === undefined || end > piece.length) {
-    throw new Error('The pushed message came in several pieces. Send it alone, so that it can be cut out.');
+    throw new Error('The push message arrived in several pieces and cannot be dropped. Send it alone.');
   }
   return Buffer.concat([piece.subarray(0, start), piece.subarray(end)]);
 }
 
-/** Where `$<length>\r\n<bytes>\r\n` ends that begins at `start`. */
+/** The end of the bulk string `$<length>\r\n<bytes>\r\n` at `start`. */
 function endOfBulk(piece: Buffer, start: number | undefined): number | undefined {
   if (start === undefined) return undefined;
   const lineEnd = piece.indexOf('\r\n', start);

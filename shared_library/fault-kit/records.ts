@@ -1,23 +1,25 @@
-// What is written down of a run: what publishers were told, and what each handler saw and was told. Plain data, so that it can come
-// from another process.
+// The records of a run: what publishers know and what handlers received. Plain data, so that other processes can send it.
 
 import type { Gap, Position } from 'tickbus';
 
-/** One message, as its publisher knows it. `data.n` on the wire is its number in the ledger. */
+/** One message, as its publisher knows it. */
 export interface SentRecord {
+  /** The number in the ledger; `data.n` on the wire. */
   readonly n: number;
   readonly channel: string;
   readonly key: string | undefined;
   /**
-   * - `accepted`: the publish resolved. - `refused`: it rejected as not published. - `unknown`: it may have been published.
-   * - `pending`: it has not settled.
+   * - `accepted`: the publish resolved.
+   * - `refused`: the publish rejected, and the message was not published.
+   * - `unknown`: the message may have been published.
+   * - `pending`: the publish has not settled.
    */
   outcome: 'pending' | 'accepted' | 'refused' | 'unknown';
-  /** Where an accepted message stands; undefined on a `plain` channel. */
+  /** Position of an accepted message; undefined on a `plain` channel. */
   position: Position | undefined;
 }
 
-/** One message, as a handler saw it. */
+/** One message, as a handler received it. */
 export interface HandledRecord {
   readonly n: number;
   readonly position: Position | undefined;
@@ -26,21 +28,21 @@ export interface HandledRecord {
   readonly snapshot: boolean;
 }
 
-/** One handler's whole history. */
+/** The whole history of one handler. */
 export interface HandlerHistory {
   readonly name: string;
   readonly channel: string;
   readonly kind: 'state' | 'event' | 'command' | 'plain';
   /** Only messages of these keys are expected; undefined: all. */
   readonly keys: readonly string[] | undefined;
-  /** Whether gaps of cause `overflow` may be its own. False for a fast handler beside a slow one. */
+  /** Whether the handler may have gaps of cause `overflow`. False for a fast handler beside a slow one. */
   readonly mayOverflow: boolean;
-  /** Everything whose publish was called from this place of the ledger on is expected; undefined: nothing is. */
+  /** Index in the ledger of the first expected message; undefined: none is expected. */
   from: number | undefined;
-  /** Nothing behind this place is expected: the handler was taken away there. */
+  /** Position of the last expected message; undefined: no end. */
   until: Position | undefined;
   readonly seen: HandledRecord[];
   readonly gaps: Gap[];
-  /** Commands that were told as expired instead of being handled. */
+  /** Commands reported as expired instead of being handled. */
   readonly expired: HandledRecord[];
 }

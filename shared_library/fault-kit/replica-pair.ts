@@ -1,4 +1,4 @@
-// Two Redis servers, a master and its replica, with a proxy in their replication link, so that the replica can be made to lag.
+// A Redis master and its replica, with a proxy in the replication link that can make the replica lag.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
@@ -7,27 +7,27 @@ import { TcpProxy } from './proxy.ts';
 
 const SYNC_TIMEOUT_MS = 20_000;
 const POLL_MS = 10;
-/** A replica is served at once; by default the master waits 5 s for others. */
+/** Starts a sync at once. By default the master waits 5 s for more replicas. */
 const ARGS = ['--repl-diskless-sync', 'yes', '--repl-diskless-sync-delay', '0'];
 
-interface Side {
+interface ReplicationServer {
   readonly server: LocalRedis;
-  /** In front of the server, for its replica. */
+  /** The replica connects through it. */
   readonly proxy: TcpProxy;
 }
 
 export class ReplicaPair implements AsyncDisposable {
-  #master: Side;
-  #replica: Side;
+  #master: ReplicationServer;
+  #replica: ReplicationServer;
 
-  private constructor(master: Side, replica: Side) {
+  private constructor(master: ReplicationServer, replica: ReplicationServer) {
     this.#master = master;
     this.#replica = replica;
   }
 
-  /** Resolves when the replica has everything. */
+  /** Resolves when the replica is in sync. */
   static async start(random: Random): Promise<ReplicaPair> {
-    const pair = new ReplicaPair(await startSide(random), await startSide(random));
+    const pair = new ReplicaPair(await startReplicationServer(random), await startReplicationServer(random));
     await pair.#replicate();
     return pair;
   }
@@ -40,12 +40,12 @@ export class ReplicaPair implements AsyncDisposable {
     return this.#replica.server;
   }
 
-  /** What the master writes from here on does not reach the replica, until the pair is in sync again by `catchUp` or `demote`. */
+  /** Stops replication until `catchUp` or `demote`. */
   lag(): void {
     this.#master.proxy.inject({ type: 'stall' }, 'to_client');
   }
 
-  /** Resolves when the replica has everything that the master had written when this was called. */
+  /** Resolves when the replica has everything that the master had written at the time of the call. */
   async catchUp(): Promise<void> {
     this.#master.proxy.heal();
     const written = Number(field(await infoOf(this.master), 'master_repl_offset'));
@@ -53,17 +53,16 @@ export class ReplicaPair implements AsyncDisposable {
   }
 
   /**
-   * The replica becomes the master, with what it has received. The former master is left alone: it goes on as a master of its own,
-   * unless it was killed.
+   * Promotes the replica with the data that it has received. The former master, unless killed, remains a separate master.
    */
   async promote(): Promise<void> {
     this.#master.proxy.reset();
-    await mustSay(this.replica, 'REPLICAOF NO ONE', '+OK');
+    await expectReply(this.replica, 'REPLICAOF NO ONE', '+OK');
     [this.#master, this.#replica] = [this.#replica, this.#master];
     this.#replica.proxy.heal();
   }
 
-  /** The former master becomes a replica of the new one, in the same process. Resolves when it has the new one's data. */
+  /** Makes the former master a replica of the new one, in the same process. Resolves when it is in sync. */
   demote(): Promise<void> {
     return this.#replicate();
   }
@@ -77,23 +76,23 @@ export class ReplicaPair implements AsyncDisposable {
 
   async #replicate(): Promise<void> {
     this.#master.proxy.heal();
-    await mustSay(this.replica, `REPLICAOF 127.0.0.1 ${this.#master.proxy.port}`, '+OK');
+    await expectReply(this.replica, `REPLICAOF 127.0.0.1 ${this.#master.proxy.port}`, '+OK');
     await this.catchUp();
   }
 
-  async #untilReplica(isSo: (info: string) => boolean): Promise<void> {
+  async #untilReplica(matches: (info: string) => boolean): Promise<void> {
     const deadline = performance.now() + SYNC_TIMEOUT_MS;
     for (;;) {
       const info = await infoOf(this.replica);
-      if (field(info, 'master_link_status') === 'up' && isSo(info)) return;
+      if (field(info, 'master_link_status') === 'up' && matches(info)) return;
       if (performance.now() > deadline)
-        throw new Error(`The replica is not in sync within ${SYNC_TIMEOUT_MS} ms:\n${info}`);
+        throw new Error(`The replica was not in sync within ${SYNC_TIMEOUT_MS} ms:\n${info}`);
       await sleep(POLL_MS);
     }
   }
 }
 
-async function startSide(random: Random): Promise<Side> {
+async function startReplicationServer(random: Random): Promise<ReplicationServer> {
   const server = await startLocalRedis({ args: ARGS, keepsData: true });
   return { server, proxy: await TcpProxy.start({ port: server.port, random }) };
 }
@@ -106,8 +105,8 @@ function field(info: string, name: string): string | undefined {
   return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
 }
 
-async function mustSay(server: LocalRedis, command: string, answer: string): Promise<void> {
-  const said = await server.answers(command);
-  if (!said.startsWith(answer))
-    throw new Error(`The server on port ${server.port} answered ${command}: ${said}`);
+async function expectReply(server: LocalRedis, command: string, reply: string): Promise<void> {
+  const actual = await server.answers(command);
+  if (!actual.startsWith(reply))
+    throw new Error(`The server on port ${server.port} replied to ${command}: ${actual}`);
 }

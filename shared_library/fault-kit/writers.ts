@@ -1,36 +1,36 @@
-// What writers of a channel owe: each keeps the order of its calls, and no two write at the same time.
+// Checks the writers of a channel: each keeps the order of its calls, and no two write at the same time.
 
 import type { Position } from 'tickbus';
 import type { SentRecord } from './records.ts';
 
-/** One message, as a plain client hears it. */
+/** One message, as a plain client received it. */
 export interface ObservedMessage {
   /** The number in the ledger. */
   readonly n: number;
   readonly epoch: number;
   readonly seq: number;
-  /** Each writer has a name of its own. */
+  /** The name of the writer; unique per writer. */
   readonly sender: string;
 }
 
 const MAX_PROBLEMS = 10;
 
 /**
- * Each epoch has one writer, epochs never go back, and the numbers of an epoch only grow. A message that a deposed writer gets through
- * after a takeover breaks one of these, because it carries an older epoch, or the epoch of its successor.
+ * Checks that each epoch has one writer, and that positions only increase. A message of a deposed writer after a takeover
+ * violates this, because it carries an older epoch or the epoch of its successor.
  *
- * @returns what is wrong, in words; empty when nothing is
+ * @returns one sentence per violation
  */
-export function checkWriters(heard: readonly ObservedMessage[]): string[] {
+export function checkWriters(messages: readonly ObservedMessage[]): string[] {
   const writers = new Map<number, string>();
   const problems: string[] = [];
   let last: ObservedMessage | undefined;
-  for (const message of heard) {
+  for (const message of messages) {
     const { n, epoch, seq, sender } = message;
     const what = `message ${n} (${epoch}-${seq}) of ${sender}`;
     const writer = writers.get(epoch) ?? sender;
     writers.set(epoch, writer);
-    if (writer !== sender) problems.push(`${what} stands in an epoch of ${writer}`);
+    if (writer !== sender) problems.push(`${what} is in an epoch of ${writer}`);
     if (last !== undefined && isAtOrBelow(message, last))
       problems.push(`${what} was published after ${last.epoch}-${last.seq} of ${last.sender}`);
     else last = message;
@@ -39,9 +39,10 @@ export function checkWriters(heard: readonly ObservedMessage[]): string[] {
 }
 
 /**
- * What one publisher sent on one channel, in the order of its calls, stands in that order in the channel. What was not accepted is passed over.
+ * Checks that the positions of one publisher's messages on one channel follow the order of its calls. Messages without a
+ * position are skipped.
  *
- * @returns what is wrong, in words; empty when nothing is
+ * @returns one sentence per violation
  */
 export function checkCallOrder(sent: readonly SentRecord[]): string[] {
   const problems: string[] = [];

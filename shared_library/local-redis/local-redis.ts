@@ -1,4 +1,4 @@
-// A private Redis server of this machine, on a free port of the loopback, for tests, demos and benchmarks.
+// A private Redis server on a free loopback port, for tests, demos and benchmarks.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,58 +9,61 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** The servers that will do, the first one found is used. */
+/** Suitable servers, in order of preference. */
 const PROGRAMS = ['redis-server', 'valkey-server'] as const;
 const START_TIMEOUT_MS = 10_000;
-/** Starts a program that is killed when its parent ends (prctl's PR_SET_PDEATHSIG). */
-const TIED = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
-/** What a server is started through here: `TIED`, or nothing where that does not work. */
+/** Starts a program that the kernel kills when its parent exits (PR_SET_PDEATHSIG of prctl). */
+const PARENT_DEATH_SIGNAL = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
+/** The launcher of servers: `PARENT_DEATH_SIGNAL`, or empty if that does not work here. */
 let launcher: readonly string[] | undefined;
-/** The servers that run now; one listener ends them all with this process, whatever their number. */
+/** The running servers. One exit listener kills all of them. */
 const running = new Set<ChildProcess>();
 /** The data directories that have not been removed. */
 const directories = new Set<string>();
 
 export interface LocalRedisOptions {
-  /** Default: a free one. */
+  /** Default: a free port. */
   port?: number;
-  /** More arguments, as in `['--requirepass', 'secret']`. */
+  /** Additional arguments, such as `['--requirepass', 'secret']`. */
   args?: readonly string[];
   /**
-   * Gives the server a temporary data directory, `dataDir`: what it saves there survives `kill` and `stop`. It saves nothing by itself
-   * unless `args` say so (`['--appendonly', 'yes']`) or a client sends SAVE. Default false: no directory, and a restart forgets everything.
+   * Whether the server has a temporary data directory, `dataDir`, that survives `kill` and `stop`. The server saves only
+   * if `args` configure it (`['--appendonly', 'yes']`) or a client sends SAVE. Default false: a restart loses all data.
    */
   keepsData?: boolean;
 }
 
-/** The program of a Redis server on PATH; undefined when there is none. */
+/** The name of a Redis server program on PATH; undefined if there is none. */
 export function findRedisServer(): string | undefined {
   return PROGRAMS.find((program) => works(program, '--version'));
 }
 
 /**
- * Starts a server without persistence, of 127.0.0.1 only; resolves when it takes connections.
+ * Starts a server without persistence on 127.0.0.1. Resolves when it accepts connections.
  *
- * @throws Error when no server is on PATH, or it does not come up within 10 s (with what it printed)
+ * @throws Error if no server is on PATH, or if it does not start within 10 s (with its output)
  */
 export async function startLocalRedis(options: LocalRedisOptions = {}): Promise<LocalRedis> {
   const program = findRedisServer();
   if (program === undefined)
-    throw new Error('No redis-server or valkey-server is on PATH. Install one: apt-get install redis-server');
+    throw new Error(
+      'Cannot start a Redis server: no redis-server or valkey-server is on PATH. Install one: apt-get install redis-server',
+    );
   const dataDir = options.keepsData ? temporaryDirectory() : undefined;
   const server = new LocalRedis(program, options.port ?? (await freePort()), options.args ?? [], dataDir);
   await server.start();
   return server;
 }
 
-/** A port that nothing listens on at this moment. */
+/** A port that is free at the time of the call. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   server.close();
   await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('The system gave no port.');
+  if (address === null || typeof address === 'string')
+    throw new Error('Cannot find a free port: the operating system assigned none.');
   return address.port;
 }
 
@@ -68,7 +71,7 @@ export class LocalRedis implements AsyncDisposable {
   readonly program: string;
   readonly host = '127.0.0.1';
   readonly port: number;
-  /** Where it saves what survives a restart; undefined unless it `keepsData`. Removed by disposal and at the end of this process. */
+  /** The data directory; undefined without `keepsData`. Removed on disposal and when this process exits. */
   readonly dataDir: string | undefined;
   readonly #args: readonly string[];
   #process: ChildProcess | undefined;
@@ -88,7 +91,7 @@ export class LocalRedis implements AsyncDisposable {
     return this.#process?.pid;
   }
 
-  /** Starts it, or starts it again after `stop` or `kill`, on the same port, with what `dataDir` holds or with nothing. */
+  /** Starts or restarts the server on the same port, with the data of `dataDir` if there is one. */
   async start(): Promise<void> {
     const fixed = [
       '--port',
@@ -102,41 +105,41 @@ export class LocalRedis implements AsyncDisposable {
       '--dir',
       this.dataDir ?? '/',
     ];
-    const [command, ...args] = [...tiedToThisProcess(), this.program, ...fixed, ...this.#args] as [
+    const [command, ...args] = [...parentDeathLauncher(), this.program, ...fixed, ...this.#args] as [
       string,
       ...string[],
     ];
-    // In a process group of its own, so that Ctrl-C reaches only the program that started it, which then ends it in order.
+    // A separate process group: Ctrl-C reaches only the parent, which then stops the server in order.
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     this.#process = child;
-    endWithThisProcess(child);
+    killOnExit(child);
     const output: string[] = [];
     child.stdout.on('data', (chunk) => output.push(String(chunk)));
     child.stderr.on('data', (chunk) => output.push(String(chunk)));
     const failed = new Promise<never>((_, reject) => {
       child.once('error', reject);
-      child.once('exit', () => reject(new Error(`${this.program} ended at once:\n${output.join('')}`)));
+      child.once('exit', () => reject(new Error(`${this.program} exited at startup:\n${output.join('')}`)));
     });
     failed.catch(() => {});
     try {
-      await Promise.race([this.#reachable(child), failed]);
+      await Promise.race([this.#acceptsConnections(child), failed]);
     } catch (error) {
       await this.kill();
       throw error;
     }
   }
 
-  /** Lets it end by itself. */
+  /** Stops the server with SIGTERM. */
   stop(): Promise<void> {
-    return this.#end('SIGTERM');
+    return this.#terminate('SIGTERM');
   }
 
-  /** Ends it at once, as a crash does. */
+  /** Kills the server with SIGKILL, as a crash does. */
   kill(): Promise<void> {
-    return this.#end('SIGKILL');
+    return this.#terminate('SIGKILL');
   }
 
-  /** SIGSTOP: it keeps its connections and says nothing, until `resume`. */
+  /** Stops execution with SIGSTOP until `resume`. Connections stay open. */
   pause(): void {
     this.#process?.kill('SIGSTOP');
   }
@@ -145,30 +148,30 @@ export class LocalRedis implements AsyncDisposable {
     this.#process?.kill('SIGCONT');
   }
 
-  /** What it says, as it comes over the wire, to a plain client with these commands: `ACL SETUSER bot on >secret`. */
+  /** Sends inline commands, such as `ACL SETUSER bot on >secret`, and returns the raw replies. */
   async answers(...commands: string[]): Promise<string> {
     const plain = connectTcp(this.port, this.host);
     plain.end(commands.map((command) => `${command}\r\n`).join(''));
     return text(plain);
   }
 
-  /** Ends it and removes its data directory. */
+  /** Kills the server and removes its data directory. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
     if (this.dataDir !== undefined) removeDirectory(this.dataDir);
   }
 
-  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  async #terminate(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const child = this.#process;
-    if (child === undefined || child.pid === undefined || hasEnded(child)) return;
-    const ended = once(child, 'exit');
+    if (child === undefined || child.pid === undefined || hasExited(child)) return;
+    const exited = once(child, 'exit');
     child.kill(signal);
-    await ended;
+    await exited;
   }
 
-  async #reachable(child: ChildProcess): Promise<void> {
+  async #acceptsConnections(child: ChildProcess): Promise<void> {
     const deadline = performance.now() + START_TIMEOUT_MS;
-    while (performance.now() < deadline && !hasEnded(child)) {
+    while (performance.now() < deadline && !hasExited(child)) {
       const socket = connectTcp(this.port, this.host);
       const isOpen = await once(socket, 'connect').then(
         () => true,
@@ -178,7 +181,9 @@ export class LocalRedis implements AsyncDisposable {
       if (isOpen) return;
       await sleep(20);
     }
-    throw new Error(`${this.program} took no connection on port ${this.port} within ${START_TIMEOUT_MS} ms.`);
+    throw new Error(
+      `${this.program} accepted no connection on port ${this.port} within ${START_TIMEOUT_MS} ms.`,
+    );
   }
 }
 
@@ -195,7 +200,7 @@ function removeDirectory(directory: string): void {
 }
 
 function removeAll(): void {
-  endAll();
+  killAll();
   for (const directory of directories) rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
 }
 
@@ -208,27 +213,28 @@ function works(program: string, ...args: string[]): boolean {
   }
 }
 
-function hasEnded(child: ChildProcess): boolean {
+function hasExited(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
 }
 
-/** A server that outlives the process that started it would be nobody's. */
-function endWithThisProcess(child: ChildProcess): void {
-  if (running.size === 0) process.on('exit', endAll);
+/** A server must not outlive the process that started it. */
+function killOnExit(child: ChildProcess): void {
+  if (running.size === 0) process.on('exit', killAll);
   running.add(child);
-  const forget = () => {
-    if (running.delete(child) && running.size === 0) process.off('exit', endAll);
+  const remove = () => {
+    if (running.delete(child) && running.size === 0) process.off('exit', killAll);
   };
-  child.once('exit', forget);
-  child.once('error', forget);
+  child.once('exit', remove);
+  child.once('error', remove);
 }
 
-function endAll(): void {
+function killAll(): void {
   for (const child of running) child.kill('SIGKILL');
 }
 
-/** On Linux the kernel ends the server even where this process is killed with -9 and no listener can run: `setpriv`, of util-linux. */
-function tiedToThisProcess(): readonly string[] {
-  launcher ??= process.platform === 'linux' && works(...TIED, 'true') ? TIED : [];
+/** On Linux, setpriv of util-linux lets the kernel kill the server even if this process dies of SIGKILL. */
+function parentDeathLauncher(): readonly string[] {
+  launcher ??=
+    process.platform === 'linux' && works(...PARENT_DEATH_SIGNAL, 'true') ? PARENT_DEATH_SIGNAL : [];
   return launcher;
 }

@@ -1,6 +1,6 @@
-// Helpers for asynchronous tests. None of them waits for time to pass.
+// Helpers for asynchronous tests. None of them waits for time.
 
-/** Lets everything that is ready happen. @param count turns of the event loop; default 5 */
+/** Runs everything that is ready. @param count turns of the event loop; default 5 */
 export async function eventLoopTurns(count = 5): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

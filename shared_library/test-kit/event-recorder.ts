@@ -1,6 +1,6 @@
-// A recorder of events that a test can wait on.
+// Records events that a test can await.
 
-/** Keeps every item it is given, in order. Pass `recorder.add` as the listener. */
+/** Keeps every item in order. Pass `recorder.add` as the listener. */
 export class EventRecorder<T> {
   readonly items: T[] = [];
   #waiting: (() => void)[] = [];

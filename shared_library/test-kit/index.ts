@@ -1,4 +1,4 @@
-// What the tests of every package share. `ManualClock` and the in-memory server come from `tickbus/testing`.
+// Shared test helpers. `ManualClock` and the in-memory server are in `tickbus/testing`.
 
 export { deferred, errorOf, eventLoopTurns } from './async.ts';
 export { EventRecorder } from './event-recorder.ts';

@@ -1,4 +1,4 @@
-// Leases on a real server, without the hold-off of one TTL that a server without memory of the channel starts with.
+// Leases on a real server, without the hold-off of one TTL on a server that does not know the channel.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Channel, RedisConnection, RedisLease, RedisPublisher } from 'tickbus';
@@ -22,7 +22,7 @@ export async function leasedPublisher(channel: Channel, url: string, options: { 
   };
 }
 
-/** Holds the lease for a moment: afterwards the server remembers it, and the next candidate is not held off. */
+/** Acquires and releases the lease once, so that the server does not hold off the next candidate. */
 export async function acquireAndRelease(channel: Channel, url: string): Promise<void> {
   await using connection = new RedisConnection({ url, logger: silentLogger });
   const lease = connection.publishing.lease(channel);

@@ -9,7 +9,7 @@ export interface LogLine {
   readonly level: keyof Logger;
   readonly fields: object;
   readonly message: string;
-  /** The fields as JSON, errors included: search it for what must, or must not, be logged. */
+  /** The fields as JSON, errors included. Tests search it for text that must, or must not, be logged. */
   readonly text: string;
 }
 

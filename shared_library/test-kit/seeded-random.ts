@@ -1,4 +1,4 @@
-// Random choices that are the same for the same seed, so that a failure can be had again.
+// Reproducible random choices.
 
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
@@ -13,12 +13,12 @@ export class Random {
     this.#generator = xoroshiro128plus(seed);
   }
 
-  /** A whole number from `min` to `max`, both included. */
+  /** A whole number from `min` to `max`, inclusive. */
   int(min: number, max: number): number {
     return uniformInt(this.#generator, min, max);
   }
 
-  /** True in so many of a hundred cases. */
+  /** True with a probability of `chance` percent. */
   percent(chance: number): boolean {
     return this.int(1, 100) <= chance;
   }
@@ -27,7 +27,7 @@ export class Random {
     return choices[this.int(0, choices.length - 1)] ?? choices[0];
   }
 
-  /** Another sequence, which does not depend on how many numbers this one has given. */
+  /** A separate sequence. It does not depend on the numbers drawn so far. */
   fork(name: string): Random {
     let mixed = this.seed;
     for (const letter of name) mixed = Math.imul(mixed ^ (letter.codePointAt(0) ?? 0), 0x01000193);

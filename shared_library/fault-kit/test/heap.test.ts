@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { slopePerMinute } from '../heap.ts';
 
-it('the slope of a line is its slope, of noise about none, and of one sample 0', () => {
+it('the slope is exact for a line, about 0 for noise, and 0 for one sample', () => {
   const line = [0, 1, 2, 3].map((minute) => ({ atMs: minute * 60_000, bytes: 1_000 + minute * 500 }));
   expect(slopePerMinute(line)).toBeCloseTo(500);
   const flat = [5, 7, 7, 5].map((bytes, minute) => ({ atMs: minute * 60_000, bytes }));

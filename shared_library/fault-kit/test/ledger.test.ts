@@ -1,4 +1,4 @@
-// The ledger over the real library, in memory: what is written down is what happened.
+// The ledger with the real library, in memory.
 
 import { defineChannel, RedisPublisher, RedisSubscriber } from 'tickbus';
 import { MemoryConnection } from 'tickbus/testing';
@@ -13,7 +13,7 @@ const FILLS = defineChannel('FILLS', {
   messages: { fill: z.object({ symbol: z.string(), n: z.number() }) },
 });
 
-it('recorders in the place of handlers, and publishers that are told what became of each message', async () => {
+it('records handled messages and the outcome of each publish', async () => {
   const connection = new MemoryConnection();
   const publisher = new RedisPublisher({ connection });
   await using subscriber = new RedisSubscriber({ connection });
@@ -38,7 +38,7 @@ it('recorders in the place of handlers, and publishers that are told what became
   expect(recorder.history.seen.map(({ key }) => key)).toEqual(['A', 'B', 'A']);
 });
 
-it('a message that the handler did not write down is missed', async () => {
+it('a message that the handler did not record is a silent loss', async () => {
   const connection = new MemoryConnection();
   const publisher = new RedisPublisher({ connection });
   await using subscriber = new RedisSubscriber({ connection });

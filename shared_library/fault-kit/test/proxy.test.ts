@@ -1,4 +1,4 @@
-// Each fault of the proxy, in front of a server that says back what it hears.
+// Each fault of the proxy, in front of an echo server.
 
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
@@ -26,51 +26,51 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-it('passes everything on, both ways, and the end of the connection', async () => {
+it('forwards both directions, and the end of the connection', async () => {
   const client = await newClient();
-  await client.says('hello', 'hello');
+  await client.echoes('hello', 'hello');
   client.socket.end();
   await client.ended;
   expect(proxy.links).toEqual([]);
   expect(proxy.accepted).toBe(1);
 });
 
-it('a blackhole swallows in one direction, the server never hears of an end, and healing resets', async () => {
+it('a blackhole drops one direction, hides the end from the server, and resets on healing', async () => {
   const client = await newClient();
-  await client.says('a', 'a');
+  await client.echoes('a', 'a');
   const [link] = proxy.links;
   proxy.inject({ type: 'blackhole' }, 'to_client');
   const arrived = link?.toServer.untilSeen('b');
   client.socket.write('b');
   await arrived;
   await settled();
-  expect(client.heard()).toBe('a');
+  expect(client.received()).toBe('a');
   proxy.heal();
   await client.ended;
   expect(client.socket.errored).toMatchObject({ code: 'ECONNRESET' });
 });
 
-it('one connection only: the others go on', async () => {
+it('a fault on one connection does not affect the others', async () => {
   const [one, other] = [await newClient(), await newClient()];
   proxy.links[0]?.inject({ type: 'blackhole' });
   one.socket.write('x');
-  await other.says('y', 'y');
+  await other.echoes('y', 'y');
   await settled();
-  expect(one.heard()).toBe('');
+  expect(one.received()).toBe('');
 });
 
-it('a stall holds everything back, and healing lets it through', async () => {
+it('a stall holds bytes back until healing', async () => {
   const client = await newClient();
-  await client.says('a', 'a');
+  await client.echoes('a', 'a');
   proxy.inject({ type: 'stall' }, 'to_server');
   client.socket.write('b');
   await settled();
-  expect(client.heard()).toBe('a');
+  expect(client.received()).toBe('a');
   proxy.heal();
-  await client.hears('ab');
+  await client.receives('ab');
 });
 
-it('slices, delays and throttles change nothing but the pieces and the time', async () => {
+it('slices, delays and throttles change only pieces and timing', async () => {
   const text = 'The quick brown fox jumps over the lazy dog. '.repeat(50);
   for (const fault of [
     { type: 'slice', maxBytes: 7 },
@@ -78,25 +78,25 @@ it('slices, delays and throttles change nothing but the pieces and the time', as
     { type: 'throttle', bytesPerSecond: 100_000 },
   ] as const) {
     const client = await newClient();
-    await client.says('-', '-');
+    await client.echoes('-', '-');
     proxy.inject(fault);
-    await client.says(text, `-${text}`);
+    await client.echoes(text, `-${text}`);
     expect(client.pieces()).toBeGreaterThan(fault.type === 'delay' ? 1 : 2);
     proxy.heal();
   }
 });
 
-it('a fault goes for connections that come later too', async () => {
+it('a fault applies to later connections too', async () => {
   proxy.inject({ type: 'blackhole' });
   const client = await newClient();
   client.socket.write('x');
   await settled();
-  expect(client.heard()).toBe('');
+  expect(client.received()).toBe('');
 });
 
-it('a reset ends every connection at once; refusing ends those that come, until healed', async () => {
+it('reset closes current connections, refuse closes new ones until healing', async () => {
   const client = await newClient();
-  await client.says('a', 'a');
+  await client.echoes('a', 'a');
   proxy.refuse();
   proxy.reset();
   await client.ended;
@@ -104,55 +104,55 @@ it('a reset ends every connection at once; refusing ends those that come, until 
   second.socket.write('x');
   await second.ended;
   proxy.heal();
-  await (await newClient()).says('b', 'b');
+  await (await newClient()).echoes('b', 'b');
 });
 
-it('switches to another server: connections are reset, and new ones reach that server', async () => {
+it('switchTo resets connections, and new ones reach the other server', async () => {
   const other = createServer((socket) => socket.on('error', () => {}).end('other'));
   await once(other.listen(0, '127.0.0.1'), 'listening');
   closing.push(() => other.close());
   const before = await newClient();
-  await before.says('a', 'a');
+  await before.echoes('a', 'a');
   proxy.switchTo((other.address() as AddressInfo).port);
   await before.ended;
   expect(before.socket.errored).toMatchObject({ code: 'ECONNRESET' });
-  await (await newClient()).hears('other');
+  await (await newClient()).receives('other');
 });
 
-it('a reply is swallowed: what was asked has been done, and nothing more is heard', async () => {
+it('a dropped reply: the server executes the command, and the client receives nothing more', async () => {
   const client = await newClient();
-  await client.says('warm', 'warm');
-  const swallowed = proxy.swallowReplyTo('order');
+  await client.echoes('warm', 'warm');
+  const dropped = proxy.dropReplyTo('order');
   client.socket.write('order 1');
-  const link = await swallowed;
+  const link = await dropped;
   client.socket.write('order 2');
   await settled();
-  expect(client.heard()).toBe('warm');
+  expect(client.received()).toBe('warm');
   link.reset();
   await client.ended;
 });
 
-it('a reply is swallowed on a connection that comes after it was asked for', async () => {
-  const swallowed = proxy.swallowReplyTo('order');
+it('drops a reply on a connection that is opened after the call', async () => {
+  const dropped = proxy.dropReplyTo('order');
   const [other, client] = [await newClient(), await newClient()];
   client.socket.write('order 1');
-  (await swallowed).reset();
+  (await dropped).reset();
   await client.ended;
-  expect(client.heard()).toBe('');
-  await other.says('order 2', 'order 2');
+  expect(client.received()).toBe('');
+  await other.echoes('order 2', 'order 2');
 });
 
-it('one pushed message of RESP vanishes, and its neighbours do not', async () => {
+it('drops one RESP push message, and not its neighbours', async () => {
   const push = (text: string) => `>3\r\n$7\r\nmessage\r\n$5\r\nFILLS\r\n$${text.length}\r\n${text}\r\n`;
   const client = await newClient();
-  await client.says('+OK\r\n', '+OK\r\n');
+  await client.echoes('+OK\r\n', '+OK\r\n');
   const dropped = proxy.dropPush('two');
   client.socket.write(push('one') + push('two') + push('three'));
   await dropped;
-  await client.hears(`+OK\r\n${push('one')}${push('three')}`);
+  await client.receives(`+OK\r\n${push('one')}${push('three')}`);
 });
 
-/** Long enough for bytes on the loopback to have come, had they not been swallowed; nothing fails when it is too short. */
+/** Gives loopback bytes time to arrive, if they were not dropped. A test cannot fail because this is too short. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -162,17 +162,17 @@ async function newClient() {
   const socket: Socket = connect({ port: proxy.port, host: '127.0.0.1', noDelay: true });
   closing.push(() => socket.destroy());
   const pieces: string[] = [];
-  const heard = () => pieces.join('');
+  const received = () => pieces.join('');
   socket.on('data', (bytes) => pieces.push(String(bytes)));
   socket.on('error', () => {});
   const ended = new Promise<void>((resolve) => socket.on('close', () => resolve()));
   while (proxy.accepted === accepted) await new Promise((resolve) => setImmediate(resolve));
-  const hears = async (text: string) => {
-    while (heard() !== text) await once(socket, 'data');
+  const receives = async (text: string) => {
+    while (received() !== text) await once(socket, 'data');
   };
-  const says = async (text: string, answer: string) => {
+  const echoes = async (text: string, reply: string) => {
     socket.write(text);
-    await hears(answer);
+    await receives(reply);
   };
-  return { socket, ended, heard, hears, says, pieces: () => pieces.length };
+  return { socket, ended, received, receives, echoes, pieces: () => pieces.length };
 }

@@ -1,4 +1,4 @@
-// A real master and its replica: what the replica lacks when it is promoted, and what becomes of the former master.
+// A real master and its replica: lag, promotion and demotion.
 
 import { Random } from '@tickbus/test-kit/random';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
@@ -12,7 +12,7 @@ beforeEach(async () => {
   onTestFinished(() => pair[Symbol.asyncDispose]());
 });
 
-it('the replica receives what is written, and lacks what was written while it lagged', async () => {
+it('a promoted replica lacks the writes made while it lagged', async () => {
   await pair.master.answers('SET before 1');
   await pair.catchUp();
   pair.lag();
@@ -25,14 +25,14 @@ it('the replica receives what is written, and lacks what was written while it la
   expect(await replica.answers('EXISTS before', 'EXISTS tail', 'SET after 1')).toBe(':1\r\n:0\r\n+OK\r\n');
 });
 
-it('a replica that lagged has everything again when it has caught up', async () => {
+it('catchUp brings a lagging replica back in sync', async () => {
   pair.lag();
   await pair.master.answers('SET tail 1');
   await pair.catchUp();
   expect(await pair.replica.answers('EXISTS tail')).toBe(':1\r\n');
 });
 
-it('A, B and A again: the former master forgets its tail, in the same process and with another replication id', async () => {
+it('a demoted master loses its tail in the same process, and gets another replication id', async () => {
   const [first, second] = [pair.master, pair.replica];
   const { pid } = first;
   const idBefore = await replicationId(first);

@@ -1,4 +1,4 @@
-// What a plain client hears of one, two and misbehaving writers, and publishers that keep the order of their calls, or do not.
+// Checks of writers and of the order of publish calls.
 
 import { expect, it } from 'vitest';
 import type { SentRecord } from '../records.ts';
@@ -12,9 +12,9 @@ const message = (sender: string, epoch: number, seq: number): ObservedMessage =>
   sender,
 });
 
-it('writers that follow each other are right, also where numbers are left out', () => {
-  const heard = [message('a', 1, 1), message('a', 1, 3), message('b', 2, 1), message('a', 5, 1)];
-  expect(checkWriters(heard)).toEqual([]);
+it('accepts successive writers, also with skipped numbers', () => {
+  const messages = [message('a', 1, 1), message('a', 1, 3), message('b', 2, 1), message('a', 5, 1)];
+  expect(checkWriters(messages)).toEqual([]);
   expect(checkWriters([])).toEqual([]);
 });
 
@@ -23,16 +23,18 @@ it.each([
   ['two writers share an epoch', [message('a', 1, 1), message('b', 1, 2)]],
   ['a number is used twice', [message('a', 1, 1), message('a', 1, 1)]],
   ['numbers go back', [message('a', 1, 2), message('a', 1, 1)]],
-])('it reports once that %s', (_, heard) => {
-  expect(checkWriters(heard)).toHaveLength(1);
+])('reports once that %s', (_, messages) => {
+  expect(checkWriters(messages)).toHaveLength(1);
 });
 
-it('what follows a message out of place is compared with what was right', () => {
-  const heard = [message('a', 1, 1), message('b', 2, 1), message('a', 1, 2), message('b', 2, 2)];
-  expect(checkWriters(heard)).toEqual([expect.stringContaining('(1-2) of a was published after 2-1 of b')]);
+it('compares the next message with the last valid one', () => {
+  const messages = [message('a', 1, 1), message('b', 2, 1), message('a', 1, 2), message('b', 2, 2)];
+  expect(checkWriters(messages)).toEqual([
+    expect.stringContaining('(1-2) of a was published after 2-1 of b'),
+  ]);
 });
 
-it('positions follow the calls of a publisher, and what was not accepted is passed over', () => {
+it('checks that positions follow the calls, and skips refused messages', () => {
   const sent = [accepted(1, 1), accepted(1, 2), refused(), accepted(1, 5), accepted(2, 1)];
   expect(checkCallOrder(sent)).toEqual([]);
   expect(checkCallOrder([accepted(1, 1), accepted(1, 3), refused(), accepted(1, 2)])).toEqual([

@@ -1,4 +1,4 @@
-// A private server: it comes up, goes through what tests do to it, and is never left behind.
+// A private server: start, restart, crash, data directory, and no leftover processes.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,17 +8,17 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { freePort, startLocalRedis } from '../local-redis.ts';
 
-it('comes up again on the same port, after it was ended in order and after a crash', async () => {
+it('restarts on the same port after stop and after kill', async () => {
   await using server = await startLocalRedis();
   for (const end of [() => server.stop(), () => server.kill()]) {
     await end();
-    expect(await answersAt(server.port)).toBe(false);
+    expect(await isListening(server.port)).toBe(false);
     await server.start();
-    expect(await answersAt(server.port)).toBe(true);
+    expect(await isListening(server.port)).toBe(true);
   }
 });
 
-it('keeps its data in a directory of its own over a crash, and removes it at the end', async () => {
+it('keeps its data directory over a crash, and removes it on disposal', async () => {
   const server = await startLocalRedis({ keepsData: true });
   await server.answers('SET saved 1', 'SAVE', 'SET unsaved 1');
   await server.kill();
@@ -29,7 +29,7 @@ it('keeps its data in a directory of its own over a crash, and removes it at the
   expect(existsSync(String(server.dataDir))).toBe(false);
 });
 
-it('has no data directory by default, and forgets everything in a crash', async () => {
+it('has no data directory by default, and loses all data in a crash', async () => {
   await using server = await startLocalRedis();
   await server.answers('SET kept 1');
   await server.kill();
@@ -38,26 +38,26 @@ it('has no data directory by default, and forgets everything in a crash', async 
   expect(await server.answers('EXISTS kept')).toBe(':0\r\n');
 });
 
-it('removes the data directory when the process that started it ends by itself', async () => {
+it('removes the data directory when its parent process exits', async () => {
   const owner = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', KEEPER], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => void owner.kill('SIGKILL'));
   const ended = once(owner, 'exit');
-  const [said] = (await once(owner.stdout, 'data')) as [Buffer];
+  const [output] = (await once(owner.stdout, 'data')) as [Buffer];
   await ended;
-  expect(existsSync(String(said).trim())).toBe(false);
+  expect(existsSync(String(output).trim())).toBe(false);
 });
 
-it('says what the server printed where it does not come up', async () => {
+it('reports the output of a server that does not start', async () => {
   const port = await freePort();
   await expect(startLocalRedis({ port, args: ['--maxmemory', 'plenty'] })).rejects.toThrow(
-    /ended at once:[\s\S]*argument must be a memory value/,
+    /exited at startup:[\s\S]*argument must be a memory value/,
   );
-  expect(await answersAt(port)).toBe(false);
+  expect(await isListening(port)).toBe(false);
 });
 
-it('starts a dozen without a warning of Node.js', async () => {
+it('starts a dozen servers without a warning of Node.js', async () => {
   const warnings: Error[] = [];
   const onWarning = (warning: Error) => warnings.push(warning);
   process.on('warning', onWarning);
@@ -69,24 +69,24 @@ it('starts a dozen without a warning of Node.js', async () => {
   expect(warnings).toEqual([]);
 });
 
-// The kernel of Linux ends what it is told to; elsewhere only an orderly end takes the server along.
+// Only Linux kills the server after a SIGKILL of its parent.
 it.runIf(process.platform === 'linux').each([
-  ['ends by itself', 'SIGTERM'],
+  ['exits', 'SIGTERM'],
   ['is killed', 'SIGKILL'],
-] as const)('goes with the process that started it, where that %s', async (_, signal) => {
+] as const)('is killed when its parent %s', async (_, signal) => {
   const owner = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', OWNER], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => void owner.kill('SIGKILL'));
-  const [said] = (await once(owner.stdout, 'data')) as [Buffer];
-  const server = connect(Number(String(said)), '127.0.0.1');
+  const [output] = (await once(owner.stdout, 'data')) as [Buffer];
+  const server = connect(Number(String(output)), '127.0.0.1');
   await once(server, 'connect');
 
-  // The kernel may reset the connection, and closes one socket of a process after the other.
+  // The kernel may reset the connection, and closes the sockets of a process one by one.
   const closed = new Promise((resolve) => server.on('error', () => {}).once('close', resolve));
   owner.kill(signal);
   await closed;
-  while (await answersAt(Number(String(said)))) await turn();
+  while (await isListening(Number(String(output)))) await turn();
 });
 
 const OWNER = `
@@ -102,8 +102,8 @@ const KEEPER = `
   process.exit();
 `;
 
-/** Does anything take a connection at this port? */
-async function answersAt(port: number): Promise<boolean> {
+/** Whether a server accepts connections on the port. */
+async function isListening(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1');
   try {
     await once(socket, 'connect');

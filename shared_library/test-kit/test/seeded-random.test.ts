@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Random } from '../seeded-random.ts';
 
-it('the same seed gives the same choices, another one others, and a fork does not depend on what was drawn before', () => {
+it('repeats its choices for the same seed, also in a fork after other draws', () => {
   const draw = (random: Random) => Array.from({ length: 50 }, () => random.int(0, 1_000_000));
   expect(draw(new Random(5))).toEqual(draw(new Random(5)));
   expect(draw(new Random(5))).not.toEqual(draw(new Random(6)));
@@ -11,7 +11,7 @@ it('the same seed gives the same choices, another one others, and a fork does no
   expect(draw(drawn.fork('proxy'))).not.toEqual(draw(new Random(5).fork('kills')));
 });
 
-it('choices are within what was asked for, both ends included', () => {
+it('draws within the bounds, both included', () => {
   const random = new Random(1);
   const drawn = new Set(Array.from({ length: 200 }, () => random.int(3, 5)));
   expect([...drawn].sort()).toEqual([3, 4, 5]);
