@@ -37,13 +37,13 @@ export function readConfig(args: readonly string[], env: Environment): GatewayCo
   const foreign = [...flags.keys()].filter((name) => !(name in COMMON_SETTINGS || name in kind.settings));
   const own = parseSettings(GATEWAY_SETTINGS, given);
   const particular = parseSettings(kind.settings, given);
-  const mistakes = [
+  const errors = [
     ...foreign.map((name) => `${flagOf(name)} is not a setting of the feed ${feed.data}. Remove it.`),
-    ...own.mistakes,
-    ...particular.mistakes,
+    ...own.errors,
+    ...particular.errors,
   ];
-  if (own.data === undefined || particular.data === undefined || mistakes.length > 0)
-    throw new GatewayConfigError(mistakes.join('\n'));
+  if (own.data === undefined || particular.data === undefined || errors.length > 0)
+    throw new GatewayConfigError(errors.join('\n'));
   return { FEED: feed.data, ...own.data, feedSettings: particular.data };
 }
 
@@ -116,10 +116,10 @@ function parseSettings<Shape extends z.ZodRawShape>(
 ) {
   const values = Object.keys(shape).map((name) => [name, given(name)]);
   const { data, error } = z.object(shape).safeParse(Object.fromEntries(values));
-  const mistakes = (error?.issues ?? []).map(
+  const errors = (error?.issues ?? []).map(
     ({ path, message }) => `${sourceOf(String(path[0]))} must be ${message}.`,
   );
-  return { data, mistakes };
+  return { data, errors };
 }
 
 /** The variable of a setting, and its flag if it has one. */

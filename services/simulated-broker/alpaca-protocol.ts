@@ -1,9 +1,9 @@
-// The words of Alpaca's market data stream v2: control messages, error codes, data messages, client messages.
+// The messages of Alpaca's market data stream v2: control messages, error codes, data messages, client messages.
 
 import type { MarketEvent } from '@tickbus/capture';
 import { z } from 'zod';
 
-/** Error codes and their texts, as docs.alpaca.markets ("WebSocket Stream", section "Errors") lists them. */
+/** Error codes and texts. Source: docs.alpaca.markets, "WebSocket Stream", section "Errors". */
 const ERRORS = {
   400: 'invalid syntax',
   401: 'not authenticated',
@@ -18,20 +18,19 @@ const ERRORS = {
   500: 'internal error',
 } as const;
 
-/** One of the broker's error codes. */
 export type BrokerErrorCode = keyof typeof ERRORS;
 
-/** After these errors the broker closes the connection; after the others the session goes on as it was. */
+/** Errors after which the broker closes the connection. After the others the session is unchanged. */
 export const CLOSING_ERRORS: ReadonlySet<BrokerErrorCode> = new Set<BrokerErrorCode>([
   402, 404, 406, 407, 409, 500,
 ]);
 
-/** Everything the broker says is such a message; on the wire they stand in arrays. */
+/** A message of the broker; the wire format is an array of messages. */
 export interface ServerMessage {
   readonly T: string;
 }
 
-/** A trade as it is sent. `t` becomes RFC-3339 text in JSON and a timestamp extension in msgpack. */
+/** `t` is RFC 3339 text in JSON and a timestamp extension in msgpack. */
 interface TradeMessage extends ServerMessage {
   readonly T: 't';
   readonly i: number;
@@ -44,7 +43,7 @@ interface TradeMessage extends ServerMessage {
   readonly z: string;
 }
 
-/** A quote as it is sent; `t` as in a trade. */
+/** `t` as in a trade. */
 interface QuoteMessage extends ServerMessage {
   readonly T: 'q';
   readonly S: string;
@@ -59,21 +58,19 @@ interface QuoteMessage extends ServerMessage {
   readonly z: string;
 }
 
-/** A trade or a quote. */
 export type DataMessage = TradeMessage | QuoteMessage;
 
-/** What a client may say. `channels` holds symbols by channel name; which channels exist is the feed's matter. */
+/** A message of a client. `channels` has the symbols by channel name; the feed defines which channels exist. */
 export type ClientMessage =
   | { readonly action: 'auth'; readonly key: string; readonly secret: string }
   | { readonly action: 'subscribe' | 'unsubscribe'; readonly channels: Readonly<Record<string, string[]>> };
 
-/** The greeting. */
+/** Sent on connect. */
 export const CONNECTED: ServerMessage & { readonly msg: string } = { T: 'success', msg: 'connected' };
 
-/** The answer to valid credentials. */
+/** Answers valid credentials. */
 export const AUTHENTICATED: ServerMessage & { readonly msg: string } = { T: 'success', msg: 'authenticated' };
 
-/** The message for an error code. */
 export function errorMessage(
   code: BrokerErrorCode,
 ): ServerMessage & { readonly code: number; readonly msg: string } {
@@ -81,10 +78,10 @@ export function errorMessage(
 }
 
 /**
- * The message for a market event. What an event does not tell is filled with what IEX sends for an ordinary trade or quote:
+ * The message for a market event. Fields that the event lacks have IEX's values for an ordinary trade or quote:
  * exchange `V`, regular conditions, tape `C`.
  *
- * @param tradeId the exchange's number for a trade; unused for a quote
+ * @param tradeId the exchange's trade id; unused for a quote
  */
 export function dataMessage(event: MarketEvent, tradeId: number): DataMessage {
   const t = new Date(event.timestamp);
@@ -108,7 +105,7 @@ export function dataMessage(event: MarketEvent, tradeId: number): DataMessage {
   };
 }
 
-/** Reads a decoded client message; undefined when it does not follow the specification (error 400). */
+/** Validates a decoded client message; undefined if it violates the protocol (error 400). */
 export function readClientMessage(value: unknown): ClientMessage | undefined {
   const { success, data } = clientMessage.safeParse(value);
   if (!success) return undefined;

@@ -1,19 +1,19 @@
-// Misbehaviour on demand, so that a client's handling of a bad broker can be tested.
+// Injects faults, to test how a client handles a misbehaving broker.
 
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { BrokerErrorCode } from './alpaca-protocol.ts';
 
-/** What a fault acts on: one client's connection. */
+/** One client's connection, as the faults see it. */
 export interface FaultTarget {
   readonly socket: WebSocket;
-  /** The TCP connection beneath the WebSocket. */
+  /** The TCP socket of the WebSocket. */
   readonly tcp: Socket;
-  /** Sends the error and closes where the broker would. */
+  /** Sends the error, and closes the connection if the error requires it. */
   fail(code: BrokerErrorCode): void;
 }
 
-/** Every method acts on all connections at once, authenticated or not. */
+/** Every method affects all connections, authenticated or not. */
 export class BrokerFaults {
   readonly #targets: ReadonlySet<FaultTarget>;
   #muted = false;
@@ -24,39 +24,39 @@ export class BrokerFaults {
     this.#targets = targets;
   }
 
-  /** Whether the broker says nothing of its own accord: no greeting, no answer, no data. */
+  /** Whether the broker sends nothing: no greeting, no answer, no data. */
   get muted(): boolean {
     return this.#muted;
   }
 
-  /** Whether the broker does not even read. */
+  /** Whether the broker does not read either. */
   get frozen(): boolean {
     return this.#frozen;
   }
 
-  /** The error every authentication is answered with, whatever the credentials. */
+  /** The error that answers every authentication. */
   get authError(): BrokerErrorCode | undefined {
     return this.#authError;
   }
 
-  /** Says nothing more, to present and future clients. Pings are still answered: the link lives, the feed is silent. */
+  /** Sends nothing more to current and future clients. Pings are answered: the link is alive, the feed is silent. */
   mute(): void {
     this.#muted = true;
   }
 
-  /** Mutes and stops reading: no pongs, no reaction to a close, as behind a dead network link. */
+  /** Mutes and stops reading: no pongs and no answer to a close, as with a dead network link. */
   freeze(): void {
     this.#muted = true;
     this.#frozen = true;
     for (const { socket } of this.#targets) socket.pause();
   }
 
-  /** Answers every authentication from now on with this error. */
+  /** Answers every further authentication with this error. */
   failAuthentication(code: BrokerErrorCode): void {
     this.#authError = code;
   }
 
-  /** Ends `mute`, `freeze` and `failAuthentication`. What was not sent in the meantime is lost. */
+  /** Ends `mute`, `freeze` and `failAuthentication`. Messages that were suppressed in the meantime are lost. */
   recover(): void {
     this.#muted = false;
     this.#frozen = false;
@@ -64,27 +64,27 @@ export class BrokerFaults {
     for (const { socket } of this.#targets) socket.resume();
   }
 
-  /** Cuts the TCP connections without a word. */
+  /** Drops the TCP connections without a close frame. */
   drop(): void {
     for (const { socket } of this.#targets) socket.terminate();
   }
 
-  /** Closes properly, with a WebSocket close code (default 1001, going away). */
+  /** Closes with a WebSocket close code; default 1001 (going away). */
   close(code = 1001, reason = ''): void {
     for (const { socket } of this.#targets) socket.close(code, reason);
   }
 
-  /** Sends an error as the broker would, and closes where the broker would. */
+  /** Sends an error, and closes the connections if the error requires it. */
   sendError(code: BrokerErrorCode): void {
     for (const target of this.#targets) target.fail(code);
   }
 
-  /** Sends a frame with any content: text frames for strings, binary ones for bytes. For garbage and for 10 MB. */
+  /** Sends a frame with any content: a text frame for a string, a binary frame for bytes. */
   sendFrame(content: string | Uint8Array): void {
     for (const { socket } of this.#targets) socket.send(content);
   }
 
-  /** Sends the head of a text frame and a part of its content, and never the rest: a client waits on it forever. */
+  /** Sends the header of a text frame and half of its content, and never the rest. */
   sendHalfFrame(): void {
     this.mute();
     const content = Buffer.from('[{"T":"t","S":"AA');
@@ -93,5 +93,5 @@ export class BrokerFaults {
   }
 }
 
-/** The first byte of a text frame that is not continued (RFC 6455, section 5.2). */
+/** The first byte of an unfragmented text frame (RFC 6455, section 5.2). */
 const FINAL_TEXT_FRAME = 0x81;

@@ -1,4 +1,4 @@
-// A simulated broker: a WebSocket server that speaks Alpaca's market data stream v2 and allows one connection.
+// A simulated broker: a WebSocket server with Alpaca's market data stream v2 protocol and its limit of one connection.
 
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
@@ -12,29 +12,31 @@ import { codecFor } from './codec.ts';
 import { createGenerator } from './sources/generator.ts';
 import type { PriceSource } from './sources/price-source.ts';
 
-/** How a simulated broker behaves; every option has a default. */
+/** All options have defaults. */
 export interface SimulatedBrokerOptions {
-  /** Where it listens; default 127.0.0.1. */
+  /** Address to listen on; default 127.0.0.1. */
   readonly host?: string;
-  /** Default 0: a free port, told by `port` of the result. */
+  /** Default 0: a free port, which is `port` of the result. */
   readonly port?: number;
-  /** The one key that is accepted; default `local-key`. */
+  /** The accepted key; default `local-key`. */
   readonly key?: string;
-  /** The secret that belongs to it; default `local-secret`. */
+  /** The accepted secret; default `local-secret`. */
   readonly secret?: string;
-  /** Feeds in the account's plan, each at `/v2/<feed>`; default iex, delayed_sip and test. Others are refused with 409. */
+  /** Feeds in the account's plan, each at `/v2/<feed>`; default iex, delayed_sip and test. Others get error 409. */
   readonly feeds?: readonly string[];
-  /** Authenticated connections allowed to one feed at a time; default 1. One more is refused with 406. */
+  /** Maximum concurrent authenticated connections per feed; default 1. Another one gets error 406. */
   readonly maxConnections?: number;
-  /** How long a connection that has ended is still counted, milliseconds, as brokers are slow to notice; default 0. */
+  /**
+   * Time for which a closed connection still counts against the limit, as with real brokers, milliseconds; default 0.
+   */
   readonly releaseMs?: number;
-  /** Symbols allowed in trades and quotes together, a wildcard never within it (405); default no limit. */
+  /** Maximum symbols in trades and quotes together (405). A wildcard exceeds any limit. Default no limit. */
   readonly symbolLimit?: number;
-  /** How long a client has to authenticate, milliseconds (404); default 10,000. */
+  /** Authentication timeout, milliseconds (404); default 10,000. */
   readonly authTimeoutMs?: number;
-  /** Unsent bytes a client may let pile up before it is closed as too slow (407); default 16 MiB. */
+  /** Maximum unsent bytes of a client before it is closed as too slow (407); default 16 MiB. */
   readonly maxBufferedBytes?: number;
-  /** Default: a generator. Its first batch is asked for when the first client has subscribed; from then on it runs. */
+  /** Default: a generator. The first subscription of a client starts the source. */
   readonly source?: PriceSource;
   /** Default: silent. */
   readonly logger?: Logger;
@@ -42,29 +44,29 @@ export interface SimulatedBrokerOptions {
 
 /** Counters since the start. */
 export interface BrokerStats {
-  /** Connections that are authenticated now. */
+  /** Currently authenticated connections. */
   readonly connections: number;
-  /** The most there were at a time. */
+  /** Maximum of concurrently authenticated connections. */
   readonly maxConcurrent: number;
-  /** Connections that were authenticated, ever. */
+  /** Connections authenticated in total. */
   readonly accepted: number;
-  /** Connections that were refused with 406, ever. */
+  /** Connections refused with 406 in total. */
   readonly refused: number;
-  /** Trades and quotes sent, each counted. */
+  /** Trades and quotes sent. */
   readonly messagesSent: number;
 }
 
-/** The key and secret a broker accepts when it is not told others; for local work only. */
+/** The default key and secret, for local use only. */
 export const LOCAL_CREDENTIALS: Credentials = { key: 'local-key', secret: 'local-secret' };
 
 /**
- * Starts a simulated broker and resolves once it listens.
+ * Starts a simulated broker; resolves when it listens.
  *
- * @throws Error when the address cannot be listened on; the message says why.
+ * @throws Error if the broker cannot listen on the address; the message contains the reason
  */
 export async function startSimulatedBroker(options: SimulatedBrokerOptions = {}): Promise<SimulatedBroker> {
   const { host = '127.0.0.1', port = 0 } = options;
-  // No compression, as a server may choose. (`closeTimeout` is new in ws and not yet in its types.)
+  // Compression is optional for a server. The types of ws lack `closeTimeout`.
   const limits = { maxPayload: 1024 * 1024, closeTimeout: CLOSE_TIMEOUT_MS };
   const server = new WebSocketServer({ ...limits, host, port, verifyClient: refuseUnknownPath });
   try {
@@ -76,21 +78,21 @@ export async function startSimulatedBroker(options: SimulatedBrokerOptions = {})
   return new SimulatedBroker(server, options);
 }
 
-/** A running simulated broker; made by `startSimulatedBroker`. */
+/** A running simulated broker; created by `startSimulatedBroker`. */
 export class SimulatedBroker implements AsyncDisposable {
-  /** Where a client connects to, e.g. `ws://127.0.0.1:40123/v2/iex`. */
+  /** The URL for clients, e.g. `ws://127.0.0.1:40123/v2/iex`. */
   readonly url: string;
   readonly port: number;
   /** Every symbol the broker can send. */
   readonly symbols: readonly string[];
-  /** Misbehaviour on demand. */
+  /** Fault injection. */
   readonly faults: BrokerFaults;
   readonly #server: WebSocketServer;
   readonly #options: SimulatedBrokerOptions;
   readonly #source: PriceSource;
   readonly #log: Logger;
   readonly #sessions = new Set<ClientSession>();
-  /** Admitted ones that have ended and are still counted. */
+  /** Closed sessions that still count against the connection limit. */
   readonly #unreleased = new Set<ClientSession>();
   readonly #stopping = new AbortController();
   readonly #counters = { maxConcurrent: 0, accepted: 0, refused: 0, messagesSent: 0 };
@@ -110,12 +112,11 @@ export class SimulatedBroker implements AsyncDisposable {
     server.on('connection', (socket, request) => this.#connect(socket, request));
   }
 
-  /** The counters as they are now. */
   get stats(): BrokerStats {
     return { connections: this.#admittedSessions().length, ...this.#counters };
   }
 
-  /** Closes every connection (1001, going away) and stops listening. Resolves when all is closed; may be called again. */
+  /** Closes every connection with 1001 (going away) and stops listening. Resolves when all are closed. Idempotent. */
   close(): Promise<void> {
     this.#closed ??= this.#shutDown();
     return this.#closed;
@@ -142,7 +143,7 @@ export class SimulatedBroker implements AsyncDisposable {
       maxBufferedBytes: this.#options.maxBufferedBytes ?? 16 * 1024 * 1024,
       faults: this.faults,
       log,
-      admit: (asking, credentials) => this.#admit(asking, credentials),
+      admit: (candidate, credentials) => this.#admit(candidate, credentials),
       onSubscribed: () => {
         this.#sending ??= this.#sendPrices();
       },
@@ -151,9 +152,9 @@ export class SimulatedBroker implements AsyncDisposable {
     socket.once('close', (code) => {
       this.#sessions.delete(session);
       if (session.admitted) this.#delayRelease(session);
-      log.info({ code }, 'A client has gone.');
+      log.info({ code }, 'Client disconnected.');
     });
-    log.info('A client has connected.');
+    log.info('Client connected.');
   }
 
   #admit(session: ClientSession, { key, secret }: Credentials): BrokerErrorCode | undefined {
@@ -193,10 +194,10 @@ export class SimulatedBroker implements AsyncDisposable {
         const messages = events.map((event) => dataMessage(event, event.kind === 'trade' ? ++tradeId : 0));
         for (const session of this.#sessions) this.#counters.messagesSent += session.deliver(messages);
       }
-      this.#log.info('The price source has come to its end.');
+      this.#log.info('The price source has ended.');
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
-      this.#log.error({ err: error }, 'The price source failed; every client is told and closed.');
+      this.#log.error({ err: error }, 'The price source failed; closing all clients with error 500.');
       this.faults.sendError(500);
     }
   }
@@ -211,7 +212,7 @@ export class SimulatedBroker implements AsyncDisposable {
   }
 }
 
-/** How long a client may take to answer a close before its connection is cut. */
+/** Time for a client to answer a close before its connection is terminated, milliseconds. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
 function refuseUnknownPath(

@@ -1,4 +1,4 @@
-// One client's connection, from the greeting to the close.
+// One client connection, from the greeting to the close.
 
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
@@ -18,27 +18,25 @@ import type { BrokerFaults, FaultTarget } from './broker-faults.ts';
 import { type Codec, decodeFrame } from './codec.ts';
 import { Subscriptions } from './subscriptions.ts';
 
-/** What a client shows to be let in. */
 export interface Credentials {
   readonly key: string;
   readonly secret: string;
 }
 
-/** What a session needs of the broker. */
 export interface ClientSessionOptions {
   readonly socket: WebSocket;
   readonly tcp: Socket;
   readonly codec: Codec;
-  /** The feed it asked for, e.g. `iex`. */
+  /** The feed in the URL, e.g. `iex`. */
   readonly feed: string;
-  /** Credentials from the HTTP headers, when they were sent there. */
+  /** Credentials from the HTTP headers, if present. */
   readonly credentials: Credentials | undefined;
   readonly authTimeoutMs: number;
   readonly symbolLimit: number;
   readonly maxBufferedBytes: number;
   readonly faults: BrokerFaults;
   readonly log: Logger;
-  /** The broker's decision on credentials: undefined lets the session in. */
+  /** The broker's decision on credentials: undefined admits the session. */
   readonly admit: (session: ClientSession, credentials: Credentials) => BrokerErrorCode | undefined;
   /** Called after each change of the subscriptions has been acknowledged. */
   readonly onSubscribed: () => void;
@@ -47,8 +45,8 @@ export interface ClientSessionOptions {
 type SubscriptionMessage = Exclude<ClientMessage, { readonly action: 'auth' }>;
 
 /**
- * States: `connected` (greeted, not authenticated) -> `authenticated` -> `closing`. Only `#authenticate` and `#close` change
- * it. An authenticated session counts against the connection limit until its socket is closed, so the broker removes it then.
+ * `connected` (greeted, not authenticated) -> `authenticated` -> `closing`. Only `#authenticate` and `#close` change
+ * the state. An authenticated session counts against the connection limit until its socket is closed.
  */
 export class ClientSession implements FaultTarget {
   readonly socket: WebSocket;
@@ -69,27 +67,27 @@ export class ClientSession implements FaultTarget {
     this.#authTimer = setTimeout(() => this.#reject(404), options.authTimeoutMs);
     this.socket.on('message', (frame: Buffer, isBinary: boolean) => this.#receive(frame, isBinary));
     this.socket.on('close', () => clearTimeout(this.#authTimer));
-    this.socket.on('error', (error) => options.log.warn({ error: error.message }, 'The connection failed.'));
+    this.socket.on('error', (error) => options.log.warn({ error: error.message }, 'Connection failed.'));
     if (options.faults.frozen) this.socket.pause();
     this.#reply(CONNECTED);
     if (options.credentials !== undefined) this.#handle({ action: 'auth', ...options.credentials });
   }
 
-  /** Whether the session takes one of the account's connections. */
+  /** Whether the session counts against the account's connection limit. */
   get admitted(): boolean {
     return this.#admitted;
   }
 
-  /** Sends what the client is subscribed to as one frame, and returns how many messages that were. */
+  /** Sends the messages that the client is subscribed to as one frame; returns their number. */
   deliver(messages: readonly DataMessage[]): number {
     if (this.#state !== 'authenticated' || this.#options.faults.muted) return 0;
-    const wanted = messages.filter((message) => this.#subscriptions.includes(message));
-    if (wanted.length === 0) return 0;
+    const subscribed = messages.filter((message) => this.#subscriptions.includes(message));
+    if (subscribed.length === 0) return 0;
     if (this.socket.bufferedAmount > this.#options.maxBufferedBytes) {
       this.fail(407);
       return 0;
     }
-    return this.#send(wanted);
+    return this.#send(subscribed);
   }
 
   fail(code: BrokerErrorCode): void {
@@ -131,7 +129,7 @@ export class ClientSession implements FaultTarget {
     return undefined;
   }
 
-  /** The broker's own errors; a muted broker keeps them to itself, but closes nevertheless. */
+  /** Sends an error of the broker, and closes if it requires that. A muted broker closes without sending. */
   #reject(code: BrokerErrorCode): void {
     this.#reply(errorMessage(code));
     if (CLOSING_ERRORS.has(code)) this.#close(code);
@@ -150,7 +148,7 @@ export class ClientSession implements FaultTarget {
   #close(code: BrokerErrorCode): void {
     clearTimeout(this.#authTimer);
     this.#state = 'closing';
-    this.#options.log.info({ code }, 'The connection is closed with an error.');
+    this.#options.log.info({ code }, 'Closing the connection with an error.');
     this.socket.close();
   }
 }

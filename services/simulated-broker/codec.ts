@@ -3,18 +3,18 @@
 import { decode, encode } from '@msgpack/msgpack';
 import type { ServerMessage } from './alpaca-protocol.ts';
 
-/** How the messages of one connection are written; a client chooses with its `Content-Type` header. */
+/** The encoding of one connection. The client selects it with its `Content-Type` header. */
 export interface Codec {
-  /** One frame; the broker always sends arrays. */
+  /** Encodes one frame; frames are always arrays. */
   encode(messages: readonly ServerMessage[]): string | Uint8Array;
 }
 
-/** The codec a client asks for. Without a `Content-Type` header it is JSON. */
+/** The codec for a client's `Content-Type` header; JSON without one. */
 export function codecFor(contentType: string | undefined): Codec {
   return contentType?.startsWith('application/msgpack') ? MSGPACK : JSON_TEXT;
 }
 
-/** Reads a client's frame: text is JSON, binary is msgpack. Undefined when it is neither. */
+/** Decodes a client's frame: text is JSON, binary is msgpack. Undefined if it is invalid. */
 export function decodeFrame(frame: Buffer, isBinary: boolean): unknown {
   try {
     return isBinary ? decode(frame) : JSON.parse(frame.toString());

@@ -1,11 +1,11 @@
-// The service's settings, from flags and environment variables; a flag wins over its variable.
+// Reads the broker's settings from flags and environment variables. A flag overrides its variable.
 
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { LOCAL_CREDENTIALS } from './broker.ts';
 import { DEFAULT_SYMBOLS } from './sources/generator.ts';
 
-/** Each setting is the flag `--name` and the variable `BROKER_NAME`; its description is its line of the help text. */
+/** Each setting is the flag `--name` and the variable `BROKER_NAME`; its description is its line of `--help`. */
 const settings = z.object({
   port: number(isWhole(65_535), 'a whole number from 0 to 65535')
     .default(8765)
@@ -14,42 +14,42 @@ const settings = z.object({
   capture: text('a file').optional().describe('recorded session to replay instead of generated prices'),
   speed: number((value) => value > 0, 'a number above 0')
     .default(1)
-    .describe('pace of the replay: 1 as recorded, 2 twice as fast, Infinity (default 1)'),
+    .describe('replay speed: 1 as recorded, 2 twice as fast, Infinity (default 1)'),
   seed: number(isWhole(2 ** 32 - 1), 'a whole number from 0 to 4294967295')
     .default(1)
     .describe('seed of the generated prices (default 1)'),
   rate: number((value) => value >= 0.01 && value <= 100_000, 'a number from 0.01 to 100000')
     .default(20)
-    .describe('generated events a second, all symbols together (default 20)'),
+    .describe('generated events per second over all symbols (default 20)'),
   symbols: text('symbols separated by commas, such as AAPL,MSFT', /^[\w./:-]+(,[\w./:-]+)*$/)
     .transform((list) => list.split(','))
     .default([...DEFAULT_SYMBOLS])
     .describe(`generated symbols (default ${DEFAULT_SYMBOLS.join(',')})`),
   key: text('a key')
     .default(LOCAL_CREDENTIALS.key)
-    .describe(`API key that is accepted (default ${LOCAL_CREDENTIALS.key})`),
+    .describe(`accepted API key (default ${LOCAL_CREDENTIALS.key})`),
   secret: text('a secret')
     .default(LOCAL_CREDENTIALS.secret)
     .describe(
-      `its secret; the variable keeps it out of the process list (default ${LOCAL_CREDENTIALS.secret})`,
+      `accepted secret; the variable keeps it out of the process list (default ${LOCAL_CREDENTIALS.secret})`,
     ),
   release: number(isWhole(600_000), 'a whole number from 0 to 600000')
     .default(0)
-    .describe('milliseconds a connection that has ended is still counted (default 0)'),
+    .describe('ms for which a closed connection still counts against the limit (default 0)'),
 });
 
-/** The settings of the simulated broker. Without `capture`, prices are generated. */
+/** Without `capture`, prices are generated. */
 export type BrokerConfig = z.infer<typeof settings>;
 
-/** Settings that cannot be used; the message has one line a mistake and never repeats a secret. */
+/** Invalid settings. The message has one line per error and never contains a secret. */
 export class BrokerConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
 /**
- * Reads the settings; `'help'` when help was asked for.
+ * Reads the settings; returns `'help'` for `--help`.
  *
- * @param args the command line without the program
+ * @param args the command line without node and the script
  * @throws ConfigError
  */
 export function readConfig(
@@ -61,11 +61,11 @@ export function readConfig(
   const given = NAMES.map((name) => [name, flags[name] ?? env[variableOf(name)]]);
   const { data, error } = settings.safeParse(Object.fromEntries(given));
   if (error === undefined) return data;
-  const mistakes = error.issues.map(({ path, message }) => {
+  const messages = error.issues.map(({ path, message }) => {
     const name = String(path[0]);
     return `--${name} (or ${variableOf(name)}) must be ${message}.`;
   });
-  throw new BrokerConfigError(mistakes.join('\n'));
+  throw new BrokerConfigError(messages.join('\n'));
 }
 
 /** The text of `--help`. */
@@ -73,7 +73,7 @@ export function helpText(): string {
   const lines = Object.entries(settings.shape).map(
     ([name, { description }]) => `  --${name.padEnd(8)} ${variableOf(name).padEnd(15)} ${description}`,
   );
-  return `A simulated broker: speaks Alpaca's market data stream v2, allows one connection.\n\n${lines.join('\n')}\n`;
+  return `A simulated broker: Alpaca's market data stream v2, limited to one connection.\n\n${lines.join('\n')}\n`;
 }
 
 const NAMES = Object.keys(settings.shape);
@@ -86,9 +86,9 @@ function parseFlags(args: string[]): Readonly<Record<string, string | boolean | 
       options: { ...Object.fromEntries(flags), help: { type: 'boolean', short: 'h' } },
     }).values as Record<string, string | boolean | undefined>;
   } catch (error) {
-    // Node adds advice on dashes and positional arguments after the first sentence, which would mislead here.
+    // Only the first sentence: Node's advice on dashes and positional arguments after it does not apply here.
     const [reason] = String(error instanceof Error ? error.message : error).split(/\.?\n|\. /);
-    throw new BrokerConfigError(`${reason}. See --help for the flags there are.`, { cause: error });
+    throw new BrokerConfigError(`${reason}. See --help for the list of flags.`, { cause: error });
   }
 }
 
@@ -96,12 +96,12 @@ function variableOf(name: string): string {
   return `BROKER_${name.toUpperCase()}`;
 }
 
-/** A text setting; `expected` completes the sentence "must be ...". */
+/** A string; `expected` completes the error "NAME must be ...". */
 function text(expected: string, pattern = /\S/) {
   return z.string().trim().regex(pattern, expected);
 }
 
-/** A number setting, written in text; `expected` completes the sentence "must be ...". */
+/** A number in text; `expected` completes the error "NAME must be ...". */
 function number(isValid: (value: number) => boolean, expected: string) {
   return text(expected)
     .transform(Number)

@@ -1,4 +1,4 @@
-// The simulated broker as a process: settings, start, log, graceful end.
+// The simulated broker as a process: settings, start, log, graceful shutdown.
 
 import { shutDownGracefully } from '@tickbus/graceful-shutdown';
 import { pino } from 'pino';
@@ -24,8 +24,8 @@ async function serve(config: BrokerConfig): Promise<void> {
   const source = await openSource(config);
   const broker = await startSimulatedBroker({ host, port, key, secret, releaseMs, source, logger });
   shutDownGracefully({ deadlineMs: 5_000, logger }, async ({ err, signal }) => {
-    if (err) logger.fatal({ err }, 'The simulated broker fails and closes.');
-    else logger.info({ signal, ...broker.stats }, 'The simulated broker closes.');
+    if (err) logger.fatal({ err }, 'Fatal error; shutting down the simulated broker.');
+    else logger.info({ signal, ...broker.stats }, 'The simulated broker is shutting down.');
     await broker.close();
   });
   logger.info({ url: broker.url, symbols: broker.symbols }, 'The simulated broker is ready.');
@@ -33,6 +33,6 @@ async function serve(config: BrokerConfig): Promise<void> {
 
 async function openSource({ capture, speed, symbols, rate, seed }: BrokerConfig): Promise<PriceSource> {
   if (capture !== undefined) return openCaptureSource({ path: capture, speed });
-  logger.info({ symbols, rate, seed }, 'Prices are generated.');
+  logger.info({ symbols, rate, seed }, 'Generating prices.');
   return createGenerator({ symbols, rate, seed });
 }

@@ -1,8 +1,8 @@
-// What one session is subscribed to: symbols by channel, with the wildcard and the account's symbol limit.
+// The subscriptions of one session: symbols by channel, with the wildcard and the account's symbol limit.
 
 import type { BrokerErrorCode, DataMessage, ServerMessage } from './alpaca-protocol.ts';
 
-/** The channels of the stock feeds that a client can ask for; of these, trades and quotes carry data here. */
+/** The channels of the stock feeds that a client can subscribe to. Only trades and quotes carry data here. */
 const STREAM_CHANNELS = [
   'trades',
   'quotes',
@@ -16,27 +16,26 @@ const STREAM_CHANNELS = [
 
 type StreamChannel = (typeof STREAM_CHANNELS)[number];
 
-/** Symbols by channel name, as a client names them. */
+/** Symbols by channel name, as in a client message. */
 export type SymbolsByChannel = Readonly<Record<string, readonly string[]>>;
 
-/** The subscriptions of one session. */
 export class Subscriptions {
   readonly #limit: number;
   #symbols: ReadonlyMap<StreamChannel, ReadonlySet<string>> = new Map(
     STREAM_CHANNELS.map((channel) => [channel, new Set()]),
   );
 
-  /** @param limit symbols allowed in trades and quotes together; the other channels are not limited */
+  /** @param limit maximum symbols in trades and quotes together; the other channels are unlimited */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Adds to the subscriptions, or changes nothing and returns the error: 405 past the limit, 410 for a foreign channel. */
+  /** Adds subscriptions. On an error nothing changes: 405 past the limit, 410 for an unknown channel. */
   subscribe(added: SymbolsByChannel): BrokerErrorCode | undefined {
     return this.#change(added, (current, symbols) => new Set([...current, ...symbols]));
   }
 
-  /** Takes from the subscriptions; `*` takes only the wildcard itself. 410 for a foreign channel. */
+  /** Removes subscriptions; `*` removes only the wildcard itself. 410 for an unknown channel. */
   unsubscribe(removed: SymbolsByChannel): BrokerErrorCode | undefined {
     return this.#change(
       removed,
@@ -44,15 +43,14 @@ export class Subscriptions {
     );
   }
 
-  /** Whether a message belongs to these subscriptions. */
   includes(message: DataMessage): boolean {
     const symbols = this.#of(message.T === 't' ? 'trades' : 'quotes');
     return symbols.has(message.S) || symbols.has('*');
   }
 
   /**
-   * The acknowledgement: always the full lists. Corrections and cancelled trades come with the trades and are listed, but
-   * cannot be asked for.
+   * The acknowledgement, which always has the full lists. Corrections and cancelled trades are listed and follow the
+   * trades; a client cannot subscribe to them.
    */
   acknowledgement(): ServerMessage & Readonly<Record<string, unknown>> {
     const lists = Object.fromEntries(STREAM_CHANNELS.map((channel) => [channel, [...this.#of(channel)]]));
@@ -84,7 +82,7 @@ function isChannel(name: string): name is StreamChannel {
   return (STREAM_CHANNELS as readonly string[]).includes(name);
 }
 
-/** How much of the limit is used up; the wildcard is every symbol there is. */
+/** Symbols that count against the limit; the wildcard counts as infinitely many. */
 function countAgainstLimit(symbols: ReadonlyMap<StreamChannel, ReadonlySet<string>>): number {
   const sets = [symbols.get('trades') ?? NO_SYMBOLS, symbols.get('quotes') ?? NO_SYMBOLS];
   return sets.reduce((sum, set) => sum + (set.has('*') ? Number.POSITIVE_INFINITY : set.size), 0);

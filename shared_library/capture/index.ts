@@ -1,4 +1,4 @@
-// The public names of @tickbus/capture: recorded exchange sessions, read, translated and paced.
+// The public API of @tickbus/capture: reads, translates and replays recorded exchange sessions.
 
 export type { MarketEvent, QuoteEvent, TradeEvent } from './market-event.ts';
 export { type PaceClock, type PacedOptions, paced } from './paced.ts';

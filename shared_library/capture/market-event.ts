@@ -1,9 +1,9 @@
-// Market events without a venue's accent: a trade or a quote, every number finite.
+// Market events in a common format for all venues: trades and quotes with finite numbers.
 
 /** One execution. */
 export interface TradeEvent {
   readonly kind: 'trade';
-  /** The instrument as the venue names it, e.g. `AAPL`, `BAND-GBP`, `SUSHIUSDT`. */
+  /** The venue's name of the instrument, e.g. `AAPL`, `BAND-GBP`, `SUSHIUSDT`. */
   readonly symbol: string;
   readonly price: number;
   readonly size: number;
@@ -14,7 +14,7 @@ export interface TradeEvent {
 /** The best bid and ask. */
 export interface QuoteEvent {
   readonly kind: 'quote';
-  /** The instrument as the venue names it. */
+  /** The venue's name of the instrument. */
   readonly symbol: string;
   readonly bid: number;
   /** 0 when the venue does not tell it. */
@@ -26,13 +26,15 @@ export interface QuoteEvent {
   readonly timestamp: number;
 }
 
-/** What a venue frame says about the market. */
 export type MarketEvent = TradeEvent | QuoteEvent;
 
-/** Fields as they stand in a venue's frame: nothing is known of their types yet. */
+/** A decoded JSON object. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Fields of a venue's frame before their types are checked. */
 type Untrusted<Event> = { readonly [Field in keyof Omit<Event, 'kind'>]: unknown };
 
-/** The trade in `fields`, or undefined when one of them is missing or not a finite number. */
+/** The trade in `fields`; undefined if a field is missing or a number is not finite. */
 export function toTrade(fields: Untrusted<TradeEvent>): TradeEvent | undefined {
   if (typeof fields.symbol !== 'string') return undefined;
   const price = toNumber(fields.price);
@@ -42,7 +44,7 @@ export function toTrade(fields: Untrusted<TradeEvent>): TradeEvent | undefined {
   return { kind: 'trade', symbol: fields.symbol, price, size, timestamp };
 }
 
-/** The quote in `fields`, or undefined when one of them is missing or not a finite number. */
+/** The quote in `fields`; undefined if a field is missing or a number is not finite. */
 export function toQuote(fields: Untrusted<QuoteEvent>): QuoteEvent | undefined {
   if (typeof fields.symbol !== 'string') return undefined;
   const bid = toNumber(fields.bid);
@@ -54,7 +56,7 @@ export function toQuote(fields: Untrusted<QuoteEvent>): QuoteEvent | undefined {
   return { kind: 'quote', symbol: fields.symbol, bid, bid_size, ask, ask_size, timestamp };
 }
 
-/** Venues write numbers as JSON numbers or as decimal strings; whatever else becomes NaN. */
+/** Venues write numbers as JSON numbers or as decimal strings; any other value becomes NaN. */
 function toNumber(value: unknown): number {
   if (typeof value === 'string' && value.trim() !== '') return Number(value);
   return typeof value === 'number' ? value : Number.NaN;

@@ -1,31 +1,30 @@
-// Replays timed items at the pace they were recorded with, or at a multiple of it.
+// Replays timed items at the recorded pace or at a multiple of it.
 
 import { setImmediate, setTimeout } from 'node:timers/promises';
 
-/** Time as a replay needs it; tests bring their own. */
+/** The clock of a replay; tests pass their own. */
 export interface PaceClock {
-  /** Milliseconds on a clock that only goes forward. */
+  /** Milliseconds of a monotonic clock. */
   now(): number;
   /** Resolves after `ms` milliseconds; rejects when the signal aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** How a replay runs. */
 export interface PacedOptions {
-  /** 1 is the true pace (default), 2 twice as fast, `Infinity` as fast as the consumer takes the items. */
+  /** 1 is the recorded pace (default), 2 twice as fast, `Infinity` as fast as the consumer reads. */
   readonly speed?: number;
-  /** Ends the replay: the iteration throws the signal's reason. */
+  /** Aborts the replay: the iteration throws the signal's reason. */
   readonly signal?: AbortSignal;
   /** Default: the process's monotonic clock and timers. */
   readonly clock?: PaceClock;
 }
 
 /**
- * Yields `items` with the pauses that lie between their `at` (seconds), divided by `speed`. Every item is due at a moment
- * counted from the first one, so that late timers and a slow consumer do not add up to drift: what is overdue follows at
- * once. The event loop gets its turn before every item, also at speed `Infinity`.
+ * Yields `items` with the pauses between their `at` (seconds), divided by `speed`. The due time of every item is
+ * computed from the first item, so late timers and a slow consumer cause no drift: overdue items follow immediately.
+ * The event loop turns before every item, also at speed `Infinity`.
  *
- * @throws RangeError when `speed` is not above 0; the signal's reason when it aborts.
+ * @throws RangeError if `speed` is not above 0; the signal's reason when it aborts
  */
 export async function* paced<Item extends { readonly at: number }>(
   items: Iterable<Item> | AsyncIterable<Item>,
@@ -38,7 +37,7 @@ export async function* paced<Item extends { readonly at: number }>(
     origin ??= { at: item.at, now: clock.now() };
     const due = origin.now + ((item.at - origin.at) * 1000) / speed;
     await setImmediate();
-    // A timer may fire a moment early and cannot wait longer than LONGEST_TIMER_MS, hence the loop.
+    // A timer can fire early and cannot wait longer than MAX_TIMER_MS, hence the loop.
     for (let wait = due - clock.now(); wait > 0; wait = due - clock.now()) {
       await rethrowAbortReason(clock.sleep(Math.min(wait, MAX_TIMER_MS), signal), signal);
     }
@@ -54,7 +53,7 @@ const SYSTEM_CLOCK: PaceClock = {
   sleep: (ms, signal) => setTimeout(ms, undefined, { ...(signal && { signal }) }),
 };
 
-/** Timers reject with an AbortError of their own; the caller is promised the reason it aborted with. */
+/** Timers reject with their own AbortError; this throws the reason of the signal instead. */
 async function rethrowAbortReason(sleep: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   try {
     await sleep;

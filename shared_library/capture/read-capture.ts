@@ -6,19 +6,19 @@ import { constants, createGunzip } from 'node:zlib';
 
 /** One frame of a recorded session. */
 export interface CaptureRecord {
-  /** When the frame was received or sent, Unix seconds. */
+  /** Time at which the frame was received or sent, Unix seconds. */
   readonly at: number;
-  /** `in` came from the venue, `out` went to it. */
+  /** `in`: from the venue; `out`: to the venue. */
   readonly dir: 'in' | 'out';
-  /** The JSON frame as it was sent. */
+  /** The decoded JSON frame. */
   readonly frame: unknown;
 }
 
-/** A recorded session that cannot be read; the message names the file, and the line where there is one. */
+/** A recorded session that cannot be read. The message names the file, and the line if there is one. */
 export class CaptureError extends Error {
   override readonly name = 'CaptureError';
   readonly path: string;
-  /** Counted from 1; undefined when the file as a whole could not be read. */
+  /** Counted from 1; undefined if the file as a whole cannot be read. */
   readonly line: number | undefined;
 
   constructor(message: string, path: string, line?: number, options?: ErrorOptions) {
@@ -29,15 +29,15 @@ export class CaptureError extends Error {
 }
 
 export interface ReadCaptureOptions {
-  /** A session that breaks off, as one whose recording was killed, ends where it does. Default false: that is an error. */
+  /** Accepts a truncated file, as a killed recorder leaves it. Default false: a truncated file is an error. */
   readonly allowTruncated?: boolean;
 }
 
 /**
- * Streams the records of the recorded session at `path`, in order. Whether it is gzipped is told by its first bytes, not
- * by its name. Blank lines are passed over. Leaving the loop early closes the file.
+ * Streams the records of the recorded session at `path`, in order. The first bytes, not the name, decide whether the
+ * file is gzipped. Blank lines are skipped. Leaving the loop early closes the file.
  *
- * @throws CaptureError on a file that cannot be read and on the first line that is not a record.
+ * @throws CaptureError if the file cannot be read, or at the first line that is not a record
  */
 export async function* readCapture(
   path: string,
@@ -68,13 +68,13 @@ async function textOf(file: FileHandle, allowTruncated: boolean): Promise<Readab
   const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
   const gzipped = bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
   const bytes = file.createReadStream({ start: 0, autoClose: false });
-  // An error of either stream reaches the reader of the last one; the callback has nothing to add.
+  // The reader of the last stream receives the errors of both, so the callback is empty.
   const options = allowTruncated ? { finishFlush: constants.Z_SYNC_FLUSH } : {};
   const plain = gzipped ? pipeline(bytes, createGunzip(options), () => {}) : bytes;
   return plain.setEncoding('utf8');
 }
 
-/** Splits text into lines. (`node:readline` does not pass a stream's error on to its iterator.) */
+/** Splits text into lines. `node:readline` does not pass a stream's error to its iterator. */
 async function* lines(text: Readable): AsyncGenerator<Line, void, undefined> {
   let rest = '';
   for await (const chunk of text) {
@@ -87,7 +87,7 @@ async function* lines(text: Readable): AsyncGenerator<Line, void, undefined> {
 
 interface Line {
   readonly text: string;
-  /** Whether it ends as a line does. */
+  /** Whether it ends with a line break. */
   readonly isWhole: boolean;
 }
 

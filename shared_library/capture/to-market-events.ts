@@ -1,23 +1,21 @@
 // Translates a recorded venue frame into market events.
 
-import type { MarketEvent } from './market-event.ts';
+import type { JsonObject, MarketEvent } from './market-event.ts';
 import type { CaptureRecord } from './read-capture.ts';
 import { readAlpacaMessage } from './venues/alpaca.ts';
 import { readBinanceFuturesFrame } from './venues/binance-futures.ts';
 import { readCoinbaseFrame } from './venues/coinbase.ts';
 import { readTickbusFrame } from './venues/tickbus-recorder.ts';
 
-type Frame = Readonly<Record<string, unknown>>;
-
-/** One reader a venue; each knows its own frames and answers undefined for all others. */
-const VENUES: readonly ((frame: Frame) => MarketEvent | undefined)[] = [
+/** One parser per venue; each returns undefined for frames of other venues. */
+const VENUES: readonly ((frame: JsonObject) => MarketEvent | undefined)[] = [
   readCoinbaseFrame,
   readBinanceFuturesFrame,
 ];
 
 /**
- * The market events in one recorded frame, in order. Frames that went to the venue, frames that are no trade or quote
- * (order book, candles, acknowledgements) and frames with a missing or non-finite number give none.
+ * The market events in one recorded frame, in order. A frame yields none if it went to the venue, is neither a trade
+ * nor a quote (order book, candle, acknowledgement), or lacks a finite number.
  */
 export function toMarketEvents(record: CaptureRecord): readonly MarketEvent[] {
   const { dir, frame } = record;
@@ -34,12 +32,12 @@ export function toMarketEvents(record: CaptureRecord): readonly MarketEvent[] {
 }
 
 function eventsIn(
-  messages: readonly Frame[],
-  read: (message: Frame) => MarketEvent | undefined,
+  messages: readonly JsonObject[],
+  read: (message: JsonObject) => MarketEvent | undefined,
 ): readonly MarketEvent[] {
   return messages.map(read).filter((event) => event !== undefined);
 }
 
-function isObject(value: unknown): value is Frame {
+function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,4 @@
-// The commands of docs/feeds.md, run as they stand there against a local broker, a local Redis and a local venue.
+// Runs the commands of docs/feeds.md unchanged against a local broker, a local Redis and a local venue.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,7 +18,7 @@ import { BINANCE_CAPTURE, SKIP_REASON } from './replay/recorded-sessions.fixture
 import { ReplayServer } from './replay/replay-server.fixture.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-/** Every command of the page that starts a gateway. */
+/** The commands of the page that start a gateway. */
 const COMMANDS = (await readFile(join(ROOT, 'docs/feeds.md'), 'utf8'))
   .split('\n')
   .filter((line) => line.includes('npx tsx services/price-gateway/main.ts') && !line.includes('`'));
@@ -51,19 +51,19 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-/** The command that begins so, with what is elsewhere in this test put in its place. */
+/** The command that begins with `start`, with the addresses and paths of this test. */
 function command(start: string, replacements: Readonly<Record<string, string>> = {}): string {
   const found = COMMANDS.find((line) => line.startsWith(start));
   if (found === undefined) throw new Error(`docs/feeds.md has no command that begins with ${start}.`);
-  const here = {
+  const localValues = {
     'ws://127.0.0.1:8765': broker.url.replace('/v2/iex', ''),
     recordings: folder,
     ...replacements,
   };
-  return Object.entries(here).reduce((line, [from, to]) => line.replaceAll(from, to), found);
+  return Object.entries(localValues).reduce((line, [from, to]) => line.replaceAll(from, to), found);
 }
 
-/** Runs it as a shell would, but for Redis, a short lease and no port. */
+/** Runs a command in a shell, with the test's Redis, a short lease and no HTTP port. */
 function run(line: string): ChildProcess {
   const env = {
     ...process.env,
@@ -104,7 +104,7 @@ it('websocket', async () => {
   expect(new Set(prices.all.map(({ symbol }) => symbol))).not.toContain('TSLA');
 });
 
-it('recording, and the recording replayed', async () => {
+it('recording, and replay of the recording', async () => {
   const recording = COMMANDS.find((line) => line.includes('RECORD_TO=')) ?? '';
   const child = run(command(recording));
   await prices.until(({ source }) => source === 'trade');
@@ -123,7 +123,7 @@ it('capture, of a real session', async ({ skip }) => {
   await prices.until(({ symbol }) => symbol === 'SUSHIUSDT');
 });
 
-it('ccxt, where the venue is a replay of a real session', async ({ skip }) => {
+it('ccxt, with a replay of a real session as the venue', async ({ skip }) => {
   skip(SKIP_REASON !== undefined, SKIP_REASON);
   await using server = await ReplayServer.start(await binanceProtocol());
   const venue = `CCXT_EXCHANGE=binanceusdm CCXT_URL=http://127.0.0.1:${server.port}`;

@@ -1,4 +1,4 @@
-// The gateway as a process: prices, a graceful end, one clear error.
+// The gateway as a process: prices, graceful shutdown, one clear error.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -31,7 +31,7 @@ function run(env: Record<string, string>, ...args: string[]) {
 }
 
 it.each(['SIGTERM', 'SIGINT'] as const)(
-  'publishes until %s, says that it has stopped and exits with 0',
+  'publishes until %s, publishes `stopped` and exits with 0',
   async (signal) => {
     await using broker = await startSimulatedBroker({ secret: SECRET });
     await using subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
@@ -70,13 +70,13 @@ it.each([
     { ALPACA_KEY: 'k', ALPACA_SECRET: SECRET, RECORD_TO: '/proc/recordings' },
     /^Cannot write recordings to the folder \/proc\/recordings: [^\n]+\n$/,
   ],
-])('ends with one clear error for the environment %j', async (env, expected) => {
+])('exits with one clear error for the environment %j', async (env, expected) => {
   const gateway = run({ LOG_LEVEL: 'silent', ...env });
   expect(await gateway.exit).toEqual([1, null]);
   expect(await gateway.stderr).toMatch(expected);
 });
 
-it('ends with 1 and says what to do when Redis refuses its password while it runs', async () => {
+it('exits with 1 and explains what to do when Redis rejects its password at runtime', async () => {
   await using broker = await startSimulatedBroker();
   await redis.answers('ACL SETUSER gateway on >secret allchannels ~* +@all');
   await using subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
@@ -103,7 +103,7 @@ it('ends with 1 and says what to do when Redis refuses its password while it run
   await vi.waitFor(() => expect(broker.stats.connections).toBe(0), 10_000);
 });
 
-it('ends with an error when Redis is not there', async () => {
+it('exits with an error if Redis is unreachable', async () => {
   const gateway = run({
     ALPACA_KEY: 'k',
     ALPACA_SECRET: SECRET,
@@ -114,7 +114,7 @@ it('ends with an error when Redis is not there', async () => {
   expect(await gateway.stderr).toMatch(/^[^\n]*127\.0\.0\.1:1[^\n]*\n$/);
 });
 
-it('is healthy and ready while it stands by or is active, and tells its figures', async () => {
+it('is healthy and ready while active, and serves its metrics', async () => {
   await using broker = await startSimulatedBroker();
   const port = await freePort();
   const args = ['--http-port', String(port), '--alpaca-url', broker.url, '--symbols', 'AAPL'];
@@ -136,7 +136,7 @@ it('is healthy and ready while it stands by or is active, and tells its figures'
   expect(await gateway.exit).toEqual([0, null]);
 });
 
-it('tells its settings with --help', async () => {
+it('prints its settings with --help', async () => {
   const gateway = run({}, '--help');
   expect(await gateway.exit).toEqual([0, null]);
   expect(await gateway.stdout).toContain('ALPACA_KEY');

@@ -1,4 +1,4 @@
-// The users of docs/production.md, made as it says: each may do what it is there for.
+// The Redis users of docs/production.md have the permissions that they need.
 
 import { readFile } from 'node:fs/promises';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
@@ -12,7 +12,7 @@ import { ConnectionBudget } from '../session/connection-budget.ts';
 import { SILENT } from './gateway.fixture.ts';
 
 const PAGE = await readFile(new URL('../../../docs/production.md', import.meta.url), 'utf8');
-/** The page's lines of redis.conf that make users. */
+/** The page's `user` lines of redis.conf. */
 const USERS = PAGE.split('\n').flatMap((line) => /^user (?!default)(.*)/.exec(line)?.[1] ?? []);
 
 let redis: LocalRedis;
@@ -25,7 +25,7 @@ afterAll(() => redis.kill());
 const as = (user: string) => ({ url: redis.url.replace('//', `//${user}:secret@`), logger: SILENT });
 const price = (value: number) => ({ symbol: 'AAPL', price: value, timestamp: 1 });
 
-it('the gateway feeds its channels under a lease, and counts its attempts; bot and reader hear it and may not publish there', async () => {
+it('gateway: publishes under a lease and records attempts; bot and reader only receive', async () => {
   await using connection = new RedisConnection(as('gateway'));
   await connection.publishing.connect();
   await using publisher = new RedisPublisher({ connection });
@@ -65,7 +65,7 @@ it('the gateway feeds its channels under a lease, and counts its attempts; bot a
     expect(await redis.answers(`AUTH ${user} secret`, 'PUBLISH PRICE_DATA {}')).toMatch(/^\+OK\r\n-NOPERM/);
 });
 
-it('a gateway that may not disconnect others publishes by script', async () => {
+it('a gateway without CLIENT KILL publishes by script', async () => {
   const narrow = USERS.find((user) => user.startsWith('gateway'))
     ?.replace('gateway', 'narrow')
     .replace('PASSWORD', 'secret');
@@ -82,7 +82,7 @@ it('a gateway that may not disconnect others publishes by script', async () => {
   await gateway.publish(CHANNELS.PRICE_DATA, price(1));
 });
 
-it('the operator finds nothing that he may not', async () => {
+it('operator: lacks no permission', async () => {
   await using admin = new RedisAdmin(as('operator'));
   await admin.connect();
   const refused = (await admin.permissions()).filter(

@@ -1,28 +1,26 @@
-// A price source that makes prices up: a seeded random walk of quotes and trades.
+// A price source that generates prices: a seeded random walk of quotes and trades.
 
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { MarketEvent } from '@tickbus/capture';
 import type { PriceSource } from './price-source.ts';
 import { createRandom } from './seeded-random.ts';
 
-/** What the generator makes. */
 export interface GeneratorOptions {
   /** Default: AAPL, MSFT, TSLA, NVDA, SPY. */
   readonly symbols?: readonly string[];
-  /** Events a second over all symbols together, from 0.01 to 100,000; default 20. */
+  /** Events per second over all symbols, from 0.01 to 100,000; default 20. */
   readonly rate?: number;
-  /** Events are the same for the same seed and symbols, apart from their timestamps; default 1. */
+  /** The same seed and symbols produce the same events, except for timestamps; default 1. */
   readonly seed?: number;
 }
 
-/** The symbols of a generator that is not told others. */
 export const DEFAULT_SYMBOLS: readonly string[] = ['AAPL', 'MSFT', 'TSLA', 'NVDA', 'SPY'];
 
 /**
- * A price source with a steady rate: what is due is counted from the start, so late timers do not add up to drift, and
- * everything due at a tick (10 ms at the shortest) comes as one batch.
+ * A price source with a constant rate. The number of due events is computed from the start, so late timers cause no
+ * drift. All events due at a tick (at least 10 ms apart) form one batch.
  *
- * @throws RangeError when there is no symbol or the rate is outside its range
+ * @throws RangeError if there is no symbol or the rate is out of range
  */
 export function createGenerator(options: GeneratorOptions = {}): PriceSource {
   const { symbols = DEFAULT_SYMBOLS, rate = 20, seed = 1 } = options;
@@ -52,8 +50,8 @@ export function createGenerator(options: GeneratorOptions = {}): PriceSource {
 }
 
 /**
- * A market that walks at random: each call is the next event, a quote three times out of four, of a symbol picked at random.
- * Prices are whole cents and stay above 1; the bid is always below the ask; a trade is at the bid or at the ask.
+ * A random walk: each call returns the next event of a random symbol; three of four events are quotes. Prices are whole
+ * cents and stay above 1. The bid is always below the ask. A trade is at the bid or at the ask.
  */
 export function createRandomWalk(
   symbols: readonly string[],
@@ -78,10 +76,10 @@ export function createRandomWalk(
 }
 
 const TICK_MS = 10;
-/** Bounds one frame (about 64 KiB of JSON) when the process has been held up. */
+/** Limits one frame to about 64 KiB of JSON after the process was blocked. */
 const MAX_BATCH = 500;
 const TRADE_SHARE = 0.25;
-/** The largest move of one event, as a part of the price. */
+/** Maximum change of one event, as a fraction of the price. */
 const MAX_STEP = 0.0005;
 const MIN_CENTS = 200;
 

@@ -1,14 +1,13 @@
-// Where prices come from, as the broker sees it.
+// The port between the broker and a source of prices.
 
 import type { MarketEvent } from '@tickbus/capture';
 
-/** A source of prices. */
 export interface PriceSource {
   /** Every symbol the source can produce. */
   readonly symbols: readonly string[];
   /**
-   * Market events in the order and at the pace they happen; what happens at once comes as one batch and is sent as one frame.
-   * Ends when there is nothing more, throws when the signal aborts. Read once.
+   * Market events in order, at the pace at which they happen. Simultaneous events form one batch, which is sent as one
+   * frame. Ends with the source and throws when the signal aborts. Can be iterated once.
    */
   batches(signal: AbortSignal): AsyncIterable<readonly MarketEvent[]>;
 }

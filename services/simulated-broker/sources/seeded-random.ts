@@ -1,4 +1,4 @@
-// Random numbers that are the same for the same seed.
+// A seeded random number generator.
 
 /** Numbers from 0 (included) to 1 (excluded): a Weyl sequence, each step mixed by two rounds of multiply and shift. */
 export function createRandom(seed: number): () => number {

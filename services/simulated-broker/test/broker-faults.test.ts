@@ -1,4 +1,4 @@
-// Misbehaviour on demand does what it says, and ends when it is told to.
+// Each injected fault has its effect, and ends with `recover`.
 
 import { once } from 'node:events';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -22,7 +22,7 @@ afterEach(async () => {
   await broker.close();
 });
 
-it('mute: says nothing but answers pings; what came meanwhile is lost', async () => {
+it('mute: sends nothing but pongs; suppressed messages are lost', async () => {
   broker.faults.mute();
   source.push(trade(1));
   client.send({ action: 'subscribe', quotes: ['*'] });
@@ -33,14 +33,14 @@ it('mute: says nothing but answers pings; what came meanwhile is lost', async ()
   expect(await client.next()).toMatchObject([{ T: 't', p: 2 }]);
 });
 
-it('mute: a new client is not even greeted', async () => {
+it('mute: sends no greeting to a new client', async () => {
   broker.faults.mute();
   using second = await RawClient.connect(broker.url);
   await second.roundTrip();
   expect(second.pending).toBe(0);
 });
 
-it('freeze: answers no ping, of present or new clients, until it recovers', async () => {
+it('freeze: answers no ping of current or new clients until recover', async () => {
   let answered = 0;
   const ping = async ({ socket }: RawClient) => {
     socket.ping();
@@ -67,7 +67,7 @@ it('close: closes with the given code', async () => {
   expect(await client.closed).toBe(1012);
 });
 
-it('sendFrame: sends any content, garbage and 10 MB alike, and goes on', async () => {
+it('sendFrame: sends any content, such as garbage and 10 MB, and continues', async () => {
   broker.faults.sendFrame('not JSON');
   broker.faults.sendFrame('x'.repeat(10 * 1024 * 1024));
   expect(await client.next()).toBe('not JSON');
@@ -76,14 +76,14 @@ it('sendFrame: sends any content, garbage and 10 MB alike, and goes on', async (
   expect(await client.next()).toMatchObject([{ T: 't', p: 1 }]);
 });
 
-it('sendHalfFrame: bytes arrive, a message never does', async () => {
+it('sendHalfFrame: the client receives bytes but no message', async () => {
   broker.faults.sendHalfFrame();
   broker.faults.drop();
   expect(await client.closed).toBe(1006);
   expect(client.pending).toBe(0);
 });
 
-it('sendError: sends the code, and closes where the broker would', async () => {
+it('sendError: sends the code, and closes if the error requires it', async () => {
   broker.faults.sendError(405);
   expect(await client.next()).toEqual([{ T: 'error', code: 405, msg: 'symbol limit exceeded' }]);
   broker.faults.sendError(406);
@@ -91,7 +91,7 @@ it('sendError: sends the code, and closes where the broker would', async () => {
   await client.closed;
 });
 
-it('failAuthentication: refuses right credentials until it recovers', async () => {
+it('failAuthentication: rejects correct credentials until recover', async () => {
   broker.faults.failAuthentication(406);
   client.socket.close();
   using refused = await RawClient.connect(broker.url);

@@ -1,4 +1,4 @@
-// A recorded session as a price source: symbols, order, timestamps of now, endless unless told otherwise.
+// A recorded session as a price source: symbols, order, current timestamps, endless by default.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -31,7 +31,7 @@ function match(product_id: string, price: string): object {
   return { type: 'match', product_id, price, size: '0.5', time: '2021-04-17T16:43:37.089723Z' };
 }
 
-it('knows the symbols and replays the prices with timestamps of now', async () => {
+it('lists the symbols and replays the prices with current timestamps', async () => {
   const source = await openCaptureSource({ path, speed: Number.POSITIVE_INFINITY, loop: false });
   expect(source.symbols).toEqual(['BTC-USD', 'ETH-USD']);
   const before = Date.now();
@@ -41,7 +41,7 @@ it('knows the symbols and replays the prices with timestamps of now', async () =
   for (const { timestamp } of events) expect(timestamp).toBeGreaterThanOrEqual(before);
 });
 
-it('starts again at the end', async () => {
+it('restarts at the end', async () => {
   const source = await openCaptureSource({ path, speed: Number.POSITIVE_INFINITY });
   const prices: number[] = [];
   for await (const [event] of source.batches(new AbortController().signal)) {
@@ -51,7 +51,7 @@ it('starts again at the end', async () => {
   expect(prices).toEqual([60_000, 2_000, 60_001, 60_000, 2_000]);
 });
 
-it('reaches a client of the broker complete, from its first subscription on', async () => {
+it('sends a client every price from its first subscription on', async () => {
   const source = await openCaptureSource({ path, speed: Number.POSITIVE_INFINITY, loop: false });
   await using broker = await startSimulatedBroker({ source });
   using client = await RawClient.authenticated(broker.url);
@@ -63,8 +63,8 @@ it('reaches a client of the broker complete, from its first subscription on', as
   ]);
 });
 
-it('refuses a session without prices', async () => {
+it('rejects a session without prices', async () => {
   const empty = join(folder, 'empty.jsonl');
   await writeFile(empty, JSON.stringify({ at: 1, dir: 'out', frame: match('BTC-USD', '1') }));
-  await expect(openCaptureSource({ path: empty })).rejects.toThrow('holds no trades or quotes');
+  await expect(openCaptureSource({ path: empty })).rejects.toThrow('contains no trades or quotes');
 });

@@ -1,9 +1,9 @@
-// Settings: defaults, variables, flags before variables, one line a mistake.
+// Settings: defaults, variables, flags that override them; one line per error.
 
 import { expect, it } from 'vitest';
 import { BrokerConfigError, helpText, readConfig } from '../config.ts';
 
-it('has a default for everything but the recorded session', () => {
+it('has defaults for all settings except the recorded session', () => {
   expect(readConfig([], {})).toEqual({
     port: 8765,
     host: '127.0.0.1',
@@ -17,7 +17,7 @@ it('has a default for everything but the recorded session', () => {
   });
 });
 
-it('takes variables, and flags before them', () => {
+it('reads variables, and prefers flags to them', () => {
   const env = { BROKER_PORT: '1', BROKER_SPEED: 'Infinity', BROKER_SECRET: 's' };
   expect(readConfig(['--port', '2', '--symbols=A,B', '--capture', 'x.gz'], env)).toMatchObject({
     port: 2,
@@ -40,20 +40,20 @@ it.each([
     '--symbols (or BROKER_SYMBOLS) must be symbols separated by commas, such as AAPL,MSFT.',
   ],
   ['--secret', ' ', '--secret (or BROKER_SECRET) must be a secret.'],
-  ['--prot', '1', "Unknown option '--prot'. See --help for the flags there are."],
-])('refuses %s %j with one clear error', (flag, value, message) => {
+  ['--prot', '1', "Unknown option '--prot'. See --help for the list of flags."],
+])('rejects %s %j with one clear error', (flag, value, message) => {
   expect(() => readConfig([`${flag}=${value}`], {})).toThrow(new BrokerConfigError(message));
 });
 
 it.each([
-  [['./session.jsonl'], "Unexpected argument './session.jsonl'. See --help for the flags there are."],
-  [['--port'], "Option '--port <value>' argument missing. See --help for the flags there are."],
-  [['--port', '--speed'], "Option '--port' argument is ambiguous. See --help for the flags there are."],
-])('refuses %j, which is no list of flags', (args, message) => {
+  [['./session.jsonl'], "Unexpected argument './session.jsonl'. See --help for the list of flags."],
+  [['--port'], "Option '--port <value>' argument missing. See --help for the list of flags."],
+  [['--port', '--speed'], "Option '--port' argument is ambiguous. See --help for the list of flags."],
+])('rejects the arguments %j', (args, message) => {
   expect(() => readConfig(args, {})).toThrow(new BrokerConfigError(message));
 });
 
-it('tells all mistakes at once', () => {
+it('reports all errors at once', () => {
   expect(() => readConfig(['--port', 'x', '--speed', 'y'], {})).toThrow(/^--port .*\n--speed .*$/);
 });
 

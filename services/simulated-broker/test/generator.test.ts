@@ -1,4 +1,4 @@
-// Generated prices: the same for the same seed, sensible, at the asked rate.
+// Generated prices: reproducible, plausible, at the requested rate.
 
 import type { MarketEvent } from '@tickbus/capture';
 import { expect, it } from 'vitest';
@@ -9,12 +9,12 @@ function walk(seed: number, count: number): MarketEvent[] {
   return Array.from({ length: count }, (_, at) => next(at));
 }
 
-it('makes the same events for the same seed and others for another', () => {
+it('generates the same events for the same seed, and different ones for another', () => {
   expect(walk(42, 1_000)).toEqual(walk(42, 1_000));
   expect(walk(42, 1_000)).not.toEqual(walk(43, 1_000));
 });
 
-it('makes quotes and trades of every symbol, in whole cents, the bid below the ask', () => {
+it('generates quotes and trades of every symbol, in whole cents, with the bid below the ask', () => {
   const events = walk(5, 20_000);
   for (const kind of ['quote', 'trade']) {
     const symbols = new Set(events.filter((event) => event.kind === kind).map(({ symbol }) => symbol));
@@ -26,7 +26,7 @@ it('makes quotes and trades of every symbol, in whole cents, the bid below the a
   expect(events.every((event) => event.kind === 'trade' || event.bid < event.ask)).toBe(true);
 });
 
-it('keeps its rate without drift, several events a batch', async () => {
+it('keeps its rate without drift, with several events per batch', async () => {
   const rate = 5_000;
   const start = performance.now();
   const lags: number[] = [];
@@ -38,18 +38,18 @@ it('keeps its rate without drift, several events a batch', async () => {
   }
   expect(made / lags.length).toBeGreaterThan(10);
   expect(Math.min(...lags)).toBeGreaterThan(-1);
-  // Each tick delivers all that is due by then, so being behind does not add up: late in the run the lag is still next to
-  // nothing. The least of several readings, as a busy machine may hold this test up between two lines.
+  // Each tick delivers all that is due by then, so being behind does not add up: late in the run the lag is still next
+  // to nothing. The least of several readings, as a busy machine may hold this test up between two lines.
   expect(Math.min(...lags.slice(-10))).toBeLessThan(rate / 200);
 });
 
-it('catches up after a hold-up, in batches of bounded size', async () => {
+it('catches up after the process was blocked, in batches of bounded size', async () => {
   const sizes: number[] = [];
   for await (const batch of createGenerator({ rate: 20_000, seed: 1 }).batches(
     new AbortController().signal,
   )) {
     sizes.push(batch.length);
-    if (sizes.length === 1) holdUp(100);
+    if (sizes.length === 1) block(100);
     if (sizes.reduce((sum, size) => sum + size, 0) >= 2_000) break;
   }
   expect(Math.max(...sizes)).toBe(500);
@@ -63,13 +63,13 @@ it('ends with the signal', async () => {
   await expect(next).rejects.toThrow();
 });
 
-it('refuses a rate and a list of symbols that it cannot follow', () => {
+it('rejects an invalid rate and an empty list of symbols', () => {
   expect(() => createGenerator({ rate: 0 })).toThrow('rate must be from 0.01');
   expect(() => createGenerator({ symbols: [] })).toThrow('at least one symbol');
 });
 
 /** Blocks the event loop. */
-function holdUp(ms: number): void {
+function block(ms: number): void {
   const end = performance.now() + ms;
   while (performance.now() < end);
 }

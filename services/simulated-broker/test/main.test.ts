@@ -1,4 +1,4 @@
-// The service as a process: ready line, service, graceful end, one clear error for a bad flag.
+// The service as a process: ready line, service, graceful shutdown, one clear error for a bad flag.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -42,14 +42,14 @@ it.each(['SIGTERM', 'SIGINT'] as const)('serves until %s and exits with 0', asyn
   expect(await exit).toEqual([0, null]);
 });
 
-it('ends with one clear error on a bad flag', async () => {
+it('exits with one clear error for a bad flag', async () => {
   const service = run('--port', '99999');
   const [errors, [code]] = await Promise.all([text(service.stderr), once(service, 'exit')]);
   expect(errors).toBe('--port (or BROKER_PORT) must be a whole number from 0 to 65535.\n');
   expect(code).toBe(1);
 });
 
-it('ends with one clear error when the recorded session is missing', async () => {
+it('exits with one clear error if the recorded session is missing', async () => {
   const service = run('--capture', 'no-such-file.jsonl.gz');
   const [errors, [code]] = await Promise.all([text(service.stderr), once(service, 'exit')]);
   expect(errors).toMatch(/^The capture no-such-file\.jsonl\.gz could not be read: ENOENT[^\n]*\n$/);

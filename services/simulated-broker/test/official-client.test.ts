@@ -1,4 +1,4 @@
-// The official Alpaca client, unmodified and pointed at the broker by its `url` option.
+// The official Alpaca client, unmodified, connected to the broker with its `url` option.
 
 import { streaming } from '@alpacahq/alpaca-trade-api';
 import { afterEach, expect, it } from 'vitest';
@@ -56,7 +56,7 @@ it('authenticates, subscribes, and receives trades and quotes', async () => {
   expect(timestampRaw).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/);
 });
 
-it('is refused with 406 as the second one, while the first receives on', async () => {
+it('is rejected with 406 as the second client, while the first keeps receiving', async () => {
   const broker = await startBroker();
   const holder = openStream(broker.url);
   holder.subscribeForTrades(['*']);
@@ -75,7 +75,7 @@ it('is refused with 406 as the second one, while the first receives on', async (
   expect(broker.stats).toMatchObject({ connections: 1, maxConcurrent: 1, refused: 1 });
 });
 
-it('is told 402 on a wrong secret', async () => {
+it('is rejected with 402 for a wrong secret', async () => {
   const { url } = await startBroker();
   const stream = openStream(url, 'wrong');
   const error = first<string>(stream, EVENT.CLIENT_ERROR);
@@ -87,7 +87,7 @@ it('is told 402 on a wrong secret', async () => {
   });
 });
 
-it('reconnects and subscribes again after the broker dropped it', async () => {
+it('reconnects and resubscribes after the broker drops it', async () => {
   const broker = await startBroker();
   const stream = new streaming.StockDataStream({
     url: broker.url,

@@ -1,26 +1,25 @@
-// A bare WebSocket client for the protocol tests: what arrives is queued, and `next()` takes it frame by frame.
+// A plain WebSocket client for the protocol tests. It queues received frames; `next()` takes them one by one.
 
 import { once } from 'node:events';
 import { decode } from '@msgpack/msgpack';
 import { WebSocket } from 'ws';
 import { LOCAL_CREDENTIALS } from '../broker.ts';
 
-/** A connected client. */
 export class RawClient implements Disposable {
   readonly socket: WebSocket;
   /** The close code, once the connection is closed. */
   readonly closed: Promise<number>;
-  readonly #arrived: unknown[] = [];
+  readonly #queue: unknown[] = [];
   readonly #waiting: ((frame: unknown) => void)[] = [];
 
-  /** Connects; the greeting is not waited for. */
+  /** Connects, without waiting for the greeting. */
   static async connect(url: string, headers: Record<string, string> = {}): Promise<RawClient> {
     const client = new RawClient(new WebSocket(url, { headers }));
     await once(client.socket, 'open');
     return client;
   }
 
-  /** Connects, authenticates and drops the two answers. */
+  /** Connects, authenticates, and drops the greeting and the answer. */
   static async authenticated(url: string, headers: Record<string, string> = {}): Promise<RawClient> {
     const client = await RawClient.connect(url, headers);
     client.authenticate();
@@ -36,20 +35,20 @@ export class RawClient implements Disposable {
       const frame = isBinary ? decode(data) : readText(data.toString());
       const waiting = this.#waiting.shift();
       if (waiting) waiting(frame);
-      else this.#arrived.push(frame);
+      else this.#queue.push(frame);
     });
-    // A dropped connection is told by `close`.
+    // `close` reports a dropped connection.
     socket.on('error', () => {});
   }
 
-  /** How many frames have arrived and were not taken. */
+  /** Number of queued frames. */
   get pending(): number {
-    return this.#arrived.length;
+    return this.#queue.length;
   }
 
-  /** The next frame, decoded; text that is no JSON comes as it is. */
+  /** The next frame, decoded; text that is not JSON is returned unchanged. */
   next(): Promise<unknown> {
-    if (this.#arrived.length > 0) return Promise.resolve(this.#arrived.shift());
+    if (this.#queue.length > 0) return Promise.resolve(this.#queue.shift());
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
@@ -68,13 +67,13 @@ export class RawClient implements Disposable {
     this.send({ action: 'auth', ...credentials });
   }
 
-  /** Sends, and resolves with the next frame. */
+  /** Sends a message and resolves with the next frame. */
   request(message: object): Promise<unknown> {
     this.send(message);
     return this.next();
   }
 
-  /** Resolves when the broker has answered a ping: all it sent before has arrived. */
+  /** Resolves when the broker has answered a ping: everything that it sent before has arrived. */
   async roundTrip(): Promise<void> {
     this.socket.ping();
     await once(this.socket, 'pong');

@@ -1,4 +1,4 @@
-// The pace of a replay, on a clock of the test's own, and once on the real one.
+// The pace of a replay, on a simulated clock, and once on the real one.
 
 import { setImmediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import { type PaceClock, paced } from '../index.ts';
 
 const ITEMS = [{ at: 100 }, { at: 100.5 }, { at: 100.5 }, { at: 103 }];
 
-/** A clock that jumps forward by what is slept, and notes it. */
+/** A clock that advances by the time slept. */
 class JumpingClock implements PaceClock {
   time = 5_000;
   now(): number {
@@ -28,7 +28,7 @@ async function times(speed: number, work = (_clock: JumpingClock) => {}): Promis
   return seen;
 }
 
-it('keeps the recorded pauses at speed 1, and scales them at others', async () => {
+it('keeps the recorded pauses at speed 1, and scales them at other speeds', async () => {
   expect(await times(1)).toEqual([0, 500, 500, 3_000]);
   expect(await times(10)).toEqual([0, 50, 50, 300]);
   expect(await times(0.5)).toEqual([0, 1_000, 1_000, 6_000]);
@@ -38,19 +38,19 @@ it('does not pause at speed Infinity', async () => {
   expect(await times(Number.POSITIVE_INFINITY)).toEqual([0, 0, 0, 0]);
 });
 
-it('does not drift: what is overdue follows at once and later items are in time again', async () => {
+it('does not drift: overdue items follow immediately, and later items are on time again', async () => {
   const busy = (clock: JumpingClock) => {
     clock.time += 400;
   };
   expect(await times(1, busy)).toEqual([0, 500, 900, 3_000]);
 });
 
-it('waits through pauses that are longer than a timer can be', async () => {
+it('waits through pauses longer than the maximum timer', async () => {
   const slow = 2 ** -30;
   expect(await times(slow)).toEqual([0, 500 / slow, 500 / slow, 3_000 / slow]);
 });
 
-it('lets the event loop turn before every item, also at speed Infinity', async () => {
+it('yields to the event loop before every item, also at speed Infinity', async () => {
   let turns = 0;
   let replaying = true;
   const counting = (async () => {
@@ -63,7 +63,7 @@ it('lets the event loop turn before every item, also at speed Infinity', async (
   expect(turns).toBeGreaterThanOrEqual(100);
 });
 
-it('takes asynchronous items and real time', async () => {
+it('accepts asynchronous items and runs in real time', async () => {
   async function* items() {
     yield* [{ at: 1 }, { at: 1.02 }];
   }
@@ -72,7 +72,7 @@ it('takes asynchronous items and real time', async () => {
   expect(performance.now() - start).toBeGreaterThanOrEqual(20);
 });
 
-it('ends in a pause when the signal aborts, with its reason, and closes the items', async () => {
+it('throws the reason of a signal that aborts during a pause, and closes the items', async () => {
   let closed = false;
   async function* items() {
     try {
@@ -95,11 +95,11 @@ it('ends in a pause when the signal aborts, with its reason, and closes the item
   expect(closed).toBe(true);
 });
 
-it('yields nothing when the signal has aborted before', async () => {
+it('yields nothing if the signal is already aborted', async () => {
   const replay = paced(ITEMS, { signal: AbortSignal.abort(new Error('never')) });
   await expect(replay.next()).rejects.toThrow('never');
 });
 
-it.each([0, -1, Number.NaN])('refuses the speed %s', async (speed) => {
+it.each([0, -1, Number.NaN])('rejects the speed %s', async (speed) => {
   await expect(paced(ITEMS, { speed }).next()).rejects.toThrow(RangeError);
 });

@@ -1,4 +1,4 @@
-// Reading recorded sessions: plain and gzipped, streaming, and errors that name file and line.
+// Reads recorded sessions: plain and gzipped, as a stream, with errors that name file and line.
 
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readlink, realpath, rm, writeFile } from 'node:fs/promises';
@@ -54,13 +54,13 @@ it('reads an empty session as no records', async () => {
   expect(await readAll(await file('empty.jsonl', ''))).toEqual([]);
 });
 
-it('puts lines together that are longer than a chunk', async () => {
+it('assembles lines that are longer than a chunk', async () => {
   const frame = 'ü'.repeat(300_000);
   const path = await file('long.jsonl', `{"at":1,"dir":"in","frame":"${frame}"}\n${TEXT}`);
   expect(await readAll(path)).toEqual([{ at: 1, dir: 'in', frame }, ...RECORDS]);
 });
 
-it('hands out the records before a bad line', async () => {
+it('yields the records before an invalid line', async () => {
   const path = await file('partly.jsonl', `${TEXT}oops\n`);
   const records: CaptureRecord[] = [];
   await expect(async () => {
@@ -76,25 +76,25 @@ it.each([
   '{"at":"1","dir":"in","frame":{}}',
   '{"at":1e999,"dir":"in","frame":{}}',
   '{"at":1,"dir":"up","frame":{}}',
-])('refuses the line %s by its number', async (line) => {
+])('rejects the line %s and names its number', async (line) => {
   const path = await file('bad.jsonl', `${TEXT}${line}\n`);
   const failure = await failureOf(path);
   expect(failure.message).toContain(`Line 4 of ${path} is not a recorded frame: expected {"at": seconds`);
   expect(failure).toMatchObject({ path, line: 4 });
 });
 
-it('says which file is missing', async () => {
+it('names a missing file', async () => {
   const path = join(folder, 'missing.jsonl');
   expect((await failureOf(path)).message).toContain(`The capture ${path} could not be read: ENOENT`);
 });
 
-it('says where a gzipped session breaks off', async () => {
+it('reports a truncated gzipped session', async () => {
   const path = await file('broken.gz', gzipSync(TEXT).subarray(0, -12));
   expect((await failureOf(path)).message).toMatch(/broken\.gz could not be read.*: unexpected end of file$/);
 });
 
-it('reads a session that breaks off up to there, wherever that is, when it is told to', async () => {
-  // Two parts, as a recorder writes them.
+it('reads a truncated session up to its end with allowTruncated', async () => {
+  // Two gzip members, as a recorder writes them.
   const [first, second] = [gzipSync(TEXT), gzipSync(TEXT.repeat(50))];
   const whole = Buffer.concat([first, second]);
   for (const length of [first.length, first.length + 3, first.length + 30, whole.length - 8, whole.length]) {
@@ -112,7 +112,7 @@ it('reads a session that breaks off up to there, wherever that is, when it is to
   expect(records).toEqual(RECORDS.slice(0, 2));
 });
 
-it('closes the file when the reader stops early', async ({ skip }) => {
+it('closes the file when the loop ends early', async ({ skip }) => {
   const open = '/proc/self/fd';
   skip(!existsSync(open), 'This system does not list the open files of a process.');
   const path = await file('early.gz', gzipSync(TEXT.repeat(10_000)));

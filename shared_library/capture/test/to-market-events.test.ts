@@ -1,4 +1,4 @@
-// Venue frames to market events, one by one and over the real sessions.
+// Translates venue frames into market events: single frames and whole recorded sessions.
 
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -43,7 +43,7 @@ function stream(data: object): object {
 describe('a Coinbase frame', () => {
   const timestamp = Date.UTC(2021, 3, 17, 16, 43, 30, 244);
 
-  it('ticker is a quote, of size 0 where the venue does not tell it', () => {
+  it('ticker is a quote, with size 0 if the venue does not send it', () => {
     const quote = { kind: 'quote', symbol: 'BAND-GBP', bid: 14.755, ask: 14.806, timestamp };
     expect(eventsOf(TICKER)).toEqual([{ ...quote, bid_size: 0, ask_size: 0 }]);
     const sizes = { best_bid_size: '1.5', best_ask_size: '2' };
@@ -89,7 +89,7 @@ describe('an Alpaca frame', () => {
   const timestamp = Date.UTC(2026, 0, 2, 15, 30, 0, 208);
   const time = '2026-01-02T15:30:00.208999999Z';
 
-  it('holds several trades and quotes, in order, between other messages', () => {
+  it('yields several trades and quotes, in order, between other messages', () => {
     const frame = [
       { T: 'success', msg: 'connected' },
       { T: 't', i: 1, S: 'AAPL', x: 'V', p: 100.25, s: 10, t: time, c: ['@'], z: 'C' },
@@ -106,7 +106,7 @@ describe('an Alpaca frame', () => {
   });
 });
 
-it('a frame of market events is what it says, without what is broken', () => {
+it('a frame of market events yields its valid events', () => {
   const trade = { kind: 'trade', symbol: 'A', price: 1, size: 2, timestamp: 3 };
   const quote = { kind: 'quote', symbol: 'B', bid: 1, bid_size: 2, ask: 3, ask_size: 4, timestamp: 5 };
   expect(eventsOf({ events: [trade, null, { ...trade, price: '1e999' }, { kind: 'bar' }, quote] })).toEqual([
@@ -120,24 +120,24 @@ it.each([
   ['another Coinbase frame', { ...MATCH, type: 'l2update' }, 'in'],
   ['another Binance frame', stream({ ...AGG_TRADE, e: 'kline' }), 'in'],
   ['a name of Object.prototype', { ...MATCH, type: 'constructor' }, 'in'],
-  ['a price that is no number', { ...MATCH, price: 'n/a' }, 'in'],
+  ['a price that is not a number', { ...MATCH, price: 'n/a' }, 'in'],
   ['an empty price', { ...MATCH, price: '' }, 'in'],
   ['an infinite price', { ...MATCH, price: '1e999' }, 'in'],
   ['no price', { ...MATCH, price: undefined }, 'in'],
   ['no symbol', { ...MATCH, product_id: 7 }, 'in'],
-  ['a time that is none', { ...MATCH, time: 'yesterday' }, 'in'],
+  ['an invalid time', { ...MATCH, time: 'yesterday' }, 'in'],
   ['a quote with an infinite size', stream({ ...BOOK_TICKER, A: 'Infinity' }), 'in'],
   ['a quote without a symbol', stream({ ...BOOK_TICKER, s: undefined }), 'in'],
   ['a stream without data', { stream: 'x' }, 'in'],
   ['an array', [MATCH], 'in'],
   ['a text', 'ticker', 'in'],
   ['null', null, 'in'],
-] as const)('%s gives nothing', (_what, frame, dir) => {
+] as const)('%s yields nothing', (_what, frame, dir) => {
   expect(eventsOf(frame, dir)).toEqual([]);
 });
 
-describe('the real sessions', () => {
-  // Counts as the README of the sessions states them; Coinbase sends 10 `last_match` besides its 97 `match`.
+describe('recorded sessions', () => {
+  // Counts from the README of the sessions; Coinbase sends 10 `last_match` besides its 97 `match`.
   const sessions = [
     ['coinbase-2021-04-17.jsonl.gz', 9_949, { quote: 107, trade: 107 }],
     ['binance-futures-2021-07-22.jsonl.gz', 1_535, { quote: 613, trade: 91 }],
@@ -145,8 +145,8 @@ describe('the real sessions', () => {
 
   for (const [name, lines, expected] of sessions) {
     const path = fileURLToPath(new URL(`../../../../shared/data/${name}`, import.meta.url));
-    it(`${name} holds the prices it should`, async ({ skip }) => {
-      skip(!existsSync(path), `${name} is not here: the real sessions are not part of the repository.`);
+    it(`${name} has the expected number of prices`, async ({ skip }) => {
+      skip(!existsSync(path), `${name} is missing: the recorded sessions are not part of the repository.`);
       const counts = { quote: 0, trade: 0 };
       let read = 0;
       for await (const record of readCapture(path)) {

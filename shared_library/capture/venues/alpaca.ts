@@ -1,11 +1,9 @@
 // Alpaca's market data stream v2: every frame is an array of messages; `t` is a trade, `q` is a quote.
 
-import { type MarketEvent, toQuote, toTrade } from '../market-event.ts';
+import { type JsonObject, type MarketEvent, toQuote, toTrade } from '../market-event.ts';
 
-type Message = Readonly<Record<string, unknown>>;
-
-/** The market event in one message of an Alpaca frame, or undefined when it holds none. */
-export function readAlpacaMessage(message: Message): MarketEvent | undefined {
+/** The market event in one message of an Alpaca frame; undefined if it contains none. */
+export function readAlpacaMessage(message: JsonObject): MarketEvent | undefined {
   const { T, S: symbol } = message;
   const timestamp = Date.parse(String(message.t));
   if (T === 't') return toTrade({ symbol, price: message.p, size: message.s, timestamp });

@@ -1,23 +1,21 @@
 // Binance USD-M futures combined-stream frames: `bookTicker` is a quote, `aggTrade` is a trade.
 
-import { type MarketEvent, toQuote, toTrade } from '../market-event.ts';
+import { type JsonObject, type MarketEvent, toQuote, toTrade } from '../market-event.ts';
 
-type Data = Readonly<Record<string, unknown>>;
-
-const READERS: ReadonlyMap<unknown, (data: Data) => MarketEvent | undefined> = new Map([
+const READERS: ReadonlyMap<unknown, (data: JsonObject) => MarketEvent | undefined> = new Map([
   ['bookTicker', readBookTicker],
   ['aggTrade', readAggTrade],
 ]);
 
-/** The market event in a Binance frame (`{"stream": ..., "data": ...}`), or undefined when it holds none. */
-export function readBinanceFuturesFrame(frame: Data): MarketEvent | undefined {
+/** The market event in a Binance frame (`{"stream": ..., "data": ...}`); undefined if it contains none. */
+export function readBinanceFuturesFrame(frame: JsonObject): MarketEvent | undefined {
   const { stream, data } = frame;
   if (typeof stream !== 'string' || typeof data !== 'object' || data === null) return undefined;
-  const fields = data as Data;
+  const fields = data as JsonObject;
   return READERS.get(fields.e)?.(fields);
 }
 
-function readBookTicker(data: Data): MarketEvent | undefined {
+function readBookTicker(data: JsonObject): MarketEvent | undefined {
   return toQuote({
     symbol: data.s,
     bid: data.b,
@@ -28,6 +26,6 @@ function readBookTicker(data: Data): MarketEvent | undefined {
   });
 }
 
-function readAggTrade(data: Data): MarketEvent | undefined {
+function readAggTrade(data: JsonObject): MarketEvent | undefined {
   return toTrade({ symbol: data.s, price: data.p, size: data.q, timestamp: data.T });
 }

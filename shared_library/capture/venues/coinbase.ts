@@ -1,25 +1,23 @@
 // Coinbase Pro WebSocket frames: `ticker` is a quote, `match` and `last_match` are trades.
 
-import { type MarketEvent, toQuote, toTrade } from '../market-event.ts';
+import { type JsonObject, type MarketEvent, toQuote, toTrade } from '../market-event.ts';
 
-type Frame = Readonly<Record<string, unknown>>;
-
-const READERS: ReadonlyMap<unknown, (frame: Frame) => MarketEvent | undefined> = new Map([
+const READERS: ReadonlyMap<unknown, (frame: JsonObject) => MarketEvent | undefined> = new Map([
   ['ticker', readTicker],
   ['match', readMatch],
   ['last_match', readMatch],
 ]);
 
-/** The market event in a Coinbase frame, or undefined when it holds none. */
-export function readCoinbaseFrame(frame: Frame): MarketEvent | undefined {
+/** The market event in a Coinbase frame; undefined if it contains none. */
+export function readCoinbaseFrame(frame: JsonObject): MarketEvent | undefined {
   return READERS.get(frame.type)?.(frame);
 }
 
 /**
- * A ticker repeats the last trade, which its own `match` frame has told already, so only its best bid and ask are taken.
- * Older recordings have no sizes in it.
+ * A ticker repeats the last trade, which its own `match` frame has reported already, so only its best bid and ask are
+ * used. Older recordings lack the sizes.
  */
-function readTicker(frame: Frame): MarketEvent | undefined {
+function readTicker(frame: JsonObject): MarketEvent | undefined {
   return toQuote({
     symbol: frame.product_id,
     bid: frame.best_bid,
@@ -30,7 +28,7 @@ function readTicker(frame: Frame): MarketEvent | undefined {
   });
 }
 
-function readMatch(frame: Frame): MarketEvent | undefined {
+function readMatch(frame: JsonObject): MarketEvent | undefined {
   return toTrade({
     symbol: frame.product_id,
     price: frame.price,

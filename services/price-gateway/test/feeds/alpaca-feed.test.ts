@@ -25,31 +25,34 @@ async function startBroker(options: SimulatedBrokerOptions = {}) {
   return { broker, market };
 }
 
-function watch(url: string, options: Partial<AlpacaFeedOptions> & { symbols?: string[] } = {}): ObservedFeed {
+function observe(
+  url: string,
+  options: Partial<AlpacaFeedOptions> & { symbols?: string[] } = {},
+): ObservedFeed {
   const { symbols = ['AAPL', 'MSFT'], ...rest } = options;
-  const watched = new ObservedFeed(createAlpacaFeed({ url, ...CREDENTIALS, ...rest }), symbols);
-  cleanUps.push(() => watched.feed.close());
-  return watched;
+  const observed = new ObservedFeed(createAlpacaFeed({ url, ...CREDENTIALS, ...rest }), symbols);
+  cleanUps.push(() => observed.feed.close());
+  return observed;
 }
 
-async function live(broker: SimulatedBroker, options?: Parameters<typeof watch>[1]): Promise<ObservedFeed> {
-  const watched = watch(broker.url, options);
-  await watched.state('live');
-  return watched;
+async function live(broker: SimulatedBroker, options?: Parameters<typeof observe>[1]): Promise<ObservedFeed> {
+  const observed = observe(broker.url, options);
+  await observed.state('live');
+  return observed;
 }
 
 it('reports trades and quotes with times in milliseconds, and writes nothing to stdout', async () => {
   const stdout = vi.spyOn(process.stdout, 'write');
   const { broker, market } = await startBroker();
-  const watched = await live(broker);
+  const observed = await live(broker);
   market.push(quote(100, 101), trade(100.5));
-  await watched.events.until(({ kind }) => kind === 'trade');
-  expect(watched.events.all).toEqual([
+  await observed.events.until(({ kind }) => kind === 'trade');
+  expect(observed.events.all).toEqual([
     { kind: 'quote', symbol: 'AAPL', bid: 100, bid_size: 2, ask: 101, ask_size: 3, timestamp: AT },
     { kind: 'trade', symbol: 'AAPL', price: 100.5, size: 10, timestamp: AT },
   ]);
-  expect(watched.states.all).toEqual([{ type: 'connecting' }, { type: 'live' }]);
-  expect(watched.feed).toMatchObject({ name: 'alpaca', venue: 'iex' });
+  expect(observed.states.all).toEqual([{ type: 'connecting' }, { type: 'live' }]);
+  expect(observed.feed).toMatchObject({ name: 'alpaca', venue: 'iex' });
   expect(stdout).not.toHaveBeenCalled();
   stdout.mockRestore();
 });
@@ -57,7 +60,7 @@ it('reports trades and quotes with times in milliseconds, and writes nothing to 
 it('gets 406 while another client holds the connection, backs off, and connects when that one leaves', async () => {
   const { broker, market } = await startBroker();
   const holder = await live(broker);
-  const second = watch(broker.url);
+  const second = observe(broker.url);
   const down = await second.state('down');
   expect(down).toMatchObject({ code: 406, retryable: true });
   expect(down.reason).toContain('Another program holds the only connection');
@@ -81,22 +84,22 @@ it.each([
   'stays down after %i, closes the connection and explains what to do',
   async (code, broker, options, advice) => {
     const { broker: started } = await startBroker(broker);
-    const watched = watch(started.url, options);
-    const down = await watched.state('down');
+    const observed = observe(started.url, options);
+    const down = await observed.state('down');
     expect(down).toMatchObject({ code, retryable: false });
     expect(down.reason).toContain(advice);
     await vi.waitFor(() => expect(started.stats.connections).toBe(0), 10_000);
-    expect(watched.states.all).toHaveLength(2);
+    expect(observed.states.all).toHaveLength(2);
   },
 );
 
 it('retries after 404', async () => {
   const { broker } = await startBroker();
   broker.faults.failAuthentication(404);
-  const watched = watch(broker.url);
-  expect(await watched.state('down')).toMatchObject({ code: 404, retryable: true });
+  const observed = observe(broker.url);
+  expect(await observed.state('down')).toMatchObject({ code: 404, retryable: true });
   broker.faults.recover();
-  await watched.state('live');
+  await observed.state('live');
 });
 
 it.each([
@@ -106,20 +109,20 @@ it.each([
   ['receives an internal error', (broker: SimulatedBroker) => broker.faults.sendError(500), 500],
 ])('reconnects when it %s', async (_, happen, code) => {
   const { broker, market } = await startBroker();
-  const watched = await live(broker);
+  const observed = await live(broker);
   happen(broker);
-  expect(await watched.state('down')).toMatchObject({ code, retryable: true });
-  await watched.state('live', 3);
+  expect(await observed.state('down')).toMatchObject({ code, retryable: true });
+  await observed.state('live', 3);
   market.push(trade(8));
-  await watched.events.until(() => true);
+  await observed.events.until(() => true);
   expect(broker.stats).toMatchObject({ accepted: 2, maxConcurrent: 1 });
 });
 
 it('times out on a silent broker, and retries', async () => {
   const { broker } = await startBroker();
   broker.faults.mute();
-  const watched = watch(broker.url, { answerTimeoutMs: 100 });
-  const down = await watched.state('down');
+  const observed = observe(broker.url, { answerTimeoutMs: 100 });
+  const down = await observed.state('down');
   expect(down).toEqual({
     type: 'down',
     code: undefined,
@@ -127,44 +130,44 @@ it('times out on a silent broker, and retries', async () => {
     retryable: true,
   });
   broker.faults.recover();
-  await watched.state('live');
+  await observed.state('live');
 });
 
 it('reports a refused TCP connection, and connects when the broker starts', async () => {
   const { broker } = await startBroker();
   const { port, url } = broker;
   await broker.close();
-  const watched = watch(url);
-  const { reason } = await watched.state('down');
+  const observed = observe(url);
+  const { reason } = await observed.state('down');
   expect(reason).toMatch(/^The connection to the broker failed: .*ECONNREFUSED.*\.$/);
   await startBroker({ port });
-  await watched.state('live');
+  await observed.state('live');
 });
 
 it('drops a frame that cannot be parsed', async () => {
   const { broker, market } = await startBroker();
-  const watched = await live(broker);
+  const observed = await live(broker);
   broker.faults.sendFrame(new Uint8Array([0xc1, 0xc1]));
-  await watched.invalid.until(() => true);
+  await observed.invalid.until(() => true);
   broker.faults.sendFrame('not msgpack');
-  await watched.invalid.until(() => true, 1);
+  await observed.invalid.until(() => true, 1);
   market.push(trade(9));
-  await watched.events.until(() => true);
-  expect(watched.states.all.at(-1)).toEqual({ type: 'live' });
+  await observed.events.until(() => true);
+  expect(observed.states.all.at(-1)).toEqual({ type: 'live' });
 });
 
 it('has released the connection when closed, and reports nothing more', async () => {
   const { broker, market } = await startBroker();
-  const watched = await live(broker);
-  await Promise.all([watched.feed.close(), watched.feed.close()]);
-  expect(watched.states.all.at(-1)).toEqual({ type: 'stopped' });
+  const observed = await live(broker);
+  await Promise.all([observed.feed.close(), observed.feed.close()]);
+  expect(observed.states.all.at(-1)).toEqual({ type: 'stopped' });
   await vi.waitFor(() => expect(broker.stats.connections).toBe(0), 10_000);
   market.push(trade(1));
   const other = await live(broker);
   market.push(trade(2));
   await other.events.until(() => true);
-  expect(watched.events.all).toEqual([]);
-  expect(watched.states.all.map(({ type }) => type)).toEqual(['connecting', 'live', 'stopped']);
+  expect(observed.events.all).toEqual([]);
+  expect(observed.states.all.map(({ type }) => type)).toEqual(['connecting', 'live', 'stopped']);
 });
 
 it('can be closed while waiting for a retry, and while the handshake is unanswered', async () => {
@@ -172,11 +175,11 @@ it('can be closed while waiting for a retry, and while the handshake is unanswer
   await vi.waitFor(() => expect(server.listening).toBe(true));
   const address = server.address();
   const port = typeof address === 'object' ? address?.port : undefined;
-  const unanswered = watch(`ws://127.0.0.1:${port}/v2/iex`);
+  const unanswered = observe(`ws://127.0.0.1:${port}/v2/iex`);
   await unanswered.state('connecting');
   await unanswered.feed.close();
   await new Promise((resolve) => server.close(resolve));
-  const waiting = watch(`ws://127.0.0.1:${port}/v2/iex`);
+  const waiting = observe(`ws://127.0.0.1:${port}/v2/iex`);
   waiting.allowConnection = (_, signal) => once(signal, 'abort').then(() => {});
   await waiting.state('down');
   await waiting.feed.close();
@@ -187,21 +190,21 @@ it('can be closed while waiting for a retry, and while the handshake is unanswer
 it('serves symbols within the limit and refuses the rest, also after a reconnect', async () => {
   // Trades and quotes count separately.
   const { broker, market } = await startBroker({ symbolLimit: 3 });
-  const watched = await live(broker);
+  const observed = await live(broker);
   const refusal = {
     symbol: 'MSFT',
     code: 405,
     isUnknown: false,
     reason: expect.stringContaining('allows no more instruments at a time'),
   };
-  expect(watched.refusals.all).toEqual([refusal]);
+  expect(observed.refusals.all).toEqual([refusal]);
   market.push(trade(1, 'MSFT'), trade(2, 'AAPL'));
-  await watched.events.until(({ symbol }) => symbol === 'AAPL');
-  expect(watched.events.all).toHaveLength(1);
+  await observed.events.until(({ symbol }) => symbol === 'AAPL');
+  expect(observed.events.all).toHaveLength(1);
   broker.faults.drop();
-  await watched.state('live', 3);
-  expect(watched.refusals.all).toEqual([refusal, refusal]);
-  expect(watched.states.all.map(({ type }) => type)).toEqual([
+  await observed.state('live', 3);
+  expect(observed.refusals.all).toEqual([refusal, refusal]);
+  expect(observed.states.all.map(({ type }) => type)).toEqual([
     'connecting',
     'live',
     'down',
@@ -212,36 +215,36 @@ it('serves symbols within the limit and refuses the rest, also after a reconnect
 
 it('refuses one malformed symbol, and serves the others', async () => {
   const { broker, market } = await startBroker();
-  const watched = await live(broker, { symbols: ['AAPL', 'NO SUCH', 'MSFT'] });
-  expect(watched.refusals.all).toMatchObject([{ symbol: 'NO SUCH', code: 400, isUnknown: true }]);
+  const observed = await live(broker, { symbols: ['AAPL', 'NO SUCH', 'MSFT'] });
+  expect(observed.refusals.all).toMatchObject([{ symbol: 'NO SUCH', code: 400, isUnknown: true }]);
   market.push(trade(1, 'MSFT'));
-  await watched.events.until(({ symbol }) => symbol === 'MSFT');
+  await observed.events.until(({ symbol }) => symbol === 'MSFT');
 });
 
 it('changes the instruments on the same connection', async () => {
   const { broker, market } = await startBroker({ symbolLimit: 2 });
-  const watched = await live(broker, { symbols: [] });
-  watched.feed.setSymbols(['AAPL']);
-  await watched.subscribed.until((symbols) => symbols.includes('AAPL'));
+  const observed = await live(broker, { symbols: [] });
+  observed.feed.setSymbols(['AAPL']);
+  await observed.subscribed.until((symbols) => symbols.includes('AAPL'));
   market.push(trade(1, 'AAPL'), trade(2, 'MSFT'));
-  await watched.events.until(() => true);
-  watched.feed.setSymbols(['MSFT']);
-  await watched.subscribed.until((symbols) => symbols.includes('MSFT'));
+  await observed.events.until(() => true);
+  observed.feed.setSymbols(['MSFT']);
+  await observed.subscribed.until((symbols) => symbols.includes('MSFT'));
   market.push(trade(3, 'AAPL'), trade(4, 'MSFT'));
-  await watched.events.until(({ symbol }) => symbol === 'MSFT');
-  expect(watched.events.all.map((event) => event.kind === 'trade' && event.price)).toEqual([1, 4]);
-  expect(watched.subscribed.all).toEqual([['AAPL'], [], ['MSFT']]);
-  expect(watched.refusals.all).toEqual([]);
+  await observed.events.until(({ symbol }) => symbol === 'MSFT');
+  expect(observed.events.all.map((event) => event.kind === 'trade' && event.price)).toEqual([1, 4]);
+  expect(observed.subscribed.all).toEqual([['AAPL'], [], ['MSFT']]);
+  expect(observed.refusals.all).toEqual([]);
   expect(broker.stats.accepted).toBe(1);
 });
 
 it('reports each frame as JSON before its events, in both directions', async () => {
   const { broker, market } = await startBroker();
-  const watched = await live(broker, { symbols: ['AAPL'] });
+  const observed = await live(broker, { symbols: ['AAPL'] });
   market.push(trade(100.5));
-  await watched.events.until(() => true);
+  await observed.events.until(() => true);
   const frames = (direction: string) =>
-    watched.raw.all.filter(({ dir }) => dir === direction).map(({ json }) => JSON.parse(json));
+    observed.raw.all.filter(({ dir }) => dir === direction).map(({ json }) => JSON.parse(json));
   expect(frames('out')).toEqual([
     { action: 'auth', ...CREDENTIALS },
     { action: 'subscribe', trades: ['AAPL'], quotes: ['AAPL'] },
@@ -256,33 +259,33 @@ it('reports each frame as JSON before its events, in both directions', async () 
 
 it('reports no frame after close was called, and terminates an unresponsive connection', async () => {
   const { broker, market } = await startBroker();
-  const watched = await live(broker);
+  const observed = await live(broker);
   broker.faults.freeze();
-  const closed = watched.feed.close(0);
+  const closed = observed.feed.close(0);
   market.push(trade(1));
   await closed;
-  expect(watched.events.all).toEqual([]);
-  expect(watched.states.all.at(-1)).toEqual({ type: 'stopped' });
+  expect(observed.events.all).toEqual([]);
+  expect(observed.states.all.at(-1)).toEqual({ type: 'stopped' });
   broker.faults.recover();
   await vi.waitFor(() => expect(broker.stats.connections).toBe(0), 10_000);
 });
 
 it('stays down when a connection is not permitted', async () => {
   const { broker } = await startBroker();
-  const watched = new ObservedFeed(
+  const observed = new ObservedFeed(
     createAlpacaFeed({ url: broker.url, ...CREDENTIALS }),
     ['AAPL'],
     async () => {
       throw new Error('No attempt is left.');
     },
   );
-  expect(await watched.state('down')).toEqual({
+  expect(await observed.state('down')).toEqual({
     type: 'down',
     code: undefined,
     reason: 'Connection not permitted: No attempt is left.',
     retryable: false,
   });
-  await watched.feed.close();
+  await observed.feed.close();
   expect(broker.stats.accepted).toBe(0);
 });
 

@@ -43,34 +43,37 @@ async function record(name: string, frames: readonly unknown[], cut?: number): P
   return file;
 }
 
-async function watch(options: CaptureFeedOptions, symbols: readonly string[] = ['*']): Promise<ObservedFeed> {
-  const watched = new ObservedFeed(await createCaptureFeed(options), symbols);
-  cleanUps.push(() => watched.feed.close());
-  return watched;
+async function observe(
+  options: CaptureFeedOptions,
+  symbols: readonly string[] = ['*'],
+): Promise<ObservedFeed> {
+  const observed = new ObservedFeed(await createCaptureFeed(options), symbols);
+  cleanUps.push(() => observed.feed.close());
+  return observed;
 }
 
 it('replays the frames of the venue in order, and reports the end', async () => {
-  const watched = await watch({ path });
-  expect(await watched.state('down')).toEqual({
+  const observed = await observe({ path });
+  expect(await observed.state('down')).toEqual({
     type: 'down',
     code: undefined,
     reason: 'End of the capture.',
     retryable: false,
   });
-  expect(watched.events.all).toEqual(EVENTS);
-  expect(watched.frames).toBe(3);
-  expect(watched.raw.all.map(({ json }) => JSON.parse(json))).toEqual(
+  expect(observed.events.all).toEqual(EVENTS);
+  expect(observed.frames).toBe(3);
+  expect(observed.raw.all.map(({ json }) => JSON.parse(json))).toEqual(
     EVENTS.map((event) => ({ events: [event] })),
   );
-  await watched.feed.close();
-  expect(watched.states.all.map(({ type }) => type)).toEqual(['connecting', 'live', 'down', 'stopped']);
+  await observed.feed.close();
+  expect(observed.states.all.map(({ type }) => type)).toEqual(['connecting', 'live', 'down', 'stopped']);
 });
 
 it('replays the requested instruments only, also after a change, and refuses unknown ones', async () => {
-  const watched = await watch({ path, loop: true, speed: 10 }, ['AAPL', 'TSLA']);
-  await watched.events.until(() => true, 4);
-  expect(watched.events.all.some(({ symbol }) => symbol === 'MSFT')).toBe(false);
-  expect(watched.refusals.all).toEqual([
+  const observed = await observe({ path, loop: true, speed: 10 }, ['AAPL', 'TSLA']);
+  await observed.events.until(() => true, 4);
+  expect(observed.events.all.some(({ symbol }) => symbol === 'MSFT')).toBe(false);
+  expect(observed.refusals.all).toEqual([
     {
       symbol: 'TSLA',
       code: undefined,
@@ -78,11 +81,11 @@ it('replays the requested instruments only, also after a change, and refuses unk
       reason: `The capture ${path} does not contain this instrument.`,
     },
   ]);
-  watched.feed.setSymbols(['MSFT']);
-  expect(watched.subscribed.all).toEqual([['AAPL'], ['MSFT']]);
-  const count = watched.events.all.length;
-  await watched.events.until(() => true, count + 2);
-  expect(new Set(watched.events.all.slice(count).map(({ symbol }) => symbol))).toEqual(new Set(['MSFT']));
+  observed.feed.setSymbols(['MSFT']);
+  expect(observed.subscribed.all).toEqual([['AAPL'], ['MSFT']]);
+  const count = observed.events.all.length;
+  await observed.events.until(() => true, count + 2);
+  expect(new Set(observed.events.all.slice(count).map(({ symbol }) => symbol))).toEqual(new Set(['MSFT']));
 });
 
 it('replays a truncated recording', async () => {
@@ -91,10 +94,10 @@ it('replays a truncated recording', async () => {
     EVENTS.map((event) => ({ events: [event] })),
     -20,
   );
-  const watched = await watch({ path: file, speed: Number.POSITIVE_INFINITY });
-  await watched.state('down');
-  expect(watched.events.all.length).toBeGreaterThan(0);
-  expect(EVENTS.slice(0, watched.events.all.length)).toEqual(watched.events.all);
+  const observed = await observe({ path: file, speed: Number.POSITIVE_INFINITY });
+  await observed.state('down');
+  expect(observed.events.all.length).toBeGreaterThan(0);
+  expect(EVENTS.slice(0, observed.events.all.length)).toEqual(observed.events.all);
 });
 
 it.for([
@@ -111,10 +114,10 @@ it.for([
     CAPTURE_LOOP: false,
     CAPTURE_MAPPING,
   });
-  const watched = new ObservedFeed(feed, ['*']);
+  const observed = new ObservedFeed(feed, ['*']);
   cleanUps.push(() => feed.close());
-  await watched.state('down');
-  expect(watched.events.all).toEqual(expected);
+  await observed.state('down');
+  expect(observed.events.all).toEqual(expected);
 });
 
 it('rejects a missing file, and a file without prices', async () => {
@@ -129,8 +132,8 @@ it('stops immediately during a pause', async () => {
   const file = join(folder, 'pause.jsonl');
   const line = (at: number) => `${JSON.stringify({ at, dir: 'in', frame: { events: EVENTS } })}\n`;
   await writeFile(file, line(1) + line(100_000));
-  const watched = await watch({ path: file });
-  await watched.events.until(() => true, 2);
-  await watched.feed.close();
-  expect(watched.states.all.map(({ type }) => type)).toEqual(['connecting', 'live', 'stopped']);
+  const observed = await observe({ path: file });
+  await observed.events.until(() => true, 2);
+  await observed.feed.close();
+  expect(observed.states.all.map(({ type }) => type)).toEqual(['connecting', 'live', 'stopped']);
 });

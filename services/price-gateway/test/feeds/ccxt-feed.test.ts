@@ -25,18 +25,18 @@ async function startServer(options?: BinanceOptions): Promise<ReplayServer> {
   return server;
 }
 
-async function watch(
+async function observe(
   server: ReplayServer,
   symbols: readonly string[],
   options: Partial<CcxtFeedOptions> = {},
 ): Promise<ObservedFeed> {
   const url = `http://127.0.0.1:${server.port}`;
-  const watched = new ObservedFeed(
+  const observed = new ObservedFeed(
     await createCcxtFeed({ exchange: 'binanceusdm', url, ...options }),
     symbols,
   );
-  cleanUps.push(() => watched.feed.close());
-  return watched;
+  cleanUps.push(() => observed.feed.close());
+  return observed;
 }
 
 /** The session's events of one kind, with ccxt's symbols. */
@@ -59,10 +59,10 @@ it.for([
 ] as const)('reports the newest quote of every instrument of a recorded session %s', async ([, speed]) => {
   const quotes = (await recorded('quote')).filter(({ symbol }) => SYMBOLS.includes(symbol));
   const server = await startServer();
-  const watched = await watch(server, SYMBOLS);
+  const observed = await observe(server, SYMBOLS);
   await vi.waitFor(() => expect(server.subscribed).toHaveLength(SYMBOLS.length), 10_000);
   await server.play(BINANCE_CAPTURE, { speed });
-  await vi.waitFor(() => expect(newest(watched.events.all)).toEqual(newest(quotes)), 10_000);
+  await vi.waitFor(() => expect(newest(observed.events.all)).toEqual(newest(quotes)), 10_000);
   // The server sends subscribed streams only, and the feed reports only quotes of the session.
   expect(server.subscribed).toEqual(
     SYMBOLS.map(idOf)
@@ -70,38 +70,38 @@ it.for([
       .sort(),
   );
   const known = new Set(quotes.map(({ timestamp, ...quote }) => JSON.stringify(quote)));
-  for (const { timestamp, ...event } of watched.events.all) expect(known).toContain(JSON.stringify(event));
-  expect(watched.events.all.length).toBeLessThanOrEqual(quotes.length);
-  expect(watched.states.all).toEqual([{ type: 'connecting' }, { type: 'live' }]);
-  expect(new Set(watched.subscribed.all.at(-1))).toEqual(new Set(Object.keys(newest(quotes))));
-  const raw = watched.raw.all.flatMap(({ json }) => JSON.parse(json).events);
-  expect(raw).toEqual(watched.events.all);
+  for (const { timestamp, ...event } of observed.events.all) expect(known).toContain(JSON.stringify(event));
+  expect(observed.events.all.length).toBeLessThanOrEqual(quotes.length);
+  expect(observed.states.all).toEqual([{ type: 'connecting' }, { type: 'live' }]);
+  expect(new Set(observed.subscribed.all.at(-1))).toEqual(new Set(Object.keys(newest(quotes))));
+  const raw = observed.raw.all.flatMap(({ json }) => JSON.parse(json).events);
+  expect(raw).toEqual(observed.events.all);
 });
 
 it('reports every trade of a recorded session', async () => {
   const trades = (await recorded('trade')).filter(({ symbol }) => SYMBOLS.includes(symbol));
   const server = await startServer();
   const config = { options: { watchTradesForSymbols: { name: 'aggTrade' } } };
-  const watched = await watch(server, SYMBOLS, { method: 'watchTrades', config });
+  const observed = await observe(server, SYMBOLS, { method: 'watchTrades', config });
   await vi.waitFor(() => expect(server.subscribed).toHaveLength(SYMBOLS.length), 10_000);
   await server.play(BINANCE_CAPTURE);
-  await vi.waitFor(() => expect(watched.events.all.length).toBe(trades.length), 10_000);
+  await vi.waitFor(() => expect(observed.events.all.length).toBe(trades.length), 10_000);
   const bySymbol = (events: readonly MarketEvent[]) =>
     SYMBOLS.map((one) => events.filter(({ symbol }) => symbol === one));
-  expect(bySymbol(watched.events.all)).toEqual(bySymbol(trades));
+  expect(bySymbol(observed.events.all)).toEqual(bySymbol(trades));
   expect(trades.length).toBeGreaterThan(50);
 });
 
 it('refuses unknown symbols, and serves the rest', async () => {
   const server = await startServer();
-  const watched = await watch(server, ['SUSHI/USDT:USDT', 'NO/SUCH', '*']);
+  const observed = await observe(server, ['SUSHI/USDT:USDT', 'NO/SUCH', '*']);
   await vi.waitFor(() => expect(server.subscribed).toEqual(['sushiusdt@bookTicker']), 10_000);
-  expect(watched.refusals.all).toEqual([
+  expect(observed.refusals.all).toEqual([
     expect.objectContaining({ symbol: 'NO/SUCH', code: 'BadSymbol', isUnknown: true }),
     expect.objectContaining({ symbol: '*', isUnknown: false }),
   ]);
   await server.play(BINANCE_CAPTURE);
-  await watched.events.until(({ symbol }) => symbol === 'SUSHI/USDT:USDT');
+  await observed.events.until(({ symbol }) => symbol === 'SUSHI/USDT:USDT');
 });
 
 it('finds the one instrument that the venue rejects', async () => {
@@ -109,36 +109,36 @@ it('finds the one instrument that the venue rejects', async () => {
     objection: (streams) =>
       streams.includes('keepusdt@bookTicker') ? { code: -1121, msg: 'Invalid symbol.' } : undefined,
   });
-  const watched = await watch(server, SYMBOLS);
-  await watched.refusals.until(() => true);
-  expect(watched.refusals.all).toMatchObject([
+  const observed = await observe(server, SYMBOLS);
+  await observed.refusals.until(() => true);
+  expect(observed.refusals.all).toMatchObject([
     { symbol: 'KEEP/USDT:USDT', code: 'BadSymbol', isUnknown: true },
   ]);
   await vi.waitFor(() => expect(server.subscribed).toHaveLength(3), 10_000);
-  expect(watched.states.all.at(-1)).toEqual({ type: 'live' });
+  expect(observed.states.all.at(-1)).toEqual({ type: 'live' });
 });
 
 it('changes the instruments on a new connection, with permission', async () => {
   const server = await startServer();
-  const watched = await watch(server, []);
-  await watched.state('live');
+  const observed = await observe(server, []);
+  await observed.state('live');
   expect(server.accepted).toBe(0);
-  watched.feed.setSymbols(SYMBOLS.slice(0, 1));
+  observed.feed.setSymbols(SYMBOLS.slice(0, 1));
   await vi.waitFor(() => expect(server.subscribed).toEqual(['sushiusdt@bookTicker']), 10_000);
-  watched.feed.setSymbols(SYMBOLS.slice(0, 2));
+  observed.feed.setSymbols(SYMBOLS.slice(0, 2));
   await vi.waitFor(() => expect(server.subscribed).toHaveLength(2), 10_000);
   expect(server.connections).toBe(2);
   await server.play(BINANCE_CAPTURE);
   await vi.waitFor(() => expect(server.connections).toBe(1), 10_000);
-  await watched.subscribed.until((symbols) => symbols.length === 2);
-  expect(watched.attempts.all).toEqual([
+  await observed.subscribed.until((symbols) => symbols.length === 2);
+  expect(observed.attempts.all).toEqual([
     { failures: 0, after: undefined },
     { failures: 0, after: undefined, isExtra: true },
     { failures: 0, after: undefined, isExtra: true },
   ]);
-  watched.feed.setSymbols([]);
+  observed.feed.setSymbols([]);
   await vi.waitFor(() => expect(server.connections).toBe(0), 10_000);
-  expect(watched.states.all).toHaveLength(2);
+  expect(observed.states.all).toHaveLength(2);
 });
 
 it('reconnects after a drop, with permission, and reuses the market list', async () => {
@@ -149,14 +149,14 @@ it('reconnects after a drop, with permission, and reuses the market list', async
       return false;
     },
   });
-  const watched = await watch(server, SYMBOLS);
+  const observed = await observe(server, SYMBOLS);
   await vi.waitFor(() => expect(server.subscribed).toHaveLength(SYMBOLS.length), 10_000);
   server.drop();
-  const down = await watched.state('down');
+  const down = await observed.state('down');
   expect(down).toMatchObject({ code: 'NetworkError', retryable: true });
-  await watched.state('live', watched.states.all.length);
+  await observed.state('live', observed.states.all.length);
   await vi.waitFor(() => expect(server.subscribed).toHaveLength(SYMBOLS.length), 10_000);
-  expect(watched.attempts.all).toEqual([
+  expect(observed.attempts.all).toEqual([
     { failures: 0, after: undefined },
     { failures: 1, after: down },
   ]);
@@ -177,33 +177,33 @@ it.for([
     response.writeHead(status, { 'Content-Type': 'application/json' }).end(body);
     return true;
   };
-  const watched = await watch(await startServer({ refuse }), SYMBOLS);
-  watched.allowConnection = () => new Promise(() => {});
-  expect(await watched.state('down')).toMatchObject({ code, retryable });
+  const observed = await observe(await startServer({ refuse }), SYMBOLS);
+  observed.allowConnection = () => new Promise(() => {});
+  expect(await observed.state('down')).toMatchObject({ code, retryable });
 });
 
 it('reports an unreachable venue, without the query string', async () => {
   const server = await startServer();
   await server.close();
-  const watched = await watch(server, SYMBOLS);
-  watched.allowConnection = () => new Promise(() => {});
-  const { retryable, reason } = await watched.state('down');
+  const observed = await observe(server, SYMBOLS);
+  observed.allowConnection = () => new Promise(() => {});
+  const { retryable, reason } = await observed.state('down');
   expect(retryable).toBe(true);
   expect(reason).toContain('/fapi/v1/exchangeInfo');
 });
 
 it('has released the venue when closed, and reports nothing more', async () => {
   const server = await startServer();
-  const watched = await watch(server, SYMBOLS);
+  const observed = await observe(server, SYMBOLS);
   await vi.waitFor(() => expect(server.subscribed).toHaveLength(SYMBOLS.length), 10_000);
-  const closed = watched.feed.close();
+  const closed = observed.feed.close();
   const played = server.play(BINANCE_CAPTURE);
   await closed;
   await played;
-  expect(watched.events.all).toEqual([]);
-  expect(watched.states.all.at(-1)).toEqual({ type: 'stopped' });
+  expect(observed.events.all).toEqual([]);
+  expect(observed.states.all.at(-1)).toEqual({ type: 'stopped' });
   await vi.waitFor(() => expect(server.connections).toBe(0), 10_000);
-  const early = await watch(server, SYMBOLS);
+  const early = await observe(server, SYMBOLS);
   await early.feed.close(0);
   expect(early.states.all.at(-1)).toEqual({ type: 'stopped' });
 });

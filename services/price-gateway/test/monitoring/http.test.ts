@@ -1,4 +1,4 @@
-// /healthz, /readyz and /metrics over a real socket.
+// /healthz, /readyz and /metrics over a real connection.
 
 import { afterEach, expect, it } from 'vitest';
 import type { Readiness } from '../../gateway.ts';
@@ -41,7 +41,7 @@ async function start(readiness: Readiness, stats: GatewayStats = STATS) {
   };
 }
 
-it('is healthy, and ready when the gateway says so', async () => {
+it('is healthy, and ready if the gateway is', async () => {
   const get = await start({ ready: true, role: 'standby', redis: 'connected' });
   expect(await get('/healthz')).toMatchObject({ status: 200, body: '{"status":"ok"}' });
   const { status, body } = await get('/readyz');
@@ -49,13 +49,13 @@ it('is healthy, and ready when the gateway says so', async () => {
   expect((await get('/')).status).toBe(404);
 });
 
-it('is not ready when the gateway is not', async () => {
+it('is not ready if the gateway is not', async () => {
   const get = await start({ ready: false, role: 'active', redis: 'connected', feed: 'down' });
   expect(await get('/readyz')).toMatchObject({ status: 503 });
   expect(await get('/healthz')).toMatchObject({ status: 200 });
 });
 
-it('tells the figures in the words of Prometheus, however often it is asked', async () => {
+it('serves the metrics in the Prometheus format, also repeatedly', async () => {
   const get = await start({ ready: true, role: 'active', redis: 'connected' });
   await get('/metrics');
   const { type, body } = await get('/metrics');
@@ -80,7 +80,7 @@ it('tells the figures in the words of Prometheus, however often it is asked', as
   );
 });
 
-it('tells of the recorder, where there is one', async () => {
+it('serves the metrics of the recorder, if there is one', async () => {
   const recorded = { written: 9, dropped: 1, bytes: 2_000, files: 3 };
   const figures = await createMetrics(
     () => STATS,
@@ -91,7 +91,7 @@ it('tells of the recorder, where there is one', async () => {
   expect(await createMetrics(() => STATS).metrics()).not.toMatch(/recorded_(frames|bytes|files)/);
 });
 
-it('has no feed on standby', async () => {
+it('has no feed state on standby', async () => {
   const get = await start(
     { ready: true, role: 'standby', redis: 'connected' },
     { ...STATS, role: 'standby', feed: undefined, quietForMs: undefined },
@@ -102,7 +102,7 @@ it('has no feed on standby', async () => {
   expect(body).not.toMatch(/feed_state\{state="\w+"\} 1/);
 });
 
-it('says in one sentence that the port is taken', async () => {
+it('reports a port that is in use', async () => {
   await start({ ready: true, role: 'standby', redis: 'connected' });
   const again = startHttp({
     host: '127.0.0.1',

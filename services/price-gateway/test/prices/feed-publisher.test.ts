@@ -1,4 +1,4 @@
-// What the holder publishes: counted when it fails, logged once, kept back when the lease is gone, never too long.
+// Publishing: counts failures, logs them once, publishes nothing without the lease, truncates details.
 
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
@@ -28,14 +28,14 @@ beforeEach(async () => {
   feedPublisher = new FeedPublisher({ publisher, holdsLease: () => holds, counters, warnings });
 });
 
-it('counts what was published, once it is', async () => {
+it('counts a price when it is published', async () => {
   feedPublisher.publishPrice(PRICE);
   expect(counters.published).toBe(0);
   await feedPublisher.settled();
   expect(counters).toMatchObject({ published: 1, failures: {} });
 });
 
-it('counts what fails by its code, and logs it once', async () => {
+it('counts failures by code, and logs them once', async () => {
   connection.disconnect();
   for (let count = 0; count < 3; count++) feedPublisher.publishPrice(PRICE);
   await feedPublisher.settled();
@@ -43,7 +43,7 @@ it('counts what fails by its code, and logs it once', async () => {
   expect(warn).toHaveBeenCalledTimes(1);
 });
 
-it('says nothing at all without the lease', async () => {
+it('publishes nothing without the lease', async () => {
   await using subscriber = new RedisSubscriber({ connection, logger: SILENT });
   const heard = new ReceivedValues<unknown>();
   collect(subscriber, CHANNELS.FEED_STATUS, heard.add);
@@ -59,7 +59,7 @@ it('says nothing at all without the lease', async () => {
   expect(counters.failures).toEqual({ TICKBUS_FENCED: 3 });
 });
 
-it('cuts a detail that is longer than the channel takes, so that it is told at all', async () => {
+it('truncates a detail that exceeds the limit of the channel', async () => {
   await using subscriber = new RedisSubscriber({ connection, logger: SILENT });
   const heard = new ReceivedValues<string>();
   collect(subscriber, CHANNELS.FEED_STATUS, ({ data }) => heard.add(data.detail ?? ''));

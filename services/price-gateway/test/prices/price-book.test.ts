@@ -1,4 +1,4 @@
-// Market events to prices: last trade, midpoint before it, sides carried along, nothing broken comes through.
+// Market events to prices: last trade, midpoint before the first trade, latest sides, no invalid values.
 
 import type { MarketEvent } from '@tickbus/capture';
 import fc from 'fast-check';
@@ -21,7 +21,7 @@ it('is the midpoint of the quote before the first trade', () => {
   });
 });
 
-it('is the last trade from then on, also when a quote comes', () => {
+it('is the last trade after the first one, also after a quote', () => {
   const book = new PriceBook();
   expect(book.apply(trade(100.25))).toEqual({
     symbol: 'AAPL',
@@ -43,13 +43,13 @@ it('is the last trade from then on, also when a quote comes', () => {
   });
 });
 
-it('keeps instruments apart', () => {
+it('keeps instruments separate', () => {
   const book = new PriceBook();
   book.apply(trade(100, 'AAPL'));
   expect(book.apply(quote(10, 12, 'MSFT'))).toMatchObject({ symbol: 'MSFT', price: 11, source: 'midpoint' });
 });
 
-it('makes no price of one side, and leaves a missing side out', () => {
+it('yields no price for a one-sided quote, and omits a missing side', () => {
   const book = new PriceBook();
   const bidOnly = { ...quote(100, 0), ask_size: 0 } as MarketEvent;
   expect(book.apply(bidOnly)).toBe('unpriced');
@@ -64,27 +64,27 @@ it('makes no price of one side, and leaves a missing side out', () => {
   });
 });
 
-it('takes negative prices, as spreads and futures have', () => {
+it('accepts negative prices, as of spreads and futures', () => {
   expect(new PriceBook().apply(quote(-2, -1))).toMatchObject({ price: -1.5 });
 });
 
 it.each([
   ['a price that is not a number', { ...trade(Number.NaN) }],
-  ['an endless price', { ...trade(Number.POSITIVE_INFINITY) }],
+  ['an infinite price', { ...trade(Number.POSITIVE_INFINITY) }],
   ['a missing price', { ...trade(1), price: undefined }],
   ['a price in text', { ...trade(1), price: '1' }],
   ['a negative size', { ...trade(1), size: -1 }],
   ['a missing side', { ...quote(1, 2), ask: undefined }],
-  ['an unreadable time', { ...trade(1), timestamp: Number.NaN }],
+  ['an invalid time', { ...trade(1), timestamp: Number.NaN }],
   ['no symbol', { ...trade(1), symbol: '' }],
   ['a symbol past the limit', { ...trade(1), symbol: 'A'.repeat(65) }],
-])('refuses %s and remembers nothing of it', (_, broken) => {
+])('rejects %s and keeps nothing of it', (_, broken) => {
   const book = new PriceBook();
   expect(book.apply(broken as MarketEvent)).toBe('invalid');
   expect(book.apply(quote(100, 102))).toMatchObject({ price: 101, source: 'midpoint' });
 });
 
-it('gives a price that PRICE_DATA takes, or none, whatever comes', () => {
+it('yields a valid PRICE_DATA payload or none for any event', () => {
   const number = fc.oneof(fc.double(), fc.integer(), fc.constant(0));
   const common = { symbol: fc.string({ maxLength: 70 }), timestamp: number };
   const event = fc.oneof(

@@ -1,4 +1,4 @@
-// Gateways and bots as processes of their own, and what they say.
+// Gateways and bots as child processes, and their output.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,30 +12,29 @@ const BOT = fileURLToPath(new URL('./price-bot.fixture.ts', import.meta.url));
 const CLOCK = new URL('./movable-clock.fixture.ts', import.meta.url).href;
 const TSX = import.meta.resolve('tsx');
 
-/** One line of a log. */
 export interface GatewayLogLine {
   readonly level: number;
   readonly msg: string;
   readonly [field: string]: unknown;
 }
 
-/** A program whose lines are JSON. */
+/** A process that writes JSON lines. */
 class JsonLineProcess<Line> {
   readonly child: ChildProcess;
   readonly lines = new ReceivedValues<Line>();
   /** Exit code and signal. */
   readonly exit: Promise<readonly [number | null, NodeJS.Signals | null]>;
 
-  /** @param speaksOn where its lines come out */
-  constructor(args: readonly string[], env: Readonly<Record<string, string>>, speaksOn: 'stdout' | 'stderr') {
+  /** @param output the stream of the JSON lines; the other stream is forwarded to stderr */
+  constructor(args: readonly string[], env: Readonly<Record<string, string>>, output: 'stdout' | 'stderr') {
     this.child = spawn(process.execPath, ['--import', TSX, '--import', CLOCK, ...args], {
       env: { PATH: process.env.PATH ?? '', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.exit = once(this.child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
     const { stdout, stderr } = this.child as { stdout: Readable; stderr: Readable };
-    const [said, other] = speaksOn === 'stdout' ? [stdout, stderr] : [stderr, stdout];
-    createInterface({ input: said }).on('line', (line) => this.lines.add(parse(line)));
+    const [lines, other] = output === 'stdout' ? [stdout, stderr] : [stderr, stdout];
+    createInterface({ input: lines }).on('line', (line) => this.lines.add(parse(line)));
     other.pipe(process.stderr);
   }
 
@@ -47,10 +46,10 @@ class JsonLineProcess<Line> {
     this.child.kill(signal);
   }
 
-  /** SIGKILL; safe where it has ended already. */
+  /** Sends SIGKILL. Does nothing if the process has exited. */
   async kill(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    // One that is stopped does not die before it goes on.
+    // SIGKILL also ends a process that is stopped by SIGSTOP.
     this.child.kill('SIGKILL');
     await this.exit;
   }
@@ -60,7 +59,7 @@ function parse<Line>(line: string): Line {
   try {
     return JSON.parse(line) as Line;
   } catch {
-    throw new Error(`A line that is no JSON: ${line}`);
+    throw new Error(`The line is not JSON: ${line}`);
   }
 }
 
@@ -69,19 +68,19 @@ export class GatewayProcess extends JsonLineProcess<GatewayLogLine> {
     super([GATEWAY], env, 'stderr');
   }
 
-  /** What it last said of itself. */
+  /** The role in its latest log line about it. */
   get role(): string | undefined {
-    const said = this.lines.all.findLast(({ msg }) => /^The gateway is \w+\.$/.test(msg));
-    return said?.msg.slice('The gateway is '.length, -1);
+    const line = this.lines.all.findLast(({ msg }) => /^The gateway is \w+\.$/.test(msg));
+    return line?.msg.slice('The gateway is '.length, -1);
   }
 
-  /** Waits until it says so; `from` skips the oldest lines. */
+  /** Waits until it logs the role; `from` skips the oldest lines. */
   async waitForRole(role: 'standby' | 'active', from = 0): Promise<void> {
     await this.lines.until(({ msg }) => msg === `The gateway is ${role}.`, from);
   }
 }
 
-/** The settings of a gateway on the simulated broker: quick to try again, and the lease of the default, 3 s. */
+/** The settings of a gateway on the simulated broker: short retry delays, and the default lease of 3 s. */
 export function gatewaySettings(redisUrl: string, brokerUrl: string, more: Record<string, string> = {}) {
   return {
     REDIS_URL: redisUrl,
@@ -98,7 +97,7 @@ export function gatewaySettings(redisUrl: string, brokerUrl: string, more: Recor
 }
 
 export class BotProcess extends JsonLineProcess<BotOutput> {
-  /** @param maxAgeMs the bound for the first of the symbols, which it reads in a loop */
+  /** @param maxAgeMs maximum age of the first symbol, which the bot reads in a loop */
   constructor(redisUrl: string, symbols: string, maxAgeMs: number) {
     super([BOT], { REDIS_URL: redisUrl, SYMBOLS: symbols, MAX_AGE_MS: String(maxAgeMs) }, 'stdout');
   }
@@ -107,13 +106,12 @@ export class BotProcess extends JsonLineProcess<BotOutput> {
   async nextLine<T extends BotOutput['type']>(
     type: T,
     from = 0,
-    isWanted: (line: Extract<BotOutput, { type: T }>) => boolean = () => true,
+    matches: (line: Extract<BotOutput, { type: T }>) => boolean = () => true,
   ): Promise<Extract<BotOutput, { type: T }>> {
     type Line = Extract<BotOutput, { type: T }>;
-    return (await this.lines.until((line) => line.type === type && isWanted(line as Line), from)) as Line;
+    return (await this.lines.until((line) => line.type === type && matches(line as Line), from)) as Line;
   }
 
-  /** The lines of that type. */
   linesOf<T extends BotOutput['type']>(type: T, from = 0): Extract<BotOutput, { type: T }>[] {
     return this.lines.all.slice(from).filter((line) => line.type === type) as Extract<
       BotOutput,
@@ -122,7 +120,7 @@ export class BotProcess extends JsonLineProcess<BotOutput> {
   }
 }
 
-/** What the bot process says; see bot.ts. */
+/** A line of the bot process; see price-bot.fixture.ts. */
 export type BotOutput =
   | { readonly type: 'listening' }
   | { readonly type: 'gap'; readonly cause: string; readonly epoch?: number; readonly from?: number }
@@ -131,5 +129,5 @@ export type BotOutput =
   | { readonly type: 'epoch'; readonly epoch: number; readonly seq: number; readonly at: number }
   | { readonly type: 'command'; readonly id: string }
   | { readonly type: 'accepts' }
-  /** `oldestAcceptedMs`: how long ago the oldest price that was accepted until now had arrived. */
+  /** `oldestAcceptedMs`: the maximum age since arrival of the prices that were accepted before. */
   | { readonly type: 'refuses'; readonly verdict: string; readonly oldestAcceptedMs: number };

@@ -1,5 +1,5 @@
-// Real processes on a real Redis, with the default lease: one pair of gateways and one bot through everything that can
-// happen to them. Every test finds an active gateway and a standby, and leaves them.
+// Failover of real processes on a real Redis, with the default lease: two gateways and one bot. Every test starts and
+// ends with one active gateway and one on standby.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CHANNELS } from 'tickbus/constants';
@@ -13,24 +13,24 @@ import { GatewayTestbed } from './gateway-testbed.fixture.ts';
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const LEASE_MS = 3_000;
-/** The bot's bound for a price. */
+/** The bot's maximum age of a price. */
 const MAX_AGE_MS = 1_000;
 
-let stage: GatewayTestbed;
+let testbed: GatewayTestbed;
 let bot: BotProcess;
 let gateways: GatewayProcess[];
-/** Where the bot's lines of the running test begin. */
+/** The index of the bot's first line in the running test. */
 let from: number;
 
 beforeAll(async () => {
-  stage = await GatewayTestbed.start();
-  gateways = [stage.spawnGateway(), stage.spawnGateway()];
-  bot = stage.spawnBot('AAPL', MAX_AGE_MS);
+  testbed = await GatewayTestbed.start();
+  gateways = [testbed.spawnGateway(), testbed.spawnGateway()];
+  bot = testbed.spawnBot('AAPL', MAX_AGE_MS);
   await Promise.all(gateways.map((gateway) => gateway.waitForRole('standby')));
   await bot.nextLine('accepts');
 });
 
-afterAll(() => stage?.[Symbol.asyncDispose]());
+afterAll(() => testbed?.[Symbol.asyncDispose]());
 
 beforeEach(({ onTestFailed }) => {
   from = bot.lines.all.length;
@@ -52,39 +52,39 @@ function inRole(role: string): GatewayProcess {
   return found;
 }
 
-/** In its tight loop the bot accepted nothing that was older than its bound. */
+/** The bot's loop accepted no price older than its maximum age. */
 function expectNothingStale(): void {
   for (const { oldestAcceptedMs } of bot.linesOf('refuses', from))
     expect(oldestAcceptedMs).toBeLessThanOrEqual(MAX_AGE_MS);
 }
 
-// Again, because on a machine where a process is not run for seconds a lease is lost without any clock being moved.
-it('the system clock moved by an hour, there and back: no effect', { retry: 2 }, async () => {
+// Retried, because on an overloaded machine a lease can expire without any clock change.
+it('the system clock jumps an hour ahead and back: no effect', { retry: 2 }, async () => {
   from = bot.lines.all.length;
-  const [published, { accepted }] = [stage.prices.all.length, stage.broker.stats];
-  const { epoch } = await stage.nextPrice();
+  const [published, { accepted }] = [testbed.prices.all.length, testbed.broker.stats];
+  const { epoch } = await testbed.nextPrice();
   for (const _direction of ['ahead', 'back']) {
     for (const { child } of [...gateways, bot]) child.kill('SIGWINCH');
-    const { live_for_ms: before = 0 } = await stage.nextStatus('live');
-    await stage.statuses.until(({ live_for_ms: now = 0 }) => now > before + LEASE_MS / 2);
+    const { live_for_ms: before = 0 } = await testbed.nextStatus('live');
+    await testbed.statuses.until(({ live_for_ms: now = 0 }) => now > before + LEASE_MS / 2);
   }
-  const { last_frame_at: told = 0 } = await stage.nextStatus('live');
-  expect(Math.abs(told - Date.now())).toBeGreaterThan(3_000_000);
-  expect(new Set(stage.prices.all.slice(published).map((price) => price.epoch))).toEqual(new Set([epoch]));
+  const { last_frame_at: lastFrameAt = 0 } = await testbed.nextStatus('live');
+  expect(Math.abs(lastFrameAt - Date.now())).toBeGreaterThan(3_000_000);
+  expect(new Set(testbed.prices.all.slice(published).map((price) => price.epoch))).toEqual(new Set([epoch]));
   expect(gateways.map(({ role }) => role).sort()).toEqual(['active', 'standby']);
   expect(bot.linesOf('gap', from)).toEqual([]);
   expect(bot.linesOf('refuses', from).filter(({ verdict }) => verdict !== 'quiet_market')).toEqual([]);
-  expect(stage.broker.stats).toMatchObject({ maxConcurrent: 1, accepted, refused: 0 });
+  expect(testbed.broker.stats).toMatchObject({ maxConcurrent: 1, accepted, refused: 0 });
 });
 
-it('kill -9: the standby publishes within two leases, over one connection, and every bot knows', async () => {
+it('kill -9: the standby publishes within two leases, over one connection, and the bot is notified', async () => {
   const [active, standby] = [inRole('active'), inRole('standby')];
-  const { epoch: oldEpoch = 0 } = await stage.nextPrice();
-  const { accepted } = stage.broker.stats;
+  const { epoch: oldEpoch = 0 } = await testbed.nextPrice();
+  const { accepted } = testbed.broker.stats;
 
   const killedAt = performance.now();
   await active.kill();
-  await stage.prices.until(({ epoch = 0 }) => epoch > oldEpoch);
+  await testbed.prices.until(({ epoch = 0 }) => epoch > oldEpoch);
   const takeOverMs = performance.now() - killedAt;
   console.log(`Take-over after kill -9 with a lease of ${LEASE_MS} ms: ${takeOverMs.toFixed(0)} ms.`);
   expect(takeOverMs).toBeLessThan(2 * LEASE_MS);
@@ -93,68 +93,68 @@ it('kill -9: the standby publishes within two leases, over one connection, and e
   const down = bot.lines.all.length;
   await bot.nextLine('verdict', down, ({ verdict }) => verdict === 'fresh');
   await bot.nextLine('accepts', from);
-  const numbers = stage.prices.all.filter(({ epoch }) => epoch === oldEpoch).map(({ seq = 0 }) => seq);
+  const numbers = testbed.prices.all.filter(({ epoch }) => epoch === oldEpoch).map(({ seq = 0 }) => seq);
   const [gap, ...more] = bot.linesOf('gap', from);
   expect(gap).toMatchObject({ cause: 'epoch', epoch: oldEpoch, from: Math.max(...numbers) + 1 });
   expect(more).toEqual([]);
   expectNothingStale();
   expect(standby.role).toBe('active');
-  expect(stage.broker.stats).toMatchObject({ maxConcurrent: 1, accepted: accepted + 1, refused: 0 });
+  expect(testbed.broker.stats).toMatchObject({ maxConcurrent: 1, accepted: accepted + 1, refused: 0 });
 
-  const successor = stage.spawnGateway();
+  const successor = testbed.spawnGateway();
   await successor.waitForRole('standby');
   gateways = [standby, successor];
 });
 
-it('SIGSTOP: nothing of the one that slept is accepted, and on waking it leaves the broker by itself', async () => {
+it('SIGSTOP: no output of the stopped gateway is accepted, and it disconnects from the broker on resume', async () => {
   const [sleeper, standby] = [inRole('active'), inRole('standby')];
-  const { epoch: oldEpoch = 0 } = await stage.nextPrice();
-  const { lease: oldLease = 0 } = await stage.nextStatus('live');
+  const { epoch: oldEpoch = 0 } = await testbed.nextPrice();
+  const { lease: oldLease = 0 } = await testbed.nextStatus('live');
   const lines = sleeper.lines.all.length;
 
   sleeper.signal('SIGSTOP');
-  // The socket of the one that sleeps is still open, and the broker keeps counting it.
-  const { detail } = await stage.statuses.until(
+  // The socket of the stopped gateway is still open, and the broker counts it.
+  const { detail } = await testbed.statuses.until(
     ({ state, lease = 0 }) => state === 'down' && lease > oldLease,
   );
   expect(detail).toContain('406');
   await bot.nextLine('verdict', from, ({ verdict }) => verdict === 'feed_down');
-  const [published, told] = [stage.prices.all.length, stage.statuses.all.length];
+  const [published, firstStatus] = [testbed.prices.all.length, testbed.statuses.all.length];
   sleeper.signal('SIGCONT');
   await sleeper.waitForRole('standby', lines);
-  await stage.prices.until(({ epoch = 0 }) => epoch > oldEpoch);
+  await testbed.prices.until(({ epoch = 0 }) => epoch > oldEpoch);
   await bot.nextLine('accepts', from);
 
-  expect(stage.prices.all.slice(published).filter(({ epoch }) => epoch === oldEpoch)).toEqual([]);
-  expect(stage.statuses.all.slice(told).filter(({ lease }) => lease === oldLease)).toEqual([]);
+  expect(testbed.prices.all.slice(published).filter(({ epoch }) => epoch === oldEpoch)).toEqual([]);
+  expect(testbed.statuses.all.slice(firstStatus).filter(({ lease }) => lease === oldLease)).toEqual([]);
   expectNothingStale();
   expect(standby.role).toBe('active');
-  expect(stage.broker.stats).toMatchObject({ maxConcurrent: 1, connections: 1 });
+  expect(testbed.broker.stats).toMatchObject({ maxConcurrent: 1, connections: 1 });
 });
 
-it('a restart of Redis: one gateway after it, and one connection all along', async () => {
-  const { lease: oldLease = 0 } = await stage.nextStatus('live');
-  await stage.redis.kill();
+it('a restart of Redis: one active gateway afterwards, and never more than one connection', async () => {
+  const { lease: oldLease = 0 } = await testbed.nextStatus('live');
+  await testbed.redis.kill();
   await bot.nextLine('refuses', from);
-  await stage.redis.start();
-  const { lease } = await stage.statuses.until(
+  await testbed.redis.start();
+  const { lease } = await testbed.statuses.until(
     ({ state, lease = 0 }) => state === 'live' && lease > oldLease,
   );
-  const since = stage.statuses.all.findIndex((status) => status.lease === lease);
+  const since = testbed.statuses.all.findIndex((status) => status.lease === lease);
   await bot.nextLine('accepts', from);
-  // Time enough for the other one to become active as well.
-  await stage.statuses.until(({ live_for_ms: liveForMs = 0 }) => liveForMs > LEASE_MS, since);
+  // Long enough for the other gateway to become active as well.
+  await testbed.statuses.until(({ live_for_ms: liveForMs = 0 }) => liveForMs > LEASE_MS, since);
 
-  expect(new Set(stage.statuses.all.slice(since).map((status) => status.lease))).toEqual(new Set([lease]));
+  expect(new Set(testbed.statuses.all.slice(since).map((status) => status.lease))).toEqual(new Set([lease]));
   expect(gateways.map(({ role }) => role).sort()).toEqual(['active', 'standby']);
   expectNothingStale();
-  expect(stage.broker.stats).toMatchObject({ maxConcurrent: 1, connections: 1 });
+  expect(testbed.broker.stats).toMatchObject({ maxConcurrent: 1, connections: 1 });
 });
 
-it('a rolling restart of both: no second connection, and no command is lost', async () => {
-  const { accepted, refused } = stage.broker.stats;
+it('a rolling restart of both: no second connection, and no lost command', async () => {
+  const { accepted, refused } = testbed.broker.stats;
   const [first, second] = [inRole('active'), inRole('standby')];
-  await using desk = new RedisPublisher({ url: stage.redis.url, logger: SILENT });
+  await using desk = new RedisPublisher({ url: testbed.redis.url, logger: SILENT });
   const sent: string[] = [];
   const restarted = new AbortController();
   const commanding = (async () => {
@@ -166,25 +166,25 @@ it('a rolling restart of both: no second connection, and no command is lost', as
     }
   })();
 
-  const told = stage.statuses.all.length;
+  const firstStatus = testbed.statuses.all.length;
   let lines = second.lines.all.length;
   first.signal('SIGTERM');
   expect(await first.exit).toEqual([0, null]);
   await second.waitForRole('active', lines);
-  const third = stage.spawnGateway();
+  const third = testbed.spawnGateway();
   await third.waitForRole('standby');
   lines = third.lines.all.length;
   second.signal('SIGTERM');
   expect(await second.exit).toEqual([0, null]);
   await third.waitForRole('active', lines);
-  await stage.nextPrice();
+  await testbed.nextPrice();
   restarted.abort();
   await commanding;
 
   await bot.nextLine('command', from, ({ id }) => id === sent.at(-1));
   expect(bot.linesOf('command', from).map(({ id }) => id)).toEqual(sent);
-  const states = stage.statuses.all.slice(told).map(({ state }) => state);
+  const states = testbed.statuses.all.slice(firstStatus).map(({ state }) => state);
   expect(states.join()).toMatch(/stopping,stopped,connecting,.*live.*,stopping,stopped,connecting,.*live/);
   expectNothingStale();
-  expect(stage.broker.stats).toMatchObject({ maxConcurrent: 1, accepted: accepted + 2, refused });
+  expect(testbed.broker.stats).toMatchObject({ maxConcurrent: 1, accepted: accepted + 2, refused });
 });

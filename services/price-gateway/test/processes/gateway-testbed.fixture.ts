@@ -1,4 +1,4 @@
-// What the process tests play on: a Redis, a broker whose market ticks on, an onlooker, and whoever is spawned.
+// The environment of the process tests: a Redis, a broker with a ticking market, an observer, and spawned processes.
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import {
@@ -19,7 +19,7 @@ export class GatewayTestbed implements AsyncDisposable {
   readonly redis: LocalRedis;
   readonly broker: SimulatedBroker;
   readonly market: ManualMarket;
-  /** Everything that was published, as it came. */
+  /** All published prices, in order. */
   readonly prices = new ReceivedValues<MessageOf<typeof CHANNELS.PRICE_DATA>>();
   readonly statuses = new ReceivedValues<FeedStatus>();
   readonly #observer: RedisSubscriber;
@@ -40,13 +40,13 @@ export class GatewayTestbed implements AsyncDisposable {
   static async start(options: SimulatedBrokerOptions = {}): Promise<GatewayTestbed> {
     const market = new ManualMarket();
     const redis = await startLocalRedis();
-    const stage = new GatewayTestbed(
+    const testbed = new GatewayTestbed(
       redis,
       await startSimulatedBroker({ source: market, ...options }),
       market,
     );
-    await stage.#observer.startListening();
-    return stage;
+    await testbed.#observer.startListening();
+    return testbed;
   }
 
   spawnGateway(settings: Record<string, string> = {}): GatewayProcess {
@@ -61,12 +61,12 @@ export class GatewayTestbed implements AsyncDisposable {
     return bot;
   }
 
-  /** The next time that this is told of the feed. */
+  /** The next status with this state; `from` is the index of the first status to consider. */
   nextStatus(state: FeedStatus['state'], from = this.statuses.all.length): Promise<FeedStatus> {
     return this.statuses.until((status) => status.state === state, from);
   }
 
-  /** The next price that is published. */
+  /** The next published price. */
   nextPrice(): Promise<MessageOf<typeof CHANNELS.PRICE_DATA>> {
     return this.prices.until(() => true, this.prices.all.length);
   }

@@ -1,5 +1,5 @@
-// Preloaded into a process: on SIGWINCH its system clock jumps an hour ahead, then two hours back, and so on;
-// monotonic time goes on.
+// Preloaded into a process: each SIGWINCH moves its system clock, alternately to one hour ahead and one hour behind.
+// The monotonic clock is not affected.
 
 const HOUR_MS = 3_600_000;
 const SystemDate = Date;

@@ -1,5 +1,4 @@
-// A bot as a process: reads a price in a tight loop that must be fresh, and prints as JSON lines what it is told. See
-// BotLine.
+// A bot as a process: reads a fresh price in a tight loop, and prints its events as JSON lines; see `BotOutput`.
 
 import { StaleDataError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -7,20 +6,20 @@ import { RedisSubscriber } from 'tickbus/subscriber';
 
 const symbols = (process.env.SYMBOLS ?? '').split(',').filter(Boolean);
 const maxAgeMs = Number(process.env.MAX_AGE_MS ?? 500);
-/** The price that the loop reads. */
+/** The symbol that the loop reads. */
 const [watched = 'AAPL'] = symbols;
-/** Milliseconds that the loop reads without a pause, and then lets messages come in. */
+/** The loop reads for `BURST_MS` without a pause, then yields for `PAUSE_MS` to receive messages. */
 const BURST_MS = 2;
 const PAUSE_MS = 5;
 
-const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
+const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 const subscriber = new RedisSubscriber();
-/** When the newest price of the loop's instrument arrived, by a monotonic clock. */
+/** Monotonic arrival time of the newest price of the loop's symbol. */
 let arrivedAt = Number.NEGATIVE_INFINITY;
 let epoch: number | undefined;
 
-// As it arrives, before it waits for the handler.
+// A tap sees the price on arrival, before it is queued for the handler.
 subscriber.tap(CHANNELS.PRICE_DATA, ({ message, delivery }) => {
   if (message.data.symbol === watched && delivery !== 'snapshot') arrivedAt = performance.now();
 });
@@ -29,35 +28,35 @@ subscriber.subscribe(
   (message) => {
     if (message.snapshot || message.epoch === epoch) return;
     epoch = message.epoch;
-    say({ type: 'epoch', epoch, seq: message.seq, at: message.at });
+    print({ type: 'epoch', epoch, seq: message.seq, at: message.at });
   },
   {
     keys: symbols,
     maxAgeMs,
   },
 );
-subscriber.subscribe(CHANNELS.TRADE_COMMANDS, ({ id }) => say({ type: 'command', id }), { keys: ['bot'] });
-subscriber.on('gap', (gap) => gap.channel === CHANNELS.PRICE_DATA.name && say(gap));
-subscriber.on('verdict', (told) => say({ type: 'verdict', ...told }));
-subscriber.on('instrument', (told) => say({ type: 'instrument', ...told }));
+subscriber.subscribe(CHANNELS.TRADE_COMMANDS, ({ id }) => print({ type: 'command', id }), { keys: ['bot'] });
+subscriber.on('gap', (gap) => gap.channel === CHANNELS.PRICE_DATA.name && print(gap));
+subscriber.on('verdict', (verdict) => print({ type: 'verdict', ...verdict }));
+subscriber.on('instrument', (change) => print({ type: 'instrument', ...change }));
 await subscriber.startListening();
-say({ type: 'listening' });
+print({ type: 'listening' });
 
 let isAccepting = false;
-/** How long ago the price that was accepted had arrived, at most. */
+/** Maximum age since arrival of the accepted prices. */
 let oldestAcceptedMs = 0;
 
 function read(): void {
   const now = performance.now();
   try {
     const { snapshot } = subscriber.requireFresh(CHANNELS.PRICE_DATA, watched, { maxAgeMs });
-    // When a kept value was published, this bot cannot know by its own clock.
+    // The bot's clock cannot tell the age of a stored value.
     if (!snapshot) oldestAcceptedMs = Math.max(oldestAcceptedMs, now - arrivedAt);
-    if (!isAccepting) say({ type: 'accepts' });
+    if (!isAccepting) print({ type: 'accepts' });
     isAccepting = true;
   } catch (error) {
     if (!(error instanceof StaleDataError)) throw error;
-    if (isAccepting) say({ type: 'refuses', verdict: error.verdict, oldestAcceptedMs });
+    if (isAccepting) print({ type: 'refuses', verdict: error.verdict, oldestAcceptedMs });
     isAccepting = false;
     oldestAcceptedMs = 0;
   }

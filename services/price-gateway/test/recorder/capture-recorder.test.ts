@@ -1,4 +1,4 @@
-// Recordings: read back as they were told, in several files, without what did not fit, and after a kill.
+// Recordings: replayed unchanged, split into files, with dropped frames counted, and readable after a kill.
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -46,7 +46,7 @@ async function open(options: Partial<RecorderOptions> = {}): Promise<CaptureReco
   return recorder;
 }
 
-/** The files in the order they were written in, each read strictly. */
+/** The records of each file in the order of writing; a truncated file is an error. */
 async function files(): Promise<CaptureRecord[][]> {
   const names = (await readdir(folder)).sort();
   return Promise.all(
@@ -58,18 +58,18 @@ async function files(): Promise<CaptureRecord[][]> {
   );
 }
 
-/** A recorder, and the feed with everything recorded. */
+/** Starts a feed that is recorded. */
 async function record(
   feed: Feed,
   symbols: readonly string[],
-): Promise<{ recorder: CaptureRecorder; watched: ObservedFeed }> {
+): Promise<{ recorder: CaptureRecorder; observed: ObservedFeed }> {
   const recorder = await open();
-  const watched = new ObservedFeed(recorder.record(feed), symbols);
-  cleanUps.push(() => watched.feed.close());
-  return { recorder, watched };
+  const observed = new ObservedFeed(recorder.record(feed), symbols);
+  cleanUps.push(() => observed.feed.close());
+  return { recorder, observed };
 }
 
-/** What the recording gives when it is replayed. */
+/** The events of a replay of the recording. */
 async function replayed(mapping?: string): Promise<readonly MarketEvent[]> {
   const [name = ''] = await readdir(folder);
   const feed = await createCaptureFeed({
@@ -77,65 +77,65 @@ async function replayed(mapping?: string): Promise<readonly MarketEvent[]> {
     speed: Number.POSITIVE_INFINITY,
     mapping: mapping === undefined ? undefined : await loadMapping(mapping),
   });
-  const watched = new ObservedFeed(feed, ['*']);
-  await watched.state('down');
+  const observed = new ObservedFeed(feed, ['*']);
+  await observed.state('down');
   await feed.close();
-  return watched.events.all;
+  return observed.events.all;
 }
 
-it('records what the official Alpaca client hears, without the secret, and the replay tells the same', async () => {
+it('records the frames of the official Alpaca client without the secret, and replays the same events', async () => {
   const market = new ManualMarket();
   await using broker = await startSimulatedBroker({ source: market });
-  const { recorder, watched } = await record(createAlpacaFeed({ url: broker.url, ...CREDENTIALS }), ['*']);
-  await watched.state('live');
+  const { recorder, observed } = await record(createAlpacaFeed({ url: broker.url, ...CREDENTIALS }), ['*']);
+  await observed.state('live');
   market.push(quote(100, 101), trade(100.25), trade(400, 'MSFT'));
-  await watched.events.until(({ symbol }) => symbol === 'MSFT');
-  await watched.feed.close();
+  await observed.events.until(({ symbol }) => symbol === 'MSFT');
+  await observed.feed.close();
   await recorder.close();
   const [records = []] = await files();
   expect(records.map(({ dir, frame }) => [dir, frame])).toContainEqual([
     'out',
     { action: 'auth', key: '***', secret: '***' },
   ]);
-  expect(records.flatMap(toMarketEvents)).toEqual(watched.events.all);
-  expect(await replayed()).toEqual(watched.events.all);
+  expect(records.flatMap(toMarketEvents)).toEqual(observed.events.all);
+  expect(await replayed()).toEqual(observed.events.all);
   expect(Math.abs((records[0]?.at ?? 0) * 1000 - Date.now())).toBeLessThan(60_000);
   expect(recorder.stats).toMatchObject({ written: records.length, dropped: 0, files: 1 });
 });
 
-it('records frames of the WebSocket feed as they came', async ({ skip }) => {
+it('records the frames of the WebSocket feed unchanged', async ({ skip }) => {
   skip(SKIP_REASON !== undefined, SKIP_REASON);
   await using server = await ReplayServer.start(coinbaseProtocol(['BAND-GBP', 'SKL-BTC']));
   const feed = createWebSocketFeed({ url: server.url, mapping: await loadMapping(EXAMPLE) });
-  const { recorder, watched } = await record(feed, ['BAND-GBP', 'SKL-BTC']);
-  await watched.subscribed.until((symbols) => symbols.length === 2);
+  const { recorder, observed } = await record(feed, ['BAND-GBP', 'SKL-BTC']);
+  await observed.subscribed.until((symbols) => symbols.length === 2);
   await server.play(COINBASE_CAPTURE);
   server.broadcast(
     '{"type":"ticker",\r\n"product_id":"SKL-BTC","best_bid":"1","best_ask":"2","time":"2021-04-17T17:00:00Z"}',
   );
-  await watched.events.until((event) => event.kind === 'quote' && event.bid === 1);
-  await watched.feed.close();
+  await observed.events.until((event) => event.kind === 'quote' && event.bid === 1);
+  await observed.feed.close();
   await recorder.close();
-  expect(watched.events.all.length).toBeGreaterThan(20);
-  expect(await replayed()).toEqual(watched.events.all);
-  expect(await replayed(EXAMPLE)).toEqual(watched.events.all);
+  expect(observed.events.all.length).toBeGreaterThan(20);
+  expect(await replayed()).toEqual(observed.events.all);
+  expect(await replayed(EXAMPLE)).toEqual(observed.events.all);
 });
 
-it('records what ccxt hands over', async ({ skip }) => {
+it('records the events of the ccxt feed', async ({ skip }) => {
   skip(SKIP_REASON !== undefined, SKIP_REASON);
   await using server = await ReplayServer.start(await binanceProtocol());
   const url = `http://127.0.0.1:${server.port}`;
   const feed = await createCcxtFeed({ exchange: 'binanceusdm', url });
-  const { recorder, watched } = await record(feed, ['SUSHI/USDT:USDT']);
+  const { recorder, observed } = await record(feed, ['SUSHI/USDT:USDT']);
   await vi.waitFor(() => expect(server.subscribed).toHaveLength(1), 10_000);
   await server.play(BINANCE_CAPTURE, { speed: 500 });
-  await watched.events.until(() => true);
-  await watched.feed.close();
+  await observed.events.until(() => true);
+  await observed.feed.close();
   await recorder.close();
-  expect(await replayed()).toEqual(watched.events.all);
+  expect(await replayed()).toEqual(observed.events.all);
 });
 
-it('begins a new file by size, and loses nothing between two', async () => {
+it('starts a new file by size, and loses no frame', async () => {
   const recorder = await open({ maxFileBytes: 500, flushMs: 5 });
   const count = 300;
   for (let number = 0; number < count; number++) {
@@ -155,7 +155,7 @@ function digestOf(number: number): string {
   return createHash('sha256').update(String(number)).digest('hex');
 }
 
-it('begins a new file by time', async () => {
+it('starts a new file by age', async () => {
   const recorder = await open({ maxFileMs: 0, flushMs: 5 });
   for (const number of [1, 2, 3]) {
     recorder.write({ dir: 'in', json: `${number}` });
@@ -165,7 +165,7 @@ it('begins a new file by time', async () => {
   expect((await files()).map((records) => records.map(({ frame }) => frame))).toEqual([[1], [2], [3]]);
 });
 
-it('drops what does not fit, counts it and says so once', async () => {
+it('drops frames past the buffer limit, counts them and logs once', async () => {
   const warn = vi.fn();
   const logger = { debug() {}, info() {}, error() {}, warn };
   const recorder = await open({ maxBuffered: 10_000, flushMs: 1_000_000, logger });
@@ -181,7 +181,7 @@ it('drops what does not fit, counts it and says so once', async () => {
   expect(recorder.stats.dropped).toBe(dropped + 1);
 });
 
-it('goes on when the disk fails for a while', async () => {
+it('continues after a temporary disk failure', async () => {
   const recorder = await open({ flushMs: 5 });
   await rm(folder, { recursive: true });
   recorder.write({ dir: 'in', json: '1' });
@@ -192,7 +192,7 @@ it('goes on when the disk fails for a while', async () => {
   expect((await files()).flat().map(({ frame }) => frame)).toEqual([2]);
 });
 
-it('makes the folder and those above it, also where another gateway does so at the same time', async () => {
+it('creates the folder and its parents, also concurrently with another gateway', async () => {
   const below = join(folder, 'a', 'b');
   await Promise.all([open({ folder: below }), open({ folder: below })]);
   expect(await readdir(below)).toEqual([]);
@@ -201,29 +201,29 @@ it('makes the folder and those above it, also where another gateway does so at t
 it.each([
   ['below a file', () => join(folder, 'file', 'below')],
   ['that is a file', () => join(folder, 'file')],
-  ['where none can be made', () => '/proc/recordings/alpaca'],
-])('says early that it cannot write to a folder %s', async (_, at) => {
+  ['that cannot be created', () => '/proc/recordings/alpaca'],
+])('rejects a folder %s', async (_, at) => {
   await writeFile(join(folder, 'file'), '');
   await expect(open({ folder: at() })).rejects.toThrow(`Cannot write recordings to the folder ${at()}: `);
 });
 
-it('leaves a file that is whole up to the last write when it is killed', async () => {
+it('leaves a file that is readable up to the last write when it is killed', async () => {
   const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), PROCESS, folder], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exit = once(child, 'exit');
-  let told = 0;
+  let reported = 0;
   for await (const line of createInterface({ input: child.stdout })) {
-    told = Number(line);
-    if (told > 500) break;
+    reported = Number(line);
+    if (reported > 500) break;
   }
   child.kill('SIGKILL');
   await exit;
   const [name = ''] = await readdir(folder);
   const numbers: number[] = [];
-  // Killed in the middle of a write, its end can be missing.
+  // The kill can truncate a write.
   for await (const { frame } of readCapture(join(folder, name), { allowTruncated: true }))
     numbers.push((frame as { number: number }).number);
-  expect(numbers.length).toBeGreaterThanOrEqual(told);
+  expect(numbers.length).toBeGreaterThanOrEqual(reported);
   expect(numbers).toEqual(Array.from(numbers, (_, number) => number));
 });

@@ -1,4 +1,4 @@
-// No secret is written down, whatever the broker's way of asking for it.
+// Masks secrets in the login messages of many protocols.
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -40,19 +40,19 @@ it.each([
   expect(masked(frame)).toEqual(expected);
 });
 
-it('leaves what holds no secret', () => {
+it('leaves frames without secrets unchanged', () => {
   const frame = { action: 'subscribe', trades: ['AAPL', 'AUTH'], id: 7, nested: { on: true, at: null } };
   expect(masked(frame)).toEqual(frame);
   expect(masked('ping')).toBe('ping');
 });
 
-it('finds the secrets of the settings anywhere, in both directions', () => {
+it('masks secrets of the settings anywhere, in both directions', () => {
   expect(masked({ url: `/x?t=${SECRET}` }, 'out', [SECRET])).toEqual({ url: '/x?t=***' });
   expect(masked([{ echo: SECRET, n: 1 }], 'in', [SECRET])).toEqual([{ echo: '***', n: 1 }]);
   expect(masked({ price: 12345.5 }, 'in', ['12345'])).toBe('***');
 });
 
-it('leaves no known secret, whatever is in it', () => {
+it('masks a known secret in any frame', () => {
   fc.assert(
     fc.property(fc.string({ minLength: 4 }), fc.jsonValue(), (secret, value) => {
       const text = new Masker([secret]).mask({ dir: 'in', json: JSON.stringify({ value, secret }) });

@@ -1,4 +1,4 @@
-// A process that records numbered frames until it is killed, and tells how many are in the file.
+// A process that records numbered frames until it is killed, and prints the number of written frames.
 //   tsx recording-process.fixture.ts FOLDER
 
 import { openRecorder } from '../../recorder/capture-recorder.ts';

@@ -1,4 +1,4 @@
-// The gateway as a process that records: everything it took is in the file after SIGTERM, and no secret is.
+// The gateway process records: after SIGTERM the file contains every received frame and no secret.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,7 +17,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 const MAIN = fileURLToPath(new URL('../../main.ts', import.meta.url));
 const SECRET = 'hush-hush';
 
-it('has all that it received in its recording when it ends on SIGTERM, and no secret', async () => {
+it('writes every received frame before it exits on SIGTERM, and no secret', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'recording-'));
   const redis = await startLocalRedis();
   await using broker = await startSimulatedBroker({

@@ -1,4 +1,4 @@
-// How Binance USD-M futures speak: /fapi/v1/exchangeInfo and WebSocket streams, by developers.binance.com.
+// The protocol of Binance USD-M futures: /fapi/v1/exchangeInfo and WebSocket streams (developers.binance.com).
 
 import { readFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
@@ -18,9 +18,9 @@ interface CombinedFrame {
 }
 
 export interface BinanceOptions {
-  /** Answers REST requests instead of the recorded markets, when it returns true. */
+  /** If it returns true, it has answered the REST request instead of the recorded markets. */
   readonly refuse?: (response: ServerResponse) => boolean;
-  /** An error instead of the acknowledgement of a SUBSCRIBE. */
+  /** The error to send instead of the acknowledgement of a SUBSCRIBE. */
   readonly objection?: (streams: readonly string[]) => object | undefined;
 }
 
@@ -44,7 +44,7 @@ export async function binanceProtocol({ refuse, objection }: BinanceOptions = {}
       return [{ result: method === 'LIST_SUBSCRIPTIONS' ? [...subscriptions] : null, id }];
     },
     topicOf: (frame) => (frame as CombinedFrame).stream,
-    /** As recorded at the address of combined streams; elsewhere without the name of the stream. */
+    /** Frames of combined streams have the stream's name; other paths get the data alone. */
     adaptFrame: (frame, path) => (path.includes('/stream') ? frame : (frame as CombinedFrame).data),
   };
 }

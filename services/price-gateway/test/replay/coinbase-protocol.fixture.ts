@@ -1,4 +1,4 @@
-// How Coinbase Exchange speaks: docs.cdp.coinbase.com, "Exchange WebSocket".
+// The protocol of Coinbase Exchange. Source: docs.cdp.coinbase.com, "Exchange WebSocket".
 
 import type { VenueProtocol } from './replay-server.fixture.ts';
 
@@ -17,7 +17,7 @@ interface CoinbaseRequest {
   readonly channels: readonly string[];
 }
 
-/** @param products those that exist */
+/** @param products the existing products */
 export function coinbaseProtocol(products: readonly string[]): VenueProtocol {
   return {
     answer(message, subscriptions) {

@@ -1,5 +1,5 @@
-// A local server that plays a recorded session in its venue's own protocol: answers what it is asked, sends what is
-// subscribed.
+// A local server that replays a recorded session in the venue's own protocol: it answers requests and sends subscribed
+// frames.
 
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
@@ -8,15 +8,15 @@ import { type CaptureRecord, paced, readCapture } from '@tickbus/capture';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { ReceivedValues } from '../gateway.fixture.ts';
 
-/** How one venue speaks. */
+/** The protocol of one venue. */
 export interface VenueProtocol {
-  /** Plain HTTP requests. */
+  /** Answers plain HTTP requests. */
   readonly rest?: RequestListener;
-  /** Answers a client's message, and changes what it is subscribed to. */
+  /** Answers a client's message, and changes its subscriptions. */
   answer(message: unknown, subscriptions: Set<string>): readonly object[];
-  /** The subscription under which a recorded frame is sent; undefined for frames that are nobody's. */
+  /** The subscription that a recorded frame belongs to; undefined if the frame is not sent. */
   topicOf(frame: unknown): string | undefined;
-  /** The recorded frame as this client gets it. */
+  /** Converts a recorded frame for the client's URL path. */
   adaptFrame?(frame: unknown, path: string): unknown;
 }
 
@@ -26,12 +26,11 @@ interface ReplayClient {
   readonly subscriptions: Set<string>;
 }
 
-/** A running server. */
 export class ReplayServer implements AsyncDisposable {
   readonly port: number;
-  /** Every message that a client sent, in order. */
+  /** All messages of clients, in order. */
   readonly received = new ReceivedValues<unknown>();
-  /** Connections accepted, ever. */
+  /** Connections accepted in total. */
   accepted = 0;
   readonly #http: Server;
   readonly #sockets: WebSocketServer;
@@ -61,7 +60,7 @@ export class ReplayServer implements AsyncDisposable {
     return this.#clients.size;
   }
 
-  /** Everything that anybody is subscribed to. */
+  /** The subscriptions of all clients, sorted. */
   get subscribed(): readonly string[] {
     return [...new Set([...this.#clients].flatMap(({ subscriptions }) => [...subscriptions]))].sort();
   }
@@ -71,7 +70,7 @@ export class ReplayServer implements AsyncDisposable {
     for await (const record of paced(readCapture(path), { speed })) this.send(record);
   }
 
-  /** One recorded frame, to those who are subscribed to it. */
+  /** Sends one recorded frame to its subscribers. */
   send({ dir, frame }: Pick<CaptureRecord, 'dir' | 'frame'>): void {
     const topic = dir === 'in' ? this.#protocol.topicOf(frame) : undefined;
     if (topic === undefined) return;
@@ -81,22 +80,21 @@ export class ReplayServer implements AsyncDisposable {
     }
   }
 
-  /** Any text to every client. */
+  /** Sends any text to every client. */
   broadcast(text: string): void {
     for (const { socket } of this.#clients) socket.send(text);
   }
 
-  /** Cuts every connection without a word. */
+  /** Drops every connection without a close frame. */
   drop(): void {
     for (const { socket } of this.#clients) socket.terminate();
   }
 
-  /** Reads nothing any more, so that it answers no ping. */
+  /** Stops reading, so that no ping is answered. */
   freeze(): void {
     for (const { socket } of this.#clients) socket.pause();
   }
 
-  /** Closes every connection with a code. */
   disconnect(code: number, reason = ''): void {
     for (const { socket } of this.#clients) socket.close(code, reason);
   }

@@ -1,4 +1,4 @@
-// The budget of connection attempts: shared, remembered, by the time of Redis alone.
+// The budget of connection attempts: shared, persistent, timed by the clock of Redis alone.
 
 import type { Connection } from 'tickbus';
 import { RedisPublisher } from 'tickbus/publisher';
@@ -16,7 +16,7 @@ beforeEach(() => {
   server = new MemoryServer(clock);
 });
 
-/** As if in a process of its own. */
+/** A budget with its own connection, like another process. */
 async function newBudget(limit: number, windowMs = 60_000, feed = 'alpaca') {
   const connection: Connection = new MemoryConnection({ server });
   await connection.publishing.connect();
@@ -24,45 +24,47 @@ async function newBudget(limit: number, windowMs = 60_000, feed = 'alpaca') {
   return new ConnectionBudget({ connection, publisher, feed, limit, windowMs, logger: SILENT });
 }
 
-/** What it would be told to wait, and why; empty when it need not. */
-async function toldBy(budget: ConnectionBudget): Promise<[waitMs?: number, reason?: string | undefined]> {
+/** The delay and the reason that `take` reports; empty if an attempt is free, which it then takes. */
+async function reportedWait(
+  budget: ConnectionBudget,
+): Promise<[waitMs?: number, reason?: string | undefined]> {
   const impatient = new AbortController();
-  let told: [waitMs?: number, reason?: string | undefined] = [];
+  let reported: [waitMs?: number, reason?: string | undefined] = [];
   const onWait = (ms: number, reason?: string) => {
-    told = [ms, reason];
+    reported = [ms, reason];
     impatient.abort();
   };
   await budget.take(impatient.signal, onWait).catch(() => {});
-  return told;
+  return reported;
 }
 
-/** How long it would have to wait; undefined when it need not. */
-async function waitOf(budget: ConnectionBudget): Promise<number | undefined> {
-  return (await toldBy(budget))[0];
+/** The reported delay; undefined if an attempt is free, which it then takes. */
+async function waitMs(budget: ConnectionBudget): Promise<number | undefined> {
+  return (await reportedWait(budget))[0];
 }
 
-it('gives so many in a window, and tells how long it takes until the next', async () => {
+it('permits the limit per window, and reports the delay until the next attempt', async () => {
   const budget = await newBudget(2);
-  expect(await waitOf(budget)).toBeUndefined();
+  expect(await waitMs(budget)).toBeUndefined();
   clock.advance(10_000);
-  expect(await waitOf(budget)).toBeUndefined();
+  expect(await waitMs(budget)).toBeUndefined();
   clock.advance(10_000);
-  expect(await waitOf(budget)).toBe(40_000);
+  expect(await waitMs(budget)).toBe(40_000);
   clock.advance(39_999);
-  expect(await waitOf(budget)).toBe(1);
+  expect(await waitMs(budget)).toBe(1);
   clock.advance(1);
-  expect(await waitOf(budget)).toBeUndefined();
-  expect(await waitOf(budget)).toBe(10_000);
+  expect(await waitMs(budget)).toBeUndefined();
+  expect(await waitMs(budget)).toBe(10_000);
 });
 
-it('is shared by all gateways of a feed, and outlives each of them', async () => {
+it('is shared by all gateways of a feed, and outlives them', async () => {
   await (await newBudget(2)).take(never, () => {});
   await (await newBudget(2)).take(never, () => {});
-  expect(await waitOf(await newBudget(2))).toBe(60_000);
-  expect(await waitOf(await newBudget(2, 60_000, 'ccxt'))).toBeUndefined();
+  expect(await waitMs(await newBudget(2))).toBe(60_000);
+  expect(await waitMs(await newBudget(2, 60_000, 'ccxt'))).toBeUndefined();
 });
 
-it('waits by itself until there is one', async () => {
+it('waits until an attempt is free', async () => {
   const budget = await newBudget(1, 40);
   await budget.take(never, () => {});
   const waits: number[] = [];
@@ -73,7 +75,7 @@ it('waits by itself until there is one', async () => {
   expect(waits).toEqual([40]);
 });
 
-it('gives none while Redis cannot write it down', async () => {
+it('permits none while Redis cannot record it', async () => {
   const connection = new MemoryConnection({ server });
   await connection.publishing.connect();
   const publisher = new RedisPublisher({ connection });
@@ -86,7 +88,7 @@ it('gives none while Redis cannot write it down', async () => {
     logger: SILENT,
   });
   connection.disconnect();
-  expect(await toldBy(budget)).toEqual([
+  expect(await reportedWait(budget)).toEqual([
     500,
     expect.stringMatching(
       /^The attempt cannot be recorded on BROKER_ATTEMPTS, so the gateway does not connect\. The link is down/,
@@ -94,9 +96,9 @@ it('gives none while Redis cannot write it down', async () => {
   ]);
 });
 
-it('is not fooled by what is no attempt', async () => {
+it('does not count attempts of other feeds', async () => {
   const budget = await newBudget(1);
   const other = await newBudget(1, 60_000, 'x');
   await other.take(never, () => {});
-  expect(await waitOf(budget)).toBeUndefined();
+  expect(await waitMs(budget)).toBeUndefined();
 });
