@@ -1,40 +1,40 @@
-// What the demo is asked to do: its flags, checked, and the one variable it reads.
+// Settings of the demo: command-line flags, and REDIS_URL.
 
 import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 
 export interface DemoConfig {
-  /** Ends by itself after so many seconds; undefined: at Ctrl-C. */
+  /** Duration in seconds; undefined: until Ctrl-C. */
   readonly seconds: number | undefined;
-  /** A recorded session to replay; undefined: made-up prices. */
+  /** File of a recorded session to replay; undefined: simulated prices. */
   readonly capture: string | undefined;
-  /** The pace of the replay, 1 being the true one. */
+  /** Replay speed; 1 is real time. */
   readonly speed: number;
-  /** Made-up trades and quotes a second. */
+  /** Simulated trades and quotes per second. */
   readonly rate: number;
-  /** Of the made-up prices. */
+  /** Random seed of the simulated prices. */
   readonly seed: number;
-  /** Show how a gateway is killed and another one takes over; then end, unless `seconds` says when. */
+  /** Kill the active gateway, show the takeover, then end (or continue until `seconds`). */
   readonly failover: boolean;
-  /** End with one JSON object on stdout. */
+  /** Print one JSON object on stdout at the end. */
   readonly json: boolean;
-  /** REDIS_URL, when it is set. */
+  /** REDIS_URL, or undefined if not set. */
   readonly redisUrl: string | undefined;
 }
 
-/** Ends the process with a sentence and exit code 1 when a flag cannot be used. */
+/** Exits the process with an error message and code 1 on an invalid flag. */
 export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): DemoConfig {
   const options = new Command('npm run demo --')
     .description(
       'One broker connection, one gateway, three bots, in one process. Uses REDIS_URL, or a private Redis, or memory.',
     )
-    .option('--seconds <n>', 'end after so many seconds (default: at Ctrl-C)', above(0, LONGEST_SECONDS))
+    .option('--seconds <n>', 'stop after this many seconds (default: at Ctrl-C)', above(0, MAX_SECONDS))
     .option('--capture <file>', 'replay a recorded session (.jsonl or .jsonl.gz)', readableFile)
-    .option('--speed <n>', 'pace of the replay, 1 being the true one', above(0), 1)
-    .option('--rate <n>', 'made-up trades and quotes a second', above(0), 200)
-    .option('--seed <n>', 'of the made-up prices', wholeNumber, 1)
-    .option('--failover', 'kill the gateway, and see a standby take over; then end', false)
-    .option('--json', 'end with one JSON object on stdout', false)
+    .option('--speed <n>', 'replay speed; 1 is real time', above(0), 1)
+    .option('--rate <n>', 'simulated trades and quotes per second', above(0), 200)
+    .option('--seed <n>', 'random seed of the simulated prices', wholeNumber, 1)
+    .option('--failover', 'kill the active gateway, show the takeover by a standby, then stop', false)
+    .option('--json', 'print one JSON object on stdout at the end', false)
     .parse([...argv], { from: 'user' })
     .opts<Omit<DemoConfig, 'redisUrl'>>();
   return {
@@ -45,8 +45,8 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Dem
   };
 }
 
-/** A timer cannot be longer. */
-const LONGEST_SECONDS = 2_000_000;
+/** The longest duration that a timer supports, rounded down. */
+const MAX_SECONDS = 2_000_000;
 
 function above(limit: number, most = Number.POSITIVE_INFINITY): (text: string) => number {
   return (text) => {
@@ -65,5 +65,5 @@ function wholeNumber(text: string): number {
 
 function readableFile(path: string): string {
   if (existsSync(path)) return path;
-  throw new InvalidArgumentError('There is no such file.');
+  throw new InvalidArgumentError('No such file.');
 }

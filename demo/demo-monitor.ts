@@ -1,18 +1,18 @@
-// The monitor of the demo: on its usual port, else on a free one; the demo goes on without it where it cannot be had.
+// The monitor of the demo: on its default port, else on a free one. The demo continues without it if it cannot start.
 
 import { type Monitor, startMonitor } from '@tickbus/monitor';
 import type { Logger } from 'tickbus';
 import type { DemoTransport } from './demo-transport.ts';
 
 export interface DemoMonitor {
-  /** Where it is, or why it is not there. */
+  /** Its address, or the reason why it did not start. */
   readonly description: string;
   close(): Promise<void>;
 }
 
-export async function startDemoMonitor(embedded: DemoTransport, logger: Logger): Promise<DemoMonitor> {
+export async function startDemoMonitor(transport: DemoTransport, logger: Logger): Promise<DemoMonitor> {
   try {
-    const monitor = await startOnFreePort(embedded, logger);
+    const monitor = await startOnFreePort(transport, logger);
     return { description: monitor.url, close: () => monitor.close() };
   } catch (error) {
     return { description: error instanceof Error ? error.message : String(error), close: async () => {} };
@@ -20,12 +20,12 @@ export async function startDemoMonitor(embedded: DemoTransport, logger: Logger):
 }
 
 async function startOnFreePort({ url, connect }: DemoTransport, logger: Logger): Promise<Monitor> {
-  const where = url === undefined ? { connection: connect(), redis: 'memory' } : { url };
+  const source = url === undefined ? { connection: connect(), redis: 'memory' } : { url };
   try {
-    return await startMonitor({ ...where, logger });
+    return await startMonitor({ ...source, logger });
   } catch (error) {
     if (!isPortInUse(error)) throw error;
-    return await startMonitor({ ...where, port: 0, logger });
+    return await startMonitor({ ...source, port: 0, logger });
   }
 }
 

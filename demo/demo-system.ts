@@ -1,9 +1,10 @@
-// Everybody in the demo: a broker that allows one connection, the gateway that holds it, a rival that is refused, three bots.
+// The components of the demo: a broker that allows one connection, the gateway that holds it, a second connection that
+// the broker rejects, and three bots.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAlpacaFeed } from '@tickbus/price-gateway/feeds/alpaca';
 import type { Feed } from '@tickbus/price-gateway/feeds/feed';
-import type { Bot } from '@tickbus/sample-bots/bot';
+import type { Bot, PriceMessage } from '@tickbus/sample-bots/bot';
 import { startMomentumBot } from '@tickbus/sample-bots/momentum';
 import { startPaperTrader } from '@tickbus/sample-bots/paper-trader';
 import { startRiskGuard } from '@tickbus/sample-bots/risk-guard';
@@ -19,16 +20,15 @@ import { CHANNELS } from 'tickbus/constants';
 import type { DemoConfig } from './config.ts';
 import type { DemoTransport } from './demo-transport.ts';
 import { type Gateways, startGateway, startGatewayPair } from './gateways.ts';
-import type { CommandMessage, PriceMessage } from './messages.ts';
-import { TrafficObserver } from './traffic-observer.ts';
+import { type CommandMessage, TrafficObserver } from './traffic-observer.ts';
 
 export interface DemoSystem {
   readonly broker: SimulatedBroker;
   readonly gateways: Gateways;
   readonly observer: TrafficObserver;
   readonly bots: readonly Bot[];
-  /** What the broker said to the second connection; undefined until it has. */
-  readonly refusal: string | undefined;
+  /** The broker's reason for rejecting the second connection; undefined before the attempt. */
+  readonly rejection: string | undefined;
   close(): Promise<void>;
 }
 
@@ -37,10 +37,10 @@ export interface DemoHooks {
   onCommand(message: CommandMessage): void;
 }
 
-/** Starts everybody, the bots before the gateways, so that they see the first price. */
+/** Starts all components. The bots start before the gateways, so that they receive the first price. */
 export async function startSystem(
   config: DemoConfig,
-  embedded: DemoTransport,
+  transport: DemoTransport,
   hooks: DemoHooks,
   logger: Logger,
 ): Promise<DemoSystem> {
@@ -50,34 +50,34 @@ export async function startSystem(
   const broker = await startSimulatedBroker({ source });
   const symbols = source.symbols;
 
-  const start = (name: string) => ({
-    connection: embedded.connect(),
+  const botOptions = (name: string) => ({
+    connection: transport.connect(),
     name,
     symbols,
     logger,
     onPrice: (message: PriceMessage) => hooks.onPrice(name, message),
   });
   const bots = await Promise.all([
-    startMomentumBot(start('momentum')),
-    startPaperTrader(start('paper-trader')),
-    startRiskGuard(start('risk-guard')),
+    startMomentumBot(botOptions('momentum')),
+    startPaperTrader(botOptions('paper-trader')),
+    startRiskGuard(botOptions('risk-guard')),
   ]);
-  const observer = new TrafficObserver(embedded.connect(), logger, hooks.onCommand);
+  const observer = new TrafficObserver(transport.connect(), logger, hooks.onCommand);
   await observer.start();
-  const startAll = config.failover ? startGatewayPair : startGateway;
-  const gateways = await startAll({ embedded, brokerUrl: broker.url, symbols, logger });
-  const rival = new SecondConnection(broker.url, () => observer.feed?.state === 'live');
+  const startGateways = config.failover ? startGatewayPair : startGateway;
+  const gateways = await startGateways({ transport, brokerUrl: broker.url, symbols, logger });
+  const secondConnection = new SecondConnection(broker.url, () => observer.feed?.state === 'live');
 
   return {
     broker,
     gateways,
     observer,
     bots,
-    get refusal() {
-      return rival.refusal;
+    get rejection() {
+      return secondConnection.rejection;
     },
     async close() {
-      await rival.close();
+      await secondConnection.close();
       await gateways.close();
       await waitForDelivery(bots, await observer.readEnd());
       await Promise.all(bots.map((bot) => bot.stop()));
@@ -87,13 +87,13 @@ export async function startSystem(
   };
 }
 
-/** Another program that wants the broker's one connection. */
+/** Another program that tries to connect to the broker. */
 class SecondConnection {
-  refusal: string | undefined;
+  rejection: string | undefined;
   readonly #feed: Feed;
   readonly #timer: NodeJS.Timeout;
 
-  /** @param isTaken only then does it try, or it might get the connection */
+  /** @param isTaken whether the gateway is connected; an earlier attempt could take the connection */
   constructor(url: string, isTaken: () => boolean) {
     this.#feed = createAlpacaFeed({ ...LOCAL_CREDENTIALS, url });
     this.#timer = setInterval(() => {
@@ -116,22 +116,22 @@ class SecondConnection {
       onSubscribed() {},
       onRefused() {},
       onState: (state) => {
-        if (state.type !== 'down' || this.refusal !== undefined) return;
-        this.refusal = state.reason;
+        if (state.type !== 'down' || this.rejection !== undefined) return;
+        this.rejection = state.reason;
         void this.#feed.close();
       },
     });
   }
 }
 
-/** What was published last is still on its way to the bots; a bot that has not got it after a while is shown as it is. */
+/** Waits until every bot has handled the last published price, or until the timeout. */
 async function waitForDelivery(bots: readonly Bot[], { epoch, seq }: Position): Promise<void> {
   const isBehind = ({ subscriber }: Bot) => {
     const { position, queueDepth = 0 } = subscriber.status(CHANNELS.PRICE_DATA) ?? {};
     return queueDepth > 0 || position?.epoch !== epoch || position.seq < seq;
   };
-  const giveUpAt = performance.now() + DELIVERY_TIMEOUT_MS;
-  while (bots.some(isBehind) && performance.now() < giveUpAt) await sleep(5);
+  const deadline = performance.now() + DELIVERY_TIMEOUT_MS;
+  while (bots.some(isBehind) && performance.now() < deadline) await sleep(5);
 }
 
 const DELIVERY_TIMEOUT_MS = 2_000;

@@ -1,4 +1,4 @@
-// What the demo runs on: the Redis of REDIS_URL, else a private server found on PATH, else memory.
+// Selects the transport of the demo: the Redis of REDIS_URL, else a private server found on PATH, else memory.
 
 import { findRedisServer, startLocalRedis } from '@tickbus/local-redis';
 import { type Connection, type Logger, RedisConnection } from 'tickbus';
@@ -6,12 +6,12 @@ import { MemoryConnection, MemoryServer } from 'tickbus/testing';
 
 export interface DemoTransport {
   /** `redis` (REDIS_URL), `redis-server` or `valkey-server` (private), or `memory`. */
-  readonly transport: string;
-  /** For people: where it is, and why this one. */
+  readonly kind: string;
+  /** Location and reason, for display. */
   readonly description: string;
-  /** For a process of its own; undefined where it is memory. */
+  /** Address for child processes; undefined for memory. */
   readonly url: string | undefined;
-  /** A service's own links, as if it ran in a container of its own. */
+  /** Creates a separate connection for one service. */
   connect(): Connection;
   close(): Promise<void>;
 }
@@ -25,8 +25,8 @@ export async function openTransport(redisUrl: string | undefined, logger: Logger
   const closeAll = () => Promise.all(connections.map((connection) => connection.close()));
   if (redisUrl !== undefined) {
     return {
-      transport: 'redis',
-      description: 'the Redis of REDIS_URL (made-up prices and orders are published there)',
+      kind: 'redis',
+      description: 'the Redis of REDIS_URL (publishing simulated prices and orders there)',
       url: redisUrl,
       connect: () => remember(new RedisConnection({ url: redisUrl, logger })),
       close: async () => void (await closeAll()),
@@ -35,7 +35,7 @@ export async function openTransport(redisUrl: string | undefined, logger: Logger
   if (findRedisServer() === undefined) {
     const server = new MemoryServer();
     return {
-      transport: 'memory',
+      kind: 'memory',
       description: 'memory, as no REDIS_URL is set and no redis-server or valkey-server is on PATH',
       url: undefined,
       connect: () => remember(new MemoryConnection({ server })),
@@ -44,7 +44,7 @@ export async function openTransport(redisUrl: string | undefined, logger: Logger
   }
   const server = await startLocalRedis();
   return {
-    transport: server.program,
+    kind: server.program,
     description: `a private ${server.program} on ${server.host}:${server.port}`,
     url: server.url,
     connect: () => remember(new RedisConnection({ url: server.url, logger })),

@@ -1,19 +1,19 @@
-// What the demo shows on a terminal, or as one line a second where there is none.
+// Display of the demo: a live view on a terminal, otherwise one line per second.
 
 import { styleText } from 'node:util';
 import type { FeedStatus } from 'tickbus';
 import type { DemoSystem } from './demo-system.ts';
-import type { CommandMessage } from './messages.ts';
 import type { BotFigures, DemoStatistics } from './statistics.ts';
+import type { CommandMessage } from './traffic-observer.ts';
 
 export interface DisplayOptions {
-  readonly cast: DemoSystem;
-  readonly tally: DemoStatistics;
-  /** What the demo runs on. */
+  readonly system: DemoSystem;
+  readonly statistics: DemoStatistics;
+  /** Description of the transport. */
   readonly description: string;
-  /** What the prices are. */
+  /** Description of the price source. */
   readonly prices: string;
-  /** Where the monitor is. */
+  /** Address of the monitor, or why it did not start. */
   readonly monitor: string;
 }
 
@@ -21,24 +21,28 @@ const REDRAW_INTERVAL_MS = 250;
 const LINE_INTERVAL_MS = 1_000;
 
 export interface Display {
-  /** Something has happened, in a sentence without its full stop. */
+  /** @param event a sentence without a full stop */
   addEvent(event: string): void;
   stop(): void;
 }
 
-/** Shows the scene until it is stopped; the last state stays on the screen. */
-export function startDisplay(scene: DisplayOptions, output: NodeJS.WriteStream): Display {
-  return output.isTTY ? drawOnTerminal(scene, output) : printLines(scene, output);
+/** Updates the display until `stop`, which leaves the final state on the screen. */
+export function startDisplay(options: DisplayOptions, output: NodeJS.WriteStream): Display {
+  return output.isTTY ? drawOnTerminal(options, output) : printLines(options, output);
 }
 
-function drawOnTerminal(scene: DisplayOptions, output: NodeJS.WriteStream): Display {
+function drawOnTerminal(options: DisplayOptions, output: NodeJS.WriteStream): Display {
   const rate = new RateMeter();
   const events: string[] = [];
   let height = 0;
   const draw = () => {
-    const lines = terminalLines(scene, rate.update(scene.cast.observer.published), output.columns || 80);
+    const lines = terminalLines(
+      options,
+      rate.update(options.system.observer.published),
+      output.columns || 80,
+    );
     lines.splice(-1, 0, ...events.map((event) => `${label('')}${event}`), ...(events.length > 0 ? [''] : []));
-    // Over the last picture, each line to its end, and nothing left below: no flicker.
+    // Overwrites the previous view line by line and clears the rest, which avoids flicker.
     output.write(
       `${height > 0 ? `\x1b[${height}A` : ''}${lines.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`,
     );
@@ -57,15 +61,15 @@ function drawOnTerminal(scene: DisplayOptions, output: NodeJS.WriteStream): Disp
   };
 }
 
-function printLines(scene: DisplayOptions, output: NodeJS.WriteStream): Display {
-  const { tally } = scene;
+function printLines(options: DisplayOptions, output: NodeJS.WriteStream): Display {
+  const { statistics } = options;
   const rate = new RateMeter();
-  output.write(`tickbus demo on ${scene.description}; ${scene.prices}\nlook at it: ${scene.monitor}\n`);
-  const line = () => output.write(`${statusLine(scene, rate.update(scene.cast.observer.published))}\n`);
+  output.write(`tickbus demo on ${options.description}; ${options.prices}\nmonitor: ${options.monitor}\n`);
+  const line = () => output.write(`${statusLine(options, rate.update(options.system.observer.published))}\n`);
   const timer = setInterval(line, LINE_INTERVAL_MS);
   return {
     addEvent(event) {
-      output.write(`${tally.seconds.toFixed(1)} s: ${event}\n`);
+      output.write(`${statistics.seconds.toFixed(1)} s: ${event}\n`);
     },
     stop() {
       clearInterval(timer);
@@ -75,32 +79,33 @@ function printLines(scene: DisplayOptions, output: NodeJS.WriteStream): Display 
 }
 
 function terminalLines(
-  { cast, tally, description, prices, monitor }: DisplayOptions,
+  { system, statistics, description, prices, monitor }: DisplayOptions,
   perSecond: number,
   columns: number,
 ): string[] {
-  const { accepted, refused } = cast.broker.stats;
-  const { feed, published } = cast.observer;
-  const second = cast.refusal ?? 'not tried yet';
-  const commands = [...tally.commands].map(([type, count]) => `${count} ${type}`).join(', ');
+  const { accepted, refused } = system.broker.stats;
+  const { feed, published } = system.observer;
+  const rejection = system.rejection ?? 'not tried yet';
+  const refusedText = refused > 0 ? red(`${refused} refused`) : '0 refused';
+  const commands = [...statistics.commands].map(([type, count]) => `${count} ${type}`).join(', ');
+  const [p50, p99] = [50, 99].map((percentile) => statistics.latency(percentile).toFixed(2));
+  const headings = ['bot'.padEnd(14), 'last price'.padEnd(26), 'age'.padStart(10)];
   return [
     `${bold('tickbus demo')}  ${dim(`on ${description}`)}`,
-    `${label('look at it')}${green(monitor)}`,
+    `${label('monitor')}${green(monitor)}`,
     '',
-    `${label('broker')}${plural(accepted, 'connection')} accepted, ${refused > 0 ? red(`${refused} refused`) : '0 refused'}${dim(`   ${prices}`)}`,
-    `${label('second one')}${truncate(dim(second), columns - 14)}`,
+    `${label('broker')}${plural(accepted, 'connection')} accepted, ${refusedText}${dim(`   ${prices}`)}`,
+    `${label('second client')}${truncate(dim(rejection), columns - LABEL_WIDTH)}`,
     `${label('gateway')}${describeFeed(feed)}, ${number(perSecond)} messages/s, ${number(published)} published`,
     '',
-    dim(
-      `${'bot'.padEnd(14)}${'last price'.padEnd(26)}${'age'.padStart(10)}${'delivered'.padStart(12)}${'lost'.padStart(8)}`,
-    ),
-    ...tally.bots(cast).map(botRow),
+    dim([...headings, 'delivered'.padStart(12), 'lost'.padStart(8)].join('')),
+    ...statistics.bots(system).map(botRow),
     '',
     `${label('commands')}${commands || 'none yet'}`,
-    `${label('last one')}${truncate(dim(describeCommand(tally.lastCommand)), columns - 14)}`,
-    `${label('latency')}p50 ${tally.latency(50).toFixed(2)} ms, p99 ${tally.latency(99).toFixed(2)} ms ${dim('from publish to the bot')}`,
+    `${label('last command')}${truncate(dim(describeCommand(statistics.lastCommand)), columns - LABEL_WIDTH)}`,
+    `${label('latency')}p50 ${p50} ms, p99 ${p99} ms ${dim('from publish to the bot')}`,
     '',
-    dim('Ctrl-C ends it.'),
+    dim('Press Ctrl-C to stop.'),
   ];
 }
 
@@ -109,24 +114,30 @@ function botRow({ name, last, ageMs, delivered, lost }: BotFigures): string {
     last === undefined ? 'none yet' : `${last.data.symbol} ${last.data.price} ${last.data.source ?? ''}`;
   const age = ageMs === undefined ? '' : `${number(ageMs)} ms`;
   const losses = String(lost).padStart(8);
-  return `${name.padEnd(14)}${price.padEnd(26)}${age.padStart(10)}${number(delivered).padStart(12)}${lost > 0 ? red(losses) : losses}`;
+  const cells = [name.padEnd(14), price.padEnd(26), age.padStart(10), number(delivered).padStart(12)];
+  return [...cells, lost > 0 ? red(losses) : losses].join('');
 }
 
-function statusLine({ cast, tally }: DisplayOptions, perSecond: number): string {
-  const { accepted, refused } = cast.broker.stats;
-  const bots = tally.bots(cast).map(({ name, last, ageMs, delivered }) => {
+function statusLine({ system, statistics }: DisplayOptions, perSecond: number): string {
+  const { accepted, refused } = system.broker.stats;
+  const bots = statistics.bots(system).map(({ name, last, ageMs, delivered }) => {
     const price =
       last === undefined
         ? 'no price yet'
         : `${last.data.symbol} ${last.data.price}, ${Math.round(ageMs ?? 0)} ms old`;
     return `${name} ${delivered} (${price})`;
   });
-  const commands = [...tally.commands.values()].reduce((sum, count) => sum + count, 0);
-  return `${tally.seconds.toFixed(0)} s: broker ${accepted} accepted ${refused} refused | ${Math.round(perSecond)} messages/s | ${bots.join(' | ')} | ${plural(commands, 'command')}`;
+  const commands = [...statistics.commands.values()].reduce((sum, count) => sum + count, 0);
+  return [
+    `${statistics.seconds.toFixed(0)} s: broker ${accepted} accepted ${refused} refused`,
+    `${Math.round(perSecond)} messages/s`,
+    ...bots,
+    plural(commands, 'command'),
+  ].join(' | ');
 }
 
 function describeFeed(feed: FeedStatus | undefined): string {
-  if (feed === undefined) return 'not there yet';
+  if (feed === undefined) return 'not started yet';
   return feed.state === 'live' ? green(feed.state) : red(feed.state);
 }
 
@@ -137,7 +148,7 @@ function describeCommand(message: CommandMessage | undefined): string {
   return `${message.sender} to ${bot}: ${message.message_type} ${details.join(', ')}`;
 }
 
-/** Messages a second since the last call. */
+/** Measures messages per second between calls. */
 class RateMeter {
   #count = 0;
   #at = performance.now();
@@ -154,8 +165,10 @@ class RateMeter {
   }
 }
 
+const LABEL_WIDTH = 14;
+
 function label(text: string): string {
-  return bold(text.padEnd(14));
+  return bold(text.padEnd(LABEL_WIDTH));
 }
 
 function number(value: number): string {
@@ -170,7 +183,7 @@ function truncate(text: string, width: number): string {
   return text.length > width + 8 ? `${text.slice(0, Math.max(0, width - 1))}…` : text;
 }
 
-/** Colours only where they are wanted: not with NO_COLOR (https://no-color.org), not in a file. */
+/** Colours only on a terminal, and not with NO_COLOR (https://no-color.org). */
 function styled(style: 'bold' | 'dim' | 'red' | 'green', text: string): string {
   return process.stdout.isTTY && process.stdout.hasColors?.() ? styleText(style, text) : text;
 }

@@ -1,44 +1,45 @@
-// A gateway is killed, and another one takes over.
+// The failover scenario: kills the active gateway and measures the takeover.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DemoSystem } from './demo-system.ts';
 
-/** What `--failover` adds to the JSON line. */
+/** Fields that `--failover` adds to the JSON line. */
 export interface FailoverResult {
-  /** From the kill to the first price of the other gateway, as a bot sees it. */
+  /** Milliseconds from the kill to the first price of the successor, as seen by a subscriber. */
   readonly takeover_ms: number;
-  /** Prices of the killed one that anybody got after the first one of its successor. */
+  /** Prices of the killed gateway that were delivered after the first price of its successor. */
   readonly accepted_from_old_holder: number;
-  /** The most connections that the broker had at a time. */
+  /** Maximum number of simultaneous broker connections. */
   readonly max_broker_connections: number;
 }
 
-/** How long prices flow before the kill, and after the take-over. */
+/** Normal operation before the kill and after the takeover. */
 const PAUSE_MS = 2_000;
 /** Longer than any lease in the demo. */
 const TIMEOUT_MS = 30_000;
 
 /**
- * Resolves a while after the take-over.
+ * Resolves PAUSE_MS after the takeover.
  *
- * @param say told a sentence for each act
- * @throws Error when nobody takes over
+ * @param addEvent called with a sentence for each step
+ * @throws Error if no gateway takes over in time
  */
 export async function runFailover(
   { broker, gateways, observer }: DemoSystem,
-  say: (text: string) => void,
+  addEvent: (text: string) => void,
 ): Promise<() => FailoverResult> {
-  const holder = await waitFor('a gateway is live', () =>
+  const holder = await waitFor('no gateway is live', () =>
     observer.published > 0 && observer.feed?.state === 'live' ? observer.feed.holder : undefined,
   );
   await sleep(PAUSE_MS);
-  const takeOver = observer.takeOver();
+  const takeover = observer.nextTakeover();
   const killedAt = performance.now();
   await gateways.kill(holder);
-  say(`${holder} was killed`);
-  const { at } = await Promise.race([takeOver, takeoverTimeout()]);
+  addEvent(`${holder} was killed`);
+  const { at } = await Promise.race([takeover, takeoverTimeout()]);
   const takeoverMs = at - killedAt;
-  say(`${observer.feed?.holder ?? 'the other gateway'} took over after ${(takeoverMs / 1000).toFixed(1)} s`);
+  const successor = observer.feed?.holder ?? 'the other gateway';
+  addEvent(`${successor} took over after ${(takeoverMs / 1000).toFixed(1)} s`);
   await sleep(PAUSE_MS);
   return () => ({
     takeover_ms: Math.round(takeoverMs),
@@ -47,12 +48,13 @@ export async function runFailover(
   });
 }
 
-async function waitFor<T>(what: string, look: () => T | undefined): Promise<T> {
-  const giveUpAt = performance.now() + TIMEOUT_MS;
+async function waitFor<T>(condition: string, check: () => T | undefined): Promise<T> {
+  const deadline = performance.now() + TIMEOUT_MS;
   for (;;) {
-    const found = look();
+    const found = check();
     if (found !== undefined) return found;
-    if (performance.now() > giveUpAt) throw new Error(`Waited ${TIMEOUT_MS / 1000} s in vain until ${what}.`);
+    if (performance.now() > deadline)
+      throw new Error(`Timed out after ${TIMEOUT_MS / 1000} s: ${condition}.`);
     await sleep(50);
   }
 }

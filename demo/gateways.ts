@@ -1,4 +1,5 @@
-// One gateway in this process; or, for a fail-over, two, which are processes of their own where there is a Redis to share.
+// The gateways of the demo: one in this process, or an active one and a standby for the failover, which run as separate
+// processes if there is a Redis to share.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,32 +14,32 @@ import type { DemoTransport } from './demo-transport.ts';
 import { preciseClock } from './precise-clock.ts';
 
 export interface Gateways {
-  /** Ends that one as a crash does: nothing is told, nothing given up. */
+  /** Simulates a crash of the gateway: no final status, no release of the lease. */
   kill(holder: string): Promise<void>;
-  /** Ends them all in order. */
+  /** Shuts all gateways down. */
   close(): Promise<void>;
 }
 
 export interface GatewaysOptions {
-  readonly embedded: DemoTransport;
+  readonly transport: DemoTransport;
   readonly brokerUrl: string;
   readonly symbols: readonly string[];
   readonly logger: Logger;
 }
 
-/** A demo is not kept waiting for longer than it must: the first gateway on a new Redis waits for as long as a lease lasts. */
+/** Shortens the start: the first gateway on a new Redis waits for the length of a lease. */
 const SHORT_LEASE_MS = 1_500;
 
-/** The one gateway, in this process. */
+/** Starts a single gateway in this process. */
 export async function startGateway(options: GatewaysOptions): Promise<Gateways> {
   const gateway = new LocalGateway('gateway', options, SHORT_LEASE_MS);
   await gateway.start();
   return { kill: () => gateway.crash(), close: () => gateway.stop() };
 }
 
-/** An active one and a standby, with the lease that a desk would have. */
+/** Starts an active gateway and a standby, with the default lease length. */
 export async function startGatewayPair(options: GatewaysOptions): Promise<Gateways> {
-  return options.embedded.url === undefined ? startLocalPair(options) : startProcessPair(options);
+  return options.transport.url === undefined ? startLocalPair(options) : startProcessPair(options);
 }
 
 async function startLocalPair(options: GatewaysOptions): Promise<Gateways> {
@@ -58,11 +59,11 @@ class LocalGateway {
 
   constructor(
     name: string,
-    { embedded, brokerUrl: url, symbols, logger }: GatewaysOptions,
+    { transport, brokerUrl: url, symbols, logger }: GatewaysOptions,
     leaseTtlMs = 3_000,
   ) {
     this.name = name;
-    this.#connection = embedded.connect();
+    this.#connection = transport.connect();
     this.#gateway = createGateway({
       createFeed: async () => {
         this.#feed = createAlpacaFeed({ ...LOCAL_CREDENTIALS, url });
@@ -81,7 +82,7 @@ class LocalGateway {
     return this.#gateway.start();
   }
 
-  /** What a crash is to the others: both its connections are gone from one moment to the next. */
+  /** Drops both connections at once, which is how other processes see a crash. */
   async crash(): Promise<void> {
     if (this.#connection instanceof MemoryConnection) this.#connection.disconnect();
     await this.#feed?.close(0);
@@ -92,11 +93,11 @@ class LocalGateway {
   }
 }
 
-async function startProcessPair({ embedded, brokerUrl, symbols }: GatewaysOptions): Promise<Gateways> {
+async function startProcessPair({ transport, brokerUrl, symbols }: GatewaysOptions): Promise<Gateways> {
   const main = fileURLToPath(import.meta.resolve('@tickbus/price-gateway/main'));
   const env = {
     ...process.env,
-    REDIS_URL: embedded.url,
+    REDIS_URL: transport.url,
     FEED: 'alpaca',
     ALPACA_URL: brokerUrl,
     ALPACA_KEY: LOCAL_CREDENTIALS.key,
@@ -105,7 +106,7 @@ async function startProcessPair({ embedded, brokerUrl, symbols }: GatewaysOption
     HTTP_PORT: '0',
     LOG_LEVEL: 'error',
   };
-  // In process groups of their own, so that Ctrl-C reaches only this one, which then ends them in order.
+  // Separate process groups: Ctrl-C reaches this process only, which then shuts the gateways down.
   const start = () =>
     spawn(process.execPath, [...process.execArgv, main], {
       env,

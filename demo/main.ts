@@ -1,9 +1,9 @@
-// `npm run demo`: one broker connection in, three bots out, in one process; shows what is going on until Ctrl-C.
+// `npm run demo`: one broker connection in, three bots out, in one process. Runs until Ctrl-C.
 
-// First of all, because loading the rest takes a moment in which Ctrl-C should end it just as well.
+// Handles signals before the imports below, which take a moment to load.
 let end: () => void = () => process.exit(0);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end());
-// Whoever read the output has gone, as in `npm run demo | head`.
+// The reader of the output may exit first, as in `npm run demo | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 const { readConfig } = await import('./config.ts');
@@ -11,15 +11,16 @@ const { run } = await import('./run.ts');
 
 try {
   const config = readConfig(process.argv.slice(2), process.env);
-  const asked = new Promise<void>((resolve) => {
-    // The first signal ends it in order, a second one at once; but npm passes on the very Ctrl-C that reached us as well.
+  const stopRequested = new Promise<void>((resolve) => {
+    // The first signal shuts down gracefully, a second one exits immediately. A second signal within 500 ms is ignored:
+    // npm forwards the Ctrl-C that this process has received too.
     end = () => {
       const since = performance.now();
       end = () => performance.now() - since > 500 && process.exit(0);
       resolve();
     };
   });
-  await run(config, asked);
+  await run(config, stopRequested);
   process.exit(0);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -1,8 +1,8 @@
-// The system's time with fractions of a millisecond, so that latencies below one can be shown.
+// System time with sub-millisecond resolution, for latencies below 1 ms.
 
 import { type Clock, systemClock } from 'tickbus';
 
-/** Unix milliseconds, to a microsecond or so. */
+/** Unix milliseconds with a resolution of about a microsecond. */
 export function preciseNow(): number {
   return performance.timeOrigin + performance.now();
 }

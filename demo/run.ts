@@ -1,4 +1,4 @@
-// The demo from its beginning to its end.
+// Runs the demo from start to shutdown.
 
 import { basename } from 'node:path';
 import { pino } from 'pino';
@@ -10,41 +10,47 @@ import { startDisplay } from './display.ts';
 import { type FailoverResult, runFailover } from './failover.ts';
 import { DemoStatistics } from './statistics.ts';
 
-/** Plays for the seconds of the configuration, or until `asked` resolves. */
-export async function run(config: DemoConfig, asked: Promise<void>): Promise<void> {
+/** Runs for `config.seconds`, or until `stopRequested` resolves. */
+export async function run(config: DemoConfig, stopRequested: Promise<void>): Promise<void> {
   const logger = pino({ level: 'warn' }, pino.destination({ fd: 2, sync: true }));
-  const embedded = await openTransport(config.redisUrl, logger);
-  const tally = new DemoStatistics();
+  const transport = await openTransport(config.redisUrl, logger);
+  const statistics = new DemoStatistics();
   const hooks = {
-    onPrice: tally.onPrice.bind(tally),
-    onCommand: tally.onCommand.bind(tally),
+    onPrice: statistics.onPrice.bind(statistics),
+    onCommand: statistics.onCommand.bind(statistics),
   };
-  // Before the others, so that it sees them come.
-  const monitor = await startDemoMonitor(embedded, logger);
-  const cast = await startSystem(config, embedded, hooks, logger);
-  const { description, transport } = embedded;
-  const about = { description, prices: describePrices(config), monitor: monitor.description };
-  const screen = startDisplay({ cast, tally, ...about }, process.stdout);
-  let failOver: (() => FailoverResult) | undefined;
-  const played = async () => {
-    if (config.failover) failOver = await runFailover(cast, screen.addEvent);
-    await elapsed(config.failover ? (config.seconds ?? 0) - tally.seconds : config.seconds);
+  // Starts first, so that it sees the others connect.
+  const monitor = await startDemoMonitor(transport, logger);
+  const system = await startSystem(config, transport, hooks, logger);
+  const display = startDisplay(
+    {
+      system,
+      statistics,
+      description: transport.description,
+      prices: describePrices(config),
+      monitor: monitor.description,
+    },
+    process.stdout,
+  );
+  let failover: (() => FailoverResult) | undefined;
+  const finished = async () => {
+    if (config.failover) failover = await runFailover(system, display.addEvent);
+    await elapsed(config.failover ? (config.seconds ?? 0) - statistics.seconds : config.seconds);
   };
   try {
-    await Promise.race([asked, played()]);
+    await Promise.race([stopRequested, finished()]);
   } finally {
-    await cast.close();
-    screen.stop();
+    await system.close();
+    display.stop();
   }
-  if (config.json) console.log(JSON.stringify({ ...tally.summary(cast, transport), ...failOver?.() }));
+  if (config.json)
+    console.log(JSON.stringify({ ...statistics.summary(system, transport.kind), ...failover?.() }));
   await monitor.close();
-  await embedded.close();
+  await transport.close();
 }
 
 function describePrices({ capture, speed, rate }: DemoConfig): string {
-  return capture === undefined
-    ? `made-up prices, ${rate}/s`
-    : `${basename(capture)} at ${speed} times its pace`;
+  return capture === undefined ? `simulated prices, ${rate}/s` : `${basename(capture)} at ${speed}x speed`;
 }
 
 function elapsed(seconds: number | undefined): Promise<void> {

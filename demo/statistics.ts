@@ -1,10 +1,11 @@
-// Counts what the demo shows: each bot's last price and its age, commands, latency.
+// Figures of the demo: last price and its age by bot, commands, latency.
 
 import { createHistogram } from 'node:perf_hooks';
+import type { PriceMessage } from '@tickbus/sample-bots/bot';
 import { CHANNELS } from 'tickbus/constants';
 import type { DemoSystem } from './demo-system.ts';
-import type { CommandMessage, PriceMessage } from './messages.ts';
 import { preciseNow } from './precise-clock.ts';
+import type { CommandMessage } from './traffic-observer.ts';
 
 export interface BotFigures {
   readonly name: string;
@@ -16,7 +17,7 @@ export interface BotFigures {
   readonly ageMs: number | undefined;
 }
 
-/** The JSON line that `--json` ends with. */
+/** The final JSON line of `--json`. */
 export interface DemoSummary {
   readonly transport: string;
   readonly seconds: number;
@@ -25,11 +26,11 @@ export interface DemoSummary {
   readonly published: number;
   /** Prices delivered, by bot. */
   readonly delivered: Readonly<Record<string, number>>;
-  /** Prices merged into newer ones of their symbol because the bot was behind, by bot. */
+  /** Prices conflated because the bot was behind, by bot. */
   readonly conflated: Readonly<Record<string, number>>;
   readonly lost: number;
   readonly commands: number;
-  /** From `publish` to the bot's handler, milliseconds. */
+  /** Milliseconds from `publish` to the handler of the bot. */
   readonly p50_ms: number;
   readonly p99_ms: number;
 }
@@ -43,7 +44,7 @@ export class DemoStatistics {
 
   onPrice(bot: string, message: PriceMessage): void {
     this.#last.set(bot, { message, at: performance.now() });
-    // A kept value was published before the bot came; its age is not the way's.
+    // A snapshot is older than the subscription, so its age is not a latency.
     if (message.snapshot !== true)
       this.#latency.record(Math.max(1, Math.round((preciseNow() - message.timestamp) * 1000)));
   }
@@ -65,7 +66,7 @@ export class DemoStatistics {
     return this.#lastCommand;
   }
 
-  /** Milliseconds; 0 before anything was measured. */
+  /** Milliseconds; 0 without samples. */
   latency(percentile: number): number {
     return this.#latency.count === 0 ? 0 : this.#latency.percentile(percentile) / 1000;
   }
@@ -86,14 +87,14 @@ export class DemoStatistics {
     });
   }
 
-  summary(cast: DemoSystem, transport: string): DemoSummary {
-    const bots = this.bots(cast);
+  summary(system: DemoSystem, transport: string): DemoSummary {
+    const bots = this.bots(system);
     return {
       transport,
       seconds: round(this.seconds),
-      broker_connections: cast.broker.stats.accepted,
-      broker_refused: cast.broker.stats.refused,
-      published: cast.observer.published,
+      broker_connections: system.broker.stats.accepted,
+      broker_refused: system.broker.stats.refused,
+      published: system.observer.published,
       delivered: Object.fromEntries(bots.map(({ name, delivered }) => [name, delivered])),
       conflated: Object.fromEntries(bots.map(({ name, conflated }) => [name, conflated])),
       lost: bots.reduce((sum, { lost }) => sum + lost, 0),

@@ -1,31 +1,33 @@
-// Sees everything that is on the bus, and takes part in nothing.
+// Observes the traffic of the demo without publishing.
 
-import type { Connection, FeedStatus, Logger, Position } from 'tickbus';
+import type { PriceMessage } from '@tickbus/sample-bots/bot';
+import type { Connection, FeedStatus, Logger, MessageOf, Position } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
-import type { CommandMessage, PriceMessage } from './messages.ts';
 
-/** The first price of a gateway that has taken over. */
+export type CommandMessage = MessageOf<typeof CHANNELS.TRADE_COMMANDS>;
+
+/** The first price of a new lease holder. */
 export interface Takeover {
-  /** When it was seen, by `performance.now()`. */
+  /** Arrival time, by `performance.now()`. */
   readonly at: number;
 }
 
-/** What is published is counted by the numbers that Redis gives: each gateway's prices are an epoch of their own. */
+/** Counts published prices by their sequence numbers. The prices of each gateway have their own epoch. */
 export class TrafficObserver {
   readonly #connection: Connection;
   readonly #subscriber: RedisSubscriber;
-  /** The highest number of each epoch. */
+  /** Highest sequence number by epoch. */
   readonly #lastSeqs = new Map<number, number>();
   #epoch = 0;
   #staleCount = 0;
   #feed: FeedStatus | undefined;
-  #onTakeover: ((nextTakeover: Takeover) => void)[] = [];
+  #onTakeover: ((takeover: Takeover) => void)[] = [];
 
   constructor(connection: Connection, logger: Logger, onCommand: (message: CommandMessage) => void) {
     this.#connection = connection;
     this.#subscriber = new RedisSubscriber({ connection, logger });
-    // Every price as it arrives: a slow handler gets only the newest of each symbol.
+    // A tap sees every price; a slow handler would see only the newest of each symbol.
     this.#subscriber.tap(CHANNELS.PRICE_DATA, ({ message, delivery }) => {
       if (delivery !== 'snapshot') this.#record(message);
     });
@@ -39,7 +41,7 @@ export class TrafficObserver {
     return this.#subscriber.startListening();
   }
 
-  /** What the gateway last told of its feed. */
+  /** Last status of the feed. */
   get feed(): FeedStatus | undefined {
     return this.#feed;
   }
@@ -48,17 +50,17 @@ export class TrafficObserver {
     return [...this.#lastSeqs.values()].reduce((sum, top) => sum + top, 0);
   }
 
-  /** Prices of a gateway that came after the first one of its successor. */
+  /** Prices of a former lease holder that arrived after the first price of its successor. */
   get acceptedFromOldHolder(): number {
     return this.#staleCount;
   }
 
-  /** The next time that a gateway takes over. */
-  takeOver(): Promise<Takeover> {
+  /** Resolves at the next takeover. */
+  nextTakeover(): Promise<Takeover> {
     return new Promise((resolve) => this.#onTakeover.push(resolve));
   }
 
-  /** Where the channel ends, once everything up to there is counted: what it reads comes after it, on the same connection. */
+  /** Returns the last position. Earlier messages are counted by then: the read uses the same connection. */
   async readEnd(): Promise<Position> {
     const { position } = await this.#connection.subscribing.read(CHANNELS.PRICE_DATA);
     return position;
@@ -75,6 +77,6 @@ export class TrafficObserver {
     const isFirst = this.#epoch === 0;
     this.#epoch = epoch;
     if (isFirst) return;
-    for (const tell of this.#onTakeover.splice(0)) tell({ at: performance.now() });
+    for (const resolve of this.#onTakeover.splice(0)) resolve({ at: performance.now() });
   }
 }

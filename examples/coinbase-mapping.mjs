@@ -1,15 +1,16 @@
 // A mapping for the gateway's websocket feed: Coinbase Exchange, best bid and ask of `ticker`, trades of `matches`.
-//   FEED=websocket WEBSOCKET_URL=wss://ws-feed.exchange.coinbase.com WEBSOCKET_MAPPING=./examples/coinbase-mapping.mjs SYMBOLS=BTC-USD
-// The functions are those of Mapping in services/price-gateway/mapping.ts, explained in docs/feeds.md.
+//   FEED=websocket WEBSOCKET_URL=wss://ws-feed.exchange.coinbase.com \
+//   WEBSOCKET_MAPPING=./examples/coinbase-mapping.mjs SYMBOLS=BTC-USD npx tsx services/price-gateway/main.ts
+// docs/feeds.md explains the functions; services/price-gateway/mapping.ts has their types.
 
 export const venue = 'coinbase';
 
-/** Its `subscriptions` frames tell what it serves. */
+/** Coinbase confirms subscriptions with `subscriptions` frames. */
 export const acknowledges = true;
 
 const CHANNELS = ['ticker', 'matches'];
 
-/** A message for each instrument, because Coinbase refuses a message with an unknown one in it as a whole. */
+/** One message per instrument: Coinbase rejects a whole message that contains an unknown instrument. */
 export function subscribe(symbols) {
   return symbols.map((symbol) => ({ type: 'subscribe', product_ids: [symbol], channels: CHANNELS }));
 }
@@ -40,20 +41,20 @@ export function read(frame) {
         timestamp: Date.parse(frame.time),
       };
     case 'subscriptions':
-      return { kind: 'subscribed', symbols: servedIn(frame.channels) };
+      return { kind: 'subscribed', symbols: subscribedSymbols(frame.channels) };
     case 'error':
-      return refusalIn(frame);
+      return readError(frame);
   }
 }
 
-/** The instruments of which both channels are served. */
-function servedIn(channels) {
-  const lists = CHANNELS.map((name) => channels.find((one) => one.name === name)?.product_ids ?? []);
+/** Returns the instruments that are subscribed on both channels. */
+function subscribedSymbols(channels) {
+  const lists = CHANNELS.map((name) => channels.find((channel) => channel.name === name)?.product_ids ?? []);
   return lists[0].filter((symbol) => lists[1].includes(symbol));
 }
 
-/** `reason` is such as "ABC-DEF is not a valid product". */
-function refusalIn({ message, reason = message }) {
+/** @param frame.reason for example "ABC-DEF is not a valid product" */
+function readError({ message, reason = message }) {
   const [, symbol] = /^(\S+) is not a valid product/.exec(reason) ?? [];
   if (symbol !== undefined)
     return { kind: 'refused', symbol, isUnknown: true, reason: `Coinbase: ${reason}.` };

@@ -1,4 +1,4 @@
-// Sending a command to a bot, and the bot obeying: filtered by type and bot, each command with an id and a time to live.
+// Sends a command to a bot, which executes it. The bot filters by type and name; each command has an id and expires.
 
 import type { PlaceOrder } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -8,12 +8,12 @@ import { RedisSubscriber } from 'tickbus/subscriber';
 await using subscriber = new RedisSubscriber();
 await using publisher = new RedisPublisher({ sender: 'desk' });
 
-const obeyed = new Promise<void>((resolve) => {
+const executed = new Promise<void>((resolve) => {
   subscriber.subscribe(
     CHANNELS.TRADE_COMMANDS,
     ({ data, sender, id, expires_at, timestamp }) => {
-      console.log(`${data.bot}: ${data.side} ${data.quantity} ${data.symbol}, says ${sender}`);
-      console.log(`it has an id: ${id !== undefined}, and is good for ${(expires_at ?? 0) - timestamp} ms`);
+      console.log(`${data.bot}: ${data.side} ${data.quantity} ${data.symbol}, sent by ${sender}`);
+      console.log(`has an id: ${id !== undefined}, expires after ${(expires_at ?? 0) - timestamp} ms`);
       resolve();
     },
     { types: ['place_order'], keys: ['example-bot'] },
@@ -27,9 +27,9 @@ const { receivers } = await publisher.publish(CHANNELS.TRADE_COMMANDS, order, {
   expiresInMs: 500,
 });
 console.log(`reached ${receivers} subscriber`);
-await obeyed;
+await executed;
 
-// Prints, where nobody else listens to commands, the first line anywhere among the others:
+// Prints, if no other program subscribes to commands (the order of the first line varies):
 // reached 1 subscriber
-// example-bot: buy 10 AAPL, says desk
-// it has an id: true, and is good for 500 ms
+// example-bot: buy 10 AAPL, sent by desk
+// has an id: true, expires after 500 ms

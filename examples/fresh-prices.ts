@@ -1,5 +1,5 @@
-// A bot that acts on fresh prices only, and is told the moment it should stop. What a gateway would publish is published here, so
-// it is not for a Redis where a gateway works: there it ends at its first publish (TICKBUS_FENCED).
+// A bot that acts on fresh prices only and gets an event when it must stop. The example publishes in place of a gateway;
+// on a Redis with an active gateway its first publish fails with TICKBUS_FENCED.
 
 import { StaleDataError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -10,14 +10,14 @@ await using gateway = new RedisPublisher();
 const status = { feed: 'example', last_frame_ago_ms: 0, live_for_ms: 60_000, interval_ms: 200 };
 const heartbeat = () => gateway.publish(CHANNELS.FEED_STATUS, { ...status, state: 'live' });
 await gateway.publish(CHANNELS.PRICE_DATA, { symbol: 'AAPL', price: 187.42, timestamp: Date.now() });
-const heart = setInterval(heartbeat, 200);
+const timer = setInterval(heartbeat, 200);
 await heartbeat();
 
 await using bot = new RedisSubscriber();
 bot.subscribe(CHANNELS.PRICE_DATA, () => {}, { keys: ['AAPL'], maxAgeMs: 60_000 });
-bot.on('verdict', ({ key, verdict, reason }) => {
+bot.on('verdict', ({ key, verdict }) => {
   if (verdict === 'fresh') console.log(`${key}: trade`);
-  if (verdict === 'gateway_down') console.log(`${key}: stop, ${verdict}. ${reason.slice(0, 26)}...`);
+  if (verdict === 'gateway_down') console.log(`${key}: stop, ${verdict}`);
 });
 const isFresh = verdictIs('fresh');
 await bot.startListening();
@@ -25,7 +25,7 @@ await isFresh;
 const { data } = bot.requireFresh(CHANNELS.PRICE_DATA, 'AAPL', { maxAgeMs: 60_000 });
 console.log(`at ${data.price}`);
 
-clearInterval(heart);
+clearInterval(timer);
 await verdictIs('gateway_down');
 try {
   bot.requireFresh(CHANNELS.PRICE_DATA, 'AAPL', { maxAgeMs: 60_000 });
@@ -34,12 +34,12 @@ try {
 }
 
 /** A real bot reacts in its listener; the example waits for it. */
-function verdictIs(wanted: string): Promise<void> {
-  return new Promise((resolve) => bot.on('verdict', ({ verdict }) => verdict === wanted && resolve()));
+function verdictIs(expected: string): Promise<void> {
+  return new Promise((resolve) => bot.on('verdict', ({ verdict }) => verdict === expected && resolve()));
 }
 
 // Prints:
 // AAPL: trade
 // at 187.42
-// AAPL: stop, gateway_down. No heartbeat came from the...
+// AAPL: stop, gateway_down
 // TICKBUS_STALE_DATA: gateway_down

@@ -1,4 +1,4 @@
-// A channel of your own: an event channel that keeps a short history, typed by any Standard Schema (here zod).
+// A custom channel: an event channel with a short history, typed by a Standard Schema (here zod).
 
 import { defineChannel, RedisPublisher, RedisSubscriber, TickbusError } from 'tickbus';
 import { z } from 'zod';

@@ -1,12 +1,13 @@
-// A mapping for the gateway's websocket feed: Alpaca's stream in JSON, as the simulated broker speaks it too.
-//   FEED=websocket WEBSOCKET_URL=ws://127.0.0.1:8765/v2/iex WEBSOCKET_MAPPING=./examples/simulated-broker-mapping.mjs SYMBOLS=AAPL
-// The functions are those of Mapping in services/price-gateway/mapping.ts, explained in docs/feeds.md.
+// A mapping for the gateway's websocket feed: Alpaca's JSON stream, which the simulated broker implements too.
+//   FEED=websocket WEBSOCKET_URL=ws://127.0.0.1:8765/v2/iex \
+//   WEBSOCKET_MAPPING=./examples/simulated-broker-mapping.mjs SYMBOLS=AAPL npx tsx services/price-gateway/main.ts
+// docs/feeds.md explains the functions; services/price-gateway/mapping.ts has their types.
 
 const { BROKER_KEY = 'local-key', BROKER_SECRET = 'local-secret' } = process.env;
 
 export const venue = 'iex';
 
-/** Its `subscription` messages tell what it serves. */
+/** The broker confirms subscriptions with `subscription` messages. */
 export const acknowledges = true;
 
 export function open() {
@@ -21,7 +22,7 @@ export function unsubscribe(symbols) {
   return { action: 'unsubscribe', trades: symbols, quotes: symbols };
 }
 
-/** Every frame is a list of messages; `T` says what each one is. */
+/** Every frame is a list of messages; `T` is the type of each. */
 export function read(frame) {
   return frame.map(readMessage).filter((item) => item !== undefined);
 }
@@ -44,11 +45,11 @@ function readMessage({ T, S: symbol, t, ...rest }) {
     case 'subscription':
       return { kind: 'subscribed', symbols: rest.trades };
     case 'error':
-      // A wrong key stays wrong; everything else is worth another try.
+      // Retries every error except a wrong key.
       return {
         kind: 'error',
         code: rest.code,
-        reason: `The broker says ${rest.msg}.`,
+        reason: `The broker reported: ${rest.msg}.`,
         retryable: rest.code !== 402,
       };
   }

@@ -1,4 +1,4 @@
-// A bot's own test without Redis: a server in memory, and a link that fails when the test says so.
+// Tests a bot without Redis: an in-memory server, and a connection that the test interrupts.
 
 import assert from 'node:assert/strict';
 import { CHANNELS } from 'tickbus/constants';

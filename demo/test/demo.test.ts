@@ -1,4 +1,4 @@
-// The demo as a process, on each of the things that it can run on.
+// The demo as a process, on every transport.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -6,8 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
-// Up to three programs have to start for each test, which takes a while on a machine that is busy with other tests.
-// A demo waits most of its time, so three run beside each other.
+// Each test starts up to three programs, which is slow on a busy machine. A demo mostly waits, so three run at a time.
 vi.setConfig({ testTimeout: 90_000, maxConcurrency: 3 });
 
 const main = fileURLToPath(new URL('../main.ts', import.meta.url));
@@ -25,8 +24,8 @@ afterAll(async () => {
 
 it.concurrent.each([
   ['two processes, one of which is killed', { PATH: process.env.PATH }, /^(redis|valkey)-server$/],
-  ['memory, where there is none', { PATH: '' }, /^memory$/],
-])('shows a kill and a take-over on %s, and ends', async (_, env, transport) => {
+  ['memory, without Redis', { PATH: '' }, /^memory$/],
+])('shows a kill and a takeover on %s, and exits', async (_, env, transport) => {
   const { code, output, summary } = await demo(['--failover', '--json'], env);
   expect(code).toBe(0);
   expect(summary).toMatchObject({
@@ -36,37 +35,37 @@ it.concurrent.each([
     accepted_from_old_holder: 0,
     max_broker_connections: 1,
   });
-  // Two leases of 3 s.
+  // The length of two leases.
   expect(summary.takeover_ms).toBeLessThan(6_000);
   expect(output).toMatch(/ was killed\n[\s\S]* took over after \d/);
 });
 
-describe.concurrent('ends with one JSON object that tells the whole story', () => {
-  it('after so many seconds, on a private redis-server', async () => {
+describe.concurrent('prints a complete JSON summary at the end', () => {
+  it('after --seconds, on a private redis-server', async () => {
     const { code, summary } = await demo(['--seconds', '4', '--json'], {});
     expect(code).toBe(0);
-    expectStory(summary);
+    expectSummary(summary);
     expect(summary.transport).toMatch(/^(redis|valkey)-server$/);
     expect(summary.seconds).toBeGreaterThanOrEqual(4);
   });
 
   it.each([
-    ['memory, where there is no server', () => ({ PATH: '' }), 'memory'],
+    ['memory, without a server', () => ({ PATH: '' }), 'memory'],
     ['the Redis of REDIS_URL', () => ({ PATH: '', REDIS_URL: redis.url }), 'redis'],
-  ])('on %s, and its monitor, whose address it prints, tells the story too', async (_, env, transport) => {
+  ])('on %s, and shows the system on its monitor, whose address it prints', async (_, env, transport) => {
     let page = '';
     let stream = '';
-    const look = async (child: ChildProcess, output: string) => {
-      const url = /^look at it: (http:\/\/127\.0\.0\.1:\d+)$/m.exec(output)?.[1];
+    const inspect = async (child: ChildProcess, output: string) => {
+      const url = /^monitor: (http:\/\/127\.0\.0\.1:\d+)$/m.exec(output)?.[1];
       page = await (await fetch(`${url}/`)).text();
       const response = await fetch(`${url}/api/stream`);
       const { value } = (await response.body?.getReader().read()) ?? {};
       stream = new TextDecoder().decode(value);
       interrupt(child);
     };
-    const { code, summary } = await demo(['--json'], env(), look);
+    const { code, summary } = await demo(['--json'], env(), inspect);
     expect(code).toBe(0);
-    expectStory(summary);
+    expectSummary(summary);
     expect(summary.transport).toBe(transport);
     expect(page).toContain('<title>tickbus</title>');
     expect(stream).toMatch(/^event: snapshot\n/);
@@ -76,29 +75,29 @@ describe.concurrent('ends with one JSON object that tells the whole story', () =
   it
     .skipIf(!existsSync(captures))
     .each(['coinbase-2021-04-17.jsonl.gz', 'binance-futures-2021-07-22.jsonl.gz'])(
-    'with the recorded session %s (left out where ../shared/data is absent)',
+    'with the recorded session %s (skipped without ../shared/data)',
     async (name) => {
       const capture = fileURLToPath(new URL(name, captures));
       const args = ['--json', '--capture', capture, '--speed', '10'];
       const { code, summary } = await demo(args, {}, interrupt);
       expect(code).toBe(0);
-      expectStory(summary);
+      expectSummary(summary);
     },
   );
 
-  it('at Ctrl-C, which reaches npm too', async () => {
+  it('on Ctrl-C, which npm receives too', async () => {
     const npm = ['npm', 'run', '--silent', 'demo', '--'] as const;
     const { code, summary } = await demo(['--json', '--rate', '500'], {}, interrupt, npm);
     expect(code).toBe(0);
-    expectStory(summary);
+    expectSummary(summary);
   });
 });
 
-describe.concurrent('says in one sentence what cannot be used', () => {
+describe.concurrent('reports an invalid setting in one sentence', () => {
   it.each([
     [['--seconds', 'x'], /--seconds.*Use a number above 0/],
     [['--speed', '-1'], /--speed.*Use a number above 0/],
-    [['--capture', 'no-such-file.jsonl'], /--capture.*There is no such file/],
+    [['--capture', 'no-such-file.jsonl'], /--capture.*No such file/],
     [['--capture', fileURLToPath(import.meta.url)], /demo\.test\.ts/],
     [['--frobnicate'], /unknown option '--frobnicate'/],
   ])('%j', async (args, sentence) => {
@@ -108,7 +107,7 @@ describe.concurrent('says in one sentence what cannot be used', () => {
     expect(errors).not.toMatch(/\n\s+at /);
   });
 
-  it('a REDIS_URL where nothing listens', async () => {
+  it('an unreachable REDIS_URL', async () => {
     const { code, errors } = await demo([], { REDIS_URL: 'redis://:hunter2@127.0.0.1:1' });
     expect(code).toBe(1);
     expect(errors).toContain('Cannot connect to Redis at redis://127.0.0.1:1');
@@ -116,12 +115,12 @@ describe.concurrent('says in one sentence what cannot be used', () => {
   });
 });
 
-/** As Ctrl-C does in a terminal: everybody in the process group. */
+/** Signals the whole process group, like Ctrl-C in a terminal. */
 function interrupt({ pid = 0 }: ChildProcess): void {
   process.kill(-pid, 'SIGINT');
 }
 
-function expectStory(summary: Record<string, unknown>): void {
+function expectSummary(summary: Record<string, unknown>): void {
   expect(summary).toMatchObject({ broker_connections: 1, lost: 0, commands: expect.any(Number) });
   expect(summary.broker_refused).toBeGreaterThanOrEqual(1);
   expect(summary.published).toBeGreaterThan(0);
@@ -136,14 +135,14 @@ function expectStory(summary: Record<string, unknown>): void {
   expect(summary.p99_ms).toBeGreaterThanOrEqual(Number(summary.p50_ms));
 }
 
-/** Runs it to its end; `whenTold` is called at the line that tells of the refused connection. */
+/** Runs the demo until it exits. Calls `onReady` when the output shows the refused connection and the first price. */
 async function demo(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
-  whenTold?: (child: ChildProcess, output: string) => void,
+  onReady?: (child: ChildProcess, output: string) => void,
   [command, ...before]: readonly [string, ...string[]] = [process.execPath, '--import', 'tsx', main],
 ) {
-  // A process group of its own, as a terminal gives it.
+  // A separate process group, as in a terminal.
   const child = spawn(command, [...before, ...args], {
     env: { ...process.env, REDIS_URL: '', ...env },
     detached: true,
@@ -152,12 +151,12 @@ async function demo(
   child.once('close', () => running.delete(child));
   let output = '';
   let errors = '';
-  let isTold = false;
+  let isReady = false;
   child.stdout.on('data', (chunk) => {
     output += chunk;
-    if (isTold || !/ 1 refused .*momentum [1-9]/.test(output)) return;
-    isTold = true;
-    whenTold?.(child, output);
+    if (isReady || !/ 1 refused .*momentum [1-9]/.test(output)) return;
+    isReady = true;
+    onReady?.(child, output);
   });
   child.stderr.on('data', (chunk) => {
     errors += chunk;

@@ -12,7 +12,7 @@ let running: ChildProcess | undefined;
 beforeAll(async () => {
   redis = await startLocalRedis();
 });
-// Each example finds a server that remembers nothing of the one before.
+// Each example starts with an empty server.
 afterEach(async () => {
   running?.kill('SIGKILL');
   await redis.kill();
@@ -20,23 +20,23 @@ afterEach(async () => {
 });
 afterAll(() => redis.kill());
 
-describe('each example prints what its last comment says', () => {
+describe('each example prints the output in its last comment', () => {
   it.each(programs)('%s', async (name) => {
     const expected = expectedOutput(readFileSync(new URL(name, folder), 'utf8'));
     expect(expected.length).toBeGreaterThan(0);
-    const { lines, goesOn } = await run(name, expected.length);
+    const { lines, keepsRunning } = await run(name, expected.length);
     expect(lines.sort()).toEqual(expected.sort());
-    expect(goesOn).toBe(name === 'quickstart.ts');
+    expect(keepsRunning).toBe(name === 'quickstart.ts');
   });
 });
 
-it("the README shows the plan's example as it is run here", () => {
+it('the README contains the code of quickstart.ts', () => {
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
   const [code] = readFileSync(new URL('quickstart.ts', folder), 'utf8').split('\n// Prints');
   expect(readme).toContain(code?.trim());
 });
 
-/** The comment lines behind the last "Prints". */
+/** Returns the comment lines after the last "Prints". */
 function expectedOutput(source: string): string[] {
   const [, output = ''] = source.split(/^\/\/ Prints.*$/m);
   return output
@@ -45,8 +45,8 @@ function expectedOutput(source: string): string[] {
     .map((line) => line.replace(/^\/\/ /, ''));
 }
 
-/** Runs a program until it ends, or has printed so many lines and is still listening. */
-async function run(name: string, count: number): Promise<{ lines: string[]; goesOn: boolean }> {
+/** Runs a program until it exits. quickstart.ts does not exit: it runs until it has printed `count` lines. */
+async function run(name: string, count: number): Promise<{ lines: string[]; keepsRunning: boolean }> {
   const env = { ...process.env, REDIS_URL: redis.url };
   const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL(name, folder))], { env });
   running = child;
@@ -62,10 +62,10 @@ async function run(name: string, count: number): Promise<{ lines: string[]; goes
       rest = parts.pop() ?? '';
       lines.push(...parts);
       if (name === 'quickstart.ts' && lines.length >= count)
-        resolve({ lines, goesOn: child.exitCode === null });
+        resolve({ lines, keepsRunning: child.exitCode === null });
     });
     child.once('close', (code) => {
-      if (code === 0) resolve({ lines, goesOn: false });
+      if (code === 0) resolve({ lines, keepsRunning: false });
       else reject(new Error(`${name} ended with ${code}:\n${lines.join('\n')}\n${errors}`));
     });
   });
