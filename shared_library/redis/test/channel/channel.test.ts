@@ -46,7 +46,9 @@ describe('the framing', () => {
 
   it('is no other, and no batch of commands', () => {
     defining('T', { kind: 'plain', framing: 'lines', messages }).toThrow(refusal(/Use "message" or "batch"/));
-    defining('C', { kind: 'command', framing: 'batch', messages }).toThrow(refusal(/sent one by one/));
+    defining('C', { kind: 'command', framing: 'batch', messages }).toThrow(
+      refusal(/does not support `framing/),
+    );
   });
 });
 
@@ -71,7 +73,7 @@ describe('the key', () => {
 
   it('is needed by kind "state" and by no other', () => {
     defining('TICKS', { kind: 'state', messages }).toThrow(
-      refusal(/"TICKS" is of kind "state" and needs a `key`/),
+      refusal(/"TICKS" is of kind "state" and has no `key`/),
     );
     for (const kind of ['event', 'command', 'plain'] as const) {
       const channel = defineChannel('TICKS', { kind, messages });
@@ -84,7 +86,7 @@ describe('the key', () => {
 describe('what is refused', () => {
   it.each(['', 'a b', 'a\tb', '{a}', 'a}', 'a\u0000', 'a\u001b[2J', 'x'.repeat(129), undefined, 7])(
     'the name %j',
-    (name) => defining(name, { kind: 'plain', messages }).toThrow(refusal(/has no usable name/)),
+    (name) => defining(name, { kind: 'plain', messages }).toThrow(refusal(/has an invalid name/)),
   );
 
   it.each(['PRICE_DATA', 'prices.eu-1', 'größe', 'x'.repeat(128)])('not the name %s', (name) => {
@@ -96,7 +98,9 @@ describe('what is refused', () => {
   });
 
   it.each(['', '1st', 'a b', '__proto__x', 'a\u001b', 'x'.repeat(129)])('the message type %j', (type) => {
-    defining('C', { kind: 'plain', messages: { [type]: tick } }).toThrow(refusal(/has the message type/));
+    defining('C', { kind: 'plain', messages: { [type]: tick } }).toThrow(
+      refusal(/has the invalid message type/),
+    );
   });
 
   it.each([{}, undefined])('message types that are %j', (none) => {
@@ -105,7 +109,7 @@ describe('what is refused', () => {
 
   it.each([undefined, null, {}, { parse() {} }, { '~standard': {} }])('the schema %j', (schema) => {
     defining('C', { kind: 'plain', messages: { tick: schema } }).toThrow(
-      refusal(/needs a Standard Schema.*"tick"/),
+      refusal(/has no Standard Schema.*"tick"/),
     );
   });
 
