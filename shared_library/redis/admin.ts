@@ -1,4 +1,4 @@
-// RedisAdmin: what an operator's tool asks of the server.
+// RedisAdmin: read-only inspection of a server, for operators' tools.
 
 import type { Channel } from './channel/channel.ts';
 import { type RedisConnectionOptions, redisSettings } from './connection.ts';
@@ -20,7 +20,7 @@ export type { OutputBufferLimit } from './transport/redis/admin/server-report.ts
 const DEFAULT_SAMPLES = 5;
 
 /**
- * Questions to the server of the channels; nothing it does changes anything there.
+ * Inspects a Redis server and its channels. Never changes anything there.
  *
  * @example
  * await using admin = new RedisAdmin({ url: 'redis://127.0.0.1:6379' });
@@ -30,37 +30,39 @@ const DEFAULT_SAMPLES = 5;
 export class RedisAdmin implements AsyncDisposable {
   readonly #inspector: RedisInspector;
 
-  /** @throws TickbusError `TICKBUS_INVALID_OPTION` for options, or an environment, that cannot be used */
+  /** @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid options or environment variables */
   constructor(options: RedisConnectionOptions = {}) {
     this.#inspector = new RedisInspector(redisSettings(options), options.logger ?? createDefaultLogger());
   }
 
-  /** @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, at once, saying what to try */
+  /** @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, without retrying, with advice */
   connect(): Promise<void> {
     return this.#inspector.connect();
   }
 
-  /** How the server is set, and how it is. What the user may not ask is undefined. */
+  /** Settings and state of the server. A field is undefined if the user lacks the permission to read it. */
   inspect(): Promise<ServerReport> {
     return this.#inspector.inspect();
   }
 
-  /** What the user may do on each channel (default: all bundled ones). Nothing is tried out. */
+  /**
+   * The user's permissions on each channel (default: all bundled ones), read from the ACL without running the commands.
+   */
   permissions(channels: readonly Channel[] = Object.values(CHANNELS)): Promise<UserPermissions> {
     return this.#inspector.permissions(channels);
   }
 
-  /** The server's clock against ours, and its answering time. @param samples how often it is asked; default 5 */
+  /** Clock offset and round-trip time of the server. @param samples number of requests; default 5 */
   clock(samples: number = DEFAULT_SAMPLES): Promise<ClockReport> {
     return this.#inspector.clock(samples);
   }
 
-  /** Names of all channels that somebody is subscribed to, tickbus' own or not. */
+  /** Names of all channels with at least one subscriber, including channels that tickbus does not use. */
   activeChannels(): Promise<string[]> {
     return this.#inspector.activeChannels();
   }
 
-  /** What the server has of each channel, in the order of the names. */
+  /** The statistics of each channel, in the order of the names. */
   channels(names: readonly string[]): Promise<ChannelStats[]> {
     return this.#inspector.channels(names);
   }

@@ -1,4 +1,4 @@
-// RedisConnection: one service's links to Redis, to be shared by its publishers and subscribers.
+// RedisConnection: the links of a service to Redis, shared by its publishers and subscribers.
 
 import { hostname } from 'node:os';
 import { CONFIG } from './constants.ts';
@@ -16,27 +16,34 @@ import {
 import type { LinkSettings } from './transport/redis/link-settings.ts';
 import { RedisLinks } from './transport/redis/redis-links.ts';
 
-/** Where Redis is, and how its links behave. What is left out comes from CONFIG, the environment's values. */
+/**
+ * The address of Redis and the behaviour of its links. Missing values come from CONFIG, and so from the environment.
+ */
 export interface RedisConnectionOptions {
-  /** `redis[s]://[[user]:password@]host[:port][/db]`. Not together with host, port and db. */
+  /**
+   * `redis[s]://[[user]:password@]host[:port][/db]`. Not together with `host` or `port`; `db` overrides its database.
+   */
   url?: string | undefined;
   /** Default: CONFIG.HOST. */
   host?: string | undefined;
   /** Default: CONFIG.PORT. */
   port?: number | undefined;
-  /** Default: CONFIG.DB where host and port are CONFIG's, else 0. Pub/sub itself knows no databases; the kept values do. */
+  /**
+   * Default: CONFIG.DB if host and port are those of CONFIG, else 0. Applies to stored values; pub/sub ignores
+   * databases.
+   */
   db?: number | undefined;
-  /** Re-establish an established link that drops. Default true. */
+  /** Whether a dropped link reconnects. Default true. */
   reconnect?: boolean | undefined;
-  /** Milliseconds until the first connection is given up. Default 5,000. */
+  /** Milliseconds after which the first connection times out. Default 5,000. */
   connectTimeoutMs?: number | undefined;
-  /** Where log lines go; pino fits as it is. Default: JSON lines on stderr, warnings and errors only. */
+  /** Receives log lines; a pino logger works as it is. Default: JSON lines on stderr, warnings and errors only. */
   logger?: Logger | undefined;
 }
 
-/** Links to Redis. Nothing connects before it is used, or `connect()` is called on what uses it. */
+/** Links to Redis. A link connects on first use, or when `connect()` of its publisher or subscriber is called. */
 export class RedisConnection extends RedisLinks implements AsyncDisposable {
-  /** @throws TickbusError `TICKBUS_INVALID_OPTION` for options, or an environment, that cannot be used */
+  /** @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid options or environment variables */
   constructor(options: RedisConnectionOptions = {}) {
     super(redisSettings(options), containedLogger(options.logger));
   }
@@ -46,25 +53,27 @@ export class RedisConnection extends RedisLinks implements AsyncDisposable {
   }
 }
 
-/** What a facade is given: links to share, or where to make links of its own, which it then closes itself. */
+/**
+ * Either a connection to share, or the options of one that the publisher, subscriber or lease opens and closes itself.
+ */
 export type ConnectionOptions =
   | (RedisConnectionOptions & { connection?: undefined })
   | { connection: Connection; logger?: Logger | undefined };
 
-/** Not closed by whoever shares it. */
+/** A shared connection is closed by its owner only. */
 export function connectionFrom(options: ConnectionOptions): { connection: Connection; isOwned: boolean } {
   if (options.connection !== undefined) return { connection: options.connection, isOwned: false };
   return { connection: new RedisConnection(options), isOwned: true };
 }
 
-/** How a service is called unless it says so itself: its host and process, which in a container tells them apart. */
+/** The default sender: host name and process id. Containers often share a process id but not a host name. */
 export function defaultSender(): string {
   return `${hostname()}-${process.pid}`;
 }
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
 
-/** Everything a link needs to know. @throws TickbusError `TICKBUS_INVALID_OPTION` */
+/** @throws TickbusError `TICKBUS_INVALID_OPTION` */
 export function redisSettings(options: RedisConnectionOptions): LinkSettings {
   const { connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, reconnect = true } = options;
   if (!(Number.isFinite(connectTimeoutMs) && connectTimeoutMs > 0)) {
@@ -80,21 +89,21 @@ function addressFrom({ url, host, port, db }: RedisConnectionOptions): RedisAddr
     const address = parseRedisUrl(url, 'url');
     return db === undefined ? address : { ...address, db: parseDb(db, 'db') };
   }
-  const wanted = {
+  const target = {
     host: host === undefined ? CONFIG.HOST : parseHost(host, 'host'),
     port: port === undefined ? CONFIG.PORT : parsePort(port, 'port'),
     ...(db === undefined ? {} : { db: parseDb(db, 'db') }),
   };
-  // The environment's credentials go to the environment's server and to no other.
-  const isConfigured = wanted.host === CONFIG.HOST && wanted.port === CONFIG.PORT;
-  return isConfigured ? { ...CONFIG.ADDRESS, ...wanted } : { db: 0, tls: false, ...wanted };
+  // The environment's credentials are never sent to another server.
+  const isConfigured = target.host === CONFIG.HOST && target.port === CONFIG.PORT;
+  return isConfigured ? { ...CONFIG.ADDRESS, ...target } : { db: 0, tls: false, ...target };
 }
 
-/** CLIENT SETNAME takes printable ASCII without blanks. */
+/** CLIENT SETNAME accepts printable ASCII without spaces. */
 function clientName(): string {
   return defaultSender().replace(/[^!-~]/g, '-');
 }
 
-function invalidOption(field: string, what: string): TickbusError {
-  return new TickbusError('TICKBUS_INVALID_OPTION', `${field} ${what}`, { field });
+function invalidOption(field: string, problem: string): TickbusError {
+  return new TickbusError('TICKBUS_INVALID_OPTION', `${field} ${problem}`, { field });
 }

@@ -1,4 +1,4 @@
-// CHANNELS and CONFIG: the names that every service shares. Reads the environment once and has no other effect.
+// CHANNELS and CONFIG, shared by all services. Importing it reads the environment and has no other effect.
 
 import {
   DEFAULT_ADDRESS,
@@ -12,21 +12,22 @@ import {
 export { CHANNELS } from './channel/bundled-channels.ts';
 
 /**
- * Where Redis is, from the environment: REDIS_URL, or else REDIS_HOST, REDIS_PORT and REDIS_DB. Default 127.0.0.1:6379/0.
- * A publisher or subscriber that is given this host and port also uses the URL's user, password, database and TLS.
+ * The address of Redis from the environment: REDIS_URL, or else REDIS_HOST, REDIS_PORT and REDIS_DB. Default
+ * 127.0.0.1:6379/0. A publisher or subscriber with this host and port also uses the URL's user, password, database and
+ * TLS.
  */
 export interface Config {
   readonly HOST: string;
   readonly PORT: number;
   readonly DB: number;
-  /** All of it, with the credentials; not enumerable, so that logging CONFIG tells no secret. */
+  /** The complete address with credentials. Not enumerable, so that logging CONFIG reveals no secret. */
   readonly ADDRESS: RedisAddress;
 }
 
-/** Frozen. @throws TickbusError `TICKBUS_INVALID_OPTION` when a value is first read and the environment is unusable. */
+/** Frozen. Reading a value throws TickbusError `TICKBUS_INVALID_OPTION` if the environment is invalid. */
 export const CONFIG: Config = readConfig(process.env);
 
-/** The Config of an environment; CONFIG is that of this process. */
+/** The Config of the given environment variables. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const outcome = attempt(() => readAddress(env));
   const address = (): RedisAddress => {

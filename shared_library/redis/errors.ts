@@ -1,51 +1,51 @@
-// The one error class of tickbus, its codes, and what each code says about trying again.
+// The error class of tickbus, its codes, and which of them can be retried.
 
-/** What went wrong. The code is stable; the message is for people and may change. */
+/** Codes are stable. The message is for people and may change. */
 export type ErrorCode =
-  /** An option or an environment variable is unusable. */
+  /** An option or an environment variable is invalid. */
   | 'TICKBUS_INVALID_OPTION'
-  /** A message breaks its schema or a limit; `field` names the place. Nothing was sent. */
+  /** A message violates its schema or a limit; `field` is the path of the value. Nothing was sent. */
   | 'TICKBUS_INVALID_MESSAGE'
   /** The first connection failed. */
   | 'TICKBUS_CONNECT_FAILED'
-  /** The server refused the user or the password. */
+  /** The server rejected the user or the password. */
   | 'TICKBUS_AUTH_FAILED'
-  /** The server knows the user but does not allow the command, the key or the channel. */
+  /** The user lacks the permission for the command, the key or the channel. */
   | 'TICKBUS_DENIED'
-  /** The link is down. Nothing was sent, nothing is queued. */
+  /** The link is down. Nothing was sent and nothing is queued. */
   | 'TICKBUS_NOT_CONNECTED'
-  /** The message waited longer than the deadline for its turn. Nothing was sent. */
+  /** The message was queued longer than its deadline. Nothing was sent. */
   | 'TICKBUS_NOT_SENT'
-  /** More is waiting to be sent than `maxPendingBytes` allows. Nothing was sent. */
+  /** The queue exceeds `maxPendingBytes`. Nothing was sent. */
   | 'TICKBUS_BACKLOG_FULL'
-  /** It was sent, and no reply came: it may or may not have been published. */
+  /** The message was sent but the reply was lost: it may or may not have been published. */
   | 'TICKBUS_OUTCOME_UNKNOWN'
-  /** Somebody else holds the lease of the channel, or the caller's has ended. Nothing was published. */
+  /** Another process holds the lease of the channel, or the caller's lease has ended. Nothing was published. */
   | 'TICKBUS_FENCED'
-  /** The server answered with an error; the message repeats it. Nothing was published. */
+  /** The server replied with an error, which the message quotes. Nothing was published. */
   | 'TICKBUS_SERVER_ERROR'
-  /** A value is not proved to be fresh (`StaleDataError`). */
+  /** A value is not proven to be fresh (`StaleDataError`). */
   | 'TICKBUS_STALE_DATA'
-  /** The publisher, subscriber or connection was closed before. */
+  /** The publisher, subscriber or connection is closed. */
   | 'TICKBUS_CLOSED';
 
 export interface TickbusErrorOptions {
-  /** What caused it, when something else failed first. */
+  /** The underlying error, if any. */
   cause?: unknown;
-  /** The path of the offending value, as in `data.price` or `REDIS_PORT`. */
+  /** The path of the invalid value, as in `data.price` or `REDIS_PORT`. */
   field?: string;
-  /** The id of the command of which the outcome is unknown. */
+  /** The id of a command whose outcome is unknown. */
   messageId?: string;
 }
 
 /** Every error that tickbus throws or reports. */
 export class TickbusError extends Error {
   readonly code: ErrorCode;
-  /** True where the same call may succeed later, unchanged, without the risk of doing something twice. */
+  /** Whether the same call may succeed later, without the risk of taking effect twice. */
   readonly retryable: boolean;
-  /** The path of the offending value, when there is one. */
+  /** The path of the invalid value, if any. */
   readonly field: string | undefined;
-  /** Of a command whose outcome is unknown: published again under this id, it has one effect. */
+  /** The id of a command whose outcome is unknown. Publishing it again under this id has one effect. */
   readonly messageId: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: TickbusErrorOptions = {}) {
@@ -57,7 +57,7 @@ export class TickbusError extends Error {
     this.messageId = options.messageId;
   }
 
-  /** So that a status or an error written as JSON says what happened. */
+  /** Error properties are not enumerable, so plain JSON would lose them. */
   toJSON(): object {
     const { name, code, message, retryable, field, messageId } = this;
     return {
@@ -71,7 +71,7 @@ export class TickbusError extends Error {
   }
 }
 
-/** OUTCOME_UNKNOWN is not among them: sending again could publish twice. */
+/** Excludes OUTCOME_UNKNOWN: sending again could publish twice. */
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'TICKBUS_CONNECT_FAILED',
   'TICKBUS_NOT_CONNECTED',

@@ -1,4 +1,4 @@
-// The public names, one by one.
+// The public API.
 
 export {
   type Channel,

@@ -1,4 +1,4 @@
-// RedisLease: joins the lease to Redis.
+// RedisLease: a lease on Redis.
 
 import { type Channel, jobSpec } from './channel/channel.ts';
 import { type ConnectionOptions, connectionFrom } from './connection.ts';
@@ -15,17 +15,18 @@ export type { LeaseTimes } from './lease/lease-times.ts';
 
 export type RedisLeaseOptions = ConnectionOptions &
   LeaseTimes & {
-    /** The channel that its holder alone may publish on, with `new RedisPublisher({ lease })`. Either this or `name`. */
+    /** The channel that only the holder may publish on, with `new RedisPublisher({ lease })`. Give this or `name`. */
     channel?: Channel | undefined;
-    /** The job that its holder alone does: any name that all candidates share. */
+    /** The job that only the holder does: any name that all candidates share. */
     name?: string | undefined;
-    /** The time, for tests. Default: the system's. */
+    /** A clock for tests. Default: the system clock. */
     clock?: Clock | undefined;
   };
 
 /**
- * The right of one among many to do a job, or to publish on a channel. At most one holder's publishes are accepted; that there
- * is exactly one is not promised, because a paused process cannot know that its time is over before it runs again.
+ * Leader election: one of many candidates holds the lease, and with it the right to do a job or to publish on a
+ * channel. The server accepts the publishes of at most one holder. Two processes may still both do the job for a
+ * moment: a paused process notices the expiry of its lease only when it runs again.
  *
  * @example
  * const lease = new RedisLease({ name: 'nightly-report' });
@@ -36,7 +37,7 @@ export class RedisLease extends LeaseBase {
   readonly #connection: Connection;
   readonly #ownsConnection: boolean;
 
-  /** @throws TickbusError `TICKBUS_INVALID_OPTION` for options, or an environment, that cannot be used */
+  /** @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid options or environment variables */
   constructor(options: RedisLeaseOptions) {
     const { ttlMs, marginMs, retryMs } = options;
     const subject = subjectOf(options);
@@ -64,6 +65,6 @@ function subjectOf({ channel, name }: RedisLeaseOptions): Pick<LeaseSettings, 'n
   if (channel !== undefined && name === undefined)
     return { name: channel.name, spec: channel, isChannel: true };
   if (channel === undefined && name !== undefined) return { name, spec: jobSpec(name), isChannel: false };
-  const text = 'A lease is of a channel or of a job. Give either `channel` or `name`.';
+  const text = 'A lease belongs to a channel or to a job. Give either `channel` or `name`.';
   throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'channel' });
 }

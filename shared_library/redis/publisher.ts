@@ -1,4 +1,4 @@
-// RedisPublisher: joins the publishing engine to Redis.
+// RedisPublisher: publishes to Redis.
 
 import { type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
 import { PublisherBase } from './publish/publisher-base.ts';
@@ -11,28 +11,29 @@ export type { Published, PublishOptions } from './publish/publisher-base.ts';
 export type RedisPublisherOptions = ConnectionOptions & {
   /** The `sender` of every message. Default: host name and process number. */
   sender?: string | undefined;
-  /** Milliseconds until a publish settles at the latest, once connected. Default 2,000. */
+  /** Milliseconds within which a publish settles, once connected. Default 2,000. */
   deadlineMs?: number | undefined;
-  /** The most bytes of messages that may wait for their turn on one channel. Default 32 MiB. */
+  /** The most bytes of messages that may be queued on one channel. Default 32 MiB. */
   maxPendingBytes?: number | undefined;
-  /** The lease of a channel (`RedisLease`): only while it is held is anything published there. Default: none. */
+  /** The lease of a channel (`RedisLease`). Messages are published there only while it is held. Default: none. */
   lease?: Fence | undefined;
   /**
-   * Whether a payload is checked before it is sent, against its schema and for values that JSON cannot carry. Default true.
+   * Whether a payload is checked before it is sent: against its schema, and for values that JSON cannot represent.
+   * Default true.
    *
-   * `false` is for payloads that tested code makes; it saves the publisher CPU, most on large messages. The price: a wrong payload is
-   * published, and `publish` resolves.
+   * Use `false` for payloads that come from tested code. It saves the publisher CPU, most on large messages. An invalid
+   * payload is then published, and `publish` resolves:
    *
    * - `JSON.stringify` decides what is sent: NaN and Infinity become null, a Map becomes {}, a function is left out.
-   * - Subscribers still validate. They drop the message and report `invalid_message`, so its value is lost to them. A name such as
-   *   `__proto__` hides the message's position, too, so they catch up as after a loss.
-   * - On a `state` channel it replaces the last value of its key, so late joiners have none for that key.
-   * - Plain clients receive it as it is.
+   * - Subscribers still validate. They drop the message and report `invalid_message`. A field name such as `__proto__`
+   *   also hides the message's position, so they recover as after a gap.
+   * - On a `state` channel it replaces the last value of its key, so late joiners get no value for that key.
+   * - Plain clients receive it unchanged.
    *
-   * The header, the message type, the key and the size limit are checked either way.
+   * The header, the message type, the key and the size limit are always checked.
    */
   validate?: boolean | undefined;
-  /** The time, for tests. Default: the system's. */
+  /** A clock for tests. Default: the system clock. */
   clock?: Clock | undefined;
 };
 
@@ -47,7 +48,7 @@ export class RedisPublisher extends PublisherBase {
   readonly #connection: Connection;
   readonly #ownsConnection: boolean;
 
-  /** @throws TickbusError `TICKBUS_INVALID_OPTION` for options, or an environment, that cannot be used */
+  /** @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid options or environment variables */
   constructor(options: RedisPublisherOptions = {}) {
     const { sender, clock, lease, deadlineMs, maxPendingBytes, validate } = options;
     const { connection, isOwned } = connectionFrom(options);

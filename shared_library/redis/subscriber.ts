@@ -1,4 +1,4 @@
-// RedisSubscriber: joins the subscribing engine to Redis.
+// RedisSubscriber: subscribes to channels on Redis.
 
 import { type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
 import { CHANNELS } from './constants.ts';
@@ -23,11 +23,12 @@ export type { MessageHandler, SubscribeOptions } from './subscribe/subscription-
 export type { Delivery, Observed, Observer } from './subscribe/tap.ts';
 
 export type RedisSubscriberOptions = ConnectionOptions & {
-  /** The time, for tests. Default: the system's. */
+  /** A clock for tests. Default: the system clock. */
   clock?: Clock | undefined;
   /**
-   * By which values are judged; false: what gateways tell is not read (FEED_STATUS, INSTRUMENT_STATUS), and nothing that they feed is
-   * ever fresh. Default: both are read beside a channel that a gateway feeds.
+   * The time limits that freshness is judged by. `false` ignores the status channels of gateways (FEED_STATUS,
+   * INSTRUMENT_STATUS), so no value from a gateway is ever fresh. Default: both are read along with a gateway's
+   * channel.
    */
   freshness?: FreshnessTimes | false | undefined;
 };
@@ -50,7 +51,7 @@ export class RedisSubscriber extends SubscriberBase {
   readonly #connection: Connection;
   readonly #ownsConnection: boolean;
 
-  /** @throws TickbusError `TICKBUS_INVALID_OPTION` for options, or an environment, that cannot be used */
+  /** @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid options or environment variables */
   constructor(options: RedisSubscriberOptions = {}) {
     const { connection, isOwned } = connectionFrom(options);
     super({

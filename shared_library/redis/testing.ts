@@ -1,4 +1,4 @@
-// For tests of bots: a server in memory, links that fail when told to, and a clock that stands still.
+// Test support for bots: an in-memory server, links that can be disconnected, and a manual clock.
 
 import type { Clock } from './runtime/clock.ts';
 import { systemClock } from './runtime/system-clock.ts';
@@ -9,20 +9,20 @@ export { ManualClock } from './runtime/manual-clock.ts';
 export { MemoryServer } from './transport/memory/memory-server.ts';
 
 export interface MemoryConnectionOptions {
-  /** The server to connect to. Default: one of its own, so that tests do not hear each other. */
+  /** The server to connect to. Default: a new one, so that tests are isolated. */
   server?: MemoryServer;
-  /** The time by which its own server stamps messages and ends leases. Default: the system's. */
+  /** The clock of the default server: it timestamps messages and expires leases. Default: the system clock. */
   clock?: Clock;
 }
 
 /**
- * Give it to the publishers and subscribers under test in place of Redis; every promise of delivery holds on it too.
+ * Replaces Redis for the publishers and subscribers under test, with the same delivery guarantees.
  *
  * @example
  * const connection = new MemoryConnection();
  * const publisher = new RedisPublisher({ connection });
  * const subscriber = new RedisSubscriber({ connection });
- * connection.disconnect(); // what does the bot do now?
+ * connection.disconnect(); // assert what the bot does while disconnected
  * connection.reconnect();
  */
 export class MemoryConnection extends Links {

@@ -9,9 +9,9 @@ import { instrumentStatus } from './schemas/instrument-status.ts';
 import { price } from './schemas/price.ts';
 import { cancelAll, cancelOrder, pause, placeOrder, resume } from './schemas/trade-command.ts';
 
-/** The bundled channels. `` `${CHANNELS.PRICE_DATA}` `` is the name of the Redis channel. */
+/** In a template string, as in `` `${CHANNELS.PRICE_DATA}` ``, a channel is its Redis name. */
 export const CHANNELS = Object.freeze({
-  /** Prices, by symbol. Type `price`. */
+  /** Prices. Key: symbol. Type `price`. */
   PRICE_DATA: defineChannel('PRICE_DATA', {
     kind: 'state',
     key: 'symbol',
@@ -19,8 +19,8 @@ export const CHANNELS = Object.freeze({
     messages: { price },
   }),
   /**
-   * Orders and instructions to bots, by bot. Type `place_order`, unless `publish` names another. A command is not delivered once
-   * it is 30 s old, unless `publish` says otherwise.
+   * Orders and instructions to bots. Key: bot. Default type `place_order`. A command expires after 30 s, unless
+   * `publish` overrides it.
    */
   TRADE_COMMANDS: defineChannel('TRADE_COMMANDS', {
     kind: 'command',
@@ -30,8 +30,8 @@ export const CHANNELS = Object.freeze({
     messages: { place_order: placeOrder, cancel_order: cancelOrder, cancel_all: cancelAll, pause, resume },
   }),
   /**
-   * What became of commands, by bot. Type `command_result`; its `command_id` is the `id` of the command. The last 1,000 are kept
-   * on the server, to repair a loss.
+   * Outcomes of commands. Key: bot. Type `command_result`; its `command_id` is the `id` of the command. The server
+   * keeps the last 1,000 to repair gaps.
    */
   COMMAND_RESULTS: defineChannel('COMMAND_RESULTS', {
     kind: 'event',
@@ -39,20 +39,20 @@ export const CHANNELS = Object.freeze({
     history: 1_000,
     messages: { command_result: commandResult },
   }),
-  /** How each bot is, by bot. Type `bot_status`. */
+  /** Status of each bot. Key: bot. Type `bot_status`. */
   BOT_STATUS: defineChannel('BOT_STATUS', { kind: 'state', key: 'bot', messages: { bot_status: botStatus } }),
-  /** How each broker feed is, by feed. Type `feed_status`. */
+  /** Status of each broker feed. Key: feed. Type `feed_status`. */
   FEED_STATUS: defineChannel('FEED_STATUS', {
     kind: 'state',
     key: 'feed',
     messages: { feed_status: feedStatus },
   }),
-  /** Whether the feed delivers an instrument, by symbol. Type `instrument_status`. */
+  /** Whether the feed delivers an instrument. Key: symbol. Type `instrument_status`. */
   INSTRUMENT_STATUS: defineChannel('INSTRUMENT_STATUS', {
     kind: 'state',
     key: 'symbol',
     messages: { instrument_status: instrumentStatus },
   }),
-  /** What people did through the monitor and the command line, the last 1,000 kept. Type `audit`. */
+  /** Operators' actions through the monitor and the command line. The server keeps the last 1,000. Type `audit`. */
   AUDIT: defineChannel('AUDIT', { kind: 'event', history: 1_000, messages: { audit } }),
 });

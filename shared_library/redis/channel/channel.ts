@@ -1,86 +1,87 @@
-// A channel is a value: its name, what its delivery means, and the schema of every message type on it.
+// A channel is a value: its name, its delivery guarantee, and the schema of each of its message types.
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { TickbusError } from '../errors.ts';
 import { printable } from '../runtime/printable.ts';
 
 /**
- * What a channel's delivery means.
+ * The delivery guarantee of a channel.
  *
- * - `state`: the newest value of each key counts. A late joiner starts with the last value of every key.
- * - `event`: every message counts. A bounded history can be kept, so that a short loss is repaired.
- * - `command`: every message counts, but only while it is fresh. Never delivered again later.
- * - `plain`: bare Redis pub/sub, unnumbered; losses cannot be detected.
+ * - `state`: the newest value of each key matters. A late joiner starts with the last value of every key.
+ * - `event`: every message matters. An optional bounded history on the server repairs short gaps.
+ * - `command`: every message matters until it expires. Never redelivered.
+ * - `plain`: bare Redis pub/sub without sequence numbers. Gaps cannot be detected.
  */
 export type ChannelKind = 'state' | 'event' | 'command' | 'plain';
 
 /**
- * What a plain Redis client is sent as one message: a message of ours (`message`), or a whole batch of them as a JSON array (`batch`).
- * Subscribers understand both, whatever their own definition of the channel says. Where nobody else listens, they are sent batches either way.
+ * What plain Redis clients receive: single messages (`message`), or batches of them as a JSON array (`batch`). Tickbus
+ * subscribers decode both, whatever their own channel definition says. If a channel has no plain clients, they receive
+ * batches in either case.
  */
 export type Framing = 'message' | 'batch';
 
-/** What a transport needs to know of a channel. */
+/** The part of a channel that a transport uses. */
 export interface ChannelSpec {
   /** The name of the Redis channel. */
   readonly name: string;
   readonly kind: ChannelKind;
-  /** How many past messages the server keeps (kind `event`); 0 keeps none. */
+  /** Number of past messages that the server keeps (kind `event`). */
   readonly history: number;
-  /** How its messages are sent. Left out: `message`. */
+  /** Default `message`. */
   readonly framing?: Framing;
 }
 
-/** Message types by name; any Standard Schema (zod, valibot, arktype, ...) that validates synchronously. */
+/** Schemas by message type: any Standard Schema (zod, valibot, arktype, ...) that validates synchronously. */
 export type MessageSchemas = Readonly<Record<string, StandardSchemaV1>>;
 
 /**
- * A channel of the message types `M`. `D` names the type that `publish` uses when none is named: the `defaultType`, where one is
- * given. Without it that is the first type, which the compiler cannot tell from the others: it then takes the payload of any.
+ * A channel with the message types `M`. `D` is the `defaultType`, if it was given. Otherwise the default is the first
+ * type of `messages`, which the compiler cannot identify, so `publish` then accepts the payload of any type.
  */
 export interface Channel<M extends MessageSchemas = MessageSchemas, D extends string = string>
   extends ChannelSpec {
   readonly framing: Framing;
   readonly messages: M;
-  /** The type that `publish` uses when none is named: the one given, else the first one defined. */
+  /** The message type that `publish` uses by default: the given `defaultType`, else the first of `messages`. */
   readonly defaultType: D;
-  /** Milliseconds after which a message of a `command` channel is no longer delivered; undefined: it never expires. */
+  /** Milliseconds after which a command is no longer delivered (kind `command`); undefined: never. */
   readonly expiresInMs: number | undefined;
   /**
-   * Whether a gateway feeds it (kind `state`): subscribers declare on the server which keys they want, and FEED_STATUS tells whether its
-   * values are still true.
+   * Whether a gateway feeds the channel (kind `state`). Subscribers then declare the keys they want on the server, and
+   * FEED_STATUS reports whether the values are still current.
    */
   readonly gateway: boolean;
-  /** For how many milliseconds a key may be quiet while its feed is alive; undefined: no longer than it may be old. */
+  /** Milliseconds that a key may go without updates while its feed is alive; undefined: its maximum age applies. */
   readonly maxQuietMs: number | undefined;
-  /** Whether messages carry a key, so that subscriptions can ask for `keys`. */
+  /** Whether messages have a key, so that subscriptions can filter by `keys`. */
   readonly keyed: boolean;
-  /** The key of a payload; undefined where the payload has none. */
+  /** The key of a payload; undefined if it has none. */
   keyOf(data: Readonly<Record<string, unknown>>): string | undefined;
-  /** The name of the Redis channel, so that a channel can stand in a template string. */
+  /** The name of the Redis channel, for use in template strings. */
   toString(): string;
 }
 
 /** The message types of a channel: `'price'` for PRICE_DATA. */
 export type MessageType<C extends Channel> = Extract<keyof C['messages'], string>;
 
-/** The message type that `publish` uses when none is named, as far as the compiler knows. */
+/** The message type that `publish` uses by default, as far as the compiler knows it. */
 export type DefaultType<C extends Channel> = Extract<C['defaultType'], MessageType<C>>;
 
-/** What may be published: the input side of the schema. */
+/** The payload that `publish` takes: the input type of the schema. */
 export type PayloadInput<C extends Channel, T extends MessageType<C> = MessageType<C>> = {
   [K in T]: StandardSchemaV1.InferInput<C['messages'][K]>;
 }[T];
 
-/** What a handler receives: the output side of the schema. */
+/** The payload that a handler receives: the output type of the schema. */
 export type Payload<C extends Channel, T extends MessageType<C> = MessageType<C>> = {
   [K in T]: StandardSchemaV1.InferOutput<C['messages'][K]>;
 }[T];
 
-/** The payload as it is sent: keys are read from it before a schema changes anything. */
+/** The payload before validation. Keys are read from it, because a schema may transform it. */
 type PayloadOf<M extends MessageSchemas> = StandardSchemaV1.InferInput<M[keyof M]>;
 
-/** The name of a string or number field that every message type of the channel has, or a function of the payload. */
+/** A string or number field that all message types have, or a function of the payload. */
 type ChannelKey<M extends MessageSchemas> =
   | Extract<keyof PayloadOf<M>, string>
   | ((data: PayloadOf<M>) => string);
@@ -92,8 +93,9 @@ interface CommonOptions<M extends MessageSchemas> {
 
 interface FramingOption {
   /**
-   * `batch` sends what is published at the same time as one message of Redis, a JSON array, whoever listens: a plain Redis client sees an
-   * array. With `message` he is sent each by itself, and only where nobody but our subscribers listens are they sent batches. Default `message`.
+   * `batch` always sends messages that are published together as one JSON array, which plain Redis clients have to
+   * parse. `message` sends plain clients single messages, and batches only if all subscribers use tickbus. Default
+   * `message`.
    */
   framing?: Framing;
 }
@@ -103,22 +105,22 @@ export type ChannelOptions<M extends MessageSchemas> =
       FramingOption & {
         kind: 'state';
         key: ChannelKey<M>;
-        /** A gateway feeds it. Default false. */
+        /** Whether a gateway feeds the channel. Default false. */
         gateway?: boolean;
-        /** Milliseconds that a key may be quiet while its feed is alive. Default: no longer than it may be old. */
+        /** Milliseconds that a key may go without updates while its feed is alive. Default: its maximum age. */
         maxQuietMs?: number;
       })
   | (CommonOptions<M> &
       FramingOption & {
         kind: 'event';
         key?: ChannelKey<M>;
-        /** Past messages to keep on the server, 0 to 100,000. Default 0. */
+        /** Number of past messages that the server keeps, 0 to 100,000. Default 0. */
         history?: number;
       })
   | (CommonOptions<M> & {
       kind: 'command';
       key?: ChannelKey<M>;
-      /** Milliseconds until a command expires, unless `publish` says otherwise. Default: never. */
+      /** Milliseconds until a command expires, unless `publish` overrides it. Default: never. */
       expiresInMs?: number;
     })
   | (CommonOptions<M> & FramingOption & { kind: 'plain'; key?: ChannelKey<M> });
@@ -126,10 +128,11 @@ export type ChannelOptions<M extends MessageSchemas> =
 /**
  * Defines a channel. Payload types are inferred from the schemas, in `publish` and in handlers.
  *
- * @throws TickbusError `TICKBUS_INVALID_OPTION` when the name, a message type, the key or a limit is unusable.
+ * @throws TickbusError `TICKBUS_INVALID_OPTION` if the name, a message type, the key or a limit is invalid
  *
  * @example
- * const FILLS = defineChannel('FILLS', { kind: 'event', history: 1000, messages: { fill: z.object({ order: z.string() }) } });
+ * const fill = z.object({ order: z.string() });
+ * const FILLS = defineChannel('FILLS', { kind: 'event', history: 1000, messages: { fill } });
  */
 export function defineChannel<
   const M extends MessageSchemas,
@@ -137,7 +140,7 @@ export function defineChannel<
 >(
   name: string,
   options: ChannelOptions<M> & {
-    /** The type that `publish` uses when none is named. Default: the first of `messages`. */
+    /** The message type that `publish` uses by default. Default: the first of `messages`. */
     defaultType?: D;
   },
 ): Channel<M, D> {
@@ -145,13 +148,13 @@ export function defineChannel<
 }
 
 /**
- * What the lease of a job is called on the server: it shares no name with a channel.
+ * The spec of a job's lease. Its name on the server never equals that of a channel.
  *
- * @throws TickbusError `TICKBUS_INVALID_OPTION` when the name is unusable
+ * @throws TickbusError `TICKBUS_INVALID_OPTION` if the name is invalid
  */
 export function jobSpec(name: string): ChannelSpec {
   if (isUsableName(name)) return Object.freeze({ name: `job:${name}`, kind: 'plain', history: 0 });
-  const text = `The job "${printable(String(name))}" has no usable name. ${NAME_ADVICE}`;
+  const text = `The job name "${printable(String(name))}" is invalid. ${NAME_ADVICE}`;
   throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'name' });
 }
 
@@ -183,7 +186,10 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
     this.framing = checkedFraming(name, options);
     this.#key = options.key;
     if (options.kind === 'state' && this.#key === undefined) {
-      throw invalid(name, 'is of kind "state" and needs a `key`: the field whose newest value counts.');
+      throw invalid(
+        name,
+        'is of kind "state" and has no `key`. Name the field that identifies a value, such as `symbol`.',
+      );
     }
   }
 
@@ -204,7 +210,7 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
   }
 }
 
-const NAME_ADVICE = 'Use 1 to 128 characters without blanks, braces or control characters.';
+const NAME_ADVICE = 'Use 1 to 128 characters without spaces, braces or control characters.';
 
 function isUsableName(name: string): boolean {
   return typeof name === 'string' && /^[^\s{}\p{Cc}\p{Cs}]{1,128}$/u.test(name);
@@ -212,14 +218,14 @@ function isUsableName(name: string): boolean {
 
 function checkedName(name: string): string {
   if (isUsableName(name)) return name;
-  throw invalid(String(name), `has no usable name. ${NAME_ADVICE}`);
+  throw invalid(String(name), `has an invalid name. ${NAME_ADVICE}`);
 }
 
 const KINDS: readonly ChannelKind[] = ['state', 'event', 'command', 'plain'];
 
 function checkedKind(name: string, kind: ChannelKind): ChannelKind {
   if (KINDS.includes(kind)) return kind;
-  throw invalid(name, `has the kind "${printable(String(kind))}". Use one of ${KINDS.join(', ')}.`);
+  throw invalid(name, `has the unknown kind "${printable(String(kind))}". Use one of ${KINDS.join(', ')}.`);
 }
 
 function checkedTypes(name: string, messages: MessageSchemas, defaultType: string | undefined): string {
@@ -228,43 +234,46 @@ function checkedTypes(name: string, messages: MessageSchemas, defaultType: strin
     if (!/^[A-Za-z][\w.-]{0,127}$/.test(type)) {
       throw invalid(
         name,
-        `has the message type "${printable(type)}". Use letters, digits, "_", "." and "-", a letter first.`,
+        `has the invalid message type "${printable(type)}". Use a letter, then letters, digits, "_", "." and "-".`,
       );
     }
     if (typeof messages[type]?.['~standard']?.validate !== 'function') {
-      throw invalid(name, `needs a Standard Schema (such as a zod schema) for the message type "${type}".`);
+      throw invalid(
+        name,
+        `has no Standard Schema for the message type "${type}". Give it one, such as a zod schema.`,
+      );
     }
   }
   const [first] = types;
   if (first === undefined) {
-    throw invalid(name, 'has no message types. Give it at least one, as in `messages: { price: schema }`.');
+    throw invalid(name, 'has no message types. Define at least one, as in `messages: { price: schema }`.');
   }
   if (defaultType === undefined || types.includes(defaultType)) return defaultType ?? first;
   throw invalid(
     name,
-    `has no message type "${printable(defaultType)}" to be its default. It has ${types.join(', ')}.`,
+    `has no message type "${printable(defaultType)}", its \`defaultType\`. Use one of ${types.join(', ')}.`,
   );
 }
 
 function checkedHistory(name: string, history: number): number {
   if (Number.isInteger(history) && history >= 0 && history <= MAX_HISTORY) return history;
-  throw invalid(name, `has the history ${history}. Use a whole number from 0 to ${MAX_HISTORY}.`);
+  throw invalid(name, `has the invalid history ${history}. Use a whole number from 0 to ${MAX_HISTORY}.`);
 }
 
 function checkedFraming(name: string, options: { kind: ChannelKind; framing?: Framing }): Framing {
   const { kind, framing = 'message' } = options;
   if (framing !== 'message' && framing !== 'batch')
-    throw invalid(name, `has the framing "${printable(String(framing))}". Use "message" or "batch".`);
+    throw invalid(name, `has the unknown framing "${printable(String(framing))}". Use "message" or "batch".`);
   if (framing === 'batch' && kind === 'command')
-    throw invalid(name, 'is of kind "command", whose messages are sent one by one. Leave `framing` out.');
+    throw invalid(name, 'is of kind "command", which does not support `framing: "batch"`. Remove `framing`.');
   return framing;
 }
 
 function checkedDuration(name: string, field: string, value: number | undefined): number | undefined {
   if (value === undefined || (Number.isFinite(value) && value > 0)) return value;
-  throw invalid(name, `has ${field} ${value}. Use a number of milliseconds above 0.`);
+  throw invalid(name, `has the invalid ${field} ${value}. Use a number of milliseconds above 0.`);
 }
 
-function invalid(name: string, what: string): TickbusError {
-  return new TickbusError('TICKBUS_INVALID_OPTION', `The channel "${printable(name)}" ${what}`);
+function invalid(name: string, problem: string): TickbusError {
+  return new TickbusError('TICKBUS_INVALID_OPTION', `The channel "${printable(name)}" ${problem}`);
 }

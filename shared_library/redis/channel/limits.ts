@@ -1,9 +1,9 @@
-// The limits of a message, in both directions.
+// The limits of a message, for publishers and subscribers.
 
-/** The largest message in bytes of UTF-8, either way. */
+/** The maximum size of a message, in bytes of UTF-8. */
 export const MAX_MESSAGE_BYTES = 256 * 1024;
-/** The deepest nesting of objects and arrays in a message, the envelope itself being 1. */
+/** The maximum nesting of objects and arrays in a message. The envelope counts as 1. */
 export const MAX_DEPTH = 32;
 
-/** The largest message of Redis that carries a batch: what a publisher sends at once, in the longest UTF-8 that it can be. */
+/** The maximum size of a frame that carries a batch, in bytes of UTF-8. A publisher never sends more in one batch. */
 export const MAX_FRAME_BYTES = 1024 * 1024;

@@ -1,4 +1,4 @@
-// What the subscriptions of one subscriber want of one channel, kept on the server as long as they want it.
+// The keys that one subscriber requests on one channel, kept up to date on the server.
 
 import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -8,26 +8,26 @@ import type { DemandOperations } from '../transport/port.ts';
 export interface SubscriberDemandOptions {
   readonly operations: DemandOperations;
   readonly clock: Clock;
-  /** Whose it is: unlike any other subscriber's. */
+  /** Unique among subscribers. */
   readonly subscriberId: string;
-  /** The server does not let us say what we want; told once. */
+  /** Called once if the user may not declare demand. */
   readonly onRefused: (error: TickbusError) => void;
 }
 
-/** Milliseconds that what was declared lasts; a bot that died wants nothing any more after it. */
+/** Milliseconds after which a declaration expires. The demand of a crashed bot ends by then. */
 const TTL_MS = 15_000;
 
 /**
  * States:
  *
- * - `idle`: not listening, or the link is down. What is wanted is remembered.
- * - `active`: what is wanted is declared, and declared again every third of the TTL; nothing runs while nothing is wanted.
- * - `refused`: as `idle`, until the next connection.
+ * - `idle`: not listening, or the link is down. Keys are collected.
+ * - `active`: keys are declared, and declared again every third of the TTL. Without keys no timer runs.
+ * - `refused`: like `idle`, until the next connection.
  * - `closed`.
  */
 export class SubscriberDemand {
   readonly #options: SubscriberDemandOptions;
-  /** Each key, and how many subscriptions want it. */
+  /** The number of subscriptions that request each key. */
   readonly #counts = new Map<string, number>();
   #declared: ReadonlySet<string> = new Set();
   #state: 'idle' | 'active' | 'refused' | 'closed' = 'idle';
@@ -53,7 +53,7 @@ export class SubscriberDemand {
     this.#scheduleSync();
   }
 
-  /** The link is up: whatever the server knows, it is told anew. */
+  /** The link is connected. Declares all keys again, whatever the server knows. */
   start(): void {
     if (this.#state === 'closed') return;
     this.#enter('active');
@@ -65,7 +65,7 @@ export class SubscriberDemand {
     if (this.#state !== 'closed') this.#enter('idle');
   }
 
-  /** Wants nothing any more; resolves when the server knows, or cannot be told. */
+  /** Withdraws all keys. Resolves even if the server cannot be reached. */
   async close(): Promise<void> {
     const { operations, subscriberId } = this.#options;
     const wasActive = this.#state === 'active';
@@ -79,7 +79,7 @@ export class SubscriberDemand {
     this.#cancelRenewal();
   }
 
-  /** Once for all that changes in one turn. */
+  /** Synchronises once for all changes in one turn of the event loop. */
   #scheduleSync(): void {
     if (this.#isSyncScheduled || this.#state !== 'active') return;
     this.#isSyncScheduled = true;
@@ -89,7 +89,7 @@ export class SubscriberDemand {
     });
   }
 
-  /** Calls reach the server in the order in which they are made, so none has to wait for another. */
+  /** Calls reach the server in order, so none has to wait for another. */
   #sync(): void {
     const { operations, subscriberId } = this.#options;
     const added = [...this.#counts.keys()].filter((key) => !this.#declared.has(key));
@@ -109,7 +109,7 @@ export class SubscriberDemand {
     });
   }
 
-  /** What is lost on the way is made good by the next renewal, or the next connection. */
+  /** The next renewal or connection repairs a lost call. */
   #send(call: Promise<void>): void {
     call.catch((error: unknown) => {
       if (!(error instanceof TickbusError) || error.code !== 'TICKBUS_DENIED') return;

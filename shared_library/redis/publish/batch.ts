@@ -1,38 +1,43 @@
-// The messages of one call and their outcome: one promise for all, from which each message derives its own.
+// The messages of one publish call. They share one promise, from which each message derives its outcome.
 
 import { TickbusError } from '../errors.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { FenceToken, Outgoing, Receipt } from '../transport/port.ts';
 import type { Position } from '../wire/position.ts';
 
-/** What became of one message. */
+/** The outcome of one message. */
 export interface Published {
-  /** Where the message stands in the channel; undefined on a `plain` channel. */
+  /** Position of the message in the channel; undefined on a `plain` channel. */
   readonly position: Position | undefined;
-  /** How many subscriptions it reached. 0: nobody was listening, or the reply was lost and the server was asked later. */
+  /**
+   * Number of subscriptions that it reached. 0 if there were none, or if the reply was lost and the outcome was read
+   * later.
+   */
   readonly receivers: number;
   /** The id of a command. */
   readonly id?: string;
-  /** True when a command of this id had been published before: it was not published again, and this is the outcome of the first time. */
+  /**
+   * True if a command with this id was already published. It was not published again, and this is the first outcome.
+   */
   readonly repeated?: true;
 }
 
 /**
- * The most messages and bytes of one call; 256 is where the gain levels off (measured from end to end, over 128: 1.08 at 256, less at
- * 512), and takes the server half a millisecond.
+ * The most messages and UTF-16 units of one call. Measured end to end, 256 messages give 1.08 times the throughput of
+ * 128, and 512 less. The server takes half a millisecond for 256.
  */
 const MAX_MESSAGES = 256;
 const MAX_SIZE = 256 * 1024;
 
 export class Batch {
-  /** Its place in the line: counts up. */
+  /** Position in the send order. */
   readonly number: number;
-  /** Under which its messages were accepted. */
+  /** The token under which its messages were accepted. */
   readonly fence: FenceToken | undefined;
   readonly messages: Outgoing[] = [];
-  /** Reported as unknown: nobody waits for its reply any more. */
+  /** Already rejected with an unknown outcome. Its reply has no effect. */
   isTimedOut = false;
-  /** It was under way before, and not executed: it is sent again as it is. */
+  /** Sent before without being executed. It is sent again unchanged. */
   wasSent = false;
   #size = 0;
   readonly #receipt: Promise<Receipt>;
@@ -40,7 +45,7 @@ export class Batch {
   #reject: (error: unknown) => void = () => {};
   readonly #cancelDeadline: Unsubscribe;
 
-  /** @param startDeadline starts a timer that gives the batch up; returns how to cancel it */
+  /** @param startDeadline starts the deadline timer of the batch and returns a function that cancels it */
   constructor(number: number, fence: FenceToken | undefined, startDeadline: (batch: Batch) => Unsubscribe) {
     this.number = number;
     this.fence = fence;
@@ -51,7 +56,7 @@ export class Batch {
     this.#cancelDeadline = startDeadline(this);
   }
 
-  /** UTF-16 units. */
+  /** Total size in UTF-16 units. */
   get size(): number {
     return this.#size;
   }
@@ -60,7 +65,6 @@ export class Batch {
     return this.messages.length < MAX_MESSAGES && this.#size + json.length <= MAX_SIZE;
   }
 
-  /** What becomes of this message. */
   add(message: Outgoing): Promise<Published> {
     const index = this.messages.push(message) - 1;
     this.#size += message.json.length;
@@ -78,7 +82,7 @@ export class Batch {
   }
 }
 
-/** What the receipt of a batch says of the message at `index`. */
+/** The outcome of the message at `index`. */
 function toPublished(
   { first, receivers, repeated }: Receipt,
   index: number,
@@ -88,13 +92,13 @@ function toPublished(
   const before = repeated?.get(index);
   if (before === 'forgotten') {
     const text =
-      'The server has lost its latest memory since this command was sent first: whether it was published is unknown.';
+      'The server has lost data since this command was first sent, so whether it was published is unknown.';
     throw new TickbusError('TICKBUS_OUTCOME_UNKNOWN', text, id === undefined ? {} : { messageId: id.id });
   }
   if (before !== undefined) return { ...before, ...id, repeated: true };
   if (first === undefined) return { position: undefined, receivers, ...id };
   let seq = first.seq + index;
-  // Those that were not published now took no number.
+  // Repeated commands take no sequence number.
   if (repeated !== undefined) for (const other of repeated.keys()) if (other < index) seq--;
   const position = { epoch: first.epoch, seq };
   return id === undefined ? { position, receivers } : { position, receivers, ...id };

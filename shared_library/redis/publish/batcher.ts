@@ -1,4 +1,4 @@
-// Turns single publishes of one channel into batches: what arrives while no more calls can be made goes into the next one.
+// Batches the messages of one channel. Messages that arrive while no call can be made form the next batch.
 
 import type { ChannelSpec } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
@@ -12,33 +12,33 @@ export interface BatcherOptions {
   readonly channel: ChannelSpec;
   readonly transport: Transport;
   readonly clock: Clock;
-  /** Messages added while it is not held, and messages that wait when it is lost, are refused. */
+  /** While it is not held, messages are rejected. When it is lost, queued messages are rejected. */
   readonly lease?: Fence | undefined;
-  /** Milliseconds from `add` after which what is under way is given up as unknown, and what waits as not sent. */
+  /** Milliseconds from `add` after which a batch in flight is rejected as unknown, and a queued one as not sent. */
   readonly deadlineMs: number;
-  /** The most UTF-16 units that may wait. */
+  /** The most UTF-16 units that may be queued. */
   readonly maxPending: number;
 }
 
 /**
  * Two writers:
  *
- * - shared: the transport publishes, one call under way.
- * - exclusive: while the lease is held, its `writer` publishes, as many batches as it has room for. It gives back what was not
- *   executed when its link dropped, which then goes first, in its order. While its link is down, messages wait.
+ * - shared: the transport publishes, with one call in flight.
+ * - exclusive: while the lease is held, its `writer` publishes as many batches as it has room for. After its link
+ *   drops, batches that were not executed are requeued first, in order. While its link is down, messages are queued.
  *
- * A batch under way that is past its deadline leaves the batcher stalled: nothing is accepted until it is settled, so that nothing is
- * queued behind a dead link.
+ * A batch in flight that passes its deadline stalls the batcher: until it settles, messages are rejected, so that
+ * nothing is queued behind a dead link.
  */
 export class Batcher {
   readonly #options: BatcherOptions;
   readonly #inFlight = new Set<Batch>();
-  /** In the order in which they are sent; the last one may have room. */
+  /** In send order. The last batch may still have room. */
   #queue: Batch[] = [];
   #queuedSize = 0;
   #batchCount = 0;
   #isSendScheduled = false;
-  /** The position that the channel is known to have reached. */
+  /** The latest position that the channel is known to have reached. */
   #knownPosition: Position = ORIGIN;
   #writer: Writer | undefined;
   #unwatchWriter: Unsubscribe = () => {};
@@ -48,28 +48,28 @@ export class Batcher {
     this.#options = options;
   }
 
-  /** The token under which a message is published that is accepted now. */
+  /** The token that messages are currently published under. */
   get fence(): FenceToken | undefined {
     return this.#options.lease?.token;
   }
 
-  /** Whether an exclusive writer publishes, over its own link. */
+  /** Whether an exclusive writer publishes, which has its own link. */
   get hasWriter(): boolean {
     return this.#writer !== undefined || this.#options.lease?.writer !== undefined;
   }
 
-  /** The epoch that the channel is known to have reached; undefined before anything was published. */
+  /** The latest known epoch of the channel; undefined before the first publish. */
   get epoch(): number | undefined {
     return this.#knownPosition.epoch === ORIGIN.epoch ? undefined : this.#knownPosition.epoch;
   }
 
-  /** A message that was accepted under a token which may have been lost since. */
+  /** Adds a message that was accepted under `fence`, unless that token has been lost since. */
   addAccepted(message: Outgoing, fence: FenceToken | undefined): Promise<Published> {
     return fence === this.fence ? this.add(message) : Promise.reject(this.#fencedError());
   }
 
   add(message: Outgoing): Promise<Published> {
-    // Read once: it looks at the clock.
+    // Read once, because the getter reads the clock.
     const { fence } = this;
     if (fence === undefined && this.#options.lease !== undefined) return Promise.reject(this.#fencedError());
     if (this.#isStalled) return Promise.reject(this.#notSentError());
@@ -81,7 +81,7 @@ export class Batcher {
     return published;
   }
 
-  /** Resolves when the outcome of everything that was added is known, or given up. */
+  /** Resolves when every added message has settled. */
   settled(): Promise<void> {
     if (this.#isSettled) return Promise.resolve();
     return new Promise((resolve) => this.#onSettled.push(resolve));
@@ -102,7 +102,7 @@ export class Batcher {
     if (this.#isSettled) for (const resolve of this.#onSettled.splice(0)) resolve();
   }
 
-  /** At the end of this turn's microtasks: what is published meanwhile goes along. */
+  /** Sends in a microtask, so that messages published in the same turn share a batch. */
   readonly #scheduleSend = (): void => {
     if (this.#isSendScheduled) return;
     this.#isSendScheduled = true;
@@ -122,7 +122,7 @@ export class Batcher {
     this.#notifySettled();
   };
 
-  /** A lease that is gained anew brings a writer of its own. */
+  /** Each acquisition of the lease has its own writer. */
   #updateWriter(): void {
     const writer = this.#options.lease?.writer;
     if (writer === this.#writer) return;
@@ -165,7 +165,7 @@ export class Batcher {
     this.#knownPosition = { epoch: first.epoch, seq: first.seq + count - 1 };
   }
 
-  /** Nothing of it was executed. It goes before whatever was added later. */
+  /** Nothing of the batch was executed. It goes before all batches that were added later. */
   #requeue(batch: Batch): void {
     batch.wasSent = true;
     if (batch.isTimedOut) return;
@@ -180,7 +180,7 @@ export class Batcher {
     return lease === undefined || (fence !== undefined && fence === lease.token);
   }
 
-  /** What was accepted under a lease that has been lost since. */
+  /** Rejects batches that were accepted under a lost lease. */
   #rejectFenced(): void {
     if (this.#queue.every(({ fence }) => this.#isCurrentFence(fence))) return;
     const refused = this.#queue.filter(({ fence }) => !this.#isCurrentFence(fence));
@@ -191,19 +191,18 @@ export class Batcher {
     }
   }
 
-  /** The last one that waits, if it has room for the message, was begun under the same lease and has not been sent before; else a new one. */
+  /** The last queued batch if it has room, the same fence and was never sent; otherwise a new one. */
   #batchFor(message: Outgoing, fence: FenceToken | undefined): Batch {
     const last = this.#queue.at(-1);
     if (last !== undefined && !last.wasSent && last.fence === fence && last.hasRoomFor(message)) return last;
     const { clock, deadlineMs } = this.#options;
-    const batch = new Batch(this.#batchCount++, fence, (made) =>
-      clock.after(deadlineMs, () => this.#onDeadline(made)),
+    const batch = new Batch(this.#batchCount++, fence, (created) =>
+      clock.after(deadlineMs, () => this.#onDeadline(created)),
     );
     this.#queue.push(batch);
     return batch;
   }
 
-  /** A batch is past its deadline. */
   #onDeadline(batch: Batch): void {
     const place = this.#queue.indexOf(batch);
     if (place >= 0) {
@@ -221,24 +220,26 @@ export class Batcher {
 
   #unknownError(): TickbusError {
     const { channel, deadlineMs } = this.#options;
-    const text = `No reply to a publish on ${channel.name} came within ${deadlineMs} ms: whether it was published is unknown.`;
+    const text = `No reply to a publish on ${channel.name} within ${deadlineMs} ms. Its outcome is unknown.`;
     return new TickbusError('TICKBUS_OUTCOME_UNKNOWN', text);
   }
 
   #notSentError(): TickbusError {
     const { channel, deadlineMs } = this.#options;
-    const text = `Nothing was sent on ${channel.name}: for ${deadlineMs} ms the server has not answered, or the link was down. Try again later.`;
+    const text = `Nothing was sent on ${channel.name}: no reply in ${deadlineMs} ms, or the link is down. Retry later.`;
     return new TickbusError('TICKBUS_NOT_SENT', text);
   }
 
   #fencedError(): TickbusError {
-    const text = `Nothing was published on ${this.#options.channel.name}: its lease is not held, or was lost while the message waited.`;
+    const { name } = this.#options.channel;
+    const text = `Nothing was published on ${name}: its lease is not held, or was lost while the message was queued.`;
     return new TickbusError('TICKBUS_FENCED', text);
   }
 
   #backlogFullError(): TickbusError {
     const { channel, maxPending } = this.#options;
-    const text = `Nothing was sent on ${channel.name}: ${maxPending} bytes are waiting already. Publish more slowly, or raise maxPendingBytes.`;
+    const state = `Nothing was sent on ${channel.name}: its queue of ${maxPending} bytes is full.`;
+    const text = `${state} Publish more slowly, or raise maxPendingBytes.`;
     return new TickbusError('TICKBUS_BACKLOG_FULL', text);
   }
 }

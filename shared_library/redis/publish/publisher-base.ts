@@ -1,4 +1,4 @@
-// Publishing: validate, encode, batch, send. Knows ports only.
+// The publisher: validates, encodes and batches messages. Independent of the transport.
 
 import { v7 as uuidv7 } from 'uuid';
 import type { Channel, DefaultType, MessageType, PayloadInput } from '../channel/channel.ts';
@@ -16,14 +16,14 @@ export type { Published } from './batch.ts';
 export interface PublishOptions<T extends string = string> {
   /** The message type. Default: the channel's `defaultType`. */
   type?: T | undefined;
-  /** Who says it. Default: the publisher's `sender`. */
+  /** The `sender` of the message. Default: the publisher's. */
   sender?: string | undefined;
   /** Milliseconds until a command expires (kind `command`). Default: the channel's `expiresInMs`. */
   expiresInMs?: number | undefined;
   /**
-   * The id of a command (kind `command`), 1 to 128 printable characters without blanks. Publishing again under the same id has one
-   * effect, as long as the server remembers it: until the command expires, but at least a minute; 10 minutes if it never does.
-   * Default: a new UUIDv7.
+   * The id of a command (kind `command`): 1 to 128 printable ASCII characters without spaces. Publishing again under
+   * the same id has no further effect while the server remembers it: until the command expires, but at least one
+   * minute; 10 minutes if it never expires. Default: a new UUIDv7.
    */
   id?: string | undefined;
 }
@@ -31,13 +31,13 @@ export interface PublishOptions<T extends string = string> {
 export interface PublisherSettings {
   readonly transport: Transport;
   readonly clock: Clock;
-  /** Written in every message unless `publish` says otherwise. */
+  /** The default `sender` of messages. */
   readonly sender: string;
-  /** Milliseconds until a publish settles at the latest. Default 2,000. */
+  /** Milliseconds within which a publish settles. Default 2,000. */
   readonly deadlineMs?: number;
-  /** The most bytes of messages that may wait for their turn on one channel. Default 32 MiB. */
+  /** The most bytes of messages that may be queued on one channel. Default 32 MiB. */
   readonly maxPendingBytes?: number;
-  /** Without it, or while it is not held, nothing is published on its channel. */
+  /** While it is not held, publishing on its channel is rejected. */
   readonly lease?: Fence;
   /** Whether payloads are checked before they are sent; see `RedisPublisherOptions`. Default true. */
   readonly validate?: boolean;
@@ -58,17 +58,17 @@ export class PublisherBase implements AsyncDisposable {
     checkAbove(0, settings.deadlineMs, 'deadlineMs', 'milliseconds');
     checkAbove(0, settings.maxPendingBytes, 'maxPendingBytes', 'bytes');
     if (settings.lease !== undefined && settings.lease.channel === undefined) {
-      const text = 'The lease is of a job and not of a channel. Make it with `channel`, or leave it out.';
+      const text = 'The lease belongs to a job, not to a channel. Create it with `channel`, or omit `lease`.';
       throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'lease' });
     }
     this.#settings = settings;
   }
 
   /**
-   * Connects, which the first `publish` does by itself. Also begins anew after a link that is not re-established
-   * (`reconnect: false`, or refused credentials), which `publish` does not.
+   * Connects. The first `publish` also does this. Call it to connect again after a link has failed for good
+   * (`reconnect: false`, or rejected credentials); `publish` does not do that.
    *
-   * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, at once, saying what to try.
+   * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, without retrying, with advice
    */
   async connect(): Promise<void> {
     this.#assertOpen();
@@ -76,23 +76,24 @@ export class PublisherBase implements AsyncDisposable {
   }
 
   /**
-   * Publishes one message. Three outcomes:
+   * Publishes one message. There are three outcomes:
    *
-   * - It resolves: the server has published it, at this position, to so many receivers.
-   * - It rejects with any code but `TICKBUS_OUTCOME_UNKNOWN`: it was not published. `error.retryable` tells whether to try again.
-   * - It rejects with `TICKBUS_OUTCOME_UNKNOWN`: it was sent, and whether it was published cannot be known. A command can be
-   *   published again with `{ id: error.messageId }`: it has one effect, and the result says where it was published. If the server
-   *   has forgotten since, the retry is unknown too and is not published.
+   * - Resolves: the server has published it. The result has its position and number of receivers.
+   * - Rejects with any code but `TICKBUS_OUTCOME_UNKNOWN`: it was not published. See `error.retryable`.
+   * - Rejects with `TICKBUS_OUTCOME_UNKNOWN`: it was sent, but may or may not have been published. Retry a command with
+   *   `{ id: error.messageId }`: it takes effect once, and the result has its position. If the server has lost data
+   *   since, the retry is not published and its outcome is unknown, too.
    *
-   * Messages of one publisher on one channel are published in the order of the calls. While the link is down nothing is kept for
-   * later: the call rejects at once with `TICKBUS_NOT_CONNECTED`.
+   * Messages of one publisher on one channel are published in call order. While the link is down nothing is queued: the
+   * call rejects at once with `TICKBUS_NOT_CONNECTED`.
    *
-   * On the channel of the publisher's `lease` a message is published under the token that was held when this was called, or rejects
-   * with `TICKBUS_FENCED`. On a `state` or `event` channel the outcome is known even if the link drops: what was not executed is sent
-   * again in order. A message waits for the link until its deadline, and then rejects with `TICKBUS_NOT_SENT`.
+   * On the channel of the publisher's `lease`, a message is published under the token held at the time of the call, or
+   * rejects with `TICKBUS_FENCED`. On a `state` or `event` channel the outcome is known even if the link drops:
+   * messages that were not executed are sent again in order. A message waits for the link until its deadline, then
+   * rejects with `TICKBUS_NOT_SENT`.
    *
-   * @param data the payload; what is sent is the input as given, checked against the schema unless the publisher has `validate: false`
-   * @throws TickbusError `TICKBUS_INVALID_MESSAGE` (its `field` names the place), before anything is sent
+   * @param data the payload, sent unchanged after validation (unless `validate` is false)
+   * @throws TickbusError `TICKBUS_INVALID_MESSAGE` with the path in `field`, before anything is sent
    */
   publish<C extends Channel, T extends MessageType<C> = DefaultType<C>>(
     channel: C,
@@ -108,25 +109,25 @@ export class PublisherBase implements AsyncDisposable {
   }
 
   /**
-   * Which keys of a gateway's channel subscribers want now, and how many of them want each. Subscribers that died count for 15 s at
-   * most. A server that lost its memory knows of none, for 5 s at most.
+   * The number of subscribers that request each key of a gateway's channel now. Crashed subscribers count for at most
+   * 15 s. After a server has lost its data, demand is missing for at most 5 s.
    *
-   * @throws TickbusError `TICKBUS_NOT_CONNECTED`, `TICKBUS_DENIED`, or what connecting throws
+   * @throws TickbusError `TICKBUS_NOT_CONNECTED`, `TICKBUS_DENIED`, or an error of `connect`
    */
   async wanted(channel: Channel): Promise<ReadonlyMap<string, number>> {
     this.#assertOpen();
     if (!channel.gateway) {
-      const text = `The channel ${channel} is not fed by a gateway, so nobody declares what is wanted of it. Define it with \`gateway: true\`.`;
+      const text = `The channel ${channel} has no gateway, so it has no demand. Define it with \`gateway: true\`.`;
       throw new TickbusError('TICKBUS_INVALID_OPTION', text);
     }
     await this.#connectOnce();
     return this.#settings.transport.demand(channel).wanted();
   }
 
-  /** Waits for what is on its way, each message up to its deadline, and ends. Publishing afterwards rejects. */
+  /** Waits for messages in flight, each up to its deadline, then closes. Later publishes reject. */
   async close(): Promise<void> {
     this.#closed = true;
-    // What was published while connecting is handed to its batcher first.
+    // Messages published while connecting must reach their batcher first.
     await this.#connecting?.catch(() => {});
     await Promise.all(Array.from(this.#batchers.values(), (batcher) => batcher.settled()));
   }
@@ -135,10 +136,10 @@ export class PublisherBase implements AsyncDisposable {
     return this.close();
   }
 
-  /** One promise a message, once connected: everything here is paid for by every message. */
+  /** Runs for every message, so it creates only one promise once connected. */
   #publish(channel: Channel, message: Outgoing): Promise<Published> {
     const batcher = this.#batcher(channel);
-    // An exclusive writer has a link of its own.
+    // An exclusive writer has its own link.
     const published =
       this.#isConnected || batcher.hasWriter ? batcher.add(message) : this.#addConnected(batcher, message);
     if (message.idempotency === undefined) return published;
@@ -188,7 +189,7 @@ export class PublisherBase implements AsyncDisposable {
     };
     if (command !== undefined) Object.assign(envelope, command.fields);
     const isTrusted = this.#settings.validate === false;
-    // The limits before the schema: some schemas cannot survive a payload that is nested without end.
+    // Limits before the schema, because some schemas overflow the stack on deeply nested payloads.
     const json = isTrusted ? encodeTrusted(envelope) : encodeEnvelope(envelope);
     if (!isTrusted) validatePayload(channel, type, data);
     const key = keyOfPayload(channel, type, envelope.data);
@@ -196,7 +197,6 @@ export class PublisherBase implements AsyncDisposable {
     return { json, ...(key === undefined ? {} : { key }), idempotency: command.idempotency };
   }
 
-  /** What a command has that other messages do not. */
   #commandFields(
     channel: Channel,
     options: PublishOptions,
@@ -235,7 +235,10 @@ export class PublisherBase implements AsyncDisposable {
 
   #assertOpen(): void {
     if (this.#closed)
-      throw new TickbusError('TICKBUS_CLOSED', 'This publisher was closed. Make a new one to publish again.');
+      throw new TickbusError(
+        'TICKBUS_CLOSED',
+        'This publisher was closed. Create a new one to publish again.',
+      );
   }
 }
 
@@ -250,21 +253,21 @@ const DEFAULT_REMEMBER_MS = 600_000;
 
 function checkId(id: string): void {
   if (typeof id === 'string' && /^[!-~]{1,128}$/.test(id)) return;
-  const text = 'The id of a command must have 1 to 128 printable ASCII characters without blanks.';
+  const text = 'The id of a command must have 1 to 128 printable ASCII characters without spaces.';
   throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'id' });
 }
 
 function rejectCommandOptions(channel: Channel, options: PublishOptions): void {
   for (const field of ['expiresInMs', 'id'] as const) {
     if (options[field] === undefined) continue;
-    const text = `${field} is given, and ${channel} is no channel of commands. Leave it out.`;
+    const text = `${field} is only for command channels, and ${channel} is not one. Omit it.`;
     throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field });
   }
 }
 
-/** A batch fails as one; each command in it is to know its own id. */
+/** A batch fails as a whole. Each command in it gets an error with its own id. */
 function withMessageId(error: TickbusError, id: string): TickbusError {
-  const text = `${error.message} To publish it again with one effect, use { id: '${id}' }.`;
+  const text = `${error.message} To retry it safely, publish it again with { id: '${id}' }.`;
   return new TickbusError(error.code, text, { cause: error, messageId: id });
 }
 

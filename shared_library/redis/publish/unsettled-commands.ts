@@ -1,15 +1,15 @@
-// Commands whose outcome is unknown, and the epoch in which each was sent first.
+// Commands with an unknown outcome, and the epoch of their first attempt.
 
-/** The oldest beyond this are dropped: their retry then relies on the ids that the server remembers. */
+/** Above this, the oldest are dropped. Their retries rely on the ids that the server remembers. */
 const MAX_COMMANDS = 10_000;
 
 /**
- * A retry under the same id is harmless only while the server remembers the id. If its memory is of another epoch, that is not certain.
+ * A retry is safe only while the server remembers the id. In another epoch it may have lost it.
  */
 export class UnsettledCommands {
   readonly #epochs = new Map<string, number>();
 
-  /** The first attempt counts: a later one is already a retry. */
+  /** Keeps the epoch of the first attempt; later attempts are retries. */
   add(id: string, epoch: number | undefined): void {
     if (epoch === undefined || this.#epochs.has(id)) return;
     this.#epochs.set(id, epoch);

@@ -1,4 +1,4 @@
-// The clock as the library sees it: the system's, or one that a test moves by hand.
+// The clock of the library: the system clock, or a manual one in tests.
 
 import type { Unsubscribe } from './emitter.ts';
 
@@ -6,10 +6,10 @@ import type { Unsubscribe } from './emitter.ts';
 export interface Clock {
   /** Unix milliseconds. */
   now(): number;
-  /** Milliseconds since some moment; never jumps. */
+  /** Milliseconds from an arbitrary start; never jumps. */
   monotonic(): number;
-  /** Calls back once after `ms` milliseconds, unless cancelled. Keeps no process alive. */
+  /** Calls back once after `ms` milliseconds, unless cancelled. Does not keep the process alive. */
   after(ms: number, callback: () => void): Unsubscribe;
-  /** Calls back in the next turn of the event loop, after what has arrived in between was read. */
+  /** Calls back in the next turn of the event loop, after pending input has been read. */
   nextTurn(callback: () => void): void;
 }

@@ -1,6 +1,6 @@
-// Listeners by event name. A listener that throws is contained and reported, and never stops the others.
+// Event emitter. If a listener throws, the error is reported and the other listeners still run.
 
-/** Removes what was added. Calling it again does nothing. */
+/** Removes the listener or subscription. Calling it again does nothing. */
 export type Unsubscribe = () => void;
 
 type Listener<E> = (event: E) => void;
@@ -16,7 +16,7 @@ export class Emitter<Events extends object> {
   on<K extends keyof Events>(event: K, listener: Listener<Events[K]>): Unsubscribe {
     const listeners = this.#listeners.get(event) ?? new Set();
     this.#listeners.set(event, listeners);
-    // A wrapper of its own, so that one function added twice is heard twice and removed one at a time.
+    // The wrapper makes entries distinct: a function added twice is called twice and removed separately.
     const entry: Listener<Events[K]> = (value) => listener(value);
     listeners.add(entry);
     return () => listeners.delete(entry);

@@ -1,8 +1,8 @@
-// Loggers: the default one, and the wall around one that is given.
+// The default logger, and a wrapper that contains errors of a given one.
 
 import { pino } from 'pino';
 
-/** Receives log lines. A pino logger fits as it is. */
+/** Receives log lines. A pino logger works as it is. */
 export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -10,12 +10,17 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
-/** pino, JSON lines to stderr, so that stdout stays a program's own; `warn` and above, so that a healthy program prints nothing. */
+/**
+ * pino with JSON lines to stderr, which leaves stdout to the program. Level `warn`, so that a healthy program prints
+ * nothing.
+ */
 export function createDefaultLogger(): Logger {
   return pino({ name: 'tickbus', level: 'warn' }, pino.destination({ fd: 2, sync: true }));
 }
 
-/** The logger given, from which nothing is thrown: a line that cannot be written must not cost a message. Default: ours. */
+/**
+ * Wraps a logger so that it never throws: a failed log line must not cost a message. Default: `createDefaultLogger()`.
+ */
 export function containedLogger(logger: Logger = createDefaultLogger()): Logger {
   const contained =
     (level: keyof Logger) =>
@@ -23,7 +28,7 @@ export function containedLogger(logger: Logger = createDefaultLogger()): Logger 
       try {
         logger[level](fields, message);
       } catch {
-        // There is nobody left to tell.
+        // There is nowhere left to report this.
       }
     };
   return {

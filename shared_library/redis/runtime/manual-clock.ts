@@ -1,4 +1,4 @@
-// A clock for tests: it stands still until it is told to move.
+// A clock for tests that moves only when told to.
 
 import type { Clock } from './clock.ts';
 import type { Unsubscribe } from './emitter.ts';
@@ -9,8 +9,8 @@ interface Timer {
 }
 
 /**
- * `now()` and `monotonic()` move only by `advance`. Turns of the event loop are real, so that messages flow as they do
- * in life.
+ * `now()` and `monotonic()` change only by `advance`, `skip` and `setNow`. Turns of the event loop are real, so
+ * messages flow as in production.
  */
 export class ManualClock implements Clock {
   #now: number;
@@ -40,7 +40,7 @@ export class ManualClock implements Clock {
     setImmediate(callback);
   }
 
-  /** Moves on by `ms` milliseconds, calling what falls due on the way in its order, and lets what follows from each happen. */
+  /** Advances by `ms` milliseconds. Runs due timers in order, with one turn of the event loop after each. */
   async advance(ms: number): Promise<void> {
     const end = this.#monotonic + ms;
     for (let timer = this.#next(end); timer !== undefined; timer = this.#next(end)) {
@@ -53,12 +53,12 @@ export class ManualClock implements Clock {
     await settle();
   }
 
-  /** The time goes on and nothing that falls due is called, as in a process whose event loop is blocked. */
+  /** Advances without running due timers, as in a process whose event loop is blocked. */
   skip(ms: number): void {
     this.#moveTo(this.#monotonic + ms);
   }
 
-  /** Sets the wall clock, as when somebody changes the machine's time: `monotonic()` and timers do not notice. */
+  /** Sets the wall clock, as when the machine's time is changed. Does not affect `monotonic()` and timers. */
   setNow(now: number): void {
     this.#now = now;
   }

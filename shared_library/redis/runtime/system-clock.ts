@@ -1,8 +1,8 @@
-// The real time.
+// The system clock.
 
 import type { Clock } from './clock.ts';
 
-/** The default of everything that takes a `clock`. */
+/** The default of all `clock` options. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
@@ -20,5 +20,5 @@ export const systemClock: Clock = {
   },
 };
 
-/** Node calls back at once for a longer one. Source: https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
+/** Node fires longer timers at once. Source: https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;

@@ -1,15 +1,15 @@
-// Who wants which key, as one string, the way servers keep it.
+// Entries of a channel's demand: one string for each subscriber and key, as servers store them.
 
-/** @param who without line breaks; a key may have some */
-export function demandEntry(who: string, key: string): string {
-  return `${who}\n${key}`;
+/** @param subscriberId without line breaks; a key may contain them */
+export function demandEntry(subscriberId: string, key: string): string {
+  return `${subscriberId}\n${key}`;
 }
 
-/** Each key of these claims, and how many claim it. */
-export function countKeys(claims: Iterable<string>): ReadonlyMap<string, number> {
+/** The number of subscribers of each key. */
+export function countKeys(entries: Iterable<string>): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  for (const claim of claims) {
-    const key = claim.slice(claim.indexOf('\n') + 1);
+  for (const entry of entries) {
+    const key = entry.slice(entry.indexOf('\n') + 1);
     counts.set(key, (counts.get(key) ?? 0) + 1);
   }
   return counts;

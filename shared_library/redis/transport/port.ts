@@ -1,41 +1,51 @@
-// The ports: what the engine needs of the world. One screen; the promises stand in the comments.
+// The port: the contract between the library and a transport. Its guarantees are stated in the comments.
 
 import type { ChannelSpec } from '../channel/channel.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { Position } from '../wire/position.ts';
 import type { LinkStatus } from './link-status.ts';
 
-/** One link to the server: commands and pushed messages in one order, so a reply is a barrier behind which all earlier messages lie. */
+/**
+ * One link to the server. It delivers replies and pushed messages in order, so a reply is a barrier: all earlier
+ * messages have arrived.
+ */
 export interface Transport {
-  /** Resolves when the link is usable; fails fast when the first connection does not come about. Safe to call again. */
+  /**
+   * Resolves when the link is connected. Rejects without retrying if the first connection fails. Can be called again.
+   */
   connect(): Promise<void>;
   /**
-   * Publishes as one of many writers: all of the batch or none; rejects with OUTCOME_UNKNOWN when the reply was lost. Where the lease of
-   * the channel is held, `token` has to be its token.
+   * Publishes as one of many writers: either all of the batch or nothing. Rejects with OUTCOME_UNKNOWN if the reply is
+   * lost. If the lease of the channel is held, `token` must be its token.
    *
-   * @param seen the position that the caller knows the channel to have reached: a server below it has forgotten
+   * @param known a position that the channel has reached, as far as the caller knows; a server below it has lost data
    */
   publish(
     channel: ChannelSpec,
     batch: readonly Outgoing[],
     token?: FenceToken,
-    seen?: Position,
+    known?: Position,
   ): Promise<Receipt>;
-  /** Resolves after the server has acknowledged the subscription, which then outlives reconnections. Any number a channel. */
+  /**
+   * Resolves when the server has acknowledged the subscription, which survives reconnects. A channel can have several.
+   */
   subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe>;
-  /** One atomic read: epoch, top sequence, and what is kept after `since` (last values or history). */
+  /** One atomic read: epoch, top sequence, and the stored messages after `since` (last values or history). */
   read(channel: ChannelSpec, since?: Position): Promise<ChannelState>;
-  /** As `read`, a barrier too, without what is kept: it costs the server next to nothing. */
+  /** Like `read`, and also a barrier, but without stored messages. Costs the server very little. */
   head(channel: ChannelSpec): Promise<ChannelHead>;
   lease(channel: ChannelSpec): LeaseOperations;
   demand(channel: ChannelSpec): DemandOperations;
-  /** Link states; a listener that throws is contained. */
+  /** Reports link states. A listener that throws does not affect others. */
   onStatus(listener: (status: LinkStatus) => void): Unsubscribe;
-  /** Ends the link. Calls that wait for a reply reject. */
+  /** Closes the link. Calls in flight reject. */
   close(): Promise<void>;
 }
 
-/** A service's links to the server: two, so that a burst of messages coming in never delays what goes out. */
+/**
+ * The two links of a service to the server. They are separate so that a burst of received messages never delays
+ * publishing.
+ */
 export interface Connection {
   readonly publishing: Transport;
   readonly subscribing: Transport;
@@ -44,31 +54,34 @@ export interface Connection {
 
 /** One message to publish. */
 export interface Outgoing {
-  /** The JSON of the envelope, an object with at least one member. */
+  /** The envelope as JSON: an object with at least one member. */
   readonly json: string;
-  /** Under which the message is kept as the last value (kind `state`). */
+  /** The key of the last value that this message replaces (kind `state`). */
   readonly key?: string;
-  /** Makes a repeated publish harmless (kind `command`): the same id is published once. All messages of a batch have it, or none. */
+  /** Deduplicates retries (kind `command`). Either all messages of a batch have it, or none. */
   readonly idempotency?: IdempotencyKey;
 }
 
-/** An id that the server remembers for a while, in milliseconds, from the moment it has published its message. */
+/** The server publishes an id once, and remembers it for `rememberMs` milliseconds after that. */
 export interface IdempotencyKey {
   readonly id: string;
   readonly rememberMs: number;
-  /** Of a retry: the epoch in which it was sent first. In another one the server may have forgotten the id, and does not publish it. */
+  /**
+   * Of a retry: the epoch of the first attempt. In another epoch the server may have lost the id, so it does not
+   * publish.
+   */
   readonly firstEpoch?: number;
 }
 
-/** What became of a batch. */
+/** The outcome of a batch. */
 export interface Receipt {
-  /** undefined on a `plain` channel, whose messages are not numbered. */
+  /** Position of the first message; undefined on a `plain` channel. */
   readonly first: Position | undefined;
-  /** How many subscriptions each message of the batch reached. */
+  /** Number of subscriptions that each message reached. */
   readonly receivers: number;
   /**
-   * The commands that were not published now, by their index in the batch: published before under their id, or `forgotten`, which
-   * leaves that open. The others are numbered from `first` on without them.
+   * Commands that this call did not publish, by index in the batch: either published earlier under the same id, or
+   * `forgotten` if the server cannot know. The other messages are numbered from `first` without gaps.
    */
   readonly repeated?: ReadonlyMap<number, EarlierPublish | 'forgotten'>;
 }
@@ -78,96 +91,105 @@ export interface EarlierPublish {
   readonly receivers: number;
 }
 
-/** Publishes as the only writer of a channel, for as long as one lease is held: it numbers and stamps, and knows every outcome. */
+/**
+ * The exclusive writer of a channel while one lease is held. It assigns positions and timestamps, and resolves every
+ * outcome.
+ */
 export interface Writer {
-  /** How many batches it takes now; 0 while its link is being re-established, and for good once the lease has ended. */
+  /** Number of batches it accepts now. 0 while its link reconnects, and forever after the lease has ended. */
   readonly room: number;
-  /** Called when there may be more room, or none any more for good. */
+  /** Called when `room` may have grown, and when the lease has ended. */
   onRoom(listener: () => void): Unsubscribe;
   /**
-   * Publishes in the order of the calls. Resolves with undefined when nothing of the batch was executed and it can be sent again; settles
-   * only once that is known, which after a lost link is when the link is back.
+   * Publishes in call order. Resolves with undefined if nothing was executed and the batch can be sent again. Settles
+   * only when the outcome is known: after a lost link, that is when the link has reconnected.
    *
-   * @throws TickbusError `TICKBUS_OUTCOME_UNKNOWN` only if the server forgot, or refused a part
+   * @throws TickbusError `TICKBUS_OUTCOME_UNKNOWN` only if the server lost data, or rejected a part of the batch
    */
   publish(batch: readonly Outgoing[]): Promise<Receipt | undefined>;
-  /** The holder no longer counts on the lease, whatever the server says: nothing more is taken. */
+  /** The holder gives up the lease, whatever the server's state: the writer accepts no more batches. */
   end(): void;
 }
 
-/** Where a channel ends. */
+/** The head of a channel. */
 export interface ChannelHead {
-  /** Epoch and top sequence; ORIGIN where nothing was ever published, or the server lost its memory. */
+  /** Epoch and top sequence; ORIGIN if nothing was ever published, or the server lost its data. */
   readonly position: Position;
-  /** When that was, by the server's clock: Unix milliseconds, with fractions. */
+  /** Server time of the read, in Unix milliseconds with fractions. */
   readonly at: number;
-  /** The token under which the lease of the channel is held at that moment; left out while nobody holds it. */
+  /** Fence token of the current lease; absent while nobody holds it. */
   readonly lease?: FenceToken;
 }
 
-/** A channel as the server has it at one instant. */
+/** The state of a channel on the server at one instant. */
 export interface ChannelState extends ChannelHead {
-  /** What is kept after `since`, in ascending order; all that is kept when `since` is left out or of another epoch. */
+  /** Stored messages after `since`, in ascending order; all of them if `since` is absent or of another epoch. */
   readonly entries: readonly Uint8Array[];
-  /** The epoch was numbered by another branch of the server: what followed `position` there may be lost. */
+  /** Another branch of the server numbered the epoch, so later messages of it may be lost. */
   readonly isForgotten?: boolean;
 }
 
-/** Proof of holding a lease; grows with every acquisition. */
+/** Proves that its owner holds a lease. Grows with every acquisition. */
 export type FenceToken = number;
 
-/** What became of an attempt to take a lease. */
+/** The outcome of an attempt to acquire a lease. */
 export type LeaseAttempt =
   | {
       readonly state: 'held';
       readonly token: FenceToken;
-      /** Of a channel that its holder writes exclusively. Without it the token is checked with every publish. */
+      /** Present on a channel with an exclusive writer. Without it, every publish checks the token. */
       readonly writer?: Writer;
-      /** Why the holder of a channel has no exclusive writer, as a sentence. */
+      /** Why there is no exclusive writer, as a sentence. */
       readonly reason?: string;
     }
-  /** Another's, for so long yet unless it is renewed or released. */
+  /** Held by another process, for `leftMs` unless it is renewed or released. */
   | { readonly state: 'taken'; readonly leftMs: number }
-  /** Nobody's for so long: the server may have forgotten a holder, who has given up by then. */
+  /**
+   * Withheld from everybody for `leftMs`: the server may have lost the record of a holder, whose lease expires by then.
+   */
   | { readonly state: 'holding_off'; readonly leftMs: number }
-  /** Its last holder writes exclusively and did not release it; this candidate cannot stop what that holder has under way. */
+  /**
+   * The last holder was an exclusive writer and did not release. This candidate cannot stop that holder's batches in
+   * flight.
+   */
   | { readonly state: 'barred'; readonly leftMs: number; readonly reason: string };
 
-/** The right to be the only one to publish on a channel. Times in milliseconds. */
+/** The exclusive right to publish on a channel. Times are in milliseconds. */
 export interface LeaseOperations {
-  /** As `Transport.connect`. */
+  /** See `Transport.connect`. */
   connect(): Promise<void>;
   /**
-   * A new lease begins a new epoch of the channel. A server that cannot be sure to remember the last holder (its memory is empty, it is
-   * another branch, or the lease vanished before its time) gives it to nobody for one TTL, counted from the first attempt.
+   * A new lease begins a new epoch of the channel. The server withholds it for one TTL after the first attempt if it
+   * may have lost the record of the last holder: its memory is empty, it is another branch, or the lease vanished
+   * before it expired.
    */
   acquire(ttlMs: number): Promise<LeaseAttempt>;
-  /** False when the lease is no longer the caller's. */
+  /** False if the caller no longer holds the lease. */
   renew(token: FenceToken, ttlMs: number): Promise<boolean>;
-  /** Lets the next candidate in at once, behind all that was published. False when the lease was no longer the caller's. */
+  /** Frees the lease for the next candidate, after all earlier publishes. False if the caller no longer held it. */
   release(token: FenceToken): Promise<boolean>;
-  /** Called on each new connection. */
+  /** Called after each connect and reconnect. */
   onConnected(listener: () => void): Unsubscribe;
   close(): Promise<void>;
 }
 
-/** The right to publish on a channel, as a publisher asks for it with each message. */
+/** The right to publish on a channel. A publisher checks it for each message. */
 export interface Fence {
-  /** The channel whose lease it is; undefined for the lease of a job. */
+  /** The channel of the lease; undefined for the lease of a job. */
   readonly channel: ChannelSpec | undefined;
   /** undefined while the lease is not held. */
   readonly token: FenceToken | undefined;
-  /** What publishes under it, if its holder writes exclusively. */
+  /** The exclusive writer, if there is one. */
   readonly writer?: Writer | undefined;
-  /** The server may think otherwise: ask it now. */
+  /** Checks now whether the server still agrees. */
   confirm(): void;
 }
 
-/** Which keys of a channel are wanted, so that its gateway can subscribe to them upstream. */
+/** The keys of a channel that subscribers request. Its gateway subscribes to them upstream. */
 export interface DemandOperations {
-  /** `who`, without line breaks, wants these keys for so long; again before it ends, it lasts on. */
-  declare(who: string, keys: readonly string[], ttlMs: number): Promise<void>;
-  withdraw(who: string, keys: readonly string[]): Promise<void>;
-  /** Each key that is wanted now, and by how many. */
+  /** Requests keys for `ttlMs`; repeat it before it expires. `subscriberId` must not contain line breaks. */
+  declare(subscriberId: string, keys: readonly string[], ttlMs: number): Promise<void>;
+  withdraw(subscriberId: string, keys: readonly string[]): Promise<void>;
+  /** The number of subscribers that request each key now. */
   wanted(): Promise<ReadonlyMap<string, number>>;
 }

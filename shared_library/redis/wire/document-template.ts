@@ -1,20 +1,23 @@
-// The shape of JSON documents that differ in a few values only, as the messages of one channel do: read by comparing bytes.
+// A template of JSON documents that differ only in some values, as messages of one channel do. It decodes by comparing
+// bytes.
 
-/** What stands before a value, or at the end, byte for byte. */
+/** Constant text before a value, or at the end of the document. */
 interface Literal {
   readonly bytes: Uint8Array;
-  /** The same, four bytes a word; what is left over is in `lastWord`, which overlaps the word before. */
+  /** The bytes as 32-bit words. `lastWord` holds the last four bytes and may overlap the word before. */
   readonly words: readonly number[];
   readonly lastWord: number;
 }
 
-/** A value that may differ from document to document. */
+/** A value that differs between documents. */
 interface Slot {
   readonly before: Literal;
   readonly isNumber: boolean;
 }
 
-/** A field of an object: the number of its slot, or of the object that it holds, or else what it always is. */
+/**
+ * A field of an object: its value is a slot if `slot >= 0`, a nested object if `object > 0`, else the constant `value`.
+ */
 interface Field {
   readonly key: string;
   readonly slot: number;
@@ -22,30 +25,30 @@ interface Field {
   readonly value: unknown;
 }
 
-/** Past these a shape would be hardly faster than JSON.parse, or slower: its strings are read byte by byte. */
+/** Above these limits a template is hardly faster than JSON.parse, because it reads strings byte by byte. */
 const MAX_SLOTS = 64;
 const MAX_LAYOUT_LENGTH = 4_096;
 const MAX_STRING_LENGTH = 64;
 
 /**
- * Knows the text of one document but for its numbers and strings. Another one is read by comparing what stands between them and
- * taking the values: less than half of what JSON.parse costs. What it reads is what JSON.parse gives, with finite numbers only, and what
- * is not plain (another field, an escape, anything but ASCII in a string, a long string, an exponent) it leaves to JSON.parse.
+ * The text of one document without its numbers and strings. Decoding another document compares the constant text and
+ * reads the values, at less than half the cost of JSON.parse. The result equals that of JSON.parse, with finite numbers
+ * only. Anything else does not match: another field, an escape, non-ASCII text, a long string or an exponent.
  */
 export class DocumentTemplate {
-  /** The text but for the values of the slots: two documents are of one shape if this is the same. */
+  /** The text without the values of the slots. Equal layouts mean equal templates. */
   readonly layout: string;
   readonly #slots: readonly Slot[];
   readonly #tail: Literal;
-  /** The document itself first. */
+  /** The document first, then nested objects. */
   readonly #objects: readonly (readonly Field[])[];
   readonly #numbers: Float64Array;
   readonly #strings: string[];
   #end = 0;
 
   /**
-   * @param document the result of JSON.parse
-   * @returns undefined for a document that is too large, or has an array or a long string in it
+   * @param document a result of JSON.parse
+   * @returns undefined if the document is too large or contains an array or a long string
    */
   static of(document: object): DocumentTemplate | undefined {
     const outline = new TemplateBuilder();
@@ -63,12 +66,12 @@ export class DocumentTemplate {
     this.#strings = new Array<string>(slots.length).fill('');
   }
 
-  /** Where the document that was read last ends. */
+  /** The end of the last document that was read. */
   get end(): number {
     return this.#end;
   }
 
-  /** The document that begins at `from`, and ends at `to` or before; undefined: it is not of this shape. */
+  /** The document that begins at `from` and ends no later than `to`; undefined if it does not match. */
   read(view: DataView, from: number, to: number): object | undefined {
     const slots = this.#slots;
     let at = from;
@@ -92,7 +95,7 @@ export class DocumentTemplate {
     return this.#build(0);
   }
 
-  /** Field by field: a copy of a finished object is as fast while there are few shapes, and slow with many. */
+  /** Sets field by field: copying a prototype object is as fast with few templates, but slower with many. */
   #build(object: number): object {
     const fields = this.#objects[object] as readonly Field[];
     const built: Record<string, unknown> = {};
@@ -109,16 +112,16 @@ export class DocumentTemplate {
   }
 }
 
-/** A document, taken apart. */
+/** Splits a document into constant text and slots. */
 class TemplateBuilder {
   readonly slots: Slot[] = [];
   readonly objects: Field[][] = [];
-  /** What comes after the last slot so far. */
+  /** The text after the last slot so far. */
   text = '';
-  /** The whole text, with a mark for each slot that no text has in it. */
+  /** The whole text, with NUL in place of each slot, which valid JSON text never contains. */
   layout = '';
 
-  /** @returns the number of the object; undefined for an array, or what holds one */
+  /** @returns the index of the object; undefined if it is or contains an array */
   add(object: Readonly<Record<string, unknown>>): number | undefined {
     if (Array.isArray(object)) return undefined;
     const fields: Field[] = [];
@@ -135,7 +138,7 @@ class TemplateBuilder {
   }
 
   #fieldOf(key: string, value: unknown): Field | undefined {
-    // A setter or a frozen prototype would be in the way; and long strings take longer here than in JSON.parse.
+    // Assigning a name of Object.prototype may call a setter or fail. Long strings are slower here than in JSON.parse.
     if (key in Object.prototype || (typeof value === 'string' && value.length > MAX_STRING_LENGTH))
       return undefined;
     if (typeof value === 'object' && value !== null) {
@@ -181,7 +184,7 @@ function matchesAt({ bytes, words, lastWord }: Literal, view: DataView, at: numb
   return view.getInt32(at + length - 4) === lastWord;
 }
 
-/** Where the value ends that was read last. */
+/** The end of the last value that was read. */
 let valueEnd = 0;
 
 const QUOTE = 0x22;
@@ -191,13 +194,16 @@ const ZERO = 0x30;
 const BACKSLASH = 0x5c;
 const LAST_PRINTABLE = 0x7e;
 
-/** Every whole number of so many digits is exact, and so is the power of ten that it is divided by: the quotient is rounded once. */
+/**
+ * Whole numbers of up to 15 digits are exact, and so are their powers of ten. A quotient of both is therefore rounded
+ * only once.
+ */
 const EXACT_DIGITS = 15;
 const POWERS_OF_TEN = Array.from({ length: EXACT_DIGITS + 1 }, (_, power) => 10 ** power);
-/** Any whole number of so many digits fits in 31 bits. */
+/** Whole numbers of up to 9 digits fit in 31 bits. */
 const SHORT_DIGITS = 9;
 
-/** A number in JSON's grammar but for exponents; NaN: there is none. */
+/** A JSON number without exponent; NaN if there is none. */
 function readNumber(view: DataView, from: number, to: number): number {
   let at = from;
   if (at < to && view.getUint8(at) === MINUS) at++;
@@ -234,10 +240,13 @@ function readNumber(view: DataView, from: number, to: number): number {
   return start > from ? -value : value;
 }
 
-/** Strings that were read lately, each at the place that its hash gives: most come again. The length is a power of two. */
+/** Recent strings, indexed by hash, because most strings recur. The length is a power of two. */
 const stringCache = new Array<string>(4_096).fill('');
 
-/** What stands up to the quote; undefined: not plain ASCII, too long, or no end. */
+/**
+ * The text up to the closing quote; undefined if it has an escape, is not printable ASCII, is too long or is
+ * unterminated.
+ */
 function readString(view: DataView, from: number, to: number): string | undefined {
   let at = from;
   let hash = 0;

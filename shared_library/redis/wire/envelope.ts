@@ -1,40 +1,46 @@
-// The wire format: one JSON document a message, its four standard fields, its limits in both directions.
+// The wire format: a message is one JSON document with four standard fields, within limits.
 
 import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES } from '../channel/limits.ts';
 import { TickbusError } from '../errors.ts';
 import { printable } from '../runtime/printable.ts';
 import { documentProblem, joinPath, payloadProblem } from './json-check.ts';
 
-/** The document on the wire. Four fields always; the others are added by tickbus and may be missing. */
+/** A message on the wire. Four fields are required. Tickbus adds the optional ones. */
 export interface Envelope {
   readonly message_type: string;
   readonly data: Readonly<Record<string, unknown>>;
-  /** Unix milliseconds, by the publisher's clock. */
+  /** Time of the publish call, Unix milliseconds by the publisher's clock. */
   readonly timestamp: number;
   readonly sender: string;
-  /** Position in the channel: counts up by one a message within an epoch. */
+  /** Sequence number in the channel. Increases by one with each message of an epoch. */
   readonly seq?: number;
-  /** Changes when the server lost its memory or the channel's gateway changed; grows. */
+  /** Increases when the server lost data or the channel got a new lease holder. */
   readonly epoch?: number;
-  /** Redis time of the publication, Unix milliseconds; from an exclusive writer early by as long as its batch was under way, never late. */
+  /**
+   * Server time of the publication, Unix milliseconds. An exclusive writer estimates it: early by the batch's time in
+   * flight, never late.
+   */
   readonly at?: number;
   /** UUIDv7 of a command. */
   readonly id?: string;
-  /** Unix milliseconds, by the publisher's clock, after which a command must not be acted upon; `timestamp` says how long that is. */
+  /**
+   * Time at which a command expires, Unix milliseconds by the publisher's clock. Its lifetime is the difference to
+   * `timestamp`.
+   */
   readonly expires_at?: number;
 }
 
-/** `[`: nothing but a JSON array begins with it. */
+/** `[`, which only a JSON array begins with. */
 export const BATCH_START = 0x5b;
 
-/** What the server adds to a message (`seq`, `epoch`, `at`) at the most. */
+/** The most bytes that `seq`, `epoch` and `at` add to a message. */
 const POSITION_BYTES = 96;
 
 /**
  * The JSON of an envelope.
  *
- * @throws TickbusError `TICKBUS_INVALID_MESSAGE`, whose `field` names the place, when a limit is broken or a value has no
- * faithful JSON form (NaN, Infinity, a bigint, a Map, a cycle, ...).
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE` with the path in `field` if a limit is exceeded or a value has no
+ * faithful JSON form (NaN, Infinity, a bigint, a Map, a cycle, ...)
  */
 export function encodeEnvelope(envelope: Envelope): string {
   checkHeader(envelope);
@@ -47,22 +53,23 @@ export function encodeEnvelope(envelope: Envelope): string {
 }
 
 /**
- * As `encodeEnvelope`, without looking into the payload. What JSON cannot carry is sent as `JSON.stringify` has it: NaN as null, a Map
- * as {}, a function not at all.
+ * Like `encodeEnvelope`, without checking the payload. `JSON.stringify` decides about values that JSON cannot
+ * represent: NaN becomes null, a Map becomes {}, a function is left out.
  *
- * @throws TickbusError `TICKBUS_INVALID_MESSAGE` for a broken header, a message over the size limit, or a payload without JSON (a cycle, a bigint)
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE` for an invalid header, a message over the size limit, or a payload
+ * that has no JSON form (a cycle, a bigint)
  */
 export function encodeTrusted(envelope: Envelope): string {
   checkHeader(envelope);
   return checkedSize(tryToJson(() => serialize(envelope)));
 }
 
-/** As `JSON.stringify(envelope)`, in four fifths of its time: only the payload is new in every message. */
+/** Equals `JSON.stringify(envelope)` in four fifths of its time, because only the payload is new in every message. */
 function serialize(envelope: Envelope): string {
-  const { message_type, data, timestamp, sender } = envelope;
+  const { message_type: type, data, timestamp, sender } = envelope;
   const payload: string | undefined = JSON.stringify(data);
-  if (!payload?.startsWith('{')) throw invalidMessage('must be an object in JSON', 'data');
-  let text = `{"message_type":${quote(message_type)},"data":${payload},"timestamp":${timestamp},"sender":${quote(sender)}`;
+  if (!payload?.startsWith('{')) throw invalidMessage('must be an object after JSON encoding', 'data');
+  let text = `{"message_type":${quote(type)},"data":${payload},"timestamp":${timestamp},"sender":${quote(sender)}`;
   for (const name of OPTIONAL_FIELDS) {
     const value = envelope[name];
     if (value !== undefined) text += `,"${name}":${JSON.stringify(value)}`;
@@ -72,7 +79,7 @@ function serialize(envelope: Envelope): string {
 
 const OPTIONAL_FIELDS = ['seq', 'epoch', 'at', 'id', 'expires_at'] as const;
 const MAX_CACHED_QUOTES = 1_000;
-/** Types and senders are few, and the same in every message. */
+/** Messages share few distinct types and senders. */
 const quoteCache = new Map<string, string>();
 
 function quote(text: string): string {
@@ -90,28 +97,28 @@ function checkedSize(json: string): string {
   throw invalidMessage(`makes a message of ${bytes} bytes; the limit is ${MAX_MESSAGE_BYTES}`, 'data');
 }
 
-/** A getter or a proxy in a payload can throw anything. */
+/** Converts every exception, because a getter or a proxy in a payload can throw anything. */
 function tryToJson(write: () => string): string {
   try {
     return write();
   } catch (cause) {
     if (cause instanceof TickbusError) throw cause;
     const text =
-      'The payload has no JSON: a getter in it threw, or it holds a cycle or a bigint. See `cause`.';
+      'The payload cannot be encoded as JSON: a getter threw, or it contains a cycle or a bigint. See `cause`.';
     throw new TickbusError('TICKBUS_INVALID_MESSAGE', text, { cause, field: 'data' });
   }
 }
 
 /**
- * Reads one message as it stands on the wire.
+ * Decodes one message.
  *
- * @throws TickbusError `TICKBUS_INVALID_MESSAGE` for anything that is not a valid envelope within the limits.
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE` unless it is a valid envelope within the limits
  */
 export function decodeEnvelope(frame: Uint8Array): Envelope {
   return checkedEnvelope(parse(textOf(frame)));
 }
 
-/** The text of a message. @throws as `decodeEnvelope` */
+/** The text of a message. @throws like `decodeEnvelope` */
 export function textOf(frame: Uint8Array): string {
   if (frame.byteLength > MAX_MESSAGE_BYTES) {
     throw invalidMessage(`has ${frame.byteLength} bytes; the limit is ${MAX_MESSAGE_BYTES}`);
@@ -120,9 +127,10 @@ export function textOf(frame: Uint8Array): string {
 }
 
 /**
- * The documents of a batch, a frame that begins with `BATCH_START`, for `checkedEnvelope`.
+ * The documents of a batch: a frame that begins with `BATCH_START`. Pass each one to `checkedEnvelope`.
  *
- * @throws TickbusError `TICKBUS_INVALID_MESSAGE` for an array that is no batch: empty, too large, not of objects, or no JSON.
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE` if it is empty, too large, not valid JSON, or contains anything but
+ * objects
  */
 export function decodeBatch(frame: Uint8Array): readonly unknown[] {
   if (frame.byteLength > MAX_FRAME_BYTES) {
@@ -133,20 +141,20 @@ export function decodeBatch(frame: Uint8Array): readonly unknown[] {
   if (
     documents.some((document) => typeof document !== 'object' || document === null || Array.isArray(document))
   )
-    throw invalidMessage('is an array, but not one of objects');
+    throw invalidMessage('is an array whose items are not all objects');
   return documents;
 }
 
-/** Whether one document of a batch keeps the limit of a message. In a frame within that limit each of them does. */
+/** Whether a document of a batch is within the size limit of a message. All are if the frame is. */
 export function isWithinLimit(frame: Uint8Array, document: unknown): boolean {
   if (frame.byteLength <= MAX_MESSAGE_BYTES) return true;
   return utf8.encode(JSON.stringify(document)).byteLength <= MAX_MESSAGE_BYTES;
 }
 
 /**
- * The envelope that a parsed document is.
+ * A parsed document as an envelope. Does not check its size.
  *
- * @throws TickbusError `TICKBUS_INVALID_MESSAGE` for anything that is not a valid envelope within the limits but for its size.
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE` unless it is a valid envelope within the other limits
  */
 export function checkedEnvelope(document: unknown): Envelope {
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
@@ -157,14 +165,17 @@ export function checkedEnvelope(document: unknown): Envelope {
   return checkedHeader(document);
 }
 
-/** The envelope that a parsed object is whose depth, names and numbers are allowed, as is known. @throws as `checkedEnvelope` */
+/**
+ * A parsed object as an envelope, if its depth, names and numbers are known to be valid.
+ * @throws like `checkedEnvelope`
+ */
 export function checkedHeader(document: unknown): Envelope {
   const envelope = document as Envelope;
   checkHeader(envelope);
   return envelope;
 }
 
-/** The error for a message that must not be sent or cannot be delivered; `field` undefined stands for the whole message. */
+/** The error for an invalid message. Without `field` it refers to the whole message. */
 export function invalidMessage(reason: string, field?: string): TickbusError {
   const text = field === undefined ? `The message ${reason}.` : `The field "${printable(field)}" ${reason}.`;
   return new TickbusError(
@@ -194,9 +205,11 @@ function parse(text: string): unknown {
   }
 }
 
-/** Never more than three bytes a UTF-16 unit, so most messages need no exact count. */
+/**
+ * A UTF-16 unit takes one to three bytes, so most messages need no exact count. The result is exact near the limit
+ * only.
+ */
 function utf8Length(text: string): number {
-  // Never fewer bytes than units: what is too long anyway is not encoded to be counted.
   if (text.length > MAX_MESSAGE_BYTES) return text.length;
   return text.length * 3 + POSITION_BYTES <= MAX_MESSAGE_BYTES ? text.length : utf8.encode(text).byteLength;
 }
@@ -208,7 +221,8 @@ function checkHeader(envelope: Envelope): void {
   }
   if (typeof data !== 'object' || data === null || Array.isArray(data))
     throw invalidMessage('must be an object', 'data');
-  if (!Number.isFinite(timestamp)) throw invalidMessage('must be a number of Unix milliseconds', 'timestamp');
+  if (!Number.isFinite(timestamp))
+    throw invalidMessage('must be a finite number of Unix milliseconds', 'timestamp');
   if (typeof sender !== 'string') throw invalidMessage('must be a string', 'sender');
   if (id !== undefined && typeof id !== 'string') throw invalidMessage('must be a string', 'id');
   checkCount(seq, 'seq');
@@ -217,7 +231,7 @@ function checkHeader(envelope: Envelope): void {
   checkCount(expires_at, 'expires_at');
   if ((seq === undefined) !== (epoch === undefined)) {
     throw invalidMessage(
-      'must come together with the other of "seq" and "epoch"',
+      'is missing: "seq" and "epoch" must appear together',
       seq === undefined ? 'seq' : 'epoch',
     );
   }

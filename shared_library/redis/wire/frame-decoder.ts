@@ -1,4 +1,4 @@
-// Reads what a channel carries, messages and batches of them; most of its messages are alike, and those are read fast.
+// Decodes the messages and batches of a channel. Templates decode similar messages fast.
 
 import { MAX_FRAME_BYTES, MAX_MESSAGE_BYTES } from '../channel/limits.ts';
 import {
@@ -14,28 +14,31 @@ import {
 } from './envelope.ts';
 import { TemplateDecoder } from './template-decoder.ts';
 
-/** More than these, and one in eight, are parsed sooner together with all others of their batch than one by one. */
+/** With more unmatched documents than this plus one in eight, parsing the whole batch at once is faster. */
 const MAX_UNMATCHED = 2;
-/** Bytes from which on a stranger is parsed by itself whatever its company: with 1 KB together takes twice as long. */
+/** From this size on, unmatched documents are always parsed one by one: at 1 KB that takes half the time. */
 const LARGE_DOCUMENT_BYTES = 512;
 
 const COMMA = 0x2c;
 const BATCH_END = 0x5d;
 
-/** The documents of a batch, to be checked one by one. */
+/** The documents of a batch. `check` turns each one into an envelope. */
 export interface DecodedBatch {
   readonly documents: readonly unknown[];
-  /** Where each document ends in the frame, where a comma or the bracket stands; the first one begins at 1. Undefined: not known. */
+  /**
+   * The end of each document in the frame: the offset of the comma or bracket after it. The first document begins at 1.
+   * Undefined: unknown.
+   */
   readonly ends: readonly number[] | undefined;
-  /** @throws TickbusError `TICKBUS_INVALID_MESSAGE` for anything that is not a valid envelope within the limits */
+  /** @throws TickbusError `TICKBUS_INVALID_MESSAGE` unless it is a valid envelope within the limits */
   check(document: unknown): Envelope;
 }
 
-/** Each channel has its own. What it gives out is made anew for each message and belongs to the caller. */
+/** One instance for each channel. Every result is a new object that belongs to the caller. */
 export class FrameDecoder {
   readonly #templates = new TemplateDecoder();
 
-  /** @throws TickbusError `TICKBUS_INVALID_MESSAGE` for anything that is not a valid envelope within the limits */
+  /** @throws TickbusError `TICKBUS_INVALID_MESSAGE` unless it is a valid envelope within the limits */
   read(frame: Uint8Array): Envelope {
     if (frame.byteLength <= MAX_MESSAGE_BYTES) {
       const document = this.#templates.read(frame, 0);
@@ -47,9 +50,10 @@ export class FrameDecoder {
   }
 
   /**
-   * The documents of a batch; undefined: the frame is not a batch.
+   * The documents of a batch; undefined if the frame is not a batch.
    *
-   * @throws TickbusError `TICKBUS_INVALID_MESSAGE` for an array that is no batch: empty, too large, not of objects, or no JSON.
+   * @throws TickbusError `TICKBUS_INVALID_MESSAGE` if it is empty, too large, not valid JSON, or contains anything but
+   * objects
    */
   readBatch(frame: Uint8Array): DecodedBatch | undefined {
     if (frame[0] !== BATCH_START) return undefined;
@@ -57,8 +61,8 @@ export class FrameDecoder {
   }
 
   /**
-   * @returns undefined for anything but valid JSON of objects, each within the limit, with nothing but a comma between them; and where
-   * there are many small strangers
+   * @returns undefined unless the frame is valid JSON of objects within the size limit, separated by commas without
+   * whitespace; also undefined if many small documents match no template
    */
   #readOneByOne(frame: Uint8Array): DecodedBatch | undefined {
     if (frame.byteLength > MAX_FRAME_BYTES) return undefined;
@@ -88,7 +92,7 @@ export class FrameDecoder {
     return { documents, ends, check };
   }
 
-  /** A batch of strangers, or one that is written in another way than ours, or none. @throws as `readBatch` */
+  /** For batches with many unmatched documents, in another notation, or invalid. @throws like `readBatch` */
   #readAtOnce(frame: Uint8Array): DecodedBatch {
     const documents = decodeBatch(frame);
     const ends = findEnds(frame, documents.length);
@@ -96,7 +100,7 @@ export class FrameDecoder {
       ends === undefined ? !isWithinLimit(frame, document) : sizeAt(ends, index) > MAX_MESSAGE_BYTES;
     const tooLarge = new Set(documents.filter(isTooLarge));
     const check = (document: unknown) => {
-      if (tooLarge.has(document)) throw invalidMessage('is larger than a message may be');
+      if (tooLarge.has(document)) throw invalidMessage(`has more than ${MAX_MESSAGE_BYTES} bytes, the limit`);
       return this.#checkUnmatched(document);
     };
     return { documents, ends, check };
@@ -109,7 +113,7 @@ export class FrameDecoder {
   }
 }
 
-/** Where the documents of a valid batch end; undefined: something else than a comma stands between them. */
+/** The ends of the documents of a valid batch; undefined if anything but a comma separates them. */
 function findEnds(frame: Uint8Array, count: number): readonly number[] | undefined {
   const ends: number[] = [];
   let end = 0;
@@ -125,7 +129,7 @@ function sizeAt(ends: readonly number[], index: number): number {
   return (ends[index] ?? 0) - (ends[index - 1] ?? 0) - 1;
 }
 
-/** Of bytes that begin as an object does; undefined: they are not valid JSON. */
+/** Parses bytes that begin with `{`; undefined if they are not valid JSON. */
 function parseObject(bytes: Uint8Array): object | undefined {
   try {
     return JSON.parse(textOf(bytes)) as object;
@@ -139,7 +143,7 @@ const BACKSLASH = 0x5c;
 const OPEN = 0x7b;
 const CLOSE = 0x7d;
 
-/** Where the object ends that begins at `from`, if it is valid JSON, which is not looked at; -1: none begins there, or it has no end. */
+/** The end of the object that begins at `from`, assuming valid JSON; -1 if there is none or it is unterminated. */
 function findObjectEnd(bytes: Uint8Array, from: number): number {
   if (bytes[from] !== OPEN) return -1;
   let depth = 0;
@@ -158,7 +162,7 @@ function findObjectEnd(bytes: Uint8Array, from: number): number {
 
 const WHITESPACE: ReadonlySet<number | undefined> = new Set([0x20, 0x0a, 0x0d, 0x09]);
 
-/** Nothing, or what JSON takes for nothing, as some publishers end a text with a line break. */
+/** Whether only JSON whitespace follows: some publishers append a line break. */
 function isWhitespace(frame: Uint8Array, from: number): boolean {
   for (let at = from; at < frame.byteLength; at++) if (!WHITESPACE.has(frame[at])) return false;
   return true;

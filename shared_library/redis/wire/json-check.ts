@@ -1,25 +1,25 @@
-// Whether a document has nothing in it that may not be sent or delivered, and if it has, what and where.
+// Finds the first value in a document that is not allowed in a message.
 
 import { MAX_DEPTH, MAX_MESSAGE_BYTES } from '../channel/limits.ts';
 import { printable } from '../runtime/printable.ts';
 
 export interface Problem {
-  /** Where it is, from the document on; '' for the document itself. */
+  /** Path from the root of the document; '' is the root. */
   readonly path: string;
   readonly reason: string;
 }
 
-/** The first problem of a parsed message; undefined: it has none. */
+/** The first problem of a parsed message, if any. */
 export function documentProblem(document: object): Problem | undefined {
   return firstProblem(document, 1);
 }
 
-/** The first problem of a payload that is to be sent in an envelope; undefined: it has none. A getter in it may throw. */
+/** The first problem of a payload to be sent in an envelope, if any. Throws whatever a getter in it throws. */
 export function payloadProblem(data: object): Problem | undefined {
   return firstProblem(data, 2);
 }
 
-/** One path behind another. */
+/** Concatenates two paths. */
 export function joinPath(head: string, tail: string): string {
   if (tail === '') return head;
   return tail.startsWith('[') ? head + tail : `${head}.${tail}`;
@@ -27,7 +27,10 @@ export function joinPath(head: string, tail: string): string {
 
 const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor']);
 
-/** Values visited in the document at hand. A message within the size limit has fewer; shared parts can add up to more. */
+/**
+ * Number of values visited in the current document. Above MAX_MESSAGE_BYTES the message is too large; shared references
+ * can cause that.
+ */
 let visited = 0;
 
 function firstProblem(document: object, depth: number): Problem | undefined {
@@ -38,12 +41,12 @@ function firstProblem(document: object, depth: number): Problem | undefined {
 }
 
 /**
- * The fast check, which most documents pass: plain objects of this realm and arrays, with nothing in them but what JSON carries.
- * False does not mean that there is a problem: `findProblem` decides.
+ * True for arrays and plain objects of this realm that contain only JSON values, which most documents do. False is
+ * inconclusive: `findProblem` then decides.
  */
 function passesFastCheck(value: object, depth: number): boolean {
   if (depth > MAX_DEPTH || visited > MAX_MESSAGE_BYTES) return false;
-  // Arrays and objects each have their own lookup of `toJSON`: a shared one sees too many hidden classes to be cached.
+  // Separate `toJSON` lookups for arrays and objects: a shared one sees too many hidden classes for its inline cache.
   if (Array.isArray(value)) {
     if ('toJSON' in value) return false;
     visited += value.length;
@@ -65,8 +68,8 @@ function passesFastCheck(value: object, depth: number): boolean {
 }
 
 /**
- * True for an inner array of finite numbers, such as a level of an order book. It has a loop of its own, because V8 converts an array of
- * doubles before it reads it in a loop that has seen arrays of objects, and that costs more than the check.
+ * True for an inner array of finite numbers, such as a level of an order book. It has a separate loop: V8 converts an
+ * array of doubles before reading it in a loop that has seen arrays of objects, which costs more than the check.
  */
 function isNumericRow(row: readonly unknown[]): boolean {
   if ('toJSON' in row) return false;
@@ -92,10 +95,10 @@ function itemPassesFastCheck(item: unknown, depth: number): boolean {
 
 const UNDEFINED_ITEM: Problem = { path: '', reason: 'is undefined, which JSON would turn into null' };
 
-/** The first value that may not be sent or delivered; the path is put together only when there is one. */
+/** The first value that is not allowed. Builds a path only if there is one. */
 function findProblem(value: unknown, depth: number): Problem | undefined {
   if (++visited > MAX_MESSAGE_BYTES)
-    return { path: '', reason: `is one value too many for ${MAX_MESSAGE_BYTES} bytes` };
+    return { path: '', reason: `exceeds the number of values that fit in ${MAX_MESSAGE_BYTES} bytes` };
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -108,14 +111,14 @@ function findProblem(value: unknown, depth: number): Problem | undefined {
     case 'object':
       return value === null ? undefined : findProblemInside(value, depth);
     default:
-      return { path: '', reason: `is a ${typeof value}, which JSON cannot carry` };
+      return { path: '', reason: `is a ${typeof value}, which JSON cannot represent` };
   }
 }
 
 function findProblemInside(value: object, depth: number): Problem | undefined {
   if (depth > MAX_DEPTH) return { path: '', reason: `is nested deeper than ${MAX_DEPTH} levels` };
   if (Array.isArray(value)) {
-    if (hasToJson(value)) return { path: '', reason: 'has a toJSON, which would send something else' };
+    if (hasToJson(value)) return { path: '', reason: 'has a toJSON method, which would send another value' };
     for (let index = 0; index < value.length; index++) {
       const item: unknown = value[index];
       const problem = item === undefined ? UNDEFINED_ITEM : findProblem(item, depth + 1);
@@ -124,7 +127,8 @@ function findProblemInside(value: object, depth: number): Problem | undefined {
     }
     return undefined;
   }
-  if (!isPlain(value)) return { path: '', reason: `is a ${kindOf(value)}, which JSON cannot carry as it is` };
+  if (!isPlain(value))
+    return { path: '', reason: `is a ${kindOf(value)}, which JSON cannot represent faithfully` };
   for (const key of Object.keys(value)) {
     if (FORBIDDEN_KEYS.has(key)) return { path: key, reason: 'has a name that is not allowed' };
     const problem = findProblem((value as Record<string, unknown>)[key], depth + 1);
@@ -133,7 +137,7 @@ function findProblemInside(value: object, depth: number): Problem | undefined {
   return undefined;
 }
 
-/** An object literal or the like, of whatever realm: nothing but its own fields makes up what is sent. */
+/** An object literal or equivalent, of any realm. Its JSON consists of its own fields only. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   const isRoot = prototype === null || Object.getPrototypeOf(prototype) === null;
@@ -148,7 +152,5 @@ function hasToJson(value: object): boolean {
 
 function kindOf(value: object): string {
   const name: unknown = value.constructor?.name;
-  return typeof name === 'string' && name !== 'Object'
-    ? printable(name, 50)
-    : 'object with a form of its own';
+  return typeof name === 'string' && name !== 'Object' ? printable(name, 50) : 'custom object';
 }

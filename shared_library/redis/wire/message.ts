@@ -1,20 +1,20 @@
-// A message as a handler receives it.
+// The message that a handler receives.
 
 import type { Channel, MessageType, Payload } from '../channel/channel.ts';
 import type { Envelope } from './envelope.ts';
 
-/** One message of one type. Handlers of a channel share it: treat it as read-only. */
+/** A message of one type. All handlers of a channel share it, so treat it as read-only. */
 export interface Message<Type extends string = string, Data = unknown>
   extends Omit<Envelope, 'message_type' | 'data'> {
   readonly message_type: Type;
   readonly data: Data;
-  /** True for a value kept by the server from before the subscription or a loss, not heard live. */
+  /** True for a stored value that was read from the server, on subscribing or after a gap. */
   readonly snapshot?: true;
-  /** How many older messages of the same key were merged into this one, because the handler was behind. */
+  /** Number of older messages of this key that this one replaced, because the handler was behind. */
   readonly conflated?: number;
 }
 
-/** The messages of a channel, as a union over its types: `message.message_type` tells them apart. */
+/** The messages of a channel: a union over its types, discriminated by `message_type`. */
 export type MessageOf<C extends Channel, T extends MessageType<C> = MessageType<C>> = {
   [K in T]: Message<K, Payload<C, K>>;
 }[T];

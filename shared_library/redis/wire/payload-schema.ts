@@ -1,4 +1,4 @@
-// Checks a payload against its Standard Schema. Source of the contract: https://standardschema.dev
+// Validates a payload against its Standard Schema. Source of the contract: https://standardschema.dev
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Channel } from '../channel/channel.ts';
@@ -10,7 +10,7 @@ import type { Message } from './message.ts';
 /**
  * The schema of a message type.
  *
- * @throws TickbusError `TICKBUS_INVALID_MESSAGE` when the channel has no such type.
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE` if the channel has no such type
  */
 export function schemaOf(channel: Channel, type: string): StandardSchemaV1 {
   // Own properties only: "toString" and "constructor" are not message types.
@@ -18,17 +18,17 @@ export function schemaOf(channel: Channel, type: string): StandardSchemaV1 {
   if (schema !== undefined) return schema;
   const known = Object.keys(channel.messages).join(', ');
   throw invalidMessage(
-    `is "${printable(String(type))}", which ${channel} does not have; it has ${known}`,
+    `is "${printable(String(type))}", which ${channel} does not define; it defines ${known}`,
     'message_type',
   );
 }
 
 /**
- * The payload as its schema gives it out.
+ * The output of the schema for a payload.
  *
- * @param schema where it was looked up already
- * @throws TickbusError `TICKBUS_INVALID_MESSAGE`, with the first offending field, when the schema refuses it;
- * `TICKBUS_INVALID_OPTION` when the schema validates asynchronously, which would break the order of messages.
+ * @param schema pass it if it is already known
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE` with the first invalid field; `TICKBUS_INVALID_OPTION` if the schema
+ * validates asynchronously, which would break the order of messages. Zod also returns a promise if a refinement throws
  */
 export function validatePayload(
   channel: Channel,
@@ -43,30 +43,30 @@ export function validatePayload(
     throw thrownError(`The schema of ${channel} "${type}"`, cause);
   }
   if (isThenable(result)) {
-    // Nobody waits for what it says; that it says it must not end the process.
+    // The promise is unused. Its rejection must not end the process.
     Promise.resolve(result).catch(() => {});
     throw new TickbusError(
       'TICKBUS_INVALID_OPTION',
-      `The schema of ${channel} "${type}" validates asynchronously, or threw an error. Use one that validates synchronously.`,
+      `The schema of ${channel} "${type}" is asynchronous, or threw an error. Use a synchronous schema.`,
     );
   }
   if (typeof result !== 'object' || result === null) {
     throw new TickbusError(
       'TICKBUS_INVALID_OPTION',
-      `The schema of ${channel} "${type}" gave no result of a Standard Schema.`,
+      `The schema of ${channel} "${type}" returned no Standard Schema result. Use one that implements Standard Schema.`,
     );
   }
   if (!result.issues) return result.value;
   const [issue] = result.issues;
   const field = ['data', ...(issue?.path ?? []).map(pathPart)].join('.');
   throw invalidMessage(
-    `of a ${channel} "${type}" message is not valid: ${printable(issue?.message ?? 'refused')}`,
+    `of a ${channel} "${type}" message is invalid: ${printable(issue?.message ?? 'rejected')}`,
     field,
   );
 }
 
 /**
- * The message that handlers receive, with the payload as its schema gives it out. The envelope itself becomes the message, so
+ * The message that handlers receive, with the output of the schema as payload. The envelope itself becomes the message, so
  * the caller must not use it any more. Fields that only tickbus may set, such as `snapshot`, are removed.
  *
  * @throws TickbusError as `validatePayload`
@@ -86,7 +86,7 @@ export function validMessage(
 /**
  * The key of a payload that may not have been validated yet; undefined on a channel without keys.
  *
- * @throws TickbusError `TICKBUS_INVALID_MESSAGE` when the payload gives none: what its schema says of it, if it says anything.
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE` if there is no key; reports the schema's issue if it has one
  */
 export function keyOfPayload(channel: Channel, type: string, data: Envelope['data']): string | undefined {
   if (!channel.keyed) return undefined;
@@ -98,12 +98,12 @@ export function keyOfPayload(channel: Channel, type: string, data: Envelope['dat
   }
   if (key !== undefined) return key;
   validatePayload(channel, type, data);
-  throw invalidMessage(`of a ${channel} message gives no key; it must be a string or a number`, 'data');
+  throw invalidMessage(`of a ${channel} message has no key; the key must be a string or a number`, 'data');
 }
 
-/** What a schema or a key function throws is a fault of the message, or at least cannot be told from one. */
-function thrownError(what: string, cause: unknown): TickbusError {
-  return new TickbusError('TICKBUS_INVALID_MESSAGE', `${what} threw an error.`, { cause });
+/** An exception of a schema or key function is attributed to the message, as the two cannot be distinguished. */
+function thrownError(source: string, cause: unknown): TickbusError {
+  return new TickbusError('TICKBUS_INVALID_MESSAGE', `${source} threw an error. See \`cause\`.`, { cause });
 }
 
 function pathPart(part: PropertyKey | StandardSchemaV1.PathSegment): string {

@@ -1,4 +1,5 @@
-// How a message carries its position: the three fields that tickbus puts before the fields of the envelope. Spelled here alone.
+// The position prefix: the three fields that tickbus inserts before those of the envelope. Only this file defines its
+// format.
 
 import type { Position } from './position.ts';
 
@@ -7,7 +8,7 @@ const EPOCH = ',"epoch":';
 const AT = ',"at":';
 
 /**
- * The text of a message as it stands on the wire.
+ * The text of a message on the wire.
  *
  * @param json the JSON of the envelope, an object with at least one member
  * @param at the server's time of publication, Unix milliseconds
@@ -16,7 +17,7 @@ export function positioned(json: string, { epoch, seq }: Position, at: number): 
   return `${SEQ}${seq}${EPOCH}${epoch}${AT}${at},${json.slice(1)}`;
 }
 
-/** A batch, from `first` on. */
+/** The texts of a batch. The first message gets the position `first`. */
 export function positionedAll(
   batch: readonly { readonly json: string }[],
   first: Position,
@@ -26,7 +27,7 @@ export function positionedAll(
   return batch.map(({ json }, index) => SEQ + (first.seq + index) + rest + json.slice(1));
 }
 
-/** The same in Lua: `positioned(json, epoch, seq, at)`, with the epoch and the time as text and `seq` as a number. */
+/** Lua function `positioned(json, epoch, seq, at)`: `epoch` and `at` are strings, `seq` is a number. */
 export const LUA_POSITIONED = `
 local function positioned(json, epoch, seq, at)
   return string.format('${SEQ}%.0f${EPOCH}%s${AT}%s,', seq, epoch, at) .. string.sub(json, 2)

@@ -1,6 +1,6 @@
-// Where a reader stands in a channel, and how a message relates to that place.
+// The position of a reader in a channel, and the relation of a message to it.
 
-/** A place in a channel. `{ epoch: 0, seq: 0 }` stands before anything was ever published. */
+/** A position in a channel. `{ epoch: 0, seq: 0 }` precedes all messages. */
 export interface Position {
   readonly epoch: number;
   readonly seq: number;
@@ -14,12 +14,12 @@ export function positionOf({ epoch, seq }: Partial<Position>): Position | undefi
 }
 
 /**
- * How a message stands to the reader's position.
+ * The relation of a message to the reader's position.
  *
- * - `next`: exactly the one expected.
- * - `seen`: at or below the position, or of an epoch that is over.
- * - `ahead`: something before it is missing.
- * - `new_epoch`: the channel was begun anew.
+ * - `next`: the expected message.
+ * - `seen`: at or below the position, or of an older epoch.
+ * - `ahead`: earlier messages are missing.
+ * - `new_epoch`: a new epoch of the channel has begun.
  */
 export type Relation = 'next' | 'seen' | 'ahead' | 'new_epoch';
 
@@ -35,17 +35,17 @@ function relateInEpoch(seq: number, messageSeq: number): Relation {
   return messageSeq === seq + 1 ? 'next' : 'ahead';
 }
 
-/** The numbers that were lost between two places of one epoch. */
+/** Sequence numbers lost between two positions of one epoch. */
 export interface LostRange {
-  /** The first lost number. */
+  /** The first lost sequence number. */
   readonly from: number;
-  /** The last lost number. */
+  /** The last lost sequence number. */
   readonly to: number;
-  /** How many numbers between the two, both included, were lost. */
+  /** Number of messages lost from `from` to `to`, both included. */
   readonly lost: number;
 }
 
-/** What is missing after `after` up to and including `top`, given the sorted numbers that are there; undefined: nothing. */
+/** The numbers missing above `after`, up to and including `top`. @param present sorted numbers that were received */
 export function missingBetween(
   after: number,
   top: number,

@@ -1,19 +1,19 @@
-// Reads JSON documents of which most are like earlier ones, and learns from those that it could not read.
+// Decodes JSON documents by templates, which it learns from documents that matched none.
 
 import { DocumentTemplate } from './document-template.ts';
 
-/** The most shapes that are tried; the one that matched last is tried first. */
+/** The most templates that are tried. The last match is tried first. */
 const MAX_TEMPLATES = 4;
-/** What learning a shape costs, counted in documents that a shape has to match to pay for it. */
+/** Cost of learning a template, in matches that it takes to recover that cost. */
 const LEARN_COST = 32;
-/** The budget at the start, and the largest. */
+/** The initial and the largest budget. */
 const MAX_BUDGET = 4 * LEARN_COST;
-/** What a document that matched no shape adds to the budget, so that learning is tried again from time to time. */
+/** Added to the budget by each miss, so that learning is retried occasionally. */
 const BUDGET_PER_MISS = 1 / 32;
 
 /**
- * Learning takes as long as reading some twenty documents, so it has a budget. Where no two documents are alike, such as order books of
- * changing lengths, all but one in a thousand are left alone.
+ * Learning takes as long as decoding about twenty documents, so it has a budget. If no two documents match, as with
+ * order books of varying lengths, it learns from about one document in a thousand.
  */
 export class TemplateDecoder {
   readonly #templates: DocumentTemplate[] = [];
@@ -22,41 +22,41 @@ export class TemplateDecoder {
   #view: DataView = new DataView(new ArrayBuffer(0));
   #end = 0;
 
-  /** Where the document that was read last ends, counted from the beginning of the bytes. */
+  /** The end of the last document that was read, as an offset in the bytes. */
   get end(): number {
     return this.#end;
   }
 
-  /** The document that begins at `from`; undefined: it matches no shape. */
+  /** The document that begins at `from`; undefined if no template matches. */
   read(bytes: Uint8Array, from: number): object | undefined {
-    const shapes = this.#templates;
-    if (shapes.length === 0) return this.#onMiss();
-    // One chunk of the socket holds many messages.
+    const templates = this.#templates;
+    if (templates.length === 0) return this.#onMiss();
+    // Many messages share the buffer of one socket read.
     if (bytes.buffer !== this.#buffer) {
       this.#buffer = bytes.buffer;
       this.#view = new DataView(bytes.buffer);
     }
     const { byteOffset, byteLength } = bytes;
-    for (let index = 0; index < shapes.length; index++) {
-      const shape = shapes[index] as DocumentTemplate;
-      const document = shape.read(this.#view, byteOffset + from, byteOffset + byteLength);
+    for (let index = 0; index < templates.length; index++) {
+      const template = templates[index] as DocumentTemplate;
+      const document = template.read(this.#view, byteOffset + from, byteOffset + byteLength);
       if (document === undefined) continue;
-      if (index > 0) shapes.unshift(...shapes.splice(index, 1));
+      if (index > 0) templates.unshift(...templates.splice(index, 1));
       if (this.#budget < MAX_BUDGET) this.#budget++;
-      this.#end = shape.end - byteOffset;
+      this.#end = template.end - byteOffset;
       return document;
     }
     return this.#onMiss();
   }
 
-  /** @param document the result of JSON.parse, valid, that `read` did not match */
+  /** @param document a valid result of JSON.parse that `read` did not match */
   learn(document: object): void {
     if (this.#budget < LEARN_COST) return;
     this.#budget -= LEARN_COST;
-    const shape = DocumentTemplate.of(document);
-    // A document of a known shape did not match because of a value in it.
-    if (shape === undefined || this.#templates.some(({ layout }) => layout === shape.layout)) return;
-    this.#templates.unshift(shape);
+    const template = DocumentTemplate.of(document);
+    // A document of a known layout did not match because of one of its values.
+    if (template === undefined || this.#templates.some(({ layout }) => layout === template.layout)) return;
+    this.#templates.unshift(template);
     this.#templates.length = Math.min(this.#templates.length, MAX_TEMPLATES);
   }
 

@@ -1,24 +1,24 @@
-// The payload of `command_result`: what became of a command, told by the bot that it was for.
+// The payload of `command_result`: the outcome of a command, reported by its target bot.
 
 import { z } from 'zod';
 
 export const commandResult = z.object({
   /** The `id` of the command's envelope. */
   command_id: z.string().min(1),
-  /** The bot that answers. */
+  /** The bot that reports the outcome. */
   bot: z.string().min(1).max(128),
-  /** What was commanded: the command's message type, such as `pause`. */
+  /** The command's message type, such as `pause`. */
   action: z.string().min(1).max(128),
   /**
-   * - `accepted`: the bot has begun; another result follows.
-   * - `done`: it is as commanded.
-   * - `rejected`: the bot will not do it, and has done nothing.
-   * - `failed`: the bot has tried, and did not succeed.
+   * - `accepted`: the bot has started; another result follows.
+   * - `done`: the bot has carried out the command.
+   * - `rejected`: the bot has refused the command and done nothing.
+   * - `failed`: the bot has tried without success.
    */
   outcome: z.enum(['accepted', 'done', 'rejected', 'failed']),
   /** A sentence for the operator. */
   detail: z.string().max(1000).optional(),
-  /** Who commanded it: the command's sender. */
+  /** The sender of the command. */
   by: z.string(),
 });
 

@@ -1,19 +1,19 @@
-// A schema with a guard before it: what is plainly valid is let through at once, everything else is for the schema to say.
+// A schema with a fast path: values that a cheap check accepts skip the schema.
 
 import type { z } from 'zod';
 
 /**
- * The schema, whose Standard Schema interface asks `isPlainlyValid` first.
+ * The schema, whose Standard Schema interface calls `isKnownValid` first.
  *
- * @param isPlainlyValid may say true only of what the schema would give out as it is
+ * @param isKnownValid returns true only for values that the schema would return unchanged
  */
-export function withFastPath<S extends z.ZodType>(schema: S, isPlainlyValid: (data: unknown) => boolean): S {
+export function withFastPath<S extends z.ZodType>(schema: S, isKnownValid: (data: unknown) => boolean): S {
   const standard = schema['~standard'];
   const { validate } = standard;
-  const asking = {
+  const withCheck = {
     ...standard,
-    validate: (value: unknown) => (isPlainlyValid(value) ? { value } : validate(value)),
+    validate: (value: unknown) => (isKnownValid(value) ? { value } : validate(value)),
   };
-  // It stays the schema in all else: only this property is its own.
-  return Object.create(schema, { '~standard': { value: asking, enumerable: true } }) as S;
+  // Everything else is inherited from the schema.
+  return Object.create(schema, { '~standard': { value: withCheck, enumerable: true } }) as S;
 }

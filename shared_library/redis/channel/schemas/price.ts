@@ -1,4 +1,4 @@
-// The payload of `price`: what one instrument costs now.
+// The payload of `price`: the current price of an instrument.
 
 import { z } from 'zod';
 import { withFastPath } from './fast-path.ts';
@@ -8,31 +8,34 @@ const quantity = z.number().nonnegative();
 const schema = z.object({
   /** The instrument, in the venue's own spelling: `AAPL`, `BTC-USD`. */
   symbol: z.string().min(1).max(64),
-  /** The last trade's price, or the midpoint of the quote before the first trade; `source` says which. Spreads and futures can be below 0. */
+  /**
+   * The price of the last trade, or the midpoint of the quote before the first trade; see `source`. Can be negative, as
+   * for spreads.
+   */
   price: z.number(),
-  /** Unix time of the price at its source; milliseconds in all that tickbus itself sends. */
+  /** Unix time of the price at its source. Tickbus gateways send milliseconds. */
   timestamp: z.number().nonnegative(),
-  /** Best bid and ask and their sizes, when known. */
+  /** Best bid and ask with their sizes, if known. */
   bid: z.number().optional(),
   ask: z.number().optional(),
   bid_size: quantity.optional(),
   ask_size: quantity.optional(),
   /** The size of the last trade. */
   size: quantity.optional(),
-  /** Where it is traded: `iex`, `coinbase`. */
+  /** The trading venue: `iex`, `coinbase`. */
   venue: z.string().max(64).optional(),
-  /** What `price` is: the last trade, or the midpoint of bid and ask. */
+  /** Origin of `price`: the last trade, or the midpoint of bid and ask. */
   source: z.enum(['trade', 'midpoint']).optional(),
 });
 
 export type Price = z.infer<typeof schema>;
 
-/** Prices are most of what a desk sends, and every one is validated by its publisher and by every bot. */
+/** Has a fast path, because most messages are prices and each is validated by its publisher and by every bot. */
 export const price = withFastPath(schema, isPrice);
 
 const REQUIRED_FIELDS = 3;
 
-/** True for a price with nothing in it but known fields, each of them valid. */
+/** True for a price with known fields only, all of them valid. */
 function isPrice(data: unknown): boolean {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return false;
   let required = 0;

@@ -1,4 +1,4 @@
-// The payloads of TRADE_COMMANDS: what a bot is told to do. Every command names the bot it is for.
+// The payloads of TRADE_COMMANDS: instructions to a bot. Every command names its target bot.
 
 import { z } from 'zod';
 
@@ -6,14 +6,14 @@ const bot = z.string().min(1).max(128);
 const symbol = z.string().min(1).max(64);
 const positive = z.number().positive();
 
-/** Buy or sell. Without `limit_price` at the market. */
+/** Buys or sells. Without `limit_price` it is a market order. */
 export const placeOrder = z.object({
   bot,
   symbol,
   side: z.enum(['buy', 'sell']),
   quantity: positive,
   limit_price: positive.optional(),
-  /** The sender's own name for the order, to cancel it by. */
+  /** The sender's id for the order, used to cancel it. */
   order_id: z.string().min(1).max(128).optional(),
 });
 

@@ -46,7 +46,9 @@ describe('framing', () => {
 
   it('is rejected with TICKBUS_INVALID_OPTION if it is unknown, or "batch" on a command channel', () => {
     defining('T', { kind: 'plain', framing: 'lines', messages }).toThrow(refusal(/Use "message" or "batch"/));
-    defining('C', { kind: 'command', framing: 'batch', messages }).toThrow(refusal(/sent one by one/));
+    defining('C', { kind: 'command', framing: 'batch', messages }).toThrow(
+      refusal(/does not support `framing/),
+    );
   });
 });
 
@@ -71,7 +73,7 @@ describe('key', () => {
 
   it('is required for kind "state" and optional for every other kind', () => {
     defining('TICKS', { kind: 'state', messages }).toThrow(
-      refusal(/"TICKS" is of kind "state" and needs a `key`/),
+      refusal(/"TICKS" is of kind "state" and has no `key`/),
     );
     for (const kind of ['event', 'command', 'plain'] as const) {
       const channel = defineChannel('TICKS', { kind, messages });
@@ -84,7 +86,7 @@ describe('key', () => {
 describe('defineChannel throws TICKBUS_INVALID_OPTION', () => {
   it.each(['', 'a b', 'a\tb', '{a}', 'a}', 'a\u0000', 'a\u001b[2J', 'x'.repeat(129), undefined, 7])(
     'if the name is %j',
-    (name) => defining(name, { kind: 'plain', messages }).toThrow(refusal(/has no usable name/)),
+    (name) => defining(name, { kind: 'plain', messages }).toThrow(refusal(/has an invalid name/)),
   );
 
   it.each(['PRICE_DATA', 'prices.eu-1', 'größe', 'x'.repeat(128)])('but not if the name is %s', (name) => {
@@ -96,7 +98,9 @@ describe('defineChannel throws TICKBUS_INVALID_OPTION', () => {
   });
 
   it.each(['', '1st', 'a b', '__proto__x', 'a\u001b', 'x'.repeat(129)])('if a message type is %j', (type) => {
-    defining('C', { kind: 'plain', messages: { [type]: tick } }).toThrow(refusal(/has the message type/));
+    defining('C', { kind: 'plain', messages: { [type]: tick } }).toThrow(
+      refusal(/has the invalid message type/),
+    );
   });
 
   it.each([{}, undefined])('if messages is %j', (none) => {
@@ -105,7 +109,7 @@ describe('defineChannel throws TICKBUS_INVALID_OPTION', () => {
 
   it.each([undefined, null, {}, { parse() {} }, { '~standard': {} }])('if a schema is %j', (schema) => {
     defining('C', { kind: 'plain', messages: { tick: schema } }).toThrow(
-      refusal(/needs a Standard Schema.*"tick"/),
+      refusal(/has no Standard Schema.*"tick"/),
     );
   });
 

@@ -73,8 +73,8 @@ describe('a batch', () => {
     ['an unterminated message', (text) => text.replace('"}]', '"]'), 'not valid JSON'],
     ['an unterminated string', (text) => text.replace('"}]', '}]'), 'not valid JSON'],
     ['an empty element', (text) => text.replace('},{', '},,{'), 'not valid JSON'],
-    ['a number between messages', (text) => text.replace('},{', '},7,{'), 'not one of objects'],
-    ['an array between messages', (text) => text.replace('},{', '},[{}],{'), 'not one of objects'],
+    ['a number between messages', (text) => text.replace('},{', '},7,{'), 'not all objects'],
+    ['an array between messages', (text) => text.replace('},{', '},[{}],{'), 'not all objects'],
     ['no messages', () => '[]', 'is an empty array'],
   ])('rejects the whole batch with %s', (_, change, why) => {
     const text = JSON.stringify([tick(101), tick(102, { list: [1] }), tick(103, { list: [1] })]);
@@ -98,7 +98,7 @@ describe('a batch', () => {
 
   it('applies the size limits before and after it learned the shapes', () => {
     const large = tick(101, { symbol: 'x'.repeat(MAX_MESSAGE_BYTES) });
-    expect(() => read(experienced(), frameOf([large]))).toThrow('larger than a message may be');
+    expect(() => read(experienced(), frameOf([large]))).toThrow('more than 262144 bytes');
     const many = Array.from({ length: 8_000 }, (_, seq) => tick(seq));
     expect(() => read(experienced(), frameOf(many))).toThrow('the limit is 1048576');
   });
@@ -120,7 +120,7 @@ describe('a batch', () => {
     });
     expect(outcomes).toEqual([
       ...strange.map(({ seq }) => seq),
-      expect.stringContaining('larger than a message may be'),
+      expect.stringContaining('more than 262144 bytes'),
       13,
     ]);
   });

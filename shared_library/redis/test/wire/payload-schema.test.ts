@@ -51,8 +51,7 @@ describe('validatePayload', () => {
     expect(() => validatePayload(channel, 'late', {})).toThrow(
       expect.objectContaining({
         code: 'TICKBUS_INVALID_OPTION',
-        message:
-          'The schema of C "late" validates asynchronously, or threw an error. Use one that validates synchronously.',
+        message: 'The schema of C "late" is asynchronous, or threw an error. Use a synchronous schema.',
       }),
     );
   });
@@ -88,7 +87,7 @@ describe('schemaOf', () => {
     'throws TICKBUS_INVALID_MESSAGE for %j',
     (type) => {
       expect(() => schemaOf(channel, type)).toThrow(
-        refusal('message_type', /it has order, late, refused, placed/),
+        refusal('message_type', /it defines order, late, refused, placed/),
       );
     },
   );

@@ -123,8 +123,10 @@ export class MemoryTransport implements Transport {
   demand({ name }: ChannelSpec): DemandOperations {
     const connected = this.#whileConnected;
     return {
-      declare: async (who, keys, ttlMs) => connected(() => this.#server.declare(name, who, keys, ttlMs)),
-      withdraw: async (who, keys) => connected(() => this.#server.withdraw(name, who, keys)),
+      declare: async (subscriberId, keys, ttlMs) =>
+        connected(() => this.#server.declare(name, subscriberId, keys, ttlMs)),
+      withdraw: async (subscriberId, keys) =>
+        connected(() => this.#server.withdraw(name, subscriberId, keys)),
       wanted: async () => connected(() => this.#server.wanted(name)),
     };
   }

@@ -167,15 +167,15 @@ export class MemoryServer {
     return true;
   }
 
-  declare(name: string, who: string, keys: readonly string[], ttlMs: number): void {
+  declare(name: string, subscriberId: string, keys: readonly string[], ttlMs: number): void {
     const { demand } = this.#channel(name);
     const ends = this.#clock.monotonic() + ttlMs;
-    for (const key of keys) demand.set(demandEntry(who, key), ends);
+    for (const key of keys) demand.set(demandEntry(subscriberId, key), ends);
   }
 
-  withdraw(name: string, who: string, keys: readonly string[]): void {
+  withdraw(name: string, subscriberId: string, keys: readonly string[]): void {
     const { demand } = this.#channel(name);
-    for (const key of keys) demand.delete(demandEntry(who, key));
+    for (const key of keys) demand.delete(demandEntry(subscriberId, key));
   }
 
   wanted(name: string): ReadonlyMap<string, number> {

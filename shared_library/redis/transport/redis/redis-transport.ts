@@ -143,11 +143,11 @@ export class RedisTransport implements Transport {
   demand(channel: ChannelSpec): DemandOperations {
     const { demand } = channelKeys(channel);
     return {
-      declare: async (who, keys, ttlMs) => {
-        await this.#run((client) => client.declareDemand([demand], [who, String(ttlMs), ...keys]));
+      declare: async (subscriberId, keys, ttlMs) => {
+        await this.#run((client) => client.declareDemand([demand], [subscriberId, String(ttlMs), ...keys]));
       },
-      withdraw: async (who, keys) => {
-        await this.#run((client) => client.withdrawDemand([demand], [who, ...keys]));
+      withdraw: async (subscriberId, keys) => {
+        await this.#run((client) => client.withdrawDemand([demand], [subscriberId, ...keys]));
       },
       wanted: async () => {
         const reply = await this.#run((client) => client.readDemand([demand], []), 'read');
