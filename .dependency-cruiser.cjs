@@ -14,7 +14,7 @@ const entryPoints = `${library}(index|publisher|subscriber|lease|connection|admi
 const insides = folder('(runtime|channel|wire|transport|publish|subscribe|freshness|lease|demand)');
 const tests = '/test/';
 
-/** Files in `from` import only what `to` lists, and each other. */
+/** Files in `from` may import only `to` and each other. */
 function only(name, from, to, comment) {
   return { name, severity: 'error', comment, from: { path: from }, to: { pathNot: [from, ...to] } };
 }
@@ -43,7 +43,7 @@ module.exports = {
     only('memory-sees-the-port', memory, [errors, runtime, channel, wire, port]),
     {
       name: 'redis-sees-the-port',
-      comment: 'Besides packages, a transport sees the layers below it, and never a subject.',
+      comment: 'A transport may import packages and the layers below it, but no subject.',
       severity: 'error',
       from: { path: redis },
       to: { path: [subjects, memory, entryPoints] },
@@ -56,7 +56,7 @@ module.exports = {
     },
     {
       name: 'programs-use-exported-subpaths',
-      comment: 'Outside the library, its insides are reached through the package name only.',
+      comment: 'Code outside the library imports it only by package name.',
       severity: 'error',
       from: { pathNot: library },
       to: { path: insides },

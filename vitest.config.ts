@@ -1,18 +1,18 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
-/** Where .ci/run wants the counts. */
+/** The file for the counts of .ci/run. */
 const results = process.env.TICKBUS_TEST_RESULTS;
 
 export default defineConfig({
   test: {
     reporters: results ? ['default', ['json', { outputFile: results }]] : ['default'],
-    // The default leaves one core idle: on two cores that is half.
+    // The default leaves one core idle, which is half of two cores.
     maxWorkers: availableParallelism(),
     include: ['**/test/**/*.test.ts'],
     exclude: ['**/node_modules/**', 'dist/**'],
     typecheck: { enabled: true, include: ['**/test/**/*.test-d.ts'], tsconfig: 'tsconfig.json' },
-    // Real servers and processes start in some tests; none of them asserts on time.
+    // Some tests start real servers and processes. No test asserts on time.
     testTimeout: 30_000,
     hookTimeout: 60_000,
     coverage: {

@@ -1,4 +1,4 @@
-// What `npm run faults` and `npm run soak` take on the command line.
+// Command-line options of `npm run faults` and `npm run soak`.
 
 import { Command, InvalidArgumentError } from 'commander';
 
@@ -19,24 +19,24 @@ export interface SoakOptions {
 export function parseFaultsOptions(argv: readonly string[]): FaultsOptions {
   const command = withCommonOptions(
     'faults',
-    'Does harm to tickbus on a real Redis, and checks what becomes of it.',
+    'Injects faults into tickbus on a real Redis, and checks the history of every message.',
   )
-    .option('--quick', 'everything in under a minute, with shorter waits and fewer messages', false)
+    .option('--quick', 'run in about a minute, with shorter waits and fewer messages', false)
     .option(
       '--only <name>',
-      'one scenario, by its name or number; can be given several times',
+      'run one scenario, by name or number; repeatable',
       (name: string, before: string[]) => [...before, name],
       [] as string[],
     )
-    .option('--list', 'say what there is, and end', false);
+    .option('--list', 'print the scenarios with their expected results, and exit', false);
   return command.parse(argv, { from: 'user' }).opts<FaultsOptions>();
 }
 
 export function parseSoakOptions(argv: readonly string[]): SoakOptions {
   const command = withCommonOptions(
     'soak',
-    'Mixes all faults at random over every kind of channel, and watches the memory.',
-  ).option('--minutes <number>', 'how long', positive, 3);
+    'Injects random faults on every kind of channel, and measures the growth of the heap.',
+  ).option('--minutes <number>', 'duration in minutes', positive, 3);
   return command.parse(argv, { from: 'user' }).opts<SoakOptions>();
 }
 
@@ -49,7 +49,7 @@ function withCommonOptions(name: string, description: string): Command {
       whole,
       Math.floor(Math.random() * 2 ** 31),
     )
-    .option('--json', 'the last line of stdout is one JSON object; progress goes to stderr', false)
+    .option('--json', 'print one JSON object on stdout; progress goes to stderr', false)
     .showHelpAfterError();
 }
 

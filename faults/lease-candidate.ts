@@ -1,4 +1,4 @@
-// A candidate for the lease of a channel, with the publisher that writes there while the lease is held.
+// A candidate for the lease of a channel, with its publisher.
 
 import type { SentRecord } from '@tickbus/fault-kit/records';
 import { RedisLease, RedisPublisher, TickbusError } from 'tickbus';
@@ -13,11 +13,11 @@ const EVERY_MS = 5;
 export interface LeaseCandidateOptions {
   /** The `sender` of its messages. Default `exclusive`. */
   readonly name?: string;
-  /** Where both the lease and the publisher connect to. Default: the server itself. */
+  /** The port that lease and publisher connect to. Default: that of the server. */
   readonly port?: number;
   /** `user:password`. Default: none. */
   readonly credentials?: string;
-  /** Default: the library's. */
+  /** Default: that of the library. */
   readonly deadlineMs?: number;
   /** Default `TTL_MS`. */
   readonly ttlMs?: number;
@@ -30,7 +30,7 @@ export class LeaseCandidate {
   readonly channel: NoteChannel;
   readonly #testbed: Testbed;
 
-  /** Not started. */
+  /** The candidate is not started yet. */
   constructor(testbed: Testbed, channel: NoteChannel, options: LeaseCandidateOptions = {}) {
     const {
       name = 'exclusive',
@@ -53,7 +53,7 @@ export class LeaseCandidate {
     });
   }
 
-  /** A candidate that has been started; it holds the lease when nobody else does. */
+  /** Creates and starts a candidate. */
   static async join(
     testbed: Testbed,
     channel: NoteChannel,
@@ -64,7 +64,7 @@ export class LeaseCandidate {
     return candidate;
   }
 
-  /** Starts the lease; tries again while its link is down, as after a cut. */
+  /** Starts the lease. Retries while its link is down. */
   async start(): Promise<void> {
     await eventually(`${this.name} is a candidate for ${this.channel}`, async () => {
       try {
@@ -89,12 +89,16 @@ export class LeaseCandidate {
     return this.#testbed.sendUntilAccepted(this.publisher, this.channel);
   }
 
-  /** Sends every few milliseconds, also while somebody else holds the lease. @returns a function that stops and waits for what is under way */
+  /**
+   * Sends every few milliseconds, also without the lease.
+   *
+   * @returns a function that stops and waits for the publishes in flight
+   */
   sendContinually(): () => Promise<void> {
     const sending = new Set<Promise<unknown>>();
-    let isOver = false;
+    let isStopped = false;
     const done = (async () => {
-      while (!isOver) {
+      while (!isStopped) {
         for (let left = BURST; left > 0; left--) {
           const sent: Promise<unknown> = this.send().finally(() => sending.delete(sent));
           sending.add(sent);
@@ -104,13 +108,13 @@ export class LeaseCandidate {
       await Promise.all(sending);
     })();
     return () => {
-      isOver = true;
+      isStopped = true;
       return done;
     };
   }
 }
 
-/** From here on the scenario fails when one of these gains the lease while another still holds it. */
+/** Fails the scenario if a candidate gains the lease while another one still holds it. */
 export function watchHolders(testbed: Testbed, candidates: readonly LeaseCandidate[]): void {
   for (const candidate of candidates) {
     candidate.lease.on('gained', () => {

@@ -1,4 +1,4 @@
-// A plain client on one channel: it hears every message in the order in which the server published it, and who wrote it.
+// A plain client that records every message of a channel, in the order of publication.
 
 import { checkWriters, type ObservedMessage } from '@tickbus/fault-kit/writers';
 import { createClient } from 'redis';
@@ -14,7 +14,7 @@ interface Document {
 
 export class PlainListener {
   readonly messages: ObservedMessage[] = [];
-  /** Whoever it has heard of, in the order of their first message. */
+  /** The senders, in the order of their first message. */
   get writers(): readonly string[] {
     return [...new Set(this.messages.map(({ sender }) => sender))];
   }
@@ -23,19 +23,19 @@ export class PlainListener {
     const { host, port } = testbed.redis;
     const client = createClient({ socket: { host, port, reconnectStrategy: false } });
     client.on('error', () => {});
-    const observer = new PlainListener();
+    const listener = new PlainListener();
     await client.connect();
-    await client.subscribe(channel.name, (json) => observer.#hears(JSON.parse(json) as Document));
+    await client.subscribe(channel.name, (json) => listener.#record(JSON.parse(json) as Document));
     testbed.atEnd(() => client.destroy());
-    return observer;
+    return listener;
   }
 
-  /** What is wrong with the order of the writers; empty when nothing is. */
+  /** Violations of the order of the writers. */
   problems(): string[] {
     return checkWriters(this.messages);
   }
 
-  #hears({ data: { n }, epoch, seq, sender }: Document): void {
+  #record({ data: { n }, epoch, seq, sender }: Document): void {
     this.messages.push({ n, epoch, seq, sender });
   }
 }

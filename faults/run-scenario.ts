@@ -1,4 +1,4 @@
-// Runs one scenario on a testbed of its own, and judges it: what it says itself, and the checked history.
+// Runs one scenario on a new testbed, and checks its own assertions, its bounds and its history.
 
 import { type Figures, noFigures } from '@tickbus/fault-kit/check';
 import { Random } from '@tickbus/test-kit/random';
@@ -7,14 +7,14 @@ import type { ScenarioResult } from './scenario-results.ts';
 import { Testbed } from './testbed.ts';
 import { within } from './wait.ts';
 
-/** A scenario that hangs is given up; the longest is five minutes of idleness. */
+/** Time limit of a scenario. The longest one is idle for five minutes. */
 const LIMIT_MS = 400_000;
-const HARM = ['silent_lost', 'duplicates', 'out_of_order', 'made_up', 'inexact'] as const;
+const DAMAGE = ['silent_lost', 'duplicates', 'out_of_order', 'made_up', 'inexact'] as const;
 
 export interface ScenarioRunOptions {
   readonly seed: number;
   readonly quick: boolean;
-  /** Called when the scenario says that it only waits from there on. */
+  /** Called when the scenario only waits from there on. */
   readonly onWaiting: () => void;
 }
 
@@ -27,25 +27,25 @@ export async function runScenario(
   const testbed = await Testbed.open({ random, quick, onWaiting, server: scenario.server });
   const problems: string[] = [];
   let figures: Figures = noFigures();
-  const onUnhandled = (reason: unknown) => problems.push(`An unhandled rejection: ${textOf(reason)}`);
+  const onUnhandled = (reason: unknown) => problems.push(`Unhandled rejection: ${textOf(reason)}`);
   process.on('unhandledRejection', onUnhandled);
   try {
     await within(scenario.name, scenario.run(testbed), LIMIT_MS);
   } catch (error) {
     problems.push(
       textOf(error),
-      'It stopped before its history was settled: what was on its way counts as lost.',
-      `The last log lines: ${testbed.log.slice(-5).join(' | ') || 'none'}`,
+      'The scenario stopped before its history settled. Messages in flight count as lost.',
+      `Last log lines: ${testbed.log.slice(-5).join(' | ') || 'none'}`,
     );
   }
   try {
     problems.push(...testbed.exceeded);
     const checked = testbed.checkHistory();
     figures = checked.figures;
-    if (HARM.some((harm) => figures[harm] > 0)) problems.push(...checked.problems);
+    if (DAMAGE.some((name) => figures[name] > 0)) problems.push(...checked.problems);
     await testbed[Symbol.asyncDispose]();
   } catch (error) {
-    problems.push(`At its end: ${textOf(error)}`);
+    problems.push(`During clean-up: ${textOf(error)}`);
   } finally {
     process.off('unhandledRejection', onUnhandled);
   }

@@ -1,4 +1,4 @@
-// What came of a run: for people at a glance, for programs as one JSON object.
+// Results of a run, as text lines and as one JSON object.
 
 import { addFigures, type Figures, noFigures } from '@tickbus/fault-kit/check';
 
@@ -7,9 +7,9 @@ export interface ScenarioResult {
   readonly passed: boolean;
   readonly ms: number;
   readonly figures: Figures;
-  /** What was measured on the way. */
+  /** Measurements. */
   readonly notes: readonly string[];
-  /** Why it failed; empty when it passed. */
+  /** Reasons of the failure; empty if the scenario passed. */
   readonly problems: readonly string[];
 }
 
@@ -35,10 +35,11 @@ export function summarize(results: readonly ScenarioResult[], run: RunParameters
   return { tests: results.length, passed, ...figures, ...run, results };
 }
 
-/** One line a result, more when it failed. */
+/** One line per result, followed by its notes and problems. */
 export function resultLine({ name, passed, ms, figures, notes, problems }: ScenarioResult): string {
   const { published, delivered, reported_lost, silent_lost } = figures;
-  const counts = `published ${published}, delivered ${delivered}, told lost ${reported_lost}, silent ${silent_lost}`;
+  const lost = `reported lost ${reported_lost}, silent ${silent_lost}`;
+  const counts = `published ${published}, delivered ${delivered}, ${lost}`;
   const line = `${passed ? 'ok  ' : 'FAIL'} ${name.padEnd(32)} ${(ms / 1_000).toFixed(1).padStart(6)} s  ${counts}`;
   const more = [...notes, ...problems.map((problem) => `! ${problem}`)];
   return [line, ...more.map((text) => `       ${text.replaceAll('\n', '\n         ')}`)].join('\n');
@@ -47,12 +48,12 @@ export function resultLine({ name, passed, ms, figures, notes, problems }: Scena
 export function summaryLines(summary: FaultsSummary): string {
   const { tests, passed, seconds, seed, published, delivered, reported_lost } = summary;
   const { silent_lost, duplicates, out_of_order, made_up, inexact } = summary;
-  const harm = { silent_lost, duplicates, out_of_order, made_up, inexact };
+  const damage = { silent_lost, duplicates, out_of_order, made_up, inexact };
   return [
     '',
     `${passed} of ${tests} passed in ${seconds} s, seed ${seed}.`,
-    `${published} messages published, ${delivered} delivered to handlers, ${reported_lost} lost and told.`,
-    Object.entries(harm)
+    `${published} messages published, ${delivered} delivered to handlers, ${reported_lost} reported lost.`,
+    Object.entries(damage)
       .map(([name, count]) => `${name.replaceAll('_', ' ')}: ${count}`)
       .join(', '),
   ].join('\n');

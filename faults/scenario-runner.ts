@@ -1,4 +1,4 @@
-// Runs scenarios, those that mostly wait beside others.
+// Runs scenarios, and those that mostly wait at the same time as others.
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,16 +12,17 @@ export interface RunnerOptions {
   readonly seed: number;
   readonly quick: boolean;
   readonly onResult: (result: ScenarioResult) => void;
-  /** Called when a scenario in this process says that it only waits from there on. */
+  /** Called when a scenario in this process only waits from there on. */
   readonly onWaiting: () => void;
 }
 
-/** How many scenarios that wait and are busy `--quick` runs at the same time. */
+/** How many scenarios with `waits: 'busy'` `--quick` runs at the same time. */
 const BUSY_AT_ONCE = 4;
 
 /**
- * The whole list: what waits long runs in processes of its own, beside all the rest, which runs one after the other. Quick: what
- * waits runs all at once, then what waits and is busy a few at a time, and then the rest.
+ * Runs the scenarios. By default those with `waits: 'long'` run in separate processes, and the others one by one beside
+ * them. With `quick`, `long` and `short` ones run at the same time, then the `busy` ones a few at a time, then the
+ * rest.
  *
  * @returns the results in the order of the scenarios
  */
@@ -34,25 +35,25 @@ export async function runAll(
     results.set(scenario, result);
     options.onResult(result);
   };
-  const here = async (scenario: Scenario) => add(scenario, await runScenario(scenario, options));
-  const beside = scenarios.length === 1 ? [] : scenarios.filter((one) => isBeside(one, options));
-  const apart = beside.filter(({ measuresHeap }) => !options.quick || measuresHeap);
-  const running = await startOneByOne(apart, options, add);
-  await Promise.all(beside.filter((one) => !apart.includes(one)).map(here));
+  const runHere = async (scenario: Scenario) => add(scenario, await runScenario(scenario, options));
+  const beside = scenarios.length === 1 ? [] : scenarios.filter((one) => runsBeside(one, options));
+  const separate = beside.filter(({ measuresHeap }) => !options.quick || measuresHeap);
+  const running = await startOneByOne(separate, options, add);
+  await Promise.all(beside.filter((one) => !separate.includes(one)).map(runHere));
   const busy = scenarios.filter(({ waits }) => options.quick && waits === 'busy');
-  await inTurn(busy, BUSY_AT_ONCE, here);
+  await runInOrder(busy, BUSY_AT_ONCE, runHere);
   const rest = scenarios.filter((one) => !beside.includes(one) && !busy.includes(one));
-  await inTurn(rest, 1, here);
+  await runInOrder(rest, 1, runHere);
   await Promise.all(running);
   return scenarios.flatMap((scenario) => results.get(scenario) ?? []);
 }
 
-function isBeside({ waits }: Scenario, { quick }: RunnerOptions): boolean {
+function runsBeside({ waits }: Scenario, { quick }: RunnerOptions): boolean {
   return waits === 'long' || (quick && waits === 'short');
 }
 
-/** At most so many at a time, in their order. */
-async function inTurn(
+/** Runs at most `atOnce` at the same time, in order. */
+async function runInOrder(
   scenarios: readonly Scenario[],
   atOnce: number,
   run: (scenario: Scenario) => Promise<void>,
@@ -64,7 +65,7 @@ async function inTurn(
   await Promise.all(Array.from({ length: atOnce }, worker));
 }
 
-/** Each is started when the one before has measured what it measures, and only waits. */
+/** Starts each scenario when the previous one has finished its measurements and only waits. */
 async function startOneByOne(
   scenarios: readonly Scenario[],
   options: RunnerOptions,
@@ -96,7 +97,9 @@ function inProcess({ name }: Scenario, { seed, quick }: RunnerOptions) {
   });
   const closed = once(child, 'close');
   const waiting = Promise.race([once(child, 'message'), closed]);
-  const result = closed.then(() => lastResult(output) ?? failed(name, `Its process ended early:\n${errors}`));
+  const result = closed.then(
+    () => lastResult(output) ?? failed(name, `The scenario process exited early:\n${errors}`),
+  );
   return { waiting, result };
 }
 

@@ -1,25 +1,28 @@
-// What a scenario is: one fault, and what must come of it.
+// A scenario: one fault and its expected result.
 
 import type { LocalRedisOptions } from '@tickbus/local-redis';
 import type { Testbed } from './testbed.ts';
 
 export interface Scenario {
-  /** The number in the list of faults, and words: `03-server-paused`. */
+  /** Number in the list of faults and a short name: `03-server-paused`. */
   readonly name: string;
-  /** What must be so, in one sentence; `run` throws where it is not. */
+  /** The expected result in one sentence. `run` throws if it is not met. */
   readonly expected: string;
   /**
-   * It mostly waits, so that `--quick` runs it at the same time as all others of this kind. `long`: the whole list runs it in a
-   * process of its own, beside everything else. `busy`: it waits for leases and reconnects and publishes in between, so that `--quick`
-   * runs a few of this kind at a time, apart from those whose bounds are in real time.
+   * How the scenario waits. undefined: it is busy all the time and runs alone.
+   *
+   * - `long`: it waits for a long time, so the whole list runs it in a separate process beside the others.
+   * - `short`: only `--quick` runs it beside others.
+   * - `busy`: it waits for leases and reconnects and publishes in between. `--quick` runs a few of these at a time,
+   *   apart from the scenarios with real-time bounds.
    */
   readonly waits?: 'long' | 'short' | 'busy';
-  /** It measures the heap while it waits, so that it has its process to itself even in `--quick`. */
+  /** Whether it measures the heap while it waits, so that it needs a separate process even with `--quick`. */
   readonly measuresHeap?: true;
-  /** What `--quick` makes smaller; undefined: nothing. */
+  /** What `--quick` shortens; undefined: nothing. */
   readonly shortened?: string;
-  /** How its server is started. Default: without persistence. */
+  /** Options of the server. Default: without persistence. */
   readonly server?: LocalRedisOptions;
-  /** After it, the whole history is checked: see `Testbed.checkHistory`. */
+  /** `Testbed.checkHistory` checks the whole history afterwards. */
   readonly run: (testbed: Testbed) => Promise<void>;
 }

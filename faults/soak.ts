@@ -1,25 +1,25 @@
-// npm run soak: all faults mixed at random, round after round, over publishers and subscribers that live through all of them.
+// `npm run soak`: rounds of random faults, on publishers and subscribers that stay open through all rounds.
 
 import { addFigures, noFigures } from '@tickbus/fault-kit/check';
 import { type HeapSample, heapAfterGc, slopePerMinute } from '@tickbus/fault-kit/heap';
 import { Random } from '@tickbus/test-kit/random';
 import { parseSoakOptions } from './fault-options.ts';
-import { HARM, SoakRun } from './soak/soak-run.ts';
+import { DAMAGE, SoakRun } from './soak/soak-run.ts';
 import { Testbed } from './testbed.ts';
 
-/** Growth that is told as a leak, once there are minutes enough to see one. */
+/** Heap growth per minute that counts as a leak, in a run of `MIN_MINUTES` or more. */
 const MAX_SLOPE_BYTES = 512 * 1024;
-const LEAST_MINUTES = 5;
-/** What caches and compiled code take at first is no leak. */
-const WARM_UP = 0.25;
+const MIN_MINUTES = 5;
+/** Share of the run whose samples are ignored, because caches and compiled code grow first. */
+const WARM_UP_SHARE = 0.25;
 
 const { minutes, seed, json } = parseSoakOptions(process.argv.slice(2));
-/** stdout is kept for the one line of JSON. */
-const say = (text: string) => (json ? process.stderr : process.stdout).write(`${text}\n`);
+/** With --json, stdout has only the JSON line. */
+const print = (text: string) => (json ? process.stderr : process.stdout).write(`${text}\n`);
 process.once('SIGINT', () => process.exit(130));
 process.once('SIGTERM', () => process.exit(143));
 
-say(`Soaking for ${minutes} minutes, seed ${seed}`);
+print(`Soaking for ${minutes} minutes, seed ${seed}`);
 const random = new Random(seed);
 const testbed = await Testbed.open({
   random,
@@ -27,19 +27,19 @@ const testbed = await Testbed.open({
   onWaiting: () => {},
   server: { keepsData: true },
 });
-const cast = await SoakRun.create(testbed);
+const soak = await SoakRun.create(testbed);
 const figures = noFigures();
 const faults: Record<string, number> = {};
 const samples: HeapSample[] = [];
 const problems: string[] = [];
-process.on('unhandledRejection', (reason) => problems.push(`An unhandled rejection: ${reason}`));
+process.on('unhandledRejection', (reason) => problems.push(`Unhandled rejection: ${reason}`));
 let [rounds, passed] = [0, 0];
 const startedAt = performance.now();
 const elapsedMs = () => performance.now() - startedAt;
 
 while (elapsedMs() < minutes * 60_000) {
   rounds++;
-  const round = await cast.runRound(random.fork(`round ${rounds}`));
+  const round = await soak.runRound(random.fork(`round ${rounds}`));
   addFigures(figures, round.figures);
   for (const name of round.faults) faults[name] = (faults[name] ?? 0) + 1;
   problems.push(
@@ -49,29 +49,32 @@ while (elapsedMs() < minutes * 60_000) {
   const bytes = heapAfterGc();
   samples.push({ atMs: elapsedMs(), bytes });
   const { published, delivered, reported_lost } = round.figures;
-  say(
-    `${round.problems.length === 0 ? 'ok  ' : 'FAIL'} round ${rounds} at ${Math.round(elapsedMs() / 1_000)} s: published ${published}, ` +
-      `delivered ${delivered}, told lost ${reported_lost}, heap ${(bytes / 2 ** 20).toFixed(1)} MB: ${round.faults.join(', ')}`,
+  const status = round.problems.length === 0 ? 'ok  ' : 'FAIL';
+  const heap = `${(bytes / 2 ** 20).toFixed(1)} MB`;
+  print(
+    `${status} round ${rounds} at ${Math.round(elapsedMs() / 1_000)} s: ` +
+      `published ${published}, delivered ${delivered}, reported lost ${reported_lost}, ` +
+      `heap ${heap}: ${round.faults.join(', ')}`,
   );
-  for (const problem of round.problems) say(`       ! ${problem}`);
+  for (const problem of round.problems) print(`       ! ${problem}`);
 }
 
-const steady = samples.filter(({ atMs }) => atMs >= WARM_UP * elapsedMs());
+const steady = samples.filter(({ atMs }) => atMs >= WARM_UP_SHARE * elapsedMs());
 const slope = Math.round(slopePerMinute(steady));
-if (minutes >= LEAST_MINUTES && slope > MAX_SLOPE_BYTES)
+if (minutes >= MIN_MINUTES && slope > MAX_SLOPE_BYTES)
   problems.push(`The heap grows by ${slope} bytes a minute.`);
 await testbed[Symbol.asyncDispose]();
 
-say('');
-say(`${passed} of ${rounds} rounds passed in ${Math.round(elapsedMs() / 1_000)} s, seed ${seed}.`);
-say(
-  `${figures.published} messages published, ${figures.delivered} delivered to handlers, ${figures.reported_lost} lost and told.`,
+print('');
+print(`${passed} of ${rounds} rounds passed in ${Math.round(elapsedMs() / 1_000)} s, seed ${seed}.`);
+print(
+  `${figures.published} messages published, ${figures.delivered} delivered to handlers, ` +
+    `${figures.reported_lost} reported lost.`,
 );
-say(HARM.map((name) => `${name.replaceAll('_', ' ')}: ${figures[name]}`).join(', '));
-say(
-  `Heap slope: ${(slope / 1024).toFixed(1)} KB a minute over ${steady.length} rounds. Faults: ${JSON.stringify(faults)}`,
-);
-for (const problem of problems) say(`! ${problem}`);
+print(DAMAGE.map((name) => `${name.replaceAll('_', ' ')}: ${figures[name]}`).join(', '));
+print(`Heap growth: ${(slope / 1024).toFixed(1)} KB a minute over ${steady.length} rounds.`);
+print(`Faults: ${JSON.stringify(faults)}`);
+for (const problem of problems) print(`! ${problem}`);
 const summary = {
   tests: rounds,
   passed,

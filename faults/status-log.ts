@@ -1,9 +1,9 @@
-// Everything that a subscriber or a link tells, with the moment it was told.
+// Logs the statuses of a subscriber or a link with their times.
 
 import type { SubscriberStatus } from 'tickbus';
 
 interface StatusEntry {
-  /** By `performance.now()`. */
+  /** Milliseconds of `performance.now()`. */
   readonly at: number;
   readonly status: SubscriberStatus;
 }
@@ -12,12 +12,13 @@ type StatusType = SubscriberStatus['type'];
 
 export class StatusLog {
   readonly entries: StatusEntry[] = [];
-  #waiting: { readonly fits: (entry: StatusEntry) => boolean; readonly resolve: (at: number) => void }[] = [];
+  #waiting: { readonly matches: (entry: StatusEntry) => boolean; readonly resolve: (at: number) => void }[] =
+    [];
 
   readonly add = (status: SubscriberStatus): void => {
     const entry = { at: performance.now(), status };
     this.entries.push(entry);
-    const ready = this.#waiting.filter(({ fits }) => fits(entry));
+    const ready = this.#waiting.filter(({ matches }) => matches(entry));
     this.#waiting = this.#waiting.filter((one) => !ready.includes(one));
     for (const { resolve } of ready) resolve(entry.at);
   };
@@ -26,15 +27,15 @@ export class StatusLog {
     return this.entries.filter(({ status }) => status.type === type).length;
   }
 
-  /** The moment at which the first status of this type was told after `since`; resolves when it is told. */
+  /** Resolves with the time of the first status of this type at or after `since`. */
   first(type: StatusType, since = 0): Promise<number> {
-    const fits = ({ at, status }: StatusEntry) => status.type === type && at >= since;
-    const found = this.entries.find(fits);
+    const matches = ({ at, status }: StatusEntry) => status.type === type && at >= since;
+    const found = this.entries.find(matches);
     if (found !== undefined) return Promise.resolve(found.at);
-    return new Promise((resolve) => this.#waiting.push({ fits, resolve }));
+    return new Promise((resolve) => this.#waiting.push({ matches, resolve }));
   }
 
-  /** For a person, when something went wrong. */
+  /** The last 20 statuses, for an error message. */
   toString(): string {
     const [first] = this.entries;
     const line = ({ at, status }: StatusEntry) => `${Math.round(at - (first?.at ?? 0))} ms ${status.type}`;

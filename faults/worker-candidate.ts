@@ -1,4 +1,5 @@
-// A candidate in a process of its own, which can be stopped and killed. It publishes by itself as soon as it has held the lease.
+// A lease candidate in a separate process, which can be stopped and killed. It publishes after it first gains the
+// lease.
 
 import type { SentRecord } from '@tickbus/fault-kit/records';
 import type { NoteChannel } from './fault-channels.ts';
@@ -10,7 +11,7 @@ import type { HoldSettings } from './workers/hold.ts';
 export interface WorkerCandidateOptions {
   /** The `sender` of its messages. */
   readonly name: string;
-  /** Where it connects to. Default: the server itself. */
+  /** The port to connect to. Default: that of the server. */
   readonly port?: number;
 }
 
@@ -23,45 +24,45 @@ interface Settled extends Readonly<Record<string, unknown>> {
   readonly sent: SentRecord;
 }
 
-/** Above all numbers of this process, and how many one worker may use. */
-const FIRST = 1_000_000_000;
-const RANGE = 1_000_000;
-let ranges = 0;
+/** Message numbers of the first worker, above all numbers of this process; and the count per worker. */
+const FIRST_NUMBER = 1_000_000_000;
+const NUMBERS_PER_WORKER = 1_000_000;
+let workers = 0;
 
 export class WorkerCandidate {
   readonly name: string;
   readonly process: WorkerProcess;
   readonly #testbed: Testbed;
   readonly #channel: NoteChannel;
-  readonly #forget: () => void;
+  readonly #cancelKill: () => void;
 
   constructor(testbed: Testbed, channel: NoteChannel, options: WorkerCandidateOptions) {
     const { name, port = testbed.redis.port } = options;
-    const firstNumber = FIRST + ranges++ * RANGE;
+    const firstNumber = FIRST_NUMBER + workers++ * NUMBERS_PER_WORKER;
     const settings: HoldSettings = { port, channel: channel.name, name, ttlMs: TTL_MS, firstNumber };
     this.name = name;
     this.#testbed = testbed;
     this.#channel = channel;
     this.process = new WorkerProcess('hold', { ...settings });
-    this.#forget = testbed.atEnd(() => this.process.kill());
+    this.#cancelKill = testbed.atEnd(() => this.process.kill());
   }
 
-  /** Resolves when it has gained the lease, once more than when this was awaited before. */
+  /** Resolves each time with the next gain of the lease. */
   async untilGained(): Promise<void> {
     await this.process.receive('gained');
   }
 
   /**
-   * Ends it, at once or in order, and puts all that it sent into the ledger of the testbed. What it was about to publish and did not report
-   * is of unknown outcome.
+   * Ends the process with SIGKILL or in order, and adds its messages to the ledger of the testbed. An announced message
+   * without a report has an unknown outcome.
    *
-   * @returns what it sent
+   * @returns the messages of the process
    */
-  async end(how: 'kill' | 'close'): Promise<readonly SentRecord[]> {
-    if (how === 'kill') this.process.kill();
+  async end(mode: 'kill' | 'close'): Promise<readonly SentRecord[]> {
+    if (mode === 'kill') this.process.kill();
     else this.process.send({ type: 'end' });
     await this.process.closed();
-    this.#forget();
+    this.#cancelKill();
     const settled = new Map(this.process.takeAll<Settled>('sent').map(({ sent }) => [sent.n, sent]));
     const sent = this.process
       .takeAll<Sending>('sending')

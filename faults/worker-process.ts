@@ -1,10 +1,10 @@
-// Another process, where a fault says so: it runs a worker script, and the two exchange messages.
+// A child process that runs a worker script and exchanges messages with this process.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { within } from './wait.ts';
 
-/** What a worker script is started with, and what is said either way: plain data. */
+/** Settings of a worker script, and messages in both directions: plain data. */
 type WorkerMessage = Readonly<Record<string, unknown>>;
 
 export class WorkerProcess {
@@ -16,7 +16,7 @@ export class WorkerProcess {
   #output = '';
   #onMessage: () => void = () => {};
 
-  /** @param script a file of `workers/`, without its ending */
+  /** @param script a file of `workers/` without extension */
   constructor(script: string, settings: WorkerMessage) {
     this.#name = script;
     const file = fileURLToPath(new URL(`workers/${script}.ts`, import.meta.url));
@@ -34,7 +34,7 @@ export class WorkerProcess {
     }
   }
 
-  /** Everything it has printed, both streams. */
+  /** Everything printed on stdout and stderr. */
   get output(): string {
     return this.#output;
   }
@@ -43,14 +43,14 @@ export class WorkerProcess {
     this.#child.send(message);
   }
 
-  /** The next message of this type; each is had once. @throws Error when the process ends before */
+  /** Takes the next message of this type. @throws Error if the process exits first */
   async receive<T extends WorkerMessage>(type: string, ms?: number): Promise<T> {
     const found = (async () => {
       for (;;) {
         const index = this.#inbox.findIndex((message) => message.type === type);
         if (index >= 0) return this.#inbox.splice(index, 1)[0] as T;
         if (this.#child.exitCode !== null || this.#child.signalCode !== null)
-          throw new Error(`The worker ${this.#name} ended early:\n${this.#output}`);
+          throw new Error(`The worker ${this.#name} exited early:\n${this.#output}`);
         await Promise.race([
           new Promise<void>((resolve) => {
             this.#onMessage = resolve;
@@ -62,26 +62,26 @@ export class WorkerProcess {
     return within(`"${type}" from the worker ${this.#name}`, found, ms);
   }
 
-  /** The exit code, when it has ended by itself. */
+  /** Resolves with the exit code; null after a signal. */
   async exited(ms?: number): Promise<number | null> {
     if (this.#child.exitCode === null && this.#child.signalCode === null)
-      await within(`The end of the worker ${this.#name}`, this.#exit, ms);
+      await within(`Exit of the worker ${this.#name}`, this.#exit, ms);
     return this.#child.exitCode;
   }
 
-  /** All messages of this type that no `hears` has had; each is had once. */
+  /** Takes all remaining messages of this type. */
   takeAll<T extends WorkerMessage>(type: string): T[] {
     const taken = this.#inbox.filter((message) => message.type === type);
     for (const message of taken) this.#inbox.splice(this.#inbox.indexOf(message), 1);
     return taken as T[];
   }
 
-  /** Resolves when it has ended and everything that it said has been heard. */
+  /** Resolves when the process has exited and all its messages have arrived. */
   closed(ms?: number): Promise<void> {
-    return within(`The end of the worker ${this.#name}`, this.#closed, ms);
+    return within(`Exit of the worker ${this.#name}`, this.#closed, ms);
   }
 
-  /** SIGSTOP: it runs nothing and keeps its connections, until `resume`. */
+  /** Stops execution with SIGSTOP until `resume`. Connections stay open. */
   pause(): void {
     this.#child.kill('SIGSTOP');
   }

@@ -1,5 +1,5 @@
-// `npm run build [-- folder]`: dist/, the same workspace tree in JavaScript, without tests, for plain node and the npm registry.
-// Here the packages export their .ts files, so that no build stands between editing and running; there, what tsc made of them.
+// `npm run build [-- folder]`: writes dist/, the workspace tree as JavaScript without tests, for plain node and npm.
+// The packages export .ts files in the repository, so that it runs without a build, and .js files in dist/.
 
 import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,11 +10,11 @@ import { buildPage } from '../services/monitor/page-build.ts';
 interface Manifest {
   private?: boolean;
   exports?: Record<string, string>;
-  /** Commands, each a launcher NAME.mjs that runs NAME.ts as it is. */
+  /** Commands: each launcher NAME.mjs runs NAME.ts. */
   bin?: Record<string, string>;
 }
 
-/** How a built module is exported: its types and its code. */
+/** The export of a built module: types and code. */
 interface BuiltModule {
   types: string;
   default: string;
@@ -36,7 +36,7 @@ function compile(): void {
   if (status !== 0) process.exit(1);
 }
 
-/** The folders of the lock file: those that `npm ci` will look for. */
+/** The workspace folders in the lock file, which `npm ci` requires. */
 function workspaces(): string[] {
   const { packages } = readJson<{ packages: Record<string, unknown> }>(join(ROOT, 'package-lock.json'));
   return Object.keys(packages).filter((folder) => folder !== '' && !folder.includes('node_modules/'));
@@ -49,7 +49,7 @@ function writePackage(folder: string): void {
   writeFileSync(join(DIST, folder, 'package.json'), `${JSON.stringify(built, undefined, 2)}\n`);
   for (const launcher of Object.values(manifest.bin ?? {})) writeLauncher(join(DIST, folder, launcher));
   if (manifest.private) return;
-  // What people see on the registry: the package's own, else the repository's.
+  // The registry shows these files: from the package, otherwise from the repository.
   for (const file of ['README.md', 'LICENSE']) {
     const source = [join(ROOT, folder, file), join(ROOT, file)].find(existsSync);
     if (source !== undefined) copyFileSync(source, join(DIST, folder, file));
@@ -62,11 +62,11 @@ function builtExports(sources: Record<string, string>): Record<string, string | 
   );
 }
 
-/** Under the same name, because the lock file has it: starts what tsc made of NAME.ts. */
+/** Keeps the name NAME.mjs from the lock file, and starts the compiled NAME.js. */
 function writeLauncher(path: string): void {
   const program = basename(path).replace(/\.mjs$/, '.js');
   writeFileSync(path, `#!/usr/bin/env node\nimport './${program}';\n`);
-  // npm does so for installed packages, not for those of a workspace.
+  // npm sets the mode for installed packages, but not for workspaces.
   chmodSync(path, 0o755);
 }
 

@@ -1,11 +1,11 @@
-// The services of docker-compose.yml under a project name of their own, as a test handles them.
+// Controls the services of docker-compose.yml under a separate project name, for a test.
 
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-/** What is read of `docker inspect`. */
+/** The used fields of `docker inspect`. */
 export interface Container {
   readonly Id: string;
   readonly RestartCount: number;
@@ -17,13 +17,13 @@ export interface Container {
   readonly NetworkSettings: { readonly Ports: Readonly<Record<string, readonly PortBinding[] | null>> };
 }
 
-/** A port of this machine that leads into a container. */
+/** A port of this machine that is forwarded to a container. */
 export interface PortBinding {
   readonly HostIp: string;
   readonly HostPort: string;
 }
 
-/** How long a container may take to become healthy, or to log what is awaited. */
+/** Time limit for a health check or an expected log line. */
 const TIMEOUT_MS = 30_000;
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const execute = promisify(execFile);
@@ -47,9 +47,9 @@ export class ComposeStack {
   }
 
   /**
-   * Nothing is started. `env` is for the variables of docker-compose.yml; a command fails once `signal` is aborted.
+   * Starts no service. `env` sets the variables of docker-compose.yml. Commands fail after `signal` aborts.
    *
-   * @throws Error when there is no Docker engine or no compose
+   * @throws Error without a Docker engine or Docker Compose
    */
   static async open(
     project: string,
@@ -58,7 +58,7 @@ export class ComposeStack {
   ): Promise<ComposeStack> {
     const full = { ...process.env, ...env, COMPOSE_PROJECT_NAME: project };
     if (!(await succeeds('docker', 'info')))
-      throw new Error('No Docker engine answers. Install one, or start it: sudo systemctl start docker');
+      throw new Error('No Docker engine responds. Install one, or start it: sudo systemctl start docker');
     if (await succeeds('docker', 'compose', 'version'))
       return new ComposeStack(project, ['docker', 'compose'], full, signal);
     if (await succeeds('docker-compose', 'version'))
@@ -68,24 +68,24 @@ export class ComposeStack {
     );
   }
 
-  /** Runs `docker compose ...`, or `docker-compose ...` where only version 1 is installed; the standard output. */
+  /** Runs `docker compose`, or `docker-compose` if only version 1 is installed. @returns stdout */
   compose(...args: string[]): Promise<string> {
     return this.#run(...this.#compose, ...args);
   }
 
-  /** Runs `docker ...`; the standard output. */
+  /** Runs `docker`. @returns stdout */
   docker(...args: string[]): Promise<string> {
     return this.#run('docker', ...args);
   }
 
-  /** Of the services that run, in the order of the alphabet. */
+  /** Names of the running services, sorted. */
   async running(): Promise<string[]> {
     const format = '{{.Label "com.docker.compose.service"}}';
     const names = await this.docker('ps', '--filter', this.#label, '--format', format);
     return names.split('\n').filter(Boolean).sort();
   }
 
-  /** Everything there is of the project, running or not: ids of containers, networks and volumes. */
+  /** Ids of all containers, networks and volumes of the project, running or not. */
   async leftovers(): Promise<string[]> {
     const lists = [
       ['ps', '-a'],
@@ -116,7 +116,7 @@ export class ComposeStack {
     });
   }
 
-  /** The first line of a service that matches and was logged after `since` (ISO 8601), or will be. */
+  /** Resolves with the first matching log line of a service after `since` (ISO 8601). */
   logged(service: string, pattern: RegExp, since: string): Promise<RegExpExecArray> {
     return this.until(`${service} logs ${pattern}`, async () => {
       const { Id } = await this.inspect(service);
@@ -124,13 +124,13 @@ export class ComposeStack {
     });
   }
 
-  /** What `attempt` gives, as soon as it is not undefined. @throws Error after 30 s */
+  /** Polls `attempt` until its result is defined. @throws Error after 30 s */
   async until<T>(what: string, attempt: () => Promise<T | undefined>): Promise<T> {
     const deadline = performance.now() + TIMEOUT_MS;
     for (;;) {
       const result = await attempt();
       if (result !== undefined) return result;
-      if (performance.now() > deadline) throw new Error(`Waited ${TIMEOUT_MS} ms in vain until ${what}.`);
+      if (performance.now() > deadline) throw new Error(`${what}: not within ${TIMEOUT_MS} ms.`);
       await sleep(200);
     }
   }
@@ -143,7 +143,7 @@ export class ComposeStack {
     return (await this.#execute(command, args)).stdout;
   }
 
-  /** Both streams: a service's log lines are on its stderr. */
+  /** stdout and stderr, because services log to stderr. */
   async #output(command: string, ...args: string[]): Promise<string> {
     const { stdout, stderr } = await this.#execute(command, args);
     return stdout + stderr;

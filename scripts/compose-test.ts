@@ -1,5 +1,5 @@
-// `npm run test:compose`: docker-compose.yml and the Dockerfile for real, from nothing to nothing. Needs a Docker engine and
-// one or two minutes. Its project, images and port are its own, so that a stack that runs is not disturbed.
+// `npm run test:compose`: builds the image, runs docker-compose.yml and removes everything. Needs a Docker engine and
+// one or two minutes. A separate project, images and ports keep other stacks undisturbed.
 
 import { deepStrictEqual } from 'node:assert';
 import { once } from 'node:events';
@@ -11,10 +11,10 @@ const PROJECT = 'tickbus-compose-test';
 const DEMO = ['--profile', 'demo'];
 const TEST = ['--profile', 'test'];
 const GATEWAYS = ['price-gateway', 'price-gateway-standby'] as const;
-/** Of the demonstration, in the order of the alphabet. */
+/** The services of the demo, sorted. */
 const SERVICES = ['monitor', ...GATEWAYS, 'redis', 'sample-bots', 'simulated-broker', 'test-subscriber'];
 
-/** Those with a port on this machine. */
+/** The services with a port on this machine. */
 const PUBLISHED = ['monitor', 'redis'];
 
 const env = { REDIS_PORT: '0', MONITOR_PORT: '0' };
@@ -22,19 +22,19 @@ const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
 
 const stack = await open(interrupted.signal);
-// What cleans up is not interrupted.
+// Clean-up ignores the interrupt.
 const cleaner = await open(new AbortController().signal);
 let passed = 0;
 let failed = 0;
 
 await removeEverything();
 try {
-  // Each check needs the ones before it, so the first failure is the last.
-  await startsFromNothing();
+  // Each check depends on the previous ones, so the first failure ends the test.
+  await startsFromScratch();
   await delivers();
   await failsOver();
-  await isClosed();
-  await endsAndStartsAgain();
+  await isHardened();
+  await stopsAndRestarts();
 } catch (error) {
   failed++;
   console.log(`FAILED  ${error instanceof Error ? error.message : String(error)}`);
@@ -44,77 +44,80 @@ await removeEverything();
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 
-async function startsFromNothing(): Promise<void> {
+async function startsFromScratch(): Promise<void> {
   await check('the image builds', () => stack.compose(...TEST, ...DEMO, 'build'));
-  await check('"up -d redis" starts Redis alone, and it becomes healthy', async () => {
+  await check('"up -d redis" starts only Redis, and it becomes healthy', async () => {
     await stack.compose('up', '-d', 'redis');
     await stack.healthy('redis');
     deepStrictEqual(await stack.running(), ['redis']);
   });
-  await check('Redis answers on 127.0.0.1 and on no other address of this machine', async () => {
+  await check('Redis listens on 127.0.0.1 and on no other address of this machine', async () => {
     const [binding, ...more] = await stack.bindings('redis');
     deepStrictEqual([binding?.HostIp, more], ['127.0.0.1', []]);
     const port = Number(binding?.HostPort);
     deepStrictEqual(await ping('127.0.0.1', port), '+PONG\r\n');
     for (const address of outsideAddresses()) deepStrictEqual(await ping(address, port), 'ECONNREFUSED');
   });
-  await check('Redis keeps nothing on disk, evicts nothing, and allows a subscriber 256 MB', async () => {
-    deepStrictEqual((await redisSetting('save')) ?? '', '');
-    deepStrictEqual(await redisSetting('appendonly'), 'no');
-    deepStrictEqual(await redisSetting('maxmemory-policy'), 'noeviction');
-    const buffers = await redisSetting('client-output-buffer-limit');
-    deepStrictEqual(buffers?.split('pubsub ')[1], '268435456 67108864 60');
-  });
   await check(
-    '"--profile test up -d": the test subscriber prints what the test publisher sends',
+    'Redis has no persistence, no eviction, and an output buffer of 256 MB per subscriber',
+    async () => {
+      deepStrictEqual((await redisSetting('save')) ?? '', '');
+      deepStrictEqual(await redisSetting('appendonly'), 'no');
+      deepStrictEqual(await redisSetting('maxmemory-policy'), 'noeviction');
+      const buffers = await redisSetting('client-output-buffer-limit');
+      deepStrictEqual(buffers?.split('pubsub ')[1], '268435456 67108864 60');
+    },
+  );
+  await check(
+    '"--profile test up -d": the test subscriber prints the messages of the test publisher',
     async () => {
       await stack.compose(...TEST, 'up', '-d', '--no-build');
       deepStrictEqual(await stack.running(), ['redis', 'test-publisher', 'test-subscriber']);
-      await subscriberHearsPublisher();
+      await subscriberReceivesPublisher();
     },
   );
-  await check('SIGTERM ends test-publisher in time, with exit code 0', () => ends('test-publisher'));
+  await check('SIGTERM stops test-publisher in time, with exit code 0', () => expectStop('test-publisher'));
   await check('"--profile demo up -d" starts every service', startAll);
 }
 
 async function delivers(): Promise<void> {
-  await check('both gateways are healthy, one as the active one and one as the standby', async () => {
+  await check('both gateways are healthy, one active and one standby', async () => {
     for (const gateway of GATEWAYS) await stack.healthy(gateway);
-    await inRoles();
+    await gatewayRoles();
   });
-  await check("the test subscriber prints the gateway's prices", subscriberHearsGateway);
-  await check('every bot tells its status', () =>
+  await check("the test subscriber prints the gateway's prices", subscriberReceivesGateway);
+  await check('every bot reports its status', () =>
     stack.until('momentum, paper-trader and risk-guard are on BOT_STATUS', async () => {
       const bots = await redis('hkeys', 'tickbus:{BOT_STATUS}:last');
       return bots.sort().join() === 'momentum,paper-trader,risk-guard' || undefined;
     }),
   );
-  await check('the monitor answers on 127.0.0.1 alone, and its lamps are green', monitorShines);
-  await check('no service had to be started twice', async () => {
+  await check('the monitor listens only on 127.0.0.1, and its lamps are green', monitorIsGreen);
+  await check('no service was restarted', async () => {
     for (const service of SERVICES) deepStrictEqual((await stack.inspect(service)).RestartCount, 0, service);
   });
-  await check('after a restart of Redis the prices go on', async () => {
+  await check('prices continue after a restart of Redis', async () => {
     await stack.compose('restart', 'redis');
-    await subscriberHearsGateway();
+    await subscriberReceivesGateway();
   });
 }
 
 async function failsOver(): Promise<void> {
   await check('the standby takes over when the active gateway is killed', async () => {
-    const [active, standby] = await inRoles();
+    const [active, standby] = await gatewayRoles();
     const since = now();
     await stack.compose(...DEMO, 'kill', active);
     await stack.logged(standby, /"The gateway is active\."/, since);
-    await subscriberHearsGateway();
+    await subscriberReceivesGateway();
   });
-  await check('the killed one is started again and stands by', async () => {
+  await check('the killed gateway restarts as the standby', async () => {
     await startAll();
     for (const gateway of GATEWAYS) await stack.healthy(gateway);
-    await inRoles();
+    await gatewayRoles();
   });
 }
 
-async function monitorShines(): Promise<void> {
+async function monitorIsGreen(): Promise<void> {
   const [binding, ...more] = await stack.bindings('monitor');
   deepStrictEqual([binding?.HostIp, more], ['127.0.0.1', []]);
   await stack.until('all three lamps are green', async () => {
@@ -127,14 +130,14 @@ async function monitorShines(): Promise<void> {
   });
 }
 
-async function isClosed(): Promise<void> {
-  await check('no process is root', async () => {
+async function isHardened(): Promise<void> {
+  await check('no process runs as root', async () => {
     for (const service of SERVICES) {
       const { Id } = await stack.inspect(service);
       const [, ...processes] = (await stack.docker('top', Id, '-eo', 'pid,uid,args')).trim().split('\n');
       deepStrictEqual(processes.length > 0, true, `${service} has no process.`);
       for (const line of processes)
-        if (/^\s*\d+\s+0\s/.test(line)) throw new Error(`${service} is root: ${line}`);
+        if (/^\s*\d+\s+0\s/.test(line)) throw new Error(`${service} runs as root: ${line}`);
     }
   });
   await check('no other service has a port on this machine', async () => {
@@ -143,13 +146,13 @@ async function isClosed(): Promise<void> {
   });
 }
 
-async function endsAndStartsAgain(): Promise<void> {
+async function stopsAndRestarts(): Promise<void> {
   const redisLast = SERVICES.toSorted((a, b) => Number(a === 'redis') - Number(b === 'redis'));
   for (const service of redisLast)
-    await check(`SIGTERM ends ${service} in time, with exit code 0`, () => ends(service));
+    await check(`SIGTERM stops ${service} in time, with exit code 0`, () => expectStop(service));
   await check('a second "up" works', async () => {
     await startAll();
-    await subscriberHearsGateway();
+    await subscriberReceivesGateway();
   });
   await check('"down -v" leaves no container, network or volume', async () => {
     await stack.compose(...TEST, ...DEMO, 'down', '-v');
@@ -173,36 +176,36 @@ async function startAll(): Promise<void> {
   deepStrictEqual(await stack.running(), SERVICES);
 }
 
-async function ends(service: string): Promise<void> {
+async function expectStop(service: string): Promise<void> {
   await stack.compose(...TEST, ...DEMO, 'stop', service);
   const { State } = await stack.inspect(service);
-  // Past its grace period Docker kills it, which is exit code 137.
+  // After the grace period Docker kills the container, with exit code 137.
   deepStrictEqual([State.Status, State.ExitCode], ['exited', 0]);
 }
 
-async function subscriberHearsGateway(): Promise<void> {
+async function subscriberReceivesGateway(): Promise<void> {
   await stack.logged('test-subscriber', /^Received price: [\d.]+ for MSFT from price-gateway/m, now());
 }
 
-/** The active gateway first. */
-async function inRoles(): Promise<[string, string]> {
+/** Resolves with the active gateway, then the standby. */
+async function gatewayRoles(): Promise<[string, string]> {
   const [one, other] = GATEWAYS;
-  return stack.until('one gateway is active and the other stands by', async () => {
+  return stack.until('one gateway is active and the other is standby', async () => {
     const roles = [await roleOf(one), await roleOf(other)].join();
     if (roles === 'active,standby') return [one, other];
     return roles === 'standby,active' ? [other, one] : undefined;
   });
 }
 
-/** What /readyz of a gateway says, asked inside its container. */
+/** The role from /readyz, requested inside the container. */
 async function roleOf(gateway: string): Promise<string> {
-  const ask = "fetch('http://127.0.0.1:9464/readyz').then((answer) => answer.text()).then(console.log)";
-  const answer = await stack.compose(...DEMO, 'exec', '-T', gateway, 'node', '-e', ask);
+  const script = "fetch('http://127.0.0.1:9464/readyz').then((answer) => answer.text()).then(console.log)";
+  const answer = await stack.compose(...DEMO, 'exec', '-T', gateway, 'node', '-e', script);
   return (JSON.parse(answer) as { role: string }).role;
 }
 
-/** What is published from now on arrives, one price after the other. */
-async function subscriberHearsPublisher(): Promise<void> {
+/** Checks that successive prices of the test publisher arrive. */
+async function subscriberReceivesPublisher(): Promise<void> {
   const since = now();
   const [, first] = await stack.logged(
     'test-publisher',
@@ -221,13 +224,13 @@ async function redisSetting(name: string): Promise<string | undefined> {
   return value;
 }
 
-/** The lines that redis-cli prints. */
+/** @returns the lines printed by redis-cli */
 async function redis(...command: string[]): Promise<string[]> {
   const answer = await stack.compose('exec', '-T', 'redis', 'redis-cli', ...command);
   return answer.trimEnd().split('\n');
 }
 
-/** What Redis answers, or the code of the error. */
+/** @returns the reply of Redis, or the error code */
 async function ping(host: string, port: number): Promise<string> {
   const socket = connect({ host, port, timeout: 5_000 }).on('timeout', () => socket.destroy());
   try {

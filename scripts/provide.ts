@@ -1,18 +1,18 @@
-// Provides the programs that the tests need: from what is there, else by apt as root on Debian or Ubuntu, else says what to
-// type. A "?" behind a name: do without it where it cannot be had, unless CI=true.
+// Installs missing programs that the tests need, with apt-get if root on Debian or Ubuntu. Otherwise prints the install
+// command and fails. A name with "?" is optional, unless CI=true.
 //   tsx scripts/provide.ts redis-server python3-redis?
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
 interface Program {
-  /** Any one of these commands that succeeds shows that it is there. */
+  /** The program is installed if any of these commands succeeds. */
   readonly probes: readonly (readonly [command: string, ...args: string[]])[];
-  /** What to type where there is no apt. */
+  /** How to install it without apt. */
   readonly elsewhere: string;
 }
 
-/** By the name of the Debian package that brings it. */
+/** By the name of the Debian package. */
 const PROGRAMS: Readonly<Record<string, Program>> = {
   'redis-server': {
     probes: [
@@ -30,7 +30,7 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
       'brew install nats-server, or see https://docs.nats.io/running-a-nats-service/introduction/installation',
   },
   mosquitto: {
-    // It has no option that only tells its version; without a usable configuration file it ends at once.
+    // mosquitto has no option that only prints the version.
     probes: [['sh', '-c', 'command -v mosquitto || test -x /usr/sbin/mosquitto']],
     elsewhere: 'brew install mosquitto, or see https://mosquitto.org/download/',
   },
@@ -56,18 +56,18 @@ for (const argument of process.argv.slice(2)) provide(argument.replace(/\?$/, ''
 function provide(name: string, isOptional: boolean): void {
   const program = PROGRAMS[name];
   if (program === undefined)
-    fail(`There is no program "${name}" to provide. Known: ${Object.keys(PROGRAMS).join(', ')}.`);
-  if (isThere(program)) return;
+    fail(`Unknown program "${name}". Use one of: ${Object.keys(PROGRAMS).join(', ')}.`);
+  if (isInstalled(program)) return;
   const problem = canInstall()
     ? install(name)
-    : `Type: ${isDebian() ? `sudo apt-get install ${name}` : program.elsewhere}`;
-  if (isThere(program)) return;
-  const message = `${name} is needed and not installed. ${problem ?? 'It was installed, and is still not found; check PATH.'}`;
+    : `Install it: ${isDebian() ? `sudo apt-get install ${name}` : program.elsewhere}`;
+  if (isInstalled(program)) return;
+  const message = `${name} is required but missing. ${problem ?? 'apt-get installed it, but it is not on PATH.'}`;
   if (!isOptional || process.env.CI === 'true') fail(message);
-  console.error(`${message} Going on without it.`);
+  console.error(`${message} Continuing without it.`);
 }
 
-/** What went wrong, if anything. */
+/** @returns the error; undefined on success */
 function install(name: string): string | undefined {
   console.error(`${name} is not installed; installing it with apt-get.`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1' };
@@ -78,7 +78,7 @@ function install(name: string): string | undefined {
   return undefined;
 }
 
-function isThere({ probes }: Program): boolean {
+function isInstalled({ probes }: Program): boolean {
   return probes.some(([command, ...args]) => {
     try {
       execFileSync(command, args, { stdio: 'ignore' });

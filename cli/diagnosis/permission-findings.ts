@@ -12,8 +12,8 @@ const OPERATIONS: Readonly<Record<Exclude<Purpose, 'exclusive'>, string>> = {
 };
 
 /**
- * One finding for the allowed operations, and one for each missing permission. It is a warning if a bot can work without
- * the permission. A channel that the user may not use is ok while the user may use another one.
+ * One finding for the allowed operations, and one for each missing permission. It is a warning if a bot can work
+ * without the permission. A channel that the user may not use is ok while the user may use another one.
  */
 export function permissionFindings(all: UserPermissions, name: string | undefined): DoctorFinding[] {
   const subject = 'permissions';

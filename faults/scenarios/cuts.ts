@@ -1,4 +1,4 @@
-// Connections are cut, again and again, or all at once.
+// Connections are cut repeatedly, or all at once.
 
 import { equal, ok } from 'node:assert/strict';
 import { FILLS, TICKS } from '../fault-channels.ts';
@@ -10,7 +10,8 @@ const SEND_EVERY_MS = 5;
 
 export const clientKill: Scenario = {
   name: '02-client-kill',
-  expected: 'With every connection killed each 500 ms for 60 s, all is recovered and nothing comes twice.',
+  expected:
+    'With every connection killed every 500 ms for 60 s, all messages are recovered and none is duplicated.',
   waits: 'long',
   shortened: '5 s instead of 60',
   async run(testbed) {
@@ -42,7 +43,7 @@ export const clientKill: Scenario = {
       `${kills} connections killed; ${gaps.length} gaps on FILLS, ${repaired.length} of them repaired`,
     );
     equal(repaired.length, gaps.length, 'every gap of a channel with history is repaired');
-    ok(kills > 0 && gaps.length > 0, 'connections were killed, and something was missed');
+    ok(kills > 0 && gaps.length > 0, 'connections were killed, and messages were missed');
   },
 };
 
@@ -50,7 +51,7 @@ const SUBSCRIBERS = 200;
 
 export const manyReconnect: Scenario = {
   name: '22-two-hundred-reconnect',
-  expected: '200 subscribers that lose their connection at once are all live again within 5 s.',
+  expected: '200 subscribers that lose their connection at the same time are live again within 5 s.',
   async run(testbed) {
     const publisher = testbed.publisher();
     const listeners = await Promise.all(
@@ -67,7 +68,7 @@ export const manyReconnect: Scenario = {
     const between = await testbed.sendUntilAccepted(publisher, FILLS);
     for (const { recorder } of listeners)
       await within(
-        'Each hears what follows',
+        'Each receives the next message',
         recorder.until(({ seen }) => seen.at(-1)?.n === between.n),
       );
 
@@ -83,7 +84,7 @@ export const manyReconnect: Scenario = {
     const last = await testbed.sendUntilAccepted(publisher, FILLS);
     for (const { recorder } of listeners)
       await within(
-        'Each hears what follows',
+        'Each receives the next message',
         recorder.until(({ seen }) => seen.at(-1)?.n === last.n),
       );
   },

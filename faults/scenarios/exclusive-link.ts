@@ -1,4 +1,4 @@
-// The link of an exclusive writer, which holds the lease of its channel: what became of each message is known as soon as it is back.
+// The link of an exclusive writer: after a reconnect, the outcome of each message is known.
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { TcpProxy } from '@tickbus/fault-kit/proxy';
@@ -13,36 +13,36 @@ import { eventually, within } from '../wait.ts';
 
 const CHANNELS = [LEASED_FILLS, LEASED_TICKS];
 const CUT_EVERY_MS = 50;
-const MAX_OUTSTANDING = 500;
-/** So long that waiting for the link is no failure. */
-const PATIENT_MS = 10_000;
+const MAX_IN_FLIGHT = 500;
+/** Long enough that waiting for the link is not a failure. */
+const LONG_DEADLINE_MS = 10_000;
 
 export const writerCut: Scenario = {
   name: '30-writer-cut',
   expected:
-    "An exclusive writer's link is cut every 50 ms: no outcome is unknown, and nothing is lost, repeated or out of order.",
+    "With an exclusive writer's link cut every 50 ms, no outcome is unknown, and no message is lost or repeated.",
   shortened: '20,000 messages instead of 100,000',
   async run(testbed) {
     const count = testbed.scaled(50_000, 10_000);
     for (const channel of CHANNELS) {
-      const address = await testbed.proxy();
+      const proxy = await testbed.proxy();
       const { recorder } = await testbed.listen(channel);
       const writer = await LeaseCandidate.join(testbed, channel, {
-        port: address.port,
-        deadlineMs: PATIENT_MS,
+        port: proxy.port,
+        deadlineMs: LONG_DEADLINE_MS,
       });
       await writer.untilHeld();
-      const cutting = cutEvery(address, CUT_EVERY_MS);
-      const outcomes = await sendBounded(writer, count);
+      const cutting = cutEvery(proxy, CUT_EVERY_MS);
+      const outcomes = await sendWithLimit(writer, count);
       const cuts = cutting();
       await writer.sendUntilAccepted();
       await testbed.settle();
       testbed.note(
-        `${channel}: ${cuts} cuts; ${count} messages: ${outcomes.accepted} accepted, ${outcomes.refused} rejected as not sent, ` +
+        `${channel}: ${cuts} cuts; ${count} messages: ${outcomes.accepted} accepted, ${outcomes.refused} not sent, ` +
           `${outcomes.unknown} unknown; ${recorder.history.gaps.length} gaps`,
       );
       equal(outcomes.unknown, 0, 'no outcome is unknown');
-      deepEqual(checkCallOrder(sentOn(testbed, channel)), [], 'the order of the calls is kept');
+      deepEqual(checkCallOrder(sentOn(testbed, channel)), [], 'positions follow the order of the calls');
       ok(outcomes.accepted > count / 2, 'most messages are published');
       await writer.lease.close();
     }
@@ -53,12 +53,12 @@ function sentOn({ ledger }: Testbed, channel: NoteChannel): readonly SentRecord[
   return ledger.sent.filter((sent) => sent.channel === channel.name);
 }
 
-/** @returns a function that stops, and says how often it was cut */
-function cutEvery(address: TcpProxy, ms: number): () => number {
+/** @returns a function that stops and returns the count of cuts */
+function cutEvery(proxy: TcpProxy, ms: number): () => number {
   let cuts = 0;
   const timer = setInterval(() => {
-    if (address.links.length > 0) cuts++;
-    address.reset();
+    if (proxy.links.length > 0) cuts++;
+    proxy.reset();
   }, ms);
   return () => {
     clearInterval(timer);
@@ -66,56 +66,56 @@ function cutEvery(address: TcpProxy, ms: number): () => number {
   };
 }
 
-async function sendBounded(writer: LeaseCandidate, count: number) {
+async function sendWithLimit(writer: LeaseCandidate, count: number) {
   const outcomes = { pending: 0, accepted: 0, refused: 0, unknown: 0 };
-  const outstanding = new Set<Promise<void>>();
+  const inFlight = new Set<Promise<void>>();
   for (let left = count; left > 0; left--) {
-    while (outstanding.size >= MAX_OUTSTANDING) await Promise.race(outstanding);
+    while (inFlight.size >= MAX_IN_FLIGHT) await Promise.race(inFlight);
     if (!writer.lease.holds) await writer.untilHeld();
     const settled: Promise<void> = writer
       .send({ key: `key ${left % 100}` })
       .then(({ outcome }: SentRecord) => {
         outcomes[outcome]++;
-        outstanding.delete(settled);
+        inFlight.delete(settled);
       });
-    outstanding.add(settled);
+    inFlight.add(settled);
   }
-  await Promise.all(outstanding);
+  await Promise.all(inFlight);
   return outcomes;
 }
 
 export const writerReplySwallowed: Scenario = {
   name: '31-writer-reply-swallowed',
   expected:
-    'The reply to what an exclusive writer published is swallowed and the link reset: published once, and known to be.',
+    'After a dropped reply and a reset link, each message of an exclusive writer is published once and accepted.',
   waits: 'busy',
   async run(testbed) {
     for (const channel of CHANNELS) {
-      const address = await testbed.proxy();
+      const proxy = await testbed.proxy();
       const { recorder } = await testbed.listen(channel);
       const writer = await LeaseCandidate.join(testbed, channel, {
-        port: address.port,
-        deadlineMs: PATIENT_MS,
+        port: proxy.port,
+        deadlineMs: LONG_DEADLINE_MS,
       });
       await writer.untilHeld();
       const sent: Promise<SentRecord>[] = [];
       for (const count of [1, 5, 50, 1, 200]) {
         await writer.sendUntilAccepted();
-        const marker = `swallowed with ${count} on ${channel}`;
-        const swallowed = address.dropReplyTo(marker);
+        const marker = `dropped with ${count} on ${channel}`;
+        const dropped = proxy.dropReplyTo(marker);
         for (let left = count; left > 0; left--) sent.push(writer.send({ key: `key ${left}`, text: marker }));
-        (await within('The reply is swallowed', swallowed)).reset();
+        (await within('The reply is dropped', dropped)).reset();
         await Promise.all(sent);
       }
       await writer.sendUntilAccepted();
       await testbed.settle();
       const outcomes = (await Promise.all(sent)).map(({ outcome }) => outcome);
-      const unsure = outcomes.filter((outcome) => outcome !== 'accepted');
-      testbed.note(`${channel}: ${outcomes.length} messages, ${unsure.length} of them not accepted`);
-      equal(unsure.length, 0, 'each message is published');
-      deepEqual(checkCallOrder(sentOn(testbed, channel)), [], 'the order of the calls is kept');
+      const notAccepted = outcomes.filter((outcome) => outcome !== 'accepted');
+      testbed.note(`${channel}: ${outcomes.length} messages, ${notAccepted.length} of them not accepted`);
+      equal(notAccepted.length, 0, 'each message is published');
+      deepEqual(checkCallOrder(sentOn(testbed, channel)), [], 'positions follow the order of the calls');
       const gaps = recorder.history.gaps.filter(({ repaired }) => !repaired);
-      deepEqual(gaps, [], 'no subscriber misses anything');
+      deepEqual(gaps, [], 'no subscriber misses a message');
     }
   },
 };
@@ -123,38 +123,38 @@ export const writerReplySwallowed: Scenario = {
 export const nameTaken: Scenario = {
   name: '35-name-taken',
   expected:
-    "A foreign client takes the name of the writer's connection: the next claim disconnects it, and publishing goes on.",
+    "If another client takes the name of the writer's connection, the next claim disconnects that client.",
   waits: 'busy',
   async run(testbed) {
     for (const channel of CHANNELS) {
-      const address = await testbed.proxy();
+      const proxy = await testbed.proxy();
       await testbed.listen(channel);
       const writer = await LeaseCandidate.join(testbed, channel, {
-        port: address.port,
-        deadlineMs: PATIENT_MS,
+        port: proxy.port,
+        deadlineMs: LONG_DEADLINE_MS,
       });
       await writer.untilHeld();
       await writer.send();
       const again = [
-        () => address.reset(),
+        () => proxy.reset(),
         async () => {
           await writer.lease.release();
           await writer.start();
         },
       ];
       for (const claim of again) {
-        const foreign = await foreignClient(testbed, `tickbus:0:${encodeURIComponent(channel.name)}`);
+        const other = await otherClient(testbed, `tickbus:0:${encodeURIComponent(channel.name)}`);
         await writer.sendUntilAccepted();
         await claim();
         await writer.untilHeld();
         await writer.sendUntilAccepted();
-        await eventually('The foreign client is disconnected', () => !foreign.isOpen, 5_000);
+        await eventually('The other client is disconnected', () => !other.isOpen, 5_000);
         const term = writer.lease.token;
         const after = await Promise.all(Array.from({ length: 20 }, () => writer.send()));
-        const isBusyMachine = writer.lease.token !== term;
+        const hasNewTerm = writer.lease.token !== term;
         ok(
-          isBusyMachine || after.every(({ outcome }) => outcome === 'accepted'),
-          'the writer goes on without it',
+          hasNewTerm || after.every(({ outcome }) => outcome === 'accepted'),
+          'the writer publishes without the other client',
         );
       }
     }
@@ -162,7 +162,7 @@ export const nameTaken: Scenario = {
   },
 };
 
-async function foreignClient(testbed: Testbed, name: string) {
+async function otherClient(testbed: Testbed, name: string) {
   const { host, port } = testbed.redis;
   const client = createClient({ socket: { host, port, reconnectStrategy: false } });
   client.on('error', () => {});

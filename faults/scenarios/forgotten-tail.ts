@@ -1,4 +1,4 @@
-// A server that comes back with an older memory: what was published last was delivered to some, and the server knows nothing of it.
+// A server that returns without its latest messages, some of which were already delivered.
 
 import { ok } from 'node:assert/strict';
 import { statSync, truncateSync } from 'node:fs';
@@ -18,7 +18,7 @@ const AOF = ['--appendonly', 'yes', '--aof-load-truncated', 'yes'];
 export const olderSnapshot: Scenario = {
   name: '25-older-snapshot',
   expected:
-    'Killed, and started again from a snapshot without the tail: a gap of cause epoch is reported, in whatever order all reconnect.',
+    'After a restart from a snapshot without the tail, a gap of cause epoch is reported, in any order of reconnects.',
   waits: 'busy',
   server: { keepsData: true },
   run: (testbed) =>
@@ -33,8 +33,7 @@ export const olderSnapshot: Scenario = {
 
 export const tornAppendOnlyFile: Scenario = {
   name: '26-torn-append-only-file',
-  expected:
-    'Killed, and started again with an append-only file whose last bytes are missing: as with an older snapshot.',
+  expected: 'After a restart with a truncated append-only file, a gap of cause epoch is reported.',
   waits: 'busy',
   server: { keepsData: true, args: AOF },
   run(testbed) {
@@ -58,7 +57,7 @@ export const tornAppendOnlyFile: Scenario = {
 export const promotedReplica: Scenario = {
   name: '28-promoted-replica',
   expected:
-    'A replica without the tail is promoted at the same address: as with an older snapshot, and nothing comes twice.',
+    'After promotion of a replica without the tail, a gap of cause epoch is reported, and no message is duplicated.',
   waits: 'busy',
   async run(testbed) {
     const pair = await ReplicaPair.start(testbed.random.fork('replication'));
@@ -69,12 +68,12 @@ export const promotedReplica: Scenario = {
         await pair.catchUp();
         pair.lag();
       },
-      async forget(addresses) {
+      async forget(proxies) {
         const former = pair.master;
         await former.kill();
         await pair.promote();
         testbed.moveTo(pair.master);
-        for (const address of addresses) address.switchTo(pair.master.port);
+        for (const proxy of proxies) proxy.switchTo(pair.master.port);
         await former.start();
         await pair.demote();
       },
@@ -82,11 +81,11 @@ export const promotedReplica: Scenario = {
   },
 };
 
-interface Loss {
-  /** What is published from here on is the tail. */
+interface TailLoss {
+  /** Messages published after this call are the tail. */
   remember(): Promise<unknown>;
-  /** Returns when a server that lacks the tail answers behind these addresses. */
-  forget(addresses: readonly TcpProxy[]): Promise<void>;
+  /** Resolves when a server without the tail runs behind these proxies. */
+  forget(proxies: readonly TcpProxy[]): Promise<void>;
 }
 
 interface ChannelWriter {
@@ -97,23 +96,23 @@ interface ChannelWriter {
 const KEYS = ['A', 'B', 'C', 'D', 'E'];
 const KEPT = 100;
 const TAIL = 50;
-/** More than the tail, whose numbers are then all used again, and fewer. */
-const AFTERWARDS = [80, 20];
-const IN_A_ROW = 10;
+/** Once more and once fewer messages than the tail, whose positions are used again. */
+const COUNTS_AFTER = [80, 20];
+const MAX_BATCH = 10;
 
 /**
- * The server loses a tail, once for each of `AFTERWARDS`. Three subscribers on each channel: `early` is back before the writers, `late`
- * after they have published more, and `deaf` too, who has not heard the tail. The writers are shared on two channels, and hold the lease
- * of two.
+ * The server loses a tail, once for each of `COUNTS_AFTER`. Each channel has three subscribers: `early` reconnects
+ * before the writers, `late` and `deaf` after they have published more, and `deaf` has not received the tail. Two
+ * channels have a shared writer, two an exclusive one.
  */
-async function forgetTails(testbed: Testbed, loss: Loss): Promise<void> {
+async function forgetTails(testbed: Testbed, loss: TailLoss): Promise<void> {
   const [writing, early, late, deaf] = [
     await testbed.proxy(),
     await testbed.proxy(),
     await testbed.proxy(),
     await testbed.proxy(),
   ];
-  const addresses = [writing, early, late, deaf];
+  const proxies = [writing, early, late, deaf];
   const writers = await startWriters(testbed, writing.port);
   const listen = (name: string, { port }: TcpProxy) =>
     Promise.all(writers.map(({ channel }) => testbed.listen(channel, { port, name })));
@@ -122,7 +121,7 @@ async function forgetTails(testbed: Testbed, loss: Loss): Promise<void> {
     late: await listen('late', late),
     deaf: await listen('deaf', deaf),
   };
-  for (const afterwards of AFTERWARDS) {
+  for (const countAfter of COUNTS_AFTER) {
     await sendAll(testbed, writers, KEPT);
     await testbed.settle();
     await loss.remember();
@@ -131,25 +130,25 @@ async function forgetTails(testbed: Testbed, loss: Loss): Promise<void> {
     await testbed.settle([...listeners.early, ...listeners.late]);
 
     const lostAt = performance.now();
-    for (const address of addresses) address.refuse();
-    for (const address of addresses) address.reset();
-    await loss.forget(addresses);
+    for (const proxy of proxies) proxy.refuse();
+    for (const proxy of proxies) proxy.reset();
+    await loss.forget(proxies);
     early.heal();
     await allLive(listeners.early, lostAt);
     writing.heal();
     for (const { channel, publisher } of writers) await testbed.sendUntilAccepted(publisher, channel);
-    await sendAll(testbed, writers, afterwards);
+    await sendAll(testbed, writers, countAfter);
     late.heal();
     deaf.heal();
     await allLive([...listeners.late, ...listeners.deaf], lostAt);
     for (const { channel, publisher } of writers) await testbed.sendUntilAccepted(publisher, channel);
     await testbed.settle();
   }
-  const silent = Object.values(listeners)
+  const missing = Object.values(listeners)
     .flat()
-    .filter(({ recorder }) => epochGaps(recorder.history) < AFTERWARDS.length)
+    .filter(({ recorder }) => epochGaps(recorder.history) < COUNTS_AFTER.length)
     .map(({ recorder, channel }) => `${recorder.history.name} on ${channel}`);
-  ok(silent.length === 0, `each loss is a gap of cause epoch; not reported: ${silent.join(', ')}`);
+  ok(missing.length === 0, `each loss is reported as a gap of cause epoch; missing: ${missing.join(', ')}`);
 }
 
 async function startWriters(testbed: Testbed, port: number): Promise<ChannelWriter[]> {
@@ -162,13 +161,13 @@ async function startWriters(testbed: Testbed, port: number): Promise<ChannelWrit
   return [{ channel: TICKS, publisher: shared }, { channel: FILLS, publisher: shared }, ...candidates];
 }
 
-/** On each channel so many, a few at a time, so that some are batches and some come alone. */
+/** Sends `count` messages on each channel, as batches and single messages. */
 async function sendAll(testbed: Testbed, writers: readonly ChannelWriter[], count: number): Promise<void> {
   const sending: Promise<unknown>[] = [];
   for (let sent = 0; sent < count; sent++) {
     for (const { channel, publisher } of writers)
       sending.push(testbed.send(publisher, channel, { key: KEYS[sent % KEYS.length] ?? 'A' }));
-    if (sent % IN_A_ROW === 0) await Promise.all(sending);
+    if (sent % MAX_BATCH === 0) await Promise.all(sending);
   }
   await Promise.all(sending);
 }

@@ -1,4 +1,4 @@
-// Messages that are lost on the way, and histories that are too short.
+// Messages lost on the wire, and histories that are too short.
 
 import { deepEqual, equal } from 'node:assert/strict';
 import { ALERTS, FILLS, TICKS, TRIMMED } from '../fault-channels.ts';
@@ -7,7 +7,7 @@ import { eventually, within } from '../wait.ts';
 
 export const lastLost: Scenario = {
   name: '17-last-message-lost',
-  expected: 'The last message, lost on the wire with nothing after it, is found within 2 s.',
+  expected: 'The loss of the last message on the wire is detected within 2 s.',
   waits: 'short',
   async run(testbed) {
     const publisher = testbed.publisher();
@@ -20,9 +20,9 @@ export const lastLost: Scenario = {
       const dropped = proxy.dropPush(marker);
       const sent = await testbed.send(publisher, channel, { key: 'lost', text: marker });
       const sentAt = performance.now();
-      const told = listener.recorder.until(({ gaps }) => gaps.length > 0).then(() => performance.now());
-      const took = await testbed.bounded(`The loss on ${channel} is found`, 2_000, sentAt, told);
-      testbed.note(`${channel}: found after ${took} ms`);
+      const detected = listener.recorder.until(({ gaps }) => gaps.length > 0).then(() => performance.now());
+      const took = await testbed.bounded(`The loss on ${channel} is detected`, 2_000, sentAt, detected);
+      testbed.note(`${channel}: detected after ${took} ms`);
       await testbed.settle([listener]);
       const { gaps, seen } = listener.recorder.history;
       const { position } = sent;
@@ -33,10 +33,10 @@ export const lastLost: Scenario = {
         gap && { epoch: gap.epoch, from: gap.from, to: gap.to, lost: gap.lost, repaired: gap.repaired },
         { ...range, repaired: isKept },
       );
-      equal(seen.at(-1)?.n === sent.n, isKept, 'what is kept is delivered after all');
+      equal(seen.at(-1)?.n === sent.n, isKept, 'a stored message is recovered');
       await listener.subscriber.close();
       proxy.reset();
-      await within('It really was dropped', dropped);
+      await within('The message was dropped', dropped);
     }
   },
 };
@@ -44,7 +44,7 @@ export const lastLost: Scenario = {
 export const historyTrimmed: Scenario = {
   name: '18-history-trimmed',
   expected:
-    'What an outage outlasts is told with its exact range, and a part is never given as if it were whole.',
+    'Messages trimmed during an outage are reported with their exact range; a partial history is marked as a snapshot.',
   async run(testbed) {
     const publisher = testbed.publisher();
     const proxy = await testbed.proxy();
@@ -67,13 +67,13 @@ export const historyTrimmed: Scenario = {
     proxy.heal();
     for (const { channel, recorder } of listeners) {
       await within(
-        'The gap is told',
+        'The gap is reported',
         recorder.until(({ gaps }) => gaps.length > 0),
       );
       await testbed.settle();
       const { gaps, seen } = recorder.history;
       const lost = missed - kept[channel.name as keyof typeof kept];
-      const told = gaps.map(({ cause, from, to, lost: count, repaired }) => ({
+      const reported = gaps.map(({ cause, from, to, lost: count, repaired }) => ({
         cause,
         from,
         to,
@@ -81,16 +81,16 @@ export const historyTrimmed: Scenario = {
         repaired,
       }));
       deepEqual(
-        told,
+        reported,
         [{ cause: 'loss', from: 2, to: 1 + lost, count: lost, repaired: false }],
         `the gap on ${channel}`,
       );
-      const afterwards = seen.slice(1);
-      equal(afterwards.length, missed - lost, 'what is kept is delivered');
+      const recovered = seen.slice(1);
+      equal(recovered.length, missed - lost, 'stored messages are delivered');
       equal(
-        afterwards.every(({ snapshot }) => snapshot),
+        recovered.every(({ snapshot }) => snapshot),
         true,
-        'and marked as a snapshot, not as if it were whole',
+        'and marked as a snapshot',
       );
     }
   },

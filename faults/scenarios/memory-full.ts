@@ -1,4 +1,4 @@
-// A server whose memory is full in the middle of publishing, and not any more a moment later.
+// A server whose memory is full for short times while messages are published.
 
 import { ok } from 'node:assert/strict';
 import type { SentRecord } from '@tickbus/fault-kit/records';
@@ -9,7 +9,7 @@ import type { Scenario } from '../scenario.ts';
 import type { Testbed } from '../testbed.ts';
 import { delay } from '../wait.ts';
 
-/** Below what an empty server uses, so that it refuses every write. */
+/** Below the memory of an empty server, so that it rejects every write. */
 const FULL = '1mb';
 const BATCH = 50;
 const TEXT = 'x'.repeat(1_000);
@@ -18,7 +18,7 @@ const KEYS = 20;
 export const memoryFull: Scenario = {
   name: '34-memory-full',
   expected:
-    'Memory is full in the middle of batches: what is refused is rejected, what is published is delivered, holes are reported.',
+    'If memory is full during batches, refused publishes reject, accepted ones are delivered, and gaps are reported.',
   waits: 'busy',
   shortened: '10 times instead of 60',
   async run(testbed) {
@@ -34,9 +34,9 @@ export const memoryFull: Scenario = {
       ...candidates,
     ];
     const listeners = await Promise.all(writers.map(({ channel }) => testbed.listen(channel)));
-    let isOver = false;
+    let isStopped = false;
     const sending = writers.map(({ channel, publisher }) =>
-      sendUntil(testbed, publisher, channel, () => isOver),
+      sendUntil(testbed, publisher, channel, () => isStopped),
     );
     for (let times = testbed.scaled(60, 10); times > 0; times--) {
       await delay(testbed.random.int(0, 60));
@@ -44,34 +44,34 @@ export const memoryFull: Scenario = {
       await delay(testbed.random.int(0, 60));
       await testbed.command('CONFIG', 'SET', 'maxmemory', '0');
     }
-    isOver = true;
+    isStopped = true;
     for (const [index, outcomes] of (await Promise.all(sending)).entries()) {
       const { channel, publisher } = writers[index] as (typeof writers)[number];
       const of = (outcome: SentRecord['outcome']) => outcomes.filter((one) => one.outcome === outcome).length;
       testbed.note(
         `${channel}: ${of('accepted')} accepted, ${of('refused')} refused, ${of('unknown')} unknown`,
       );
-      ok(of('accepted') > 0 && of('refused') > 0, 'some are published and some are refused');
-      ok(of('unknown') === 0, `a refusal is known to be one; ${of('unknown')} on ${channel} are unknown`);
+      ok(of('accepted') > 0 && of('refused') > 0, 'some messages are published and some are refused');
+      ok(of('unknown') === 0, `no outcome is unknown; ${of('unknown')} on ${channel} are`);
       await testbed.sendUntilAccepted(publisher, channel);
     }
     await testbed.settle();
     for (const { channel, recorder } of listeners)
       testbed.note(
-        `${channel}: ${recorder.history.gaps.filter(({ repaired }) => !repaired).length} holes reported`,
+        `${channel}: ${recorder.history.gaps.filter(({ repaired }) => !repaired).length} gaps reported`,
       );
   },
 };
 
-/** Batches follow each other without waiting for replies; the heap of what is under way is bounded by the pause. */
+/** Sends batches without waiting for replies. The pause between them bounds the memory of the publishes in flight. */
 async function sendUntil(
   testbed: Testbed,
   publisher: RedisPublisher,
   channel: NoteChannel,
-  isOver: () => boolean,
+  isStopped: () => boolean,
 ): Promise<SentRecord[]> {
   const outcomes: Promise<SentRecord>[] = [];
-  while (!isOver()) {
+  while (!isStopped()) {
     for (let index = 0; index < BATCH; index++)
       outcomes.push(testbed.send(publisher, channel, { key: `key ${index % KEYS}`, text: TEXT }));
     await delay(testbed.random.int(1, 15));

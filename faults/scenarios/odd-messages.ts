@@ -1,4 +1,4 @@
-// Messages that are far too large, and messages that look like the protocol.
+// Messages that are too large, and payloads that look like the Redis protocol.
 
 import { equal, ok } from 'node:assert/strict';
 import { TickbusError } from 'tickbus';
@@ -11,8 +11,8 @@ const HUGE = 40 * 1024 * 1024;
 export const hugeMessage: Scenario = {
   name: '12-huge-message',
   expected:
-    'A message of 40 MB is refused before it is sent; injected by a plain client, it is recovered from.',
-  shortened: 'on one channel instead of two',
+    'A message of 40 MB is rejected before it is sent. Published by a plain client, it causes no other loss.',
+  shortened: 'one channel instead of two',
   async run(testbed) {
     const publisher = testbed.publisher();
     const listeners = [await testbed.listen(FILLS)];
@@ -24,15 +24,15 @@ export const hugeMessage: Scenario = {
         .catch((reason: unknown) => reason);
       ok(
         error instanceof TickbusError && error.code === 'TICKBUS_INVALID_MESSAGE',
-        `it is refused here: ${error}`,
+        `the publisher rejects it: ${error}`,
       );
     }
     const invalid: string[] = [];
     for (const { subscriber } of listeners)
       subscriber.on('invalid_message', ({ channel }) => invalid.push(channel));
-    let isOver = false;
+    let isStopped = false;
     const publishing = (async () => {
-      while (!isOver) {
+      while (!isStopped) {
         for (const { channel } of listeners) await testbed.send(publisher, channel);
         await delay(2);
       }
@@ -47,23 +47,25 @@ export const hugeMessage: Scenario = {
       for (const { channel, statuses } of listeners) {
         const before = { invalid: invalid.length, cuts: statuses.count('disconnected') };
         await testbed.command('PUBLISH', channel.name, JSON.stringify(envelope));
-        const isNoticed = () =>
+        const isDetected = () =>
           invalid.length > before.invalid || statuses.count('disconnected') > before.cuts;
-        await eventually(`${bytes} bytes on ${channel} are noticed`, isNoticed);
+        await eventually(`${bytes} bytes on ${channel} are detected`, isDetected);
       }
     }
-    isOver = true;
+    isStopped = true;
     await publishing;
     for (const { channel, recorder } of listeners) {
       const last = await testbed.sendUntilAccepted(publisher, channel);
       await within(
-        'What follows is heard',
+        'The next message is received',
         recorder.until(({ seen }) => seen.at(-1)?.n === last.n),
       );
     }
     await testbed.settle();
     const cuts = listeners.map(({ statuses }) => statuses.count('disconnected'));
-    testbed.note(`Redis cut the subscribers ${cuts.join(' and ')} times; told as invalid: ${invalid.length}`);
+    testbed.note(
+      `Redis disconnected the subscribers ${cuts.join(' and ')} times; ${invalid.length} reported as invalid`,
+    );
   },
 };
 
@@ -81,7 +83,7 @@ const LOOKALIKES = [
 export const looksLikeProtocol: Scenario = {
   name: '15-looks-like-protocol',
   expected:
-    'Payloads that look like protocol, in slices of a few bytes and with handlers that throw: nothing is misrouted.',
+    'Payloads that look like the protocol, in small slices and with throwing handlers, are delivered unchanged.',
   async run(testbed) {
     const proxy = await testbed.proxy();
     proxy.inject({ type: 'slice', maxBytes: 7 }, 'to_client');
@@ -112,19 +114,17 @@ export const looksLikeProtocol: Scenario = {
     for (const [index, channel] of channels.entries()) {
       const last = testbed.ledger.sent.findLast((sent) => sent.channel === channel.name);
       await within(
-        'All are heard',
+        'Every message is received',
         recorders[index]?.until(({ seen }) => seen.at(-1)?.n === last?.n) ?? Promise.reject(),
       );
     }
-    equal(wrong.length, 0, `each text is the one that was sent: ${wrong[0]}`);
+    equal(wrong.length, 0, `each text is unchanged: ${wrong[0]}`);
     const reports = channels.map((channel) => subscriber.status(channel));
     equal(
       reports.reduce((sum, report) => sum + (report?.invalid ?? 0), 0),
       0,
-      'nothing was invalid',
+      'no message is invalid',
     );
-    testbed.note(
-      `${reports.reduce((sum, report) => sum + (report?.handlerErrors ?? 0), 0)} errors of handlers`,
-    );
+    testbed.note(`${reports.reduce((sum, report) => sum + (report?.handlerErrors ?? 0), 0)} handler errors`);
   },
 };

@@ -1,4 +1,4 @@
-// Replies that never come, and long outages: what publishers are told, and what is not delivered afterwards.
+// Lost replies and long outages: outcomes of publishes, and expired commands.
 
 import { equal, ok } from 'node:assert/strict';
 import { heapAfterGc } from '@tickbus/fault-kit/heap';
@@ -10,32 +10,32 @@ import { delay, within } from '../wait.ts';
 export const replySwallowed: Scenario = {
   name: '07-reply-swallowed',
   expected:
-    'A reply swallowed and the link then reset: the outcome is unknown; a retry with the same id has one effect.',
+    'After a dropped reply and a reset link the outcome is unknown. A retry with the same id has one effect.',
   async run(testbed) {
     const proxy = await testbed.proxy();
     const publisher = testbed.publisher(proxy.port);
     const listener = await testbed.listen(ORDERS);
-    // The script is known to the server from here on.
+    // Loads the script on the server.
     await testbed.send(publisher, ORDERS);
     for (const id of ['order-1', undefined]) {
-      const marker = `swallowed ${id}`;
-      const swallowed = proxy.dropReplyTo(marker);
+      const marker = `dropped ${id}`;
+      const dropped = proxy.dropReplyTo(marker);
       let unknown: unknown;
       const sent = await testbed.ledger.publish(ORDERS, 'A', async (n) => {
         const data = { key: 'A', n, text: marker };
         const outcome = publisher.publish(ORDERS, data, { id }).catch((error: unknown) => {
           unknown = error;
         });
-        (await within('The reply is swallowed', swallowed)).reset();
+        (await within('The reply is dropped', dropped)).reset();
         await outcome;
         ok(
           unknown instanceof TickbusError && unknown.code === 'TICKBUS_OUTCOME_UNKNOWN',
-          `it is unknown: ${unknown}`,
+          `the outcome is unknown: ${unknown}`,
         );
         ok(id === undefined || unknown.messageId === id, 'the error names the id');
-        const again = await retried(publisher, data, unknown.messageId ?? '');
-        equal(again.repeated, true, 'the retry finds that it was published before');
-        return again;
+        const published = await publishWithRetry(publisher, data, unknown.messageId ?? '');
+        equal(published.repeated, true, 'the retry reports that the message was already published');
+        return published;
       });
       equal(sent.outcome, 'accepted');
     }
@@ -45,8 +45,8 @@ export const replySwallowed: Scenario = {
   },
 };
 
-/** The link has just been reset, so the first tries may find it down. */
-async function retried(
+/** Retries while the link reconnects. */
+async function publishWithRetry(
   publisher: RedisPublisher,
   data: { key: string; n: number; text: string },
   id: string,
@@ -70,7 +70,7 @@ const BURST_EVERY_MS = 10;
 export const longOutage: Scenario = {
   name: '08-outage',
   expected:
-    'Through 60 s without a server, every publish settles by its deadline, and the heap grows by less than 20 MB.',
+    'During 60 s without a server, every publish settles by its deadline, and the heap grows by less than 20 MB.',
   waits: 'long',
   measuresHeap: true,
   shortened: '6 s instead of 60',
@@ -84,7 +84,7 @@ export const longOutage: Scenario = {
     let attempts = 0;
     let slowestMs = 0;
     const pending = new Set<Promise<void>>();
-    // Not in the ledger, which would grow by itself; nobody listens there.
+    // Not in the ledger, which would grow the measured heap. ALERTS has no subscriber.
     const attempt = () => {
       const sentAt = performance.now();
       attempts++;
@@ -104,8 +104,8 @@ export const longOutage: Scenario = {
     testbed.reportWaiting();
     let highest = before;
     const half = testbed.scaled(30_000, 3_000);
-    for (const begins of [() => proxy.inject({ type: 'blackhole' }), () => proxy.refuse()]) {
-      begins();
+    for (const startFault of [() => proxy.inject({ type: 'blackhole' }), () => proxy.refuse()]) {
+      startFault();
       const endsAt = performance.now() + half;
       let measureAt = 0;
       while (performance.now() < endsAt) {
@@ -116,16 +116,17 @@ export const longOutage: Scenario = {
         measureAt = performance.now() + half / 3;
       }
     }
-    await within('Everything settles', Promise.all(pending), DEADLINE_MS + SLACK_MS);
+    await within('Every publish settles', Promise.all(pending), DEADLINE_MS + SLACK_MS);
     const grown = highest - before;
     testbed.note(
-      `${attempts} publishes, the slowest settled after ${Math.round(slowestMs)} ms; the heap grew by ${(grown / 2 ** 20).toFixed(1)} MB`,
+      `${attempts} publishes, the slowest settled after ${Math.round(slowestMs)} ms; ` +
+        `the heap grew by ${(grown / 2 ** 20).toFixed(1)} MB`,
     );
     ok(
       slowestMs <= DEADLINE_MS + SLACK_MS,
       `every publish settles by its deadline; one took ${slowestMs} ms`,
     );
-    ok(grown < MAX_GROWTH_BYTES, `the heap grows by less than 20 MB, and not by ${grown} bytes`);
+    ok(grown < MAX_GROWTH_BYTES, `the heap grows by less than 20 MB; it grew by ${grown} bytes`);
     const healedAt = performance.now();
     proxy.heal();
     await within('Live again', listener.statuses.first('live', healedAt));
@@ -136,8 +137,7 @@ export const longOutage: Scenario = {
 
 export const staleCommands: Scenario = {
   name: '09-no-stale-command',
-  expected:
-    'After an outage of 60 s no command older than its time is handled; those that come late are told as expired.',
+  expected: 'After an outage of 60 s no expired command is handled; late commands are reported as expired.',
   waits: 'long',
   shortened: '6 s instead of 60',
   async run(testbed) {
@@ -152,21 +152,21 @@ export const staleCommands: Scenario = {
     await testbed.send(publisher, ORDERS);
     await testbed.settle();
 
-    // Held back on the wire for longer than they live, and for less than it takes to give up the link. On a machine that is so
-    // busy that the link is given up all the same, they are told as a gap; then it is tried again.
+    // Hold commands back on the wire until they expire, but shorter than the link timeout. On a busy machine the link
+    // can time out anyway, and the commands are reported as a gap. Then try again.
     const held = listeners[1]?.recorder;
-    for (let tries = 3; tries > 0 && held?.history.expired.length === 0; tries--) {
+    for (let attempts = 3; attempts > 0 && held?.history.expired.length === 0; attempts--) {
       const gapsBefore = held.history.gaps.length;
       proxy.inject({ type: 'stall' }, 'to_client');
       for (let i = 0; i < 10; i++) await testbed.send(publisher, ORDERS);
       await delay(1_600);
       proxy.heal();
-      const isTold = held.until(({ expired, gaps }) => expired.length >= 10 || gaps.length > gapsBefore);
-      await within('Commands that come late are told', isTold);
+      const isReported = held.until(({ expired, gaps }) => expired.length >= 10 || gaps.length > gapsBefore);
+      await within('Late commands are reported', isReported);
     }
-    ok((held?.history.expired.length ?? 0) > 0, 'commands that come late are told as expired');
+    ok((held?.history.expired.length ?? 0) > 0, 'late commands are reported as expired');
 
-    // Written to a server that is stopped, which executes them when it goes on, long after their time.
+    // A stopped server executes the commands when it resumes, long after they have expired.
     testbed.redis.pause();
     const sending = Array.from({ length: 10 }, () => testbed.send(publisher, ORDERS));
     testbed.reportWaiting();
@@ -177,19 +177,20 @@ export const staleCommands: Scenario = {
     }
     testbed.redis.resume();
     const outcomes = (await Promise.all(sending)).map(({ outcome }) => outcome);
-    equal(outcomes.includes('accepted'), false, 'no command was accepted during the outage');
+    equal(outcomes.includes('accepted'), false, 'no command is accepted during the outage');
     const last = await testbed.sendUntilAccepted(publisher, ORDERS);
     for (const { recorder } of listeners)
       await within(
-        'A fresh command is handled',
+        'A new command is handled',
         recorder.until(({ seen, gaps }) => seen.at(-1)?.n === last.n || gaps.length > 0),
       );
     await testbed.settle();
-    const told = listeners.map(({ recorder }) => recorder.history.expired.length);
+    const expired = listeners.map(({ recorder }) => recorder.history.expired.length);
     const unknown = outcomes.filter((outcome) => outcome === 'unknown').length;
     testbed.note(
-      `${outcomes.length} commands during the outage, ${unknown} of them unknown; told as expired: ${told.join(' and ')}`,
+      `${outcomes.length} commands during the outage, ${unknown} of them unknown; ` +
+        `reported as expired: ${expired.join(' and ')}`,
     );
-    equal(late.length, 0, `no command is handled after its time; ${late.length} were`);
+    equal(late.length, 0, `no command is handled after it expired; ${late.length} were`);
   },
 };

@@ -1,4 +1,4 @@
-// Several processes on one channel.
+// Several publishers and subscribers in separate processes on one channel.
 
 import { deepEqual, equal } from 'node:assert/strict';
 import type { HandlerHistory, SentRecord } from '@tickbus/fault-kit/records';
@@ -19,36 +19,37 @@ interface ListenerReport extends Readonly<Record<string, unknown>> {
 
 export const oneOrder: Scenario = {
   name: '21-one-order',
-  expected: 'Two processes publish on one channel, and every subscriber in every process sees one order.',
+  expected:
+    'While two processes publish on one channel, every subscriber in every process receives the same order.',
   async run(testbed) {
     const count = testbed.scaled(5_000, 2_000);
     const { port } = testbed.redis;
     const listening: ListenSettings = { port, name: 'bot', channels: [FILLS.name], queueLimit: 100_000 };
-    const elsewhere = new WorkerProcess('listen', { ...listening });
+    const otherProcess = new WorkerProcess('listen', { ...listening });
     const publishers = [1_000_000, 2_000_000].map((firstNumber) => {
       const settings: PublishSettings = { port, channel: FILLS.name, count, firstNumber };
       return new WorkerProcess('publish', { ...settings });
     });
-    for (const worker of [elsewhere, ...publishers]) testbed.atEnd(() => worker.kill());
+    for (const worker of [otherProcess, ...publishers]) testbed.atEnd(() => worker.kill());
     const listeners = [await testbed.listen(FILLS), await testbed.listen(FILLS)];
-    await Promise.all([elsewhere, ...publishers].map((worker) => worker.receive('ready')));
-    for (const publisher of publishers) publisher.send({ type: 'go' });
+    await Promise.all([otherProcess, ...publishers].map((worker) => worker.receive('ready')));
+    for (const publisher of publishers) publisher.send({ type: 'start' });
     for (const publisher of publishers)
       testbed.ledger.merge((await publisher.receive<PublishDone>('done')).sent);
     const last = await testbed.sendUntilAccepted(testbed.publisher(), FILLS);
     for (const { recorder } of listeners)
       await within(
-        'Every message comes',
+        'Every message is received',
         recorder.until(({ seen }) => seen.at(-1)?.n === last.n),
       );
     let report: ListenerReport;
     do {
-      elsewhere.send({ type: 'report' });
-      report = await elsewhere.receive<ListenerReport>('report');
+      otherProcess.send({ type: 'report' });
+      report = await otherProcess.receive<ListenerReport>('report');
     } while (report.histories[0]?.seen.at(-1)?.n !== last.n);
     testbed.ledger.merge([], report.histories);
     const [first, ...others] = testbed.ledger.histories.map(({ seen }) => seen.map(({ n }) => n));
-    equal(first?.length, 2 * count + 1, 'everything is seen');
+    equal(first?.length, 2 * count + 1, 'every message is received');
     for (const other of others) deepEqual(other, first, 'in the same order');
   },
 };

@@ -1,17 +1,17 @@
-// Redis forgets: killed and started again, or emptied.
+// Redis loses its data: by a restart without persistence, or by FLUSHALL.
 
 import { ok } from 'node:assert/strict';
 import { FILLS, LEASED_FILLS, LEASED_TICKS, TICKS } from '../fault-channels.ts';
 import { LeaseCandidate } from '../lease-candidate.ts';
 import type { Scenario } from '../scenario.ts';
-import type { RecordedSubscriber, Testbed } from '../testbed.ts';
 import { delay, eventually, within } from '../wait.ts';
 
 export const killAndRestart: Scenario = {
   name: '01-kill-and-restart',
-  expected: 'Subscribed again within 1 s of the server being up, and a gap of cause epoch is told.',
+  expected:
+    'Subscribers are live within 1 s after the server restarts, and a gap of cause epoch is reported.',
   waits: 'short',
-  shortened: 'the server is down once for 0.3 s, instead of 0.2, 1 and 4 s',
+  shortened: 'one outage of 0.3 s instead of 0.2, 1 and 4 s',
   async run(testbed) {
     const publisher = testbed.publisher();
     const listeners = [await testbed.listen(FILLS), await testbed.listen(TICKS)];
@@ -34,10 +34,10 @@ export const killAndRestart: Scenario = {
           live,
         );
         testbed.note(`down ${downMs} ms: ${channel} live ${took} ms after the server was up`);
-        const isTold = recorder.until(({ gaps }) =>
+        const isReported = recorder.until(({ gaps }) =>
           gaps.slice(gapsBefore[index]).some(({ cause }) => cause === 'epoch'),
         );
-        await within('A gap of cause epoch', isTold);
+        await within('A gap of cause epoch', isReported);
         await testbed.sendUntilAccepted(publisher, channel);
       }
       await testbed.settle();
@@ -48,66 +48,62 @@ export const killAndRestart: Scenario = {
 export const memoryLost: Scenario = {
   name: '19-memory-lost',
   expected:
-    'After FLUSHALL, and after a restart without persistence, the epoch changes and nothing old is delivered.',
+    'After FLUSHALL, and after a restart without persistence, a new epoch begins and no old message is delivered.',
   async run(testbed) {
     const publisher = testbed.publisher();
     const listeners = [await testbed.listen(FILLS), await testbed.listen(TICKS)];
-    await memoryIsLost(testbed, listeners, async () => {
+    await loseData(async () => {
       await testbed.command('FLUSHALL');
     });
-    await memoryIsLost(testbed, listeners, async () => {
+    await loseData(async () => {
       await testbed.redis.kill();
       await testbed.redis.start();
     });
     await testbed.settle();
 
-    async function memoryIsLost(
-      on: Testbed,
-      present: readonly RecordedSubscriber[],
-      loseIt: () => Promise<void>,
-    ) {
+    async function loseData(lose: () => Promise<void>) {
       for (const key of ['A', 'B', 'C'])
-        for (const { channel } of present) await on.send(publisher, channel, { key });
-      await on.settle();
-      const before = present.map(
+        for (const { channel } of listeners) await testbed.send(publisher, channel, { key });
+      await testbed.settle();
+      const before = listeners.map(
         ({ subscriber, channel }) => subscriber.status(channel)?.position?.epoch ?? 0,
       );
-      const gapsBefore = present.map(({ recorder }) => recorder.history.gaps.length);
-      await loseIt();
-      for (const [index, { recorder }] of present.entries()) {
-        const isTold = recorder.until(({ gaps }) =>
+      const gapsBefore = listeners.map(({ recorder }) => recorder.history.gaps.length);
+      await lose();
+      for (const [index, { recorder }] of listeners.entries()) {
+        const isReported = recorder.until(({ gaps }) =>
           gaps.slice(gapsBefore[index]).some(({ cause }) => cause === 'epoch'),
         );
-        await within('A gap of cause epoch', isTold);
+        await within('A gap of cause epoch', isReported);
       }
-      const first = await on.sendUntilAccepted(publisher, TICKS);
-      await on.sendUntilAccepted(publisher, FILLS);
-      await on.settle();
-      present.forEach(({ subscriber, channel }, index) => {
+      const first = await testbed.sendUntilAccepted(publisher, TICKS);
+      await testbed.sendUntilAccepted(publisher, FILLS);
+      await testbed.settle();
+      listeners.forEach(({ subscriber, channel }, index) => {
         const epoch = subscriber.status(channel)?.position?.epoch ?? 0;
-        ok(epoch > (before[index] ?? 0), `${channel} goes on in a later epoch, and not in ${epoch}`);
+        ok(epoch > (before[index] ?? 0), `${channel} continues in a later epoch; it is in ${epoch}`);
       });
-      const late = await on.listen(TICKS);
+      const late = await testbed.listen(TICKS);
       await within(
-        'A late bot hears the new value',
+        'A late joiner receives the new value',
         late.recorder.until(({ seen }) => seen.length > 0),
       );
       const old = late.recorder.history.seen.filter(({ n }) => n < first.n);
-      ok(old.length === 0, `A late bot was given ${old.length} values that Redis had forgotten`);
+      ok(old.length === 0, `A late joiner received ${old.length} lost values`);
     }
   },
 };
 
 const FLUSH_EVERY_MS = 700;
 const SLOW_MS = 30;
-/** More than what passes between two looks of a subscriber at the head of its channel. */
+/** Above the interval between two head checks of a subscriber. */
 const HEAD_CHECK_MS = 1_200;
 const SEND_EVERY_MS = 5;
 
 export const flushedWhilePublishing: Scenario = {
   name: '27-flushed-while-publishing',
   expected:
-    'FLUSHALL in the middle of publishing, shared and exclusive: each time a new epoch, and no loss is silent.',
+    'Each FLUSHALL while shared and exclusive writers publish begins a new epoch, and every loss is reported.',
   waits: 'busy',
   shortened: '3 times instead of 15',
   async run(testbed) {
@@ -119,7 +115,7 @@ export const flushedWhilePublishing: Scenario = {
       await LeaseCandidate.join(testbed, LEASED_TICKS, { port }),
     ];
     for (const candidate of candidates) await candidate.untilHeld();
-    // Replies come late, so that an exclusive writer sends more before it hears that it has been fenced off.
+    // Delayed replies let an exclusive writer send more before it learns that it is fenced.
     slow.inject({ type: 'delay', ms: SLOW_MS }, 'to_client');
     const writers = [
       { channel: FILLS, publisher: shared },
@@ -127,15 +123,15 @@ export const flushedWhilePublishing: Scenario = {
       ...candidates,
     ];
     const listeners = await Promise.all(writers.map(({ channel }) => testbed.listen(channel)));
-    let isOver = false;
-    let isQuiet = false;
+    let isStopped = false;
+    let isPaused = false;
     const sending = writers.map(async ({ channel, publisher }) => {
       const pending: Promise<unknown>[] = [];
-      while (!isOver) {
+      while (!isStopped) {
         for (let left = testbed.random.int(1, 10); left > 0; left--)
           pending.push(testbed.send(publisher, channel, { key: testbed.random.pick(['A', 'B', 'C']) }));
         do await delay(SEND_EVERY_MS);
-        while (isQuiet);
+        while (isPaused);
       }
       await Promise.all(pending);
     });
@@ -145,17 +141,17 @@ export const flushedWhilePublishing: Scenario = {
       await delay(testbed.random.int(0, FLUSH_EVERY_MS));
       const terms = candidates.map(({ lease }) => lease.token);
       await testbed.command('FLUSHALL');
-      // Every other time subscribers find the new epoch by themselves, before its first message comes.
+      // Every other time, subscribers detect the new epoch with a head check, before its first message.
       if (left % 2 === 0) continue;
       await delay(2 * SLOW_MS);
-      isQuiet = true;
+      isPaused = true;
       for (const [index, { lease }] of candidates.entries())
         await eventually('A new term begins', () => lease.holds && lease.token !== terms[index]);
       await delay(HEAD_CHECK_MS);
-      isQuiet = false;
+      isPaused = false;
     }
     for (const { publisher, channel } of writers) await testbed.sendUntilAccepted(publisher, channel);
-    isOver = true;
+    isStopped = true;
     await Promise.all(sending);
     for (const { publisher, channel } of writers) await testbed.sendUntilAccepted(publisher, channel);
     await testbed.settle();
@@ -164,9 +160,10 @@ export const flushedWhilePublishing: Scenario = {
       const sent = testbed.ledger.sent.filter((one) => one.channel === channel.name);
       const of = (outcome: string) => sent.filter((one) => one.outcome === outcome).length;
       testbed.note(
-        `${channel}: ${epochs} epochs of ${flushes} FLUSHALLs; ${of('accepted')} accepted, ${of('refused')} refused, ${of('unknown')} unknown`,
+        `${channel}: ${epochs} epochs after ${flushes} FLUSHALLs; ` +
+          `${of('accepted')} accepted, ${of('refused')} refused, ${of('unknown')} unknown`,
       );
-      ok(epochs > flushes, `each FLUSHALL begins a new epoch on ${channel}, and not ${epochs} in all`);
+      ok(epochs > flushes, `each FLUSHALL begins a new epoch on ${channel}; there are ${epochs} in total`);
     }
   },
 };

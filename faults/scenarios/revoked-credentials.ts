@@ -1,4 +1,4 @@
-// Permissions and passwords that are taken away: told, tried again a bounded number of times, and never printed.
+// Revoked permissions and wrong passwords are reported, retried a bounded number of times, and never printed.
 
 import { equal, ok } from 'node:assert/strict';
 import type { TcpProxy } from '@tickbus/fault-kit/proxy';
@@ -8,9 +8,9 @@ import { delay } from '../wait.ts';
 import { WorkerProcess } from '../worker-process.ts';
 import type { CredentialsSettings } from '../workers/credentials.ts';
 
-/** Tries of each of the worker's two links after a refusal; the library's limit is 3. */
-const MAX_TRIES = 8;
-/** Long enough for the next try of one that does not stop, whose pauses are below a second. */
+/** Limit of attempts on both links of the worker together. The library stops after 3 on each. */
+const MAX_ATTEMPTS = 8;
+/** Longer than the reconnect delay, which is below a second. */
 const QUIET_MS = 2_000;
 
 interface WorkerReport extends Readonly<Record<string, unknown>> {
@@ -20,7 +20,7 @@ interface WorkerReport extends Readonly<Record<string, unknown>> {
 export const credentialsRefused: Scenario = {
   name: '20-credentials-refused',
   expected:
-    'A permission revoked, a password wrong or changed: told, with a bounded number of tries, and no secret in any output.',
+    'A revoked permission and a wrong password are reported after a bounded number of attempts, without secrets.',
   waits: 'short',
   async run(testbed) {
     const secrets = [1, 2, 3].map((part) => `p@ss/${part}-${testbed.random.int(1e8, 9e8)}:secret`);
@@ -31,22 +31,22 @@ export const credentialsRefused: Scenario = {
       }),
     );
     for (const [index, output] of outputs.entries()) {
-      ok(/TICKBUS_(DENIED|AUTH_FAILED)/.test(output), 'the output tells what happened');
+      ok(/TICKBUS_(DENIED|AUTH_FAILED)/.test(output), 'the output reports the error code');
       for (const secret of secrets.flatMap((text) => [text, encodeURIComponent(text)]))
-        ok(!output.includes(secret), `no secret is printed, and one is in output ${index + 1}`);
+        ok(!output.includes(secret), `output ${index + 1} has no secret`);
     }
     ok(!testbed.log.join('\n').includes('secret'), 'no secret is logged');
   },
 };
 
-interface Part {
+interface CredentialsTest {
   readonly testbed: Testbed;
   readonly proxy: TcpProxy;
   readonly user: string;
   readonly password: string;
 }
 
-async function permissionRevoked(part: Part): Promise<string> {
+async function permissionRevoked(part: CredentialsTest): Promise<string> {
   const { testbed, proxy, user } = part;
   await allow(part);
   const worker = start(part);
@@ -56,27 +56,27 @@ async function permissionRevoked(part: Part): Promise<string> {
   equal(
     (await worker.receive<WorkerReport>('failed')).code,
     'TICKBUS_DENIED',
-    'a permission that was taken away is told',
+    'a revoked permission is reported',
   );
-  await stopsTrying(part, before, 'after the permission was revoked');
-  return endOf(worker);
+  await expectNoMoreAttempts(part, before, 'after the permission was revoked');
+  return outputOf(worker);
 }
 
-async function wrongPassword(part: Part): Promise<string> {
+async function wrongPassword(part: CredentialsTest): Promise<string> {
   await allow({ ...part, password: 'another' });
   const worker = start(part);
   equal(
     (await worker.receive<WorkerReport>('refused')).code,
     'TICKBUS_AUTH_FAILED',
-    'a wrong password is told at once',
+    'a wrong password is reported at once',
   );
   const unsent = await worker.receive<WorkerReport>('not_published');
-  equal(unsent.code, 'TICKBUS_AUTH_FAILED', 'to a publisher too');
-  await stopsTrying(part, 0, 'with a wrong password');
-  return endOf(worker);
+  equal(unsent.code, 'TICKBUS_AUTH_FAILED', 'also to a publisher');
+  await expectNoMoreAttempts(part, 0, 'with a wrong password');
+  return outputOf(worker);
 }
 
-async function passwordChanged(part: Part): Promise<string> {
+async function passwordChanged(part: CredentialsTest): Promise<string> {
   const { proxy } = part;
   await allow(part);
   const worker = start(part);
@@ -87,17 +87,17 @@ async function passwordChanged(part: Part): Promise<string> {
   equal(
     (await worker.receive<WorkerReport>('failed')).code,
     'TICKBUS_AUTH_FAILED',
-    'a password that was changed is told',
+    'a changed password is reported',
   );
-  await stopsTrying(part, before, 'after the password was changed');
-  return endOf(worker);
+  await expectNoMoreAttempts(part, before, 'after the password was changed');
+  return outputOf(worker);
 }
 
-async function allow({ testbed, user, password }: Part): Promise<void> {
+async function allow({ testbed, user, password }: CredentialsTest): Promise<void> {
   await testbed.command('ACL', 'SETUSER', user, 'reset', 'on', `>${password}`, '~*', '&*', '+@all');
 }
 
-function start({ testbed, proxy, user, password }: Part): WorkerProcess {
+function start({ testbed, proxy, user, password }: CredentialsTest): WorkerProcess {
   const url = `redis://${user}:${encodeURIComponent(password)}@127.0.0.1:${proxy.port}/0`;
   const settings: CredentialsSettings = { url };
   const worker = new WorkerProcess('credentials', { ...settings });
@@ -105,16 +105,20 @@ function start({ testbed, proxy, user, password }: Part): WorkerProcess {
   return worker;
 }
 
-async function stopsTrying({ testbed, proxy }: Part, before: number, when: string): Promise<void> {
+async function expectNoMoreAttempts(
+  { testbed, proxy }: CredentialsTest,
+  before: number,
+  when: string,
+): Promise<void> {
   await delay(QUIET_MS);
-  const tries = proxy.accepted - before;
+  const attempts = proxy.accepted - before;
   await delay(QUIET_MS);
-  equal(proxy.accepted - before, tries, `it stops trying ${when}`);
-  ok(tries <= MAX_TRIES, `it tries a bounded number of times ${when}, and not ${tries}`);
-  testbed.note(`${tries} tries ${when}`);
+  equal(proxy.accepted - before, attempts, `it stops reconnecting ${when}`);
+  ok(attempts <= MAX_ATTEMPTS, `the attempts ${when} are bounded; there were ${attempts}`);
+  testbed.note(`${attempts} attempts ${when}`);
 }
 
-async function endOf(worker: WorkerProcess): Promise<string> {
+async function outputOf(worker: WorkerProcess): Promise<string> {
   worker.kill();
   await worker.exited();
   return worker.output;

@@ -1,4 +1,4 @@
-// Users who may not do what a writer needs: refusals name the right, and nobody takes over from a writer who cannot be fenced off.
+// Users without permissions that a writer needs.
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { TickbusError } from 'tickbus';
@@ -15,7 +15,7 @@ const ALL = ['~*', '&*', '+@all'];
 export const withoutClientKill: Scenario = {
   name: '36-without-client-kill',
   expected:
-    'A user without CLIENT LIST and KILL: the lease fences by its token, and never takes over from a writer who may.',
+    'Without CLIENT LIST and KILL, the token of the lease fences, and no takeover happens from a writer who has them.',
   waits: 'busy',
   async run(testbed) {
     await allow(testbed, ...ALL, '-client|list', '-client|kill');
@@ -34,54 +34,58 @@ interface Users {
   readonly second?: string;
 }
 
-/** The holder is cut off past its lease while it publishes; another takes over, and nothing of the first is accepted any more. */
+/**
+ * The holder loses its connection until its lease expires. A candidate takes over, and no later message of the holder
+ * is accepted.
+ */
 async function takeOver(testbed: Testbed, channel: NoteChannel, { first, second }: Users): Promise<void> {
-  const address = await testbed.proxy();
+  const proxy = await testbed.proxy();
   await testbed.listen(channel);
-  const observer = await PlainListener.listen(testbed, channel);
-  const deposed = await join(testbed, channel, 'deposed', first, address.port);
+  const listener = await PlainListener.listen(testbed, channel);
+  const deposed = await join(testbed, channel, 'deposed', first, proxy.port);
   await deposed.untilHeld();
   const stops = [deposed.sendContinually()];
-  await eventually('The holder is heard', () => observer.messages.length > 0);
+  await eventually('The holder publishes', () => listener.messages.length > 0);
   const successor = await join(testbed, channel, 'successor', second);
   watchHolders(testbed, [deposed, successor]);
-  // What it still sends reaches the server after the takeover.
-  address.inject({ type: 'stall' }, 'to_server');
+  // Its later messages reach the server after the takeover.
+  proxy.inject({ type: 'stall' }, 'to_server');
   await successor.untilHeld();
   await successor.sendUntilAccepted();
-  address.heal();
+  proxy.heal();
   stops.push(successor.sendContinually());
   await delay(TTL_MS);
   for (const stop of stops) await stop();
   await deposed.lease.release();
   await successor.sendUntilAccepted();
   await successor.lease.release();
-  deepEqual(observer.writers, ['deposed', 'successor']);
-  deepEqual(observer.problems(), [], `on ${channel}`);
+  deepEqual(listener.writers, ['deposed', 'successor']);
+  deepEqual(listener.problems(), [], `on ${channel}`);
 }
 
-/** The holder may kill, and the candidate may not: it waits, however long the holder is cut off. */
+/** The holder may use CLIENT KILL, the candidate may not: it waits while the holder is disconnected. */
 async function noTakeover(testbed: Testbed, channel: NoteChannel): Promise<void> {
-  const address = await testbed.proxy();
-  const holder = await join(testbed, channel, 'privileged', undefined, address.port);
+  const proxy = await testbed.proxy();
+  const holder = await join(testbed, channel, 'privileged', undefined, proxy.port);
   await holder.untilHeld();
   await holder.sendUntilAccepted();
   const candidate = await join(testbed, channel, 'limited', LIMITED);
   let gained = 0;
   candidate.lease.on('gained', () => gained++);
-  address.refuse();
-  address.reset();
+  proxy.refuse();
+  proxy.reset();
   await delay(3 * TTL_MS);
-  equal(gained, 0, 'it does not take over from a writer whose connection it cannot end');
-  // The holder's resume releases the lease that it has given up by its own clock. Then either may take it, so one leaves.
+  equal(gained, 0, 'no takeover from a writer whose connection it cannot kill');
+  // When the holder reconnects, it releases its expired lease. Both could take it then, so the candidate releases its
+  // claim.
   await candidate.lease.release();
-  address.heal();
+  proxy.heal();
   await holder.untilHeld();
   equal((await holder.sendUntilAccepted()).outcome, 'accepted');
   await candidate.start();
   await holder.lease.release();
   await candidate.untilHeld();
-  equal((await candidate.sendUntilAccepted()).outcome, 'accepted', 'a lease that was released is free');
+  equal((await candidate.sendUntilAccepted()).outcome, 'accepted', 'a released lease is free');
 }
 
 async function join(
@@ -100,8 +104,7 @@ async function join(
 
 export const withoutInfo: Scenario = {
   name: '37-without-info',
-  expected:
-    'A user without INFO: each publish is refused with TICKBUS_DENIED, which names INFO; reading works.',
+  expected: 'Without INFO, each publish rejects with TICKBUS_DENIED, which names INFO; reading works.',
   async run(testbed) {
     await allow(testbed, ...ALL, '-info');
     const url = `redis://${LIMITED}@127.0.0.1:${testbed.redis.port}/0`;
@@ -117,7 +120,7 @@ export const withoutInfo: Scenario = {
           throw error;
         }
       });
-      ok(refusal instanceof TickbusError, `the publish on ${channel} is refused, and not accepted`);
+      ok(refusal instanceof TickbusError, `the publish on ${channel} rejects`);
       equal(refusal.code, 'TICKBUS_DENIED');
       match(refusal.message, /\bINFO\b/i);
       equal(refusal.retryable, false);

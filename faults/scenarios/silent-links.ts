@@ -1,4 +1,4 @@
-// Links that say nothing: because the server hangs, the network drops everything, or nothing is said.
+// Links without data: the server hangs, the network drops packets, or nothing is published.
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { type LinkStatus, type RedisConnection, RedisPublisher } from 'tickbus';
@@ -8,15 +8,15 @@ import { StatusLog } from '../status-log.ts';
 import type { Testbed } from '../testbed.ts';
 import { delay, within } from '../wait.ts';
 
-const NOTICED_MS = 4_000;
-/** The publisher's default deadline, and what a busy machine may add to it. */
+const DETECTION_MS = 4_000;
+/** The publisher's default deadline, and the tolerance for a busy machine. */
 const DEADLINE_MS = 2_000;
 const SLACK_MS = 500;
 
 export const serverPaused: Scenario = {
   name: '03-server-paused',
   expected:
-    'A server stopped for 30 s is told as stale within 4 s; a publish settles by its deadline as unknown.',
+    'A server stopped for 30 s is reported stale within 4 s; a publish settles by its deadline as unknown.',
   waits: 'long',
   shortened: '6 s instead of 30',
   async run(testbed) {
@@ -33,16 +33,16 @@ export const serverPaused: Scenario = {
       pausedAt,
       first.then(({ at }) => at),
     );
-    equal((await first).sent.outcome, 'unknown', 'a publish that was sent and not answered is unknown');
+    equal((await first).sent.outcome, 'unknown', 'a publish without a reply is unknown');
     const stale = await testbed.bounded(
       'stale',
-      NOTICED_MS,
+      DETECTION_MS,
       pausedAt,
       listener.statuses.first('stale', pausedAt),
     );
     const also = await testbed.bounded(
-      'stale, of the publisher',
-      NOTICED_MS,
+      'stale link of the publisher',
+      DETECTION_MS,
       pausedAt,
       links.first('stale', pausedAt),
     );
@@ -64,7 +64,7 @@ export const serverPaused: Scenario = {
 
 export const blackholeIdle: Scenario = {
   name: '04-blackhole-idle',
-  expected: 'An idle subscriber whose packets are dropped, either way or both, has a new link within 4 s.',
+  expected: 'An idle subscriber reconnects within 4 s if its packets are dropped in one or both directions.',
   waits: 'short',
   async run(testbed) {
     const publisher = testbed.publisher();
@@ -82,12 +82,16 @@ export const blackholeIdle: Scenario = {
       for (const link of proxy.links) link.inject({ type: 'blackhole' }, direction);
     for (const { direction, listener } of parts) {
       const connected = listener.statuses.first('connected', cutAt);
-      const took = await testbed.bounded(`A new link, ${direction}`, NOTICED_MS, cutAt, connected);
-      const told = listener.statuses.entries
+      const took = await testbed.bounded(`Reconnect, ${direction}`, DETECTION_MS, cutAt, connected);
+      const reported = listener.statuses.entries
         .filter(({ at, status }) => at >= cutAt && status.type !== 'slow')
         .map(({ status }) => status.type);
-      deepEqual(told.slice(0, 2), ['stale', 'disconnected'], 'stale is told first, then disconnected');
-      testbed.note(`${direction}: a new link after ${took} ms`);
+      deepEqual(
+        reported.slice(0, 2),
+        ['stale', 'disconnected'],
+        'stale is reported first, then disconnected',
+      );
+      testbed.note(`${direction}: reconnected after ${took} ms`);
     }
     await testbed.send(publisher, FILLS);
     await testbed.settle();
@@ -96,21 +100,25 @@ export const blackholeIdle: Scenario = {
 
 export const blackholeBusy: Scenario = {
   name: '05-blackhole-busy',
-  expected: 'While messages are published, a link whose packets are dropped is replaced within 4 s too.',
+  expected: 'While messages are published, a link whose packets are dropped reconnects within 4 s too.',
   waits: 'short',
   async run(testbed) {
-    const [both, deaf, publishing] = [await testbed.proxy(), await testbed.proxy(), await testbed.proxy()];
+    const [both, toClient, publishing] = [
+      await testbed.proxy(),
+      await testbed.proxy(),
+      await testbed.proxy(),
+    ];
     const listeners = [
       await testbed.listen(FILLS, { port: both.port }),
-      await testbed.listen(FILLS, { port: deaf.port }),
+      await testbed.listen(FILLS, { port: toClient.port }),
     ];
     const steady = testbed.publisher();
     const { publisher, links, connection } = await publisherWithLinks(testbed, publishing.port);
     await testbed.send(publisher, FILLS);
-    let isOver = false;
+    let isStopped = false;
     const publishAll = async (by: RedisPublisher) => {
       let slowest = 0;
-      while (!isOver) {
+      while (!isStopped) {
         const sentAt = performance.now();
         await testbed.send(by, FILLS);
         slowest = Math.max(slowest, performance.now() - sentAt);
@@ -122,19 +130,20 @@ export const blackholeBusy: Scenario = {
     await delay(300);
     const cutAt = performance.now();
     for (const link of both.links) link.inject({ type: 'blackhole' });
-    for (const link of deaf.links) link.inject({ type: 'blackhole' }, 'to_client');
+    for (const link of toClient.links) link.inject({ type: 'blackhole' }, 'to_client');
     for (const link of publishing.links) link.inject({ type: 'blackhole' });
     for (const [index, statuses] of [...listeners.map((one) => one.statuses), links].entries()) {
-      const who = ['the subscriber, both ways', 'the subscriber, deaf', 'the publisher'][index] ?? '';
+      const who =
+        ['the subscriber, both directions', 'the subscriber, to_client', 'the publisher'][index] ?? '';
       const took = await testbed.bounded(
-        `A new link of ${who}`,
-        NOTICED_MS,
+        `Reconnect of ${who}`,
+        DETECTION_MS,
         cutAt,
         statuses.first('connected', cutAt),
       );
-      testbed.note(`a new link of ${who} after ${took} ms`);
+      testbed.note(`${who} reconnected after ${took} ms`);
     }
-    isOver = true;
+    isStopped = true;
     const [, slowest = 0] = await Promise.all(runs);
     testbed.note(`the slowest publish settled after ${slowest} ms`);
     await testbed.sendUntilAccepted(publisher, FILLS);
@@ -146,7 +155,7 @@ export const blackholeBusy: Scenario = {
 
 export const idleAndHealthy: Scenario = {
   name: '06-idle-and-healthy',
-  expected: 'In five minutes without a message no healthy link is replaced.',
+  expected: 'In five minutes without a message no healthy link reconnects.',
   waits: 'long',
   shortened: '12 s instead of 5 minutes',
   async run(testbed) {
@@ -159,8 +168,12 @@ export const idleAndHealthy: Scenario = {
     await delay(testbed.scaled(300_000, 12_000));
     const all = [...listeners.map(({ statuses }) => statuses), links];
     for (const statuses of all) {
-      equal(statuses.count('connected') <= 1, true, `connected once; told: ${statuses}`);
-      equal(statuses.count('stale') + statuses.count('disconnected'), 0, `no trouble; told: ${statuses}`);
+      equal(statuses.count('connected') <= 1, true, `connected once; statuses: ${statuses}`);
+      equal(
+        statuses.count('stale') + statuses.count('disconnected'),
+        0,
+        `neither stale nor disconnected; statuses: ${statuses}`,
+      );
     }
     equal(proxy.accepted, 1, 'the subscriber connected once');
     await testbed.send(publisher, FILLS);
@@ -174,7 +187,7 @@ export const idleAndHealthy: Scenario = {
   },
 };
 
-/** The states of a publisher's link are those of the connection it is given. */
+/** A publisher with its own connection, to log the statuses of its link. */
 async function publisherWithLinks(testbed: Testbed, port: number) {
   const connection: RedisConnection = testbed.connection(port);
   const links = new StatusLog();

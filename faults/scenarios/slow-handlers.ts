@@ -1,4 +1,4 @@
-// Subscribers that do not keep up.
+// Slow subscribers.
 
 import { equal, ok } from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,13 +13,13 @@ import { delay, eventually } from '../wait.ts';
 import { WorkerProcess } from '../worker-process.ts';
 import type { ListenSettings } from '../workers/listen.ts';
 
-/** How many publishes are on their way at once. */
-const AT_ONCE = 500;
+/** Publishes in flight at the same time. */
+const IN_FLIGHT = 500;
 
 export const eventLoopBlocked: Scenario = {
   name: '10-event-loop-blocked',
   expected:
-    'With its event loop blocked for 10 s under 200,000 messages, a bot is told that it is slow and the exact gap, and has the latest price.',
+    'A bot blocked for 10 s under 200,000 messages gets a slow status, the exact gap, and the latest prices.',
   shortened: '3 s and 30,000 larger messages instead of 10 s and 200,000',
   async run(testbed) {
     const [blockMs, count, bytes] = testbed.scaled([10_000, 200_000, 250], [3_000, 30_000, 2_000]);
@@ -39,13 +39,13 @@ export const eventLoopBlocked: Scenario = {
     await worker.receive('blocking');
     const text = 'x'.repeat(bytes);
     const blockedAt = performance.now();
-    for (let sent = 0; sent < count; sent += AT_ONCE) {
+    for (let sent = 0; sent < count; sent += IN_FLIGHT) {
       const one = (_: unknown, index: number) =>
         testbed.send(publisher, index % 2 ? TICKS : ALERTS, { key: `S${testbed.random.int(1, 50)}`, text });
-      await Promise.all(Array.from({ length: AT_ONCE }, one));
+      await Promise.all(Array.from({ length: IN_FLIGHT }, one));
     }
     const tookMs = Math.round(performance.now() - blockedAt);
-    testbed.note(`${count} messages in ${tookMs} ms, while it was blocked`);
+    testbed.note(`${count} messages in ${tookMs} ms, while the bot was blocked`);
     await delay(Math.max(0, blockMs - tookMs));
     writeFileSync(untilFile, '');
     for (const channel of [TICKS, ALERTS]) await testbed.sendUntilAccepted(publisher, channel);
@@ -53,26 +53,27 @@ export const eventLoopBlocked: Scenario = {
     testbed.ledger.merge([], histories);
     const [ticks, alerts] = histories;
     const blocked = statuses.filter((status) => status.type === 'slow' && status.cause === 'blocked');
-    ok(blocked.length > 0, 'it is told that its event loop was blocked');
+    ok(blocked.length > 0, 'the blocked event loop is reported');
     const lost = alerts?.gaps.reduce((sum, gap) => sum + (gap.lost ?? 0), 0) ?? 0;
-    const saw = alerts?.seen.length ?? 0;
-    const top = Number(await testbed.command('HGET', `tickbus:{${ALERTS}}:head`, 'seq'));
-    equal(saw + lost, top, 'what it saw and what it was told is lost is all there was');
-    ok(lost > 0, 'more was published than it could take');
+    const handled = alerts?.seen.length ?? 0;
+    const head = Number(await testbed.command('HGET', `tickbus:{${ALERTS}}:head`, 'seq'));
+    equal(handled + lost, head, 'handled and reported lost messages add up to all messages');
+    ok(lost > 0, 'the queue overflowed');
     const latest = new Map(
       testbed.ledger.sent.filter(({ channel }) => channel === TICKS.name).map(({ key, n }) => [key, n]),
     );
-    const has = new Map(ticks?.seen.map(({ key, n }) => [key, n]));
-    for (const [key, n] of latest) equal(has.get(key), n, `the latest price of ${key}`);
+    const handledLatest = new Map(ticks?.seen.map(({ key, n }) => [key, n]));
+    for (const [key, n] of latest) equal(handledLatest.get(key), n, `the latest price of ${key}`);
     testbed.note(
-      `on ALERTS it saw ${saw} and was told of ${lost} lost; on TICKS it saw ${ticks?.seen.length}, and the latest of all`,
+      `ALERTS: ${handled} handled, ${lost} reported lost; ` +
+        `TICKS: ${ticks?.seen.length} handled, with the latest of each key`,
     );
   },
 };
 
 export const slowAndFast: Scenario = {
   name: '11-slow-and-fast',
-  expected: 'A slow handler, beside a fast one and in another process, costs the fast one nothing.',
+  expected: 'A slow handler, on the same subscriber or in another process, does not affect a fast handler.',
   shortened: '5,000 messages instead of 20,000',
   async run(testbed) {
     const count = testbed.scaled(20_000, 5_000);
@@ -97,20 +98,20 @@ export const slowAndFast: Scenario = {
     for (const recorder of [fast, slow]) recorder.expectFromHere();
     const alone = await testbed.listen(ALERTS, { name: 'fast, alone' });
     const publisher = testbed.publisher();
-    for (let sent = 0; sent < count; sent += AT_ONCE)
-      await Promise.all(Array.from({ length: AT_ONCE }, () => testbed.send(publisher, ALERTS)));
+    for (let sent = 0; sent < count; sent += IN_FLIGHT)
+      await Promise.all(Array.from({ length: IN_FLIGHT }, () => testbed.send(publisher, ALERTS)));
     await eventually(
-      'The slow handler has come to the end',
+      'The slow handler has an empty queue',
       () => subscriber.status(ALERTS)?.queueDepth === 0,
     );
     await testbed.settle();
     testbed.ledger.merge([], (await reportOf(worker, testbed)).histories);
-    equal(fast.history.seen.length, count, 'the fast handler beside the slow one saw everything');
-    equal(alone.recorder.history.seen.length, count, 'the fast handler of its own saw everything');
+    equal(fast.history.seen.length, count, 'the fast handler beside the slow one receives every message');
+    equal(alone.recorder.history.seen.length, count, 'the separate fast handler receives every message');
     const [, , , other] = testbed.ledger.histories;
-    ok(slow.history.gaps.length > 0, 'the slow handler was told of its overflow');
+    ok(slow.history.gaps.length > 0, 'the overflow of the slow handler is reported');
     testbed.note(
-      `of ${count}, the slow handler saw ${slow.history.seen.length}, the slow process ${other?.seen.length}`,
+      `of ${count}, the slow handler received ${slow.history.seen.length}, the slow process ${other?.seen.length}`,
     );
   },
 };
@@ -120,7 +121,7 @@ interface SlowListenerReport extends Readonly<Record<string, unknown>> {
   readonly statuses: readonly SubscriberStatus[];
 }
 
-interface Whereabouts extends Readonly<Record<string, unknown>> {
+interface PositionsReport extends Readonly<Record<string, unknown>> {
   readonly channels: readonly {
     readonly channel: string;
     readonly mode: string;
@@ -129,13 +130,13 @@ interface Whereabouts extends Readonly<Record<string, unknown>> {
   }[];
 }
 
-/** What a listening process has written down, once it has caught up. */
+/** The report of a listening process after it has caught up. */
 async function reportOf(worker: WorkerProcess, testbed: Testbed): Promise<SlowListenerReport> {
   await eventually(
     'The other process has caught up',
     async () => {
-      worker.send({ type: 'where' });
-      const { channels } = await worker.receive<Whereabouts>('there');
+      worker.send({ type: 'positions' });
+      const { channels } = await worker.receive<PositionsReport>('positions');
       for (const { channel, mode, position, queueDepth } of channels) {
         const seq = await testbed.command('HGET', `tickbus:{${channel}}:head`, 'seq');
         if (mode !== 'live' || position?.seq !== Number(seq) || queueDepth > 0) return false;

@@ -1,4 +1,4 @@
-// Messages that are published between the acknowledgement of a subscription and the read of what is kept.
+// Messages published between the acknowledgement of a subscription and the read of stored values.
 
 import { ok } from 'node:assert/strict';
 import { checkHistory } from '@tickbus/fault-kit/check';
@@ -11,26 +11,26 @@ import type { Testbed } from '../testbed.ts';
 import { within } from '../wait.ts';
 
 type SubscribingTransport = Connection['subscribing'];
-/** The moments at which something may be published. */
-type Moment = 'before' | 'subscribing' | 'acknowledged' | 'reading' | 'live';
+/** The steps of a subscription at which messages are published. */
+type SubscriptionStep = 'before' | 'subscribing' | 'acknowledged' | 'reading' | 'live';
 
 export const raceOfSnapshot: Scenario = {
   name: '16-race-of-the-snapshot',
   expected:
-    'Messages published around the acknowledgement and the snapshot come exactly once, in 1,000 interleavings; a reader that reads before the acknowledgement fails the same check.',
+    'In 1,000 interleavings, messages around the snapshot arrive exactly once; a reader that reads too early fails.',
   shortened: '200 interleavings',
   async run(testbed) {
     const rounds = testbed.scaled(1_000, 200);
     const connection = testbed.connection();
-    const right = await interleave(
+    const correct = await interleave(
       testbed,
       rounds,
       connection,
       (inner, at) => new InterleavingTransport(inner, at),
     );
     ok(
-      right.failures === 0,
-      `every interleaving is exactly once; ${right.failures} were not: ${right.problem}`,
+      correct.failures === 0,
+      `every message arrives exactly once; ${correct.failures} interleavings failed: ${correct.problem}`,
     );
     const mutant = await interleave(
       testbed,
@@ -40,12 +40,16 @@ export const raceOfSnapshot: Scenario = {
     );
     ok(mutant.failures > 0, 'a reader that reads before the acknowledgement fails the check');
     testbed.note(
-      `${rounds} interleavings, ${right.messages} messages, 0 failures; reading too early fails ${mutant.failures} of ${rounds / 10}`,
+      `${rounds} interleavings, ${correct.messages} messages, 0 failures; ` +
+        `reading too early fails ${mutant.failures} of ${rounds / 10}`,
     );
   },
 };
 
-type Wrap = (inner: SubscribingTransport, at: (moment: Moment) => Promise<void>) => SubscribingTransport;
+type Wrap = (
+  inner: SubscribingTransport,
+  at: (step: SubscriptionStep) => Promise<void>,
+) => SubscribingTransport;
 
 async function interleave(testbed: Testbed, rounds: number, connection: Connection, wrap: Wrap) {
   const publisher = new RedisPublisher({ connection, sender: 'race' });
@@ -56,26 +60,26 @@ async function interleave(testbed: Testbed, rounds: number, connection: Connecti
     const { ledger, gaps } = await oneRound(testbed, publisher, connection, wrap);
     messages += ledger.sent.length;
     const { figures, problems } = checkHistory(ledger.sent, ledger.histories);
-    const harm = figures.silent_lost + figures.duplicates + figures.out_of_order + figures.made_up + gaps;
-    if (harm === 0) continue;
+    const damage = figures.silent_lost + figures.duplicates + figures.out_of_order + figures.made_up + gaps;
+    if (damage === 0) continue;
     failures++;
-    problem ||= problems[0] ?? `${gaps} gaps were told`;
+    problem ||= problems[0] ?? `${gaps} gaps were reported`;
   }
   return { failures, messages, problem };
 }
 
-/** One subscription of a channel of its own, with messages published at random moments of its beginning. */
+/** Subscribes to a new channel, while messages are published at random steps of the subscription. */
 async function oneRound(testbed: Testbed, publisher: RedisPublisher, connection: Connection, wrap: Wrap) {
   const { random } = testbed;
   const kind = random.pick([TICKS, FILLS]);
   const channel = freshChannel(kind, random);
   const ledger = new Ledger();
   const late: Promise<unknown>[] = [];
-  /** Some are awaited, so that they lie before what follows; some are on their way at the same time as it. */
-  const publishSome = async (moment: Moment) => {
+  /** Awaits some publishes, so that they precede the next step, and leaves others in flight. */
+  const publishSome = async (step: SubscriptionStep) => {
     for (let left = random.int(0, 2); left > 0; left--) {
-      // Each has a key of its own, so that the last value of every key is every message.
-      const key = `${moment}-${left}`;
+      // Unique keys, so that the last values include every message.
+      const key = `${step}-${left}`;
       const sent = ledger.publish(channel, key, (n) => publisher.publish(channel, { key, n }));
       if (random.percent(50)) await sent;
       else late.push(sent);
@@ -84,11 +88,11 @@ async function oneRound(testbed: Testbed, publisher: RedisPublisher, connection:
   await publishSome('before');
   await Promise.all(late);
   const recorder = ledger.recordHandler('bot', channel);
-  // What is kept of a state channel comes as a snapshot, so all of it is expected; of events, what comes from here on.
+  // On a state channel the snapshot has every earlier message. On an event channel only later ones are expected.
   if (channel.kind === 'state') recorder.history.from = 0;
-  const transport = wrap(connection.subscribing, async (moment) => {
-    if (moment === 'acknowledged') recorder.expectFromHere();
-    await publishSome(moment);
+  const transport = wrap(connection.subscribing, async (step) => {
+    if (step === 'acknowledged') recorder.expectFromHere();
+    await publishSome(step);
   });
   const subscriber = new RedisSubscriber({
     connection: { publishing: transport, subscribing: transport, close: async () => {} },
@@ -107,7 +111,7 @@ async function oneRound(testbed: Testbed, publisher: RedisPublisher, connection:
   await within('live', live);
   await publishSome('live');
   await Promise.all(late);
-  // A barrier: everything that was published has arrived when this reply has.
+  // A barrier: every published message arrives before this reply.
   await connection.subscribing.read(channel);
   await subscriber.close();
   await testbed.command('DEL', ...['head', 'last', 'history'].map((key) => `tickbus:{${channel}}:${key}`));
@@ -124,10 +128,10 @@ function freshChannel(like: NoteChannel, random: Random): NoteChannel {
     : defineChannel(name, { kind: 'event', key: 'key', history: 100, messages });
 }
 
-/** Passes everything on, and lets the scenario publish at each moment of the way. */
+/** Forwards every call, and lets the scenario publish at each step. */
 class InterleavingTransport implements SubscribingTransport {
   protected readonly inner: SubscribingTransport;
-  protected readonly at: (moment: Moment) => Promise<void>;
+  protected readonly at: (step: SubscriptionStep) => Promise<void>;
   readonly connect: SubscribingTransport['connect'];
   readonly publish: SubscribingTransport['publish'];
   readonly head: SubscribingTransport['head'];
@@ -136,7 +140,7 @@ class InterleavingTransport implements SubscribingTransport {
   readonly onStatus: SubscribingTransport['onStatus'];
   readonly close: SubscribingTransport['close'];
 
-  constructor(inner: SubscribingTransport, at: (moment: Moment) => Promise<void>) {
+  constructor(inner: SubscribingTransport, at: (step: SubscriptionStep) => Promise<void>) {
     this.inner = inner;
     this.at = at;
     this.connect = () => inner.connect();
@@ -165,7 +169,7 @@ class InterleavingTransport implements SubscribingTransport {
   }
 }
 
-/** The mutant: the state of the channel was read before the subscription was sent. */
+/** The mutant: it reads the channel before it sends the subscription. */
 class ReadsTooEarly extends InterleavingTransport {
   #early: ReturnType<SubscribingTransport['read']> | undefined;
 

@@ -1,4 +1,4 @@
-// The lease of a channel passes from one writer to the next: no two hold it at once, and nothing of a deposed holder is accepted.
+// Takeovers of a lease: it has one holder at a time, and no message of a deposed holder is accepted.
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { Fault, TcpProxy } from '@tickbus/fault-kit/proxy';
@@ -12,69 +12,73 @@ import { delay, eventually, within } from '../wait.ts';
 import { WorkerCandidate } from '../worker-candidate.ts';
 
 const CHANNELS = [LEASED_FILLS, LEASED_TICKS];
-/** Much longer than two failovers take, so that the first holder still counts on its lease; shorter than silence ends a link (3 s). */
+/**
+ * Longer than two failovers, so that the first holder still trusts its lease. Shorter than the link timeout (3 s).
+ */
 const LONG_TTL_MS = 2_500;
 
 export const promotedAgain: Scenario = {
   name: '29-promoted-again',
   expected:
-    'A master that is demoted, forgets a lease and is promoted again, all in one process: never two holders at once.',
+    'A master that is demoted, loses a lease and is promoted again, in one process, never has two holders.',
   waits: 'busy',
   async run(testbed) {
     const pair = await ReplicaPair.start(testbed.random.fork('replication'));
     testbed.atEnd(() => pair[Symbol.asyncDispose]());
     testbed.moveTo(pair.master);
-    const contests = await Promise.all(CHANNELS.map((channel) => prepareContest(testbed, channel)));
+    const setups = await Promise.all(CHANNELS.map((channel) => prepareTakeover(testbed, channel)));
     await pair.catchUp();
     pair.lag();
-    for (const { first } of contests) {
+    for (const { first } of setups) {
       await first.start();
       await first.untilHeld();
     }
-    const stops = contests.map(({ first }) => first.sendContinually());
-    for (const { observer } of contests) await eventually('It is heard', () => observer.messages.length > 0);
+    const stops = setups.map(({ first }) => first.sendContinually());
+    for (const { listener } of setups)
+      await eventually('The first holder publishes', () => listener.messages.length > 0);
     await pair.promote();
     await pair.demote();
     await pair.promote();
-    // The first holder hears nothing of it, and what it publishes reaches the server after the takeover.
-    for (const { address } of contests) address.inject({ type: 'stall' });
-    for (const { first, second } of contests) {
-      if (!first.lease.holds) testbed.note('The failovers took longer than the lease.');
+    // The first holder does not learn of the failovers. Its later messages reach the server after the takeover.
+    for (const { proxy } of setups) proxy.inject({ type: 'stall' });
+    for (const { first, second } of setups) {
+      if (!first.lease.holds)
+        testbed.note('The failovers took longer than the lease, so this run does not test its overlap.');
       await second.start();
     }
-    for (const { address, second } of contests) {
+    for (const { proxy, second } of setups) {
       await second.untilHeld();
       await second.sendUntilAccepted();
-      address.heal();
+      proxy.heal();
       stops.push(second.sendContinually());
     }
     await delay(TTL_MS);
     for (const stop of stops) await stop();
-    for (const { second } of contests) await second.sendUntilAccepted();
+    for (const { second } of setups) await second.sendUntilAccepted();
     await testbed.settle();
-    for (const { observer } of contests) {
-      deepEqual(observer.writers, ['first', 'second']);
-      deepEqual(observer.problems(), []);
+    for (const { listener } of setups) {
+      deepEqual(listener.writers, ['first', 'second']);
+      deepEqual(listener.problems(), []);
     }
   },
 };
 
 interface TakeoverSetup {
   readonly first: LeaseCandidate;
-  /** Where the first is connected. */
-  readonly address: TcpProxy;
+  /** The connection of `first`. */
+  readonly proxy: TcpProxy;
   readonly second: LeaseCandidate;
-  readonly observer: PlainListener;
+  readonly listener: PlainListener;
 }
 
-/** Both are ready to start, and the server remembers a lease that was released. */
-async function prepareContest(testbed: Testbed, channel: NoteChannel): Promise<TakeoverSetup> {
+/** Prepares two candidates. The server knows a released lease, so it does not hold the first one off. */
+async function prepareTakeover(testbed: Testbed, channel: NoteChannel): Promise<TakeoverSetup> {
   await testbed.listen(channel);
-  const observer = await PlainListener.listen(testbed, channel);
-  const address = await testbed.proxy();
+  const listener = await PlainListener.listen(testbed, channel);
+  const proxy = await testbed.proxy();
   const first = new LeaseCandidate(testbed, channel, {
     name: 'first',
-    port: address.port,
+    port: proxy.port,
     ttlMs: LONG_TTL_MS,
   });
   const second = new LeaseCandidate(testbed, channel, { name: 'second', ttlMs: LONG_TTL_MS });
@@ -82,13 +86,12 @@ async function prepareContest(testbed: Testbed, channel: NoteChannel): Promise<T
   await second.start();
   await second.untilHeld();
   equal(await second.lease.release(), true, 'the lease is released');
-  return { first, address, second, observer };
+  return { first, proxy, second, listener };
 }
 
 export const holderStopped: Scenario = {
   name: '32-holder-stopped',
-  expected:
-    'A holder stopped past its lease with messages on their way: after the takeover none of them is accepted, nor when it wakes.',
+  expected: 'If a holder is stopped with messages in flight, none of them is accepted after the takeover.',
   waits: 'busy',
   async run(testbed) {
     await Promise.all(CHANNELS.map((channel) => stopHolder(testbed, channel)));
@@ -97,21 +100,21 @@ export const holderStopped: Scenario = {
 };
 
 async function stopHolder(testbed: Testbed, channel: NoteChannel): Promise<void> {
-  const address = await testbed.proxy();
+  const proxy = await testbed.proxy();
   await testbed.listen(channel);
-  const observer = await PlainListener.listen(testbed, channel);
-  const holder = new WorkerCandidate(testbed, channel, { name: 'stopped', port: address.port });
+  const listener = await PlainListener.listen(testbed, channel);
+  const holder = new WorkerCandidate(testbed, channel, { name: 'stopped', port: proxy.port });
   await holder.untilGained();
-  await eventually('The holder is heard', () => observer.messages.length > 0);
+  await eventually('The holder publishes', () => listener.messages.length > 0);
   const successor = await LeaseCandidate.join(testbed, channel, { name: 'successor' });
-  // What it sends from here on has left its process, and does not reach the server before the takeover.
-  address.inject({ type: 'stall' }, 'to_server');
+  // Its next messages leave the process, but do not reach the server before the takeover.
+  proxy.inject({ type: 'stall' }, 'to_server');
   await delay(50);
   holder.process.pause();
   await successor.untilHeld();
   for (let left = 20; left > 0; left--) await successor.send();
-  const heardBefore = observer.messages.length;
-  address.heal();
+  const countBefore = listener.messages.length;
+  proxy.heal();
   for (let left = 20; left > 0; left--) await successor.send();
   holder.process.resume();
   await holder.process.receive('lost');
@@ -123,15 +126,15 @@ async function stopHolder(testbed: Testbed, channel: NoteChannel): Promise<void>
     sent.some(({ outcome }) => outcome === 'accepted'),
     'the holder published before it was stopped',
   );
-  ok(observer.messages.length > heardBefore, 'the successor is heard');
-  deepEqual(observer.writers, ['stopped', 'successor']);
-  deepEqual(observer.problems(), [], `on ${channel}`);
+  ok(listener.messages.length > countBefore, 'the successor publishes');
+  deepEqual(listener.writers, ['stopped', 'successor']);
+  deepEqual(listener.problems(), [], `on ${channel}`);
 }
 
 export const candidatesRace: Scenario = {
   name: '33-candidates-race',
   expected:
-    'Two candidates start at once, and the holder releases, is cut off or is killed, again and again: one writer an epoch.',
+    'Two candidates race while holders release, lose their link or are killed repeatedly: each epoch has one writer.',
   waits: 'busy',
   shortened: '8 rounds instead of 60, one of them with processes instead of 5',
   async run(testbed) {
@@ -143,18 +146,18 @@ export const candidatesRace: Scenario = {
   },
 };
 
-/** What is sent is lost, or comes late. */
-const CUT_OFF: readonly [Fault, ...Fault[]] = [{ type: 'blackhole' }, { type: 'stall' }];
+/** Faults that delay or drop the messages of a holder. */
+const LINK_FAULTS: readonly [Fault, ...Fault[]] = [{ type: 'blackhole' }, { type: 'stall' }];
 
-/** The holder releases the lease, or is cut off until the other has taken over. */
+/** The holder releases the lease, or its link fails until the other candidate has taken over. */
 async function race(testbed: Testbed, channel: NoteChannel, rounds: number): Promise<void> {
   const random = testbed.random.fork(`race ${channel}`);
   await testbed.listen(channel);
-  const observer = await PlainListener.listen(testbed, channel);
+  const listener = await PlainListener.listen(testbed, channel);
   const contestants = await Promise.all(
     ['one', 'two'].map(async (name) => {
-      const address = await testbed.proxy();
-      return { address, candidate: new LeaseCandidate(testbed, channel, { name, port: address.port }) };
+      const proxy = await testbed.proxy();
+      return { proxy, candidate: new LeaseCandidate(testbed, channel, { name, port: proxy.port }) };
     }),
   );
   const candidates = contestants.map(({ candidate }) => candidate);
@@ -168,25 +171,25 @@ async function race(testbed: Testbed, channel: NoteChannel, rounds: number): Pro
     const first = holder();
     if (first === undefined) continue;
     if (random.percent(60)) await first.candidate.lease.release();
-    else first.address.inject(random.pick(CUT_OFF), random.pick(['both', 'to_client', 'to_server']));
+    else first.proxy.inject(random.pick(LINK_FAULTS), random.pick(['both', 'to_client', 'to_server']));
     await eventually('The other takes over', () => (holder() ?? first) !== first);
     await delay(random.int(1, 30));
-    first.address.heal();
+    first.proxy.heal();
     await Promise.all(candidates.map(({ lease }) => lease.release()));
   }
   await Promise.all(stops.map((stop) => stop()));
   testbed.note(
-    `${rounds} rounds, ${new Set(observer.messages.map(({ epoch }) => epoch)).size} epochs on ${channel}`,
+    `${rounds} rounds, ${new Set(listener.messages.map(({ epoch }) => epoch)).size} epochs on ${channel}`,
   );
-  deepEqual([...observer.writers].sort(), ['one', 'two']);
-  deepEqual(observer.problems(), [], `on ${channel}`);
+  deepEqual([...listener.writers].sort(), ['one', 'two']);
+  deepEqual(listener.problems(), [], `on ${channel}`);
 }
 
-/** Two processes start at once, and the one that gains the lease is killed in the middle of publishing. */
+/** Two processes start at the same time. The one that gains the lease is killed while it publishes. */
 async function raceOfProcesses(testbed: Testbed, channel: NoteChannel, rounds: number): Promise<void> {
   const random = testbed.random.fork(`race ${channel}`);
   await testbed.listen(channel);
-  const observer = await PlainListener.listen(testbed, channel);
+  const listener = await PlainListener.listen(testbed, channel);
   for (let round = 0; round < rounds; round++) {
     const pair = ['left', 'right'].map(
       (name) => new WorkerCandidate(testbed, channel, { name: `${name} ${round}` }),
@@ -196,18 +199,18 @@ async function raceOfProcesses(testbed: Testbed, channel: NoteChannel, rounds: n
       return candidate;
     });
     const first = await Promise.race(gains);
-    await eventually('The first is heard', () => observer.writers.includes(first.name));
+    await eventually('The first process publishes', () => listener.writers.includes(first.name));
     await delay(random.int(1, 50));
     const killed = await first.end('kill');
     const second = pair.find((candidate) => candidate !== first);
     await Promise.all(gains);
-    await eventually('The second is heard', () => observer.writers.includes(second?.name ?? ''));
+    await eventually('The second process publishes', () => listener.writers.includes(second?.name ?? ''));
     await delay(random.int(1, 50));
     await second?.end('close');
     const unknown = killed.filter(({ outcome }) => outcome === 'unknown').length;
     testbed.note(`round ${round}: killed with ${unknown} messages of unknown outcome`);
   }
-  deepEqual(observer.problems(), [], `on ${channel}`);
+  deepEqual(listener.problems(), [], `on ${channel}`);
 }
 
 const EPOCHS_MISSED = 3;
@@ -216,40 +219,40 @@ const KEYS = ['A', 'B', 'C', 'D', 'E'];
 export const awayDuringTakeovers: Scenario = {
   name: '38-away-during-takeovers',
   expected:
-    'The lease passes on several times while a subscriber is away: what it missed of each epoch is delivered or reported.',
+    'Messages of several terms during an outage of a subscriber are recovered or reported for each epoch.',
   waits: 'busy',
   async run(testbed) {
-    for (const [channel, keeps] of [
+    for (const [channel, historyLength] of [
       [LEASED_TICKS, undefined],
       [LEASED_FILLS, undefined],
       [LEASED_FILLS, 7],
     ] as const) {
-      const address = await testbed.proxy();
-      const { recorder, statuses } = await testbed.listen(channel, { port: address.port });
+      const proxy = await testbed.proxy();
+      const { recorder, statuses } = await testbed.listen(channel, { port: proxy.port });
       const writer = await LeaseCandidate.join(testbed, channel);
       await writer.untilHeld();
       for (const key of KEYS) await writer.send({ key });
       await testbed.settle();
       const awayAt = performance.now();
-      address.refuse();
-      address.reset();
+      proxy.refuse();
+      proxy.reset();
       for (let epoch = 0; epoch < EPOCHS_MISSED; epoch++) {
         await writer.lease.release();
         await writer.start();
         await writer.sendUntilAccepted();
-        // Each epoch writes fewer keys than the one before, so that last values of all of them are kept, and not every message is.
+        // Each epoch writes fewer keys than the previous one, so that the last values include messages of every epoch.
         const keys = KEYS.slice(0, KEYS.length - 2 * epoch);
         for (const key of [...keys, ...keys]) await writer.send({ key });
       }
-      if (keeps !== undefined)
-        await testbed.command('XTRIM', `tickbus:{${channel}}:history`, 'MAXLEN', String(keeps));
-      address.heal();
-      await within('It is live again', statuses.first('live', awayAt));
+      if (historyLength !== undefined)
+        await testbed.command('XTRIM', `tickbus:{${channel}}:history`, 'MAXLEN', String(historyLength));
+      proxy.heal();
+      await within('The subscriber is live again', statuses.first('live', awayAt));
       await testbed.settle();
       const reported = recorder.history.gaps.map(
         ({ cause, epoch, from, to }) => `${cause} ${epoch}-${from} to ${to ?? 'its end'}`,
       );
-      testbed.note(`${channel}${keeps === undefined ? '' : ', trimmed'}: ${reported.join(', ')}`);
+      testbed.note(`${channel}${historyLength === undefined ? '' : ', trimmed'}: ${reported.join(', ')}`);
       await writer.lease.close();
     }
   },

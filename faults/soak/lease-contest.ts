@@ -1,4 +1,4 @@
-// The candidates for the lease of one channel, and how the lease passes from one to the next.
+// The candidates for the lease of one channel, and the takeovers between them.
 
 import type { Random } from '@tickbus/test-kit/random';
 import type { NoteChannel } from '../fault-channels.ts';
@@ -16,7 +16,7 @@ export function holderOf({ candidates }: LeaseContest): LeaseCandidate | undefin
   return candidates.find(({ lease }) => lease.holds);
 }
 
-/** The holder releases the lease, and is a candidate again. */
+/** The holder releases the lease, then becomes a candidate again. */
 export async function handOver(contest: LeaseContest): Promise<void> {
   const holder = holderOf(contest);
   if (holder === undefined) return;
@@ -24,7 +24,7 @@ export async function handOver(contest: LeaseContest): Promise<void> {
   await holder.start();
 }
 
-/** A candidate in a process of its own has the lease for a moment, and is killed while it publishes. */
+/** A candidate in a separate process gains the lease, and is killed while it publishes. */
 export async function killHolder(contest: LeaseContest, testbed: Testbed, random: Random): Promise<void> {
   const worker = new WorkerCandidate(testbed, contest.channel, { name: 'killed' });
   await Promise.all(contest.candidates.map(({ lease }) => lease.release()));

@@ -1,4 +1,4 @@
-// What the soak does to its cast, each a fault that is over, or healed by the end of the round.
+// The faults of the soak. Each ends on its own, or is healed at the end of the round.
 
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,35 +11,35 @@ import { handOver, killHolder, type LeaseContest } from './lease-contest.ts';
 
 interface FaultTargets {
   readonly testbed: Testbed;
-  /** One of the proxies, chosen at random. */
+  /** A random proxy. */
   readonly proxy: TcpProxy;
-  /** One of the leased channels, chosen at random. */
+  /** The candidates of a random leased channel. */
   readonly contest: LeaseContest;
   readonly random: Random;
 }
 
 interface SoakFault {
   readonly name: string;
-  readonly inject: (scene: FaultTargets) => Promise<unknown>;
+  readonly inject: (targets: FaultTargets) => Promise<unknown>;
 }
 
 export const FAULTS: readonly [SoakFault, ...SoakFault[]] = [
   { name: 'reset', inject: async ({ proxy }) => proxy.reset() },
   {
     name: 'blackhole',
-    inject: (scene) => injectOnWire(scene, { type: 'blackhole' }, 5_000),
+    inject: (targets) => injectOnWire(targets, { type: 'blackhole' }, 5_000),
   },
-  { name: 'stall', inject: (scene) => injectOnWire(scene, { type: 'stall' }, 5_000) },
+  { name: 'stall', inject: (targets) => injectOnWire(targets, { type: 'stall' }, 5_000) },
   {
     name: 'throttle',
-    inject: (scene) =>
-      injectOnWire(scene, { type: 'throttle', bytesPerSecond: scene.random.int(200, 50_000) }, 4_000),
+    inject: (targets) =>
+      injectOnWire(targets, { type: 'throttle', bytesPerSecond: targets.random.int(200, 50_000) }, 4_000),
   },
-  { name: 'slice', inject: (scene) => injectOnWire(scene, { type: 'slice', maxBytes: 7 }, 1_000) },
+  { name: 'slice', inject: (targets) => injectOnWire(targets, { type: 'slice', maxBytes: 7 }, 1_000) },
   {
     name: 'delay',
-    inject: (scene) =>
-      injectOnWire(scene, { type: 'delay', ms: scene.random.int(1, 400), jitterMs: 100 }, 2_000),
+    inject: (targets) =>
+      injectOnWire(targets, { type: 'delay', ms: targets.random.int(1, 400), jitterMs: 100 }, 2_000),
   },
   {
     name: 'refuse',
@@ -66,7 +66,7 @@ export const FAULTS: readonly [SoakFault, ...SoakFault[]] = [
       await testbed.redis.kill();
       await delay(random.int(0, 1_500));
       await testbed.redis.start();
-      // The next crash is one without a memory, unless it saves again.
+      // Without a new snapshot, the next crash loses all data.
       await rm(join(testbed.redis.dataDir ?? '', 'dump.rdb'));
     },
   },
@@ -123,9 +123,9 @@ export const FAULTS: readonly [SoakFault, ...SoakFault[]] = [
   },
 ];
 
-/** Either way or both, for as long as chance has it, but `atMost` milliseconds. */
-async function injectOnWire({ proxy, random }: FaultTargets, fault: Fault, atMost: number): Promise<void> {
+/** Injects the fault in a random direction, for a random time up to `maxMs`. */
+async function injectOnWire({ proxy, random }: FaultTargets, fault: Fault, maxMs: number): Promise<void> {
   proxy.inject(fault, random.pick(['both', 'to_client', 'to_server']));
-  await delay(random.int(50, atMost));
+  await delay(random.int(50, maxMs));
   proxy.heal();
 }

@@ -1,5 +1,5 @@
-// Who lives through the soak: two shared publishers, two candidates for the lease of each leased channel, and for each numbered kind of
-// channel a quick and a slow subscriber behind proxies.
+// The soak: two shared publishers, two lease candidates for each leased channel, and a fast and a slow subscriber
+// behind proxies for each channel with a sequence. All of them stay open through all rounds.
 
 import { type Figures, noFigures } from '@tickbus/fault-kit/check';
 import type { TcpProxy } from '@tickbus/fault-kit/proxy';
@@ -22,23 +22,23 @@ import { delay, eventually } from '../wait.ts';
 import { holderOf, type LeaseContest } from './lease-contest.ts';
 import { FAULTS } from './soak-faults.ts';
 
-export const HARM = ['silent_lost', 'duplicates', 'out_of_order', 'made_up', 'inexact'] as const;
+export const DAMAGE = ['silent_lost', 'duplicates', 'out_of_order', 'made_up', 'inexact'] as const;
 
 export interface SoakRound {
   readonly figures: Figures;
   readonly problems: readonly string[];
-  /** By name, in their order. */
+  /** Names of the injected faults, in order. */
   readonly faults: readonly string[];
 }
 
 const SHARED = [TICKS, FILLS, TRIMMED, ALERTS, ORDERS] as const;
 const LEASED = [LEASED_TICKS, LEASED_FILLS] as const;
 const CHANNELS = [...SHARED, ...LEASED] as const;
-/** What is sent on a leased channel and goes to its holder, and not to whichever candidate, in percent. */
-const TO_HOLDER = 80;
+/** Percentage of publishes on a leased channel that use the holder. The others use a random candidate. */
+const BY_HOLDER_PERCENT = 80;
 const KEYS = ['A', 'B', 'C', 'D', 'E'] as const;
-/** Small, so that slow handlers overflow. */
-const SLOW_QUEUE = 100;
+/** A small limit, so that slow handlers overflow. */
+const SLOW_QUEUE_LIMIT = 100;
 
 interface SoakSubscriber extends Pick<RecordedSubscriber, 'subscriber' | 'statuses'> {
   readonly channel: NoteChannel;
@@ -96,7 +96,7 @@ export class SoakRun {
     return new SoakRun(testbed, proxies, publishers, contests, members);
   }
 
-  /** Sends, does harm, heals, lets everybody catch up, and compares. */
+  /** Sends while it injects faults, then heals, waits until all subscribers have caught up, and checks the history. */
   async runRound(random: Random): Promise<SoakRound> {
     const testbed = this.#testbed;
     testbed.beginRound();
@@ -104,12 +104,12 @@ export class SoakRun {
     const faults: string[] = [];
     let figures = noFigures();
     try {
-      // The last values of the round before would be seen by recorders who know nothing of them.
+      // The new recorders do not know the last values of the previous round.
       for (const channel of [TICKS, LEASED_TICKS]) await testbed.command('DEL', `tickbus:{${channel}}:last`);
       for (const member of this.#subscribers) await this.#join(member, random.fork('handler'));
-      const harm = this.#injectFaults(random.fork('harm'), faults);
-      await this.#sendUntil(harm, random.fork('sending'));
-      await harm;
+      const injecting = this.#injectFaults(random.fork('harm'), faults);
+      await this.#sendUntil(injecting, random.fork('sending'));
+      await injecting;
       for (const channel of SHARED)
         for (const publisher of this.#publishers) await testbed.sendUntilAccepted(publisher, channel);
       for (const contest of this.#contests) await sendUnderLease(contest);
@@ -119,7 +119,7 @@ export class SoakRun {
     }
     const checked = testbed.checkHistory();
     figures = checked.figures;
-    if (HARM.some((name) => figures[name] > 0)) problems.push(...checked.problems);
+    if (DAMAGE.some((name) => figures[name] > 0)) problems.push(...checked.problems);
     problems.push(...testbed.exceeded.splice(0));
     testbed.beginRound();
     for (const { statuses } of this.#subscribers) statuses.entries.length = 0;
@@ -128,12 +128,12 @@ export class SoakRun {
 
   #join(member: SoakSubscriber, random: Random): Promise<RecordedSubscriber> {
     const { channel, isSlow } = member;
-    const also = isSlow ? () => delay(random.int(0, 10)) : () => misbehave(random);
-    const name = `${channel} ${isSlow ? 'slow' : 'quick'}`;
+    const onMessage = isSlow ? () => delay(random.int(0, 10)) : () => failAtRandom(random);
+    const name = `${channel} ${isSlow ? 'slow' : 'fast'}`;
     return this.#testbed.join(member, channel, {
       name,
-      onMessage: also,
-      ...(isSlow ? { queueLimit: SLOW_QUEUE } : {}),
+      onMessage,
+      ...(isSlow ? { queueLimit: SLOW_QUEUE_LIMIT } : {}),
     });
   }
 
@@ -150,14 +150,14 @@ export class SoakRun {
     for (const proxy of this.#proxies) proxy.heal();
   }
 
-  async #sendUntil(harm: Promise<void>, random: Random): Promise<void> {
-    let isOver = false;
+  async #sendUntil(end: Promise<void>, random: Random): Promise<void> {
+    let isStopped = false;
     const stop = () => {
-      isOver = true;
+      isStopped = true;
     };
-    harm.then(stop, stop);
+    end.then(stop, stop);
     const pending = new Set<Promise<unknown>>();
-    while (!isOver) {
+    while (!isStopped) {
       for (let left = random.int(1, 8); left > 0; left--) {
         const channel = random.pick(CHANNELS);
         const publisher = this.#publisherOf(channel, random);
@@ -174,8 +174,9 @@ export class SoakRun {
   #publisherOf(channel: NoteChannel, random: Random): RedisPublisher | undefined {
     const contest = this.#contests.find((one) => one.channel === channel);
     if (contest === undefined) return this.#publishers[random.int(0, 1)];
-    const any = random.pick(contest.candidates);
-    return (random.percent(TO_HOLDER) ? (holderOf(contest) ?? any) : any).publisher;
+    const randomCandidate = random.pick(contest.candidates);
+    return (random.percent(BY_HOLDER_PERCENT) ? (holderOf(contest) ?? randomCandidate) : randomCandidate)
+      .publisher;
   }
 }
 
@@ -186,8 +187,8 @@ async function sendUnderLease({ channel, candidates }: LeaseContest): Promise<vo
   });
 }
 
-/** A handler that fails costs nobody anything. */
-function misbehave(random: Random): unknown {
+/** Fails at random. A failing handler must not affect others. */
+function failAtRandom(random: Random): unknown {
   if (random.percent(1)) throw new Error('A handler throws.');
   return random.percent(1) ? Promise.reject(new Error('A handler rejects.')) : undefined;
 }

@@ -1,15 +1,14 @@
-// Keeps this thread busy, as a slow handler or a long calculation does.
+// Blocks the event loop, as a slow handler or a long calculation does.
 
 import { existsSync } from 'node:fs';
 
-/** Nothing else happens in this process meanwhile. */
 export function block(ms: number): void {
   if (ms <= 0) return;
   const until = performance.now() + ms;
   while (performance.now() < until);
 }
 
-/** For at least so long, and until the file is there: another process says by it that it is done. */
+/** Blocks for at least `ms`, and until another process has created the file. */
 export function blockUntil(file: string, ms: number): void {
   block(ms);
   while (!existsSync(file)) block(5);

@@ -1,4 +1,4 @@
-// Closes its subscriber in the middle of a burst, tells how that went, and then has nothing left to do: the process ends by itself.
+// Closes its subscriber in the middle of a burst, and reports the counts. Then nothing keeps the process alive.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { RedisSubscriber } from 'tickbus';
@@ -7,7 +7,7 @@ import { sendToParent, workerSettings } from './parent-channel.ts';
 
 export interface CloseSettings {
   readonly port: number;
-  /** After how many handled messages it closes. */
+  /** Count of handled messages before the close. */
   readonly after: number;
 }
 
@@ -15,27 +15,27 @@ const { port, after } = workerSettings<CloseSettings>();
 const subscriber = new RedisSubscriber({ host: '127.0.0.1', port });
 let handled = 0;
 let isClosed = false;
-let handledAfterwards = 0;
+let handledAfterClose = 0;
 let lost = 0;
 subscriber.on('gap', (gap) => {
   if (gap.cause === 'overflow') lost += gap.lost ?? 0;
 });
-const reachesIt = new Promise<void>((resolve) => {
+const reachedCount = new Promise<void>((resolve) => {
   subscriber.subscribe(ALERTS, async () => {
     await turn();
     handled++;
-    if (isClosed) handledAfterwards++;
+    if (isClosed) handledAfterClose++;
     if (handled === after) resolve();
   });
 });
 await subscriber.startListening();
 await sendToParent('ready');
-await reachesIt;
+await reachedCount;
 const startedAt = performance.now();
 await subscriber.close();
 isClosed = true;
 const tookMs = Math.round(performance.now() - startedAt);
 const received = subscriber.status(ALERTS)?.received ?? 0;
 await turn();
-await sendToParent('closed', { handled, received, lost, tookMs, handledAfterwards });
+await sendToParent('closed', { handled, received, lost, tookMs, handledAfterClose });
 process.disconnect();

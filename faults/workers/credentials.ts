@@ -1,4 +1,5 @@
-// Connects with the credentials it is given and prints everything that the library says, in every form: nothing secret may be in it.
+// Connects with the given credentials, and prints everything that the library reports in several forms. The scenario
+// searches the output for secrets.
 
 import { inspect } from 'node:util';
 import { RedisPublisher, RedisSubscriber } from 'tickbus';
@@ -11,7 +12,7 @@ export interface CredentialsSettings {
 
 const { url } = workerSettings<CredentialsSettings>();
 
-/** As a person would print it, as a program would, and with everything that is hidden in it. */
+/** Prints a value with console.log, as JSON, and with hidden properties. */
 function print(value: unknown): void {
   console.log(value);
   console.log(JSON.stringify(value));
@@ -23,9 +24,14 @@ const level = (name: string) => (fields: object, message: string) => {
   print(fields);
   console.error(name, message);
 };
-const everything = { debug: level('debug'), info: level('info'), warn: level('warn'), error: level('error') };
-const subscriber = new RedisSubscriber({ url, logger: everything });
-// The second one logs as the library does by default.
+const printingLogger = {
+  debug: level('debug'),
+  info: level('info'),
+  warn: level('warn'),
+  error: level('error'),
+};
+const subscriber = new RedisSubscriber({ url, logger: printingLogger });
+// The publisher uses the default logger of the library.
 const publisher = new RedisPublisher({ url });
 print(subscriber);
 print(publisher);

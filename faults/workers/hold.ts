@@ -1,5 +1,5 @@
-// A candidate for the lease of a channel in a process of its own: publishes from the moment it first holds it, and says what it is about to
-// publish before it does, so that nothing is unaccounted for when the process is killed.
+// A lease candidate in a separate process. After it first gains the lease, it announces each message and publishes it,
+// so that the ledger is complete even if the process is killed.
 
 import { Ledger } from '@tickbus/fault-kit/ledger';
 import { RedisLease, RedisPublisher } from 'tickbus';
@@ -19,13 +19,13 @@ const EVERY_MS = 5;
 
 const { port, channel: channelName, name, ttlMs, firstNumber } = workerSettings<HoldSettings>();
 const channel = BY_NAME[channelName];
-if (channel === undefined) throw new Error(`There is no channel ${channelName}.`);
-const where = { host: '127.0.0.1', port };
-const lease = new RedisLease({ ...where, channel, ttlMs });
-const publisher = new RedisPublisher({ ...where, lease, sender: name });
+if (channel === undefined) throw new Error(`No channel ${channelName}.`);
+const address = { host: '127.0.0.1', port };
+const lease = new RedisLease({ ...address, channel, ttlMs });
+const publisher = new RedisPublisher({ ...address, lease, sender: name });
 const ledger = new Ledger({ firstNumber });
 
-const isHeld = new Promise<void>((resolve) => {
+const gained = new Promise<void>((resolve) => {
   lease.on('gained', ({ token }) => {
     void sendToParent('gained', { token });
     resolve();
@@ -39,8 +39,8 @@ onRequest('end', async () => {
 });
 await lease.start();
 await sendToParent('started');
-await isHeld;
-// Also while somebody else holds it: the library refuses what is not to be published.
+await gained;
+// It continues without the lease too: the library rejects these publishes.
 for (;;) {
   await sendToParent('sending', { from: ledger.next, to: ledger.next + BURST - 1 });
   for (let left = BURST; left > 0; left--) void publish(channel);

@@ -1,4 +1,4 @@
-// Listens on some channels in a process of its own; blocks its event loop when told to, and hands over what it saw and was told.
+// Listens in a separate process. On request it blocks its event loop, and reports its positions and histories.
 
 import { type HistoryRecorder, Ledger } from '@tickbus/fault-kit/ledger';
 import { RedisSubscriber, type SubscriberStatus } from 'tickbus';
@@ -10,9 +10,9 @@ export interface ListenSettings {
   readonly port: number;
   readonly name: string;
   readonly channels: readonly string[];
-  /** Default: the library's. */
+  /** Default: that of the library. */
   readonly queueLimit?: number;
-  /** Milliseconds that each message keeps the handler busy. Default 0. */
+  /** Milliseconds that the handler blocks for each message. Default 0. */
   readonly handlerMs?: number;
 }
 
@@ -24,8 +24,8 @@ subscriber.on('status', (status) => statuses.push(status));
 const recorders: HistoryRecorder[] = [];
 for (const channelName of channels) {
   const channel = BY_NAME[channelName];
-  if (channel === undefined) throw new Error(`There is no channel ${channelName}.`);
-  const recorder = ledger.recordHandler(`${name} (another process)`, channel);
+  if (channel === undefined) throw new Error(`No channel ${channelName}.`);
+  const recorder = ledger.recordHandler(`${name} (other process)`, channel);
   recorders.push(recorder);
   subscriber.subscribe(
     channel,
@@ -42,9 +42,9 @@ onRequest('block', async ({ ms, untilFile }) => {
   await sendToParent('blocking');
   blockUntil(String(untilFile), Number(ms));
 });
-/** Where each channel's reader stands, for the one who waits until it has caught up. */
-onRequest('where', () =>
-  sendToParent('there', {
+/** The position of each channel, so that the scenario can wait until the process has caught up. */
+onRequest('positions', () =>
+  sendToParent('positions', {
     channels: channels.map((one) => {
       const report = BY_NAME[one] && subscriber.status(BY_NAME[one]);
       return { channel: one, mode: report?.mode, position: report?.position, queueDepth: report?.queueDepth };

@@ -1,4 +1,4 @@
-// Publishes so many messages on one channel when told to go, and hands over what it was told of each.
+// Publishes on one channel after a start message, and reports the outcome of each message.
 
 import { Ledger } from '@tickbus/fault-kit/ledger';
 import { RedisPublisher } from 'tickbus';
@@ -12,20 +12,20 @@ export interface PublishSettings {
   readonly firstNumber: number;
 }
 
-/** How many are on their way at once. */
-const AT_ONCE = 50;
+/** Publishes in flight at the same time. */
+const IN_FLIGHT = 50;
 
 const { port, channel: name, count, firstNumber } = workerSettings<PublishSettings>();
 const channel = BY_NAME[name];
-if (channel === undefined) throw new Error(`There is no channel ${name}.`);
+if (channel === undefined) throw new Error(`No channel ${name}.`);
 const publisher = new RedisPublisher({ host: '127.0.0.1', port });
 const ledger = new Ledger({ firstNumber });
 
-onRequest('go', async () => {
-  for (let left = count; left > 0; left -= AT_ONCE) {
+onRequest('start', async () => {
+  for (let left = count; left > 0; left -= IN_FLIGHT) {
     const send = (n: number) => publisher.publish(channel, { key: 'A', n });
     await Promise.all(
-      Array.from({ length: Math.min(left, AT_ONCE) }, () => ledger.publish(channel, 'A', send)),
+      Array.from({ length: Math.min(left, IN_FLIGHT) }, () => ledger.publish(channel, 'A', send)),
     );
   }
   await publisher.close();

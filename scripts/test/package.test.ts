@@ -1,4 +1,4 @@
-// The npm package as its user gets it: built, packed, installed into an empty folder, run by plain node, checked by tsc.
+// The npm package as users get it: built, packed, installed into an empty folder, run by plain node, checked by tsc.
 
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -33,7 +33,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-test('the package holds code and types of every module, and nothing else', () => {
+test('the package has only code and types of every module', () => {
   const code = packedFiles.filter((path) => path.endsWith('.js'));
   const types = code.map((path) => path.replace(/\.js$/, '.d.ts'));
   const documents = ['README.md', 'LICENSE'].filter((path) => packedFiles.includes(path));
@@ -42,7 +42,7 @@ test('the package holds code and types of every module, and nothing else', () =>
   expect(packedFiles.filter((path) => path.includes('test/'))).toEqual([]);
 });
 
-test('every export of the repository is there, as JavaScript with types', async () => {
+test('every export of the repository is JavaScript with types', async () => {
   const source = await manifest(join(ROOT, 'shared_library/redis'));
   const installed = await manifest(join(consumer, 'node_modules/tickbus'));
   expect(Object.keys(installed.exports)).toEqual(Object.keys(source.exports));
@@ -52,7 +52,7 @@ test('every export of the repository is there, as JavaScript with types', async 
   expect(packedFiles).toEqual(expect.arrayContaining(targets.map((target) => target.replace('./', ''))));
 });
 
-test('plain node runs what is installed', async () => {
+test('plain node runs the installed package', async () => {
   const file = join(consumer, 'bot.js');
   await writeFile(
     file,
@@ -63,16 +63,16 @@ test('plain node runs what is installed', async () => {
     import { ManualClock, MemoryConnection } from 'tickbus/testing';
     const connection = new MemoryConnection();
     const subscriber = new RedisSubscriber({ connection });
-    const heard = new Promise((resolve) => subscriber.subscribe(CHANNELS.PRICE_DATA, resolve));
+    const received = new Promise((resolve) => subscriber.subscribe(CHANNELS.PRICE_DATA, resolve));
     await subscriber.startListening();
     await new RedisPublisher({ connection }).publish(CHANNELS.PRICE_DATA, { symbol: 'AAPL', price: 50000, timestamp: 1650123456 });
-    const { data } = await heard;
+    const { data } = await received;
     console.log(typeof defineChannel, typeof ManualClock, CONFIG.PORT, data.symbol, data.price);`,
   );
   expect(await run(process.execPath, file)).toBe('function function 6379 AAPL 50000\n');
 });
 
-test('a strict TypeScript program finds the types, and they are not any', async () => {
+test('a strict TypeScript program finds types other than any', async () => {
   const compilerOptions = {
     module: 'NodeNext',
     target: 'ES2022',
@@ -106,7 +106,7 @@ test('a strict TypeScript program finds the types, and they are not any', async 
   expect(await run(process.execPath, TSC, '--project', consumer)).toBe('');
 });
 
-test('the command runs as built, with nothing but what its package asks for', async () => {
+test('the built command runs with only the dependencies of its package', async () => {
   const dist = join(folder, 'dist');
   const quietly = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts'];
   await run('npm', 'ci', '--prefix', dist, '--omit=dev', '--workspace', 'cli', ...quietly);
@@ -116,7 +116,7 @@ test('the command runs as built, with nothing but what its package asks for', as
   expect(await run(command, 'pub', 'PRICE_DATA', price, '--dry-run')).toContain(price);
 });
 
-/** The standard output; rejects with all output when it fails. */
+/** Resolves with stdout. Rejects with all output if the command fails. */
 async function run(command: string, ...args: string[]): Promise<string> {
   const env = { ...process.env, REDIS_URL: '', REDIS_PORT: '', NODE_OPTIONS: '' };
   const { stdout } = await promisify(execFile)(command, args, { cwd: folder, env }).catch((error) => {

@@ -200,7 +200,8 @@ class HistoryCheck {
     if (from === 0 && conflated > before.length && !this.#hasUnknown(channel)) {
       this.figures.inexact++;
       this.#problem(
-        `${name} on ${channel}: message ${n} reports ${conflated} conflated, but ${before.length} are missing before it`,
+        `${name} on ${channel}: message ${n} reports ${conflated} conflated, ` +
+          `but ${before.length} are missing before it`,
       );
     }
   }

@@ -47,8 +47,8 @@ export class Ledger {
   }
 
   /**
-   * Calls `send`, which publishes with the number in `data.n`, and records the outcome. A TickbusError is recorded and not
-   * thrown.
+   * Calls `send`, which publishes with the number in `data.n`, and records the outcome. A TickbusError is recorded and
+   * not thrown.
    */
   async publish(
     channel: Channel,

@@ -1,4 +1,5 @@
-// The records of a run: what publishers know and what handlers received. Plain data, so that other processes can send it.
+// The records of a run: what publishers know and what handlers received. Plain data, so that other processes can send
+// it.
 
 import type { Gap, Position } from 'tickbus';
 

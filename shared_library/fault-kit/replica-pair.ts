@@ -53,7 +53,8 @@ export class ReplicaPair implements AsyncDisposable {
   }
 
   /**
-   * Promotes the replica with the data that it has received. The former master, unless killed, remains a separate master.
+   * Promotes the replica with the data that it has received. The former master, unless killed, remains a separate
+   * master.
    */
   async promote(): Promise<void> {
     this.#master.proxy.reset();

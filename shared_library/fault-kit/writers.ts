@@ -16,8 +16,8 @@ export interface ObservedMessage {
 const MAX_PROBLEMS = 10;
 
 /**
- * Checks that each epoch has one writer, and that positions only increase. A message of a deposed writer after a takeover
- * violates this, because it carries an older epoch or the epoch of its successor.
+ * Checks that each epoch has one writer, and that positions only increase. A message of a deposed writer after a
+ * takeover violates this, because it carries an older epoch or the epoch of its successor.
  *
  * @returns one sentence per violation
  */
@@ -39,8 +39,8 @@ export function checkWriters(messages: readonly ObservedMessage[]): string[] {
 }
 
 /**
- * Checks that the positions of one publisher's messages on one channel follow the order of its calls. Messages without a
- * position are skipped.
+ * Checks that the positions of one publisher's messages on one channel follow the order of its calls. Messages without
+ * a position are skipped.
  *
  * @returns one sentence per violation
  */

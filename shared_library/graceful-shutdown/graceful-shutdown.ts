@@ -19,8 +19,8 @@ export interface ShutdownCause {
 }
 
 /**
- * Calls `stop` once, then exits: with code 0, or with 1 after an error. During `stop`, another SIGTERM is ignored because
- * supervisors repeat it. Another SIGINT exits at once with code 1, for a user who does not want to wait.
+ * Calls `stop` once, then exits: with code 0, or with 1 after an error. During `stop`, another SIGTERM is ignored
+ * because supervisors repeat it. Another SIGINT exits at once with code 1, for a user who does not want to wait.
  */
 export function shutDownGracefully(
   { deadlineMs, logger = console, failure }: ShutdownOptions,
@@ -41,8 +41,8 @@ export function shutDownGracefully(
 
 /**
  * Resolves when a link that was connected fails for good: Redis rejected the password or a permission three times. The
- * credentials can change only with a restart of the program. Call it before anything connects. It ignores a failed first
- * connection, because the caller of that connection receives the error.
+ * credentials can change only with a restart of the program. Call it before anything connects. It ignores a failed
+ * first connection, because the caller of that connection receives the error.
  */
 export function linkFailure(...connections: Connection[]): Promise<TickbusError> {
   return new Promise((resolve) => {

@@ -27,8 +27,9 @@ export interface LocalRedisOptions {
   /** Additional arguments, such as `['--requirepass', 'secret']`. */
   args?: readonly string[];
   /**
-   * Whether the server has a temporary data directory, `dataDir`, that survives `kill` and `stop`. The server saves only
-   * if `args` configure it (`['--appendonly', 'yes']`) or a client sends SAVE. Default false: a restart loses all data.
+   * Whether the server has a temporary data directory, `dataDir`, that survives `kill` and `stop`. The server saves
+   * only if `args` configure it (`['--appendonly', 'yes']`) or a client sends SAVE. Default false: a restart loses all
+   * data.
    */
   keepsData?: boolean;
 }
@@ -47,7 +48,8 @@ export async function startLocalRedis(options: LocalRedisOptions = {}): Promise<
   const program = findRedisServer();
   if (program === undefined)
     throw new Error(
-      'Cannot start a Redis server: no redis-server or valkey-server is on PATH. Install one: apt-get install redis-server',
+      'Cannot start a Redis server: neither redis-server nor valkey-server is on PATH. ' +
+        'Install one: apt-get install redis-server',
     );
   const dataDir = options.keepsData ? temporaryDirectory() : undefined;
   const server = new LocalRedis(program, options.port ?? (await freePort()), options.args ?? [], dataDir);
