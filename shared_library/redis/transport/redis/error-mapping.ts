@@ -212,7 +212,7 @@ function redact(text: string, { password }: RedisAddress): string {
   return text.replaceAll(password, '***').replaceAll(encodeURIComponent(password), '***');
 }
 
-/** A copy that keeps what helps: the client's own errors can carry a whole command. */
+/** A copy without the fields of client errors, which can contain a whole command. */
 function withoutSecrets(error: unknown, address: RedisAddress): Error {
   const copy = new Error(message(error, address));
   copy.name = error instanceof Error ? error.name : 'Error';
