@@ -90,7 +90,7 @@ describe('price', () => {
     const { stdout, stderr } = await call(['price', 'X', '--url', url]);
     expect(stdout).toMatch(/^X .*recovering/m);
     expect(stderr).toMatch(
-      /^warning: Cannot read the last values of PRICE_DATA: Redis at \S+ refused: NOPERM/m,
+      /^warning: Cannot read the last values of PRICE_DATA: Redis at \S+ rejected the command: NOPERM/m,
     );
   });
 

@@ -2,7 +2,7 @@
 
 import type { Clock } from './runtime/clock.ts';
 import { systemClock } from './runtime/system-clock.ts';
-import { MemoryLinks as Links } from './transport/memory/memory-links.ts';
+import { MemoryLinks } from './transport/memory/memory-links.ts';
 import { MemoryServer } from './transport/memory/memory-server.ts';
 
 export { ManualClock } from './runtime/manual-clock.ts';
@@ -25,7 +25,7 @@ export interface MemoryConnectionOptions {
  * connection.disconnect(); // assert what the bot does while disconnected
  * connection.reconnect();
  */
-export class MemoryConnection extends Links {
+export class MemoryConnection extends MemoryLinks {
   readonly server: MemoryServer;
 
   constructor({ clock = systemClock, server = new MemoryServer(clock) }: MemoryConnectionOptions = {}) {

@@ -21,8 +21,8 @@ export interface HeldLeaseOptions {
 }
 
 /**
- * The lease is valid for `ttlMs - marginMs` from the moment before the last successful request was sent. Past that it is not
- * valid, even if the timer that reports the loss runs late, as in a paused process.
+ * The lease is valid for `ttlMs - marginMs` from the moment before the last successful request was sent. Past that it
+ * is not valid, even if the timer that reports the loss runs late, as in a paused process.
  */
 export class HeldLease {
   readonly token: FenceToken;

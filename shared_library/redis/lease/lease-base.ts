@@ -36,14 +36,15 @@ export interface LeaseSettings extends LeaseTimes {
  * - `idle`: not started.
  * - `standby`: a candidate. Retries every `retryMs`, or when the holder's lease expires if that is earlier.
  * - `holding_off`: a candidate that the server keeps waiting, because it may have lost the record of the last holder.
- * - `held`: until the `HeldLease` expires. `holds` is false from that moment, even if the timer that changes the state is late.
+ * - `held`: until the `HeldLease` expires. `holds` is false from that moment, even if the timer that changes the state
+ *   is late.
  * - `released`: by `release`; `start` begins again.
  * - `closed`.
  *
  *     idle -> standby <-> holding_off -> held -> (lost) standby;   any -> released -> standby;   any -> closed
  *
- * `#change` is the only place that changes the state. Every change begins a new `#term`. A reply to a request of an older term
- * has no effect, except that a lease granted too late is released.
+ * `#change` is the only place that changes the state. Every change begins a new `#term`. A reply to a request of an
+ * older term has no effect, except that a lease granted too late is released.
  */
 export class LeaseBase implements Fence, AsyncDisposable {
   readonly name: string;
@@ -73,8 +74,8 @@ export class LeaseBase implements Fence, AsyncDisposable {
     this.#logger = logger;
     this.#outages = new OutageLog(logger, name);
     this.#events = new Emitter((err, event) => logger.error({ err, event }, 'A lease listener threw.'));
-    // A new link may lead to another server, or to one that lost its data. Users of the lease must not rely on it until the
-    // next scheduled renewal.
+    // A new link may lead to another server, or to one that lost its data. Users of the lease must not rely on it until
+    // the next scheduled renewal.
     this.#unwatchLink = this.#operations.onConnected(() => this.confirm());
   }
 
@@ -82,7 +83,10 @@ export class LeaseBase implements Fence, AsyncDisposable {
     return this.#state;
   }
 
-  /** Whether the lease is held now, by the monotonic clock. Becomes false before any event when the lease may have expired. */
+  /**
+   * Whether the lease is held now, by the monotonic clock. Becomes false before any event when the lease may have
+   * expired.
+   */
   get holds(): boolean {
     return this.#held?.isValid ?? false;
   }
@@ -108,9 +112,11 @@ export class LeaseBase implements Fence, AsyncDisposable {
   }
 
   /**
-   * Connects and becomes a candidate. `gained` is emitted once the lease is held. After a loss it becomes a candidate again.
+   * Connects and becomes a candidate. `gained` is emitted once the lease is held. After a loss it becomes a candidate
+   * again.
    *
-   * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, without retrying, with advice; `TICKBUS_CLOSED`
+   * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, without retrying, with advice;
+   * `TICKBUS_CLOSED`
    */
   async start(): Promise<void> {
     this.#assertOpen();
@@ -121,8 +127,8 @@ export class LeaseBase implements Fence, AsyncDisposable {
   }
 
   /**
-   * Releases the lease, so that the next candidate gets it at once, and stops being a candidate. Finish all work under the
-   * lease first: publishes that are still queued are refused. Never rejects, and takes `ttlMs` at most.
+   * Releases the lease, so that the next candidate gets it at once, and stops being a candidate. Finish all work under
+   * the lease first: publishes that are still queued are refused. Never rejects, and takes `ttlMs` at most.
    *
    * @returns whether the server confirmed the release of a held lease; otherwise the lease expires with its TTL
    */

@@ -14,7 +14,10 @@ export interface LeaseGained {
 export interface LeaseLost {
   /** The token that is no longer valid. */
   readonly token: FenceToken;
-  /** `expired`: not renewed in time, by the holder's own clock. `taken`: the server reports that the lease is no longer ours. */
+  /**
+   * `expired`: not renewed in time, by the holder's own clock. `taken`: the server reports that the lease is no longer
+   * ours.
+   */
   readonly reason: 'expired' | 'taken';
 }
 

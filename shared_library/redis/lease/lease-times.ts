@@ -4,11 +4,13 @@ import { TickbusError } from '../errors.ts';
 
 export interface LeaseTimes {
   /**
-   * Milliseconds after which an unrenewed lease expires. The holder renews it every third of this. All candidates must use
-   * the same value. Default 3,000.
+   * Milliseconds after which an unrenewed lease expires. The holder renews it every third of this. All candidates must
+   * use the same value. Default 3,000.
    */
   readonly ttlMs?: number | undefined;
-  /** Milliseconds before the end of the TTL at which the holder stops relying on the lease. Default a tenth of `ttlMs`. */
+  /**
+   * Milliseconds before the end of the TTL at which the holder stops relying on the lease. Default a tenth of `ttlMs`.
+   */
   readonly marginMs?: number | undefined;
   /** Milliseconds between two attempts of a candidate. Default a twelfth of `ttlMs`, but at least 50. */
   readonly retryMs?: number | undefined;

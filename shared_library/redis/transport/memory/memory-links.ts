@@ -1,4 +1,4 @@
-// The port with no network: links to a server in this process, for tests of bots and for running where no Redis is at hand.
+// The transport port without a network: links to an in-memory server, for tests and for running without Redis.
 
 import type { ChannelSpec } from '../../channel/channel.ts';
 import { TickbusError } from '../../errors.ts';
@@ -21,8 +21,7 @@ import type {
 import type { MemoryServer } from './memory-server.ts';
 
 /**
- * Links to a MemoryServer. `disconnect()` and `reconnect()` stand for a network that fails, so that a bot's own tests can
- * see what it does then.
+ * Links to a MemoryServer. `disconnect()` and `reconnect()` simulate a network failure in tests of bots.
  */
 export class MemoryLinks implements Connection {
   readonly publishing: MemoryTransport;
@@ -48,7 +47,7 @@ export class MemoryLinks implements Connection {
   }
 }
 
-/** A subscription of a link, which the server knows only while the link is up. */
+/** A subscription of a link, registered on the server only while the link is up. */
 interface LinkSubscription {
   readonly listen: () => Unsubscribe;
   end: Unsubscribe;
@@ -73,7 +72,7 @@ export class MemoryTransport implements Transport {
   async publish(...call: Parameters<Transport['publish']>): Promise<Receipt> {
     this.#assertConnected();
     const receipt = this.#server.publish(...call);
-    // A reply takes a turn of the event loop, as it does over a network: a loop that publishes starves nobody.
+    // As over a network, a reply takes a turn of the event loop, so that a publishing loop does not starve others.
     await new Promise<void>((resolve) => setImmediate(resolve));
     return receipt;
   }
@@ -139,7 +138,7 @@ export class MemoryTransport implements Transport {
     return this.#state === 'connected';
   }
 
-  /** The link goes down, as when the network fails. */
+  /** Simulates a network failure. */
   disconnect(): void {
     if (this.#state !== 'connected') return;
     this.#state = 'disconnected';
@@ -147,7 +146,7 @@ export class MemoryTransport implements Transport {
     this.#status.emit('status', { type: 'disconnected', error: notConnectedError() });
   }
 
-  /** The link comes back, with every subscription. */
+  /** Restores the link and all subscriptions. */
   reconnect(): void {
     if (this.#state === 'disconnected') this.#onConnected();
   }
@@ -177,7 +176,7 @@ export class MemoryTransport implements Transport {
   }
 }
 
-/** As over a network, four batches may be under way; a link in memory loses none of them. */
+/** Accepts four batches in flight, like the Redis writer. An in-memory link loses none of them. */
 class MemoryWriter implements Writer {
   readonly #transport: MemoryTransport;
   readonly #channel: ChannelSpec;
@@ -222,7 +221,7 @@ class MemoryWriter implements Writer {
   }
 }
 
-/** One subscriber's failure is not the publisher's, and not its neighbour's. The engine reports its own. */
+/** Isolates a failing subscriber from the publisher and other subscribers. The library reports its own errors. */
 function contain(action: () => void): void {
   try {
     action();
@@ -232,10 +231,10 @@ function contain(action: () => void): void {
 function notConnectedError(): TickbusError {
   return new TickbusError(
     'TICKBUS_NOT_CONNECTED',
-    'The link is down, so nothing was sent. Try again when it is connected.',
+    'The link is down, so nothing was sent. Retry when it is connected.',
   );
 }
 
 function closedError(): TickbusError {
-  return new TickbusError('TICKBUS_CLOSED', 'The connection was closed. Make a new one.');
+  return new TickbusError('TICKBUS_CLOSED', 'The connection was closed. Create a new one.');
 }

@@ -1,4 +1,4 @@
-// A server in this process: what Redis and our scripts do with a channel, without Redis.
+// An in-memory server: does what Redis and the tickbus scripts do for a channel.
 
 import type { ChannelSpec } from '../../channel/channel.ts';
 import { TickbusError } from '../../errors.ts';
@@ -23,38 +23,37 @@ interface StoredMessage {
   readonly frame: Uint8Array;
 }
 
-/** `nobody` while the server waits for a holder that it may have forgotten. */
+/** The holder is `nobody` during a hold-off. */
 interface ServerLease {
   readonly token: FenceToken | 'nobody';
   expiresAt: number;
 }
 
-/** What Redis would hold of one channel. */
+/** The data that Redis would store for one channel. */
 interface ServerChannel {
   head: Position;
-  /** The last one given; 0 where nothing is known of any. */
+  /** The last token granted; 0 if there is no record of any. */
   token: FenceToken;
   lease: ServerLease | undefined;
-  /** Whether the last one given was given up; true where none was given. */
+  /** Whether the last lease was released; true if there was none. */
   isReleased: boolean;
   readonly last: Map<string, StoredMessage>;
   history: StoredMessage[];
   readonly ids: Map<string, { readonly published: EarlierPublish; readonly until: number }>;
-  /** Claims, and by the monotonic clock until when they last. */
+  /** Demand entries, with their expiry by the monotonic clock. */
   readonly demand: Map<string, number>;
   readonly listeners: Set<(frame: Uint8Array) => void>;
 }
 
 /**
- * A server in memory. Connections made from one server see the same channels; every promise of the port is kept, and
- * the contract suite that Redis passes is run against it too.
+ * An in-memory server. All connections to one server share its channels. It passes the same contract suite as Redis.
  */
 export class MemoryServer {
   readonly #clock: Clock;
   readonly #channels = new Map<string, ServerChannel>();
   #lastEpoch = ORIGIN.epoch;
 
-  /** @param clock by which it stamps messages and ends leases; default: the system's */
+  /** @param clock timestamps messages and expires leases; default: the system clock */
   constructor(clock: Clock = systemClock) {
     this.#clock = clock;
   }
@@ -63,7 +62,7 @@ export class MemoryServer {
     spec: ChannelSpec,
     batch: readonly Outgoing[],
     token?: FenceToken,
-    seen: Position = ORIGIN,
+    known: Position = ORIGIN,
   ): Receipt {
     const channel = this.#channel(spec.name);
     this.#checkFence(spec, channel, token);
@@ -73,7 +72,7 @@ export class MemoryServer {
       return { first: undefined, receivers: channel.listeners.size };
     }
     const { epoch, seq } = channel.head;
-    if (epoch < seen.epoch || (epoch === seen.epoch && seq < seen.seq)) channel.head = ORIGIN;
+    if (epoch < known.epoch || (epoch === known.epoch && seq < known.seq)) channel.head = ORIGIN;
     const at = this.#clock.now();
     const repeated = new Map<number, EarlierPublish | 'forgotten'>();
     const texts: string[] = [];
@@ -99,7 +98,7 @@ export class MemoryServer {
     return repeated.size === 0 ? receipt : { ...receipt, repeated };
   }
 
-  /** Publishes bytes as somebody without tickbus does; returns how many subscriptions they reached. */
+  /** Publishes raw bytes, like a plain client. Returns the number of subscriptions that they reached. */
   publishRaw(name: string, frame: Uint8Array): number {
     const { listeners } = this.#channel(name);
     for (const listener of [...listeners]) listener(frame);
@@ -140,11 +139,11 @@ export class MemoryServer {
       const state = held.token === 'nobody' ? 'holding_off' : 'taken';
       return { state, leftMs: held.expiresAt - this.#clock.monotonic() };
     }
-    const isSure = channel.token !== 0;
+    const hasRecord = channel.token !== 0;
     channel.token = Math.max(channel.token + 1, this.#clock.now());
-    if (isSure) channel.isReleased = false;
-    channel.lease = { token: isSure ? channel.token : 'nobody', expiresAt };
-    if (!isSure) return { state: 'holding_off', leftMs: ttlMs };
+    if (hasRecord) channel.isReleased = false;
+    channel.lease = { token: hasRecord ? channel.token : 'nobody', expiresAt };
+    if (!hasRecord) return { state: 'holding_off', leftMs: ttlMs };
     channel.head = { epoch: this.#newEpoch(), seq: 0 };
     return { state: 'held', token: channel.token };
   }
@@ -152,7 +151,7 @@ export class MemoryServer {
   renew(name: string, token: FenceToken, ttlMs: number): boolean {
     const channel = this.#channel(name);
     const lease = this.#heldLease(channel);
-    // One that has ended is given back where nobody was given it since.
+    // An expired lease is renewed if nobody else has acquired it since.
     const isOurs =
       lease === undefined ? channel.token === token && !channel.isReleased : lease.token === token;
     if (isOurs) channel.lease = { token, expiresAt: this.#clock.monotonic() + ttlMs };
@@ -169,8 +168,8 @@ export class MemoryServer {
 
   declare(name: string, subscriberId: string, keys: readonly string[], ttlMs: number): void {
     const { demand } = this.#channel(name);
-    const ends = this.#clock.monotonic() + ttlMs;
-    for (const key of keys) demand.set(demandEntry(subscriberId, key), ends);
+    const expiresAt = this.#clock.monotonic() + ttlMs;
+    for (const key of keys) demand.set(demandEntry(subscriberId, key), expiresAt);
   }
 
   withdraw(name: string, subscriberId: string, keys: readonly string[]): void {
@@ -180,11 +179,11 @@ export class MemoryServer {
 
   wanted(name: string): ReadonlyMap<string, number> {
     const { demand } = this.#channel(name);
-    for (const [claim, ends] of demand) if (ends <= this.#clock.monotonic()) demand.delete(claim);
+    for (const [entry, expiresAt] of demand) if (expiresAt <= this.#clock.monotonic()) demand.delete(entry);
     return countKeys(demand.keys());
   }
 
-  /** Forgets everything but who listens, as a Redis without persistence does when it is restarted. */
+  /** Deletes all data but keeps subscriptions, like a restarted Redis without persistence. */
   flush(): void {
     for (const [name, { listeners }] of this.#channels)
       this.#channels.set(name, { ...emptyChannel(), listeners });
@@ -216,7 +215,7 @@ export class MemoryServer {
   #remember({ ids }: ServerChannel, { idempotency }: Outgoing, published: EarlierPublish): void {
     if (idempotency === undefined) return;
     const now = this.#clock.monotonic();
-    // Oldest first; an id that outlives one behind it stays until then.
+    // In insertion order. An expired id stays while an older one has not expired.
     for (const [id, { until }] of ids) {
       if (until > now) break;
       ids.delete(id);
@@ -224,17 +223,17 @@ export class MemoryServer {
     ids.set(idempotency.id, { published, until: now + idempotency.rememberMs });
   }
 
-  /** Grows even while the clock stands still, and over what `flush` forgot. */
+  /** Grows even if the clock stands still, and across `flush`. */
   #newEpoch(): number {
     this.#lastEpoch = Math.max(this.#lastEpoch + 1, this.#clock.now());
     return this.#lastEpoch;
   }
 
-  /** A lease that lapsed on a channel with an exclusive writer keeps others out until it is released or taken again. */
+  /** After the lease of an exclusive writer expires, nobody can publish until the next acquisition. */
   #checkFence(spec: ChannelSpec, channel: ServerChannel, token: FenceToken | undefined): void {
     const held = this.#heldLease(channel)?.token;
-    const mayBeWritten = held === undefined && hasExclusiveWriter(spec) && !channel.isReleased;
-    if (held !== token || mayBeWritten) throw fencedError(spec);
+    const isBlocked = held === undefined && hasExclusiveWriter(spec) && !channel.isReleased;
+    if (held !== token || isBlocked) throw fencedError(spec);
   }
 
   #heldLease(channel: ServerChannel): ServerLease | undefined {
@@ -260,7 +259,7 @@ function emptyChannel(): ServerChannel {
   };
 }
 
-/** What goes over the channel: each message, or all of them as one array. */
+/** Frames of single messages, or one frame with a JSON array. */
 function encodeFrames({ framing }: ChannelSpec, texts: readonly string[]): Uint8Array[] {
   if (texts.length === 0) return [];
   return (framing === 'batch' ? [`[${texts.join(',')}]`] : texts).map((text) => utf8.encode(text));

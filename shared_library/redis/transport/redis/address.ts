@@ -1,4 +1,4 @@
-// Where a Redis server is and how to log in, as written in a URL.
+// The address and credentials of a Redis server, parsed from a URL.
 
 import { TickbusError } from '../../errors.ts';
 
@@ -19,8 +19,8 @@ export const DEFAULT_ADDRESS: RedisAddress = Object.freeze({
 });
 
 /**
- * Reads `redis[s]://[[user]:password@]host[:port][/db]`; `field` is named in the error, which never repeats the URL.
- * Source of the form: https://www.iana.org/assignments/uri-schemes/prov/redis
+ * Parses `redis[s]://[[user]:password@]host[:port][/db]`. Errors name `field` and never contain the URL.
+ * Source of the format: https://www.iana.org/assignments/uri-schemes/prov/redis
  *
  * @throws TickbusError `TICKBUS_INVALID_OPTION`
  */
@@ -44,28 +44,28 @@ export function parseRedisUrl(url: string, field: string): RedisAddress {
   };
 }
 
-/** @throws TickbusError `TICKBUS_INVALID_OPTION` unless it can be a host name or an address. */
+/** @throws TickbusError `TICKBUS_INVALID_OPTION` unless it is a host name or an address */
 export function parseHost(text: string, field: string): string {
   if (typeof text === 'string' && /^[^\s/@]+$/.test(text)) return text;
   throw invalidOption(
     field,
-    'is not a host name or address. Write it without scheme, user and port; those go in a URL',
+    'is not a host name or address. Omit scheme, user and port, which belong in a URL',
   );
 }
 
-/** @throws TickbusError `TICKBUS_INVALID_OPTION` unless it is a whole number from 1 to 65535. */
+/** @throws TickbusError `TICKBUS_INVALID_OPTION` unless it is a whole number from 1 to 65535 */
 export function parsePort(text: string | number, field: string): number {
   return wholeNumber(text, 1, 65_535, field, 'is not a port. Use a whole number from 1 to 65535');
 }
 
-/** @throws TickbusError `TICKBUS_INVALID_OPTION` unless it is a whole number, 0 or above. */
+/** @throws TickbusError `TICKBUS_INVALID_OPTION` unless it is a whole number, 0 or above */
 export function parseDb(text: string | number, field: string): number {
   return wholeNumber(
     text,
     0,
     1_000_000,
     field,
-    'names no database. Use a whole number, 0 or above (Redis has 0 to 15 by default)',
+    'is not a database number. Use a whole number, 0 or above (Redis has 0 to 15 by default)',
   );
 }
 
@@ -74,21 +74,21 @@ function wholeNumber(
   min: number,
   max: number,
   field: string,
-  complaint: string,
+  problem: string,
 ): number {
   const value = typeof text === 'number' ? text : /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw invalidOption(field, complaint);
+  throw invalidOption(field, problem);
 }
 
 function decodePart(part: string, field: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw invalidOption(field, 'has a user or password with a "%" that is not an escape. Write "%" as "%25"');
+    throw invalidOption(field, 'has an invalid "%" escape in its user or password. Write "%" as "%25"');
   }
 }
 
-function invalidOption(field: string, complaint: string): TickbusError {
-  return new TickbusError('TICKBUS_INVALID_OPTION', `${field} ${complaint}.`, { field });
+function invalidOption(field: string, problem: string): TickbusError {
+  return new TickbusError('TICKBUS_INVALID_OPTION', `${field} ${problem}.`, { field });
 }

@@ -1,4 +1,4 @@
-// The one place that makes Redis clients. Every option has a measured reason: see docs/decisions/0015-redis-client.md.
+// Creates all Redis clients. docs/decisions/0015-redis-client.md has the reason for each option.
 
 import { isIP } from 'node:net';
 import { createClient, defineScript, RESP_TYPES } from 'redis';
@@ -8,20 +8,19 @@ import type { LinkSettings } from './link-settings.ts';
 import { READ_CHANNEL } from './read-script.ts';
 import { PUBLISH_BATCH } from './writers/shared-writer.ts';
 
-/** What the commands of one link need; the client's own type says the rest. */
 export type RedisClient = ReturnType<typeof createRedisClient>;
 
 /**
- * So many bytes are given to the socket before it is waited for: some calls of the largest size. By default a large call is written in
- * two or three steps, a turn of the event loop between (measured: a sixth of the publisher's CPU). An option of Node's streams that its
- * types leave out for sockets.
+ * Bytes that the socket buffers before it applies backpressure: enough for several of the largest calls. With the
+ * default, a large call takes two or three turns of the event loop, which costs a sixth of the publisher's CPU
+ * (measured). Node's socket types omit this option.
  */
 const WRITE_BUFFER: object = { writableHighWaterMark: 1024 * 1024 };
 
-/** Never connected. Its duplicates share its class, which takes 100 ms to build and would be built for every other set of options. */
+/** Never connected. Duplicates share its class, which takes 100 ms to build; new options would build another one. */
 let template: ReturnType<typeof newTemplate> | undefined;
 
-/** One connection and no more: it is watched, and made anew when it drops, by link.ts. */
+/** A client for one connection. RedisLink monitors it, and replaces it when it drops. */
 export function createRedisClient(settings: LinkSettings) {
   const { host, port, db, username, password, tls, connectTimeoutMs, name } = settings;
   template ??= newTemplate();
@@ -29,7 +28,7 @@ export function createRedisClient(settings: LinkSettings) {
     socket: {
       host,
       port,
-      // A name for the certificate; an address is none (RFC 6066).
+      // SNI allows host names only, no addresses (RFC 6066).
       ...(tls ? { tls: true as const, ...(isIP(host) === 0 ? { servername: host } : {}) } : {}),
       connectTimeout: connectTimeoutMs,
       ...WRITE_BUFFER,
@@ -62,7 +61,7 @@ function newTemplate() {
   });
 }
 
-/** Replies as bytes, so that messages are decoded strictly and by us. */
+/** Replies as bytes, because messages have their own strict decoder. */
 export const AS_BYTES = { [RESP_TYPES.BLOB_STRING]: Buffer } as const;
 
 function script(source: string) {

@@ -1,4 +1,4 @@
-// What the Redis client and server say, as tickbus errors; no secret gets through.
+// Maps errors of the Redis client and server to tickbus errors, without secrets.
 
 import {
   ClientClosedError,
@@ -16,15 +16,18 @@ import { formatAddress } from './link-settings.ts';
 
 const TOO_MANY_CLIENTS = 'ERR max number of clients';
 
-/** A command that was refused before it had any effect, by the first word of the server's answer. What is a SERVER_ERROR can pass. */
+/**
+ * Error codes of commands that were rejected before they had any effect, by the prefix of the reply. SERVER_ERROR is
+ * transient.
+ */
 const REFUSAL_CODES: ReadonlyMap<string, ErrorCode> = new Map([
   ['FENCED', 'TICKBUS_FENCED'],
   ['WRONGPASS', 'TICKBUS_AUTH_FAILED'],
   ['NOAUTH', 'TICKBUS_AUTH_FAILED'],
   ['NOPERM', 'TICKBUS_DENIED'],
-  // It has no word of its own.
+  // This error has no prefix of its own.
   [TOO_MANY_CLIENTS, 'TICKBUS_SERVER_ERROR'],
-  // Within a script a missing permission has no word of its own; for the commands of ours there is no other plain ERR.
+  // In a script, a missing permission is a plain ERR. No other error of these scripts' commands is.
   ['REFUSED ERR', 'TICKBUS_DENIED'],
   ['REFUSED NOPERM', 'TICKBUS_DENIED'],
   ...[
@@ -51,10 +54,10 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   TICKBUS_AUTH_FAILED: 'Check the user and password in REDIS_URL.',
   TICKBUS_DENIED: 'Give the user the permission (ACL SETUSER), or use another user.',
   TICKBUS_FENCED:
-    'Publish under the lease of this channel; a candidate takes over one that has lapsed within its TTL.',
+    'Publish under the lease of this channel. A candidate takes over an expired lease within its TTL.',
 };
 
-/** Why the first connection failed: one sentence with host, port and what to try. */
+/** The error of a failed first connection, with host, port and advice. */
 export function connectError(error: unknown, address: RedisAddress): TickbusError {
   const cause = rootCause(error);
   const where = formatAddress(address);
@@ -64,7 +67,7 @@ export function connectError(error: unknown, address: RedisAddress): TickbusErro
     const advice =
       ADVICE[code] ??
       (code === 'TICKBUS_SERVER_ERROR'
-        ? 'It cannot take it now: try again later, or look at the settings of the server.'
+        ? 'The server cannot accept it now. Retry later, or check the server settings.'
         : 'Check REDIS_URL; tickbus needs Redis 7 or newer, or a compatible server.');
     return createError(
       code,
@@ -82,8 +85,8 @@ export function connectError(error: unknown, address: RedisAddress): TickbusErro
 }
 
 /**
- * What became of a command that was given to the client on an established link. A `read` without an answer has simply not been
- * done; whether a `write` was is unknown.
+ * The error of a command on an established link. If the reply is lost, a `read` counts as not connected, and a `write`
+ * as unknown.
  */
 export function commandError(error: unknown, address: RedisAddress, effect: 'read' | 'write'): TickbusError {
   if (error instanceof TickbusError) return error;
@@ -92,17 +95,18 @@ export function commandError(error: unknown, address: RedisAddress, effect: 'rea
   const code =
     refusalCode(word) ?? (word !== undefined && effect === 'read' ? 'TICKBUS_SERVER_ERROR' : undefined);
   if (code !== undefined) {
-    const text = `Redis at ${where} refused: ${message(error, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
+    const text =
+      `Redis at ${where} rejected the command: ${message(error, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
     return createError(code, text, error, address);
   }
   const isUnsent = error instanceof ClientOfflineError || error instanceof ClientClosedError;
   if (isUnsent || effect === 'read') return notConnectedError(address, error);
-  const what = word === undefined ? 'was lost before it answered' : `answered ${message(error, address)}`;
-  const text = `Redis at ${where} ${what}: what was sent may or may not have been done.`;
+  const event = word === undefined ? 'was lost before it replied' : `replied ${message(error, address)}`;
+  const text = `Redis at ${where} ${event}: the command may or may not have been executed.`;
   return createError('TICKBUS_OUTCOME_UNKNOWN', text, error, address);
 }
 
-/** A batch that the server refused as a whole: nothing of it was published. */
+/** The error of a batch that the server rejected as a whole: nothing was published. */
 export function refusedError(error: unknown, channel: string, address: RedisAddress): TickbusError {
   const code = refusalCode(replyPrefix(error)) ?? 'TICKBUS_SERVER_ERROR';
   const text =
@@ -111,38 +115,41 @@ export function refusedError(error: unknown, channel: string, address: RedisAddr
 }
 
 export function notConnectedError(address: RedisAddress, error?: unknown): TickbusError {
-  const text = `The link to Redis at ${formatAddress(address)} is down, so nothing was sent. Try again when it is connected.`;
+  const where = formatAddress(address);
+  const text = `The link to Redis at ${where} is down, so nothing was sent. Retry when it is connected.`;
   return createError('TICKBUS_NOT_CONNECTED', text, error, address);
 }
 
-/** An established link on which nothing came any more. */
+/** The error of an established link that has gone silent. */
 export function silentError(silentForMs: number, address: RedisAddress): TickbusError {
-  const text = `Redis at ${formatAddress(address)} has been silent for ${silentForMs} ms: it hangs, or the network drops what is sent.`;
+  const where = formatAddress(address);
+  const text = `Redis at ${where} has been silent for ${silentForMs} ms: it hangs, or the network drops packets.`;
   return createError('TICKBUS_NOT_CONNECTED', text, undefined, address);
 }
 
-/** An established link that dropped, or that could not be made again. */
+/** The error of an established link that dropped or could not reconnect. */
 export function linkError(error: unknown, address: RedisAddress): TickbusError {
   const cause = rootCause(error);
   const word = replyPrefix(cause);
   const code = refusalCode(word) ?? 'TICKBUS_NOT_CONNECTED';
+  const where = formatAddress(address);
   const text =
-    `The link to Redis at ${formatAddress(address)} was lost: ${message(cause, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
+    `The link to Redis at ${where} was lost: ${message(cause, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
   return createError(code, text, cause, address);
 }
 
-/** True when trying again cannot help: the server refused the credentials. */
+/** Whether a retry is pointless, because the server rejected the credentials. */
 export function isPermanent(error: unknown): boolean {
   const word = replyPrefix(rootCause(error));
   return word !== undefined && refusalCode(word) !== 'TICKBUS_SERVER_ERROR';
 }
 
-/** A script keeps the server busy: the same command will be taken later. */
+/** Whether a running script keeps the server busy, so that a retry will succeed. */
 export function isBusy(error: unknown): boolean {
   return replyPrefix(error) === 'BUSY';
 }
 
-/** The user lacks the permission. */
+/** Whether the user lacks a permission. */
 export function isDenied(error: unknown): boolean {
   return refusalCode(replyPrefix(error)) === 'TICKBUS_DENIED';
 }
@@ -153,29 +160,32 @@ function createError(code: ErrorCode, text: string, cause: unknown, address: Red
 
 function connectFailureReason(cause: unknown, address: RedisAddress): string {
   const start =
-    'Start Redis (`docker-compose up -d redis`), or set REDIS_URL, or REDIS_HOST and REDIS_PORT, to where it runs.';
+    'Start Redis (`docker-compose up -d redis`), or set REDIS_URL, or REDIS_HOST and REDIS_PORT, to its address.';
   switch ((cause as { code?: unknown } | undefined)?.code) {
     case 'ECONNREFUSED':
-      return `nothing listens there (ECONNREFUSED). ${start}`;
+      return `the connection was refused (ECONNREFUSED). ${start}`;
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return `the host name is not known. Check it. ${start}`;
+      return `the host name is unknown. Check it. ${start}`;
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
       return `the host cannot be reached. Check the network. ${start}`;
   }
   if (cause instanceof ConnectionTimeoutError || cause instanceof DisconnectsClientError) {
-    return `it did not answer in time. Check host, port, firewall and whether both sides mean TLS (rediss://). ${start}`;
+    return `it timed out. Check host, port, firewall and whether both sides use TLS (rediss://). ${start}`;
   }
   if (cause instanceof SocketTimeoutError) {
-    return 'it accepted the connection and then said nothing. Check that it is Redis, and not another service or one behind TLS (rediss://).';
+    return `it accepted the connection but sent nothing. ${CHECK_SERVICE}`;
   }
-  return `${message(cause, address)}. Check that it is Redis 7 or newer, and not another service or one behind TLS (rediss://).`;
+  return `${message(cause, address)}. ${CHECK_SERVICE}`;
 }
 
+const CHECK_SERVICE =
+  'Check that it is Redis 7 or newer, not another service, and whether it needs TLS (rediss://).';
+
 /**
- * What an error of the server begins with, such as WRONGPASS, or REFUSED and the word behind it from our scripts; undefined when it
- * did not come from the server.
+ * The first word of an error reply, such as WRONGPASS; for errors of tickbus scripts, REFUSED and the word after it.
+ * Undefined if the error is not a reply.
  */
 function replyPrefix(error: unknown): string | undefined {
   if (!(error instanceof ErrorReply)) return undefined;
@@ -184,7 +194,7 @@ function replyPrefix(error: unknown): string | undefined {
     : /^(REFUSED )?\S*/.exec(error.message)?.[0];
 }
 
-/** The client wraps what happened in an error of its own when it gives up, and names resolve to several addresses. */
+/** Unwraps errors of the client. A host name with several addresses gives an AggregateError. */
 function rootCause(error: unknown): unknown {
   if (error instanceof ReconnectStrategyError) return rootCause(error.socketError);
   if (error instanceof AggregateError) return rootCause(error.errors[0]);
@@ -196,13 +206,13 @@ function message(error: unknown, address: RedisAddress): string {
   return redact(printable(text), address).replace(/\.$/, '');
 }
 
-/** The server repeats arguments in some errors (`unknown command HELLO, with args beginning with ...`). */
+/** The server quotes arguments in some errors (`unknown command HELLO, with args beginning with ...`). */
 function redact(text: string, { password }: RedisAddress): string {
   if (password === undefined) return text;
   return text.replaceAll(password, '***').replaceAll(encodeURIComponent(password), '***');
 }
 
-/** A copy that keeps what helps: the client's own errors can carry a whole command. */
+/** A copy without the fields of client errors, which can contain a whole command. */
 function withoutSecrets(error: unknown, address: RedisAddress): Error {
   const copy = new Error(message(error, address));
   copy.name = error instanceof Error ? error.name : 'Error';

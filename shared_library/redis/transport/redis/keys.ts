@@ -2,17 +2,19 @@
 
 import type { ChannelSpec } from '../../channel/channel.ts';
 
-/** The keys of a channel; the hash tag keeps them in one slot, so that a cluster can follow. */
+/** The keys of a channel. The hash tag keeps them in one slot of a cluster. */
 export interface ChannelKeys {
-  /** A hash: position, branch, lease and marks of the channel. */
+  /** A hash with the position, branch, lease record and marks of the channel. */
   readonly head: string;
   readonly last: string;
   readonly history: string;
   readonly lease: string;
-  /** A stream of one entry, which exists while the epoch of an exclusive writer is the present one. Every new epoch deletes it. */
+  /**
+   * A stream with one entry. It exists while the epoch of an exclusive writer is current; every new epoch deletes it.
+   */
   fence(epoch: number | string): string;
   readonly demand: string;
-  /** The Redis channel on which our subscribers receive whole batches. Not a key. */
+  /** The Redis channel that carries batches for tickbus subscribers. Not a key. */
   readonly frames: string;
   id(id: string): string;
 }
@@ -31,7 +33,7 @@ export function channelKeys({ name }: Pick<ChannelSpec, 'name'>): ChannelKeys {
   };
 }
 
-/** Whether a Redis channel carries our batches. A defined channel has no braces in its name. */
+/** Whether a Redis channel carries batches for tickbus subscribers. Names of defined channels contain no braces. */
 export function isFramesName(name: string): boolean {
   return /^tickbus:\{.*\}:frames$/.test(name);
 }

@@ -1,17 +1,17 @@
-// Everything a link to Redis needs to know, complete and checked.
+// The validated settings of a link to Redis.
 
 import type { RedisAddress } from './address.ts';
 
 export interface LinkSettings extends RedisAddress {
-  /** Re-establish an established link that drops. */
+  /** Whether a dropped link reconnects. */
   readonly reconnect: boolean;
-  /** Milliseconds until the first connection, handshake included, is given up. */
+  /** Milliseconds after which the first connection, including the handshake, times out. */
   readonly connectTimeoutMs: number;
-  /** How the links are called in `CLIENT LIST`. */
+  /** The name of the link in `CLIENT LIST`. */
   readonly name: string;
 }
 
-/** Host and port as people write it; never the credentials. */
+/** Scheme, host and port, without credentials. */
 export function formatAddress({ host, port, tls }: RedisAddress): string {
   return `${tls ? 'rediss' : 'redis'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

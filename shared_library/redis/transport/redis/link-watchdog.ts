@@ -1,24 +1,24 @@
-// Notices that a link has gone silent: a server that hangs, packets that are dropped, a connection that only we still believe in.
+// Detects silent links: a hanging server, dropped packets, or a half-open connection.
 
 export interface LinkWatchdogHooks {
-  /** Asks the server for any reply; what it rejects with is told by the client itself. */
+  /** Requests any reply. The client reports its errors elsewhere. */
   readonly ping: () => Promise<unknown>;
-  /** Called once; the watchdog has stopped then. */
+  /** Called once. The watchdog has stopped by then. */
   readonly onStale: (silentForMs: number) => void;
 }
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two checks. */
 const TICK_MS = 250;
-/** Ticks from one answered ping to the next. */
+/** Ticks from one pong to the next ping. */
 const PING_INTERVAL_TICKS = 2;
-/** Ticks without any sign of life while a ping waits: 2.5 s, so that a dead link is told within 3.25 s at the most. */
+/** Ticks without activity while a ping is unanswered: 2.5 s, so that a dead link is reported within 3.25 s. */
 const MAX_SILENT_TICKS = 10;
-/** Ticks that a ping may wait while messages still come in: 10 s, because its reply stands behind all of a backlog. */
+/** Ticks that a ping may take while messages still arrive: 10 s, because its reply follows the whole backlog. */
 const MAX_PING_TICKS = 40;
 
 /**
- * Time is counted in ticks and not by the clock: while this process is paused or busy, no tick goes by, and after each one
- * the event loop reads what has arrived. So a link is never blamed for what its own process did not read.
+ * Counts ticks instead of reading the clock. While this process is paused or busy there are no ticks, and after each
+ * one the event loop reads pending input. So a slow process never makes a healthy link stale.
  */
 export class LinkWatchdog {
   readonly #hooks: LinkWatchdogHooks;
@@ -33,7 +33,7 @@ export class LinkWatchdog {
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
-  /** A sign of life: something came in. Called with every message, so it does next to nothing. */
+  /** Input has arrived. Called for every message, so it must stay cheap. */
   recordActivity(): void {
     this.#silent = 0;
   }

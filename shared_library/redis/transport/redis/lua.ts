@@ -1,8 +1,8 @@
-// Lua fragments that several scripts begin with.
+// Lua fragments that scripts share.
 
 /**
- * `try` runs a command that is the first to need a permission, a type or memory: if the server refuses it, nothing has been
- * done yet, and the error says REFUSED before the server's own words, so that it cannot be mistaken for a failure half-way.
+ * `try` runs a command that is the first to need some permission, type or memory. If the server rejects it, the script
+ * has changed nothing yet. The error then has the prefix REFUSED, which distinguishes it from a failure half-way.
  */
 export const LUA_TRY = `
 local function refuse(reply) error({ err = 'REFUSED ' .. reply.err }) end
@@ -13,18 +13,19 @@ local function try(...)
 end
 `;
 
-/** `digits(number)`: all digits of a whole number. Lua's own conversion is exact up to 10^14 only. */
+/** `digits(number)`: all digits of a whole number. Lua's `tostring` is exact only up to 10^14. */
 export const LUA_DIGITS = `
 local function digits(number) return string.format('%.0f', number) end
 `;
 
 /**
- * `branch_of_server()`: which memory this is. run_id is new at every process start, master_replid at every promotion, so a
- * server that may have forgotten what it once knew is on another branch. nil if the user may not use INFO.
+ * `branch_of_server()` identifies the server's data lineage. `run_id` changes with every process start and
+ * `master_replid` with every promotion, so a server that may have lost data is on another branch. nil if the user may
+ * not use INFO.
  */
 export const LUA_BRANCH = `
 local function branch_of_server()
-  -- Asked first: a refused command would be written to the server's log each time.
+  -- Check first, because the server logs every denied command.
   local is_known, may = pcall(redis.acl_check_cmd, 'INFO')
   if not is_known or not may then return nil end
   local info = redis.call('INFO', 'server', 'replication')
@@ -32,10 +33,10 @@ local function branch_of_server()
 end
 `;
 
-/** `branch`, for a script that numbers messages or grants a lease: it refuses a user who may not use INFO. */
+/** Defines `branch` in scripts that assign positions or grant leases. Rejects users who may not use INFO. */
 export const LUA_REQUIRE_BRANCH = `${LUA_BRANCH}
 local branch = branch_of_server()
 if not branch then
-  refuse({ err = 'NOPERM the user may not use INFO, without which a server that forgot cannot be recognised' })
+  refuse({ err = 'NOPERM the user may not use INFO, which is needed to detect data loss' })
 end
 `;

@@ -6,9 +6,10 @@ import { LUA_BRANCH, LUA_TRY } from './lua.ts';
 /**
  * Reads a channel at one instant.
  *
- * KEYS head, last, history, lease. ARGV kind, epoch and seq after which to read ('0' '0': everything). Returns { epoch, top seq, time
- * in ms, { entry... }, 1 if another branch of the server numbered the epoch, value of the lease or '' }; epoch 0 if there is no head. A
- * user without INFO reads every branch as the same.
+ * - KEYS head, last, history, lease.
+ * - ARGV kind, epoch and seq after which to read ('0' '0' reads everything).
+ * - Returns { epoch, top seq, time in ms, { entry... }, branch flag, value of the lease or '' }. The epoch is 0 without
+ *   a head. The flag is 1 if another branch of the server numbered the epoch; always 0 for users who may not use INFO.
  */
 export const READ_CHANNEL = `${LUA_TRY}${LUA_BRANCH}
 local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'branch')
@@ -17,9 +18,11 @@ local top = head[1] and head[2] or '0'
 local time = try('TIME')
 local entries = {}
 local branch = head[3] and branch_of_server()
--- Its refusal costs no message: no gateway is proven to hold the lease then.
+-- Without permission to read the lease, messages are still returned, as if nobody held it.
 local lease = redis.pcall('GET', KEYS[4])
-local result = { epoch, top, string.format('%.3f', time[1] * 1000 + time[2] / 1000), entries, branch and branch ~= head[3] and 1 or 0, type(lease) == 'string' and lease or '' }
+local at = string.format('%.3f', time[1] * 1000 + time[2] / 1000)
+local is_other_branch = branch and branch ~= head[3] and 1 or 0
+local result = { epoch, top, at, entries, is_other_branch, type(lease) == 'string' and lease or '' }
 local in_epoch, after = epoch == ARGV[2], tonumber(ARGV[3])
 if in_epoch and tonumber(top) <= after then return result end
 if ARGV[1] == 'state' then

@@ -1,12 +1,12 @@
-// How long to wait before a dropped link is tried again.
+// The backoff between attempts to reconnect.
 
 const FIRST_MS = 50;
-/** Below a second, so that a link is back within one after the server is. */
+/** Below a second, so that a link reconnects within a second after the server is back. */
 const MAX_MS = 800;
 
 /**
- * Milliseconds before an attempt, the first of which is 1: that one at once, then 50 ms doubling up to 800, each at a random
- * point of its upper half, so that many bots do not come at the same instant.
+ * Milliseconds before an attempt, counted from 1. The first is immediate, then 50 ms doubling up to 800. The actual
+ * wait is a random value in the upper half of that, so that many bots do not reconnect at the same instant.
  */
 export function backoffMs(attempt: number, random: () => number = Math.random): number {
   if (attempt <= 1) return 0;

@@ -1,4 +1,4 @@
-// The life of one link to Redis: it connects, is watched, and is made anew when it drops. What goes over it stands in transport.ts.
+// One link to Redis: connects, monitors the connection and reconnects. RedisTransport sends the commands.
 
 import { ConnectionTimeoutError } from 'redis';
 import { TickbusError } from '../../errors.ts';
@@ -12,22 +12,22 @@ import { formatAddress, type LinkSettings } from './link-settings.ts';
 import { LinkWatchdog } from './link-watchdog.ts';
 import { backoffMs } from './reconnect-backoff.ts';
 
-/** The most milliseconds that one attempt to reconnect may take, handshake and subscriptions included. */
+/** Milliseconds after which an attempt to reconnect times out, including handshake and subscriptions. */
 const RECONNECT_TIMEOUT_MS = 3_000;
-/** How often refused credentials or a missing permission are tried again: they may be in the middle of being changed. */
+/** Attempts after rejected credentials or a missing permission, which may be in the middle of a change. */
 const MAX_REFUSALS = 3;
 
 /**
  * States:
  *
  * - `new`.
- * - `connecting`: the first connection. It fails fast: `failed`, from which `connect()` begins anew.
- * - `connected`: usable, and watched; silence is told as `stale` and ends in `disconnected`.
- * - `disconnected`: tried again at once, then after growing pauses, until `connected`, refused (`failed`) or `closed`.
- *   Without `reconnect` it is `failed` at once.
+ * - `connecting`: the first connection. If it fails the state is `failed`, and `connect()` can be called again.
+ * - `connected`: usable and monitored. Silence is reported as `stale` and leads to `disconnected`.
+ * - `disconnected`: retries at once, then with backoff, until `connected`, rejected (`failed`) or `closed`.
+ *   Without `reconnect` it changes to `failed` at once.
  * - `closed`.
  *
- * Every connection is a client of its own; what an older one still has to say is not heard. `#enter` changes the state.
+ * Every connection has its own client; events of older clients are ignored. Only `#enter` changes the state.
  */
 export class RedisLink {
   readonly #settings: LinkSettings;
@@ -42,15 +42,15 @@ export class RedisLink {
   #endBackoff: () => void = () => {};
   #cancelAttempt: () => void = () => {};
 
-  /** @param prepare subscribes a new client to all there is, before it is told as connected */
+  /** @param prepare sets up a new client, such as its subscriptions, before `connected` is reported */
   constructor(settings: LinkSettings, logger: Logger, prepare: (client: RedisClient) => Promise<unknown>) {
     this.#settings = settings;
     this.#logger = logger;
     this.#prepare = prepare;
-    this.#status = new Emitter((err) => logger.error({ err }, 'A listener of the link threw.'));
+    this.#status = new Emitter((err) => logger.error({ err }, 'A link listener threw.'));
   }
 
-  /** The client to give commands to. @throws TickbusError `TICKBUS_NOT_CONNECTED` or `TICKBUS_CLOSED` */
+  /** The connected client. @throws TickbusError `TICKBUS_NOT_CONNECTED` or `TICKBUS_CLOSED` */
   get client(): RedisClient {
     if (this.#state === 'closed') throw closedError();
     if (this.#client === undefined || this.#state !== 'connected') throw notConnectedError(this.#settings);
@@ -64,12 +64,12 @@ export class RedisLink {
     await this.#connecting;
   }
 
-  /** Something came in over the link. */
+  /** Input has arrived over the link. */
   recordActivity(): void {
     this.#watchdog?.recordActivity();
   }
 
-  /** What came over this connection cannot be relied on: it is closed, and another one is made. */
+  /** Closes a connection whose state cannot be trusted, and reconnects. */
   dropConnection(client: RedisClient, error: unknown): void {
     if (client === this.#client && this.#state === 'connected') this.#lose(linkError(error, this.#settings));
   }
@@ -100,7 +100,7 @@ export class RedisLink {
     }
   }
 
-  /** Makes a client and brings it up; on failure nothing of it is left. */
+  /** Creates and connects a client. Destroys it on failure. */
   async #open(timeoutMs: number): Promise<void> {
     const client = createRedisClient(this.#settings);
     this.#client = client;
@@ -117,21 +117,21 @@ export class RedisLink {
   async #establish(client: RedisClient): Promise<void> {
     await client.connect();
     await this.#prepare(client);
-    if (!client.isReady) throw new Error('The connection was closed at once.');
+    if (!client.isReady) throw new Error('The server closed the connection immediately.');
   }
 
   /**
-   * The client's own time limit ends with the TCP connection, and one that is destroyed before that may still come up, or hang
-   * in its handshake: so it is not waited for beyond our limit, and destroyed once more if it comes up after all.
+   * The client's own timeout covers only the TCP connection. A client that is destroyed before that may still connect,
+   * or hang in its handshake. So this timeout does not wait for it, and destroys it again if it connects later.
    */
   async #withTimeout(up: Promise<void>, client: RedisClient, ms: number): Promise<void> {
-    const givenUp = new Promise<never>((_, reject) => {
+    const timedOut = new Promise<never>((_, reject) => {
       const timer = setTimeout(() => reject(new ConnectionTimeoutError()), ms);
       this.#cancelAttempt = () => reject(closedError());
       up.finally(() => clearTimeout(timer)).catch(() => {});
     });
     try {
-      await Promise.race([up, givenUp]);
+      await Promise.race([up, timedOut]);
       if (this.#isClosed()) throw closedError();
     } catch (error) {
       client.destroy();
@@ -153,7 +153,7 @@ export class RedisLink {
     if (!this.#isClosed()) this.#lose(silentError(silentForMs, this.#settings));
   }
 
-  /** The link has dropped, or cannot be trusted any more: an error on one that is still up came from its decoder. */
+  /** The link has dropped or is not trusted. An error on a live link comes from the client's decoder. */
   #lose(error: TickbusError): void {
     const client = this.#detachClient();
     this.#logger.warn(this.#logFields(error), error.message);
@@ -176,7 +176,7 @@ export class RedisLink {
         if (this.#isClosed()) return;
         const failure = linkError(error, this.#settings);
         if (isPermanent(error) && ++refusals === MAX_REFUSALS) return this.#fail(failure);
-        this.#logger.debug({ ...this.#logFields(failure), attempt }, 'Not reconnected yet.');
+        this.#logger.debug({ ...this.#logFields(failure), attempt }, 'Reconnect failed; retrying.');
       }
     }
   }
@@ -195,7 +195,7 @@ export class RedisLink {
     return client;
   }
 
-  /** Holds the process, which is there to be connected. */
+  /** Keeps the process alive while it reconnects. */
   #backOff(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
@@ -206,7 +206,7 @@ export class RedisLink {
     });
   }
 
-  /** A listener, or whatever happened while we waited, may have closed it. */
+  /** Listeners and concurrent calls can close the link at any `await` or `emit`. */
   #isClosed(): boolean {
     return this.#state === 'closed';
   }
@@ -224,5 +224,5 @@ export class RedisLink {
 }
 
 function closedError(): TickbusError {
-  return new TickbusError('TICKBUS_CLOSED', 'The connection was closed. Make a new one.');
+  return new TickbusError('TICKBUS_CLOSED', 'The connection was closed. Create a new one.');
 }

@@ -1,11 +1,11 @@
-// The connection manager: the links of one service to Redis.
+// The two links of a service to Redis.
 
 import type { Logger } from '../../runtime/logger.ts';
 import type { Connection, Transport } from '../port.ts';
 import type { LinkSettings } from './link-settings.ts';
 import { RedisTransport } from './redis-transport.ts';
 
-/** Two links, each made when it is first asked for: one for publishing, one for subscribing. */
+/** One link for publishing and one for subscribing, each created on first use. */
 export class RedisLinks implements Connection {
   readonly #settings: LinkSettings;
   readonly #logger: Logger;

@@ -1,4 +1,5 @@
-// The port over one Redis link: RESP3, so that pushed messages and replies share one ordered connection.
+// The transport port on one Redis link. It uses RESP3, so that pushed messages and replies share one ordered
+// connection.
 
 import type { ChannelSpec } from '../../channel/channel.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
@@ -26,18 +27,18 @@ import { RedisLink } from './redis-link.ts';
 import { parseReceipt, publishArguments } from './writers/shared-writer.ts';
 
 interface LinkSubscription {
-  /** The channel, and where whole batches are sent to our subscribers. */
+  /** The channel itself, and the channel that carries batches for tickbus subscribers. */
   readonly names: readonly [string, ...string[]];
   readonly listener: (message: Buffer) => void;
 }
 
-/** The port's operations; the link below them connects, watches and reconnects. */
+/** The operations of the port. The link handles connecting and reconnecting. */
 export class RedisTransport implements Transport {
   readonly #settings: LinkSettings;
   readonly #logger: Logger;
   readonly #link: RedisLink;
   readonly #subscriptions = new Set<LinkSubscription>();
-  /** The channels whose frames a connection may not hear. */
+  /** For each connection, the channels whose frames its user may not subscribe to. */
   readonly #withoutFrames = new WeakMap<RedisClient, Set<string>>();
   readonly #leases = new Set<ExclusiveLease>();
 
@@ -55,9 +56,9 @@ export class RedisTransport implements Transport {
     channel: ChannelSpec,
     batch: readonly Outgoing[],
     token?: FenceToken,
-    seen: Position = ORIGIN,
+    known: Position = ORIGIN,
   ): Promise<Receipt> {
-    const { keys, args } = publishArguments(channel, batch, token, seen);
+    const { keys, args } = publishArguments(channel, batch, token, known);
     return parseReceipt(await this.#run((client) => client.publishBatch(keys, args)), channel);
   }
 
@@ -67,14 +68,14 @@ export class RedisTransport implements Transport {
     const subscription: LinkSubscription = {
       names: hasExclusiveWriter(channel) ? [name, frames] : [name],
       listener: (message) => {
-        // One that was ended hears nothing more, even if the client still has it.
+        // The client can deliver messages after an unsubscribe.
         if (!this.#subscriptions.has(subscription)) return;
         this.#link.recordActivity();
-        // No exception may reach the client: it would reset its decoder in the middle of the stream.
+        // An exception would make the client reset its decoder in the middle of the stream.
         try {
           onFrame(message);
         } catch (err) {
-          this.#logger.error({ err, channel: name }, 'A received message could not be processed.');
+          this.#logger.error({ err, channel: name }, 'Processing a received message failed.');
         }
       },
     };
@@ -112,14 +113,14 @@ export class RedisTransport implements Transport {
     };
   }
 
-  /** Three commands and no script, written together: lease and time are those of the head or of a moment later. */
+  /** Three pipelined commands instead of a script. Lease and time are as old as the head, or slightly newer. */
   async head(channel: ChannelSpec): Promise<ChannelHead> {
     const keys = channelKeys(channel);
     const [[epoch, seq], holder, [seconds, microseconds]] = await this.#run(
       (client) =>
         Promise.all([
           client.hmGet(keys.head, ['epoch', 'seq']),
-          // A user who may not read the lease still gets the head; no gateway is proven to hold the lease then.
+          // Without permission to read the lease, the head is returned as if nobody held it.
           client.get(keys.lease).catch(() => null),
           client.sendCommand<[string, string]>(['TIME']),
         ]),
@@ -129,7 +130,7 @@ export class RedisTransport implements Transport {
     return { position, at: Number(seconds) * 1_000 + Number(microseconds) / 1_000, ...parseLease(holder) };
   }
 
-  /** The holder of a channel's lease has a connection of its own, by which it is fenced. */
+  /** A lease with an exclusive writer has its own connection, which is its fence. */
   lease(channel: ChannelSpec): LeaseOperations {
     if (!hasExclusiveWriter(channel)) return new TokenLease(channel, this, (command) => this.#run(command));
     const settings = { ...this.#settings, name: this.#settings.name.replace(/:[a-z]+$/, ':lease') };
@@ -165,7 +166,7 @@ export class RedisTransport implements Transport {
     await Promise.all(Array.from(this.#leases, (lease) => lease.close()));
   }
 
-  /** On a new connection. All at once: they are acknowledged in one round trip. */
+  /** Pipelined on a new connection, so that all are acknowledged in one round trip. */
   async #subscribeAll(client: RedisClient): Promise<void> {
     await Promise.all(
       [...this.#subscriptions].map((subscription) => this.#subscribeOn(client, subscription)),
@@ -173,8 +174,9 @@ export class RedisTransport implements Transport {
   }
 
   /**
-   * By one command, so that whoever counts listeners finds both or none. A user who may not subscribe to frames counts as a plain client
-   * and is sent each message by itself. That stays so on this connection, which is counted once for all its subscriptions.
+   * Subscribes to both names in one command, so that a writer's count of subscribers includes both or neither. A user
+   * who may not subscribe to frames counts as a plain client and receives single messages. This stays so for the
+   * connection, which counts once for all its subscriptions.
    */
   async #subscribeOn(client: RedisClient, { names, listener }: LinkSubscription): Promise<void> {
     const [name] = names;
@@ -189,7 +191,7 @@ export class RedisTransport implements Transport {
     }
   }
 
-  /** Gives a command to the client, if the link is up; nothing is ever queued for later. */
+  /** Runs a command if the link is up. Nothing is queued for later. */
   async #run<T>(
     command: (client: RedisClient) => Promise<T>,
     effect: 'read' | 'write' = 'write',
@@ -205,17 +207,17 @@ export class RedisTransport implements Transport {
   #unsubscribe(subscription: LinkSubscription): void {
     if (!this.#subscriptions.delete(subscription)) return;
     const { names, listener } = subscription;
-    // It hears nothing from here on; that the server still sends for a moment does no harm.
+    // Messages that the server still sends are ignored.
     this.#run((client) => client.unsubscribe([...names], listener, true), 'read').catch(() => {});
   }
 }
 
-/** The lease key holds a token, the nonce of a claim under way, or `nobody` while the server waits for a holder it may have forgotten. */
+/** The lease key holds a token, the nonce of a claim in progress, or `nobody` during a hold-off. */
 function parseLease(holder: string | null): Pick<ChannelHead, 'lease'> {
   return holder !== null && /^\d+$/.test(holder) ? { lease: Number(holder) } : {};
 }
 
-/** What the holder of the lease publishes with plain commands, and our subscribers may be sent in whole batches. */
+/** Whether the lease holder publishes with plain commands. Tickbus subscribers may then receive whole batches. */
 function hasExclusiveWriter({ kind }: ChannelSpec): boolean {
   return kind === 'state' || kind === 'event';
 }

@@ -1,4 +1,4 @@
-// What an operator asks a server: how it is set, what the user may do, how its clock runs, what is on the channels.
+// Read-only inspection of a server: settings, permissions, clock and channels.
 
 import type { Channel } from '../../../channel/channel.ts';
 import type { TickbusError } from '../../../errors.ts';
@@ -12,39 +12,39 @@ import { RedisLink } from '../redis-link.ts';
 import { permissionScript, type UserPermissions, usedCommands } from './permissions.ts';
 import { parseOutputBuffer, parseServerFacts, type ServerReport } from './server-report.ts';
 
-/** One channel, as the server has it. */
+/** The statistics of a channel. */
 export interface ChannelStats {
   readonly channel: string;
-  /** Connections that are subscribed to it by its name. */
+  /** Number of connections subscribed to it by name. */
   readonly subscribers: number;
-  /** Where it stands; undefined when tickbus has not published on it, or it is unnumbered. */
+  /** Its head; undefined if tickbus has not published on it, or it is not numbered. */
   readonly position: Position | undefined;
-  /** Last values that are kept (kind `state`). */
+  /** Number of stored last values (kind `state`). */
   readonly keys: number;
-  /** Past messages that are kept (kind `event`). */
+  /** Number of stored past messages (kind `event`). */
   readonly history: number;
   /**
-   * Who may publish on it, while somebody holds its lease. `fence`: what keeps everybody else out: the holder's own `connection`, which
-   * publishes with plain commands, or the `token`, which is checked with each publish.
+   * The current lease, if any. `fence` is how others are kept out: by the holder's `connection`, which publishes with
+   * plain commands, or by the `token`, which every publish checks.
    */
   readonly lease:
     | { readonly token: number; readonly expiresInMs: number; readonly fence: 'connection' | 'token' }
     | undefined;
 }
 
-/** How far the server's clock is from ours, and how fast it answers. Milliseconds. */
+/** Clock offset and round-trip times of the server, in milliseconds. */
 export interface ClockReport {
-  /** Server time less our time, by the quickest answer. */
+  /** Server time minus local time, by the fastest reply. */
   readonly offsetMs: number;
-  /** By how much the offset can be wrong at the most: half of that answer's round trip. */
+  /** Maximum error of the offset: half the round trip of that reply. */
   readonly errorMs: number;
-  /** Of every question, in order. */
+  /** Of all requests, in order. */
   readonly roundTripsMs: readonly number[];
 }
 
 export type { ServerReport } from './server-report.ts';
 
-/** One link for questions. Nothing it does changes anything on the server. */
+/** Inspects a server over its own link. Never changes anything there. */
 export class RedisInspector {
   readonly #settings: LinkSettings;
   readonly #link: RedisLink;
@@ -54,7 +54,7 @@ export class RedisInspector {
     this.#link = new RedisLink(settings, logger, async () => {});
   }
 
-  /** @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, at once, saying what to try */
+  /** @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, without retrying, with advice */
   connect(): Promise<void> {
     return this.#link.connect();
   }
@@ -63,7 +63,7 @@ export class RedisInspector {
     this.#link.close();
   }
 
-  /** How the server is set, and how it is. What the user may not ask is undefined. */
+  /** Settings and state of the server. A field is undefined if the user lacks the permission to read it. */
   async inspect(): Promise<ServerReport> {
     const [info, buffers, save, user] = await Promise.all([
       this.#ifAllowed((client) => client.info()),
@@ -80,36 +80,36 @@ export class RedisInspector {
     };
   }
 
-  /** What the user may do on each channel, as the server's own access control answers. Nothing is tried out. */
+  /** The user's permissions on each channel, read from the ACL without running the commands. */
   async permissions(channels: readonly Channel[]): Promise<UserPermissions> {
-    const wanted = channels.flatMap(usedCommands);
-    const reply = await this.#ifAllowed((client) => client.eval(permissionScript(wanted)));
+    const commands = channels.flatMap(usedCommands);
+    const reply = await this.#ifAllowed((client) => client.eval(permissionScript(commands)));
     const answers = Array.isArray(reply) ? reply.map(Number) : undefined;
-    return wanted.map((command, index) => ({
+    return commands.map((command, index) => ({
       ...command,
       isAllowed: answers === undefined ? undefined : answers[index] === 1,
     }));
   }
 
-  /** Asks for the server's time so many times, one after the other. */
+  /** Reads the server's time `samples` times, sequentially. */
   async clock(samples: number): Promise<ClockReport> {
     let best = { offsetMs: 0, errorMs: Number.POSITIVE_INFINITY };
     const roundTripsMs: number[] = [];
     for (let sample = 0; sample < samples; sample++) {
-      const asked = performance.now();
+      const sentAt = performance.now();
       const time = await this.#run((client) => client.sendCommand<string[]>(['TIME']));
-      const answered = performance.now();
+      const receivedAt = performance.now();
       const [seconds, microseconds] = time.map(Number);
       const serverMs = (seconds ?? 0) * 1000 + (microseconds ?? 0) / 1000;
-      const ourMs = performance.timeOrigin + (asked + answered) / 2;
-      const errorMs = (answered - asked) / 2;
-      roundTripsMs.push(answered - asked);
+      const ourMs = performance.timeOrigin + (sentAt + receivedAt) / 2;
+      const errorMs = (receivedAt - sentAt) / 2;
+      roundTripsMs.push(receivedAt - sentAt);
       if (errorMs < best.errorMs) best = { offsetMs: serverMs - ourMs, errorMs };
     }
     return { ...best, roundTripsMs };
   }
 
-  /** Names of the channels that somebody is subscribed to; not those to which our subscribers listen besides. */
+  /** Names of all channels with subscribers, without the frames channels of tickbus. */
   async activeChannels(): Promise<string[]> {
     const names = await this.#run((client) => client.pubSubChannels());
     return names.filter((name) => !isFramesName(name));
@@ -121,12 +121,12 @@ export class RedisInspector {
       this.#run((client) => client.pubSubNumSub([...names])),
       ...names.map((name) => this.#channelStats(name)),
     ]);
-    return stats.map((kept) => ({ ...kept, subscribers: subscribers[kept.channel] ?? 0 }));
+    return stats.map((stat) => ({ ...stat, subscribers: subscribers[stat.channel] ?? 0 }));
   }
 
   async #channelStats(name: string): Promise<Omit<ChannelStats, 'subscribers'>> {
     const { head, last, history, lease } = channelKeys({ name });
-    const [place, keys, entries, token, ttl] = await this.#run((client) =>
+    const [fields, keys, entries, token, ttl] = await this.#run((client) =>
       Promise.all([
         client.hmGet(head, ['epoch', 'seq', 'writer']),
         client.hLen(last),
@@ -135,13 +135,13 @@ export class RedisInspector {
         client.pTTL(lease),
       ]),
     );
-    const [epoch, seq, writer] = place;
+    const [epoch, seq, writer] = fields;
     return {
       channel: name,
       position: epoch && seq ? { epoch: Number(epoch), seq: Number(seq) } : undefined,
       keys,
       history: entries,
-      // `nobody` while the server waits for a holder that it may have forgotten; a nonce during a claim.
+      // Not a token: `nobody` during a hold-off, a nonce during a claim.
       lease: /^\d+$/.test(token ?? '')
         ? {
             token: Number(token),
@@ -152,7 +152,7 @@ export class RedisInspector {
     };
   }
 
-  /** undefined where the user lacks the permission, or the server does not have the command. */
+  /** undefined if the user lacks the permission, or the server does not support the command. */
   async #ifAllowed<T>(command: (client: RedisClient) => Promise<T>): Promise<T | undefined> {
     try {
       return await this.#run(command);

@@ -1,25 +1,25 @@
-// Which commands tickbus uses on a channel, and whether the user may: asked of the server's access control, not tried out.
+// The commands that tickbus uses on a channel, and a script that checks them against the server's ACL.
 
 import type { Channel } from '../../../channel/channel.ts';
 import { channelKeys } from '../keys.ts';
 
 /**
- * What a permission is for. `demand`: to ask a gateway for instruments. `exclusive`: to publish with plain commands while holding the
- * lease; without it the holder publishes by script.
+ * The purpose of a permission. `demand`: requesting instruments from a gateway. `exclusive`: publishing with plain
+ * commands while holding the lease; without it the holder publishes by script.
  */
 export type Purpose = 'subscribe' | 'read' | 'demand' | 'publish' | 'lease' | 'exclusive';
 
 export interface UsedCommand {
   readonly channel: string;
   readonly purpose: Purpose;
-  /** As it would be given: `['HVALS', 'tickbus:{PRICE_DATA}:last']`. */
+  /** For example `['HVALS', 'tickbus:{PRICE_DATA}:last']`. */
   readonly command: readonly string[];
 }
 
-/** Whether the user may use each command; undefined where the server cannot be asked: the user may not run scripts. */
+/** Whether the user may use each command; undefined if the check itself is not permitted, because it is a script. */
 export type UserPermissions = readonly (UsedCommand & { readonly isAllowed: boolean | undefined })[];
 
-/** Every command that the library gives or its scripts run on this channel, once for each key. */
+/** Every command that the library or its scripts run on this channel, once for each key. */
 export function usedCommands(channel: Channel): UsedCommand[] {
   const { name, kind, gateway } = channel;
   const { head, last, history, lease, fence, demand, id } = channelKeys(channel);
@@ -68,14 +68,14 @@ export function usedCommands(channel: Channel): UsedCommand[] {
   ];
 }
 
-/** Answers 1 or 0 for each command, without running any. Redis 7 or newer. */
+/** Returns 1 or 0 for each command, without running any. Redis 7 or newer. */
 export function permissionScript(commands: readonly UsedCommand[]): string {
   const checks = commands.map(({ command }) => `redis.acl_check_cmd(${command.map(luaString).join(',')})`);
   const lines = checks.map((check) => `r[#r+1] = ${check} and 1 or 0`);
   return `local r = {}\n${lines.join('\n')}\nreturn r`;
 }
 
-/** Decimal escapes, so that no name of a channel can end the string. */
+/** Escapes every byte, so that no channel name can terminate the string. */
 function luaString(text: string): string {
   const bytes = [...new TextEncoder().encode(text)];
   return `"${bytes.map((byte) => `\\${String(byte).padStart(3, '0')}`).join('')}"`;

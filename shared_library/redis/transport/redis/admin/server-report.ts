@@ -1,36 +1,36 @@
-// What `INFO` and `CONFIG GET` answer, as values.
+// Parses the replies of `INFO` and `CONFIG GET`.
 
-/** How a server is set, and how it is. What could not be asked is undefined. */
+/** Settings and state of a server. A field is undefined if it could not be read. */
 export interface ServerReport {
-  /** `redis`, `valkey`, or what else it calls itself. */
+  /** `redis`, `valkey`, or another product name. */
   readonly product: string | undefined;
   readonly version: string | undefined;
   /** `standalone`, `cluster` or `sentinel`. */
   readonly mode: string | undefined;
   readonly role: string | undefined;
   readonly replicas: number | undefined;
-  /** It keeps what a returning replica needs. */
+  /** Whether the replication backlog is active, which a returning replica needs. */
   readonly hasBacklog: boolean | undefined;
-  /** Patterns that anybody has subscribed to, on any channels. */
+  /** Number of pattern subscriptions. */
   readonly patterns: number | undefined;
   readonly uptimeSeconds: number | undefined;
   readonly clients: number | undefined;
   readonly maxClients: number | undefined;
   readonly usedMemoryBytes: number | undefined;
-  /** 0 is no limit. */
+  /** 0 means no limit. */
   readonly maxMemoryBytes: number | undefined;
-  /** What is thrown away at the limit: `noeviction`, `allkeys-lru`, ... */
+  /** Eviction policy: `noeviction`, `allkeys-lru`, ... */
   readonly maxMemoryPolicy: string | undefined;
   readonly evictedKeys: number | undefined;
-  /** The append-only file is on. */
+  /** Whether the append-only file is enabled. */
   readonly appendOnly: boolean | undefined;
-  /** When snapshots are written, as in `3600 1 300 100`; empty: never. */
+  /** Snapshot schedule, as in `3600 1 300 100`; empty means never. */
   readonly savePoints: string | undefined;
-  /** At which size of its output buffer a slow subscriber is cut off: at once, or after so many seconds. 0 is never. */
+  /** Output buffer limits above which the server disconnects a slow subscriber. 0 means no limit. */
   readonly pubsubBuffer: OutputBufferLimit | undefined;
-  /** The same for all other connections, that of a gateway which lists the clients among them. */
+  /** The same for all other connections, such as a gateway's, which receives the client list. */
   readonly normalBuffer: OutputBufferLimit | undefined;
-  /** Who we are to the server. */
+  /** The user of this connection. */
   readonly user: string | undefined;
 }
 
@@ -40,7 +40,7 @@ export interface OutputBufferLimit {
   readonly softSeconds: number;
 }
 
-/** @param info the whole answer of `INFO`; undefined where it was refused */
+/** @param info the reply of `INFO`; undefined if it was denied */
 export function parseServerFacts(
   info: string | undefined,
 ): Omit<ServerReport, 'pubsubBuffer' | 'normalBuffer' | 'savePoints' | 'user'> {

@@ -3,7 +3,10 @@
 import type { RedisClient } from '../client.ts';
 import { retryWhileBusy } from './retry-while-busy.ts';
 
-/** Names this connection `writerName` and disconnects all others of that name. Retries for `ttlMs` while the server is busy. */
+/**
+ * Names this connection `writerName` and disconnects all others of that name. Retries for `ttlMs` while the server is
+ * busy.
+ */
 export function disconnectOtherWriters(
   client: RedisClient,
   writerName: string,
@@ -31,8 +34,8 @@ export async function watchFence(client: RedisClient, fence: string): Promise<vo
 }
 
 /**
- * Why a connection cannot write exclusively, as a sentence; undefined if it can. Queries permissions instead of trying the
- * commands, because the server logs every denied command.
+ * Why a connection cannot write exclusively, as a sentence; undefined if it can. Queries permissions instead of trying
+ * the commands, because the server logs every denied command.
  *
  * @param name the name that this connection was given
  */

@@ -23,24 +23,26 @@ interface Term {
 }
 
 /**
- * Fence by connection: a new holder first disconnects every other writer. After the reply to CLIENT KILL the server executes
- * nothing that a deposed writer still has in flight. Everything runs on one connection; the steps restart if it drops.
+ * Fence by connection: a new holder first disconnects every other writer. After the reply to CLIENT KILL the server
+ * executes nothing that a deposed writer still has in flight. Everything runs on one connection; the steps restart if
+ * it drops.
  *
  *     claim   RESERVE_LEASE -> CLIENT SETNAME, LIST, KILL -> ACTIVATE_LEASE -> WATCH fence -> attach a writer
  *     resume  the same on each new connection of a holder, with its token; the head then settles batches in flight
  *     renew, release  on the same connection, so a release is executed after all batches
  *
- * - RESERVE_LEASE keeps others out for one TTL under a nonce. If another process holds the lease, nobody is disconnected.
- * - ACTIVATE_LEASE requires the nonce, so only the later of two overlapping claims succeeds. Position, marks and epoch come
- *   from its reply alone; nothing is published before it.
- * - A guard follows every EXEC: WATCH of the epoch's fence, and a read that blocks forever if that fence is gone. Every new
- *   epoch deletes the fence. This covers connections that no KILL can reach: a server that was emptied, or demoted and
- *   promoted again.
- * - A release ends the term, and so does a renewal that finds the lease lost. A renewal on another branch of the server makes
- *   the writer resume.
+ * - RESERVE_LEASE keeps others out for one TTL under a nonce. If another process holds the lease, nobody is
+ *   disconnected.
+ * - ACTIVATE_LEASE requires the nonce, so only the later of two overlapping claims succeeds. Position, marks and epoch
+ *   come from its reply alone; nothing is published before it.
+ * - A guard follows every EXEC: WATCH of the epoch's fence, and a read that blocks forever if that fence is gone. Every
+ *   new epoch deletes the fence. This covers connections that no KILL can reach: a server that was emptied, or demoted
+ *   and promoted again.
+ * - A release ends the term, and so does a renewal that finds the lease lost. A renewal on another branch of the server
+ *   makes the writer resume.
  *
- * If the user may not LIST and KILL, or a proxy multiplexes connections, the token is the only fence (`#obstacle`). The holder
- * then publishes by script, and never succeeds an exclusive writer that did not release.
+ * If the user may not LIST and KILL, or a proxy multiplexes connections, the token is the only fence (`#obstacle`). The
+ * holder then publishes by script, and never succeeds an exclusive writer that did not release.
  */
 export class ExclusiveLease implements LeaseOperations {
   readonly #channel: ChannelSpec;
@@ -50,8 +52,8 @@ export class ExclusiveLease implements LeaseOperations {
   readonly #commands: LeaseCommands;
   readonly #events = new Emitter<{ connected: undefined }>(() => {});
   /**
-   * The name of a connection that writes this channel, in ASCII. It contains the database number, because all databases share
-   * one list of connections.
+   * The name of a connection that writes this channel, in ASCII. It contains the database number, because all databases
+   * share one list of connections.
    */
   readonly #writerName: string;
   #term: Term | undefined;

@@ -30,8 +30,8 @@ interface WriterProgress {
 }
 
 /**
- * A claim and a resume run two scripts, `RESERVE_LEASE` and `ACTIVATE_LEASE`. The caller disconnects other writers between
- * them.
+ * A claim and a resume run two scripts, `RESERVE_LEASE` and `ACTIVATE_LEASE`. The caller disconnects other writers
+ * between them.
  */
 export class LeaseCommands {
   readonly #keys: ChannelKeys;
@@ -115,7 +115,7 @@ export class LeaseCommands {
 }
 
 const BARRED =
-  'Its last holder publishes with plain commands and did not release it, and this candidate cannot disconnect that holder.';
+  'Its last holder publishes with plain commands and did not release it. This candidate cannot disconnect that holder.';
 
 function parseRejection(state: string, left: string): Exclude<LeaseAttempt, { state: 'held' }> {
   const leftMs = Number(left);

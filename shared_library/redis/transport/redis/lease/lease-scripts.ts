@@ -1,41 +1,48 @@
-// The Lua of the lease. A channel is claimed or resumed in two scripts, between which the writer disconnects all other writers: the
-// protocol stands in exclusive-lease.ts. Jobs, and users who may not disconnect others, run the same two scripts without that.
+// The Lua scripts of the lease. A claim or a resume runs two scripts. Between them an exclusive writer disconnects all
+// others; exclusive-lease.ts describes the protocol. Jobs, and users who may not disconnect others, run the same
+// scripts without that step.
 
 import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY } from '../lua.ts';
 
-/** Milliseconds by which a lease may end before the time it was given until, as the server rounds. */
+/** Milliseconds by which a lease may end early, because the server rounds. */
 const ROUNDING_MS = 10;
 
-/** `is_ours(holder, token, head_token, head_until)`: held, or lapsed and nobody's since: then the server's clock was set forward or the call is late. */
-const IS_OURS = `
+/**
+ * `is_ours(holder, token, head_token, head_until)`: the caller holds the lease, or it expired and nobody else has held
+ * it since.
+ */
+const LUA_IS_OURS = `
 local function is_ours(holder, token, head_token, head_until)
   if holder == token then return true end
   return (not holder or holder == 'nobody') and head_token == token and head_until ~= '0'
 end
 `;
 
-const NOW = `
+/** Defines `time` and `now`, in milliseconds. */
+const LUA_NOW = `
 local time = try('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
 
 /**
- * The first script of a claim (no token): reserves a free lease under a nonce for one TTL and raises the token. Of a resume: writes the
- * nonce if the lease is still the caller's. A refused caller has changed nothing.
+ * The first script. A claim (without token) reserves a free lease under a nonce for one TTL and increases the token. A
+ * resume writes its nonce if the caller still holds the lease. A rejected call changes nothing.
  *
- * KEYS head, lease. ARGV nonce, TTL in ms, token or '', 'plain' or 'token': how the caller will publish. Returns { 'reserved', token } |
- * { 'taken' or 'holding_off' or 'barred', ms left } | { 'lost', past epochs }.
+ * - KEYS head, lease.
+ * - ARGV nonce, TTL in ms, token or '', 'plain' or 'token' (how the caller will publish).
+ * - Returns { 'reserved', token } | { 'taken' or 'holding_off' or 'barred', ms left } | { 'lost', past epochs }.
  *
- * The head records which branch of the server granted the last lease (`lease_branch`) and until when it lasts (`until`; 0 once it was
- * released). If there is no token, another branch, or a lease that ended before its time, the memory has a hole: the lease is `nobody`'s for one
- * TTL, so that a former holder has given up by its own clock. The same holds if the lease ended longer ago than any candidate
- * waits: the server's clock may have been set forward, and the holder will renew. A lease that would last longer than it was granted
- * for shows a clock that was set back; it is cut to its TTL.
+ * The head records the branch of the server that granted the last lease (`lease_branch`) and the end of that lease
+ * (`until`; 0 after a release). The server may have lost the record of a holder if there is no token, the branch
+ * differs, or the lease ended early. Then `nobody` holds the lease for one TTL, after which a former holder's lease has
+ * expired by its own clock. The same applies if the lease ended longer ago than any candidate waits: the server's clock
+ * may have been set forward, and the holder will renew. If a lease would outlast its TTL, the clock was set back; the
+ * lease is shortened to its TTL.
  *
- * A caller who checks a token only in scripts never follows a holder with plain commands whose lease lapsed: it cannot stop what that
- * holder still has under way ('barred').
+ * A caller that publishes by script is 'barred' from succeeding a holder with plain commands whose lease expired. It
+ * cannot stop that holder's batches in flight.
  */
-export const RESERVE_LEASE = `${LUA_TRY}${LUA_DIGITS}${IS_OURS}
+export const RESERVE_LEASE = `${LUA_TRY}${LUA_DIGITS}${LUA_IS_OURS}
 local nonce, ttl, token, writer = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local holder = try('GET', KEYS[2])
 local head = try('HMGET', KEYS[1], 'token', 'lease_branch', 'until', 'ttl', 'writer', 'past')
@@ -44,7 +51,7 @@ if token ~= '' then
   try('HSET', KEYS[1], 'nonce', nonce)
   return { 'reserved', token }
 end
-${NOW}${LUA_REQUIRE_BRANCH}
+${LUA_NOW}${LUA_REQUIRE_BRANCH}
 local longest = math.max(ttl, tonumber(head[4] or 0))
 if holder and holder ~= nonce then
   local left = redis.call('PTTL', KEYS[2])
@@ -64,33 +71,36 @@ local is_known = head[1] and branch == head[2] and ended <= now + ${ROUNDING_MS}
 local is_late = is_known and ended > 0 and now - ended > longest
 if not holder and (not is_known or is_late) then
   try('SET', KEYS[2], 'nobody', 'PX', longest)
-  redis.call('HSET', KEYS[1], 'token', is_late and head[1] or raised, 'until', digits(now + longest), 'ttl', longest, 'lease_branch', branch)
-  -- No connection outlives its server's process.
+  redis.call('HSET', KEYS[1], 'token', is_late and head[1] or raised, 'until', digits(now + longest),
+    'ttl', longest, 'lease_branch', branch)
+  -- Connections end with their server process.
   if string.sub(head[2] or '', 1, 40) ~= string.sub(branch, 1, 40) then redis.call('HDEL', KEYS[1], 'writer') end
   return { 'holding_off', digits(longest) }
 end
 try('SET', KEYS[2], nonce, 'PX', ttl)
--- A lease that was released leaves nobody who may still be publishing, whatever becomes of this reservation.
+-- After a release no former holder can still be publishing, even if this reservation is never activated.
 if head[3] == '0' then redis.call('HDEL', KEYS[1], 'writer') end
 redis.call('HSET', KEYS[1], 'token', raised, 'until', digits(now + ttl), 'ttl', ttl)
 return { 'reserved', raised }
 `;
 
-/** Marks of the last batches stand in the head under b0 to b7: the sequence with which each ended. */
-const MARKS = "'b0', 'b1', 'b2', 'b3', 'b4', 'b5', 'b6', 'b7'";
-/** Past epochs that the head keeps: enough for a writer that was away during as many take-overs. */
-const PAST_EPOCHS = 8;
+/** Head fields with the marks of the last batches: the last sequence number of each. */
+const MARK_FIELDS = "'b0', 'b1', 'b2', 'b3', 'b4', 'b5', 'b6', 'b7'";
+/** Number of ended epochs in the head. A disconnected writer can settle its batches after up to as many takeovers. */
+const MAX_PAST_EPOCHS = 8;
 
 /**
- * The second script: requires the nonce of the first, grants or prolongs the lease, and tells where the channel stands.
+ * The second script. Requires the nonce of the first, grants or extends the lease, and returns the head of the channel.
  *
- * KEYS head, lease, the fences without their epoch. ARGV nonce, TTL in ms, token, 'plain' or 'token', epoch of the caller or '' (a claim), the highest seq that
- * it knows to be published. Returns { 'same', epoch, time in microseconds, seq, mark... } | { 'new', epoch, time } | { 'lost', past epochs }.
+ * - KEYS head, lease, prefix of the fence keys.
+ * - ARGV nonce, TTL in ms, token, 'plain' or 'token', epoch of the caller or '' (a claim), the highest seq that it
+ *   knows to be published.
+ * - Returns { 'same', epoch, time in microseconds, seq, mark... } | { 'new', epoch, time } | { 'lost', past epochs }.
  *
- * A claim begins a new epoch. So does a resume on another branch of the server, or with a head below what was published before. `past`
- * lists the ended epochs as `epoch:seq:1 if the branch was still the same:mark,...;`, the latest first.
+ * A claim begins a new epoch. So does a resume on another branch of the server, or if the head is below what the caller
+ * has published. `past` lists ended epochs as `epoch:seq:is_same_branch:mark,...;`, the latest first.
  */
-export const ACTIVATE_LEASE = `${LUA_TRY}${LUA_DIGITS}${IS_OURS}
+export const ACTIVATE_LEASE = `${LUA_TRY}${LUA_DIGITS}${LUA_IS_OURS}
 local nonce, ttl, token, writer, epoch, published = unpack(ARGV)
 local holder = try('GET', KEYS[2])
 local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'token', 'branch', 'until', 'nonce', 'past')
@@ -98,10 +108,12 @@ local is_resume = epoch ~= ''
 if is_resume and not is_ours(holder, token, head[3], head[5]) or not is_resume and holder ~= nonce then
   return { 'lost', head[7] or '' }
 end
-if is_resume and head[6] ~= nonce then return redis.error_reply('BUSY another connection of this writer is resuming') end
-${NOW}${LUA_REQUIRE_BRANCH}
+if is_resume and head[6] ~= nonce then
+  return redis.error_reply('BUSY another connection of this writer is resuming')
+end
+${LUA_NOW}${LUA_REQUIRE_BRANCH}
 local micros = time[1] * 1000000 + time[2]
-local marks = try('HMGET', KEYS[1], ${MARKS})
+local marks = try('HMGET', KEYS[1], ${MARK_FIELDS})
 try('SET', KEYS[2], token, 'PX', ttl)
 redis.call('HSET', KEYS[1], 'until', digits(now + ttl), 'ttl', ttl, 'writer', writer)
 redis.call('HDEL', KEYS[1], 'nonce')
@@ -118,27 +130,32 @@ if is_resume and is_same_branch and head[1] == epoch and tonumber(head[2] or -1)
 end
 local past = {}
 if head[1] then
-  past[1] = head[1] .. ':' .. (head[2] or '0') .. ':' .. (is_same_branch and '1' or '0') .. ':' .. table.concat(marks, ',')
+  local flag = is_same_branch and '1' or '0'
+  past[1] = head[1] .. ':' .. (head[2] or '0') .. ':' .. flag .. ':' .. table.concat(marks, ',')
 end
 for ended in string.gmatch(head[7] or '', '[^;]+') do
-  if #past < ${PAST_EPOCHS} then past[#past + 1] = ended end
+  if #past < ${MAX_PAST_EPOCHS} then past[#past + 1] = ended end
 end
 local next_epoch = digits(math.max(tonumber(head[1] or 0) + 1, tonumber(is_resume and epoch or 0) + 1, now))
-redis.call('HDEL', KEYS[1], ${MARKS})
-redis.call('HSET', KEYS[1], 'epoch', next_epoch, 'seq', '0', 'token', token, 'branch', branch, 'lease_branch', branch, 'past', table.concat(past, ';'))
+redis.call('HDEL', KEYS[1], ${MARK_FIELDS})
+redis.call('HSET', KEYS[1], 'epoch', next_epoch, 'seq', '0', 'token', token, 'branch', branch,
+  'lease_branch', branch, 'past', table.concat(past, ';'))
 renew_fence(next_epoch)
 return { 'new', next_epoch, micros }
 `;
 
 /**
- * Prolongs the lease if it is the caller's. KEYS head, lease. ARGV token, TTL in ms, epoch of a writer with plain commands or '', and the
- * highest seq that it knows to be published. Returns 1, or 0 if it is not the caller's, or 2 if the server forgot, so that the writer has to resume.
+ * Extends the lease if the caller holds it.
+ *
+ * - KEYS head, lease.
+ * - ARGV token, TTL in ms, epoch of a writer with plain commands or '', the highest seq that it knows to be published.
+ * - Returns 1 if extended, 0 if lost, 2 if extended but the server has lost data, so that the writer must resume.
  */
-export const RENEW_LEASE = `${LUA_TRY}${LUA_DIGITS}${IS_OURS}
+export const RENEW_LEASE = `${LUA_TRY}${LUA_DIGITS}${LUA_IS_OURS}
 local token, ttl, epoch, published = unpack(ARGV)
 local head = try('HMGET', KEYS[1], 'token', 'until', 'epoch', 'branch', 'seq')
 if not is_ours(try('GET', KEYS[2]), token, head[1], head[2]) then return 0 end
-${NOW}
+${LUA_NOW}
 try('HSET', KEYS[1], 'until', digits(now + ttl), 'ttl', ttl)
 redis.call('SET', KEYS[2], token, 'PX', ttl)
 if epoch == '' then return 1 end
@@ -147,7 +164,7 @@ local is_known = head[3] == epoch and head[4] == branch and tonumber(head[5] or 
 return is_known and 1 or 2
 `;
 
-/** Ends the lease if it is the caller's. KEYS head, lease. ARGV token. Returns 1 or 0. */
+/** Ends the lease if the caller holds it. KEYS head, lease. ARGV token. Returns 1 or 0. */
 export const RELEASE_LEASE = `${LUA_TRY}
 if try('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 try('HSET', KEYS[1], 'until', '0')

@@ -1,4 +1,5 @@
-// The exclusive writer of a channel: numbers and stamps messages, and knows what became of each, even if its link drops.
+// The exclusive writer of a channel: numbers and timestamps messages, and resolves their outcomes even if its link
+// drops.
 
 import type { ChannelSpec } from '../../../channel/channel.ts';
 import type { TickbusError } from '../../../errors.ts';
@@ -9,39 +10,41 @@ import type { RedisClient } from '../client.ts';
 import { type BatchOutcome, type BatchPosition, executeBatch, lastSeq, MARK_COUNT } from './plain-batch.ts';
 import { StampClock } from './stamp-clock.ts';
 
-/** The most batches under way: with one, a publisher waits for every round trip; marks of eight can be told apart. */
+/** The most batches in flight. With one, a publisher waits for every round trip. Must be below MARK_COUNT. */
 const MAX_IN_FLIGHT = 4;
 
 /**
- * A batch that was the next one to be executed when so many links dropped is not sent again: it may be what drops them. The design has
- * two; a link that is cut every 50 ms then costs messages on a busy machine.
+ * A batch that was next to be executed in this many consecutive link drops is not sent again, because it may cause
+ * them. With two, a link that is cut every 50 ms loses messages on a busy machine.
  */
 const MAX_DROPS = 3;
 
 export interface ExclusiveWriterOptions {
   readonly channel: ChannelSpec;
-  /** What the server executed cannot be trusted, or is not known: the link has to be made anew. */
+  /** The state of the connection is unknown or wrong, so the link must reconnect. */
   readonly onUntrusted: (client: RedisClient, error: unknown) => void;
-  /** An error for what the server refused, and for what is left unknown. */
+  /** Error factories: rejected by the server, unknown outcome, never executed. */
   readonly refusedError: (error: unknown) => TickbusError;
   readonly unknownError: (reason: string) => TickbusError;
   readonly notSentError: (reason: string) => TickbusError;
 }
 
-const DROPS_LINKS = `the link dropped ${MAX_DROPS} times when the batch was to be executed, so it is not sent again. Publish smaller messages, or raise client-query-buffer-limit`;
+const DROPS_LINKS =
+  `the link dropped ${MAX_DROPS} times when this batch was next, so it is not sent again. ` +
+  'Publish smaller messages, or raise client-query-buffer-limit';
 
-/** Where the head of the channel stands, as the second script of a claim or a resume tells. */
+/** The head of the channel, as returned by the second script of a claim or a resume. */
 export interface HeadSnapshot {
   readonly epoch: number;
   readonly seq: number;
-  /** The sequence with which the last batches ended, by `ordinal % MARKS`; empty after a new epoch. */
+  /** The last sequence number of each recent batch, indexed by `ordinal % MARK_COUNT`; empty in a new epoch. */
   readonly marks: readonly number[];
   readonly serverAt: number;
 }
 
-/** Where an epoch ended that is over. */
+/** The end of a past epoch. */
 export interface PastEpoch extends Pick<HeadSnapshot, 'epoch' | 'seq' | 'marks'> {
-  /** The server had not forgotten when the epoch ended. */
+  /** The server had lost no data when the epoch ended. */
   readonly isKnown: boolean;
 }
 
@@ -49,22 +52,22 @@ interface InFlightBatch extends BatchPosition {
   readonly batch: readonly Outgoing[];
   readonly resolve: (receipt: Receipt | undefined) => void;
   readonly reject: (error: TickbusError) => void;
-  /** The server answered that it executed nothing of it, or of one before it. */
+  /** The fence stopped this batch or an earlier one, so it was not executed. */
   isFenced?: true;
 }
 
 /**
  * States, by what is set:
  *
- * - attached (`#client`): batches are sent at once, up to four under way.
- * - detached: the link is down. What is under way waits for `resumed` or `deposed`, nothing more is taken.
- * - ended: the lease is over. Nothing more is taken; what is under way is settled as before.
+ * - attached (`#client`): batches are sent at once, up to four in flight.
+ * - detached: the link is down. Batches in flight wait for `resumed` or `deposed`; no batch is accepted.
+ * - ended: the lease is over. No batch is accepted; batches in flight settle as before.
  *
  *     attached <-> detached;   any -> ended
  *
- * Invariant: a batch settles once, by the reply of the connection it was sent on, or by what the head says after that connection is dead.
- * After a refusal nothing is sent until nothing is under way: then the numbers of the refused batch are used again, if no later
- * batch has passed it. If one has, its numbers are a hole, which subscribers report.
+ * Invariant: a batch settles once, either by the reply of its connection, or by the head after that connection is dead.
+ * After a rejection nothing is sent until no batch is in flight. Then the numbers of the rejected batch are reused,
+ * unless a later batch was published. In that case they are a gap, which subscribers report.
  */
 export class ExclusiveWriter implements Writer {
   readonly #options: ExclusiveWriterOptions;
@@ -72,13 +75,13 @@ export class ExclusiveWriter implements Writer {
   readonly #events = new Emitter<{ room: undefined }>(() => {});
   #client: RedisClient | undefined;
   #epoch: number;
-  /** The highest number given away. */
+  /** The highest assigned sequence number. */
   #seq = 0;
-  /** The highest number that is known to be published. */
+  /** The highest sequence number that is known to be published. */
   #published = 0;
   #ordinal = 0;
   #inFlight: InFlightBatch[] = [];
-  /** The batch that was to be executed next when the link dropped, and how often that happened in a row. */
+  /** The batch that was next when the link dropped, and the number of consecutive drops. */
   #suspect: { readonly batch: readonly Outgoing[]; readonly drops: number } | undefined;
   #isDraining = false;
   #isEnded = false;
@@ -119,19 +122,19 @@ export class ExclusiveWriter implements Writer {
     return new Promise((resolve, reject) => {
       const sent: InFlightBatch = { batch, first, at, ordinal: this.#ordinal++, resolve, reject };
       this.#inFlight.push(sent);
-      void executeBatch(client, this.#options.channel, batch, sent).then((executed) =>
-        this.#onReply(client, sent, executed),
+      void executeBatch(client, this.#options.channel, batch, sent).then((outcome) =>
+        this.#onReply(client, sent, outcome),
       );
     });
   }
 
-  /** A connection on which every other writer is known to be dead. */
+  /** Starts sending on a connection. All other writers are known to be dead. */
   attach(client: RedisClient): void {
     this.#client = client;
     this.#events.emit('room', undefined);
   }
 
-  /** The connection is dead, or not trusted any more. */
+  /** The connection is dead or no longer trusted. */
   detach(): void {
     this.#client = undefined;
   }
@@ -142,10 +145,10 @@ export class ExclusiveWriter implements Writer {
     this.#events.emit('room', undefined);
   }
 
-  /** The lease is still ours; the head says what became of the batches that were under way. */
+  /** The lease is still held. The head settles the batches in flight. */
   resumed(head: HeadSnapshot): void {
     const isSame = head.epoch === this.#epoch;
-    // Another server may have another clock.
+    // A new epoch can mean another server with another clock.
     if (!isSame) this.#clock = new StampClock();
     this.#clock.observe(head.serverAt, performance.now());
     const settled = this.#inFlight.splice(0);
@@ -156,7 +159,7 @@ export class ExclusiveWriter implements Writer {
     if (isSame) this.#suspectFirst(settled, head.seq);
     for (const sent of settled) {
       if (isSame) this.#settle(sent, head);
-      else this.#rejectUnsettled(sent, 'the server has lost its latest memory');
+      else this.#rejectUnsettled(sent, 'the server has lost its latest data');
     }
   }
 
@@ -168,13 +171,13 @@ export class ExclusiveWriter implements Writer {
     else this.#suspect = { batch: next.batch, drops: 1 };
   }
 
-  /** The lease is another's, or nobody's; the head may still say what became of the batches that were under way. */
+  /** The lease is lost. The record of past epochs may still settle the batches in flight. */
   deposed(past: readonly PastEpoch[]): void {
     const ended = past.find(({ epoch }) => epoch === this.#epoch);
     for (const sent of this.#inFlight.splice(0)) {
-      // One that ended below what was published had forgotten.
+      // If the epoch ended below a published number, the server had lost data.
       if (ended?.isKnown && ended.seq >= this.#published) this.#settle(sent, ended);
-      else this.#rejectUnsettled(sent, 'the lease was lost while it was under way');
+      else this.#rejectUnsettled(sent, 'the lease was lost while it was in flight');
     }
   }
 
@@ -184,8 +187,8 @@ export class ExclusiveWriter implements Writer {
   }
 
   /**
-   * Published only if the mark of the batch stands: a later batch can have passed one that was refused. What was not executed
-   * can be sent again, unless that would change the order.
+   * Published only if the head has the mark of the batch: a higher number in the head can come from a later batch. A
+   * batch that was not executed can be sent again, unless that would change the order.
    */
   #settle(sent: InFlightBatch, { seq, marks }: Pick<HeadSnapshot, 'seq' | 'marks'>): void {
     const end = lastSeq(sent, sent.batch);
@@ -199,31 +202,31 @@ export class ExclusiveWriter implements Writer {
     return batch === this.#suspect?.batch && this.#suspect.drops === MAX_DROPS;
   }
 
-  #onReply(client: RedisClient, sent: InFlightBatch, executed: BatchOutcome): void {
+  #onReply(client: RedisClient, sent: InFlightBatch, outcome: BatchOutcome): void {
     const index = this.#inFlight.indexOf(sent);
-    // It was settled by the head.
+    // Already settled by the head.
     if (index < 0) return;
-    if (executed.state === 'unsettled') return this.#options.onUntrusted(client, executed.error);
-    if (executed.state === 'fenced') {
+    if (outcome.state === 'unsettled') return this.#options.onUntrusted(client, outcome.error);
+    if (outcome.state === 'fenced') {
       for (const behind of this.#inFlight.slice(index)) behind.isFenced = true;
       return this.#options.onUntrusted(client, new Error('the fence of the channel has changed'));
     }
     this.#inFlight.splice(index, 1);
-    switch (executed.state) {
+    switch (outcome.state) {
       case 'published':
         this.#published = Math.max(this.#published, lastSeq(sent, sent.batch));
-        this.#clock.observe(executed.serverAt, performance.now(), sent.at);
-        sent.resolve({ first: sent.first, receivers: executed.receivers });
+        this.#clock.observe(outcome.serverAt, performance.now(), sent.at);
+        sent.resolve({ first: sent.first, receivers: outcome.receivers });
         break;
       case 'refused':
         this.#isDraining = true;
-        sent.reject(this.#options.refusedError(executed.error));
+        sent.reject(this.#options.refusedError(outcome.error));
         break;
       case 'partial':
-        sent.reject(this.#options.unknownError(`a part was refused: ${executed.error.message}`));
-        // Its numbers are used up. A head that does not know of them begins a new epoch.
+        sent.reject(this.#options.unknownError(`a part was rejected: ${outcome.error.message}`));
+        // Its numbers are used. If the head does not include them, a new epoch begins.
         this.#published = Math.max(this.#published, lastSeq(sent, sent.batch));
-        if (!executed.isCounted) this.#options.onUntrusted(client, executed.error);
+        if (!outcome.isCounted) this.#options.onUntrusted(client, outcome.error);
         break;
     }
     if (this.#inFlight.length === 0 && this.#isDraining) {

@@ -1,4 +1,4 @@
-// One batch of the exclusive writer, as plain commands of one transaction, and what their replies mean. No Lua up to a few messages.
+// Executes one batch of the exclusive writer as a transaction of plain commands. Only large batches use Lua.
 
 import { ErrorReply } from 'redis';
 import type { ChannelSpec } from '../../../channel/channel.ts';
@@ -8,19 +8,21 @@ import type { Outgoing } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
 import { channelKeys } from '../keys.ts';
 
-/** Up to so many messages are cheaper one by one than a script that asks who listens. */
+/** Up to this number, single messages are cheaper than a script that checks for plain clients. */
 const MAX_SINGLE_MESSAGES = 8;
-/** Above this mean size, in UTF-16 units, a frame costs a subscriber more than it saves. */
+/** Above this mean message size, in UTF-16 units, a frame costs a subscriber more than it saves. */
 const LARGE_MEAN_SIZE = 512;
-/** The head has so many fields b0, b1, ... for marks of the last batches: more than can be under way. */
+/** Number of mark fields b0, b1, ... in the head: more than batches can be in flight. */
 export const MARK_COUNT = 8;
 
 /**
- * Publishes a batch as one frame to our subscribers, or each message by itself if anybody else may be listening: a plain client, a
- * pattern, a replica or another node of a cluster.
+ * Publishes a batch as one frame if only tickbus subscribers can be listening. Publishes single messages if there may
+ * be a plain client, a pattern subscription, a replica or another node of a cluster.
  *
- * ARGV channel, its channel of frames, the frame, the lengths of its messages in bytes separated by blanks. Returns the receivers. The
- * look cannot fail: whatever is refused means that anybody may be listening.
+ * - ARGV channel, its frames channel, the frame, the byte lengths of its messages separated by spaces.
+ * - Returns the number of receivers.
+ *
+ * The check never fails: a denied command counts as a possible plain client.
  */
 const PUBLISH_FRAME = `
 local info = redis.pcall('INFO', 'server', 'replication')
@@ -39,24 +41,27 @@ end
 return receivers
 `;
 
-/** What the server made of a batch. */
+/** The outcome of a batch. */
 export type BatchOutcome =
   | { readonly state: 'published'; readonly receivers: number; readonly serverAt: number }
-  /** The fence is gone: nothing was executed, nor is anything that was sent behind it. The writer was deposed, or the server forgot. */
+  /**
+   * The fence is gone: the writer was deposed, or the server lost data. Neither this batch nor any later one is
+   * executed.
+   */
   | { readonly state: 'fenced' }
   /** Nothing was executed. */
   | { readonly state: 'refused'; readonly error: ErrorReply }
-  /** A part was executed. `isCounted`: the head has moved, so that numbering can go on. */
+  /** A part was executed. `isCounted`: the head includes the batch, so numbering can continue. */
   | { readonly state: 'partial'; readonly error: ErrorReply; readonly isCounted: boolean }
-  /** The link is gone, or the transaction was none. The head tells. */
+  /** The link dropped, or the reply was not that of a transaction. The head decides. */
   | { readonly state: 'unsettled'; readonly error: unknown };
 
-/** Where a batch is to stand. */
+/** The position and timestamp of a batch. */
 export interface BatchPosition {
   readonly first: Position;
-  /** The server's time, Unix milliseconds. */
+  /** Timestamp of its messages: server time, Unix milliseconds. */
   readonly at: number;
-  /** Counts batches: decides which mark is theirs. */
+  /** Counter of batches, which selects the mark field. */
   readonly ordinal: number;
 }
 
@@ -65,8 +70,8 @@ export function lastSeq({ first }: BatchPosition, batch: readonly Outgoing[]): n
 }
 
 /**
- * The commands that stand between two batches, for the fence of their epoch. WATCH: the next transaction is executed only if the fence is
- * not touched meanwhile. XREAD: if it is gone already, the connection blocks for good, and nothing behind it is executed.
+ * The commands between two batches, on the fence of their epoch. WATCH aborts the next transaction if the fence
+ * changes. XREAD blocks the connection forever if the fence is already gone, so that no later command is executed.
  */
 function fenceGuard(fence: string): string[][] {
   return [
@@ -87,13 +92,13 @@ export async function executeBatch(
   const keeping = keepingCommands(channel, batch, texts, first);
   const end = String(lastSeq(placed, batch));
   const publishing = publishingCommands(channel, texts);
-  const move = ['HSET', head, 'seq', end, `b${ordinal % MARK_COUNT}`, end];
+  const advance = ['HSET', head, 'seq', end, `b${ordinal % MARK_COUNT}`, end];
   const queued: Promise<unknown>[] = [];
   const send = (command: string[]) => client.sendCommand(command);
-  for (const command of [['MULTI'], ...keeping, ...publishing, move, ['TIME']]) queued.push(send(command));
+  for (const command of [['MULTI'], ...keeping, ...publishing, advance, ['TIME']]) queued.push(send(command));
   const exec = client.sendCommand<unknown[] | null>(['EXEC']);
   for (const command of fenceGuard(fence(first.epoch))) queued.push(send(command));
-  // What is refused while it is queued is in the reply to EXEC too; the reason is in its own.
+  // If a command is rejected while queuing, EXEC fails too, but only the command's own reply has the reason.
   const refusals: unknown[] = [];
   for (const reply of queued) reply.catch((error: unknown) => refusals.push(error));
   try {
@@ -108,7 +113,7 @@ export async function executeBatch(
   }
 }
 
-/** Behind what is kept stand the publishing commands, then the one that moves the head, then the time. */
+/** Replies in order: storing commands, publishing commands, advance of the head, time. */
 function parseReplies(replies: readonly unknown[], keeping: number): BatchOutcome {
   const error = replies.find((reply): reply is ErrorReply => reply instanceof ErrorReply);
   if (error !== undefined) {
@@ -137,7 +142,7 @@ function keepingCommands(
   return texts.map((text, index) => ['XADD', history, 'MAXLEN', kept, `${epoch}-${seq + index}`, 'm', text]);
 }
 
-/** The first one replies with the receivers. */
+/** The reply to the first command is the number of receivers. */
 function publishingCommands(channel: ChannelSpec, texts: readonly string[]): string[][] {
   const { name, framing } = channel;
   if (framing === 'batch') return [['PUBLISH', name, frameOf(texts)]];
@@ -150,14 +155,14 @@ function publishingCommands(channel: ChannelSpec, texts: readonly string[]): str
   return [['EVAL', PUBLISH_FRAME, '0', name, frames, frame, lengthsOf(texts, frame, size)]];
 }
 
-/** Not by `join`, which would copy all of it once more. */
+/** Avoids `join`, which would copy the whole text again. */
 function frameOf(texts: readonly string[]): string {
   let frame = '';
   for (const text of texts) frame += `${frame === '' ? '[' : ','}${text}`;
   return `${frame}]`;
 }
 
-/** In bytes. Most frames are nothing but ASCII, which one look at the whole tells. */
+/** Byte lengths. Most frames are ASCII, which one check of the whole frame detects. */
 function lengthsOf(texts: readonly string[], frame: string, size: number): string {
   const isAscii = Buffer.byteLength(frame) === size + texts.length + 1;
   let lengths = '';

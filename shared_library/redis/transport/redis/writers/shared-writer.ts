@@ -1,4 +1,4 @@
-// The shared writer: anybody may publish on a channel whose lease nobody holds. One script numbers, keeps and publishes a batch.
+// The shared writer, for channels whose lease nobody holds. One script numbers, stores and publishes a batch.
 
 import type { ChannelSpec } from '../../../channel/channel.ts';
 import { TickbusError } from '../../../errors.ts';
@@ -9,18 +9,20 @@ import { channelKeys } from '../keys.ts';
 import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY } from '../lua.ts';
 
 /**
- * Publishes a batch: all of it or none. Whatever can be refused is refused before anything is written.
+ * Publishes all of a batch or nothing: everything that the server can reject is checked before the first write.
  *
- * KEYS head, last, history, lease, the fences without their epoch, then for each command the key of its id. ARGV channel, kind, history length, fence token or
- * '', framing, epoch and seq that the caller knows to have been reached, then for each message two: its key (a command: for how many
- * milliseconds its id is remembered, and behind a colon the epoch in which it was sent for the first time, if this is a retry) and
- * its JSON. Returns { epoch, first seq, receivers, time in microseconds }, with 0 for what a plain channel lacks; then for each
- * command that was not published { index, epoch, seq, receivers } of its first time, the epoch 0 if that cannot be known any more.
+ * - KEYS head, last, history, lease, prefix of the fence keys, then the id key of each command.
+ * - ARGV channel, kind, history length, fence token or '', framing, known epoch, known seq, then key and JSON of each
+ *   message. In place of the key, a command has the milliseconds for which its id is remembered; a retry adds a colon
+ *   and the epoch of its first attempt.
+ * - Returns epoch, first seq, receivers, time in microseconds (0 where a plain channel has no value), then four values
+ *   for each command that was not published: index, and epoch, seq, receivers of its first publish. The epoch is 0 if
+ *   the server cannot know.
  *
- * A new epoch begins if the head is missing, of another branch of the server, or below what the caller has seen.
+ * A new epoch begins if the head is missing, of another branch of the server, or below the known position.
  */
 export const PUBLISH_BATCH = `${LUA_TRY}${LUA_DIGITS}${LUA_POSITIONED}
-local channel, kind, history, token, framing, seen_epoch, seen_seq = unpack(ARGV, 1, 7)
+local channel, kind, history, token, framing, known_epoch, known_seq = unpack(ARGV, 1, 7)
 local function need(...)
   if not redis.acl_check_cmd(...) then refuse({ err = 'NOPERM the user may not use ' .. (...) }) end
 end
@@ -32,7 +34,9 @@ local function publish(frames)
   return receivers
 end
 
-if (try('GET', KEYS[4]) or '') ~= token then return fenced('the lease of this channel is held by somebody else, or the caller has lost it') end
+if (try('GET', KEYS[4]) or '') ~= token then
+  return fenced('another process holds the lease of this channel, or the caller has lost it')
+end
 need('PUBLISH', channel, '')
 if kind == 'plain' then
   local frames = {}
@@ -51,14 +55,15 @@ local at_us = time[1] * 1000000 + time[2]
 local at = digits(math.floor(at_us / 1000))
 local epoch, seq = tonumber(head[1] or 0), tonumber(head[2] or 0)
 if not epoch or not seq or seq % 1 ~= 0 or seq < 0 or seq > 2 ^ 52 then
-  refuse({ err = 'WRONGVALUE epoch or seq of ' .. KEYS[1] .. ' is not a number to count on from' })
+  refuse({ err = 'WRONGVALUE epoch or seq of ' .. KEYS[1] .. ' is not a valid whole number' })
 end
-local reached_epoch, reached_seq = tonumber(seen_epoch), tonumber(seen_seq)
-local is_new = not head[1] or not is_same_branch or epoch < reached_epoch or (epoch == reached_epoch and seq < reached_seq)
-if is_new then epoch, seq = math.max(epoch + 1, reached_epoch + 1, tonumber(at)), 0 end
+known_epoch, known_seq = tonumber(known_epoch), tonumber(known_seq)
+local is_below_known = epoch < known_epoch or (epoch == known_epoch and seq < known_seq)
+local is_new = not head[1] or not is_same_branch or is_below_known
+if is_new then epoch, seq = math.max(epoch + 1, known_epoch + 1, tonumber(at)), 0 end
 local epoch_text = digits(epoch)
 
--- What is known of each id, as 'epoch seq receivers'; which messages repeat one; which ids are new.
+-- known: 'epoch seq receivers' by id. repeats: messages with a known id. fresh: new ids.
 local known, repeats, fresh, texts, kept = {}, {}, {}, {}, {}
 for i = 9, #ARGV, 2 do
   local index = (i - 9) / 2
@@ -93,7 +98,7 @@ if #texts > 0 then
     end
   end
   if is_new and head[1] then
-    -- Whatever an exclusive writer of the old epoch still has under way ends at its fence.
+    -- Stops batches in flight of an exclusive writer of the old epoch.
     redis.call('DEL', KEYS[5] .. head[1])
     redis.call('HDEL', KEYS[1], 'writer')
   end
@@ -111,12 +116,12 @@ end
 return { epoch_text, #texts > 0 and digits(seq + 1) or 0, receivers, at_us, unpack(not_published) }
 `;
 
-/** @param seen the position that the caller knows the channel to have reached */
+/** @param known a position that the channel has reached, as far as the caller knows */
 export function publishArguments(
   channel: ChannelSpec,
   batch: readonly Outgoing[],
   token: FenceToken | undefined,
-  seen: Position,
+  known: Position,
 ): { keys: string[]; args: string[] } {
   const { head, last, history, lease, fence, id } = channelKeys(channel);
   const args = [
@@ -125,8 +130,8 @@ export function publishArguments(
     String(channel.history),
     token === undefined ? '' : String(token),
     channel.framing ?? 'message',
-    String(seen.epoch),
-    String(seen.seq),
+    String(known.epoch),
+    String(known.seq),
   ];
   for (const { key = '', idempotency, json } of batch) {
     if (idempotency === undefined) args.push(key, json);
@@ -140,11 +145,11 @@ export function publishArguments(
   return { keys: [head, last, history, lease, fence(''), ...ids], args };
 }
 
-/** What the script answered. Any other reply leaves open what was done. */
+/** @throws TickbusError `TICKBUS_OUTCOME_UNKNOWN` for a reply that the script cannot give, as from a proxy */
 export function parseReceipt(reply: unknown, { kind, name }: ChannelSpec): Receipt {
   const [epoch, seq, receivers, , ...more] = Array.isArray(reply) ? reply.map(Number) : [];
   if (![epoch, seq, receivers, ...more].every(Number.isSafeInteger)) {
-    const text = `The reply to a publish on ${name} is not one of Redis: whether the messages were published is unknown.`;
+    const text = `Unexpected reply to a publish on ${name}: whether the messages were published is unknown.`;
     throw new TickbusError('TICKBUS_OUTCOME_UNKNOWN', text);
   }
   const first = kind === 'plain' ? undefined : { epoch: Number(epoch), seq: Number(seq) };
@@ -152,7 +157,7 @@ export function parseReceipt(reply: unknown, { kind, name }: ChannelSpec): Recei
   return more.length === 0 ? receipt : { ...receipt, repeated: parseRepeated(more) };
 }
 
-/** Four numbers for each message: index, epoch, seq, receivers. */
+/** Four numbers for each command: index, epoch, seq, receivers. */
 function parseRepeated(numbers: readonly number[]): ReadonlyMap<number, EarlierPublish | 'forgotten'> {
   const repeated = new Map<number, EarlierPublish | 'forgotten'>();
   for (let i = 0; i + 3 < numbers.length; i += 4) {

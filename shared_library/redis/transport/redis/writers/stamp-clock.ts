@@ -1,27 +1,32 @@
-// What the server's clock says at least, so that a writer can stamp messages before the server executes them.
+// A lower bound of the server's clock. A writer stamps messages with it before the server executes them.
 
-/** Milliseconds a clock may be corrected by in one millisecond: what NTP allows itself. */
+/** Maximum correction of a clock, in milliseconds per millisecond: the slew rate of NTP. */
 const DRIFT = 0.000_5;
 
 /**
- * The server's time was at least what it last answered plus the time since that answer arrived. So a stamp is early by the way of the
- * fastest recent answer and by as long as its own batch is under way, and never late, unless the server's clock is set back.
+ * The server's time is at least the time in its last reply plus the time since that reply arrived. So a stamp is early
+ * by the latency of the fastest recent reply plus its own batch's time in flight. It is never late, unless the server's
+ * clock is set back.
  */
 export class StampClock {
-  /** The highest known lower bound of server time minus monotonic time, in milliseconds, and when it was known. */
+  /** The highest known lower bound of server time minus monotonic time, in milliseconds. */
   #offset = Number.NEGATIVE_INFINITY;
+  /** When that bound was observed (monotonic). */
   #knownAt = 0;
 
-  /** The server answered at `receivedAt` (monotonic) that its time was `serverAt`. `stamp`: what was expected of it. Milliseconds. */
+  /**
+   * Records a reply with the time `serverAt` that arrived at `receivedAt` (monotonic), for a batch stamped `stamp`.
+   * Milliseconds.
+   */
   observe(serverAt: number, receivedAt: number, stamp = Number.NEGATIVE_INFINITY): void {
     const offset = serverAt - receivedAt;
-    // A stamp that turns out late shows a clock that was set back: nothing that was known before holds.
+    // A late stamp means that the clock was set back, which invalidates the earlier bound.
     if (offset < this.#offsetAt(receivedAt) && stamp <= serverAt) return;
     this.#offset = offset;
     this.#knownAt = receivedAt;
   }
 
-  /** Whole Unix milliseconds. */
+  /** The bound at a monotonic time, in whole Unix milliseconds. */
   at(monotonic: number): number {
     return Math.floor(monotonic + this.#offsetAt(monotonic));
   }
