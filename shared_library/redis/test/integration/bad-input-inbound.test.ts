@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
 import { TickbusError } from '../../errors.ts';
 import { type InvalidMessage, RedisSubscriber } from '../../subscriber.ts';
-import { frameOf } from '../library.fixture.ts';
+import { frameOf } from '../channels.fixture.ts';
 import { SERVERS, type Server, valid } from './bad-input.fixture.ts';
 
 const PRICE_DATA = CHANNELS.PRICE_DATA;

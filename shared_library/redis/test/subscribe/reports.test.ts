@@ -32,8 +32,8 @@ it.each([
     'warn',
     'The channel was begun anew; whether messages were lost before that cannot be known.',
   ],
-])('logs a gap: %s', (_, told, level, message) => {
+])('logs a gap: %s', (_, status, level, message) => {
   const logger = new RecordingLogger();
-  new Reports(logger).status(told);
+  new Reports(logger).status(status);
   expect(logger.lines).toMatchObject([{ level, message }]);
 });

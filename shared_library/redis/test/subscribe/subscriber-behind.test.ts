@@ -2,7 +2,8 @@
 
 import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
-import { CHAT, FILLS, PRICES, PubSubHarness } from '../library.fixture.ts';
+import { CHAT, FILLS, PRICES } from '../channels.fixture.ts';
+import { PubSubHarness } from '../pubsub-harness.fixture.ts';
 import { slowHandler } from './slow-handler.fixture.ts';
 
 describe('a slow handler', () => {
@@ -15,13 +16,7 @@ describe('a slow handler', () => {
       return received.length === 1 ? gate.promise : undefined;
     });
     await harness.subscriber.startListening();
-    for (const [symbol, price] of [
-      ['A', 1],
-      ['A', 2],
-      ['B', 1],
-      ['A', 3],
-    ] as const)
-      await harness.publishPrice(symbol, price);
+    await harness.publishPrices(['A', 1], ['A', 2], ['B', 1], ['A', 3]);
     await eventLoopTurns();
     gate.resolve();
     await eventLoopTurns();

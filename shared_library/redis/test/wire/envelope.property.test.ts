@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
 import { TickbusError } from '../../errors.ts';
 import { decodeEnvelope, type Envelope, encodeEnvelope } from '../../wire/envelope.ts';
-import { frameOf } from '../library.fixture.ts';
+import { frameOf } from '../channels.fixture.ts';
 
 const utf8 = new TextEncoder();
 
