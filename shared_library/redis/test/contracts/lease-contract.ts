@@ -67,7 +67,7 @@ export function describeLease(harness: ContractHarness): void {
         });
     });
 
-    it('acquire holds off for one TTL after the server loses its memory, and renew of the old holder fails', async () => {
+    it('acquire holds off for one TTL after the server loses its memory; the old holder cannot renew', async () => {
       const channel = spec('state');
       const mine = harness.publishing.lease(channel);
       const token = await acquireToken(mine);

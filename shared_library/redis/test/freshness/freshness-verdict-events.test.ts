@@ -36,7 +36,7 @@ describe('on("verdict")', () => {
     expect(reported()).toEqual([]);
   });
 
-  it('uses the bounds of the subscriptions, includes keys without a value, and emits link_down on close()', async () => {
+  it('uses the bounds of the subscriptions, also for keys without a value, until close()', async () => {
     const harness = new FreshnessHarness();
     const changes: string[] = [];
     harness.bot.on('verdict', ({ key, verdict }) => changes.push(`${key} ${verdict}`));

@@ -88,7 +88,7 @@ async function untilFramed(publish: (count: number) => Promise<unknown>): Promis
   throw new Error('The publisher does not switch to frames.');
 }
 
-it('sends frames to tickbus subscribers, and single messages from the first one a plain client can receive', async () => {
+it('sends frames to tickbus subscribers, and single messages as soon as a plain client listens', async () => {
   const channel = newChannel();
   await using subscriber = await tickbusSubscriber(channel);
   await using holder = await leasedPublisher(channel, redis.url);

@@ -67,14 +67,14 @@ it('50,000 messages published at once arrive once and in order at two handlers',
 });
 
 it('two subscribers receive the messages of two publishers in the same order', async () => {
-  const one = await recordingSubscriber(FLEETING);
-  const two = await recordingSubscriber(FLEETING);
+  const first = await recordingSubscriber(FLEETING);
+  const second = await recordingSubscriber(FLEETING);
   const publishers = [newPublisher(), newPublisher()];
   await Promise.all(Array.from({ length: 2_000 }, (_, n) => publishers[n % 2]?.publish(FLEETING, { n })));
   await newPublisher().publish(FLEETING, { n: -1 });
-  await Promise.all([one.history.until(-1), two.history.until(-1)]);
-  expect(one.history.numbers.length).toBe(2_001);
-  expect(two.history.numbers).toEqual(one.history.numbers);
+  await Promise.all([first.history.until(-1), second.history.until(-1)]);
+  expect(first.history.numbers.length).toBe(2_001);
+  expect(second.history.numbers).toEqual(first.history.numbers);
 });
 
 it.each([
@@ -106,7 +106,7 @@ it.each([
     const lost = history.gaps.items.reduce((sum, gap) => sum + (gap.lost ?? Number.NaN), 0);
     expect(history.numbers).toEqual([...new Set(history.numbers)].sort((a, b) => a - b));
     expect(history.seqs.length + lost).toBe(history.seqs.at(-1));
-    if (channel === KEPT) expect(accepted.filter((one) => !history.numbers.includes(one))).toEqual([]);
+    if (channel === KEPT) expect(accepted.filter((number) => !history.numbers.includes(number))).toEqual([]);
   },
 );
 

@@ -40,13 +40,13 @@ function gateway() {
 
 it('publisher.wanted reports the requested symbols and their subscribers', async () => {
   const { untilWanted } = gateway();
-  const one = bot(redis.url, 'AAPL');
-  const two = bot(redis.url, 'AAPL', 'MSFT');
-  await one.subscriber.startListening();
+  const first = bot(redis.url, 'AAPL');
+  const second = bot(redis.url, 'AAPL', 'MSFT');
+  await first.subscriber.startListening();
   await untilWanted({ AAPL: 1 });
-  await two.subscriber.startListening();
+  await second.subscriber.startListening();
   await untilWanted({ AAPL: 2, MSFT: 1 });
-  await two.subscriber.close();
+  await second.subscriber.close();
   await untilWanted({ AAPL: 1 });
 });
 

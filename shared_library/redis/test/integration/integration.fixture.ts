@@ -1,4 +1,4 @@
-// For the integration tests: closers that run after each test, plain clients, users, and retries while a link reconnects.
+// For the integration tests: closers, plain clients, users, and retries while a link reconnects.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalRedis } from '@tickbus/local-redis';

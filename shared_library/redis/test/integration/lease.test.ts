@@ -197,7 +197,7 @@ it('acquire is held off for one TTL on a Redis with an older memory, and not on 
   expect(states).toEqual(['standby', 'holding_off', 'held']);
 });
 
-it('acquire is held off after the lease key was deleted, and shortens a lease that a clock change prolonged', async () => {
+it('acquire holds off if the lease key was deleted, and shortens a lease prolonged by a clock change', async () => {
   const admin = await connectPlainClient(redis.url, closing);
   const connection = new RedisConnection({ url: redis.url, logger: silentLogger });
   closing.push(() => connection.close());

@@ -98,7 +98,7 @@ describe('with an exclusive writer', () => {
     expect(positions.map(({ position }) => position?.seq)).toEqual([1, 2, 3, 4]);
   });
 
-  it('rejects with TICKBUS_NOT_SENT after the deadline if the writer has no room, and accepts new messages', async () => {
+  it('rejects with TICKBUS_NOT_SENT after the deadline if the writer has no room, then continues', async () => {
     const { writer, clock, add } = setUp();
     writer.room = 0;
     const waiting = errorOf(Promise.all(add(1)));

@@ -73,12 +73,12 @@ describe('the id of a command', () => {
       receivers: 3,
       repeated: new Map([[1, { position, receivers: 2 }]]),
     });
-    const [one, two, three] = await Promise.all(
+    const [first, second, third] = await Promise.all(
       ['a', 'b', 'c'].map((id) => publisher.publish(COMMANDS, { n: 1 }, { id })),
     );
-    expect(one).toEqual({ position: { epoch: 5, seq: 12 }, receivers: 3, id: 'a' });
-    expect(two).toEqual({ position, receivers: 2, id: 'b', repeated: true });
-    expect(three).toEqual({ position: { epoch: 5, seq: 13 }, receivers: 3, id: 'c' });
+    expect(first).toEqual({ position: { epoch: 5, seq: 12 }, receivers: 3, id: 'a' });
+    expect(second).toEqual({ position, receivers: 2, id: 'b', repeated: true });
+    expect(third).toEqual({ position: { epoch: 5, seq: 13 }, receivers: 3, id: 'c' });
   });
 
   it('is reported in the error of each command if the outcome of a batch is unknown', async () => {

@@ -45,7 +45,7 @@ describe('a late joiner', () => {
     expect(harness.gaps).toEqual([]);
   });
 
-  it('on a live state channel receives the last values, and the first handler receives none of them again', async () => {
+  it('on a live state channel receives the last values; the first handler receives no value again', async () => {
     const harness = new PubSubHarness();
     const first: string[] = [];
     const second: string[] = [];

@@ -46,7 +46,7 @@ describe('a slow handler', () => {
     expect(slow.numbers()).toEqual([1, 2, 3, 4, 5]);
   });
 
-  it('above its queueLimit loses the oldest messages, reported with their exact range before the next one', async () => {
+  it('above its queueLimit loses the oldest messages and reports their range before the next one', async () => {
     const harness = new PubSubHarness();
     const slow = slowHandler();
     const name = 'slow';
