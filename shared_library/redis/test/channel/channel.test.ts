@@ -3,12 +3,13 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type ChannelOptions, defineChannel, type MessageSchemas } from '../../channel/channel.ts';
+import { errorWith } from '../channels.fixture.ts';
 
 const tick = z.object({ symbol: z.string(), price: z.number() });
 const messages = { tick, other: tick };
 
-const refusal = (text: RegExp) =>
-  expect.objectContaining({ code: 'TICKBUS_INVALID_OPTION', message: expect.stringMatching(text) });
+const invalidOption = (text: RegExp) =>
+  errorWith('TICKBUS_INVALID_OPTION', { message: expect.stringMatching(text) });
 const defining = (name: unknown, options: object) =>
   expect(() => defineChannel(name as string, options as ChannelOptions<MessageSchemas>));
 
@@ -45,9 +46,11 @@ describe('framing', () => {
   });
 
   it('is rejected with TICKBUS_INVALID_OPTION if it is unknown, or "batch" on a command channel', () => {
-    defining('T', { kind: 'plain', framing: 'lines', messages }).toThrow(refusal(/Use "message" or "batch"/));
+    defining('T', { kind: 'plain', framing: 'lines', messages }).toThrow(
+      invalidOption(/Use "message" or "batch"/),
+    );
     defining('C', { kind: 'command', framing: 'batch', messages }).toThrow(
-      refusal(/does not support `framing/),
+      invalidOption(/does not support `framing/),
     );
   });
 });
@@ -73,7 +76,7 @@ describe('key', () => {
 
   it('is required for kind "state" and optional for every other kind', () => {
     defining('TICKS', { kind: 'state', messages }).toThrow(
-      refusal(/"TICKS" is of kind "state" and has no `key`/),
+      invalidOption(/"TICKS" is of kind "state" and has no `key`/),
     );
     for (const kind of ['event', 'command', 'plain'] as const) {
       const channel = defineChannel('TICKS', { kind, messages });
@@ -86,7 +89,7 @@ describe('key', () => {
 describe('defineChannel throws TICKBUS_INVALID_OPTION', () => {
   it.each(['', 'a b', 'a\tb', '{a}', 'a}', 'a\u0000', 'a\u001b[2J', 'x'.repeat(129), undefined, 7])(
     'if the name is %j',
-    (name) => defining(name, { kind: 'plain', messages }).toThrow(refusal(/has an invalid name/)),
+    (name) => defining(name, { kind: 'plain', messages }).toThrow(invalidOption(/has an invalid name/)),
   );
 
   it.each(['PRICE_DATA', 'prices.eu-1', 'größe', 'x'.repeat(128)])('but not if the name is %s', (name) => {
@@ -94,27 +97,29 @@ describe('defineChannel throws TICKBUS_INVALID_OPTION', () => {
   });
 
   it('with control characters of the name escaped in the error text', () => {
-    defining('a\u001b[2J', { kind: 'plain', messages }).toThrow(refusal(/a\\u001b\[2J/));
+    defining('a\u001b[2J', { kind: 'plain', messages }).toThrow(invalidOption(/a\\u001b\[2J/));
   });
 
   it.each(['', '1st', 'a b', '__proto__x', 'a\u001b', 'x'.repeat(129)])('if a message type is %j', (type) => {
     defining('C', { kind: 'plain', messages: { [type]: tick } }).toThrow(
-      refusal(/has the invalid message type/),
+      invalidOption(/has the invalid message type/),
     );
   });
 
   it.each([{}, undefined])('if messages is %j', (none) => {
-    defining('C', { kind: 'plain', messages: none }).toThrow(refusal(/has no message types/));
+    defining('C', { kind: 'plain', messages: none }).toThrow(invalidOption(/has no message types/));
   });
 
   it.each([undefined, null, {}, { parse() {} }, { '~standard': {} }])('if a schema is %j', (schema) => {
     defining('C', { kind: 'plain', messages: { tick: schema } }).toThrow(
-      refusal(/has no Standard Schema.*"tick"/),
+      invalidOption(/has no Standard Schema.*"tick"/),
     );
   });
 
   it.each([-1, 1.5, 100_001, Number.NaN, Number.POSITIVE_INFINITY, '5'])('if history is %s', (history) => {
-    defining('C', { kind: 'event', history, messages }).toThrow(refusal(/whole number from 0 to 100000/));
+    defining('C', { kind: 'event', history, messages }).toThrow(
+      invalidOption(/whole number from 0 to 100000/),
+    );
   });
 
   it('but not if history is 100,000', () => {
@@ -122,10 +127,12 @@ describe('defineChannel throws TICKBUS_INVALID_OPTION', () => {
   });
 
   it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('if maxQuietMs is %s', (maxQuietMs) => {
-    defining('C', { kind: 'state', key: 'symbol', maxQuietMs, messages }).toThrow(refusal(/maxQuietMs/));
+    defining('C', { kind: 'state', key: 'symbol', maxQuietMs, messages }).toThrow(
+      invalidOption(/maxQuietMs/),
+    );
   });
 
   it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('if expiresInMs is %s', (expiresInMs) => {
-    defining('C', { kind: 'command', expiresInMs, messages }).toThrow(refusal(/expiresInMs/));
+    defining('C', { kind: 'command', expiresInMs, messages }).toThrow(invalidOption(/expiresInMs/));
   });
 });

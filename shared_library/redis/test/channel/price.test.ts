@@ -13,14 +13,16 @@ const value = fc.oneof(
   fc.constantFrom(null, undefined, true, [], {}),
 );
 const field = fc.constantFrom('bid', 'ask', 'bid_size', 'ask_size', 'size', 'venue', 'source', 'note');
-const sound = { symbol: 'AAPL', price: 1, timestamp: 2 };
+const validPrice = { symbol: 'AAPL', price: 1, timestamp: 2 };
 /** Mostly valid, so that both outcomes are frequent. */
 const payload = fc.oneof(
-  fc.dictionary(field, value, { maxKeys: 3, noNullPrototype: true }).map((more) => ({ ...sound, ...more })),
+  fc
+    .dictionary(field, value, { maxKeys: 3, noNullPrototype: true })
+    .map((more) => ({ ...validPrice, ...more })),
   fc
     .tuple(fc.constantFrom('symbol', 'price', 'timestamp'), value)
-    .map(([name, one]) => ({ ...sound, [name]: one })),
-  fc.constantFrom('symbol', 'price', 'timestamp').map((name) => ({ ...sound, [name]: undefined })),
+    .map(([name, other]) => ({ ...validPrice, [name]: other })),
+  fc.constantFrom('symbol', 'price', 'timestamp').map((name) => ({ ...validPrice, [name]: undefined })),
   value,
 );
 
@@ -38,11 +40,11 @@ it('validate returns what the zod schema returns for any payload', () => {
 });
 
 it('validate drops unknown fields and returns a valid price unchanged', () => {
-  expect(price['~standard'].validate({ ...sound, note: 1 })).toEqual({ value: sound });
-  expect(price['~standard'].validate(sound)).toEqual({ value: sound });
+  expect(price['~standard'].validate({ ...validPrice, note: 1 })).toEqual({ value: validPrice });
+  expect(price['~standard'].validate(validPrice)).toEqual({ value: validPrice });
 });
 
 it('the guarded schema is still a zod schema', () => {
   expect(z.toJSONSchema(price)).toMatchObject({ type: 'object', required: ['symbol', 'price', 'timestamp'] });
-  expect(z.object({ price }).safeParse({ price: sound }).success).toBe(true);
+  expect(z.object({ price }).safeParse({ price: validPrice }).success).toBe(true);
 });

@@ -17,7 +17,7 @@ export function describeLease(harness: ContractHarness): void {
       const channel = spec('state');
       const mine = harness.publishing.lease(channel);
       const theirs = harness.subscribing.lease(channel);
-      const token = await take(mine);
+      const token = await acquireToken(mine);
       expect(token).toBeGreaterThan(0);
       expect(await theirs.acquire(60_000)).toEqual({ state: 'taken', leftMs: expect.any(Number) });
       expect(await mine.renew(token, 60_000)).toBe(true);
@@ -34,11 +34,11 @@ export function describeLease(harness: ContractHarness): void {
       const channel = spec('state');
       const mine = harness.publishing.lease(channel);
       const theirs = harness.subscribing.lease(channel);
-      await mine.release(await take(mine));
+      await mine.release(await acquireToken(mine));
       const first = await mine.acquire(50);
-      const told = await theirs.acquire(50);
-      expect(told.state === 'taken' && told.leftMs).toBeLessThanOrEqual(50);
-      const next = await take(theirs);
+      const rejected = await theirs.acquire(50);
+      expect(rejected.state === 'taken' && rejected.leftMs).toBeLessThanOrEqual(50);
+      const next = await acquireToken(theirs);
       expect(next).toBeGreaterThan(first.state === 'held' ? first.token : Number.POSITIVE_INFINITY);
       await expect(harness.publishing.publish(channel, batch(1))).rejects.toMatchObject({
         code: 'TICKBUS_FENCED',
@@ -48,11 +48,11 @@ export function describeLease(harness: ContractHarness): void {
     it('renew extends the lease by its TTL', async () => {
       const channel = spec('state');
       const mine = harness.publishing.lease(channel);
-      const token = await take(mine);
+      const token = await acquireToken(mine);
       await mine.renew(token, 10_000);
-      const told = await harness.subscribing.lease(channel).acquire(60_000);
-      expect(told.state === 'taken' && told.leftMs).toBeLessThanOrEqual(10_000);
-      expect(told.state === 'taken' && told.leftMs).toBeGreaterThan(0);
+      const rejected = await harness.subscribing.lease(channel).acquire(60_000);
+      expect(rejected.state === 'taken' && rejected.leftMs).toBeLessThanOrEqual(10_000);
+      expect(rejected.state === 'taken' && rejected.leftMs).toBeGreaterThan(0);
     });
 
     it('acquire holds every candidate off for the same TTL if the server knows no lease', async () => {
@@ -67,10 +67,10 @@ export function describeLease(harness: ContractHarness): void {
         });
     });
 
-    it('acquire holds off for one TTL after the server loses its memory, and renew of the old holder fails', async () => {
+    it('acquire holds off for one TTL after the server loses its memory; the old holder cannot renew', async () => {
       const channel = spec('state');
       const mine = harness.publishing.lease(channel);
-      const token = await take(mine);
+      const token = await acquireToken(mine);
       await harness.fixture.flush();
       const theirs = harness.subscribing.lease(channel);
       expect(await theirs.acquire(20)).toEqual({ state: 'holding_off', leftMs: 20 });
@@ -79,7 +79,7 @@ export function describeLease(harness: ContractHarness): void {
       await expect(harness.publishing.publish(channel, batch(1), token)).rejects.toMatchObject({
         code: 'TICKBUS_FENCED',
       });
-      expect(await take(theirs)).toBeGreaterThan(token);
+      expect(await acquireToken(theirs)).toBeGreaterThan(token);
     });
 
     it.each(['state', 'event', 'command'] as const)(
@@ -87,23 +87,23 @@ export function describeLease(harness: ContractHarness): void {
       async (kind) => {
         const channel = spec(kind);
         const { frames } = await listen(harness.subscribing, channel);
-        const held = await takeHeld(harness.publishing.lease(channel));
+        const held = await acquireHeld(harness.publishing.lease(channel));
         for (const wrong of [undefined, held.token - 1, held.token + 1]) {
           await expect(harness.publishing.publish(channel, batch(3), wrong)).rejects.toMatchObject({
             code: 'TICKBUS_FENCED',
           });
         }
         const receipt = await publishAs(held, channel, 2);
-        await frames.reach(2);
+        await frames.reaches(2);
         expect(receipt?.first?.seq).toBe(1);
-        expect(frames.all.map(({ seq }) => seq)).toEqual([1, 2]);
+        expect(frames.items.map(({ seq }) => seq)).toEqual([1, 2]);
       },
     );
 
     it('publish with a released token rejects with TICKBUS_FENCED; publish without a token succeeds', async () => {
       const channel = spec('state');
       const lease = harness.publishing.lease(channel);
-      const { token } = await takeHeld(lease);
+      const { token } = await acquireHeld(lease);
       await lease.release(token);
       await expect(harness.publishing.publish(channel, batch(1), token)).rejects.toMatchObject({
         code: 'TICKBUS_FENCED',
@@ -114,9 +114,9 @@ export function describeLease(harness: ContractHarness): void {
     it('renew succeeds after expiry if no other candidate acquired the lease, and fails after a release', async () => {
       const channel = spec('command');
       const mine = harness.publishing.lease(channel);
-      const { token } = await takeHeld(mine);
+      const { token } = await acquireHeld(mine);
       await mine.renew(token, 20);
-      await refused(() => harness.publishing.publish(channel, batch(1), token));
+      await untilFenced(() => harness.publishing.publish(channel, batch(1), token));
       expect(await mine.renew(token, 60_000)).toBe(true);
       expect(await harness.subscribing.lease(channel).acquire(60_000)).toMatchObject({ state: 'taken' });
       await harness.publishing.publish(channel, batch(1), token);
@@ -127,14 +127,14 @@ export function describeLease(harness: ContractHarness): void {
     it('publish rejects with TICKBUS_FENCED after an exclusive lease expired, until a holder releases it', async () => {
       const channel = spec('state');
       const mine = harness.publishing.lease(channel);
-      const { token } = await takeHeld(mine);
+      const { token } = await acquireHeld(mine);
       await mine.renew(token, 1);
       const theirs = harness.subscribing.lease(channel);
       await sleep(10);
       await expect(harness.publishing.publish(channel, batch(1))).rejects.toMatchObject({
         code: 'TICKBUS_FENCED',
       });
-      await theirs.release((await takeHeld(theirs)).token);
+      await theirs.release((await acquireHeld(theirs)).token);
       const { first } = await harness.publishing.publish(channel, batch(1));
       expect(first?.seq).toBe(1);
     });
@@ -142,13 +142,13 @@ export function describeLease(harness: ContractHarness): void {
     it('writer.publish resolves with undefined after writer.end()', async () => {
       const channel = spec('state');
       const lease = harness.publishing.lease(channel);
-      const { token, writer } = await takeHeld(lease);
+      const { token, writer } = await acquireHeld(lease);
       expect(writer?.room).toBeGreaterThan(1);
-      let told = 0;
-      writer?.onRoom(() => told++);
+      let notifications = 0;
+      writer?.onRoom(() => notifications++);
       writer?.end();
       expect(writer?.room).toBe(0);
-      expect(told).toBeGreaterThan(0);
+      expect(notifications).toBeGreaterThan(0);
       expect(await writer?.publish(batch(1))).toBeUndefined();
       expect(await lease.release(token)).toBe(true);
     });
@@ -156,7 +156,7 @@ export function describeLease(harness: ContractHarness): void {
     it('acquire begins a new epoch and keeps the last values', async () => {
       const channel = spec('state');
       const before = await harness.publishing.publish(channel, [outgoing({ n: 1 }, 'a')]);
-      const { writer } = await takeHeld(harness.publishing.lease(channel));
+      const { writer } = await acquireHeld(harness.publishing.lease(channel));
       const after = await writer?.publish([outgoing({ n: 2 }, 'b')]);
       expect(after?.first?.epoch).toBeGreaterThan(before.first?.epoch ?? 0);
       expect(after?.first?.seq).toBe(1);
@@ -169,18 +169,18 @@ export function describeLease(harness: ContractHarness): void {
       async (kind) => {
         const channel = spec(kind, kind === 'event' ? 400 : 0);
         const { frames } = await listen(harness.subscribing, channel);
-        const held = await takeHeld(harness.publishing.lease(channel));
+        const held = await acquireHeld(harness.publishing.lease(channel));
         const sizes = [1, 9, 256, 2];
         const receipts = await Promise.all(sizes.map((size) => publishAs(held, channel, size)));
-        await frames.reach(268);
+        await frames.reaches(268);
         expect(receipts.map((receipt) => receipt?.first?.seq)).toEqual([1, 2, 11, 267]);
-        expect(frames.all.map(({ seq }) => seq)).toEqual(
+        expect(frames.items.map(({ seq }) => seq)).toEqual(
           Array.from({ length: 268 }, (_, index) => index + 1),
         );
         const { position, entries, at } = await harness.subscribing.read(channel);
         expect(position).toEqual({ epoch: receipts[0]?.first?.epoch, seq: 268 });
         expect(entries).toHaveLength(kind === 'event' ? 268 : 256);
-        for (const message of frames.all) expect(message.at).toBeLessThanOrEqual(at);
+        for (const message of frames.items) expect(message.at).toBeLessThanOrEqual(at);
       },
     );
   });
@@ -189,7 +189,7 @@ export function describeLease(harness: ContractHarness): void {
 type Held = Extract<LeaseAttempt, { state: 'held' }>;
 
 /** Publishes until the server rejects the token. */
-async function refused(publish: () => Promise<unknown>): Promise<void> {
+async function untilFenced(publish: () => Promise<unknown>): Promise<void> {
   for (;;) {
     const error = await publish().then(
       () => undefined,
@@ -201,7 +201,7 @@ async function refused(publish: () => Promise<unknown>): Promise<void> {
 }
 
 /** Acquires the lease for one minute, waiting out the hold-off of a server that does not know the channel. */
-async function takeHeld(lease: LeaseOperations): Promise<Held> {
+async function acquireHeld(lease: LeaseOperations): Promise<Held> {
   for (let attempt = await lease.acquire(20); ; attempt = await lease.acquire(20)) {
     if (attempt.state === 'held') {
       // On a busy machine the short lease can expire before the renewal: acquire again.
@@ -212,6 +212,6 @@ async function takeHeld(lease: LeaseOperations): Promise<Held> {
   }
 }
 
-async function take(lease: LeaseOperations): Promise<FenceToken> {
-  return (await takeHeld(lease)).token;
+async function acquireToken(lease: LeaseOperations): Promise<FenceToken> {
+  return (await acquireHeld(lease)).token;
 }

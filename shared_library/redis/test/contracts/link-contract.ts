@@ -1,7 +1,7 @@
 // Contract of the link: status events, rejection while disconnected, and closing.
 
 import { describe, expect, it } from 'vitest';
-import { batch, type ContractHarness, connectedAgain, spec } from './transport.fixture.ts';
+import { batch, type ContractHarness, spec, untilConnected } from './transport.fixture.ts';
 
 export function describeLink(harness: ContractHarness): void {
   describe('the link', () => {
@@ -10,7 +10,7 @@ export function describeLink(harness: ContractHarness): void {
       const down = new Promise<void>((resolve) => {
         harness.publishing.onStatus((status) => status.type === 'disconnected' && resolve());
       });
-      const back = connectedAgain(harness.publishing);
+      const back = untilConnected(harness.publishing);
       await harness.fixture.cut();
       await down;
       const refused = harness.publishing.publish(channel, batch(1));

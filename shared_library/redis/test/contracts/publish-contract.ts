@@ -1,20 +1,13 @@
 // Contract of publish: numbering without gaps, epochs, framing, idempotent ids.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EventRecorder } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import type { ChannelSpec } from '../../channel/channel.ts';
 import type { Outgoing } from '../../transport/port.ts';
 import { decodeEnvelope, type Envelope } from '../../wire/envelope.ts';
 import { ORIGIN } from '../../wire/position.ts';
-import {
-  batch,
-  type ContractHarness,
-  Heard,
-  listen,
-  messagesIn,
-  outgoing,
-  spec,
-} from './transport.fixture.ts';
+import { batch, type ContractHarness, listen, messagesIn, outgoing, spec } from './transport.fixture.ts';
 
 export function describePublish(harness: ContractHarness): void {
   describe('publish', () => {
@@ -26,9 +19,9 @@ export function describePublish(harness: ContractHarness): void {
       expect(first.receivers).toBe(1);
       expect(first.first?.seq).toBe(1);
       expect(second.first).toEqual({ epoch: first.first?.epoch, seq: 4 });
-      await frames.reach(5);
-      expect(frames.all.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
-      expect(new Set(frames.all.map(({ epoch }) => epoch))).toEqual(new Set([first.first?.epoch]));
+      await frames.reaches(5);
+      expect(frames.items.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+      expect(new Set(frames.items.map(({ epoch }) => epoch))).toEqual(new Set([first.first?.epoch]));
     });
 
     it('numbers batches across digit boundaries: past 9, 99 and 999', async () => {
@@ -37,8 +30,8 @@ export function describePublish(harness: ContractHarness): void {
       const sizes = [7, 4, 1, 88, 101, 9, 128, 128, 128, 128, 128, 128, 30];
       for (const size of sizes) await harness.publishing.publish(channel, batch(size));
       const count = sizes.reduce((sum, size) => sum + size);
-      await frames.reach(count);
-      expect(frames.all.map(({ seq }) => seq)).toEqual(
+      await frames.reaches(count);
+      expect(frames.items.map(({ seq }) => seq)).toEqual(
         Array.from({ length: count }, (_, index) => index + 1),
       );
     });
@@ -48,8 +41,8 @@ export function describePublish(harness: ContractHarness): void {
       const { frames } = await listen(harness.subscribing, channel);
       const before = Date.now();
       await harness.publishing.publish(channel, [outgoing({ text: 'ünï "quoted" \\ \n 漢字 💹' })]);
-      await frames.reach(1);
-      const [message] = frames.all;
+      await frames.reaches(1);
+      const [message] = frames.items;
       expect(message).toMatchObject({
         message_type: 'test',
         sender: 'contract',
@@ -91,28 +84,30 @@ export function describePublish(harness: ContractHarness): void {
           (index % 2 ? other : harness.publishing).publish(channel, batch(5)),
         ),
       );
-      await frames.reach(100);
-      expect(frames.all.map(({ seq }) => seq)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
+      await frames.reaches(100);
+      expect(frames.items.map(({ seq }) => seq)).toEqual(
+        Array.from({ length: 100 }, (_, index) => index + 1),
+      );
     });
 
     it.each(['state', 'event', 'plain'] as const)(
       'sends a batch as one frame on a %s channel with batch framing; messages are numbered and stored singly',
       async (kind) => {
         const channel: ChannelSpec = { ...spec(kind, kind === 'event' ? 10 : 0), framing: 'batch' };
-        const frames = new Heard<readonly Envelope[]>();
+        const frames = new EventRecorder<readonly Envelope[]>();
         await harness.subscribing.subscribe(channel, (frame) => frames.add(messagesIn(frame)));
         const receipts = [
           await harness.publishing.publish(channel, batch(3)),
           await harness.publishing.publish(channel, batch(1)),
         ];
-        await frames.reach(2);
-        expect(frames.all.map((messages) => messages.map(({ data }) => data.index))).toEqual([
+        await frames.reaches(2);
+        expect(frames.items.map((messages) => messages.map(({ data }) => data.index))).toEqual([
           [0, 1, 2],
           [0],
         ]);
         expect(receipts.map(({ receivers }) => receivers)).toEqual([1, 1]);
         if (kind === 'plain') return;
-        expect(frames.all.flat().map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+        expect(frames.items.flat().map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
         expect(receipts.map(({ first }) => first?.seq)).toEqual([1, 4]);
         const { position, entries } = await harness.publishing.read(channel);
         const kept = entries.map(decodeEnvelope).sort((one, other) => (one.seq ?? 0) - (other.seq ?? 0));
@@ -126,9 +121,9 @@ export function describePublish(harness: ContractHarness): void {
       const channel = spec('plain');
       const { frames } = await listen(harness.subscribing, channel);
       const receipt = await harness.publishing.publish(channel, batch(2));
-      await frames.reach(2);
+      await frames.reaches(2);
       expect(receipt).toEqual({ first: undefined, receivers: 1 });
-      expect(frames.all.every((message) => message.seq === undefined && message.epoch === undefined)).toBe(
+      expect(frames.items.every((message) => message.seq === undefined && message.epoch === undefined)).toBe(
         true,
       );
       expect(await harness.publishing.read(channel)).toMatchObject({ position: ORIGIN, entries: [] });
@@ -155,8 +150,8 @@ export function describePublish(harness: ContractHarness): void {
       const all = await harness.publishing.publish(channel, [once('a')]);
       expect([...(all.repeated ?? [])]).toEqual([[0, { position: { epoch, seq: 1 }, receivers: 1 }]]);
       await harness.publishing.publish(channel, [once('e')]);
-      await frames.reach(5);
-      expect(frames.all.map(({ data, seq }) => [data.id, seq])).toEqual([
+      await frames.reaches(5);
+      expect(frames.items.map(({ data, seq }) => [data.id, seq])).toEqual([
         ['a', 1],
         ['b', 2],
         ['c', 3],
@@ -180,8 +175,8 @@ export function describePublish(harness: ContractHarness): void {
       const { repeated } = await harness.publishing.publish(channel, [retry]);
       expect([...(repeated ?? [])]).toEqual([[0, 'forgotten']]);
       await harness.publishing.publish(channel, [outgoing({ id: 'b' })]);
-      await frames.reach(2);
-      expect(frames.all.map(({ data, seq }) => [data.id, seq])).toEqual([
+      await frames.reaches(2);
+      expect(frames.items.map(({ data, seq }) => [data.id, seq])).toEqual([
         ['a', 1],
         ['b', 1],
       ]);
@@ -203,8 +198,8 @@ export function describePublish(harness: ContractHarness): void {
       const { frames } = await listen(harness.subscribing, channel);
       await harness.publishing.publish(channel, batch(256));
       await harness.publishing.publish(channel, [outgoing({ text: 'x'.repeat(250 * 1024) })]);
-      await frames.reach(257);
-      expect(String(frames.all[256]?.data.text).length).toBe(250 * 1024);
+      await frames.reaches(257);
+      expect(String(frames.items[256]?.data.text).length).toBe(250 * 1024);
     });
   });
 }

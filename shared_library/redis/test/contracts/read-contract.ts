@@ -21,10 +21,10 @@ export function describeRead(harness: ContractHarness): void {
       const { frames } = await listen(harness.subscribing, channel);
       const { at: before } = await harness.subscribing.read(channel);
       await harness.publishing.publish(channel, batch(1));
-      await frames.reach(1);
+      await frames.reaches(1);
       const { at: after } = await harness.subscribing.read(channel);
-      expect(frames.all[0]?.at).toBeGreaterThanOrEqual(Math.floor(before));
-      expect(after).toBeGreaterThanOrEqual(frames.all[0]?.at ?? Number.POSITIVE_INFINITY);
+      expect(frames.items[0]?.at).toBeGreaterThanOrEqual(Math.floor(before));
+      expect(after).toBeGreaterThanOrEqual(frames.items[0]?.at ?? Number.POSITIVE_INFINITY);
     });
 
     it('returns the last value of each key of a state channel, in order of publication', async () => {
@@ -93,20 +93,20 @@ export function describeRead(harness: ContractHarness): void {
 
     it('read and head return the lease token while the lease is held', async () => {
       const channel = spec('state');
-      const told = async () => [
+      const leases = async () => [
         (await harness.subscribing.read(channel)).lease,
         (await harness.subscribing.head(channel)).lease,
       ];
-      expect(await told()).toEqual([undefined, undefined]);
+      expect(await leases()).toEqual([undefined, undefined]);
       const lease = harness.publishing.lease(channel);
       await lease.connect();
       let attempt = await lease.acquire(20);
       // Held off: the server may have forgotten a holder.
-      expect([attempt.state, ...(await told())]).toEqual(['holding_off', undefined, undefined]);
+      expect([attempt.state, ...(await leases())]).toEqual(['holding_off', undefined, undefined]);
       while (attempt.state !== 'held') attempt = await lease.acquire(60_000);
-      expect(await told()).toEqual([attempt.token, attempt.token]);
+      expect(await leases()).toEqual([attempt.token, attempt.token]);
       await lease.release(attempt.token);
-      expect(await told()).toEqual([undefined, undefined]);
+      expect(await leases()).toEqual([undefined, undefined]);
     });
 
     it('head replies after every message up to its position has arrived', async () => {
@@ -115,11 +115,11 @@ export function describeRead(harness: ContractHarness): void {
       for (let round = 1; round <= 50; round++) {
         harness.publishing.publish(channel, batch(7)).catch(() => {});
         const { position } = await harness.subscribing.head(channel);
-        expect(frames.all.at(-1)?.seq ?? 0).toBeGreaterThanOrEqual(position.seq);
+        expect(frames.items.at(-1)?.seq ?? 0).toBeGreaterThanOrEqual(position.seq);
       }
       await harness.publishing.publish(channel, batch(1));
       expect((await harness.subscribing.head(channel)).position.seq).toBe(351);
-      expect(frames.all.at(-1)?.seq).toBe(351);
+      expect(frames.items.at(-1)?.seq).toBe(351);
     });
 
     it('read replies after every message published before it has arrived', async () => {
@@ -128,7 +128,7 @@ export function describeRead(harness: ContractHarness): void {
       for (let round = 1; round <= 50; round++) {
         await harness.publishing.publish(channel, batch(7));
         const { position } = await harness.subscribing.read(channel, ORIGIN);
-        expect(frames.all.at(-1)?.seq).toBe(position.seq);
+        expect(frames.items.at(-1)?.seq).toBe(position.seq);
         expect(position.seq).toBe(round * 7);
       }
     });

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { LinkStatus } from '../../transport/link-status.ts';
-import { batch, type ContractHarness, connectedAgain, listen, spec } from './transport.fixture.ts';
+import { batch, type ContractHarness, listen, spec, untilConnected } from './transport.fixture.ts';
 
 export function describeSubscribe(harness: ContractHarness): void {
   describe('subscribe', () => {
@@ -26,13 +26,13 @@ export function describeSubscribe(harness: ContractHarness): void {
       const channel = spec('event');
       const first = await listen(harness.subscribing, channel);
       await harness.publishing.publish(channel, batch(1));
-      await first.frames.reach(1);
+      await first.frames.reaches(1);
       first.unsubscribe();
       const second = await listen(harness.subscribing, channel);
       await harness.publishing.publish(channel, batch(1));
-      await second.frames.reach(1);
-      expect(first.frames.all.length).toBe(1);
-      expect(second.frames.all.map(({ seq }) => seq)).toEqual([2]);
+      await second.frames.reaches(1);
+      expect(first.frames.items.length).toBe(1);
+      expect(second.frames.items.map(({ seq }) => seq)).toEqual([2]);
     });
 
     it('contains a listener that throws', async () => {
@@ -57,12 +57,12 @@ export function describeSubscribe(harness: ContractHarness): void {
           if (status.type === 'connected') resolve();
         });
       });
-      const publisherBack = connectedAgain(harness.publishing);
+      const publisherConnected = untilConnected(harness.publishing);
       await harness.fixture.cut();
       await harness.fixture.restore();
-      await Promise.all([back, publisherBack]);
+      await Promise.all([back, publisherConnected]);
       await harness.publishing.publish(channel, batch(1));
-      await frames.reach(1);
+      await frames.reaches(1);
       expect(statuses.map(({ type }) => type).filter((type) => type !== 'reconnecting')).toEqual([
         'disconnected',
         'connected',

@@ -1,5 +1,6 @@
 // For the transport contract: the transport under test, channels, messages and a frame recorder.
 
+import { EventRecorder } from '@tickbus/test-kit';
 import type { ChannelSpec } from '../../channel/channel.ts';
 import type { Outgoing, Transport } from '../../transport/port.ts';
 import {
@@ -59,33 +60,18 @@ export function batch(size: number): Outgoing[] {
   return Array.from({ length: size }, (_, index) => outgoing({ index }, `key-${index}`));
 }
 
-export class Heard<Item = Envelope> {
-  readonly all: Item[] = [];
-  #waiting: { count: number; resolve: () => void }[] = [];
-
-  add(...items: readonly Item[]): void {
-    this.all.push(...items);
-    for (const { count, resolve } of this.#waiting) if (this.all.length >= count) resolve();
-  }
-
-  reach(count: number): Promise<void> {
-    if (this.all.length >= count) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push({ count, resolve }));
-  }
-}
-
 /** Decodes a frame of either framing. */
 export function messagesIn(frame: Uint8Array): readonly Envelope[] {
   return frame[0] === BATCH_START ? decodeBatch(frame).map(checkedEnvelope) : [decodeEnvelope(frame)];
 }
 
 export async function listen(transport: Transport, channel: ChannelSpec) {
-  const frames = new Heard();
-  const unsubscribe = await transport.subscribe(channel, (frame) => frames.add(...messagesIn(frame)));
+  const frames = new EventRecorder<Envelope>();
+  const unsubscribe = await transport.subscribe(channel, (frame) => messagesIn(frame).forEach(frames.add));
   return { frames, unsubscribe };
 }
 
-export function connectedAgain(transport: Transport): Promise<void> {
+export function untilConnected(transport: Transport): Promise<void> {
   return new Promise((resolve) => {
     transport.onStatus((status) => status.type === 'connected' && resolve());
   });

@@ -2,44 +2,36 @@
 
 import { errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
-import { defineChannel } from '../../channel/channel.ts';
 import { SubscriberDemand } from '../../demand/subscriber-demand.ts';
 import { TickbusError } from '../../errors.ts';
 import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
 import type { DemandOperations } from '../../transport/port.ts';
-import { PRICES, PubSubHarness } from '../library.fixture.ts';
-
-const FED = defineChannel('FED', {
-  kind: 'state',
-  key: 'symbol',
-  gateway: true,
-  messages: { tick: z.object({ symbol: z.string() }) },
-});
+import { GATEWAY_PRICES, PRICES } from '../channels.fixture.ts';
+import { PubSubHarness } from '../pubsub-harness.fixture.ts';
 
 function setUp() {
-  const made = new PubSubHarness();
-  const wanted = async () => Object.fromEntries(await made.publisher.wanted(FED));
-  const want = (...keys: string[]) => made.subscriber.subscribe(FED, () => {}, { keys });
-  return { ...made, made, wanted, want };
+  const harness = new PubSubHarness();
+  const wanted = async () => Object.fromEntries(await harness.publisher.wanted(GATEWAY_PRICES));
+  const subscribeTo = (...keys: string[]) => harness.subscriber.subscribe(GATEWAY_PRICES, () => {}, { keys });
+  return { ...harness, wanted, subscribeTo };
 }
 
 describe('a subscriber with keys', () => {
   it('declares the keys of its subscriptions from startListening() on', async () => {
-    const { subscriber, wanted, want } = setUp();
-    want('A', 'B');
+    const { subscriber, wanted, subscribeTo } = setUp();
+    subscribeTo('A', 'B');
     expect(await wanted()).toEqual({});
     await subscriber.startListening();
     await eventLoopTurns();
     expect(await wanted()).toEqual({ A: 1, B: 1 });
-    want('B', 'C');
+    subscribeTo('B', 'C');
     await eventLoopTurns();
     expect(await wanted()).toEqual({ A: 1, B: 1, C: 1 });
   });
 
   it('declares nothing for a subscription without keys, or on a channel without a gateway', async () => {
     const { subscriber, publisher, server, wanted } = setUp();
-    subscriber.subscribe(FED, () => {});
+    subscriber.subscribe(GATEWAY_PRICES, () => {});
     subscriber.subscribe(PRICES, () => {}, { keys: ['A'] });
     await subscriber.startListening();
     await eventLoopTurns();
@@ -49,9 +41,9 @@ describe('a subscriber with keys', () => {
   });
 
   it('withdraws a key when its last subscription ends', async () => {
-    const { subscriber, wanted, want } = setUp();
-    const end = want('A', 'B');
-    want('B');
+    const { subscriber, wanted, subscribeTo } = setUp();
+    const end = subscribeTo('A', 'B');
+    subscribeTo('B');
     await subscriber.startListening();
     end();
     end();
@@ -60,14 +52,14 @@ describe('a subscriber with keys', () => {
   });
 
   it('withdraws every key with the last subscription of the channel, and on close()', async () => {
-    const { subscriber, wanted, want } = setUp();
-    const end = want('A');
+    const { subscriber, wanted, subscribeTo } = setUp();
+    const end = subscribeTo('A');
     await subscriber.startListening();
     await eventLoopTurns();
     end();
     await eventLoopTurns();
     expect(await wanted()).toEqual({});
-    want('B');
+    subscribeTo('B');
     await eventLoopTurns();
     expect(await wanted()).toEqual({ B: 1 });
     await subscriber.close();
@@ -75,8 +67,8 @@ describe('a subscriber with keys', () => {
   });
 
   it('renews its keys periodically, after a reconnect and after the server loses its memory', async () => {
-    const { subscriber, connection, server, clock, wanted, want } = setUp();
-    want('A');
+    const { subscriber, connection, server, clock, wanted, subscribeTo } = setUp();
+    subscribeTo('A');
     await subscriber.startListening();
     await clock.advance(120_000);
     expect(await wanted()).toEqual({ A: 1 });
@@ -92,12 +84,12 @@ describe('a subscriber with keys', () => {
   });
 
   it('counts once per key, however many subscriptions it has; two subscribers count twice', async () => {
-    const { connection, subscriber, wanted, want, clock, logger } = setUp();
-    want('A');
-    want('A');
+    const { connection, subscriber, wanted, subscribeTo, clock, logger } = setUp();
+    subscribeTo('A');
+    subscribeTo('A');
     await subscriber.startListening();
     const other = new SubscriberBase({ transport: connection.publishing, clock, logger });
-    other.subscribe(FED, () => {}, { keys: ['A'] });
+    other.subscribe(GATEWAY_PRICES, () => {}, { keys: ['A'] });
     await other.startListening();
     await eventLoopTurns();
     expect(await wanted()).toEqual({ A: 2 });

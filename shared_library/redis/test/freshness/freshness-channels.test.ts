@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineChannel } from '../../channel/channel.ts';
 import { CHANNELS } from '../../constants.ts';
-import { PRICES } from '../library.fixture.ts';
+import { PRICES } from '../channels.fixture.ts';
 import { FreshnessHarness, MINUTE_OF_QUIET } from './freshness.fixture.ts';
 
 const { PRICE_DATA } = CHANNELS;

@@ -220,9 +220,9 @@ describe('an instrument', () => {
 
 it('status channels emit no events unless the application subscribes to them', async () => {
   const harness = new FreshnessHarness();
-  const told: string[] = [];
-  harness.bot.on('status', (status) => 'channel' in status && told.push(status.channel));
-  harness.bot.on('invalid_message', ({ channel }) => told.push(channel));
+  const channels: string[] = [];
+  harness.bot.on('status', (status) => 'channel' in status && channels.push(status.channel));
+  harness.bot.on('invalid_message', ({ channel }) => channels.push(channel));
   harness.bot.subscribe(PRICE_DATA, () => {});
   await harness.bot.startListening();
   harness.link.disconnect();
@@ -231,7 +231,7 @@ it('status channels emit no events unless the application subscribes to them', a
   await eventLoopTurns();
   harness.server.publishRaw('FEED_STATUS', new Uint8Array());
   await harness.advance(3_000);
-  expect(new Set(told)).toEqual(new Set(['PRICE_DATA']));
+  expect(new Set(channels)).toEqual(new Set(['PRICE_DATA']));
   const states: string[] = [];
   harness.bot.subscribe(CHANNELS.FEED_STATUS, ({ data }) => states.push(data.state));
   await harness.advance(1_000);

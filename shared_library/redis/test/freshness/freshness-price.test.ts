@@ -23,8 +23,8 @@ describe('a price', () => {
 
   it('reports its ages in whole milliseconds, rounded up', async () => {
     const harness = await FreshnessHarness.running();
-    const told: { changedAgoMs: number; confirmedAgoMs: number }[] = [];
-    harness.bot.on('verdict', (change) => told.push(change));
+    const changes: { changedAgoMs: number; confirmedAgoMs: number }[] = [];
+    harness.bot.on('verdict', (change) => changes.push(change));
     await harness.advance(200);
     await harness.publishPrice('B');
     harness.block(0.25);
@@ -33,7 +33,7 @@ describe('a price', () => {
     expect(stale).toThrow(expect.objectContaining({ changedAgoMs: 201, confirmedAgoMs: 1 }));
     expect(stale).toThrow('The value has not changed for 201 ms.');
     await harness.advance(100);
-    const ages = told.flatMap(({ changedAgoMs, confirmedAgoMs }) => [changedAgoMs, confirmedAgoMs]);
+    const ages = changes.flatMap(({ changedAgoMs, confirmedAgoMs }) => [changedAgoMs, confirmedAgoMs]);
     expect(ages.length).toBeGreaterThanOrEqual(4);
     expect(ages.filter((age) => !Number.isInteger(age))).toEqual([]);
   });

@@ -12,31 +12,31 @@ describe('on("verdict")', () => {
     const harness = await FreshnessHarness.running();
     const changes: VerdictChange[] = [];
     const stop = harness.bot.on('verdict', (change) => changes.push(change));
-    const told = () => changes.splice(0).map(({ key, was, verdict }) => `${key} ${was} ${verdict}`);
+    const reported = () => changes.splice(0).map(({ key, was, verdict }) => `${key} ${was} ${verdict}`);
     await harness.advance(100);
-    expect(told()).toEqual(['A undefined fresh']);
+    expect(reported()).toEqual(['A undefined fresh']);
     await harness.advance(4_800);
-    expect(told()).toEqual([]);
+    expect(reported()).toEqual([]);
     await harness.advance(200);
-    expect(told()).toEqual(['A fresh quiet_market']);
+    expect(reported()).toEqual(['A fresh quiet_market']);
     harness.isAlive = false;
     await harness.advance(3_100);
-    expect(told()).toEqual(['A quiet_market gateway_down']);
+    expect(reported()).toEqual(['A quiet_market gateway_down']);
     harness.link.disconnect();
     await harness.advance(100);
-    expect(told()).toEqual(['A gateway_down link_down']);
+    expect(reported()).toEqual(['A gateway_down link_down']);
     harness.link.reconnect();
     await harness.heartbeat();
     await harness.publishPrice('A');
     await harness.advance(100);
-    expect(told()).toEqual(['A link_down fresh']);
+    expect(reported()).toEqual(['A link_down fresh']);
     stop();
     stop();
     await harness.advance(10_000);
-    expect(told()).toEqual([]);
+    expect(reported()).toEqual([]);
   });
 
-  it('uses the bounds of the subscriptions, includes keys without a value, and emits link_down on close()', async () => {
+  it('uses the bounds of the subscriptions, also for keys without a value, until close()', async () => {
     const harness = new FreshnessHarness();
     const changes: string[] = [];
     harness.bot.on('verdict', ({ key, verdict }) => changes.push(`${key} ${verdict}`));

@@ -2,7 +2,6 @@
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { silentLogger as logger } from '@tickbus/test-kit';
-import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RedisAdmin } from '../../admin.ts';
 import { RedisConnection } from '../../connection.ts';
@@ -10,6 +9,8 @@ import { CHANNELS } from '../../constants.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
 import { parseOutputBuffer, parseServerFacts } from '../../transport/redis/admin/server-report.ts';
+import { pricePayload } from '../channels.fixture.ts';
+import { createUser } from './integration.fixture.ts';
 
 const { PRICE_DATA, TRADE_COMMANDS, COMMAND_RESULTS } = CHANNELS;
 
@@ -23,14 +24,6 @@ async function adminOf(url: string): Promise<RedisAdmin> {
   const admin = new RedisAdmin({ url, logger });
   await admin.connect();
   return admin;
-}
-
-/** Creates a user with the rules of `ACL SETUSER`. Returns the URL to log in with. */
-async function urlOfUser(name: string, ...rules: string[]): Promise<string> {
-  const client = await createClient({ url: redis.url }).connect();
-  await client.aclSetUser(name, ['on', '>secret', ...rules]);
-  client.destroy();
-  return redis.url.replace('//', `//${name}:secret@`);
 }
 
 it('inspect reports the server settings', async () => {
@@ -54,8 +47,8 @@ it('inspect reports the server settings', async () => {
 
 it('inspect reports undefined values if the server disables INFO, CONFIG and ACL', async () => {
   const renamed = ['CONFIG', 'INFO', 'ACL'].flatMap((command) => ['--rename-command', command, '']);
-  await using closed = await startLocalRedis({ args: renamed });
-  await using admin = await adminOf(closed.url);
+  await using restricted = await startLocalRedis({ args: renamed });
+  await using admin = await adminOf(restricted.url);
   const report = await admin.inspect();
   expect(Object.values(report).every((value) => value === undefined)).toBe(true);
   expect((await admin.clock()).roundTripsMs).toHaveLength(5);
@@ -84,7 +77,7 @@ describe('permissions', () => {
   it('allow what the documented rules allow', async () => {
     const rules =
       'resetchannels &PRICE_DATA ~tickbus:* +@connection +@pubsub +@scripting +@read +@write +time +info';
-    await using admin = await adminOf(await urlOfUser('documented', ...rules.split(' ')));
+    await using admin = await adminOf(await createUser(redis, 'documented', ...rules.split(' ')));
     const answers = await admin.permissions([PRICE_DATA, TRADE_COMMANDS]);
     const refused = answers.filter(({ isAllowed, purpose }) => !isAllowed && purpose !== 'exclusive');
     expect(refused.map(({ command: [name, of] }) => [name, of])).toEqual([
@@ -95,7 +88,7 @@ describe('permissions', () => {
 
   it('name each denied command and key', async () => {
     const rules = ['resetchannels', '&*', '%R~tickbus:*', '+@all', '-time'];
-    await using admin = await adminOf(await urlOfUser('reader', ...rules));
+    await using admin = await adminOf(await createUser(redis, 'reader', ...rules));
     const answers = await admin.permissions([COMMAND_RESULTS]);
     const refused = answers.filter(({ isAllowed }) => !isAllowed).map(({ command }) => command.slice(0, 2));
     expect(refused).toContainEqual(['TIME']);
@@ -106,7 +99,9 @@ describe('permissions', () => {
   });
 
   it('are undefined for a user who may not run scripts', async () => {
-    await using admin = await adminOf(await urlOfUser('deaf', 'allchannels', '+@connection', '+@pubsub'));
+    await using admin = await adminOf(
+      await createUser(redis, 'deaf', 'allchannels', '+@connection', '+@pubsub'),
+    );
     const answers = await admin.permissions([PRICE_DATA]);
     expect(new Set(answers.map(({ isAllowed }) => isAllowed))).toEqual(new Set([undefined]));
   });
@@ -119,7 +114,7 @@ it('channels reports subscribers, position, stored messages and the lease', asyn
   subscriber.subscribe(PRICE_DATA, () => {});
   await subscriber.startListening();
   for (const symbol of ['AAPL', 'MSFT', 'AAPL'])
-    await publisher.publish(PRICE_DATA, { symbol, price: 1, timestamp: 0 });
+    await publisher.publish(PRICE_DATA, pricePayload({ symbol }));
   const result = { command_id: 'one', bot: 'b', action: 'pause', outcome: 'done', by: 'me' } as const;
   const { position } = await publisher.publish(COMMAND_RESULTS, result);
   const lease = connection.publishing.lease(COMMAND_RESULTS);
@@ -154,15 +149,15 @@ it('channels reports subscribers, position, stored messages and the lease', asyn
 });
 
 it('connect rejects with TICKBUS_CONNECT_FAILED or TICKBUS_AUTH_FAILED, without the password', async () => {
-  const nobody = new RedisAdmin({ url: 'redis://:hunter2@127.0.0.1:1', logger });
-  await expect(nobody.connect()).rejects.toMatchObject({ code: 'TICKBUS_CONNECT_FAILED' });
-  await expect(nobody.inspect()).rejects.toMatchObject({ code: 'TICKBUS_NOT_CONNECTED' });
-  await nobody.close();
-  const stranger = new RedisAdmin({ url: redis.url.replace('//', '//stranger:hunter2@'), logger });
-  const error: unknown = await stranger.connect().catch((reason: unknown) => reason);
+  const unreachable = new RedisAdmin({ url: 'redis://:hunter2@127.0.0.1:1', logger });
+  await expect(unreachable.connect()).rejects.toMatchObject({ code: 'TICKBUS_CONNECT_FAILED' });
+  await expect(unreachable.inspect()).rejects.toMatchObject({ code: 'TICKBUS_NOT_CONNECTED' });
+  await unreachable.close();
+  const unknownUser = new RedisAdmin({ url: redis.url.replace('//', '//unknown:hunter2@'), logger });
+  const error: unknown = await unknownUser.connect().catch((reason: unknown) => reason);
   expect(error).toMatchObject({ code: 'TICKBUS_AUTH_FAILED' });
   expect(String(error)).not.toContain('hunter2');
-  await stranger.close();
+  await unknownUser.close();
 });
 
 describe('parsing of server replies', () => {

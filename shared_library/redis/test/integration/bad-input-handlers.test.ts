@@ -1,20 +1,14 @@
 // Handlers, filters and listeners that throw, on Redis and in memory: others receive everything.
 
 import { EventRecorder, eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineChannel } from '../../channel/channel.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
-import { SERVERS, type Server } from './bad-input.fixture.ts';
+import { describeOnServers } from './bad-input.fixture.ts';
 
-describe.each(SERVERS)('on %s', (_, start) => {
-  let server: Server;
-  beforeAll(async () => {
-    server = await start();
-  });
-  afterAll(() => server.close());
-
+describeOnServers((server) => {
   describe('handlers', () => {
     const BURST = 2_000;
     const NUMBERS = defineChannel('NUMBERS', {
@@ -27,8 +21,9 @@ describe.each(SERVERS)('on %s', (_, start) => {
       const listener = (reason: unknown) => unhandled.push(reason);
       process.on('unhandledRejection', listener);
       const logger = new RecordingLogger();
-      const subscriber = new RedisSubscriber({ ...server.options, logger });
-      const publisher = new RedisPublisher(server.options);
+      const subscriber = new RedisSubscriber({ ...server().options, logger });
+      // The deadline is generous: this test is not about timing.
+      const publisher = new RedisPublisher({ ...server().options, deadlineMs: 20_000 });
       const quick = new EventRecorder<number>();
       const awaited = new EventRecorder<number>();
       const errors = new EventRecorder<string>();

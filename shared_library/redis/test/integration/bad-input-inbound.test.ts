@@ -5,22 +5,22 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
 import { TickbusError } from '../../errors.ts';
 import { type InvalidMessage, RedisSubscriber } from '../../subscriber.ts';
-import { frameOf } from '../library.fixture.ts';
-import { SERVERS, type Server, valid } from './bad-input.fixture.ts';
+import { frameOf } from '../channels.fixture.ts';
+import { describeOnServers, validPrice } from './bad-input.fixture.ts';
 
 const PRICE_DATA = CHANNELS.PRICE_DATA;
 
 const utf8 = new TextEncoder();
 const text = (value: string) => utf8.encode(value);
-const changed = (change: object) => frameOf({ ...valid, ...change });
-const withData = (change: object) => changed({ data: { ...valid.data, ...change } });
+const changed = (change: object) => frameOf({ ...validPrice, ...change });
+const withData = (change: object) => changed({ data: { ...validPrice.data, ...change } });
 /** The message with `"@"` in its payload replaced by raw JSON. */
 const withJson = (json: string) =>
-  text(JSON.stringify({ ...valid, data: { ...valid.data, x: '@' } }).replace('"@"', json));
+  text(JSON.stringify({ ...validPrice, data: { ...validPrice.data, x: '@' } }).replace('"@"', json));
 const nestedJson = (depth: number) => '{"a":'.repeat(depth) + 1 + '}'.repeat(depth);
 const missing = (field: string) => changed({ [field]: undefined });
 const bytesWithin = (...bytes: number[]) => {
-  const [head, tail] = JSON.stringify({ ...valid, sender: '@' }).split('@') as [string, string];
+  const [head, tail] = JSON.stringify({ ...validPrice, sender: '@' }).split('@') as [string, string];
   return Uint8Array.from([...text(head), ...bytes, ...text(tail)]);
 };
 
@@ -74,18 +74,18 @@ const INBOUND: readonly (readonly [name: string, frame: Uint8Array, field: strin
   ['an overlong UTF-8 form', bytesWithin(0xc0, 0x80), undefined],
   ['a truncated UTF-8 character', bytesWithin(0xe2, 0x82), undefined],
   ['a surrogate in UTF-8', bytesWithin(0xed, 0xa0, 0x80), undefined],
-  ['a byte order mark', Uint8Array.from([0xef, 0xbb, 0xbf, ...frameOf(valid)]), undefined],
+  ['a byte order mark', Uint8Array.from([0xef, 0xbb, 0xbf, ...frameOf(validPrice)]), undefined],
   ...['__proto__', 'constructor'].flatMap(
     (name) =>
       [
         [
           `the key ${name} at the top`,
-          text(`{"${name}":{"polluted":1},${JSON.stringify(valid).slice(1)}`),
+          text(`{"${name}":{"polluted":1},${JSON.stringify(validPrice).slice(1)}`),
           name,
         ],
         [
           `the key ${name} in data`,
-          text(JSON.stringify(valid).replace('"symbol"', `"${name}":{"polluted":1},"symbol"`)),
+          text(JSON.stringify(validPrice).replace('"symbol"', `"${name}":{"polluted":1},"symbol"`)),
           `data.${name}`,
         ],
         [
@@ -101,21 +101,19 @@ const INBOUND: readonly (readonly [name: string, frame: Uint8Array, field: strin
   ['-Infinity', withJson('-Infinity'), undefined],
   ['1e999', withJson('1e999'), 'data.x'],
   ['-1e999', withJson('[-1e999]'), 'data.x[0]'],
-  ['1e999 as the price', text(JSON.stringify(valid).replace('"price":1', '"price":1e999')), 'data.price'],
+  [
+    '1e999 as the price',
+    text(JSON.stringify(validPrice).replace('"price":1', '"price":1e999')),
+    'data.price',
+  ],
   [
     '1e999 as the timestamp',
-    text(JSON.stringify(valid).replace(/"timestamp":1,"sender"/, '"timestamp":1e999,"sender"')),
+    text(JSON.stringify(validPrice).replace(/"timestamp":1,"sender"/, '"timestamp":1e999,"sender"')),
     'timestamp',
   ],
 ];
 
-describe.each(SERVERS)('on %s', (_, start) => {
-  let server: Server;
-  beforeAll(async () => {
-    server = await start();
-  });
-  afterAll(() => server.close());
-
+describeOnServers((server) => {
   describe('incoming messages', () => {
     const logger = new RecordingLogger();
     const invalid = new EventRecorder<InvalidMessage>();
@@ -124,7 +122,7 @@ describe.each(SERVERS)('on %s', (_, start) => {
     let sent = 0;
 
     beforeAll(async () => {
-      subscriber = new RedisSubscriber({ ...server.options, logger });
+      subscriber = new RedisSubscriber({ ...server().options, logger });
       subscriber.on('invalid_message', invalid.add);
       subscriber.subscribe(PRICE_DATA, ({ data }) => received.add(data.symbol));
       await subscriber.startListening();
@@ -134,12 +132,12 @@ describe.each(SERVERS)('on %s', (_, start) => {
     /**
      * Publishes the frame, then a valid message. Returns the reports on the frame once the valid message has arrived.
      */
-    async function told(frame: Uint8Array): Promise<InvalidMessage[]> {
+    async function reportsOn(frame: Uint8Array): Promise<InvalidMessage[]> {
       const before = invalid.items.length;
       const symbol = `S${++sent}`;
-      await server.send(PRICE_DATA, frame);
-      await server.send(PRICE_DATA, withData({ symbol }));
-      await received.first((one) => one === symbol);
+      await server().send(PRICE_DATA, frame);
+      await server().send(PRICE_DATA, withData({ symbol }));
+      await received.first((report) => report === symbol);
       return invalid.items.slice(before);
     }
 
@@ -148,16 +146,16 @@ describe.each(SERVERS)('on %s', (_, start) => {
       async (_name, frame, field) => {
         const count = subscriber.status(PRICE_DATA)?.invalid ?? 0;
         const delivered = received.items.length;
-        const [one, ...others] = await told(frame);
-        expect(others).toEqual([]);
-        expect(one).toMatchObject({ channel: 'PRICE_DATA', error: { code: 'TICKBUS_INVALID_MESSAGE' } });
-        expect(one?.error).toBeInstanceOf(TickbusError);
-        if (field instanceof RegExp) expect(one?.error.field).toMatch(field);
-        else expect(one?.error.field).toBe(field);
-        expect(one?.error.field?.length ?? 0).toBeLessThan(300);
-        expect(one?.error.message).toMatch(/^The (message|field) .*\.$/);
-        expect(one?.preview.length).toBeLessThan(1_500);
-        expect(`${one?.preview}${one?.error.message}`).not.toMatch(/\p{Cc}/u);
+        const [report, ...further] = await reportsOn(frame);
+        expect(further).toEqual([]);
+        expect(report).toMatchObject({ channel: 'PRICE_DATA', error: { code: 'TICKBUS_INVALID_MESSAGE' } });
+        expect(report?.error).toBeInstanceOf(TickbusError);
+        if (field instanceof RegExp) expect(report?.error.field).toMatch(field);
+        else expect(report?.error.field).toBe(field);
+        expect(report?.error.field?.length ?? 0).toBeLessThan(300);
+        expect(report?.error.message).toMatch(/^The (message|field) .*\.$/);
+        expect(report?.preview.length).toBeLessThan(1_500);
+        expect(`${report?.preview}${report?.error.message}`).not.toMatch(/\p{Cc}/u);
         expect(subscriber.status(PRICE_DATA)?.invalid).toBe(count + 1);
         expect(received.items).toHaveLength(delivered + 1);
         expect(Object.prototype).not.toHaveProperty('polluted');
@@ -168,22 +166,22 @@ describe.each(SERVERS)('on %s', (_, start) => {
       const attacks = [
         text('\u001b[2J\u001b]0;owned\u0007 no JSON\r\n\u202egnp.exe'),
         changed({ message_type: '\u001b[31mred\u0000' }),
-        text(JSON.stringify(valid).replace('"symbol":"AAPL"', '"\\u001b[2J":1e999')),
+        text(JSON.stringify(validPrice).replace('"symbol":"AAPL"', '"\\u001b[2J":1e999')),
         withJson('{"\\u009b2J\\u2028":{"constructor":1}}'),
         bytesWithin(0x1b, 0x5b, 0x32, 0x4a),
       ];
       for (const frame of attacks) {
         const lines = logger.lines.length;
-        const [one] = await told(frame);
+        const [report] = await reportsOn(frame);
         const line = logger.lines.slice(lines).find(({ level }) => level === 'warn');
         expect(line).toMatchObject({
-          fields: { channel: 'PRICE_DATA', reason: one?.error.message, preview: one?.preview },
+          fields: { channel: 'PRICE_DATA', reason: report?.error.message, preview: report?.preview },
         });
         const shown = [
           line?.message,
           ...Object.values(line?.fields ?? {}),
-          one?.error.field,
-          one?.error.message,
+          report?.error.field,
+          report?.error.message,
         ];
         expect(shown.join(' ')).toContain('\\u');
         expect(shown.join(' ')).not.toMatch(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u);

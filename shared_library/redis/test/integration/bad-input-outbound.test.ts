@@ -6,7 +6,7 @@ import { defineChannel } from '../../channel/channel.ts';
 import { CHANNELS } from '../../constants.ts';
 import { TickbusError } from '../../errors.ts';
 import { RedisPublisher } from '../../publisher.ts';
-import { SERVERS, type Server, valid } from './bad-input.fixture.ts';
+import { describeOnServers, validPrice } from './bad-input.fixture.ts';
 
 class Money {
   amount = 1;
@@ -18,7 +18,7 @@ const deep = (depth: number) => {
   for (let level = 0; level < depth; level++) value = { a: value };
   return value;
 };
-const extra = (value: unknown) => ({ ...valid.data, extra: value });
+const extra = (value: unknown) => ({ ...validPrice.data, extra: value });
 
 const OUTBOUND: readonly (readonly [name: string, data: unknown, field: string | RegExp])[] = [
   ['undefined', undefined, 'data'],
@@ -27,7 +27,7 @@ const OUTBOUND: readonly (readonly [name: string, data: unknown, field: string |
   ['a number', 42, 'data'],
   ['text', 'text', 'data'],
   ['a missing field', { symbol: 'AAPL', timestamp: 1 }, 'data.price'],
-  ['a field of another type', { ...valid.data, price: '1' }, 'data.price'],
+  ['a field of another type', { ...validPrice.data, price: '1' }, 'data.price'],
   ['300 KiB', extra('x'.repeat(300 * 1024)), 'data'],
   ['300 KiB of three-byte characters', extra('€'.repeat(100 * 1024)), 'data'],
   ['a depth of 40', extra(deep(40)), /^data\.extra(\.a)+$/],
@@ -43,8 +43,8 @@ const OUTBOUND: readonly (readonly [name: string, data: unknown, field: string |
     'data.extra[0].a.__proto__',
   ],
   ['constructor', JSON.parse('{"symbol":"A","price":1,"timestamp":1,"constructor":{}}'), 'data.constructor'],
-  ['NaN', { ...valid.data, price: Number.NaN }, 'data.price'],
-  ['Infinity', { ...valid.data, price: Number.POSITIVE_INFINITY }, 'data.price'],
+  ['NaN', { ...validPrice.data, price: Number.NaN }, 'data.price'],
+  ['Infinity', { ...validPrice.data, price: Number.POSITIVE_INFINITY }, 'data.price'],
   ['NaN in a field outside the schema', extra({ a: Number.NaN }), 'data.extra.a'],
   ['-Infinity in a field outside the schema', extra([1, Number.NEGATIVE_INFINITY]), 'data.extra[1]'],
   ['undefined in an array', extra([1, undefined]), 'data.extra[1]'],
@@ -62,16 +62,10 @@ const OUTBOUND: readonly (readonly [name: string, data: unknown, field: string |
   ['an Error', extra(new Error('x')), 'data.extra'],
   ['a boxed number', extra(Object(1)), 'data.extra'],
   ['an object with its own toJSON', extra({ toJSON: () => 1 }), 'data.extra'],
-  ['a payload with its own toJSON', { ...valid.data, toJSON: () => 'text' }, /^data(\.toJSON)?$/],
+  ['a payload with its own toJSON', { ...validPrice.data, toJSON: () => 'text' }, /^data(\.toJSON)?$/],
 ];
 
-describe.each(SERVERS)('on %s', (_, start) => {
-  let server: Server;
-  beforeAll(async () => {
-    server = await start();
-  });
-  afterAll(() => server.close());
-
+describeOnServers((server) => {
   describe('outgoing messages', () => {
     const OUT = defineChannel('OUT', {
       kind: 'state',
@@ -83,8 +77,8 @@ describe.each(SERVERS)('on %s', (_, start) => {
     let sent = 0;
 
     beforeAll(async () => {
-      publisher = new RedisPublisher({ ...server.options, sender: 'me' });
-      received = await server.listen(OUT);
+      publisher = new RedisPublisher({ ...server().options, sender: 'me' });
+      received = await server().listen(OUT);
     });
     afterAll(() => publisher.close());
 
@@ -103,7 +97,7 @@ describe.each(SERVERS)('on %s', (_, start) => {
       async (_name, data, field) => {
         let error: unknown;
         const receivedMeanwhile = await receivedDuring(async () => {
-          error = await errorOf(publisher.publish(OUT, data as typeof valid.data));
+          error = await errorOf(publisher.publish(OUT, data as typeof validPrice.data));
         });
         expect(error).toBeInstanceOf(TickbusError);
         expect(error).toMatchObject({ code: 'TICKBUS_INVALID_MESSAGE', retryable: false });
@@ -119,7 +113,7 @@ describe.each(SERVERS)('on %s', (_, start) => {
       async (type) => {
         let error: unknown;
         const receivedMeanwhile = await receivedDuring(async () => {
-          error = await errorOf(publisher.publish(OUT, valid.data, { type: type as 'price' }));
+          error = await errorOf(publisher.publish(OUT, validPrice.data, { type: type as 'price' }));
         });
         expect(error).toMatchObject({ code: 'TICKBUS_INVALID_MESSAGE', field: 'message_type' });
         expect(receivedMeanwhile).toEqual([]);

@@ -3,6 +3,7 @@
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { EventRecorder } from '@tickbus/test-kit';
 import { createClient } from 'redis';
+import { afterAll, beforeAll, describe } from 'vitest';
 import type { Channel } from '../../channel/channel.ts';
 import { MemoryConnection } from '../../testing.ts';
 
@@ -15,18 +16,27 @@ export interface Server {
   close(): Promise<unknown>;
 }
 
-/** The servers on which every test of invalid input runs. */
-export const SERVERS: readonly (readonly [name: string, start: () => Promise<Server>])[] = [
-  ['Redis', redisServer],
-  ['memory', memoryServer],
-];
+/** Runs the tests on Redis and on the in-memory server. `server()` is valid inside tests and hooks. */
+export function describeOnServers(tests: (server: () => Server) => void): void {
+  describe.each([
+    ['Redis', redisServer],
+    ['memory', memoryServer],
+  ])('on %s', (_, start) => {
+    let server: Server;
+    beforeAll(async () => {
+      server = await start();
+    });
+    afterAll(() => server.close());
+    tests(() => server);
+  });
+}
 
 /** A price envelope on the wire. */
-export const valid = {
+export const validPrice = {
   message_type: 'price',
   data: { symbol: 'AAPL', price: 1, timestamp: 1 },
   timestamp: 1,
-  sender: 'somebody',
+  sender: 'plain client',
 };
 
 async function redisServer(): Promise<Server> {

@@ -2,9 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
-import { silentLogger } from '@tickbus/test-kit';
-import { createClient } from 'redis';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { deferred, EventRecorder, silentLogger } from '@tickbus/test-kit';
+import { beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type Channel, defineChannel } from '../../channel/channel.ts';
 import { CHANNELS } from '../../constants.ts';
@@ -14,19 +13,18 @@ import type { Clock } from '../../runtime/clock.ts';
 import { systemClock } from '../../runtime/system-clock.ts';
 import type { Gap } from '../../subscribe/status.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
+import { pricePayload } from '../channels.fixture.ts';
+import { closeAfterEach, connectPlainClient, killClients, untilAccepted } from './integration.fixture.ts';
 
 const schema = { note: z.object({ n: z.number() }) };
 const KEPT = defineChannel('KEPT', { kind: 'event', history: 10_000, messages: schema });
 const FLEETING = defineChannel('FLEETING', { kind: 'event', messages: schema });
 
 let redis: LocalRedis;
-const closing: (() => unknown)[] = [];
+const closing = closeAfterEach();
 beforeEach(async () => {
   redis = await startLocalRedis();
-});
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-  await redis.kill();
+  closing.push(() => redis.kill());
 });
 
 it('a late subscriber receives the last price of every symbol, then live prices', async () => {
@@ -36,7 +34,7 @@ it('a late subscriber receives the last price of every symbol, then live prices'
     ['B', 2],
     ['A', 3],
   ] as const) {
-    await publisher.publish(CHANNELS.PRICE_DATA, { symbol, price, timestamp: 1 });
+    await publisher.publish(CHANNELS.PRICE_DATA, pricePayload({ symbol, price }));
   }
   const subscriber = newSubscriber();
   const received: string[] = [];
@@ -51,13 +49,13 @@ it('a late subscriber receives the last price of every symbol, then live prices'
   );
   await subscriber.startListening();
   await live;
-  await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'B', price: 4, timestamp: 1 });
+  await publisher.publish(CHANNELS.PRICE_DATA, pricePayload({ symbol: 'B', price: 4 }));
   await done;
   expect(received).toEqual(['B2 snapshot', 'A3 snapshot', 'B4']);
 });
 
 it('50,000 messages published at once arrive once and in order at two handlers', async () => {
-  const { publisher, subscriber, history } = await recording(FLEETING);
+  const { publisher, subscriber, history } = await recordingSubscriber(FLEETING);
   let second = 0;
   subscriber.subscribe(FLEETING, () => second++, { queueLimit: 100_000 });
   const count = 50_000;
@@ -65,18 +63,18 @@ it('50,000 messages published at once arrive once and in order at two handlers',
   await history.until(count - 1);
   expect(history.numbers).toEqual(Array.from({ length: count }, (_, n) => n));
   expect(second).toBe(count);
-  expect(history.gaps).toEqual([]);
+  expect(history.gaps.items).toEqual([]);
 });
 
 it('two subscribers receive the messages of two publishers in the same order', async () => {
-  const one = await recording(FLEETING);
-  const two = await recording(FLEETING);
+  const first = await recordingSubscriber(FLEETING);
+  const second = await recordingSubscriber(FLEETING);
   const publishers = [newPublisher(), newPublisher()];
   await Promise.all(Array.from({ length: 2_000 }, (_, n) => publishers[n % 2]?.publish(FLEETING, { n })));
   await newPublisher().publish(FLEETING, { n: -1 });
-  await Promise.all([one.history.until(-1), two.history.until(-1)]);
-  expect(one.history.numbers.length).toBe(2_001);
-  expect(two.history.numbers).toEqual(one.history.numbers);
+  await Promise.all([first.history.until(-1), second.history.until(-1)]);
+  expect(first.history.numbers.length).toBe(2_001);
+  expect(second.history.numbers).toEqual(first.history.numbers);
 });
 
 it.each([
@@ -85,7 +83,7 @@ it.each([
 ])(
   'a loss during dropped links is %s; no message is lost silently, duplicated or out of order',
   async (_, channel) => {
-    const { publisher, history } = await recording(channel);
+    const { publisher, history } = await recordingSubscriber(channel);
     const accepted: number[] = [];
     let n = 0;
     for (let cut = 0; cut < 10; cut++) {
@@ -96,24 +94,24 @@ it.each([
           (error: TickbusError) => expect(error.code).toMatch(/NOT_CONNECTED|OUTCOME_UNKNOWN/),
         );
       }
-      await killClients();
+      await killClients(redis);
     }
     // Until a message arrives: the subscriber may reconnect later than the publisher.
-    for (const first = n; !history.numbers.some((received) => received >= first); n++) {
+    for (const first = n; !history.numbers.some((number) => number >= first); n++) {
       n = await publishUntilAccepted(publisher, channel, n);
       accepted.push(n);
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await sleep(10);
     }
     if (channel === KEPT) await history.until(n - 1);
-    const lost = history.gaps.reduce((sum, gap) => sum + (gap.lost ?? Number.NaN), 0);
+    const lost = history.gaps.items.reduce((sum, gap) => sum + (gap.lost ?? Number.NaN), 0);
     expect(history.numbers).toEqual([...new Set(history.numbers)].sort((a, b) => a - b));
     expect(history.seqs.length + lost).toBe(history.seqs.at(-1));
-    if (channel === KEPT) expect(accepted.filter((one) => !history.numbers.includes(one))).toEqual([]);
+    if (channel === KEPT) expect(accepted.filter((number) => !history.numbers.includes(number))).toEqual([]);
   },
 );
 
 it('a server restart after kill -9 is reported as an epoch gap, and delivery continues', async () => {
-  const { publisher, history } = await recording(KEPT);
+  const { publisher, history } = await recordingSubscriber(KEPT);
   await publisher.publish(KEPT, { n: 1 });
   await history.until(1);
   await redis.kill();
@@ -123,19 +121,19 @@ it('a server restart after kill -9 is reported as an epoch gap, and delivery con
   await redis.start();
   const last = await publishUntilAccepted(publisher, KEPT, 3);
   await history.until(last);
-  expect(history.gaps[0]).toMatchObject({ cause: 'epoch', from: 2, to: undefined });
+  expect(history.gaps.items[0]).toMatchObject({ cause: 'epoch', from: 2, to: undefined });
   expect(history.numbers).toEqual([1, last]);
 });
 
 it('the loss of the last message is found by the next head check', async () => {
-  const { history } = await recording(FLEETING);
-  const other = createClient({ url: redis.url });
-  await other.connect();
-  closing.push(() => other.destroy());
+  const { history } = await recordingSubscriber(FLEETING);
+  const other = await connectPlainClient(redis.url, closing);
   // The head of a channel whose first message was lost on its way.
   await other.hSet('tickbus:{FLEETING}:head', { epoch: '5', seq: '1' });
-  await history.untilGap();
-  expect(history.gaps).toMatchObject([{ cause: 'loss', epoch: 5, from: 1, to: 1, lost: 1, repaired: false }]);
+  await history.gaps.reaches(1);
+  expect(history.gaps.items).toMatchObject([
+    { cause: 'loss', epoch: 5, from: 1, to: 1, lost: 1, repaired: false },
+  ]);
 });
 
 /** The deadline is generous: these tests are not about timing. */
@@ -144,15 +142,12 @@ it.each([
   ['ahead', 'behind', 1, -1],
 ])(
   'a command expires on time if the sender clock is an hour %s and the bot clock an hour %s',
-  async (_s, _b, sent, received) => {
+  async (_sender, _bot, senderOffset, botOffset) => {
     const hour = 3_600_000;
-    const publisher = newPublisher(off(sent * hour));
-    const subscriber = newSubscriber(off(received * hour));
+    const publisher = newPublisher(offsetClock(senderOffset * hour));
+    const subscriber = newSubscriber(offsetClock(botOffset * hour));
     const handled: string[] = [];
-    let goOn = () => {};
-    const busy = new Promise<void>((resolve) => {
-      goOn = resolve;
-    });
+    const busy = deferred();
     const expired = new Promise<unknown>((resolve) =>
       subscriber.on('expired', ({ message }) => resolve(message.data)),
     );
@@ -164,21 +159,21 @@ it.each([
       );
     const onCancel = async ({ data }: { data: { order_id: string } }) => {
       handled.push(data.order_id);
-      await busy;
+      await busy.promise;
     };
     subscriber.subscribe(CHANNELS.TRADE_COMMANDS, onCancel, { types: ['cancel_order'] });
     await subscriber.startListening();
     await cancel('first', 20_000);
     await cancel('second', 50);
     await sleep(60);
-    goOn();
+    busy.resolve();
     expect(await expired).toMatchObject({ order_id: 'second' });
     expect(handled).toEqual(['first']);
   },
 );
 
 /** A system clock with a wrong wall time; the monotonic time is correct. */
-function off(byMs: number): Clock {
+function offsetClock(byMs: number): Clock {
   return { ...systemClock, now: () => systemClock.now() + byMs };
 }
 
@@ -194,10 +189,10 @@ function newSubscriber(clock = systemClock): RedisSubscriber {
   return subscriber;
 }
 
-async function recording(channel: Channel) {
+async function recordingSubscriber(channel: Channel) {
   const [publisher, subscriber] = [newPublisher(), newSubscriber()];
   const history = new History();
-  subscriber.on('status', (status) => status.type === 'gap' && history.gap(status));
+  subscriber.on('status', (status) => status.type === 'gap' && history.gaps.add(status));
   subscriber.subscribe(channel, ({ data, seq }) => history.add((data as { n: number }).n, seq ?? 0), {
     queueLimit: 100_000,
   });
@@ -213,9 +208,9 @@ async function recording(channel: Channel) {
 class History {
   readonly numbers: number[] = [];
   readonly seqs: number[] = [];
-  readonly gaps: Gap[] = [];
+  readonly gaps = new EventRecorder<Gap>();
+  /** A map instead of a search: some tests receive 50,000 messages. */
   readonly #waiting = new Map<number, () => void>();
-  #onGap: (() => void) | undefined;
 
   add(n: number, seq: number): void {
     this.numbers.push(n);
@@ -223,40 +218,15 @@ class History {
     this.#waiting.get(n)?.();
   }
 
-  gap(gap: Gap): void {
-    this.gaps.push(gap);
-    this.#onGap?.();
-  }
-
   until(n: number): Promise<void> {
     if (this.numbers.includes(n)) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.set(n, resolve));
-  }
-
-  untilGap(): Promise<void> {
-    if (this.gaps.length > 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#onGap = resolve;
-    });
   }
 }
 
 /** Publishes increasing numbers from `n` on until one is accepted. Returns that number. */
 async function publishUntilAccepted(publisher: RedisPublisher, channel: Channel, n: number): Promise<number> {
-  for (let next = n; ; next++) {
-    const accepted = await publisher.publish(channel, { n: next }).then(
-      () => true,
-      () => false,
-    );
-    if (accepted) return next;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
-async function killClients(): Promise<void> {
-  const admin = createClient({ url: redis.url });
-  await admin.connect();
-  for (const type of ['normal', 'pubsub'])
-    await admin.sendCommand(['CLIENT', 'KILL', 'TYPE', type, 'SKIPME', 'yes']);
-  admin.destroy();
+  let next = n - 1;
+  await untilAccepted(() => publisher.publish(channel, { n: ++next }));
+  return next;
 }

@@ -2,19 +2,17 @@
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { EventRecorder, silentLogger as logger } from '@tickbus/test-kit';
-import { createClient } from 'redis';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
+import { pricePayload } from '../channels.fixture.ts';
+import { closeAfterEach, createUser } from './integration.fixture.ts';
 
 let redis: LocalRedis;
-const closing: (() => unknown)[] = [];
+const closing = closeAfterEach();
 beforeAll(async () => {
   redis = await startLocalRedis();
-});
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
 });
 afterAll(() => redis.kill());
 
@@ -31,43 +29,39 @@ function bot(url: string, ...keys: string[]) {
 function gateway() {
   const publisher = new RedisPublisher({ url: redis.url, logger });
   closing.push(() => publisher.close());
-  const wants = async (expected: Record<string, number>) => {
+  const untilWanted = async (expected: Record<string, number>) => {
     for (;;) {
       const wanted = Object.fromEntries(await publisher.wanted(CHANNELS.PRICE_DATA));
       if (JSON.stringify(wanted) === JSON.stringify(expected)) return;
     }
   };
-  return { publisher, wants };
+  return { publisher, untilWanted };
 }
 
 it('publisher.wanted reports the requested symbols and their subscribers', async () => {
-  const { wants } = gateway();
-  const one = bot(redis.url, 'AAPL');
-  const two = bot(redis.url, 'AAPL', 'MSFT');
-  await one.subscriber.startListening();
-  await wants({ AAPL: 1 });
-  await two.subscriber.startListening();
-  await wants({ AAPL: 2, MSFT: 1 });
-  await two.subscriber.close();
-  await wants({ AAPL: 1 });
+  const { untilWanted } = gateway();
+  const first = bot(redis.url, 'AAPL');
+  const second = bot(redis.url, 'AAPL', 'MSFT');
+  await first.subscriber.startListening();
+  await untilWanted({ AAPL: 1 });
+  await second.subscriber.startListening();
+  await untilWanted({ AAPL: 2, MSFT: 1 });
+  await second.subscriber.close();
+  await untilWanted({ AAPL: 1 });
 });
 
 it('a read-only bot reports TICKBUS_DENIED once and receives its symbols', async () => {
   const { publisher } = gateway();
-  const admin = await createClient({ url: redis.url }).connect();
-  await admin.sendCommand(
-    'ACL SETUSER reader on >secret resetchannels &PRICE_DATA &FEED_STATUS &INSTRUMENT_STATUS %R~tickbus:* +@connection +@pubsub +@scripting +@read +time'.split(
-      ' ',
-    ),
-  );
-  admin.destroy();
-  const { subscriber, prices, refusals } = bot(redis.url.replace('//', '//reader:secret@'), 'AAPL');
+  const channels = ['&PRICE_DATA', '&FEED_STATUS', '&INSTRUMENT_STATUS'];
+  const commands = ['+@connection', '+@pubsub', '+@scripting', '+@read', '+time'];
+  const url = await createUser(redis, 'reader', 'resetchannels', ...channels, '%R~tickbus:*', ...commands);
+  const { subscriber, prices, refusals } = bot(url, 'AAPL');
   await subscriber.startListening();
   await refusals.reaches(1);
-  await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'AAPL', price: 1, timestamp: 1 });
+  await publisher.publish(CHANNELS.PRICE_DATA, pricePayload({ symbol: 'AAPL' }));
   await prices.reaches(1);
   subscriber.subscribe(CHANNELS.PRICE_DATA, () => {}, { keys: ['MSFT'] });
-  await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'AAPL', price: 2, timestamp: 2 });
+  await publisher.publish(CHANNELS.PRICE_DATA, pricePayload({ symbol: 'AAPL', price: 2 }));
   await prices.reaches(2);
   expect(refusals.items).toEqual(['TICKBUS_DENIED']);
 });

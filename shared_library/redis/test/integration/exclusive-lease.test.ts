@@ -2,22 +2,18 @@
 
 import { EventRecorder, errorOf, silentLogger as logger } from '@tickbus/test-kit';
 import { acquireAndRelease, leasedPublisher } from '@tickbus/test-kit/leases';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { RedisConnection } from '../../index.ts';
-import { STATE, WriterHarness } from './exclusive-writer.fixture.ts';
+import { HEAD_KEY, LEASE_KEY, STATE, WriterHarness } from './exclusive-writer.fixture.ts';
+import { changeUser, clientList, closeAfterEach, createUser } from './integration.fixture.ts';
 
-const LEASE = 'tickbus:{STATE}:lease';
-const HEAD = 'tickbus:{STATE}:head';
 const TTL_MS = 60_000;
-const REFUSAL = /The user may not use CLIENT LIST and CLIENT KILL/;
+const DENIED_TAKEOVER = /The user may not use CLIENT LIST and CLIENT KILL/;
 const BATCH = [
   { key: 'x', json: '{"message_type":"note","data":{"key":"x","n":1},"timestamp":1,"sender":"t"}' },
 ];
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
+const closing = closeAfterEach();
 
 async function open(): Promise<WriterHarness> {
   const harness = await WriterHarness.open();
@@ -37,7 +33,7 @@ async function operationsAt(url: string, options: { reconnect?: boolean } = {}) 
 
 /** Ends the lease on the server as if another holder had taken and released it. */
 async function deposeHolder({ admin }: WriterHarness): Promise<void> {
-  await admin.multi().del(LEASE).hSet(HEAD, 'until', '0').exec();
+  await admin.multi().del(LEASE_KEY).hSet(HEAD_KEY, 'until', '0').exec();
 }
 
 describe('a batch in flight when its lease is lost', () => {
@@ -70,27 +66,24 @@ describe('a batch in flight when its lease is lost', () => {
 });
 
 describe('a change of permissions', () => {
-  async function userOf({ redis, admin }: WriterHarness): Promise<string> {
-    await admin.sendCommand(['ACL', 'SETUSER', 'w', 'on', '>pw', '~*', '&*', '+@all']);
-    return redis.url.replace('//', '//w:pw@');
-  }
-  const deny = ({ admin }: WriterHarness) =>
-    admin.sendCommand(['ACL', 'SETUSER', 'w', '-client|list', '-client|kill']);
+  const urlOfWriter = ({ redis }: WriterHarness) => createUser(redis, 'writer', '~*', '&*', '+@all');
+  const denyTakeover = ({ redis }: WriterHarness) =>
+    changeUser(redis, 'writer', '-client|list', '-client|kill');
 
   it('is noticed on the connection that detects the lost lease', async () => {
     const harness = await open();
-    const operations = await operationsAt(await userOf(harness));
+    const operations = await operationsAt(await urlOfWriter(harness));
     const { state } = await operations.acquire(TTL_MS);
     expect(state).toBe('held');
     await deposeHolder(harness);
-    await deny(harness);
+    await denyTakeover(harness);
     const connections = new EventRecorder<string>();
     operations.onConnected(() => connections.add('connected'));
-    await harness.admin.sendCommand(['CLIENT', 'KILL', 'USER', 'w']);
+    await harness.admin.sendCommand(['CLIENT', 'KILL', 'USER', 'writer']);
     await connections.first(() => true);
     expect(await operations.acquire(TTL_MS)).toMatchObject({
       state: 'held',
-      reason: expect.stringMatching(REFUSAL),
+      reason: expect.stringMatching(DENIED_TAKEOVER),
     });
   });
 
@@ -98,14 +91,14 @@ describe('a change of permissions', () => {
     const harness = await open();
     const holder = await leasedPublisher(STATE, harness.redis.url);
     closing.push(() => holder[Symbol.asyncDispose]());
-    const operations = await operationsAt(await userOf(harness));
+    const operations = await operationsAt(await urlOfWriter(harness));
     expect(await operations.acquire(20)).toMatchObject({ state: 'taken' });
-    await deny(harness);
+    await denyTakeover(harness);
     await holder.lease.release();
     expect(await errorOf(operations.acquire(20))).toMatchObject({ code: 'TICKBUS_DENIED' });
     let attempt = await operations.acquire(20);
     for (; attempt.state !== 'held'; attempt = await operations.acquire(20)) await harness.admin.ping();
-    expect(attempt).toMatchObject({ reason: expect.stringMatching(REFUSAL) });
+    expect(attempt).toMatchObject({ reason: expect.stringMatching(DENIED_TAKEOVER) });
     expect(attempt).not.toHaveProperty('writer');
   });
 
@@ -118,7 +111,7 @@ describe('a change of permissions', () => {
     expect(await operations.renew(token, TTL_MS)).toBe(false);
     // Replied on the same connection, after the rename that the renewal started.
     await operations.release(token);
-    const list = String(await harness.admin.sendCommand(['CLIENT', 'LIST']));
+    const list = (await clientList(harness.redis)).join('\n');
     expect(list).not.toContain('name=tickbus:0:STATE ');
     expect(list).toContain(':lease ');
   });

@@ -7,8 +7,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { RecordingLogger, silentLogger } from '@tickbus/test-kit';
 import { leasedPublisher } from '@tickbus/test-kit/leases';
-import { createClient } from 'redis';
-import { afterEach } from 'vitest';
 import { z } from 'zod';
 import {
   defineChannel,
@@ -20,14 +18,24 @@ import {
 import { createRedisClient } from '../../transport/redis/client.ts';
 import { LeaseCommands } from '../../transport/redis/lease/lease-commands.ts';
 import { HoldingProxy } from './holding-proxy.fixture.ts';
+import {
+  closeAfterEach,
+  createUser,
+  newPlainClient,
+  type PlainClient,
+  until,
+} from './integration.fixture.ts';
 
 const messages = { note: z.object({ key: z.string(), n: z.number(), text: z.string().optional() }) };
 export const STATE = defineChannel('STATE', { kind: 'state', key: 'key', messages });
 export const EVENT = defineChannel('EVENT', { kind: 'event', key: 'key', history: 5_000, messages });
 export type Notes = typeof STATE | typeof EVENT;
 
-type PlainClient = ReturnType<typeof plainClient>;
-export const plainClient = (url: string) => createClient({ url }).on('error', () => {});
+/** Keys of the channel STATE on the server. */
+export const HEAD_KEY = 'tickbus:{STATE}:head';
+export const LEASE_KEY = 'tickbus:{STATE}:lease';
+/** A replication history that no test server has. */
+export const OTHER_BRANCH = `${'0'.repeat(40)}:${'0'.repeat(40)}`;
 
 interface ReceivedMessage {
   readonly n: number;
@@ -70,7 +78,7 @@ export class WriterHarness implements AsyncDisposable {
     const redis = await startLocalRedis({
       args: ['--enable-debug-command', 'yes', '--dir', folder, ...args],
     });
-    const admin = plainClient(redis.url);
+    const admin = newPlainClient(redis.url);
     await admin.connect();
     const harness = new WriterHarness(redis, await HoldingProxy.start(redis.port), admin, channel, folder);
     await harness.#listen();
@@ -117,15 +125,15 @@ export class WriterHarness implements AsyncDisposable {
     const received = new Map<number, number>();
     for (const { n } of this.received) received.set(n, (received.get(n) ?? 0) + 1);
     const numbers = [...this.outcomes].flatMap(([n, outcome]) => {
-      if (outcome === 'published') return received.has(n) ? [] : [`${n} published, not heard`];
+      if (outcome === 'published') return received.has(n) ? [] : [`${n} published, not received`];
       if (outcome === 'TICKBUS_OUTCOME_UNKNOWN') return [];
-      return received.has(n) ? [`${n} ${outcome}, but heard`] : [];
+      return received.has(n) ? [`${n} ${outcome}, but received`] : [];
     });
-    const places = this.received.map(({ epoch, seq }) => `${epoch}-${seq}`);
+    const positions = this.received.map(({ epoch, seq }) => `${epoch}-${seq}`);
     return {
       outcomes: numbers,
-      twice: [...received].filter(([, times]) => times > 1).map(([n]) => n),
-      sharedPlaces: places.filter((place, index) => places.indexOf(place) !== index),
+      duplicates: [...received].filter(([, times]) => times > 1).map(([n]) => n),
+      sharedPositions: positions.filter((position, index) => positions.indexOf(position) !== index),
       outOfOrder: this.received.filter(({ n }, index) => index > 0 && n < (this.received[index - 1]?.n ?? 0)),
       misplaced: this.received.filter(
         ({ n, epoch, seq }) => this.positions.has(n) && this.positions.get(n) !== `${epoch}-${seq}`,
@@ -160,18 +168,21 @@ export class WriterHarness implements AsyncDisposable {
 }
 
 /** `violations` of a run in which every guarantee held. */
-export const NO_VIOLATIONS = { outcomes: [], twice: [], sharedPlaces: [], outOfOrder: [], misplaced: [] };
+export const NO_VIOLATIONS = {
+  outcomes: [],
+  duplicates: [],
+  sharedPositions: [],
+  outOfOrder: [],
+  misplaced: [],
+};
 
 /** Harnesses for the tests of one file. After each test everything in `closing` is closed, newest first. */
 export function useWriterHarness() {
-  const closing: (() => unknown)[] = [];
-  afterEach(async () => {
-    for (const close of closing.splice(0).reverse()) await close();
-  });
+  const closing = closeAfterEach();
   return {
     closing,
-    async open(args?: readonly string[]): Promise<WriterHarness> {
-      const harness = await WriterHarness.open(STATE, args);
+    async open(args?: readonly string[], channel: Notes = STATE): Promise<WriterHarness> {
+      const harness = await WriterHarness.open(channel, args);
       closing.push(() => harness[Symbol.asyncDispose]());
       return harness;
     },
@@ -218,9 +229,15 @@ export function useWriterHarness() {
 /** Ends the lease on the server as if its time were over, unnoticed by its holder. */
 export async function expireLease({ admin }: WriterHarness): Promise<void> {
   const now = Date.now();
-  await admin
-    .multi()
-    .del('tickbus:{STATE}:lease')
-    .hSet('tickbus:{STATE}:head', { until: now, ttl: 60_000 })
-    .exec();
+  await admin.multi().del(LEASE_KEY).hSet(HEAD_KEY, { until: now, ttl: 60_000 }).exec();
 }
+
+/** Resolves when the writer has lost its link. */
+export const untilDetached = (lease: RedisLease) => until(() => (lease.writer?.room ?? 0) === 0);
+
+/** Resolves when the writer has a link again. */
+export const untilAttached = (lease: RedisLease) => until(() => (lease.writer?.room ?? 0) > 0);
+
+/** Creates a user who has every right except this one. Returns the URL to log in with. */
+export const urlWithout = ({ redis }: WriterHarness, right: string) =>
+  createUser(redis, 'narrow', '~*', '&*', '+@all', right);

@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => redis.kill());
 
 /** Resolves with every received number after the last one. */
-function hearing(subscriber: RedisSubscriber, channel: typeof FRAMED): Promise<number[]> {
+function receiveAll(subscriber: RedisSubscriber, channel: typeof FRAMED): Promise<number[]> {
   const received: number[] = [];
   return new Promise((resolve) => {
     subscriber.subscribe(channel, ({ data }) => {
@@ -32,10 +32,10 @@ function hearing(subscriber: RedisSubscriber, channel: typeof FRAMED): Promise<n
 
 it('a batch reaches every subscriber in order, and each last value is stored singly', async () => {
   await using publisher = new RedisPublisher({ url: redis.url });
-  await using knowing = new RedisSubscriber({ url: redis.url });
-  await using unknowing = new RedisSubscriber({ url: redis.url });
-  const received = [hearing(knowing, FRAMED), hearing(unknowing, UNFRAMED)];
-  await Promise.all([knowing.startListening(), unknowing.startListening()]);
+  await using framedSubscriber = new RedisSubscriber({ url: redis.url });
+  await using unframedSubscriber = new RedisSubscriber({ url: redis.url });
+  const received = [receiveAll(framedSubscriber, FRAMED), receiveAll(unframedSubscriber, UNFRAMED)];
+  await Promise.all([framedSubscriber.startListening(), unframedSubscriber.startListening()]);
   const plain = createClient({ url: redis.url });
   await plain.connect();
   const frames: { seq: number }[][] = [];
@@ -45,7 +45,7 @@ it('a batch reaches every subscriber in order, and each last value is stored sin
   const published = await Promise.all(numbers.map((n) => publisher.publish(FRAMED, { symbol: `S${n}`, n })));
   expect(published.map(({ position }) => position?.seq)).toEqual(numbers.map((n) => n + 1));
   expect(await Promise.all(received)).toEqual([numbers, numbers]);
-  for (const subscriber of [knowing, unknowing])
+  for (const subscriber of [framedSubscriber, unframedSubscriber])
     expect(subscriber.status(FRAMED) ?? subscriber.status(UNFRAMED)).toMatchObject({
       received: COUNT,
       invalid: 0,
@@ -59,9 +59,9 @@ it('a batch reaches every subscriber in order, and each last value is stored sin
   await plain.close();
 
   await using late = new RedisSubscriber({ url: redis.url });
-  const picture = hearing(late, FRAMED);
+  const lastValues = receiveAll(late, FRAMED);
   await late.startListening();
-  expect(await picture).toEqual(numbers);
+  expect(await lastValues).toEqual(numbers);
 });
 
 it('a subscriber delivers the valid messages of a batch and reports each invalid one', async () => {
@@ -81,15 +81,15 @@ it('a subscriber delivers the valid messages of a batch and reports each invalid
     message_type: 'tick',
     data: { symbol: 'S', n },
     timestamp: 1,
-    sender: 'stranger',
+    sender: 'plain client',
     ...change,
   });
-  const stranger = createClient({ url: redis.url });
-  await stranger.connect();
+  const plain = createClient({ url: redis.url });
+  await plain.connect();
   const batch = [message(1), message(2, { sender: 7 }), message('three'), message(4)];
-  await stranger.publish('MIXED', JSON.stringify(batch));
+  await plain.publish('MIXED', JSON.stringify(batch));
   await last;
   expect(received).toEqual([1, 4]);
   expect(invalid.map((preview) => JSON.parse(preview))).toEqual([batch[1], batch[2]]);
-  await stranger.close();
+  await plain.close();
 });

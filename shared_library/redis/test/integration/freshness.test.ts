@@ -3,24 +3,22 @@
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { EventRecorder, silentLogger as logger } from '@tickbus/test-kit';
 import { leasedPublisher } from '@tickbus/test-kit/leases';
-import { createClient } from 'redis';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { RedisConnection } from '../../connection.ts';
 import { CHANNELS } from '../../constants.ts';
 import { StaleDataError } from '../../freshness/stale-data-error.ts';
 import type { Verdict } from '../../freshness/verdict.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
+import { pricePayload } from '../channels.fixture.ts';
+import { closeAfterEach, connectPlainClient, createUser } from './integration.fixture.ts';
 
 const { PRICE_DATA, FEED_STATUS } = CHANNELS;
 
 let redis: LocalRedis;
-const closing: (() => unknown)[] = [];
+const closing = closeAfterEach();
 beforeAll(async () => {
   redis = await startLocalRedis();
-});
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
 });
 afterAll(() => redis.kill());
 
@@ -28,7 +26,7 @@ afterAll(() => redis.kill());
 async function gateway() {
   const publisher = new RedisPublisher({ url: redis.url, logger });
   await publisher.connect();
-  const tell = async () => {
+  const publishStatus = async () => {
     const status = {
       feed: 'sim',
       state: 'live',
@@ -37,10 +35,10 @@ async function gateway() {
       live_for_ms: 60_000,
     } as const;
     await publisher.publish(FEED_STATUS, status);
-    await publisher.publish(PRICE_DATA, { symbol: 'A', price: 1, timestamp: 0 });
+    await publisher.publish(PRICE_DATA, pricePayload());
   };
-  await tell();
-  const timer = setInterval(() => tell().catch(() => {}), 50);
+  await publishStatus();
+  const timer = setInterval(() => publishStatus().catch(() => {}), 50);
   const stop = () => clearInterval(timer);
   closing.push(async () => {
     stop();
@@ -125,7 +123,7 @@ it.each([false, true])(
     const status = { feed: 'sim', state: 'live', interval_ms: 60_000, live_for_ms: 600_000 } as const;
     const token = lease.token ?? 0;
     await publisher.publish(FEED_STATUS, { ...status, lease: token, last_frame_ago_ms: 0 });
-    await publisher.publish(PRICE_DATA, { symbol: 'A', price: 1, timestamp: 0 });
+    await publisher.publish(PRICE_DATA, pricePayload());
     const { subscriber, verdicts } = await bot(server.url);
     const links = new EventRecorder<string>();
     subscriber.on('status', ({ type }) => links.add(type));
@@ -135,11 +133,10 @@ it.each([false, true])(
     expect(subscriber.requireFresh(PRICE_DATA, 'A', { maxAgeMs: 60_000 }).data.price).toBe(1);
 
     if (keepsData) {
-      const admin = await createClient({ url: server.url }).connect();
+      const admin = await connectPlainClient(server.url, closing);
       // The saved snapshot predates the lease.
       await admin.del('tickbus:{PRICE_DATA}:lease');
       await admin.sendCommand(['SAVE']);
-      admin.destroy();
     }
     await lease.close();
     await server.kill();
@@ -163,8 +160,7 @@ it('latest reports ages by the server clock, within their error', async () => {
   await gateway();
   const { subscriber, verdicts } = await bot();
   await verdicts.first((verdict) => verdict === 'fresh');
-  const admin = await createClient({ url: redis.url }).connect();
-  closing.push(() => admin.destroy());
+  const admin = await connectPlainClient(redis.url, closing);
   const before = Number(await admin.sendCommand(['TIME']).then(milliseconds));
   const { message, changedAgoMs, errorMs } = subscriber.latest(PRICE_DATA, 'A');
   const after = Number(await admin.sendCommand(['TIME']).then(milliseconds));
@@ -175,12 +171,9 @@ it('latest reports ages by the server clock, within their error', async () => {
 
 it('a user without access to the status channels receives prices, none of them fresh', async () => {
   await gateway();
-  const admin = await createClient({ url: redis.url }).connect();
-  const rules =
-    'ACL SETUSER narrow on >secret resetchannels &PRICE_DATA ~tickbus:* +@connection +@pubsub +@scripting +@read +@write +time';
-  await admin.sendCommand(rules.split(' '));
-  admin.destroy();
-  const { subscriber, verdicts, prices } = await bot(redis.url.replace('//', '//narrow:secret@'));
+  const commands = ['+@connection', '+@pubsub', '+@scripting', '+@read', '+@write', '+time'];
+  const url = await createUser(redis, 'narrow', 'resetchannels', '&PRICE_DATA', '~tickbus:*', ...commands);
+  const { subscriber, verdicts, prices } = await bot(url);
   await prices.reaches(3);
   await verdicts.first((verdict) => verdict === 'gateway_down');
   expect(subscriber.latest(PRICE_DATA, 'A').reason).toContain('cannot be read');
@@ -195,15 +188,13 @@ function milliseconds(time: unknown): number {
 it('read and head return no lease if the user may not use GET or the lease key has another type', async () => {
   const { stop } = await gateway();
   stop();
-  const admin = createClient({ url: redis.url });
-  await admin.connect();
-  closing.push(() => admin.destroy());
-  await admin.sendCommand('ACL SETUSER leaseless on >secret allchannels ~tickbus:* +@all -get'.split(' '));
+  const admin = await connectPlainClient(redis.url, closing);
+  const url = await createUser(redis, 'leaseless', 'allchannels', '~tickbus:*', '+@all', '-get');
   const lease = 'tickbus:{PRICE_DATA}:lease';
   await admin.lPush(lease, 'foreign');
   closing.push(() => admin.del(lease));
-  for (const url of [redis.url.replace('//', '//leaseless:secret@'), redis.url]) {
-    const connection = new RedisConnection({ url, logger });
+  for (const user of [url, redis.url]) {
+    const connection = new RedisConnection({ url: user, logger });
     closing.push(() => connection.close());
     const { subscribing } = connection;
     await subscribing.connect();

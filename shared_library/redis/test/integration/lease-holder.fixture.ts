@@ -15,7 +15,7 @@ const lease = new RedisLease({
   ttlMs: Number(process.argv[2]),
 });
 const publisher = new RedisPublisher({ connection, lease });
-const tell = (event: object) => process.stdout.write(`${JSON.stringify(event)}\n`);
+const report = (event: object) => process.stdout.write(`${JSON.stringify(event)}\n`);
 
 let n = 0;
 let timer: NodeJS.Timeout | undefined;
@@ -23,7 +23,7 @@ let held = 0;
 
 lease.on('gained', ({ token }) => {
   held = token;
-  tell({ type: 'gained', token });
+  report({ type: 'gained', token });
   timer = setInterval(async () => {
     try {
       await publisher.publish(CHANNELS.PRICE_DATA, {
@@ -32,26 +32,26 @@ lease.on('gained', ({ token }) => {
         timestamp: token,
       });
     } catch (error) {
-      tell({ type: 'refused', token, code: (error as { code?: string }).code });
+      report({ type: 'refused', token, code: (error as { code?: string }).code });
     }
   }, 20);
 });
 lease.on('lost', ({ token, reason }) => {
   clearInterval(timer);
-  tell({ type: 'lost', token, reason });
+  report({ type: 'lost', token, reason });
 });
 /** Commands on stdin. `late` publishes under the old token, bypassing the publisher, as a request in flight would. */
-const orders: Record<string, () => Promise<unknown>> = {
+const commands: Record<string, () => Promise<unknown>> = {
   async release() {
     clearInterval(timer);
-    tell({ type: 'released', confirmed: await lease.release() });
+    report({ type: 'released', confirmed: await lease.release() });
   },
   start: () => lease.start(),
   async late() {
     const json = '{"message_type":"price","data":{},"timestamp":1,"sender":"late"}';
     await connection.publishing.connect();
     const late = connection.publishing.publish(CHANNELS.PRICE_DATA, [{ json }], held);
-    tell({
+    report({
       type: 'late',
       code: await late.then(
         () => 'accepted',
@@ -60,10 +60,10 @@ const orders: Record<string, () => Promise<unknown>> = {
     });
   },
 };
-for await (const line of begin()) await orders[line]?.();
+for await (const line of commandLines()) await commands[line]?.();
 
-async function* begin() {
+async function* commandLines() {
   await lease.start();
-  tell({ type: 'started' });
+  report({ type: 'started' });
   yield* createInterface(process.stdin);
 }

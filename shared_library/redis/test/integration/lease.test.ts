@@ -7,24 +7,21 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { EventRecorder, silentLogger } from '@tickbus/test-kit';
-import { createClient } from 'redis';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { RedisConnection } from '../../connection.ts';
 import { CHANNELS } from '../../constants.ts';
 import { RedisLease } from '../../lease.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
-import { ALERTS, PRICES } from '../library.fixture.ts';
+import { ALERTS, PRICES } from '../channels.fixture.ts';
+import { closeAfterEach, connectPlainClient } from './integration.fixture.ts';
 
 const TTL_MS = 800;
 
 let redis: LocalRedis;
-const closing: (() => unknown)[] = [];
+const closing = closeAfterEach();
 beforeAll(async () => {
   redis = await startLocalRedis();
-});
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
 });
 afterAll(() => redis.kill());
 
@@ -37,8 +34,8 @@ interface HolderEvent {
 }
 
 /** A child process that runs lease-holder.fixture.ts. */
-class Holder {
-  readonly told = new EventRecorder<HolderEvent>();
+class HolderProcess {
+  readonly events = new EventRecorder<HolderEvent>();
   readonly child: ChildProcess;
 
   constructor(url: string) {
@@ -50,20 +47,20 @@ class Holder {
     this.child.stdout?.on('data', (chunk) => {
       const lines = (rest + chunk).split('\n');
       rest = lines.pop() ?? '';
-      for (const line of lines) this.told.add(JSON.parse(line));
+      for (const line of lines) this.events.add(JSON.parse(line));
     });
   }
 
-  order(line: 'release' | 'start' | 'late'): void {
+  command(line: 'release' | 'start' | 'late'): void {
     this.child.stdin?.write(`${line}\n`);
   }
 
   gained(after = 0): Promise<HolderEvent> {
-    return this.told.first(({ type, token = 0 }) => type === 'gained' && token > after);
+    return this.events.first(({ type, token = 0 }) => type === 'gained' && token > after);
   }
 }
 
-interface SeenPrice {
+interface ReceivedPrice {
   readonly pid: string;
   readonly token: number;
   readonly at: number;
@@ -74,9 +71,9 @@ interface SeenPrice {
  * Two holders, and every price that a bot receives from them. Each test starts with the holder that the last one left.
  */
 describe('two processes and one lease', () => {
-  const prices = new EventRecorder<SeenPrice>();
+  const prices = new EventRecorder<ReceivedPrice>();
   let subscriber: RedisSubscriber;
-  let holders: Holder[] = [];
+  let holders: HolderProcess[] = [];
 
   beforeAll(async () => {
     subscriber = new RedisSubscriber({ url: redis.url, logger: silentLogger });
@@ -84,8 +81,8 @@ describe('two processes and one lease', () => {
       prices.add({ pid: data.symbol, token: data.timestamp, at, epoch }),
     );
     await subscriber.startListening();
-    holders = [new Holder(redis.url), new Holder(redis.url)];
-    await Promise.all(holders.map(({ told }) => told.first(({ type }) => type === 'started')));
+    holders = [new HolderProcess(redis.url), new HolderProcess(redis.url)];
+    await Promise.all(holders.map(({ events }) => events.first(({ type }) => type === 'started')));
   });
   afterAll(async () => {
     for (const { child } of holders) child.kill('SIGKILL');
@@ -93,67 +90,70 @@ describe('two processes and one lease', () => {
   });
 
   const isOf =
-    (holder: Holder) =>
-    ({ pid }: SeenPrice) =>
+    (holder: HolderProcess) =>
+    ({ pid }: ReceivedPrice) =>
       pid === String(holder.child.pid);
 
   /** The current holder, the standby and the newest token. */
-  async function look() {
-    const seen = prices.items.length;
-    await prices.reaches(seen + 1);
-    const newest = prices.items[seen];
+  async function currentHolder() {
+    const count = prices.items.length;
+    await prices.reaches(count + 1);
+    const newest = prices.items[count];
     const [holder, standby] = holders.toSorted(
-      (a, b) => Number(isOf(b)(newest as SeenPrice)) - Number(isOf(a)(newest as SeenPrice)),
+      (a, b) => Number(isOf(b)(newest as ReceivedPrice)) - Number(isOf(a)(newest as ReceivedPrice)),
     );
-    if (holder === undefined || standby === undefined || newest === undefined) throw new Error('Nobody.');
+    if (holder === undefined || standby === undefined || newest === undefined)
+      throw new Error('No holder published.');
     return { holder, standby, token: newest.token };
   }
 
   it('a holder paused past its TTL reports "expired" when it resumes, and its publishes are rejected', async () => {
-    const { holder, standby, token } = await look();
+    const { holder, standby, token } = await currentHolder();
     holder.child.kill('SIGSTOP');
     await standby.gained(token);
-    await prices.first(({ pid, token: of }) => pid === String(standby.child.pid) && of > token);
+    await prices.first(({ pid, token: later }) => pid === String(standby.child.pid) && later > token);
     const before = prices.items.findLastIndex(isOf(holder));
     // Read as soon as the process resumes: Redis rejects the old token.
-    holder.order('late');
+    holder.command('late');
     holder.child.kill('SIGCONT');
-    expect(await holder.told.first(({ type }) => type === 'late')).toMatchObject({ code: 'TICKBUS_FENCED' });
-    const lost = await holder.told.first(({ type, token: of }) => type === 'lost' && of === token);
+    expect(await holder.events.first(({ type }) => type === 'late')).toMatchObject({
+      code: 'TICKBUS_FENCED',
+    });
+    const lost = await holder.events.first((event) => event.type === 'lost' && event.token === token);
     expect(lost).toMatchObject({ reason: 'expired' });
     await prices.reaches(prices.items.length + 10);
     expect(prices.items.findLastIndex(isOf(holder))).toBe(before);
   });
 
   it('a released lease passes to the standby at once, in a new epoch', async () => {
-    const { holder, standby, token } = await look();
-    holder.order('release');
-    expect(await holder.told.first(({ type }) => type === 'released')).toMatchObject({ confirmed: true });
+    const { holder, standby, token } = await currentHolder();
+    holder.command('release');
+    expect(await holder.events.first(({ type }) => type === 'released')).toMatchObject({ confirmed: true });
     await standby.gained(token);
-    await prices.first(({ token: of }) => of > token);
+    await prices.first((price) => price.token > token);
     const last = prices.items.findLastIndex((price) => price.token === token);
     const [before, after] = [prices.items[last], prices.items[last + 1]];
     expect((after?.at ?? 0) - (before?.at ?? 0)).toBeLessThan(TTL_MS);
     expect(after?.epoch).toBeGreaterThan(before?.epoch ?? Number.POSITIVE_INFINITY);
-    holder.order('start');
+    holder.command('start');
   });
 
   it('a Redis restart without its memory leaves one holder, with a larger token', async () => {
-    const { token } = await look();
+    const { token } = await currentHolder();
     await redis.kill();
     await redis.start();
-    const [one, two] = holders;
-    const next = await Promise.race([one?.gained(token), two?.gained(token)]);
-    await prices.first(({ token: of }) => of > token);
+    const [first, second] = holders;
+    const next = await Promise.race([first?.gained(token), second?.gained(token)]);
+    await prices.first((price) => price.token > token);
     const seen = prices.items.length;
     await prices.reaches(seen + 20);
     expect(new Set(prices.items.slice(seen).map((price) => price.token))).toEqual(new Set([next?.token]));
   });
 
   it('a killed holder is replaced within 2 TTLs', async () => {
-    const { holder, token } = await look();
+    const { holder, token } = await currentHolder();
     holder.child.kill('SIGKILL');
-    const first = await prices.first(({ token: of }) => of > token);
+    const first = await prices.first((price) => price.token > token);
     const last = prices.items.findLast(isOf(holder));
     expect(first.at - (last?.at ?? 0)).toBeLessThan(2 * TTL_MS);
   });
@@ -170,39 +170,35 @@ it('acquire is held off for one TTL on a Redis with an older memory, and not on 
   const kept = await startLocalRedis({ args: ['--dir', dir, '--appendonly', 'no'] });
   closing.push(() => kept.kill());
   const states: string[] = [];
-  const lease = () => {
-    const made = new RedisLease({ name: 'report', url: kept.url, ttlMs: 100, logger: silentLogger });
-    closing.push(() => made.close());
-    return made;
+  const newLease = () => {
+    const lease = new RedisLease({ name: 'report', url: kept.url, ttlMs: 100, logger: silentLogger });
+    closing.push(() => lease.close());
+    return lease;
   };
-  const first = lease();
+  const first = newLease();
   await first.start();
-  await gained(first);
+  await untilGained(first);
   await first.release();
-  const second = lease();
+  const second = newLease();
   second.on('state', ({ state }) => states.push(state));
   await second.start();
-  await gained(second);
+  await untilGained(second);
   expect(states).toEqual(['standby', 'held']);
   await second.release();
-  const admin = createClient({ url: kept.url });
-  await admin.connect();
+  const admin = await connectPlainClient(kept.url, closing);
   await admin.sendCommand(['SAVE']);
-  admin.destroy();
   await kept.kill();
   await kept.start();
   states.length = 0;
-  const third = lease();
+  const third = newLease();
   third.on('state', ({ state }) => states.push(state));
   await third.start();
-  await gained(third);
+  await untilGained(third);
   expect(states).toEqual(['standby', 'holding_off', 'held']);
 });
 
-it('acquire is held off after the lease key was deleted, and shortens a lease that a clock change prolonged', async () => {
-  const admin = createClient({ url: redis.url });
-  await admin.connect();
-  closing.push(() => admin.destroy());
+it('acquire holds off if the lease key was deleted, and shortens a lease prolonged by a clock change', async () => {
+  const admin = await connectPlainClient(redis.url, closing);
   const connection = new RedisConnection({ url: redis.url, logger: silentLogger });
   closing.push(() => connection.close());
   await connection.publishing.connect();
@@ -219,9 +215,7 @@ it('acquire is held off after the lease key was deleted, and shortens a lease th
 });
 
 it('the holder keeps its lease when the clock of Redis jumps an hour ahead', async () => {
-  const admin = createClient({ url: redis.url });
-  await admin.connect();
-  closing.push(() => admin.destroy());
+  const admin = await connectPlainClient(redis.url, closing);
   const candidate = async () => {
     const connection = new RedisConnection({ url: redis.url, logger: silentLogger });
     const lease = new RedisLease({ channel: ALERTS, connection, ttlMs: TTL_MS, logger: silentLogger });
@@ -231,7 +225,7 @@ it('the holder keeps its lease when the clock of Redis jumps an hour ahead', asy
     return { connection, lease };
   };
   const { connection, lease: holder } = await candidate();
-  await gained(holder);
+  await untilGained(holder);
   const { token } = holder;
   const { lease: standby } = await candidate();
   const changes: string[] = [];
@@ -241,18 +235,18 @@ it('the holder keeps its lease when the clock of Redis jumps an hour ahead', asy
   closing.push(() => publisher.close());
   const publish = () => publisher.publish(ALERTS, { n: 1 }, { type: 'note' });
   // Effect of such a clock on the server: every expiry has passed, and the past is an hour older.
-  const setAhead = async () => {
+  const setClockAhead = async () => {
     const until = Number(await admin.hGet('tickbus:{ALERTS}:head', 'until')) - 3_600_000;
     await admin.multi().del('tickbus:{ALERTS}:lease').hSet('tickbus:{ALERTS}:head', 'until', until).exec();
   };
 
   // The fence is the connection: a lease that seems expired stops no publish.
-  await setAhead();
+  await setClockAhead();
   await publish();
   expect(changes).toEqual([]);
 
   const heldOff = new Promise<void>((resolve) => standby.on('state', () => resolve()));
-  await setAhead();
+  await setClockAhead();
   await heldOff;
   await publish();
   await vi.waitFor(async () => expect(await admin.get('tickbus:{ALERTS}:lease')).toBe(String(token)));
@@ -260,7 +254,7 @@ it('the holder keeps its lease when the clock of Redis jumps an hour ahead', asy
   expect(changes.filter((change) => change === 'expired' || change === 'taken')).toEqual([]);
 });
 
-function gained(lease: RedisLease): Promise<void> {
+function untilGained(lease: RedisLease): Promise<void> {
   if (lease.holds) return Promise.resolve();
   return new Promise((resolve) => lease.on('gained', () => resolve()));
 }

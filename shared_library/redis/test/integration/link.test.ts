@@ -8,31 +8,35 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort, LocalRedis, type LocalRedis as Server, startLocalRedis } from '@tickbus/local-redis';
-import { silentLogger } from '@tickbus/test-kit';
-import { createClient } from 'redis';
-import { afterEach, describe, expect, it } from 'vitest';
+import { EventRecorder, silentLogger } from '@tickbus/test-kit';
+import { describe, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import type { SubscriberStatus } from '../../subscribe/status.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
+import { pricePayload } from '../channels.fixture.ts';
+import {
+  changeUser,
+  closeAfterEach,
+  connectPlainClient,
+  createUser,
+  untilAccepted,
+} from './integration.fixture.ts';
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
+const closing = closeAfterEach();
 
 it('subscriber reconnects with its subscriptions after a protocol error', async () => {
   const redis = await start();
-  const wire = await tap(redis);
-  const subscriber = new RedisSubscriber({ port: wire.port, logger: silentLogger });
+  const proxy = await startInjectingProxy(redis);
+  const subscriber = new RedisSubscriber({ port: proxy.port, logger: silentLogger });
   closing.push(() => subscriber.close());
-  const received = channelOf<number>();
-  subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data }) => received.push(data.price));
+  const prices = new EventRecorder<number>();
+  subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data }) => prices.add(data.price));
   await subscriber.startListening();
   const publisher = new RedisPublisher({ url: redis.url, logger: silentLogger });
   closing.push(() => publisher.close());
-  await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'A', price: 1, timestamp: 1 });
-  expect(await received.next()).toBe(1);
+  await publisher.publish(CHANNELS.PRICE_DATA, pricePayload());
+  expect(await prices.reaches(1)).toEqual([1]);
 
   const statuses: string[] = [];
   const live = new Promise<void>((resolve) => {
@@ -41,21 +45,21 @@ it('subscriber reconnects with its subscriptions after a protocol error', async 
       if (status.type === 'live' && statuses.includes('connected')) resolve();
     });
   });
-  wire.inject('?this is not RESP\r\n');
+  proxy.inject('?this is not RESP\r\n');
   await live;
-  await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'A', price: 2, timestamp: 2 });
-  expect(await received.next()).toBe(2);
+  await publisher.publish(CHANNELS.PRICE_DATA, pricePayload({ price: 2 }));
+  expect(await prices.reaches(2)).toEqual([1, 2]);
   expect(statuses.slice(0, 3)).toEqual(['disconnected', 'reconnecting', 'connected']);
 });
 
 it('subscriber reports "stale" on a hanging server and reconnects when it resumes', async () => {
   const redis = await start();
-  const { publisher, received, statuses } = await pairOf(redis, redis.url, redis.url);
-  const linkOf = () => statuses.map(({ type }) => type).filter((type) => LINK.has(type));
-  const told = (type: SubscriberStatus['type']) =>
+  const { publisher, prices, statuses } = await connectedPair(redis.url);
+  const linkStates = () => statuses.map(({ type }) => type).filter((type) => LINK_STATES.has(type));
+  const untilReported = (type: SubscriberStatus['type']) =>
     new Promise<void>((resolve) => {
       const timer = setInterval(() => {
-        if (!linkOf().includes(type)) return;
+        if (!linkStates().includes(type)) return;
         clearInterval(timer);
         resolve();
       }, 20);
@@ -63,69 +67,52 @@ it('subscriber reports "stale" on a hanging server and reconnects when it resume
   await publisher.connect();
   statuses.length = 0;
   redis.pause();
-  const publishing = publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'A', price: 1, timestamp: 1 });
+  const publishing = publisher.publish(CHANNELS.PRICE_DATA, pricePayload());
   await expect(publishing).rejects.toMatchObject({ code: 'TICKBUS_OUTCOME_UNKNOWN' });
-  await told('stale');
-  await told('reconnecting');
+  await untilReported('stale');
+  await untilReported('reconnecting');
   redis.resume();
-  await told('connected');
-  expect(linkOf().slice(0, 3)).toEqual(['stale', 'disconnected', 'reconnecting']);
+  await untilReported('connected');
+  expect(linkStates().slice(0, 3)).toEqual(['stale', 'disconnected', 'reconnecting']);
   expect(statuses.find(({ type }) => type === 'disconnected')).toMatchObject({
     error: { code: 'TICKBUS_NOT_CONNECTED', message: expect.stringMatching(/has been silent for \d+ ms/) },
   });
-  await publishUntilAccepted(publisher, 2);
-  for (let price = 0; price !== 2; price = await received.next());
+  await untilAccepted(() => publisher.publish(CHANNELS.PRICE_DATA, pricePayload({ price: 2 })));
+  await prices.first((price) => price === 2);
 });
 
 /** The states of the link itself. */
-const LINK = new Set(['stale', 'disconnected', 'reconnecting', 'connected', 'failed']);
-
-/** The publisher may reconnect later than the subscriber. */
-async function publishUntilAccepted(publisher: RedisPublisher, price: number): Promise<void> {
-  for (;;) {
-    const isAccepted = await publisher
-      .publish(CHANNELS.PRICE_DATA, { symbol: 'A', price, timestamp: 1 })
-      .then(
-        () => true,
-        () => false,
-      );
-    if (isAccepted) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
+const LINK_STATES = new Set(['stale', 'disconnected', 'reconnecting', 'connected', 'failed']);
 
 describe('a user with few permissions', () => {
   it('can publish and subscribe with the rules of docs/delivery.md', async () => {
     const redis = await start();
-    await setUser(
-      redis,
-      'resetchannels &PRICE_DATA ~tickbus:* +@connection +@pubsub +@scripting +@read +@write +time +info',
-    );
-    const { publisher, subscriber, received } = await pairOf(redis);
-    await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'A', price: 1, timestamp: 1 });
-    expect(await received.next()).toBe(1);
+    const commands = ['+@connection', '+@pubsub', '+@scripting', '+@read', '+@write', '+time', '+info'];
+    const url = await createUser(redis, 'few', 'resetchannels', '&PRICE_DATA', '~tickbus:*', ...commands);
+    const { publisher, subscriber, prices } = await connectedPair(url);
+    await publisher.publish(CHANNELS.PRICE_DATA, pricePayload());
+    expect(await prices.reaches(1)).toEqual([1]);
     expect(subscriber.status(CHANNELS.PRICE_DATA)?.mode).toBe('live');
   });
 
   it('publish rejects with TICKBUS_DENIED without the right to publish, and numbers nothing', async () => {
     const redis = await start();
-    await setUser(redis, 'resetchannels ~tickbus:* +@all');
-    const publisher = new RedisPublisher({ url: urlOf(redis), logger: silentLogger });
+    const url = await createUser(redis, 'few', 'resetchannels', '~tickbus:*', '+@all');
+    const publisher = new RedisPublisher({ url, logger: silentLogger });
     closing.push(() => publisher.close());
-    const tick = { symbol: 'A', price: 1, timestamp: 1 };
-    await expect(publisher.publish(CHANNELS.PRICE_DATA, tick)).rejects.toMatchObject({
+    await expect(publisher.publish(CHANNELS.PRICE_DATA, pricePayload())).rejects.toMatchObject({
       code: 'TICKBUS_DENIED',
     });
-    await setUser(redis, 'allchannels');
-    await expect(publisher.publish(CHANNELS.PRICE_DATA, tick)).resolves.toMatchObject({
+    await changeUser(redis, 'few', 'allchannels');
+    await expect(publisher.publish(CHANNELS.PRICE_DATA, pricePayload())).resolves.toMatchObject({
       position: { seq: 1 },
     });
   });
 
   it('startListening rejects with TICKBUS_DENIED without the right to subscribe', async () => {
     const redis = await start();
-    await setUser(redis, 'resetchannels ~tickbus:* +@all');
-    const subscriber = new RedisSubscriber({ url: urlOf(redis), logger: silentLogger });
+    const url = await createUser(redis, 'few', 'resetchannels', '~tickbus:*', '+@all');
+    const subscriber = new RedisSubscriber({ url, logger: silentLogger });
     closing.push(() => subscriber.close());
     subscriber.subscribe(CHANNELS.PRICE_DATA, () => {});
     await expect(subscriber.startListening()).rejects.toMatchObject({ code: 'TICKBUS_DENIED' });
@@ -133,29 +120,20 @@ describe('a user with few permissions', () => {
 
   it('subscriber without the right to read receives live messages and reports gaps as not repaired', async () => {
     const redis = await start();
-    await setUser(redis, 'allchannels +@connection +@pubsub');
-    const { subscriber, received, statuses } = await pairOf(redis, redis.url);
-    const other = createClient({ url: redis.url });
-    await other.connect();
-    closing.push(() => other.destroy());
-    const say = (seq: number) =>
-      other.publish(
-        'PRICE_DATA',
-        JSON.stringify({
-          seq,
-          epoch: 9,
-          message_type: 'price',
-          data: { symbol: 'A', price: seq, timestamp: 1 },
-          timestamp: 1,
-          sender: 's',
-        }),
-      );
-    await say(7);
-    expect(await received.next()).toBe(7);
-    await say(8);
-    expect(await received.next()).toBe(8);
-    await say(11);
-    expect(await received.next()).toBe(11);
+    const url = await createUser(redis, 'few', 'allchannels', '+@connection', '+@pubsub');
+    const { subscriber, prices, statuses } = await connectedPair(redis.url, url);
+    const plain = await connectPlainClient(redis.url, closing);
+    const publishAt = (seq: number) => {
+      const data = pricePayload({ price: seq });
+      const envelope = { seq, epoch: 9, message_type: 'price', data, timestamp: 1, sender: 's' };
+      return plain.publish('PRICE_DATA', JSON.stringify(envelope));
+    };
+    await publishAt(7);
+    expect(await prices.reaches(1)).toEqual([7]);
+    await publishAt(8);
+    expect(await prices.reaches(2)).toEqual([7, 8]);
+    await publishAt(11);
+    expect(await prices.reaches(3)).toEqual([7, 8, 11]);
     expect(statuses.filter(({ type }) => type === 'gap')).toMatchObject([
       { from: 9, to: 10, lost: 2, repaired: false },
     ]);
@@ -220,58 +198,29 @@ it.skipIf(!hasOpenssl && process.env.CI !== 'true')(
   },
 );
 
-const PASSWORD = 'few-permissions';
-
 async function start(args: string[] = []): Promise<Server> {
   const redis = await startLocalRedis({ args });
   closing.push(() => redis.kill());
   return redis;
 }
 
-function urlOf(redis: Server): string {
-  return `redis://few:${PASSWORD}@127.0.0.1:${redis.port}`;
-}
-
-async function setUser(redis: Server, rules: string): Promise<void> {
-  const admin = createClient({ url: redis.url });
-  await admin.connect();
-  await admin.sendCommand(['ACL', 'SETUSER', 'few', 'on', `>${PASSWORD}`, ...rules.split(' ')]);
-  admin.destroy();
-}
-
-async function pairOf(redis: Server, publisherUrl = urlOf(redis), subscriberUrl = urlOf(redis)) {
+async function connectedPair(publisherUrl: string, subscriberUrl = publisherUrl) {
   const subscriber = new RedisSubscriber({ url: subscriberUrl, logger: silentLogger });
   const publisher = new RedisPublisher({ url: publisherUrl, logger: silentLogger });
   closing.push(
     () => subscriber.close(),
     () => publisher.close(),
   );
-  const received = channelOf<number>();
+  const prices = new EventRecorder<number>();
   const statuses: SubscriberStatus[] = [];
   subscriber.on('status', (status) => statuses.push(status));
-  subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data }) => received.push(data.price));
+  subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data }) => prices.add(data.price));
   await subscriber.startListening();
-  return { publisher, subscriber, received, statuses };
-}
-
-function channelOf<T>() {
-  const values: T[] = [];
-  const waiting: ((value: T) => void)[] = [];
-  return {
-    push(value: T) {
-      const next = waiting.shift();
-      if (next) next(value);
-      else values.push(value);
-    },
-    next(): Promise<T> {
-      const value = values.shift();
-      return value === undefined ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(value);
-    },
-  };
+  return { publisher, subscriber, prices, statuses };
 }
 
 /** A proxy that can insert bytes into the replies of the server. */
-async function tap(redis: Server) {
+async function startInjectingProxy(redis: Server) {
   const clients: Socket[] = [];
   const server = createServer((client) => {
     const upstream = connect(redis.port, redis.host);

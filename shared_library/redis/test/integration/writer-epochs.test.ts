@@ -1,10 +1,8 @@
 // A new epoch is larger than every epoch that the head or the caller knows.
 
 import { describe, expect, it } from 'vitest';
-import { STATE, useWriterHarness } from './exclusive-writer.fixture.ts';
+import { HEAD_KEY, OTHER_BRANCH, STATE, useWriterHarness } from './exclusive-writer.fixture.ts';
 
-const HEAD = 'tickbus:{STATE}:head';
-const OTHER_BRANCH = `${'0'.repeat(40)}:${'0'.repeat(40)}`;
 const TTL_MS = 60_000;
 const BATCH = [{ key: 'a', json: '{"data":{"n":1}}' }];
 
@@ -18,7 +16,7 @@ describe('on a server whose clock was set back', () => {
     const harness = await open();
     await (await harness.holder())[Symbol.asyncDispose]();
     const epoch = ahead();
-    await harness.admin.hSet(HEAD, 'epoch', epoch);
+    await harness.admin.hSet(HEAD_KEY, 'epoch', epoch);
     const claimed = await (await connectedCandidate(harness)).acquire(TTL_MS);
     const receipt = claimed.state === 'held' ? await claimed.writer?.publish(BATCH) : undefined;
     expect(receipt?.first?.epoch).toBeGreaterThan(epoch);
@@ -37,7 +35,7 @@ describe('on a server whose clock was set back', () => {
       async () => {},
     );
     expect(resumed).toMatchObject({ state: 'activated' });
-    expect(Number(await harness.admin.hGet(HEAD, 'epoch'))).toBeGreaterThan(epoch);
+    expect(Number(await harness.admin.hGet(HEAD_KEY, 'epoch'))).toBeGreaterThan(epoch);
   });
 
   it('a shared publish begins a larger epoch if another branch numbered the last one', async () => {
@@ -46,7 +44,7 @@ describe('on a server whose clock was set back', () => {
     await publishing.connect();
     await publishing.publish(STATE, BATCH);
     const epoch = ahead();
-    await harness.admin.hSet(HEAD, { epoch, branch: OTHER_BRANCH });
+    await harness.admin.hSet(HEAD_KEY, { epoch, branch: OTHER_BRANCH });
     const { first } = await publishing.publish(STATE, BATCH);
     expect(first?.epoch).toBeGreaterThan(epoch);
   });

@@ -6,16 +6,17 @@ import { describe, expect, it } from 'vitest';
 import { defineChannel, RedisConnection, RedisPublisher, RedisSubscriber } from '../../index.ts';
 import {
   expireLease,
+  HEAD_KEY,
   NO_VIOLATIONS,
-  plainClient,
   STATE,
+  untilDetached,
+  urlWithout,
   useWriterHarness,
-  WriterHarness,
+  type WriterHarness,
 } from './exclusive-writer.fixture.ts';
+import { connectPlainClient } from './integration.fixture.ts';
 
 const { candidate, closing, open } = useWriterHarness();
-
-const HEAD = 'tickbus:{STATE}:head';
 
 /** Stores nothing. */
 const ALERTS = defineChannel('ALERTS', { kind: 'event', key: 'key', messages: STATE.messages });
@@ -26,7 +27,7 @@ async function subscriberTo({ redis }: WriterHarness) {
   const gaps: { cause: string; from: number | undefined; to: number | undefined }[] = [];
   const invalid: unknown[] = [];
   subscriber.on('gap', ({ cause, from, to }) => gaps.push({ cause, from, to }));
-  subscriber.on('invalid_message', (told) => invalid.push(told));
+  subscriber.on('invalid_message', (report) => invalid.push(report));
   subscriber.subscribe(STATE, () => {});
   await subscriber.startListening();
   return { subscriber, gaps, invalid };
@@ -52,8 +53,7 @@ describe('a deposed holder', () => {
 
   it('publish rejects with TICKBUS_FENCED under a token that a later holder replaced', async () => {
     const harness = await open();
-    await deny(harness, '-client|kill');
-    const url = harness.redis.url.replace('//', '//narrow:pw@');
+    const url = await urlWithout(harness, '-client|kill');
     const old = candidate(url, 300);
     await old.lease.start();
     await old.gained;
@@ -82,10 +82,8 @@ describe('a claim', () => {
     const names = ['tickbus:0:STATE', 'tickbus:0:STATE2', 'tickbus:1:STATE', 'tickbus:0:STAT'];
     const clients = await Promise.all(
       names.map(async (name) => {
-        const client = plainClient(harness.redis.url);
-        await client.connect();
+        const client = await connectPlainClient(harness.redis.url, closing);
         await client.sendCommand(['CLIENT', 'SETNAME', name]);
-        closing.push(() => client.destroy());
         let isOpen = true;
         client.on('error', () => {
           isOpen = false;
@@ -118,9 +116,7 @@ describe('a claim', () => {
     await (await harness.holder())[Symbol.asyncDispose]();
     const next = candidate(harness.redis.url);
     await next.lease.start();
-    const busy = plainClient(harness.redis.url);
-    await busy.connect();
-    closing.push(() => busy.destroy());
+    const busy = await connectPlainClient(harness.redis.url, closing);
     const spin = `local t = redis.call('TIME') repeat local n = redis.call('TIME') until (n[1] - t[1]) * 1000 + (n[2] - t[2]) / 1000 > 300`;
     await busy.eval(spin);
     await next.gained;
@@ -129,15 +125,15 @@ describe('a claim', () => {
 
   it('of one channel on two databases affects neither', async () => {
     const harness = await open();
-    const desks = await Promise.all(
+    const holders = await Promise.all(
       [0, 1].map((db) => harness.holder({ url: `${harness.redis.url}/${db}` })),
     );
-    const tokens = desks.map(({ lease }) => lease.token);
-    for (const { publisher } of desks) await publisher.publish(STATE, { key: 'x', n: 1 });
-    for (const { lease } of desks) lease.confirm();
+    const tokens = holders.map(({ lease }) => lease.token);
+    for (const { publisher } of holders) await publisher.publish(STATE, { key: 'x', n: 1 });
+    for (const { lease } of holders) lease.confirm();
     await sleep(50);
-    expect(desks.map(({ lease }) => lease.token)).toEqual(tokens);
-    expect(desks.map(({ lease }) => lease.writer?.room)).toEqual([4, 4]);
+    expect(holders.map(({ lease }) => lease.token)).toEqual(tokens);
+    expect(holders.map(({ lease }) => lease.writer?.room)).toEqual([4, 4]);
   });
 });
 
@@ -166,7 +162,7 @@ describe('a server that lost memory', () => {
     await harness.publish(publisher, 3);
     await harness.admin.sendCommand(['DEBUG', 'RELOAD', 'NOSAVE']);
     harness.proxy.cut();
-    await until(() => lease.writer?.room === 0);
+    await untilDetached(lease);
     await harness.publish(publisher, 3);
     await harness.untilQuiet();
     const epochs = [...new Set(harness.received.map(({ epoch }) => epoch))];
@@ -203,9 +199,9 @@ describe('a server that lost memory', () => {
       const harness = await open();
       const { publisher, lease } = await harness.holder();
       await harness.publish(publisher, 3);
-      await harness.admin.hSet(HEAD, older);
+      await harness.admin.hSet(HEAD_KEY, older);
       lease.confirm();
-      await until(() => lease.writer?.room === 0);
+      await untilDetached(lease);
       await harness.publish(publisher, 2);
       await harness.untilQuiet();
       expect(harness.received.map(({ seq }) => seq)).toEqual([1, 2, 3, 1, 2]);
@@ -217,8 +213,8 @@ describe('a server that lost memory', () => {
     const harness = await open();
     const { publisher } = await harness.holder();
     await harness.publish(publisher, 2);
-    const fence = `tickbus:{STATE}:fence:${await harness.admin.hGet(HEAD, 'epoch')}`;
-    const [epoch] = [await harness.admin.hGet(HEAD, 'epoch')];
+    const epoch = await harness.admin.hGet(HEAD_KEY, 'epoch');
+    const fence = `tickbus:{STATE}:fence:${epoch}`;
     harness.proxy.holdsRequests = true;
     const sent: Promise<void>[] = [];
     for (const size of [3, 12, 2, 1]) {
@@ -234,7 +230,7 @@ describe('a server that lost memory', () => {
     expect(harness.received.map(({ seq }) => seq)).toEqual(
       Array.from({ length: 20 }, (_, index) => index + 1),
     );
-    expect(await harness.admin.hGet(HEAD, 'epoch')).toBe(epoch);
+    expect(await harness.admin.hGet(HEAD_KEY, 'epoch')).toBe(epoch);
     expect(await harness.admin.exists(fence)).toBe(1);
   });
 
@@ -254,7 +250,7 @@ describe('a server that lost memory', () => {
     await harness.untilQuiet();
     expect(harness.received).toHaveLength(2);
     expect(harness.countOf('TICKBUS_OUTCOME_UNKNOWN')).toBe(0);
-    expect(await harness.admin.exists(HEAD)).toBe(0);
+    expect(await harness.admin.exists(HEAD_KEY)).toBe(0);
   });
 
   it('makes batches of a deposed holder reject with TICKBUS_OUTCOME_UNKNOWN', async () => {
@@ -279,8 +275,7 @@ describe('a server that lost memory', () => {
 
 describe('a server that rejects writes', () => {
   it('publishes nothing of a large batch on a channel without storage, and uses its numbers once', async () => {
-    const harness = await WriterHarness.open(ALERTS as never);
-    closing.push(() => harness[Symbol.asyncDispose]());
+    const harness = await open([], ALERTS as never);
     const { publisher } = await harness.holder();
     await harness.publish(publisher, 20);
     await harness.admin.configSet('min-replicas-to-write', '1');
@@ -295,11 +290,3 @@ describe('a server that rejects writes', () => {
     );
   });
 });
-
-async function deny({ admin }: WriterHarness, rule: string): Promise<void> {
-  await admin.sendCommand(['ACL', 'SETUSER', 'narrow', 'reset', 'on', '>pw', '~*', '&*', '+@all', rule]);
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await sleep(2);
-}

@@ -4,11 +4,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLogger } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { defineChannel, RedisLease, RedisPublisher } from '../../index.ts';
-import { expireLease, STATE, useWriterHarness, WriterHarness } from './exclusive-writer.fixture.ts';
+import {
+  expireLease,
+  HEAD_KEY,
+  LEASE_KEY,
+  OTHER_BRANCH,
+  STATE,
+  useWriterHarness,
+} from './exclusive-writer.fixture.ts';
+import { until } from './integration.fixture.ts';
 
 const { candidate, closing, open } = useWriterHarness();
-
-const HEAD = 'tickbus:{STATE}:head';
 
 describe('a lease without a live holder', () => {
   it('is lost after a drop with reconnect: false, and acquired again', async () => {
@@ -55,11 +61,11 @@ describe('a lease without a live holder', () => {
     };
     const violations = candidate(harness.proxy.url, 300);
     await violations.lease.start();
-    while ((await harness.admin.exists('tickbus:{STATE}:lease')) === 0) await sleep(2);
+    while ((await harness.admin.exists(LEASE_KEY)) === 0) await sleep(2);
     await violations.lease.close();
     const publisher = new RedisPublisher({ url: harness.redis.url, logger: silentLogger });
     closing.push(() => publisher.close());
-    while ((await harness.admin.exists('tickbus:{STATE}:lease')) === 1) await sleep(5);
+    while ((await harness.admin.exists(LEASE_KEY)) === 1) await sleep(5);
     await harness.publish(publisher, 2);
     expect(harness.countOf('published')).toBe(2);
   });
@@ -85,7 +91,7 @@ it('shared publishers can publish after any number of restarts if the last holde
   const { publisher: holder } = await harness.holder();
   await harness.publish(holder, 1);
   await expireLease(harness);
-  await harness.admin.hSet(HEAD, 'branch', `${'0'.repeat(40)}:${'0'.repeat(40)}`);
+  await harness.admin.hSet(HEAD_KEY, 'branch', OTHER_BRANCH);
   const publisher = new RedisPublisher({ url: harness.redis.url, logger: silentLogger });
   closing.push(() => publisher.close());
   await harness.publish(publisher, 1);
@@ -95,15 +101,10 @@ it('shared publishers can publish after any number of restarts if the last holde
 
 it('publishes on a channel with a non-ASCII name', async () => {
   const channel = defineChannel('Kurse-ü-価格', { kind: 'state', key: 'key', messages: STATE.messages });
-  const harness = await WriterHarness.open(channel as never);
-  closing.push(() => harness[Symbol.asyncDispose]());
+  const harness = await open([], channel as never);
   const { publisher, lease } = await harness.holder();
   expect(lease.writer).toBeDefined();
   await harness.publish(publisher, 20);
   await harness.untilQuiet();
   expect(harness.received).toHaveLength(20);
 });
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await sleep(2);
-}

@@ -7,24 +7,25 @@ import { describe, expect, it } from 'vitest';
 import { RedisPublisher } from '../../index.ts';
 import {
   expireLease,
+  HEAD_KEY,
+  LEASE_KEY,
   NO_VIOLATIONS,
-  plainClient,
+  OTHER_BRANCH,
   STATE,
+  urlWithout,
   useWriterHarness,
-  type WriterHarness,
 } from './exclusive-writer.fixture.ts';
+import { connectPlainClient } from './integration.fixture.ts';
 
 const { candidate, closing, open } = useWriterHarness();
-
-const HEAD = 'tickbus:{STATE}:head';
 
 describe('a candidate without the right to disconnect others', () => {
   it.each(['-client|kill', '-client|list', '-multi', '-watch'])(
     'publishes with its token as the fence (%s)',
     async (right) => {
       const harness = await open();
-      await deny(harness, right);
-      const { lease, gained, logger } = candidate(harness.redis.url.replace('//', '//narrow:pw@'), 300);
+      const url = await urlWithout(harness, right);
+      const { lease, gained, logger } = candidate(url, 300);
       await lease.start();
       await gained;
       expect(lease.writer).toBeUndefined();
@@ -42,17 +43,16 @@ describe('a candidate without the right to disconnect others', () => {
 
   it('never follows an exclusive writer that did not release, and logs the reason', async () => {
     const harness = await open();
-    await deny(harness, '-client|kill');
+    const url = await urlWithout(harness, '-client|kill');
     const holder = await harness.holder();
     await harness.publish(holder.publisher, 1);
-    const url = harness.redis.url.replace('//', '//narrow:pw@');
     const { lease, gained, logger } = candidate(url, 200);
     await expireLease(harness);
     await lease.start();
     const warned = () => logger.lines.find(({ message }) => message.includes('cannot be taken over'));
     while (warned() === undefined) await sleep(5);
     expect(lease.state).toBe('standby');
-    expect(await harness.admin.get('tickbus:{STATE}:lease')).toBeNull();
+    expect(await harness.admin.get(LEASE_KEY)).toBeNull();
     await holder.lease.confirm();
     await holder.lease.release();
     await gained;
@@ -61,8 +61,8 @@ describe('a candidate without the right to disconnect others', () => {
 
   it('uses the token if a proxy shares connections', async () => {
     const harness = await open();
-    await deny(harness, '-client|info');
-    const { lease, gained, logger } = candidate(harness.redis.url.replace('//', '//narrow:pw@'), 300);
+    const url = await urlWithout(harness, '-client|info');
+    const { lease, gained, logger } = candidate(url, 300);
     await lease.start();
     await gained;
     expect(lease.writer).toBeUndefined();
@@ -72,8 +72,7 @@ describe('a candidate without the right to disconnect others', () => {
 
 it('publish rejects with TICKBUS_DENIED and a candidate logs the error if the user may not use INFO', async () => {
   const harness = await open();
-  await deny(harness, '-info');
-  const url = harness.redis.url.replace('//', '//narrow:pw@');
+  const url = await urlWithout(harness, '-info');
   const publisher = new RedisPublisher({ url, logger: silentLogger });
   closing.push(() => publisher.close());
   await expect(publisher.publish(STATE, { key: 'a', n: 1 })).rejects.toMatchObject({
@@ -89,22 +88,16 @@ it('publish rejects with TICKBUS_DENIED and a candidate logs the error if the us
 it('a shared publish begins a new epoch after a restart from an older snapshot', async () => {
   const redis = await startLocalRedis({ args: ['--enable-debug-command', 'yes'] });
   closing.push(() => redis.kill());
-  const admin = plainClient(redis.url);
-  await admin.connect();
-  closing.push(() => admin.destroy());
+  const admin = await connectPlainClient(redis.url, closing);
   const publisher = new RedisPublisher({ url: redis.url, logger: silentLogger });
   closing.push(() => publisher.close());
   const first = await publisher.publish(STATE, { key: 'a', n: 1 });
   // A restart leaves the same head on another branch.
-  await admin.hSet(HEAD, 'branch', `${'0'.repeat(40)}:${'0'.repeat(40)}`);
+  await admin.hSet(HEAD_KEY, 'branch', OTHER_BRANCH);
   const second = await publisher.publish(STATE, { key: 'a', n: 2 });
   expect(second.position?.seq).toBe(1);
   expect(second.position?.epoch).toBeGreaterThan(first.position?.epoch ?? 0);
 });
-
-async function deny({ admin }: WriterHarness, rule: string): Promise<void> {
-  await admin.sendCommand(['ACL', 'SETUSER', 'narrow', 'reset', 'on', '>pw', '~*', '&*', '+@all', rule]);
-}
 
 describe('a candidate behind a proxy that shares connections', () => {
   it.each([

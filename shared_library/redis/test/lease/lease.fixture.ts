@@ -10,7 +10,8 @@ import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { ManualClock } from '../../runtime/manual-clock.ts';
 import { MemoryServer } from '../../transport/memory/memory-server.ts';
 import type { LeaseOperations } from '../../transport/port.ts';
-import { FakeTransport, PRICES } from '../library.fixture.ts';
+import { PRICES } from '../channels.fixture.ts';
+import { FakeTransport } from '../fake-transport.fixture.ts';
 
 /** The clock of one process. While it is paused no timer runs; due timers run when it resumes. */
 class ProcessClock implements Clock {

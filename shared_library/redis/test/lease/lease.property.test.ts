@@ -5,21 +5,24 @@ import { expect, it } from 'vitest';
 import { type Candidate, LeaseHarness } from './lease.fixture.ts';
 
 const COUNT = 3;
-const LOOK_MS = 150;
+const CHECK_MS = 150;
 
 type Step =
   | { readonly type: 'pass'; readonly ms: number }
   | { readonly type: 'forget' }
-  | { readonly type: 'pause' | 'resume' | 'cut' | 'mend' | 'release' | 'start'; readonly who: number }
   | {
-      readonly type: 'lag';
+      readonly type: 'pause' | 'resume' | 'disconnect' | 'reconnect' | 'release' | 'start';
+      readonly who: number;
+    }
+  | {
+      readonly type: 'delay';
       readonly who: number;
       readonly requestDelayMs: number;
       readonly replyDelayMs: number;
     };
 
 const who = fc.nat({ max: COUNT - 1 });
-const lag = fc.oneof(fc.constant(0), fc.nat({ max: 2_600 }), fc.nat({ max: 10_000 }));
+const delay = fc.oneof(fc.constant(0), fc.nat({ max: 2_600 }), fc.nat({ max: 10_000 }));
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 9, arbitrary: fc.record({ type: fc.constant('pass' as const), ms: fc.nat({ max: 2_000 }) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('forget' as const) }) },
@@ -30,10 +33,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
         'pause',
         'resume',
         'resume',
-        'cut',
-        'cut',
-        'mend',
-        'mend',
+        'disconnect',
+        'disconnect',
+        'reconnect',
+        'reconnect',
         'release',
         'start',
         'start',
@@ -45,16 +48,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.oneof(
       fc.record({
-        type: fc.constant('lag' as const),
+        type: fc.constant('delay' as const),
         who,
-        requestDelayMs: lag,
+        requestDelayMs: delay,
         replyDelayMs: fc.constant(0),
       }),
       fc.record({
-        type: fc.constant('lag' as const),
+        type: fc.constant('delay' as const),
         who,
         requestDelayMs: fc.constant(0),
-        replyDelayMs: lag,
+        replyDelayMs: delay,
       }),
     ),
   },
@@ -65,60 +68,60 @@ it('at most one candidate holds the lease, only the newest token is accepted, an
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 80, size: 'max' }), async (steps) => {
       const harness = new LeaseHarness();
       const candidates = Array.from({ length: COUNT }, () => harness.candidate());
-      const given: number[] = [];
-      for (const { lease } of candidates) lease.on('gained', ({ token }) => given.push(token));
+      const granted: number[] = [];
+      for (const { lease } of candidates) lease.on('gained', ({ token }) => granted.push(token));
       for (const { lease } of candidates) await lease.start();
       await harness.advance(3_001);
-      check(harness, candidates, given);
-      for (const one of steps) {
-        await take(harness, candidates, one);
-        check(harness, candidates, given);
+      expectSafe(harness, candidates, granted);
+      for (const step of steps) {
+        await performStep(harness, candidates, step);
+        expectSafe(harness, candidates, granted);
       }
-      await everybodyRecovers(harness, candidates);
-      check(harness, candidates, given);
+      await recoverAll(harness, candidates);
+      expectSafe(harness, candidates, granted);
     }),
     { numRuns: 200 },
   );
 });
 
-async function take(harness: LeaseHarness, candidates: Candidate[], step: Step): Promise<void> {
+async function performStep(harness: LeaseHarness, candidates: Candidate[], step: Step): Promise<void> {
   if (step.type === 'forget') return harness.server.flush();
   if (step.type === 'pass') {
-    for (let left = step.ms; left > 0; left -= LOOK_MS) {
-      await harness.advance(Math.min(left, LOOK_MS));
+    for (let left = step.ms; left > 0; left -= CHECK_MS) {
+      await harness.advance(Math.min(left, CHECK_MS));
       expectOneHolder(candidates);
     }
     return;
   }
-  const one = candidates[step.who];
-  if (one === undefined) throw new Error('No such candidate.');
+  const candidate = candidates[step.who];
+  if (candidate === undefined) throw new Error('No such candidate.');
   switch (step.type) {
     case 'pause':
-      return one.process.pause();
+      return candidate.process.pause();
     case 'resume':
-      return one.process.resume();
-    case 'cut':
-      one.link.isDown = true;
+      return candidate.process.resume();
+    case 'disconnect':
+      candidate.link.isDown = true;
       return;
-    case 'mend':
-      one.link.isDown = false;
+    case 'reconnect':
+      candidate.link.isDown = false;
       return;
     case 'release':
-      return void one.lease.release();
+      return void candidate.lease.release();
     case 'start':
-      return void one.lease.start().catch(() => {});
-    case 'lag':
-      one.link.requestDelayMs = step.requestDelayMs;
-      one.link.replyDelayMs = step.replyDelayMs;
+      return void candidate.lease.start().catch(() => {});
+    case 'delay':
+      candidate.link.requestDelayMs = step.requestDelayMs;
+      candidate.link.replyDelayMs = step.replyDelayMs;
   }
 }
 
-function check(harness: LeaseHarness, candidates: Candidate[], given: number[]): void {
+function expectSafe(harness: LeaseHarness, candidates: Candidate[], granted: number[]): void {
   expectOneHolder(candidates);
   // Of all tokens ever granted, the server accepts at most the newest.
-  const accepted = given.filter((token) => harness.accepts(token));
-  expect(accepted).toEqual(accepted.length === 0 ? [] : [Math.max(...given)]);
-  for (let i = 1; i < given.length; i++) expect(given[i]).toBeGreaterThan(given[i - 1] ?? 0);
+  const accepted = granted.filter((token) => harness.accepts(token));
+  expect(accepted).toEqual(accepted.length === 0 ? [] : [Math.max(...granted)]);
+  for (let i = 1; i < granted.length; i++) expect(granted[i]).toBeGreaterThan(granted[i - 1] ?? 0);
 }
 
 function expectOneHolder(candidates: Candidate[]): void {
@@ -126,7 +129,7 @@ function expectOneHolder(candidates: Candidate[]): void {
 }
 
 /** Delayed requests settle, then exactly one candidate holds the lease. */
-async function everybodyRecovers(harness: LeaseHarness, candidates: Candidate[]): Promise<void> {
+async function recoverAll(harness: LeaseHarness, candidates: Candidate[]): Promise<void> {
   for (const { process, link } of candidates) {
     process.resume();
     link.isDown = false;

@@ -6,7 +6,8 @@ import { Batcher } from '../../publish/batcher.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { ManualClock } from '../../runtime/manual-clock.ts';
 import type { Fence, Outgoing, Receipt, Writer } from '../../transport/port.ts';
-import { FakeTransport, PRICES } from '../library.fixture.ts';
+import { PRICES, receiptAt } from '../channels.fixture.ts';
+import { FakeTransport } from '../fake-transport.fixture.ts';
 
 /** A writer whose batches settle as the test decides. */
 class FakeWriter implements Writer {
@@ -59,8 +60,7 @@ function setUp() {
   });
   const add = (...numbers: number[]) =>
     numbers.map((n) => batcher.add({ json: JSON.stringify({ n }), key: 'k' }));
-  const receipt = (seq: number): Receipt => ({ first: { epoch: 1, seq }, receivers: 1 });
-  return { writer, lease, transport, clock, batcher, add, receipt };
+  return { writer, lease, transport, clock, batcher, add };
 }
 
 describe('with an exclusive writer', () => {
@@ -78,7 +78,7 @@ describe('with an exclusive writer', () => {
   });
 
   it('resends batches that were not executed first, unchanged and in order', async () => {
-    const { writer, add, receipt } = setUp();
+    const { writer, add } = setUp();
     const outcomes = [...add(1, 2)];
     await eventLoopTurns(1);
     outcomes.push(...add(3));
@@ -93,12 +93,12 @@ describe('with an exclusive writer', () => {
     writer.makeRoom(4);
     await eventLoopTurns(1);
     expect(writer.sent.map(({ numbers }) => numbers)).toEqual([[1, 2], [3], [4]]);
-    for (const { ends, numbers } of writer.sent) ends(receipt(numbers[0] ?? 0));
+    for (const { ends, numbers } of writer.sent) ends(receiptAt(numbers[0] ?? 0));
     const positions = await Promise.all(outcomes);
     expect(positions.map(({ position }) => position?.seq)).toEqual([1, 2, 3, 4]);
   });
 
-  it('rejects with TICKBUS_NOT_SENT after the deadline if the writer has no room, and accepts new messages', async () => {
+  it('rejects with TICKBUS_NOT_SENT after the deadline if the writer has no room, then continues', async () => {
     const { writer, clock, add } = setUp();
     writer.room = 0;
     const waiting = errorOf(Promise.all(add(1)));
@@ -112,10 +112,10 @@ describe('with an exclusive writer', () => {
 
   it('rejects with TICKBUS_OUTCOME_UNKNOWN after the deadline of a batch in flight, and never resends it', async () => {
     const { writer, clock, add, batcher } = setUp();
-    const underWay = errorOf(Promise.all(add(1)));
+    const inFlight = errorOf(Promise.all(add(1)));
     await eventLoopTurns(1);
     await clock.advance(1_001);
-    expect(await underWay).toMatchObject({ code: 'TICKBUS_OUTCOME_UNKNOWN' });
+    expect(await inFlight).toMatchObject({ code: 'TICKBUS_OUTCOME_UNKNOWN' });
     expect(await errorOf(Promise.all(add(2)))).toMatchObject({ code: 'TICKBUS_NOT_SENT' });
     await batcher.settled();
     writer.sent[0]?.ends(undefined);

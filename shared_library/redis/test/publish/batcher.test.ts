@@ -6,7 +6,8 @@ import type { Published } from '../../publish/batch.ts';
 import { Batcher } from '../../publish/batcher.ts';
 import { ManualClock } from '../../runtime/manual-clock.ts';
 import type { Outgoing, Receipt } from '../../transport/port.ts';
-import { ALERTS, CHAT, FakeTransport } from '../library.fixture.ts';
+import { ALERTS, CHAT } from '../channels.fixture.ts';
+import { FakeTransport } from '../fake-transport.fixture.ts';
 
 const DEADLINE_MS = 2_000;
 
@@ -14,13 +15,13 @@ const DEADLINE_MS = 2_000;
 function setUp({ maxPending = 32 * 1024 * 1024, channel = ALERTS as typeof ALERTS | typeof CHAT } = {}) {
   const transport = new FakeTransport();
   const clock = new ManualClock();
-  const calls: { batch: readonly Outgoing[]; answer: () => void; fail: (error: unknown) => void }[] = [];
+  const calls: { batch: readonly Outgoing[]; reply: () => void; fail: (error: unknown) => void }[] = [];
   let seq = 1;
   transport.onPublish = (batch) => {
     const { promise, resolve, reject } = deferred<Receipt>();
     const first = { epoch: 7, seq };
     seq += batch.length;
-    calls.push({ batch, answer: () => resolve({ first, receivers: 3 }), fail: reject });
+    calls.push({ batch, reply: () => resolve({ first, receivers: 3 }), fail: reject });
     return promise;
   };
   const batcher = new Batcher({ channel, transport, clock, deadlineMs: DEADLINE_MS, maxPending });
@@ -30,13 +31,13 @@ function setUp({ maxPending = 32 * 1024 * 1024, channel = ALERTS as typeof ALERT
 const message = (n: number | string): Outgoing => ({ json: `{"n":${JSON.stringify(n)}}` });
 
 /** The outcome of a publish, once it is known. */
-function watch(publishing: Promise<Published>) {
-  const seen: { published?: Published; code?: string; retryable?: boolean } = {};
+function observe(publishing: Promise<Published>) {
+  const outcome: { published?: Published; code?: string; retryable?: boolean } = {};
   publishing.then(
-    (published) => Object.assign(seen, { published }),
-    ({ code, retryable }) => Object.assign(seen, { code, retryable }),
+    (published) => Object.assign(outcome, { published }),
+    ({ code, retryable }) => Object.assign(outcome, { code, retryable }),
   );
-  return seen;
+  return outcome;
 }
 
 describe('batches', () => {
@@ -46,7 +47,7 @@ describe('batches', () => {
     await eventLoopTurns();
     expect(calls).toHaveLength(1);
     expect(calls[0]?.batch).toEqual([message(1), message(2), message(3)]);
-    calls[0]?.answer();
+    calls[0]?.reply();
     expect(await Promise.all(outcomes)).toEqual(
       [1, 2, 3].map((seq) => ({ position: { epoch: 7, seq }, receivers: 3 })),
     );
@@ -61,12 +62,12 @@ describe('batches', () => {
       await eventLoopTurns();
     }
     expect(calls).toHaveLength(1);
-    calls[0]?.answer();
+    calls[0]?.reply();
     await eventLoopTurns();
     expect(calls.map(({ batch }) => batch.length)).toEqual([1, 2]);
-    calls[1]?.answer();
-    const places = (await Promise.all(outcomes)).map(({ position }) => position?.seq);
-    expect(places).toEqual([1, 2, 3]);
+    calls[1]?.reply();
+    const sequences = (await Promise.all(outcomes)).map(({ position }) => position?.seq);
+    expect(sequences).toEqual([1, 2, 3]);
   });
 
   it('sends again after it was idle', async () => {
@@ -74,7 +75,7 @@ describe('batches', () => {
     for (const n of [1, 2]) {
       const outcome = batcher.add(message(n));
       await eventLoopTurns();
-      calls[n - 1]?.answer();
+      calls[n - 1]?.reply();
       expect((await outcome).position?.seq).toBe(n);
     }
   });
@@ -84,7 +85,7 @@ describe('batches', () => {
     for (let n = 0; n < 556; n++) void batcher.add(message(n));
     for (let call = 0; call < 3; call++) {
       await eventLoopTurns();
-      calls[call]?.answer();
+      calls[call]?.reply();
     }
     expect(calls.map(({ batch }) => batch.length)).toEqual([256, 256, 44]);
     expect(calls.flatMap(({ batch }) => batch)).toEqual(Array.from({ length: 556 }, (_, n) => message(n)));
@@ -97,7 +98,7 @@ describe('batches', () => {
     for (const size of sizes) void batcher.add(ofSize(size));
     for (let call = 0; call < 4; call++) {
       await eventLoopTurns();
-      calls[call]?.answer();
+      calls[call]?.reply();
     }
     expect(calls.map(({ batch }) => batch.map(({ json }) => json.length))).toEqual([
       [100_000, 100_000, 62_144],
@@ -117,13 +118,13 @@ describe('batches', () => {
 describe('a call that fails', () => {
   it('rejects every message of its batch with the same error, and the next batch is sent', async () => {
     const { batcher, calls } = setUp();
-    const refused = [batcher.add(message(1)), batcher.add(message(2))].map(watch);
+    const rejected = [batcher.add(message(1)), batcher.add(message(2))].map(observe);
     await eventLoopTurns();
     const next = batcher.add(message(3));
     calls[0]?.fail({ code: 'TICKBUS_FENCED' });
     await eventLoopTurns();
-    expect(refused).toEqual([{ code: 'TICKBUS_FENCED' }, { code: 'TICKBUS_FENCED' }]);
-    calls[1]?.answer();
+    expect(rejected).toEqual([{ code: 'TICKBUS_FENCED' }, { code: 'TICKBUS_FENCED' }]);
+    calls[1]?.reply();
     expect((await next).receivers).toBe(3);
   });
 });
@@ -131,9 +132,9 @@ describe('a call that fails', () => {
 describe('the deadline', () => {
   it('rejects sent messages with TICKBUS_OUTCOME_UNKNOWN and waiting ones with TICKBUS_NOT_SENT', async () => {
     const { batcher, calls, clock } = setUp();
-    const sent = watch(batcher.add(message(1)));
+    const sent = observe(batcher.add(message(1)));
     await eventLoopTurns();
-    const waited = watch(batcher.add(message(2)));
+    const waited = observe(batcher.add(message(2)));
     await clock.advance(DEADLINE_MS - 1);
     expect([sent, waited]).toEqual([{}, {}]);
     await clock.advance(1);
@@ -144,18 +145,18 @@ describe('the deadline', () => {
 
   it('rejects new messages with TICKBUS_NOT_SENT while a call has no reply', async () => {
     const { batcher, calls, clock } = setUp();
-    watch(batcher.add(message(1)));
+    observe(batcher.add(message(1)));
     await eventLoopTurns();
     await clock.advance(DEADLINE_MS);
-    const refused = watch(batcher.add(message(2)));
+    const rejected = observe(batcher.add(message(2)));
     await eventLoopTurns();
-    expect(refused.code).toBe('TICKBUS_NOT_SENT');
+    expect(rejected.code).toBe('TICKBUS_NOT_SENT');
     expect(calls).toHaveLength(1);
   });
 
-  it.each(['answer', 'fail'] as const)('sends again once the late call settles (%s)', async (end) => {
+  it.each(['reply', 'fail'] as const)('sends again once the late call settles (%s)', async (end) => {
     const { batcher, calls, clock } = setUp();
-    const late = watch(batcher.add(message(1)));
+    const late = observe(batcher.add(message(1)));
     await eventLoopTurns();
     await clock.advance(DEADLINE_MS);
     calls[0]?.[end](new Error('late'));
@@ -164,17 +165,17 @@ describe('the deadline', () => {
     const outcome = batcher.add(message(2));
     await eventLoopTurns();
     expect(calls[1]?.batch).toEqual([message(2)]);
-    calls[1]?.answer();
+    calls[1]?.reply();
     expect((await outcome).position?.seq).toBe(2);
   });
 
   it('still applies to a batch when the reply of another batch arrives', async () => {
     const { batcher, calls, clock } = setUp();
-    const first = watch(batcher.add(message(1)));
+    const first = observe(batcher.add(message(1)));
     await eventLoopTurns();
     await clock.advance(DEADLINE_MS - 1);
-    const second = watch(batcher.add(message(2)));
-    calls[0]?.answer();
+    const second = observe(batcher.add(message(2)));
+    calls[0]?.reply();
     await eventLoopTurns();
     expect(first.published?.position?.seq).toBe(1);
     expect(calls).toHaveLength(2);
@@ -185,10 +186,10 @@ describe('the deadline', () => {
   // Documented: "until a publish settles at the latest"; NOT_SENT is "waited longer than the deadline".
   it('counts from the publish, also for a message that waits behind slow calls', async () => {
     const { batcher, calls, clock } = setUp();
-    const messages = Array.from({ length: 256 * 3 }, (_, n) => watch(batcher.add(message(n))));
+    const messages = Array.from({ length: 256 * 3 }, (_, n) => observe(batcher.add(message(n))));
     await eventLoopTurns();
     await clock.advance(1_500);
-    calls[0]?.answer();
+    calls[0]?.reply();
     await eventLoopTurns();
     await clock.advance(500);
     const batches = [messages.slice(0, 256), messages.slice(256, 512), messages.slice(512)];
@@ -206,33 +207,33 @@ describe('the backlog', () => {
     const sent = batcher.add(message(1));
     await eventLoopTurns();
     const waiting = [batcher.add(message(2)), batcher.add(message(3))];
-    const refused = watch(batcher.add(message(4)));
+    const rejected = observe(batcher.add(message(4)));
     await eventLoopTurns();
-    expect(refused).toEqual({ code: 'TICKBUS_BACKLOG_FULL', retryable: true });
-    calls[0]?.answer();
+    expect(rejected).toEqual({ code: 'TICKBUS_BACKLOG_FULL', retryable: true });
+    calls[0]?.reply();
     await sent;
     await eventLoopTurns();
     const later = batcher.add(message(5));
-    calls[1]?.answer();
+    calls[1]?.reply();
     await Promise.all(waiting);
     await eventLoopTurns();
     expect(calls[2]?.batch).toEqual([message(5)]);
-    calls[2]?.answer();
+    calls[2]?.reply();
     await later;
   });
 
   it('is empty after a deadline', async () => {
     const size = message(1).json.length;
     const { batcher, calls, clock } = setUp({ maxPending: size });
-    watch(batcher.add(message(1)));
+    observe(batcher.add(message(1)));
     await eventLoopTurns();
-    watch(batcher.add(message(2)));
+    observe(batcher.add(message(2)));
     await clock.advance(DEADLINE_MS);
-    calls[0]?.answer();
+    calls[0]?.reply();
     await eventLoopTurns();
     const outcome = batcher.add(message(3));
     await eventLoopTurns();
-    calls[1]?.answer();
+    calls[1]?.reply();
     expect((await outcome).receivers).toBe(3);
   });
 });

@@ -1,11 +1,10 @@
 // New epochs of a channel: after the server lost its memory, and after a new lease.
 
-import { eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
+import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
-import { ManualClock } from '../../runtime/manual-clock.ts';
-import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
 import type { ChannelState } from '../../transport/port.ts';
-import { ALERTS, FakeTransport, FILLS, frameOf, noteEnvelope } from '../library.fixture.ts';
+import { ALERTS, FILLS, frameOf, noteEnvelope } from '../channels.fixture.ts';
+import { fakeSubscriber } from '../fake-transport.fixture.ts';
 import { dropNotes, noteText, positionOf, subscribedTo } from './channel-reader.fixture.ts';
 
 describe('a new epoch', () => {
@@ -100,9 +99,7 @@ describe('a server with an older memory', () => {
 
   /** A subscriber that has received 1 to 3 of epoch 7. */
   async function atThree() {
-    const transport = new FakeTransport();
-    const clock = new ManualClock();
-    const subscriber = new SubscriberBase({ transport, clock, logger: new RecordingLogger() });
+    const { transport, clock, subscriber } = fakeSubscriber();
     const received: string[] = [];
     const gaps: unknown[] = [];
     subscriber.on('gap', ({ cause, epoch, from, to }) => gaps.push({ cause, epoch, from, to }));

@@ -2,7 +2,8 @@
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
-import { ALERTS, COMMANDS, FILLS, frameOf, noteEnvelope, PRICES, PubSubHarness } from '../library.fixture.ts';
+import { ALERTS, COMMANDS, FILLS, frameOf, noteEnvelope, PRICES } from '../channels.fixture.ts';
+import { PubSubHarness } from '../pubsub-harness.fixture.ts';
 import { dropNotes, positionOf, subscribedTo, tickText } from './channel-reader.fixture.ts';
 
 describe('a gap', () => {
@@ -63,13 +64,7 @@ describe('a gap', () => {
     await harness.subscriber.startListening();
     await eventLoopTurns();
     harness.link.drops = ({ data }) => data.price === 2 || data.price === 3;
-    for (const [symbol, price] of [
-      ['A', 1],
-      ['B', 2],
-      ['B', 3],
-      ['A', 4],
-    ] as const)
-      await harness.publishPrice(symbol, price);
+    await harness.publishPrices(['A', 1], ['B', 2], ['B', 3], ['A', 4]);
     await eventLoopTurns();
     expect(received).toEqual(['A1', 'B3 snapshot', 'A4']);
     expect(harness.gaps).toMatchObject([{ cause: 'loss', from: 2, to: 2, lost: 1, repaired: false }]);
@@ -127,12 +122,12 @@ describe('a lost last message', () => {
     const { harness } = await subscribedTo(FILLS);
     await harness.publishNotes(FILLS, 1);
     const { statuses, link } = harness;
-    const told = statuses.length;
+    const reported = statuses.length;
     const [reads, heads] = [link.reads.length, link.heads];
     await harness.clock.advance(5_000);
     expect(link.heads).toBe(heads + 5);
     expect(link.reads).toHaveLength(reads);
-    expect(statuses).toHaveLength(told);
+    expect(statuses).toHaveLength(reported);
   });
 
   it('is found after a failed head check', async () => {

@@ -1,31 +1,18 @@
 // Joining a channel: what a late joiner receives, and several subscribers on one connection.
 
-import { deferred, eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
+import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
-import { ManualClock } from '../../runtime/manual-clock.ts';
 import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
 import type { ChannelState } from '../../transport/port.ts';
-import {
-  ALERTS,
-  COMMANDS,
-  FakeTransport,
-  FILLS,
-  frameOf,
-  noteEnvelope,
-  PRICES,
-  PubSubHarness,
-} from '../library.fixture.ts';
+import { ALERTS, COMMANDS, FILLS, frameOf, noteEnvelope, PRICES } from '../channels.fixture.ts';
+import { fakeSubscriber } from '../fake-transport.fixture.ts';
+import { PubSubHarness } from '../pubsub-harness.fixture.ts';
 import { noteText, tickText } from './channel-reader.fixture.ts';
 
 describe('a late joiner', () => {
   it('of a state channel receives the last value of each key, then live messages', async () => {
     const harness = new PubSubHarness();
-    for (const [symbol, price] of [
-      ['A', 1],
-      ['B', 1],
-      ['A', 2],
-    ] as const)
-      await harness.publishPrice(symbol, price);
+    await harness.publishPrices(['A', 1], ['B', 1], ['A', 2]);
     const received: string[] = [];
     harness.subscriber.subscribe(PRICES, (message) => received.push(tickText(message)));
     await harness.subscriber.startListening();
@@ -58,7 +45,7 @@ describe('a late joiner', () => {
     expect(harness.gaps).toEqual([]);
   });
 
-  it('on a live state channel receives the last values, and the first handler receives none of them again', async () => {
+  it('on a live state channel receives the last values; the first handler receives no value again', async () => {
     const harness = new PubSubHarness();
     const first: string[] = [];
     const second: string[] = [];
@@ -101,12 +88,7 @@ describe('a late joiner', () => {
   });
 
   it('receives messages published during the read once and in order', async () => {
-    const transport = new FakeTransport();
-    const subscriber = new SubscriberBase({
-      transport,
-      clock: new ManualClock(),
-      logger: new RecordingLogger(),
-    });
+    const { transport, subscriber } = fakeSubscriber();
     const reply = deferred<ChannelState>();
     transport.onRead = () => reply.promise;
     const received: string[] = [];

@@ -3,7 +3,8 @@
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import type { Position } from '../../wire/position.ts';
-import { CHAT, FILLS, frameOf, noteEnvelope, PubSubHarness } from '../library.fixture.ts';
+import { CHAT, FILLS, frameOf, noteEnvelope } from '../channels.fixture.ts';
+import { PubSubHarness } from '../pubsub-harness.fixture.ts';
 import { type Note, noteText, positionOf, subscribedTo } from './channel-reader.fixture.ts';
 
 describe('messages without a position', () => {

@@ -1,11 +1,10 @@
 // Recovery of a channel: dropped links, rejected reads, and closing during a recovery.
 
-import { deferred, eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
+import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
-import { ManualClock } from '../../runtime/manual-clock.ts';
-import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
 import type { ChannelState } from '../../transport/port.ts';
-import { ALERTS, FakeTransport, FILLS, noteEnvelope } from '../library.fixture.ts';
+import { ALERTS, FILLS, noteEnvelope } from '../channels.fixture.ts';
+import { fakeSubscriber } from '../fake-transport.fixture.ts';
 import { noteText, subscribedTo } from './channel-reader.fixture.ts';
 
 describe('a dropped link', () => {
@@ -53,12 +52,7 @@ describe('a dropped link', () => {
   });
 
   it('during a recovery discards the result of the older read', async () => {
-    const transport = new FakeTransport();
-    const subscriber = new SubscriberBase({
-      transport,
-      clock: new ManualClock(),
-      logger: new RecordingLogger(),
-    });
+    const { transport, subscriber } = fakeSubscriber();
     const replies = [deferred<ChannelState>(), deferred<ChannelState>()];
     let count = 0;
     transport.onRead = () => replies[count++]?.promise ?? Promise.reject({ code: 'TICKBUS_NOT_CONNECTED' });
@@ -77,10 +71,7 @@ describe('a dropped link', () => {
   });
 
   it('read that the server rejects is reported and retried', async () => {
-    const transport = new FakeTransport();
-    const clock = new ManualClock();
-    const logger = new RecordingLogger();
-    const subscriber = new SubscriberBase({ transport, clock, logger });
+    const { transport, clock, logger, subscriber } = fakeSubscriber();
     const statuses: unknown[] = [];
     subscriber.on('status', (status) => statuses.push(status));
     const error = { code: 'TICKBUS_SERVER_ERROR' };
@@ -109,12 +100,7 @@ it('status is never "live" while the link is down', async () => {
 
 describe('a user without the right to read', () => {
   async function denied() {
-    const transport = new FakeTransport();
-    const subscriber = new SubscriberBase({
-      transport,
-      clock: new ManualClock(),
-      logger: new RecordingLogger(),
-    });
+    const { transport, subscriber } = fakeSubscriber();
     const received: string[] = [];
     const gaps: unknown[] = [];
     const failures: unknown[] = [];
@@ -154,9 +140,7 @@ describe('a user without the right to read', () => {
 
 describe('close during a recovery', () => {
   it('delivers received messages even if the channel cannot be read', async () => {
-    const transport = new FakeTransport();
-    const clock = new ManualClock();
-    const subscriber = new SubscriberBase({ transport, clock, logger: new RecordingLogger() });
+    const { transport, clock, subscriber } = fakeSubscriber();
     const received: string[] = [];
     transport.onRead = () => new Promise(() => {});
     subscriber.subscribe(FILLS, (message) => received.push(noteText(message)));

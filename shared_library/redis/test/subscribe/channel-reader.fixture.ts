@@ -3,7 +3,8 @@
 import { eventLoopTurns } from '@tickbus/test-kit';
 import type { Message } from '../../wire/message.ts';
 import type { Position } from '../../wire/position.ts';
-import { type ALERTS, type CHAT, type COMMANDS, FILLS, PubSubHarness } from '../library.fixture.ts';
+import { type ALERTS, type CHAT, type COMMANDS, FILLS } from '../channels.fixture.ts';
+import { PubSubHarness } from '../pubsub-harness.fixture.ts';
 
 export type Note = Message<string, { n: number }>;
 type Tick = Message<string, { symbol: string; price: number }>;

@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Channel } from '../../channel/channel.ts';
 import type { Gap } from '../../subscribe/status.ts';
-import { ALERTS, COMMANDS, FILLS, frameOf, noteEnvelope, PRICES, PubSubHarness } from '../library.fixture.ts';
+import { ALERTS, COMMANDS, FILLS, frameOf, noteEnvelope, PRICES } from '../channels.fixture.ts';
+import { PubSubHarness } from '../pubsub-harness.fixture.ts';
 
 type NoteChannel = typeof FILLS | typeof ALERTS | typeof COMMANDS;
 
@@ -55,8 +56,8 @@ async function run(channel: NoteChannel, steps: readonly { type: string; count?:
   await subscriber.startListening();
   await eventLoopTurns(2);
   const published: Published[] = [];
-  const seen = new Set<number>();
-  const look = () => seen.add(subscriber.status(channel)?.position?.epoch ?? 0);
+  const epochs = new Set<number>();
+  const recordEpoch = () => epochs.add(subscriber.status(channel)?.position?.epoch ?? 0);
   let losing = false;
   let n = 0;
   harness.link.drops = () => losing;
@@ -77,12 +78,12 @@ async function run(channel: NoteChannel, steps: readonly { type: string; count?:
   };
   for (const { type, count = 0 } of steps) {
     await actions[type]?.();
-    look();
+    recordEpoch();
     for (let left = count; left > 0; left--) {
       const { position } = await publisher.publish(channel, { n: ++n }, { type: 'note' });
       if (position === undefined) throw new Error('A numbered channel gave no number.');
       published.push({ n, ...position });
-      look();
+      recordEpoch();
     }
   }
   losing = false;
@@ -90,9 +91,9 @@ async function run(channel: NoteChannel, steps: readonly { type: string; count?:
   await eventLoopTurns();
   await clock.advance(1_000);
   await eventLoopTurns();
-  look();
+  recordEpoch();
   // An epoch that the server began and forgot while no message of it arrived leaves no trace.
-  const traceable = published.filter(({ epoch }) => seen.has(epoch));
+  const traceable = published.filter(({ epoch }) => epochs.has(epoch));
   return { harness, received: received.filter((one) => one.n > 0), published: traceable };
 }
 
@@ -121,7 +122,7 @@ it.each<[string, NoteChannel & Channel]>([
 });
 
 it('a state channel ends with the newest value of every key after random losses', async () => {
-  const happening = fc.oneof(
+  const keyStep = fc.oneof(
     { weight: 6, arbitrary: fc.constantFrom('A', 'B', 'C') },
     {
       weight: 6,
@@ -130,7 +131,7 @@ it('a state channel ends with the newest value of every key after random losses'
     { weight: 1, arbitrary: fc.constant('flush') },
   );
   await fc.assert(
-    fc.asyncProperty(fc.array(happening, { minLength: 1, maxLength: 40 }), async (steps) => {
+    fc.asyncProperty(fc.array(keyStep, { minLength: 1, maxLength: 40 }), async (steps) => {
       const harness = new PubSubHarness();
       const newest = new Map<string, number>();
       const handlers: Map<string, number>[] = [];
@@ -160,12 +161,12 @@ it('a state channel ends with the newest value of every key after random losses'
           newest.clear();
         },
       };
-      for (const [price, what] of steps.entries()) {
-        const action = actions[what];
+      for (const [price, operation] of steps.entries()) {
+        const action = actions[operation];
         if (action !== undefined) await action();
         else {
-          newest.set(what, price);
-          await harness.publishPrice(what, price);
+          newest.set(operation, price);
+          await harness.publishPrice(operation, price);
         }
       }
       losing = false;

@@ -77,22 +77,22 @@ it('equals the naive model and accounts for every message', () => {
   fc.assert(
     fc.property(limit, fc.array(step, { maxLength: 120 }), (max, steps) => {
       const dropped: QueuedMessage<string>[] = [];
-      const queue = new DeliveryQueue<string>({ limit: max, onDrop: (one) => dropped.push(told(one)) });
+      const queue = new DeliveryQueue<string>({ limit: max, onDrop: (one) => dropped.push(fieldsOf(one)) });
       const naive = new NaiveQueue(max);
       const handled: QueuedMessage<string>[] = [];
       let turn = 1;
       let pushed = 0;
       const take = () => {
         const taken = queue.take(turn);
-        expect(taken && told(taken)).toEqual(naive.take(turn));
+        expect(taken && fieldsOf(taken)).toEqual(naive.take(turn));
         if (taken !== undefined) handled.push(taken);
         return taken !== undefined;
       };
-      for (const what of steps) {
-        if (what === 'turn') turn++;
-        else if (what === 'take') take();
+      for (const operation of steps) {
+        if (operation === 'turn') turn++;
+        else if (operation === 'take') take();
         else {
-          const key = what.split(' ')[1];
+          const key = operation.split(' ')[1];
           const value = `${key ?? '-'}${pushed++}`;
           queue.push(value, key, turn, turn * 10);
           naive.push(value, key, turn, turn * 10);
@@ -111,6 +111,6 @@ it('equals the naive model and accounts for every message', () => {
   );
 });
 
-function told({ value, conflated, first }: QueuedMessage<string>): QueuedMessage<string> {
+function fieldsOf({ value, conflated, first }: QueuedMessage<string>): QueuedMessage<string> {
   return { value, conflated, first };
 }

@@ -35,9 +35,9 @@ describe('a command with a server stamp', () => {
 
 describe('without full information', () => {
   it('a command of a plain client, without a stamp, expires at `expires_at` by the server clock', () => {
-    const stranger = { timestamp: 1_000, expires_at: 1_500 };
-    expect(isExpired(stranger, { time: 1_498, errorMs: 1 }, 9_999)).toBe(false);
-    expect(isExpired(stranger, { time: 1_499, errorMs: 1 }, 0)).toBe(true);
+    const plainCommand = { timestamp: 1_000, expires_at: 1_500 };
+    expect(isExpired(plainCommand, { time: 1_498, errorMs: 1 }, 9_999)).toBe(false);
+    expect(isExpired(plainCommand, { time: 1_499, errorMs: 1 }, 0)).toBe(true);
   });
 
   it('the clock of the receiver counts until the server time is known', () => {

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { planRecovery, type RecoveryInput } from '../../subscribe/recovery.ts';
 import { ORIGIN } from '../../wire/position.ts';
-import { noteEnvelope } from '../library.fixture.ts';
+import { noteEnvelope } from '../channels.fixture.ts';
 
 const at = (seq: number, epoch = 7) => noteEnvelope(seq, { epoch, seq });
 const all = (...numbers: number[]) => numbers.map((seq) => at(seq));

@@ -32,8 +32,8 @@ it.each([
     'warn',
     'New epoch: the number of messages lost at the end of the previous one is unknown.',
   ],
-])('logs a gap: %s', (_, told, level, message) => {
+])('logs a gap: %s', (_, status, level, message) => {
   const logger = new RecordingLogger();
-  new Reports(logger).status(told);
+  new Reports(logger).status(status);
   expect(logger.lines).toMatchObject([{ level, message }]);
 });

@@ -2,7 +2,8 @@
 
 import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
-import { CHAT, FILLS, PRICES, PubSubHarness } from '../library.fixture.ts';
+import { CHAT, FILLS, PRICES } from '../channels.fixture.ts';
+import { PubSubHarness } from '../pubsub-harness.fixture.ts';
 import { slowHandler } from './slow-handler.fixture.ts';
 
 describe('a slow handler', () => {
@@ -15,13 +16,7 @@ describe('a slow handler', () => {
       return received.length === 1 ? gate.promise : undefined;
     });
     await harness.subscriber.startListening();
-    for (const [symbol, price] of [
-      ['A', 1],
-      ['A', 2],
-      ['B', 1],
-      ['A', 3],
-    ] as const)
-      await harness.publishPrice(symbol, price);
+    await harness.publishPrices(['A', 1], ['A', 2], ['B', 1], ['A', 3]);
     await eventLoopTurns();
     gate.resolve();
     await eventLoopTurns();
@@ -51,7 +46,7 @@ describe('a slow handler', () => {
     expect(slow.numbers()).toEqual([1, 2, 3, 4, 5]);
   });
 
-  it('above its queueLimit loses the oldest messages, reported with their exact range before the next one', async () => {
+  it('above its queueLimit loses the oldest messages and reports their range before the next one', async () => {
     const harness = new PubSubHarness();
     const slow = slowHandler();
     const name = 'slow';

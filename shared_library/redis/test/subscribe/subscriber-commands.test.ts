@@ -2,7 +2,8 @@
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
-import { COMMANDS, frameOf, noteEnvelope, PubSubHarness } from '../library.fixture.ts';
+import { COMMANDS, frameOf, noteEnvelope } from '../channels.fixture.ts';
+import { PubSubHarness } from '../pubsub-harness.fixture.ts';
 import { slowHandler } from './slow-handler.fixture.ts';
 
 describe('commands', () => {

@@ -3,7 +3,8 @@
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../wire/message.ts';
-import { ALERTS, COMMANDS, FILLS, PubSubHarness } from '../library.fixture.ts';
+import { ALERTS, COMMANDS, errorWith, FILLS } from '../channels.fixture.ts';
+import { PubSubHarness } from '../pubsub-harness.fixture.ts';
 import { slowHandler } from './slow-handler.fixture.ts';
 
 describe('handlers', () => {
@@ -86,8 +87,12 @@ describe('handlers', () => {
     await eventLoopTurns();
     expect(own).toEqual([1, 2, 3]);
     expect(other).toEqual([1, 2, 3]);
-    const told = harness.handlerErrors.map((error) => [error.channel, error.subscription, error.message.seq]);
-    expect(told).toEqual([
+    const reports = harness.handlerErrors.map((error) => [
+      error.channel,
+      error.subscription,
+      error.message.seq,
+    ]);
+    expect(reports).toEqual([
       ['FILLS', 'failing', 1],
       ['FILLS', 'failing', 2],
       ['FILLS', 'failing', 3],
@@ -197,8 +202,7 @@ describe('two definitions of one channel', () => {
     subscriber.subscribe(FILLS, () => {});
     const other = { ...FILLS, name: 'FILLS' } as typeof FILLS;
     expect(() => subscriber.subscribe(other, () => {})).toThrow(
-      expect.objectContaining({
-        code: 'TICKBUS_INVALID_OPTION',
+      errorWith('TICKBUS_INVALID_OPTION', {
         message: expect.stringMatching(/another definition/),
       }),
     );

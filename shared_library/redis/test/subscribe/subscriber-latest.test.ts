@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineChannel } from '../../channel/channel.ts';
 import type { Message } from '../../wire/message.ts';
-import { PubSubHarness } from '../library.fixture.ts';
+import { PubSubHarness } from '../pubsub-harness.fixture.ts';
 
 describe('latest', () => {
   it.each(['message', 'batch'] as const)(

@@ -1,26 +1,16 @@
 // Life cycle of a subscriber: startListening(), its failures, and close().
 
-import { deferred, errorOf, eventLoopTurns, RecordingLogger } from '@tickbus/test-kit';
+import { deferred, errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { TickbusError } from '../../errors.ts';
-import { ManualClock } from '../../runtime/manual-clock.ts';
-import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
-import { ALERTS, FakeTransport, FILLS, noteEnvelope, PubSubHarness } from '../library.fixture.ts';
+import { ALERTS, FILLS, noteEnvelope } from '../channels.fixture.ts';
+import { fakeSubscriber } from '../fake-transport.fixture.ts';
+import { PubSubHarness } from '../pubsub-harness.fixture.ts';
 import { slowHandler } from './slow-handler.fixture.ts';
 
 describe('startListening', () => {
-  function setUp() {
-    const transport = new FakeTransport();
-    const subscriber = new SubscriberBase({
-      transport,
-      clock: new ManualClock(),
-      logger: new RecordingLogger(),
-    });
-    return { transport, subscriber };
-  }
-
   it('resolves for every caller once every subscription is acknowledged', async () => {
-    const { transport, subscriber } = setUp();
+    const { transport, subscriber } = fakeSubscriber();
     const acknowledged = deferred();
     transport.onSubscribe = () => acknowledged.promise;
     subscriber.subscribe(FILLS, () => {});
@@ -34,7 +24,7 @@ describe('startListening', () => {
   });
 
   it('rejects with TICKBUS_DENIED for a rejected subscription, and can be called again', async () => {
-    const { transport, subscriber } = setUp();
+    const { transport, subscriber } = fakeSubscriber();
     const received: number[] = [];
     subscriber.subscribe(FILLS, ({ data }) => received.push(data.n));
     transport.onSubscribe = () => Promise.reject({ code: 'TICKBUS_DENIED' });
@@ -47,7 +37,7 @@ describe('startListening', () => {
   });
 
   it('rejects with TICKBUS_CONNECT_FAILED without a connection, and can be called again', async () => {
-    const { transport, subscriber } = setUp();
+    const { transport, subscriber } = fakeSubscriber();
     transport.connect = () => Promise.reject({ code: 'TICKBUS_CONNECT_FAILED' });
     expect(await errorOf(subscriber.startListening())).toEqual({ code: 'TICKBUS_CONNECT_FAILED' });
     transport.connect = async () => {};
@@ -55,7 +45,7 @@ describe('startListening', () => {
   });
 
   it('reports a later subscription that is rejected as recovery_failed', async () => {
-    const { transport, subscriber } = setUp();
+    const { transport, subscriber } = fakeSubscriber();
     const statuses: unknown[] = [];
     subscriber.on('status', (status) => statuses.push(status));
     await subscriber.startListening();
@@ -98,12 +88,7 @@ describe('startListening', () => {
   });
 
   it('rejects with the error of a link that fails for good', async () => {
-    const transport = new FakeTransport();
-    const subscriber = new SubscriberBase({
-      transport,
-      clock: new ManualClock(),
-      logger: new RecordingLogger(),
-    });
+    const { transport, subscriber } = fakeSubscriber();
     transport.onRead = () => new Promise(() => {});
     subscriber.subscribe(ALERTS, () => {});
     const listening = errorOf(subscriber.startListening());

@@ -2,7 +2,8 @@
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
-import { FILLS, PubSubHarness } from '../library.fixture.ts';
+import { FILLS } from '../channels.fixture.ts';
+import { PubSubHarness } from '../pubsub-harness.fixture.ts';
 
 describe('messages()', () => {
   it('yields messages to a loop whose body is the handler', async () => {

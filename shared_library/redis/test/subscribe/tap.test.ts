@@ -3,18 +3,20 @@
 import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
-import { type Channel, defineChannel } from '../../channel/channel.ts';
+import type { Channel } from '../../channel/channel.ts';
 import type { Observed } from '../../subscribe/tap.ts';
-import { ALERTS, CHAT, COMMANDS, FILLS, frameOf, PRICES, PubSubHarness } from '../library.fixture.ts';
+import {
+  ALERTS,
+  CHAT,
+  COMMANDS,
+  errorWith,
+  FILLS,
+  frameOf,
+  GATEWAY_PRICES,
+  PRICES,
+} from '../channels.fixture.ts';
+import { PubSubHarness } from '../pubsub-harness.fixture.ts';
 import { slowHandler } from './slow-handler.fixture.ts';
-
-const FED = defineChannel('FED', {
-  kind: 'state',
-  key: 'symbol',
-  gateway: true,
-  messages: { tick: z.object({ symbol: z.string() }) },
-});
 
 function tapped<C extends Channel>(harness: PubSubHarness, channel: C) {
   const seen: Observed<C>[] = [];
@@ -166,13 +168,13 @@ describe('a tap', () => {
 
   it('declares no keys and stores no latest values', async () => {
     const harness = new PubSubHarness();
-    const { seen } = tapped(harness, FED);
+    const { seen } = tapped(harness, GATEWAY_PRICES);
     await harness.subscriber.startListening();
-    await harness.publisher.publish(FED, { symbol: 'A' });
+    await harness.publisher.publish(GATEWAY_PRICES, { symbol: 'A' });
     await eventLoopTurns();
     expect(seen).toHaveLength(1);
-    expect(harness.subscriber.latest(FED, 'A').message).toBeUndefined();
-    expect(await harness.publisher.wanted(FED)).toEqual(new Map());
+    expect(harness.subscriber.latest(GATEWAY_PRICES, 'A').message).toBeUndefined();
+    expect(await harness.publisher.wanted(GATEWAY_PRICES)).toEqual(new Map());
   });
 
   it('that throws or rejects is reported as handler_error, and delivery continues', async () => {
@@ -213,9 +215,9 @@ describe('a tap', () => {
   it('throws TICKBUS_INVALID_OPTION for a non-function, and TICKBUS_CLOSED after close()', async () => {
     const { subscriber } = new PubSubHarness();
     const tapping = (observer: unknown) => expect(() => subscriber.tap(ALERTS, observer as () => void));
-    tapping(undefined).toThrow(expect.objectContaining({ code: 'TICKBUS_INVALID_OPTION' }));
+    tapping(undefined).toThrow(errorWith('TICKBUS_INVALID_OPTION'));
     expect(subscriber.status(ALERTS)).toBeUndefined();
     await subscriber.close();
-    tapping(() => {}).toThrow(expect.objectContaining({ code: 'TICKBUS_CLOSED' }));
+    tapping(() => {}).toThrow(errorWith('TICKBUS_CLOSED'));
   });
 });

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
 import { TickbusError } from '../../errors.ts';
 import { decodeEnvelope, type Envelope, encodeEnvelope } from '../../wire/envelope.ts';
-import { frameOf } from '../library.fixture.ts';
+import { frameOf } from '../channels.fixture.ts';
 
 const utf8 = new TextEncoder();
 
@@ -42,7 +42,7 @@ const envelope = fc
 
 /** Any document, biased towards the fields of an envelope. */
 const anything = fc.jsonValue({ maxDepth: 4 });
-const nearly = fc.record(
+const nearEnvelope = fc.record(
   Object.fromEntries(
     ['message_type', 'data', 'timestamp', 'sender', 'seq', 'epoch', 'at', 'id', 'expires_at'].map((name) => [
       name,
@@ -63,20 +63,20 @@ function decoded(frame: Uint8Array): Envelope | undefined {
 }
 
 /** Invariants of every accepted envelope. */
-function expectValid(one: Envelope): void {
-  expect(one.message_type).toEqual(expect.any(String));
-  expect(one.message_type).not.toBe('');
-  expect(Object.prototype.toString.call(one.data)).toBe('[object Object]');
-  expect(Number.isFinite(one.timestamp)).toBe(true);
-  expect(typeof one.sender).toBe('string');
-  expect(one.seq === undefined).toBe(one.epoch === undefined);
+function expectValid(decodedEnvelope: Envelope): void {
+  expect(decodedEnvelope.message_type).toEqual(expect.any(String));
+  expect(decodedEnvelope.message_type).not.toBe('');
+  expect(Object.prototype.toString.call(decodedEnvelope.data)).toBe('[object Object]');
+  expect(Number.isFinite(decodedEnvelope.timestamp)).toBe(true);
+  expect(typeof decodedEnvelope.sender).toBe('string');
+  expect(decodedEnvelope.seq === undefined).toBe(decodedEnvelope.epoch === undefined);
 }
 
 describe('encodeEnvelope and decodeEnvelope', () => {
   it('decode(encode(x)) equals x for every valid envelope', () => {
     fc.assert(
-      fc.property(envelope, (one) => {
-        expect(decodeEnvelope(utf8.encode(encodeEnvelope(one)))).toEqual(one);
+      fc.property(envelope, (decodedEnvelope) => {
+        expect(decodeEnvelope(utf8.encode(encodeEnvelope(decodedEnvelope)))).toEqual(decodedEnvelope);
       }),
       { numRuns: 500 },
     );
@@ -85,8 +85,8 @@ describe('encodeEnvelope and decodeEnvelope', () => {
   it('decode accepts or rejects any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-        const one = decoded(bytes);
-        if (one !== undefined) expectValid(one);
+        const decodedEnvelope = decoded(bytes);
+        if (decodedEnvelope !== undefined) expectValid(decodedEnvelope);
       }),
       { numRuns: 2_000 },
     );
@@ -95,8 +95,8 @@ describe('encodeEnvelope and decodeEnvelope', () => {
   it('decode accepts or rejects a valid message with changed bytes', () => {
     const change = fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 }));
     fc.assert(
-      fc.property(envelope, fc.array(change, { minLength: 1, maxLength: 4 }), (one, changes) => {
-        const frame = utf8.encode(encodeEnvelope(one));
+      fc.property(envelope, fc.array(change, { minLength: 1, maxLength: 4 }), (decodedEnvelope, changes) => {
+        const frame = utf8.encode(encodeEnvelope(decodedEnvelope));
         for (const [place, byte] of changes) frame[place % frame.length] = byte;
         const other = decoded(frame);
         if (other !== undefined) expectValid(other);
@@ -108,12 +108,12 @@ describe('encodeEnvelope and decodeEnvelope', () => {
   it('decode accepts or rejects any JSON, and encode accepts what decode accepted', () => {
     let accepted = 0;
     fc.assert(
-      fc.property(fc.oneof(anything, nearly, envelope), (document) => {
-        const one = decoded(frameOf(document));
-        if (one === undefined) return;
+      fc.property(fc.oneof(anything, nearEnvelope, envelope), (document) => {
+        const decodedEnvelope = decoded(frameOf(document));
+        if (decodedEnvelope === undefined) return;
         accepted++;
-        expectValid(one);
-        expect(JSON.parse(encodeEnvelope(one))).toEqual(JSON.parse(JSON.stringify(document)));
+        expectValid(decodedEnvelope);
+        expect(JSON.parse(encodeEnvelope(decodedEnvelope))).toEqual(JSON.parse(JSON.stringify(document)));
       }),
       { numRuns: 1_500 },
     );
@@ -136,10 +136,10 @@ describe('encodeEnvelope and decodeEnvelope', () => {
     let refused = 0;
     fc.assert(
       fc.property(fc.dictionary(text, value, { maxKeys: 3 }), (payload) => {
-        const one: Envelope = { message_type: 'm', data: payload, timestamp: 1, sender: 's' };
+        const decodedEnvelope: Envelope = { message_type: 'm', data: payload, timestamp: 1, sender: 's' };
         let json: string;
         try {
-          json = encodeEnvelope(one);
+          json = encodeEnvelope(decodedEnvelope);
         } catch (error) {
           refused++;
           expect(error).toMatchObject({ name: 'TickbusError', code: 'TICKBUS_INVALID_MESSAGE' });
@@ -165,8 +165,8 @@ describe('encodeEnvelope and decodeEnvelope', () => {
         const empty = { message_type: 'm', data: { pad: '' }, timestamp: 1, sender: 's' };
         const width = utf8.encode(JSON.stringify(unit).slice(1, -1)).byteLength;
         const times = Math.max(1, Math.floor((MAX_MESSAGE_BYTES + offset) / width));
-        const one = { ...empty, data: { pad: unit.repeat(times) } };
-        const frame = frameOf(one);
+        const decodedEnvelope = { ...empty, data: { pad: unit.repeat(times) } };
+        const frame = frameOf(decodedEnvelope);
         expect(decoded(frame) === undefined).toBe(frame.byteLength > MAX_MESSAGE_BYTES);
       }),
       { numRuns: 60 },

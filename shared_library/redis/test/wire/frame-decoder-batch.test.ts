@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
 import type { TickbusError } from '../../errors.ts';
 import { FrameDecoder } from '../../wire/frame-decoder.ts';
-import { frameOf } from '../library.fixture.ts';
+import { frameOf } from '../channels.fixture.ts';
 import { experienced, parsedBy, tick } from './frame-decoder.fixture.ts';
 
 const utf8 = new TextEncoder();

@@ -3,7 +3,7 @@
 import { expect, vi } from 'vitest';
 import type { Envelope } from '../../wire/envelope.ts';
 import { FrameDecoder } from '../../wire/frame-decoder.ts';
-import { frameOf } from '../library.fixture.ts';
+import { frameOf } from '../channels.fixture.ts';
 
 export const tick = (seq: number, data: object = {}, fields: object = {}): Envelope => ({
   seq,

@@ -6,7 +6,7 @@ import type { TickbusError } from '../../errors.ts';
 import { decodeEnvelope, type Envelope } from '../../wire/envelope.ts';
 import { FrameDecoder } from '../../wire/frame-decoder.ts';
 import { TemplateDecoder } from '../../wire/template-decoder.ts';
-import { frameOf } from '../library.fixture.ts';
+import { frameOf } from '../channels.fixture.ts';
 import { experienced, parsedBy, tick } from './frame-decoder.fixture.ts';
 
 const utf8 = new TextEncoder();

@@ -9,7 +9,7 @@ class Money {
   amount = 1;
 }
 
-const odd = fc.constantFrom<() => unknown>(
+const unusual = fc.constantFrom<() => unknown>(
   () => undefined,
   () => Number.NaN,
   () => Number.NEGATIVE_INFINITY,
@@ -48,7 +48,7 @@ const rows = fc.array(
   fc.array(
     fc.oneof(
       { arbitrary: fc.float(), weight: 20 },
-      odd.map((make) => make()),
+      unusual.map((make) => make()),
     ),
     { maxLength: 3 },
   ),
@@ -58,7 +58,7 @@ const { payload } = fc.letrec((tie) => ({
   value: fc.oneof(
     { maxDepth: 5 },
     { arbitrary: plain, weight: 20 },
-    { arbitrary: odd.map((make) => make()), weight: 2 },
+    { arbitrary: unusual.map((make) => make()), weight: 2 },
     { arbitrary: rows, weight: 5 },
     { arbitrary: tie('list'), weight: 10 },
     { arbitrary: tie('payload'), weight: 10 },

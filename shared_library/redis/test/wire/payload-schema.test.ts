@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { defineChannel } from '../../channel/channel.ts';
 import { TickbusError } from '../../errors.ts';
 import { schemaOf, validatePayload } from '../../wire/payload-schema.ts';
+import { errorWith } from '../channels.fixture.ts';
 
 function standard(validate: StandardSchemaV1.Props['validate']): StandardSchemaV1 {
   return { '~standard': { version: 1, vendor: 'by hand', validate } };
@@ -25,8 +26,8 @@ const channel = defineChannel('C', {
   },
 });
 
-const refusal = (field: string, text: RegExp) =>
-  expect.objectContaining({ code: 'TICKBUS_INVALID_MESSAGE', field, message: expect.stringMatching(text) });
+const invalidMessage = (field: string, text: RegExp) =>
+  errorWith('TICKBUS_INVALID_MESSAGE', { field, message: expect.stringMatching(text) });
 
 describe('validatePayload', () => {
   it('returns the schema output', () => {
@@ -37,20 +38,25 @@ describe('validatePayload', () => {
 
   it('throws TICKBUS_INVALID_MESSAGE with the path of the first invalid field', () => {
     const validating = (data: unknown) => expect(() => validatePayload(channel, 'order', data));
-    validating({ legs: [{ price: 1 }, { price: '1' }] }).toThrow(refusal('data.legs.1.price', /C "order"/));
-    validating({}).toThrow(refusal('data.legs', /expected array/));
-    validating('text').toThrow(refusal('data', /expected object/));
+    validating({ legs: [{ price: 1 }, { price: '1' }] }).toThrow(
+      invalidMessage('data.legs.1.price', /C "order"/),
+    );
+    validating({}).toThrow(invalidMessage('data.legs', /expected array/));
+    validating('text').toThrow(invalidMessage('data', /expected object/));
   });
 
   it('accepts any Standard Schema and escapes its messages', () => {
-    expect(() => validatePayload(channel, 'refused', {})).toThrow(refusal('data', /no \\u001b\[31m\.$/));
-    expect(() => validatePayload(channel, 'placed', {})).toThrow(refusal('data.a.b.0.Symbol(s)', /no/));
+    expect(() => validatePayload(channel, 'refused', {})).toThrow(
+      invalidMessage('data', /no \\u001b\[31m\.$/),
+    );
+    expect(() => validatePayload(channel, 'placed', {})).toThrow(
+      invalidMessage('data.a.b.0.Symbol(s)', /no/),
+    );
   });
 
   it('throws TICKBUS_INVALID_OPTION for a schema that validates asynchronously', () => {
     expect(() => validatePayload(channel, 'late', {})).toThrow(
-      expect.objectContaining({
-        code: 'TICKBUS_INVALID_OPTION',
+      errorWith('TICKBUS_INVALID_OPTION', {
         message: 'The schema of C "late" is asynchronous, or threw an error. Use a synchronous schema.',
       }),
     );
@@ -87,7 +93,7 @@ describe('schemaOf', () => {
     'throws TICKBUS_INVALID_MESSAGE for %j',
     (type) => {
       expect(() => schemaOf(channel, type)).toThrow(
-        refusal('message_type', /it defines order, late, refused, placed/),
+        invalidMessage('message_type', /it defines order, late, refused, placed/),
       );
     },
   );

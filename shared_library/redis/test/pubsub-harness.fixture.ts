@@ -1,8 +1,7 @@
-// Shared by the library tests: channels, payloads, raw frames, and transports with faults.
+// A publisher and a subscriber on an in-memory server, connected by a link that can drop messages.
 
 import { RecordingLogger } from '@tickbus/test-kit';
-import { z } from 'zod';
-import { type Channel, defineChannel } from '../channel/channel.ts';
+import type { Channel } from '../channel/channel.ts';
 import { PublisherBase, type PublisherSettings } from '../publish/publisher-base.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import { ManualClock } from '../runtime/manual-clock.ts';
@@ -11,121 +10,12 @@ import type { Gap, SubscriberStatus } from '../subscribe/status.ts';
 import { SubscriberBase } from '../subscribe/subscriber-base.ts';
 import { MemoryConnection } from '../testing.ts';
 import type { LinkStatus } from '../transport/link-status.ts';
-import type { MemoryLinks as Links } from '../transport/memory/memory-links.ts';
+import type { MemoryLinks } from '../transport/memory/memory-links.ts';
 import { MemoryServer } from '../transport/memory/memory-server.ts';
-import type {
-  ChannelHead,
-  ChannelState,
-  DemandOperations,
-  LeaseOperations,
-  Outgoing,
-  Receipt,
-  Transport,
-} from '../transport/port.ts';
+import type { ChannelHead, ChannelState, DemandOperations, Transport } from '../transport/port.ts';
 import type { Envelope } from '../wire/envelope.ts';
-import { ORIGIN, type Position } from '../wire/position.ts';
-
-const tick = z.object({ symbol: z.string(), price: z.number() });
-const note = z.object({ n: z.number() });
-
-/** Kind `state`, keyed by symbol. */
-export const PRICES = defineChannel('PRICES', { kind: 'state', key: 'symbol', messages: { tick } });
-/** Kind `event`, with a history of ten. */
-export const FILLS = defineChannel('FILLS', { kind: 'event', history: 10, messages: { note } });
-/** Kind `event`, without history, with two message types. */
-export const ALERTS = defineChannel('ALERTS', {
-  kind: 'event',
-  messages: { note, alarm: z.object({ n: z.number(), level: z.string() }) },
-});
-export const COMMANDS = defineChannel('COMMANDS', {
-  kind: 'command',
-  expiresInMs: 1_000,
-  messages: { note },
-});
-/** Kind `plain`. */
-export const CHAT = defineChannel('CHAT', { kind: 'plain', messages: { note } });
-
-const utf8 = new TextEncoder();
-
-/** The JSON of a document as bytes on the wire. */
-export function frameOf(document: unknown): Uint8Array {
-  return utf8.encode(JSON.stringify(document));
-}
-
-/** The envelope of a `note`, with or without a position. */
-export function noteEnvelope(n: number, position?: Position): Envelope {
-  return { ...position, message_type: 'note', data: { n }, timestamp: 1, sender: 'test' };
-}
-
-/** A transport controlled by its `on...` fields; by default every call succeeds and nothing is stored. */
-export class FakeTransport implements Transport {
-  readonly published: (readonly Outgoing[])[] = [];
-  readonly reads: (Position | undefined)[] = [];
-  heads = 0;
-  onPublish: (batch: readonly Outgoing[], seen?: Position) => Promise<Receipt> = async () => ({
-    first: { epoch: 1, seq: 1 },
-    receivers: 0,
-  });
-  onRead: (since: Position | undefined) => Promise<ChannelState> = async () => ({
-    position: ORIGIN,
-    at: 0,
-    entries: [],
-  });
-  onHead: () => Promise<ChannelHead> = () => this.onRead(undefined);
-  onSubscribe: () => Promise<void> = async () => {};
-  #onFrame: (frame: Uint8Array) => void = () => {};
-  #onStatus: (status: LinkStatus) => void = () => {};
-
-  async connect(): Promise<void> {}
-
-  publish(_channel: unknown, batch: readonly Outgoing[], _token?: number, seen?: Position): Promise<Receipt> {
-    this.published.push(batch);
-    return this.onPublish(batch, seen);
-  }
-
-  async subscribe(_channel: unknown, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
-    await this.onSubscribe();
-    this.#onFrame = onFrame;
-    return () => {
-      this.#onFrame = () => {};
-    };
-  }
-
-  read(_channel: unknown, since?: Position): Promise<ChannelState> {
-    this.reads.push(since);
-    return this.onRead(since);
-  }
-
-  head(_channel: unknown): Promise<ChannelHead> {
-    this.heads++;
-    return this.onHead();
-  }
-
-  lease(): LeaseOperations {
-    throw new Error('FakeTransport has no leases.');
-  }
-
-  demand(_channel: unknown): DemandOperations {
-    throw new Error('FakeTransport has no demand.');
-  }
-
-  onStatus(listener: (status: LinkStatus) => void): Unsubscribe {
-    this.#onStatus = listener;
-    return () => {};
-  }
-
-  async close(): Promise<void> {}
-
-  /** Delivers a message. */
-  push(document: unknown): void {
-    this.#onFrame(frameOf(document));
-  }
-
-  /** Reports a link status. */
-  emitStatus(status: LinkStatus): void {
-    this.#onStatus(status);
-  }
-}
+import { type ALERTS, type CHAT, type COMMANDS, type FILLS, PRICES } from './channels.fixture.ts';
+import { FakeTransport } from './fake-transport.fixture.ts';
 
 /** A subscribing link that drops the messages selected by `drops`. */
 class LossyTransport extends FakeTransport {
@@ -180,7 +70,7 @@ class LossyTransport extends FakeTransport {
 export class PubSubHarness {
   readonly clock = new ManualClock();
   readonly server = new MemoryServer(this.clock);
-  readonly connection: Links = new MemoryConnection({ server: this.server });
+  readonly connection: MemoryLinks = new MemoryConnection({ server: this.server });
   readonly link = new LossyTransport(this.connection.subscribing);
   readonly logger = new RecordingLogger();
   readonly publisher: PublisherBase;
@@ -227,5 +117,10 @@ export class PubSubHarness {
 
   async publishPrice(symbol: string, price: number): Promise<void> {
     await this.publisher.publish(PRICES, { symbol, price });
+  }
+
+  /** Publishes one price after the other, each in its own call. */
+  async publishPrices(...prices: readonly (readonly [symbol: string, price: number])[]): Promise<void> {
+    for (const [symbol, price] of prices) await this.publishPrice(symbol, price);
   }
 }
