@@ -2,8 +2,8 @@
 
 import { styleText } from 'node:util';
 import type { FeedStatus } from 'tickbus';
+import type { BotFigures, DemoStatistics } from './demo-statistics.ts';
 import type { DemoSystem } from './demo-system.ts';
-import type { BotFigures, DemoStatistics } from './statistics.ts';
 import type { CommandMessage } from './traffic-observer.ts';
 
 export interface DisplayOptions {

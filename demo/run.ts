@@ -4,11 +4,11 @@ import { basename } from 'node:path';
 import { pino } from 'pino';
 import type { DemoConfig } from './config.ts';
 import { startDemoMonitor } from './demo-monitor.ts';
+import { DemoStatistics } from './demo-statistics.ts';
 import { startSystem } from './demo-system.ts';
 import { openTransport } from './demo-transport.ts';
 import { startDisplay } from './display.ts';
 import { type FailoverResult, runFailover } from './failover.ts';
-import { DemoStatistics } from './statistics.ts';
 
 /** Runs for `config.seconds`, or until `stopRequested` resolves. */
 export async function run(config: DemoConfig, stopRequested: Promise<void>): Promise<void> {

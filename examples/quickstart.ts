@@ -11,5 +11,5 @@ await subscriber.startListening();
 const publisher = new RedisPublisher({ host: CONFIG.HOST, port: CONFIG.PORT });
 await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'AAPL', price: 50000.0, timestamp: 1650123456 });
 
-// Prints, and goes on listening:
+// Prints, and keeps listening:
 // Received price: 50000 for AAPL

@@ -4,7 +4,7 @@ import type { Channel, Connection, Logger, Message, TickbusError } from 'tickbus
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { DashboardState } from './model/dashboard-state.ts';
-import type { LatestPrice } from './model/instrument-record.ts';
+import type { PriceVerdict } from './model/instrument-record.ts';
 import { preciseNow } from './model/precise-now.ts';
 import type { TailBuffer } from './model/tail-buffer.ts';
 import type { About } from './page-protocol.ts';
@@ -36,7 +36,7 @@ export class BusObserver {
     this.#options = options;
     this.#subscriber = new RedisSubscriber({ connection, logger });
     const sources = {
-      latestOf: (symbol: string) => this.#latestPrice(symbol),
+      latestOf: (symbol: string) => this.#priceVerdict(symbol),
       reportOf: (channel: Channel) => this.#subscriber.status(channel),
     };
     this.state = new DashboardState(about, OBSERVED_CHANNELS, sources, preciseNow());
@@ -74,7 +74,7 @@ export class BusObserver {
     return () => this.#tails.delete(buffer);
   }
 
-  #latestPrice(symbol: string): LatestPrice {
+  #priceVerdict(symbol: string): PriceVerdict {
     const { maxAgeMs } = this.#options.about;
     return this.#subscriber.latest(CHANNELS.PRICE_DATA, symbol, { maxAgeMs });
   }

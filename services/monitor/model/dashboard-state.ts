@@ -28,14 +28,14 @@ import { CommandLog } from './command-log.ts';
 import { EventLog } from './event-log.ts';
 import * as eventTexts from './event-texts.ts';
 import { FeedStatusTracker } from './feed-status-tracker.ts';
-import type { LatestPrice, PriceUpdate } from './instrument-record.ts';
+import type { PriceUpdate, PriceVerdict } from './instrument-record.ts';
 import { PriceBoard } from './price-board.ts';
 import { brokerIndicator, dataIndicator, type IndicatorStatus, redisIndicator } from './status-indicators.ts';
 
 type LinkState = Parameters<typeof redisIndicator>[0];
 
 export interface DashboardSources {
-  readonly latestOf: (symbol: string) => LatestPrice;
+  readonly latestOf: (symbol: string) => PriceVerdict;
   readonly reportOf: (channel: Channel) => ChannelReport | undefined;
 }
 

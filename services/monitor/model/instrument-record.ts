@@ -10,7 +10,7 @@ import { PerSecondSeries } from './per-second-series.ts';
 export type PriceUpdate = MessageOf<typeof CHANNELS.PRICE_DATA>;
 
 /** The library's verdict on the newest price of a symbol. */
-export type LatestPrice = Pick<Latest<PriceUpdate>, 'verdict' | 'reason' | 'changedAgoMs' | 'instrument'>;
+export type PriceVerdict = Pick<Latest<PriceUpdate>, 'verdict' | 'reason' | 'changedAgoMs' | 'instrument'>;
 
 /** Points of the sparkline, one per second. */
 const SPARK_LENGTH = 60;
@@ -58,7 +58,7 @@ export function newInstrumentRecord(symbol: string): InstrumentRecord {
   };
 }
 
-export function isUpToDate(record: InstrumentRecord, latest: LatestPrice): boolean {
+export function isUpToDate(record: InstrumentRecord, latest: PriceVerdict): boolean {
   const { verdict, changedAgoMs, instrument } = latest;
   const hasChangeTime = changedAgoMs !== Number.POSITIVE_INFINITY;
   return (
@@ -69,7 +69,7 @@ export function isUpToDate(record: InstrumentRecord, latest: LatestPrice): boole
   );
 }
 
-export function applyLatest(record: InstrumentRecord, latest: LatestPrice, now: number): void {
+export function applyLatest(record: InstrumentRecord, latest: PriceVerdict, now: number): void {
   const { verdict, changedAgoMs, instrument } = latest;
   record.isDirty = false;
   record.verdict = verdict;
@@ -99,7 +99,7 @@ export function rowOf(record: InstrumentRecord): PriceRow {
 }
 
 /** Why the feed does not deliver the instrument; undefined if it does or if nothing is known. */
-function undeliveredState({ instrument }: LatestPrice): InstrumentState | undefined {
+function undeliveredState({ instrument }: PriceVerdict): InstrumentState | undefined {
   const state = instrument?.state;
   return state === 'refused' || state === 'unknown' || state === 'unsubscribed' ? state : undefined;
 }

@@ -6,9 +6,9 @@ import {
   applyLatest,
   type InstrumentRecord,
   isUpToDate,
-  type LatestPrice,
   newInstrumentRecord,
   type PriceUpdate,
+  type PriceVerdict,
   rowOf,
 } from './instrument-record.ts';
 
@@ -56,7 +56,7 @@ export class PriceBoard {
   }
 
   /** Updates every verdict. Call once before `takeChanged`. */
-  updateVerdicts(latestOf: (symbol: string) => LatestPrice, now: number): void {
+  updateVerdicts(latestOf: (symbol: string) => PriceVerdict, now: number): void {
     for (const record of this.#records.values()) {
       const latest = latestOf(record.symbol);
       this.#reportDelivery(record, latest);
@@ -128,7 +128,7 @@ export class PriceBoard {
   }
 
   /** Reports once that the broker refuses or does not know the instrument, and once that delivery resumes. */
-  #reportDelivery(record: InstrumentRecord, { instrument }: LatestPrice): void {
+  #reportDelivery(record: InstrumentRecord, { instrument }: PriceVerdict): void {
     if (instrument === undefined) return;
     const { state, feed, detail } = instrument;
     const isUndelivered = state === 'refused' || state === 'unknown';

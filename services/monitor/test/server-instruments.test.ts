@@ -45,9 +45,9 @@ it('shows the verdict of the library with its reason', async () => {
   });
   await server.publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'JUDGED', price: 1, timestamp: Date.now() });
   const stream = await EventStream.open(`${server.monitor.url}/api/stream`);
-  const verdict = (wanted: string) =>
+  const verdict = (expected: string) =>
     until(stream, ({ prices }) =>
-      prices?.find(({ symbol, verdict }) => symbol === 'JUDGED' && verdict === wanted),
+      prices?.find(({ symbol, verdict }) => symbol === 'JUDGED' && verdict === expected),
     );
   expect(await verdict('fresh')).toMatchObject({ look: 'fresh', changedAt: expect.any(Number) });
   await server.publisher.publish(CHANNELS.FEED_STATUS, {

@@ -82,5 +82,5 @@ export class BotHarness {
 
 /** Waits until `check` no longer throws. The timeout only bounds a failing test. */
 export function eventually(check: () => void): Promise<void> {
-  return vi.waitFor(check, { timeout: 10_000, interval: 5 });
+  return vi.waitFor(check, { timeout: 20_000, interval: 5 });
 }
