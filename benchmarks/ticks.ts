@@ -1,7 +1,7 @@
 // The ticks of every participant: the same fields and sizes, generated from one seed.
 
 /** The payload of the PRICE_DATA channel. */
-export interface Tick {
+export interface BenchmarkTick {
   symbol: string;
   price: number;
   /** Time of the publish call: milliseconds of CLOCK_MONOTONIC, which all processes of a machine share. */
@@ -15,7 +15,7 @@ export interface Tick {
 }
 
 /** The document that plain clients send. tickbus adds the position and time of the server to it. */
-export interface TickEnvelope<Data = Tick> {
+export interface TickEnvelope<Data = BenchmarkTick> {
   readonly message_type: string;
   readonly data: Data;
   readonly timestamp: number;
@@ -45,7 +45,7 @@ export function randomFrom(seed: number): () => number {
 }
 
 /** Endless ticks of `instruments` symbols in turn, about 215 bytes each as an envelope. */
-export function tickSource(seed: number, instruments: number): () => Tick {
+export function tickSource(seed: number, instruments: number): () => BenchmarkTick {
   const random = randomFrom(seed);
   const symbols = Array.from({ length: instruments }, (_, index) => `S${String(index).padStart(4, '0')}`);
   let count = 0;

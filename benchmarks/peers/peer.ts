@@ -1,7 +1,7 @@
 // A participant of the benchmarks: a publisher, a subscriber and the server between them.
 
 import type { BookEnvelopeData } from '../book.ts';
-import type { Tick } from '../ticks.ts';
+import type { BenchmarkTick } from '../ticks.ts';
 
 export type ServerName = 'redis' | 'nats' | 'mosquitto';
 
@@ -11,7 +11,7 @@ export interface Address {
 }
 
 /** Ticks in most workloads; order books of a given size for the cost by message size. */
-export type PeerPayload = Tick | BookEnvelopeData;
+export type PeerPayload = BenchmarkTick | BookEnvelopeData;
 
 export interface PublisherSide {
   /**

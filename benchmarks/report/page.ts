@@ -41,7 +41,7 @@ function machineParagraph(results: readonly WorkloadResult[]): string {
   const versions = Object.entries(servers).map(([name, version]) => `${name}: ${version ?? 'not installed'}`);
   return [
     `${cores} cores of ${cpu}, ${memoryGb} GB, ${system}, Node.js ${node}. ${versions.join('; ')}.`,
-    'Figures are medians over the rounds, with the smallest and the largest in brackets. "tickbus / peer" is a ratio per pair:',
-    'above 1 is better for a rate, below 1 for a time or a cost.',
+    'Figures are medians over the rounds, with the smallest and the largest in brackets.',
+    '"tickbus / peer" is a ratio per pair: above 1 is better for a rate, below 1 for a time or a cost.',
   ].join('\n');
 }

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import { readCapture, toMarketEvents } from '@tickbus/capture';
 import { bookSource } from '../book.ts';
 import type { Address, ChannelName, PeerPayload, PublisherSide } from '../peers/peer.ts';
-import { monotonicMs, type Tick, tickSource } from '../ticks.ts';
+import { type BenchmarkTick, monotonicMs, tickSource } from '../ticks.ts';
 import { ownCpuUs } from './cpu.ts';
 import { loadPeer } from './peers.ts';
 
@@ -177,8 +177,8 @@ function openSide(): PublisherSide {
 }
 
 /** The quotes and trades of a recorded session as ticks, with milliseconds since the first one. */
-async function recordedTicks(path: string): Promise<{ tick: Tick; afterMs: number }[]> {
-  const ticks: { tick: Tick; afterMs: number }[] = [];
+async function recordedTicks(path: string): Promise<{ tick: BenchmarkTick; afterMs: number }[]> {
+  const ticks: { tick: BenchmarkTick; afterMs: number }[] = [];
   let origin: number | undefined;
   for await (const record of readCapture(path)) {
     for (const event of toMarketEvents(record)) {

@@ -50,8 +50,9 @@ const slowConsumer: Workload = {
   name: 'slow_consumer',
   title: 'A fast consumer beside stalled ones',
   about:
-    'As from end to end, with a second handler on the same subscriber that never returns, a stopped subscriber process ' +
-    '(SIGSTOP), and the default output limits of Redis. Compared with the same consumer alone.',
+    'As from end to end, with a second handler on the same subscriber that never returns, ' +
+    'a stopped subscriber process (SIGSTOP), and the default output limits of Redis. ' +
+    'Compared with the same consumer alone.',
   participants: ['tickbus-beside-stalled', 'tickbus'],
   quick: ['tickbus-beside-stalled', 'tickbus'],
   metrics: [RATE, ...STREAM_FIGURES],
