@@ -1,4 +1,4 @@
-// The bar: what tickbus has to reach, as ratios within one run, and whether it does.
+// The bar: the required ratios within one run, and the verdict on each.
 
 import { type Figure, figureOf, ratioOf } from './statistics.ts';
 import { valuesOf, type WorkloadResult } from './workload-results.ts';
@@ -7,7 +7,7 @@ interface Bar {
   readonly title: string;
   readonly workload: string;
   readonly metric: string;
-  /** The participants whose figures are compared, ours over theirs. */
+  /** The compared participants. The ratio is ours / theirs. */
   readonly ours: string;
   readonly theirs: string;
   readonly limit: { readonly atLeast: number } | { readonly atMost: number };
@@ -24,7 +24,7 @@ export interface BarVerdict {
   readonly isPassed: boolean | undefined;
 }
 
-/** How many times the throughput of each peer tickbus has to reach, from end to end. */
+/** Required end-to-end throughput of tickbus, as a multiple of each peer's. */
 const THROUGHPUT: Readonly<Record<string, number>> = {
   'node-redis': 4,
   ioredis: 3,
@@ -78,7 +78,7 @@ export const BARS: readonly Bar[] = [
     sizeBar(bytes, ', validate: false', 'tickbus-unchecked', 1.1),
   ]),
   {
-    title: 'complete picture of 10,000 instruments',
+    title: 'complete snapshot of 10,000 instruments',
     workload: 'late_joiner_10000',
     metric: 'ms',
     ours: 'tickbus',
@@ -86,7 +86,7 @@ export const BARS: readonly Bar[] = [
     limit: { atMost: 1.7 },
   },
   {
-    title: 'fast consumer beside stalled ones, throughput of running alone',
+    title: 'fast consumer beside stalled ones, throughput against running alone',
     workload: 'slow_consumer',
     metric: 'rate',
     ours: 'tickbus-beside-stalled',

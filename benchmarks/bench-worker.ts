@@ -1,4 +1,4 @@
-// The measured processes of one participant: started, asked over their process channel, and always ended.
+// A measured process: starts it, calls its operations over the process channel, and kills it at the end.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,20 +13,20 @@ interface PendingCall {
   reject(error: Error): void;
 }
 
-/** Built by `compile`, so that plain node runs what is published, without a loader in between. */
+/** Built by `compile`, so that plain node runs without a loader. */
 const PROGRAM = fileURLToPath(new URL('./build/benchmarks/worker.js', import.meta.url));
 
-/** None outlives the harness. */
+/** Killed when the harness exits. */
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** One process. A call that fails rejects with what the process said; all rejects when the process ends. */
+/** One process. A failed call rejects with the error of the process. If the process exits, all calls reject. */
 export class BenchWorker implements AsyncDisposable {
   readonly #role: string;
   readonly #child: ChildProcess;
-  readonly #waiting = new Map<number, PendingCall>();
+  readonly #pending = new Map<number, PendingCall>();
   #calls = 0;
 
   constructor(role: string) {
@@ -37,7 +37,7 @@ export class BenchWorker implements AsyncDisposable {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.#child.on('message', (response: WorkerResponse) => this.#settle(response));
-    this.#child.once('exit', (code, signal) => this.#fail(`ended (${signal ?? code})`));
+    this.#child.once('exit', (code, signal) => this.#fail(`exited (${signal ?? code})`));
     this.#child.once('error', (error) => this.#fail(error.message));
     running.add(this.#child);
     this.#child.once('exit', () => running.delete(this.#child));
@@ -50,7 +50,7 @@ export class BenchWorker implements AsyncDisposable {
   call<O extends keyof Operations>(operation: O, argument: Argument<O>): Promise<OperationResult<O>> {
     const id = ++this.#calls;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve: resolve as (result: unknown) => void, reject });
+      this.#pending.set(id, { resolve: resolve as (result: unknown) => void, reject });
       this.#child.send(
         { id, operation, argument } satisfies WorkerRequest,
         (error) => error && this.#fail(error.message),
@@ -58,7 +58,7 @@ export class BenchWorker implements AsyncDisposable {
     });
   }
 
-  /** SIGSTOP: it keeps its connections and reads nothing any more. */
+  /** Stops execution with SIGSTOP. Connections stay open, but nothing reads them. */
   stop(): void {
     this.#child.kill('SIGSTOP');
   }
@@ -71,14 +71,14 @@ export class BenchWorker implements AsyncDisposable {
   }
 
   #settle({ id, result, error }: WorkerResponse): void {
-    const waiting = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    if (error === undefined) waiting?.resolve(result);
-    else waiting?.reject(new Error(`The ${this.#role} failed: ${error}`));
+    const call = this.#pending.get(id);
+    this.#pending.delete(id);
+    if (error === undefined) call?.resolve(result);
+    else call?.reject(new Error(`The ${this.#role} failed: ${error}`));
   }
 
   #fail(what: string): void {
-    for (const { reject } of this.#waiting.values()) reject(new Error(`The ${this.#role} process ${what}.`));
-    this.#waiting.clear();
+    for (const { reject } of this.#pending.values()) reject(new Error(`The ${this.#role} process ${what}.`));
+    this.#pending.clear();
   }
 }

@@ -13,7 +13,7 @@ export interface BenchmarkOptions {
   readonly seed: number;
   /** Another checkout of tickbus to measure against. */
   readonly baseline: string | undefined;
-  /** Whether only the page is written, from the data of the last whole run. */
+  /** Only write the page, from the data of the last whole run. */
   readonly page: boolean;
   readonly json: boolean;
   readonly list: boolean;
@@ -22,21 +22,21 @@ export interface BenchmarkOptions {
 
 export const HELP = `npm run bench -- [options]
 
-  --quick          the bar against node-redis and NATS, in under a minute
-  --only NAME      one workload, or all whose names begin with NAME (end_to_end, fan_out_50, latency); repeatable
-  --peer NAME      only these participants (tickbus, node-redis, nats, ...); repeatable
-  --pairs N        rounds that count (7; with --quick 4)
-  --seconds N      how long a run publishes (1; with --quick 0.15)
-  --seed N         of the ticks; random by default, and printed
-  --baseline DIR   also measures the library of another checkout, as "tickbus-baseline"
-  --page           measures nothing: writes RESULTS.md from the data of the last whole run
-  --json           the last line is one JSON object: ratios, cpu_us, bar, skipped
-  --list           lists the workloads
-  --help           prints this
+  --quick          measure most rows of the bar against node-redis and NATS, in under a minute
+  --only NAME      measure one workload, or all with this prefix (end_to_end, fan_out_50, latency); repeatable
+  --peer NAME      measure only this participant (tickbus, node-redis, nats, ...); repeatable
+  --pairs N        measured rounds (7; with --quick 4)
+  --seconds N      publishing time of a run in seconds (1; with --quick 0.15)
+  --seed N         seed of the ticks; random by default, and printed
+  --baseline DIR   also measure the library of another checkout, as "tickbus-baseline"
+  --page           write RESULTS.md from the data of the last whole run, without measuring
+  --json           print one JSON object as the last line: ratios, cpu_us, bar, skipped
+  --list           print the workloads
+  --help           print this help
 
 Only a whole run (without --quick, --only, --peer and --baseline) writes RESULTS.md.`;
 
-/** Whether every workload is measured with all of its participants. Only then is RESULTS.md written. */
+/** Whether every workload is measured with all participants. Only a whole run writes RESULTS.md. */
 export function isWholeRun({ isQuick, only, peers, baseline }: BenchmarkOptions): boolean {
   return !isQuick && only.length === 0 && peers.length === 0 && baseline === undefined;
 }
@@ -75,8 +75,8 @@ export function readOptions(args: readonly string[]): BenchmarkOptions {
   };
 }
 
-function numberOf(name: string, text: string | undefined, otherwise: number): number {
-  if (text === undefined) return otherwise;
+function numberOf(name: string, text: string | undefined, fallback: number): number {
+  if (text === undefined) return fallback;
   const value = Number(text);
   if (value > 0 && Number.isFinite(value)) return value;
   throw new Error(`${name} is "${text}". Use a number above 0.`);

@@ -1,4 +1,4 @@
-// Order books of a wanted size, for the cost by message size.
+// Order books of a given size, to measure the cost by message size.
 
 import { z } from 'zod';
 

@@ -1,5 +1,5 @@
-// Makes JavaScript of the library and the workers (`build/`), so that plain node runs what is published: a loader that
-// compiles on the way changes the code that is measured.
+// Compiles the library and the workers to `build/`, so that plain node runs them like the published package. A loader
+// that compiles at run time would change the measured code.
 
 import {
   existsSync,
@@ -28,11 +28,13 @@ export function compile(baseline: string | undefined): void {
   if (baseline !== undefined) compilePackage(resolve(baseline), 'redis', 'tickbus-baseline');
 }
 
-/** The package lies beside the workers, and its own dependencies are found further up. */
+/** Places the package next to the workers. Its dependencies resolve from the parent folders. */
 function compilePackage(checkout: string, folder: string, name: string): void {
   const source = join(checkout, 'shared_library', folder);
   if (!existsSync(source))
-    throw new Error(`${checkout} is no checkout of tickbus: it has no shared_library/${folder}.`);
+    throw new Error(
+      `${checkout} is not a checkout of tickbus: shared_library/${folder} is missing. Check --baseline.`,
+    );
   const target = join(BUILD, 'packages', name);
   compileFolder(source, target);
   const manifest = readFileSync(join(source, 'package.json'), 'utf8');

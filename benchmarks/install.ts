@@ -1,4 +1,4 @@
-// `npm run bench:install`: the peers' packages and servers. Once; the benchmarks themselves install nothing.
+// `npm run bench:install`: installs the packages and servers of the peers. The benchmarks themselves install nothing.
 
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** Those without which a part is left out, as the harness then says. */
+/** The harness skips the participants of a missing optional server ("?"), and reports them. */
 const SERVERS = ['redis-server', 'nats-server?', 'mosquitto?'];
 
 run('npm', ['ci', '--workspaces=false', '--no-audit', '--no-fund'], HERE);

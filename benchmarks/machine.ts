@@ -1,4 +1,4 @@
-// What the measurements were taken on.
+// The machine of the measurements.
 
 import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import { versionOf } from './servers.ts';
@@ -9,9 +9,9 @@ export interface Machine {
   readonly memoryGb: number;
   readonly system: string;
   readonly node: string;
-  /** First lines of what the servers say of themselves; null: not there. */
+  /** Version line of each server; null: not installed. */
   readonly servers: Readonly<Record<string, string | null>>;
-  /** Processes that wanted to run in the minute before; more than the harness itself has means that the machine was shared. */
+  /** Load average of the minute before. A high value means that the machine is shared. */
   readonly loadBefore: number;
 }
 

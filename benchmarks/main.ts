@@ -17,14 +17,14 @@ const HERE = fileURLToPath(new URL('.', import.meta.url));
 const DATA = join(HERE, 'results');
 const RECORDINGS = ['coinbase-2021-04-17.jsonl.gz', 'binance-futures-2021-07-22.jsonl.gz'];
 
-/** Not a literal in `import()`, so that the project's static checks run without the packages that draw charts. */
+/** Not a literal in `import()`, so that the static checks run without the chart packages. */
 const PAGE: string = './report/page.ts';
 
 interface ResultsPage {
   writeResultsPage(folder: string, results: readonly WorkloadResult[]): Promise<void>;
 }
 
-// Ctrl-C: the servers and workers end with this process.
+// On exit the servers and workers are killed.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
 await main(readOptions(process.argv.slice(2)));
@@ -33,21 +33,22 @@ async function main(options: BenchmarkOptions): Promise<void> {
   if (options.help) return console.log(HELP);
   if (options.list)
     return console.log(WORKLOADS.map(({ name, title }) => `${name.padEnd(20)} ${title}`).join('\n'));
-  const say = (line: string) => console.error(line);
-  if (options.page) return writePage(readResults(DATA, namesOf(WORKLOADS)), say);
-  const workloads = chosen(options);
+  const log = (line: string) => console.error(line);
+  if (options.page) return writePage(readResults(DATA, namesOf(WORKLOADS)), log);
+  const workloads = selectWorkloads(options);
   const machine = describeMachine();
-  say(
-    `${machine.cores} cores of ${machine.cpu}, ${machine.memoryGb} GB, ${machine.system}, Node.js ${machine.node}, load ${machine.loadBefore}; seed ${options.seed}`,
+  log(
+    `${machine.cores} cores of ${machine.cpu}, ${machine.memoryGb} GB, ${machine.system}, Node.js ${machine.node}, ` +
+      `load ${machine.loadBefore}; seed ${options.seed}`,
   );
   compile(options.baseline);
   const context: WorkloadContext = { seed: options.seed, recordings: recordings() };
   const { pairs, seconds } = options;
   const results: WorkloadResult[] = [];
   for (const workload of workloads) {
-    say(`\n${workload.title} (${workload.name})`);
-    const participants = contestants(workload, options);
-    const outcome = await run({ workload, participants, pairs, seconds, context, say });
+    log(`\n${workload.title} (${workload.name})`);
+    const participants = participantsFor(workload, options);
+    const outcome = await run({ workload, participants, pairs, seconds, context, log });
     const { name, title, about, metrics } = workload;
     const result: WorkloadResult = {
       workload: name,
@@ -62,34 +63,35 @@ async function main(options: BenchmarkOptions): Promise<void> {
       ...outcome,
     };
     results.push(result);
-    say(table(result));
+    log(table(result));
   }
-  if (options.isQuick) say(`\n${skippedByQuick(workloads)}`);
+  if (options.isQuick) log(`\n${skippedByQuick(workloads)}`);
   if (isWholeRun(options)) {
     writeResults(DATA, results);
-    await writePage(results, say);
+    await writePage(results, log);
   } else {
-    say('\nRESULTS.md is unchanged: only a whole run writes it (see --help).');
+    log('\nRESULTS.md is unchanged: only a whole run writes it (see --help).');
   }
   if (options.json) console.log(JSON.stringify(summarize(results)));
 }
 
-function chosen({ only, isQuick }: BenchmarkOptions): readonly Workload[] {
-  const asked = WORKLOADS.filter(
-    ({ name }) =>
-      only.length === 0 || only.some((wanted) => name === wanted || name.startsWith(`${wanted}_`)),
+function selectWorkloads({ only, isQuick }: BenchmarkOptions): readonly Workload[] {
+  const selected = WORKLOADS.filter(
+    ({ name }) => only.length === 0 || only.some((given) => name === given || name.startsWith(`${given}_`)),
   );
-  if (asked.length === 0) throw new Error(`No workload is called ${only.join(' or ')}. See --list.`);
-  return isQuick ? asked.filter(({ quick }) => quick !== undefined) : asked;
+  if (selected.length === 0) throw new Error(`No workload matches ${only.join(' or ')}. See --list.`);
+  return isQuick ? selected.filter(({ quick }) => quick !== undefined) : selected;
 }
 
-function contestants(
+function participantsFor(
   { participants, quick }: Workload,
   { isQuick, peers, baseline }: BenchmarkOptions,
 ): string[] {
   const all = isQuick ? (quick ?? []) : participants;
-  const asked = peers.length === 0 ? all : all.filter((name) => peers.includes(name));
-  return baseline !== undefined && asked.includes('tickbus') ? [...asked, 'tickbus-baseline'] : [...asked];
+  const selected = peers.length === 0 ? all : all.filter((name) => peers.includes(name));
+  return baseline !== undefined && selected.includes('tickbus')
+    ? [...selected, 'tickbus-baseline']
+    : [...selected];
 }
 
 function recordings(): string[] {
@@ -99,21 +101,25 @@ function recordings(): string[] {
 }
 
 function skippedByQuick(measured: readonly Workload[]): string {
-  const left = namesOf(WORKLOADS.filter((workload) => !measured.includes(workload)));
-  return `--quick measured node-redis and NATS only, and left out ${left.join(', ')}. Without it, all peers and workloads are measured.`;
+  const skipped = namesOf(WORKLOADS.filter((workload) => !measured.includes(workload)));
+  return (
+    `--quick measured only node-redis and NATS, and skipped ${skipped.join(', ')}. ` +
+    'Omit --quick to measure everything.'
+  );
 }
 
 function namesOf(workloads: readonly Workload[]): string[] {
   return workloads.map(({ name }) => name);
 }
 
-async function writePage(results: readonly WorkloadResult[], say: (line: string) => void): Promise<void> {
+async function writePage(results: readonly WorkloadResult[], log: (line: string) => void): Promise<void> {
   if (!existsSync(join(HERE, 'node_modules/vega-lite'))) {
-    return say(
-      'RESULTS.md is unchanged: the packages that draw its charts are not installed. Run "npm run bench:install", then "npm run bench -- --page".',
+    return log(
+      'RESULTS.md is unchanged: the chart packages are not installed. ' +
+        'Run "npm run bench:install", then "npm run bench -- --page".',
     );
   }
   const page = (await import(PAGE)) as ResultsPage;
   await page.writeResultsPage(HERE, results);
-  say('Wrote benchmarks/RESULTS.md and its charts.');
+  log('Wrote benchmarks/RESULTS.md and its charts.');
 }

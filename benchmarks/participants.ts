@@ -9,7 +9,7 @@ export interface Participant {
   readonly server: ServerName;
   /** Packages that it requires, in benchmarks/node_modules. */
   readonly packages: readonly string[];
-  /** Whether a process of its own runs between server and subscribers. */
+  /** Whether a separate process runs between server and subscribers. */
   readonly hasRelay?: true;
 }
 
@@ -50,15 +50,15 @@ export type ParticipantName = keyof typeof PARTICIPANTS;
 
 export function participant(name: string): Participant {
   const found = (PARTICIPANTS as Readonly<Record<string, Participant>>)[name];
-  if (found === undefined) throw new Error(`There is no participant "${name}".`);
+  if (found === undefined) throw new Error(`Unknown participant "${name}".`);
   return found;
 }
 
 /** Why the participant cannot run on this machine; undefined if it can. */
-export function missing(name: string): string | undefined {
+export function missingRequirement(name: string): string | undefined {
   const { server, packages } = participant(name);
-  const lacking = packages.find((wanted) => versionOfPackage(wanted) === undefined);
-  if (lacking !== undefined) return `the package ${lacking} is not installed (npm run bench:install)`;
+  const absent = packages.find((packageName) => versionOfPackage(packageName) === undefined);
+  if (absent !== undefined) return `the package ${absent} is not installed (npm run bench:install)`;
   if (versionOf(server) === undefined)
     return `the server of ${server} is not installed (npm run bench:install)`;
   return undefined;
@@ -67,7 +67,7 @@ export function missing(name: string): string | undefined {
 /** The package versions for the results: `redis 6.3.1`. */
 export function versionsOf(name: string): string {
   return participant(name)
-    .packages.map((wanted) => `${wanted} ${versionOfPackage(wanted)}`)
+    .packages.map((packageName) => `${packageName} ${versionOfPackage(packageName)}`)
     .join(', ');
 }
 

@@ -1,4 +1,4 @@
-// The servers of the peers: each started on a free port of the loopback, and stopped, whatever happens.
+// Starts the servers of the peers on free loopback ports, and always stops them.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,8 +17,8 @@ export interface PeerServer extends AsyncDisposable {
 
 export interface ServerOptions {
   /**
-   * Whether a subscriber that is behind is cut, as the server does by default. Off for throughput: no participant may lose
-   * messages because it was measured at its limit.
+   * Whether the server disconnects slow subscribers, as by default. Off for throughput, where no participant may lose
+   * messages because it is measured at its limit.
    */
   readonly cutsSlowSubscribers: boolean;
 }
@@ -26,16 +26,16 @@ export interface ServerOptions {
 const HOST = '127.0.0.1';
 const START_TIMEOUT_MS = 10_000;
 
-/** Debian keeps some servers where a user's PATH does not look. */
+/** Debian installs some servers outside the PATH of a user. */
 const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/usr/local/sbin`;
 
-/** None outlives the harness. */
+/** Killed when the harness exits. */
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** The version of a server on this machine; undefined when it is not installed. */
+/** The version of a server on this machine; undefined if it is not installed. */
 export function versionOf(server: ServerName): string | undefined {
   if (server === 'redis') return firstLine(findRedisServer() ?? 'redis-server', ['--version']);
   return server === 'nats' ? firstLine('nats-server', ['--version']) : firstLine('mosquitto', ['-h']);
@@ -82,7 +82,7 @@ async function startProgram(
   const child = spawn(program, argumentsFor(port, file), {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, PATH },
-    // Ctrl-C reaches only the harness, which then ends its servers in order.
+    // Ctrl-C reaches only the harness, which then stops its servers.
     detached: true,
   });
   running.add(child);
@@ -112,16 +112,16 @@ async function reachable(port: number): Promise<void> {
     if (isOpen) return;
     await sleep(20);
   }
-  throw new Error(`The server took no connection on port ${port} within ${START_TIMEOUT_MS} ms.`);
+  throw new Error(`The server accepted no connection on port ${port} within ${START_TIMEOUT_MS} ms.`);
 }
 
-/** Rejects when the program cannot be started, or ends before it takes connections. */
+/** Rejects if the program cannot start, or exits before it accepts connections. */
 async function failure(child: ChildProcess, program: string): Promise<never> {
   const output: string[] = [];
   child.stderr?.on('data', (chunk) => output.push(String(chunk)));
   const [error] = (await Promise.race([once(child, 'error'), once(child, 'exit')])) as unknown[];
   if (error instanceof Error) throw error;
-  throw new Error(`${program} ended at once: ${output.join('')}`);
+  throw new Error(`${program} exited at startup: ${output.join('')}`);
 }
 
 function firstLine(program: string, args: string[]): string | undefined {
@@ -129,7 +129,7 @@ function firstLine(program: string, args: string[]): string | undefined {
     const text = execFileSync(program, args, { encoding: 'utf8', env: { ...process.env, PATH } });
     return text.split('\n')[0];
   } catch (error) {
-    // Some print their version and end with an error all the same.
+    // Some programs print their version and exit with an error.
     const { stdout } = error as { stdout?: string };
     return stdout?.split('\n')[0] || undefined;
   }

@@ -1,4 +1,4 @@
-// The arithmetic of the results: medians with their range, and ratios taken pair by pair.
+// Medians with their range, ratios per pair, and the rotation of participants.
 
 /** A figure over several runs. */
 export interface Figure {
@@ -8,12 +8,12 @@ export interface Figure {
   readonly runs: number;
 }
 
-/** @throws RangeError when there is no value */
+/** @throws RangeError without values */
 export function figureOf(values: readonly number[]): Figure {
   const sorted = [...values].sort((a, b) => a - b);
   const [min] = sorted;
   const max = sorted.at(-1);
-  if (min === undefined || max === undefined) throw new RangeError('There is no value to take a median of.');
+  if (min === undefined || max === undefined) throw new RangeError('Cannot compute a median of no values.');
   const middle = (sorted.length - 1) / 2;
   const low = sorted[Math.floor(middle)] as number;
   const high = sorted[Math.ceil(middle)] as number;
@@ -21,8 +21,8 @@ export function figureOf(values: readonly number[]): Figure {
 }
 
 /**
- * Ours over theirs, pair by pair: the two of a pair ran one after the other, so a machine that is slower for a while is slower
- * for both. What has no partner is left out.
+ * The ratio ours / theirs per pair. The two runs of a pair follow each other, so a temporarily slow machine affects
+ * both. Values without a partner are ignored.
  */
 export function ratioOf(ours: readonly number[], theirs: readonly number[]): Figure | undefined {
   const pairs = Math.min(ours.length, theirs.length);
@@ -34,7 +34,7 @@ export function ratioOf(ours: readonly number[], theirs: readonly number[]): Fig
   return ratios.length === 0 ? undefined : figureOf(ratios);
 }
 
-/** The order of the participants in a round: every round begins with another one. */
+/** The order of the participants in a round. Each round starts with the next participant. */
 export function rotated<T>(items: readonly T[], round: number): readonly T[] {
   if (items.length === 0) return items;
   const start = round % items.length;

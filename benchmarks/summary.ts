@@ -1,4 +1,4 @@
-// The JSON object of `--json`: ratios by workload and peer, CPU by role, the bar.
+// The JSON object of `--json`: ratios by workload and peer, CPU by role, and the bar.
 
 import { judge, limitText } from './bar.ts';
 import { figureOf, ratioOf } from './statistics.ts';
@@ -6,12 +6,12 @@ import { valuesOf, type WorkloadResult } from './workload-results.ts';
 
 export interface BenchmarkSummary {
   /**
-   * tickbus over the peer, median of the rounds. The key is WORKLOAD for its first metric, WORKLOAD_METRIC for the others.
+   * Median ratio tickbus / peer. The key is WORKLOAD for the first metric, WORKLOAD_METRIC for the others.
    */
   readonly ratios: Record<string, Record<string, number>>;
   /**
-   * Microseconds of CPU a message, from end to end at full speed. `total` is the sum of the three;
-   * `subscriber_steady` is the receiver at a steady pace.
+   * Microseconds of CPU per message, from end to end at full speed. `total` is the sum of the three;
+   * `subscriber_steady` is the receiver at a steady rate.
    */
   readonly cpu_us: Record<
     'publisher' | 'server' | 'subscriber' | 'total' | 'subscriber_steady',
@@ -27,7 +27,7 @@ export interface BenchmarkSummary {
   readonly skipped: { readonly workload: string; readonly participant: string; readonly why: string }[];
 }
 
-/** The participants whose ratios are listed, and the suffix of their keys. */
+/** The tickbus participants with listed ratios, and the suffix of their keys. */
 const OURS: Readonly<Record<string, string>> = {
   tickbus: '',
   'tickbus-shared': '_shared',

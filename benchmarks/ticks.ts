@@ -1,10 +1,10 @@
-// The ticks that every participant carries: one envelope a message, the same fields, the same sizes, from one seed.
+// The ticks of every participant: the same fields and sizes, generated from one seed.
 
-/** The payload, as the PRICE_DATA channel of tickbus defines it. */
-export interface Tick {
+/** The payload of the PRICE_DATA channel. */
+export interface BenchmarkTick {
   symbol: string;
   price: number;
-  /** When it was handed to the publisher: milliseconds of the machine's monotonic clock, the same one in every process. */
+  /** Time of the publish call: milliseconds of CLOCK_MONOTONIC, which all processes of a machine share. */
   timestamp: number;
   bid: number;
   ask: number;
@@ -14,8 +14,8 @@ export interface Tick {
   venue: string;
 }
 
-/** What the plain clients send: the document that tickbus sends too, before the server numbers it. */
-export interface TickEnvelope<Data = Tick> {
+/** The document that plain clients send. tickbus adds the position and time of the server to it. */
+export interface TickEnvelope<Data = BenchmarkTick> {
   readonly message_type: string;
   readonly data: Data;
   readonly timestamp: number;
@@ -24,7 +24,7 @@ export interface TickEnvelope<Data = Tick> {
 
 export const SENDER = 'gateway';
 
-/** Milliseconds of CLOCK_MONOTONIC to the microsecond, comparable between the processes of one machine. */
+/** Milliseconds of CLOCK_MONOTONIC, rounded to a microsecond. */
 export function monotonicMs(): number {
   return Math.round(Number(process.hrtime.bigint()) / 1e3) / 1e3;
 }
@@ -33,7 +33,7 @@ export function envelopeOf<Data>(type: string, data: Data): TickEnvelope<Data> {
   return { message_type: type, data, timestamp: Date.now(), sender: SENDER };
 }
 
-/** Numbers from 0 up to 1, the same ones for the same seed (mulberry32). */
+/** Reproducible numbers from 0 (inclusive) to 1 (exclusive), by mulberry32. */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -44,8 +44,8 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-/** Endless ticks over a number of instruments; about 215 bytes each as an envelope. */
-export function tickSource(seed: number, instruments: number): () => Tick {
+/** Endless ticks of `instruments` symbols in turn, about 215 bytes each as an envelope. */
+export function tickSource(seed: number, instruments: number): () => BenchmarkTick {
   const random = randomFrom(seed);
   const symbols = Array.from({ length: instruments }, (_, index) => `S${String(index).padStart(4, '0')}`);
   let count = 0;

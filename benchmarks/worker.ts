@@ -1,12 +1,12 @@
-// The program of every measured process: does what the harness asks over the process channel, one call at a time.
+// The program of every measured process: executes the calls of the harness over the process channel.
 
 import type * as joining from './roles/joiner.ts';
-import { weigh } from './roles/process-memory.ts';
+import { measureMemory } from './roles/process-memory.ts';
 import { blast, burst, closePublisher, openPublisher, pace, replay } from './roles/publisher-role.ts';
 import { closeRelay, openRelay } from './roles/relay.ts';
 import { begin, closeSubscriber, finish, openSubscriber } from './roles/subscriber-role.ts';
 
-/** Loaded when asked for, so that the weight of a plain client's process is not that of tickbus. */
+/** Loaded on demand, so that the memory of a plain client's process does not include tickbus. */
 const joiner = (): Promise<typeof joining> => import('./roles/joiner.ts');
 
 const OPERATIONS = {
@@ -27,10 +27,10 @@ const OPERATIONS = {
     (await joiner()).joinByTickbus(options),
   joinByHgetall: async (options: Parameters<typeof joining.joinByHgetall>[0]) =>
     (await joiner()).joinByHgetall(options),
-  weigh,
+  measureMemory,
 };
 
-/** What a worker can be asked, by name. */
+/** The operations of a worker, by name. */
 export type Operations = typeof OPERATIONS;
 
 export interface WorkerRequest {
@@ -54,5 +54,5 @@ process.on('message', async ({ id, operation, argument }: WorkerRequest) => {
     process.send?.({ id, error: text } satisfies WorkerResponse);
   }
 });
-// A worker whose harness is gone has nothing left to do.
+// The worker exits with its harness.
 process.on('disconnect', () => process.exit(0));

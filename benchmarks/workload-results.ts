@@ -1,4 +1,4 @@
-// Results as data: one file a workload in `results/`, which is not in the repository. RESULTS.md is made from them.
+// Results as data: one file per workload in `results/`, which git ignores. RESULTS.md is generated from them.
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ export interface ParticipantResult {
   readonly name: string;
   readonly title: string;
   readonly versions: string;
-  /** By round; the same round of two participants is a pair. */
+  /** By round. The samples of two participants in one round are a pair. */
   readonly samples: readonly RunSample[];
 }
 
@@ -43,15 +43,16 @@ export function writeResults(folder: string, results: readonly WorkloadResult[])
 }
 
 /**
- * The results of the last whole run, in the given order of workloads.
+ * Reads the results of the last whole run, in the given order of workloads.
  *
- * @throws Error when a workload is missing, because a page without it would look complete
+ * @throws Error if a workload is missing, because the page would look complete without it
  */
 export function readResults(folder: string, order: readonly string[]): WorkloadResult[] {
-  const absent = order.filter((name) => !existsSync(join(folder, `${name}.json`)));
-  if (absent.length > 0) {
+  const missing = order.filter((name) => !existsSync(join(folder, `${name}.json`)));
+  if (missing.length > 0) {
     throw new Error(
-      `${folder} has no data of ${absent.join(', ')}, so RESULTS.md is unchanged. Run "npm run bench" without --quick, --only, --peer and --baseline first.`,
+      `${folder} has no data of ${missing.join(', ')}, so RESULTS.md is unchanged. ` +
+        'Run "npm run bench" without --quick, --only, --peer and --baseline first.',
     );
   }
   return order.map(

@@ -1,6 +1,6 @@
-// Runs one workload: opens all participants, then measures them one after the other, round after round.
+// Runs one workload: opens all participants, then measures them one by one in each round.
 
-import { missing, participant as participantOf, versionsOf } from './participants.ts';
+import { missingRequirement, participant as participantOf, versionsOf } from './participants.ts';
 import { rotated } from './statistics.ts';
 import type { ParticipantResult, Skipped } from './workload-results.ts';
 import type { OpenWorkload, RunSample, Workload, WorkloadContext } from './workloads/workload.ts';
@@ -8,12 +8,12 @@ import type { OpenWorkload, RunSample, Workload, WorkloadContext } from './workl
 export interface WorkloadRunOptions {
   readonly workload: Workload;
   readonly participants: readonly string[];
-  /** Rounds that count. Each participant runs once in each, in rotating order. */
+  /** Measured rounds. Each participant runs once per round, in rotating order. */
   readonly pairs: number;
-  /** Seconds that one run publishes. */
+  /** Publishing time of one run. */
   readonly seconds: number;
   readonly context: WorkloadContext;
-  readonly say: (line: string) => void;
+  readonly log: (line: string) => void;
 }
 
 export interface Outcome {
@@ -21,22 +21,22 @@ export interface Outcome {
   readonly skipped: readonly Skipped[];
 }
 
-interface Contestant {
+interface OpenParticipant {
   readonly name: string;
   readonly running: OpenWorkload;
   readonly samples: RunSample[];
 }
 
-/** Long enough for the engine to optimize the hot code. */
+/** Minimum warm-up time, so that the engine optimizes the hot code. */
 const WARM_UP_SECONDS = 0.5;
 
 export async function run(options: WorkloadRunOptions): Promise<Outcome> {
   const { pairs } = options;
   const skipped: Skipped[] = [];
-  let ready: Contestant[] = [];
+  let ready: OpenParticipant[] = [];
   try {
     ready = await openAll(options, skipped);
-    // Round -1 warms up and is not counted.
+    // Round -1 is the warm-up.
     for (let round = -1; round < pairs; round++) await runRound(options, round, ready, skipped);
   } finally {
     for (const { running } of ready) await running[Symbol.asyncDispose]();
@@ -44,18 +44,18 @@ export async function run(options: WorkloadRunOptions): Promise<Outcome> {
   return { participants: ready.filter(({ samples }) => samples.length > 0).map(resultOf), skipped };
 }
 
-/** All at once: each has a server of its own, and waits for its lease. */
+/** Opens all participants in parallel, because each waits for its own server and lease. */
 async function openAll(
-  { workload, participants, context, say }: WorkloadRunOptions,
+  { workload, participants, context, log }: WorkloadRunOptions,
   skipped: Skipped[],
-): Promise<Contestant[]> {
-  const opened = participants.map(async (name): Promise<Contestant[]> => {
+): Promise<OpenParticipant[]> {
+  const opened = participants.map(async (name): Promise<OpenParticipant[]> => {
     try {
-      const lacking = missing(name);
-      if (lacking !== undefined) throw new Error(lacking);
+      const missing = missingRequirement(name);
+      if (missing !== undefined) throw new Error(missing);
       return [{ name, running: await workload.open(name, context), samples: [] }];
     } catch (error) {
-      skip(name, error, skipped, say);
+      skip(name, error, skipped, log);
       return [];
     }
   });
@@ -63,9 +63,9 @@ async function openAll(
 }
 
 async function runRound(
-  { seconds, say }: WorkloadRunOptions,
+  { seconds, log }: WorkloadRunOptions,
   round: number,
-  ready: readonly Contestant[],
+  ready: readonly OpenParticipant[],
   skipped: Skipped[],
 ): Promise<void> {
   for (const { name, running, samples } of rotated(ready, Math.max(0, round))) {
@@ -74,17 +74,17 @@ async function runRound(
       const sample = await running.run(round < 0 ? Math.max(seconds, WARM_UP_SECONDS) : seconds);
       if (round >= 0) samples.push(sample);
     } catch (error) {
-      skip(name, error, skipped, say);
+      skip(name, error, skipped, log);
     }
   }
 }
 
-function skip(participant: string, error: unknown, skipped: Skipped[], say: (line: string) => void): void {
+function skip(participant: string, error: unknown, skipped: Skipped[], log: (line: string) => void): void {
   const why = error instanceof Error ? error.message : String(error);
   skipped.push({ participant, why });
-  say(`  ${participantOf(participant).title} is left out: ${why}`);
+  log(`  ${participantOf(participant).title} is skipped: ${why}`);
 }
 
-function resultOf({ name, samples }: Contestant): ParticipantResult {
+function resultOf({ name, samples }: OpenParticipant): ParticipantResult {
   return { name, title: participantOf(name).title, versions: versionsOf(name), samples };
 }

@@ -33,10 +33,10 @@ export const ORDERS = defineChannel('ORDERS', { kind: 'command', key: 'key', exp
 /** Without a sequence. */
 export const CHAT = defineChannel('CHAT', { kind: 'plain', key: 'key', messages });
 
-export type NoteChannel = typeof FILLS;
+export type FaultChannel = typeof FILLS;
 
 /** For worker processes, which receive a channel name. */
-export const BY_NAME: Readonly<Record<string, NoteChannel>> = Object.fromEntries(
+export const BY_NAME: Readonly<Record<string, FaultChannel>> = Object.fromEntries(
   [TICKS, FILLS, LEASED_TICKS, LEASED_FILLS, TRIMMED, ALERTS, ORDERS, CHAT].map((channel) => [
     channel.name,
     channel,

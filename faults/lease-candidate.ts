@@ -2,7 +2,7 @@
 
 import type { SentRecord } from '@tickbus/fault-kit/records';
 import { RedisLease, RedisPublisher, TickbusError } from 'tickbus';
-import type { NoteChannel } from './fault-channels.ts';
+import type { FaultChannel } from './fault-channels.ts';
 import type { SendOptions, Testbed } from './testbed.ts';
 import { delay, eventually } from './wait.ts';
 
@@ -27,11 +27,11 @@ export class LeaseCandidate {
   readonly name: string;
   readonly lease: RedisLease;
   readonly publisher: RedisPublisher;
-  readonly channel: NoteChannel;
+  readonly channel: FaultChannel;
   readonly #testbed: Testbed;
 
   /** The candidate is not started yet. */
-  constructor(testbed: Testbed, channel: NoteChannel, options: LeaseCandidateOptions = {}) {
+  constructor(testbed: Testbed, channel: FaultChannel, options: LeaseCandidateOptions = {}) {
     const {
       name = 'exclusive',
       port = testbed.redis.port,
@@ -56,7 +56,7 @@ export class LeaseCandidate {
   /** Creates and starts a candidate. */
   static async join(
     testbed: Testbed,
-    channel: NoteChannel,
+    channel: FaultChannel,
     options: LeaseCandidateOptions = {},
   ): Promise<LeaseCandidate> {
     const candidate = new LeaseCandidate(testbed, channel, options);

@@ -2,7 +2,7 @@
 
 import { checkWriters, type ObservedMessage } from '@tickbus/fault-kit/writers';
 import { createClient } from 'redis';
-import type { NoteChannel } from './fault-channels.ts';
+import type { FaultChannel } from './fault-channels.ts';
 import type { Testbed } from './testbed.ts';
 
 interface Document {
@@ -19,7 +19,7 @@ export class PlainListener {
     return [...new Set(this.messages.map(({ sender }) => sender))];
   }
 
-  static async listen(testbed: Testbed, channel: NoteChannel): Promise<PlainListener> {
+  static async listen(testbed: Testbed, channel: FaultChannel): Promise<PlainListener> {
     const { host, port } = testbed.redis;
     const client = createClient({ socket: { host, port, reconnectStrategy: false } });
     client.on('error', () => {});

@@ -7,7 +7,7 @@ import type { SentRecord } from '@tickbus/fault-kit/records';
 import { type LocalRedis, type LocalRedisOptions, startLocalRedis } from '@tickbus/local-redis';
 import type { Random } from '@tickbus/test-kit/random';
 import type { RedisPublisher, RedisSubscriber, SubscribeOptions } from 'tickbus';
-import type { NoteChannel } from './fault-channels.ts';
+import type { FaultChannel } from './fault-channels.ts';
 import { ServerResources } from './server-resources.ts';
 import type { StatusLog } from './status-log.ts';
 import { eventually, within } from './wait.ts';
@@ -25,7 +25,7 @@ export interface RecordedSubscriber {
   readonly subscriber: RedisSubscriber;
   readonly recorder: HistoryRecorder;
   readonly statuses: StatusLog;
-  readonly channel: NoteChannel;
+  readonly channel: FaultChannel;
 }
 
 export interface RecordedSubscriberOptions extends HistoryOptions {
@@ -105,7 +105,7 @@ export class Testbed extends ServerResources {
   /** Subscribes with a recorder. The caller calls `startListening()`, then `recorder.expectFromHere()`. */
   attach(
     subscriber: RedisSubscriber,
-    channel: NoteChannel,
+    channel: FaultChannel,
     options: RecordedSubscriberOptions = {},
   ): HistoryRecorder {
     const {
@@ -119,7 +119,7 @@ export class Testbed extends ServerResources {
       recorder.onMessage(message);
       return onMessage?.(message);
     };
-    const filters: SubscribeOptions<NoteChannel> = {
+    const filters: SubscribeOptions<FaultChannel> = {
       name,
       keys,
       ...(channel.kind === 'state' ? {} : { queueLimit }),
@@ -139,7 +139,7 @@ export class Testbed extends ServerResources {
   /** Adds a recorder to a subscriber that already listens. It expects every message from the live channel on. */
   async join(
     { subscriber, statuses }: Pick<RecordedSubscriber, 'subscriber' | 'statuses'>,
-    channel: NoteChannel,
+    channel: FaultChannel,
     options: RecordedSubscriberOptions = {},
   ): Promise<RecordedSubscriber> {
     const recorder = this.attach(subscriber, channel, options);
@@ -149,7 +149,7 @@ export class Testbed extends ServerResources {
   }
 
   /** Starts a subscriber with a recorder. Resolves when its channel is live. */
-  async listen(channel: NoteChannel, options: RecordedSubscriberOptions = {}): Promise<RecordedSubscriber> {
+  async listen(channel: FaultChannel, options: RecordedSubscriberOptions = {}): Promise<RecordedSubscriber> {
     const { subscriber, statuses } = this.subscriber(options.port);
     const recorder = this.attach(subscriber, channel, options);
     await subscriber.startListening();
@@ -160,7 +160,7 @@ export class Testbed extends ServerResources {
 
   send(
     publisher: RedisPublisher,
-    channel: NoteChannel,
+    channel: FaultChannel,
     { key = 'A', text }: SendOptions = {},
   ): Promise<SentRecord> {
     return this.ledger.publish(channel, key, (n) =>
@@ -169,7 +169,7 @@ export class Testbed extends ServerResources {
   }
 
   /** Repeats `send` until a message is accepted, for example while the link reconnects. */
-  async sendUntilAccepted(publisher: RedisPublisher, channel: NoteChannel): Promise<SentRecord> {
+  async sendUntilAccepted(publisher: RedisPublisher, channel: FaultChannel): Promise<SentRecord> {
     let last: SentRecord | undefined;
     await eventually(`A publish on ${channel} is accepted again`, async () => {
       last = await this.send(publisher, channel);

@@ -2,7 +2,7 @@
 // lease.
 
 import type { SentRecord } from '@tickbus/fault-kit/records';
-import type { NoteChannel } from './fault-channels.ts';
+import type { FaultChannel } from './fault-channels.ts';
 import { TTL_MS } from './lease-candidate.ts';
 import type { Testbed } from './testbed.ts';
 import { WorkerProcess } from './worker-process.ts';
@@ -33,10 +33,10 @@ export class WorkerCandidate {
   readonly name: string;
   readonly process: WorkerProcess;
   readonly #testbed: Testbed;
-  readonly #channel: NoteChannel;
+  readonly #channel: FaultChannel;
   readonly #cancelKill: () => void;
 
-  constructor(testbed: Testbed, channel: NoteChannel, options: WorkerCandidateOptions) {
+  constructor(testbed: Testbed, channel: FaultChannel, options: WorkerCandidateOptions) {
     const { name, port = testbed.redis.port } = options;
     const firstNumber = FIRST_NUMBER + workers++ * NUMBERS_PER_WORKER;
     const settings: HoldSettings = { port, channel: channel.name, name, ttlMs: TTL_MS, firstNumber };

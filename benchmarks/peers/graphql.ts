@@ -1,4 +1,4 @@
-// graphql-redis-subscriptions, its PubSub engine without a GraphQL server around it, on ioredis as its README shows.
+// graphql-redis-subscriptions: its PubSub engine without a GraphQL server, on ioredis as in its README.
 // Source: https://github.com/davidyaha/graphql-redis-subscriptions#readme
 
 import { RedisPubSub } from 'graphql-redis-subscriptions';

@@ -1,11 +1,11 @@
-// Clients of ioredis, and the participant that each way of publishing with it makes.
+// Participants with ioredis clients.
 
 import { Redis } from 'ioredis-6';
 import { readText } from '../receive.ts';
 import { envelopeOf } from '../ticks.ts';
 import type { Peer } from './peer.ts';
 
-/** A connection of its own for the subscriber, as Redis asks for. */
+/** The subscriber has a separate connection, as Redis requires. */
 export function ioredisPeer(publishing: { readonly enableAutoPipelining?: boolean } = {}): Peer {
   return {
     server: 'redis',

@@ -1,4 +1,4 @@
-// ioredis with the option that its README offers for throughput.
+// ioredis with auto-pipelining, which its README recommends for throughput.
 // Source: https://github.com/redis/ioredis#autopipelining
 
 import { ioredisPeer } from './ioredis-client.ts';

@@ -1,4 +1,4 @@
-// ioredis, as its README shows pub/sub.
+// ioredis pub/sub as in its README.
 // Source: https://github.com/redis/ioredis#pubsub
 
 import { ioredisPeer } from './ioredis-client.ts';

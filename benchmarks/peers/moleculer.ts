@@ -1,5 +1,5 @@
-// moleculer over its Redis transporter: the publisher broadcasts an event, each subscriber is a node with a service that
-// listens to it. Source: https://moleculer.services/docs/0.14/networking and /docs/0.14/events
+// moleculer with its Redis transporter: the publisher broadcasts an event, each subscriber is a node with a service.
+// Source: https://moleculer.services/docs/0.14/networking and /docs/0.14/events
 
 import { type Context, ServiceBroker } from 'moleculer';
 import { checked } from '../receive.ts';

@@ -1,4 +1,4 @@
-// MQTT.js with mosquitto, QoS 0 (at most once, as Redis pub/sub is). Source: https://github.com/mqttjs/MQTT.js#readme
+// MQTT.js with mosquitto, QoS 0 (at most once, like Redis pub/sub). Source: https://github.com/mqttjs/MQTT.js#readme
 
 import { connectAsync } from 'mqtt';
 import { readText } from '../receive.ts';

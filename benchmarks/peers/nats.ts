@@ -1,6 +1,6 @@
-// NATS core, as the nats.js documentation shows it: `publish` hands to the connection's buffer, `flush` is the round trip after
-// which the server has everything; a subscription with a callback, its faster form.
-// Source: https://github.com/nats-io/nats.js/tree/main/core#readme
+// NATS core as in the nats.js documentation: `publish` writes to a buffer, and after `flush` the server has every
+// message. The subscription uses a callback, which is the fastest form. Source:
+// https://github.com/nats-io/nats.js/tree/main/core#readme
 
 import { connect } from '@nats-io/transport-node';
 import { readText } from '../receive.ts';

@@ -1,4 +1,4 @@
-// @nestjs/microservices over its Redis transporter: a client that emits events, a microservice with a handler for them.
+// @nestjs/microservices with its Redis transporter: a client emits events, a microservice handles them.
 // Source: https://docs.nestjs.com/microservices/redis and /microservices/basics#event-based
 
 import 'reflect-metadata';
@@ -10,7 +10,7 @@ import { checked } from '../receive.ts';
 import { envelopeOf } from '../ticks.ts';
 import type { Peer } from './peer.ts';
 
-// What it says of its connections is nothing to read between results.
+// Connection logs would clutter the results.
 Logger.overrideLogger(false);
 
 export const peer: Peer = {
@@ -33,7 +33,7 @@ export const peer: Peer = {
       }
     }
     class Root {}
-    // What the decorators of the documentation do, called by hand: this tree is built without them.
+    // Calls the decorators of the documentation as functions, because this build has no decorators.
     Controller()(Bot);
     const handler = Object.getOwnPropertyDescriptor(Bot.prototype, 'onMessage') as PropertyDescriptor;
     EventPattern(channel)(Bot.prototype, 'onMessage', handler);

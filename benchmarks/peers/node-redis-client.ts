@@ -1,4 +1,4 @@
-// A participant made of plain node-redis. Source: https://github.com/redis/node-redis/blob/master/docs/pub-sub.md
+// A participant with plain node-redis. Source: https://github.com/redis/node-redis/blob/master/docs/pub-sub.md
 
 import { createClient } from 'redis';
 import { readText } from '../receive.ts';
@@ -28,7 +28,6 @@ export function nodeRedisPeer({ validates }: { validates: boolean }): Peer {
   };
 }
 
-/** A plain client that is connected. */
 export async function connected({ host, port }: Address) {
   const client = createClient({ socket: { host, port } });
   client.on('error', (error) => console.error(error));

@@ -1,4 +1,4 @@
-// node-redis whose receiver only parses and validates nothing: the bar for tickbus' cost a received message.
+// node-redis with a receiver that parses but does not validate: the bar for the CPU of tickbus per received message.
 
 import { nodeRedisPeer } from './node-redis-client.ts';
 

@@ -1,4 +1,5 @@
-// node-redis, as its README shows pub/sub: commands of one tick are pipelined by the client; a subscriber has its own connection.
+// node-redis pub/sub as in its README. The client pipelines the commands of one tick; a subscriber has its own
+// connection.
 
 import { nodeRedisPeer } from './node-redis-client.ts';
 

@@ -1,7 +1,7 @@
-// What a participant of the benchmarks is: a way to publish ticks, a way to receive them, and the server between.
+// A participant of the benchmarks: a publisher, a subscriber and the server between them.
 
 import type { BookEnvelopeData } from '../book.ts';
-import type { Tick } from '../ticks.ts';
+import type { BenchmarkTick } from '../ticks.ts';
 
 export type ServerName = 'redis' | 'nats' | 'mosquitto';
 
@@ -10,13 +10,13 @@ export interface Address {
   readonly port: number;
 }
 
-/** What is carried: ticks in most workloads, order books of a wanted size where the cost by size is measured. */
-export type PeerPayload = Tick | BookEnvelopeData;
+/** Ticks in most workloads; order books of a given size for the cost by message size. */
+export type PeerPayload = BenchmarkTick | BookEnvelopeData;
 
 export interface PublisherSide {
   /**
-   * Hands over one message. A promise settles when the peer's own documentation says that the message is out; where it returns
-   * none, `flush` is awaited after each window.
+   * Publishes one message. The promise settles when the message is sent, by the peer's documentation. Without a
+   * promise, `flush` is awaited after each window.
    */
   publish(payload: PeerPayload): PromiseLike<unknown> | undefined;
   flush?(): Promise<unknown>;
@@ -27,12 +27,12 @@ export interface SubscriberSide {
   close(): Promise<void>;
 }
 
-/** Called with what was parsed and validated; `merged` is how many older messages it stands for (conflation). */
+/** Called with the parsed and validated payload. `merged` counts the older messages conflated into it. */
 export type OnPayload = (payload: PeerPayload, merged: number) => void;
 
 export interface Peer {
   readonly server: ServerName;
-  /** A process of its own between server and subscribers, for peers that have one in life. */
+  /** A separate process between server and subscribers, for peers that have one in production. */
   relay?(server: Address, relayPort: number): Promise<SubscriberSide>;
   publisher(server: Address, channel: ChannelName): Promise<PublisherSide>;
   subscriber(server: Address, channel: ChannelName, onPayload: OnPayload): Promise<SubscriberSide>;

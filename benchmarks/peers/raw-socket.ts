@@ -1,4 +1,4 @@
-// The floor: the Redis protocol by hand on a bare socket, with nothing that a client is for. Not for use.
+// The lower bound: the Redis protocol on a raw socket, without the features of a client. Not for use.
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -53,7 +53,7 @@ export const peer: Peer = {
   },
 };
 
-/** Every whole message in the bytes; returns how many bytes they were. */
+/** Reads every complete message. @returns the count of bytes read */
 function readMessages(bytes: Buffer, headLength: number, onText: (text: string) => void): number {
   let at = 0;
   for (;;) {

@@ -1,6 +1,6 @@
-// Socket.IO with its Redis adapter: the publisher emits through the Redis emitter, a Socket.IO server in a process of its own
-// hears it by the adapter, and subscribers are its WebSocket clients.
-// Source: https://socket.io/docs/v4/redis-adapter/ (Usage, Emitter)
+// Socket.IO with its Redis adapter: the publisher uses the Redis emitter, a Socket.IO server in a separate process
+// receives events through the adapter, and subscribers are its WebSocket clients. Source:
+// https://socket.io/docs/v4/redis-adapter/ (Usage, Emitter)
 
 import { createAdapter } from '@socket.io/redis-adapter';
 import { Emitter } from '@socket.io/redis-emitter';
@@ -32,7 +32,7 @@ export const peer: Peer = {
         emitter.emit(channel, envelopeOf(channel, payload));
         return undefined;
       },
-      // The emitter gives no promise; commands of one client are answered in order, so this one stands behind all of them.
+      // The emitter returns no promise. Redis replies in order, so the reply to PING follows all publishes.
       flush: () => client.ping(),
       close: () => client.close(),
     };

@@ -1,4 +1,4 @@
-// A participant that runs the tickbus library, of this checkout or of another one.
+// A participant with the tickbus library of this checkout or of another one.
 
 import type * as channels from 'tickbus';
 import type * as constants from 'tickbus/constants';
@@ -19,9 +19,9 @@ interface Variation {
   readonly besidePlainClient?: boolean;
 }
 
-/** Of the lease under which the benchmark publishes: the library's default. */
+/** TTL of the publisher's lease: the default of the library. */
 const LEASE_TTL_MS = 3_000;
-/** Of the candidate that only sets how long a new server holds leases off. */
+/** TTL of the first candidate, which sets the hold-off of a new server. */
 const FIRST_LEASE_TTL_MS = 500;
 
 /** @param library the package: `tickbus`, or `tickbus-baseline` */
@@ -80,8 +80,8 @@ async function channelOf(library: string, name: ChannelName): Promise<channels.C
 }
 
 /**
- * A new server holds off every lease for the TTL of its first candidate, because an earlier holder may still be active. A
- * candidate with a short TTL asks first, so the lease of the benchmark waits half a second and not three.
+ * A new server holds off every lease for the TTL of its first candidate, because an earlier holder may still be
+ * active. A first candidate with a short TTL reduces the hold-off from 3 s to half a second.
  */
 async function heldLease(
   library: string,
@@ -97,7 +97,7 @@ async function heldLease(
   return lease;
 }
 
-/** Starts the lease and resolves when it has reached one of the states. */
+/** Starts the lease. Resolves when it reaches one of the states. */
 async function started(lease: leasing.RedisLease, ...states: leasing.LeaseState[]): Promise<void> {
   const isReached = new Promise<void>((resolve) => {
     lease.on('state', ({ state }) => {

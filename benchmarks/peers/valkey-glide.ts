@@ -1,4 +1,4 @@
-// valkey-glide, as its documentation shows pub/sub: subscriptions are given when the client is made.
+// valkey-glide pub/sub as in its documentation: the subscriptions are options of the client.
 // Source: https://valkey.io/valkey-glide/node/ (GlideClientConfiguration.pubsubSubscriptions)
 
 import { GlideClient, GlideClientConfiguration, Logger } from '@valkey/valkey-glide';
@@ -6,7 +6,7 @@ import { readText } from '../receive.ts';
 import { envelopeOf } from '../ticks.ts';
 import type { Peer } from './peer.ts';
 
-// Warnings that its pipeline is full are what is measured.
+// Hides warnings about a full pipeline, which the benchmark causes.
 Logger.setLoggerConfig('error');
 
 export const peer: Peer = {

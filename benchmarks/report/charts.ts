@@ -1,4 +1,4 @@
-// Charts by Vega-Lite, drawn without a browser.
+// Draws charts with Vega-Lite, without a browser.
 
 import { parse, View } from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
@@ -8,7 +8,7 @@ import type { Metric } from '../workloads/workload.ts';
 
 export interface Chart {
   readonly name: string;
-  /** Under which workload the page shows it. */
+  /** The workload whose section shows the chart. */
   readonly workload: string;
   readonly title: string;
   readonly svg: string;
@@ -22,13 +22,13 @@ interface Point {
   readonly max: number;
 }
 
-/** Workloads that differ in one number, and what that number is. */
+/** Workloads that differ in one number, and the name of that number. */
 const FAMILIES: readonly (readonly [prefix: string, axis: string, metric: string])[] = [
   ['fan_out_', 'subscribers', 'deliveries'],
-  ['size_', 'bytes of a message', 'rate'],
+  ['size_', 'message size in bytes', 'rate'],
 ];
 
-/** A chart for each family of workloads, and one for each workload on its own. */
+/** One chart for each family of workloads, and one for each other workload. */
 export async function chartsOf(results: readonly WorkloadResult[]): Promise<Chart[]> {
   const charts: Chart[] = [];
   for (const [prefix, axis, metric] of FAMILIES) {
@@ -41,18 +41,18 @@ export async function chartsOf(results: readonly WorkloadResult[]): Promise<Char
       name,
       workload: first.workload,
       title,
-      svg: await drawn(familySpec(family, prefix, axis, metric)),
+      svg: await draw(familySpec(family, prefix, axis, metric)),
     });
   }
   for (const result of results) {
     if (FAMILIES.some(([prefix]) => result.workload.startsWith(prefix))) continue;
     const { workload, title } = result;
-    charts.push({ name: workload, workload, title, svg: await drawn(barSpec(result)) });
+    charts.push({ name: workload, workload, title, svg: await draw(barSpec(result)) });
   }
   return charts;
 }
 
-async function drawn(spec: TopLevelSpec): Promise<string> {
+async function draw(spec: TopLevelSpec): Promise<string> {
   const svg = await new View(parse(compile(spec).spec), { renderer: 'none' }).toSVG();
   return `${svg}\n`;
 }
@@ -62,7 +62,7 @@ const STYLE = {
   config: { font: 'sans-serif', view: { stroke: null }, axis: { grid: true, labelLimit: 240 } },
 } as const;
 
-/** Bars with the median, and a line from the smallest to the largest run; latencies show two percentiles. */
+/** Bars with the median, and a line from the smallest to the largest run. Latencies have two percentiles. */
 function barSpec(result: WorkloadResult): TopLevelSpec {
   const metrics = chartedMetrics(result);
   const values = result.participants.flatMap((one) => metrics.flatMap((metric) => pointOf(one, metric)));
@@ -98,7 +98,7 @@ function barSpec(result: WorkloadResult): TopLevelSpec {
   } as TopLevelSpec;
 }
 
-/** One line a participant over the number in which the workloads differ. */
+/** One line per participant, over the number in which the workloads differ. */
 function familySpec(
   family: readonly WorkloadResult[],
   prefix: string,
@@ -135,7 +135,7 @@ function familySpec(
   } as TopLevelSpec;
 }
 
-/** The first metric that is compared; of percentiles both. */
+/** The first compared metric, or both percentiles. */
 function chartedMetrics(result: WorkloadResult): readonly Metric[] {
   const compared = result.metrics.filter(({ better }) => better !== undefined);
   const percentiles = compared.filter(({ name }) => name === 'p50' || name === 'p99');

@@ -1,4 +1,4 @@
-// Results as markdown tables.
+// Results as Markdown tables.
 
 import { type BarVerdict, limitText } from '../bar.ts';
 import { participant } from '../participants.ts';
@@ -23,14 +23,14 @@ export function barTable(verdicts: readonly BarVerdict[]): string {
   return markdownTable(['what', 'against', 'bar', 'measured', ''], rows);
 }
 
-/** @param chart a link to its chart, as markdown */
+/** @param chart a Markdown link to its chart */
 export function resultSection(result: WorkloadResult, chart: string | undefined): string {
   const { title, about, pairs, secondsARun, seed, measuredAt, machine, skipped } = result;
   const rows = rowsOf(result);
   const shown = result.metrics
     .map((_, index) => index)
     .filter((index) => rows.some(({ figures }) => figures[index]));
-  const head = ['', ...shown.map((index) => headOf(result, index)), 'tickbus over it'];
+  const head = ['', ...shown.map((index) => headOf(result, index)), 'tickbus / peer'];
   const body = rows.map(({ title: who, figures, ratio }) => [
     who,
     ...shown.map((index) => cell(figures[index])),
@@ -41,8 +41,9 @@ export function resultSection(result: WorkloadResult, chart: string | undefined)
     about,
     ...(chart === undefined ? [] : [chart]),
     markdownTable(head, body),
-    ...skipped.map((one) => `Left out: ${participant(one.participant).title}, because ${one.why}.`),
-    `\`${result.workload}\`, ${measuredAt.slice(0, 16).replace('T', ' ')} UTC, ${pairs} rounds of ${secondsARun} s, seed ${seed}, load before ${machine.loadBefore}.`,
+    ...skipped.map((one) => `Skipped: ${participant(one.participant).title}, because ${one.why}.`),
+    `\`${result.workload}\`, ${measuredAt.slice(0, 16).replace('T', ' ')} UTC, ` +
+      `${pairs} rounds of ${secondsARun} s, seed ${seed}, load before ${machine.loadBefore}.`,
   ].join('\n\n');
 }
 

@@ -1,4 +1,4 @@
-// RESULTS.md and its charts, made from the data of one whole run. Only notes.md, which it includes, is written by hand.
+// Writes RESULTS.md and its charts from the data of one whole run. It includes notes.md, which is written by hand.
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -38,10 +38,10 @@ function machineParagraph(results: readonly WorkloadResult[]): string {
   const [first] = results;
   if (first === undefined) return '';
   const { cpu, cores, memoryGb, system, node, servers } = first.machine;
-  const versions = Object.entries(servers).map(([name, version]) => `${name}: ${version ?? 'not there'}`);
+  const versions = Object.entries(servers).map(([name, version]) => `${name}: ${version ?? 'not installed'}`);
   return [
     `${cores} cores of ${cpu}, ${memoryGb} GB, ${system}, Node.js ${node}. ${versions.join('; ')}.`,
-    'Figures are medians over the rounds, with the smallest and the largest in brackets. "tickbus over it" is taken pair by pair:',
-    'for a rate above 1 is good for tickbus, for a time or a cost below 1.',
+    'Figures are medians over the rounds, with the smallest and the largest in brackets.',
+    '"tickbus / peer" is a ratio per pair: above 1 is better for a rate, below 1 for a time or a cost.',
   ].join('\n');
 }

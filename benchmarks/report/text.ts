@@ -1,4 +1,4 @@
-// Results as tables of text: for the terminal, and for the page.
+// Results as text tables for the terminal, and rows for the page.
 
 import { type Figure, figureOf, ratioOf } from '../statistics.ts';
 import { type ParticipantResult, valuesOf, type WorkloadResult } from '../workload-results.ts';
@@ -8,11 +8,11 @@ export interface ParticipantRow {
   readonly title: string;
   /** By metric; undefined: not measured. */
   readonly figures: readonly (Figure | undefined)[];
-  /** tickbus over this one, by the first metric of which a ratio is taken; undefined on its own row. */
+  /** tickbus / participant, by the first compared metric; undefined on the row of tickbus. */
   readonly ratio: Figure | undefined;
 }
 
-/** One row a participant, in the order of the workload. */
+/** One row per participant, in the order of the workload. */
 export function rowsOf(result: WorkloadResult): ParticipantRow[] {
   const [first] = result.metrics.filter(({ better }) => better !== undefined);
   const ours = result.participants.find(({ name }) => name === oursOf(result));
@@ -23,7 +23,7 @@ export function rowsOf(result: WorkloadResult): ParticipantRow[] {
   }));
 }
 
-/** Whose figures the others are set against: the first participant of a workload. */
+/** The participant that the others are compared with: the first tickbus participant. */
 export function oursOf({ participants }: WorkloadResult): string | undefined {
   return participants.find(({ name }) => name.startsWith('tickbus'))?.name;
 }
@@ -31,7 +31,7 @@ export function oursOf({ participants }: WorkloadResult): string | undefined {
 /** For the terminal: medians in columns, the ratio with its range. */
 export function table(result: WorkloadResult): string {
   const shown = result.metrics.filter((_, index) => rowsOf(result).some(({ figures }) => figures[index]));
-  const head = ['', ...shown.map(({ title, unit }) => `${title} (${unit})`), 'tickbus over it'];
+  const head = ['', ...shown.map(({ title, unit }) => `${title} (${unit})`), 'tickbus / peer'];
   const body = rowsOf(result).map(({ title, figures, ratio }) => [
     title,
     ...shown.map((metric) => medianText(figures[result.metrics.indexOf(metric)])),
@@ -44,12 +44,12 @@ export function medianText(figure: Figure | undefined): string {
   return figure === undefined ? '-' : numberText(figure.median);
 }
 
-/** The median, and in brackets the smallest and the largest. */
+/** The median, with the smallest and the largest value in brackets. */
 export function rangeText({ median, min, max }: Figure): string {
   return `${numberText(median)} (${numberText(min)} to ${numberText(max)})`;
 }
 
-/** Three digits that count, or whole numbers above a thousand. */
+/** Three significant digits, or a whole number from a thousand on. */
 export function numberText(value: number): string {
   if (!Number.isFinite(value)) return '-';
   if (Math.abs(value) >= 1_000) return Math.round(value).toLocaleString('en');

@@ -1,14 +1,14 @@
-// The CPU time that a process has used, and what a stretch of it cost.
+// CPU time of processes.
 
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Microseconds of CPU that this process has used, user and system, all threads. */
+/** CPU time of this process in microseconds: user and system, all threads. */
 export function ownCpuUs(): number {
   const { user, system } = process.cpuUsage();
   return user + system;
 }
 
-/** The same for another process, exact to the nanosecond; undefined where there is no /proc. */
+/** CPU time of another process in microseconds; undefined without /proc. */
 export function cpuUsOf(pid: number): number | undefined {
   try {
     const tasks = readdirSync(`/proc/${pid}/task`);

@@ -1,4 +1,4 @@
-// A late joiner: gets a complete picture of a state channel, through tickbus or with plain commands.
+// A late joiner: reads all last values of a state channel, with tickbus or with plain commands.
 
 import { createClient } from 'redis';
 import { CHANNELS } from 'tickbus/constants';
@@ -8,12 +8,12 @@ import { monotonicMs, tickSource } from '../ticks.ts';
 import { ownCpuUs } from './cpu.ts';
 import { loadPeer } from './peers.ts';
 
-export interface Joined {
+export interface JoinReport {
   readonly ms: number;
   readonly cpuUs: number;
 }
 
-/** Publishes one tick of each instrument, so that the server keeps a last value of each. */
+/** Publishes one tick of each instrument, so that the server stores its last value. */
 export async function fill({ peer, server, seed, instruments }: FillOptions): Promise<void> {
   const publisher = await (await loadPeer(peer)).publisher(server, 'price');
   const next = tickSource(seed, instruments);
@@ -35,7 +35,7 @@ interface JoinOptions {
 }
 
 /**
- * From creating the subscriber until its handler has received every instrument, validated.
+ * Measures from the creation of the subscriber until its handler has received every instrument, validated.
  *
  * @param options.library the package: `tickbus`, or `tickbus-baseline`
  */
@@ -43,7 +43,7 @@ export async function joinByTickbus({
   server,
   instruments,
   library,
-}: JoinOptions & { readonly library: string }): Promise<Joined> {
+}: JoinOptions & { readonly library: string }): Promise<JoinReport> {
   const { RedisSubscriber } = (await import(`${library}/subscriber`)) as typeof subscribing;
   return measured(async () => {
     const subscriber = new RedisSubscriber(server);
@@ -60,26 +60,27 @@ export async function joinByTickbus({
   });
 }
 
-/** From creating the client until every kept value is parsed: one HGETALL, no validation, no live data afterwards. */
-export function joinByHgetall({ server, instruments }: JoinOptions): Promise<Joined> {
+/**
+ * Measures from the creation of the client until every value is parsed: one HGETALL, without validation and live data.
+ */
+export function joinByHgetall({ server, instruments }: JoinOptions): Promise<JoinReport> {
   return measured(async () => {
     const client = createClient({ socket: { ...server } });
     await client.connect();
-    const picture = new Map<string, unknown>();
-    const kept = await client.hGetAll('tickbus:{PRICE_DATA}:last');
-    for (const [symbol, text] of Object.entries(kept)) picture.set(symbol, JSON.parse(text));
-    if (picture.size !== instruments)
-      throw new Error(`${picture.size} of ${instruments} instruments were there.`);
+    const values = new Map<string, unknown>();
+    const stored = await client.hGetAll('tickbus:{PRICE_DATA}:last');
+    for (const [symbol, text] of Object.entries(stored)) values.set(symbol, JSON.parse(text));
+    if (values.size !== instruments) throw new Error(`Found ${values.size} of ${instruments} instruments.`);
     return () => client.close();
   });
 }
 
-async function measured(join: () => Promise<() => Promise<void>>): Promise<Joined> {
+async function measured(join: () => Promise<() => Promise<void>>): Promise<JoinReport> {
   globalThis.gc?.();
   const cpuBefore = ownCpuUs();
   const startedAt = monotonicMs();
   const close = await join();
-  const joined = { ms: monotonicMs() - startedAt, cpuUs: ownCpuUs() - cpuBefore };
+  const report = { ms: monotonicMs() - startedAt, cpuUs: ownCpuUs() - cpuBefore };
   await close();
-  return joined;
+  return report;
 }

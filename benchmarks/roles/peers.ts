@@ -1,4 +1,4 @@
-// The participants by name, each loaded only in the processes that need it.
+// Loads a participant by name, only in the processes that need it.
 
 import type { Peer } from '../peers/peer.ts';
 

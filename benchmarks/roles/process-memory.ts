@@ -1,14 +1,14 @@
-// What a process weighs.
+// Memory of this process.
 
-export interface Weight {
+export interface MemoryReport {
   readonly rssMb: number;
   readonly heapMb: number;
 }
 
 const MB = 1024 * 1024;
 
-/** After a garbage collection, where the process was started with --expose-gc. */
-export async function weigh(): Promise<Weight> {
+/** Measures after a garbage collection, if the process runs with --expose-gc. */
+export async function measureMemory(): Promise<MemoryReport> {
   globalThis.gc?.();
   const { rss, heapUsed } = process.memoryUsage();
   return { rssMb: rss / MB, heapMb: heapUsed / MB };

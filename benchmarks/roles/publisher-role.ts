@@ -1,10 +1,10 @@
-// What a publisher process does: as much as it can, at a steady pace, all at once, or a recorded session.
+// The publisher process: publishes at full speed, at a steady rate, in one burst, or from recorded sessions.
 
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { readCapture, toMarketEvents } from '@tickbus/capture';
 import { bookSource } from '../book.ts';
 import type { Address, ChannelName, PeerPayload, PublisherSide } from '../peers/peer.ts';
-import { monotonicMs, type Tick, tickSource } from '../ticks.ts';
+import { type BenchmarkTick, monotonicMs, tickSource } from '../ticks.ts';
 import { ownCpuUs } from './cpu.ts';
 import { loadPeer } from './peers.ts';
 
@@ -13,24 +13,24 @@ export interface OpenPublisher {
   readonly server: Address;
   readonly seed: number;
   readonly instruments: number;
-  /** Bytes of a message where the cost by size is measured; undefined: ticks. */
+  /** Message size in bytes; undefined: ticks. */
   readonly bytes?: number | undefined;
 }
 
-/** What was published, and what it cost this process. */
+/** Published messages and CPU cost of this process. */
 export interface PublishReport {
   readonly published: number;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
   readonly endedAt: number;
   readonly cpuUs: number;
-  /** How far the pace was behind its schedule at the worst, in milliseconds. */
+  /** Maximum delay behind the schedule, in milliseconds. */
   readonly behindMs: number;
 }
 
 let side: PublisherSide | undefined;
 let next: () => PeerPayload = () => {
-  throw new Error('The publisher was not opened.');
+  throw new Error('The publisher is not open. Call openPublisher first.');
 };
 
 export async function openPublisher({
@@ -46,8 +46,8 @@ export async function openPublisher({
 }
 
 /**
- * As fast as it goes, until the time is over: some messages each turn of the event loop, as a gateway publishes what it hears, and no
- * more than `window` of them unanswered.
+ * Publishes at full speed for `seconds`: `turn` messages per turn of the event loop, as a gateway does, and at most
+ * `window` in flight.
  */
 export function blast({
   seconds,
@@ -60,19 +60,19 @@ export function blast({
 }): Promise<PublishReport> {
   return measured(async (startedAt) => {
     let published = 0;
-    const unanswered: Promise<void>[] = [];
+    const inFlight: Promise<void>[] = [];
     while (monotonicMs() - startedAt < seconds * 1_000) {
-      unanswered.push(publishAll(turn));
+      inFlight.push(publishAll(turn));
       published += turn;
-      if (unanswered.length * turn >= window) await unanswered.shift();
+      if (inFlight.length * turn >= window) await inFlight.shift();
       else await nextTurn();
     }
-    await Promise.all(unanswered);
+    await Promise.all(inFlight);
     return published;
   });
 }
 
-/** Everything at once, and then waited for. */
+/** Publishes `count` messages without waiting, then waits for all of them. */
 export function burst({ count }: { count: number }): Promise<PublishReport> {
   return measured(async () => {
     await publishAll(count);
@@ -81,8 +81,8 @@ export function burst({ count }: { count: number }): Promise<PublishReport> {
 }
 
 /**
- * `rate` messages a second, handed over each millisecond. What a late timer missed follows at once, so the rate holds; each
- * message is stamped when it is handed over.
+ * Publishes `rate` messages a second, in steps of a millisecond. After a late timer it catches up at once, so the rate
+ * holds. Each message is stamped at the publish call.
  */
 export function pace({ seconds, rate }: { seconds: number; rate: number }): Promise<PublishReport> {
   return measured(async (startedAt, behind) => {
@@ -94,7 +94,7 @@ export function pace({ seconds, rate }: { seconds: number; rate: number }): Prom
       const due = Math.min(total, Math.floor((elapsed / 1_000) * rate));
       behind(((due - published) / rate) * 1_000);
       while (published < due) {
-        settled.push(watched(publishOne()));
+        settled.push(handled(publishOne()));
         published++;
       }
       await sleep(1);
@@ -104,7 +104,7 @@ export function pace({ seconds, rate }: { seconds: number; rate: number }): Prom
   });
 }
 
-/** A recorded session at a multiple of its pace. */
+/** Replays recorded sessions at a multiple of their pace. */
 export async function replay({
   paths,
   speed,
@@ -123,7 +123,7 @@ export async function replay({
         item = ticks[++index]
       ) {
         behind(elapsed - item.afterMs / speed);
-        settled.push(watched(publishOne(item.tick)));
+        settled.push(handled(publishOne(item.tick)));
       }
       await sleep(1);
     }
@@ -157,28 +157,28 @@ async function publishAll(count: number): Promise<void> {
 
 function publishOne(payload: PeerPayload = next()): PromiseLike<unknown> | undefined {
   payload.timestamp = monotonicMs();
-  return opened().publish(payload);
+  return openSide().publish(payload);
 }
 
-/** Looked at only at the end of a steady pace; until then a failure must not end the process. */
-function watched(settling: PromiseLike<unknown> | undefined): PromiseLike<unknown> | undefined {
+/** The caller awaits it later; until then a rejection must not be unhandled. */
+function handled(settling: PromiseLike<unknown> | undefined): PromiseLike<unknown> | undefined {
   settling?.then(undefined, () => {});
   return settling;
 }
 
 async function settle(settled: readonly (PromiseLike<unknown> | undefined)[]): Promise<void> {
   await Promise.all(settled);
-  await opened().flush?.();
+  await openSide().flush?.();
 }
 
-function opened(): PublisherSide {
-  if (side === undefined) throw new Error('The publisher was not opened.');
+function openSide(): PublisherSide {
+  if (side === undefined) throw new Error('The publisher is not open. Call openPublisher first.');
   return side;
 }
 
-/** The quotes and trades of a recorded session as ticks, each with the milliseconds since the first one. */
-async function recordedTicks(path: string): Promise<{ tick: Tick; afterMs: number }[]> {
-  const ticks: { tick: Tick; afterMs: number }[] = [];
+/** The quotes and trades of a recorded session as ticks, with milliseconds since the first one. */
+async function recordedTicks(path: string): Promise<{ tick: BenchmarkTick; afterMs: number }[]> {
+  const ticks: { tick: BenchmarkTick; afterMs: number }[] = [];
   let origin: number | undefined;
   for await (const record of readCapture(path)) {
     for (const event of toMarketEvents(record)) {

@@ -1,4 +1,4 @@
-// What a relay process does: whatever the peer has between server and subscribers.
+// The relay process, for peers with a process between server and subscribers.
 
 import type { Address, SubscriberSide } from '../peers/peer.ts';
 import { loadPeer } from './peers.ts';

@@ -1,4 +1,4 @@
-// What a subscriber process does: a number of connections that count, and where asked take the age of what arrives.
+// The subscriber process: connections that count messages and optionally measure their latency.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Address, ChannelName, PeerPayload, SubscriberSide } from '../peers/peer.ts';
@@ -11,26 +11,26 @@ export interface OpenSubscriber {
   readonly server: Address;
   readonly connections: number;
   readonly channel: ChannelName;
-  /** Whether the age of every message is taken. */
+  /** Whether to measure the latency of every message. */
   readonly latency: boolean;
 }
 
-/** What arrived since `begin`, and what it cost this process. */
+/** Received messages since `begin`, and CPU cost of this process. */
 export interface ReceiveReport {
-  /** Messages handed to handlers, over all connections. */
+  /** Messages passed to handlers, over all connections. */
   readonly received: number;
-  /** Older messages that newer ones of their instrument stood for (tickbus conflates when a handler is behind). */
+  /** Messages conflated into newer ones of their instrument. Only tickbus conflates. */
   readonly merged: number;
   /** Monotonic milliseconds. */
   readonly lastAt: number;
   readonly cpuUs: number;
-  /** Milliseconds from handing over to handling, one for each message received; empty unless asked for. */
+  /** Milliseconds from publish call to handler, one per received message; empty without `latency`. */
   readonly ages: Float64Array;
 }
 
-/** The most ages kept in one run of one process. */
+/** Maximum latencies per run and process. */
 const MAX_AGES = 1_000_000;
-/** Milliseconds without anything arriving after which the rest is taken as lost. */
+/** After this time without a message, the missing ones count as lost. */
 const GIVE_UP_MS = 3_000;
 
 const sides: SubscriberSide[] = [];
@@ -57,7 +57,7 @@ export async function begin(): Promise<void> {
   cpuBefore = ownCpuUs();
 }
 
-/** Resolves when `expected` messages have arrived, or when nothing has arrived for a while. */
+/** Resolves when `expected` messages have arrived, or none has for GIVE_UP_MS. */
 export async function finish({ expected }: { expected: number }): Promise<ReceiveReport> {
   let progress = { count: -1, at: monotonicMs() };
   while (received + merged < expected && monotonicMs() - progress.at < GIVE_UP_MS) {
@@ -84,7 +84,7 @@ function timed(payload: PeerPayload, mergedInto: number): void {
   counted(payload, mergedInto);
 }
 
-/** The time of the last message, taken once a turn of the event loop rather than once a message. */
+/** Reads the clock once per turn of the event loop, not once per message. */
 function stamp(): void {
   if (isStamping) return;
   isStamping = true;

@@ -1,4 +1,4 @@
-// From data to tables, verdicts and the summary of `--json`.
+// Tables, verdicts and the summary of `--json` from result data.
 
 import { describe, expect, it } from 'vitest';
 import { BARS, judge, limitText } from '../bar.ts';
@@ -17,7 +17,7 @@ function resultWith(
   return {
     workload: 'end_to_end',
     title: 'From end to end',
-    about: 'As fast as it goes.',
+    about: 'At full speed.',
     metrics: [
       { name: 'rate', title: 'throughput', unit: 'msg/s', better: 'higher' },
       { name: 'subscriber_us', title: 'receiver CPU', unit: 'µs', better: 'lower' },
@@ -55,18 +55,18 @@ const WON = resultWith({
 });
 
 describe('summarize', () => {
-  it('sets tickbus over each peer, the first metric under the name of the workload', () => {
+  it('computes ratios to each peer, with the first metric under the workload name', () => {
     const { ratios, cpu_us } = summarize([WON]);
     expect(ratios.end_to_end).toEqual({ 'node-redis': 4, nats: 0.5 });
     expect(ratios.end_to_end_subscriber_us).toEqual({ 'node-redis': 0.5, nats: 1.5 });
     expect(cpu_us.subscriber).toEqual({ tickbus: 3, 'node-redis': 6, nats: 2 });
   });
 
-  it('takes no ratio of what is only there to be known', () => {
+  it('computes no ratio of an informational metric', () => {
     expect(Object.keys(summarize([WON]).ratios)).not.toContain('end_to_end_lost');
   });
 
-  it('tells who was left out', () => {
+  it('lists skipped participants', () => {
     const skipped = [{ participant: 'nats', why: 'no server' }];
     expect(summarize([resultWith({}, { skipped })]).skipped).toEqual([
       { workload: 'end_to_end', ...skipped[0] },
@@ -78,7 +78,7 @@ describe('judge', () => {
   const verdictOn = (against: string) =>
     judge([WON]).find((verdict) => verdict.workload === 'end_to_end' && verdict.against === against);
 
-  it('passes, misses, and says what was not measured', () => {
+  it('reports passed, missed and unmeasured rows', () => {
     expect(verdictOn('node-redis')?.isPassed).toBe(true);
     expect(verdictOn('nats')?.isPassed).toBe(false);
     expect(verdictOn('ioredis')).toMatchObject({ ratio: undefined, isPassed: undefined });
@@ -94,7 +94,7 @@ describe('judge', () => {
     expect(verdict?.isPassed).toBe(true);
   });
 
-  it('holds a publisher that validates and one that does not to different limits', () => {
+  it('has different limits with and without validation', () => {
     const samples = (rate: number) => [{ rate }];
     const measured = resultWith(
       { tickbus: samples(95), 'tickbus-unchecked': samples(105), 'node-redis': samples(100) },
@@ -107,7 +107,7 @@ describe('judge', () => {
     ]);
   });
 
-  it('names only workloads, metrics and participants that exist', () => {
+  it('refers only to existing workloads, metrics and participants', () => {
     for (const { workload, metric, ours, theirs } of BARS) {
       const found = WORKLOADS.find(({ name }) => name === workload);
       expect(found?.metrics.map(({ name }) => name)).toContain(metric);
@@ -115,7 +115,7 @@ describe('judge', () => {
     }
   });
 
-  it('counts one lost message beside a stalled consumer as missed', () => {
+  it('misses the bar after one lost message beside a stalled consumer', () => {
     const withLoss = (lost: number) =>
       resultWith({ 'tickbus-beside-stalled': [{ lost: 0 }, { lost }] }, { workload: 'slow_consumer' });
     const isPassed = (lost: number) => judge([withLoss(lost)]).at(-1)?.isPassed;
@@ -125,7 +125,7 @@ describe('judge', () => {
 });
 
 describe('tables', () => {
-  it('shows a miss as plainly as a pass', () => {
+  it('shows passed and missed rows', () => {
     const rows = barTable(judge([WON]));
     expect(rows).toContain('| throughput from end to end | node-redis | at least 4 | 4 (4 to 4) | passed |');
     expect(rows).toContain(
@@ -133,26 +133,26 @@ describe('tables', () => {
     );
   });
 
-  it('gives every participant a row, with the ratio to tickbus and the range', () => {
+  it('has one row per participant, with ratio and range', () => {
     const section = resultSection(WON, undefined);
     expect(section).toContain('| tickbus | 300,000 (200,000 to 400,000) | 3 (2 to 4) | 0 |  |');
     expect(section).toContain('| nats | 600,000 (400,000 to 800,000) | 2 | 0 | 0.500 |');
     expect(table(WON).split('\n')).toHaveLength(4);
   });
 
-  it('names whom it left out, and why', () => {
+  it('names skipped participants with the reason', () => {
     const section = resultSection(
-      resultWith({}, { skipped: [{ participant: 'mqtt', why: 'it is not here' }] }),
+      resultWith({}, { skipped: [{ participant: 'mqtt', why: 'it is missing' }] }),
       undefined,
     );
-    expect(section).toContain('Left out: MQTT.js, mosquitto, because it is not here.');
+    expect(section).toContain('Skipped: MQTT.js, mosquitto, because it is missing.');
   });
 
-  it('writes markdown that a table is made of', () => {
+  it('writes a Markdown table', () => {
     expect(markdownTable(['a', 'b'], [['1', '2']])).toBe('| a | b |\n| --- | ---: |\n| 1 | 2 |');
   });
 
-  it('keeps three digits', () => {
+  it('rounds to three significant digits', () => {
     expect([0.12345, 12.345, 1234.5, 3, Number.NaN].map(numberText)).toEqual([
       '0.123',
       '12.3',

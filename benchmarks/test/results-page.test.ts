@@ -1,4 +1,4 @@
-// When RESULTS.md may be written: only from the data of a whole run.
+// RESULTS.md is written only from the data of a whole run.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { isWholeRun, readOptions } from '../benchmark-options.ts';
 import { readResults, type WorkloadResult, writeResults } from '../workload-results.ts';
 
 describe('isWholeRun', () => {
-  it('is true for all workloads and participants, however many rounds', () => {
+  it('is true for all workloads and participants, with any count of rounds', () => {
     expect(isWholeRun(readOptions([]))).toBe(true);
     expect(isWholeRun(readOptions(['--pairs', '3', '--seed', '7', '--json']))).toBe(true);
   });
@@ -31,12 +31,12 @@ describe('readResults', () => {
 
   const result = (workload: string) => ({ workload, participants: [] }) as unknown as WorkloadResult;
 
-  it('returns what was written, in the given order', () => {
+  it('returns the written results in the given order', () => {
     writeResults(folder, [result('a'), result('b')]);
     expect(readResults(folder, ['b', 'a']).map(({ workload }) => workload)).toEqual(['b', 'a']);
   });
 
-  it('rejects an incomplete run, and names what is missing', () => {
+  it('rejects an incomplete run, and names the missing workloads', () => {
     writeResults(folder, [result('a')]);
     expect(() => readResults(folder, ['a', 'b', 'c'])).toThrow(/no data of b, c/);
   });

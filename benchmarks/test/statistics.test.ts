@@ -1,37 +1,37 @@
-// Medians with their range, ratios pair by pair, and the order of the rounds.
+// Medians with their range, ratios per pair, and the order of the rounds.
 
 import { describe, expect, it } from 'vitest';
 import { figureOf, ratioOf, rotated } from '../statistics.ts';
 
 describe('figureOf', () => {
-  it('takes the middle one of an odd number, and keeps the extremes', () => {
+  it('takes the middle of an odd count, and keeps the extremes', () => {
     expect(figureOf([9, 1, 5])).toEqual({ median: 5, min: 1, max: 9, runs: 3 });
   });
 
-  it('takes the mean of the two middle ones of an even number', () => {
+  it('takes the mean of the two middle values of an even count', () => {
     expect(figureOf([4, 1, 2, 10]).median).toBe(3);
   });
 
-  it('refuses to make up a figure of nothing', () => {
+  it('rejects an empty list', () => {
     expect(() => figureOf([])).toThrow(RangeError);
   });
 });
 
 describe('ratioOf', () => {
-  it('takes each pair by itself, so that a machine slower for a while does not count', () => {
+  it('takes the ratio per pair, so that a temporarily slow machine does not count', () => {
     const ours = [100, 50, 100];
     const theirs = [50, 25, 50];
     expect(ratioOf(ours, theirs)).toEqual({ median: 2, min: 2, max: 2, runs: 3 });
   });
 
-  it('leaves out what has no partner, or no figure', () => {
+  it('ignores values without a partner or a figure', () => {
     expect(ratioOf([2, 4, 8], [1, Number.NaN])).toEqual({ median: 2, min: 2, max: 2, runs: 1 });
     expect(ratioOf([1], [])).toBeUndefined();
   });
 });
 
 describe('rotated', () => {
-  it('begins each round with the next one', () => {
+  it('starts each round with the next item', () => {
     expect([0, 1, 2, 3].map((round) => rotated(['a', 'b', 'c'], round).join(''))).toEqual([
       'abc',
       'bca',

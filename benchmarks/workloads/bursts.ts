@@ -1,10 +1,15 @@
-// A burst at once, a recorded session faster than it was, and a consumer that stalls beside one that does not.
+// A burst, recorded sessions at a multiple of their pace, and a fast consumer beside stalled ones.
 
-import { blastFeed } from './end-to-end.ts';
+import { fullSpeedLoad } from './end-to-end.ts';
 import { openStream } from './stream.ts';
 import { type Metric, RATE, STREAM_FIGURES, type Workload } from './workload.ts';
 
-const SECONDS: Metric = { name: 'seconds', title: 'until all is handled', unit: 's', better: 'lower' };
+const SECONDS: Metric = {
+  name: 'seconds',
+  title: 'until all messages are handled',
+  unit: 's',
+  better: 'lower',
+};
 const P50: Metric = { name: 'p50', title: 'p50', unit: 'ms', better: 'lower' };
 const P99: Metric = { name: 'p99', title: 'p99', unit: 'ms', better: 'lower' };
 
@@ -13,7 +18,8 @@ const BURST = 50_000;
 const burst: Workload = {
   name: 'burst',
   title: `A burst of ${BURST.toLocaleString('en')} messages`,
-  about: 'All handed over at once, none awaited in between; from the first one to the last one handled.',
+  about:
+    'All messages are published at once. Measured from the first publish call to the last handled message.',
   participants: ['tickbus', 'node-redis', 'ioredis', 'nats', 'mqtt'],
   metrics: [SECONDS, P50, P99, ...STREAM_FIGURES],
   open: (participant, context) =>
@@ -27,12 +33,12 @@ const sessions = [100, 1_000].map(
     name: `recorded_${speed}x`,
     title: `Two recorded sessions at ${speed.toLocaleString('en')} times their pace`,
     about:
-      'Quotes and trades of Coinbase and Binance futures, one session after the other, 30 s each, replayed with the pauses that they had.',
+      'Quotes and trades of Coinbase and Binance futures, two sessions of 30 s, replayed at a multiple of their pace.',
     participants: ['tickbus', 'node-redis', 'nats'],
     metrics: [P50, P99, ...STREAM_FIGURES],
     open: (participant, context) => {
       if (context.recordings.length === 0)
-        throw new Error('the recorded sessions are not here (../shared/data)');
+        throw new Error('the recorded sessions are missing (../shared/data)');
       return openStream({ participant, latency: true }, context, (publisher) =>
         publisher.call('replay', { paths: context.recordings, speed }),
       );
@@ -44,13 +50,15 @@ const slowConsumer: Workload = {
   name: 'slow_consumer',
   title: 'A fast consumer beside stalled ones',
   about:
-    'As from end to end. Beside it stand, on the same subscriber, a handler that never comes back, and a subscriber process that was stopped (SIGSTOP), at a Redis with its usual output limits. Against the same consumer alone.',
+    'As from end to end, with a second handler on the same subscriber that never returns, ' +
+    'a stopped subscriber process (SIGSTOP), and the default output limits of Redis. ' +
+    'Compared with the same consumer alone.',
   participants: ['tickbus-beside-stalled', 'tickbus'],
   quick: ['tickbus-beside-stalled', 'tickbus'],
   metrics: [RATE, ...STREAM_FIGURES],
   open: (participant, context) => {
     const besideStopped = participant === 'tickbus-beside-stalled';
-    return openStream({ participant, besideStopped }, context, blastFeed);
+    return openStream({ participant, besideStopped }, context, fullSpeedLoad);
   },
 };
 

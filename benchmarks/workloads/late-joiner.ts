@@ -1,4 +1,4 @@
-// How long a late joiner waits for a complete picture.
+// The time until a late joiner has all last values.
 
 import { BenchWorker } from '../bench-worker.ts';
 import { startServer } from '../servers.ts';
@@ -6,9 +6,10 @@ import type { OpenWorkload, Workload, WorkloadContext } from './workload.ts';
 
 export const LATE_JOINERS: readonly Workload[] = [1_000, 10_000].map((instruments) => ({
   name: `late_joiner_${instruments}`,
-  title: `A complete picture of ${instruments.toLocaleString('en')} instruments`,
+  title: `Late joiner: ${instruments.toLocaleString('en')} instruments`,
   about:
-    'From connecting to having every instrument. tickbus: subscribed, validated, handled, live. Against it: one HGETALL of the same values and JSON.parse of each, no validation, and no live data after it.',
+    'From connecting to the last value of every instrument. tickbus subscribes, validates and handles, and is live ' +
+    'afterwards. Compared with one HGETALL and JSON.parse of the same values, without validation and live data.',
   participants: ['tickbus', 'hgetall'],
   ...(instruments === 10_000 ? { quick: ['tickbus', 'hgetall'] } : {}),
   metrics: [
@@ -26,13 +27,13 @@ async function openJoiner(
   const server = await startServer('redis', { cutsSlowSubscribers: true });
   const worker = new BenchWorker('joiner');
   const isTickbus = participant !== 'hgetall';
-  const where = { server: server.address, instruments };
-  await worker.call('fill', { ...where, peer: isTickbus ? participant : 'tickbus', seed });
+  const options = { server: server.address, instruments };
+  await worker.call('fill', { ...options, peer: isTickbus ? participant : 'tickbus', seed });
   return {
     async run() {
       const { ms, cpuUs } = isTickbus
-        ? await worker.call('joinByTickbus', { ...where, library: participant })
-        : await worker.call('joinByHgetall', where);
+        ? await worker.call('joinByTickbus', { ...options, library: participant })
+        : await worker.call('joinByHgetall', options);
       return { ms, joiner_us: cpuUs / instruments };
     },
     async [Symbol.asyncDispose]() {

@@ -1,4 +1,4 @@
-// The floor of publishing: Redis' own benchmark program, one connection, pipelines as long as our windows.
+// The lower bound of publishing: redis-benchmark with one connection and pipelines of the window size.
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';

@@ -1,4 +1,4 @@
-// A stream of ticks: one server, one publisher process, subscriber processes. What most workloads are made of.
+// A stream of ticks through one server, from one publisher process to subscriber processes. Most workloads use it.
 
 import { createHistogram } from 'node:perf_hooks';
 import { freePort } from '@tickbus/local-redis';
@@ -13,19 +13,19 @@ import type { OpenWorkload, RunSample, WorkloadContext } from './workload.ts';
 
 export interface StreamShape {
   readonly participant: string;
-  /** Subscriber processes, and the connections of each. Default 1 and 1. */
+  /** Subscriber processes, and connections per process. Default 1 and 1. */
   readonly processes?: number;
   readonly connections?: number;
   readonly instruments?: number;
-  /** Bytes of a message; undefined: ticks. */
+  /** Message size in bytes; undefined: ticks. */
   readonly bytes?: number;
-  /** Whether the age of each message is taken. */
+  /** Whether to measure the latency of each message. */
   readonly latency?: boolean;
-  /** Whether a subscriber process stands beside that is stopped in its tracks, at a server with its usual limits. */
+  /** Whether to add a stopped subscriber process, with the default output limits of the server. */
   readonly besideStopped?: boolean;
 }
 
-/** How the publisher is driven in one run. */
+/** Drives the publisher in one run. */
 export type PublishLoad = (publisher: BenchWorker, seconds: number) => Promise<PublishReport>;
 
 const DEFAULT_INSTRUMENTS = 1_000;
@@ -33,18 +33,18 @@ const DEFAULT_INSTRUMENTS = 1_000;
 export async function openStream(
   shape: StreamShape,
   context: WorkloadContext,
-  feed: PublishLoad,
+  load: PublishLoad,
 ): Promise<OpenWorkload> {
-  const crew = new StreamProcesses(shape);
+  const processes = new StreamProcesses(shape);
   try {
-    await crew.open(context);
+    await processes.open(context);
   } catch (error) {
-    await crew[Symbol.asyncDispose]();
+    await processes[Symbol.asyncDispose]();
     throw error;
   }
   return {
-    run: (seconds) => crew.run(feed, seconds),
-    [Symbol.asyncDispose]: () => crew[Symbol.asyncDispose](),
+    run: (seconds) => processes.run(load, seconds),
+    [Symbol.asyncDispose]: () => processes[Symbol.asyncDispose](),
   };
 }
 
@@ -53,7 +53,7 @@ class StreamProcesses implements AsyncDisposable {
   readonly #shape: StreamShape;
   readonly #opened: AsyncDisposable[] = [];
   readonly #subscribers: BenchWorker[] = [];
-  /** What stands between publisher and subscribers, whose CPU counts as the server's. */
+  /** Server and relay, whose CPU counts as that of the server. */
   #serverPids: number[] = [];
   #publisher: BenchWorker | undefined;
 
@@ -77,18 +77,22 @@ class StreamProcesses implements AsyncDisposable {
     this.#publisher = publisher;
   }
 
-  async run(feed: PublishLoad, seconds: number): Promise<RunSample> {
+  async run(load: PublishLoad, seconds: number): Promise<RunSample> {
     const { connections = 1 } = this.#shape;
-    if (this.#publisher === undefined) throw new Error('The stream was not opened.');
+    if (this.#publisher === undefined) throw new Error('The stream is not open. Call openStream first.');
     await Promise.all(this.#subscribers.map((subscriber) => subscriber.call('begin', undefined)));
     const serverBefore = this.#serverCpuUs();
-    const sent = await feed(this.#publisher, seconds);
+    const sent = await load(this.#publisher, seconds);
     const expected = sent.published * connections;
-    const heard = await Promise.all(
+    const reports = await Promise.all(
       this.#subscribers.map((subscriber) => subscriber.call('finish', { expected })),
     );
     const serverUs = this.#serverCpuUs() - serverBefore;
-    return { ...flow(sent, heard, connections), ...cost(sent, heard, serverUs), ...ages(heard) };
+    return {
+      ...throughput(sent, reports, connections),
+      ...cpuCost(sent, reports, serverUs),
+      ...latencies(reports),
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -126,26 +130,26 @@ class StreamProcesses implements AsyncDisposable {
   }
 }
 
-/** From the first message handed over to the last one handled. */
-function flow(sent: PublishReport, heard: readonly ReceiveReport[], connections: number): RunSample {
-  const received = sum(heard, (report) => report.received);
-  const merged = sum(heard, (report) => report.merged);
-  const seconds = (Math.max(sent.endedAt, ...heard.map(({ lastAt }) => lastAt)) - sent.startedAt) / 1_000;
+/** Measured from the first publish call to the last handled message. */
+function throughput(sent: PublishReport, reports: readonly ReceiveReport[], connections: number): RunSample {
+  const received = sum(reports, (report) => report.received);
+  const merged = sum(reports, (report) => report.merged);
+  const seconds = (Math.max(sent.endedAt, ...reports.map(({ lastAt }) => lastAt)) - sent.startedAt) / 1_000;
   const deliveries = (received + merged) / seconds;
   return {
     seconds,
-    rate: heard.length === 0 ? sent.published / seconds : deliveries / (heard.length * connections),
+    rate: reports.length === 0 ? sent.published / seconds : deliveries / (reports.length * connections),
     deliveries,
-    lost: sent.published * connections * heard.length - received - merged,
+    lost: sent.published * connections * reports.length - received - merged,
     merged,
     behind_ms: sent.behindMs,
   };
 }
 
-/** A message published costs `total_us`: its publisher, the server, and all of its receivers. */
-function cost(sent: PublishReport, heard: readonly ReceiveReport[], serverUs: number): RunSample {
-  const received = sum(heard, (report) => report.received + report.merged);
-  const receiversUs = sum(heard, (report) => report.cpuUs);
+/** `total_us` is the CPU time per published message of publisher, server and all receivers. */
+function cpuCost(sent: PublishReport, reports: readonly ReceiveReport[], serverUs: number): RunSample {
+  const received = sum(reports, (report) => report.received + report.merged);
+  const receiversUs = sum(reports, (report) => report.cpuUs);
   const totalUs = sent.cpuUs + serverUs + receiversUs;
   return {
     publisher_us: sent.cpuUs / sent.published,
@@ -157,9 +161,9 @@ function cost(sent: PublishReport, heard: readonly ReceiveReport[], serverUs: nu
 }
 
 /** Percentiles over all connections, in milliseconds. */
-function ages(heard: readonly ReceiveReport[]): RunSample {
+function latencies(reports: readonly ReceiveReport[]): RunSample {
   const histogram = createHistogram();
-  for (const report of heard)
+  for (const report of reports)
     for (const age of report.ages) histogram.record(Math.max(1, Math.round(age * 1_000)));
   if (histogram.count === 0) return {};
   const at = (percent: number) => histogram.percentile(percent) / 1_000;

@@ -1,36 +1,36 @@
-// What a workload is: what is measured, of whom, and one run of it. The runner knows nothing else.
+// A workload: its metrics, participants and one run. The runner depends only on this interface.
 
 export interface Metric {
-  /** As in a sample: `rate`, `p99`. */
+  /** Key in a sample: `rate`, `p99`. */
   readonly name: string;
   readonly title: string;
   readonly unit: string;
-  /** Which way is good; undefined: a figure to know, of which no ratio is taken. */
+  /** undefined: information only, without a ratio. */
   readonly better?: 'higher' | 'lower';
 }
 
-/** The figures of one run, by metric. One that could not be taken is missing. */
+/** The figures of one run by metric. A figure that could not be measured is absent. */
 export type RunSample = Readonly<Record<string, number>>;
 
 export interface WorkloadContext {
   readonly seed: number;
-  /** Recorded sessions, where the folder beside the project is there. */
+  /** Files of recorded sessions; empty if they are missing. */
   readonly recordings: readonly string[];
 }
 
-/** A participant ready to run, with its own server and processes. */
+/** A participant that is ready to run, with its own server and processes. */
 export interface OpenWorkload extends AsyncDisposable {
-  /** @param seconds how long it publishes, where it publishes by time */
+  /** @param seconds publishing time, for workloads with a time limit */
   run(seconds: number): Promise<RunSample>;
 }
 
 export interface Workload {
   readonly name: string;
   readonly title: string;
-  /** What is done and measured, in a sentence or two. */
+  /** The load and the measurement, in one or two sentences. */
   readonly about: string;
   readonly participants: readonly string[];
-  /** Whom a quick run measures; undefined: a quick run leaves this workload out. */
+  /** Participants of a quick run; undefined: a quick run skips the workload. */
   readonly quick?: readonly string[];
   readonly metrics: readonly Metric[];
   open(participant: string, context: WorkloadContext): Promise<OpenWorkload>;

@@ -100,14 +100,14 @@ describe('pub', () => {
   it('publishes without a sequence on any channel with --plain', async () => {
     const listener = await plain.duplicate().connect();
     let onMessage: (text: string) => void = () => {};
-    const heard = new Promise<string>((resolve) => {
+    const received = new Promise<string>((resolve) => {
       onMessage = resolve;
     });
     await listener.subscribe('others', (text) => onMessage(text));
     const { code, stdout } = await call(['pub', 'others', '--plain', 'note', '{"a":1}'], { env: env() });
     expect(code).toBe(0);
     expect(jsonLines(stdout)).toEqual([{ channel: 'others', message_type: 'note', receivers: 1 }]);
-    expect(JSON.parse(await heard)).toEqual({
+    expect(JSON.parse(await received)).toEqual({
       message_type: 'note',
       data: { a: 1 },
       timestamp: expect.any(Number),

@@ -46,13 +46,13 @@ interface RecordedMessage {
 /** Collects the messages published on a channel from now on, in order. */
 async function listening(channel: (typeof CHANNELS)[keyof typeof CHANNELS]) {
   const subscriber = new RedisSubscriber({ url: server.redis.url, logger: silentLogger });
-  const heard: { data: Record<string, unknown>; sender: string; type: string }[] = [];
+  const received: { data: Record<string, unknown>; sender: string; type: string }[] = [];
   subscriber.tap(channel, ({ message, delivery }) => {
     const { data, sender, message_type: type } = message as RecordedMessage;
-    if (delivery !== 'snapshot') heard.push({ data, sender, type });
+    if (delivery !== 'snapshot') received.push({ data, sender, type });
   });
   await subscriber.startListening();
-  return { heard, close: () => subscriber.close() };
+  return { received, close: () => subscriber.close() };
 }
 
 it('records until Ctrl-C, and replays to the same channels, as processes', async () => {
@@ -105,16 +105,16 @@ it('records until Ctrl-C, and replays to the same channels, as processes', async
     'Published 2 on PRICE_DATA, 1 on BOT_STATUS, 2 on mine. ' +
       'Omitted: 1 (commands: add --commands), 1 (not tickbus messages).\n',
   );
-  await vi.waitFor(() => expect(prices.heard).toHaveLength(2), { timeout: 20_000 });
-  expect(prices.heard).toMatchObject([
+  await vi.waitFor(() => expect(prices.received).toHaveLength(2), { timeout: 20_000 });
+  expect(prices.received).toMatchObject([
     { data: { symbol: 'AAPL', price: 1 }, sender: 'origin', type: 'price' },
     { data: { symbol: 'MSFT', price: 2 }, sender: 'origin' },
   ]);
   // The age of the recording: half a second.
-  const age = Date.now() - Number(prices.heard[0]?.data.timestamp);
+  const age = Date.now() - Number(prices.received[0]?.data.timestamp);
   expect(age).toBeGreaterThanOrEqual(500);
   expect(age).toBeLessThan(500 + (Date.now() - started) + 2_000);
-  expect(commands.heard).toEqual([]);
+  expect(commands.received).toEqual([]);
   const only = await call(
     ['replay', path, '--only', 'b', '--commands', '--sender', 'again', '--speed', 'max'],
     {
@@ -124,7 +124,7 @@ it('records until Ctrl-C, and replays to the same channels, as processes', async
   expect(only.stderr).toMatch(
     /^Published 1 on BOT_STATUS, 1 on TRADE_COMMANDS\. Omitted: 1 \(not tickbus messages/,
   );
-  await vi.waitFor(() => expect(commands.heard).toMatchObject([{ type: 'pause', sender: 'again' }]), {
+  await vi.waitFor(() => expect(commands.received).toMatchObject([{ type: 'pause', sender: 'again' }]), {
     timeout: 20_000,
   });
   await Promise.all([prices.close(), commands.close()]);
@@ -192,11 +192,11 @@ describe('replay', () => {
     'publishes the prices of the recorded venue %s (skipped without ../shared/data)',
     async (name, prices) => {
       const path = fileURLToPath(new URL(name, captures));
-      const { heard, close } = await listening(CHANNELS.PRICE_DATA);
+      const { received, close } = await listening(CHANNELS.PRICE_DATA);
       const { code, stderr } = await call(['replay', path, '--speed', 'max'], { env: env() });
       expect({ code, stderr }).toEqual({ code: 0, stderr: `Published ${prices} on PRICE_DATA.\n` });
-      await vi.waitFor(() => expect(heard).toHaveLength(prices), { timeout: 20_000 });
-      for (const { data, sender } of heard) {
+      await vi.waitFor(() => expect(received).toHaveLength(prices), { timeout: 20_000 });
+      for (const { data, sender } of received) {
         expect(sender).toBe('replay');
         // The age of the recording: the last match of a quiet product was minutes old.
         expect(Math.abs(Date.now() - Number(data.timestamp))).toBeLessThan(600_000);
@@ -207,19 +207,19 @@ describe('replay', () => {
 
   it('keeps the recorded pace, divided by --speed', async () => {
     const path = await captureOf('pace.jsonl', recorded(0, price('P', 1)), recorded(3, price('P', 2)));
-    const { heard, close } = await listening(CHANNELS.PRICE_DATA);
+    const { received, close } = await listening(CHANNELS.PRICE_DATA);
     const started = performance.now();
     await call(['replay', path, '--speed', '10'], { env: env() });
     expect(performance.now() - started).toBeGreaterThanOrEqual(300);
-    await vi.waitFor(() => expect(heard).toHaveLength(2), { timeout: 20_000 });
+    await vi.waitFor(() => expect(received).toHaveLength(2), { timeout: 20_000 });
     await close();
   });
 
   it('restarts with --loop, until a signal', async () => {
     const path = await captureOf('loop.jsonl', recorded(0, price('L', 1)));
-    const { heard, close } = await listening(CHANNELS.PRICE_DATA);
+    const { received, close } = await listening(CHANNELS.PRICE_DATA);
     const replaying = startTickbus(['replay', path, '--loop'], { env: env() });
-    await vi.waitFor(() => expect(heard.length).toBeGreaterThan(5), { timeout: 20_000 });
+    await vi.waitFor(() => expect(received.length).toBeGreaterThan(5), { timeout: 20_000 });
     replaying.signal('SIGINT');
     expect((await replaying.ended).code).toBe(130);
     await close();

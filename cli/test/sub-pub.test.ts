@@ -131,7 +131,7 @@ describe.concurrent('as a process', () => {
 });
 
 describe('sub', () => {
-  async function heard(args: readonly string[], messages: readonly [channel: string, text: string][]) {
+  async function runSub(args: readonly string[], messages: readonly [channel: string, text: string][]) {
     const sub = call(['sub', ...args], { env: env() });
     // Publish only after the server reports the subscription.
     const channel = messages[0]?.[0] ?? '';
@@ -143,7 +143,7 @@ describe('sub', () => {
     JSON.stringify({ message_type: type, data, timestamp: 0, sender });
 
   it('prints valid and invalid messages of a channel that is not bundled, with a note', async () => {
-    const { code, stdout, stderr } = await heard(
+    const { code, stdout, stderr } = await runSub(
       ['notes', '-n', '3'],
       [
         ['notes', envelope('note', { text: 'hello' })],
@@ -163,7 +163,7 @@ describe('sub', () => {
   it('splits a batch into its messages', async () => {
     const [one, two] = [envelope('n', { i: 1 }), envelope('n', { i: 2 })];
     const args = ['batches', '--where', 'i=*', '-n', '3', '-q'];
-    const { stdout } = await heard(args, [
+    const { stdout } = await runSub(args, [
       ['batches', `[${one},${two}]`],
       ['batches', '[1,2]'],
       ['batches', `[{},${one}]`],
@@ -178,10 +178,10 @@ describe('sub', () => {
       ['deep', deep],
       ['deep', `[${deep}]`],
     ];
-    const { stdout } = await heard(['deep', '-n', '2', '-q'], messages);
+    const { stdout } = await runSub(['deep', '-n', '2', '-q'], messages);
     expect(jsonLines(stdout).map(({ raw }) => raw)).toEqual([deep, `[${deep}]`]);
     const where = ['deep', '-q', '-n', '1', '--where'];
-    const filtered = await heard([...where, 'y=1'], [...messages, ['deep', envelope('n', { y: 1 })]]);
+    const filtered = await runSub([...where, 'y=1'], [...messages, ['deep', envelope('n', { y: 1 })]]);
     expect(jsonLines(filtered.stdout)).toMatchObject([{ data: { y: 1 } }]);
     const sub = call(['sub', 'deep', '-n', '1'], { env: env(), terminal: true });
     await subscribed('deep');
@@ -190,7 +190,7 @@ describe('sub', () => {
   });
 
   it('suggests a similar channel name', async () => {
-    const { stderr } = await heard(['price-data', '-n', '1'], [['price-data', '{}']]);
+    const { stderr } = await runSub(['price-data', '-n', '1'], [['price-data', '{}']]);
     expect(stderr).toContain('Did you mean PRICE_DATA?');
   });
 
@@ -206,12 +206,12 @@ describe('sub', () => {
 
   it('prints the bytes unchanged with --raw', async () => {
     const text = '{ "message_type":"x",  "data":{}, "timestamp":1e3, "sender":"é" }';
-    const { stdout } = await heard(['raw', '--raw', '-n', '1', '-q'], [['raw', text]]);
+    const { stdout } = await runSub(['raw', '--raw', '-n', '1', '-q'], [['raw', text]]);
     expect(stdout).toBe(`${text}\n`);
   });
 
   it('filters by type, sender and fields, combined with AND', async () => {
-    const { stdout } = await heard(
+    const { stdout } = await runSub(
       ['f', '--type', 'a*', '--sender', 'me', '--where', 'x.y=1?', '--where', 'z=*end', '-n', '1'],
       [
         ['f', envelope('b', { x: { y: 12 }, z: 'the end' })],
@@ -241,9 +241,9 @@ describe('sub', () => {
   it('exits with 124 if no message, or too few, arrive in time', async () => {
     const none = await call(['sub', 'quiet', '-t', '50ms', '-q'], { env: env() });
     expect(none).toEqual({ code: 124, stdout: '', stderr: 'tickbus: No message arrived in time.\n' });
-    const some = await heard(['some', '-n', '2', '-t', '300ms', '-q'], [['some', '{}']]);
+    const some = await runSub(['some', '-n', '2', '-t', '300ms', '-q'], [['some', '{}']]);
     expect(some).toMatchObject({ code: 124, stderr: 'tickbus: Only 1 of 2 messages arrived in time.\n' });
-    const enough = await heard(['enough', '-t', '300ms', '-q'], [['enough', '{}']]);
+    const enough = await runSub(['enough', '-t', '300ms', '-q'], [['enough', '{}']]);
     expect(enough).toMatchObject({ code: 0, stderr: '' });
   });
 

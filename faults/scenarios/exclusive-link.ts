@@ -5,7 +5,7 @@ import type { TcpProxy } from '@tickbus/fault-kit/proxy';
 import type { SentRecord } from '@tickbus/fault-kit/records';
 import { checkCallOrder } from '@tickbus/fault-kit/writers';
 import { createClient } from 'redis';
-import { LEASED_FILLS, LEASED_TICKS, type NoteChannel } from '../fault-channels.ts';
+import { type FaultChannel, LEASED_FILLS, LEASED_TICKS } from '../fault-channels.ts';
 import { LeaseCandidate } from '../lease-candidate.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Testbed } from '../testbed.ts';
@@ -49,7 +49,7 @@ export const writerCut: Scenario = {
   },
 };
 
-function sentOn({ ledger }: Testbed, channel: NoteChannel): readonly SentRecord[] {
+function sentOn({ ledger }: Testbed, channel: FaultChannel): readonly SentRecord[] {
   return ledger.sent.filter((sent) => sent.channel === channel.name);
 }
 

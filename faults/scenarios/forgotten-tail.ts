@@ -7,7 +7,7 @@ import type { TcpProxy } from '@tickbus/fault-kit/proxy';
 import type { HandlerHistory } from '@tickbus/fault-kit/records';
 import { ReplicaPair } from '@tickbus/fault-kit/replica-pair';
 import type { RedisPublisher } from 'tickbus';
-import { FILLS, LEASED_FILLS, LEASED_TICKS, type NoteChannel, TICKS } from '../fault-channels.ts';
+import { type FaultChannel, FILLS, LEASED_FILLS, LEASED_TICKS, TICKS } from '../fault-channels.ts';
 import { LeaseCandidate } from '../lease-candidate.ts';
 import type { Scenario } from '../scenario.ts';
 import type { RecordedSubscriber, Testbed } from '../testbed.ts';
@@ -89,7 +89,7 @@ interface TailLoss {
 }
 
 interface ChannelWriter {
-  readonly channel: NoteChannel;
+  readonly channel: FaultChannel;
   readonly publisher: RedisPublisher;
 }
 

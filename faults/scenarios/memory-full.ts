@@ -3,7 +3,7 @@
 import { ok } from 'node:assert/strict';
 import type { SentRecord } from '@tickbus/fault-kit/records';
 import type { RedisPublisher } from 'tickbus';
-import { FILLS, LEASED_FILLS, LEASED_TICKS, type NoteChannel, TICKS } from '../fault-channels.ts';
+import { type FaultChannel, FILLS, LEASED_FILLS, LEASED_TICKS, TICKS } from '../fault-channels.ts';
 import { LeaseCandidate } from '../lease-candidate.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Testbed } from '../testbed.ts';
@@ -67,7 +67,7 @@ export const memoryFull: Scenario = {
 async function sendUntil(
   testbed: Testbed,
   publisher: RedisPublisher,
-  channel: NoteChannel,
+  channel: FaultChannel,
   isStopped: () => boolean,
 ): Promise<SentRecord[]> {
   const outcomes: Promise<SentRecord>[] = [];

@@ -2,7 +2,7 @@
 
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { TickbusError } from 'tickbus';
-import { FILLS, LEASED_FILLS, LEASED_TICKS, type NoteChannel, TICKS } from '../fault-channels.ts';
+import { type FaultChannel, FILLS, LEASED_FILLS, LEASED_TICKS, TICKS } from '../fault-channels.ts';
 import { LeaseCandidate, TTL_MS, watchHolders } from '../lease-candidate.ts';
 import { PlainListener } from '../plain-listener.ts';
 import type { Scenario } from '../scenario.ts';
@@ -38,7 +38,7 @@ interface Users {
  * The holder loses its connection until its lease expires. A candidate takes over, and no later message of the holder
  * is accepted.
  */
-async function takeOver(testbed: Testbed, channel: NoteChannel, { first, second }: Users): Promise<void> {
+async function takeOver(testbed: Testbed, channel: FaultChannel, { first, second }: Users): Promise<void> {
   const proxy = await testbed.proxy();
   await testbed.listen(channel);
   const listener = await PlainListener.listen(testbed, channel);
@@ -64,7 +64,7 @@ async function takeOver(testbed: Testbed, channel: NoteChannel, { first, second 
 }
 
 /** The holder may use CLIENT KILL, the candidate may not: it waits while the holder is disconnected. */
-async function noTakeover(testbed: Testbed, channel: NoteChannel): Promise<void> {
+async function noTakeover(testbed: Testbed, channel: FaultChannel): Promise<void> {
   const proxy = await testbed.proxy();
   const holder = await join(testbed, channel, 'privileged', undefined, proxy.port);
   await holder.untilHeld();
@@ -90,7 +90,7 @@ async function noTakeover(testbed: Testbed, channel: NoteChannel): Promise<void>
 
 async function join(
   testbed: Testbed,
-  channel: NoteChannel,
+  channel: FaultChannel,
   name: string,
   credentials: string | undefined,
   port = testbed.redis.port,

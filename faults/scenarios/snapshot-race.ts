@@ -5,7 +5,7 @@ import { checkHistory } from '@tickbus/fault-kit/check';
 import { Ledger } from '@tickbus/fault-kit/ledger';
 import type { Random } from '@tickbus/test-kit/random';
 import { type Connection, defineChannel, RedisPublisher, RedisSubscriber } from 'tickbus';
-import { FILLS, type NoteChannel, TICKS } from '../fault-channels.ts';
+import { type FaultChannel, FILLS, TICKS } from '../fault-channels.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Testbed } from '../testbed.ts';
 import { within } from '../wait.ts';
@@ -120,7 +120,7 @@ async function oneRound(testbed: Testbed, publisher: RedisPublisher, connection:
 
 let count = 0;
 
-function freshChannel(like: NoteChannel, random: Random): NoteChannel {
+function freshChannel(like: FaultChannel, random: Random): FaultChannel {
   const name = `RACE-${++count}-${random.int(0, 9)}`;
   const { messages } = like;
   return like.kind === 'state'

@@ -3,7 +3,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { Fault, TcpProxy } from '@tickbus/fault-kit/proxy';
 import { ReplicaPair } from '@tickbus/fault-kit/replica-pair';
-import { LEASED_FILLS, LEASED_TICKS, type NoteChannel } from '../fault-channels.ts';
+import { type FaultChannel, LEASED_FILLS, LEASED_TICKS } from '../fault-channels.ts';
 import { LeaseCandidate, TTL_MS, watchHolders } from '../lease-candidate.ts';
 import { PlainListener } from '../plain-listener.ts';
 import type { Scenario } from '../scenario.ts';
@@ -72,7 +72,7 @@ interface TakeoverSetup {
 }
 
 /** Prepares two candidates. The server knows a released lease, so it does not hold the first one off. */
-async function prepareTakeover(testbed: Testbed, channel: NoteChannel): Promise<TakeoverSetup> {
+async function prepareTakeover(testbed: Testbed, channel: FaultChannel): Promise<TakeoverSetup> {
   await testbed.listen(channel);
   const listener = await PlainListener.listen(testbed, channel);
   const proxy = await testbed.proxy();
@@ -99,7 +99,7 @@ export const holderStopped: Scenario = {
   },
 };
 
-async function stopHolder(testbed: Testbed, channel: NoteChannel): Promise<void> {
+async function stopHolder(testbed: Testbed, channel: FaultChannel): Promise<void> {
   const proxy = await testbed.proxy();
   await testbed.listen(channel);
   const listener = await PlainListener.listen(testbed, channel);
@@ -150,7 +150,7 @@ export const candidatesRace: Scenario = {
 const LINK_FAULTS: readonly [Fault, ...Fault[]] = [{ type: 'blackhole' }, { type: 'stall' }];
 
 /** The holder releases the lease, or its link fails until the other candidate has taken over. */
-async function race(testbed: Testbed, channel: NoteChannel, rounds: number): Promise<void> {
+async function race(testbed: Testbed, channel: FaultChannel, rounds: number): Promise<void> {
   const random = testbed.random.fork(`race ${channel}`);
   await testbed.listen(channel);
   const listener = await PlainListener.listen(testbed, channel);
@@ -186,7 +186,7 @@ async function race(testbed: Testbed, channel: NoteChannel, rounds: number): Pro
 }
 
 /** Two processes start at the same time. The one that gains the lease is killed while it publishes. */
-async function raceOfProcesses(testbed: Testbed, channel: NoteChannel, rounds: number): Promise<void> {
+async function raceOfProcesses(testbed: Testbed, channel: FaultChannel, rounds: number): Promise<void> {
   const random = testbed.random.fork(`race ${channel}`);
   await testbed.listen(channel);
   const listener = await PlainListener.listen(testbed, channel);

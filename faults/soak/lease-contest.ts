@@ -1,14 +1,14 @@
 // The candidates for the lease of one channel, and the takeovers between them.
 
 import type { Random } from '@tickbus/test-kit/random';
-import type { NoteChannel } from '../fault-channels.ts';
+import type { FaultChannel } from '../fault-channels.ts';
 import type { LeaseCandidate } from '../lease-candidate.ts';
 import type { Testbed } from '../testbed.ts';
 import { delay } from '../wait.ts';
 import { WorkerCandidate } from '../worker-candidate.ts';
 
 export interface LeaseContest {
-  readonly channel: NoteChannel;
+  readonly channel: FaultChannel;
   readonly candidates: readonly [LeaseCandidate, LeaseCandidate];
 }
 

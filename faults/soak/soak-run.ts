@@ -8,10 +8,10 @@ import type { RedisPublisher } from 'tickbus';
 import {
   ALERTS,
   CHAT,
+  type FaultChannel,
   FILLS,
   LEASED_FILLS,
   LEASED_TICKS,
-  type NoteChannel,
   ORDERS,
   TICKS,
   TRIMMED,
@@ -41,7 +41,7 @@ const KEYS = ['A', 'B', 'C', 'D', 'E'] as const;
 const SLOW_QUEUE_LIMIT = 100;
 
 interface SoakSubscriber extends Pick<RecordedSubscriber, 'subscriber' | 'statuses'> {
-  readonly channel: NoteChannel;
+  readonly channel: FaultChannel;
   readonly isSlow: boolean;
 }
 
@@ -171,7 +171,7 @@ export class SoakRun {
     await Promise.all(pending);
   }
 
-  #publisherOf(channel: NoteChannel, random: Random): RedisPublisher | undefined {
+  #publisherOf(channel: FaultChannel, random: Random): RedisPublisher | undefined {
     const contest = this.#contests.find((one) => one.channel === channel);
     if (contest === undefined) return this.#publishers[random.int(0, 1)];
     const randomCandidate = random.pick(contest.candidates);

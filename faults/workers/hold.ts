@@ -3,7 +3,7 @@
 
 import { Ledger } from '@tickbus/fault-kit/ledger';
 import { RedisLease, RedisPublisher } from 'tickbus';
-import { BY_NAME, type NoteChannel } from '../fault-channels.ts';
+import { BY_NAME, type FaultChannel } from '../fault-channels.ts';
 import { onRequest, sendToParent, workerSettings } from './parent-channel.ts';
 
 export interface HoldSettings {
@@ -47,7 +47,7 @@ for (;;) {
   await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
 }
 
-async function publish(to: NoteChannel): Promise<void> {
+async function publish(to: FaultChannel): Promise<void> {
   const sent = await ledger.publish(to, 'A', (n) => publisher.publish(to, { key: 'A', n }));
   await sendToParent('sent', { sent });
 }

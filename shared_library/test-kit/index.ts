@@ -2,4 +2,4 @@
 
 export { deferred, errorOf, eventLoopTurns } from './async.ts';
 export { EventRecorder } from './event-recorder.ts';
-export { type LogLine, RecordingLogger, silentLogger } from './loggers.ts';
+export { type RecordedLogLine, RecordingLogger, silentLogger } from './loggers.ts';

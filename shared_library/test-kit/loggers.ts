@@ -5,7 +5,7 @@ import type { Logger } from 'tickbus';
 /** Drops every line. */
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-export interface LogLine {
+export interface RecordedLogLine {
   readonly level: keyof Logger;
   readonly fields: object;
   readonly message: string;
@@ -15,7 +15,7 @@ export interface LogLine {
 
 /** Keeps every line. */
 export class RecordingLogger implements Logger {
-  readonly lines: LogLine[] = [];
+  readonly lines: RecordedLogLine[] = [];
 
   debug(fields: object, message: string): void {
     this.#add('debug', fields, message);
