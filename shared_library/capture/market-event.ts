@@ -17,10 +17,10 @@ export interface QuoteEvent {
   /** The venue's name of the instrument. */
   readonly symbol: string;
   readonly bid: number;
-  /** 0 when the venue does not tell it. */
+  /** 0 if the venue does not send it. */
   readonly bid_size: number;
   readonly ask: number;
-  /** 0 when the venue does not tell it. */
+  /** 0 if the venue does not send it. */
   readonly ask_size: number;
   /** The venue's own time, Unix milliseconds. */
   readonly timestamp: number;

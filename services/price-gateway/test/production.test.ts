@@ -49,11 +49,11 @@ it('gateway: publishes under a lease and records attempts; bot and reader only r
   await gateway.publish(CHANNELS.PRICE_DATA, price(1));
   for (const user of ['bot', 'reader']) {
     await using subscriber = new RedisSubscriber(as(user));
-    const heard = new Promise((resolve) =>
+    const received = new Promise((resolve) =>
       subscriber.subscribe(CHANNELS.PRICE_DATA, ({ data, snapshot }) => resolve([data.price, snapshot])),
     );
     await subscriber.startListening();
-    expect(await heard).toEqual([1, true]);
+    expect(await received).toEqual([1, true]);
   }
   await using bot = new RedisPublisher(as('bot'));
   await bot.publish(CHANNELS.TRADE_COMMANDS, { bot: 'b', reason: 'test' }, { type: 'pause' });

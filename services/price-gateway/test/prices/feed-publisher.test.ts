@@ -45,8 +45,8 @@ it('counts failures by code, and logs them once', async () => {
 
 it('publishes nothing without the lease', async () => {
   await using subscriber = new RedisSubscriber({ connection, logger: SILENT });
-  const heard = new ReceivedValues<unknown>();
-  collect(subscriber, CHANNELS.FEED_STATUS, heard.add);
+  const received = new ReceivedValues<unknown>();
+  collect(subscriber, CHANNELS.FEED_STATUS, received.add);
   await subscriber.startListening();
   holds = false;
   feedPublisher.publishFeedStatus({ feed: 'alpaca', state: 'live' });
@@ -54,16 +54,16 @@ it('publishes nothing without the lease', async () => {
   feedPublisher.publishInstrumentStatus({ symbol: 'AAPL', feed: 'alpaca', state: 'subscribed' });
   holds = true;
   feedPublisher.publishFeedStatus({ feed: 'alpaca', state: 'down' });
-  await heard.until(() => true);
-  expect(heard.all).toMatchObject([{ data: { state: 'down' } }]);
+  await received.until(() => true);
+  expect(received.all).toMatchObject([{ data: { state: 'down' } }]);
   expect(counters.failures).toEqual({ TICKBUS_FENCED: 3 });
 });
 
 it('truncates a detail that exceeds the limit of the channel', async () => {
   await using subscriber = new RedisSubscriber({ connection, logger: SILENT });
-  const heard = new ReceivedValues<string>();
-  collect(subscriber, CHANNELS.FEED_STATUS, ({ data }) => heard.add(data.detail ?? ''));
+  const received = new ReceivedValues<string>();
+  collect(subscriber, CHANNELS.FEED_STATUS, ({ data }) => received.add(data.detail ?? ''));
   await subscriber.startListening();
   feedPublisher.publishFeedStatus({ feed: 'alpaca', state: 'down', detail: 'x'.repeat(5_000) });
-  expect(await heard.until(() => true)).toHaveLength(1_000);
+  expect(await received.until(() => true)).toHaveLength(1_000);
 });
