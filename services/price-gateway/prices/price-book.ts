@@ -85,5 +85,6 @@ function sidesOf({ bid, bid_size, ask, ask_size }: QuoteEvent): Sides {
 
 function midpoint({ bid, ask }: Sides): Pick<Price, 'price' | 'source'> | undefined {
   if (bid === undefined || ask === undefined) return undefined;
-  return { price: (bid + ask) / 2, source: 'midpoint' };
+  // Halved before the addition, which would overflow with the largest numbers.
+  return { price: bid / 2 + ask / 2, source: 'midpoint' };
 }

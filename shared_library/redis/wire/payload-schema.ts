@@ -66,8 +66,8 @@ export function validatePayload(
 }
 
 /**
- * The message that handlers receive, with the output of the schema as payload. The envelope itself becomes the message, so
- * the caller must not use it any more. Fields that only tickbus may set, such as `snapshot`, are removed.
+ * The message that handlers receive, with the output of the schema as payload. The envelope itself becomes the message,
+ * so the caller must not use it any more. Fields that only tickbus may set, such as `snapshot`, are removed.
  *
  * @throws TickbusError as `validatePayload`
  */

@@ -7,6 +7,11 @@ import { expect, it } from 'vitest';
 import { PriceBook } from '../../prices/price-book.ts';
 import { AT, quote, trade } from '../gateway.fixture.ts';
 
+it('is the midpoint of a quote whose sides add up to more than the largest number', () => {
+  const { MAX_VALUE } = Number;
+  expect(new PriceBook().apply(quote(MAX_VALUE, MAX_VALUE))).toMatchObject({ price: MAX_VALUE });
+});
+
 it('is the midpoint of the quote before the first trade', () => {
   expect(new PriceBook('iex').apply(quote(100, 101))).toEqual({
     symbol: 'AAPL',
