@@ -1,5 +1,5 @@
-// A bot that acts on fresh prices only and gets an event when it must stop. The example publishes in place of a gateway;
-// on a Redis with an active gateway its first publish fails with TICKBUS_FENCED.
+// A bot that acts on fresh prices only and gets an event when it must stop. The example publishes in place of a
+// gateway; on a Redis with an active gateway its first publish fails with TICKBUS_FENCED.
 
 import { StaleDataError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';

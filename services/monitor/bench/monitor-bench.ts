@@ -1,5 +1,5 @@
 // Measures the monitor at a given load: CPU and memory of the server, frame rate of the page.
-//   npm run bench:monitor [-- RATE [INSTRUMENTS [SECONDS]]]    default 20,000 messages per second, 500 instruments, 20 s
+//   npm run bench:monitor [-- RATE [INSTRUMENTS [SECONDS]]]   default 20,000 messages/s, 500 instruments, 20 s
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
