@@ -31,7 +31,7 @@ export class Context implements AsyncDisposable {
     return `${userName()}@${hostname()}`;
   }
 
-  /** A connection that closes with the verb. It connects lazily. */
+  /** A connection that connects on first use and is closed when the command ends. */
   connection(): RedisConnection {
     return this.closing(new RedisConnection(this.redis));
   }

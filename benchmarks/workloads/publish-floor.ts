@@ -35,7 +35,7 @@ export async function openPublishFloor({ seed }: WorkloadContext): Promise<OpenW
       const before = cpuUsOf(server.pid);
       const { stdout } = await promisify(execFile)('redis-benchmark', args.map(String));
       const after = cpuUsOf(server.pid);
-      // The last line: the command, then requests a second, then latencies.
+      // The last line of the output has the command, the requests per second, and latencies.
       const fields =
         stdout
           .trim()

@@ -3,7 +3,7 @@
 import { shutDownGracefully } from '@tickbus/graceful-shutdown';
 import { pino } from 'pino';
 import { helpText, type MonitorConfig, readConfig } from './config.ts';
-import { startMonitor } from './monitor.ts';
+import { startMonitor } from './monitor-service.ts';
 
 /** After this time the process exits even if shutdown has not finished. */
 const STOP_DEADLINE_MS = 10_000;

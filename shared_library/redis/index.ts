@@ -17,7 +17,7 @@ export { type BotStatus, botStatus } from './channel/schemas/bot-status.ts';
 export { type CommandResult, commandResult } from './channel/schemas/command-result.ts';
 export { type FeedStatus, feedStatus } from './channel/schemas/feed-status.ts';
 export { type InstrumentStatus, instrumentStatus } from './channel/schemas/instrument-status.ts';
-export { type Price, price } from './channel/schemas/price.ts';
+export { type Price, price } from './channel/schemas/price-data.ts';
 export {
   type CancelAll,
   type CancelOrder,

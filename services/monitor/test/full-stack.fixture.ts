@@ -6,7 +6,7 @@ import { freePort, type LocalRedis, startLocalRedis } from '@tickbus/local-redis
 import { type SimulatedBroker, startSimulatedBroker } from '@tickbus/simulated-broker/broker';
 import { createGenerator } from '@tickbus/simulated-broker/sources/generator';
 import { silentLogger } from '@tickbus/test-kit';
-import { type Monitor, startMonitor } from '../monitor.ts';
+import { type Monitor, startMonitor } from '../monitor-service.ts';
 
 export const TOKEN = 'a token for the tests';
 

@@ -4,7 +4,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { silentLogger } from '@tickbus/test-kit';
 import { RedisPublisher } from 'tickbus/publisher';
-import { type Monitor, startMonitor } from '../monitor.ts';
+import { type Monitor, startMonitor } from '../monitor-service.ts';
 
 export const TOKEN = 'a token for the tests';
 

@@ -6,7 +6,7 @@ import { defineChannel } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { startMonitor } from '../monitor.ts';
+import { startMonitor } from '../monitor-service.ts';
 import { TOKEN } from './full-stack.fixture.ts';
 import { eventually } from './monitor.fixture.ts';
 import type { PageSetup } from './page.fixture.ts';

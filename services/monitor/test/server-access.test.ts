@@ -2,7 +2,7 @@
 
 import { silentLogger } from '@tickbus/test-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startMonitor } from '../monitor.ts';
+import { startMonitor } from '../monitor-service.ts';
 import type { Delta } from '../page-protocol.ts';
 import { EventStream, eventually } from './monitor.fixture.ts';
 import { MonitorServer } from './monitor-server.fixture.ts';

@@ -5,7 +5,7 @@ import type { Audit, MessageOf } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startMonitor } from '../monitor.ts';
+import { startMonitor } from '../monitor-service.ts';
 import { eventually } from './monitor.fixture.ts';
 import { MonitorServer, TOKEN } from './monitor-server.fixture.ts';
 

@@ -13,7 +13,7 @@ export interface SessionListener {
    * denied.
    */
   mayConnect(): Promise<void>;
-  /** Authenticated. Called once. */
+  /** The broker has authenticated the session. Called once. */
   onLive(): void;
   onFrame(events: readonly MarketEvent[]): void;
   onInvalidFrame(reason: string): void;

@@ -3,7 +3,7 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { MarketEvent } from '@tickbus/capture';
 import type { PriceSource } from './price-source.ts';
-import { createRandom } from './seeded-random.ts';
+import { createRandom } from './random-sequence.ts';
 
 export interface GeneratorOptions {
   /** Default: AAPL, MSFT, TSLA, NVDA, SPY. */

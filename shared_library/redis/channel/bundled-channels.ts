@@ -6,7 +6,7 @@ import { botStatus } from './schemas/bot-status.ts';
 import { commandResult } from './schemas/command-result.ts';
 import { feedStatus } from './schemas/feed-status.ts';
 import { instrumentStatus } from './schemas/instrument-status.ts';
-import { price } from './schemas/price.ts';
+import { price } from './schemas/price-data.ts';
 import { cancelAll, cancelOrder, pause, placeOrder, resume } from './schemas/trade-command.ts';
 
 /** In a template string, as in `` `${CHANNELS.PRICE_DATA}` ``, a channel is its Redis name. */

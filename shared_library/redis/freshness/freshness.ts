@@ -17,7 +17,7 @@ export interface FreshnessSettings extends FreshnessTimes {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Undefined: gateway status is not read, so no value of a gateway is ever fresh. */
+  /** If undefined, gateway status is not read, and values that a gateway publishes are never fresh. */
   readonly feeds: FeedChannels | undefined;
   /** Called only for keys that a subscription names. */
   readonly onInstrument: (change: InstrumentChange) => void;

@@ -76,7 +76,7 @@ export class HeldLease {
 
   #scheduleRenewal(sentAt: number): void {
     const { clock, times } = this.#options;
-    this.#renewAfter(Math.max(0, sentAt + times.ttlMs / 3 - clock.monotonic()));
+    this.#renewAfter(Math.max(0, sentAt + times.renewMs - clock.monotonic()));
   }
 
   #renewAfter(ms: number): void {

@@ -20,11 +20,14 @@ export interface CheckedTimes {
   readonly ttlMs: number;
   readonly marginMs: number;
   readonly retryMs: number;
+  /** Milliseconds between two renewals. */
+  readonly renewMs: number;
 }
 
 const DEFAULT_TTL_MS = 3_000;
 const MIN_TTL_MS = 100;
 const MIN_RETRY_MS = 50;
+const RENEWALS_PER_TTL = 3;
 
 /** @throws TickbusError `TICKBUS_INVALID_OPTION` */
 export function checkedTimes({ ttlMs = DEFAULT_TTL_MS, marginMs, retryMs }: LeaseTimes): CheckedTimes {
@@ -36,7 +39,7 @@ export function checkedTimes({ ttlMs = DEFAULT_TTL_MS, marginMs, retryMs }: Leas
   const retry = retryMs ?? Math.max(MIN_RETRY_MS, ttlMs / 12);
   if (!(Number.isFinite(retry) && retry > 0))
     throw invalidOption('retryMs', retry, 'Use a number of milliseconds above 0.');
-  return { ttlMs: Math.round(ttlMs), marginMs: margin, retryMs: retry };
+  return { ttlMs: Math.round(ttlMs), marginMs: margin, retryMs: retry, renewMs: ttlMs / RENEWALS_PER_TTL };
 }
 
 function invalidOption(field: string, value: number, advice: string): TickbusError {

@@ -60,7 +60,7 @@ export function planRecovery({
   const isCovered = ({ epoch, seq }: Envelope) => epoch === head.epoch && (seq ?? 0) <= head.seq;
   const live = new Set(held.filter(isCovered));
   const start = position ?? initialPosition(live, head);
-  /** The messages of an epoch above this sequence are new to the subscriber. */
+  /** The last sequence number that the subscriber has of an epoch. Messages with a higher number are new to it. */
   const lastSeqIn = (epoch: number) =>
     Math.max(highestSeqs.get(epoch) ?? 0, epoch === start.epoch ? start.seq : 0);
   const isNew = ({ epoch = 0, seq = 0 }: Envelope) => epoch >= start.epoch && seq > lastSeqIn(epoch);

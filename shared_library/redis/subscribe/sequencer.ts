@@ -187,7 +187,7 @@ export class Sequencer {
       this.#mayRead = false;
       this.#recoverWithoutReading();
     } else {
-      this.#queries.schedule(() => this.#recover());
+      this.#queries.retry(() => this.#recover());
     }
   }
 

@@ -19,8 +19,10 @@ export interface StateQueriesOptions {
   readonly onAnswer?: ((sentAt: number, serverAt: number) => void) | undefined;
 }
 
-/** Milliseconds between two checks of the head, which detect the loss of the last message, and before a retry. */
-const INTERVAL_MS = 1_000;
+/** Milliseconds between two checks of the head, which detect the loss of the last message. */
+const HEAD_CHECK_MS = 1_000;
+/** Milliseconds between a failed read and the next one. */
+const RETRY_MS = 1_000;
 
 /** The answer to a query is discarded if `read` or `cancel` was called after it was sent. */
 export class StateQueries {
@@ -74,15 +76,14 @@ export class StateQueries {
     );
   }
 
-  /** Runs `action` after the interval, in place of any check that is due. */
-  schedule(action: () => void): void {
-    this.#cancelTimer();
-    this.#cancelTimer = this.#options.clock.after(INTERVAL_MS, action);
+  /** Runs `action`, which reads again, after the retry interval. */
+  retry(action: () => void): void {
+    this.#schedule(RETRY_MS, action);
   }
 
   /** Checks the head at intervals until it does not match or `cancel` is called. */
   watchHead(): void {
-    this.schedule(() => this.checkHead());
+    this.#schedule(HEAD_CHECK_MS, () => this.checkHead());
   }
 
   /**
@@ -120,5 +121,10 @@ export class StateQueries {
   cancel(): void {
     this.#generation++;
     this.#cancelTimer();
+  }
+
+  #schedule(ms: number, action: () => void): void {
+    this.#cancelTimer();
+    this.#cancelTimer = this.#options.clock.after(ms, action);
   }
 }

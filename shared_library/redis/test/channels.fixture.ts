@@ -3,7 +3,7 @@
 import { expect } from 'vitest';
 import { z } from 'zod';
 import { defineChannel } from '../channel/channel.ts';
-import type { Price } from '../channel/schemas/price.ts';
+import type { Price } from '../channel/schemas/price-data.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Receipt } from '../transport/port.ts';
 import type { Envelope } from '../wire/envelope.ts';

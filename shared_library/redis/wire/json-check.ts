@@ -95,7 +95,7 @@ function itemPassesFastCheck(item: unknown, depth: number): boolean {
 
 const UNDEFINED_ITEM: Problem = { path: '', reason: 'is undefined, which JSON would turn into null' };
 
-/** The first value that is not allowed. Builds a path only if there is one. */
+/** The first value that is not allowed. The path is built only if there is such a value. */
 function findProblem(value: unknown, depth: number): Problem | undefined {
   if (++visited > MAX_MESSAGE_BYTES)
     return { path: '', reason: `exceeds the number of values that fit in ${MAX_MESSAGE_BYTES} bytes` };

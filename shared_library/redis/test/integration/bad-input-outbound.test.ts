@@ -8,7 +8,7 @@ import { TickbusError } from '../../errors.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { describeOnServers, validPrice } from './bad-input.fixture.ts';
 
-class Money {
+class Fee {
   amount = 1;
 }
 const cycle: Record<string, unknown> = {};
@@ -53,7 +53,7 @@ const OUTBOUND: readonly (readonly [name: string, data: unknown, field: string |
   ['a symbol', extra(Symbol('s')), 'data.extra'],
   ['a Map', extra(new Map([[1, 2]])), 'data.extra'],
   ['a Set', extra(new Set([1])), 'data.extra'],
-  ['a class instance', extra(new Money()), 'data.extra'],
+  ['a class instance', extra(new Fee()), 'data.extra'],
   ['a cycle', extra(cycle), /^data\.extra\.self\[0\]/],
   ['a Date', extra(new Date(0)), 'data.extra'],
   ['a Buffer', extra(Buffer.from('x')), 'data.extra'],

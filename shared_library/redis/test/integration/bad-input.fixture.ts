@@ -8,7 +8,7 @@ import type { Channel } from '../../channel/channel.ts';
 import { MemoryConnection } from '../../testing.ts';
 
 /** A plain client on the server, and the options that connect tickbus to it. */
-export interface Server {
+export interface MessageServer {
   readonly options: { url: string } | { connection: MemoryConnection };
   send(channel: Channel, frame: Uint8Array): Promise<unknown>;
   /** Records every message of a channel as text. */
@@ -17,12 +17,12 @@ export interface Server {
 }
 
 /** Runs the tests on Redis and on the in-memory server. `server()` is valid inside tests and hooks. */
-export function describeOnServers(tests: (server: () => Server) => void): void {
+export function describeOnServers(tests: (server: () => MessageServer) => void): void {
   describe.each([
     ['Redis', redisServer],
     ['memory', memoryServer],
   ])('on %s', (_, start) => {
-    let server: Server;
+    let server: MessageServer;
     beforeAll(async () => {
       server = await start();
     });
@@ -39,7 +39,7 @@ export const validPrice = {
   sender: 'plain client',
 };
 
-async function redisServer(): Promise<Server> {
+async function redisServer(): Promise<MessageServer> {
   const redis: LocalRedis = await startLocalRedis();
   const sending = createClient({ url: redis.url });
   const listening = createClient({ url: redis.url });
@@ -63,7 +63,7 @@ async function redisServer(): Promise<Server> {
   };
 }
 
-async function memoryServer(): Promise<Server> {
+async function memoryServer(): Promise<MessageServer> {
   const connection = new MemoryConnection();
   return {
     options: { connection },

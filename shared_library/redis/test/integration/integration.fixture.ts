@@ -31,10 +31,10 @@ export async function connectPlainClient(url: string, closing: (() => unknown)[]
   return client;
 }
 
-type Server = Pick<LocalRedis, 'url'>;
+type RedisAddress = Pick<LocalRedis, 'url'>;
 
 /** Runs commands on a connection of their own. */
-async function execute({ url }: Server, ...commands: string[][]): Promise<unknown[]> {
+async function execute({ url }: RedisAddress, ...commands: string[][]): Promise<unknown[]> {
   const client = newPlainClient(url);
   await client.connect();
   try {
@@ -47,18 +47,18 @@ async function execute({ url }: Server, ...commands: string[][]): Promise<unknow
 }
 
 /** Creates a user with the rules of `ACL SETUSER`. Returns the URL to log in with. */
-export async function createUser(server: Server, name: string, ...rules: string[]): Promise<string> {
+export async function createUser(server: RedisAddress, name: string, ...rules: string[]): Promise<string> {
   await execute(server, ['ACL', 'SETUSER', name, 'reset', 'on', '>secret', ...rules]);
   return server.url.replace('//', `//${name}:secret@`);
 }
 
 /** Adds rules to a user. */
-export async function changeUser(server: Server, name: string, ...rules: string[]): Promise<void> {
+export async function changeUser(server: RedisAddress, name: string, ...rules: string[]): Promise<void> {
   await execute(server, ['ACL', 'SETUSER', name, ...rules]);
 }
 
 /** Drops the connection of every other client. */
-export async function killClients(server: Server): Promise<void> {
+export async function killClients(server: RedisAddress): Promise<void> {
   await execute(
     server,
     ...['normal', 'pubsub'].map((type) => ['CLIENT', 'KILL', 'TYPE', type, 'SKIPME', 'yes']),
@@ -66,7 +66,7 @@ export async function killClients(server: Server): Promise<void> {
 }
 
 /** The lines of CLIENT LIST. */
-export async function clientList(server: Server): Promise<string[]> {
+export async function clientList(server: RedisAddress): Promise<string[]> {
   const [list] = await execute(server, ['CLIENT', 'LIST']);
   return String(list).split('\n');
 }

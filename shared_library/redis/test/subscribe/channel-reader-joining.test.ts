@@ -98,7 +98,7 @@ describe('a late joiner', () => {
     const envelopes = [4, 5, 6].map((n) => noteEnvelope(n, { epoch: 9, seq: n }));
     for (const envelope of envelopes) transport.push(envelope);
     expect(received).toEqual([]);
-    // The server executed the read between 5 and 6; its reply is handled after 6 arrived.
+    // The server executes the read after message 5 and before message 6. The reply arrives after message 6.
     reply.resolve({ position: { epoch: 9, seq: 5 }, at: 0, entries: envelopes.slice(0, 2).map(frameOf) });
     await eventLoopTurns();
     expect(received).toEqual(['4', '5', '6']);

@@ -34,14 +34,14 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ type: fc.constant('flush' as const) }) },
 );
 
-interface Published {
+interface PublishedNote {
   readonly n: number;
   readonly epoch: number;
   readonly seq: number;
 }
 
 /** Whether the gap reports that the message may be lost. */
-function covers(gap: Gap, { epoch, seq }: Published): boolean {
+function covers(gap: Gap, { epoch, seq }: PublishedNote): boolean {
   if (gap.repaired || gap.epoch !== epoch || gap.from === undefined) return false;
   return seq >= gap.from && (gap.to === undefined || seq <= gap.to);
 }
@@ -55,7 +55,7 @@ async function run(channel: NoteChannel, steps: readonly { type: string; count?:
   );
   await subscriber.startListening();
   await eventLoopTurns(2);
-  const published: Published[] = [];
+  const published: PublishedNote[] = [];
   const epochs = new Set<number>();
   const recordEpoch = () => epochs.add(subscriber.status(channel)?.position?.epoch ?? 0);
   let losing = false;

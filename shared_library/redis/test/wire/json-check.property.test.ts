@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { MAX_DEPTH, MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
 import { documentProblem, payloadProblem } from '../../wire/json-check.ts';
 
-class Money {
+class Amount {
   amount = 1;
 }
 
@@ -18,7 +18,7 @@ const unusual = fc.constantFrom<() => unknown>(
   () => Symbol('s'),
   () => new Map([[1, 2]]),
   () => new Date(0),
-  () => new Money(),
+  () => new Amount(),
   () => new Uint8Array(2),
   () => Object(1),
   () => Object.create(null),

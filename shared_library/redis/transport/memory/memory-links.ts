@@ -48,7 +48,7 @@ export class MemoryLinks implements Connection {
 }
 
 /** A subscription of a link, registered on the server only while the link is up. */
-interface LinkSubscription {
+interface MemorySubscription {
   readonly listen: () => Unsubscribe;
   end: Unsubscribe;
 }
@@ -56,7 +56,7 @@ interface LinkSubscription {
 export class MemoryTransport implements Transport {
   readonly #server: MemoryServer;
   readonly #status = new Emitter<{ status: LinkStatus }>(() => {});
-  readonly #subscriptions = new Set<LinkSubscription>();
+  readonly #subscriptions = new Set<MemorySubscription>();
   #state: 'new' | 'connected' | 'disconnected' | 'closed' = 'new';
   #generation = 0;
 
@@ -80,7 +80,7 @@ export class MemoryTransport implements Transport {
   async subscribe({ name }: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
     this.#assertConnected();
     const listen = () => this.#server.subscribe(name, (frame) => contain(() => onFrame(frame)));
-    const subscription: LinkSubscription = { listen, end: listen() };
+    const subscription: MemorySubscription = { listen, end: listen() };
     this.#subscriptions.add(subscription);
     return () => {
       this.#subscriptions.delete(subscription);

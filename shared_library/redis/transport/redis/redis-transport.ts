@@ -26,7 +26,7 @@ import type { LinkSettings } from './link-settings.ts';
 import { RedisLink } from './redis-link.ts';
 import { parseReceipt, publishArguments } from './writers/shared-writer.ts';
 
-interface LinkSubscription {
+interface RedisSubscription {
   /** The channel itself, and the channel that carries batches for tickbus subscribers. */
   readonly names: readonly [string, ...string[]];
   readonly listener: (message: Buffer) => void;
@@ -37,7 +37,7 @@ export class RedisTransport implements Transport {
   readonly #settings: LinkSettings;
   readonly #logger: Logger;
   readonly #link: RedisLink;
-  readonly #subscriptions = new Set<LinkSubscription>();
+  readonly #subscriptions = new Set<RedisSubscription>();
   /** For each connection, the channels whose frames its user may not subscribe to. */
   readonly #withoutFrames = new WeakMap<RedisClient, Set<string>>();
   readonly #leases = new Set<ExclusiveLease>();
@@ -65,7 +65,7 @@ export class RedisTransport implements Transport {
   async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
     const { name } = channel;
     const { frames } = channelKeys(channel);
-    const subscription: LinkSubscription = {
+    const subscription: RedisSubscription = {
       names: hasExclusiveWriter(channel) ? [name, frames] : [name],
       listener: (message) => {
         // The client can deliver messages after an unsubscribe.
@@ -178,7 +178,7 @@ export class RedisTransport implements Transport {
    * who may not subscribe to frames counts as a plain client and receives single messages. This stays so for the
    * connection, which counts once for all its subscriptions.
    */
-  async #subscribeOn(client: RedisClient, { names, listener }: LinkSubscription): Promise<void> {
+  async #subscribeOn(client: RedisClient, { names, listener }: RedisSubscription): Promise<void> {
     const [name] = names;
     const refused = this.#withoutFrames.get(client) ?? new Set();
     if (refused.has(name)) return client.subscribe(name, listener, true);
@@ -204,7 +204,7 @@ export class RedisTransport implements Transport {
     }
   }
 
-  #unsubscribe(subscription: LinkSubscription): void {
+  #unsubscribe(subscription: RedisSubscription): void {
     if (!this.#subscriptions.delete(subscription)) return;
     const { names, listener } = subscription;
     // Messages that the server still sends are ignored.

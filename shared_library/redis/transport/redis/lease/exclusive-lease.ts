@@ -169,7 +169,7 @@ export class ExclusiveLease implements LeaseOperations {
     const wasOurs = await this.#commands.release(client, token);
     if (this.#term?.token === token) {
       this.#endTerm();
-      // The next holder must not disconnect this connection, which is now a candidate.
+      // The next holder kills every connection with the name of the writer, so this connection gives up that name.
       await client.sendCommand(['CLIENT', 'SETNAME', this.#settings.name]);
     }
     return wasOurs;

@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { price } from '../../channel/schemas/price.ts';
+import { price } from '../../channel/schemas/price-data.ts';
 
 const value = fc.oneof(
   fc.double(),
