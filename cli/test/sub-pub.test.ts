@@ -125,7 +125,7 @@ describe.concurrent('as a process', () => {
     expect(pub.code).toBe(1);
     expect(jsonLines(pub.stdout)).toHaveLength(2);
     expect(pub.stderr).toMatch(
-      /tickbus: Line 4: The field "data.price" of a PRICE_DATA "price" message is not valid/,
+      /tickbus: Line 4: The field "data.price" of a PRICE_DATA "price" message is invalid/,
     );
   });
 });
