@@ -19,7 +19,7 @@ export interface BarVerdict {
   readonly workload: string;
   readonly against: string;
   readonly limit: Bar['limit'];
-  /** undefined: not measured. */
+  /** undefined if not measured. */
   readonly ratio: Figure | undefined;
   readonly isPassed: boolean | undefined;
 }

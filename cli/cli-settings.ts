@@ -12,7 +12,7 @@ type SettingOrigin = 'flag' | 'environment' | 'env file' | 'default';
 
 export interface Variable {
   readonly name: string;
-  /** undefined: not set, so the default applies. */
+  /** undefined if not set, so the default applies. */
   readonly value: string | undefined;
   readonly from: SettingOrigin;
   /** Origins whose value is ignored. */

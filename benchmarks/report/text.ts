@@ -6,7 +6,7 @@ import type { Metric } from '../workloads/workload.ts';
 
 export interface ParticipantRow {
   readonly title: string;
-  /** By metric; undefined: not measured. */
+  /** By metric; undefined if not measured. */
   readonly figures: readonly (Figure | undefined)[];
   /** tickbus / participant, by the first compared metric; undefined on the row of tickbus. */
   readonly ratio: Figure | undefined;

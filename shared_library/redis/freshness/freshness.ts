@@ -32,9 +32,9 @@ export interface FreshnessInput {
   readonly values: LatestValues;
   /** False during a recovery. */
   readonly isUpToDate: boolean;
-  /** When the position was last confirmed by the head, by the monotonic clock; undefined: never. */
+  /** When the position was last confirmed by the head, by the monotonic clock; undefined before the first time. */
   readonly confirmedAt: number | undefined;
-  /** The token of the channel's lease at the last answer of the server; undefined: nobody held it. */
+  /** The token of the channel's lease at the last answer of the server; undefined if nobody held it. */
   readonly lease: FenceToken | undefined;
   /** Milliseconds that the oldest message has been waiting for a handler. */
   readonly behindMs: number;
@@ -145,7 +145,7 @@ export class Freshness {
     return this.#serverClock.at(this.#settings.clock.monotonic());
   }
 
-  /** @param input undefined: the channel has no subscription */
+  /** @param input undefined if the channel has no subscription */
   latest(input: FreshnessInput | undefined, key: string, requested: RequestedBounds): Latest<Message> {
     if (input === undefined) return NOT_SUBSCRIBED;
     const { values } = input;

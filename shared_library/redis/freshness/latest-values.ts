@@ -35,8 +35,8 @@ export class LatestValues {
   }
 
   /**
-   * @param message the newest message of its key; undefined: that message is invalid, so the key has no value
-   * @param bytes the encoded message, copied before this returns; undefined: not available
+   * @param message the newest message of its key; undefined if that message is invalid, so the key has no value
+   * @param bytes the encoded message, copied before this returns; undefined if not available
    */
   readonly set = (key: string, message: Message | undefined, bytes?: Uint8Array): void => {
     let kept = this.#byKey.get(key);

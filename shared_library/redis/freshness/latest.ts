@@ -22,7 +22,7 @@ export interface Latest<M> {
   readonly confirmedAgoMs: number;
   /** By how much these ages may be too small. */
   readonly errorMs: number;
-  /** The gateway's status of the instrument; undefined: none was published. */
+  /** The gateway's status of the instrument; undefined if none was published. */
   readonly instrument: Instrument | undefined;
 }
 

@@ -20,7 +20,7 @@ interface ChannelReaderHooks {
   readonly onStatus: (status: ChannelStatus) => void;
   readonly onInvalid: (error: TickbusError, frame: Uint8Array) => void;
   /**
-   * Called with the newest message of a key before any handler runs; undefined: that message is invalid. `bytes` are
+   * Called with the newest message of a key before any handler runs; undefined if that message is invalid. `bytes` are
    * what `read` decodes again, where they are known. They are valid until the hook returns.
    */
   readonly onValue?: ((key: string, message: Message | undefined, bytes?: Uint8Array) => void) | undefined;
@@ -86,12 +86,12 @@ export class ChannelReader {
     return this.#sequencer.isUpToDate;
   }
 
-  /** When the last query that found nothing missing was sent, by the monotonic clock; undefined: none yet. */
+  /** When the last query that found nothing missing was sent, by the monotonic clock; undefined before the first. */
   get confirmedAt(): number | undefined {
     return this.#sequencer.queries.confirmedAt;
   }
 
-  /** The token of the channel's lease at the last answer of the server; undefined: nobody held it. */
+  /** The token of the channel's lease at the last answer of the server; undefined if nobody held it. */
   get lease(): FenceToken | undefined {
     return this.#sequencer.queries.lease;
   }
@@ -111,7 +111,7 @@ export class ChannelReader {
     this.#sequencer.checkHead();
   }
 
-  /** Decodes a copy of the bytes that `onValue` got; undefined: the schema rejects the payload now. */
+  /** Decodes a copy of the bytes that `onValue` got; undefined if the schema rejects the payload now. */
   read(bytes: Uint8Array): Message | undefined {
     try {
       return validMessage(this.#options.channel, this.#decoder.read(bytes));

@@ -79,7 +79,7 @@ export class DeliveryQueue<T> {
   /**
    * Adds a message.
    *
-   * @param key undefined: the message is never merged
+   * @param key undefined for a message that is never merged
    * @param turn the number of the event loop's turn
    * @param since when that turn began
    */

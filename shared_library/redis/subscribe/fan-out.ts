@@ -15,7 +15,7 @@ export type Receiver = Pick<Tap, 'joined'>;
 export interface FanOutHooks {
   readonly onInvalid: OnInvalid;
   /**
-   * Called with the newest message of a key before any handler runs; undefined: that message is invalid. Only for
+   * Called with the newest message of a key before any handler runs; undefined if that message is invalid. Only for
    * numbered messages that a subscription matches.
    */
   readonly onValue?: ((key: string, message: Message | undefined) => void) | undefined;

@@ -5,7 +5,7 @@ import { missingBetween, ORIGIN, type Position } from '../wire/position.ts';
 import type { Gap } from './status.ts';
 
 export interface RecoveryInput {
-  /** The position of the subscriber; undefined: none yet. */
+  /** The position of the subscriber; undefined before the first message or read. */
   readonly position: Position | undefined;
   /** The highest sequence reached in each epoch. A server that lost its newest data may present an epoch again. */
   readonly highestSeqs: ReadonlyMap<number, number>;
@@ -99,8 +99,8 @@ export function planRecovery({
 type DetectedGap = RecoveryPlan['gaps'][number];
 
 /**
- * The gap after `afterSeq` up to `head`; undefined: all messages were received live. It counts as repaired only if the
- * kept messages close it completely.
+ * The gap after `afterSeq` up to `head`; undefined if all messages were received live. It counts as repaired only if
+ * the kept messages close it completely.
  */
 function detectGap(
   afterSeq: number,

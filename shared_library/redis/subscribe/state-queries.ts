@@ -37,12 +37,12 @@ export class StateQueries {
     this.#options = options;
   }
 
-  /** When the last query that found nothing missing was sent, by the monotonic clock; undefined: none yet. */
+  /** When the last query that found nothing missing was sent, by the monotonic clock; undefined before the first. */
   get confirmedAt(): number | undefined {
     return this.#confirmedAt;
   }
 
-  /** The token of the channel's lease at the last answer; undefined: nobody held it. */
+  /** The token of the channel's lease at the last answer; undefined if nobody held it. */
   get lease(): FenceToken | undefined {
     return this.#lease;
   }
@@ -52,7 +52,7 @@ export class StateQueries {
     return this.#reading;
   }
 
-  /** Reads the state of the channel, with what is kept after `since`; undefined: all that is kept. */
+  /** Reads the state of the channel, with what is kept after `since`; undefined reads all that is kept. */
   read(
     since: Position | undefined,
     onState: (state: ChannelState) => void,

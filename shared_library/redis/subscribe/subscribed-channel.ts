@@ -141,7 +141,7 @@ export class SubscribedChannel {
     };
   }
 
-  /** The state from which the freshness of its values is judged; undefined: it has no values. */
+  /** The state from which the freshness of its values is judged; undefined if it has no values. */
   get freshnessInput(): FreshnessInput | undefined {
     if (this.values === undefined) return undefined;
     const { isUpToDate, confirmedAt, lease, subscriptions } = this.reader;

@@ -83,7 +83,7 @@ export class SubscribedChannels {
     return this.#byName.get(channel.name);
   }
 
-  /** The state by which the values of a channel are judged; undefined: nothing subscribes to it. */
+  /** The state by which the values of a channel are judged; undefined if nothing subscribes to it. */
   freshnessInput(channel: Channel): FreshnessInput | undefined {
     if (channel.kind !== 'state') {
       const text = `The freshness of ${channel} is undefined: its kind is "${channel.kind}". Use kind "state".`;

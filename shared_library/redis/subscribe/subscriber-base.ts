@@ -192,7 +192,7 @@ export class SubscriberBase implements AsyncDisposable {
     return stream;
   }
 
-  /** The counters and the state of a channel, also after `close()`; undefined: nothing subscribes to it. */
+  /** The counters and the state of a channel, also after `close()`; undefined if nothing subscribes to it. */
   status(channel: Channel): ChannelReport | undefined {
     return this.#channels.get(channel)?.report;
   }

@@ -8,7 +8,7 @@ export interface Position {
 
 export const ORIGIN: Position = Object.freeze({ epoch: 0, seq: 0 });
 
-/** The position of a message; undefined: it has no number. */
+/** The position of a message; undefined if it has no number. */
 export function positionOf({ epoch, seq }: Partial<Position>): Position | undefined {
   return epoch === undefined || seq === undefined ? undefined : { epoch, seq };
 }
