@@ -21,7 +21,7 @@ export class Context implements AsyncDisposable {
     this.logger = loggerFor(terminal);
   }
 
-  /** Connection options of Redis. */
+  /** Redis connection options. */
   get redis(): RedisConnectionOptions {
     return { url: this.settings.url, logger: this.logger };
   }

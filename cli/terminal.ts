@@ -80,7 +80,7 @@ export class Terminal {
     this.note(`${this.onStderr('yellow', 'warning:')} ${text}`);
   }
 
-  /** The reason of a failure. */
+  /** Prints why a command failed. */
   error(text: string): void {
     this.#io.stderr.write(`${this.onStderr('red', 'tickbus:')} ${text}\n`);
   }

@@ -32,7 +32,8 @@ export function withServer(options: LocalRedisOptions = {}): TestServer {
   });
   const server: TestServer = {
     get redis() {
-      if (redis === undefined) throw new Error('The server starts in beforeAll().');
+      if (redis === undefined)
+        throw new Error('The test server has not started yet. Use it only after beforeAll() has run.');
       return redis;
     },
     env: () => ({ REDIS_URL: server.redis.url }),

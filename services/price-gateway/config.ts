@@ -24,7 +24,7 @@ export class GatewayConfigError extends Error {
  * set.
  *
  * @param args the command line without node and the script
- * @throws ConfigError
+ * @throws GatewayConfigError
  */
 export function readConfig(args: readonly string[], env: Environment): GatewayConfig | 'help' {
   const flags = parseFlags(args);

@@ -18,7 +18,7 @@ export interface GatewayOptions extends Partial<SessionTimes> {
   readonly symbolLimit?: number;
   /** Milliseconds an instrument stays requested after its last bot has left. Default 30,000. */
   readonly symbolGraceMs?: number;
-  /** Poll interval of the symbol demand, milliseconds. Default 500. */
+  /** Milliseconds between two reads of the symbols that subscribers request. Default 500. */
   readonly demandIntervalMs?: number;
   /** Milliseconds without a renewal after which the lease expires and the standby takes over. Default 3,000. */
   readonly leaseTtlMs?: number;

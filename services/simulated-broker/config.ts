@@ -50,7 +50,7 @@ export class BrokerConfigError extends Error {
  * Reads the settings; returns `'help'` for `--help`.
  *
  * @param args the command line without node and the script
- * @throws ConfigError
+ * @throws BrokerConfigError
  */
 export function readConfig(
   args: string[],

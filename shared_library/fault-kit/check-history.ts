@@ -213,7 +213,7 @@ class HistoryCheck {
     );
   }
 
-  /** A gap that overlaps no other has the exact count of missing messages in its range. */
+  /** A gap that overlaps no other must report exactly how many messages are missing in its range. */
   #checkGaps({ name, channel, gaps, seen, expired }: HandlerHistory): void {
     const positions = new Set(
       [...seen, ...expired].map(({ position }) => `${position?.epoch}-${position?.seq}`),

@@ -45,7 +45,7 @@ export class TickbusError extends Error {
   readonly retryable: boolean;
   /** The path of the invalid value, if any. */
   readonly field: string | undefined;
-  /** The id of a command whose outcome is unknown. Publishing it again under this id has one effect. */
+  /** The id of a command whose outcome is unknown. Published again with this id, it takes effect at most once. */
   readonly messageId: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: TickbusErrorOptions = {}) {

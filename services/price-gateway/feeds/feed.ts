@@ -29,7 +29,7 @@ export interface FeedDown {
 /** An instrument that the broker does not serve. The others are not affected. */
 export interface Refusal {
   readonly symbol: string;
-  /** 405 of Alpaca (symbol limit), `BadSymbol` of ccxt; undefined if the broker sent none. */
+  /** The broker's error code: 405 from Alpaca (symbol limit), `BadSymbol` from ccxt; undefined if it sent none. */
   readonly code: number | string | undefined;
   /** True if the broker does not know the symbol, so a retry is useless. False if a limit or the plan excludes it. */
   readonly isUnknown: boolean;

@@ -145,7 +145,8 @@ export type LeaseAttempt =
   /** Held by another process, for `leftMs` unless it is renewed or released. */
   | { readonly state: 'taken'; readonly leftMs: number }
   /**
-   * Withheld from everybody for `leftMs`: the server may have lost the record of a holder, whose lease expires by then.
+   * Nobody can acquire the lease for `leftMs`. The server may have lost the record of a holder, whose lease expires by
+   * then.
    */
   | { readonly state: 'holding_off'; readonly leftMs: number }
   /**

@@ -1,4 +1,4 @@
-// Publishing: counts failures, logs them once, publishes nothing without the lease, truncates details.
+// FeedPublisher counts failures, logs each once, publishes nothing without the lease, and truncates error details.
 
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';

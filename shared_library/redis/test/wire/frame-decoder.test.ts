@@ -157,7 +157,7 @@ describe('messages of several shapes', () => {
       Object.defineProperty(document, 'looked', { enumerable: true, get: () => ++looks });
       documents.learn(document);
     }
-    // The initial budget suffices to learn four shapes.
+    // Learning inspects a document once, and the initial budget allows four of them.
     expect(looks).toBe(4);
   });
 });

@@ -84,7 +84,7 @@ redis.call('HSET', KEYS[1], 'token', raised, 'until', digits(now + ttl), 'ttl', 
 return { 'reserved', raised }
 `;
 
-/** Head fields with the marks of the last batches: the last sequence number of each. */
+/** Fields of the head hash. Each holds the last sequence number of one of the eight most recent batches. */
 const MARK_FIELDS = "'b0', 'b1', 'b2', 'b3', 'b4', 'b5', 'b6', 'b7'";
 /** Number of ended epochs in the head. A disconnected writer can settle its batches after up to as many takeovers. */
 const MAX_PAST_EPOCHS = 8;
