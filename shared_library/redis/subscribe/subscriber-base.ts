@@ -145,10 +145,9 @@ export class SubscriberBase implements AsyncDisposable {
    * The newest value of a key and the verdict on it at this instant. A channel without a subscription has no values.
    * The first call after a message arrived decodes it from its bytes, so it is not the object that handlers got.
    *
-   * @param bounds in milliseconds. `maxAgeMs` is the maximum time since the value, or its feed, was confirmed. It
-   *   defaults to that of the subscription, then to 5,000. `maxQuietMs` is the maximum time without an update of this
-   *   key while its feed is confirmed. It defaults to that of the subscription, then to that of the channel, then to
-   *   `maxAgeMs`
+   * @param bounds in milliseconds. `maxAgeMs` limits the time since the value, or its feed, was confirmed (default: the
+   *   subscription's, else 5,000). `maxQuietMs` limits the time without an update of this key while its feed is
+   *   confirmed (default: the subscription's, else the channel's, else `maxAgeMs`)
    * @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid bounds, and for a channel that is not of kind `state`
    */
   latest<C extends Channel>(
