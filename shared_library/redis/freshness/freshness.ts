@@ -30,7 +30,7 @@ export interface FreshnessSettings extends FreshnessTimes {
 export interface FreshnessInput {
   readonly channel: Channel;
   readonly values: LatestValues;
-  /** False during a recovery. */
+  /** False during a recovery, until its messages are delivered. */
   readonly isUpToDate: boolean;
   /** When the position was last confirmed by the head, by the monotonic clock; undefined before the first time. */
   readonly confirmedAt: number | undefined;

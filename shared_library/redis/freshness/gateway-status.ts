@@ -199,7 +199,10 @@ export class GatewayStatus {
     if (this.#accessError === undefined) {
       const { logger, feedStatus, instrumentStatus } = this.#options;
       const advice = `Permit this Redis user to read ${feedStatus} and ${instrumentStatus}.`;
-      logger.warn({ err: error }, `Gateway status cannot be read, so no value is fresh. ${advice}`);
+      logger.warn(
+        { err: error },
+        `Gateway status cannot be read, so no value of a gateway is fresh. ${advice}`,
+      );
     }
     this.#accessError = error;
   }

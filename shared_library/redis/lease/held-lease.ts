@@ -62,7 +62,7 @@ export class HeldLease {
     this.#renew();
   }
 
-  /** Stops the timers and ends the writer. Replies that arrive later have no effect. */
+  /** Stops the timers and ends the writer. A renewal that succeeds later is released again. */
   end(): void {
     this.#isEnded = true;
     this.#cancelRenewal();

@@ -32,14 +32,15 @@ const RENEWALS_PER_TTL = 3;
 /** @throws TickbusError `TICKBUS_INVALID_OPTION` */
 export function checkedTimes({ ttlMs = DEFAULT_TTL_MS, marginMs, retryMs }: LeaseTimes): CheckedTimes {
   if (!(Number.isFinite(ttlMs) && ttlMs >= MIN_TTL_MS))
-    throw invalidOption('ttlMs', ttlMs, `Use at least ${MIN_TTL_MS} milliseconds.`);
+    throw invalidOption('ttlMs', ttlMs, `Use a finite number of milliseconds, at least ${MIN_TTL_MS}.`);
   const margin = marginMs ?? ttlMs / 10;
   if (!(margin > 0 && margin < ttlMs / 2))
     throw invalidOption('marginMs', margin, 'Use a number of milliseconds above 0 and below half of ttlMs.');
   const retry = retryMs ?? Math.max(MIN_RETRY_MS, ttlMs / 12);
   if (!(Number.isFinite(retry) && retry > 0))
     throw invalidOption('retryMs', retry, 'Use a number of milliseconds above 0.');
-  return { ttlMs: Math.round(ttlMs), marginMs: margin, retryMs: retry, renewMs: ttlMs / RENEWALS_PER_TTL };
+  const ttl = Math.round(ttlMs);
+  return { ttlMs: ttl, marginMs: margin, retryMs: retry, renewMs: ttl / RENEWALS_PER_TTL };
 }
 
 function invalidOption(field: string, value: number, advice: string): TickbusError {

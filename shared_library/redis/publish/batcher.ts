@@ -238,7 +238,7 @@ export class Batcher {
 
   #backlogFullError(): TickbusError {
     const { channel, maxPending } = this.#options;
-    const state = `Nothing was sent on ${channel.name}: its queue of ${maxPending} bytes is full.`;
+    const state = `Nothing was sent on ${channel.name}: its queue of ${maxPending} bytes has no room for the message.`;
     const text = `${state} Publish more slowly, or raise maxPendingBytes.`;
     return new TickbusError('TICKBUS_BACKLOG_FULL', text);
   }

@@ -96,7 +96,7 @@ export class ChannelReader {
     return this.#sequencer.queries.lease;
   }
 
-  /** Resolves when the position is known: each message published from then on is delivered or reported as lost. */
+  /** See `Sequencer.placed`. */
   get placed(): Promise<void> {
     return this.#sequencer.placed;
   }

@@ -40,8 +40,12 @@ export class FanOut {
     return this.#duplicates;
   }
 
+  get receivers(): readonly Receiver[] {
+    return [...this.subscriptions, ...this.taps];
+  }
+
   get hasNewReceiver(): boolean {
-    return this.#receivers.some(({ joined }) => !joined);
+    return this.receivers.some(({ joined }) => !joined);
   }
 
   add(receiver: Subscription | Tap): void {
@@ -52,11 +56,6 @@ export class FanOut {
   remove(receiver: Subscription | Tap): void {
     if (receiver instanceof Subscription) this.subscriptions.delete(receiver);
     else this.taps.delete(receiver);
-  }
-
-  /** The kept messages of the channel were delivered to every receiver. */
-  joinReceivers(): void {
-    for (const receiver of this.#receivers) receiver.joined = true;
   }
 
   /**
@@ -96,10 +95,6 @@ export class FanOut {
         onValue?.(key, undefined);
       onInvalid(error, envelope);
     }
-  }
-
-  get #receivers(): Receiver[] {
-    return [...this.subscriptions, ...this.taps];
   }
 
   #observe(message: Message, deliveryTo: (receiver: Receiver) => Delivery | 'skip'): void {

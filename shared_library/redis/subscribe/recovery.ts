@@ -2,7 +2,9 @@
 
 import type { Envelope } from '../wire/envelope.ts';
 import { missingBetween, ORIGIN, type Position } from '../wire/position.ts';
+import type { Receiver } from './fan-out.ts';
 import type { Gap } from './status.ts';
+import type { Delivery } from './tap.ts';
 
 export interface RecoveryInput {
   /** The position of the subscriber; undefined before the first message or read. */
@@ -195,4 +197,20 @@ function mergeInOrder(kept: readonly Envelope[], live: ReadonlySet<Envelope>): E
 
 function byPosition(a: Envelope, b: Envelope): number {
   return (a.epoch ?? 0) - (b.epoch ?? 0) || (a.seq ?? 0) - (b.seq ?? 0);
+}
+
+/**
+ * An existing receiver gets what it has missed. A new one gets what arrived since it was added, and the kept messages
+ * as `forNew` says.
+ */
+export function deliveryOf(
+  { isNew, isLive }: RecoveredMessage,
+  isComplete: boolean,
+  forNew: 'snapshot' | 'skip',
+): (receiver: Receiver) => Delivery | 'skip' {
+  const forExisting = !isNew ? 'skip' : isComplete ? 'recovered' : 'snapshot';
+  return ({ joined }) => {
+    if (isLive) return isNew || !joined ? 'live' : 'skip';
+    return joined ? forExisting : forNew;
+  };
 }

@@ -120,10 +120,7 @@ export class Reports {
     if (status.type === 'gap') this.#logger[status.repaired ? 'info' : 'warn'](status, gapText(status));
     else if (status.type === 'recovery_failed') {
       const { channel, error } = status;
-      this.#logger.error(
-        { channel, err: error },
-        'Recovery failed: the channel could not be read. Retrying.',
-      );
+      this.#logger.error({ channel, err: error }, 'Recovery failed: the channel could not be read.');
     } else if (status.type === 'demand_refused') {
       const { channel, error } = status;
       this.#logger.warn(
@@ -181,6 +178,6 @@ function gapText({ repaired, cause, lost }: Gap): string {
   if (repaired) return 'Messages were missed; all were recovered and delivered in order.';
   if (cause === 'overflow') return 'Messages were dropped: the handler is too slow.';
   return lost === undefined
-    ? 'New epoch: the number of messages lost at the end of the previous one is unknown.'
+    ? 'The server began a new epoch or lost messages of this one: the number of lost messages is unknown.'
     : 'Messages were lost.';
 }

@@ -7,10 +7,9 @@ import { ORIGIN, type Position, positionOf, relate } from '../wire/position.ts';
 import { decodeKept, type OnInvalid } from './decoder.ts';
 import { EpochTops } from './epoch-tops.ts';
 import type { FanOut, Receiver } from './fan-out.ts';
-import { planRecovery, type RecoveredMessage, type RecoveryPlan } from './recovery.ts';
+import { deliveryOf, planRecovery, type RecoveryPlan } from './recovery.ts';
 import { StateQueries, type StateQueriesOptions } from './state-queries.ts';
 import type { ChannelStatus } from './status.ts';
-import type { Delivery } from './tap.ts';
 
 export interface SequencerOptions
   extends Pick<StateQueriesOptions, 'channel' | 'transport' | 'clock' | 'onAnswer'> {
@@ -52,6 +51,7 @@ export class Sequencer {
   #readsSnapshot = false;
   #mayRead = true;
   #isDeliveringRecovered = false;
+  #isCompleting = false;
   #setPlaced: () => void = () => {};
   readonly #counters = { gaps: 0, lost: 0, repaired: 0 };
 
@@ -117,6 +117,8 @@ export class Sequencer {
 
   /** Reads the last values for a receiver that was added. */
   snapshot(): void {
+    // `#completeRecovery` starts another recovery for a receiver that was added during it.
+    if (this.#isCompleting) return;
     // A recovery in flight delivers them if it reads all last values.
     if (this.#mode === 'live' || (this.#mode === 'recovering' && !this.#readsSnapshot)) this.#recover();
   }
@@ -164,9 +166,11 @@ export class Sequencer {
 
   #recover(): void {
     const { channel, fanOut, onStatus } = this.#options;
-    if (!this.#isNumbered) return this.#goLive();
+    if (!this.#isNumbered) return this.#goLive(fanOut.receivers);
     this.#enter('recovering');
     onStatus({ type: 'recovering', channel: channel.name });
+    // A listener may have removed the last receiver.
+    if (this.#mode === 'closed') return;
     if (!this.#mayRead) return this.#recoverWithoutReading();
     this.#readsSnapshot = channel.kind === 'state' && fanOut.hasNewReceiver;
     const heldBeforeRead = this.#held.length;
@@ -177,11 +181,15 @@ export class Sequencer {
     );
   }
 
-  /** A lost link starts a new recovery when it is back. Any other failure is reported, and the recovery is retried. */
+  /**
+   * A lost link starts a new recovery when it is back. Any other failure is reported, and the recovery is retried. A
+   * user without permission to read continues without reading.
+   */
   #recoveryFailed(error: TickbusError): void {
     const { channel, onStatus } = this.#options;
     if (error.code === 'TICKBUS_NOT_CONNECTED' || error.code === 'TICKBUS_CLOSED') return;
     onStatus({ type: 'recovery_failed', channel: channel.name, error });
+    if (this.#mode === 'closed') return;
     this.#setPlaced();
     if (error.code === 'TICKBUS_DENIED') {
       this.#mayRead = false;
@@ -222,6 +230,9 @@ export class Sequencer {
     this.#held = [];
     this.#isNewLink = false;
     this.#position = head;
+    // Listeners and handlers may add and remove receivers.
+    const receivers = new Set(fanOut.receivers);
+    this.#isCompleting = true;
     for (const gap of gaps) this.#reportGap(gap);
     this.#counters.repaired += repaired;
     const forNew = channel.kind === 'state' ? 'snapshot' : 'skip';
@@ -229,12 +240,18 @@ export class Sequencer {
     this.#isDeliveringRecovered = true;
     for (const recovered of messages) {
       this.#reached.add(positionOf(recovered.message));
-      fanOut.dispatch(recovered.message, deliveryOf(recovered, isComplete, forNew));
+      const deliveryTo = deliveryOf(recovered, isComplete, forNew);
+      fanOut.dispatch(recovered.message, (receiver) =>
+        receivers.has(receiver) ? deliveryTo(receiver) : 'skip',
+      );
     }
     this.#isDeliveringRecovered = false;
-    this.#goLive();
+    this.#isCompleting = false;
+    if (this.mode === 'closed') return;
+    this.#goLive(channel.kind === 'state' ? receivers : fanOut.receivers);
     for (const message of forged) onInvalid(FORGED, message);
     this.#acceptAll(rest);
+    if (this.mode === 'live' && fanOut.hasNewReceiver) this.#recover();
   }
 
   #reportGap(gap: RecoveryPlan['gaps'][number]): void {
@@ -248,9 +265,9 @@ export class Sequencer {
     onStatus({ type: 'gap', channel: channel.name, ...gap });
   }
 
-  #goLive(): void {
-    const { channel, fanOut, onStatus } = this.#options;
-    fanOut.joinReceivers();
+  #goLive(receivers: Iterable<Receiver>): void {
+    const { channel, onStatus } = this.#options;
+    for (const receiver of receivers) receiver.joined = true;
     this.#enter('live');
     onStatus({ type: 'live', channel: channel.name, numbered: this.#isNumbered });
   }
@@ -258,18 +275,12 @@ export class Sequencer {
   /** One recovery serves all messages ahead of the position: they arrived before its read is sent. */
   #acceptAll(messages: readonly Envelope[]): void {
     for (const [index, message] of messages.entries()) {
-      if (this.#isAhead(message)) {
+      if (isAhead(this.#position ?? ORIGIN, message)) {
         this.#held = messages.slice(index);
         return this.#recover();
       }
       this.accept(message);
     }
-  }
-
-  #isAhead(message: Envelope): boolean {
-    const position = this.#isNumbered ? positionOf(message) : undefined;
-    const relation = position && relate(this.#position ?? ORIGIN, position);
-    return relation === 'ahead' || relation === 'new_epoch';
   }
 }
 
@@ -278,18 +289,8 @@ const asLive = () => 'live' as const;
 const USED = invalidMessage('is a number that was delivered already', 'seq');
 const FORGED = invalidMessage('is a number that the server never gave', 'seq');
 
-/**
- * An existing receiver gets what it has missed. A new one gets what arrived since it was added, and the kept messages
- * as `forNew` says.
- */
-function deliveryOf(
-  { isNew, isLive }: RecoveredMessage,
-  isComplete: boolean,
-  forNew: 'snapshot' | 'skip',
-): (receiver: Receiver) => Delivery | 'skip' {
-  const forExisting = !isNew ? 'skip' : isComplete ? 'recovered' : 'snapshot';
-  return ({ joined }) => {
-    if (isLive) return isNew || !joined ? 'live' : 'skip';
-    return joined ? forExisting : forNew;
-  };
+function isAhead(position: Position, message: Envelope): boolean {
+  const reached = positionOf(message);
+  const relation = reached && relate(position, reached);
+  return relation === 'ahead' || relation === 'new_epoch';
 }

@@ -24,7 +24,7 @@ export interface SubscriberSettings {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The client name on the server; a number makes it unique. Default `subscriber`. */
+  /** Names the subscriber in its demand for keys; a UUID is appended. Default `subscriber`. */
   readonly name?: string;
   /** The channels on which gateways publish their status. Without them no value of a gateway is ever fresh. */
   readonly feeds?: FeedChannels | undefined;

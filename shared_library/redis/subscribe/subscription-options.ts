@@ -24,7 +24,8 @@ export interface SubscribeOptions<C extends Channel, T extends MessageType<C> = 
   queueLimit?: number | undefined;
   /**
    * The age in milliseconds up to which a value of these keys is fresh, for `latest` and `on('verdict')` (kind
-   * `state`). Default 5,000. If several subscriptions cover a key, the smallest bound applies.
+   * `state`). Default 5,000. Without it, only channels of a gateway emit `verdict` events. If several
+   * subscriptions cover a key, the smallest bound applies.
    */
   maxAgeMs?: number | undefined;
   /**

@@ -30,7 +30,7 @@ it.each([
     'an epoch with an unknown end',
     gap({ cause: 'epoch', to: undefined, lost: undefined }),
     'warn',
-    'New epoch: the number of messages lost at the end of the previous one is unknown.',
+    'The server began a new epoch or lost messages of this one: the number of lost messages is unknown.',
   ],
 ])('logs a gap: %s', (_, status, level, message) => {
   const logger = new RecordingLogger();
