@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** The harness skips the participants of a missing optional server ("?"), and reports them. */
+/** A "?" marks an optional server. If it is missing, the benchmarks skip its participants and report that. */
 const SERVERS = ['redis-server', 'nats-server?', 'mosquitto?'];
 
 run('npm', ['ci', '--workspaces=false', '--no-audit', '--no-fund'], HERE);

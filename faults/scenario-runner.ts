@@ -16,7 +16,7 @@ export interface RunnerOptions {
   readonly onWaiting: () => void;
 }
 
-/** How many scenarios with `waits: 'busy'` `--quick` runs at the same time. */
+/** With `--quick`, at most this many scenarios with `waits: 'busy'` run at the same time. */
 const BUSY_AT_ONCE = 4;
 
 /**

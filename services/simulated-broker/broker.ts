@@ -66,7 +66,7 @@ export const LOCAL_CREDENTIALS: Credentials = { key: 'local-key', secret: 'local
  */
 export async function startSimulatedBroker(options: SimulatedBrokerOptions = {}): Promise<SimulatedBroker> {
   const { host = '127.0.0.1', port = 0 } = options;
-  // Compression is optional for a server. The types of ws lack `closeTimeout`.
+  // Servers of ws do not compress by default. A variable, because the types of ws lack `closeTimeout`.
   const limits = { maxPayload: 1024 * 1024, closeTimeout: CLOSE_TIMEOUT_MS };
   const server = new WebSocketServer({ ...limits, host, port, verifyClient: refuseUnknownPath });
   try {

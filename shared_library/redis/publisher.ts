@@ -13,7 +13,10 @@ export type RedisPublisherOptions = ConnectionOptions & {
   sender?: string | undefined;
   /** Milliseconds within which a publish settles, once connected. Default 2,000. */
   deadlineMs?: number | undefined;
-  /** The most bytes of messages that may be queued on one channel. Default 32 MiB. */
+  /**
+   * Maximum total size in bytes of the messages queued on one channel, where each UTF-16 unit counts as one. Default
+   * 32 MiB.
+   */
   maxPendingBytes?: number | undefined;
   /** The lease of a channel (`RedisLease`). Messages are published there only while it is held. Default: none. */
   lease?: Fence | undefined;

@@ -8,7 +8,7 @@ type IndicatorStates = Readonly<Record<'redis' | 'broker' | 'data', string | nul
 
 export class PageDriver {
   readonly page: Page;
-  /** Policy violations, script errors and requests to other hosts. */
+  /** Uncaught exceptions, console errors (such as Content-Security-Policy violations) and requests to other hosts. */
   readonly browserErrors: string[] = [];
   readonly #browser: { readonly context: BrowserContext; close(): Promise<void> };
 

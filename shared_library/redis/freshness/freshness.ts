@@ -244,7 +244,10 @@ export class Freshness {
     };
   }
 
-  /** A status that names a lease counts only while the server confirms that the lease is held under this token. */
+  /**
+   * Why the status of the gateway cannot be trusted; undefined if it can. A status with a lease token must match `lease`,
+   * the token of the lease in the last answer of the server.
+   */
   #statusFault(channel: string, lease: FenceToken | undefined): string | undefined {
     if (this.#gatewayStatus === undefined) return DISABLED;
     const { accessError } = this.#gatewayStatus;

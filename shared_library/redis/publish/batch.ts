@@ -23,8 +23,8 @@ export interface Published {
 }
 
 /**
- * The most messages and UTF-16 units of one call. Measured end to end, 256 messages give 1.08 times the throughput of
- * 128, and 512 less. The server takes half a millisecond for 256.
+ * Maximum number of messages and of UTF-16 units per call. Measured end to end, 256 messages give 1.08 times the
+ * throughput of 128, and 512 less. The server takes half a millisecond for 256.
  */
 const MAX_MESSAGES = 256;
 const MAX_SIZE = 256 * 1024;

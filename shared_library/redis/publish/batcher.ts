@@ -16,7 +16,7 @@ export interface BatcherOptions {
   readonly lease?: Fence | undefined;
   /** Milliseconds from `add` after which a batch in flight is rejected as unknown, and a queued one as not sent. */
   readonly deadlineMs: number;
-  /** The most UTF-16 units that may be queued. */
+  /** Maximum number of queued UTF-16 units. */
   readonly maxPending: number;
 }
 

@@ -35,7 +35,10 @@ export interface PublisherSettings {
   readonly sender: string;
   /** Milliseconds within which a publish settles. Default 2,000. */
   readonly deadlineMs?: number;
-  /** The most bytes of messages that may be queued on one channel. Default 32 MiB. */
+  /**
+   * Maximum total size in bytes of the messages queued on one channel, where each UTF-16 unit counts as one. Default
+   * 32 MiB.
+   */
   readonly maxPendingBytes?: number;
   /** While it is not held, publishing on its channel is rejected. */
   readonly lease?: Fence;

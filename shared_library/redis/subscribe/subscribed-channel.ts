@@ -96,7 +96,7 @@ export class SubscribedChannel {
     return subscription;
   }
 
-  /** Adds an observer. Of the counters, only `handlerErrors` includes it. */
+  /** Adds an observer. Its deliveries are not counted; its errors are reported and counted in `handlerErrors`. */
   tap(observer: Observer): Tap {
     const tap = new Tap(observer, (error, message) => {
       this.#counters.handlerErrors++;

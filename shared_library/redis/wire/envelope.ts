@@ -33,7 +33,7 @@ export interface Envelope {
 /** `[`, which only a JSON array begins with. */
 export const BATCH_START = 0x5b;
 
-/** The most bytes that `seq`, `epoch` and `at` add to a message. */
+/** Maximum number of bytes that `seq`, `epoch` and `at` add to a message. */
 const POSITION_BYTES = 96;
 
 /**

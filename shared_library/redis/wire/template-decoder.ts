@@ -2,7 +2,7 @@
 
 import { DocumentTemplate } from './document-template.ts';
 
-/** The most templates that are tried. The last match is tried first. */
+/** Maximum number of templates. The one that matched last is tried first. */
 const MAX_TEMPLATES = 4;
 /** Cost of learning a template, in matches that it takes to recover that cost. */
 const LEARN_COST = 32;

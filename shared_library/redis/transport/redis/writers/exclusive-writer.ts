@@ -10,7 +10,7 @@ import type { RedisClient } from '../client.ts';
 import { type BatchOutcome, type BatchPosition, executeBatch, lastSeq, MARK_COUNT } from './plain-batch.ts';
 import { StampClock } from './stamp-clock.ts';
 
-/** The most batches in flight. With one, a publisher waits for every round trip. Must be below MARK_COUNT. */
+/** Maximum number of batches in flight. With one, a publisher waits for every round trip. Must be below MARK_COUNT. */
 const MAX_IN_FLIGHT = 4;
 
 /**
