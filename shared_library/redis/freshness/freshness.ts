@@ -245,8 +245,8 @@ export class Freshness {
   }
 
   /**
-   * Why the status of the gateway cannot be trusted; undefined if it can. A status with a lease token must match `lease`,
-   * the token of the lease in the last answer of the server.
+   * Why the status of the gateway cannot be trusted; undefined if it can. A status with a lease token must match
+   * `lease`, the token of the lease in the last answer of the server.
    */
   #statusFault(channel: string, lease: FenceToken | undefined): string | undefined {
     if (this.#gatewayStatus === undefined) return DISABLED;
