@@ -24,8 +24,9 @@ interface Settled extends Readonly<Record<string, unknown>> {
   readonly sent: SentRecord;
 }
 
-/** Message numbers of the first worker, above all numbers of this process; and the count per worker. */
+/** First message number of the first worker. It is higher than any number that this process uses. */
 const FIRST_NUMBER = 1_000_000_000;
+/** Size of the range of numbers that each worker has. */
 const NUMBERS_PER_WORKER = 1_000_000;
 let workers = 0;
 

@@ -6,7 +6,7 @@ export interface OptionWords {
   readonly short: string | undefined;
   readonly long: string;
   readonly description: string;
-  /** undefined if the option has no value. Empty: any value. */
+  /** undefined if the option takes no value; empty if it takes any value. */
   readonly values: readonly string[] | undefined;
   /** Whether its value is a file name. */
   readonly takesFile: boolean;

@@ -60,7 +60,7 @@ async function price(context: Context, options: PriceOptions, given: readonly st
   const warnings = new Set<string>();
   subscriber.on('status', (status) => {
     if (status.type === 'failed') failure = status.error;
-    // Without a warning, the command would seem to be recovering.
+    // Without this warning, the user sees only the verdict `recovering` and not why the last values cannot be read.
     if (status.type === 'recovery_failed')
       warnings.add(`Cannot read the last values of ${status.channel}: ${status.error.message}`);
   });

@@ -101,9 +101,9 @@ const COUNTS_AFTER = [80, 20];
 const MAX_BATCH = 10;
 
 /**
- * The server loses a tail, once for each of `COUNTS_AFTER`. Each channel has three subscribers: `early` reconnects
- * before the writers, `late` and `deaf` after they have published more, and `deaf` has not received the tail. Two
- * channels have a shared writer, two an exclusive one.
+ * The server loses its latest messages (the tail), once per entry of `COUNTS_AFTER`. `early` reconnects before the
+ * writers. `late` and `deaf` reconnect after the writers have published again. `deaf` never received the tail. Two of
+ * the channels have a shared writer, two an exclusive one.
  */
 async function forgetTails(testbed: Testbed, loss: TailLoss): Promise<void> {
   const [writing, early, late, deaf] = [

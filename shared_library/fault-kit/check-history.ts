@@ -20,7 +20,7 @@ export interface Figures {
   silent_lost: number;
   duplicates: number;
   out_of_order: number;
-  /** Delivered although the publish was rejected, although never sent, or at another position than the publisher's. */
+  /** Messages that were never sent on this channel, whose publish was rejected, or with another position than published. */
   made_up: number;
   /** Gaps and conflated messages with a wrong count. */
   inexact: number;

@@ -59,11 +59,11 @@ export class FakeTransport implements Transport {
   }
 
   lease(): LeaseOperations {
-    throw new Error('FakeTransport has no leases.');
+    throw new Error('FakeTransport does not support leases.');
   }
 
   demand(_channel: unknown): DemandOperations {
-    throw new Error('FakeTransport has no demand.');
+    throw new Error('FakeTransport does not support demand.');
   }
 
   onStatus(listener: (status: LinkStatus) => void): Unsubscribe {

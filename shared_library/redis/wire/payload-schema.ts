@@ -94,7 +94,7 @@ export function keyOfPayload(channel: Channel, type: string, data: Envelope['dat
   try {
     key = channel.keyOf(data);
   } catch (cause) {
-    throw thrownError(`The key of ${channel}`, cause);
+    throw thrownError(`The key function of ${channel}`, cause);
   }
   if (key !== undefined) return key;
   validatePayload(channel, type, data);
