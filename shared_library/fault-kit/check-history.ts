@@ -20,7 +20,7 @@ export interface Figures {
   silent_lost: number;
   duplicates: number;
   out_of_order: number;
-  /** Messages that were never sent on this channel, whose publish was rejected, or with another position than published. */
+  /** Messages that were never sent on this channel, whose publish was rejected, or whose position is another one. */
   made_up: number;
   /** Gaps and conflated messages with a wrong count. */
   inexact: number;
