@@ -35,7 +35,7 @@ export class RedisAdmin implements AsyncDisposable {
     this.#inspector = new RedisInspector(redisSettings(options), options.logger ?? createDefaultLogger());
   }
 
-  /** @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, without retrying, with advice */
+  /** @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, with advice in its message; no retries */
   connect(): Promise<void> {
     return this.#inspector.connect();
   }

@@ -21,7 +21,7 @@ import { RedisLinks } from './transport/redis/redis-links.ts';
  */
 export interface RedisConnectionOptions {
   /**
-   * `redis[s]://[[user]:password@]host[:port][/db]`. Not together with `host` or `port`; `db` overrides its database.
+   * `redis[s]://[[user]:password@]host[:port][/db]`. Not allowed with `host` or `port`. `db` overrides its database.
    */
   url?: string | undefined;
   /** Default: CONFIG.HOST. */
@@ -29,8 +29,8 @@ export interface RedisConnectionOptions {
   /** Default: CONFIG.PORT. */
   port?: number | undefined;
   /**
-   * Default: CONFIG.DB if host and port are those of CONFIG, else 0. Applies to stored values; pub/sub ignores
-   * databases.
+   * Default: CONFIG.DB if host and port are those of CONFIG, else 0. Concerns stored values only: pub/sub
+   * ignores databases.
    */
   db?: number | undefined;
   /** Whether a dropped link reconnects. Default true. */
@@ -41,7 +41,7 @@ export interface RedisConnectionOptions {
   logger?: Logger | undefined;
 }
 
-/** Links to Redis. A link connects on first use, or when `connect()` of its publisher or subscriber is called. */
+/** Links to Redis. A link connects on first use, as in `publisher.connect()` or `subscriber.startListening()`. */
 export class RedisConnection extends RedisLinks implements AsyncDisposable {
   /** @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid options or environment variables */
   constructor(options: RedisConnectionOptions = {}) {
@@ -54,13 +54,14 @@ export class RedisConnection extends RedisLinks implements AsyncDisposable {
 }
 
 /**
- * Either a connection to share, or the options of one that the publisher, subscriber or lease opens and closes itself.
+ * Either a connection to share, or the options of a new connection that the publisher, subscriber or lease opens and
+ * closes itself.
  */
 export type ConnectionOptions =
   | (RedisConnectionOptions & { connection?: undefined })
   | { connection: Connection; logger?: Logger | undefined };
 
-/** A shared connection is closed by its owner only. */
+/** `isOwned` is false for a shared connection, which only its creator closes. */
 export function connectionFrom(options: ConnectionOptions): { connection: Connection; isOwned: boolean } {
   if (options.connection !== undefined) return { connection: options.connection, isOwned: false };
   return { connection: new RedisConnection(options), isOwned: true };

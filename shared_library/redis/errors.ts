@@ -45,7 +45,7 @@ export class TickbusError extends Error {
   readonly retryable: boolean;
   /** The path of the invalid value, if any. */
   readonly field: string | undefined;
-  /** The id of a command whose outcome is unknown. Published again with this id, it takes effect at most once. */
+  /** The id of a command whose outcome is unknown. A retry with this id takes effect at most once. */
   readonly messageId: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: TickbusErrorOptions = {}) {
@@ -57,7 +57,7 @@ export class TickbusError extends Error {
     this.messageId = options.messageId;
   }
 
-  /** Error properties are not enumerable, so plain JSON would lose them. */
+  /** The `message` of an Error is not enumerable, so `JSON.stringify` would omit it. */
   toJSON(): object {
     const { name, code, message, retryable, field, messageId } = this;
     return {

@@ -17,7 +17,7 @@ export type RedisLeaseOptions = ConnectionOptions &
   LeaseTimes & {
     /** The channel that only the holder may publish on, with `new RedisPublisher({ lease })`. Give this or `name`. */
     channel?: Channel | undefined;
-    /** The job that only the holder does: any name that all candidates share. */
+    /** The name of a job that only the holder does, the same for all candidates. Give this or `channel`. */
     name?: string | undefined;
     /** A clock for tests. Default: the system clock. */
     clock?: Clock | undefined;

@@ -14,11 +14,11 @@ export type RedisPublisherOptions = ConnectionOptions & {
   /** Milliseconds within which a publish settles, once connected. Default 2,000. */
   deadlineMs?: number | undefined;
   /**
-   * Maximum total size in bytes of the messages queued on one channel, where each UTF-16 unit counts as one. Default
-   * 32 MiB.
+   * Maximum total size of the messages queued on one channel, in bytes. Each UTF-16 code unit counts as one byte.
+   * Default 32 MiB.
    */
   maxPendingBytes?: number | undefined;
-  /** The lease of a channel (`RedisLease`). Messages are published there only while it is held. Default: none. */
+  /** The lease of a channel (`RedisLease`). Messages are published there only while it is valid. Default: none. */
   lease?: Fence | undefined;
   /**
    * Whether a payload is checked before it is sent: against its schema, and for values that JSON cannot represent.
@@ -29,9 +29,9 @@ export type RedisPublisherOptions = ConnectionOptions & {
    *
    * - `JSON.stringify` decides what is sent: NaN and Infinity become null, a Map becomes {}, a function is left out.
    * - Subscribers still validate. They drop the message and report `invalid_message`. A field name such as `__proto__`
-   *   also hides the message's position, so they recover as after a gap.
-   * - On a `state` channel it replaces the last value of its key, so late joiners get no value for that key.
-   * - Plain clients receive it unchanged.
+   *   also hides the message's position, so subscribers recover as after a gap.
+   * - On a `state` channel the invalid payload replaces the last value of its key, so late joiners get no value.
+   * - Plain clients (which do not use tickbus) receive the payload unchanged.
    *
    * The header, the message type, the key and the size limit are always checked.
    */

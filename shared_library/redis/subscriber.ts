@@ -26,9 +26,9 @@ export type RedisSubscriberOptions = ConnectionOptions & {
   /** A clock for tests. Default: the system clock. */
   clock?: Clock | undefined;
   /**
-   * The time limits that freshness is judged by. `false` ignores the status channels of gateways (FEED_STATUS,
-   * INSTRUMENT_STATUS), so no value from a gateway is ever fresh. Default: both are read along with a gateway's
-   * channel.
+   * The time limits for judging freshness. With `false`, the subscriber does not read the status channels of gateways
+   * (FEED_STATUS, INSTRUMENT_STATUS), so no value from a gateway is ever fresh. Otherwise it reads both as soon as it
+   * subscribes to the channel of a gateway.
    */
   freshness?: FreshnessTimes | false | undefined;
 };

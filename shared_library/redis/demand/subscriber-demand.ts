@@ -1,4 +1,4 @@
-// The keys that one subscriber requests on one channel, kept up to date on the server.
+// The demand of one subscriber on one channel: the keys that it requests, declared and kept up to date on the server.
 
 import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -20,9 +20,9 @@ const TTL_MS = 15_000;
 /**
  * States:
  *
- * - `idle`: not listening, or the link is down. Keys are collected.
+ * - `idle`: not listening, or the link is down. Keys are collected but not declared.
  * - `active`: keys are declared, and declared again every third of the TTL. Without keys no timer runs.
- * - `refused`: like `idle`, until the next connection.
+ * - `refused`: the user may not declare demand. Like `idle`, until the next connection.
  * - `closed`.
  */
 export class SubscriberDemand {
@@ -53,7 +53,7 @@ export class SubscriberDemand {
     this.#scheduleSync();
   }
 
-  /** The link is connected. Declares all keys again, whatever the server knows. */
+  /** Called on every new connection. Declares all keys again, because the server may have lost them. */
   start(): void {
     if (this.#state === 'closed') return;
     this.#enter('active');
@@ -109,7 +109,7 @@ export class SubscriberDemand {
     });
   }
 
-  /** The next renewal or connection repairs a lost call. */
+  /** A lost call needs no retry: the next renewal or connection declares all keys again, and withdrawn keys expire. */
   #send(call: Promise<void>): void {
     call.catch((error: unknown) => {
       if (!(error instanceof TickbusError) || error.code !== 'TICKBUS_DENIED') return;

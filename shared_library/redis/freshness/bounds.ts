@@ -5,13 +5,13 @@ import { TickbusError } from '../errors.ts';
 
 /** In milliseconds. */
 export interface Bounds {
-  /** The maximum age of a value. With a larger `maxQuietMs`, the maximum time since its feed was confirmed. */
+  /** The maximum age of a value. If `maxQuietMs` is larger: the maximum time since the value's feed was confirmed. */
   readonly maxAgeMs: number;
-  /** How long a key may be quiet while its feed is confirmed. */
+  /** How long a key may be without new values while its feed is confirmed. */
   readonly maxQuietMs: number;
 }
 
-/** The bounds of a call or a subscription; undefined members are taken from the next source. */
+/** The bounds of a call or a subscription. For an undefined bound, `effectiveBounds` uses the next source. */
 export interface RequestedBounds {
   readonly maxAgeMs?: number | undefined;
   readonly maxQuietMs?: number | undefined;
@@ -33,8 +33,8 @@ export function checkedBound(field: string, value: number): number {
 }
 
 /**
- * Each bound is taken from the call, else it is the smallest of the subscriptions, else that of the channel, else the
- * default.
+ * Takes each bound from the first source that defines it: the call, the subscriptions (the smallest), and for
+ * `maxQuietMs` the channel. Default: 5,000 for `maxAgeMs`; the value of `maxAgeMs` for `maxQuietMs`.
  *
  * @throws TickbusError `TICKBUS_INVALID_OPTION` for an invalid bound
  */

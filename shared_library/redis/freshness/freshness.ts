@@ -1,4 +1,4 @@
-// Judges the freshness of a subscriber's values on request, from clocks instead of timers.
+// Judges the freshness of a subscriber's values on request. It reads clocks and needs no timers.
 
 import type { Channel } from '../channel/channel.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -22,7 +22,10 @@ export interface FreshnessSettings extends FreshnessTimes {
   /** Called only for keys that a subscription names. */
   readonly onInstrument: (change: InstrumentChange) => void;
   readonly subscriptionsOf: (channel: string) => Iterable<SubscribedKeys>;
-  /** A gateway claims the lease of a channel under this token. If the lease is known under another, check the head. */
+  /**
+   * The status of a gateway says that it holds the lease of a channel, with this token. If the server's last answer
+   * showed another token, check the head to learn the present one.
+   */
   readonly onLeaseClaimed: (channel: string, lease: FenceToken) => void;
 }
 
@@ -30,9 +33,9 @@ export interface FreshnessSettings extends FreshnessTimes {
 export interface FreshnessInput {
   readonly channel: Channel;
   readonly values: LatestValues;
-  /** False during a recovery, until its messages are delivered. */
+  /** True if live, or while recovered messages are delivered. */
   readonly isUpToDate: boolean;
-  /** When the position was last confirmed by the head, by the monotonic clock; undefined before the first time. */
+  /** When the last query that found nothing missing was sent, by the monotonic clock; undefined before the first. */
   readonly confirmedAt: number | undefined;
   /** The token of the channel's lease at the last answer of the server; undefined if nobody held it. */
   readonly lease: FenceToken | undefined;
@@ -130,7 +133,7 @@ export class Freshness {
     this.#gatewayStatus?.shiftStamps(shiftMs);
   }
 
-  /** Reports those keys of a new subscription that their feed does not deliver. */
+  /** Reports the keys of a new subscription that the feed does not deliver. */
   reportInstruments(channel: string, keys: Iterable<string>): void {
     for (const key of keys) {
       const report = this.#gatewayStatus?.instrument(channel, key);
@@ -140,7 +143,7 @@ export class Freshness {
 
   // --- queries ---
 
-  /** Undefined before the first answer of the server. */
+  /** The estimated time of the server's clock; undefined before the first answer of the server. */
   get serverNow(): ServerNow | undefined {
     return this.#serverClock.at(this.#settings.clock.monotonic());
   }

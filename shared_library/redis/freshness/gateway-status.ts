@@ -1,4 +1,4 @@
-// The latest status of feeds and instruments, as published by their gateways. Its readers report no gaps or statuses.
+// The latest status of feeds and instruments, as published by their gateways. Gaps in these channels are not reported.
 
 import type { Channel } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
@@ -13,7 +13,7 @@ import type { Message } from '../wire/message.ts';
 export interface FeedChannels {
   readonly feedStatus: Channel;
   readonly instrumentStatus: Channel;
-  /** The channel of a status that names none. */
+  /** The channel that a status is about if the status names no channel. */
   readonly defaultChannel: string;
 }
 
@@ -23,7 +23,7 @@ export interface GatewayStatusOptions extends FeedChannels {
   readonly logger: Logger;
   readonly onAnswer: (sentAt: number, serverAt: number) => void;
   readonly onInstrument: (channel: string, key: string, report: InstrumentReport) => void;
-  /** Called with each status that names a lease. */
+  /** Called for each feed status that names a lease. */
   readonly onLeaseClaimed: (channel: string, lease: FenceToken) => void;
 }
 
@@ -32,15 +32,15 @@ export interface FeedReport {
   readonly name: string;
   readonly state: string;
   readonly detail: string | undefined;
-  /** `NO_LEASE` if the status names none. */
+  /** `NO_LEASE` if the status names no lease. */
   readonly lease: FenceToken;
   /** The server timestamp of the status. */
   readonly at: number;
   /** The maximum time until the next status. */
   readonly intervalMs: number;
-  /** Time from the feed's last frame to `at`; Infinity: unknown. */
+  /** Time from the last frame from the broker to `at`; Infinity if unknown. */
   readonly lastFrameAgoMs: number;
-  /** How long the feed had been live at `at`; -Infinity: unknown. */
+  /** How long the feed had been live at `at`; -Infinity if unknown. */
   readonly liveForMs: number;
 }
 

@@ -2,34 +2,34 @@
 
 import type { Message } from '../wire/message.ts';
 
-/** The newest message of one key. It has none if `length` is 0 and `message` is undefined. */
+/** The newest message of one key. The key has no value if `length` is 0 and `message` is undefined. */
 interface ValueEntry {
-  /** The server timestamp of the message, by the server's present clock: Unix milliseconds. NaN: it has none. */
+  /** The server timestamp in Unix milliseconds, adjusted each time the server's clock was set; NaN if there is none. */
   stamp: number;
   /** Holds the message in its first `length` bytes, with room for a longer one. */
   buffer: Uint8Array;
   /** 0: the message is not kept as bytes. */
   length: number;
-  /** The message as it came without bytes, or as decoded from them. */
+  /** The message that came without bytes, or that was decoded from `buffer`; undefined until it is decoded. */
   message: Message | undefined;
 }
 
 const NO_BYTES: Uint8Array = new Uint8Array(0);
-/** A buffer of up to this many bytes is kept however small the messages become. */
+/** A buffer of up to this many bytes is never replaced by a smaller one. */
 const SMALL_BUFFER = 1_024;
 
 /**
- * Keeps the bytes of each key's newest message and decodes them on demand. Objects would live until the next message of
- * their key, which makes garbage collection expensive from a few thousand keys on. The bytes are copied into a buffer
- * of the key (0.05 µs), because their frame is part of a larger chunk of the socket. A message without bytes is kept as
- * is.
+ * Keeps the bytes of each key's newest message and decodes them on demand. Message objects would live until the next
+ * message of their key, which makes garbage collection expensive from a few thousand keys on. The bytes are copied into
+ * a buffer of the key (0.05 µs): a reference to the received frame would keep a larger socket chunk in memory. A
+ * message that comes without bytes is kept as an object.
  */
 export class LatestValues {
   readonly #read: (bytes: Uint8Array) => Message | undefined;
   readonly #byKey = new Map<string, ValueEntry>();
   #newest: ValueEntry | undefined;
 
-  /** @param read decodes a message from kept bytes; undefined if they are no longer valid */
+  /** @param read decodes a message from kept bytes; returns undefined if they are no longer valid */
   constructor(read: (bytes: Uint8Array) => Message | undefined) {
     this.#read = read;
   }
@@ -59,7 +59,7 @@ export class LatestValues {
     this.#newest = kept;
   };
 
-  /** Returns the same object until the next message of the key. If decoded from bytes, no handler shares it. */
+  /** Returns the same object until the next message of the key. No handler shares an object decoded from bytes. */
   get(key: string): Message | undefined {
     const kept = this.#byKey.get(key);
     if (kept === undefined || kept.length === 0) return kept?.message;
@@ -72,7 +72,7 @@ export class LatestValues {
     for (const [key, kept] of this.#byKey) if (hasValue(kept)) yield key;
   }
 
-  /** The server timestamp of a key's message, by the server's present clock: Unix milliseconds. Decodes nothing. */
+  /** The server timestamp of a key's message, as in `ValueEntry`; undefined if there is none. Decodes nothing. */
   stampOf(key: string): number | undefined {
     const kept = this.#byKey.get(key);
     return kept !== undefined && hasValue(kept) ? stampOf(kept) : undefined;
@@ -89,7 +89,7 @@ export class LatestValues {
   }
 }
 
-/** False also for a large buffer that would be mostly empty, so that one large message does not hold its memory. */
+/** Also false for a large buffer that would be mostly empty: the memory of one large message is not kept for good. */
 function fits(buffer: Uint8Array, length: number): boolean {
   return length <= buffer.length && (buffer.length <= SMALL_BUFFER || buffer.length <= 4 * length);
 }

@@ -3,14 +3,14 @@
 import type { Verdict } from './verdict.ts';
 
 /**
- * The newest value of a key and the verdict on it. Ages in whole milliseconds, rounded up so that nothing seems younger
- * than it is; Infinity if unknown.
+ * The newest value of a key and the verdict on it. Ages are in whole milliseconds, rounded up so that nothing seems
+ * younger than it is; Infinity if unknown.
  */
 export interface Latest<M> {
   /**
-   * The newest message received; undefined if none. Messages of plain clients do not count, because their age is
-   * unknown. It is decoded from its bytes, so it is not the object that handlers got, except for snapshots and
-   * recovered messages.
+   * The newest message received; undefined if none. Messages of plain clients (which do not use tickbus) are ignored,
+   * because their age is unknown. A live message is decoded again from its bytes, so it is not the object that handlers
+   * got. Snapshots and recovered messages are the same object.
    */
   readonly message: M | undefined;
   readonly verdict: Verdict;
@@ -20,7 +20,7 @@ export interface Latest<M> {
   readonly changedAgoMs: number;
   /** The time since the feed last proved to work, so that a newer value would have arrived. */
   readonly confirmedAgoMs: number;
-  /** By how much these ages may be too small. */
+  /** The maximum error of these ages: the true ages may be larger by up to this much. */
   readonly errorMs: number;
   /** The gateway's status of the instrument; undefined if none was published. */
   readonly instrument: Instrument | undefined;
@@ -40,10 +40,11 @@ export interface InstrumentChange extends Instrument {
 }
 
 export interface FreshnessTimes {
-  /** A gateway counts as down after this many missed heartbeats. Default 3. */
+  /** A gateway is considered down after this many missed heartbeats. Default 3. */
   readonly missedHeartbeats?: number | undefined;
   /**
-   * Milliseconds without proof that the link works until it counts as down. It is checked every second. Default 2,000.
+   * The link is considered down after this many milliseconds without proof that it works. The subscriber checks it
+   * every second. Default 2,000.
    */
   readonly linkTimeoutMs?: number | undefined;
 }

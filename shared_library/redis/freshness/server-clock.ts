@@ -12,11 +12,11 @@ interface ClockSample {
   readonly receivedAt: number;
   /** The server's time minus the monotonic time. */
   readonly offset: number;
-  /** Half of the round trip: the server read its clock at an unknown instant of it. */
+  /** Half of the round trip: the server read its clock at an unknown instant within it. */
   readonly error: number;
 }
 
-/** The present time of the server's clock, in Unix milliseconds, and the maximum error of it. */
+/** The present time of the server's clock, in Unix milliseconds, and its maximum error. */
 export interface ServerNow {
   readonly time: number;
   readonly errorMs: number;
@@ -31,8 +31,8 @@ export class ServerClock {
    * Adds an answer of the server, whose clock showed `serverAt`. The query was sent at `sentAt` and answered at
    * `receivedAt`.
    *
-   * @returns by how much the server's clock was set since the last answer, to be added to earlier timestamps; undefined
-   *   if it was not set
+   * @returns by how much the server's clock was set forward (or back, if negative) since the last answer; add this to
+   *   earlier timestamps. Undefined if the clock was not set
    */
   add(sentAt: number, receivedAt: number, serverAt: number): number | undefined {
     const sample: ClockSample = {

@@ -25,9 +25,9 @@ export interface Facts {
   /** Why the link does not work; undefined while it works. */
   readonly linkFault: string | undefined;
   readonly isRecovering: boolean;
-  /** Time since the head of the channel was last requested and matched the position. */
+  /** Time since the last request for the channel's head (its newest position) that found no message missing. */
   readonly linkConfirmedAgoMs: number;
-  /** From this `linkConfirmedAgoMs` on, the link counts as down. */
+  /** The link is considered down if `linkConfirmedAgoMs` is at least this. */
   readonly linkTimeoutMs: number;
   /** How long the oldest message has been waiting for a handler. */
   readonly behindMs: number;
@@ -37,23 +37,23 @@ export interface Facts {
   readonly changedAgoMs: number;
   /** The age of the newest message of the whole channel. */
   readonly channelChangedAgoMs: number;
-  /** By how much all ages may be too small. */
+  /** The maximum error of all ages: the true ages may be larger by up to this much. */
   readonly errorMs: number;
 }
 
 export interface FeedFacts {
-  /** Why its status is unknown or does not count; undefined while it counts. */
+  /** Why the gateway's status is unknown or cannot be trusted; undefined if it can. */
   readonly fault: string | undefined;
   readonly name: string;
   readonly state: string;
   readonly detail: string | undefined;
   readonly heartbeatAgoMs: number;
-  /** From this `heartbeatAgoMs` on, the gateway counts as down. */
+  /** The gateway is considered down if `heartbeatAgoMs` is at least this. */
   readonly heartbeatTimeoutMs: number;
   readonly lastFrameAgoMs: number;
-  /** How long the feed has been live without interruption; -Infinity: unknown. */
+  /** How long the feed has been live without interruption; -Infinity if unknown. */
   readonly liveForMs: number;
-  /** The gateway's status of the key; undefined: none. */
+  /** The gateway's status of the key; undefined if it published none. */
   readonly instrument: InstrumentFacts | undefined;
 }
 
@@ -61,7 +61,7 @@ interface InstrumentFacts {
   readonly state: string;
   readonly detail: string | undefined;
   readonly feed: string;
-  /** How long it has been in this state. */
+  /** How long the instrument has been in this state. */
   readonly forMs: number;
 }
 
@@ -80,7 +80,7 @@ export function judge(facts: Facts, bounds: Bounds): VerdictWithReason {
   return { verdict, reason, confirmedAgoMs };
 }
 
-/** A message for any key confirms the feed, and so does a frame that the gateway reports. */
+/** A message for any key confirms the feed, and so does a frame from the broker that the gateway reports. */
 function confirmedAgo({ feed, changedAgoMs, channelChangedAgoMs }: Facts): number {
   if (feed === undefined) return changedAgoMs;
   return Math.min(changedAgoMs, channelChangedAgoMs, feed.lastFrameAgoMs);
@@ -139,7 +139,7 @@ function ageFinding(facts: Facts, bounds: Bounds, confirmedAgoMs: number): Verdi
   return ['fresh', 'The key is quiet, and the feed has been live ever since the value changed.'];
 }
 
-/** A change while the feed, or its subscription to this instrument, was down would not have been received. */
+/** False if the feed, or its subscription to this instrument, was down since: a newer value may have been missed. */
 function wasLiveSince({ feed, changedAgoMs, errorMs }: Facts): boolean {
   if (feed === undefined) return false;
   const liveForMs = Math.min(feed.liveForMs, feed.instrument?.forMs ?? Number.POSITIVE_INFINITY);

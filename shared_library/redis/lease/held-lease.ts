@@ -21,8 +21,8 @@ export interface HeldLeaseOptions {
 }
 
 /**
- * The lease is valid for `ttlMs - marginMs` from the moment before the last successful request was sent. Past that it
- * is not valid, even if the timer that reports the loss runs late, as in a paused process.
+ * The lease is valid for `ttlMs - marginMs` after the last successful acquisition or renewal was sent. After that it is
+ * not valid, even if the timer that reports the loss runs late, as in a paused process.
  */
 export class HeldLease {
   readonly token: FenceToken;
@@ -62,7 +62,7 @@ export class HeldLease {
     this.#renew();
   }
 
-  /** Stops the timers and ends the writer. A renewal that succeeds later is released again. */
+  /** Stops the timers and ends the writer. If a renewal in flight still succeeds, the lease is released. */
   end(): void {
     this.#isEnded = true;
     this.#cancelRenewal();
@@ -90,7 +90,8 @@ export class HeldLease {
     const sentAt = clock.monotonic();
     operations.renew(this.token, times.ttlMs).then(
       (isOurs) => {
-        // An expired lease stays lost, because others may have relied on that. It is released for the next candidate.
+        // An ended or expired lease stays lost, because its users may have acted on that. If it was renewed all the
+        // same, it is released for the next candidate.
         if (this.#isEnded || this.#loseIfExpired())
           return isOurs ? giveBack(operations, this.token) : undefined;
         if (!isOurs) return onLost('taken');
@@ -107,7 +108,7 @@ export class HeldLease {
     );
   }
 
-  /** Timers can be early by less than a millisecond, and late by any amount. */
+  /** Reports the loss when the lease expires. A timer can be early by less than a millisecond, so it checks again. */
   #watchExpiry(): void {
     const { clock } = this.#options;
     this.#cancelExpiry();
@@ -124,7 +125,7 @@ export class HeldLease {
   }
 }
 
-/** Until when a lease is valid that was requested at `sentAt`, by the monotonic clock. */
+/** When a lease that was requested at `sentAt` stops being valid, by the monotonic clock. */
 export function expiryOf(sentAt: number, { ttlMs, marginMs }: CheckedTimes): number {
   return sentAt + ttlMs - marginMs;
 }

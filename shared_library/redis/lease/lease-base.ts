@@ -23,7 +23,7 @@ export interface LeaseSettings extends LeaseTimes {
   readonly name: string;
   /** Names the lease on the server. */
   readonly spec: ChannelSpec;
-  /** Whether `spec` is a channel, whose publishes the lease then fences. */
+  /** Whether `spec` is a channel. If so, only the holder may publish on it. */
   readonly isChannel: boolean;
   readonly transport: Transport;
   readonly clock: Clock;
@@ -38,12 +38,12 @@ export interface LeaseSettings extends LeaseTimes {
  * - `holding_off`: a candidate that the server keeps waiting, because it may have lost the record of the last holder.
  * - `held`: until the `HeldLease` expires. `holds` is false from that moment, even if the timer that changes the state
  *   is late.
- * - `released`: by `release`; `start` begins again.
+ * - `released`: `release` was called. `start` makes it a candidate again.
  * - `closed`.
  *
  *     idle -> standby <-> holding_off -> held -> (lost) standby;   any -> released -> standby;   any -> closed
  *
- * `#change` is the only place that changes the state. Every change begins a new `#term`. A reply to a request of an
+ * `#change` is the only place that changes the state. Every change increments `#term`. A reply to a request from an
  * older term has no effect, except that a lease granted too late is released.
  */
 export class LeaseBase implements Fence, AsyncDisposable {
@@ -74,8 +74,8 @@ export class LeaseBase implements Fence, AsyncDisposable {
     this.#logger = logger;
     this.#outages = new OutageLog(logger, name);
     this.#events = new Emitter((err, event) => logger.error({ err, event }, 'A lease listener threw.'));
-    // A new link may lead to another server, or to one that lost its data. Users of the lease must not rely on it until
-    // the next scheduled renewal.
+    // A new link may lead to another server, or to one that lost its data. Confirm at once: users of the lease must not
+    // rely on a lost lease until the next scheduled renewal.
     this.#unwatchLink = this.#operations.onConnected(() => this.confirm());
   }
 
@@ -84,8 +84,8 @@ export class LeaseBase implements Fence, AsyncDisposable {
   }
 
   /**
-   * Whether the lease is held now, by the monotonic clock. Becomes false before any event when the lease may have
-   * expired.
+   * Whether the lease is held now, by the monotonic clock. Becomes false as soon as the lease may have expired, before
+   * any event reports it.
    */
   get holds(): boolean {
     return this.#held?.isValid ?? false;
@@ -96,7 +96,7 @@ export class LeaseBase implements Fence, AsyncDisposable {
     return this.holds ? this.#held?.token : undefined;
   }
 
-  /** The exclusive writer while the lease is held; undefined where the token alone is the fence. */
+  /** The exclusive writer while the lease is held; undefined if only the token fences the channel. */
   get writer(): Writer | undefined {
     return this.holds ? this.#held?.writer : undefined;
   }
@@ -112,11 +112,11 @@ export class LeaseBase implements Fence, AsyncDisposable {
   }
 
   /**
-   * Connects and becomes a candidate. `gained` is emitted once the lease is held. After a loss it becomes a candidate
-   * again.
+   * Connects and becomes a candidate. `gained` is emitted once the lease is held. After a loss, this process becomes a
+   * candidate again.
    *
-   * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, without retrying, with advice;
-   * `TICKBUS_CLOSED`
+   * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, with advice in its message; does not retry.
+   * `TICKBUS_CLOSED` after `close()`
    */
   async start(): Promise<void> {
     this.#assertOpen();
@@ -151,7 +151,7 @@ export class LeaseBase implements Fence, AsyncDisposable {
 
   async #start(): Promise<void> {
     const term = this.#term;
-    // While a link reconnects, `#tryAcquire` retries as a candidate.
+    // An error of a link that still reconnects is ignored: `#tryAcquire` retries.
     await this.#operations.connect().catch((error: unknown) => {
       if (!isTransient(error)) throw error;
     });
@@ -224,7 +224,7 @@ export class LeaseBase implements Fence, AsyncDisposable {
   #lose(held: HeldLease, reason: LeaseLost['reason']): void {
     const { token } = held;
     const was = this.#change('standby');
-    // Before the listeners run, because one may release the lease.
+    // Scheduled before the listeners run: one of them may release the lease, which cancels the retry.
     this.#retryAfter(this.#times.retryMs);
     held.abort();
     this.#events.emit('lost', { token, reason });
@@ -239,7 +239,7 @@ export class LeaseBase implements Fence, AsyncDisposable {
     this.#enter(state);
     held?.abort();
     const { promise: timedOut, cancel } = this.#timeout(this.#times.ttlMs);
-    // A grant that is still in flight is released before this resolves, since it would outlive the process.
+    // Waits for an attempt in flight: a lease that it still obtains is released, or it would outlive the process.
     const released = attempt
       .then(() => (held === undefined ? false : this.#operations.release(held.token)))
       .catch(() => false);
@@ -286,7 +286,7 @@ export class LeaseBase implements Fence, AsyncDisposable {
 
 type Grant = Extract<LeaseAttempt, { state: 'held' }>;
 
-/** The link is expected to reconnect, or the server is busy, loading or out of memory. */
+/** True if the link is expected to reconnect, or if the server is busy, loading or out of memory. */
 function isTransient(error: unknown): boolean {
   const code = error instanceof TickbusError ? error.code : undefined;
   return (

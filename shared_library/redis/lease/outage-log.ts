@@ -1,8 +1,8 @@
-// Logs a lease's problems once an outage.
+// Logs the problems of a lease, with one warning per outage.
 
 import type { Logger } from '../runtime/logger.ts';
 
-/** Warns once until `end` is called. */
+/** Logs the first problem and ignores further ones until `end` is called. */
 export class OutageLog {
   readonly #logger: Logger;
   readonly #lease: string;
@@ -19,7 +19,7 @@ export class OutageLog {
     this.#isLogged = true;
   }
 
-  /** The next problem is a new outage. */
+  /** Ends the outage: the next problem is logged again. */
   end(): void {
     this.#isLogged = false;
   }

@@ -20,8 +20,8 @@ interface ChannelReaderHooks {
   readonly onStatus: (status: ChannelStatus) => void;
   readonly onInvalid: (error: TickbusError, frame: Uint8Array) => void;
   /**
-   * Called with the newest message of a key before any handler runs; undefined if that message is invalid. `bytes` are
-   * what `read` decodes again, where they are known. They are valid until the hook returns.
+   * Called with the newest message of a key before any handler runs; undefined if that message is invalid. `bytes` is
+   * the encoded message, if available. It is valid until the hook returns; `read` decodes a copy of it.
    */
   readonly onValue?: ((key: string, message: Message | undefined, bytes?: Uint8Array) => void) | undefined;
   /** The server answered a query that was sent at `sentAt` (monotonic); its clock showed `serverAt`. */
@@ -81,7 +81,7 @@ export class ChannelReader {
     return this.#sequencer.position;
   }
 
-  /** True if the last message of each key is its newest: live, or while recovered messages are delivered. */
+  /** True if the last message of each key is its newest one: when live, or while recovered messages are delivered. */
   get isUpToDate(): boolean {
     return this.#sequencer.isUpToDate;
   }
@@ -106,7 +106,7 @@ export class ChannelReader {
     return this.#sequencer.queries.settled;
   }
 
-  /** Checks the head now instead of at the next interval. */
+  /** Checks the head (the newest position on the server) now instead of at the next interval. */
   checkHead(): void {
     this.#sequencer.checkHead();
   }
@@ -120,7 +120,7 @@ export class ChannelReader {
     }
   }
 
-  /** Adds a subscription or a tap. On a `state` channel that is being read already, it gets the last values first. */
+  /** Adds a subscription or a tap. On a `state` channel that is read already, it first receives the last values. */
   add(receiver: Subscription | Tap): void {
     this.#fanOut.add(receiver);
     if (this.#options.channel.kind === 'state') this.#sequencer.snapshot();
@@ -132,8 +132,8 @@ export class ChannelReader {
   }
 
   /**
-   * Resolves when the server has acknowledged the subscription; kept messages follow. Called again on each new
-   * connection.
+   * Resolves when the server has acknowledged the subscription. Messages that the server keeps follow. Called again
+   * on each new connection.
    */
   async start(): Promise<void> {
     this.#subscribing ??= this.#subscribe();
@@ -141,12 +141,12 @@ export class ChannelReader {
     if (this.mode !== 'closed') this.#sequencer.start();
   }
 
-  /** The link is down. */
+  /** Called when the link is down. */
   suspend(): void {
     this.#sequencer.suspend();
   }
 
-  /** Delivers what was received and is still held, then nothing any more. */
+  /** Delivers the received messages that are still held. After that, nothing is delivered. */
   stop(): void {
     this.#sequencer.close();
     this.#unsubscribe?.();

@@ -6,12 +6,12 @@ import { type DecodedBatch, FrameDecoder } from '../wire/frame-decoder.ts';
 /** Reports a message that is not delivered because it is invalid. */
 export type OnInvalid = (error: unknown, message: Uint8Array | Envelope) => void;
 
-/** Each channel has its own, because the frame decoder learns the layout of the channel's messages. */
+/** Each channel has its own decoder, because the frame decoder learns the layout of the channel's messages. */
 export class Decoder {
   readonly #frames = new FrameDecoder();
   readonly #onInvalid: OnInvalid;
   #received = 0;
-  /** The envelope that `onMessage` is processing, if its place in the frame is known, and that place. */
+  /** The envelope that `onMessage` is processing, and its place in the frame. Undefined if the place is unknown. */
   #current: Envelope | undefined;
   #frame: Uint8Array | undefined;
   #from = 0;
@@ -21,7 +21,7 @@ export class Decoder {
     this.#onInvalid = onInvalid;
   }
 
-  /** Messages received, invalid ones included. A frame that is not a valid batch counts as one. */
+  /** Messages received, invalid ones included. An invalid batch counts as one message. */
   get received(): number {
     return this.#received;
   }
@@ -42,7 +42,7 @@ export class Decoder {
     this.#current = undefined;
   }
 
-  /** The bytes of the envelope that `onMessage` is processing, valid until it returns. Undefined for any other. */
+  /** The bytes of the envelope that `onMessage` is processing, valid until it returns; undefined for any other. */
   bytesOf(message: object): Uint8Array | undefined {
     const frame = this.#frame;
     if (frame === undefined || message !== this.#current) return undefined;

@@ -1,11 +1,11 @@
 // The bounded queue before one handler. On `state` channels it merges the waiting messages of a key.
 
-/** A message of the queue, with the older messages that were merged into it. */
+/** A message from the queue, with the older messages that were merged into it. */
 export interface QueuedMessage<T> {
   readonly value: T;
   /** How many older messages of the same key were merged into this one. */
   readonly conflated: number;
-  /** The oldest of those; undefined if there are none. */
+  /** The oldest of the merged messages; undefined if there are none. */
   readonly first: T | undefined;
 }
 
@@ -25,7 +25,7 @@ interface QueueNode<T> {
   successor: QueueNode<T> | undefined;
   turn: number;
   since: number;
-  /** The earliest `since` of this message and of the merged messages directly before it in the queue. */
+  /** The earliest `since` of this message and of the merged messages that were directly before it in the queue. */
   oldestSince: number;
   conflated: number;
   first: T | undefined;
@@ -33,7 +33,7 @@ interface QueueNode<T> {
   next: QueueNode<T> | undefined;
 }
 
-/** At least this many messages are merged before `oldestSince` is reset to the messages that still wait. */
+/** At least this many messages are merged before `oldestSince` is computed anew from the messages that still wait. */
 const MIN_RESET_COUNT = 1_000;
 
 /**
@@ -41,10 +41,11 @@ const MIN_RESET_COUNT = 1_000;
  * earlier turn of the event loop. So a handler that keeps up sees every message of a burst. One that is behind gets
  * the newest message of each key, with the number of messages merged into it.
  *
- * Each waiting key has one node in `#byKey`. It holds the newest message and moves to the tail with each new one. Its
- * previous message is merged if it came in an earlier turn. Otherwise that message is split off into a node of its
- * own, which is merged by the first push or `take` of a later turn. So the memory of a blocked handler is bounded by
- * the number of keys plus the messages of one turn, and a push costs one map lookup and a few link updates.
+ * Each waiting key has one node in `#byKey`. The node holds the newest message of the key and moves to the tail (the
+ * end of the queue) with each new message. The previous message of the node is merged if it came in an earlier turn.
+ * Otherwise it is split off into a separate node, which the first push or `take` of a later turn merges. So a blocked
+ * handler needs memory for at most one message of each key plus the messages of one turn. A push costs one map lookup
+ * and a few link updates.
  */
 export class DeliveryQueue<T> {
   readonly #options: DeliveryQueueOptions<T>;
@@ -63,14 +64,14 @@ export class DeliveryQueue<T> {
     this.#options = options;
   }
 
-  /** Messages that wait. All messages of the last push's turn count, until a later push or `take` merges them. */
+  /** The number of waiting messages. Those of the last push's turn all count until a push or `take` merges them. */
   get depth(): number {
     return this.#depth;
   }
 
   /**
-   * The `since` of the oldest waiting message; undefined if the queue is empty. A merged message also counts while
-   * its place has not reached the head, but only until more messages have been merged than wait.
+   * The `since` of the oldest waiting message; undefined if the queue is empty. A merged message still counts until
+   * its place reaches the front of the queue, or until more messages have been merged than wait.
    */
   get oldestSince(): number | undefined {
     return this.#head?.oldestSince;

@@ -2,10 +2,10 @@
 
 import { ORIGIN, type Position } from '../wire/position.ts';
 
-/** Older epochs than these are forgotten. */
+/** The number of epochs that are remembered, newest first. */
 const MAX_EPOCHS = 16;
 
-/** A server that returns with an older memory may present an epoch again; its messages are not delivered twice. */
+/** A server that comes back with older data may continue a former epoch. Its messages must not be delivered twice. */
 export class EpochTops {
   readonly #tops = new Map<number, number>();
 

@@ -19,7 +19,7 @@ export class EventLoopTurn {
     this.#clock = clock;
   }
 
-  /** Counts the turns in which a message had to wait. */
+  /** The number of this turn. Turns whose end was not scheduled are not counted. */
   get number(): number {
     this.#scheduleEnd();
     return this.#number;

@@ -5,9 +5,9 @@ import type { Message } from '../wire/message.ts';
 
 /**
  * A command lives for `expires_at - timestamp` from its server timestamp (`at`), so neither the sender's clock nor
- * the receiver's has to be right. In doubt it has expired: no command is ever handled too late. A timestamp further
- * in the future than this lifetime also expires it, because the server's clock was set. A command of a plain client
- * has no server timestamp; its own `expires_at` counts.
+ * the receiver's has to be right. In doubt, the command has expired: none is ever handled too late. It has also expired
+ * if `at` is further in the future than this lifetime, because the server's clock was set back. A command of a plain
+ * client (without tickbus) has no `at`, so its `expires_at` is compared with the server's time.
  *
  * @param now undefined before the first answer of the server
  * @param localTime Unix milliseconds of this machine, used while `now` is undefined

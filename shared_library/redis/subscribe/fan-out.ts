@@ -60,7 +60,7 @@ export class FanOut {
 
   /**
    * Shows the message to the taps, then delivers the same object to each subscription that wants it. The payload is
-   * validated once, and without taps only if a subscription wants it.
+   * validated at most once: if there are taps, or if a subscription wants it.
    */
   dispatch(envelope: Envelope, deliveryTo: (receiver: Receiver) => Delivery | 'skip'): void {
     const { message_type: type, id } = envelope;
@@ -84,7 +84,7 @@ export class FanOut {
         if (delivery === 'skip' || !subscription.matches(type, key)) continue;
         message ??= validMessage(this.#channel, envelope, schema);
         const delivered = delivery === 'snapshot' ? this.#snapshotOf(message) : message;
-        // Before any handler runs, and only for a valid message that a subscription matches.
+        // Recorded before any handler runs, and only for a valid message that a subscription matches.
         if (isFirst && id !== undefined) this.#ids?.add(id);
         if (isFirst && key !== undefined && delivered.seq !== undefined) onValue?.(key, delivered);
         isFirst = false;
@@ -105,7 +105,7 @@ export class FanOut {
     }
   }
 
-  /** A channel with only taps has no latest values, so an invalid message ends none. */
+  /** False on a channel with only taps: it has no latest values that an invalid message could end. */
   #matchesAny(type: string, key: string): boolean {
     return [...this.subscriptions].some((subscription) => subscription.matches(type, key));
   }

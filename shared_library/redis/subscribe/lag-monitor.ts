@@ -19,7 +19,7 @@ export interface LagMonitorOptions {
 
 /** Milliseconds between two checks. */
 const INTERVAL_MS = 1_000;
-/** A lag is reported from this many milliseconds on. */
+/** A lag of at least this many milliseconds is reported. */
 const THRESHOLD_MS = 1_000;
 
 /**

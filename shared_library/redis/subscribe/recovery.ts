@@ -9,11 +9,11 @@ import type { Delivery } from './tap.ts';
 export interface RecoveryInput {
   /** The position of the subscriber; undefined before the first message or read. */
   readonly position: Position | undefined;
-  /** The highest sequence reached in each epoch. A server that lost its newest data may present an epoch again. */
+  /** The highest sequence reached in each epoch. A server that lost its newest data may continue a former epoch. */
   readonly highestSeqs: ReadonlyMap<number, number>;
   /**
-   * True if the server lost the end of its present epoch: it runs on another branch, or after a new connection its
-   * head is below the position.
+   * True if the server lost the end of its present epoch. Either another branch of the server numbered that epoch, or
+   * the head is below the position after a new connection.
    */
   readonly isForgotten: boolean;
   /** The head of the channel at the time of the read. */
@@ -28,7 +28,7 @@ export interface RecoveryInput {
 
 export interface RecoveryPlan {
   readonly gaps: readonly Omit<Gap, 'type' | 'channel'>[];
-  /** The number of messages that were not received live and were all found among the kept ones. */
+  /** The number of messages that were missed but all found among the kept ones; 0 if not all were found. */
   readonly repaired: number;
   /** The messages up to the head, in order of position. */
   readonly messages: readonly RecoveredMessage[];
@@ -47,8 +47,8 @@ export interface RecoveredMessage {
 }
 
 /**
- * Every message published before the read arrives before its reply. So `held` is complete up to the head, except for
- * messages from before the subscription and messages lost in transit.
+ * Every message published before the read arrives before the read's reply. So `held` is complete up to the head, except
+ * for messages from before the subscription and messages lost in transit.
  */
 export function planRecovery({
   position,
@@ -62,7 +62,7 @@ export function planRecovery({
   const isCovered = ({ epoch, seq }: Envelope) => epoch === head.epoch && (seq ?? 0) <= head.seq;
   const live = new Set(held.filter(isCovered));
   const start = position ?? initialPosition(live, head);
-  /** The last sequence number that the subscriber has of an epoch. Messages with a higher number are new to it. */
+  /** The last sequence number that the subscriber has reached in an epoch. Messages with a higher number are new. */
   const lastSeqIn = (epoch: number) =>
     Math.max(highestSeqs.get(epoch) ?? 0, epoch === start.epoch ? start.seq : 0);
   const isNew = ({ epoch = 0, seq = 0 }: Envelope) => epoch >= start.epoch && seq > lastSeqIn(epoch);
@@ -70,7 +70,7 @@ export function planRecovery({
   const { gap, repaired } = detectGap(
     lastSeqIn(head.epoch),
     head,
-    // Messages of an epoch before that of the position are too late: delivering them would be a step back.
+    // Messages from an epoch before the position's are too late: delivering them would be a step back.
     kept.filter((message) => isCovered(message) && isNew(message)),
     live,
   );
@@ -101,8 +101,8 @@ export function planRecovery({
 type DetectedGap = RecoveryPlan['gaps'][number];
 
 /**
- * The gap after `afterSeq` up to `head`; undefined if all messages were received live. It counts as repaired only if
- * the kept messages close it completely.
+ * The gap after `afterSeq` up to `head`; undefined if all messages were received live. The gap is repaired only if the
+ * kept messages close it completely.
  */
 function detectGap(
   afterSeq: number,
@@ -125,8 +125,9 @@ interface EndedEpochs {
 }
 
 /**
- * Settles the epochs before that of the head: the subscriber's own, and later ones of which a live or kept message
- * exists. Each is complete up to its last such message; the messages after that are reported as unknown.
+ * Settles the epochs before the head's epoch: the epoch of the subscriber's position, and later epochs with a live or
+ * kept message. Each epoch is checked for gaps up to its last such message. How many messages followed is unknown, so
+ * the end of the epoch is reported as a gap of unknown size.
  */
 function settleEndedEpochs(
   start: Position,
@@ -160,7 +161,7 @@ function settleEndedEpochs(
   return { gaps, live };
 }
 
-/** The messages of an epoch after `lastSeq`, of which the number is unknown. */
+/** The gap at the end of an epoch, after `lastSeq`. How many messages it contains is unknown. */
 function unknownTail(epoch: number, lastSeq: number): DetectedGap {
   return { cause: 'epoch', epoch, from: lastSeq + 1, to: undefined, lost: undefined, repaired: false };
 }
@@ -200,8 +201,8 @@ function byPosition(a: Envelope, b: Envelope): number {
 }
 
 /**
- * An existing receiver gets what it has missed. A new one gets what arrived since it was added, and the kept messages
- * as `forNew` says.
+ * How a recovered message is delivered to a receiver. An existing receiver gets the messages that it has missed. A new
+ * receiver gets the messages that arrived live, and the kept messages as `forNew` says.
  */
 export function deliveryOf(
   { isNew, isLive }: RecoveredMessage,

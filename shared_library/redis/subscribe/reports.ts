@@ -37,7 +37,7 @@ export interface HandlerError extends ReportOrigin {
 
 /**
  * A command that expired before this subscription handled it. Another subscription may have handled it in time, or
- * report it too.
+ * may report its expiry too.
  */
 export interface ExpiredMessage extends ReportOrigin {
   readonly message: Message;
@@ -82,7 +82,7 @@ export interface ChannelReport {
   readonly handlerErrors: number;
   /** Messages that wait for handlers. */
   readonly queueDepth: number;
-  /** Milliseconds that the oldest of them has been waiting. */
+  /** Milliseconds that the oldest waiting message has been waiting. */
   readonly behindMs: number;
 }
 

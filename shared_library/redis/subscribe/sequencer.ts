@@ -19,7 +19,7 @@ export interface SequencerOptions
   readonly onInvalid: OnInvalid;
 }
 
-/** Messages held during a recovery. Past the limit they are dropped, and a new recovery finds them again as a gap. */
+/** Maximum number of messages held during a recovery. Beyond it they are dropped; a new recovery sees them as a gap. */
 const MAX_HELD = 100_000;
 
 /**
@@ -27,13 +27,13 @@ const MAX_HELD = 100_000;
  *
  * - `idle`: not subscribed yet.
  * - `recovering`: subscribed; a read of the channel's state is in flight, and messages that arrive are held. A new
- *   connection, a hole or a new epoch starts another recovery, which discards the result of this one.
- * - `live`: each message is the next one after `#position`, or starts a recovery.
+ *   connection, a missing message or a new epoch starts another recovery, which discards the result of this one.
+ * - `live`: the next message after `#position` is delivered; a message further ahead starts a recovery.
  * - `closed`: nothing is delivered any more.
  *
  * Subscribing and reading use one ordered link, so the reply to a read is a barrier: all earlier messages precede it.
  * `#enter` is the only method that changes the mode. A `plain` channel has no positions and is live once subscribed.
- * A user who may subscribe but not read (`#mayRead`) still sees positions: losses are reported, not repaired.
+ * A user who may subscribe but not read (`#mayRead` is false) still sees positions: losses are reported, not repaired.
  */
 export class Sequencer {
   readonly #options: SequencerOptions;
@@ -85,7 +85,7 @@ export class Sequencer {
     return this.#position;
   }
 
-  /** True if the last message of each key is its newest: live, or while recovered messages are delivered. */
+  /** True if the last message of each key is its newest one: when live, or while recovered messages are delivered. */
   get isUpToDate(): boolean {
     return this.#mode === 'live' || this.#isDeliveringRecovered;
   }
@@ -95,20 +95,20 @@ export class Sequencer {
     return this.#queries;
   }
 
-  /** The channel is subscribed to on a new connection. */
+  /** Called when the channel has been subscribed to on a new connection. */
   start(): void {
     this.#mayRead = true;
     this.#isNewLink = true;
     this.#recover();
   }
 
-  /** The link is down: nothing is live until it is back, and the recovery in flight is discarded. */
+  /** Called when the link is down: messages are held until it is back, and a recovery in flight is discarded. */
   suspend(): void {
     if (this.#mode === 'idle' || this.#mode === 'closed') return;
     this.#enter('recovering');
   }
 
-  /** Delivers the messages held, then nothing any more. */
+  /** Delivers the held messages. After that, nothing is delivered. */
   close(): void {
     if (this.#mode === 'recovering') this.#recoverWithoutReading();
     this.#enter('closed');
@@ -119,11 +119,11 @@ export class Sequencer {
   snapshot(): void {
     // `#completeRecovery` starts another recovery for a receiver that was added during it.
     if (this.#isCompleting) return;
-    // A recovery in flight delivers them if it reads all last values.
+    // A recovery in flight that reads all last values also serves the new receiver.
     if (this.#mode === 'live' || (this.#mode === 'recovering' && !this.#readsSnapshot)) this.#recover();
   }
 
-  /** Checks the head now instead of at the next interval. */
+  /** Checks the head (the newest position on the server) now instead of at the next interval. */
   checkHead(): void {
     if (this.#mode === 'live' && this.#isNumbered && this.#mayRead) this.#queries.checkHead();
   }
@@ -135,7 +135,7 @@ export class Sequencer {
     const position = this.#isNumbered ? positionOf(message) : undefined;
     if (position !== undefined) {
       const relation = relate(this.#position ?? ORIGIN, position);
-      // One ordered link delivers no number twice: this message or the one before it was forged. Which one is unknown.
+      // An ordered link delivers no number twice: this message or an earlier one was forged. Which one is unknown.
       if (relation === 'seen') return this.#options.onInvalid(USED, message);
       if (relation !== 'next') {
         this.#hold(message);
@@ -199,15 +199,15 @@ export class Sequencer {
     }
   }
 
-  /** Takes the last message held as the head. While no numbered message is held, the recovery continues. */
+  /** Takes the last position of the held messages as the head. While none is numbered, the recovery continues. */
   #recoverWithoutReading(): void {
     const last = this.#held.map(positionOf).findLast((position) => position !== undefined);
     if (last !== undefined) this.#completeRecovery({ position: last, entries: [] }, 0);
   }
 
   /**
-   * A server may return with an older memory: on another branch, or behind a new link with its head below the position.
-   * The rest of that epoch is reported as unknown once, even if the next publish begins a new epoch.
+   * A server may come back with older data: on another branch, or after a new connection with its head below the
+   * position. The rest of that epoch is reported as unknown once, even if the next publish begins a new epoch.
    */
   #completeRecovery(
     state: Pick<ChannelState, 'position' | 'entries' | 'isForgotten'>,
@@ -272,7 +272,7 @@ export class Sequencer {
     onStatus({ type: 'live', channel: channel.name, numbered: this.#isNumbered });
   }
 
-  /** One recovery serves all messages ahead of the position: they arrived before its read is sent. */
+  /** One recovery serves all messages ahead of the position, because they arrived before its read is sent. */
   #acceptAll(messages: readonly Envelope[]): void {
     for (const [index, message] of messages.entries()) {
       if (isAhead(this.#position ?? ORIGIN, message)) {

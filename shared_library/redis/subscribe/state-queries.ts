@@ -1,4 +1,5 @@
-// Queries the server for the state of one channel: its kept messages for a recovery, and its head at intervals.
+// Queries the server for the state of one channel: its kept messages for a recovery, and at intervals its head (the
+// position of its newest message).
 
 import type { Channel } from '../channel/channel.ts';
 import type { TickbusError } from '../errors.ts';
@@ -52,7 +53,7 @@ export class StateQueries {
     return this.#reading;
   }
 
-  /** Reads the state of the channel, with what is kept after `since`; undefined reads all that is kept. */
+  /** Reads the state of the channel, with the messages kept after `since`, or all kept messages if it is undefined. */
   read(
     since: Position | undefined,
     onState: (state: ChannelState) => void,

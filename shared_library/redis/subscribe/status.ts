@@ -28,7 +28,7 @@ export interface Gap {
   readonly to: number | undefined;
   /** How many messages were lost; undefined if unknown (cause `epoch`). 0 if repaired. */
   readonly lost: LostRange['lost'] | undefined;
-  /** True if all of them were recovered and delivered in order. */
+  /** True if all missing messages were recovered and delivered in order. */
   readonly repaired: boolean;
 }
 
@@ -49,9 +49,10 @@ export type ChannelStatus =
 /**
  * This process does not keep up with a channel. Checked once a second.
  *
- * - `blocked`: the event loop was blocked for `behindMs`. Nothing was received meanwhile, so messages are up to that
+ * - `blocked`: the event loop was blocked for `behindMs`. Nothing was received meanwhile, so messages may be that
  *   old.
- * - `handler`: messages have been waiting for a handler for `behindMs`. Reported again only after it has caught up.
+ * - `handler`: messages have been waiting for a handler for `behindMs`. Reported again only after the handler has
+ *   caught up.
  */
 export interface Slow {
   readonly type: 'slow';

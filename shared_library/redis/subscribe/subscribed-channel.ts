@@ -141,7 +141,7 @@ export class SubscribedChannel {
     };
   }
 
-  /** The state from which the freshness of its values is judged; undefined if it has no values. */
+  /** The state from which the freshness of its values is judged; undefined unless the channel is of kind `state`. */
   get freshnessInput(): FreshnessInput | undefined {
     if (this.values === undefined) return undefined;
     const { isUpToDate, confirmedAt, lease, subscriptions } = this.reader;
@@ -150,7 +150,7 @@ export class SubscribedChannel {
   }
 
   #shouldHandle(message: Message, origin: ReportOrigin): boolean {
-    // Nearly all messages do not expire, so they do not pay for reading the clocks.
+    // Nearly all messages do not expire, so the clocks are not read for them.
     if (message.expires_at === undefined) return true;
     const { clock, freshness, reports } = this.#options;
     if (!isExpired(message, freshness.serverNow, clock.now())) return true;

@@ -124,7 +124,8 @@ export class SubscribedChannels {
   }
 
   /**
-   * The link is up. Resolves when every channel has its position; a channel that is added later starts on its own.
+   * Called when the link is up. Resolves when the position in every channel is known. A channel that is added later
+   * starts on its own.
    *
    * @param linkFailure rejects when the link does not reconnect any more
    */
@@ -198,7 +199,7 @@ export class SubscribedChannels {
     return subscribed;
   }
 
-  /** The last subscription or tap of a channel ends its reader. */
+  /** Stops the reader of a channel that has no subscription and no tap left. */
   #endIfUnused(subscribed: SubscribedChannel): void {
     if (!subscribed.isUnused || this.get(subscribed.channel) !== subscribed) return;
     subscribed.reader.stop();

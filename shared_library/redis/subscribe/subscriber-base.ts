@@ -89,10 +89,10 @@ export class SubscriberBase implements AsyncDisposable {
    * message without a number. `delivery` is `live`, `recovered` or `snapshot`. A new tap of a `state` channel sees
    * the last value of each key first.
    *
-   * A tap subscribes to the channel, but it is no handler: it has no queue, declares no demand for keys, does not
-   * feed `latest()`, and only `handlerErrors` counts it. It runs in the receive path, so keep it short. Every message
-   * is validated, even if no subscription wants it. An error that it throws or rejects with is reported as
-   * `handler_error`; delivery continues.
+   * A tap subscribes to the channel, but it is no handler: it has no queue, declares no demand for keys and does not
+   * feed `latest()`. Of the counters, only `handlerErrors` includes it. It runs in the receive path, so keep it short.
+   * Every message is validated, even if no subscription wants it. If the observer throws or rejects, the error is
+   * reported as `handler_error`; delivery continues.
    *
    * @returns a function that removes the tap; the observer is not called after that
    * @throws TickbusError `TICKBUS_INVALID_OPTION` for an observer that is not a function, or a channel that is
@@ -114,7 +114,7 @@ export class SubscriberBase implements AsyncDisposable {
   /**
    * Connects and subscribes. Resolves when the server has acknowledged every subscription and the position in every
    * channel is known: from then on each published message is delivered or reported as lost. Call it again to connect
-   * again after a link that does not reconnect (`reconnect: false`, or rejected credentials).
+   * after a link has failed for good (`reconnect: false`, or rejected credentials).
    *
    * @throws TickbusError `TICKBUS_CONNECT_FAILED`, `TICKBUS_AUTH_FAILED` or `TICKBUS_DENIED`, without retrying
    */
@@ -224,7 +224,7 @@ export class SubscriberBase implements AsyncDisposable {
     await this.#channels.start(() => this.#linkFailure());
   }
 
-  /** Rejects when the link does not reconnect any more. A link that is only interrupted is waited for. */
+  /** Rejects when the link does not reconnect any more. Stays pending while the link is only interrupted. */
   #linkFailure(): Promise<never> {
     return new Promise((_, reject) => {
       this.#onLinkFailed = reject;

@@ -29,13 +29,13 @@ export interface SubscribeOptions<C extends Channel, T extends MessageType<C> = 
    */
   maxAgeMs?: number | undefined;
   /**
-   * Milliseconds for which these keys may be quiet while their feed is confirmed (kind `state`). Default:
+   * Milliseconds for which these keys may be without new values while their feed is confirmed (kind `state`). Default:
    * `maxQuietMs` of the channel, else `maxAgeMs`.
    */
   maxQuietMs?: number | undefined;
   /**
-   * Identifies this subscription in `expired`, `handler_error` and gaps with cause `overflow`. Default: they name
-   * only the channel.
+   * Identifies this subscription in `expired`, `handler_error` and gaps with cause `overflow`. Without it, these
+   * reports name only the channel.
    */
   name?: string | undefined;
 }

@@ -30,7 +30,7 @@ export interface SubscriptionHooks {
   readonly shouldHandle: (message: Message) => boolean;
 }
 
-/** A range of dropped messages of one epoch. Its members are undefined if the messages have no numbers. */
+/** A range of dropped messages of one epoch. `epoch`, `from` and `to` are undefined if they have no numbers. */
 export interface Dropped {
   readonly epoch: number | undefined;
   readonly from: number | undefined;
@@ -42,7 +42,7 @@ export interface Dropped {
  * States:
  *
  * - `idle`: no message waits, and the next one is handled at once.
- * - `busy`: the handler's promise is pending, or the budget of this turn is spent. Messages are queued.
+ * - `busy`: the handler's promise is pending, or handlers have used up the time of this turn. Messages are queued.
  * - `closed`: no message is handled any more.
  */
 export class Subscription {
@@ -55,7 +55,7 @@ export class Subscription {
   #state: 'idle' | 'busy' | 'closed' = 'idle';
   readonly #drainWaiters: (() => void)[] = [];
   #dropped: Dropped | undefined;
-  /** True once the channel's kept values were delivered to it; set by the fan-out. */
+  /** True once the channel's kept values were delivered to this subscription; set by the fan-out. */
   joined = false;
 
   constructor(options: SubscriptionOptions, hooks: SubscriptionHooks, turn: EventLoopTurn) {
