@@ -16,8 +16,8 @@ export type ChannelKind = 'state' | 'event' | 'command' | 'plain';
 
 /**
  * What plain Redis clients receive: single messages (`message`), or batches of them as a JSON array (`batch`). Tickbus
- * subscribers decode both, whatever their own channel definition says. If a channel has no plain clients, they receive
- * batches in either case.
+ * subscribers decode both, whatever their own channel definition says. On a channel without plain clients, tickbus
+ * subscribers may receive batches in either case.
  */
 export type Framing = 'message' | 'batch';
 
@@ -48,11 +48,13 @@ export interface Channel<M extends MessageSchemas = MessageSchemas, D extends st
   /** Milliseconds after which a command is no longer delivered (kind `command`); undefined: never. */
   readonly expiresInMs: number | undefined;
   /**
-   * Whether a gateway feeds the channel (kind `state`). Subscribers then declare the keys they want on the server, and
+   * Whether a gateway feeds the channel (kind `state`). Subscribers then tell the server which keys they want, and
    * FEED_STATUS reports whether the values are still current.
    */
   readonly gateway: boolean;
-  /** Milliseconds that a key may go without updates while its feed is alive; undefined: its maximum age applies. */
+  /**
+   * Milliseconds that a key may go without updates while its feed is alive; undefined: the `maxAgeMs` of the reader.
+   */
   readonly maxQuietMs: number | undefined;
   /** Whether messages have a key, so that subscriptions can filter by `keys`. */
   readonly keyed: boolean;
@@ -107,7 +109,10 @@ export type ChannelOptions<M extends MessageSchemas> =
         key: ChannelKey<M>;
         /** Whether a gateway feeds the channel. Default false. */
         gateway?: boolean;
-        /** Milliseconds that a key may go without updates while its feed is alive. Default: its maximum age. */
+        /**
+         * Milliseconds that a key may go without updates while its feed is alive. Default: the `maxAgeMs` of the
+         * reader.
+         */
         maxQuietMs?: number;
       })
   | (CommonOptions<M> &
@@ -148,7 +153,8 @@ export function defineChannel<
 }
 
 /**
- * The spec of a job's lease. Its name on the server never equals that of a channel.
+ * The spec of a job's lease. Its name on the server has the prefix `job:`, which distinguishes it from a channel of
+ * the same name.
  *
  * @throws TickbusError `TICKBUS_INVALID_OPTION` if the name is invalid
  */

@@ -10,21 +10,22 @@ export interface Published {
   /** Position of the message in the channel; undefined on a `plain` channel. */
   readonly position: Position | undefined;
   /**
-   * Number of subscriptions that it reached. 0 if there were none, or if the reply was lost and the outcome was read
-   * later.
+   * Number of subscriptions that the message reached. 0 if there were none, or if the reply was lost and the outcome
+   * was read later.
    */
   readonly receivers: number;
   /** The id of a command. */
   readonly id?: string;
   /**
-   * True if a command with this id was already published. It was not published again, and this is the first outcome.
+   * True if a command with this id was already published. This call did not publish it again; the other fields describe
+   * the first publish.
    */
   readonly repeated?: true;
 }
 
 /**
  * Maximum number of messages and of UTF-16 units per call. Measured end to end, 256 messages give 1.08 times the
- * throughput of 128, and 512 less. The server takes half a millisecond for 256.
+ * throughput of 128; 512 give less than 256. The server takes half a millisecond for 256.
  */
 const MAX_MESSAGES = 256;
 const MAX_SIZE = 256 * 1024;
@@ -32,12 +33,12 @@ const MAX_SIZE = 256 * 1024;
 export class Batch {
   /** Position in the send order. */
   readonly number: number;
-  /** The token under which its messages were accepted. */
+  /** The lease token under which its messages were accepted. */
   readonly fence: FenceToken | undefined;
   readonly messages: Outgoing[] = [];
-  /** Already rejected with an unknown outcome. Its reply has no effect. */
+  /** The deadline passed while the batch was in flight, so its promise is already rejected. Its reply has no effect. */
   isTimedOut = false;
-  /** Sent before without being executed. It is sent again unchanged. */
+  /** The batch was sent before, but not executed. It is sent again unchanged. */
   wasSent = false;
   #size = 0;
   readonly #receipt: Promise<Receipt>;

@@ -12,22 +12,22 @@ export interface BatcherOptions {
   readonly channel: ChannelSpec;
   readonly transport: Transport;
   readonly clock: Clock;
-  /** While it is not held, messages are rejected. When it is lost, queued messages are rejected. */
+  /** While the lease is not held, messages are rejected. When it is lost, queued messages are rejected. */
   readonly lease?: Fence | undefined;
-  /** Milliseconds from `add` after which a batch in flight is rejected as unknown, and a queued one as not sent. */
+  /** Milliseconds after its first message until a batch is rejected: as unknown if in flight, as not sent if queued. */
   readonly deadlineMs: number;
   /** Maximum number of queued UTF-16 units. */
   readonly maxPending: number;
 }
 
 /**
- * Two writers:
+ * The batcher publishes through one of two writers:
  *
  * - shared: the transport publishes, with one call in flight.
- * - exclusive: while the lease is held, its `writer` publishes as many batches as it has room for. After its link
- *   drops, batches that were not executed are requeued first, in order. While its link is down, messages are queued.
+ * - exclusive: while the lease is held, its `writer` publishes as many batches as it has room for. While its link is
+ *   down, messages are queued. Batches that were not executed when the link dropped return to the front, in order.
  *
- * A batch in flight that passes its deadline stalls the batcher: until it settles, messages are rejected, so that
+ * A batch in flight that passes its deadline stalls the batcher. Until its call settles, messages are rejected, so that
  * nothing is queued behind a dead link.
  */
 export class Batcher {

@@ -40,7 +40,7 @@ export interface PublisherSettings {
    * 32 MiB.
    */
   readonly maxPendingBytes?: number;
-  /** While it is not held, publishing on its channel is rejected. */
+  /** While this lease is not held, publishing on its channel is rejected. */
   readonly lease?: Fence;
   /** Whether payloads are checked before they are sent; see `RedisPublisherOptions`. Default true. */
   readonly validate?: boolean;
@@ -112,8 +112,8 @@ export class PublisherBase implements AsyncDisposable {
   }
 
   /**
-   * The number of subscribers that request each key of a gateway's channel now. Crashed subscribers count for at most
-   * 15 s. After a server has lost its data, demand is missing for at most 5 s.
+   * The number of subscribers that request each key of a gateway's channel now. It includes crashed subscribers for at
+   * most 15 s. After the server has lost its data, requests are missing for at most 5 s.
    *
    * @throws TickbusError `TICKBUS_NOT_CONNECTED`, `TICKBUS_DENIED`, or an error of `connect`
    */
@@ -192,7 +192,7 @@ export class PublisherBase implements AsyncDisposable {
     };
     if (command !== undefined) Object.assign(envelope, command.fields);
     const isTrusted = this.#settings.validate === false;
-    // Limits before the schema, because some schemas overflow the stack on deeply nested payloads.
+    // Checks the limits before the schema, because some schemas overflow the stack on deeply nested payloads.
     const json = isTrusted ? encodeTrusted(envelope) : encodeEnvelope(envelope);
     if (!isTrusted) validatePayload(channel, type, data);
     const key = keyOfPayload(channel, type, envelope.data);

@@ -1,10 +1,11 @@
 // Commands with an unknown outcome, and the epoch of their first attempt.
 
-/** Above this, the oldest are dropped. Their retries rely on the ids that the server remembers. */
+/** Above this number, the oldest commands are dropped. Their retries rely on the ids that the server remembers. */
 const MAX_COMMANDS = 10_000;
 
 /**
- * A retry is safe only while the server remembers the id. In another epoch it may have lost it.
+ * A retry is safe only while the server remembers the id. In an epoch other than that of the first attempt, the server
+ * may have lost it.
  */
 export class UnsettledCommands {
   readonly #epochs = new Map<string, number>();

@@ -1,4 +1,4 @@
-// The default logger, and a wrapper that contains errors of a given one.
+// The default logger, and a wrapper that catches the errors of a given logger.
 
 import { pino } from 'pino';
 
@@ -19,7 +19,8 @@ export function createDefaultLogger(): Logger {
 }
 
 /**
- * Wraps a logger so that it never throws: a failed log line must not cost a message. Default: `createDefaultLogger()`.
+ * Wraps a logger so that it never throws: a failed log line must not cause the loss of a message. Default:
+ * `createDefaultLogger()`.
  */
 export function containedLogger(logger: Logger = createDefaultLogger()): Logger {
   const contained =

@@ -1,4 +1,4 @@
-// Entries of a channel's demand: one string for each subscriber and key, as servers store them.
+// A channel's demand: the keys that its subscribers request. Servers store one string for each subscriber and key.
 
 /** @param subscriberId without line breaks; a key may contain them */
 export function demandEntry(subscriberId: string, key: string): string {

@@ -5,10 +5,10 @@ import type { TickbusError } from '../errors.ts';
 /**
  * The life cycle of a link to the server.
  *
- * connecting -> connected -> (stale? -> disconnected -> reconnecting* -> connected)* -> closed
+ *     connecting -> connected -> (stale? -> disconnected -> reconnecting* -> connected)* -> closed
  *
- * `failed` is final: the first connection failed, the server rejected the credentials or a subscription several times,
- * or reconnecting is disabled.
+ * `failed` ends all attempts until `connect()` is called: the first connection failed, the server rejected the
+ * credentials or a subscription several times, or reconnecting is disabled.
  */
 export type LinkStatus =
   | { readonly type: 'connecting' }

@@ -6,8 +6,8 @@ import type { Position } from '../wire/position.ts';
 import type { LinkStatus } from './link-status.ts';
 
 /**
- * One link to the server. It delivers replies and pushed messages in order, so a reply is a barrier: all earlier
- * messages have arrived.
+ * One link to the server. It delivers replies and pushed messages in order. So a reply is a barrier: when it arrives,
+ * all messages that the server sent before it have arrived.
  */
 export interface Transport {
   /**
@@ -15,10 +15,10 @@ export interface Transport {
    */
   connect(): Promise<void>;
   /**
-   * Publishes as one of many writers: either all of the batch or nothing. Rejects with OUTCOME_UNKNOWN if the reply is
-   * lost. If the lease of the channel is held, `token` must be its token.
+   * Publishes as one of many writers: either all messages of the batch or none. Rejects with OUTCOME_UNKNOWN if the
+   * reply is lost. If the lease of the channel is held, `token` must be its token.
    *
-   * @param known a position that the channel has reached, as far as the caller knows; a server below it has lost data
+   * @param known a position that the channel is known to have reached; a server below that position has lost data
    */
   publish(
     channel: ChannelSpec,
@@ -27,12 +27,15 @@ export interface Transport {
     known?: Position,
   ): Promise<Receipt>;
   /**
-   * Resolves when the server has acknowledged the subscription, which survives reconnects. A channel can have several.
+   * Resolves when the server has acknowledged the subscription, which survives reconnects. A channel can have several
+   * subscriptions.
    */
   subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe>;
-  /** One atomic read: epoch, top sequence, and the stored messages after `since` (last values or history). */
+  /**
+   * Reads at one instant: epoch, top sequence number, and the stored messages after `since` (last values or history).
+   */
   read(channel: ChannelSpec, since?: Position): Promise<ChannelState>;
-  /** Like `read`, and also a barrier, but without stored messages. Costs the server very little. */
+  /** Like `read`, but without stored messages. Its reply is a barrier, too. Costs the server very little. */
   head(channel: ChannelSpec): Promise<ChannelHead>;
   lease(channel: ChannelSpec): LeaseOperations;
   demand(channel: ChannelSpec): DemandOperations;
@@ -67,8 +70,8 @@ export interface IdempotencyKey {
   readonly id: string;
   readonly rememberMs: number;
   /**
-   * Of a retry: the epoch of the first attempt. In another epoch the server may have lost the id, so it does not
-   * publish.
+   * On a retry, the epoch of the first attempt. In any other epoch the server may have lost the id, so it does not
+   * publish the command.
    */
   readonly firstEpoch?: number;
 }
@@ -80,38 +83,42 @@ export interface Receipt {
   /** Number of subscriptions that each message reached. */
   readonly receivers: number;
   /**
-   * Commands that this call did not publish, by index in the batch: either published earlier under the same id, or
-   * `forgotten` if the server cannot know. The other messages are numbered from `first` without gaps.
+   * Commands that this call did not publish, by index in the batch. The value is the earlier publish under the same id,
+   * or `forgotten` if the server cannot know whether there was one. The other messages are numbered from `first`
+   * without gaps.
    */
   readonly repeated?: ReadonlyMap<number, EarlierPublish | 'forgotten'>;
 }
 
+/** The publish that first used the id of a repeated command. */
 export interface EarlierPublish {
   readonly position: Position;
   readonly receivers: number;
 }
 
 /**
- * The exclusive writer of a channel while one lease is held. It assigns positions and timestamps, and resolves every
- * outcome.
+ * The exclusive writer of a channel while one lease is held. It assigns positions and timestamps, and finds out the
+ * outcome of every batch.
  */
 export interface Writer {
-  /** Number of batches it accepts now. 0 while its link reconnects, and forever after the lease has ended. */
+  /**
+   * Number of batches that the writer accepts now. 0 while its link reconnects, and forever after the lease has ended.
+   */
   readonly room: number;
   /** Called when `room` may have grown, and when the lease has ended. */
   onRoom(listener: () => void): Unsubscribe;
   /**
    * Publishes in call order. Resolves with undefined if nothing was executed and the batch can be sent again. Settles
-   * only when the outcome is known: after a lost link, that is when the link has reconnected.
+   * only when the outcome is known. After a lost link, that is when the link has reconnected.
    *
    * @throws TickbusError `TICKBUS_OUTCOME_UNKNOWN` only if the server lost data, or rejected a part of the batch
    */
   publish(batch: readonly Outgoing[]): Promise<Receipt | undefined>;
-  /** The holder gives up the lease, whatever the server's state: the writer accepts no more batches. */
+  /** Called when the holder gives up the lease, before the server knows. The writer then accepts no more batches. */
   end(): void;
 }
 
-/** The head of a channel. */
+/** The head of a channel: its latest position, and its current lease. */
 export interface ChannelHead {
   /** Epoch and top sequence; ORIGIN if nothing was ever published, or the server lost its data. */
   readonly position: Position;
@@ -125,11 +132,13 @@ export interface ChannelHead {
 export interface ChannelState extends ChannelHead {
   /** Stored messages after `since`, in ascending order; all of them if `since` is absent or of another epoch. */
   readonly entries: readonly Uint8Array[];
-  /** Another branch of the server numbered the epoch, so later messages of it may be lost. */
+  /**
+   * Whether the server restarted or failed over since it numbered the epoch, so that its latest messages may be lost.
+   */
   readonly isForgotten?: boolean;
 }
 
-/** Proves that its owner holds a lease. Grows with every acquisition. */
+/** Proves that the caller holds a lease. Every acquisition of the lease gets a higher token. */
 export type FenceToken = number;
 
 /** The outcome of an attempt to acquire a lease. */
@@ -150,8 +159,8 @@ export type LeaseAttempt =
    */
   | { readonly state: 'holding_off'; readonly leftMs: number }
   /**
-   * The last holder was an exclusive writer and did not release. This candidate cannot stop that holder's batches in
-   * flight.
+   * The last holder was an exclusive writer and did not release the lease. This candidate cannot stop that holder's
+   * batches in flight.
    */
   | { readonly state: 'barred'; readonly leftMs: number; readonly reason: string };
 
@@ -160,9 +169,9 @@ export interface LeaseOperations {
   /** See `Transport.connect`. */
   connect(): Promise<void>;
   /**
-   * A new lease begins a new epoch of the channel. The server withholds it for one TTL after the first attempt if it
-   * may have lost the record of the last holder: its memory is empty, it is another branch, or the lease vanished
-   * before it expired.
+   * A new lease begins a new epoch of the channel. The server may have lost the record of the last holder: its memory
+   * is empty, it restarted or failed over, or the lease vanished before it expired. The server then withholds the lease
+   * for one TTL after the first attempt.
    */
   acquire(ttlMs: number): Promise<LeaseAttempt>;
   /** False if the caller no longer holds the lease. */
@@ -182,13 +191,13 @@ export interface Fence {
   readonly token: FenceToken | undefined;
   /** The exclusive writer, if there is one. */
   readonly writer?: Writer | undefined;
-  /** Checks now whether the server still agrees. */
+  /** Checks with the server now whether the lease is still held. */
   confirm(): void;
 }
 
 /** The keys of a channel that subscribers request. Its gateway subscribes to them upstream. */
 export interface DemandOperations {
-  /** Requests keys for `ttlMs`; repeat it before it expires. `subscriberId` must not contain line breaks. */
+  /** Requests keys for `ttlMs`. Call it again before that time ends. `subscriberId` must not contain line breaks. */
   declare(subscriberId: string, keys: readonly string[], ttlMs: number): Promise<void>;
   withdraw(subscriberId: string, keys: readonly string[]): Promise<void>;
   /** The number of subscribers that request each key now. */

@@ -16,7 +16,8 @@ interface Slot {
 }
 
 /**
- * A field of an object: its value is a slot if `slot >= 0`, a nested object if `object > 0`, else the constant `value`.
+ * A field of an object. Its value is that of slot number `slot` if `slot >= 0`, nested object number `object` if
+ * `object > 0`, else the constant `value`.
  */
 interface Field {
   readonly key: string;
@@ -39,6 +40,7 @@ export class DocumentTemplate {
   /** The text without the values of the slots. Equal layouts mean equal templates. */
   readonly layout: string;
   readonly #slots: readonly Slot[];
+  /** The text after the last slot. */
   readonly #tail: Literal;
   /** The document first, then nested objects. */
   readonly #objects: readonly (readonly Field[])[];
@@ -95,7 +97,7 @@ export class DocumentTemplate {
     return this.#build(0);
   }
 
-  /** Sets field by field: copying a prototype object is as fast with few templates, but slower with many. */
+  /** Sets one field at a time. Copying a prototype object is as fast with few templates, but slower with many. */
   #build(object: number): object {
     const fields = this.#objects[object] as readonly Field[];
     const built: Record<string, unknown> = {};
@@ -195,15 +197,15 @@ const BACKSLASH = 0x5c;
 const LAST_PRINTABLE = 0x7e;
 
 /**
- * Whole numbers of up to 15 digits are exact, and so are their powers of ten. A quotient of both is therefore rounded
- * only once.
+ * Whole numbers of up to 15 digits are exact as doubles, and so are powers of ten up to 10^15. The quotient of two
+ * exact numbers is rounded only once.
  */
 const EXACT_DIGITS = 15;
 const POWERS_OF_TEN = Array.from({ length: EXACT_DIGITS + 1 }, (_, power) => 10 ** power);
 /** Whole numbers of up to 9 digits fit in 31 bits. */
 const SHORT_DIGITS = 9;
 
-/** A JSON number without exponent; NaN if there is none. */
+/** A JSON number without exponent; NaN if the text at `from` is not one. */
 function readNumber(view: DataView, from: number, to: number): number {
   let at = from;
   if (at < to && view.getUint8(at) === MINUS) at++;

@@ -17,11 +17,11 @@ export interface Envelope {
   /** Increases when the server lost data or the channel got a new lease holder. */
   readonly epoch?: number;
   /**
-   * Server time of the publication, Unix milliseconds. An exclusive writer estimates it: early by the batch's time in
-   * flight, never late.
+   * Server time of the publication, Unix milliseconds. An exclusive writer estimates it: the estimate is early by the
+   * time that the batch is in flight, never late.
    */
   readonly at?: number;
-  /** UUIDv7 of a command. */
+  /** Id of a command. By default a UUIDv7. */
   readonly id?: string;
   /**
    * Time at which a command expires, Unix milliseconds by the publisher's clock. Its lifetime is the difference to
@@ -64,7 +64,7 @@ export function encodeTrusted(envelope: Envelope): string {
   return checkedSize(tryToJson(() => serialize(envelope)));
 }
 
-/** Equals `JSON.stringify(envelope)` in four fifths of its time, because only the payload is new in every message. */
+/** Equals `JSON.stringify(envelope)` in four fifths of its time, because the type and sender are cached. */
 function serialize(envelope: Envelope): string {
   const { message_type: type, data, timestamp, sender } = envelope;
   const payload: string | undefined = JSON.stringify(data);
@@ -145,7 +145,7 @@ export function decodeBatch(frame: Uint8Array): readonly unknown[] {
   return documents;
 }
 
-/** Whether a document of a batch is within the size limit of a message. All are if the frame is. */
+/** Whether a document of a batch is within the size limit of a message. If the whole frame is, every document is. */
 export function isWithinLimit(frame: Uint8Array, document: unknown): boolean {
   if (frame.byteLength <= MAX_MESSAGE_BYTES) return true;
   return utf8.encode(JSON.stringify(document)).byteLength <= MAX_MESSAGE_BYTES;
@@ -206,8 +206,8 @@ function parse(text: string): unknown {
 }
 
 /**
- * A UTF-16 unit takes one to three bytes, so most messages need no exact count. The result is exact near the limit
- * only.
+ * The size in bytes, exact only near the limit. Far below or above it, the number of UTF-16 units is enough: a unit
+ * takes one to three bytes.
  */
 function utf8Length(text: string): number {
   if (text.length > MAX_MESSAGE_BYTES) return text.length;

@@ -14,9 +14,11 @@ import {
 } from './envelope.ts';
 import { TemplateDecoder } from './template-decoder.ts';
 
-/** With more unmatched documents than this plus one in eight, parsing the whole batch at once is faster. */
+/**
+ * If more small documents than this, plus one in eight, match no template, parsing the whole batch at once is faster.
+ */
 const MAX_UNMATCHED = 2;
-/** From this size on, unmatched documents are always parsed one by one: at 1 KB that takes half the time. */
+/** Unmatched documents of at least this size are always parsed one by one. At 1 KB that takes half the time. */
 const LARGE_DOCUMENT_BYTES = 512;
 
 const COMMA = 0x2c;
@@ -27,7 +29,7 @@ export interface DecodedBatch {
   readonly documents: readonly unknown[];
   /**
    * The end of each document in the frame: the offset of the comma or bracket after it. The first document begins at 1.
-   * Undefined: unknown.
+   * Undefined if the ends are unknown.
    */
   readonly ends: readonly number[] | undefined;
   /** @throws TickbusError `TICKBUS_INVALID_MESSAGE` unless it is a valid envelope within the limits */
@@ -61,8 +63,8 @@ export class FrameDecoder {
   }
 
   /**
-   * @returns undefined unless the frame is valid JSON of objects within the size limit, separated by commas without
-   * whitespace; also undefined if many small documents match no template
+   * @returns undefined if the whole batch must be parsed at once: many small documents match no template, whitespace
+   * separates documents, or the batch is invalid or exceeds a size limit
    */
   #readOneByOne(frame: Uint8Array): DecodedBatch | undefined {
     if (frame.byteLength > MAX_FRAME_BYTES) return undefined;
@@ -92,7 +94,11 @@ export class FrameDecoder {
     return { documents, ends, check };
   }
 
-  /** For batches with many unmatched documents, in another notation, or invalid. @throws like `readBatch` */
+  /**
+   * For a batch that is invalid, has many unmatched documents, or has whitespace between documents.
+   *
+   * @throws like `readBatch`
+   */
   #readAtOnce(frame: Uint8Array): DecodedBatch {
     const documents = decodeBatch(frame);
     const ends = findEnds(frame, documents.length);

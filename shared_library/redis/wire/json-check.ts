@@ -28,8 +28,8 @@ export function joinPath(head: string, tail: string): string {
 const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor']);
 
 /**
- * Number of values visited in the current document. Above MAX_MESSAGE_BYTES the message is too large; shared references
- * can cause that.
+ * Number of values visited in the current document. A document with more than MAX_MESSAGE_BYTES values cannot fit in a
+ * message. A small object that is referenced many times can cause that.
  */
 let visited = 0;
 
@@ -137,7 +137,7 @@ function findProblemInside(value: object, depth: number): Problem | undefined {
   return undefined;
 }
 
-/** An object literal or equivalent, of any realm. Its JSON consists of its own fields only. */
+/** Whether the value is an object literal or equivalent, of any realm. Its JSON consists of its own fields only. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   const isRoot = prototype === null || Object.getPrototypeOf(prototype) === null;

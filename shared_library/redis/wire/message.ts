@@ -10,7 +10,7 @@ export interface Message<Type extends string = string, Data = unknown>
   readonly data: Data;
   /** True for a stored value that was read from the server, on subscribing or after a gap. */
   readonly snapshot?: true;
-  /** Number of older messages of this key that this one replaced, because the handler was behind. */
+  /** Number of older messages of this key that this message replaced, because the handler was behind. */
   readonly conflated?: number;
 }
 

@@ -86,7 +86,8 @@ export function validMessage(
 /**
  * The key of a payload that may not have been validated yet; undefined on a channel without keys.
  *
- * @throws TickbusError `TICKBUS_INVALID_MESSAGE` if there is no key; reports the schema's issue if it has one
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE` if the payload has no key. If the payload also violates the schema,
+ * the error reports that
  */
 export function keyOfPayload(channel: Channel, type: string, data: Envelope['data']): string | undefined {
   if (!channel.keyed) return undefined;
@@ -101,7 +102,9 @@ export function keyOfPayload(channel: Channel, type: string, data: Envelope['dat
   throw invalidMessage(`of a ${channel} message has no key; the key must be a string or a number`, 'data');
 }
 
-/** An exception of a schema or key function is attributed to the message, as the two cannot be distinguished. */
+/**
+ * Blames the message for an exception of a schema or key function: a faulty function cannot be told from a bad payload.
+ */
 function thrownError(source: string, cause: unknown): TickbusError {
   return new TickbusError('TICKBUS_INVALID_MESSAGE', `${source} threw an error. See \`cause\`.`, { cause });
 }

@@ -8,7 +8,7 @@ export interface Position {
 
 export const ORIGIN: Position = Object.freeze({ epoch: 0, seq: 0 });
 
-/** The position of a message; undefined if it has no number. */
+/** The position of a message; undefined if the message is not numbered. */
 export function positionOf({ epoch, seq }: Partial<Position>): Position | undefined {
   return epoch === undefined || seq === undefined ? undefined : { epoch, seq };
 }
@@ -45,7 +45,11 @@ export interface LostRange {
   readonly lost: number;
 }
 
-/** The numbers missing above `after`, up to and including `top`. @param present sorted numbers that were received */
+/**
+ * The sequence numbers missing above `after`, up to and including `top`.
+ *
+ * @param present sorted numbers that were received
+ */
 export function missingBetween(
   after: number,
   top: number,

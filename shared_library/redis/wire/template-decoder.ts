@@ -4,16 +4,16 @@ import { DocumentTemplate } from './document-template.ts';
 
 /** Maximum number of templates. The one that matched last is tried first. */
 const MAX_TEMPLATES = 4;
-/** Cost of learning a template, in matches that it takes to recover that cost. */
+/** What learning a template takes from the budget. Each match adds 1, so this many matches recover it. */
 const LEARN_COST = 32;
 /** The initial and the largest budget. */
 const MAX_BUDGET = 4 * LEARN_COST;
-/** Added to the budget by each miss, so that learning is retried occasionally. */
+/** What each document without a matching template adds to the budget, so that learning is retried occasionally. */
 const BUDGET_PER_MISS = 1 / 32;
 
 /**
- * Learning takes as long as decoding about twenty documents, so it has a budget. If no two documents match, as with
- * order books of varying lengths, it learns from about one document in a thousand.
+ * Learning a template takes as long as decoding about twenty documents, so a budget limits it. If no two documents have
+ * the same layout, as with order books of varying lengths, the decoder learns from about one in a thousand.
  */
 export class TemplateDecoder {
   readonly #templates: DocumentTemplate[] = [];

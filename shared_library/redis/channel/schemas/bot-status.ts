@@ -13,7 +13,7 @@ export const botStatus = z.object({
   pnl: z.number().optional(),
   /** Start time of the bot, Unix milliseconds. */
   started_at: z.number().nonnegative().optional(),
-  /** Its subscriptions, for display: `PRICE_DATA: AAPL, MSFT`, `TRADE_COMMANDS: pause, resume`. */
+  /** The bot's subscriptions, for display: `PRICE_DATA: AAPL, MSFT`, `TRADE_COMMANDS: pause, resume`. */
   subscriptions: z.array(z.string().max(1000)).max(100).optional(),
   /** Number of received messages that are queued for handlers. */
   behind: z.number().int().nonnegative().optional(),

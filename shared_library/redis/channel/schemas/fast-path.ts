@@ -3,7 +3,7 @@
 import type { z } from 'zod';
 
 /**
- * The schema, whose Standard Schema interface calls `isKnownValid` first.
+ * The given schema, except that validation first calls `isKnownValid` and skips the schema if that returns true.
  *
  * @param isKnownValid returns true only for values that the schema would return unchanged
  */

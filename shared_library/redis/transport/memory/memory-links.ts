@@ -221,7 +221,9 @@ class MemoryWriter implements Writer {
   }
 }
 
-/** Isolates a failing subscriber from the publisher and other subscribers. The library reports its own errors. */
+/**
+ * Keeps an exception of one subscriber from the publisher and other subscribers. The library reports its own errors.
+ */
 function contain(action: () => void): void {
   try {
     action();

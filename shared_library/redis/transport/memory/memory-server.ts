@@ -23,7 +23,7 @@ interface StoredMessage {
   readonly frame: Uint8Array;
 }
 
-/** The holder is `nobody` during a hold-off. */
+/** A lease. During a hold-off `nobody` holds it, so that no candidate can acquire it. */
 interface ServerLease {
   readonly token: FenceToken | 'nobody';
   expiresAt: number;
@@ -215,7 +215,7 @@ export class MemoryServer {
   #remember({ ids }: ServerChannel, { idempotency }: Outgoing, published: EarlierPublish): void {
     if (idempotency === undefined) return;
     const now = this.#clock.monotonic();
-    // In insertion order. An expired id stays while an older one has not expired.
+    // Deletes in insertion order, up to the first id that has not expired. Expired ids after that id stay for now.
     for (const [id, { until }] of ids) {
       if (until > now) break;
       ids.delete(id);
@@ -223,7 +223,7 @@ export class MemoryServer {
     ids.set(idempotency.id, { published, until: now + idempotency.rememberMs });
   }
 
-  /** Grows even if the clock stands still, and across `flush`. */
+  /** Each epoch is higher than the previous one, even if the clock stands still, and after a `flush`. */
   #newEpoch(): number {
     this.#lastEpoch = Math.max(this.#lastEpoch + 1, this.#clock.now());
     return this.#lastEpoch;

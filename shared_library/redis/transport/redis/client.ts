@@ -17,7 +17,9 @@ export type RedisClient = ReturnType<typeof createRedisClient>;
  */
 const WRITE_BUFFER: object = { writableHighWaterMark: 1024 * 1024 };
 
-/** Never connected. Duplicates share its class, which takes 100 ms to build; new options would build another one. */
+/**
+ * Never connects. Its duplicates share its class, which takes 100 ms to build. New options would build another class.
+ */
 let template: ReturnType<typeof newTemplate> | undefined;
 
 /** A client for one connection. RedisLink monitors it, and replaces it when it drops. */
@@ -61,7 +63,7 @@ function newTemplate() {
   });
 }
 
-/** Replies as bytes, because messages have their own strict decoder. */
+/** Type mapping that returns replies as bytes, because messages have their own strict decoder. */
 export const AS_BYTES = { [RESP_TYPES.BLOB_STRING]: Buffer } as const;
 
 function script(source: string) {

@@ -1,4 +1,5 @@
-// The scripts for the demand of a channel. They need Redis 7 or newer, for TIME in a script that writes.
+// The scripts for a channel's demand: the keys that subscribers request. They need Redis 7 or newer, for TIME in a
+// script that writes.
 
 import { LUA_TRY } from './lua.ts';
 
@@ -17,7 +18,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 `;
 
-/** KEYS demand. ARGV subscriberId, key... */
+/** Removes keys that a subscriber no longer requests. KEYS demand. ARGV subscriberId, key... */
 export const WITHDRAW_DEMAND = `${LUA_TRY}
 for i = 2, #ARGV do try('ZREM', KEYS[1], ARGV[1] .. '\\n' .. ARGV[i]) end
 `;

@@ -17,17 +17,17 @@ import { formatAddress } from './link-settings.ts';
 const TOO_MANY_CLIENTS = 'ERR max number of clients';
 
 /**
- * Error codes of commands that were rejected before they had any effect, by the prefix of the reply. SERVER_ERROR is
- * transient.
+ * Maps the prefix of an error reply to an error code, for commands that were rejected before they had any effect.
+ * `TICKBUS_SERVER_ERROR` means that the cause is transient.
  */
 const REFUSAL_CODES: ReadonlyMap<string, ErrorCode> = new Map([
   ['FENCED', 'TICKBUS_FENCED'],
   ['WRONGPASS', 'TICKBUS_AUTH_FAILED'],
   ['NOAUTH', 'TICKBUS_AUTH_FAILED'],
   ['NOPERM', 'TICKBUS_DENIED'],
-  // This error has no prefix of its own.
+  // This error has no prefix that identifies it.
   [TOO_MANY_CLIENTS, 'TICKBUS_SERVER_ERROR'],
-  // In a script, a missing permission is a plain ERR. No other error of these scripts' commands is.
+  // In a script, a missing permission is a plain ERR. The commands of these scripts fail with ERR for no other reason.
   ['REFUSED ERR', 'TICKBUS_DENIED'],
   ['REFUSED NOPERM', 'TICKBUS_DENIED'],
   ...[
@@ -85,8 +85,8 @@ export function connectError(error: unknown, address: RedisAddress): TickbusErro
 }
 
 /**
- * The error of a command on an established link. If the reply is lost, a `read` counts as not connected, and a `write`
- * as unknown.
+ * The error of a command on an established link. If the reply is lost, the code is `TICKBUS_NOT_CONNECTED` for a `read`
+ * and `TICKBUS_OUTCOME_UNKNOWN` for a `write`.
  */
 export function commandError(error: unknown, address: RedisAddress, effect: 'read' | 'write'): TickbusError {
   if (error instanceof TickbusError) return error;
@@ -138,13 +138,15 @@ export function linkError(error: unknown, address: RedisAddress): TickbusError {
   return createError(code, text, cause, address);
 }
 
-/** Whether a retry is pointless, because the server rejected the credentials. */
+/**
+ * Whether a retry is pointless: the server replied with an error that is not transient, such as rejected credentials.
+ */
 export function isPermanent(error: unknown): boolean {
   const word = replyPrefix(rootCause(error));
   return word !== undefined && refusalCode(word) !== 'TICKBUS_SERVER_ERROR';
 }
 
-/** Whether a running script keeps the server busy, so that a retry will succeed. */
+/** Whether a running script keeps the server busy, so that a later retry can succeed. */
 export function isBusy(error: unknown): boolean {
   return replyPrefix(error) === 'BUSY';
 }
@@ -206,7 +208,10 @@ function message(error: unknown, address: RedisAddress): string {
   return redact(printable(text), address).replace(/\.$/, '');
 }
 
-/** The server quotes arguments in some errors (`unknown command HELLO, with args beginning with ...`). */
+/**
+ * Hides the password. The server quotes arguments in some errors (`unknown command HELLO, with args beginning with
+ * ...`).
+ */
 function redact(text: string, { password }: RedisAddress): string {
   if (password === undefined) return text;
   return text.replaceAll(password, '***').replaceAll(encodeURIComponent(password), '***');

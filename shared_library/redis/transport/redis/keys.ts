@@ -4,10 +4,16 @@ import type { ChannelSpec } from '../../channel/channel.ts';
 
 /** The keys of a channel. The hash tag keeps them in one slot of a cluster. */
 export interface ChannelKeys {
-  /** A hash with the position, branch, lease record and marks of the channel. */
+  /**
+   * A hash with the position, branch (see `LUA_BRANCH`), lease record and batch marks (see `MARK_COUNT`) of the
+   * channel.
+   */
   readonly head: string;
+  /** A hash with the last value of each key (kind `state`). */
   readonly last: string;
+  /** A stream of past messages (kind `event`). */
   readonly history: string;
+  /** The token of the lease holder; a nonce during a claim, or `nobody` during a hold-off. */
   readonly lease: string;
   /**
    * A stream with one entry. It exists while the epoch of an exclusive writer is current; every new epoch deletes it.
@@ -16,6 +22,7 @@ export interface ChannelKeys {
   readonly demand: string;
   /** The Redis channel that carries batches for tickbus subscribers. Not a key. */
   readonly frames: string;
+  /** The outcome of the command with this id, kept while the server remembers the id. */
   id(id: string): string;
 }
 

@@ -1,7 +1,7 @@
 // Detects silent links: a hanging server, dropped packets, or a half-open connection.
 
 export interface LinkWatchdogHooks {
-  /** Requests any reply. The client reports its errors elsewhere. */
+  /** Sends any command that gets a reply. The client reports its errors elsewhere. */
   readonly ping: () => Promise<unknown>;
   /** Called once. The watchdog has stopped by then. */
   readonly onStale: (silentForMs: number) => void;
@@ -9,7 +9,7 @@ export interface LinkWatchdogHooks {
 
 /** Milliseconds between two checks. */
 const TICK_MS = 250;
-/** Ticks from one pong to the next ping. */
+/** Ticks from one ping to the next, if the reply has arrived by then. */
 const PING_INTERVAL_TICKS = 2;
 /** Ticks without activity while a ping is unanswered: 2.5 s, so that a dead link is reported within 3.25 s. */
 const MAX_SILENT_TICKS = 10;
@@ -18,7 +18,7 @@ const MAX_PING_TICKS = 40;
 
 /**
  * Counts ticks instead of reading the clock. While this process is paused or busy there are no ticks, and after each
- * one the event loop reads pending input. So a slow process never makes a healthy link stale.
+ * tick the event loop reads pending input. So a slow process never makes a healthy link stale.
  */
 export class LinkWatchdog {
   readonly #hooks: LinkWatchdogHooks;

@@ -1,8 +1,9 @@
 // Lua fragments that scripts share.
 
 /**
- * `try` runs a command that is the first to need some permission, type or memory. If the server rejects it, the script
- * has changed nothing yet. The error then has the prefix REFUSED, which distinguishes it from a failure half-way.
+ * `try` runs a command that is the first in its script to need some permission, key type or memory. If the server
+ * rejects it, the script has changed nothing yet. The error then has the prefix REFUSED, which distinguishes it from a
+ * failure half-way.
  */
 export const LUA_TRY = `
 local function refuse(reply) error({ err = 'REFUSED ' .. reply.err }) end
@@ -19,9 +20,9 @@ local function digits(number) return string.format('%.0f', number) end
 `;
 
 /**
- * `branch_of_server()` identifies the server's data lineage. `run_id` changes with every process start and
- * `master_replid` with every promotion, so a server that may have lost data is on another branch. nil if the user may
- * not use INFO.
+ * `branch_of_server()` returns the branch of the server, which identifies the history of its data. `run_id` changes
+ * with every process start and `master_replid` with every promotion. So a server that may have lost data is on another
+ * branch. Returns nil if the user may not use INFO.
  */
 export const LUA_BRANCH = `
 local function branch_of_server()

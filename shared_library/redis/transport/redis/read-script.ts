@@ -8,8 +8,9 @@ import { LUA_BRANCH, LUA_TRY } from './lua.ts';
  *
  * - KEYS head, last, history, lease.
  * - ARGV kind, epoch and seq after which to read ('0' '0' reads everything).
- * - Returns { epoch, top seq, time in ms, { entry... }, branch flag, value of the lease or '' }. The epoch is 0 without
- *   a head. The flag is 1 if another branch of the server numbered the epoch; always 0 for users who may not use INFO.
+ * - Returns { epoch, top seq, time in ms, { entry... }, branch flag, value of the lease or '' }. The epoch is 0 if the
+ *   channel has no head. The flag is 1 if the server was on another branch (see `LUA_BRANCH`) when it numbered the
+ *   epoch. It is always 0 for users who may not use INFO.
  */
 export const READ_CHANNEL = `${LUA_TRY}${LUA_BRANCH}
 local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'branch')

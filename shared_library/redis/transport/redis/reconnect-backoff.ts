@@ -5,8 +5,9 @@ const FIRST_MS = 50;
 const MAX_MS = 800;
 
 /**
- * Milliseconds before an attempt, counted from 1. The first is immediate, then 50 ms doubling up to 800. The actual
- * wait is a random value in the upper half of that, so that many bots do not reconnect at the same instant.
+ * Milliseconds to wait before an attempt, counted from 1. The first attempt is immediate; the next waits 50 ms,
+ * doubling up to 800 ms. The actual wait is random, between half of that time and all of it, so that many bots do not
+ * reconnect at the same instant.
  */
 export function backoffMs(attempt: number, random: () => number = Math.random): number {
   if (attempt <= 1) return 0;

@@ -14,7 +14,9 @@ import { backoffMs } from './reconnect-backoff.ts';
 
 /** Milliseconds after which an attempt to reconnect times out, including handshake and subscriptions. */
 const RECONNECT_TIMEOUT_MS = 3_000;
-/** Attempts after rejected credentials or a missing permission, which may be in the middle of a change. */
+/**
+ * Attempts before giving up on rejected credentials or a missing permission, which an operator may just be changing.
+ */
 const MAX_REFUSALS = 3;
 
 /**
@@ -121,8 +123,9 @@ export class RedisLink {
   }
 
   /**
-   * The client's own timeout covers only the TCP connection. A client that is destroyed before that may still connect,
-   * or hang in its handshake. So this timeout does not wait for it, and destroys it again if it connects later.
+   * The client's own timeout covers only the TCP connection. A client that is destroyed while connecting may still
+   * connect, or hang in its handshake. So this method does not wait for the client, and destroys it again if it
+   * connects later.
    */
   async #withTimeout(up: Promise<void>, client: RedisClient, ms: number): Promise<void> {
     const timedOut = new Promise<never>((_, reject) => {
@@ -153,7 +156,10 @@ export class RedisLink {
     if (!this.#isClosed()) this.#lose(silentError(silentForMs, this.#settings));
   }
 
-  /** The link has dropped or is not trusted. An error on a live link comes from the client's decoder. */
+  /**
+   * The link has dropped or cannot be trusted. An error on a connection that is still open comes from the client's
+   * decoder.
+   */
   #lose(error: TickbusError): void {
     const client = this.#detachClient();
     this.#logger.warn(this.#logFields(error), error.message);
@@ -195,7 +201,7 @@ export class RedisLink {
     return client;
   }
 
-  /** Keeps the process alive while it reconnects. */
+  /** Keeps the process alive while the link reconnects. */
   #backOff(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);

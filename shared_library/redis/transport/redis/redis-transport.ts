@@ -38,7 +38,7 @@ export class RedisTransport implements Transport {
   readonly #logger: Logger;
   readonly #link: RedisLink;
   readonly #subscriptions = new Set<RedisSubscription>();
-  /** For each connection, the channels whose frames its user may not subscribe to. */
+  /** For each connection, the channels whose frames channel its user may not subscribe to. */
   readonly #withoutFrames = new WeakMap<RedisClient, Set<string>>();
   readonly #leases = new Set<ExclusiveLease>();
 
@@ -166,7 +166,7 @@ export class RedisTransport implements Transport {
     await Promise.all(Array.from(this.#leases, (lease) => lease.close()));
   }
 
-  /** Pipelined on a new connection, so that all are acknowledged in one round trip. */
+  /** Pipelines all subscriptions on a new connection, so that they are acknowledged in one round trip. */
   async #subscribeAll(client: RedisClient): Promise<void> {
     await Promise.all(
       [...this.#subscriptions].map((subscription) => this.#subscribeOn(client, subscription)),
@@ -175,8 +175,8 @@ export class RedisTransport implements Transport {
 
   /**
    * Subscribes to both names in one command, so that a writer's count of subscribers includes both or neither. A user
-   * who may not subscribe to frames counts as a plain client and receives single messages. This stays so for the
-   * connection, which counts once for all its subscriptions.
+   * who may not subscribe to the frames channel receives single messages, like a plain client. This does not change
+   * while the connection lasts, because the server counts a connection once for all its subscriptions.
    */
   async #subscribeOn(client: RedisClient, { names, listener }: RedisSubscription): Promise<void> {
     const [name] = names;

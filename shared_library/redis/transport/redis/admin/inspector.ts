@@ -17,7 +17,7 @@ export interface ChannelStats {
   readonly channel: string;
   /** Number of connections subscribed to it by name. */
   readonly subscribers: number;
-  /** Its head; undefined if tickbus has not published on it, or it is not numbered. */
+  /** Its latest position; undefined if tickbus has not published on it, or its messages are not numbered. */
   readonly position: Position | undefined;
   /** Number of stored last values (kind `state`). */
   readonly keys: number;
@@ -38,7 +38,7 @@ export interface ClockReport {
   readonly offsetMs: number;
   /** Maximum error of the offset: half the round trip of that reply. */
   readonly errorMs: number;
-  /** Of all requests, in order. */
+  /** Round-trip times of all requests, in order. */
   readonly roundTripsMs: readonly number[];
 }
 
@@ -141,7 +141,7 @@ export class RedisInspector {
       position: epoch && seq ? { epoch: Number(epoch), seq: Number(seq) } : undefined,
       keys,
       history: entries,
-      // Not a token: `nobody` during a hold-off, a nonce during a claim.
+      // Otherwise the key does not contain a token, but `nobody` during a hold-off, or a nonce during a claim.
       lease: /^\d+$/.test(token ?? '')
         ? {
             token: Number(token),

@@ -16,7 +16,7 @@ export interface UsedCommand {
   readonly command: readonly string[];
 }
 
-/** Whether the user may use each command; undefined if the check itself is not permitted, because it is a script. */
+/** Whether the user may use each command; undefined if the user may not run the script that checks this. */
 export type UserPermissions = readonly (UsedCommand & { readonly isAllowed: boolean | undefined })[];
 
 /** Every command that the library or its scripts run on this channel, once for each key. */

@@ -28,7 +28,7 @@ export interface ServerReport {
   readonly savePoints: string | undefined;
   /** Output buffer limits above which the server disconnects a slow subscriber. 0 means no limit. */
   readonly pubsubBuffer: OutputBufferLimit | undefined;
-  /** The same for all other connections, such as a gateway's, which receives the client list. */
+  /** The same for connections without subscriptions, such as a gateway's, which receives the client list. */
   readonly normalBuffer: OutputBufferLimit | undefined;
   /** The user of this connection. */
   readonly user: string | undefined;

@@ -18,7 +18,7 @@ export function disconnectOtherWriters(
     const list = String(await client.sendCommand(['CLIENT', 'LIST']));
     const lines = list.split('\n').filter((line) => line.includes(` name=${writerName} `));
     const ids = lines.map((line) => /^id=(\d+) /.exec(line)?.[1] ?? '').filter((id) => id !== ownId);
-    // The reply for a connection that is already gone is 0.
+    // For a connection that is already gone, the reply is 0 and not an error.
     await Promise.all(ids.map((id) => client.sendCommand(['CLIENT', 'KILL', 'ID', id])));
   });
 }

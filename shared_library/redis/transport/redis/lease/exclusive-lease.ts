@@ -1,4 +1,4 @@
-// The lease of a channel with an exclusive writer. It has a connection of its own and deposes all other writers.
+// The lease of a channel with an exclusive writer. It has its own connection, and disconnects all other writers.
 
 import type { ChannelSpec } from '../../../channel/channel.ts';
 import { TickbusError } from '../../../errors.ts';
@@ -15,7 +15,7 @@ import { ExclusiveWriter, type PastEpoch } from '../writers/exclusive-writer.ts'
 import { disconnectOtherWriters, findFenceObstacle, watchFence } from './connection-fence.ts';
 import { LeaseCommands } from './lease-commands.ts';
 
-/** The time from a claim until its release or the loss of the lease. */
+/** One period of holding the lease: from a claim until its release or the loss of the lease. */
 interface Term {
   readonly token: FenceToken;
   readonly writer: ExclusiveWriter;
@@ -24,8 +24,8 @@ interface Term {
 
 /**
  * Fence by connection: a new holder first disconnects every other writer. After the reply to CLIENT KILL the server
- * executes nothing that a deposed writer still has in flight. Everything runs on one connection; the steps restart if
- * it drops.
+ * executes nothing that a disconnected writer still has in flight. Everything runs on one connection; the steps restart
+ * if it drops.
  *
  *     claim   RESERVE_LEASE -> CLIENT SETNAME, LIST, KILL -> ACTIVATE_LEASE -> WATCH fence -> attach a writer
  *     resume  the same on each new connection of a holder, with its token; the head then settles batches in flight
@@ -36,13 +36,13 @@ interface Term {
  * - ACTIVATE_LEASE requires the nonce, so only the later of two overlapping claims succeeds. Position, marks and epoch
  *   come from its reply alone; nothing is published before it.
  * - A guard follows every EXEC: WATCH of the epoch's fence, and a read that blocks forever if that fence is gone. Every
- *   new epoch deletes the fence. This covers connections that no KILL can reach: a server that was emptied, or demoted
- *   and promoted again.
- * - A release ends the term, and so does a renewal that finds the lease lost. A renewal on another branch of the server
- *   makes the writer resume.
+ *   new epoch deletes the previous fence. This stops connections that no KILL can reach, because the server was
+ *   emptied, or demoted and promoted again.
+ * - A release ends the term, and so does a renewal that finds the lease lost. If a renewal finds that the server has
+ *   lost data, the writer resumes.
  *
- * If the user may not LIST and KILL, or a proxy multiplexes connections, the token is the only fence (`#obstacle`). The
- * holder then publishes by script, and never succeeds an exclusive writer that did not release.
+ * If the user may not use LIST and KILL, or a proxy multiplexes connections, the token is the only fence (`#obstacle`).
+ * The holder then publishes by script. It cannot take over from an exclusive writer that did not release the lease.
  */
 export class ExclusiveLease implements LeaseOperations {
   readonly #channel: ChannelSpec;
@@ -59,11 +59,13 @@ export class ExclusiveLease implements LeaseOperations {
   #term: Term | undefined;
   /** The writer of the previous term, until all its batches are settled. */
   #previousWriter: ExclusiveWriter | undefined;
-  /** The token of the previous term. Only a claim gives a writer again. */
+  /** The token of the previous term, which can no longer be renewed. Only a new claim provides a writer. */
   #endedToken: FenceToken | undefined;
-  /** After a claim that failed half-way, the next claim waits until then (monotonic milliseconds). */
+  /**
+   * Earliest time of the next claim, in monotonic milliseconds. In the future only after a claim that failed half-way.
+   */
   #nextClaimAt = 0;
-  /** Why this connection cannot write exclusively, as of its last check. */
+  /** Why this connection cannot write exclusively, as of the last check; undefined if it can. */
   #obstacle: string | undefined;
 
   /** @param onClosed called once, by `close` */
@@ -144,7 +146,7 @@ export class ExclusiveLease implements LeaseOperations {
 
   async #claimExclusively(client: RedisClient, ttlMs: number): Promise<LeaseAttempt> {
     const disconnectOthers = async () => {
-      // If the claim fails after this point, other candidates may claim when the reservation ends.
+      // If the claim fails after this point, this candidate waits, so that others can claim when the reservation ends.
       this.#nextClaimAt = performance.now() + 2 * ttlMs;
       await disconnectOtherWriters(client, this.#writerName, ttlMs);
     };
@@ -198,11 +200,11 @@ export class ExclusiveLease implements LeaseOperations {
     }
     await watchFence(client, this.#fenceOf(resumed.head.epoch));
     writer.resumed(resumed.head);
-    // The holder has given the lease up in the meantime.
+    // The holder has given up the lease while the link was down.
     if (writer.isEnded) await this.#release(client, token);
   }
 
-  /** A candidate writes nothing, so it takes a name that no holder disconnects. Checks its permissions again. */
+  /** Takes a name that no holder disconnects, because a candidate writes nothing. Checks the permissions again. */
   async #becomeCandidate(client: RedisClient): Promise<void> {
     // A new connection has this name already, and its user may lack the permission for SETNAME.
     await client.sendCommand(['CLIENT', 'SETNAME', this.#settings.name]).catch(() => {});
@@ -222,7 +224,7 @@ export class ExclusiveLease implements LeaseOperations {
     this.#previousWriter = undefined;
   }
 
-  /** The lease is lost, or the link has ended for good. */
+  /** Ends the term, because the lease is lost or the link has ended for good. */
   #depose(past: readonly PastEpoch[]): void {
     this.#term?.writer.deposed(past);
     this.#endTerm();

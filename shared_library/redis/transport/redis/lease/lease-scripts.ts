@@ -8,8 +8,8 @@ import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY } from '../lua.ts';
 const ROUNDING_MS = 10;
 
 /**
- * `is_ours(holder, token, head_token, head_until)`: the caller holds the lease, or it expired and nobody else has held
- * it since.
+ * `is_ours(holder, token, head_token, head_until)`: whether the caller holds the lease, or its lease has expired and
+ * nobody else has held it since.
  */
 const LUA_IS_OURS = `
 local function is_ours(holder, token, head_token, head_until)
@@ -34,13 +34,15 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
  *
  * The head records the branch of the server that granted the last lease (`lease_branch`) and the end of that lease
  * (`until`; 0 after a release). The server may have lost the record of a holder if there is no token, the branch
- * differs, or the lease ended early. Then `nobody` holds the lease for one TTL, after which a former holder's lease has
- * expired by its own clock. The same applies if the lease ended longer ago than any candidate waits: the server's clock
- * may have been set forward, and the holder will renew. If a lease would outlast its TTL, the clock was set back; the
- * lease is shortened to its TTL.
+ * differs, or the lease ended early. Then `nobody` holds the lease for one TTL (the hold-off). By then, a former
+ * holder's lease has expired by that holder's own clock.
  *
- * A caller that publishes by script is 'barred' from succeeding a holder with plain commands whose lease expired. It
- * cannot stop that holder's batches in flight.
+ * There is also a hold-off if the lease ended longer ago than any candidate waits. The server's clock may have been set
+ * forward, so the holder may still renew. If a lease would outlast its TTL, the clock was set back; the lease is
+ * shortened to its TTL.
+ *
+ * A caller that publishes by script is 'barred' while the last holder is one with plain commands whose lease expired.
+ * The caller cannot stop that holder's batches in flight.
  */
 export const RESERVE_LEASE = `${LUA_TRY}${LUA_DIGITS}${LUA_IS_OURS}
 local nonce, ttl, token, writer = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
@@ -84,21 +86,27 @@ redis.call('HSET', KEYS[1], 'token', raised, 'until', digits(now + ttl), 'ttl', 
 return { 'reserved', raised }
 `;
 
-/** Fields of the head hash. Each holds the last sequence number of one of the eight most recent batches. */
+/**
+ * Fields of the head hash, called marks. Each holds the last sequence number of one of the eight most recent batches.
+ */
 const MARK_FIELDS = "'b0', 'b1', 'b2', 'b3', 'b4', 'b5', 'b6', 'b7'";
-/** Number of ended epochs in the head. A disconnected writer can settle its batches after up to as many takeovers. */
+/**
+ * Maximum number of ended epochs in the head. A disconnected writer can still settle its batches after up to this many
+ * takeovers.
+ */
 const MAX_PAST_EPOCHS = 8;
 
 /**
  * The second script. Requires the nonce of the first, grants or extends the lease, and returns the head of the channel.
  *
  * - KEYS head, lease, prefix of the fence keys.
- * - ARGV nonce, TTL in ms, token, 'plain' or 'token', epoch of the caller or '' (a claim), the highest seq that it
- *   knows to be published.
+ * - ARGV nonce, TTL in ms, token, 'plain' or 'token', epoch of the caller or '' (a claim), the highest seq that the
+ *   caller knows to be published.
  * - Returns { 'same', epoch, time in microseconds, seq, mark... } | { 'new', epoch, time } | { 'lost', past epochs }.
  *
- * A claim begins a new epoch. So does a resume on another branch of the server, or if the head is below what the caller
- * has published. `past` lists ended epochs as `epoch:seq:is_same_branch:mark,...;`, the latest first.
+ * A claim begins a new epoch. A resume does so if the server is on another branch, the epoch is no longer the caller's,
+ * or the head is below what the caller has published. `past` lists ended epochs as
+ * `epoch:seq:is_same_branch:mark,...;`, the latest first.
  */
 export const ACTIVATE_LEASE = `${LUA_TRY}${LUA_DIGITS}${LUA_IS_OURS}
 local nonce, ttl, token, writer, epoch, published = unpack(ARGV)
@@ -148,7 +156,8 @@ return { 'new', next_epoch, micros }
  * Extends the lease if the caller holds it.
  *
  * - KEYS head, lease.
- * - ARGV token, TTL in ms, epoch of a writer with plain commands or '', the highest seq that it knows to be published.
+ * - ARGV token, TTL in ms, epoch of a writer with plain commands or '', the highest seq that the writer knows to be
+ *   published.
  * - Returns 1 if extended, 0 if lost, 2 if extended but the server has lost data, so that the writer must resume.
  */
 export const RENEW_LEASE = `${LUA_TRY}${LUA_DIGITS}${LUA_IS_OURS}

@@ -14,8 +14,8 @@ import { StampClock } from './stamp-clock.ts';
 const MAX_IN_FLIGHT = 4;
 
 /**
- * A batch that was next to be executed in this many consecutive link drops is not sent again, because it may cause
- * them. With two, a link that is cut every 50 ms loses messages on a busy machine.
+ * A batch that was next to be executed in this many consecutive link drops is not sent again, because it may cause the
+ * drops. With a limit of two, a link that is cut every 50 ms loses messages on a busy machine.
  */
 const MAX_DROPS = 3;
 
@@ -42,9 +42,9 @@ export interface HeadSnapshot {
   readonly serverAt: number;
 }
 
-/** The end of a past epoch. */
+/** How a past epoch ended. */
 export interface PastEpoch extends Pick<HeadSnapshot, 'epoch' | 'seq' | 'marks'> {
-  /** The server had lost no data when the epoch ended. */
+  /** Whether the server had lost no data when the epoch ended. */
   readonly isKnown: boolean;
 }
 
@@ -52,7 +52,7 @@ interface InFlightBatch extends BatchPosition {
   readonly batch: readonly Outgoing[];
   readonly resolve: (receipt: Receipt | undefined) => void;
   readonly reject: (error: TickbusError) => void;
-  /** The fence stopped this batch or an earlier one, so it was not executed. */
+  /** Set if the fence stopped this batch or an earlier one, so that this batch was not executed. */
   isFenced?: true;
 }
 
@@ -128,7 +128,7 @@ export class ExclusiveWriter implements Writer {
     });
   }
 
-  /** Starts sending on a connection. All other writers are known to be dead. */
+  /** Starts sending on a connection. All other writers are known to be disconnected. */
   attach(client: RedisClient): void {
     this.#client = client;
     this.#events.emit('room', undefined);
@@ -187,7 +187,7 @@ export class ExclusiveWriter implements Writer {
   }
 
   /**
-   * Published only if the head has the mark of the batch: a higher number in the head can come from a later batch. A
+   * The batch was published only if the head has its mark: a higher number in the head can come from a later batch. A
    * batch that was not executed can be sent again, unless that would change the order.
    */
   #settle(sent: InFlightBatch, { seq, marks }: Pick<HeadSnapshot, 'seq' | 'marks'>): void {
@@ -224,7 +224,7 @@ export class ExclusiveWriter implements Writer {
         break;
       case 'partial':
         sent.reject(this.#options.unknownError(`a part was rejected: ${outcome.error.message}`));
-        // Its numbers are used. If the head does not include them, a new epoch begins.
+        // The numbers of this batch are used. If the head does not include them, a new epoch begins.
         this.#published = Math.max(this.#published, lastSeq(sent, sent.batch));
         if (!outcome.isCounted) this.#options.onUntrusted(client, outcome.error);
         break;

@@ -12,7 +12,10 @@ import { channelKeys } from '../keys.ts';
 const MAX_SINGLE_MESSAGES = 8;
 /** Above this mean message size, in UTF-16 units, a frame costs a subscriber more than it saves. */
 const LARGE_MEAN_SIZE = 512;
-/** Number of mark fields b0, b1, ... in the head: more than batches can be in flight. */
+/**
+ * Number of mark fields b0, b1, ... in the head. A mark is the last sequence number of a recent batch. There must be
+ * more marks than batches in flight.
+ */
 export const MARK_COUNT = 8;
 
 /**
@@ -51,9 +54,9 @@ export type BatchOutcome =
   | { readonly state: 'fenced' }
   /** Nothing was executed. */
   | { readonly state: 'refused'; readonly error: ErrorReply }
-  /** A part was executed. `isCounted`: the head includes the batch, so numbering can continue. */
+  /** A part was executed. `isCounted`: the head includes the batch's numbers, so numbering can continue. */
   | { readonly state: 'partial'; readonly error: ErrorReply; readonly isCounted: boolean }
-  /** The link dropped, or the reply was not that of a transaction. The head decides. */
+  /** The link dropped, or the reply was not that of a transaction. The head of the channel decides the outcome. */
   | { readonly state: 'unsettled'; readonly error: unknown };
 
 /** The position and timestamp of a batch. */
@@ -162,7 +165,7 @@ function frameOf(texts: readonly string[]): string {
   return `${frame}]`;
 }
 
-/** Byte lengths. Most frames are ASCII, which one check of the whole frame detects. */
+/** Byte lengths of the messages. Most frames are ASCII, which one check of the whole frame detects. */
 function lengthsOf(texts: readonly string[], frame: string, size: number): string {
   const isAscii = Buffer.byteLength(frame) === size + texts.length + 1;
   let lengths = '';

@@ -1,4 +1,5 @@
-// The shared writer, for channels whose lease nobody holds. One script numbers, stores and publishes a batch.
+// The shared writer, for channels without a lease holder, or whose holder has no exclusive writer. One script numbers,
+// stores and publishes a batch.
 
 import type { ChannelSpec } from '../../../channel/channel.ts';
 import { TickbusError } from '../../../errors.ts';
@@ -9,17 +10,18 @@ import { channelKeys } from '../keys.ts';
 import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY } from '../lua.ts';
 
 /**
- * Publishes all of a batch or nothing: everything that the server can reject is checked before the first write.
+ * Publishes all messages of a batch or none: everything that the server can reject is checked before the first write.
  *
  * - KEYS head, last, history, lease, prefix of the fence keys, then the id key of each command.
  * - ARGV channel, kind, history length, fence token or '', framing, known epoch, known seq, then key and JSON of each
- *   message. In place of the key, a command has the milliseconds for which its id is remembered; a retry adds a colon
+ *   message. In place of the key, a command has the milliseconds for which its id is remembered. A retry adds a colon
  *   and the epoch of its first attempt.
  * - Returns epoch, first seq, receivers, time in microseconds (0 where a plain channel has no value), then four values
  *   for each command that was not published: index, and epoch, seq, receivers of its first publish. The epoch is 0 if
- *   the server cannot know.
+ *   the server cannot know whether the command was published.
  *
- * A new epoch begins if the head is missing, of another branch of the server, or below the known position.
+ * A new epoch begins if the channel has no head, or if its head is of another branch of the server or below the known
+ * position.
  */
 export const PUBLISH_BATCH = `${LUA_TRY}${LUA_DIGITS}${LUA_POSITIONED}
 local channel, kind, history, token, framing, known_epoch, known_seq = unpack(ARGV, 1, 7)
@@ -116,7 +118,7 @@ end
 return { epoch_text, #texts > 0 and digits(seq + 1) or 0, receivers, at_us, unpack(not_published) }
 `;
 
-/** @param known a position that the channel has reached, as far as the caller knows */
+/** @param known a position that the channel is known to have reached */
 export function publishArguments(
   channel: ChannelSpec,
   batch: readonly Outgoing[],
@@ -145,7 +147,7 @@ export function publishArguments(
   return { keys: [head, last, history, lease, fence(''), ...ids], args };
 }
 
-/** @throws TickbusError `TICKBUS_OUTCOME_UNKNOWN` for a reply that the script cannot give, as from a proxy */
+/** @throws TickbusError `TICKBUS_OUTCOME_UNKNOWN` for a reply that the script never gives; it may come from a proxy */
 export function parseReceipt(reply: unknown, { kind, name }: ChannelSpec): Receipt {
   const [epoch, seq, receivers, , ...more] = Array.isArray(reply) ? reply.map(Number) : [];
   if (![epoch, seq, receivers, ...more].every(Number.isSafeInteger)) {

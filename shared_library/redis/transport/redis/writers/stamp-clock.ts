@@ -1,6 +1,6 @@
 // A lower bound of the server's clock. A writer stamps messages with it before the server executes them.
 
-/** Maximum correction of a clock, in milliseconds per millisecond: the slew rate of NTP. */
+/** Maximum rate at which a clock is corrected, in milliseconds per millisecond: the slew rate of NTP. */
 const DRIFT = 0.000_5;
 
 /**
@@ -15,12 +15,12 @@ export class StampClock {
   #knownAt = 0;
 
   /**
-   * Records a reply with the time `serverAt` that arrived at `receivedAt` (monotonic), for a batch stamped `stamp`.
-   * Milliseconds.
+   * Records a reply with the server time `serverAt` that arrived at `receivedAt` (monotonic). `stamp` is the timestamp
+   * of its batch. All are in milliseconds.
    */
   observe(serverAt: number, receivedAt: number, stamp = Number.NEGATIVE_INFINITY): void {
     const offset = serverAt - receivedAt;
-    // A late stamp means that the clock was set back, which invalidates the earlier bound.
+    // A late stamp means that the server's clock was set back, which invalidates the earlier bound.
     if (offset < this.#offsetAt(receivedAt) && stamp <= serverAt) return;
     this.#offset = offset;
     this.#knownAt = receivedAt;
