@@ -1,4 +1,4 @@
-// Reads the gateway's settings from flags and environment variables. The library reads the REDIS_* variables itself.
+// Reads the gateway's settings from flags and environment variables. The library tickbus reads REDIS_*.
 
 import { Command, CommanderError } from 'commander';
 import { z } from 'zod';
@@ -10,7 +10,7 @@ type FeedName = keyof typeof FEED_KINDS;
 
 export interface GatewayConfig extends GatewaySettings {
   readonly FEED: FeedName;
-  /** The settings of that feed, for `FEED_KINDS[FEED].create`. */
+  /** The settings of the selected feed, for `FEED_KINDS[FEED].create`. */
   readonly feedSettings: Readonly<Record<string, unknown>>;
 }
 
@@ -99,7 +99,7 @@ function parseFlags(args: readonly string[]): ReadonlyMap<string, string> | 'hel
   return new Map(Object.entries(values).map(([name, value]) => [variableOf(name), value]));
 }
 
-/** Omits the value after the flag's name, which can be a secret. */
+/** Describes an error without the flag's value, because the value can be a secret. */
 function describeFlagError({ code, message }: CommanderError): string {
   const [flag = ''] = /--?[\w-]+/.exec(message) ?? [];
   const name = flag.replace(/^--/, '').replaceAll('-', '_').toUpperCase();
@@ -136,7 +136,7 @@ function flagOf(name: string): string {
   return `--${name.toLowerCase().replaceAll('_', '-')}`;
 }
 
-/** commander turns `--symbol-limit` into `symbolLimit`. */
+/** Turns commander's spelling of a flag, `symbolLimit`, into the variable `SYMBOL_LIMIT`. */
 function variableOf(option: string): string {
   return option.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 }

@@ -8,7 +8,7 @@ import type { SessionTimes } from './session/active-session.ts';
 export interface GatewayOptions extends Partial<SessionTimes> {
   /** Creates the feed. Called at the start, so that errors show early, and again for each further active session. */
   readonly createFeed: () => Promise<Feed>;
-  /** The gateway does not close it. */
+  /** The connection to Redis. The gateway does not close it. */
   readonly connection: Connection;
   /** A pino logger can be passed as is. */
   readonly logger: Logger;
@@ -16,7 +16,7 @@ export interface GatewayOptions extends Partial<SessionTimes> {
   readonly symbols?: readonly string[];
   /** Maximum number of instruments to request from the broker. Default: the broker's own limit. */
   readonly symbolLimit?: number;
-  /** Milliseconds an instrument stays requested after its last bot has left. Default 30,000. */
+  /** Milliseconds an instrument stays requested after no bot requests it any more. Default 30,000. */
   readonly symbolGraceMs?: number;
   /** Milliseconds between two reads of the symbols that subscribers request. Default 500. */
   readonly demandIntervalMs?: number;
@@ -26,7 +26,7 @@ export interface GatewayOptions extends Partial<SessionTimes> {
   readonly connectLimit?: number;
   /** Window of `connectLimit`, milliseconds. Default 60,000. */
   readonly connectWindowMs?: number;
-  /** Timestamps the published messages. Default: the system clock. */
+  /** The clock that timestamps the published messages. Default: the system clock. */
   readonly clock?: Clock;
   /** The gateway's name in FEED_STATUS. Default: host name and process id. */
   readonly holder?: string;
@@ -39,7 +39,10 @@ export function completeOptions(options: GatewayOptions): CompleteOptions {
   return { ...DEFAULTS, statusIntervalMs, holder: `${hostname()}-${process.pid}`, ...options };
 }
 
-/** Bots detect a dead gateway after three missed heartbeats: half a lease, which is before a standby takes over. */
+/**
+ * Heartbeat interval as a fraction of `leaseTtlMs`. Bots detect a dead gateway after three missed heartbeats, which is
+ * half of `leaseTtlMs`, so before the standby takes over.
+ */
 const HEARTBEAT_PER_TTL = 1 / 6;
 const DEFAULTS = {
   clock: systemClock,

@@ -5,7 +5,7 @@ import { isSymbol } from './demand/symbol.ts';
 import { text, wholeNumber } from './feeds/setting.ts';
 import { RECORDER_SETTINGS } from './recorder/recorder-settings.ts';
 
-/** The error of each field completes "NAME must be ..."; its description is its line of `--help`. */
+/** The error text of a field completes "NAME must be ..."; the description of a field is its line of `--help`. */
 export const GATEWAY_SETTINGS = {
   SYMBOLS: z
     .string()

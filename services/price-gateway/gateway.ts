@@ -1,5 +1,5 @@
-// The gateway: on standby until it acquires the lease of PRICE_DATA, then publishes the prices of one feed while it
-// holds it.
+// The gateway: on standby until it acquires the lease of PRICE_DATA. While it holds the lease, it publishes the prices
+// of one feed.
 
 import { CHANNELS } from 'tickbus/constants';
 import { RedisLease } from 'tickbus/lease';
@@ -13,7 +13,7 @@ import { FeedPublisher } from './prices/feed-publisher.ts';
 import { ActiveSession } from './session/active-session.ts';
 import { ConnectionBudget } from './session/connection-budget.ts';
 
-/** Whether the gateway can work. A standby is ready if it could take over. */
+/** Whether the gateway can do its work. On standby, it is ready while Redis is connected, so that it can take over. */
 export interface Readiness {
   readonly ready: boolean;
   readonly role: Role;
@@ -45,14 +45,15 @@ export function createGateway(options: GatewayOptions): Gateway {
   return new PriceGateway(options);
 }
 
-/** An older price is not worth publishing. */
+/** Deadline of each publish, milliseconds. A price that is older is not worth publishing. */
 const PUBLISH_DEADLINE_MS = 1_000;
 
 /**
  * starting -> standby -> active -> (standby -> active)* -> stopping -> stopped
  *
- * Only the lease switches between standby and active (`#onGained`, `#onLost`). A session starts only after the previous
- * session's feed has released the broker (`#previousSessionEnded`), because the broker would count both connections.
+ * `#onGained` and `#onLost` switch between standby and active; a session that cannot start also returns to standby. A
+ * session starts only after the previous session's feed has closed its connection (`#previousSessionEnded`), because
+ * the broker would count both connections against its limit.
  */
 class PriceGateway implements Gateway {
   readonly #options: CompleteOptions;

@@ -12,7 +12,7 @@ import { createMetrics } from './monitoring/metrics.ts';
 import type { CaptureRecorder } from './recorder/capture-recorder.ts';
 import { recorderFor } from './recorder/recorder-settings.ts';
 
-/** The process exits if the shutdown takes longer, milliseconds. */
+/** Maximum duration of the shutdown, milliseconds; after that the process exits at once. */
 const STOP_DEADLINE_MS = 10_000;
 
 try {
@@ -48,7 +48,7 @@ async function serve(config: GatewayConfig): Promise<void> {
     await stop();
     throw error;
   }
-  // Only now: before this point nothing needs a graceful shutdown.
+  // Called only after the start: a process that is still starting needs no graceful shutdown.
   shutDownGracefully({ deadlineMs: STOP_DEADLINE_MS, logger, failure }, async ({ err, signal }) => {
     if (err) logger.fatal({ err }, 'Fatal error; shutting down the gateway.');
     await stop();

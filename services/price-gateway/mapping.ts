@@ -7,9 +7,9 @@ export type FrameItem =
   /** Timestamps are Unix milliseconds, numbers are finite. A size that the venue does not send is 0. */
   | TradeEvent
   | QuoteEvent
-  /** All symbols that the venue has acknowledged. Only with `acknowledges`. */
+  /** All symbols whose subscription the venue has acknowledged. Only for a mapping with `acknowledges: true`. */
   | { readonly kind: 'subscribed'; readonly symbols: readonly string[] }
-  /** The venue does not serve this instrument; the others are not affected. */
+  /** The venue does not serve this instrument; other instruments are not affected. */
   | {
       readonly kind: 'refused';
       readonly symbol: string;
@@ -36,16 +36,16 @@ export type VenueMessage = object | string;
 export interface Mapping {
   /** Parses one frame, decoded from JSON, into no item, one item, or several in order. Called for every frame. */
   read(frame: unknown): FrameItem | readonly FrameItem[] | undefined;
-  /** The messages that subscribe to instruments. Omit it for a venue that sends them without a subscription. */
+  /** The messages that subscribe to instruments. Omit it if the venue sends prices without a subscription. */
   subscribe?(symbols: readonly string[]): VenueMessage | readonly VenueMessage[];
-  /** The messages that unsubscribe from instruments. Without it, prices of those instruments are dropped. */
+  /** The messages that unsubscribe from instruments. Without this function, the feed only drops their prices. */
   unsubscribe?(symbols: readonly string[]): VenueMessage | readonly VenueMessage[];
   /** The first messages on every connection, such as a login. */
   open?(): VenueMessage | readonly VenueMessage[];
-  /** Sent every WEBSOCKET_PING_MS instead of a WebSocket ping, for a venue with its own ping message. */
+  /** The message to send every WEBSOCKET_PING_MS instead of a WebSocket ping, for a venue with its own ping message. */
   ping?(): VenueMessage;
   /** Whether `read` returns `subscribed` items. Default false: an instrument counts as subscribed once requested. */
   readonly acknowledges?: boolean;
-  /** The `venue` field of each price: `coinbase`. */
+  /** The `venue` field of each price, such as `coinbase`. */
   readonly venue?: string;
 }

@@ -60,12 +60,12 @@ interface QuoteMessage extends ServerMessage {
 
 export type DataMessage = TradeMessage | QuoteMessage;
 
-/** A message of a client. `channels` has the symbols by channel name; the feed defines which channels exist. */
+/** A message of a client. `channels` maps channel names to symbols; `Subscriptions` checks the channel names. */
 export type ClientMessage =
   | { readonly action: 'auth'; readonly key: string; readonly secret: string }
   | { readonly action: 'subscribe' | 'unsubscribe'; readonly channels: Readonly<Record<string, string[]>> };
 
-/** Sent on connect. */
+/** The greeting of a new connection. */
 export const CONNECTED: ServerMessage & { readonly msg: string } = { T: 'success', msg: 'connected' };
 
 /** Answers valid credentials. */
@@ -78,7 +78,7 @@ export function errorMessage(
 }
 
 /**
- * The message for a market event. Fields that the event lacks have IEX's values for an ordinary trade or quote:
+ * The message for a market event. Fields that the event lacks get IEX's values for an ordinary trade or quote:
  * exchange `V`, regular conditions, tape `C`.
  *
  * @param tradeId the exchange's trade id; unused for a quote

@@ -29,7 +29,7 @@ export class BrokerFaults {
     return this.#muted;
   }
 
-  /** Whether the broker does not read either. */
+  /** Whether the broker neither sends nor reads. */
   get frozen(): boolean {
     return this.#frozen;
   }

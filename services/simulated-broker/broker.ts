@@ -16,25 +16,25 @@ import type { PriceSource } from './sources/price-source.ts';
 export interface SimulatedBrokerOptions {
   /** Address to listen on; default 127.0.0.1. */
   readonly host?: string;
-  /** Default 0: a free port, which is `port` of the result. */
+  /** Default 0: any free port; `SimulatedBroker.port` is the chosen one. */
   readonly port?: number;
   /** The accepted key; default `local-key`. */
   readonly key?: string;
   /** The accepted secret; default `local-secret`. */
   readonly secret?: string;
-  /** Feeds in the account's plan, each at `/v2/<feed>`; default iex, delayed_sip and test. Others get error 409. */
+  /** Feeds in the account's plan, each at `/v2/<feed>`; default iex, delayed_sip, test. Other feeds: error 409. */
   readonly feeds?: readonly string[];
-  /** Maximum concurrent authenticated connections per feed; default 1. Another one gets error 406. */
+  /** Maximum concurrent authenticated connections per feed; default 1. A further connection gets error 406. */
   readonly maxConnections?: number;
   /**
    * Time for which a closed connection still counts against the limit, as with real brokers, milliseconds; default 0.
    */
   readonly releaseMs?: number;
-  /** Maximum symbols in trades and quotes together (405). A wildcard exceeds any limit. Default no limit. */
+  /** Maximum symbols in trades and quotes together (error 405). A wildcard exceeds any limit. Default: no limit. */
   readonly symbolLimit?: number;
-  /** Authentication timeout, milliseconds (404); default 10,000. */
+  /** Authentication timeout, milliseconds (error 404); default 10,000. */
   readonly authTimeoutMs?: number;
-  /** Maximum unsent bytes of a client before it is closed as too slow (407); default 16 MiB. */
+  /** Maximum unsent bytes of a client before it is closed as too slow (error 407); default 16 MiB. */
   readonly maxBufferedBytes?: number;
   /** Default: a generator. The first subscription of a client starts the source. */
   readonly source?: PriceSource;
@@ -42,7 +42,7 @@ export interface SimulatedBrokerOptions {
   readonly logger?: Logger;
 }
 
-/** Counters since the start. */
+/** Statistics since the start. */
 export interface BrokerStats {
   /** Currently authenticated connections. */
   readonly connections: number;
@@ -66,7 +66,7 @@ export const LOCAL_CREDENTIALS: Credentials = { key: 'local-key', secret: 'local
  */
 export async function startSimulatedBroker(options: SimulatedBrokerOptions = {}): Promise<SimulatedBroker> {
   const { host = '127.0.0.1', port = 0 } = options;
-  // Servers of ws do not compress by default. A variable, because the types of ws lack `closeTimeout`.
+  // A variable, because the types of ws lack `closeTimeout`. Servers of ws do not compress by default.
   const limits = { maxPayload: 1024 * 1024, closeTimeout: CLOSE_TIMEOUT_MS };
   const server = new WebSocketServer({ ...limits, host, port, verifyClient: refuseUnknownPath });
   try {

@@ -36,7 +36,7 @@ export interface ClientSessionOptions {
   readonly maxBufferedBytes: number;
   readonly faults: BrokerFaults;
   readonly log: Logger;
-  /** The broker's decision on credentials: undefined admits the session. */
+  /** Checks the credentials: undefined admits the session, an error code refuses it. */
   readonly admit: (session: ClientSession, credentials: Credentials) => BrokerErrorCode | undefined;
   /** Called after each change of the subscriptions has been acknowledged. */
   readonly onSubscribed: () => void;
@@ -129,7 +129,7 @@ export class ClientSession implements FaultTarget {
     return undefined;
   }
 
-  /** Sends an error of the broker, and closes if it requires that. A muted broker closes without sending. */
+  /** Sends the error, and closes the connection if the error requires it. A muted broker closes without sending. */
   #reject(code: BrokerErrorCode): void {
     this.#reply(errorMessage(code));
     if (CLOSING_ERRORS.has(code)) this.#close(code);

@@ -9,7 +9,7 @@ export interface Codec {
   encode(messages: readonly ServerMessage[]): string | Uint8Array;
 }
 
-/** The codec for a client's `Content-Type` header; JSON without one. */
+/** The codec for a client's `Content-Type` header; JSON if there is no header. */
 export function codecFor(contentType: string | undefined): Codec {
   return contentType?.startsWith('application/msgpack') ? MSGPACK : JSON_TEXT;
 }

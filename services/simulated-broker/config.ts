@@ -86,7 +86,7 @@ function parseFlags(args: string[]): Readonly<Record<string, string | boolean | 
       options: { ...Object.fromEntries(flags), help: { type: 'boolean', short: 'h' } },
     }).values as Record<string, string | boolean | undefined>;
   } catch (error) {
-    // Only the first sentence: Node's advice on dashes and positional arguments after it does not apply here.
+    // Keeps the first sentence only: the advice that Node adds on dashes and positional arguments does not apply here.
     const [reason] = String(error instanceof Error ? error.message : error).split(/\.?\n|\. /);
     throw new BrokerConfigError(`${reason}. See --help for the list of flags.`, { cause: error });
   }

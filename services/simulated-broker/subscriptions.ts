@@ -30,7 +30,7 @@ export class Subscriptions {
     this.#limit = limit;
   }
 
-  /** Adds subscriptions. On an error nothing changes: 405 past the limit, 410 for an unknown channel. */
+  /** Adds subscriptions. On an error nothing changes: 405 beyond the limit, 410 for an unknown channel. */
   subscribe(added: SymbolsByChannel): BrokerErrorCode | undefined {
     return this.#change(added, (current, symbols) => new Set([...current, ...symbols]));
   }
@@ -49,8 +49,8 @@ export class Subscriptions {
   }
 
   /**
-   * The acknowledgement, which always has the full lists. Corrections and cancelled trades are listed and follow the
-   * trades; a client cannot subscribe to them.
+   * The acknowledgement, which always contains all symbols of every channel. Corrections and cancelled trades have the
+   * same symbols as trades; a client cannot subscribe to them separately.
    */
   acknowledgement(): ServerMessage & Readonly<Record<string, unknown>> {
     const lists = Object.fromEntries(STREAM_CHANNELS.map((channel) => [channel, [...this.#of(channel)]]));

@@ -20,9 +20,9 @@ export interface PacedOptions {
 }
 
 /**
- * Yields `items` with the pauses between their `at` (seconds), divided by `speed`. The due time of every item is
+ * Yields `items` with pauses: the differences of their `at` (seconds), divided by `speed`. The due time of each item is
  * computed from the first item, so late timers and a slow consumer cause no drift: overdue items follow immediately.
- * The event loop turns before every item, also at speed `Infinity`.
+ * Other tasks of the event loop run before every item, also at speed `Infinity`.
  *
  * @throws RangeError if `speed` is not above 0; the signal's reason when it aborts
  */

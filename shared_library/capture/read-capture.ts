@@ -68,13 +68,13 @@ async function textOf(file: FileHandle, allowTruncated: boolean): Promise<Readab
   const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
   const gzipped = bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
   const bytes = file.createReadStream({ start: 0, autoClose: false });
-  // The reader of the last stream receives the errors of both, so the callback is empty.
+  // The reader of the last stream receives the errors of both streams, so the callback of `pipeline` is empty.
   const options = allowTruncated ? { finishFlush: constants.Z_SYNC_FLUSH } : {};
   const plain = gzipped ? pipeline(bytes, createGunzip(options), () => {}) : bytes;
   return plain.setEncoding('utf8');
 }
 
-/** Splits text into lines. `node:readline` does not pass a stream's error to its iterator. */
+/** Splits text into lines. Replaces `node:readline`, which does not pass a stream's error to its iterator. */
 async function* lines(text: Readable): AsyncGenerator<Line, void, undefined> {
   let rest = '';
   for await (const chunk of text) {
@@ -87,7 +87,7 @@ async function* lines(text: Readable): AsyncGenerator<Line, void, undefined> {
 
 interface Line {
   readonly text: string;
-  /** Whether it ends with a line break. */
+  /** Whether the line ends with a line break; false only for the last line. */
   readonly isWhole: boolean;
 }
 

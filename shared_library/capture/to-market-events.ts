@@ -15,7 +15,7 @@ const VENUES: readonly ((frame: JsonObject) => MarketEvent | undefined)[] = [
 
 /**
  * The market events in one recorded frame, in order. A frame yields none if it went to the venue, is neither a trade
- * nor a quote (order book, candle, acknowledgement), or lacks a finite number.
+ * nor a quote (order book, candle, acknowledgement), or has a number that is missing or not finite.
  */
 export function toMarketEvents(record: CaptureRecord): readonly MarketEvent[] {
   const { dir, frame } = record;

@@ -18,7 +18,7 @@ export class InstrumentTracker {
   readonly #reported = new Map<string, ReportedStatus>();
   #requested: ReadonlySet<string> = new Set();
   #acknowledged: ReadonlySet<string> = new Set();
-  /** Refused by the broker, by the gateway's own limit, or as malformed. */
+  /** Symbols that the broker refuses, that exceed the gateway's limit, or that are malformed. */
   readonly #refusals = new Map<string, ReportedStatus>();
 
   get requestedCount(): number {
@@ -31,7 +31,7 @@ export class InstrumentTracker {
 
   /**
    * @param symbols all requested symbols, the most important first
-   * @param limit maximum number of symbols to request from the broker; symbols past it are refused
+   * @param limit maximum number of symbols to request from the broker; further symbols are refused
    * @returns the symbols to request from the broker
    */
   setRequested(symbols: readonly string[], limit: number): readonly string[] {
@@ -70,7 +70,7 @@ export class InstrumentTracker {
   /**
    * The statuses that changed since the last call.
    *
-   * @param botSymbols symbols that bots request; they need a status of their own when the settings request `*`
+   * @param botSymbols symbols that bots request; each needs a status even if the settings request `*`
    */
   takeChanges(botSymbols: Iterable<string>): (ReportedStatus & { readonly symbol: string })[] {
     const changes: (ReportedStatus & { readonly symbol: string })[] = [];

@@ -1,16 +1,16 @@
 // The symbols to request from the broker: those of the settings, and those that bots request or requested recently.
 
 export interface SymbolDemandOptions {
-  /** Requested even if no bot requests them. */
+  /** Symbols to request even if no bot requests them. */
   readonly always: readonly string[];
-  /** Milliseconds for which a symbol stays requested after its last bot has left. */
+  /** Milliseconds for which a symbol stays requested after no bot requests it any more. */
   readonly graceMs: number;
 }
 
 /** Tracks the symbols that bots request. Times are milliseconds of a monotonic clock. */
 export class SymbolDemand {
   readonly #options: SymbolDemandOptions;
-  /** Time of the last request by symbol, in the order of the first request. */
+  /** Time of the latest request for each symbol; the entries are in the order of the first requests. */
   readonly #lastRequestedAt = new Map<string, number>();
   #now = 0;
 
@@ -27,8 +27,8 @@ export class SymbolDemand {
   }
 
   /**
-   * All requested symbols by priority: the settings, then the bots' symbols in the order of their first request, then
-   * symbols in their grace period. `['*']` if the settings request all symbols.
+   * All requested symbols by priority: those of the settings, those that bots request now in the order of the first
+   * request, and those in their grace period. `['*']` if the settings request all symbols.
    */
   list(): readonly string[] {
     const { always } = this.#options;

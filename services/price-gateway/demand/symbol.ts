@@ -1,8 +1,8 @@
 // Validates symbols. Venues use many spellings: BRK.B, BTC/USD, BAND-GBP, SUSHI/USDT:USDT.
 
 /**
- * At most 64 characters, the limit of a price. Excludes whitespace, control characters, and the list syntax `,` and
- * `*`.
+ * At most 64 characters, as in the PRICE_DATA schema. Excludes whitespace, control characters, and `,` and `*`, which
+ * have a meaning in lists of symbols.
  */
 const SYMBOL = /^[^\s,*\p{Cc}]{1,64}$/u;
 

@@ -114,7 +114,7 @@ class AlpacaSession implements Session {
     return this.#stream.release(withinMs);
   }
 
-  /** Sends the next change; without one, the session is settled. */
+  /** Sends the next subscription change; if there is none, the session is settled. */
   #requestNextChange(): void {
     clearTimeout(this.#answerTimeout);
     const change = this.#plan.next();
@@ -163,7 +163,7 @@ class AlpacaSession implements Session {
     }, answerTimeoutMs);
   }
 
-  /** The listener releases the session. */
+  /** Reports the end to the listener, which then releases the session. */
   #end(failure: SessionFailure): void {
     clearTimeout(this.#answerTimeout);
     this.#listener.onEnd(failure);

@@ -27,9 +27,10 @@ export interface AlpacaStreamListener {
 }
 
 /**
- * One session. The client's own reconnect is disabled: it retries after permanent errors and gives up after ten
- * attempts. So is its own subscribing, which requests trades and quotes separately and repeats refused symbols. The
- * client reports error texts only, so this class reads the codes and does not pass frames with an error to the client.
+ * One connection. The client's reconnecting is disabled: it retries after permanent errors and gives up after ten
+ * attempts. The client's subscribing is also disabled: it requests trades and quotes separately and repeats refused
+ * symbols. The client reports only error texts, so this class reads the error codes from the frames. It does not pass
+ * frames with an error to the client.
  */
 export class AlpacaStream extends streaming.StockDataStream {
   readonly #listener: AlpacaStreamListener;
@@ -89,7 +90,7 @@ export class AlpacaStream extends streaming.StockDataStream {
     }
   }
 
-  /** A failed socket is not open when the client reports its error; an error on an open socket concerns a frame. */
+  /** Tells the errors of the client apart: on an open socket they concern a frame, otherwise the socket has failed. */
   get #isOpen(): boolean {
     return this.conn?.readyState === OPEN;
   }

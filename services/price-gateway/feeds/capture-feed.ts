@@ -23,7 +23,8 @@ export interface CaptureFeedOptions {
   /** Restarts at the end, without a pause. Default false: the feed is down permanently at the end. */
   readonly loop?: boolean;
   /**
-   * Parses the frames. Default: frames of Alpaca, Binance USD-M, Coinbase and the gateway's recorder are recognized.
+   * Parses the frames. Without a mapping, the feed recognizes frames of Alpaca, Binance USD-M, Coinbase and the
+   * gateway's recorder.
    */
   readonly mapping?: Mapping | undefined;
 }
@@ -54,7 +55,7 @@ export const capture = defineFeedKind({
 
 /**
  * Creates the feed. Reads the whole file once, to collect the instruments and to find errors early. A truncated
- * recording is replayed up to its end.
+ * recording is replayed up to the point where it breaks off.
  *
  * @throws CaptureError if the file cannot be read; Error if it contains no prices
  */

@@ -1,10 +1,10 @@
-// Finds the changes in the state that ccxt keeps, as market events.
+// Finds the changes in the state that ccxt keeps, and returns them as market events.
 
 import type { MarketEvent, QuoteEvent, TradeEvent } from '@tickbus/capture';
 import type { CcxtTicker, CcxtTrade } from './ccxt-library.ts';
 
 /**
- * ccxt resolves a watch call with the update of one symbol and only stores updates of other symbols in the same frame.
+ * A watch call of ccxt returns the update of one symbol. Updates of other symbols in the same frame are only stored.
  * So the detector compares the stored state of each symbol with the last reported one. It reports the newest state of
  * every symbol, and no state twice.
  */
@@ -13,7 +13,10 @@ export class CcxtChangeDetector {
   readonly #lastPrices = new Map<string, number>();
   readonly #lastTrades = new Map<string, CcxtTrade>();
 
-  /** A changed last price, then a changed quote. A missing size is 0, a missing time is now. */
+  /**
+   * Returns a trade if the last price has changed, then a quote if the quote has changed. A missing size becomes 0, a
+   * missing timestamp the current time.
+   */
   tickerEvents(symbol: string, ticker: CcxtTicker): MarketEvent[] {
     return [this.#changedLast(symbol, ticker), this.#changedQuote(symbol, ticker)].filter(
       (event) => event !== undefined,

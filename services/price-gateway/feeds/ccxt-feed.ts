@@ -84,7 +84,7 @@ function newExchange(library: CcxtLibrary, options: CcxtFeedOptions): CcxtExchan
   }
   const exchange = new Exchange(config);
   if (sandbox) {
-    // ccxt would continue without any URL.
+    // Without this check, ccxt would continue without any URL.
     if (exchange.urls.test === undefined)
       throw new Error(`${name} has no sandbox in ccxt. Remove CCXT_SANDBOX.`);
     exchange.setSandboxMode(true);

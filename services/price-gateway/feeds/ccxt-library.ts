@@ -67,7 +67,7 @@ export interface CcxtLibrary {
   >;
 }
 
-/** @throws Error with the command to run if ccxt is not installed */
+/** @throws Error if ccxt is not installed; the message contains the command that installs it */
 export async function loadCcxt(): Promise<CcxtLibrary> {
   try {
     const { default: library } = await import('ccxt');

@@ -20,9 +20,9 @@ const CLOSE_TIMEOUT_MS = 2_000;
 
 /**
  * changing <-> settled; both become closed. The session starts in changing. It reports live when the first socket
- * opens, or after the first change if no socket is needed. A changed set is watched on a new connection, because
- * venues differ in what an unsubscription ends. The old connection stays open until the new one delivers, so no price
- * of an instrument in both sets is lost.
+ * opens, or after the first change if no socket is needed. A changed set is watched on a new connection, because the
+ * effect of an unsubscription differs between venues. The old connection stays open until the new one delivers, so no
+ * price of an instrument in both sets is lost.
  */
 export class CcxtSession implements Session {
   readonly #options: CcxtSessionOptions;
@@ -101,7 +101,7 @@ export class CcxtSession implements Session {
     await Promise.all(old.map((watch) => watch.close(CLOSE_TIMEOUT_MS)));
   }
 
-  /** @param isReplacement wait until the venue delivers, fails, or `MAX_OVERLAP_MS` has passed */
+  /** @param isReplacement if true, waits until the venue delivers or fails, but at most `MAX_OVERLAP_MS` */
   async #startWatch(symbols: readonly string[], isReplacement: boolean): Promise<void> {
     const { library, method, markets } = this.#options;
     const exchange = await markets.newExchange();

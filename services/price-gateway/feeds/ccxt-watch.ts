@@ -9,7 +9,7 @@ import type { SessionFailure } from './session-feed.ts';
 
 export interface CcxtWatchOptions {
   readonly library: CcxtLibrary;
-  /** Its markets must be loaded. `close` closes it. */
+  /** An exchange with loaded markets. `CcxtWatch.close` closes it. */
   readonly exchange: CcxtExchange;
   readonly method: CcxtMethod;
 }
@@ -24,8 +24,8 @@ export interface CcxtWatchListener {
 }
 
 /**
- * Runs one loop for all instruments if the venue can watch them together, otherwise one loop each. If the venue
- * rejects an unnamed instrument, the loop ends and two loops start with half of its instruments each.
+ * Runs one loop for all instruments if the venue can watch them together, otherwise one loop per instrument. If
+ * the venue rejects an instrument without naming it, two loops with half of the instruments each replace the loop.
  */
 export class CcxtWatch {
   readonly #options: CcxtWatchOptions;
@@ -41,7 +41,7 @@ export class CcxtWatch {
     for (const group of this.#groupSymbols(symbols)) this.#startLoop(group);
   }
 
-  /** Stops all notifications; resolves when every socket is closed, by force after `withinMs` milliseconds. */
+  /** Stops all notifications. Resolves when all sockets are closed; terminates them after `withinMs` milliseconds. */
   async close(withinMs: number): Promise<void> {
     this.#isClosed = true;
     const { exchange } = this.#options;

@@ -1,4 +1,4 @@
-// Exponential backoff of one process: each failure doubles the delay.
+// Exponential backoff within one process: each failure doubles the delay before the next attempt.
 
 import { setTimeout } from 'node:timers/promises';
 import type { FeedListener } from './feed.ts';
@@ -10,7 +10,7 @@ export interface BackoffOptions {
   readonly maxRetryMs?: number;
 }
 
-/** Delay in milliseconds after `failures` failures in a row; 0 for none. */
+/** Delay in milliseconds after `failures` failures in a row; 0 if `failures` is 0. */
 export function backoffMs(
   failures: number,
   { retryMs = 1_000, maxRetryMs = 60_000 }: BackoffOptions = {},
@@ -18,7 +18,7 @@ export function backoffMs(
   return failures === 0 ? 0 : Math.min(retryMs * 2 ** (failures - 1), maxRetryMs);
 }
 
-/** A `mayConnect` that only backs off; rejects when the feed is closed during the delay. */
+/** Creates a `mayConnect` that only delays retries; it rejects when the feed is closed during the delay. */
 export function createBackoff(options?: BackoffOptions): FeedListener['mayConnect'] {
   return async ({ failures }, signal) => {
     await setTimeout(backoffMs(failures, options), undefined, { signal });

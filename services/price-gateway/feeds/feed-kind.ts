@@ -7,8 +7,8 @@ export interface FeedKind {
   /** One line for `--help`. */
   readonly summary: string;
   /**
-   * Each field is the environment variable of its name. The error message completes the sentence "NAME must be ..."
-   * and never contains the value. The description is the line of `--help`. With `secret: true` in the metadata, the
+   * Each field's name is that of its environment variable. Its error message completes the sentence "NAME must be ..."
+   * and never contains the value. Its description is its line of `--help`. With `secret: true` in its metadata, the
    * value must not appear in any output.
    */
   readonly settings: z.ZodRawShape;

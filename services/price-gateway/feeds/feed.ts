@@ -1,4 +1,4 @@
-// The port between the gateway and a broker. The gateway depends on nothing else of a feed.
+// The interface between the gateway and a feed, the connection to a broker. The gateway uses nothing else of a feed.
 
 import type { MarketEvent } from '@tickbus/capture';
 
@@ -18,7 +18,7 @@ export type FeedState =
 
 export interface FeedDown {
   readonly type: 'down';
-  /** The broker's error code: 406 of Alpaca, `RateLimitExceeded` of ccxt; undefined if it sent none. */
+  /** The broker's error code: 406 of Alpaca, `RateLimitExceeded` of ccxt; undefined if there is none. */
   readonly code: number | string | undefined;
   /** Sentences for the operator: what happened and what to do. Contains no secret. */
   readonly reason: string;
@@ -26,14 +26,14 @@ export interface FeedDown {
   readonly retryable: boolean;
 }
 
-/** An instrument that the broker does not serve. The others are not affected. */
+/** An instrument that the broker does not serve. Other instruments are not affected. */
 export interface Refusal {
   readonly symbol: string;
   /** The broker's error code: 405 from Alpaca (symbol limit), `BadSymbol` from ccxt; undefined if it sent none. */
   readonly code: number | string | undefined;
   /** True if the broker does not know the symbol, so a retry is useless. False if a limit or the plan excludes it. */
   readonly isUnknown: boolean;
-  /** Sentences for the bots that requested it. */
+  /** Sentences for the bots that requested the instrument. */
   readonly reason: string;
 }
 
@@ -47,7 +47,7 @@ export interface RawFrame {
 
 /** A connection attempt that the feed requests permission for. */
 export interface Attempt {
-  /** Connections that ended or failed since the feed was last live, including the live one; 0 for the first attempt. */
+  /** Connections that ended or failed since the feed was last live, including the one that was live; 0 if none. */
   readonly failures: number;
   /** Why the last connection ended; undefined for the first attempt. */
   readonly after: FeedDown | undefined;
@@ -59,8 +59,7 @@ export interface Attempt {
 export interface FeedListener {
   /**
    * Called before every connection to the broker, including the first; the feed connects once the promise resolves.
-   * Backoff and the budget of attempts are decided here and nowhere else. A rejection leaves the feed down
-   * permanently.
+   * Only this method delays retries and limits connection attempts. A rejection leaves the feed down permanently.
    *
    * @param signal aborts when the feed is closed; the promise should then settle soon
    */
@@ -75,7 +74,10 @@ export interface FeedListener {
   onState(state: FeedState): void;
   /** All symbols that the broker has acknowledged: from now on none of their prices is missed. */
   onSubscribed(symbols: readonly string[]): void;
-  /** Repeated after each reconnect. The next `setSymbols` that includes the instrument requests it again. */
+  /**
+   * The broker refuses an instrument; reported again after each reconnect. The next `setSymbols` that includes the
+   * instrument requests it again.
+   */
   onRefused(refusal: Refusal): void;
   /** Every frame in and out, before its events are reported. Costs a copy of each frame: omit it unless recording. */
   onRaw?(frame: RawFrame): void;
@@ -89,9 +91,9 @@ export interface Feed {
   readonly venue: string | undefined;
   /**
    * Sets the requested instruments, the most important first. At the broker's limit, instruments that are already
-   * served stay, and the last of the others are refused. Can be called at any time, also before `start`. The feed
-   * requests the difference, and all of them after each reconnect. An empty set keeps the connection open. `*`
-   * requests all instruments, if the broker supports that.
+   * served stay, and the least important of the others are refused. Can be called at any time, also before `start`. The
+   * feed sends only changes to the broker, but requests all instruments again after each reconnect. An empty set keeps
+   * the connection open. `*` requests all instruments, if the broker supports that.
    */
   setSymbols(symbols: readonly string[]): void;
   /** Treats the current connection as failed for this reason; the feed reconnects as after any failure. */

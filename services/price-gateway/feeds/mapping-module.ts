@@ -32,7 +32,7 @@ export async function loadMapping(path: string): Promise<Mapping> {
     const call = module[name] as MappingFunction | undefined;
     return call === undefined ? [] : [[name, rejectPromises(name, call)]];
   });
-  // Values of another type are ignored.
+  // An export `venue` or `acknowledges` of another type is ignored.
   const { venue, acknowledges } = module;
   return {
     ...(Object.fromEntries(functions) as Mapping),
@@ -43,7 +43,7 @@ export async function loadMapping(path: string): Promise<Mapping> {
 
 type MappingFunction = (argument: unknown) => unknown;
 
-/** Throws on a promise: its later rejection would be unhandled and end the gateway. */
+/** Makes `call` throw if it returns a promise: an unhandled rejection of the promise would end the gateway. */
 function rejectPromises(name: string, call: MappingFunction): MappingFunction {
   return (argument) => {
     const result = call(argument);

@@ -9,17 +9,17 @@ export type SessionFailure = Omit<FeedDown, 'type'>;
 /** Receives a session's events. Events after `onEnd` or after `release` are ignored. */
 export interface SessionListener {
   /**
-   * Permission for an additional connection within this session; rejects when the feed is closed or permission is
-   * denied.
+   * Requests permission for an additional connection within this session. Rejects when the feed is closed or the
+   * permission is denied.
    */
   mayConnect(): Promise<void>;
-  /** The broker has authenticated the session. Called once. */
+  /** The session is live, as defined by `FeedState`. Called once. */
   onLive(): void;
   onFrame(events: readonly MarketEvent[]): void;
   onInvalidFrame(reason: string): void;
   onSubscribed(symbols: readonly string[]): void;
   onRefused(refusal: Refusal): void;
-  /** The session has ended. Only the first call counts. */
+  /** The session has ended. Only the first call has an effect. */
   onEnd(failure: SessionFailure): void;
   /** Undefined when nothing is recorded. */
   readonly onRaw: ((frame: RawFrame) => void) | undefined;
@@ -29,7 +29,8 @@ export interface SessionListener {
 export interface Session {
   setSymbols(symbols: readonly string[]): void;
   /**
-   * Closes the connection, also a failed one; resolves when it is closed, by force after `withinMs` ms. Called once.
+   * Closes the connection, even if it has failed, and terminates it after `withinMs` milliseconds. Resolves when it is
+   * closed. Called once.
    */
   release(withinMs: number): Promise<void>;
 }
@@ -51,7 +52,7 @@ const DEFAULT_CLOSE_TIMEOUT_MS = 2_000;
 
 /**
  * The states are those of `FeedState`; only `#setState` reports them. Invariant: a session opens only after the
- * previous one is released, because the broker would count both against its connection limit and refuse the second.
+ * previous one is released, because the broker would count both against its connection limit and refuse the new one.
  */
 class SessionFeed implements Feed {
   readonly name: string;
@@ -61,7 +62,7 @@ class SessionFeed implements Feed {
   #listener: FeedListener | undefined;
   #symbols: readonly string[] = [];
   #session: Session | undefined;
-  /** The listener of that session. */
+  /** The listener of the latest session. */
   #sessionListener: SessionListener | undefined;
   /** Sessions that ended since the feed was last live. */
   #failures = 0;

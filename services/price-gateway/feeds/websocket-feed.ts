@@ -190,7 +190,7 @@ class WebSocketSession implements Session {
     this.#end({ code: status, reason, retryable: !FINAL_STATUSES.has(status) });
   }
 
-  /** The listener releases the session. */
+  /** Reports the end to the listener, which then releases the session. */
   #end(failure: SessionFailure): void {
     clearInterval(this.#pingTimer);
     this.#listener.onEnd(failure);

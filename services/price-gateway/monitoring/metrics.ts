@@ -7,7 +7,7 @@ import type { GatewayStats } from './stats.ts';
 const FEED_STATES = ['connecting', 'live', 'silent', 'down', 'stopping', 'stopped'] as const;
 
 /**
- * The registry also has the default metrics of the process: CPU, memory, event loop delay.
+ * The registry also contains the default metrics of the process: CPU, memory, event loop delay.
  *
  * @param recorderStats undefined if nothing is recorded
  */

@@ -1,8 +1,9 @@
-// Limits the rate of warnings that every tick can cause.
+// Limits the rate of warnings that every price can cause.
 
 import type { Logger } from 'tickbus';
 
-/** Writes at most one line per topic and interval. The next line has the number of suppressed lines, `leftOut`. */
+/** Writes at most one line per topic and interval. The next line contains the number of suppressed lines as
+ * `leftOut`. */
 export class RateLimitedLog {
   readonly #logger: Logger;
   readonly #intervalMs: number;

@@ -1,4 +1,5 @@
-// Publishes for the lease holder. No method throws or waits, and none retries: the next tick is newer than any retry.
+// Publishes prices and statuses while the gateway holds the lease. Publishing never throws, waits or retries: the next
+// price is newer than a retry.
 
 import { type FeedStatus, type InstrumentStatus, type Price, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -7,9 +8,9 @@ import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
 import type { Counters } from '../monitoring/stats.ts';
 
 export interface FeedPublisherOptions {
-  /** Publishes PRICE_DATA under the lease: Redis rejects prices of a gateway that has lost it. */
+  /** Publishes PRICE_DATA under the lease: Redis rejects prices of a gateway that has lost the lease. */
   readonly publisher: RedisPublisher;
-  /** Whether the lease is held now. Only this check fences the status channels. */
+  /** Whether this gateway holds the lease now. On the status channels, no other check stops a former holder. */
   readonly holdsLease: () => boolean;
   readonly counters: Counters;
   readonly warnings: RateLimitedLog;
@@ -66,7 +67,7 @@ export class FeedPublisher {
 /** Maximum characters of a detail in the channel schemas. */
 const MAX_DETAIL_LENGTH = 1_000;
 
-/** An error text of a broker can exceed the limit and would make the heartbeat invalid. */
+/** Shortens the detail: a broker's error text can exceed the limit, which would make the message invalid. */
 function truncateDetail<Status extends { readonly detail?: string | undefined }>(status: Status): Status {
   if (status.detail === undefined || status.detail.length <= MAX_DETAIL_LENGTH) return status;
   return { ...status, detail: `${status.detail.slice(0, MAX_DETAIL_LENGTH - 1)}…` };

@@ -20,8 +20,8 @@ interface BookEntry {
 }
 
 /**
- * The prices of all instruments of a venue. `price` is the last trade, or the midpoint of the quote before the first
- * trade; `source` names which. Every price carries the latest bid, ask and sizes, and the timestamp of its event.
+ * The prices of all instruments of a venue. `price` is that of the last trade or, until the first trade, the midpoint
+ * of the quote; `source` tells which. Every price contains the latest bid, ask and sizes, and its event's timestamp.
  */
 export class PriceBook {
   readonly #venue: string | undefined;

@@ -23,7 +23,7 @@ export interface RecorderOptions {
   readonly maxFileMs?: number;
   /** Write interval, milliseconds; a killed process loses at most the frames of one interval. Default 1,000. */
   readonly flushMs?: number;
-  /** Maximum buffered characters; frames past it are dropped, counted and logged. Default 16 Mi. */
+  /** Maximum buffered characters; further frames are dropped, counted and logged. Default 16 Mi. */
   readonly maxBuffered?: number;
 }
 
@@ -56,7 +56,7 @@ export async function openRecorder(options: RecorderOptions): Promise<CaptureRec
   return new CaptureRecorder(options);
 }
 
-/** Creates parents one by one: `mkdir` with `recursive` never returns where a folder answers ENOENT, as /proc does. */
+/** Creates parents one by one: a recursive `mkdir` never returns if a folder fails with ENOENT, as in /proc. */
 async function createFolder(folder: string): Promise<void> {
   if (await isFolder(folder)) return;
   const parent = dirname(folder);

@@ -14,8 +14,8 @@ const LOGIN = /\b(auth\w*|log-?[io]n|sign-?in)\b/i;
 const MIN_SECRET_LENGTH = 4;
 
 /**
- * Masks secrets in the JSON of a frame. In both directions: all known secrets. In frames to the broker also: fields
- * whose name denotes a secret, and every value of a login, whose secrets can be list items without a name.
+ * Masks all known secrets in the JSON of a frame. In frames to the broker it also masks fields whose name denotes a
+ * secret. In a login it masks every value except the message type, because secrets can be list items without a name.
  */
 export class Masker {
   readonly #secrets: readonly string[];
@@ -23,7 +23,7 @@ export class Masker {
   /** @param secrets the secret values of the settings */
   constructor(secrets: readonly string[]) {
     const known = secrets.filter((secret) => secret.length >= MIN_SECRET_LENGTH);
-    // In their JSON spelling.
+    // As they appear inside a JSON string, with escapes.
     this.#secrets = known.map((secret) => JSON.stringify(secret).slice(1, -1));
   }
 
@@ -55,7 +55,7 @@ function redact(value: unknown, isHidden: (field: string) => boolean, field = ''
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, redact(one, isHidden, name)]));
 }
 
-/** Masking a numeric secret can break a number that contains its digits. */
+/** Used after masking: a mask inside a number makes the JSON invalid. */
 function isJson(text: string): boolean {
   try {
     JSON.parse(text);

@@ -16,13 +16,13 @@ import { FeedHealth } from './feed-health.ts';
 
 /** All values are milliseconds. */
 export interface SessionTimes {
-  /** Interval of the status heartbeat. Default a sixth of the lease: 500. */
+  /** Interval of the status heartbeat. Default: a sixth of `leaseTtlMs`. */
   readonly statusIntervalMs: number;
   /** A live feed without a frame for this long is reported as `silent`. */
   readonly silentAfterMs: number;
   /** A live feed without a frame for this long is reconnected; 0 disables this. */
   readonly reconnectSilentMs: number;
-  /** Delay before the first connection, until the broker has released the connection of a crashed gateway. */
+  /** Delay before the first connection, so that the broker can release the connection of a crashed gateway. */
   readonly brokerReleaseMs: number;
   /** Delay before the first retry; doubles with every failure, up to `maxRetryMs`. */
   readonly retryMs: number;
@@ -38,7 +38,7 @@ export interface ActiveSessionOptions {
   readonly holder: string;
   readonly publisher: FeedPublisher;
   readonly budget: ConnectionBudget;
-  /** The gateway keeps it up to date. */
+  /** The symbols to request, kept up to date by the gateway. */
   readonly demand: SymbolDemand;
   /** Maximum number of instruments to request from the broker. */
   readonly symbolLimit: number;
@@ -82,7 +82,7 @@ export class ActiveSession {
     return this.#instruments.refusedCount;
   }
 
-  /** Milliseconds since the broker's last frame. */
+  /** Milliseconds since the broker's last frame; undefined before the first. */
   get quietForMs(): number | undefined {
     return this.#health.quietForMs;
   }
@@ -124,7 +124,7 @@ export class ActiveSession {
 
   /**
    * Closes the feed first, without waiting for Redis, because an unreachable Redis may be why the gateway stops. Then
-   * it waits for every publish in flight. `stopped` is published last: no message of the feed follows it.
+   * waits for every publish in flight. Publishes `stopped` last, so that no other message of the feed follows it.
    */
   async stop(): Promise<void> {
     if (this.#phase !== 'running') return;
@@ -168,7 +168,7 @@ export class ActiveSession {
     this.#health.stop();
   }
 
-  /** Backs off after a failure, then takes an attempt from the budget that all gateways share. */
+  /** Waits longer after each failure, then takes an attempt from the budget that all gateways share. */
   async #mayConnect({ failures, after, isExtra }: Attempt, signal: AbortSignal): Promise<void> {
     const { budget, counters, times } = this.#options;
     if (isExtra) {
@@ -205,7 +205,7 @@ export class ActiveSession {
       return this.#publishStatus();
     }
     counters.countBrokerError(state.code);
-    // A retryable failure is reported in this same turn by `#reportRetry`, which knows the delay.
+    // `#reportRetry` reports a retryable failure in the same turn of the event loop, because it knows the delay.
     if (state.retryable) return;
     const detail = `${state.reason} Not retrying.`;
     this.#health.detail = detail;

@@ -9,9 +9,9 @@ import { z } from 'zod';
 export interface ConnectionBudgetOptions {
   readonly connection: Connection;
   readonly publisher: RedisPublisher;
-  /** Each feed has a budget of its own. */
+  /** The feed's name. Each feed has a separate budget. */
   readonly feed: string;
-  /** Maximum attempts in any `windowMs`; 100 at most. */
+  /** Maximum attempts within any period of `windowMs`; at most 100. */
   readonly limit: number;
   /** Length of the sliding window, milliseconds. */
   readonly windowMs: number;
@@ -24,8 +24,8 @@ const ATTEMPT_HISTORY = 1_000;
 const REDIS_RETRY_MS = 500;
 
 /**
- * Each attempt to connect to a broker is one message, timestamped by Redis. The channel's history is the budget, so no
- * clock of a gateway matters, and an operator can read why a gateway waits.
+ * Each attempt to connect to a broker is one message, timestamped by Redis. The budget is computed from the channel's
+ * history, so the clocks of the gateways do not matter, and an operator can read why a gateway waits.
  */
 const BROKER_ATTEMPTS = defineChannel('BROKER_ATTEMPTS', {
   kind: 'event',
@@ -35,8 +35,8 @@ const BROKER_ATTEMPTS = defineChannel('BROKER_ATTEMPTS', {
 });
 
 /**
- * A sliding window of attempts. Only the lease holder calls it, so no other gateway takes an attempt between the check
- * and the publish. An attempt that cannot be recorded in Redis is not made.
+ * A sliding window of attempts. Only the gateway with the lease uses it, so no other gateway takes an attempt between
+ * the check and the publish. An attempt that cannot be recorded in Redis is not made.
  */
 export class ConnectionBudget {
   readonly #options: ConnectionBudgetOptions;
@@ -46,10 +46,10 @@ export class ConnectionBudget {
   }
 
   /**
-   * Waits until an attempt is free and takes it. The attempt counts even if the connection fails.
+   * Waits until the limit permits an attempt, then records the attempt. It counts even if the connection fails.
    *
-   * @param onWait called with the delay in milliseconds whenever no attempt is free; with a reason if Redis is the
-   * cause
+   * @param onWait called with each delay in milliseconds; `reason` is given only if Redis, not the limit, causes the
+   * delay
    * @throws AbortError when `signal` aborts
    */
   async take(signal: AbortSignal, onWait: (ms: number, reason?: string) => void): Promise<void> {
@@ -83,7 +83,7 @@ export class ConnectionBudget {
 
 type State = Awaited<ReturnType<Connection['publishing']['read']>>;
 
-/** Milliseconds until an attempt is free; 0 if one is free now. */
+/** Milliseconds until the limit permits an attempt; 0 if it permits an attempt now. */
 function msUntilFree({ entries, at }: State, { feed, limit, windowMs }: ConnectionBudgetOptions): number {
   const recent = entries
     .map(parseAttempt)

@@ -7,9 +7,9 @@ import { SilenceTimer } from './silence-timer.ts';
 export interface FeedHealthOptions {
   /** A live feed without a frame for this long, in milliseconds, is `silent`. */
   readonly silentAfterMs: number;
-  /** `onProlongedSilence` is called after each such period without a frame, milliseconds; 0 disables it. */
+  /** Milliseconds without a frame after which `onProlongedSilence` is called, repeatedly; 0 disables the calls. */
   readonly reconnectSilentMs: number;
-  /** False while no instrument is requested: silence is normal then. */
+  /** Returns false while no instrument is requested, because silence is normal then. */
   readonly expectsFrames: () => boolean;
   /** `hasEnded` is true when frames arrive again. `reason` is a sentence for the log. */
   readonly onSilence: (reason: string, hasEnded: boolean) => void;
@@ -28,9 +28,9 @@ export class FeedHealth {
   #state: FeedState = { type: 'connecting' };
   #isSilent = false;
   #lastFrame: { readonly at: number; readonly unixMs: number } | undefined;
-  /** Monotonic time since which no frame can have been missed. */
+  /** Monotonic time at which the feed became live, or live again after a silence; undefined while it is not live. */
   #liveSince: number | undefined;
-  /** A sentence for the operator. */
+  /** A sentence for the operator about the current state. */
   detail: string | undefined;
 
   constructor(options: FeedHealthOptions) {
@@ -73,7 +73,7 @@ export class FeedHealth {
     this.#lastFrame = { at: performance.now(), unixMs: Date.now() };
     this.#resetTimers();
     if (!this.#isSilent) return;
-    // Frames may have been lost during the silence, so the feed counts as live from now on.
+    // Frames may have been lost during the silence, so `live_for_ms` starts again at 0.
     this.#isSilent = false;
     this.#liveSince = performance.now();
     this.detail = undefined;

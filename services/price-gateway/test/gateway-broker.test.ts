@@ -37,7 +37,7 @@ it('makes no more connection attempts than the budget allows', async () => {
   expect(detail).toMatch(/^The broker answered 406/);
   expect(gateway.stats.attempts).toBe(3);
   await gateway.stop();
-  // Another gateway has the same budget.
+  // Another gateway shares the budget.
   const next = await testbed.startGateway({ connectLimit: 3 });
   await testbed.statuses.until(
     ({ state, detail }) =>

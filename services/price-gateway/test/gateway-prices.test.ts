@@ -96,7 +96,7 @@ it('reports a silent feed, and that it is live again', async () => {
 
 it('requests symbols on demand, reports their status, and unsubscribes after the grace period', async () => {
   await testbed.broker.close();
-  // Trades and quotes of two instruments.
+  // The limit permits trades and quotes of two instruments.
   testbed.broker = await startSimulatedBroker({ source: testbed.market, symbolLimit: 4 });
   await testbed.startGateway({ symbols: ['AAPL'], symbolGraceMs: 200, demandIntervalMs: 50 });
   await testbed.nextStatus('live');

@@ -18,7 +18,7 @@ export const DEFAULT_SYMBOLS: readonly string[] = ['AAPL', 'MSFT', 'TSLA', 'NVDA
 
 /**
  * A price source with a constant rate. The number of due events is computed from the start, so late timers cause no
- * drift. All events due at a tick (at least 10 ms apart) form one batch.
+ * drift. Ticks are at least 10 ms apart; the events due at a tick form one batch, or several past `MAX_BATCH` events.
  *
  * @throws RangeError if there is no symbol or the rate is out of range
  */
@@ -50,8 +50,8 @@ export function createGenerator(options: GeneratorOptions = {}): PriceSource {
 }
 
 /**
- * A random walk: each call returns the next event of a random symbol; three of four events are quotes. Prices are whole
- * cents and stay above 1. The bid is always below the ask. A trade is at the bid or at the ask.
+ * A random walk: each call returns the next event of a random symbol. On average, three of four events are quotes.
+ * Prices are whole cents and stay above 1. The bid is always below the ask. A trade is at the bid or at the ask.
  */
 export function createRandomWalk(
   symbols: readonly string[],

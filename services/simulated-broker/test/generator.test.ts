@@ -38,8 +38,8 @@ it('keeps its rate without drift, with several events per batch', async () => {
   }
   expect(made / lags.length).toBeGreaterThan(10);
   expect(Math.min(...lags)).toBeGreaterThan(-1);
-  // Each tick delivers all that is due by then, so being behind does not add up: late in the run the lag is still next
-  // to nothing. The least of several readings, as a busy machine may hold this test up between two lines.
+  // Each tick delivers all due events, so delays do not accumulate: the lag is still small at the end of the run. The
+  // test uses the smallest of several values, because a busy machine can pause the test between two statements.
   expect(Math.min(...lags.slice(-10))).toBeLessThan(rate / 200);
 });
 

@@ -2,7 +2,7 @@
 
 import { type JsonObject, type MarketEvent, toQuote, toTrade } from '../market-event.ts';
 
-/** The market events in such a frame; undefined for any other frame. */
+/** The market events in a frame of the gateway's recorder; undefined for any other frame. */
 export function readTickbusFrame(frame: JsonObject): readonly MarketEvent[] | undefined {
   if (!Array.isArray(frame.events)) return undefined;
   return frame.events.map(readEvent).filter((event) => event !== undefined);

@@ -48,7 +48,7 @@ async function recorded(kind: MarketEvent['kind']): Promise<MarketEvent[]> {
     .map((event) => ({ ...event, symbol: event.symbol.replace('USDT', '/USDT:USDT') }));
 }
 
-/** The last event of each symbol, without the time: ccxt uses the other of the two timestamps in a frame. */
+/** The last event of each symbol, without the time: a frame has two timestamps, and ccxt reads the other. */
 function newest(events: readonly MarketEvent[]): Record<string, object> {
   return Object.fromEntries(events.map(({ timestamp, ...event }) => [event.symbol, event]));
 }

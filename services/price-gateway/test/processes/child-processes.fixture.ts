@@ -68,13 +68,13 @@ export class GatewayProcess extends JsonLineProcess<GatewayLogLine> {
     super([GATEWAY], env, 'stderr');
   }
 
-  /** The role in its latest log line about it. */
+  /** The role of the gateway, from the latest log line that reports a role. */
   get role(): string | undefined {
     const line = this.lines.all.findLast(({ msg }) => /^The gateway is \w+\.$/.test(msg));
     return line?.msg.slice('The gateway is '.length, -1);
   }
 
-  /** Waits until it logs the role; `from` skips the oldest lines. */
+  /** Waits until the gateway logs this role; `from` skips the oldest lines. */
   async waitForRole(role: 'standby' | 'active', from = 0): Promise<void> {
     await this.lines.until(({ msg }) => msg === `The gateway is ${role}.`, from);
   }

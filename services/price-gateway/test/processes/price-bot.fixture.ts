@@ -50,7 +50,7 @@ function read(): void {
   const now = performance.now();
   try {
     const { snapshot } = subscriber.requireFresh(CHANNELS.PRICE_DATA, watched, { maxAgeMs });
-    // The bot's clock cannot tell the age of a stored value.
+    // Excludes snapshots, because the bot's clock cannot tell the age of a stored value.
     if (!snapshot) oldestAcceptedMs = Math.max(oldestAcceptedMs, now - arrivedAt);
     if (!isAccepting) print({ type: 'accepts' });
     isAccepting = true;

@@ -18,7 +18,7 @@ interface CombinedFrame {
 }
 
 export interface BinanceOptions {
-  /** If it returns true, it has answered the REST request instead of the recorded markets. */
+  /** Answers the REST request and returns true, or returns false: then the recorded markets are the answer. */
   readonly refuse?: (response: ServerResponse) => boolean;
   /** The error to send instead of the acknowledgement of a SUBSCRIBE. */
   readonly objection?: (streams: readonly string[]) => object | undefined;

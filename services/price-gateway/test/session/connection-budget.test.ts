@@ -24,7 +24,7 @@ async function newBudget(limit: number, windowMs = 60_000, feed = 'alpaca') {
   return new ConnectionBudget({ connection, publisher, feed, limit, windowMs, logger: SILENT });
 }
 
-/** The delay and the reason that `take` reports; empty if an attempt is free, which it then takes. */
+/** The delay and the reason that `take` reports; empty if it takes an attempt without a delay. */
 async function reportedWait(
   budget: ConnectionBudget,
 ): Promise<[waitMs?: number, reason?: string | undefined]> {
@@ -38,7 +38,7 @@ async function reportedWait(
   return reported;
 }
 
-/** The reported delay; undefined if an attempt is free, which it then takes. */
+/** The delay that `take` reports; undefined if it takes an attempt without a delay. */
 async function waitMs(budget: ConnectionBudget): Promise<number | undefined> {
   return (await reportedWait(budget))[0];
 }
