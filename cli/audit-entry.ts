@@ -1,4 +1,4 @@
-// Publishes an audit entry on AUDIT. The audited action is already done, so a failed entry is only a warning.
+// Publishes an audit entry on AUDIT. The audited action is already done, so a failure to publish only causes a warning.
 
 import type { PayloadInput } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';

@@ -11,7 +11,7 @@ import { unlessAborted } from './waiting.ts';
 
 export interface BenchOptions {
   readonly clients: number;
-  /** Infinity: limited by `durationMs` only. */
+  /** Number of messages to publish; Infinity if only `durationMs` limits the run. */
   readonly messages: number;
   readonly size: number;
   /** Messages a second; undefined: unlimited. */
@@ -19,7 +19,7 @@ export interface BenchOptions {
   readonly durationMs: number | undefined;
 }
 
-/** Flat, because it is also printed as a line of CSV. */
+/** Without nested objects, because a result is also printed as a line of CSV. */
 export interface BenchResult {
   readonly clients: number;
   readonly messages: number;
@@ -35,15 +35,15 @@ export interface BenchResult {
   readonly max_ms: number;
 }
 
-/** Publishes in flight: enough for full batches, few enough to stay below every limit. */
+/** Maximum publishes in flight: enough for full batches, few enough to stay below every limit. */
 const WINDOW = 1_024;
-/** After this time without a message, the missing ones count as lost. */
+/** If no message arrives for this time, the missing messages count as lost. */
 const GIVE_UP_MS = 3_000;
 const TICK_MS = 5;
 
 /**
- * Kind `event`: every message has a sequence, and none is conflated or kept. The schema accepts everything, so only
- * transport is measured.
+ * Kind `event`: every message has a sequence number, and no message is conflated or stored. The schema accepts
+ * everything, so only transport is measured.
  */
 const CHANNEL: Channel = defineChannel('TICKBUS_BENCH', {
   kind: 'event',
@@ -53,7 +53,7 @@ const CHANNEL: Channel = defineChannel('TICKBUS_BENCH', {
 interface BenchPayload {
   /** Distinguishes this run from a concurrent one. */
   readonly run: number;
-  /** Milliseconds of this process's monotonic clock. */
+  /** Send time in milliseconds, by this process's monotonic clock. */
   readonly sent: number;
   readonly filling: string;
 }
@@ -154,7 +154,7 @@ export class BenchRun {
       });
   }
 
-  /** Resolves when one more publish in flight has settled. */
+  /** Resolves when the next publish in flight settles. */
   #settled(): Promise<void> {
     return new Promise((resolve) => {
       this.#onSettled = resolve;
@@ -166,7 +166,7 @@ export class BenchRun {
     return 'x'.repeat(Math.max(0, this.#options.size - empty));
   }
 
-  /** Waits until every message has arrived, or none has for GIVE_UP_MS. */
+  /** Waits until every message has arrived, or until no message has arrived for GIVE_UP_MS. */
   async #allReceived(): Promise<void> {
     const expected = this.#published * this.#options.clients;
     while (this.#received < expected) {
@@ -179,7 +179,7 @@ export class BenchRun {
   #result(): BenchResult {
     const { clients, size } = this.#options;
     const publishing = (this.#publishedAt - this.#startedAt) / 1_000;
-    // Deliveries during publishing are bounded by the publish rate, so both phases count.
+    // From the start of publishing: messages arrive during that phase too.
     const receiving = (Math.max(this.#publishedAt, this.#lastReceivedAt) - this.#startedAt) / 1_000;
     const ms = (microseconds: number) => Math.round(microseconds) / 1_000;
     return {

@@ -39,11 +39,11 @@ export class CaptureWriter {
         `Cannot write to ${path}: ${message}. The recording is incomplete. Free disk space, then record again.`,
       );
     });
-    // close() and `failed` report the error; until then nothing awaits it.
+    // Prevents an unhandled rejection: close() and `failed` report the error later.
     this.#ended.catch(() => {});
   }
 
-  /** Ignored after close(). @param receivedAt Unix milliseconds */
+  /** Does nothing after close(). @param receivedAt Unix milliseconds */
   write(channel: string, frame: Uint8Array, receivedAt: number): void {
     if (this.#lines.writableEnded) return;
     if (this.#lines.writableLength > MAX_BUFFERED_BYTES) {
@@ -63,7 +63,7 @@ export class CaptureWriter {
     await this.#ended;
   }
 
-  /** Rejects at the first failed write, for example on a full disk. */
+  /** Rejects at the first failed write, for example on a full disk. Never resolves. */
   get failed(): Promise<never> {
     return this.#ended.then(() => new Promise<never>(() => {}));
   }

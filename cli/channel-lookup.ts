@@ -1,4 +1,4 @@
-// Channels by name: the bundled channels, and every other Redis channel as kind `plain`.
+// Finds channels by name: a bundled channel, or any other Redis channel as kind `plain`.
 
 import type { Channel } from 'tickbus';
 import { printable } from 'tickbus/admin';
@@ -29,7 +29,12 @@ export function wireChannel(name: string): WireChannel {
   return BUNDLED.get(name) ?? { name, kind: 'plain', history: 0 };
 }
 
-/** The given names without duplicates; if none, all bundled channels, or the keyed ones. @throws UsageError */
+/**
+ * Returns the given names without duplicates. If no names are given: all bundled channels, or with `withKeys` only
+ * the bundled channels that have keys.
+ *
+ * @throws UsageError
+ */
 export function chosenNames(given: readonly string[], withKeys: boolean): readonly string[] {
   if (given.length === 0)
     return withKeys ? bundledNames.filter((name) => BUNDLED.get(name)?.keyed) : bundledNames;

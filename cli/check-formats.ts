@@ -5,7 +5,7 @@ import { type CheckMetric, type CheckResult, STATUS_CODES } from './checks.ts';
 interface NamedResult extends CheckResult {
   /** `redis`, `feed`, `gateway` or `bot`. */
   readonly check: string;
-  /** The feed or bot. */
+  /** Name of the feed or bot; undefined if the command line names none. */
   readonly name: string | undefined;
 }
 

@@ -1,4 +1,4 @@
-// Check results: a Nagios status from a reported value and its thresholds. Pure functions.
+// Turns reported values and their thresholds into check results with a Nagios status. Pure functions.
 
 import { type BotStatus, botStatus, type FeedStatus, feedStatus } from 'tickbus';
 import { duration } from './duration-text.ts';
@@ -29,7 +29,7 @@ export interface CheckLimits {
   readonly criticalMs?: number | undefined;
 }
 
-/** The most severe of several results: ok, warning, unknown, critical. */
+/** Returns the most severe result. Ascending severity: ok, warning, unknown, critical. */
 export function worst(results: readonly CheckResult[]): CheckResult {
   const rank = ({ status }: CheckResult) => ['ok', 'warning', 'unknown', 'critical'].indexOf(status);
   const [first] = [...results].sort((a, b) => rank(b) - rank(a));
@@ -45,7 +45,7 @@ export function checkLatency(ms: number, limits: CheckLimits): CheckResult {
   return { status: statusOf(metric), summary: `Redis replies in ${duration(ms)}`, metrics: [metric] };
 }
 
-/** Whether a gateway holds the feed and sends heartbeats. `checkFeed` covers the broker connection. */
+/** Whether the gateway of the feed runs and sends heartbeats. `checkFeed` covers the broker connection. */
 export function checkGateway(value: StoredValue, limits: CheckLimits): CheckResult {
   const status = feedIn(value);
   if (status === undefined) return invalidValue(value, 'feed status');
@@ -61,7 +61,7 @@ export function checkGateway(value: StoredValue, limits: CheckLimits): CheckResu
   };
 }
 
-/** Whether broker data arrives. Only the gateway knows: while it is silent or stopped, the feed is unknown. */
+/** Whether broker data arrives. Only the gateway knows: while it is silent or stopped, the result is `unknown`. */
 export function checkFeed(value: StoredValue, limits: CheckLimits): CheckResult {
   const status = feedIn(value);
   if (status === undefined) return invalidValue(value, 'feed status');

@@ -15,7 +15,7 @@ export interface Variable {
   /** undefined if not set, so the default applies. */
   readonly value: string | undefined;
   readonly from: SettingOrigin;
-  /** Origins whose value is ignored. */
+  /** Origins that also set a value, which is ignored because `from` has precedence. */
   readonly overridden: readonly SettingOrigin[];
 }
 
@@ -36,7 +36,7 @@ export class CliSettings {
 
   /** @throws UsageError if the file cannot be read or the URL is empty */
   constructor({ url, envFile, env }: SettingsInput) {
-    // Usually an unset variable in a script. Falling back to the default would hide the mistake.
+    // An empty URL usually means an unset variable in a script. Using the default would hide this mistake.
     if (url === '')
       throw new UsageError('--url is empty. Use a URL such as redis://user:password@host:6379/0.');
     const file = envFile === undefined ? {} : readEnvFile(envFile);

@@ -47,7 +47,7 @@ export class Context implements AsyncDisposable {
   }
 }
 
-/** A user in a container may have no name. */
+/** In a container, the user may have no name: `userInfo` then throws. */
 function userName(): string {
   try {
     return userInfo().username;

@@ -1,6 +1,6 @@
 // Exit codes, and the errors that map to them.
 
-/** As in `man sysexits`, `timeout(1)` and the shell. `check` uses the exit codes of Nagios. */
+/** Exit codes as in `man sysexits`, `timeout(1)` and the shell. `check` uses the exit codes of Nagios. */
 export const EXIT = { ok: 0, failure: 1, stale: 3, usage: 64, timeout: 124, interrupted: 130 } as const;
 
 /** Invalid command line. The message names the valid form. */

@@ -6,7 +6,7 @@ const UNITS: Readonly<Record<string, number>> = { '': 1_000, ms: 1, s: 1_000, m:
 /** The longest delay of a Node timer. */
 const LONGEST_MS = 2 ** 31 - 1;
 
-/** `500ms`, `2s`, `1.5m`, `1h`, or a number of seconds; in milliseconds, above 0. */
+/** Parses `500ms`, `2s`, `1.5m`, `1h`, or a number of seconds. Returns milliseconds, above 0. */
 export function duration(text: string): number {
   const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h|)$/.exec(text) ?? [];
   const ms = Number(number) * (UNITS[unit] ?? Number.NaN);

@@ -10,7 +10,7 @@ import { unlessAborted } from './waiting.ts';
 export interface VerbEntry {
   readonly name: string;
   readonly summary: string;
-  /** Loads the verb's module; called only for the requested verb. */
+  /** Loads the verb's module. Called only for the requested verb; `completion` loads the modules of all verbs. */
   load(): Promise<{ define: DefineVerb }>;
 }
 
@@ -82,7 +82,7 @@ export async function run(args: readonly string[], io: ProcessIo): Promise<numbe
     await program.parseAsync([...args], { from: 'user' });
     return outcome.code;
   } catch (error) {
-    // Commander has already reported it.
+    // Commander has already reported this error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     if (!(error instanceof Interrupted)) reportError(error, new Terminal(io, program.opts<GlobalOptions>()));
     return exitCodeOf(error);

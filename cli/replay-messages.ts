@@ -17,7 +17,8 @@ export interface MessageToReplay {
   readonly sender: string | undefined;
   readonly key: string | undefined;
   /**
-   * The payload at `nowMs` (Unix milliseconds). Shifts the time of a price, so that its age is that of the recording.
+   * Returns the payload to publish at `nowMs` (Unix milliseconds). The time of a price is shifted, so that the price is
+   * as old as it was in the recording.
    */
   payloadAt(nowMs: number): JsonPayload;
 }
@@ -25,7 +26,8 @@ export interface MessageToReplay {
 /**
  * Yields the messages of a capture in order. Venue frames without a price, such as order books, are skipped.
  *
- * @param onForeign called for each channel line that is not a tickbus message and cannot be published
+ * @param onForeign called for each line of `tickbus record` that cannot be published: it is not a tickbus message, or
+ *   tickbus does not allow the channel name
  * @throws CaptureError
  */
 export async function* replayedMessages(
@@ -102,7 +104,7 @@ function* priceFrom({ at }: CaptureRecord, event: MarketEvent, book: PriceBook):
   };
 }
 
-/** A time is never below 0. */
+/** Keeps the result at 0 or above. */
 function shifted(timestamp: number, recordedAt: number, nowMs: number): number {
   return Math.max(0, Math.round(timestamp - recordedAt * 1_000 + nowMs));
 }

@@ -107,7 +107,7 @@ export class Terminal {
     return this.#painted(this.#io.stderr, style, text);
   }
 
-  /** Whether stdout takes colours: a terminal, and NO_COLOR (https://no-color.org) is not set. */
+  /** Whether stdout shows colours: it is a terminal, and NO_COLOR (https://no-color.org) is not set. */
   get hasColor(): boolean {
     return hasColours(this.#io.stdout, this.#io.env);
   }

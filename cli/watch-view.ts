@@ -35,7 +35,7 @@ export async function watching(
   }
 }
 
-/** `render` only reads, so an unknown outcome can be retried. A loading or busy server replies with an error. */
+/** `render` only reads, so an unknown outcome can be retried. A server error can mean that Redis is loading or busy. */
 function isTemporary({ code, retryable }: TickbusError): boolean {
   return retryable || code === 'TICKBUS_OUTCOME_UNKNOWN' || code === 'TICKBUS_SERVER_ERROR';
 }

@@ -8,11 +8,11 @@ export interface WireMessage {
   readonly frame: Uint8Array;
   /** undefined if the frame is not a tickbus message. */
   readonly envelope: Envelope | undefined;
-  /** Whether the server stored it as a last value or in the history. */
+  /** Whether the message was read from the stored last values or the history. */
   readonly isStored: boolean;
 }
 
-/** The messages of one Redis message: a single one, or a batch (an array of JSON objects). */
+/** Returns the tickbus messages in one Redis message: a single message, or those of a batch (a JSON array). */
 export function readFrames(channel: string, frame: Uint8Array): WireMessage[] {
   return framesOf(frame).map((one) => readFrame(channel, one));
 }

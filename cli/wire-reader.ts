@@ -31,11 +31,11 @@ export async function readWire(
       else report(status, context.terminal);
     });
   });
-  // It can reject before a caller awaits it.
+  // Prevents an unhandled rejection: `failed` can reject before a caller awaits it.
   failed.catch(() => {});
   await subscribeAll(connection, names, onFrame);
   for (const channel of names.map(bundledChannel)) {
-    // The tap only checks the sequence.
+    // A tap without effect: it makes the subscriber check the sequence numbers.
     if (channel !== undefined) subscriber.tap(channel, () => {});
   }
   await subscriber.startListening();

@@ -1,11 +1,11 @@
-// The monitor of the demo: on its default port, else on a free one. The demo continues without it if it cannot start.
+// The monitor of the demo, on its default port or else on a free port. If the monitor cannot start, the demo continues.
 
 import { type Monitor, startMonitor } from '@tickbus/monitor';
 import type { Logger } from 'tickbus';
 import type { DemoTransport } from './demo-transport.ts';
 
 export interface DemoMonitor {
-  /** Its address, or the reason why it did not start. */
+  /** Address of the monitor, or the reason why it did not start. */
   readonly description: string;
   close(): Promise<void>;
 }

@@ -93,7 +93,7 @@ class SecondConnection {
   readonly #feed: Feed;
   readonly #timer: NodeJS.Timeout;
 
-  /** @param isTaken whether the gateway is connected; an earlier attempt could take the connection */
+  /** @param isTaken whether the gateway has the broker connection; an attempt before that could take the connection */
   constructor(url: string, isTaken: () => boolean) {
     this.#feed = createAlpacaFeed({ ...LOCAL_CREDENTIALS, url });
     this.#timer = setInterval(() => {

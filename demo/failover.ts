@@ -13,13 +13,13 @@ export interface FailoverResult {
   readonly max_broker_connections: number;
 }
 
-/** Normal operation before the kill and after the takeover. */
+/** Duration of normal operation before the kill and after the takeover. */
 const PAUSE_MS = 2_000;
 /** Longer than any lease in the demo. */
 const TIMEOUT_MS = 30_000;
 
 /**
- * Resolves PAUSE_MS after the takeover.
+ * Kills the active gateway and waits for the takeover. Resolves PAUSE_MS later with a function that returns the result.
  *
  * @param addEvent called with a sentence for each step
  * @throws Error if no gateway takes over in time

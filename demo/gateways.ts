@@ -1,5 +1,5 @@
-// The gateways of the demo: one in this process, or an active one and a standby for the failover, which run as separate
-// processes if there is a Redis to share.
+// The gateways of the demo: a single gateway in this process or, for the failover, an active gateway and a standby. The
+// two run as separate processes if there is a Redis to share.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-// `npm run demo`: one broker connection in, three bots out, in one process. Runs until Ctrl-C.
+// `npm run demo`: prices from one broker connection reach three bots. Runs until Ctrl-C.
 
 // Handles signals before the imports below, which take a moment to load.
 let end: () => void = () => process.exit(0);

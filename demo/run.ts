@@ -19,7 +19,7 @@ export async function run(config: DemoConfig, stopRequested: Promise<void>): Pro
     onPrice: statistics.onPrice.bind(statistics),
     onCommand: statistics.onCommand.bind(statistics),
   };
-  // Starts first, so that it sees the others connect.
+  // The monitor starts first, so that it sees the other components connect.
   const monitor = await startDemoMonitor(transport, logger);
   const system = await startSystem(config, transport, hooks, logger);
   const display = startDisplay(

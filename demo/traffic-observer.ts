@@ -13,7 +13,7 @@ export interface Takeover {
   readonly at: number;
 }
 
-/** Counts published prices by their sequence numbers. The prices of each gateway have their own epoch. */
+/** Counts published prices by their sequence numbers. Each takeover starts a new epoch with new sequence numbers. */
 export class TrafficObserver {
   readonly #connection: Connection;
   readonly #subscriber: RedisSubscriber;
@@ -60,7 +60,7 @@ export class TrafficObserver {
     return new Promise((resolve) => this.#onTakeover.push(resolve));
   }
 
-  /** Returns the last position. Earlier messages are counted by then: the read uses the same connection. */
+  /** Returns the last position. By then all earlier prices are counted: the read uses the subscriber's connection. */
   async readEnd(): Promise<Position> {
     const { position } = await this.#connection.subscribing.read(CHANNELS.PRICE_DATA);
     return position;

@@ -1,4 +1,4 @@
-// A mapping for the gateway's websocket feed: Coinbase Exchange, best bid and ask of `ticker`, trades of `matches`.
+// Maps Coinbase Exchange for the gateway's websocket feed: best bid and ask from `ticker`, trades from `matches`.
 //   FEED=websocket WEBSOCKET_URL=wss://ws-feed.exchange.coinbase.com \
 //   WEBSOCKET_MAPPING=./examples/coinbase-mapping.mjs SYMBOLS=BTC-USD npx tsx services/price-gateway/main.ts
 // docs/feeds.md explains the functions; services/price-gateway/mapping.ts has their types.

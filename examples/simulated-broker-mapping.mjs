@@ -1,4 +1,4 @@
-// A mapping for the gateway's websocket feed: Alpaca's JSON stream, which the simulated broker implements too.
+// Maps Alpaca's JSON stream for the gateway's websocket feed. The simulated broker implements the same stream.
 //   FEED=websocket WEBSOCKET_URL=ws://127.0.0.1:8765/v2/iex \
 //   WEBSOCKET_MAPPING=./examples/simulated-broker-mapping.mjs SYMBOLS=AAPL npx tsx services/price-gateway/main.ts
 // docs/feeds.md explains the functions; services/price-gateway/mapping.ts has their types.
@@ -22,7 +22,7 @@ export function unsubscribe(symbols) {
   return { action: 'unsubscribe', trades: symbols, quotes: symbols };
 }
 
-/** Every frame is a list of messages; `T` is the type of each. */
+/** Every frame is a list of messages; the field `T` is the type of a message. */
 export function read(frame) {
   return frame.map(readMessage).filter((item) => item !== undefined);
 }

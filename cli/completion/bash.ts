@@ -12,7 +12,7 @@ export function bashScript({ options, verbs }: ProgramWords): string {
         return `    ${patterns.join(' | ')}) words='${values.join(' ')}' ;;`;
       }),
   );
-  // Without words, bash completes file names.
+  // If the script offers no words, bash completes file names.
   const files = [
     ...optionsWithValue.map((name) => `*' ${name}'`),
     ...verbs.filter(({ takesFile }) => takesFile).map(({ verb }) => `'${verb} ${verb}'`),

@@ -7,7 +7,7 @@ export function clockFindings(clock: ClockReport): DoctorFinding[] {
   return [clockOf(clock), latencyOf(clock)];
 }
 
-/** Sender and bot compare their own clocks: a command expires 30 s after its sender's time stamp. */
+/** Clocks matter for commands: a command expires 30 s after its sender's timestamp, by the clock of the bot. */
 function clockOf({ offsetMs, errorMs }: ClockReport): DoctorFinding {
   const subject = 'clock';
   const ahead = offsetMs > 0 ? 'ahead of' : 'behind';

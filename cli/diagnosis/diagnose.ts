@@ -1,4 +1,4 @@
-// All findings of `doctor` from the server's reports. Pure functions, here and in the modules of the single subjects.
+// All findings of `doctor` from the server's reports. Pure functions, here and in the module of each subject.
 
 import type { ChannelStats, ClockReport, ServerReport, UserPermissions } from 'tickbus/admin';
 import { clockFindings } from './clock-findings.ts';

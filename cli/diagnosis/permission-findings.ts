@@ -12,8 +12,8 @@ const OPERATIONS: Readonly<Record<Exclude<Purpose, 'exclusive'>, string>> = {
 };
 
 /**
- * One finding for the allowed operations, and one for each missing permission. It is a warning if a bot can work
- * without the permission. A channel that the user may not use is ok while the user may use another one.
+ * Returns one finding for the allowed operations, and one for each missing permission. A missing permission is a
+ * warning if a bot can work without it. A forbidden channel is ok as long as the user may use another channel.
  */
 export function permissionFindings(all: UserPermissions, name: string | undefined): DoctorFinding[] {
   const subject = 'permissions';
@@ -49,7 +49,7 @@ export function permissionFindings(all: UserPermissions, name: string | undefine
     : [{ subject, level: 'ok', found: `${user} has every permission that tickbus uses` }];
 }
 
-/** The channels on which the user may subscribe or publish, and the others. */
+/** Splits the channels: `open` if the user may subscribe or publish, otherwise `closed`. */
 function channelsOf(permissions: readonly NeededPermission[]): { open: string[]; closed: string[] } {
   const isUse = ({ purpose, command }: NeededPermission) =>
     purpose === 'subscribe' || (purpose === 'publish' && command[0] === 'PUBLISH');

@@ -108,7 +108,10 @@ function outputBufferOf({ pubsubBuffer }: ServerReport): DoctorFinding {
 /** Upper bound of one line of CLIENT LIST. */
 const LISTED_CLIENT_BYTES = 400;
 
-/** A gateway lists all clients during a takeover. Redis has no default limit, so only a configured one is reported. */
+/**
+ * A gateway lists all clients during a takeover. By default Redis does not limit the size of such a reply, so only a
+ * configured limit is reported.
+ */
 function listBufferOf({ normalBuffer, maxClients = 0 }: ServerReport): DoctorFinding[] {
   const { hardBytes = 0, softBytes = 0 } = normalBuffer ?? {};
   const limits = [hardBytes, softBytes].filter((bytes) => bytes > 0);

@@ -7,7 +7,7 @@ const BY_CONNECTION = 'publishes with plain commands and is fenced by its connec
 const BY_TOKEN = 'publishes with a script that checks its token, which is slower';
 
 /**
- * How each lease holder publishes. Without a holder: how this user would publish as one.
+ * Reports how each lease holder publishes. If no lease is held, reports how this user would publish as the holder.
  * See docs/delivery.md, "Who may write".
  */
 export function writerFindings(

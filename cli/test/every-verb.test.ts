@@ -60,7 +60,7 @@ describe('in a pseudo-terminal', () => {
   });
 });
 
-/** Verbs whose Ctrl-C no other file tests, with the expected screen before it. */
+/** Verbs that no other file interrupts with Ctrl-C, with the screen that is expected before Ctrl-C. */
 const UNTIL_CTRL_C: readonly (readonly [args: readonly string[], shows: RegExp])[] = [
   [['bench', '--rate', '10', '--duration', '1h'], /█*░+ 0% {2}[1-9]\d* received/],
   [['pub', 'PRICE_DATA', PRICE, '-n', '2', '-i', '1h'], /Published on PRICE_DATA: price, 0 receivers/],

@@ -60,7 +60,7 @@ export function mainOfCommand(): string {
 
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
-  /** All of stdin. Without it stdin is empty, and in a terminal it stays open. */
+  /** The whole content of stdin. If undefined, stdin is empty; in a terminal, it then stays open. */
   readonly input?: string;
   readonly cwd?: string;
 }

@@ -69,7 +69,7 @@ async function startEnvironment(url: string) {
   };
 }
 
-/** The expectations in the comment after `#`. */
+/** Reads the expected end of an example from the comment after `#`. */
 function expectedEnd(line: string): { isEndless: boolean; code: number } {
   const isEndless = line.includes('until Ctrl-C');
   const [, exitCode] = /# (?:.*[;:] )?exit code (\d+):/.exec(line) ?? [];

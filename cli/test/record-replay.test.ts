@@ -110,7 +110,7 @@ it('records until Ctrl-C, and replays to the same channels, as processes', async
     { data: { symbol: 'AAPL', price: 1 }, sender: 'origin', type: 'price' },
     { data: { symbol: 'MSFT', price: 2 }, sender: 'origin' },
   ]);
-  // The age of the recording: half a second.
+  // The price is as old as in the recording: half a second.
   const age = Date.now() - Number(prices.received[0]?.data.timestamp);
   expect(age).toBeGreaterThanOrEqual(500);
   expect(age).toBeLessThan(500 + (Date.now() - started) + 2_000);
@@ -198,7 +198,7 @@ describe('replay', () => {
       await vi.waitFor(() => expect(received).toHaveLength(prices), { timeout: 20_000 });
       for (const { data, sender } of received) {
         expect(sender).toBe('replay');
-        // The age of the recording: the last match of a quiet product was minutes old.
+        // Each price is as old as in the recording, where the last match of a quiet product was minutes old.
         expect(Math.abs(Date.now() - Number(data.timestamp))).toBeLessThan(600_000);
       }
       await close();

@@ -28,7 +28,7 @@ it('sub, top, bots --watch and price --watch reconnect after a restart', async (
     top.err(/warning: Cannot read from Redis; the view is out of date\. Retrying\./),
     bots.err(/warning: Cannot read from Redis/),
     price.out(/link_down/),
-    // Redrawn in place, below the last view.
+    // The warning appears below the last view, which is redrawn in place.
     screen.out(/TRADE_COMMANDS[^\n]*\n[^\n]*Cannot read from Redis/),
   ]);
 

@@ -122,7 +122,7 @@ describe('bench', () => {
       env: env(),
     });
     const { messages, seconds } = JSON.parse(stdout);
-    // One at the start, then one every 5 ms. A busy machine can only be slower.
+    // One message at the start, then one every 5 ms. A busy machine can only be slower.
     expect(messages).toBeLessThanOrEqual(101);
     expect(seconds).toBeGreaterThanOrEqual(0.5);
     const slow = await call(['bench', '--rate', '0.5', '--duration', '100ms', '--json'], { env: env() });

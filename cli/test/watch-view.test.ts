@@ -10,7 +10,7 @@ import { watching } from '../watch-view.ts';
 
 const END = new Error('the end');
 
-/** stdout and stderr after these views. An error takes the place of a view; the last one ends the watch. */
+/** Watches `steps` until END; returns stdout and stderr. `render` throws a step that is an error. */
 async function watched(steps: readonly (readonly string[] | Error)[], screen: object = {}) {
   const [stdout, stderr] = [Object.assign(new PassThrough(), screen), new PassThrough()];
   const io = { stdin: new PassThrough(), stdout, stderr, env: {}, signal: new AbortController().signal };

@@ -21,9 +21,9 @@ interface BotsOptions {
 export interface BotVerdictRow {
   readonly bot: string;
   readonly state: BotStatus['state'];
-  /** Milliseconds since its last status. */
+  /** Milliseconds since the bot's last status. */
   readonly age_ms: number;
-  /** `overdue`: the bot missed its status interval, so its current state is unknown. */
+  /** `overdue`: the bot missed too many status intervals, so its current state is unknown. */
   readonly verdict: 'alive' | 'overdue' | 'stopped';
   readonly up_ms: number | undefined;
   readonly behind: number | undefined;

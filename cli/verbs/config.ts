@@ -10,9 +10,9 @@ interface SettingRow {
   readonly value: string | number | boolean | null;
   /** `flag`, `environment`, `env file` or `default`. */
   readonly from: string;
-  /** The option or variable that sets it. */
+  /** The option or variable that sets the value; null for a default. */
   readonly by: string | null;
-  /** Origins whose value is ignored. */
+  /** Origins that also set a value, which is ignored because `from` has precedence. */
   readonly overridden: readonly string[];
 }
 
@@ -49,7 +49,7 @@ async function config({ settings, terminal }: Context, { json }: { readonly json
   for (const line of lines) terminal.line(line);
 }
 
-/** A URL sets every part; the variables of single parts are then ignored. */
+/** A URL sets every part of the address; REDIS_HOST, REDIS_PORT and REDIS_DB are then ignored. */
 function redisRows(settings: CliSettings): SettingRow[] {
   const { host, port, db, username, password, tls } = settings.address;
   const url = settings.variable('REDIS_URL');

@@ -40,7 +40,7 @@ async function doctor(context: Context, { json }: { readonly json?: boolean }): 
   return hasNoFailure ? EXIT.ok : EXIT.failure;
 }
 
-/** Empty for a user without permission to read last values. */
+/** Returns the bundled channels with their leases; empty if the user may not read them. */
 async function leasesOf(admin: RedisAdmin): Promise<ChannelStats[]> {
   try {
     return await admin.channels(Object.values(CHANNELS).map(({ name }) => name));

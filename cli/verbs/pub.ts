@@ -107,7 +107,7 @@ async function dryConnection({ terminal }: Context, { channel }: Target): Promis
   const connection = new MemoryConnection();
   await connection.subscribing.connect();
   await connection.subscribing.subscribe(channel, (frame) => {
-    // Position and time come from the real server only.
+    // Only a real server assigns a meaningful position and time, so the dry run omits them.
     const { seq, epoch, at, ...message } = JSON.parse(Buffer.from(frame).toString()) as Envelope;
     terminal.line(JSON.stringify(message));
   });

@@ -20,7 +20,7 @@ interface ReplayOptions {
   readonly sender?: string;
 }
 
-/** Maximum publishes in flight; reading pauses beyond it. */
+/** Maximum publishes in flight; at this limit, reading pauses. */
 const WINDOW = 512;
 
 export const define: DefineVerb = (command, bind) => {
@@ -101,7 +101,7 @@ class ReplayRun {
       [this.invalid, 'invalid'],
       [this.#commands, 'commands: add --commands'],
       [this.#foreign, 'not tickbus messages'],
-      // If something was published, --only worked as intended.
+      // Reported only if nothing was published: otherwise --only worked as intended.
       [this.published > 0 ? 0 : this.#excluded, 'excluded by --only'],
     ] as const;
     const reasons = omitted.filter(([count]) => count > 0).map(([count, why]) => `${count} (${why})`);

@@ -72,7 +72,7 @@ async function readSnapshot(
   await subscribing.connect();
   for (const name of names) {
     const channel = wireChannel(name);
-    // A channel without a definition can be of either kind that stores messages.
+    // A channel without a definition can be of kind `state` or `event`. Both kinds store messages, so both are read.
     const kinds = channel.kind === 'plain' ? (['state', 'event'] as const) : [channel.kind];
     for (const kind of kinds) {
       const { entries } = await subscribing.read({ ...channel, kind });

@@ -1,4 +1,4 @@
-// `tickbus top`: rate, subscribers and gaps of every channel, measured as one more subscriber.
+// `tickbus top`: rate, subscribers and gaps of every channel. Measures by subscribing to the channels.
 
 import { Option } from 'commander';
 import type { RedisConnection } from 'tickbus';
@@ -75,9 +75,9 @@ async function top(context: Context, options: TopOptions): Promise<void> {
   const pause = after(options.once ? options.interval : Math.min(options.interval, 1_000));
   await unlessAborted(pause.elapsed, context.signal).finally(pause.cancel);
   const render = async () => {
-    // Throws if the server is unreachable or rejects the credentials since the last view.
+    // Throws if the server has become unreachable or now rejects the credentials.
     await connection.subscribing.connect();
-    // New channels may have subscribers by now.
+    // Further channels may have subscribers by now.
     await meters.listenTo(await admin.activeChannels());
     const subscribers = new Map(
       (await admin.channels(meters.names)).map(({ channel, subscribers: count }) => [channel, count - 1]),

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
-// Each test starts up to three programs, which is slow on a busy machine. A demo mostly waits, so three run at a time.
+// Each test starts up to three programs, which is slow on a busy machine. Three tests run at a time, because a demo
+// mostly waits.
 vi.setConfig({ testTimeout: 90_000, maxConcurrency: 3 });
 
 const main = fileURLToPath(new URL('../main.ts', import.meta.url));
@@ -35,7 +36,7 @@ it.concurrent.each([
     accepted_from_old_holder: 0,
     max_broker_connections: 1,
   });
-  // The length of two leases.
+  // Twice the length of a lease.
   expect(summary.takeover_ms).toBeLessThan(6_000);
   expect(output).toMatch(/ was killed\n[\s\S]* took over after \d/);
 });

@@ -101,7 +101,7 @@ export class BusObserver {
   }
 }
 
-/** A snapshot is older than its arrival: it carries the time at which it was published. */
+/** Returns the publish time of a snapshot, which is earlier than its arrival; `now` for a live message. */
 function publishedAt({ snapshot, at, timestamp }: Message, now: number): number {
   return snapshot ? Math.min(now, at ?? timestamp) : now;
 }

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const SOURCES = join(HERE, 'page');
-/** Holds the digest of the sources that the build was made from. */
+/** File in the folder of the built page that holds the digest of its sources. */
 const DIGEST_FILE = 'sources.txt';
 
 /**
@@ -71,7 +71,7 @@ function storedDigestOf(folder: string): string | undefined {
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
 }
 
-/** Digest of all inputs of the build. package.json stands for the pinned dependencies. */
+/** Digest of all inputs of the build. package.json covers the pinned versions of the dependencies. */
 function digestSources(): string {
   const hash = createHash('sha256');
   for (const file of ['package.json', 'page-protocol.ts', 'page-build.ts'])

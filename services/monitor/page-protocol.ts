@@ -1,5 +1,6 @@
 // Messages from the server to the page: one snapshot, then deltas that contain every changed row in full. All times are
-// Unix milliseconds of the server clock. `now` in each frame carries that clock, so the page never uses its own.
+// Unix milliseconds of the server clock. Each frame carries that clock in `now`: the page uses it to compute ages, not
+// the browser clock.
 
 import type { Verdict } from 'tickbus';
 
@@ -16,7 +17,7 @@ export interface Indicator {
   readonly since: number;
 }
 
-/** The indicators are independent: a broken one turns those that depend on it `unknown`, never `bad`. */
+/** Each indicator reports one part. A broken part turns the indicators that depend on it `unknown`, never `bad`. */
 export interface Indicators {
   readonly redis: Indicator;
   readonly broker: Indicator;
@@ -31,7 +32,7 @@ export interface Totals {
   /** Milliseconds from publisher to monitor, over the last 10 s of PRICE_DATA; null without samples. */
   readonly p50: number | null;
   readonly p99: number | null;
-  /** Since the monitor started. */
+  /** `gaps`, `lost` and `invalid` count since the monitor started. */
   readonly gaps: number;
   readonly lost: number;
   readonly invalid: number;
@@ -66,9 +67,9 @@ export interface BotRow {
   readonly bot: string;
   readonly state: string;
   readonly detail?: string;
-  /** When its last status was published. */
+  /** When the bot's last status was published. */
   readonly heardAt: number;
-  /** Its next status is overdue. Always false for a bot that has reported `stopped`. */
+  /** Whether the bot's next status is overdue. Always false for a bot that has reported `stopped`. */
   readonly overdue: boolean;
   readonly startedAt?: number;
   readonly subscriptions?: readonly string[];
@@ -227,7 +228,7 @@ export interface TailMessage {
   readonly data: string;
 }
 
-/** `GET /api/tail`: at most one per frame; none while no message matches the filter. */
+/** `GET /api/tail`: at most one batch per frame; no batch while no message matches the filter. */
 export interface TailBatch {
   readonly messages: readonly TailMessage[];
   /** Matching messages that were dropped, because there were more than a person can read. */

@@ -1,4 +1,4 @@
-// Polls the Redis server once a second for subscriber counts and its clock.
+// Polls the Redis server once a second for its subscriber counts and its clock.
 
 import type { Logger } from 'tickbus';
 import { RedisAdmin } from 'tickbus/admin';

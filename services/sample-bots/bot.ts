@@ -33,7 +33,7 @@ export interface BotOptions {
   readonly symbols?: readonly string[];
   /** Called with every delivered price, before the bot acts on it. */
   readonly onPrice?: (message: PriceMessage) => void;
-  /** Milliseconds between status reports, in addition to one per change. Default 2,000. */
+  /** Milliseconds between status reports, in addition to one report per change. Default 2,000. */
   readonly statusIntervalMs?: number;
   readonly logger?: Logger;
 }
@@ -63,7 +63,7 @@ type StatusDetails = Pick<BotStatus, 'position' | 'pnl'>;
 const DEFAULT_STATUS_INTERVAL_MS = 2_000;
 
 /**
- * Publishes a result on COMMAND_RESULTS for every command addressed to the bot.
+ * Common part of the sample bots. Publishes a result on COMMAND_RESULTS for every command to the bot that has an id.
  *
  * States: starting -> running <-> paused -> stopped. Only `#setState` changes the state; it publishes the status.
  */
@@ -132,7 +132,7 @@ export class BotCore {
   }
 
   /**
-   * Starts listening and reports `running`. Call `subscribe` before.
+   * Starts listening and reports `running`. Call `subscribe` before `start`.
    *
    * @throws TickbusError as thrown by `startListening`, after closing everything
    */
@@ -183,7 +183,7 @@ export class BotCore {
     return this.#stopped;
   }
 
-  /** Publishes `stopped` after the last handler has finished, so that the figures in it are final. */
+  /** Publishes `stopped` after the last handler has finished, so that the figures in this status are final. */
   async #stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.subscriber.close();

@@ -23,7 +23,7 @@ export interface CommandResponderOptions {
   readonly logger: Logger | undefined;
 }
 
-/** Rejects commands without a handler. */
+/** Executes commands with a handler and rejects the others. */
 export class CommandResponder {
   readonly #options: CommandResponderOptions;
   readonly #handlers = new Map<string, CommandHandler<MessageType<Commands>>>();

@@ -43,7 +43,7 @@ export async function startMomentumBot(options: MomentumOptions = {}): Promise<B
 
   bot.subscribe(CHANNELS.PRICE_DATA, onPrice, pricesOf(options));
   bot.subscriber.on('status', (status) => {
-    // After a loss, prices in the windows must not be compared with later ones.
+    // After lost messages, the prices in the windows must not be compared with later prices.
     if (status.type === 'gap' && status.channel === CHANNELS.PRICE_DATA.name && !status.repaired)
       windows.clear();
   });

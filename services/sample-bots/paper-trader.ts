@@ -13,8 +13,9 @@ export interface PaperTraderStats extends BotStats {
 }
 
 /**
- * Starts the bot. It is deterministic: its executions depend on the received messages only. Orders never rest, so there
- * is nothing to cancel. Its status reports the position by symbol and the pnl: market value plus cash flow.
+ * Starts the bot. It is deterministic: its executions depend on the received messages only. An order is executed or
+ * rejected at once, so there is nothing to cancel. The status reports the position by symbol and the pnl: market value
+ * plus cash flow.
  *
  * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`
  */

@@ -21,8 +21,8 @@ interface RiskLimits {
 }
 
 /**
- * Starts the bot. It is deterministic: its commands depend on the received messages only. It resumes the target only if
- * it paused it itself.
+ * Starts the bot. It is deterministic: its commands depend on the received messages only. It resumes the target only
+ * after its own pause.
  *
  * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`
  */
@@ -38,7 +38,7 @@ export async function startRiskGuard(options: RiskGuardOptions = {}): Promise<Bo
 
   /**
    * Reconciles the target with the limits on every message: a command can be lost, and a restarted bot does not
-   * remember a pause. A paused bot repeats the reason in its status, which identifies the pauses of this bot.
+   * remember a pause. A paused bot repeats the pause reason in its status, which identifies pauses by this bot.
    */
   const reconcile = () => {
     const breach = risk.breach();
@@ -86,7 +86,7 @@ class RiskTracker {
     this.#limits = { maxLoss, maxExposure, resumeBelow };
   }
 
-  /** Describes the exceeded limit; undefined if both limits are met. */
+  /** Describes the exceeded limit; undefined if no limit is exceeded. */
   breach(): string | undefined {
     const { maxLoss, maxExposure, resumeBelow } = this.#limits;
     const factor = this.#isExceeded ? resumeBelow : 1;

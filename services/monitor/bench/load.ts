@@ -5,7 +5,7 @@ import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 
 const TICK_MS = 10;
-/** On a slow machine, messages above this limit are dropped; the final rate shows it. */
+/** Maximum publishes in flight. On a slow machine, further messages are dropped, which lowers the final rate. */
 const MAX_IN_FLIGHT = 5_000;
 const [rate, instruments] = process.argv.slice(2).map(Number) as [number, number];
 const publisher = new RedisPublisher({ sender: 'price-gateway' });

@@ -1,4 +1,5 @@
-// Sends commands for the page. Disabled without a token; the channel's schema validates; AUDIT records every attempt.
+// Sends commands for the page; disabled if no token is configured. The channel's schema validates each command, and
+// AUDIT records every attempt.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { type Audit, type Logger, TickbusError } from 'tickbus';

@@ -1,4 +1,4 @@
-// Server-sent event streams: dashboard frames, and a tail of the messages.
+// Server-sent event streams: dashboard frames, and the tail (live messages that match a filter).
 
 import type { Context } from 'hono';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';

@@ -12,7 +12,7 @@ type LastCommand = NonNullable<BotRow['lastCommand']>;
 
 export interface BotChange {
   readonly bot: string;
-  /** A new state, an overdue status, or a status after an overdue one. */
+  /** A new state, `overdue` if the status failed to arrive, or `back` if a status arrived after that. */
   readonly change: { readonly from: string | undefined; readonly to: string } | 'overdue' | 'back';
   readonly detail?: string;
 }
@@ -49,7 +49,7 @@ export class BotBoard {
     else if (before.overdue) this.#onChange({ bot, change: 'back' });
   }
 
-  /** Keeps the last command of a bot, also before the bot's first status. */
+  /** Keeps the last command sent to a bot, even if the bot has not sent a status yet. */
   recordCommand(bot: string, command: LastCommand): void {
     if (this.#commands.size >= MAX_BOTS && !this.#commands.has(bot)) return;
     this.#commands.set(bot, command);
@@ -58,7 +58,7 @@ export class BotBoard {
   }
 
   /**
-   * Marks overdue bots. A status that could not be received while the link was down does not make a bot overdue.
+   * Marks overdue bots. The time while the Redis link was down does not count, because no status could arrive.
    *
    * @param connectedSince when the link was last restored; undefined while it is down
    */
@@ -83,7 +83,7 @@ export class BotBoard {
   }
 }
 
-/** Lower bound, so that scheduling delays on a busy machine do not make bots overdue. */
+/** Minimum silence of an overdue bot, so that scheduling delays on a busy machine do not make bots overdue. */
 const MIN_OVERDUE_MS = 1_000;
 
 /** A stopped bot sends no further status. */

@@ -40,7 +40,7 @@ export class CommandLog {
       state: 'sent',
     };
     if (id !== undefined) {
-      // A repeated id is the same command: its result belongs to the newest row.
+      // A message with a repeated id is the same command: its result belongs to the newest row.
       this.#byId.set(id, row.n);
       this.#pending.set(row.n, { id, until: expires_at ?? now + DEFAULT_TIMEOUT_MS });
     }

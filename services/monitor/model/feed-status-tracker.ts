@@ -22,7 +22,7 @@ const MAX_CHANNELS = 100;
 
 export class FeedStatusTracker {
   readonly #addEvent: AddEvent;
-  /** By price channel: each channel has its own gateway. */
+  /** Newest status by price channel, because each price channel has a separate gateway. */
   readonly #newest = new Map<string, GatewayHeartbeat>();
 
   constructor(addEvent: AddEvent) {
@@ -37,7 +37,7 @@ export class FeedStatusTracker {
   record({ data: status }: FeedStatusMessage, receivedAt: number): void {
     const { channel = CHANNELS.PRICE_DATA.name, lease = 0 } = status;
     const before = this.#newest.get(channel)?.status;
-    // A gateway may still publish after it lost its lease; its status no longer counts.
+    // A gateway may still publish after it lost its lease; such a status is ignored.
     if (lease < (before?.lease ?? 0)) return;
     if (before === undefined && this.#newest.size >= MAX_CHANNELS) return;
     this.#newest.set(channel, { status, receivedAt });

@@ -15,7 +15,7 @@ export type PriceVerdict = Pick<Latest<PriceUpdate>, 'verdict' | 'reason' | 'cha
 /** Points of the sparkline, one per second. */
 const SPARK_LENGTH = 60;
 
-/** Mutated in place: row objects that live for one frame would be promoted to V8's old space just before they die. */
+/** Mutated in place: objects that live for one frame would move to V8's old space, where collecting them costs more. */
 export interface InstrumentRecord {
   readonly symbol: string;
   readonly spark: PerSecondSeries;
@@ -28,14 +28,14 @@ export interface InstrumentRecord {
   rate: number;
   /** A price or a new rate arrived since the last `applyLatest`. */
   isDirty: boolean;
-  /** As of the last `applyLatest`; undefined before the first. */
+  /** This and the following three fields are as of the last `applyLatest`; undefined before the first call. */
   verdict: Verdict | undefined;
   changedAt: number | undefined;
   instrument: InstrumentState | undefined;
   detail: string | undefined;
-  /** An event has reported that the feed does not deliver it. */
+  /** Whether an event has reported that the feed does not deliver the instrument. */
   isReportedUndelivered: boolean;
-  /** Has a row on the page: set by a price, or by a reason why there is none. */
+  /** Whether the page shows the instrument: true once there is a price, or a reason why there is no price. */
   hasRow: boolean;
 }
 
@@ -104,7 +104,7 @@ function undeliveredState({ instrument }: PriceVerdict): InstrumentState | undef
   return state === 'refused' || state === 'unknown' || state === 'unsubscribed' ? state : undefined;
 }
 
-/** `stale` must not be traded on; `aging` needs attention. */
+/** A `stale` price must not be used for trading; an `aging` price needs attention. */
 function lookOf(verdict: Verdict): Look {
   if (verdict === 'fresh') return 'fresh';
   return verdict.endsWith('_down') ? 'stale' : 'aging';

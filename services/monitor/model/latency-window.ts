@@ -4,7 +4,7 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 
 /** A ring of ten one-second slices; the window covers 9 to 10 s. */
 const SLICES = 10;
-/** Microseconds. Longer latencies are capped; the age column shows them. */
+/** Maximum in microseconds. Longer latencies are recorded as this value; the age column shows them. */
 const LONGEST_US = 60_000_000;
 
 export class LatencyWindow {

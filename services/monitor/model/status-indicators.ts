@@ -1,5 +1,5 @@
-// The three status indicators. A state that a broken link hides is `unknown`, never `bad`: a red indicator always names
-// the broken part.
+// The three status indicators. If a broken link hides a state, its indicator is `unknown`, never `bad`. So a red
+// indicator always names the broken part.
 
 import type { FeedStatus, LinkStatus } from 'tickbus';
 import type { Indicator, IndicatorState } from '../page-protocol.ts';
@@ -40,7 +40,7 @@ export function redisIndicator(link: LinkStatus | undefined, redis: string): Ind
 }
 
 /**
- * The broker link, as reported by the gateway that holds it, and the lease holder.
+ * State of the broker link, as reported by the gateway that is connected to the broker. The detail names the gateway.
  *
  * @param reconnectedAt when the Redis link was last restored; heartbeats before that may have been missed
  */

@@ -1,4 +1,4 @@
-// Messages for the tail of one browser: those that match its filter, as many as a person can read.
+// Buffers the tail of one browser: messages that match its filter, at most as many as a person can read.
 
 import type { Channel, Message } from 'tickbus';
 import type { TailBatch, TailMessage } from '../page-protocol.ts';
@@ -14,7 +14,7 @@ export interface TailFilter {
   readonly text?: string;
 }
 
-/** Messages per batch; the newest ones win. */
+/** Maximum messages per batch. If there are more, the newest are kept. */
 const MAX_BATCH = 40;
 /** Longer payloads are truncated. */
 const MAX_DATA_LENGTH = 2_000;

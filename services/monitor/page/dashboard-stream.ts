@@ -4,7 +4,7 @@ import type { Delta, Snapshot } from '../page-protocol.ts';
 import { applyDelta, applySnapshot, lostSince, streamState } from './store.ts';
 
 const RETRY_MS = 1_000;
-/** The server sends five frames per second; after this silence the stream is broken, even without an error event. */
+/** The server sends five frames per second; after this silence the stream counts as broken, even without an error. */
 const SILENT_MS = 4_000;
 
 /** Connects, and reconnects after a failure, for as long as the page is open. */

@@ -129,7 +129,7 @@ export function testBoards(setup: PageSetup): void {
         expect.stringMatching(/^\d+(\.\d+)?$/),
         '3',
         expect.stringMatching(/^[\d,]+$/),
-        // The gateway starts a new epoch, before or after the monitor subscribes.
+        // The gateway starts a new epoch before or after the monitor subscribes, so the monitor sees no gap or one.
         expect.stringMatching(/^[01]$/),
         '0',
         '0',

@@ -8,7 +8,7 @@ import { ALL_OK, type PageSetup, RECOVERY_TIMEOUT_MS } from './page.fixture.ts';
 export function testFaults(setup: PageSetup): void {
   beforeAll(async () => {
     await setup.driver.openTab('Events');
-    // Killed early, so that they are overdue when their test runs.
+    // The bots are killed early, so that they are overdue when their test runs.
     setup.stack.kill('bots');
   });
 

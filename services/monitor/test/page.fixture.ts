@@ -9,7 +9,7 @@ import { FullStack } from './full-stack.fixture.ts';
 import { eventually } from './monitor.fixture.ts';
 import { PageDriver } from './page-driver.fixture.ts';
 
-/** Bounds a failing test. Some tests restart processes, which is slow on a busy machine. */
+/** Time limit of a failing test. Some tests restart processes, which is slow on a busy machine. */
 export const RECOVERY_TIMEOUT_MS = 40_000;
 export const ALL_OK = { redis: 'ok', broker: 'ok', data: 'ok' };
 

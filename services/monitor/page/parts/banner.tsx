@@ -1,4 +1,4 @@
-// Warns that the page has lost the monitor and shows the data of the last frame.
+// Warns that the connection to the monitor is lost and that the page shows the data of the last frame.
 
 import { useEffect, useState } from 'preact/hooks';
 import { duration, time } from '../display-format.ts';

@@ -13,7 +13,8 @@ export function createCandleView(container: HTMLElement): CandleView {
   const colour = (name: string) => style.getPropertyValue(name).trim();
   const chart = createChart(container, {
     autoSize: true,
-    // The built-in logo needs an inline style, which the Content-Security-Policy forbids; the attribution is below.
+    // The built-in logo needs an inline style, which the Content-Security-Policy forbids. candle-chart.tsx shows the
+    // attribution instead.
     layout: {
       attributionLogo: false,
       background: { color: 'transparent' },

@@ -159,7 +159,7 @@ function Confirm({
 }) {
   const { bot, ...rest } = data;
   const group = useRef<HTMLDivElement | null>(null);
-  // Focuses the question and neither button: screen readers read it out, and a second Enter sends nothing.
+  // Focuses the question instead of a button: screen readers read it out, and a second Enter sends nothing.
   useLayoutEffect(() => group.current?.focus(), []);
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset is for form controls

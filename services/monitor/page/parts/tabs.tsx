@@ -12,7 +12,7 @@ const TABS: readonly { readonly name: string; readonly Panel: FunctionComponent 
   { name: 'Events', Panel: Events },
 ];
 
-/** Events first: they show what is wrong. */
+/** The Events tab opens first, because events show what is wrong. */
 const selected = signal('Events');
 
 export function Tabs() {
