@@ -1,4 +1,4 @@
-// The bar: the required ratios within one run, and the verdict on each.
+// The bar: the required ratios of tickbus to other participants within one run, and the verdict on each ratio.
 
 import { type Figure, figureOf, ratioOf } from './statistics.ts';
 import { valuesOf, type WorkloadResult } from './workload-results.ts';
@@ -133,7 +133,7 @@ function verdictOn(
   return { title, workload, against: theirs, limit, ratio, isPassed: ratio && passes(ratio.median, limit) };
 }
 
-/** Messages that the fast consumer lost: a count, not a ratio. A single one in any round misses the bar. */
+/** Messages that the fast consumer lost: a count, not a ratio. A single lost message in any round misses the bar. */
 function lossVerdict(results: readonly WorkloadResult[]): BarVerdict {
   const workload = 'slow_consumer';
   const fast = participantIn(results, workload, 'tickbus-beside-stalled');

@@ -1,4 +1,4 @@
-// A measured process: starts it, calls its operations over the process channel, and kills it at the end.
+// Starts a measured process, calls its operations over the process channel, and kills the process at the end.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,13 +16,13 @@ interface PendingCall {
 /** Built by `compile`, so that plain node runs without a loader. */
 const PROGRAM = fileURLToPath(new URL('./build/benchmarks/worker.js', import.meta.url));
 
-/** Killed when the harness exits. */
+/** The running processes, which are killed when the harness exits. */
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** One process. A failed call rejects with the error of the process. If the process exits, all calls reject. */
+/** One process. A failed call rejects with the error of the process. If the process exits, all pending calls reject. */
 export class BenchWorker implements AsyncDisposable {
   readonly #role: string;
   readonly #child: ChildProcess;

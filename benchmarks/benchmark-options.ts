@@ -8,10 +8,12 @@ export interface BenchmarkOptions {
   readonly only: readonly string[];
   /** Participants; empty: all of each workload. */
   readonly peers: readonly string[];
+  /** Measured rounds. */
   readonly pairs: number;
+  /** Publishing time of one run. */
   readonly seconds: number;
   readonly seed: number;
-  /** Another checkout of tickbus to measure against. */
+  /** Folder of another checkout of tickbus, which is measured too. */
   readonly baseline: string | undefined;
   /** Only write the page, from the data of the last whole run. */
   readonly page: boolean;

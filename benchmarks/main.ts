@@ -17,14 +17,14 @@ const HERE = fileURLToPath(new URL('.', import.meta.url));
 const DATA = join(HERE, 'results');
 const RECORDINGS = ['coinbase-2021-04-17.jsonl.gz', 'binance-futures-2021-07-22.jsonl.gz'];
 
-/** Not a literal in `import()`, so that the static checks run without the chart packages. */
+/** `import()` gets this variable instead of a literal, so that static checks do not need the chart packages. */
 const PAGE: string = './report/page.ts';
 
 interface ResultsPage {
   writeResultsPage(folder: string, results: readonly WorkloadResult[]): Promise<void>;
 }
 
-// On exit the servers and workers are killed.
+// A signal ends the process normally, so that its exit listeners kill the servers and workers.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
 await main(readOptions(process.argv.slice(2)));

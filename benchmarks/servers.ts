@@ -17,8 +17,8 @@ export interface PeerServer extends AsyncDisposable {
 
 export interface ServerOptions {
   /**
-   * Whether the server disconnects slow subscribers, as by default. Off for throughput, where no participant may lose
-   * messages because it is measured at its limit.
+   * Whether the server disconnects slow subscribers, as Redis does by default. False for throughput, because a
+   * participant that is measured at its limit must not lose messages.
    */
   readonly cutsSlowSubscribers: boolean;
 }
@@ -29,7 +29,7 @@ const START_TIMEOUT_MS = 10_000;
 /** Debian installs some servers outside the PATH of a user. */
 const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/usr/local/sbin`;
 
-/** Killed when the harness exits. */
+/** The running servers, which are killed when the harness exits. */
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');

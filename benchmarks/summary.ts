@@ -10,7 +10,7 @@ export interface BenchmarkSummary {
    */
   readonly ratios: Record<string, Record<string, number>>;
   /**
-   * Microseconds of CPU per message, from end to end at full speed. `total` is the sum of the three;
+   * Microseconds of CPU per message, from end to end at full speed. `total` is the sum of the first three;
    * `subscriber_steady` is the receiver at a steady rate.
    */
   readonly cpu_us: Record<
@@ -27,7 +27,7 @@ export interface BenchmarkSummary {
   readonly skipped: { readonly workload: string; readonly participant: string; readonly why: string }[];
 }
 
-/** The tickbus participants with listed ratios, and the suffix of their keys. */
+/** The tickbus participants whose ratios are listed, and the suffix of their keys. */
 const OURS: Readonly<Record<string, string>> = {
   tickbus: '',
   'tickbus-shared': '_shared',

@@ -14,7 +14,7 @@ export interface BenchmarkTick {
   venue: string;
 }
 
-/** The document that plain clients send. tickbus adds the position and time of the server to it. */
+/** The document that plain clients send. tickbus adds the position and the server time. */
 export interface TickEnvelope<Data = BenchmarkTick> {
   readonly message_type: string;
   readonly data: Data;

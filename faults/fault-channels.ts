@@ -16,7 +16,7 @@ const messages = {
 export const TICKS = defineChannel('TICKS', { kind: 'state', key: 'key', messages });
 /** Its history is long enough to repair a loss. */
 export const FILLS = defineChannel('FILLS', { kind: 'event', key: 'key', history: 20_000, messages });
-/** LEASED_TICKS and LEASED_FILLS are published by the lease holder only. */
+/** Only the lease holder publishes on LEASED_TICKS and LEASED_FILLS. */
 export const LEASED_TICKS = defineChannel('LEASED_TICKS', { kind: 'state', key: 'key', messages });
 export const LEASED_FILLS = defineChannel('LEASED_FILLS', {
   kind: 'event',
@@ -30,7 +30,7 @@ export const TRIMMED = defineChannel('TRIMMED', { kind: 'event', key: 'key', his
 export const ALERTS = defineChannel('ALERTS', { kind: 'event', key: 'key', messages });
 /** Commands expire after one second. */
 export const ORDERS = defineChannel('ORDERS', { kind: 'command', key: 'key', expiresInMs: 1_000, messages });
-/** Without a sequence. */
+/** Its messages have no position. */
 export const CHAT = defineChannel('CHAT', { kind: 'plain', key: 'key', messages });
 
 export type FaultChannel = typeof FILLS;

@@ -13,7 +13,7 @@ const EVERY_MS = 5;
 export interface LeaseCandidateOptions {
   /** The `sender` of its messages. Default `exclusive`. */
   readonly name?: string;
-  /** The port that lease and publisher connect to. Default: that of the server. */
+  /** The port that lease and publisher connect to. Default: the port of the server. */
   readonly port?: number;
   /** `user:password`. Default: none. */
   readonly credentials?: string;
@@ -90,7 +90,7 @@ export class LeaseCandidate {
   }
 
   /**
-   * Sends every few milliseconds, also without the lease.
+   * Sends messages every few milliseconds, even while the candidate does not hold the lease.
    *
    * @returns a function that stops and waits for the publishes in flight
    */

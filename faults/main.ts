@@ -7,7 +7,7 @@ import { runAll } from './scenario-runner.ts';
 import { SCENARIOS } from './scenarios/all.ts';
 
 const { quick, only, seed, json, list } = parseFaultsOptions(process.argv.slice(2));
-/** With --json, stdout has only the JSON line. */
+/** With --json, only the JSON line goes to stdout. The progress goes to stderr. */
 const print = (text: string) => (json ? process.stderr : process.stdout).write(`${text}\n`);
 process.once('SIGINT', () => process.exit(130));
 process.once('SIGTERM', () => process.exit(143));

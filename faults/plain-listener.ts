@@ -1,4 +1,4 @@
-// A plain client that records every message of a channel, in the order of publication.
+// A plain Redis client (without tickbus) that records every message of a channel, in the order of publication.
 
 import { checkWriters, type ObservedMessage } from '@tickbus/fault-kit/writers';
 import { createClient } from 'redis';
@@ -30,7 +30,7 @@ export class PlainListener {
     return listener;
   }
 
-  /** Violations of the order of the writers. */
+  /** One sentence per violation: two writers at the same time, or a position that does not increase. */
   problems(): string[] {
     return checkWriters(this.messages);
   }

@@ -14,7 +14,7 @@ const DAMAGE = ['silent_lost', 'duplicates', 'out_of_order', 'made_up', 'inexact
 export interface ScenarioRunOptions {
   readonly seed: number;
   readonly quick: boolean;
-  /** Called when the scenario only waits from there on. */
+  /** Called when the scenario has finished its measurements and only waits. */
   readonly onWaiting: () => void;
 }
 

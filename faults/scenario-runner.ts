@@ -1,4 +1,4 @@
-// Runs scenarios, and those that mostly wait at the same time as others.
+// Runs scenarios. Those that mostly wait run at the same time as others.
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ export interface RunnerOptions {
   readonly seed: number;
   readonly quick: boolean;
   readonly onResult: (result: ScenarioResult) => void;
-  /** Called when a scenario in this process only waits from there on. */
+  /** Called when a scenario in this process has finished its measurements and only waits. */
   readonly onWaiting: () => void;
 }
 
@@ -20,9 +20,11 @@ export interface RunnerOptions {
 const BUSY_AT_ONCE = 4;
 
 /**
- * Runs the scenarios. By default those with `waits: 'long'` run in separate processes, and the others one by one beside
- * them. With `quick`, `long` and `short` ones run at the same time, then the `busy` ones a few at a time, then the
- * rest.
+ * Runs the scenarios, in groups by their `waits`:
+ *
+ * - Without `quick`: `long` scenarios run in separate processes. Meanwhile, the others run one by one.
+ * - With `quick`: first all `long` and `short` scenarios at the same time, then the `busy` ones a few at a time, then
+ *   the rest one by one.
  *
  * @returns the results in the order of the scenarios
  */
@@ -65,7 +67,7 @@ async function runInOrder(
   await Promise.all(Array.from({ length: atOnce }, worker));
 }
 
-/** Starts each scenario when the previous one has finished its measurements and only waits. */
+/** Starts each scenario in a separate process, when the previous one has finished its measurements and only waits. */
 async function startOneByOne(
   scenarios: readonly Scenario[],
   options: RunnerOptions,

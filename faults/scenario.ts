@@ -9,12 +9,12 @@ export interface Scenario {
   /** The expected result in one sentence. `run` throws if it is not met. */
   readonly expected: string;
   /**
-   * How the scenario waits. undefined: it is busy all the time and runs alone.
+   * How the scenario waits, which decides what runs at the same time. undefined: it hardly waits and runs alone.
    *
-   * - `long`: it waits for a long time, so the whole list runs it in a separate process beside the others.
-   * - `short`: only `--quick` runs it beside others.
-   * - `busy`: it waits for leases and reconnects and publishes in between. `--quick` runs a few of these at a time,
-   *   apart from the scenarios with real-time bounds.
+   * - `long`: it waits for a long time, so other scenarios run at the same time.
+   * - `short`: it waits for a short time. Other scenarios run at the same time only with `--quick`.
+   * - `busy`: it waits for leases and reconnects, and publishes in between. `--quick` runs a few of these at a time,
+   *   but not beside scenarios with time limits.
    */
   readonly waits?: 'long' | 'short' | 'busy';
   /** Whether it measures the heap while it waits, so that it needs a separate process even with `--quick`. */
@@ -23,6 +23,6 @@ export interface Scenario {
   readonly shortened?: string;
   /** Options of the server. Default: without persistence. */
   readonly server?: LocalRedisOptions;
-  /** `Testbed.checkHistory` checks the whole history afterwards. */
+  /** Injects the fault. Afterwards `Testbed.checkHistory` checks the whole history. */
   readonly run: (testbed: Testbed) => Promise<void>;
 }

@@ -13,7 +13,7 @@ import {
 } from 'tickbus';
 import { StatusLog } from './status-log.ts';
 
-/** Never connected. A duplicate costs a fraction of a millisecond, a new client up to 100 ms. */
+/** Only duplicated, never connected. A duplicate takes a fraction of a millisecond, a new client up to 100 ms. */
 let clientTemplate: ReturnType<typeof createClient> | undefined;
 
 const LOG_LINES = 50;
@@ -77,7 +77,7 @@ export class ServerResources implements AsyncDisposable {
     return publisher;
   }
 
-  /** Does not listen yet. */
+  /** Creates a subscriber that does not listen yet. */
   subscriber(port = this.redis.port): { subscriber: RedisSubscriber; statuses: StatusLog } {
     const subscriber = new RedisSubscriber({ host: '127.0.0.1', port, logger: this.logger });
     this.atEnd(() => subscriber.close({ timeoutMs: 1_000 }));

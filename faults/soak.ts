@@ -14,7 +14,7 @@ const MIN_MINUTES = 5;
 const WARM_UP_SHARE = 0.25;
 
 const { minutes, seed, json } = parseSoakOptions(process.argv.slice(2));
-/** With --json, stdout has only the JSON line. */
+/** With --json, only the JSON line goes to stdout. The progress goes to stderr. */
 const print = (text: string) => (json ? process.stderr : process.stdout).write(`${text}\n`);
 process.once('SIGINT', () => process.exit(130));
 process.once('SIGTERM', () => process.exit(143));

@@ -29,7 +29,7 @@ export interface RecordedSubscriber {
 }
 
 export interface RecordedSubscriberOptions extends HistoryOptions {
-  /** The port to connect to. Default: that of the server. */
+  /** The port to connect to. Default: the port of the server. */
   readonly port?: number;
   readonly name?: string;
   /** Ignored on a `state` channel. Default 1,000,000. */
@@ -48,7 +48,7 @@ export class Testbed extends ServerResources {
   readonly quick: boolean;
   /** Measurements for the reader of the results. */
   readonly notes: string[] = [];
-  /** Bounds that did not hold. The scenario continues, so that its history is complete when it is checked. */
+  /** Time limits and other bounds that did not hold. The scenario continues, so that its history is complete. */
   readonly exceeded: string[] = [];
   readonly #onWaiting: () => void;
   #ledger = new Ledger();
@@ -65,7 +65,7 @@ export class Testbed extends ServerResources {
     return new Testbed(await startLocalRedis(options.server), options);
   }
 
-  /** The ledger of the current round. */
+  /** The ledger of the current round. A scenario has one round, the soak has many. */
   get ledger(): Ledger {
     return this.#ledger;
   }
@@ -92,9 +92,10 @@ export class Testbed extends ServerResources {
   }
 
   /**
-   * Measures the time from `since` (`performance.now()`) to the event, and records a bound that did not hold.
+   * Measures the time from `since` (`performance.now()`) to the event. If it exceeds `ms`, adds a line to `exceeded`.
    *
-   * @returns milliseconds, also above `ms`
+   * @param event resolves with its time (`performance.now()`)
+   * @returns the measured milliseconds, also above `ms`
    */
   async bounded(what: string, ms: number, since: number, event: Promise<number>): Promise<number> {
     const took = Math.round((await within(what, event)) - since);
@@ -136,7 +137,7 @@ export class Testbed extends ServerResources {
     return recorder;
   }
 
-  /** Adds a recorder to a subscriber that already listens. It expects every message from the live channel on. */
+  /** Adds a recorder to a listening subscriber. The recorder expects every message after the channel is live. */
   async join(
     { subscriber, statuses }: Pick<RecordedSubscriber, 'subscriber' | 'statuses'>,
     channel: FaultChannel,
@@ -178,7 +179,7 @@ export class Testbed extends ServerResources {
     return last as SentRecord;
   }
 
-  /** Waits until every subscriber is live at the head of its channel and has an empty delivery queue. */
+  /** Waits until every subscriber is live, at the latest position of its channel, and has an empty delivery queue. */
   async settle(subscribers: readonly RecordedSubscriber[] = this.#subscribers): Promise<void> {
     for (const one of subscribers) if (one.channel.kind !== 'plain') await this.#caughtUp(one);
   }

@@ -11,7 +11,7 @@ import type { HoldSettings } from './workers/hold.ts';
 export interface WorkerCandidateOptions {
   /** The `sender` of its messages. */
   readonly name: string;
-  /** The port to connect to. Default: that of the server. */
+  /** The port to connect to. Default: the port of the server. */
   readonly port?: number;
 }
 
@@ -26,7 +26,7 @@ interface Settled extends Readonly<Record<string, unknown>> {
 
 /** First message number of the first worker. It is higher than any number that this process uses. */
 const FIRST_NUMBER = 1_000_000_000;
-/** Size of the range of numbers that each worker has. */
+/** Count of message numbers that each worker may use. */
 const NUMBERS_PER_WORKER = 1_000_000;
 let workers = 0;
 
@@ -48,14 +48,14 @@ export class WorkerCandidate {
     this.#cancelKill = testbed.atEnd(() => this.process.kill());
   }
 
-  /** Resolves each time with the next gain of the lease. */
+  /** Resolves when the process gains the lease. Each call waits for another gain. */
   async untilGained(): Promise<void> {
     await this.process.receive('gained');
   }
 
   /**
-   * Ends the process with SIGKILL or in order, and adds its messages to the ledger of the testbed. An announced message
-   * without a report has an unknown outcome.
+   * Kills the process with SIGKILL or closes it in order, and adds its messages to the ledger of the testbed. A message
+   * that the process announced, but did not report as settled, has an unknown outcome.
    *
    * @returns the messages of the process
    */

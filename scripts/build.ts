@@ -1,5 +1,5 @@
-// `npm run build [-- folder]`: writes dist/, the workspace tree as JavaScript without tests, for plain node and npm.
-// The packages export .ts files in the repository, so that it runs without a build, and .js files in dist/.
+// `npm run build [-- folder]`: writes the workspaces as JavaScript to dist/, without tests, for plain node and npm.
+// In the repository the packages export .ts files, so that no build is necessary. In dist/ they export .js files.
 
 import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -49,7 +49,7 @@ function writePackage(folder: string): void {
   writeFileSync(join(DIST, folder, 'package.json'), `${JSON.stringify(built, undefined, 2)}\n`);
   for (const launcher of Object.values(manifest.bin ?? {})) writeLauncher(join(DIST, folder, launcher));
   if (manifest.private) return;
-  // The registry shows these files: from the package, otherwise from the repository.
+  // The npm registry shows these files. If the package has none, it gets those of the repository.
   for (const file of ['README.md', 'LICENSE']) {
     const source = [join(ROOT, folder, file), join(ROOT, file)].find(existsSync);
     if (source !== undefined) copyFileSync(source, join(DIST, folder, file));
@@ -62,7 +62,7 @@ function builtExports(sources: Record<string, string>): Record<string, string | 
   );
 }
 
-/** Keeps the name NAME.mjs from the lock file, and starts the compiled NAME.js. */
+/** Writes a launcher. Its name remains NAME.mjs, as in the lock file, but it starts the compiled NAME.js. */
 function writeLauncher(path: string): void {
   const program = basename(path).replace(/\.mjs$/, '.js');
   writeFileSync(path, `#!/usr/bin/env node\nimport './${program}';\n`);

@@ -16,7 +16,7 @@ export function longCommentLines(file: string, text: string): number[] {
 
 type CommentTest = (line: string, index: number) => boolean;
 
-/** YAML, shell and Dockerfiles. A `#` between blanks counts as a comment within a string too. */
+/** For YAML, shell scripts and Dockerfiles. A `#` between blanks counts as a comment even within a string. */
 const hashComments: CommentTest = (line) => /(^|\s)#\s/.test(line);
 
 function scriptComments(file: string, text: string): CommentTest {
@@ -38,7 +38,7 @@ function scriptComments(file: string, text: string): CommentTest {
   return (line, index) => commented.has(index) || /^\s*--\s/.test(line);
 }
 
-/** The text of a JSX element can look like a comment. */
+/** The positions where texts of JSX elements start. Such a text can look like a comment. */
 function startsOfElementTexts(source: ts.SourceFile): ReadonlySet<number> {
   const starts = new Set<number>();
   const visit = (node: ts.Node): void => {

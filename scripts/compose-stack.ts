@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-/** The used fields of `docker inspect`. */
+/** The fields of `docker inspect` that the test uses. */
 export interface Container {
   readonly Id: string;
   readonly RestartCount: number;
@@ -47,7 +47,8 @@ export class ComposeStack {
   }
 
   /**
-   * Starts no service. `env` sets the variables of docker-compose.yml. Commands fail after `signal` aborts.
+   * Finds Docker Compose, and starts no service. `env` sets the variables of docker-compose.yml. Commands fail after
+   * `signal` aborts.
    *
    * @throws Error without a Docker engine or Docker Compose
    */
@@ -143,7 +144,7 @@ export class ComposeStack {
     return (await this.#execute(command, args)).stdout;
   }
 
-  /** stdout and stderr, because services log to stderr. */
+  /** Returns stdout and stderr, because services log to stderr. */
   async #output(command: string, ...args: string[]): Promise<string> {
     const { stdout, stderr } = await this.#execute(command, args);
     return stdout + stderr;

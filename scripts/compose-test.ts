@@ -1,5 +1,5 @@
 // `npm run test:compose`: builds the image, runs docker-compose.yml and removes everything. Needs a Docker engine and
-// one or two minutes. A separate project, images and ports keep other stacks undisturbed.
+// one or two minutes. It uses a separate project, images and ports, so that it does not disturb other stacks.
 
 import { deepStrictEqual } from 'node:assert';
 import { once } from 'node:events';
@@ -22,7 +22,7 @@ const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
 
 const stack = await open(interrupted.signal);
-// Clean-up ignores the interrupt.
+// An interrupt aborts the test, but not the clean-up.
 const cleaner = await open(new AbortController().signal);
 let passed = 0;
 let failed = 0;

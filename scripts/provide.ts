@@ -1,5 +1,5 @@
-// Installs missing programs that the tests need, with apt-get if root on Debian or Ubuntu. Otherwise prints the install
-// command and fails. A name with "?" is optional, unless CI=true.
+// Installs missing programs that the tests need. This works only as root on Debian or Ubuntu, with apt-get. Otherwise
+// it prints the install command and fails. A program whose name ends with "?" may be missing, unless CI=true.
 //   tsx scripts/provide.ts redis-server python3-redis?
 
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -12,7 +12,7 @@ interface Program {
   readonly elsewhere: string;
 }
 
-/** By the name of the Debian package. */
+/** The programs by the name of their Debian package. */
 const PROGRAMS: Readonly<Record<string, Program>> = {
   'redis-server': {
     probes: [

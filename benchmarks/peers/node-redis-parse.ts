@@ -1,4 +1,4 @@
-// node-redis with a receiver that parses but does not validate: the bar for the CPU of tickbus per received message.
+// node-redis with a receiver that parses but does not validate, to compare the CPU time per received message.
 
 import { nodeRedisPeer } from './node-redis-client.ts';
 

@@ -15,8 +15,8 @@ export type PeerPayload = BenchmarkTick | BookEnvelopeData;
 
 export interface PublisherSide {
   /**
-   * Publishes one message. The promise settles when the message is sent, by the peer's documentation. Without a
-   * promise, `flush` is awaited after each window.
+   * Publishes one message. The promise settles when the message is sent, according to the documentation of the peer. A
+   * peer without promises has `flush`, which is awaited after each group of messages.
    */
   publish(payload: PeerPayload): PromiseLike<unknown> | undefined;
   flush?(): Promise<unknown>;

@@ -1,4 +1,4 @@
-// The lower bound: the Redis protocol on a raw socket, without the features of a client. Not for use.
+// The lower bound: the Redis protocol on a raw socket, without the features of a client. Not for production.
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';

@@ -21,7 +21,7 @@ interface Variation {
 
 /** TTL of the publisher's lease: the default of the library. */
 const LEASE_TTL_MS = 3_000;
-/** TTL of the first candidate, which sets the hold-off of a new server. */
+/** TTL of the first candidate. A new server grants no lease for this time (hold-off). */
 const FIRST_LEASE_TTL_MS = 500;
 
 /** @param library the package: `tickbus`, or `tickbus-baseline` */

@@ -1,4 +1,4 @@
-// tickbus whose publisher does not validate payloads, as node-redis does not.
+// tickbus with a publisher that does not validate payloads. node-redis does not validate them either.
 
 import { tickbusPeer } from './tickbus-library.ts';
 

@@ -22,7 +22,7 @@ interface Point {
   readonly max: number;
 }
 
-/** Workloads that differ in one number, and the name of that number. */
+/** Groups of workloads that differ in one number: prefix of their names, title of that number, and shown metric. */
 const FAMILIES: readonly (readonly [prefix: string, axis: string, metric: string])[] = [
   ['fan_out_', 'subscribers', 'deliveries'],
   ['size_', 'message size in bytes', 'rate'],
@@ -62,7 +62,7 @@ const STYLE = {
   config: { font: 'sans-serif', view: { stroke: null }, axis: { grid: true, labelLimit: 240 } },
 } as const;
 
-/** Bars with the median, and a line from the smallest to the largest run. Latencies have two percentiles. */
+/** Bars with the median, and a line from the smallest to the largest run. Latency charts show p50 and p99. */
 function barSpec(result: WorkloadResult): TopLevelSpec {
   const metrics = chartedMetrics(result);
   const values = result.participants.flatMap((one) => metrics.flatMap((metric) => pointOf(one, metric)));
@@ -135,7 +135,7 @@ function familySpec(
   } as TopLevelSpec;
 }
 
-/** The first compared metric, or both percentiles. */
+/** The first metric that has a ratio; p50 and p99 for latencies. */
 function chartedMetrics(result: WorkloadResult): readonly Metric[] {
   const compared = result.metrics.filter(({ better }) => better !== undefined);
   const percentiles = compared.filter(({ name }) => name === 'p50' || name === 'p99');

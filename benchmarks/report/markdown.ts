@@ -23,7 +23,7 @@ export function barTable(verdicts: readonly BarVerdict[]): string {
   return markdownTable(['what', 'against', 'bar', 'measured', ''], rows);
 }
 
-/** @param chart a Markdown link to its chart */
+/** @param chart a Markdown link to the chart of the workload */
 export function resultSection(result: WorkloadResult, chart: string | undefined): string {
   const { title, about, pairs, secondsARun, seed, measuredAt, machine, skipped } = result;
   const rows = rowsOf(result);

@@ -7,7 +7,7 @@ import type { WorkloadResult } from '../workload-results.ts';
 import { chartsOf } from './charts.ts';
 import { barTable, resultSection } from './markdown.ts';
 
-/** @param results of every workload, in the order of the page */
+/** @param results the results of every workload, in the order of the page */
 export async function writeResultsPage(folder: string, results: readonly WorkloadResult[]): Promise<void> {
   const charts = await writeCharts(join(folder, 'charts'), results);
   const notes = join(folder, 'notes.md');
@@ -22,7 +22,7 @@ export async function writeResultsPage(folder: string, results: readonly Workloa
   writeFileSync(join(folder, 'RESULTS.md'), `${parts.join('\n\n')}\n`);
 }
 
-/** Returns a Markdown link to its chart for each workload that has one. */
+/** Returns the Markdown link to the chart of each workload that has a chart. */
 async function writeCharts(folder: string, results: readonly WorkloadResult[]): Promise<Map<string, string>> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });

@@ -8,7 +8,7 @@ export interface ParticipantRow {
   readonly title: string;
   /** By metric; undefined if not measured. */
   readonly figures: readonly (Figure | undefined)[];
-  /** tickbus / participant, by the first compared metric; undefined on the row of tickbus. */
+  /** Ratio tickbus / participant of the first metric that has a ratio; undefined on the row of tickbus. */
   readonly ratio: Figure | undefined;
 }
 

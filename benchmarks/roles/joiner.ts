@@ -61,7 +61,7 @@ export async function joinByTickbus({
 }
 
 /**
- * Measures from the creation of the client until every value is parsed: one HGETALL, without validation and live data.
+ * Measures from the creation of the client until every value is parsed: one HGETALL, without validation or live data.
  */
 export function joinByHgetall({ server, instruments }: JoinOptions): Promise<JoinReport> {
   return measured(async () => {

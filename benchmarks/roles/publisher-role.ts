@@ -82,7 +82,7 @@ export function burst({ count }: { count: number }): Promise<PublishReport> {
 
 /**
  * Publishes `rate` messages a second, in steps of a millisecond. After a late timer it catches up at once, so the rate
- * holds. Each message is stamped at the publish call.
+ * holds. Each message carries the time of its publish call.
  */
 export function pace({ seconds, rate }: { seconds: number; rate: number }): Promise<PublishReport> {
   return measured(async (startedAt, behind) => {
@@ -160,7 +160,7 @@ function publishOne(payload: PeerPayload = next()): PromiseLike<unknown> | undef
   return openSide().publish(payload);
 }
 
-/** The caller awaits it later; until then a rejection must not be unhandled. */
+/** The caller awaits the promise later. Until then, a rejection must not count as unhandled. */
 function handled(settling: PromiseLike<unknown> | undefined): PromiseLike<unknown> | undefined {
   settling?.then(undefined, () => {});
   return settling;

@@ -19,18 +19,18 @@ export interface OpenSubscriber {
 export interface ReceiveReport {
   /** Messages passed to handlers, over all connections. */
   readonly received: number;
-  /** Messages conflated into newer ones of their instrument. Only tickbus conflates. */
+  /** Messages replaced by a newer message of their instrument (conflated). Only tickbus does this. */
   readonly merged: number;
-  /** Monotonic milliseconds. */
+  /** Time of the last message, in monotonic milliseconds. */
   readonly lastAt: number;
   readonly cpuUs: number;
   /** Milliseconds from publish call to handler, one per received message; empty without `latency`. */
   readonly ages: Float64Array;
 }
 
-/** Maximum latencies per run and process. */
+/** Maximum count of recorded latencies per run and process. */
 const MAX_AGES = 1_000_000;
-/** After this time without a message, the missing ones count as lost. */
+/** After this time without a message, the missing messages count as lost. */
 const GIVE_UP_MS = 3_000;
 
 const sides: SubscriberSide[] = [];
@@ -57,7 +57,7 @@ export async function begin(): Promise<void> {
   cpuBefore = ownCpuUs();
 }
 
-/** Resolves when `expected` messages have arrived, or none has for GIVE_UP_MS. */
+/** Resolves when `expected` messages have arrived, or no message has arrived for GIVE_UP_MS. */
 export async function finish({ expected }: { expected: number }): Promise<ReceiveReport> {
   let progress = { count: -1, at: monotonicMs() };
   while (received + merged < expected && monotonicMs() - progress.at < GIVE_UP_MS) {

@@ -53,7 +53,7 @@ class StreamProcesses implements AsyncDisposable {
   readonly #shape: StreamShape;
   readonly #opened: AsyncDisposable[] = [];
   readonly #subscribers: BenchWorker[] = [];
-  /** Server and relay, whose CPU counts as that of the server. */
+  /** Process ids of the server and the relay. Server CPU is the sum of both. */
   #serverPids: number[] = [];
   #publisher: BenchWorker | undefined;
 

@@ -1,4 +1,4 @@
-// The list of faults, in its order.
+// All scenarios, in the order of their numbers.
 
 import type { Scenario } from '../scenario.ts';
 import { clientKill, manyReconnect } from './cuts.ts';

@@ -1,4 +1,4 @@
-// The link of an exclusive writer: after a reconnect, the outcome of each message is known.
+// An exclusive writer (a lease holder) loses its link. After the reconnect, the outcome of each message is known.
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { TcpProxy } from '@tickbus/fault-kit/proxy';
@@ -14,7 +14,7 @@ import { eventually, within } from '../wait.ts';
 const CHANNELS = [LEASED_FILLS, LEASED_TICKS];
 const CUT_EVERY_MS = 50;
 const MAX_IN_FLIGHT = 500;
-/** Long enough that waiting for the link is not a failure. */
+/** Long enough that no publish fails while it waits for the link. */
 const LONG_DEADLINE_MS = 10_000;
 
 export const writerCut: Scenario = {

@@ -1,4 +1,4 @@
-// A server that returns without its latest messages, some of which were already delivered.
+// A server returns without its latest messages (the tail), although some of them were already delivered.
 
 import { ok } from 'node:assert/strict';
 import { statSync, truncateSync } from 'node:fs';
@@ -96,14 +96,18 @@ interface ChannelWriter {
 const KEYS = ['A', 'B', 'C', 'D', 'E'];
 const KEPT = 100;
 const TAIL = 50;
-/** Once more and once fewer messages than the tail, whose positions are used again. */
+/** Messages published after each loss: first more than the tail had, then fewer. */
 const COUNTS_AFTER = [80, 20];
 const MAX_BATCH = 10;
 
 /**
- * The server loses its latest messages (the tail), once per entry of `COUNTS_AFTER`. `early` reconnects before the
- * writers. `late` and `deaf` reconnect after the writers have published again. `deaf` never received the tail. Two of
- * the channels have a shared writer, two an exclusive one.
+ * The server loses its latest messages (the tail), once per entry of `COUNTS_AFTER`. A channel has three subscribers:
+ *
+ * - `early` reconnects before the writers.
+ * - `late` reconnects after the writers have published again.
+ * - `deaf` reconnects with `late`, and never received the tail.
+ *
+ * Two channels have a shared writer (without a lease), and two have an exclusive writer.
  */
 async function forgetTails(testbed: Testbed, loss: TailLoss): Promise<void> {
   const [writing, early, late, deaf] = [

@@ -66,7 +66,7 @@ export const comeAndGo: Scenario = {
     let isStopped = false;
     let handledAfterEnd = 0;
     let handled = 0;
-    // Not in the ledger, which would grow the measured heap. Only messages after the end matter here.
+    // These messages are not in the ledger, which would enlarge the measured heap. Only messages after the end matter.
     const publishing = (async () => {
       for (let n = 0; !isStopped; n++) {
         const key = `S${n % 10}`;
@@ -78,7 +78,7 @@ export const comeAndGo: Scenario = {
       }
     })();
     const subscribeOnce = async (round: number) => {
-      // Gives the server time to catch up.
+      // Waits for a reply, which gives the server time to catch up.
       if (round % 50 === 0) await testbed.command('PING');
       // TICKS and ALERTS have no other subscription, so their readers start and stop too.
       const channel = testbed.random.percent(50) ? TICKS : ALERTS;

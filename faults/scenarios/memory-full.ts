@@ -9,7 +9,7 @@ import type { Scenario } from '../scenario.ts';
 import type { Testbed } from '../testbed.ts';
 import { delay } from '../wait.ts';
 
-/** Below the memory of an empty server, so that it rejects every write. */
+/** A memory limit below the need of an empty server, so that the server rejects every write. */
 const FULL = '1mb';
 const BATCH = 50;
 const TEXT = 'x'.repeat(1_000);
@@ -63,7 +63,7 @@ export const memoryFull: Scenario = {
   },
 };
 
-/** Sends batches without waiting for replies. The pause between them bounds the memory of the publishes in flight. */
+/** Sends batches without waiting for replies. The pauses limit the memory of the publishes in flight. */
 async function sendUntil(
   testbed: Testbed,
   publisher: RedisPublisher,

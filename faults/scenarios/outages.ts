@@ -15,7 +15,7 @@ export const replySwallowed: Scenario = {
     const proxy = await testbed.proxy();
     const publisher = testbed.publisher(proxy.port);
     const listener = await testbed.listen(ORDERS);
-    // Loads the script on the server.
+    // The first publish loads the publish script on the server.
     await testbed.send(publisher, ORDERS);
     for (const id of ['order-1', undefined]) {
       const marker = `dropped ${id}`;
@@ -84,7 +84,7 @@ export const longOutage: Scenario = {
     let attempts = 0;
     let slowestMs = 0;
     const pending = new Set<Promise<void>>();
-    // Not in the ledger, which would grow the measured heap. ALERTS has no subscriber.
+    // These messages are not in the ledger, which would enlarge the measured heap. ALERTS has no subscriber.
     const attempt = () => {
       const sentAt = performance.now();
       attempts++;
@@ -152,8 +152,8 @@ export const staleCommands: Scenario = {
     await testbed.send(publisher, ORDERS);
     await testbed.settle();
 
-    // Hold commands back on the wire until they expire, but shorter than the link timeout. On a busy machine the link
-    // can time out anyway, and the commands are reported as a gap. Then try again.
+    // Holds commands back on the wire until they expire, for less than the link timeout. On a busy machine the link can
+    // time out anyway. Then the commands are reported as a gap, and the loop tries again.
     const held = listeners[1]?.recorder;
     for (let attempts = 3; attempts > 0 && held?.history.expired.length === 0; attempts--) {
       const gapsBefore = held.history.gaps.length;

@@ -96,7 +96,7 @@ export const memoryLost: Scenario = {
 
 const FLUSH_EVERY_MS = 700;
 const SLOW_MS = 30;
-/** Above the interval between two head checks of a subscriber. */
+/** Longer than the interval at which a subscriber reads the latest position from the server (head check). */
 const HEAD_CHECK_MS = 1_200;
 const SEND_EVERY_MS = 5;
 
@@ -115,7 +115,7 @@ export const flushedWhilePublishing: Scenario = {
       await LeaseCandidate.join(testbed, LEASED_TICKS, { port }),
     ];
     for (const candidate of candidates) await candidate.untilHeld();
-    // Delayed replies let an exclusive writer send more before it learns that it is fenced.
+    // Replies are delayed, so an exclusive writer sends more before it learns that the server rejects its messages.
     slow.inject({ type: 'delay', ms: SLOW_MS }, 'to_client');
     const writers = [
       { channel: FILLS, publisher: shared },
@@ -141,7 +141,7 @@ export const flushedWhilePublishing: Scenario = {
       await delay(testbed.random.int(0, FLUSH_EVERY_MS));
       const terms = candidates.map(({ lease }) => lease.token);
       await testbed.command('FLUSHALL');
-      // Every other time, subscribers detect the new epoch with a head check, before its first message.
+      // Every other time, publishing pauses. Then a head check detects the new epoch before its first message.
       if (left % 2 === 0) continue;
       await delay(2 * SLOW_MS);
       isPaused = true;

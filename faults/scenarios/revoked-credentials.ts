@@ -8,7 +8,7 @@ import { delay } from '../wait.ts';
 import { WorkerProcess } from '../worker-process.ts';
 import type { CredentialsSettings } from '../workers/credentials.ts';
 
-/** Limit of attempts on both links of the worker together. The library stops after 3 on each. */
+/** Maximum connection attempts on both links of the worker together. The library stops after 3 on each link. */
 const MAX_ATTEMPTS = 8;
 /** Longer than the reconnect delay, which is below a second. */
 const QUIET_MS = 2_000;

@@ -35,7 +35,7 @@ interface Users {
 }
 
 /**
- * The holder loses its connection until its lease expires. A candidate takes over, and no later message of the holder
+ * The link of the holder stalls until its lease expires. A candidate takes over, and no later message of the holder
  * is accepted.
  */
 async function takeOver(testbed: Testbed, channel: FaultChannel, { first, second }: Users): Promise<void> {
@@ -48,7 +48,7 @@ async function takeOver(testbed: Testbed, channel: FaultChannel, { first, second
   await eventually('The holder publishes', () => listener.messages.length > 0);
   const successor = await join(testbed, channel, 'successor', second);
   watchHolders(testbed, [deposed, successor]);
-  // Its later messages reach the server after the takeover.
+  // Later messages of the holder reach the server only after the takeover.
   proxy.inject({ type: 'stall' }, 'to_server');
   await successor.untilHeld();
   await successor.sendUntilAccepted();
@@ -63,7 +63,7 @@ async function takeOver(testbed: Testbed, channel: FaultChannel, { first, second
   deepEqual(listener.problems(), [], `on ${channel}`);
 }
 
-/** The holder may use CLIENT KILL, the candidate may not: it waits while the holder is disconnected. */
+/** The candidate may not use CLIENT KILL, but the holder may. So the candidate waits while the holder is away. */
 async function noTakeover(testbed: Testbed, channel: FaultChannel): Promise<void> {
   const proxy = await testbed.proxy();
   const holder = await join(testbed, channel, 'privileged', undefined, proxy.port);
@@ -76,8 +76,8 @@ async function noTakeover(testbed: Testbed, channel: FaultChannel): Promise<void
   proxy.reset();
   await delay(3 * TTL_MS);
   equal(gained, 0, 'no takeover from a writer whose connection it cannot kill');
-  // When the holder reconnects, it releases its expired lease. Both could take it then, so the candidate releases its
-  // claim.
+  // When the holder reconnects, it releases its expired lease. Then both could take the lease, so the candidate
+  // withdraws first.
   await candidate.lease.release();
   proxy.heal();
   await holder.untilHeld();

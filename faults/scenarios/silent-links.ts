@@ -187,7 +187,7 @@ export const idleAndHealthy: Scenario = {
   },
 };
 
-/** A publisher with its own connection, to log the statuses of its link. */
+/** A publisher with a separate connection, and a log of the statuses of its link. */
 async function publisherWithLinks(testbed: Testbed, port: number) {
   const connection: RedisConnection = testbed.connection(port);
   const links = new StatusLog();

@@ -75,7 +75,7 @@ async function oneRound(testbed: Testbed, publisher: RedisPublisher, connection:
   const channel = freshChannel(kind, random);
   const ledger = new Ledger();
   const late: Promise<unknown>[] = [];
-  /** Awaits some publishes, so that they precede the next step, and leaves others in flight. */
+  /** Publishes up to two messages. Awaits some of them, so that they precede the next step; leaves others in flight. */
   const publishSome = async (step: SubscriptionStep) => {
     for (let left = random.int(0, 2); left > 0; left--) {
       // Unique keys, so that the last values include every message.
@@ -88,7 +88,7 @@ async function oneRound(testbed: Testbed, publisher: RedisPublisher, connection:
   await publishSome('before');
   await Promise.all(late);
   const recorder = ledger.recordHandler('bot', channel);
-  // On a state channel the snapshot has every earlier message. On an event channel only later ones are expected.
+  // On a state channel, the snapshot includes every earlier message. On an event channel, only later ones are expected.
   if (channel.kind === 'state') recorder.history.from = 0;
   const transport = wrap(connection.subscribing, async (step) => {
     if (step === 'acknowledged') recorder.expectFromHere();
@@ -169,7 +169,7 @@ class InterleavingTransport implements SubscribingTransport {
   }
 }
 
-/** The mutant: it reads the channel before it sends the subscription. */
+/** A deliberate bug (the mutant), which the check must find: it reads the channel before it sends the subscription. */
 class ReadsTooEarly extends InterleavingTransport {
   #early: ReturnType<SubscribingTransport['read']> | undefined;
 

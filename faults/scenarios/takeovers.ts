@@ -1,4 +1,4 @@
-// Takeovers of a lease: it has one holder at a time, and no message of a deposed holder is accepted.
+// Takeovers of a lease: a lease has one holder at a time, and no message of a former holder is accepted.
 
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { Fault, TcpProxy } from '@tickbus/fault-kit/proxy';
@@ -71,7 +71,7 @@ interface TakeoverSetup {
   readonly listener: PlainListener;
 }
 
-/** Prepares two candidates. The server knows a released lease, so it does not hold the first one off. */
+/** Prepares two candidates. `second` gains and releases the lease once, so the server does not hold `first` off. */
 async function prepareTakeover(testbed: Testbed, channel: FaultChannel): Promise<TakeoverSetup> {
   await testbed.listen(channel);
   const listener = await PlainListener.listen(testbed, channel);
@@ -107,7 +107,7 @@ async function stopHolder(testbed: Testbed, channel: FaultChannel): Promise<void
   await holder.untilGained();
   await eventually('The holder publishes', () => listener.messages.length > 0);
   const successor = await LeaseCandidate.join(testbed, channel, { name: 'successor' });
-  // Its next messages leave the process, but do not reach the server before the takeover.
+  // The next messages of the holder leave the process, but do not reach the server before the takeover.
   proxy.inject({ type: 'stall' }, 'to_server');
   await delay(50);
   holder.process.pause();
@@ -185,7 +185,7 @@ async function race(testbed: Testbed, channel: FaultChannel, rounds: number): Pr
   deepEqual(listener.problems(), [], `on ${channel}`);
 }
 
-/** Two processes start at the same time. The one that gains the lease is killed while it publishes. */
+/** Two processes start at the same time. The process that gains the lease first is killed while it publishes. */
 async function raceOfProcesses(testbed: Testbed, channel: FaultChannel, rounds: number): Promise<void> {
   const random = testbed.random.fork(`race ${channel}`);
   await testbed.listen(channel);

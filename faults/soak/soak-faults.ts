@@ -66,7 +66,7 @@ export const FAULTS: readonly [SoakFault, ...SoakFault[]] = [
       await testbed.redis.kill();
       await delay(random.int(0, 1_500));
       await testbed.redis.start();
-      // Without a new snapshot, the next crash loses all data.
+      // Removes the snapshot. Until the next SAVE, a crash loses all data.
       await rm(join(testbed.redis.dataDir ?? '', 'dump.rdb'));
     },
   },

@@ -1,5 +1,5 @@
-// The soak: two shared publishers, two lease candidates for each leased channel, and a fast and a slow subscriber
-// behind proxies for each channel with a sequence. All of them stay open through all rounds.
+// The soak: two publishers without a lease, and two lease candidates for each leased channel. Each channel except CHAT
+// has a fast and a slow subscriber behind proxies. All of them stay open through all rounds.
 
 import { type Figures, noFigures } from '@tickbus/fault-kit/check';
 import type { TcpProxy } from '@tickbus/fault-kit/proxy';
@@ -104,7 +104,7 @@ export class SoakRun {
     const faults: string[] = [];
     let figures = noFigures();
     try {
-      // The new recorders do not know the last values of the previous round.
+      // The ledger of this round does not know the last values of the previous round.
       for (const channel of [TICKS, LEASED_TICKS]) await testbed.command('DEL', `tickbus:{${channel}}:last`);
       for (const member of this.#subscribers) await this.#join(member, random.fork('handler'));
       const injecting = this.#injectFaults(random.fork('harm'), faults);

@@ -40,7 +40,7 @@ onRequest('end', async () => {
 await lease.start();
 await sendToParent('started');
 await gained;
-// It continues without the lease too: the library rejects these publishes.
+// The loop continues after a loss of the lease. The library rejects these publishes.
 for (;;) {
   await sendToParent('sending', { from: ledger.next, to: ledger.next + BURST - 1 });
   for (let left = BURST; left > 0; left--) void publish(channel);

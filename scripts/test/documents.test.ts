@@ -34,7 +34,7 @@ function read(path: string): string {
   return readFileSync(join(ROOT, path), 'utf8');
 }
 
-/** The anchors of a page, as GitHub writes them. */
+/** The anchors of the headings of a page, as GitHub generates them. */
 function headingsOf(path: string): ReadonlySet<string> {
   const text = read(path).replace(/^ *```.*?^ *```$/gms, '');
   const anchors = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
@@ -46,7 +46,7 @@ function headingsOf(path: string): ReadonlySet<string> {
   return new Set(anchors);
 }
 
-/** Whole files by path: each code block with imports, under the last path named before it. */
+/** The created files by path. A code block with imports is a whole file; the last path before it names the file. */
 function createdFiles(page: string): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
   for (const [, intro = '', code = ''] of page.matchAll(/^\d\. (.*?)\n\n +```ts\n(.*?)\n +```$/gms)) {

@@ -3,26 +3,26 @@
 import type { Gap, Position } from 'tickbus';
 import type { HandledRecord, HandlerHistory, SentRecord } from './records.ts';
 
-/** Counts over all handlers, except `published` and `unknown`. */
+/** `published` and `unknown` count each message once. The other figures are sums over all handlers. */
 export interface Figures {
   /** Accepted messages, and messages of unknown outcome that a handler received. */
   published: number;
   /** Messages of unknown outcome that no handler received. */
   unknown: number;
   delivered: number;
-  /** Messages conflated into a newer one of their key, as counted by `message.conflated`. */
+  /** Messages replaced by a newer message of their key (conflated), as `message.conflated` reports. */
   conflated: number;
   /** Commands reported as expired. */
   expired: number;
-  /** Published and expected, not delivered, and within a reported gap. */
+  /** Published messages that an expecting handler did not receive, within a reported gap. */
   reported_lost: number;
-  /** Published and expected, not delivered, and not reported. */
+  /** Published messages that an expecting handler did not receive, and that no gap reports. */
   silent_lost: number;
   duplicates: number;
   out_of_order: number;
-  /** Messages that were never sent on this channel, whose publish was rejected, or whose position is another one. */
+  /** Handled messages that were not published on this channel, or were published at another position. */
   made_up: number;
-  /** Gaps and conflated messages with a wrong count. */
+  /** Gaps with a wrong count of lost messages, and messages with a wrong count of conflated messages. */
   inexact: number;
 }
 
@@ -73,7 +73,7 @@ class HistoryCheck {
   readonly figures = noFigures();
   readonly problems: string[] = [];
   readonly #sentByNumber = new Map<number, SentRecord>();
-  /** In the order of the channel. */
+  /** The messages of each channel, sorted by position. */
   readonly #placedByChannel = new Map<string, PlacedMessage[]>();
 
   constructor(sent: readonly SentRecord[], histories: readonly HandlerHistory[]) {
@@ -171,7 +171,7 @@ class HistoryCheck {
     );
   }
 
-  /** On a `state` channel, messages between two handled ones of a key may be conflated into the second. */
+  /** On a `state` channel, messages between two handled messages of a key may be conflated into the second one. */
   #accountByKey(history: HandlerHistory, missing: readonly PlacedMessage[]): void {
     const missingOf = groupByKey(missing);
     const seenOf = groupByKey(history.seen);
@@ -194,7 +194,7 @@ class HistoryCheck {
     const unreported = before.filter(({ position }) => !isReported(history, position));
     this.figures.conflated += conflated;
     this.figures.reported_lost += before.length - unreported.length;
-    // The others were neither conflated nor reported.
+    // The message replaced at most `conflated` of these messages. The others are lost and not reported.
     for (const one of unreported.slice(conflated)) this.#account(history, one);
     const { from, name, channel } = history;
     if (from === 0 && conflated > before.length && !this.#hasUnknown(channel)) {
@@ -213,7 +213,7 @@ class HistoryCheck {
     );
   }
 
-  /** A gap that overlaps no other must report exactly how many messages are missing in its range. */
+  /** A gap that overlaps no other gap must report exactly how many messages are missing in its range. */
   #checkGaps({ name, channel, gaps, seen, expired }: HandlerHistory): void {
     const positions = new Set(
       [...seen, ...expired].map(({ position }) => `${position?.epoch}-${position?.seq}`),
@@ -249,7 +249,7 @@ function isReported({ gaps, seen }: HandlerHistory, { epoch, seq }: Position): b
     if (gap.repaired || gap.epoch === undefined || gap.from === undefined) return false;
     if (gap.to !== undefined) return gap.epoch === epoch && gap.from <= seq && seq <= gap.to;
     if (gap.epoch === epoch) return gap.from <= seq;
-    // The whole epoch fell into an outage. A later epoch proves that it ended.
+    // The handler received no message of this epoch. A later epoch proves that this epoch has ended.
     return gap.epoch < epoch && endedUnseen(gaps, seen, epoch);
   });
 }

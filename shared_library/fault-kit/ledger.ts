@@ -11,7 +11,7 @@ export interface LedgerOptions {
 export interface HistoryOptions {
   /** The key filter of the subscription. */
   keys?: readonly string[];
-  /** Default true. */
+  /** Whether the handler may have gaps of cause `overflow`. Default true. */
   mayOverflow?: boolean;
 }
 
@@ -33,7 +33,7 @@ export class Ledger {
     this.#next = firstNumber;
   }
 
-  /** The number of the next message, for the first number of a following ledger. */
+  /** The number of the next message. A ledger that continues this one takes it as `firstNumber`. */
   get next(): number {
     return this.#next;
   }
@@ -47,8 +47,8 @@ export class Ledger {
   }
 
   /**
-   * Calls `send`, which publishes with the number in `data.n`, and records the outcome. A TickbusError is recorded and
-   * not thrown.
+   * Calls `send` with the next number, and records the outcome. `send` publishes a message with the number in `data.n`.
+   * A TickbusError is recorded and not thrown.
    */
   async publish(
     channel: Channel,
@@ -73,7 +73,7 @@ export class Ledger {
     return sent;
   }
 
-  /** The recorder expects no message until `expectFromHere`. */
+  /** Creates a recorder for one handler. It expects no message until its `expectFromHere` is called. */
   recordHandler(name: string, channel: Channel, options: HistoryOptions = {}): HistoryRecorder {
     const recorder = new HistoryRecorder(name, channel, options, () => this.#sent.length);
     this.#histories.push(recorder.history);
@@ -128,7 +128,7 @@ export class HistoryRecorder {
     this.#resolveWaiting();
   };
 
-  /** The listener for gaps. It ignores other channels, and an overflow if none is allowed. */
+  /** The listener for gaps. It ignores gaps on other channels, and overflows unless `mayOverflow` is set. */
   readonly onGap = (gap: Gap): void => {
     const { channel, mayOverflow, gaps } = this.history;
     if (gap.channel !== channel || (gap.cause === 'overflow' && !mayOverflow)) return;
@@ -136,7 +136,7 @@ export class HistoryRecorder {
     this.#resolveWaiting();
   };
 
-  /** Resolves when the history matches. It has no time limit of its own. */
+  /** Resolves when the history matches. There is no time limit. */
   until(matches: (history: HandlerHistory) => boolean): Promise<void> {
     if (matches(this.history)) return Promise.resolve();
     return new Promise((done) => this.#waiting.push({ matches, done }));

@@ -6,9 +6,9 @@ import { cutPush } from './push-frame.ts';
 
 /** The effect on the bytes of one direction. */
 export type Fault =
-  /** Bytes are dropped, and so is the end of the connection. */
+  /** Bytes are dropped, and the end of the connection is not forwarded. */
   | { readonly type: 'blackhole' }
-  /** Bytes are not read, so the sender's buffers fill up. They pass after healing. */
+  /** The proxy reads no bytes, so the sender's buffers fill up. The bytes pass after healing. */
   | { readonly type: 'stall' }
   | { readonly type: 'throttle'; readonly bytesPerSecond: number }
   /** Bytes pass in pieces of 1 to `maxBytes`, one per turn of the event loop. */
@@ -16,10 +16,11 @@ export type Fault =
   /** Each piece is delayed by `ms` plus a random part of `jitterMs`, in order. */
   | { readonly type: 'delay'; readonly ms: number; readonly jitterMs?: number };
 
-/** Above this limit the source is paused. */
+/** Limit of queued bytes. Above it, the proxy stops reading from the source. */
 const HIGH_WATER_BYTES = 1024 * 1024;
 const THROTTLE_STEP_MS = 20;
 
+/** Bytes that arrived together. */
 interface Piece {
   readonly bytes: Buffer;
   /** Milliseconds, monotonic. */
@@ -54,7 +55,7 @@ export class ProxyStream {
     });
   }
 
-  /** Count of dropped bytes. Above 0, the stream cannot continue. */
+  /** Count of dropped bytes. If it is above 0, the stream has a hole and cannot continue. */
   get droppedBytes(): number {
     return this.#dropped;
   }
@@ -63,7 +64,7 @@ export class ProxyStream {
     return this.#fault?.type === 'blackhole';
   }
 
-  /** @param fault undefined: none */
+  /** @param fault undefined: removes the current fault */
   setFault(fault: Fault | undefined): void {
     this.#fault = fault;
     if (fault?.type === 'stall') this.#source.pause();
@@ -172,7 +173,7 @@ export class ProxyStream {
     if (!wasChanged) await this.#write(Number.POSITIVE_INFINITY);
   }
 
-  /** Writes up to `count` bytes of the first piece. Returns a promise only if the receiver's buffers are full. */
+  /** Writes up to `count` bytes of the first piece. If the receiver's buffers are full, returns a promise. */
   #write(count: number): Promise<void> | undefined {
     const [first] = this.#queue;
     if (first === undefined) return undefined;

@@ -13,7 +13,7 @@ export type Direction = 'to_server' | 'to_client' | 'both';
 export interface ProxyOptions {
   /** Port of the real server on 127.0.0.1. `switchTo` changes it. */
   port: number;
-  /** Source of slice sizes and jitter. */
+  /** Random source of slice sizes and jitter. */
   random: Random;
 }
 

@@ -38,7 +38,7 @@ export interface HandlerHistory {
   readonly keys: readonly string[] | undefined;
   /** Whether the handler may have gaps of cause `overflow`. False for a fast handler beside a slow one. */
   readonly mayOverflow: boolean;
-  /** Index in the ledger of the first expected message; undefined: none is expected. */
+  /** Index in the ledger of the first expected message; undefined: no message is expected. */
   from: number | undefined;
   /** Position of the last expected message; undefined: no end. */
   until: Position | undefined;

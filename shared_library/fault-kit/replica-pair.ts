@@ -7,12 +7,12 @@ import { TcpProxy } from './proxy.ts';
 
 const SYNC_TIMEOUT_MS = 20_000;
 const POLL_MS = 10;
-/** Starts a sync at once. By default the master waits 5 s for more replicas. */
+/** The master starts a sync at once. By default it waits 5 s for more replicas. */
 const ARGS = ['--repl-diskless-sync', 'yes', '--repl-diskless-sync-delay', '0'];
 
 interface ReplicationServer {
   readonly server: LocalRedis;
-  /** The replica connects through it. */
+  /** If this server is the master, the replica connects to it through this proxy. */
   readonly proxy: TcpProxy;
 }
 
@@ -53,8 +53,8 @@ export class ReplicaPair implements AsyncDisposable {
   }
 
   /**
-   * Promotes the replica with the data that it has received. The former master, unless killed, remains a separate
-   * master.
+   * Makes the replica the new master, with the data that it has received. If the former master still runs, it remains a
+   * separate master.
    */
   async promote(): Promise<void> {
     this.#master.proxy.reset();
@@ -63,7 +63,7 @@ export class ReplicaPair implements AsyncDisposable {
     this.#replica.proxy.heal();
   }
 
-  /** Makes the former master a replica of the new one, in the same process. Resolves when it is in sync. */
+  /** Makes the former master a replica of the new master, without a restart. Resolves when it is in sync. */
   demote(): Promise<void> {
     return this.#replicate();
   }

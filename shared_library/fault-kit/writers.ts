@@ -3,7 +3,7 @@
 import type { Position } from 'tickbus';
 import type { SentRecord } from './records.ts';
 
-/** One message, as a plain client received it. */
+/** One message, as a plain Redis client (without tickbus) received it. */
 export interface ObservedMessage {
   /** The number in the ledger. */
   readonly n: number;
@@ -16,8 +16,8 @@ export interface ObservedMessage {
 const MAX_PROBLEMS = 10;
 
 /**
- * Checks that each epoch has one writer, and that positions only increase. A message of a deposed writer after a
- * takeover violates this, because it carries an older epoch or the epoch of its successor.
+ * Checks that each epoch has one writer, and that positions only increase. After a takeover, a late message of the
+ * former writer violates this, because it carries an older epoch or the epoch of the new writer.
  *
  * @returns one sentence per violation
  */

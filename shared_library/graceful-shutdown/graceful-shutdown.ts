@@ -4,11 +4,11 @@ import closeWithGrace from 'close-with-grace';
 import type { Connection, TickbusError } from 'tickbus';
 
 export interface ShutdownOptions {
-  /** Time limit of `stop`, in milliseconds. Beyond it the process exits with code 1. */
+  /** Time limit of `stop`, in milliseconds. If `stop` takes longer, the process exits with code 1. */
   readonly deadlineMs: number;
   /** Receives the errors of the shutdown. A pino logger fits. Default: the console. */
   readonly logger?: { error(message: unknown): void };
-  /** Shuts down like an uncaught error when it resolves, for example `linkFailure(connection)`. */
+  /** When it resolves, the service shuts down as after an uncaught error. Example: `linkFailure(connection)`. */
   readonly failure?: Promise<Error>;
 }
 
@@ -40,9 +40,9 @@ export function shutDownGracefully(
 }
 
 /**
- * Resolves when a link that was connected fails for good: Redis rejected the password or a permission three times. The
- * credentials can change only with a restart of the program. Call it before anything connects. It ignores a failed
- * first connection, because the caller of that connection receives the error.
+ * Resolves when a link that was connected fails for good: Redis rejected the password or a permission three times. New
+ * credentials require a restart of the program. Call this function before a link connects. It ignores a link that never
+ * connected, because the caller who connects it receives the error.
  */
 export function linkFailure(...connections: Connection[]): Promise<TickbusError> {
   return new Promise((resolve) => {

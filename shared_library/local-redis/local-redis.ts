@@ -14,7 +14,7 @@ const PROGRAMS = ['redis-server', 'valkey-server'] as const;
 const START_TIMEOUT_MS = 10_000;
 /** Starts a program that the kernel kills when its parent exits (PR_SET_PDEATHSIG of prctl). */
 const PARENT_DEATH_SIGNAL = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
-/** The launcher of servers: `PARENT_DEATH_SIGNAL`, or empty if that does not work here. */
+/** The command that starts the server program: `PARENT_DEATH_SIGNAL`, or empty if that does not work here. */
 let launcher: readonly string[] | undefined;
 /** The running servers. One exit listener kills all of them. */
 const running = new Set<ChildProcess>();
@@ -40,7 +40,7 @@ export function findRedisServer(): string | undefined {
 }
 
 /**
- * Starts a server without persistence on 127.0.0.1. Resolves when it accepts connections.
+ * Starts a server on 127.0.0.1, by default without persistence. Resolves when it accepts connections.
  *
  * @throws Error if no server is on PATH, or if it does not start within 10 s (with its output)
  */

@@ -1,4 +1,4 @@
-// Helpers for asynchronous tests. None of them waits for time.
+// Helpers for asynchronous tests. None of them uses a timer.
 
 /** Runs everything that is ready. @param count turns of the event loop; default 5 */
 export async function eventLoopTurns(count = 5): Promise<void> {

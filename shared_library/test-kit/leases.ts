@@ -1,4 +1,5 @@
-// Leases on a real server, without the hold-off of one TTL on a server that does not know the channel.
+// Leases on a real server. A server that does not know the channel refuses the first lease for one TTL (hold-off).
+// These helpers shorten that wait.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Channel, RedisConnection, RedisLease, RedisPublisher } from 'tickbus';

@@ -27,7 +27,7 @@ export class Random {
     return choices[this.int(0, choices.length - 1)] ?? choices[0];
   }
 
-  /** A separate sequence. It does not depend on the numbers drawn so far. */
+  /** A separate sequence for `name`. It does not depend on the numbers drawn so far. */
   fork(name: string): Random {
     let mixed = this.seed;
     for (const letter of name) mixed = Math.imul(mixed ^ (letter.codePointAt(0) ?? 0), 0x01000193);

@@ -152,7 +152,7 @@ it('drops one RESP push message, and not its neighbours', async () => {
   await client.receives(`+OK\r\n${push('one')}${push('three')}`);
 });
 
-/** Gives loopback bytes time to arrive, if they were not dropped. A test cannot fail because this is too short. */
+/** Gives bytes that were not dropped time to arrive. If it is too short, a test can miss a bug, but cannot fail. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -13,6 +13,6 @@ shutDownGracefully({ deadlineMs: 20_000, ...(failure && { failure }) }, async ({
   await once(process.stdin.resume(), 'end');
   print('stopped');
 });
-// Keeps the event loop busy.
+// Keeps the process alive.
 setInterval(() => {}, 60_000);
 print('ready');

@@ -82,7 +82,7 @@ it.runIf(process.platform === 'linux').each([
   const server = connect(Number(String(output)), '127.0.0.1');
   await once(server, 'connect');
 
-  // The kernel may reset the connection, and closes the sockets of a process one by one.
+  // The kernel may reset the connection. It closes sockets one by one, so the server can still listen afterwards.
   const closed = new Promise((resolve) => server.on('error', () => {}).once('close', resolve));
   owner.kill(signal);
   await closed;
