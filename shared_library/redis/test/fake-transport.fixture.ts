@@ -17,7 +17,7 @@ import type {
 import { ORIGIN, type Position } from '../wire/position.ts';
 import { frameOf, receiptAt } from './channels.fixture.ts';
 
-/** A transport controlled by its `on...` fields; by default every call succeeds and nothing is stored. */
+/** A transport controlled by its `on...` fields. By default publish, subscribe and read succeed and store nothing. */
 export class FakeTransport implements Transport {
   readonly published: (readonly Outgoing[])[] = [];
   readonly reads: (Position | undefined)[] = [];

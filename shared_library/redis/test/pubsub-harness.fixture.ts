@@ -107,7 +107,7 @@ export class PubSubHarness {
     for (const n of numbers) await this.publisher.publish(channel, { n }, { type: 'note' });
   }
 
-  /** Another process takes the lease of a channel after the hold-off, and releases it. */
+  /** Acts as another process that takes the lease of a channel after the hold-off, and releases it. */
   async acquireAndReleaseLease({ name }: Channel): Promise<void> {
     for (let attempt = this.server.acquire(name, 1); ; attempt = this.server.acquire(name, 1)) {
       if (attempt.state === 'held') return void this.server.release(name, attempt.token);

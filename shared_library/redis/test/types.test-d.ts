@@ -50,7 +50,7 @@ describe('publish', () => {
     publisher.publish(PRICE_DATA, { ...tick, price: '1' });
     // @ts-expect-error a field outside the schema
     publisher.publish(PRICE_DATA, { symbol: 'AAPL', price: 1, timestamp: 1, prize: 1 });
-    // @ts-expect-error no payload
+    // @ts-expect-error the payload is missing
     publisher.publish(PRICE_DATA, undefined);
     // @ts-expect-error a name instead of a channel
     publisher.publish('PRICE_DATA', tick);
@@ -83,7 +83,7 @@ describe('subscribe', () => {
       expectTypeOf(message.data.price).toEqualTypeOf<number>();
       expectTypeOf(message.data.bid).toEqualTypeOf<number | undefined>();
       expectTypeOf(message.snapshot).toEqualTypeOf<true | undefined>();
-      // @ts-expect-error handlers share the message
+      // @ts-expect-error messages are read-only, because handlers share them
       message.timestamp = 1;
     });
   });
@@ -209,7 +209,7 @@ describe('defineChannel', () => {
     };
     const channel = defineChannel('TEMPERATURE', { kind: 'plain', messages: { celsius } });
     publisher.publish(channel, { c: '20' });
-    // @ts-expect-error the schema output is not its input
+    // @ts-expect-error publish takes the input of the schema, not its output
     publisher.publish(channel, { c: 20 });
     subscriber.subscribe(channel, ({ data }) => expectTypeOf(data).toEqualTypeOf<{ c: number }>());
   });
@@ -218,9 +218,9 @@ describe('defineChannel', () => {
 describe('options', () => {
   it('accept a server or a shared connection, not both', () => {
     new RedisPublisher({ url: 'redis://cache', sender: 'me' });
-    // @ts-expect-error both
+    // @ts-expect-error either a connection or a URL, not both
     new RedisPublisher({ connection, url: 'redis://cache' });
-    // @ts-expect-error a number
+    // @ts-expect-error the port is a number
     new RedisSubscriber({ port: '6379' });
   });
 

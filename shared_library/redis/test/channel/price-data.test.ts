@@ -14,7 +14,7 @@ const value = fc.oneof(
 );
 const field = fc.constantFrom('bid', 'ask', 'bid_size', 'ask_size', 'size', 'venue', 'source', 'note');
 const validPrice = { symbol: 'AAPL', price: 1, timestamp: 2 };
-/** Mostly valid, so that both outcomes are frequent. */
+/** Mostly valid payloads, so that the schema often accepts and often rejects. */
 const payload = fc.oneof(
   fc
     .dictionary(field, value, { maxKeys: 3, noNullPrototype: true })

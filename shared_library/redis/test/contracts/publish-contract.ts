@@ -112,7 +112,7 @@ export function describePublish(harness: ContractHarness): void {
         const { position, entries } = await harness.publishing.read(channel);
         const kept = entries.map(decodeEnvelope).sort((one, other) => (one.seq ?? 0) - (other.seq ?? 0));
         expect(position.seq).toBe(4);
-        // The last message has the key of the first one and replaces its last value on a state channel.
+        // Messages 1 and 4 have the same key, so a state channel keeps only message 4 of them.
         expect(kept.map(({ seq }) => seq)).toEqual(kind === 'state' ? [2, 3, 4] : [1, 2, 3, 4]);
       },
     );

@@ -101,7 +101,7 @@ export function describeRead(harness: ContractHarness): void {
       const lease = harness.publishing.lease(channel);
       await lease.connect();
       let attempt = await lease.acquire(20);
-      // Held off: the server may have forgotten a holder.
+      // The server holds the candidate off, because it may have forgotten a holder.
       expect([attempt.state, ...(await leases())]).toEqual(['holding_off', undefined, undefined]);
       while (attempt.state !== 'held') attempt = await lease.acquire(60_000);
       expect(await leases()).toEqual([attempt.token, attempt.token]);

@@ -26,7 +26,7 @@ describeTransport('redis', async () => {
       await admin.publish(channel, Buffer.from(frame));
     },
     async flush() {
-      // Epochs are milliseconds of the server clock: two within one millisecond would be equal.
+      // Epochs are milliseconds of the server clock: two epochs of one millisecond would be equal.
       await sleep(2);
       await admin.flushAll();
     },

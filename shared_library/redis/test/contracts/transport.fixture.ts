@@ -14,9 +14,9 @@ import {
 
 /** One transport under test: links to one server, and faults injected from outside. */
 export interface TransportFixture {
-  /** A new link; `close` closes it. */
+  /** A new link. `close` closes all links. */
   link(): Transport;
-  /** Publishes raw bytes as a plain client does, bypassing the port. */
+  /** Publishes raw bytes as a plain client does, bypassing the Transport port. */
   publishRaw(channel: string, frame: Uint8Array): Promise<void>;
   /** The server loses its memory, as after a restart without persistence; links stay connected. */
   flush(): Promise<void>;
@@ -26,7 +26,7 @@ export interface TransportFixture {
   close(): Promise<void>;
 }
 
-/** Set up for each test: a server of its own and two connected links. */
+/** The setup of each test: a fixture and two connected links. */
 export class ContractHarness {
   fixture!: TransportFixture;
   publishing!: Transport;
@@ -44,8 +44,8 @@ export class ContractHarness {
   }
 }
 
-/** A channel with a unique name for each test. */
 let count = 0;
+/** A channel with a new, unique name. */
 export const spec = (kind: ChannelSpec['kind'], history = 0): ChannelSpec => ({
   name: `CONTRACT_${kind}_${++count}`,
   kind,
@@ -60,7 +60,7 @@ export function batch(size: number): Outgoing[] {
   return Array.from({ length: size }, (_, index) => outgoing({ index }, `key-${index}`));
 }
 
-/** Decodes a frame of either framing. */
+/** Decodes a frame that holds a batch or a single message. */
 export function messagesIn(frame: Uint8Array): readonly Envelope[] {
   return frame[0] === BATCH_START ? decodeBatch(frame).map(checkedEnvelope) : [decodeEnvelope(frame)];
 }

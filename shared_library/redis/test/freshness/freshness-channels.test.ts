@@ -1,4 +1,4 @@
-// Channels and bounds of freshness: without a gateway, of other kinds, with own defaults, and switched off.
+// Freshness of channels without a gateway, of other kinds and with a default maxQuietMs, and with freshness: false.
 
 import { errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';

@@ -54,7 +54,7 @@ describe('the link', () => {
 
   it('yields link_down after 2 s without a confirmed head, although messages still arrive', async () => {
     const harness = await FreshnessHarness.running();
-    // Head reads hang; prices and heartbeats still arrive.
+    // Reads of the channel head hang; prices and heartbeats still arrive.
     harness.link.subscribing.head = () => new Promise(() => {});
     for (let step = 0; step < 19; step++) {
       await harness.advance(100);
@@ -158,7 +158,7 @@ describe('clocks', () => {
       await harness.publishPrice('C');
       expect(harness.priceOrVerdict('C')).toBe(1);
       await harness.advance(1_000);
-      // The value is 4.5 s old by the monotonic clock.
+      // The value of B is 4.5 s old by the monotonic clock.
       expect(Math.abs(harness.latest('B').changedAgoMs - 4_500)).toBeLessThanOrEqual(1);
     },
   );

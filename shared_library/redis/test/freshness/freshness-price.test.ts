@@ -1,4 +1,4 @@
-// Verdict of a price: fresh or quiet_market, by which bounds, and never fresh without proof.
+// Verdict of a price: fresh or quiet_market, depending on the bounds, and never fresh without proof.
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// Verdict events: each change of each key by the bounds of the subscriptions, until close().
+// Verdict events: each change of a key's verdict under the bounds of the subscriptions, until close().
 
 import { describe, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';

@@ -12,7 +12,7 @@ import { MemoryServer } from '../../transport/memory/memory-server.ts';
 
 const STEP_MS = 50;
 
-/** Bounds of a bot that tolerates a price that does not change for a minute. */
+/** Freshness bounds of a bot that accepts a price which has not changed for up to a minute. */
 export const MINUTE_OF_QUIET = { maxAgeMs: 2_000, maxQuietMs: 60_000 };
 
 export class FreshnessHarness {
@@ -28,7 +28,7 @@ export class FreshnessHarness {
   /** Status that the gateway publishes every second while `isAlive`. */
   status: Partial<FeedStatus> & Pick<FeedStatus, 'state'> = { state: 'live' };
   isAlive = true;
-  /** Server monotonic times: last frame of the broker, and start of the live state. */
+  /** Monotonic times of the server: the last frame of the broker, and the start of the live state. */
   lastFrameAt = 0;
   liveSince = -1_000;
   #lastHeartbeatAt = 0;
@@ -40,7 +40,7 @@ export class FreshnessHarness {
     this.publisher = new RedisPublisher({ connection, clock: this.serverClock, sender: 'gateway' });
   }
 
-  /** Publishes a price of the symbol, as a frame of the broker. */
+  /** Publishes a price of the symbol, as if a frame of the broker had just delivered it. */
   async publishPrice(symbol: string, price = 1): Promise<void> {
     this.lastFrameAt = this.serverClock.monotonic();
     await this.publisher.publish(CHANNELS.PRICE_DATA, { symbol, price, timestamp: 0 });

@@ -14,7 +14,7 @@ const message = (n: number, at: number | null = n): Message => ({
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-/** Parses a number from bytes. */
+/** LatestValues that parse numbers from bytes, and the texts parsed so far. */
 function setUp() {
   const read: string[] = [];
   const values = new LatestValues((from) => {

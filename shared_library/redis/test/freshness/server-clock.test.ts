@@ -1,4 +1,4 @@
-// Estimate of the server clock from its replies.
+// Estimate of the server clock from the replies of the server.
 
 import { expect, it } from 'vitest';
 import { ServerClock } from '../../freshness/server-clock.ts';

@@ -1,4 +1,4 @@
-// Every verdict and its reason, from the facts.
+// judge: every verdict and its reason, from the facts about a value.
 
 import { describe, expect, it } from 'vitest';
 import type { Bounds } from '../../freshness/bounds.ts';

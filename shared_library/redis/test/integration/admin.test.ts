@@ -59,7 +59,8 @@ it('clock reports the offset of the server clock within half a round trip', asyn
   const { offsetMs, errorMs, roundTripsMs } = await admin.clock(7);
   expect(roundTripsMs).toHaveLength(7);
   expect(errorMs).toBe(Math.min(...roundTripsMs) / 2);
-  // Both processes read one clock: they differ by the error and by clock adjustments since this process started.
+  // Both processes read the same clock, so they differ only by the error and by adjustments of the clock since this
+  // process started.
   const drift = Math.abs(performance.timeOrigin + performance.now() - Date.now());
   expect(Math.abs(offsetMs)).toBeLessThanOrEqual(errorMs + drift + 2);
 });
@@ -118,7 +119,7 @@ it('channels reports subscribers, position, stored messages and the lease', asyn
   const result = { command_id: 'one', bot: 'b', action: 'pause', outcome: 'done', by: 'me' } as const;
   const { position } = await publisher.publish(COMMAND_RESULTS, result);
   const lease = connection.publishing.lease(COMMAND_RESULTS);
-  // Held off at first: the server does not know the lease.
+  // The server holds off the first attempt, because it does not know the lease.
   await lease.acquire(10);
   await using admin = await adminOf(redis.url);
   expect((await admin.channels(['COMMAND_RESULTS']))[0]?.lease).toBeUndefined();

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import type { Channel } from '../../channel/channel.ts';
 import { MemoryConnection } from '../../testing.ts';
 
-/** A plain client on the server, and the options that connect tickbus to it. */
+/** A server with a plain client, and the options that connect tickbus to the server. */
 export interface MessageServer {
   readonly options: { url: string } | { connection: MemoryConnection };
   send(channel: Channel, frame: Uint8Array): Promise<unknown>;

@@ -102,7 +102,7 @@ describe('an established link', () => {
       subscriber.on('status', async (status) => {
         if (status.type === 'connected') resolve(status);
         else if (status.type === 'failed') reject(status.error);
-        // Three rejections of another kind would end the attempts.
+        // After three permanent rejections the client would stop reconnecting, but this rejection is temporary.
         else if (status.type === 'reconnecting' && status.attempt === 5)
           await admin.sendCommand(['CONFIG', 'SET', 'maxclients', '100']);
       }),

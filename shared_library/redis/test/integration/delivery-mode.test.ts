@@ -33,7 +33,7 @@ beforeEach(async () => {
   admin = await connectPlainClient(redis.url, closing);
 });
 
-/** A tickbus subscriber and the counter of each message it received. */
+/** A tickbus subscriber, and the number `n` of each message it received. */
 async function tickbusSubscriber(channel: TickChannel, options: RedisSubscriberOptions = { url: redis.url }) {
   const subscriber = new RedisSubscriber(options);
   const received: number[] = [];
@@ -58,7 +58,7 @@ let channels = 0;
 const newChannel = () =>
   defineChannel(`DELIVERY_MODE_${++channels}`, { kind: 'state', key: 'symbol', messages });
 
-/** Publishes the given number of messages at once, with one counter for all calls. */
+/** Each `publish` sends `count` messages at once. Their numbers continue from call to call. */
 function countedStream(publisher: RedisPublisher, channel: TickChannel) {
   let n = 0;
   return {
@@ -78,7 +78,7 @@ async function callsOf(command: string): Promise<number> {
   return Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(stats)?.[1] ?? 0);
 }
 
-/** Publishes until the server counts that messages go out in frames. */
+/** Publishes until the command statistics of the server show that messages go out in frames. */
 async function untilFramed(publish: (count: number) => Promise<unknown>): Promise<void> {
   for (let attempt = 0; attempt < 2_000; attempt++) {
     const before = await callsOf('publish');
@@ -203,7 +203,7 @@ it('sends single messages while a replica is connected, because the server canno
   const stream = countedStream(holder.publisher, channel);
   await untilFramed(stream.publish);
   await admin.configSet('repl-diskless-sync-delay', '0');
-  // No dump on disk: test servers share a folder, and a server loads any dump it finds there.
+  // The replica loads no dump from disk: test servers share a folder, and a server would load any dump it finds there.
   const args = ['--replicaof', redis.host, String(redis.port), '--repl-diskless-load', 'on-empty-db'];
   const replica = await startLocalRedis({ port: await freePort(), args });
   const plain = await connectPlainClient(replica.url, closing);

@@ -96,7 +96,7 @@ it.each([
       }
       await killClients(redis);
     }
-    // Until a message arrives: the subscriber may reconnect later than the publisher.
+    // Publishes until a message arrives, because the subscriber may reconnect later than the publisher.
     for (const first = n; !history.numbers.some((number) => number >= first); n++) {
       n = await publishUntilAccepted(publisher, channel, n);
       accepted.push(n);
@@ -128,7 +128,7 @@ it('a server restart after kill -9 is reported as an epoch gap, and delivery con
 it('the loss of the last message is found by the next head check', async () => {
   const { history } = await recordingSubscriber(FLEETING);
   const other = await connectPlainClient(redis.url, closing);
-  // The head of a channel whose first message was lost on its way.
+  // Sets the head as if the first message of the channel had been published and lost on its way.
   await other.hSet('tickbus:{FLEETING}:head', { epoch: '5', seq: '1' });
   await history.gaps.reaches(1);
   expect(history.gaps.items).toMatchObject([
@@ -209,7 +209,7 @@ class History {
   readonly numbers: number[] = [];
   readonly seqs: number[] = [];
   readonly gaps = new EventRecorder<Gap>();
-  /** A map instead of a search: some tests receive 50,000 messages. */
+  /** Waiting callers by number. A map, because a search is too slow for tests with 50,000 messages. */
   readonly #waiting = new Map<number, () => void>();
 
   add(n: number, seq: number): void {

@@ -1,4 +1,4 @@
-// Connection of an exclusive lease: outcome of its batches when it ends, and changes of its permissions.
+// Connection of an exclusive lease: outcome of batches in flight when the lease is lost, and changes of permissions.
 
 import { EventRecorder, errorOf, silentLogger as logger } from '@tickbus/test-kit';
 import { acquireAndRelease, leasedPublisher } from '@tickbus/test-kit/leases';
@@ -22,7 +22,7 @@ async function open(): Promise<WriterHarness> {
   return harness;
 }
 
-/** Lease operations on a connection of their own. */
+/** Lease operations on a separate connection. */
 async function operationsAt(url: string, options: { reconnect?: boolean } = {}) {
   const connection = new RedisConnection({ url, logger, ...options });
   closing.push(() => connection.close());
@@ -109,7 +109,7 @@ describe('a change of permissions', () => {
     await deposeHolder(harness);
     const token = attempt.state === 'held' ? attempt.token : 0;
     expect(await operations.renew(token, TTL_MS)).toBe(false);
-    // Replied on the same connection, after the rename that the renewal started.
+    // The reply arrives on the same connection, so the rename that the renewal started is complete.
     await operations.release(token);
     const list = (await clientList(harness.redis)).join('\n');
     expect(list).not.toContain('name=tickbus:0:STATE ');

@@ -1,4 +1,4 @@
-// Exclusive writer on a server that rejects a batch, a part of it, or its head.
+// Exclusive writer on a server that rejects a batch or a part of it, or whose channel head has a wrong type.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLogger } from '@tickbus/test-kit';
@@ -78,7 +78,7 @@ it('publish on a deposed holder settles with the outcome of every batch in fligh
   harness.proxy.holdsRequests = true;
   sent.push(harness.publish(publisher, 3));
   await sleep(20);
-  // Another holder takes over twice: the head records more than the last epoch.
+  // Another holder takes over twice, so the channel head records earlier epochs besides the last one.
   await harness.admin.del(LEASE_KEY);
   for (let time = 0; time < 2; time++) {
     await harness.admin.hSet(HEAD_KEY, 'until', '0');
@@ -103,7 +103,7 @@ it('publish rejects with TICKBUS_NOT_SENT for a batch that drops every link, and
   const harness = await open();
   const holder = await harness.holder();
   await harness.publish(holder.publisher, 1);
-  // The server disconnects a client whose queued commands exceed this.
+  // The server disconnects a client whose queued commands exceed this limit.
   await harness.admin.configSet('maxmemory-clients', '450kb');
   const sent = [harness.publish(holder.publisher, 1, 'x'.repeat(240_000))];
   for (const size of [1, 9, 2]) {

@@ -34,7 +34,7 @@ export type Notes = typeof STATE | typeof EVENT;
 /** Keys of the channel STATE on the server. */
 export const HEAD_KEY = 'tickbus:{STATE}:head';
 export const LEASE_KEY = 'tickbus:{STATE}:lease';
-/** A replication history that no test server has. */
+/** A branch (replication history) that no test server has. */
 export const OTHER_BRANCH = `${'0'.repeat(40)}:${'0'.repeat(40)}`;
 
 interface ReceivedMessage {
@@ -73,7 +73,7 @@ export class WriterHarness implements AsyncDisposable {
   }
 
   static async open(channel: Notes = STATE, args: readonly string[] = []): Promise<WriterHarness> {
-    // A folder of its own, so that no other server loads its snapshot.
+    // Each server uses a separate folder, so that no server loads the snapshot of another.
     const folder = await mkdtemp(join(tmpdir(), 'tickbus-writer-'));
     const redis = await startLocalRedis({
       args: ['--enable-debug-command', 'yes', '--dir', folder, ...args],
@@ -95,7 +95,7 @@ export class WriterHarness implements AsyncDisposable {
     return holder;
   }
 
-  /** Publishes the messages in one turn. Resolves when every outcome is known. */
+  /** Publishes `count` messages in one turn of the event loop. Resolves when every outcome is known. */
   async publish(publisher: RedisPublisher, count: number, text?: string): Promise<void> {
     const sent = Array.from({ length: count }, () => {
       const n = ++this.#next;
@@ -120,7 +120,7 @@ export class WriterHarness implements AsyncDisposable {
     }
   }
 
-  /** Contradictions between reported outcomes and received messages; empty if every guarantee held. */
+  /** Contradictions between reported outcomes and received messages; all lists are empty if every guarantee held. */
   get violations() {
     const received = new Map<number, number>();
     for (const { n } of this.received) received.set(n, (received.get(n) ?? 0) + 1);
@@ -186,7 +186,7 @@ export function useWriterHarness() {
       closing.push(() => harness[Symbol.asyncDispose]());
       return harness;
     },
-    /** A connected candidate behind the proxy, which claims on `acquire`. */
+    /** Lease operations on a connection through the proxy. A call of `acquire` claims the lease. */
     async connectedCandidate({ proxy }: WriterHarness) {
       const connection = new RedisConnection({ url: proxy.url, logger: silentLogger });
       closing.push(() => connection.close());
@@ -199,7 +199,7 @@ export function useWriterHarness() {
       closing.push(() => connection.close());
       return connection;
     },
-    /** The scripts of claim and resume on a connection of their own, without disconnecting other writers. */
+    /** The scripts of claim and resume, on a separate connection. They do not disconnect other writers. */
     async scripts({ redis }: WriterHarness) {
       const client = createRedisClient({
         host: '127.0.0.1',
@@ -215,7 +215,7 @@ export function useWriterHarness() {
       closing.push(() => client.destroy());
       return { client, commands: new LeaseCommands(STATE) };
     },
-    /** A candidate that is not started yet, with its log and a promise of its lease. */
+    /** A candidate that is not started yet, its logger, and a promise that resolves when it gains the lease. */
     candidate(url: string, ttlMs = 60_000) {
       const logger = new RecordingLogger();
       const lease = new RedisLease({ channel: STATE, url, ttlMs, retryMs: 20, logger });
@@ -226,7 +226,7 @@ export function useWriterHarness() {
   };
 }
 
-/** Ends the lease on the server as if its time were over, unnoticed by its holder. */
+/** Ends the lease on the server as if it had expired. The holder does not notice this. */
 export async function expireLease({ admin }: WriterHarness): Promise<void> {
   const now = Date.now();
   await admin.multi().del(LEASE_KEY).hSet(HEAD_KEY, { until: now, ttl: 60_000 }).exec();
@@ -238,6 +238,6 @@ export const untilDetached = (lease: RedisLease) => until(() => (lease.writer?.r
 /** Resolves when the writer has a link again. */
 export const untilAttached = (lease: RedisLease) => until(() => (lease.writer?.room ?? 0) > 0);
 
-/** Creates a user who has every right except this one. Returns the URL to log in with. */
+/** Creates a user with every right except the one that the ACL rule `right` removes. Returns the URL to log in with. */
 export const urlWithout = ({ redis }: WriterHarness, right: string) =>
   createUser(redis, 'narrow', '~*', '&*', '+@all', right);

@@ -79,7 +79,7 @@ describe.each([STATE, EVENT])('on $name', (channel) => {
     await sleep(10);
     harness.proxy.holdsRequests = false;
     let isReleased = false;
-    // CLIENT ID follows the first script; the rest of the resume follows its reply.
+    // A resume sends CLIENT ID after its first script, and continues after the reply to CLIENT ID.
     harness.proxy.onRequest = (bytes) => {
       if (isReleased || !bytes.includes('CLIENT\r\n$2\r\nID')) return;
       isReleased = true;

@@ -9,7 +9,7 @@ import { defineChannel, RedisPublisher, RedisSubscriber } from '../../index.ts';
 
 const messages = { tick: z.object({ symbol: z.string(), n: z.number() }) };
 const FRAMED = defineChannel('FRAMED', { kind: 'state', key: 'symbol', framing: 'batch', messages });
-/** The same channel, defined without the framing. */
+/** The channel FRAMED, defined without batch framing. */
 const UNFRAMED = defineChannel('FRAMED', { kind: 'state', key: 'symbol', messages });
 const COUNT = 1_000;
 
@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => redis.kill());
 
-/** Resolves with every received number after the last one. */
+/** Resolves with all received numbers when the last number has arrived. */
 function receiveAll(subscriber: RedisSubscriber, channel: typeof FRAMED): Promise<number[]> {
   const received: number[] = [];
   return new Promise((resolve) => {
@@ -52,7 +52,7 @@ it('a batch reaches every subscriber in order, and each last value is stored sin
       gaps: 0,
     });
 
-  // The reply follows everything that was pushed before it on this connection.
+  // The reply to the ping follows everything that the server pushed before it on this connection.
   await plain.ping();
   expect(frames.flat().map(({ seq }) => seq)).toEqual(numbers.map((n) => n + 1));
   expect(frames.length).toBeLessThan(COUNT / 10);

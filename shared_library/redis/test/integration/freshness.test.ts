@@ -78,7 +78,7 @@ it('requireFresh in a tight loop throws in time, although no event can be proces
   expect(strict.reads).toBeGreaterThan(100);
   expect(strict.error.verdict).toBe('quiet_market');
   expect(strict.error.changedAgoMs + 100).toBeGreaterThan(400);
-  // Later neither the heartbeat nor the link is confirmed.
+  // In the blocked process neither the heartbeat nor the link is confirmed in time.
   const lenient = readInTightLoop(subscriber, { maxAgeMs: 60_000 });
   expect(['gateway_down', 'link_down']).toContain(lenient.error.verdict);
 });
@@ -134,7 +134,7 @@ it.each([false, true])(
 
     if (keepsData) {
       const admin = await connectPlainClient(server.url, closing);
-      // The saved snapshot predates the lease.
+      // Saves a snapshot without the lease, as if it were older than the lease.
       await admin.del('tickbus:{PRICE_DATA}:lease');
       await admin.sendCommand(['SAVE']);
     }

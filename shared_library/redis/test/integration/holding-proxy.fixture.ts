@@ -8,7 +8,7 @@ interface Link {
   readonly server: Socket;
   /** Bytes for the server that are held back. */
   readonly held: Buffer[];
-  /** Whether it is the connection of a lease. */
+  /** Whether this is the connection of a lease. */
   isLease: boolean;
 }
 
@@ -55,7 +55,7 @@ export class HoldingProxy implements AsyncDisposable {
     this.#links.clear();
   }
 
-  /** Closes the client side of lease connections; the server still receives held bytes. */
+  /** Closes the client side of lease connections. The server still receives the held bytes on `release`. */
   abandonLeases(): void {
     for (const link of this.#links) {
       if (!link.isLease) continue;
@@ -72,7 +72,8 @@ export class HoldingProxy implements AsyncDisposable {
   }
 
   /**
-   * Holds back the next request that contains the text, and the later ones of its link. Resolves with their release.
+   * Holds back the next request that contains the text, and all later requests of its link. Resolves with a function
+   * that forwards them.
    */
   stopAt(text: string): Promise<() => void> {
     return new Promise((reached) => {

@@ -33,7 +33,7 @@ export async function connectPlainClient(url: string, closing: (() => unknown)[]
 
 type RedisAddress = Pick<LocalRedis, 'url'>;
 
-/** Runs commands on a connection of their own. */
+/** Runs commands on a separate connection. */
 async function execute({ url }: RedisAddress, ...commands: string[][]): Promise<unknown[]> {
   const client = newPlainClient(url);
   await client.connect();
@@ -71,7 +71,7 @@ export async function clientList(server: RedisAddress): Promise<string[]> {
   return String(list).split('\n');
 }
 
-/** Retries while the publisher reconnects. Resolves with the first result. */
+/** Repeats the call until it succeeds, as while the publisher reconnects. Resolves with the result. */
 export async function untilAccepted<T>(publish: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
@@ -82,7 +82,7 @@ export async function untilAccepted<T>(publish: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Polls every 2 ms. */
+/** Resolves when the condition holds. Polls every 2 ms. */
 export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await sleep(2);
 }

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => redis.kill());
 
-/** A Python with redis-py. Without one the tests are skipped, except in CI. */
+/** Command of a Python with redis-py. Without such a Python the tests are skipped, except in CI. */
 const python = ['python3', '/usr/bin/python3'].find((command) => {
   try {
     execFileSync(command, ['-c', 'import redis'], { stdio: 'ignore' });

@@ -40,7 +40,7 @@ lease.on('lost', ({ token, reason }) => {
   clearInterval(timer);
   report({ type: 'lost', token, reason });
 });
-/** Commands on stdin. `late` publishes under the old token, bypassing the publisher, as a request in flight would. */
+/** Commands on stdin. `late` bypasses the publisher and publishes under the last token, like a delayed request. */
 const commands: Record<string, () => Promise<unknown>> = {
   async release() {
     clearInterval(timer);

@@ -68,7 +68,8 @@ interface ReceivedPrice {
 }
 
 /**
- * Two holders, and every price that a bot receives from them. Each test starts with the holder that the last one left.
+ * Two candidate processes, and every price that a bot receives from them. Each test starts with the process that
+ * holds the lease after the previous test.
  */
 describe('two processes and one lease', () => {
   const prices = new EventRecorder<ReceivedPrice>();
@@ -113,7 +114,7 @@ describe('two processes and one lease', () => {
     await standby.gained(token);
     await prices.first(({ pid, token: later }) => pid === String(standby.child.pid) && later > token);
     const before = prices.items.findLastIndex(isOf(holder));
-    // Read as soon as the process resumes: Redis rejects the old token.
+    // The process reads this command as soon as it resumes, and Redis rejects the old token.
     holder.command('late');
     holder.child.kill('SIGCONT');
     expect(await holder.events.first(({ type }) => type === 'late')).toMatchObject({
@@ -234,13 +235,13 @@ it('the holder keeps its lease when the clock of Redis jumps an hour ahead', asy
   const publisher = new RedisPublisher({ connection, lease: holder });
   closing.push(() => publisher.close());
   const publish = () => publisher.publish(ALERTS, { n: 1 }, { type: 'note' });
-  // Effect of such a clock on the server: every expiry has passed, and the past is an hour older.
+  // Changes the data as such a clock would: the lease key has expired, and its recorded end is an hour earlier.
   const setClockAhead = async () => {
     const until = Number(await admin.hGet('tickbus:{ALERTS}:head', 'until')) - 3_600_000;
     await admin.multi().del('tickbus:{ALERTS}:lease').hSet('tickbus:{ALERTS}:head', 'until', until).exec();
   };
 
-  // The fence is the connection: a lease that seems expired stops no publish.
+  // The connection is the fence, so the holder can publish although its lease seems expired.
   await setClockAhead();
   await publish();
   expect(changes).toEqual([]);

@@ -81,7 +81,7 @@ it('subscriber reports "stale" on a hanging server and reconnects when it resume
   await prices.first((price) => price === 2);
 });
 
-/** The states of the link itself. */
+/** Types of the status events about the link, not about a channel. */
 const LINK_STATES = new Set(['stale', 'disconnected', 'reconnecting', 'connected', 'failed']);
 
 describe('a user with few permissions', () => {
@@ -144,7 +144,7 @@ describe('a user with few permissions', () => {
   });
 });
 
-/** Without openssl there is no certificate, and the test is skipped, except in CI. */
+/** Without openssl the test cannot create a certificate and is skipped, except in CI. */
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 
 it.skipIf(!hasOpenssl && process.env.CI !== 'true')(

@@ -8,7 +8,7 @@ const BATCH = [{ key: 'a', json: '{"data":{"n":1}}' }];
 
 const { connectedCandidate, open, scripts, sharedConnection } = useWriterHarness();
 
-/** Epochs are milliseconds of the server clock, so an epoch of the channel can lie ahead of it. */
+/** Epochs are milliseconds of the server clock. After the clock is set back, the last epoch lies in the future. */
 describe('on a server whose clock was set back', () => {
   const ahead = () => Date.now() + 3_600_000;
 

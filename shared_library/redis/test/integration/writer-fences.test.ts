@@ -18,7 +18,7 @@ import { connectPlainClient } from './integration.fixture.ts';
 
 const { candidate, closing, open } = useWriterHarness();
 
-/** Stores nothing. */
+/** A channel of which the server stores no messages. */
 const ALERTS = defineChannel('ALERTS', { kind: 'event', key: 'key', messages: STATE.messages });
 
 async function subscriberTo({ redis }: WriterHarness) {
@@ -188,7 +188,7 @@ describe('a server that lost memory', () => {
     expect(harness.violations).toEqual(NO_VIOLATIONS);
   });
 
-  // As after a failover: the memory is of another branch or lacks the latest messages, and contains the lease.
+  // As after a failover: the server's data contain the lease, but are of another branch or lack the latest messages.
   it.each([
     ['of another branch', { branch: 'another' }],
     ['below what was published', { seq: 2 }],

@@ -33,7 +33,7 @@ describe('a lease without a live holder', () => {
     await until(() => lease.holds);
     harness.proxy.cut();
     await lost;
-    // As a candidate it connects again.
+    // The former holder connects again as a candidate.
     await until(() => lease.holds);
     expect(lease.writer?.room).toBe(4);
   });

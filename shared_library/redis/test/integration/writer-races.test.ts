@@ -17,7 +17,7 @@ import {
 import { clientList, connectPlainClient, until } from './integration.fixture.ts';
 
 const WRITER_NAME = 'tickbus:0:STATE';
-/** Requests of the protocol on the wire. */
+/** The command CLIENT ID in the bytes of a request. */
 const CLIENT_ID = 'CLIENT\r\n$2\r\nID';
 const TTL_MS = 60_000;
 
@@ -40,7 +40,7 @@ describe('a claim', () => {
     const next = await harness.holder({ url: harness.redis.url });
     const { token } = next.lease;
     release();
-    // The holder may disconnect the late candidate before its reply arrives.
+    // The holder may disconnect the late candidate before the reply to its claim arrives.
     const attempt = await claimed.catch(() => undefined);
     expect(attempt?.state).not.toBe('held');
     await harness.publish(next.publisher, 2);

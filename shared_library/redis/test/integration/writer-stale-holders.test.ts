@@ -47,7 +47,7 @@ describe('a deposed holder', () => {
     harness.proxy.dropsReplies = true;
     const sent = harness.publish(publisher, 2);
     await until(() => harness.received.length === 3);
-    // The server comes back without its latest memory, before the holder received its last reply.
+    // The server comes back without its latest data, before the holder has received the last reply.
     await harness.admin.hSet(HEAD_KEY, { branch: OTHER_BRANCH, seq: 1, b1: '' });
     await expireLease(harness);
     await harness.holder({ url: harness.redis.url });
@@ -59,7 +59,10 @@ describe('a deposed holder', () => {
   });
 });
 
-/** As over replication, or after a server was demoted and promoted again: no CLIENT KILL reaches the connection. */
+/**
+ * CLIENT KILL does not reach the connection, as when the other claim arrives by replication, or after a server was
+ * demoted and promoted again.
+ */
 describe('a holder whose connection stays open', () => {
   it('publishes nothing after another claim', async () => {
     const harness = await open();

@@ -92,7 +92,7 @@ it('a shared publish begins a new epoch after a restart from an older snapshot',
   const publisher = new RedisPublisher({ url: redis.url, logger: silentLogger });
   closing.push(() => publisher.close());
   const first = await publisher.publish(STATE, { key: 'a', n: 1 });
-  // A restart leaves the same head on another branch.
+  // After a restart from a snapshot, the channel head is the same but the server is on another branch.
   await admin.hSet(HEAD_KEY, 'branch', OTHER_BRANCH);
   const second = await publisher.publish(STATE, { key: 'a', n: 2 });
   expect(second.position?.seq).toBe(1);

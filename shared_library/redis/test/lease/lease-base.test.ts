@@ -83,7 +83,8 @@ it('expiry counts from the moment the renewal was sent, not from its reply', asy
   const harness = new LeaseHarness();
   const holder = await harness.holder();
   holder.link.replyDelayMs = 900;
-  // Renewed 1,000 ms after it was gained, with the reply at 1,900; the next renewal gets no reply.
+  // The renewal is sent 1,000 ms after the lease was gained, and its reply arrives at 1,900.
+  // The next renewal gets no reply.
   await harness.advance(1_901);
   holder.link.requestDelayMs = 100_000;
   await harness.advance(1_797);
@@ -141,7 +142,7 @@ it('late renewal reply does not restore an expired lease, and the lease is relea
   const harness = new LeaseHarness();
   const holder = await harness.holder();
   holder.link.replyDelayMs = 2_500;
-  // Sent at 1,000 and executed at once; the reply arrives at 3,500. The lease expired at 2,700.
+  // The renewal is sent at 1,000 and executed at once. Its reply arrives at 3,500, after the lease expired at 2,700.
   await harness.advance(2_701);
   holder.link.replyDelayMs = 0;
   expect(holder.losses).toEqual(['expired']);

@@ -13,7 +13,7 @@ import type { LeaseOperations } from '../../transport/port.ts';
 import { PRICES } from '../channels.fixture.ts';
 import { FakeTransport } from '../fake-transport.fixture.ts';
 
-/** The clock of one process. While it is paused no timer runs; due timers run when it resumes. */
+/** The clock of one process. While the process is paused, no timer runs; due timers run when it resumes. */
 class ProcessClock implements Clock {
   readonly #clock: ManualClock;
   #isPaused = false;
@@ -44,7 +44,7 @@ class ProcessClock implements Clock {
     this.#clock.nextTurn(callback);
   }
 
-  /** Runs now, or when the process resumes. */
+  /** Runs the action now, or when the paused process resumes. */
   run(action: () => void): void {
     if (this.#isPaused) this.#due.push(action);
     else action();
@@ -62,7 +62,7 @@ class ProcessClock implements Clock {
 
 /** A link with configurable delays and failures. */
 class LeaseLink extends FakeTransport {
-  /** Milliseconds to the server, and back. */
+  /** Milliseconds that a request takes to the server, and that a reply takes back. */
   requestDelayMs = 0;
   replyDelayMs = 0;
   isDown = false;

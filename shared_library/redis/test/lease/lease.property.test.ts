@@ -128,7 +128,7 @@ function expectOneHolder(candidates: Candidate[]): void {
   expect(candidates.filter(({ lease }) => lease.holds).length).toBeLessThanOrEqual(1);
 }
 
-/** Delayed requests settle, then exactly one candidate holds the lease. */
+/** Ends all faults and lets delayed requests settle. Then exactly one candidate holds the lease. */
 async function recoverAll(harness: LeaseHarness, candidates: Candidate[]): Promise<void> {
   for (const { process, link } of candidates) {
     process.resume();

@@ -183,7 +183,7 @@ describe('the deadline', () => {
     expect(second.code).toBe('TICKBUS_OUTCOME_UNKNOWN');
   });
 
-  // Documented: "until a publish settles at the latest"; NOT_SENT is "waited longer than the deadline".
+  // At the deadline a message that was sent rejects with OUTCOME_UNKNOWN, and a waiting message with NOT_SENT.
   it('counts from the publish, also for a message that waits behind slow calls', async () => {
     const { batcher, calls, clock } = setUp();
     const messages = Array.from({ length: 256 * 3 }, (_, n) => observe(batcher.add(message(n))));

@@ -1,4 +1,4 @@
-// printable: text from outside cannot move the cursor, change the direction or flood a log line.
+// printable: text from outside cannot move the cursor, change the text direction or flood a log line.
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';

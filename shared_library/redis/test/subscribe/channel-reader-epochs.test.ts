@@ -90,14 +90,14 @@ describe('a new epoch by a lease', () => {
 });
 
 describe('a server with an older memory', () => {
-  /** The reply of the server to a read: the head and the stored messages. */
+  /** The reply of the server to a read: the head (the latest position) and the stored messages. */
   const stateOf = (epoch: number, seq: number, ...kept: (readonly [epoch: number, seq: number])[]) => ({
     position: { epoch, seq },
     at: 0,
     entries: kept.map(([of, number]) => frameOf(noteEnvelope(of * 10 + number, { epoch: of, seq: number }))),
   });
 
-  /** A subscriber that has received 1 to 3 of epoch 7. */
+  /** A subscriber that has received messages 1 to 3 of epoch 7. */
   async function atThree() {
     const { transport, clock, subscriber } = fakeSubscriber();
     const received: string[] = [];

@@ -51,7 +51,7 @@ describe('a gap', () => {
     dropNotes(harness, ...all.slice(1, 14));
     await harness.publishNotes(FILLS, ...all);
     await eventLoopTurns();
-    // History has ten messages, 6 to 15, so 2 to 5 are lost.
+    // The history keeps the last ten messages, 6 to 15, so messages 2 to 5 are lost.
     expect(harness.gaps).toMatchObject([{ cause: 'loss', from: 2, to: 5, lost: 4, repaired: false }]);
     expect(received).toEqual(['1', ...all.slice(5, 14).map((n) => `${n} snapshot`), '15']);
     expect(harness.subscriber.status(FILLS)).toMatchObject({ lost: 4, repaired: 0 });

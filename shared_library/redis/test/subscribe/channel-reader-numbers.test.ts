@@ -51,7 +51,7 @@ describe('a message with a forged position', () => {
     return counted;
   }
 
-  // A plain client republishes a message from elsewhere with its position.
+  // As if a plain client republished a message of another channel or server without changing its position.
   it.each<[string, (epoch: number) => Position]>([
     ['far ahead', (epoch) => ({ epoch, seq: 1_000_000 })],
     ['of a later epoch', (epoch) => ({ epoch: epoch + 1_000_000, seq: 3 })],

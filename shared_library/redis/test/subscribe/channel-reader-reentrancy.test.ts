@@ -85,7 +85,7 @@ it('a handler that is added by another one during a recovery receives every last
   transport.onRead = async () => LAST_VALUES;
   await subscriber.startListening();
   await eventLoopTurns();
-  // Messages 4 and 5 are lost. The recovery reads only the values that changed since 3.
+  // Messages 4 and 5 are lost. The recovery reads only the values that changed since message 3.
   const recovered = {
     position: { epoch: 9, seq: 6 },
     at: 0,

@@ -92,7 +92,7 @@ async function run(channel: NoteChannel, steps: readonly { type: string; count?:
   await clock.advance(1_000);
   await eventLoopTurns();
   recordEpoch();
-  // An epoch that the server began and forgot while no message of it arrived leaves no trace.
+  // The subscriber cannot notice an epoch that the server began and forgot before any message of that epoch arrived.
   const traceable = published.filter(({ epoch }) => epochs.has(epoch));
   return { harness, received: received.filter((one) => one.n > 0), published: traceable };
 }
@@ -111,7 +111,7 @@ it.each<[string, NoteChannel & Channel]>([
         (message) => !numbers.includes(message.n) && !harness.gaps.some((gap) => covers(gap, message)),
       );
       expect(silent).toEqual([]);
-      // Losses with a known end were not delivered and are counted exactly.
+      // The status counts the same losses as the gaps with a known end.
       const { lost, mode } = harness.subscriber.status(channel) ?? {};
       const counted = harness.gaps.reduce((sum, gap) => sum + (gap.lost ?? 0), 0);
       expect([lost, mode]).toEqual([counted, 'live']);

@@ -12,7 +12,7 @@ interface Waiting {
   isMerged: boolean;
 }
 
-/** The same rules without optimization: a conflated message stays in line until it is skipped. */
+/** A queue with the same rules, without optimization: a conflated message stays in line until `take` skips it. */
 class NaiveQueue {
   readonly dropped: QueuedMessage<string>[] = [];
   readonly #limit: number;

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isExpired } from '../../subscribe/expiry.ts';
 
-/** Sent at 1,000 by the sender clock, valid for 500 ms, stamped at 50,000 by the server. */
+/** A command sent at 1,000 by the sender clock, valid for 500 ms, and stamped by the server at 50,000. */
 const COMMAND = { timestamp: 1_000, expires_at: 1_500, at: 50_000 };
 
 describe('a command with a server stamp', () => {

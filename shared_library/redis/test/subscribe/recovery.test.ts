@@ -8,7 +8,10 @@ import { noteEnvelope } from '../channels.fixture.ts';
 const at = (seq: number, epoch = 7) => noteEnvelope(seq, { epoch, seq });
 const all = (...numbers: number[]) => numbers.map((seq) => at(seq));
 
-/** planRecovery for a reader at 2 of epoch 7 with head 5, nothing stored and nothing held. */
+/**
+ * Runs planRecovery, by default for a reader at message 2 of epoch 7. The channel head is at message 5, and no message
+ * is stored on the server or held back by the reader.
+ */
 function caughtUp(input: Partial<RecoveryInput>) {
   const defaults = {
     position: { epoch: 7, seq: 2 },

@@ -3,7 +3,7 @@
 import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import type { Message } from '../../wire/message.ts';
 
-/** A handler that records each message and finishes it on `finish`. */
+/** A handler that records each message. `finish` ends the latest call. */
 export function slowHandler() {
   const started: Message<string, { n: number }>[] = [];
   let current = deferred();

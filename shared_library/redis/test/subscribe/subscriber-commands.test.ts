@@ -1,4 +1,4 @@
-// Commands: delivered once and only before they expire; an invalid one does not use up its id.
+// Commands: delivered once and only before they expire; an invalid command does not use up its id.
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';

@@ -66,7 +66,7 @@ describe('handlers', () => {
     [
       'returns a thenable that throws',
       () => ({
-        // biome-ignore lint/suspicious/noThenProperty: it is what is tested
+        // biome-ignore lint/suspicious/noThenProperty: the test needs a thenable
         then() {
           throw new Error('mine');
         },

@@ -1,4 +1,4 @@
-// tap(): what an observer sees beside the handlers, without affecting them.
+// tap(): what an observer sees beside the handlers, without affecting the handlers.
 
 import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-// StampClock: estimates the server time from its replies, never too late.
+// StampClock: estimates the server time from the replies of the server, and is never ahead of it.
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -50,7 +50,7 @@ describe('a value without a faithful JSON form', () => {
 
   it('rejects undefined in an array, and an array hole', () => {
     encoding({ x: [1, undefined] }).toThrow(invalidMessage('data.x[1]'));
-    // biome-ignore lint/suspicious/noSparseArray: it is what is tested
+    // biome-ignore lint/suspicious/noSparseArray: the test needs a sparse array
     encoding({ x: [1, , 2] }).toThrow(invalidMessage('data.x[1]'));
   });
 

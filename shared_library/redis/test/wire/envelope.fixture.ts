@@ -1,4 +1,4 @@
-// A valid envelope, and expectations on encoding and decoding changed ones.
+// A valid envelope, and expectations on encoding and decoding variants of it.
 
 import { expect } from 'vitest';
 import { decodeEnvelope, type Envelope, encodeEnvelope } from '../../wire/envelope.ts';
@@ -14,8 +14,8 @@ export const envelope: Envelope = {
 };
 /** Matches TICKBUS_INVALID_MESSAGE with this field. */
 export const invalidMessage = (field?: string) => errorWith('TICKBUS_INVALID_MESSAGE', { field });
-/** Expects something of encoding the envelope with this payload. */
+/** Starts an expectation on encoding the envelope with this payload and these changed fields. */
 export const encoding = (data: unknown, change: object = {}) =>
   expect(() => encodeEnvelope({ ...envelope, ...change, data } as Envelope));
-/** Expects something of decoding the document. */
+/** Starts an expectation on decoding the document. */
 export const decoding = (document: unknown) => expect(() => decodeEnvelope(frameOf(document)));

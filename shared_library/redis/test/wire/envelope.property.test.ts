@@ -40,8 +40,8 @@ const envelope = fc
   )
   .map(([fields, place]): Envelope => ({ ...fields, ...place }));
 
-/** Any document, biased towards the fields of an envelope. */
 const anything = fc.jsonValue({ maxDepth: 4 });
+/** A document with some fields of an envelope, and arbitrary values. */
 const nearEnvelope = fc.record(
   Object.fromEntries(
     ['message_type', 'data', 'timestamp', 'sender', 'seq', 'epoch', 'at', 'id', 'expires_at'].map((name) => [
@@ -62,7 +62,7 @@ function decoded(frame: Uint8Array): Envelope | undefined {
   }
 }
 
-/** Invariants of every accepted envelope. */
+/** Checks the invariants of an accepted envelope. */
 function expectValid(decodedEnvelope: Envelope): void {
   expect(decodedEnvelope.message_type).toEqual(expect.any(String));
   expect(decodedEnvelope.message_type).not.toBe('');

@@ -14,7 +14,7 @@ describe('a batch', () => {
     const batch = reader.readBatch(frame);
     return batch?.documents.map((document) => batch.check(document));
   };
-  /** The text of each document by the byte ranges that the batch reports. */
+  /** The text of each document, cut out at the byte ranges that the batch reports. */
   const placesIn = (frame: Uint8Array, ends: readonly number[] | undefined) =>
     ends?.map((end, index) => new TextDecoder().decode(frame.subarray((ends[index - 1] ?? 0) + 1, end)));
   const batchOf = (...seqs: number[]) => seqs.map((seq) => tick(seq));

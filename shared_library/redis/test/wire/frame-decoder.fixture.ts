@@ -1,4 +1,4 @@
-// For the frame decoder tests: ticks, a decoder that has learned their shape, and the texts left to JSON.parse.
+// For the frame decoder tests: ticks, a decoder that has learned their JSON layout, and the texts left to JSON.parse.
 
 import { expect, vi } from 'vitest';
 import type { Envelope } from '../../wire/envelope.ts';

@@ -1,4 +1,4 @@
-// A decoder with learned shapes against plain parsing, on random messages with random damage.
+// A decoder with learned shapes (JSON layouts) against plain parsing, on random messages with random damage.
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -21,7 +21,7 @@ const plain = fc.oneof(
 );
 const key = fc.constantFrom('a', 'b', 'price', '0', 'ü', 'a b', '"', '');
 
-/** A few layouts, so that messages repeat shapes with different values. */
+/** Field names of a payload. A session uses few layouts, so that its messages repeat shapes with different values. */
 const layout = fc.uniqueArray(key, { maxLength: 5 });
 const session = fc.array(layout, { minLength: 1, maxLength: 3 }).chain((layouts) =>
   fc.array(
@@ -35,7 +35,7 @@ const session = fc.array(layout, { minLength: 1, maxLength: 3 }).chain((layouts)
     { minLength: 40, maxLength: 80 },
   ),
 );
-/** Damage to a message: one byte changed, removed or inserted. */
+/** Damage to every n-th frame: one byte is changed, removed or inserted. */
 const damage = fc.record({
   every: fc.integer({ min: 2, max: 20 }),
   at: fc.nat(),
@@ -72,15 +72,15 @@ function damaged(
   return Uint8Array.from([...bytes.subarray(0, place), ...put, ...rest]);
 }
 
-/** Sizes of batches, with or without damage. */
+/** Sizes of successive batches. */
 const cuts = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 4, maxLength: 12 });
 
-/** The result of parsing the whole batch at once: each envelope, or its error text. */
+/** The result of parsing the whole batch at once: each envelope or its error text, or the error text of the batch. */
 function parsedBatch(frame: Uint8Array): readonly (Envelope | string)[] | string {
   return outcomeOf(() => decodeBatch(frame).map((document) => outcomeOf(() => checkedEnvelope(document))));
 }
 
-/** The result of reading: the envelope, or its error text. */
+/** The result of `read`, or the text of the TickbusError that it throws. */
 function outcomeOf<T>(read: () => T): T | string {
   try {
     return read();

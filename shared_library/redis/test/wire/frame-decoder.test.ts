@@ -1,4 +1,4 @@
-// FrameDecoder.read: messages of a learned shape give the same result as JSON.parse, each a new object.
+// FrameDecoder.read: messages of a learned shape (JSON layout) give the same result as JSON.parse, each a new object.
 
 import { describe, expect, it } from 'vitest';
 import { MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
@@ -157,7 +157,7 @@ describe('messages of several shapes', () => {
       Object.defineProperty(document, 'looked', { enumerable: true, get: () => ++looks });
       documents.learn(document);
     }
-    // Learning inspects a document once, and the initial budget allows four of them.
+    // Learning reads each property of a document once. The initial learning budget suffices for four documents.
     expect(looks).toBe(4);
   });
 });

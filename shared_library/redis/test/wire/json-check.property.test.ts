@@ -75,7 +75,7 @@ function nestedLists(depth: number): unknown[] {
   return depth === 1 ? [1.5] : [nestedLists(depth - 1)];
 }
 
-/** Whether JSON carries the value unchanged within the limits of receivers. */
+/** Whether JSON carries the value unchanged, within the depth limit of receivers. */
 function isFaithful(value: unknown, depth: number): boolean {
   if (typeof value === 'number') return Number.isFinite(value);
   if (value === null || ['string', 'boolean', 'undefined'].includes(typeof value)) return true;

@@ -1,4 +1,4 @@
-// Positions: how one relates to another, and what is missing between two.
+// Positions: how two positions relate, and which messages are missing between them.
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
