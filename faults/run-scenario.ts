@@ -34,7 +34,7 @@ export async function runScenario(
   } catch (error) {
     problems.push(
       textOf(error),
-      'The scenario stopped before its history settled. Messages in flight count as lost.',
+      'The scenario stopped before all messages were delivered. Messages in flight count as lost.',
       `Last log lines: ${testbed.log.slice(-5).join(' | ') || 'none'}`,
     );
   }

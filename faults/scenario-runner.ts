@@ -100,7 +100,7 @@ function inProcess({ name }: Scenario, { seed, quick }: RunnerOptions) {
   const closed = once(child, 'close');
   const waiting = Promise.race([once(child, 'message'), closed]);
   const result = closed.then(
-    () => lastResult(output) ?? failed(name, `The scenario process exited early:\n${errors}`),
+    () => lastResult(output) ?? failed(name, `The scenario process exited without a result:\n${errors}`),
   );
   return { waiting, result };
 }

@@ -10,7 +10,7 @@ const POLL_MS = 10;
 export async function within<T>(what: string, promise: Promise<T>, ms = TIMEOUT_MS): Promise<T> {
   const cancellation = new AbortController();
   const limit = sleep(ms, undefined, { signal: cancellation.signal }).then(() => {
-    throw new Error(`${what}: not within ${ms} ms.`);
+    throw new Error(`${what}: this did not happen within ${ms} ms.`);
   });
   try {
     return await Promise.race([promise, limit]);
@@ -28,7 +28,7 @@ export async function eventually(
 ): Promise<void> {
   const deadline = performance.now() + ms;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${ms} ms.`);
+    if (performance.now() > deadline) throw new Error(`${what}: this did not happen within ${ms} ms.`);
     await sleep(POLL_MS);
   }
 }

@@ -95,7 +95,7 @@ function targetOf(name: string, type: string | undefined, plain: boolean | undef
   }
   if (channel !== undefined)
     throw new UsageError(
-      `${name} is a bundled channel. Omit --plain, so that the message is validated and gets a sequence.`,
+      `${name} is a bundled channel. Omit --plain, so that the message is validated and gets a sequence number.`,
     );
   if (type === undefined)
     throw new UsageError('--plain needs a message type. Use for example: pub --plain mine note {}');

@@ -56,7 +56,11 @@ export function brokerIndicator(
   const silentAfter = MISSED_HEARTBEATS * (status.interval_ms ?? DEFAULT_INTERVAL_MS);
   const holder = describeLease(status);
   if (status.state === 'stopped' || status.state === 'stopping')
-    return indicator('bad', `gateway ${status.state}`, `The gateway of ${status.feed} has ${status.state}.`);
+    return indicator(
+      'bad',
+      `gateway ${status.state}`,
+      `The gateway of ${status.feed} ${status.state === 'stopped' ? 'has stopped' : 'is stopping'}.`,
+    );
   if (now - Math.max(feed.receivedAt, reconnectedAt) > silentAfter)
     return indicator('bad', 'gateway silent', `No heartbeat from ${describeLastHolder(status)}.`);
   if (now - feed.receivedAt > silentAfter)

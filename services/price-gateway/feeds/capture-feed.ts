@@ -128,7 +128,7 @@ class CaptureSession implements Session {
         for await (const record of paced(readCapture(path, { allowTruncated: true }), { speed, signal }))
           if (record.dir === 'in') this.#replay(record);
       } while (loop);
-      this.#end('End of the capture.');
+      this.#end('The recorded session has ended.');
     } catch (error) {
       if (!signal.aborted)
         this.#end(error instanceof CaptureError ? error.message : `The replay failed: ${reasonOf(error)}`);

@@ -90,7 +90,7 @@ function reportItem(item: Exclude<FrameItem, MarketEvent>, listener: ItemListene
       return listener.onEnd({ code, reason, retryable });
     }
     default:
-      throw new TypeError(`${JSON.stringify(item)} is not an item.`);
+      throw new TypeError(`${JSON.stringify(item)} is not a valid mapping item.`);
   }
 }
 

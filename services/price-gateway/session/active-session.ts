@@ -180,7 +180,10 @@ export class ActiveSession {
     if (after !== undefined) this.#reportRetry(after.reason, waitMs);
     await sleep(waitMs, undefined, { signal });
     await budget.take(signal, (ms, reason) =>
-      this.#reportRetry(reason ?? after?.reason ?? 'The budget of connection attempts is used up.', ms),
+      this.#reportRetry(
+        reason ?? after?.reason ?? 'The limit of connection attempts (CONNECT_LIMIT) is reached.',
+        ms,
+      ),
     );
     counters.attempts++;
   }

@@ -215,7 +215,7 @@ export class LeaseBase implements Fence, AsyncDisposable {
     held.start();
     this.#logger.info({ lease: this.name, token }, 'Lease acquired.');
     if (reason !== undefined)
-      this.#logger.warn({ lease: this.name }, `The token is the only fence of this lease. ${reason}`);
+      this.#logger.warn({ lease: this.name }, `Only the fence token protects this lease. ${reason}`);
     this.#events.emit('gained', { token, signal: held.signal });
     if (this.#state === 'held') this.#events.emit('state', { state: 'held', was });
   }

@@ -90,7 +90,7 @@ const PREVIEW_BYTES = 200;
 
 const SLOW_TEXTS: Readonly<Record<Slow['cause'], string>> = {
   blocked: 'The event loop was blocked; nothing was received meanwhile. Move long work out of this process.',
-  handler: 'A handler is behind; messages wait in its queue. Make the handler faster.',
+  handler: 'A handler is too slow; messages wait in its queue. Make the handler faster.',
 };
 
 export class Reports {

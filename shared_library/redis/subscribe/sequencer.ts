@@ -286,8 +286,8 @@ export class Sequencer {
 
 const asLive = () => 'live' as const;
 
-const USED = invalidMessage('is a number that was delivered already', 'seq');
-const FORGED = invalidMessage('is a number that the server never gave', 'seq');
+const USED = invalidMessage('is a sequence number that was already delivered', 'seq');
+const FORGED = invalidMessage('is a sequence number that the server never assigned', 'seq');
 
 function isAhead(position: Position, message: Envelope): boolean {
   const reached = positionOf(message);

@@ -106,7 +106,7 @@ export class FrameDecoder {
       ends === undefined ? !isWithinLimit(frame, document) : sizeAt(ends, index) > MAX_MESSAGE_BYTES;
     const tooLarge = new Set(documents.filter(isTooLarge));
     const check = (document: unknown) => {
-      if (tooLarge.has(document)) throw invalidMessage(`has more than ${MAX_MESSAGE_BYTES} bytes, the limit`);
+      if (tooLarge.has(document)) throw invalidMessage(`exceeds the limit of ${MAX_MESSAGE_BYTES} bytes`);
       return this.#checkUnmatched(document);
     };
     return { documents, ends, check };

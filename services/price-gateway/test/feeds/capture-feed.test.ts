@@ -57,7 +57,7 @@ it('replays the frames of the venue in order, and reports the end', async () => 
   expect(await observed.state('down')).toEqual({
     type: 'down',
     code: undefined,
-    reason: 'End of the capture.',
+    reason: 'The recorded session has ended.',
     retryable: false,
   });
   expect(observed.events.all).toEqual(EVENTS);

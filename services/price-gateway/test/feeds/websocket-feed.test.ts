@@ -42,9 +42,9 @@ it('reports invalid frames, and drops events of symbols that are not requested',
   expect(observed.invalid.all).toEqual([
     'The mapping cannot parse a frame: no such field',
     'The frame is not JSON: not json',
-    'The mapping cannot parse a frame: {"kind":"bar"} is not an item.',
+    'The mapping cannot parse a frame: {"kind":"bar"} is not a valid mapping item.',
     expect.stringContaining('The mapping cannot parse a frame: '),
-    'The mapping cannot parse a frame: {} is not an item.',
+    'The mapping cannot parse a frame: {} is not a valid mapping item.',
   ]);
   expect(observed.states.all).toHaveLength(2);
 });

@@ -98,7 +98,7 @@ describe('a batch', () => {
 
   it('applies the size limits before and after it learned the shapes', () => {
     const large = tick(101, { symbol: 'x'.repeat(MAX_MESSAGE_BYTES) });
-    expect(() => read(experienced(), frameOf([large]))).toThrow('more than 262144 bytes');
+    expect(() => read(experienced(), frameOf([large]))).toThrow('exceeds the limit of 262144 bytes');
     const many = Array.from({ length: 8_000 }, (_, seq) => tick(seq));
     expect(() => read(experienced(), frameOf(many))).toThrow('the limit is 1048576');
   });
@@ -120,7 +120,7 @@ describe('a batch', () => {
     });
     expect(outcomes).toEqual([
       ...strange.map(({ seq }) => seq),
-      expect.stringContaining('more than 262144 bytes'),
+      expect.stringContaining('exceeds the limit of 262144 bytes'),
       13,
     ]);
   });

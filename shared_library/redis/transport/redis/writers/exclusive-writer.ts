@@ -30,7 +30,7 @@ export interface ExclusiveWriterOptions {
 }
 
 const DROPS_LINKS =
-  `the link dropped ${MAX_DROPS} times when this batch was next, so it is not sent again. ` +
+  `the link dropped ${MAX_DROPS} times when this batch was the next to be executed, so it is not sent again. ` +
   'Publish smaller messages, or raise client-query-buffer-limit';
 
 /** The head of the channel, as returned by the second script of a claim or a resume. */
@@ -223,7 +223,9 @@ export class ExclusiveWriter implements Writer {
         sent.reject(this.#options.refusedError(outcome.error));
         break;
       case 'partial':
-        sent.reject(this.#options.unknownError(`a part was rejected: ${outcome.error.message}`));
+        sent.reject(
+          this.#options.unknownError(`the server rejected a part of the batch: ${outcome.error.message}`),
+        );
         // The numbers of this batch are used. If the head does not include them, a new epoch begins.
         this.#published = Math.max(this.#published, lastSeq(sent, sent.batch));
         if (!outcome.isCounted) this.#options.onUntrusted(client, outcome.error);
