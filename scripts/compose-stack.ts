@@ -131,7 +131,8 @@ export class ComposeStack {
     for (;;) {
       const result = await attempt();
       if (result !== undefined) return result;
-      if (performance.now() > deadline) throw new Error(`${what}: this did not happen within ${TIMEOUT_MS} ms.`);
+      if (performance.now() > deadline)
+        throw new Error(`${what}: this did not happen within ${TIMEOUT_MS} ms.`);
       await sleep(200);
     }
   }
