@@ -1,9 +1,10 @@
 // Lua fragments that scripts share.
 
 /**
- * `try` runs a command that is the first in its script to need some permission, key type or memory. If the server
- * rejects it, the script has changed nothing yet. The error then has the prefix REFUSED, which distinguishes it from a
- * failure half-way.
+ * `try` runs a command. If the server rejects it (permission, key type, memory), the error gets the prefix REFUSED, which
+ * means that the script has changed nothing. So use `try` only if no earlier command of the script has changed data, or
+ * if the same reason would have made an earlier command fail. Use `redis.call` otherwise: its errors may mean a partial
+ * execution.
  */
 export const LUA_TRY = `
 local function refuse(reply) error({ err = 'REFUSED ' .. reply.err }) end
