@@ -5,7 +5,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { FenceToken, Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
-import { checkedBound, effectiveBounds, type RequestedBounds, type SubscribedKeys } from './bounds.ts';
+import { checkedBound, effectiveBounds, type RequestedBounds, type SubscribedKeys } from './age-bounds.ts';
 import { type FeedChannels, GatewayStatus, type InstrumentReport, NO_LEASE } from './gateway-status.ts';
 import type { FreshnessTimes, InstrumentChange, Latest } from './latest.ts';
 import type { LatestValues } from './latest-values.ts';

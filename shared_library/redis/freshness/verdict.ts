@@ -1,6 +1,6 @@
 // The verdicts on the freshness of a value, and the rules by which they are reached.
 
-import type { Bounds } from './bounds.ts';
+import type { Bounds } from './age-bounds.ts';
 
 /**
  * - `fresh`: the value is within its bounds; `requireFresh` returns it.

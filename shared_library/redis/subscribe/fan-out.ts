@@ -9,7 +9,7 @@ import { RecentIds } from './recent-ids.ts';
 import { Subscription } from './subscription.ts';
 import type { Delivery, Tap } from './tap.ts';
 
-/** A subscription or a tap. `joined` is false until the kept messages of the channel were delivered to it. */
+/** A subscription or a tap. `joined` is false until it takes part in live delivery; see `Tap.joined`. */
 export type Receiver = Pick<Tap, 'joined'>;
 
 export interface FanOutHooks {

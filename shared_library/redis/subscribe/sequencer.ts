@@ -7,7 +7,7 @@ import { ORIGIN, type Position, positionOf, relate } from '../wire/position.ts';
 import { decodeKept, type OnInvalid } from './decoder.ts';
 import { EpochTops } from './epoch-tops.ts';
 import type { FanOut, Receiver } from './fan-out.ts';
-import { deliveryOf, planRecovery, type RecoveryPlan } from './recovery.ts';
+import { deliveryOf, planRecovery, type RecoveryPlan } from './recovery-plan.ts';
 import { StateQueries, type StateQueriesOptions } from './state-queries.ts';
 import type { ChannelStatus } from './status.ts';
 
@@ -230,7 +230,7 @@ export class Sequencer {
     this.#held = [];
     this.#isNewLink = false;
     this.#position = head;
-    // Listeners and handlers may add and remove receivers.
+    // A receiver that a listener or handler adds now gets none of these messages, but a recovery of its own.
     const receivers = new Set(fanOut.receivers);
     this.#isCompleting = true;
     for (const gap of gaps) this.#reportGap(gap);

@@ -2,7 +2,7 @@
 
 import type { Channel, MessageType } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
-import { checkedBound } from '../freshness/bounds.ts';
+import { checkedBound } from '../freshness/age-bounds.ts';
 import { printable } from '../runtime/printable.ts';
 import type { MessageOf } from '../wire/message.ts';
 import type { SubscriptionOptions } from './subscription.ts';

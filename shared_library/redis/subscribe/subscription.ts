@@ -55,7 +55,7 @@ export class Subscription {
   #state: 'idle' | 'busy' | 'closed' = 'idle';
   readonly #drainWaiters: (() => void)[] = [];
   #dropped: Dropped | undefined;
-  /** True once the channel's kept values were delivered to this subscription; set by the fan-out. */
+  /** As `Tap.joined`. */
   joined = false;
 
   constructor(options: SubscriptionOptions, hooks: SubscriptionHooks, turn: EventLoopTurn) {

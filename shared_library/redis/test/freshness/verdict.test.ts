@@ -1,7 +1,7 @@
 // judge: every verdict and its reason, from the facts about a value.
 
 import { describe, expect, it } from 'vitest';
-import type { Bounds } from '../../freshness/bounds.ts';
+import type { Bounds } from '../../freshness/age-bounds.ts';
 import { StaleDataError } from '../../freshness/stale-data-error.ts';
 import { type Facts, type FeedFacts, judge, type Verdict } from '../../freshness/verdict.ts';
 

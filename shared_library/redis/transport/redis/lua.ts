@@ -1,10 +1,10 @@
 // Lua fragments that scripts share.
 
 /**
- * `try` runs a command. If the server rejects it (permission, key type, memory), the error gets the prefix REFUSED, which
- * means that the script has changed nothing. So use `try` only if no earlier command of the script has changed data, or
- * if the same reason would have made an earlier command fail. Use `redis.call` otherwise: its errors may mean a partial
- * execution.
+ * `try` runs a command. If the server rejects it (permission, key type, memory), the error gets the prefix REFUSED,
+ * which means that the script has changed nothing. So use `try` only if no earlier command of the script has changed
+ * data, or if the same reason would have made an earlier command fail. Use `redis.call` otherwise: its errors may mean
+ * a partial execution.
  */
 export const LUA_TRY = `
 local function refuse(reply) error({ err = 'REFUSED ' .. reply.err }) end

@@ -1,7 +1,7 @@
 // planRecovery: gaps and messages that follow from the state of a channel.
 
 import { describe, expect, it } from 'vitest';
-import { planRecovery, type RecoveryInput } from '../../subscribe/recovery.ts';
+import { planRecovery, type RecoveryInput } from '../../subscribe/recovery-plan.ts';
 import { ORIGIN } from '../../wire/position.ts';
 import { noteEnvelope } from '../channels.fixture.ts';
 
