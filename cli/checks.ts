@@ -29,8 +29,8 @@ export interface CheckLimits {
   readonly criticalMs?: number | undefined;
 }
 
-/** Returns the most severe result. Ascending severity: ok, warning, unknown, critical. */
-export function worst(results: readonly CheckResult[]): CheckResult {
+/** The most severe status with all summaries and metrics. Ascending severity: ok, warning, unknown, critical. */
+export function combinedResult(results: readonly CheckResult[]): CheckResult {
   const rank = ({ status }: CheckResult) => ['ok', 'warning', 'unknown', 'critical'].indexOf(status);
   const [first] = [...results].sort((a, b) => rank(b) - rank(a));
   return {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FORMATS } from '../check-formats.ts';
-import { checkBot, checkFeed, checkGateway, checkLatency, worst } from '../checks.ts';
+import { checkBot, checkFeed, checkGateway, checkLatency, combinedResult } from '../checks.ts';
 import type { StoredValue } from '../stored-values.ts';
 import { call, tickbus, withServer } from './harness.ts';
 
@@ -150,9 +150,12 @@ describe('thresholds', () => {
       summary: status,
       metrics: [],
     });
-    expect(worst([of('ok'), of('warning')])).toMatchObject({ status: 'warning', summary: 'ok; warning' });
-    expect(worst([of('warning'), of('unknown')]).status).toBe('unknown');
-    expect(worst([of('unknown'), of('critical')]).status).toBe('critical');
+    expect(combinedResult([of('ok'), of('warning')])).toMatchObject({
+      status: 'warning',
+      summary: 'ok; warning',
+    });
+    expect(combinedResult([of('warning'), of('unknown')]).status).toBe('unknown');
+    expect(combinedResult([of('unknown'), of('critical')]).status).toBe('critical');
   });
 });
 

@@ -12,8 +12,8 @@ import {
   checkFeed,
   checkGateway,
   checkLatency,
+  combinedResult,
   STATUS_CODES,
-  worst,
 } from '../checks.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../exit.ts';
@@ -130,7 +130,7 @@ async function checkStored(
 ): Promise<CheckResult> {
   const values = await readStoredValues(context.connection(), channel);
   const selected = values.filter(({ key }) => name === undefined || key === name);
-  if (selected.length > 0) return worst(selected.map(judge));
+  if (selected.length > 0) return combinedResult(selected.map(judge));
   const summary = name === undefined ? `No status on ${channel}` : `No status of ${name} on ${channel}`;
   return { status: 'critical', summary, metrics: [] };
 }

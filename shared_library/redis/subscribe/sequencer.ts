@@ -45,7 +45,7 @@ export class Sequencer {
   readonly #reached = new EpochTops();
   /** True from a new connection until the first recovery on it is complete. */
   #isNewLink = false;
-  /** The epoch whose end has been reported as unknown. */
+  /** The epoch of the last reported gap with cause `epoch`. Another such gap of this epoch is not reported. */
   #endedEpoch: number | undefined;
   /** True if the recovery in flight reads all last values, not only those after the position. */
   #readsSnapshot = false;
