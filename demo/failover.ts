@@ -28,7 +28,7 @@ export async function runFailover(
   { broker, gateways, observer }: DemoSystem,
   addEvent: (text: string) => void,
 ): Promise<() => FailoverResult> {
-  const holder = await waitFor('no gateway is live', () =>
+  const holder = await waitFor('a live gateway', () =>
     observer.published > 0 && observer.feed?.state === 'live' ? observer.feed.holder : undefined,
   );
   await sleep(PAUSE_MS);
@@ -54,7 +54,7 @@ async function waitFor<T>(condition: string, check: () => T | undefined): Promis
     const found = check();
     if (found !== undefined) return found;
     if (performance.now() > deadline)
-      throw new Error(`Timed out after ${TIMEOUT_MS / 1000} s: ${condition}.`);
+      throw new Error(`Timed out after ${TIMEOUT_MS / 1000} s waiting for ${condition}.`);
     await sleep(50);
   }
 }
