@@ -40,8 +40,7 @@ it('makes no more connection attempts than the budget allows', async () => {
   // Another gateway shares the budget.
   const next = await testbed.startGateway({ connectLimit: 3 });
   await testbed.statuses.until(
-    ({ state, detail }) =>
-      state === 'connecting' && /^The budget of connection attempts is used up/.test(detail ?? ''),
+    ({ state, detail }) => state === 'connecting' && /^The limit of connection attempts/.test(detail ?? ''),
   );
   expect(next.stats.attempts).toBe(0);
   expect(testbed.broker.stats).toMatchObject({ accepted: 0 });
