@@ -127,7 +127,7 @@ describe('completion', () => {
     expect(await offered('sub', '--env')).toEqual(['--env-file']);
     expect(await offered('sub', '')).toContain('PRICE_DATA');
     expect(await offered('sub', '')).not.toContain('--env-file');
-    // Without completions, bash offers files.
+    // The script offers nothing here, so bash completes file names by itself (`complete -o default`).
     for (const words of [
       ['replay', ''],
       ['record', ''],

@@ -33,7 +33,7 @@ export interface BotOptions {
   readonly symbols?: readonly string[];
   /** Called with every delivered price, before the bot acts on it. */
   readonly onPrice?: (message: PriceMessage) => void;
-  /** Milliseconds between status reports, in addition to one report per change. Default 2,000. */
+  /** Milliseconds between periodic status reports. Each change of state is also reported at once. Default 2,000. */
   readonly statusIntervalMs?: number;
   readonly logger?: Logger;
 }
