@@ -142,7 +142,7 @@ export class PublisherBase implements AsyncDisposable {
   /** Runs for every message, so it creates only one promise once connected. */
   #publish(channel: Channel, message: Outgoing): Promise<Published> {
     const batcher = this.#batcher(channel);
-    // An exclusive writer has its own link.
+    // An exclusive writer publishes on its own link, so it need not wait for this one.
     const published =
       this.#isConnected || batcher.hasWriter ? batcher.add(message) : this.#addConnected(batcher, message);
     if (message.idempotency === undefined) return published;

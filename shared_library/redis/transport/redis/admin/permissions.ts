@@ -19,7 +19,10 @@ export interface UsedCommand {
 /** Whether the user may use each command; undefined if the user may not run the script that checks this. */
 export type UserPermissions = readonly (UsedCommand & { readonly isAllowed: boolean | undefined })[];
 
-/** Every command that the library or its scripts run on this channel, once for each key. */
+/**
+ * Every command that the library or its scripts run for this channel, once for each purpose and Redis key. The arguments
+ * are placeholders.
+ */
 export function usedCommands(channel: Channel): UsedCommand[] {
   const { name, kind, gateway } = channel;
   const { head, last, history, lease, fence, demand, id } = channelKeys(channel);
