@@ -1,4 +1,4 @@
-// Explains Alpaca's stream errors to an operator, and tells retryable errors from permanent ones.
+// Explains Alpaca's stream errors to an operator, and separates retryable errors from permanent ones.
 // Source: docs.alpaca.markets, "WebSocket Stream", section "Errors".
 
 /** An error message of the broker. */

@@ -90,7 +90,7 @@ export class AlpacaStream extends streaming.StockDataStream {
     }
   }
 
-  /** Tells the errors of the client apart: on an open socket they concern a frame, otherwise the socket has failed. */
+  /** An error of the client on an open socket concerns a frame. Otherwise the socket has failed. */
   get #isOpen(): boolean {
     return this.conn?.readyState === OPEN;
   }

@@ -21,7 +21,7 @@ interface BookEntry {
 
 /**
  * The prices of all instruments of a venue. `price` is that of the last trade or, until the first trade, the midpoint
- * of the quote; `source` tells which. Every price contains the latest bid, ask and sizes, and its event's timestamp.
+ * of the quote; `source` says which. Every price contains the latest bid, ask and sizes, and its event's timestamp.
  */
 export class PriceBook {
   readonly #venue: string | undefined;

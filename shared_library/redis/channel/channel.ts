@@ -48,7 +48,7 @@ export interface Channel<M extends MessageSchemas = MessageSchemas, D extends st
   /** Milliseconds after which a command is no longer delivered (kind `command`); undefined: never. */
   readonly expiresInMs: number | undefined;
   /**
-   * Whether a gateway feeds the channel (kind `state`). Subscribers then tell the server which keys they want, and
+   * Whether a gateway feeds the channel (kind `state`). Subscribers then declare which keys they want, and
    * FEED_STATUS reports whether the values are still current.
    */
   readonly gateway: boolean;

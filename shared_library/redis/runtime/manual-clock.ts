@@ -1,4 +1,4 @@
-// A clock for tests that moves only when told to.
+// A clock for tests that stands still until `advance`, `skip` or `setNow` is called.
 
 import type { Clock } from './clock.ts';
 import type { Unsubscribe } from './emitter.ts';

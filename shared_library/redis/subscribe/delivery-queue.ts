@@ -33,7 +33,7 @@ interface QueueNode<T> {
   next: QueueNode<T> | undefined;
 }
 
-/** At least this many messages are merged before `oldestSince` is computed anew from the messages that still wait. */
+/** At least this many messages are merged before `oldestSince` is recomputed from the messages that still wait. */
 const MIN_RESET_COUNT = 1_000;
 
 /**

@@ -4,7 +4,7 @@ import type { Message } from '../wire/message.ts';
 
 interface PendingMessage {
   readonly message: Message;
-  /** Tells the subscription that the consumer has handled the message. */
+  /** Notifies the subscription that the consumer has handled the message. */
   readonly acknowledge: () => void;
 }
 

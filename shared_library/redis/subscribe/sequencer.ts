@@ -166,11 +166,12 @@ export class Sequencer {
 
   #recover(): void {
     const { channel, fanOut, onStatus } = this.#options;
+    // A listener or handler may have removed the last receiver, here and below.
+    if (this.#mode === 'closed') return;
     if (!this.#isNumbered) return this.#goLive(fanOut.receivers);
     this.#enter('recovering');
     onStatus({ type: 'recovering', channel: channel.name });
-    // A listener may have removed the last receiver.
-    if (this.#mode === 'closed') return;
+    if (this.mode === 'closed') return;
     if (!this.#mayRead) return this.#recoverWithoutReading();
     this.#readsSnapshot = channel.kind === 'state' && fanOut.hasNewReceiver;
     const heldBeforeRead = this.#held.length;

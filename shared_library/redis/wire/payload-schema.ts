@@ -103,7 +103,8 @@ export function keyOfPayload(channel: Channel, type: string, data: Envelope['dat
 }
 
 /**
- * Blames the message for an exception of a schema or key function: a faulty function cannot be told from a bad payload.
+ * Attributes an exception of a schema or key function to the message: a faulty function looks the same as a bad
+ * payload.
  */
 function thrownError(source: string, cause: unknown): TickbusError {
   return new TickbusError('TICKBUS_INVALID_MESSAGE', `${source} threw an error. See \`cause\`.`, { cause });

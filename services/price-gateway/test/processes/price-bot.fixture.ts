@@ -50,7 +50,7 @@ function read(): void {
   const now = performance.now();
   try {
     const { snapshot } = subscriber.requireFresh(CHANNELS.PRICE_DATA, watched, { maxAgeMs });
-    // Excludes snapshots, because the bot's clock cannot tell the age of a stored value.
+    // Excludes snapshots, because the age of a stored value is not measured by the bot's clock.
     if (!snapshot) oldestAcceptedMs = Math.max(oldestAcceptedMs, now - arrivedAt);
     if (!isAccepting) print({ type: 'accepts' });
     isAccepting = true;

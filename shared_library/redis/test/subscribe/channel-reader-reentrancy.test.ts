@@ -1,8 +1,9 @@
 // Listeners and handlers that add or remove receivers while a recovery is in progress.
 
-import { eventLoopTurns } from '@tickbus/test-kit';
+import { deferred, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { TickbusError } from '../../errors.ts';
+import type { ChannelState } from '../../transport/port.ts';
 import { FILLS, frameOf, noteEnvelope, PRICES } from '../channels.fixture.ts';
 import { fakeSubscriber } from '../fake-transport.fixture.ts';
 import { tickText } from './channel-reader.fixture.ts';
@@ -70,6 +71,30 @@ describe('a channel whose last receiver is removed', () => {
     expect(received).toEqual(['A1 snapshot']);
     expect(transport.heads).toBe(heads);
     expect(subscriber.status(PRICES)).toBeUndefined();
+  });
+
+  it('by its own handler before a message that is ahead is not read any more', async () => {
+    const { transport, clock, subscriber } = fakeSubscriber();
+    const received: number[] = [];
+    const stop = subscriber.subscribe(FILLS, ({ data }) => {
+      received.push(data.n);
+      if (data.n === 6) stop();
+    });
+    transport.onRead = async () => HEAD;
+    void subscriber.startListening();
+    await eventLoopTurns();
+    // The recovery from the loss of 4 ends with 6 and 8 held: 6 is next, 8 is ahead.
+    const reply = deferred<ChannelState>();
+    transport.onRead = () => reply.promise;
+    for (const seq of [5, 6, 8]) transport.push(noteEnvelope(seq, { epoch: 9, seq }));
+    reply.resolve({ ...HEAD, position: { epoch: 9, seq: 5 } });
+    await eventLoopTurns();
+    const before = { heads: transport.heads, reads: transport.reads.length };
+    await clock.advance(5_000);
+    await eventLoopTurns();
+    expect(received).toEqual([5, 6]);
+    expect(before.reads).toBe(2);
+    expect({ heads: transport.heads, reads: transport.reads.length }).toEqual(before);
   });
 });
 
