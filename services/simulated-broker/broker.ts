@@ -36,7 +36,7 @@ export interface SimulatedBrokerOptions {
   readonly authTimeoutMs?: number;
   /** Maximum unsent bytes of a client before it is closed as too slow (error 407); default 16 MiB. */
   readonly maxBufferedBytes?: number;
-  /** Default: a generator. The first subscription of a client starts the source. */
+  /** Default: a generator. The broker starts its source once, when any client subscribes for the first time. */
   readonly source?: PriceSource;
   /** Default: silent. */
   readonly logger?: Logger;

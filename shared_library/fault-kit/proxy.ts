@@ -139,8 +139,9 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   /**
-   * Drops the reply to the first command that contains `bytes`, and everything after it on that connection. The server
-   * executes the command. Resolves with the connection when the reply is dropped; reset it then, or leave it silent.
+   * Drops the reply to the first command that contains `bytes`, and all later replies on that connection. The server
+   * still executes the commands. Resolves with the connection when the reply is dropped; reset it then, or leave it
+   * silent.
    */
   async dropReplyTo(bytes: string): Promise<ProxiedLink> {
     const link = await this.#firstLinkWith(bytes);

@@ -118,7 +118,7 @@ export class SubscribedChannels {
     };
   }
 
-  /** Reports verdict changes until the returned function is called. */
+  /** Polls the verdicts, and passes each change to `reports.verdict`, until the returned function is called. */
   watchVerdicts(): Unsubscribe {
     return this.#verdictPoller.listen();
   }

@@ -24,8 +24,8 @@ export interface ChannelStats {
   /** Number of stored past messages (kind `event`). */
   readonly history: number;
   /**
-   * The current lease, if any. `fence` is how others are kept out: by the holder's `connection`, which publishes with
-   * plain commands, or by the `token`, which every publish checks.
+   * The current lease, if any. `fence` is how the holder keeps others out. `connection`: the holder disconnected all
+   * other writers. `token`: every publish checks that its token is the one of the lease.
    */
   readonly lease:
     | { readonly token: number; readonly expiresInMs: number; readonly fence: 'connection' | 'token' }

@@ -153,7 +153,8 @@ export class ExclusiveLease implements LeaseOperations {
     const claimed = await this.#commands
       .claim(client, ttlMs, 'plain', disconnectOthers)
       .catch(async (error: unknown) => {
-        // Permissions can change while a connection is open.
+        // The user lost a permission after this link connected. Checking the permissions again decides whether the
+        // next claim gets an exclusive writer or only a token.
         if (isDenied(error)) await this.#becomeCandidate(client);
         throw error;
       });
