@@ -3,6 +3,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline, type Readable } from 'node:stream';
 import { constants, createGunzip } from 'node:zlib';
+import { isTooDeep } from './json-depth.ts';
 
 /** One frame of a recorded session. */
 export interface CaptureRecord {
@@ -125,6 +126,7 @@ interface Line {
 }
 
 function isJson(text: string): boolean {
+  if (isTooDeep(text)) return false;
   try {
     JSON.parse(text);
     return true;
@@ -144,6 +146,7 @@ function parseRecord(text: string, path: string, line: number): CaptureRecord {
 }
 
 function parseJson(text: string, path: string, line: number): unknown {
+  if (isTooDeep(text)) throw new CaptureError(`Line ${line} of ${path} is nested too deeply.`, path, line);
   try {
     return JSON.parse(text);
   } catch (error) {

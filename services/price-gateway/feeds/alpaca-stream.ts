@@ -2,7 +2,9 @@
 
 import { streaming } from '@alpacahq/alpaca-trade-api';
 import type { MarketEvent } from '@tickbus/capture';
+import type { WebSocket } from 'ws';
 import { type BrokerError, findBrokerError } from './alpaca-errors.ts';
+import { closeBrokerSocket, openBrokerSocket } from './broker-socket.ts';
 import type { RawFrame } from './feed.ts';
 import type { SubscriptionChange } from './subscription-plan.ts';
 
@@ -37,7 +39,7 @@ export class AlpacaStream extends streaming.StockDataStream {
   #events: MarketEvent[] = [];
 
   constructor({ url, key, secret }: AlpacaStreamOptions, listener: AlpacaStreamListener) {
-    super({ url, credentials: { keyId: key, secret }, reconnect: false });
+    super({ url, credentials: { keyId: key, secret }, reconnect: false, wsFactory: openSocket });
     this.#listener = listener;
     this.onTrade((trade) => this.#events.push(toTradeEvent(trade)));
     this.onQuote((quote) => this.#events.push(toQuoteEvent(quote)));
@@ -58,16 +60,10 @@ export class AlpacaStream extends streaming.StockDataStream {
 
   /** Closes the session; resolves when the socket is closed. The socket is terminated after `withinMs` milliseconds. */
   release(withinMs: number): Promise<void> {
-    const socket = this.conn;
+    // Created by `openBrokerSocket`.
+    const socket = this.conn as WebSocket | undefined;
     this.disconnect();
-    if (socket === undefined) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => socket.terminate?.(), withinMs);
-      socket.on('close', () => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
+    return socket === undefined ? Promise.resolve() : closeBrokerSocket(socket, withinMs);
   }
 
   protected override resubscribe(): void {}
@@ -102,6 +98,10 @@ interface SubscriptionAcknowledgement {
 }
 
 const OPEN = 1;
+
+function openSocket(url: string): streaming.WebSocketLike {
+  return openBrokerSocket(url, { 'Content-Type': 'application/msgpack' });
+}
 
 function inBoth(some: readonly string[], others: readonly string[]): readonly string[] {
   const known = new Set(others);

@@ -1,7 +1,9 @@
 // The feed of any WebSocket server that sends JSON. A mapping module of the user translates its frames.
 
+import { isTooDeep } from '@tickbus/capture';
 import { WebSocket } from 'ws';
 import type { Mapping, VenueMessage } from '../mapping.ts';
+import { BROKER_LIMITS, closeBrokerSocket, openBrokerSocket } from './broker-socket.ts';
 import type { Feed } from './feed.ts';
 import { defineFeedKind } from './feed-kind.ts';
 import { loadMapping, readMappedFrame, reasonOf } from './mapping-module.ts';
@@ -21,7 +23,7 @@ export interface WebSocketFeedOptions {
    * arrives between two pings.
    */
   readonly pingMs?: number;
-  /** Timeout of the WebSocket handshake, milliseconds. Default 15,000. */
+  /** Maximum duration of the handshakes, milliseconds. Default 15,000. */
   readonly handshakeTimeoutMs?: number;
 }
 
@@ -46,7 +48,11 @@ export const websocket = defineFeedKind({
 
 /** Creates the feed; `start` connects. */
 export function createWebSocketFeed(options: WebSocketFeedOptions): Feed {
-  const settings = { pingMs: DEFAULT_PING_MS, handshakeTimeoutMs: 15_000, ...options };
+  const settings = {
+    pingMs: DEFAULT_PING_MS,
+    handshakeTimeoutMs: BROKER_LIMITS.handshakeTimeoutMs,
+    ...options,
+  };
   return createSessionFeed({
     name: 'websocket',
     venue: options.mapping.venue,
@@ -54,8 +60,6 @@ export function createWebSocketFeed(options: WebSocketFeedOptions): Feed {
   });
 }
 
-/** A larger frame ends the connection with close code 1009. */
-const MAX_FRAME_BYTES = 32 * 1024 * 1024;
 /** HTTP statuses of the handshake after which a retry is useless. */
 const FINAL_STATUSES: ReadonlySet<number> = new Set([400, 401, 403, 404]);
 
@@ -76,11 +80,11 @@ class WebSocketSession implements Session {
     symbols: readonly string[],
     listener: SessionListener,
   ) {
-    const { url, handshakeTimeoutMs: handshakeTimeout } = options;
+    const { url, handshakeTimeoutMs } = options;
     this.#options = options;
     this.#listener = listener;
     this.#requested = new Set(symbols);
-    this.#socket = new WebSocket(url, { handshakeTimeout, maxPayload: MAX_FRAME_BYTES });
+    this.#socket = openBrokerSocket(url, {}, handshakeTimeoutMs);
     this.#socket.on('open', () => this.#onOpen());
     this.#socket.on('message', (data) => this.#onMessage(String(data)));
     this.#socket.on('ping', () => this.#markAlive());
@@ -103,15 +107,8 @@ class WebSocketSession implements Session {
 
   release(withinMs: number): Promise<void> {
     clearInterval(this.#pingTimer);
-    if (this.#socket.readyState === WebSocket.CLOSED) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#socket.terminate(), withinMs);
-      this.#socket.on('close', () => {
-        clearTimeout(timer);
-        resolve();
-      });
-      this.#socket.close();
-    });
+    this.#socket.removeAllListeners('message');
+    return closeBrokerSocket(this.#socket, withinMs);
   }
 
   #onOpen(): void {
@@ -157,6 +154,7 @@ class WebSocketSession implements Session {
     this.#markAlive();
     let frame: unknown;
     try {
+      if (isTooDeep(content)) throw new Error('nested too deeply');
       frame = JSON.parse(content);
     } catch {
       this.#listener.onRaw?.({ dir: 'in', json: JSON.stringify(content) });
