@@ -11,7 +11,7 @@ import {
 import { CcxtMarkets } from './ccxt-markets.ts';
 import { CcxtSession } from './ccxt-session.ts';
 import type { Feed } from './feed.ts';
-import { defineFeedKind } from './feed-kind.ts';
+import { defineFeedKind, textsIn } from './feed-kind.ts';
 import { createSessionFeed } from './session-feed.ts';
 import { booleanFlag, jsonObject, text } from './setting.ts';
 
@@ -69,6 +69,7 @@ export async function createCcxtFeed(options: CcxtFeedOptions): Promise<Feed> {
   return createSessionFeed({
     name: 'ccxt',
     venue: options.exchange,
+    secrets: textsIn(options.config),
     open: (symbols, listener) => new CcxtSession({ library, method, markets }, symbols, listener),
   });
 }

@@ -7,6 +7,7 @@ import { BROKER_LIMITS, closeBrokerSocket, openBrokerSocket } from './broker-soc
 import type { Feed } from './feed.ts';
 import { defineFeedKind } from './feed-kind.ts';
 import { loadMapping, readMappedFrame, reasonOf } from './mapping-module.ts';
+import { secretsOfUrl } from './redactor.ts';
 import {
   createSessionFeed,
   type Session,
@@ -56,6 +57,7 @@ export function createWebSocketFeed(options: WebSocketFeedOptions): Feed {
   return createSessionFeed({
     name: 'websocket',
     venue: options.mapping.venue,
+    secrets: secretsOfUrl(options.url),
     open: (symbols, listener) => new WebSocketSession(settings, symbols, listener),
   });
 }
@@ -93,10 +95,10 @@ class WebSocketSession implements Session {
       this.#onHttpResponse(statusCode),
     );
     this.#socket.on('error', ({ message }) => {
-      this.#failure ??= retryableFailure(undefined, `The connection failed: ${message}.`);
+      this.#failure ??= retryableFailure(undefined, `The connection failed: ${listener.clean(message)}.`);
     });
     this.#socket.on('close', (code, reason) =>
-      this.#end(this.#failure ?? closedFailure(code, String(reason))),
+      this.#end(this.#failure ?? closedFailure(code, listener.clean(String(reason)))),
     );
   }
 
@@ -158,15 +160,11 @@ class WebSocketSession implements Session {
       frame = JSON.parse(content);
     } catch {
       this.#listener.onRaw?.({ dir: 'in', json: JSON.stringify(content) });
-      return this.#listener.onInvalidFrame(`The frame is not JSON: ${content.slice(0, 80)}`);
+      return this.#listener.onInvalidFrame(`The frame is not JSON: ${this.#listener.clean(content)}`);
     }
     this.#listener.onRaw?.({ dir: 'in', json: content });
     const events = readMappedFrame(this.#options.mapping, frame, this.#listener);
-    this.#listener.onFrame(events.filter(({ symbol }) => this.#isRequested(symbol)));
-  }
-
-  #isRequested(symbol: string): boolean {
-    return this.#requested.has(symbol) || this.#requested.has('*');
+    this.#listener.onFrame(events);
   }
 
   #markAlive(): void {
