@@ -8,6 +8,7 @@ import {
   chooseMethod,
   loadCcxt,
 } from './ccxt-library.ts';
+import { limitExchange } from './ccxt-limits.ts';
 import { CcxtMarkets } from './ccxt-markets.ts';
 import { CcxtSession } from './ccxt-session.ts';
 import type { Feed } from './feed.ts';
@@ -84,6 +85,7 @@ function newExchange(library: CcxtLibrary, options: CcxtFeedOptions): CcxtExchan
     );
   }
   const exchange = new Exchange(config);
+  limitExchange(exchange);
   if (sandbox) {
     // Without this check, ccxt would continue without any URL.
     if (exchange.urls.test === undefined)
