@@ -1,5 +1,6 @@
 // The public API of @tickbus/capture: reads, translates and replays recorded exchange sessions.
 
+export { isTooDeep } from './json-depth.ts';
 export type { MarketEvent, QuoteEvent, TradeEvent } from './market-event.ts';
 export { type PaceClock, type PacedOptions, paced } from './paced.ts';
 export { CaptureError, type CaptureRecord, type ReadCaptureOptions, readCapture } from './read-capture.ts';

@@ -3,6 +3,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline, type Readable } from 'node:stream';
 import { constants, createGunzip } from 'node:zlib';
+import { isTooDeep } from './json-depth.ts';
 
 /** One frame of a recorded session. */
 export interface CaptureRecord {
@@ -28,6 +29,12 @@ export class CaptureError extends Error {
   }
 }
 
+/**
+ * The maximum length of a line in UTF-16 units. A recorded frame has at most 1 MiB; written as a JSON string, each of
+ * its bytes takes up to six characters.
+ */
+const MAX_LINE_LENGTH = 8 * 1024 * 1024;
+
 export interface ReadCaptureOptions {
   /** Accepts a truncated file, as a killed recorder leaves it. Default false: a truncated file is an error. */
   readonly allowTruncated?: boolean;
@@ -35,9 +42,10 @@ export interface ReadCaptureOptions {
 
 /**
  * Streams the records of the recorded session at `path`, in order. The first bytes, not the name, decide whether the
- * file is gzipped. Blank lines are skipped. Leaving the loop early closes the file.
+ * file is gzipped. Blank lines are skipped. Leaving the loop early closes the file. Memory is bounded by the longest
+ * line: at most 8 Mi characters.
  *
- * @throws CaptureError if the file cannot be read, or at the first line that is not a record
+ * @throws CaptureError if the file cannot be read, or at the first line that is not a record or exceeds that length
  */
 export async function* readCapture(
   path: string,
@@ -54,6 +62,7 @@ export async function* readCapture(
     }
   } catch (error) {
     if (error instanceof CaptureError) throw error;
+    if (error instanceof LineTooLongError) throw tooLong(path, line + 1, error);
     const where = line === 0 ? '' : ` after line ${line}`;
     const reason = error instanceof Error ? error.message : String(error);
     throw new CaptureError(`The capture ${path} could not be read${where}: ${reason}`, path, undefined, {
@@ -74,15 +83,40 @@ async function textOf(file: FileHandle, allowTruncated: boolean): Promise<Readab
   return plain.setEncoding('utf8');
 }
 
-/** Splits text into lines. Replaces `node:readline`, which does not pass a stream's error to its iterator. */
+/**
+ * Splits text into lines. Replaces `node:readline`, which does not pass a stream's error to its iterator. The pieces of
+ * a long line are joined once, because joining them at every chunk takes quadratic time.
+ *
+ * @throws LineTooLongError as soon as a line exceeds `MAX_LINE_LENGTH`
+ */
 async function* lines(text: Readable): AsyncGenerator<Line, void, undefined> {
-  let rest = '';
-  for await (const chunk of text) {
-    const parts = (rest + chunk).split('\n');
-    rest = parts.pop() ?? '';
-    for (const part of parts) yield { text: part, isWhole: true };
+  let pieces: string[] = [];
+  let length = 0;
+  const add = (piece: string): void => {
+    length += piece.length;
+    if (length > MAX_LINE_LENGTH) throw new LineTooLongError();
+    pieces.push(piece);
+  };
+  for await (const chunk of text as AsyncIterable<string>) {
+    let start = 0;
+    for (let end = chunk.indexOf('\n'); end >= 0; end = chunk.indexOf('\n', start)) {
+      add(chunk.slice(start, end));
+      yield { text: pieces.join(''), isWhole: true };
+      pieces = [];
+      length = 0;
+      start = end + 1;
+    }
+    if (start < chunk.length) add(chunk.slice(start));
   }
-  if (rest !== '') yield { text: rest, isWhole: false };
+  if (length > 0) yield { text: pieces.join(''), isWhole: false };
+}
+
+class LineTooLongError extends Error {}
+
+function tooLong(path: string, line: number, cause: Error): CaptureError {
+  const limit = `the limit of ${MAX_LINE_LENGTH / 2 ** 20} Mi characters`;
+  const advice = `Reading stops here. Delete line ${line}, or record the session again.`;
+  return new CaptureError(`Line ${line} of ${path} exceeds ${limit}. ${advice}`, path, line, { cause });
 }
 
 interface Line {
@@ -92,6 +126,7 @@ interface Line {
 }
 
 function isJson(text: string): boolean {
+  if (isTooDeep(text)) return false;
   try {
     JSON.parse(text);
     return true;
@@ -111,6 +146,7 @@ function parseRecord(text: string, path: string, line: number): CaptureRecord {
 }
 
 function parseJson(text: string, path: string, line: number): unknown {
+  if (isTooDeep(text)) throw new CaptureError(`Line ${line} of ${path} is nested too deeply.`, path, line);
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -1,11 +1,13 @@
 // Validates symbols. Venues use many spellings: BRK.B, BTC/USD, BAND-GBP, SUSHI/USDT:USDT.
 
 /**
- * At most 64 characters, as in the PRICE_DATA schema. Excludes whitespace, control characters, and `,` and `*`, which
- * have a meaning in lists of symbols.
+ * At most 64 UTF-16 units, as in the PRICE_DATA schema. Excludes whitespace, control characters, invisible and
+ * bidirectional formatting, with which a symbol could look like another, and `,` and `*`, which have a meaning in lists
+ * of symbols.
  */
-const SYMBOL = /^[^\s,*\p{Cc}]{1,64}$/u;
+const SYMBOL = /^[^\s,*\p{C}]{1,64}$/u;
+const MAX_LENGTH = 64;
 
 export function isSymbol(text: string): boolean {
-  return SYMBOL.test(text);
+  return text.length <= MAX_LENGTH && SYMBOL.test(text);
 }

@@ -15,10 +15,14 @@ export function findBrokerError(frame: unknown): BrokerError | undefined {
   return { code: Number(error.code), message: String(error.msg) };
 }
 
-/** Sentences for the operator: the broker's error and what to do. */
-export function describeBrokerError({ code, message }: BrokerError): string {
+/**
+ * Sentences for the operator: the broker's error and what to do.
+ *
+ * @param clean makes the broker's text safe to show
+ */
+export function describeBrokerError({ code, message }: BrokerError, clean: (text: string) => string): string {
   const advice = ADVICE_BY_CODE.get(code);
-  return `The broker answered ${code} ${message}.${advice === undefined ? '' : ` ${advice}`}`;
+  return `The broker answered ${code} ${clean(message)}.${advice === undefined ? '' : ` ${advice}`}`;
 }
 
 /** False if the settings or the account must change before another attempt can succeed. */

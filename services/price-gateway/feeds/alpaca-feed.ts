@@ -4,6 +4,7 @@ import { type BrokerError, describeBrokerError, isRetryable } from './alpaca-err
 import { AlpacaStream, type AlpacaStreamOptions } from './alpaca-stream.ts';
 import type { Feed } from './feed.ts';
 import { defineFeedKind } from './feed-kind.ts';
+import { secretsOfUrl } from './redactor.ts';
 import {
   createSessionFeed,
   type Session,
@@ -51,6 +52,7 @@ export function createAlpacaFeed(options: AlpacaFeedOptions): Feed {
   return createSessionFeed({
     name: 'alpaca',
     venue: venueOf(settings.url),
+    secrets: [settings.key, settings.secret, ...secretsOfUrl(settings.url)],
     open: (symbols, listener) => new AlpacaSession(settings, symbols, listener),
   });
 }
@@ -95,7 +97,7 @@ class AlpacaSession implements Session {
       onInvalidFrame: (reason) => listener.onInvalidFrame(reason),
       onBrokerError: (error) => this.#onBrokerError(error),
       onSocketError: (reason) => {
-        this.#failure = retryableFailure(`The connection to the broker failed: ${reason}.`);
+        this.#failure = retryableFailure(`The connection to the broker failed: ${listener.clean(reason)}.`);
       },
       onDisconnected: () => this.#end(this.#failure),
       onRaw: listener.onRaw,
@@ -142,7 +144,7 @@ class AlpacaSession implements Session {
     if (!answersChange) {
       return this.#end({
         code: error.code,
-        reason: describeBrokerError(error),
+        reason: describeBrokerError(error, this.#listener.clean),
         retryable: isRetryable(error),
       });
     }
@@ -150,7 +152,7 @@ class AlpacaSession implements Session {
     const refusal = {
       code: error.code,
       isUnknown: error.code === INVALID_SYNTAX,
-      reason: describeBrokerError(error),
+      reason: describeBrokerError(error, this.#listener.clean),
     };
     for (const symbol of this.#plan.refuse({ isLimit })) this.#listener.onRefused({ symbol, ...refusal });
     this.#requestNextChange();

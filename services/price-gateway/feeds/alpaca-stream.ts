@@ -2,7 +2,9 @@
 
 import { streaming } from '@alpacahq/alpaca-trade-api';
 import type { MarketEvent } from '@tickbus/capture';
+import type { WebSocket } from 'ws';
 import { type BrokerError, findBrokerError } from './alpaca-errors.ts';
+import { closeBrokerSocket, openBrokerSocket } from './broker-socket.ts';
 import type { RawFrame } from './feed.ts';
 import type { SubscriptionChange } from './subscription-plan.ts';
 
@@ -34,13 +36,10 @@ export interface AlpacaStreamListener {
  */
 export class AlpacaStream extends streaming.StockDataStream {
   readonly #listener: AlpacaStreamListener;
-  #events: MarketEvent[] = [];
 
   constructor({ url, key, secret }: AlpacaStreamOptions, listener: AlpacaStreamListener) {
-    super({ url, credentials: { keyId: key, secret }, reconnect: false });
+    super({ url, credentials: { keyId: key, secret }, reconnect: false, wsFactory: openSocket });
     this.#listener = listener;
-    this.onTrade((trade) => this.#events.push(toTradeEvent(trade)));
-    this.onQuote((quote) => this.#events.push(toQuoteEvent(quote)));
     this.on(streaming.EVENT.AUTHORIZED, () => listener.onAuthenticated());
     this.on(streaming.EVENT.SUBSCRIPTION, ({ trades, quotes }: SubscriptionAcknowledgement) =>
       listener.onSubscribed(inBoth(trades, quotes)),
@@ -58,16 +57,10 @@ export class AlpacaStream extends streaming.StockDataStream {
 
   /** Closes the session; resolves when the socket is closed. The socket is terminated after `withinMs` milliseconds. */
   release(withinMs: number): Promise<void> {
-    const socket = this.conn;
+    // Created by `openBrokerSocket`.
+    const socket = this.conn as WebSocket | undefined;
     this.disconnect();
-    if (socket === undefined) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => socket.terminate?.(), withinMs);
-      socket.on('close', () => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
+    return socket === undefined ? Promise.resolve() : closeBrokerSocket(socket, withinMs);
   }
 
   protected override resubscribe(): void {}
@@ -77,17 +70,44 @@ export class AlpacaStream extends streaming.StockDataStream {
     super.send(payload);
   }
 
+  /**
+   * Reads trades and quotes itself: the client ends at the first message that it cannot read, and drops the others of
+   * the frame. It passes only the control messages to the client.
+   */
   protected override handleMessage(frame: unknown): void {
-    this.#listener.onRaw?.({ dir: 'in', json: toJson(frame) });
+    if (this.#listener.onRaw !== undefined) this.#record(frame);
+    if (!Array.isArray(frame)) throw new TypeError('a frame is not a list of messages');
     const error = findBrokerError(frame);
     if (error !== undefined) return this.#listener.onBrokerError(error);
+    const events: MarketEvent[] = [];
+    const control: object[] = [];
+    let invalid = 0;
+    for (const message of frame as readonly unknown[]) {
+      if (typeof message !== 'object' || message === null) invalid++;
+      else if (isData(message)) events.push(toMarketEvent(message));
+      else control.push(message);
+    }
+    if (control.length > MAX_CONTROL_MESSAGES) {
+      invalid += control.length;
+      control.length = 0;
+    }
+    if (invalid > 0) this.#listener.onInvalidFrame(`${invalid} messages of a frame cannot be read.`);
     try {
-      super.handleMessage(frame);
+      if (control.length > 0) super.handleMessage(control);
     } finally {
-      const events = this.#events;
-      this.#events = [];
       this.#listener.onFrame(events);
     }
+  }
+
+  #record(frame: unknown): void {
+    let json: string;
+    try {
+      json = toJson(frame);
+    } catch {
+      // Nested too deeply, or a time outside the calendar.
+      json = '"a frame that cannot be written as JSON"';
+    }
+    this.#listener.onRaw?.({ dir: 'in', json });
   }
 
   /** An error of the client on an open socket concerns a frame. Otherwise the socket has failed. */
@@ -102,27 +122,54 @@ interface SubscriptionAcknowledgement {
 }
 
 const OPEN = 1;
+/** A broker sends one or two in a frame. */
+const MAX_CONTROL_MESSAGES = 64;
+
+function openSocket(url: string): streaming.WebSocketLike {
+  return openBrokerSocket(url, { 'Content-Type': 'application/msgpack' });
+}
 
 function inBoth(some: readonly string[], others: readonly string[]): readonly string[] {
   const known = new Set(others);
   return some.filter((one) => known.has(one));
 }
 
-function toTradeEvent({ symbol, price, size, timestamp }: streaming.StreamTrade): MarketEvent {
-  return { kind: 'trade', symbol, price, size, timestamp: timestamp.getTime() };
+/** A trade or a quote with unchecked fields. The names are those of the protocol. */
+interface DataMessage {
+  readonly T: 't' | 'q';
+  readonly [field: string]: unknown;
 }
 
-function toQuoteEvent(quote: streaming.StreamQuote): MarketEvent {
-  const { symbol, bidPrice, bidSize, askPrice, askSize, timestamp } = quote;
+function isData(message: object): message is DataMessage {
+  const { T } = message as Partial<DataMessage>;
+  return T === 't' || T === 'q';
+}
+
+/** The gateway checks symbol and numbers. */
+function toMarketEvent({ T, S, p, s, bp, bs, ap, as, t }: DataMessage): MarketEvent {
+  const symbol = S as string;
+  const timestamp = toUnixMs(t);
+  if (T === 't') return { kind: 'trade', symbol, price: toNumber(p), size: toNumber(s), timestamp };
   return {
     kind: 'quote',
     symbol,
-    bid: bidPrice,
-    bid_size: bidSize,
-    ask: askPrice,
-    ask_size: askSize,
-    timestamp: timestamp.getTime(),
+    bid: toNumber(bp),
+    bid_size: toNumber(bs),
+    ask: toNumber(ap),
+    ask_size: toNumber(as),
+    timestamp,
   };
+}
+
+/** msgpack has 64-bit integers. Anything that is no number becomes NaN. */
+function toNumber(value: unknown): number {
+  if (typeof value === 'number') return value;
+  return typeof value === 'bigint' ? Number(value) : Number.NaN;
+}
+
+function toUnixMs(time: unknown): number {
+  if (isTimestamp(time)) return time.toDate().getTime();
+  return typeof time === 'string' ? Date.parse(time) : Number.NaN;
 }
 
 /** The frame as the broker sends it in JSON: timestamps in full precision, unsafe integers as strings. */
@@ -133,6 +180,8 @@ function toJson(frame: unknown): string {
   });
 }
 
-function isTimestamp(value: unknown): value is { toRFC3339(): string } {
-  return typeof value === 'object' && value !== null && 'toRFC3339' in value;
+function isTimestamp(value: unknown): value is { toDate(): Date; toRFC3339(): string } {
+  return (
+    typeof value === 'object' && value !== null && 'toDate' in value && typeof value.toDate === 'function'
+  );
 }

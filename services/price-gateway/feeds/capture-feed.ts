@@ -74,6 +74,7 @@ export async function createCaptureFeed(options: CaptureFeedOptions): Promise<Fe
   return createSessionFeed({
     name: 'capture',
     venue: mapping?.venue,
+    secrets: [],
     open: (requested, listener) => new CaptureSession({ ...options, symbols }, requested, listener),
   });
 }
@@ -136,14 +137,23 @@ class CaptureSession implements Session {
   }
 
   #replay(record: CaptureRecord): void {
-    this.#listener.onRaw?.({ dir: 'in', json: JSON.stringify(record.frame) });
+    if (this.#listener.onRaw !== undefined) this.#record(record.frame);
     const events = eventsIn(record, this.#options.mapping, {
       ...IGNORE_ITEMS,
       onInvalidFrame: (reason) => this.#listener.onInvalidFrame(reason),
     });
+    // A recording contains more than is requested; only what a broker sends unasked is reported.
     this.#listener.onFrame(
       events.filter(({ symbol }) => this.#requested.has(symbol) || this.#requested.has('*')),
     );
+  }
+
+  #record(frame: unknown): void {
+    try {
+      this.#listener.onRaw?.({ dir: 'in', json: JSON.stringify(frame) });
+    } catch {
+      this.#listener.onInvalidFrame('The frame is nested too deeply to record it.');
+    }
   }
 
   #end(reason: string): void {

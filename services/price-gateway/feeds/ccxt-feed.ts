@@ -8,10 +8,11 @@ import {
   chooseMethod,
   loadCcxt,
 } from './ccxt-library.ts';
+import { limitExchange } from './ccxt-limits.ts';
 import { CcxtMarkets } from './ccxt-markets.ts';
 import { CcxtSession } from './ccxt-session.ts';
 import type { Feed } from './feed.ts';
-import { defineFeedKind } from './feed-kind.ts';
+import { defineFeedKind, textsIn } from './feed-kind.ts';
 import { createSessionFeed } from './session-feed.ts';
 import { booleanFlag, jsonObject, text } from './setting.ts';
 
@@ -69,6 +70,7 @@ export async function createCcxtFeed(options: CcxtFeedOptions): Promise<Feed> {
   return createSessionFeed({
     name: 'ccxt',
     venue: options.exchange,
+    secrets: textsIn(options.config),
     open: (symbols, listener) => new CcxtSession({ library, method, markets }, symbols, listener),
   });
 }
@@ -83,6 +85,7 @@ function newExchange(library: CcxtLibrary, options: CcxtFeedOptions): CcxtExchan
     );
   }
   const exchange = new Exchange(config);
+  limitExchange(exchange);
   if (sandbox) {
     // Without this check, ccxt would continue without any URL.
     if (exchange.urls.test === undefined)

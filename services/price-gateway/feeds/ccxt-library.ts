@@ -1,5 +1,7 @@
 // Loads the optional dependency ccxt, and declares the parts of it that the feed uses.
 
+import type { Readable } from 'node:stream';
+
 /** The watch methods by preference: undelayed quotes, tickers, trades. */
 export const CCXT_METHODS = ['watchBidsAsks', 'watchTickers', 'watchTrades'] as const;
 export type CcxtMethod = (typeof CCXT_METHODS)[number];
@@ -22,6 +24,23 @@ export interface CcxtTrade {
 
 type BySymbol<T> = Readonly<Record<string, T>>;
 
+/** A response as ccxt's HTTP client returns it. */
+export interface CcxtResponse {
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly body: Readable;
+}
+
+/** A WebSocket connection of an exchange. */
+export interface CcxtClient {
+  readonly connection?: { terminate?(): void };
+  /** Whether the venue compresses its messages. */
+  readonly gunzip?: boolean;
+  readonly inflate?: boolean;
+  onMessage: (event: { readonly data: Buffer | string }) => void;
+  onError(error: unknown): void;
+  close(): unknown;
+}
+
 /** An exchange, connected or not. */
 export interface CcxtExchange {
   readonly id: string;
@@ -33,7 +52,12 @@ export interface CcxtExchange {
   readonly bidsasks: BySymbol<CcxtTicker>;
   readonly tickers: BySymbol<CcxtTicker>;
   readonly trades: BySymbol<readonly CcxtTrade[]>;
-  readonly clients: Readonly<Record<string, { readonly connection?: { terminate?(): void } }>>;
+  readonly clients: Readonly<Record<string, CcxtClient>>;
+  readonly options: { ws?: { readonly options?: object } };
+  /** The connection to this URL, created at the first call. */
+  client: (url: string) => CcxtClient;
+  /** Reads the body of a response. */
+  undiciBody: (response: CcxtResponse, isBinary?: boolean) => Promise<Buffer | string>;
   /** Called by the library when a socket is open. */
   onConnected: () => void;
   loadMarkets(): Promise<unknown>;

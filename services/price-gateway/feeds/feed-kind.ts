@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { Feed } from './feed.ts';
+import { secretsOfUrl } from './redactor.ts';
 
 export interface FeedKind {
   /** One line for `--help`. */
@@ -33,18 +34,22 @@ export function defineFeedKind<Shape extends z.ZodRawShape>(kind: {
   };
 }
 
-/** The secret values of a kind's settings: strings, and every string inside a secret object. */
+/**
+ * The secret values of a kind's settings: strings, the tokens in them if they are URLs, and every string inside a secret
+ * object.
+ */
 export function secretsOf(
   { settings }: FeedKind,
   values: Readonly<Record<string, unknown>>,
 ): readonly string[] {
   const isSecret = (schema: unknown) => schema instanceof z.ZodType && schema.meta()?.secret === true;
   return Object.entries(settings).flatMap(([name, schema]) =>
-    isSecret(schema) ? textsIn(values[name]) : [],
+    isSecret(schema) ? textsIn(values[name]).flatMap((text) => [text, ...secretsOfUrl(text)]) : [],
   );
 }
 
-function textsIn(value: unknown): readonly string[] {
+/** Every string in `value`, at any depth. */
+export function textsIn(value: unknown): readonly string[] {
   if (typeof value === 'string') return [value];
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }

@@ -65,8 +65,8 @@ export interface FeedListener {
    */
   mayConnect(attempt: Attempt, signal: AbortSignal): Promise<void>;
   /**
-   * A frame of the broker with its market events, in order; no events if the frame only shows that the connection is
-   * alive. The numbers are unchecked: the gateway validates them. A missing side of a quote has price 0 and size 0.
+   * A frame of the broker with its market events of requested instruments, in order; no events if the frame only shows
+   * that the connection is alive. The numbers are unchecked: the gateway validates them. A missing side of a quote has price 0 and size 0.
    */
   onFrame(events: readonly MarketEvent[]): void;
   /** A frame that cannot be parsed. The connection stays open. */
@@ -79,6 +79,13 @@ export interface FeedListener {
    * instrument requests it again.
    */
   onRefused(refusal: Refusal): void;
+  /**
+   * The broker sent events of instruments that are not requested; the feed has dropped them. Some are normal after a
+   * change of the instruments.
+   *
+   * @param example one of the symbols, escaped and truncated
+   */
+  onUnrequested?(events: number, example: string): void;
   /** Every frame in and out, before its events are reported. Costs a copy of each frame: omit it unless recording. */
   onRaw?(frame: RawFrame): void;
 }

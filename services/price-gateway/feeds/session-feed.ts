@@ -2,6 +2,7 @@
 
 import type { MarketEvent } from '@tickbus/capture';
 import type { Feed, FeedDown, FeedListener, FeedState, RawFrame, Refusal } from './feed.ts';
+import { Redactor } from './redactor.ts';
 
 /** Why a session ended. */
 export type SessionFailure = Omit<FeedDown, 'type'>;
@@ -23,6 +24,8 @@ export interface SessionListener {
   onEnd(failure: SessionFailure): void;
   /** Undefined when nothing is recorded. */
   readonly onRaw: ((frame: RawFrame) => void) | undefined;
+  /** Makes a text of the broker safe for `reason`: without secrets, escaped, at most 200 characters. */
+  clean(text: string): string;
 }
 
 /** One connection to the broker. It starts to connect when it is created. */
@@ -38,6 +41,8 @@ export interface Session {
 export interface SessionFeedOptions {
   readonly name: string;
   readonly venue: string | undefined;
+  /** Keys, passwords and tokens. The feed masks them in everything that it reports. */
+  readonly secrets: readonly string[];
   /** Opens a session for these instruments. Must not throw, and must not call the listener before it returns. */
   open(symbols: readonly string[], listener: SessionListener): Session;
 }
@@ -49,6 +54,10 @@ export function createSessionFeed(options: SessionFeedOptions): Feed {
 
 /** Time for the broker to answer a close, milliseconds. */
 const DEFAULT_CLOSE_TIMEOUT_MS = 2_000;
+/** Maximum characters of a reason: sentences of the feed, with a text of the broker. */
+const MAX_REASON = 600;
+/** Maximum characters of a code. */
+const MAX_CODE = 40;
 
 /**
  * The states are those of `FeedState`; only `#setState` reports them. Invariant: a session opens only after the
@@ -58,9 +67,11 @@ class SessionFeed implements Feed {
   readonly name: string;
   readonly venue: string | undefined;
   readonly #options: SessionFeedOptions;
+  readonly #redactor: Redactor;
   readonly #closeController = new AbortController();
   #listener: FeedListener | undefined;
   #symbols: readonly string[] = [];
+  #requested: ReadonlySet<string> = new Set();
   #session: Session | undefined;
   /** The listener of the latest session. */
   #sessionListener: SessionListener | undefined;
@@ -73,10 +84,12 @@ class SessionFeed implements Feed {
     this.name = options.name;
     this.venue = options.venue;
     this.#options = options;
+    this.#redactor = new Redactor(options.secrets);
   }
 
   setSymbols(symbols: readonly string[]): void {
-    this.#symbols = [...new Set(symbols)];
+    this.#requested = new Set(symbols);
+    this.#symbols = [...this.#requested];
     this.#session?.setSymbols(this.#symbols);
   }
 
@@ -130,10 +143,16 @@ class SessionFeed implements Feed {
       mayConnect: () =>
         listener.mayConnect({ failures: 0, after: undefined, isExtra: true }, this.#closeController.signal),
       onLive: whileOpen(() => this.#onLive()),
-      onFrame: whileOpen((events) => listener.onFrame(events)),
-      onInvalidFrame: whileOpen((reason) => listener.onInvalidFrame(reason)),
-      onSubscribed: whileOpen((symbols) => listener.onSubscribed(symbols)),
-      onRefused: whileOpen((refusal) => listener.onRefused(refusal)),
+      onFrame: whileOpen((events) => this.#onFrame(listener, events)),
+      onInvalidFrame: whileOpen((reason) => listener.onInvalidFrame(this.#cleanReason(reason))),
+      onSubscribed: whileOpen((symbols) =>
+        listener.onSubscribed(symbols.filter((symbol) => this.#isRequested(symbol))),
+      ),
+      onRefused: whileOpen((refusal) => {
+        // A refusal of anything else would fill INSTRUMENT_STATUS.
+        if (this.#requested.has(refusal.symbol)) listener.onRefused(this.#cleanFailure(refusal));
+      }),
+      clean: (text) => this.#redactor.clean(text),
       onRaw: listener.onRaw && whileOpen((frame) => listener.onRaw?.(frame)),
       onEnd: whileOpen((failure) => {
         hasEnded = true;
@@ -142,13 +161,36 @@ class SessionFeed implements Feed {
     };
   }
 
+  /** Drops events of instruments that are not requested: a broker can send any number of them. */
+  #onFrame(listener: FeedListener, events: readonly MarketEvent[]): void {
+    const requested = events.filter(({ symbol }) => this.#isRequested(symbol));
+    listener.onFrame(requested);
+    if (requested.length === events.length) return;
+    const example = events.find(({ symbol }) => !this.#isRequested(symbol));
+    listener.onUnrequested?.(events.length - requested.length, this.#redactor.clean(String(example?.symbol)));
+  }
+
+  #isRequested(symbol: string): boolean {
+    return this.#requested.has(symbol) || this.#requested.has('*');
+  }
+
+  #cleanReason(reason: string): string {
+    return this.#redactor.clean(String(reason), MAX_REASON);
+  }
+
+  #cleanFailure<Failure extends Pick<SessionFailure, 'code' | 'reason'>>(failure: Failure): Failure {
+    const code =
+      typeof failure.code === 'string' ? this.#redactor.clean(failure.code, MAX_CODE) : failure.code;
+    return { ...failure, code, reason: this.#cleanReason(failure.reason) };
+  }
+
   #onLive(): void {
     this.#failures = 0;
     this.#setState({ type: 'live' });
   }
 
   #onEnd(listener: FeedListener, failure: SessionFailure): void {
-    const down: FeedDown = { type: 'down', ...failure };
+    const down: FeedDown = { type: 'down', ...this.#cleanFailure(failure) };
     this.#release(DEFAULT_CLOSE_TIMEOUT_MS);
     this.#setState(down);
     this.#failures++;

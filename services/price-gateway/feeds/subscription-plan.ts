@@ -53,13 +53,15 @@ export class SubscriptionPlan {
   /**
    * The broker has acknowledged the pending change.
    *
-   * @param served all symbols that the broker serves now
+   * @param served all symbols that the broker says it serves now
    * @returns the symbols of the change that the broker left out; they count as refused
    */
   acknowledge(served: readonly string[]): readonly string[] {
     const change = this.#pending;
     this.#pending = undefined;
-    this.#served = new Set(served);
+    // A broker can name symbols that were never requested. Unsubscribing from them would never end.
+    const known = new Set([...this.#served, ...(change?.symbols ?? [])]);
+    this.#served = new Set(served.filter((symbol) => known.has(symbol)));
     const leftOut =
       change?.action === 'subscribe' ? change.symbols.filter((symbol) => !this.#served.has(symbol)) : [];
     for (const symbol of leftOut) this.#refused.add(symbol);

@@ -1,10 +1,13 @@
 // The feed of any WebSocket server that sends JSON. A mapping module of the user translates its frames.
 
+import { isTooDeep } from '@tickbus/capture';
 import { WebSocket } from 'ws';
 import type { Mapping, VenueMessage } from '../mapping.ts';
+import { BROKER_LIMITS, closeBrokerSocket, openBrokerSocket } from './broker-socket.ts';
 import type { Feed } from './feed.ts';
 import { defineFeedKind } from './feed-kind.ts';
 import { loadMapping, readMappedFrame, reasonOf } from './mapping-module.ts';
+import { secretsOfUrl } from './redactor.ts';
 import {
   createSessionFeed,
   type Session,
@@ -21,7 +24,7 @@ export interface WebSocketFeedOptions {
    * arrives between two pings.
    */
   readonly pingMs?: number;
-  /** Timeout of the WebSocket handshake, milliseconds. Default 15,000. */
+  /** Maximum duration of the handshakes, milliseconds. Default 15,000. */
   readonly handshakeTimeoutMs?: number;
 }
 
@@ -46,16 +49,19 @@ export const websocket = defineFeedKind({
 
 /** Creates the feed; `start` connects. */
 export function createWebSocketFeed(options: WebSocketFeedOptions): Feed {
-  const settings = { pingMs: DEFAULT_PING_MS, handshakeTimeoutMs: 15_000, ...options };
+  const settings = {
+    pingMs: DEFAULT_PING_MS,
+    handshakeTimeoutMs: BROKER_LIMITS.handshakeTimeoutMs,
+    ...options,
+  };
   return createSessionFeed({
     name: 'websocket',
     venue: options.mapping.venue,
+    secrets: secretsOfUrl(options.url),
     open: (symbols, listener) => new WebSocketSession(settings, symbols, listener),
   });
 }
 
-/** A larger frame ends the connection with close code 1009. */
-const MAX_FRAME_BYTES = 32 * 1024 * 1024;
 /** HTTP statuses of the handshake after which a retry is useless. */
 const FINAL_STATUSES: ReadonlySet<number> = new Set([400, 401, 403, 404]);
 
@@ -76,11 +82,11 @@ class WebSocketSession implements Session {
     symbols: readonly string[],
     listener: SessionListener,
   ) {
-    const { url, handshakeTimeoutMs: handshakeTimeout } = options;
+    const { url, handshakeTimeoutMs } = options;
     this.#options = options;
     this.#listener = listener;
     this.#requested = new Set(symbols);
-    this.#socket = new WebSocket(url, { handshakeTimeout, maxPayload: MAX_FRAME_BYTES });
+    this.#socket = openBrokerSocket(url, {}, handshakeTimeoutMs);
     this.#socket.on('open', () => this.#onOpen());
     this.#socket.on('message', (data) => this.#onMessage(String(data)));
     this.#socket.on('ping', () => this.#markAlive());
@@ -89,10 +95,10 @@ class WebSocketSession implements Session {
       this.#onHttpResponse(statusCode),
     );
     this.#socket.on('error', ({ message }) => {
-      this.#failure ??= retryableFailure(undefined, `The connection failed: ${message}.`);
+      this.#failure ??= retryableFailure(undefined, `The connection failed: ${listener.clean(message)}.`);
     });
     this.#socket.on('close', (code, reason) =>
-      this.#end(this.#failure ?? closedFailure(code, String(reason))),
+      this.#end(this.#failure ?? closedFailure(code, listener.clean(String(reason)))),
     );
   }
 
@@ -103,15 +109,8 @@ class WebSocketSession implements Session {
 
   release(withinMs: number): Promise<void> {
     clearInterval(this.#pingTimer);
-    if (this.#socket.readyState === WebSocket.CLOSED) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#socket.terminate(), withinMs);
-      this.#socket.on('close', () => {
-        clearTimeout(timer);
-        resolve();
-      });
-      this.#socket.close();
-    });
+    this.#socket.removeAllListeners('message');
+    return closeBrokerSocket(this.#socket, withinMs);
   }
 
   #onOpen(): void {
@@ -157,18 +156,15 @@ class WebSocketSession implements Session {
     this.#markAlive();
     let frame: unknown;
     try {
+      if (isTooDeep(content)) throw new Error('nested too deeply');
       frame = JSON.parse(content);
     } catch {
       this.#listener.onRaw?.({ dir: 'in', json: JSON.stringify(content) });
-      return this.#listener.onInvalidFrame(`The frame is not JSON: ${content.slice(0, 80)}`);
+      return this.#listener.onInvalidFrame(`The frame is not JSON: ${this.#listener.clean(content)}`);
     }
     this.#listener.onRaw?.({ dir: 'in', json: content });
     const events = readMappedFrame(this.#options.mapping, frame, this.#listener);
-    this.#listener.onFrame(events.filter(({ symbol }) => this.#isRequested(symbol)));
-  }
-
-  #isRequested(symbol: string): boolean {
-    return this.#requested.has(symbol) || this.#requested.has('*');
+    this.#listener.onFrame(events);
   }
 
   #markAlive(): void {

@@ -1,7 +1,10 @@
 // A gateway's statistics since its start, over all active sessions.
 
 import type { FeedStatus } from 'tickbus';
-import type { DropReason } from '../prices/price-book.ts';
+import type { PriceDropReason } from '../prices/price-book.ts';
+
+/** Why an event yielded no price. `unrequested`: nobody requests the instrument. */
+export type DropReason = PriceDropReason | 'unrequested';
 
 /** The gateway's current role; see `PriceGateway`. */
 export type Role = 'starting' | 'standby' | 'active' | 'stopping' | 'stopped';
@@ -24,7 +27,7 @@ export interface GatewayStats {
   readonly dropped: Readonly<Record<DropReason, number>>;
   /** Failed publishes of a price or a status, by error code. */
   readonly failures: Readonly<Record<string, number>>;
-  /** Ended broker connections, by the broker's error code; `none` without a code. */
+  /** Ended broker connections, by the broker's error code; `none` without a code, `other` beyond 100 codes. */
   readonly brokerErrors: Readonly<Record<string, number>>;
   /** Requested instruments. */
   readonly wanted: number;
@@ -36,6 +39,9 @@ export interface GatewayStats {
   readonly feed: FeedStatus | undefined;
 }
 
+/** Codes counted separately, because a broker chooses them. */
+const MAX_BROKER_CODES = 100;
+
 /** The statistics that only increase. */
 export class Counters {
   takeOvers = 0;
@@ -44,7 +50,7 @@ export class Counters {
   invalidFrames = 0;
   events = 0;
   published = 0;
-  readonly dropped: Record<DropReason, number> = { invalid: 0, unpriced: 0 };
+  readonly dropped: Record<DropReason, number> = { invalid: 0, unpriced: 0, limit: 0, unrequested: 0 };
   readonly failures: Record<string, number> = {};
   readonly brokerErrors: Record<string, number> = {};
 
@@ -53,7 +59,9 @@ export class Counters {
   }
 
   countBrokerError(code: number | string | undefined): void {
-    const name = String(code ?? 'none');
+    const known = String(code ?? 'none');
+    const isFull = Object.keys(this.brokerErrors).length >= MAX_BROKER_CODES;
+    const name = isFull && !Object.hasOwn(this.brokerErrors, known) ? 'other' : known;
     this.brokerErrors[name] = (this.brokerErrors[name] ?? 0) + 1;
   }
 }

@@ -2,14 +2,16 @@
 
 import type { MarketEvent, QuoteEvent, TradeEvent } from '@tickbus/capture';
 import type { Price } from 'tickbus';
+import { isSymbol } from '../demand/symbol.ts';
 
 /**
  * The reason why an event yields no price.
  *
  * - `invalid`: a value is missing, not finite or outside its range.
  * - `unpriced`: a one-sided quote before the first trade.
+ * - `limit`: the book is full, and this is a further instrument.
  */
-export type DropReason = 'invalid' | 'unpriced';
+export type PriceDropReason = 'invalid' | 'unpriced' | 'limit';
 
 type Sides = Pick<Price, 'bid' | 'bid_size' | 'ask' | 'ask_size'>;
 
@@ -32,10 +34,15 @@ export class PriceBook {
   }
 
   /** The price after an event, or the reason why there is none. An invalid event changes nothing. */
-  apply(event: MarketEvent): Price | DropReason {
-    if (!isValid(event)) return 'invalid';
+  apply(event: MarketEvent): Price | PriceDropReason {
+    if (!hasValidNumbers(event)) return 'invalid';
     const { symbol, timestamp } = event;
     const before = this.#entries.get(symbol) ?? EMPTY_ENTRY;
+    // The symbol of an entry was checked when the entry was made.
+    if (before === EMPTY_ENTRY) {
+      if (typeof symbol !== 'string' || !isSymbol(symbol)) return 'invalid';
+      if (this.#entries.size >= MAX_INSTRUMENTS) return 'limit';
+    }
     const known: BookEntry =
       event.kind === 'trade'
         ? { ...before, trade: { price: event.price, size: event.size } }
@@ -51,16 +58,19 @@ export class PriceBook {
       ...(this.#venue !== undefined && { venue: this.#venue }),
     };
   }
+
+  /** Forgets all other instruments. Their last trade would be outdated when they are requested again. */
+  retain(symbols: ReadonlySet<string>): void {
+    for (const symbol of this.#entries.keys()) if (!symbols.has(symbol)) this.#entries.delete(symbol);
+  }
 }
 
 const EMPTY_ENTRY: BookEntry = { trade: undefined, sides: {} };
-/** Limit of the PRICE_DATA schema. */
-const MAX_SYMBOL_LENGTH = 64;
+/** Maximum instruments of a book. Only a feed that requests `*` can reach it; it bounds memory and PRICE_DATA. */
+const MAX_INSTRUMENTS = 50_000;
 
-function isValid(event: MarketEvent): boolean {
-  const { symbol, timestamp } = event;
-  if (typeof symbol !== 'string' || symbol === '' || symbol.length > MAX_SYMBOL_LENGTH) return false;
-  return isQuantity(timestamp) && (event.kind === 'trade' ? isValidTrade(event) : isValidQuote(event));
+function hasValidNumbers(event: MarketEvent): boolean {
+  return isQuantity(event.timestamp) && (event.kind === 'trade' ? isValidTrade(event) : isValidQuote(event));
 }
 
 function isValidTrade({ price, size }: TradeEvent): boolean {

@@ -3,14 +3,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MarketEvent } from '@tickbus/capture';
 import type { FeedStatus, Logger } from 'tickbus';
+import { printable } from 'tickbus/admin';
 import { InstrumentTracker } from '../demand/instrument-tracker.ts';
 import type { SymbolDemand } from '../demand/symbol-demand.ts';
 import type { Attempt, Feed, FeedState } from '../feeds/feed.ts';
 import { backoffMs } from '../feeds/feed-backoff.ts';
 import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
-import type { Counters } from '../monitoring/stats.ts';
+import type { Counters, DropReason } from '../monitoring/stats.ts';
 import type { FeedPublisher } from '../prices/feed-publisher.ts';
-import { type DropReason, PriceBook } from '../prices/price-book.ts';
+import { PriceBook } from '../prices/price-book.ts';
 import type { ConnectionBudget } from './connection-budget.ts';
 import { FeedHealth } from './feed-health.ts';
 
@@ -47,6 +48,14 @@ export interface ActiveSessionOptions {
   readonly logger: Logger;
   readonly warnings: RateLimitedLog;
 }
+
+/** The reasons that an operator should know about. An unpriced quote is normal. */
+const DROP_WARNINGS: Readonly<Partial<Record<DropReason, string>>> = {
+  invalid: 'Dropped an event with an invalid symbol or number.',
+  limit:
+    'Dropped an event of a further instrument: the gateway prices at most 50,000. Request fewer by name.',
+  unrequested: 'Dropped events of instruments that nobody requests. If they continue, check the feed.',
+};
 
 /**
  * Phases: new -> running -> stopping -> stopped. Any phase becomes aborted when the lease is lost. While running, the
@@ -96,6 +105,7 @@ export class ActiveSession {
     feed.start({
       mayConnect: (attempt, signal) => this.#mayConnect(attempt, signal),
       onFrame: (events) => this.#onFrame(events),
+      onUnrequested: (events, example) => this.#drop('unrequested', events, example),
       onInvalidFrame: (reason) => this.#onInvalidFrame(reason),
       onState: (state) => this.#onState(state),
       onSubscribed: (symbols) => {
@@ -117,7 +127,9 @@ export class ActiveSession {
     const joined = symbols.join();
     if (joined !== this.#requestedSymbols) {
       this.#requestedSymbols = joined;
-      feed.setSymbols(this.#instruments.setRequested(symbols, symbolLimit));
+      const requested = this.#instruments.setRequested(symbols, symbolLimit);
+      feed.setSymbols(requested);
+      if (!requested.includes('*')) this.#book.retain(new Set(requested));
     }
     this.#publishInstrumentChanges();
   }
@@ -223,15 +235,18 @@ export class ActiveSession {
     this.#health.onFrame();
     for (const event of events) {
       const price = this.#book.apply(event);
-      if (typeof price === 'string') this.#drop(price, event);
+      if (typeof price === 'string') this.#drop(price, 1, event.symbol);
       else publisher.publishPrice(price);
     }
   }
 
-  #drop(reason: DropReason, { kind, symbol }: MarketEvent): void {
-    this.#options.counters.dropped[reason]++;
-    if (reason === 'invalid')
-      this.#options.warnings.warn(reason, { kind, symbol }, 'Dropped an event with invalid values.');
+  /** @param example the symbol of one of the events */
+  #drop(reason: DropReason, events: number, example: unknown): void {
+    const { counters, warnings } = this.#options;
+    counters.dropped[reason] += events;
+    const warning = DROP_WARNINGS[reason];
+    if (warning !== undefined)
+      warnings.warn(reason, { events, example: printable(String(example)) }, warning);
   }
 
   #onInvalidFrame(reason: string): void {

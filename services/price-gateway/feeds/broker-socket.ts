@@ -1,0 +1,69 @@
+// Opens and closes WebSockets to brokers, with a limit on everything that a broker can send.
+
+import { type ClientOptions, WebSocket } from 'ws';
+
+/** Limits of every connection to a broker. A violation ends the connection; the feed then reconnects. */
+export const BROKER_LIMITS = {
+  /** Maximum bytes of a message. The largest real price message seen has 41 kB; an order book snapshot can exceed it. */
+  maxMessageBytes: 1024 * 1024,
+  /** Maximum fragments of a message. */
+  maxFragments: 1_024,
+  /** Maximum buffered pieces of an incomplete message. */
+  maxBufferedChunks: 16 * 1024,
+  /** Maximum duration of the TCP, TLS and WebSocket handshakes together, milliseconds. */
+  handshakeTimeoutMs: 15_000,
+} as const;
+
+/** The options of `ws` that enforce `BROKER_LIMITS`. Deflate is off, because a small frame could inflate to gigabytes. */
+export function brokerSocketOptions(): ClientOptions {
+  const { maxMessageBytes: maxPayload, maxFragments, maxBufferedChunks } = BROKER_LIMITS;
+  // A variable, because the types of ws lack the last two options.
+  const options = {
+    perMessageDeflate: false,
+    followRedirects: false,
+    maxPayload,
+    maxFragments,
+    maxBufferedChunks,
+  };
+  return options;
+}
+
+/**
+ * Opens a WebSocket. An error, such as a message over a limit, terminates it at once.
+ *
+ * @param headers HTTP headers of the handshake
+ */
+export function openBrokerSocket(
+  url: string,
+  headers: Readonly<Record<string, string>> = {},
+  handshakeTimeoutMs: number = BROKER_LIMITS.handshakeTimeoutMs,
+): WebSocket {
+  const socket = new WebSocket(url, { ...brokerSocketOptions(), headers });
+  // The `handshakeTimeout` of ws restarts with every byte, so a broker that sends one byte a second never exceeds it.
+  const timer = setTimeout(() => {
+    socket.emit('error', new Error(`Opening handshake has timed out after ${handshakeTimeoutMs} ms`));
+    socket.terminate();
+  }, handshakeTimeoutMs);
+  socket.on('open', () => clearTimeout(timer));
+  socket.on('close', () => clearTimeout(timer));
+  socket.on('error', () => socket.terminate());
+  return socket;
+}
+
+/**
+ * Closes a socket in any state; resolves when it is closed.
+ *
+ * @param withinMs the socket is terminated if the broker has not answered the close by then; 0 terminates it at once
+ */
+export function closeBrokerSocket(socket: WebSocket, withinMs: number): Promise<void> {
+  if (socket.readyState === WebSocket.CLOSED) return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => socket.terminate(), withinMs);
+    socket.on('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    if (withinMs === 0) socket.terminate();
+    else socket.close();
+  });
+}
