@@ -8,6 +8,8 @@ export interface FaultsOptions {
   readonly seed: number;
   readonly json: boolean;
   readonly list: boolean;
+  /** Duration of each hostile flood; undefined: the scenario's own. */
+  readonly floodSeconds: number | undefined;
 }
 
 export interface SoakOptions {
@@ -24,9 +26,14 @@ export function parseFaultsOptions(argv: readonly string[]): FaultsOptions {
     .option('--quick', 'run in about a minute, with shorter waits and fewer messages', false)
     .option(
       '--only <name>',
-      'run one scenario, by name or number; repeatable',
+      'run one scenario by name or number, or a group (hostile); repeatable',
       (name: string, before: string[]) => [...before, name],
       [] as string[],
+    )
+    .option(
+      '--flood-seconds <number>',
+      'duration of each hostile flood (default 15; 4 with --quick)',
+      positive,
     )
     .option('--list', 'print the scenarios with their expected results, and exit', false);
   return command.parse(argv, { from: 'user' }).opts<FaultsOptions>();
