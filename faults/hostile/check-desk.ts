@@ -4,7 +4,7 @@ import type { WorkerProcess } from '../worker-process.ts';
 import type { Desk } from './desk.ts';
 
 /** An attack that stops a program blocks it for seconds. Twenty times the 100 ms of docs/security.md: machines differ. */
-const MAX_BLOCKED_MS = 2_000;
+export const MAX_BLOCKED_MS = 2_000;
 /** About 120 MB of it is node with the TypeScript loader. */
 const MAX_MB = { bot: 512, gateway: 512, monitor: 768 };
 /** A lost lease alone takes the price away for 3 s. */
@@ -60,7 +60,10 @@ async function untilHandled(desk: Desk): Promise<void> {
 }
 
 async function checkProgram(desk: Desk, name: keyof typeof MAX_MB, worker: WorkerProcess): Promise<void> {
-  const { blockedMs, peakMb } = await desk.vitalsOf(worker);
+  const vitals = await desk.vitalsOf(worker).catch((error: Error) => error);
+  if (vitals instanceof Error)
+    return void desk.testbed.exceeded.push(`The ${name} is blocked. ${vitals.message}`);
+  const { blockedMs, peakMb } = vitals;
   const log = worker.outputBytes;
   desk.testbed.note(`${name}: blocked at most ${blockedMs} ms, peak ${peakMb} MB, log ${kb(log)}`);
   require(desk, blockedMs <= MAX_BLOCKED_MS, `The ${name} was blocked for ${blockedMs} ms.`);

@@ -5,6 +5,8 @@ import { clientKill, manyReconnect } from './cuts.ts';
 import { nameTaken, writerCut, writerReplySwallowed } from './exclusive-link.ts';
 import { olderSnapshot, promotedReplica, tornAppendOnlyFile } from './forgotten-tail.ts';
 import { closeInBurst, comeAndGo, rejectingHandler, throwingHandler } from './handlers.ts';
+import { hostileBroker, hostileWebSocket } from './hostile-broker.ts';
+import { hostileBrowser } from './hostile-browser.ts';
 import {
   hostileDemand,
   hostileFlood,
@@ -69,4 +71,7 @@ export const SCENARIOS: readonly Scenario[] = [
   hostileStrings,
   hostileDemand,
   hostileFlood,
+  hostileBroker,
+  hostileWebSocket,
+  hostileBrowser,
 ];
