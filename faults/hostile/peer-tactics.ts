@@ -73,9 +73,8 @@ const frames: Tactic = (random, { epoch, seq }, bot) => {
 
 /** Long texts in fields that are short in every real message. */
 const strings: Tactic = (random, _observed, bot) => {
-  const long = random
-    .pick(['x', '\u0000', '"', '\u202e', '\u001b[2J'])
-    .repeat(random.int(1, LARGEST_TEXT / 8));
+  const letter = random.pick(['x', '\u0000', '"', '\u202e', '\u001b[2J']);
+  const long = letter.repeat(random.int(1, LARGEST_TEXT / (JSON.stringify(letter).length + 1)));
   const name = `${random.int(0, 1_000_000_000)}${long}`;
   switch (random.int(0, 3)) {
     case 0:
