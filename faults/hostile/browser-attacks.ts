@@ -23,11 +23,11 @@ export class HostileBrowser {
     return this.#sockets.size;
   }
 
-  /** Requests a stream with every method. Each connection stays open. */
+  /** Requests a stream with each method, `count` times. Each connection stays open. */
   async methods(count: number): Promise<void> {
-    for (let left = count; left > 0; left--) {
-      const method = this.#random.pick(METHODS);
-      await this.#send(requestText(method, this.#random.pick(STREAMS)));
+    for (const method of METHODS) {
+      for (let left = count; left > 0; left--)
+        await this.#send(requestText(method, this.#random.pick(STREAMS)));
     }
   }
 

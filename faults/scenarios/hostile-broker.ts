@@ -7,7 +7,7 @@ import { checkDesk, MAX_BLOCKED_MS } from '../hostile/check-desk.ts';
 import { Desk, SYMBOL } from '../hostile/desk.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Testbed } from '../testbed.ts';
-import { delay } from '../wait.ts';
+import { delay, eventually } from '../wait.ts';
 import { WorkerProcess } from '../worker-process.ts';
 import type { HostileBrokerSettings } from '../workers/hostile-broker.ts';
 
@@ -82,21 +82,31 @@ async function attackOnce(desk: Desk, broker: WorkerProcess, name: BrokerAttack)
   const { testbed } = desk;
   desk.gateway.send({ type: 'reset-vitals' });
   await desk.gateway.receive('vitals');
+  const before = await attacksOf(broker);
   broker.send({ type: 'attack', name });
+  await eventually(`${name} begins`, async () => (await attacksOf(broker)) > before);
   await delay(testbed.scaled(3_000, 1_000));
   broker.send({ type: 'attack' });
+  const attacks = (await attacksOf(broker)) - before;
   const since = performance.now();
   try {
     await desk.untilFresh(FRESH_AGAIN_MS);
   } catch {
     testbed.exceeded.push(`${name}: no fresh price for ${FRESH_AGAIN_MS} ms afterwards.`);
   }
-  const { blockedMs, peakMb } = await desk.vitalsOf(desk.gateway);
   const freshMs = Math.round(performance.now() - since);
-  testbed.note(
-    `${name}: gateway blocked ${blockedMs} ms, peak ${peakMb} MB, fresh again after ${freshMs} ms`,
-  );
+  const vitals = await desk.vitalsOf(desk.gateway).catch(() => undefined);
+  if (vitals === undefined)
+    return void testbed.exceeded.push(`${name}: the gateway is blocked for a minute.`);
+  const { blockedMs, peakMb } = vitals;
+  const cost = `gateway blocked ${blockedMs} ms, peak ${peakMb} MB, fresh again after ${freshMs} ms`;
+  testbed.note(`${name}: sent ${attacks} times, ${cost}`);
   if (blockedMs > MAX_BLOCKED_MS) testbed.exceeded.push(`${name} blocked the gateway for ${blockedMs} ms.`);
+}
+
+async function attacksOf(broker: WorkerProcess): Promise<number> {
+  broker.send({ type: 'report' });
+  return (await broker.receive<{ readonly attacks: number }>('report')).attacks;
 }
 
 /** What the broker sends must neither fill Redis nor reveal the secret. */

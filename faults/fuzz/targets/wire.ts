@@ -1,11 +1,10 @@
 // Fuzz targets of the wire format: the fast decoder must agree with JSON.parse and the checks.
 
-import { deepStrictEqual } from 'node:assert/strict';
+import { deepStrictEqual, equal, match, ok } from 'node:assert/strict';
 import fc from 'fast-check';
 import { TickbusError } from 'tickbus';
 import {
   checkedEnvelope,
-  decodeBatch,
   decodeEnvelope,
   type Envelope,
   encodeEnvelope,
@@ -71,6 +70,9 @@ function knownFields({
   return JSON.parse(JSON.stringify(known));
 }
 
+/** What a publisher sends at most in one frame. */
+const PUBLISHED_BYTES = 256 * 1024;
+const PUBLISHED_MESSAGES = 256;
 const documents = fc.array(mutated(envelopes()), { maxLength: 12 });
 const separators = fc.constantFrom(',', ',', ',', ',', ' , ', '', ',,');
 
@@ -87,30 +89,65 @@ export const frame = defineTarget({
     const decoder = new FrameDecoder();
     for (const { documents: parts, separator, end } of batches) {
       const bytes = Buffer.from(`[${parts.map(String).join(separator)}${end}`);
-      const expected = timed('decodeBatch', () => expectedBatch(bytes));
       let ends: readonly number[] | undefined;
       const actual = timed('FrameDecoder.readBatch', () =>
         outcomeOf(() => {
           const batch = decoder.readBatch(bytes);
           ends = batch?.ends;
-          return batch?.documents.map((document) => outcomeOf(() => batch.check(document)));
+          return batch?.documents.map((document) => outcomeOf(() => batch.check(document))) ?? [];
         }),
       );
-      deepStrictEqual(actual, expected, 'The fast decoder and JSON.parse disagree about a batch.');
-      if (ends !== undefined && typeof actual !== 'string') checkEnds(bytes, ends, actual?.length ?? 0);
+      const plain = parsedBatch(bytes);
+      if (plain === undefined)
+        ok([actual].flat().some(isRejected), 'The fast decoder accepts a batch that is not JSON.');
+      else if (typeof actual === 'string')
+        ok(
+          plain.length === 0 || !isOrdinary(bytes, plain),
+          `The fast decoder rejects a valid batch: ${actual}`,
+        );
+      else checkDocuments(actual, plain);
+      if (ends !== undefined && typeof actual !== 'string') checkAlone(bytes, ends, actual);
     }
   },
 });
 
-function expectedBatch(bytes: Buffer): readonly (Envelope | string)[] | string {
-  return outcomeOf(() => decodeBatch(bytes).map((document) => outcomeOf(() => checkedEnvelope(document))));
+/** The items of a batch by JSON.parse; undefined if it is not JSON. */
+function parsedBatch(bytes: Buffer): readonly unknown[] | undefined {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)) as unknown[];
+  } catch {
+    return undefined;
+  }
 }
 
-/** Each document stands between two ends. */
-function checkEnds(bytes: Buffer, ends: readonly number[], count: number): void {
-  deepStrictEqual(ends.length, count, 'Each document has an end.');
-  for (const [index, end] of ends.entries())
-    JSON.parse(String(bytes.subarray((ends[index - 1] ?? 0) + 1, end)));
+/** Within every limit of a frame, and like the frames of a publisher. */
+function isOrdinary(bytes: Buffer, items: readonly unknown[]): boolean {
+  const isObject = (item: unknown) => typeof item === 'object' && item !== null && !Array.isArray(item);
+  return bytes.length <= PUBLISHED_BYTES && items.length <= PUBLISHED_MESSAGES && items.every(isObject);
+}
+
+function checkDocuments(actual: readonly (Envelope | string)[], plain: readonly unknown[]): void {
+  equal(actual.length, plain.length, 'The fast decoder finds another number of messages than JSON.parse.');
+  for (const [index, outcome] of actual.entries()) {
+    const expected = outcomeOf(() => checkedEnvelope(plain[index]));
+    if (isRejected(outcome) && !isRejected(expected))
+      match(outcome, /limit/, 'Only a limit rejects more than JSON.');
+    else if (!isRejected(outcome))
+      deepStrictEqual(outcome, expected, 'The fast decoder and JSON.parse disagree.');
+  }
+}
+
+/** A message in a batch is treated as if it came alone. */
+function checkAlone(bytes: Buffer, ends: readonly number[], actual: readonly (Envelope | string)[]): void {
+  equal(ends.length, actual.length, 'Each message of a batch has an end.');
+  for (const [index, outcome] of actual.entries()) {
+    const alone = bytes.subarray((ends[index - 1] ?? 0) + 1, ends[index]);
+    if (!isRejected(outcome)) deepStrictEqual(outcome, decodeEnvelope(alone), 'The ends are wrong.');
+  }
+}
+
+function isRejected(outcome: Envelope | string): outcome is string {
+  return typeof outcome === 'string';
 }
 
 /** The result, or the text of the TickbusError. Every other error is a failure. */
