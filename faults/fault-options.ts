@@ -1,4 +1,4 @@
-// Command-line options of `npm run faults` and `npm run soak`.
+// Command-line options of `npm run faults`, `npm run soak` and `npm run fuzz`.
 
 import { Command, InvalidArgumentError } from 'commander';
 
@@ -8,12 +8,22 @@ export interface FaultsOptions {
   readonly seed: number;
   readonly json: boolean;
   readonly list: boolean;
+  /** Duration of each hostile flood; undefined: the scenario's own. */
+  readonly floodSeconds: number | undefined;
 }
 
 export interface SoakOptions {
   readonly minutes: number;
   readonly seed: number;
   readonly json: boolean;
+}
+
+export interface FuzzOptions {
+  readonly minutes: number;
+  readonly seed: number;
+  readonly target: readonly string[];
+  /** One check of each target, with `seed` itself: repeats a failure. */
+  readonly once: boolean;
 }
 
 export function parseFaultsOptions(argv: readonly string[]): FaultsOptions {
@@ -24,9 +34,14 @@ export function parseFaultsOptions(argv: readonly string[]): FaultsOptions {
     .option('--quick', 'run in about a minute, with shorter waits and fewer messages', false)
     .option(
       '--only <name>',
-      'run one scenario, by name or number; repeatable',
+      'run one scenario by name or number, or a group (hostile); repeatable',
       (name: string, before: string[]) => [...before, name],
       [] as string[],
+    )
+    .option(
+      '--flood-seconds <number>',
+      'duration of each hostile flood (default 15; 4 with --quick)',
+      positive,
     )
     .option('--list', 'print the scenarios with their expected results, and exit', false);
   return command.parse(argv, { from: 'user' }).opts<FaultsOptions>();
@@ -40,17 +55,33 @@ export function parseSoakOptions(argv: readonly string[]): SoakOptions {
   return command.parse(argv, { from: 'user' }).opts<SoakOptions>();
 }
 
+export function parseFuzzOptions(argv: readonly string[]): FuzzOptions {
+  return new Command('fuzz')
+    .description('Feeds mutated input to decoders, captures, mappings and addresses.')
+    .option('--minutes <number>', 'duration in minutes', positive, 1)
+    .option('--seed <number>', 'repeat the random choices of a run', whole, randomSeed())
+    .option(
+      '--target <name>',
+      'check one target; repeatable (default: all)',
+      (name: string, before: string[]) => [...before, name],
+      [] as string[],
+    )
+    .option('--once', 'one check with this seed, to repeat a failure', false)
+    .showHelpAfterError()
+    .parse(argv, { from: 'user' })
+    .opts<FuzzOptions>();
+}
+
 function withCommonOptions(name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .option(
-      '--seed <number>',
-      'repeat the random choices of a run',
-      whole,
-      Math.floor(Math.random() * 2 ** 31),
-    )
+    .option('--seed <number>', 'repeat the random choices of a run', whole, randomSeed())
     .option('--json', 'print one JSON object on stdout; progress goes to stderr', false)
     .showHelpAfterError();
+}
+
+function randomSeed(): number {
+  return Math.floor(Math.random() * 2 ** 31);
 }
 
 function whole(text: string): number {

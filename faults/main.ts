@@ -6,14 +6,14 @@ import { resultLine, type ScenarioResult, summarize, summaryLines } from './scen
 import { runAll } from './scenario-runner.ts';
 import { SCENARIOS } from './scenarios/all.ts';
 
-const { quick, only, seed, json, list } = parseFaultsOptions(process.argv.slice(2));
+const { quick, only, seed, json, list, floodSeconds } = parseFaultsOptions(process.argv.slice(2));
 /** With --json, only the JSON line goes to stdout. The progress goes to stderr. */
 const print = (text: string) => (json ? process.stderr : process.stdout).write(`${text}\n`);
 process.once('SIGINT', () => process.exit(130));
 process.once('SIGTERM', () => process.exit(143));
 
 const chosen =
-  only.length === 0 ? SCENARIOS : SCENARIOS.filter(({ name }) => only.some((one) => matchesName(name, one)));
+  only.length === 0 ? SCENARIOS : SCENARIOS.filter((scenario) => only.some((one) => matches(scenario, one)));
 if (list) {
   for (const scenario of chosen) print(description(scenario));
 } else if (chosen.length === 0) {
@@ -31,6 +31,7 @@ async function run(): Promise<void> {
   const results = await runAll(chosen, {
     seed,
     quick,
+    floodSeconds,
     onWaiting: () => process.send?.('waiting'),
     onResult: (result: ScenarioResult) => print(resultLine(result)),
   });
@@ -45,9 +46,11 @@ async function run(): Promise<void> {
   process.stdout.write(json ? `${JSON.stringify(summary)}\n` : '', () => process.exit(code));
 }
 
-/** `3`, `03` and `03-server-paused` match the third scenario. */
-function matchesName(name: string, given: string): boolean {
-  return name === given || (/^\d+$/.test(given) && Number(name.slice(0, 2)) === Number(given));
+/** `3`, `03` and `03-server-paused` match the third scenario, `hostile` each one of that group. */
+function matches({ name, group }: Scenario, given: string): boolean {
+  return (
+    name === given || group === given || (/^\d+$/.test(given) && Number(name.slice(0, 2)) === Number(given))
+  );
 }
 
 function description({ name, expected, shortened }: Scenario): string {

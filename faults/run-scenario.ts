@@ -14,17 +14,18 @@ const DAMAGE = ['silent_lost', 'duplicates', 'out_of_order', 'made_up', 'inexact
 export interface ScenarioRunOptions {
   readonly seed: number;
   readonly quick: boolean;
+  readonly floodSeconds: number | undefined;
   /** Called when the scenario has finished its measurements and only waits. */
   readonly onWaiting: () => void;
 }
 
 export async function runScenario(
   scenario: Scenario,
-  { seed, quick, onWaiting }: ScenarioRunOptions,
+  { seed, quick, floodSeconds, onWaiting }: ScenarioRunOptions,
 ): Promise<ScenarioResult> {
   const startedAt = performance.now();
   const random = new Random(seed).fork(scenario.name);
-  const testbed = await Testbed.open({ random, quick, onWaiting, server: scenario.server });
+  const testbed = await Testbed.open({ random, quick, floodSeconds, onWaiting, server: scenario.server });
   const problems: string[] = [];
   let figures: Figures = noFigures();
   const onUnhandled = (reason: unknown) => problems.push(`Unhandled rejection: ${textOf(reason)}`);

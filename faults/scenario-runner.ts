@@ -11,6 +11,7 @@ import type { FaultsSummary, ScenarioResult } from './scenario-results.ts';
 export interface RunnerOptions {
   readonly seed: number;
   readonly quick: boolean;
+  readonly floodSeconds: number | undefined;
   readonly onResult: (result: ScenarioResult) => void;
   /** Called when a scenario in this process has finished its measurements and only waits. */
   readonly onWaiting: () => void;
@@ -82,8 +83,9 @@ async function startOneByOne(
   return running;
 }
 
-function inProcess({ name }: Scenario, { seed, quick }: RunnerOptions) {
+function inProcess({ name }: Scenario, { seed, quick, floodSeconds }: RunnerOptions) {
   const args = ['--only', name, '--seed', String(seed), '--json', ...(quick ? ['--quick'] : [])];
+  if (floodSeconds !== undefined) args.push('--flood-seconds', String(floodSeconds));
   const main = fileURLToPath(new URL('main.ts', import.meta.url));
   const child = fork(main, args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   const end = () => child.kill();

@@ -6,6 +6,8 @@ import type { Testbed } from './testbed.ts';
 export interface Scenario {
   /** Number in the list of faults and a short name: `03-server-paused`. */
   readonly name: string;
+  /** A group of scenarios, which `--only` accepts in place of a name. */
+  readonly group?: 'hostile';
   /** The expected result in one sentence. `run` throws if it is not met. */
   readonly expected: string;
   /**

@@ -15,6 +15,7 @@ import { eventually, within } from './wait.ts';
 export interface TestbedOptions {
   readonly random: Random;
   readonly quick: boolean;
+  readonly floodSeconds?: number | undefined;
   readonly onWaiting: () => void;
   /** Default: a server without persistence. */
   readonly server?: LocalRedisOptions | undefined;
@@ -46,6 +47,8 @@ export interface SendOptions {
 
 export class Testbed extends ServerResources {
   readonly quick: boolean;
+  /** Duration of each hostile flood; undefined: the scenario's own. */
+  readonly floodSeconds: number | undefined;
   /** Measurements for the reader of the results. */
   readonly notes: string[] = [];
   /** Time limits and other bounds that did not hold. The scenario continues, so that its history is complete. */
@@ -55,10 +58,11 @@ export class Testbed extends ServerResources {
   #detachers: (() => void)[] = [];
   #subscribers: RecordedSubscriber[] = [];
 
-  private constructor(redis: LocalRedis, { random, quick, onWaiting }: TestbedOptions) {
+  private constructor(redis: LocalRedis, { random, quick, floodSeconds, onWaiting }: TestbedOptions) {
     super(redis, random);
     this.#onWaiting = onWaiting;
     this.quick = quick;
+    this.floodSeconds = floodSeconds;
   }
 
   static async open(options: TestbedOptions): Promise<Testbed> {

@@ -7,6 +7,16 @@ import { within } from './wait.ts';
 /** Settings of a worker script, and messages in both directions: plain data. */
 type WorkerMessage = Readonly<Record<string, unknown>>;
 
+export interface WorkerOptions {
+  /** Additional environment variables. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Additional options of node. */
+  readonly execArgv?: readonly string[];
+}
+
+/** Only the last part of the output is kept, because a flood makes some programs log much. */
+const KEPT_OUTPUT = 64 * 1024;
+
 export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #inbox: WorkerMessage[] = [];
@@ -14,13 +24,23 @@ export class WorkerProcess {
   readonly #exit: Promise<void>;
   readonly #closed: Promise<void>;
   #output = '';
+  #outputBytes = 0;
   #onMessage: () => void = () => {};
 
-  /** @param script a file of `workers/` without extension */
-  constructor(script: string, settings: WorkerMessage) {
+  /**
+   * @param script a file of `workers/` without extension, or the path of a program
+   * @param settings the argument of a worker script; undefined: none, as for a program
+   */
+  constructor(script: string, settings?: WorkerMessage, { env = {}, execArgv = [] }: WorkerOptions = {}) {
     this.#name = script;
-    const file = fileURLToPath(new URL(`workers/${script}.ts`, import.meta.url));
-    this.#child = fork(file, [JSON.stringify(settings)], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    const file = script.endsWith('.ts')
+      ? script
+      : fileURLToPath(new URL(`workers/${script}.ts`, import.meta.url));
+    this.#child = fork(file, settings === undefined ? [] : [JSON.stringify(settings)], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { ...process.env, ...env },
+      execArgv: [...process.execArgv, ...execArgv],
+    });
     this.#exit = new Promise((resolve) => this.#child.once('exit', () => resolve()));
     this.#closed = new Promise((resolve) => this.#child.once('close', () => resolve()));
     this.#child.on('message', (message) => {
@@ -29,14 +49,20 @@ export class WorkerProcess {
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.on('data', (chunk) => {
-        this.#output += String(chunk);
+        this.#outputBytes += chunk.length;
+        this.#output = (this.#output + String(chunk)).slice(-KEPT_OUTPUT);
       });
     }
   }
 
-  /** Everything printed on stdout and stderr. */
+  /** The last 64 Ki characters printed on stdout and stderr. */
   get output(): string {
     return this.#output;
+  }
+
+  /** The size of everything printed. */
+  get outputBytes(): number {
+    return this.#outputBytes;
   }
 
   send(message: WorkerMessage): void {
@@ -90,7 +116,7 @@ export class WorkerProcess {
     this.#child.kill('SIGCONT');
   }
 
-  kill(): void {
-    this.#child.kill('SIGKILL');
+  kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): void {
+    this.#child.kill(signal);
   }
 }

@@ -1,4 +1,5 @@
 // `npm run build [-- folder]`: writes the workspaces as JavaScript to dist/, without tests, for plain node and npm.
+// Also writes the software bill of materials of the library, and of the command `tickbus` with its services.
 // In the repository the packages export .ts files, so that no build is necessary. In dist/ they export .js files.
 
 import { spawnSync } from 'node:child_process';
@@ -6,6 +7,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, w
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildPage } from '../services/monitor/page-build.ts';
+import { writeSbom } from './sbom.ts';
 
 interface Manifest {
   private?: boolean;
@@ -28,6 +30,9 @@ compile();
 for (const file of ['package.json', 'package-lock.json']) copyFileSync(join(ROOT, file), join(DIST, file));
 for (const folder of workspaces()) writePackage(folder);
 await buildPage(join(DIST, 'services/monitor/built'));
+mkdirSync(join(DIST, 'sbom'));
+for (const [name, workspace] of Object.entries({ tickbus: 'shared_library/redis', services: 'cli' }))
+  writeSbom({ root: ROOT, workspace, file: join(DIST, 'sbom', `${name}.cdx.json`) });
 
 function compile(): void {
   const tsc = fileURLToPath(import.meta.resolve('typescript/bin/tsc'));

@@ -5,6 +5,15 @@ import { clientKill, manyReconnect } from './cuts.ts';
 import { nameTaken, writerCut, writerReplySwallowed } from './exclusive-link.ts';
 import { olderSnapshot, promotedReplica, tornAppendOnlyFile } from './forgotten-tail.ts';
 import { closeInBurst, comeAndGo, rejectingHandler, throwingHandler } from './handlers.ts';
+import { hostileBroker, hostileWebSocket } from './hostile-broker.ts';
+import { hostileBrowser } from './hostile-browser.ts';
+import {
+  hostileDemand,
+  hostileFlood,
+  hostileFrames,
+  hostileNumbers,
+  hostileStrings,
+} from './hostile-peer.ts';
 import { historyTrimmed, lastLost } from './losses.ts';
 import { memoryFull } from './memory-full.ts';
 import { hugeMessage, looksLikeProtocol } from './odd-messages.ts';
@@ -57,4 +66,12 @@ export const SCENARIOS: readonly Scenario[] = [
   withoutClientKill,
   withoutInfo,
   awayDuringTakeovers,
+  hostileNumbers,
+  hostileFrames,
+  hostileStrings,
+  hostileDemand,
+  hostileFlood,
+  hostileBroker,
+  hostileWebSocket,
+  hostileBrowser,
 ];

@@ -116,6 +116,34 @@ test('the built command runs with only the dependencies of its package', async (
   expect(await run(command, 'pub', 'PRICE_DATA', price, '--dry-run')).toContain(price);
 });
 
+test.each([
+  ['tickbus', 'shared_library/redis', 'tickbus'],
+  ['services', 'cli', '@tickbus/cli'],
+])(
+  'sbom/%s.cdx.json lists the dependencies of %s with the locked versions',
+  async (file, workspace, name) => {
+    const sbom = JSON.parse(await readFile(join(folder, 'dist/sbom', `${file}.cdx.json`), 'utf8')) as Sbom;
+    const { dependencies } = JSON.parse(await readFile(join(ROOT, workspace, 'package.json'), 'utf8')) as {
+      dependencies: Record<string, string>;
+    };
+    expect(sbom.bomFormat).toBe('CycloneDX');
+    expect([sbom.metadata.component.purl]).toEqual([`pkg:npm/${name.replace('@', '%40')}@0.1.0`]);
+    const listed = sbom.components.map(({ purl }) => purl);
+    const external = Object.entries(dependencies).filter(
+      ([one]) => !one.startsWith('@tickbus/') && one !== 'tickbus',
+    );
+    const direct = external.map(([one, version]) => `pkg:npm/${one.replace('@', '%40')}@${version}`);
+    expect(listed).toEqual(expect.arrayContaining([...direct, 'pkg:npm/%40redis/client@6.3.1']));
+    expect(listed.filter((purl) => /vitest|fast-check|biome|tickbus/.test(purl))).toEqual([]);
+  },
+);
+
+interface Sbom {
+  bomFormat: string;
+  metadata: { component: { purl: string } };
+  components: { purl: string }[];
+}
+
 /** Resolves with stdout. Rejects with all output if the command fails. */
 async function run(command: string, ...args: string[]): Promise<string> {
   const env = { ...process.env, REDIS_URL: '', REDIS_PORT: '', NODE_OPTIONS: '' };

@@ -1,0 +1,30 @@
+// Fuzz target of addresses: an address is accepted or refused by name, and no error contains a part of the password.
+
+import { equal, ok } from 'node:assert/strict';
+import { inspect } from 'node:util';
+import { RedisConnection, TickbusError } from 'tickbus';
+import { urls } from '../corpus.ts';
+import { mutatedText } from '../mutations.ts';
+import { defineTarget, timed } from '../target.ts';
+
+/** The password of the corpus. A mutation can split it. */
+const SECRETS = ['S3cr3tP4ss', 'cr3tP4', 'P4ssw0rd'];
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
+export const address = defineTarget({
+  name: 'address',
+  inputs: mutatedText(urls()),
+  runs: 500,
+  check(url) {
+    try {
+      // Connects on first use only.
+      timed('RedisConnection', () => new RedisConnection({ url, logger: SILENT }));
+    } catch (error) {
+      if (!(error instanceof TickbusError)) throw error;
+      equal(error.code, 'TICKBUS_INVALID_OPTION');
+      const text = inspect(error, { depth: 10 });
+      const leaked = SECRETS.filter((secret) => text.includes(secret));
+      ok(leaked.length === 0, `The error contains a part of the password: ${error.message}`);
+    }
+  },
+});

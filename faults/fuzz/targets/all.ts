@@ -1,0 +1,9 @@
+// All fuzz targets.
+
+import type { FuzzTarget } from '../target.ts';
+import { address } from './address.ts';
+import { subscriber } from './subscriber.ts';
+import { capture, mapping } from './venues.ts';
+import { envelope, frame } from './wire.ts';
+
+export const TARGETS: readonly FuzzTarget[] = [envelope, frame, subscriber, capture, mapping, address];

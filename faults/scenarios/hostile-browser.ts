@@ -1,0 +1,79 @@
+// A hostile browser: a program without the token attacks the monitor's page and the gateway's HTTP port.
+
+import { HostileBrowser } from '../hostile/browser-attacks.ts';
+import { checkDesk } from '../hostile/check-desk.ts';
+import { Desk } from '../hostile/desk.ts';
+import type { Scenario } from '../scenario.ts';
+import { delay, eventually } from '../wait.ts';
+
+/** More than the streams that the monitor keeps open at once. */
+const CONNECTIONS = 150;
+/** More wrong tokens than the monitor accepts in a minute. */
+const WRONG_TOKENS = 30;
+const HISTORY = 'tickbus:{AUDIT}:history';
+/** After this time a stalled or half-open reader has lost its place. */
+const RELEASED_MS = 60_000;
+/** HTTP status of an accepted command. */
+const ACCEPTED = 200;
+
+export const hostileBrowser: Scenario = {
+  name: '46-hostile-browser',
+  group: 'hostile',
+  expected: 'Unauthenticated requests of every kind lock no operator out, and erase nothing from the audit.',
+  shortened: '1,100 posts instead of 3,000',
+  async run(testbed) {
+    const desk = await Desk.open(testbed);
+    await checkToken(desk, 'before the attack');
+    const browser = new HostileBrowser(desk.monitorPort, testbed.random);
+    testbed.atEnd(() => browser.close());
+    for (const name of ['methods', 'abandoned', 'halfOpen', 'garbage', 'stalled'] as const) {
+      await browser[name](CONNECTIONS);
+      const since = performance.now();
+      const open = browser.open;
+      await eventually(`${name}: the page answers`, () => desk.page.visit(), RELEASED_MS).then(
+        () => testbed.note(`${name}: ${open} connections open, page after ${elapsed(since)} ms`),
+        (error: Error) => testbed.exceeded.push(error.message),
+      );
+      browser.close();
+    }
+    await postWithoutToken(desk, testbed.scaled(3_000, 1_100));
+    await checkToken(desk, `after ${WRONG_TOKENS} wrong tokens`);
+    await checkAudit(desk);
+    desk.page.begin();
+    await delay(1_000);
+    await desk.commands.stop();
+    await desk.page.stop();
+    await checkDesk(desk);
+  },
+};
+
+/** Wrong tokens first, then posts without one. */
+async function postWithoutToken(desk: Desk, count: number): Promise<void> {
+  const statuses: Record<string, number> = {};
+  for (let sent = 0; sent < count; sent++) {
+    const token = sent < WRONG_TOKENS ? `wrong-${sent}-of-a-hostile-page` : undefined;
+    const status = String(await desk.page.sendCommand(token));
+    statuses[status] = (statuses[status] ?? 0) + 1;
+  }
+  desk.testbed.note(`${count} posts without the token: ${JSON.stringify(statuses)}`);
+  if (statuses[ACCEPTED] !== undefined) desk.testbed.exceeded.push('A post without the token was accepted.');
+}
+
+async function checkToken(desk: Desk, when: string): Promise<void> {
+  const status = await desk.page.sendCommand(desk.token);
+  if (status !== ACCEPTED) desk.testbed.exceeded.push(`The right token gets status ${status} ${when}.`);
+}
+
+/** The command that was sent before the attack is still in the audit. */
+async function checkAudit(desk: Desk): Promise<void> {
+  const entries = (await desk.testbed.command('XRANGE', HISTORY, '-', '+')) as unknown[];
+  const texts = entries.map((entry) => JSON.stringify(entry));
+  const sent = texts.filter((text) => text.includes('nobody')).length;
+  desk.testbed.note(`audit: ${entries.length} records, ${sent} of accepted commands`);
+  if (!texts.slice(0, -1).some((text) => text.includes('nobody')))
+    desk.testbed.exceeded.push("The audit of the operator's first command is gone.");
+}
+
+function elapsed(since: number): number {
+  return Math.round(performance.now() - since);
+}
