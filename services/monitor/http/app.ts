@@ -1,5 +1,6 @@
 // The routes of the monitor.
 
+import type { HttpBindings } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
@@ -7,6 +8,7 @@ import type { DashboardState } from '../model/dashboard-state.ts';
 import type { CommandEndpoint } from './command-endpoint.ts';
 import { guard } from './guard.ts';
 import type { PageFile } from './page-files.ts';
+import { MAX_BODY_BYTES } from './server-limits.ts';
 import type { Streams } from './streams.ts';
 
 export interface AppOptions {
@@ -17,10 +19,10 @@ export interface AppOptions {
   readonly commands: CommandEndpoint;
 }
 
-const MAX_BODY_BYTES = 64 * 1024;
+type App = Hono<{ Bindings: HttpBindings }>;
 
-export function createApp({ allowedHosts, files, state, streams, commands }: AppOptions): Hono {
-  const app = new Hono();
+export function createApp({ allowedHosts, files, state, streams, commands }: AppOptions): App {
+  const app: App = new Hono();
   app.use(guard(allowedHosts));
 
   app.get('/api/stream', (context) => streams.dashboard(context));
