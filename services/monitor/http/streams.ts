@@ -10,6 +10,9 @@ import type { HttpLimits } from './server-limits.ts';
 
 type StreamContext = Context<{ Bindings: HttpBindings }>;
 
+/** A browser that accepts an event within this time is never cut. */
+const SLOW_MS = 1_000;
+
 export class Streams {
   readonly #frames: PageFrames;
   readonly #tail: (buffer: TailBuffer) => () => void;
@@ -78,12 +81,13 @@ export class Streams {
   /** Bounds the memory of unread events. Streams of the same frame share one event. */
   #send(stream: EventStream, event: Buffer): Promise<void> {
     const sent = stream.send(event);
-    if (stream.unread !== undefined) this.#cutSlowest();
+    this.#cutSlowest();
     return sent;
   }
 
   #cutSlowest(): void {
-    const slow = [...this.#open].filter(({ unread }) => unread !== undefined);
+    const slowSince = performance.now() - SLOW_MS;
+    const slow = [...this.#open].filter(({ unread, sentAt }) => unread !== undefined && sentAt < slowSince);
     slow.sort((a, b) => a.sentAt - b.sentAt);
     while (distinctBytes(slow) > this.#limits.maxUnreadBytes) slow.shift()?.cut();
   }
