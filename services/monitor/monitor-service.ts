@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
-import { type Connection, type Logger, RedisConnection } from 'tickbus';
+import { type Clock, type Connection, type Logger, RedisConnection } from 'tickbus';
 import { CONFIG } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { BusObserver } from './bus-observer.ts';
@@ -35,6 +35,8 @@ export interface MonitorOptions {
   readonly maxAgeMs?: number | undefined;
   /** Limits of the HTTP server. */
   readonly limits?: Partial<HttpLimits> | undefined;
+  /** Times the audit records of refused requests. Default: the system clock. */
+  readonly clock?: Clock | undefined;
   readonly logger: Logger;
 }
 
@@ -77,12 +79,13 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
   const frames = new PageFrames(observer.state);
   const limits = { ...HTTP_LIMITS, ...options.limits };
   const publisher = new RedisPublisher({ connection, sender: 'monitor', logger });
+  const commands = new CommandEndpoint(token, publisher, logger, options.clock);
   const app = createApp({
     allowedHosts: [host, ...allowedHosts],
     files,
     state: observer.state,
     streams: new Streams(frames, (buffer) => observer.tail(buffer), limits),
-    commands: new CommandEndpoint(token, publisher, logger),
+    commands,
   });
   const server = createAdaptorServer({
     fetch: app.fetch,
@@ -94,6 +97,7 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
     await closeServer(server);
     await poller?.close();
     await observer.close();
+    await commands.close();
     await publisher.close();
     if (options.connection === undefined) await connection.close();
   };
