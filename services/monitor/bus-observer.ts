@@ -6,7 +6,7 @@ import { RedisSubscriber } from 'tickbus/subscriber';
 import { DashboardState } from './model/dashboard-state.ts';
 import type { PriceVerdict } from './model/instrument-record.ts';
 import { preciseNow } from './model/precise-now.ts';
-import type { TailBuffer } from './model/tail-buffer.ts';
+import { type TailBuffer, TailedMessage } from './model/tail-buffer.ts';
 import type { About } from './page-protocol.ts';
 import { ServerPoller } from './server-poller.ts';
 
@@ -96,7 +96,9 @@ export class BusObserver {
     this.#subscriber.subscribe(channel, (message: Message) => {
       const now = preciseNow();
       this.state.onMessage(channel, message, publishedAt(message, now), now);
-      for (const buffer of this.#tails) buffer.add(channel, message, now);
+      if (this.#tails.size === 0) return;
+      const tailed = new TailedMessage(channel, message, now);
+      for (const buffer of this.#tails) buffer.add(tailed);
     });
   }
 }

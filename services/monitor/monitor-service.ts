@@ -4,13 +4,14 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
-import { type Connection, type Logger, RedisConnection } from 'tickbus';
+import { type Clock, type Connection, type Logger, RedisConnection } from 'tickbus';
 import { CONFIG } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { BusObserver } from './bus-observer.ts';
 import { createApp } from './http/app.ts';
 import { CommandEndpoint } from './http/command-endpoint.ts';
 import { readPageFiles } from './http/page-files.ts';
+import { HTTP_LIMITS, type HttpLimits, serverOptions } from './http/server-limits.ts';
 import { Streams } from './http/streams.ts';
 import { builtPage } from './page-build.ts';
 import { PageFrames } from './page-frames.ts';
@@ -32,6 +33,10 @@ export interface MonitorOptions {
   readonly token?: string | undefined;
   /** Maximum age of a fresh price, in milliseconds. Default 5,000. */
   readonly maxAgeMs?: number | undefined;
+  /** Limits of the HTTP server. */
+  readonly limits?: Partial<HttpLimits> | undefined;
+  /** Times the audit records of refused requests. Default: the system clock. */
+  readonly clock?: Clock | undefined;
   readonly logger: Logger;
 }
 
@@ -72,20 +77,27 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
   // A shared connection may not be Redis (the demo passes an in-memory one), so its server is not polled.
   const poller = options.connection === undefined ? observer.createServerPoller(options.url) : undefined;
   const frames = new PageFrames(observer.state);
+  const limits = { ...HTTP_LIMITS, ...options.limits };
   const publisher = new RedisPublisher({ connection, sender: 'monitor', logger });
+  const commands = new CommandEndpoint(token, publisher, logger, options.clock);
   const app = createApp({
     allowedHosts: [host, ...allowedHosts],
     files,
     state: observer.state,
-    streams: new Streams(frames, (buffer) => observer.tail(buffer)),
-    commands: new CommandEndpoint(token, publisher, logger),
+    streams: new Streams(frames, (buffer) => observer.tail(buffer), limits),
+    commands,
   });
-  const server = createAdaptorServer({ fetch: app.fetch }) as Server;
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    serverOptions: serverOptions(limits),
+  }) as Server;
+  server.maxConnections = limits.maxConnections;
   const stop = async () => {
     frames.close();
     await closeServer(server);
     await poller?.close();
     await observer.close();
+    await commands.close();
     await publisher.close();
     if (options.connection === undefined) await connection.close();
   };

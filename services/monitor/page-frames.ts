@@ -1,14 +1,15 @@
 // Turns the dashboard state into a fixed number of page updates per second, whatever the message rate.
 
+import { encodeEvent } from './http/event-stream.ts';
 import type { DashboardState } from './model/dashboard-state.ts';
 import { preciseNow } from './model/precise-now.ts';
 
 export interface PageFrame {
   readonly number: number;
-  /** JSON of a Delta: the changes since the previous frame. */
-  readonly delta: string;
-  /** JSON of a Snapshot. Serialized on demand, at most once per frame. */
-  snapshot(): string;
+  /** The event `delta`: the changes since the previous frame. Encoded on demand, once for all streams. */
+  delta(): Buffer;
+  /** The event `snapshot`. Encoded on demand, once for all streams. */
+  snapshot(): Buffer;
 }
 
 /** Five frames per second. */
@@ -53,12 +54,16 @@ export class PageFrames {
     this.#state.update(preciseNow());
     const delta = this.#state.takeDelta();
     if (this.#waiting.length === 0) return;
-    let snapshot: string | undefined;
+    let encodedDelta: Buffer | undefined;
+    let snapshot: Buffer | undefined;
     const frame: PageFrame = {
       number: delta.frame,
-      delta: JSON.stringify(delta),
+      delta: () => {
+        encodedDelta ??= encodeEvent('delta', JSON.stringify(delta));
+        return encodedDelta;
+      },
       snapshot: () => {
-        snapshot ??= JSON.stringify(this.#state.snapshot());
+        snapshot ??= encodeEvent('snapshot', JSON.stringify(this.#state.snapshot()));
         return snapshot;
       },
     };

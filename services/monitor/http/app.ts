@@ -1,12 +1,14 @@
 // The routes of the monitor.
 
+import type { HttpBindings } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { DashboardState } from '../model/dashboard-state.ts';
-import type { CommandEndpoint } from './command-endpoint.ts';
+import type { Caller, CommandEndpoint } from './command-endpoint.ts';
 import { guard } from './guard.ts';
 import type { PageFile } from './page-files.ts';
+import { MAX_BODY_BYTES } from './server-limits.ts';
 import type { Streams } from './streams.ts';
 
 export interface AppOptions {
@@ -17,11 +19,19 @@ export interface AppOptions {
   readonly commands: CommandEndpoint;
 }
 
-const MAX_BODY_BYTES = 64 * 1024;
+const COMMANDS_PATH = '/api/commands';
 
-export function createApp({ allowedHosts, files, state, streams, commands }: AppOptions): Hono {
-  const app = new Hono();
-  app.use(guard(allowedHosts));
+type App = Hono<{ Bindings: HttpBindings }>;
+
+export function createApp({ allowedHosts, files, state, streams, commands }: AppOptions): App {
+  const app: App = new Hono();
+  app.use(
+    guard(allowedHosts, async (context, reason) => {
+      const { method, path } = context.req;
+      if (method === 'POST' && path === COMMANDS_PATH)
+        await commands.recordRejected(callerOf(context).address, reason);
+    }),
+  );
 
   app.get('/api/stream', (context) => streams.dashboard(context));
 
@@ -44,17 +54,28 @@ export function createApp({ allowedHosts, files, state, streams, commands }: App
     return context.json(instrument);
   });
 
-  app.post('/api/commands', bodyLimit({ maxSize: MAX_BODY_BYTES }), async (context) => {
-    const caller = {
-      address: getConnInfo(context).remote.address ?? 'unknown',
-      authorization: context.req.header('authorization'),
-    };
-    // CSRF protection: a form on another site needs a CORS preflight for this type, and the preflight is rejected.
-    const isJson = context.req.header('content-type')?.startsWith('application/json');
-    const body: unknown = isJson ? await context.req.json().catch(() => undefined) : undefined;
-    const { status, body: response } = await commands.send(body, caller);
-    return context.json(response, status);
-  });
+  app.post(
+    COMMANDS_PATH,
+    async (context, next) => {
+      // The token comes first: the body of an unauthorized request is not read.
+      const rejection = await commands.authorize(callerOf(context));
+      return rejection === undefined ? next() : context.json(rejection.body, rejection.status);
+    },
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: async (context) => {
+        const { status, body } = await commands.rejectLarge(callerOf(context));
+        return context.json(body, status);
+      },
+    }),
+    async (context) => {
+      // CSRF protection: a form on another site needs a CORS preflight for this type, and the preflight is rejected.
+      const isJson = context.req.header('content-type')?.startsWith('application/json');
+      const body: unknown = isJson ? await context.req.json().catch(() => undefined) : undefined;
+      const { status, body: response } = await commands.send(body, callerOf(context));
+      return context.json(response, status);
+    },
+  );
 
   app.get('/healthz', (context) => context.text('ok\n'));
 
@@ -66,4 +87,11 @@ export function createApp({ allowedHosts, files, state, streams, commands }: App
     return context.body(file.content);
   });
   return app;
+}
+
+function callerOf(context: Context): Caller {
+  return {
+    address: getConnInfo(context).remote.address ?? 'unknown',
+    authorization: context.req.header('authorization'),
+  };
 }

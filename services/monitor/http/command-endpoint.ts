@@ -1,15 +1,18 @@
 // Sends commands for the page; disabled if no token is configured. The channel's schema validates each command, and
-// AUDIT records every attempt.
+// AUDIT records every attempt: each attempt with the token in a record of its own, the others counted.
 
-import { createHash, timingSafeEqual } from 'node:crypto';
-import { type Audit, type Logger, TickbusError } from 'tickbus';
+import { type Audit, type Clock, type Logger, systemClock, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import type { RedisPublisher } from 'tickbus/publisher';
 import { z } from 'zod';
+import { rowName } from '../model/row-text.ts';
 import type { CommandResponse } from '../page-protocol.ts';
+import { RefusedRequests } from './refused-requests.ts';
+import { MAX_BODY_BYTES } from './server-limits.ts';
+import { TokenCheck } from './token-check.ts';
 
 export interface Reply {
-  readonly status: 200 | 400 | 401 | 403 | 429 | 502 | 503;
+  readonly status: 200 | 400 | 401 | 403 | 413 | 429 | 502 | 503;
   readonly body: CommandResponse;
 }
 
@@ -23,43 +26,75 @@ export interface Caller {
 const request = z.object({ type: z.string(), data: z.record(z.string(), z.unknown()) });
 
 type CommandType = keyof typeof CHANNELS.TRADE_COMMANDS.messages;
-/** Wrong tokens per minute after which every token is rejected. */
-const MAX_WRONG_TOKENS = 10;
-const MINUTE_MS = 60_000;
+/** Maximum characters of an audit record's detail. */
+const MAX_DETAIL_LENGTH = 1_000;
 
 export class CommandEndpoint {
-  readonly #token: string | undefined;
+  readonly #token: TokenCheck | undefined;
   readonly #publisher: RedisPublisher;
   readonly #logger: Logger;
-  #wrongTokensAt: number[] = [];
+  readonly #refused: RefusedRequests;
 
-  constructor(token: string | undefined, publisher: RedisPublisher, logger: Logger) {
-    this.#token = token;
+  constructor(
+    token: string | undefined,
+    publisher: RedisPublisher,
+    logger: Logger,
+    clock: Clock = systemClock,
+  ) {
+    this.#token = token === undefined ? undefined : new TokenCheck(token, clock);
     this.#publisher = publisher;
     this.#logger = logger;
+    this.#refused = new RefusedRequests((entry) => this.#publishAudit({ tool: 'monitor', ...entry }), clock);
   }
 
+  /** Returns undefined if the caller may send commands, else the reply. Call it before reading the request's body. */
+  async authorize({ address, authorization }: Caller): Promise<Reply | undefined> {
+    const rejection = this.#rejectionOf(authorization, address);
+    if (rejection !== undefined) await this.#refused.add(address, rejection.body.message);
+    return rejection;
+  }
+
+  /** Audits a request to send a command that was rejected before its token was checked. */
+  async recordRejected(address: string, reason: string): Promise<void> {
+    await this.#refused.add(address, reason);
+  }
+
+  /** The reply to an authorized request whose body is too large to be read. */
+  rejectLarge(caller: Caller): Promise<Reply> {
+    return this.#reject(
+      caller,
+      413,
+      `The command is larger than ${MAX_BODY_BYTES / 1_024} KiB: it was not sent.`,
+    );
+  }
+
+  /** Sends a command of an authorized caller. @param body the parsed request; undefined if it is not JSON */
   async send(body: unknown, caller: Caller): Promise<Reply> {
-    const rejection = this.#authorize(caller);
-    if (rejection !== undefined) {
-      await this.#audit(caller, { action: 'refused', outcome: 'refused', detail: rejection.body.message });
-      return rejection;
-    }
     const { data: command, success } = request.safeParse(body);
-    if (!success || !Object.hasOwn(CHANNELS.TRADE_COMMANDS.messages, command.type)) {
-      const invalid = reply(
-        400,
-        'Invalid command, not sent. Send { "type": ..., "data": { "bot": ... } } with a type of TRADE_COMMANDS.',
-      );
-      await this.#audit(caller, { action: 'send_command', outcome: 'failed', detail: invalid.body.message });
-      return invalid;
-    }
-    return this.#publish(command.type as CommandType, command.data, caller);
+    if (success && Object.hasOwn(CHANNELS.TRADE_COMMANDS.messages, command.type))
+      return this.#publish(command.type as CommandType, command.data, caller);
+    return this.#reject(
+      caller,
+      400,
+      'Invalid command, not sent. Send { "type": ..., "data": { "bot": ... } } with a type of TRADE_COMMANDS.',
+    );
+  }
+
+  /** Audits the requests that are counted only. */
+  close(): Promise<void> {
+    return this.#refused.close();
+  }
+
+  async #reject(caller: Caller, status: 400 | 413, message: string): Promise<Reply> {
+    await this.#audit(caller, { action: 'send_command', outcome: 'failed', detail: message });
+    return reply(status, message);
   }
 
   async #publish(type: CommandType, data: Record<string, unknown>, caller: Caller): Promise<Reply> {
     const channel = CHANNELS.TRADE_COMMANDS;
-    const about = { channel: channel.name, message_type: type, bot: String(data.bot ?? '') };
+    // A bot's name that the schema of AUDIT rejects must not keep the attempt out of it.
+    const bot = typeof data.bot === 'string' ? rowName(data.bot) : '';
+    const about = { action: 'send_command', channel: channel.name, message_type: type, bot } as const;
     try {
       // Reconnects if the connection has failed permanently, for example after a rejected password.
       await this.#publisher.connect();
@@ -68,10 +103,9 @@ export class CommandEndpoint {
       const noReceivers = receivers === 0 ? ' No subscriber is listening.' : '';
       const audited = await this.#audit(caller, {
         ...about,
-        action: 'send_command',
         outcome: 'sent',
         ...(id !== undefined && { command_id: id }),
-        detail: JSON.stringify(data).slice(0, 1_000),
+        detail: JSON.stringify(data),
       });
       const unaudited = audited ? '' : ' The audit record could not be published.';
       return reply(
@@ -80,38 +114,46 @@ export class CommandEndpoint {
         id,
       );
     } catch (error) {
-      if (!(error instanceof TickbusError)) throw error;
-      const isUnknown = error.code === 'TICKBUS_OUTCOME_UNKNOWN';
+      const isTickbusError = error instanceof TickbusError;
+      // After an unexpected error it is not known whether the command was sent.
+      const isUnknown = !isTickbusError || error.code === 'TICKBUS_OUTCOME_UNKNOWN';
       await this.#audit(caller, {
         ...about,
-        action: 'send_command',
         outcome: isUnknown ? 'unknown' : 'failed',
-        detail: error.message.slice(0, 1_000),
+        detail: error instanceof Error ? error.message : String(error),
       });
+      if (!isTickbusError) throw error;
       if (error.code === 'TICKBUS_INVALID_MESSAGE') return reply(400, error.message);
       return reply(isUnknown ? 502 : 503, error.message);
     }
   }
 
-  #authorize({ authorization }: Caller): Reply | undefined {
+  #rejectionOf(authorization: string | undefined, address: string): Reply | undefined {
     if (this.#token === undefined)
       return reply(
         403,
         'Sending commands is disabled. Set MONITOR_TOKEN and restart the monitor to enable it.',
       );
-    const now = performance.now();
-    this.#wrongTokensAt = this.#wrongTokensAt.filter((at) => now - at < MINUTE_MS);
-    if (this.#wrongTokensAt.length >= MAX_WRONG_TOKENS)
-      return reply(429, 'Too many wrong tokens: the command was not sent. Try again in a minute.');
-    const given = /^Bearer (.+)$/.exec(authorization ?? '')?.[1];
-    if (given !== undefined && tokensMatch(given, this.#token)) return undefined;
-    this.#wrongTokensAt.push(now);
-    return reply(401, 'Wrong token: the command was not sent. Use the value of MONITOR_TOKEN.');
+    switch (this.#token.check(authorization, address)) {
+      case 'right':
+        return undefined;
+      case 'wrong':
+        return reply(401, 'Wrong token: the command was not sent. Use the value of MONITOR_TOKEN.');
+      case 'too_many_wrong':
+        return reply(
+          429,
+          'Too many wrong tokens from this address: the command was not sent. Use the value of MONITOR_TOKEN.',
+        );
+    }
   }
 
-  /** Publishes an audit record. Resolves with false on failure. */
-  async #audit(caller: Caller, entry: Omit<Audit, 'actor' | 'tool'>): Promise<boolean> {
-    const audit: Audit = { actor: `monitor ${caller.address}`, tool: 'monitor', ...entry };
+  /** Publishes an audit record about one caller. Resolves with false on failure. */
+  #audit(caller: Caller, entry: Omit<Audit, 'actor' | 'tool'>): Promise<boolean> {
+    return this.#publishAudit({ actor: `monitor ${caller.address}`, tool: 'monitor', ...entry });
+  }
+
+  async #publishAudit(entry: Audit): Promise<boolean> {
+    const audit = { ...entry, detail: auditDetail(entry.detail ?? '') };
     this.#logger.info(audit, 'Command request received');
     try {
       await this.#publisher.publish(CHANNELS.AUDIT, audit);
@@ -130,8 +172,7 @@ function reply(status: Reply['status'], message: string, id?: string): Reply {
   return { status, body: id === undefined ? { message } : { message, id } };
 }
 
-/** Compares digests in constant time, independent of content and length. */
-function tokensMatch(given: string, token: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(given), digest(token));
+/** The schema of AUDIT limits the length. Cutting may leave half of a surrogate pair, which is replaced. */
+function auditDetail(text: string): string {
+  return Buffer.from(text.slice(0, MAX_DETAIL_LENGTH)).toString();
 }

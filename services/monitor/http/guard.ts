@@ -1,7 +1,7 @@
 // Access control for requests: accepts the monitor's own page and local programs, rejects pages of other sites (DNS
 // rebinding, cross-site requests).
 
-import type { HonoRequest, MiddlewareHandler } from 'hono';
+import type { Context, HonoRequest, MiddlewareHandler } from 'hono';
 
 /** Host names that a browser on this machine may use. */
 const LOOPBACK: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
@@ -33,15 +33,20 @@ const HEADERS: Readonly<Record<string, string>> = {
  * - a foreign Origin, or a request that the browser marks as cross-site.
  *
  * @param allowedHosts accepted host names besides localhost, without a port
+ * @param onRejected called before the response to a rejected request
  */
-export function guard(allowedHosts: readonly string[]): MiddlewareHandler {
+export function guard(
+  allowedHosts: readonly string[],
+  onRejected: (context: Context, reason: string) => Promise<void>,
+): MiddlewareHandler {
   const hosts = new Set([...LOOPBACK, ...allowedHosts.map(urlHost)]);
   return async (context, next) => {
     const host = context.req.header('host') ?? '';
     const rejection = rejectionOf(context.req, host, hosts);
     for (const [name, value] of Object.entries(HEADERS)) context.header(name, value);
-    if (rejection !== undefined) return context.text(`${rejection}\n`, 403);
-    return next();
+    if (rejection === undefined) return next();
+    await onRejected(context, rejection);
+    return context.text(`${rejection}\n`, 403);
   };
 }
 

@@ -1,53 +1,60 @@
 // Server-sent event streams: dashboard frames, and the tail (live messages that match a filter).
 
+import type { HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context } from 'hono';
-import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import { TailBuffer, type TailFilter } from '../model/tail-buffer.ts';
 import type { PageFrames } from '../page-frames.ts';
+import { EventStream, encodeEvent } from './event-stream.ts';
+import type { HttpLimits } from './server-limits.ts';
 
-/** Bounds the memory that forgotten browser windows can use. */
-const MAX_STREAMS = 100;
+type StreamContext = Context<{ Bindings: HttpBindings }>;
+
+/** A browser that accepts an event within this time is never cut. */
+const SLOW_MS = 1_000;
 
 export class Streams {
   readonly #frames: PageFrames;
   readonly #tail: (buffer: TailBuffer) => () => void;
-  #open = 0;
+  readonly #limits: HttpLimits;
+  readonly #open = new Set<EventStream>();
 
   /** @param tail adds every message to a buffer until the returned function is called */
-  constructor(frames: PageFrames, tail: (buffer: TailBuffer) => () => void) {
+  constructor(frames: PageFrames, tail: (buffer: TailBuffer) => () => void, limits: HttpLimits) {
     this.#frames = frames;
     this.#tail = tail;
+    this.#limits = limits;
   }
 
   /** Sends a snapshot, then deltas. Sends a snapshot again if the browser was too slow and missed frames. */
-  dashboard(context: Context): Response {
-    return this.#stream(context, async (stream, isOpen) => {
+  dashboard(context: StreamContext): Response {
+    return this.#stream(context, async (stream) => {
       let last: number | undefined;
-      while (isOpen()) {
+      while (stream.isOpen) {
         const frame = await this.#frames.next();
         if (frame === undefined) return;
         const isNext = frame.number - 1 === last;
         last = frame.number;
-        // Backpressure: resolves when the socket has accepted the frame. No further frame is requested until then.
-        await stream.writeSSE({
-          event: isNext ? 'delta' : 'snapshot',
-          data: isNext ? frame.delta : frame.snapshot(),
-        });
+        // No further frame is requested until the browser has accepted this one.
+        await this.#send(stream, isNext ? frame.delta() : frame.snapshot());
       }
     });
   }
 
   /** Sends messages that match the filter, from now on. */
-  tail(context: Context, filter: TailFilter): Response {
-    return this.#stream(context, async (stream, isOpen) => {
+  tail(context: StreamContext, filter: TailFilter): Response {
+    return this.#stream(context, async (stream) => {
       const buffer = new TailBuffer(filter);
       const stop = this.#tail(buffer);
       try {
         // Confirms the connection before the first message matches.
-        await stream.writeSSE({ event: 'open', data: '' });
-        while (isOpen() && (await this.#frames.next()) !== undefined) {
+        await stream.send(encodeEvent('open', ''));
+        while (stream.isOpen && (await this.#frames.next()) !== undefined) {
           const batch = buffer.takeBatch();
-          if (batch !== undefined) await stream.writeSSE({ event: 'batch', data: JSON.stringify(batch) });
+          if (batch === undefined) continue;
+          buffer.isSuspended = true;
+          await this.#send(stream, encodeEvent('batch', JSON.stringify(batch)));
+          buffer.isSuspended = false;
         }
       } finally {
         stop();
@@ -55,19 +62,39 @@ export class Streams {
     });
   }
 
-  #stream(
-    context: Context,
-    send: (stream: SSEStreamingApi, isOpen: () => boolean) => Promise<void>,
-  ): Response {
-    if (this.#open >= MAX_STREAMS)
+  /** A slot is taken until the connection is closed, whatever the reason. */
+  #stream(context: StreamContext, send: (stream: EventStream) => Promise<void>): Response {
+    // Hono answers HEAD with the handler of GET.
+    if (context.req.method !== 'GET')
+      return context.text('This address is a stream: use GET.\n', 405, { Allow: 'GET' });
+    if (this.#open.size >= this.#limits.maxStreams)
       return context.text('Too many open pages: this one cannot connect. Close some of them.\n', 503);
-    this.#open++;
-    return streamSSE(context, async (stream) => {
-      try {
-        await send(stream, () => !stream.aborted);
-      } finally {
-        this.#open--;
-      }
-    });
+    const { outgoing } = context.env;
+    if (outgoing.destroyed) return RESPONSE_ALREADY_SENT;
+    const stream = new EventStream(outgoing, context.body(null).headers, this.#limits.readMs);
+    this.#open.add(stream);
+    outgoing.once('close', () => this.#open.delete(stream));
+    void send(stream).finally(() => stream.end());
+    return RESPONSE_ALREADY_SENT;
   }
+
+  /** Bounds the memory of unread events. Streams of the same frame share one event. */
+  #send(stream: EventStream, event: Buffer): Promise<void> {
+    const sent = stream.send(event);
+    this.#cutSlowest();
+    return sent;
+  }
+
+  #cutSlowest(): void {
+    const slowSince = performance.now() - SLOW_MS;
+    const slow = [...this.#open].filter(({ unread, sentAt }) => unread !== undefined && sentAt < slowSince);
+    slow.sort((a, b) => a.sentAt - b.sentAt);
+    while (distinctBytes(slow) > this.#limits.maxUnreadBytes) slow.shift()?.cut();
+  }
+}
+
+function distinctBytes(streams: readonly EventStream[]): number {
+  let bytes = 0;
+  for (const event of new Set(streams.map(({ unread }) => unread))) bytes += event?.length ?? 0;
+  return bytes;
 }

@@ -1,7 +1,9 @@
 // Buffers the tail of one browser: messages that match its filter, at most as many as a person can read.
 
 import type { Channel, Message } from 'tickbus';
+import { printable } from 'tickbus/admin';
 import type { TailBatch, TailMessage } from '../page-protocol.ts';
+import { rowName } from './row-text.ts';
 
 /** Every given condition must match. Matching ignores case. */
 export interface TailFilter {
@@ -19,15 +21,41 @@ const MAX_BATCH = 40;
 /** Longer payloads are truncated. */
 const MAX_DATA_LENGTH = 2_000;
 
-interface BufferedMessage {
+/** Longer conditions are truncated. */
+const MAX_CONDITION_LENGTH = 200;
+
+/** A message for all tails. It is serialized at most once, however many tails search its payload. */
+export class TailedMessage {
   readonly channel: Channel;
   readonly message: Message;
   readonly at: number;
+  #json: string | undefined;
+  #searched: string | undefined;
+
+  constructor(channel: Channel, message: Message, at: number) {
+    this.channel = channel;
+    this.message = message;
+    this.at = at;
+  }
+
+  /** The payload as JSON. */
+  get json(): string {
+    this.#json ??= JSON.stringify(this.message.data);
+    return this.#json;
+  }
+
+  /** The payload as JSON in lower case. */
+  get searched(): string {
+    this.#searched ??= this.json.toLowerCase();
+    return this.#searched;
+  }
 }
 
 export class TailBuffer {
   readonly #filter: TailFilter;
-  #buffered: BufferedMessage[] = [];
+  /** While set, messages are counted as skipped: a browser that does not read keeps none in memory. */
+  isSuspended = false;
+  #buffered: TailedMessage[] = [];
   #skipped = 0;
   #next = 1;
 
@@ -35,11 +63,15 @@ export class TailBuffer {
     this.#filter = toLowerCase(filter);
   }
 
-  add(channel: Channel, message: Message, now: number): void {
-    if (!this.#matches(channel, message)) return;
+  add(message: TailedMessage): void {
+    if (!this.#matches(message)) return;
+    if (this.isSuspended) {
+      this.#skipped++;
+      return;
+    }
     // Trims at twice the batch size, so that a burst does not trim once per message.
     if (this.#buffered.length >= 2 * MAX_BATCH) this.#dropOldest();
-    this.#buffered.push({ channel, message, at: now });
+    this.#buffered.push(message);
   }
 
   /** Returns the messages since the previous call; undefined if there are none. */
@@ -60,30 +92,27 @@ export class TailBuffer {
     this.#skipped += surplus;
   }
 
-  #matches(channel: Channel, message: Message): boolean {
+  #matches(tailed: TailedMessage): boolean {
+    const { channel, message } = tailed;
     const { channel: name, type, sender, key, text } = this.#filter;
     if (name !== undefined && channel.name.toLowerCase() !== name) return false;
     if (type !== undefined && !contains(message.message_type, type)) return false;
     if (sender !== undefined && !contains(message.sender, sender)) return false;
     if (key !== undefined && !contains(keyOf(channel, message) ?? '', key)) return false;
-    return text === undefined || contains(JSON.stringify(message.data), text);
+    return text === undefined || tailed.searched.includes(text);
   }
 
-  #row({ channel, message, at }: BufferedMessage): TailMessage {
+  #row({ channel, message, at, json }: TailedMessage): TailMessage {
     const { message_type: type, sender, seq, snapshot } = message;
-    const json = JSON.stringify(message.data);
     return {
       n: this.#next++,
       at: Math.round(at),
-      channel: channel.name,
-      type,
-      sender,
+      channel: rowName(channel.name),
+      type: rowName(type),
+      sender: rowName(sender),
       ...(seq !== undefined && { seq }),
       ...(snapshot && { snapshot }),
-      data:
-        json.length > MAX_DATA_LENGTH
-          ? `${json.slice(0, MAX_DATA_LENGTH)}… (${json.length} characters)`
-          : json,
+      data: printable(json, MAX_DATA_LENGTH),
     };
   }
 }
@@ -98,5 +127,7 @@ function contains(text: string, lowerCase: string): boolean {
 
 function toLowerCase(filter: TailFilter): TailFilter {
   const given = Object.entries(filter).filter(([, value]) => value !== undefined && value !== '');
-  return Object.fromEntries(given.map(([field, value]) => [field, String(value).toLowerCase()]));
+  return Object.fromEntries(
+    given.map(([field, value]) => [field, String(value).slice(0, MAX_CONDITION_LENGTH).toLowerCase()]),
+  );
 }

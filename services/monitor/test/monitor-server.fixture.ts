@@ -3,7 +3,10 @@
 import { type IncomingMessage, request } from 'node:http';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { silentLogger } from '@tickbus/test-kit';
+import type { Audit } from 'tickbus';
+import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
+import { RedisSubscriber } from 'tickbus/subscriber';
 import { type Monitor, startMonitor } from '../monitor-service.ts';
 
 export const TOKEN = 'a token for the tests';
@@ -54,4 +57,44 @@ export class MonitorServer {
     await this.monitor.close();
     await this.redis.kill();
   }
+}
+
+/** Collects AUDIT messages from now on. */
+export class AuditListener {
+  readonly data: Audit[] = [];
+  readonly #subscriber: RedisSubscriber;
+
+  private constructor(url: string) {
+    this.#subscriber = new RedisSubscriber({ url, logger: silentLogger });
+    this.#subscriber.subscribe(CHANNELS.AUDIT, (message) => this.data.push(message.data));
+  }
+
+  static async open(url: string): Promise<AuditListener> {
+    const listener = new AuditListener(url);
+    await listener.#subscriber.startListening();
+    return listener;
+  }
+
+  close(): Promise<void> {
+    return this.#subscriber.close();
+  }
+}
+
+/** @param headers added to those of the page */
+export async function postCommand(
+  url: string,
+  body: unknown,
+  token: string | undefined,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<{ readonly status: number; readonly body: string }> {
+  const response = await fetch(`${url}/api/commands`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...headers,
+    },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+  return { status: response.status, body: await response.text() };
 }

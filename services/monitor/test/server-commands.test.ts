@@ -7,7 +7,7 @@ import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startMonitor } from '../monitor-service.ts';
 import { eventually } from './monitor.fixture.ts';
-import { MonitorServer, TOKEN } from './monitor-server.fixture.ts';
+import { AuditListener, MonitorServer, postCommand, TOKEN } from './monitor-server.fixture.ts';
 
 let server: MonitorServer;
 beforeAll(async () => {
@@ -40,19 +40,12 @@ describe('POST /api/commands', () => {
     await subscriber.close();
   });
 
-  it('rejects a wrong or missing token, audits it, and does not disclose the right one', async () => {
-    const audits = await listenToAudit();
+  it('rejects a wrong or missing token, and does not disclose the right one', async () => {
     for (const token of [undefined, '', 'wrong', `${TOKEN}x`]) {
       const { status, body } = await send(pause, token);
       expect(status).toBe(401);
       expect(body).not.toContain(TOKEN);
     }
-    await eventually(() => expect(audits.data).toHaveLength(4));
-    for (const entry of audits.data) {
-      expect(entry).toMatchObject({ actor: 'monitor 127.0.0.1', action: 'refused', outcome: 'refused' });
-      expect(JSON.stringify(entry)).not.toContain(TOKEN);
-    }
-    await audits.close();
   });
 
   it('rejects an invalid command, and audits it', async () => {
@@ -71,11 +64,12 @@ describe('POST /api/commands', () => {
     await audits.close();
   });
 
-  it('rejects every token after too many wrong ones', async () => {
+  it('accepts the right token after any number of wrong ones from the same address', async () => {
     const other = await startMonitor({ url: server.redis.url, port: 0, token: TOKEN, logger: silentLogger });
     const attempt = (token: string) => send(pause, token, other.url);
     for (let count = 0; count < 10; count++) expect((await attempt('wrong')).status).toBe(401);
-    expect((await attempt(TOKEN)).status).toBe(429);
+    for (let count = 0; count < 10; count++) expect((await attempt('wrong')).status).toBe(429);
+    expect((await attempt(TOKEN)).status).toBe(200);
     await other.close();
   });
 
@@ -88,23 +82,10 @@ describe('POST /api/commands', () => {
   });
 });
 
-/** Collects AUDIT messages from now on. */
 async function listenToAudit() {
-  const subscriber = new RedisSubscriber({ url: server.redis.url, logger: silentLogger });
-  const data: Audit[] = [];
-  subscriber.subscribe(CHANNELS.AUDIT, (message) => data.push(message.data));
-  await subscriber.startListening();
-  return { data, close: () => subscriber.close() };
+  return AuditListener.open(server.redis.url);
 }
 
-async function send(body: unknown, token: string | undefined, url = server.monitor.url) {
-  const response = await fetch(`${url}/api/commands`, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-    },
-    body: JSON.stringify(body),
-  });
-  return { status: response.status, body: await response.text() };
+function send(body: unknown, token: string | undefined, url = server.monitor.url) {
+  return postCommand(url, body, token);
 }

@@ -1,0 +1,23 @@
+// Text of other programs as the page shows it: printable, limited in length.
+
+import { printable } from 'tickbus/admin';
+
+/** Maximum characters of a name: a bot, a sender, a symbol. */
+const MAX_NAME_LENGTH = 128;
+/** Maximum characters of a sentence: an event, a reason, a result. */
+const MAX_SENTENCE_LENGTH = 500;
+
+export function rowName(text: string): string {
+  return trimmed(text, MAX_NAME_LENGTH);
+}
+
+export function rowSentence(text: string): string {
+  return trimmed(text, MAX_SENTENCE_LENGTH);
+}
+
+/** Returns a copy: a part of a string keeps the whole string in memory, and the whole may be a frame of 1 MiB. */
+function trimmed(text: string, length: number): string {
+  const shown = printable(text, length);
+  const cut = shown.length > length ? `${shown.slice(0, length - 1)}…` : shown;
+  return Buffer.from(cut).toString();
+}
