@@ -21,7 +21,7 @@ export function permissionFindings(all: UserPermissions, name: string | undefine
   // writer-findings.ts reports the permissions of the exclusive writer.
   const permissions = all.filter(isNeeded);
   if (permissions.some(({ isAllowed }) => isAllowed === undefined)) {
-    const advice = `Last values and publishing need scripts: ${setUser} +@scripting`;
+    const advice = `Last values and publishing need scripts: ${setUser} +eval +evalsha`;
     return [
       {
         subject,
@@ -33,7 +33,7 @@ export function permissionFindings(all: UserPermissions, name: string | undefine
   }
   const { open, closed } = channelsOf(permissions);
   if (open.length === 0 && closed.length > 0) {
-    const rules = '&PRICE_DATA ~tickbus:* +@pubsub';
+    const rules = '&PRICE_DATA ~tickbus:* +subscribe +unsubscribe';
     const advice = `Allow the required channels with ${setUser}, as in docs/production.md: ${rules}`;
     return [{ subject, level: 'fail', found: `${user} may use no tickbus channel`, advice }];
   }

@@ -1,8 +1,8 @@
 // The Redis users of docs/production.md have the permissions that they need.
 
-import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
-import { RedisConnection, RedisLease } from 'tickbus';
+import { type Channel, RedisConnection, RedisLease } from 'tickbus';
 import { RedisAdmin } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
@@ -10,19 +10,15 @@ import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ConnectionBudget } from '../session/connection-budget.ts';
 import { SILENT } from './gateway.fixture.ts';
-
-const PAGE = await readFile(new URL('../../../docs/production.md', import.meta.url), 'utf8');
-/** The page's `user` lines of redis.conf. */
-const USERS = PAGE.split('\n').flatMap((line) => /^user (?!default)(.*)/.exec(line)?.[1] ?? []);
+import { as as optionsOf, startProductionRedis, USER_RULES } from './production-users.fixture.ts';
 
 let redis: LocalRedis;
 beforeAll(async () => {
-  const args = USERS.flatMap((user) => ['--user', ...user.replace('PASSWORD', 'secret').split(' ')]);
-  redis = await startLocalRedis({ args });
+  redis = await startProductionRedis();
 });
 afterAll(() => redis.kill());
 
-const as = (user: string) => ({ url: redis.url.replace('//', `//${user}:secret@`), logger: SILENT });
+const as = (user: string) => optionsOf(redis, user);
 const price = (value: number) => ({ symbol: 'AAPL', price: value, timestamp: 1 });
 
 it('gateway: publishes under a lease and records attempts; bot and reader only receive', async () => {
@@ -66,9 +62,7 @@ it('gateway: publishes under a lease and records attempts; bot and reader only r
 });
 
 it('a gateway without CLIENT KILL publishes by script', async () => {
-  const narrow = USERS.find((user) => user.startsWith('gateway'))
-    ?.replace('gateway', 'narrow')
-    .replace('PASSWORD', 'secret');
+  const narrow = USER_RULES.find((rules) => rules.startsWith('gateway'))?.replace('gateway', 'narrow');
   await using own = await startLocalRedis();
   await own.answers(`ACL SETUSER ${narrow} -client|list -client|kill`);
   const options = { url: own.url.replace('//', '//narrow:secret@'), logger: SILENT };
@@ -89,4 +83,57 @@ it('operator: lacks no permission', async () => {
     ({ isAllowed, purpose }) => !isAllowed && purpose !== 'exclusive',
   );
   expect(refused).toEqual([]);
+});
+
+it('bot: requests instruments, and publishes its status, commands and their results', async () => {
+  await using bot = new RedisSubscriber(as('bot'));
+  const refused: unknown[] = [];
+  bot.on('status', (status) => {
+    if (/refused|failed/.test(status.type)) refused.push(status);
+  });
+  const statuses: string[] = [];
+  const results: string[] = [];
+  bot.subscribe(CHANNELS.PRICE_DATA, () => {}, { keys: ['MSFT'] });
+  bot.subscribe(CHANNELS.BOT_STATUS, ({ data }) => void statuses.push(data.bot));
+  bot.subscribe(CHANNELS.COMMAND_RESULTS, ({ data }) => void results.push(data.bot));
+  await bot.startListening();
+  await using publisher = new RedisPublisher(as('bot'));
+  await publisher.publish(CHANNELS.BOT_STATUS, { bot: 'b', state: 'running' });
+  const result = { command_id: '1', bot: 'b', action: 'pause', outcome: 'done', by: 'b' } as const;
+  await publisher.publish(CHANNELS.COMMAND_RESULTS, result);
+  while (statuses.length === 0 || results.length === 0) await sleep(5);
+  await using gateway = new RedisPublisher(as('gateway'));
+  while (!(await gateway.wanted(CHANNELS.PRICE_DATA)).has('MSFT')) await sleep(20);
+  await bot.close();
+  expect((await gateway.wanted(CHANNELS.PRICE_DATA)).has('MSFT')).toBe(false);
+  expect(refused).toEqual([]);
+});
+
+it('monitor: receives every channel with its last values, counts subscribers, sends and audits commands', async () => {
+  await using monitor = new RedisSubscriber(as('monitor'));
+  const refused: unknown[] = [];
+  monitor.on('status', (status) => {
+    if (/refused|failed/.test(status.type)) refused.push(status);
+  });
+  const seen = new Set<string>();
+  for (const channel of Object.values(CHANNELS) as Channel[])
+    monitor.subscribe(channel, ({ message_type }) => void seen.add(message_type));
+  await monitor.startListening();
+  await using publisher = new RedisPublisher(as('monitor'));
+  await publisher.publish(CHANNELS.TRADE_COMMANDS, { bot: 'b', reason: 'test' }, { type: 'pause' });
+  await publisher.publish(CHANNELS.AUDIT, {
+    actor: 'a',
+    tool: 'monitor',
+    action: 'send_command',
+    outcome: 'sent',
+  });
+  while (!seen.has('pause') || !seen.has('audit')) await sleep(5);
+  await using admin = new RedisAdmin(as('monitor'));
+  await admin.connect();
+  const [stats] = await admin.channels([CHANNELS.AUDIT.name]);
+  expect(stats).toMatchObject({ subscribers: 1, history: 1 });
+  expect(refused).toEqual([]);
+  await expect(publisher.publish(CHANNELS.PRICE_DATA, price(1))).rejects.toMatchObject({
+    code: 'TICKBUS_DENIED',
+  });
 });

@@ -1,5 +1,6 @@
 // RedisAdmin against real servers: as the default user, as a restricted user, and with disabled commands.
 
+import { readFile } from 'node:fs/promises';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { silentLogger as logger } from '@tickbus/test-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -76,8 +77,8 @@ describe('permissions', () => {
   });
 
   it('allow what the documented rules allow', async () => {
-    const rules =
-      'resetchannels &PRICE_DATA ~tickbus:* +@connection +@pubsub +@scripting +@read +@write +time +info';
+    const page = await readFile(new URL('../../../../docs/delivery.md', import.meta.url), 'utf8');
+    const rules = /^ACL SETUSER bot on >password (.+)$/m.exec(page)?.[1] ?? '';
     await using admin = await adminOf(await createUser(redis, 'documented', ...rules.split(' ')));
     const answers = await admin.permissions([PRICE_DATA, TRADE_COMMANDS]);
     const refused = answers.filter(({ isAllowed, purpose }) => !isAllowed && purpose !== 'exclusive');

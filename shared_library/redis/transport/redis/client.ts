@@ -48,6 +48,8 @@ function newTemplate() {
     RESP: 3,
     disableOfflineQueue: true,
     maintNotifications: 'disabled',
+    // CLIENT SETINFO needs a permission, and managed servers may not have it.
+    disableClientInfo: true,
     commandOptions: { timeout: 0 },
     scripts: {
       publishBatch: script(PUBLISH_BATCH),

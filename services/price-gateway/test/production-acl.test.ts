@@ -1,0 +1,222 @@
+// No command that docs/production.md allows a user stops or slows another client. Exceptions are named.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LocalRedis } from '@tickbus/local-redis';
+import { createClient } from 'redis';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { COSTLY, ELEMENTS, EXCEPTIONS, FILL } from './production-commands.fixture.ts';
+import { startProductionRedis, USER_NAMES } from './production-users.fixture.ts';
+
+/**
+ * Milliseconds that another client may wait, as processor time of the server's main thread: unlike the time on the
+ * clock, it does not grow when other processes use the machine.
+ */
+const MAX_COST_MS = 100;
+/** A command that costs more is repeated, because the server also does work of its own. */
+const ATTEMPTS = 3;
+/** Milliseconds after which the bystander counts as stopped. */
+const STOPPED_MS = 5_000;
+/** Milliseconds to wait for the command itself. Some get no reply that the client waits for, such as SUBSCRIBE. */
+const EXECUTED_MS = 1_000;
+
+type Client = ReturnType<typeof newClient>;
+const newClient = (url: string) => createClient({ url, RESP: 3 }).on('error', () => {});
+
+let redis: LocalRedis;
+let admin: Client;
+/** Another client, whose commands must be executed at once. */
+let bystander: Client;
+
+beforeAll(async () => {
+  redis = await startProductionRedis();
+  admin = newClient(redis.url);
+  bystander = newClient(redis.url);
+  await Promise.all([admin.connect(), bystander.connect()]);
+  for (const [key, fill] of FILL) {
+    const script = `local text = string.rep('x', 200) for i = 1, ${ELEMENTS} do ${fill} end`;
+    await admin.eval(script, { keys: [`source:${key}`] });
+  }
+});
+afterAll(() => {
+  admin.destroy();
+  bystander.destroy();
+  return redis.kill();
+});
+
+/** Names of all commands of the server; subcommands as in `client|list`. */
+async function allCommands(): Promise<{ name: string; arity: number }[]> {
+  const flat = (info: unknown[]): { name: string; arity: number }[] => {
+    const [name, arity, subcommands] = [String(info[0]), Number(info[1]), info[9] as unknown[][] | undefined];
+    return subcommands?.length ? subcommands.flatMap(flat) : [{ name, arity }];
+  };
+  return (await admin.sendCommand<unknown[][]>(['COMMAND'])).flatMap(flat);
+}
+
+/** The commands that the user may run on some key or channel. */
+async function allowedCommands(user: string): Promise<string[]> {
+  const allowed: string[] = [];
+  for (const { name, arity } of await allCommands()) {
+    const words = name.split('|');
+    while (words.length < Math.abs(arity)) words.push('1');
+    const reply = await admin.sendCommand(['ACL', 'DRYRUN', user, ...words]).catch(String);
+    if (!String(reply).includes('permissions to run')) allowed.push(name);
+  }
+  return allowed;
+}
+
+/** Processor time of the server's main thread, in milliseconds. */
+async function serverTimeMs(): Promise<number> {
+  const info = await admin.info('cpu');
+  const seconds = (kind: string) =>
+    Number(new RegExp(`used_cpu_${kind}_main_thread:([\\d.]+)`).exec(info)?.[1]);
+  return 1_000 * (seconds('user') + seconds('sys'));
+}
+
+/** Puts the attacked collections back. */
+async function restore(command: readonly string[]): Promise<void> {
+  for (const key of FILL.keys()) {
+    const isIntact = (await admin.exists(key)) === 1 && !command.includes(key);
+    if (!isIntact) await admin.copy(`source:${key}`, key, { REPLACE: true });
+  }
+}
+
+async function settlesWithin(ms: number, promise: Promise<unknown>): Promise<boolean> {
+  const timer = new AbortController();
+  const late = sleep(ms, false, { signal: timer.signal }).catch(() => false);
+  const isSettled = await Promise.race([promise.then(() => true), late]);
+  timer.abort();
+  return isSettled;
+}
+
+/** What the command of `user` costs another client, in milliseconds; infinite if it stops that client. */
+async function costOf(user: string, command: readonly string[]): Promise<number> {
+  await restore(command);
+  const attacker = newClient(redis.url.replace('//', `//${user}:secret@`));
+  await attacker.connect();
+  const before = await serverTimeMs();
+  const executed = attacker.sendCommand([...command]).catch(() => {});
+  // The command is on its way before the bystander's.
+  await new Promise((resolve) => setImmediate(resolve));
+  const isAnswered = await settlesWithin(STOPPED_MS, bystander.set('bystander', 'x'));
+  if (!command.includes('BLOCK')) await settlesWithin(EXECUTED_MS, executed);
+  attacker.destroy();
+  return isAnswered ? (await serverTimeMs()) - before : Number.POSITIVE_INFINITY;
+}
+
+it.each(USER_NAMES)(
+  'no command of %s stops or slows another client, except the named ones',
+  async (user) => {
+    const exceptions = [...(EXCEPTIONS['*'] ?? []), ...(EXCEPTIONS[user] ?? [])];
+    const allowed = await allowedCommands(user);
+    expect(allowed).toEqual(expect.arrayContaining(['ping', ...exceptions]));
+    const tried = allowed.filter((name) => !exceptions.includes(name));
+    // A command that is not listed was never considered. CLIENT PAUSE, KEYS, FLUSHALL and the like have no place there.
+    expect(tried.filter((name) => COSTLY[name] === undefined)).toEqual([]);
+    const connection = await bystander.clientId();
+    const slow: string[] = [];
+    for (const name of tried)
+      for (const command of COSTLY[name] ?? []) {
+        let cost = await costOf(user, command);
+        for (let attempt = 1; attempt < ATTEMPTS && cost > MAX_COST_MS; attempt++)
+          cost = Math.min(cost, await costOf(user, command));
+        if (cost > MAX_COST_MS) slow.push(`${command.join(' ').slice(0, 80)}: ${Math.round(cost)} ms`);
+      }
+    expect(slow).toEqual([]);
+    expect(await bystander.clientId()).toBe(connection);
+  },
+  120_000,
+);
+
+it.each(USER_NAMES)('%s may not run a command that stops the server or loses its data', async (user) => {
+  const dangerous = [
+    ['CLIENT', 'PAUSE', '60000'],
+    ['CLIENT', 'UNBLOCK', '1'],
+    ['CLIENT', 'NO-EVICT', 'on'],
+    ['CLIENT', 'TRACKING', 'on'],
+    ['FLUSHALL'],
+    ['FLUSHDB'],
+    ['SWAPDB', '0', '1'],
+    ['SHUTDOWN', 'NOSAVE'],
+    ['SAVE'],
+    ['BGSAVE'],
+    ['BGREWRITEAOF'],
+    ['KEYS', '*'],
+    ['SCAN', '0'],
+    ['RANDOMKEY'],
+    ['SORT', 'k'],
+    ['DEBUG', 'SLEEP', '1'],
+    ['MONITOR'],
+    ['CONFIG', 'SET', 'maxmemory', '1'],
+    ['CONFIG', 'RESETSTAT'],
+    ['ACL', 'SETUSER', 'x'],
+    ['ACL', 'DELUSER', 'x'],
+    ['SCRIPT', 'FLUSH'],
+    ['FUNCTION', 'FLUSH'],
+    ['MODULE', 'LIST'],
+    ['REPLICAOF', 'NO', 'ONE'],
+    ['SYNC'],
+    ['PSUBSCRIBE', '*'],
+    ['RENAME', 'a', 'b'],
+    ['COPY', 'a', 'b'],
+    ['RESTORE', 'a', '0', 'b'],
+    ['MIGRATE', 'h', '1', 'k', '0', '1'],
+    ['BLPOP', 'k', '0'],
+    ['WAIT', '1', '0'],
+    ['LCS', 'a', 'b'],
+    ['SETRANGE', 'k', '500000000', 'x'],
+    ['LATENCY', 'RESET'],
+  ];
+  for (const command of dangerous)
+    expect(await admin.sendCommand(['ACL', 'DRYRUN', user, ...command]).catch(String)).toMatch(
+      /no permissions to run|unknown command|not found/i,
+    );
+});
+
+it('bot: writes neither prices, nor the status of feeds, nor their leases, not even by script', async () => {
+  const bot = newClient(redis.url.replace('//', '//bot:secret@'));
+  await bot.connect();
+  const script = (command: string) => [
+    'EVAL',
+    `return redis.call(${command})`,
+    '1',
+    'tickbus:{PRICE_DATA}:lease',
+  ];
+  for (const command of [
+    ['HSET', 'tickbus:{PRICE_DATA}:last', 'AAPL', '{}'],
+    ['HSET', 'tickbus:{PRICE_DATA}:head', 'epoch', '1'],
+    ['DEL', 'tickbus:{PRICE_DATA}:lease'],
+    ['PUBLISH', 'PRICE_DATA', '{}'],
+    ['PUBLISH', 'tickbus:{PRICE_DATA}:frames', '[]'],
+    ['PUBLISH', 'FEED_STATUS', '{}'],
+    script("'DEL', KEYS[1]"),
+    script("'PUBLISH', 'PRICE_DATA', '{}'"),
+    script("'FLUSHALL'"),
+  ])
+    await expect(bot.sendCommand(command), command.join(' ')).rejects.toThrow(
+      /NOPERM|user executing the script can't/,
+    );
+  bot.destroy();
+});
+
+it('a script that never ends stops everybody, until the operator ends it', async () => {
+  const [reader, operator] = ['reader', 'operator'].map((user) =>
+    newClient(redis.url.replace('//', `//${user}:secret@`)),
+  ) as [Client, Client];
+  await Promise.all([reader.connect(), operator.connect()]);
+  await admin.configSet('busy-reply-threshold', '1');
+  const ended = reader.eval('while true do end').catch(String);
+  await expect(bystander.set('bystander', 'x')).rejects.toThrow(/^BUSY/);
+  await operator.sendCommand(['SCRIPT', 'KILL']);
+  expect(await ended).toContain('Script killed by user');
+  await bystander.set('bystander', 'x');
+  await admin.configSet('busy-reply-threshold', '5000');
+  reader.destroy();
+  operator.destroy();
+});
+
+it('a command that stops or slows others is noticed', async () => {
+  await admin.sendCommand(['ACL', 'SETUSER', 'careless', 'on', '>secret', 'allkeys', '+@all']);
+  expect(await costOf('careless', ['CLIENT', 'PAUSE', '60000', 'WRITE'])).toBe(Number.POSITIVE_INFINITY);
+  await admin.sendCommand(['CLIENT', 'UNPAUSE']);
+  expect(await costOf('careless', ['EVAL', 'for i = 1, 3e7 do end', '0'])).toBeGreaterThan(MAX_COST_MS);
+}, 60_000);
