@@ -12,7 +12,9 @@ import {
   parsePort,
   parseRedisUrl,
   type RedisAddress,
+  withPort,
 } from './transport/redis/address.ts';
+import { checkCertificates } from './transport/redis/certificates.ts';
 import type { LinkSettings } from './transport/redis/link-settings.ts';
 import { RedisLinks } from './transport/redis/redis-links.ts';
 
@@ -21,10 +23,15 @@ import { RedisLinks } from './transport/redis/redis-links.ts';
  */
 export interface RedisConnectionOptions {
   /**
-   * `redis[s]://[[user]:password@]host[:port][/db]`. Not allowed with `host` or `port`. `db` overrides its database.
+   * `redis[s]://[[user]:password@]host[:port][/db]`, or `unix://[[user]:password@]/path[?db=N]` for a Unix socket.
+   * Characters of user and password that are reserved in URLs must be escaped, as in `%23` for "#". Not allowed with
+   * `host` or `port`. `db` overrides its database.
    */
   url?: string | undefined;
-  /** Default: CONFIG.HOST. */
+  /**
+   * A host name, an IP address (IPv6 with or without brackets), each with an optional port, or the absolute path of a
+   * Unix socket. Default: CONFIG.HOST.
+   */
   host?: string | undefined;
   /** Default: CONFIG.PORT. */
   port?: number | undefined;
@@ -33,6 +40,18 @@ export interface RedisConnectionOptions {
    * ignores databases.
    */
   db?: number | undefined;
+  /**
+   * The certificates of the authorities to trust, in PEM: they replace those of Node.js. This option and the three
+   * below need TLS, as in `rediss://`. Default: the environment's if the address is that of CONFIG, else those of
+   * Node.js.
+   */
+  ca?: string | Uint8Array | undefined;
+  /** The certificate that identifies the client, in PEM, for a server that requires one. Needs `key`. */
+  cert?: string | Uint8Array | undefined;
+  /** The private key of `cert`, in PEM, without a passphrase. */
+  key?: string | Uint8Array | undefined;
+  /** The host name that the certificate of the server must have. Default: the host. */
+  servername?: string | undefined;
   /** Whether a dropped link reconnects. Default true. */
   reconnect?: boolean | undefined;
   /** Milliseconds after which the first connection times out. Default 5,000. */
@@ -80,7 +99,9 @@ export function redisSettings(options: RedisConnectionOptions): LinkSettings {
   if (!(Number.isFinite(connectTimeoutMs) && connectTimeoutMs > 0)) {
     throw invalidOption('connectTimeoutMs', `is ${connectTimeoutMs}. Use a number of milliseconds above 0.`);
   }
-  return { ...addressFrom(options), reconnect, connectTimeoutMs, name: `tickbus:${clientName()}` };
+  const address = withCertificates(addressFrom(options), options);
+  if (address.certificates !== undefined) checkCertificates(address.certificates);
+  return { ...address, reconnect, connectTimeoutMs, name: `tickbus:${clientName()}` };
 }
 
 function addressFrom({ url, host, port, db }: RedisConnectionOptions): RedisAddress {
@@ -90,14 +111,39 @@ function addressFrom({ url, host, port, db }: RedisConnectionOptions): RedisAddr
     const address = parseRedisUrl(url, 'url');
     return db === undefined ? address : { ...address, db: parseDb(db, 'db') };
   }
+  const place = host === undefined ? {} : parseHost(host, 'host');
+  const { HOST, PORT, ADDRESS } = CONFIG;
   const target = {
-    host: host === undefined ? CONFIG.HOST : parseHost(host, 'host'),
-    port: port === undefined ? CONFIG.PORT : parsePort(port, 'port'),
+    host: HOST,
+    port: PORT,
+    ...withPort(place, port === undefined ? undefined : parsePort(port, 'port'), 'host'),
     ...(db === undefined ? {} : { db: parseDb(db, 'db') }),
   };
   // The environment's credentials are never sent to another server.
-  const isConfigured = target.host === CONFIG.HOST && target.port === CONFIG.PORT;
-  return isConfigured ? { ...CONFIG.ADDRESS, ...target } : { db: 0, tls: false, ...target };
+  const isConfigured = target.host === HOST && target.port === PORT;
+  return isConfigured ? { ...ADDRESS, ...target } : { db: 0, tls: false, ...target };
+}
+
+function withCertificates(address: RedisAddress, options: RedisConnectionOptions): RedisAddress {
+  const { servername } = options;
+  const sources = (['ca', 'cert', 'key'] as const).flatMap((field) => {
+    const pem = options[field];
+    return pem === undefined ? [] : [[field, { field, text: pemText(pem, field) }] as const];
+  });
+  const given = { ...Object.fromEntries(sources), ...(servername === undefined ? {} : { servername }) };
+  const [field] = Object.keys(given);
+  if (field === undefined) return address;
+  if (address.tls) return { ...address, certificates: { ...address.certificates, ...given } };
+  throw invalidOption(
+    field,
+    'is given, but the connection would not be encrypted. Use a url with rediss://.',
+  );
+}
+
+function pemText(pem: string | Uint8Array, field: string): string {
+  if (typeof pem === 'string') return pem;
+  if (pem instanceof Uint8Array) return Buffer.from(pem).toString();
+  throw invalidOption(field, 'is neither a string nor a Buffer. Pass the PEM text.');
 }
 
 /** CLIENT SETNAME accepts printable ASCII without spaces. */

@@ -1,5 +1,6 @@
 // CHANNELS and CONFIG, shared by all services. Importing it reads the environment and has no other effect.
 
+import { TickbusError } from './errors.ts';
 import {
   DEFAULT_ADDRESS,
   parseDb,
@@ -7,16 +8,26 @@ import {
   parsePort,
   parseRedisUrl,
   type RedisAddress,
+  withPort,
 } from './transport/redis/address.ts';
+import type { Certificates } from './transport/redis/certificates.ts';
 
 export { CHANNELS } from './channel/bundled-channels.ts';
+export { formatAddress } from './transport/redis/address.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * The address of Redis from the environment: REDIS_URL, or else REDIS_HOST, REDIS_PORT and REDIS_DB. Default
  * 127.0.0.1:6379/0. A publisher or subscriber with this host and port also uses the URL's user, password, database and
  * TLS.
+ *
+ * A `rediss://` URL also uses the files in REDIS_TLS_CA_FILE (the authorities to trust), REDIS_TLS_CERT_FILE and
+ * REDIS_TLS_KEY_FILE (the client's certificate and its private key), in PEM, and the host name in
+ * REDIS_TLS_SERVERNAME. The files are read for each connection.
  */
 export interface Config {
+  /** A host name, an IP address without brackets, or the absolute path of a Unix socket. */
   readonly HOST: string;
   readonly PORT: number;
   readonly DB: number;
@@ -28,7 +39,7 @@ export interface Config {
 export const CONFIG: Config = readConfig(process.env);
 
 /** The Config of the given environment variables. */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+export function readConfig(env: Environment): Config {
   const outcome = attempt(() => readAddress(env));
   const address = (): RedisAddress => {
     if ('error' in outcome) throw outcome.error;
@@ -45,15 +56,45 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   );
 }
 
-function readAddress(env: Readonly<Record<string, string | undefined>>): RedisAddress {
-  const { REDIS_URL, REDIS_HOST, REDIS_PORT, REDIS_DB } = env;
-  if (REDIS_URL) return Object.freeze(parseRedisUrl(REDIS_URL, 'REDIS_URL'));
-  return Object.freeze({
+/**
+ * The environment without the variables that Kubernetes sets for services. For a service called `redis` it sets
+ * REDIS_PORT=tcp://10.0.0.1:6379, which is no port. Such a variable counts as not set.
+ */
+export function withoutServiceLinks(env: Environment): Environment {
+  const isLink = (value: string | undefined) => /^(?:tcp|udp|sctp):\/\/[\da-f.:[\]]+:\d+$/i.test(value ?? '');
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => !isLink(value)));
+}
+
+function readAddress(env: Environment): RedisAddress {
+  const address = readPlainAddress(withoutServiceLinks(env));
+  const certificates = readCertificates(env);
+  const { ca, cert, key } = certificates;
+  const field = (ca ?? cert ?? key)?.field ?? (certificates.servername && 'REDIS_TLS_SERVERNAME');
+  if (field === undefined) return Object.freeze(address);
+  if (address.tls) return Object.freeze({ ...address, certificates });
+  const text = `${field} is set, but the connection would not be encrypted. Set REDIS_URL to a URL with rediss://.`;
+  throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field });
+}
+
+function readPlainAddress({ REDIS_URL, REDIS_HOST, REDIS_PORT, REDIS_DB }: Environment): RedisAddress {
+  if (REDIS_URL) return parseRedisUrl(REDIS_URL, 'REDIS_URL');
+  const place = REDIS_HOST ? parseHost(REDIS_HOST, 'REDIS_HOST') : {};
+  const port = REDIS_PORT ? parsePort(REDIS_PORT, 'REDIS_PORT') : undefined;
+  return {
     ...DEFAULT_ADDRESS,
-    ...(REDIS_HOST ? { host: parseHost(REDIS_HOST, 'REDIS_HOST') } : {}),
-    ...(REDIS_PORT ? { port: parsePort(REDIS_PORT, 'REDIS_PORT') } : {}),
+    ...withPort(place, port, 'REDIS_HOST'),
     ...(REDIS_DB ? { db: parseDb(REDIS_DB, 'REDIS_DB') } : {}),
-  });
+  };
+}
+
+function readCertificates(env: Environment): Certificates {
+  const source = (name: 'ca' | 'cert' | 'key') => {
+    const field = `REDIS_TLS_${name.toUpperCase()}_FILE`;
+    const file = env[field];
+    return file ? { [name]: { field, file } } : {};
+  };
+  const servername = env.REDIS_TLS_SERVERNAME;
+  return { ...source('ca'), ...source('cert'), ...source('key'), ...(servername ? { servername } : {}) };
 }
 
 function attempt<T>(action: () => T): { value: T } | { error: unknown } {

@@ -10,6 +10,8 @@ export type ErrorCode =
   | 'TICKBUS_CONNECT_FAILED'
   /** The server rejected the user or the password. */
   | 'TICKBUS_AUTH_FAILED'
+  /** The TLS connection failed because of a certificate or a TLS setting of either side. */
+  | 'TICKBUS_TLS_FAILED'
   /** The user lacks the permission for the command, the key or the channel. */
   | 'TICKBUS_DENIED'
   /** The link is down. Nothing was sent and nothing is queued. */

@@ -77,5 +77,5 @@ export {
 export type { LinkStatus } from './transport/link-status.ts';
 export type { Connection, Fence, FenceToken } from './transport/port.ts';
 export type { Envelope } from './wire/envelope.ts';
-export type { Message, MessageOf } from './wire/message.ts';
+export type { DeepReadonly, Message, MessageOf } from './wire/message.ts';
 export type { Position } from './wire/position.ts';

@@ -1,5 +1,6 @@
 // The newest message of each key of one channel, kept as bytes, and its server timestamp.
 
+import { copyMessage } from '../wire/copy-message.ts';
 import type { Message } from '../wire/message.ts';
 
 /** The newest message of one key. The key has no value if `length` is 0 and `message` is undefined. */
@@ -47,7 +48,8 @@ export class LatestValues {
     }
     if (message === undefined || bytes === undefined) {
       kept.length = 0;
-      kept.message = message;
+      // The handlers get the message itself.
+      kept.message = message && copyMessage(message);
     } else {
       if (!fits(kept.buffer, bytes.length)) kept.buffer = bufferFor(bytes.length);
       kept.buffer.set(bytes);
@@ -59,13 +61,15 @@ export class LatestValues {
     this.#newest = kept;
   };
 
-  /** Returns the same object until the next message of the key. No handler shares an object decoded from bytes. */
+  /** A copy of the message, which is decoded once. */
   get(key: string): Message | undefined {
     const kept = this.#byKey.get(key);
-    if (kept === undefined || kept.length === 0) return kept?.message;
-    kept.message ??= this.#read(kept.buffer.subarray(0, kept.length));
-    if (kept.message === undefined) kept.length = 0;
-    return kept.message;
+    if (kept === undefined) return undefined;
+    if (kept.length > 0) {
+      kept.message ??= this.#read(kept.buffer.subarray(0, kept.length));
+      if (kept.message === undefined) kept.length = 0;
+    }
+    return kept.message && copyMessage(kept.message);
   }
 
   *keys(): Iterable<string> {

@@ -9,8 +9,7 @@ import type { Verdict } from './verdict.ts';
 export interface Latest<M> {
   /**
    * The newest message received; undefined if none. Messages of plain clients (which do not use tickbus) are ignored,
-   * because their age is unknown. A live message is decoded again from its bytes, so it is not the object that handlers
-   * got. Snapshots and recovered messages are the same object.
+   * because their age is unknown. Each call returns a copy of its own.
    */
   readonly message: M | undefined;
   readonly verdict: Verdict;

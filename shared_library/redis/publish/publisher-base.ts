@@ -6,6 +6,7 @@ import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Fence, IdempotencyKey, Outgoing, Transport } from '../transport/port.ts';
 import { type Envelope, encodeEnvelope, encodeTrusted } from '../wire/envelope.ts';
+import type { DeepReadonly } from '../wire/message.ts';
 import { keyOfPayload, schemaOf, validatePayload } from '../wire/payload-schema.ts';
 import type { Published } from './batch.ts';
 import { Batcher } from './batcher.ts';
@@ -100,7 +101,7 @@ export class PublisherBase implements AsyncDisposable {
    */
   publish<C extends Channel, T extends MessageType<C> = DefaultType<C>>(
     channel: C,
-    data: PayloadInput<C, T>,
+    data: PayloadInput<C, T> | DeepReadonly<PayloadInput<C, T>>,
     options: PublishOptions<T> = {},
   ): Promise<Published> {
     try {

@@ -1,6 +1,7 @@
 // Third step of the receive path: validates a message once and delivers it to the taps and matching subscriptions.
 
 import type { Channel } from '../channel/channel.ts';
+import { copyMessage } from '../wire/copy-message.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import type { Message } from '../wire/message.ts';
 import { keyOfPayload, schemaOf, validMessage } from '../wire/payload-schema.ts';
@@ -59,8 +60,9 @@ export class FanOut {
   }
 
   /**
-   * Shows the message to the taps, then delivers the same object to each subscription that wants it. The payload is
-   * validated at most once: if there are taps, or if a subscription wants it.
+   * Shows the message to the taps, then delivers it to each subscription that wants it. The payload is validated at most
+   * once: if there are taps, or if a subscription wants it. A receiver that changes the message changes only its own: each
+   * one but the last gets a copy.
    */
   dispatch(envelope: Envelope, deliveryTo: (receiver: Receiver) => Delivery | 'skip'): void {
     const { message_type: type, id } = envelope;
@@ -79,6 +81,8 @@ export class FanOut {
         this.#observe(message, deliveryTo);
         if (isDuplicate) return;
       }
+      let last: Subscription | undefined;
+      let held: Message | undefined;
       for (const subscription of this.subscriptions) {
         const delivery = deliveryTo(subscription);
         if (delivery === 'skip' || !subscription.matches(type, key)) continue;
@@ -88,8 +92,12 @@ export class FanOut {
         if (isFirst && id !== undefined) this.#ids?.add(id);
         if (isFirst && key !== undefined && delivered.seq !== undefined) onValue?.(key, delivered);
         isFirst = false;
-        subscription.deliver(delivered, key);
+        // Each subscription but the last gets a copy, so that no handler sees what another one changed.
+        if (last !== undefined) last.deliver(copyMessage(held ?? delivered), key);
+        last = subscription;
+        held = delivered;
       }
+      if (last !== undefined && held !== undefined) last.deliver(held, key);
     } catch (error) {
       if (key !== undefined && envelope.seq !== undefined && this.#matchesAny(type, key))
         onValue?.(key, undefined);
@@ -101,7 +109,8 @@ export class FanOut {
     for (const tap of this.taps) {
       const delivery = deliveryTo(tap);
       if (delivery === 'skip') continue;
-      tap.observe(delivery === 'snapshot' ? this.#snapshotOf(message) : message, delivery);
+      const own = this.#isShared ? copyMessage(message) : message;
+      tap.observe(delivery === 'snapshot' ? { ...own, snapshot: true } : own, delivery);
     }
   }
 
@@ -110,9 +119,13 @@ export class FanOut {
     return [...this.subscriptions].some((subscription) => subscription.matches(type, key));
   }
 
+  get #isShared(): boolean {
+    return this.subscriptions.size + this.taps.size > 1;
+  }
+
   /** A sole receiver shares the message with nobody, so the message is marked in place instead of copied. */
   #snapshotOf(message: Message): Message {
-    if (this.subscriptions.size + this.taps.size > 1) return { ...message, snapshot: true };
+    if (this.#isShared) return { ...message, snapshot: true };
     return Object.assign(message, { snapshot: true as const });
   }
 }

@@ -143,7 +143,7 @@ export class SubscriberBase implements AsyncDisposable {
 
   /**
    * The newest value of a key and the verdict on it at this instant. A channel without a subscription has no values.
-   * A live message is decoded from its bytes on the first call, so it is not the object that handlers got.
+   * The message is decoded on the first call. Each call returns a copy of its own.
    *
    * @param bounds in milliseconds. `maxAgeMs` limits the time since the value, or its feed, was confirmed (default: the
    *   subscription's, else 5,000). `maxQuietMs` limits the time without an update of this key while its feed is

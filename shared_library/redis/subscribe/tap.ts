@@ -15,7 +15,7 @@ export type Delivery = 'live' | 'recovered' | 'snapshot';
 
 /** One message as an observer sees it. */
 export interface Observed<C extends Channel = Channel> {
-  /** Shared with the handlers: treat it as read-only. `snapshot` is true if `delivery` is `snapshot`. */
+  /** The observer's own copy. `snapshot` is true if `delivery` is `snapshot`. */
   readonly message: MessageOf<C>;
   /** Undefined for a message without a number: on a `plain` channel, or from a plain client. */
   readonly position: Position | undefined;

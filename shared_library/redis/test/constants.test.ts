@@ -23,8 +23,49 @@ describe('readConfig', () => {
       { REDIS_URL: 'redis://a', REDIS_HOST: 'b', REDIS_PORT: '1', REDIS_DB: '9' },
       { HOST: 'a', PORT: 6379, DB: 0 },
     ],
+    [{ REDIS_HOST: '[::1]' }, { HOST: '::1', PORT: 6379, DB: 0 }],
+    [
+      { REDIS_HOST: '::1', REDIS_PORT: '7' },
+      { HOST: '::1', PORT: 7, DB: 0 },
+    ],
+    [{ REDIS_HOST: '[::1]:7' }, { HOST: '::1', PORT: 7, DB: 0 }],
+    [
+      { REDIS_HOST: 'cache:7', REDIS_PORT: '7' },
+      { HOST: 'cache', PORT: 7, DB: 0 },
+    ],
+    [
+      { REDIS_HOST: '/run/redis.sock', REDIS_DB: '2' },
+      { HOST: '/run/redis.sock', PORT: 6379, DB: 2 },
+    ],
+    [{ REDIS_URL: 'unix:///run/redis.sock?db=2' }, { HOST: '/run/redis.sock', PORT: 6379, DB: 2 }],
   ])('reads %j', (env, values) => {
     expect({ ...readConfig(env) }).toEqual(values);
+  });
+
+  it('ignores what Kubernetes sets for a service called redis', () => {
+    const link = {
+      REDIS_PORT: 'tcp://10.0.0.1:6379',
+      REDIS_PORT_6379_TCP: 'tcp://10.0.0.1:6379',
+      REDIS_PORT_6379_TCP_ADDR: '10.0.0.1',
+      REDIS_SERVICE_HOST: '10.0.0.1',
+      REDIS_SERVICE_PORT: '6379',
+    };
+    expect({ ...readConfig(link) }).toEqual({ HOST: '127.0.0.1', PORT: 6379, DB: 0 });
+    expect({ ...readConfig({ ...link, REDIS_HOST: 'redis' }) }).toEqual({ HOST: 'redis', PORT: 6379, DB: 0 });
+    expect(readConfig({ REDIS_PORT: 'tcp://[fd00::1]:6379' }).PORT).toBe(6379);
+  });
+
+  it('reads the files of TLS and the server name, for rediss:// only', () => {
+    const files = { REDIS_TLS_CA_FILE: '/ca.pem', REDIS_TLS_SERVERNAME: 'cache.example' };
+    expect(readConfig({ REDIS_URL: 'rediss://10.0.0.1', ...files }).ADDRESS.certificates).toEqual({
+      ca: { field: 'REDIS_TLS_CA_FILE', file: '/ca.pem' },
+      servername: 'cache.example',
+    });
+    for (const env of [files, { ...files, REDIS_URL: 'redis://cache' }])
+      expect(() => readConfig(env).HOST).toThrow(
+        /^REDIS_TLS_CA_FILE is set, but .* not be encrypted\..*rediss:/,
+      );
+    expect(() => readConfig({ REDIS_TLS_SERVERNAME: 'x' }).HOST).toThrow(/^REDIS_TLS_SERVERNAME is set, but/);
   });
 
   it('keeps the whole address, credentials and TLS included', () => {
@@ -48,6 +89,9 @@ describe('readConfig', () => {
     ['REDIS_HOST', 'redis://:hunter2@cache'],
     ['REDIS_HOST', 'bot:hunter2@cache'],
     ['REDIS_HOST', 'my cache'],
+    ['REDIS_URL', 'redis://bot:12#hunter2@cache'],
+    ['REDIS_URL', 'redis://cache?token=hunter2'],
+    ['REDIS_PORT', 'tcp://hunter2'],
   ])(
     '%s=%s throws TICKBUS_INVALID_OPTION only when a value is read, without the secret',
     async (name, value) => {
@@ -60,6 +104,12 @@ describe('readConfig', () => {
       }
     },
   );
+
+  it('REDIS_HOST with another port than REDIS_PORT throws TICKBUS_INVALID_OPTION', () => {
+    expect(() => readConfig({ REDIS_HOST: 'cache:1', REDIS_PORT: '2' }).PORT).toThrow(
+      /^REDIS_HOST has a port/,
+    );
+  });
 
   it('prints no password in any form', () => {
     const config = readConfig({ REDIS_URL: 'redis://bot:hunter2@cache' });

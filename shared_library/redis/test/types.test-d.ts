@@ -2,7 +2,9 @@
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import {
+  type BotStatus,
   type CancelOrder,
+  type DeepReadonly,
   defineChannel,
   type Message,
   type MessageOf,
@@ -85,7 +87,41 @@ describe('subscribe', () => {
       expectTypeOf(message.snapshot).toEqualTypeOf<true | undefined>();
       // @ts-expect-error messages are read-only, because handlers share them
       message.timestamp = 1;
+      // @ts-expect-error and so are their payloads
+      message.data.price = 1;
     });
+  });
+
+  it('passes a payload that is read-only at every depth, and still fits the types of before', () => {
+    const leg = z.object({ symbol: z.string(), amounts: z.array(z.number()) });
+    const at = z.number().transform((ms) => new Date(ms));
+    const basket = z.object({ legs: z.array(leg), total: leg.optional(), at, tags: z.map(z.string(), leg) });
+    const BASKETS = defineChannel('BASKETS', { kind: 'event', messages: { basket } });
+    const single = (given: z.infer<typeof leg>['symbol'], when: Date) => [given, when];
+    subscriber.subscribe(BASKETS, ({ data }) => {
+      single(data.legs[0]?.symbol ?? '', data.at);
+      expectTypeOf(data.legs[0]?.amounts).toEqualTypeOf<readonly number[] | undefined>();
+      expectTypeOf(data.at).toEqualTypeOf<Date>();
+      // @ts-expect-error an array
+      data.legs.push();
+      // @ts-expect-error a nested array
+      data.total?.amounts.push(1);
+      // @ts-expect-error a Map
+      data.tags.clear();
+      // @ts-expect-error a nested field
+      if (data.total) data.total.symbol = 'A';
+    });
+    const onOrder = (order: PlaceOrder) => order.quantity;
+    const onBot = (status: BotStatus) => status.bot;
+    subscriber.subscribe(TRADE_COMMANDS, ({ data }) => onOrder(data), { types: ['place_order'] });
+    subscriber.subscribe(CHANNELS.BOT_STATUS, ({ data }) => onBot(data));
+  });
+
+  it('a received payload can be published again', () => {
+    const fill = z.object({ lots: z.array(z.object({ n: z.number() })) });
+    const FILLS = defineChannel('FILLS', { kind: 'event', messages: { fill } });
+    subscriber.subscribe(FILLS, ({ data }) => publisher.publish(FILLS, data));
+    subscriber.subscribe(CHANNELS.BOT_STATUS, ({ data }) => publisher.publish(CHANNELS.BOT_STATUS, data));
   });
 
   it('passes a union over the types, discriminated by message_type', () => {
@@ -93,25 +129,31 @@ describe('subscribe', () => {
       expectTypeOf(message.message_type).toEqualTypeOf<
         'place_order' | 'cancel_order' | 'cancel_all' | 'pause' | 'resume'
       >();
-      if (message.message_type === 'place_order') expectTypeOf(message.data).toEqualTypeOf<PlaceOrder>();
-      if (message.message_type === 'cancel_order') expectTypeOf(message.data).toEqualTypeOf<CancelOrder>();
+      if (message.message_type === 'place_order')
+        expectTypeOf(message.data).toEqualTypeOf<DeepReadonly<PlaceOrder>>();
+      if (message.message_type === 'cancel_order')
+        expectTypeOf(message.data).toEqualTypeOf<DeepReadonly<CancelOrder>>();
       // @ts-expect-error only some commands have this field
       message.data.order_id;
     });
   });
 
   it('narrows to the requested types in the handler, in where and in a loop', async () => {
-    subscriber.subscribe(TRADE_COMMANDS, ({ data }) => expectTypeOf(data).toEqualTypeOf<PlaceOrder>(), {
-      types: ['place_order'],
-      where: ({ data }) => data.side === 'buy',
-    });
+    subscriber.subscribe(
+      TRADE_COMMANDS,
+      ({ data }) => expectTypeOf(data).toEqualTypeOf<DeepReadonly<PlaceOrder>>(),
+      {
+        types: ['place_order'],
+        where: ({ data }) => data.side === 'buy',
+      },
+    );
     subscriber.subscribe(
       TRADE_COMMANDS,
       ({ message_type }) => expectTypeOf(message_type).toEqualTypeOf<'pause' | 'resume'>(),
       { types: ['pause', 'resume'] },
     );
     for await (const { data } of subscriber.messages(TRADE_COMMANDS, { types: ['cancel_order'] })) {
-      expectTypeOf(data).toEqualTypeOf<CancelOrder>();
+      expectTypeOf(data).toEqualTypeOf<DeepReadonly<CancelOrder>>();
     }
   });
 
@@ -211,7 +253,7 @@ describe('defineChannel', () => {
     publisher.publish(channel, { c: '20' });
     // @ts-expect-error publish takes the input of the schema, not its output
     publisher.publish(channel, { c: 20 });
-    subscriber.subscribe(channel, ({ data }) => expectTypeOf(data).toEqualTypeOf<{ c: number }>());
+    subscriber.subscribe(channel, ({ data }) => expectTypeOf(data).toEqualTypeOf<{ readonly c: number }>());
   });
 });
 

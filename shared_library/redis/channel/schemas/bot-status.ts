@@ -2,6 +2,9 @@
 
 import { z } from 'zod';
 
+/** Read-only in the type, so that a received status is a BotStatus. */
+const descriptions: z.ZodType<readonly string[], readonly string[]> = z.array(z.string().max(1000)).max(100);
+
 export const botStatus = z.object({
   bot: z.string().min(1).max(128),
   state: z.enum(['starting', 'running', 'paused', 'stopping', 'stopped', 'error']),
@@ -14,7 +17,7 @@ export const botStatus = z.object({
   /** Start time of the bot, Unix milliseconds. */
   started_at: z.number().nonnegative().optional(),
   /** The bot's subscriptions, for display: `PRICE_DATA: AAPL, MSFT`, `TRADE_COMMANDS: pause, resume`. */
-  subscriptions: z.array(z.string().max(1000)).max(100).optional(),
+  subscriptions: descriptions.optional(),
   /** Number of received messages that are queued for handlers. */
   behind: z.number().int().nonnegative().optional(),
   /** Milliseconds within which the next status follows. After that the bot is overdue. */

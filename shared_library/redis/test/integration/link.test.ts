@@ -1,13 +1,8 @@
-// The link under faults: protocol errors, a hanging server, TLS, and a user with few permissions.
+// The link under faults: protocol errors, a hanging server, and a user with few permissions.
 
-import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { freePort, LocalRedis, type LocalRedis as Server, startLocalRedis } from '@tickbus/local-redis';
+import { type LocalRedis as Server, startLocalRedis } from '@tickbus/local-redis';
 import { EventRecorder, silentLogger } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import { CHANNELS } from '../../constants.ts';
@@ -144,62 +139,8 @@ describe('a user with few permissions', () => {
   });
 });
 
-/** Without openssl the test cannot create a certificate and is skipped, except in CI. */
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
-
-it.skipIf(!hasOpenssl && process.env.CI !== 'true')(
-  'rediss:// connects with TLS, and rejects an untrusted certificate',
-  async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'tickbus-tls-'));
-    closing.push(() => rmSync(folder, { recursive: true }));
-    const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
-    execFileSync(
-      'openssl',
-      [
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:P-256',
-        '-nodes',
-        '-days',
-        '2',
-        ...subject,
-        '-keyout',
-        key,
-        '-out',
-        certificate,
-      ],
-      { stdio: 'ignore' },
-    );
-    const port = await freePort();
-    const files = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', certificate];
-    const redis = await start(['--tls-port', String(port), '--tls-auth-clients', 'no', ...files]);
-    expect(redis).toBeInstanceOf(LocalRedis);
-    const program = `
-    import { RedisPublisher } from 'tickbus/publisher';
-    import { CHANNELS } from 'tickbus/constants';
-    const publisher = new RedisPublisher();
-    const { position } = await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'A', price: 1, timestamp: 1 });
-    await publisher.close();
-    console.log('number', position.seq);`;
-    const run = (env: NodeJS.ProcessEnv) =>
-      spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {
-        encoding: 'utf8',
-        cwd: fileURLToPath(new URL('../..', import.meta.url)),
-        env: { ...process.env, REDIS_URL: `rediss://localhost:${port}`, ...env },
-      });
-    expect(run({ NODE_EXTRA_CA_CERTS: certificate }).stdout.trim()).toBe('number 1');
-    const refused = run({ NODE_EXTRA_CA_CERTS: '' });
-    expect(refused.status).not.toBe(0);
-    expect(refused.stderr).toMatch(/Cannot connect to Redis at rediss:\/\/localhost:\d+: .*certificate/);
-  },
-);
-
-async function start(args: string[] = []): Promise<Server> {
-  const redis = await startLocalRedis({ args });
+async function start(): Promise<Server> {
+  const redis = await startLocalRedis();
   closing.push(() => redis.kill());
   return redis;
 }

@@ -53,7 +53,7 @@ describe('latest', () => {
       harness.subscriber.subscribe(
         quotes,
         ({ data }) => {
-          data.price = 0;
+          Object.assign(data, { price: 0 });
         },
         { maxAgeMs: 1_000 },
       );
@@ -66,7 +66,7 @@ describe('latest', () => {
       expect(read).toEqual([]);
       const { message } = harness.subscriber.latest(quotes, 'A');
       expect(message).toMatchObject({ seq: 2, data: { symbol: 'A', price: 2.5 } });
-      expect(harness.subscriber.latest(quotes, 'A').message).toBe(message);
+      expect(harness.subscriber.latest(quotes, 'A').message).toEqual(message);
       expect(read).toEqual(['2.5']);
     },
   );

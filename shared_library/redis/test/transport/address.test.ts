@@ -2,7 +2,14 @@
 
 import { errorOf } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_ADDRESS, parseDb, parsePort, parseRedisUrl } from '../../transport/redis/address.ts';
+import {
+  DEFAULT_ADDRESS,
+  formatAddress,
+  parseDb,
+  parseHost,
+  parsePort,
+  parseRedisUrl,
+} from '../../transport/redis/address.ts';
 import { errorWith } from '../channels.fixture.ts';
 
 const plain = { port: 6379, db: 0, tls: false };
@@ -27,6 +34,16 @@ describe('parseRedisUrl', () => {
       { ...plain, host: 'cache', username: 'b@t', password: 'p:/@% ä' },
     ],
     ['rediss://bot:s@[::1]:7/8', { host: '::1', port: 7, db: 8, username: 'bot', password: 's', tls: true }],
+    ['redis://[::1]:7', { ...plain, host: '::1', port: 7 }],
+    ['redis://:a:b@cache', { ...plain, host: 'cache', password: 'a:b' }],
+    [' redis://cache\n', { ...plain, host: 'cache' }],
+    ['unix:///run/redis.sock', { ...plain, host: '/run/redis.sock' }],
+    ['unix:///run/redis.sock?db=3', { ...plain, host: '/run/redis.sock', db: 3 }],
+    ['redis+unix:///run/my%20redis.sock', { ...plain, host: '/run/my redis.sock' }],
+    [
+      'unix://bot:s%40@/run/redis.sock?db=1',
+      { ...plain, host: '/run/redis.sock', db: 1, username: 'bot', password: 's@' },
+    ],
   ])('parses %s', (url, address) => {
     expect(parseRedisUrl(url, 'url')).toEqual(address);
   });
@@ -47,6 +64,18 @@ describe('parseRedisUrl', () => {
     'redis://:hunter2@cache/1/2',
     'redis://:hunter2%zz@cache',
     'redis://ca che/hunter2',
+    'redis://cache#hunter2',
+    'redis://cache?hunter2',
+    'redis://cache?password=hunter2',
+    'redis://:hunt\ner2@cache',
+    'redis://:hunter2@[::1',
+    'redis://:hunter2@::1:6379',
+    'redis://:hunter2@a:1,b:2',
+    'unix://hunter2',
+    'unix://:hunter2@',
+    'unix://:hunter2@run/redis.sock',
+    'unix:///run/redis.sock?db=one',
+    `unix:///${'long/'.repeat(30)}redis.sock`,
   ])('rejects %s with TICKBUS_INVALID_OPTION and the field, without repeating the URL', async (url) => {
     const error = (await errorOf(() => parseRedisUrl(url, 'REDIS_URL'))) as Error;
     expect(error).toMatchObject({ name: 'TickbusError', code: 'TICKBUS_INVALID_OPTION', field: 'REDIS_URL' });
@@ -54,6 +83,89 @@ describe('parseRedisUrl', () => {
     expect(error.message).not.toContain('hunter2');
     expect(error.cause).toBeUndefined();
   });
+});
+
+describe('a reserved character in user or password that is not escaped', () => {
+  const PASSWORDS = [
+    '12#34',
+    '12/34',
+    '12?34',
+    '12@34',
+    '1#2@3',
+    '6379/0?a=b',
+    '#',
+    'a@b:1/2',
+    '12?timeout=34',
+  ];
+  it.each(PASSWORDS)('in %s is rejected with advice, and no part of it is repeated', async (password) => {
+    const user = 'zelda';
+    for (const url of [
+      `redis://${user}:${password}@cache:6379/0`,
+      `rediss://:${password}@cache`,
+      `unix://${user}:${password}@/run/redis.sock`,
+      `redis://${password}@cache`,
+    ]) {
+      const error = (await errorOf(() => parseRedisUrl(url, 'REDIS_URL'))) as Error;
+      expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION', field: 'REDIS_URL' });
+      expect(error.message).toMatch(/reserved character in its user or password\. .*"#" as %23/);
+      for (const part of [user, 'cache', '12', '34', '6379', 'timeout'])
+        expect(error.message).not.toContain(part);
+    }
+  });
+
+  it('is accepted once it is escaped', () => {
+    for (const password of PASSWORDS)
+      expect(parseRedisUrl(`redis://:${encodeURIComponent(password)}@cache`, 'url').password).toBe(password);
+  });
+});
+
+it.each(['redis://cache?ssl_cert_reqs=none', 'rediss://cache/1?timeout=5', 'unix:///s?db=1&protocol=3'])(
+  'an unknown query parameter in %s is rejected by name, without its value',
+  async (url) => {
+    const error = (await errorOf(() => parseRedisUrl(url, 'url'))) as Error;
+    expect(error.message).toMatch(/unknown query parameter "(ssl_cert_reqs|timeout|protocol)"/);
+    expect(error.message).not.toMatch(/none|=/);
+  },
+);
+
+describe('parseHost', () => {
+  it.each<[string, object]>([
+    ['cache', { host: 'cache' }],
+    ['cache.example.', { host: 'cache.example.' }],
+    ['my_cache-1', { host: 'my_cache-1' }],
+    ['10.0.0.1', { host: '10.0.0.1' }],
+    ['::1', { host: '::1' }],
+    ['fe80::1%eth0', { host: 'fe80::1%eth0' }],
+    ['[::1]', { host: '::1' }],
+    ['[::1]:6380', { host: '::1', port: 6380 }],
+    ['[2001:db8::2]', { host: '2001:db8::2' }],
+    ['cache:6380', { host: 'cache', port: 6380 }],
+    ['/run/redis.sock', { host: '/run/redis.sock' }],
+  ])('parses %s', (text, host) => expect(parseHost(text, 'host')).toEqual(host));
+
+  it.each([
+    '',
+    ' ',
+    'my cache',
+    'redis://cache',
+    'bot@cache',
+    '[::1',
+    '::1]',
+    '[cache]',
+    ':::',
+    'a,b',
+    'a:',
+    '/\n',
+  ])('rejects %j', (text) => {
+    expect(() => parseHost(text, 'host')).toThrow(errorWith('TICKBUS_INVALID_OPTION', { field: 'host' }));
+  });
+});
+
+it('formatAddress writes every kind of address without credentials', () => {
+  const formats = ['redis://:s@cache', 'rediss://:s@[::1]:7', 'unix://:s@/run/redis.sock'].map((url) =>
+    formatAddress(parseRedisUrl(url, 'url')),
+  );
+  expect(formats).toEqual(['redis://cache:6379', 'rediss://[::1]:7', 'unix:///run/redis.sock']);
 });
 
 describe('parsePort and parseDb', () => {

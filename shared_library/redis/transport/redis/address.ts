@@ -1,14 +1,20 @@
-// The address and credentials of a Redis server, parsed from a URL.
+// The address and credentials of a Redis server, parsed from a URL, a host or a port.
 
+import { isIP } from 'node:net';
 import { TickbusError } from '../../errors.ts';
+import type { Certificates } from './certificates.ts';
 
 export interface RedisAddress {
+  /** A host name, an IP address without brackets, or the absolute path of a Unix socket. */
   readonly host: string;
+  /** Unused with a Unix socket. */
   readonly port: number;
   readonly db: number;
   readonly username?: string;
   readonly password?: string;
   readonly tls: boolean;
+  /** What TLS uses instead of the defaults of Node.js. */
+  readonly certificates?: Certificates;
 }
 
 export const DEFAULT_ADDRESS: RedisAddress = Object.freeze({
@@ -18,39 +24,90 @@ export const DEFAULT_ADDRESS: RedisAddress = Object.freeze({
   tls: false,
 });
 
+const URL_FORMS =
+  'Write it as redis://user:password@host:6379/0, as rediss:// for TLS, or as unix:///path/redis.sock';
+const ESCAPES = 'In user and password, write "#" as %23, "%" as %25, "/" as %2F, "?" as %3F and "@" as %40';
+
 /**
- * Parses `redis[s]://[[user]:password@]host[:port][/db]`. Errors name `field` and never contain the URL.
+ * Parses `redis[s]://[[user]:password@]host[:port][/db]` and `unix://[[user]:password@]/path[?db=N]` (or
+ * `redis+unix://`). Errors name `field` and contain no part of user or password.
+ *
+ * A reserved character in user or password must be escaped: other parsers would read `redis://bot:12#34@host` as the
+ * port 12 of the host `bot`.
+ *
  * Source of the format: https://www.iana.org/assignments/uri-schemes/prov/redis
  *
  * @throws TickbusError `TICKBUS_INVALID_OPTION`
  */
 export function parseRedisUrl(url: string, field: string): RedisAddress {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  const scheme = parsed?.protocol;
-  if (parsed === undefined || (scheme !== 'redis:' && scheme !== 'rediss:') || parsed.hostname === '') {
-    throw invalidOption(
-      field,
-      'is not a Redis URL. Write it as redis://user:password@host:6379/0, or rediss:// for TLS',
-    );
+  const [, scheme = '', rest = ''] = /^(rediss?|unix|redis\+unix):\/\/(.*)$/is.exec(String(url).trim()) ?? [];
+  if (scheme === '') throw invalidOption(field, `is not a Redis URL. ${URL_FORMS}`);
+  if (/\p{Cc}/u.test(rest))
+    throw invalidOption(field, 'contains a line break or control character. Remove it');
+  const userEnd = rest.lastIndexOf('@');
+  const credentials = parseCredentials(rest.slice(0, Math.max(0, userEnd)), field);
+  const [, place = '', path = '', query = '', fragment = ''] =
+    /^([^/?#]*)([^?#]*)([^#]*)(.*)$/s.exec(rest.slice(userEnd + 1)) ?? [];
+  if (fragment !== '') throw invalidOption(field, `contains "#", which must be escaped. ${ESCAPES}`);
+  const isSocket = scheme.toLowerCase().endsWith('unix');
+  const parameters = parseQuery(query, isSocket ? ['db'] : [], field);
+  if (isSocket) {
+    if (place !== '' || path.length < 2)
+      throw invalidOption(field, 'has no absolute path. Write it as unix:///path/redis.sock');
+    const host = parseHost(decodePart(path, field), field).host;
+    return { ...DEFAULT_ADDRESS, host, db: parseDb(parameters.get('db') ?? 0, field), ...credentials };
   }
-  const path = parsed.pathname.replace(/^\//, '');
-  return {
-    host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: parsed.port === '' ? DEFAULT_ADDRESS.port : parsePort(parsed.port, field),
-    db: path === '' ? 0 : parseDb(path, field),
-    ...(parsed.username === '' ? {} : { username: decodePart(parsed.username, field) }),
-    ...(parsed.password === '' ? {} : { password: decodePart(parsed.password, field) }),
-    tls: scheme === 'rediss:',
-  };
+  if (place === '') throw invalidOption(field, `has no host. ${URL_FORMS}`);
+  // Without brackets, ::1:6379 is an address, not a host with a port.
+  if (!place.startsWith('[') && isIP(place) === 6)
+    throw invalidOption(field, 'has an IPv6 address without brackets. Write it as in redis://[::1]:6379');
+  const { host, port = DEFAULT_ADDRESS.port } = parseHost(place, field);
+  const db = path.length < 2 ? 0 : parseDb(path.slice(1), field);
+  return { host, port, db, ...credentials, tls: scheme.toLowerCase() === 'rediss' };
 }
 
-/** @throws TickbusError `TICKBUS_INVALID_OPTION` unless it is a host name or an address */
-export function parseHost(text: string, field: string): string {
-  if (typeof text === 'string' && /^[^\s/@]+$/.test(text)) return text;
+/**
+ * Parses a host name, an IP address (IPv6 with or without brackets), each with an optional port as in `[::1]:6379`, or
+ * the absolute path of a Unix socket.
+ *
+ * @throws TickbusError `TICKBUS_INVALID_OPTION` if it is none of these
+ */
+export function parseHost(text: string, field: string): { host: string; port?: number } {
+  if (typeof text === 'string') {
+    if (text.startsWith('/')) return { host: checkedSocketPath(text, field) };
+    if (isIP(text) !== 0) return { host: text };
+    const [, bracketed, name, port] = /^(?:\[(.*)\]|([^:]*))(?::(.*))?$/s.exec(text) ?? [];
+    const host = bracketed ?? name ?? '';
+    if (bracketed === undefined ? HOST_NAME.test(host) : isIP(host) === 6)
+      return port === undefined ? { host } : { host, port: parsePort(port, field) };
+  }
   throw invalidOption(
     field,
-    'is not a host name or address. Omit scheme, user and port, which belong in a URL',
+    'is not a host name or address. Write one as redis.example, 10.0.0.1, ::1, or /path/redis.sock for a Unix socket. ' +
+      'A scheme or user belongs in a URL',
   );
+}
+
+/** @throws TickbusError `TICKBUS_INVALID_OPTION` for `field` if its host has another port than `port` */
+export function withPort(
+  place: { readonly host?: string; readonly port?: number },
+  port: number | undefined,
+  field: string,
+): { host?: string; port?: number } {
+  if (port === undefined || place.port === undefined || place.port === port)
+    return port === undefined ? place : { ...place, port };
+  throw invalidOption(field, 'has a port, and another port is given too. Give the port once');
+}
+
+/** True if `host` is the path of a Unix socket. */
+export function isSocketPath(host: string): boolean {
+  return host.startsWith('/');
+}
+
+/** Scheme, host and port, without credentials. */
+export function formatAddress({ host, port, tls }: Pick<RedisAddress, 'host' | 'port' | 'tls'>): string {
+  if (isSocketPath(host)) return `unix://${host}`;
+  return `${tls ? 'rediss' : 'redis'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** @throws TickbusError `TICKBUS_INVALID_OPTION` unless it is a whole number from 1 to 65535 */
@@ -69,6 +126,52 @@ export function parseDb(text: string | number, field: string): number {
   );
 }
 
+/** Labels of letters, digits, "-" and "_"; a name may end with a dot. */
+const HOST_NAME = /^[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]*)$/u;
+/** The longest path that the operating systems accept for a Unix socket (`sun_path` without its end). */
+const MAX_SOCKET_PATH_BYTES = 103;
+
+function checkedSocketPath(path: string, field: string): string {
+  if (/\p{Cc}/u.test(path)) throw invalidOption(field, 'has a control character in its path. Remove it');
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= MAX_SOCKET_PATH_BYTES) return path;
+  throw invalidOption(
+    field,
+    `has a path of ${bytes} bytes, and a Unix socket allows ${MAX_SOCKET_PATH_BYTES}. Use a shorter path`,
+  );
+}
+
+function parseCredentials(text: string, field: string): Pick<RedisAddress, 'username' | 'password'> {
+  if (/[#@?/]/.test(text))
+    throw invalidOption(field, `has a reserved character in its user or password. ${ESCAPES}`);
+  const [, user = '', password = ''] = /^([^:]*):?(.*)$/s.exec(text) ?? [];
+  return {
+    ...(user === '' ? {} : { username: decodePart(user, field) }),
+    ...(password === '' ? {} : { password: decodePart(password, field) }),
+  };
+}
+
+/** An unnamed parameter can be a part of a password, so only names are repeated. */
+function parseQuery(text: string, allowed: readonly string[], field: string): ReadonlyMap<string, string> {
+  const parameters = new Map<string, string>();
+  for (const item of text.slice(1).split('&')) {
+    if (item === '') continue;
+    const [, name, value = ''] = /^([a-z_-]{1,40})=(.*)$/is.exec(item) ?? [];
+    if (name === undefined) throw invalidOption(field, `contains "?", which must be escaped. ${ESCAPES}`);
+    if (!allowed.includes(name)) {
+      const use =
+        allowed.length > 0 ? `Only ${allowed.join(', ')} is supported` : 'No parameter is supported';
+      throw invalidOption(
+        field,
+        `has the unknown query parameter "${name}", so it is not used. ${use}: remove it, and set options where the ` +
+          'connection is created',
+      );
+    }
+    parameters.set(name, value);
+  }
+  return parameters;
+}
+
 function wholeNumber(
   text: string | number,
   min: number,
@@ -85,7 +188,7 @@ function decodePart(part: string, field: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw invalidOption(field, 'has an invalid "%" escape in its user or password. Write "%" as "%25"');
+    throw invalidOption(field, `has an invalid "%" escape. ${ESCAPES}`);
   }
 }
 

@@ -1,7 +1,8 @@
 // Creates all Redis clients. docs/decisions/0015-redis-client.md has the reason for each option.
 
-import { isIP } from 'node:net';
 import { createClient, defineScript, RESP_TYPES } from 'redis';
+import { isSocketPath } from './address.ts';
+import { tlsOptions } from './certificates.ts';
 import { DECLARE_DEMAND, READ_DEMAND, WITHDRAW_DEMAND } from './demand-scripts.ts';
 import { ACTIVATE_LEASE, RELEASE_LEASE, RENEW_LEASE, RESERVE_LEASE } from './lease/lease-scripts.ts';
 import type { LinkSettings } from './link-settings.ts';
@@ -22,16 +23,17 @@ const WRITE_BUFFER: object = { writableHighWaterMark: 1024 * 1024 };
  */
 let template: ReturnType<typeof newTemplate> | undefined;
 
-/** A client for one connection. RedisLink monitors it, and replaces it when it drops. */
+/**
+ * A client for one connection. RedisLink monitors it, and replaces it when it drops.
+ *
+ * @throws TickbusError `TICKBUS_INVALID_OPTION` if a certificate file cannot be read
+ */
 export function createRedisClient(settings: LinkSettings) {
-  const { host, port, db, username, password, tls, connectTimeoutMs, name } = settings;
+  const { db, username, password, connectTimeoutMs, name } = settings;
   template ??= newTemplate();
   return template.duplicate({
     socket: {
-      host,
-      port,
-      // SNI allows host names only, no addresses (RFC 6066).
-      ...(tls ? { tls: true as const, ...(isIP(host) === 0 ? { servername: host } : {}) } : {}),
+      ...endpoint(settings),
       connectTimeout: connectTimeoutMs,
       ...WRITE_BUFFER,
       reconnectStrategy: false,
@@ -41,6 +43,11 @@ export function createRedisClient(settings: LinkSettings) {
     ...(password === undefined ? {} : { password }),
     name,
   });
+}
+
+function endpoint({ host, port, tls, certificates }: LinkSettings) {
+  if (isSocketPath(host)) return { path: host };
+  return { host, port, ...(tls ? { tls: true as const, ...tlsOptions(host, certificates) } : {}) };
 }
 
 function newTemplate() {

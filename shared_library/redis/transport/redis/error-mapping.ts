@@ -11,8 +11,9 @@ import {
 } from 'redis';
 import { type ErrorCode, TickbusError } from '../../errors.ts';
 import { printable } from '../../runtime/printable.ts';
-import type { RedisAddress } from './address.ts';
-import { formatAddress } from './link-settings.ts';
+import { formatAddress, isSocketPath, type RedisAddress } from './address.ts';
+import { redact } from './redact.ts';
+import { tlsFault } from './tls-faults.ts';
 
 const TOO_MANY_CLIENTS = 'ERR max number of clients';
 
@@ -60,6 +61,7 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
 /** The error of a failed first connection, with host, port and advice. */
 export function connectError(error: unknown, address: RedisAddress): TickbusError {
   const cause = rootCause(error);
+  if (cause instanceof TickbusError) return cause;
   const where = formatAddress(address);
   const reply = replyPrefix(cause);
   if (reply !== undefined) {
@@ -76,9 +78,10 @@ export function connectError(error: unknown, address: RedisAddress): TickbusErro
       address,
     );
   }
+  const fault = tlsFault(cause);
   return createError(
-    'TICKBUS_CONNECT_FAILED',
-    `Cannot connect to Redis at ${where}: ${connectFailureReason(cause, address)}`,
+    fault === undefined ? 'TICKBUS_CONNECT_FAILED' : 'TICKBUS_TLS_FAILED',
+    `Cannot connect to Redis at ${where}: ${fault ?? connectFailureReason(cause, address)}`,
     cause,
     address,
   );
@@ -130,19 +133,23 @@ export function silentError(silentForMs: number, address: RedisAddress): Tickbus
 /** The error of an established link that dropped or could not reconnect. */
 export function linkError(error: unknown, address: RedisAddress): TickbusError {
   const cause = rootCause(error);
-  const word = replyPrefix(cause);
-  const code = refusalCode(word) ?? 'TICKBUS_NOT_CONNECTED';
-  const where = formatAddress(address);
-  const text =
-    `The link to Redis at ${where} was lost: ${message(cause, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
+  const fault = tlsFault(cause);
+  const code =
+    refusalCode(replyPrefix(cause)) ?? (fault === undefined ? 'TICKBUS_NOT_CONNECTED' : 'TICKBUS_TLS_FAILED');
+  const reason = fault ?? `${message(cause, address)}. ${ADVICE[code] ?? ''}`;
+  const text = `The link to Redis at ${formatAddress(address)} was lost: ${reason}`.trimEnd();
   return createError(code, text, cause, address);
 }
 
 /**
- * Whether a retry is pointless: the server replied with an error that is not transient, such as rejected credentials.
+ * Whether a retry is pointless until somebody changes a setting: the server replied with an error that is not transient,
+ * such as rejected credentials, or the certificate of one side is unusable.
  */
 export function isPermanent(error: unknown): boolean {
-  const word = replyPrefix(rootCause(error));
+  const cause = rootCause(error);
+  if (tlsFault(cause) !== undefined) return true;
+  if (cause instanceof TickbusError) return cause.code === 'TICKBUS_INVALID_OPTION';
+  const word = replyPrefix(cause);
   return word !== undefined && refusalCode(word) !== 'TICKBUS_SERVER_ERROR';
 }
 
@@ -163,9 +170,18 @@ function createError(code: ErrorCode, text: string, cause: unknown, address: Red
 function connectFailureReason(cause: unknown, address: RedisAddress): string {
   const start =
     'Start Redis (`docker-compose up -d redis`), or set REDIS_URL, or REDIS_HOST and REDIS_PORT, to its address.';
-  switch ((cause as { code?: unknown } | undefined)?.code) {
+  const code = (cause as { code?: unknown } | undefined)?.code;
+  if (isSocketPath(address.host) && (code === 'ENOENT' || code === 'ENOTSOCK'))
+    return `there is no Unix socket at this path (${code}). ${start}`;
+  switch (code) {
     case 'ECONNREFUSED':
       return `the connection was refused (ECONNREFUSED). ${start}`;
+    case 'EACCES':
+      return 'this user may not open it (EACCES). Give the user access, such as by `unixsocketperm` of Redis.';
+    case 'ECONNRESET':
+      return address.tls
+        ? 'the server closed the connection during the TLS handshake (ECONNRESET). Check its log.'
+        : `the server closed the connection (ECONNRESET). If it requires TLS, use rediss://. ${CHECK_SERVICE}`;
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return `the host name is unknown. Check it. ${start}`;
@@ -174,7 +190,9 @@ function connectFailureReason(cause: unknown, address: RedisAddress): string {
       return `the host cannot be reached. Check the network. ${start}`;
   }
   if (cause instanceof ConnectionTimeoutError || cause instanceof DisconnectsClientError) {
-    return `it timed out. Check host, port, firewall and whether both sides use TLS (rediss://). ${start}`;
+    return address.tls
+      ? `it timed out. Check host, port and firewall, and whether the server uses TLS on this port; if not, use redis://.`
+      : `it timed out. Check host, port, firewall and whether both sides use TLS (rediss://). ${start}`;
   }
   if (cause instanceof SocketTimeoutError) {
     return `it accepted the connection but sent nothing. ${CHECK_SERVICE}`;
@@ -205,16 +223,7 @@ function rootCause(error: unknown): unknown {
 
 function message(error: unknown, address: RedisAddress): string {
   const text = error instanceof Error ? error.message || error.name : String(error);
-  return redact(printable(text), address).replace(/\.$/, '');
-}
-
-/**
- * Hides the password. The server quotes arguments in some errors (`unknown command HELLO, with args beginning with
- * ...`).
- */
-function redact(text: string, { password }: RedisAddress): string {
-  if (password === undefined) return text;
-  return text.replaceAll(password, '***').replaceAll(encodeURIComponent(password), '***');
+  return printable(redact(text, address.password)).replace(/\.$/, '');
 }
 
 /** A copy without the fields of client errors, which can contain a whole command. */

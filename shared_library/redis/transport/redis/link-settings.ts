@@ -10,8 +10,3 @@ export interface LinkSettings extends RedisAddress {
   /** The name of the link in `CLIENT LIST`. */
   readonly name: string;
 }
-
-/** Scheme, host and port, without credentials. */
-export function formatAddress({ host, port, tls }: RedisAddress): string {
-  return `${tls ? 'rediss' : 'redis'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
-}

@@ -6,9 +6,10 @@ import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { Emitter } from '../../runtime/emitter.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { LinkStatus } from '../link-status.ts';
+import { formatAddress } from './address.ts';
 import { createRedisClient, type RedisClient } from './client.ts';
 import { connectError, isPermanent, linkError, notConnectedError, silentError } from './error-mapping.ts';
-import { formatAddress, type LinkSettings } from './link-settings.ts';
+import type { LinkSettings } from './link-settings.ts';
 import { LinkWatchdog } from './link-watchdog.ts';
 import { backoffMs } from './reconnect-backoff.ts';
 

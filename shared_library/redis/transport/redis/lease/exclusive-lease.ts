@@ -5,11 +5,13 @@ import { TickbusError } from '../../../errors.ts';
 import type { Unsubscribe } from '../../../runtime/emitter.ts';
 import { Emitter } from '../../../runtime/emitter.ts';
 import type { Logger } from '../../../runtime/logger.ts';
+import { printable } from '../../../runtime/printable.ts';
 import type { FenceToken, LeaseAttempt, LeaseOperations } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
 import { commandError, isDenied, refusedError } from '../error-mapping.ts';
 import { channelKeys } from '../keys.ts';
 import type { LinkSettings } from '../link-settings.ts';
+import { redact } from '../redact.ts';
 import { RedisLink } from '../redis-link.ts';
 import { ExclusiveWriter, type PastEpoch } from '../writers/exclusive-writer.ts';
 import { disconnectOtherWriters, findFenceObstacle, watchFence } from './connection-fence.ts';
@@ -244,7 +246,8 @@ export class ExclusiveLease implements LeaseOperations {
       onUntrusted: (client: RedisClient, error: unknown) => this.#link.dropConnection(client, error),
       refusedError: (error: unknown) => refusedError(error, name, this.#settings),
       unknownError: (reason: string) => {
-        const text = `Publishing on ${name}: ${reason}. Whether the messages were published is unknown.`;
+        const shown = printable(redact(reason, this.#settings.password), 1_000);
+        const text = `Publishing on ${name}: ${shown}. Whether the messages were published is unknown.`;
         return new TickbusError('TICKBUS_OUTCOME_UNKNOWN', text);
       },
       notSentError: (reason: string) =>
