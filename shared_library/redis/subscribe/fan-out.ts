@@ -49,6 +49,17 @@ export class FanOut {
     return this.receivers.some(({ joined }) => !joined);
   }
 
+  /** The keys whose last values the receivers need; undefined: all, and always unless the kind is `state`. */
+  get keys(): ReadonlySet<string> | undefined {
+    const keys = new Set<string>();
+    if (this.taps.size > 0 || this.#channel.kind !== 'state') return undefined;
+    for (const subscription of this.subscriptions) {
+      if (subscription.keys === undefined) return undefined;
+      for (const key of subscription.keys) keys.add(key);
+    }
+    return keys;
+  }
+
   add(receiver: Subscription | Tap): void {
     if (receiver instanceof Subscription) this.subscriptions.add(receiver);
     else this.taps.add(receiver);

@@ -149,7 +149,7 @@ function settleEndedEpochs(
   const gaps = [...epochs].flatMap((epoch) => {
     const afterSeq = epoch === start.epoch ? start.seq : 0;
     const ofEpoch = present.filter((message) => message.epoch === epoch);
-    const lastSeq = Math.max(afterSeq, ...seqsOf(ofEpoch));
+    const lastSeq = Math.max(afterSeq, seqsOf(ofEpoch).at(-1) ?? 0);
     const { gap } = detectGap(
       afterSeq,
       { epoch, seq: lastSeq },

@@ -49,12 +49,13 @@ export class Sequencer {
   #endedEpoch: number | undefined;
   /** True if the recovery in flight reads all last values, not only those after the position. */
   #readsSnapshot = false;
+  /** The receivers whose keys the recovery in flight reads; undefined: all. */
+  #readFor: readonly Receiver[] | undefined;
   #mayRead = true;
   #isDeliveringRecovered = false;
   #isCompleting = false;
   #setPlaced: () => void = () => {};
   readonly #counters = { gaps: 0, lost: 0, repaired: 0 };
-
   /**
    * Resolves when the position is known: from then on each published message is delivered or reported as lost. Also
    * resolves after a recovery that failed, which is reported, and on `close`.
@@ -69,6 +70,7 @@ export class Sequencer {
     this.#queries = new StateQueries({
       ...options,
       position: () => this.#position ?? ORIGIN,
+      keys: () => options.fanOut.keys,
       onHeadMismatch: () => this.#recover(),
     });
   }
@@ -174,6 +176,7 @@ export class Sequencer {
     if (this.mode === 'closed') return;
     if (!this.#mayRead) return this.#recoverWithoutReading();
     this.#readsSnapshot = channel.kind === 'state' && fanOut.hasNewReceiver;
+    this.#readFor = fanOut.keys && fanOut.receivers;
     const heldBeforeRead = this.#held.length;
     this.#queries.read(
       this.#readsSnapshot ? undefined : this.#position,
@@ -202,6 +205,7 @@ export class Sequencer {
 
   /** Takes the last position of the held messages as the head. While none is numbered, the recovery continues. */
   #recoverWithoutReading(): void {
+    this.#readFor = undefined;
     const last = this.#held.map(positionOf).findLast((position) => position !== undefined);
     if (last !== undefined) this.#completeRecovery({ position: last, entries: [] }, 0);
   }
@@ -232,7 +236,7 @@ export class Sequencer {
     this.#isNewLink = false;
     this.#position = head;
     // A receiver that a listener or handler adds now gets none of these messages, but a recovery of its own.
-    const receivers = new Set(fanOut.receivers);
+    const receivers = new Set(this.#readFor ?? fanOut.receivers);
     this.#isCompleting = true;
     for (const gap of gaps) this.#reportGap(gap);
     this.#counters.repaired += repaired;
@@ -286,7 +290,6 @@ export class Sequencer {
 }
 
 const asLive = () => 'live' as const;
-
 const USED = invalidMessage('is a sequence number that was already delivered', 'seq');
 const FORGED = invalidMessage('is a sequence number that the server never assigned', 'seq');
 

@@ -14,6 +14,8 @@ export interface StateQueriesOptions {
   readonly clock: Clock;
   /** The position of the subscriber. */
   readonly position: () => Position;
+  /** The keys whose last values the subscriber needs; undefined: all. Default: all. */
+  readonly keys?: (() => ReadonlySet<string> | undefined) | undefined;
   /** The head does not match the position: messages were lost, a number was forged, or the channel was reset. */
   readonly onHeadMismatch: () => void;
   /** The server answered a query that was sent at `sentAt` (monotonic); its clock showed `serverAt`. */
@@ -33,6 +35,8 @@ export class StateQueries {
   #confirmedAt: number | undefined;
   #lease: FenceToken | undefined;
   #cancelTimer: Unsubscribe = () => {};
+  /** Ends the read in flight. */
+  #abort = new AbortController();
 
   constructor(options: StateQueriesOptions) {
     this.#options = options;
@@ -53,7 +57,10 @@ export class StateQueries {
     return this.#reading;
   }
 
-  /** Reads the state of the channel, with the messages kept after `since`, or all kept messages if it is undefined. */
+  /**
+   * Reads the state of the channel, with the messages kept after `since`, or all kept messages if it is undefined. On a
+   * `state` channel, only last values of `keys` are needed.
+   */
   read(
     since: Position | undefined,
     onState: (state: ChannelState) => void,
@@ -61,9 +68,11 @@ export class StateQueries {
   ): void {
     const { channel, transport, clock, onAnswer } = this.#options;
     this.cancel();
+    const { signal } = this.#abort;
+    const keys = this.#options.keys?.();
     const generation = this.#generation;
     const sentAt = clock.monotonic();
-    this.#reading = transport.read(channel, since).then(
+    this.#reading = transport.read(channel, since, { keys, signal }).then(
       (state) => {
         onAnswer?.(sentAt, state.at);
         if (generation !== this.#generation) return;
@@ -121,6 +130,8 @@ export class StateQueries {
   /** Discards the answers to the queries in flight and stops the checks of the head. */
   cancel(): void {
     this.#generation++;
+    this.#abort.abort();
+    this.#abort = new AbortController();
     this.#cancelTimer();
   }
 

@@ -20,6 +20,8 @@ import { FakeTransport } from './fake-transport.fixture.ts';
 /** A subscribing link that drops the messages selected by `drops`. */
 class LossyTransport extends FakeTransport {
   drops: (envelope: Envelope) => boolean = () => false;
+  /** The keys of each read. */
+  readonly readKeys: (ReadonlySet<string> | undefined)[] = [];
   readonly #inner: Transport;
 
   constructor(inner: Transport) {
@@ -49,6 +51,7 @@ class LossyTransport extends FakeTransport {
 
   override read(...args: Parameters<Transport['read']>): Promise<ChannelState> {
     this.reads.push(args[1]);
+    this.readKeys.push(args[2]?.keys);
     return this.#inner.read(...args);
   }
 

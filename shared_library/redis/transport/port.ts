@@ -32,9 +32,19 @@ export interface Transport {
    */
   subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe>;
   /**
-   * Reads at one instant: epoch, top sequence number, and the stored messages after `since` (last values or history).
+   * Reads epoch, top sequence number, and the stored messages after `since` (last values or history). `position` and
+   * all fields but `entries` are of one instant, and all messages up to `position` have arrived before the reply.
+   *
+   * The entries can be read later than that, in chunks. No entry is above `position`: a message that was published
+   * during the read is left out, because it arrives live. So a last value that was replaced during the read is missing,
+   * but the message that replaced it has arrived before the reply, unless it was lost in transit; its number is above
+   * `position`, so that loss is detected like any other. History that the server drops during the read is missing, too.
+   *
+   * @param since the stored messages of its epoch up to this position are left out
+   * @throws TickbusError `TICKBUS_SERVER_ERROR` if the epoch changes again and again during the read; `TICKBUS_CLOSED`
+   *   after `signal` has aborted
    */
-  read(channel: ChannelSpec, since?: Position): Promise<ChannelState>;
+  read(channel: ChannelSpec, since?: Position, options?: ReadOptions): Promise<ChannelState>;
   /** Like `read`, but without stored messages. Its reply is a barrier, too. Costs the server very little. */
   head(channel: ChannelSpec): Promise<ChannelHead>;
   lease(channel: ChannelSpec): LeaseOperations;
@@ -54,6 +64,20 @@ export interface Connection {
   readonly subscribing: Transport;
   close(): Promise<void>;
 }
+
+/** What to read, and until when. */
+export interface ReadOptions {
+  /**
+   * The keys whose last values are needed (kind `state`); undefined: all. The server may return others, too: it returns
+   * all of them while there are at most `MAX_READ_WHOLE`.
+   */
+  readonly keys?: ReadonlySet<string> | undefined;
+  /** Ends the read early, between two chunks. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Up to this number, the last values of a channel are read as a whole, at the instant of `position`. */
+export const MAX_READ_WHOLE = 500;
 
 /** One message to publish. */
 export interface Outgoing {
@@ -128,9 +152,12 @@ export interface ChannelHead {
   readonly lease?: FenceToken;
 }
 
-/** The state of a channel on the server at one instant. */
+/** The state of a channel on the server. See `Transport.read` for what was read at one instant. */
 export interface ChannelState extends ChannelHead {
-  /** Stored messages after `since`, in ascending order; all of them if `since` is absent or of another epoch. */
+  /**
+   * Stored messages after `since` and up to `position`; all of them if `since` is absent or of another epoch. History
+   * is in ascending order. Last values are in any order, and one may occur twice.
+   */
   readonly entries: readonly Uint8Array[];
   /**
    * Whether the server restarted or failed over since it numbered the epoch, so that its latest messages may be lost.

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { decodeEnvelope } from '../../wire/envelope.ts';
-import { ORIGIN } from '../../wire/position.ts';
+import { ORIGIN, type Position } from '../../wire/position.ts';
 import { batch, type ContractHarness, listen, outgoing, spec } from './transport.fixture.ts';
 
 export function describeRead(harness: ContractHarness): void {
@@ -65,6 +65,67 @@ export function describeRead(harness: ContractHarness): void {
         expect(await numbers({ epoch, seq: 3 })).toEqual([]);
         expect(await numbers({ epoch: epoch - 1, seq: 2 })).toEqual([1, 2, 3]);
       }
+    });
+
+    it('returns the last values of the wanted keys of a large channel', async () => {
+      const channel = spec('state');
+      const { first } = await harness.publishing.publish(channel, batch(600));
+      const wanted = async (keys: readonly string[], seq = 0) => {
+        const since = { epoch: first?.epoch ?? 0, seq };
+        const { entries } = await harness.subscribing.read(channel, since, { keys: new Set(keys) });
+        return entries.map((frame) => decodeEnvelope(frame).data.index).sort();
+      };
+      expect(await wanted(['key-7', 'key-599', 'no such key'])).toEqual([599, 7]);
+      expect(await wanted(['key-7', 'key-599'], 8)).toEqual([599]);
+      expect(await wanted([])).toEqual([]);
+      expect(await wanted(Array.from({ length: 1_500 }, (_, index) => `key-${index}`))).toHaveLength(600);
+    });
+
+    it('misses no value of a large channel that changes during the read, and returns none above the position', async () => {
+      const channel = spec('state');
+      const { frames } = await listen(harness.subscribing, channel);
+      for (let key = 0; key < 3_000; key += 500)
+        await harness.publishing.publish(
+          channel,
+          batch(500).map(({ json }, index) => ({ json, key: `${key + index}` })),
+        );
+      for (const keys of [undefined, new Set(Array.from({ length: 3_000 }, (_, index) => String(index)))]) {
+        let isReading = true;
+        const publishing = (async () => {
+          for (let round = 0; isReading || round < 10; round++)
+            await harness.publishing.publish(channel, [outgoing({ round }, String((round * 37) % 3_000))]);
+        })();
+        const { position, entries } = await harness.subscribing.read(channel, undefined, { keys });
+        isReading = false;
+        await publishing;
+        const { position: end } = await harness.subscribing.head(channel);
+        const kept = entries.map((frame) => decodeEnvelope(frame).seq ?? 0);
+        expect(kept.filter((seq) => seq > position.seq)).toEqual([]);
+        const live = frames.items.map(({ seq }) => seq ?? 0).filter((seq) => seq > position.seq);
+        expect(live).toEqual(
+          Array.from({ length: end.seq - position.seq }, (_, index) => position.seq + 1 + index),
+        );
+        const { entries: newest } = await harness.subscribing.read(channel);
+        const known = new Set([...kept, ...live]);
+        expect(newest.filter((frame) => !known.has(decodeEnvelope(frame).seq ?? 0))).toEqual([]);
+      }
+    });
+
+    it('returns a long history in order', async () => {
+      const channel = spec('event', 2_000);
+      let epoch = 0;
+      for (let sent = 0; sent < 2_500; sent += 250)
+        epoch = (await harness.publishing.publish(channel, batch(250))).first?.epoch ?? 0;
+      const seqs = async (since?: Position) =>
+        (await harness.subscribing.read(channel, since)).entries.map((frame) => decodeEnvelope(frame).seq);
+      const from = (first: number) => Array.from({ length: 2_501 - first }, (_, index) => first + index);
+      expect(await seqs()).toEqual(from(501));
+      expect(await seqs({ epoch, seq: 900 })).toEqual(from(901));
+    });
+
+    it('rejects a read that was cancelled', async () => {
+      const reading = harness.subscribing.read(spec('state'), undefined, { signal: AbortSignal.abort() });
+      await expect(reading).rejects.toMatchObject({ code: 'TICKBUS_CLOSED' });
     });
 
     it('returns as much history as the channel defines, and none of a command channel', async () => {

@@ -33,6 +33,45 @@ describe('a late joiner', () => {
     expect(received).toEqual(['B1 snapshot']);
   });
 
+  it('reads the values of its keys alone on a large channel, also for subscriptions added during a read', async () => {
+    const harness = new PubSubHarness();
+    await Promise.all(Array.from({ length: 600 }, (_, index) => harness.publishPrice(`S${index}`, index)));
+    const received: string[] = [];
+    const subscribe = (...keys: string[]) =>
+      harness.subscriber.subscribe(PRICES, (message) => received.push(tickText(message)), { keys });
+    subscribe('S1', 'S2');
+    await harness.subscriber.startListening();
+    await eventLoopTurns();
+    expect(received).toEqual(['S11 snapshot', 'S22 snapshot']);
+    const { length } = harness.link.reads;
+    for (let index = 3; index < 300; index++) subscribe(`S${index}`);
+    await eventLoopTurns();
+    expect(received.slice(2)).toEqual(
+      Array.from({ length: 297 }, (_, index) => `S${index + 3}${index + 3} snapshot`),
+    );
+    // The first read serves the first subscription, the second one all others.
+    expect(harness.link.reads).toHaveLength(length + 2);
+    expect(harness.link.readKeys.at(-1)?.size).toBe(299);
+    expect(harness.gaps).toEqual([]);
+    await harness.publishPrice('S299', 7);
+    expect(received.at(-1)).toBe('S2997');
+  });
+
+  it('has the newest values of its keys after a loss on a large channel', async () => {
+    const harness = new PubSubHarness();
+    await Promise.all(Array.from({ length: 600 }, (_, index) => harness.publishPrice(`S${index}`, 1)));
+    const received: string[] = [];
+    harness.subscriber.subscribe(PRICES, (message) => received.push(tickText(message)), { keys: ['S1'] });
+    await harness.subscriber.startListening();
+    await eventLoopTurns();
+    harness.link.drops = ({ data }) => data.price === 2;
+    await harness.publishPrices(['S1', 2], ['S2', 2], ['S3', 3]);
+    await eventLoopTurns();
+    expect(received.at(-1)).toBe('S12 snapshot');
+    // The message of S2 is not read, so it counts as lost.
+    expect(harness.gaps).toMatchObject([{ cause: 'loss', from: 602, to: 602, repaired: false }]);
+  });
+
   it.each([FILLS, ALERTS, COMMANDS])('of %s receives no earlier message', async (channel) => {
     const harness = new PubSubHarness();
     await harness.publishNotes(channel, 1, 2);

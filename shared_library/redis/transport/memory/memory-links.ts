@@ -5,6 +5,7 @@ import { TickbusError } from '../../errors.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { Emitter } from '../../runtime/emitter.ts';
 import type { Position } from '../../wire/position.ts';
+import { cancelledError } from '../cancelled-error.ts';
 import type { LinkStatus } from '../link-status.ts';
 import type {
   ChannelHead,
@@ -14,6 +15,7 @@ import type {
   FenceToken,
   LeaseOperations,
   Outgoing,
+  ReadOptions,
   Receipt,
   Transport,
   Writer,
@@ -88,9 +90,10 @@ export class MemoryTransport implements Transport {
     };
   }
 
-  async read(channel: ChannelSpec, since?: Position): Promise<ChannelState> {
+  async read(channel: ChannelSpec, since?: Position, options?: ReadOptions): Promise<ChannelState> {
     this.#assertConnected();
-    return this.#server.read(channel, since);
+    if (options?.signal?.aborted) throw cancelledError(channel);
+    return this.#server.read(channel, since, options?.keys);
   }
 
   async head(channel: ChannelSpec): Promise<ChannelHead> {

@@ -8,14 +8,15 @@ import { systemClock } from '../../runtime/system-clock.ts';
 import { ORIGIN, type Position } from '../../wire/position.ts';
 import { positioned } from '../../wire/position-prefix.ts';
 import { countKeys, demandEntry } from '../demand-entries.ts';
-import type {
-  ChannelHead,
-  ChannelState,
-  EarlierPublish,
-  FenceToken,
-  LeaseAttempt,
-  Outgoing,
-  Receipt,
+import {
+  type ChannelHead,
+  type ChannelState,
+  type EarlierPublish,
+  type FenceToken,
+  type LeaseAttempt,
+  MAX_READ_WHOLE,
+  type Outgoing,
+  type Receipt,
 } from '../port.ts';
 
 interface StoredMessage {
@@ -112,10 +113,10 @@ export class MemoryServer {
     return () => listeners.delete(listener);
   }
 
-  read(spec: ChannelSpec, since: Position | undefined): ChannelState {
+  read(spec: ChannelSpec, since: Position | undefined, keys?: ReadonlySet<string>): ChannelState {
     const { last, history } = this.#channel(spec.name);
     const { position: head, ...now } = this.head(spec);
-    const kept = spec.kind === 'state' ? [...last.values()] : history;
+    const kept = spec.kind === 'state' ? lastValues(last, keys) : history;
     const inEpoch = since?.epoch === head.epoch;
     const entries = kept
       .filter(({ position }) => !inEpoch || (position.epoch === head.epoch && position.seq > since.seq))
@@ -270,6 +271,15 @@ function store(spec: ChannelSpec, channel: ServerChannel, message: Outgoing, kep
   if (spec.history === 0) return;
   channel.history.push(kept);
   if (channel.history.length > spec.history) channel.history.shift();
+}
+
+/** As Redis does, returns all of them while they are few. */
+function lastValues(
+  last: ReadonlyMap<string, StoredMessage>,
+  keys: ReadonlySet<string> | undefined,
+): readonly StoredMessage[] {
+  if (keys === undefined || last.size <= MAX_READ_WHOLE) return [...last.values()];
+  return [...keys].flatMap((key) => last.get(key) ?? []);
 }
 
 function fencedError({ name }: ChannelSpec): TickbusError {

@@ -14,15 +14,18 @@ import type {
   FenceToken,
   LeaseOperations,
   Outgoing,
+  ReadOptions,
   Receipt,
   Transport,
 } from '../port.ts';
+import { type RunRead, readChannel } from './channel-read.ts';
 import { AS_BYTES, type RedisClient } from './client.ts';
 import { commandError, isDenied } from './error-mapping.ts';
 import { channelKeys } from './keys.ts';
 import { ExclusiveLease } from './lease/exclusive-lease.ts';
 import { TokenLease } from './lease/token-lease.ts';
 import type { LinkSettings } from './link-settings.ts';
+import { parseLease } from './parse-lease.ts';
 import { RedisLink } from './redis-link.ts';
 import { parseReceipt, publishArguments } from './writers/shared-writer.ts';
 
@@ -89,28 +92,17 @@ export class RedisTransport implements Transport {
     return () => this.#unsubscribe(subscription);
   }
 
-  async read(channel: ChannelSpec, since: Position = ORIGIN): Promise<ChannelState> {
-    const { head, last, history, lease } = channelKeys(channel);
-    const args = [channel.kind, String(since.epoch), String(since.seq)];
-    const reply = await this.#run((client) =>
-      client.withTypeMapping(AS_BYTES).readChannel([head, last, history, lease], args),
-    );
-    const [epoch, seq, at, entries, isForgotten, holder] = reply as unknown as [
-      Buffer,
-      Buffer,
-      Buffer,
-      Buffer[],
-      number,
-      Buffer,
-    ];
-    const position = { epoch: Number(epoch), seq: Number(seq) };
-    return {
-      position,
-      at: Number(at),
-      entries,
-      isForgotten: isForgotten === 1,
-      ...parseLease(String(holder)),
+  /** Each chunk counts as activity, so a long read does not make the link stale. */
+  read(channel: ChannelSpec, since?: Position, options?: ReadOptions): Promise<ChannelState> {
+    const run: RunRead = async (keys, args) => {
+      const reply = await this.#run(
+        (client) => client.withTypeMapping(AS_BYTES).readChannel(keys, args),
+        'read',
+      );
+      this.#link.recordActivity();
+      return reply;
     };
+    return readChannel(run, channel, since, options);
   }
 
   /** Three pipelined commands instead of a script. Lease and time are as old as the head, or slightly newer. */
@@ -210,11 +202,6 @@ export class RedisTransport implements Transport {
     // Messages that the server still sends are ignored.
     this.#run((client) => client.unsubscribe([...names], listener, true), 'read').catch(() => {});
   }
-}
-
-/** The lease key holds a token, the nonce of a claim in progress, or `nobody` during a hold-off. */
-function parseLease(holder: string | null): Pick<ChannelHead, 'lease'> {
-  return holder !== null && /^\d+$/.test(holder) ? { lease: Number(holder) } : {};
 }
 
 /** Whether the lease holder publishes with plain commands. Tickbus subscribers may then receive whole batches. */
