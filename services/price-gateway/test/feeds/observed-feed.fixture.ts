@@ -15,6 +15,8 @@ export class ObservedFeed {
   readonly subscribed = new ReceivedValues<readonly string[]>();
   readonly raw = new ReceivedValues<RawFrame>();
   frames = 0;
+  /** Events of instruments that were not requested. */
+  unrequested = 0;
   allowConnection: FeedListener['mayConnect'];
 
   constructor(feed: Feed, symbols: readonly string[], grant: FeedListener['mayConnect'] = async () => {}) {
@@ -34,6 +36,9 @@ export class ObservedFeed {
       onState: this.states.add,
       onSubscribed: this.subscribed.add,
       onRefused: this.refusals.add,
+      onUnrequested: (events) => {
+        this.unrequested += events;
+      },
       onRaw: this.raw.add,
     });
   }
