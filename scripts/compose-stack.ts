@@ -14,6 +14,13 @@ export interface Container {
     readonly ExitCode: number;
     readonly Health?: { readonly Status: string };
   };
+  readonly HostConfig: {
+    readonly CapDrop: readonly string[] | null;
+    readonly SecurityOpt: readonly string[] | null;
+    readonly ReadonlyRootfs: boolean;
+    readonly Memory: number;
+    readonly PidsLimit: number | null;
+  };
   readonly NetworkSettings: { readonly Ports: Readonly<Record<string, readonly PortBinding[] | null>> };
 }
 

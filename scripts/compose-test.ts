@@ -131,6 +131,22 @@ async function monitorIsGreen(): Promise<void> {
 }
 
 async function isHardened(): Promise<void> {
+  await check(
+    'no service has capabilities, a writable file system, or unlimited memory or processes',
+    async () => {
+      for (const service of SERVICES) {
+        const { HostConfig } = await stack.inspect(service);
+        const { CapDrop, SecurityOpt, ReadonlyRootfs, Memory, PidsLimit } = HostConfig;
+        deepStrictEqual(
+          [CapDrop, SecurityOpt, ReadonlyRootfs],
+          [['ALL'], ['no-new-privileges:true'], true],
+          service,
+        );
+        deepStrictEqual(Memory > 0 && Memory <= 2 * 2 ** 30, true, `${service} may use ${Memory} bytes.`);
+        deepStrictEqual(PidsLimit, 128, service);
+      }
+    },
+  );
   await check('no process runs as root', async () => {
     for (const service of SERVICES) {
       const { Id } = await stack.inspect(service);

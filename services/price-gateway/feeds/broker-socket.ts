@@ -12,6 +12,8 @@ export const BROKER_LIMITS = {
   maxBufferedChunks: 16 * 1024,
   /** Maximum duration of the TCP, TLS and WebSocket handshakes together, milliseconds. */
   handshakeTimeoutMs: 15_000,
+  /** Bytes to read in one turn of the event loop, so that a flood does not delay the renewal of the lease. */
+  bytesPerTurn: 64 * 1024,
 } as const;
 
 /** The options of `ws` that enforce `BROKER_LIMITS`. Deflate is off, because a small frame could inflate to gigabytes. */
@@ -47,6 +49,8 @@ export function openBrokerSocket(
   socket.on('open', () => clearTimeout(timer));
   socket.on('close', () => clearTimeout(timer));
   socket.on('error', () => socket.terminate());
+  // Not before `open`: until then ws does not listen, and the first bytes would be lost.
+  socket.on('upgrade', ({ socket: tcp }) => socket.on('open', () => readInTurns(socket, tcp)));
   return socket;
 }
 
@@ -65,5 +69,22 @@ export function closeBrokerSocket(socket: WebSocket, withinMs: number): Promise<
     });
     if (withinMs === 0) socket.terminate();
     else socket.close();
+  });
+}
+
+/**
+ * Pauses reading until the next turn of the event loop when a turn has read `bytesPerTurn`. Without this, one turn reads
+ * up to 2 MiB, which can be 500,000 messages. Counts chunks of TCP, so a message costs nothing.
+ */
+function readInTurns(socket: WebSocket, tcp: NodeJS.ReadableStream): void {
+  let bytes = 0;
+  const nextTurn = () => {
+    bytes = 0;
+    if (socket.isPaused) socket.resume();
+  };
+  tcp.on('data', (chunk: Buffer) => {
+    if (bytes === 0) setImmediate(nextTurn);
+    bytes += chunk.length;
+    if (bytes >= BROKER_LIMITS.bytesPerTurn) socket.pause();
   });
 }

@@ -1,0 +1,3 @@
+// A mapping module that reads nothing, for servers that send nothing useful.
+
+export function read(): undefined {}
