@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createAlpacaFeed } from '../../feeds/alpaca-feed.ts';
+import { BROKER_LIMITS, closeBrokerSocket, openBrokerSocket } from '../../feeds/broker-socket.ts';
 import type { Feed } from '../../feeds/feed.ts';
 import { createWebSocketFeed } from '../../feeds/websocket-feed.ts';
 import { CREDENTIALS } from '../gateway.fixture.ts';
@@ -118,6 +119,33 @@ describe.each(Object.entries(FEEDS))('the %s feed', (_name, create) => {
     await victim.closed;
     expect(observed.states.all.at(-1)).toEqual({ type: 'stopped' });
   });
+});
+
+it('reads a flood in turns of the event loop, so that the lease is renewed meanwhile', async () => {
+  await using server = await HostileServer.start();
+  const socket = openBrokerSocket(server.url);
+  let messages = 0;
+  socket.on('message', () => messages++);
+  await once(socket, 'open');
+  socket.pause();
+  const { socket: peer } = await server.victims.until(() => true);
+  const message = frame(text, '[]');
+  peer.write(repeated(message, 4 * MIB));
+  // The buffers of the kernel are full when nothing more is written.
+  for (let rest = -1, still = 0; still < 50; still = rest === peer.writableLength ? still + 1 : 0) {
+    rest = peer.writableLength;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  socket.resume();
+  let largest = 0;
+  while (messages < MIB) {
+    const before = messages;
+    await new Promise((resolve) => setImmediate(resolve));
+    largest = Math.max(largest, messages - before);
+  }
+  // Two chunks: one that stays just below the limit, and one more.
+  expect(largest).toBeLessThanOrEqual((2 * BROKER_LIMITS.bytesPerTurn) / message.length);
+  await closeBrokerSocket(socket, 0);
 });
 
 it('answers a flood of pings from a broker that reads nothing with a bounded number of pongs', async () => {
