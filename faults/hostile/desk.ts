@@ -80,8 +80,10 @@ export class Desk {
     return desk;
   }
 
-  /** Waits until a new sample of the bot is fresh. */
+  /** Waits until the bot has received another price and a later sample is fresh. */
   async untilFresh(ms?: number): Promise<void> {
+    const { prices } = await this.report();
+    await eventually('The bot receives a price', async () => (await this.report()).prices > prices, ms);
     const before = (await this.report()).samples.fresh ?? 0;
     const isFresh = async () => ((await this.report()).samples.fresh ?? 0) > before;
     await eventually('The bot has a fresh price', isFresh, ms);
