@@ -17,7 +17,7 @@ export function defineTarget<Input>(target: FuzzTarget<Input>): FuzzTarget {
 }
 
 /** A single call must not take longer, milliseconds. */
-export const MAX_CALL_MS = 100;
+const MAX_CALL_MS = 100;
 /** A slow call is repeated, because garbage collection or another process can delay one. */
 const ATTEMPTS = 4;
 

@@ -3,7 +3,7 @@
 import type { WorkerProcess } from '../worker-process.ts';
 import type { Desk } from './desk.ts';
 
-/** An attack that stops a program blocks it for seconds. Twenty times the 100 ms of docs/security.md: machines differ. */
+/** An attack that stops a program blocks it for seconds. The margin over the 100 ms of docs/security.md is 20. */
 export const MAX_BLOCKED_MS = 2_000;
 /** About 120 MB of it is node with the TypeScript loader. */
 const MAX_MB = { bot: 512, gateway: 512, monitor: 768 };

@@ -11,7 +11,7 @@ import type { DeskBotReport, DeskBotSettings } from '../workers/desk-bot.ts';
 import type { Vitals } from '../workers/vitals.ts';
 import { OperatorCommands } from './operator-commands.ts';
 import { PageVisits } from './page-visits.ts';
-import { applyProductionSettings, urlOf } from './production-users.ts';
+import { applyProductionSettings, type UserName, urlOf } from './production-users.ts';
 
 export const BOT = 'honest';
 export const SYMBOL = 'AAPL';
@@ -39,7 +39,7 @@ export class Desk {
   readonly token = randomUUID();
   readonly #metricsUrl: string;
 
-  private constructor(testbed: Testbed, ports: Ports, feed: Readonly<Record<string, string>>) {
+  private constructor(testbed: Testbed, ports: Ports, { feed, monitorUser }: DeskSettings) {
     const { port } = testbed.redis;
     this.testbed = testbed;
     this.monitorPort = ports.monitor;
@@ -47,7 +47,7 @@ export class Desk {
     const gateway = { REDIS_URL: urlOf('gateway', port), HTTP_PORT: String(ports.metrics), SYMBOLS: SYMBOL };
     this.gateway = this.#start('price-gateway', { ...gateway, ...RETRY_FAST, ...feed });
     const monitor = { MONITOR_PORT: String(ports.monitor), MONITOR_TOKEN: this.token };
-    this.monitor = this.#start('monitor', { ...monitor, REDIS_URL: urlOf('operator', port) });
+    this.monitor = this.#start('monitor', { ...monitor, REDIS_URL: urlOf(monitorUser, port) });
     const settings: DeskBotSettings = {
       url: urlOf('bot', port),
       bot: BOT,
@@ -62,9 +62,12 @@ export class Desk {
 
   /** Resolves when the bot has a fresh price and the monitor answers. */
   static async open(testbed: Testbed, { feed }: DeskOptions = {}): Promise<Desk> {
-    await applyProductionSettings((...command) => testbed.command(...command));
+    const users = await applyProductionSettings((...command) => testbed.command(...command));
     const ports = { broker: await freePort(), metrics: await freePort(), monitor: await freePort() };
-    const desk = new Desk(testbed, ports, feed ?? alpaca(ports.broker));
+    const desk = new Desk(testbed, ports, {
+      feed: feed ?? alpaca(ports.broker),
+      monitorUser: users.has('monitor') ? 'monitor' : 'operator',
+    });
     if (feed === undefined)
       desk.#start('simulated-broker', { BROKER_PORT: String(ports.broker), BROKER_SYMBOLS: SYMBOL });
     await desk.bot.receive('ready');
@@ -77,8 +80,10 @@ export class Desk {
     return desk;
   }
 
-  /** Waits until a new sample of the bot is fresh. */
+  /** Waits until the bot has received another price and a later sample is fresh. */
   async untilFresh(ms?: number): Promise<void> {
+    const { prices } = await this.report();
+    await eventually('The bot receives a price', async () => (await this.report()).prices > prices, ms);
     const before = (await this.report()).samples.fresh ?? 0;
     const isFresh = async () => ((await this.report()).samples.fresh ?? 0) > before;
     await eventually('The bot has a fresh price', isFresh, ms);
@@ -111,6 +116,11 @@ export class Desk {
     this.testbed.atEnd(() => worker.kill());
     return worker;
   }
+}
+
+interface DeskSettings {
+  readonly feed: Readonly<Record<string, string>>;
+  readonly monitorUser: UserName;
 }
 
 interface Ports {

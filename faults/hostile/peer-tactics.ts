@@ -12,7 +12,7 @@ export interface Observed {
   readonly nth: number;
 }
 
-export interface Attack {
+interface Attack {
   readonly channel: string;
   readonly payload: Buffer;
 }

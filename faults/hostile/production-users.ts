@@ -5,21 +5,27 @@ import { readFile } from 'node:fs/promises';
 const PAGE = new URL('../../docs/production.md', import.meta.url);
 /** Replaces PASSWORD in the page. */
 const PASSWORD = 'secret';
-const LIMITS = ['maxmemory', 'maxmemory-policy', 'maxmemory-clients', 'client-output-buffer-limit'];
+const LIMITS = /^(maxmemory|client-output-buffer-limit|lazyfree|proto-max-bulk-len)/;
 
-export type UserName = 'gateway' | 'bot' | 'reader' | 'operator';
+export type UserName = 'gateway' | 'bot' | 'reader' | 'monitor' | 'operator';
 
-/** @param command runs one Redis command as a user with all rights */
+/**
+ * @param command runs one Redis command as a user with all rights
+ * @returns the names of the users
+ */
 export async function applyProductionSettings(
   command: (...args: string[]) => Promise<unknown>,
-): Promise<void> {
+): Promise<ReadonlySet<string>> {
+  const users = new Set<string>();
   const lines = (await readFile(PAGE, 'utf8')).split('\n');
   for (const line of lines) {
     const [name = '', ...rest] = line.split(' ');
-    if (name === 'user' && rest[0] !== 'default')
+    if (name === 'user' && rest[0] !== 'default') {
+      users.add(rest[0] ?? '');
       await command('ACL', 'SETUSER', ...aclArguments(line.replaceAll('PASSWORD', PASSWORD)));
-    else if (LIMITS.includes(name)) await command('CONFIG', 'SET', name, rest.join(' '));
+    } else if (LIMITS.test(name)) await command('CONFIG', 'SET', name, rest.join(' '));
   }
+  return users;
 }
 
 export function urlOf(user: UserName, port: number): string {
