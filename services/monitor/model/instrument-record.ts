@@ -29,8 +29,6 @@ export interface InstrumentRecord {
   bid: number | undefined;
   ask: number | undefined;
   venue: string | undefined;
-  /** The venue as received, to notice another one. */
-  receivedVenue: string | undefined;
   source: PriceRow['source'] | undefined;
   /** Messages in the current second, including conflated ones. */
   count: number;
@@ -61,7 +59,6 @@ export function newInstrumentRecord(symbol: string): InstrumentRecord {
     bid: undefined,
     ask: undefined,
     venue: undefined,
-    receivedVenue: undefined,
     source: undefined,
     count: 0,
     rate: 0,
@@ -85,10 +82,8 @@ export function applyPrice(
   record.ask = ask;
   record.source = source;
   record.isDirty = true;
-  if (venue !== record.receivedVenue) {
-    record.receivedVenue = venue === undefined ? undefined : ownCopy(venue);
-    record.venue = venue === undefined ? undefined : rowName(venue);
-  }
+  // The label of an ordinary venue equals it, so it is made once.
+  if (venue !== record.venue) record.venue = venue === undefined ? undefined : rowName(venue);
 }
 
 export function isUpToDate(record: InstrumentRecord, latest: PriceVerdict): boolean {
