@@ -153,6 +153,22 @@ export interface About {
 /** One value per second, oldest first. */
 export type Series = readonly number[];
 
+/** Rows dropped since the monitor started, because there were too many. */
+export interface Dropped {
+  readonly prices: number;
+  readonly bots: number;
+  readonly commands: number;
+  readonly events: number;
+}
+
+/** Keys of the rows dropped since the previous frame. */
+export interface Removed {
+  readonly prices?: readonly string[];
+  readonly bots?: readonly string[];
+  readonly commands?: readonly number[];
+  readonly events?: readonly number[];
+}
+
 export interface Snapshot {
   readonly now: number;
   readonly frame: number;
@@ -168,6 +184,7 @@ export interface Snapshot {
   readonly rates: Readonly<Record<string, Series>>;
   readonly commands: readonly CommandRow[];
   readonly events: readonly EventRow[];
+  readonly dropped: Dropped;
 }
 
 /** Changes since the previous frame. An absent member has not changed. */
@@ -184,6 +201,9 @@ export interface Delta {
   readonly rates?: Readonly<Record<string, number>>;
   readonly commands?: readonly CommandRow[];
   readonly events?: readonly EventRow[];
+  /** Apply it before the rows of this frame: a dropped name may have come back. */
+  readonly removed?: Removed;
+  readonly dropped?: Dropped;
 }
 
 export interface Candle {

@@ -3,7 +3,9 @@
 import type { BotStatus, MessageOf } from 'tickbus';
 import type { CHANNELS } from 'tickbus/constants';
 import type { BotRow } from '../page-protocol.ts';
+import { BoundedEntries } from './bounded-entries.ts';
 import { KeyedRows } from './keyed-rows.ts';
+import { rowName, rowSentence } from './row-text.ts';
 
 type BotStatusMessage = MessageOf<typeof CHANNELS.BOT_STATUS>;
 
@@ -23,36 +25,49 @@ const DEFAULT_INTERVAL_MS = 5_000;
 const MISSED_INTERVALS = 2.5;
 const MAX_BOTS = 1_000;
 
+/** Entries of a list in a status that the page shows. */
+const MAX_LISTED = 10;
+
 export class BotBoard {
-  readonly #rows = new KeyedRows<BotRow>(MAX_BOTS);
-  readonly #status = new Map<string, BotStatus>();
-  readonly #commands = new Map<string, LastCommand>();
+  readonly #rows = new KeyedRows<string, BotRow>();
+  /** Status interval in milliseconds, by bot. */
+  readonly #intervals = new BoundedEntries<number>(MAX_BOTS, (bot) => this.#rows.delete(bot));
+  /** The last command, by bot; also of bots that have not sent a status yet. */
+  readonly #commands = new BoundedEntries<LastCommand>(MAX_BOTS);
   readonly #onChange: (change: BotChange) => void;
 
   constructor(onChange: (change: BotChange) => void) {
     this.#onChange = onChange;
   }
 
-  /** @param heardAt when the status was published, by the local clock; earlier than now for a snapshot */
-  recordStatus({ data }: BotStatusMessage, heardAt: number): void {
-    const { bot, state, detail } = data;
+  /** Bots dropped because there were too many. */
+  get dropped(): number {
+    return this.#intervals.dropped;
+  }
+
+  /**
+   * @param heardAt when the status was published, by the local clock; earlier than now for a snapshot
+   * @param now when the status was received
+   */
+  recordStatus({ data }: BotStatusMessage, heardAt: number, now = heardAt): void {
+    const { state, status_interval_ms: interval = DEFAULT_INTERVAL_MS } = data;
+    const bot = rowName(data.bot);
     const before = this.#rows.get(bot);
-    const row = rowOf(data, heardAt, this.#commands.get(bot));
-    if (!this.#rows.set(bot, row)) return;
-    this.#status.set(bot, data);
+    const row = rowOf(bot, data, heardAt, this.#commands.get(bot));
+    this.#intervals.set(bot, interval, now);
+    this.#rows.set(bot, row);
     if (before?.state !== state)
       this.#onChange({
         bot,
         change: { from: before?.state, to: state },
-        ...(detail !== undefined && { detail }),
+        ...(row.detail !== undefined && { detail: row.detail }),
       });
     else if (before.overdue) this.#onChange({ bot, change: 'back' });
   }
 
   /** Keeps the last command sent to a bot, even if the bot has not sent a status yet. */
   recordCommand(bot: string, command: LastCommand): void {
-    if (this.#commands.size >= MAX_BOTS && !this.#commands.has(bot)) return;
-    this.#commands.set(bot, command);
+    this.#commands.set(bot, command, command.at);
     const row = this.#rows.get(bot);
     if (row !== undefined) this.#rows.set(bot, { ...row, lastCommand: command });
   }
@@ -64,9 +79,9 @@ export class BotBoard {
    */
   markOverdue(now: number, connectedSince: number | undefined): void {
     if (connectedSince === undefined) return;
-    for (const row of this.#rows.all()) {
+    for (const row of this.#rows.values()) {
       if (row.overdue || hasStopped(row.state)) continue;
-      const interval = this.#status.get(row.bot)?.status_interval_ms ?? DEFAULT_INTERVAL_MS;
+      const interval = this.#intervals.get(row.bot) ?? DEFAULT_INTERVAL_MS;
       const silentFor = now - Math.max(row.heardAt, connectedSince);
       if (silentFor <= Math.max(interval * MISSED_INTERVALS, MIN_OVERDUE_MS)) continue;
       this.#rows.set(row.bot, { ...row, overdue: true });
@@ -81,6 +96,11 @@ export class BotBoard {
   takeChanged(): BotRow[] {
     return this.#rows.takeChanged();
   }
+
+  /** Names of the rows dropped since the previous call. */
+  takeRemoved(): string[] {
+    return this.#rows.takeRemoved();
+  }
 }
 
 /** Minimum silence of an overdue bot, so that scheduling delays on a busy machine do not make bots overdue. */
@@ -91,19 +111,42 @@ function hasStopped(state: string): boolean {
   return state === 'stopped';
 }
 
-function rowOf(status: BotStatus, heardAt: number, lastCommand: LastCommand | undefined): BotRow {
-  const { bot, state, detail, started_at, subscriptions, behind, pnl, position } = status;
+function rowOf(
+  bot: string,
+  status: BotStatus,
+  heardAt: number,
+  lastCommand: LastCommand | undefined,
+): BotRow {
+  const { state, detail, started_at, subscriptions, behind, pnl, position } = status;
   return {
     bot,
     state,
     heardAt: Math.round(heardAt),
     overdue: false,
-    ...(detail !== undefined && { detail }),
+    ...(detail !== undefined && { detail: rowSentence(detail) }),
     ...(started_at !== undefined && { startedAt: started_at }),
-    ...(subscriptions !== undefined && { subscriptions }),
+    ...(subscriptions !== undefined && { subscriptions: shortened(subscriptions) }),
     ...(behind !== undefined && { behind }),
     ...(pnl !== undefined && { pnl }),
-    ...(position !== undefined && { position }),
+    ...(position !== undefined && { position: shortenedPosition(position) }),
     ...(lastCommand !== undefined && { lastCommand }),
+  };
+}
+
+function shortened(subscriptions: readonly string[]): string[] {
+  const shown = subscriptions.slice(0, MAX_LISTED).map(rowName);
+  const more = subscriptions.length - shown.length;
+  return more > 0 ? [...shown, `${more} more`] : shown;
+}
+
+function shortenedPosition(position: NonNullable<BotStatus['position']>): NonNullable<BotRow['position']> {
+  if (typeof position === 'number') return position;
+  const entries = Object.entries(position);
+  const shown = entries
+    .slice(0, MAX_LISTED)
+    .map(([symbol, quantity]) => [rowName(symbol), quantity] as const);
+  return {
+    ...Object.fromEntries(shown),
+    ...(entries.length > MAX_LISTED && { '…': entries.length - MAX_LISTED }),
   };
 }

@@ -27,10 +27,9 @@ export interface ChannelTotals {
 
 export class ChannelBoard {
   readonly #entries: ReadonlyMap<string, ChannelEntry>;
-  readonly #rows: KeyedRows<ChannelRow>;
+  readonly #rows = new KeyedRows<string, ChannelRow>();
 
   constructor(channels: readonly Channel[]) {
-    this.#rows = new KeyedRows(channels.length);
     this.#entries = new Map(channels.map((channel) => [channel.name, newEntry(channel)]));
   }
 

@@ -2,6 +2,8 @@
 
 import type { CommandResult, Envelope } from 'tickbus';
 import type { CommandRow } from '../page-protocol.ts';
+import { KeyedRows } from './keyed-rows.ts';
+import { rowName, rowSentence } from './row-text.ts';
 
 /** A command of any type. */
 type LoggedCommand = Pick<Envelope, 'message_type' | 'data' | 'sender' | 'id' | 'expires_at'>;
@@ -20,21 +22,26 @@ interface PendingResult {
  * replaces `unanswered`.
  */
 export class CommandLog {
-  readonly #rows = new Map<number, CommandRow>();
-  readonly #changed = new Set<number>();
+  readonly #rows = new KeyedRows<number, CommandRow>();
   readonly #byId = new Map<string, number>();
   readonly #pending = new Map<number, PendingResult>();
   #next = 1;
 
+  /** Rows dropped because there were too many. */
+  get dropped(): number {
+    return this.#next - 1 - this.#rows.size;
+  }
+
   /** Returns the new row. */
   recordCommand(message: LoggedCommand, now: number): CommandRow {
-    const { id, sender, message_type: type, data, expires_at } = message;
+    const { data, expires_at } = message;
+    const id = message.id === undefined ? undefined : rowName(message.id);
     const row: CommandRow = {
       n: this.#next++,
       at: Math.round(now),
-      sender,
-      bot: String(data.bot),
-      type,
+      sender: rowName(message.sender),
+      bot: typeof data.bot === 'string' ? rowName(data.bot) : '',
+      type: rowName(message.message_type),
       text: describePayload(data),
       ...(id !== undefined && { id }),
       state: 'sent',
@@ -44,17 +51,18 @@ export class CommandLog {
       this.#byId.set(id, row.n);
       this.#pending.set(row.n, { id, until: expires_at ?? now + DEFAULT_TIMEOUT_MS });
     }
-    this.#set(row);
+    this.#rows.set(row.n, row);
     if (this.#rows.size > MAX_COMMANDS) this.#evictOldest();
     return row;
   }
 
-  recordResult({ command_id, outcome, detail, bot }: CommandResult, now: number): void {
-    const row = this.#rows.get(this.#byId.get(command_id) ?? 0);
+  recordResult({ command_id, outcome, detail = '', ...result }: CommandResult, now: number): void {
+    const row = this.#rows.get(this.#byId.get(rowName(command_id)) ?? 0);
     if (row === undefined) return;
     if (outcome !== 'accepted') this.#pending.delete(row.n);
-    const prefix = bot === row.bot ? '' : `${bot}: `;
-    this.#set({ ...row, state: outcome, result: `${prefix}${detail ?? ''}`, answeredAt: Math.round(now) });
+    const bot = rowName(result.bot);
+    const text = rowSentence(bot === row.bot ? detail : `${bot}: ${detail}`);
+    this.#rows.set(row.n, { ...row, state: outcome, result: text, answeredAt: Math.round(now) });
   }
 
   /** Turns sent commands `unanswered` when their time is over. */
@@ -63,42 +71,37 @@ export class CommandLog {
       if (now <= until) continue;
       this.#pending.delete(n);
       const row = this.#rows.get(n);
-      if (row?.state === 'sent') this.#set({ ...row, state: 'unanswered' });
+      if (row?.state === 'sent') this.#rows.set(n, { ...row, state: 'unanswered' });
     }
   }
 
   /** Oldest first. */
   rows(): CommandRow[] {
-    return [...this.#rows.values()];
+    return this.#rows.all();
   }
 
   takeChanged(): CommandRow[] {
-    const changed = [...this.#changed].map((n) => this.#rows.get(n)).filter((row) => row !== undefined);
-    this.#changed.clear();
-    return changed;
+    return this.#rows.takeChanged();
   }
 
-  #set(row: CommandRow): void {
-    this.#rows.set(row.n, row);
-    this.#changed.add(row.n);
+  /** Numbers of the rows dropped since the previous call. */
+  takeRemoved(): number[] {
+    return this.#rows.takeRemoved();
   }
 
   #evictOldest(): void {
     const [oldest] = this.#rows.values();
     if (oldest === undefined) return;
     this.#rows.delete(oldest.n);
-    this.#changed.delete(oldest.n);
     this.#pending.delete(oldest.n);
     if (oldest.id !== undefined && this.#byId.get(oldest.id) === oldest.n) this.#byId.delete(oldest.id);
   }
 }
 
-const MAX_TEXT_LENGTH = 200;
-
 /** `symbol AAPL, side buy, quantity 10`. Omits the bot, which has its own column. */
 function describePayload({ bot: _, ...fields }: Envelope['data']): string {
-  const text = Object.entries(fields)
-    .map(([field, value]) => `${field} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
-    .join(', ');
-  return text.length > MAX_TEXT_LENGTH ? `${text.slice(0, MAX_TEXT_LENGTH - 1)}…` : text;
+  const described = Object.entries(fields).map(
+    ([field, value]) => `${field} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  );
+  return rowSentence(described.join(', '));
 }

@@ -13,6 +13,7 @@ import { CHANNELS } from 'tickbus/constants';
 import type {
   About,
   Delta,
+  Dropped,
   Indicator,
   IndicatorName,
   IndicatorState,
@@ -30,6 +31,7 @@ import * as eventTexts from './event-texts.ts';
 import { FeedStatusTracker } from './feed-status-tracker.ts';
 import type { PriceUpdate, PriceVerdict } from './instrument-record.ts';
 import { PriceBoard } from './price-board.ts';
+import { rowName, rowSentence } from './row-text.ts';
 import { brokerIndicator, dataIndicator, type IndicatorStatus, redisIndicator } from './status-indicators.ts';
 
 type LinkState = Parameters<typeof redisIndicator>[0];
@@ -95,11 +97,11 @@ export class DashboardState {
       case CHANNELS.PRICE_DATA.name:
         return this.#prices.record(message as PriceUpdate, now);
       case CHANNELS.BOT_STATUS.name:
-        return this.#bots.recordStatus(message as Parameters<BotBoard['recordStatus']>[0], heardAt);
+        return this.#bots.recordStatus(message as Parameters<BotBoard['recordStatus']>[0], heardAt, now);
       case CHANNELS.FEED_STATUS.name:
-        return this.#feed.record(message as Parameters<FeedStatusTracker['record']>[0], heardAt);
+        return this.#feed.record(message as Parameters<FeedStatusTracker['record']>[0], heardAt, now);
       case CHANNELS.INSTRUMENT_STATUS.name:
-        return this.#onInstrumentStatus(message.data as InstrumentStatus);
+        return this.#onInstrumentStatus(message.data as InstrumentStatus, now);
       case CHANNELS.TRADE_COMMANDS.name:
         return this.#onCommand(message as Envelope, now);
       case CHANNELS.COMMAND_RESULTS.name:
@@ -132,7 +134,7 @@ export class DashboardState {
     this.#events.add(
       'expired',
       'warn',
-      `A command from ${sender} for ${bot} on ${channel} expired before delivery.`,
+      `A command from ${rowName(sender)} for ${rowName(String(bot))} on ${channel} expired before delivery.`,
       now,
     );
   }
@@ -145,7 +147,7 @@ export class DashboardState {
   /** Call about once per second, before `update`. @param seconds since the previous call */
   updateRates(seconds: number): void {
     const totals = this.#channels.updateRates(this.#sources.reportOf, seconds);
-    this.#prices.updateRates(seconds);
+    this.#prices.updateRates(seconds, this.#now);
     this.#totals = { ...totals, ...this.#channels.latencyOf(CHANNELS.PRICE_DATA.name) };
     this.#ratesChanged = true;
   }
@@ -161,10 +163,10 @@ export class DashboardState {
 
   /** Returns undefined for an unknown instrument. */
   instrument(symbol: string): InstrumentDetails | undefined {
-    const history = this.#prices.instrument(symbol);
-    if (history === undefined) return undefined;
-    const { verdict, reason } = this.#sources.latestOf(symbol);
-    return { symbol, verdict, reason, ...history };
+    const record = this.#prices.instrument(symbol);
+    if (record === undefined) return undefined;
+    const { verdict, reason } = this.#sources.latestOf(record.symbol);
+    return { ...record, symbol, verdict, reason: rowSentence(reason) };
   }
 
   snapshot(): Snapshot {
@@ -181,6 +183,7 @@ export class DashboardState {
       rates: this.#channels.rates(),
       commands: this.#commands.rows(),
       events: this.#events.rows(),
+      dropped: this.#dropped(),
     };
   }
 
@@ -199,17 +202,38 @@ export class DashboardState {
       ...nonEmpty('channels', this.#channels.takeChanged()),
       ...nonEmpty('commands', this.#commands.takeChanged()),
       ...nonEmpty('events', this.#events.takeChanged()),
+      ...this.#takeRemoved(),
       ...(isSecond && {
         totals: this.#totals,
+        dropped: this.#dropped(),
         sparks: this.#prices.sparkPoints(),
         rates: this.#channels.ratePoints(),
       }),
     };
   }
 
+  #dropped(): Dropped {
+    return {
+      prices: this.#prices.dropped,
+      bots: this.#bots.dropped,
+      commands: this.#commands.dropped,
+      events: this.#events.dropped,
+    };
+  }
+
+  #takeRemoved(): Pick<Delta, 'removed'> {
+    const removed = {
+      ...nonEmpty('prices', this.#prices.takeRemoved()),
+      ...nonEmpty('bots', this.#bots.takeRemoved()),
+      ...nonEmpty('commands', this.#commands.takeRemoved()),
+      ...nonEmpty('events', this.#events.takeRemoved()),
+    };
+    return Object.keys(removed).length > 0 ? { removed } : {};
+  }
+
   /** Ignores other price channels: the page shows PRICE_DATA only. */
-  #onInstrumentStatus({ symbol, channel = CHANNELS.PRICE_DATA.name }: InstrumentStatus): void {
-    if (channel === CHANNELS.PRICE_DATA.name) this.#prices.addSymbol(symbol);
+  #onInstrumentStatus({ symbol, channel = CHANNELS.PRICE_DATA.name }: InstrumentStatus, now: number): void {
+    if (channel === CHANNELS.PRICE_DATA.name) this.#prices.addSymbol(symbol, now);
   }
 
   #onCommand(message: Envelope, now: number): void {
@@ -245,7 +269,8 @@ export class DashboardState {
     );
   }
 
-  #setIndicator(name: IndicatorName, status: IndicatorStatus, now: number): void {
+  #setIndicator(name: IndicatorName, found: IndicatorStatus, now: number): void {
+    const status = { ...found, detail: rowSentence(found.detail) };
     const before = this.#indicators[name];
     if (before.state === status.state && before.text === status.text && before.detail === status.detail)
       return;

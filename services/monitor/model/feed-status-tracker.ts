@@ -3,6 +3,8 @@
 import type { MessageOf } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import type { Severity } from '../page-protocol.ts';
+import { BoundedEntries } from './bounded-entries.ts';
+import { rowName, rowSentence } from './row-text.ts';
 import type { GatewayHeartbeat } from './status-indicators.ts';
 
 type FeedStatusMessage = MessageOf<typeof CHANNELS.FEED_STATUS>;
@@ -17,13 +19,13 @@ const SEVERITY: Readonly<Record<GatewayHeartbeat['status']['state'], Severity>> 
   stopped: 'warn',
 };
 
-/** Bounds memory; further channels are ignored. */
+/** Bounds memory. */
 const MAX_CHANNELS = 100;
 
 export class FeedStatusTracker {
   readonly #addEvent: AddEvent;
   /** Newest status by price channel, because each price channel has a separate gateway. */
-  readonly #newest = new Map<string, GatewayHeartbeat>();
+  readonly #newest = new BoundedEntries<GatewayHeartbeat>(MAX_CHANNELS);
 
   constructor(addEvent: AddEvent) {
     this.#addEvent = addEvent;
@@ -34,13 +36,17 @@ export class FeedStatusTracker {
     return this.#newest.get(CHANNELS.PRICE_DATA.name);
   }
 
-  record({ data: status }: FeedStatusMessage, receivedAt: number): void {
+  /**
+   * @param receivedAt when the status was published, by the local clock; earlier than now for a snapshot
+   * @param now when the status was received
+   */
+  record({ data }: FeedStatusMessage, receivedAt: number, now = receivedAt): void {
+    const status = shownStatus(data);
     const { channel = CHANNELS.PRICE_DATA.name, lease = 0 } = status;
     const before = this.#newest.get(channel)?.status;
     // A gateway may still publish after it lost its lease; such a status is ignored.
     if (lease < (before?.lease ?? 0)) return;
-    if (before === undefined && this.#newest.size >= MAX_CHANNELS) return;
-    this.#newest.set(channel, { status, receivedAt });
+    this.#newest.set(channel, { status, receivedAt }, now);
     if (before?.lease !== status.lease) this.#reportLease(status);
     if (before?.state === status.state && before.detail === status.detail) return;
     const detail = status.detail === undefined ? '' : ` ${status.detail}`;
@@ -55,4 +61,15 @@ export class FeedStatusTracker {
       lease === undefined ? `${name} holds no lease.` : `${name} holds lease ${lease}.`,
     );
   }
+}
+
+function shownStatus(status: FeedStatusMessage['data']): FeedStatusMessage['data'] {
+  const { feed, detail, holder, channel } = status;
+  return {
+    ...status,
+    feed: rowName(feed),
+    ...(detail !== undefined && { detail: rowSentence(detail) }),
+    ...(holder !== undefined && { holder: rowName(holder) }),
+    ...(channel !== undefined && { channel: rowName(channel) }),
+  };
 }

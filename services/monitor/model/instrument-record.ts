@@ -6,6 +6,7 @@ import type { InstrumentState, Look, PriceRow } from '../page-protocol.ts';
 import { CandleSeries } from './candles.ts';
 import { HopSamples } from './hops.ts';
 import { PerSecondSeries } from './per-second-series.ts';
+import { ownCopy, rowName } from './row-text.ts';
 
 export type PriceUpdate = MessageOf<typeof CHANNELS.PRICE_DATA>;
 
@@ -18,11 +19,17 @@ const SPARK_LENGTH = 60;
 /** Mutated in place: objects that live for one frame would move to V8's old space, where collecting them costs more. */
 export interface InstrumentRecord {
   readonly symbol: string;
+  /** The symbol as the page shows it. */
+  readonly label: string;
   readonly spark: PerSecondSeries;
   readonly candles: CandleSeries;
   readonly hops: HopSamples;
-  /** The newest price; undefined if only an instrument status has been received. */
-  message: PriceUpdate | undefined;
+  /** The newest price; undefined if only an instrument status has been received. The message itself can be large. */
+  price: number | undefined;
+  bid: number | undefined;
+  ask: number | undefined;
+  venue: string | undefined;
+  source: PriceRow['source'] | undefined;
   /** Messages in the current second, including conflated ones. */
   count: number;
   rate: number;
@@ -33,6 +40,8 @@ export interface InstrumentRecord {
   changedAt: number | undefined;
   instrument: InstrumentState | undefined;
   detail: string | undefined;
+  /** The detail as received, to notice another one. */
+  receivedDetail: string | undefined;
   /** Whether an event has reported that the feed does not deliver the instrument. */
   isReportedUndelivered: boolean;
   /** Whether the page shows the instrument: true once there is a price, or a reason why there is no price. */
@@ -41,11 +50,16 @@ export interface InstrumentRecord {
 
 export function newInstrumentRecord(symbol: string): InstrumentRecord {
   return {
-    symbol,
+    symbol: ownCopy(symbol),
+    label: rowName(symbol),
     spark: new PerSecondSeries(SPARK_LENGTH),
     candles: new CandleSeries(),
     hops: new HopSamples(),
-    message: undefined,
+    price: undefined,
+    bid: undefined,
+    ask: undefined,
+    venue: undefined,
+    source: undefined,
     count: 0,
     rate: 0,
     isDirty: true,
@@ -53,9 +67,23 @@ export function newInstrumentRecord(symbol: string): InstrumentRecord {
     changedAt: undefined,
     instrument: undefined,
     detail: undefined,
+    receivedDetail: undefined,
     isReportedUndelivered: false,
     hasRow: false,
   };
+}
+
+export function applyPrice(
+  record: InstrumentRecord,
+  { price, bid, ask, venue, source }: PriceUpdate['data'],
+): void {
+  record.price = price;
+  record.bid = bid;
+  record.ask = ask;
+  record.source = source;
+  record.isDirty = true;
+  // The label of an ordinary venue equals it, so it is made once.
+  if (venue !== record.venue) record.venue = venue === undefined ? undefined : rowName(venue);
 }
 
 export function isUpToDate(record: InstrumentRecord, latest: PriceVerdict): boolean {
@@ -64,7 +92,7 @@ export function isUpToDate(record: InstrumentRecord, latest: PriceVerdict): bool
   return (
     record.verdict === verdict &&
     record.instrument === undeliveredState(latest) &&
-    record.detail === instrument?.detail &&
+    record.receivedDetail === instrument?.detail &&
     (record.changedAt !== undefined) === hasChangeTime
   );
 }
@@ -75,15 +103,29 @@ export function applyLatest(record: InstrumentRecord, latest: PriceVerdict, now:
   record.verdict = verdict;
   record.changedAt = changedAgoMs === Number.POSITIVE_INFINITY ? undefined : Math.round(now - changedAgoMs);
   record.instrument = undeliveredState(latest);
-  record.detail = instrument?.detail;
-  record.hasRow ||= record.message !== undefined || record.instrument !== undefined;
+  if (instrument?.detail !== record.receivedDetail) {
+    record.receivedDetail = instrument?.detail;
+    record.detail = instrument?.detail === undefined ? undefined : rowName(instrument.detail);
+  }
+  record.hasRow ||= record.price !== undefined || record.instrument !== undefined;
 }
 
 export function rowOf(record: InstrumentRecord): PriceRow {
-  const { symbol, message, rate, verdict = 'recovering', changedAt, instrument, detail } = record;
-  const { price, bid, ask, venue, source } = message?.data ?? {};
+  const {
+    label,
+    price,
+    bid,
+    ask,
+    venue,
+    source,
+    rate,
+    verdict = 'recovering',
+    changedAt,
+    instrument,
+    detail,
+  } = record;
   return {
-    symbol,
+    symbol: label,
     rate,
     verdict,
     look: lookOf(verdict),

@@ -1,29 +1,39 @@
-// Rows by key, with the set of changed rows.
+// Rows by key, with the changes since the page was last updated. The caller bounds their number.
 
-export class KeyedRows<Row> {
-  readonly #rows = new Map<string, Row>();
-  readonly #changed = new Set<string>();
-  readonly #limit: number;
+export class KeyedRows<Key, Row> {
+  readonly #rows = new Map<Key, Row>();
+  readonly #changed = new Set<Key>();
+  /** Added since the last `takeChanged`: the page does not know them. */
+  readonly #unsent = new Set<Key>();
+  readonly #removed = new Set<Key>();
 
-  /** @param limit maximum number of rows; further keys are rejected */
-  constructor(limit: number) {
-    this.#limit = limit;
+  get size(): number {
+    return this.#rows.size;
   }
 
-  get(key: string): Row | undefined {
+  get(key: Key): Row | undefined {
     return this.#rows.get(key);
   }
 
-  /** Returns false if the key is new and the limit is reached. */
-  set(key: string, row: Row): boolean {
-    if (!this.#rows.has(key) && this.#rows.size >= this.#limit) return false;
+  set(key: Key, row: Row): void {
+    if (!this.#rows.has(key)) this.#unsent.add(key);
     this.#rows.set(key, row);
     this.#changed.add(key);
-    return true;
   }
 
+  delete(key: Key): void {
+    if (!this.#rows.delete(key)) return;
+    this.#changed.delete(key);
+    if (!this.#unsent.delete(key)) this.#removed.add(key);
+  }
+
+  /** In the order of their addition. */
   all(): Row[] {
     return [...this.#rows.values()];
+  }
+
+  values(): Iterable<Row> {
+    return this.#rows.values();
   }
 
   /** Returns the rows set since the previous call. */
@@ -34,6 +44,14 @@ export class KeyedRows<Row> {
       if (row !== undefined) changed.push(row);
     }
     this.#changed.clear();
+    this.#unsent.clear();
     return changed;
+  }
+
+  /** Returns the keys deleted since the previous call. The page deletes them before it adds the changed rows. */
+  takeRemoved(): Key[] {
+    const removed = [...this.#removed];
+    this.#removed.clear();
+    return removed;
   }
 }

@@ -1,9 +1,11 @@
 // All instruments: row on the page, sparkline, candles and hop latencies of each.
 
 import type { InstrumentDetails, PriceRow, Series } from '../page-protocol.ts';
+import { BoundedEntries } from './bounded-entries.ts';
 import { CandleSeries } from './candles.ts';
 import {
   applyLatest,
+  applyPrice,
   type InstrumentRecord,
   isUpToDate,
   newInstrumentRecord,
@@ -11,6 +13,8 @@ import {
   type PriceVerdict,
   rowOf,
 } from './instrument-record.ts';
+
+type InstrumentHistory = Pick<InstrumentDetails, 'candleSeconds' | 'candles' | 'hops'>;
 
 /** A feed starts or stops delivering an instrument. */
 export interface DeliveryChange {
@@ -20,16 +24,17 @@ export interface DeliveryChange {
   readonly detail?: string;
 }
 
-/** Bounds memory; further instruments are ignored. */
 const MAX_SYMBOLS = 5_000;
 /** Weight of the newest second in the displayed rate (exponential moving average). */
 const RATE_WEIGHT = 0.4;
 
 export class PriceBoard {
-  readonly #records = new Map<string, InstrumentRecord>();
+  readonly #records = new BoundedEntries<InstrumentRecord>(MAX_SYMBOLS, (_, record) => this.#onDrop(record));
   readonly #onDeliveryChange: (change: DeliveryChange) => void;
   /** Records whose row has changed since the last `takeChanged`. */
   #changed: InstrumentRecord[] = [];
+  /** Rows that the page knows and that have been dropped since the last `takeRemoved`. */
+  #removed: string[] = [];
   /** When the newest live price of any instrument arrived. */
   #newestAt: number | undefined;
 
@@ -37,12 +42,15 @@ export class PriceBoard {
     this.#onDeliveryChange = onDeliveryChange;
   }
 
+  /** Instruments dropped because there were too many. */
+  get dropped(): number {
+    return this.#records.dropped;
+  }
+
   record(message: PriceUpdate, now: number): void {
     const { symbol, price } = message.data;
-    const record = this.#records.get(symbol) ?? this.#add(symbol);
-    if (record === undefined) return;
-    record.message = message;
-    record.isDirty = true;
+    const record = this.#records.get(symbol) ?? this.#add(symbol, now);
+    applyPrice(record, message.data);
     if (message.snapshot) return;
     this.#newestAt = now;
     record.count += 1 + (message.conflated ?? 0);
@@ -51,8 +59,9 @@ export class PriceBoard {
   }
 
   /** Adds an instrument without a price, so that an undelivered one gets a row with the reason. */
-  addSymbol(symbol: string): void {
-    if (!this.#records.has(symbol)) this.#add(symbol);
+  addSymbol(symbol: string, now: number): void {
+    if (this.#records.get(symbol) === undefined) this.#add(symbol, now);
+    else this.#records.touch(symbol, now);
   }
 
   /** Updates every verdict. Call once before `takeChanged`. */
@@ -67,14 +76,16 @@ export class PriceBoard {
   }
 
   /** Updates rates and sparklines. Call about once per second. @param seconds since the previous call */
-  updateRates(seconds: number): void {
+  updateRates(seconds: number, now: number): void {
     for (const record of this.#records.values()) {
+      // Once per second instead of once per message.
+      if (record.count > 0) this.#records.touch(record.symbol, now);
       const exact = record.rate + RATE_WEIGHT * (record.count / seconds - record.rate);
       const rate = exact < 0.05 ? 0 : Math.round(exact * 10) / 10;
       if (rate !== record.rate) record.isDirty = true;
       record.rate = rate;
       record.count = 0;
-      if (record.message !== undefined) record.spark.add(record.message.data.price);
+      if (record.price !== undefined) record.spark.add(record.price);
     }
   }
 
@@ -82,8 +93,8 @@ export class PriceBoard {
   freshness(): { newestAt: number | undefined; fresh: number; all: number } {
     let fresh = 0;
     let all = 0;
-    for (const { message, verdict } of this.#records.values()) {
-      if (message === undefined) continue;
+    for (const { price, verdict } of this.#records.values()) {
+      if (price === undefined) continue;
       all++;
       if (verdict === 'fresh') fresh++;
     }
@@ -101,30 +112,45 @@ export class PriceBoard {
     return changed.map(rowOf);
   }
 
+  /** Symbols of the rows dropped since the previous call. */
+  takeRemoved(): string[] {
+    const removed = this.#removed;
+    this.#removed = [];
+    return removed;
+  }
+
   sparks(): Record<string, Series> {
-    return Object.fromEntries([...this.#records].map(([symbol, { spark }]) => [symbol, spark.all()]));
+    return Object.fromEntries([...this.#records.values()].map(({ label, spark }) => [label, spark.all()]));
   }
 
   sparkPoints(): Record<string, number> {
-    const points: Record<string, number> = {};
-    for (const [symbol, { message }] of this.#records)
-      if (message !== undefined) points[symbol] = message.data.price;
-    return points;
+    const points: [string, number][] = [];
+    for (const { label, price } of this.#records.values())
+      if (price !== undefined) points.push([label, price]);
+    return Object.fromEntries(points);
   }
 
-  /** Returns undefined for an unknown instrument. */
-  instrument(symbol: string): Pick<InstrumentDetails, 'candleSeconds' | 'candles' | 'hops'> | undefined {
-    const record = this.#records.get(symbol);
+  /** Returns undefined for an unknown instrument. @param label the symbol as the page shows it */
+  instrument(label: string): ({ symbol: string } & InstrumentHistory) | undefined {
+    const record = this.#records.get(label) ?? this.#labelled(label);
     if (record === undefined) return undefined;
-    const { candles, hops } = record;
-    return { candleSeconds: CandleSeries.SECONDS, candles: candles.all(), hops: hops.summary() };
+    const { symbol, candles, hops } = record;
+    return { symbol, candleSeconds: CandleSeries.SECONDS, candles: candles.all(), hops: hops.summary() };
   }
 
-  #add(symbol: string): InstrumentRecord | undefined {
-    if (this.#records.size >= MAX_SYMBOLS) return undefined;
+  #labelled(label: string): InstrumentRecord | undefined {
+    for (const record of this.#records.values()) if (record.label === label) return record;
+    return undefined;
+  }
+
+  #add(symbol: string, now: number): InstrumentRecord {
     const record = newInstrumentRecord(symbol);
-    this.#records.set(symbol, record);
+    this.#records.set(record.symbol, record, now);
     return record;
+  }
+
+  #onDrop(record: InstrumentRecord): void {
+    if (record.hasRow) this.#removed.push(record.label);
   }
 
   /** Reports once that the broker refuses or does not know the instrument, and once that delivery resumes. */
@@ -135,6 +161,6 @@ export class PriceBoard {
     const hasChanged = isUndelivered !== record.isReportedUndelivered;
     record.isReportedUndelivered = isUndelivered;
     if (hasChanged && (isUndelivered || state === 'subscribed'))
-      this.#onDeliveryChange({ symbol: record.symbol, state, feed, ...(detail !== undefined && { detail }) });
+      this.#onDeliveryChange({ symbol: record.label, state, feed, ...(detail !== undefined && { detail }) });
   }
 }

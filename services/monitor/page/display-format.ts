@@ -17,6 +17,10 @@ export function learnDecimals({ symbol, price: last, bid, ask, source }: PriceRo
   decimalsOf.set(symbol, Math.max(known, ...seen));
 }
 
+export function forgetDecimals(symbol: string): void {
+  decimalsOf.delete(symbol);
+}
+
 function decimalsIn(value: number): number {
   // Removes floating-point rounding noise.
   const text = String(Number(value.toPrecision(12)));
@@ -67,4 +71,13 @@ export function timeWithMs(at: number): string {
 /** Turns `quiet_market` into `quiet market`. */
 export function words(name: string): string {
   return name.replaceAll('_', ' ');
+}
+
+// Control and format characters, and those that show nothing: zero-width and bidirectional ones make a name look like
+// another. Line breaks stay.
+const INVISIBLE = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+
+/** Writes invisible characters as `\u{200b}`. The monitor has done it for every row; only exported JSON has them. */
+export function visible(text: string): string {
+  return text.replace(INVISIBLE, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
 }

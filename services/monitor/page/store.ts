@@ -8,14 +8,16 @@ import type {
   ChannelRow,
   CommandRow,
   Delta,
+  Dropped,
   EventRow,
   Indicators,
   PriceRow,
+  Removed,
   Series,
   Snapshot,
   Totals,
 } from '../page-protocol.ts';
-import { learnDecimals } from './display-format.ts';
+import { forgetDecimals, learnDecimals } from './display-format.ts';
 
 /** Server clock of the newest frame; 0 before the first frame. */
 export const now = signal(0);
@@ -31,6 +33,8 @@ export const rates = signal<Readonly<Record<string, Series>>>({});
 export const commands = signal<readonly CommandRow[]>([]);
 /** Newest first. */
 export const events = signal<readonly EventRow[]>([]);
+/** Rows dropped by the monitor, because there were too many. */
+export const dropped = signal<Dropped | undefined>(undefined);
 /** Increments once per second of server time; triggers re-sorting. */
 export const seconds = signal(0);
 
@@ -45,7 +49,6 @@ const sparks = new Map<string, Signal<Series>>();
 
 const SPARK_LENGTH = 60;
 const RATES_LENGTH = 120;
-const MAX_ROWS = 500;
 
 export function priceOf(symbol: string): Signal<PriceRow> | undefined {
   return prices.get(symbol);
@@ -60,6 +63,7 @@ export function sparkOf(symbol: string): Signal<Series> {
 export function applySnapshot(snapshot: Snapshot): void {
   batch(() => {
     // After a reconnect the server may be a different one.
+    removePrices([...prices.keys()].filter((symbol) => !Object.hasOwn(snapshot.sparks, symbol)));
     prices.clear();
     symbols.value = [];
     now.value = snapshot.now;
@@ -74,6 +78,7 @@ export function applySnapshot(snapshot: Snapshot): void {
     rates.value = snapshot.rates;
     commands.value = snapshot.commands.toReversed();
     events.value = snapshot.events.toReversed();
+    dropped.value = snapshot.dropped;
     seconds.value++;
   });
 }
@@ -83,6 +88,8 @@ export function applyDelta(delta: Delta): void {
     now.value = delta.now;
     if (delta.lamps !== undefined) indicators.value = delta.lamps;
     if (delta.totals !== undefined) totals.value = delta.totals;
+    if (delta.dropped !== undefined) dropped.value = delta.dropped;
+    if (delta.removed !== undefined) applyRemoved(delta.removed);
     if (delta.prices !== undefined) applyPrices(delta.prices);
     if (delta.bots !== undefined)
       bots.value = byName(
@@ -109,6 +116,28 @@ function applyPrices(rows: readonly PriceRow[]): void {
     }
   }
   if (isNew) symbols.value = [...prices.keys()].sort();
+}
+
+function applyRemoved({ prices: gone = [], ...removed }: Removed): void {
+  removePrices(gone);
+  if (gone.length > 0) symbols.value = [...prices.keys()].sort();
+  if (removed.bots !== undefined) bots.value = without(bots.value, removed.bots, ({ bot }) => bot);
+  if (removed.commands !== undefined)
+    commands.value = without(commands.value, removed.commands, ({ n }) => n);
+  if (removed.events !== undefined) events.value = without(events.value, removed.events, ({ n }) => n);
+}
+
+function removePrices(gone: readonly string[]): void {
+  for (const symbol of gone) {
+    prices.delete(symbol);
+    sparks.delete(symbol);
+    forgetDecimals(symbol);
+  }
+}
+
+function without<Row, Key>(rows: readonly Row[], gone: readonly Key[], keyOf: (row: Row) => Key): Row[] {
+  const keys = new Set(gone);
+  return rows.filter((row) => !keys.has(keyOf(row)));
 }
 
 function appendPoints(
@@ -141,5 +170,5 @@ function newestFirst<Row extends { readonly n: number }>(
   changed: readonly Row[],
 ): Row[] {
   const rows = merged(old, changed, ({ n }) => String(n));
-  return rows.toSorted((a, b) => b.n - a.n).slice(0, MAX_ROWS);
+  return rows.toSorted((a, b) => b.n - a.n);
 }

@@ -37,12 +37,19 @@ describe('streams', () => {
   });
 
   it('sends a new snapshot to a slow browser and keeps no backlog for it', async () => {
-    // Rows of 50 KB fill the socket of a browser that does not read.
-    const subscriptions = Array.from({ length: 50 }, () => 'x'.repeat(1_000));
+    // Frames of 1 MB fill the socket of a browser that does not read.
+    const subscriptions = Array.from({ length: 10 }, () => 'x'.repeat(128));
+    const detail = 'x'.repeat(500);
     const noise = setInterval(() => {
-      for (let behind = 0; behind < 20; behind++)
+      for (let behind = 0; behind < 500; behind++)
         server.publisher
-          .publish(CHANNELS.BOT_STATUS, { bot: `large-${behind}`, state: 'running', behind, subscriptions })
+          .publish(CHANNELS.BOT_STATUS, {
+            bot: `bot-${behind}`,
+            state: 'running',
+            behind,
+            detail,
+            subscriptions,
+          })
           .catch(() => {});
     }, 150);
     const stream = await EventStream.open(`${server.monitor.url}/api/stream`);

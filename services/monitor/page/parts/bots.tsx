@@ -3,6 +3,7 @@
 import type { BotRow } from '../../page-protocol.ts';
 import { count, duration, time, words } from '../display-format.ts';
 import { bots, indicators, now } from '../store.ts';
+import { Dropped } from './dropped.tsx';
 import { ScrollRegion } from './scroll-region.tsx';
 
 export function Bots() {
@@ -14,6 +15,7 @@ export function Bots() {
       <div class="panel-head">
         <h2 id="bots-title">Bots</h2>
         <span class="muted">{rows.length}</span>
+        <Dropped of="bots" title="Too many bots: those heard of for the shortest time were dropped." />
         {overdue > 0 && <span class="alert-text">{overdue} overdue</span>}
         {isDisconnected && <span class="muted">last known state</span>}
       </div>

@@ -4,6 +4,7 @@ import { signal } from '@preact/signals';
 import type { CommandRow, CommandState } from '../../page-protocol.ts';
 import { time, words } from '../display-format.ts';
 import { about, commands } from '../store.ts';
+import { Dropped } from './dropped.tsx';
 import { ScrollRegion } from './scroll-region.tsx';
 import { SendCommand } from './send-command.tsx';
 
@@ -59,6 +60,7 @@ export function Commands() {
             ))}
           </tbody>
         </table>
+        <Dropped of="commands" title="Too many commands: the oldest were dropped." />
         {commands.value.length === 0 && <p class="empty">No commands since the monitor started.</p>}
       </ScrollRegion>
     </>

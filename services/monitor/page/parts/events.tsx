@@ -3,6 +3,7 @@
 import type { EventRow } from '../../page-protocol.ts';
 import { time } from '../display-format.ts';
 import { events } from '../store.ts';
+import { Dropped } from './dropped.tsx';
 import { ScrollRegion } from './scroll-region.tsx';
 
 export function Events() {
@@ -23,6 +24,7 @@ export function Events() {
           ))}
         </tbody>
       </table>
+      <Dropped of="events" title="Too many events: the oldest of the most frequent kind were dropped." />
       {events.value.length === 0 && <p class="empty">No events yet.</p>}
     </ScrollRegion>
   );

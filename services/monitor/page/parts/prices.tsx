@@ -4,6 +4,7 @@ import { computed, type Signal, signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { priceOf, seconds, symbols } from '../store.ts';
 import { useVisibleRows } from '../visible-rows.ts';
+import { Dropped } from './dropped.tsx';
 import { PriceTableRow, rowButton } from './price-table-row.tsx';
 import { Spacer } from './spacer.tsx';
 
@@ -61,6 +62,7 @@ export function Prices({ opened }: { opened: Signal<string | undefined> }) {
       <div class="panel-head">
         <h2 id="prices-title">Prices</h2>
         <span class="muted">{describeCount(rows.length, symbols.value.length)}</span>
+        <Dropped of="prices" title="Too many symbols: those heard of for the shortest time were dropped." />
         <input
           type="search"
           class="symbol-filter"

@@ -3,7 +3,7 @@
 import { computed, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { TailMessage } from '../../page-protocol.ts';
-import { count, timeWithMs } from '../display-format.ts';
+import { count, timeWithMs, visible } from '../display-format.ts';
 import { channels } from '../store.ts';
 import { copy, copyStatus, recordOf, save } from '../tail-export.ts';
 import { clear, type FilterFields, filter, isPaused, messages, skipped, startTail } from '../tail-stream.ts';
@@ -166,7 +166,7 @@ function MessageDetails({ message }: { message: TailMessage }) {
         Close
       </button>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach scrollable content */}
-      <pre tabIndex={0}>{JSON.stringify(recordOf(message), undefined, 2)}</pre>
+      <pre tabIndex={0}>{visible(JSON.stringify(recordOf(message), undefined, 2))}</pre>
     </section>
   );
 }
