@@ -26,7 +26,7 @@ export interface GatewayStatusOptions extends FeedChannels {
   readonly onInstrument: (channel: string, key: string, report: InstrumentReport) => void;
   /** True for a channel that is subscribed to, or a key that a subscription names: their status is never evicted. */
   readonly isNamed: (channel: string, key: string | undefined) => boolean;
-  /** Called for each feed status that names a lease. */
+  /** Called for feed statuses of subscribed channels that name a lease, at most 11 times in 100 ms. */
   readonly onLeaseClaimed: (channel: string, lease: FenceToken) => void;
 }
 
@@ -66,6 +66,12 @@ interface StoredInstrument extends InstrumentReport {
   readonly reported: string | undefined;
 }
 
+interface RecentClaims {
+  count: number;
+  /** The last claim that was not passed on. */
+  last: FenceToken | undefined;
+}
+
 interface FeedStatusData {
   readonly feed: string;
   readonly state: string;
@@ -90,6 +96,9 @@ const DEFAULT_INTERVAL_MS = 1_000;
 /** The maximum number of channels with a feed, and of instruments of all channels. The stalest are evicted. */
 const MAX_FEEDS = 256;
 const MAX_INSTRUMENTS = 50_000;
+/** The maximum number of claims of the lease of one channel that are passed on at once within the interval. */
+const MAX_CLAIMS = 10;
+const CLAIM_INTERVAL_MS = 100;
 /** Below every token, so a status without a lease is ignored once a status with a lease has arrived. */
 export const NO_LEASE: FenceToken = 0;
 
@@ -99,6 +108,8 @@ export class GatewayStatus {
   /** By channel. */
   readonly #feeds: BoundedMap<StoredFeed>;
   readonly #instruments: BoundedMap<StoredInstrument>;
+  /** The claims of the last 100 ms, by channel. */
+  readonly #claims = new Map<string, RecentClaims>();
   #accessError: TickbusError | undefined;
 
   constructor(options: GatewayStatusOptions) {
@@ -196,7 +207,7 @@ export class GatewayStatus {
       lastFrameAgoMs: status.last_frame_ago_ms ?? Number.POSITIVE_INFINITY,
       liveForMs: status.live_for_ms ?? Number.NEGATIVE_INFINITY,
     });
-    if (lease !== NO_LEASE) this.#options.onLeaseClaimed(channel, lease);
+    if (lease !== NO_LEASE && this.#options.isNamed(channel, undefined)) this.#claimLease(channel, lease);
   }
 
   #recordInstrument({ data, at }: Message): void {
@@ -216,6 +227,27 @@ export class GatewayStatus {
     const reported = isCurrent ? JSON.stringify([state, detail]) : before?.reported;
     this.#instruments.set(id, { ...report, channel, symbol, reported });
     if (isCurrent && reported !== before?.reported) this.#options.onInstrument(channel, symbol, report);
+  }
+
+  /** Passes on the first claims at once, and of the others within 100 ms only the last: each costs a query. */
+  #claimLease(channel: string, lease: FenceToken): void {
+    const recent = this.#claims.get(channel);
+    if (recent !== undefined && recent.count >= MAX_CLAIMS) {
+      recent.last = lease;
+      return;
+    }
+    if (recent === undefined) this.#startClaims(channel);
+    else recent.count++;
+    this.#options.onLeaseClaimed(channel, lease);
+  }
+
+  #startClaims(channel: string): void {
+    const recent: RecentClaims = { count: 1, last: undefined };
+    this.#claims.set(channel, recent);
+    this.#options.clock.after(CLAIM_INTERVAL_MS, () => {
+      this.#claims.delete(channel);
+      if (recent.last !== undefined) this.#claimLease(channel, recent.last);
+    });
   }
 
   #logEvicted(count: number, what: string): void {
