@@ -59,7 +59,8 @@ export function isWhitespace(frame: Uint8Array, from: number): boolean {
 }
 
 /**
- * The length of the text in UTF-16 units. Each character takes one unit; those of four bytes take two. Continuation bytes (10xxxxxx) begin no character.
+ * The length of the text in UTF-16 units. Each character takes one unit; those of four bytes take two. Continuation
+ * bytes (10xxxxxx) begin no character.
  */
 export function utf16Length(bytes: Uint8Array): number {
   let units = 0;
