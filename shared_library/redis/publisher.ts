@@ -9,7 +9,7 @@ import type { Connection, Fence } from './transport/port.ts';
 export type { Published, PublishOptions } from './publish/publisher-base.ts';
 
 export type RedisPublisherOptions = ConnectionOptions & {
-  /** The `sender` of every message. Default: host name and process number. */
+  /** The `sender` of every message, at most 128 characters. Default: host name and process number. */
   sender?: string | undefined;
   /** Milliseconds within which a publish settles, once connected. Default 2,000. */
   deadlineMs?: number | undefined;

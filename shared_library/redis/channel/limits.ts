@@ -4,6 +4,17 @@
 export const MAX_MESSAGE_BYTES = 256 * 1024;
 /** The maximum nesting of objects and arrays in a message. The envelope is level 1. */
 export const MAX_DEPTH = 32;
+/** The maximum length of `message_type`, `sender` and `id`, in UTF-16 units (`text.length`). */
+export const MAX_NAME_LENGTH = 128;
+/** The maximum length of the key of a message, such as its symbol, in UTF-16 units. */
+export const MAX_KEY_LENGTH = 256;
 
 /** The maximum size of a frame that carries a batch, in bytes of UTF-8. A publisher never sends more in one batch. */
 export const MAX_FRAME_BYTES = 1024 * 1024;
+/**
+ * The maximum length of such a frame, in UTF-16 units. A publisher batches up to 262,144 units and adds positions. The
+ * limit bounds the time that decoding one frame takes.
+ */
+export const MAX_FRAME_UNITS = 320 * 1024;
+/** The maximum number of messages in a frame: twice as many as a publisher sends. */
+export const MAX_FRAME_MESSAGES = 512;

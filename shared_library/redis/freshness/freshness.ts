@@ -80,6 +80,7 @@ export class Freshness {
         logger,
         onAnswer: (sentAt, serverAt) => this.recordServerTime(sentAt, serverAt),
         onInstrument: (channel, key, report) => this.#reportInstrument(channel, key, report),
+        isNamed: (channel, key) => this.#isNamed(channel, key),
         onLeaseClaimed: settings.onLeaseClaimed,
       });
   }
@@ -259,6 +260,12 @@ export class Freshness {
     if (feed === undefined) return `No gateway has published a status for ${channel}.`;
     if (feed.lease === NO_LEASE || feed.lease === lease) return undefined;
     return `The gateway of ${feed.name} does not hold the lease of ${channel} on this Redis.`;
+  }
+
+  #isNamed(channel: string, key: string | undefined): boolean {
+    for (const { keys } of this.#settings.subscriptionsOf(channel))
+      if (key === undefined || keys?.has(key)) return true;
+    return false;
   }
 
   #reportInstrument(channel: string, key: string, { state, detail, feed }: InstrumentReport): void {

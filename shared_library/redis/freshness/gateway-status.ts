@@ -2,6 +2,7 @@
 
 import type { Channel } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
+import { BoundedMap } from '../runtime/bounded-map.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { ChannelReader } from '../subscribe/channel-reader.ts';
@@ -23,7 +24,9 @@ export interface GatewayStatusOptions extends FeedChannels {
   readonly logger: Logger;
   readonly onAnswer: (sentAt: number, serverAt: number) => void;
   readonly onInstrument: (channel: string, key: string, report: InstrumentReport) => void;
-  /** Called for each feed status that names a lease. */
+  /** True for a channel that is subscribed to, or a key that a subscription names: their status is never evicted. */
+  readonly isNamed: (channel: string, key: string | undefined) => boolean;
+  /** Called for feed statuses of subscribed channels that name a lease, at most 11 times in 100 ms. */
   readonly onLeaseClaimed: (channel: string, lease: FenceToken) => void;
 }
 
@@ -52,6 +55,23 @@ export interface InstrumentReport {
   readonly at: number;
 }
 
+interface StoredFeed extends FeedReport {
+  readonly channel: string;
+}
+
+interface StoredInstrument extends InstrumentReport {
+  readonly channel: string;
+  readonly symbol: string;
+  /** The last state passed to `onInstrument`. A status of an older gateway is never reported. */
+  readonly reported: string | undefined;
+}
+
+interface RecentClaims {
+  count: number;
+  /** The last claim that was not passed on. */
+  last: FenceToken | undefined;
+}
+
 interface FeedStatusData {
   readonly feed: string;
   readonly state: string;
@@ -73,20 +93,38 @@ interface InstrumentStatusData {
 }
 
 const DEFAULT_INTERVAL_MS = 1_000;
+/** The maximum number of channels with a feed, and of instruments of all channels. The stalest are evicted. */
+const MAX_FEEDS = 256;
+const MAX_INSTRUMENTS = 50_000;
+/** The maximum number of claims of the lease of one channel that are passed on at once within the interval. */
+const MAX_CLAIMS = 10;
+const CLAIM_INTERVAL_MS = 100;
 /** Below every token, so a status without a lease is ignored once a status with a lease has arrived. */
 export const NO_LEASE: FenceToken = 0;
 
 export class GatewayStatus {
   readonly #options: GatewayStatusOptions;
   readonly #readers: readonly ChannelReader[];
-  readonly #feeds = new Map<string, FeedReport>();
-  readonly #instruments = new Map<string, Map<string, InstrumentReport>>();
-  /** The last reported state of each instrument. A status of an older gateway is never reported. */
-  readonly #reported = new Map<string, string>();
+  /** By channel. */
+  readonly #feeds: BoundedMap<StoredFeed>;
+  readonly #instruments: BoundedMap<StoredInstrument>;
+  /** The claims of the last 100 ms, by channel. */
+  readonly #claims = new Map<string, RecentClaims>();
   #accessError: TickbusError | undefined;
 
   constructor(options: GatewayStatusOptions) {
     this.#options = options;
+    const { isNamed } = options;
+    this.#feeds = new BoundedMap({
+      limit: MAX_FEEDS,
+      isKept: ({ channel }) => isNamed(channel, undefined),
+      onEvicted: (count) => this.#logEvicted(count, 'channels'),
+    });
+    this.#instruments = new BoundedMap({
+      limit: MAX_INSTRUMENTS,
+      isKept: ({ channel, symbol }) => isNamed(channel, symbol),
+      onEvicted: (count) => this.#logEvicted(count, 'instruments'),
+    });
     this.#readers = [
       this.#createReader(options.feedStatus, (message) => this.#recordFeed(message)),
       this.#createReader(options.instrumentStatus, (message) => this.#recordInstrument(message)),
@@ -108,7 +146,7 @@ export class GatewayStatus {
 
   /** The status of an instrument, unless it is from a gateway with an older lease than the feed's. */
   instrument(channel: string, key: string): InstrumentReport | undefined {
-    const report = this.#instruments.get(channel)?.get(key);
+    const report = this.#instruments.get(instrumentId(channel, key));
     return report !== undefined && report.lease >= (this.feed(channel)?.lease ?? 0) ? report : undefined;
   }
 
@@ -127,8 +165,8 @@ export class GatewayStatus {
 
   /** Adjusts all timestamps after the server's clock was set. */
   shiftStamps(byMs: number): void {
-    for (const reports of [this.#feeds, ...this.#instruments.values()] as Map<string, { at: number }>[])
-      for (const [key, report] of reports) reports.set(key, { ...report, at: report.at + byMs });
+    this.#feeds.update((report) => ({ ...report, at: report.at + byMs }));
+    this.#instruments.update((report) => ({ ...report, at: report.at + byMs }));
   }
 
   #createReader(channel: Channel, onMessage: (message: Message) => void): ChannelReader {
@@ -159,6 +197,7 @@ export class GatewayStatus {
     const { channel = this.#options.defaultChannel, lease = NO_LEASE } = status;
     if (at === undefined || lease < (this.#feeds.get(channel)?.lease ?? 0)) return;
     this.#feeds.set(channel, {
+      channel,
       name: status.feed,
       state: status.state,
       detail: status.detail,
@@ -168,7 +207,7 @@ export class GatewayStatus {
       lastFrameAgoMs: status.last_frame_ago_ms ?? Number.POSITIVE_INFINITY,
       liveForMs: status.live_for_ms ?? Number.NEGATIVE_INFINITY,
     });
-    if (lease !== NO_LEASE) this.#options.onLeaseClaimed(channel, lease);
+    if (lease !== NO_LEASE && this.#options.isNamed(channel, undefined)) this.#claimLease(channel, lease);
   }
 
   #recordInstrument({ data, at }: Message): void {
@@ -180,18 +219,42 @@ export class GatewayStatus {
       channel = this.#options.defaultChannel,
       lease = 0,
     } = data as InstrumentStatusData;
-    const ofChannel = this.#instruments.get(channel) ?? new Map<string, InstrumentReport>();
-    this.#instruments.set(channel, ofChannel);
-    const before = ofChannel.get(symbol);
+    const id = instrumentId(channel, symbol);
+    const before = this.#instruments.get(id);
     if (at === undefined || lease < (before?.lease ?? 0)) return;
     const report = { state, detail, feed, lease, at };
-    ofChannel.set(symbol, report);
-    if (this.instrument(channel, symbol) !== report) return;
-    const instrument = JSON.stringify([channel, symbol]);
-    const current = JSON.stringify([state, detail]);
-    if (this.#reported.get(instrument) === current) return;
-    this.#reported.set(instrument, current);
-    this.#options.onInstrument(channel, symbol, report);
+    const isCurrent = lease >= (this.feed(channel)?.lease ?? 0);
+    const reported = isCurrent ? JSON.stringify([state, detail]) : before?.reported;
+    this.#instruments.set(id, { ...report, channel, symbol, reported });
+    if (isCurrent && reported !== before?.reported) this.#options.onInstrument(channel, symbol, report);
+  }
+
+  /** Passes on the first claims at once, and of the others within 100 ms only the last: each costs a query. */
+  #claimLease(channel: string, lease: FenceToken): void {
+    const recent = this.#claims.get(channel);
+    if (recent !== undefined && recent.count >= MAX_CLAIMS) {
+      recent.last = lease;
+      return;
+    }
+    if (recent === undefined) this.#startClaims(channel);
+    else recent.count++;
+    this.#options.onLeaseClaimed(channel, lease);
+  }
+
+  #startClaims(channel: string): void {
+    const recent: RecentClaims = { count: 1, last: undefined };
+    this.#claims.set(channel, recent);
+    this.#options.clock.after(CLAIM_INTERVAL_MS, () => {
+      this.#claims.delete(channel);
+      if (recent.last !== undefined) this.#claimLease(channel, recent.last);
+    });
+  }
+
+  #logEvicted(count: number, what: string): void {
+    this.#options.logger.warn(
+      { count },
+      `Gateway status evicted: it names too many ${what}. The state of those without a status for longest is unknown.`,
+    );
   }
 
   #readFailed(error: unknown): void {
@@ -206,4 +269,8 @@ export class GatewayStatus {
     }
     this.#accessError = error;
   }
+}
+
+function instrumentId(channel: string, symbol: string): string {
+  return `${channel}\n${symbol}`;
 }

@@ -2,6 +2,7 @@
 
 import { copyMessage } from '../wire/copy-message.ts';
 import type { Message } from '../wire/message.ts';
+import { largeSizeOf } from '../wire/message-size.ts';
 
 /** The newest message of one key. The key has no value if `length` is 0 and `message` is undefined. */
 interface ValueEntry {
@@ -13,7 +14,27 @@ interface ValueEntry {
   length: number;
   /** The message that came without bytes, or that was decoded from `buffer`; undefined until it is decoded. */
   message: Message | undefined;
+  /** Increases with each message, of any key. */
+  order: number;
 }
+
+export interface LatestValuesOptions {
+  /** Decodes a message from kept bytes; returns undefined if they are no longer valid. */
+  readonly read: (bytes: Uint8Array) => Message | undefined;
+  /** True for a key that a subscription names. It is never evicted. */
+  readonly isPinned?: (key: string) => boolean;
+  /** Called when keys were evicted, with their number. */
+  readonly onEvicted?: (keys: number) => void;
+  /** The maximum number of keys. Default 100,000. */
+  readonly maxKeys?: number;
+  /** The maximum total size of the buffers and of large message objects, in bytes. Default 128 MiB. */
+  readonly maxBytes?: number;
+}
+
+const DEFAULT_MAX_KEYS = 100_000;
+const DEFAULT_MAX_BYTES = 128 * 1024 * 1024;
+/** An eviction removes more than necessary, so that its cost is spread over many messages. */
+const KEPT_SHARE = 0.9;
 
 const NO_BYTES: Uint8Array = new Uint8Array(0);
 /** A buffer of up to this many bytes is never replaced by a smaller one. */
@@ -26,13 +47,24 @@ const SMALL_BUFFER = 1_024;
  * message that comes without bytes is kept as an object.
  */
 export class LatestValues {
-  readonly #read: (bytes: Uint8Array) => Message | undefined;
+  readonly #options: LatestValuesOptions;
   readonly #byKey = new Map<string, ValueEntry>();
   #newest: ValueEntry | undefined;
+  #order = 0;
+  #bytes = 0;
+  /** Above these limits, keys are evicted. They grow while all keys are pinned. */
+  #maxKeys: number;
+  #maxBytes: number;
 
-  /** @param read decodes a message from kept bytes; returns undefined if they are no longer valid */
-  constructor(read: (bytes: Uint8Array) => Message | undefined) {
-    this.#read = read;
+  constructor(options: LatestValuesOptions) {
+    this.#options = options;
+    this.#maxKeys = options.maxKeys ?? DEFAULT_MAX_KEYS;
+    this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
+  }
+
+  /** The size of the buffers and of large message objects. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /**
@@ -43,22 +75,27 @@ export class LatestValues {
     let kept = this.#byKey.get(key);
     if (kept === undefined) {
       if (message === undefined) return;
-      kept = { stamp: Number.NaN, buffer: NO_BYTES, length: 0, message: undefined };
+      kept = { stamp: Number.NaN, buffer: NO_BYTES, length: 0, message: undefined, order: 0 };
       this.#byKey.set(key, kept);
     }
     if (message === undefined || bytes === undefined) {
+      this.#bytes -= objectSize(kept);
       kept.length = 0;
       // The handlers get the message itself.
       kept.message = message && copyMessage(message);
+      this.#bytes += objectSize(kept);
     } else {
-      if (!fits(kept.buffer, bytes.length)) kept.buffer = bufferFor(bytes.length);
+      if (kept.length === 0) this.#bytes -= objectSize(kept);
+      if (!fits(kept.buffer, bytes.length)) this.#replaceBuffer(kept, bytes.length);
       kept.buffer.set(bytes);
       kept.length = bytes.length;
       kept.message = undefined;
     }
     if (message === undefined) return;
     kept.stamp = message.at ?? Number.NaN;
+    kept.order = ++this.#order;
     this.#newest = kept;
+    if (this.#byKey.size > this.#maxKeys || this.#bytes > this.#maxBytes) this.#evict();
   };
 
   /** A copy of the message, which is decoded once. */
@@ -66,7 +103,7 @@ export class LatestValues {
     const kept = this.#byKey.get(key);
     if (kept === undefined) return undefined;
     if (kept.length > 0) {
-      kept.message ??= this.#read(kept.buffer.subarray(0, kept.length));
+      kept.message ??= this.#options.read(kept.buffer.subarray(0, kept.length));
       if (kept.message === undefined) kept.length = 0;
     }
     return kept.message && copyMessage(kept.message);
@@ -91,6 +128,47 @@ export class LatestValues {
   shiftStamps(byMs: number): void {
     for (const kept of this.#byKey.values()) kept.stamp += byMs;
   }
+
+  #replaceBuffer(kept: ValueEntry, length: number): void {
+    this.#bytes -= kept.buffer.length;
+    kept.buffer = bufferFor(length);
+    this.#bytes += kept.buffer.length;
+  }
+
+  /** Removes the keys without messages for longest, except pinned ones and the newest. */
+  #evict(): void {
+    const { onEvicted, maxKeys = DEFAULT_MAX_KEYS, maxBytes = DEFAULT_MAX_BYTES } = this.#options;
+    const before = this.#byKey.size;
+    let left = before + 1;
+    while (
+      this.#byKey.size < left &&
+      (this.#byKey.size > maxKeys * KEPT_SHARE || this.#bytes > maxBytes * KEPT_SHARE)
+    ) {
+      left = this.#byKey.size;
+      this.#evictStalest();
+    }
+    this.#maxKeys = Math.max(maxKeys, this.#byKey.size / KEPT_SHARE);
+    this.#maxBytes = Math.max(maxBytes, this.#bytes / KEPT_SHARE);
+    if (this.#byKey.size < before) onEvicted?.(before - this.#byKey.size);
+  }
+
+  /** Removes the stalest tenth of the keys that are not pinned. A typed array sorts 100,000 numbers in a few ms. */
+  #evictStalest(): void {
+    const { isPinned = () => false } = this.#options;
+    const evictable = [...this.#byKey].filter(([key, kept]) => kept !== this.#newest && !isPinned(key));
+    const orders = Float64Array.from(evictable, ([, { order }]) => order).sort();
+    const last = orders[Math.floor((1 - KEPT_SHARE) * orders.length)] ?? 0;
+    for (const [key, kept] of evictable) {
+      if (kept.order > last) continue;
+      this.#byKey.delete(key);
+      this.#bytes -= kept.buffer.length + objectSize(kept);
+    }
+  }
+}
+
+/** The size of a message that is kept as an object only. */
+function objectSize({ length, message }: ValueEntry): number {
+  return length > 0 || message === undefined ? 0 : largeSizeOf(message);
 }
 
 /** Also false for a large buffer that would be mostly empty: the memory of one large message is not kept for good. */

@@ -56,15 +56,23 @@ export class VerdictPoller {
   #poll(): void {
     const { verdicts, onChange } = this.#options;
     const changes: VerdictChange[] = [];
+    let count = 0;
     for (const current of verdicts()) {
-      const id = `${current.channel}\n${current.key}`;
+      count++;
+      const id = idOf(current);
       const was = this.#verdicts.get(id);
       if (was === current.verdict) continue;
       this.#verdicts.set(id, current.verdict);
       changes.push({ ...current, was });
     }
+    if (this.#verdicts.size > count) this.#forgetOthers(new Set(Array.from(verdicts(), idOf)));
     // Reported after the iteration, because a listener may subscribe, unsubscribe or close.
     for (const change of changes) onChange(change);
+  }
+
+  /** Keys that were evicted or are no longer subscribed to would accumulate. */
+  #forgetOthers(present: ReadonlySet<string>): void {
+    for (const id of this.#verdicts.keys()) if (!present.has(id)) this.#verdicts.delete(id);
   }
 
   #schedulePoll(): void {
@@ -78,4 +86,8 @@ export class VerdictPoller {
     this.#cancelTimer();
     this.#verdicts.clear();
   }
+}
+
+function idOf({ channel, key }: Pick<VerdictChange, 'channel' | 'key'>): string {
+  return `${channel}\n${key}`;
 }

@@ -17,7 +17,7 @@ export type { Published } from './batch.ts';
 export interface PublishOptions<T extends string = string> {
   /** The message type. Default: the channel's `defaultType`. */
   type?: T | undefined;
-  /** The `sender` of the message. Default: the publisher's. */
+  /** The `sender` of the message, at most 128 characters. Default: the publisher's. */
   sender?: string | undefined;
   /** Milliseconds until a command expires (kind `command`). Default: the channel's `expiresInMs`. */
   expiresInMs?: number | undefined;

@@ -1,12 +1,22 @@
 // Makes untrusted text safe for log lines and error messages: escapes and truncates it.
 
 const DEFAULT_MAX_LENGTH = 200;
-// Control characters (including terminal escapes), line and paragraph separators, bidirectional marks that can disguise
-// text, the byte order mark, and lone surrogates.
-const UNPRINTABLE = /[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}\p{Cs}\ufeff]/gu;
+// Control characters (including terminal escapes), line and paragraph separators, invisible characters (zero width,
+// bidirectional marks, tags, variation selectors, fillers), which can disguise text, and lone surrogates.
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
 
-/** Writes unprintable characters as `\uXXXX` and truncates to `maxLength` characters (default 200). */
+/**
+ * Writes control, bidirectional and invisible characters as `\uXXXX`, and truncates to `maxLength` UTF-16 units
+ * (default 200). The escapes may make the result six times as long.
+ */
 export function printable(text: string, maxLength: number = DEFAULT_MAX_LENGTH): string {
   const cut = text.length > maxLength ? `${text.slice(0, maxLength)}... (${text.length} characters)` : text;
-  return cut.replace(UNPRINTABLE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return cut.replace(UNPRINTABLE, escaped);
+}
+
+function escaped(char: string): string {
+  return Array.from(
+    { length: char.length },
+    (_, index) => `\\u${char.charCodeAt(index).toString(16).padStart(4, '0')}`,
+  ).join('');
 }

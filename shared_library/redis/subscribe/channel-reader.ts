@@ -1,16 +1,16 @@
 // The receive path of one channel: decoder -> sequencer -> fan-out -> the queue of each subscription -> handler.
 
 import type { Channel } from '../channel/channel.ts';
-import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { FenceToken, Transport } from '../transport/port.ts';
-import { type Envelope, invalidMessage } from '../wire/envelope.ts';
+import type { Envelope } from '../wire/envelope.ts';
 import type { Message } from '../wire/message.ts';
 import { validMessage } from '../wire/payload-schema.ts';
 import type { Position } from '../wire/position.ts';
 import { Decoder } from './decoder.ts';
 import { FanOut } from './fan-out.ts';
+import { InvalidMessages, type OnInvalidFrame } from './invalid-messages.ts';
 import { Sequencer } from './sequencer.ts';
 import type { ChannelStatus } from './status.ts';
 import type { Subscription } from './subscription.ts';
@@ -18,7 +18,7 @@ import type { Tap } from './tap.ts';
 
 interface ChannelReaderHooks {
   readonly onStatus: (status: ChannelStatus) => void;
-  readonly onInvalid: (error: TickbusError, frame: Uint8Array) => void;
+  readonly onInvalid: OnInvalidFrame;
   /**
    * Called with the newest message of a key before any handler runs; undefined if that message is invalid. `bytes` is
    * the encoded message, if available. It is valid until the hook returns; `read` decodes a copy of it.
@@ -41,7 +41,7 @@ export class ChannelReader {
   readonly #decoder: Decoder;
   readonly #sequencer: Sequencer;
   readonly #fanOut: FanOut;
-  #invalid = 0;
+  readonly #invalid: InvalidMessages;
   #subscribing: Promise<void> | undefined;
   #unsubscribe: Unsubscribe | undefined;
 
@@ -49,7 +49,8 @@ export class ChannelReader {
     this.#options = options;
     const { channel, hooks } = options;
     const { onValue, onStatus, onAnswer } = hooks;
-    const onInvalid = (error: unknown, message: Uint8Array | Envelope) => this.#reportInvalid(error, message);
+    this.#invalid = new InvalidMessages(hooks.onInvalid);
+    const onInvalid = (error: unknown, message: Uint8Array | Envelope) => this.#invalid.add(error, message);
     this.#decoder = new Decoder(onInvalid);
     this.#fanOut = new FanOut(channel, {
       onInvalid,
@@ -70,7 +71,7 @@ export class ChannelReader {
   get counters() {
     const { received } = this.#decoder;
     const { duplicates } = this.#fanOut;
-    return { received, ...this.#sequencer.counters, invalid: this.#invalid, duplicates };
+    return { received, ...this.#sequencer.counters, invalid: this.#invalid.total, duplicates };
   }
 
   get mode(): Sequencer['mode'] {
@@ -156,19 +157,15 @@ export class ChannelReader {
     const { channel, transport } = this.#options;
     const accept = (message: Envelope) => this.#sequencer.accept(message);
     try {
-      const unsubscribe = await transport.subscribe(channel, (frame) => this.#decoder.decode(frame, accept));
+      const unsubscribe = await transport.subscribe(channel, (frame) => {
+        this.#decoder.decode(frame, accept);
+        if (this.#invalid.isPending) this.#invalid.flush();
+      });
       if (this.mode === 'closed') unsubscribe();
       else this.#unsubscribe = unsubscribe;
     } catch (error) {
       this.#subscribing = undefined;
       throw error;
     }
-  }
-
-  #reportInvalid(error: unknown, message: Uint8Array | Envelope): void {
-    this.#invalid++;
-    const reported = error instanceof TickbusError ? error : invalidMessage('could not be checked');
-    const frame = message instanceof Uint8Array ? message : new TextEncoder().encode(JSON.stringify(message));
-    this.#options.hooks.onInvalid(reported, frame);
   }
 }

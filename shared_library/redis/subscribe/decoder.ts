@@ -2,6 +2,7 @@
 
 import { decodeEnvelope, type Envelope } from '../wire/envelope.ts';
 import { type DecodedBatch, FrameDecoder } from '../wire/frame-decoder.ts';
+import { recordSize } from '../wire/message-size.ts';
 
 /** Reports a message that is not delivered because it is invalid. */
 export type OnInvalid = (error: unknown, message: Uint8Array | Envelope) => void;
@@ -75,27 +76,28 @@ export class Decoder {
     let from = 1;
     for (let index = 0; index < documents.length; index++) {
       const document = documents[index];
-      const to = ends?.[index];
+      const to = ends[index] ?? frame.length;
       this.#received++;
-      const message = this.#checked(batch, document);
+      const message = this.#checked(batch, document, frame, from, to);
       if (message !== undefined) {
-        if (to !== undefined) this.#setCurrent(message, frame, from, to);
+        this.#setCurrent(message, frame, from, to);
         onMessage(message);
       }
-      if (to !== undefined) from = to + 1;
+      from = to + 1;
     }
   }
 
-  #checked(batch: DecodedBatch, document: unknown): Envelope | undefined {
+  #checked(batch: DecodedBatch, document: unknown, frame: Uint8Array, from: number, to: number) {
     try {
       return batch.check(document);
     } catch (error) {
-      this.#onInvalid(error, document as Envelope);
+      this.#onInvalid(error, frame.subarray(from, to));
       return undefined;
     }
   }
 
   #setCurrent(message: Envelope, frame: Uint8Array, from: number, to: number): void {
+    recordSize(message, to - from);
     this.#current = message;
     this.#frame = frame;
     this.#from = from;
@@ -110,7 +112,9 @@ export function decodeKept(entries: readonly Uint8Array[], onInvalid: OnInvalid)
   const kept: Envelope[] = [];
   for (const entry of entries) {
     try {
-      kept.push(decodeEnvelope(entry));
+      const message = decodeEnvelope(entry);
+      recordSize(message, entry.byteLength);
+      kept.push(message);
     } catch (error) {
       onInvalid(error, entry);
     }

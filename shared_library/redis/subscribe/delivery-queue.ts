@@ -12,6 +12,9 @@ export interface QueuedMessage<T> {
 export interface DeliveryQueueOptions<T> {
   /** The maximum number of waiting messages; on overflow the oldest is dropped. */
   readonly limit: number;
+  /** The maximum total size of waiting messages, those in `first` included; on overflow the oldest is dropped. */
+  readonly maxBytes: number;
+  readonly sizeOf: (value: T) => number;
   /** Called with each message dropped by an overflow, oldest first, and with those merged into it. */
   readonly onDrop: (dropped: QueuedMessage<T>) => void;
 }
@@ -19,6 +22,7 @@ export interface DeliveryQueueOptions<T> {
 /** A node of the doubly linked list. */
 interface QueueNode<T> {
   value: T;
+  valueBytes: number;
   /** Undefined for a message without a key, and for one that has been split off the node of its key. */
   readonly key: string | undefined;
   /** The node from which this one was split off; it holds a newer message of the same key. */
@@ -29,6 +33,7 @@ interface QueueNode<T> {
   oldestSince: number;
   conflated: number;
   first: T | undefined;
+  firstBytes: number;
   previous: QueueNode<T> | undefined;
   next: QueueNode<T> | undefined;
 }
@@ -53,6 +58,8 @@ export class DeliveryQueue<T> {
   #head: QueueNode<T> | undefined;
   #tail: QueueNode<T> | undefined;
   #depth = 0;
+  /** The sum of `valueBytes` and `firstBytes` of all nodes. */
+  #bytes = 0;
   /** The turn of the last push. */
   #turn = 0;
   /** How many waiting nodes were split off in `#turn`. */
@@ -67,6 +74,11 @@ export class DeliveryQueue<T> {
   /** The number of waiting messages. Those of the last push's turn all count until a push or `take` merges them. */
   get depth(): number {
     return this.#depth;
+  }
+
+  /** The total size of the waiting messages. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /**
@@ -89,7 +101,8 @@ export class DeliveryQueue<T> {
     const node = key === undefined ? undefined : this.#byKey.get(key);
     if (node === undefined) this.#append(value, key, turn, since);
     else this.#replace(node, value, turn, since);
-    while (this.#depth > this.#options.limit) {
+    const { limit, maxBytes } = this.#options;
+    while (this.#depth > limit || this.#bytes > maxBytes) {
       const dropped = this.#shift();
       if (dropped === undefined) return;
       this.#options.onDrop(dropped);
@@ -100,7 +113,7 @@ export class DeliveryQueue<T> {
   take(turn: number): QueuedMessage<T> | undefined {
     for (let node = this.#head; node !== undefined; node = this.#head) {
       if (node.successor === undefined || node.turn === turn) break;
-      mergeInto(node.successor, node.value);
+      this.#mergeInto(node.successor, node);
       this.#shift();
     }
     return this.#shift();
@@ -111,12 +124,14 @@ export class DeliveryQueue<T> {
     this.#head = undefined;
     this.#tail = undefined;
     this.#depth = 0;
+    this.#bytes = 0;
     this.#unmerged = 0;
     this.#superseded = 0;
   }
 
   #append(value: T, key: string | undefined, turn: number, since: number): void {
     const node = newNode(value, key, turn, since);
+    this.#setValue(node, value);
     if (key !== undefined) this.#byKey.set(key, node);
     this.#linkLast(node);
     this.#depth++;
@@ -128,7 +143,7 @@ export class DeliveryQueue<T> {
       this.#linkLast(node);
       node.oldestSince = since;
     } else {
-      mergeInto(node, node.value);
+      this.#mergeInto(node, node);
       this.#superseded++;
       if (node !== this.#tail) {
         this.#unlink(node);
@@ -136,7 +151,7 @@ export class DeliveryQueue<T> {
         node.oldestSince = since;
       }
     }
-    node.value = value;
+    this.#setValue(node, value);
     node.turn = turn;
     node.since = since;
     if (this.#superseded > Math.max(MIN_RESET_COUNT, this.#depth)) this.#resetOldestSince();
@@ -145,6 +160,7 @@ export class DeliveryQueue<T> {
   /** Puts a new node with the present message of `node` in its place, so that `node` can move to the tail. */
   #splitOff(node: QueueNode<T>): void {
     const split = newNode(node.value, undefined, node.turn, node.since);
+    split.valueBytes = node.valueBytes;
     split.successor = node;
     split.oldestSince = node.oldestSince;
     split.previous = node.previous;
@@ -165,9 +181,9 @@ export class DeliveryQueue<T> {
     let node = this.#tail;
     while (node?.previous?.turn === ended) node = node.previous;
     while (node !== undefined) {
-      const { successor, value, next } = node;
+      const { successor, next } = node;
       if (successor !== undefined) {
-        mergeInto(successor, value);
+        this.#mergeInto(successor, node);
         this.#superseded++;
         this.#unlink(node);
         clearLinks(node);
@@ -176,6 +192,23 @@ export class DeliveryQueue<T> {
       node = next;
     }
     this.#unmerged = 0;
+  }
+
+  /** Gives the node a value; the bytes of the former one have been moved or subtracted. */
+  #setValue(node: QueueNode<T>, value: T): void {
+    node.value = value;
+    node.valueBytes = this.#options.sizeOf(value);
+    this.#bytes += node.valueBytes;
+  }
+
+  /** Merges the value of `older`, which may be the same node before it gets a new value. */
+  #mergeInto(node: QueueNode<T>, older: QueueNode<T>): void {
+    node.conflated++;
+    if (node.first === undefined) {
+      node.first = older.value;
+      node.firstBytes = older.valueBytes;
+    } else this.#bytes -= older.valueBytes;
+    older.valueBytes = 0;
   }
 
   #resetOldestSince(): void {
@@ -207,6 +240,7 @@ export class DeliveryQueue<T> {
     if (key !== undefined) this.#byKey.delete(key);
     if (successor !== undefined) this.#unmerged--;
     this.#depth--;
+    this.#bytes -= node.valueBytes + node.firstBytes;
     this.#head = next;
     if (next === undefined) {
       this.#tail = undefined;
@@ -220,6 +254,7 @@ export class DeliveryQueue<T> {
 function newNode<T>(value: T, key: string | undefined, turn: number, since: number): QueueNode<T> {
   return {
     value,
+    valueBytes: 0,
     key,
     successor: undefined,
     turn,
@@ -227,14 +262,10 @@ function newNode<T>(value: T, key: string | undefined, turn: number, since: numb
     oldestSince: since,
     conflated: 0,
     first: undefined,
+    firstBytes: 0,
     previous: undefined,
     next: undefined,
   };
-}
-
-function mergeInto<T>(node: QueueNode<T>, value: T): void {
-  node.conflated++;
-  node.first ??= value;
 }
 
 /** A removed node in the old generation would keep younger nodes, and their messages, from being collected early. */

@@ -4,6 +4,7 @@ import type { Channel } from '../channel/channel.ts';
 import { copyMessage } from '../wire/copy-message.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import type { Message } from '../wire/message.ts';
+import { largeSizeOf, recordSize } from '../wire/message-size.ts';
 import { keyOfPayload, schemaOf, validMessage } from '../wire/payload-schema.ts';
 import type { OnInvalid } from './decoder.ts';
 import { RecentIds } from './recent-ids.ts';
@@ -136,7 +137,11 @@ export class FanOut {
 
   /** A sole receiver shares the message with nobody, so the message is marked in place instead of copied. */
   #snapshotOf(message: Message): Message {
-    if (this.#isShared) return { ...message, snapshot: true };
+    if (this.#isShared) {
+      const copy = { ...message, snapshot: true as const };
+      recordSize(copy, largeSizeOf(message));
+      return copy;
+    }
     return Object.assign(message, { snapshot: true as const });
   }
 }

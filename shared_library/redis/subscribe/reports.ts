@@ -3,8 +3,10 @@
 import type { TickbusError } from '../errors.ts';
 import type { InstrumentChange } from '../freshness/latest.ts';
 import type { VerdictChange } from '../freshness/verdict-poller.ts';
+import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import { Emitter } from '../runtime/emitter.ts';
+import { LogLimiter, loggableError } from '../runtime/log-limiter.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { printable } from '../runtime/printable.ts';
 import type { LinkStatus } from '../transport/link-status.ts';
@@ -13,13 +15,15 @@ import type { Position } from '../wire/position.ts';
 import type { Gap, Slow, SubscriberStatus } from './status.ts';
 import type { Dropped } from './subscription.ts';
 
-/** An inbound message that was not delivered. */
+/** Inbound messages that were not delivered. Invalid messages of one frame, or of one recovery, share one event. */
 export interface InvalidMessage {
   readonly channel: string;
-  /** Why the message is invalid; `error.field` is the path of the invalid field. */
+  /** Why the first of them is invalid; `error.field` is the path of the invalid field. */
   readonly error: TickbusError;
-  /** The first 200 bytes of the message, escaped. */
+  /** The first 200 bytes of the first of them, escaped. */
   readonly preview: string;
+  /** How many messages are invalid: 1 or more. A frame that cannot be read at all counts as one. */
+  readonly count: number;
 }
 
 /** The channel and subscription that a report is about. */
@@ -80,6 +84,8 @@ export interface ChannelReport {
   readonly lost: number;
   readonly repaired: number;
   readonly handlerErrors: number;
+  /** Latest values that were evicted, because the channel has more keys than a subscriber keeps (kind `state`). */
+  readonly evicted: number;
   /** Messages that wait for handlers. */
   readonly queueDepth: number;
   /** Milliseconds that the oldest waiting message has been waiting. */
@@ -93,15 +99,28 @@ const SLOW_TEXTS: Readonly<Record<Slow['cause'], string>> = {
   handler: 'A handler is too slow; messages wait in its queue. Make the handler faster.',
 };
 
+/** Listeners get every event. The log gets at most 20 lines of one kind and channel in 10 s, then their number. */
 export class Reports {
-  readonly #logger: Logger;
+  readonly #log: LogLimiter;
+  readonly #debug: Logger['debug'];
   readonly #events: Emitter<SubscriberEvents>;
 
-  constructor(logger: Logger) {
-    this.#logger = logger;
+  constructor(logger: Logger, clock: Clock) {
+    this.#log = new LogLimiter(logger, clock);
+    this.#debug = (fields, message) => logger.debug(fields, message);
     this.#events = new Emitter<SubscriberEvents>((error, event) =>
-      logger.error({ err: error, event }, 'Event listener of the subscriber threw.'),
+      this.#log.write(
+        'error',
+        event,
+        { err: loggableError(error), event },
+        'Event listener of the subscriber threw.',
+      ),
     );
+  }
+
+  /** Logs what was suppressed so far. */
+  close(): void {
+    this.#log.flush();
   }
 
   on<K extends keyof SubscriberEvents>(
@@ -117,29 +136,18 @@ export class Reports {
   }
 
   status(status: Exclude<SubscriberStatus, LinkStatus>): void {
-    if (status.type === 'gap') this.#logger[status.repaired ? 'info' : 'warn'](status, gapText(status));
-    else if (status.type === 'recovery_failed') {
-      const { channel, error } = status;
-      this.#logger.error({ channel, err: error }, 'Recovery failed: the channel could not be read.');
-    } else if (status.type === 'demand_refused') {
-      const { channel, error } = status;
-      this.#logger.warn(
-        { channel, err: error },
-        'Demand rejected: the keys of the subscriptions could not be declared to the gateway.',
-      );
-    } else if (status.type === 'slow') this.#logger.warn(status, SLOW_TEXTS[status.cause]);
-    else this.#logger.debug(status, 'Channel state changed.');
+    this.#logStatus(status);
     this.#events.emit('status', status);
     if (status.type === 'gap') this.#events.emit('gap', status);
   }
 
   verdict(change: VerdictChange): void {
-    this.#logger.debug(change, 'Verdict changed.');
+    this.#debug(change, 'Verdict changed.');
     this.#events.emit('verdict', change);
   }
 
   instrument(change: InstrumentChange): void {
-    this.#logger.info(change, 'Instrument state changed at the feed.');
+    this.#log.write('info', change.channel, change, 'Instrument state changed at the feed.');
     this.#events.emit('instrument', change);
   }
 
@@ -149,24 +157,58 @@ export class Reports {
 
   expired(origin: ReportOrigin, message: Message): void {
     const { id = '', expires_at } = message;
-    this.#logger.warn({ ...origin, id: printable(id), expires_at }, 'Command expired; it was not delivered.');
+    this.#log.write(
+      'warn',
+      origin.channel,
+      { ...origin, id: printable(id), expires_at },
+      'Command expired; it was not delivered.',
+    );
     this.#events.emit('expired', { ...origin, message });
   }
 
   handlerError(origin: ReportOrigin, error: unknown, message: Message): void {
-    this.#logger.error({ ...origin, err: error }, 'Message handler failed; the other handlers continue.');
+    this.#log.write(
+      'error',
+      origin.channel,
+      { ...origin, err: loggableError(error) },
+      'Message handler failed; the other handlers continue.',
+    );
     this.#events.emit('handler_error', { ...origin, error, message });
   }
 
-  invalid(channel: string, error: TickbusError, frame: Uint8Array): void {
+  /** @param frame the first invalid message. `count`: how many messages are invalid */
+  invalid(channel: string, error: TickbusError, frame: Uint8Array, count: number): void {
     const preview = previewOf(frame);
-    this.#logger.warn(
-      { channel, reason: error.message, preview },
-      'Invalid message received; it was not delivered.',
-    );
-    this.#events.emit('invalid_message', { channel, error, preview });
+    const text = 'Invalid message received; it was not delivered.';
+    this.#log.write('warn', channel, { channel, reason: error.message, preview, count }, text);
+    this.#events.emit('invalid_message', { channel, error, preview, count });
+  }
+
+  #logStatus(status: Exclude<SubscriberStatus, LinkStatus>): void {
+    const { channel } = status;
+    switch (status.type) {
+      case 'gap':
+        return this.#log.write(status.repaired ? 'info' : 'warn', channel, status, gapText(status));
+      case 'recovery_failed': {
+        const fields = { channel, err: status.error };
+        return this.#log.write('error', channel, fields, 'Recovery failed: the channel could not be read.');
+      }
+      case 'demand_refused': {
+        const text = 'Demand rejected: the keys of the subscriptions could not be declared to the gateway.';
+        return this.#log.write('warn', channel, { channel, err: status.error }, text);
+      }
+      case 'slow':
+        return this.#log.write('warn', channel, status, SLOW_TEXTS[status.cause]);
+      case 'values_evicted':
+        return this.#log.write('warn', channel, status, EVICTED_TEXT);
+      default:
+        this.#debug(status, 'Channel state changed.');
+    }
   }
 }
+
+const EVICTED_TEXT =
+  'Latest values evicted: the channel has too many keys, so those without updates for longest are no longer kept.';
 
 /** The first bytes of a frame, and its size if it is longer. */
 function previewOf(frame: Uint8Array): string {

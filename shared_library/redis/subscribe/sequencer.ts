@@ -7,6 +7,7 @@ import { ORIGIN, type Position, positionOf, relate } from '../wire/position.ts';
 import { decodeKept, type OnInvalid } from './decoder.ts';
 import { EpochTops } from './epoch-tops.ts';
 import type { FanOut, Receiver } from './fan-out.ts';
+import { HeldMessages } from './held-messages.ts';
 import { deliveryOf, planRecovery, type RecoveryPlan } from './recovery-plan.ts';
 import { StateQueries, type StateQueriesOptions } from './state-queries.ts';
 import type { ChannelStatus } from './status.ts';
@@ -18,9 +19,6 @@ export interface SequencerOptions
   readonly onStatus: (status: ChannelStatus) => void;
   readonly onInvalid: OnInvalid;
 }
-
-/** Maximum number of messages held during a recovery. Beyond it they are dropped; a new recovery sees them as a gap. */
-const MAX_HELD = 100_000;
 
 /**
  * States:
@@ -40,7 +38,7 @@ export class Sequencer {
   readonly #isNumbered: boolean;
   #mode: 'idle' | 'recovering' | 'live' | 'closed' = 'idle';
   #position: Position | undefined;
-  #held: Envelope[] = [];
+  #held = new HeldMessages();
   readonly #queries: StateQueries;
   readonly #reached = new EpochTops();
   /** True from a new connection until the first recovery on it is complete. */
@@ -114,7 +112,7 @@ export class Sequencer {
   close(): void {
     if (this.#mode === 'recovering') this.#recoverWithoutReading();
     this.#enter('closed');
-    this.#held = [];
+    this.#held = new HeldMessages();
   }
 
   /** Reads the last values for a receiver that was added. */
@@ -156,8 +154,9 @@ export class Sequencer {
   }
 
   #hold(message: Envelope): void {
-    if (this.#held.length === MAX_HELD) {
-      this.#held = [];
+    // Beyond the limits they are dropped; the new recovery sees them as a gap.
+    if (!this.#held.hasRoomFor(message)) {
+      this.#held = new HeldMessages();
       this.#recover();
     }
     this.#held.push(message);
@@ -177,7 +176,7 @@ export class Sequencer {
     if (!this.#mayRead) return this.#recoverWithoutReading();
     this.#readsSnapshot = channel.kind === 'state' && fanOut.hasNewReceiver;
     this.#readFor = fanOut.keys && fanOut.receivers;
-    const heldBeforeRead = this.#held.length;
+    const heldBeforeRead = this.#held.all.length;
     this.#queries.read(
       this.#readsSnapshot ? undefined : this.#position,
       (state) => this.#completeRecovery(state, heldBeforeRead),
@@ -206,7 +205,7 @@ export class Sequencer {
   /** Takes the last position of the held messages as the head. While none is numbered, the recovery continues. */
   #recoverWithoutReading(): void {
     this.#readFor = undefined;
-    const last = this.#held.map(positionOf).findLast((position) => position !== undefined);
+    const last = this.#held.all.map(positionOf).findLast((position) => position !== undefined);
     if (last !== undefined) this.#completeRecovery({ position: last, entries: [] }, 0);
   }
 
@@ -229,10 +228,10 @@ export class Sequencer {
       isForgotten: state.isForgotten === true || (this.#isNewLink && isBelow),
       head,
       kept: decodeKept(entries, onInvalid),
-      held: this.#held,
+      held: this.#held.all,
       heldBeforeRead,
     });
-    this.#held = [];
+    this.#held = new HeldMessages();
     this.#isNewLink = false;
     this.#position = head;
     // A receiver that a listener or handler adds now gets none of these messages, but a recovery of its own.
@@ -281,7 +280,7 @@ export class Sequencer {
   #acceptAll(messages: readonly Envelope[]): void {
     for (const [index, message] of messages.entries()) {
       if (isAhead(this.#position ?? ORIGIN, message)) {
-        this.#held = messages.slice(index);
+        this.#held = new HeldMessages(messages.slice(index));
         return this.#recover();
       }
       this.accept(message);

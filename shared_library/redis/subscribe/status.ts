@@ -43,6 +43,12 @@ export type ChannelStatus =
    * received. Reported once.
    */
   | { readonly type: 'demand_refused'; readonly channel: string; readonly error: TickbusError }
+  /**
+   * The channel has more keys, or larger values, than a subscriber keeps: 100,000 keys or 128 MiB. The latest values of
+   * the `keys` keys without updates for longest were removed, so none of them is fresh until its next message. Keys
+   * that a subscription names are never evicted.
+   */
+  | { readonly type: 'values_evicted'; readonly channel: string; readonly keys: number }
   | Slow
   | Gap;
 

@@ -41,6 +41,7 @@ export class SubscribedChannel {
     conflated: 0,
     expired: 0,
     handlerErrors: 0,
+    evicted: 0,
     dropped: 0,
     overflows: 0,
   };
@@ -49,14 +50,14 @@ export class SubscribedChannel {
     const { channel, transport, clock, reports, freshness } = options;
     this.#options = options;
     this.channel = channel;
-    this.values = channel.kind === 'state' ? new LatestValues((bytes) => this.reader.read(bytes)) : undefined;
+    this.values = channel.kind === 'state' ? this.#newValues() : undefined;
     this.reader = new ChannelReader({
       channel,
       transport,
       clock,
       hooks: {
         onStatus: (status) => reports.status(status),
-        onInvalid: (error, frame) => reports.invalid(channel.name, error, frame),
+        onInvalid: (error, frame, count) => reports.invalid(channel.name, error, frame, count),
         onValue: this.values?.set,
         onAnswer: (sentAt, serverAt) => freshness.recordServerTime(sentAt, serverAt),
       },
@@ -157,6 +158,21 @@ export class SubscribedChannel {
     this.#counters.expired++;
     reports.expired(origin, message);
     return false;
+  }
+
+  #newValues(): LatestValues {
+    const { channel, reports } = this.#options;
+    return new LatestValues({
+      read: (bytes) => this.reader.read(bytes),
+      isPinned: (key) => {
+        for (const { keys } of this.reader.subscriptions) if (keys?.has(key) === true) return true;
+        return false;
+      },
+      onEvicted: (keys) => {
+        this.#counters.evicted += keys;
+        reports.status({ type: 'values_evicted', channel: channel.name, keys });
+      },
+    });
   }
 
   #newDemand(): SubscriberDemand {

@@ -31,7 +31,7 @@ export class SubscriberBase implements AsyncDisposable {
 
   constructor(settings: SubscriberSettings) {
     this.#settings = settings;
-    this.#reports = new Reports(settings.logger);
+    this.#reports = new Reports(settings.logger, settings.clock);
     this.#channels = new SubscribedChannels(settings, this.#reports);
     this.#stopWatching = settings.transport.onStatus((status) => {
       this.#reports.link(status);
@@ -242,6 +242,7 @@ export class SubscriberBase implements AsyncDisposable {
     );
     cancel();
     for (const stream of this.#statusStreams) stream.end();
+    this.#reports.close();
   }
 
   /** Each loop ends once it has consumed its queue. */

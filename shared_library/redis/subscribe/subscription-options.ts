@@ -18,8 +18,8 @@ export interface SubscribeOptions<C extends Channel, T extends MessageType<C> = 
   where?: ((message: MessageOf<C, NoInfer<T>>) => boolean) | undefined;
   /**
    * The maximum number of messages that wait for the handler. On overflow the oldest is dropped and reported as a gap
-   * (cause `overflow`). Default 10,000; unlimited on a `state` channel, where only the newest message of each key
-   * waits.
+   * (cause `overflow`). Default 10,000; 250,000 on a `state` channel, where only the newest message of each key waits.
+   * Of messages larger than 2 KiB, at most 32 MiB wait, whatever this limit.
    */
   queueLimit?: number | undefined;
   /**
@@ -49,6 +49,8 @@ export type MessageHandler<C extends Channel, T extends MessageType<C> = Message
 export type Filters = SubscribeOptions<Channel>;
 
 const DEFAULT_QUEUE_LIMIT = 10_000;
+/** More than a recovery delivers in one turn: 100,000 last values and 100,000 held messages. */
+const DEFAULT_STATE_QUEUE_LIMIT = 250_000;
 
 /** @throws TickbusError `TICKBUS_INVALID_OPTION` for options that the channel does not support */
 export function checkedOptions(channel: Channel, options: Filters): SubscriptionOptions {
@@ -86,7 +88,7 @@ export function checkedOptions(channel: Channel, options: Filters): Subscription
     where,
     maxAgeMs,
     maxQuietMs,
-    queueLimit: queueLimit ?? (conflate ? Number.POSITIVE_INFINITY : DEFAULT_QUEUE_LIMIT),
+    queueLimit: queueLimit ?? (conflate ? DEFAULT_STATE_QUEUE_LIMIT : DEFAULT_QUEUE_LIMIT),
     conflate,
     name,
   };

@@ -1,6 +1,7 @@
 // One handler's subscription: its filter, its queue, and the loop that runs the handler one message at a time.
 
 import type { Message } from '../wire/message.ts';
+import { largeSizeOf } from '../wire/message-size.ts';
 import { DeliveryQueue, type QueuedMessage } from './delivery-queue.ts';
 import type { EventLoopTurn } from './event-loop-turn.ts';
 
@@ -38,6 +39,9 @@ export interface Dropped {
   readonly lost: number;
 }
 
+/** Maximum bytes of the messages larger than 2 KiB that wait in one queue. */
+const MAX_QUEUE_BYTES = 32 * 1024 * 1024;
+
 /**
  * States:
  *
@@ -62,7 +66,12 @@ export class Subscription {
     this.#options = options;
     this.#hooks = hooks;
     this.#turn = turn;
-    this.#queue = new DeliveryQueue({ limit: options.queueLimit, onDrop: (dropped) => this.#drop(dropped) });
+    this.#queue = new DeliveryQueue<Message>({
+      limit: options.queueLimit,
+      maxBytes: MAX_QUEUE_BYTES,
+      sizeOf: largeSizeOf,
+      onDrop: (dropped) => this.#drop(dropped),
+    });
     this.#types = options.types && new Set(options.types);
     this.#keys = options.keys && new Set(options.keys);
   }

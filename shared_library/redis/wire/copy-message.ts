@@ -2,13 +2,16 @@
 
 import { MAX_DEPTH } from '../channel/limits.ts';
 import type { Message } from './message.ts';
+import { largeSizeOf, recordSize } from './message-size.ts';
 
 /**
  * A copy that shares nothing with the message, except values that a schema has created: instances of classes other than
  * Map, Set and Date, and values nested deeper than a message can be.
  */
 export function copyMessage(message: Message): Message {
-  return { ...message, data: copyValue(message.data, MAX_DEPTH) as Message['data'] };
+  const copy = { ...message, data: copyValue(message.data, MAX_DEPTH) as Message['data'] };
+  recordSize(copy, largeSizeOf(message));
+  return copy;
 }
 
 function copyValue(value: unknown, depth: number): unknown {

@@ -54,9 +54,8 @@ export class DocumentTemplate {
    */
   static of(document: object): DocumentTemplate | undefined {
     const outline = new TemplateBuilder();
-    const isPlain = outline.add(document as Readonly<Record<string, unknown>>) !== undefined;
-    const isSmall = outline.slots.length <= MAX_SLOTS && outline.layout.length <= MAX_LAYOUT_LENGTH;
-    return isPlain && isSmall ? new DocumentTemplate(outline) : undefined;
+    const isSuitable = outline.add(document as Readonly<Record<string, unknown>>) !== undefined;
+    return isSuitable ? new DocumentTemplate(outline) : undefined;
   }
 
   private constructor({ slots, text, layout, objects }: TemplateBuilder) {
@@ -123,20 +122,24 @@ class TemplateBuilder {
   /** The whole text, with NUL in place of each slot, which valid JSON text never contains. */
   layout = '';
 
-  /** @returns the index of the object; undefined if it is or contains an array */
+  /** @returns the index of the object; undefined as soon as it is too large, or is or contains an array */
   add(object: Readonly<Record<string, unknown>>): number | undefined {
     if (Array.isArray(object)) return undefined;
     const fields: Field[] = [];
     const number = this.objects.push(fields) - 1;
     this.#write('{');
-    for (const [key, value] of Object.entries(object)) {
+    // `for in` stops early, where Object.entries would first copy every member of a large object.
+    for (const key in object) {
+      if (this.slots.length > MAX_SLOTS || this.layout.length + key.length > MAX_LAYOUT_LENGTH)
+        return undefined;
+      const value = object[key];
       this.#write(`${fields.length === 0 ? '' : ','}${JSON.stringify(key)}:`);
       const field = this.#fieldOf(key, value);
       if (field === undefined) return undefined;
       fields.push(field);
     }
     this.#write('}');
-    return number;
+    return this.slots.length > MAX_SLOTS || this.layout.length > MAX_LAYOUT_LENGTH ? undefined : number;
   }
 
   #fieldOf(key: string, value: unknown): Field | undefined {

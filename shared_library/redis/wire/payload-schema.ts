@@ -2,6 +2,7 @@
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Channel } from '../channel/channel.ts';
+import { MAX_KEY_LENGTH } from '../channel/limits.ts';
 import { TickbusError } from '../errors.ts';
 import { printable } from '../runtime/printable.ts';
 import { type Envelope, invalidMessage } from './envelope.ts';
@@ -86,8 +87,8 @@ export function validMessage(
 /**
  * The key of a payload that may not have been validated yet; undefined on a channel without keys.
  *
- * @throws TickbusError `TICKBUS_INVALID_MESSAGE` if the payload has no key. If the payload also violates the schema,
- * the error reports that
+ * @throws TickbusError `TICKBUS_INVALID_MESSAGE` if the payload has no key, or one of more than 256 UTF-16 units. If
+ * the payload has no key and also violates the schema, the error reports that
  */
 export function keyOfPayload(channel: Channel, type: string, data: Envelope['data']): string | undefined {
   if (!channel.keyed) return undefined;
@@ -97,6 +98,11 @@ export function keyOfPayload(channel: Channel, type: string, data: Envelope['dat
   } catch (cause) {
     throw thrownError(`The key function of ${channel}`, cause);
   }
+  if (key !== undefined && key.length > MAX_KEY_LENGTH)
+    throw invalidMessage(
+      `of a ${channel} message has a key of ${key.length} characters; the limit is ${MAX_KEY_LENGTH}`,
+      'data',
+    );
   if (key !== undefined) return key;
   validatePayload(channel, type, data);
   throw invalidMessage(`of a ${channel} message has no key; the key must be a string or a number`, 'data');

@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 export const commandResult = z.object({
   /** The `id` of the command's envelope. */
-  command_id: z.string().min(1),
+  command_id: z.string().min(1).max(128),
   /** The bot that reports the outcome. */
   bot: z.string().min(1).max(128),
   /** The command's message type, such as `pause`. */
@@ -19,7 +19,7 @@ export const commandResult = z.object({
   /** A sentence for the operator. */
   detail: z.string().max(1000).optional(),
   /** The sender of the command. */
-  by: z.string(),
+  by: z.string().max(128),
 });
 
 export type CommandResult = z.infer<typeof commandResult>;

@@ -1,8 +1,9 @@
 // The newest message of each key: stored as bytes, parsed on demand, stamped by the server clock.
 
 import { expect, it } from 'vitest';
-import { LatestValues } from '../../freshness/latest-values.ts';
+import { LatestValues, type LatestValuesOptions } from '../../freshness/latest-values.ts';
 import type { Message } from '../../wire/message.ts';
+import { recordSize } from '../../wire/message-size.ts';
 
 const message = (n: number, at: number | null = n): Message => ({
   message_type: 'price',
@@ -15,14 +16,19 @@ const message = (n: number, at: number | null = n): Message => ({
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 /** LatestValues that parse numbers from bytes, and the texts parsed so far. */
-function setUp() {
+function setUp(limits: Pick<LatestValuesOptions, 'isPinned' | 'maxKeys' | 'maxBytes'> = {}) {
   const read: string[] = [];
-  const values = new LatestValues((from) => {
-    const text = new TextDecoder().decode(from);
-    read.push(text);
-    return text === 'spoilt' ? undefined : message(Number(text));
+  const evicted: number[] = [];
+  const values = new LatestValues({
+    ...limits,
+    read: (from) => {
+      const text = new TextDecoder().decode(from);
+      read.push(text);
+      return text === 'spoilt' ? undefined : message(Number(text));
+    },
+    onEvicted: (keys) => evicted.push(keys),
   });
-  return { values, read };
+  return { values, read, evicted };
 }
 
 it('get parses the bytes once on demand, and never the replaced ones', () => {
@@ -108,4 +114,46 @@ it('clockWasSet shifts every stamp, also that of an invalid newest message', () 
   values.set('A', message(4, 2_000), bytes('4'));
   expect([values.stampOf('A'), values.newestStamp]).toEqual([2_000, 2_000]);
   expect(read).toEqual([]);
+});
+
+it('evicts the keys without messages for longest when there are too many, and says how many', () => {
+  const { values, evicted } = setUp({ maxKeys: 100 });
+  for (let n = 0; n < 100; n++) values.set(`K${n}`, message(n), bytes(String(n)));
+  expect(evicted).toEqual([]);
+  values.set('K0', message(1), bytes('1'));
+  values.set('new', message(2), bytes('2'));
+  const keys = [...values.keys()];
+  expect(keys).toHaveLength(101 - (evicted[0] ?? 0));
+  expect(keys.length).toBeLessThanOrEqual(90);
+  expect(keys).toEqual(expect.arrayContaining(['K0', 'new', 'K99', 'K20']));
+  expect(values.get('K1')).toBeUndefined();
+  expect(values.stampOf('K1')).toBeUndefined();
+});
+
+it('keeps pinned keys, whatever their number', () => {
+  const { values, evicted } = setUp({ maxKeys: 10, isPinned: (key) => key.startsWith('P') });
+  for (let n = 0; n < 50; n++) values.set(`P${n}`, message(n), bytes(String(n)));
+  expect(evicted).toEqual([]);
+  for (let n = 0; n < 1_000; n++) values.set(`fake${n}`, message(n), bytes(String(n)));
+  const keys = [...values.keys()];
+  expect(keys.filter((key) => key.startsWith('P'))).toHaveLength(50);
+  expect(keys.length).toBeLessThan(60);
+  expect(evicted.reduce((sum, count) => sum + count, 0)).toBe(1_050 - keys.length);
+});
+
+it('bounds the bytes of large values', () => {
+  const { values, evicted } = setUp({ maxBytes: 1_000_000 });
+  const large = new Uint8Array(100_000);
+  for (let n = 0; n < 1_000; n++) {
+    values.set(`K${n}`, message(n), large);
+    expect(values.bytes).toBeLessThanOrEqual(1_000_000 + 2 * large.length);
+  }
+  for (let n = 1_000; n < 2_000; n++) {
+    const object = message(n);
+    recordSize(object, 100_000);
+    values.set(`K${n}`, object);
+    expect(values.bytes).toBeLessThanOrEqual(1_000_000 + 2 * large.length);
+  }
+  expect([...values.keys()].length).toBeLessThan(12);
+  expect(evicted.length).toBeGreaterThan(100);
 });

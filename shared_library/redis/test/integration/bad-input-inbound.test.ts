@@ -29,7 +29,7 @@ const INBOUND: readonly (readonly [name: string, frame: Uint8Array, field: strin
   ['invalid JSON', text('{"message_type":"price",'), undefined],
   ['text that is not JSON', text('hello'), undefined],
   ['two documents', text('{}{}'), undefined],
-  ['an array', text('[1,2]'), undefined],
+  ['an array', text('[1]'), undefined],
   ['a number', text('42'), undefined],
   ['a string', text('"price"'), undefined],
   ['null', text('null'), undefined],
@@ -53,6 +53,10 @@ const INBOUND: readonly (readonly [name: string, frame: Uint8Array, field: strin
   ['an epoch without a seq', changed({ epoch: 1 }), /^(seq|epoch)$/],
   ['an at that is a string', changed({ at: 'now' }), 'at'],
   ['an id that is a number', changed({ id: 1 }), 'id'],
+  ['an id of 129 characters', changed({ id: 'i'.repeat(129) }), 'id'],
+  ['a sender of 255 KB', changed({ sender: 's'.repeat(255_000) }), 'sender'],
+  ['a message_type of 255 KB', changed({ message_type: 't'.repeat(255_000) }), 'message_type'],
+  ['a key of 257 characters', withData({ symbol: 'S'.repeat(257) }), 'data'],
   ['an expires_at that is a string', changed({ expires_at: 'soon' }), 'expires_at'],
   ['an unknown message type', changed({ message_type: 'quote' }), 'message_type'],
   ...['toString', 'constructor', '__proto__', 'hasOwnProperty'].map(
@@ -67,7 +71,7 @@ const INBOUND: readonly (readonly [name: string, frame: Uint8Array, field: strin
   [
     'a depth of 100,000 within the size limit',
     withJson('['.repeat(100_000) + ']'.repeat(100_000)),
-    /^data\.x\[0\]/,
+    undefined,
   ],
   ['a depth of 40 within the size limit', withJson(nestedJson(40)), /^data\.x(\.a)+$/],
   ['a byte that is not UTF-8', bytesWithin(0xff), undefined],
@@ -115,18 +119,22 @@ const INBOUND: readonly (readonly [name: string, frame: Uint8Array, field: strin
 
 describeOnServers((server) => {
   describe('incoming messages', () => {
-    const logger = new RecordingLogger();
-    const invalid = new EventRecorder<InvalidMessage>();
-    const received = new EventRecorder<string>();
+    let logger: RecordingLogger;
+    let invalid: EventRecorder<InvalidMessage>;
+    let received: EventRecorder<string>;
     let subscriber: RedisSubscriber;
     let sent = 0;
 
-    beforeAll(async () => {
+    async function listen(): Promise<void> {
+      logger = new RecordingLogger();
+      invalid = new EventRecorder<InvalidMessage>();
+      received = new EventRecorder<string>();
       subscriber = new RedisSubscriber({ ...server().options, logger });
       subscriber.on('invalid_message', invalid.add);
       subscriber.subscribe(PRICE_DATA, ({ data }) => received.add(data.symbol));
       await subscriber.startListening();
-    });
+    }
+    beforeAll(listen);
     afterAll(() => subscriber.close());
 
     /**
@@ -163,9 +171,13 @@ describeOnServers((server) => {
     );
 
     it('terminal escapes are escaped in the event and in the log', async () => {
+      // The log of the other subscriber has reached its limit.
+      await subscriber.close();
+      await listen();
       const attacks = [
         text('\u001b[2J\u001b]0;owned\u0007 no JSON\r\n\u202egnp.exe'),
         changed({ message_type: '\u001b[31mred\u0000' }),
+        changed({ message_type: 'pr\u200bi\u2066ce' }),
         text(JSON.stringify(validPrice).replace('"symbol":"AAPL"', '"\\u001b[2J":1e999')),
         withJson('{"\\u009b2J\\u2028":{"constructor":1}}'),
         bytesWithin(0x1b, 0x5b, 0x32, 0x4a),
@@ -184,7 +196,7 @@ describeOnServers((server) => {
           report?.error.message,
         ];
         expect(shown.join(' ')).toContain('\\u');
-        expect(shown.join(' ')).not.toMatch(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u);
+        expect(shown.join(' ')).not.toMatch(/[\p{Cc}\p{Cf}\u2028\u2029]/u);
       }
     });
   });

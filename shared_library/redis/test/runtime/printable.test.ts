@@ -15,6 +15,12 @@ it.each([
   ['a C1 control', '\u009b2J', '\\u009b2J'],
   ['a line separator', '\u2028', '\\u2028'],
   ['a byte order mark', '\ufeff', '\\ufeff'],
+  ['a zero-width space', 'AA\u200bPL', 'AA\\u200bPL'],
+  ['a joiner', 'a\u200d\u2060', 'a\\u200d\\u2060'],
+  ['a soft hyphen', '\u00ad', '\\u00ad'],
+  ['a Hangul filler', 'AAPL\u3164', 'AAPL\\u3164'],
+  ['a variation selector', 'A\ufe0f', 'A\\ufe0f'],
+  ['a tag', 'A\u{e0041}', 'A\\udb40\\udc41'],
   ['a lone surrogate', 'a\ud800', 'a\\ud800'],
 ])('escapes %s', (_, text, escaped) => {
   expect(printable(text)).toBe(escaped);
@@ -37,7 +43,7 @@ it('cuts at 200 characters or at the given limit, and appends the original lengt
 it('returns no control character for any input', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 400 }), (text) => {
-      expect(printable(text)).not.toMatch(/[\p{Cc}\p{Cs}\p{Bidi_Control}\u2028\u2029]/u);
+      expect(printable(text)).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Bidi_Control}\u2028\u2029]/u);
     }),
     { numRuns: 1_000 },
   );

@@ -124,7 +124,8 @@ describe('a forged sequence number', () => {
     await harness.publishNotes(FILLS, 2);
     await eventLoopTurns();
     expect(reads).toBeLessThan(10);
-    expect(harness.invalid.length).toBe(1_000);
+    expect(harness.invalid.reduce((sum, { count }) => sum + count, 0)).toBe(1_000);
+    expect(harness.invalid.length).toBeLessThan(10);
     expect(received).toEqual(['1', '2']);
   });
 });

@@ -16,12 +16,21 @@ interface Waiting {
 class NaiveQueue {
   readonly dropped: QueuedMessage<string>[] = [];
   readonly #limit: number;
+  readonly #maxBytes: number;
   readonly #line: Waiting[] = [];
   /** For each key the conflated messages that are not reported yet, oldest first. */
   readonly #merged = new Map<string | undefined, string[]>();
 
-  constructor(limit: number) {
+  constructor(limit: number, maxBytes: number) {
     this.#limit = limit;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** The size of the messages that wait, and of the oldest message merged into each. */
+  get bytes(): number {
+    const waiting = this.#line.filter(({ isMerged }) => !isMerged).map(({ value }) => value);
+    const firsts = Array.from(this.#merged.values(), ([first = '']) => first);
+    return [...waiting, ...firsts].reduce((sum, value) => sum + sizeOf(value), 0);
   }
 
   get depth(): number {
@@ -35,7 +44,7 @@ class NaiveQueue {
   push(value: string, key: string | undefined, turn: number, since: number): void {
     this.#line.push({ value, key, turn, since, isMerged: false });
     for (const waiting of this.#line) this.#mergeIfSuperseded(waiting, turn);
-    while (this.depth > this.#limit) {
+    while (this.depth > this.#limit || this.bytes > this.#maxBytes) {
       const dropped = this.take(turn);
       if (dropped !== undefined) this.dropped.push(dropped);
     }
@@ -66,19 +75,30 @@ class NaiveQueue {
   }
 }
 
+/** 0 to 6 bytes, from the number at the end of the value. */
+function sizeOf(value: string): number {
+  return Number(value.slice(1)) % 7;
+}
+
 const step = fc.oneof(
   { weight: 5, arbitrary: fc.constantFrom('push a', 'push b', 'push c', 'push d', 'push') },
   { weight: 3, arbitrary: fc.constant('take') },
   { weight: 3, arbitrary: fc.constant('turn') },
 );
+const maxSize = fc.oneof(fc.integer({ min: 6, max: 30 }), fc.constant(Number.POSITIVE_INFINITY));
 const limit = fc.oneof(fc.integer({ min: 1, max: 6 }), fc.constant(Number.POSITIVE_INFINITY));
 
 it('equals the naive model and accounts for every message', () => {
   fc.assert(
-    fc.property(limit, fc.array(step, { maxLength: 120 }), (max, steps) => {
+    fc.property(limit, maxSize, fc.array(step, { maxLength: 120 }), (max, maxBytes, steps) => {
       const dropped: QueuedMessage<string>[] = [];
-      const queue = new DeliveryQueue<string>({ limit: max, onDrop: (one) => dropped.push(fieldsOf(one)) });
-      const naive = new NaiveQueue(max);
+      const queue = new DeliveryQueue<string>({
+        limit: max,
+        maxBytes,
+        sizeOf,
+        onDrop: (one) => dropped.push(fieldsOf(one)),
+      });
+      const naive = new NaiveQueue(max, maxBytes);
       const handled: QueuedMessage<string>[] = [];
       let turn = 1;
       let pushed = 0;
@@ -99,11 +119,14 @@ it('equals the naive model and accounts for every message', () => {
         }
         expect(queue.depth).toBe(naive.depth);
         expect(queue.depth).toBeLessThanOrEqual(max);
+        expect(queue.bytes).toBe(naive.bytes);
+        expect(queue.bytes).toBeLessThanOrEqual(maxBytes);
         expect(queue.oldestSince).toBe(naive.oldestSince);
         expect(dropped).toEqual(naive.dropped);
       }
       while (take());
       expect(queue.depth).toBe(0);
+      expect(queue.bytes).toBe(0);
       const accounted = [...handled, ...dropped].reduce((sum, { conflated }) => sum + 1 + conflated, 0);
       expect(accounted).toBe(pushed);
     }),

@@ -5,7 +5,13 @@ import { DeliveryQueue } from '../../subscribe/delivery-queue.ts';
 
 function queueOf(limit = Number.POSITIVE_INFINITY) {
   const dropped: string[] = [];
-  return { queue: new DeliveryQueue<string>({ limit, onDrop: ({ value }) => dropped.push(value) }), dropped };
+  const queue = new DeliveryQueue<string>({
+    limit,
+    maxBytes: Number.POSITIVE_INFINITY,
+    sizeOf: () => 0,
+    onDrop: ({ value }) => dropped.push(value),
+  });
+  return { queue, dropped };
 }
 
 /** Takes every message, as `value` or `value+conflated`. */

@@ -2,6 +2,7 @@
 
 import { RecordingLogger } from '@tickbus/test-kit';
 import { expect, it } from 'vitest';
+import { ManualClock } from '../../runtime/manual-clock.ts';
 import { Reports } from '../../subscribe/reports.ts';
 import type { Gap } from '../../subscribe/status.ts';
 
@@ -34,6 +35,6 @@ it.each([
   ],
 ])('logs a gap: %s', (_, status, level, message) => {
   const logger = new RecordingLogger();
-  new Reports(logger).status(status);
+  new Reports(logger, new ManualClock()).status(status);
   expect(logger.lines).toMatchObject([{ level, message }]);
 });

@@ -2,13 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { MAX_DEPTH, MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
-import {
-  decodeBatch,
-  decodeEnvelope,
-  type Envelope,
-  encodeEnvelope,
-  isWithinLimit,
-} from '../../wire/envelope.ts';
+import { decodeEnvelope, type Envelope, encodeEnvelope } from '../../wire/envelope.ts';
 import { errorWith, frameOf } from '../channels.fixture.ts';
 import { decoding, encoding, envelope, invalidMessage, utf8 } from './envelope.fixture.ts';
 
@@ -30,31 +24,6 @@ function envelopeOfSize(bytes: number, text = 'x'): Envelope {
   const rest = (bytes - empty) % width;
   return { ...envelope, data: { pad: text.repeat(count) + 'x'.repeat(rest) } };
 }
-
-describe('decodeBatch', () => {
-  const frame = (text: string) => utf8.encode(text);
-
-  it('decodes an array of objects', () => {
-    expect(decodeBatch(frameOf([envelope, { ...envelope, seq: 1 }]))).toEqual([
-      envelope,
-      { ...envelope, seq: 1 },
-    ]);
-  });
-
-  it.each(['[', '[]', '[1]', '[{},null]', '[{},[]]', '[{}]x'])('rejects %s', (text) => {
-    expect(() => decodeBatch(frame(text))).toThrow(invalidMessage());
-  });
-
-  it('rejects a frame above 1 MiB and a message above 256 KiB', () => {
-    const large = envelopeOfSize(MAX_MESSAGE_BYTES);
-    const tooLarge = envelopeOfSize(MAX_MESSAGE_BYTES + 1);
-    expect(isWithinLimit(frameOf([large, large]), large)).toBe(true);
-    expect(isWithinLimit(frameOf([tooLarge]), tooLarge)).toBe(false);
-    const fit = Array(3).fill(large);
-    expect(decodeBatch(frameOf(fit))).toHaveLength(3);
-    expect(() => decodeBatch(frameOf([...fit, large]))).toThrow(invalidMessage());
-  });
-});
 
 describe('round trip', () => {
   it('returns the encoded envelope, with and without the optional fields', () => {

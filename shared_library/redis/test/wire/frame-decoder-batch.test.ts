@@ -1,7 +1,7 @@
 // FrameDecoder.readBatch: the same result as JSON.parse, and the byte range of each message.
 
 import { describe, expect, it } from 'vitest';
-import { MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
+import { MAX_FRAME_MESSAGES, MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
 import type { TickbusError } from '../../errors.ts';
 import { FrameDecoder } from '../../wire/frame-decoder.ts';
 import { frameOf } from '../channels.fixture.ts';
@@ -16,7 +16,20 @@ describe('a batch', () => {
   };
   /** The text of each document, cut out at the byte ranges that the batch reports. */
   const placesIn = (frame: Uint8Array, ends: readonly number[] | undefined) =>
-    ends?.map((end, index) => new TextDecoder().decode(frame.subarray((ends[index - 1] ?? 0) + 1, end)));
+    (ends ?? []).map((end, index) =>
+      new TextDecoder().decode(frame.subarray((ends?.[index - 1] ?? 0) + 1, end)),
+    );
+  /** Each message, or the text of its error. */
+  const outcomesOf = (reader: FrameDecoder, frame: Uint8Array) => {
+    const batch = reader.readBatch(frame);
+    return batch?.documents.map((document) => {
+      try {
+        return batch.check(document);
+      } catch (error) {
+        return (error as Error).message;
+      }
+    });
+  };
   const batchOf = (...seqs: number[]) => seqs.map((seq) => tick(seq));
 
   it('returns undefined for a single message or an empty frame', () => {
@@ -59,23 +72,21 @@ describe('a batch', () => {
     expect(parsedBy(() => expect(read(reader, frameOf(messages))).toStrictEqual(messages))).toEqual([]);
   });
 
-  it('accepts whitespace, without byte ranges', () => {
+  it('accepts whitespace, which belongs to the byte range of a message', () => {
     const messages = batchOf(101, 102);
     for (const reader of [new FrameDecoder(), experienced()]) {
-      const batch = reader.readBatch(utf8.encode(JSON.stringify(messages, null, 1)));
+      const frame = utf8.encode(JSON.stringify(messages, null, 1));
+      const batch = reader.readBatch(frame);
       expect(batch?.documents).toStrictEqual(messages);
-      expect(batch?.ends).toBeUndefined();
+      expect(placesIn(frame, batch?.ends).map((text) => JSON.parse(text))).toStrictEqual(messages);
     }
   });
 
   it.each<[string, (text: string) => string, string]>([
-    ['an invalid message', (text) => text.replace('102', '1o2'), 'not valid JSON'],
-    ['an unterminated message', (text) => text.replace('"}]', '"]'), 'not valid JSON'],
-    ['an unterminated string', (text) => text.replace('"}]', '}]'), 'not valid JSON'],
-    ['an empty element', (text) => text.replace('},{', '},,{'), 'not valid JSON'],
-    ['a number between messages', (text) => text.replace('},{', '},7,{'), 'not all objects'],
-    ['an array between messages', (text) => text.replace('},{', '},[{}],{'), 'not all objects'],
+    ['an unterminated message', (text) => text.replace('"}]', '"]'), 'is not closed'],
+    ['an unterminated string', (text) => text.replace('"}]', '}]'), 'is not closed'],
     ['no messages', () => '[]', 'is an empty array'],
+    ['only whitespace', () => '[ \n]', 'is an empty array'],
   ])('rejects the whole batch with %s', (_, change, why) => {
     const text = JSON.stringify([tick(101), tick(102, { list: [1] }), tick(103, { list: [1] })]);
     const changed = change(text);
@@ -84,11 +95,41 @@ describe('a batch', () => {
       expect(() => reader.readBatch(utf8.encode(changed))).toThrow(why);
   });
 
-  it('rejects the whole batch if one message has invalid UTF-8', () => {
-    const frame = frameOf([tick(101), tick(102, { list: [1] })]);
+  it.each<[string, (text: string) => string, string]>([
+    ['an invalid message', (text) => text.replace('"seq":102', '"seq":1o2'), 'not valid JSON'],
+    ['NaN', (text) => text.replace('"seq":102', '"seq":NaN'), 'not valid JSON'],
+    ['a control character in a string', (text) => text.replace('S4', 'S\n'), 'not valid JSON'],
+    ['an empty element', (text) => text.replace(/\{"seq":102.*?\]\}[^}]*\}/, ''), 'is empty'],
+    ['a number', (text) => text.replace(/\{"seq":102.*?\]\}[^}]*\}/, '7'), 'not an object'],
+    ['an array', (text) => text.replace(/\{"seq":102.*?\]\}[^}]*\}/, '[{}]'), 'not an object'],
+    [
+      'a depth of 60',
+      (text) => text.replace('[1]', '['.repeat(60) + ']'.repeat(60)),
+      'deeper than 32 levels',
+    ],
+    [
+      'a depth of 100,000',
+      (text) => text.replace('[1]', '['.repeat(100_000) + ']'.repeat(100_000)),
+      'deeper than 32 levels',
+    ],
+    ['a number that overflows', (text) => text.replace('[1]', '1e999'), 'only finite numbers'],
+    ['a forbidden key', (text) => text.replace('"list"', '"__proto__"'), 'name that is not allowed'],
+    ['a long sender', (text) => text.replace('gateway', 's'.repeat(129)), 'the limit is 128'],
+    ['300 KiB', (text) => text.replace('[1]', `"${'x'.repeat(300 * 1024)}"`), 'exceeds the limit of 262144'],
+  ])('rejects only %s', (_, change, why) => {
+    const [before, middle, after] = [tick(101), tick(102, { list: [1] }), tick(103, { list: [2] })];
+    const changed = change(JSON.stringify(middle));
+    const frame = utf8.encode(`[${JSON.stringify(before)},${changed},${JSON.stringify(after)}]`);
+    for (const reader of [new FrameDecoder(), experienced()])
+      expect(outcomesOf(reader, frame)).toStrictEqual([before, expect.stringContaining(why), after]);
+  });
+
+  it('rejects only the message with invalid UTF-8', () => {
+    const [first, second] = [tick(101), tick(102, { list: [1] })];
+    const frame = frameOf([first, second]);
     frame[frame.lastIndexOf(0x53)] = 0xff;
     for (const reader of [new FrameDecoder(), experienced()])
-      expect(() => reader.readBatch(frame)).toThrow('UTF-8');
+      expect(outcomesOf(reader, frame)).toStrictEqual([first, expect.stringContaining('UTF-8')]);
   });
 
   it.each(['', ' ', ']]', '],', ',', ',]', ',{}', 'x'])('rejects a batch that ends with "%s"', (end) => {
@@ -101,27 +142,35 @@ describe('a batch', () => {
     expect(() => read(experienced(), frameOf([large]))).toThrow('exceeds the limit of 262144 bytes');
     const many = Array.from({ length: 8_000 }, (_, seq) => tick(seq));
     expect(() => read(experienced(), frameOf(many))).toThrow('the limit is 1048576');
+    expect(() => read(experienced(), frameOf(many.slice(0, 5_000)))).toThrow(
+      'UTF-16 units; the limit is 327680',
+    );
+    for (const reader of [new FrameDecoder(), experienced()]) {
+      expect(read(reader, frameOf(many.slice(0, MAX_FRAME_MESSAGES)))).toHaveLength(MAX_FRAME_MESSAGES);
+      expect(() => read(reader, frameOf(many.slice(0, MAX_FRAME_MESSAGES + 1)))).toThrow(
+        'more than 512 messages',
+      );
+    }
   });
 
-  it('parses many unknown messages at once, and rejects only the one above the size limit', () => {
-    const strange = Array.from({ length: 12 }, (_, seq) => tick(seq, { list: [seq] }));
-    const large = tick(12, { list: ['x'.repeat(MAX_MESSAGE_BYTES)] });
-    const messages = [...strange, large, tick(13, { list: [13] })];
+  it('accepts the largest batch of a publisher, also in a script of three bytes a character', () => {
+    const messages = Array.from({ length: 256 }, (_, seq) => tick(seq, { text: '價'.repeat(850) }));
+    expect(JSON.stringify(messages).length).toBeGreaterThan(256 * 1024);
+    expect(read(new FrameDecoder(), frameOf(messages))).toStrictEqual(messages);
+  });
+
+  it('parses many unknown messages at once, unless one is above the size limit', () => {
+    const messages = Array.from({ length: 12 }, (_, seq) => tick(seq, { list: [seq] }));
     const frame = frameOf(messages);
-    const batch = new FrameDecoder().readBatch(frame);
     expect(parsedBy(() => new FrameDecoder().readBatch(frame))).toContain(JSON.stringify(messages));
-    expect(placesIn(frame, batch?.ends)).toEqual(messages.map((message) => JSON.stringify(message)));
-    const outcomes = batch?.documents.map((document) => {
-      try {
-        return batch.check(document).seq;
-      } catch (error) {
-        return (error as Error).message;
-      }
-    });
-    expect(outcomes).toEqual([
-      ...strange.map(({ seq }) => seq),
+    expect(placesIn(frame, new FrameDecoder().readBatch(frame)?.ends)).toEqual(
+      messages.map((message) => JSON.stringify(message)),
+    );
+    const large = tick(12, { list: ['x'.repeat(MAX_MESSAGE_BYTES)] });
+    expect(outcomesOf(new FrameDecoder(), frameOf([...messages, large, tick(13)]))).toStrictEqual([
+      ...messages,
       expect.stringContaining('exceeds the limit of 262144 bytes'),
-      13,
+      tick(13),
     ]);
   });
 

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
 import type { TickbusError } from '../../errors.ts';
+import { DocumentTemplate } from '../../wire/document-template.ts';
 import { decodeEnvelope, type Envelope } from '../../wire/envelope.ts';
 import { FrameDecoder } from '../../wire/frame-decoder.ts';
 import { TemplateDecoder } from '../../wire/template-decoder.ts';
@@ -159,5 +160,36 @@ describe('messages of several shapes', () => {
     }
     // Learning reads each property of a document once. The initial learning budget suffices for four documents.
     expect(looks).toBe(4);
+  });
+});
+
+describe('hostile documents', () => {
+  it('with 24,000 members are inspected up to the limits of a template', () => {
+    let looks = 0;
+    const document: Record<string, unknown> = {};
+    for (let n = 0; n < 24_000; n++)
+      Object.defineProperty(document, `k${n}`, { enumerable: true, get: () => ++looks });
+    expect(DocumentTemplate.of(document)).toBeUndefined();
+    expect(looks).toBeLessThanOrEqual(65);
+  });
+
+  it.each([[129], [255_000]])('with a name of %i characters are rejected by templates as well', (length) => {
+    const reader = experienced();
+    const frame = frameOf(tick(101, {}, { sender: 's'.repeat(length) }));
+    expect(() => reader.read(frame)).toThrow(`has ${length} characters; the limit is 128`);
+  });
+
+  it.each([
+    ['objects', '{"a":'],
+    ['arrays', '['],
+  ])('of 100,000 levels of %s are rejected unparsed', (_, open) => {
+    const close = open === '[' ? ']' : '}';
+    const levels = Math.floor(100_000 / open.length);
+    const text = `{"message_type":"price","data":{"x":${open.repeat(levels)}1${close.repeat(levels)}}}`;
+    expect(
+      parsedBy(() =>
+        expect(() => new FrameDecoder().read(utf8.encode(text))).toThrow('deeper than 32 levels'),
+      ),
+    ).toEqual([]);
   });
 });

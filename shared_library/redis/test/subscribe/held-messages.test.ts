@@ -1,0 +1,33 @@
+// HeldMessages: bounded by number, and by the bytes of large messages.
+
+import { expect, it } from 'vitest';
+import { HeldMessages } from '../../subscribe/held-messages.ts';
+import { recordSize } from '../../wire/message-size.ts';
+import { noteEnvelope } from '../channels.fixture.ts';
+
+function pushWhileRoom(bytes: number): HeldMessages {
+  const held = new HeldMessages();
+  for (let n = 0; n < 200_000; n++) {
+    const message = noteEnvelope(n);
+    recordSize(message, bytes);
+    if (!held.hasRoomFor(message)) break;
+    held.push(message);
+  }
+  return held;
+}
+
+it.each([
+  [300, 100_000],
+  [2_048, 100_000],
+  [256 * 1024, 128],
+])('of %i bytes: at most %i messages', (bytes, count) => {
+  expect(pushWhileRoom(bytes).all).toHaveLength(count);
+});
+
+it('counts the messages that it begins with', () => {
+  const held = new HeldMessages(pushWhileRoom(256 * 1024).all);
+  const message = noteEnvelope(1);
+  recordSize(message, 256 * 1024);
+  expect(held.hasRoomFor(message)).toBe(false);
+  expect(held.hasRoomFor(noteEnvelope(2))).toBe(true);
+});
