@@ -17,6 +17,8 @@ export const BOT = 'honest';
 export const SYMBOL = 'AAPL';
 /** The age that the bot accepts of a price. The broker sends about 25 prices a second. */
 const MAX_AGE_MS = 2_000;
+/** Four programs start at once, on a machine that can be busy. */
+const START_MS = 180_000;
 
 const programOf = (service: string) =>
   fileURLToPath(new URL(`../../services/${service}/main.ts`, import.meta.url));
@@ -70,9 +72,9 @@ export class Desk {
     });
     if (feed === undefined)
       desk.#start('simulated-broker', { BROKER_PORT: String(ports.broker), BROKER_SYMBOLS: SYMBOL });
-    await desk.bot.receive('ready');
-    await desk.untilFresh();
-    await eventually('The monitor answers', () => desk.page.visit());
+    await desk.bot.receive('ready', START_MS);
+    await desk.untilFresh(START_MS);
+    await eventually('The monitor answers', () => desk.page.visit(), START_MS);
     await desk.commands.begin();
     desk.bot.send({ type: 'reset-samples' });
     for (const worker of desk.#measured) worker.send({ type: 'reset-vitals' });

@@ -20,7 +20,7 @@ export async function applyProductionSettings(
   const lines = (await readFile(PAGE, 'utf8')).split('\n');
   for (const line of lines) {
     const [name = '', ...rest] = line.split(' ');
-    if (name === 'user' && rest[0] !== 'default') {
+    if (name === 'user' && rest[1] === 'on') {
       users.add(rest[0] ?? '');
       await command('ACL', 'SETUSER', ...aclArguments(line.replaceAll('PASSWORD', PASSWORD)));
     } else if (LIMITS.test(name)) await command('CONFIG', 'SET', name, rest.join(' '));
