@@ -1,5 +1,6 @@
 // Output formats of `check`: a text line, JSON, the Prometheus text format, and Nagios plugin output.
 
+import { printable } from 'tickbus/admin';
 import { type CheckMetric, type CheckResult, STATUS_CODES } from './checks.ts';
 
 interface NamedResult extends CheckResult {
@@ -9,6 +10,11 @@ interface NamedResult extends CheckResult {
   readonly name: string | undefined;
 }
 
+/** Metrics of one result: the first ones, which belong to the most severe results. */
+const MAX_METRICS = 50;
+const MAX_NAME_LENGTH = 128;
+const MAX_SUMMARY_LENGTH = 1_000;
+
 export const FORMATS = { text, json, prometheus, nagios } as const;
 export type Format = keyof typeof FORMATS;
 
@@ -17,15 +23,17 @@ function text({ status, summary }: NamedResult): string {
 }
 
 function json({ check, name, status, summary, metrics }: NamedResult): string {
-  const values = metrics.map(({ name: metric, ms, warnMs, criticalMs }) => [
-    metric,
-    { ms: rounded(ms), warn_ms: warnMs, critical_ms: criticalMs },
-  ]);
+  const values = metrics
+    .slice(0, MAX_METRICS)
+    .map(({ name: metric, ms, warnMs, criticalMs }) => [
+      printable(metric, MAX_NAME_LENGTH),
+      { ms: rounded(ms), warn_ms: warnMs, critical_ms: criticalMs },
+    ]);
   return JSON.stringify({
     check,
     ...(name && { name }),
     status,
-    summary,
+    summary: printable(summary, MAX_SUMMARY_LENGTH),
     metrics: Object.fromEntries(values),
   });
 }
@@ -43,25 +51,29 @@ function prometheus({ check, name, status, metrics }: NamedResult): string {
       '# HELP tickbus_check_seconds The measured latency or age.',
       '# TYPE tickbus_check_seconds gauge',
     );
-    for (const { name: metric, ms } of metrics)
+    for (const { name: metric, ms } of metrics.slice(0, MAX_METRICS))
       lines.push(sample('tickbus_check_seconds', [...labels, ['metric', metric]], seconds(ms)));
   }
   return lines.join('\n');
 }
 
 function sample(metric: string, labels: readonly (readonly string[])[], value: number): string {
-  const escaped = (label = '') => label.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n');
+  // Control characters are escaped before, so no line break is left.
+  const escaped = (label = '') => printable(label, MAX_NAME_LENGTH).replace(/[\\"]/g, '\\$&');
   return `${metric}{${labels.map(([label, of]) => `${label}="${escaped(of)}"`).join(',')}} ${value}`;
 }
 
 /** `FEED OK - sentence | metric=0.4s;3;10`: https://nagios-plugins.org/doc/guidelines.html */
 function nagios({ check, status, summary, metrics }: NamedResult): string {
   const line = `${check.toUpperCase()} ${status.toUpperCase()} - ${oneLine(summary).replaceAll('|', '/')}`;
-  return metrics.length === 0 ? line : `${line} | ${metrics.map(performanceData).join(' ')}`;
+  return metrics.length === 0
+    ? line
+    : `${line} | ${metrics.slice(0, MAX_METRICS).map(performanceData).join(' ')}`;
 }
 
 function performanceData({ name, ms, warnMs, criticalMs }: CheckMetric): string {
-  const label = /[ ='|]/.test(name) ? `'${name.replace(/['=|]/g, '_')}'` : name;
+  const shown = printable(name, MAX_NAME_LENGTH);
+  const label = /[\s='"|;]/.test(shown) ? `'${shown.replace(/['"=|;]/g, '_')}'` : shown;
   return `${label}=${seconds(ms)}s;${seconds(warnMs)};${seconds(criticalMs)};0`;
 }
 
@@ -75,5 +87,5 @@ function seconds(ms: number): number {
 }
 
 function oneLine(sentence: string): string {
-  return sentence.replace(/\s+/g, ' ');
+  return printable(sentence.replace(/\s+/g, ' '), MAX_SUMMARY_LENGTH);
 }

@@ -29,14 +29,15 @@ export interface CheckLimits {
   readonly criticalMs?: number | undefined;
 }
 
-/** The most severe status with all summaries and metrics. Ascending severity: ok, warning, unknown, critical. */
+/** The most severe status with all summaries and metrics, the most severe first: output is cut at its end. */
 export function combinedResult(results: readonly CheckResult[]): CheckResult {
-  const rank = ({ status }: CheckResult) => ['ok', 'warning', 'unknown', 'critical'].indexOf(status);
-  const [first] = [...results].sort((a, b) => rank(b) - rank(a));
+  const ascending = ['ok', 'warning', 'unknown', 'critical'];
+  const rank = ({ status }: CheckResult) => ascending.indexOf(status);
+  const sorted = [...results].sort((a, b) => rank(b) - rank(a));
   return {
-    status: first?.status ?? 'unknown',
-    summary: results.map(({ summary }) => summary).join('; '),
-    metrics: results.flatMap(({ metrics }) => metrics),
+    status: sorted[0]?.status ?? 'unknown',
+    summary: sorted.map(({ summary }) => summary).join('; '),
+    metrics: sorted.flatMap(({ metrics }) => metrics),
   };
 }
 

@@ -2,7 +2,7 @@
 
 import { Argument, Option } from 'commander';
 import type { Channel } from 'tickbus';
-import { printable, RedisAdmin } from 'tickbus/admin';
+import { RedisAdmin } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import { FORMATS, type Format } from '../check-formats.ts';
 import {
@@ -87,9 +87,7 @@ async function check(
     context.signal.throwIfAborted();
     return failed(subject, error);
   });
-  context.terminal.line(
-    FORMATS[format]({ ...result, summary: printable(result.summary, 1_000), check: subject, name }),
-  );
+  context.terminal.line(FORMATS[format]({ ...result, check: subject, name }));
   return STATUS_CODES[result.status];
 }
 

@@ -50,6 +50,17 @@ export const GATEWAY_SETTINGS = {
   HTTP_HOST: text('an IP address or a host name')
     .default('127.0.0.1')
     .describe('address to serve /healthz, /readyz and /metrics on (default 127.0.0.1)'),
+  HTTP_ALLOWED_HOSTS: z
+    .string()
+    .transform((list) => list.split(',').map((host) => host.trim()))
+    .refine(
+      (hosts) => hosts.every((host) => /^[\w.-]{1,255}$/.test(host)),
+      'host names without ports, separated by commas',
+    )
+    .default([])
+    .describe(
+      'further host names of requests, separated by commas (default IP addresses and localhost only)',
+    ),
   HTTP_PORT: wholeNumber(0, 65_535)
     .default(9_464)
     .describe('port to serve them on, 0 to disable them (default 9464)'),

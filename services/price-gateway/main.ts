@@ -58,13 +58,13 @@ async function serve(config: GatewayConfig): Promise<void> {
 }
 
 async function serveHttp(
-  { HTTP_HOST: host, HTTP_PORT: port }: GatewayConfig,
+  { HTTP_HOST: host, HTTP_ALLOWED_HOSTS: allowedHosts, HTTP_PORT: port }: GatewayConfig,
   gateway: Gateway,
   recorder: CaptureRecorder | undefined,
 ) {
   if (port === 0) return undefined;
   const metrics = createMetrics(() => gateway.stats, recorder && (() => recorder.stats));
-  return startHttp({ host, port, metrics, readiness: () => gateway.readiness });
+  return startHttp({ host, allowedHosts, port, metrics, readiness: () => gateway.readiness });
 }
 
 function optionsFrom(config: GatewayConfig, recorder: CaptureRecorder | undefined) {

@@ -1,7 +1,8 @@
 // Serves /healthz, /readyz and /metrics for Docker, Kubernetes and Prometheus.
 
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { Server } from 'node:http';
+import { type AddressInfo, isIP } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Registry } from 'prom-client';
@@ -9,6 +10,8 @@ import type { Readiness } from '../gateway.ts';
 
 export interface HttpOptions {
   readonly host: string;
+  /** Host names that requests may use, besides IP addresses, localhost and `host`. Default: none. */
+  readonly allowedHosts?: readonly string[];
   /** 0 for a free port, which the result contains. */
   readonly port: number;
   readonly metrics: Registry;
@@ -20,13 +23,30 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
+/** A client must send its request within this time. */
+const REQUEST_MS = 10_000;
+const SERVER_OPTIONS = { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS } as const;
+/** Further connections are closed at once. */
+const MAX_CONNECTIONS = 100;
+/** Another name may resolve to this address: a page of another site could read the metrics (DNS rebinding). */
+const UNKNOWN_HOST =
+  'Unknown host name, request rejected. Use an IP address, or add the name to HTTP_ALLOWED_HOSTS.\n';
+
 /**
  * Starts the server; resolves when it listens.
  *
  * @throws Error if the server cannot listen on the address; the message says what to set
  */
-export async function startHttp({ host, port, metrics, readiness }: HttpOptions): Promise<HttpServer> {
-  const server = createAdaptorServer({ fetch: routes(metrics, readiness).fetch });
+export async function startHttp({
+  host,
+  allowedHosts = [],
+  port,
+  metrics,
+  readiness,
+}: HttpOptions): Promise<HttpServer> {
+  const app = routes([host, ...allowedHosts], metrics, readiness);
+  const server = createAdaptorServer({ fetch: app.fetch, serverOptions: SERVER_OPTIONS });
+  if (server instanceof Server) server.maxConnections = MAX_CONNECTIONS;
   server.listen(port, host);
   try {
     await once(server, 'listening');
@@ -48,8 +68,14 @@ export async function startHttp({ host, port, metrics, readiness }: HttpOptions)
   };
 }
 
-function routes(metrics: Registry, readiness: () => Readiness): Hono {
+function routes(allowedHosts: readonly string[], metrics: Registry, readiness: () => Readiness): Hono {
   const app = new Hono();
+  const names = new Set(['localhost', ...allowedHosts.map((name) => name.toLowerCase())]);
+  app.use((context, next) => {
+    const host = (context.req.header('host') ?? '').toLowerCase().replace(/:\d+$/, '');
+    if (names.has(host) || isIP(host.replace(/^\[|\]$/g, '')) !== 0) return next();
+    return Promise.resolve(context.text(UNKNOWN_HOST, 403));
+  });
   app.get('/healthz', (context) => context.json({ status: 'ok' }));
   app.get('/readyz', (context) => {
     const state = readiness();

@@ -1,6 +1,7 @@
 // A gateway's statistics since its start, over all active sessions.
 
 import type { FeedStatus } from 'tickbus';
+import { printable } from 'tickbus/admin';
 import type { PriceDropReason } from '../prices/price-book.ts';
 
 /** Why an event yielded no price. `unrequested`: nobody requests the instrument. */
@@ -42,6 +43,9 @@ export interface GatewayStats {
 /** Codes counted separately, because a broker chooses them. */
 const MAX_BROKER_CODES = 100;
 
+/** Longer codes of a broker are truncated: each is a label of a metric. */
+const MAX_CODE_LENGTH = 64;
+
 /** The statistics that only increase. */
 export class Counters {
   takeOvers = 0;
@@ -59,7 +63,7 @@ export class Counters {
   }
 
   countBrokerError(code: number | string | undefined): void {
-    const known = String(code ?? 'none');
+    const known = printable(String(code ?? 'none'), MAX_CODE_LENGTH);
     const isFull = Object.keys(this.brokerErrors).length >= MAX_BROKER_CODES;
     const name = isFull && !Object.hasOwn(this.brokerErrors, known) ? 'other' : known;
     this.brokerErrors[name] = (this.brokerErrors[name] ?? 0) + 1;

@@ -20,6 +20,7 @@ it('requires the key and the secret of Alpaca, and has defaults for all other se
     SILENT_AFTER_MS: 15_000,
     RECONNECT_SILENT_MS: 60_000,
     HTTP_HOST: '127.0.0.1',
+    HTTP_ALLOWED_HOSTS: [],
     HTTP_PORT: 9_464,
     RECORD_MAX_MB: 100,
     RECORD_MAX_MINUTES: 60,

@@ -1,5 +1,6 @@
 // /healthz, /readyz and /metrics over a real connection.
 
+import { request } from 'node:http';
 import { afterEach, expect, it } from 'vitest';
 import type { Readiness } from '../../gateway.ts';
 import { type HttpServer, startHttp } from '../../monitoring/http.ts';
@@ -114,3 +115,47 @@ it('reports a port that is in use', async () => {
     /^Cannot serve \/healthz and \/metrics on 127\.0\.0\.1:\d+: .*EADDRINUSE.*Set HTTP_HOST and HTTP_PORT/,
   );
 });
+
+it('accepts IP addresses, localhost and the configured names only, against DNS rebinding', async () => {
+  const metrics = createMetrics(() => STATS);
+  const readiness = (): Readiness => ({ ready: true, role: 'standby', redis: 'connected' });
+  server = await startHttp({ host: '127.0.0.1', allowedHosts: ['Gateway'], port: 0, metrics, readiness });
+  for (const [host, status] of [
+    ['127.0.0.1:9464', 200],
+    ['10.1.2.3', 200],
+    ['[fd00::5]:9464', 200],
+    ['localhost:9464', 200],
+    ['gateway:9464', 200],
+    ['evil.example', 403],
+    ['127.0.0.1.evil.example:9464', 403],
+  ] as const)
+    for (const path of ['/metrics', '/readyz', '/healthz'])
+      expect([host, path, await statusOf(server.port, path, host)]).toEqual([host, path, status]);
+});
+
+it('escapes and bounds the labels that a broker can choose', async () => {
+  const counters = new Counters();
+  counters.countBrokerError('a"b\\c\nd\u001b[31m');
+  counters.countBrokerError('x'.repeat(100_000));
+  for (let code = 0; code < 10_000; code++) counters.countBrokerError(code);
+  const stats = { ...STATS, brokerErrors: counters.brokerErrors };
+  const get = await start({ ready: true, role: 'active', redis: 'connected' }, stats);
+  const { body } = await get('/metrics');
+  const lines = body.split('\n').filter((line) => line.startsWith('tickbus_gateway_broker_errors_total{'));
+  expect(lines.length).toBeLessThan(150);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: no control character may be left
+  for (const line of lines) expect(line).toMatch(/^[^\u0000-\u001f]{1,200}$/);
+  expect(lines).toContain('tickbus_gateway_broker_errors_total{code="a\\"b\\\\c\\\\u000ad\\\\u001b[31m"} 1');
+});
+
+/** Uses node:http, because `fetch` does not allow setting Host. */
+function statusOf(port: number, path: string, host: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ host: '127.0.0.1', port, path, headers: { host } }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+}
