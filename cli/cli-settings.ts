@@ -3,7 +3,8 @@
 
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
-import { type Config, readConfig } from 'tickbus/constants';
+import type { RedisConnectionOptions } from 'tickbus/connection';
+import { type Config, formatAddress, readConfig } from 'tickbus/constants';
 import { UsageError } from './exit.ts';
 
 type ConfiguredAddress = Config['ADDRESS'];
@@ -28,7 +29,17 @@ export interface SettingsInput {
 }
 
 /** An empty variable counts as not set. */
-const NAMES = ['REDIS_URL', 'REDIS_HOST', 'REDIS_PORT', 'REDIS_DB', 'MONITOR_TOKEN'] as const;
+const NAMES = [
+  'REDIS_URL',
+  'REDIS_HOST',
+  'REDIS_PORT',
+  'REDIS_DB',
+  'REDIS_TLS_CA_FILE',
+  'REDIS_TLS_CERT_FILE',
+  'REDIS_TLS_KEY_FILE',
+  'REDIS_TLS_SERVERNAME',
+  'MONITOR_TOKEN',
+] as const;
 export type VariableName = (typeof NAMES)[number];
 
 export class CliSettings {
@@ -63,7 +74,11 @@ export class CliSettings {
 
   /** Address and credentials of Redis. @throws UsageError that names the variable or option, never its value */
   get address(): ConfiguredAddress {
-    const values = Object.fromEntries(this.variables.map(({ name, value }) => [name, value]));
+    const url = this.variable('REDIS_URL');
+    // The files of the environment do not concern another server that --url connects to without TLS.
+    const isPlainFlag = url.from === 'flag' && !/^rediss:/i.test(url.value ?? '');
+    const used = this.variables.filter(({ name }) => !(isPlainFlag && name.startsWith('REDIS_TLS_')));
+    const values = Object.fromEntries(used.map(({ name, value }) => [name, value]));
     try {
       return readConfig(values).ADDRESS;
     } catch (error) {
@@ -73,11 +88,28 @@ export class CliSettings {
     }
   }
 
+  /** The TLS options that the variables set. @throws UsageError as `address` does */
+  get certificates(): Pick<RedisConnectionOptions, 'ca' | 'cert' | 'key' | 'servername'> {
+    if (this.address.certificates === undefined) return {};
+    const file = (name: VariableName) => {
+      const { value } = this.variable(name);
+      return value === undefined ? undefined : { file: value };
+    };
+    return {
+      ca: file('REDIS_TLS_CA_FILE'),
+      cert: file('REDIS_TLS_CERT_FILE'),
+      key: file('REDIS_TLS_KEY_FILE'),
+      servername: this.variable('REDIS_TLS_SERVERNAME').value,
+    };
+  }
+
   /** The address as a URL. @throws UsageError as `address` does */
   get url(): string {
-    const { host, port, db } = this.address;
-    const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-    return this.variable('REDIS_URL').value ?? `redis://${authority}/${db}`;
+    const { host, db } = this.address;
+    const given = this.variable('REDIS_URL').value;
+    if (given !== undefined) return given;
+    const address = formatAddress(this.address);
+    return host.startsWith('/') ? `${address}?db=${db}` : `${address}/${db}`;
   }
 }
 

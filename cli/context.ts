@@ -23,7 +23,8 @@ export class Context implements AsyncDisposable {
 
   /** Redis connection options. */
   get redis(): RedisConnectionOptions {
-    return { url: this.settings.url, logger: this.logger };
+    const { url, certificates } = this.settings;
+    return { url, ...certificates, logger: this.logger };
   }
 
   /** User and host that run this command: `ops@trading-1`. */

@@ -36,6 +36,19 @@ describe('config', () => {
     );
   });
 
+  it('uses the certificate files with rediss:// only, and ignores them for a plain --url', async () => {
+    const env = { REDIS_URL: 'rediss://cache', REDIS_TLS_CA_FILE: '/missing.pem' };
+    const { code, stderr } = await call(['doctor'], { env });
+    expect([code, stderr]).toEqual([
+      expect.any(Number),
+      expect.stringMatching(/ca names the file \/missing\.pem/),
+    ]);
+    expect(code).not.toBe(0);
+    expect(await call(['--url', 'redis://cache', 'config'], { env })).toMatchObject({ code: 0 });
+    const refused = await call(['config'], { env: { ...env, REDIS_URL: 'redis://cache' } });
+    expect(refused.stderr).toMatch(/REDIS_TLS_CA_FILE is set, but the connection would not be encrypted/);
+  });
+
   it('prefers --url to the environment to --env-file, and masks secrets', async () => {
     const file = await envFile('REDIS_URL=redis://:hunter2@file:1\nMONITOR_TOKEN="hunter2"\nREDIS_PORT=7\n');
     const env = { REDIS_URL: 'rediss://me:hunter2@env:2/3', REDIS_HOST: 'unused', NO_COLOR: '' };

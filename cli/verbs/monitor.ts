@@ -37,6 +37,7 @@ async function monitor(
   const { startMonitor } = await import('@tickbus/monitor');
   const running = await startMonitor({
     url: settings.url,
+    certificates: settings.certificates,
     host,
     port: requestedPort,
     allowedHosts,

@@ -8,7 +8,7 @@ import type { PriceVerdict } from './model/instrument-record.ts';
 import { preciseNow } from './model/precise-now.ts';
 import { type TailBuffer, TailedMessage } from './model/tail-buffer.ts';
 import type { About } from './page-protocol.ts';
-import { ServerPoller } from './server-poller.ts';
+import { ServerPoller, type ServerPollerOptions } from './server-poller.ts';
 
 export interface BusObserverOptions {
   readonly connection: Connection;
@@ -62,10 +62,10 @@ export class BusObserver {
   }
 
   /** Returns a poller that adds subscriber counts to `state`. The caller starts and closes it. */
-  createServerPoller(url: string | undefined): ServerPoller {
+  createServerPoller(redis: ServerPollerOptions['redis']): ServerPoller {
     const channels = OBSERVED_CHANNELS.map(({ name }) => name);
     const { logger } = this.#options;
-    return new ServerPoller({ url, channels, logger, onStats: (stats) => this.state.onServerStats(stats) });
+    return new ServerPoller({ redis, channels, logger, onStats: (stats) => this.state.onServerStats(stats) });
   }
 
   /** Adds every message to `buffer` until the returned function is called. */

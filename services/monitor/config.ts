@@ -1,5 +1,6 @@
 // Settings of the monitor, from environment variables. The library itself reads REDIS_URL, REDIS_HOST, ...
 
+import { withoutServiceLinks } from 'tickbus/constants';
 import { z } from 'zod';
 
 /** Keys are variable names. An error text completes "NAME must be ..."; a description is the line in `--help`. */
@@ -60,7 +61,9 @@ export function readConfig(
     throw new MonitorConfigError(
       'Unknown argument: the monitor accepts --help only. Set environment variables instead; --help lists them.',
     );
-  const given = Object.keys(settings.shape).map((name) => [name, env[name] || undefined]);
+  // Kubernetes sets MONITOR_PORT=tcp://... for a service called monitor.
+  const own = withoutServiceLinks(env);
+  const given = Object.keys(settings.shape).map((name) => [name, own[name] || undefined]);
   const { data, error } = settings.safeParse(Object.fromEntries(given));
   if (error === undefined) return data;
   throw new MonitorConfigError(
@@ -77,7 +80,7 @@ export function helpText(): string {
 
 Environment variables:
 ${lines.join('\n')}
-  REDIS_URL              address of Redis, redis[s]://[[user]:password@]host[:port][/db]
+  REDIS_URL              address of Redis, redis[s]://[[user]:password@]host[:port][/db], or unix:///path/redis.sock
   REDIS_HOST, REDIS_PORT, REDIS_DB   address of Redis in parts (default 127.0.0.1, 6379, 0)
 `;
 }

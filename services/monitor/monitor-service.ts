@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
-import { type Clock, type Connection, type Logger, RedisConnection } from 'tickbus';
-import { CONFIG } from 'tickbus/constants';
+import { type Clock, type Connection, type Logger, RedisConnection, type RedisConnectionOptions } from 'tickbus';
+import { CONFIG, formatAddress, readConfig } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { BusObserver } from './bus-observer.ts';
 import { createApp } from './http/app.ts';
@@ -21,6 +21,8 @@ export interface MonitorOptions {
   readonly connection?: Connection | undefined;
   /** Address of Redis. Default: CONFIG. */
   readonly url?: string | undefined;
+  /** The certificates of a `rediss://` url. Default: those of Node.js. */
+  readonly certificates?: Pick<RedisConnectionOptions, 'ca' | 'cert' | 'key' | 'servername'> | undefined;
   /** Redis address shown on the page. Default: host and port of `url` or CONFIG. */
   readonly redis?: string | undefined;
   /** Address to listen on. Default 127.0.0.1: this machine only. */
@@ -66,7 +68,8 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
       `The monitor token is too short, so the monitor did not start. Use at least ${MIN_TOKEN_LENGTH} characters.`,
     );
   const files = readPageFiles(await builtPage());
-  const connection = options.connection ?? new RedisConnection({ url: options.url, logger });
+  const redis = { url: options.url, ...options.certificates };
+  const connection = options.connection ?? new RedisConnection({ ...redis, logger });
   const about = {
     redis: options.redis ?? redisHost(options),
     canSend: token !== undefined,
@@ -75,7 +78,7 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
   };
   const observer = new BusObserver({ connection, about, logger });
   // A shared connection may not be Redis (the demo passes an in-memory one), so its server is not polled.
-  const poller = options.connection === undefined ? observer.createServerPoller(options.url) : undefined;
+  const poller = options.connection === undefined ? observer.createServerPoller(redis) : undefined;
   const frames = new PageFrames(observer.state);
   const limits = { ...HTTP_LIMITS, ...options.limits };
   const publisher = new RedisPublisher({ connection, sender: 'monitor', logger });
@@ -148,6 +151,7 @@ function urlOf(server: Server): string {
 
 /** Redis address without credentials. */
 function redisHost({ url, connection }: MonitorOptions): string {
-  if (url !== undefined) return new URL(url).host;
-  return connection === undefined ? `${CONFIG.HOST}:${CONFIG.PORT}` : 'Redis';
+  if (url === undefined && connection !== undefined) return 'Redis';
+  const { ADDRESS } = url === undefined ? CONFIG : readConfig({ REDIS_URL: url });
+  return formatAddress(ADDRESS).replace(/^rediss?:\/\//, '');
 }

@@ -1,6 +1,6 @@
 // Polls the Redis server once a second for its subscriber counts and its clock.
 
-import type { Logger } from 'tickbus';
+import type { Logger, RedisConnectionOptions } from 'tickbus';
 import { RedisAdmin } from 'tickbus/admin';
 
 interface ServerStats {
@@ -12,7 +12,7 @@ interface ServerStats {
 
 export interface ServerPollerOptions {
   /** Address of Redis. Default: CONFIG. */
-  readonly url: string | undefined;
+  readonly redis: RedisConnectionOptions;
   readonly channels: readonly string[];
   readonly logger: Logger;
   /** Receives undefined after a failed poll: earlier figures are no longer valid. */
@@ -45,10 +45,10 @@ export class ServerPoller {
   }
 
   async #poll(): Promise<void> {
-    const { url, channels, logger, onStats } = this.#options;
+    const { redis, channels, logger, onStats } = this.#options;
     let delayMs = INTERVAL_MS;
     try {
-      this.#admin ??= await connected(new RedisAdmin({ url, logger: SILENT_LOGGER }));
+      this.#admin ??= await connected(new RedisAdmin({ ...redis, logger: SILENT_LOGGER }));
       const [stats, clock] = await Promise.all([this.#admin.channels(channels), this.#admin.clock(1)]);
       const subscribers = new Map(stats.map(({ channel, subscribers: count }) => [channel, count]));
       onStats({ subscribers, clockOffsetMs: clock.offsetMs });

@@ -1,6 +1,7 @@
 // Reads the gateway's settings from flags and environment variables. The library tickbus reads REDIS_*.
 
 import { Command, CommanderError } from 'commander';
+import { withoutServiceLinks } from 'tickbus/constants';
 import { z } from 'zod';
 import { FEED_KINDS } from './feeds/registry.ts';
 import { GATEWAY_SETTINGS, type GatewaySettings } from './gateway-settings.ts';
@@ -29,7 +30,8 @@ export class GatewayConfigError extends Error {
 export function readConfig(args: readonly string[], env: Environment): GatewayConfig | 'help' {
   const flags = parseFlags(args);
   if (flags === 'help') return 'help';
-  const given = (name: string): string | undefined => flags.get(name) ?? (env[name] || undefined);
+  const variables = withoutServiceLinks(env);
+  const given = (name: string) => flags.get(name) ?? (variables[name] || undefined);
   const feed = FEED.safeParse(given('FEED'));
   if (feed.error)
     throw new GatewayConfigError(`${sourceOf('FEED')} must be ${feed.error.issues[0]?.message}.`);
@@ -62,7 +64,7 @@ ${helpLines(COMMON_SETTINGS)}
 ${feeds.join('\n\n')}
 
 Redis
-  REDIS_URL             redis[s]://[[user]:password@]host[:port][/db]
+  REDIS_URL             redis[s]://[[user]:password@]host[:port][/db], or unix:///path/redis.sock
   REDIS_HOST, REDIS_PORT, REDIS_DB   alternative to REDIS_URL (default 127.0.0.1, 6379, 0)
 `;
 }

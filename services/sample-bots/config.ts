@@ -33,7 +33,7 @@ Environment variables:
   BOTS           names of the bots to run, separated by commas
   SYMBOLS        instruments to subscribe to, separated by commas (default all)
   LOG_LEVEL      trace, debug, info, warn, error, fatal or silent (default info)
-  REDIS_URL      address of Redis, redis[s]://[[user]:password@]host[:port][/db]
+  REDIS_URL      address of Redis, redis[s]://[[user]:password@]host[:port][/db], or unix:///path/redis.sock
   REDIS_HOST, REDIS_PORT, REDIS_DB   address of Redis in parts (default 127.0.0.1, 6379, 0)
 `;
 

@@ -1,9 +1,10 @@
 // RedisAdmin: read-only inspection of a server, for operators' tools.
 
 import type { Channel } from './channel/channel.ts';
-import { type RedisConnectionOptions, redisSettings } from './connection.ts';
+import { ADDRESS_NAMES, type RedisConnectionOptions, redisSettings } from './connection.ts';
 import { CHANNELS } from './constants.ts';
 import { createDefaultLogger } from './runtime/logger.ts';
+import { checkOptionNames } from './runtime/option-checks.ts';
 import {
   type ChannelStats,
   type ClockReport,
@@ -32,6 +33,7 @@ export class RedisAdmin implements AsyncDisposable {
 
   /** @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid options or environment variables */
   constructor(options: RedisConnectionOptions = {}) {
+    checkOptionNames('RedisAdmin', options, ADDRESS_NAMES);
     this.#inspector = new RedisInspector(redisSettings(options), options.logger ?? createDefaultLogger());
   }
 

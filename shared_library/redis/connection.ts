@@ -5,6 +5,7 @@ import { CONFIG } from './constants.ts';
 import { TickbusError } from './errors.ts';
 import type { Logger } from './runtime/logger.ts';
 import { containedLogger } from './runtime/logger.ts';
+import { checkOptionNames, checkType, describe, type OptionNames } from './runtime/option-checks.ts';
 import type { Connection } from './transport/port.ts';
 import {
   parseDb,
@@ -14,9 +15,12 @@ import {
   type RedisAddress,
   withPort,
 } from './transport/redis/address.ts';
-import { checkCertificates } from './transport/redis/certificates.ts';
+import { checkCertificates, type PemSource } from './transport/redis/certificates.ts';
 import type { LinkSettings } from './transport/redis/link-settings.ts';
 import { RedisLinks } from './transport/redis/redis-links.ts';
+
+/** The text of a PEM file, or its path: a file is read for each connection, so that a renewed one is used. */
+export type Pem = string | Uint8Array | { readonly file: string };
 
 /**
  * The address of Redis and the behaviour of its links. Missing values come from CONFIG, and so from the environment.
@@ -45,11 +49,11 @@ export interface RedisConnectionOptions {
    * below need TLS, as in `rediss://`. Default: the environment's if the address is that of CONFIG, else those of
    * Node.js.
    */
-  ca?: string | Uint8Array | undefined;
+  ca?: Pem | undefined;
   /** The certificate that identifies the client, in PEM, for a server that requires one. Needs `key`. */
-  cert?: string | Uint8Array | undefined;
+  cert?: Pem | undefined;
   /** The private key of `cert`, in PEM, without a passphrase. */
-  key?: string | Uint8Array | undefined;
+  key?: Pem | undefined;
   /** The host name that the certificate of the server must have. Default: the host. */
   servername?: string | undefined;
   /** Whether a dropped link reconnects. Default true. */
@@ -64,6 +68,7 @@ export interface RedisConnectionOptions {
 export class RedisConnection extends RedisLinks implements AsyncDisposable {
   /** @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid options or environment variables */
   constructor(options: RedisConnectionOptions = {}) {
+    checkOptionNames('RedisConnection', options, ADDRESS_NAMES);
     super(redisSettings(options), containedLogger(options.logger));
   }
 
@@ -80,9 +85,37 @@ export type ConnectionOptions =
   | (RedisConnectionOptions & { connection?: undefined })
   | { connection: Connection; logger?: Logger | undefined };
 
+/** The names of RedisConnectionOptions, for `checkOptionNames`. */
+export const ADDRESS_NAMES: OptionNames<RedisConnectionOptions> = {
+  url: true,
+  host: true,
+  port: true,
+  db: true,
+  ca: true,
+  cert: true,
+  key: true,
+  servername: true,
+  reconnect: true,
+  connectTimeoutMs: true,
+  logger: true,
+};
+
+/** The names of ConnectionOptions, for `checkOptionNames`. */
+export const CONNECTION_NAMES = { ...ADDRESS_NAMES, connection: true } as const;
+
 /** `isOwned` is false for a shared connection, which only its creator closes. */
 export function connectionFrom(options: ConnectionOptions): { connection: Connection; isOwned: boolean } {
-  if (options.connection !== undefined) return { connection: options.connection, isOwned: false };
+  const { connection, ...others } = options;
+  if (connection !== undefined) {
+    for (const name of Object.keys(ADDRESS_NAMES))
+      if (name !== 'logger' && others[name as keyof typeof others] !== undefined)
+        throw invalidOption(
+          name,
+          'is given together with `connection`, which has its own. Give one or the other.',
+        );
+    if (typeof connection?.close === 'function') return { connection, isOwned: false };
+    throw invalidOption('connection', `is ${describe(connection)}. Use a RedisConnection.`);
+  }
   return { connection: new RedisConnection(options), isOwned: true };
 }
 
@@ -95,7 +128,15 @@ const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
 
 /** @throws TickbusError `TICKBUS_INVALID_OPTION` */
 export function redisSettings(options: RedisConnectionOptions): LinkSettings {
-  const { connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, reconnect = true } = options;
+  const { connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, reconnect = true, servername, logger } = options;
+  checkType('reconnect', reconnect, 'boolean');
+  checkType('servername', servername, 'string');
+  for (const level of ['debug', 'info', 'warn', 'error'] as const)
+    if (logger !== undefined && typeof logger?.[level] !== 'function')
+      throw invalidOption(
+        'logger',
+        `has no method "${level}". Use an object with debug, info, warn and error.`,
+      );
   if (!(Number.isFinite(connectTimeoutMs) && connectTimeoutMs > 0)) {
     throw invalidOption('connectTimeoutMs', `is ${connectTimeoutMs}. Use a number of milliseconds above 0.`);
   }
@@ -128,7 +169,7 @@ function withCertificates(address: RedisAddress, options: RedisConnectionOptions
   const { servername } = options;
   const sources = (['ca', 'cert', 'key'] as const).flatMap((field) => {
     const pem = options[field];
-    return pem === undefined ? [] : [[field, { field, text: pemText(pem, field) }] as const];
+    return pem === undefined ? [] : [[field, pemSource(pem, field)] as const];
   });
   const given = { ...Object.fromEntries(sources), ...(servername === undefined ? {} : { servername }) };
   const [field] = Object.keys(given);
@@ -140,10 +181,11 @@ function withCertificates(address: RedisAddress, options: RedisConnectionOptions
   );
 }
 
-function pemText(pem: string | Uint8Array, field: string): string {
-  if (typeof pem === 'string') return pem;
-  if (pem instanceof Uint8Array) return Buffer.from(pem).toString();
-  throw invalidOption(field, 'is neither a string nor a Buffer. Pass the PEM text.');
+function pemSource(pem: Pem, field: string): PemSource {
+  if (typeof pem === 'string') return { field, text: pem };
+  if (pem instanceof Uint8Array) return { field, text: Buffer.from(pem).toString() };
+  if (typeof pem?.file === 'string') return { field, file: pem.file };
+  throw invalidOption(field, `is ${describe(pem)}. Pass the PEM text, or { file: '/path' }.`);
 }
 
 /** CLIENT SETNAME accepts printable ASCII without spaces. */

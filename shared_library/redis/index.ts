@@ -30,7 +30,7 @@ export {
   type Resume,
   resume,
 } from './channel/schemas/trade-command.ts';
-export { RedisConnection, type RedisConnectionOptions } from './connection.ts';
+export { type Pem, RedisConnection, type RedisConnectionOptions } from './connection.ts';
 export { CHANNELS, CONFIG, type Config } from './constants.ts';
 export { type ErrorCode, TickbusError } from './errors.ts';
 export { StaleDataError } from './freshness/stale-data-error.ts';

@@ -1,12 +1,14 @@
 // RedisLease: a lease on Redis.
 
 import { type Channel, jobSpec } from './channel/channel.ts';
-import { type ConnectionOptions, connectionFrom } from './connection.ts';
+import { checkChannel } from './channel/check-channel.ts';
+import { CONNECTION_NAMES, type ConnectionOptions, connectionFrom } from './connection.ts';
 import { TickbusError } from './errors.ts';
 import { LeaseBase, type LeaseSettings } from './lease/lease-base.ts';
 import type { LeaseTimes } from './lease/lease-times.ts';
 import type { Clock } from './runtime/clock.ts';
 import { containedLogger } from './runtime/logger.ts';
+import { checkOptionNames } from './runtime/option-checks.ts';
 import { systemClock } from './runtime/system-clock.ts';
 import type { Connection } from './transport/port.ts';
 
@@ -22,6 +24,16 @@ export type RedisLeaseOptions = ConnectionOptions &
     /** A clock for tests. Default: the system clock. */
     clock?: Clock | undefined;
   };
+
+const NAMES = {
+  ...CONNECTION_NAMES,
+  ttlMs: true,
+  marginMs: true,
+  retryMs: true,
+  channel: true,
+  name: true,
+  clock: true,
+} as const;
 
 /**
  * Leader election: one of many candidates holds the lease, and with it the right to do a job or to publish on a
@@ -39,6 +51,7 @@ export class RedisLease extends LeaseBase {
 
   /** @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid options or environment variables */
   constructor(options: RedisLeaseOptions) {
+    checkOptionNames('RedisLease', options, NAMES);
     const { ttlMs, marginMs, retryMs } = options;
     const subject = subjectOf(options);
     const { connection, isOwned } = connectionFrom(options);
@@ -62,6 +75,7 @@ export class RedisLease extends LeaseBase {
 }
 
 function subjectOf({ channel, name }: RedisLeaseOptions): Pick<LeaseSettings, 'name' | 'spec' | 'isChannel'> {
+  if (channel !== undefined) checkChannel(channel);
   if (channel !== undefined && name === undefined)
     return { name: channel.name, spec: channel, isChannel: true };
   if (channel === undefined && name !== undefined) return { name, spec: jobSpec(name), isChannel: false };

@@ -1,8 +1,9 @@
 // RedisPublisher: publishes to Redis.
 
-import { type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
+import { CONNECTION_NAMES, type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
 import { PublisherBase } from './publish/publisher-base.ts';
 import type { Clock } from './runtime/clock.ts';
+import { checkOptionNames, checkType } from './runtime/option-checks.ts';
 import { systemClock } from './runtime/system-clock.ts';
 import type { Connection, Fence } from './transport/port.ts';
 
@@ -40,6 +41,16 @@ export type RedisPublisherOptions = ConnectionOptions & {
   clock?: Clock | undefined;
 };
 
+const NAMES = {
+  ...CONNECTION_NAMES,
+  sender: true,
+  deadlineMs: true,
+  maxPendingBytes: true,
+  lease: true,
+  validate: true,
+  clock: true,
+} as const;
+
 /**
  * Publishes messages on channels.
  *
@@ -53,7 +64,10 @@ export class RedisPublisher extends PublisherBase {
 
   /** @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid options or environment variables */
   constructor(options: RedisPublisherOptions = {}) {
+    checkOptionNames('RedisPublisher', options, NAMES);
     const { sender, clock, lease, deadlineMs, maxPendingBytes, validate } = options;
+    checkType('sender', sender, 'string');
+    checkType('validate', validate, 'boolean');
     const { connection, isOwned } = connectionFrom(options);
     super({
       transport: connection.publishing,

@@ -1,11 +1,12 @@
 // RedisSubscriber: subscribes to channels on Redis.
 
-import { type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
+import { CONNECTION_NAMES, type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
 import { CHANNELS } from './constants.ts';
 import type { FeedChannels } from './freshness/gateway-status.ts';
 import type { FreshnessTimes } from './freshness/latest.ts';
 import type { Clock } from './runtime/clock.ts';
 import { containedLogger } from './runtime/logger.ts';
+import { checkOptionNames, type OptionNames } from './runtime/option-checks.ts';
 import { systemClock } from './runtime/system-clock.ts';
 import { SubscriberBase } from './subscribe/subscriber-base.ts';
 import type { Connection } from './transport/port.ts';
@@ -39,6 +40,9 @@ const FEEDS: FeedChannels = {
   defaultChannel: CHANNELS.PRICE_DATA.name,
 };
 
+const NAMES = { ...CONNECTION_NAMES, clock: true, freshness: true } as const;
+const FRESHNESS_NAMES: OptionNames<FreshnessTimes> = { missedHeartbeats: true, linkTimeoutMs: true };
+
 /**
  * Calls handlers with the messages of channels.
  *
@@ -53,6 +57,10 @@ export class RedisSubscriber extends SubscriberBase {
 
   /** @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid options or environment variables */
   constructor(options: RedisSubscriberOptions = {}) {
+    checkOptionNames('RedisSubscriber', options, NAMES);
+    const { freshness } = options;
+    if (freshness !== undefined && freshness !== false)
+      checkOptionNames('freshness of RedisSubscriber', freshness, FRESHNESS_NAMES);
     const { connection, isOwned } = connectionFrom(options);
     super({
       transport: connection.subscribing,

@@ -1,6 +1,7 @@
 // Test support for bots: an in-memory server, links that can be disconnected, and a manual clock.
 
 import type { Clock } from './runtime/clock.ts';
+import { checkOptionNames, type OptionNames } from './runtime/option-checks.ts';
 import { systemClock } from './runtime/system-clock.ts';
 import { MemoryLinks } from './transport/memory/memory-links.ts';
 import { MemoryServer } from './transport/memory/memory-server.ts';
@@ -28,8 +29,13 @@ export interface MemoryConnectionOptions {
 export class MemoryConnection extends MemoryLinks {
   readonly server: MemoryServer;
 
-  constructor({ clock = systemClock, server = new MemoryServer(clock) }: MemoryConnectionOptions = {}) {
+  /** @throws TickbusError `TICKBUS_INVALID_OPTION` for an unknown option */
+  constructor(options: MemoryConnectionOptions = {}) {
+    checkOptionNames('MemoryConnection', options, NAMES);
+    const { clock = systemClock, server = new MemoryServer(clock) } = options;
     super(server);
     this.server = server;
   }
 }
+
+const NAMES: OptionNames<MemoryConnectionOptions> = { server: true, clock: true };

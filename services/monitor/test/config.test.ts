@@ -11,6 +11,10 @@ it('has a default for every setting; an empty variable counts as not set', () =>
   });
 });
 
+it('ignores what Kubernetes sets for a service called monitor', () => {
+  expect(readConfig([], { MONITOR_PORT: 'tcp://10.0.0.1:80' })).toMatchObject({ MONITOR_PORT: 8788 });
+});
+
 it('reads variables', () => {
   const env = { MONITOR_HOST: '0.0.0.0', MONITOR_PORT: '0', MONITOR_ALLOWED_HOSTS: 'desk, desk.lan' };
   expect(readConfig([], env)).toMatchObject({

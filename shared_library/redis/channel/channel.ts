@@ -3,6 +3,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { TickbusError } from '../errors.ts';
 import { printable } from '../runtime/printable.ts';
+import { checkChannelOptions } from './check-channel.ts';
 
 /**
  * The delivery guarantee of a channel.
@@ -180,6 +181,7 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
 
   constructor(name: string, options: ChannelOptions<M> & { defaultType?: D }) {
     this.name = checkedName(name);
+    checkChannelOptions(this.name, options);
     this.kind = checkedKind(name, options.kind);
     this.messages = options.messages;
     this.defaultType = checkedTypes(name, options.messages, options.defaultType) as D;

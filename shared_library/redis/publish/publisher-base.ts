@@ -2,8 +2,10 @@
 
 import { v7 as uuidv7 } from 'uuid';
 import type { Channel, DefaultType, MessageType, PayloadInput } from '../channel/channel.ts';
+import { checkChannel } from '../channel/check-channel.ts';
 import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { checkOptionNames, type OptionNames } from '../runtime/option-checks.ts';
 import type { Fence, IdempotencyKey, Outgoing, Transport } from '../transport/port.ts';
 import { type Envelope, encodeEnvelope, encodeTrusted } from '../wire/envelope.ts';
 import type { DeepReadonly } from '../wire/message.ts';
@@ -49,6 +51,9 @@ export interface PublisherSettings {
 
 const DEFAULT_DEADLINE_MS = 2_000;
 const DEFAULT_MAX_PENDING = 32 * 1024 * 1024;
+
+const NO_OPTIONS = Object.freeze({});
+const PUBLISH_NAMES: OptionNames<PublishOptions> = { type: true, sender: true, expiresInMs: true, id: true };
 
 export class PublisherBase implements AsyncDisposable {
   readonly #settings: PublisherSettings;
@@ -102,10 +107,12 @@ export class PublisherBase implements AsyncDisposable {
   publish<C extends Channel, T extends MessageType<C> = DefaultType<C>>(
     channel: C,
     data: PayloadInput<C, T> | DeepReadonly<PayloadInput<C, T>>,
-    options: PublishOptions<T> = {},
+    options: PublishOptions<T> = NO_OPTIONS,
   ): Promise<Published> {
     try {
       this.#assertOpen();
+      checkChannel(channel);
+      if (options !== NO_OPTIONS) checkOptionNames('publish', options, PUBLISH_NAMES);
       return this.#publish(channel, this.#encode(channel, data, options));
     } catch (error) {
       return Promise.reject(error);
@@ -120,6 +127,7 @@ export class PublisherBase implements AsyncDisposable {
    */
   async wanted(channel: Channel): Promise<ReadonlyMap<string, number>> {
     this.#assertOpen();
+    checkChannel(channel);
     if (!channel.gateway) {
       const text = `The channel ${channel} has no gateway, so it has no demand. Define it with \`gateway: true\`.`;
       throw new TickbusError('TICKBUS_INVALID_OPTION', text);

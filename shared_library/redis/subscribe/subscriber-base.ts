@@ -1,10 +1,12 @@
 // The subscriber: its public methods, its connection and its end.
 
 import type { Channel, MessageType } from '../channel/channel.ts';
+import { checkChannel } from '../channel/check-channel.ts';
 import { TickbusError } from '../errors.ts';
 import type { Latest } from '../freshness/latest.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
+import { checkOptionNames, checkType } from '../runtime/option-checks.ts';
 import type { Message, MessageOf } from '../wire/message.ts';
 import { MessageStream } from './message-stream.ts';
 import { type ChannelReport, Reports, type SubscriberEvents } from './reports.ts';
@@ -104,6 +106,7 @@ export class SubscriberBase implements AsyncDisposable {
    */
   tap<C extends Channel>(channel: C, observer: Observer<C>): Unsubscribe {
     this.#assertOpen();
+    checkChannel(channel);
     if (typeof observer !== 'function') {
       const text = `The observer of ${channel} is not a function, so nothing is tapped. Pass a function.`;
       throw new TickbusError('TICKBUS_INVALID_OPTION', text);
@@ -132,6 +135,11 @@ export class SubscriberBase implements AsyncDisposable {
     event: K,
     listener: (event: SubscriberEvents[K]) => void,
   ): Unsubscribe {
+    if (typeof listener !== 'function')
+      throw new TickbusError(
+        'TICKBUS_INVALID_OPTION',
+        `The listener for "${event}" is not a function. Pass one.`,
+      );
     const remove = this.#reports.on(event, listener);
     if (event !== 'verdict' || this.#state === 'closed') return remove;
     const stop = this.#channels.watchVerdicts();
@@ -155,6 +163,7 @@ export class SubscriberBase implements AsyncDisposable {
     key: string,
     bounds: { maxAgeMs?: number | undefined; maxQuietMs?: number | undefined } = {},
   ): Latest<MessageOf<C>> {
+    checkQuery(channel, key, bounds);
     const latest = this.#channels.freshness.latest(this.#channels.freshnessInput(channel), key, bounds);
     return latest as Latest<unknown> as Latest<MessageOf<C>>;
   }
@@ -172,6 +181,7 @@ export class SubscriberBase implements AsyncDisposable {
     key: string,
     bounds: { maxAgeMs: number; maxQuietMs?: number | undefined },
   ): MessageOf<C> {
+    checkQuery(channel, key, bounds);
     const input = this.#channels.freshnessInput(channel);
     const message = this.#channels.freshness.requireFresh(input, channel, key, bounds);
     return message as unknown as MessageOf<C>;
@@ -194,6 +204,7 @@ export class SubscriberBase implements AsyncDisposable {
 
   /** The counters and the state of a channel, also after `close()`; undefined if nothing subscribes to it. */
   status(channel: Channel): ChannelReport | undefined {
+    checkChannel(channel);
     return this.#channels.get(channel)?.report;
   }
 
@@ -202,7 +213,8 @@ export class SubscriberBase implements AsyncDisposable {
    * within `timeoutMs` (default 5,000) are dropped and reported as a gap (cause `overflow`). A `messages()` loop
    * still gets what was received and then ends.
    */
-  close({ timeoutMs = DEFAULT_DRAIN_MS }: { timeoutMs?: number } = {}): Promise<void> {
+  close(options: { timeoutMs?: number } = {}): Promise<void> {
+    const { timeoutMs = DEFAULT_DRAIN_MS } = options;
     this.#closing ??= this.#close(timeoutMs);
     return this.#closing;
   }
@@ -252,6 +264,7 @@ export class SubscriberBase implements AsyncDisposable {
 
   #subscribe(channel: Channel, handler: (message: Message) => unknown, options: Filters) {
     this.#assertOpen();
+    checkChannel(channel);
     if (typeof handler !== 'function') {
       const text = `The handler for ${channel} is not a function, so nothing is subscribed. Pass a function.`;
       throw new TickbusError('TICKBUS_INVALID_OPTION', text);
@@ -267,6 +280,14 @@ export class SubscriberBase implements AsyncDisposable {
       );
   }
 }
+
+function checkQuery(channel: Channel, key: string, bounds: object): void {
+  checkChannel(channel);
+  if (typeof key !== 'string') checkType('key', key ?? null, 'string');
+  checkOptionNames('latest', bounds, BOUND_NAMES);
+}
+
+const BOUND_NAMES = { maxAgeMs: true, maxQuietMs: true } as const;
 
 function timeout(clock: Clock, ms: number): { promise: Promise<void>; cancel: Unsubscribe } {
   let cancel: Unsubscribe = () => {};

@@ -3,6 +3,7 @@
 import type { Channel, MessageType } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
 import { checkedBound } from '../freshness/age-bounds.ts';
+import { checkOptionNames, checkStrings, checkType, type OptionNames } from '../runtime/option-checks.ts';
 import { printable } from '../runtime/printable.ts';
 import type { MessageOf } from '../wire/message.ts';
 import type { SubscriptionOptions } from './subscription.ts';
@@ -48,13 +49,29 @@ export type MessageHandler<C extends Channel, T extends MessageType<C> = Message
 /** The options without the types of a specific channel. */
 export type Filters = SubscribeOptions<Channel>;
 
+const NAMES: OptionNames<Filters> = {
+  types: true,
+  keys: true,
+  where: true,
+  queueLimit: true,
+  maxAgeMs: true,
+  maxQuietMs: true,
+  name: true,
+};
+
 const DEFAULT_QUEUE_LIMIT = 10_000;
 /** More than a recovery delivers in one turn: 100,000 last values and 100,000 held messages. */
 const DEFAULT_STATE_QUEUE_LIMIT = 250_000;
 
 /** @throws TickbusError `TICKBUS_INVALID_OPTION` for options that the channel does not support */
 export function checkedOptions(channel: Channel, options: Filters): SubscriptionOptions {
+  checkOptionNames('subscribe', options, NAMES);
   const { types, keys, where, queueLimit, maxAgeMs, maxQuietMs, name } = options;
+  checkStrings('types', types);
+  checkStrings('keys', keys);
+  checkType('where', where, 'function');
+  checkType('queueLimit', queueLimit, 'number');
+  checkType('name', name, 'string');
   for (const type of types ?? []) {
     if (!Object.hasOwn(channel.messages, type)) {
       const known = Object.keys(channel.messages).join(', ');

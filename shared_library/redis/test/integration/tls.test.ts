@@ -46,6 +46,7 @@ describe.skipIf(!hasOpenssl)('with certificates', () => {
       { url: `rediss://localhost:${open.port}`, ca },
       { url: `rediss://127.0.0.1:${open.port}`, ca: Buffer.from(ca), servername: 'localhost' },
       { url: `rediss://localhost:${mutual.port}`, ca, cert: read(good.cert), key: read(good.key) },
+      { url: `rediss://localhost:${mutual.port}`, ca, cert: { file: good.cert }, key: { file: good.key } },
     ])
       await expect(publishWith(options)).resolves.toMatchObject({ receivers: 0 });
   });

@@ -2,6 +2,7 @@
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
+import { defineChannel } from '../../channel/channel.ts';
 import type { Message } from '../../wire/message.ts';
 import { ALERTS, COMMANDS, errorWith, FILLS } from '../channels.fixture.ts';
 import { PubSubHarness } from '../pubsub-harness.fixture.ts';
@@ -200,7 +201,7 @@ describe('two definitions of one channel', () => {
   it('in one subscriber throw TICKBUS_INVALID_OPTION', () => {
     const { subscriber } = new PubSubHarness();
     subscriber.subscribe(FILLS, () => {});
-    const other = { ...FILLS, name: 'FILLS' } as typeof FILLS;
+    const other = defineChannel('FILLS', { kind: 'event', messages: FILLS.messages });
     expect(() => subscriber.subscribe(other, () => {})).toThrow(
       errorWith('TICKBUS_INVALID_OPTION', {
         message: expect.stringMatching(/another definition/),

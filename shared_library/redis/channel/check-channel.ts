@@ -1,0 +1,37 @@
+// Rejects what is no channel, such as the name of one, and unknown options of a channel.
+
+import { TickbusError } from '../errors.ts';
+import { checkOptionNames, describe } from '../runtime/option-checks.ts';
+import { printable } from '../runtime/printable.ts';
+
+/** @throws TickbusError `TICKBUS_INVALID_OPTION` unless it is a result of `defineChannel` */
+export function checkChannel(channel: unknown): void {
+  if (typeof (channel as { keyOf?: unknown } | undefined)?.keyOf === 'function') return;
+  const what = typeof channel === 'string' ? `the string "${printable(channel, 128)}"` : describe(channel);
+  const advice = 'Pass a channel, as in CHANNELS.PRICE_DATA, or the result of defineChannel().';
+  throw new TickbusError('TICKBUS_INVALID_OPTION', `The channel is ${what}, so nothing was done. ${advice}`, {
+    field: 'channel',
+  });
+}
+
+/** The options of all kinds. One that does not concern the kind of a channel has no effect. */
+const NAMES = {
+  kind: true,
+  messages: true,
+  key: true,
+  gateway: true,
+  maxQuietMs: true,
+  history: true,
+  expiresInMs: true,
+  framing: true,
+  defaultType: true,
+} as const;
+
+/** @throws TickbusError `TICKBUS_INVALID_OPTION` for an unknown option or a key that is no field and no function */
+export function checkChannelOptions(name: string, options: { readonly key?: unknown }): void {
+  checkOptionNames(`The channel "${name}"`, options, NAMES);
+  const { key } = options;
+  if (key === undefined || typeof key === 'string' || typeof key === 'function') return;
+  const text = `The key of the channel "${name}" is ${describe(key)}. Use the name of a field, or a function.`;
+  throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'key' });
+}

@@ -1,0 +1,149 @@
+// Callers in JavaScript: an option that TypeScript would reject is rejected by name, with advice.
+
+import { errorOf, silentLogger } from '@tickbus/test-kit';
+import { afterAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { RedisAdmin } from '../admin.ts';
+import { defineChannel } from '../channel/channel.ts';
+import { RedisConnection } from '../connection.ts';
+import { CHANNELS } from '../constants.ts';
+import { TickbusError } from '../errors.ts';
+import { RedisLease } from '../lease.ts';
+import { RedisPublisher } from '../publisher.ts';
+import { RedisSubscriber } from '../subscriber.ts';
+import { MemoryConnection } from '../testing.ts';
+import { pricePayload } from './channels.fixture.ts';
+
+const { PRICE_DATA, TRADE_COMMANDS } = CHANNELS;
+const connection = new MemoryConnection();
+const publisher = new RedisPublisher({ connection });
+const subscriber = new RedisSubscriber({ connection, logger: silentLogger });
+const messages = { tick: z.object({ symbol: z.string() }) };
+afterAll(() => Promise.all([publisher.close(), subscriber.close(), connection.close()]));
+
+/** Each place that takes options: a valid option whose name is then misspelt, and the call. */
+const PLACES: readonly [place: string, option: string, call: (options: never) => unknown][] = [
+  ['RedisConnection', 'connectTimeoutMs', (options) => new RedisConnection(options)],
+  ['RedisAdmin', 'connectTimeoutMs', (options) => new RedisAdmin(options)],
+  ['RedisPublisher', 'deadlineMs', (options) => new RedisPublisher(options)],
+  ['RedisSubscriber', 'freshness', (options) => new RedisSubscriber(options)],
+  ['freshness', 'linkTimeoutMs', (freshness) => new RedisSubscriber({ freshness })],
+  ['RedisLease', 'marginMs', (options) => new RedisLease(Object.assign({ name: 'job' }, options))],
+  ['MemoryConnection', 'server', (options) => new MemoryConnection(options)],
+  ['publish', 'sender', (options) => publisher.publish(PRICE_DATA, pricePayload(), options)],
+  ['subscribe', 'queueLimit', (options) => subscriber.subscribe(PRICE_DATA, () => {}, options)],
+  ['subscribe', 'types', (options) => subscriber.messages(PRICE_DATA, options)],
+  ['latest', 'maxAgeMs', (bounds) => subscriber.latest(PRICE_DATA, 'A', bounds)],
+  ['latest', 'maxQuietMs', (bounds) => subscriber.requireFresh(PRICE_DATA, 'A', bounds)],
+  [
+    'channel "TICKS"',
+    'framing',
+    (options) => defineChannel('TICKS', Object.assign({ kind: 'plain' as const, messages }, options)),
+  ],
+];
+
+/** The error of a call that throws or rejects. */
+async function rejection(call: () => unknown): Promise<TickbusError> {
+  const error = await errorOf(Promise.resolve().then(call));
+  expect(error).toBeInstanceOf(TickbusError);
+  return error as TickbusError;
+}
+
+describe.each(PLACES)('%s', (place, option, call) => {
+  const withName = (name: string) => rejection(() => call({ [name]: 'hunter2' } as never));
+
+  it(`rejects a misspelt "${option}" by name and suggests the right one`, async () => {
+    const misspelt = `${option.slice(0, -1)}x`;
+    const error = await withName(misspelt);
+    expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION', field: misspelt });
+    expect(error.message).toContain(place);
+    expect(error.message).toContain(`"${misspelt}"`);
+    expect(error.message).toContain(`Did you mean "${option}"?`);
+    const folded = option.toLowerCase() === option ? option.toUpperCase() : option.toLowerCase();
+    expect((await withName(folded)).message).toContain(`Did you mean "${option}"?`);
+  });
+
+  it('rejects any other name with the list of options, without the value', async () => {
+    const error = await withName('completely\u202edifferent');
+    expect(error.message).toMatch(
+      /has no option "completely\\u202edifferent", so nothing was done\. Use .*\w\./,
+    );
+    expect(error.message).toContain(option);
+    expect(error.message).not.toContain('hunter2');
+  });
+
+  it.each(['text', 7, null])('rejects options that are %j', async (options) => {
+    if (place.startsWith('channel') || place === 'RedisLease') return;
+    expect(await rejection(() => call(options as never))).toMatchObject({ code: 'TICKBUS_INVALID_OPTION' });
+  });
+});
+
+describe('a channel given as a string or as anything else', () => {
+  it.each<[string, (channel: never) => unknown]>([
+    ['publish', (channel) => publisher.publish(channel, {} as never)],
+    ['wanted', (channel) => publisher.wanted(channel)],
+    ['subscribe', (channel) => subscriber.subscribe(channel, () => {})],
+    ['messages', (channel) => subscriber.messages(channel)],
+    ['tap', (channel) => subscriber.tap(channel, () => {})],
+    ['latest', (channel) => subscriber.latest(channel, 'A')],
+    ['requireFresh', (channel) => subscriber.requireFresh(channel, 'A', { maxAgeMs: 1 })],
+    ['status', (channel) => subscriber.status(channel)],
+    ['RedisLease', (channel) => new RedisLease({ connection, channel })],
+  ])('is rejected by %s, with advice', async (_, call) => {
+    for (const [channel, text] of [
+      ['PRICE_DATA', /is the string "PRICE_DATA", so nothing was done\. .*CHANNELS\.PRICE_DATA/],
+      [{ name: 'PRICE_DATA' }, /is an object/],
+      [null, /is null/],
+    ] as const) {
+      const error = await rejection(() => call(channel as never));
+      expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION', field: 'channel' });
+      expect(error.message).toMatch(text);
+    }
+  });
+});
+
+describe('a value of another type', () => {
+  const subscribe = (options: object) => () => subscriber.subscribe(PRICE_DATA, () => {}, options);
+  it.each<[string, () => unknown, RegExp]>([
+    ['keys', subscribe({ keys: 'AAPL' }), /keys is the string "AAPL"\. .*keys: \['AAPL'\]/],
+    ['keys', subscribe({ keys: [1] }), /keys contains a number/],
+    ['keys', subscribe({ keys: { AAPL: true } }), /keys is an object/],
+    ['types', subscribe({ types: 'price' }), /types is the string "price"/],
+    ['where', subscribe({ where: 'AAPL' }), /where is a string\. Use a function/],
+    ['queueLimit', subscribe({ queueLimit: '10' }), /queueLimit is a string/],
+    ['name', subscribe({ name: 5 }), /name is a number/],
+    ['reconnect', () => new RedisPublisher({ reconnect: 'no' } as never), /reconnect is a string/],
+    ['validate', () => new RedisPublisher({ validate: 0 } as never), /validate is a number/],
+    ['sender', () => new RedisPublisher({ sender: 7 } as never), /sender is a number/],
+    ['logger', () => new RedisSubscriber({ logger: {} } as never), /logger has no method "debug"/],
+    ['connection', () => new RedisPublisher({ connection: 'redis' } as never), /connection is a string/],
+    ['url', () => new RedisPublisher({ connection, url: 'redis://:hunter2@x' } as never), /together with/],
+    ['key', () => subscriber.latest(PRICE_DATA, 7 as never), /key is a number/],
+    [
+      'key',
+      () => defineChannel('T', { kind: 'plain', messages, key: 7 } as never),
+      /key of the channel "T" is a num/,
+    ],
+  ])('for %s is rejected by name', async (field, call, text) => {
+    const error = await rejection(call);
+    expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION', field });
+    expect(error.message).toMatch(text);
+  });
+
+  it('for a handler, an observer or a listener is rejected', async () => {
+    const calls = [
+      () => subscriber.subscribe(TRADE_COMMANDS, 'handler' as never),
+      () => subscriber.tap(TRADE_COMMANDS, undefined as never),
+      () => subscriber.on('gap', null as never),
+    ];
+    for (const call of calls) expect((await rejection(call)).message).toMatch(/is not a function/);
+  });
+});
+
+it('options that are undefined are accepted', () => {
+  const options = { url: undefined, host: undefined, sender: undefined, lease: undefined, logger: undefined };
+  expect(() => new RedisPublisher({ ...options, connection })).not.toThrow();
+  expect(() =>
+    subscriber.subscribe(PRICE_DATA, () => {}, { keys: undefined, types: undefined }),
+  ).not.toThrow();
+});
