@@ -5,5 +5,12 @@ export const MAX_MESSAGE_BYTES = 256 * 1024;
 /** The maximum nesting of objects and arrays in a message. The envelope is level 1. */
 export const MAX_DEPTH = 32;
 
+/** The maximum number of keys that one subscriber requests from the gateway of a channel. */
+export const MAX_SUBSCRIBER_KEYS = 20_000;
+/** The maximum number of requests on a channel: keys, counted once for each subscriber that requests them. */
+export const MAX_DEMAND = 200_000;
+/** The maximum number of keys that a gateway serves on a channel. */
+export const MAX_CHANNEL_KEYS = 50_000;
+
 /** The maximum size of a frame that carries a batch, in bytes of UTF-8. A publisher never sends more in one batch. */
 export const MAX_FRAME_BYTES = 1024 * 1024;

@@ -4,7 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { copyMessage } from '../../wire/copy-message.ts';
 import type { Message } from '../../wire/message.ts';
 
-const messageWith = (data: unknown) => ({ message_type: 't', data, timestamp: 1, sender: 's', seq: 1, epoch: 2 });
+const messageWith = (data: unknown) => ({
+  message_type: 't',
+  data,
+  timestamp: 1,
+  sender: 's',
+  seq: 1,
+  epoch: 2,
+});
 
 /** Every object that can be reached from a value. */
 function objectsIn(value: unknown, found = new Set<unknown>()): Set<unknown> {
