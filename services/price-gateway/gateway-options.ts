@@ -1,7 +1,7 @@
 // The options of a gateway and their defaults.
 
 import { hostname } from 'node:os';
-import { type Clock, type Connection, type Logger, systemClock } from 'tickbus';
+import { type Clock, type Connection, type Logger, MAX_CHANNEL_KEYS, systemClock } from 'tickbus';
 import type { Feed } from './feeds/feed.ts';
 import type { SessionTimes } from './session/active-session.ts';
 
@@ -18,6 +18,8 @@ export interface GatewayOptions extends Partial<SessionTimes> {
   readonly symbolLimit?: number;
   /** Milliseconds an instrument stays requested after no bot requests it any more. Default 30,000. */
   readonly symbolGraceMs?: number;
+  /** Maximum number of instruments that bots can request. Default 50,000 (`MAX_CHANNEL_KEYS`). */
+  readonly demandLimit?: number;
   /** Milliseconds between two reads of the symbols that subscribers request. Default 500. */
   readonly demandIntervalMs?: number;
   /** Milliseconds without a renewal after which the lease expires and the standby takes over. Default 3,000. */
@@ -49,6 +51,7 @@ const DEFAULTS = {
   symbols: [] as readonly string[],
   symbolLimit: Number.POSITIVE_INFINITY,
   symbolGraceMs: 30_000,
+  demandLimit: MAX_CHANNEL_KEYS,
   demandIntervalMs: 500,
   leaseTtlMs: 3_000,
   connectLimit: 10,

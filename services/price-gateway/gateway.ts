@@ -1,6 +1,7 @@
 // The gateway: on standby until it acquires the lease of PRICE_DATA. While it holds the lease, it publishes the prices
 // of one feed.
 
+import { TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisLease } from 'tickbus/lease';
 import { RedisPublisher } from 'tickbus/publisher';
@@ -75,7 +76,11 @@ class PriceGateway implements Gateway {
     const { connection, logger } = all;
     this.#options = all;
     this.#warnings = new RateLimitedLog(logger);
-    this.#demand = new SymbolDemand({ always: all.symbols, graceMs: all.symbolGraceMs });
+    this.#demand = new SymbolDemand({
+      always: all.symbols,
+      graceMs: all.symbolGraceMs,
+      limit: all.demandLimit,
+    });
     this.#lease = new RedisLease({
       connection,
       channel: CHANNELS.PRICE_DATA,
@@ -106,6 +111,7 @@ class PriceGateway implements Gateway {
       brokerErrors: { ...brokerErrors },
       wanted: this.#session?.requestedInstruments ?? 0,
       refused: this.#session?.refusedInstruments ?? 0,
+      leftOut: this.#demand.leftOut,
       quietForMs: this.#session?.quietForMs,
       feed: this.#session?.status,
     };
@@ -222,7 +228,11 @@ class PriceGateway implements Gateway {
     try {
       const demand = await this.#publisher.wanted(CHANNELS.PRICE_DATA);
       this.#demand.update(demand.keys(), performance.now());
+      const { problem, leftOut } = this.#demand;
+      if (problem !== undefined) this.#warnings.warn('demand limit', { leftOut }, problem);
     } catch (error) {
+      if (error instanceof TickbusError && error.code === 'TICKBUS_LIMIT_EXCEEDED')
+        this.#demand.problem = error.message;
       this.#warnings.warn(
         'demand',
         { reason: String(error) },

@@ -20,6 +20,8 @@ export type ErrorCode =
   | 'TICKBUS_NOT_SENT'
   /** The queue exceeds `maxPendingBytes`. Nothing was sent. */
   | 'TICKBUS_BACKLOG_FULL'
+  /** A limit of keys is reached; the message names it. What exceeds it has no effect. */
+  | 'TICKBUS_LIMIT_EXCEEDED'
   /** The message was sent but the reply was lost: it may or may not have been published. */
   | 'TICKBUS_OUTCOME_UNKNOWN'
   /** Another process holds the lease of the channel, or the caller's lease has ended. Nothing was published. */

@@ -11,7 +11,13 @@ export {
   type Payload,
   type PayloadInput,
 } from './channel/channel.ts';
-export { MAX_DEPTH, MAX_MESSAGE_BYTES } from './channel/limits.ts';
+export {
+  MAX_CHANNEL_KEYS,
+  MAX_DEMAND,
+  MAX_DEPTH,
+  MAX_MESSAGE_BYTES,
+  MAX_SUBSCRIBER_KEYS,
+} from './channel/limits.ts';
 export { type Audit, audit } from './channel/schemas/audit.ts';
 export { type BotStatus, botStatus } from './channel/schemas/bot-status.ts';
 export { type CommandResult, commandResult } from './channel/schemas/command-result.ts';

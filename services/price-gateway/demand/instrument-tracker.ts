@@ -4,22 +4,33 @@ import type { InstrumentStatus } from 'tickbus';
 import type { Refusal } from '../feeds/feed.ts';
 import { isSymbol } from './symbol.ts';
 
-interface ReportedStatus {
+interface Status {
   readonly state: InstrumentStatus['state'];
   readonly detail?: string;
 }
 
+export type InstrumentChange = Status & { readonly symbol: string };
+
+/** A reported status. `interrupted`: reported as `subscribed` before the connection was lost. Not published. */
+type ReportedStatus = Status | { readonly state: 'interrupted'; readonly detail?: never };
+
+const INTERRUPTED: ReportedStatus = { state: 'interrupted' };
+
 /**
  * requested -> `subscribed` | `refused` | `unknown` -> `unsubscribed`. A requested instrument has no status until the
  * broker answers. After a disconnect, `subscribed` is reported again once the broker acknowledges the new
- * subscription.
+ * subscription. Each change costs the time of the instruments that it concerns, not of all instruments.
  */
 export class InstrumentTracker {
   readonly #reported = new Map<string, ReportedStatus>();
   #requested: ReadonlySet<string> = new Set();
+  /** Each needs a status, even if the settings request `*`. */
+  #ofBots: ReadonlySet<string> = new Set();
   #acknowledged: ReadonlySet<string> = new Set();
   /** Symbols that the broker refuses, that exceed the gateway's limit, or that are malformed. */
-  readonly #refusals = new Map<string, ReportedStatus>();
+  readonly #refusals = new Map<string, Status>();
+  /** Symbols whose status may have changed since `takeChanges` checked it. */
+  readonly #unchecked = new Set<string>();
 
   get requestedCount(): number {
     return this.#requested.size;
@@ -29,68 +40,112 @@ export class InstrumentTracker {
     return this.#refusals.size;
   }
 
+  /** Whether `takeChanges` has symbols left to check. */
+  get hasUnchecked(): boolean {
+    return this.#unchecked.size > 0;
+  }
+
+  /** @param symbols all symbols that bots request now, or requested within the grace period */
+  setOfBots(symbols: Iterable<string>): void {
+    const before = this.#ofBots;
+    this.#ofBots = new Set(symbols);
+    this.#checkDifference(before, this.#ofBots);
+  }
+
   /**
    * @param symbols all requested symbols, the most important first
    * @param limit maximum number of symbols to request from the broker; further symbols are refused
    * @returns the symbols to request from the broker
    */
   setRequested(symbols: readonly string[], limit: number): readonly string[] {
+    const before = this.#requested;
     this.#requested = new Set(symbols);
     this.#refusals.clear();
-    const usable = symbols.filter((symbol) => symbol === '*' || isSymbol(symbol));
-    for (const symbol of symbols)
-      if (!usable.includes(symbol))
-        this.#refusals.set(symbol, {
-          state: 'unknown',
-          detail: 'This is not a valid symbol: use at most 64 characters without spaces, commas or *.',
-        });
-    for (const symbol of usable.slice(limit)) {
-      const detail = `The gateway's limit of requested instruments is reached (SYMBOL_LIMIT=${limit}).`;
-      this.#refusals.set(symbol, { state: 'refused', detail });
+    const granted: string[] = [];
+    for (const symbol of symbols) {
+      if (symbol !== '*' && !isSymbol(symbol)) this.#refusals.set(symbol, MALFORMED);
+      else if (granted.length >= limit) this.#refusals.set(symbol, overLimit(limit));
+      else granted.push(symbol);
     }
-    return usable.slice(0, limit);
+    for (const symbol of this.#requested) this.#unchecked.add(symbol);
+    this.#checkDifference(before, this.#requested);
+    return granted;
   }
 
   /** @param symbols all symbols that the broker serves now */
   acknowledge(symbols: readonly string[]): void {
+    const before = this.#acknowledged;
     this.#acknowledged = new Set(symbols);
+    this.#checkDifference(before, this.#acknowledged);
   }
 
+  /** A refusal of a symbol that nobody requests is ignored. */
   refuse({ symbol, isUnknown, reason }: Refusal): void {
+    if (!this.#isWanted(symbol)) return;
     this.#refusals.set(symbol, { state: isUnknown ? 'unknown' : 'refused', detail: reason });
+    this.#unchecked.add(symbol);
   }
 
   /** The connection is lost, so no subscription is acknowledged any more. */
   disconnect(): void {
     this.#acknowledged = new Set();
     for (const [symbol, { state }] of this.#reported)
-      if (state === 'subscribed') this.#reported.delete(symbol);
+      if (state === 'subscribed') this.#reported.set(symbol, INTERRUPTED);
   }
 
   /**
    * The statuses that changed since the last call.
    *
-   * @param botSymbols symbols that bots request; each needs a status even if the settings request `*`
+   * @param max how many symbols to check at most; the next call continues. Default: all
    */
-  takeChanges(botSymbols: Iterable<string>): (ReportedStatus & { readonly symbol: string })[] {
-    const changes: (ReportedStatus & { readonly symbol: string })[] = [];
-    for (const symbol of new Set([...this.#requested, ...botSymbols, ...this.#reported.keys()])) {
-      if (symbol === '*') continue;
-      const now = this.#statusOf(symbol);
-      const before = this.#reported.get(symbol);
-      if (now === undefined || (now.state === before?.state && now.detail === before?.detail)) continue;
-      if (now.state === 'unsubscribed') this.#reported.delete(symbol);
-      else this.#reported.set(symbol, now);
-      changes.push({ symbol, ...now });
+  takeChanges(max = Number.POSITIVE_INFINITY): InstrumentChange[] {
+    const changes: InstrumentChange[] = [];
+    let checked = 0;
+    for (const symbol of this.#unchecked) {
+      if (checked++ >= max) break;
+      this.#unchecked.delete(symbol);
+      const change = symbol === '*' ? undefined : this.#takeChange(symbol);
+      if (change !== undefined) changes.push(change);
     }
     return changes;
   }
 
-  #statusOf(symbol: string): ReportedStatus | undefined {
-    if (!this.#requested.has(symbol) && !this.#requested.has('*')) return { state: 'unsubscribed' };
+  #takeChange(symbol: string): InstrumentChange | undefined {
+    const now = this.#statusOf(symbol);
+    const before = this.#reported.get(symbol);
+    if (now === undefined || (now.state === before?.state && now.detail === before?.detail)) return undefined;
+    if (now.state !== 'unsubscribed') this.#reported.set(symbol, now);
+    else if (!this.#reported.delete(symbol)) return undefined;
+    return { symbol, ...now };
+  }
+
+  /** Undefined until the broker answers. `unsubscribed` for a symbol that nobody requests. */
+  #statusOf(symbol: string): Status | undefined {
+    if (!this.#isWanted(symbol)) return { state: 'unsubscribed' };
     const refusal = this.#refusals.get(symbol);
     if (refusal !== undefined) return refusal;
     const isServed = this.#acknowledged.has(symbol) || this.#acknowledged.has('*');
     return isServed ? { state: 'subscribed' } : undefined;
   }
+
+  #isWanted(symbol: string): boolean {
+    return this.#requested.has(symbol) || (this.#requested.has('*') && this.#ofBots.has(symbol));
+  }
+
+  /** `*` stands for every symbol of a bot. */
+  #checkDifference(before: ReadonlySet<string>, after: ReadonlySet<string>): void {
+    for (const symbol of after) if (!before.has(symbol)) this.#unchecked.add(symbol);
+    for (const symbol of before) if (!after.has(symbol)) this.#unchecked.add(symbol);
+    if (before.has('*') !== after.has('*')) for (const symbol of this.#ofBots) this.#unchecked.add(symbol);
+  }
+}
+
+const MALFORMED: Status = {
+  state: 'unknown',
+  detail: 'This is not a valid symbol: use at most 64 characters without spaces, commas or *.',
+};
+
+function overLimit(limit: number): Status {
+  const detail = `The gateway's limit of requested instruments is reached (SYMBOL_LIMIT=${limit}).`;
+  return { state: 'refused', detail };
 }

@@ -5,6 +5,8 @@ export interface SymbolDemandOptions {
   readonly always: readonly string[];
   /** Milliseconds for which a symbol stays requested after no bot requests it any more. */
   readonly graceMs: number;
+  /** Maximum number of symbols of bots. */
+  readonly limit: number;
 }
 
 /** Tracks the symbols that bots request. Times are milliseconds of a monotonic clock. */
@@ -13,17 +15,55 @@ export class SymbolDemand {
   /** Time of the latest request for each symbol; the entries are in the order of the first requests. */
   readonly #lastRequestedAt = new Map<string, number>();
   #now = 0;
+  #leftOut = 0;
+  #version = 0;
+  /** Why the demand could not be read as a whole, for the operator; undefined if it could. */
+  problem: string | undefined;
 
   constructor(options: SymbolDemandOptions) {
     this.#options = options;
   }
 
-  /** Records the symbols that bots request now. `*` is ignored: only the settings can request all symbols. */
+  /** Changes whenever `list` or `requestedByBots` may return something else. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** The number of symbols that bots request beyond the limit. */
+  get leftOut(): number {
+    return this.#leftOut;
+  }
+
+  /**
+   * Records the symbols that bots request now. `*` is ignored: only the settings can request all symbols. At the limit,
+   * symbols that were requested before stay, and new ones are left out, so no bot can displace the symbols of others.
+   */
   update(demand: Iterable<string>, now: number): void {
+    const { graceMs, limit } = this.#options;
+    const before = this.#now;
     this.#now = now;
-    for (const symbol of demand) if (symbol !== '*') this.#lastRequestedAt.set(symbol, now);
-    for (const [symbol, at] of this.#lastRequestedAt)
-      if (now - at >= this.#options.graceMs && at !== now) this.#lastRequestedAt.delete(symbol);
+    this.#leftOut = 0;
+    const added: string[] = [];
+    let hasChanged = false;
+    for (const symbol of demand) {
+      const at = this.#lastRequestedAt.get(symbol);
+      if (at !== undefined) {
+        hasChanged ||= at !== before;
+        this.#lastRequestedAt.set(symbol, now);
+      } else if (symbol !== '*') added.push(symbol);
+    }
+    for (const [symbol, at] of this.#lastRequestedAt) {
+      hasChanged ||= at === before && at !== now;
+      if (now - at < graceMs || at === now) continue;
+      this.#lastRequestedAt.delete(symbol);
+      hasChanged = true;
+    }
+    for (const symbol of added) {
+      if (this.#lastRequestedAt.size >= limit) this.#leftOut++;
+      else this.#lastRequestedAt.set(symbol, now);
+    }
+    if (hasChanged || added.length > this.#leftOut) this.#version++;
+    this.problem = this.#leftOut === 0 ? undefined : tooManySymbols(this.#leftOut, limit);
   }
 
   /**
@@ -43,4 +83,11 @@ export class SymbolDemand {
   requestedByBots(): Iterable<string> {
     return this.#lastRequestedAt.keys();
   }
+}
+
+function tooManySymbols(leftOut: number, limit: number): string {
+  return (
+    `Bots request ${leftOut} symbols more than the limit of ${limit}, and these are not served. ` +
+    'Symbols that were requested earlier are. Find the bot that requests so many.'
+  );
 }

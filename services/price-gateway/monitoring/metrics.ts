@@ -36,6 +36,11 @@ export function createMetrics(stats: () => GatewayStats, recorderStats?: () => R
   gauge('instruments_wanted', 'Requested instruments.', ({ wanted }) => wanted);
   gauge('instruments_refused', 'Requested instruments that are not served.', ({ refused }) => refused);
   gauge(
+    'instruments_left_out',
+    "Instruments beyond the gateway's limit of requests.",
+    ({ leftOut }) => leftOut,
+  );
+  gauge(
     'quiet_seconds',
     'Seconds since the last frame of the broker; NaN before the first.',
     ({ quietForMs }) => (quietForMs === undefined ? Number.NaN : quietForMs / 1_000),

@@ -34,6 +34,8 @@ export interface GatewayStats {
   readonly wanted: number;
   /** Requested instruments that are not served. */
   readonly refused: number;
+  /** Symbols that bots request beyond the gateway's limit. They are not served. */
+  readonly leftOut: number;
   /** Milliseconds since the broker's last frame; undefined before the first, and on standby. */
   readonly quietForMs: number | undefined;
   /** The feed's status as published on FEED_STATUS; undefined on standby. */

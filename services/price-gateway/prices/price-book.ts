@@ -1,7 +1,7 @@
 // Turns market events into the `price` payloads of PRICE_DATA. Pure: the result depends on the events alone.
 
 import type { MarketEvent, QuoteEvent, TradeEvent } from '@tickbus/capture';
-import type { Price } from 'tickbus';
+import { MAX_CHANNEL_KEYS, type Price } from 'tickbus';
 import { isSymbol } from '../demand/symbol.ts';
 
 /**
@@ -67,7 +67,7 @@ export class PriceBook {
 
 const EMPTY_ENTRY: BookEntry = { trade: undefined, sides: {} };
 /** Maximum instruments of a book. Only a feed that requests `*` can reach it; it bounds memory and PRICE_DATA. */
-const MAX_INSTRUMENTS = 50_000;
+const MAX_INSTRUMENTS = MAX_CHANNEL_KEYS;
 
 function hasValidNumbers(event: MarketEvent): boolean {
   return isQuantity(event.timestamp) && (event.kind === 'trade' ? isValidTrade(event) : isValidQuote(event));

@@ -1,6 +1,6 @@
 // Runs the feed while the gateway holds the lease: publishes its prices, its status and the status of each instrument.
 
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { MarketEvent } from '@tickbus/capture';
 import type { FeedStatus, Logger } from 'tickbus';
 import { printable } from 'tickbus/admin';
@@ -69,6 +69,9 @@ export class ActiveSession {
   #phase: 'new' | 'running' | 'stopping' | 'stopped' | 'aborted' = 'new';
   /** The symbols of the last request to the feed, joined by commas. */
   #requestedSymbols = '';
+  /** The version of the demand at the last request. */
+  #demandVersion: number | undefined;
+  #isPublishingChanges = false;
   #heartbeat: NodeJS.Timeout | undefined;
 
   constructor(options: ActiveSessionOptions) {
@@ -123,7 +126,11 @@ export class ActiveSession {
   /** Requests the current symbols from the feed if they changed, and publishes changes of instrument status. */
   syncDemand(): void {
     const { feed, demand, symbolLimit } = this.#options;
+    if (demand.version === this.#demandVersion) return;
+    this.#demandVersion = demand.version;
     const symbols = demand.list();
+    // Otherwise, the symbols of bots are among the requested ones.
+    this.#instruments.setOfBots(symbols.includes('*') ? demand.requestedByBots() : []);
     const joined = symbols.join();
     if (joined !== this.#requestedSymbols) {
       this.#requestedSymbols = joined;
@@ -161,9 +168,11 @@ export class ActiveSession {
   }
 
   get status(): FeedStatus {
-    const { feed, token, holder, times } = this.#options;
+    const { feed, token, holder, times, demand } = this.#options;
+    const { problem } = demand;
     return {
       feed: feed.name,
+      ...(problem !== undefined && { detail: problem }),
       ...this.#health.describe(),
       ...(this.#phase === 'stopping' && { state: 'stopping' as const }),
       ...((this.#phase === 'stopped' || this.#phase === 'aborted') && { state: 'stopped' as const }),
@@ -266,9 +275,24 @@ export class ActiveSession {
   }
 
   #publishInstrumentChanges(): void {
-    const { feed, publisher, token, demand } = this.#options;
-    if (this.#phase !== 'running') return;
-    for (const change of this.#instruments.takeChanges(demand.requestedByBots()))
-      publisher.publishInstrumentStatus({ ...change, feed: feed.name, lease: token });
+    if (this.#isPublishingChanges || this.#phase !== 'running') return;
+    this.#isPublishingChanges = true;
+    void this.#publishChangesInTurns();
+  }
+
+  /** Waits after each chunk, so that many changes delay neither the lease nor the prices, and fill no queue. */
+  async #publishChangesInTurns(): Promise<void> {
+    const { feed, publisher, token } = this.#options;
+    while (this.#phase === 'running' && this.#instruments.hasUnchecked) {
+      const changes = this.#instruments.takeChanges(CHANGES_PER_TURN);
+      for (const change of changes)
+        publisher.publishInstrumentStatus({ ...change, feed: feed.name, lease: token });
+      if (changes.length > 0) await publisher.settled();
+      await nextTurn();
+    }
+    this.#isPublishingChanges = false;
   }
 }
+
+/** Instruments whose status is checked, and published if it has changed, in one turn of the event loop. */
+const CHANGES_PER_TURN = 500;

@@ -9,6 +9,13 @@ export const MAX_NAME_LENGTH = 128;
 /** The maximum length of the key of a message, such as its symbol, in UTF-16 units. */
 export const MAX_KEY_LENGTH = 256;
 
+/** The maximum number of keys that one subscriber requests from the gateway of a channel. */
+export const MAX_SUBSCRIBER_KEYS = 20_000;
+/** The maximum number of requests on a channel: keys, counted once for each subscriber that requests them. */
+export const MAX_DEMAND = 200_000;
+/** The maximum number of keys that a gateway serves on a channel. */
+export const MAX_CHANNEL_KEYS = 50_000;
+
 /** The maximum size of a frame that carries a batch, in bytes of UTF-8. A publisher never sends more in one batch. */
 export const MAX_FRAME_BYTES = 1024 * 1024;
 /**

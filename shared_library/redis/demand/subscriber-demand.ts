@@ -1,6 +1,7 @@
 // The demand of one subscriber on one channel: the keys that it requests, declared and kept up to date on the server.
 
-import { TickbusError } from '../errors.ts';
+import { MAX_SUBSCRIBER_KEYS } from '../channel/limits.ts';
+import { type ErrorCode, TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { DemandOperations } from '../transport/port.ts';
@@ -10,7 +11,7 @@ export interface SubscriberDemandOptions {
   readonly clock: Clock;
   /** Unique among subscribers. */
   readonly subscriberId: string;
-  /** Called once if the user may not declare demand. */
+  /** Called when keys are not declared, once for each error code. A lost link is no such error. */
   readonly onRefused: (error: TickbusError) => void;
 }
 
@@ -32,15 +33,19 @@ export class SubscriberDemand {
   #declared: ReadonlySet<string> = new Set();
   #state: 'idle' | 'active' | 'refused' | 'closed' = 'idle';
   #isSyncScheduled = false;
-  #wasRefused = false;
+  readonly #reportedCodes = new Set<ErrorCode>();
   #cancelRenewal: Unsubscribe = () => {};
 
   constructor(options: SubscriberDemandOptions) {
     this.#options = options;
   }
 
+  /** @throws TickbusError `TICKBUS_LIMIT_EXCEEDED` above `MAX_SUBSCRIBER_KEYS`; no key is added then */
   add(keys: Iterable<string>): void {
-    for (const key of keys) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+    const added = [...keys];
+    const total = this.#counts.size + added.filter((key) => !this.#counts.has(key)).length;
+    if (total > MAX_SUBSCRIBER_KEYS) throw tooManyKeysError(total);
+    for (const key of added) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
     this.#scheduleSync();
   }
 
@@ -109,14 +114,37 @@ export class SubscriberDemand {
     });
   }
 
-  /** A lost call needs no retry: the next renewal or connection declares all keys again, and withdrawn keys expire. */
+  /** A failed call is not retried: the next renewal or connection declares all keys again, withdrawn keys expire. */
   #send(call: Promise<void>): void {
-    call.catch((error: unknown) => {
-      if (!(error instanceof TickbusError) || error.code !== 'TICKBUS_DENIED') return;
-      if (this.#state === 'active') this.#enter('refused');
-      if (this.#wasRefused) return;
-      this.#wasRefused = true;
+    call.catch((cause: unknown) => {
+      const error = cause instanceof TickbusError ? cause : unexpectedError(cause);
+      if (LINK_CODES.has(error.code)) return;
+      if (error.code === 'TICKBUS_DENIED' && this.#state === 'active') this.#enter('refused');
+      if (this.#reportedCodes.has(error.code)) return;
+      this.#reportedCodes.add(error.code);
       this.#options.onRefused(error);
     });
   }
+}
+
+/** The link reports these. */
+const LINK_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'TICKBUS_NOT_CONNECTED',
+  'TICKBUS_OUTCOME_UNKNOWN',
+  'TICKBUS_CLOSED',
+]);
+
+function tooManyKeysError(total: number): TickbusError {
+  return new TickbusError(
+    'TICKBUS_LIMIT_EXCEEDED',
+    `One subscriber can request ${MAX_SUBSCRIBER_KEYS} keys of a channel, and these would be ${total}, so nothing is ` +
+      'subscribed. Request fewer keys, or subscribe without `keys` and filter with `where`.',
+    { field: 'keys' },
+  );
+}
+
+function unexpectedError(cause: unknown): TickbusError {
+  const text =
+    'The keys could not be requested, so the gateway may not serve them. It is tried again every 5 s.';
+  return new TickbusError('TICKBUS_SERVER_ERROR', text, { cause });
 }

@@ -39,8 +39,9 @@ export type ChannelStatus =
   | { readonly type: 'live'; readonly channel: string; readonly numbered: boolean }
   | { readonly type: 'recovery_failed'; readonly channel: string; readonly error: TickbusError }
   /**
-   * The server does not permit this user to declare demand for keys. Keys that other subscribers demand are still
-   * received. Reported once.
+   * Keys were not declared to the gateway: `TICKBUS_DENIED` if the user may not, `TICKBUS_LIMIT_EXCEEDED` if the demand
+   * of the channel is full, else the server's error. Keys that other subscribers demand are still received. Reported
+   * once for each code. Unless denied, the keys are declared again every 5 s.
    */
   | { readonly type: 'demand_refused'; readonly channel: string; readonly error: TickbusError }
   /**

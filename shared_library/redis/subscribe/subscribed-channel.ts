@@ -92,8 +92,9 @@ export class SubscribedChannel {
       shouldHandle: (message: Message) => this.#shouldHandle(message, origin),
     };
     const subscription = new Subscription(filters, hooks, turn);
-    this.reader.add(subscription);
+    // First, because it throws above the limit of keys.
     this.demand?.add(subscription.keys ?? []);
+    this.reader.add(subscription);
     return subscription;
   }
 

@@ -16,7 +16,7 @@ import { EventLoopTurn } from './event-loop-turn.ts';
 import { type ChannelLag, LagMonitor } from './lag-monitor.ts';
 import type { Reports } from './reports.ts';
 import { SubscribedChannel } from './subscribed-channel.ts';
-import type { Subscription } from './subscription.ts';
+import type { Subscription, SubscriptionOptions } from './subscription.ts';
 import { checkedOptions, type Filters } from './subscription-options.ts';
 import type { Observer } from './tap.ts';
 
@@ -95,7 +95,7 @@ export class SubscribedChannels {
   subscribe(channel: Channel, handler: (message: Message) => unknown, options: Filters): Added {
     const filters = checkedOptions(channel, options);
     const subscribed = this.#open(channel);
-    const subscription = subscribed.add(handler, filters);
+    const subscription = this.#add(subscribed, handler, filters);
     const { keys = [] } = subscription;
     if (channel.gateway) queueMicrotask(() => this.freshness.reportInstruments(channel.name, keys));
     this.#startIfIdle(subscribed);
@@ -105,6 +105,16 @@ export class SubscribedChannels {
       this.#endIfUnused(subscribed);
     };
     return { subscription, remove };
+  }
+
+  /** @throws TickbusError `TICKBUS_LIMIT_EXCEEDED` as `SubscriberDemand.add`; nothing is added then */
+  #add(subscribed: SubscribedChannel, handler: (message: Message) => unknown, filters: SubscriptionOptions) {
+    try {
+      return subscribed.add(handler, filters);
+    } catch (error) {
+      this.#endIfUnused(subscribed);
+      throw error;
+    }
   }
 
   tap(channel: Channel, observer: Observer): Unsubscribe {

@@ -52,7 +52,8 @@ export class SubscriberBase implements AsyncDisposable {
    * of handlers. Filters are applied before the subscription's queue, so rejected messages take no place in it.
    *
    * @returns a function that ends the subscription; the handler is not called after that
-   * @throws TickbusError `TICKBUS_INVALID_OPTION` for filters that the channel does not support
+   * @throws TickbusError `TICKBUS_INVALID_OPTION` for filters that the channel does not support;
+   *   `TICKBUS_LIMIT_EXCEEDED` for more keys than a subscriber can request from a gateway
    */
   subscribe<C extends Channel, T extends MessageType<C> = MessageType<C>>(
     channel: C,

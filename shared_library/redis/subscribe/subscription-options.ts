@@ -11,7 +11,10 @@ import type { SubscriptionOptions } from './subscription.ts';
 export interface SubscribeOptions<C extends Channel, T extends MessageType<C> = MessageType<C>> {
   /** Only these message types. Default: all types of the channel. */
   types?: readonly T[] | undefined;
-  /** Only messages with one of these keys (the symbol on PRICE_DATA). Default: all. */
+  /**
+   * Only messages with one of these keys (the symbol on PRICE_DATA). Default: all. On the channel of a gateway, the
+   * subscriptions of a subscriber can have 20,000 different keys (`MAX_SUBSCRIBER_KEYS`).
+   */
   keys?: readonly string[] | undefined;
   /**
    * Only messages for which this returns true. It is called as each message arrives, so keep it cheap. Default: all.

@@ -224,9 +224,21 @@ export interface Fence {
 
 /** The keys of a channel that subscribers request. Its gateway subscribes to them upstream. */
 export interface DemandOperations {
-  /** Requests keys for `ttlMs`. Call it again before that time ends. `subscriberId` must not contain line breaks. */
+  /**
+   * Requests keys for `ttlMs`. Call it again before that time ends. `subscriberId` must not contain line breaks. Any
+   * number of keys can be given: they are sent in chunks.
+   *
+   * @throws TickbusError `TICKBUS_LIMIT_EXCEEDED` if the channel has `MAX_DEMAND` requests. Requests that exist are
+   *   renewed, so older subscribers keep theirs; new ones are declined.
+   */
   declare(subscriberId: string, keys: readonly string[], ttlMs: number): Promise<void>;
   withdraw(subscriberId: string, keys: readonly string[]): Promise<void>;
-  /** The number of subscribers that request each key now. */
+  /**
+   * The number of subscribers that request each key now. Read in chunks: a request made or withdrawn meanwhile may or
+   * may not be counted.
+   *
+   * @throws TickbusError `TICKBUS_LIMIT_EXCEEDED` if the server has far more than `MAX_DEMAND` requests, which only a
+   *   client without this library can store
+   */
   wanted(): Promise<ReadonlyMap<string, number>>;
 }

@@ -9,17 +9,17 @@ function served(...symbols: string[]): InstrumentTracker {
   const instruments = new InstrumentTracker();
   instruments.setRequested(symbols, NO_LIMIT);
   instruments.acknowledge(symbols);
-  instruments.takeChanges([]);
+  instruments.takeChanges();
   return instruments;
 }
 
 it('reports nothing before the broker answers, then `subscribed` once', () => {
   const instruments = new InstrumentTracker();
   instruments.setRequested(['A', 'B'], NO_LIMIT);
-  expect(instruments.takeChanges([])).toEqual([]);
+  expect(instruments.takeChanges()).toEqual([]);
   instruments.acknowledge(['A']);
-  expect(instruments.takeChanges([])).toEqual([{ symbol: 'A', state: 'subscribed' }]);
-  expect(instruments.takeChanges([])).toEqual([]);
+  expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'subscribed' }]);
+  expect(instruments.takeChanges()).toEqual([]);
   expect(instruments).toMatchObject({ requestedCount: 2, refusedCount: 0 });
 });
 
@@ -28,7 +28,7 @@ it('reports refused and unknown instruments', () => {
   instruments.setRequested(['A', 'B'], NO_LIMIT);
   instruments.refuse({ symbol: 'A', code: 405, reason: 'Too many.', isUnknown: false });
   instruments.refuse({ symbol: 'B', code: undefined, reason: 'No such thing.', isUnknown: true });
-  expect(instruments.takeChanges([])).toEqual([
+  expect(instruments.takeChanges()).toEqual([
     { symbol: 'A', state: 'refused', detail: 'Too many.' },
     { symbol: 'B', state: 'unknown', detail: 'No such thing.' },
   ]);
@@ -41,7 +41,7 @@ it('does not request malformed symbols from the broker', () => {
     'A',
     'BTC/USDT:USDT',
   ]);
-  expect(instruments.takeChanges([])).toMatchObject([
+  expect(instruments.takeChanges()).toMatchObject([
     { symbol: 'B C', state: 'unknown' },
     { state: 'unknown' },
   ]);
@@ -51,13 +51,13 @@ it('refuses symbols past the limit, and requests them when there is room', () =>
   const instruments = new InstrumentTracker();
   instruments.setRequested(['A', 'B'], 1);
   instruments.acknowledge(['A']);
-  expect(instruments.takeChanges([])).toEqual([
+  expect(instruments.takeChanges()).toEqual([
     { symbol: 'A', state: 'subscribed' },
     { symbol: 'B', state: 'refused', detail: expect.stringContaining('SYMBOL_LIMIT=1') },
   ]);
   instruments.setRequested(['B'], 1);
   instruments.acknowledge(['B']);
-  expect(instruments.takeChanges([])).toEqual([
+  expect(instruments.takeChanges()).toEqual([
     { symbol: 'B', state: 'subscribed' },
     { symbol: 'A', state: 'unsubscribed' },
   ]);
@@ -66,21 +66,57 @@ it('refuses symbols past the limit, and requests them when there is room', () =>
 it('repeats `subscribed` after a reconnect, and a refusal only if it changed', () => {
   const instruments = served('A', 'B');
   instruments.refuse({ symbol: 'B', code: 405, reason: 'Too many.', isUnknown: false });
-  expect(instruments.takeChanges([])).toHaveLength(1);
+  expect(instruments.takeChanges()).toHaveLength(1);
   instruments.disconnect();
-  expect(instruments.takeChanges([])).toEqual([]);
+  expect(instruments.takeChanges()).toEqual([]);
   instruments.acknowledge(['A']);
-  expect(instruments.takeChanges([])).toEqual([{ symbol: 'A', state: 'subscribed' }]);
+  expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'subscribed' }]);
 });
 
 it('reports symbols that bots request when all symbols are requested', () => {
   const instruments = served('*');
-  expect(instruments.takeChanges(['A'])).toEqual([{ symbol: 'A', state: 'subscribed' }]);
+  instruments.setOfBots(['A']);
+  expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'subscribed' }]);
+  instruments.setOfBots([]);
+  expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'unsubscribed' }]);
 });
 
 it('does not report `unsubscribed` for a symbol that it never reported', () => {
   const instruments = new InstrumentTracker();
   instruments.setRequested(['A'], NO_LIMIT);
   instruments.setRequested([], NO_LIMIT);
-  expect(instruments.takeChanges([])).toEqual([]);
+  expect(instruments.takeChanges()).toEqual([]);
+});
+
+it('reports `unsubscribed` for an instrument that is withdrawn while the broker is disconnected', () => {
+  const instruments = served('A', 'B');
+  instruments.disconnect();
+  instruments.setRequested(['B'], NO_LIMIT);
+  expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'unsubscribed' }]);
+});
+
+it('ignores a refusal of a symbol that nobody requests', () => {
+  const instruments = served('A');
+  instruments.refuse({ symbol: 'X', code: undefined, reason: 'No such thing.', isUnknown: true });
+  expect(instruments.takeChanges()).toEqual([]);
+  expect(instruments.refusedCount).toBe(0);
+});
+
+it('checks only the symbols that an event concerns, and no more than it is told at once', () => {
+  const symbols = Array.from({ length: 60_000 }, (_, index) => `S${index}`);
+  const instruments = new InstrumentTracker();
+  instruments.setRequested(symbols, NO_LIMIT);
+  expect(instruments.takeChanges(100)).toEqual([]);
+  expect(instruments.hasUnchecked).toBe(true);
+  instruments.takeChanges();
+  let checks = 0;
+  for (const symbol of symbols) {
+    instruments.refuse({ symbol, code: undefined, reason: 'No.', isUnknown: true });
+    while (instruments.hasUnchecked) {
+      checks++;
+      instruments.takeChanges(1);
+    }
+  }
+  expect(checks).toBe(60_000);
+  expect(instruments.refusedCount).toBe(60_000);
 });

@@ -19,6 +19,7 @@ const STATS: GatewayStats = {
   failures: { TICKBUS_FENCED: 3 },
   brokerErrors: { 406: 4, none: 1 },
   wanted: 3,
+  leftOut: 0,
   refused: 1,
   quietForMs: 1_500,
   feed: { feed: 'alpaca', state: 'live' },

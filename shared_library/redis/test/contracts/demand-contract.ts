@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { MAX_DEMAND } from '../../channel/limits.ts';
 import { type ContractHarness, spec } from './transport.fixture.ts';
 
 export function describeDemand(harness: ContractHarness): void {
@@ -56,6 +57,34 @@ export function describeDemand(harness: ContractHarness): void {
       expect((await demand.wanted()).size).toBe(20_000);
       await demand.withdraw('greedy', keys);
       expect((await demand.wanted()).size).toBe(0);
+    });
+
+    it('declares and withdraws more keys than a call of a function can take', async () => {
+      const demand = harness.publishing.demand(spec('state'));
+      const keys = Array.from({ length: 150_000 }, (_, index) => `key-${index}`);
+      await demand.declare('greedy', keys, 60_000);
+      expect((await demand.wanted()).size).toBe(150_000);
+      await demand.withdraw('greedy', keys);
+      expect((await demand.wanted()).size).toBe(0);
+    });
+
+    it('declines new requests at its limit, and renews those that exist', async () => {
+      const channel = spec('state');
+      const demand = harness.publishing.demand(channel);
+      const keys = Array.from({ length: MAX_DEMAND - 1 }, (_, index) => `key-${index}`);
+      await demand.declare('first', ['old'], 60_000);
+      await demand.declare('greedy', keys, 60_000);
+      const declined = demand.declare('late', ['new', 'newer'], 60_000);
+      await expect(declined).rejects.toMatchObject({
+        code: 'TICKBUS_LIMIT_EXCEEDED',
+        message: expect.stringContaining(`2 keys of ${channel.name} were not requested`),
+      });
+      await demand.declare('first', ['old'], 60_000);
+      const wanted = await demand.wanted();
+      expect([wanted.size, wanted.get('old'), wanted.get('new')]).toEqual([MAX_DEMAND, 1, undefined]);
+      await demand.withdraw('greedy', ['key-0']);
+      await demand.declare('late', ['new'], 60_000);
+      expect((await demand.wanted()).get('new')).toBe(1);
     });
 
     it('is empty after the server loses its memory', async () => {

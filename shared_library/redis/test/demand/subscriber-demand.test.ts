@@ -2,6 +2,7 @@
 
 import { errorOf, eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
+import { MAX_SUBSCRIBER_KEYS } from '../../channel/limits.ts';
 import { SubscriberDemand } from '../../demand/subscriber-demand.ts';
 import { TickbusError } from '../../errors.ts';
 import { SubscriberBase } from '../../subscribe/subscriber-base.ts';
@@ -124,4 +125,53 @@ it('SubscriberDemand reports TICKBUS_DENIED once and declares again only after t
   await eventLoopTurns();
   expect([calls, refusals.length]).toEqual([2, 1]);
   await demand.close();
+});
+
+it('SubscriberDemand reports any other failure once for each code, and declares again at the next renewal', async () => {
+  const { clock } = new PubSubHarness();
+  const refusals: TickbusError[] = [];
+  const failures: unknown[] = [
+    new RangeError('Maximum call stack size exceeded'),
+    new TickbusError('TICKBUS_LIMIT_EXCEEDED', 'Full.'),
+    new TickbusError('TICKBUS_LIMIT_EXCEEDED', 'Full.'),
+    new TickbusError('TICKBUS_NOT_CONNECTED', 'Down.'),
+  ];
+  let calls = 0;
+  const operations: DemandOperations = {
+    declare: async () => {
+      const failure = failures[calls++];
+      if (failure !== undefined) throw failure;
+    },
+    withdraw: async () => {},
+    wanted: async () => new Map(),
+  };
+  const demand = new SubscriberDemand({
+    operations,
+    clock,
+    subscriberId: 'me',
+    onRefused: (error) => refusals.push(error),
+  });
+  demand.add(['A']);
+  demand.start();
+  await clock.advance(60_000);
+  expect(calls).toBeGreaterThan(failures.length);
+  expect(refusals.map(({ code }) => code)).toEqual(['TICKBUS_SERVER_ERROR', 'TICKBUS_LIMIT_EXCEEDED']);
+  expect(refusals[0]?.cause).toBe(failures[0]);
+  await demand.close();
+});
+
+it('subscribe refuses more keys than a subscriber can request, and leaves nothing behind', async () => {
+  const { subscriber, wanted, subscribeTo } = setUp();
+  await subscriber.startListening();
+  const keys = Array.from({ length: MAX_SUBSCRIBER_KEYS + 1 }, (_, index) => `S${index}`);
+  expect(() => subscribeTo(...keys)).toThrow(
+    expect.objectContaining({ code: 'TICKBUS_LIMIT_EXCEEDED', field: 'keys', retryable: false }),
+  );
+  expect(subscriber.status(GATEWAY_PRICES)).toBeUndefined();
+  subscribeTo(...keys.slice(1));
+  subscribeTo('S1', 'S2');
+  expect(() => subscribeTo('S0', 'S1')).toThrow(expect.objectContaining({ code: 'TICKBUS_LIMIT_EXCEEDED' }));
+  await eventLoopTurns();
+  expect(await wanted()).not.toHaveProperty('S0');
+  expect(Object.keys(await wanted())).toHaveLength(MAX_SUBSCRIBER_KEYS);
 });

@@ -1,23 +1,24 @@
 // An in-memory server: does what Redis and the tickbus scripts do for a channel.
 
 import type { ChannelSpec } from '../../channel/channel.ts';
+import { MAX_DEMAND } from '../../channel/limits.ts';
 import { TickbusError } from '../../errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { systemClock } from '../../runtime/system-clock.ts';
 import { ORIGIN, type Position } from '../../wire/position.ts';
 import { positioned } from '../../wire/position-prefix.ts';
-import { countKeys, demandEntry } from '../demand-entries.ts';
-import {
-  type ChannelHead,
-  type ChannelState,
-  type EarlierPublish,
-  type FenceToken,
-  type LeaseAttempt,
-  MAX_READ_WHOLE,
-  type Outgoing,
-  type Receipt,
+import { countKeys, demandEntry, demandFullError } from '../demand-entries.ts';
+import type {
+  ChannelHead,
+  ChannelState,
+  EarlierPublish,
+  FenceToken,
+  LeaseAttempt,
+  Outgoing,
+  Receipt,
 } from '../port.ts';
+import { lastValues } from './last-values.ts';
 
 interface StoredMessage {
   readonly position: Position;
@@ -169,8 +170,15 @@ export class MemoryServer {
 
   declare(name: string, subscriberId: string, keys: readonly string[], ttlMs: number): void {
     const { demand } = this.#channel(name);
+    this.#forgetExpired(demand);
     const expiresAt = this.#clock.monotonic() + ttlMs;
-    for (const key of keys) demand.set(demandEntry(subscriberId, key), expiresAt);
+    let declined = 0;
+    for (const key of keys) {
+      const entry = demandEntry(subscriberId, key);
+      if (demand.size < MAX_DEMAND || demand.has(entry)) demand.set(entry, expiresAt);
+      else declined++;
+    }
+    if (declined > 0) throw demandFullError({ name }, declined);
   }
 
   withdraw(name: string, subscriberId: string, keys: readonly string[]): void {
@@ -180,8 +188,13 @@ export class MemoryServer {
 
   wanted(name: string): ReadonlyMap<string, number> {
     const { demand } = this.#channel(name);
-    for (const [entry, expiresAt] of demand) if (expiresAt <= this.#clock.monotonic()) demand.delete(entry);
+    this.#forgetExpired(demand);
     return countKeys(demand.keys());
+  }
+
+  #forgetExpired(demand: Map<string, number>): void {
+    const now = this.#clock.monotonic();
+    for (const [entry, expiresAt] of demand) if (expiresAt <= now) demand.delete(entry);
   }
 
   /** Deletes all data but keeps subscriptions, like a restarted Redis without persistence. */
@@ -271,15 +284,6 @@ function store(spec: ChannelSpec, channel: ServerChannel, message: Outgoing, kep
   if (spec.history === 0) return;
   channel.history.push(kept);
   if (channel.history.length > spec.history) channel.history.shift();
-}
-
-/** As Redis does, returns all of them while they are few. */
-function lastValues(
-  last: ReadonlyMap<string, StoredMessage>,
-  keys: ReadonlySet<string> | undefined,
-): readonly StoredMessage[] {
-  if (keys === undefined || last.size <= MAX_READ_WHOLE) return [...last.values()];
-  return [...keys].flatMap((key) => last.get(key) ?? []);
 }
 
 function fencedError({ name }: ChannelSpec): TickbusError {

@@ -7,15 +7,30 @@ import { LUA_TRY } from './lua.ts';
  * Declares keys that a subscriber requests. Also removes expired entries; the whole set expires with its last entry.
  *
  * - KEYS demand: a sorted set of `subscriberId\nkey`, scored by the server time at which the entry expires.
- * - ARGV subscriberId, TTL in ms, key...
+ * - ARGV subscriberId, TTL in ms, maximum number of entries, key...
+ * - Returns the number of keys that were declined because the set is full. Entries that exist are always renewed.
  */
 export const DECLARE_DEMAND = `${LUA_TRY}
 local time = try('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ends = string.format('%.0f', now + ARGV[2])
-for i = 3, #ARGV do try('ZADD', KEYS[1], ends, ARGV[1] .. '\\n' .. ARGV[i]) end
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
+-- A part of them, because one call may declare as many keys as another one left behind.
+local expired = try('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now), 'LIMIT', '0', '4000')
+if expired[1] then try('ZREM', KEYS[1], unpack(expired)) end
+local room = ARGV[3] - try('ZCARD', KEYS[1])
+local declined = 0
+for i = 4, #ARGV do
+  local entry = ARGV[1] .. '\\n' .. ARGV[i]
+  if room > 0 then
+    room = room - try('ZADD', KEYS[1], ends, entry)
+  elseif try('ZSCORE', KEYS[1], entry) then
+    try('ZADD', KEYS[1], ends, entry)
+  else
+    declined = declined + 1
+  end
+end
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return declined
 `;
 
 /** Removes keys that a subscriber no longer requests. KEYS demand. ARGV subscriberId, key... */
@@ -23,9 +38,17 @@ export const WITHDRAW_DEMAND = `${LUA_TRY}
 for i = 2, #ARGV do try('ZREM', KEYS[1], ARGV[1] .. '\\n' .. ARGV[i]) end
 `;
 
-/** KEYS demand. Returns all unexpired entries. Read-only. */
+/**
+ * Reads a chunk of the unexpired entries. KEYS demand. ARGV cursor, count. Returns { next cursor, entries scanned,
+ * { entry... } }. An entry can occur in two chunks. Read-only.
+ */
 export const READ_DEMAND = `${LUA_TRY}
 local time = try('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-return try('ZRANGEBYSCORE', KEYS[1], string.format('(%.0f', now), '+inf')
+local scan = try('ZSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
+local entries = {}
+for i = 1, #scan[2], 2 do
+  if tonumber(scan[2][i + 1]) > now then entries[#entries + 1] = scan[2][i] end
+end
+return { scan[1], #scan[2] / 2, entries }
 `;

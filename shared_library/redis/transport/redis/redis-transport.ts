@@ -5,7 +5,6 @@ import type { ChannelSpec } from '../../channel/channel.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { ORIGIN, type Position } from '../../wire/position.ts';
-import { countKeys } from '../demand-entries.ts';
 import type { LinkStatus } from '../link-status.ts';
 import type {
   ChannelHead,
@@ -26,6 +25,7 @@ import { ExclusiveLease } from './lease/exclusive-lease.ts';
 import { TokenLease } from './lease/token-lease.ts';
 import type { LinkSettings } from './link-settings.ts';
 import { parseLease } from './parse-lease.ts';
+import { redisDemand } from './redis-demand.ts';
 import { RedisLink } from './redis-link.ts';
 import { parseReceipt, publishArguments } from './writers/shared-writer.ts';
 
@@ -134,19 +134,7 @@ export class RedisTransport implements Transport {
   }
 
   demand(channel: ChannelSpec): DemandOperations {
-    const { demand } = channelKeys(channel);
-    return {
-      declare: async (subscriberId, keys, ttlMs) => {
-        await this.#run((client) => client.declareDemand([demand], [subscriberId, String(ttlMs), ...keys]));
-      },
-      withdraw: async (subscriberId, keys) => {
-        await this.#run((client) => client.withdrawDemand([demand], [subscriberId, ...keys]));
-      },
-      wanted: async () => {
-        const reply = await this.#run((client) => client.readDemand([demand], []), 'read');
-        return countKeys(Array.isArray(reply) ? reply.map(String) : []);
-      },
-    };
+    return redisDemand(channel, (command, effect) => this.#run(command, effect));
   }
 
   onStatus(listener: (status: LinkStatus) => void): Unsubscribe {

@@ -61,12 +61,15 @@ export function usedCommands(channel: Channel): UsedCommand[] {
         )
       : []),
     ...(kind === 'state'
-      ? [...used('read', ['HVALS', last]), ...used('publish', ['HSET', last, 'x', '{}'])]
+      ? [
+          ...used('read', ['HLEN', last], ['HVALS', last], ['HMGET', last, 'x'], ['HSCAN', last, '0']),
+          ...used('publish', ['HSET', last, 'x', '{}']),
+        ]
       : []),
     ...(kind === 'event' ? used('read', ['XRANGE', history, '-', '+']) : []),
     ...(kind === 'event' ? used('publish', ['XADD', history, 'MAXLEN', '1', '*', 'm', '{}']) : []),
     ...(kind === 'command' ? used('publish', ['GET', id('x')], ['SET', id('x'), '', 'PX', '1']) : []),
-    ...(gateway ? used('demand', ['ZADD', demand, '0', 'x'], ['ZREMRANGEBYSCORE', demand, '0', '0']) : []),
+    ...(gateway ? used('demand', ['ZADD', demand, '0', 'x'], ['ZRANGEBYSCORE', demand, '0', '0']) : []),
     ...(gateway ? used('demand', ['PTTL', demand], ['PEXPIRE', demand, '1'], ['ZREM', demand, 'x']) : []),
   ];
 }
