@@ -88,8 +88,10 @@ export class GatewayStatus {
   constructor(options: GatewayStatusOptions) {
     this.#options = options;
     this.#readers = [
-      this.#createReader(options.feedStatus, (message) => this.#recordFeed(message)),
-      this.#createReader(options.instrumentStatus, (message) => this.#recordInstrument(message)),
+      this.#createReader(options.feedStatus, this.#feeds, (message) => this.#recordFeed(message)),
+      this.#createReader(options.instrumentStatus, this.#instruments, (message) =>
+        this.#recordInstrument(message),
+      ),
     ];
   }
 
@@ -131,7 +133,11 @@ export class GatewayStatus {
       for (const [key, report] of reports) reports.set(key, { ...report, at: report.at + byMs });
   }
 
-  #createReader(channel: Channel, onMessage: (message: Message) => void): ChannelReader {
+  #createReader(
+    channel: Channel,
+    reports: Map<string, unknown>,
+    onMessage: (message: Message) => void,
+  ): ChannelReader {
     const { transport, clock, logger, onAnswer } = this.#options;
     const reader = new ChannelReader({
       channel,
@@ -141,6 +147,7 @@ export class GatewayStatus {
         // Losses are not reported: a recovery reads the newest status of each key, which replaces the older ones.
         onStatus: (status) => status.type === 'recovery_failed' && this.#readFailed(status.error),
         onInvalid: () => {},
+        onDistrust: () => reports.clear(),
         onAnswer,
       },
     });

@@ -10,7 +10,7 @@ import { printable } from '../runtime/printable.ts';
 import type { LinkStatus } from '../transport/link-status.ts';
 import type { Message } from '../wire/message.ts';
 import type { Position } from '../wire/position.ts';
-import type { Gap, Slow, SubscriberStatus } from './status.ts';
+import type { Forged, Gap, Slow, SubscriberStatus } from './status.ts';
 import type { Dropped } from './subscription.ts';
 
 /** An inbound message that was not delivered. */
@@ -48,6 +48,8 @@ export interface SubscriberEvents {
   status: SubscriberStatus;
   /** Only the gaps. */
   gap: Gap;
+  /** Only the reports of forged numbers. */
+  forged: Forged;
   invalid_message: InvalidMessage;
   handler_error: HandlerError;
   expired: ExpiredMessage;
@@ -69,6 +71,8 @@ export interface ChannelReport {
   /** Messages merged into a newer one of their key, counted once for each handler. */
   readonly conflated: number;
   readonly invalid: number;
+  /** Messages with a copied or invented number, and numbers that several messages have. */
+  readonly forged: number;
   /**
    * Commands not delivered because their id was delivered before: a retry reached a server that had forgotten the id.
    */
@@ -127,10 +131,12 @@ export class Reports {
         { channel, err: error },
         'Demand rejected: the keys of the subscriptions could not be declared to the gateway.',
       );
-    } else if (status.type === 'slow') this.#logger.warn(status, SLOW_TEXTS[status.cause]);
+    } else if (status.type === 'forged') this.#logger.warn(status, forgedText(status));
+    else if (status.type === 'slow') this.#logger.warn(status, SLOW_TEXTS[status.cause]);
     else this.#logger.debug(status, 'Channel state changed.');
     this.#events.emit('status', status);
     if (status.type === 'gap') this.#events.emit('gap', status);
+    if (status.type === 'forged') this.#events.emit('forged', status);
   }
 
   verdict(change: VerdictChange): void {
@@ -172,6 +178,12 @@ export class Reports {
 function previewOf(frame: Uint8Array): string {
   const beginning = printable(new TextDecoder().decode(frame.subarray(0, PREVIEW_BYTES)));
   return frame.byteLength > PREVIEW_BYTES ? `${beginning}... (${frame.byteLength} bytes)` : beginning;
+}
+
+function forgedText({ isProved }: Forged): string {
+  return isProved
+    ? 'Forged messages were received: their numbers were copied or invented. See who may publish on this channel.'
+    : 'Several messages have the same number, and nothing proves which one is real. See who may publish on this channel.';
 }
 
 function gapText({ repaired, cause, lost }: Gap): string {

@@ -1,15 +1,20 @@
-// Second step of the receive path: checks the position of each message, detects losses and recovers.
+// Second step of the receive path: checks the position of each message, detects losses and forged numbers, recovers.
 
 import type { TickbusError } from '../errors.ts';
 import type { ChannelState } from '../transport/port.ts';
-import { type Envelope, invalidMessage } from '../wire/envelope.ts';
+import type { Envelope } from '../wire/envelope.ts';
 import { ORIGIN, type Position, positionOf, relate } from '../wire/position.ts';
 import { decodeKept, type OnInvalid } from './decoder.ts';
-import { EpochTops } from './epoch-tops.ts';
+import { DeliveryReports } from './delivery-reports.ts';
 import type { FanOut, Receiver } from './fan-out.ts';
-import { deliveryOf, planRecovery, type RecoveryPlan } from './recovery-plan.ts';
+import { gapsBefore } from './gap-detection.ts';
+import { HeldMessages } from './held-messages.ts';
+import { Recovery } from './recovery.ts';
+import { RecoveryPause } from './recovery-pause.ts';
+import { forgedNumber } from './recovery-plan.ts';
 import { StateQueries, type StateQueriesOptions } from './state-queries.ts';
 import type { ChannelStatus } from './status.ts';
+import { Unconfirmed } from './unconfirmed.ts';
 
 export interface SequencerOptions
   extends Pick<StateQueriesOptions, 'channel' | 'transport' | 'clock' | 'onAnswer'> {
@@ -17,43 +22,45 @@ export interface SequencerOptions
   readonly fanOut: FanOut;
   readonly onStatus: (status: ChannelStatus) => void;
   readonly onInvalid: OnInvalid;
+  /** A last value of a `state` channel may be forged: forget all of them. The true ones follow. */
+  readonly onDistrust?: (() => void) | undefined;
 }
-
-/** Maximum number of messages held during a recovery. Beyond it they are dropped; a new recovery sees them as a gap. */
-const MAX_HELD = 100_000;
 
 /**
  * States:
  *
  * - `idle`: not subscribed yet.
- * - `recovering`: subscribed; a read of the channel's state is in flight, and messages that arrive are held. A new
- *   connection, a missing message or a new epoch starts another recovery, which discards the result of this one.
- * - `live`: the next message after `#position` is delivered; a message further ahead starts a recovery.
+ * - `recovering`: subscribed; a read of the channel's state is due or in flight, and messages that arrive are held. A
+ *   new connection, a missing message, a new epoch or a second message with one number starts another recovery, which
+ *   discards the result of this one.
+ * - `live`: the next message after `#position` is delivered; a message further ahead starts a recovery. During a pause
+ *   after forged numbers that message is held, and the recovery starts at the end of the pause.
  * - `closed`: nothing is delivered any more.
  *
  * Subscribing and reading use one ordered link, so the reply to a read is a barrier: all earlier messages precede it.
  * `#enter` is the only method that changes the mode. A `plain` channel has no positions and is live once subscribed.
- * A user who may subscribe but not read (`#mayRead` is false) still sees positions: losses are reported, not repaired.
+ * A user who may subscribe but not read (`#mayRead` is false) gets every message as it comes, and losses are reported.
  */
 export class Sequencer {
   readonly #options: SequencerOptions;
   readonly #isNumbered: boolean;
   #mode: 'idle' | 'recovering' | 'live' | 'closed' = 'idle';
   #position: Position | undefined;
-  #held: Envelope[] = [];
+  readonly #unconfirmed = new Unconfirmed();
+  readonly #held = new HeldMessages();
   readonly #queries: StateQueries;
-  readonly #reached = new EpochTops();
+  readonly #pause: RecoveryPause;
+  readonly #reports: DeliveryReports;
+  readonly #recovery: Recovery;
   /** True from a new connection until the first recovery on it is complete. */
   #isNewLink = false;
-  /** The epoch of the last reported gap with cause `epoch`. Another such gap of this epoch is not reported. */
-  #endedEpoch: number | undefined;
-  /** True if the recovery in flight reads all last values, not only those after the position. */
+  /** True if the recovery in flight reads all last values, not only those after the confirmed position. */
   #readsSnapshot = false;
+  /** True until all receivers of a `state` channel have got all last values, because one of theirs may be forged. */
+  #isDistrusted = false;
   #mayRead = true;
-  #isDeliveringRecovered = false;
   #isCompleting = false;
   #setPlaced: () => void = () => {};
-  readonly #counters = { gaps: 0, lost: 0, repaired: 0 };
 
   /**
    * Resolves when the position is known: from then on each published message is delivered or reported as lost. Also
@@ -64,17 +71,23 @@ export class Sequencer {
   });
 
   constructor(options: SequencerOptions) {
+    const { channel, clock, onStatus } = options;
     this.#options = options;
-    this.#isNumbered = options.channel.kind !== 'plain';
+    this.#isNumbered = channel.kind !== 'plain';
+    this.#pause = new RecoveryPause(clock);
+    this.#recovery = new Recovery(channel, options.fanOut);
+    this.#reports = new DeliveryReports({ channel: channel.name, clock, onStatus });
     this.#queries = new StateQueries({
       ...options,
       position: () => this.#position ?? ORIGIN,
+      onHeadMatch: (head) => this.#unconfirmed.confirm(head, this.#position ?? head),
       onHeadMismatch: () => this.#recover(),
+      onHeadBelow: (head) => this.#stepBack(head),
     });
   }
 
-  get counters() {
-    return this.#counters;
+  get counters(): DeliveryReports['counters'] {
+    return this.#reports.counters;
   }
 
   get mode(): 'idle' | 'recovering' | 'live' | 'closed' {
@@ -87,7 +100,7 @@ export class Sequencer {
 
   /** True if the last message of each key is its newest one: when live, or while recovered messages are delivered. */
   get isUpToDate(): boolean {
-    return this.#mode === 'live' || this.#isDeliveringRecovered;
+    return this.#mode === 'live' || this.#recovery.isDelivering;
   }
 
   /** The facts from the last answers of the server: when nothing was missing, and who held the lease. */
@@ -99,6 +112,9 @@ export class Sequencer {
   start(): void {
     this.#mayRead = true;
     this.#isNewLink = true;
+    const { confirmed } = this.#unconfirmed;
+    // The message that would have revealed a forged value may have been lost with the old connection.
+    if (confirmed !== undefined && confirmed.seq !== this.#position?.seq) this.#distrust();
     this.#recover();
   }
 
@@ -110,9 +126,9 @@ export class Sequencer {
 
   /** Delivers the held messages. After that, nothing is delivered. */
   close(): void {
-    if (this.#mode === 'recovering') this.#recoverWithoutReading();
+    for (const message of this.#held.takeAll()) this.#deliverUnread(message);
     this.#enter('closed');
-    this.#held = [];
+    this.#reports.close();
   }
 
   /** Reads the last values for a receiver that was added. */
@@ -135,12 +151,46 @@ export class Sequencer {
     const position = this.#isNumbered ? positionOf(message) : undefined;
     if (position !== undefined) {
       const relation = relate(this.#position ?? ORIGIN, position);
-      // An ordered link delivers no number twice: this message or an earlier one was forged. Which one is unknown.
-      if (relation === 'seen') return this.#options.onInvalid(USED, message);
-      if (relation !== 'next') {
-        this.#hold(message);
-        return this.#recover();
-      }
+      if (relation !== 'next') return this.#acceptUnexpected(message, position, relation === 'seen');
+      this.#position = position;
+      this.#unconfirmed.add(message, position.seq);
+    }
+    this.#options.fanOut.dispatch(message, asLive);
+  }
+
+  #acceptUnexpected(message: Envelope, position: Position, isSeen: boolean): void {
+    if (!this.#mayRead) return this.#deliverUnread(message);
+    if (isSeen && this.#unconfirmed.isConfirmed(position))
+      return this.#reports.forged([forgedNumber(message)]);
+    if (isSeen) {
+      // This message or the delivered one with its number is forged.
+      this.#rejectOvertaken();
+      this.#hold(message);
+      this.#distrust();
+      return this.#recover();
+    }
+    this.#hold(message);
+    // During a pause, the first held message has started the timer.
+    if (this.#held.all.length === 1 || !this.#pause.isActive)
+      this.#pause.run(() => {
+        this.#rejectOvertaken();
+        if (this.#held.all.length > 0) this.#recover();
+      });
+  }
+
+  #rejectOvertaken(): void {
+    this.#reports.forged(this.#held.takeOvertaken(this.#position ?? ORIGIN).map(forgedNumber));
+  }
+
+  /** Without a read nothing proves a number. So the message is delivered, and what its number implies is reported. */
+  #deliverUnread(message: Envelope): void {
+    const position = this.#isNumbered ? positionOf(message) : undefined;
+    if (position !== undefined) {
+      if (this.#unconfirmed.isConfirmed(position)) return this.#reports.forged([forgedNumber(message)]);
+      const before = this.#position;
+      for (const gap of gapsBefore(before, position)) this.#reports.gap(gap);
+      if (before !== undefined && relate(before, position) === 'seen')
+        this.#reports.forged([{ ...forgedNumber(message), isProved: false }]);
       this.#position = position;
     }
     this.#options.fanOut.dispatch(message, asLive);
@@ -149,20 +199,48 @@ export class Sequencer {
   #enter(mode: 'recovering' | 'live' | 'closed'): void {
     this.#mode = mode;
     this.#queries.cancel();
+    this.#pause.cancel();
     if (mode !== 'recovering') this.#setPlaced();
     if (mode === 'live' && this.#isNumbered && this.#mayRead) this.#queries.watchHead();
   }
 
   #hold(message: Envelope): void {
-    if (this.#held.length === MAX_HELD) {
-      this.#held = [];
+    if (this.#held.isFull) {
+      this.#held.drop(this.#position ?? ORIGIN);
       this.#recover();
     }
-    this.#held.push(message);
-    if (!this.#mayRead) this.#recoverWithoutReading();
+    this.#held.add(message);
+    if (!this.#mayRead) this.#continueUnread();
+  }
+
+  /** While no held message is numbered, a user who may not read stays in recovery. */
+  #continueUnread(): void {
+    if (!this.#held.hasNumbered) return;
+    const held = this.#held.takeAll();
+    this.#goLive(this.#options.fanOut.receivers);
+    for (const message of held) this.accept(message);
   }
 
   // --- recovering ---
+
+  /** The head proves that all messages above it are forged. The real ones follow with these numbers. */
+  #stepBack(head: Position): void {
+    const forged = this.#unconfirmed.above(head, this.#position ?? head);
+    this.#position = head;
+    this.#unconfirmed.confirm(head, head);
+    this.#distrust();
+    if (this.#isDistrusted) this.#recover();
+    else this.#queries.watchHead();
+    this.#pause.begin();
+    this.#reports.forged([forged]);
+  }
+
+  #distrust(): void {
+    const { channel, onDistrust } = this.#options;
+    if (channel.kind !== 'state' || this.#isDistrusted) return;
+    this.#isDistrusted = true;
+    onDistrust?.();
+  }
 
   #recover(): void {
     const { channel, fanOut, onStatus } = this.#options;
@@ -172,11 +250,16 @@ export class Sequencer {
     this.#enter('recovering');
     onStatus({ type: 'recovering', channel: channel.name });
     if (this.mode === 'closed') return;
-    if (!this.#mayRead) return this.#recoverWithoutReading();
-    this.#readsSnapshot = channel.kind === 'state' && fanOut.hasNewReceiver;
-    const heldBeforeRead = this.#held.length;
+    if (this.#mayRead) this.#pause.run(() => this.#read());
+    else this.#continueUnread();
+  }
+
+  #read(): void {
+    const { channel, fanOut } = this.#options;
+    this.#readsSnapshot = channel.kind === 'state' && (fanOut.hasNewReceiver || this.#isDistrusted);
+    const heldBeforeRead = this.#held.all.length;
     this.#queries.read(
-      this.#readsSnapshot ? undefined : this.#position,
+      this.#readsSnapshot ? undefined : (this.#unconfirmed.confirmed ?? this.#position),
       (state) => this.#completeRecovery(state, heldBeforeRead),
       (error) => this.#recoveryFailed(error),
     );
@@ -194,16 +277,10 @@ export class Sequencer {
     this.#setPlaced();
     if (error.code === 'TICKBUS_DENIED') {
       this.#mayRead = false;
-      this.#recoverWithoutReading();
+      this.#continueUnread();
     } else {
       this.#queries.retry(() => this.#recover());
     }
-  }
-
-  /** Takes the last position of the held messages as the head. While none is numbered, the recovery continues. */
-  #recoverWithoutReading(): void {
-    const last = this.#held.map(positionOf).findLast((position) => position !== undefined);
-    if (last !== undefined) this.#completeRecovery({ position: last, entries: [] }, 0);
   }
 
   /**
@@ -218,52 +295,40 @@ export class Sequencer {
     const { position: head, entries } = state;
     const before = this.#position;
     const isBelow = before?.epoch === head.epoch && head.seq < before.seq;
-    this.#reached.add(before);
-    const { gaps, repaired, messages, rest, forged } = planRecovery({
+    const plan = this.#recovery.plan({
       position: before,
-      highestSeqs: this.#reached.byEpoch,
+      unconfirmed: this.#unconfirmed,
+      isSameLink: !this.#isNewLink,
       isForgotten: state.isForgotten === true || (this.#isNewLink && isBelow),
       head,
       kept: decodeKept(entries, onInvalid),
-      held: this.#held,
+      held: this.#held.all,
+      hasDroppedRivals: this.#held.hasDroppedRivals,
       heldBeforeRead,
     });
-    this.#held = [];
+    if (plan.isTainted && channel.kind === 'state' && !this.#isDistrusted) {
+      this.#distrust();
+      return this.#recover();
+    }
+    this.#held.takeAll();
     this.#isNewLink = false;
     this.#position = head;
+    this.#unconfirmed.confirm(head, head);
+    if (plan.forged.length > 0) this.#pause.begin();
     // A receiver that a listener or handler adds now gets none of these messages, but a recovery of its own.
     const receivers = new Set(fanOut.receivers);
     this.#isCompleting = true;
-    for (const gap of gaps) this.#reportGap(gap);
-    this.#counters.repaired += repaired;
-    const forNew = channel.kind === 'state' ? 'snapshot' : 'skip';
-    const isComplete = gaps.every((gap) => gap.repaired);
-    this.#isDeliveringRecovered = true;
-    for (const recovered of messages) {
-      this.#reached.add(positionOf(recovered.message));
-      const deliveryTo = deliveryOf(recovered, isComplete, forNew);
-      fanOut.dispatch(recovered.message, (receiver) =>
-        receivers.has(receiver) ? deliveryTo(receiver) : 'skip',
-      );
-    }
-    this.#isDeliveringRecovered = false;
+    this.#reports.forged(plan.forged);
+    for (const gap of plan.gaps) this.#reports.gap(gap);
+    this.#reports.counters.repaired += plan.repaired;
+    const isForAll = this.#isDistrusted;
+    this.#isDistrusted = false;
+    this.#recovery.deliver(plan, receivers, isForAll);
     this.#isCompleting = false;
     if (this.mode === 'closed') return;
     this.#goLive(channel.kind === 'state' ? receivers : fanOut.receivers);
-    for (const message of forged) onInvalid(FORGED, message);
-    this.#acceptAll(rest);
+    this.#acceptAll(plan.rest);
     if (this.mode === 'live' && fanOut.hasNewReceiver) this.#recover();
-  }
-
-  #reportGap(gap: RecoveryPlan['gaps'][number]): void {
-    if (gap.cause === 'epoch') {
-      if (gap.epoch === this.#endedEpoch) return;
-      this.#endedEpoch = gap.epoch;
-    }
-    const { channel, onStatus } = this.#options;
-    this.#counters.gaps++;
-    this.#counters.lost += gap.lost ?? 0;
-    onStatus({ type: 'gap', channel: channel.name, ...gap });
   }
 
   #goLive(receivers: Iterable<Receiver>): void {
@@ -276,8 +341,8 @@ export class Sequencer {
   /** One recovery serves all messages ahead of the position, because they arrived before its read is sent. */
   #acceptAll(messages: readonly Envelope[]): void {
     for (const [index, message] of messages.entries()) {
-      if (isAhead(this.#position ?? ORIGIN, message)) {
-        this.#held = messages.slice(index);
+      if (!this.#pause.isActive && isAhead(this.#position ?? ORIGIN, message)) {
+        for (const ahead of messages.slice(index)) this.#held.add(ahead);
         return this.#recover();
       }
       this.accept(message);
@@ -286,9 +351,6 @@ export class Sequencer {
 }
 
 const asLive = () => 'live' as const;
-
-const USED = invalidMessage('is a sequence number that was already delivered', 'seq');
-const FORGED = invalidMessage('is a sequence number that the server never assigned', 'seq');
 
 function isAhead(position: Position, message: Envelope): boolean {
   const reached = positionOf(message);

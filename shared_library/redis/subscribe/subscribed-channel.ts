@@ -58,6 +58,7 @@ export class SubscribedChannel {
         onStatus: (status) => reports.status(status),
         onInvalid: (error, frame) => reports.invalid(channel.name, error, frame),
         onValue: this.values?.set,
+        onDistrust: () => this.values?.clear(),
         onAnswer: (sentAt, serverAt) => freshness.recordServerTime(sentAt, serverAt),
       },
     });

@@ -2,8 +2,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { planRecovery, type RecoveryInput } from '../../subscribe/recovery-plan.ts';
+import { Unconfirmed } from '../../subscribe/unconfirmed.ts';
 import { ORIGIN } from '../../wire/position.ts';
-import { noteEnvelope } from '../channels.fixture.ts';
+import { FILLS, noteEnvelope } from '../channels.fixture.ts';
 
 const at = (seq: number, epoch = 7) => noteEnvelope(seq, { epoch, seq });
 const all = (...numbers: number[]) => numbers.map((seq) => at(seq));
@@ -13,7 +14,12 @@ const all = (...numbers: number[]) => numbers.map((seq) => at(seq));
  * is stored on the server or held back by the reader.
  */
 function caughtUp(input: Partial<RecoveryInput>) {
+  const unconfirmed = new Unconfirmed();
   const defaults = {
+    channel: FILLS,
+    unconfirmed,
+    isSameLink: true,
+    hasDroppedRivals: false,
     position: { epoch: 7, seq: 2 },
     highestSeqs: new Map(),
     isForgotten: false,
@@ -37,7 +43,7 @@ function caughtUp(input: Partial<RecoveryInput>) {
       ({ message, isNew, isLive }) => `${short(message)}${isNew ? ' new' : ''}${isLive ? ' heard' : ''}`,
     ),
     rest: result.rest.map(short),
-    forged: result.forged.map(short),
+    forged: result.forged.map(({ epoch, from }) => `${epoch}-${from}`),
   };
 }
 
