@@ -5,7 +5,7 @@ import type { Envelope } from '../wire/envelope.ts';
 import { validatePayload } from '../wire/payload-schema.ts';
 import type { Position } from '../wire/position.ts';
 import type { ForgedNumbers } from './delivery-reports.ts';
-import type { Unconfirmed } from './unconfirmed.ts';
+import type { Progress } from './progress.ts';
 
 export interface ArrivalsInput {
   readonly channel: Channel;
@@ -18,7 +18,7 @@ export interface ArrivalsInput {
   readonly kept: readonly Envelope[];
   readonly held: readonly Envelope[];
   /** Remembers the messages delivered after `confirmed`. */
-  readonly unconfirmed: Pick<Unconfirmed, 'delivered'>;
+  readonly progress: Pick<Progress, 'delivered'>;
   /** False if messages may have been published since `position` without reaching this subscriber. */
   readonly isSameLink: boolean;
 }
@@ -164,7 +164,7 @@ class ArrivalsSettler {
   }
 
   #delivered({ epoch = 0, seq = 0 }: Envelope): Envelope | undefined {
-    return this.#input.unconfirmed.delivered(epoch, seq);
+    return this.#input.progress.delivered(epoch, seq);
   }
 
   /** @param messages have one number */

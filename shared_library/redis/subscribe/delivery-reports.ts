@@ -3,6 +3,7 @@
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import { printable } from '../runtime/printable.ts';
+import type { Envelope } from '../wire/envelope.ts';
 import type { Forged, Gap } from './status.ts';
 
 /** A range of numbers of one epoch, and the senders of their messages as far as they are known. */
@@ -16,6 +17,10 @@ export interface DeliveryReportsOptions {
   readonly channel: string;
   readonly clock: Clock;
   readonly onStatus: (status: Gap | Forged) => void;
+}
+
+export function forgedNumber({ epoch = 0, seq = 0, sender }: Envelope): ForgedNumbers {
+  return { epoch, from: seq, to: seq, senders: [sender], isProved: true };
 }
 
 /** After a report of forged numbers, the next ones are summed up for this time. */

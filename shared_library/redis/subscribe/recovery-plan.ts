@@ -4,7 +4,7 @@ import type { Channel } from '../channel/channel.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import { ORIGIN, type Position } from '../wire/position.ts';
 import { settleArrivals } from './arrivals.ts';
-import type { ForgedNumbers } from './delivery-reports.ts';
+import { type ForgedNumbers, forgedNumber } from './delivery-reports.ts';
 import type { Receiver } from './fan-out.ts';
 import {
   type DetectedGap,
@@ -14,15 +14,13 @@ import {
   unconfirmedGap,
   unknownTail,
 } from './gap-detection.ts';
+import type { Progress } from './progress.ts';
 import type { Delivery } from './tap.ts';
-import type { Unconfirmed } from './unconfirmed.ts';
 
 export interface RecoveryInput {
   readonly channel: Channel;
-  /** The position of the subscriber; undefined before the first message or read. */
-  readonly position: Position | undefined;
-  /** What is known about the messages up to the position. */
-  readonly unconfirmed: Pick<Unconfirmed, 'confirmed' | 'delivered' | 'above'>;
+  /** The position of the subscriber, and the messages up to it. */
+  readonly progress: Pick<Progress, 'position' | 'confirmed' | 'delivered' | 'above'>;
   /** False for the first recovery on a connection: messages published before it did not arrive. */
   readonly isSameLink: boolean;
   /** The highest sequence reached in each epoch. A server that lost its newest data may continue a former epoch. */
@@ -72,14 +70,16 @@ export interface RecoveredMessage {
  * for messages from before the subscription and messages lost in transit.
  */
 export function planRecovery(input: RecoveryInput): RecoveryPlan {
-  const { channel, highestSeqs, isForgotten, isSameLink, head, kept, unconfirmed, heldBeforeRead } = input;
-  const { confirmed = input.position ?? ORIGIN } = unconfirmed;
+  const { channel, highestSeqs, isForgotten, isSameLink, head, kept, progress, heldBeforeRead } = input;
+  const { confirmed = progress.position ?? ORIGIN } = progress;
   // A later epoch than the head's, without an answer of the server that shows it, is an invented one.
   const invented =
-    confirmed.epoch === ORIGIN.epoch && ORIGIN.epoch < head.epoch && head.epoch < (input.position?.epoch ?? 0)
-      ? input.position
+    confirmed.epoch === ORIGIN.epoch &&
+    ORIGIN.epoch < head.epoch &&
+    head.epoch < (progress.position?.epoch ?? 0)
+      ? progress.position
       : undefined;
-  const position = invented === undefined ? input.position : confirmed;
+  const position = invented === undefined ? progress.position : confirmed;
   const arrivals = settleArrivals({
     channel,
     confirmed,
@@ -87,7 +87,7 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
     head,
     kept,
     held: input.held,
-    unconfirmed,
+    progress,
     isSameLink,
   });
   const held = arrivals.held;
@@ -117,8 +117,7 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
   const remaining = held.filter((message) => !live.has(message) && !ended.live.has(message));
   const early = new Set(input.held.slice(0, heldBeforeRead));
   const forged = new Set(remaining.filter((message) => isBeyond(message, head) && early.has(message)));
-  const above =
-    isSameLink && !isForgotten && position !== undefined && isBelow(head, position) ? position : undefined;
+  const hasForgedTail = isSameLink && !isForgotten && position !== undefined && isBelow(head, position);
   return {
     head,
     gaps: [
@@ -135,13 +134,13 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
     rest: remaining.filter((message) => !forged.has(message)),
     forged: [
       ...arrivals.forged,
-      ...(above === undefined ? [] : [unconfirmed.above(head, above)]),
+      ...(hasForgedTail ? [progress.above(head)] : []),
       ...(invented === undefined
         ? []
-        : [{ ...unconfirmed.above({ epoch: invented.epoch, seq: 0 }, invented), isProved: false }]),
+        : [{ ...progress.above({ epoch: invented.epoch, seq: 0 }), isProved: false }]),
       ...Array.from(forged, forgedNumber),
     ],
-    isTainted: arrivals.isTainted || above !== undefined || invented !== undefined,
+    isTainted: arrivals.isTainted || hasForgedTail || invented !== undefined,
   };
 }
 
@@ -157,10 +156,6 @@ function isBeyond({ epoch, seq }: Envelope, head: Position): boolean {
 
 function isBelow(head: Position, { epoch, seq }: Position): boolean {
   return head.epoch === epoch && head.seq < seq;
-}
-
-export function forgedNumber({ epoch = 0, seq = 0, sender }: Envelope): ForgedNumbers {
-  return { epoch, from: seq, to: seq, senders: [sender], isProved: true };
 }
 
 /** Without a position, a subscriber starts just before the first message received live, else at the head. */

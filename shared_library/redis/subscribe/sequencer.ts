@@ -4,17 +4,15 @@ import type { TickbusError } from '../errors.ts';
 import type { ChannelState } from '../transport/port.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import { ORIGIN, type Position, positionOf, relate } from '../wire/position.ts';
-import { decodeKept, type OnInvalid } from './decoder.ts';
-import { DeliveryReports } from './delivery-reports.ts';
+import type { OnInvalid } from './decoder.ts';
+import { DeliveryReports, forgedNumber } from './delivery-reports.ts';
 import type { FanOut, Receiver } from './fan-out.ts';
-import { gapsBefore } from './gap-detection.ts';
 import { HeldMessages } from './held-messages.ts';
+import { Progress } from './progress.ts';
 import { Recovery } from './recovery.ts';
 import { RecoveryPause } from './recovery-pause.ts';
-import { forgedNumber } from './recovery-plan.ts';
 import { StateQueries, type StateQueriesOptions } from './state-queries.ts';
 import type { ChannelStatus } from './status.ts';
-import { Unconfirmed } from './unconfirmed.ts';
 
 export interface SequencerOptions
   extends Pick<StateQueriesOptions, 'channel' | 'transport' | 'clock' | 'onAnswer'> {
@@ -33,7 +31,7 @@ export interface SequencerOptions
  * - `recovering`: subscribed; a read of the channel's state is due or in flight, and messages that arrive are held. A
  *   new connection, a missing message, a new epoch or a second message with one number starts another recovery, which
  *   discards the result of this one.
- * - `live`: the next message after `#position` is delivered; a message further ahead starts a recovery. During a pause
+ * - `live`: the next message after the position is delivered; a message further ahead starts a recovery. During a pause
  *   after forged numbers that message is held, and the recovery starts at the end of the pause.
  * - `closed`: nothing is delivered any more.
  *
@@ -45,8 +43,7 @@ export class Sequencer {
   readonly #options: SequencerOptions;
   readonly #isNumbered: boolean;
   #mode: 'idle' | 'recovering' | 'live' | 'closed' = 'idle';
-  #position: Position | undefined;
-  readonly #unconfirmed = new Unconfirmed();
+  readonly #progress = new Progress();
   readonly #held = new HeldMessages();
   readonly #queries: StateQueries;
   readonly #pause: RecoveryPause;
@@ -56,8 +53,6 @@ export class Sequencer {
   #isNewLink = false;
   /** True if the recovery in flight reads all last values, not only those after the confirmed position. */
   #readsSnapshot = false;
-  /** True until all receivers of a `state` channel have got all last values, because one of theirs may be forged. */
-  #isDistrusted = false;
   #mayRead = true;
   #isCompleting = false;
   #setPlaced: () => void = () => {};
@@ -75,12 +70,13 @@ export class Sequencer {
     this.#options = options;
     this.#isNumbered = channel.kind !== 'plain';
     this.#pause = new RecoveryPause(clock);
-    this.#recovery = new Recovery(channel, options.fanOut);
     this.#reports = new DeliveryReports({ channel: channel.name, clock, onStatus });
+    const shared = { reports: this.#reports, progress: this.#progress, held: this.#held };
+    this.#recovery = new Recovery({ ...options, ...shared });
     this.#queries = new StateQueries({
       ...options,
-      position: () => this.#position ?? ORIGIN,
-      onHeadMatch: (head) => this.#unconfirmed.confirm(head, this.#position ?? head),
+      position: () => this.#progress.position ?? ORIGIN,
+      onHeadMatch: (head) => this.#progress.confirm(head),
       onHeadMismatch: () => this.#recover(),
       onHeadBelow: (head) => this.#stepBack(head),
     });
@@ -95,7 +91,7 @@ export class Sequencer {
   }
 
   get position(): Position | undefined {
-    return this.#position;
+    return this.#progress.position;
   }
 
   /** True if the last message of each key is its newest one: when live, or while recovered messages are delivered. */
@@ -112,9 +108,8 @@ export class Sequencer {
   start(): void {
     this.#mayRead = true;
     this.#isNewLink = true;
-    const { confirmed } = this.#unconfirmed;
     // The message that would have revealed a forged value may have been lost with the old connection.
-    if (confirmed !== undefined && confirmed.seq !== this.#position?.seq) this.#distrust();
+    if (!this.#progress.isConfirmed) this.#recovery.distrust();
     this.#recover();
   }
 
@@ -150,50 +145,39 @@ export class Sequencer {
     if (this.#mode !== 'live') return this.#hold(message);
     const position = this.#isNumbered ? positionOf(message) : undefined;
     if (position !== undefined) {
-      const relation = relate(this.#position ?? ORIGIN, position);
+      const relation = relate(this.#progress.position ?? ORIGIN, position);
       if (relation !== 'next') return this.#acceptUnexpected(message, position, relation === 'seen');
-      this.#position = position;
-      this.#unconfirmed.add(message, position.seq);
+      this.#progress.advance(position, message);
     }
     this.#options.fanOut.dispatch(message, asLive);
   }
 
   #acceptUnexpected(message: Envelope, position: Position, isSeen: boolean): void {
     if (!this.#mayRead) return this.#deliverUnread(message);
-    if (isSeen && this.#unconfirmed.isConfirmed(position))
-      return this.#reports.forged([forgedNumber(message)]);
+    if (isSeen && this.#progress.has(position)) return this.#reports.forged([forgedNumber(message)]);
     if (isSeen) {
       // This message or the delivered one with its number is forged.
-      this.#rejectOvertaken();
+      this.#recovery.distrust();
+      this.#recoverAhead(message);
+    } else {
       this.#hold(message);
-      this.#distrust();
-      return this.#recover();
+      // During a pause, the first held message has started the timer.
+      const isFirst = this.#held.all.length === 1;
+      if (isFirst || !this.#pause.isActive) this.#pause.run(() => this.#recoverAhead());
     }
-    this.#hold(message);
-    // During a pause, the first held message has started the timer.
-    if (this.#held.all.length === 1 || !this.#pause.isActive)
-      this.#pause.run(() => {
-        this.#rejectOvertaken();
-        if (this.#held.all.length > 0) this.#recover();
-      });
   }
 
-  #rejectOvertaken(): void {
-    this.#reports.forged(this.#held.takeOvertaken(this.#position ?? ORIGIN).map(forgedNumber));
+  /** @param message to hold for the recovery */
+  #recoverAhead(message?: Envelope): void {
+    this.#reports.forged(this.#held.takeOvertaken(this.#progress.position ?? ORIGIN).map(forgedNumber));
+    if (message !== undefined) this.#hold(message);
+    if (this.#held.all.length > 0) this.#recover();
   }
 
   /** Without a read nothing proves a number. So the message is delivered, and what its number implies is reported. */
   #deliverUnread(message: Envelope): void {
-    const position = this.#isNumbered ? positionOf(message) : undefined;
-    if (position !== undefined) {
-      if (this.#unconfirmed.isConfirmed(position)) return this.#reports.forged([forgedNumber(message)]);
-      const before = this.#position;
-      for (const gap of gapsBefore(before, position)) this.#reports.gap(gap);
-      if (before !== undefined && relate(before, position) === 'seen')
-        this.#reports.forged([{ ...forgedNumber(message), isProved: false }]);
-      this.#position = position;
-    }
-    this.#options.fanOut.dispatch(message, asLive);
+    if (!this.#isNumbered || this.#progress.moveUnproved(message, this.#reports))
+      this.#options.fanOut.dispatch(message, asLive);
   }
 
   #enter(mode: 'recovering' | 'live' | 'closed'): void {
@@ -206,7 +190,7 @@ export class Sequencer {
 
   #hold(message: Envelope): void {
     if (this.#held.isFull) {
-      this.#held.drop(this.#position ?? ORIGIN);
+      this.#held.drop(this.#progress.position ?? ORIGIN);
       this.#recover();
     }
     this.#held.add(message);
@@ -221,25 +205,13 @@ export class Sequencer {
     for (const message of held) this.accept(message);
   }
 
-  // --- recovering ---
-
   /** The head proves that all messages above it are forged. The real ones follow with these numbers. */
   #stepBack(head: Position): void {
-    const forged = this.#unconfirmed.above(head, this.#position ?? head);
-    this.#position = head;
-    this.#unconfirmed.confirm(head, head);
-    this.#distrust();
-    if (this.#isDistrusted) this.#recover();
+    const forged = this.#progress.stepBack(head);
+    if (this.#recovery.distrust()) this.#recover();
     else this.#queries.watchHead();
     this.#pause.begin();
     this.#reports.forged([forged]);
-  }
-
-  #distrust(): void {
-    const { channel, onDistrust } = this.#options;
-    if (channel.kind !== 'state' || this.#isDistrusted) return;
-    this.#isDistrusted = true;
-    onDistrust?.();
   }
 
   #recover(): void {
@@ -256,10 +228,10 @@ export class Sequencer {
 
   #read(): void {
     const { channel, fanOut } = this.#options;
-    this.#readsSnapshot = channel.kind === 'state' && (fanOut.hasNewReceiver || this.#isDistrusted);
+    this.#readsSnapshot = channel.kind === 'state' && (fanOut.hasNewReceiver || this.#recovery.isDistrusted);
     const heldBeforeRead = this.#held.all.length;
     this.#queries.read(
-      this.#readsSnapshot ? undefined : (this.#unconfirmed.confirmed ?? this.#position),
+      this.#readsSnapshot ? undefined : (this.#progress.confirmed ?? this.#progress.position),
       (state) => this.#completeRecovery(state, heldBeforeRead),
       (error) => this.#recoveryFailed(error),
     );
@@ -278,52 +250,21 @@ export class Sequencer {
     if (error.code === 'TICKBUS_DENIED') {
       this.#mayRead = false;
       this.#continueUnread();
-    } else {
-      this.#queries.retry(() => this.#recover());
-    }
+    } else this.#queries.retry(() => this.#recover());
   }
 
-  /**
-   * A server may come back with older data: on another branch, or after a new connection with its head below the
-   * position. The rest of that epoch is reported as unknown once, even if the next publish begins a new epoch.
-   */
-  #completeRecovery(
-    state: Pick<ChannelState, 'position' | 'entries' | 'isForgotten'>,
-    heldBeforeRead: number,
-  ): void {
-    const { channel, fanOut, onInvalid } = this.#options;
-    const { position: head, entries } = state;
-    const before = this.#position;
-    const isBelow = before?.epoch === head.epoch && head.seq < before.seq;
-    const plan = this.#recovery.plan({
-      position: before,
-      unconfirmed: this.#unconfirmed,
-      isSameLink: !this.#isNewLink,
-      isForgotten: state.isForgotten === true || (this.#isNewLink && isBelow),
-      head,
-      kept: decodeKept(entries, onInvalid),
-      held: this.#held.all,
-      hasDroppedRivals: this.#held.hasDroppedRivals,
-      heldBeforeRead,
-    });
-    if (plan.isTainted && channel.kind === 'state' && !this.#isDistrusted) {
-      this.#distrust();
-      return this.#recover();
-    }
+  #completeRecovery(state: ChannelState, heldBeforeRead: number): void {
+    const { channel, fanOut } = this.#options;
+    const plan = this.#recovery.plan(state, heldBeforeRead, this.#isNewLink);
+    if (plan.isTainted && this.#recovery.distrust()) return this.#recover();
     this.#held.takeAll();
     this.#isNewLink = false;
-    this.#position = head;
-    this.#unconfirmed.confirm(head, head);
+    this.#progress.moveTo(state.position);
     if (plan.forged.length > 0) this.#pause.begin();
     // A receiver that a listener or handler adds now gets none of these messages, but a recovery of its own.
     const receivers = new Set(fanOut.receivers);
     this.#isCompleting = true;
-    this.#reports.forged(plan.forged);
-    for (const gap of plan.gaps) this.#reports.gap(gap);
-    this.#reports.counters.repaired += plan.repaired;
-    const isForAll = this.#isDistrusted;
-    this.#isDistrusted = false;
-    this.#recovery.deliver(plan, receivers, isForAll);
+    this.#recovery.deliver(plan, receivers);
     this.#isCompleting = false;
     if (this.mode === 'closed') return;
     this.#goLive(channel.kind === 'state' ? receivers : fanOut.receivers);
@@ -341,7 +282,7 @@ export class Sequencer {
   /** One recovery serves all messages ahead of the position, because they arrived before its read is sent. */
   #acceptAll(messages: readonly Envelope[]): void {
     for (const [index, message] of messages.entries()) {
-      if (!this.#pause.isActive && isAhead(this.#position ?? ORIGIN, message)) {
+      if (!this.#pause.isActive && this.#progress.isBehind(message)) {
         for (const ahead of messages.slice(index)) this.#held.add(ahead);
         return this.#recover();
       }
@@ -351,9 +292,3 @@ export class Sequencer {
 }
 
 const asLive = () => 'live' as const;
-
-function isAhead(position: Position, message: Envelope): boolean {
-  const reached = positionOf(message);
-  const relation = reached && relate(position, reached);
-  return relation === 'ahead' || relation === 'new_epoch';
-}
