@@ -30,7 +30,7 @@ interface EndedEpochs {
   readonly live: ReadonlySet<Envelope>;
 }
 
-/** The maximum number of epochs that began and ended since the last read, as far as only received messages show them. */
+/** The maximum number of epochs that began and ended since the last read and of which the server keeps nothing. */
 const MAX_UNREAD_EPOCHS = 16;
 
 /**

@@ -60,10 +60,10 @@ export class Progress {
     return forged;
   }
 
-  /** True if the real message with this number arrived before, so that another one is forged. */
+  /** True if the real message with this number arrived before or cannot exist, so that another one is forged. */
   has({ epoch, seq }: Position): boolean {
     const { epoch: confirmedEpoch, seq: confirmedSeq } = this.#confirmed ?? ORIGIN;
-    return epoch === confirmedEpoch ? seq <= confirmedSeq : epoch < confirmedEpoch;
+    return epoch === confirmedEpoch ? epoch === 0 || seq <= confirmedSeq : epoch < confirmedEpoch;
   }
 
   /** True if messages are missing before this one, or its epoch is new. */

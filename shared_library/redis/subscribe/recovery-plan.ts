@@ -117,6 +117,9 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
   const remaining = held.filter((message) => !live.has(message) && !ended.live.has(message));
   const early = new Set(input.held.slice(0, heldBeforeRead));
   const forged = new Set(remaining.filter((message) => isBeyond(message, head) && early.has(message)));
+  // Nothing proves any more which messages at the end of an ended epoch were real.
+  const hasUnprovedTail =
+    isBeyond(progress.position ?? ORIGIN, confirmed) && progress.position?.epoch !== head.epoch;
   const hasForgedTail = isSameLink && !isForgotten && position !== undefined && isBelow(head, position);
   return {
     head,
@@ -140,7 +143,7 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
         : [{ ...progress.above({ epoch: invented.epoch, seq: 0 }), isProved: false }]),
       ...Array.from(forged, forgedNumber),
     ],
-    isTainted: arrivals.isTainted || hasForgedTail || invented !== undefined,
+    isTainted: arrivals.isTainted || hasForgedTail || hasUnprovedTail,
   };
 }
 
@@ -149,7 +152,7 @@ function lastAccountedSeq(position: Position, head: Position): number {
   return position.epoch === head.epoch ? Math.max(position.seq, head.seq) : head.seq;
 }
 
-function isBeyond({ epoch, seq }: Envelope, head: Position): boolean {
+function isBeyond({ epoch, seq }: Partial<Position>, head: Position): boolean {
   if (epoch === undefined || seq === undefined) return false;
   return epoch > head.epoch || (epoch === head.epoch && seq > head.seq);
 }
