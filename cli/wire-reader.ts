@@ -63,6 +63,12 @@ function report(status: SubscriberStatus, terminal: Terminal): void {
       return status.generation > 1 ? terminal.note('Reconnected.') : undefined;
     case 'recovery_failed':
       return terminal.warn(`Cannot detect gaps on ${status.channel}: ${status.error.message}`);
+    case 'forged': {
+      const { channel, count, senders } = status;
+      return terminal.warn(
+        `Forged or repeated numbers on ${channel}: ${count} from ${senders.join(', ') || 'unknown'}.`,
+      );
+    }
     case 'gap': {
       const { channel, from, to, lost } = status;
       const range = to === undefined ? `after ${from ?? 'the beginning'}` : `${from} to ${to}`;

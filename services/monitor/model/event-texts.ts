@@ -1,6 +1,6 @@
 // Event texts for operators.
 
-import type { Audit, Gap, SubscriberStatus } from 'tickbus';
+import type { Audit, Forged, Gap, SubscriberStatus } from 'tickbus';
 import type { EventRow, Severity } from '../page-protocol.ts';
 import type { BotChange } from './bot-board.ts';
 import type { DeliveryChange } from './price-board.ts';
@@ -22,6 +22,8 @@ export function describeStatus(
       return ['channel', 'bad', `Reading ${status.channel} failed: ${status.error.message}`];
     case 'gap':
       return ['gap', status.repaired ? 'info' : 'bad', describeGap(status)];
+    case 'forged':
+      return ['channel', 'bad', describeForged(status)];
     default:
       return undefined;
   }
@@ -56,6 +58,13 @@ export function describeAudit(entry: Audit): [severity: Severity, text: string] 
   ];
   const text = `${actor}: ${action.replace('_', ' ')} ${parts.filter(Boolean).join(' ')}: ${outcome}.`;
   return [outcome === 'sent' ? 'info' : 'warn', detail === undefined ? text : `${text} ${detail}`];
+}
+
+function describeForged({ channel, isProved, count, from, to, senders }: Forged): string {
+  const range = from === undefined ? '' : ` (${from} to ${to})`;
+  const by = senders.length === 0 ? 'unknown' : senders.join(', ');
+  if (isProved) return `${channel}: ${count} forged messages${range}, sender: ${by}.`;
+  return `${channel}: ${count} numbers${range} came more than once, one of the senders forged them: ${by}.`;
 }
 
 function describeGap({ channel, cause, from, to, lost, repaired }: Gap): string {

@@ -126,8 +126,10 @@ export class GatewayStatus {
       onEvicted: (count) => this.#logEvicted(count, 'instruments'),
     });
     this.#readers = [
-      this.#createReader(options.feedStatus, (message) => this.#recordFeed(message)),
-      this.#createReader(options.instrumentStatus, (message) => this.#recordInstrument(message)),
+      this.#createReader(options.feedStatus, this.#feeds, (message) => this.#recordFeed(message)),
+      this.#createReader(options.instrumentStatus, this.#instruments, (message) =>
+        this.#recordInstrument(message),
+      ),
     ];
   }
 
@@ -169,7 +171,11 @@ export class GatewayStatus {
     this.#instruments.update((report) => ({ ...report, at: report.at + byMs }));
   }
 
-  #createReader(channel: Channel, onMessage: (message: Message) => void): ChannelReader {
+  #createReader(
+    channel: Channel,
+    reports: { clear(): void },
+    onMessage: (message: Message) => void,
+  ): ChannelReader {
     const { transport, clock, logger, onAnswer } = this.#options;
     const reader = new ChannelReader({
       channel,
@@ -179,6 +185,7 @@ export class GatewayStatus {
         // Losses are not reported: a recovery reads the newest status of each key, which replaces the older ones.
         onStatus: (status) => status.type === 'recovery_failed' && this.#readFailed(status.error),
         onInvalid: () => {},
+        onDistrust: () => reports.clear(),
         onAnswer,
       },
     });

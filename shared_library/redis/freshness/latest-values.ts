@@ -124,6 +124,12 @@ export class LatestValues {
     return this.#newest && stampOf(this.#newest);
   }
 
+  /** Forgets all values. */
+  clear(): void {
+    this.#byKey.clear();
+    this.#newest = undefined;
+  }
+
   /** Adjusts all timestamps after the server's clock was set. */
   shiftStamps(byMs: number): void {
     for (const kept of this.#byKey.values()) kept.stamp += byMs;

@@ -39,6 +39,10 @@ export class BoundedMap<V> {
     for (const [key, value] of this.#entries) this.#entries.set(key, change(value));
   }
 
+  clear(): void {
+    this.#entries.clear();
+  }
+
   #evict(newest: string): void {
     const { limit, isKept, onEvicted } = this.#options;
     const before = this.#entries.size;

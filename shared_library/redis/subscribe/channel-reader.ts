@@ -24,6 +24,8 @@ interface ChannelReaderHooks {
    * the encoded message, if available. It is valid until the hook returns; `read` decodes a copy of it.
    */
   readonly onValue?: ((key: string, message: Message | undefined, bytes?: Uint8Array) => void) | undefined;
+  /** A last value of a `state` channel may be forged: forget all of them. The true ones follow. */
+  readonly onDistrust?: (() => void) | undefined;
   /** The server answered a query that was sent at `sentAt` (monotonic); its clock showed `serverAt`. */
   readonly onAnswer?: ((sentAt: number, serverAt: number) => void) | undefined;
 }
@@ -48,7 +50,7 @@ export class ChannelReader {
   constructor(options: ChannelReaderOptions) {
     this.#options = options;
     const { channel, hooks } = options;
-    const { onValue, onStatus, onAnswer } = hooks;
+    const { onValue, onStatus, onAnswer, onDistrust } = hooks;
     this.#invalid = new InvalidMessages(hooks.onInvalid);
     const onInvalid = (error: unknown, message: Uint8Array | Envelope) => this.#invalid.add(error, message);
     this.#decoder = new Decoder(onInvalid);
@@ -57,7 +59,8 @@ export class ChannelReader {
       onValue:
         onValue && ((key, message) => onValue(key, message, message && this.#decoder.bytesOf(message))),
     });
-    this.#sequencer = new Sequencer({ ...options, fanOut: this.#fanOut, onStatus, onAnswer, onInvalid });
+    const fanOut = this.#fanOut;
+    this.#sequencer = new Sequencer({ ...options, fanOut, onStatus, onAnswer, onInvalid, onDistrust });
   }
 
   get subscriptions(): ReadonlySet<Subscription> {

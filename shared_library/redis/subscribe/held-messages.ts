@@ -1,30 +1,72 @@
-// The messages that are held during a recovery, within limits of number and size.
+// The messages that wait for the end of a recovery, in order of arrival, within limits of number and size.
 
 import type { Envelope } from '../wire/envelope.ts';
 import { largeSizeOf } from '../wire/message-size.ts';
+import { type Position, positionOf, relate } from '../wire/position.ts';
 
 const MAX_MESSAGES = 100_000;
 /** Maximum bytes of the messages that are larger than 2 KiB. */
 const MAX_LARGE_BYTES = 32 * 1024 * 1024;
 
 export class HeldMessages {
-  readonly #messages: Envelope[] = [];
+  #messages: Envelope[] = [];
   #largeBytes = 0;
-
-  constructor(messages: Iterable<Envelope> = []) {
-    for (const message of messages) this.push(message);
-  }
+  #hasDroppedRivals = false;
 
   get all(): readonly Envelope[] {
     return this.#messages;
+  }
+
+  get hasNumbered(): boolean {
+    return this.#messages.some(({ seq }) => seq !== undefined);
+  }
+
+  /** True if a message was dropped although another one with its number was delivered. */
+  get hasDroppedRivals(): boolean {
+    return this.#hasDroppedRivals;
   }
 
   hasRoomFor(message: Envelope): boolean {
     return this.#messages.length < MAX_MESSAGES && this.#largeBytes + largeSizeOf(message) <= MAX_LARGE_BYTES;
   }
 
-  push(message: Envelope): void {
+  add(message: Envelope): void {
     this.#messages.push(message);
     this.#largeBytes += largeSizeOf(message);
+  }
+
+  /** Drops all messages, because there is no room. */
+  drop(position: Position): void {
+    this.#hasDroppedRivals ||= this.#messages.some(
+      ({ epoch, seq = 0 }) => epoch === position.epoch && seq <= position.seq,
+    );
+    this.#keep([]);
+  }
+
+  /** Removes and returns all messages. */
+  takeAll(): readonly Envelope[] {
+    const taken = this.#messages;
+    this.#keep([]);
+    this.#hasDroppedRivals = false;
+    return taken;
+  }
+
+  /**
+   * Removes and returns the messages that arrived ahead of the messages up to `position`. They are forged, because the
+   * messages before them, and one with their number, arrived after them.
+   */
+  takeOvertaken(position: Position): readonly Envelope[] {
+    const isOvertaken = (message: Envelope) => {
+      const own = positionOf(message);
+      return own !== undefined && relate(position, own) === 'seen';
+    };
+    const taken = this.#messages.filter(isOvertaken);
+    if (taken.length > 0) this.#keep(this.#messages.filter((message) => !isOvertaken(message)));
+    return taken;
+  }
+
+  #keep(messages: Envelope[]): void {
+    this.#messages = messages;
+    this.#largeBytes = messages.reduce((sum, message) => sum + largeSizeOf(message), 0);
   }
 }

@@ -1,14 +1,28 @@
 // Plans a recovery from the state of a channel that was just read: which messages to deliver, and which gaps to report.
 
+import type { Channel } from '../channel/channel.ts';
 import type { Envelope } from '../wire/envelope.ts';
-import { missingBetween, ORIGIN, type Position } from '../wire/position.ts';
+import { ORIGIN, type Position } from '../wire/position.ts';
+import { settleArrivals } from './arrivals.ts';
+import { type ForgedNumbers, forgedNumber } from './delivery-reports.ts';
 import type { Receiver } from './fan-out.ts';
-import type { Gap } from './status.ts';
+import {
+  type DetectedGap,
+  detectGap,
+  doubtfulGaps,
+  settleEndedEpochs,
+  unconfirmedGap,
+  unknownTail,
+} from './gap-detection.ts';
+import type { Progress } from './progress.ts';
 import type { Delivery } from './tap.ts';
 
 export interface RecoveryInput {
-  /** The position of the subscriber; undefined before the first message or read. */
-  readonly position: Position | undefined;
+  readonly channel: Channel;
+  /** The position of the subscriber, and the messages up to it. */
+  readonly progress: Pick<Progress, 'position' | 'confirmed' | 'delivered' | 'above'>;
+  /** False for the first recovery on a connection: messages published before it did not arrive. */
+  readonly isSameLink: boolean;
   /** The highest sequence reached in each epoch. A server that lost its newest data may continue a former epoch. */
   readonly highestSeqs: ReadonlyMap<number, number>;
   /**
@@ -22,20 +36,25 @@ export interface RecoveryInput {
   readonly kept: readonly Envelope[];
   /** The messages received since the subscription was acknowledged, in order of arrival. */
   readonly held: readonly Envelope[];
+  /** True if messages with numbers that were delivered before are no longer held. */
+  readonly hasDroppedRivals: boolean;
   /** How many of `held` were received before the read was sent. */
   readonly heldBeforeRead: number;
 }
 
 export interface RecoveryPlan {
-  readonly gaps: readonly Omit<Gap, 'type' | 'channel'>[];
+  readonly head: Position;
+  readonly gaps: readonly DetectedGap[];
   /** The number of messages that were missed but all found among the kept ones; 0 if not all were found. */
   readonly repaired: number;
   /** The messages up to the head, in order of position. */
   readonly messages: readonly RecoveredMessage[];
   /** Held messages beyond the head or without a number. They are processed as if they arrived now. */
   readonly rest: readonly Envelope[];
-  /** Messages that arrived before the read with a position that the server had not assigned by then. */
-  readonly forged: readonly Envelope[];
+  /** Numbers that the server had not assigned when their message arrived, or that several messages have. */
+  readonly forged: readonly ForgedNumbers[];
+  /** True if a delivered message is forged, or may be. */
+  readonly isTainted: boolean;
 }
 
 export interface RecoveredMessage {
@@ -50,15 +69,28 @@ export interface RecoveredMessage {
  * Every message published before the read arrives before the read's reply. So `held` is complete up to the head, except
  * for messages from before the subscription and messages lost in transit.
  */
-export function planRecovery({
-  position,
-  highestSeqs,
-  isForgotten,
-  head,
-  kept,
-  held,
-  heldBeforeRead,
-}: RecoveryInput): RecoveryPlan {
+export function planRecovery(input: RecoveryInput): RecoveryPlan {
+  const { channel, highestSeqs, isForgotten, isSameLink, head, kept, progress, heldBeforeRead } = input;
+  const { confirmed = progress.position ?? ORIGIN } = progress;
+  // A later epoch than the head's, without an answer of the server that shows it, is an invented one.
+  const invented =
+    confirmed.epoch === ORIGIN.epoch &&
+    ORIGIN.epoch < head.epoch &&
+    head.epoch < (progress.position?.epoch ?? 0)
+      ? progress.position
+      : undefined;
+  const position = invented === undefined ? progress.position : confirmed;
+  const arrivals = settleArrivals({
+    channel,
+    confirmed,
+    position: position ?? ORIGIN,
+    head,
+    kept,
+    held: input.held,
+    progress,
+    isSameLink,
+  });
+  const held = arrivals.held;
   const isCovered = ({ epoch, seq }: Envelope) => epoch === head.epoch && (seq ?? 0) <= head.seq;
   const live = new Set(held.filter(isCovered));
   const start = position ?? initialPosition(live, head);
@@ -80,90 +112,39 @@ export function planRecovery({
     isNew: isNew(message),
     isLive: allLive.has(message),
   }));
+  const arrived = new Set(input.held);
+  const late = arrivals.late.map((message) => ({ message, isNew: true, isLive: arrived.has(message) }));
   const remaining = held.filter((message) => !live.has(message) && !ended.live.has(message));
-  const early = new Set(held.slice(0, heldBeforeRead));
+  const early = new Set(input.held.slice(0, heldBeforeRead));
   const forged = new Set(remaining.filter((message) => isBeyond(message, head) && early.has(message)));
+  // Nothing proves any more which messages at the end of an ended epoch were real.
+  const hasUnprovedTail =
+    isBeyond(progress.position ?? ORIGIN, confirmed) && progress.position?.epoch !== head.epoch;
+  const hasForgedTail = isSameLink && !isForgotten && position !== undefined && isBelow(head, position);
   return {
+    head,
     gaps: [
       ...ended.gaps,
+      ...doubtfulGaps(position?.epoch, arrivals.doubtful),
+      ...(input.hasDroppedRivals && position !== undefined ? unconfirmedGap(confirmed, position) : []),
       ...(gap === undefined ? [] : [gap]),
       ...(isForgotten && position !== undefined
         ? [unknownTail(head.epoch, lastAccountedSeq(position, head))]
         : []),
     ],
     repaired,
-    messages,
+    messages: late.length === 0 ? messages : [...messages, ...late].sort(byRecoveredPosition),
     rest: remaining.filter((message) => !forged.has(message)),
-    forged: [...forged],
+    forged: [
+      ...arrivals.forged,
+      ...(hasForgedTail ? [progress.above(head)] : []),
+      ...(invented === undefined
+        ? []
+        : [{ ...progress.above({ epoch: invented.epoch, seq: 0 }), isProved: false }]),
+      ...Array.from(forged, forgedNumber),
+    ],
+    isTainted: arrivals.isTainted || hasForgedTail || hasUnprovedTail,
   };
-}
-
-type DetectedGap = RecoveryPlan['gaps'][number];
-
-/**
- * The gap after `afterSeq` up to `head`; undefined if all messages were received live. The gap is repaired only if the
- * kept messages close it completely.
- */
-function detectGap(
-  afterSeq: number,
-  head: Position,
-  kept: readonly Envelope[],
-  live: ReadonlySet<Envelope>,
-): { gap: DetectedGap | undefined; repaired: number } {
-  const notLive = missingBetween(afterSeq, head.seq, seqsOf(live));
-  if (notLive === undefined) return { gap: undefined, repaired: 0 };
-  const common = { cause: 'loss', epoch: head.epoch } as const;
-  const missing = missingBetween(afterSeq, head.seq, seqsOf([...kept, ...live]));
-  if (missing !== undefined) return { gap: { ...common, ...missing, repaired: false }, repaired: 0 };
-  return { gap: { ...common, ...notLive, lost: 0, repaired: true }, repaired: notLive.lost };
-}
-
-interface EndedEpochs {
-  readonly gaps: readonly DetectedGap[];
-  /** The messages of these epochs that were received live. */
-  readonly live: ReadonlySet<Envelope>;
-}
-
-/**
- * Settles the epochs before the head's epoch: the epoch of the subscriber's position, and later epochs with a live or
- * kept message. Each epoch is checked for gaps up to its last such message. How many messages followed is unknown, so
- * the end of the epoch is reported as a gap of unknown size.
- */
-function settleEndedEpochs(
-  start: Position,
-  lastSeqIn: (epoch: number) => number,
-  head: Position,
-  held: readonly Envelope[],
-  kept: readonly Envelope[],
-): EndedEpochs {
-  if (start.epoch === head.epoch) return { gaps: [], live: new Set() };
-  const isAfterStart = ({ epoch = 0, seq = 0 }: Envelope) =>
-    epoch !== head.epoch && epoch >= start.epoch && seq > lastSeqIn(epoch);
-  const live = new Set(held.filter((message) => isAfterStart(message) && (message.epoch ?? 0) < head.epoch));
-  const present = [...kept.filter(isAfterStart), ...live];
-  const later = present.map(({ epoch = 0 }) => epoch).filter((epoch) => epoch < head.epoch);
-  const epochs = new Set([
-    ...(start.epoch === ORIGIN.epoch ? [] : [start.epoch]),
-    ...later.sort((a, b) => a - b),
-  ]);
-  const gaps = [...epochs].flatMap((epoch) => {
-    const afterSeq = epoch === start.epoch ? start.seq : 0;
-    const ofEpoch = present.filter((message) => message.epoch === epoch);
-    const lastSeq = Math.max(afterSeq, seqsOf(ofEpoch).at(-1) ?? 0);
-    const { gap } = detectGap(
-      afterSeq,
-      { epoch, seq: lastSeq },
-      ofEpoch,
-      new Set(ofEpoch.filter((message) => live.has(message))),
-    );
-    return gap === undefined ? [unknownTail(epoch, lastSeq)] : [gap, unknownTail(epoch, lastSeq)];
-  });
-  return { gaps, live };
-}
-
-/** The gap at the end of an epoch, after `lastSeq`. How many messages it contains is unknown. */
-function unknownTail(epoch: number, lastSeq: number): DetectedGap {
-  return { cause: 'epoch', epoch, from: lastSeq + 1, to: undefined, lost: undefined, repaired: false };
 }
 
 /** The last sequence in the epoch of `head` that was delivered or reported. */
@@ -171,19 +152,19 @@ function lastAccountedSeq(position: Position, head: Position): number {
   return position.epoch === head.epoch ? Math.max(position.seq, head.seq) : head.seq;
 }
 
-function isBeyond({ epoch, seq }: Envelope, head: Position): boolean {
+function isBeyond({ epoch, seq }: Partial<Position>, head: Position): boolean {
   if (epoch === undefined || seq === undefined) return false;
   return epoch > head.epoch || (epoch === head.epoch && seq > head.seq);
+}
+
+function isBelow(head: Position, { epoch, seq }: Position): boolean {
+  return head.epoch === epoch && head.seq < seq;
 }
 
 /** Without a position, a subscriber starts just before the first message received live, else at the head. */
 function initialPosition(live: ReadonlySet<Envelope>, head: Position): Position {
   const [first] = live;
   return first?.seq === undefined ? head : { epoch: head.epoch, seq: first.seq - 1 };
-}
-
-function seqsOf(messages: Iterable<Envelope>): number[] {
-  return Array.from(messages, ({ seq }) => seq ?? 0).sort((a, b) => a - b);
 }
 
 /** Returns one message for each position; a live message takes precedence over its kept copy. */
@@ -200,16 +181,24 @@ function byPosition(a: Envelope, b: Envelope): number {
   return (a.epoch ?? 0) - (b.epoch ?? 0) || (a.seq ?? 0) - (b.seq ?? 0);
 }
 
+function byRecoveredPosition(a: RecoveredMessage, b: RecoveredMessage): number {
+  return byPosition(a.message, b.message);
+}
+
 /**
  * How a recovered message is delivered to a receiver. An existing receiver gets the messages that it has missed. A new
  * receiver gets the messages that arrived live, and the kept messages as `forNew` says.
+ *
+ * @param isForAll true if existing receivers also get the kept messages that they have not missed
  */
 export function deliveryOf(
   { isNew, isLive }: RecoveredMessage,
   isComplete: boolean,
   forNew: 'snapshot' | 'skip',
+  isForAll: boolean,
 ): (receiver: Receiver) => Delivery | 'skip' {
-  const forExisting = !isNew ? 'skip' : isComplete ? 'recovered' : 'snapshot';
+  const forOld = isForAll ? 'snapshot' : 'skip';
+  const forExisting = !isNew ? forOld : isComplete ? 'recovered' : 'snapshot';
   return ({ joined }) => {
     if (isLive) return isNew || !joined ? 'live' : 'skip';
     return joined ? forExisting : forNew;

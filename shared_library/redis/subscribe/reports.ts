@@ -12,7 +12,7 @@ import { printable } from '../runtime/printable.ts';
 import type { LinkStatus } from '../transport/link-status.ts';
 import type { Message } from '../wire/message.ts';
 import type { Position } from '../wire/position.ts';
-import type { Gap, Slow, SubscriberStatus } from './status.ts';
+import type { Forged, Gap, Slow, SubscriberStatus } from './status.ts';
 import type { Dropped } from './subscription.ts';
 
 /** Inbound messages that were not delivered. Invalid messages of one frame, or of one recovery, share one event. */
@@ -52,6 +52,8 @@ export interface SubscriberEvents {
   status: SubscriberStatus;
   /** Only the gaps. */
   gap: Gap;
+  /** Only the reports of forged numbers. */
+  forged: Forged;
   invalid_message: InvalidMessage;
   handler_error: HandlerError;
   expired: ExpiredMessage;
@@ -73,6 +75,8 @@ export interface ChannelReport {
   /** Messages merged into a newer one of their key, counted once for each handler. */
   readonly conflated: number;
   readonly invalid: number;
+  /** Messages with a copied or invented number, and numbers that several messages have. */
+  readonly forged: number;
   /**
    * Commands not delivered because their id was delivered before: a retry reached a server that had forgotten the id.
    */
@@ -139,6 +143,7 @@ export class Reports {
     this.#logStatus(status);
     this.#events.emit('status', status);
     if (status.type === 'gap') this.#events.emit('gap', status);
+    if (status.type === 'forged') this.#events.emit('forged', status);
   }
 
   verdict(change: VerdictChange): void {
@@ -197,6 +202,8 @@ export class Reports {
         const text = 'Demand rejected: the keys of the subscriptions could not be declared to the gateway.';
         return this.#log.write('warn', channel, { channel, err: status.error }, text);
       }
+      case 'forged':
+        return this.#log.write('warn', channel, status, forgedText(status));
       case 'slow':
         return this.#log.write('warn', channel, status, SLOW_TEXTS[status.cause]);
       case 'values_evicted':
@@ -214,6 +221,12 @@ const EVICTED_TEXT =
 function previewOf(frame: Uint8Array): string {
   const beginning = printable(new TextDecoder().decode(frame.subarray(0, PREVIEW_BYTES)));
   return frame.byteLength > PREVIEW_BYTES ? `${beginning}... (${frame.byteLength} bytes)` : beginning;
+}
+
+function forgedText({ isProved }: Forged): string {
+  return isProved
+    ? 'Forged messages were received: their numbers were copied or invented. See who may publish on this channel.'
+    : 'Several messages have the same number, and nothing proves which one is real. See who may publish on this channel.';
 }
 
 function gapText({ repaired, cause, lost }: Gap): string {

@@ -1,14 +1,16 @@
-// Second step of the receive path: checks the position of each message, detects losses and recovers.
+// Second step of the receive path: checks the position of each message, detects losses and forged numbers, recovers.
 
 import type { TickbusError } from '../errors.ts';
 import type { ChannelState } from '../transport/port.ts';
-import { type Envelope, invalidMessage } from '../wire/envelope.ts';
+import type { Envelope } from '../wire/envelope.ts';
 import { ORIGIN, type Position, positionOf, relate } from '../wire/position.ts';
-import { decodeKept, type OnInvalid } from './decoder.ts';
-import { EpochTops } from './epoch-tops.ts';
+import type { OnInvalid } from './decoder.ts';
+import { DeliveryReports, forgedNumber } from './delivery-reports.ts';
 import type { FanOut, Receiver } from './fan-out.ts';
 import { HeldMessages } from './held-messages.ts';
-import { deliveryOf, planRecovery, type RecoveryPlan } from './recovery-plan.ts';
+import { Progress } from './progress.ts';
+import { Recovery } from './recovery.ts';
+import { RecoveryPause } from './recovery-pause.ts';
 import { StateQueries, type StateQueriesOptions } from './state-queries.ts';
 import type { ChannelStatus } from './status.ts';
 
@@ -18,42 +20,45 @@ export interface SequencerOptions
   readonly fanOut: FanOut;
   readonly onStatus: (status: ChannelStatus) => void;
   readonly onInvalid: OnInvalid;
+  /** A last value of a `state` channel may be forged: forget all of them. The true ones follow. */
+  readonly onDistrust?: (() => void) | undefined;
 }
 
 /**
  * States:
  *
  * - `idle`: not subscribed yet.
- * - `recovering`: subscribed; a read of the channel's state is in flight, and messages that arrive are held. A new
- *   connection, a missing message or a new epoch starts another recovery, which discards the result of this one.
- * - `live`: the next message after `#position` is delivered; a message further ahead starts a recovery.
+ * - `recovering`: subscribed; a read of the channel's state is due or in flight, and messages that arrive are held. A
+ *   new connection, a missing message, a new epoch or a second message with one number starts another recovery, which
+ *   discards the result of this one.
+ * - `live`: the next message after the position is delivered; a message further ahead starts a recovery. During a pause
+ *   after forged numbers that message is held, and the recovery starts at the end of the pause.
  * - `closed`: nothing is delivered any more.
  *
  * Subscribing and reading use one ordered link, so the reply to a read is a barrier: all earlier messages precede it.
  * `#enter` is the only method that changes the mode. A `plain` channel has no positions and is live once subscribed.
- * A user who may subscribe but not read (`#mayRead` is false) still sees positions: losses are reported, not repaired.
+ * A user who may subscribe but not read (`#mayRead` is false) gets every message as it comes, and losses are reported.
  */
 export class Sequencer {
   readonly #options: SequencerOptions;
   readonly #isNumbered: boolean;
   #mode: 'idle' | 'recovering' | 'live' | 'closed' = 'idle';
-  #position: Position | undefined;
-  #held = new HeldMessages();
+  readonly #progress = new Progress();
+  readonly #held = new HeldMessages();
   readonly #queries: StateQueries;
-  readonly #reached = new EpochTops();
+  readonly #pause: RecoveryPause;
+  readonly #reports: DeliveryReports;
+  readonly #recovery: Recovery;
   /** True from a new connection until the first recovery on it is complete. */
   #isNewLink = false;
-  /** The epoch of the last reported gap with cause `epoch`. Another such gap of this epoch is not reported. */
-  #endedEpoch: number | undefined;
-  /** True if the recovery in flight reads all last values, not only those after the position. */
+  /** True if the recovery in flight reads all last values, not only those after the confirmed position. */
   #readsSnapshot = false;
   /** The receivers whose keys the recovery in flight reads; undefined: all. */
   #readFor: readonly Receiver[] | undefined;
   #mayRead = true;
-  #isDeliveringRecovered = false;
   #isCompleting = false;
   #setPlaced: () => void = () => {};
-  readonly #counters = { gaps: 0, lost: 0, repaired: 0 };
+
   /**
    * Resolves when the position is known: from then on each published message is delivered or reported as lost. Also
    * resolves after a recovery that failed, which is reported, and on `close`.
@@ -63,18 +68,25 @@ export class Sequencer {
   });
 
   constructor(options: SequencerOptions) {
+    const { channel, clock, onStatus } = options;
     this.#options = options;
-    this.#isNumbered = options.channel.kind !== 'plain';
+    this.#isNumbered = channel.kind !== 'plain';
+    this.#pause = new RecoveryPause(clock);
+    this.#reports = new DeliveryReports({ channel: channel.name, clock, onStatus });
+    const shared = { reports: this.#reports, progress: this.#progress, held: this.#held };
+    this.#recovery = new Recovery({ ...options, ...shared });
     this.#queries = new StateQueries({
       ...options,
-      position: () => this.#position ?? ORIGIN,
+      position: () => this.#progress.position ?? ORIGIN,
       keys: () => options.fanOut.keys,
+      onHeadMatch: (head) => this.#progress.confirm(head),
       onHeadMismatch: () => this.#recover(),
+      onHeadBelow: (head) => this.#stepBack(head),
     });
   }
 
-  get counters() {
-    return this.#counters;
+  get counters(): DeliveryReports['counters'] {
+    return this.#reports.counters;
   }
 
   get mode(): 'idle' | 'recovering' | 'live' | 'closed' {
@@ -82,12 +94,12 @@ export class Sequencer {
   }
 
   get position(): Position | undefined {
-    return this.#position;
+    return this.#progress.position;
   }
 
   /** True if the last message of each key is its newest one: when live, or while recovered messages are delivered. */
   get isUpToDate(): boolean {
-    return this.#mode === 'live' || this.#isDeliveringRecovered;
+    return this.#mode === 'live' || this.#recovery.isDelivering;
   }
 
   /** The facts from the last answers of the server: when nothing was missing, and who held the lease. */
@@ -99,6 +111,8 @@ export class Sequencer {
   start(): void {
     this.#mayRead = true;
     this.#isNewLink = true;
+    // The message that would have revealed a forged value may have been lost with the old connection.
+    if (!this.#progress.isConfirmed) this.#recovery.distrust();
     this.#recover();
   }
 
@@ -110,9 +124,9 @@ export class Sequencer {
 
   /** Delivers the held messages. After that, nothing is delivered. */
   close(): void {
-    if (this.#mode === 'recovering') this.#recoverWithoutReading();
+    for (const message of this.#held.takeAll()) this.#deliverUnread(message);
     this.#enter('closed');
-    this.#held = new HeldMessages();
+    this.#reports.close();
   }
 
   /** Reads the last values for a receiver that was added. */
@@ -134,21 +148,45 @@ export class Sequencer {
     if (this.#mode !== 'live') return this.#hold(message);
     const position = this.#isNumbered ? positionOf(message) : undefined;
     if (position !== undefined) {
-      const relation = relate(this.#position ?? ORIGIN, position);
-      // An ordered link delivers no number twice: this message or an earlier one was forged. Which one is unknown.
-      if (relation === 'seen') return this.#options.onInvalid(USED, message);
-      if (relation !== 'next') {
-        this.#hold(message);
-        return this.#recover();
-      }
-      this.#position = position;
+      const relation = relate(this.#progress.position ?? ORIGIN, position);
+      if (relation !== 'next') return this.#acceptUnexpected(message, position, relation === 'seen');
+      this.#progress.advance(position, message);
     }
     this.#options.fanOut.dispatch(message, asLive);
+  }
+
+  #acceptUnexpected(message: Envelope, position: Position, isSeen: boolean): void {
+    if (!this.#mayRead) return this.#deliverUnread(message);
+    if (isSeen && this.#progress.has(position)) return this.#reports.forged([forgedNumber(message)]);
+    if (isSeen) {
+      // This message or the delivered one with its number is forged.
+      this.#recovery.distrust();
+      this.#recoverAhead(message);
+    } else {
+      this.#hold(message);
+      // During a pause, the first held message has started the timer.
+      const isFirst = this.#held.all.length === 1;
+      if (isFirst || !this.#pause.isActive) this.#pause.run(() => this.#recoverAhead());
+    }
+  }
+
+  /** @param message to hold for the recovery */
+  #recoverAhead(message?: Envelope): void {
+    this.#reports.forged(this.#held.takeOvertaken(this.#progress.position ?? ORIGIN).map(forgedNumber));
+    if (message !== undefined) this.#hold(message);
+    if (this.#held.all.length > 0) this.#recover();
+  }
+
+  /** Without a read nothing proves a number. So the message is delivered, and what its number implies is reported. */
+  #deliverUnread(message: Envelope): void {
+    if (!this.#isNumbered || this.#progress.moveUnproved(message, this.#reports))
+      this.#options.fanOut.dispatch(message, asLive);
   }
 
   #enter(mode: 'recovering' | 'live' | 'closed'): void {
     this.#mode = mode;
     this.#queries.cancel();
+    this.#pause.cancel();
     if (mode !== 'recovering') this.#setPlaced();
     if (mode === 'live' && this.#isNumbered && this.#mayRead) this.#queries.watchHead();
   }
@@ -156,14 +194,29 @@ export class Sequencer {
   #hold(message: Envelope): void {
     // Beyond the limits they are dropped; the new recovery sees them as a gap.
     if (!this.#held.hasRoomFor(message)) {
-      this.#held = new HeldMessages();
+      this.#held.drop(this.#progress.position ?? ORIGIN);
       this.#recover();
     }
-    this.#held.push(message);
-    if (!this.#mayRead) this.#recoverWithoutReading();
+    this.#held.add(message);
+    if (!this.#mayRead) this.#continueUnread();
   }
 
-  // --- recovering ---
+  /** While no held message is numbered, a user who may not read stays in recovery. */
+  #continueUnread(): void {
+    if (!this.#held.hasNumbered) return;
+    const held = this.#held.takeAll();
+    this.#goLive(this.#options.fanOut.receivers);
+    for (const message of held) this.accept(message);
+  }
+
+  /** The head proves that all messages above it are forged. The real ones follow with these numbers. */
+  #stepBack(head: Position): void {
+    const forged = this.#progress.stepBack(head);
+    if (this.#recovery.distrust()) this.#recover();
+    else this.#queries.watchHead();
+    this.#pause.begin();
+    this.#reports.forged([forged]);
+  }
 
   #recover(): void {
     const { channel, fanOut, onStatus } = this.#options;
@@ -173,12 +226,17 @@ export class Sequencer {
     this.#enter('recovering');
     onStatus({ type: 'recovering', channel: channel.name });
     if (this.mode === 'closed') return;
-    if (!this.#mayRead) return this.#recoverWithoutReading();
-    this.#readsSnapshot = channel.kind === 'state' && fanOut.hasNewReceiver;
+    if (this.#mayRead) this.#pause.run(() => this.#read());
+    else this.#continueUnread();
+  }
+
+  #read(): void {
+    const { channel, fanOut } = this.#options;
+    this.#readsSnapshot = channel.kind === 'state' && (fanOut.hasNewReceiver || this.#recovery.isDistrusted);
     this.#readFor = fanOut.keys && fanOut.receivers;
     const heldBeforeRead = this.#held.all.length;
     this.#queries.read(
-      this.#readsSnapshot ? undefined : this.#position,
+      this.#readsSnapshot ? undefined : (this.#progress.confirmed ?? this.#progress.position),
       (state) => this.#completeRecovery(state, heldBeforeRead),
       (error) => this.#recoveryFailed(error),
     );
@@ -196,77 +254,27 @@ export class Sequencer {
     this.#setPlaced();
     if (error.code === 'TICKBUS_DENIED') {
       this.#mayRead = false;
-      this.#recoverWithoutReading();
-    } else {
-      this.#queries.retry(() => this.#recover());
-    }
+      this.#continueUnread();
+    } else this.#queries.retry(() => this.#recover());
   }
 
-  /** Takes the last position of the held messages as the head. While none is numbered, the recovery continues. */
-  #recoverWithoutReading(): void {
-    this.#readFor = undefined;
-    const last = this.#held.all.map(positionOf).findLast((position) => position !== undefined);
-    if (last !== undefined) this.#completeRecovery({ position: last, entries: [] }, 0);
-  }
-
-  /**
-   * A server may come back with older data: on another branch, or after a new connection with its head below the
-   * position. The rest of that epoch is reported as unknown once, even if the next publish begins a new epoch.
-   */
-  #completeRecovery(
-    state: Pick<ChannelState, 'position' | 'entries' | 'isForgotten'>,
-    heldBeforeRead: number,
-  ): void {
-    const { channel, fanOut, onInvalid } = this.#options;
-    const { position: head, entries } = state;
-    const before = this.#position;
-    const isBelow = before?.epoch === head.epoch && head.seq < before.seq;
-    this.#reached.add(before);
-    const { gaps, repaired, messages, rest, forged } = planRecovery({
-      position: before,
-      highestSeqs: this.#reached.byEpoch,
-      isForgotten: state.isForgotten === true || (this.#isNewLink && isBelow),
-      head,
-      kept: decodeKept(entries, onInvalid),
-      held: this.#held.all,
-      heldBeforeRead,
-    });
-    this.#held = new HeldMessages();
+  #completeRecovery(state: ChannelState, heldBeforeRead: number): void {
+    const { channel, fanOut } = this.#options;
+    const plan = this.#recovery.plan(state, heldBeforeRead, this.#isNewLink);
+    if (plan.isTainted && this.#recovery.distrust()) return this.#recover();
+    this.#held.takeAll();
     this.#isNewLink = false;
-    this.#position = head;
+    this.#progress.moveTo(state.position);
+    if (plan.forged.length > 0) this.#pause.begin();
     // A receiver that a listener or handler adds now gets none of these messages, but a recovery of its own.
     const receivers = new Set(this.#readFor ?? fanOut.receivers);
     this.#isCompleting = true;
-    for (const gap of gaps) this.#reportGap(gap);
-    this.#counters.repaired += repaired;
-    const forNew = channel.kind === 'state' ? 'snapshot' : 'skip';
-    const isComplete = gaps.every((gap) => gap.repaired);
-    this.#isDeliveringRecovered = true;
-    for (const recovered of messages) {
-      this.#reached.add(positionOf(recovered.message));
-      const deliveryTo = deliveryOf(recovered, isComplete, forNew);
-      fanOut.dispatch(recovered.message, (receiver) =>
-        receivers.has(receiver) ? deliveryTo(receiver) : 'skip',
-      );
-    }
-    this.#isDeliveringRecovered = false;
+    this.#recovery.deliver(plan, receivers);
     this.#isCompleting = false;
     if (this.mode === 'closed') return;
     this.#goLive(channel.kind === 'state' ? receivers : fanOut.receivers);
-    for (const message of forged) onInvalid(FORGED, message);
-    this.#acceptAll(rest);
+    this.#acceptAll(plan.rest);
     if (this.mode === 'live' && fanOut.hasNewReceiver) this.#recover();
-  }
-
-  #reportGap(gap: RecoveryPlan['gaps'][number]): void {
-    if (gap.cause === 'epoch') {
-      if (gap.epoch === this.#endedEpoch) return;
-      this.#endedEpoch = gap.epoch;
-    }
-    const { channel, onStatus } = this.#options;
-    this.#counters.gaps++;
-    this.#counters.lost += gap.lost ?? 0;
-    onStatus({ type: 'gap', channel: channel.name, ...gap });
   }
 
   #goLive(receivers: Iterable<Receiver>): void {
@@ -279,8 +287,8 @@ export class Sequencer {
   /** One recovery serves all messages ahead of the position, because they arrived before its read is sent. */
   #acceptAll(messages: readonly Envelope[]): void {
     for (const [index, message] of messages.entries()) {
-      if (isAhead(this.#position ?? ORIGIN, message)) {
-        this.#held = new HeldMessages(messages.slice(index));
+      if (!this.#pause.isActive && this.#progress.isBehind(message)) {
+        for (const ahead of messages.slice(index)) this.#held.add(ahead);
         return this.#recover();
       }
       this.accept(message);
@@ -289,11 +297,3 @@ export class Sequencer {
 }
 
 const asLive = () => 'live' as const;
-const USED = invalidMessage('is a sequence number that was already delivered', 'seq');
-const FORGED = invalidMessage('is a sequence number that the server never assigned', 'seq');
-
-function isAhead(position: Position, message: Envelope): boolean {
-  const reached = positionOf(message);
-  const relation = reached && relate(position, reached);
-  return relation === 'ahead' || relation === 'new_epoch';
-}

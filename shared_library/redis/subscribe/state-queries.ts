@@ -16,8 +16,12 @@ export interface StateQueriesOptions {
   readonly position: () => Position;
   /** The keys whose last values the subscriber needs; undefined: all. Default: all. */
   readonly keys?: (() => ReadonlySet<string> | undefined) | undefined;
-  /** The head does not match the position: messages were lost, a number was forged, or the channel was reset. */
+  /** The head matches: all messages up to it have been received. */
+  readonly onHeadMatch: (head: Position) => void;
+  /** Messages were lost, or the channel was reset. */
   readonly onHeadMismatch: () => void;
+  /** The head is below the position at the request: all messages above the head are forged. */
+  readonly onHeadBelow: (head: Position) => void;
   /** The server answered a query that was sent at `sentAt` (monotonic); its clock showed `serverAt`. */
   readonly onAnswer?: ((sentAt: number, serverAt: number) => void) | undefined;
 }
@@ -102,7 +106,7 @@ export class StateQueries {
    * forgotten.
    */
   checkHead(): void {
-    const { channel, transport, clock, position, onHeadMismatch, onAnswer } = this.#options;
+    const { channel, transport, clock, position, onAnswer } = this.#options;
     this.#cancelTimer();
     const generation = this.#generation;
     const atRequest = position();
@@ -112,19 +116,29 @@ export class StateQueries {
         onAnswer?.(sentAt, at);
         if (generation !== this.#generation) return;
         this.#lease = lease;
-        const { epoch, seq } = position();
-        // A position in another epoch than at the request is newer than the answer.
-        const isMatch =
-          epoch !== atRequest.epoch || (head.epoch === epoch && head.seq >= atRequest.seq && head.seq <= seq);
-        if (!isMatch) return onHeadMismatch();
-        this.#confirmedAt = sentAt;
-        this.watchHead();
+        if (this.#compare(head, atRequest)) this.#confirmedAt = sentAt;
       },
       () => {
         // The link reports its own failures, and a recovery follows the next connection.
         if (generation === this.#generation) this.watchHead();
       },
     );
+  }
+
+  /** Returns true if the head matches. */
+  #compare(head: Position, atRequest: Position): boolean {
+    const { position, onHeadMatch, onHeadMismatch, onHeadBelow } = this.#options;
+    const { epoch, seq } = position();
+    // A position in another epoch than at the request is newer than the answer.
+    const isNewer = epoch !== atRequest.epoch;
+    if (!isNewer && (head.epoch !== epoch || head.seq > seq)) onHeadMismatch();
+    else if (!isNewer && head.seq < atRequest.seq) onHeadBelow(head);
+    else {
+      this.watchHead();
+      if (!isNewer) onHeadMatch(head);
+      return true;
+    }
+    return false;
   }
 
   /** Discards the answers to the queries in flight and stops the checks of the head. */

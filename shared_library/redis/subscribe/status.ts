@@ -32,6 +32,30 @@ export interface Gap {
   readonly repaired: boolean;
 }
 
+/**
+ * Messages with a copied or invented number. On one link each number of an epoch arrives once, and none above the head
+ * of the channel. Reported at once, then summed up once a second and channel.
+ */
+export interface Forged {
+  readonly type: 'forged';
+  readonly channel: string;
+  /**
+   * True: the messages of `senders` are proved to be forged. They were not delivered, or they were delivered before the
+   * proof. False: one of several messages with the same number is forged, and nothing proves which.
+   */
+  readonly isProved: boolean;
+  /** The epoch of `from` and `to`; undefined if the messages are of several epochs. */
+  readonly epoch: number | undefined;
+  /** The lowest number; undefined if the messages are of several epochs. */
+  readonly from: number | undefined;
+  /** The highest number; undefined if the messages are of several epochs. */
+  readonly to: number | undefined;
+  /** How many numbers the report is about. */
+  readonly count: number;
+  /** The first eight senders that the messages claim, escaped, at most 128 characters each. Empty if unknown. */
+  readonly senders: readonly string[];
+}
+
 export type ChannelStatus =
   /** A recovery is in progress: messages are held until it is complete. */
   | { readonly type: 'recovering'; readonly channel: string }
@@ -51,6 +75,7 @@ export type ChannelStatus =
    */
   | { readonly type: 'values_evicted'; readonly channel: string; readonly keys: number }
   | Slow
+  | Forged
   | Gap;
 
 /**

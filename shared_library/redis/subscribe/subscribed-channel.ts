@@ -59,6 +59,7 @@ export class SubscribedChannel {
         onStatus: (status) => reports.status(status),
         onInvalid: (error, frame, count) => reports.invalid(channel.name, error, frame, count),
         onValue: this.values?.set,
+        onDistrust: () => this.values?.clear(),
         onAnswer: (sentAt, serverAt) => freshness.recordServerTime(sentAt, serverAt),
       },
     });

@@ -6,7 +6,7 @@ import { PublisherBase, type PublisherSettings } from '../publish/publisher-base
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import { ManualClock } from '../runtime/manual-clock.ts';
 import type { ExpiredMessage, HandlerError, InvalidMessage } from '../subscribe/reports.ts';
-import type { Gap, SubscriberStatus } from '../subscribe/status.ts';
+import type { Forged, Gap, SubscriberStatus } from '../subscribe/status.ts';
 import { SubscriberBase } from '../subscribe/subscriber-base.ts';
 import { MemoryConnection } from '../testing.ts';
 import type { LinkStatus } from '../transport/link-status.ts';
@@ -100,6 +100,10 @@ export class PubSubHarness {
 
   get gaps(): Gap[] {
     return this.statuses.filter((status) => status.type === 'gap');
+  }
+
+  get forged(): Forged[] {
+    return this.statuses.filter((status) => status.type === 'forged');
   }
 
   /** Publishes one `note` after the other, each in its own call. */

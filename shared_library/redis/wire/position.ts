@@ -17,7 +17,7 @@ export function positionOf({ epoch, seq }: Partial<Position>): Position | undefi
  * The relation of a message to the reader's position.
  *
  * - `next`: the expected message.
- * - `seen`: at or below the position, or of an older epoch.
+ * - `seen`: at or below the position, of an older epoch, or of epoch 0, in which nothing is ever published.
  * - `ahead`: earlier messages are missing.
  * - `new_epoch`: a new epoch of the channel has begun.
  */
@@ -27,7 +27,7 @@ export function relate(position: Position, message: Position): Relation {
   if (message.epoch < position.epoch) return 'seen';
   if (message.epoch > position.epoch)
     return position.epoch === 0 ? relateInEpoch(0, message.seq) : 'new_epoch';
-  return relateInEpoch(position.seq, message.seq);
+  return message.epoch === 0 ? 'seen' : relateInEpoch(position.seq, message.seq);
 }
 
 function relateInEpoch(seq: number, messageSeq: number): Relation {

@@ -11,7 +11,7 @@ function pushWhileRoom(bytes: number): HeldMessages {
     const message = noteEnvelope(n);
     recordSize(message, bytes);
     if (!held.hasRoomFor(message)) break;
-    held.push(message);
+    held.add(message);
   }
   return held;
 }
@@ -24,10 +24,12 @@ it.each([
   expect(pushWhileRoom(bytes).all).toHaveLength(count);
 });
 
-it('counts the messages that it begins with', () => {
-  const held = new HeldMessages(pushWhileRoom(256 * 1024).all);
+it('has room for small messages beside the large ones, and for large ones once all were taken', () => {
+  const held = pushWhileRoom(256 * 1024);
   const message = noteEnvelope(1);
   recordSize(message, 256 * 1024);
   expect(held.hasRoomFor(message)).toBe(false);
   expect(held.hasRoomFor(noteEnvelope(2))).toBe(true);
+  held.takeAll();
+  expect(held.hasRoomFor(message)).toBe(true);
 });

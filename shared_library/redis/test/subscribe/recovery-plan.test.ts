@@ -1,9 +1,10 @@
 // planRecovery: gaps and messages that follow from the state of a channel.
 
 import { describe, expect, it } from 'vitest';
+import { Progress } from '../../subscribe/progress.ts';
 import { planRecovery, type RecoveryInput } from '../../subscribe/recovery-plan.ts';
-import { ORIGIN } from '../../wire/position.ts';
-import { noteEnvelope } from '../channels.fixture.ts';
+import { ORIGIN, type Position } from '../../wire/position.ts';
+import { FILLS, noteEnvelope } from '../channels.fixture.ts';
 
 const at = (seq: number, epoch = 7) => noteEnvelope(seq, { epoch, seq });
 const all = (...numbers: number[]) => numbers.map((seq) => at(seq));
@@ -12,9 +13,15 @@ const all = (...numbers: number[]) => numbers.map((seq) => at(seq));
  * Runs planRecovery, by default for a reader at message 2 of epoch 7. The channel head is at message 5, and no message
  * is stored on the server or held back by the reader.
  */
-function caughtUp(input: Partial<RecoveryInput>) {
+function caughtUp(input: Partial<RecoveryInput> & { position?: Position | undefined }) {
+  const progress = new Progress();
+  const { position } = { position: { epoch: 7, seq: 2 }, ...input };
+  if (position !== undefined) progress.moveTo(position);
   const defaults = {
-    position: { epoch: 7, seq: 2 },
+    channel: FILLS,
+    progress,
+    isSameLink: true,
+    hasDroppedRivals: false,
     highestSeqs: new Map(),
     isForgotten: false,
     head: { epoch: 7, seq: 5 },
@@ -37,7 +44,7 @@ function caughtUp(input: Partial<RecoveryInput>) {
       ({ message, isNew, isLive }) => `${short(message)}${isNew ? ' new' : ''}${isLive ? ' heard' : ''}`,
     ),
     rest: result.rest.map(short),
-    forged: result.forged.map(short),
+    forged: result.forged.map(({ epoch, from }) => `${epoch}-${from}`),
   };
 }
 

@@ -1,0 +1,105 @@
+// Carries out the recoveries of one channel: plans them, reports what they found, and delivers the messages.
+
+import type { Channel } from '../channel/channel.ts';
+import type { ChannelState } from '../transport/port.ts';
+import { type Position, positionOf } from '../wire/position.ts';
+import { decodeKept, type OnInvalid } from './decoder.ts';
+import type { DeliveryReports } from './delivery-reports.ts';
+import { EpochTops } from './epoch-tops.ts';
+import type { FanOut, Receiver } from './fan-out.ts';
+import type { HeldMessages } from './held-messages.ts';
+import type { Progress } from './progress.ts';
+import { deliveryOf, planRecovery, type RecoveryPlan } from './recovery-plan.ts';
+
+export interface RecoveryOptions {
+  readonly channel: Channel;
+  readonly fanOut: FanOut;
+  readonly onInvalid: OnInvalid;
+  readonly reports: DeliveryReports;
+  readonly progress: Progress;
+  readonly held: HeldMessages;
+  readonly onDistrust?: (() => void) | undefined;
+}
+
+export class Recovery {
+  readonly #options: RecoveryOptions;
+  readonly #reached = new EpochTops();
+  #isDelivering = false;
+  #isDistrusted = false;
+
+  constructor(options: RecoveryOptions) {
+    this.#options = options;
+  }
+
+  /** True while recovered messages are delivered. */
+  get isDelivering(): boolean {
+    return this.#isDelivering;
+  }
+
+  /** True until all receivers of a `state` channel have got all last values, because one of theirs may be forged. */
+  get isDistrusted(): boolean {
+    return this.#isDistrusted;
+  }
+
+  /** Returns false if the last values are distrusted already, and on other channels than those of kind `state`. */
+  distrust(): boolean {
+    const { channel, onDistrust } = this.#options;
+    if (channel.kind !== 'state' || this.#isDistrusted) return false;
+    this.#isDistrusted = true;
+    onDistrust?.();
+    return true;
+  }
+
+  /**
+   * A server may come back with older data: on another branch, or after a new connection with its head below the
+   * position. The rest of that epoch is reported as unknown once, even if the next publish begins a new epoch.
+   *
+   * @param state the answer to a read that was sent when `heldBeforeRead` messages were held
+   */
+  plan(state: ChannelState, heldBeforeRead: number, isNewLink: boolean): RecoveryPlan {
+    const { channel, onInvalid, progress, held } = this.#options;
+    const { position: head, entries } = state;
+    const { position } = progress;
+    const isBelow = position?.epoch === head.epoch && head.seq < position.seq;
+    this.#reached.add(isBelow && !isNewLink ? head : this.#provedPosition(head));
+    return planRecovery({
+      channel,
+      progress,
+      isSameLink: !isNewLink,
+      highestSeqs: this.#reached.byEpoch,
+      isForgotten: state.isForgotten === true || (isNewLink && isBelow),
+      head,
+      kept: decodeKept(entries, onInvalid),
+      held: held.all,
+      hasDroppedRivals: held.hasDroppedRivals,
+      heldBeforeRead,
+    });
+  }
+
+  /** Reports and delivers to the receivers that were there when the recovery ended. */
+  deliver(plan: RecoveryPlan, receivers: ReadonlySet<Receiver>): void {
+    const { channel, fanOut, reports } = this.#options;
+    reports.forged(plan.forged);
+    for (const gap of plan.gaps) reports.gap(gap);
+    reports.counters.repaired += plan.repaired;
+    const forNew = channel.kind === 'state' ? 'snapshot' : 'skip';
+    const isForAll = this.#isDistrusted;
+    this.#isDistrusted = false;
+    const isComplete = plan.gaps.every((gap) => gap.repaired);
+    this.#isDelivering = true;
+    for (const recovered of plan.messages) {
+      const { message, isLive } = recovered;
+      // An epoch that only a received message shows may be an invented one.
+      if (!isLive || message.epoch === plan.head.epoch) this.#reached.add(positionOf(message));
+      const deliveryTo = deliveryOf(recovered, isComplete, forNew, isForAll);
+      fanOut.dispatch(message, (receiver) => (receivers.has(receiver) ? deliveryTo(receiver) : 'skip'));
+    }
+    this.#isDelivering = false;
+  }
+
+  /** The position of the subscriber; undefined if its epoch may be an invented one. */
+  #provedPosition(head: Position): Position | undefined {
+    const { position, confirmed } = this.#options.progress;
+    return position?.epoch === head.epoch || position?.epoch === confirmed?.epoch ? position : undefined;
+  }
+}
