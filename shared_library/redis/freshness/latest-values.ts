@@ -128,6 +128,7 @@ export class LatestValues {
   clear(): void {
     this.#byKey.clear();
     this.#newest = undefined;
+    this.#bytes = 0;
   }
 
   /** Adjusts all timestamps after the server's clock was set. */

@@ -26,8 +26,10 @@ export function detectGap(
 
 interface EndedEpochs {
   readonly gaps: readonly DetectedGap[];
-  /** The messages of these epochs that were received live. */
+  /** The held messages to deliver. */
   readonly live: ReadonlySet<Envelope>;
+  /** The held messages that the gaps cover, because nothing proves that they are real. Only on a `state` channel. */
+  readonly unproved: ReadonlySet<Envelope>;
 }
 
 /** The maximum number of epochs that began and ended since the last read and of which the server keeps nothing. */
@@ -37,6 +39,9 @@ const MAX_UNREAD_EPOCHS = 16;
  * Settles the epochs before the head's epoch: the epoch of the subscriber's position, and later epochs with a live or
  * kept message. Each epoch is checked for gaps up to its last such message. How many messages followed is unknown, so
  * the end of the epoch is reported as a gap of unknown size.
+ *
+ * On a `state` channel the last values of the server replace the held messages. A forged one would outlive them if the
+ * server has no value of its key.
  */
 export function settleEndedEpochs(
   start: Position,
@@ -44,10 +49,11 @@ export function settleEndedEpochs(
   head: Position,
   held: readonly Envelope[],
   kept: readonly Envelope[],
+  isState: boolean,
 ): EndedEpochs {
-  if (start.epoch === head.epoch) return { gaps: [], live: new Set() };
+  if (start.epoch === head.epoch) return { gaps: [], live: new Set(), unproved: new Set() };
   const isAfterStart = ({ epoch = 0, seq = 0 }: Envelope) =>
-    epoch < head.epoch && epoch >= start.epoch && seq > lastSeqIn(epoch);
+    epoch !== ORIGIN.epoch && epoch < head.epoch && epoch >= start.epoch && seq > lastSeqIn(epoch);
   const keptByEpoch = byEpoch(kept.filter(isAfterStart));
   const heldByEpoch = byEpoch(held.filter(isAfterStart));
   const unread = [...heldByEpoch.keys()].filter((epoch) => epoch !== start.epoch && !keptByEpoch.has(epoch));
@@ -55,18 +61,20 @@ export function settleEndedEpochs(
   for (const epoch of unread.sort((a, b) => b - a).slice(MAX_UNREAD_EPOCHS)) heldByEpoch.delete(epoch);
   const first = start.epoch === ORIGIN.epoch ? [] : [start.epoch];
   const epochs = new Set([...first, ...keptByEpoch.keys(), ...heldByEpoch.keys()]);
-  const live = new Set([...heldByEpoch.values()].flat());
+  const settled = new Set([...heldByEpoch.values()].flat());
   const gaps = [...epochs]
     .sort((a, b) => a - b)
     .flatMap((epoch) => {
       const afterSeq = epoch === start.epoch ? start.seq : 0;
-      const liveOfEpoch = heldByEpoch.get(epoch) ?? [];
+      const liveOfEpoch = isState ? [] : (heldByEpoch.get(epoch) ?? []);
       const present = [...(keptByEpoch.get(epoch) ?? []), ...liveOfEpoch];
       const lastSeq = Math.max(afterSeq, seqsOf(present).at(-1) ?? 0);
       const { gap } = detectGap(afterSeq, { epoch, seq: lastSeq }, present, new Set(liveOfEpoch));
       return gap === undefined ? [unknownTail(epoch, lastSeq)] : [gap, unknownTail(epoch, lastSeq)];
     });
-  return { gaps, live };
+  return isState
+    ? { gaps, live: new Set(), unproved: settled }
+    : { gaps, live: settled, unproved: new Set() };
 }
 
 function byEpoch(messages: readonly Envelope[]): Map<number, Envelope[]> {

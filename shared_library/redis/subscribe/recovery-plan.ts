@@ -98,7 +98,7 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
   const lastSeqIn = (epoch: number) =>
     Math.max(highestSeqs.get(epoch) ?? 0, epoch === start.epoch ? start.seq : 0);
   const isNew = ({ epoch = 0, seq = 0 }: Envelope) => epoch >= start.epoch && seq > lastSeqIn(epoch);
-  const ended = settleEndedEpochs(start, lastSeqIn, head, held, kept);
+  const ended = settleEndedEpochs(start, lastSeqIn, head, held, kept, channel.kind === 'state');
   const { gap, repaired } = detectGap(
     lastSeqIn(head.epoch),
     head,
@@ -114,7 +114,8 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
   }));
   const arrived = new Set(input.held);
   const late = arrivals.late.map((message) => ({ message, isNew: true, isLive: arrived.has(message) }));
-  const remaining = held.filter((message) => !live.has(message) && !ended.live.has(message));
+  const settled = new Set([...allLive, ...ended.unproved]);
+  const remaining = held.filter((message) => !settled.has(message));
   const early = new Set(input.held.slice(0, heldBeforeRead));
   const forged = new Set(remaining.filter((message) => isBeyond(message, head) && early.has(message)));
   // Nothing proves any more which messages at the end of an ended epoch were real.
