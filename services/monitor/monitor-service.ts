@@ -4,7 +4,13 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
-import { type Clock, type Connection, type Logger, RedisConnection, type RedisConnectionOptions } from 'tickbus';
+import {
+  type Clock,
+  type Connection,
+  type Logger,
+  RedisConnection,
+  type RedisConnectionOptions,
+} from 'tickbus';
 import { CONFIG, formatAddress, readConfig } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { BusObserver } from './bus-observer.ts';

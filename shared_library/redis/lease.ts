@@ -8,7 +8,7 @@ import { LeaseBase, type LeaseSettings } from './lease/lease-base.ts';
 import type { LeaseTimes } from './lease/lease-times.ts';
 import type { Clock } from './runtime/clock.ts';
 import { containedLogger } from './runtime/logger.ts';
-import { checkOptionNames } from './runtime/option-checks.ts';
+import { checkOptionNames, type OptionNames } from './runtime/option-checks.ts';
 import { systemClock } from './runtime/system-clock.ts';
 import type { Connection } from './transport/port.ts';
 
@@ -25,7 +25,7 @@ export type RedisLeaseOptions = ConnectionOptions &
     clock?: Clock | undefined;
   };
 
-const NAMES = {
+const NAMES: OptionNames<RedisLeaseOptions> = {
   ...CONNECTION_NAMES,
   ttlMs: true,
   marginMs: true,
@@ -33,7 +33,7 @@ const NAMES = {
   channel: true,
   name: true,
   clock: true,
-} as const;
+};
 
 /**
  * Leader election: one of many candidates holds the lease, and with it the right to do a job or to publish on a

@@ -3,7 +3,7 @@
 import { CONNECTION_NAMES, type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
 import { PublisherBase } from './publish/publisher-base.ts';
 import type { Clock } from './runtime/clock.ts';
-import { checkOptionNames, checkType } from './runtime/option-checks.ts';
+import { checkOptionNames, checkType, type OptionNames } from './runtime/option-checks.ts';
 import { systemClock } from './runtime/system-clock.ts';
 import type { Connection, Fence } from './transport/port.ts';
 
@@ -41,7 +41,7 @@ export type RedisPublisherOptions = ConnectionOptions & {
   clock?: Clock | undefined;
 };
 
-const NAMES = {
+const NAMES: OptionNames<RedisPublisherOptions> = {
   ...CONNECTION_NAMES,
   sender: true,
   deadlineMs: true,
@@ -49,7 +49,7 @@ const NAMES = {
   lease: true,
   validate: true,
   clock: true,
-} as const;
+};
 
 /**
  * Publishes messages on channels.

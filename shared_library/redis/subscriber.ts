@@ -40,7 +40,7 @@ const FEEDS: FeedChannels = {
   defaultChannel: CHANNELS.PRICE_DATA.name,
 };
 
-const NAMES = { ...CONNECTION_NAMES, clock: true, freshness: true } as const;
+const NAMES: OptionNames<RedisSubscriberOptions> = { ...CONNECTION_NAMES, clock: true, freshness: true };
 const FRESHNESS_NAMES: OptionNames<FreshnessTimes> = { missedHeartbeats: true, linkTimeoutMs: true };
 
 /**

@@ -3,8 +3,8 @@
 import { TickbusError } from '../errors.ts';
 import { printable } from './printable.ts';
 
-/** The names of all options of `T`: the compiler requires the list to be complete. */
-export type OptionNames<T> = Readonly<Record<keyof T, true>>;
+/** The names of all options of `T`, which may be a union: the compiler requires the list to be complete. */
+export type OptionNames<T> = Readonly<Record<T extends unknown ? keyof T : never, true>>;
 
 /** @throws TickbusError `TICKBUS_INVALID_OPTION` unless `options` is an object with known names only */
 export function checkOptionNames(

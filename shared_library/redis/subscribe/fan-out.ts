@@ -72,9 +72,9 @@ export class FanOut {
   }
 
   /**
-   * Shows the message to the taps, then delivers it to each subscription that wants it. The payload is validated at most
-   * once: if there are taps, or if a subscription wants it. A receiver that changes the message changes only its own: each
-   * one but the last gets a copy.
+   * Shows the message to the taps, then delivers it to each subscription that wants it. The payload is validated at
+   * most once: if there are taps, or if a subscription wants it. A receiver that changes the message changes only its
+   * own: each one but the last gets a copy.
    */
   dispatch(envelope: Envelope, deliveryTo: (receiver: Receiver) => Delivery | 'skip'): void {
     const { message_type: type, id } = envelope;

@@ -142,8 +142,8 @@ export function linkError(error: unknown, address: RedisAddress): TickbusError {
 }
 
 /**
- * Whether a retry is pointless until somebody changes a setting: the server replied with an error that is not transient,
- * such as rejected credentials, or the certificate of one side is unusable.
+ * Whether a retry is pointless until somebody changes a setting: the server replied with an error that is not
+ * transient, such as rejected credentials, or the certificate of one side is unusable.
  */
 export function isPermanent(error: unknown): boolean {
   const cause = rootCause(error);
