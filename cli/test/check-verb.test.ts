@@ -215,14 +215,14 @@ describe('text of other programs', () => {
 
   it('1,000 fake feeds do not hide the one that is down', () => {
     const fakes = Array.from({ length: 1_000 }, (_, index) =>
-      stored({ feed: `fake-${index}`, state: 'live' }, 0),
+      stored({ feed: `fake-${index}`, state: 'live', last_frame_ago_ms: 1 }, 0),
     );
     const down = stored({ feed: 'alpaca', state: 'down', last_frame_ago_ms: 99_000 }, 0);
     const combined = combinedResult([...fakes, down].map((value) => checkFeed(value, {})));
     for (const format of Object.values(FORMATS)) {
       const output = format({ ...combined, check: 'feed', name: undefined });
       expect(output).toContain('alpaca');
-      expect(output.length).toBeLessThan(20_000);
+      expect(output.length).toBeLessThan(12_000);
     }
   });
 });

@@ -76,7 +76,7 @@ describe('streams', () => {
     expect((JSON.parse(later.data) as Snapshot).frame).toBeGreaterThan(before + 1);
     other.close();
     stream.close();
-  });
+  }, 90_000);
 
   it('tails matching messages and counts the skipped ones', async () => {
     const stream = await EventStream.open(
