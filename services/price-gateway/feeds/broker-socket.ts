@@ -4,7 +4,7 @@ import { type ClientOptions, WebSocket } from 'ws';
 
 /** Limits of every connection to a broker. A violation ends the connection; the feed then reconnects. */
 export const BROKER_LIMITS = {
-  /** Maximum bytes of a message. The largest real price message seen has 41 kB; an order book snapshot can exceed it. */
+  /** Maximum bytes of a message. The largest recorded message has 41 kB; snapshots of order books can exceed 1 MiB. */
   maxMessageBytes: 1024 * 1024,
   /** Maximum fragments of a message. */
   maxFragments: 1_024,
@@ -16,7 +16,7 @@ export const BROKER_LIMITS = {
   bytesPerTurn: 64 * 1024,
 } as const;
 
-/** The options of `ws` that enforce `BROKER_LIMITS`. Deflate is off, because a small frame could inflate to gigabytes. */
+/** The options of `ws` that enforce `BROKER_LIMITS`. Deflate is off: a small frame could inflate to gigabytes. */
 export function brokerSocketOptions(): ClientOptions {
   const { maxMessageBytes: maxPayload, maxFragments, maxBufferedChunks } = BROKER_LIMITS;
   // A variable, because the types of ws lack the last two options.
@@ -73,8 +73,8 @@ export function closeBrokerSocket(socket: WebSocket, withinMs: number): Promise<
 }
 
 /**
- * Pauses reading until the next turn of the event loop when a turn has read `bytesPerTurn`. Without this, one turn reads
- * up to 2 MiB, which can be 500,000 messages. Counts chunks of TCP, so a message costs nothing.
+ * Pauses reading until the next turn of the event loop when a turn has read `bytesPerTurn`. Without this, one turn
+ * reads up to 2 MiB, which can be 500,000 messages. Counts chunks of TCP, so a message costs nothing.
  */
 function readInTurns(socket: WebSocket, tcp: NodeJS.ReadableStream): void {
   let bytes = 0;

@@ -35,8 +35,8 @@ export function defineFeedKind<Shape extends z.ZodRawShape>(kind: {
 }
 
 /**
- * The secret values of a kind's settings: strings, the tokens in them if they are URLs, and every string inside a secret
- * object.
+ * The secret values of a kind's settings: strings, the tokens in them if they are URLs, and every string inside a
+ * secret object.
  */
 export function secretsOf(
   { settings }: FeedKind,

@@ -65,8 +65,9 @@ export interface FeedListener {
    */
   mayConnect(attempt: Attempt, signal: AbortSignal): Promise<void>;
   /**
-   * A frame of the broker with its market events of requested instruments, in order; no events if the frame only shows
-   * that the connection is alive. The numbers are unchecked: the gateway validates them. A missing side of a quote has price 0 and size 0.
+   * A frame of the broker with its market events of requested instruments, in order; no events if the frame only
+   * shows that the connection is alive. The numbers are unchecked: the gateway validates them. A missing side of a
+   * quote has price 0 and size 0.
    */
   onFrame(events: readonly MarketEvent[]): void;
   /** A frame that cannot be parsed. The connection stays open. */

@@ -83,9 +83,32 @@ it.each([
   ['an invalid time', { ...trade(1), timestamp: Number.NaN }],
   ['no symbol', { ...trade(1), symbol: '' }],
   ['a symbol past the limit', { ...trade(1), symbol: 'A'.repeat(65) }],
+  ['a symbol with a bidirectional mark', { ...trade(1), symbol: 'AAPL\u202e' }],
+  ['a symbol with an invisible character', { ...trade(1), symbol: 'AA\u200bPL' }],
+  ['a symbol with a terminal control', { ...trade(1), symbol: '\u001b[2J' }],
+  ['a symbol that is a number', { ...trade(1), symbol: 7 }],
+  ['a symbol that is an object', { ...trade(1), symbol: { length: 1 } }],
+  ['a price that is a big integer', { ...trade(1), price: 1n }],
 ])('rejects %s and keeps nothing of it', (_, broken) => {
   const book = new PriceBook();
   expect(book.apply(broken as MarketEvent)).toBe('invalid');
+  expect(book.apply(quote(100, 102))).toMatchObject({ price: 101, source: 'midpoint' });
+});
+
+it('prices at most 50,000 instruments, and goes on with those', () => {
+  const book = new PriceBook();
+  for (let index = 0; index < 50_000; index++)
+    expect(typeof book.apply(trade(1, `S${index}`))).toBe('object');
+  expect(book.apply(trade(1, 'ONE-MORE'))).toBe('limit');
+  expect(book.apply(trade(2, 'S7'))).toMatchObject({ symbol: 'S7', price: 2 });
+  book.retain(new Set(['S7']));
+  expect(book.apply(trade(1, 'ONE-MORE'))).toMatchObject({ price: 1 });
+});
+
+it('forgets the last trade of an instrument that is no longer requested', () => {
+  const book = new PriceBook();
+  book.apply(trade(50));
+  book.retain(new Set(['MSFT']));
   expect(book.apply(quote(100, 102))).toMatchObject({ price: 101, source: 'midpoint' });
 });
 
