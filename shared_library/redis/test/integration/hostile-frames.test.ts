@@ -84,17 +84,19 @@ describeOnServers((server) => {
 
   it('the log of 2,000 invalid frames is bounded by lines and size, and events and counters are exact', async () => {
     const frame = utf8.encode(`{"sender":"${'\u202e'.repeat(1_000)}"}`);
+    const startedAt = performance.now();
     await send(...Array(2_000).fill(frame));
     expect(invalid.items).toHaveLength(2_000);
     expect(subscriber.status(PRICE_DATA)?.invalid).toBe(2_000);
     await subscriber.close();
     const lines = logger.lines.filter(({ message }) => message.includes('Invalid message received'));
-    expect(lines.length).toBeLessThanOrEqual(40 + 2);
+    const windows = Math.ceil((performance.now() - startedAt) / 10_000) + 1;
+    expect(lines.length).toBeLessThanOrEqual(windows * 21);
     const suppressedIn = ({ text }: { text: string }) => Number(JSON.parse(text).suppressed ?? 0);
     const suppressed = lines.reduce((sum, line) => sum + suppressedIn(line), 0);
     const written = lines.filter((line) => suppressedIn(line) === 0).length;
     expect(written + suppressed).toBe(2_000);
-    expect(logSize()).toBeLessThan(200_000);
+    expect(logSize()).toBeLessThan(windows * 100_000);
   });
 
   it('a blocked handler holds at most 32 MiB of large messages, and the rest is reported as a gap', async () => {
