@@ -15,23 +15,30 @@ export type RunCommand = <T>(
 /** Keys a call. */
 const CHUNK = 1_000;
 
+/** Calls are executed in order, and their chunks one after another, so that pings of the link come between them. */
 export function redisDemand(channel: ChannelSpec, run: RunCommand): DemandOperations {
   const { demand } = channelKeys(channel);
+  let last: Promise<unknown> = Promise.resolve();
+  const inOrder = (call: () => Promise<void>): Promise<void> => {
+    const done = last.then(call);
+    last = done.catch(() => {});
+    return done;
+  };
   return {
-    async declare(subscriberId, keys, ttlMs) {
-      const sent = chunksOf(keys).map((chunk) => {
-        const args = [subscriberId, String(ttlMs), String(MAX_DEMAND), ...chunk];
-        return run((client) => client.declareDemand([demand], args));
-      });
-      const declined = (await Promise.all(sent)).reduce<number>((sum, reply) => sum + Number(reply), 0);
-      if (declined > 0) throw demandFullError(channel, declined);
-    },
-    async withdraw(subscriberId, keys) {
-      const sent = chunksOf(keys).map((chunk) =>
-        run((client) => client.withdrawDemand([demand], [subscriberId, ...chunk])),
-      );
-      await Promise.all(sent);
-    },
+    declare: (subscriberId, keys, ttlMs) =>
+      inOrder(async () => {
+        let declined = 0;
+        for (const chunk of chunksOf(keys)) {
+          const args = [subscriberId, String(ttlMs), String(MAX_DEMAND), ...chunk];
+          declined += Number(await run((client) => client.declareDemand([demand], args)));
+        }
+        if (declined > 0) throw demandFullError(channel, declined);
+      }),
+    withdraw: (subscriberId, keys) =>
+      inOrder(async () => {
+        for (const chunk of chunksOf(keys))
+          await run((client) => client.withdrawDemand([demand], [subscriberId, ...chunk]));
+      }),
     async wanted() {
       const entries = new Set<string>();
       let [cursor, scanned] = ['0', 0];
@@ -49,7 +56,6 @@ export function redisDemand(channel: ChannelSpec, run: RunCommand): DemandOperat
   };
 }
 
-/** Declares nothing for no keys, but one call for any other number up to `CHUNK`. */
 function chunksOf(keys: readonly string[]): readonly (readonly string[])[] {
   return Array.from({ length: Math.ceil(keys.length / CHUNK) }, (_, index) =>
     keys.slice(index * CHUNK, (index + 1) * CHUNK),
