@@ -120,9 +120,12 @@ export class StateQueries {
         this.#confirmedAt = sentAt;
         this.watchHead();
       },
-      () => {
+      (error: TickbusError) => {
+        if (generation !== this.#generation) return;
+        // Another program has written to the key `field`. The read of the recovery reports it.
+        if (error.field !== undefined) return onHeadMismatch();
         // The link reports its own failures, and a recovery follows the next connection.
-        if (generation === this.#generation) this.watchHead();
+        this.watchHead();
       },
     );
   }
