@@ -10,12 +10,20 @@ export class OutageLog {
   /** The kinds that are logged: text, code and key. */
   readonly #logged = new Set<string>();
 
+  #problem: string | undefined;
+
   constructor(logger: Logger, lease: string) {
     this.#logger = logger;
     this.#lease = lease;
   }
 
+  /** The latest problem, as sentences; undefined if the server has granted or answered the last request. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
   warnOnce(text: string, err?: unknown): void {
+    this.#problem = err instanceof Error ? `${text} ${err.message}` : text;
     const { code = '', field = '' } = err instanceof TickbusError ? err : {};
     const kind = `${text} ${code} ${field}`;
     if (this.#logged.has(kind)) return;
@@ -25,6 +33,7 @@ export class OutageLog {
 
   /** Ends the outage: the next problem is logged again. */
   end(): void {
+    this.#problem = undefined;
     this.#logged.clear();
   }
 }

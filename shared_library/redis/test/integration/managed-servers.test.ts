@@ -1,5 +1,5 @@
-// Servers that have renamed a command, and users who may not run it: each operation works, or fails with the name of the
-// command, and nothing is published.
+// Servers that have renamed a command, and users who may not run it: each operation works, or fails with the name of
+// the command, and nothing is published.
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { silentLogger as logger, RecordingLogger } from '@tickbus/test-kit';
