@@ -1,7 +1,8 @@
 // All findings of `doctor` from the server's reports. Pure functions, here and in the module of each subject.
 
-import type { ChannelStats, ClockReport, ServerReport, UserPermissions } from 'tickbus/admin';
+import type { ChannelStats, ClockReport, CommandStates, ServerReport, UserPermissions } from 'tickbus/admin';
 import { clockFindings } from './clock-findings.ts';
+import { commandFindings } from './command-findings.ts';
 import type { DoctorFinding } from './finding.ts';
 import { permissionFindings } from './permission-findings.ts';
 import { serverFindings } from './server-findings.ts';
@@ -10,15 +11,27 @@ import { writerFindings } from './writer-findings.ts';
 export interface ServerFacts {
   readonly server: ServerReport;
   readonly clock: ClockReport;
+  readonly commands: CommandStates;
   readonly permissions: UserPermissions;
   readonly channels: readonly ChannelStats[];
 }
 
-export function diagnose({ server, clock, permissions, channels }: ServerFacts): DoctorFinding[] {
+export function diagnose({ server, clock, commands, permissions, channels }: ServerFacts): DoctorFinding[] {
   return [
     ...serverFindings(server),
+    ...commandFindings(commands, server.user),
     ...permissionFindings(permissions, server.user),
+    ...keyFindings(channels),
     ...writerFindings(channels, permissions),
     ...clockFindings(clock),
   ];
+}
+
+/** Channels whose keys hold what tickbus never writes. */
+function keyFindings(channels: readonly ChannelStats[]): DoctorFinding[] {
+  return channels.flatMap(({ channel, fault }) =>
+    fault === undefined
+      ? []
+      : [{ subject: 'keys', level: 'fail', found: `${channel} cannot be used`, advice: fault }],
+  );
 }

@@ -140,6 +140,35 @@ describe('doctor', () => {
   });
 
   it.each([
+    ['EVAL', 'fail', 1],
+    ['EVALSHA', 'fail', 1],
+    ['INFO', 'fail', 1],
+    ['CONFIG', 'unknown', 0],
+    ['CLIENT', 'ok', 0],
+  ])('has a line for a server without %s', async (command, level, expected) => {
+    await using redis = await startLocalRedis({ args: ['--rename-command', command, ''] });
+    const { code, stdout } = await call(['doctor', '--json', '--url', redis.url]);
+    const { findings } = JSON.parse(stdout) as { findings: DoctorFinding[] };
+    const found = expect.stringMatching(`^the server does not have ${command}( GET)?: `);
+    expect(findings.filter(({ subject }) => subject === 'commands')).toMatchObject([
+      { level, found, advice: expect.stringContaining('rename-command') },
+    ]);
+    expect(code).toBe(expected);
+  });
+
+  it('names the keys that another program has written to', async () => {
+    await using redis = await startLocalRedis();
+    await redis.answers('HSET tickbus:{PRICE_DATA}:head epoch abc', 'SET tickbus:{FEED_STATUS}:last text');
+    const { code, stdout } = await call(['doctor', '--json', '--url', redis.url]);
+    const { findings } = JSON.parse(stdout) as { findings: DoctorFinding[] };
+    expect(findings.filter(({ subject }) => subject === 'keys')).toMatchObject([
+      { level: 'fail', advice: expect.stringContaining('DEL tickbus:{PRICE_DATA}:head') },
+      { level: 'fail', advice: expect.stringContaining('DEL tickbus:{FEED_STATUS}:last') },
+    ]);
+    expect(code).toBe(1);
+  });
+
+  it.each([
     [['doctor', '--url', 'redis://127.0.0.1:1'], 1, /Cannot connect to Redis/],
     [['doctor', 'now'], 64, /too many arguments/],
   ])('fails for %j', async (args, expected, sentence) => {
@@ -171,7 +200,7 @@ describe('doctor', () => {
       user: 'default',
     };
     const clock = { offsetMs: -20_000, errorMs: 1, roundTripsMs: [40, 20, 30] };
-    const findings = diagnose({ server, clock, permissions: [], channels: [] });
+    const findings = diagnose({ server, clock, commands: [], permissions: [], channels: [] });
     expect(findings.map(({ subject, level }) => [subject, level])).toEqual([
       ['version', 'fail'],
       ['role', 'fail'],
@@ -188,6 +217,7 @@ describe('doctor', () => {
     const full = diagnose({
       server: { ...server, usedMemoryBytes: 100 },
       clock,
+      commands: [],
       permissions: [],
       channels: [],
     });

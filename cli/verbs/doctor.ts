@@ -30,10 +30,11 @@ async function doctor(context: Context, { json }: { readonly json?: boolean }): 
   const admin = context.closing(new RedisAdmin(context.redis));
   await admin.connect();
   const server = await admin.inspect();
+  const commands = await admin.commands();
   const permissions = await admin.permissions();
   const clock = await admin.clock(SAMPLES);
   const channels = await leasesOf(admin);
-  const findings = diagnose({ server, permissions, clock, channels });
+  const findings = diagnose({ server, commands, permissions, clock, channels });
   const hasNoFailure = findings.every(({ level }) => level !== 'fail');
   if (json) terminal.line(JSON.stringify({ fit: hasNoFailure, findings, server, clock }));
   else for (const finding of findings) printFinding(context, finding);

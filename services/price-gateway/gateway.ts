@@ -14,14 +14,17 @@ import { FeedPublisher } from './prices/feed-publisher.ts';
 import { ActiveSession } from './session/active-session.ts';
 import { ConnectionBudget } from './session/connection-budget.ts';
 
-/** Whether the gateway can do its work. On standby, it is ready while Redis is connected, so that it can take over. */
+/**
+ * Whether the gateway can do its work. On standby, it is ready while Redis is connected and answers its requests for
+ * the lease, so that it can take over. It is not ready while Redis rejects writes, for example with its memory full.
+ */
 export interface Readiness {
   readonly ready: boolean;
   readonly role: Role;
   readonly redis: 'connected' | 'disconnected';
   /** The feed's state while the gateway is active. */
   readonly feed?: string;
-  /** The reason why the feed is not live. */
+  /** Why Redis rejects what the gateway writes, or else why the feed is not live. */
   readonly detail?: string;
 }
 
@@ -118,10 +121,12 @@ class PriceGateway implements Gateway {
   }
 
   get readiness(): Readiness {
-    const { state, detail } = this.#session?.status ?? {};
+    const { state, detail: feedDetail } = this.#session?.status ?? {};
     const isWorking = this.#role === 'standby' || (this.#role === 'active' && state !== 'down');
+    const problem = this.#isConnected ? (this.#lease.problem ?? this.#session?.publishProblem) : undefined;
+    const detail = problem ?? feedDetail;
     return {
-      ready: this.#isConnected && isWorking,
+      ready: this.#isConnected && isWorking && problem === undefined,
       role: this.#role,
       redis: this.#isConnected ? 'connected' : 'disconnected',
       ...(state !== undefined && { feed: state }),

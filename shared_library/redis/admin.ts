@@ -11,11 +11,16 @@ import {
   RedisInspector,
   type ServerReport,
 } from './transport/redis/admin/inspector.ts';
-import type { UserPermissions } from './transport/redis/admin/permissions.ts';
+import type { CommandStates, UserPermissions } from './transport/redis/admin/permissions.ts';
 
 export { printable } from './runtime/printable.ts';
 export type { ChannelStats, ClockReport, ServerReport } from './transport/redis/admin/inspector.ts';
-export type { Purpose, UsedCommand, UserPermissions } from './transport/redis/admin/permissions.ts';
+export type {
+  CommandStates,
+  Purpose,
+  UsedCommand,
+  UserPermissions,
+} from './transport/redis/admin/permissions.ts';
 export type { OutputBufferLimit } from './transport/redis/admin/server-report.ts';
 
 const DEFAULT_SAMPLES = 5;
@@ -52,6 +57,11 @@ export class RedisAdmin implements AsyncDisposable {
    */
   permissions(channels: readonly Channel[] = Object.values(CHANNELS)): Promise<UserPermissions> {
     return this.#inspector.permissions(channels);
+  }
+
+  /** Whether this user can run the commands that managed servers rename or deny, found by harmless uses of them. */
+  commands(): Promise<CommandStates> {
+    return this.#inspector.commands();
   }
 
   /** Clock offset and round-trip time of the server. @param samples number of requests; default 5 */

@@ -12,7 +12,7 @@ export type ErrorCode =
   | 'TICKBUS_AUTH_FAILED'
   /** The TLS connection failed because of a certificate or a TLS setting of either side. */
   | 'TICKBUS_TLS_FAILED'
-  /** The user lacks the permission for the command, the key or the channel. */
+  /** The user lacks the permission for the command, the key or the channel, or the server does not have the command. */
   | 'TICKBUS_DENIED'
   /** The link is down. Nothing was sent and nothing is queued. */
   | 'TICKBUS_NOT_CONNECTED'
@@ -36,7 +36,7 @@ export type ErrorCode =
 export interface TickbusErrorOptions {
   /** The underlying error, if any. */
   cause?: unknown;
-  /** The path of the invalid value, as in `data.price` or `REDIS_PORT`. */
+  /** The path of the invalid value, as in `data.price` or `REDIS_PORT`, or a Redis key with a foreign value. */
   field?: string;
   /** The id of a command whose outcome is unknown. */
   messageId?: string;

@@ -19,9 +19,15 @@ export interface FeedPublisherOptions {
 export class FeedPublisher {
   readonly #options: FeedPublisherOptions;
   readonly #inFlight = new Set<Promise<void>>();
+  #problem: string | undefined;
 
   constructor(options: FeedPublisherOptions) {
     this.#options = options;
+  }
+
+  /** Why Redis did not accept the last message; undefined if it did. The heartbeat keeps it up to date. */
+  get problem(): string | undefined {
+    return this.#problem;
   }
 
   publishPrice(price: Price): void {
@@ -49,7 +55,9 @@ export class FeedPublisher {
     if (!this.#options.holdsLease()) return this.#options.counters.countFailure('TICKBUS_FENCED');
     const sent: Promise<void> = publish()
       .then(
-        () => {},
+        () => {
+          this.#problem = undefined;
+        },
         (error: unknown) => this.#fail(error),
       )
       .finally(() => this.#inFlight.delete(sent));
@@ -60,6 +68,8 @@ export class FeedPublisher {
     const { counters, warnings } = this.#options;
     const code = error instanceof TickbusError ? error.code : 'UNEXPECTED';
     counters.countFailure(code);
+    // The gateway's own mistake, and a lost lease, do not say that Redis rejects messages.
+    if (code !== 'TICKBUS_INVALID_MESSAGE' && code !== 'TICKBUS_FENCED') this.#problem = String(error);
     warnings.warn(code, { code, reason: String(error) }, 'Publish failed.');
   }
 }

@@ -94,6 +94,11 @@ export class ActiveSession {
     return this.#instruments.refusedCount;
   }
 
+  /** See `FeedPublisher.problem`. */
+  get publishProblem(): string | undefined {
+    return this.#options.publisher.problem;
+  }
+
   /** Milliseconds since the broker's last frame; undefined before the first. */
   get quietForMs(): number | undefined {
     return this.#health.quietForMs;

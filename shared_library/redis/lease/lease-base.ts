@@ -101,6 +101,11 @@ export class LeaseBase implements Fence, AsyncDisposable {
     return this.holds ? this.#held?.writer : undefined;
   }
 
+  /** Why the last attempt to acquire or renew the lease failed, as sentences; undefined if the server answered it. */
+  get problem(): string | undefined {
+    return this.#outages.problem;
+  }
+
   /** Renews the lease at once, so that a loss is noticed at once. Does nothing while the lease is not held. */
   confirm(): void {
     this.#held?.confirm();

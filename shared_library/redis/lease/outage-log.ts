@@ -1,26 +1,39 @@
-// Logs the problems of a lease, with one warning per outage.
+// Logs the problems of a lease, with one warning per outage and cause.
 
+import { TickbusError } from '../errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 
-/** Logs the first problem and ignores further ones until `end` is called. */
+/** Logs the first problem of each kind and ignores further ones until `end` is called. */
 export class OutageLog {
   readonly #logger: Logger;
   readonly #lease: string;
-  #isLogged = false;
+  /** The kinds that are logged: text, code and key. */
+  readonly #logged = new Set<string>();
+
+  #problem: string | undefined;
 
   constructor(logger: Logger, lease: string) {
     this.#logger = logger;
     this.#lease = lease;
   }
 
+  /** The latest problem, as sentences; undefined if the server has granted or answered the last request. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
   warnOnce(text: string, err?: unknown): void {
-    if (!this.#isLogged)
-      this.#logger.warn({ lease: this.#lease, ...(err === undefined ? {} : { err }) }, text);
-    this.#isLogged = true;
+    this.#problem = err instanceof Error ? `${text} ${err.message}` : text;
+    const { code = '', field = '' } = err instanceof TickbusError ? err : {};
+    const kind = `${text} ${code} ${field}`;
+    if (this.#logged.has(kind)) return;
+    this.#logged.add(kind);
+    this.#logger.warn({ lease: this.#lease, ...(err === undefined ? {} : { err }) }, text);
   }
 
   /** Ends the outage: the next problem is logged again. */
   end(): void {
-    this.#isLogged = false;
+    this.#problem = undefined;
+    this.#logged.clear();
   }
 }

@@ -118,9 +118,12 @@ export class StateQueries {
         this.#lease = lease;
         if (this.#compare(head, atRequest)) this.#confirmedAt = sentAt;
       },
-      () => {
+      (error: TickbusError) => {
+        if (generation !== this.#generation) return;
+        // Another program has written to the key `field`. The read of the recovery reports it.
+        if (error.field !== undefined) return onHeadMismatch();
         // The link reports its own failures, and a recovery follows the next connection.
-        if (generation === this.#generation) this.watchHead();
+        this.watchHead();
       },
     );
   }

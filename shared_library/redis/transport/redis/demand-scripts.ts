@@ -14,6 +14,8 @@ export const DECLARE_DEMAND = `${LUA_TRY}
 local time = try('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ends = string.format('%.0f', now + ARGV[2])
+need('PTTL', KEYS[1])
+need('PEXPIRE', KEYS[1], '1')
 -- A part of them, because one call may declare as many keys as another one left behind.
 local expired = try('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now), 'LIMIT', '0', '4000')
 if expired[1] then try('ZREM', KEYS[1], unpack(expired)) end

@@ -12,10 +12,14 @@ import {
 import { type ErrorCode, TickbusError } from '../../errors.ts';
 import { printable } from '../../runtime/printable.ts';
 import { formatAddress, isSocketPath, type RedisAddress } from './address.ts';
+import { unknownCommand, withoutScript } from './error-replies.ts';
+import { foreignDataError } from './foreign-data.ts';
 import { redact } from './redact.ts';
 import { tlsFault } from './tls-faults.ts';
 
 const TOO_MANY_CLIENTS = 'ERR max number of clients';
+/** Stands for the prefix of a reply to a command that the server does not have, or has renamed. */
+const UNKNOWN_COMMAND = 'ERR unknown command';
 
 /**
  * Maps the prefix of an error reply to an error code, for commands that were rejected before they had any effect.
@@ -26,11 +30,13 @@ const REFUSAL_CODES: ReadonlyMap<string, ErrorCode> = new Map([
   ['WRONGPASS', 'TICKBUS_AUTH_FAILED'],
   ['NOAUTH', 'TICKBUS_AUTH_FAILED'],
   ['NOPERM', 'TICKBUS_DENIED'],
+  [UNKNOWN_COMMAND, 'TICKBUS_DENIED'],
   // This error has no prefix that identifies it.
   [TOO_MANY_CLIENTS, 'TICKBUS_SERVER_ERROR'],
   // In a script, a missing permission is a plain ERR. The commands of these scripts fail with ERR for no other reason.
   ['REFUSED ERR', 'TICKBUS_DENIED'],
   ['REFUSED NOPERM', 'TICKBUS_DENIED'],
+  ['REFUSED NOCOMMAND', 'TICKBUS_DENIED'],
   ...[
     'OOM',
     'READONLY',
@@ -58,6 +64,15 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
     'Publish under the lease of this channel. A candidate takes over an expired lease within its TTL.',
 };
 
+const ENABLE_COMMAND =
+  'The server does not have it or has renamed it: enable it there (rename-command), or use another server.';
+
+function adviceOn(code: ErrorCode, error: unknown): string {
+  const word = replyPrefix(error);
+  if (word === UNKNOWN_COMMAND || word === 'REFUSED NOCOMMAND') return ENABLE_COMMAND;
+  return ADVICE[code] ?? '';
+}
+
 /** The error of a failed first connection, with host, port and advice. */
 export function connectError(error: unknown, address: RedisAddress): TickbusError {
   const cause = rootCause(error);
@@ -67,7 +82,7 @@ export function connectError(error: unknown, address: RedisAddress): TickbusErro
   if (reply !== undefined) {
     const code = refusalCode(reply) ?? 'TICKBUS_CONNECT_FAILED';
     const advice =
-      ADVICE[code] ??
+      adviceOn(code, cause) ||
       (code === 'TICKBUS_SERVER_ERROR'
         ? 'The server cannot accept it now. Retry later, or check the server settings.'
         : 'Check REDIS_URL; tickbus needs Redis 7 or newer, or a compatible server.');
@@ -93,13 +108,15 @@ export function connectError(error: unknown, address: RedisAddress): TickbusErro
  */
 export function commandError(error: unknown, address: RedisAddress, effect: 'read' | 'write'): TickbusError {
   if (error instanceof TickbusError) return error;
+  const foreign = foreignDataError(error, address);
+  if (foreign !== undefined) return foreign;
   const where = formatAddress(address);
   const word = replyPrefix(error);
   const code =
     refusalCode(word) ?? (word !== undefined && effect === 'read' ? 'TICKBUS_SERVER_ERROR' : undefined);
   if (code !== undefined) {
     const text =
-      `Redis at ${where} rejected the command: ${message(error, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
+      `Redis at ${where} rejected the command: ${message(error, address)}. ${adviceOn(code, error)}`.trimEnd();
     return createError(code, text, error, address);
   }
   const isUnsent = error instanceof ClientOfflineError || error instanceof ClientClosedError;
@@ -113,7 +130,7 @@ export function commandError(error: unknown, address: RedisAddress, effect: 'rea
 export function refusedError(error: unknown, channel: string, address: RedisAddress): TickbusError {
   const code = refusalCode(replyPrefix(error)) ?? 'TICKBUS_SERVER_ERROR';
   const text =
-    `Nothing was published on ${channel}: ${message(error, address)}. ${ADVICE[code] ?? ''}`.trimEnd();
+    `Nothing was published on ${channel}: ${message(error, address)}. ${adviceOn(code, error)}`.trimEnd();
   return createError(code, text, error, address);
 }
 
@@ -133,10 +150,12 @@ export function silentError(silentForMs: number, address: RedisAddress): Tickbus
 /** The error of an established link that dropped or could not reconnect. */
 export function linkError(error: unknown, address: RedisAddress): TickbusError {
   const cause = rootCause(error);
+  const foreign = foreignDataError(cause, address);
+  if (foreign !== undefined) return foreign;
   const fault = tlsFault(cause);
   const code =
     refusalCode(replyPrefix(cause)) ?? (fault === undefined ? 'TICKBUS_NOT_CONNECTED' : 'TICKBUS_TLS_FAILED');
-  const reason = fault ?? `${message(cause, address)}. ${ADVICE[code] ?? ''}`;
+  const reason = fault ?? `${message(cause, address)}. ${adviceOn(code, cause)}`;
   const text = `The link to Redis at ${formatAddress(address)} was lost: ${reason}`.trimEnd();
   return createError(code, text, cause, address);
 }
@@ -158,7 +177,12 @@ export function isBusy(error: unknown): boolean {
   return replyPrefix(error) === 'BUSY';
 }
 
-/** Whether the user lacks a permission. */
+/** Whether a key holds another type of value than the command expects. */
+export function isWrongType(error: unknown): boolean {
+  return replyPrefix(error) === 'WRONGTYPE';
+}
+
+/** Whether the user lacks a permission, or the server the command. */
 export function isDenied(error: unknown): boolean {
   return refusalCode(replyPrefix(error)) === 'TICKBUS_DENIED';
 }
@@ -209,9 +233,9 @@ const CHECK_SERVICE =
  */
 function replyPrefix(error: unknown): string | undefined {
   if (!(error instanceof ErrorReply)) return undefined;
-  return error.message.startsWith(TOO_MANY_CLIENTS)
-    ? TOO_MANY_CLIENTS
-    : /^(REFUSED )?\S*/.exec(error.message)?.[0];
+  if (error.message.startsWith(TOO_MANY_CLIENTS)) return TOO_MANY_CLIENTS;
+  if (unknownCommand(error) !== undefined) return UNKNOWN_COMMAND;
+  return /^(REFUSED )?\S*/.exec(error.message)?.[0];
 }
 
 /** Unwraps errors of the client. A host name with several addresses gives an AggregateError. */
@@ -222,7 +246,11 @@ function rootCause(error: unknown): unknown {
 }
 
 function message(error: unknown, address: RedisAddress): string {
-  const text = error instanceof Error ? error.message || error.name : String(error);
+  const name = unknownCommand(error);
+  // The server appends the arguments, which can be long or secret.
+  if (name !== undefined) return `unknown command '${printable(name)}'`;
+  const reply = withoutScript(error instanceof Error ? error.message || error.name : String(error));
+  const text = reply.replace(/^REFUSED (NOPERM |NOCOMMAND )?/, '');
   return printable(redact(text, address.password)).replace(/\.$/, '');
 }
 

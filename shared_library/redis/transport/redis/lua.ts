@@ -1,17 +1,48 @@
 // Lua fragments that scripts share.
 
 /**
- * `try` runs a command. If the server rejects it (permission, key type, memory), the error gets the prefix REFUSED,
- * which means that the script has changed nothing. So use `try` only if no earlier command of the script has changed
- * data, or if the same reason would have made an earlier command fail. Use `redis.call` otherwise: its errors may mean
- * a partial execution.
+ * `try` runs a command on the key that follows its name. If the server rejects it (permission, key type, memory), the
+ * error gets the prefix REFUSED, which means that the script has changed nothing. So use `try` only if no earlier
+ * command of the script has changed data, or if the same reason would have made an earlier command fail. Use
+ * `redis.call` otherwise: its errors may mean a partial execution.
+ *
+ * `need` rejects in the same way if the user may not run a command, or the server does not have it. Check the commands
+ * of every `redis.call` with it before the first change.
+ *
+ * REFUSED FOREIGN means that another program has written to a key of tickbus: `foreignDataError` parses it.
  */
 export const LUA_TRY = `
 local function refuse(reply) error({ err = 'REFUSED ' .. reply.err }) end
 local function try(...)
   local reply = redis.pcall(...)
-  if type(reply) == 'table' and reply.err then refuse(reply) end
-  return reply
+  if type(reply) ~= 'table' or not reply.err then return reply end
+  local command, key = ...
+  local function has(text) return string.find(reply.err, text, 1, true) end
+  if has('WRONGTYPE') then refuse({ err = 'FOREIGN type ' .. key }) end
+  if has('Unknown Redis command') then refuse({ err = 'NOCOMMAND the server does not have ' .. command }) end
+  if has('NOPERM') or has('user executing the script') then
+    refuse({ err = 'NOPERM the user may not use ' .. command .. (key and ' on ' .. key or '') })
+  end
+  refuse(reply)
+end
+local function need(...)
+  local command, key = ...
+  local is_known, may = pcall(redis.acl_check_cmd, ...)
+  if not is_known then refuse({ err = 'NOCOMMAND the server does not have ' .. command }) end
+  if not may then refuse({ err = 'NOPERM the user may not use ' .. command .. (key and ' on ' .. key or '') }) end
+end
+`;
+
+/**
+ * `whole(key, field, value)`: the value of a field as a number, 0 if it is absent. Rejects what tickbus never writes:
+ * text, fractions, negative numbers, and numbers beyond 2^52.
+ */
+export const LUA_WHOLE = `
+local function whole(key, field, value)
+  if value and not (string.find(value, '^%d+$') and tonumber(value) <= 2 ^ 52) then
+    refuse({ err = 'FOREIGN ' .. field .. ' ' .. key })
+  end
+  return tonumber(value or 0)
 end
 `;
 
@@ -37,8 +68,7 @@ end
 
 /** Defines `branch` in scripts that assign positions or grant leases. Rejects users who may not use INFO. */
 export const LUA_REQUIRE_BRANCH = `${LUA_BRANCH}
+-- Without INFO, a loss of data cannot be detected.
+need('INFO')
 local branch = branch_of_server()
-if not branch then
-  refuse({ err = 'NOPERM the user may not use INFO, which is needed to detect data loss' })
-end
 `;

@@ -2,7 +2,7 @@
 
 import { LUA_POSITION_PATTERN } from '../../wire/position-prefix.ts';
 import { MAX_READ_WHOLE } from '../port.ts';
-import { LUA_BRANCH, LUA_TRY } from './lua.ts';
+import { LUA_BRANCH, LUA_TRY, LUA_WHOLE } from './lua.ts';
 
 /**
  * Reads the head of a channel and one chunk of its stored messages at one instant.
@@ -17,11 +17,13 @@ import { LUA_BRANCH, LUA_TRY } from './lua.ts';
  *
  * A chunk omits messages above the top of the first chunk. They were published later, so they arrive live.
  */
-export const READ_CHANNEL = `${LUA_TRY}${LUA_BRANCH}
+export const READ_CHANNEL = `${LUA_TRY}${LUA_WHOLE}${LUA_BRANCH}
 local kind, since_epoch, after, cursor, count, up_to, mode = unpack(ARGV, 1, 7)
 local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'branch')
 local epoch = head[1] or '0'
 local top = head[1] and head[2] or '0'
+whole(KEYS[1], 'epoch', epoch)
+whole(KEYS[1], 'seq', top)
 local time = try('TIME')
 local entries = {}
 local branch = up_to == '' and head[3] and branch_of_server()
@@ -44,7 +46,7 @@ local function add(text)
 end
 if kind == 'state' then
   if cursor == '' and try('HLEN', KEYS[2]) <= ${MAX_READ_WHOLE} then
-    for _, text in ipairs(redis.call('HVALS', KEYS[2])) do add(text) end
+    for _, text in ipairs(try('HVALS', KEYS[2])) do add(text) end
   elseif mode == 'keys' then
     if #ARGV > 7 then
       for _, text in ipairs(try('HMGET', KEYS[2], unpack(ARGV, 8))) do if text then add(text) end end
@@ -57,7 +59,7 @@ if kind == 'state' then
   end
 elseif kind == 'event' then
   local from = cursor ~= '' and ('(' .. cursor) or in_epoch and ('(' .. epoch .. '-' .. ARGV[3]) or '-'
-  local chunk = redis.call('XRANGE', KEYS[3], from, '+', 'COUNT', count)
+  local chunk = try('XRANGE', KEYS[3], from, '+', 'COUNT', count)
   for _, entry in ipairs(chunk) do add(entry[2][2]) end
   if #chunk == tonumber(count) then result[7] = chunk[#chunk][1] end
 end

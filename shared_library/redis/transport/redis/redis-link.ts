@@ -1,6 +1,6 @@
 // One link to Redis: connects, monitors the connection and reconnects. RedisTransport sends the commands.
 
-import { ConnectionTimeoutError } from 'redis';
+import { ConnectionTimeoutError, ErrorReply } from 'redis';
 import { TickbusError } from '../../errors.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { Emitter } from '../../runtime/emitter.ts';
@@ -41,6 +41,8 @@ export class RedisLink {
   #client: RedisClient | undefined;
   #watchdog: LinkWatchdog | undefined;
   #connecting: Promise<void> | undefined;
+  /** Why a new connection cannot be prepared: another program has written to a key that it needs. */
+  #foreignData: TickbusError | undefined;
   #generation = 0;
   #endBackoff: () => void = () => {};
   #cancelAttempt: () => void = () => {};
@@ -62,7 +64,7 @@ export class RedisLink {
 
   async connect(): Promise<void> {
     if (this.#state === 'closed') throw closedError();
-    if (this.#state === 'disconnected') throw notConnectedError(this.#settings);
+    if (this.#state === 'disconnected') throw this.#foreignData ?? notConnectedError(this.#settings);
     this.#connecting ??= this.#connectFirst();
     await this.#connecting;
   }
@@ -110,7 +112,11 @@ export class RedisLink {
     client.on('error', (error: unknown) => this.#onError(client, error));
     await this.#withTimeout(this.#establish(client), client, timeoutMs);
     this.#watchdog = new LinkWatchdog({
-      ping: () => client.ping(),
+      // Any reply proves that the link is alive, also that of a server without PING.
+      ping: () =>
+        client
+          .ping()
+          .catch((error: unknown) => (error instanceof ErrorReply ? error : Promise.reject(error))),
       onStale: (silentForMs) => this.#onStale(client, silentForMs),
     });
     this.#logger.debug(this.#logFields(), 'Connected to Redis.');
@@ -162,6 +168,7 @@ export class RedisLink {
    * decoder.
    */
   #lose(error: TickbusError): void {
+    this.#foreignData = undefined;
     const client = this.#detachClient();
     this.#logger.warn(this.#logFields(error), error.message);
     this.#enter('disconnected', { type: 'disconnected', error });
@@ -182,6 +189,7 @@ export class RedisLink {
       } catch (error) {
         if (this.#isClosed()) return;
         const failure = linkError(error, this.#settings);
+        this.#foreignData = failure.field === undefined ? undefined : failure;
         if (isPermanent(error) && ++refusals === MAX_REFUSALS) return this.#fail(failure);
         this.#logger.debug({ ...this.#logFields(failure), attempt }, 'Reconnect failed; retrying.');
       }

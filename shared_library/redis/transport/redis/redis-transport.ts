@@ -19,7 +19,8 @@ import type {
 } from '../port.ts';
 import { type RunRead, readChannel } from './channel-read.ts';
 import { AS_BYTES, type RedisClient } from './client.ts';
-import { commandError, isDenied } from './error-mapping.ts';
+import { commandError, isDenied, isWrongType } from './error-mapping.ts';
+import { foreignKeyError, parseWhole } from './foreign-data.ts';
 import { channelKeys } from './keys.ts';
 import { ExclusiveLease } from './lease/exclusive-lease.ts';
 import { TokenLease } from './lease/token-lease.ts';
@@ -111,15 +112,27 @@ export class RedisTransport implements Transport {
     const [[epoch, seq], holder, [seconds, microseconds]] = await this.#run(
       (client) =>
         Promise.all([
-          client.hmGet(keys.head, ['epoch', 'seq']),
+          client.hmGet(keys.head, ['epoch', 'seq']).catch((error: unknown) => {
+            throw isWrongType(error) ? foreignKeyError(keys.head, 'type', this.#settings) : error;
+          }),
           // Without permission to read the lease, the head is returned as if nobody held it.
           client.get(keys.lease).catch(() => null),
           client.sendCommand<[string, string]>(['TIME']),
         ]),
       'read',
     );
-    const position = epoch === null ? ORIGIN : { epoch: Number(epoch), seq: Number(seq ?? 0) };
+    const position =
+      epoch === null
+        ? ORIGIN
+        : { epoch: this.#whole(keys.head, 'epoch', epoch), seq: this.#whole(keys.head, 'seq', seq) };
     return { position, at: Number(seconds) * 1_000 + Number(microseconds) / 1_000, ...parseLease(holder) };
+  }
+
+  /** See `LUA_WHOLE`. */
+  #whole(key: string, field: string, value: string | null | undefined): number {
+    const number = parseWhole(value ?? '0');
+    if (number === undefined) throw foreignKeyError(key, field, this.#settings);
+    return number;
   }
 
   /** A lease with an exclusive writer has its own connection, which is its fence. */

@@ -1,15 +1,24 @@
 // Read-only inspection of a server: settings, permissions, clock and channels.
 
+import { ErrorReply } from 'redis';
 import type { Channel } from '../../../channel/channel.ts';
 import type { TickbusError } from '../../../errors.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { Position } from '../../../wire/position.ts';
 import type { RedisClient } from '../client.ts';
-import { commandError } from '../error-mapping.ts';
+import { commandError, isDenied, isWrongType } from '../error-mapping.ts';
+import { unknownCommand } from '../error-replies.ts';
+import { foreignKeyAdvice, foreignKeyFault, parseWhole } from '../foreign-data.ts';
 import { channelKeys, isFramesName } from '../keys.ts';
 import type { LinkSettings } from '../link-settings.ts';
 import { RedisLink } from '../redis-link.ts';
-import { permissionScript, type UserPermissions, usedCommands } from './permissions.ts';
+import {
+  type CommandStates,
+  PROBES,
+  permissionScript,
+  type UserPermissions,
+  usedCommands,
+} from './permissions.ts';
 import { parseOutputBuffer, parseServerFacts, type ServerReport } from './server-report.ts';
 
 /** The statistics of a channel. */
@@ -30,6 +39,8 @@ export interface ChannelStats {
   readonly lease:
     | { readonly token: number; readonly expiresInMs: number; readonly fence: 'connection' | 'token' }
     | undefined;
+  /** Why the channel cannot be used, as sentences: another program has written to its keys. Undefined if it can. */
+  readonly fault?: string | undefined;
 }
 
 /** Clock offset and round-trip times of the server, in milliseconds. */
@@ -91,6 +102,26 @@ export class RedisInspector {
     }));
   }
 
+  /** Tries the commands that managed servers rename or deny. None of them changes anything. */
+  async commands(): Promise<CommandStates> {
+    const states = await Promise.all(
+      PROBES.map(async (probe): Promise<CommandStates[number]> => {
+        const command = probe.name;
+        try {
+          await this.#link.client.sendCommand([...probe.command]);
+          return { command, state: 'works' };
+        } catch (error) {
+          if (unknownCommand(error) !== undefined) return { command, state: 'missing' };
+          if (isDenied(error)) return { command, state: 'denied' };
+          // NOSCRIPT, for example: the server has the command, and the user may use it.
+          if (error instanceof ErrorReply) return { command, state: 'works' };
+          throw commandError(error, this.#settings, 'read');
+        }
+      }),
+    );
+    return states;
+  }
+
   /** Reads the server's time `samples` times, sequentially. */
   async clock(samples: number): Promise<ClockReport> {
     let best = { offsetMs: 0, errorMs: Number.POSITIVE_INFINITY };
@@ -126,19 +157,33 @@ export class RedisInspector {
 
   async #channelStats(name: string): Promise<Omit<ChannelStats, 'subscribers'>> {
     const { head, last, history, lease } = channelKeys({ name });
+    const faults: string[] = [];
+    const addFault = (key: string, what: string) => {
+      faults.push(`${foreignKeyFault(key, what)} ${foreignKeyAdvice(key)}`);
+    };
+    /** Reads a key. A key of another type is a fault of the channel. */
+    const read = <T>(key: string, reading: Promise<T>, absent: T): Promise<T> =>
+      reading.catch((error: unknown) => {
+        if (!isWrongType(error)) throw error;
+        addFault(key, 'type');
+        return absent;
+      });
     const [fields, keys, entries, token, ttl] = await this.#run((client) =>
       Promise.all([
-        client.hmGet(head, ['epoch', 'seq', 'writer']),
-        client.hLen(last),
-        client.xLen(history),
-        client.get(lease),
+        read(head, client.hmGet(head, ['epoch', 'seq', 'writer']), [null, null, null]),
+        read(last, client.hLen(last), 0),
+        read(history, client.xLen(history), 0),
+        read(lease, client.get(lease), null),
         client.pTTL(lease),
       ]),
     );
     const [epoch, seq, writer] = fields;
+    const [epochNumber, seqNumber] = [parseWhole(epoch ?? '0'), parseWhole(seq ?? '0')];
+    if (epochNumber === undefined) addFault(head, 'epoch');
+    if (seqNumber === undefined) addFault(head, 'seq');
     return {
       channel: name,
-      position: epoch && seq ? { epoch: Number(epoch), seq: Number(seq) } : undefined,
+      position: epochNumber && seqNumber !== undefined ? { epoch: epochNumber, seq: seqNumber } : undefined,
       keys,
       history: entries,
       // Otherwise the key does not contain a token, but `nobody` during a hold-off, or a nonce during a claim.
@@ -149,6 +194,7 @@ export class RedisInspector {
             fence: writer === 'plain' ? 'connection' : 'token',
           }
         : undefined,
+      fault: faults.length === 0 ? undefined : faults.join(' '),
     };
   }
 

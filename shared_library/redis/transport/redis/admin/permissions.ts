@@ -32,7 +32,11 @@ export function usedCommands(channel: Channel): UsedCommand[] {
     ...used('subscribe', ['SUBSCRIBE', name]),
     ...used('read', ['HMGET', head, 'epoch', 'seq'], ['GET', lease], ['TIME']),
     ...used('publish', ['GET', lease], ['HMGET', head, 'epoch', 'seq'], ['TIME'], ['HSET', head, 'seq', '0']),
-    ...used('publish', ['PUBLISH', name, '{}'], ...(kind === 'plain' ? [] : [['INFO'], ['DEL', fence(0)]])),
+    ...used(
+      'publish',
+      ['PUBLISH', name, '{}'],
+      ...(kind === 'plain' ? [] : [['INFO'], ['DEL', fence(0)], ['HDEL', head, 'writer']]),
+    ),
     ...used(
       'lease',
       ['GET', lease],
@@ -74,12 +78,40 @@ export function usedCommands(channel: Channel): UsedCommand[] {
   ];
 }
 
-/** Returns 1 or 0 for each command, without running any. Redis 7 or newer. */
+/** Commands that managed servers rename or deny: whether this user can run each on this server. */
+export type CommandStates = readonly {
+  /** `EVAL`, `EVALSHA`, `INFO`, `CONFIG GET` or `CLIENT`. */
+  readonly command: string;
+  /** `missing`: the server does not have it, or has renamed it. `denied`: the user lacks the permission. */
+  readonly state: 'works' | 'missing' | 'denied';
+}[];
+
+/** Harmless uses of these commands. An error other than a rejection proves that the command works. */
+export const PROBES = [
+  { name: 'EVAL', command: ['EVAL', 'return 1', '0'] },
+  { name: 'EVALSHA', command: ['EVALSHA', '0'.repeat(40), '0'] },
+  { name: 'INFO', command: ['INFO', 'server'] },
+  { name: 'CONFIG GET', command: ['CONFIG', 'GET', 'save'] },
+  { name: 'CLIENT', command: ['CLIENT', 'ID'] },
+] as const;
+
+/**
+ * Returns 1 or 0 for each command, without running any; 0 also for a command that the server does not have. Redis 7 or
+ * newer.
+ */
 export function permissionScript(commands: readonly UsedCommand[]): string {
-  const checks = commands.map(({ command }) => `redis.acl_check_cmd(${command.map(luaString).join(',')})`);
-  const lines = checks.map((check) => `r[#r+1] = ${check} and 1 or 0`);
-  return `local r = {}\n${lines.join('\n')}\nreturn r`;
+  const checks = commands.map(({ command }) => command.map(luaString).join(','));
+  const lines = checks.map((check) => `r[#r+1] = may(${check}) and 1 or 0`);
+  return `${LUA_MAY}local r = {}\n${lines.join('\n')}\nreturn r`;
 }
+
+/** `acl_check_cmd` throws for a command that the server does not have. */
+const LUA_MAY = `
+local function may(...)
+  local is_known, allowed = pcall(redis.acl_check_cmd, ...)
+  return is_known and allowed
+end
+`;
 
 /** Escapes every byte, so that no channel name can terminate the string. */
 function luaString(text: string): string {

@@ -2,7 +2,7 @@
 // others; exclusive-lease.ts describes the protocol. Jobs, and users who may not disconnect others, run the same
 // scripts without that step.
 
-import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY } from '../lua.ts';
+import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from '../lua.ts';
 
 /** Milliseconds by which a lease may end early, because the server rounds. */
 const ROUNDING_MS = 10;
@@ -16,6 +16,15 @@ local function is_ours(holder, token, head_token, head_until)
   if holder == token then return true end
   return (not holder or holder == 'nobody') and head_token == token and head_until ~= '0'
 end
+`;
+
+/** Rejects a caller who may not use a command that changes the keys of a lease. KEYS head, lease. */
+const LUA_NEED_WRITES = `
+need('SET', KEYS[2], '', 'PX', '1')
+need('PEXPIRE', KEYS[2], '1')
+need('PTTL', KEYS[2])
+need('HSET', KEYS[1], '', '')
+need('HDEL', KEYS[1], '')
 `;
 
 /** Defines `time` and `now`, in milliseconds. */
@@ -44,17 +53,23 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
  * A caller that publishes by script is 'barred' while the last holder is one with plain commands whose lease expired.
  * The caller cannot stop that holder's batches in flight.
  */
-export const RESERVE_LEASE = `${LUA_TRY}${LUA_DIGITS}${LUA_IS_OURS}
+export const RESERVE_LEASE = `${LUA_TRY}${LUA_WHOLE}${LUA_DIGITS}${LUA_IS_OURS}
 local nonce, ttl, token, writer = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local holder = try('GET', KEYS[2])
-local head = try('HMGET', KEYS[1], 'token', 'lease_branch', 'until', 'ttl', 'writer', 'past')
-if token ~= '' then
+local head = try('HMGET', KEYS[1], 'token', 'lease_branch', 'until', 'ttl', 'writer', 'past', 'epoch', 'seq')
+local last_token = whole(KEYS[1], 'token', head[1])
+local ended = whole(KEYS[1], 'until', head[3])
+local last_ttl = whole(KEYS[1], 'ttl', head[4])
+-- The second script needs them. A reservation that cannot be activated would keep others out.
+whole(KEYS[1], 'epoch', head[7])
+whole(KEYS[1], 'seq', head[8])
+${LUA_NEED_WRITES}if token ~= '' then
   if not is_ours(holder, token, head[1], head[3]) then return { 'lost', head[6] or '' } end
   try('HSET', KEYS[1], 'nonce', nonce)
   return { 'reserved', token }
 end
 ${LUA_NOW}${LUA_REQUIRE_BRANCH}
-local longest = math.max(ttl, tonumber(head[4] or 0))
+local longest = math.max(ttl, last_ttl)
 if holder and holder ~= nonce then
   local left = redis.call('PTTL', KEYS[2])
   if left < 0 or left > longest then
@@ -67,8 +82,7 @@ end
 if not holder and writer == 'token' and head[5] == 'plain' and head[3] ~= '0' and head[2] == branch then
   return { 'barred', digits(longest) }
 end
-local raised = digits(math.max(tonumber(head[1] or 0) + 1, now))
-local ended = tonumber(head[3] or 0)
+local raised = digits(math.max(last_token + 1, now))
 local is_known = head[1] and branch == head[2] and ended <= now + ${ROUNDING_MS}
 local is_late = is_known and ended > 0 and now - ended > longest
 if not holder and (not is_known or is_late) then
@@ -108,7 +122,7 @@ const MAX_PAST_EPOCHS = 8;
  * or the head is below what the caller has published. `past` lists ended epochs as
  * `epoch:seq:is_same_branch:mark,...;`, the latest first.
  */
-export const ACTIVATE_LEASE = `${LUA_TRY}${LUA_DIGITS}${LUA_IS_OURS}
+export const ACTIVATE_LEASE = `${LUA_TRY}${LUA_WHOLE}${LUA_DIGITS}${LUA_IS_OURS}
 local nonce, ttl, token, writer, epoch, published = unpack(ARGV)
 local holder = try('GET', KEYS[2])
 local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'token', 'branch', 'until', 'nonce', 'past')
@@ -119,6 +133,10 @@ end
 if is_resume and head[6] ~= nonce then
   return redis.error_reply('BUSY another connection of this writer is resuming')
 end
+local last_epoch, last_seq = whole(KEYS[1], 'epoch', head[1]), whole(KEYS[1], 'seq', head[2])
+${LUA_NEED_WRITES}
+need('DEL', KEYS[3])
+if writer == 'plain' then need('XADD', KEYS[3], '1-1', 'epoch', '') end
 ${LUA_NOW}${LUA_REQUIRE_BRANCH}
 local micros = time[1] * 1000000 + time[2]
 local marks = try('HMGET', KEYS[1], ${MARK_FIELDS})
@@ -132,7 +150,7 @@ local function renew_fence(of_epoch)
   if writer == 'plain' then redis.call('XADD', KEYS[3] .. of_epoch, '1-1', 'epoch', of_epoch) end
 end
 for i = 1, 8 do marks[i] = marks[i] or '' end
-if is_resume and is_same_branch and head[1] == epoch and tonumber(head[2] or -1) >= tonumber(published) then
+if is_resume and is_same_branch and head[1] == epoch and head[2] and last_seq >= tonumber(published) then
   renew_fence(epoch)
   return { 'same', epoch, micros, head[2], unpack(marks) }
 end
@@ -144,7 +162,7 @@ end
 for ended in string.gmatch(head[7] or '', '[^;]+') do
   if #past < ${MAX_PAST_EPOCHS} then past[#past + 1] = ended end
 end
-local next_epoch = digits(math.max(tonumber(head[1] or 0) + 1, tonumber(is_resume and epoch or 0) + 1, now))
+local next_epoch = digits(math.max(last_epoch + 1, tonumber(is_resume and epoch or 0) + 1, now))
 redis.call('HDEL', KEYS[1], ${MARK_FIELDS})
 redis.call('HSET', KEYS[1], 'epoch', next_epoch, 'seq', '0', 'token', token, 'branch', branch,
   'lease_branch', branch, 'past', table.concat(past, ';'))
@@ -165,17 +183,20 @@ local token, ttl, epoch, published = unpack(ARGV)
 local head = try('HMGET', KEYS[1], 'token', 'until', 'epoch', 'branch', 'seq')
 if not is_ours(try('GET', KEYS[2]), token, head[1], head[2]) then return 0 end
 ${LUA_NOW}
+need('SET', KEYS[2], '', 'PX', '1')
+if epoch ~= '' then need('INFO') end
 try('HSET', KEYS[1], 'until', digits(now + ttl), 'ttl', ttl)
 redis.call('SET', KEYS[2], token, 'PX', ttl)
 if epoch == '' then return 1 end
 ${LUA_REQUIRE_BRANCH}
-local is_known = head[3] == epoch and head[4] == branch and tonumber(head[5] or -1) >= tonumber(published)
+local is_known = head[3] == epoch and head[4] == branch and (tonumber(head[5] or '') or -1) >= tonumber(published)
 return is_known and 1 or 2
 `;
 
 /** Ends the lease if the caller holds it. KEYS head, lease. ARGV token. Returns 1 or 0. */
 export const RELEASE_LEASE = `${LUA_TRY}
 if try('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+need('DEL', KEYS[2])
 try('HSET', KEYS[1], 'until', '0')
 return redis.call('DEL', KEYS[2])
 `;

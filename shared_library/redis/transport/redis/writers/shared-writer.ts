@@ -7,7 +7,7 @@ import type { Position } from '../../../wire/position.ts';
 import { LUA_POSITIONED } from '../../../wire/position-prefix.ts';
 import type { EarlierPublish, FenceToken, Outgoing, Receipt } from '../../port.ts';
 import { channelKeys } from '../keys.ts';
-import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY } from '../lua.ts';
+import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from '../lua.ts';
 
 /**
  * Publishes all messages of a batch or none: everything that the server can reject is checked before the first write.
@@ -23,11 +23,8 @@ import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY } from '../lua.ts';
  * A new epoch begins if the channel has no head, or if its head is of another branch of the server or below the known
  * position.
  */
-export const PUBLISH_BATCH = `${LUA_TRY}${LUA_DIGITS}${LUA_POSITIONED}
+export const PUBLISH_BATCH = `${LUA_TRY}${LUA_WHOLE}${LUA_DIGITS}${LUA_POSITIONED}
 local channel, kind, history, token, framing, known_epoch, known_seq = unpack(ARGV, 1, 7)
-local function need(...)
-  if not redis.acl_check_cmd(...) then refuse({ err = 'NOPERM the user may not use ' .. (...) }) end
-end
 local function fenced(why) return redis.error_reply('FENCED ' .. why) end
 local function publish(frames)
   if framing == 'batch' then frames = { '[' .. table.concat(frames, ',') .. ']' } end
@@ -55,10 +52,7 @@ end
 local time = try('TIME')
 local at_us = time[1] * 1000000 + time[2]
 local at = digits(math.floor(at_us / 1000))
-local epoch, seq = tonumber(head[1] or 0), tonumber(head[2] or 0)
-if not epoch or not seq or seq % 1 ~= 0 or seq < 0 or seq > 2 ^ 52 then
-  refuse({ err = 'WRONGVALUE epoch or seq of ' .. KEYS[1] .. ' is not a valid whole number' })
-end
+local epoch, seq = whole(KEYS[1], 'epoch', head[1]), whole(KEYS[1], 'seq', head[2])
 known_epoch, known_seq = tonumber(known_epoch), tonumber(known_seq)
 local is_below_known = epoch < known_epoch or (epoch == known_epoch and seq < known_seq)
 local is_new = not head[1] or not is_same_branch or is_below_known
@@ -90,6 +84,7 @@ end
 local receivers = 0
 if #texts > 0 then
   need('HSET', KEYS[1], '', '')
+  need('HDEL', KEYS[1], '')
   need('DEL', KEYS[5] .. '0')
   if fresh[1] then need('SET', fresh[1][1], '', 'PX', '1') end
   if kind == 'state' then

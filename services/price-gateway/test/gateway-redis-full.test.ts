@@ -1,0 +1,44 @@
+// Readiness while Redis rejects writes: not ready, with the reason; ready again afterwards.
+
+import { expect, it, vi } from 'vitest';
+import { useEmbeddedGateways } from './embedded-gateway.fixture.ts';
+
+const testbed = useEmbeddedGateways();
+
+it.each([
+  ['its memory is full', /OOM/, 'CONFIG SET maxmemory 1', 'CONFIG SET maxmemory 0'],
+  [
+    'it lacks replicas',
+    /NOREPLICAS/,
+    'CONFIG SET min-replicas-to-write 1',
+    'CONFIG SET min-replicas-to-write 0',
+  ],
+  ['it is a replica', /READONLY/, 'REPLICAOF 127.0.0.1 1', 'REPLICAOF NO ONE'],
+])(
+  'is not ready while Redis rejects writes because %s, and recovers',
+  async (_, reason, reject, accept) => {
+    const gateway = await testbed.startGateway();
+    const standby = await testbed.startGateway();
+    await testbed.nextStatus('live');
+    const gateways = [gateway, standby];
+    const readyOnes = () => gateways.filter(({ readiness }) => readiness.ready).length;
+    await vi.waitFor(() => expect(readyOnes()).toBe(2), 20_000);
+    await testbed.redis.answers(reject);
+    // First the heartbeat fails, then the lease expires, and neither gateway gets it.
+    await vi.waitFor(() => expect(readyOnes()).toBe(0), 20_000);
+    for (const { readiness } of gateways)
+      expect(readiness).toMatchObject({ redis: 'connected', detail: expect.stringMatching(reason) });
+    await vi.waitFor(
+      () => expect(gateways.map(({ stats }) => stats.role)).toEqual(['standby', 'standby']),
+      20_000,
+    );
+    expect(readyOnes()).toBe(0);
+    await testbed.redis.answers(accept);
+    await vi.waitFor(() => expect(readyOnes()).toBe(2), 20_000);
+    await vi.waitFor(
+      () => expect(gateways.some(({ stats }) => stats.feed?.state === 'live')).toBe(true),
+      20_000,
+    );
+  },
+  60_000,
+);

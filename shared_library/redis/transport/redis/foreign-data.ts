@@ -1,0 +1,43 @@
+// Keys of tickbus that another program has written to.
+
+import { ErrorReply } from 'redis';
+import { TickbusError } from '../../errors.ts';
+import { printable } from '../../runtime/printable.ts';
+import { formatAddress, type RedisAddress } from './address.ts';
+import { withoutScript } from './error-replies.ts';
+
+/** A field of the head as a number; undefined for what tickbus never writes. The same rule as `LUA_WHOLE`. */
+export function parseWhole(value: string): number | undefined {
+  return /^\d+$/.test(value) && Number(value) <= 2 ** 52 ? Number(value) : undefined;
+}
+
+/**
+ * The error for a key of tickbus that another program has written to; `field` is the key. Undefined for other errors.
+ * Scripts report it as `REFUSED FOREIGN`, then the field or `type`, then the key.
+ */
+export function foreignDataError(error: unknown, address: RedisAddress): TickbusError | undefined {
+  const text = error instanceof ErrorReply ? withoutScript(error.message) : '';
+  const [, what, key] = /^REFUSED FOREIGN (\S+) (.*)$/s.exec(text) ?? [];
+  return what === undefined || key === undefined ? undefined : foreignKeyError(key, what, address);
+}
+
+/** @param what the name of the field with a value that tickbus never writes, or `type` */
+export function foreignKeyError(key: string, what: string, address: RedisAddress): TickbusError {
+  const text =
+    `${foreignKeyFault(key, what)} The channel on Redis at ${formatAddress(address)} cannot be read or published on. ` +
+    foreignKeyAdvice(key);
+  return new TickbusError('TICKBUS_SERVER_ERROR', text, { field: key });
+}
+
+/** What is wrong with the key, as a sentence. */
+export function foreignKeyFault(key: string, what: string): string {
+  const fault =
+    what === 'type'
+      ? 'has another type than tickbus'
+      : `has a value in its field "${what}" that tickbus never`;
+  return `The key ${printable(key)} ${fault} writes.`;
+}
+
+export function foreignKeyAdvice(key: string): string {
+  return `Another program writes there: stop it, then delete the key (DEL ${printable(key)}); a new epoch begins.`;
+}
