@@ -23,20 +23,21 @@ export function supervise(options: SuperviseOptions): Promise<FuzzSummary> {
   const child = fork(program, [JSON.stringify(settings satisfies FuzzSettings)]);
   const failures: FuzzFailure[] = [];
   let at = { target: 'none', seed: settings.seed };
-  let lastInputAt = performance.now();
+  // The process itself may take long to start.
+  let deadline = performance.now() + Math.max(hangMs, HANG_MS);
   let summary: FuzzSummary | undefined;
   const add = (failure: FuzzFailure) => {
     failures.push(failure);
     onFailure(failure);
   };
   child.on('message', (message: FuzzMessage) => {
-    lastInputAt = performance.now();
+    deadline = performance.now() + hangMs;
     if (message.type === 'input') at = message;
     else if (message.type === 'failure') add(message.failure);
     else summary = message.summary;
   });
   const timer = setInterval(() => {
-    if (performance.now() - lastInputAt >= hangMs) child.kill('SIGKILL');
+    if (performance.now() >= deadline) child.kill('SIGKILL');
   }, CHECK_MS);
   return new Promise((resolve) => {
     child.once('close', (code, signal) => {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { freePort } from '@tickbus/local-redis';
 import { BROKER_ATTACKS, type BrokerAttack } from '../hostile/broker-attacks.ts';
 import { checkDesk, MAX_BLOCKED_MS } from '../hostile/check-desk.ts';
-import { Desk, SYMBOL } from '../hostile/desk.ts';
+import { Desk, START_MS, SYMBOL } from '../hostile/desk.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Testbed } from '../testbed.ts';
 import { delay, eventually } from '../wait.ts';
@@ -65,7 +65,7 @@ async function attackGateway(
   const settings: HostileBrokerSettings = { port, seed: testbed.random.int(0, 2 ** 30), symbol: SYMBOL };
   const broker = new WorkerProcess('hostile-broker', { ...settings });
   testbed.atEnd(() => broker.kill());
-  await broker.receive('ready');
+  await broker.receive('ready', START_MS);
   const desk = await Desk.open(testbed, { feed });
   desk.page.begin();
   for (const name of shuffled(testbed, Object.keys(BROKER_ATTACKS) as BrokerAttack[]))

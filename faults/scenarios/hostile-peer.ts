@@ -1,7 +1,7 @@
 // A hostile peer: a program with the password of a bot attacks a desk.
 
 import { checkDesk } from '../hostile/check-desk.ts';
-import { BOT, Desk } from '../hostile/desk.ts';
+import { BOT, Desk, START_MS } from '../hostile/desk.ts';
 import { PEER_TACTICS, type PeerTactic } from '../hostile/peer-tactics.ts';
 import { urlOf } from '../hostile/production-users.ts';
 import type { Scenario } from '../scenario.ts';
@@ -28,7 +28,7 @@ async function attack(testbed: Testbed, { seconds, ...rest }: PeerAttack): Promi
   };
   const peer = new WorkerProcess('hostile-peer', { ...settings });
   testbed.atEnd(() => peer.kill());
-  await peer.receive('ready');
+  await peer.receive('ready', START_MS);
   await delay(seconds * 1_000);
   peer.send({ type: 'stop' });
   const { sent, megabytes, refused, demand } = await peer.receive<HostilePeerReport>('stopped');
