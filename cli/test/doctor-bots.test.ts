@@ -140,35 +140,6 @@ describe('doctor', () => {
   });
 
   it.each([
-    ['EVAL', 'fail', 1],
-    ['EVALSHA', 'fail', 1],
-    ['INFO', 'fail', 1],
-    ['CONFIG', 'unknown', 0],
-    ['CLIENT', 'ok', 0],
-  ])('has a line for a server without %s', async (command, level, expected) => {
-    await using redis = await startLocalRedis({ args: ['--rename-command', command, ''] });
-    const { code, stdout } = await call(['doctor', '--json', '--url', redis.url]);
-    const { findings } = JSON.parse(stdout) as { findings: DoctorFinding[] };
-    const found = expect.stringMatching(`^the server does not have ${command}( GET)?: `);
-    expect(findings.filter(({ subject }) => subject === 'commands')).toMatchObject([
-      { level, found, advice: expect.stringContaining('rename-command') },
-    ]);
-    expect(code).toBe(expected);
-  });
-
-  it('names the keys that another program has written to', async () => {
-    await using redis = await startLocalRedis();
-    await redis.answers('HSET tickbus:{PRICE_DATA}:head epoch abc', 'SET tickbus:{FEED_STATUS}:last text');
-    const { code, stdout } = await call(['doctor', '--json', '--url', redis.url]);
-    const { findings } = JSON.parse(stdout) as { findings: DoctorFinding[] };
-    expect(findings.filter(({ subject }) => subject === 'keys')).toMatchObject([
-      { level: 'fail', advice: expect.stringContaining('DEL tickbus:{PRICE_DATA}:head') },
-      { level: 'fail', advice: expect.stringContaining('DEL tickbus:{FEED_STATUS}:last') },
-    ]);
-    expect(code).toBe(1);
-  });
-
-  it.each([
     [['doctor', '--url', 'redis://127.0.0.1:1'], 1, /Cannot connect to Redis/],
     [['doctor', 'now'], 64, /too many arguments/],
   ])('fails for %j', async (args, expected, sentence) => {

@@ -9,7 +9,7 @@ const LINES = PAGE.split('\n');
 
 /** The `user` lines of the page without the word `user`, with the password `secret`. */
 export const USER_RULES: readonly string[] = LINES.flatMap(
-  (line) => /^user (?!default)(.*)/.exec(line)?.[1]?.replace('PASSWORD', 'secret') ?? [],
+  (line) => /^user (\S+ on .*)/.exec(line)?.[1]?.replace('PASSWORD', 'secret') ?? [],
 );
 
 export const USER_NAMES: readonly string[] = USER_RULES.map((rules) => rules.split(' ')[0] ?? '');

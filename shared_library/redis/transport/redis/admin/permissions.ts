@@ -75,6 +75,7 @@ export function usedCommands(channel: Channel): UsedCommand[] {
     ...(kind === 'command' ? used('publish', ['GET', id('x')], ['SET', id('x'), '', 'PX', '1']) : []),
     ...(gateway ? used('demand', ['ZADD', demand, '0', 'x'], ['ZRANGEBYSCORE', demand, '0', '0']) : []),
     ...(gateway ? used('demand', ['PTTL', demand], ['PEXPIRE', demand, '1'], ['ZREM', demand, 'x']) : []),
+    ...(gateway ? used('demand', ['ZCARD', demand], ['ZSCORE', demand, 'x']) : []),
   ];
 }
 

@@ -1,0 +1,35 @@
+// `tickbus doctor` on servers that lack a command, or whose keys another program has written to.
+
+import { startLocalRedis } from '@tickbus/local-redis';
+import { expect, it } from 'vitest';
+import type { DoctorFinding } from '../diagnosis/finding.ts';
+import { call } from './harness.ts';
+
+it.each([
+  ['EVAL', 'fail', 1],
+  ['EVALSHA', 'fail', 1],
+  ['INFO', 'fail', 1],
+  ['CONFIG', 'unknown', 0],
+  ['CLIENT', 'ok', 0],
+])('has a line for a server without %s', async (command, level, expected) => {
+  await using redis = await startLocalRedis({ args: ['--rename-command', command, ''] });
+  const { code, stdout } = await call(['doctor', '--json', '--url', redis.url]);
+  const { findings } = JSON.parse(stdout) as { findings: DoctorFinding[] };
+  const found = expect.stringMatching(`^the server does not have ${command}( GET)?: `);
+  expect(findings.filter(({ subject }) => subject === 'commands')).toMatchObject([
+    { level, found, advice: expect.stringContaining('rename-command') },
+  ]);
+  expect(code).toBe(expected);
+});
+
+it('names the keys that another program has written to', async () => {
+  await using redis = await startLocalRedis();
+  await redis.answers('HSET tickbus:{PRICE_DATA}:head epoch abc', 'SET tickbus:{FEED_STATUS}:last text');
+  const { code, stdout } = await call(['doctor', '--json', '--url', redis.url]);
+  const { findings } = JSON.parse(stdout) as { findings: DoctorFinding[] };
+  expect(findings.filter(({ subject }) => subject === 'keys')).toMatchObject([
+    { level: 'fail', advice: expect.stringContaining('DEL tickbus:{PRICE_DATA}:head') },
+    { level: 'fail', advice: expect.stringContaining('DEL tickbus:{FEED_STATUS}:last') },
+  ]);
+  expect(code).toBe(1);
+});
