@@ -121,7 +121,7 @@ export class StateQueries {
       (error: TickbusError) => {
         if (generation !== this.#generation) return;
         // Another program has written to the key `field`. The read of the recovery reports it.
-        if (error.field !== undefined) return onHeadMismatch();
+        if (error.field !== undefined) return this.#options.onHeadMismatch();
         // The link reports its own failures, and a recovery follows the next connection.
         this.watchHead();
       },
