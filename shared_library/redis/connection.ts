@@ -116,7 +116,9 @@ export function connectionFrom(options: ConnectionOptions): { connection: Connec
     if (typeof connection?.close === 'function') return { connection, isOwned: false };
     throw invalidOption('connection', `is ${describe(connection)}. Use a RedisConnection.`);
   }
-  return { connection: new RedisConnection(options), isOwned: true };
+  // The caller has checked the names of all its options.
+  const ours = Object.entries(others).filter(([name]) => Object.hasOwn(ADDRESS_NAMES, name));
+  return { connection: new RedisConnection(Object.fromEntries(ours)), isOwned: true };
 }
 
 /** The default sender: host name and process id. Containers often share a process id but not a host name. */

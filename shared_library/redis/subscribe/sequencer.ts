@@ -53,8 +53,6 @@ export class Sequencer {
   #isNewLink = false;
   /** True if the recovery in flight reads all last values, not only those after the confirmed position. */
   #readsSnapshot = false;
-  /** The receivers whose keys the recovery in flight reads; undefined: all. */
-  #readFor: readonly Receiver[] | undefined;
   #mayRead = true;
   #isCompleting = false;
   #setPlaced: () => void = () => {};
@@ -233,7 +231,7 @@ export class Sequencer {
   #read(): void {
     const { channel, fanOut } = this.#options;
     this.#readsSnapshot = channel.kind === 'state' && (fanOut.hasNewReceiver || this.#recovery.isDistrusted);
-    this.#readFor = fanOut.keys && fanOut.receivers;
+    this.#recovery.begin();
     const heldBeforeRead = this.#held.all.length;
     this.#queries.read(
       this.#readsSnapshot ? undefined : (this.#progress.confirmed ?? this.#progress.position),
@@ -267,7 +265,7 @@ export class Sequencer {
     this.#progress.moveTo(state.position);
     if (plan.forged.length > 0) this.#pause.begin();
     // A receiver that a listener or handler adds now gets none of these messages, but a recovery of its own.
-    const receivers = new Set(this.#readFor ?? fanOut.receivers);
+    const { receivers } = this.#recovery;
     this.#isCompleting = true;
     this.#recovery.deliver(plan, receivers);
     this.#isCompleting = false;
