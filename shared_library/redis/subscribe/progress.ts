@@ -6,7 +6,7 @@ import { type DeliveryReports, type ForgedNumbers, forgedNumber } from './delive
 import { gapsBefore } from './gap-detection.ts';
 
 /** A power of two. The last messages are remembered to recognize copies of them, and to name their senders. */
-const MAX_REMEMBERED = 256;
+const MAX_REMEMBERED = 128;
 const MASK = MAX_REMEMBERED - 1;
 
 /**

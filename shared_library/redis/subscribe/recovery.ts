@@ -24,11 +24,24 @@ export interface RecoveryOptions {
 export class Recovery {
   readonly #options: RecoveryOptions;
   readonly #reached = new EpochTops();
+  /** The receivers whose keys the recovery in flight reads; undefined: all. */
+  #readFor: readonly Receiver[] | undefined;
   #isDelivering = false;
   #isDistrusted = false;
 
   constructor(options: RecoveryOptions) {
     this.#options = options;
+  }
+
+  /** Called when the read for a recovery is sent. */
+  begin(): void {
+    const { fanOut } = this.#options;
+    this.#readFor = fanOut.keys && fanOut.receivers;
+  }
+
+  /** The receivers that the recovery serves: those now, or those at its beginning if only their keys were read. */
+  get receivers(): ReadonlySet<Receiver> {
+    return new Set(this.#readFor ?? this.#options.fanOut.receivers);
   }
 
   /** True while recovered messages are delivered. */

@@ -53,8 +53,6 @@ export class Sequencer {
   #isNewLink = false;
   /** True if the recovery in flight reads all last values, not only those after the confirmed position. */
   #readsSnapshot = false;
-  /** The receivers whose keys the recovery in flight reads; undefined: all. */
-  #readFor: readonly Receiver[] | undefined;
   #mayRead = true;
   #isCompleting = false;
   #setPlaced: () => void = () => {};
@@ -116,9 +114,14 @@ export class Sequencer {
     this.#recover();
   }
 
-  /** Called when the link is down: messages are held until it is back, and a recovery in flight is discarded. */
+  /**
+   * Called when the link is down: messages are held until it is back, and a recovery in flight is discarded. A held
+   * message can be forged, and its real counterpart be lost with the link. On a `state` channel the last values replace
+   * the held messages, so they are dropped; those that the server does not keep are reported as lost.
+   */
   suspend(): void {
     if (this.#mode === 'idle' || this.#mode === 'closed') return;
+    if (this.#options.channel.kind === 'state') this.#held.drop(this.#progress.position ?? ORIGIN);
     this.#enter('recovering');
   }
 
@@ -233,7 +236,7 @@ export class Sequencer {
   #read(): void {
     const { channel, fanOut } = this.#options;
     this.#readsSnapshot = channel.kind === 'state' && (fanOut.hasNewReceiver || this.#recovery.isDistrusted);
-    this.#readFor = fanOut.keys && fanOut.receivers;
+    this.#recovery.begin();
     const heldBeforeRead = this.#held.all.length;
     this.#queries.read(
       this.#readsSnapshot ? undefined : (this.#progress.confirmed ?? this.#progress.position),
@@ -267,7 +270,7 @@ export class Sequencer {
     this.#progress.moveTo(state.position);
     if (plan.forged.length > 0) this.#pause.begin();
     // A receiver that a listener or handler adds now gets none of these messages, but a recovery of its own.
-    const receivers = new Set(this.#readFor ?? fanOut.receivers);
+    const { receivers } = this.#recovery;
     this.#isCompleting = true;
     this.#recovery.deliver(plan, receivers);
     this.#isCompleting = false;
