@@ -115,9 +115,8 @@ export class Sequencer {
   }
 
   /**
-   * Called when the link is down: messages are held until it is back, and a recovery in flight is discarded. A held
-   * message can be forged, and its real counterpart be lost with the link. On a `state` channel the last values replace
-   * the held messages, so they are dropped; those that the server does not keep are reported as lost.
+   * Called when the link is down: messages are held until it is back, and a recovery in flight is discarded. A `state`
+   * channel drops the held ones: they may be forged, and the next recovery repairs them or reports them as lost.
    */
   suspend(): void {
     if (this.#mode === 'idle' || this.#mode === 'closed') return;
@@ -168,8 +167,7 @@ export class Sequencer {
     } else {
       this.#hold(message);
       // During a pause, the first held message has started the timer.
-      const isFirst = this.#held.all.length === 1;
-      if (isFirst || !this.#pause.isActive) this.#pause.run(() => this.#recoverAhead());
+      if (this.#held.all.length === 1 || !this.#pause.isActive) this.#pause.run(() => this.#recoverAhead());
     }
   }
 

@@ -71,7 +71,10 @@ async function run(channel: typeof FILLS | typeof ALERTS | typeof COMMANDS, step
     if (type === 'old epoch') forge({ epoch: head().epoch - 1, seq: 1 });
     if (type === 'cut') {
       // Stated limit: a forged number that is not confirmed when the link is cut can hide the loss of its message.
-      await clock.advance(1_200);
+      for (let checks = 0; checks < 2; checks++) {
+        await clock.advance(1_200);
+        await eventLoopTurns(2);
+      }
       connection.subscribing.disconnect();
       await publisher.publish(channel, { n: ++n }, { type: 'note' }).then(({ position }) => {
         published.push({ n, ...(position as Position) });
