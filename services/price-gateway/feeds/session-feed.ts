@@ -24,6 +24,8 @@ export interface SessionListener {
   onEnd(failure: SessionFailure): void;
   /** Undefined when nothing is recorded. */
   readonly onRaw: ((frame: RawFrame) => void) | undefined;
+  /** Masks these secrets of the session too, in everything that it reports. */
+  addSecrets(secrets: readonly string[]): void;
   /** Makes a text of the broker safe for `reason`: without secrets, escaped, at most 200 characters. */
   clean(text: string): string;
 }
@@ -67,7 +69,7 @@ class SessionFeed implements Feed {
   readonly name: string;
   readonly venue: string | undefined;
   readonly #options: SessionFeedOptions;
-  readonly #redactor: Redactor;
+  #redactor: Redactor;
   readonly #closeController = new AbortController();
   #listener: FeedListener | undefined;
   #symbols: readonly string[] = [];
@@ -134,6 +136,7 @@ class SessionFeed implements Feed {
   /** Ignores events after the session has ended or `close` was called. */
   #createSessionListener(listener: FeedListener): SessionListener {
     let hasEnded = false;
+    let sent: readonly string[] = [];
     const whileOpen =
       <Args extends unknown[]>(report: (...args: Args) => void) =>
       (...args: Args): void => {
@@ -152,6 +155,10 @@ class SessionFeed implements Feed {
         // A refusal of anything else would fill INSTRUMENT_STATUS.
         if (this.#requested.has(refusal.symbol)) listener.onRefused(this.#cleanFailure(refusal));
       }),
+      addSecrets: (secrets) => {
+        sent = [...sent, ...secrets];
+        this.#redactor = new Redactor([...this.#options.secrets, ...sent]);
+      },
       clean: (text) => this.#redactor.clean(text),
       onRaw: listener.onRaw && whileOpen((frame) => listener.onRaw?.(frame)),
       onEnd: whileOpen((failure) => {

@@ -3,6 +3,7 @@
 import { isTooDeep } from '@tickbus/capture';
 import { WebSocket } from 'ws';
 import type { Mapping, VenueMessage } from '../mapping.ts';
+import { secretsIn } from '../recorder/mask.ts';
 import { BROKER_LIMITS, closeBrokerSocket, openBrokerSocket } from './broker-socket.ts';
 import type { Feed } from './feed.ts';
 import { defineFeedKind } from './feed-kind.ts';
@@ -114,10 +115,17 @@ class WebSocketSession implements Session {
   }
 
   #onOpen(): void {
-    const { pingMs, mapping } = this.#options;
+    const { pingMs } = this.#options;
     if (pingMs > 0) this.#pingTimer = setInterval(() => this.#ping(), pingMs);
-    if (this.#sendMapped('open', () => mapping.open?.() ?? []) && this.#syncSubscriptions())
+    if (this.#sendMapped('open', () => this.#openMessages()) && this.#syncSubscriptions())
       this.#listener.onLive();
+  }
+
+  /** The secrets in these messages are known only to the mapping. */
+  #openMessages(): readonly VenueMessage[] {
+    const messages = [this.#options.mapping.open?.() ?? []].flat() as readonly VenueMessage[];
+    this.#listener.addSecrets(messages.flatMap((message) => secretsIn(objectOf(message))));
+    return messages;
   }
 
   /** Sends the difference between the requested and the subscribed symbols. False if the mapping throws. */
@@ -191,6 +199,11 @@ class WebSocketSession implements Session {
     clearInterval(this.#pingTimer);
     this.#listener.onEnd(failure);
   }
+}
+
+/** A text that is not JSON has no fields, so no part of it is known to be secret. */
+function objectOf(message: VenueMessage): unknown {
+  return typeof message === 'string' ? (isJson(message) ? JSON.parse(message) : undefined) : message;
 }
 
 function retryableFailure(code: number | undefined, reason: string): SessionFailure {

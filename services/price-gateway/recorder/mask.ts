@@ -35,9 +35,21 @@ export class Masker {
   }
 }
 
+/** The texts that are masked in a frame to the broker. */
+export function secretsIn(frame: unknown): readonly string[] {
+  const secrets: string[] = [];
+  redact(frame, hiddenFieldsOf(frame), (value) => {
+    if (typeof value === 'string') secrets.push(value);
+  });
+  return secrets;
+}
+
 function withoutSecrets(frame: unknown): unknown {
-  if (!isLogin(frame)) return redact(frame, (field) => SECRET_FIELD.test(field));
-  return redact(frame, (field) => !NAMING_FIELD.test(field));
+  return redact(frame, hiddenFieldsOf(frame));
+}
+
+function hiddenFieldsOf(frame: unknown): (field: string) => boolean {
+  return isLogin(frame) ? (field) => !NAMING_FIELD.test(field) : (field) => SECRET_FIELD.test(field);
 }
 
 /** Whether a string, a list item or a type field at any depth marks the frame as a login. */
@@ -49,10 +61,20 @@ function isLogin(value: unknown, field = 'type'): boolean {
 }
 
 /** A copy with the values of hidden fields masked, at any depth. */
-function redact(value: unknown, isHidden: (field: string) => boolean, field = ''): unknown {
-  if (Array.isArray(value)) return value.map((one) => redact(one, isHidden, field));
-  if (typeof value !== 'object' || value === null) return isHidden(field) ? MASK : value;
-  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, redact(one, isHidden, name)]));
+function redact(
+  value: unknown,
+  isHidden: (field: string) => boolean,
+  onHidden: (value: unknown) => void = () => {},
+  field = '',
+): unknown {
+  if (Array.isArray(value)) return value.map((one) => redact(one, isHidden, onHidden, field));
+  if (typeof value !== 'object' || value === null) {
+    if (!isHidden(field)) return value;
+    onHidden(value);
+    return MASK;
+  }
+  const entries = Object.entries(value);
+  return Object.fromEntries(entries.map(([name, one]) => [name, redact(one, isHidden, onHidden, name)]));
 }
 
 /** Used after masking: a mask inside a number makes the JSON invalid. */

@@ -5,7 +5,7 @@ import { afterEach, expect, it } from 'vitest';
 import { codecFor } from '../../../simulated-broker/codec.ts';
 import { createAlpacaFeed } from '../../feeds/alpaca-feed.ts';
 import { createWebSocketFeed } from '../../feeds/websocket-feed.ts';
-import type { FrameItem } from '../../mapping.ts';
+import type { FrameItem, Mapping } from '../../mapping.ts';
 import { CREDENTIALS, ManualMarket, trade } from '../gateway.fixture.ts';
 import { frame, HostileServer, OPCODES } from './hostile-server.fixture.ts';
 import { ObservedFeed } from './observed-feed.fixture.ts';
@@ -18,10 +18,14 @@ afterEach(async () => {
 });
 
 /** A WebSocket feed whose frames are lists of items, and whose URL contains a token. */
-async function webSocket(symbols: readonly string[], answer?: Parameters<typeof HostileServer.start>[0]) {
+async function webSocket(
+  symbols: readonly string[],
+  answer?: Parameters<typeof HostileServer.start>[0],
+  open?: Mapping['open'],
+) {
   const server = await HostileServer.start(answer);
   cleanUps.push(() => server[Symbol.asyncDispose]());
-  const mapping = { read: (items: unknown) => items as FrameItem[] };
+  const mapping = { read: (items: unknown) => items as FrameItem[], ...(open && { open }) };
   const observed = new ObservedFeed(
     createWebSocketFeed({ url: `${server.url}?token=${TOKEN}`, mapping }),
     symbols,
@@ -51,6 +55,16 @@ it.each([
   const { observed, send } = await webSocket(['AAPL']);
   send(content(TOKEN));
   expect(await observed.invalid.until(() => true)).not.toContain('tok-');
+});
+
+it.each([
+  ['an object', { action: 'auth', key: 'my-key', secret: 'my-s3cret-value' }],
+  ['a text', JSON.stringify({ op: 'login', args: ['my-key', 'my-s3cret-value'] })],
+])('masks the secrets of a login that the mapping sends as %s', async (_what, message) => {
+  const { observed, send } = await webSocket(['AAPL'], undefined, () => message);
+  await observed.state('live');
+  send('bad my-key my-s3cret-value');
+  expect(await observed.invalid.until(() => true)).toBe('The frame is not JSON: bad *** ***');
 });
 
 it('masks a secret in a close reason, also in base64', async () => {
