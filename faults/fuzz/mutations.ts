@@ -199,8 +199,9 @@ function nested(value: unknown, depth: number): unknown {
   return result;
 }
 
-/** An own property of any name, also `__proto__`. */
+/** An own property of any name, also `__proto__`. The `length` of an array cannot be redefined. */
 function define(object: object, name: string, value: unknown): void {
+  if (Array.isArray(object) && name === 'length') return;
   Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
 }
 
