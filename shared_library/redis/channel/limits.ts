@@ -13,7 +13,11 @@ export const MAX_KEY_LENGTH = 256;
 export const MAX_SUBSCRIBER_KEYS = 20_000;
 /** The maximum number of requests on a channel: keys, counted once for each subscriber that requests them. */
 export const MAX_DEMAND = 200_000;
-/** The maximum number of keys that a gateway serves on a channel. */
+/**
+ * The maximum number of keys that a gateway serves on a channel, and of keys with a last value on a `state` channel.
+ * Beyond it, a publish for a new key is rejected with `TICKBUS_LIMIT_EXCEEDED`, unless the publisher has an exclusive
+ * lease: then it must bound its keys itself.
+ */
 export const MAX_CHANNEL_KEYS = 50_000;
 
 /** The maximum size of a frame that carries a batch, in bytes of UTF-8. A publisher never sends more in one batch. */

@@ -5,31 +5,24 @@ import type { Channel, DefaultType, MessageType, PayloadInput } from '../channel
 import { checkChannel } from '../channel/check-channel.ts';
 import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { checkOptionNames, type OptionNames } from '../runtime/option-checks.ts';
+import { checkOptionNames } from '../runtime/option-checks.ts';
 import type { Fence, IdempotencyKey, Outgoing, Transport } from '../transport/port.ts';
 import { type Envelope, encodeEnvelope, encodeTrusted } from '../wire/envelope.ts';
 import type { DeepReadonly } from '../wire/message.ts';
 import { keyOfPayload, schemaOf, validatePayload } from '../wire/payload-schema.ts';
 import type { Published } from './batch.ts';
 import { Batcher } from './batcher.ts';
+import {
+  checkedEndsKey,
+  checkId,
+  PUBLISH_NAMES,
+  type PublishOptions,
+  rejectCommandOptions,
+} from './publish-options.ts';
 import { UnsettledCommands } from './unsettled-commands.ts';
 
 export type { Published } from './batch.ts';
-
-export interface PublishOptions<T extends string = string> {
-  /** The message type. Default: the channel's `defaultType`. */
-  type?: T | undefined;
-  /** The `sender` of the message, at most 128 characters. Default: the publisher's. */
-  sender?: string | undefined;
-  /** Milliseconds until a command expires (kind `command`). Default: the channel's `expiresInMs`. */
-  expiresInMs?: number | undefined;
-  /**
-   * The id of a command (kind `command`): 1 to 128 printable ASCII characters without spaces. Publishing again under
-   * the same id has no further effect while the server remembers it: until the command expires, but at least one
-   * minute; 10 minutes if it never expires. Default: a new UUIDv7.
-   */
-  id?: string | undefined;
-}
+export type { PublishOptions } from './publish-options.ts';
 
 export interface PublisherSettings {
   readonly transport: Transport;
@@ -53,7 +46,6 @@ const DEFAULT_DEADLINE_MS = 2_000;
 const DEFAULT_MAX_PENDING = 32 * 1024 * 1024;
 
 const NO_OPTIONS = Object.freeze({});
-const PUBLISH_NAMES: OptionNames<PublishOptions> = { type: true, sender: true, expiresInMs: true, id: true };
 
 export class PublisherBase implements AsyncDisposable {
   readonly #settings: PublisherSettings;
@@ -103,6 +95,8 @@ export class PublisherBase implements AsyncDisposable {
    *
    * @param data the payload, sent unchanged after validation (unless `validate` is false)
    * @throws TickbusError `TICKBUS_INVALID_MESSAGE` with the path in `field`, before anything is sent
+   * @throws TickbusError `TICKBUS_LIMIT_EXCEEDED` for a new key of a `state` channel that has 50,000, and for the
+   *   messages batched with it. None of them was published
    */
   publish<C extends Channel, T extends MessageType<C> = DefaultType<C>>(
     channel: C,
@@ -193,6 +187,7 @@ export class PublisherBase implements AsyncDisposable {
     const now = this.#settings.clock.now();
     const command = channel.kind === 'command' ? this.#commandFields(channel, options, now) : undefined;
     if (command === undefined) rejectCommandOptions(channel, options);
+    const endsKey = checkedEndsKey(channel, options.endsKey);
     const envelope: Envelope = {
       message_type: type,
       data: data as Envelope['data'],
@@ -205,6 +200,7 @@ export class PublisherBase implements AsyncDisposable {
     const json = isTrusted ? encodeTrusted(envelope) : encodeEnvelope(envelope);
     if (!isTrusted) validatePayload(channel, type, data);
     const key = keyOfPayload(channel, type, envelope.data);
+    if (endsKey) return { json, key: key ?? '', endsKey };
     if (command === undefined) return key === undefined ? { json } : { json, key };
     return { json, ...(key === undefined ? {} : { key }), idempotency: command.idempotency };
   }
@@ -262,20 +258,6 @@ function checkAbove(limit: number, value: number | undefined, field: string, uni
 
 const MIN_REMEMBER_MS = 60_000;
 const DEFAULT_REMEMBER_MS = 600_000;
-
-function checkId(id: string): void {
-  if (typeof id === 'string' && /^[!-~]{1,128}$/.test(id)) return;
-  const text = 'The id of a command must have 1 to 128 printable ASCII characters without spaces.';
-  throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'id' });
-}
-
-function rejectCommandOptions(channel: Channel, options: PublishOptions): void {
-  for (const field of ['expiresInMs', 'id'] as const) {
-    if (options[field] === undefined) continue;
-    const text = `${field} is only for command channels, and ${channel} is not one. Omit it.`;
-    throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field });
-  }
-}
 
 /** A batch fails as a whole. Each command in it gets an error with its own id. */
 function withMessageId(error: TickbusError, id: string): TickbusError {

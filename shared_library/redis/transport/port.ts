@@ -18,6 +18,9 @@ export interface Transport {
    * Publishes as one of many writers: either all messages of the batch or none. Rejects with OUTCOME_UNKNOWN if the
    * reply is lost. If the lease of the channel is held, `token` must be its token.
    *
+   * Rejects with LIMIT_EXCEEDED if the batch would add a last value to a channel that has `MAX_CHANNEL_KEYS` of them.
+   * An exclusive writer has no such limit: the one process that uses it bounds its own keys, as the price gateway does.
+   *
    * @param known a position that the channel is known to have reached; a server below that position has lost data
    */
   publish(
@@ -85,6 +88,8 @@ export interface Outgoing {
   readonly json: string;
   /** The key of the last value that this message replaces (kind `state`). */
   readonly key?: string;
+  /** True if the last value of `key` is removed in place of being replaced (kind `state`). */
+  readonly endsKey?: true;
   /** Deduplicates retries (kind `command`). Either all messages of a batch have it, or none. */
   readonly idempotency?: IdempotencyKey;
 }

@@ -41,6 +41,29 @@ describe('a message', () => {
   });
 });
 
+describe('endsKey', () => {
+  it('marks the message of a state channel, and only with true', async () => {
+    const { publisher, transport } = fakePublisher();
+    const price = { symbol: 'AAPL', price: 1 };
+    await publisher.publish(PRICES, price, { endsKey: true });
+    await publisher.publish(PRICES, price, { endsKey: false });
+    expect(transport.published.flat().map(({ key, endsKey }) => [key, endsKey])).toEqual([
+      ['AAPL', true],
+      ['AAPL', undefined],
+    ]);
+  });
+
+  it('is rejected by name on a channel without last values, and if it is not a boolean', async () => {
+    const { publisher, sent } = fakePublisher();
+    const rejected = { code: 'TICKBUS_INVALID_OPTION', field: 'endsKey' };
+    const price = { symbol: 'AAPL', price: 1 };
+    for (const options of [{ endsKey: 1 }, { endsKey: 'yes' }] as unknown as { endsKey: boolean }[])
+      await expect(publisher.publish(PRICES, price, options)).rejects.toMatchObject(rejected);
+    await expect(publisher.publish(FILLS, { n: 1 }, { endsKey: true })).rejects.toMatchObject(rejected);
+    expect(sent()).toEqual([]);
+  });
+});
+
 describe('publish rejects without sending', () => {
   it('with TICKBUS_INVALID_MESSAGE for an invalid payload, an unknown type or a missing key', async () => {
     const { publisher, sent } = fakePublisher();

@@ -18,7 +18,7 @@ import type {
   Outgoing,
   Receipt,
 } from '../port.ts';
-import { lastValues } from './last-values.ts';
+import { checkKeyLimit, lastValues, storeLast } from './last-values.ts';
 
 interface StoredMessage {
   readonly position: Position;
@@ -73,6 +73,7 @@ export class MemoryServer {
       for (const frame of encodeFrames(spec, texts)) this.publishRaw(spec.name, frame);
       return { first: undefined, receivers: channel.listeners.size };
     }
+    checkKeyLimit(spec, channel.last, batch);
     const { epoch, seq } = channel.head;
     if (epoch < known.epoch || (epoch === known.epoch && seq < known.seq)) channel.head = ORIGIN;
     const at = this.#clock.now();
@@ -280,7 +281,7 @@ function encodeFrames({ framing }: ChannelSpec, texts: readonly string[]): Uint8
 }
 
 function store(spec: ChannelSpec, channel: ServerChannel, message: Outgoing, kept: StoredMessage): void {
-  if (spec.kind === 'state' && message.key !== undefined) channel.last.set(message.key, kept);
+  if (spec.kind === 'state') storeLast(channel.last, message, kept);
   if (spec.history === 0) return;
   channel.history.push(kept);
   if (channel.history.length > spec.history) channel.history.shift();

@@ -11,6 +11,7 @@ import {
 } from 'redis';
 import { type ErrorCode, TickbusError } from '../../errors.ts';
 import { printable } from '../../runtime/printable.ts';
+import { END_KEYS } from '../key-limit.ts';
 import { formatAddress, isSocketPath, type RedisAddress } from './address.ts';
 import { unknownCommand, withoutScript } from './error-replies.ts';
 import { foreignDataError } from './foreign-data.ts';
@@ -37,6 +38,7 @@ const REFUSAL_CODES: ReadonlyMap<string, ErrorCode> = new Map([
   ['REFUSED ERR', 'TICKBUS_DENIED'],
   ['REFUSED NOPERM', 'TICKBUS_DENIED'],
   ['REFUSED NOCOMMAND', 'TICKBUS_DENIED'],
+  ['REFUSED LIMIT', 'TICKBUS_LIMIT_EXCEEDED'],
   ...[
     'OOM',
     'READONLY',
@@ -62,6 +64,7 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   TICKBUS_DENIED: 'Give the user the permission (ACL SETUSER), or use another user.',
   TICKBUS_FENCED:
     'Publish under the lease of this channel. A candidate takes over an expired lease within its TTL.',
+  TICKBUS_LIMIT_EXCEEDED: END_KEYS,
 };
 
 const ENABLE_COMMAND =
@@ -250,7 +253,7 @@ function message(error: unknown, address: RedisAddress): string {
   // The server appends the arguments, which can be long or secret.
   if (name !== undefined) return `unknown command '${printable(name)}'`;
   const reply = withoutScript(error instanceof Error ? error.message || error.name : String(error));
-  const text = reply.replace(/^REFUSED (NOPERM |NOCOMMAND )?/, '');
+  const text = reply.replace(/^REFUSED (NOPERM |NOCOMMAND |LIMIT )?/, '');
   return printable(redact(text, address.password)).replace(/\.$/, '');
 }
 

@@ -67,7 +67,7 @@ export function usedCommands(channel: Channel): UsedCommand[] {
     ...(kind === 'state'
       ? [
           ...used('read', ['HLEN', last], ['HVALS', last], ['HMGET', last, 'x'], ['HSCAN', last, '0']),
-          ...used('publish', ['HSET', last, 'x', '{}']),
+          ...used('publish', ['HLEN', last], ['HSET', last, 'x', '{}'], ['HDEL', last, 'x']),
         ]
       : []),
     ...(kind === 'event' ? used('read', ['XRANGE', history, '-', '+']) : []),

@@ -136,9 +136,20 @@ function keepingCommands(
 ): string[][] {
   const { last, history } = channelKeys(channel);
   if (channel.kind === 'state') {
-    const command = ['HSET', last];
-    for (const [index, { key = '' }] of batch.entries()) command.push(key, texts[index] ?? '');
-    return [command];
+    const stored = ['HSET', last];
+    let ended: Set<string> | undefined;
+    for (const [index, { key = '', endsKey }] of batch.entries()) {
+      if (endsKey) {
+        ended ??= new Set();
+        ended.add(key);
+      } else {
+        ended?.delete(key);
+        stored.push(key, texts[index] ?? '');
+      }
+    }
+    if (ended === undefined || ended.size === 0) return [stored];
+    const removal = ['HDEL', last, ...ended];
+    return stored.length > 2 ? [stored, removal] : [removal];
   }
   if (channel.history === 0) return [];
   const kept = String(channel.history);

@@ -2,9 +2,11 @@
 // stores and publishes a batch.
 
 import type { ChannelSpec } from '../../../channel/channel.ts';
+import { MAX_CHANNEL_KEYS } from '../../../channel/limits.ts';
 import { TickbusError } from '../../../errors.ts';
 import type { Position } from '../../../wire/position.ts';
 import { LUA_POSITIONED } from '../../../wire/position-prefix.ts';
+import { TOO_MANY_KEYS } from '../../key-limit.ts';
 import type { EarlierPublish, FenceToken, Outgoing, Receipt } from '../../port.ts';
 import { channelKeys } from '../keys.ts';
 import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from '../lua.ts';
@@ -13,9 +15,9 @@ import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from '../lua.ts';
  * Publishes all messages of a batch or none: everything that the server can reject is checked before the first write.
  *
  * - KEYS head, last, history, lease, prefix of the fence keys, then the id key of each command.
- * - ARGV channel, kind, history length, fence token or '', framing, known epoch, known seq, then key and JSON of each
- *   message. In place of the key, a command has the milliseconds for which its id is remembered. A retry adds a colon
- *   and the epoch of its first attempt.
+ * - ARGV channel, kind, history length, fence token or '', framing, known epoch, known seq, the indexes of messages
+ *   that end their key (' 0 3 ', or ''), then key and JSON of each message. In place of the key, a command has the
+ *   milliseconds for which its id is remembered. A retry adds a colon and the epoch of its first attempt.
  * - Returns epoch, first seq, receivers, time in microseconds (0 where a plain channel has no value), then four values
  *   for each command that was not published: index, and epoch, seq, receivers of its first publish. The epoch is 0 if
  *   the server cannot know whether the command was published.
@@ -24,7 +26,7 @@ import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from '../lua.ts';
  * position.
  */
 export const PUBLISH_BATCH = `${LUA_TRY}${LUA_WHOLE}${LUA_DIGITS}${LUA_POSITIONED}
-local channel, kind, history, token, framing, known_epoch, known_seq = unpack(ARGV, 1, 7)
+local channel, kind, history, token, framing, known_epoch, known_seq, ends = unpack(ARGV, 1, 8)
 local function fenced(why) return redis.error_reply('FENCED ' .. why) end
 local function publish(frames)
   if framing == 'batch' then frames = { '[' .. table.concat(frames, ',') .. ']' } end
@@ -39,7 +41,7 @@ end
 need('PUBLISH', channel, '')
 if kind == 'plain' then
   local frames = {}
-  for i = 9, #ARGV, 2 do frames[#frames + 1] = ARGV[i] end
+  for i = 10, #ARGV, 2 do frames[#frames + 1] = ARGV[i] end
   return { 0, 0, publish(frames), 0 }
 end
 
@@ -61,8 +63,8 @@ local epoch_text = digits(epoch)
 
 -- known: 'epoch seq receivers' by id. repeats: messages with a known id. fresh: new ids.
 local known, repeats, fresh, texts, kept = {}, {}, {}, {}, {}
-for i = 9, #ARGV, 2 do
-  local index = (i - 9) / 2
+for i = 10, #ARGV, 2 do
+  local index = (i - 10) / 2
   local id = KEYS[6 + index]
   if id and not known[id] then
     local first_epoch = string.match(ARGV[i - 1], ':(%d+)$')
@@ -81,6 +83,40 @@ for i = 9, #ARGV, 2 do
   end
 end
 
+-- A message that ends its key undoes earlier ones of the batch, and a later one undoes the end.
+local ended = {}
+if ends ~= '' then
+  local text_of = {}
+  for i = 1, #kept, 2 do
+    local is_end = string.find(ends, ' ' .. (i - 1) / 2 .. ' ', 1, true)
+    text_of[kept[i]] = not is_end and kept[i + 1]
+  end
+  kept = {}
+  for key, text in pairs(text_of) do
+    if text then
+      kept[#kept + 1] = key
+      kept[#kept + 1] = text
+    else
+      ended[#ended + 1] = key
+    end
+  end
+  need('HDEL', KEYS[2], '')
+end
+if kind == 'state' then
+  local size, has_new = try('HLEN', KEYS[2]), {}
+  if size + #kept / 2 > ${MAX_CHANNEL_KEYS} then
+    -- Users who may publish may use HMGET, but not always HEXISTS.
+    for i = 1, #kept, 2 do
+      local key = kept[i]
+      if not has_new[key] and not try('HMGET', KEYS[2], key)[1] then
+        has_new[key] = true
+        size = size + 1
+      end
+    end
+    if next(has_new) and size > ${MAX_CHANNEL_KEYS} then refuse({ err = 'LIMIT ${TOO_MANY_KEYS}' }) end
+  end
+end
+
 local receivers = 0
 if #texts > 0 then
   need('HSET', KEYS[1], '', '')
@@ -88,7 +124,8 @@ if #texts > 0 then
   need('DEL', KEYS[5] .. '0')
   if fresh[1] then need('SET', fresh[1][1], '', 'PX', '1') end
   if kind == 'state' then
-    try('HSET', KEYS[2], unpack(kept))
+    if kept[1] then try('HSET', KEYS[2], unpack(kept)) end
+    if ended[1] then try('HDEL', KEYS[2], unpack(ended)) end
   elseif history ~= '0' then
     for i, message in ipairs(texts) do
       try('XADD', KEYS[3], 'MAXLEN', history, epoch_text .. '-' .. digits(seq + i), 'm', message)
@@ -129,6 +166,7 @@ export function publishArguments(
     channel.framing ?? 'message',
     String(known.epoch),
     String(known.seq),
+    endedIndexes(batch),
   ];
   for (const { key = '', idempotency, json } of batch) {
     if (idempotency === undefined) args.push(key, json);
@@ -140,6 +178,13 @@ export function publishArguments(
   }
   const ids = batch.flatMap(({ idempotency }) => (idempotency === undefined ? [] : id(idempotency.id)));
   return { keys: [head, last, history, lease, fence(''), ...ids], args };
+}
+
+/** The indexes of the messages that end their key, such as ' 0 3 '; '' if none does. */
+function endedIndexes(batch: readonly Outgoing[]): string {
+  let indexes = '';
+  for (const [index, { endsKey }] of batch.entries()) if (endsKey) indexes += ` ${index} `;
+  return indexes;
 }
 
 /** @throws TickbusError `TICKBUS_OUTCOME_UNKNOWN` for a reply that the script never gives; it may come from a proxy */
