@@ -1,10 +1,12 @@
 // The gateway: on standby until it acquires the lease of PRICE_DATA. While it holds the lease, it publishes the prices
 // of one feed.
 
-import { TickbusError } from 'tickbus';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MAX_CHANNEL_KEYS, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisLease } from 'tickbus/lease';
 import { RedisPublisher } from 'tickbus/publisher';
+import { readReportedSymbols } from './demand/earlier-statuses.ts';
 import { SymbolDemand } from './demand/symbol-demand.ts';
 import type { Feed } from './feeds/feed.ts';
 import { type CompleteOptions, completeOptions, type GatewayOptions } from './gateway-options.ts';
@@ -51,6 +53,8 @@ export function createGateway(options: GatewayOptions): Gateway {
 
 /** Deadline of each publish, milliseconds. A price that is older is not worth publishing. */
 const PUBLISH_DEADLINE_MS = 1_000;
+/** Delay until the statuses of earlier gateways are read again, milliseconds. */
+const STATUS_RETRY_MS = 5_000;
 
 /**
  * starting -> standby -> active -> (standby -> active)* -> stopping -> stopped
@@ -82,7 +86,8 @@ class PriceGateway implements Gateway {
     this.#demand = new SymbolDemand({
       always: all.symbols,
       graceMs: all.symbolGraceMs,
-      limit: all.demandLimit,
+      // INSTRUMENT_STATUS keeps one status for each symbol, and no more than this.
+      limit: Math.min(all.demandLimit, MAX_CHANNEL_KEYS - all.symbols.length),
     });
     this.#lease = new RedisLease({
       connection,
@@ -192,7 +197,7 @@ class PriceGateway implements Gateway {
     }
     const publisher = this.#publisher;
     const [counters, warnings] = [this.#counters, this.#warnings];
-    this.#session = new ActiveSession({
+    const session = new ActiveSession({
       feed,
       token,
       holder,
@@ -205,8 +210,23 @@ class PriceGateway implements Gateway {
       logger,
       warnings,
     });
-    this.#session.start();
+    this.#session = session;
+    session.start();
+    void this.#inheritStatuses(session);
     this.#scheduleDemandPoll();
+  }
+
+  /** Without it, the statuses that a stopped or crashed gateway left behind would stay for ever. */
+  async #inheritStatuses(session: ActiveSession): Promise<void> {
+    while (session === this.#session && this.#role === 'active') {
+      try {
+        return session.inherit(await readReportedSymbols(this.#options.connection.publishing));
+      } catch (error) {
+        const text = 'Cannot read the instrument statuses of earlier gateways; trying again.';
+        this.#warnings.warn('statuses', { reason: String(error) }, text);
+        await sleep(STATUS_RETRY_MS, undefined, { ref: false });
+      }
+    }
   }
 
   /** Releases the lease, so that another gateway can take over, and returns to standby. */

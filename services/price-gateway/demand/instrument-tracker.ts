@@ -11,7 +11,10 @@ interface Status {
 
 export type InstrumentChange = Status & { readonly symbol: string };
 
-/** A reported status. `interrupted`: reported as `subscribed` before the connection was lost. Not published. */
+/**
+ * A reported status. `interrupted`: reported as `subscribed` before the connection was lost, or reported by an earlier
+ * gateway. Not published.
+ */
 type ReportedStatus = Status | { readonly state: 'interrupted'; readonly detail?: never };
 
 const INTERRUPTED: ReportedStatus = { state: 'interrupted' };
@@ -45,6 +48,18 @@ export class InstrumentTracker {
     return this.#unchecked.size > 0;
   }
 
+  /**
+   * @param symbols symbols with a status of an earlier gateway. It stays until the broker answers if the symbol is
+   *   requested; otherwise the symbol is reported as `unsubscribed`.
+   */
+  inherit(symbols: Iterable<string>): void {
+    for (const symbol of symbols) {
+      if (this.#reported.has(symbol)) continue;
+      this.#reported.set(symbol, INTERRUPTED);
+      this.#unchecked.add(symbol);
+    }
+  }
+
   /** @param symbols all symbols that bots request now, or requested within the grace period */
   setOfBots(symbols: Iterable<string>): void {
     const before = this.#ofBots;
@@ -67,8 +82,8 @@ export class InstrumentTracker {
       else if (granted.length >= limit) this.#refusals.set(symbol, overLimit(limit));
       else granted.push(symbol);
     }
-    for (const symbol of this.#requested) this.#unchecked.add(symbol);
     this.#checkDifference(before, this.#requested);
+    for (const symbol of this.#requested) this.#unchecked.add(symbol);
     return granted;
   }
 
@@ -132,10 +147,10 @@ export class InstrumentTracker {
     return this.#requested.has(symbol) || (this.#requested.has('*') && this.#ofBots.has(symbol));
   }
 
-  /** `*` stands for every symbol of a bot. */
+  /** `*` stands for every symbol of a bot. Statuses end before others begin, so that the channel has room for them. */
   #checkDifference(before: ReadonlySet<string>, after: ReadonlySet<string>): void {
-    for (const symbol of after) if (!before.has(symbol)) this.#unchecked.add(symbol);
     for (const symbol of before) if (!after.has(symbol)) this.#unchecked.add(symbol);
+    for (const symbol of after) if (!before.has(symbol)) this.#unchecked.add(symbol);
     if (before.has('*') !== after.has('*')) for (const symbol of this.#ofBots) this.#unchecked.add(symbol);
   }
 }

@@ -42,8 +42,12 @@ export class FeedPublisher {
     this.#send(() => this.#options.publisher.publish(CHANNELS.FEED_STATUS, truncateDetail(status)));
   }
 
+  /** `unsubscribed` is the last status of an instrument: the server keeps none after it. */
   publishInstrumentStatus(status: InstrumentStatus): void {
-    this.#send(() => this.#options.publisher.publish(CHANNELS.INSTRUMENT_STATUS, truncateDetail(status)));
+    const options = { endsKey: status.state === 'unsubscribed' };
+    this.#send(() =>
+      this.#options.publisher.publish(CHANNELS.INSTRUMENT_STATUS, truncateDetail(status), options),
+    );
   }
 
   /** Resolves when no publish is in flight. */

@@ -1,6 +1,6 @@
 // Runs the feed while the gateway holds the lease: publishes its prices, its status and the status of each instrument.
 
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { MarketEvent } from '@tickbus/capture';
 import type { FeedStatus, Logger } from 'tickbus';
 import { printable } from 'tickbus/admin';
@@ -14,6 +14,7 @@ import type { FeedPublisher } from '../prices/feed-publisher.ts';
 import { PriceBook } from '../prices/price-book.ts';
 import type { ConnectionBudget } from './connection-budget.ts';
 import { FeedHealth } from './feed-health.ts';
+import { InstrumentPublisher } from './instrument-publisher.ts';
 
 /** All values are milliseconds. */
 export interface SessionTimes {
@@ -65,19 +66,25 @@ export class ActiveSession {
   readonly #options: ActiveSessionOptions;
   readonly #book: PriceBook;
   readonly #instruments = new InstrumentTracker();
+  readonly #statuses: InstrumentPublisher;
   readonly #health: FeedHealth;
   #phase: 'new' | 'running' | 'stopping' | 'stopped' | 'aborted' = 'new';
   /** The symbols of the last request to the feed, joined by commas. */
   #requestedSymbols = '';
   /** The version of the demand at the last request. */
   #demandVersion: number | undefined;
-  #isPublishingChanges = false;
   #heartbeat: NodeJS.Timeout | undefined;
 
   constructor(options: ActiveSessionOptions) {
     const { feed, times } = options;
     this.#options = options;
     this.#book = new PriceBook(feed.venue);
+    this.#statuses = new InstrumentPublisher({
+      ...options,
+      instruments: this.#instruments,
+      feed: feed.name,
+      isRunning: () => this.#phase === 'running',
+    });
     this.#health = new FeedHealth({
       ...times,
       expectsFrames: () => this.#instruments.requestedCount > 0,
@@ -118,11 +125,11 @@ export class ActiveSession {
       onState: (state) => this.#onState(state),
       onSubscribed: (symbols) => {
         this.#instruments.acknowledge(symbols);
-        this.#publishInstrumentChanges();
+        this.#statuses.publishChanges();
       },
       onRefused: (refusal) => {
         this.#instruments.refuse(refusal);
-        this.#publishInstrumentChanges();
+        this.#statuses.publishChanges();
       },
     });
     this.#publishStatus();
@@ -143,7 +150,13 @@ export class ActiveSession {
       feed.setSymbols(requested);
       if (!requested.includes('*')) this.#book.retain(new Set(requested));
     }
-    this.#publishInstrumentChanges();
+    this.#statuses.publishChanges();
+  }
+
+  /** Takes over the statuses of an earlier gateway: those of symbols that nobody requests end. */
+  inherit(symbols: readonly string[]): void {
+    this.#instruments.inherit(symbols);
+    this.#statuses.publishChanges();
   }
 
   /**
@@ -278,26 +291,4 @@ export class ActiveSession {
   #publishStatus(): void {
     this.#options.publisher.publishFeedStatus(this.status);
   }
-
-  #publishInstrumentChanges(): void {
-    if (this.#isPublishingChanges || this.#phase !== 'running') return;
-    this.#isPublishingChanges = true;
-    void this.#publishChangesInTurns();
-  }
-
-  /** Waits after each chunk, so that many changes delay neither the lease nor the prices, and fill no queue. */
-  async #publishChangesInTurns(): Promise<void> {
-    const { feed, publisher, token } = this.#options;
-    while (this.#phase === 'running' && this.#instruments.hasUnchecked) {
-      const changes = this.#instruments.takeChanges(CHANGES_PER_TURN);
-      for (const change of changes)
-        publisher.publishInstrumentStatus({ ...change, feed: feed.name, lease: token });
-      if (changes.length > 0) await publisher.settled();
-      await nextTurn();
-    }
-    this.#isPublishingChanges = false;
-  }
 }
-
-/** Instruments whose status is checked, and published if it has changed, in one turn of the event loop. */
-const CHANGES_PER_TURN = 500;

@@ -4,47 +4,14 @@ import { RedisConnection } from 'tickbus/connection';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { beforeEach, expect, it, vi } from 'vitest';
-import type { Feed, FeedListener } from '../feeds/feed.ts';
 import { useEmbeddedGateways } from './embedded-gateway.fixture.ts';
 import { collect, SILENT, trade } from './gateway.fixture.ts';
+import { PickyFeed } from './picky-feed.fixture.ts';
 
 const testbed = useEmbeddedGateways();
 beforeEach(() => testbed.redis.answers(`DEL ${DEMAND_KEY}`));
 
 const DEMAND_KEY = 'tickbus:{PRICE_DATA}:demand';
-
-/** A feed without a broker. It serves AAPL and MSFT, and refuses every other symbol by itself, as a recording does. */
-class PickyFeed implements Feed {
-  readonly name = 'picky';
-  readonly venue = undefined;
-  listener: FeedListener | undefined;
-  symbols: readonly string[] = [];
-
-  setSymbols(symbols: readonly string[]): void {
-    this.symbols = symbols;
-    this.#answer();
-  }
-
-  start(listener: FeedListener): void {
-    this.listener = listener;
-    listener.onState({ type: 'live' });
-    this.#answer();
-  }
-
-  #answer(): void {
-    const isServed = (symbol: string) => symbol === 'AAPL' || symbol === 'MSFT';
-    this.listener?.onSubscribed(this.symbols.filter(isServed));
-    for (const symbol of this.symbols)
-      if (!isServed(symbol))
-        this.listener?.onRefused({ symbol, code: undefined, isUnknown: true, reason: 'No such instrument.' });
-  }
-
-  reconnect(): void {}
-
-  async close(): Promise<void> {
-    this.listener = undefined;
-  }
-}
 
 /** Requests X0, X1, ... as one subscriber. */
 async function flood(subscriberId: string, count: number): Promise<void> {

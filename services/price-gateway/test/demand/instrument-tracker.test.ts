@@ -58,8 +58,8 @@ it('refuses symbols past the limit, and requests them when there is room', () =>
   instruments.setRequested(['B'], 1);
   instruments.acknowledge(['B']);
   expect(instruments.takeChanges()).toEqual([
-    { symbol: 'B', state: 'subscribed' },
     { symbol: 'A', state: 'unsubscribed' },
+    { symbol: 'B', state: 'subscribed' },
   ]);
 });
 
@@ -119,4 +119,15 @@ it('checks only the symbols that an event concerns, and no more than it is told 
   }
   expect(checks).toBe(60_000);
   expect(instruments.refusedCount).toBe(60_000);
+});
+
+it('ends the statuses of an earlier gateway that nobody requests, and reports the others once known', () => {
+  const instruments = served('A');
+  instruments.setRequested(['A', 'B'], NO_LIMIT);
+  instruments.inherit(['A', 'B', 'C']);
+  expect(instruments.takeChanges()).toEqual([{ symbol: 'C', state: 'unsubscribed' }]);
+  instruments.acknowledge(['A', 'B']);
+  expect(instruments.takeChanges()).toEqual([{ symbol: 'B', state: 'subscribed' }]);
+  instruments.inherit(['B']);
+  expect(instruments.takeChanges()).toEqual([]);
 });

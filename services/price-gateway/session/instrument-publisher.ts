@@ -1,0 +1,47 @@
+// Publishes the statuses of instruments that changed, in chunks.
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { InstrumentTracker } from '../demand/instrument-tracker.ts';
+import type { FeedPublisher } from '../prices/feed-publisher.ts';
+
+export interface InstrumentPublisherOptions {
+  readonly instruments: InstrumentTracker;
+  readonly publisher: FeedPublisher;
+  /** Name of the feed. */
+  readonly feed: string;
+  /** Fencing token of the lease. */
+  readonly token: number;
+  /** Nothing is published while this is false. */
+  readonly isRunning: () => boolean;
+}
+
+/** Instruments whose status is checked, and published if it has changed, in one turn of the event loop. */
+const CHANGES_PER_TURN = 500;
+
+export class InstrumentPublisher {
+  readonly #options: InstrumentPublisherOptions;
+  #isPublishing = false;
+
+  constructor(options: InstrumentPublisherOptions) {
+    this.#options = options;
+  }
+
+  /** Publishes the changes since the last call. */
+  publishChanges(): void {
+    if (this.#isPublishing || !this.#options.isRunning()) return;
+    this.#isPublishing = true;
+    void this.#publishInTurns();
+  }
+
+  /** Waits after each chunk, so that many changes delay neither the lease nor the prices, and fill no queue. */
+  async #publishInTurns(): Promise<void> {
+    const { instruments, publisher, feed, token, isRunning } = this.#options;
+    while (isRunning() && instruments.hasUnchecked) {
+      const changes = instruments.takeChanges(CHANGES_PER_TURN);
+      for (const change of changes) publisher.publishInstrumentStatus({ ...change, feed, lease: token });
+      if (changes.length > 0) await publisher.settled();
+      await nextTurn();
+    }
+    this.#isPublishing = false;
+  }
+}

@@ -1,0 +1,80 @@
+// INSTRUMENT_STATUS keeps the statuses of instruments that are requested now, and no others.
+
+import { RedisConnection } from 'tickbus/connection';
+import { CHANNELS } from 'tickbus/constants';
+import { RedisPublisher } from 'tickbus/publisher';
+import { RedisSubscriber } from 'tickbus/subscriber';
+import { beforeEach, expect, it, vi } from 'vitest';
+import { useEmbeddedGateways } from './embedded-gateway.fixture.ts';
+import { collect, SILENT } from './gateway.fixture.ts';
+import { PickyFeed } from './picky-feed.fixture.ts';
+
+const testbed = useEmbeddedGateways();
+beforeEach(() => testbed.redis.answers(`DEL ${DEMAND_KEY} ${LAST_KEY}`));
+
+const DEMAND_KEY = 'tickbus:{PRICE_DATA}:demand';
+const LAST_KEY = 'tickbus:{INSTRUMENT_STATUS}:last';
+const OPTIONS = { symbols: ['AAPL'], demandIntervalMs: 20, symbolGraceMs: 0 };
+
+/** A link to Redis beside the gateway. */
+async function openLink() {
+  const connection = new RedisConnection({ ...testbed.address, logger: SILENT });
+  testbed.cleanUps.push(() => connection.close());
+  await connection.publishing.connect();
+  const link = connection.publishing;
+  return {
+    demand: link.demand(CHANNELS.PRICE_DATA),
+    /** The last values of INSTRUMENT_STATUS, as text. */
+    async statuses(): Promise<readonly string[]> {
+      const { entries } = await link.read(CHANNELS.INSTRUMENT_STATUS);
+      return entries.map((entry) => new TextDecoder().decode(entry));
+    },
+  };
+}
+
+const keysOf = (round: number) => Array.from({ length: 1_000 }, (_, index) => `R${round}X${index}`);
+const within = { timeout: 30_000, interval: 20 };
+
+it('keeps the statuses of the present symbols only, while a bot requests others in each round', async () => {
+  const ended = new Set<string>();
+  const bot = new RedisSubscriber({ ...testbed.address, logger: SILENT });
+  testbed.cleanUps.push(() => bot.close());
+  collect(
+    bot,
+    CHANNELS.INSTRUMENT_STATUS,
+    ({ data }) => data.state === 'unsubscribed' && ended.add(data.symbol),
+  );
+  await bot.startListening();
+  await testbed.startGateway({ ...OPTIONS, createFeed: async () => new PickyFeed() });
+  const { demand, statuses } = await openLink();
+  const about = async (text: string) => (await statuses()).filter((status) => status.includes(text)).length;
+  for (const round of [1, 2, 3]) {
+    await demand.declare('flood', keysOf(round), 600_000);
+    await vi.waitFor(async () => expect(await about(`"R${round}X`)).toBe(1_000), within);
+    await vi.waitFor(async () => expect(await statuses()).toHaveLength(1_001), within);
+    await demand.withdraw('flood', keysOf(round));
+  }
+  await vi.waitFor(async () => expect(await statuses()).toEqual([expect.stringContaining('"AAPL"')]), within);
+  await vi.waitFor(() => expect(ended.size).toBe(3_000), within);
+}, 90_000);
+
+it('ends the statuses that an earlier gateway left behind, but not those of another channel', async () => {
+  await using publisher = new RedisPublisher({ ...testbed.address, logger: SILENT });
+  const status = { feed: 'earlier', state: 'subscribed' as const, lease: 1 };
+  const left = keysOf(0).map((symbol) =>
+    publisher.publish(CHANNELS.INSTRUMENT_STATUS, { ...status, symbol }),
+  );
+  await Promise.all(left);
+  await publisher.publish(CHANNELS.INSTRUMENT_STATUS, { ...status, symbol: 'MSFT' });
+  await publisher.publish(CHANNELS.INSTRUMENT_STATUS, { ...status, symbol: 'OTHER', channel: 'FX_DATA' });
+  await testbed.redis.answers(`HSET ${LAST_KEY} BROKEN not-json`);
+  const { demand, statuses } = await openLink();
+  await demand.declare('bot', ['MSFT'], 600_000);
+  await testbed.startGateway({ ...OPTIONS, createFeed: async () => new PickyFeed() });
+  const kept = ['"AAPL"', '"MSFT"', '"OTHER"', 'not-json'].map((text) => expect.stringContaining(text));
+  await vi.waitFor(async () => {
+    const all = await statuses();
+    expect(all).toHaveLength(4);
+    expect(all).toEqual(expect.arrayContaining(kept));
+  }, within);
+}, 60_000);
