@@ -29,6 +29,11 @@ export class SymbolDemand {
     return this.#version;
   }
 
+  /** True if the settings request all symbols. */
+  get includesAll(): boolean {
+    return this.#options.always.includes('*');
+  }
+
   /** The number of symbols that bots request beyond the limit. */
   get leftOut(): number {
     return this.#leftOut;
@@ -72,7 +77,7 @@ export class SymbolDemand {
    */
   list(): readonly string[] {
     const { always } = this.#options;
-    if (always.includes('*')) return ['*'];
+    if (this.includesAll) return ['*'];
     const requested = [...this.#lastRequestedAt];
     const current = requested.filter(([, at]) => at === this.#now);
     const leaving = requested.filter(([, at]) => at !== this.#now);

@@ -198,6 +198,7 @@ export class ActiveSession {
       lease: token,
       holder,
       interval_ms: times.statusIntervalMs,
+      ...(!demand.includesAll && { reports_instruments: true }),
     };
   }
 

@@ -244,6 +244,7 @@ export class Freshness {
       heartbeatTimeoutMs: this.#missedHeartbeats * (feed?.intervalMs ?? 0),
       lastFrameAgoMs: heartbeatAgoMs + (feed?.lastFrameAgoMs ?? 0),
       liveForMs: heartbeatAgoMs + (feed?.liveForMs ?? 0),
+      reportsInstruments: feed?.reportsInstruments,
       instrument: instrument && { ...instrument, forMs: ago(instrument.at) },
     };
   }

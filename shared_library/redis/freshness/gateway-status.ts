@@ -45,6 +45,8 @@ export interface FeedReport {
   readonly lastFrameAgoMs: number;
   /** How long the feed had been live at `at`; -Infinity if unknown. */
   readonly liveForMs: number;
+  /** True if an instrument without a status is not known to be subscribed to. */
+  readonly reportsInstruments: boolean;
 }
 
 export interface InstrumentReport {
@@ -64,6 +66,8 @@ interface StoredInstrument extends InstrumentReport {
   readonly symbol: string;
   /** The last state passed to `onInstrument`. A status of an older gateway is never reported. */
   readonly reported: string | undefined;
+  /** Messages were missed, so the status may have ended. It counts as unknown until it is read again. */
+  readonly isDoubtful?: true;
 }
 
 interface RecentClaims {
@@ -81,6 +85,7 @@ interface FeedStatusData {
   readonly interval_ms?: number;
   readonly last_frame_ago_ms?: number;
   readonly live_for_ms?: number;
+  readonly reports_instruments?: boolean;
 }
 
 interface InstrumentStatusData {
@@ -149,7 +154,8 @@ export class GatewayStatus {
   /** The status of an instrument, unless it is from a gateway with an older lease than the feed's. */
   instrument(channel: string, key: string): InstrumentReport | undefined {
     const report = this.#instruments.get(instrumentId(channel, key));
-    return report !== undefined && report.lease >= (this.feed(channel)?.lease ?? 0) ? report : undefined;
+    if (report === undefined || report.isDoubtful) return undefined;
+    return report.lease >= (this.feed(channel)?.lease ?? 0) ? report : undefined;
   }
 
   /** Called on every new connection. A denied access is logged once. */
@@ -183,19 +189,31 @@ export class GatewayStatus {
       clock,
       hooks: {
         // Losses are not reported: a recovery reads the newest status of each key, which replaces the older ones.
-        onStatus: (status) => status.type === 'recovery_failed' && this.#readFailed(status.error),
+        onStatus: (status) => {
+          if (status.type === 'recovery_failed') this.#readFailed(status.error);
+          else if (status.type === 'gap' && !status.repaired) onLoss();
+        },
         onInvalid: () => {},
         onDistrust: () => reports.clear(),
         onAnswer,
       },
     });
-    reader.add(
+    const newTap = () =>
       new Tap(
         ({ message, position }) => position !== undefined && onMessage(message),
         (err) =>
           logger.error({ err, channel: channel.name }, 'Gateway status ignored: it could not be processed.'),
-      ),
-    );
+      );
+    let tap = newTap();
+    // A status that ended meanwhile is not among the newer ones, so all are read again, for a new tap.
+    const onLoss = () => {
+      if (channel !== this.#options.instrumentStatus) return;
+      this.#instruments.update((report) => ({ ...report, isDoubtful: true as const }));
+      reader.remove(tap);
+      tap = newTap();
+      reader.add(tap);
+    };
+    reader.add(tap);
     return reader;
   }
 
@@ -213,19 +231,14 @@ export class GatewayStatus {
       intervalMs: status.interval_ms ?? DEFAULT_INTERVAL_MS,
       lastFrameAgoMs: status.last_frame_ago_ms ?? Number.POSITIVE_INFINITY,
       liveForMs: status.live_for_ms ?? Number.NEGATIVE_INFINITY,
+      reportsInstruments: status.reports_instruments ?? false,
     });
     if (lease !== NO_LEASE && this.#options.isNamed(channel, undefined)) this.#claimLease(channel, lease);
   }
 
   #recordInstrument({ data, at }: Message): void {
-    const {
-      symbol,
-      state,
-      detail,
-      feed,
-      channel = this.#options.defaultChannel,
-      lease = 0,
-    } = data as InstrumentStatusData;
+    const status = data as InstrumentStatusData;
+    const { symbol, state, detail, feed, lease = 0, channel = this.#options.defaultChannel } = status;
     const id = instrumentId(channel, symbol);
     const before = this.#instruments.get(id);
     if (at === undefined || lease < (before?.lease ?? 0)) return;

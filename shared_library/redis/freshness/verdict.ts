@@ -53,6 +53,8 @@ export interface FeedFacts {
   readonly lastFrameAgoMs: number;
   /** How long the feed has been live without interruption; -Infinity if unknown. */
   readonly liveForMs: number;
+  /** True if the gateway reports every instrument that it subscribes to: without a status, a key is not known to be. */
+  readonly reportsInstruments?: boolean | undefined;
   /** The gateway's status of the key; undefined if it published none. */
   readonly instrument: InstrumentFacts | undefined;
 }
@@ -142,7 +144,9 @@ function ageFinding(facts: Facts, bounds: Bounds, confirmedAgoMs: number): Verdi
 /** False if the feed, or its subscription to this instrument, was down since: a newer value may have been missed. */
 function wasLiveSince({ feed, changedAgoMs, errorMs }: Facts): boolean {
   if (feed === undefined) return false;
-  const liveForMs = Math.min(feed.liveForMs, feed.instrument?.forMs ?? Number.POSITIVE_INFINITY);
+  const { reportsInstruments, instrument } = feed;
+  const unknownForMs = reportsInstruments ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  const liveForMs = Math.min(feed.liveForMs, instrument?.forMs ?? unknownForMs);
   return changedAgoMs + errorMs <= liveForMs;
 }
 

@@ -27,6 +27,11 @@ export const feedStatus = z.object({
   live_for_ms: z.number().nonnegative().optional(),
   /** Number of instruments that the feed is subscribed to. */
   instruments: z.number().int().nonnegative().optional(),
+  /**
+   * True if the gateway has an `instrument_status` for every instrument that it subscribes to, and ends it when it
+   * unsubscribes: a key without a status is then not known to be delivered. Default false.
+   */
+  reports_instruments: z.boolean().optional(),
 });
 
 export type FeedStatus = z.infer<typeof feedStatus>;
