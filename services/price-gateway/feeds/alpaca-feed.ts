@@ -2,6 +2,7 @@
 
 import { type BrokerError, describeBrokerError, isRetryable } from './alpaca-errors.ts';
 import { AlpacaStream, type AlpacaStreamOptions } from './alpaca-stream.ts';
+import { BROKER_LIMITS } from './broker-socket.ts';
 import type { Feed } from './feed.ts';
 import { defineFeedKind } from './feed-kind.ts';
 import { secretsOfUrl } from './redactor.ts';
@@ -70,6 +71,13 @@ const CHANGE_ERRORS: ReadonlySet<number> = new Set([400, 405, 410]);
 const SYMBOL_LIMIT = 405;
 /** The broker's error for a malformed symbol. */
 const INVALID_SYNTAX = 400;
+/**
+ * The broker acknowledges a change with the lists of all trades and all quotes. The client library changes the two one
+ * after the other, and both answers can arrive in one message, so it can name each symbol four times.
+ */
+const MAX_LISTED_BYTES = 0.2 * BROKER_LIMITS.maxMessageBytes;
+/** A symbol in such a list also has quotation marks and a comma. */
+const LISTED_OVERHEAD = 3;
 
 /**
  * authenticating -> changing <-> settled; only `#requestNextChange` changes the state. The session reports live when
@@ -81,6 +89,8 @@ class AlpacaSession implements Session {
   readonly #listener: SessionListener;
   readonly #stream: AlpacaStream;
   readonly #plan = new SubscriptionPlan();
+  /** Requested symbols that are to be refused. */
+  #excess: readonly string[] = [];
   #state: 'authenticating' | 'changing' | 'settled' = 'authenticating';
   #isLive = false;
   #answerTimeout: NodeJS.Timeout | undefined;
@@ -89,7 +99,7 @@ class AlpacaSession implements Session {
   constructor(settings: CompleteAlpacaOptions, symbols: readonly string[], listener: SessionListener) {
     this.#settings = settings;
     this.#listener = listener;
-    this.#plan.setRequested(symbols);
+    this.#setRequested(symbols);
     this.#stream = new AlpacaStream(settings, {
       onAuthenticated: () => this.#requestNextChange(),
       onSubscribed: (served) => this.#onSubscribed(served),
@@ -107,7 +117,7 @@ class AlpacaSession implements Session {
   }
 
   setSymbols(symbols: readonly string[]): void {
-    this.#plan.setRequested(symbols);
+    this.#setRequested(symbols);
     if (this.#state === 'settled') this.#requestNextChange();
   }
 
@@ -116,9 +126,30 @@ class AlpacaSession implements Session {
     return this.#stream.release(withinMs);
   }
 
+  #setRequested(symbols: readonly string[]): void {
+    let bytes = 0;
+    let count = 0;
+    for (const symbol of symbols) {
+      bytes += symbol.length + LISTED_OVERHEAD;
+      if (bytes > MAX_LISTED_BYTES) break;
+      count++;
+    }
+    this.#plan.setRequested(symbols.slice(0, count));
+    this.#excess = symbols.slice(count);
+  }
+
+  #refuseExcess(): void {
+    const reason = 'The broker could not acknowledge so many symbols in one message. Request fewer.';
+    const excess = this.#excess;
+    this.#excess = [];
+    for (const symbol of excess)
+      this.#listener.onRefused({ symbol, code: undefined, isUnknown: false, reason });
+  }
+
   /** Sends the next subscription change; if there is none, the session is settled. */
   #requestNextChange(): void {
     clearTimeout(this.#answerTimeout);
+    this.#refuseExcess();
     const change = this.#plan.next();
     this.#state = change === undefined ? 'settled' : 'changing';
     if (change !== undefined) {

@@ -13,6 +13,9 @@ export interface SubscriptionRefusal extends Omit<Refusal, 'symbol'> {
   readonly isLimit: boolean;
 }
 
+/** Brokers limit the size of a message. */
+const MAX_SYMBOLS_PER_CHANGE = 1_000;
+
 /**
  * The subscriptions of one session with a broker that accepts or refuses each change as a whole. One change is pending
  * at a time. Symbols that are no longer requested are unsubscribed first, which frees space under the limit. A refusal
@@ -23,13 +26,13 @@ export class SubscriptionPlan {
   #served: ReadonlySet<string> = new Set();
   readonly #refused = new Set<string>();
   #pending: SubscriptionChange | undefined;
-  #maxSymbolsPerChange = Number.POSITIVE_INFINITY;
+  #maxSymbolsPerChange = MAX_SYMBOLS_PER_CHANGE;
 
   /** @param symbols the requested symbols, the most important first; refused ones among them are requested again */
   setRequested(symbols: readonly string[]): void {
     this.#requested = symbols;
     this.#refused.clear();
-    this.#maxSymbolsPerChange = Number.POSITIVE_INFINITY;
+    this.#maxSymbolsPerChange = MAX_SYMBOLS_PER_CHANGE;
   }
 
   get pending(): SubscriptionChange | undefined {
@@ -44,7 +47,8 @@ export class SubscriptionPlan {
     const missing = this.#requested.filter(
       (symbol) => !this.#served.has(symbol) && !this.#refused.has(symbol),
     );
-    if (obsolete.length > 0) this.#pending = { action: 'unsubscribe', symbols: obsolete };
+    if (obsolete.length > 0)
+      this.#pending = { action: 'unsubscribe', symbols: obsolete.slice(0, MAX_SYMBOLS_PER_CHANGE) };
     else if (missing.length > 0)
       this.#pending = { action: 'subscribe', symbols: missing.slice(0, this.#maxSymbolsPerChange) };
     return this.#pending;
@@ -80,7 +84,7 @@ export class SubscriptionPlan {
       this.#maxSymbolsPerChange = Math.ceil(symbols.length / 2);
       return [];
     }
-    this.#maxSymbolsPerChange = Number.POSITIVE_INFINITY;
+    this.#maxSymbolsPerChange = MAX_SYMBOLS_PER_CHANGE;
     const refused = isLimit ? this.#requested.filter((symbol) => !this.#served.has(symbol)) : symbols;
     const newlyRefused = refused.filter((symbol) => !this.#refused.has(symbol));
     for (const symbol of newlyRefused) this.#refused.add(symbol);

@@ -130,6 +130,18 @@ it.each(['websocket', 'alpaca'] as const)(
   },
 );
 
+it('the alpaca feed serves the first symbols if a list of all would exceed a message, and refuses the rest', async () => {
+  const invented = Array.from({ length: 40_000 }, (_, index) => `INVENTED-SYMBOL-${index}`);
+  const { observed, send } = await alpaca(['AAPL', ...invented]);
+  send([{ T: 't', S: 'AAPL', p: 1, s: 1, t: new Date(1_000) }]);
+  await observed.events.until(() => true);
+  const refused = new Set(observed.refusals.all.map(({ symbol }) => symbol));
+  expect(refused.size).toBeGreaterThan(10_000);
+  expect(refused).not.toContain('AAPL');
+  expect(refused).toContain(invented.at(-1));
+  expect(observed.states.all.map(({ type }) => type)).toEqual(['connecting', 'live']);
+});
+
 it('ignores acknowledgements and refusals of symbols that nobody requested', async () => {
   const { observed, send } = await webSocket(['AAPL']);
   const symbols = Array.from({ length: 10_000 }, (_, index) => `S${index}`);
