@@ -3,8 +3,13 @@
 import type { ServerOptions } from 'node:http';
 
 export interface HttpLimits {
-  /** Open streams: pages and tails together. A further one gets 503. Default 100. */
+  /** Open streams: pages and tails together. Default 100. */
   readonly maxStreams: number;
+  /**
+   * Milliseconds that a stream keeps its slot while all are taken. After that, a further stream replaces the oldest;
+   * before, it gets 503. Default 10,000.
+   */
+  readonly keepMs: number;
   /** Milliseconds in which a browser must accept an event, else its stream is cut. Default 30,000. */
   readonly readMs: number;
   /** Unread events of all streams together, in bytes. Beyond it the slowest stream is cut. Default 64 MiB. */
@@ -17,6 +22,7 @@ export interface HttpLimits {
 
 export const HTTP_LIMITS: HttpLimits = {
   maxStreams: 100,
+  keepMs: 10_000,
   readMs: 30_000,
   maxUnreadBytes: 64 * 1024 * 1024,
   requestMs: 10_000,

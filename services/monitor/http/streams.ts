@@ -17,7 +17,8 @@ export class Streams {
   readonly #frames: PageFrames;
   readonly #tail: (buffer: TailBuffer) => () => void;
   readonly #limits: HttpLimits;
-  readonly #open = new Set<EventStream>();
+  /** Each open stream with the time when it was opened (monotonic), the oldest first. */
+  readonly #open = new Map<EventStream, number>();
 
   /** @param tail adds every message to a buffer until the returned function is called */
   constructor(frames: PageFrames, tail: (buffer: TailBuffer) => () => void, limits: HttpLimits) {
@@ -62,17 +63,21 @@ export class Streams {
     });
   }
 
-  /** A slot is taken until the connection is closed, whatever the reason. */
+  /**
+   * A slot is taken until the connection is closed, whatever the reason. If all are taken, the oldest stream gives its
+   * slot up once `keepMs` have passed: the buffers of the network hide for minutes that a reader does not read. A page
+   * that loses its stream so connects again.
+   */
   #stream(context: StreamContext, send: (stream: EventStream) => Promise<void>): Response {
     // Hono answers HEAD with the handler of GET.
     if (context.req.method !== 'GET')
       return context.text('This address is a stream: use GET.\n', 405, { Allow: 'GET' });
-    if (this.#open.size >= this.#limits.maxStreams)
+    if (this.#open.size >= this.#limits.maxStreams && !this.#cutOldest())
       return context.text('Too many open pages: this one cannot connect. Close some of them.\n', 503);
     const { outgoing } = context.env;
     if (outgoing.destroyed) return RESPONSE_ALREADY_SENT;
     const stream = new EventStream(outgoing, context.body(null).headers, this.#limits.readMs);
-    this.#open.add(stream);
+    this.#open.set(stream, performance.now());
     outgoing.once('close', () => this.#open.delete(stream));
     void send(stream).finally(() => stream.end());
     return RESPONSE_ALREADY_SENT;
@@ -85,9 +90,19 @@ export class Streams {
     return sent;
   }
 
+  #cutOldest(): boolean {
+    const [[oldest, openedAt] = []] = this.#open;
+    if (oldest === undefined || performance.now() - (openedAt ?? 0) < this.#limits.keepMs) return false;
+    this.#open.delete(oldest);
+    oldest.cut();
+    return true;
+  }
+
   #cutSlowest(): void {
     const slowSince = performance.now() - SLOW_MS;
-    const slow = [...this.#open].filter(({ unread, sentAt }) => unread !== undefined && sentAt < slowSince);
+    const slow = [...this.#open.keys()].filter(
+      ({ unread, sentAt }) => unread !== undefined && sentAt < slowSince,
+    );
     slow.sort((a, b) => a.sentAt - b.sentAt);
     while (distinctBytes(slow) > this.#limits.maxUnreadBytes) slow.shift()?.cut();
   }

@@ -59,6 +59,18 @@ describe('a slot is free again', () => {
     await expectFreeSlot(server.monitor.url);
   });
 
+  it('after a reader that does not read, when a further stream is requested', async () => {
+    const other = await startOther({ maxStreams: 2, keepMs: 100 });
+    const stalled = await Promise.all([RawClient.open(other.url), RawClient.open(other.url)]);
+    for (const client of stalled) {
+      client.request('GET', '/api/stream');
+      expect(await client.status()).toBe(200);
+      client.socket.pause();
+    }
+    await expectFreeSlot(other.url);
+    for (const client of stalled) client.close();
+  });
+
   it('rejects the stream after the last slot until one is closed', async () => {
     const other = await startOther({ maxStreams: 2 });
     const streams = [await RawClient.open(other.url), await RawClient.open(other.url)];
