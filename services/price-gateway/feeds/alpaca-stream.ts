@@ -44,6 +44,8 @@ export class AlpacaStream extends streaming.StockDataStream {
     this.on(streaming.EVENT.SUBSCRIPTION, ({ trades, quotes }: SubscriptionAcknowledgement) =>
       listener.onSubscribed(inBoth(trades, quotes)),
     );
+    // The client library reports two kinds of error here. While the socket is open, the error concerns one frame.
+    // Otherwise the socket has failed.
     this.onError((reason) =>
       this.#isOpen ? listener.onInvalidFrame(reason) : listener.onSocketError(reason),
     );
@@ -110,7 +112,6 @@ export class AlpacaStream extends streaming.StockDataStream {
     this.#listener.onRaw?.({ dir: 'in', json });
   }
 
-  /** An error of the client on an open socket concerns a frame. Otherwise the socket has failed. */
   get #isOpen(): boolean {
     return this.conn?.readyState === OPEN;
   }

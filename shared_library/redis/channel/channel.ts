@@ -111,8 +111,8 @@ export type ChannelOptions<M extends MessageSchemas> =
         /** Whether a gateway feeds the channel. Default false. */
         gateway?: boolean;
         /**
-         * Milliseconds that a key may go without updates while its feed is alive. Default: the `maxAgeMs` of the
-         * reader.
+         * Milliseconds without an update after which the verdict on a key is `quiet_market`, although its feed is
+         * alive. A subscription or a call can set another bound. Default: the `maxAgeMs` of the call.
          */
         maxQuietMs?: number;
       })

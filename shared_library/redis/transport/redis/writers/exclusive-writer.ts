@@ -57,17 +57,21 @@ interface InFlightBatch extends BatchPosition {
 }
 
 /**
- * States, by what is set:
+ * States:
  *
- * - attached (`#client`): batches are sent at once, up to four in flight.
- * - detached: the link is down. Batches in flight wait for `resumed` or `deposed`; no batch is accepted.
- * - ended: the lease is over. No batch is accepted; batches in flight settle as before.
+ * - attached (`#client` is set): batches are sent at once, up to four in flight.
+ * - detached (`#client` is not set): the link is down. Batches in flight wait for `resumed` or `deposed`; no batch is
+ *   accepted.
+ * - ended (`#isEnded`): the lease is over. No batch is accepted. A reply, `resumed` or `deposed` still settles the
+ *   batches in flight.
  *
  *     attached <-> detached;   any -> ended
  *
- * Invariant: a batch settles once, either by the reply of its connection, or by the head after that connection is dead.
- * After a rejection nothing is sent until no batch is in flight. Then the numbers of the rejected batch are reused,
- * unless a later batch was published. In that case they are a gap, which subscribers report.
+ * Invariant: a batch settles once. The reply of its connection settles it. If that connection is dead, the channel's
+ * head settles it, or the head's record of past epochs.
+ *
+ * If the server refuses a whole batch, no new batch is sent until none is in flight. The next batch then reuses the
+ * refused numbers, unless a later batch was published. In that case they are a gap, which subscribers report.
  */
 export class ExclusiveWriter implements Writer {
   readonly #options: ExclusiveWriterOptions;
