@@ -26,7 +26,10 @@ export interface GatewayStatusOptions extends FeedChannels {
   readonly onInstrument: (channel: string, key: string, report: InstrumentReport) => void;
   /** True for a channel that is subscribed to, or a key that a subscription names: their status is never evicted. */
   readonly isNamed: (channel: string, key: string | undefined) => boolean;
-  /** Called for feed statuses of subscribed channels that name a lease, at most 11 times in 100 ms. */
+  /**
+   * Called when a feed status of a subscribed channel names a lease. Each channel causes at most 10 calls per interval
+   * of 100 ms; the last claim beyond that limit is passed on when the next interval starts.
+   */
   readonly onLeaseClaimed: (channel: string, lease: FenceToken) => void;
 }
 

@@ -85,7 +85,10 @@ export class ChannelReader {
     return this.#sequencer.position;
   }
 
-  /** True if the last message of each key is its newest one: when live, or while recovered messages are delivered. */
+  /**
+   * True in mode `live`, and while recovered messages are delivered. The last received message of a key is then the
+   * newest one published.
+   */
   get isUpToDate(): boolean {
     return this.#sequencer.isUpToDate;
   }

@@ -36,7 +36,10 @@ export interface RecoveryInput {
   readonly kept: readonly Envelope[];
   /** The messages received since the subscription was acknowledged, in order of arrival. */
   readonly held: readonly Envelope[];
-  /** True if messages with numbers that were delivered before are no longer held. */
+  /**
+   * True if a held message was dropped although another one with its number was delivered. Either of the two may be
+   * forged.
+   */
   readonly hasDroppedRivals: boolean;
   /** How many of `held` were received before the read was sent. */
   readonly heldBeforeRead: number;

@@ -1,4 +1,5 @@
-// Contract of subscribe: every byte from the moment it resolves, also across reconnects.
+// Contract of subscribe: once it resolves, the listener gets the raw bytes of each message that arrives. The
+// subscription survives a reconnect.
 
 import { describe, expect, it } from 'vitest';
 import type { LinkStatus } from '../../transport/link-status.ts';
