@@ -27,7 +27,7 @@ export class TokenCheck {
   /** @param authorization the Authorization header */
   check(authorization: string | undefined, address: string): TokenVerdict {
     const given = /^Bearer (.+)$/.exec(authorization ?? '')?.[1] ?? '';
-    // Digests have one length, so the time of the comparison tells nothing about the token.
+    // Digests have equal lengths, so the duration of the comparison is independent of the token.
     if (timingSafeEqual(digest(given), this.#digest)) return 'right';
     const now = this.#clock.monotonic();
     if (now - this.#minuteStartedAt >= MINUTE_MS) {

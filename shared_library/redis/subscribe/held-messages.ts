@@ -11,6 +11,7 @@ const MAX_LARGE_BYTES = 32 * 1024 * 1024;
 export class HeldMessages {
   #messages: Envelope[] = [];
   #largeBytes = 0;
+  #hasNumbered = false;
   #hasDroppedRivals = false;
 
   get all(): readonly Envelope[] {
@@ -18,7 +19,7 @@ export class HeldMessages {
   }
 
   get hasNumbered(): boolean {
-    return this.#messages.some(({ seq }) => seq !== undefined);
+    return this.#hasNumbered;
   }
 
   /** True if a message was dropped although another one with its number was delivered. */
@@ -33,6 +34,7 @@ export class HeldMessages {
   add(message: Envelope): void {
     this.#messages.push(message);
     this.#largeBytes += largeSizeOf(message);
+    this.#hasNumbered ||= message.seq !== undefined;
   }
 
   /** Drops all messages, because there is no room. */
@@ -68,5 +70,6 @@ export class HeldMessages {
   #keep(messages: Envelope[]): void {
     this.#messages = messages;
     this.#largeBytes = messages.reduce((sum, message) => sum + largeSizeOf(message), 0);
+    this.#hasNumbered = messages.some(({ seq }) => seq !== undefined);
   }
 }

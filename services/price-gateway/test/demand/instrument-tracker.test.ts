@@ -102,7 +102,7 @@ it('ignores a refusal of a symbol that nobody requests', () => {
   expect(instruments.refusedCount).toBe(0);
 });
 
-it('checks only the symbols that an event concerns, and no more than it is told at once', () => {
+it('checks only the symbols that an event concerns, and at most the given number at once', () => {
   const symbols = Array.from({ length: 60_000 }, (_, index) => `S${index}`);
   const instruments = new InstrumentTracker();
   instruments.setRequested(symbols, NO_LIMIT);

@@ -110,7 +110,7 @@ it("masks Alpaca's key and secret in an error of the broker, and keeps the advic
 it.each(['websocket', 'alpaca'] as const)(
   'the %s feed drops 50,000 symbols that nobody requested, and counts them',
   async (name) => {
-    const strangers = Array.from({ length: 10_000 }, (_, index) => `S${index}`);
+    const unrequested = Array.from({ length: 10_000 }, (_, index) => `S${index}`);
     const { observed, send } =
       name === 'alpaca'
         ? await alpaca(['AAPL']).then(({ observed, send }) => ({
@@ -122,7 +122,7 @@ it.each(['websocket', 'alpaca'] as const)(
             observed,
             send: (symbols: readonly string[]) => send(JSON.stringify(symbols.map((one) => trade(1, one)))),
           }));
-    for (let part = 0; part < 5; part++) send(strangers.map((symbol) => `${symbol}-${part}`));
+    for (let part = 0; part < 5; part++) send(unrequested.map((symbol) => `${symbol}-${part}`));
     send(['AAPL']);
     await observed.events.until(() => true);
     expect(observed.events.all.map(({ symbol }) => symbol)).toEqual(['AAPL']);
@@ -155,8 +155,8 @@ it('ignores acknowledgements and refusals of symbols that nobody requested', asy
 
 it('the alpaca feed does not unsubscribe from symbols that it never requested', async () => {
   const { observed, send } = await alpaca(['AAPL']);
-  const strangers = ['AAPL', 'X1', 'X2'];
-  send([{ T: 'subscription', trades: strangers, quotes: strangers }]);
+  const unrequested = ['AAPL', 'X1', 'X2'];
+  send([{ T: 'subscription', trades: unrequested, quotes: unrequested }]);
   send([{ T: 't', S: 'AAPL', p: 1, s: 1, t: new Date(1_000) }]);
   await observed.events.until(() => true);
   const sent = observed.raw.all.filter(({ dir }) => dir === 'out').map(({ json }) => JSON.parse(json).action);

@@ -1,5 +1,5 @@
-// SIGTERM while the broker stalls, floods or never closes. The exit code tells in time from too late: after its
-// deadline of 10 s the gateway exits with 1.
+// SIGTERM while the broker stalls, floods or never closes. A gateway that shuts down in time exits with 0; after its
+// deadline of 10 s it exits with 1.
 
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
