@@ -37,6 +37,18 @@ const forgedTick = (symbol: string, price: number, position: Position): Envelope
   sender: 'mallory',
 });
 
+/** A harness whose subscriber got the real price 1 of A, then a forged 666 with the next number. */
+async function afterForgedPrice() {
+  const harness = new PubSubHarness();
+  harness.subscriber.subscribe(PRICES, () => {});
+  await harness.subscriber.startListening();
+  await eventLoopTurns();
+  await harness.publishPrice('A', 1);
+  const { epoch, seq } = headOf(harness, PRICES);
+  forge(harness, PRICES, forgedTick('A', 666, { epoch, seq: seq + 1 }));
+  return { harness, seq };
+}
+
 describe('twenty numbers above the head, copied before the real messages', () => {
   it.each<[string, NoteChannel, boolean]>([
     ['commands', COMMANDS, false],
@@ -84,13 +96,7 @@ describe('twenty numbers above the head, copied before the real messages', () =>
   });
 
   it('prices: the head check ends a forged value if no real message follows', async () => {
-    const harness = new PubSubHarness();
-    harness.subscriber.subscribe(PRICES, () => {});
-    await harness.subscriber.startListening();
-    await eventLoopTurns();
-    await harness.publishPrice('A', 1);
-    const { epoch, seq } = headOf(harness, PRICES);
-    forge(harness, PRICES, forgedTick('A', 666, { epoch, seq: seq + 1 }));
+    const { harness, seq } = await afterForgedPrice();
     await harness.clock.advance(1_000);
     await eventLoopTurns();
     expect(harness.subscriber.latest(PRICES, 'A').message?.data.price).toBe(1);
@@ -100,13 +106,7 @@ describe('twenty numbers above the head, copied before the real messages', () =>
   });
 
   it('prices: a reconnect ends a forged value, also if the head has reached its number', async () => {
-    const harness = new PubSubHarness();
-    harness.subscriber.subscribe(PRICES, () => {});
-    await harness.subscriber.startListening();
-    await eventLoopTurns();
-    await harness.publishPrice('A', 1);
-    const { epoch, seq } = headOf(harness, PRICES);
-    forge(harness, PRICES, forgedTick('A', 666, { epoch, seq: seq + 1 }));
+    const { harness } = await afterForgedPrice();
     harness.connection.subscribing.disconnect();
     await harness.publishPrice('B', 2);
     harness.connection.subscribing.reconnect();
