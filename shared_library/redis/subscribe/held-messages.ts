@@ -39,10 +39,16 @@ export class HeldMessages {
 
   /** Drops all messages, because there is no room. */
   drop(position: Position): void {
+    this.dropNumbered(position);
+    this.#keep([]);
+  }
+
+  /** Drops the numbered messages. The next recovery repairs them or reports them as lost. */
+  dropNumbered(position: Position): void {
     this.#hasDroppedRivals ||= this.#messages.some(
       ({ epoch, seq = 0 }) => epoch === position.epoch && seq <= position.seq,
     );
-    this.#keep([]);
+    this.#keep(this.#messages.filter(({ seq }) => seq === undefined));
   }
 
   /** Removes and returns all messages. */

@@ -74,7 +74,7 @@ export class Recovery {
     const { position: head, entries } = state;
     const { position } = progress;
     const isBelow = position?.epoch === head.epoch && head.seq < position.seq;
-    this.#reached.add(isBelow && !isNewLink ? head : this.#provedPosition(head));
+    this.#reached.add(isBelow && !isNewLink ? head : this.#provedPosition(head, isNewLink));
     return planRecovery({
       channel,
       progress,
@@ -110,9 +110,14 @@ export class Recovery {
     this.#isDelivering = false;
   }
 
-  /** The position of the subscriber; undefined if its epoch may be an invented one. */
-  #provedPosition(head: Position): Position | undefined {
-    const { position, confirmed } = this.#options.progress;
+  /**
+   * The position of the subscriber; undefined if its epoch may be an invented one. On a `state` channel, the numbers
+   * that no answer has confirmed do not count: a real message with one of them may still follow on a new link.
+   */
+  #provedPosition(head: Position, isNewLink: boolean): Position | undefined {
+    const { channel, progress } = this.#options;
+    const { position, confirmed } = progress;
+    if (isNewLink && channel.kind === 'state') return confirmed;
     return position?.epoch === head.epoch || position?.epoch === confirmed?.epoch ? position : undefined;
   }
 }

@@ -116,11 +116,11 @@ export class Sequencer {
 
   /**
    * Called when the link is down: messages are held until it is back, and a recovery in flight is discarded. A `state`
-   * channel drops the held ones: they may be forged, and the next recovery repairs them or reports them as lost.
+   * channel drops the numbered ones: they may be forged, and the next recovery repairs them or reports them as lost.
    */
   suspend(): void {
     if (this.#mode === 'idle' || this.#mode === 'closed') return;
-    if (this.#options.channel.kind === 'state') this.#held.drop(this.#progress.position ?? ORIGIN);
+    if (this.#options.channel.kind === 'state') this.#held.dropNumbered(this.#progress.position ?? ORIGIN);
     this.#enter('recovering');
   }
 

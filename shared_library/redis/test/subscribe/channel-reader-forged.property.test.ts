@@ -205,6 +205,6 @@ it('a state channel ends with the newest real value of every key, and no other k
         expect(subscriber.status(PRICES)?.mode).toBe('live');
       },
     ),
-    { numRuns: 120 },
+    { numRuns: 120, examples: [[['A', 'copy', 'cut', 'A', 'subscribe', 'A']]] },
   );
 });

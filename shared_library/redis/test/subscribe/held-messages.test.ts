@@ -33,3 +33,13 @@ it('has room for small messages beside the large ones, and for large ones once a
   held.takeAll();
   expect(held.hasRoomFor(message)).toBe(true);
 });
+
+it('keeps the messages without a number when the numbered ones are dropped', () => {
+  const held = new HeldMessages();
+  const [numbered, plain] = [noteEnvelope(1, { epoch: 7, seq: 5 }), noteEnvelope(2)];
+  held.add(numbered);
+  held.add(plain);
+  held.dropNumbered({ epoch: 7, seq: 3 });
+  expect(held.all).toEqual([plain]);
+  expect([held.hasNumbered, held.hasDroppedRivals]).toEqual([false, false]);
+});
