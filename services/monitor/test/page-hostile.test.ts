@@ -38,7 +38,12 @@ it('shows invisible and reordering characters, and markup as text', async () => 
   await price.locator('button').click();
   await driver.page.getByRole('region', { name: 'AA\\u202ePL' }).waitFor();
   await driver.openTab('Tail');
+  // A changed filter clears the list, so messages count from the stream with the filter.
+  const filtered = driver.page.waitForResponse((response) =>
+    /\/api\/tail\?.*sender=test/.test(response.url()),
+  );
   await driver.page.getByLabel('Sender').fill('test');
+  await filtered;
   await eventually(async () => {
     await publishBot('momentum\u202e');
     const payloads = await driver.page.locator('.tail-table .payload').allTextContents();
