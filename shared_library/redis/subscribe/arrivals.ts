@@ -3,7 +3,7 @@
 import type { Channel } from '../channel/channel.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import { validatePayload } from '../wire/payload-schema.ts';
-import type { Position } from '../wire/position.ts';
+import { isBeyond, type Position } from '../wire/position.ts';
 import type { ForgedNumbers } from './delivery-reports.ts';
 import type { Progress } from './progress.ts';
 
@@ -17,6 +17,8 @@ export interface ArrivalsInput {
   readonly head: Position;
   readonly kept: readonly Envelope[];
   readonly held: readonly Envelope[];
+  /** How many of `held`, the first ones, arrived on an earlier link. The server may have lost them since. */
+  readonly heldFromEarlierLinks: number;
   /** Remembers the messages delivered after `confirmed`. */
   readonly progress: Pick<Progress, 'delivered'>;
   /** False if messages may have been published since `position` without reaching this subscriber. */
@@ -45,10 +47,10 @@ export function settleArrivals(input: ArrivalsInput): Arrivals {
   const { confirmed, position, head, kept, held } = input;
   const arrivals = new ArrivalsSettler(input);
   const heldByNumber = new MessagesByNumber();
-  for (const message of held) {
+  for (const [index, message] of held.entries()) {
     const { epoch, seq } = message;
     if (epoch === undefined || seq === undefined || epoch < confirmed.epoch) continue;
-    if (epoch > head.epoch || (epoch === head.epoch && seq > head.seq)) continue;
+    if (index >= input.heldFromEarlierLinks && isBeyond(message, head)) continue;
     if (epoch === confirmed.epoch && seq <= confirmed.seq) arrivals.reject(message);
     else heldByNumber.add(message);
   }

@@ -1,5 +1,6 @@
 // The messages that wait for the end of a recovery, in order of arrival, within limits of number and size.
 
+import type { ChannelKind } from '../channel/channel.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import { largeSizeOf } from '../wire/message-size.ts';
 import { type Position, positionOf, relate } from '../wire/position.ts';
@@ -11,11 +12,17 @@ const MAX_LARGE_BYTES = 32 * 1024 * 1024;
 export class HeldMessages {
   #messages: Envelope[] = [];
   #largeBytes = 0;
+  #fromEarlierLinks = 0;
   #hasNumbered = false;
   #hasDroppedRivals = false;
 
   get all(): readonly Envelope[] {
     return this.#messages;
+  }
+
+  /** How many of `all`, the first ones, arrived on an earlier link than the present one. */
+  get fromEarlierLinks(): number {
+    return this.#fromEarlierLinks;
   }
 
   get hasNumbered(): boolean {
@@ -35,6 +42,15 @@ export class HeldMessages {
     this.#messages.push(message);
     this.#largeBytes += largeSizeOf(message);
     this.#hasNumbered ||= message.seq !== undefined;
+  }
+
+  /**
+   * Called when the link is down. A `state` channel drops the numbered messages: they may be forged, and the next
+   * recovery repairs them or reports them as lost.
+   */
+  endLink(kind: ChannelKind, position: Position): void {
+    if (kind === 'state') this.dropNumbered(position);
+    else this.#fromEarlierLinks = this.#messages.length;
   }
 
   /** Drops all messages, because there is no room. */
@@ -75,6 +91,7 @@ export class HeldMessages {
 
   #keep(messages: Envelope[]): void {
     this.#messages = messages;
+    this.#fromEarlierLinks = 0;
     this.#largeBytes = messages.reduce((sum, message) => sum + largeSizeOf(message), 0);
     this.#hasNumbered = messages.some(({ seq }) => seq !== undefined);
   }

@@ -2,7 +2,7 @@
 
 import type { Channel } from '../channel/channel.ts';
 import type { Envelope } from '../wire/envelope.ts';
-import { ORIGIN, type Position } from '../wire/position.ts';
+import { isBeyond, ORIGIN, type Position } from '../wire/position.ts';
 import { settleArrivals } from './arrivals.ts';
 import { type ForgedNumbers, forgedNumber } from './delivery-reports.ts';
 import type { Receiver } from './fan-out.ts';
@@ -41,6 +41,8 @@ export interface RecoveryInput {
    * forged.
    */
   readonly hasDroppedRivals: boolean;
+  /** How many of `held`, the first ones, arrived on an earlier link. The server may have lost them since. */
+  readonly heldFromEarlierLinks: number;
   /** How many of `held` were received before the read was sent. */
   readonly heldBeforeRead: number;
 }
@@ -73,7 +75,8 @@ export interface RecoveredMessage {
  * for messages from before the subscription and messages lost in transit.
  */
 export function planRecovery(input: RecoveryInput): RecoveryPlan {
-  const { channel, highestSeqs, isForgotten, isSameLink, head, kept, progress, heldBeforeRead } = input;
+  const { channel, highestSeqs, isForgotten, isSameLink, head, kept, progress } = input;
+  const { heldFromEarlierLinks, heldBeforeRead } = input;
   const { confirmed = progress.position ?? ORIGIN } = progress;
   // A later epoch than the head's, without an answer of the server that shows it, is an invented one.
   const invented =
@@ -90,6 +93,7 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
     head,
     kept,
     held: input.held,
+    heldFromEarlierLinks: input.heldFromEarlierLinks,
     progress,
     isSameLink,
   });
@@ -116,10 +120,17 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
     isLive: allLive.has(message),
   }));
   const arrived = new Set(input.held);
-  const late = arrivals.late.map((message) => ({ message, isNew: true, isLive: arrived.has(message) }));
-  const settled = new Set([...allLive, ...ended.unproved]);
+  const ofEarlierLinks = new Set(input.held.slice(0, heldFromEarlierLinks));
+  const early = new Set(input.held.slice(heldFromEarlierLinks, heldBeforeRead));
+  // The server may have assigned this number, delivered the message, and lost both before the present link.
+  const unproved = held.filter((message) => isBeyond(message, head) && ofEarlierLinks.has(message));
+  const late = [...arrivals.late, ...unproved].map((message) => ({
+    message,
+    isNew: true,
+    isLive: arrived.has(message),
+  }));
+  const settled = new Set([...allLive, ...ended.unproved, ...unproved]);
   const remaining = held.filter((message) => !settled.has(message));
-  const early = new Set(input.held.slice(0, heldBeforeRead));
   const forged = new Set(remaining.filter((message) => isBeyond(message, head) && early.has(message)));
   // Nothing proves any more which messages at the end of an ended epoch were real.
   const hasUnprovedTail =
@@ -145,6 +156,7 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
       ...(invented === undefined
         ? []
         : [{ ...progress.above({ epoch: invented.epoch, seq: 0 }), isProved: false }]),
+      ...unproved.map((message) => ({ ...forgedNumber(message), isProved: false })),
       ...Array.from(forged, forgedNumber),
     ],
     isTainted: arrivals.isTainted || hasForgedTail || hasUnprovedTail,
@@ -154,11 +166,6 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
 /** The last sequence in the epoch of `head` that was delivered or reported. */
 function lastAccountedSeq(position: Position, head: Position): number {
   return position.epoch === head.epoch ? Math.max(position.seq, head.seq) : head.seq;
-}
-
-function isBeyond({ epoch, seq }: Partial<Position>, head: Position): boolean {
-  if (epoch === undefined || seq === undefined) return false;
-  return epoch > head.epoch || (epoch === head.epoch && seq > head.seq);
 }
 
 function isBelow(head: Position, { epoch, seq }: Position): boolean {

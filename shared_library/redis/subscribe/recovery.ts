@@ -2,7 +2,8 @@
 
 import type { Channel } from '../channel/channel.ts';
 import type { ChannelState } from '../transport/port.ts';
-import { type Position, positionOf } from '../wire/position.ts';
+import type { Envelope } from '../wire/envelope.ts';
+import { isBeyond, type Position, positionOf } from '../wire/position.ts';
 import { decodeKept, type OnInvalid } from './decoder.ts';
 import type { DeliveryReports } from './delivery-reports.ts';
 import { EpochTops } from './epoch-tops.ts';
@@ -28,6 +29,8 @@ export class Recovery {
   #readFor: readonly Receiver[] | undefined;
   #isDelivering = false;
   #isDistrusted = false;
+  /** What the last plan found invalid. A plan that is not carried out reports nothing. */
+  #invalid: Parameters<OnInvalid>[] = [];
 
   constructor(options: RecoveryOptions) {
     this.#options = options;
@@ -70,8 +73,9 @@ export class Recovery {
    * @param state the answer to a read that was sent when `heldBeforeRead` messages were held
    */
   plan(state: ChannelState, heldBeforeRead: number, isNewLink: boolean): RecoveryPlan {
-    const { channel, onInvalid, progress, held } = this.#options;
+    const { channel, progress, held } = this.#options;
     const { position: head, entries } = state;
+    this.#invalid = [];
     const { position } = progress;
     const isBelow = position?.epoch === head.epoch && head.seq < position.seq;
     this.#reached.add(isBelow && !isNewLink ? head : this.#provedPosition(head, isNewLink));
@@ -82,8 +86,9 @@ export class Recovery {
       highestSeqs: this.#reached.byEpoch,
       isForgotten: state.isForgotten === true || (isNewLink && isBelow),
       head,
-      kept: decodeKept(entries, onInvalid),
+      kept: decodeKept(entries, (...found) => this.#invalid.push(found)),
       held: held.all,
+      heldFromEarlierLinks: held.fromEarlierLinks,
       hasDroppedRivals: held.hasDroppedRivals,
       heldBeforeRead,
     });
@@ -91,7 +96,8 @@ export class Recovery {
 
   /** Reports and delivers to the receivers that were there when the recovery ended. */
   deliver(plan: RecoveryPlan, receivers: ReadonlySet<Receiver>): void {
-    const { channel, fanOut, reports } = this.#options;
+    const { channel, fanOut, reports, onInvalid } = this.#options;
+    for (const [error, message] of this.#invalid) onInvalid(error, message);
     reports.forged(plan.forged);
     for (const gap of plan.gaps) reports.gap(gap);
     reports.counters.repaired += plan.repaired;
@@ -102,8 +108,8 @@ export class Recovery {
     this.#isDelivering = true;
     for (const recovered of plan.messages) {
       const { message, isLive } = recovered;
-      // An epoch that only a received message shows may be an invented one.
-      if (!isLive || message.epoch === plan.head.epoch) this.#reached.add(positionOf(message));
+      // A position that only a received message shows may be an invented one.
+      if (!isLive || isProvedBy(plan.head, message)) this.#reached.add(positionOf(message));
       const deliveryTo = deliveryOf(recovered, isComplete, forNew, isForAll);
       fanOut.dispatch(message, (receiver) => (receivers.has(receiver) ? deliveryTo(receiver) : 'skip'));
     }
@@ -120,4 +126,8 @@ export class Recovery {
     if (isNewLink && channel.kind === 'state') return confirmed;
     return position?.epoch === head.epoch || position?.epoch === confirmed?.epoch ? position : undefined;
   }
+}
+
+function isProvedBy(head: Position, message: Envelope): boolean {
+  return message.epoch === head.epoch && !isBeyond(message, head);
 }

@@ -114,13 +114,10 @@ export class Sequencer {
     this.#recover();
   }
 
-  /**
-   * Called when the link is down: messages are held until it is back, and a recovery in flight is discarded. A `state`
-   * channel drops the numbered ones: they may be forged, and the next recovery repairs them or reports them as lost.
-   */
+  /** Called when the link is down: messages are held until it is back, and a recovery in flight is discarded. */
   suspend(): void {
     if (this.#mode === 'idle' || this.#mode === 'closed') return;
-    if (this.#options.channel.kind === 'state') this.#held.dropNumbered(this.#progress.position ?? ORIGIN);
+    this.#held.endLink(this.#options.channel.kind, this.#progress.position ?? ORIGIN);
     this.#enter('recovering');
   }
 

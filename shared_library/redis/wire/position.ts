@@ -35,6 +35,12 @@ function relateInEpoch(seq: number, messageSeq: number): Relation {
   return messageSeq === seq + 1 ? 'next' : 'ahead';
 }
 
+/** True if a message has a position, and it is above `head`. */
+export function isBeyond({ epoch, seq }: Partial<Position>, head: Position): boolean {
+  if (epoch === undefined || seq === undefined) return false;
+  return epoch > head.epoch || (epoch === head.epoch && seq > head.seq);
+}
+
 /** Sequence numbers lost between two positions of one epoch. */
 export interface LostRange {
   /** The first lost sequence number. */

@@ -2,6 +2,7 @@
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
+import { TickbusError } from '../../errors.ts';
 import type { ChannelState } from '../../transport/port.ts';
 import { ALERTS, FILLS, frameOf, noteEnvelope } from '../channels.fixture.ts';
 import { fakeSubscriber } from '../fake-transport.fixture.ts';
@@ -129,6 +130,22 @@ describe('a server with an older memory', () => {
     await eventLoopTurns();
     expect(gaps).toEqual([unknownAfterThree]);
     expect(subscriber.status(FILLS)?.position).toEqual({ epoch: 8, seq: 1 });
+  });
+
+  it('delivers what arrived on the lost link above the head, and accuses nobody', async () => {
+    const { transport, subscriber, received, gaps, reconnect } = await atThree();
+    const forged: unknown[] = [];
+    subscriber.on('forged', ({ from, to, isProved }) => forged.push({ from, to, isProved }));
+    transport.onRead = () => new Promise(() => {});
+    for (const seq of [5, 6]) transport.push(noteEnvelope(70 + seq, { epoch: 7, seq }));
+    transport.emitStatus({ type: 'disconnected', error: new TickbusError('TICKBUS_NOT_CONNECTED', 'down') });
+    await reconnect(stateOf(7, 2), 2);
+    expect(received).toEqual(['71', '72', '73', '75', '76']);
+    expect(gaps).toEqual([unknownAfterThree]);
+    expect(forged).toEqual([{ from: 5, to: 6, isProved: false }]);
+    // Their numbers are not proved, so the real messages with these numbers are delivered too.
+    for (const seq of [3, 4, 5, 6]) transport.push(noteEnvelope(170 + seq, { epoch: 7, seq }));
+    expect(received.slice(5)).toEqual(['173', '174', '175', '176']);
   });
 
   it('on another branch with the same head: the rest of the epoch is reported as unknown', async () => {

@@ -116,6 +116,26 @@ describe('twenty numbers above the head, copied before the real messages', () =>
   });
 });
 
+it('prices: a recovery that starts again reports an invalid kept message once', async () => {
+  const { transport, subscriber } = fakeSubscriber();
+  const invalid: unknown[] = [];
+  subscriber.on('invalid_message', (report) => invalid.push(report));
+  subscriber.subscribe(PRICES, () => {});
+  transport.onRead = async () => ({ position: { epoch: 7, seq: 0 }, at: 0, entries: [] });
+  await subscriber.startListening();
+  await eventLoopTurns();
+  transport.push(forgedTick('A', 666, { epoch: 7, seq: 1 }));
+  transport.onRead = async () => ({
+    position: { epoch: 8, seq: 1 },
+    at: 0,
+    entries: [Buffer.from('{"no":"envelope"}')],
+  });
+  transport.push(forgedTick('A', 2, { epoch: 8, seq: 1 }));
+  await eventLoopTurns();
+  expect(transport.reads).toHaveLength(3);
+  expect(invalid).toHaveLength(1);
+});
+
 describe('copies of a real message', () => {
   it('are rejected as forged and cause no recovery, once the head has confirmed the number', async () => {
     const { harness, received } = await subscribedTo(ALERTS);

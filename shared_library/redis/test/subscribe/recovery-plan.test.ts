@@ -27,6 +27,7 @@ function caughtUp(input: Partial<RecoveryInput> & { position?: Position | undefi
     head: { epoch: 7, seq: 5 },
     kept: [],
     held: [],
+    heldFromEarlierLinks: 0,
   };
   const result = planRecovery({ ...defaults, heldBeforeRead: input.held?.length ?? 0, ...input });
   const short = ({ seq, epoch }: { seq?: number; epoch?: number }) => `${epoch}-${seq}`;
