@@ -17,6 +17,7 @@ import { VERBS } from '../program.ts';
 import { call, mainOfCommand, withServer } from './harness.ts';
 
 const server = withServer();
+const startFolder = process.cwd();
 let folder: string;
 let environment: { close(): Promise<void> };
 beforeAll(async () => {
@@ -32,7 +33,7 @@ beforeAll(async () => {
   process.chdir(folder);
 });
 afterAll(async () => {
-  process.chdir(tmpdir());
+  process.chdir(startFolder);
   await environment.close();
   await rm(folder, { recursive: true });
 });

@@ -1,6 +1,7 @@
 // The public options of a subscription, and their validation against its channel.
 
 import type { Channel, MessageType } from '../channel/channel.ts';
+import { MAX_KEY_LENGTH } from '../channel/limits.ts';
 import { TickbusError } from '../errors.ts';
 import { checkedBound } from '../freshness/age-bounds.ts';
 import { checkOptionNames, checkStrings, checkType, type OptionNames } from '../runtime/option-checks.ts';
@@ -86,6 +87,12 @@ export function checkedOptions(channel: Channel, options: Filters): Subscription
   if (keys !== undefined && !channel.keyed) {
     throw invalidOption(
       `The channel ${channel} has no key, so \`keys\` cannot filter it. Use \`where\`, or define it with a key.`,
+    );
+  }
+  const longKey = keys?.find((key) => key.length > MAX_KEY_LENGTH);
+  if (longKey !== undefined) {
+    throw invalidOption(
+      `keys contains a key of ${longKey.length} characters, which no message can have: the limit is ${MAX_KEY_LENGTH}. Omit it.`,
     );
   }
   if (queueLimit !== undefined && !(queueLimit >= 1)) {

@@ -39,7 +39,7 @@ describe('the first publish rejects', () => {
     const error = await firstPublishError({ host: '127.0.0.1', port }, closing);
     expect(error).toMatchObject({ code: 'TICKBUS_CONNECT_FAILED', retryable: true });
     expect(error.message).toContain(`127.0.0.1:${port}`);
-    expect(error.message).toContain('docker-compose up -d redis');
+    expect(error.message).toContain('docker compose up -d redis');
   });
 
   it('with TICKBUS_CONNECT_FAILED if the host name is unknown', async () => {

@@ -45,7 +45,7 @@ describe('filters', () => {
 
   it('throw TICKBUS_INVALID_OPTION if the channel does not support them', () => {
     const { subscriber } = new PubSubHarness();
-    const subscribing = (channel: typeof ALERTS, options: object) =>
+    const subscribing = (channel: typeof ALERTS | typeof PRICES, options: object) =>
       expect(() => subscriber.subscribe(channel, () => {}, options));
     const invalidOption = (text: RegExp) =>
       errorWith('TICKBUS_INVALID_OPTION', { message: expect.stringMatching(text) });
@@ -53,6 +53,9 @@ describe('filters', () => {
       invalidOption(/no message type "nope", so `types` cannot select it\. Use note, alarm\./),
     );
     subscribing(ALERTS, { types: ['toString'] }).toThrow(invalidOption(/"toString"/));
+    subscribing(PRICES, { keys: ['A', 'K'.repeat(257)] }).toThrow(
+      invalidOption(/257 characters.*limit is 256/),
+    );
     subscribing(ALERTS, { keys: ['A'] }).toThrow(invalidOption(/has no key/));
     for (const queueLimit of [0, -1, Number.NaN]) {
       subscribing(ALERTS, { queueLimit }).toThrow(invalidOption(/queueLimit/));

@@ -196,7 +196,7 @@ function createError(code: ErrorCode, text: string, cause: unknown, address: Red
 
 function connectFailureReason(cause: unknown, address: RedisAddress): string {
   const start =
-    'Start Redis (`docker-compose up -d redis`), or set REDIS_URL, or REDIS_HOST and REDIS_PORT, to its address.';
+    'Start Redis (`docker compose up -d redis`), or set REDIS_URL, or REDIS_HOST and REDIS_PORT, to its address.';
   const code = (cause as { code?: unknown } | undefined)?.code;
   if (isSocketPath(address.host) && (code === 'ENOENT' || code === 'ENOTSOCK'))
     return `there is no Unix socket at this path (${code}). ${start}`;
