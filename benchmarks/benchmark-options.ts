@@ -6,7 +6,7 @@ export interface BenchmarkOptions {
   readonly isQuick: boolean;
   /** Workload names or prefixes; empty: all. */
   readonly only: readonly string[];
-  /** Participants; empty: all of each workload. */
+  /** Participant names; empty: all participants of each workload. */
   readonly peers: readonly string[];
   /** Measured rounds. */
   readonly pairs: number;

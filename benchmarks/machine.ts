@@ -11,7 +11,7 @@ export interface Machine {
   readonly node: string;
   /** Version line of each server; null: not installed. */
   readonly servers: Readonly<Record<string, string | null>>;
-  /** Load average of the minute before. A high value means that the machine is shared. */
+  /** Load average of the minute before the run. A high value means that the machine is shared. */
   readonly loadBefore: number;
 }
 

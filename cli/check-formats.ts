@@ -10,7 +10,7 @@ interface NamedResult extends CheckResult {
   readonly name: string | undefined;
 }
 
-/** Metrics of one result: the first ones, which belong to the most severe results. */
+/** Maximum number of metrics in the output. The first ones are kept: they belong to the most severe results. */
 const MAX_METRICS = 50;
 const MAX_NAME_LENGTH = 128;
 const MAX_SUMMARY_LENGTH = 1_000;
@@ -58,7 +58,7 @@ function prometheus({ check, name, status, metrics }: NamedResult): string {
 }
 
 function sample(metric: string, labels: readonly (readonly string[])[], value: number): string {
-  // Control characters are escaped before, so no line break is left.
+  // `printable` escapes control characters, so no line break is left to escape.
   const escaped = (label = '') => printable(label, MAX_NAME_LENGTH).replace(/[\\"]/g, '\\$&');
   return `${metric}{${labels.map(([label, of]) => `${label}="${escaped(of)}"`).join(',')}} ${value}`;
 }

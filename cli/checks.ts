@@ -29,7 +29,7 @@ export interface CheckLimits {
   readonly criticalMs?: number | undefined;
 }
 
-/** The most severe status with all summaries and metrics, the most severe first: output is cut at its end. */
+/** The most severe status, with all summaries and metrics. The most severe come first, because long output is cut. */
 export function combinedResult(results: readonly CheckResult[]): CheckResult {
   const ascending = ['ok', 'warning', 'unknown', 'critical'];
   const rank = ({ status }: CheckResult) => ascending.indexOf(status);
@@ -62,7 +62,7 @@ export function checkGateway(value: StoredValue, limits: CheckLimits): CheckResu
   };
 }
 
-/** Whether broker data arrives. Only the gateway knows: while it is silent or stopped, the result is `unknown`. */
+/** Whether broker data arrives. Only the gateway knows, so without a running gateway the result is `unknown`. */
 export function checkFeed(value: StoredValue, limits: CheckLimits): CheckResult {
   const status = feedIn(value);
   if (status === undefined) return invalidValue(value, 'feed status');

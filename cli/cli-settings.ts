@@ -75,7 +75,7 @@ export class CliSettings {
   /** Address and credentials of Redis. @throws UsageError that names the variable or option, never its value */
   get address(): ConfiguredAddress {
     const url = this.variable('REDIS_URL');
-    // The files of the environment do not concern another server that --url connects to without TLS.
+    // The REDIS_TLS_ variables do not apply to a --url without TLS, because --url can name another server.
     const isPlainFlag = url.from === 'flag' && !/^rediss:/i.test(url.value ?? '');
     const used = this.variables.filter(({ name }) => !(isPlainFlag && name.startsWith('REDIS_TLS_')));
     const values = Object.fromEntries(used.map(({ name, value }) => [name, value]));

@@ -1,4 +1,4 @@
-// Sends a command with exactly one effect, even if replies of Redis are lost, and audits it.
+// Sends a command so that it has exactly one effect, even if replies of Redis are lost, and audits it.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessageType, PayloadInput, TickbusError } from 'tickbus';

@@ -28,7 +28,7 @@ export function read(frame) {
 }
 
 function readMessage(message) {
-  // Not `{ T, ...rest } = message`: of a text of 1 MB that would copy every character.
+  // Do not use `{ T, ...rest } = message`: if `message` is a text of 1 MB, that copies every character.
   const { T, S: symbol, t } = message;
   const timestamp = Date.parse(t);
   switch (T) {
@@ -47,7 +47,7 @@ function readMessage(message) {
     case 'subscription':
       return { kind: 'subscribed', symbols: message.trades };
     case 'error':
-      // Retries every error except a wrong key.
+      // The gateway retries after every error except a wrong key.
       return {
         kind: 'error',
         code: message.code,

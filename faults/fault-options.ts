@@ -8,7 +8,7 @@ export interface FaultsOptions {
   readonly seed: number;
   readonly json: boolean;
   readonly list: boolean;
-  /** Duration of each hostile flood; undefined: the scenario's own. */
+  /** Duration of each hostile flood; undefined: the default of the scenario. */
   readonly floodSeconds: number | undefined;
 }
 
@@ -22,7 +22,7 @@ export interface FuzzOptions {
   readonly minutes: number;
   readonly seed: number;
   readonly target: readonly string[];
-  /** One check of each target, with `seed` itself: repeats a failure. */
+  /** Whether to run one check of each target with `seed` itself, to repeat a failure. */
   readonly once: boolean;
 }
 

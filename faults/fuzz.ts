@@ -1,4 +1,5 @@
-// `npm run fuzz -- --minutes N [--seed S]`: feeds mutated messages, frames, captures, venue frames and addresses.
+// `npm run fuzz -- --minutes N [--seed S]`: feeds mutated messages, frames, captures, venue frames and addresses to the
+// code that reads them.
 
 import { parseFuzzOptions } from './fault-options.ts';
 import { supervise } from './fuzz/supervise.ts';

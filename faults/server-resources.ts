@@ -13,7 +13,7 @@ import {
 } from 'tickbus';
 import { StatusLog } from './status-log.ts';
 
-/** Only duplicated, never connected. A duplicate takes a fraction of a millisecond, a new client up to 100 ms. */
+/** A client that is only duplicated, never connected: a duplicate takes under 1 ms, a new client up to 100 ms. */
 let clientTemplate: ReturnType<typeof createClient> | undefined;
 
 const LOG_LINES = 50;

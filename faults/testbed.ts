@@ -47,7 +47,7 @@ export interface SendOptions {
 
 export class Testbed extends ServerResources {
   readonly quick: boolean;
-  /** Duration of each hostile flood; undefined: the scenario's own. */
+  /** Duration of each hostile flood; undefined: the default of the scenario. */
   readonly floodSeconds: number | undefined;
   /** Measurements for the reader of the results. */
   readonly notes: string[] = [];

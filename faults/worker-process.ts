@@ -14,7 +14,7 @@ export interface WorkerOptions {
   readonly execArgv?: readonly string[];
 }
 
-/** Only the last part of the output is kept, because a flood makes some programs log much. */
+/** Kept characters of the output. Only its end is kept, because a flood makes some programs log much. */
 const KEPT_OUTPUT = 64 * 1024;
 
 export class WorkerProcess {

@@ -1,6 +1,6 @@
-// The software bill of materials of a build: the production dependencies with the exact versions of the lock file, by
-// `npm sbom`. In a repository with workspaces, npm itself leaves out packages that a development tool also uses, so
-// npm gets a lock file that holds the production dependencies alone.
+// The software bill of materials of a build: the production dependencies with the exact versions of the lock file.
+// `npm sbom` writes it. In a repository with workspaces, `npm sbom` omits packages that a development tool also uses.
+// So it gets a temporary lock file with the production dependencies alone.
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -22,7 +22,7 @@ type Packages = Readonly<Record<string, LockedPackage>>;
 export interface SbomOptions {
   /** The folder with package-lock.json. */
   readonly root: string;
-  /** The folder of the workspace, for example `shared_library/redis`. Its name and version head the document. */
+  /** The folder of the workspace, for example `shared_library/redis`. The document describes its package. */
   readonly workspace: string;
   /** The file to write, CycloneDX in JSON. */
   readonly file: string;
@@ -56,7 +56,7 @@ export function writeSbom({ root, workspace, file }: SbomOptions): void {
   }
 }
 
-/** The packages that the workspace needs at run time, by path. Other workspaces count with what they need. */
+/** The packages that the workspace needs at run time, by path, including those of workspaces that it depends on. */
 function productionPackages(packages: Packages, workspace: string): Record<string, LockedPackage> {
   const found: Record<string, LockedPackage> = {};
   const visited = new Set<string>();

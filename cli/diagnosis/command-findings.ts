@@ -4,8 +4,8 @@ import type { CommandStates } from 'tickbus/admin';
 import type { DoctorFinding, Level } from './finding.ts';
 
 /**
- * What does not work without each command. The level applies if the server lacks it; a user may lack the permission on
- * purpose. Without CONFIG GET and CLIENT, tickbus works.
+ * What does not work without each command. `level` applies if the server lacks the command. A missing permission can be
+ * deliberate, so it is at most a warning. tickbus works without CONFIG GET and CLIENT.
  */
 const EFFECTS: Readonly<Record<string, { readonly level: Level; readonly effect: string }>> = {
   EVAL: { level: 'fail', effect: 'publishing, leases and last values do not work' },
@@ -31,7 +31,7 @@ export function commandFindings(states: CommandStates, name: string | undefined)
       const advice = `Enable the command on the server (rename-command), or use another server.`;
       return { subject, level, found: `the server does not have ${command}: ${effect}`, advice };
     }
-    // permission-findings.ts and server-findings.ts say what is vital for this user.
+    // permission-findings.ts and server-findings.ts report which permissions this user needs.
     return {
       subject,
       level: level === 'fail' ? 'warn' : level,

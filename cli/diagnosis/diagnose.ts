@@ -27,7 +27,7 @@ export function diagnose({ server, clock, commands, permissions, channels }: Ser
   ];
 }
 
-/** Channels whose keys hold what tickbus never writes. */
+/** Findings about channels whose keys contain data that tickbus never writes. */
 function keyFindings(channels: readonly ChannelStats[]): DoctorFinding[] {
   return channels.flatMap(({ channel, fault }) =>
     fault === undefined

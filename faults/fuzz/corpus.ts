@@ -1,4 +1,4 @@
-// The corpus: a few real messages, frames of venues, and addresses.
+// The corpus: a few real messages, capture lines and addresses, which the fuzz targets mutate.
 
 import { readFileSync } from 'node:fs';
 
@@ -17,7 +17,7 @@ export function captures(): readonly string[] {
   return linesOf('captures.jsonl');
 }
 
-/** The frames in the captures. */
+/** The venue frame in each line of `captures()`, as JSON. */
 export function venueFrames(): readonly string[] {
   return captures().map((line) => JSON.stringify((JSON.parse(line) as { frame: unknown }).frame));
 }

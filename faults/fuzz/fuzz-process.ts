@@ -1,4 +1,4 @@
-// The process that runs the fuzz targets. Its parent ends it if it hangs.
+// The process that runs the fuzz targets. The parent process kills it if it hangs.
 
 import { type FuzzFailure, type FuzzSummary, runFuzz } from './fuzz-run.ts';
 import { TARGETS } from './targets/all.ts';
@@ -7,7 +7,7 @@ export interface FuzzSettings {
   readonly seed: number;
   readonly ms: number;
   readonly once: boolean;
-  /** Names of targets; empty: all. */
+  /** Names of the targets to run; empty: all. */
   readonly only: readonly string[];
 }
 

@@ -10,7 +10,7 @@ export interface FuzzFailure {
   /** Seed of the check: `--target NAME --seed SEED --once` repeats it. */
   readonly seed: number;
   readonly problem: string;
-  /** The smallest input that was found. */
+  /** The smallest known input that causes the failure. */
   readonly input: string;
 }
 
@@ -24,7 +24,7 @@ export interface FuzzOptions {
   readonly targets: readonly FuzzTarget[];
   readonly seed: number;
   readonly ms: number;
-  /** Stops after one check of each target, which then uses `seed` itself. */
+  /** Stops after one check of each target. Each check uses `seed` itself, not a seed derived from it. */
   readonly once?: boolean;
   /** Called before each input. */
   readonly onInput?: (target: string, seed: number) => void;
@@ -75,7 +75,7 @@ async function checkOnce(
 ): Promise<{ failure: FuzzFailure | undefined; count: number }> {
   let failedAt: number | undefined;
   const property = fc.asyncProperty(inputs, async (input) => {
-    // Keeps the best input that shrinking has found so far.
+    // After the time limit, skips every input, so that shrinking ends with the smallest input so far.
     fc.pre(failedAt === undefined || performance.now() - failedAt < MAX_SHRINK_MS);
     onInput(name, seed);
     try {
@@ -97,7 +97,7 @@ function rejectionOf({ name: target }: FuzzTarget, seed: number, reason: unknown
   return { target, seed, problem: `Unhandled rejection: ${inspect(reason)}`, input: 'any of this check' };
 }
 
-/** Bytes as JSON text, so that the input can be pasted into a test. */
+/** The input as JSON, to paste into a test. Bytes are shown as latin1 text. */
 function inputText(input: unknown): string {
   const text = JSON.stringify(input, (_, value: unknown) => {
     const { type, data } = (value ?? {}) as { type?: unknown; data?: unknown };

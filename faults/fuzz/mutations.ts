@@ -1,8 +1,9 @@
-// Structure-aware mutation: random edits of a JSON document of the corpus, then of its bytes. Recipes shrink.
+// Structure-aware mutation: random edits of a JSON document of the corpus, then of its bytes. fast-check generates the
+// edits, so it can shrink a failing input.
 
 import fc from 'fast-check';
 
-/** Text that replaces a value as it is, because JSON.stringify does not write it. */
+/** Number texts, valid or not, that JSON.stringify never writes. `textOf` inserts them unchanged. */
 const RAW = [
   '1e400',
   '-0',
@@ -16,6 +17,7 @@ const RAW = [
   '0.1e1',
   'NaN',
 ];
+/** Begins a placeholder for the text in RAW whose index follows. */
 const MARK = '\u0001raw';
 
 const oddText = fc.oneof(
@@ -84,7 +86,7 @@ const byteEdit: fc.Arbitrary<ByteEdit> = fc.record({
   length: fc.nat(64),
 });
 
-/** Rarely: the whole text again and again, up to the largest frame, so that slow paths show. */
+/** Rarely repeats a piece of the text, up to the size of the largest frame, to expose slow code. */
 const amplified = fc.oneof(
   { weight: 60, arbitrary: fc.constant(undefined) },
   {
@@ -97,7 +99,7 @@ const amplified = fc.oneof(
   },
 );
 
-/** Frames made of the documents: about half of them valid JSON. */
+/** Frames, each a mutated document. About half of them are valid JSON. */
 export function mutated(documents: readonly string[]): fc.Arbitrary<Buffer> {
   return fc
     .record({
@@ -179,7 +181,7 @@ function applyEdit(document: unknown, change: Edit): unknown {
   return root.document ?? {};
 }
 
-/** The first places of a document, breadth first. */
+/** The first places (properties and items) of a document, breadth first: about 1,000. */
 function placesIn(root: Record<string, unknown>): readonly Place[] {
   const places: Place[] = [];
   const objects = [root];
@@ -199,13 +201,13 @@ function nested(value: unknown, depth: number): unknown {
   return result;
 }
 
-/** An own property of any name, also `__proto__`. The `length` of an array cannot be redefined. */
+/** Defines an own property of any name, even `__proto__`. The `length` of an array cannot be redefined. */
 function define(object: object, name: string, value: unknown): void {
   if (Array.isArray(object) && name === 'length') return;
   Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
 }
 
-/** JSON without recursion limits of JSON.stringify: too deep a document becomes plain brackets. */
+/** The JSON text of a document. Nested brackets replace a document that is too deep for JSON.stringify. */
 function textOf(document: unknown): string {
   try {
     const text = JSON.stringify(document) ?? 'null';

@@ -7,7 +7,7 @@ import type { FuzzFailure, FuzzSummary } from './fuzz-run.ts';
 
 export interface SuperviseOptions extends FuzzSettings {
   readonly onFailure: (failure: FuzzFailure) => void;
-  /** Milliseconds without progress that count as a hang. Default 60,000: an input takes milliseconds. */
+  /** Milliseconds without progress that count as a hang. Default 60,000; a normal input takes milliseconds. */
   readonly hangMs?: number;
   /** The file to run. Default: the fuzz process of this folder. */
   readonly program?: string;
@@ -17,7 +17,7 @@ const HANG_MS = 60_000;
 const CHECK_MS = 500;
 const PROGRAM = fileURLToPath(new URL('fuzz-process.ts', import.meta.url));
 
-/** Resolves when the process has ended. A hang or a crash is a failure with the seed of its check. */
+/** Resolves when the process has ended. Reports a hang or a crash as a failure of the check that was running. */
 export function supervise(options: SuperviseOptions): Promise<FuzzSummary> {
   const { onFailure, hangMs = HANG_MS, program = PROGRAM, ...settings } = options;
   const child = fork(program, [JSON.stringify(settings satisfies FuzzSettings)]);

@@ -7,24 +7,24 @@ export interface FuzzTarget<Input = unknown> {
   readonly inputs: fc.Arbitrary<Input>;
   /** Inputs in one check. Default 100. */
   readonly runs?: number;
-  /** @throws Error if the input breaks a promise */
+  /** @throws Error if the tested code breaks a guarantee for this input */
   readonly check: (input: Input) => void | Promise<void>;
 }
 
-/** Keeps the type of the input within the target. */
+/** Checks that `inputs` and `check` have the same input type. The result hides that type. */
 export function defineTarget<Input>(target: FuzzTarget<Input>): FuzzTarget {
   return target as FuzzTarget;
 }
 
-/** A single call must not take longer, milliseconds. */
+/** Maximum duration of a single call, in milliseconds. */
 const MAX_CALL_MS = 100;
-/** A slow call is repeated, because garbage collection or another process can delay one. */
+/** A slow call is repeated, because garbage collection or another process can delay a single call. */
 const ATTEMPTS = 4;
 
 /**
  * The outcome of `action`. A slow action is repeated.
  *
- * @throws Error if every attempt takes longer than `MAX_CALL_MS` of CPU time, and what `action` throws
+ * @throws Error if every attempt takes longer than `MAX_CALL_MS` of CPU time; otherwise whatever `action` throws
  */
 export function timed<T>(what: string, action: () => T): T {
   let fastestMs = Number.POSITIVE_INFINITY;

@@ -1,4 +1,5 @@
-// What a hostile broker sends to the gateway, beside or in place of prices. Every choice comes from a seeded generator.
+// What a hostile broker sends to the gateway, in addition to prices or instead of them. A seeded generator makes every
+// choice.
 
 import { encode } from '@msgpack/msgpack';
 import type { Random } from '@tickbus/test-kit/random';
@@ -19,14 +20,14 @@ const MB = 2 ** 20;
 const UNSOLICITED_SYMBOLS = 50_000;
 const TRADES_PER_FRAME = 1_000;
 
-/** Each is called again and again while the socket's buffer is small. */
+/** The broker calls the current attack every millisecond, except while much data waits in the socket's buffer. */
 export const BROKER_ATTACKS = {
-  /** Prices of symbols that nobody requested, up to 50,000. */
+  /** Prices of up to 50,000 symbols that nobody requested. */
   unsolicited(random, victim) {
     const symbol = () => `FAKE${random.int(0, UNSOLICITED_SYMBOLS - 1)}`;
     sendMessages(victim, trades(random, symbol, TRADES_PER_FRAME));
   },
-  /** Prices of symbols with control characters, long names, or values of a wrong type. */
+  /** Trades with odd symbols (control characters, long names) and with invalid prices and sizes. */
   oddPrices(random, victim) {
     const values = [Number.NaN, -1, 1e300, 0, '1', null, {}, []] as const;
     const symbols = ['', 'A\u202eB', 'A\nB', '\u001b[2J', '__proto__', 'constructor', 'x'.repeat(100_000)];
@@ -39,7 +40,7 @@ export const BROKER_ATTACKS = {
     const text = `["${'0'.repeat(random.int(1, 30) * MB)}"]`;
     socket.send(usesMsgpack ? encode([text]) : text, { compress: true });
   },
-  /** Frames that are not messages, deep ones among them. */
+  /** Frames that are not messages. Some are deeply nested. */
   garbage(random, { socket }) {
     const bytes = Buffer.from(Array.from({ length: random.int(0, 500) }, () => random.int(0, 255)));
     const texts = ['', '{', 'null', '[null]', '[[]]', '[{"T":1}]', '[{"T":"t"}]', '{"T":"error"}', '[1e999]'];
@@ -49,7 +50,7 @@ export const BROKER_ATTACKS = {
     const nested = Buffer.alloc(50_000, 0x91);
     socket.send(random.pick([bytes, nested, text]));
   },
-  /** One message of many fragments that never ends. */
+  /** Fragments of one message that never ends. */
   fragments(random, { socket }) {
     socket.send('x'.repeat(random.int(1, 64 * 1024)), { fin: false });
   },
@@ -70,7 +71,7 @@ export const BROKER_ATTACKS = {
     sendMessages(victim, [{ T: 'error', code: 500, msg: `cannot verify ${secret} \u001b[2J` }]);
     socket.close(1011, `rejected ${secret}`);
   },
-  /** Nothing at all: no price, no pong, and no byte is read. */
+  /** Stops reading. The broker then sends neither prices nor pongs. */
   stall(_random, { socket }) {
     socket.pause();
   },

@@ -31,7 +31,7 @@ export class HostileBrowser {
     }
   }
 
-  /** The same, and the browser ends each connection at once, in order or with a reset. */
+  /** Requests a stream `count` times. Closes each connection at once, normally or with a reset. */
   async abandoned(count: number): Promise<void> {
     for (let left = count; left > 0; left--) {
       const method = this.#random.pick(['GET', 'HEAD']);
@@ -41,7 +41,7 @@ export class HostileBrowser {
     }
   }
 
-  /** Sends the beginning of a request only. */
+  /** Sends only the beginning of each request. */
   async halfOpen(count: number): Promise<void> {
     for (let left = count; left > 0; left--) {
       const text = requestText('POST', '/api/commands', 'content-length: 1000\r\n');

@@ -1,26 +1,26 @@
-// The bounds that a desk keeps under attack. Each exceeded bound is a problem of the scenario.
+// The limits that a desk must keep under attack. Each exceeded limit fails the scenario.
 
 import type { WorkerProcess } from '../worker-process.ts';
 import type { Desk } from './desk.ts';
 
-/** An attack that stops a program blocks it for seconds. The margin over the 100 ms of docs/security.md is 20. */
+/** 20 times the 100 ms of docs/security.md, for a busy machine. A successful attack blocks a program for longer. */
 export const MAX_BLOCKED_MS = 2_000;
-/** About 120 MB of it is node with the TypeScript loader. */
+/** Maximum peak memory, MB. Node with the TypeScript loader uses about 120 MB of it. */
 const MAX_MB = { bot: 512, gateway: 512, monitor: 768 };
-/** A lost lease alone takes the price away for 3 s. */
+/** Share of samples with a fresh price. A single loss of the lease leaves the bot without fresh prices for 3 s. */
 const MIN_FRESH_SHARE = 0.95;
-/** The log of a program must not fill a disk: one line of every message of a flood would be hundreds of MB. */
+/** A log must not fill a disk: one line for every message of a flood would take hundreds of MB. */
 const MAX_LOG_BYTES = 8 * 2 ** 20;
 
-/** What one browser gets at once: some thousand rows of short texts. */
+/** Maximum size of the first event that a browser gets: a few thousand rows of short texts. */
 const MAX_FRAME_BYTES = 4 * 2 ** 20;
 
 export interface CheckOptions {
-  /** Whether prices must have been fresh throughout. False: only at the end. Default true. */
+  /** Whether prices must be fresh during the whole attack (default true), or only at its end. */
   readonly alwaysFresh?: boolean;
 }
 
-/** Waits until the desk works again, then notes its figures and every exceeded bound. */
+/** Waits until the desk works again, then notes its figures and every exceeded limit. */
 export async function checkDesk(desk: Desk, { alwaysFresh = true }: CheckOptions = {}): Promise<void> {
   await checkBot(desk, alwaysFresh);
   for (const name of ['bot', 'gateway', 'monitor'] as const) await checkProgram(desk, name, desk[name]);

@@ -15,7 +15,7 @@ import { applyProductionSettings, type UserName, urlOf } from './production-user
 
 export const BOT = 'honest';
 export const SYMBOL = 'AAPL';
-/** The age that the bot accepts of a price. The broker sends about 25 prices a second. */
+/** Maximum age of a price that the bot accepts. The broker sends about 25 prices a second. */
 const MAX_AGE_MS = 2_000;
 /** Four programs start at once, on a machine that can be busy. */
 export const START_MS = 180_000;
@@ -25,7 +25,7 @@ const programOf = (service: string) =>
 const MEASURED = { execArgv: ['--import', new URL('../workers/vitals.ts', import.meta.url).href] };
 
 export interface DeskOptions {
-  /** Settings of the gateway's feed. Default: the simulated broker, as Alpaca. */
+  /** Settings of the gateway's feed. Default: the simulated broker, which uses Alpaca's protocol. */
   readonly feed?: Readonly<Record<string, string>>;
 }
 
@@ -37,7 +37,7 @@ export class Desk {
   readonly commands: OperatorCommands;
   readonly page: PageVisits;
   readonly monitorPort: number;
-  /** The token of the monitor. */
+  /** The token with which the monitor accepts commands. */
   readonly token = randomUUID();
   readonly #metricsUrl: string;
 
@@ -101,7 +101,7 @@ export class Desk {
     return worker.receive<Vitals>('vitals');
   }
 
-  /** The current value of a metric of the gateway, over all labels. */
+  /** The current value of a metric of the gateway, summed over all labels. */
   async metric(name: string): Promise<number> {
     const response = await within('The metrics', fetch(this.#metricsUrl));
     const lines = (await response.text()).split('\n');

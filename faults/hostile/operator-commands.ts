@@ -89,7 +89,7 @@ export class OperatorCommands {
   }
 }
 
-/** A range without an end covers the rest of its epoch, and the numbers of later epochs before the next message. */
+/** Whether a reported range contains the command. A range without an end covers the rest of its epoch. */
 function isReported({ epoch, seq }: SentCommand, ranges: readonly ReportedRange[]): boolean {
   return ranges.some(
     (range) =>

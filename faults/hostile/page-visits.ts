@@ -3,7 +3,7 @@
 import { delay } from '../wait.ts';
 
 const EVERY_MS = 500;
-/** A slower answer counts as none. It is long, because a test machine can be busy. */
+/** A slower answer counts as a failed visit. The limit is long, because a test machine can be busy. */
 const TIMEOUT_MS = 10_000;
 
 export class PageVisits {
@@ -35,7 +35,7 @@ export class PageVisits {
     await this.#visiting;
   }
 
-  /** Whether the page and its stream answer. */
+  /** Requests the page and its stream. @returns whether both answered */
   async visit(): Promise<boolean> {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     try {
@@ -66,7 +66,7 @@ export class PageVisits {
   }
 }
 
-/** The size of the first event of a stream; 0 if it has none. */
+/** The size of the first event of a stream in bytes; 0 if the stream has none. */
 async function firstFrame(response: Response): Promise<number> {
   if (!response.ok || response.body === null) return 0;
   let [bytes, text] = [0, ''];

@@ -4,6 +4,7 @@ import type { Random } from '@tickbus/test-kit/random';
 
 /** What the peer knows about TRADE_COMMANDS. */
 export interface Observed {
+  /** The head of the channel: the position of its latest message. */
   readonly epoch: number;
   readonly seq: number;
   /** The last message of the operator; undefined before the first. */
@@ -19,14 +20,14 @@ interface Attack {
 
 type Tactic = (random: Random, observed: Observed, bot: string) => Attack;
 
-/** The largest text that fits in a message with its other fields. */
+/** Length of the largest text that fits in a message together with the other fields. */
 const LARGEST_TEXT = 255 * 1024;
 const MB = 2 ** 20;
 const COMMANDS = 'TRADE_COMMANDS';
 const STATUSES = 'BOT_STATUS';
 const CHANNELS = [COMMANDS, STATUSES, 'COMMAND_RESULTS'] as const;
 
-/** Commands with the next numbers, with numbers near the head, in another epoch, or far ahead. */
+/** Forged commands: with the next numbers, with numbers near or far above the head, or in another epoch. */
 const numbers: Tactic = (random, { epoch, seq, nth }, bot) => {
   const place = random.int(0, 19);
   if (place < 12) return command({ bot, position: { epoch, seq: seq + 1 + nth } });
@@ -36,7 +37,7 @@ const numbers: Tactic = (random, { epoch, seq, nth }, bot) => {
   return command({ bot, position: { epoch: other, seq: random.int(0, 100) } });
 };
 
-/** A message of another sender again, with its own or another number. */
+/** The operator's last message again, with its original or another number. */
 const copies: Tactic = (random, observed, bot) => {
   const { epoch, seq, last } = observed;
   if (last === undefined) return numbers(random, observed, bot);
@@ -48,7 +49,7 @@ const copies: Tactic = (random, observed, bot) => {
 /** Valid commands without numbers, as any plain client may send them. */
 const unnumbered: Tactic = (_random, _observed, bot) => command({ bot });
 
-/** Arrays with many, deep, mixed or no documents. */
+/** Frames (JSON arrays) with many, deeply nested, mixed or no documents. */
 const frames: Tactic = (random, { epoch, seq }, bot) => {
   const channel = random.pick(CHANNELS);
   const size = random.pick([1_000, 100_000, MB - 2]);
@@ -88,7 +89,7 @@ const strings: Tactic = (random, _observed, bot) => {
   }
 };
 
-/** Bots that do not exist. */
+/** Statuses of bots that do not exist. */
 const bots: Tactic = (random) => status({ bot: `invented-${random.int(0, 1_000_000)}`, sender: 'invented' });
 
 const FRAGMENTS = [

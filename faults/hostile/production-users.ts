@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 
 const PAGE = new URL('../../docs/production.md', import.meta.url);
-/** Replaces PASSWORD in the page. */
+/** Replaces the placeholder PASSWORD of the page. */
 const PASSWORD = 'secret';
 const LIMITS = /^(maxmemory|client-output-buffer-limit|lazyfree|proto-max-bulk-len)/;
 

@@ -14,9 +14,9 @@ import type { HostileBrokerSettings } from '../workers/hostile-broker.ts';
 const SECRET = 'a-secret-that-nobody-may-log';
 const LAST_PRICES = 'tickbus:{PRICE_DATA}:last';
 const FEEDS = 'tickbus:{FEED_STATUS}:last';
-/** Prices of the requested symbol, and room for none other. */
+/** Only the requested symbol may have a stored price. */
 const MAX_LAST_PRICES = 1;
-/** The gateway's own deadline is 10 s. The rest is for a busy machine. */
+/** The gateway's own deadline is 10 s. The rest is a margin for a busy machine. */
 const MAX_STOP_MS = 20_000;
 const FRESH_AGAIN_MS = 90_000;
 

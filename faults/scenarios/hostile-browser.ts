@@ -8,10 +8,10 @@ import { delay, eventually } from '../wait.ts';
 
 /** More than the streams that the monitor keeps open at once. */
 const CONNECTIONS = 150;
-/** More wrong tokens than the monitor accepts in a minute. */
+/** More wrong tokens in a minute than the monitor's limit. The limit must not affect the right token. */
 const WRONG_TOKENS = 30;
 const HISTORY = 'tickbus:{AUDIT}:history';
-/** After this time a stalled or half-open reader has lost its place. */
+/** Time limit for the page to answer. By then the monitor takes slots from stalled and half-open connections. */
 const RELEASED_MS = 60_000;
 /** HTTP status of an accepted command. */
 const ACCEPTED = 200;
@@ -47,7 +47,7 @@ export const hostileBrowser: Scenario = {
   },
 };
 
-/** Wrong tokens first, then posts without one. */
+/** Posts commands with wrong tokens first, then without a token. */
 async function postWithoutToken(desk: Desk, count: number): Promise<void> {
   const statuses: Record<string, number> = {};
   for (let sent = 0; sent < count; sent++) {

@@ -1,4 +1,4 @@
-// Closes its subscriber in the middle of a burst, and reports the counts. Then nothing keeps the process alive.
+// Closes its subscriber in the middle of a burst, and reports the counts. After that, nothing keeps the process alive.
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { RedisSubscriber } from 'tickbus';

@@ -1,4 +1,5 @@
-// A well-behaved bot in a separate process: samples the freshness of a price, handles commands, and keeps every report.
+// A well-behaved bot in a separate process: samples the freshness of a price, handles commands, and counts what the
+// library reports.
 
 import { RedisSubscriber, StaleDataError, type SubscriberStatus } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -22,7 +23,7 @@ export interface ReportedRange {
 export interface DeskBotReport extends Readonly<Record<string, unknown>> {
   /** Samples by verdict; `fresh` if `requireFresh` returned the price. */
   readonly samples: Readonly<Record<string, number>>;
-  /** The handled ids of commands. Repeated if a command was handled twice. */
+  /** Ids of the handled commands. An id occurs twice if its command was handled twice. */
   readonly handled: readonly string[];
   readonly expired: readonly string[];
   readonly ranges: readonly ReportedRange[];
@@ -36,7 +37,7 @@ export interface DeskBotReport extends Readonly<Record<string, unknown>> {
 const SAMPLE_MS = 50;
 
 const { url, bot, symbol, maxAgeMs } = workerSettings<DeskBotSettings>();
-// Reports that the library logs are counted below.
+// Logs nothing: the listeners below count what the library reports.
 const logger = { debug() {}, info() {}, warn() {}, error() {} };
 const subscriber = new RedisSubscriber({ url, logger });
 const samples: Record<string, number> = {};

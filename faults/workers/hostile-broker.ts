@@ -26,7 +26,7 @@ interface ClientMessage {
 }
 
 const PRICE_EVERY_MS = 40;
-/** Below it, an attack continues: the gateway reads as fast as it can. */
+/** While more bytes than this wait in the socket's buffer, an attack pauses until the gateway has read them. */
 const MAX_BUFFERED = 8 * 2 ** 20;
 
 const { port, seed, symbol } = workerSettings<HostileBrokerSettings>();
@@ -56,7 +56,7 @@ await sendToParent('ready');
 
 function accept(socket: WebSocket, usesMsgpack: boolean): void {
   let victim: Victim | undefined;
-  // The client ends the connection after some attacks.
+  // Some attacks make the gateway close the connection, which can cause an error here.
   socket.on('error', () => {});
   socket.on('close', () => victim !== undefined && victims.delete(victim));
   socket.on('message', (bytes: Buffer, isBinary) => {
@@ -74,7 +74,7 @@ function accept(socket: WebSocket, usesMsgpack: boolean): void {
 }
 
 function sendPrice(victim: Victim): void {
-  // Data frames must not interrupt a message in fragments.
+  // A data frame must not interrupt a fragmented message.
   if (attack === 'stall' || attack === 'fragments' || victim.socket.readyState !== victim.socket.OPEN) return;
   sendMessages(
     victim,

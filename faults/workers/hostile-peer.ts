@@ -1,4 +1,4 @@
-// A hostile peer in a separate process, with the password of a bot: attacks at full speed until it is stopped.
+// A hostile peer in a separate process, with the password of a bot. It attacks until it is stopped.
 
 import { Random } from '@tickbus/test-kit/random';
 import { createClient } from 'redis';
@@ -14,8 +14,8 @@ export interface HostilePeerSettings {
   /** The bot whose commands are forged. */
   readonly bot: string;
   /**
-   * Keys of PRICE_DATA that the peer requests: through a tickbus subscriber, and again by writing the same number of
-   * entries of invented subscribers. Default 0.
+   * Number of PRICE_DATA keys that the peer requests through a tickbus subscriber. Then it writes as many entries of
+   * invented subscribers directly to Redis. Default 0.
    */
   readonly demandedKeys?: number;
   /** Messages a second, about; default: as fast as possible. */
@@ -26,8 +26,9 @@ export interface HostilePeerReport extends Readonly<Record<string, unknown>> {
   /** Accepted messages, by tactic. */
   readonly sent: Readonly<Record<string, number>>;
   readonly megabytes: number;
-  /** What the server or the library refused. */
+  /** Number of calls that the server or the Redis client rejected. */
   readonly refused: number;
+  /** How the library answered the requested keys: `accepted`, or an error; undefined without `demandedKeys`. */
   readonly demand: string | undefined;
 }
 
@@ -35,7 +36,7 @@ export interface HostilePeerReport extends Readonly<Record<string, unknown>> {
 const BATCH = 32;
 const BATCH_BYTES = 2 ** 21;
 const MB = 2 ** 20;
-/** Longer than any flood. */
+/** Lifetime of the entries of invented subscribers: longer than any flood. */
 const DEMAND_MS = 600_000;
 const DEMAND_CHUNK = 1_000;
 const COMMANDS_HEAD = 'tickbus:{TRADE_COMMANDS}:head';
@@ -97,7 +98,7 @@ async function attack(): Promise<void> {
   observed = { ...observed, epoch: Number(epoch ?? 0), seq: Number(seq ?? 0) };
 }
 
-/** Requests keys as a tickbus subscriber. An error of the library is reported. */
+/** Requests keys as a tickbus subscriber. Stores the outcome in `demand`. */
 async function requestKeys(count: number): Promise<void> {
   const silent = { debug() {}, info() {}, warn() {}, error() {} };
   const keys = Array.from({ length: count }, (_, index) => `INVENTED-${seed}-${index}`);
@@ -114,7 +115,7 @@ async function requestKeys(count: number): Promise<void> {
   }
 }
 
-/** Writes the entries that subscribers keep on the server, without the limits of the library. */
+/** Writes requests of invented subscribers directly to the server, without the limits of the library. */
 async function writeDemand(count: number): Promise<void> {
   const endsAt = String(Date.now() + DEMAND_MS);
   for (let from = 0; from < count; from += DEMAND_CHUNK) {

@@ -1,6 +1,6 @@
 // Preloaded into a program: measures the longest block of its event loop and its peak memory, for the parent process.
 
-/** The longest block counts from the last reset. */
+/** Measurements of the program. `reset-vitals` restarts `blockedMs`, but not `peakMb`. */
 export interface Vitals extends Readonly<Record<string, unknown>> {
   readonly type: 'vitals';
   /**

@@ -15,7 +15,7 @@ export interface CaptureRecord {
   readonly frame: unknown;
 }
 
-/** A recorded session that cannot be read. The message names the file, and the line if there is one. */
+/** Thrown if a recorded session cannot be read. The message names the file, and the line if a line is at fault. */
 export class CaptureError extends Error {
   override readonly name = 'CaptureError';
   readonly path: string;

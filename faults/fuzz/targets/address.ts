@@ -1,4 +1,5 @@
-// Fuzz target of addresses: an address is accepted or refused by name, and no error contains a part of the password.
+// Fuzz target of addresses: an address is accepted, or rejected with TICKBUS_INVALID_OPTION. The error contains no part
+// of the password.
 
 import { equal, ok } from 'node:assert/strict';
 import { inspect } from 'node:util';
@@ -7,7 +8,7 @@ import { urls } from '../corpus.ts';
 import { mutatedText } from '../mutations.ts';
 import { defineTarget, timed } from '../target.ts';
 
-/** The password of the corpus. A mutation can split it. */
+/** Parts of the passwords in the corpus. A mutation can split a password. */
 const SECRETS = ['S3cr3tP4ss', 'cr3tP4', 'P4ssw0rd'];
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -17,7 +18,7 @@ export const address = defineTarget({
   runs: 500,
   check(url) {
     try {
-      // Connects on first use only.
+      // The constructor does not connect.
       timed('RedisConnection', () => new RedisConnection({ url, logger: SILENT }));
     } catch (error) {
       if (!(error instanceof TickbusError)) throw error;

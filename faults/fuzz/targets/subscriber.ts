@@ -10,7 +10,7 @@ import { mutated } from '../mutations.ts';
 import { defineTarget, timed } from '../target.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
-/** Generous: a recovery asks the server a few times. */
+/** A long limit, because a recovery needs several replies from the server. */
 const HANDLED_MS = 20_000;
 const BOT = 'fuzz';
 

@@ -1,4 +1,4 @@
-// Fuzz targets of what comes from venues: lines of captures, frames, and the mappings from frames to prices.
+// Fuzz targets of venue data: lines of captures, frames, and the mappings from frames to prices.
 
 import { ok } from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ import { defineTarget, timed } from '../target.ts';
 
 let folder: string | undefined;
 
-/** One file for all captures: a file each would fill the disk. */
+/** Every capture overwrites the same file, because one file per capture would fill the disk. */
 function captureFile(): string {
   if (folder === undefined) {
     folder = mkdtempSync(join(tmpdir(), 'tickbus-fuzz-'));

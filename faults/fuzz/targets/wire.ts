@@ -1,4 +1,4 @@
-// Fuzz targets of the wire format: the fast decoder must agree with JSON.parse and the checks.
+// Fuzz targets of the wire format: the fast decoder must agree with JSON.parse and the envelope checks.
 
 import { deepStrictEqual, equal, match, ok } from 'node:assert/strict';
 import fc from 'fast-check';
@@ -14,7 +14,7 @@ import { envelopes } from '../corpus.ts';
 import { mutated } from '../mutations.ts';
 import { defineTarget, timed } from '../target.ts';
 
-/** A frame is often repeated, so that the decoder learns templates from it and then meets them with other values. */
+/** Frames are often repeated, so that the decoder learns templates from them and applies these to later frames. */
 const session = fc.array(fc.record({ frame: mutated(envelopes()), times: fc.constantFrom(1, 1, 1, 2, 12) }), {
   minLength: 1,
   maxLength: 6,
@@ -36,7 +36,7 @@ export const envelope = defineTarget({
   },
 });
 
-/** What the decoder accepts, the encoder writes unchanged or refuses. */
+/** The encoder must either write an accepted message unchanged or reject it. */
 function checkRoundTrip(accepted: Envelope): void {
   const json = timed('encodeEnvelope', () => {
     try {
@@ -54,7 +54,7 @@ function checkRoundTrip(accepted: Envelope): void {
   );
 }
 
-/** Without fields that the encoder leaves out, and as JSON writes them: -0 is 0. */
+/** The fields that the encoder writes, with the values that JSON can represent: -0 becomes 0. */
 function knownFields({
   message_type,
   data,
@@ -70,7 +70,7 @@ function knownFields({
   return JSON.parse(JSON.stringify(known));
 }
 
-/** What a publisher sends at most in one frame. */
+/** Limits of the frames that a publisher sends. */
 const PUBLISHED_BYTES = 256 * 1024;
 const PUBLISHED_MESSAGES = 256;
 const documents = fc.array(mutated(envelopes()), { maxLength: 12 });
@@ -111,7 +111,7 @@ export const frame = defineTarget({
   },
 });
 
-/** The items of a batch by JSON.parse; undefined if it is not JSON. */
+/** The items of a batch, parsed by JSON.parse; undefined if the bytes are not JSON. */
 function parsedBatch(bytes: Buffer): readonly unknown[] | undefined {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)) as unknown[];
@@ -120,7 +120,7 @@ function parsedBatch(bytes: Buffer): readonly unknown[] | undefined {
   }
 }
 
-/** Within every limit of a frame, and like the frames of a publisher. */
+/** Whether a publisher could send this batch: it is within the limits, and every item is an object. */
 function isOrdinary(bytes: Buffer, items: readonly unknown[]): boolean {
   const isObject = (item: unknown) => typeof item === 'object' && item !== null && !Array.isArray(item);
   return bytes.length <= PUBLISHED_BYTES && items.length <= PUBLISHED_MESSAGES && items.every(isObject);
@@ -137,7 +137,7 @@ function checkDocuments(actual: readonly (Envelope | string)[], plain: readonly 
   }
 }
 
-/** A message in a batch is treated as if it came alone. */
+/** Each message of a batch must decode like the same message sent alone. `ends` are the offsets after each. */
 function checkAlone(bytes: Buffer, ends: readonly number[], actual: readonly (Envelope | string)[]): void {
   equal(ends.length, actual.length, 'Each message of a batch has an end.');
   for (const [index, outcome] of actual.entries()) {

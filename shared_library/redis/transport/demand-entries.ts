@@ -19,7 +19,7 @@ export function countKeys(entries: Iterable<string>): ReadonlyMap<string, number
   return counts;
 }
 
-/** The error of a declaration on a channel whose demand is full. */
+/** The error of `declare` on a channel that has `MAX_DEMAND` entries already. */
 export function demandFullError({ name }: Pick<ChannelSpec, 'name'>, declined: number): TickbusError {
   return new TickbusError(
     'TICKBUS_LIMIT_EXCEEDED',
@@ -28,7 +28,7 @@ export function demandFullError({ name }: Pick<ChannelSpec, 'name'>, declined: n
   );
 }
 
-/** The error of a reader that finds far more entries than any tickbus subscribers can declare. */
+/** The error of `wanted` if the channel has far more entries than tickbus subscribers can declare. */
 export function tooMuchDemandError({ name }: Pick<ChannelSpec, 'name'>): TickbusError {
   return new TickbusError(
     'TICKBUS_LIMIT_EXCEEDED',

@@ -1,4 +1,4 @@
-// The limit of keys with a last value on a channel.
+// The error of a publish that would exceed the maximum number of keys with a last value on a channel.
 
 import type { ChannelSpec } from '../channel/channel.ts';
 import { MAX_CHANNEL_KEYS } from '../channel/limits.ts';

@@ -19,7 +19,7 @@ export interface Transport {
    * reply is lost. If the lease of the channel is held, `token` must be its token.
    *
    * Rejects with LIMIT_EXCEEDED if the batch would add a last value to a channel that has `MAX_CHANNEL_KEYS` of them.
-   * An exclusive writer has no such limit: the one process that uses it bounds its own keys, as the price gateway does.
+   * An exclusive writer has no such limit: the process that uses the writer limits its keys, as the price gateway does.
    *
    * @param known a position that the channel is known to have reached; a server below that position has lost data
    */
@@ -35,15 +35,15 @@ export interface Transport {
    */
   subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe>;
   /**
-   * Reads epoch, top sequence number, and the stored messages after `since` (last values or history). `position` and
-   * all fields but `entries` are of one instant, and all messages up to `position` have arrived before the reply.
+   * Reads epoch, top sequence number, and the stored messages after `since` (last values or history). All fields except
+   * `entries` describe the channel at one instant. All messages up to `position` have arrived before the reply.
    *
-   * The entries can be read later than that, in chunks. No entry is above `position`: a message that was published
-   * during the read is left out, because it arrives live. So a last value that was replaced during the read is missing,
-   * but the message that replaced it has arrived before the reply, unless it was lost in transit; its number is above
-   * `position`, so that loss is detected like any other. History that the server drops during the read is missing, too.
+   * `entries` can be read after that instant, in chunks. No entry is above `position`: a message published during the
+   * read is left out, because it arrives live. So a last value that is replaced during the read is missing, but the
+   * message that replaces it arrives before the reply. If that message is lost in transit, the loss is detected like
+   * any other, because its number is above `position`. History that the server drops during the read is missing, too.
    *
-   * @param since the stored messages of its epoch up to this position are left out
+   * @param since stored messages of the same epoch up to this position are left out
    * @throws TickbusError `TICKBUS_SERVER_ERROR` if the epoch changes again and again during the read; `TICKBUS_CLOSED`
    *   after `signal` has aborted
    */
@@ -71,15 +71,15 @@ export interface Connection {
 /** What to read, and until when. */
 export interface ReadOptions {
   /**
-   * The keys whose last values are needed (kind `state`); undefined: all. The server may return others, too: it returns
-   * all of them while there are at most `MAX_READ_WHOLE`.
+   * The keys whose last values are needed (kind `state`); undefined: all. The result can contain other keys, too: if
+   * the channel has at most `MAX_READ_WHOLE` last values, the server returns all of them.
    */
   readonly keys?: ReadonlySet<string> | undefined;
   /** Ends the read early, between two chunks. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Up to this number, the last values of a channel are read as a whole, at the instant of `position`. */
+/** If a channel has at most this many last values, `read` returns all of them, as of the instant of `position`. */
 export const MAX_READ_WHOLE = 500;
 
 /** One message to publish. */
@@ -88,13 +88,13 @@ export interface Outgoing {
   readonly json: string;
   /** The key of the last value that this message replaces (kind `state`). */
   readonly key?: string;
-  /** True if the last value of `key` is removed in place of being replaced (kind `state`). */
+  /** True if the message removes the last value of `key` instead of replacing it (kind `state`). */
   readonly endsKey?: true;
   /** Deduplicates retries (kind `command`). Either all messages of a batch have it, or none. */
   readonly idempotency?: IdempotencyKey;
 }
 
-/** The server publishes an id once, and remembers it for `rememberMs` milliseconds after that. */
+/** The server publishes a command with this id once, and remembers the id for `rememberMs` milliseconds after that. */
 export interface IdempotencyKey {
   readonly id: string;
   readonly rememberMs: number;
@@ -143,7 +143,7 @@ export interface Writer {
    * @throws TickbusError `TICKBUS_OUTCOME_UNKNOWN` only if the server lost data, or rejected a part of the batch
    */
   publish(batch: readonly Outgoing[]): Promise<Receipt | undefined>;
-  /** Called when the holder gives up the lease, before the server knows. The writer then accepts no more batches. */
+  /** Called when the holder gives up the lease, before the server learns of it. The writer then accepts no batches. */
   end(): void;
 }
 
@@ -165,7 +165,7 @@ export interface ChannelState extends ChannelHead {
    */
   readonly entries: readonly Uint8Array[];
   /**
-   * Whether the server restarted or failed over since it numbered the epoch, so that its latest messages may be lost.
+   * Whether the server restarted or failed over since the epoch began, so that its latest messages may be lost.
    */
   readonly isForgotten?: boolean;
 }
@@ -233,14 +233,14 @@ export interface DemandOperations {
    * Requests keys for `ttlMs`. Call it again before that time ends. `subscriberId` must not contain line breaks. Any
    * number of keys can be given: they are sent in chunks.
    *
-   * @throws TickbusError `TICKBUS_LIMIT_EXCEEDED` if the channel has `MAX_DEMAND` requests. Requests that exist are
-   *   renewed, so older subscribers keep theirs; new ones are declined.
+   * @throws TickbusError `TICKBUS_LIMIT_EXCEEDED` if the channel has `MAX_DEMAND` requests. Existing requests are
+   *   renewed, so that older subscribers keep them. New requests are declined.
    */
   declare(subscriberId: string, keys: readonly string[], ttlMs: number): Promise<void>;
   withdraw(subscriberId: string, keys: readonly string[]): Promise<void>;
   /**
-   * The number of subscribers that request each key now. Read in chunks: a request made or withdrawn meanwhile may or
-   * may not be counted.
+   * The number of subscribers that request each key now. The requests are read in chunks, so one that is made or
+   * withdrawn during the read may or may not be counted.
    *
    * @throws TickbusError `TICKBUS_LIMIT_EXCEEDED` if the server has far more than `MAX_DEMAND` requests, which only a
    *   client without this library can store

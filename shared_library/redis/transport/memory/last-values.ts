@@ -5,7 +5,7 @@ import { MAX_CHANNEL_KEYS } from '../../channel/limits.ts';
 import { tooManyKeysError } from '../key-limit.ts';
 import { MAX_READ_WHOLE, type Outgoing } from '../port.ts';
 
-/** Returns the values of `keys`, or all of them while they are few, as Redis does. */
+/** Returns the values of `keys`. Like Redis, returns all values if there are at most `MAX_READ_WHOLE`. */
 export function lastValues<Value>(
   last: ReadonlyMap<string, Value>,
   keys: ReadonlySet<string> | undefined,

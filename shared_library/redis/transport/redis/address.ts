@@ -30,7 +30,7 @@ const ESCAPES = 'In user and password, write "#" as %23, "%" as %25, "/" as %2F,
 
 /**
  * Parses `redis[s]://[[user]:password@]host[:port][/db]` and `unix://[[user]:password@]/path[?db=N]` (or
- * `redis+unix://`). Errors name `field` and contain no part of user or password.
+ * `redis+unix://`). Errors name `field` (the option or variable) and contain no part of user or password.
  *
  * A reserved character in user or password must be escaped: other parsers would read `redis://bot:12#34@host` as the
  * port 12 of the host `bot`.
@@ -88,7 +88,7 @@ export function parseHost(text: string, field: string): { host: string; port?: n
   );
 }
 
-/** @throws TickbusError `TICKBUS_INVALID_OPTION` for `field` if its host has another port than `port` */
+/** Adds `port` to a parsed host. @throws TickbusError `TICKBUS_INVALID_OPTION` if the host has another port */
 export function withPort(
   place: { readonly host?: string; readonly port?: number },
   port: number | undefined,
@@ -126,9 +126,9 @@ export function parseDb(text: string | number, field: string): number {
   );
 }
 
-/** Labels of letters, digits, "-" and "_"; a name may end with a dot. */
+/** Letters, digits, "-", "_" and dots. The first character is neither "-" nor a dot. */
 const HOST_NAME = /^[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]*)$/u;
-/** The longest path that the operating systems accept for a Unix socket (`sun_path` without its end). */
+/** The longest path that all operating systems accept for a Unix socket (`sun_path` without the final zero byte). */
 const MAX_SOCKET_PATH_BYTES = 103;
 
 function checkedSocketPath(path: string, field: string): string {
@@ -151,7 +151,7 @@ function parseCredentials(text: string, field: string): Pick<RedisAddress, 'user
   };
 }
 
-/** An unnamed parameter can be a part of a password, so only names are repeated. */
+/** Errors repeat only the name of a parameter, because any other text can be a part of a password. */
 function parseQuery(text: string, allowed: readonly string[], field: string): ReadonlyMap<string, string> {
   const parameters = new Map<string, string>();
   for (const item of text.slice(1).split('&')) {

@@ -31,7 +31,7 @@ export interface TlsOptions {
 const PEM_NAMES = ['ca', 'cert', 'key'] as const;
 
 /**
- * Reads the files each time, so that a connection uses renewed certificates.
+ * Reads the files on each call, so that a new connection uses renewed certificates.
  *
  * @throws TickbusError `TICKBUS_INVALID_OPTION` for a file that cannot be read or a text that is not PEM
  */
@@ -90,7 +90,7 @@ function readPem(file: string, field: string): string {
   }
 }
 
-/** OpenSSL describes a fault without quoting the key. */
+/** Maps an error of OpenSSL. Its text describes the fault without quoting the key. */
 function tryOpenssl(source: PemSource | undefined, use: () => unknown): void {
   try {
     use();

@@ -22,18 +22,18 @@ type Chunk = [
   next: Buffer,
 ];
 
-/** Messages of the first chunk. The next chunks grow while they are answered quickly, and shrink while they are not. */
+/** Number of messages in the first chunk. The number doubles after a quick reply, and halves after a slow reply. */
 const FIRST_CHUNK = 500;
 const MIN_CHUNK = 16;
 /** Below the number of values that Lua can unpack (about 8,000). */
 const MAX_CHUNK = 4_000;
 const QUICK_MS = 25;
 const SLOW_MS = 100;
-/** How often a read starts again because the epoch changed during it. */
+/** Attempts of a read. An attempt fails if the epoch changes during it. */
 const MAX_ATTEMPTS = 3;
 
 /**
- * The first chunk sets the head. Later chunks omit what was published after it; see `Transport.read`.
+ * The first chunk determines the returned position. Later chunks omit messages above it; see `Transport.read`.
  *
  * @throws TickbusError `TICKBUS_SERVER_ERROR` if the epoch changes during each of three attempts
  */
@@ -55,7 +55,7 @@ export async function readChannel(
   );
 }
 
-/** Resolves with undefined if the epoch changes, or its head goes back, between two chunks. */
+/** Resolves with undefined if the epoch changes, or the top sequence number decreases, between two chunks. */
 async function readOnce(
   run: RunRead,
   channel: ChannelSpec,

@@ -19,7 +19,8 @@ export type RedisClient = ReturnType<typeof createRedisClient>;
 const WRITE_BUFFER: object = { writableHighWaterMark: 1024 * 1024 };
 
 /**
- * Never connects. Its duplicates share its class, which takes 100 ms to build. New options would build another class.
+ * A client that never connects. Its duplicates share its class, which takes 100 ms to build. A client created with
+ * other options would need another class.
  */
 let template: ReturnType<typeof newTemplate> | undefined;
 
@@ -55,7 +56,7 @@ function newTemplate() {
     RESP: 3,
     disableOfflineQueue: true,
     maintNotifications: 'disabled',
-    // CLIENT SETINFO needs a permission, and managed servers may not have it.
+    // CLIENT SETINFO needs a permission, and a managed server may lack this command.
     disableClientInfo: true,
     commandOptions: { timeout: 0 },
     scripts: {

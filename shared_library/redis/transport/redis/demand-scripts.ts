@@ -8,7 +8,7 @@ import { LUA_TRY } from './lua.ts';
  *
  * - KEYS demand: a sorted set of `subscriberId\nkey`, scored by the server time at which the entry expires.
  * - ARGV subscriberId, TTL in ms, maximum number of entries, key...
- * - Returns the number of keys that were declined because the set is full. Entries that exist are always renewed.
+ * - Returns the number of keys that were declined because the set is full. Existing entries are always renewed.
  */
 export const DECLARE_DEMAND = `${LUA_TRY}
 local time = try('TIME')

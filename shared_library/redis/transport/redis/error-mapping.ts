@@ -19,7 +19,7 @@ import { redact } from './redact.ts';
 import { tlsFault } from './tls-faults.ts';
 
 const TOO_MANY_CLIENTS = 'ERR max number of clients';
-/** Stands for the prefix of a reply to a command that the server does not have, or has renamed. */
+/** `replyPrefix` returns it for every command that the server does not have, or has renamed. */
 const UNKNOWN_COMMAND = 'ERR unknown command';
 
 /**
@@ -185,7 +185,7 @@ export function isWrongType(error: unknown): boolean {
   return replyPrefix(error) === 'WRONGTYPE';
 }
 
-/** Whether the user lacks a permission, or the server the command. */
+/** Whether the user lacks a permission, or the server lacks the command. */
 export function isDenied(error: unknown): boolean {
   return refusalCode(replyPrefix(error)) === 'TICKBUS_DENIED';
 }

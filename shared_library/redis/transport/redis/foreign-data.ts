@@ -1,4 +1,4 @@
-// Keys of tickbus that another program has written to.
+// Errors for keys of tickbus that another program has written to.
 
 import { ErrorReply } from 'redis';
 import { TickbusError } from '../../errors.ts';
@@ -6,14 +6,14 @@ import { printable } from '../../runtime/printable.ts';
 import { formatAddress, type RedisAddress } from './address.ts';
 import { withoutScript } from './error-replies.ts';
 
-/** A field of the head as a number; undefined for what tickbus never writes. The same rule as `LUA_WHOLE`. */
+/** A field of the head as a number; undefined for a value that tickbus never writes. Same rule as `LUA_WHOLE`. */
 export function parseWhole(value: string): number | undefined {
   return /^\d+$/.test(value) && Number(value) <= 2 ** 52 ? Number(value) : undefined;
 }
 
 /**
- * The error for a key of tickbus that another program has written to; `field` is the key. Undefined for other errors.
- * Scripts report it as `REFUSED FOREIGN`, then the field or `type`, then the key.
+ * The error for a key of tickbus that another program has written to; its `field` is the key. Undefined for other
+ * errors. Scripts report such a key as `REFUSED FOREIGN`, then the field of the hash or `type`, then the key.
  */
 export function foreignDataError(error: unknown, address: RedisAddress): TickbusError | undefined {
   const text = error instanceof ErrorReply ? withoutScript(error.message) : '';
@@ -21,7 +21,7 @@ export function foreignDataError(error: unknown, address: RedisAddress): Tickbus
   return what === undefined || key === undefined ? undefined : foreignKeyError(key, what, address);
 }
 
-/** @param what the name of the field with a value that tickbus never writes, or `type` */
+/** @param what the field with a value that tickbus never writes; `type` if the key has another type */
 export function foreignKeyError(key: string, what: string, address: RedisAddress): TickbusError {
   const text =
     `${foreignKeyFault(key, what)} The channel on Redis at ${formatAddress(address)} cannot be read or published on. ` +

@@ -19,6 +19,7 @@ export interface ChannelKeys {
    * A stream with one entry. It exists while the epoch of an exclusive writer is current; every new epoch deletes it.
    */
   fence(epoch: number | string): string;
+  /** A sorted set of the keys that subscribers request. */
   readonly demand: string;
   /** The Redis channel that carries batches for tickbus subscribers. Not a key. */
   readonly frames: string;

@@ -3,7 +3,7 @@
 export interface LinkWatchdogHooks {
   /** Sends any command that gets a reply. The client reports its errors elsewhere. */
   readonly ping: () => Promise<unknown>;
-  /** Called once. The watchdog has stopped by then. */
+  /** Called at most once, after the watchdog has stopped. */
   readonly onStale: (silentForMs: number) => void;
 }
 

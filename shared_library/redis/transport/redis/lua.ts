@@ -6,8 +6,8 @@
  * command of the script has changed data, or if the same reason would have made an earlier command fail. Use
  * `redis.call` otherwise: its errors may mean a partial execution.
  *
- * `need` rejects in the same way if the user may not run a command, or the server does not have it. Check the commands
- * of every `redis.call` with it before the first change.
+ * `need` rejects in the same way if the user may not run a command, or the server does not have it. Before the first
+ * change, use `need` to check the commands of every `redis.call`.
  *
  * REFUSED FOREIGN means that another program has written to a key of tickbus: `foreignDataError` parses it.
  */

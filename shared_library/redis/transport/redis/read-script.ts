@@ -1,4 +1,4 @@
-// The script that reads a channel, one chunk a call. Redis 7 or newer.
+// The script that reads a channel, one chunk per call. It needs Redis 7 or newer.
 
 import { LUA_POSITION_PATTERN } from '../../wire/position-prefix.ts';
 import { MAX_READ_WHOLE } from '../port.ts';
@@ -9,13 +9,13 @@ import { LUA_BRANCH, LUA_TRY, LUA_WHOLE } from './lua.ts';
  *
  * - KEYS head, last, history, lease.
  * - ARGV kind, epoch and seq after which to read ('0' '0' reads everything), cursor ('' for the first chunk), count,
- *   top seq at the first chunk ('' there), then 'all' or 'keys'. After 'keys' follow the keys of this chunk.
+ *   top seq of the first chunk ('' for that chunk), then 'all' or 'keys'. After 'keys' follow the keys of this chunk.
  * - Returns { epoch, top seq, time in ms, { entry... }, branch flag, value of the lease or '', next cursor }. The epoch
- *   is 0 if the channel has no head. The flag is 1 if the server was on another branch (see `LUA_BRANCH`) when it
- *   numbered the epoch. It is always 0 for users who may not use INFO, and after the first chunk. The cursor is '' if
- *   no message is left, and 'keys' if the keys after this chunk are left.
+ *   is 0 if the channel has no head. The flag is 1 if the server was on another branch (see `LUA_BRANCH`) when the
+ *   epoch began. It is always 0 for users who may not use INFO, and after the first chunk. The cursor is '' if no
+ *   message is left, and 'keys' if the caller must send its remaining keys, if any.
  *
- * A chunk omits messages above the top of the first chunk. They were published later, so they arrive live.
+ * A chunk omits messages above the top seq of the first chunk. They were published later, so they arrive live.
  */
 export const READ_CHANNEL = `${LUA_TRY}${LUA_WHOLE}${LUA_BRANCH}
 local kind, since_epoch, after, cursor, count, up_to, mode = unpack(ARGV, 1, 7)

@@ -1,14 +1,14 @@
-// Hides the password in texts of the server, which quotes arguments of commands in some errors.
+// Hides the password in error texts. Some errors of the server quote arguments of commands.
 
 /** Passwords up to this length are hidden only as a whole, because their beginnings are part of many words. */
 const SHORT_PASSWORD = 4;
 
-/** Longer texts are cut off: an error of the server is shown to at most some hundred characters. */
+/** Longer texts are cut off. Callers show at most 1,000 characters anyway. */
 const MAX_TEXT = 10_000;
 
 /**
- * Replaces the password with `***`: as it is, URL-encoded or JSON-encoded, whole or cut off after its first half. Also
- * removes the arguments that Redis quotes after an unknown command: it cuts them off anywhere.
+ * Replaces the password with `***`, whether it is plain, URL-encoded or JSON-encoded, and even if its second half is
+ * cut off. Also removes the arguments that Redis quotes after an unknown command, because Redis cuts them off anywhere.
  *
  * Apply it before the text is escaped or truncated.
  */
@@ -41,7 +41,7 @@ function formsOf(password: string): readonly string[] {
   ];
 }
 
-/** The number of characters at `at` that are the beginning of the secret; 0 if they are too few of it. */
+/** The number of characters at `at` that match the beginning of the secret; 0 if too few match to be the secret. */
 function matchingLength(text: string, at: number, secret: string): number {
   let length = 0;
   while (length < secret.length && text[at + length] === secret[length]) length++;

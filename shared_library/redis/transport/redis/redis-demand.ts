@@ -1,4 +1,4 @@
-// The demand of a channel on Redis. Every call is cut into chunks, so that none blocks the server for long.
+// The demand of a channel on Redis. Calls are split into chunks, so that no command blocks the server for long.
 
 import type { ChannelSpec } from '../../channel/channel.ts';
 import { MAX_DEMAND } from '../../channel/limits.ts';
@@ -12,10 +12,10 @@ export type RunCommand = <T>(
   effect?: 'read' | 'write',
 ) => Promise<T>;
 
-/** Keys a call. */
+/** Number of keys or entries per command. */
 const CHUNK = 1_000;
 
-/** Calls are executed in order, and their chunks one after another, so that pings of the link come between them. */
+/** `declare` and `withdraw` run in call order, one chunk at a time, so that pings of the link run between chunks. */
 export function redisDemand(channel: ChannelSpec, run: RunCommand): DemandOperations {
   const { demand } = channelKeys(channel);
   let last: Promise<unknown> = Promise.resolve();

@@ -112,7 +112,7 @@ export class RedisLink {
     client.on('error', (error: unknown) => this.#onError(client, error));
     await this.#withTimeout(this.#establish(client), client, timeoutMs);
     this.#watchdog = new LinkWatchdog({
-      // Any reply proves that the link is alive, also that of a server without PING.
+      // Any reply proves that the link is alive, even the error of a server without PING.
       ping: () =>
         client
           .ping()

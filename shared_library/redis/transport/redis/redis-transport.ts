@@ -135,7 +135,7 @@ export class RedisTransport implements Transport {
     return number;
   }
 
-  /** A lease with an exclusive writer has its own connection, which is its fence. */
+  /** A lease with an exclusive writer has its own connection, which acts as its fence. */
   lease(channel: ChannelSpec): LeaseOperations {
     if (!hasExclusiveWriter(channel)) return new TokenLease(channel, this, (command) => this.#run(command));
     const settings = { ...this.#settings, name: this.#settings.name.replace(/:[a-z]+$/, ':lease') };

@@ -27,7 +27,7 @@ const FAULTS: ReadonlyMap<string, string> = new Map([
   ['ERR_SSL_UNEXPECTED_MESSAGE', NO_TLS],
 ]);
 
-/** The fault and the advice, if the error is a TLS fault: it recurs until somebody changes a certificate or setting. */
+/** Fault and advice if the error is a TLS fault, which recurs until somebody changes a certificate or a setting. */
 export function tlsFault(error: unknown): string | undefined {
   const { code, reason } = (error ?? {}) as { code?: unknown; reason?: unknown };
   if (typeof code !== 'string') return undefined;
@@ -45,7 +45,7 @@ export function tlsFault(error: unknown): string | undefined {
   return undefined;
 }
 
-/** An alert is how the server rejects a handshake. TLS 1.2 has no alert of its own for a missing certificate. */
+/** The server rejects a handshake with an alert. TLS 1.2 has no specific alert for a missing certificate. */
 function alertFault(alert: string, code: string): string {
   const setCertificate = 'Set `cert` and `key`, or REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE';
   if (alert === 'CERTIFICATE_REQUIRED') return `the server requires a client certificate. ${setCertificate}.`;

@@ -97,8 +97,8 @@ export const PROBES = [
 ] as const;
 
 /**
- * Returns 1 or 0 for each command, without running any; 0 also for a command that the server does not have. Redis 7 or
- * newer.
+ * The source of a script that returns 1 for each command that the user may run, otherwise 0. It runs none of them. It
+ * also returns 0 for a command that the server does not have. It needs Redis 7 or newer.
  */
 export function permissionScript(commands: readonly UsedCommand[]): string {
   const checks = commands.map(({ command }) => command.map(luaString).join(','));

@@ -46,12 +46,12 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
  * differs, or the lease ended early. Then `nobody` holds the lease for one TTL (the hold-off). By then, a former
  * holder's lease has expired by that holder's own clock.
  *
- * There is also a hold-off if the lease ended longer ago than any candidate waits. The server's clock may have been set
- * forward, so the holder may still renew. If a lease would outlast its TTL, the clock was set back; the lease is
- * shortened to its TTL.
+ * There is also a hold-off if the lease seems to have ended more than one TTL ago. The server's clock may have been set
+ * forward, so the holder may still renew. If a lease would outlast its TTL, the clock was set back. The script then
+ * shortens the lease to its TTL.
  *
- * A caller that publishes by script is 'barred' while the last holder is one with plain commands whose lease expired.
- * The caller cannot stop that holder's batches in flight.
+ * A caller that publishes by script is 'barred' if the last holder publishes with plain commands and let its lease
+ * expire without a release. The caller cannot stop that holder's batches in flight.
  */
 export const RESERVE_LEASE = `${LUA_TRY}${LUA_WHOLE}${LUA_DIGITS}${LUA_IS_OURS}
 local nonce, ttl, token, writer = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]

@@ -1,4 +1,4 @@
-// The lease of a job, or of a channel that its holder publishes on by script. The token is the fence.
+// The lease of a job, or of a channel on which its holder publishes by script. The token is the fence.
 
 import type { ChannelSpec } from '../../../channel/channel.ts';
 import type { Unsubscribe } from '../../../runtime/emitter.ts';
