@@ -94,7 +94,12 @@ async function checkOnce(
 }
 
 function rejectionOf({ name: target }: FuzzTarget, seed: number, reason: unknown): FuzzFailure {
-  return { target, seed, problem: `Unhandled rejection: ${inspect(reason)}`, input: 'any of this check' };
+  return {
+    target,
+    seed,
+    problem: `Unhandled rejection: ${inspect(reason)}`,
+    input: 'one of the inputs of this check',
+  };
 }
 
 /** The input as JSON, to paste into a test. Bytes are shown as latin1 text. */

@@ -29,7 +29,8 @@ export async function checkDesk(desk: Desk, { alwaysFresh = true }: CheckOptions
   testbed.note(
     `page answered ${page.answered} of ${page.answered + page.failed} visits, largest frame ${kb(page.largestFrame)}`,
   );
-  require(desk, page.largestFrame <= MAX_FRAME_BYTES, `A frame of the page has ${kb(page.largestFrame)}.`);
+  require(desk, page.largestFrame <=
+    MAX_FRAME_BYTES, `A frame of the page has ${kb(page.largestFrame)}; the limit is ${kb(MAX_FRAME_BYTES)}.`);
   require(desk, page.failed === 0, `The page did not answer ${page.failed} visits.`);
 }
 

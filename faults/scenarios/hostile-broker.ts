@@ -24,7 +24,7 @@ export const hostileBroker: Scenario = {
   name: '44-hostile-broker',
   group: 'hostile',
   expected:
-    'A broker that floods, stalls or sends bombs takes neither memory nor lease; its prices are then fresh.',
+    'A broker that floods, stalls or sends bombs exhausts no memory and costs no lease. Then prices are fresh.',
   shortened: '1 s per attack',
   async run(testbed) {
     const port = await freePort();

@@ -68,7 +68,7 @@ export const hostileStrings: Scenario = {
   name: '41-hostile-strings',
   group: 'hostile',
   expected:
-    'Senders, ids and types of 255 KB and thousands of invented bots leave bots and monitor within memory.',
+    'Senders, ids and types of 255 KB and thousands of invented bots leave bots and monitor within their memory limits.',
   shortened: '4 s',
   run: (testbed) =>
     attack(testbed, { tactics: ['strings', 'bots'], perSecond: 2_000, seconds: testbed.scaled(12, 4) }),

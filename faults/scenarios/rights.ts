@@ -15,7 +15,7 @@ const ALL = ['~*', '&*', '+@all'];
 export const withoutClientKill: Scenario = {
   name: '36-without-client-kill',
   expected:
-    'Without CLIENT LIST and KILL, the token of the lease fences, and no takeover happens from a writer who has them.',
+    'Without CLIENT LIST and KILL, the token of the lease fences, and no takeover happens from a writer that has these permissions.',
   waits: 'busy',
   async run(testbed) {
     await allow(testbed, ...ALL, '-client|list', '-client|kill');

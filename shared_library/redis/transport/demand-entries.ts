@@ -24,7 +24,7 @@ export function demandFullError({ name }: Pick<ChannelSpec, 'name'>, declined: n
   return new TickbusError(
     'TICKBUS_LIMIT_EXCEEDED',
     `${declined} keys of ${name} were not requested: all subscribers together request ${MAX_DEMAND} keys, the limit. ` +
-      'The gateway may not serve them. Request fewer keys, or subscribe without `keys`; it is tried again every 5 s.',
+      'The gateway may not serve them. Request fewer keys, or subscribe without `keys`; the request is retried every 5 s.',
   );
 }
 

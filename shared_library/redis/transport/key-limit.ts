@@ -6,8 +6,8 @@ import { TickbusError } from '../errors.ts';
 
 export const TOO_MANY_KEYS = `the batch adds a key to a channel that has ${MAX_CHANNEL_KEYS} keys`;
 export const END_KEYS =
-  'Nothing of the batch was published; messages for keys that exist still are. Use fewer keys, or end those that are ' +
-  'no longer needed (`publish` with `endsKey: true`).';
+  'No message of the batch was published. Messages for existing keys are still accepted. Use fewer keys, or end ' +
+  'those that are no longer needed (`publish` with `endsKey: true`).';
 
 export function tooManyKeysError({ name }: Pick<ChannelSpec, 'name'>): TickbusError {
   return new TickbusError(
