@@ -27,7 +27,7 @@ const NAMES = {
   defaultType: true,
 } as const;
 
-/** @throws TickbusError `TICKBUS_INVALID_OPTION` for an unknown option, or a `key` of another type than it can have */
+/** @throws TickbusError `TICKBUS_INVALID_OPTION` for an unknown option, or a `key` that is no string and no function */
 export function checkChannelOptions(name: string, options: { readonly key?: unknown }): void {
   checkOptionNames(`The channel "${name}"`, options, NAMES);
   const { key } = options;

@@ -53,7 +53,7 @@ export interface FeedFacts {
   readonly lastFrameAgoMs: number;
   /** How long the feed has been live without interruption; -Infinity if unknown. */
   readonly liveForMs: number;
-  /** True if the gateway reports every instrument that it subscribes to. A key without a status may not be delivered. */
+  /** True if the gateway reports every instrument that it subscribes to. A key without a status may be undelivered. */
   readonly reportsInstruments?: boolean | undefined;
   /** The gateway's status of the key; undefined if it published none. */
   readonly instrument: InstrumentFacts | undefined;

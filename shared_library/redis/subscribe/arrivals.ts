@@ -28,7 +28,7 @@ export interface ArrivalsInput {
 }
 
 export interface Arrivals {
-  /** The held messages that are neither rejected nor `late`. Up to the head, no two of them have the same number. */
+  /** The held messages that remain after this step. Up to the head, no two of them have the same number. */
   readonly held: readonly Envelope[];
   /** Messages to deliver although another message with the same number is delivered. None on a `state` channel. */
   readonly late: readonly Envelope[];

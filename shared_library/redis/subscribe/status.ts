@@ -69,9 +69,9 @@ export type ChannelStatus =
    */
   | { readonly type: 'demand_refused'; readonly channel: string; readonly error: TickbusError }
   /**
-   * The channel has more keys, or larger values, than a subscriber keeps: 100,000 keys or 128 MiB. The latest values of
-   * the `keys` keys without updates for longest were removed, so none of them is fresh until its next message. Keys
-   * that a subscription names are never evicted.
+   * The channel has more keys, or larger values, than a subscriber keeps: 100,000 keys or 128 MiB. `keys` is the number
+   * of keys whose latest value was removed, least recently updated first. None of them is fresh until its next message.
+   * Keys that a subscription names are never evicted.
    */
   | { readonly type: 'values_evicted'; readonly channel: string; readonly keys: number }
   | Slow

@@ -36,7 +36,7 @@ export interface Envelope {
 /** `[`, the first byte of a batch: no single message begins with it. */
 export const BATCH_START = 0x5b;
 
-/** The depth of larger messages is checked before parsing. Smaller ones take well under 10 ms, however deep they are. */
+/** The depth of larger messages is checked before parsing. Smaller ones are parsed in well under 10 ms at any depth. */
 const LARGE_BYTES = 16 * 1024;
 /** The reason for a message that is nested too deeply to be parsed. */
 export const TOO_DEEP = `is nested deeper than ${MAX_DEPTH} levels`;
