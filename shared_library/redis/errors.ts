@@ -20,7 +20,7 @@ export type ErrorCode =
   | 'TICKBUS_NOT_SENT'
   /** The queue exceeds `maxPendingBytes`. Nothing was sent. */
   | 'TICKBUS_BACKLOG_FULL'
-  /** A limit of keys is reached; the message names it. What exceeds it has no effect. */
+  /** A limit on the number of keys is reached; the message names it. A call that would exceed it has no effect. */
   | 'TICKBUS_LIMIT_EXCEEDED'
   /** The message was sent but the reply was lost: it may or may not have been published. */
   | 'TICKBUS_OUTCOME_UNKNOWN'

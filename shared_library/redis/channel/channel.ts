@@ -18,7 +18,7 @@ export type ChannelKind = 'state' | 'event' | 'command' | 'plain';
 /**
  * What plain Redis clients receive: single messages (`message`), or batches of them as a JSON array (`batch`). Tickbus
  * subscribers decode both, whatever their own channel definition says. On a channel without plain clients, tickbus
- * subscribers may receive batches in either case.
+ * subscribers may receive batches with either framing.
  */
 export type Framing = 'message' | 'batch';
 
@@ -54,7 +54,7 @@ export interface Channel<M extends MessageSchemas = MessageSchemas, D extends st
    */
   readonly gateway: boolean;
   /**
-   * Milliseconds that a key may go without updates while its feed is alive; undefined: the `maxAgeMs` of the reader.
+   * Milliseconds that a key may go without updates while its feed is alive; undefined: the `maxAgeMs` of the call.
    */
   readonly maxQuietMs: number | undefined;
   /** Whether messages have a key, so that subscriptions can filter by `keys`. */

@@ -1,4 +1,4 @@
-// Rejects what is no channel, such as the name of one, and unknown options of a channel.
+// Rejects values that are not channels, such as the name of a channel, and invalid options of a channel.
 
 import { TickbusError } from '../errors.ts';
 import { checkOptionNames, describe } from '../runtime/option-checks.ts';
@@ -14,7 +14,7 @@ export function checkChannel(channel: unknown): void {
   });
 }
 
-/** The options of all kinds. One that does not concern the kind of a channel has no effect. */
+/** The options of channels of all kinds. An option that does not apply to the kind of the channel has no effect. */
 const NAMES = {
   kind: true,
   messages: true,
@@ -27,7 +27,7 @@ const NAMES = {
   defaultType: true,
 } as const;
 
-/** @throws TickbusError `TICKBUS_INVALID_OPTION` for an unknown option or a key that is no field and no function */
+/** @throws TickbusError `TICKBUS_INVALID_OPTION` for an unknown option, or a `key` that is no string and no function */
 export function checkChannelOptions(name: string, options: { readonly key?: unknown }): void {
   checkOptionNames(`The channel "${name}"`, options, NAMES);
   const { key } = options;

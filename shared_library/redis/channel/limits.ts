@@ -11,7 +11,7 @@ export const MAX_KEY_LENGTH = 256;
 
 /** The maximum number of keys that one subscriber requests from the gateway of a channel. */
 export const MAX_SUBSCRIBER_KEYS = 20_000;
-/** The maximum number of requests on a channel: keys, counted once for each subscriber that requests them. */
+/** The maximum demand on a channel: the number of requested keys, added up over all subscribers. */
 export const MAX_DEMAND = 200_000;
 /**
  * The maximum number of keys that a gateway serves on a channel, and of keys with a last value on a `state` channel.

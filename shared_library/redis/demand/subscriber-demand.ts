@@ -11,7 +11,7 @@ export interface SubscriberDemandOptions {
   readonly clock: Clock;
   /** Unique among subscribers. */
   readonly subscriberId: string;
-  /** Called when keys are not declared, once for each error code. A lost link is no such error. */
+  /** Called when keys could not be declared, once for each error code. Not called for a lost link. */
   readonly onRefused: (error: TickbusError) => void;
 }
 
@@ -114,7 +114,7 @@ export class SubscriberDemand {
     });
   }
 
-  /** A failed call is not retried: the next renewal or connection declares all keys again, withdrawn keys expire. */
+  /** A failed call is not retried: the next renewal or connection declares all keys again, and other keys expire. */
   #send(call: Promise<void>): void {
     call.catch((cause: unknown) => {
       const error = cause instanceof TickbusError ? cause : unexpectedError(cause);
@@ -127,7 +127,7 @@ export class SubscriberDemand {
   }
 }
 
-/** The link reports these. */
+/** The errors that the link itself reports. */
 const LINK_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'TICKBUS_NOT_CONNECTED',
   'TICKBUS_OUTCOME_UNKNOWN',

@@ -23,8 +23,8 @@ export interface FreshnessSettings extends FreshnessTimes {
   readonly onInstrument: (change: InstrumentChange) => void;
   readonly subscriptionsOf: (channel: string) => Iterable<SubscribedKeys>;
   /**
-   * The status of a gateway says that it holds the lease of a channel, with this token. If the server's last answer
-   * showed another token, check the head to learn the present one.
+   * Called when the status of a gateway claims the lease of a channel with this token. If the server's last answer
+   * showed another token, the callee checks the head to learn the present one.
    */
   readonly onLeaseClaimed: (channel: string, lease: FenceToken) => void;
 }
@@ -35,7 +35,7 @@ export interface FreshnessInput {
   readonly values: LatestValues;
   /** True if live, or while recovered messages are delivered. */
   readonly isUpToDate: boolean;
-  /** When the last query that found nothing missing was sent, by the monotonic clock; undefined before the first. */
+  /** The monotonic time at which the last query that found no loss was sent; undefined before the first. */
   readonly confirmedAt: number | undefined;
   /** The token of the channel's lease at the last answer of the server; undefined if nobody held it. */
   readonly lease: FenceToken | undefined;
@@ -87,7 +87,7 @@ export class Freshness {
 
   // --- events of the subscriber ---
 
-  /** The first channel of a gateway starts the readers of gateway status. */
+  /** Adds a channel. The first channel of a gateway starts the readers of gateway status. */
   add(channel: Channel, values: LatestValues): void {
     this.#values.add(values);
     if (channel.gateway && !this.#needsGatewayStatus) {
@@ -154,7 +154,7 @@ export class Freshness {
     if (input === undefined) return NOT_SUBSCRIBED;
     const { values } = input;
     const subscriptions = subscriptionsTo(input, key);
-    // Without a subscription to the key, its value is no longer updated.
+    // Without a subscription to the key, its value is no longer updated, so it is not returned.
     const message = subscriptions.length === 0 ? undefined : values.get(key);
     const stamp = message && values.stampOf(key);
     return { message, ...this.#verdictOn(input, key, subscriptions, stamp, requested) };
@@ -289,7 +289,7 @@ function subscriptionsTo({ subscriptions }: FreshnessInput, key: string): readon
   return [...subscriptions].filter(({ keys }) => keys === undefined || keys.has(key));
 }
 
-/** A timestamp in the future is not from the known server clock, so its age is unknown. */
+/** A timestamp in the future contradicts the estimated server clock, so its age is unknown. */
 function ageOf(stamp: number | undefined, now: ServerNow | undefined): number {
   if (stamp === undefined || now === undefined) return Number.POSITIVE_INFINITY;
   const ago = now.time - stamp;

@@ -48,7 +48,7 @@ export interface FeedReport {
   readonly lastFrameAgoMs: number;
   /** How long the feed had been live at `at`; -Infinity if unknown. */
   readonly liveForMs: number;
-  /** True if an instrument without a status is not known to be subscribed to. */
+  /** True if the gateway reports every instrument, so that an instrument without a status may not be delivered. */
   readonly reportsInstruments: boolean;
 }
 
@@ -69,7 +69,7 @@ interface StoredInstrument extends InstrumentReport {
   readonly symbol: string;
   /** The last state passed to `onInstrument`. A status of an older gateway is never reported. */
   readonly reported: string | undefined;
-  /** Messages were missed, so the status may have ended. It counts as unknown until it is read again. */
+  /** True after a loss of messages: the gateway may have ended this status. It is ignored until it is read again. */
   readonly isDoubtful?: true;
 }
 
@@ -104,7 +104,7 @@ const DEFAULT_INTERVAL_MS = 1_000;
 /** The maximum number of channels with a feed, and of instruments of all channels. The stalest are evicted. */
 const MAX_FEEDS = 256;
 const MAX_INSTRUMENTS = 50_000;
-/** The maximum number of claims of the lease of one channel that are passed on at once within the interval. */
+/** The maximum number of lease claims per channel that are passed on at once within `CLAIM_INTERVAL_MS`. */
 const MAX_CLAIMS = 10;
 const CLAIM_INTERVAL_MS = 100;
 /** Below every token, so a status without a lease is ignored once a status with a lease has arrived. */
@@ -161,7 +161,7 @@ export class GatewayStatus {
     return report.lease >= (this.feed(channel)?.lease ?? 0) ? report : undefined;
   }
 
-  /** Called on every new connection. A denied access is logged once. */
+  /** Called on every new connection. Denied access is logged once. */
   start(): void {
     for (const reader of this.#readers) reader.start().catch((error: unknown) => this.#readFailed(error));
   }
@@ -208,7 +208,7 @@ export class GatewayStatus {
           logger.error({ err, channel: channel.name }, 'Gateway status ignored: it could not be processed.'),
       );
     let tap = newTap();
-    // A status that ended meanwhile is not among the newer ones, so all are read again, for a new tap.
+    // The newer statuses do not show which older one has ended, so a new tap reads all of them again.
     const onLoss = () => {
       if (channel !== this.#options.instrumentStatus) return;
       this.#instruments.update((report) => ({ ...report, isDoubtful: true as const }));
@@ -252,7 +252,7 @@ export class GatewayStatus {
     if (isCurrent && reported !== before?.reported) this.#options.onInstrument(channel, symbol, report);
   }
 
-  /** Passes on the first claims at once, and of the others within 100 ms only the last: each costs a query. */
+  /** Passes on the first claims at once, then only the last one of each 100 ms, because each claim costs a query. */
   #claimLease(channel: string, lease: FenceToken): void {
     const recent = this.#claims.get(channel);
     if (recent !== undefined && recent.count >= MAX_CLAIMS) {

@@ -33,7 +33,7 @@ export interface LatestValuesOptions {
 
 const DEFAULT_MAX_KEYS = 100_000;
 const DEFAULT_MAX_BYTES = 128 * 1024 * 1024;
-/** An eviction removes more than necessary, so that its cost is spread over many messages. */
+/** The share of the limits that an eviction keeps. It is below 1 to spread the cost over many messages. */
 const KEPT_SHARE = 0.9;
 
 const NO_BYTES: Uint8Array = new Uint8Array(0);
@@ -52,7 +52,7 @@ export class LatestValues {
   #newest: ValueEntry | undefined;
   #order = 0;
   #bytes = 0;
-  /** Above these limits, keys are evicted. They grow while all keys are pinned. */
+  /** Above these limits, keys are evicted. The limits grow while all keys are pinned. */
   #maxKeys: number;
   #maxBytes: number;
 
@@ -81,7 +81,7 @@ export class LatestValues {
     if (message === undefined || bytes === undefined) {
       this.#bytes -= objectSize(kept);
       kept.length = 0;
-      // The handlers get the message itself.
+      // A copy, because the handlers get the message itself and may change it.
       kept.message = message && copyMessage(message);
       this.#bytes += objectSize(kept);
     } else {
@@ -142,7 +142,7 @@ export class LatestValues {
     this.#bytes += kept.buffer.length;
   }
 
-  /** Removes the keys without messages for longest, except pinned ones and the newest. */
+  /** Removes the least recently updated keys, except pinned ones and the newest. */
   #evict(): void {
     const { onEvicted, maxKeys = DEFAULT_MAX_KEYS, maxBytes = DEFAULT_MAX_BYTES } = this.#options;
     const before = this.#byKey.size;
@@ -178,7 +178,7 @@ function objectSize({ length, message }: ValueEntry): number {
   return length > 0 || message === undefined ? 0 : largeSizeOf(message);
 }
 
-/** Also false for a large buffer that would be mostly empty: the memory of one large message is not kept for good. */
+/** False for a buffer that is too small, or large and mostly empty: one large message must not keep memory for good. */
 function fits(buffer: Uint8Array, length: number): boolean {
   return length <= buffer.length && (buffer.length <= SMALL_BUFFER || buffer.length <= 4 * length);
 }

@@ -70,7 +70,7 @@ export class VerdictPoller {
     for (const change of changes) onChange(change);
   }
 
-  /** Keys that were evicted or are no longer subscribed to would accumulate. */
+  /** Forgets keys that were evicted or are no longer subscribed to, which would otherwise accumulate. */
   #forgetOthers(present: ReadonlySet<string>): void {
     for (const id of this.#verdicts.keys()) if (!present.has(id)) this.#verdicts.delete(id);
   }

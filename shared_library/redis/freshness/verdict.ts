@@ -53,7 +53,7 @@ export interface FeedFacts {
   readonly lastFrameAgoMs: number;
   /** How long the feed has been live without interruption; -Infinity if unknown. */
   readonly liveForMs: number;
-  /** True if the gateway reports every instrument that it subscribes to: without a status, a key is not known to be. */
+  /** True if the gateway reports every instrument that it subscribes to. A key without a status may be undelivered. */
   readonly reportsInstruments?: boolean | undefined;
   /** The gateway's status of the key; undefined if it published none. */
   readonly instrument: InstrumentFacts | undefined;
@@ -141,7 +141,7 @@ function ageFinding(facts: Facts, bounds: Bounds, confirmedAgoMs: number): Verdi
   return ['fresh', 'The key is quiet, and the feed has been live ever since the value changed.'];
 }
 
-/** False if the feed, or its subscription to this instrument, was down since: a newer value may have been missed. */
+/** False if the feed, or its subscription to the key, was down after the value changed: a newer one may be missing. */
 function wasLiveSince({ feed, changedAgoMs, errorMs }: Facts): boolean {
   if (feed === undefined) return false;
   const { reportsInstruments, instrument } = feed;

@@ -90,8 +90,8 @@ export class HeldLease {
     const sentAt = clock.monotonic();
     operations.renew(this.token, times.ttlMs).then(
       (isOurs) => {
-        // An ended or expired lease stays lost, because its users may have acted on that. If it was renewed all the
-        // same, it is released for the next candidate.
+        // An ended or expired lease stays lost, because its users may have acted on the loss. If the server renewed it
+        // nevertheless, it is released for the next candidate.
         if (this.#isEnded || this.#loseIfExpired())
           return isOurs ? giveBack(operations, this.token) : undefined;
         if (!isOurs) return onLost('taken');

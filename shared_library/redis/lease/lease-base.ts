@@ -1,4 +1,4 @@
-// The lease: elects one leader among many candidates. The holder's own clock ends it no later than the server's.
+// The lease: elects one leader among many candidates. By the holder's clock it ends no later than by the server's.
 
 import type { ChannelSpec } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';

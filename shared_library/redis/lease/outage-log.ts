@@ -7,7 +7,7 @@ import type { Logger } from '../runtime/logger.ts';
 export class OutageLog {
   readonly #logger: Logger;
   readonly #lease: string;
-  /** The kinds that are logged: text, code and key. */
+  /** The kinds of problems that are already logged: text, error code and field. */
   readonly #logged = new Set<string>();
 
   #problem: string | undefined;

@@ -36,9 +36,9 @@ export class Batch {
   /** The lease token under which its messages were accepted. */
   readonly fence: FenceToken | undefined;
   readonly messages: Outgoing[] = [];
-  /** The deadline passed while the batch was in flight, so its promise is already rejected. Its reply has no effect. */
+  /** True if the deadline passed in flight. The promise is already rejected, and the reply has no effect. */
   isTimedOut = false;
-  /** The batch was sent before, but not executed. It is sent again unchanged. */
+  /** True if the batch was sent before, but not executed. It is sent again unchanged. */
   wasSent = false;
   #size = 0;
   readonly #receipt: Promise<Receipt>;

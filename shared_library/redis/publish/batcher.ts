@@ -14,7 +14,7 @@ export interface BatcherOptions {
   readonly clock: Clock;
   /** While the lease is not held, messages are rejected. When it is lost, queued messages are rejected. */
   readonly lease?: Fence | undefined;
-  /** Milliseconds after its first message until a batch is rejected: as unknown if in flight, as not sent if queued. */
+  /** Milliseconds from a batch's first message until it is rejected: as unknown if in flight, as not sent if queued. */
   readonly deadlineMs: number;
   /** Maximum number of queued UTF-16 units. */
   readonly maxPending: number;
@@ -165,7 +165,7 @@ export class Batcher {
     this.#knownPosition = { epoch: first.epoch, seq: first.seq + count - 1 };
   }
 
-  /** Nothing of the batch was executed. It goes before all batches that were added later. */
+  /** Puts a batch that was not executed back into the queue, before all batches that were added later. */
   #requeue(batch: Batch): void {
     batch.wasSent = true;
     if (batch.isTimedOut) return;

@@ -19,7 +19,7 @@ export interface PublishOptions<T extends string = string> {
   id?: string | undefined;
   /**
    * Whether this is the last message of its key for now (kind `state`). It is delivered like any other, and the server
-   * then forgets the key's last value, so late joiners get none. A later message for the key begins it again. A
+   * then forgets the key's last value, so late joiners get none. A later message for the key sets a last value again. A
    * subscriber that misses this message reports a gap, and keeps the value it has. Default false.
    */
   endsKey?: boolean | undefined;

@@ -1,4 +1,4 @@
-// A map that forgets its stalest entries when it has too many. For entries whose keys a peer chooses.
+// A map that forgets its stalest entries when it has too many. It is used if a peer chooses the keys.
 
 export interface BoundedMapOptions<V> {
   readonly limit: number;
@@ -8,7 +8,7 @@ export interface BoundedMapOptions<V> {
   readonly onEvicted: (count: number) => void;
 }
 
-/** Entries are in the order of their last `set`. Above the limit, the stalest tenth of the limit is evicted at once. */
+/** Entries are in the order of their last `set`. Above the limit, the stalest entries are evicted down to 90% of it. */
 export class BoundedMap<V> {
   readonly #options: BoundedMapOptions<V>;
   readonly #entries = new Map<string, V>();

@@ -19,8 +19,8 @@ interface Window {
 }
 
 /**
- * Writes the first 20 lines of an event in 10 s, then counts. When the 10 s end, one line says how many were
- * suppressed. Events are told apart by their text and subject, neither of which may come from a peer.
+ * Writes the first 20 lines of an event in 10 s, then only counts them. When the 10 s end, one line says how many were
+ * suppressed. Text and subject identify an event, so neither of them may come from a peer.
  */
 export class LogLimiter {
   readonly #logger: Logger;
@@ -47,7 +47,7 @@ export class LogLimiter {
     window.cancelSummary = this.#clock.after(leftMs, () => this.#summarize(id, level, subject, message));
   }
 
-  /** Writes the summaries that are due later. */
+  /** Writes the pending summaries now instead of when they are due. */
   flush(): void {
     for (const { cancelSummary } of this.#windows.values()) cancelSummary();
     for (const [id, { suppressed }] of this.#windows) {

@@ -56,7 +56,7 @@ export function checkStrings(field: string, value: unknown): void {
     throw invalidOption(field, `${field} contains ${describe(other)}. Use strings only.`);
 }
 
-/** What a value is, without its content, which can be a secret. */
+/** The type of a value in words. Does not show its content, which can be a secret. */
 export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'an array';

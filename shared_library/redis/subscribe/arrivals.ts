@@ -11,13 +11,15 @@ export interface ArrivalsInput {
   readonly channel: Channel;
   /** All real messages up to this position arrived before. */
   readonly confirmed: Position;
-  /** The last delivered position. Each number after `confirmed` up to it was delivered once. */
+  /** The last delivered position. Each number after `confirmed`, up to this position, was delivered once. */
   readonly position: Position;
   /** The head of the channel at the time of the read. */
   readonly head: Position;
+  /** The messages that the server keeps. */
   readonly kept: readonly Envelope[];
+  /** The messages that wait for the recovery, in order of arrival. */
   readonly held: readonly Envelope[];
-  /** How many of `held`, the first ones, arrived on an earlier link. The server may have lost them since. */
+  /** How many messages at the start of `held` arrived on an earlier link. The server may have lost them since. */
   readonly heldFromEarlierLinks: number;
   /** Remembers the messages delivered after `confirmed`. */
   readonly progress: Pick<Progress, 'delivered'>;
@@ -26,9 +28,9 @@ export interface ArrivalsInput {
 }
 
 export interface Arrivals {
-  /** The held messages that are not settled here. Up to the head, no two of them have the same number. */
+  /** The held messages that remain after this step. Up to the head, no two of them have the same number. */
   readonly held: readonly Envelope[];
-  /** Messages to deliver although another message with their number is delivered. None on a `state` channel. */
+  /** Messages to deliver although another message with the same number is delivered. None on a `state` channel. */
   readonly late: readonly Envelope[];
   readonly forged: readonly ForgedNumbers[];
   /** On a `state` channel, the delivered numbers whose real message is unknown. */
@@ -38,10 +40,10 @@ export interface Arrivals {
 }
 
 /**
- * The server assigns each number of an epoch once, and a link delivers it once. So of several messages with one number
- * at most one is real: the one that equals the copy on the server. If the server keeps no copy, nothing proves which
- * one is real. Then all are delivered, except on a `state` channel, whose last values replace all of them. Copies of a
- * message are delivered once.
+ * The server assigns each number of an epoch once, and a link delivers it once. So if several messages have the same
+ * number, at most one is real: the one that equals the copy on the server. If the server keeps no copy, nothing proves
+ * which one is real. In that case all are delivered, except on a `state` channel, whose last values replace them.
+ * Identical messages are delivered once.
  */
 export function settleArrivals(input: ArrivalsInput): Arrivals {
   const { confirmed, position, head, kept, held } = input;
@@ -95,7 +97,7 @@ class ArrivalsSettler {
     this.#report([message], true);
   }
 
-  /** @param messages the held messages with one number, in order of arrival */
+  /** @param messages the held messages with the same number, in order of arrival */
   settle(messages: readonly Envelope[], kept: Envelope | undefined): void {
     const [first] = messages as [Envelope];
     const isDelivered = this.#isDelivered(first);
@@ -107,7 +109,7 @@ class ArrivalsSettler {
     else if (distinct.length > (isDelivered ? 0 : 1)) this.#settleUnkept(distinct, before, isDelivered);
   }
 
-  /** A kept message with another header than the message that was delivered with its number, on an earlier link. */
+  /** If the message delivered on an earlier link has another header than the kept one, the delivered one is forged. */
   compareWithDelivered(kept: Envelope): void {
     if (this.#input.isSameLink || !this.#isDelivered(kept)) return;
     const before = this.#delivered(kept);
@@ -137,11 +139,11 @@ class ArrivalsSettler {
     const text = JSON.stringify(kept);
     const real = distinct.find((message) => JSON.stringify(message) === text);
     for (const message of distinct) if (message !== real) this.reject(message);
-    // A message that was not delivered yet follows from `held` or `kept`.
+    // If nothing was delivered with this number yet, the real message is delivered later, from `held` or `kept`.
     if (!isDelivered) return;
     if (real === undefined && (before === undefined || hasSameHeader(before, kept))) return;
     this.#isTainted = true;
-    // If the delivered message is not remembered, it may be the real one.
+    // If the delivered message is no longer remembered, it may be the real one, so nothing is proved.
     this.#report([before ?? kept], before !== undefined);
     if (real !== undefined) this.#removed.add(real);
     if (!this.#isState) this.#late.push(real ?? kept);
@@ -152,7 +154,8 @@ class ArrivalsSettler {
     this.#report(before === undefined ? distinct : [before, ...distinct], false);
     if (isDelivered) this.#isTainted = true;
     if (isDelivered && this.#isState) this.#doubtful.push(first.seq ?? 0);
-    // A number that was not delivered yet is delivered with its first message. On a `state` channel it is lost.
+    // If nothing was delivered with this number yet, its first message stays in `held`. On a `state` channel none does,
+    // so the number is reported as lost.
     const surplus = isDelivered || this.#isState ? distinct : others;
     for (const message of surplus) this.#removed.add(message);
     if (!this.#isState) this.#late.push(...surplus);
@@ -169,7 +172,7 @@ class ArrivalsSettler {
     return this.#input.progress.delivered(epoch, seq);
   }
 
-  /** @param messages have one number */
+  /** @param messages all with the same number */
   #report(messages: readonly Envelope[], isProved: boolean): void {
     const { epoch = 0, seq = 0 } = messages[0] ?? {};
     const senders = messages.map(({ sender }) => sender);
@@ -204,7 +207,7 @@ function hasSameHeader(a: Envelope, b: Envelope): boolean {
   return HEADER_FIELDS.every((name) => a[name] === b[name]);
 }
 
-/** @param delivered has the output of the schema as payload; `message` is as it arrived */
+/** Compares `delivered`, whose payload is the output of the schema, with `message`, whose payload is as it arrived. */
 function isCopyOf(channel: Channel, delivered: Envelope, message: Envelope): boolean {
   if (!hasSameHeader(delivered, message)) return false;
   try {

@@ -24,7 +24,7 @@ interface ChannelReaderHooks {
    * the encoded message, if available. It is valid until the hook returns; `read` decodes a copy of it.
    */
   readonly onValue?: ((key: string, message: Message | undefined, bytes?: Uint8Array) => void) | undefined;
-  /** A last value of a `state` channel may be forged: forget all of them. The true ones follow. */
+  /** Called if a last value of a `state` channel may be forged: forget all last values. The real ones follow. */
   readonly onDistrust?: (() => void) | undefined;
   /** The server answered a query that was sent at `sentAt` (monotonic); its clock showed `serverAt`. */
   readonly onAnswer?: ((sentAt: number, serverAt: number) => void) | undefined;
@@ -93,7 +93,7 @@ export class ChannelReader {
     return this.#sequencer.isUpToDate;
   }
 
-  /** When the last query that found nothing missing was sent, by the monotonic clock; undefined before the first. */
+  /** The monotonic time at which the last query that found no loss was sent; undefined before the first. */
   get confirmedAt(): number | undefined {
     return this.#sequencer.queries.confirmedAt;
   }
@@ -127,7 +127,7 @@ export class ChannelReader {
     }
   }
 
-  /** Adds a subscription or a tap. On a `state` channel that is read already, it first receives the last values. */
+  /** Adds a subscription or a tap. On a `state` channel that is already being read, it first gets the last values. */
   add(receiver: Subscription | Tap): void {
     this.#fanOut.add(receiver);
     if (this.#options.channel.kind === 'state') this.#sequencer.snapshot();
@@ -139,8 +139,8 @@ export class ChannelReader {
   }
 
   /**
-   * Resolves when the server has acknowledged the subscription. Messages that the server keeps follow. Called again
-   * on each new connection.
+   * Resolves when the server has acknowledged the subscription. The messages that the server keeps are read after that.
+   * Called again on each new connection.
    */
   async start(): Promise<void> {
     this.#subscribing ??= this.#subscribe();

@@ -12,7 +12,7 @@ export interface QueuedMessage<T> {
 export interface DeliveryQueueOptions<T> {
   /** The maximum number of waiting messages; on overflow the oldest is dropped. */
   readonly limit: number;
-  /** The maximum total size of waiting messages, those in `first` included; on overflow the oldest is dropped. */
+  /** The maximum size of all waiting messages, those in `first` included, in bytes; beyond it the oldest is dropped. */
   readonly maxBytes: number;
   readonly sizeOf: (value: T) => number;
   /** Called with each message dropped by an overflow, oldest first, and with those merged into it. */
@@ -27,7 +27,9 @@ interface QueueNode<T> {
   readonly key: string | undefined;
   /** The node from which this one was split off; it holds a newer message of the same key. */
   successor: QueueNode<T> | undefined;
+  /** The turn of the event loop in which `value` was pushed. */
   turn: number;
+  /** When that turn began. */
   since: number;
   /** The earliest `since` of this message and of the merged messages that were directly before it in the queue. */
   oldestSince: number;
@@ -71,7 +73,7 @@ export class DeliveryQueue<T> {
     this.#options = options;
   }
 
-  /** The number of waiting messages. Those of the last push's turn all count until a push or `take` merges them. */
+  /** The number of waiting messages, including those of the last turn that a later push or `take` will merge. */
   get depth(): number {
     return this.#depth;
   }
@@ -82,8 +84,8 @@ export class DeliveryQueue<T> {
   }
 
   /**
-   * The `since` of the oldest waiting message; undefined if the queue is empty. A merged message still counts until
-   * its place reaches the front of the queue, or until more messages have been merged than wait.
+   * The `since` of the oldest waiting message; undefined if the queue is empty. A merged message is still considered
+   * until its place reaches the front of the queue, or until more messages have been merged than wait.
    */
   get oldestSince(): number | undefined {
     return this.#head?.oldestSince;
@@ -194,14 +196,14 @@ export class DeliveryQueue<T> {
     this.#unmerged = 0;
   }
 
-  /** Gives the node a value; the bytes of the former one have been moved or subtracted. */
+  /** Gives the node a new value. The caller has already moved or subtracted the bytes of the former value. */
   #setValue(node: QueueNode<T>, value: T): void {
     node.value = value;
     node.valueBytes = this.#options.sizeOf(value);
     this.#bytes += node.valueBytes;
   }
 
-  /** Merges the value of `older`, which may be the same node before it gets a new value. */
+  /** Merges the value of `older` into `node`. Both may be the same node, before it gets a new value. */
   #mergeInto(node: QueueNode<T>, older: QueueNode<T>): void {
     node.conflated++;
     if (node.first === undefined) {
@@ -268,7 +270,7 @@ function newNode<T>(value: T, key: string | undefined, turn: number, since: numb
   };
 }
 
-/** A removed node in the old generation would keep younger nodes, and their messages, from being collected early. */
+/** A removed node in the garbage collector's old generation would keep younger nodes and their messages alive. */
 function clearLinks<T>(node: QueueNode<T>): void {
   node.successor = undefined;
   node.previous = undefined;

@@ -1,4 +1,4 @@
-// Counts and reports what a channel lost or got twice: gaps, and forged numbers.
+// Counts and reports the gaps and the forged numbers of one channel.
 
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
@@ -6,7 +6,7 @@ import { printable } from '../runtime/printable.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import type { Forged, Gap } from './status.ts';
 
-/** A range of numbers of one epoch, and the senders of their messages as far as they are known. */
+/** A range of forged numbers in one epoch, and the known senders of their messages. */
 export interface ForgedNumbers extends Pick<Forged, 'isProved' | 'senders'> {
   readonly epoch: number;
   readonly from: number;
@@ -23,7 +23,7 @@ export function forgedNumber({ epoch = 0, seq = 0, sender }: Envelope): ForgedNu
   return { epoch, from: seq, to: seq, senders: [sender], isProved: true };
 }
 
-/** After a report of forged numbers, the next ones are summed up for this time. */
+/** Milliseconds after a report of forged numbers in which further ones are only collected, for one summary. */
 const SUMMARY_MS = 1_000;
 const MAX_SENDERS = 8;
 const MAX_SENDER_LENGTH = 128;
@@ -33,6 +33,7 @@ export class DeliveryReports {
   readonly counters = { gaps: 0, lost: 0, repaired: 0, forged: 0 };
   /** The epoch of the last reported gap with cause `epoch`. Another such gap of this epoch is not reported. */
   #endedEpoch: number | undefined;
+  /** The numbers that are not reported yet, by `isProved`. */
   readonly #summaries = new Map<boolean, ForgedSummary>();
   #cancelTimer: Unsubscribe | undefined;
 
@@ -51,7 +52,7 @@ export class DeliveryReports {
     onStatus({ type: 'gap', channel, ...gap });
   }
 
-  /** Reports at once, unless the last report is less than `SUMMARY_MS` old: then with the next summary. */
+  /** Reports at once, or with the next summary if the last report is less than `SUMMARY_MS` old. */
   forged(all: readonly ForgedNumbers[]): void {
     if (all.length === 0) return;
     for (const numbers of all) {
@@ -63,7 +64,7 @@ export class DeliveryReports {
     if (this.#cancelTimer === undefined) this.#report();
   }
 
-  /** Reports what is left to report. */
+  /** Reports the numbers that wait for the next summary. */
   close(): void {
     this.#cancelTimer?.();
     this.#emitSummaries();

@@ -2,7 +2,7 @@
 
 import { ORIGIN, type Position } from '../wire/position.ts';
 
-/** The number of epochs that are remembered, newest first. */
+/** How many epochs are remembered. The oldest is forgotten first. */
 const MAX_EPOCHS = 16;
 
 /** A server that comes back with older data may continue a former epoch. Its messages must not be delivered twice. */

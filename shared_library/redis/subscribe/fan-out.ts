@@ -50,7 +50,7 @@ export class FanOut {
     return this.receivers.some(({ joined }) => !joined);
   }
 
-  /** The keys whose last values the receivers need; undefined: all, and always unless the kind is `state`. */
+  /** The keys whose last values the receivers need; undefined if they need all, or if the kind is not `state`. */
   get keys(): ReadonlySet<string> | undefined {
     const keys = new Set<string>();
     if (this.taps.size > 0 || this.#channel.kind !== 'state') return undefined;
@@ -73,8 +73,8 @@ export class FanOut {
 
   /**
    * Shows the message to the taps, then delivers it to each subscription that wants it. The payload is validated at
-   * most once: if there are taps, or if a subscription wants it. A receiver that changes the message changes only its
-   * own: each one but the last gets a copy.
+   * most once: if there are taps, or if a subscription wants it. A receiver that changes the message does not affect
+   * the others: each receiver but the last gets a copy.
    */
   dispatch(envelope: Envelope, deliveryTo: (receiver: Receiver) => Delivery | 'skip'): void {
     const { message_type: type, id } = envelope;
@@ -126,7 +126,7 @@ export class FanOut {
     }
   }
 
-  /** False on a channel with only taps: it has no latest values that an invalid message could end. */
+  /** False on a channel with only taps: it has no latest values that an invalid message could replace. */
   #matchesAny(type: string, key: string): boolean {
     return [...this.subscriptions].some((subscription) => subscription.matches(type, key));
   }
@@ -135,7 +135,7 @@ export class FanOut {
     return this.subscriptions.size + this.taps.size > 1;
   }
 
-  /** A sole receiver shares the message with nobody, so the message is marked in place instead of copied. */
+  /** If there is only one receiver, the message is marked in place instead of copied. */
   #snapshotOf(message: Message): Message {
     if (this.#isShared) {
       const copy = { ...message, snapshot: true as const };

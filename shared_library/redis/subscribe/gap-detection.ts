@@ -28,11 +28,11 @@ interface EndedEpochs {
   readonly gaps: readonly DetectedGap[];
   /** The held messages to deliver. */
   readonly live: ReadonlySet<Envelope>;
-  /** The held messages that the gaps cover, because nothing proves that they are real. Only on a `state` channel. */
+  /** The held messages to discard: nothing proves that they are real, so `gaps` covers them. Only for kind `state`. */
   readonly unproved: ReadonlySet<Envelope>;
 }
 
-/** The maximum number of epochs that began and ended since the last read and of which the server keeps nothing. */
+/** Maximum number of epochs that began and ended since the last read and that only held messages show. */
 const MAX_UNREAD_EPOCHS = 16;
 
 /**
@@ -40,8 +40,8 @@ const MAX_UNREAD_EPOCHS = 16;
  * kept message. Each epoch is checked for gaps up to its last such message. How many messages followed is unknown, so
  * the end of the epoch is reported as a gap of unknown size.
  *
- * On a `state` channel the last values of the server replace the held messages. A forged one would outlive them if the
- * server has no value of its key.
+ * On a `state` channel the last values of the server replace the held messages. If a held message were forged and the
+ * server had no value for its key, nothing would ever replace it.
  */
 export function settleEndedEpochs(
   start: Position,
@@ -57,7 +57,7 @@ export function settleEndedEpochs(
   const keptByEpoch = byEpoch(kept.filter(isAfterStart));
   const heldByEpoch = byEpoch(held.filter(isAfterStart));
   const unread = [...heldByEpoch.keys()].filter((epoch) => epoch !== start.epoch && !keptByEpoch.has(epoch));
-  // Invented epochs must not make this expensive. Messages of the others are rejected as forged.
+  // A forger can invent any number of epochs, so only the newest are settled. Other messages are rejected as forged.
   for (const epoch of unread.sort((a, b) => b - a).slice(MAX_UNREAD_EPOCHS)) heldByEpoch.delete(epoch);
   const first = start.epoch === ORIGIN.epoch ? [] : [start.epoch];
   const epochs = new Set([...first, ...keptByEpoch.keys(), ...heldByEpoch.keys()]);
@@ -88,7 +88,7 @@ function byEpoch(messages: readonly Envelope[]): Map<number, Envelope[]> {
   return groups;
 }
 
-/** On a `state` channel: the last values of these numbers may be unknown. */
+/** One gap for delivered numbers of a `state` channel whose real messages are unknown. */
 export function doubtfulGaps(epoch: number | undefined, numbers: readonly number[]): DetectedGap[] {
   if (numbers.length === 0) return [];
   const sorted = [...numbers].sort((a, b) => a - b);
@@ -96,7 +96,7 @@ export function doubtfulGaps(epoch: number | undefined, numbers: readonly number
   return [{ cause: 'loss', epoch, from, to, lost: numbers.length, repaired: false }];
 }
 
-/** The gap from a confirmed position up to another one, if none of the messages between them is proved. */
+/** The gap from the confirmed position up to a later position, if no message between them is proved to be real. */
 export function unconfirmedGap(confirmed: Position, { epoch, seq: to }: Position): DetectedGap[] {
   const after = confirmed.epoch === epoch ? confirmed.seq : 0;
   const missing = missingBetween(after, to, []);

@@ -20,7 +20,7 @@ export class HeldMessages {
     return this.#messages;
   }
 
-  /** How many of `all`, the first ones, arrived on an earlier link than the present one. */
+  /** How many messages at the start of `all` arrived on an earlier link. */
   get fromEarlierLinks(): number {
     return this.#fromEarlierLinks;
   }
@@ -29,7 +29,7 @@ export class HeldMessages {
     return this.#hasNumbered;
   }
 
-  /** True if a message was dropped although another one with its number was delivered. */
+  /** True if a message was dropped although another message with the same number was delivered. */
   get hasDroppedRivals(): boolean {
     return this.#hasDroppedRivals;
   }
@@ -46,20 +46,20 @@ export class HeldMessages {
 
   /**
    * Called when the link is down. A `state` channel drops the numbered messages: they may be forged, and the next
-   * recovery repairs them or reports them as lost.
+   * recovery reads the real ones or reports them as lost.
    */
   endLink(kind: ChannelKind, position: Position): void {
     if (kind === 'state') this.dropNumbered(position);
     else this.#fromEarlierLinks = this.#messages.length;
   }
 
-  /** Drops all messages, because there is no room. */
+  /** Drops all messages. Called if there is no room for another one. */
   drop(position: Position): void {
     this.dropNumbered(position);
     this.#keep([]);
   }
 
-  /** Drops the numbered messages. The next recovery repairs them or reports them as lost. */
+  /** Drops the numbered messages. The next recovery reads them again or reports them as lost. */
   dropNumbered(position: Position): void {
     this.#hasDroppedRivals ||= this.#messages.some(
       ({ epoch, seq = 0 }) => epoch === position.epoch && seq <= position.seq,
@@ -76,8 +76,10 @@ export class HeldMessages {
   }
 
   /**
-   * Removes and returns the messages that arrived ahead of the messages up to `position`. They are forged, because the
-   * messages before them, and one with their number, arrived after them.
+   * Removes and returns the messages whose number the subscriber has reached meanwhile. They are forged, because the
+   * missing messages before them, and another message with their number, arrived after them.
+   *
+   * @param position the last delivered position
    */
   takeOvertaken(position: Position): readonly Envelope[] {
     const isOvertaken = (message: Envelope) => {

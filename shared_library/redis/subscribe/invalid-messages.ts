@@ -1,9 +1,12 @@
-// The invalid messages of one channel: counts each, and reports those of one frame at once.
+// The invalid messages of one channel: counts each one, and reports those of one frame together.
 
 import { TickbusError } from '../errors.ts';
 import { type Envelope, invalidMessage } from '../wire/envelope.ts';
 
-/** @param message the first invalid message. `count`: how many messages of the frame are invalid */
+/**
+ * @param message the first invalid message
+ * @param count how many messages of the frame are invalid
+ */
 export type OnInvalidFrame = (error: TickbusError, message: Uint8Array, count: number) => void;
 
 interface Pending {
@@ -31,7 +34,7 @@ export class InvalidMessages {
     return this.#pending !== undefined;
   }
 
-  /** Reported by the next `flush`, which follows at the latest when the present task ends. */
+  /** Counts an invalid message. The next `flush` reports it, at the latest when the present task ends. */
   add(error: unknown, message: Uint8Array | Envelope): void {
     this.#total++;
     if (this.#pending !== undefined) {

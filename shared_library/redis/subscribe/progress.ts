@@ -1,11 +1,11 @@
-// How far a subscriber has got in a channel: the last delivered position, and how much of it the server confirms.
+// How far a subscriber has got in a channel: the last delivered position, and the last one that the server confirmed.
 
 import type { Envelope } from '../wire/envelope.ts';
 import { ORIGIN, type Position, positionOf, relate } from '../wire/position.ts';
 import { type DeliveryReports, type ForgedNumbers, forgedNumber } from './delivery-reports.ts';
 import { gapsBefore } from './gap-detection.ts';
 
-/** A power of two. The last messages are remembered to recognize copies of them, and to name their senders. */
+/** How many of the last messages are remembered, to recognize copies and to name senders. A power of two. */
 const MAX_REMEMBERED = 128;
 const MASK = MAX_REMEMBERED - 1;
 
@@ -34,7 +34,7 @@ export class Progress {
     return this.#confirmed === undefined || this.#confirmed.seq === this.#position?.seq;
   }
 
-  /** The next message is delivered. It is remembered at the cost of one store, because this runs for every message. */
+  /** Records that the next message is delivered. This runs for every message, so it costs only two stores. */
   advance(position: Position, message: Envelope): void {
     this.#position = position;
     this.#messages[position.seq & MASK] = message;
@@ -43,11 +43,11 @@ export class Progress {
   /** The server confirms the numbers up to `head`, which is not above the position. */
   confirm(head: Position): void {
     this.#confirmed = head;
-    // A quiet channel keeps no message in memory.
+    // So a quiet channel keeps no message in memory.
     if (this.isConfirmed) this.#messages.fill(undefined);
   }
 
-  /** The position is that of the server. */
+  /** Moves to the head that the server reported. All numbers up to the head are then confirmed. */
   moveTo(head: Position): void {
     this.#position = head;
     this.confirm(head);
@@ -60,7 +60,7 @@ export class Progress {
     return forged;
   }
 
-  /** True if the real message with this number arrived before or cannot exist, so that another one is forged. */
+  /** True if another message with this number is forged: the real one has arrived already or cannot exist. */
   has({ epoch, seq }: Position): boolean {
     const { epoch: confirmedEpoch, seq: confirmedSeq } = this.#confirmed ?? ORIGIN;
     return epoch === confirmedEpoch ? epoch === 0 || seq <= confirmedSeq : epoch < confirmedEpoch;
@@ -79,7 +79,7 @@ export class Progress {
     return message?.seq === seq && message.epoch === epoch ? message : undefined;
   }
 
-  /** The delivered numbers above a position of the same epoch, as forged. */
+  /** The delivered numbers above a position of the same epoch, as forged numbers to report. */
   above({ epoch, seq: after }: Position): ForgedNumbers {
     const { seq: to } = this.#position ?? ORIGIN;
     const senders = new Set<string>();
@@ -91,8 +91,8 @@ export class Progress {
   }
 
   /**
-   * Moves to a message that is not compared with the server. Its number proves nothing, so what it implies is reported:
-   * a gap, or another message with the same number.
+   * Moves to a message that is not compared with the server. Its number is not proved, so what the number implies is
+   * reported: a gap, or another message with the same number.
    *
    * @returns false for a message that is proved to be forged
    */

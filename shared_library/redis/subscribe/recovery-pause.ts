@@ -23,13 +23,14 @@ export class RecoveryPause {
     this.#endsAt = this.#clock.monotonic() + PAUSE_MS;
   }
 
-  /** Runs `action` at the end of the pause, or now if there is none, instead of an action that still waits. */
+  /** Runs `action` at the end of the pause, or now if no pause is active. Replaces an action that still waits. */
   run(action: () => void): void {
     this.#cancelTimer();
     if (!this.isActive) return action();
     this.#cancelTimer = this.#clock.after(this.#endsAt - this.#clock.monotonic(), action);
   }
 
+  /** Cancels the waiting action. The pause goes on. */
   cancel(): void {
     this.#cancelTimer();
   }

@@ -19,29 +19,29 @@ import type { Delivery } from './tap.ts';
 
 export interface RecoveryInput {
   readonly channel: Channel;
-  /** The position of the subscriber, and the messages up to it. */
+  /** The position of the subscriber, and the last messages delivered up to it. */
   readonly progress: Pick<Progress, 'position' | 'confirmed' | 'delivered' | 'above'>;
-  /** False for the first recovery on a connection: messages published before it did not arrive. */
+  /** False for the first recovery on a connection: messages published before the connection did not arrive. */
   readonly isSameLink: boolean;
   /** The highest sequence reached in each epoch. A server that lost its newest data may continue a former epoch. */
   readonly highestSeqs: ReadonlyMap<number, number>;
   /**
-   * True if the server lost the end of its present epoch. Either another branch of the server numbered that epoch, or
-   * the head is below the position after a new connection.
+   * True if the server may have lost the end of its present epoch. Either it restarted or failed over since it numbered
+   * that epoch, or the head is below the position after a new connection.
    */
   readonly isForgotten: boolean;
   /** The head of the channel at the time of the read. */
   readonly head: Position;
   /** The messages that the server keeps. */
   readonly kept: readonly Envelope[];
-  /** The messages received since the subscription was acknowledged, in order of arrival. */
+  /** The messages that wait for this recovery, in order of arrival. */
   readonly held: readonly Envelope[];
   /**
-   * True if a held message was dropped although another one with its number was delivered. Either of the two may be
-   * forged.
+   * True if a held message was dropped although another message with the same number was delivered. Either of the two
+   * may be forged.
    */
   readonly hasDroppedRivals: boolean;
-  /** How many of `held`, the first ones, arrived on an earlier link. The server may have lost them since. */
+  /** How many messages at the start of `held` arrived on an earlier link. The server may have lost them since. */
   readonly heldFromEarlierLinks: number;
   /** How many of `held` were received before the read was sent. */
   readonly heldBeforeRead: number;
@@ -50,7 +50,7 @@ export interface RecoveryInput {
 export interface RecoveryPlan {
   readonly head: Position;
   readonly gaps: readonly DetectedGap[];
-  /** The number of messages that were missed but all found among the kept ones; 0 if not all were found. */
+  /** How many messages were missed and found among the kept ones; 0 if not all of them were found. */
   readonly repaired: number;
   /** The messages up to the head, in order of position. */
   readonly messages: readonly RecoveredMessage[];
@@ -78,7 +78,7 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
   const { channel, highestSeqs, isForgotten, isSameLink, head, kept, progress } = input;
   const { heldFromEarlierLinks, heldBeforeRead } = input;
   const { confirmed = progress.position ?? ORIGIN } = progress;
-  // A later epoch than the head's, without an answer of the server that shows it, is an invented one.
+  // No answer has shown an epoch yet. If the position's epoch is later than the head's, a forged message invented it.
   const invented =
     confirmed.epoch === ORIGIN.epoch &&
     ORIGIN.epoch < head.epoch &&
@@ -122,7 +122,7 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
   const arrived = new Set(input.held);
   const ofEarlierLinks = new Set(input.held.slice(0, heldFromEarlierLinks));
   const early = new Set(input.held.slice(heldFromEarlierLinks, heldBeforeRead));
-  // The server may have assigned this number, delivered the message, and lost both before the present link.
+  // The server may have assigned these numbers, delivered the messages, and lost both before the present link.
   const unproved = held.filter((message) => isBeyond(message, head) && ofEarlierLinks.has(message));
   const late = [...arrivals.late, ...unproved].map((message) => ({
     message,
@@ -132,7 +132,7 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
   const settled = new Set([...allLive, ...ended.unproved, ...unproved]);
   const remaining = held.filter((message) => !settled.has(message));
   const forged = new Set(remaining.filter((message) => isBeyond(message, head) && early.has(message)));
-  // Nothing proves any more which messages at the end of an ended epoch were real.
+  // Messages at the end of an ended epoch were not confirmed in time. Nothing proves any more which ones were real.
   const hasUnprovedTail =
     isBeyond(progress.position ?? ORIGIN, confirmed) && progress.position?.epoch !== head.epoch;
   const hasForgedTail = isSameLink && !isForgotten && position !== undefined && isBelow(head, position);
@@ -197,9 +197,10 @@ function byRecoveredPosition(a: RecoveredMessage, b: RecoveredMessage): number {
 }
 
 /**
- * How a recovered message is delivered to a receiver. An existing receiver gets the messages that it has missed. A new
- * receiver gets the messages that arrived live, and the kept messages as `forNew` says.
+ * Returns how a recovered message is delivered to a receiver. An existing receiver gets the messages that it missed. A
+ * new receiver gets the messages that arrived live, and the kept messages as `forNew` says.
  *
+ * @param isComplete true if no message is missing after the recovery
  * @param isForAll true if existing receivers also get the kept messages that they have not missed
  */
 export function deliveryOf(

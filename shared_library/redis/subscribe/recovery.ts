@@ -25,11 +25,11 @@ export interface RecoveryOptions {
 export class Recovery {
   readonly #options: RecoveryOptions;
   readonly #reached = new EpochTops();
-  /** The receivers whose keys the recovery in flight reads; undefined: all. */
+  /** The receivers whose keys the recovery in flight reads; undefined if it reads all keys. */
   #readFor: readonly Receiver[] | undefined;
   #isDelivering = false;
   #isDistrusted = false;
-  /** What the last plan found invalid. A plan that is not carried out reports nothing. */
+  /** The invalid messages that the last plan found. They are reported only if the plan is carried out. */
   #invalid: Parameters<OnInvalid>[] = [];
 
   constructor(options: RecoveryOptions) {
@@ -42,7 +42,7 @@ export class Recovery {
     this.#readFor = fanOut.keys && fanOut.receivers;
   }
 
-  /** The receivers that the recovery serves: those now, or those at its beginning if only their keys were read. */
+  /** The receivers that the recovery serves: all present ones, or those at its start if it read only their keys. */
   get receivers(): ReadonlySet<Receiver> {
     return new Set(this.#readFor ?? this.#options.fanOut.receivers);
   }
@@ -52,12 +52,12 @@ export class Recovery {
     return this.#isDelivering;
   }
 
-  /** True until all receivers of a `state` channel have got all last values, because one of theirs may be forged. */
+  /** True from when a last value may be forged, until all receivers of the `state` channel have got all last values. */
   get isDistrusted(): boolean {
     return this.#isDistrusted;
   }
 
-  /** Returns false if the last values are distrusted already, and on other channels than those of kind `state`. */
+  /** Returns false, without effect, if the last values are already distrusted or the kind is not `state`. */
   distrust(): boolean {
     const { channel, onDistrust } = this.#options;
     if (channel.kind !== 'state' || this.#isDistrusted) return false;
@@ -67,8 +67,9 @@ export class Recovery {
   }
 
   /**
-   * A server may come back with older data: on another branch, or after a new connection with its head below the
-   * position. The rest of that epoch is reported as unknown once, even if the next publish begins a new epoch.
+   * A server may come back with older data. Either the server reports it (`isForgotten`), or on a new connection its
+   * head is below the position. The rest of that epoch is then reported as a gap of unknown size. It is reported only
+   * once, even if the next publish begins a new epoch.
    *
    * @param state the answer to a read that was sent when `heldBeforeRead` messages were held
    */
@@ -108,7 +109,7 @@ export class Recovery {
     this.#isDelivering = true;
     for (const recovered of plan.messages) {
       const { message, isLive } = recovered;
-      // A position that only a received message shows may be an invented one.
+      // A number that appears only in a received message may be invented, so it is not recorded.
       if (!isLive || isProvedBy(plan.head, message)) this.#reached.add(positionOf(message));
       const deliveryTo = deliveryOf(recovered, isComplete, forNew, isForAll);
       fanOut.dispatch(message, (receiver) => (receivers.has(receiver) ? deliveryTo(receiver) : 'skip'));
@@ -117,8 +118,8 @@ export class Recovery {
   }
 
   /**
-   * The position of the subscriber; undefined if its epoch may be an invented one. On a `state` channel, the numbers
-   * that no answer has confirmed do not count: a real message with one of them may still follow on a new link.
+   * The position of the subscriber; undefined if its epoch may be invented. On a new link, a `state` channel uses the
+   * confirmed position, because real messages with the unconfirmed numbers may still follow.
    */
   #provedPosition(head: Position, isNewLink: boolean): Position | undefined {
     const { channel, progress } = this.#options;

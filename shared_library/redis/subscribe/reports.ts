@@ -103,7 +103,7 @@ const SLOW_TEXTS: Readonly<Record<Slow['cause'], string>> = {
   handler: 'A handler is too slow; messages wait in its queue. Make the handler faster.',
 };
 
-/** Listeners get every event. The log gets at most 20 lines of one kind and channel in 10 s, then their number. */
+/** Listeners get every event. The log gets at most 20 lines of one kind and channel in 10 s, and counts the others. */
 export class Reports {
   readonly #log: LogLimiter;
   readonly #debug: Logger['debug'];
@@ -122,7 +122,7 @@ export class Reports {
     );
   }
 
-  /** Logs what was suppressed so far. */
+  /** Logs how many lines were suppressed so far. */
   close(): void {
     this.#log.flush();
   }
@@ -181,7 +181,10 @@ export class Reports {
     this.#events.emit('handler_error', { ...origin, error, message });
   }
 
-  /** @param frame the first invalid message. `count`: how many messages are invalid */
+  /**
+   * @param frame the first invalid message
+   * @param count how many messages are invalid
+   */
   invalid(channel: string, error: TickbusError, frame: Uint8Array, count: number): void {
     const preview = previewOf(frame);
     const text = 'Invalid message received; it was not delivered.';

@@ -1,4 +1,4 @@
-// Second step of the receive path: checks the position of each message, detects losses and forged numbers, recovers.
+// Second step of the receive path: checks positions, detects losses and forged numbers, and recovers lost messages.
 
 import type { TickbusError } from '../errors.ts';
 import type { ChannelState } from '../transport/port.ts';
@@ -20,7 +20,7 @@ export interface SequencerOptions
   readonly fanOut: FanOut;
   readonly onStatus: (status: ChannelStatus) => void;
   readonly onInvalid: OnInvalid;
-  /** A last value of a `state` channel may be forged: forget all of them. The true ones follow. */
+  /** Called if a last value of a `state` channel may be forged: forget all last values. The real ones follow. */
   readonly onDistrust?: (() => void) | undefined;
 }
 
@@ -29,15 +29,15 @@ export interface SequencerOptions
  *
  * - `idle`: not subscribed yet.
  * - `recovering`: subscribed; a read of the channel's state is due or in flight, and messages that arrive are held. A
- *   new connection, a missing message, a new epoch or a second message with one number starts another recovery, which
- *   discards the result of this one.
+ *   new connection, a missing message, a new epoch or a second message with the same number starts another recovery,
+ *   which discards the result of this one.
  * - `live`: the next message after the position is delivered; a message further ahead starts a recovery. During a pause
- *   after forged numbers that message is held, and the recovery starts at the end of the pause.
+ *   after forged numbers (`RecoveryPause`) that message is held, and the recovery starts at the end of the pause.
  * - `closed`: nothing is delivered any more.
  *
- * Subscribing and reading use one ordered link, so the reply to a read is a barrier: all earlier messages precede it.
+ * Subscribing and reading use one ordered link, so all messages published before a read arrive before its reply.
  * `#enter` is the only method that changes the mode. A `plain` channel has no positions and is live once subscribed.
- * A user who may subscribe but not read (`#mayRead` is false) gets every message as it comes, and losses are reported.
+ * A user who may subscribe but not read (`#mayRead` is false) gets messages as they arrive, and losses are reported.
  */
 export class Sequencer {
   readonly #options: SequencerOptions;
@@ -95,12 +95,12 @@ export class Sequencer {
     return this.#progress.position;
   }
 
-  /** True if the last message of each key is its newest one: when live, or while recovered messages are delivered. */
+  /** True if the last message of each key is the newest published: if live, or while recovered ones are delivered. */
   get isUpToDate(): boolean {
     return this.#mode === 'live' || this.#recovery.isDelivering;
   }
 
-  /** The facts from the last answers of the server: when nothing was missing, and who held the lease. */
+  /** From the last answers of the server: when it confirmed that nothing was missing, and who held the lease. */
   get queries(): Pick<StateQueries, 'confirmedAt' | 'lease' | 'settled'> {
     return this.#queries;
   }
@@ -163,19 +163,19 @@ export class Sequencer {
       this.#recoverAhead(message);
     } else {
       this.#hold(message);
-      // During a pause, the first held message has started the timer.
+      // During a pause, only the first held message starts the timer.
       if (this.#held.all.length === 1 || !this.#pause.isActive) this.#pause.run(() => this.#recoverAhead());
     }
   }
 
-  /** @param message to hold for the recovery */
+  /** Reports the overtaken held messages as forged. If others remain, or `message` is given, starts a recovery. */
   #recoverAhead(message?: Envelope): void {
     this.#reports.forged(this.#held.takeOvertaken(this.#progress.position ?? ORIGIN).map(forgedNumber));
     if (message !== undefined) this.#hold(message);
     if (this.#held.all.length > 0) this.#recover();
   }
 
-  /** Without a read nothing proves a number. So the message is delivered, and what its number implies is reported. */
+  /** No read proves the number, so the message is delivered, and the gap or conflict that it implies is reported. */
   #deliverUnread(message: Envelope): void {
     if (!this.#isNumbered || this.#progress.moveUnproved(message, this.#reports))
       this.#options.fanOut.dispatch(message, asLive);
@@ -190,7 +190,7 @@ export class Sequencer {
   }
 
   #hold(message: Envelope): void {
-    // Beyond the limits they are dropped; the new recovery sees them as a gap.
+    // At the limits, the held messages are dropped; the new recovery finds their gap.
     if (!this.#held.hasRoomFor(message)) {
       this.#held.drop(this.#progress.position ?? ORIGIN);
       this.#recover();
@@ -199,7 +199,7 @@ export class Sequencer {
     if (!this.#mayRead) this.#continueUnread();
   }
 
-  /** While no held message is numbered, a user who may not read stays in recovery. */
+  /** Ends the recovery of a user who may not read, once a numbered message is held. */
   #continueUnread(): void {
     if (!this.#held.hasNumbered) return;
     const held = this.#held.takeAll();
@@ -207,7 +207,7 @@ export class Sequencer {
     for (const message of held) this.accept(message);
   }
 
-  /** The head proves that all messages above it are forged. The real ones follow with these numbers. */
+  /** The head proves that all messages above it are forged. The real messages with these numbers follow. */
   #stepBack(head: Position): void {
     const forged = this.#progress.stepBack(head);
     if (this.#recovery.distrust()) this.#recover();
@@ -218,7 +218,7 @@ export class Sequencer {
 
   #recover(): void {
     const { channel, fanOut, onStatus } = this.#options;
-    // A listener or handler may have removed the last receiver, here and below.
+    // A listener or handler may have removed the last receiver, which closes the sequencer. The same applies below.
     if (this.#mode === 'closed') return;
     if (!this.#isNumbered) return this.#goLive(fanOut.receivers);
     this.#enter('recovering');
@@ -241,8 +241,8 @@ export class Sequencer {
   }
 
   /**
-   * A lost link starts a new recovery when it is back. Any other failure is reported, and the recovery is retried. A
-   * user without permission to read continues without reading.
+   * After a lost link, the next connection starts a new recovery. Any other failure is reported, and the recovery is
+   * retried. A user without permission to read continues without reading.
    */
   #recoveryFailed(error: TickbusError): void {
     const { channel, onStatus } = this.#options;
@@ -264,7 +264,7 @@ export class Sequencer {
     this.#isNewLink = false;
     this.#progress.moveTo(state.position);
     if (plan.forged.length > 0) this.#pause.begin();
-    // A receiver that a listener or handler adds now gets none of these messages, but a recovery of its own.
+    // If a listener or handler adds a receiver now, it gets none of these messages. Another recovery serves it.
     const { receivers } = this.#recovery;
     this.#isCompleting = true;
     this.#recovery.deliver(plan, receivers);
@@ -282,7 +282,7 @@ export class Sequencer {
     onStatus({ type: 'live', channel: channel.name, numbered: this.#isNumbered });
   }
 
-  /** One recovery serves all messages ahead of the position, because they arrived before its read is sent. */
+  /** The first message ahead of the position starts a recovery, which serves the later ones: all have arrived. */
   #acceptAll(messages: readonly Envelope[]): void {
     for (const [index, message] of messages.entries()) {
       if (!this.#pause.isActive && this.#progress.isBehind(message)) {

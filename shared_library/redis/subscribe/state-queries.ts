@@ -46,7 +46,7 @@ export class StateQueries {
     this.#options = options;
   }
 
-  /** When the last query that found nothing missing was sent, by the monotonic clock; undefined before the first. */
+  /** The monotonic time at which the last query that found no loss was sent; undefined before the first. */
   get confirmedAt(): number | undefined {
     return this.#confirmedAt;
   }
@@ -120,7 +120,7 @@ export class StateQueries {
       },
       (error: TickbusError) => {
         if (generation !== this.#generation) return;
-        // Another program has written to the key `field`. The read of the recovery reports it.
+        // Another program has overwritten the Redis key `error.field`. The recovery's read fails too and reports it.
         if (error.field !== undefined) return this.#options.onHeadMismatch();
         // The link reports its own failures, and a recovery follows the next connection.
         this.watchHead();

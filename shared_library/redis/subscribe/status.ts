@@ -34,7 +34,7 @@ export interface Gap {
 
 /**
  * Messages with a copied or invented number. On one link each number of an epoch arrives once, and none above the head
- * of the channel. Reported at once, then summed up once a second and channel.
+ * of the channel. The first is reported at once; further ones are summed up once a second for each channel.
  */
 export interface Forged {
   readonly type: 'forged';
@@ -63,15 +63,15 @@ export type ChannelStatus =
   | { readonly type: 'live'; readonly channel: string; readonly numbered: boolean }
   | { readonly type: 'recovery_failed'; readonly channel: string; readonly error: TickbusError }
   /**
-   * Keys were not declared to the gateway: `TICKBUS_DENIED` if the user may not, `TICKBUS_LIMIT_EXCEEDED` if the demand
-   * of the channel is full, else the server's error. Keys that other subscribers demand are still received. Reported
-   * once for each code. Unless denied, the keys are declared again every 5 s.
+   * Keys were not declared to the gateway: `TICKBUS_DENIED` if the user may not, `TICKBUS_LIMIT_EXCEEDED` if all
+   * subscribers together demand too many keys, else the server's error. Keys that other subscribers demand are still
+   * received. Reported once for each code. Unless denied, the keys are declared again every 5 s.
    */
   | { readonly type: 'demand_refused'; readonly channel: string; readonly error: TickbusError }
   /**
-   * The channel has more keys, or larger values, than a subscriber keeps: 100,000 keys or 128 MiB. The latest values of
-   * the `keys` keys without updates for longest were removed, so none of them is fresh until its next message. Keys
-   * that a subscription names are never evicted.
+   * The channel has more keys, or larger values, than a subscriber keeps: 100,000 keys or 128 MiB. `keys` is the number
+   * of keys whose latest value was removed, least recently updated first. None of them is fresh until its next message.
+   * Keys that a subscription names are never evicted.
    */
   | { readonly type: 'values_evicted'; readonly channel: string; readonly keys: number }
   | Slow

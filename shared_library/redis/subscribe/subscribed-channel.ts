@@ -24,7 +24,7 @@ export interface SubscribedChannelOptions {
   readonly freshness: Pick<Freshness, 'recordServerTime' | 'serverNow'>;
   /** Shared by all handlers of the subscriber. */
   readonly turn: EventLoopTurn;
-  /** The name of the subscriber in its declarations of demand. */
+  /** The name of the subscriber in its demand for keys. */
   readonly name: string;
 }
 
@@ -93,7 +93,7 @@ export class SubscribedChannel {
       shouldHandle: (message: Message) => this.#shouldHandle(message, origin),
     };
     const subscription = new Subscription(filters, hooks, turn);
-    // First, because it throws above the limit of keys.
+    // The demand comes first, because it throws if there are too many keys.
     this.demand?.add(subscription.keys ?? []);
     this.reader.add(subscription);
     return subscription;

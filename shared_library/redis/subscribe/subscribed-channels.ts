@@ -1,4 +1,4 @@
-// The channels of one subscriber, each with one reader, and what monitors them: freshness, verdict changes, lag.
+// The channels of one subscriber, each with one reader, and the monitors of freshness, verdict changes and lag.
 
 import type { Channel } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';

@@ -1,4 +1,4 @@
-// The subscriber: its public methods, its connection and its end.
+// The subscriber: its public methods, its connection and its shutdown.
 
 import type { Channel, MessageType } from '../channel/channel.ts';
 import { checkChannel } from '../channel/check-channel.ts';

@@ -13,8 +13,8 @@ export interface SubscribeOptions<C extends Channel, T extends MessageType<C> = 
   /** Only these message types. Default: all types of the channel. */
   types?: readonly T[] | undefined;
   /**
-   * Only messages with one of these keys (the symbol on PRICE_DATA). Default: all. On the channel of a gateway, the
-   * subscriptions of a subscriber can have 20,000 different keys (`MAX_SUBSCRIBER_KEYS`).
+   * Only messages with one of these keys (the symbol on PRICE_DATA). Default: all. On the channel of a gateway, all
+   * subscriptions of a subscriber can name at most 20,000 different keys (`MAX_SUBSCRIBER_KEYS`).
    */
   keys?: readonly string[] | undefined;
   /**
@@ -24,7 +24,7 @@ export interface SubscribeOptions<C extends Channel, T extends MessageType<C> = 
   /**
    * The maximum number of messages that wait for the handler. On overflow the oldest is dropped and reported as a gap
    * (cause `overflow`). Default 10,000; 250,000 on a `state` channel, where only the newest message of each key waits.
-   * Of messages larger than 2 KiB, at most 32 MiB wait, whatever this limit.
+   * Whatever this limit, at most 32 MiB of messages larger than 2 KiB wait.
    */
   queueLimit?: number | undefined;
   /**
@@ -34,8 +34,8 @@ export interface SubscribeOptions<C extends Channel, T extends MessageType<C> = 
    */
   maxAgeMs?: number | undefined;
   /**
-   * Milliseconds for which these keys may be without new values while their feed is confirmed (kind `state`). Default:
-   * `maxQuietMs` of the channel, else `maxAgeMs`.
+   * Milliseconds for which these keys stay fresh without new values while their feed is confirmed (kind `state`).
+   * Default: `maxQuietMs` of the channel, else `maxAgeMs`.
    */
   maxQuietMs?: number | undefined;
   /**

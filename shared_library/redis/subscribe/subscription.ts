@@ -59,7 +59,7 @@ export class Subscription {
   #state: 'idle' | 'busy' | 'closed' = 'idle';
   readonly #drainWaiters: (() => void)[] = [];
   #dropped: Dropped | undefined;
-  /** As `Tap.joined`. */
+  /** See `Tap.joined`. */
   joined = false;
 
   constructor(options: SubscriptionOptions, hooks: SubscriptionHooks, turn: EventLoopTurn) {
@@ -125,7 +125,7 @@ export class Subscription {
     this.#settle('closed');
   }
 
-  /** Closes as `close`, and reports the messages that wait as dropped. */
+  /** Like `close`, but also reports the messages that wait as dropped. */
   abandon(): void {
     for (let taken = this.#queue.take(0); taken !== undefined; taken = this.#queue.take(0)) this.#drop(taken);
     this.#reportDropped();
@@ -231,7 +231,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
-/** A key with rare messages waits long, so a later drop may include older messages than an earlier one. */
+/** A message of a rarely updated key can wait long, so a later drop may include older messages than an earlier drop. */
 function minDefined(a: number | undefined, b: number | undefined): number | undefined {
   return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }

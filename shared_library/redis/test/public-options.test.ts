@@ -21,7 +21,7 @@ const subscriber = new RedisSubscriber({ connection, logger: silentLogger });
 const messages = { tick: z.object({ symbol: z.string() }) };
 afterAll(() => Promise.all([publisher.close(), subscriber.close(), connection.close()]));
 
-/** Each place that takes options: a valid option whose name is then misspelt, and the call. */
+/** Each place that takes options: the name of a valid option, which the tests misspell, and a call with options. */
 const PLACES: readonly [place: string, option: string, call: (options: never) => unknown][] = [
   ['RedisConnection', 'connectTimeoutMs', (options) => new RedisConnection(options)],
   ['RedisAdmin', 'connectTimeoutMs', (options) => new RedisAdmin(options)],

@@ -85,7 +85,7 @@ describe('subscribe', () => {
       expectTypeOf(message.data.price).toEqualTypeOf<number>();
       expectTypeOf(message.data.bid).toEqualTypeOf<number | undefined>();
       expectTypeOf(message.snapshot).toEqualTypeOf<true | undefined>();
-      // @ts-expect-error messages are read-only, because handlers share them
+      // @ts-expect-error messages are read-only
       message.timestamp = 1;
       // @ts-expect-error and so are their payloads
       message.data.price = 1;

@@ -11,7 +11,7 @@ import {
 } from './document-scan.ts';
 import { invalidMessage } from './envelope.ts';
 
-/** The documents of a batch. Document `index` is the text between the ends of its neighbours, separators excluded. */
+/** The documents of a batch. Document `index` is the text between the bytes at `ends[index - 1]` and `ends[index]`. */
 export interface BatchLayout {
   /** The offset of the comma or bracket after each document. The first document begins at 1. */
   readonly ends: readonly number[];

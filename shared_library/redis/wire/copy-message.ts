@@ -1,12 +1,12 @@
-// Copies messages, so that a receiver that changes one changes only its own.
+// Copies messages, so that a receiver that changes a message does not affect other receivers.
 
 import { MAX_DEPTH } from '../channel/limits.ts';
 import type { Message } from './message.ts';
 import { largeSizeOf, recordSize } from './message-size.ts';
 
 /**
- * A copy that shares nothing with the message, except values that a schema has created: instances of classes other than
- * Map, Set and Date, and values nested deeper than a message can be.
+ * A copy that shares nothing with the message, except some values that only a schema can create: instances of classes
+ * other than Map, Set and Date, and values nested deeper than a message can be.
  */
 export function copyMessage(message: Message): Message {
   const copy = { ...message, data: copyValue(message.data, MAX_DEPTH) as Message['data'] };

@@ -8,8 +8,8 @@ export const COMMA = 0x2c;
 export const BATCH_END = 0x5d;
 
 /**
- * A document that is nested deeper is rejected unparsed: JSON.parse takes almost a microsecond for each level. For
- * others, the check of the parsed document names the path of the fault.
+ * A document that is nested deeper is rejected unparsed: JSON.parse takes almost a microsecond for each level. Other
+ * documents over MAX_DEPTH are parsed, so that the error can name the path of the fault.
  */
 const MAX_PARSED_DEPTH = 2 * MAX_DEPTH;
 

@@ -27,16 +27,16 @@ export interface Envelope {
   /** Id of a command, at most 128 characters (UTF-16 units). By default a UUIDv7. */
   readonly id?: string;
   /**
-   * Time at which a command expires, Unix milliseconds by the publisher's clock. Its lifetime is the difference to
-   * `timestamp`.
+   * Time at which a command expires, Unix milliseconds by the publisher's clock. The lifetime of the command is
+   * `expires_at - timestamp`.
    */
   readonly expires_at?: number;
 }
 
-/** `[`, which only a JSON array begins with. */
+/** `[`, the first byte of a batch: no single message begins with it. */
 export const BATCH_START = 0x5b;
 
-/** Smaller messages are parsed in well under 10 ms however deep they are. */
+/** The depth of larger messages is checked before parsing. Smaller ones are parsed in well under 10 ms at any depth. */
 const LARGE_BYTES = 16 * 1024;
 /** The reason for a message that is nested too deeply to be parsed. */
 export const TOO_DEEP = `is nested deeper than ${MAX_DEPTH} levels`;
@@ -87,7 +87,7 @@ function serialize(envelope: Envelope): string {
 
 const OPTIONAL_FIELDS = ['seq', 'epoch', 'at', 'id', 'expires_at'] as const;
 const MAX_CACHED_QUOTES = 1_000;
-/** Messages share few distinct types and senders. */
+/** The JSON of message types and senders, because few distinct ones occur. */
 const quoteCache = new Map<string, string>();
 
 function quote(text: string): string {

@@ -24,7 +24,7 @@ const MAX_UNMATCHED = 2;
 /** Unmatched documents of at least this size are always parsed one by one. At 1 KB that takes half the time. */
 const LARGE_DOCUMENT_BYTES = 512;
 
-/** The documents of a batch. `check` turns each one into an envelope. Each one stands for itself. */
+/** The documents of a batch. `check` turns each one into an envelope. An invalid one does not affect the others. */
 export interface DecodedBatch {
   /** A document that could not be parsed is the TickbusError that `check` throws for it. */
   readonly documents: readonly unknown[];
@@ -96,7 +96,7 @@ export class FrameDecoder {
   }
 
   /**
-   * For a batch with an invalid document, many unmatched documents, or whitespace between documents.
+   * Reads a batch with an invalid document, many unmatched documents, or whitespace between documents.
    *
    * @throws like `readBatch`
    */

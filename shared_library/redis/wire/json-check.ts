@@ -29,7 +29,7 @@ const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor']
 
 /**
  * Number of values visited in the current document. A document with more than MAX_MESSAGE_BYTES values cannot fit in a
- * message. A small object that is referenced many times can cause that.
+ * message. Even a few objects can contain so many values, if they are referenced many times.
  */
 let visited = 0;
 

@@ -4,8 +4,8 @@ import type { Channel, MessageType, Payload } from '../channel/channel.ts';
 import type { Envelope } from './envelope.ts';
 
 /**
- * A message of one type. Each handler, observer and call of `latest` gets its own, so a change in it has no effect on
- * the others. Its type is read-only all the same: to change a value, copy it.
+ * A message of one type. Each handler, observer and call of `latest` gets its own copy, so a change in it has no effect
+ * on the others. The TypeScript type is read-only nevertheless: to change a value, copy it.
  */
 export interface Message<Type extends string = string, Data = unknown>
   extends Omit<Envelope, 'message_type' | 'data'> {

@@ -88,7 +88,7 @@ export function validMessage(
  * The key of a payload that may not have been validated yet; undefined on a channel without keys.
  *
  * @throws TickbusError `TICKBUS_INVALID_MESSAGE` if the payload has no key, or one of more than 256 UTF-16 units. If
- * the payload has no key and also violates the schema, the error reports that
+ * the payload has no key and also violates the schema, the error reports the violation
  */
 export function keyOfPayload(channel: Channel, type: string, data: Envelope['data']): string | undefined {
   if (!channel.keyed) return undefined;

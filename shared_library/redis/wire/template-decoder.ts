@@ -4,7 +4,7 @@ import { DocumentTemplate } from './document-template.ts';
 
 /** Maximum number of templates. The one that matched last is tried first. */
 const MAX_TEMPLATES = 4;
-/** What learning a template takes from the budget. Each match adds 1, so this many matches recover it. */
+/** What learning a template costs of the learning budget. Each match adds 1, so this many matches pay for it. */
 const LEARN_COST = 32;
 /** The initial and the largest budget. */
 const MAX_BUDGET = 4 * LEARN_COST;
@@ -13,7 +13,7 @@ const BUDGET_PER_MISS = 1 / 32;
 
 /**
  * Learning a template takes as long as decoding about twenty documents, so a budget limits it. If no two documents have
- * the same layout, as with order books of varying lengths, the decoder learns from about one in a thousand.
+ * the same layout, as with order books of varying lengths, the decoder learns from about one document in a thousand.
  */
 export class TemplateDecoder {
   readonly #templates: DocumentTemplate[] = [];
@@ -54,7 +54,7 @@ export class TemplateDecoder {
     if (this.#budget < LEARN_COST) return;
     this.#budget -= LEARN_COST;
     const template = DocumentTemplate.of(document);
-    // A document of a known layout did not match because of one of its values.
+    // If the layout is known, the document did not match because of a value, so the template would not help.
     if (template === undefined || this.#templates.some(({ layout }) => layout === template.layout)) return;
     this.#templates.unshift(template);
     this.#templates.length = Math.min(this.#templates.length, MAX_TEMPLATES);

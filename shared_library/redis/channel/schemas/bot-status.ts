@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 
-/** Read-only in the type, so that a received status is a BotStatus. */
+/** The type is read-only, so that a received status, which is read-only, can be assigned to a BotStatus. */
 const descriptions: z.ZodType<readonly string[], readonly string[]> = z.array(z.string().max(1000)).max(100);
 
 export const botStatus = z.object({

@@ -30,7 +30,7 @@ const schema = z.object({
 
 export type Price = z.infer<typeof schema>;
 
-/** Has a fast path, because most messages are prices and each is validated by its publisher and by every bot. */
+/** The schema has a fast path: most messages are prices, and the publisher and every bot validate each of them. */
 export const price = withFastPath(schema, isPrice);
 
 const REQUIRED_FIELDS = 3;

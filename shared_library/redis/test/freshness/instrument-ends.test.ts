@@ -1,4 +1,4 @@
-// A status of an instrument that has ended: the instrument counts as unknown, and no quiet price of it as fresh.
+// Instrument statuses that have ended: the state of the instrument is unknown, and its unchanged price is not fresh.
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { expect, it } from 'vitest';

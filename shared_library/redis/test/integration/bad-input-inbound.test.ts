@@ -171,7 +171,7 @@ describeOnServers((server) => {
     );
 
     it('terminal escapes are escaped in the event and in the log', async () => {
-      // The log of the other subscriber has reached its limit.
+      // The first subscriber has reached the limit of its log, so a new one is needed.
       await subscriber.close();
       await listen();
       const attacks = [

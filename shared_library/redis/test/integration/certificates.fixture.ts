@@ -1,4 +1,4 @@
-// Certificates made with openssl: an authority, and what it signs.
+// Certificates made with openssl: those of an authority, and those that it signs.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ export interface Issued {
 export class Authority implements Disposable {
   readonly #folder = mkdtempSync(join(tmpdir(), 'tickbus-tls-'));
   readonly #key: string;
-  /** The file of its own certificate. */
+  /** The file of the authority's certificate. */
   readonly file: string;
   #count = 0;
 
@@ -32,7 +32,7 @@ export class Authority implements Disposable {
     return readFileSync(this.file, 'utf8');
   }
 
-  /** @param days until it expires; negative: it has expired */
+  /** @param days until the certificate expires; negative for an expired one */
   issue(host: string, days = 2): Issued {
     const path = (name: string) => join(this.#folder, `${++this.#count}-${name}.pem`);
     const [cert, key, request, extensions] = [path('cert'), path('key'), path('request'), path('extensions')];

@@ -125,7 +125,7 @@ it('a holder whose head becomes foreign loses the lease, and gets it again once 
   await until(() => lease.holds);
   await admin.hSet(head, 'epoch', 'abc');
   await until(() => !lease.holds);
-  // The first error can be that of the link, which drops.
+  // The first logged error can be about the link, which drops.
   const named = () => loggedErrors(log).find((error) => (error as TickbusError).field !== undefined);
   await until(() => named() !== undefined);
   expect(named()).toMatchObject(NAMES_KEY);

@@ -120,7 +120,7 @@ it('requireFresh gives out a forged price at most until the next real message on
   await forgeAfter(head, String(PRICE_DATA), 1, price('A', 666));
   await until(() => given('A') === 666);
   const afterReal: unknown[] = [];
-  // The real message arrives, and `requireFresh` is asked at once and until the true price is back.
+  // When the real message arrives, `requireFresh` is called at once, and again until the real price is back.
   const recovering = new Promise<void>((resolve) =>
     subscriber.on('status', ({ type }) => {
       if (type === 'recovering') afterReal.push(given('A'));

@@ -70,7 +70,7 @@ it('with one key reads its value alone, however many others there are', async ()
   const before = await bytesSent();
   const { prices } = await join(['S77777']);
   expect([...prices]).toEqual([['S77777', 1]]);
-  // All values are 12 MB.
+  // All values together have 12 MB.
   expect((await bytesSent()) - before).toBeLessThan(200_000);
   expect(await callsOf('hvals')).toBe(0);
 });

@@ -235,7 +235,7 @@ it('the holder keeps its lease when the clock of Redis jumps an hour ahead', asy
   const publisher = new RedisPublisher({ connection, lease: holder });
   closing.push(() => publisher.close());
   const publish = () => publisher.publish(ALERTS, { n: 1 }, { type: 'note' });
-  // Changes the data as such a clock would: the lease key has expired, and its recorded end is an hour earlier.
+  // Has the effect of such a clock on the data: the lease key has expired, and its recorded end is an hour ago.
   const setClockAhead = async () => {
     const until = Number(await admin.hGet('tickbus:{ALERTS}:head', 'until')) - 3_600_000;
     await admin.multi().del('tickbus:{ALERTS}:lease').hSet('tickbus:{ALERTS}:head', 'until', until).exec();

@@ -22,8 +22,8 @@ const works: Outcomes = { publish: 'works', lease: 'works', listen: 'works' };
 const denied = 'TICKBUS_DENIED' as const;
 
 /**
- * Commands of tickbus, and what does not work without each. Without `listen`, last values cannot be read; the status
- * `recovery_failed` says why, and messages are received live.
+ * The Redis commands that tickbus uses, and what does not work without each one. If `listen` fails, last values cannot
+ * be read, the status `recovery_failed` says why, and messages are received live.
  */
 const COMMANDS: Readonly<Record<string, Partial<Outcomes>>> = {
   EVAL: { publish: denied, lease: denied, listen: denied },
@@ -96,7 +96,7 @@ async function listenOutcome(url: string, command: string): Promise<Outcome> {
     return outcomeOf(error, command);
   }
   if (failure === undefined) return 'works';
-  // Freshness cannot be proved, so no price is given out.
+  // Freshness cannot be proved, so no value is returned.
   expect(() => subscriber.requireFresh(STATE, 'a', { maxAgeMs: 60_000 })).toThrow(/STATE/);
   return outcomeOf(failure, command);
 }

@@ -1,4 +1,4 @@
-// TLS to a real server: options, files of the environment, mutual TLS, and each fault of a certificate.
+// TLS to a real server: options, files named by environment variables, mutual TLS, and each fault of a certificate.
 
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, readFileSync } from 'node:fs';

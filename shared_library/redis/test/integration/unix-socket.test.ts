@@ -58,7 +58,7 @@ it.skipIf(process.getuid?.() === 0)('a socket without access is reported as such
   expect(error.message).toContain('this user may not open it (EACCES)');
 });
 
-/** The host and port that a program passes on from CONFIG, as in the example of the plan. */
+/** The options of a program that passes on only the host and the port of CONFIG. */
 function configured(env: Record<string, string>): RedisPublisherOptions {
   const { HOST: host, PORT: port } = readConfig(env);
   return { host, port };

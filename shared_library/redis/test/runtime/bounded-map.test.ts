@@ -1,4 +1,4 @@
-// BoundedMap: too many entries push out the stalest, never those that are kept.
+// BoundedMap: above the limit the stalest entries are evicted, but never those for which `isKept` returns true.
 
 import { expect, it } from 'vitest';
 import { BoundedMap } from '../../runtime/bounded-map.ts';

@@ -15,7 +15,7 @@ type Step =
       readonly type: 'new epoch' | 'old epoch' | 'turn' | 'second' | 'pause' | 'cut' | 'subscribe' | 'lease';
     };
 
-/** Each step that forges uses what a client with PUBLISH on the channel sees: the head, and earlier frames. */
+/** A forging step uses only what a client with PUBLISH on the channel can know: the head, and earlier frames. */
 const step = (...forgeries: readonly ('copy' | 'ahead' | 'replay')[]): fc.Arbitrary<Step> =>
   fc.oneof(
     {
@@ -70,7 +70,8 @@ async function run(channel: typeof FILLS | typeof ALERTS | typeof COMMANDS, step
     if (type === 'new epoch') forge({ epoch: head().epoch + 1_000_000, seq: 1 });
     if (type === 'old epoch') forge({ epoch: head().epoch - 1, seq: 1 });
     if (type === 'cut') {
-      // Stated limit: a forged number that is not confirmed when the link is cut can hide the loss of its message.
+      // Head checks confirm all numbers first. Known limit: a forged number that is not confirmed when the link is cut
+      // can hide the loss of the real message with this number.
       for (let checks = 0; checks < 2; checks++) {
         await clock.advance(1_200);
         await eventLoopTurns(2);

@@ -12,7 +12,7 @@ interface FakeChunk {
   readonly next: string;
 }
 
-/** Answers each call with the next chunk, and records the cursor, count and top of each call. */
+/** Answers each call with the next chunk. Records the cursor, the upper bound and the number of keys of each call. */
 function fakeServer(...chunks: readonly FakeChunk[]) {
   const calls: { readonly cursor: string; readonly upTo: string; readonly keys: number }[] = [];
   const run: RunRead = async (_keys, [, , , cursor = '', , upTo = '', , ...keys]) => {

@@ -1,10 +1,10 @@
-// Reading demand in chunks, and its bound.
+// Reading demand (the requested keys) in chunks, up to a maximum number of entries.
 
 import { expect, it } from 'vitest';
 import { MAX_DEMAND } from '../../channel/limits.ts';
 import { type RunCommand, redisDemand } from '../../transport/redis/redis-demand.ts';
 
-/** Answers each read with the next reply: next cursor, entries scanned, entries. */
+/** Answers each read with the next reply (next cursor, entries scanned, entries), then repeats the last one. */
 function demandOf(...replies: readonly (readonly [string, number, readonly string[]])[]) {
   let calls = 0;
   const run = (async () => replies[calls++] ?? replies.at(-1)) as RunCommand;

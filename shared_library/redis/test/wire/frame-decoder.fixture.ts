@@ -27,7 +27,7 @@ export function parsedBy(read: () => unknown): readonly string[] {
   }
 }
 
-/** A decoder that has learned the shape of ticks and does not need JSON.parse for them. */
+/** A decoder that has learned the JSON layout of ticks and does not need JSON.parse for them. */
 export function experienced(): FrameDecoder {
   const reader = new FrameDecoder();
   for (let seq = 1; seq < 100; seq++) reader.read(frameOf(tick(seq)));

@@ -1,4 +1,4 @@
-// A decoder with learned shapes (JSON layouts) against plain parsing, on random messages with random damage.
+// A decoder with learned JSON layouts against plain parsing, on random messages with random damage.
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -21,7 +21,7 @@ const plain = fc.oneof(
 );
 const key = fc.constantFrom('a', 'b', 'price', '0', 'ü', 'a b', '"', '');
 
-/** Field names of a payload. A session uses few layouts, so that its messages repeat shapes with different values. */
+/** Field names of a payload. A session uses few layouts, so that its messages repeat layouts with different values. */
 const layout = fc.uniqueArray(key, { maxLength: 5 });
 const session = fc.array(layout, { minLength: 1, maxLength: 3 }).chain((layouts) =>
   fc.array(

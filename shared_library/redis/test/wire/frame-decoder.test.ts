@@ -1,4 +1,4 @@
-// FrameDecoder.read: messages of a learned shape (JSON layout) give the same result as JSON.parse, each a new object.
+// FrameDecoder.read: messages of a learned JSON layout give the same result as JSON.parse, each a new object.
 
 import { describe, expect, it } from 'vitest';
 import { MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
