@@ -137,14 +137,14 @@ const LINK_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 function tooManyKeysError(total: number): TickbusError {
   return new TickbusError(
     'TICKBUS_LIMIT_EXCEEDED',
-    `One subscriber can request ${MAX_SUBSCRIBER_KEYS} keys of a channel, and these would be ${total}, so nothing is ` +
-      'subscribed. Request fewer keys, or subscribe without `keys` and filter with `where`.',
+    `A subscriber can request at most ${MAX_SUBSCRIBER_KEYS} keys of a channel; this would make ${total}, so nothing ` +
+      'is subscribed. Request fewer keys, or subscribe without `keys` and filter with `where`.',
     { field: 'keys' },
   );
 }
 
 function unexpectedError(cause: unknown): TickbusError {
   const text =
-    'The keys could not be requested, so the gateway may not serve them. It is tried again every 5 s.';
+    'The keys could not be requested, so the gateway may not serve them. The request is retried every 5 s.';
   return new TickbusError('TICKBUS_SERVER_ERROR', text, { cause });
 }

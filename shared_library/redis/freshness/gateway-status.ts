@@ -276,7 +276,7 @@ export class GatewayStatus {
   #logEvicted(count: number, what: string): void {
     this.#options.logger.warn(
       { count },
-      `Gateway status evicted: it names too many ${what}. The state of those without a status for longest is unknown.`,
+      `Gateway status evicted: too many ${what}. The state of the least recently updated ones is unknown.`,
     );
   }
 

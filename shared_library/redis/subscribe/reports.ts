@@ -218,7 +218,7 @@ export class Reports {
 }
 
 const EVICTED_TEXT =
-  'Latest values evicted: the channel has too many keys, so those without updates for longest are no longer kept.';
+  'Latest values evicted: the channel has too many keys, so the least recently updated ones are no longer kept.';
 
 /** The first bytes of a frame, and its size if it is longer. */
 function previewOf(frame: Uint8Array): string {
@@ -228,8 +228,8 @@ function previewOf(frame: Uint8Array): string {
 
 function forgedText({ isProved }: Forged): string {
   return isProved
-    ? 'Forged messages were received: their numbers were copied or invented. See who may publish on this channel.'
-    : 'Several messages have the same number, and nothing proves which one is real. See who may publish on this channel.';
+    ? 'Forged messages were received: their numbers were copied or invented. Check which users may publish on this channel.'
+    : 'Nothing proves which of the messages with these numbers are real. Check which users may publish on this channel.';
 }
 
 function gapText({ repaired, cause, lost }: Gap): string {

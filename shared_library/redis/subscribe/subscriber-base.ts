@@ -139,7 +139,7 @@ export class SubscriberBase implements AsyncDisposable {
     if (typeof listener !== 'function')
       throw new TickbusError(
         'TICKBUS_INVALID_OPTION',
-        `The listener for "${event}" is not a function. Pass one.`,
+        `The listener for "${event}" is not a function. Pass a function.`,
       );
     const remove = this.#reports.on(event, listener);
     if (event !== 'verdict' || this.#state === 'closed') return remove;

@@ -115,7 +115,7 @@ const given = (symbol: string) => {
   }
 };
 
-it('requireFresh gives out a forged price at most until the next real message on the channel', async () => {
+it('requireFresh returns a forged price at most until the next real message on the channel', async () => {
   const head = await freshPrice();
   await forgeAfter(head, String(PRICE_DATA), 1, price('A', 666));
   await until(() => given('A') === 666);
@@ -134,7 +134,7 @@ it('requireFresh gives out a forged price at most until the next real message on
   expect(forged.items).toMatchObject([{ isProved: true, senders: ['mallory'] }]);
 });
 
-it('requireFresh gives out a forged price at most until the next head check', async () => {
+it('requireFresh returns a forged price at most until the next head check', async () => {
   const head = await freshPrice();
   await forgeAfter(head, String(PRICE_DATA), 20, price('A', 666));
   await forgeAfter({ ...head, seq: head.seq + 20 }, String(PRICE_DATA), 1, price('INVENTED', 666));
