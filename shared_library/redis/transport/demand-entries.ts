@@ -28,11 +28,15 @@ export function demandFullError({ name }: Pick<ChannelSpec, 'name'>, declined: n
   );
 }
 
-/** The error of a reader that finds far more entries than any tickbus subscribers can declare. */
+/** Maximum bytes of all entries together. To read more, Redis and the gateway would need too much time and memory. */
+export const MAX_DEMAND_BYTES = 32 * 1024 * 1024;
+
+/** The error of a reader that finds far more than any tickbus subscribers can declare. */
 export function tooMuchDemandError({ name }: Pick<ChannelSpec, 'name'>): TickbusError {
   return new TickbusError(
     'TICKBUS_LIMIT_EXCEEDED',
-    `The demand of ${name} has more than ${2 * MAX_DEMAND} entries, twice the limit, so it was not read. ` +
+    `The demand of ${name} has more than ${2 * MAX_DEMAND} entries, twice the limit, or more than ` +
+      `${MAX_DEMAND_BYTES / 2 ** 20} MiB, so it was not read. ` +
       'Find the client that writes them without tickbus; they expire by themselves.',
   );
 }

@@ -65,3 +65,33 @@ it('a read-only bot reports TICKBUS_DENIED once and receives its symbols', async
   await prices.reaches(2);
   expect(refusals.items).toEqual(['TICKBUS_DENIED']);
 });
+
+it('ignores entries that no subscriber can have declared, and removes those that would never expire', async () => {
+  const { publisher, untilWanted } = gateway();
+  const demand = 'tickbus:{PRICE_DATA}:demand';
+  const [soon, never] = [Date.now() + 600_000, '9000000000000000'];
+  const add = (score: number | string, entry: string) =>
+    `EVAL "return redis.call('ZADD', KEYS[1], ARGV[1], ${entry})" 1 ${demand} ${score}`;
+  const long = add(soon, "string.rep('x', 1000000)");
+  await redis.answers(long, add(never, "'a:never'"), add(soon, "'a:' .. string.char(10) .. 'MSFT'"));
+  expect(Object.fromEntries(await publisher.wanted(CHANNELS.PRICE_DATA))).toEqual({ MSFT: 1 });
+  await redis.answers(`ZREMRANGEBYSCORE ${demand} ${soon} ${soon}`);
+  await bot(redis.url, 'AAPL').subscriber.startListening();
+  await untilWanted({ AAPL: 1 });
+  expect(await redis.answers(`ZCARD ${demand}`)).toBe(':1\r\n');
+});
+
+it('reads demand in chunks of few bytes, so that long entries do not block Redis', async () => {
+  const { publisher } = gateway();
+  await redis.answers(
+    `EVAL "for i = 1, 60 do redis.call('ZADD', KEYS[1], ARGV[1], i .. string.rep('x', 1000000)) end" 1 ` +
+      `tickbus:{PRICE_DATA}:demand ${Date.now() + 600_000}`,
+    'CONFIG RESETSTAT',
+  );
+  await expect(publisher.wanted(CHANNELS.PRICE_DATA)).rejects.toMatchObject({
+    code: 'TICKBUS_LIMIT_EXCEEDED',
+  });
+  const [, calls = ''] = /cmdstat_zscan:calls=(\d+)/.exec(await redis.answers('INFO commandstats')) ?? [];
+  // 32 MB, five entries of 1 MB at a time.
+  expect(Number(calls)).toBeGreaterThan(5);
+});

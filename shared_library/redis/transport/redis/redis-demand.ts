@@ -2,7 +2,7 @@
 
 import type { ChannelSpec } from '../../channel/channel.ts';
 import { MAX_DEMAND } from '../../channel/limits.ts';
-import { countKeys, demandFullError, tooMuchDemandError } from '../demand-entries.ts';
+import { countKeys, demandFullError, MAX_DEMAND_BYTES, tooMuchDemandError } from '../demand-entries.ts';
 import type { DemandOperations } from '../port.ts';
 import type { RedisClient } from './client.ts';
 import { channelKeys } from './keys.ts';
@@ -14,6 +14,8 @@ export type RunCommand = <T>(
 
 /** Keys a call. */
 const CHUNK = 1_000;
+/** Maximum bytes of an entry: the id of a subscriber and a key of 256 UTF-16 units. */
+const MAX_ENTRY_BYTES = 2_048;
 
 /** Calls are executed in order, and their chunks one after another, so that pings of the link come between them. */
 export function redisDemand(channel: ChannelSpec, run: RunCommand): DemandOperations {
@@ -41,15 +43,15 @@ export function redisDemand(channel: ChannelSpec, run: RunCommand): DemandOperat
       }),
     async wanted() {
       const entries = new Set<string>();
-      let [cursor, scanned] = ['0', 0];
+      let [cursor, scanned, bytes] = ['0', 0, 0];
       do {
-        const args = [cursor, String(CHUNK)];
+        const args = [cursor, String(CHUNK), String(MAX_ENTRY_BYTES)];
         const reply = await run((client) => client.readDemand([demand], args), 'read');
-        const [next, count, found] = reply as unknown as [string, number, string[]];
+        const [next, count, found, size] = reply as unknown as [string, number, string[], number];
         for (const entry of found) entries.add(entry);
-        [cursor, scanned] = [String(next), scanned + Number(count)];
+        [cursor, scanned, bytes] = [String(next), scanned + Number(count), bytes + Number(size)];
         // Twice the limit, because expired entries stay for a while.
-        if (scanned > 2 * MAX_DEMAND) throw tooMuchDemandError(channel);
+        if (scanned > 2 * MAX_DEMAND || bytes > MAX_DEMAND_BYTES) throw tooMuchDemandError(channel);
       } while (cursor !== '0');
       return countKeys(entries);
     },
