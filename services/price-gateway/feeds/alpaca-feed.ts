@@ -106,6 +106,7 @@ class AlpacaSession implements Session {
       onFrame: (events) => listener.onFrame(events),
       onInvalidFrame: (reason) => listener.onInvalidFrame(reason),
       onBrokerError: (error) => this.#onBrokerError(error),
+      onAttack: (reason) => this.#end(retryableFailure(reason)),
       onSocketError: (reason) => {
         this.#failure = retryableFailure(`The connection to the broker failed: ${listener.clean(reason)}.`);
       },

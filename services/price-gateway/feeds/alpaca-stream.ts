@@ -6,7 +6,9 @@ import type { WebSocket } from 'ws';
 import { type BrokerError, findBrokerError } from './alpaca-errors.ts';
 import { closeBrokerSocket, openBrokerSocket } from './broker-socket.ts';
 import type { RawFrame } from './feed.ts';
+import { findMsgpackBomb } from './msgpack-check.ts';
 import type { SubscriptionChange } from './subscription-plan.ts';
+import { TurnCounter } from './turn-counter.ts';
 
 export interface AlpacaStreamOptions {
   readonly url: string;
@@ -21,6 +23,8 @@ export interface AlpacaStreamListener {
   onFrame(events: readonly MarketEvent[]): void;
   onInvalidFrame(reason: string): void;
   onBrokerError(error: BrokerError): void;
+  /** The broker sent what would block the gateway. The listener must call `release` before it returns. */
+  onAttack(reason: string): void;
   /** The socket failed; `onDisconnected` follows. */
   onSocketError(reason: string): void;
   /** The session has ended: closed by the broker, failed, or closed by `release()`. */
@@ -36,9 +40,12 @@ export interface AlpacaStreamListener {
  */
 export class AlpacaStream extends streaming.StockDataStream {
   readonly #listener: AlpacaStreamListener;
+  /** Messages that are neither a trade nor a quote. Each takes time that grows with the number of symbols. */
+  readonly #others = new TurnCounter();
 
   constructor({ url, key, secret }: AlpacaStreamOptions, listener: AlpacaStreamListener) {
-    super({ url, credentials: { keyId: key, secret }, reconnect: false, wsFactory: openSocket });
+    const wsFactory = () => openSocket(url, listener);
+    super({ url, credentials: { keyId: key, secret }, reconnect: false, wsFactory });
     this.#listener = listener;
     this.on(streaming.EVENT.AUTHORIZED, () => listener.onAuthenticated());
     this.on(streaming.EVENT.SUBSCRIPTION, ({ trades, quotes }: SubscriptionAcknowledgement) =>
@@ -46,9 +53,10 @@ export class AlpacaStream extends streaming.StockDataStream {
     );
     // The client library reports two kinds of error here. While the socket is open, the error concerns one frame.
     // Otherwise the socket has failed.
-    this.onError((reason) =>
-      this.#isOpen ? listener.onInvalidFrame(reason) : listener.onSocketError(reason),
-    );
+    this.onError((reason) => {
+      if (!this.#isOpen) return listener.onSocketError(reason);
+      if (this.#mayRead(1)) listener.onInvalidFrame(reason);
+    });
     this.onDisconnect(() => listener.onDisconnected());
   }
 
@@ -80,7 +88,7 @@ export class AlpacaStream extends streaming.StockDataStream {
     if (this.#listener.onRaw !== undefined) this.#record(frame);
     if (!Array.isArray(frame)) throw new TypeError('a frame is not a list of messages');
     const error = findBrokerError(frame);
-    if (error !== undefined) return this.#listener.onBrokerError(error);
+    if (error !== undefined) return this.#mayRead(1) ? this.#listener.onBrokerError(error) : undefined;
     const events: MarketEvent[] = [];
     const control: object[] = [];
     let invalid = 0;
@@ -89,16 +97,22 @@ export class AlpacaStream extends streaming.StockDataStream {
       else if (isData(message)) events.push(toMarketEvent(message));
       else control.push(message);
     }
-    if (control.length > MAX_CONTROL_MESSAGES) {
-      invalid += control.length;
-      control.length = 0;
-    }
+    if (!this.#mayRead(control.length + Math.min(invalid, 1))) return;
     if (invalid > 0) this.#listener.onInvalidFrame(`${invalid} messages of a frame cannot be read.`);
     try {
       if (control.length > 0) super.handleMessage(control);
     } finally {
       this.#listener.onFrame(events);
     }
+  }
+
+  /** False if the broker has sent too many messages other than prices in this turn; the session has ended then. */
+  #mayRead(messages: number): boolean {
+    if (messages === 0 || this.#others.add(messages) <= MAX_OTHERS_PER_TURN) return true;
+    this.#listener.onAttack(
+      `The broker sent more than ${MAX_OTHERS_PER_TURN} messages at once that are not prices.`,
+    );
+    return false;
   }
 
   #record(frame: unknown): void {
@@ -123,11 +137,17 @@ interface SubscriptionAcknowledgement {
 }
 
 const OPEN = 1;
-/** A broker sends one or two in a frame. */
-const MAX_CONTROL_MESSAGES = 64;
+/** A broker sends one or two in answer to each message of the gateway. */
+const MAX_OTHERS_PER_TURN = 64;
 
-function openSocket(url: string): streaming.WebSocketLike {
-  return openBrokerSocket(url, { 'Content-Type': 'application/msgpack' });
+/** Checks each frame before the client decodes it. A released client decodes no further frame. */
+function openSocket(url: string, { onAttack }: AlpacaStreamListener): streaming.WebSocketLike {
+  const socket = openBrokerSocket(url, { 'Content-Type': 'application/msgpack' });
+  socket.on('message', (frame: Buffer) => {
+    const problem = findMsgpackBomb(frame);
+    if (problem !== undefined) onAttack(`The broker sent a frame that is not decoded, because ${problem}.`);
+  });
+  return socket;
 }
 
 function inBoth(some: readonly string[], others: readonly string[]): readonly string[] {

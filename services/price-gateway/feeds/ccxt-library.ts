@@ -36,6 +36,8 @@ export interface CcxtClient {
   /** Whether the venue compresses its messages. */
   readonly gunzip?: boolean;
   readonly inflate?: boolean;
+  /** False if the venue sends a binary format, not text. */
+  readonly decompressBinary?: boolean;
   onMessage: (event: { readonly data: Buffer | string }) => void;
   onError(error: unknown): void;
   close(): unknown;

@@ -4,11 +4,14 @@ import { addAbortSignal, type Readable, Transform } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress, createGunzip, createInflate, gunzipSync, inflateRawSync } from 'node:zlib';
+import { isTooDeep } from '@tickbus/capture';
 import { brokerSocketOptions } from './broker-socket.ts';
 import type { CcxtClient, CcxtExchange, CcxtResponse } from './ccxt-library.ts';
 
 /** Larger than for other feeds, because some venues send the tickers of a whole market in one message. */
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+/** Messages up to this length are not checked for their depth. */
+const UNCHECKED_LENGTH = 64 * 1024;
 /** Maximum bytes of an HTTP response after decompression. The market lists of the largest venues have about 20 MB. */
 const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
 /** Maximum duration of the body of an HTTP response, milliseconds. */
@@ -33,22 +36,29 @@ export function limitExchange(exchange: CcxtExchange): void {
   };
 }
 
-/** Decompresses before ccxt does, which passes text on unchanged. */
+/** Decompresses before ccxt does, which passes text on unchanged, and rejects text that takes seconds to parse. */
 function limitClient(client: CcxtClient): void {
   const onMessage = client.onMessage.bind(client);
   client.onMessage = ({ data }) => {
     const decompress = client.gunzip ? gunzipSync : client.inflate ? inflateRawSync : undefined;
-    if (decompress === undefined || typeof data === 'string') return onMessage({ data });
-    let text: string;
+    let message = data;
     try {
-      text = String(decompress(data, { maxOutputLength: MAX_MESSAGE_BYTES }));
+      if (decompress !== undefined && typeof data !== 'string')
+        message = String(decompress(data, { maxOutputLength: MAX_MESSAGE_BYTES }));
+      if (client.decompressBinary !== false && isTooDeepMessage(message))
+        throw new Error('The venue sent a message that is nested more than 128 levels deep.');
     } catch (error) {
       client.onError(error);
       client.close();
       return;
     }
-    onMessage({ data: text });
+    onMessage({ data: message });
   };
+}
+
+/** Short messages are not converted: they are parsed quickly, however deep they are. */
+function isTooDeepMessage(message: Buffer | string): boolean {
+  return message.length > UNCHECKED_LENGTH && isTooDeep(String(message));
 }
 
 const DECOMPRESSORS: Readonly<Record<string, () => Transform>> = {

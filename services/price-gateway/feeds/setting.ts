@@ -7,13 +7,13 @@ export function text(expected: string, pattern = /\S/) {
   return z.string(expected).trim().regex(pattern, expected);
 }
 
-/** The URL of a WebSocket server. */
+/** The URL of a WebSocket server. The client throws at a URL with a fragment when it connects. */
 export function webSocketUrl() {
-  const expected = 'a URL that starts with ws:// or wss://';
+  const expected = 'a URL that starts with ws:// or wss:// and contains no #';
   return z
     .string(expected)
     .trim()
-    .refine((url) => /^wss?:\/\//.test(url) && URL.canParse(url), expected);
+    .refine((url) => /^wss?:\/\/[^#]*$/.test(url) && URL.canParse(url), expected);
 }
 
 export function wholeNumber(least: number, most: number) {

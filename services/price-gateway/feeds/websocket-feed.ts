@@ -16,6 +16,7 @@ import {
   type SessionListener,
 } from './session-feed.ts';
 import { text, webSocketUrl, wholeNumber } from './setting.ts';
+import { TurnCounter } from './turn-counter.ts';
 
 export interface WebSocketFeedOptions {
   readonly url: string;
@@ -66,6 +67,9 @@ export function createWebSocketFeed(options: WebSocketFeedOptions): Feed {
 /** HTTP statuses of the handshake after which a retry is useless. */
 const FINAL_STATUSES: ReadonlySet<number> = new Set([400, 401, 403, 404]);
 
+/** Each takes some 20 microseconds, and one read from the socket can contain 65,000. */
+const MAX_NOT_JSON_PER_TURN = 1_000;
+
 /** opening -> open -> ended, following the socket. The session reports live when the socket opens. */
 class WebSocketSession implements Session {
   readonly #options: Required<WebSocketFeedOptions>;
@@ -74,6 +78,7 @@ class WebSocketSession implements Session {
   #requested: ReadonlySet<string>;
   /** Symbols that were requested on this connection. */
   #subscribed: ReadonlySet<string> = new Set();
+  readonly #notJson = new TurnCounter();
   #pingTimer: NodeJS.Timeout | undefined;
   #isAlive = true;
   #failure: SessionFailure | undefined;
@@ -167,6 +172,10 @@ class WebSocketSession implements Session {
       if (isTooDeep(content)) throw new Error('nested too deeply');
       frame = JSON.parse(content);
     } catch {
+      if (this.#notJson.add(1) > MAX_NOT_JSON_PER_TURN) {
+        const reason = `The server sent more than ${MAX_NOT_JSON_PER_TURN} frames at once that are not JSON.`;
+        return this.#end(retryableFailure(undefined, reason));
+      }
       this.#listener.onRaw?.({ dir: 'in', json: JSON.stringify(content) });
       return this.#listener.onInvalidFrame(`The frame is not JSON: ${this.#listener.clean(content)}`);
     }

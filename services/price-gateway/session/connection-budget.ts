@@ -96,6 +96,10 @@ const attempt = z.object({ at: z.number(), data: z.object({ feed: z.string() }) 
 
 /** Undefined for a message that is not an attempt: any client can publish on the channel. */
 function parseAttempt(entry: Uint8Array): { readonly feed: string; readonly at: number } | undefined {
-  const { data } = attempt.safeParse(JSON.parse(new TextDecoder().decode(entry)));
-  return data && { feed: data.data.feed, at: data.at };
+  try {
+    const { at, data } = attempt.parse(JSON.parse(new TextDecoder().decode(entry)));
+    return { feed: data.feed, at };
+  } catch {
+    return undefined;
+  }
 }

@@ -61,7 +61,7 @@ HTTP_PORT (or --http-port) must be a whole number from 0 to 65535.
 LOG_LEVEL (or --log-level) must be trace, debug, info, warn, error, fatal or silent.
 ALPACA_KEY (or --alpaca-key) must be the key of your Alpaca account.
 ALPACA_SECRET must be the secret of your Alpaca account.
-ALPACA_URL (or --alpaca-url) must be a URL that starts with ws:// or wss://.`),
+ALPACA_URL (or --alpaca-url) must be a URL that starts with ws:// or wss:// and contains no #.`),
   );
 });
 
@@ -69,6 +69,7 @@ it.each([
   [['--feed', 'pigeons'], /^FEED \(or --feed\) must be one of alpaca, /],
   [['--symbols', 'AA PL'], /^SYMBOLS \(or --symbols\) must be symbols separated by commas/],
   [['--symbols', ''], /^SYMBOLS /],
+  [['--alpaca-url', 'wss://broker/v2#iex'], /contains no #/],
   [['--port', '1'], /^Unknown flag --port\. See --help for the list of flags\.$/],
   [['--http-port'], /^--http-port needs a value\.$/],
   [['AAPL'], /^The gateway accepts flags only\./],

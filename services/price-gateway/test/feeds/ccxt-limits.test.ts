@@ -38,6 +38,23 @@ it.each([
   expect(onError).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: 'ERR_BUFFER_TOO_LARGE' }));
 });
 
+it.each([
+  ['text', (json: string) => json],
+  ['bytes', (json: string) => Buffer.from(json)],
+  ['gzip', (json: string) => gzipSync(json)],
+] as const)('parses no deeply nested message, sent as %s', async (form, toMessage) => {
+  const client = (await exchange('htx')).client('wss://127.0.0.1:1/ws');
+  Object.assign(client, { gunzip: form === 'gzip', inflate: false });
+  const parse = vi.spyOn(JSON, 'parse');
+  const onError = vi.spyOn(client, 'onError').mockReturnValue(undefined);
+  const close = vi.spyOn(client, 'close').mockReturnValue(undefined);
+  client.onMessage({ data: toMessage('['.repeat(4 * MIB)) });
+  expect(parse).not.toHaveBeenCalled();
+  parse.mockRestore();
+  expect(String(onError.mock.lastCall?.[0])).toContain('nested more than 128 levels');
+  expect(close).toHaveBeenCalledOnce();
+});
+
 it('passes a decompressed message on', async () => {
   const venue = await exchange('htx');
   const received: unknown[] = [];

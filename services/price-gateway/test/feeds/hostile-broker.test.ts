@@ -163,3 +163,34 @@ it('counts a deeply nested message as invalid without parsing it', async () => {
   victim.socket.write(frame(text, '['.repeat(MIB / 2) + ']'.repeat(MIB / 2)));
   expect(await observed.invalid.until(() => true)).toContain('The frame is not JSON');
 });
+
+it('ends the session at a flood of frames that are not JSON', async () => {
+  const { observed, victim } = await attack(FEEDS.websocket as (url: string) => Feed);
+  flood(victim.socket, repeated(frame(text, ''), 64 * 1024));
+  await victim.closed;
+  const down = await observed.state('down');
+  expect(down.reason).toBe('The server sent more than 1000 frames at once that are not JSON.');
+  expect(down.retryable).toBe(true);
+  expect(observed.invalid.all.length).toBe(1_000);
+});
+
+// 20 bytes that announce 33 million items each time make the decoder allocate a GiB, and 150 bytes end the process.
+const BOMBS: readonly (readonly [string, Buffer, string])[] = [
+  [
+    'announces arrays of gigabytes',
+    repeated(Buffer.from([0xdd, 1, 255, 255, 255]), 20),
+    'announces more items',
+  ],
+  ['nests short arrays', Buffer.alloc(MIB - 1, 0x91), 'nests more than 32 levels'],
+  ['nests maps', Buffer.alloc(MIB - 1, 0x81), 'nests more than 32 levels'],
+];
+
+it.each(BOMBS)('decodes no msgpack frame that %s', async (_what, bomb, reason) => {
+  const { observed, victim } = await attack(FEEDS.alpaca as (url: string) => Feed);
+  victim.socket.write(frame(binary, bomb));
+  await victim.closed;
+  const down = await observed.state('down');
+  expect(down.reason).toContain(reason);
+  expect(down.retryable).toBe(true);
+  expect(observed.invalid.all).toEqual([]);
+});

@@ -102,3 +102,20 @@ it('does not count attempts of other feeds', async () => {
   await other.take(never, () => {});
   expect(await waitMs(budget)).toBeUndefined();
 });
+
+it('ignores entries of the history that are no attempts', async () => {
+  const connection = new MemoryConnection({ server });
+  await connection.publishing.connect();
+  const publisher = new RedisPublisher({ connection });
+  const { publishing } = connection;
+  const read = publishing.read.bind(publishing);
+  const foreign = ['not JSON', '{"at":"soon"}', 'null'].map((text) => new TextEncoder().encode(text));
+  publishing.read = async (...args) => {
+    const state = await read(...args);
+    return { ...state, entries: [...foreign, ...state.entries] };
+  };
+  const options = { connection, publisher, feed: 'f', limit: 1, windowMs: 60_000, logger: SILENT };
+  const budget = new ConnectionBudget(options);
+  expect(await reportedWait(budget)).toEqual([]);
+  expect(await waitMs(budget)).toBe(60_000);
+});

@@ -65,3 +65,18 @@ it('a read-only bot reports TICKBUS_DENIED once and receives its symbols', async
   await prices.reaches(2);
   expect(refusals.items).toEqual(['TICKBUS_DENIED']);
 });
+
+it('ignores entries that no subscriber can have declared, and removes those that would never expire', async () => {
+  const { publisher, untilWanted } = gateway();
+  const demand = 'tickbus:{PRICE_DATA}:demand';
+  const [soon, never] = [Date.now() + 600_000, '9000000000000000'];
+  const add = (score: number | string, entry: string) =>
+    `EVAL "return redis.call('ZADD', KEYS[1], ARGV[1], ${entry})" 1 ${demand} ${score}`;
+  const long = add(soon, "string.rep('x', 1000000)");
+  await redis.answers(long, add(never, "'a:never'"), add(soon, "'a:' .. string.char(10) .. 'MSFT'"));
+  expect(Object.fromEntries(await publisher.wanted(CHANNELS.PRICE_DATA))).toEqual({ MSFT: 1 });
+  await redis.answers(`ZREMRANGEBYSCORE ${demand} ${soon} ${soon}`);
+  await bot(redis.url, 'AAPL').subscriber.startListening();
+  await untilWanted({ AAPL: 1 });
+  expect(await redis.answers(`ZCARD ${demand}`)).toBe(':1\r\n');
+});
