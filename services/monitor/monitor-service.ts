@@ -101,6 +101,8 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
     serverOptions: serverOptions(limits),
   }) as Server;
   server.maxConnections = limits.maxConnections;
+  // A client that does not read its responses would keep its connection for ever.
+  server.timeout = limits.readMs;
   const stop = async () => {
     frames.close();
     await closeServer(server);
