@@ -2,6 +2,7 @@
 
 import { withoutServiceLinks } from 'tickbus/constants';
 import { z } from 'zod';
+import { isUsableToken, TOKEN_RULE } from './http/token-check.ts';
 
 /** Keys are variable names. An error text completes "NAME must be ..."; a description is the line in `--help`. */
 const settings = z.object({
@@ -25,7 +26,7 @@ const settings = z.object({
     .describe('further host names that browsers may use, separated by commas (default localhost only)'),
   MONITOR_TOKEN: z
     .string()
-    .min(16, 'at least 16 characters long')
+    .refine(isUsableToken, TOKEN_RULE)
     .optional()
     .describe('enables sending commands from the page to holders of this token (default off)'),
   MONITOR_MAX_AGE_MS: wholeNumber('a whole number of milliseconds, 100 or above', 100, 86_400_000)

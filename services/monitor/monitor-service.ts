@@ -19,6 +19,7 @@ import { CommandEndpoint } from './http/command-endpoint.ts';
 import { readPageFiles } from './http/page-files.ts';
 import { HTTP_LIMITS, type HttpLimits, serverOptions } from './http/server-limits.ts';
 import { Streams } from './http/streams.ts';
+import { isUsableToken, TOKEN_RULE } from './http/token-check.ts';
 import { builtPage } from './page-build.ts';
 import { PageFrames } from './page-frames.ts';
 
@@ -37,7 +38,7 @@ export interface MonitorOptions {
   readonly port?: number | undefined;
   /** Accepted Host header names, besides localhost and `host`. Default: none. */
   readonly allowedHosts?: readonly string[] | undefined;
-  /** Enables sending commands with this bearer token; at least 16 characters. Default: off. */
+  /** Enables sending commands with this bearer token; at least 16 printable ASCII characters. Default: off. */
   readonly token?: string | undefined;
   /** Maximum age of a fresh price, in milliseconds. Default 5,000. */
   readonly maxAgeMs?: number | undefined;
@@ -57,22 +58,19 @@ export interface Monitor {
 
 const DEFAULT_PORT = 8788;
 const DEFAULT_MAX_AGE_MS = 5_000;
-const MIN_TOKEN_LENGTH = 16;
 const VERSION = '0.1.0';
 
 /**
  * Starts the monitor and resolves when the page can be opened. Does not wait for Redis; the page shows whether
  * Redis is reachable.
  *
- * @throws Error if the address is in use, the token is too short or the page is not built
+ * @throws Error if the address is in use, the token is not usable or the page is not built
  * @throws TickbusError `TICKBUS_INVALID_OPTION` for an invalid url
  */
 export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
   const { host = '127.0.0.1', port = DEFAULT_PORT, allowedHosts = [], token, logger } = options;
-  if (token !== undefined && token.length < MIN_TOKEN_LENGTH)
-    throw new Error(
-      `The monitor token is too short, so the monitor did not start. Use at least ${MIN_TOKEN_LENGTH} characters.`,
-    );
+  if (token !== undefined && !isUsableToken(token))
+    throw new Error(`The monitor did not start: its token is not usable. It must be ${TOKEN_RULE}.`);
   const files = readPageFiles(await builtPage());
   const redis = { url: options.url, ...options.certificates };
   const connection = options.connection ?? new RedisConnection({ ...redis, logger });
@@ -101,6 +99,8 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
     serverOptions: serverOptions(limits),
   }) as Server;
   server.maxConnections = limits.maxConnections;
+  // A client that does not read its responses would keep its connection for ever.
+  server.timeout = limits.readMs;
   const stop = async () => {
     frames.close();
     await closeServer(server);

@@ -25,6 +25,8 @@ export class EventStream {
     response.on('drain', () => this.#continue());
     response.on('close', () => this.#continue());
     response.socket?.setKeepAlive(true, KEEPALIVE_MS);
+    // A stream may be idle for hours; `readMs` limits each event.
+    response.socket?.setTimeout(0);
     response.writeHead(200, { ...Object.fromEntries(headers), ...HEADERS });
     response.flushHeaders();
   }

@@ -10,7 +10,10 @@ export interface HttpLimits {
    * before, it gets 503. Default 10,000.
    */
   readonly keepMs: number;
-  /** Milliseconds in which a browser must accept an event, else its stream is cut. Default 30,000. */
+  /**
+   * Milliseconds in which a browser must accept an event, else its stream is cut; and after which a connection without
+   * a stream is closed if no byte has passed. Default 30,000.
+   */
   readonly readMs: number;
   /** Unread events of all streams together, in bytes. Beyond it the slowest stream is cut. Default 64 MiB. */
   readonly maxUnreadBytes: number;

@@ -72,9 +72,12 @@ export class Streams {
     // Hono answers HEAD with the handler of GET.
     if (context.req.method !== 'GET')
       return context.text('This address is a stream: use GET.\n', 405, { Allow: 'GET' });
+    const { outgoing } = context.env;
+    // A response in the queue of its connection never reports that the connection was closed.
+    if (outgoing.socket === null)
+      return context.text('A stream cannot wait behind another response: use a new connection.\n', 400);
     if (this.#open.size >= this.#limits.maxStreams && !this.#cutOldest())
       return context.text('Too many open pages: this one cannot connect. Close some of them.\n', 503);
-    const { outgoing } = context.env;
     if (outgoing.destroyed) return RESPONSE_ALREADY_SENT;
     const stream = new EventStream(outgoing, context.body(null).headers, this.#limits.readMs);
     this.#open.set(stream, performance.now());

@@ -11,6 +11,16 @@ const MINUTE_MS = 60_000;
 /** Bounds memory. Further addresses of the same minute share one counter. */
 const MAX_ADDRESSES = 1_000;
 
+const MIN_TOKEN_LENGTH = 16;
+
+/** Completes "must be ...". */
+export const TOKEN_RULE = `at least ${MIN_TOKEN_LENGTH} printable ASCII characters, without spaces at the ends`;
+
+/** Whether a browser can send the token: a header holds printable ASCII, and its outer spaces are removed. */
+export function isUsableToken(token: string): boolean {
+  return token.length >= MIN_TOKEN_LENGTH && /^[\x20-\x7e]+$/.test(token) && token === token.trim();
+}
+
 /** The right token is always accepted: nobody can lock its holder out with wrong ones. */
 export class TokenCheck {
   readonly #digest: Buffer;

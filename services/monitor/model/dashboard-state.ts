@@ -78,8 +78,9 @@ export class DashboardState {
     this.#bots = new BotBoard((change) =>
       this.#events.add('bot', ...eventTexts.describeBotChange(change), this.#now),
     );
-    this.#feed = new FeedStatusTracker((kind, severity, text) =>
-      this.#events.add(kind, severity, text, this.#now),
+    this.#feed = new FeedStatusTracker(
+      (kind, severity, text) => this.#events.add(kind, severity, text, this.#now),
+      () => sources.reportOf(CHANNELS.PRICE_DATA)?.lease,
     );
     const since = { since: now };
     this.#indicators = {
@@ -244,7 +245,7 @@ export class DashboardState {
   #updateIndicators(now: number): void {
     const feed = this.#feed.newest;
     const redis = redisIndicator(this.#link, this.#about.redis);
-    const broker = brokerIndicator(redis.state, feed, now, this.#reconnectedAt);
+    const broker = brokerIndicator(redis.state, feed, now, this.#reconnectedAt, this.#feed.heldLease());
     this.#setIndicator('redis', redis, now);
     this.#setIndicator('broker', broker, now);
     const { maxAgeMs } = this.#about;

@@ -24,11 +24,14 @@ const MAX_CHANNELS = 100;
 
 export class FeedStatusTracker {
   readonly #addEvent: AddEvent;
+  /** The token of the lease of PRICE_DATA that the server names; undefined if nobody holds it. */
+  readonly heldLease: () => number | undefined;
   /** Newest status by price channel, because each price channel has a separate gateway. */
   readonly #newest = new BoundedEntries<GatewayHeartbeat>(MAX_CHANNELS);
 
-  constructor(addEvent: AddEvent) {
+  constructor(addEvent: AddEvent, heldLease: () => number | undefined) {
     this.#addEvent = addEvent;
+    this.heldLease = heldLease;
   }
 
   /** Newest status of the PRICE_DATA gateway; undefined before the first one. */
@@ -44,8 +47,12 @@ export class FeedStatusTracker {
     const status = shownStatus(data);
     const { channel = CHANNELS.PRICE_DATA.name, lease = 0 } = status;
     const before = this.#newest.get(channel)?.status;
-    // A gateway may still publish after it lost its lease; such a status is ignored.
-    if (lease < (before?.lease ?? 0)) return;
+    // The server decides whose status counts, because anybody who may publish can name a high lease. Until it has
+    // named a holder, the highest lease counts: a gateway may still publish after it lost its lease.
+    const held = channel === CHANNELS.PRICE_DATA.name ? this.heldLease() : undefined;
+    const isFromHolder = held !== undefined && lease === held;
+    const known = before?.lease ?? 0;
+    if (!isFromHolder && (known === held || lease < known)) return;
     this.#newest.set(channel, { status, receivedAt }, now);
     if (before?.lease !== status.lease) this.#reportLease(status);
     if (before?.state === status.state && before.detail === status.detail) return;

@@ -43,12 +43,14 @@ export function redisIndicator(link: LinkStatus | undefined, redis: string): Ind
  * State of the broker link, as reported by the gateway that is connected to the broker. The detail names the gateway.
  *
  * @param reconnectedAt when the Redis link was last restored; heartbeats before that may have been missed
+ * @param heldLease the token of the lease that the server names; undefined if nobody holds it
  */
 export function brokerIndicator(
   redis: IndicatorState,
   feed: GatewayHeartbeat | undefined,
   now: number,
   reconnectedAt = 0,
+  heldLease?: number,
 ): IndicatorStatus {
   if (redis !== 'ok') return indicator('unknown', 'unknown', 'Unknown while the Redis link is down.');
   if (feed === undefined) return indicator('bad', 'no gateway', 'No gateway has reported its broker link.');
@@ -68,6 +70,12 @@ export function brokerIndicator(
       'unknown',
       'waiting',
       'The Redis link was just restored; waiting for the next heartbeat of the gateway.',
+    );
+  if (status.lease && status.lease !== heldLease)
+    return indicator(
+      'unknown',
+      'not proved',
+      `${holder} That is not proved: Redis does not name this lease.`,
     );
   if (status.state === 'down') return indicator('bad', 'down', `${status.detail ?? status.feed} ${holder}`);
   if (status.state === 'connecting')

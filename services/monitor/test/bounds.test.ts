@@ -109,6 +109,7 @@ it('200 fake feeds do not hide the gateway', () => {
   const dashboard = new Dashboard();
   dashboard.state.onStatus({ type: 'connected', generation: 1 } as never, dashboard.now);
   repeat(200, (index) => dashboard.feed({ feed: `fake-${index}`, channel: `FAKE-${index}` }));
+  dashboard.heldLease = 1;
   dashboard.feed({ holder: 'gateway-1', lease: 1 });
   dashboard.second();
   expect(dashboard.state.snapshot().lamps.broker).toMatchObject({ state: 'ok', text: 'connected' });

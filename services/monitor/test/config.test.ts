@@ -33,6 +33,15 @@ it('reports each invalid setting in one line without its value', () => {
   expect(() => readConfig(['--port'], {})).toThrow(/accepts --help only/);
 });
 
+it.each([
+  'ein schönes langes Token',
+  'пароль достаточно длинный',
+  ' outer space before it',
+  'a line break after it\n',
+])('rejects a token that a browser cannot send: %j', (token) => {
+  expect(() => readConfig([], { MONITOR_TOKEN: token })).toThrow(/^MONITOR_TOKEN must be .*ASCII/);
+});
+
 it('has a help text', () => {
   expect(readConfig(['--help'], {})).toBe('help');
   expect(helpText()).toMatch(/MONITOR_TOKEN.*default off/);

@@ -1,6 +1,6 @@
 // A DashboardState without a bus: messages are recorded directly, and the last price of a symbol is always fresh.
 
-import type { BotStatus, Channel, FeedStatus, Message, Price } from 'tickbus';
+import type { BotStatus, Channel, ChannelReport, FeedStatus, Message, Price } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { DashboardState } from '../model/dashboard-state.ts';
 import type { PriceVerdict } from '../model/instrument-record.ts';
@@ -11,12 +11,14 @@ const FRESH: PriceVerdict = { verdict: 'fresh', reason: '', changedAgoMs: 0, ins
 export class Dashboard {
   readonly state: DashboardState;
   now = 1_000_000;
+  /** The lease of PRICE_DATA that the server names. */
+  heldLease: number | undefined;
 
   constructor(latestOf: (symbol: string) => PriceVerdict = () => FRESH) {
     this.state = new DashboardState(
       about,
       Object.values(CHANNELS),
-      { latestOf, reportOf: () => undefined },
+      { latestOf, reportOf: () => ({ lease: this.heldLease }) as ChannelReport },
       this.now,
     );
   }

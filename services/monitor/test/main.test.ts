@@ -38,5 +38,7 @@ it('reports an invalid setting in one line without the secret', async () => {
     errors += chunk;
   });
   expect(await once(child, 'close')).toEqual([1, null]);
-  expect(errors).toBe('MONITOR_TOKEN must be at least 16 characters long.\n');
+  expect(errors).toBe(
+    'MONITOR_TOKEN must be at least 16 printable ASCII characters, without spaces at the ends.\n',
+  );
 });

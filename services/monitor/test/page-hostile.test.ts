@@ -1,9 +1,11 @@
 // The page in Chromium beside programs that send made-up names and text that hides what it is.
 
+import { silentLogger } from '@tickbus/test-kit';
 import { CHANNELS } from 'tickbus/constants';
+import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually } from './monitor.fixture.ts';
-import { MonitorServer } from './monitor-server.fixture.ts';
+import { MonitorServer, TOKEN } from './monitor-server.fixture.ts';
 import { PageDriver } from './page-driver.fixture.ts';
 
 let server: MonitorServer;
@@ -68,4 +70,36 @@ it('shows a real bot after 1,200 made-up ones, and says how many rows were dropp
     expect(await driver.page.locator('tr[data-kind]').count()).toBe(500);
   });
   expect(driver.browserErrors).toEqual([]);
+}, 90_000);
+
+it('gives a command up that waits behind other pages, and never sends it later', async () => {
+  const received: string[] = [];
+  const subscriber = new RedisSubscriber({ url: server.redis.url, logger: silentLogger });
+  subscriber.subscribe(CHANNELS.TRADE_COMMANDS, ({ data }) => received.push(data.bot));
+  await subscriber.startListening();
+  await driver.page.goto(server.monitor.url);
+  await driver.openTab('Commands');
+  await driver.page.getByRole('button', { name: 'Send a command' }).click();
+  const send = async (bot: string) => {
+    await driver.page.getByLabel('Token').fill(TOKEN);
+    await driver.page.getByLabel('Bot', { exact: true }).fill(bot);
+    await driver.page.getByRole('button', { name: 'Review' }).click();
+    await driver.page.getByRole('button', { name: `Send pause to ${bot}` }).click();
+  };
+  // Chromium opens six connections to one address: the stream of the page and five others, as of other pages.
+  await driver.page.evaluate(`(async () => {
+    globalThis.others = Array.from({ length: 5 }, () => new EventSource('/api/tail?text=never'));
+    await Promise.all(others.map((other) => new Promise((resolve) => { other.onopen = resolve; })));
+  })()`);
+  await send('waits');
+  const result = driver.page.locator('.send-result');
+  await result.getByText('The outcome is unknown').waitFor();
+  await driver.page.evaluate('others.forEach((other) => other.close())');
+  await send('does-not-wait');
+  await result.getByText('Sent to').waitFor();
+  await eventually(() => expect(received).toEqual(['does-not-wait']));
+  await driver.page.getByLabel('Token').fill('ein schönes langes Token');
+  expect(await driver.page.locator('input:invalid').count()).toBeGreaterThan(0);
+  await driver.page.getByRole('button', { name: 'Close' }).click();
+  await subscriber.close();
 }, 90_000);

@@ -69,6 +69,31 @@ it('closes connections beyond the maximum at once, and accepts new ones when oth
   for (const client of [...idle, further]) client.close();
 });
 
+it('closes the connection of a client that does not read its responses, but no idle stream', async () => {
+  const url = await start({ maxConnections: 3, readMs: 300 });
+  const page = await RawClient.open(url);
+  page.request('GET', '/', ['Connection: close']);
+  await page.closed();
+  const script = /assets\/[^"]+\.js/.exec(page.received)?.[0];
+  const tail = await RawClient.open(url);
+  tail.request('GET', '/api/tail?text=never');
+  expect(await tail.status()).toBe(200);
+  const stalled = await Promise.all([RawClient.open(url), RawClient.open(url)]);
+  for (const client of stalled) {
+    client.socket.pause();
+    // More than the buffers of both sockets hold.
+    for (let count = 0; count < 100; count++) client.request('GET', `/${script}`);
+  }
+  await eventually(async () => {
+    const further = await RawClient.open(url);
+    further.request('GET', '/healthz');
+    expect(await further.status()).toBe(200);
+    further.close();
+  });
+  expect([tail.socket.destroyed, tail.socket.readableEnded]).toEqual([false, false]);
+  for (const client of [tail, ...stalled]) client.close();
+});
+
 it('rejects a post of another site before it reads the body or the token', async () => {
   const pause = { type: 'pause', data: { bot: 'a' } };
   for (const headers of [{ origin: 'https://evil.example' }, { 'sec-fetch-site': 'cross-site' }])

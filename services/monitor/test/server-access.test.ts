@@ -118,6 +118,7 @@ describe('startup', () => {
     await expect(startMonitor({ ...options, port })).rejects.toThrow(
       /cannot listen on 127\.0\.0\.1.*MONITOR_PORT/,
     );
-    await expect(startMonitor({ ...options, port: 0, token: 'short' })).rejects.toThrow(/at least 16/);
+    for (const unusable of ['short', 'ein schönes langes Token'])
+      await expect(startMonitor({ ...options, port: 0, token: unusable })).rejects.toThrow(/at least 16/);
   });
 });

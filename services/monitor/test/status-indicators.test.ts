@@ -75,7 +75,11 @@ describe('the broker indicator', () => {
   });
 
   it('uses the newest lease of the PRICE_DATA gateway', () => {
-    const tracker = new FeedStatusTracker(() => {});
+    let held: number | undefined;
+    const tracker = new FeedStatusTracker(
+      () => {},
+      () => held,
+    );
     const record = (status: Partial<FeedStatus>) =>
       tracker.record(
         { data: { ...live.status, ...status } } as Parameters<FeedStatusTracker['record']>[0],
@@ -88,6 +92,24 @@ describe('the broker indicator', () => {
     expect(tracker.newest?.status).toMatchObject({ lease: 7, state: 'live' });
     record({ lease: 8, state: 'connecting' });
     expect(tracker.newest?.status).toMatchObject({ lease: 8, state: 'connecting' });
+    record({ lease: 9e15, holder: 'forger' });
+    held = 8;
+    record({ lease: 8, state: 'down' });
+    expect(tracker.newest?.status).toMatchObject({ lease: 8, state: 'down' });
+    record({ lease: 9e15, holder: 'forger' });
+    expect(tracker.newest?.status).toMatchObject({ lease: 8, state: 'down' });
+    held = 9;
+    record({ lease: 9 });
+    expect(tracker.newest?.status).toMatchObject({ lease: 9, state: 'live' });
+  });
+
+  it('believes no lease that Redis does not name', () => {
+    const forged = feed({ holder: 'forger', lease: 9e15, interval_ms: 1e300 });
+    for (const heldLease of [undefined, 7])
+      expect(brokerIndicator('ok', forged, AT, 0, heldLease)).toMatchObject({
+        state: 'unknown',
+        text: 'not proved',
+      });
   });
 
   it('names the lease holder, or the last one of a silent gateway', () => {
@@ -95,7 +117,7 @@ describe('the broker indicator', () => {
     expect(brokerIndicator('ok', held, AT + 60_000).detail).toBe(
       'No heartbeat from desk-1, which held lease 17.',
     );
-    const { detail } = brokerIndicator('ok', feed({ holder: 'desk-1', lease: 17 }), AT);
+    const { detail } = brokerIndicator('ok', feed({ holder: 'desk-1', lease: 17 }), AT, 0, 17);
     expect(detail).toContain('desk-1 holds lease 17');
   });
 });

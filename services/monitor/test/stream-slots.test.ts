@@ -59,6 +59,18 @@ describe('a slot is free again', () => {
     await expectFreeSlot(server.monitor.url);
   });
 
+  it.each(STREAMS)('after streams in the queue of a connection that is closed: %s', async (path) => {
+    const other = await startOther({ maxStreams: 2, keepMs: 3_600_000 });
+    const client = await RawClient.open(other.url);
+    for (let count = 0; count < 2; count++) client.request('GET', path);
+    expect(await client.status()).toBe(200);
+    client.close();
+    await expectFreeSlot(other.url);
+    const first = await EventStream.open(`${other.url}/api/tail`);
+    await expectFreeSlot(other.url);
+    first.close();
+  });
+
   it('after a reader that does not read, when a further stream is requested', async () => {
     const other = await startOther({ maxStreams: 2, keepMs: 100 });
     const stalled = await Promise.all([RawClient.open(other.url), RawClient.open(other.url)]);

@@ -14,6 +14,8 @@ export interface HttpOptions {
   readonly allowedHosts?: readonly string[];
   /** 0 for a free port, which the result contains. */
   readonly port: number;
+  /** Milliseconds without a byte in either direction after which a connection is closed. Default 30,000. */
+  readonly idleMs?: number;
   readonly metrics: Registry;
   readonly readiness: () => Readiness;
 }
@@ -25,6 +27,7 @@ export interface HttpServer {
 
 /** A client must send its request within this time. */
 const REQUEST_MS = 10_000;
+const IDLE_MS = 30_000;
 const SERVER_OPTIONS = { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS } as const;
 /** Further connections are closed at once. */
 const MAX_CONNECTIONS = 100;
@@ -41,12 +44,17 @@ export async function startHttp({
   host,
   allowedHosts = [],
   port,
+  idleMs = IDLE_MS,
   metrics,
   readiness,
 }: HttpOptions): Promise<HttpServer> {
   const app = routes([host, ...allowedHosts], metrics, readiness);
   const server = createAdaptorServer({ fetch: app.fetch, serverOptions: SERVER_OPTIONS });
-  if (server instanceof Server) server.maxConnections = MAX_CONNECTIONS;
+  if (server instanceof Server) {
+    server.maxConnections = MAX_CONNECTIONS;
+    // A client that does not read its responses would keep its connection for ever.
+    server.timeout = idleMs;
+  }
   server.listen(port, host);
   try {
     await once(server, 'listening');

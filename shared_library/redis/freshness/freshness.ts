@@ -27,6 +27,7 @@ export interface FreshnessSettings extends FreshnessTimes {
    * showed another token, the callee checks the head to learn the present one.
    */
   readonly onLeaseClaimed: (channel: string, lease: FenceToken) => void;
+  readonly leaseOf: (channel: string) => FenceToken | undefined;
 }
 
 /** The state of one subscribed channel from which the freshness of its values is judged. */
@@ -82,6 +83,7 @@ export class Freshness {
         onInstrument: (channel, key, report) => this.#reportInstrument(channel, key, report),
         isNamed: (channel, key) => this.#isNamed(channel, key),
         onLeaseClaimed: settings.onLeaseClaimed,
+        leaseOf: settings.leaseOf,
       });
   }
 

@@ -26,11 +26,10 @@ export interface GatewayStatusOptions extends FeedChannels {
   readonly onInstrument: (channel: string, key: string, report: InstrumentReport) => void;
   /** True for a channel that is subscribed to, or a key that a subscription names: their status is never evicted. */
   readonly isNamed: (channel: string, key: string | undefined) => boolean;
-  /**
-   * Called when a feed status of a subscribed channel names a lease. Each channel causes at most 10 calls per interval
-   * of 100 ms; the last claim beyond that limit is passed on when the next interval starts.
-   */
+  /** Called when a feed status of a subscribed channel names a lease; at most 10 times in 100 ms, then with the last. */
   readonly onLeaseClaimed: (channel: string, lease: FenceToken) => void;
+  /** The token of the channel's lease at the last answer of the server; undefined if nobody held it. */
+  readonly leaseOf: (channel: string) => FenceToken | undefined;
 }
 
 /** The last status of the feed of a channel, from the gateway with the newest lease. */
@@ -223,7 +222,9 @@ export class GatewayStatus {
   #recordFeed({ data, at }: Message): void {
     const status = data as FeedStatusData;
     const { channel = this.#options.defaultChannel, lease = NO_LEASE } = status;
-    if (at === undefined || lease < (this.#feeds.get(channel)?.lease ?? 0)) return;
+    const { lease: known = NO_LEASE } = this.#feeds.get(channel) ?? {};
+    // The holder's status replaces one that names a higher lease: anybody who may publish can make a token up.
+    if (at === undefined || (lease < known && lease !== this.#options.leaseOf(channel))) return;
     this.#feeds.set(channel, {
       channel,
       name: status.feed,

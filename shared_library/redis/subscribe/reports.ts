@@ -10,6 +10,7 @@ import { LogLimiter, loggableError } from '../runtime/log-limiter.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { printable } from '../runtime/printable.ts';
 import type { LinkStatus } from '../transport/link-status.ts';
+import type { FenceToken } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
 import type { Position } from '../wire/position.ts';
 import type { Forged, Gap, Slow, SubscriberStatus } from './status.ts';
@@ -68,6 +69,8 @@ export interface ChannelReport {
   readonly mode: 'idle' | 'recovering' | 'live' | 'closed';
   /** The last position that was processed; undefined before it is known, and on `plain` channels. */
   readonly position: Position | undefined;
+  /** The token of the channel's lease at the last answer of the server; undefined if nobody held it. */
+  readonly lease: FenceToken | undefined;
   /** Messages received live, of all types and keys. Values read from the server are not counted. */
   readonly received: number;
   /** Messages passed to handlers, counted once for each handler. Values read from the server are counted. */

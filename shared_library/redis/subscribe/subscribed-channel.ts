@@ -130,11 +130,12 @@ export class SubscribedChannel {
   }
 
   get report(): ChannelReport {
-    const { mode, position, counters, subscriptions } = this.reader;
+    const { mode, position, lease, counters, subscriptions } = this.reader;
     const { dropped, overflows, ...own } = this.#counters;
     return {
       mode,
       position,
+      lease,
       ...counters,
       ...own,
       gaps: counters.gaps + overflows,

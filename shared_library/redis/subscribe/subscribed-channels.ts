@@ -71,6 +71,7 @@ export class SubscribedChannels {
         const reader = this.#byName.get(channel)?.reader;
         if (reader?.lease !== lease) reader?.checkHead();
       },
+      leaseOf: (channel) => this.#byName.get(channel)?.reader.lease,
     });
     this.#verdictPoller = new VerdictPoller({
       clock,

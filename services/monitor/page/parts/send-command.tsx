@@ -37,6 +37,12 @@ const COMMANDS: Readonly<Record<string, readonly CommandField[]>> = {
   ],
 };
 
+/**
+ * A browser opens at most six connections to the monitor. If other pages use all, the request waits in the browser: a
+ * command must not be sent after the operator has given up.
+ */
+const TIMEOUT_MS = 10_000;
+
 /** Kept in memory only, until the page is closed. */
 let token = '';
 
@@ -91,6 +97,9 @@ function Form({ type, onType }: { type: string; onType: (type: string) => void }
           type="password"
           autocomplete="off"
           required
+          // A header cannot hold other characters.
+          pattern="[\x20-\x7e]+"
+          title="Letters without accents, digits and signs"
           defaultValue={token}
           onInput={({ currentTarget }) => {
             token = currentTarget.value;
@@ -203,6 +212,7 @@ async function post(request: CommandRequest): Promise<string> {
       method: 'POST',
       headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${token}` },
       body: JSON.stringify(request),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     return ((await response.json()) as CommandResponse).message;
   } catch {

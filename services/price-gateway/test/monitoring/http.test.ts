@@ -1,6 +1,7 @@
 // /healthz, /readyz and /metrics over a real connection.
 
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import type { Readiness } from '../../gateway.ts';
 import { type HttpServer, startHttp } from '../../monitoring/http.ts';
@@ -148,6 +149,22 @@ it('escapes and bounds the labels that a broker can choose', async () => {
   for (const line of lines) expect(line).toMatch(/^[^\u0000-\u001f]{1,200}$/);
   expect(lines).toContain('tickbus_gateway_broker_errors_total{code="a\\"b\\\\c\\\\u000ad\\\\u001b[31m"} 1');
 });
+
+it('closes the connection of a client that does not read its responses', async () => {
+  const metrics = createMetrics(() => STATS);
+  const readiness = (): Readiness => ({ ready: true, role: 'standby', redis: 'connected' });
+  server = await startHttp({ host: '127.0.0.1', port: 0, idleMs: 300, metrics, readiness });
+  const client = connect({ host: '127.0.0.1', port: server.port }).pause();
+  client.on('error', () => {});
+  const closed = new Promise((resolve) => client.once('close', resolve));
+  // More than the buffers of both sockets hold.
+  client.write('GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(2_000));
+  // A paused socket sees the disconnection when it writes.
+  const writing = setInterval(() => client.write('\r\n'), 50);
+  await closed;
+  clearInterval(writing);
+  expect(await statusOf(server.port, '/healthz', 'localhost')).toBe(200);
+}, 30_000);
 
 /** Uses node:http, because `fetch` does not allow setting Host. */
 function statusOf(port: number, path: string, host: string): Promise<number | undefined> {

@@ -80,6 +80,17 @@ describe('a gateway', () => {
     expect(harness.priceOrVerdict()).toBe('gateway_down');
   });
 
+  it('of the holder ends the effect of a made-up higher lease', async () => {
+    const harness = await FreshnessHarness.running();
+    const lease = await harness.takeLease();
+    harness.status = { state: 'live', lease: lease + 1_000, feed: 'forged' };
+    await harness.heartbeat();
+    expect(harness.priceOrVerdict()).toBe('gateway_down');
+    harness.status = { state: 'live', lease };
+    await harness.heartbeat();
+    expect(harness.priceOrVerdict()).toBe(1);
+  });
+
   it('yields gateway_down if it holds the lease and publishes no heartbeat', async () => {
     const harness = new FreshnessHarness();
     harness.isAlive = false;

@@ -32,6 +32,7 @@ async function setUp() {
     onInstrument: () => {},
     isNamed: (channel, key) => channel === PRICE_DATA.name && (key === undefined || key === 'REAL'),
     onLeaseClaimed: (_, lease) => claims.push(lease),
+    leaseOf: () => undefined,
   });
   await connection.subscribing.connect();
   await connection.publishing.connect();
