@@ -33,3 +33,19 @@ it('names the keys that another program has written to', async () => {
   ]);
   expect(code).toBe(1);
 });
+
+it('does not pass keys and leases that the user may not read', async () => {
+  await using redis = await startLocalRedis();
+  await redis.answers(
+    'ACL SETUSER limited on >secret ~* &* +@all -pttl',
+    'HSET tickbus:{FEED_STATUS}:head epoch abc',
+    'SET tickbus:{PRICE_DATA}:lease 7',
+  );
+  const url = redis.url.replace('//', '//limited:secret@');
+  const { stdout } = await call(['doctor', '--json', '--url', url]);
+  const { findings } = JSON.parse(stdout) as { findings: DoctorFinding[] };
+  expect(findings.filter(({ subject }) => subject === 'keys')).toMatchObject([{ level: 'unknown' }]);
+  expect(findings.filter(({ subject }) => subject === 'writer')).toMatchObject([
+    { found: expect.stringMatching(/^who holds the leases is unknown; /) },
+  ]);
+});
