@@ -49,9 +49,8 @@ end
 
 /**
  * `in_steps(count, step)` reads up to `count` elements, by calls of `step(size)`, each of which reads about `size` more.
- * It starts with few and stops beyond 1 MiB, because elements of another program can be of any size, and a script
- * blocks the server while it reads them. `step` returns the number of elements and bytes that it read, and whether more
- * are left.
+ * It starts with few and stops beyond 1 MiB: elements of another program can be of any size, and a script blocks the
+ * server while it reads them. `step` returns the number of elements and bytes that it read, and whether more are left.
  */
 export const LUA_IN_STEPS = `
 local function in_steps(count, step)
