@@ -48,9 +48,9 @@ end
 `;
 
 /**
- * `in_steps(count, step)` reads up to `count` elements, by calls of `step(size)`, each of which reads about `size` more.
- * It starts with few and stops beyond 1 MiB: elements of another program can be of any size, and a script blocks the
- * server while it reads them. `step` returns the number of elements and bytes that it read, and whether more are left.
+ * `in_steps(count, step)` reads up to `count` elements, by calls of `step(size)`. Each call reads about `size` more.
+ * The first reads one, and none follows beyond 1 MiB: elements of another program can be of any size, and a script
+ * blocks the server while it reads. `step` returns how many elements and bytes it read, and whether more are left.
  */
 export const LUA_IN_STEPS = `
 local function in_steps(count, step)
