@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import type { RedisConnectionOptions } from 'tickbus/connection';
-import { type Config, formatAddress, readConfig } from 'tickbus/constants';
+import { type Config, formatAddress, readConfig, withoutServiceLinks } from 'tickbus/constants';
 import { UsageError } from './exit.ts';
 
 type ConfiguredAddress = Config['ADDRESS'];
@@ -51,10 +51,11 @@ export class CliSettings {
     if (url === '')
       throw new UsageError('--url is empty. Use a URL such as redis://user:password@host:6379/0.');
     const file = envFile === undefined ? {} : readEnvFile(envFile);
+    const own = withoutServiceLinks(env);
     const variables = NAMES.map((name) => {
       const given: readonly [SettingOrigin, string | undefined][] = [
         ['flag', name === 'REDIS_URL' ? url : undefined],
-        ['environment', env[name] || undefined],
+        ['environment', own[name] || undefined],
         ['env file', file[name] || undefined],
       ];
       const [first, ...others] = given.filter(([, value]) => value !== undefined);

@@ -3,7 +3,7 @@
 import type { ChannelStats, ClockReport, CommandStates, ServerReport, UserPermissions } from 'tickbus/admin';
 import { clockFindings } from './clock-findings.ts';
 import { commandFindings } from './command-findings.ts';
-import type { DoctorFinding } from './finding.ts';
+import { type DoctorFinding, unreadable } from './finding.ts';
 import { permissionFindings } from './permission-findings.ts';
 import { serverFindings } from './server-findings.ts';
 import { writerFindings } from './writer-findings.ts';
@@ -13,7 +13,8 @@ export interface ServerFacts {
   readonly clock: ClockReport;
   readonly commands: CommandStates;
   readonly permissions: UserPermissions;
-  readonly channels: readonly ChannelStats[];
+  /** Undefined if the user may not read them. */
+  readonly channels: readonly ChannelStats[] | undefined;
 }
 
 export function diagnose({ server, clock, commands, permissions, channels }: ServerFacts): DoctorFinding[] {
@@ -28,7 +29,9 @@ export function diagnose({ server, clock, commands, permissions, channels }: Ser
 }
 
 /** Findings about channels whose keys contain data that tickbus never writes. */
-function keyFindings(channels: readonly ChannelStats[]): DoctorFinding[] {
+function keyFindings(channels: readonly ChannelStats[] | undefined): DoctorFinding[] {
+  if (channels === undefined)
+    return [unreadable('keys', 'the keys and leases of all channels', 'PTTL, XLEN and PUBSUB')];
   return channels.flatMap(({ channel, fault }) =>
     fault === undefined
       ? []

@@ -153,7 +153,7 @@ function memoryOf({
 }
 
 /** Running without persistence is a supported choice, so it is reported as ok. */
-function persistenceOf({ appendOnly, savePoints }: ServerReport): DoctorFinding {
+function persistenceOf({ appendOnly, savePoints, isSaveFailing }: ServerReport): DoctorFinding {
   const subject = 'persistence';
   if (appendOnly === undefined && savePoints === undefined)
     return unreadable(subject, 'persistence', 'INFO and CONFIG GET');
@@ -161,6 +161,15 @@ function persistenceOf({ appendOnly, savePoints }: ServerReport): DoctorFinding 
     ...(appendOnly ? ['append-only file'] : []),
     ...(savePoints ? [`snapshots (${savePoints})`] : []),
   ];
+  // Without any method, Redis ignores an earlier failure.
+  if (isSaveFailing && (methods.length > 0 || savePoints === undefined))
+    return {
+      subject,
+      level: 'fail',
+      found: 'the last write to disk failed, so Redis can reject every publish (MISCONF)',
+      advice:
+        'See the log of Redis, and free disk space or correct its directory. Or turn persistence off: CONFIG SET save ""',
+    };
   if (methods.length > 0) return { subject, level: 'ok', found: methods.join(' and ') };
   return {
     subject,

@@ -7,15 +7,16 @@ const BY_CONNECTION = 'publishes with plain commands and is fenced by its connec
 const BY_TOKEN = 'publishes with a script that checks its token, which is slower';
 
 /**
- * Reports how each lease holder publishes. If no lease is held, reports how this user would publish as the holder.
+ * Reports how each lease holder publishes. If no lease is held, or the user may not read the leases, reports how this
+ * user would publish as the holder.
  * See docs/delivery.md, "Who may write".
  */
 export function writerFindings(
-  channels: readonly ChannelStats[],
+  channels: readonly ChannelStats[] | undefined,
   permissions: UserPermissions,
 ): DoctorFinding[] {
   const subject = 'writer';
-  const held = channels.filter(({ lease }) => lease !== undefined);
+  const held = (channels ?? []).filter(({ lease }) => lease !== undefined);
   if (held.length > 0)
     return held.map(({ channel, lease }) => ({
       subject,
@@ -28,6 +29,6 @@ export function writerFindings(
   const lacks =
     'because it lacks CLIENT LIST, CLIENT KILL or transactions; it cannot take over from a holder that did not release';
   const how = mayWrite ? BY_CONNECTION : `${BY_TOKEN}, ${lacks}`;
-  const found = `no lease is held; a gateway of this user ${how}`;
-  return [{ subject, level: 'ok', found }];
+  const state = channels === undefined ? 'who holds the leases is unknown' : 'no lease is held';
+  return [{ subject, level: 'ok', found: `${state}; a gateway of this user ${how}` }];
 }

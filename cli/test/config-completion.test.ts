@@ -36,6 +36,11 @@ describe('config', () => {
     );
   });
 
+  it('does not name a variable that Kubernetes sets for a service', async () => {
+    const { stdout } = await call(['config'], { env: { REDIS_PORT: 'tcp://10.0.0.1:6379' } });
+    expect(stdout).toMatch(/^redis\.port +6379 +default$/m);
+  });
+
   it('uses the certificate files with rediss:// only, and ignores them for a plain --url', async () => {
     const env = { REDIS_URL: 'rediss://cache', REDIS_TLS_CA_FILE: '/missing.pem' };
     const { code, stderr } = await call(['doctor'], { env });

@@ -165,6 +165,7 @@ describe('doctor', () => {
       maxMemoryPolicy: 'noeviction',
       evictedKeys: 0,
       appendOnly: true,
+      isSaveFailing: false,
       savePoints: '60 1',
       pubsubBuffer: { hardBytes: 0, softBytes: 0, softSeconds: 0 },
       normalBuffer: { hardBytes: 0, softBytes: 20_000, softSeconds: 10 },

@@ -33,7 +33,7 @@ async function doctor(context: Context, { json }: { readonly json?: boolean }): 
   const commands = await admin.commands();
   const permissions = await admin.permissions();
   const clock = await admin.clock(SAMPLES);
-  const channels = await leasesOf(admin);
+  const channels = await channelsOf(admin);
   const findings = diagnose({ server, commands, permissions, clock, channels });
   const hasNoFailure = findings.every(({ level }) => level !== 'fail');
   if (json) terminal.line(JSON.stringify({ fit: hasNoFailure, findings, server, clock }));
@@ -41,12 +41,12 @@ async function doctor(context: Context, { json }: { readonly json?: boolean }): 
   return hasNoFailure ? EXIT.ok : EXIT.failure;
 }
 
-/** Returns the bundled channels with their leases; empty if the user may not read them. */
-async function leasesOf(admin: RedisAdmin): Promise<ChannelStats[]> {
+/** The bundled channels with their leases; undefined if the user may not read them. */
+async function channelsOf(admin: RedisAdmin): Promise<ChannelStats[] | undefined> {
   try {
     return await admin.channels(Object.values(CHANNELS).map(({ name }) => name));
   } catch (error) {
-    if (error instanceof TickbusError && error.code === 'TICKBUS_DENIED') return [];
+    if (error instanceof TickbusError && error.code === 'TICKBUS_DENIED') return undefined;
     throw error;
   }
 }

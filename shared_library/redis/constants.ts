@@ -58,11 +58,13 @@ export function readConfig(env: Environment): Config {
 
 /**
  * The environment without the variables that Kubernetes sets for services. For a service called `redis` it sets
- * REDIS_PORT=tcp://10.0.0.1:6379, which is no port. Such a variable counts as not set.
+ * REDIS_PORT=tcp://10.0.0.1:6379, which is no port. Such a variable counts as not set if its name ends with _PORT, as
+ * those of Kubernetes do: a REDIS_URL of this form is a mistake, and another server must not be used in its place.
  */
 export function withoutServiceLinks(env: Environment): Environment {
-  const isLink = (value: string | undefined) => /^(?:tcp|udp|sctp):\/\/[\da-f.:[\]]+:\d+$/i.test(value ?? '');
-  return Object.fromEntries(Object.entries(env).filter(([, value]) => !isLink(value)));
+  const isLink = ([name, value = '']: [string, string | undefined]) =>
+    name.endsWith('_PORT') && /^(?:tcp|udp|sctp):\/\/[\da-f.:[\]]+:\d+$/i.test(value);
+  return Object.fromEntries(Object.entries(env).filter((entry) => !isLink(entry)));
 }
 
 function readAddress(env: Environment): RedisAddress {

@@ -172,31 +172,68 @@ it.each(USER_NAMES)('%s may not run a command that stops the server or loses its
     );
 });
 
-it('bot: writes neither prices, nor the status of feeds, nor their leases, not even by script', async () => {
-  const bot = newClient(redis.url.replace('//', '//bot:secret@'));
-  await bot.connect();
-  const script = (command: string) => [
-    'EVAL',
-    `return redis.call(${command})`,
-    '1',
-    'tickbus:{PRICE_DATA}:lease',
-  ];
-  for (const command of [
+it('bot: writes neither prices, nor the status of feeds, nor any lease, not even by script', async () => {
+  await expectDenied('bot', [
     ['HSET', 'tickbus:{PRICE_DATA}:last', 'AAPL', '{}'],
     ['HSET', 'tickbus:{PRICE_DATA}:head', 'epoch', '1'],
     ['DEL', 'tickbus:{PRICE_DATA}:lease'],
     ['PUBLISH', 'PRICE_DATA', '{}'],
     ['PUBLISH', 'tickbus:{PRICE_DATA}:frames', '[]'],
+    ['PUBLISH', 'tickbus:{BOT_STATUS}:frames', '[]'],
     ['PUBLISH', 'FEED_STATUS', '{}'],
     script("'DEL', KEYS[1]"),
     script("'PUBLISH', 'PRICE_DATA', '{}'"),
     script("'FLUSHALL'"),
-  ])
-    await expect(bot.sendCommand(command), command.join(' ')).rejects.toThrow(
+    // A lease on TRADE_COMMANDS would fence the commands of all others.
+    ...['TRADE_COMMANDS', 'COMMAND_RESULTS', 'BOT_STATUS'].flatMap((channel) => [
+      ['SET', `tickbus:{${channel}}:lease`, '7'],
+      ['SET', `tickbus:{${channel}}:head`, 'text'],
+      ['DEL', `tickbus:{${channel}}:head`],
+    ]),
+    ['DEL', 'tickbus:{COMMAND_RESULTS}:history'],
+    ['DEL', 'tickbus:{BOT_STATUS}:last'],
+    ['DEL', 'tickbus:{TRADE_COMMANDS}:id:x'],
+  ]);
+});
+
+it('monitor: writes no lease, and deletes no record of AUDIT', async () => {
+  await expectDenied('monitor', [
+    ['SET', 'tickbus:{TRADE_COMMANDS}:lease', '7'],
+    ['DEL', 'tickbus:{AUDIT}:history'],
+    ['SET', 'tickbus:{AUDIT}:history', 'text'],
+    ['PUBLISH', 'tickbus:{AUDIT}:frames', '[]'],
+  ]);
+});
+
+it('gateway: publishes on its own channels only, and not on the frames of others', async () => {
+  const others = ['TRADE_COMMANDS', 'COMMAND_RESULTS', 'BOT_STATUS', 'AUDIT'];
+  await expectDenied(
+    'gateway',
+    others.flatMap((channel) => [
+      ['PUBLISH', channel, '{}'],
+      ['PUBLISH', `tickbus:{${channel}}:frames`, '[]'],
+    ]),
+  );
+});
+
+it.each(USER_NAMES)('%s receives whole batches, so that others do too', async (user) => {
+  const frames = 'tickbus:{PRICE_DATA}:frames';
+  expect(await admin.sendCommand(['ACL', 'DRYRUN', user, 'SUBSCRIBE', 'PRICE_DATA', frames])).toBe('OK');
+});
+
+function script(command: string): string[] {
+  return ['EVAL', `return redis.call(${command})`, '1', 'tickbus:{PRICE_DATA}:lease'];
+}
+
+async function expectDenied(user: string, commands: readonly string[][]): Promise<void> {
+  const client = newClient(redis.url.replace('//', `//${user}:secret@`));
+  await client.connect();
+  for (const command of commands)
+    await expect(client.sendCommand(command), command.join(' ')).rejects.toThrow(
       /NOPERM|user executing the script can't/,
     );
-  bot.destroy();
-});
+  client.destroy();
+}
 
 it('a script that never ends stops everybody, until the operator ends it', async () => {
   const [reader, operator] = ['reader', 'operator'].map((user) =>

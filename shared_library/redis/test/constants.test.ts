@@ -92,6 +92,9 @@ describe('readConfig', () => {
     ['REDIS_URL', 'redis://bot:12#hunter2@cache'],
     ['REDIS_URL', 'redis://cache?token=hunter2'],
     ['REDIS_PORT', 'tcp://hunter2'],
+    // Not from Kubernetes: another server must not be used in its place.
+    ['REDIS_URL', 'tcp://10.0.0.1:6379'],
+    ['REDIS_HOST', 'tcp://10.0.0.1:6379'],
   ])(
     '%s=%s throws TICKBUS_INVALID_OPTION only when a value is read, without the secret',
     async (name, value) => {

@@ -45,7 +45,7 @@ const COMMANDS: Readonly<Record<string, Partial<Outcomes>>> = {
   HSET: { publish: denied, lease: denied },
   HDEL: { publish: denied, lease: denied },
   DEL: { publish: denied, lease: denied },
-  HVALS: { listen: denied },
+  HSCAN: { listen: denied },
   SET: { lease: denied },
   PTTL: { lease: denied },
   PEXPIRE: { lease: denied },

@@ -13,7 +13,7 @@ export function parseWhole(value: string): number | undefined {
 
 /**
  * The error for a key of tickbus that another program has written to; its `field` is the key. Undefined for other
- * errors. Scripts report such a key as `REFUSED FOREIGN`, then the field of the hash or `type`, then the key.
+ * errors. Scripts report such a key as `REFUSED FOREIGN`, then the field of the hash, `type` or `last-id`, then the key.
  */
 export function foreignDataError(error: unknown, address: RedisAddress): TickbusError | undefined {
   const text = error instanceof ErrorReply ? withoutScript(error.message) : '';
@@ -21,7 +21,10 @@ export function foreignDataError(error: unknown, address: RedisAddress): Tickbus
   return what === undefined || key === undefined ? undefined : foreignKeyError(key, what, address);
 }
 
-/** @param what the field with a value that tickbus never writes; `type` if the key has another type */
+/**
+ * @param what the field with a value that tickbus never writes; `type` if the key has another type; `last-id` if the
+ *   stream has an entry with a higher ID
+ */
 export function foreignKeyError(key: string, what: string, address: RedisAddress): TickbusError {
   const text =
     `${foreignKeyFault(key, what)} The channel on Redis at ${formatAddress(address)} cannot be read or published on. ` +
@@ -31,10 +34,11 @@ export function foreignKeyError(key: string, what: string, address: RedisAddress
 
 /** What is wrong with the key, as a sentence. */
 export function foreignKeyFault(key: string, what: string): string {
-  const fault =
-    what === 'type'
-      ? 'has another type than tickbus'
-      : `has a value in its field "${what}" that tickbus never`;
+  const faults: Readonly<Record<string, string>> = {
+    type: 'has another type than tickbus',
+    'last-id': 'has an entry with a higher ID than tickbus',
+  };
+  const fault = faults[what] ?? `has a value in its field "${what}" that tickbus never`;
   return `The key ${printable(key)} ${fault} writes.`;
 }
 

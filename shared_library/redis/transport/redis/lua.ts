@@ -19,6 +19,7 @@ local function try(...)
   local command, key = ...
   local function has(text) return string.find(reply.err, text, 1, true) end
   if has('WRONGTYPE') then refuse({ err = 'FOREIGN type ' .. key }) end
+  if has('target stream top item') then refuse({ err = 'FOREIGN last-id ' .. key }) end
   if has('Unknown Redis command') then refuse({ err = 'NOCOMMAND the server does not have ' .. command }) end
   if has('NOPERM') or has('user executing the script') then
     refuse({ err = 'NOPERM the user may not use ' .. command .. (key and ' on ' .. key or '') })
@@ -43,6 +44,22 @@ local function whole(key, field, value)
     refuse({ err = 'FOREIGN ' .. field .. ' ' .. key })
   end
   return tonumber(value or 0)
+end
+`;
+
+/**
+ * `in_steps(count, step)` reads up to `count` elements, by calls of `step(size)`. Each call reads about `size` more.
+ * The first reads one, and none follows beyond 1 MiB: elements of another program can be of any size, and a script
+ * blocks the server while it reads. `step` returns how many elements and bytes it read, and whether more are left.
+ */
+export const LUA_IN_STEPS = `
+local function in_steps(count, step)
+  local size, read, bytes, is_more = 1, 0, 0, true
+  while is_more and read < count and bytes <= 1048576 do
+    local some, some_bytes
+    some, some_bytes, is_more = step(math.min(size, count - read))
+    read, bytes, size = read + some, bytes + some_bytes, size * 2
+  end
 end
 `;
 

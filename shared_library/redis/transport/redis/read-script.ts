@@ -1,8 +1,9 @@
 // The script that reads a channel, one chunk per call. It needs Redis 7 or newer.
 
+import { MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
 import { LUA_POSITION_PATTERN } from '../../wire/position-prefix.ts';
 import { MAX_READ_WHOLE } from '../port.ts';
-import { LUA_BRANCH, LUA_TRY, LUA_WHOLE } from './lua.ts';
+import { LUA_BRANCH, LUA_IN_STEPS, LUA_TRY, LUA_WHOLE } from './lua.ts';
 
 /**
  * Reads the head of a channel and one chunk of its stored messages at one instant.
@@ -15,9 +16,11 @@ import { LUA_BRANCH, LUA_TRY, LUA_WHOLE } from './lua.ts';
  *   epoch began. It is always 0 for users who may not use INFO, and after the first chunk. The cursor is '' if no
  *   message is left, and 'keys' if the caller must send its remaining keys, if any.
  *
+ * A chunk ends early beyond 1 MiB. A message above the size limit is cut off, so that the reader rejects it.
+ *
  * A chunk omits messages above the top seq of the first chunk. They were published later, so they arrive live.
  */
-export const READ_CHANNEL = `${LUA_TRY}${LUA_WHOLE}${LUA_BRANCH}
+export const READ_CHANNEL = `${LUA_TRY}${LUA_WHOLE}${LUA_BRANCH}${LUA_IN_STEPS}
 local kind, since_epoch, after, cursor, count, up_to, mode = unpack(ARGV, 1, 7)
 local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'branch')
 local epoch = head[1] or '0'
@@ -37,6 +40,7 @@ after = tonumber(after)
 if in_epoch and tonumber(top) <= after then return result end
 local limit = up_to ~= '' and up_to ~= top and tonumber(up_to)
 local function add(text)
+  if #text > ${MAX_MESSAGE_BYTES} then text = string.sub(text, 1, ${MAX_MESSAGE_BYTES + 1}) end
   if in_epoch or limit then
     local seq, of = string.match(text, '${LUA_POSITION_PATTERN}')
     if in_epoch and (of ~= epoch or tonumber(seq) <= after) then return end
@@ -45,23 +49,39 @@ local function add(text)
   entries[#entries + 1] = text
 end
 if kind == 'state' then
-  if cursor == '' and try('HLEN', KEYS[2]) <= ${MAX_READ_WHOLE} then
-    for _, text in ipairs(try('HVALS', KEYS[2])) do add(text) end
-  elseif mode == 'keys' then
+  local is_whole = cursor == '' and try('HLEN', KEYS[2]) <= ${MAX_READ_WHOLE}
+  if is_whole or mode == 'all' then
+    if cursor == '' then cursor = '0' end
+    in_steps(is_whole and math.huge or tonumber(count), function(size)
+      local scan, bytes = try('HSCAN', KEYS[2], cursor, 'COUNT', size), 0
+      cursor = scan[1]
+      for i = 2, #scan[2], 2 do
+        bytes = bytes + #scan[2][i - 1] + #scan[2][i]
+        add(scan[2][i])
+      end
+      return #scan[2] / 2, bytes, cursor ~= '0'
+    end)
+    result[7] = cursor == '0' and '' or cursor
+  end
+  if mode == 'keys' and not (is_whole and result[7] == '') then
     if #ARGV > 7 then
       for _, text in ipairs(try('HMGET', KEYS[2], unpack(ARGV, 8))) do if text then add(text) end end
     end
     result[7] = 'keys'
-  else
-    local scan = try('HSCAN', KEYS[2], cursor == '' and '0' or cursor, 'COUNT', count)
-    for i = 2, #scan[2], 2 do add(scan[2][i]) end
-    if scan[1] ~= '0' then result[7] = scan[1] end
   end
 elseif kind == 'event' then
   local from = cursor ~= '' and ('(' .. cursor) or in_epoch and ('(' .. epoch .. '-' .. ARGV[3]) or '-'
-  local chunk = try('XRANGE', KEYS[3], from, '+', 'COUNT', count)
-  for _, entry in ipairs(chunk) do add(entry[2][2]) end
-  if #chunk == tonumber(count) then result[7] = chunk[#chunk][1] end
+  in_steps(tonumber(count), function(size)
+    local chunk, bytes = try('XRANGE', KEYS[3], from, '+', 'COUNT', size), 0
+    for _, entry in ipairs(chunk) do
+      for _, part in ipairs(entry[2]) do bytes = bytes + #part end
+      add(entry[2][2])
+    end
+    local is_more = #chunk == size
+    result[7] = is_more and chunk[size][1] or ''
+    if is_more then from = '(' .. result[7] end
+    return #chunk, bytes, is_more
+  end)
 end
 return result
 `;

@@ -66,7 +66,7 @@ export function usedCommands(channel: Channel): UsedCommand[] {
       : []),
     ...(kind === 'state'
       ? [
-          ...used('read', ['HLEN', last], ['HVALS', last], ['HMGET', last, 'x'], ['HSCAN', last, '0']),
+          ...used('read', ['HLEN', last], ['HMGET', last, 'x'], ['HSCAN', last, '0']),
           ...used('publish', ['HLEN', last], ['HSET', last, 'x', '{}'], ['HDEL', last, 'x']),
         ]
       : []),

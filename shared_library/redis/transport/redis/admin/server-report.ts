@@ -26,6 +26,8 @@ export interface ServerReport {
   readonly appendOnly: boolean | undefined;
   /** Snapshot schedule, as in `3600 1 300 100`; empty means never. */
   readonly savePoints: string | undefined;
+  /** Whether its last snapshot, or its last write to the append-only file, failed. */
+  readonly isSaveFailing: boolean | undefined;
   /** Output buffer limits above which the server disconnects a slow subscriber. 0 means no limit. */
   readonly pubsubBuffer: OutputBufferLimit | undefined;
   /** The same for connections without subscriptions, such as a gateway's, which receives the client list. */
@@ -66,6 +68,9 @@ export function parseServerFacts(
     maxMemoryPolicy: fields.get('maxmemory_policy'),
     evictedKeys: number('evicted_keys'),
     appendOnly: fields.has('aof_enabled') ? fields.get('aof_enabled') === '1' : undefined,
+    isSaveFailing: fields.has('rdb_last_bgsave_status')
+      ? fields.get('rdb_last_bgsave_status') === 'err' || fields.get('aof_last_write_status') === 'err'
+      : undefined,
   };
 }
 
