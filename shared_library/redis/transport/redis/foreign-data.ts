@@ -13,7 +13,7 @@ export function parseWhole(value: string): number | undefined {
 
 /**
  * The error for a key of tickbus that another program has written to; its `field` is the key. Undefined for other
- * errors. Scripts report such a key as `REFUSED FOREIGN`, then the field of the hash, `type` or `last-id`, then the key.
+ * errors. Scripts report such a key as `REFUSED FOREIGN`, then the field of the hash, `type` or `last-id`, and the key.
  */
 export function foreignDataError(error: unknown, address: RedisAddress): TickbusError | undefined {
   const text = error instanceof ErrorReply ? withoutScript(error.message) : '';
