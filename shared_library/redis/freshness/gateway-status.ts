@@ -26,7 +26,7 @@ export interface GatewayStatusOptions extends FeedChannels {
   readonly onInstrument: (channel: string, key: string, report: InstrumentReport) => void;
   /** True for a channel that is subscribed to, or a key that a subscription names: their status is never evicted. */
   readonly isNamed: (channel: string, key: string | undefined) => boolean;
-  /** Called when a feed status of a subscribed channel names a lease. At most 10 calls in 100 ms; the last one counts. */
+  /** Called when a feed status of a subscribed channel names a lease. At most 10 calls in 100 ms, the last included. */
   readonly onLeaseClaimed: (channel: string, lease: FenceToken) => void;
   /** The token of the channel's lease at the last answer of the server; undefined if nobody held it. */
   readonly leaseOf: (channel: string) => FenceToken | undefined;
