@@ -3,12 +3,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { PassThrough } from 'node:stream';
 import { type LocalRedis, type LocalRedisOptions, startLocalRedis } from '@tickbus/local-redis';
+import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { afterAll, beforeAll } from 'vitest';
 import { run } from '../program.ts';
-import { type Bundle, bundleCommand } from './bundle.ts';
 
 const running = new Set<ChildProcess>();
-let bundle: Bundle | undefined;
+/** The file to run with node. launcher.test.ts tests the launcher of the repository. */
+export const COMMAND = await bundledProgram(new URL('../main.ts', import.meta.url));
 
 /** The server of a test file. */
 export interface TestServer {
@@ -19,15 +20,14 @@ export interface TestServer {
   publish(channel: string, data: object): Promise<CommandOutput>;
 }
 
-/** Provides the bundled command and a private server to all tests of a file. Call it at the top of the file. */
+/** Provides a private server to all tests of a file. Call it at the top of the file. */
 export function withServer(options: LocalRedisOptions = {}): TestServer {
   let redis: LocalRedis | undefined;
   beforeAll(async () => {
-    await prepareCommand();
     redis = await startLocalRedis(options);
   });
   afterAll(async () => {
-    await discardCommand();
+    killCommands();
     await redis?.kill();
   });
   const server: TestServer = {
@@ -42,20 +42,9 @@ export function withServer(options: LocalRedisOptions = {}): TestServer {
   return server;
 }
 
-async function prepareCommand(): Promise<void> {
-  bundle = await bundleCommand();
-}
-
-/** Kills the processes that failed tests left running, and removes the bundle. */
-export async function discardCommand(): Promise<void> {
+/** Kills the processes that failed tests left running. */
+export function killCommands(): void {
   for (const child of running) child.kill('SIGKILL');
-  await bundle?.[Symbol.asyncDispose]();
-}
-
-/** The file to run with node. */
-export function mainOfCommand(): string {
-  if (bundle === undefined) throw new Error('Call prepareCommand() in beforeAll().');
-  return bundle.main;
 }
 
 export interface CliOptions {
@@ -77,7 +66,7 @@ export function tickbus(args: readonly string[], options: CliOptions = {}): Prom
 }
 
 export function startTickbus(args: readonly string[], options: CliOptions = {}): RunningCommand {
-  return new RunningCommand(process.execPath, [mainOfCommand(), ...args], options);
+  return new RunningCommand(process.execPath, [COMMAND, ...args], options);
 }
 
 /**
@@ -86,11 +75,7 @@ export function startTickbus(args: readonly string[], options: CliOptions = {}):
  */
 export function startInTerminal(
   args: readonly string[],
-  {
-    main = mainOfCommand(),
-    columns = 100,
-    ...options
-  }: CliOptions & { main?: string; columns?: number } = {},
+  { main = COMMAND, columns = 100, ...options }: CliOptions & { main?: string; columns?: number } = {},
 ): RunningCommand {
   const command = [process.execPath, main, ...args].map(quoted).join(' ');
   return new RunningCommand(

@@ -14,7 +14,7 @@ import { RedisPublisher } from 'tickbus/publisher';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXIT, Interrupted } from '../exit.ts';
 import { VERBS } from '../program.ts';
-import { call, mainOfCommand, withServer } from './harness.ts';
+import { COMMAND, call, withServer } from './harness.ts';
 
 const server = withServer();
 const startFolder = process.cwd();
@@ -24,7 +24,7 @@ beforeAll(async () => {
   environment = await startEnvironment(server.redis.url);
   folder = await mkdtemp(join(tmpdir(), 'tickbus-examples-'));
   // Fast replacements for `tickbus` and for `npx tickbus` in a clone.
-  const tickbus = `#!/bin/sh\nexec '${process.execPath}' '${mainOfCommand()}' "$@"\n`;
+  const tickbus = `#!/bin/sh\nexec '${process.execPath}' '${COMMAND}' "$@"\n`;
   await writeFile(join(folder, 'tickbus'), tickbus, { mode: 0o755 });
   await writeFile(join(folder, 'npx'), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 });
   await writeFile(join(folder, 'prices.jsonl'), '{"symbol":"AAPL","price":1,"timestamp":0}\n');

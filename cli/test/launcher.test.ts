@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, expect, it } from 'vitest';
-import { call, discardCommand, startInTerminal } from './harness.ts';
+import { call, killCommands, startInTerminal } from './harness.ts';
 
-afterAll(discardCommand);
+afterAll(killCommands);
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

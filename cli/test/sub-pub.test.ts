@@ -5,10 +5,10 @@ import { promisify } from 'node:util';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
+  COMMAND,
   call,
   hasControl,
   jsonLines,
-  mainOfCommand,
   startInTerminal,
   startTickbus,
   tickbus,
@@ -99,10 +99,7 @@ describe.concurrent('as a process', () => {
   });
 
   it('reports a failed write to stdout, for example on a full disk', async ({ expect }) => {
-    const shell = promisify(execFile)('sh', [
-      '-c',
-      `${process.execPath} ${mainOfCommand()} config > /dev/full`,
-    ]);
+    const shell = promisify(execFile)('sh', ['-c', `${process.execPath} ${COMMAND} config > /dev/full`]);
     await expect(shell).rejects.toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/^tickbus: Cannot write the output: ENOSPC\b.*\n$/),

@@ -1,14 +1,17 @@
 // The full system for the page tests: Redis, broker, monitor, and gateway and bots as separate processes.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { freePort, type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { type SimulatedBroker, startSimulatedBroker } from '@tickbus/simulated-broker/broker';
 import { createGenerator } from '@tickbus/simulated-broker/sources/generator';
 import { silentLogger } from '@tickbus/test-kit';
+import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { type Monitor, startMonitor } from '../monitor-service.ts';
 
 export const TOKEN = 'a token for the tests';
+
+const GATEWAY = await bundledProgram(new URL('../../price-gateway/main.ts', import.meta.url));
+const BOTS = await bundledProgram(new URL('../../sample-bots/main.ts', import.meta.url));
 
 export class FullStack {
   readonly redis: LocalRedis;
@@ -34,7 +37,7 @@ export class FullStack {
   }
 
   startGateway(): void {
-    this.#start('gateway', 'price-gateway', [], {
+    this.#start('gateway', GATEWAY, [], {
       ALPACA_URL: this.broker.url,
       ALPACA_KEY: 'local-key',
       ALPACA_SECRET: 'local-secret',
@@ -47,7 +50,7 @@ export class FullStack {
   }
 
   startBots(): void {
-    this.#start('bots', 'sample-bots', ['momentum', 'paper-trader'], {});
+    this.#start('bots', BOTS, ['momentum', 'paper-trader'], {});
   }
 
   /** Simulates a crash: SIGKILL, without a final status. */
@@ -78,9 +81,8 @@ export class FullStack {
     await this.redis.kill();
   }
 
-  #start(name: string, service: string, args: readonly string[], env: NodeJS.ProcessEnv): void {
-    const main = fileURLToPath(new URL(`../../${service}/main.ts`, import.meta.url));
-    const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
+  #start(name: string, main: string, args: readonly string[], env: NodeJS.ProcessEnv): void {
+    const child = spawn(process.execPath, [main, ...args], {
       env: { ...process.env, REDIS_URL: this.redis.url, LOG_LEVEL: 'warn', ...env },
       stdio: ['ignore', 'ignore', 'inherit'],
     });

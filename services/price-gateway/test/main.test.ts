@@ -3,15 +3,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { freePort, type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
+import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { CREDENTIALS, collect, ReceivedValues, SILENT } from './gateway.fixture.ts';
 
-const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+const MAIN = await bundledProgram(new URL('../main.ts', import.meta.url));
 const SECRET = 'hush-hush';
 
 let redis: LocalRedis;
@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => redis.kill());
 
 function run(env: Record<string, string>, ...args: string[]) {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), MAIN, ...args], {
+  const child = spawn(process.execPath, [MAIN, ...args], {
     env: { PATH: process.env.PATH ?? '', REDIS_URL: redis.url, HTTP_PORT: '0', LEASE_TTL_MS: '1000', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

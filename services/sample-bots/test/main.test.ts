@@ -3,16 +3,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { silentLogger } from '@tickbus/test-kit';
+import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually } from './sample-bots.fixture.ts';
 
-const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+const MAIN = await bundledProgram(new URL('../main.ts', import.meta.url));
 
 let redis: LocalRedis;
 
@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => redis.kill());
 
 function run(env: Record<string, string>, ...args: string[]) {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), MAIN, ...args], {
+  const child = spawn(process.execPath, [MAIN, ...args], {
     env: { PATH: process.env.PATH ?? '', REDIS_URL: redis.url, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

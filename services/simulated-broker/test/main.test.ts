@@ -4,16 +4,16 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
+import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { expect, it } from 'vitest';
 import { RawClient } from './raw-client.fixture.ts';
 
-const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+const MAIN = await bundledProgram(new URL('../main.ts', import.meta.url));
 
 function run(
   ...flags: string[]
 ): ChildProcess & { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream } {
-  const args = ['--import', import.meta.resolve('tsx'), MAIN, ...flags];
+  const args = [MAIN, ...flags];
   return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] }) as ReturnType<typeof run>;
 }
 

@@ -4,17 +4,17 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { startLocalRedis } from '@tickbus/local-redis';
+import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { expect, it } from 'vitest';
 
-const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+const MAIN = await bundledProgram(new URL('../main.ts', import.meta.url));
 
 /** Starts the process and waits until it is listening. */
 async function run(url: string) {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), MAIN], {
+  const child = spawn(process.execPath, [MAIN], {
     env: { PATH: process.env.PATH ?? '', REDIS_URL: url },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -4,13 +4,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
+import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { expect, it } from 'vitest';
 
-const PROGRAM = fileURLToPath(new URL('./sample-program.ts', import.meta.url));
+const PROGRAM = await bundledProgram(new URL('./sample-program.ts', import.meta.url));
 
 function start(...args: string[]) {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), PROGRAM, ...args]);
+  const child = spawn(process.execPath, [PROGRAM, ...args]);
   const exit = once(child, 'close');
   const stderr = text(child.stderr);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

@@ -4,13 +4,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
+import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { CREDENTIALS, ReceivedValues } from '../gateway.fixture.ts';
 
-const GATEWAY = fileURLToPath(new URL('../../main.ts', import.meta.url));
-const BOT = fileURLToPath(new URL('./price-bot.fixture.ts', import.meta.url));
-const CLOCK = new URL('./movable-clock.fixture.ts', import.meta.url).href;
-const TSX = import.meta.resolve('tsx');
+const GATEWAY = await bundledProgram(new URL('../../main.ts', import.meta.url));
+const BOT = await bundledProgram(new URL('./price-bot.fixture.ts', import.meta.url));
+const CLOCK = await bundledProgram(new URL('./movable-clock.fixture.ts', import.meta.url));
 
 export interface GatewayLogLine {
   readonly level: number;
@@ -27,7 +26,7 @@ class JsonLineProcess<Line> {
 
   /** @param output the stream of the JSON lines; the other stream is forwarded to stderr */
   constructor(args: readonly string[], env: Readonly<Record<string, string>>, output: 'stdout' | 'stderr') {
-    this.child = spawn(process.execPath, ['--import', TSX, '--import', CLOCK, ...args], {
+    this.child = spawn(process.execPath, ['--import', CLOCK, ...args], {
       env: { PATH: process.env.PATH ?? '', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -2,15 +2,15 @@
 // deadline of 10 s it exits with 1.
 
 import type { Socket } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { flood, frame, HostileServer, OPCODES, repeated } from '../feeds/hostile-server.fixture.ts';
 import { GatewayProcess, gatewaySettings } from './child-processes.fixture.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
-const MAPPING = fileURLToPath(new URL('./empty-mapping.fixture.ts', import.meta.url));
+const MAPPING = await bundledProgram(new URL('./empty-mapping.fixture.ts', import.meta.url));
 
 let redis: LocalRedis;
 const cleanUps: (() => PromiseLike<unknown>)[] = [];

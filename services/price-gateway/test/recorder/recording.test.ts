@@ -6,15 +6,15 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { readCapture, toMarketEvents } from '@tickbus/capture';
 import { startLocalRedis } from '@tickbus/local-redis';
 import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
 import { createGenerator } from '@tickbus/simulated-broker/sources/generator';
+import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { expect, it, onTestFinished, vi } from 'vitest';
 
-const MAIN = fileURLToPath(new URL('../../main.ts', import.meta.url));
+const MAIN = await bundledProgram(new URL('../../main.ts', import.meta.url));
 const SECRET = 'hush-hush';
 
 it('writes every received frame before it exits on SIGTERM, and no secret', async () => {
@@ -24,7 +24,7 @@ it('writes every received frame before it exits on SIGTERM, and no secret', asyn
     secret: SECRET,
     source: createGenerator({ rate: 2_000 }),
   });
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), MAIN], {
+  const child = spawn(process.execPath, [MAIN], {
     env: {
       PATH: process.env.PATH ?? '',
       REDIS_URL: redis.url,

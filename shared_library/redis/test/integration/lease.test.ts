@@ -4,9 +4,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { EventRecorder, silentLogger } from '@tickbus/test-kit';
+import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { RedisConnection } from '../../connection.ts';
 import { CHANNELS } from '../../constants.ts';
@@ -33,15 +33,16 @@ interface HolderEvent {
   readonly confirmed?: boolean;
 }
 
+const HOLDER = await bundledProgram(new URL('./lease-holder.fixture.ts', import.meta.url));
+
 /** A child process that runs lease-holder.fixture.ts. */
 class HolderProcess {
   readonly events = new EventRecorder<HolderEvent>();
   readonly child: ChildProcess;
 
   constructor(url: string) {
-    const program = fileURLToPath(new URL('lease-holder.fixture.ts', import.meta.url));
     const env = { ...process.env, REDIS_URL: url };
-    const args = ['--import', 'tsx', program, String(TTL_MS)];
+    const args = [HOLDER, String(TTL_MS)];
     this.child = spawn(process.execPath, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
     let rest = '';
     this.child.stdout?.on('data', (chunk) => {
