@@ -39,7 +39,7 @@ export function permissionFindings(all: UserPermissions, name: string | undefine
   }
   const refused = permissions.filter(({ channel, isAllowed }) => !isAllowed && open.includes(channel));
   const cannotSubscribe = !permissions.some(({ purpose, isAllowed }) => purpose === 'subscribe' && isAllowed);
-  const faults = missingPermissions(refused, cannotSubscribe, user, setUser);
+  const faults = missingPermissions(refused, cannotSubscribe, user);
   if (closed.length > 0) {
     const found = `${user} may use ${open.join(', ')}; not allowed for this user: ${closed.join(', ')}`;
     return [{ subject, level: 'ok', found }, ...faults];
@@ -63,7 +63,6 @@ function missingPermissions(
   refused: readonly NeededPermission[],
   cannotSubscribe: boolean,
   user: string,
-  setUser: string,
 ): DoctorFinding[] {
   return [...new Set(refused.map(({ purpose }) => purpose))].map((purpose) => {
     const ofPurpose = refused.filter((command) => command.purpose === purpose);
@@ -75,7 +74,7 @@ function missingPermissions(
       subject: 'permissions',
       level: isVital ? 'fail' : 'warn',
       found: `${user} may not ${OPERATIONS[purpose]} on ${channels}`,
-      advice: `If the user needs it, run ${setUser}: ${listed}`,
+      advice: `If ${user} needs it, allow these commands in its line of redis.conf, as in docs/production.md: ${listed}`,
     };
   });
 }

@@ -1,4 +1,4 @@
-// Findings about the server: version, role, delivery mode, buffers, memory, persistence and clients.
+// Findings about the server: version, role, delivery mode, buffers, memory, persistence, clients and user.
 
 import type { ServerReport } from 'tickbus/admin';
 import { type DoctorFinding, unreadable } from './finding.ts';
@@ -20,6 +20,7 @@ export function serverFindings(server: ServerReport): DoctorFinding[] {
     memoryOf(server),
     persistenceOf(server),
     clientsOf(server),
+    ...accessOf(server),
   ];
 }
 
@@ -190,6 +191,19 @@ function clientsOf({ clients, maxClients }: ServerReport): DoctorFinding {
     found,
     advice: 'Redis rejects new connections at the limit: raise maxclients.',
   };
+}
+
+function accessOf({ user }: ServerReport): DoctorFinding[] {
+  if (user !== 'default') return [];
+  return [
+    {
+      subject: 'access',
+      level: 'warn',
+      found: 'this program uses the user "default", which may do everything',
+      advice:
+        'Give each program a user with the rights of its role, and turn "default" off: see docs/production.md#redis',
+    },
+  ];
 }
 
 function mib(bytes: number): string {

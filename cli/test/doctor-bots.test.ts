@@ -21,12 +21,13 @@ describe('doctor', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^ok {4}version {8}(redis|valkey) \d+\.\d+\.\d+$/m);
     expect(stdout).toMatch(/^ok {4}permissions {4}default has every permission that tickbus uses$/m);
-    // The only default of a new server that doctor suggests to change.
+    // The only defaults of a new server that doctor suggests to change.
     const suggestions = stdout.match(/^(FAIL|warn).*\n.*/gm)?.join();
     expect(suggestions).toMatch(
       /^warn {2}output buffer {2}Redis disconnects a slow subscriber .* 32 MiB, or 8 MiB for 60 s\n/,
     );
     expect(suggestions).toMatch(/^.*\n.* CONFIG SET client-output-buffer-limit "pubsub 256mb 64mb 60"/);
+    expect(stdout.match(/^(?:FAIL|warn) {2}\S+ ?\S*/gm)).toEqual(['warn  output buffer', 'warn  access ']);
   });
 
   it('accepts the output buffer of docs/production.md, which is its own advice', async () => {
@@ -182,6 +183,7 @@ describe('doctor', () => {
       ['memory', 'warn'],
       ['persistence', 'ok'],
       ['clients', 'warn'],
+      ['access', 'warn'],
       ['permissions', 'ok'],
       ['clock', 'fail'],
       ['latency', 'warn'],
