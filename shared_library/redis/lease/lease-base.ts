@@ -3,9 +3,9 @@
 import type { ChannelSpec } from '../channel/channel.ts';
 import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { Unsubscribe } from '../runtime/emitter.ts';
-import { Emitter } from '../runtime/emitter.ts';
+import { Emitter, type Unsubscribe } from '../runtime/emitter.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { checkListener } from '../runtime/option-checks.ts';
 import type {
   Fence,
   FenceToken,
@@ -15,7 +15,7 @@ import type {
   Writer,
 } from '../transport/port.ts';
 import { expiryOf, giveBack, HeldLease } from './held-lease.ts';
-import type { LeaseEvents, LeaseLost, LeaseState } from './lease-events.ts';
+import { LEASE_EVENTS, type LeaseEvents, type LeaseLost, type LeaseState } from './lease-events.ts';
 import { type CheckedTimes, checkedTimes, type LeaseTimes } from './lease-times.ts';
 import { OutageLog } from './outage-log.ts';
 
@@ -36,8 +36,7 @@ export interface LeaseSettings extends LeaseTimes {
  * - `idle`: not started.
  * - `standby`: a candidate. Retries every `retryMs`, or when the holder's lease expires if that is earlier.
  * - `holding_off`: a candidate that the server keeps waiting, because it may have lost the record of the last holder.
- * - `held`: until the `HeldLease` expires. `holds` is false from that moment, even if the timer that changes the state
- *   is late.
+ * - `held`: until the `HeldLease` expires. `holds` is false from that moment, even if the state changes later.
  * - `released`: `release` was called. `start` makes it a candidate again.
  * - `closed`.
  *
@@ -111,8 +110,9 @@ export class LeaseBase implements Fence, AsyncDisposable {
     this.#held?.confirm();
   }
 
-  /** Returns a function that removes the listener. A listener that throws is logged and does not affect others. */
+  /** Returns a function that removes the listener. An error that it throws is logged and does not affect others. */
   on<K extends keyof LeaseEvents>(event: K, listener: (event: LeaseEvents[K]) => void): Unsubscribe {
+    checkListener('A lease', event, listener, LEASE_EVENTS);
     return this.#events.on(event, listener);
   }
 

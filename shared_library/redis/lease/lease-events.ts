@@ -28,3 +28,10 @@ export interface LeaseEvents {
   /** Every change of state, after `gained` or `lost`. */
   state: { readonly state: LeaseState; readonly was: LeaseState };
 }
+
+/** The names of LeaseEvents, for `checkListener`. */
+export const LEASE_EVENTS: Readonly<Record<keyof LeaseEvents, true>> = {
+  gained: true,
+  lost: true,
+  state: true,
+};

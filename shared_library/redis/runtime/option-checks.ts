@@ -56,6 +56,23 @@ export function checkStrings(field: string, value: unknown): void {
     throw invalidOption(field, `${field} contains ${describe(other)}. Use strings only.`);
 }
 
+/** @throws TickbusError `TICKBUS_INVALID_OPTION` unless `event` is one of `names` and `listener` is a function */
+export function checkListener(
+  owner: string,
+  event: unknown,
+  listener: unknown,
+  names: Readonly<Record<string, true>>,
+): void {
+  const name = printable(String(event), 64);
+  if (!Object.hasOwn(names, String(event)))
+    throw invalidOption(
+      'event',
+      `${owner} has no event "${name}", so nothing would be reported. Use ${Object.keys(names).join(', ')}.`,
+    );
+  if (typeof listener !== 'function')
+    throw invalidOption('listener', `The listener for "${name}" is not a function. Pass a function.`);
+}
+
 /** The type of a value in words. Does not show its content, which can be a secret. */
 export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);

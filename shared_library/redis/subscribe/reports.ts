@@ -64,6 +64,18 @@ export interface SubscriberEvents {
   instrument: InstrumentChange;
 }
 
+/** The names of SubscriberEvents, for `checkListener`. */
+export const SUBSCRIBER_EVENTS: Readonly<Record<keyof SubscriberEvents, true>> = {
+  status: true,
+  gap: true,
+  forged: true,
+  invalid_message: true,
+  handler_error: true,
+  expired: true,
+  verdict: true,
+  instrument: true,
+};
+
 /** The state of one channel of a subscriber. Counters start with the first subscription of the channel. */
 export interface ChannelReport {
   readonly mode: 'idle' | 'recovering' | 'live' | 'closed';

@@ -6,10 +6,10 @@ import { TickbusError } from '../errors.ts';
 import type { Latest } from '../freshness/latest.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
-import { checkOptionNames, checkType } from '../runtime/option-checks.ts';
+import { checkListener, checkOptionNames, checkType } from '../runtime/option-checks.ts';
 import type { Message, MessageOf } from '../wire/message.ts';
 import { MessageStream } from './message-stream.ts';
-import { type ChannelReport, Reports, type SubscriberEvents } from './reports.ts';
+import { type ChannelReport, Reports, SUBSCRIBER_EVENTS, type SubscriberEvents } from './reports.ts';
 import type { SubscriberStatus } from './status.ts';
 import { StatusStream } from './status-stream.ts';
 import { SubscribedChannels, type SubscriberSettings } from './subscribed-channels.ts';
@@ -131,16 +131,16 @@ export class SubscriberBase implements AsyncDisposable {
     await this.#starting;
   }
 
-  /** Adds a listener for an event; returns a function that removes it. An error that a listener throws is logged. */
+  /**
+   * Adds a listener for an event; returns a function that removes it. An error that a listener throws is logged.
+   *
+   * @throws TickbusError `TICKBUS_INVALID_OPTION` for an unknown event
+   */
   on<K extends keyof SubscriberEvents>(
     event: K,
     listener: (event: SubscriberEvents[K]) => void,
   ): Unsubscribe {
-    if (typeof listener !== 'function')
-      throw new TickbusError(
-        'TICKBUS_INVALID_OPTION',
-        `The listener for "${event}" is not a function. Pass a function.`,
-      );
+    checkListener('A subscriber', event, listener, SUBSCRIBER_EVENTS);
     const remove = this.#reports.on(event, listener);
     if (event !== 'verdict' || this.#state === 'closed') return remove;
     const stop = this.#channels.watchVerdicts();

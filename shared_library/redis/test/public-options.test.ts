@@ -140,6 +140,18 @@ describe('a value of another type', () => {
   });
 });
 
+it('an unknown event is rejected, and the known ones are named', async () => {
+  const lease = new RedisLease({ name: 'job', connection });
+  for (const listen of [
+    () => subscriber.on('gaps' as never, () => {}),
+    () => lease.on('gaps' as never, () => {}),
+  ]) {
+    const error = await rejection(listen);
+    expect(error).toMatchObject({ code: 'TICKBUS_INVALID_OPTION', field: 'event' });
+    expect(error.message).toMatch(/has no event "gaps", so nothing would be reported\. Use .*(gap|gained)/);
+  }
+});
+
 it('options that are undefined are accepted', () => {
   const options = { url: undefined, host: undefined, sender: undefined, lease: undefined, logger: undefined };
   expect(() => new RedisPublisher({ ...options, connection })).not.toThrow();
