@@ -7,17 +7,11 @@ import type { Logger } from './runtime/logger.ts';
 import { containedLogger } from './runtime/logger.ts';
 import { checkOptionNames, checkType, describe, type OptionNames } from './runtime/option-checks.ts';
 import type { Connection } from './transport/port.ts';
-import {
-  parseDb,
-  parseHost,
-  parsePort,
-  parseRedisUrl,
-  type RedisAddress,
-  withPort,
-} from './transport/redis/address.ts';
+import { parseDb, parseHost, parsePort, type RedisAddress, withPort } from './transport/redis/address.ts';
 import { checkCertificates, type PemSource } from './transport/redis/certificates.ts';
 import type { LinkSettings } from './transport/redis/link-settings.ts';
 import { RedisLinks } from './transport/redis/redis-links.ts';
+import { parseRedisUrl } from './transport/redis/redis-url.ts';
 
 /** The text of a PEM file, or its path: a file is read for each connection, so that a renewed one is used. */
 export type Pem = string | Uint8Array | { readonly file: string };

@@ -6,11 +6,11 @@ import {
   parseDb,
   parseHost,
   parsePort,
-  parseRedisUrl,
   type RedisAddress,
   withPort,
 } from './transport/redis/address.ts';
 import type { Certificates } from './transport/redis/certificates.ts';
+import { parseRedisUrl } from './transport/redis/redis-url.ts';
 
 export { CHANNELS } from './channel/bundled-channels.ts';
 export { formatAddress } from './transport/redis/address.ts';

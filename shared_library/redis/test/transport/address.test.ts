@@ -8,8 +8,8 @@ import {
   parseDb,
   parseHost,
   parsePort,
-  parseRedisUrl,
 } from '../../transport/redis/address.ts';
+import { parseRedisUrl } from '../../transport/redis/redis-url.ts';
 import { errorWith } from '../channels.fixture.ts';
 
 const plain = { port: 6379, db: 0, tls: false };
@@ -41,6 +41,53 @@ describe('parseRedisUrl', () => {
     ['unix:///run/redis.sock?db=3', { ...plain, host: '/run/redis.sock', db: 3 }],
     ['redis+unix:///run/my%20redis.sock', { ...plain, host: '/run/my redis.sock' }],
     [
+      'redis+sentinel://s1,s2:26380,[::1]/mymaster',
+      {
+        ...plain,
+        host: 's1',
+        port: 26_379,
+        sentinel: {
+          places: [
+            { host: 's1', port: 26_379 },
+            { host: 's2', port: 26_380 },
+            { host: '::1', port: 26_379 },
+          ],
+          master: 'mymaster',
+        },
+      },
+    ],
+    [
+      'rediss+sentinel://bot:s%40@s1:1,s1:1/desk-1/3?sentinel_password=p%40&sentinel_username=watch',
+      {
+        host: 's1',
+        port: 1,
+        db: 3,
+        tls: true,
+        username: 'bot',
+        password: 's@',
+        sentinel: {
+          places: [{ host: 's1', port: 1 }],
+          master: 'desk-1',
+          username: 'watch',
+          password: 'p@',
+        },
+      },
+    ],
+    [
+      'redis+cluster://:s@n1:7000,n2/0',
+      {
+        ...plain,
+        host: 'n1',
+        port: 7000,
+        password: 's',
+        cluster: [
+          { host: 'n1', port: 7000 },
+          { host: 'n2', port: 6379 },
+        ],
+      },
+    ],
+    ['rediss+cluster://n1', { ...plain, host: 'n1', tls: true, cluster: [{ host: 'n1', port: 6379 }] }],
+    [
       'unix://bot:s%40@/run/redis.sock?db=1',
       { ...plain, host: '/run/redis.sock', db: 1, username: 'bot', password: 's@' },
     ],
@@ -71,6 +118,19 @@ describe('parseRedisUrl', () => {
     'redis://:hunter2@[::1',
     'redis://:hunter2@::1:6379',
     'redis://:hunter2@a:1,b:2',
+    'redis+sentinel://:hunter2@s1:26379',
+    'redis+sentinel://:hunter2@s1:26379/',
+    'redis+sentinel://:hunter2@/mymaster',
+    'redis+sentinel://:hunter2@s1/my master',
+    'redis+sentinel://:hunter2@s1/mymaster/one',
+    'redis+sentinel://:hunter2@s1/mymaster/0/1',
+    'redis+sentinel://s1/mymaster?sentinel_pass=hunter2',
+    'redis+sentinel://s1/mymaster?sentinel_password=hunter2%zz',
+    'redis+cluster://:hunter2@',
+    'redis+cluster://:hunter2@n1,',
+    'redis+cluster://:hunter2@n1:7000/1',
+    'redis+cluster://n1?sentinel_password=hunter2',
+    'redis+nodes://:hunter2@n1',
     'unix://hunter2',
     'unix://:hunter2@',
     'unix://:hunter2@run/redis.sock',
@@ -79,7 +139,7 @@ describe('parseRedisUrl', () => {
   ])('rejects %s with TICKBUS_INVALID_OPTION and the field, without repeating the URL', async (url) => {
     const error = (await errorOf(() => parseRedisUrl(url, 'REDIS_URL'))) as Error;
     expect(error).toMatchObject({ name: 'TickbusError', code: 'TICKBUS_INVALID_OPTION', field: 'REDIS_URL' });
-    expect(error.message).toMatch(/^REDIS_URL .*\.$/);
+    expect(error.message).toMatch(/^(Host \d of )?REDIS_URL .*\.$/);
     expect(error.message).not.toContain('hunter2');
     expect(error.cause).toBeUndefined();
   });
@@ -160,6 +220,28 @@ describe('parseHost', () => {
     expect(() => parseHost(text, 'host')).toThrow(errorWith('TICKBUS_INVALID_OPTION', { field: 'host' }));
   });
 });
+
+it.each([
+  ['redis+cluster://:hunter2@n1:7000,no good,n3', /^Host 2 of REDIS_URL is not a host name/],
+  ['redis+cluster://n1,n2:0', /^Host 2 of REDIS_URL has no valid port/],
+  ['redis+sentinel://s1,::1:26379/mymaster', /^Host 2 of REDIS_URL is an IPv6 address without brackets/],
+  [
+    'redis://:hunter2@n1:7000,n2:7000',
+    /^REDIS_URL has several hosts.*redis\+sentinel:\/\/ or redis\+cluster/,
+  ],
+  ['redis+cluster://n1/2', /^REDIS_URL names a database, and a cluster has only database 0/],
+  ['redis+sentinel://s1', /^REDIS_URL has no valid name of a master/],
+])('the error of %s names the part that is wrong', async (url, text) => {
+  const error = (await errorOf(() => parseRedisUrl(url, 'REDIS_URL'))) as Error;
+  expect(error.message).toMatch(text);
+});
+
+it.each(['redis+cluster://n1:7000,[::1]:7001', 'rediss+sentinel://s1:1,s2:2/mymaster'])(
+  'formatAddress writes %s without credentials',
+  (url) => {
+    expect(formatAddress(parseRedisUrl(url.replace('://', '://bot:hunter2@'), 'url'))).toBe(url);
+  },
+);
 
 it('formatAddress writes every kind of address without credentials', () => {
   const formats = ['redis://:s@cache', 'rediss://:s@[::1]:7', 'unix://:s@/run/redis.sock'].map((url) =>

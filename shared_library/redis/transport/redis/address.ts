@@ -1,20 +1,38 @@
-// The address and credentials of a Redis server, parsed from a URL, a host or a port.
+// The address and credentials of Redis, with its parts: hosts, ports and database numbers.
 
 import { isIP } from 'node:net';
 import { TickbusError } from '../../errors.ts';
 import type { Certificates } from './certificates.ts';
 
-export interface RedisAddress {
+/** The address of one server. */
+export interface Place {
   /** A host name, an IP address without brackets, or the absolute path of a Unix socket. */
   readonly host: string;
   /** Unused with a Unix socket. */
   readonly port: number;
+}
+
+/** With several servers, `host` and `port` are those of the first of `cluster` or of the sentinels. */
+export interface RedisAddress extends Place {
   readonly db: number;
   readonly username?: string;
   readonly password?: string;
   readonly tls: boolean;
   /** What TLS uses instead of the defaults of Node.js. */
   readonly certificates?: Certificates;
+  /** Redis Cluster: nodes that are asked for the others. They use the credentials of this address. */
+  readonly cluster?: readonly Place[];
+  /** Redis Sentinel: who knows the address of the server. */
+  readonly sentinel?: SentinelGroup;
+}
+
+/** Sentinels that watch one master. TLS applies to them as to the master. */
+export interface SentinelGroup {
+  readonly places: readonly Place[];
+  /** The name of the master in their configuration. */
+  readonly master: string;
+  readonly username?: string;
+  readonly password?: string;
 }
 
 export const DEFAULT_ADDRESS: RedisAddress = Object.freeze({
@@ -24,67 +42,27 @@ export const DEFAULT_ADDRESS: RedisAddress = Object.freeze({
   tls: false,
 });
 
-const URL_FORMS =
-  'Write it as redis://user:password@host:6379/0, as rediss:// for TLS, or as unix:///path/redis.sock';
-const ESCAPES = 'In user and password, write "#" as %23, "%" as %25, "/" as %2F, "?" as %3F and "@" as %40';
-
-/**
- * Parses `redis[s]://[[user]:password@]host[:port][/db]` and `unix://[[user]:password@]/path[?db=N]` (or
- * `redis+unix://`). Errors name `field` (the option or variable) and contain no part of user or password.
- *
- * A reserved character in user or password must be escaped: other parsers would read `redis://bot:12#34@host` as the
- * port 12 of the host `bot`.
- *
- * Source of the format: https://www.iana.org/assignments/uri-schemes/prov/redis
- *
- * @throws TickbusError `TICKBUS_INVALID_OPTION`
- */
-export function parseRedisUrl(url: string, field: string): RedisAddress {
-  const [, scheme = '', rest = ''] = /^(rediss?|unix|redis\+unix):\/\/(.*)$/is.exec(String(url).trim()) ?? [];
-  if (scheme === '') throw invalidOption(field, `is not a Redis URL. ${URL_FORMS}`);
-  if (/\p{Cc}/u.test(rest))
-    throw invalidOption(field, 'contains a line break or control character. Remove it');
-  const userEnd = rest.lastIndexOf('@');
-  const credentials = parseCredentials(rest.slice(0, Math.max(0, userEnd)), field);
-  const [, place = '', path = '', query = '', fragment = ''] =
-    /^([^/?#]*)([^?#]*)([^#]*)(.*)$/s.exec(rest.slice(userEnd + 1)) ?? [];
-  if (fragment !== '') throw invalidOption(field, `contains "#", which must be escaped. ${ESCAPES}`);
-  const isSocket = scheme.toLowerCase().endsWith('unix');
-  const parameters = parseQuery(query, isSocket ? ['db'] : [], field);
-  if (isSocket) {
-    if (place !== '' || path.length < 2)
-      throw invalidOption(field, 'has no absolute path. Write it as unix:///path/redis.sock');
-    const host = parseHost(decodePart(path, field), field).host;
-    return { ...DEFAULT_ADDRESS, host, db: parseDb(parameters.get('db') ?? 0, field), ...credentials };
-  }
-  if (place === '') throw invalidOption(field, `has no host. ${URL_FORMS}`);
-  // Without brackets, ::1:6379 is an address, not a host with a port.
-  if (!place.startsWith('[') && isIP(place) === 6)
-    throw invalidOption(field, 'has an IPv6 address without brackets. Write it as in redis://[::1]:6379');
-  const { host, port = DEFAULT_ADDRESS.port } = parseHost(place, field);
-  const db = path.length < 2 ? 0 : parseDb(path.slice(1), field);
-  return { host, port, db, ...credentials, tls: scheme.toLowerCase() === 'rediss' };
-}
-
 /**
  * Parses a host name, an IP address (IPv6 with or without brackets), each with an optional port as in `[::1]:6379`, or
  * the absolute path of a Unix socket.
  *
+ * @param part what errors name in place of `field`, such as one host of a list
  * @throws TickbusError `TICKBUS_INVALID_OPTION` if it is none of these
  */
-export function parseHost(text: string, field: string): { host: string; port?: number } {
+export function parseHost(text: string, field: string, part = field): { host: string; port?: number } {
   if (typeof text === 'string') {
     if (text.startsWith('/')) return { host: checkedSocketPath(text, field) };
     if (isIP(text) !== 0) return { host: text };
     const [, bracketed, name, port] = /^(?:\[(.*)\]|([^:]*))(?::(.*))?$/s.exec(text) ?? [];
     const host = bracketed ?? name ?? '';
     if (bracketed === undefined ? HOST_NAME.test(host) : isIP(host) === 6)
-      return port === undefined ? { host } : { host, port: parsePort(port, field) };
+      return port === undefined ? { host } : { host, port: parsePort(port, field, part) };
   }
-  throw invalidOption(
+  throw invalidAddress(
     field,
     'is not a host name or address. Write one as redis.example, 10.0.0.1, ::1, or /path/redis.sock for a Unix socket. ' +
       'A scheme or user belongs in a URL',
+    part,
   );
 }
 
@@ -96,7 +74,7 @@ export function withPort(
 ): { host?: string; port?: number } {
   if (port === undefined || place.port === undefined || place.port === port)
     return port === undefined ? place : { ...place, port };
-  throw invalidOption(field, 'has a port, and another port is given too. Give the port once');
+  throw invalidAddress(field, 'has a port, and another port is given too. Give the port once');
 }
 
 /** True if `host` is the path of a Unix socket. */
@@ -104,23 +82,37 @@ export function isSocketPath(host: string): boolean {
   return host.startsWith('/');
 }
 
-/** Scheme, host and port, without credentials. */
-export function formatAddress({ host, port, tls }: Pick<RedisAddress, 'host' | 'port' | 'tls'>): string {
+/** Scheme, hosts and ports, and the name of the master behind Sentinel, without credentials. */
+export function formatAddress(
+  address: Pick<RedisAddress, 'host' | 'port' | 'tls' | 'cluster' | 'sentinel'>,
+): string {
+  const { host, tls, cluster, sentinel } = address;
   if (isSocketPath(host)) return `unix://${host}`;
-  return `${tls ? 'rediss' : 'redis'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const scheme = tls ? 'rediss' : 'redis';
+  const list = (places: readonly Place[]) => places.map(formatPlace).join(',');
+  if (cluster !== undefined) return `${scheme}+cluster://${list(cluster)}`;
+  if (sentinel !== undefined) return `${scheme}+sentinel://${list(sentinel.places)}/${sentinel.master}`;
+  return `${scheme}://${formatPlace(address)}`;
+}
+
+/** Host and port; an IPv6 address is in brackets. */
+export function formatPlace({ host, port }: Place): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** @throws TickbusError `TICKBUS_INVALID_OPTION` unless it is a whole number from 1 to 65535 */
-export function parsePort(text: string | number, field: string): number {
-  return wholeNumber(text, 1, 65_535, field, 'is not a port. Use a whole number from 1 to 65535');
+export function parsePort(text: string | number, field: string, part = field): number {
+  const port = toWhole(text);
+  if (port >= 1 && port <= 65_535) return port;
+  const problem = part === field ? 'is not a port' : 'has no valid port';
+  throw invalidAddress(field, `${problem}. Use a whole number from 1 to 65535`, part);
 }
 
 /** @throws TickbusError `TICKBUS_INVALID_OPTION` unless it is a whole number, 0 or above */
 export function parseDb(text: string | number, field: string): number {
-  return wholeNumber(
-    text,
-    0,
-    1_000_000,
+  const db = toWhole(text);
+  if (db >= 0 && db <= 1_000_000) return db;
+  throw invalidAddress(
     field,
     'is not a database number. Use a whole number, 0 or above (Redis has 0 to 15 by default)',
   );
@@ -132,66 +124,22 @@ const HOST_NAME = /^[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]*)$/u;
 const MAX_SOCKET_PATH_BYTES = 103;
 
 function checkedSocketPath(path: string, field: string): string {
-  if (/\p{Cc}/u.test(path)) throw invalidOption(field, 'has a control character in its path. Remove it');
+  if (/\p{Cc}/u.test(path)) throw invalidAddress(field, 'has a control character in its path. Remove it');
   const bytes = Buffer.byteLength(path);
   if (bytes <= MAX_SOCKET_PATH_BYTES) return path;
-  throw invalidOption(
+  throw invalidAddress(
     field,
     `has a path of ${bytes} bytes, and a Unix socket allows ${MAX_SOCKET_PATH_BYTES}. Use a shorter path`,
   );
 }
 
-function parseCredentials(text: string, field: string): Pick<RedisAddress, 'username' | 'password'> {
-  if (/[#@?/]/.test(text))
-    throw invalidOption(field, `has a reserved character in its user or password. ${ESCAPES}`);
-  const [, user = '', password = ''] = /^([^:]*):?(.*)$/s.exec(text) ?? [];
-  return {
-    ...(user === '' ? {} : { username: decodePart(user, field) }),
-    ...(password === '' ? {} : { password: decodePart(password, field) }),
-  };
+/** NaN unless it is a whole number, 0 or above. */
+function toWhole(value: string | number): number {
+  const number = typeof value === 'number' ? value : /^\d+$/.test(value) ? Number(value) : Number.NaN;
+  return Number.isInteger(number) ? number : Number.NaN;
 }
 
-/** Errors repeat only the name of a parameter, because any other text can be a part of a password. */
-function parseQuery(text: string, allowed: readonly string[], field: string): ReadonlyMap<string, string> {
-  const parameters = new Map<string, string>();
-  for (const item of text.slice(1).split('&')) {
-    if (item === '') continue;
-    const [, name, value = ''] = /^([a-z_-]{1,40})=(.*)$/is.exec(item) ?? [];
-    if (name === undefined) throw invalidOption(field, `contains "?", which must be escaped. ${ESCAPES}`);
-    if (!allowed.includes(name)) {
-      const use =
-        allowed.length > 0 ? `Only ${allowed.join(', ')} is supported` : 'No parameter is supported';
-      throw invalidOption(
-        field,
-        `has the unknown query parameter "${name}", so it is not used. ${use}: remove it, and set options where the ` +
-          'connection is created',
-      );
-    }
-    parameters.set(name, value);
-  }
-  return parameters;
-}
-
-function wholeNumber(
-  text: string | number,
-  min: number,
-  max: number,
-  field: string,
-  problem: string,
-): number {
-  const value = typeof text === 'number' ? text : /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw invalidOption(field, problem);
-}
-
-function decodePart(part: string, field: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    throw invalidOption(field, `has an invalid "%" escape. ${ESCAPES}`);
-  }
-}
-
-function invalidOption(field: string, problem: string): TickbusError {
-  return new TickbusError('TICKBUS_INVALID_OPTION', `${field} ${problem}.`, { field });
+/** @param part what the error names in place of `field` */
+export function invalidAddress(field: string, problem: string, part = field): TickbusError {
+  return new TickbusError('TICKBUS_INVALID_OPTION', `${part} ${problem}.`, { field });
 }
