@@ -224,7 +224,7 @@ describe('parseHost', () => {
 it.each([
   ['redis+cluster://:hunter2@n1:7000,no good,n3', /^Host 2 of REDIS_URL is not a host name/],
   ['redis+cluster://n1,n2:0', /^Host 2 of REDIS_URL has no valid port/],
-  ['redis+sentinel://s1,::1:26379/mymaster', /^Host 2 of REDIS_URL is an IPv6 address without brackets/],
+  ['redis+sentinel://s1,::1/mymaster', /^Host 2 of REDIS_URL is an IPv6 address without brackets/],
   [
     'redis://:hunter2@n1:7000,n2:7000',
     /^REDIS_URL has several hosts.*redis\+sentinel:\/\/ or redis\+cluster/,

@@ -1,6 +1,7 @@
 // The validated settings of a link to Redis.
 
-import type { RedisAddress } from './address.ts';
+import type { Place, RedisAddress } from './address.ts';
+import type { RedisClient } from './client.ts';
 
 export interface LinkSettings extends RedisAddress {
   /** Whether a dropped link reconnects. */
@@ -9,4 +10,14 @@ export interface LinkSettings extends RedisAddress {
   readonly connectTimeoutMs: number;
   /** The name of the link in `CLIENT LIST`. */
   readonly name: string;
+  /** Default: the server is always at `host` and `port`. */
+  readonly locator?: ServerLocator | undefined;
+}
+
+/** Finds a server that can move to another place. */
+export interface ServerLocator {
+  /** The place of the server now. Called before each attempt to connect. Rejects if nobody knows it. */
+  locate(): Promise<Place>;
+  /** Checks a new connection before it is used. Rejects if it leads to another server than the one that is wanted. */
+  verify(client: RedisClient): Promise<void>;
 }

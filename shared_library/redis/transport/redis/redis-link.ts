@@ -6,7 +6,7 @@ import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { Emitter } from '../../runtime/emitter.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { LinkStatus } from '../link-status.ts';
-import { formatAddress } from './address.ts';
+import { formatAddress, formatPlace, type Place } from './address.ts';
 import { createRedisClient, type RedisClient } from './client.ts';
 import { connectError, isPermanent, linkError, notConnectedError, silentError } from './error-mapping.ts';
 import type { LinkSettings } from './link-settings.ts';
@@ -44,12 +44,15 @@ export class RedisLink {
   /** Why a new connection cannot be prepared: another program has written to a key that it needs. */
   #foreignData: TickbusError | undefined;
   #generation = 0;
+  /** The server of the present connection or attempt. */
+  #server: LinkSettings;
   #endBackoff: () => void = () => {};
   #cancelAttempt: () => void = () => {};
 
   /** @param prepare sets up a new client, such as its subscriptions, before `connected` is reported */
   constructor(settings: LinkSettings, logger: Logger, prepare: (client: RedisClient) => Promise<unknown>) {
     this.#settings = settings;
+    this.#server = settings;
     this.#logger = logger;
     this.#prepare = prepare;
     this.#status = new Emitter((err) => logger.error({ err }, 'A link listener threw.'));
@@ -58,13 +61,13 @@ export class RedisLink {
   /** The connected client. @throws TickbusError `TICKBUS_NOT_CONNECTED` or `TICKBUS_CLOSED` */
   get client(): RedisClient {
     if (this.#state === 'closed') throw closedError();
-    if (this.#client === undefined || this.#state !== 'connected') throw notConnectedError(this.#settings);
+    if (this.#client === undefined || this.#state !== 'connected') throw notConnectedError(this.#server);
     return this.#client;
   }
 
   async connect(): Promise<void> {
     if (this.#state === 'closed') throw closedError();
-    if (this.#state === 'disconnected') throw this.#foreignData ?? notConnectedError(this.#settings);
+    if (this.#state === 'disconnected') throw this.#foreignData ?? notConnectedError(this.#server);
     this.#connecting ??= this.#connectFirst();
     await this.#connecting;
   }
@@ -76,7 +79,14 @@ export class RedisLink {
 
   /** Closes a connection whose state cannot be trusted, and reconnects. */
   dropConnection(client: RedisClient, error: unknown): void {
-    if (client === this.#client && this.#state === 'connected') this.#lose(linkError(error, this.#settings));
+    if (client === this.#client && this.#state === 'connected') this.#lose(linkError(error, this.#server));
+  }
+
+  /** The server is at `place` now. A connection to another place is closed, and the link connects there. */
+  moveTo({ host, port }: Place): void {
+    const { host: oldHost, port: oldPort } = this.#server;
+    if (this.#client === undefined || (host === oldHost && port === oldPort)) return;
+    this.dropConnection(this.#client, new Error(`The server is now at ${formatPlace({ host, port })}`));
   }
 
   onStatus(listener: (status: LinkStatus) => void): Unsubscribe {
@@ -99,7 +109,7 @@ export class RedisLink {
       await this.#open(this.#settings.connectTimeoutMs);
     } catch (error) {
       if (this.#isClosed()) throw closedError();
-      const failure = connectError(error, this.#settings);
+      const failure = connectError(error, this.#server);
       this.#fail(failure);
       throw failure;
     }
@@ -107,7 +117,13 @@ export class RedisLink {
 
   /** Creates and connects a client. Destroys it on failure. */
   async #open(timeoutMs: number): Promise<void> {
-    const client = createRedisClient(this.#settings);
+    const { locator } = this.#settings;
+    if (locator !== undefined) {
+      const { cluster: _cluster, sentinel: _sentinel, ...server } = this.#settings;
+      this.#server = { ...server, ...(await locator.locate()) };
+      if (this.#isClosed()) throw closedError();
+    }
+    const client = createRedisClient(this.#server);
     this.#client = client;
     client.on('error', (error: unknown) => this.#onError(client, error));
     await this.#withTimeout(this.#establish(client), client, timeoutMs);
@@ -125,6 +141,7 @@ export class RedisLink {
 
   async #establish(client: RedisClient): Promise<void> {
     await client.connect();
+    await this.#settings.locator?.verify(client);
     await this.#prepare(client);
     if (!client.isReady) throw new Error('The server closed the connection immediately.');
   }
@@ -160,7 +177,7 @@ export class RedisLink {
   #onStale(client: RedisClient, silentForMs: number): void {
     if (client !== this.#client || this.#state !== 'connected') return;
     this.#status.emit('status', { type: 'stale', silentForMs });
-    if (!this.#isClosed()) this.#lose(silentError(silentForMs, this.#settings));
+    if (!this.#isClosed()) this.#lose(silentError(silentForMs, this.#server));
   }
 
   /**
@@ -188,7 +205,7 @@ export class RedisLink {
         return await this.#open(Math.min(RECONNECT_TIMEOUT_MS, this.#settings.connectTimeoutMs));
       } catch (error) {
         if (this.#isClosed()) return;
-        const failure = linkError(error, this.#settings);
+        const failure = linkError(error, this.#server);
         this.#foreignData = failure.field === undefined ? undefined : failure;
         if (isPermanent(error) && ++refusals === MAX_REFUSALS) return this.#fail(failure);
         this.#logger.debug({ ...this.#logFields(failure), attempt }, 'Reconnect failed; retrying.');
@@ -233,7 +250,7 @@ export class RedisLink {
 
   #logFields(error?: TickbusError): object {
     const { name } = this.#settings;
-    const link = { redis: formatAddress(this.#settings), link: name };
+    const link = { redis: formatAddress(this.#server), link: name };
     return error === undefined ? link : { ...link, code: error.code };
   }
 }
