@@ -44,7 +44,7 @@ export interface MonitorOptions {
   readonly maxAgeMs?: number | undefined;
   /** Limits of the HTTP server. */
   readonly limits?: Partial<HttpLimits> | undefined;
-  /** Times the audit records of refused requests. Default: the system clock. */
+  /** Clock for the counts of refused requests and wrong tokens. Default: the system clock. */
   readonly clock?: Clock | undefined;
   readonly logger: Logger;
 }

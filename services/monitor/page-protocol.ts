@@ -201,7 +201,7 @@ export interface Delta {
   readonly rates?: Readonly<Record<string, number>>;
   readonly commands?: readonly CommandRow[];
   readonly events?: readonly EventRow[];
-  /** Apply it before the rows of this frame: a dropped name may have come back. */
+  /** Delete these rows before you add the rows of this frame: a dropped name may have come back. */
   readonly removed?: Removed;
   readonly dropped?: Dropped;
 }

@@ -43,7 +43,7 @@ export function redisIndicator(link: LinkStatus | undefined, redis: string): Ind
  * State of the broker link, as reported by the gateway that is connected to the broker. The detail names the gateway.
  *
  * @param reconnectedAt when the Redis link was last restored; heartbeats before that may have been missed
- * @param heldLease the token of the lease that the server names; undefined if nobody holds it
+ * @param heldLease the token of the lease according to Redis; undefined if nobody holds the lease
  */
 export function brokerIndicator(
   redis: IndicatorState,

@@ -1,4 +1,4 @@
-// The interface between the gateway and a feed, the connection to a broker. The gateway uses nothing else of a feed.
+// The interface between the gateway and a feed, which is a connection to a broker. The gateway uses no other methods.
 
 import type { MarketEvent } from '@tickbus/capture';
 

@@ -50,7 +50,7 @@ export interface ActiveSessionOptions {
   readonly warnings: RateLimitedLog;
 }
 
-/** The reasons that an operator should know about. An unpriced quote is normal. */
+/** Warnings for the drop reasons that concern the operator. Unpriced quotes are normal, so they cause no warning. */
 const DROP_WARNINGS: Readonly<Partial<Record<DropReason, string>>> = {
   invalid: 'Dropped an event with an invalid symbol or number.',
   limit:
@@ -141,7 +141,7 @@ export class ActiveSession {
     if (demand.version === this.#demandVersion) return;
     this.#demandVersion = demand.version;
     const symbols = demand.list();
-    // Otherwise, the symbols of bots are among the requested ones.
+    // Without `*`, the requested symbols already include those of bots.
     this.#instruments.setOfBots(symbols.includes('*') ? demand.requestedByBots() : []);
     const joined = symbols.join();
     if (joined !== this.#requestedSymbols) {
@@ -153,7 +153,7 @@ export class ActiveSession {
     this.#statuses.publishChanges();
   }
 
-  /** Takes over the statuses of an earlier gateway: those of symbols that nobody requests end. */
+  /** Takes over the statuses of an earlier gateway. Symbols that nobody requests are reported as `unsubscribed`. */
   inherit(symbols: readonly string[]): void {
     this.#instruments.inherit(symbols);
     this.#statuses.publishChanges();
