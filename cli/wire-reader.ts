@@ -66,7 +66,7 @@ function report(status: SubscriberStatus, terminal: Terminal): void {
     case 'forged': {
       const { channel, count, senders } = status;
       return terminal.warn(
-        `Forged or repeated numbers on ${channel}: ${count} from ${senders.join(', ') || 'unknown'}.`,
+        `Forged or repeated sequence numbers on ${channel}: ${count} from ${senders.join(', ') || 'unknown'}.`,
       );
     }
     case 'gap': {

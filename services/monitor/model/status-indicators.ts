@@ -72,11 +72,7 @@ export function brokerIndicator(
       'The Redis link was just restored; waiting for the next heartbeat of the gateway.',
     );
   if (status.lease && status.lease !== heldLease)
-    return indicator(
-      'unknown',
-      'not proved',
-      `${holder} That is not proved: Redis does not name this lease.`,
-    );
+    return indicator('unknown', 'not proved', `${holder} Redis does not confirm this lease.`);
   if (status.state === 'down') return indicator('bad', 'down', `${status.detail ?? status.feed} ${holder}`);
   if (status.state === 'connecting')
     return indicator('warn', 'connecting', `Connecting to ${status.feed}. ${holder}`);
@@ -123,7 +119,7 @@ export function dataIndicator(
     );
   if (isQuietMarket(feed, maxAgeMs, now))
     return indicator('warn', 'quiet', 'The broker sends frames, but no price has changed.');
-  return indicator('bad', 'stalled', 'The broker link is up, but nothing arrives.');
+  return indicator('bad', 'stalled', 'The broker link is up, but no prices arrive.');
 }
 
 /** Whether the broker sends frames without price changes. */

@@ -93,6 +93,6 @@ export class SymbolDemand {
 function tooManySymbols(leftOut: number, limit: number): string {
   return (
     `Bots request ${leftOut} symbols more than the limit of ${limit}, and these are not served. ` +
-    'Symbols that were requested earlier are. Find the bot that requests so many.'
+    'Symbols that were requested earlier are still served. Find the bot that requests so many.'
   );
 }

@@ -61,7 +61,7 @@ export async function startHttp({
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const advice =
-      'Set HTTP_HOST and HTTP_PORT to a free address of this machine, or HTTP_PORT=0 to disable them.';
+      'Set HTTP_HOST and HTTP_PORT to a free address of this machine, or HTTP_PORT=0 to disable these pages.';
     throw new Error(`Cannot serve /healthz and /metrics on ${host}:${port}: ${reason}. ${advice}`, {
       cause: error,
     });

@@ -53,8 +53,7 @@ export interface ActiveSessionOptions {
 /** Warnings for the drop reasons that concern the operator. Unpriced quotes are normal, so they cause no warning. */
 const DROP_WARNINGS: Readonly<Partial<Record<DropReason, string>>> = {
   invalid: 'Dropped an event with an invalid symbol or number.',
-  limit:
-    'Dropped an event of a further instrument: the gateway prices at most 50,000. Request fewer by name.',
+  limit: 'Dropped an event: 50,000 instruments, the maximum, already have prices. Request fewer by name.',
   unrequested: 'Dropped events of instruments that nobody requests. If they continue, check the feed.',
 };
 
