@@ -140,7 +140,10 @@ const OPEN = 1;
 /** Maximum messages that are not prices. A broker sends one or two in answer to each message of the gateway. */
 const MAX_OTHERS_PER_TURN = 64;
 
-/** Checks each frame before the client decodes it. `onAttack` releases the client, which then decodes no frame. */
+/**
+ * Opens the socket, and checks each frame before the client library decodes it. `onAttack` disconnects that library,
+ * which then ignores this frame and all later ones.
+ */
 function openSocket(url: string, { onAttack }: AlpacaStreamListener): streaming.WebSocketLike {
   const socket = openBrokerSocket(url, { 'Content-Type': 'application/msgpack' });
   socket.on('message', (frame: Buffer) => {

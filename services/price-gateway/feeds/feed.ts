@@ -5,8 +5,9 @@ import type { MarketEvent } from '@tickbus/capture';
 /**
  * The state of the connection to the broker.
  *
- * connecting -> live -> (down -> connecting)* -> stopped. A `down` that is not retryable lasts until the feed is
- * closed.
+ *     connecting -> live;   connecting or live -> down -> connecting;   any -> stopped
+ *
+ * The first state is `down` if `mayConnect` rejects. A `down` that is not retryable lasts until the feed is closed.
  */
 export type FeedState =
   | { readonly type: 'connecting' }

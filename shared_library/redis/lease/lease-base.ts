@@ -35,12 +35,12 @@ export interface LeaseSettings extends LeaseTimes {
  *
  * - `idle`: not started.
  * - `standby`: a candidate. Retries every `retryMs`, or when the holder's lease expires if that is earlier.
- * - `holding_off`: a candidate that the server keeps waiting, because it may have lost the record of the last holder.
+ * - `holding_off`: a candidate that waits for one TTL, because the server may have forgotten the last holder.
  * - `held`: until the `HeldLease` expires. `holds` is false from that moment, even if the state changes later.
  * - `released`: `release` was called. `start` makes it a candidate again.
  * - `closed`.
  *
- *     idle -> standby <-> holding_off -> held -> (lost) standby;   any -> released -> standby;   any -> closed
+ *     idle -> standby <-> holding_off;   either -> held -> standby;   any -> released -> standby;   any -> closed
  *
  * `#change` is the only place that changes the state. Every change increments `#term`. A reply to a request from an
  * older term has no effect, except that a lease granted too late is released.

@@ -12,7 +12,7 @@ export type Purpose = 'subscribe' | 'read' | 'demand' | 'publish' | 'lease' | 'e
 export interface UsedCommand {
   readonly channel: string;
   readonly purpose: Purpose;
-  /** For example `['HVALS', 'tickbus:{PRICE_DATA}:last']`. */
+  /** The command with example arguments, as in `['HLEN', 'tickbus:{PRICE_DATA}:last']`. */
   readonly command: readonly string[];
 }
 
