@@ -16,7 +16,7 @@ const MIN_TOKEN_LENGTH = 16;
 /** Completes "must be ...". */
 export const TOKEN_RULE = `at least ${MIN_TOKEN_LENGTH} printable ASCII characters, without spaces at the ends`;
 
-/** Whether a browser can send the token: a header holds printable ASCII, and its outer spaces are removed. */
+/** Whether the token follows `TOKEN_RULE`. A browser sends it in a header, which loses outer spaces. */
 export function isUsableToken(token: string): boolean {
   return token.length >= MIN_TOKEN_LENGTH && /^[\x20-\x7e]+$/.test(token) && token === token.trim();
 }

@@ -82,10 +82,11 @@ it.runIf(process.platform === 'linux').each([
   const server = connect(Number(String(output)), '127.0.0.1');
   await once(server, 'connect');
 
-  // The kernel may reset the connection. It closes sockets one by one, so the server can still listen afterwards.
+  // The kernel may reset the connection, which emits `error`.
   const closed = new Promise((resolve) => server.on('error', () => {}).once('close', resolve));
   owner.kill(signal);
   await closed;
+  // The kernel closes the sockets of a killed process one by one, so the port can stay open for a moment longer.
   while (await isListening(Number(String(output)))) await turn();
 });
 

@@ -183,7 +183,7 @@ export type LeaseAttempt =
       /** Why there is no exclusive writer, as a sentence. */
       readonly reason?: string;
     }
-  /** Held by another process, for `leftMs` unless it is renewed or released. */
+  /** Held by another process, for `leftMs` unless it is renewed or released; or a failed claim can be repeated. */
   | { readonly state: 'taken'; readonly leftMs: number }
   /**
    * Nobody can acquire the lease for `leftMs`. The server may have lost the record of a holder, whose lease expires by

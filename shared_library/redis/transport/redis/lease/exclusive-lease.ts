@@ -59,7 +59,7 @@ export class ExclusiveLease implements LeaseOperations {
    */
   readonly #writerName: string;
   #term: Term | undefined;
-  /** The writer of the previous term, until all its batches are settled. */
+  /** The writer of the previous term. Its batches in flight are settled when the link reconnects or ends. */
   #previousWriter: ExclusiveWriter | undefined;
   /** The token of the previous term, which can no longer be renewed. Only a new claim provides a writer. */
   #endedToken: FenceToken | undefined;
