@@ -3,6 +3,8 @@
 import { copyMessage } from '../wire/copy-message.ts';
 import type { Message } from '../wire/message.ts';
 import { largeSizeOf } from '../wire/message-size.ts';
+import { type Position, positionOf } from '../wire/position.ts';
+import { positionIn } from '../wire/position-prefix.ts';
 
 /** The newest message of one key. The key has no value if `length` is 0 and `message` is undefined. */
 interface ValueEntry {
@@ -113,6 +115,24 @@ export class LatestValues {
     for (const [key, kept] of this.#byKey) if (hasValue(kept)) yield key;
   }
 
+  /** The position of each value. `bytes` is the encoded message, undefined if not available. */
+  *positions(): Iterable<readonly [key: string, position: Position, bytes: Uint8Array | undefined]> {
+    for (const [key, { buffer, length, message }] of this.#byKey) {
+      const bytes = length > 0 ? buffer.subarray(0, length) : undefined;
+      const position = (bytes && positionIn(bytes)) ?? positionOf(message ?? this.get(key) ?? {});
+      if (position !== undefined) yield [key, position, bytes];
+    }
+  }
+
+  /** Forgets the value of a key. */
+  delete(key: string): void {
+    const kept = this.#byKey.get(key);
+    if (kept === undefined) return;
+    this.#byKey.delete(key);
+    this.#bytes -= kept.buffer.length + objectSize(kept);
+    if (this.#newest === kept) this.#newest = undefined;
+  }
+
   /** The server timestamp of a key's message, as in `ValueEntry`; undefined if there is none. Decodes nothing. */
   stampOf(key: string): number | undefined {
     const kept = this.#byKey.get(key);
@@ -167,8 +187,7 @@ export class LatestValues {
     const last = orders[Math.floor((1 - KEPT_SHARE) * orders.length)] ?? 0;
     for (const [key, kept] of evictable) {
       if (kept.order > last) continue;
-      this.#byKey.delete(key);
-      this.#bytes -= kept.buffer.length + objectSize(kept);
+      this.delete(key);
     }
   }
 }

@@ -61,6 +61,12 @@ export class FanOut {
     return keys;
   }
 
+  /** True if a subscription wants the message. */
+  selects({ message_type: type, data }: Envelope): boolean {
+    const key = keyOfPayload(this.#channel, type, data);
+    return key !== undefined && this.#matchesAny(type, key);
+  }
+
   add(receiver: Subscription | Tap): void {
     if (receiver instanceof Subscription) this.subscriptions.add(receiver);
     else this.taps.add(receiver);

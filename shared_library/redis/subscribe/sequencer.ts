@@ -13,6 +13,7 @@ import { Recovery } from './recovery.ts';
 import { RecoveryPause } from './recovery-pause.ts';
 import { StateQueries, type StateQueriesOptions } from './state-queries.ts';
 import type { ChannelStatus } from './status.ts';
+import type { ComparedValues } from './value-check.ts';
 
 export interface SequencerOptions
   extends Pick<StateQueriesOptions, 'channel' | 'transport' | 'clock' | 'onAnswer'> {
@@ -22,6 +23,8 @@ export interface SequencerOptions
   readonly onInvalid: OnInvalid;
   /** Called if a last value of a `state` channel may be forged: forget all last values. The real ones follow. */
   readonly onDistrust?: (() => void) | undefined;
+  /** The latest values of the subscriptions. Undefined: a receiver gets all last values again after a doubtful loss. */
+  readonly values?: ComparedValues | undefined;
 }
 
 /**
@@ -109,8 +112,6 @@ export class Sequencer {
   start(): void {
     this.#mayRead = true;
     this.#isNewLink = true;
-    // The message that would have revealed a forged value may have been lost with the old connection.
-    if (!this.#progress.isConfirmed) this.#recovery.distrust();
     this.#recover();
   }
 
