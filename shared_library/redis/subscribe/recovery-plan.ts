@@ -60,7 +60,7 @@ export interface RecoveryPlan {
   readonly forged: readonly ForgedNumbers[];
   /** True if a delivered message is forged, or may be. */
   readonly isTainted: boolean;
-  /** True if an epoch ended after numbers that were not confirmed: nothing proves which of its last messages are real. */
+  /** True if an epoch ended after unconfirmed numbers: nothing proves which of its last messages are real. */
   readonly hasUnprovedTail: boolean;
 }
 

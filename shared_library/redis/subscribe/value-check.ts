@@ -24,7 +24,7 @@ export interface ValueCheckInput {
 export interface ValueCheck {
   /** Keys whose value is newer than all messages of that key on the server. It is forged, or the server has lost it. */
   readonly unproved: readonly string[];
-  /** True if the server keeps a message up to the position that the subscriber did not get: a forged one took its place. */
+  /** True if the server keeps a message that the subscriber did not get, because a forged one took its number. */
   readonly isMissing: boolean;
 }
 
