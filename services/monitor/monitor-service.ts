@@ -81,7 +81,7 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
     version: VERSION,
   };
   const observer = new BusObserver({ connection, about, logger });
-  // A shared connection may not be Redis (the demo passes an in-memory one), so its server is not polled.
+  // A shared connection might not be Redis (the demo passes an in-memory one), so its server is not polled.
   const poller = options.connection === undefined ? observer.createServerPoller(redis) : undefined;
   const frames = new PageFrames(observer.state);
   const limits = { ...HTTP_LIMITS, ...options.limits };
