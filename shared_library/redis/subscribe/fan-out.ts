@@ -61,7 +61,12 @@ export class FanOut {
     return keys;
   }
 
-  /** True if a subscription wants the message. */
+  /** True if every receiver gets only messages that a subscription selects, which are the latest values. */
+  get hasAllValues(): boolean {
+    return this.taps.size === 0 || [...this.subscriptions].some(({ isUnfiltered }) => isUnfiltered);
+  }
+
+  /** True if a subscription selects the message. */
   selects({ message_type: type, data }: Envelope): boolean {
     const key = keyOfPayload(this.#channel, type, data);
     return key !== undefined && this.#matchesAny(type, key);

@@ -100,8 +100,8 @@ export class Recovery {
     });
     const isDoubtful = plan.hasUnprovedTail || (isNewLink && !progress.isConfirmed);
     if (plan.isTainted || !isDoubtful || channel.kind !== 'state' || this.#isDistrusted) return plan;
-    const isIntact = !isForgotten && position?.epoch === head.epoch && !isBelow;
-    return { ...plan, isTainted: this.#isDistrustNeeded(kept, isIntact) };
+    const isIntact = state.isForgotten !== true && position?.epoch === head.epoch;
+    return { ...plan, isTainted: this.#isForged(plan, kept, isIntact) };
   }
 
   /**
@@ -110,12 +110,12 @@ export class Recovery {
    * @param isIntact false if the server has lost messages: then a value that it does not keep may be real. It is
    *   forgotten, and no older one replaces it
    */
-  #isDistrustNeeded(kept: readonly Envelope[], isIntact: boolean): boolean {
-    const { channel, fanOut, values, progress, held } = this.#options;
-    if (values === undefined) return true;
-    const check = checkValues({ channel, values, progress, kept, held: held.all, fanOut });
+  #isForged({ head, rest }: RecoveryPlan, kept: readonly Envelope[], isIntact: boolean): boolean {
+    const { channel, fanOut, values, progress } = this.#options;
+    if (values === undefined || !fanOut.hasAllValues) return true;
+    const check = checkValues({ channel, values, progress, kept, head, rest, fanOut });
     if (check.isMissing || (isIntact && check.unproved.length > 0)) return true;
-    for (const key of check.unproved) values.delete(key);
+    for (const key of [...check.unproved, ...check.unprovable]) values.delete(key);
     return false;
   }
 

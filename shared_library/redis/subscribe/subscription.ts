@@ -97,6 +97,11 @@ export class Subscription {
   }
 
   /** True if the type and the key pass the filters. `deliver` checks the `where` filter. */
+  /** True if it selects every message. */
+  get isUnfiltered(): boolean {
+    return this.#types === undefined && this.#keys === undefined;
+  }
+
   matches(type: string, key: string | undefined): boolean {
     if (this.#state === 'closed' || this.#types?.has(type) === false) return false;
     return this.#keys === undefined || (key !== undefined && this.#keys.has(key));

@@ -27,16 +27,6 @@ export function positionedAll(
   return batch.map(({ json }, index) => SEQ + (first.seq + index) + rest + json.slice(1));
 }
 
-/** The position in the prefix of an encoded message; undefined if the message has no such prefix. */
-export function positionIn(bytes: Uint8Array): Position | undefined {
-  const [, seq, epoch] = PREFIX.exec(Buffer.from(bytes.subarray(0, MAX_PREFIX)).toString('latin1')) ?? [];
-  return seq === undefined ? undefined : { epoch: Number(epoch), seq: Number(seq) };
-}
-
-const PREFIX = new RegExp(`^\\${SEQ}(\\d+)${EPOCH}(\\d+)`);
-/** Bytes of two 16-digit numbers with their field names, rounded up. */
-const MAX_PREFIX = 64;
-
 /** Lua function `positioned(json, epoch, seq, at)`: `epoch` and `at` are strings, `seq` is a number. */
 export const LUA_POSITIONED = `
 local function positioned(json, epoch, seq, at)
