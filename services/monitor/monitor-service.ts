@@ -30,7 +30,7 @@ export interface MonitorOptions {
   readonly url?: string | undefined;
   /** The certificates of a `rediss://` url. Default: those of Node.js. */
   readonly certificates?: Pick<RedisConnectionOptions, 'ca' | 'cert' | 'key' | 'servername'> | undefined;
-  /** Redis address shown on the page. Default: host and port of `url` or CONFIG. */
+  /** Redis address shown on the page. Default: host and port of `url` or CONFIG; `Redis` for a shared connection. */
   readonly redis?: string | undefined;
   /** Address to listen on. Default 127.0.0.1: this machine only. */
   readonly host?: string | undefined;

@@ -36,7 +36,8 @@ export interface Gateway {
   /**
    * Connects to Redis and goes on standby. The active gateway reports the feed on FEED_STATUS.
    *
-   * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`; Error if the feed cannot be created
+   * @throws TickbusError such as `TICKBUS_CONNECT_FAILED`, `TICKBUS_AUTH_FAILED` or `TICKBUS_TLS_FAILED`, without
+   *   retrying, with advice; Error if the feed cannot be created
    */
   start(): Promise<void>;
   /**
@@ -57,7 +58,7 @@ const PUBLISH_DEADLINE_MS = 1_000;
 const STATUS_RETRY_MS = 5_000;
 
 /**
- * starting -> standby -> active -> (standby -> active)* -> stopping -> stopped
+ * starting -> standby <-> active;   any -> stopping -> stopped
  *
  * `#onGained` and `#onLost` switch between standby and active; a session that cannot start also returns to standby. A
  * session starts only after the previous session's feed has closed its connection (`#previousSessionEnded`), because

@@ -23,6 +23,7 @@ export function ownCopy(text: string): string {
 function trimmed(text: string, length: number): string {
   const shown = printable(text, length);
   const cut = shown.length > length ? `${shown.slice(0, length - 1)}…` : shown;
-  // Copies like `ownCopy`, but ASCII text then takes half the memory. UTF-8 is safe: there are no lone surrogates.
+  // Copies like `ownCopy`, but ASCII text then takes half the memory. UTF-8 is safe: it replaces a surrogate that the
+  // cut has split.
   return Buffer.from(cut).toString();
 }

@@ -21,8 +21,9 @@ const INTERRUPTED: ReportedStatus = { state: 'interrupted' };
 
 /**
  * requested -> `subscribed` | `refused` | `unknown` -> `unsubscribed`. A requested instrument has no status until the
- * broker answers. After a disconnect, `subscribed` is reported again once the broker acknowledges the new
- * subscription. `takeChanges` checks only the instruments whose status an update may have changed.
+ * broker answers, unless the gateway itself refuses it. After a disconnect, `subscribed` is reported again once the
+ * broker acknowledges the new subscription. `takeChanges` checks only the instruments whose status an update may have
+ * changed.
  */
 export class InstrumentTracker {
   readonly #reported = new Map<string, ReportedStatus>();
@@ -134,7 +135,10 @@ export class InstrumentTracker {
     return { symbol, ...now };
   }
 
-  /** Undefined until the broker answers. `unsubscribed` for a symbol that nobody requests. */
+  /**
+   * Undefined until the broker answers, unless the gateway itself refuses the symbol. `unsubscribed` for a symbol that
+   * nobody requests.
+   */
   #statusOf(symbol: string): Status | undefined {
     if (!this.#isWanted(symbol)) return { state: 'unsubscribed' };
     const refusal = this.#refusals.get(symbol);

@@ -80,9 +80,11 @@ const MAX_LISTED_BYTES = 0.2 * BROKER_LIMITS.maxMessageBytes;
 const LISTED_OVERHEAD = 3;
 
 /**
- * authenticating -> changing <-> settled; only `#requestNextChange` changes the state. The session reports live when
- * it is settled for the first time. Any error that does not answer a change ends the session: an open session would
- * occupy the account's connection without delivering prices.
+ * authenticating -> changing or settled;   changing <-> settled
+ *
+ * Only `#requestNextChange` changes the state. The session reports live when it is settled for the first time. Any
+ * error that does not answer a change ends the session: an open session would occupy the account's connection without
+ * delivering prices.
  */
 class AlpacaSession implements Session {
   readonly #settings: CompleteAlpacaOptions;

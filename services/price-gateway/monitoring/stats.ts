@@ -20,7 +20,7 @@ export interface GatewayStats {
   readonly frames: number;
   /** Frames that cannot be parsed. */
   readonly invalidFrames: number;
-  /** Trades and quotes in the frames. */
+  /** Trades and quotes of requested instruments in the frames. */
   readonly events: number;
   /** Prices published to Redis. */
   readonly published: number;

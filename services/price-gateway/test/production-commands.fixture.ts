@@ -67,7 +67,6 @@ export const COSTLY: Readonly<Record<string, readonly string[][]>> = {
   hmget: on(HASHES, (key) => ['HMGET', key, ...many((i) => [`k${i}`])]),
   hset: on(HASHES, (key) => ['HSET', key, ...many((i) => [`n${i}`, 'x'])]),
   hdel: on(HASHES, (key) => ['HDEL', key, ...many((i) => [`k${i}`])]),
-  hvals: on(HASHES, (key) => ['HVALS', key]),
   hscan: on(HASHES, (key) => ['HSCAN', key, '0', 'MATCH', '*a*a*a*a*b', 'COUNT', '1000000']),
   hlen: on(HASHES, (key) => ['HLEN', key]),
   xadd: [

@@ -115,7 +115,7 @@ export function parsePort(text: string | number, field: string): number {
   return wholeNumber(text, 1, 65_535, field, 'is not a port. Use a whole number from 1 to 65535');
 }
 
-/** @throws TickbusError `TICKBUS_INVALID_OPTION` unless it is a whole number, 0 or above */
+/** @throws TickbusError `TICKBUS_INVALID_OPTION` unless it is a whole number from 0 to 1,000,000 */
 export function parseDb(text: string | number, field: string): number {
   return wholeNumber(
     text,
