@@ -135,7 +135,7 @@ export interface EventRow {
     | 'audit';
   readonly severity: Severity;
   readonly text: string;
-  /** Occurrences of this event within the repeat window. */
+  /** Number of equal events in this row: the first one, at `at`, and its repeats within the next 10 seconds. */
   readonly count: number;
 }
 

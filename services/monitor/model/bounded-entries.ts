@@ -10,9 +10,9 @@ interface Entry<Value> {
 const DROPPED_PART = 0.05;
 
 /**
- * The longer an entry has reported, the longer a silence it survives. A bot that has reported for an hour is dropped
- * before a new name only after an hour of silence. So new names drop each other before they drop an entry that reports
- * regularly, and they cannot keep another new name out.
+ * A new name is always added. At the limit, entries are dropped whose silence most exceeds the time over which they
+ * have reported: one that reported for an hour outranks a new name until it has been silent for an hour. So a flood of
+ * new names drops its own entries, and none that reports regularly.
  */
 export class BoundedEntries<Value> {
   readonly #entries = new Map<string, Entry<Value>>();
