@@ -14,7 +14,7 @@ export interface BenchmarkTick {
   venue: string;
 }
 
-/** The document that plain clients send. tickbus adds the position and the server time. */
+/** The document that participants other than tickbus send. tickbus adds position and server time to its own. */
 export interface TickEnvelope<Data = BenchmarkTick> {
   readonly message_type: string;
   readonly data: Data;

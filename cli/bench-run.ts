@@ -86,7 +86,7 @@ export class BenchRun {
     const { clients, messages, durationMs } = this.#options;
     const byTime = durationMs === undefined ? 0 : (performance.now() - this.#startedAt) / durationMs;
     const byCount = Number.isFinite(messages) ? this.#received / (messages * clients) : 0;
-    return this.#startedAt === 0 ? 0 : Math.max(byTime, byCount);
+    return this.#startedAt === 0 ? 0 : Math.min(1, Math.max(byTime, byCount));
   }
 
   async run(): Promise<BenchResult> {

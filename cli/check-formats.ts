@@ -63,7 +63,7 @@ function sample(metric: string, labels: readonly (readonly string[])[], value: n
   return `${metric}{${labels.map(([label, of]) => `${label}="${escaped(of)}"`).join(',')}} ${value}`;
 }
 
-/** `FEED OK - sentence | metric=0.4s;3;10`: https://nagios-plugins.org/doc/guidelines.html */
+/** `FEED OK - sentence | metric=0.4s;3;10;0`: https://nagios-plugins.org/doc/guidelines.html */
 function nagios({ check, status, summary, metrics }: NamedResult): string {
   const line = `${check.toUpperCase()} ${status.toUpperCase()} - ${oneLine(summary).replaceAll('|', '/')}`;
   return metrics.length === 0

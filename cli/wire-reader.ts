@@ -7,7 +7,7 @@ import type { Context } from './context.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface WireReader {
-  /** Rejects when the connection fails for good. */
+  /** Rejects when the connection fails permanently. */
   readonly failed: Promise<never>;
 }
 
@@ -35,7 +35,7 @@ export async function readWire(
   failed.catch(() => {});
   await subscribeAll(connection, names, onFrame);
   for (const channel of names.map(bundledChannel)) {
-    // A tap without effect: it makes the subscriber check the sequence numbers.
+    // The callback does nothing: the tap only makes the subscriber check the sequence numbers.
     if (channel !== undefined) subscriber.tap(channel, () => {});
   }
   await subscriber.startListening();
@@ -66,7 +66,7 @@ function report(status: SubscriberStatus, terminal: Terminal): void {
     case 'forged': {
       const { channel, count, senders } = status;
       return terminal.warn(
-        `Forged or repeated numbers on ${channel}: ${count} from ${senders.join(', ') || 'unknown'}.`,
+        `Forged or repeated sequence numbers on ${channel}: ${count} from ${senders.join(', ') || 'unknown'}.`,
       );
     }
     case 'gap': {

@@ -7,14 +7,19 @@ export function clockFindings(clock: ClockReport): DoctorFinding[] {
   return [clockOf(clock), latencyOf(clock)];
 }
 
-/** Clocks matter for commands: a command expires 30 s after its sender's timestamp, by the clock of the bot. */
+/**
+ * Clocks matter for displayed latencies, and for commands of plain clients or before Redis first answers. Other
+ * commands expire by the server's clock.
+ */
 function clockOf({ offsetMs, errorMs }: ClockReport): DoctorFinding {
   const subject = 'clock';
   const ahead = offsetMs > 0 ? 'ahead of' : 'behind';
   const found = `the server's clock is ${ms(Math.abs(offsetMs))} ${ahead} this machine's (± ${ms(errorMs)})`;
   const beyond = Math.abs(offsetMs) - errorMs;
   if (beyond < 1_000) return { subject, level: 'ok', found };
-  const advice = 'Commands expire too early or too late: synchronise both clocks with NTP.';
+  const advice =
+    'Displayed latencies are wrong, and commands of plain clients or before Redis first answers expire too early ' +
+    "or too late. Other commands expire by the server's clock. Synchronise both clocks with NTP.";
   return { subject, level: beyond < 10_000 ? 'warn' : 'fail', found, advice };
 }
 

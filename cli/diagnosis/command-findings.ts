@@ -15,7 +15,7 @@ const EFFECTS: Readonly<Record<string, { readonly level: Level; readonly effect:
   CLIENT: { level: 'ok', effect: 'a gateway publishes by script, which is slower' },
 };
 
-/** One finding if every command works; otherwise one for each that does not. */
+/** Returns one finding if every command works; otherwise one finding per failing command. */
 export function commandFindings(states: CommandStates, name: string | undefined): DoctorFinding[] {
   const subject = 'commands';
   if (states.length === 0) return [];

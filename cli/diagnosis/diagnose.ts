@@ -1,4 +1,4 @@
-// All findings of `doctor` from the server's reports. Pure functions, here and in the module of each subject.
+// Computes all findings of `doctor` from the server's reports. This module and those of the subjects are pure.
 
 import type { ChannelStats, ClockReport, CommandStates, ServerReport, UserPermissions } from 'tickbus/admin';
 import { clockFindings } from './clock-findings.ts';

@@ -12,8 +12,9 @@ const OPERATIONS: Readonly<Record<Exclude<Purpose, 'exclusive'>, string>> = {
 };
 
 /**
- * Returns one finding for the allowed operations, and one for each missing permission. A missing permission is a
- * warning if a bot can work without it. A forbidden channel is ok as long as the user may use another channel.
+ * Returns one finding for each purpose that lacks permissions, and a summary if none does or a channel is closed. A
+ * missing permission is a warning if a bot can work without it. A forbidden channel is ok as long as the user may use
+ * another channel.
  */
 export function permissionFindings(all: UserPermissions, name: string | undefined): DoctorFinding[] {
   const subject = 'permissions';

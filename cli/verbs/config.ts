@@ -8,11 +8,11 @@ import { type DefineVerb, examples } from '../verb.ts';
 interface SettingRow {
   readonly setting: string;
   readonly value: string | number | boolean | null;
-  /** `flag`, `environment`, `env file` or `default`. */
+  /** `flag`, `environment`, `env file`, `default`, or the rule for colour. */
   readonly from: string;
   /** The option or variable that sets the value; null for a default. */
   readonly by: string | null;
-  /** Origins that also set a value, which is ignored because `from` has precedence. */
+  /** Origins and variables that also set a value, which is ignored. */
   readonly overridden: readonly string[];
 }
 

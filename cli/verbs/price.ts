@@ -67,7 +67,7 @@ async function price(context: Context, options: PriceOptions, given: readonly st
   await unlessAborted(subscriber.startListening(), context.signal);
   let prices: LatestPrice[] = [];
   const render = async () => {
-    // The connection failed for good and does not reconnect.
+    // The connection has failed permanently and does not reconnect.
     if (failure !== undefined) throw failure;
     prices = symbols.map((symbol) => ({ symbol, ...subscriber.latest(PRICE_DATA, symbol, { maxAgeMs }) }));
     return options.json ? prices.map(jsonOf) : tableOf(context, prices);

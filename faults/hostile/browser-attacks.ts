@@ -5,17 +5,21 @@ import { connect, type Socket } from 'node:net';
 import type { Random } from '@tickbus/test-kit/random';
 
 const METHODS = ['HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE', 'PATCH', 'POST', 'PROPFIND', 'QUERY'] as const;
-const STREAMS = ['/api/stream', '/api/tail', '/api/tail?text=x', '/api/stream?'] as const;
 const ANSWER_MS = 2_000;
+
+/** What a port serves. */
+export type Paths = readonly [string, ...string[]];
 
 /** The sockets of an attack stay open until `close`. */
 export class HostileBrowser {
   readonly #port: number;
+  readonly #paths: Paths;
   readonly #random: Random;
   readonly #sockets = new Set<Socket>();
 
-  constructor(port: number, random: Random) {
+  constructor(port: number, paths: Paths, random: Random) {
     this.#port = port;
+    this.#paths = paths;
     this.#random = random;
   }
 
@@ -23,19 +27,19 @@ export class HostileBrowser {
     return this.#sockets.size;
   }
 
-  /** Requests a stream with each method, `count` times. Each connection stays open. */
+  /** Requests the paths with each method, `count` times. Each connection stays open. */
   async methods(count: number): Promise<void> {
     for (const method of METHODS) {
       for (let left = count; left > 0; left--)
-        await this.#send(requestText(method, this.#random.pick(STREAMS)));
+        await this.#send(requestText(method, this.#random.pick(this.#paths)));
     }
   }
 
-  /** Requests a stream `count` times. Closes each connection at once, normally or with a reset. */
+  /** Requests the paths `count` times. Closes each connection at once, normally or with a reset. */
   async abandoned(count: number): Promise<void> {
     for (let left = count; left > 0; left--) {
       const method = this.#random.pick(['GET', 'HEAD']);
-      const socket = await this.#send(requestText(method, this.#random.pick(STREAMS)));
+      const socket = await this.#send(requestText(method, this.#random.pick(this.#paths)));
       if (this.#random.percent(50)) socket.resetAndDestroy();
       else socket.end();
     }
@@ -49,10 +53,10 @@ export class HostileBrowser {
     }
   }
 
-  /** Requests a stream and never reads it. */
+  /** Requests a path and never reads the response. */
   async stalled(count: number): Promise<void> {
     for (let left = count; left > 0; left--) {
-      const socket = await this.#send(requestText('GET', '/api/stream'));
+      const socket = await this.#send(requestText('GET', this.#random.pick(this.#paths)));
       socket.pause();
     }
   }

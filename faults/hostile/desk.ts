@@ -39,13 +39,13 @@ export class Desk {
   readonly monitorPort: number;
   /** The token with which the monitor accepts commands. */
   readonly token = randomUUID();
-  readonly #metricsUrl: string;
+  readonly gatewayPort: number;
 
   private constructor(testbed: Testbed, ports: Ports, { feed, monitorUser }: DeskSettings) {
     const { port } = testbed.redis;
     this.testbed = testbed;
     this.monitorPort = ports.monitor;
-    this.#metricsUrl = `http://127.0.0.1:${ports.metrics}/metrics`;
+    this.gatewayPort = ports.metrics;
     const gateway = { REDIS_URL: urlOf('gateway', port), HTTP_PORT: String(ports.metrics), SYMBOLS: SYMBOL };
     this.gateway = this.#start('price-gateway', { ...gateway, ...RETRY_FAST, ...feed });
     const monitor = { MONITOR_PORT: String(ports.monitor), MONITOR_TOKEN: this.token };
@@ -103,7 +103,7 @@ export class Desk {
 
   /** The current value of a metric of the gateway, summed over all labels. */
   async metric(name: string): Promise<number> {
-    const response = await within('The metrics', fetch(this.#metricsUrl));
+    const response = await within('The metrics', fetch(`http://127.0.0.1:${this.gatewayPort}/metrics`));
     const lines = (await response.text()).split('\n');
     const values = lines.filter((line) => line.startsWith(`tickbus_gateway_${name}`));
     return values.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);

@@ -1,11 +1,13 @@
-// A hostile browser: a program without the token attacks the monitor's page and the gateway's HTTP port.
+// A hostile browser: a program without the token attacks the HTTP ports of the monitor and the gateway.
 
-import { HostileBrowser } from '../hostile/browser-attacks.ts';
+import { HostileBrowser, type Paths } from '../hostile/browser-attacks.ts';
 import { checkDesk } from '../hostile/check-desk.ts';
 import { Desk } from '../hostile/desk.ts';
 import type { Scenario } from '../scenario.ts';
 import { delay, eventually } from '../wait.ts';
 
+const STREAMS = ['/api/stream', '/api/tail', '/api/tail?text=x', '/api/stream?'] as const;
+const PAGES = ['/metrics', '/healthz', '/readyz'] as const;
 /** More than the streams that the monitor keeps open at once. */
 const CONNECTIONS = 150;
 /** More wrong tokens in a minute than the monitor's limit. The limit must not affect the right token. */
@@ -24,18 +26,13 @@ export const hostileBrowser: Scenario = {
   async run(testbed) {
     const desk = await Desk.open(testbed);
     await checkToken(desk, 'before the attack');
-    const browser = new HostileBrowser(desk.monitorPort, testbed.random);
-    testbed.atEnd(() => browser.close());
-    for (const name of ['methods', 'abandoned', 'halfOpen', 'garbage', 'stalled'] as const) {
-      await browser[name](CONNECTIONS);
-      const since = performance.now();
-      const open = browser.open;
-      await eventually(`${name}: the page answers`, () => desk.page.visit(), RELEASED_MS).then(
-        () => testbed.note(`${name}: ${open} connections open, page after ${elapsed(since)} ms`),
-        (error: Error) => testbed.exceeded.push(error.message),
-      );
-      browser.close();
-    }
+    await attack(desk, 'page', desk.monitorPort, STREAMS, () => desk.page.visit());
+    await attack(desk, 'gateway', desk.gatewayPort, PAGES, () =>
+      desk.metric('prices').then(
+        () => true,
+        () => false,
+      ),
+    );
     await postWithoutToken(desk, testbed.scaled(3_000, 1_100));
     await checkToken(desk, `after ${WRONG_TOKENS} wrong tokens`);
     await checkAudit(desk);
@@ -46,6 +43,28 @@ export const hostileBrowser: Scenario = {
     await checkDesk(desk);
   },
 };
+
+/** Attacks one port in each way, and waits after each until the port answers others again. */
+async function attack(
+  { testbed }: Desk,
+  target: string,
+  port: number,
+  paths: Paths,
+  answers: () => Promise<boolean>,
+): Promise<void> {
+  const browser = new HostileBrowser(port, paths, testbed.random);
+  testbed.atEnd(() => browser.close());
+  for (const name of ['methods', 'abandoned', 'halfOpen', 'garbage', 'stalled'] as const) {
+    await browser[name](CONNECTIONS);
+    const since = performance.now();
+    const open = browser.open;
+    await eventually(`${name}: the ${target} answers`, answers, RELEASED_MS).then(
+      () => testbed.note(`${name}: ${open} connections open, ${target} after ${elapsed(since)} ms`),
+      (error: Error) => testbed.exceeded.push(error.message),
+    );
+    browser.close();
+  }
+}
 
 /** Posts commands with wrong tokens first, then without a token. */
 async function postWithoutToken(desk: Desk, count: number): Promise<void> {

@@ -84,7 +84,7 @@ export const longOutage: Scenario = {
     let attempts = 0;
     let slowestMs = 0;
     const pending = new Set<Promise<void>>();
-    // These messages are not in the ledger, which would enlarge the measured heap. ALERTS has no subscriber.
+    // `testbed.send` would record each message, and so enlarge the measured heap. ALERTS has no subscriber to check.
     const attempt = () => {
       const sentAt = performance.now();
       attempts++;

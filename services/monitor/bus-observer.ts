@@ -14,7 +14,7 @@ export interface BusObserverOptions {
   readonly connection: Connection;
   readonly about: About;
   readonly logger: Logger;
-  /** Milliseconds before a retry after Redis rejects the password or a permission. Default 30,000. */
+  /** Milliseconds before a retry after any error other than `TICKBUS_CONNECT_FAILED`. Default 30,000. */
   readonly refusedRetryMs?: number;
 }
 

@@ -30,7 +30,7 @@ export interface MonitorOptions {
   readonly url?: string | undefined;
   /** The certificates of a `rediss://` url. Default: those of Node.js. */
   readonly certificates?: Pick<RedisConnectionOptions, 'ca' | 'cert' | 'key' | 'servername'> | undefined;
-  /** Redis address shown on the page. Default: host and port of `url` or CONFIG. */
+  /** Redis address shown on the page. Default: host and port of `url` or CONFIG; `Redis` for a shared connection. */
   readonly redis?: string | undefined;
   /** Address to listen on. Default 127.0.0.1: this machine only. */
   readonly host?: string | undefined;
@@ -44,7 +44,7 @@ export interface MonitorOptions {
   readonly maxAgeMs?: number | undefined;
   /** Limits of the HTTP server. */
   readonly limits?: Partial<HttpLimits> | undefined;
-  /** Times the audit records of refused requests. Default: the system clock. */
+  /** Clock for the counts of refused requests and wrong tokens. Default: the system clock. */
   readonly clock?: Clock | undefined;
   readonly logger: Logger;
 }
@@ -81,7 +81,7 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
     version: VERSION,
   };
   const observer = new BusObserver({ connection, about, logger });
-  // A shared connection may not be Redis (the demo passes an in-memory one), so its server is not polled.
+  // A shared connection might not be Redis (the demo passes an in-memory one), so its server is not polled.
   const poller = options.connection === undefined ? observer.createServerPoller(redis) : undefined;
   const frames = new PageFrames(observer.state);
   const limits = { ...HTTP_LIMITS, ...options.limits };

@@ -135,7 +135,7 @@ export interface EventRow {
     | 'audit';
   readonly severity: Severity;
   readonly text: string;
-  /** Occurrences of this event within the repeat window. */
+  /** Number of equal events in this row: the first one, at `at`, and its repeats within the next 10 seconds. */
   readonly count: number;
 }
 
@@ -201,7 +201,7 @@ export interface Delta {
   readonly rates?: Readonly<Record<string, number>>;
   readonly commands?: readonly CommandRow[];
   readonly events?: readonly EventRow[];
-  /** Apply it before the rows of this frame: a dropped name may have come back. */
+  /** Delete these rows before you add the rows of this frame: a dropped name may have come back. */
   readonly removed?: Removed;
   readonly dropped?: Dropped;
 }

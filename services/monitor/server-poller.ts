@@ -1,4 +1,4 @@
-// Polls the Redis server once a second for its subscriber counts and its clock.
+// Polls the Redis server once a second for its subscriber counts.
 
 import type { Logger, RedisConnectionOptions } from 'tickbus';
 import { RedisAdmin } from 'tickbus/admin';
@@ -6,8 +6,6 @@ import { RedisAdmin } from 'tickbus/admin';
 interface ServerStats {
   /** Subscribed connections, by channel. */
   readonly subscribers: ReadonlyMap<string, number>;
-  /** Server clock minus local clock, in milliseconds. */
-  readonly clockOffsetMs: number;
 }
 
 export interface ServerPollerOptions {
@@ -49,9 +47,9 @@ export class ServerPoller {
     let delayMs = INTERVAL_MS;
     try {
       this.#admin ??= await connected(new RedisAdmin({ ...redis, logger: SILENT_LOGGER }));
-      const [stats, clock] = await Promise.all([this.#admin.channels(channels), this.#admin.clock(1)]);
+      const stats = await this.#admin.channels(channels);
       const subscribers = new Map(stats.map(({ channel, subscribers: count }) => [channel, count]));
-      onStats({ subscribers, clockOffsetMs: clock.offsetMs });
+      onStats({ subscribers });
     } catch (error) {
       logger.debug({ reason: String(error) }, 'Polling Redis for subscriber counts failed');
       delayMs = RETRY_MS;

@@ -18,7 +18,10 @@ export interface GatewayOptions extends Partial<SessionTimes> {
   readonly symbolLimit?: number;
   /** Milliseconds an instrument stays requested after no bot requests it any more. Default 30,000. */
   readonly symbolGraceMs?: number;
-  /** Maximum number of instruments that bots can request. Default 50,000 (`MAX_CHANNEL_KEYS`). */
+  /**
+   * Maximum number of instruments that bots can request. Default and maximum: 50,000 (`MAX_CHANNEL_KEYS`) less the
+   * number of `symbols`.
+   */
   readonly demandLimit?: number;
   /** Milliseconds between two reads of the symbols that subscribers request. Default 500. */
   readonly demandIntervalMs?: number;

@@ -63,7 +63,7 @@ export const GATEWAY_SETTINGS = {
     ),
   HTTP_PORT: wholeNumber(0, 65_535)
     .default(9_464)
-    .describe('port to serve them on, 0 to disable them (default 9464)'),
+    .describe('port of these pages, 0 to disable them (default 9464)'),
   ...RECORDER_SETTINGS,
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {

@@ -17,8 +17,8 @@ import { ActiveSession } from './session/active-session.ts';
 import { ConnectionBudget } from './session/connection-budget.ts';
 
 /**
- * Whether the gateway can do its work. On standby, it is ready while Redis is connected and answers its requests for
- * the lease, so that it can take over. It is not ready while Redis rejects writes, for example with its memory full.
+ * Whether the gateway can do its work. On standby, it is ready while Redis is connected and answers lease requests,
+ * because it can then take over. It is not ready while Redis rejects writes, for example because its memory is full.
  */
 export interface Readiness {
   readonly ready: boolean;
@@ -26,7 +26,7 @@ export interface Readiness {
   readonly redis: 'connected' | 'disconnected';
   /** The feed's state while the gateway is active. */
   readonly feed?: string;
-  /** Why Redis rejects what the gateway writes, or else why the feed is not live. */
+  /** Why Redis rejects the gateway's writes. If Redis accepts them: a problem of the feed or the symbol demand. */
   readonly detail?: string;
 }
 
@@ -36,7 +36,8 @@ export interface Gateway {
   /**
    * Connects to Redis and goes on standby. The active gateway reports the feed on FEED_STATUS.
    *
-   * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`; Error if the feed cannot be created
+   * @throws TickbusError such as `TICKBUS_CONNECT_FAILED`, `TICKBUS_AUTH_FAILED` or `TICKBUS_TLS_FAILED`, without
+   *   retrying, with advice; Error if the feed cannot be created
    */
   start(): Promise<void>;
   /**
@@ -57,7 +58,7 @@ const PUBLISH_DEADLINE_MS = 1_000;
 const STATUS_RETRY_MS = 5_000;
 
 /**
- * starting -> standby -> active -> (standby -> active)* -> stopping -> stopped
+ * starting -> standby <-> active;   any -> stopping -> stopped
  *
  * `#onGained` and `#onLost` switch between standby and active; a session that cannot start also returns to standby. A
  * session starts only after the previous session's feed has closed its connection (`#previousSessionEnded`), because
@@ -86,7 +87,7 @@ class PriceGateway implements Gateway {
     this.#demand = new SymbolDemand({
       always: all.symbols,
       graceMs: all.symbolGraceMs,
-      // INSTRUMENT_STATUS keeps one status for each symbol, and no more than this.
+      // INSTRUMENT_STATUS stores one status per symbol, and at most MAX_CHANNEL_KEYS statuses.
       limit: Math.min(all.demandLimit, MAX_CHANNEL_KEYS - all.symbols.length),
     });
     this.#lease = new RedisLease({
@@ -216,7 +217,7 @@ class PriceGateway implements Gateway {
     this.#scheduleDemandPoll();
   }
 
-  /** Without it, the statuses that a stopped or crashed gateway left behind would stay for ever. */
+  /** Takes over the statuses that an earlier gateway left behind, because nothing else would remove them. */
   async #inheritStatuses(session: ActiveSession): Promise<void> {
     while (session === this.#session && this.#role === 'active') {
       try {

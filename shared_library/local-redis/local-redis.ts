@@ -104,8 +104,7 @@ export class LocalRedis implements AsyncDisposable {
       '',
       '--appendonly',
       'no',
-      '--dir',
-      this.dataDir ?? '/',
+      ...(this.dataDir === undefined ? this.#withoutData() : ['--dir', this.dataDir]),
     ];
     const [command, ...args] = [...parentDeathLauncher(), this.program, ...fixed, ...this.#args] as [
       string,
@@ -129,6 +128,11 @@ export class LocalRedis implements AsyncDisposable {
       await this.kill();
       throw error;
     }
+  }
+
+  /** Without `swapdb`, a replica writes a file, which the next server in that folder would load as its own data. */
+  #withoutData(): string[] {
+    return ['--dir', '/', '--dbfilename', `tickbus-${this.port}.rdb`, '--repl-diskless-load', 'swapdb'];
   }
 
   /** Stops the server with SIGTERM. */

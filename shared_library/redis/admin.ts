@@ -42,7 +42,10 @@ export class RedisAdmin implements AsyncDisposable {
     this.#inspector = new RedisInspector(redisSettings(options), options.logger ?? createDefaultLogger());
   }
 
-  /** @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, with advice in its message; no retries */
+  /**
+   * @throws TickbusError such as `TICKBUS_CONNECT_FAILED`, `TICKBUS_AUTH_FAILED` or `TICKBUS_TLS_FAILED`, without
+   *   retrying, with advice
+   */
   connect(): Promise<void> {
     return this.#inspector.connect();
   }
@@ -69,7 +72,7 @@ export class RedisAdmin implements AsyncDisposable {
     return this.#inspector.clock(samples);
   }
 
-  /** Names of all channels with at least one subscriber, including channels that tickbus does not use. */
+  /** Names of all channels with subscribers, also of other programs, without the frames channels of tickbus. */
   activeChannels(): Promise<string[]> {
     return this.#inspector.activeChannels();
   }

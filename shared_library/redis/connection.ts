@@ -34,14 +34,14 @@ export interface RedisConnectionOptions {
   /** Default: CONFIG.PORT. */
   port?: number | undefined;
   /**
-   * Default: CONFIG.DB if host and port are those of CONFIG, else 0. Concerns stored values only: pub/sub
-   * ignores databases.
+   * Default: the url's; without `url`, CONFIG.DB if host and port are those of CONFIG, else 0. Concerns stored values
+   * only: pub/sub ignores databases.
    */
   db?: number | undefined;
   /**
    * The certificates of the authorities to trust, in PEM: they replace those of Node.js. This option and the three
-   * below need TLS, as in `rediss://`. Default: the environment's if the address is that of CONFIG, else those of
-   * Node.js.
+   * below need TLS, as in `rediss://`. Default: without `url`, the environment's if the address is that of CONFIG; else
+   * those of Node.js.
    */
   ca?: Pem | undefined;
   /** The certificate that identifies the client, in PEM, for a server that requires one. Needs `key`. */

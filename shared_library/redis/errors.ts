@@ -14,23 +14,30 @@ export type ErrorCode =
   | 'TICKBUS_TLS_FAILED'
   /** The user lacks the permission for the command, the key or the channel, or the server does not have the command. */
   | 'TICKBUS_DENIED'
-  /** The link is down. Nothing was sent and nothing is queued. */
+  /** The link is down. Nothing was published and nothing is queued. */
   | 'TICKBUS_NOT_CONNECTED'
-  /** The message was queued longer than its deadline. Nothing was sent. */
+  /**
+   * The message waited for the link or an unanswered call, or its batch met three link drops. Nothing was published.
+   */
   | 'TICKBUS_NOT_SENT'
   /** The queue exceeds `maxPendingBytes`. Nothing was sent. */
   | 'TICKBUS_BACKLOG_FULL'
   /** A limit on the number of keys is reached; the message names it. A call that would exceed it has no effect. */
   | 'TICKBUS_LIMIT_EXCEEDED'
-  /** The message was sent but the reply was lost: it may or may not have been published. */
+  /** The message was sent, but its outcome is unknown: it may or may not have been published. */
   | 'TICKBUS_OUTCOME_UNKNOWN'
-  /** Another process holds the lease of the channel, or the caller's lease has ended. Nothing was published. */
+  /**
+   * Another process holds the channel's lease or died without releasing it, or the caller's lease is not held. Nothing
+   * was published.
+   */
   | 'TICKBUS_FENCED'
-  /** The server replied with an error, which the message quotes. Nothing was published. */
+  /**
+   * The server replied with an error, or its data cannot be used; the message says which. Nothing was published.
+   */
   | 'TICKBUS_SERVER_ERROR'
   /** A value is not proven to be fresh (`StaleDataError`). */
   | 'TICKBUS_STALE_DATA'
-  /** The publisher, subscriber or connection is closed. */
+  /** The publisher, subscriber, lease or connection is closed, or the read was cancelled. */
   | 'TICKBUS_CLOSED';
 
 export interface TickbusErrorOptions {

@@ -1,5 +1,5 @@
-// Sends commands for the page; disabled if no token is configured. The channel's schema validates each command, and
-// AUDIT records every attempt: each attempt with the token in a record of its own, the others counted.
+// Sends commands for the page; disabled if no token is configured. The channel's schema validates each command. AUDIT
+// contains one record for each attempt with the right token; other attempts are counted, and one record reports many.
 
 import { type Audit, type Clock, type Logger, systemClock, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -80,7 +80,7 @@ export class CommandEndpoint {
     );
   }
 
-  /** Audits the requests that are counted only. */
+  /** Publishes a record of the refused requests that no record contains yet. */
   close(): Promise<void> {
     return this.#refused.close();
   }
@@ -92,7 +92,7 @@ export class CommandEndpoint {
 
   async #publish(type: CommandType, data: Record<string, unknown>, caller: Caller): Promise<Reply> {
     const channel = CHANNELS.TRADE_COMMANDS;
-    // A bot's name that the schema of AUDIT rejects must not keep the attempt out of it.
+    // `rowName` makes the name valid for the schema of AUDIT, so that every attempt can be recorded.
     const bot = typeof data.bot === 'string' ? rowName(data.bot) : '';
     const about = { action: 'send_command', channel: channel.name, message_type: type, bot } as const;
     try {
@@ -172,7 +172,7 @@ function reply(status: Reply['status'], message: string, id?: string): Reply {
   return { status, body: id === undefined ? { message } : { message, id } };
 }
 
-/** The schema of AUDIT limits the length. Cutting may leave half of a surrogate pair, which is replaced. */
+/** Truncates the text to the limit of the AUDIT schema. Replaces a surrogate pair that the truncation splits. */
 function auditDetail(text: string): string {
   return Buffer.from(text.slice(0, MAX_DETAIL_LENGTH)).toString();
 }

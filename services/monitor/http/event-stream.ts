@@ -3,7 +3,7 @@
 import type { ServerResponse } from 'node:http';
 
 const HEADERS = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache' } as const;
-/** An idle connection is probed after this time, so that a browser that vanished is found. */
+/** An idle connection is probed after this time, so that a vanished browser is detected. */
 const KEEPALIVE_MS = 10_000;
 
 /** Encodes an event. @param data without line breaks, such as JSON */
@@ -46,8 +46,8 @@ export class EventStream {
   }
 
   /**
-   * Resolves when the browser has accepted the event, or when the stream is closed. Cuts the stream if the browser
-   * takes too long: bytes that it sends meanwhile do not count.
+   * Resolves when the browser has accepted the event, or when the stream is closed. Cuts the stream if the browser does
+   * not accept the event within `readMs`; data that the browser sends does not extend this time.
    */
   async send(event: Buffer): Promise<void> {
     if (!this.isOpen || this.#response.write(event)) return;

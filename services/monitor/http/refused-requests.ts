@@ -1,5 +1,5 @@
-// Refused requests of callers without the token, for AUDIT. AUDIT keeps 1,000 records, and anybody who reaches the
-// monitor can send such requests: so they are counted, and few records contain all of them.
+// Audits refused requests of callers without the token. Anybody who reaches the monitor can send such requests, and
+// AUDIT keeps only 1,000 records. So the requests are counted, and one record reports many of them.
 
 import type { Audit, Clock, Unsubscribe } from 'tickbus';
 
@@ -7,7 +7,7 @@ type AuditEntry = Omit<Audit, 'tool'>;
 
 const MIN_INTERVAL_MS = 60_000;
 const MAX_INTERVAL_MS = 3_600_000;
-/** Addresses that a record names; it counts the requests of the others. */
+/** Maximum addresses that a record names. It contains only the number of requests from other addresses. */
 const MAX_ADDRESSES = 5;
 
 /**

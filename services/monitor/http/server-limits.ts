@@ -3,23 +3,23 @@
 import type { ServerOptions } from 'node:http';
 
 export interface HttpLimits {
-  /** Open streams: pages and tails together. Default 100. */
+  /** Maximum open streams: pages and tails together. Default 100. */
   readonly maxStreams: number;
   /**
-   * Milliseconds that a stream keeps its slot while all are taken. After that, a further stream replaces the oldest;
-   * before, it gets 503. Default 10,000.
+   * Milliseconds for which a stream cannot be replaced. While `maxStreams` are open, a new stream replaces the oldest
+   * one that has been open for longer. If there is none, the new stream gets 503. Default 10,000.
    */
   readonly keepMs: number;
   /**
-   * Milliseconds in which a browser must accept an event, else its stream is cut; and after which a connection without
-   * a stream is closed if no byte has passed. Default 30,000.
+   * Milliseconds in which a browser must accept an event; otherwise its stream is cut. A connection without a stream is
+   * closed after the same time without a byte in either direction. Default 30,000.
    */
   readonly readMs: number;
-  /** Unread events of all streams together, in bytes. Beyond it the slowest stream is cut. Default 64 MiB. */
+  /** Maximum bytes of unread events in all streams. Above this, the slowest streams are cut. Default 64 MiB. */
   readonly maxUnreadBytes: number;
-  /** Milliseconds in which a client must send its whole request, else it gets 408. Default 10,000. */
+  /** Milliseconds in which a client must send its whole request; otherwise it gets 408. Default 10,000. */
   readonly requestMs: number;
-  /** Open connections. A further one is closed at once. Default 256. */
+  /** Maximum open connections. Further connections are closed at once. Default 256. */
   readonly maxConnections: number;
 }
 

@@ -10,7 +10,7 @@ import type { HttpLimits } from './server-limits.ts';
 
 type StreamContext = Context<{ Bindings: HttpBindings }>;
 
-/** A browser that accepts an event within this time is never cut. */
+/** `maxUnreadBytes` never cuts a browser that accepts each event within this time. */
 const SLOW_MS = 1_000;
 
 export class Streams {
@@ -64,16 +64,16 @@ export class Streams {
   }
 
   /**
-   * A slot is taken until the connection is closed, whatever the reason. If all are taken, the oldest stream gives its
-   * slot up once `keepMs` have passed: the buffers of the network hide for minutes that a reader does not read. A page
-   * that loses its stream so connects again.
+   * A stream occupies a slot until its connection is closed. If all slots are taken, the new stream replaces the oldest
+   * one, unless that has been open for less than `keepMs`. Otherwise clients that do not read could hold all slots:
+   * network buffers hide such clients for minutes. A page whose stream is replaced connects again.
    */
   #stream(context: StreamContext, send: (stream: EventStream) => Promise<void>): Response {
     // Hono answers HEAD with the handler of GET.
     if (context.req.method !== 'GET')
       return context.text('This address is a stream: use GET.\n', 405, { Allow: 'GET' });
     const { outgoing } = context.env;
-    // A response in the queue of its connection never reports that the connection was closed.
+    // HTTP pipelining: a response that waits for an earlier one is not notified when the connection is closed.
     if (outgoing.socket === null)
       return context.text('A stream cannot wait behind another response: use a new connection.\n', 400);
     if (this.#open.size >= this.#limits.maxStreams && !this.#cutOldest())
@@ -86,7 +86,7 @@ export class Streams {
     return RESPONSE_ALREADY_SENT;
   }
 
-  /** Bounds the memory of unread events. Streams of the same frame share one event. */
+  /** Sends an event, and limits the memory of unread events. Streams share the event of a frame, so it counts once. */
   #send(stream: EventStream, event: Buffer): Promise<void> {
     const sent = stream.send(event);
     this.#cutSlowest();

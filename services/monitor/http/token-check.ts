@@ -5,10 +5,10 @@ import type { Clock } from 'tickbus';
 
 export type TokenVerdict = 'right' | 'wrong' | 'too_many_wrong';
 
-/** Wrong tokens of one address in a minute after which its wrong tokens get another answer. */
+/** Wrong tokens of one address in a minute after which further ones yield `too_many_wrong`. */
 const MAX_WRONG = 10;
 const MINUTE_MS = 60_000;
-/** Bounds memory. Further addresses of the same minute share one counter. */
+/** Maximum addresses with a separate counter; bounds memory. Further addresses of the same minute share a counter. */
 const MAX_ADDRESSES = 1_000;
 
 const MIN_TOKEN_LENGTH = 16;
@@ -16,7 +16,7 @@ const MIN_TOKEN_LENGTH = 16;
 /** Completes "must be ...". */
 export const TOKEN_RULE = `at least ${MIN_TOKEN_LENGTH} printable ASCII characters, without spaces at the ends`;
 
-/** Whether a browser can send the token: a header holds printable ASCII, and its outer spaces are removed. */
+/** Whether the token follows `TOKEN_RULE`. A browser sends it in a header, which loses outer spaces. */
 export function isUsableToken(token: string): boolean {
   return token.length >= MIN_TOKEN_LENGTH && /^[\x20-\x7e]+$/.test(token) && token === token.trim();
 }

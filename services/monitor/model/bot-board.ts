@@ -25,14 +25,14 @@ const DEFAULT_INTERVAL_MS = 5_000;
 const MISSED_INTERVALS = 2.5;
 const MAX_BOTS = 1_000;
 
-/** Entries of a list in a status that the page shows. */
+/** Maximum number of subscriptions, and of positions, that the page shows for a bot. */
 const MAX_LISTED = 10;
 
 export class BotBoard {
   readonly #rows = new KeyedRows<string, BotRow>();
   /** Status interval in milliseconds, by bot. */
   readonly #intervals = new BoundedEntries<number>(MAX_BOTS, (bot) => this.#rows.delete(bot));
-  /** The last command, by bot; also of bots that have not sent a status yet. */
+  /** The last command, by bot, including bots that have not sent a status yet. */
   readonly #commands = new BoundedEntries<LastCommand>(MAX_BOTS);
   readonly #onChange: (change: BotChange) => void;
 

@@ -1,4 +1,4 @@
-// Entries by name, at most as many as the limit: a new name drops the stalest ones.
+// A map from names to entries with a maximum size. At the limit, a new name drops the stalest entries.
 
 interface Entry<Value> {
   readonly value: Value;
@@ -6,13 +6,13 @@ interface Entry<Value> {
   heardAt: number;
 }
 
-/** A part of the limit is dropped at a time, so that a flood of new names does not sort all entries for each. */
+/** Fraction of the limit to drop at a time. Otherwise each name of a flood would cause a sort of all entries. */
 const DROPPED_PART = 0.05;
 
 /**
- * An entry is kept for as long again as it was heard: a bot that has reported for an hour goes after an hour of
- * silence, a name that was heard once goes first. So new names drop each other before they drop anything that reports
- * regularly, and no number of them keeps another new name out.
+ * A new name is always added. At the limit, entries are dropped whose silence most exceeds the time over which they
+ * have reported: one that reported for an hour outranks a new name until it has been silent for an hour. So a flood of
+ * new names drops its own entries, and none that reports regularly.
  */
 export class BoundedEntries<Value> {
   readonly #entries = new Map<string, Entry<Value>>();
@@ -20,7 +20,7 @@ export class BoundedEntries<Value> {
   readonly #onDrop: (name: string, value: Value) => void;
   #dropped = 0;
 
-  /** @param onDrop called for each entry that makes room */
+  /** @param onDrop called for each dropped entry */
   constructor(limit: number, onDrop: (name: string, value: Value) => void = () => {}) {
     this.#limit = limit;
     this.#onDrop = onDrop;
@@ -42,7 +42,7 @@ export class BoundedEntries<Value> {
     this.#entries.set(name, { value, firstHeardAt: known?.firstHeardAt ?? now, heardAt: now });
   }
 
-  /** Records that an entry was heard of. */
+  /** Records that an entry has reported now. Ignores an unknown name. */
   touch(name: string, now: number): void {
     const entry = this.#entries.get(name);
     if (entry !== undefined) entry.heardAt = now;

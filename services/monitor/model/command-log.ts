@@ -65,7 +65,7 @@ export class CommandLog {
     this.#rows.set(row.n, { ...row, state: outcome, result: text, answeredAt: Math.round(now) });
   }
 
-  /** Turns sent commands `unanswered` when their time is over. */
+  /** Marks sent commands as `unanswered` after their timeout. */
   expireUnanswered(now: number): void {
     for (const [n, { until }] of this.#pending) {
       if (now <= until) continue;

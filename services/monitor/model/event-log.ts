@@ -8,12 +8,12 @@ const MAX_EVENTS = 500;
 /** An equal event within this time increments the count of the existing row. */
 const REPEAT_WINDOW_MS = 10_000;
 
-/** A flood of one kind drops its own events: the oldest row of the kind with the most rows goes. */
+/** At the limit, drops the oldest row of the kind with the most rows: a flood of one kind drops its own events. */
 export class EventLog {
   readonly #rows = new KeyedRows<number, EventRow>();
   /** The newest row by kind and text. */
   readonly #recent = new Map<string, EventRow>();
-  /** Rows by kind. */
+  /** Number of rows, by kind. */
   readonly #counts = new Map<EventRow['kind'], number>();
   #next = 1;
 

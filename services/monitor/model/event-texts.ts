@@ -64,7 +64,7 @@ function describeForged({ channel, isProved, count, from, to, senders }: Forged)
   const range = from === undefined ? '' : ` (${from} to ${to})`;
   const by = senders.length === 0 ? 'unknown' : senders.join(', ');
   if (isProved) return `${channel}: ${count} forged messages${range}, sender: ${by}.`;
-  return `${channel}: ${count} numbers${range} came more than once, one of the senders forged them: ${by}.`;
+  return `${channel}: ${count} sequence numbers${range} may be forged by one of the senders: ${by}.`;
 }
 
 function describeGap({ channel, cause, from, to, lost, repaired }: Gap): string {

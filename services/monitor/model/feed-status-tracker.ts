@@ -19,12 +19,12 @@ const SEVERITY: Readonly<Record<GatewayHeartbeat['status']['state'], Severity>> 
   stopped: 'warn',
 };
 
-/** Bounds memory. */
+/** Maximum price channels; bounds memory. */
 const MAX_CHANNELS = 100;
 
 export class FeedStatusTracker {
   readonly #addEvent: AddEvent;
-  /** The token of the lease of PRICE_DATA that the server names; undefined if nobody holds it. */
+  /** Returns the token of the PRICE_DATA lease according to Redis; undefined if nobody holds the lease. */
   readonly heldLease: () => number | undefined;
   /** Newest status by price channel, because each price channel has a separate gateway. */
   readonly #newest = new BoundedEntries<GatewayHeartbeat>(MAX_CHANNELS);
@@ -47,8 +47,8 @@ export class FeedStatusTracker {
     const status = shownStatus(data);
     const { channel = CHANNELS.PRICE_DATA.name, lease = 0 } = status;
     const before = this.#newest.get(channel)?.status;
-    // The server decides whose status counts, because anybody who may publish can name a high lease. Until it has
-    // named a holder, the highest lease counts: a gateway may still publish after it lost its lease.
+    // Redis decides whose status counts, because any client that may publish can claim a high lease. Until Redis names
+    // a holder, the status with the highest lease counts: a gateway may still publish after it has lost its lease.
     const held = channel === CHANNELS.PRICE_DATA.name ? this.heldLease() : undefined;
     const isFromHolder = held !== undefined && lease === held;
     const known = before?.lease ?? 0;

@@ -24,7 +24,7 @@ export interface InstrumentRecord {
   readonly spark: PerSecondSeries;
   readonly candles: CandleSeries;
   readonly hops: HopSamples;
-  /** The newest price; undefined if only an instrument status has been received. The message itself can be large. */
+  /** The newest price; undefined before the first. Its message is not kept, because it can be large. */
   price: number | undefined;
   bid: number | undefined;
   ask: number | undefined;
@@ -40,7 +40,7 @@ export interface InstrumentRecord {
   changedAt: number | undefined;
   instrument: InstrumentState | undefined;
   detail: string | undefined;
-  /** The detail as received, to notice another one. */
+  /** The detail as received, to detect a change. */
   receivedDetail: string | undefined;
   /** Whether an event has reported that the feed does not deliver the instrument. */
   isReportedUndelivered: boolean;
@@ -82,7 +82,7 @@ export function applyPrice(
   record.ask = ask;
   record.source = source;
   record.isDirty = true;
-  // The label of an ordinary venue equals it, so it is made once.
+  // `rowName` leaves an ordinary venue unchanged, so the call is needed only when the venue changes.
   if (venue !== record.venue) record.venue = venue === undefined ? undefined : rowName(venue);
 }
 

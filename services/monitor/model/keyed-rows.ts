@@ -1,9 +1,9 @@
-// Rows by key, with the changes since the page was last updated. The caller bounds their number.
+// Rows by key, with the changes since the page was last updated. The caller limits the number of rows.
 
 export class KeyedRows<Key, Row> {
   readonly #rows = new Map<Key, Row>();
   readonly #changed = new Set<Key>();
-  /** Added since the last `takeChanged`: the page does not know them. */
+  /** Keys added since the last `takeChanged`; the page does not know them yet. */
   readonly #unsent = new Set<Key>();
   readonly #removed = new Set<Key>();
 

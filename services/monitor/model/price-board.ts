@@ -58,7 +58,7 @@ export class PriceBoard {
     record.hops.add(message, now);
   }
 
-  /** Adds an instrument without a price, so that an undelivered one gets a row with the reason. */
+  /** Adds an instrument that has no price yet, so that the page can show why a feed does not deliver it. */
   addSymbol(symbol: string, now: number): void {
     if (this.#records.get(symbol) === undefined) this.#add(symbol, now);
     else this.#records.touch(symbol, now);
@@ -78,7 +78,7 @@ export class PriceBoard {
   /** Updates rates and sparklines. Call about once per second. @param seconds since the previous call */
   updateRates(seconds: number, now: number): void {
     for (const record of this.#records.values()) {
-      // Once per second instead of once per message.
+      // Called here, once per second, instead of once per message.
       if (record.count > 0) this.#records.touch(record.symbol, now);
       const exact = record.rate + RATE_WEIGHT * (record.count / seconds - record.rate);
       const rate = exact < 0.05 ? 0 : Math.round(exact * 10) / 10;

@@ -15,7 +15,7 @@ export function rowSentence(text: string): string {
   return trimmed(text, MAX_SENTENCE_LENGTH);
 }
 
-/** Returns a copy: a part of a string keeps the whole string in memory, and the whole may be a frame of 1 MiB. */
+/** Returns a copy: `text` can be a substring of a 1 MiB frame, and a substring keeps the whole string in memory. */
 export function ownCopy(text: string): string {
   return Buffer.from(text, 'utf16le').toString('utf16le');
 }
@@ -23,6 +23,7 @@ export function ownCopy(text: string): string {
 function trimmed(text: string, length: number): string {
   const shown = printable(text, length);
   const cut = shown.length > length ? `${shown.slice(0, length - 1)}…` : shown;
-  // A copy, as of `ownCopy`, of half the size: printable text has no lone surrogates.
+  // Copies like `ownCopy`, but ASCII text then takes half the memory. UTF-8 is safe: it replaces a surrogate that the
+  // cut has split.
   return Buffer.from(cut).toString();
 }

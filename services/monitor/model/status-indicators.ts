@@ -43,7 +43,7 @@ export function redisIndicator(link: LinkStatus | undefined, redis: string): Ind
  * State of the broker link, as reported by the gateway that is connected to the broker. The detail names the gateway.
  *
  * @param reconnectedAt when the Redis link was last restored; heartbeats before that may have been missed
- * @param heldLease the token of the lease that the server names; undefined if nobody holds it
+ * @param heldLease the token of the lease according to Redis; undefined if nobody holds the lease
  */
 export function brokerIndicator(
   redis: IndicatorState,
@@ -72,11 +72,7 @@ export function brokerIndicator(
       'The Redis link was just restored; waiting for the next heartbeat of the gateway.',
     );
   if (status.lease && status.lease !== heldLease)
-    return indicator(
-      'unknown',
-      'not proved',
-      `${holder} That is not proved: Redis does not name this lease.`,
-    );
+    return indicator('unknown', 'not proved', `${holder} Redis does not confirm this lease.`);
   if (status.state === 'down') return indicator('bad', 'down', `${status.detail ?? status.feed} ${holder}`);
   if (status.state === 'connecting')
     return indicator('warn', 'connecting', `Connecting to ${status.feed}. ${holder}`);
@@ -123,7 +119,7 @@ export function dataIndicator(
     );
   if (isQuietMarket(feed, maxAgeMs, now))
     return indicator('warn', 'quiet', 'The broker sends frames, but no price has changed.');
-  return indicator('bad', 'stalled', 'The broker link is up, but nothing arrives.');
+  return indicator('bad', 'stalled', 'The broker link is up, but no prices arrive.');
 }
 
 /** Whether the broker sends frames without price changes. */

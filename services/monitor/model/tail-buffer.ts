@@ -53,7 +53,7 @@ export class TailedMessage {
 
 export class TailBuffer {
   readonly #filter: TailFilter;
-  /** While set, messages are counted as skipped: a browser that does not read keeps none in memory. */
+  /** While true, messages are only counted as skipped, so that they use no memory for a browser that does not read. */
   isSuspended = false;
   #buffered: TailedMessage[] = [];
   #skipped = 0;

@@ -73,11 +73,11 @@ export function words(name: string): string {
   return name.replaceAll('_', ' ');
 }
 
-// Control and format characters, and those that show nothing: zero-width and bidirectional ones make a name look like
-// another. Line breaks stay.
+// Control, format and invisible characters, except line breaks. Zero-width and bidirectional characters can make a name
+// look like another name.
 const INVISIBLE = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
-/** Writes invisible characters as `\u{200b}`. The monitor has done it for every row; only exported JSON has them. */
+/** Writes invisible characters as `\u{200b}`. Only parsed JSON needs this: the monitor has escaped all rows. */
 export function visible(text: string): string {
   return text.replace(INVISIBLE, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
 }

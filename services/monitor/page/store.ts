@@ -62,7 +62,7 @@ export function sparkOf(symbol: string): Signal<Series> {
 
 export function applySnapshot(snapshot: Snapshot): void {
   batch(() => {
-    // After a reconnect the server may be a different one.
+    // After a reconnect, the snapshot can come from another server with other instruments.
     removePrices([...prices.keys()].filter((symbol) => !Object.hasOwn(snapshot.sparks, symbol)));
     prices.clear();
     symbols.value = [];

@@ -1,4 +1,5 @@
-// Bounds of the dashboard's rows: fakes hide nothing real, the page learns what was dropped, memory is limited.
+// Limits of the dashboard's rows: made-up names do not displace real ones, the page learns which rows are dropped, and
+// memory is limited.
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -124,7 +125,7 @@ it('a flood of events of one kind drops its own, and the page learns how many', 
   expect(events).toHaveLength(500);
   expect(events[0]).toMatchObject({ kind: 'link', text: 'Redis does not respond.' });
   expect(dropped.events).toBe(3_001 - 500);
-  // Events that the page never got need no removal.
+  // The page has never received the dropped events, so it need not remove them.
   expect(dashboard.state.takeDelta().removed?.events).toBeUndefined();
 });
 
@@ -139,7 +140,7 @@ it('drops the oldest of more than 500 commands, and the page learns how many', (
 });
 
 describe('memory', () => {
-  /** A part of a longer text, as a decoder may hand it out: a row that keeps the part keeps the whole. */
+  /** A substring, as a decoder can return it: a row that keeps it also keeps the whole text in memory. */
   function large(index: number): string {
     return Buffer.alloc(20_000, `${index} x`).toString('latin1').slice(0, 19_000);
   }

@@ -11,7 +11,7 @@ const FRESH: PriceVerdict = { verdict: 'fresh', reason: '', changedAgoMs: 0, ins
 export class Dashboard {
   readonly state: DashboardState;
   now = 1_000_000;
-  /** The lease of PRICE_DATA that the server names. */
+  /** Token of the PRICE_DATA lease according to Redis. */
   heldLease: number | undefined;
 
   constructor(latestOf: (symbol: string) => PriceVerdict = () => FRESH) {
@@ -46,7 +46,7 @@ export class Dashboard {
     this.state.onMessage(channel, message, this.now, this.now);
   }
 
-  /** As the page's frames do each second. */
+  /** Advances the time by a second and updates the state, as `PageFrames` does. */
   second(): void {
     this.now += 1_000;
     this.state.updateRates(1);

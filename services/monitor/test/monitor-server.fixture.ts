@@ -80,7 +80,7 @@ export class AuditListener {
   }
 }
 
-/** @param headers added to those of the page */
+/** @param headers in addition to those that the page sends */
 export async function postCommand(
   url: string,
   body: unknown,

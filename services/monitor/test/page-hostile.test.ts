@@ -1,4 +1,4 @@
-// The page in Chromium beside programs that send made-up names and text that hides what it is.
+// The page in Chromium, while other programs send made-up names and misleading text.
 
 import { silentLogger } from '@tickbus/test-kit';
 import { CHANNELS } from 'tickbus/constants';
@@ -40,7 +40,7 @@ it('shows invisible and reordering characters, and markup as text', async () => 
   await price.locator('button').click();
   await driver.page.getByRole('region', { name: 'AA\\u202ePL' }).waitFor();
   await driver.openTab('Tail');
-  // A changed filter clears the list, so messages count from the stream with the filter.
+  // A changed filter clears the list, so the test waits for the stream with the filter before it sends messages.
   const filtered = driver.page.waitForResponse((response) =>
     /\/api\/tail\?.*sender=test/.test(response.url()),
   );
@@ -86,7 +86,7 @@ it('gives a command up that waits behind other pages, and never sends it later',
     await driver.page.getByRole('button', { name: 'Review' }).click();
     await driver.page.getByRole('button', { name: `Send pause to ${bot}` }).click();
   };
-  // Chromium opens six connections to one address: the stream of the page and five others, as of other pages.
+  // Chromium opens at most six connections to one address. The page uses one; these streams use the others.
   await driver.page.evaluate(`(async () => {
     globalThis.others = Array.from({ length: 5 }, () => new EventSource('/api/tail?text=never'));
     await Promise.all(others.map((other) => new Promise((resolve) => { other.onopen = resolve; })));

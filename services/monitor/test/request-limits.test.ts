@@ -35,7 +35,7 @@ it('disconnects a client that sends nothing, or its headers too slowly', async (
 it('does not read the body of a request without the token', async () => {
   const client = await RawClient.open(server.monitor.url);
   client.request('POST', '/api/commands', ['Content-Type: application/json', 'Content-Length: 60000']);
-  // Answered although the body has not been sent.
+  // The monitor replies although the client has not sent the body.
   expect(await client.status()).toBe(401);
   client.close();
 });
@@ -81,7 +81,7 @@ it('closes the connection of a client that does not read its responses, but no i
   const stalled = await Promise.all([RawClient.open(url), RawClient.open(url)]);
   for (const client of stalled) {
     client.socket.pause();
-    // More than the buffers of both sockets hold.
+    // Requests more data than the buffers of both sockets hold.
     for (let count = 0; count < 100; count++) client.request('GET', `/${script}`);
   }
   await eventually(async () => {

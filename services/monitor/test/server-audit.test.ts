@@ -1,4 +1,4 @@
-// AUDIT has every refused request to send a command exactly once, and a flood of them cannot erase it.
+// AUDIT reports every refused command request exactly once, and a flood of requests does not push out other records.
 
 import { silentLogger } from '@tickbus/test-kit';
 import { CHANNELS } from 'tickbus/constants';
@@ -98,7 +98,7 @@ describe('requests with the token', () => {
   ])('are audited once: %s', async (_, body, status) => {
     const response = await postCommand(monitor.url, body, TOKEN);
     if (status !== undefined) expect(response.status).toBe(status);
-    // A record that follows proves that there is no second one.
+    // The record of this later command proves that the rejected one has no second record.
     await postCommand(monitor.url, pause, TOKEN);
     await eventually(() => expect(audits.data.at(-1)).toMatchObject({ bot: 'momentum', outcome: 'sent' }));
     expect(audits.data).toHaveLength(2);

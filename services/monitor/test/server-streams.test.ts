@@ -56,7 +56,7 @@ describe('streams', () => {
     const first = JSON.parse((await stream.next()).data) as Snapshot;
     stream.pause();
     const other = await EventStream.open(`${server.monitor.url}/api/stream`);
-    // More than the socket buffers hold.
+    // Waits until the monitor has sent more than the socket buffers of the paused stream hold.
     let bytes = 0;
     while (bytes < 20_000_000) {
       const { data } = await other.next();

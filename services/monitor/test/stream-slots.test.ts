@@ -1,4 +1,4 @@
-// No request holds a stream slot past a bound: each method, half-closed connections, and readers that do not read.
+// No request keeps a stream slot for ever: every HTTP method, half-closed connections, and clients that do not read.
 
 import { readFileSync } from 'node:fs';
 import { silentLogger } from '@tickbus/test-kit';
@@ -131,7 +131,7 @@ describe('a reader that does not read', () => {
     const disconnected = new Promise((resolve) => client.socket.once('close', resolve));
     client.socket.pause();
     client.request('GET', '/api/stream');
-    // A paused socket sees the disconnection when it writes.
+    // A paused socket notices the disconnection only when it writes.
     const writing = setInterval(() => client.socket.write('\r\n'), 50);
     await disconnected;
     clearInterval(writing);
@@ -173,7 +173,7 @@ it.runIf(process.platform === 'linux')(
       const line = readFileSync('/proc/net/tcp', 'utf8')
         .split('\n')
         .find((text) => new RegExp(`:${hex(remotePort)} [0-9A-F]+:${hex(localPort)} `).test(text));
-      // sl, local, remote, state, queues, timer:when
+      // Columns: sl, local address, remote address, state, queues, timer:when.
       expect(line?.trim().split(/\s+/)[5]?.slice(0, 2)).toBe(KEEPALIVE_TIMER);
     });
     stream.close();

@@ -11,7 +11,7 @@ const message = z.object({ data: instrumentStatus });
 const PER_TURN = 500;
 
 /**
- * The symbols with a status on behalf of PRICE_DATA.
+ * Returns the symbols that have a status for PRICE_DATA; the channel can also carry statuses for other channels.
  *
  * @throws TickbusError if Redis cannot be read
  */
@@ -26,7 +26,7 @@ export async function readReportedSymbols(transport: Connection['publishing']): 
   return symbols;
 }
 
-/** Undefined for what no gateway publishes, and for a status on behalf of another channel. */
+/** Undefined for an entry that is not an instrument status, and for a status for another channel. */
 function parseSymbol(entry: Uint8Array): string | undefined {
   try {
     const { data } = message.parse(JSON.parse(new TextDecoder().decode(entry)));

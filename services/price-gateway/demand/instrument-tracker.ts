@@ -21,13 +21,14 @@ const INTERRUPTED: ReportedStatus = { state: 'interrupted' };
 
 /**
  * requested -> `subscribed` | `refused` | `unknown` -> `unsubscribed`. A requested instrument has no status until the
- * broker answers. After a disconnect, `subscribed` is reported again once the broker acknowledges the new
- * subscription. Each change costs the time of the instruments that it concerns, not of all instruments.
+ * broker answers, unless the gateway itself refuses it. After a disconnect, `subscribed` is reported again once the
+ * broker acknowledges the new subscription. `takeChanges` checks only the instruments whose status an update may have
+ * changed.
  */
 export class InstrumentTracker {
   readonly #reported = new Map<string, ReportedStatus>();
   #requested: ReadonlySet<string> = new Set();
-  /** Each needs a status, even if the settings request `*`. */
+  /** Symbols that bots request. Used while the settings request `*`, because each of these symbols needs a status. */
   #ofBots: ReadonlySet<string> = new Set();
   #acknowledged: ReadonlySet<string> = new Set();
   /** Symbols that the broker refuses, that exceed the gateway's limit, or that are malformed. */
@@ -111,7 +112,7 @@ export class InstrumentTracker {
   /**
    * The statuses that changed since the last call.
    *
-   * @param max how many symbols to check at most; the next call continues. Default: all
+   * @param max maximum number of symbols to check; the next call checks further symbols. Default: all
    */
   takeChanges(max = Number.POSITIVE_INFINITY): InstrumentChange[] {
     const changes: InstrumentChange[] = [];
@@ -134,7 +135,10 @@ export class InstrumentTracker {
     return { symbol, ...now };
   }
 
-  /** Undefined until the broker answers. `unsubscribed` for a symbol that nobody requests. */
+  /**
+   * Undefined until the broker answers, unless the gateway itself refuses the symbol. `unsubscribed` for a symbol that
+   * nobody requests.
+   */
   #statusOf(symbol: string): Status | undefined {
     if (!this.#isWanted(symbol)) return { state: 'unsubscribed' };
     const refusal = this.#refusals.get(symbol);
@@ -147,7 +151,10 @@ export class InstrumentTracker {
     return this.#requested.has(symbol) || (this.#requested.has('*') && this.#ofBots.has(symbol));
   }
 
-  /** `*` stands for every symbol of a bot. Statuses end before others begin, so that the channel has room for them. */
+  /**
+   * Marks the symbols that are in only one of the sets as unchecked; for `*`, also every symbol that bots request.
+   * Marks removed symbols first: their statuses end, which frees space on the channel for new statuses.
+   */
   #checkDifference(before: ReadonlySet<string>, after: ReadonlySet<string>): void {
     for (const symbol of before) if (!after.has(symbol)) this.#unchecked.add(symbol);
     for (const symbol of after) if (!before.has(symbol)) this.#unchecked.add(symbol);

@@ -5,7 +5,7 @@ export interface SymbolDemandOptions {
   readonly always: readonly string[];
   /** Milliseconds for which a symbol stays requested after no bot requests it any more. */
   readonly graceMs: number;
-  /** Maximum number of symbols of bots. */
+  /** Maximum number of symbols that bots request, including those in their grace period. */
   readonly limit: number;
 }
 
@@ -17,14 +17,14 @@ export class SymbolDemand {
   #now = 0;
   #leftOut = 0;
   #version = 0;
-  /** Why the demand could not be read as a whole, for the operator; undefined if it could. */
+  /** Why requested symbols are left out, as sentences for the operator; undefined if none are. */
   problem: string | undefined;
 
   constructor(options: SymbolDemandOptions) {
     this.#options = options;
   }
 
-  /** Changes whenever `list` or `requestedByBots` may return something else. */
+  /** Increases whenever the result of `list` or `requestedByBots` may have changed. */
   get version(): number {
     return this.#version;
   }
@@ -93,6 +93,6 @@ export class SymbolDemand {
 function tooManySymbols(leftOut: number, limit: number): string {
   return (
     `Bots request ${leftOut} symbols more than the limit of ${limit}, and these are not served. ` +
-    'Symbols that were requested earlier are. Find the bot that requests so many.'
+    'Symbols that were requested earlier are still served. Find the bot that requests so many.'
   );
 }

@@ -1,9 +1,9 @@
 // Validates symbols. Venues use many spellings: BRK.B, BTC/USD, BAND-GBP, SUSHI/USDT:USDT.
 
 /**
- * At most 64 UTF-16 units, as in the PRICE_DATA schema. Excludes whitespace, control characters, invisible and
- * bidirectional formatting, with which a symbol could look like another, and `,` and `*`, which have a meaning in lists
- * of symbols.
+ * At most 64 UTF-16 units, as in the PRICE_DATA schema. Excludes whitespace and control characters. Excludes invisible
+ * and bidirectional formatting, because it could make two symbols look the same. Excludes `,` and `*`, because they
+ * have a meaning in lists of symbols.
  */
 const SYMBOL = /^[^\s,*\p{C}]{1,64}$/u;
 const MAX_LENGTH = 64;

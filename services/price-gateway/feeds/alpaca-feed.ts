@@ -72,24 +72,26 @@ const SYMBOL_LIMIT = 405;
 /** The broker's error for a malformed symbol. */
 const INVALID_SYNTAX = 400;
 /**
- * The broker acknowledges a change with the lists of all trades and all quotes. The client library changes the two one
- * after the other, and both answers can arrive in one message, so it can name each symbol four times.
+ * Maximum bytes of all requested symbols in one list. The broker acknowledges a change with the lists of all subscribed
+ * symbols. A symbol can be in four lists: trades, quotes, corrections and cancelled trades.
  */
 const MAX_LISTED_BYTES = 0.2 * BROKER_LIMITS.maxMessageBytes;
-/** A symbol in such a list also has quotation marks and a comma. */
+/** Bytes that a symbol takes in such a list besides its name: two quotation marks and a comma. */
 const LISTED_OVERHEAD = 3;
 
 /**
- * authenticating -> changing <-> settled; only `#requestNextChange` changes the state. The session reports live when
- * it is settled for the first time. Any error that does not answer a change ends the session: an open session would
- * occupy the account's connection without delivering prices.
+ * authenticating -> changing or settled;   changing <-> settled
+ *
+ * Only `#requestNextChange` changes the state. The session reports live when it is settled for the first time. Any
+ * error that does not answer a change ends the session: an open session would occupy the account's connection without
+ * delivering prices.
  */
 class AlpacaSession implements Session {
   readonly #settings: CompleteAlpacaOptions;
   readonly #listener: SessionListener;
   readonly #stream: AlpacaStream;
   readonly #plan = new SubscriptionPlan();
-  /** Requested symbols that are to be refused. */
+  /** Requested symbols that exceed `MAX_LISTED_BYTES`, until they are reported as refused. */
   #excess: readonly string[] = [];
   #state: 'authenticating' | 'changing' | 'settled' = 'authenticating';
   #isLive = false;

@@ -23,7 +23,7 @@ export interface AlpacaStreamListener {
   onFrame(events: readonly MarketEvent[]): void;
   onInvalidFrame(reason: string): void;
   onBrokerError(error: BrokerError): void;
-  /** The broker sent what would block the gateway. The listener must call `release` before it returns. */
+  /** The broker sent data that would block the event loop. The listener must call `release` before it returns. */
   onAttack(reason: string): void;
   /** The socket failed; `onDisconnected` follows. */
   onSocketError(reason: string): void;
@@ -40,7 +40,7 @@ export interface AlpacaStreamListener {
  */
 export class AlpacaStream extends streaming.StockDataStream {
   readonly #listener: AlpacaStreamListener;
-  /** Messages that are neither a trade nor a quote. Each takes time that grows with the number of symbols. */
+  /** Counts messages that are not prices. The time to handle each one grows with the number of symbols. */
   readonly #others = new TurnCounter();
 
   constructor({ url, key, secret }: AlpacaStreamOptions, listener: AlpacaStreamListener) {
@@ -81,8 +81,8 @@ export class AlpacaStream extends streaming.StockDataStream {
   }
 
   /**
-   * Reads trades and quotes itself: the client ends at the first message that it cannot read, and drops the others of
-   * the frame. It passes only the control messages to the client.
+   * Reads trades and quotes here, and passes only control messages to the client. The client would stop at the first
+   * message that it cannot read, and drop the rest of the frame.
    */
   protected override handleMessage(frame: unknown): void {
     if (this.#listener.onRaw !== undefined) this.#record(frame);
@@ -120,7 +120,7 @@ export class AlpacaStream extends streaming.StockDataStream {
     try {
       json = toJson(frame);
     } catch {
-      // Nested too deeply, or a time outside the calendar.
+      // The frame is nested too deeply, or a timestamp is out of range.
       json = '"a frame that cannot be written as JSON"';
     }
     this.#listener.onRaw?.({ dir: 'in', json });
@@ -137,10 +137,13 @@ interface SubscriptionAcknowledgement {
 }
 
 const OPEN = 1;
-/** A broker sends one or two in answer to each message of the gateway. */
+/** Maximum messages that are not prices. A broker sends one or two in answer to each message of the gateway. */
 const MAX_OTHERS_PER_TURN = 64;
 
-/** Checks each frame before the client decodes it. A released client decodes no further frame. */
+/**
+ * Opens the socket, and checks each frame before the client library decodes it. `onAttack` disconnects that library,
+ * which then ignores this frame and all later ones.
+ */
 function openSocket(url: string, { onAttack }: AlpacaStreamListener): streaming.WebSocketLike {
   const socket = openBrokerSocket(url, { 'Content-Type': 'application/msgpack' });
   socket.on('message', (frame: Buffer) => {
@@ -166,7 +169,7 @@ function isData(message: object): message is DataMessage {
   return T === 't' || T === 'q';
 }
 
-/** The gateway checks symbol and numbers. */
+/** Converts without checks: `PriceBook` checks the symbol and the numbers. */
 function toMarketEvent({ T, S, p, s, bp, bs, ap, as, t }: DataMessage): MarketEvent {
   const symbol = S as string;
   const timestamp = toUnixMs(t);
@@ -182,7 +185,7 @@ function toMarketEvent({ T, S, p, s, bp, bs, ap, as, t }: DataMessage): MarketEv
   };
 }
 
-/** msgpack has 64-bit integers. Anything that is no number becomes NaN. */
+/** 64-bit integers of msgpack are decoded as `bigint`. A value that is not a number becomes NaN. */
 function toNumber(value: unknown): number {
   if (typeof value === 'number') return value;
   return typeof value === 'bigint' ? Number(value) : Number.NaN;

@@ -4,7 +4,7 @@ import { type ClientOptions, WebSocket } from 'ws';
 
 /** Limits of every connection to a broker. A violation ends the connection; the feed then reconnects. */
 export const BROKER_LIMITS = {
-  /** Maximum bytes of a message. The largest recorded message has 41 kB; snapshots of order books can exceed 1 MiB. */
+  /** Maximum bytes of a message. The largest recorded message is 41 kB; snapshots of order books can exceed 1 MiB. */
   maxMessageBytes: 1024 * 1024,
   /** Maximum fragments of a message. */
   maxFragments: 1_024,
@@ -19,7 +19,7 @@ export const BROKER_LIMITS = {
 /** The options of `ws` that enforce `BROKER_LIMITS`. Deflate is off: a small frame could inflate to gigabytes. */
 export function brokerSocketOptions(): ClientOptions {
   const { maxMessageBytes: maxPayload, maxFragments, maxBufferedChunks } = BROKER_LIMITS;
-  // A variable, because the types of ws lack the last two options.
+  // Not returned as a literal: TypeScript would reject the last two options, which the types of ws lack.
   const options = {
     perMessageDeflate: false,
     followRedirects: false,
@@ -49,7 +49,7 @@ export function openBrokerSocket(
   socket.on('open', () => clearTimeout(timer));
   socket.on('close', () => clearTimeout(timer));
   socket.on('error', () => socket.terminate());
-  // Not before `open`: until then ws does not listen, and the first bytes would be lost.
+  // Starts at `open`: an earlier `data` listener would consume the first bytes before ws reads them.
   socket.on('upgrade', ({ socket: tcp }) => socket.on('open', () => readInTurns(socket, tcp)));
   return socket;
 }
@@ -74,7 +74,7 @@ export function closeBrokerSocket(socket: WebSocket, withinMs: number): Promise<
 
 /**
  * Pauses reading until the next turn of the event loop when a turn has read `bytesPerTurn`. Without this, one turn
- * reads up to 2 MiB, which can be 500,000 messages. Counts chunks of TCP, so a message costs nothing.
+ * reads up to 2 MiB, which can be 500,000 messages. Counts TCP chunks, which adds no cost per message.
  */
 function readInTurns(socket: WebSocket, tcp: NodeJS.ReadableStream): void {
   let bytes = 0;

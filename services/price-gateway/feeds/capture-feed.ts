@@ -142,7 +142,7 @@ class CaptureSession implements Session {
       ...IGNORE_ITEMS,
       onInvalidFrame: (reason) => this.#listener.onInvalidFrame(reason),
     });
-    // A recording contains more than is requested; only what a broker sends unasked is reported.
+    // Drops unrequested events here, so that they are not reported: a recording normally contains other instruments.
     this.#listener.onFrame(
       events.filter(({ symbol }) => this.#requested.has(symbol) || this.#requested.has('*')),
     );

@@ -56,7 +56,7 @@ export interface CcxtExchange {
   readonly trades: BySymbol<readonly CcxtTrade[]>;
   readonly clients: Readonly<Record<string, CcxtClient>>;
   readonly options: { ws?: { readonly options?: object } };
-  /** The connection to this URL, created at the first call. */
+  /** Returns the connection to this URL; the first call creates it. */
   client: (url: string) => CcxtClient;
   /** Reads the body of a response. */
   undiciBody: (response: CcxtResponse, isBinary?: boolean) => Promise<Buffer | string>;

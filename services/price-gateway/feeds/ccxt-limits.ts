@@ -8,7 +8,7 @@ import { isTooDeep } from '@tickbus/capture';
 import { brokerSocketOptions } from './broker-socket.ts';
 import type { CcxtClient, CcxtExchange, CcxtResponse } from './ccxt-library.ts';
 
-/** Larger than for other feeds, because some venues send the tickers of a whole market in one message. */
+/** Larger than the limit of other feeds, because some venues send the tickers of a whole market in one message. */
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 /** Messages up to this length are not checked for their depth. */
 const UNCHECKED_LENGTH = 64 * 1024;
@@ -18,8 +18,8 @@ const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
 const RESPONSE_TIMEOUT_MS = 60_000;
 
 /**
- * Applies the limits: 4 MiB a WebSocket message, also after decompression; 64 MiB and 60 s an HTTP response. A
- * violation is an error of ccxt, after which the feed reconnects.
+ * Applies the limits: 4 MiB per WebSocket message, also after decompression; 64 MiB and 60 s per HTTP response. ccxt
+ * reports a violation as an error, and the feed then reconnects.
  */
 export function limitExchange(exchange: CcxtExchange): void {
   const { ws } = exchange.options;
@@ -36,7 +36,10 @@ export function limitExchange(exchange: CcxtExchange): void {
   };
 }
 
-/** Decompresses before ccxt does, which passes text on unchanged, and rejects text that takes seconds to parse. */
+/**
+ * Decompresses messages with a size limit; ccxt then receives text, which it does not decompress. Rejects deeply nested
+ * text, which takes seconds to parse.
+ */
 function limitClient(client: CcxtClient): void {
   const onMessage = client.onMessage.bind(client);
   client.onMessage = ({ data }) => {
@@ -56,7 +59,7 @@ function limitClient(client: CcxtClient): void {
   };
 }
 
-/** Short messages are not converted: they are parsed quickly, however deep they are. */
+/** Skips short messages: they are parsed quickly, however deeply they are nested. */
 function isTooDeepMessage(message: Buffer | string): boolean {
   return message.length > UNCHECKED_LENGTH && isTooDeep(String(message));
 }

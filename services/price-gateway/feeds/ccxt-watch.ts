@@ -78,7 +78,7 @@ export class CcxtWatch {
     }
   }
 
-  /** Resolves when one of the symbols is updated; with the updated tickers, or undefined for trades. */
+  /** Resolves when one of the symbols is updated: with the updated tickers, or with undefined for `watchTrades`. */
   async #nextUpdate(symbols: readonly string[]): Promise<CcxtExchange['tickers'] | undefined> {
     const { exchange, method } = this.#options;
     if (method === 'watchBidsAsks') return exchange.watchBidsAsks(symbols);

@@ -1,8 +1,5 @@
 // Exponential backoff within one process: each failure doubles the delay before the next attempt.
 
-import { setTimeout } from 'node:timers/promises';
-import type { FeedListener } from './feed.ts';
-
 export interface BackoffOptions {
   /** Delay before the second attempt, milliseconds; doubles with every failure up to `maxRetryMs`. Default 1,000. */
   readonly retryMs?: number;
@@ -16,11 +13,4 @@ export function backoffMs(
   { retryMs = 1_000, maxRetryMs = 60_000 }: BackoffOptions = {},
 ): number {
   return failures === 0 ? 0 : Math.min(retryMs * 2 ** (failures - 1), maxRetryMs);
-}
-
-/** Creates a `mayConnect` that only delays retries; it rejects when the feed is closed during the delay. */
-export function createBackoff(options?: BackoffOptions): FeedListener['mayConnect'] {
-  return async ({ failures }, signal) => {
-    await setTimeout(backoffMs(failures, options), undefined, { signal });
-  };
 }

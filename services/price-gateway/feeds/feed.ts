@@ -1,12 +1,13 @@
-// The interface between the gateway and a feed, the connection to a broker. The gateway uses nothing else of a feed.
+// The interface between the gateway and a feed, which is a connection to a broker. The gateway uses no other methods.
 
 import type { MarketEvent } from '@tickbus/capture';
 
 /**
  * The state of the connection to the broker.
  *
- * connecting -> live -> (down -> connecting)* -> stopped. A `down` that is not retryable lasts until the feed is
- * closed.
+ *     connecting -> live;   connecting or live -> down -> connecting;   any -> stopped
+ *
+ * The first state is `down` if `mayConnect` rejects. A `down` that is not retryable lasts until the feed is closed.
  */
 export type FeedState =
   | { readonly type: 'connecting' }

@@ -1,6 +1,6 @@
 // Finds msgpack frames that would cost too much to decode: 50 bytes can announce arrays of gigabytes.
 
-/** A broker nests three levels. */
+/** Maximum levels of nested arrays and maps. The frames of a broker have three. */
 const MAX_DEPTH = 32;
 /** Items that are still to come in each open array and map. Reused, because an allocation takes longer than a check. */
 const left = new Uint32Array(MAX_DEPTH);
@@ -8,7 +8,7 @@ const left = new Uint32Array(MAX_DEPTH);
 /**
  * Why a frame must not be decoded, as a phrase; undefined if it may be. The decoder allocates each array for the number
  * of items that its header announces. In a valid frame, all arrays and maps together have fewer items than the frame
- * has bytes. Whatever else is invalid is left to the decoder, which rejects it cheaply.
+ * has bytes. The check ignores other errors, because the decoder rejects such frames cheaply.
  */
 export function findMsgpackBomb(frame: Uint8Array): string | undefined {
   let depth = 0;
@@ -34,7 +34,7 @@ export function findMsgpackBomb(frame: Uint8Array): string | undefined {
   return undefined;
 }
 
-/** Bytes after the head byte, without those of a variable length. */
+/** Bytes that follow the first byte of an item (`head`), by that byte; without those of `variableBytes`. */
 const FIXED_BYTES = new Uint8Array(256);
 for (let length = 0; length < 32; length++) FIXED_BYTES[0xa0 + length] = length;
 // From 0xc0: nil, bin 8 to 32, ext 8 to 32, float, uint, int, fixext 1 to 16, str 8 to 32, array, map.

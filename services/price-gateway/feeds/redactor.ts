@@ -6,24 +6,24 @@ import { printable } from 'tickbus/admin';
 const MAX_TEXT = 200;
 /** Characters of a text that are examined; the rest is cut off. */
 const MAX_EXAMINED = 4_096;
-/** A text that shares this many characters in a row with a secret contains a part of it. */
+/** Length of a part, in characters: a text with this many consecutive characters of a secret reveals part of it. */
 const PART = 8;
 /** Shorter secrets would match unrelated text. */
 const MIN_SECRET = 4;
 const MASK = '***';
 
 /**
- * Knows the secrets of one feed. It recognizes each of them as it is, URL-encoded, in base64, in hexadecimal and as a
- * JSON string, and any part of 8 characters of these. It cannot recognize a secret that a broker encodes in another way
- * on purpose.
+ * Masks the secrets of one feed. Recognizes each secret in plain text, URL-encoded, in base64, in hexadecimal and as a
+ * JSON string, and any 8 consecutive characters of these forms. Cannot recognize a secret that a broker encodes in
+ * another way on purpose.
  */
 export class Redactor {
-  /** The parts of all forms; a secret shorter than a part is one part. */
+  /** Every `PART` consecutive characters of every form; a shorter form is one part. */
   readonly #parts = new Set<string>();
   /** Lengths of the parts, the longest first. */
   readonly #lengths: readonly number[];
 
-  /** @param secrets keys, passwords and tokens; of a URL, `secretsOfUrl` */
+  /** @param secrets keys, passwords and tokens; for a URL, the result of `secretsOfUrl` */
   constructor(secrets: readonly string[]) {
     const forms = secrets.filter(({ length }) => length >= MIN_SECRET).flatMap(formsOf);
     for (const form of forms)
@@ -42,7 +42,7 @@ export class Redactor {
     let copied = 0;
     for (let start = 0; start < text.length; ) {
       let end = start;
-      // Parts overlap, so the secret ends where no part begins inside of it.
+      // Parts overlap: the match grows while another part begins inside it or right after it.
       for (let at = start; at <= end && at < text.length; at++)
         end = Math.max(end, at + this.#partAt(text, at));
       if (end > start) {
@@ -87,7 +87,7 @@ function formsOf(secret: string): readonly string[] {
     const whole = Buffer.concat([Buffer.alloc(offset), bytes])
       .toString('base64')
       .replace(/=+$/, '');
-    // Characters that also depend on the neighbouring bytes are left out.
+    // Omits the characters that also depend on the neighbouring bytes.
     const own = whole.slice(Math.ceil((offset * 4) / 3), Math.floor(((offset + bytes.length) * 4) / 3));
     return [own, own.replaceAll('+', '-').replaceAll('/', '_')];
   });

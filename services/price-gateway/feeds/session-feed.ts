@@ -24,7 +24,7 @@ export interface SessionListener {
   onEnd(failure: SessionFailure): void;
   /** Undefined when nothing is recorded. */
   readonly onRaw: ((frame: RawFrame) => void) | undefined;
-  /** Masks these secrets of the session too, in everything that it reports. */
+  /** Adds secrets of the session to those that are masked in everything that the feed reports. */
   addSecrets(secrets: readonly string[]): void;
   /** Makes a text of the broker safe for `reason`: without secrets, escaped, at most 200 characters. */
   clean(text: string): string;
@@ -56,7 +56,7 @@ export function createSessionFeed(options: SessionFeedOptions): Feed {
 
 /** Time for the broker to answer a close, milliseconds. */
 const DEFAULT_CLOSE_TIMEOUT_MS = 2_000;
-/** Maximum characters of a reason: sentences of the feed, with a text of the broker. */
+/** Maximum characters of a reason. A reason consists of sentences of the feed, which can quote a text of the broker. */
 const MAX_REASON = 600;
 /** Maximum characters of a code. */
 const MAX_CODE = 40;
@@ -152,7 +152,7 @@ class SessionFeed implements Feed {
         listener.onSubscribed(symbols.filter((symbol) => this.#isRequested(symbol))),
       ),
       onRefused: whileOpen((refusal) => {
-        // A refusal of anything else would fill INSTRUMENT_STATUS.
+        // Otherwise a broker could fill INSTRUMENT_STATUS with refusals of other symbols.
         if (this.#requested.has(refusal.symbol)) listener.onRefused(this.#cleanFailure(refusal));
       }),
       addSecrets: (secrets) => {

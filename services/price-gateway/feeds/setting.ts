@@ -7,7 +7,7 @@ export function text(expected: string, pattern = /\S/) {
   return z.string(expected).trim().regex(pattern, expected);
 }
 
-/** The URL of a WebSocket server. The client throws at a URL with a fragment when it connects. */
+/** The URL of a WebSocket server. Excludes a fragment (`#`), because the WebSocket client would throw an error. */
 export function webSocketUrl() {
   const expected = 'a URL that starts with ws:// or wss:// and contains no #';
   return z

@@ -1,4 +1,4 @@
-// Counts within one turn of the event loop, to find a broker that sends too much of what is costly to read.
+// Counts costly messages within one turn of the event loop, to detect a broker that sends too many of them.
 
 export class TurnCounter {
   #count = 0;

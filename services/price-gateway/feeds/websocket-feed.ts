@@ -67,7 +67,7 @@ export function createWebSocketFeed(options: WebSocketFeedOptions): Feed {
 /** HTTP statuses of the handshake after which a retry is useless. */
 const FINAL_STATUSES: ReadonlySet<number> = new Set([400, 401, 403, 404]);
 
-/** Each takes some 20 microseconds, and one read from the socket can contain 65,000. */
+/** Maximum frames that are not JSON. Each takes about 20 µs, and one read from the socket can contain 65,000. */
 const MAX_NOT_JSON_PER_TURN = 1_000;
 
 /** opening -> open -> ended, following the socket. The session reports live when the socket opens. */
@@ -126,7 +126,7 @@ class WebSocketSession implements Session {
       this.#listener.onLive();
   }
 
-  /** The secrets in these messages are known only to the mapping. */
+  /** Adds the secrets in these messages to the masked ones, because only the mapping knows them. */
   #openMessages(): readonly VenueMessage[] {
     const messages = [this.#options.mapping.open?.() ?? []].flat() as readonly VenueMessage[];
     this.#listener.addSecrets(messages.flatMap((message) => secretsIn(objectOf(message))));

@@ -31,7 +31,7 @@ const IDLE_MS = 30_000;
 const SERVER_OPTIONS = { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS } as const;
 /** Further connections are closed at once. */
 const MAX_CONNECTIONS = 100;
-/** Another name may resolve to this address: a page of another site could read the metrics (DNS rebinding). */
+/** Host names are checked, because a page of another site could read the metrics otherwise (DNS rebinding). */
 const UNKNOWN_HOST =
   'Unknown host name, request rejected. Use an IP address, or add the name to HTTP_ALLOWED_HOSTS.\n';
 
@@ -61,7 +61,7 @@ export async function startHttp({
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const advice =
-      'Set HTTP_HOST and HTTP_PORT to a free address of this machine, or HTTP_PORT=0 to disable them.';
+      'Set HTTP_HOST and HTTP_PORT to a free address of this machine, or HTTP_PORT=0 to disable these pages.';
     throw new Error(`Cannot serve /healthz and /metrics on ${host}:${port}: ${reason}. ${advice}`, {
       cause: error,
     });

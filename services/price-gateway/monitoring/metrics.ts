@@ -29,7 +29,11 @@ export function createMetrics(stats: () => GatewayStats, recorderStats?: () => R
   );
   counter('frames_total', 'Frames received from the broker.', ({ frames }) => frames);
   counter('invalid_frames_total', 'Frames that cannot be parsed.', ({ invalidFrames }) => invalidFrames);
-  counter('events_total', 'Trades and quotes in the frames.', ({ events }) => events);
+  counter(
+    'events_total',
+    'Trades and quotes of requested instruments in the frames.',
+    ({ events }) => events,
+  );
   labelled('events_dropped_total', 'Events that yielded no price.', 'reason', ({ dropped }) => dropped);
   counter('prices_published_total', 'Prices published to Redis.', ({ published }) => published);
   labelled('publish_failures_total', 'Failed publishes.', 'code', ({ failures }) => failures);

@@ -2,8 +2,7 @@
 
 import type { Logger } from 'tickbus';
 
-/** Writes at most one line per topic and interval. The next line contains the number of suppressed lines as
- * `leftOut`. */
+/** Writes at most one line per topic and interval. The next line has the number of suppressed lines in `leftOut`. */
 export class RateLimitedLog {
   readonly #logger: Logger;
   readonly #intervalMs: number;

@@ -20,9 +20,9 @@ export interface GatewayStats {
   readonly frames: number;
   /** Frames that cannot be parsed. */
   readonly invalidFrames: number;
-  /** Trades and quotes in the frames. */
+  /** Trades and quotes of requested instruments in the frames. */
   readonly events: number;
-  /** Prices that Redis has published. */
+  /** Prices published to Redis. */
   readonly published: number;
   /** Events that yielded no price, by reason. */
   readonly dropped: Readonly<Record<DropReason, number>>;
@@ -42,10 +42,10 @@ export interface GatewayStats {
   readonly feed: FeedStatus | undefined;
 }
 
-/** Codes counted separately, because a broker chooses them. */
+/** Maximum number of codes that are counted separately: a broker can send any number of different codes. */
 const MAX_BROKER_CODES = 100;
 
-/** Longer codes of a broker are truncated: each is a label of a metric. */
+/** Longer codes of a broker are truncated, because each code becomes a label value of a metric. */
 const MAX_CODE_LENGTH = 64;
 
 /** The statistics that only increase. */

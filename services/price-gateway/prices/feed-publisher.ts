@@ -42,7 +42,7 @@ export class FeedPublisher {
     this.#send(() => this.#options.publisher.publish(CHANNELS.FEED_STATUS, truncateDetail(status)));
   }
 
-  /** `unsubscribed` is the last status of an instrument: the server keeps none after it. */
+  /** `unsubscribed` is the last status of an instrument: Redis then stores no status for the instrument. */
   publishInstrumentStatus(status: InstrumentStatus): void {
     const options = { endsKey: status.state === 'unsubscribed' };
     this.#send(() =>
@@ -72,7 +72,7 @@ export class FeedPublisher {
     const { counters, warnings } = this.#options;
     const code = error instanceof TickbusError ? error.code : 'UNEXPECTED';
     counters.countFailure(code);
-    // The gateway's own mistake, and a lost lease, do not say that Redis rejects messages.
+    // An invalid message or a lost lease does not mean that Redis rejects the gateway's messages.
     if (code !== 'TICKBUS_INVALID_MESSAGE' && code !== 'TICKBUS_FENCED') this.#problem = String(error);
     warnings.warn(code, { code, reason: String(error) }, 'Publish failed.');
   }

@@ -9,7 +9,7 @@ import { isSymbol } from '../demand/symbol.ts';
  *
  * - `invalid`: a value is missing, not finite or outside its range.
  * - `unpriced`: a one-sided quote before the first trade.
- * - `limit`: the book is full, and this is a further instrument.
+ * - `limit`: the book is full and does not contain the instrument.
  */
 export type PriceDropReason = 'invalid' | 'unpriced' | 'limit';
 
@@ -38,7 +38,7 @@ export class PriceBook {
     if (!hasValidNumbers(event)) return 'invalid';
     const { symbol, timestamp } = event;
     const before = this.#entries.get(symbol) ?? EMPTY_ENTRY;
-    // The symbol of an entry was checked when the entry was made.
+    // The symbol of an existing entry was checked when the entry was created.
     if (before === EMPTY_ENTRY) {
       if (typeof symbol !== 'string' || !isSymbol(symbol)) return 'invalid';
       if (this.#entries.size >= MAX_INSTRUMENTS) return 'limit';
@@ -66,7 +66,7 @@ export class PriceBook {
 }
 
 const EMPTY_ENTRY: BookEntry = { trade: undefined, sides: {} };
-/** Maximum instruments of a book. Only a feed that requests `*` can reach it; it bounds memory and PRICE_DATA. */
+/** Maximum instruments of a book: bounds memory and the keys of PRICE_DATA. Only a request for `*` can exceed it. */
 const MAX_INSTRUMENTS = MAX_CHANNEL_KEYS;
 
 function hasValidNumbers(event: MarketEvent): boolean {
@@ -95,6 +95,6 @@ function sidesOf({ bid, bid_size, ask, ask_size }: QuoteEvent): Sides {
 
 function midpoint({ bid, ask }: Sides): Pick<Price, 'price' | 'source'> | undefined {
   if (bid === undefined || ask === undefined) return undefined;
-  // Halved before the addition, which would overflow with the largest numbers.
+  // Each side is halved before the addition, because the sum of the largest numbers would overflow.
   return { price: bid / 2 + ask / 2, source: 'midpoint' };
 }

@@ -64,7 +64,7 @@ async function createFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder);
   } catch (error) {
-    // Another gateway may have created it concurrently.
+    // Another gateway may have created the folder concurrently.
     if (!(await isFolder(folder))) throw error;
   }
 }

@@ -23,7 +23,7 @@ export class Masker {
   /** @param secrets the secret values of the settings */
   constructor(secrets: readonly string[]) {
     const known = secrets.filter((secret) => secret.length >= MIN_SECRET_LENGTH);
-    // As they appear inside a JSON string, with escapes.
+    // Escapes each secret as in a JSON string, because frames contain it in this form.
     this.#secrets = known.map((secret) => JSON.stringify(secret).slice(1, -1));
   }
 

@@ -50,11 +50,10 @@ export interface ActiveSessionOptions {
   readonly warnings: RateLimitedLog;
 }
 
-/** The reasons that an operator should know about. An unpriced quote is normal. */
+/** Warnings for the drop reasons that concern the operator. Unpriced quotes are normal, so they cause no warning. */
 const DROP_WARNINGS: Readonly<Partial<Record<DropReason, string>>> = {
   invalid: 'Dropped an event with an invalid symbol or number.',
-  limit:
-    'Dropped an event of a further instrument: the gateway prices at most 50,000. Request fewer by name.',
+  limit: 'Dropped an event: 50,000 instruments, the maximum, already have prices. Request fewer by name.',
   unrequested: 'Dropped events of instruments that nobody requests. If they continue, check the feed.',
 };
 
@@ -141,7 +140,7 @@ export class ActiveSession {
     if (demand.version === this.#demandVersion) return;
     this.#demandVersion = demand.version;
     const symbols = demand.list();
-    // Otherwise, the symbols of bots are among the requested ones.
+    // Without `*`, the requested symbols already include those of bots.
     this.#instruments.setOfBots(symbols.includes('*') ? demand.requestedByBots() : []);
     const joined = symbols.join();
     if (joined !== this.#requestedSymbols) {
@@ -153,7 +152,7 @@ export class ActiveSession {
     this.#statuses.publishChanges();
   }
 
-  /** Takes over the statuses of an earlier gateway: those of symbols that nobody requests end. */
+  /** Takes over the statuses of an earlier gateway. Symbols that nobody requests are reported as `unsubscribed`. */
   inherit(symbols: readonly string[]): void {
     this.#instruments.inherit(symbols);
     this.#statuses.publishChanges();

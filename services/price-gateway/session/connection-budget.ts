@@ -46,7 +46,7 @@ export class ConnectionBudget {
   }
 
   /**
-   * Waits until the limit permits an attempt, then records the attempt. It counts even if the connection fails.
+   * Waits until the limit permits an attempt, then records the attempt. An attempt counts even if it fails.
    *
    * @param onWait called with each delay in milliseconds; `reason` is given only if Redis, not the limit, causes the
    * delay

@@ -33,7 +33,7 @@ export class InstrumentPublisher {
     void this.#publishInTurns();
   }
 
-  /** Waits after each chunk, so that many changes delay neither the lease nor the prices, and fill no queue. */
+  /** Waits after each chunk, so that many changes do not delay lease renewals and prices, or fill the publish queue. */
   async #publishInTurns(): Promise<void> {
     const { instruments, publisher, feed, token, isRunning } = this.#options;
     while (isRunning() && instruments.hasUnchecked) {

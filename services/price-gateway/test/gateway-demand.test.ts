@@ -1,4 +1,4 @@
-// Demand of hostile or broken bots: the gateway keeps its lease, serves the others, and says what it leaves out.
+// Demand of hostile or broken bots: the gateway keeps its lease, serves other bots, and reports what it leaves out.
 
 import { RedisConnection } from 'tickbus/connection';
 import { CHANNELS } from 'tickbus/constants';
@@ -22,7 +22,7 @@ async function flood(subscriberId: string, count: number): Promise<void> {
   await connection.publishing.demand(CHANNELS.PRICE_DATA).declare(subscriberId, keys, 600_000);
 }
 
-/** Requests MSFT. Returns the states that the gateway reports of it. */
+/** Requests MSFT. Returns the states that the gateway reports for MSFT. */
 async function startHonestBot(): Promise<readonly string[]> {
   const states: string[] = [];
   const bot = new RedisSubscriber({ ...testbed.address, logger: SILENT });

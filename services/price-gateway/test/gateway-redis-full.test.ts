@@ -24,7 +24,7 @@ it.each([
     const readyOnes = () => gateways.filter(({ readiness }) => readiness.ready).length;
     await vi.waitFor(() => expect(readyOnes()).toBe(2), 20_000);
     await testbed.redis.answers(reject);
-    // First the heartbeat fails, then the lease expires, and neither gateway gets it.
+    // First the heartbeat fails; then the lease expires, and neither gateway can acquire the lease.
     await vi.waitFor(() => expect(readyOnes()).toBe(0), 20_000);
     for (const { readiness } of gateways)
       expect(readiness).toMatchObject({ redis: 'connected', detail: expect.stringMatching(reason) });

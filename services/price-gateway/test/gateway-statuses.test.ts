@@ -1,4 +1,4 @@
-// INSTRUMENT_STATUS keeps the statuses of instruments that are requested now, and no others.
+// INSTRUMENT_STATUS stores the statuses of the instruments that are currently requested, and no others.
 
 import { RedisConnection } from 'tickbus/connection';
 import { CHANNELS } from 'tickbus/constants';
@@ -16,7 +16,7 @@ const DEMAND_KEY = 'tickbus:{PRICE_DATA}:demand';
 const LAST_KEY = 'tickbus:{INSTRUMENT_STATUS}:last';
 const OPTIONS = { symbols: ['AAPL'], demandIntervalMs: 20, symbolGraceMs: 0 };
 
-/** A link to Redis beside the gateway. */
+/** Connects to Redis, separately from the gateway. */
 async function openLink() {
   const connection = new RedisConnection({ ...testbed.address, logger: SILENT });
   testbed.cleanUps.push(() => connection.close());

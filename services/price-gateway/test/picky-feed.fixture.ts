@@ -2,7 +2,7 @@
 
 import type { Feed, FeedListener } from '../feeds/feed.ts';
 
-/** A feed without a broker. It serves AAPL and MSFT, and refuses every other symbol by itself, as a recording does. */
+/** A feed without a broker. Serves AAPL and MSFT, and refuses every other symbol. */
 export class PickyFeed implements Feed {
   readonly name = 'picky';
   readonly venue = undefined;

@@ -1,4 +1,4 @@
-// No command that docs/production.md allows a user stops or slows another client. Exceptions are named.
+// No command that docs/production.md permits for a user stops or slows another client, except the named commands.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalRedis } from '@tickbus/local-redis';
@@ -8,11 +8,11 @@ import { COSTLY, ELEMENTS, EXCEPTIONS, FILL } from './production-commands.fixtur
 import { startProductionRedis, USER_NAMES } from './production-users.fixture.ts';
 
 /**
- * Milliseconds that another client may wait, as processor time of the server's main thread: unlike the time on the
- * clock, it does not grow when other processes use the machine.
+ * Maximum milliseconds that another client may wait. Measured as processor time of the server's main thread, because
+ * elapsed time also grows when other processes use the machine.
  */
 const MAX_COST_MS = 100;
-/** A command that costs more is repeated, because the server also does work of its own. */
+/** Attempts for a command that exceeds `MAX_COST_MS`, because the server's background work can add to the cost. */
 const ATTEMPTS = 3;
 /** Milliseconds after which the bystander counts as stopped. */
 const STOPPED_MS = 5_000;
@@ -72,7 +72,7 @@ async function serverTimeMs(): Promise<number> {
   return 1_000 * (seconds('user') + seconds('sys'));
 }
 
-/** Puts the attacked collections back. */
+/** Restores the collections that an attack has changed. */
 async function restore(command: readonly string[]): Promise<void> {
   for (const key of FILL.keys()) {
     const isIntact = (await admin.exists(key)) === 1 && !command.includes(key);
@@ -88,14 +88,14 @@ async function settlesWithin(ms: number, promise: Promise<unknown>): Promise<boo
   return isSettled;
 }
 
-/** What the command of `user` costs another client, in milliseconds; infinite if it stops that client. */
+/** Milliseconds by which the command of `user` delays another client; infinite if that client is stopped. */
 async function costOf(user: string, command: readonly string[]): Promise<number> {
   await restore(command);
   const attacker = newClient(redis.url.replace('//', `//${user}:secret@`));
   await attacker.connect();
   const before = await serverTimeMs();
   const executed = attacker.sendCommand([...command]).catch(() => {});
-  // The command is on its way before the bystander's.
+  // Ensures that the command is sent before that of the bystander.
   await new Promise((resolve) => setImmediate(resolve));
   const isAnswered = await settlesWithin(STOPPED_MS, bystander.set('bystander', 'x'));
   if (!command.includes('BLOCK')) await settlesWithin(EXECUTED_MS, executed);
@@ -110,7 +110,7 @@ it.each(USER_NAMES)(
     const allowed = await allowedCommands(user);
     expect(allowed).toEqual(expect.arrayContaining(['ping', ...exceptions]));
     const tried = allowed.filter((name) => !exceptions.includes(name));
-    // A command that is not listed was never considered. CLIENT PAUSE, KEYS, FLUSHALL and the like have no place there.
+    // Every allowed command must be listed in `COSTLY`. CLIENT PAUSE, KEYS, FLUSHALL and the like must not be allowed.
     expect(tried.filter((name) => COSTLY[name] === undefined)).toEqual([]);
     const connection = await bystander.clientId();
     const slow: string[] = [];

@@ -14,7 +14,7 @@ const STREAMS = ['tickbus:{COMMAND_RESULTS}:history', 'tickbus:{BROKER_ATTEMPTS}
 const ZSETS = ['tickbus:{PRICE_DATA}:demand'];
 const STRINGS = ['tickbus:{TRADE_COMMANDS}:id:x'];
 const ALL = [...HASHES, ...STREAMS, ...ZSETS, ...STRINGS];
-/** Megabytes in one argument; the server rejects more than `proto-max-bulk-len`. */
+/** An argument of several megabytes; the server rejects arguments above `proto-max-bulk-len`. */
 const HUGE = 'x'.repeat(4 * 1024 * 1024);
 const LARGE = 'x'.repeat(2 * 1024 * 1024);
 
@@ -30,7 +30,7 @@ export const FILL: ReadonlyMap<string, string> = new Map([
 
 const on = (keys: readonly string[], build: (key: string) => string[]): string[][] => keys.map(build);
 
-/** By command, in lower case; subcommands as in `client|list`. */
+/** The costliest calls, by command name in lower case; subcommands as in `client|list`. */
 export const COSTLY: Readonly<Record<string, readonly string[][]>> = {
   // Allowed for every user, whatever the rules say.
   auth: [['AUTH', 'nobody', HUGE]],
@@ -67,7 +67,6 @@ export const COSTLY: Readonly<Record<string, readonly string[][]>> = {
   hmget: on(HASHES, (key) => ['HMGET', key, ...many((i) => [`k${i}`])]),
   hset: on(HASHES, (key) => ['HSET', key, ...many((i) => [`n${i}`, 'x'])]),
   hdel: on(HASHES, (key) => ['HDEL', key, ...many((i) => [`k${i}`])]),
-  hvals: on(HASHES, (key) => ['HVALS', key]),
   hscan: on(HASHES, (key) => ['HSCAN', key, '0', 'MATCH', '*a*a*a*a*b', 'COUNT', '1000000']),
   hlen: on(HASHES, (key) => ['HLEN', key]),
   xadd: [
@@ -93,7 +92,7 @@ export const COSTLY: Readonly<Record<string, readonly string[][]>> = {
   multi: [['MULTI']],
   watch: [['WATCH', ...repeated('tickbus:{PRICE_DATA}:fence:1')]],
   unwatch: [['UNWATCH']],
-  // Ends a script that blocks the server; without one it is an error.
+  // Ends a script that blocks the server; an error if no script is running.
   'script|kill': [['SCRIPT', 'KILL']],
 };
 

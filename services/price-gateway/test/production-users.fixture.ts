@@ -1,4 +1,4 @@
-// The Redis users of docs/production.md, on a server of their own.
+// A separate Redis server with the users of docs/production.md.
 
 import { readFile } from 'node:fs/promises';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';

@@ -8,6 +8,19 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { freePort, startLocalRedis } from '../local-redis.ts';
 
+it('a replica writes no file, which another server would load', async () => {
+  await using master = await startLocalRedis();
+  await master.answers('SET kept 1');
+  await using replica = await startLocalRedis({ args: ['--replicaof', master.host, String(master.port)] });
+  await expect.poll(() => replica.answers('EXISTS kept'), { timeout: 20_000 }).toBe(':1\r\n');
+  await replica.kill();
+  await using next = await startLocalRedis();
+  expect(await next.answers('EXISTS kept')).toBe(':0\r\n');
+  await replica.start();
+  expect(await replica.answers('CONFIG GET dbfilename')).toContain(`tickbus-${replica.port}.rdb`);
+  expect(existsSync(`/tickbus-${replica.port}.rdb`)).toBe(false);
+});
+
 it('restarts on the same port after stop and after kill', async () => {
   await using server = await startLocalRedis();
   for (const end of [() => server.stop(), () => server.kill()]) {
@@ -82,10 +95,11 @@ it.runIf(process.platform === 'linux').each([
   const server = connect(Number(String(output)), '127.0.0.1');
   await once(server, 'connect');
 
-  // The kernel may reset the connection. It closes sockets one by one, so the server can still listen afterwards.
+  // The kernel may reset the connection, which emits `error`.
   const closed = new Promise((resolve) => server.on('error', () => {}).once('close', resolve));
   owner.kill(signal);
   await closed;
+  // The kernel closes the sockets of a killed process one by one, so the port can stay open for a moment longer.
   while (await isListening(Number(String(output)))) await turn();
 });
 

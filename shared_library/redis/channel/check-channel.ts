@@ -14,7 +14,10 @@ export function checkChannel(channel: unknown): void {
   });
 }
 
-/** The options of channels of all kinds. An option that does not apply to the kind of the channel has no effect. */
+/**
+ * The options of channels of all kinds. An option that does not apply to the kind of the channel has no effect, except
+ * `framing: 'batch'` of a `command` channel, which is rejected.
+ */
 const NAMES = {
   kind: true,
   messages: true,

@@ -1,4 +1,4 @@
-// The limits of a message, for publishers and subscribers.
+// The limits of messages, batches, keys and demand.
 
 /** The maximum size of a message, in bytes of UTF-8. */
 export const MAX_MESSAGE_BYTES = 256 * 1024;

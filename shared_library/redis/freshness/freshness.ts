@@ -112,7 +112,7 @@ export class Freshness {
     if (this.#linkFault === CONNECTING) this.#linkFault = NOT_LISTENING;
   }
 
-  /** Called on every new connection. */
+  /** Called when listening starts, and on every new connection after that. */
   linkUp(): void {
     this.#linkFault = undefined;
     if (this.#needsGatewayStatus) this.#gatewayStatus?.start();

@@ -3,6 +3,7 @@
 import { copyMessage } from '../wire/copy-message.ts';
 import type { Message } from '../wire/message.ts';
 import { largeSizeOf } from '../wire/message-size.ts';
+import type { Position } from '../wire/position.ts';
 
 /** The newest message of one key. The key has no value if `length` is 0 and `message` is undefined. */
 interface ValueEntry {
@@ -16,6 +17,9 @@ interface ValueEntry {
   message: Message | undefined;
   /** Increases with each message, of any key. */
   order: number;
+  /** The position of the message. */
+  epoch: number;
+  seq: number;
 }
 
 export interface LatestValuesOptions {
@@ -75,7 +79,15 @@ export class LatestValues {
     let kept = this.#byKey.get(key);
     if (kept === undefined) {
       if (message === undefined) return;
-      kept = { stamp: Number.NaN, buffer: NO_BYTES, length: 0, message: undefined, order: 0 };
+      kept = {
+        stamp: Number.NaN,
+        buffer: NO_BYTES,
+        length: 0,
+        message: undefined,
+        order: 0,
+        epoch: 0,
+        seq: 0,
+      };
       this.#byKey.set(key, kept);
     }
     if (message === undefined || bytes === undefined) {
@@ -94,6 +106,8 @@ export class LatestValues {
     if (message === undefined) return;
     kept.stamp = message.at ?? Number.NaN;
     kept.order = ++this.#order;
+    kept.epoch = message.epoch ?? 0;
+    kept.seq = message.seq ?? 0;
     this.#newest = kept;
     if (this.#byKey.size > this.#maxKeys || this.#bytes > this.#maxBytes) this.#evict();
   };
@@ -111,6 +125,23 @@ export class LatestValues {
 
   *keys(): Iterable<string> {
     for (const [key, kept] of this.#byKey) if (hasValue(kept)) yield key;
+  }
+
+  /** The position of each value, and the value as it is kept: encoded, or as an object. */
+  *positions(): Iterable<readonly [key: string, position: Position, value: Uint8Array | Message]> {
+    for (const [key, { epoch, seq, buffer, length, message }] of this.#byKey) {
+      const value = length > 0 ? buffer.subarray(0, length) : message;
+      if (value !== undefined) yield [key, { epoch, seq }, value];
+    }
+  }
+
+  /** Forgets the value of a key. */
+  delete(key: string): void {
+    const kept = this.#byKey.get(key);
+    if (kept === undefined) return;
+    this.#byKey.delete(key);
+    this.#bytes -= kept.buffer.length + objectSize(kept);
+    if (this.#newest === kept) this.#newest = undefined;
   }
 
   /** The server timestamp of a key's message, as in `ValueEntry`; undefined if there is none. Decodes nothing. */
@@ -167,8 +198,7 @@ export class LatestValues {
     const last = orders[Math.floor((1 - KEPT_SHARE) * orders.length)] ?? 0;
     for (const [key, kept] of evictable) {
       if (kept.order > last) continue;
-      this.#byKey.delete(key);
-      this.#bytes -= kept.buffer.length + objectSize(kept);
+      this.delete(key);
     }
   }
 }

@@ -34,13 +34,14 @@ export interface LeaseSettings extends LeaseTimes {
  * States:
  *
  * - `idle`: not started.
- * - `standby`: a candidate. Retries every `retryMs`, or when the holder's lease expires if that is earlier.
- * - `holding_off`: a candidate that the server keeps waiting, because it may have lost the record of the last holder.
+ * - `standby`: a candidate. Retries every `retryMs`, or when the holder's lease expires if that is earlier; after a
+ *   permanent error, every `ttlMs`.
+ * - `holding_off`: a candidate that waits for one TTL, because the server may have forgotten the last holder.
  * - `held`: until the `HeldLease` expires. `holds` is false from that moment, even if the state changes later.
  * - `released`: `release` was called. `start` makes it a candidate again.
  * - `closed`.
  *
- *     idle -> standby <-> holding_off -> held -> (lost) standby;   any -> released -> standby;   any -> closed
+ *     idle -> standby <-> holding_off;   either -> held -> standby;   any -> released -> standby;   any -> closed
  *
  * `#change` is the only place that changes the state. Every change increments `#term`. A reply to a request from an
  * older term has no effect, except that a lease granted too late is released.
@@ -100,7 +101,7 @@ export class LeaseBase implements Fence, AsyncDisposable {
     return this.holds ? this.#held?.writer : undefined;
   }
 
-  /** Why the last attempt to acquire or renew the lease failed, as sentences; undefined if the server answered it. */
+  /** Why the last attempt to acquire or renew failed, as sentences; undefined if it succeeded or only has to wait. */
   get problem(): string | undefined {
     return this.#outages.problem;
   }
@@ -117,11 +118,10 @@ export class LeaseBase implements Fence, AsyncDisposable {
   }
 
   /**
-   * Connects and becomes a candidate. `gained` is emitted once the lease is held. After a loss, this process becomes a
-   * candidate again.
+   * Connects and becomes a candidate, again after each loss. `gained` is emitted once the lease is held.
    *
-   * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, with advice in its message; does not retry.
-   * `TICKBUS_CLOSED` after `close()`
+   * @throws TickbusError such as `TICKBUS_CONNECT_FAILED`, `TICKBUS_AUTH_FAILED` or `TICKBUS_TLS_FAILED`, without
+   *   retrying, with advice; `TICKBUS_CLOSED` after `close()`
    */
   async start(): Promise<void> {
     this.#assertOpen();

@@ -17,7 +17,7 @@ export class OutageLog {
     this.#lease = lease;
   }
 
-  /** The latest problem, as sentences; undefined if the server has granted or answered the last request. */
+  /** Why the last attempt to acquire or renew failed, as sentences; undefined if it succeeded or only has to wait. */
   get problem(): string | undefined {
     return this.#problem;
   }

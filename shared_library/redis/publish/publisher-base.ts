@@ -67,9 +67,11 @@ export class PublisherBase implements AsyncDisposable {
 
   /**
    * Connects. The first `publish` also does this. Call it to connect again after a link has failed for good
-   * (`reconnect: false`, or rejected credentials); `publish` does not do that.
+   * (`reconnect: false`, or the server rejected the credentials, or TLS failed, several times); `publish` does not do
+   * that.
    *
-   * @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, without retrying, with advice
+   * @throws TickbusError such as `TICKBUS_CONNECT_FAILED`, `TICKBUS_AUTH_FAILED` or `TICKBUS_TLS_FAILED`, without
+   *   retrying, with advice
    */
   async connect(): Promise<void> {
     this.#assertOpen();
@@ -117,7 +119,8 @@ export class PublisherBase implements AsyncDisposable {
    * The number of subscribers that request each key of a gateway's channel now. It includes crashed subscribers for at
    * most 15 s. After the server has lost its data, requests are missing for at most 5 s.
    *
-   * @throws TickbusError `TICKBUS_NOT_CONNECTED`, `TICKBUS_DENIED`, or an error of `connect`
+   * @throws TickbusError `TICKBUS_NOT_CONNECTED`, `TICKBUS_DENIED`, `TICKBUS_LIMIT_EXCEEDED`, `TICKBUS_INVALID_OPTION`
+   *   (channel without a gateway), or an error of `connect`
    */
   async wanted(channel: Channel): Promise<ReadonlyMap<string, number>> {
     this.#assertOpen();

@@ -2,7 +2,7 @@
 
 import type { Unsubscribe } from './emitter.ts';
 
-/** The only source of time in the library. */
+/** The source of time of the library, so that tests control it. Only `transport/redis/` also uses the system clock. */
 export interface Clock {
   /** Unix milliseconds. */
   now(): number;

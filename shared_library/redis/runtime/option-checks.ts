@@ -84,7 +84,10 @@ function invalidOption(field: string, text: string): TickbusError {
   return new TickbusError('TICKBUS_INVALID_OPTION', text, { field: printable(field, 64) });
 }
 
-/** True if the names differ in case, or by at most two letters that are added, missing or replaced. */
+/**
+ * True if the names differ in case, or by at most two letters (one in a short name) that are added, missing or
+ * replaced.
+ */
 function isSimilar(given: string, known: string): boolean {
   const [a, b] = [given.slice(0, 64).toLowerCase(), known.toLowerCase()];
   return a.length > 2 && distance(a, b) <= (b.length < 5 ? 1 : 2);

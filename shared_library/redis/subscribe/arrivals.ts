@@ -208,7 +208,7 @@ function hasSameHeader(a: Envelope, b: Envelope): boolean {
 }
 
 /** Compares `delivered`, whose payload is the output of the schema, with `message`, whose payload is as it arrived. */
-function isCopyOf(channel: Channel, delivered: Envelope, message: Envelope): boolean {
+export function isCopyOf(channel: Channel, delivered: Envelope, message: Envelope): boolean {
   if (!hasSameHeader(delivered, message)) return false;
   try {
     const output = validatePayload(channel, message.message_type, message.data);

@@ -15,6 +15,7 @@ import { Sequencer } from './sequencer.ts';
 import type { ChannelStatus } from './status.ts';
 import type { Subscription } from './subscription.ts';
 import type { Tap } from './tap.ts';
+import type { ComparedValues } from './value-check.ts';
 
 interface ChannelReaderHooks {
   readonly onStatus: (status: ChannelStatus) => void;
@@ -26,6 +27,8 @@ interface ChannelReaderHooks {
   readonly onValue?: ((key: string, message: Message | undefined, bytes?: Uint8Array) => void) | undefined;
   /** Called if a last value of a `state` channel may be forged: forget all last values. The real ones follow. */
   readonly onDistrust?: (() => void) | undefined;
+  /** The latest values of the subscriptions, as `onValue` set them. */
+  readonly values?: ComparedValues | undefined;
   /** The server answered a query that was sent at `sentAt` (monotonic); its clock showed `serverAt`. */
   readonly onAnswer?: ((sentAt: number, serverAt: number) => void) | undefined;
 }
@@ -50,7 +53,7 @@ export class ChannelReader {
   constructor(options: ChannelReaderOptions) {
     this.#options = options;
     const { channel, hooks } = options;
-    const { onValue, onStatus, onAnswer, onDistrust } = hooks;
+    const { onValue, onStatus, onAnswer, onDistrust, values } = hooks;
     this.#invalid = new InvalidMessages(hooks.onInvalid);
     const onInvalid = (error: unknown, message: Uint8Array | Envelope) => this.#invalid.add(error, message);
     this.#decoder = new Decoder(onInvalid);
@@ -60,7 +63,15 @@ export class ChannelReader {
         onValue && ((key, message) => onValue(key, message, message && this.#decoder.bytesOf(message))),
     });
     const fanOut = this.#fanOut;
-    this.#sequencer = new Sequencer({ ...options, fanOut, onStatus, onAnswer, onInvalid, onDistrust });
+    this.#sequencer = new Sequencer({
+      ...options,
+      fanOut,
+      onStatus,
+      onAnswer,
+      onInvalid,
+      onDistrust,
+      values,
+    });
   }
 
   get subscriptions(): ReadonlySet<Subscription> {

@@ -6,8 +6,8 @@ import type { Clock } from '../runtime/clock.ts';
 const BUDGET_MS = 10;
 
 /**
- * The end of a turn is scheduled only if a message has to wait, or if half of the budget is spent: scheduling costs as
- * much as handling a message. Until then, handler time adds up over several turns.
+ * The end of a turn is scheduled only if a message has to wait, a handler returns a promise, or half of the budget is
+ * spent: scheduling costs as much as handling a message. Until then, handler time adds up over several turns.
  */
 export class EventLoopTurn {
   readonly #clock: Clock;

@@ -61,6 +61,17 @@ export class FanOut {
     return keys;
   }
 
+  /** True if every receiver gets only messages that a subscription selects, which are the latest values. */
+  get hasAllValues(): boolean {
+    return this.taps.size === 0 || [...this.subscriptions].some(({ isUnfiltered }) => isUnfiltered);
+  }
+
+  /** True if a subscription selects the message. */
+  selects({ message_type: type, data }: Envelope): boolean {
+    const key = keyOfPayload(this.#channel, type, data);
+    return key !== undefined && this.#matchesAny(type, key);
+  }
+
   add(receiver: Subscription | Tap): void {
     if (receiver instanceof Subscription) this.subscriptions.add(receiver);
     else this.taps.add(receiver);

@@ -60,6 +60,8 @@ export interface RecoveryPlan {
   readonly forged: readonly ForgedNumbers[];
   /** True if a delivered message is forged, or may be. */
   readonly isTainted: boolean;
+  /** True if an epoch ended after unconfirmed numbers: nothing proves which of its last messages are real. */
+  readonly hasUnprovedTail: boolean;
 }
 
 export interface RecoveredMessage {
@@ -132,7 +134,6 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
   const settled = new Set([...allLive, ...ended.unproved, ...unproved]);
   const remaining = held.filter((message) => !settled.has(message));
   const forged = new Set(remaining.filter((message) => isBeyond(message, head) && early.has(message)));
-  // Messages at the end of an ended epoch were not confirmed in time. Nothing proves any more which ones were real.
   const hasUnprovedTail =
     isBeyond(progress.position ?? ORIGIN, confirmed) && progress.position?.epoch !== head.epoch;
   const hasForgedTail = isSameLink && !isForgotten && position !== undefined && isBelow(head, position);
@@ -159,7 +160,8 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
       ...unproved.map((message) => ({ ...forgedNumber(message), isProved: false })),
       ...Array.from(forged, forgedNumber),
     ],
-    isTainted: arrivals.isTainted || hasForgedTail || hasUnprovedTail,
+    isTainted: arrivals.isTainted || hasForgedTail,
+    hasUnprovedTail,
   };
 }
 

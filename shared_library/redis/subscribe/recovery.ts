@@ -11,6 +11,7 @@ import type { FanOut, Receiver } from './fan-out.ts';
 import type { HeldMessages } from './held-messages.ts';
 import type { Progress } from './progress.ts';
 import { deliveryOf, planRecovery, type RecoveryPlan } from './recovery-plan.ts';
+import { type ComparedValues, checkValues } from './value-check.ts';
 
 export interface RecoveryOptions {
   readonly channel: Channel;
@@ -20,6 +21,8 @@ export interface RecoveryOptions {
   readonly progress: Progress;
   readonly held: HeldMessages;
   readonly onDistrust?: (() => void) | undefined;
+  /** The latest values of the subscriptions. */
+  readonly values?: ComparedValues | undefined;
 }
 
 export class Recovery {
@@ -80,19 +83,40 @@ export class Recovery {
     const { position } = progress;
     const isBelow = position?.epoch === head.epoch && head.seq < position.seq;
     this.#reached.add(isBelow && !isNewLink ? head : this.#provedPosition(head, isNewLink));
-    return planRecovery({
+    const isForgotten = state.isForgotten === true || (isNewLink && isBelow);
+    const kept = decodeKept(entries, (...found) => this.#invalid.push(found));
+    const plan = planRecovery({
       channel,
       progress,
       isSameLink: !isNewLink,
       highestSeqs: this.#reached.byEpoch,
-      isForgotten: state.isForgotten === true || (isNewLink && isBelow),
+      isForgotten,
       head,
-      kept: decodeKept(entries, (...found) => this.#invalid.push(found)),
+      kept,
       held: held.all,
       heldFromEarlierLinks: held.fromEarlierLinks,
       hasDroppedRivals: held.hasDroppedRivals,
       heldBeforeRead,
     });
+    const isDoubtful = plan.hasUnprovedTail || (isNewLink && !progress.isConfirmed);
+    if (plan.isTainted || !isDoubtful || channel.kind !== 'state' || this.#isDistrusted) return plan;
+    const isIntact = state.isForgotten !== true && position?.epoch === head.epoch;
+    return { ...plan, isTainted: this.#isForged(plan, kept, isIntact) };
+  }
+
+  /**
+   * Unconfirmed numbers were delivered, and the real messages with these numbers may have been lost with a link.
+   *
+   * @param isIntact false if the server has lost messages: then a value that it does not keep may be real. It is
+   *   forgotten, and no older one replaces it
+   */
+  #isForged({ head, rest }: RecoveryPlan, kept: readonly Envelope[], isIntact: boolean): boolean {
+    const { channel, fanOut, values, progress } = this.#options;
+    if (values === undefined || !fanOut.hasAllValues) return true;
+    const check = checkValues({ channel, values, progress, kept, head, rest, fanOut });
+    if (check.isMissing || (isIntact && check.unproved.length > 0)) return true;
+    for (const key of [...check.unproved, ...check.unprovable]) values.delete(key);
+    return false;
   }
 
   /** Reports and delivers to the receivers that were there when the recovery ended. */

@@ -118,7 +118,10 @@ const SLOW_TEXTS: Readonly<Record<Slow['cause'], string>> = {
   handler: 'A handler is too slow; messages wait in its queue. Make the handler faster.',
 };
 
-/** Listeners get every event. The log gets at most 20 lines of one kind and channel in 10 s, and counts the others. */
+/**
+ * Listeners get every event. Above level debug, the log gets at most 20 lines of one kind and channel in 10 s, and
+ * counts the others.
+ */
 export class Reports {
   readonly #log: LogLimiter;
   readonly #debug: Logger['debug'];

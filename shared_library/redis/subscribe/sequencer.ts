@@ -13,6 +13,7 @@ import { Recovery } from './recovery.ts';
 import { RecoveryPause } from './recovery-pause.ts';
 import { StateQueries, type StateQueriesOptions } from './state-queries.ts';
 import type { ChannelStatus } from './status.ts';
+import type { ComparedValues } from './value-check.ts';
 
 export interface SequencerOptions
   extends Pick<StateQueriesOptions, 'channel' | 'transport' | 'clock' | 'onAnswer'> {
@@ -22,6 +23,8 @@ export interface SequencerOptions
   readonly onInvalid: OnInvalid;
   /** Called if a last value of a `state` channel may be forged: forget all last values. The real ones follow. */
   readonly onDistrust?: (() => void) | undefined;
+  /** The latest values of the subscriptions. Undefined: a receiver gets all last values again after a doubtful loss. */
+  readonly values?: ComparedValues | undefined;
 }
 
 /**
@@ -29,10 +32,11 @@ export interface SequencerOptions
  *
  * - `idle`: not subscribed yet.
  * - `recovering`: subscribed; a read of the channel's state is due or in flight, and messages that arrive are held. A
- *   new connection, a missing message, a new epoch or a second message with the same number starts another recovery,
- *   which discards the result of this one.
- * - `live`: the next message after the position is delivered; a message further ahead starts a recovery. During a pause
- *   after forged numbers (`RecoveryPause`) that message is held, and the recovery starts at the end of the pause.
+ *   new connection, a new receiver, too many held messages or a doubtful result starts another recovery, which discards
+ *   the result of this one.
+ * - `live`: the next message after the position is delivered; a message ahead, of a new epoch, or with an unconfirmed
+ *   delivered number starts a recovery. During a pause after forged numbers (`RecoveryPause`) a message ahead or of a
+ *   new epoch is held, and the recovery starts at the end of the pause.
  * - `closed`: nothing is delivered any more.
  *
  * Subscribing and reading use one ordered link, so all messages published before a read arrive before its reply.
@@ -109,8 +113,6 @@ export class Sequencer {
   start(): void {
     this.#mayRead = true;
     this.#isNewLink = true;
-    // The message that would have revealed a forged value may have been lost with the old connection.
-    if (!this.#progress.isConfirmed) this.#recovery.distrust();
     this.#recover();
   }
 

@@ -7,7 +7,7 @@ import type { LostRange } from '../wire/position.ts';
 /**
  * Why messages are missing.
  *
- * - `loss`: sequence numbers are missing, because the link was interrupted.
+ * - `loss`: numbered messages are missing, or nothing proves which of several is real.
  * - `epoch`: the channel began a new epoch, or the server lost data. How many messages followed `from` is unknown.
  * - `overflow`: the queue of one subscription overflowed, because its handler is too slow.
  */
@@ -22,9 +22,9 @@ export interface Gap {
   readonly cause: GapCause;
   /** The epoch of `from` and `to`; undefined if the messages had no numbers. */
   readonly epoch: number | undefined;
-  /** The first missing number. */
+  /** The first missing number; undefined if unknown. */
   readonly from: number | undefined;
-  /** The last missing number; undefined if unknown (cause `epoch`). */
+  /** The last missing number; undefined if unknown. */
   readonly to: number | undefined;
   /** How many messages were lost; undefined if unknown (cause `epoch`). 0 if repaired. */
   readonly lost: LostRange['lost'] | undefined;

@@ -60,6 +60,7 @@ export class SubscribedChannel {
         onInvalid: (error, frame, count) => reports.invalid(channel.name, error, frame, count),
         onValue: this.values?.set,
         onDistrust: () => this.values?.clear(),
+        values: this.values,
         onAnswer: (sentAt, serverAt) => freshness.recordServerTime(sentAt, serverAt),
       },
     });

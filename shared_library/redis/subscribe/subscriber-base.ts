@@ -118,9 +118,10 @@ export class SubscriberBase implements AsyncDisposable {
   /**
    * Connects and subscribes. Resolves when the server has acknowledged every subscription and the position in every
    * channel is known: from then on each published message is delivered or reported as lost. Call it again to connect
-   * after a link has failed for good (`reconnect: false`, or rejected credentials).
+   * after a link has failed for good (`reconnect: false`, or credentials, a subscription or TLS failed several times).
    *
-   * @throws TickbusError `TICKBUS_CONNECT_FAILED`, `TICKBUS_AUTH_FAILED` or `TICKBUS_DENIED`, without retrying
+   * @throws TickbusError such as `TICKBUS_CONNECT_FAILED`, `TICKBUS_AUTH_FAILED`, `TICKBUS_TLS_FAILED` or
+   *   `TICKBUS_DENIED`, without retrying, with advice
    */
   async startListening(): Promise<void> {
     this.#assertOpen();

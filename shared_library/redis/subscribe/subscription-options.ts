@@ -64,7 +64,7 @@ const NAMES: OptionNames<Filters> = {
 };
 
 const DEFAULT_QUEUE_LIMIT = 10_000;
-/** More than a recovery delivers in one turn: 100,000 last values and 100,000 held messages. */
+/** More than a recovery delivers in one turn: 50,000 last values and 100,000 held messages. */
 const DEFAULT_STATE_QUEUE_LIMIT = 250_000;
 
 /** @throws TickbusError `TICKBUS_INVALID_OPTION` for options that the channel does not support */

@@ -45,7 +45,7 @@ const MAX_QUEUE_BYTES = 32 * 1024 * 1024;
 /**
  * States:
  *
- * - `idle`: no message waits, and the next one is handled at once.
+ * - `idle`: no message waits; the next one is handled at once if this turn has time left.
  * - `busy`: the handler's promise is pending, or handlers have used up the time of this turn. Messages are queued.
  * - `closed`: no message is handled any more.
  */
@@ -97,6 +97,11 @@ export class Subscription {
   }
 
   /** True if the type and the key pass the filters. `deliver` checks the `where` filter. */
+  /** True if it selects every message. */
+  get isUnfiltered(): boolean {
+    return this.#types === undefined && this.#keys === undefined;
+  }
+
   matches(type: string, key: string | undefined): boolean {
     if (this.#state === 'closed' || this.#types?.has(type) === false) return false;
     return this.#keys === undefined || (key !== undefined && this.#keys.has(key));

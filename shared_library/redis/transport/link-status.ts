@@ -8,7 +8,7 @@ import type { TickbusError } from '../errors.ts';
  *     connecting -> connected -> (stale? -> disconnected -> reconnecting* -> connected)* -> closed
  *
  * `failed` ends all attempts until `connect()` is called: the first connection failed, the server rejected the
- * credentials or a subscription several times, or reconnecting is disabled.
+ * credentials or a subscription, or TLS failed, several times, or reconnecting is disabled.
  */
 export type LinkStatus =
   | { readonly type: 'connecting' }

@@ -19,7 +19,8 @@ export interface Transport {
    * reply is lost. If the lease of the channel is held, `token` must be its token.
    *
    * Rejects with LIMIT_EXCEEDED if the batch would add a last value to a channel that has `MAX_CHANNEL_KEYS` of them.
-   * An exclusive writer has no such limit: the process that uses the writer limits its keys, as the price gateway does.
+   * An exclusive writer on Redis has no such limit: the process that uses the writer limits its keys, as the price
+   * gateway does.
    *
    * @param known a position that the channel is known to have reached; a server below that position has lost data
    */
@@ -72,14 +73,17 @@ export interface Connection {
 export interface ReadOptions {
   /**
    * The keys whose last values are needed (kind `state`); undefined: all. The result can contain other keys, too: if
-   * the channel has at most `MAX_READ_WHOLE` last values, the server returns all of them.
+   * the channel has at most `MAX_READ_WHOLE` last values, and at most about 1 MiB, the server returns all of them.
    */
   readonly keys?: ReadonlySet<string> | undefined;
   /** Ends the read early, between two chunks. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** If a channel has at most this many last values, `read` returns all of them, as of the instant of `position`. */
+/**
+ * If a channel has at most this many last values, and at most about 1 MiB, `read` returns all of them, as of the
+ * instant of `position`.
+ */
 export const MAX_READ_WHOLE = 500;
 
 /** One message to publish. */
@@ -140,7 +144,8 @@ export interface Writer {
    * Publishes in call order. Resolves with undefined if nothing was executed and the batch can be sent again. Settles
    * only when the outcome is known. After a lost link, that is when the link has reconnected.
    *
-   * @throws TickbusError `TICKBUS_OUTCOME_UNKNOWN` only if the server lost data, or rejected a part of the batch
+   * @throws TickbusError `TICKBUS_OUTCOME_UNKNOWN` only if the server lost data or rejected a part of the batch, or the
+   *   lease or link ended for good
    */
   publish(batch: readonly Outgoing[]): Promise<Receipt | undefined>;
   /** Called when the holder gives up the lease, before the server learns of it. The writer then accepts no batches. */
@@ -183,7 +188,7 @@ export type LeaseAttempt =
       /** Why there is no exclusive writer, as a sentence. */
       readonly reason?: string;
     }
-  /** Held by another process, for `leftMs` unless it is renewed or released. */
+  /** Held by another process, for `leftMs` unless it is renewed or released; or a failed claim can be repeated. */
   | { readonly state: 'taken'; readonly leftMs: number }
   /**
    * Nobody can acquire the lease for `leftMs`. The server may have lost the record of a holder, whose lease expires by

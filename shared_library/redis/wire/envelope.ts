@@ -20,8 +20,8 @@ export interface Envelope {
   /** Increases when the server lost data or the channel got a new lease holder. */
   readonly epoch?: number;
   /**
-   * Server time of the publication, Unix milliseconds. An exclusive writer estimates it: the estimate is early by the
-   * time that the batch is in flight, never late.
+   * Server time of the publication, Unix milliseconds. An exclusive writer estimates it slightly early; it is late only
+   * if the server's clock is set back.
    */
   readonly at?: number;
   /** Id of a command, at most 128 characters (UTF-16 units). By default a UUIDv7. */

@@ -29,7 +29,8 @@ export function schemaOf(channel: Channel, type: string): StandardSchemaV1 {
  *
  * @param schema pass it if it is already known
  * @throws TickbusError `TICKBUS_INVALID_MESSAGE` with the first invalid field; `TICKBUS_INVALID_OPTION` if the schema
- * validates asynchronously, which would break the order of messages. Zod also returns a promise if a refinement throws
+ * returns a promise: asynchronous validation would break the order of messages. A synchronous Zod schema also returns
+ * one if a refinement throws
  */
 export function validatePayload(
   channel: Channel,

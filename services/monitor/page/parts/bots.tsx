@@ -15,7 +15,10 @@ export function Bots() {
       <div class="panel-head">
         <h2 id="bots-title">Bots</h2>
         <span class="muted">{rows.length}</span>
-        <Dropped of="bots" title="Too many bots: those heard of for the shortest time were dropped." />
+        <Dropped
+          of="bots"
+          title="Too many bots: the ones that reported for the shortest time were dropped."
+        />
         {overdue > 0 && <span class="alert-text">{overdue} overdue</span>}
         {isDisconnected && <span class="muted">last known state</span>}
       </div>

@@ -1,4 +1,4 @@
-// Says that the monitor dropped rows, because there were too many.
+// Shows how many rows the monitor has dropped because there were too many.
 
 import type { Dropped as Counts } from '../../page-protocol.ts';
 import { count } from '../display-format.ts';
@@ -6,7 +6,7 @@ import { dropped } from '../store.ts';
 
 interface Props {
   readonly of: keyof Counts;
-  /** What was dropped, and which of them. */
+  /** Tooltip: what the monitor drops, and in which order. */
   readonly title: string;
 }
 

@@ -62,7 +62,10 @@ export function Prices({ opened }: { opened: Signal<string | undefined> }) {
       <div class="panel-head">
         <h2 id="prices-title">Prices</h2>
         <span class="muted">{describeCount(rows.length, symbols.value.length)}</span>
-        <Dropped of="prices" title="Too many symbols: those heard of for the shortest time were dropped." />
+        <Dropped
+          of="prices"
+          title="Too many symbols: the ones that reported for the shortest time were dropped."
+        />
         <input
           type="search"
           class="symbol-filter"

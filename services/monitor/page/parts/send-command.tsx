@@ -38,8 +38,8 @@ const COMMANDS: Readonly<Record<string, readonly CommandField[]>> = {
 };
 
 /**
- * A browser opens at most six connections to the monitor. If other pages use all, the request waits in the browser: a
- * command must not be sent after the operator has given up.
+ * Time limit of the request. A browser opens at most six connections to the monitor; if other pages use all of them,
+ * the request waits in the browser. A command must not be sent after the operator has given up.
  */
 const TIMEOUT_MS = 10_000;
 
@@ -97,7 +97,7 @@ function Form({ type, onType }: { type: string; onType: (type: string) => void }
           type="password"
           autocomplete="off"
           required
-          // A header cannot hold other characters.
+          // The Authorization header cannot contain other characters.
           pattern="[\x20-\x7e]+"
           title="Letters without accents, digits and signs"
           defaultValue={token}

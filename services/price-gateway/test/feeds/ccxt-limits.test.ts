@@ -1,4 +1,4 @@
-// The limits of ccxt's own connections, on real exchanges of ccxt.
+// `limitExchange` limits what a venue can send through ccxt. The tests use ccxt's exchange classes on a local server.
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';

@@ -1,7 +1,7 @@
-// The delay grows with each failure and ends when the feed is closed.
+// The delay grows with each failure.
 
 import { expect, it } from 'vitest';
-import { backoffMs, createBackoff } from '../../feeds/feed-backoff.ts';
+import { backoffMs } from '../../feeds/feed-backoff.ts';
 
 it('does not delay the first attempt, then doubles up to the maximum', () => {
   const options = { retryMs: 20, maxRetryMs: 50 };
@@ -9,14 +9,4 @@ it('does not delay the first attempt, then doubles up to the maximum', () => {
     0, 20, 40, 50, 50, 50,
   ]);
   expect([1, 2, 100].map((failures) => backoffMs(failures))).toEqual([1_000, 2_000, 60_000]);
-});
-
-it('aborts the delay when the feed is closed', async () => {
-  const closing = new AbortController();
-  const permission = createBackoff({ retryMs: 1_000_000, maxRetryMs: 1_000_000 })(
-    { failures: 1, after: undefined },
-    closing.signal,
-  );
-  closing.abort();
-  await expect(permission).rejects.toThrow('aborted');
 });

@@ -1,5 +1,5 @@
-// Brokers that attack the connection itself: bombs, floods, endless fragments, and handshakes without end. Each feed
-// survives, reports why it is down, and frees its socket.
+// Brokers that attack the connection itself: frames that decode to gigabytes, floods, endless fragments, and endless
+// handshakes. Each feed survives, reports why it is down, and frees its socket.
 
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -33,7 +33,7 @@ async function attack(
 ) {
   const server = await HostileServer.start(options);
   cleanUps.push(() => server[Symbol.asyncDispose]());
-  // One attempt: a second connection would hide how the first one ended.
+  // Permits one attempt, because a second connection would hide how the first one ended.
   let attempts = 0;
   const observed = new ObservedFeed(create(server.url, timeoutMs), ['AAPL'], (_, signal) =>
     attempts++ === 0 ? Promise.resolve() : once(signal, 'abort').then(() => {}),
@@ -131,7 +131,7 @@ it('reads a flood in turns of the event loop, so that the lease is renewed meanw
   const { socket: peer } = await server.victims.until(() => true);
   const message = frame(text, '[]');
   peer.write(repeated(message, 4 * MIB));
-  // The buffers of the kernel are full when nothing more is written.
+  // Waits until the kernel accepts no more data: all buffers are full then.
   for (let rest = -1, still = 0; still < 50; still = rest === peer.writableLength ? still + 1 : 0) {
     rest = peer.writableLength;
     await new Promise((resolve) => setImmediate(resolve));
@@ -143,7 +143,7 @@ it('reads a flood in turns of the event loop, so that the lease is renewed meanw
     await new Promise((resolve) => setImmediate(resolve));
     largest = Math.max(largest, messages - before);
   }
-  // Two chunks: one that stays just below the limit, and one more.
+  // A turn reads at most two chunks: one that stays just below the limit, and one more.
   expect(largest).toBeLessThanOrEqual((2 * BROKER_LIMITS.bytesPerTurn) / message.length);
   await closeBrokerSocket(socket, 0);
 });
@@ -174,7 +174,7 @@ it('ends the session at a flood of frames that are not JSON', async () => {
   expect(observed.invalid.all.length).toBe(1_000);
 });
 
-// 20 bytes that announce 33 million items each time make the decoder allocate a GiB, and 150 bytes end the process.
+// A header of 5 bytes can announce 33 million items. For 4 headers the decoder allocates 1 GiB; 30 end the process.
 const BOMBS: readonly (readonly [string, Buffer, string])[] = [
   [
     'announces arrays of gigabytes',

@@ -1,4 +1,4 @@
-// Brokers that attack with what they send: echoed secrets, symbols that nobody requested, and malformed messages.
+// Brokers that send hostile content: echoed secrets, symbols that nobody requested, and malformed messages.
 
 import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
 import { afterEach, expect, it } from 'vitest';

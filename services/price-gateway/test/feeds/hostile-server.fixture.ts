@@ -1,4 +1,4 @@
-// A TCP server that accepts WebSocket handshakes and then sends any bytes, also ones that no library would send.
+// A TCP server that accepts WebSocket handshakes and then sends any bytes, even bytes that no library would send.
 
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -38,7 +38,7 @@ export class HostileServer implements AsyncDisposable {
         const request = String(chunk);
         if (answer === undefined) socket.write(acceptance(request));
         else answer(socket);
-        // Read on, so that the end of the connection is noticed.
+        // Continues to read, because the socket otherwise does not notice the end of the connection.
         socket.resume();
         this.victims.add({ socket, request, closed });
       });
@@ -63,7 +63,7 @@ export function flood(socket: Socket, bytes: Uint8Array): void {
 
 export const OPCODES = { continuation: 0x0, text: 0x1, binary: 0x2, ping: 0x9 } as const;
 
-/** A frame of a server: unmasked. */
+/** Encodes a WebSocket frame as a server sends it, which is without a mask. */
 export function frame(opcode: number, content: Uint8Array | string, isFinal = true): Buffer {
   const payload = Buffer.from(content);
   const head = Buffer.alloc(payload.length < 126 ? 2 : payload.length < 65_536 ? 4 : 10);

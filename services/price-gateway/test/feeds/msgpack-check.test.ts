@@ -1,4 +1,4 @@
-// The check accepts whatever a msgpack encoder writes, and rejects what announces more than it has.
+// The check accepts every frame of a msgpack encoder, and rejects frames that announce more items than they contain.
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -18,7 +18,7 @@ it('accepts all values that an encoder writes', () => {
       try {
         bytes = bytesOf(values);
       } catch {
-        // Not every value has a form in msgpack.
+        // msgpack cannot encode every value.
         return;
       }
       expect(findMsgpackBomb(bytes)).toBeUndefined();

@@ -1,4 +1,4 @@
-// The texts of a broker: no secret in any usual form, not even in part, escaped, and of limited length.
+// Cleaned texts of a broker: escaped, of limited length, and without any part of a secret in any usual form.
 
 import { describe, expect, it } from 'vitest';
 import { Redactor, secretsOfUrl } from '../../feeds/redactor.ts';
@@ -6,7 +6,7 @@ import { Redactor, secretsOfUrl } from '../../feeds/redactor.ts';
 const SECRET = 'Sw0rd/fish+"42é';
 const redactor = new Redactor([SECRET, 'AK-12345678', 'tiny']);
 
-/** Strings of the secret's characters that must not appear in `text`: every 8 of the given form. */
+/** Every 8 consecutive characters of one form of a secret. A cleaned text must contain none of these parts. */
 function partsOf(form: string): string[] {
   return Array.from({ length: form.length - 7 }, (_, start) => form.slice(start, start + 8));
 }
@@ -30,7 +30,7 @@ describe.each(
   });
 
   it('is masked when it is cut off', () => {
-    // The last character of base64 also depends on what follows the secret, so it can stay.
+    // The last base64 character also depends on what follows the secret, so it need not be masked.
     for (let length = 9; length < form.length; length++) {
       expect(redactor.clean(`bad: ${form.slice(0, length)}`)).toBe('bad: ***');
       expect(redactor.clean(`bad: ${form.slice(-length)}`)).toMatch(/^bad: \*\*\*.?$/);

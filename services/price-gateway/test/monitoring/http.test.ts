@@ -157,9 +157,9 @@ it('closes the connection of a client that does not read its responses', async (
   const client = connect({ host: '127.0.0.1', port: server.port }).pause();
   client.on('error', () => {});
   const closed = new Promise((resolve) => client.once('close', resolve));
-  // More than the buffers of both sockets hold.
+  // Requests more data than the buffers of both sockets hold.
   client.write('GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(2_000));
-  // A paused socket sees the disconnection when it writes.
+  // A paused socket notices the disconnection only when it writes.
   const writing = setInterval(() => client.write('\r\n'), 50);
   await closed;
   clearInterval(writing);

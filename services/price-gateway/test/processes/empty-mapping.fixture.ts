@@ -1,3 +1,3 @@
-// A mapping module that reads nothing, for servers that send nothing useful.
+// A mapping module that ignores every frame, for servers that send no valid prices.
 
 export function read(): undefined {}

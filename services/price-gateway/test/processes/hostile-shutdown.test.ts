@@ -50,7 +50,7 @@ it.each([
   const { socket } = await server.victims.until(() => true);
   if (!('answer' in options)) await gateway.lines.until(({ msg }) => msg === 'The feed is live.');
   act(socket);
-  // 8 MiB are two million frames of 4 bytes. They keep the gateway busy for seconds; it must still renew its lease.
+  // 8 MiB are two million frames of 4 bytes. Reading these takes seconds; meanwhile the gateway must renew its lease.
   while (act === floodWithMessages && socket.bytesWritten < 8 * 1024 * 1024)
     await new Promise((resolve) => socket.once('drain', resolve));
   gateway.signal('SIGTERM');

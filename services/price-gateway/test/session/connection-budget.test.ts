@@ -1,4 +1,4 @@
-// The budget of connection attempts: shared, persistent, timed by the clock of Redis alone.
+// The budget of connection attempts is shared and persistent, and uses only the clock of Redis.
 
 import type { Connection } from 'tickbus';
 import { RedisPublisher } from 'tickbus/publisher';

@@ -12,7 +12,8 @@ export const feedStatus = z.object({
   /** The channel that the feed publishes on; a channel has one feed. Default PRICE_DATA. */
   channel: z.string().min(1).max(128).optional(),
   /**
-   * The fence token of the gateway's lease on the channel. Subscribers ignore a status whose lease is no longer held.
+   * The fence token of the gateway's lease on the channel. Subscribers do not trust a status whose lease is no longer
+   * held.
    */
   lease: z.number().int().nonnegative().optional(),
   /** The holder of the lease, for display. */
@@ -25,7 +26,7 @@ export const feedStatus = z.object({
   last_frame_ago_ms: z.number().nonnegative().optional(),
   /** Milliseconds for which the feed has been `live` without interruption, at publication. */
   live_for_ms: z.number().nonnegative().optional(),
-  /** Number of instruments that the feed is subscribed to. */
+  /** Number of requested instruments that are not refused; `*` counts as one. */
   instruments: z.number().int().nonnegative().optional(),
   /**
    * True if the gateway has an `instrument_status` for every instrument that it subscribes to, and ends it when it

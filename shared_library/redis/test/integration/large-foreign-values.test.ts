@@ -12,7 +12,7 @@ import { closeAfterEach, connectPlainClient, type PlainClient } from './integrat
 
 const VALUES = 60;
 const VALUE_BYTES = 1_500_000;
-/** Large values that one script may read: it stops beyond 1 MiB, after a step that may return a few. */
+/** Large values that one script may read. It begins no read beyond 1 MiB, but one read can return several values. */
 const MAX_READ_AT_ONCE = 8;
 
 let redis: LocalRedis;

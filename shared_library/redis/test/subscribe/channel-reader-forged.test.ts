@@ -126,14 +126,15 @@ it('prices: a recovery that starts again reports an invalid kept message once', 
   await eventLoopTurns();
   transport.push(forgedTick('A', 666, { epoch: 7, seq: 1 }));
   transport.onRead = async () => ({
-    position: { epoch: 8, seq: 1 },
+    position: { epoch: 7, seq: 1 },
     at: 0,
-    entries: [Buffer.from('{"no":"envelope"}')],
+    entries: [Buffer.from('{"no":"envelope"}'), frameOf(forgedTick('B', 2, { epoch: 7, seq: 1 }))],
   });
-  transport.push(forgedTick('A', 2, { epoch: 8, seq: 1 }));
+  transport.emitStatus({ type: 'connected', generation: 2 });
   await eventLoopTurns();
   expect(transport.reads).toHaveLength(3);
   expect(invalid).toHaveLength(1);
+  expect(subscriber.latest(PRICES, 'B').message?.data.price).toBe(2);
 });
 
 describe('copies of a real message', () => {

@@ -49,7 +49,7 @@ describe('a late joiner', () => {
     expect(received.slice(2)).toEqual(
       Array.from({ length: 297 }, (_, index) => `S${index + 3}${index + 3} snapshot`),
     );
-    // The first read serves the first subscription, the second one all others.
+    // One read begins with S3, and one serves all that were added while it was in flight.
     expect(harness.link.reads).toHaveLength(length + 2);
     expect(harness.link.readKeys.at(-1)?.size).toBe(299);
     expect(harness.gaps).toEqual([]);

@@ -5,7 +5,10 @@ import { MAX_CHANNEL_KEYS } from '../../channel/limits.ts';
 import { tooManyKeysError } from '../key-limit.ts';
 import { MAX_READ_WHOLE, type Outgoing } from '../port.ts';
 
-/** Returns the values of `keys`. Like Redis, returns all values if there are at most `MAX_READ_WHOLE`. */
+/**
+ * Returns the last values of `keys`, or all if `keys` is undefined. Like the Redis transport, it ignores `keys` on a
+ * channel with at most `MAX_READ_WHOLE` values.
+ */
 export function lastValues<Value>(
   last: ReadonlyMap<string, Value>,
   keys: ReadonlySet<string> | undefined,

@@ -108,7 +108,7 @@ export function parsePort(text: string | number, field: string, part = field): n
   throw invalidAddress(field, `${problem}. Use a whole number from 1 to 65535`, part);
 }
 
-/** @throws TickbusError `TICKBUS_INVALID_OPTION` unless it is a whole number, 0 or above */
+/** @throws TickbusError `TICKBUS_INVALID_OPTION` unless it is a whole number from 0 to 1,000,000 */
 export function parseDb(text: string | number, field: string): number {
   const db = toWhole(text);
   if (db >= 0 && db <= 1_000_000) return db;

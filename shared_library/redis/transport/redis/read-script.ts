@@ -16,7 +16,8 @@ import { LUA_BRANCH, LUA_IN_STEPS, LUA_TRY, LUA_WHOLE } from './lua.ts';
  *   epoch began. It is always 0 for users who may not use INFO, and after the first chunk. The cursor is '' if no
  *   message is left, and 'keys' if the caller must send its remaining keys, if any.
  *
- * A chunk ends early beyond 1 MiB. A message above the size limit is cut off, so that the reader rejects it.
+ * A chunk ends early beyond 1 MiB, unless it reads given keys. A message above the size limit is cut off, so that the
+ * reader rejects it.
  *
  * A chunk omits messages above the top seq of the first chunk. They were published later, so they arrive live.
  */

@@ -65,7 +65,10 @@ export class RedisInspector {
     this.#link = new RedisLink(settings, logger, async () => {});
   }
 
-  /** @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, without retrying, with advice */
+  /**
+   * @throws TickbusError such as `TICKBUS_CONNECT_FAILED`, `TICKBUS_AUTH_FAILED` or `TICKBUS_TLS_FAILED`, without
+   *   retrying, with advice
+   */
   connect(): Promise<void> {
     return this.#link.connect();
   }

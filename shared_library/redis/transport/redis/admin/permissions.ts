@@ -12,7 +12,7 @@ export type Purpose = 'subscribe' | 'read' | 'demand' | 'publish' | 'lease' | 'e
 export interface UsedCommand {
   readonly channel: string;
   readonly purpose: Purpose;
-  /** For example `['HVALS', 'tickbus:{PRICE_DATA}:last']`. */
+  /** The command with example arguments, as in `['HLEN', 'tickbus:{PRICE_DATA}:last']`. */
   readonly command: readonly string[];
 }
 
@@ -20,8 +20,8 @@ export interface UsedCommand {
 export type UserPermissions = readonly (UsedCommand & { readonly isAllowed: boolean | undefined })[];
 
 /**
- * Every command that the library or its scripts run for this channel, once for each purpose and Redis key, with
- * placeholders as arguments.
+ * The commands for this channel that `permissions` checks, once for each purpose and Redis key, with placeholders as
+ * arguments.
  */
 export function usedCommands(channel: Channel): UsedCommand[] {
   const { name, kind, gateway } = channel;

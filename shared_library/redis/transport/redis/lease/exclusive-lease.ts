@@ -30,13 +30,14 @@ interface Term {
  * if it drops.
  *
  *     claim   RESERVE_LEASE -> CLIENT SETNAME, LIST, KILL -> ACTIVATE_LEASE -> WATCH fence -> attach a writer
- *     resume  the same on each new connection of a holder, with its token; the head then settles batches in flight
+ *     resume  the same on each new connection of a holder, with its token; the writer then settles batches in flight
  *     renew, release  on the same connection, so a release is executed after all batches
  *
  * - RESERVE_LEASE keeps others out for one TTL under a nonce. If another process holds the lease, nobody is
  *   disconnected.
- * - ACTIVATE_LEASE requires the nonce, so only the later of two overlapping claims succeeds. Position, marks and epoch
- *   come from its reply alone; nothing is published before it.
+ * - ACTIVATE_LEASE requires the nonce of the latest reservation. A claim whose reservation expired and was followed by
+ *   another one fails. Position, marks of recent batches and epoch come from its reply alone; nothing is published
+ *   before it.
  * - A guard follows every EXEC: WATCH of the epoch's fence, and a read that blocks forever if that fence is gone. Every
  *   new epoch deletes the previous fence. This stops connections that no KILL can reach, because the server was
  *   emptied, or demoted and promoted again.
@@ -59,7 +60,7 @@ export class ExclusiveLease implements LeaseOperations {
    */
   readonly #writerName: string;
   #term: Term | undefined;
-  /** The writer of the previous term, until all its batches are settled. */
+  /** The writer of the previous term. Its batches in flight are settled when the link reconnects or ends. */
   #previousWriter: ExclusiveWriter | undefined;
   /** The token of the previous term, which can no longer be renewed. Only a new claim provides a writer. */
   #endedToken: FenceToken | undefined;

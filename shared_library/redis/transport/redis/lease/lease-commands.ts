@@ -10,7 +10,7 @@ import { retryWhileBusy } from './retry-while-busy.ts';
 /** How the holder publishes: with plain commands that its connection fences, or by a script that checks the token. */
 type WriterMode = 'plain' | 'token';
 
-/** A claim or a resume that completed both scripts. */
+/** A claim or a resume whose scripts, `RESERVE_LEASE` and `ACTIVATE_LEASE`, both succeeded. */
 interface ActivatedLease {
   readonly state: 'activated';
   readonly token: FenceToken;

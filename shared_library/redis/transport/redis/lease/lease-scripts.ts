@@ -35,7 +35,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 /**
  * The first script. A claim (without token) reserves a free lease under a nonce for one TTL and increases the token. A
- * resume writes its nonce if the caller still holds the lease. A rejected call changes nothing.
+ * resume writes its nonce if the caller still holds the lease. A call that fails with REFUSED changes nothing.
  *
  * - KEYS head, lease.
  * - ARGV nonce, TTL in ms, token or '', 'plain' or 'token' (how the caller will publish).

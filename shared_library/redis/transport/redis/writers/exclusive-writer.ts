@@ -23,9 +23,11 @@ export interface ExclusiveWriterOptions {
   readonly channel: ChannelSpec;
   /** The state of the connection is unknown or wrong, so the link must reconnect. */
   readonly onUntrusted: (client: RedisClient, error: unknown) => void;
-  /** Error factories: rejected by the server, unknown outcome, never executed. */
+  /** The error of a batch that was rejected: nothing of it was published. */
   readonly refusedError: (error: unknown) => TickbusError;
+  /** The error of a batch that may have been published. */
   readonly unknownError: (reason: string) => TickbusError;
+  /** The error of a batch that was never executed, and is not sent again. */
   readonly notSentError: (reason: string) => TickbusError;
 }
 
