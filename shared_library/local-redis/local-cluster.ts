@@ -49,9 +49,11 @@ interface NodeLine {
 
 export class LocalCluster implements AsyncDisposable {
   readonly nodes: readonly ClusterNode[];
+  readonly #replicas: number;
 
-  private constructor(nodes: readonly ClusterNode[]) {
+  private constructor(nodes: readonly ClusterNode[], replicas: number) {
     this.nodes = nodes;
+    this.#replicas = replicas;
   }
 
   /** Resolves when every node sees every slot served and every replica is in sync. */
@@ -61,7 +63,7 @@ export class LocalCluster implements AsyncDisposable {
       Array.from({ length: masters * (1 + replicas) }, (_, index) => startNode(options, index)),
     );
     const nodes = started.flatMap((node) => (node.status === 'fulfilled' ? [node.value] : []));
-    const cluster = new LocalCluster(nodes);
+    const cluster = new LocalCluster(nodes, masters * replicas);
     try {
       for (const node of started) if (node.status === 'rejected') throw node.reason;
       await cluster.#join(masters, replicas);
@@ -161,6 +163,21 @@ export class LocalCluster implements AsyncDisposable {
     await this.#until('the state was ok', async () => {
       const replies = await this.#askAll('CLUSTER INFO');
       return replies.length > 0 && replies.every((reply) => reply.includes('cluster_state:ok'));
+    });
+  }
+
+  /** Restarts killed nodes and resumes paused ones. Resolves when every replica is in sync and every slot served. */
+  async heal(): Promise<void> {
+    for (const { server } of this.nodes) {
+      server.resume();
+      if (!server.isRunning) await server.start();
+    }
+    await this.untilOk();
+    await this.#until('every replica was in sync', async () => {
+      const infos = await Promise.all(this.nodes.map((node) => this.#ask(node, 'INFO replication')));
+      const replicas = infos.filter((info) => info.includes('role:slave'));
+      const isSynced = (info: string) => info.includes('master_link_status:up');
+      return replicas.length === this.#replicas && replicas.every(isSynced);
     });
   }
 

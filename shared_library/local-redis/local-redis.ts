@@ -93,6 +93,10 @@ export class LocalRedis implements AsyncDisposable {
     return this.#process?.pid;
   }
 
+  get isRunning(): boolean {
+    return this.#process !== undefined && !hasExited(this.#process);
+  }
+
   /** Starts or restarts the server on the same port, with the data of `dataDir` if there is one. */
   async start(): Promise<void> {
     const fixed = [
@@ -106,6 +110,8 @@ export class LocalRedis implements AsyncDisposable {
       'no',
       '--dir',
       this.dataDir ?? '/',
+      // Servers without a data directory share one. A replica saves the data of its master there.
+      ...(this.dataDir === undefined ? ['--dbfilename', `tickbus-${this.port}.rdb`] : []),
     ];
     const [command, ...args] = [...parentDeathLauncher(), this.program, ...fixed, ...this.#args] as [
       string,

@@ -60,7 +60,7 @@ export class SubscribedChannel {
         onInvalid: (error, frame, count) => reports.invalid(channel.name, error, frame, count),
         onValue: this.values?.set,
         onDistrust: () => this.values?.clear(),
-        onAnswer: (sentAt, serverAt) => freshness.recordServerTime(sentAt, serverAt),
+        onAnswer: (sentAt, serverAt) => freshness.recordServerTime(channel.name, sentAt, serverAt),
       },
     });
     this.demand = channel.gateway ? this.#newDemand() : undefined;
@@ -157,7 +157,7 @@ export class SubscribedChannel {
     // Nearly all messages do not expire, so the clocks are not read for them.
     if (message.expires_at === undefined) return true;
     const { clock, freshness, reports } = this.#options;
-    if (!isExpired(message, freshness.serverNow, clock.now())) return true;
+    if (!isExpired(message, freshness.serverNow(this.channel.name), clock.now())) return true;
     this.#counters.expired++;
     reports.expired(origin, message);
     return false;

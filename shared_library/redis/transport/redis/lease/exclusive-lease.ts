@@ -243,6 +243,7 @@ export class ExclusiveLease implements LeaseOperations {
     const { name } = this.#channel;
     return {
       channel: this.#channel,
+      isSharded: this.#settings.isSharded === true,
       onUntrusted: (client: RedisClient, error: unknown) => this.#link.dropConnection(client, error),
       refusedError: (error: unknown) => refusedError(error, name, this.#settings),
       unknownError: (reason: string) => {
@@ -261,6 +262,7 @@ export class ExclusiveLease implements LeaseOperations {
     try {
       return await command(client);
     } catch (error) {
+      this.#link.onRefusal(client, error);
       throw commandError(error, this.#settings, 'write');
     }
   }
