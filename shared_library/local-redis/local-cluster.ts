@@ -1,6 +1,7 @@
 // A private Redis Cluster of real servers on free loopback ports, for tests and demos. It is up in about 2 s.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type NodeLine, parseNodeLines } from './cluster-nodes.ts';
 import { freePort, type LocalRedis, startLocalRedis } from './local-redis.ts';
 
 const SLOTS = 16_384;
@@ -36,15 +37,6 @@ export interface AnnouncedPorts extends OwnPorts {
 export interface ClusterNode extends OwnPorts {
   readonly server: LocalRedis;
   readonly id: string;
-}
-
-/** What a node says about a node: a line of CLUSTER NODES. */
-interface NodeLine {
-  readonly id: string;
-  readonly port: number;
-  readonly flags: readonly string[];
-  readonly masterId: string;
-  readonly ranges: readonly (readonly [from: number, to: number])[];
 }
 
 export class LocalCluster implements AsyncDisposable {
@@ -243,17 +235,7 @@ export class LocalCluster implements AsyncDisposable {
 
   async #linesOf(node: ClusterNode): Promise<NodeLine[]> {
     const reply = await this.#ask(node, 'CLUSTER NODES');
-    return [...reply.matchAll(NODE_LINE)].map(
-      ([, id = '', port = '', flags = '', masterId = '', ranges = '']) => ({
-        id,
-        port: Number(port),
-        flags: flags.split(','),
-        masterId,
-        ranges: [...ranges.matchAll(/ (\d+)(?:-(\d+))?(?= |$)/g)].map(
-          ([, from, to]) => [Number(from), Number(to ?? from)] as const,
-        ),
-      }),
-    );
+    return parseNodeLines(reply);
   }
 
   /** The replies of the nodes that answer. */
@@ -284,9 +266,6 @@ export class LocalCluster implements AsyncDisposable {
     }
   }
 }
-
-/** id, ip:port@bus, flags, id of the master, ..., ranges of slots. */
-const NODE_LINE = /^([0-9a-f]{40}) \S*?:(\d+)@\S+ (\S+) (\S+) \d+ \d+ \d+ \S+((?: \S+)*)$/gm;
 
 async function startNode(options: LocalClusterOptions, index: number): Promise<ClusterNode> {
   const { nodeTimeoutMs = 1_000, args = [], announce = async (own: OwnPorts) => own } = options;

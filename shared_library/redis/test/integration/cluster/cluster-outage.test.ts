@@ -1,4 +1,4 @@
-// A publisher while the node of its channel is down: nothing is queued, each outcome is known, and it recovers by itself.
+// While the node of a channel is down: publishes are refused at once, and links recover by themselves.
 
 import { type ClusterNode, LocalCluster } from '@tickbus/local-redis/cluster';
 import { errorOf, silentLogger as logger } from '@tickbus/test-kit';
