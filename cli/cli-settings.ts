@@ -77,7 +77,7 @@ export class CliSettings {
   get address(): ConfiguredAddress {
     const url = this.variable('REDIS_URL');
     // The REDIS_TLS_ variables do not apply to a --url without TLS, because --url can name another server.
-    const isPlainFlag = url.from === 'flag' && !/^rediss:/i.test(url.value ?? '');
+    const isPlainFlag = url.from === 'flag' && !/^rediss[:+]/i.test(url.value ?? '');
     const used = this.variables.filter(({ name }) => !(isPlainFlag && name.startsWith('REDIS_TLS_')));
     const values = Object.fromEntries(used.map(({ name, value }) => [name, value]));
     try {

@@ -197,8 +197,7 @@ describe('doctor', () => {
     });
     expect(full.find(({ subject }) => subject === 'memory')?.level).toBe('fail');
     expect(findings.find(({ subject }) => subject === 'batches')?.found).toBe(
-      'per-message delivery because the server is a cluster and it has or recently had a replica ' +
-        'and clients subscribe to a pattern: slower, but correct',
+      'per-message delivery because it has or recently had a replica: slower, but correct',
     );
     expect(findings.at(-1)?.found).toBe('median 30 ms (20 ms to 40 ms, 3 samples)');
     for (const { level, advice } of findings) expect(advice === undefined).toBe(level === 'ok');

@@ -93,6 +93,10 @@ export class LocalRedis implements AsyncDisposable {
     return this.#process?.pid;
   }
 
+  get isRunning(): boolean {
+    return this.#process !== undefined && !hasExited(this.#process);
+  }
+
   /** Starts or restarts the server on the same port, with the data of `dataDir` if there is one. */
   async start(): Promise<void> {
     const fixed = [

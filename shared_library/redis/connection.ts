@@ -21,7 +21,8 @@ export type Pem = string | Uint8Array | { readonly file: string };
  */
 export interface RedisConnectionOptions {
   /**
-   * `redis[s]://[[user]:password@]host[:port][/db]`, or `unix://[[user]:password@]/path[?db=N]` for a Unix socket.
+   * `redis[s]://[[user]:password@]host[:port][/db]`, or `unix://[[user]:password@]/path[?db=N]` for a Unix socket, or
+   * `redis[s]+cluster://[[user]:password@]host[:port][,host[:port]]` for a cluster, with one or more of its nodes.
    * Characters of user and password that are reserved in URLs must be escaped, as in `%23` for "#". Not allowed with
    * `host` or `port`. `db` overrides its database.
    */
@@ -146,7 +147,10 @@ function addressFrom({ url, host, port, db }: RedisConnectionOptions): RedisAddr
     if (host !== undefined || port !== undefined)
       throw invalidOption('url', 'is given together with host or port. Give one or the other.');
     const address = parseRedisUrl(url, 'url');
-    return db === undefined ? address : { ...address, db: parseDb(db, 'db') };
+    if (db === undefined) return address;
+    if (address.cluster !== undefined && db !== 0)
+      throw invalidOption('db', `is ${describe(db)}, and a cluster has only database 0. Leave it out.`);
+    return { ...address, db: parseDb(db, 'db') };
   }
   const place = host === undefined ? {} : parseHost(host, 'host');
   const { HOST, PORT, ADDRESS } = CONFIG;

@@ -80,7 +80,7 @@ export {
   type SubscriberEvents,
   type VerdictChange,
 } from './subscriber.ts';
-export type { LinkStatus } from './transport/link-status.ts';
+export type { ChannelLinkStatus, LinkStatus } from './transport/link-status.ts';
 export type { Connection, Fence, FenceToken } from './transport/port.ts';
 export type { Envelope } from './wire/envelope.ts';
 export type { DeepReadonly, Message, MessageOf } from './wire/message.ts';

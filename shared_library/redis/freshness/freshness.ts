@@ -7,9 +7,11 @@ import type { FenceToken, Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
 import { checkedBound, effectiveBounds, type RequestedBounds, type SubscribedKeys } from './age-bounds.ts';
 import { type FeedChannels, GatewayStatus, type InstrumentReport, NO_LEASE } from './gateway-status.ts';
-import type { FreshnessTimes, InstrumentChange, Latest } from './latest.ts';
+import { type FreshnessTimes, type InstrumentChange, type Latest, NOT_SUBSCRIBED } from './latest.ts';
 import type { LatestValues } from './latest-values.ts';
-import { ServerClock, type ServerNow } from './server-clock.ts';
+import { LinkFaults } from './link-faults.ts';
+import { ageOf, type ServerNow } from './server-clock.ts';
+import { ServerClocks } from './server-clocks.ts';
 import { StaleDataError } from './stale-data-error.ts';
 import { type Facts, type FeedFacts, judge } from './verdict.ts';
 
@@ -50,18 +52,19 @@ type KeyVerdict = Omit<Latest<Message>, 'message'>;
 const DEFAULT_MISSED_HEARTBEATS = 3;
 const DEFAULT_LINK_TIMEOUT_MS = 2_000;
 
-const NOT_LISTENING = 'The subscriber is not listening. Call startListening().';
-const CONNECTING = 'The subscriber is connecting to Redis.';
 const DISABLED = 'Gateway status is not read: the subscriber was created with `freshness: false`.';
 
 export class Freshness {
   readonly #settings: FreshnessSettings;
   readonly #missedHeartbeats: number;
   readonly #linkTimeoutMs: number;
-  readonly #serverClock = new ServerClock();
+  readonly #serverClocks: ServerClocks;
   readonly #gatewayStatus: GatewayStatus | undefined;
-  readonly #values = new Set<LatestValues>();
-  #linkFault: string | undefined = NOT_LISTENING;
+  /** By channel. */
+  readonly #values = new Map<string, LatestValues>();
+  readonly #linkFaults = new LinkFaults();
+  /** The verdicts on a channel of a gateway depend on the links of these channels, too. */
+  readonly #statusChannels: readonly string[];
   /** True once a channel of a gateway has been added. */
   #needsGatewayStatus = false;
 
@@ -72,6 +75,8 @@ export class Freshness {
     this.#missedHeartbeats = checkedBound('missedHeartbeats', missedHeartbeats);
     this.#linkTimeoutMs = checkedBound('linkTimeoutMs', linkTimeoutMs);
     const { feeds, transport, clock, logger } = settings;
+    this.#statusChannels = feeds === undefined ? [] : [feeds.feedStatus.name, feeds.instrumentStatus.name];
+    this.#serverClocks = new ServerClocks(transport.byChannel === true);
     this.#gatewayStatus =
       feeds &&
       new GatewayStatus({
@@ -79,7 +84,7 @@ export class Freshness {
         transport,
         clock,
         logger,
-        onAnswer: (sentAt, serverAt) => this.recordServerTime(sentAt, serverAt),
+        onAnswer: (channel, sentAt, serverAt) => this.recordServerTime(channel, sentAt, serverAt),
         onInstrument: (channel, key, report) => this.#reportInstrument(channel, key, report),
         isNamed: (channel, key) => this.#isNamed(channel, key),
         onLeaseClaimed: settings.onLeaseClaimed,
@@ -91,49 +96,49 @@ export class Freshness {
 
   /** Adds a channel. The first channel of a gateway starts the readers of gateway status. */
   add(channel: Channel, values: LatestValues): void {
-    this.#values.add(values);
+    this.#values.set(channel.name, values);
     if (channel.gateway && !this.#needsGatewayStatus) {
       this.#needsGatewayStatus = true;
-      if (this.#linkFault === undefined) this.#gatewayStatus?.start();
+      if (this.#linkFaults.shared === undefined) this.#gatewayStatus?.start();
     }
   }
 
-  remove(values: LatestValues): void {
-    this.#values.delete(values);
+  remove({ name }: Channel): void {
+    this.#values.delete(name);
   }
 
   /** `startListening` was called. */
   connecting(): void {
-    this.#linkFault = CONNECTING;
+    this.#linkFaults.connecting();
   }
 
   /** The first connection failed. */
   notConnected(): void {
-    if (this.#linkFault === CONNECTING) this.#linkFault = NOT_LISTENING;
+    this.#linkFaults.notConnected();
   }
 
-  /** Called when listening starts, and on every new connection after that. */
-  linkUp(): void {
-    this.#linkFault = undefined;
-    if (this.#needsGatewayStatus) this.#gatewayStatus?.start();
+  /** Called when listening starts and on every new connection after that: of all channels, or of one with its own link. */
+  linkUp(channel?: string): void {
+    this.#linkFaults.up(channel);
+    if (this.#needsGatewayStatus) this.#gatewayStatus?.start(channel);
   }
 
-  linkDown(reason: string): void {
-    this.#linkFault = reason;
-    this.#gatewayStatus?.suspend();
+  linkDown(reason: string, channel?: string): void {
+    this.#linkFaults.down(reason, channel);
+    this.#gatewayStatus?.suspend(channel);
   }
 
   close(): void {
-    this.#linkFault = 'The subscriber was closed.';
+    this.#linkFaults.down('The subscriber was closed.');
     this.#gatewayStatus?.stop();
   }
 
-  /** The server answered a query that was sent at `sentAt` (monotonic); its clock showed `serverAt`. */
-  recordServerTime(sentAt: number, serverAt: number): void {
-    const shiftMs = this.#serverClock.add(sentAt, this.#settings.clock.monotonic(), serverAt);
-    if (shiftMs === undefined) return;
-    for (const values of this.#values) values.shiftStamps(shiftMs);
-    this.#gatewayStatus?.shiftStamps(shiftMs);
+  /** The server of a channel answered a query that was sent at `sentAt` (monotonic); its clock showed `serverAt`. */
+  recordServerTime(channel: string, sentAt: number, serverAt: number): void {
+    const shift = this.#serverClocks.add(channel, sentAt, this.#settings.clock.monotonic(), serverAt);
+    if (shift === undefined) return;
+    for (const [name, values] of this.#values) if (shift.isAbout(name)) values.shiftStamps(shift.shiftMs);
+    this.#gatewayStatus?.shiftStamps(shift);
   }
 
   /** Reports the keys of a new subscription that the feed does not deliver. */
@@ -146,9 +151,9 @@ export class Freshness {
 
   // --- queries ---
 
-  /** The estimated time of the server's clock; undefined before the first answer of the server. */
-  get serverNow(): ServerNow | undefined {
-    return this.#serverClock.at(this.#settings.clock.monotonic());
+  /** The estimated time of the clock of a channel's server; undefined before its first answer. */
+  serverNow(channel: string): ServerNow | undefined {
+    return this.#serverClocks.at(channel, this.#settings.clock.monotonic());
   }
 
   /** @param input undefined if the channel has no subscription */
@@ -214,29 +219,26 @@ export class Freshness {
   #facts(input: FreshnessInput, key: string, stamp: number | undefined): Facts {
     const { channel, values, isUpToDate, confirmedAt, behindMs } = input;
     const monotonic = this.#settings.clock.monotonic();
-    const now = this.serverNow;
+    const now = this.serverNow(channel.name);
     const ago = (stamp: number | undefined) => ageOf(stamp, now);
     return {
-      linkFault: this.#linkFault,
+      linkFault: this.#linkFaults.of(channel.name, channel.gateway ? this.#statusChannels : []),
       isRecovering: !isUpToDate || (channel.gateway && this.#gatewayStatus?.isRecovering === true),
       linkConfirmedAgoMs: confirmedAt === undefined ? Number.POSITIVE_INFINITY : monotonic - confirmedAt,
       linkTimeoutMs: this.#linkTimeoutMs,
       behindMs,
-      feed: channel.gateway ? this.#feedFacts(input, key, ago) : undefined,
+      feed: channel.gateway ? this.#feedFacts(input, key) : undefined,
       changedAgoMs: ago(stamp),
       channelChangedAgoMs: ago(values.newestStamp),
       errorMs: now?.errorMs ?? Number.POSITIVE_INFINITY,
     };
   }
 
-  #feedFacts(
-    { channel: { name: channel }, lease }: FreshnessInput,
-    key: string,
-    ago: (stamp: number | undefined) => number,
-  ): FeedFacts {
+  #feedFacts({ channel: { name: channel }, lease }: FreshnessInput, key: string): FeedFacts {
     const feed = this.#gatewayStatus?.feed(channel);
     const instrument = this.#gatewayStatus?.instrument(channel, key);
-    const heartbeatAgoMs = ago(feed?.at);
+    const { feedStatus, instrumentStatus } = this.#settings.feeds ?? {};
+    const heartbeatAgoMs = this.#agoOn(feedStatus, feed?.at);
     return {
       fault: this.#statusFault(channel, lease),
       name: feed?.name ?? channel,
@@ -247,8 +249,13 @@ export class Freshness {
       lastFrameAgoMs: heartbeatAgoMs + (feed?.lastFrameAgoMs ?? 0),
       liveForMs: heartbeatAgoMs + (feed?.liveForMs ?? 0),
       reportsInstruments: feed?.reportsInstruments,
-      instrument: instrument && { ...instrument, forMs: ago(instrument.at) },
+      instrument: instrument && { ...instrument, forMs: this.#agoOn(instrumentStatus, instrument.at) },
     };
+  }
+
+  /** The age of a timestamp by the clock of the server of a channel. */
+  #agoOn(channel: Channel | undefined, stamp: number | undefined): number {
+    return ageOf(stamp, channel && this.serverNow(channel.name));
   }
 
   /**
@@ -277,23 +284,6 @@ export class Freshness {
   }
 }
 
-const NOT_SUBSCRIBED: Latest<never> = Object.freeze({
-  message: undefined,
-  verdict: 'link_down',
-  reason: 'The channel has no subscription.',
-  changedAgoMs: Number.POSITIVE_INFINITY,
-  confirmedAgoMs: Number.POSITIVE_INFINITY,
-  errorMs: Number.POSITIVE_INFINITY,
-  instrument: undefined,
-});
-
 function subscriptionsTo({ subscriptions }: FreshnessInput, key: string): readonly SubscribedKeys[] {
   return [...subscriptions].filter(({ keys }) => keys === undefined || keys.has(key));
-}
-
-/** A timestamp in the future contradicts the estimated server clock, so its age is unknown. */
-function ageOf(stamp: number | undefined, now: ServerNow | undefined): number {
-  if (stamp === undefined || now === undefined) return Number.POSITIVE_INFINITY;
-  const ago = now.time - stamp;
-  return ago < -(now.errorMs + 1) ? Number.POSITIVE_INFINITY : Math.max(0, ago);
 }

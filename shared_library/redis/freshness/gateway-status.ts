@@ -9,6 +9,8 @@ import { ChannelReader } from '../subscribe/channel-reader.ts';
 import { Tap } from '../subscribe/tap.ts';
 import type { FenceToken, Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
+import { LeaseClaims } from './lease-claims.ts';
+import type { ClockShift } from './server-clocks.ts';
 
 /** The channels on which gateways publish their status; their schemas are in `channel/schemas/`. */
 export interface FeedChannels {
@@ -22,7 +24,7 @@ export interface GatewayStatusOptions extends FeedChannels {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly onAnswer: (sentAt: number, serverAt: number) => void;
+  readonly onAnswer: (channel: string, sentAt: number, serverAt: number) => void;
   readonly onInstrument: (channel: string, key: string, report: InstrumentReport) => void;
   /** True for a channel that is subscribed to, or a key that a subscription names: their status is never evicted. */
   readonly isNamed: (channel: string, key: string | undefined) => boolean;
@@ -72,12 +74,6 @@ interface StoredInstrument extends InstrumentReport {
   readonly isDoubtful?: true;
 }
 
-interface RecentClaims {
-  count: number;
-  /** The last claim that was not passed on. */
-  last: FenceToken | undefined;
-}
-
 interface FeedStatusData {
   readonly feed: string;
   readonly state: string;
@@ -103,25 +99,23 @@ const DEFAULT_INTERVAL_MS = 1_000;
 /** The maximum number of channels with a feed, and of instruments of all channels. The stalest are evicted. */
 const MAX_FEEDS = 256;
 const MAX_INSTRUMENTS = 50_000;
-/** The maximum number of lease claims per channel that are passed on at once within `CLAIM_INTERVAL_MS`. */
-const MAX_CLAIMS = 10;
-const CLAIM_INTERVAL_MS = 100;
 /** Below every token, so a status without a lease is ignored once a status with a lease has arrived. */
 export const NO_LEASE: FenceToken = 0;
 
 export class GatewayStatus {
   readonly #options: GatewayStatusOptions;
-  readonly #readers: readonly ChannelReader[];
+  /** By channel. */
+  readonly #readers: ReadonlyMap<string, ChannelReader>;
   /** By channel. */
   readonly #feeds: BoundedMap<StoredFeed>;
   readonly #instruments: BoundedMap<StoredInstrument>;
-  /** The claims of the last 100 ms, by channel. */
-  readonly #claims = new Map<string, RecentClaims>();
+  readonly #claims: LeaseClaims;
   #accessError: TickbusError | undefined;
 
   constructor(options: GatewayStatusOptions) {
     this.#options = options;
     const { isNamed } = options;
+    this.#claims = new LeaseClaims(options.clock, options.onLeaseClaimed);
     this.#feeds = new BoundedMap({
       limit: MAX_FEEDS,
       isKept: ({ channel }) => isNamed(channel, undefined),
@@ -132,12 +126,15 @@ export class GatewayStatus {
       isKept: ({ channel, symbol }) => isNamed(channel, symbol),
       onEvicted: (count) => this.#logEvicted(count, 'instruments'),
     });
-    this.#readers = [
-      this.#createReader(options.feedStatus, this.#feeds, (message) => this.#recordFeed(message)),
-      this.#createReader(options.instrumentStatus, this.#instruments, (message) =>
-        this.#recordInstrument(message),
-      ),
-    ];
+    const { feedStatus, instrumentStatus } = options;
+    const feedReader = this.#createReader(feedStatus, this.#feeds, (message) => this.#recordFeed(message));
+    const instrumentReader = this.#createReader(instrumentStatus, this.#instruments, (message) =>
+      this.#recordInstrument(message),
+    );
+    this.#readers = new Map([
+      [feedStatus.name, feedReader],
+      [instrumentStatus.name, instrumentReader],
+    ]);
   }
 
   /** Set once the server has denied access to these channels. */
@@ -146,7 +143,7 @@ export class GatewayStatus {
   }
 
   get isRecovering(): boolean {
-    return this.#accessError === undefined && this.#readers.some(({ mode }) => mode !== 'live');
+    return this.#accessError === undefined && [...this.#readers.values()].some(({ mode }) => mode !== 'live');
   }
 
   feed(channel: string): FeedReport | undefined {
@@ -160,23 +157,33 @@ export class GatewayStatus {
     return report.lease >= (this.feed(channel)?.lease ?? 0) ? report : undefined;
   }
 
-  /** Called on every new connection. Denied access is logged once. */
-  start(): void {
-    for (const reader of this.#readers) reader.start().catch((error: unknown) => this.#readFailed(error));
+  /** Called on every new connection: of both channels, or of one. Denied access is logged once. */
+  start(channel?: string): void {
+    for (const reader of this.#readersOf(channel))
+      reader.start().catch((error: unknown) => this.#readFailed(error));
   }
 
-  suspend(): void {
-    for (const reader of this.#readers) reader.suspend();
+  suspend(channel?: string): void {
+    for (const reader of this.#readersOf(channel)) reader.suspend();
   }
 
   stop(): void {
-    for (const reader of this.#readers) reader.stop();
+    for (const reader of this.#readers.values()) reader.stop();
   }
 
-  /** Adjusts all timestamps after the server's clock was set. */
-  shiftStamps(byMs: number): void {
-    this.#feeds.update((report) => ({ ...report, at: report.at + byMs }));
-    this.#instruments.update((report) => ({ ...report, at: report.at + byMs }));
+  #readersOf(channel: string | undefined): ChannelReader[] {
+    return [...this.#readers].filter(([name]) => name === (channel ?? name)).map(([, reader]) => reader);
+  }
+
+  /** Adjusts all timestamps of a server whose clock was set. */
+  shiftStamps({ shiftMs, isAbout }: ClockShift): void {
+    const { feedStatus, instrumentStatus } = this.#options;
+    const shifted = <T extends { readonly at: number }>(report: T) => ({
+      ...report,
+      at: report.at + shiftMs,
+    });
+    if (isAbout(feedStatus.name)) this.#feeds.update(shifted);
+    if (isAbout(instrumentStatus.name)) this.#instruments.update(shifted);
   }
 
   #createReader(
@@ -197,7 +204,7 @@ export class GatewayStatus {
         },
         onInvalid: () => {},
         onDistrust: () => reports.clear(),
-        onAnswer,
+        onAnswer: (sentAt, serverAt) => onAnswer(channel.name, sentAt, serverAt),
       },
     });
     const newTap = () =>
@@ -237,7 +244,7 @@ export class GatewayStatus {
       liveForMs: status.live_for_ms ?? Number.NEGATIVE_INFINITY,
       reportsInstruments: status.reports_instruments ?? false,
     });
-    if (lease !== NO_LEASE && this.#options.isNamed(channel, undefined)) this.#claimLease(channel, lease);
+    if (lease !== NO_LEASE && this.#options.isNamed(channel, undefined)) this.#claims.add(channel, lease);
   }
 
   #recordInstrument({ data, at }: Message): void {
@@ -251,27 +258,6 @@ export class GatewayStatus {
     const reported = isCurrent ? JSON.stringify([state, detail]) : before?.reported;
     this.#instruments.set(id, { ...report, channel, symbol, reported });
     if (isCurrent && reported !== before?.reported) this.#options.onInstrument(channel, symbol, report);
-  }
-
-  /** Passes on the first claims at once, then only the last one of each 100 ms, because each claim costs a query. */
-  #claimLease(channel: string, lease: FenceToken): void {
-    const recent = this.#claims.get(channel);
-    if (recent !== undefined && recent.count >= MAX_CLAIMS) {
-      recent.last = lease;
-      return;
-    }
-    if (recent === undefined) this.#startClaims(channel);
-    else recent.count++;
-    this.#options.onLeaseClaimed(channel, lease);
-  }
-
-  #startClaims(channel: string): void {
-    const recent: RecentClaims = { count: 1, last: undefined };
-    this.#claims.set(channel, recent);
-    this.#options.clock.after(CLAIM_INTERVAL_MS, () => {
-      this.#claims.delete(channel);
-      if (recent.last !== undefined) this.#claimLease(channel, recent.last);
-    });
   }
 
   #logEvicted(count: number, what: string): void {

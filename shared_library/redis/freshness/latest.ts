@@ -47,3 +47,14 @@ export interface FreshnessTimes {
    */
   readonly linkTimeoutMs?: number | undefined;
 }
+
+/** What `latest` returns for a channel without a subscription. */
+export const NOT_SUBSCRIBED: Latest<never> = Object.freeze({
+  message: undefined,
+  verdict: 'link_down',
+  reason: 'The channel has no subscription.',
+  changedAgoMs: Number.POSITIVE_INFINITY,
+  confirmedAgoMs: Number.POSITIVE_INFINITY,
+  errorMs: Number.POSITIVE_INFINITY,
+  instrument: undefined,
+});

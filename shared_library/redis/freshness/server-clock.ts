@@ -61,3 +61,10 @@ export class ServerClock {
 function errorAt({ receivedAt, error }: ClockSample, monotonic: number): number {
   return error + (monotonic - receivedAt) * MAX_DRIFT;
 }
+
+/** A timestamp in the future contradicts the estimated server clock, so its age is unknown. */
+export function ageOf(stamp: number | undefined, now: ServerNow | undefined): number {
+  if (stamp === undefined || now === undefined) return Number.POSITIVE_INFINITY;
+  const ago = now.time - stamp;
+  return ago < -(now.errorMs + 1) ? Number.POSITIVE_INFINITY : Math.max(0, ago);
+}

@@ -1,7 +1,7 @@
 // The statuses of a channel or a subscription, as tagged unions.
 
 import type { TickbusError } from '../errors.ts';
-import type { LinkStatus } from '../transport/link-status.ts';
+import type { ChannelLinkStatus, LinkStatus } from '../transport/link-status.ts';
 import type { LostRange } from '../wire/position.ts';
 
 /**
@@ -95,4 +95,4 @@ export interface Slow {
 }
 
 /** The event of `subscriber.on('status', ...)`. */
-export type SubscriberStatus = LinkStatus | ChannelStatus;
+export type SubscriberStatus = LinkStatus | ChannelLinkStatus | ChannelStatus;

@@ -61,7 +61,7 @@ export class SubscribedChannel {
         onValue: this.values?.set,
         onDistrust: () => this.values?.clear(),
         values: this.values,
-        onAnswer: (sentAt, serverAt) => freshness.recordServerTime(sentAt, serverAt),
+        onAnswer: (sentAt, serverAt) => freshness.recordServerTime(channel.name, sentAt, serverAt),
       },
     });
     this.demand = channel.gateway ? this.#newDemand() : undefined;
@@ -158,7 +158,7 @@ export class SubscribedChannel {
     // Nearly all messages do not expire, so the clocks are not read for them.
     if (message.expires_at === undefined) return true;
     const { clock, freshness, reports } = this.#options;
-    if (!isExpired(message, freshness.serverNow, clock.now())) return true;
+    if (!isExpired(message, freshness.serverNow(this.channel.name), clock.now())) return true;
     this.#counters.expired++;
     reports.expired(origin, message);
     return false;

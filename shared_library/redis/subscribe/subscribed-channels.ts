@@ -9,7 +9,7 @@ import { type VerdictChange, VerdictPoller } from '../freshness/verdict-poller.t
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { LinkStatus } from '../transport/link-status.ts';
+import type { ChannelLinkStatus, LinkStatus } from '../transport/link-status.ts';
 import type { Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
 import { EventLoopTurn } from './event-loop-turn.ts';
@@ -150,10 +150,13 @@ export class SubscribedChannels {
     await Promise.race([Promise.all(readers.map((reader) => reader.placed)), linkFailure()]);
   }
 
-  linkChanged({ type }: LinkStatus): void {
-    if (type === 'stale') this.freshness.linkDown(LINK_IS_DOWN);
-    if (type === 'connected') this.#restart();
-    if (type === 'disconnected' || type === 'failed') this.#suspend();
+  /** A status with a channel concerns only that one. */
+  linkChanged(status: LinkStatus | ChannelLinkStatus): void {
+    const { type } = status;
+    const channel = 'channel' in status ? status.channel : undefined;
+    if (type === 'stale') this.freshness.linkDown(LINK_IS_DOWN, channel);
+    if (type === 'connected') this.#restart(channel);
+    if (type === 'disconnected' || type === 'failed') this.#suspend(channel);
   }
 
   /**
@@ -215,7 +218,7 @@ export class SubscribedChannels {
     if (!subscribed.isUnused || this.get(subscribed.channel) !== subscribed) return;
     subscribed.reader.stop();
     void subscribed.demand?.close();
-    if (subscribed.values !== undefined) this.freshness.remove(subscribed.values);
+    if (subscribed.values !== undefined) this.freshness.remove(subscribed.channel);
     this.#byName.delete(subscribed.channel.name);
   }
 
@@ -231,20 +234,27 @@ export class SubscribedChannels {
     });
   }
 
-  #suspend(): void {
-    this.freshness.linkDown(LINK_IS_DOWN);
-    for (const { reader, demand } of this.#all) {
+  #suspend(channel: string | undefined): void {
+    this.freshness.linkDown(LINK_IS_DOWN, channel);
+    for (const { reader, demand } of this.#linkedBy(channel)) {
       reader.suspend();
       demand?.suspend();
     }
   }
 
-  #restart(): void {
-    this.freshness.linkUp();
-    for (const subscribed of this.#all) {
+  #restart(channel: string | undefined): void {
+    this.freshness.linkUp(channel);
+    for (const subscribed of this.#linkedBy(channel)) {
       subscribed.demand?.start();
       this.#start(subscribed);
     }
+  }
+
+  /** The channels of one link: all of them, or the one that has its own. */
+  #linkedBy(channel: string | undefined): SubscribedChannel[] {
+    if (channel === undefined) return this.#all;
+    const subscribed = this.#byName.get(channel);
+    return subscribed === undefined ? [] : [subscribed];
   }
 
   *#channelLags(): Iterable<ChannelLag> {

@@ -21,3 +21,9 @@ export type LinkStatus =
   | { readonly type: 'reconnecting'; readonly attempt: number }
   | { readonly type: 'failed'; readonly error: TickbusError }
   | { readonly type: 'closed' };
+
+/**
+ * The state of the link of one channel. On a cluster each channel has its own link, to the node that owns it, and the
+ * other channels are not affected. The first connection of such a link is reported only if an attempt has failed.
+ */
+export type ChannelLinkStatus = LinkStatus & { readonly channel: string };

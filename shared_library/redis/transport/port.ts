@@ -3,7 +3,7 @@
 import type { ChannelSpec } from '../channel/channel.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { Position } from '../wire/position.ts';
-import type { LinkStatus } from './link-status.ts';
+import type { ChannelLinkStatus, LinkStatus } from './link-status.ts';
 
 /**
  * One link to the server. It delivers replies and pushed messages in order. So a reply is a barrier: when it arrives,
@@ -53,8 +53,10 @@ export interface Transport {
   head(channel: ChannelSpec): Promise<ChannelHead>;
   lease(channel: ChannelSpec): LeaseOperations;
   demand(channel: ChannelSpec): DemandOperations;
-  /** Reports link states. A listener that throws does not affect others. */
-  onStatus(listener: (status: LinkStatus) => void): Unsubscribe;
+  /** Reports link states: of all channels, or of one if `byChannel`. A listener that throws does not affect others. */
+  onStatus(listener: (status: LinkStatus | ChannelLinkStatus) => void): Unsubscribe;
+  /** Whether each channel has its own link, possibly to another server with another clock. Default: one link. */
+  readonly byChannel?: boolean;
   /** Closes the link. Calls in flight reject. */
   close(): Promise<void>;
 }

@@ -58,6 +58,8 @@ export function describeSubscribe(harness: ContractHarness): void {
           if (status.type === 'connected') resolve();
         });
       });
+      // On a cluster, the link of a channel connects on first use.
+      await harness.publishing.head(channel);
       const publisherConnected = untilConnected(harness.publishing);
       await harness.fixture.cut();
       await harness.fixture.restore();

@@ -50,6 +50,8 @@ const REFUSAL_CODES: ReadonlyMap<string, ErrorCode> = new Map([
     'CLUSTERDOWN',
     'NOSCRIPT',
     'MOVED',
+    'ASK',
+    'TRYAGAIN',
   ].map((word): [string, ErrorCode] => [word, 'TICKBUS_SERVER_ERROR']),
 ]);
 
@@ -70,8 +72,19 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
 const ENABLE_COMMAND =
   'The server does not have it or has renamed it: enable it there (rename-command), or use another server.';
 
+/** What to do after replies of a node of a cluster. */
+const CLUSTER_ADVICE: Readonly<Record<string, string>> = {
+  MOVED:
+    'Another node of the cluster serves the channel: retry, or if the address is redis://, use redis+cluster://.',
+  ASK: 'The slot of the channel is being moved to another node. Retry when the move is complete.',
+  TRYAGAIN: 'The slot of the channel is being moved to another node. Retry when the move is complete.',
+  CLUSTERDOWN: 'A part of the cluster has failed. Retry later; `redis-cli --cluster check` shows the state.',
+};
+
 function adviceOn(code: ErrorCode, error: unknown): string {
   const word = replyPrefix(error);
+  const clusterAdvice = CLUSTER_ADVICE[word ?? ''];
+  if (clusterAdvice !== undefined) return clusterAdvice;
   if (word === UNKNOWN_COMMAND || word === 'REFUSED NOCOMMAND') return ENABLE_COMMAND;
   return ADVICE[code] ?? '';
 }
@@ -157,8 +170,12 @@ export function linkError(error: unknown, address: RedisAddress): TickbusError {
   if (foreign !== undefined) return foreign;
   const fault = tlsFault(cause);
   const code =
-    refusalCode(replyPrefix(cause)) ?? (fault === undefined ? 'TICKBUS_NOT_CONNECTED' : 'TICKBUS_TLS_FAILED');
-  const reason = fault ?? `${message(cause, address)}. ${adviceOn(code, cause)}`;
+    refusalCode(replyPrefix(cause)) ??
+    locatorCode(cause) ??
+    (fault === undefined ? 'TICKBUS_NOT_CONNECTED' : 'TICKBUS_TLS_FAILED');
+  const reason =
+    fault ??
+    (cause instanceof TickbusError ? cause.message : `${message(cause, address)}. ${adviceOn(code, cause)}`);
   const text = `The link to Redis at ${formatAddress(address)} was lost: ${reason}`.trimEnd();
   return createError(code, text, cause, address);
 }
@@ -170,9 +187,16 @@ export function linkError(error: unknown, address: RedisAddress): TickbusError {
 export function isPermanent(error: unknown): boolean {
   const cause = rootCause(error);
   if (tlsFault(cause) !== undefined) return true;
-  if (cause instanceof TickbusError) return cause.code === 'TICKBUS_INVALID_OPTION';
+  if (cause instanceof TickbusError)
+    return cause.code === 'TICKBUS_INVALID_OPTION' || locatorCode(cause) !== undefined;
   const word = replyPrefix(cause);
   return word !== undefined && refusalCode(word) !== 'TICKBUS_SERVER_ERROR';
+}
+
+/** The code if the error is of a `ServerLocator` whose credentials or TLS settings were rejected. */
+function locatorCode(error: unknown): ErrorCode | undefined {
+  const code = error instanceof TickbusError ? error.code : undefined;
+  return code === 'TICKBUS_AUTH_FAILED' || code === 'TICKBUS_TLS_FAILED' ? code : undefined;
 }
 
 /** Whether a running script keeps the server busy, so that a later retry can succeed. */

@@ -41,6 +41,9 @@ export function channelKeys({ name }: Pick<ChannelSpec, 'name'>): ChannelKeys {
   };
 }
 
+/** The command that publishes on a channel, and on a cluster its sister for sharded channels. */
+export type PublishCommand = 'PUBLISH' | 'SPUBLISH';
+
 /** Whether a Redis channel carries batches for tickbus subscribers. Names of defined channels contain no braces. */
 export function isFramesName(name: string): boolean {
   return /^tickbus:\{.*\}:frames$/.test(name);

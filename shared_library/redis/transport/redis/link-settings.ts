@@ -1,5 +1,6 @@
 // The validated settings of a link to Redis.
 
+import type { Unsubscribe } from '../../runtime/emitter.ts';
 import type { Place, RedisAddress } from './address.ts';
 import type { RedisClient } from './client.ts';
 
@@ -12,6 +13,8 @@ export interface LinkSettings extends RedisAddress {
   readonly name: string;
   /** Default: the server is always at `host` and `port`. */
   readonly locator?: ServerLocator | undefined;
+  /** Whether channels are sharded pub/sub channels, as on a cluster. Default false. */
+  readonly isSharded?: boolean;
 }
 
 /** Finds a server that can move to another place. */
@@ -20,4 +23,16 @@ export interface ServerLocator {
   locate(): Promise<Place>;
   /** Checks a new connection before it is used. Rejects if it leads to another server than the one that is wanted. */
   verify(client: RedisClient): Promise<void>;
+  /**
+   * Calls `moveTo` of the link when the server moves, until the returned function is called. A link calls it when it
+   * connects, and ends it when it closes or fails.
+   */
+  watch?(link: MovableLink): Unsubscribe;
+  /** Checks now instead of at the next interval. Resolves when links have been moved, and never rejects. */
+  recheck?(): Promise<void>;
+}
+
+/** A link that can change to another server. */
+export interface MovableLink {
+  moveTo(place: Place): void;
 }

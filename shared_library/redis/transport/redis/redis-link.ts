@@ -9,6 +9,7 @@ import type { LinkStatus } from '../link-status.ts';
 import { formatAddress, formatPlace, type Place } from './address.ts';
 import { createRedisClient, type RedisClient } from './client.ts';
 import { connectError, isPermanent, linkError, notConnectedError, silentError } from './error-mapping.ts';
+import { slotRefusal } from './error-replies.ts';
 import type { LinkSettings } from './link-settings.ts';
 import { LinkWatchdog } from './link-watchdog.ts';
 import { backoffMs } from './reconnect-backoff.ts';
@@ -48,6 +49,7 @@ export class RedisLink {
   #server: LinkSettings;
   #endBackoff: () => void = () => {};
   #cancelAttempt: () => void = () => {};
+  #unwatch: Unsubscribe | undefined;
 
   /** @param prepare sets up a new client, such as its subscriptions, before `connected` is reported */
   constructor(settings: LinkSettings, logger: Logger, prepare: (client: RedisClient) => Promise<unknown>) {
@@ -80,6 +82,15 @@ export class RedisLink {
   /** Closes a connection whose state cannot be trusted, and reconnects. */
   dropConnection(client: RedisClient, error: unknown): void {
     if (client === this.#client && this.#state === 'connected') this.#lose(linkError(error, this.#server));
+  }
+
+  /** The server refused a command. If it may be the wrong server, the link looks for the right one. */
+  onRefusal(client: RedisClient, error: unknown): void {
+    const { locator } = this.#settings;
+    if (locator === undefined) return;
+    const refusal = slotRefusal(error);
+    if (refusal === 'moved') this.dropConnection(client, error);
+    else if (refusal === 'unserved') void locator.recheck?.();
   }
 
   /** The server is at `place` now. A connection to another place is closed, and the link connects there. */
@@ -245,6 +256,11 @@ export class RedisLink {
 
   #enter(state: 'connecting' | 'connected' | 'disconnected' | 'failed' | 'closed', status: LinkStatus): void {
     this.#state = state;
+    if (state === 'connected') this.#unwatch ??= this.#settings.locator?.watch?.(this);
+    if (state === 'failed' || state === 'closed') {
+      this.#unwatch?.();
+      this.#unwatch = undefined;
+    }
     this.#status.emit('status', status);
   }
 

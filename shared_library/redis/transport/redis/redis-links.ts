@@ -2,6 +2,8 @@
 
 import type { Logger } from '../../runtime/logger.ts';
 import type { Connection, Transport } from '../port.ts';
+import { ClusterTopology } from './cluster/cluster-topology.ts';
+import { ClusterTransport } from './cluster/cluster-transport.ts';
 import type { LinkSettings } from './link-settings.ts';
 import { RedisTransport } from './redis-transport.ts';
 
@@ -9,12 +11,16 @@ import { RedisTransport } from './redis-transport.ts';
 export class RedisLinks implements Connection {
   readonly #settings: LinkSettings;
   readonly #logger: Logger;
-  #publishing: RedisTransport | undefined;
-  #subscribing: RedisTransport | undefined;
+  /** Undefined unless the address is that of a cluster. */
+  readonly #topology: ClusterTopology | undefined;
+  #publishing: Transport | undefined;
+  #subscribing: Transport | undefined;
 
   constructor(settings: LinkSettings, logger: Logger) {
     this.#settings = settings;
     this.#logger = logger;
+    if (settings.cluster !== undefined)
+      this.#topology = new ClusterTopology(namedSettings(settings, 'topology'), logger);
   }
 
   get publishing(): Transport {
@@ -28,10 +34,19 @@ export class RedisLinks implements Connection {
   }
 
   async close(): Promise<void> {
+    this.#topology?.close();
     await Promise.all([this.#publishing?.close(), this.#subscribing?.close()]);
   }
 
-  #link(role: 'pub' | 'sub'): RedisTransport {
-    return new RedisTransport({ ...this.#settings, name: `${this.#settings.name}:${role}` }, this.#logger);
+  #link(role: 'pub' | 'sub'): Transport {
+    const settings = namedSettings(this.#settings, role);
+    return this.#topology === undefined
+      ? new RedisTransport(settings, this.#logger)
+      : new ClusterTransport(settings, this.#logger, this.#topology);
   }
+}
+
+/** The name in CLIENT LIST ends with the role of the connection. */
+function namedSettings(settings: LinkSettings, role: string): LinkSettings {
+  return { ...settings, name: `${settings.name}:${role}` };
 }

@@ -20,6 +20,7 @@ import type {
 import { type RunRead, readChannel } from './channel-read.ts';
 import { AS_BYTES, type RedisClient } from './client.ts';
 import { commandError, isDenied, isWrongType } from './error-mapping.ts';
+import { slotRefusal } from './error-replies.ts';
 import { foreignKeyError, parseWhole } from './foreign-data.ts';
 import { channelKeys } from './keys.ts';
 import { ExclusiveLease } from './lease/exclusive-lease.ts';
@@ -63,7 +64,9 @@ export class RedisTransport implements Transport {
     known: Position = ORIGIN,
   ): Promise<Receipt> {
     const { keys, args } = publishArguments(channel, batch, token, known);
-    return parseReceipt(await this.#run((client) => client.publishBatch(keys, args)), channel);
+    const publish = (client: RedisClient) =>
+      this.#settings.isSharded ? client.publishShardedBatch(keys, args) : client.publishBatch(keys, args);
+    return parseReceipt(await this.#run(publish), channel);
   }
 
   async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
@@ -116,7 +119,10 @@ export class RedisTransport implements Transport {
             throw isWrongType(error) ? foreignKeyError(keys.head, 'type', this.#settings) : error;
           }),
           // Without permission to read the lease, the head is returned as if nobody held it.
-          client.get(keys.lease).catch(() => null),
+          client.get(keys.lease).catch((error: unknown) => {
+            if (slotRefusal(error) !== undefined) throw error;
+            return null;
+          }),
           client.sendCommand<[string, string]>(['TIME']),
         ]),
       'read',
@@ -161,6 +167,10 @@ export class RedisTransport implements Transport {
 
   /** Pipelines all subscriptions on a new connection, so that they are acknowledged in one round trip. */
   async #subscribeAll(client: RedisClient): Promise<void> {
+    client.on('sharded-channel-moved', () => {
+      const reason = new Error('The server no longer serves the channel, and has ended the subscription.');
+      this.#link.dropConnection(client, reason);
+    });
     await Promise.all(
       [...this.#subscriptions].map((subscription) => this.#subscribeOn(client, subscription)),
     );
@@ -174,13 +184,17 @@ export class RedisTransport implements Transport {
   async #subscribeOn(client: RedisClient, { names, listener }: RedisSubscription): Promise<void> {
     const [name] = names;
     const refused = this.#withoutFrames.get(client) ?? new Set();
-    if (refused.has(name)) return client.subscribe(name, listener, true);
+    const subscribeTo = (channels: string[]) =>
+      this.#settings.isSharded
+        ? client.sSubscribe(channels, listener, true)
+        : client.subscribe(channels, listener, true);
+    if (refused.has(name)) return subscribeTo([name]);
     try {
-      await client.subscribe([...names], listener, true);
+      await subscribeTo([...names]);
     } catch (error) {
       if (names.length === 1 || !isDenied(error)) throw error;
       this.#withoutFrames.set(client, refused.add(name));
-      await client.subscribe(name, listener, true);
+      await subscribeTo([name]);
     }
   }
 
@@ -193,6 +207,7 @@ export class RedisTransport implements Transport {
     try {
       return await command(client);
     } catch (error) {
+      this.#link.onRefusal(client, error);
       throw commandError(error, this.#settings, effect);
     }
   }
@@ -200,8 +215,12 @@ export class RedisTransport implements Transport {
   #unsubscribe(subscription: RedisSubscription): void {
     if (!this.#subscriptions.delete(subscription)) return;
     const { names, listener } = subscription;
+    const unsubscribe = (client: RedisClient) =>
+      this.#settings.isSharded
+        ? client.sUnsubscribe([...names], listener, true)
+        : client.unsubscribe([...names], listener, true);
     // Messages that the server still sends are ignored.
-    this.#run((client) => client.unsubscribe([...names], listener, true), 'read').catch(() => {});
+    this.#run(unsubscribe, 'read').catch(() => {});
   }
 }
 

@@ -11,7 +11,7 @@ import { unknownCommand } from '../error-replies.ts';
 import { foreignKeyAdvice, foreignKeyFault, parseWhole } from '../foreign-data.ts';
 import { channelKeys, isFramesName } from '../keys.ts';
 import type { LinkSettings } from '../link-settings.ts';
-import { RedisLink } from '../redis-link.ts';
+import { type InspectedServers, inspectedServers } from './inspected-servers.ts';
 import {
   type CommandStates,
   PROBES,
@@ -55,14 +55,14 @@ export interface ClockReport {
 
 export type { ServerReport } from './server-report.ts';
 
-/** Inspects a server over its own link. Never changes anything there. */
+/** Inspects a server over its own link, or each node of a cluster. Never changes anything there. */
 export class RedisInspector {
   readonly #settings: LinkSettings;
-  readonly #link: RedisLink;
+  readonly #servers: InspectedServers;
 
   constructor(settings: LinkSettings, logger: Logger) {
     this.#settings = settings;
-    this.#link = new RedisLink(settings, logger, async () => {});
+    this.#servers = inspectedServers(settings, logger);
   }
 
   /**
@@ -70,11 +70,11 @@ export class RedisInspector {
    *   retrying, with advice
    */
   connect(): Promise<void> {
-    return this.#link.connect();
+    return this.#servers.connect();
   }
 
   async close(): Promise<void> {
-    this.#link.close();
+    this.#servers.close();
   }
 
   /** Settings and state of the server. A field is undefined if the user lacks the permission to read it. */
@@ -96,7 +96,7 @@ export class RedisInspector {
 
   /** The user's permissions on each channel, read from the ACL without running the commands. */
   async permissions(channels: readonly Channel[]): Promise<UserPermissions> {
-    const commands = channels.flatMap(usedCommands);
+    const commands = channels.flatMap((channel) => usedCommands(channel, this.#isCluster));
     const reply = await this.#ifAllowed((client) => client.eval(permissionScript(commands)));
     const answers = Array.isArray(reply) ? reply.map(Number) : undefined;
     return commands.map((command, index) => ({
@@ -111,7 +111,7 @@ export class RedisInspector {
       PROBES.map(async (probe): Promise<CommandStates[number]> => {
         const command = probe.name;
         try {
-          await this.#link.client.sendCommand([...probe.command]);
+          await this.#servers.any().sendCommand([...probe.command]);
           return { command, state: 'works' };
         } catch (error) {
           if (unknownCommand(error) !== undefined) return { command, state: 'missing' };
@@ -145,20 +145,39 @@ export class RedisInspector {
 
   /** Names of all channels with subscribers, without the frames channels of tickbus. */
   async activeChannels(): Promise<string[]> {
-    const names = await this.#run((client) => client.pubSubChannels());
-    return names.filter((name) => !isFramesName(name));
+    const servers = await this.#servers.all();
+    const lists = await Promise.all(
+      servers.map((server) =>
+        this.#run(
+          (client) => (this.#isCluster ? client.pubSubShardChannels() : client.pubSubChannels()),
+          server,
+        ),
+      ),
+    );
+    return lists.flat().filter((name) => !isFramesName(name));
   }
 
   async channels(names: readonly string[]): Promise<ChannelStats[]> {
-    if (names.length === 0) return [];
-    const [subscribers, ...stats] = await Promise.all([
-      this.#run((client) => client.pubSubNumSub([...names])),
-      ...names.map((name) => this.#channelStats(name)),
-    ]);
-    return stats.map((stat) => ({ ...stat, subscribers: subscribers[stat.channel] ?? 0 }));
+    return Promise.all(
+      names.map(async (name) => {
+        const server = await this.#servers.of(name);
+        const [subscribers, stats] = await Promise.all([
+          this.#run(
+            (client) => (this.#isCluster ? client.pubSubShardNumSub(name) : client.pubSubNumSub([name])),
+            server,
+          ),
+          this.#channelStats(name, server),
+        ]);
+        return { ...stats, subscribers: subscribers[name] ?? 0 };
+      }),
+    );
   }
 
-  async #channelStats(name: string): Promise<Omit<ChannelStats, 'subscribers'>> {
+  get #isCluster(): boolean {
+    return this.#settings.cluster !== undefined;
+  }
+
+  async #channelStats(name: string, server: RedisClient): Promise<Omit<ChannelStats, 'subscribers'>> {
     const { head, last, history, lease } = channelKeys({ name });
     const faults: string[] = [];
     const addFault = (key: string, what: string) => {
@@ -171,14 +190,16 @@ export class RedisInspector {
         addFault(key, 'type');
         return absent;
       });
-    const [fields, keys, entries, token, ttl] = await this.#run((client) =>
-      Promise.all([
-        read(head, client.hmGet(head, ['epoch', 'seq', 'writer']), [null, null, null]),
-        read(last, client.hLen(last), 0),
-        read(history, client.xLen(history), 0),
-        read(lease, client.get(lease), null),
-        client.pTTL(lease),
-      ]),
+    const [fields, keys, entries, token, ttl] = await this.#run(
+      (client) =>
+        Promise.all([
+          read(head, client.hmGet(head, ['epoch', 'seq', 'writer']), [null, null, null]),
+          read(last, client.hLen(last), 0),
+          read(history, client.xLen(history), 0),
+          read(lease, client.get(lease), null),
+          client.pTTL(lease),
+        ]),
+      server,
     );
     const [epoch, seq, writer] = fields;
     const [epochNumber, seqNumber] = [parseWhole(epoch ?? '0'), parseWhole(seq ?? '0')];
@@ -212,8 +233,10 @@ export class RedisInspector {
     }
   }
 
-  async #run<T>(command: (client: RedisClient) => Promise<T>): Promise<T> {
-    const { client } = this.#link;
+  async #run<T>(
+    command: (client: RedisClient) => Promise<T>,
+    client: RedisClient = this.#servers.any(),
+  ): Promise<T> {
     try {
       return await command(client);
     } catch (error) {

@@ -22,19 +22,22 @@ export type UserPermissions = readonly (UsedCommand & { readonly isAllowed: bool
 /**
  * The commands for this channel that `permissions` checks, once for each purpose and Redis key, with placeholders as
  * arguments.
+ *
+ * @param isCluster whether channels are sharded. The connection itself needs CLUSTER SLOTS and CLUSTER INFO there, and
+ *   fails with their names without them
  */
-export function usedCommands(channel: Channel): UsedCommand[] {
+export function usedCommands(channel: Channel, isCluster: boolean): UsedCommand[] {
   const { name, kind, gateway } = channel;
   const { head, last, history, lease, fence, demand, id } = channelKeys(channel);
   const used = (purpose: Purpose, ...commands: string[][]): UsedCommand[] =>
     commands.map((command) => ({ channel: name, purpose, command }));
   return [
-    ...used('subscribe', ['SUBSCRIBE', name]),
+    ...used('subscribe', [isCluster ? 'SSUBSCRIBE' : 'SUBSCRIBE', name]),
     ...used('read', ['HMGET', head, 'epoch', 'seq'], ['GET', lease], ['TIME']),
     ...used('publish', ['GET', lease], ['HMGET', head, 'epoch', 'seq'], ['TIME'], ['HSET', head, 'seq', '0']),
     ...used(
       'publish',
-      ['PUBLISH', name, '{}'],
+      [isCluster ? 'SPUBLISH' : 'PUBLISH', name, '{}'],
       ...(kind === 'plain' ? [] : [['INFO'], ['DEL', fence(0)], ['HDEL', head, 'writer']]),
     ),
     ...used(

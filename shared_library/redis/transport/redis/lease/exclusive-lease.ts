@@ -244,6 +244,7 @@ export class ExclusiveLease implements LeaseOperations {
     const { name } = this.#channel;
     return {
       channel: this.#channel,
+      isSharded: this.#settings.isSharded === true,
       onUntrusted: (client: RedisClient, error: unknown) => this.#link.dropConnection(client, error),
       refusedError: (error: unknown) => refusedError(error, name, this.#settings),
       unknownError: (reason: string) => {
@@ -262,6 +263,7 @@ export class ExclusiveLease implements LeaseOperations {
     try {
       return await command(client);
     } catch (error) {
+      this.#link.onRefusal(client, error);
       throw commandError(error, this.#settings, 'write');
     }
   }

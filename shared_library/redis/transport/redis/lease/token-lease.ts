@@ -27,6 +27,8 @@ export class TokenLease implements LeaseOperations {
   }
 
   async acquire(ttlMs: number): Promise<LeaseAttempt> {
+    // On a cluster, the link of a channel connects on first use.
+    await this.connect();
     const claimed = await this.#run((client) => this.#commands.claim(client, ttlMs, 'token'));
     return claimed.state === 'activated' ? { state: 'held', token: claimed.token } : claimed;
   }

@@ -21,6 +21,8 @@ const MAX_DROPS = 3;
 
 export interface ExclusiveWriterOptions {
   readonly channel: ChannelSpec;
+  /** See `LinkSettings.isSharded`. */
+  readonly isSharded: boolean;
   /** The state of the connection is unknown or wrong, so the link must reconnect. */
   readonly onUntrusted: (client: RedisClient, error: unknown) => void;
   /** The error of a batch that was rejected: nothing of it was published. */
@@ -54,8 +56,11 @@ interface InFlightBatch extends BatchPosition {
   readonly batch: readonly Outgoing[];
   readonly resolve: (receipt: Receipt | undefined) => void;
   readonly reject: (error: TickbusError) => void;
-  /** Set if the fence stopped this batch or an earlier one, so that this batch was not executed. */
-  isFenced?: true;
+  /**
+   * Set if this batch was not executed. `fenced`: the fence stopped it or an earlier one. `elsewhere`: its node does
+   * not serve the channel now, so it can be sent again. `overtaken`: as `elsewhere`, but a later batch was published.
+   */
+  unexecuted?: 'fenced' | 'elsewhere' | 'overtaken';
 }
 
 /**
@@ -128,7 +133,9 @@ export class ExclusiveWriter implements Writer {
     return new Promise((resolve, reject) => {
       const sent: InFlightBatch = { batch, first, at, ordinal: this.#ordinal++, resolve, reject };
       this.#inFlight.push(sent);
-      void executeBatch(client, this.#options.channel, batch, sent).then((outcome) =>
+      const { channel, isSharded, onUntrusted } = this.#options;
+      const options = { isSharded, onUnguarded: (error: unknown) => onUntrusted(client, error) };
+      void executeBatch(client, channel, batch, sent, options).then((outcome) =>
         this.#onReply(client, sent, outcome),
       );
     });
@@ -163,8 +170,10 @@ export class ExclusiveWriter implements Writer {
     this.#published = head.seq;
     this.#isDraining = false;
     if (isSame) this.#suspectFirst(settled, head.seq);
-    for (const sent of settled) {
+    for (const [index, sent] of settled.entries()) {
       if (isSame) this.#settle(sent, head);
+      else if (settled.slice(index).every(({ unexecuted }) => unexecuted === 'elsewhere'))
+        sent.resolve(undefined);
       else this.#rejectUnsettled(sent, 'the server has lost its latest data');
     }
   }
@@ -188,7 +197,7 @@ export class ExclusiveWriter implements Writer {
   }
 
   #rejectUnsettled(sent: InFlightBatch, reason: string): void {
-    if (sent.isFenced) sent.reject(this.#options.refusedError(new Error(reason)));
+    if (sent.unexecuted) sent.reject(this.#options.refusedError(new Error(reason)));
     else sent.reject(this.#options.unknownError(reason));
   }
 
@@ -208,18 +217,30 @@ export class ExclusiveWriter implements Writer {
     return batch === this.#suspect?.batch && this.#suspect.drops === MAX_DROPS;
   }
 
+  /** The node does not serve the channel now. The link reconnects once the replies to all batches have arrived. */
+  #leave(client: RedisClient, error: unknown): void {
+    this.detach();
+    if (this.#inFlight.every(({ unexecuted }) => unexecuted !== undefined))
+      this.#options.onUntrusted(client, error);
+  }
+
   #onReply(client: RedisClient, sent: InFlightBatch, outcome: BatchOutcome): void {
     const index = this.#inFlight.indexOf(sent);
     // Already settled by the head.
     if (index < 0) return;
     if (outcome.state === 'unsettled') return this.#options.onUntrusted(client, outcome.error);
+    if (outcome.state === 'elsewhere') {
+      sent.unexecuted = 'elsewhere';
+      return this.#leave(client, outcome.error);
+    }
     if (outcome.state === 'fenced') {
-      for (const behind of this.#inFlight.slice(index)) behind.isFenced = true;
+      for (const behind of this.#inFlight.slice(index)) behind.unexecuted = 'fenced';
       return this.#options.onUntrusted(client, new Error('the fence of the channel has changed'));
     }
     this.#inFlight.splice(index, 1);
     switch (outcome.state) {
       case 'published':
+        for (const one of this.#inFlight.slice(0, index)) if (one.unexecuted) one.unexecuted = 'overtaken';
         this.#published = Math.max(this.#published, lastSeq(sent, sent.batch));
         this.#clock.observe(outcome.serverAt, performance.now(), sent.at);
         sent.resolve({ first: sent.first, receivers: outcome.receivers });
@@ -237,6 +258,8 @@ export class ExclusiveWriter implements Writer {
         if (!outcome.isCounted) this.#options.onUntrusted(client, outcome.error);
         break;
     }
+    const waiting = this.#inFlight.find(({ unexecuted }) => unexecuted !== undefined);
+    if (waiting !== undefined) this.#leave(client, new Error('The node does not serve the channel now.'));
     if (this.#inFlight.length === 0 && this.#isDraining) {
       this.#isDraining = false;
       this.#seq = this.#published;

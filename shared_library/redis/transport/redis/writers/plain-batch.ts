@@ -6,7 +6,8 @@ import type { Position } from '../../../wire/position.ts';
 import { positionedAll } from '../../../wire/position-prefix.ts';
 import type { Outgoing } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
-import { channelKeys } from '../keys.ts';
+import { slotRefusal } from '../error-replies.ts';
+import { channelKeys, type PublishCommand } from '../keys.ts';
 
 /** Up to this number, single messages are cheaper than a script that checks for plain clients. */
 const MAX_SINGLE_MESSAGES = 8;
@@ -20,29 +21,33 @@ export const MARK_COUNT = 8;
 
 /**
  * Publishes a batch as one frame if only tickbus subscribers can be listening. Publishes single messages if there may
- * be a plain client, a pattern subscription, a replica or another node of a cluster.
+ * be a plain client, a pattern subscription, a replica, or another node of a cluster that forwards the message.
  *
  * - ARGV channel, its frames channel, the frame, the byte lengths of its messages separated by spaces.
  * - Returns the number of receivers.
  *
- * The check never fails: a denied command counts as a possible plain client.
+ * The check never fails: a denied command counts as a possible plain client. Patterns never match sharded channels, and
+ * only the owner and its replicas deliver them.
  */
-const PUBLISH_FRAME = `
+const publishFrameScript = (publish: PublishCommand) => `
 local info = redis.pcall('INFO', 'server', 'replication')
 local function has(text) return type(info) == 'string' and string.find(info, text, 1, true) end
-local listeners = redis.pcall('PUBSUB', 'NUMSUB', ARGV[1], ARGV[2])
-if listeners[2] and listeners[2] == listeners[4] and redis.pcall('PUBSUB', 'NUMPAT') == 0
-  and has('_mode:standalone') and has('role:master') and has('connected_slaves:0') and has('repl_backlog_active:0')
-  and redis.acl_check_cmd('PUBLISH', ARGV[2], '') then
-  return redis.call('PUBLISH', ARGV[2], ARGV[3])
+local listeners = redis.pcall('PUBSUB', '${publish === 'PUBLISH' ? 'NUMSUB' : 'SHARDNUMSUB'}', ARGV[1], ARGV[2])
+if listeners[2] and listeners[2] == listeners[4]
+  and ${publish === 'PUBLISH' ? "redis.pcall('PUBSUB', 'NUMPAT') == 0 and has('_mode:standalone')" : 'true'}
+  and has('role:master') and has('connected_slaves:0') and has('repl_backlog_active:0')
+  and redis.acl_check_cmd('${publish}', ARGV[2], '') then
+  return redis.call('${publish}', ARGV[2], ARGV[3])
 end
 local from, receivers = 2, 0
 for length in string.gmatch(ARGV[4], '%d+') do
-  receivers = redis.call('PUBLISH', ARGV[1], string.sub(ARGV[3], from, from + length - 1))
+  receivers = redis.call('${publish}', ARGV[1], string.sub(ARGV[3], from, from + length - 1))
   from = from + length + 1
 end
 return receivers
 `;
+
+const PUBLISH_FRAME = { PUBLISH: publishFrameScript('PUBLISH'), SPUBLISH: publishFrameScript('SPUBLISH') };
 
 /** The outcome of a batch. */
 export type BatchOutcome =
@@ -52,6 +57,8 @@ export type BatchOutcome =
    * executed.
    */
   | { readonly state: 'fenced' }
+  /** Nothing was executed: the node does not serve the slot of the channel now. The connection is no longer fenced. */
+  | { readonly state: 'elsewhere'; readonly error: unknown }
   /** Nothing was executed. */
   | { readonly state: 'refused'; readonly error: ErrorReply }
   /** A part was executed. `isCounted`: the head includes the batch's numbers, so numbering can continue. */
@@ -83,24 +90,35 @@ function fenceGuard(fence: string): string[][] {
   ];
 }
 
+export interface BatchOptions {
+  /** See `LinkSettings.isSharded`. */
+  readonly isSharded: boolean;
+  /** The commands that guard the next batch were not executed, because the slot of the channel has moved. */
+  readonly onUnguarded: (error: unknown) => void;
+}
+
 export async function executeBatch(
   client: RedisClient,
   channel: ChannelSpec,
   batch: readonly Outgoing[],
   placed: BatchPosition,
+  { isSharded, onUnguarded }: BatchOptions,
 ): Promise<BatchOutcome> {
   const { head, fence } = channelKeys(channel);
   const { first, at, ordinal } = placed;
   const texts = positionedAll(batch, first, at);
   const keeping = keepingCommands(channel, batch, texts, first);
   const end = String(lastSeq(placed, batch));
-  const publishing = publishingCommands(channel, texts);
+  const publishing = publishingCommands(channel, texts, isSharded ? 'SPUBLISH' : 'PUBLISH');
   const advance = ['HSET', head, 'seq', end, `b${ordinal % MARK_COUNT}`, end];
   const queued: Promise<unknown>[] = [];
+  const isElsewhere = (error: unknown) => isSharded && slotRefusal(error) !== undefined;
   const send = (command: string[]) => client.sendCommand(command);
   for (const command of [['MULTI'], ...keeping, ...publishing, advance, ['TIME']]) queued.push(send(command));
   const exec = client.sendCommand<unknown[] | null>(['EXEC']);
-  for (const command of fenceGuard(fence(first.epoch))) queued.push(send(command));
+  const guards = fenceGuard(fence(first.epoch)).map(send);
+  for (const reply of guards) reply.catch((error: unknown) => isElsewhere(error) && onUnguarded(error));
+  queued.push(...guards);
   // If a command is rejected while queuing, EXEC fails too, but only the command's own reply has the reason.
   const refusals: unknown[] = [];
   for (const reply of queued) reply.catch((error: unknown) => refusals.push(error));
@@ -109,9 +127,12 @@ export async function executeBatch(
     if (replies === null) return { state: 'fenced' };
     return parseReplies(replies, keeping.length);
   } catch (error) {
+    // In a cluster, EXEC itself is refused if the slot of a queued command has moved since.
+    if (isElsewhere(error)) return { state: 'elsewhere', error };
     if (!(error instanceof ErrorReply) || !error.message.startsWith('EXECABORT'))
       return { state: 'unsettled', error };
     const reason = refusals.find((refusal) => refusal instanceof ErrorReply);
+    if (isElsewhere(reason)) return { state: 'elsewhere', error: reason };
     return { state: 'refused', error: (reason as ErrorReply | undefined) ?? error };
   }
 }
@@ -157,16 +178,20 @@ function keepingCommands(
 }
 
 /** The reply to the first command is the number of receivers. */
-function publishingCommands(channel: ChannelSpec, texts: readonly string[]): string[][] {
+function publishingCommands(
+  channel: ChannelSpec,
+  texts: readonly string[],
+  publish: PublishCommand,
+): string[][] {
   const { name, framing } = channel;
-  if (framing === 'batch') return [['PUBLISH', name, frameOf(texts)]];
+  if (framing === 'batch') return [[publish, name, frameOf(texts)]];
   let size = 0;
   for (const text of texts) size += text.length;
   if (texts.length <= MAX_SINGLE_MESSAGES || size > LARGE_MEAN_SIZE * texts.length)
-    return texts.map((text) => ['PUBLISH', name, text]);
+    return texts.map((text) => [publish, name, text]);
   const frame = frameOf(texts);
   const { frames } = channelKeys(channel);
-  return [['EVAL', PUBLISH_FRAME, '0', name, frames, frame, lengthsOf(texts, frame, size)]];
+  return [['EVAL', PUBLISH_FRAME[publish], '0', name, frames, frame, lengthsOf(texts, frame, size)]];
 }
 
 /** Avoids `join`, which would copy the whole text again. */

@@ -8,7 +8,7 @@ import type { Position } from '../../../wire/position.ts';
 import { LUA_POSITIONED } from '../../../wire/position-prefix.ts';
 import { TOO_MANY_KEYS } from '../../key-limit.ts';
 import type { EarlierPublish, FenceToken, Outgoing, Receipt } from '../../port.ts';
-import { channelKeys } from '../keys.ts';
+import { channelKeys, type PublishCommand } from '../keys.ts';
 import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from '../lua.ts';
 
 /**
@@ -24,21 +24,25 @@ import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from '../lua.ts';
  *
  * A new epoch begins if the channel has no head, or if its head is of another branch of the server or below the known
  * position.
+ *
+ * @param publish the command that publishes; `SPUBLISH` on a cluster
  */
-export const PUBLISH_BATCH = `${LUA_TRY}${LUA_WHOLE}${LUA_DIGITS}${LUA_POSITIONED}
+export const publishScript = (
+  publish: PublishCommand,
+) => `${LUA_TRY}${LUA_WHOLE}${LUA_DIGITS}${LUA_POSITIONED}
 local channel, kind, history, token, framing, known_epoch, known_seq, ends = unpack(ARGV, 1, 8)
 local function fenced(why) return redis.error_reply('FENCED ' .. why) end
 local function publish(frames)
   if framing == 'batch' then frames = { '[' .. table.concat(frames, ',') .. ']' } end
   local receivers
-  for _, frame in ipairs(frames) do receivers = redis.call('PUBLISH', channel, frame) end
+  for _, frame in ipairs(frames) do receivers = redis.call('${publish}', channel, frame) end
   return receivers
 end
 
 if (try('GET', KEYS[4]) or '') ~= token then
   return fenced('another process holds the lease of this channel, or the caller has lost it')
 end
-need('PUBLISH', channel, '')
+need('${publish}', channel, '')
 if kind == 'plain' then
   local frames = {}
   for i = 10, #ARGV, 2 do frames[#frames + 1] = ARGV[i] end

@@ -1,0 +1,118 @@
+// The server that is inspected, or the nodes of a cluster, over links of their own.
+
+import type { Logger } from '../../../runtime/logger.ts';
+import { formatPlace, type Place } from '../address.ts';
+import type { RedisClient } from '../client.ts';
+import { ChannelLocator } from '../cluster/channel-locator.ts';
+import { ClusterTopology } from '../cluster/cluster-topology.ts';
+import type { LinkSettings } from '../link-settings.ts';
+import { RedisLink } from '../redis-link.ts';
+
+export interface InspectedServers {
+  /** @throws TickbusError as `RedisLink.connect` */
+  connect(): Promise<void>;
+  /** A server that stands for all: on a cluster, the settings of one node are reported. */
+  any(): RedisClient;
+  /** The server of a channel. */
+  of(channel: string): Promise<RedisClient>;
+  /** Every server on which channels are published. */
+  all(): Promise<RedisClient[]>;
+  close(): void;
+}
+
+export function inspectedServers(settings: LinkSettings, logger: Logger): InspectedServers {
+  return settings.cluster === undefined
+    ? new SingleServer(settings, logger)
+    : new ClusterMasters(settings, logger);
+}
+
+class SingleServer implements InspectedServers {
+  readonly #link: RedisLink;
+
+  constructor(settings: LinkSettings, logger: Logger) {
+    this.#link = new RedisLink(settings, logger, async () => {});
+  }
+
+  connect(): Promise<void> {
+    return this.#link.connect();
+  }
+
+  any(): RedisClient {
+    return this.#link.client;
+  }
+
+  async of(): Promise<RedisClient> {
+    return this.any();
+  }
+
+  async all(): Promise<RedisClient[]> {
+    return [this.any()];
+  }
+
+  close(): void {
+    this.#link.close();
+  }
+}
+
+class ClusterMasters implements InspectedServers {
+  readonly #settings: LinkSettings;
+  readonly #logger: Logger;
+  readonly #topology: ClusterTopology;
+  readonly #links = new Map<string, RedisLink>();
+  /** Connected by `connect`. */
+  #first: RedisLink;
+
+  constructor(settings: LinkSettings, logger: Logger) {
+    this.#settings = settings;
+    this.#logger = logger;
+    this.#topology = new ClusterTopology(settings, logger);
+    this.#first = this.#linkTo(settings);
+  }
+
+  async connect(): Promise<void> {
+    await this.#topology.refresh();
+    const links = this.#topology.owners.map((place) => this.#linkTo(place));
+    // One node is enough: the others can be down.
+    this.#first = await Promise.any(
+      links.map(async (link) => {
+        await link.connect();
+        return link;
+      }),
+    ).catch((error: AggregateError) => {
+      throw error.errors[0];
+    });
+  }
+
+  any(): RedisClient {
+    return this.#first.client;
+  }
+
+  async of(channel: string): Promise<RedisClient> {
+    const locator = new ChannelLocator(channel, this.#topology, this.#settings);
+    return this.#clientOf(await locator.locate());
+  }
+
+  all(): Promise<RedisClient[]> {
+    return Promise.all(this.#topology.owners.map((place) => this.#clientOf(place)));
+  }
+
+  close(): void {
+    this.#topology.close();
+    for (const link of this.#links.values()) link.close();
+  }
+
+  async #clientOf(place: Place): Promise<RedisClient> {
+    const link = this.#linkTo(place);
+    await link.connect();
+    return link.client;
+  }
+
+  #linkTo({ host, port }: Place): RedisLink {
+    const name = formatPlace({ host, port });
+    const { cluster: _cluster, ...server } = this.#settings;
+    const link =
+      this.#links.get(name) ?? new RedisLink({ ...server, host, port }, this.#logger, async () => {});
+    this.#links.set(name, link);
+    return link;
+  }
+}
