@@ -1,5 +1,6 @@
 // The validated settings of a link to Redis.
 
+import type { Unsubscribe } from '../../runtime/emitter.ts';
 import type { Place, RedisAddress } from './address.ts';
 import type { RedisClient } from './client.ts';
 
@@ -20,4 +21,16 @@ export interface ServerLocator {
   locate(): Promise<Place>;
   /** Checks a new connection before it is used. Rejects if it leads to another server than the one that is wanted. */
   verify(client: RedisClient): Promise<void>;
+  /**
+   * Calls `moveTo` of the link when the server moves, until the returned function is called. A link calls it when it
+   * connects, and ends it when it closes or fails.
+   */
+  watch?(link: MovableLink): Unsubscribe;
+  /** A server has refused a command because it may not be the right one: checks now instead of at the next interval. */
+  recheck?(): void;
+}
+
+/** A link that can change to another server. */
+export interface MovableLink {
+  moveTo(place: Place): void;
 }

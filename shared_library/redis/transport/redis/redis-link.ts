@@ -48,6 +48,7 @@ export class RedisLink {
   #server: LinkSettings;
   #endBackoff: () => void = () => {};
   #cancelAttempt: () => void = () => {};
+  #unwatch: Unsubscribe | undefined;
 
   /** @param prepare sets up a new client, such as its subscriptions, before `connected` is reported */
   constructor(settings: LinkSettings, logger: Logger, prepare: (client: RedisClient) => Promise<unknown>) {
@@ -245,6 +246,11 @@ export class RedisLink {
 
   #enter(state: 'connecting' | 'connected' | 'disconnected' | 'failed' | 'closed', status: LinkStatus): void {
     this.#state = state;
+    if (state === 'connected') this.#unwatch ??= this.#settings.locator?.watch?.(this);
+    if (state === 'failed' || state === 'closed') {
+      this.#unwatch?.();
+      this.#unwatch = undefined;
+    }
     this.#status.emit('status', status);
   }
 

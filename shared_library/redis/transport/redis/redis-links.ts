@@ -4,6 +4,7 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { Connection, Transport } from '../port.ts';
 import type { LinkSettings } from './link-settings.ts';
 import { RedisTransport } from './redis-transport.ts';
+import { withSentinels } from './sentinel/sentinel-locator.ts';
 
 /** One link for publishing and one for subscribing, each created on first use. */
 export class RedisLinks implements Connection {
@@ -13,7 +14,7 @@ export class RedisLinks implements Connection {
   #subscribing: RedisTransport | undefined;
 
   constructor(settings: LinkSettings, logger: Logger) {
-    this.#settings = settings;
+    this.#settings = withSentinels(settings);
     this.#logger = logger;
   }
 

@@ -12,6 +12,7 @@ import { foreignKeyAdvice, foreignKeyFault, parseWhole } from '../foreign-data.t
 import { channelKeys, isFramesName } from '../keys.ts';
 import type { LinkSettings } from '../link-settings.ts';
 import { RedisLink } from '../redis-link.ts';
+import { withSentinels } from '../sentinel/sentinel-locator.ts';
 import {
   type CommandStates,
   PROBES,
@@ -62,7 +63,7 @@ export class RedisInspector {
 
   constructor(settings: LinkSettings, logger: Logger) {
     this.#settings = settings;
-    this.#link = new RedisLink(settings, logger, async () => {});
+    this.#link = new RedisLink(withSentinels(settings), logger, async () => {});
   }
 
   /** @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, without retrying, with advice */
