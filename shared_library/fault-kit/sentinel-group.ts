@@ -63,6 +63,8 @@ export class SentinelGroup implements AsyncDisposable {
     const master = await start([]);
     const masterPort = String(master.proxy.port);
     const replicas = await times(REPLICAS, () => start(['--replicaof', HOST, masterPort]));
+    // A sentinel that starts earlier learns of the replicas only 10 s later.
+    await until('replicas in sync', () => areReplicasInSync(master.server));
     const monitoring = [
       `sentinel monitor mymaster ${HOST} ${masterPort} 2`,
       `sentinel down-after-milliseconds mymaster ${downAfterMs}`,
@@ -98,7 +100,7 @@ export class SentinelGroup implements AsyncDisposable {
 
   /** Resolves when a majority of the sentinels reports a master that matches, and it accepts writes. */
   async untilMaster(matches: (server: ProxiedServer) => boolean): Promise<ProxiedServer> {
-    return this.#until('a master', async () => {
+    return until('a master', async () => {
       const ports = await Promise.all(this.sentinels.map((sentinel) => this.#masterPort(sentinel)));
       for (const one of this.servers) {
         const votes = ports.filter((port) => port === one.proxy.port).length;
@@ -109,16 +111,11 @@ export class SentinelGroup implements AsyncDisposable {
     });
   }
 
-  /** Resolves when the replicas of the master have everything that it had written at the time of the call. */
+  /** Resolves when both replicas of the master have everything that it had written at the time of the call. */
   async catchUp(): Promise<void> {
     const { server } = await this.master();
-    const written = offsetOf(await server.answers('INFO replication'), 'master_repl_offset');
-    await this.#until('replicas in sync', async () => {
-      const replicas =
-        (await server.answers('INFO replication')).match(/^slave\d+:.*state=online.*$/gm) ?? [];
-      const synced = replicas.filter((line) => Number(/offset=(\d+)/.exec(line)?.[1]) >= written);
-      return synced.length > 0 ? true : undefined;
-    });
+    const written = await offsetOf(server);
+    await until('replicas in sync', () => areReplicasInSync(server, written));
   }
 
   /** Replicas receive nothing more from this master. */
@@ -152,7 +149,7 @@ export class SentinelGroup implements AsyncDisposable {
   }
 
   async #untilReady(): Promise<void> {
-    await this.#until('sentinels that know each other', async () => {
+    await until('sentinels that know each other', async () => {
       const replies = await Promise.all(
         this.sentinels.map(({ server }) => server.answers(...this.#login, `SENTINEL MASTER ${this.name}`)),
       );
@@ -160,7 +157,7 @@ export class SentinelGroup implements AsyncDisposable {
         (reply) =>
           field(reply, 'num-slaves') === REPLICAS && field(reply, 'num-other-sentinels') === SENTINELS - 1,
       );
-      return isReady ? true : undefined;
+      return isReady;
     });
     await this.catchUp();
   }
@@ -174,16 +171,27 @@ export class SentinelGroup implements AsyncDisposable {
   get #login(): readonly string[] {
     return this.#password === undefined ? [] : [`AUTH ${this.#password}`];
   }
+}
 
-  async #until<T>(what: string, find: () => Promise<T | undefined>): Promise<T> {
-    const deadline = performance.now() + TIMEOUT_MS;
-    for (;;) {
-      const found = await find();
-      if (found !== undefined) return found;
-      if (performance.now() > deadline) throw new Error(`There were no ${what} within ${TIMEOUT_MS} ms.`);
-      await sleep(POLL_MS);
-    }
+/** Polls until `find` resolves with a value other than false and undefined. */
+async function until<T>(what: string, find: () => Promise<T | false | undefined>): Promise<T> {
+  const deadline = performance.now() + TIMEOUT_MS;
+  for (;;) {
+    const found = await find();
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() > deadline) throw new Error(`There were no ${what} within ${TIMEOUT_MS} ms.`);
+    await sleep(POLL_MS);
   }
+}
+
+async function areReplicasInSync(master: LocalRedis, offset = 0): Promise<boolean> {
+  const info = await master.answers('INFO replication');
+  const replicas = info.match(/^slave\d+:.*state=online.*$/gm) ?? [];
+  return replicas.filter((line) => Number(/offset=(\d+)/.exec(line)?.[1]) >= offset).length === REPLICAS;
+}
+
+async function offsetOf(master: LocalRedis): Promise<number> {
+  return Number(/^master_repl_offset:(\d+)/m.exec(await master.answers('INFO replication'))?.[1]);
 }
 
 async function startProxied(
@@ -202,8 +210,4 @@ function times<T>(count: number, create: () => Promise<T>): Promise<T[]> {
 /** The value after a name in a reply of bulk strings. */
 function field(reply: string, name: string): number {
   return Number(new RegExp(`\\r\\n${name}\\r\\n\\$\\d+\\r\\n(\\d+)\\r\\n`).exec(reply)?.[1]);
-}
-
-function offsetOf(info: string, name: string): number {
-  return Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1]);
 }

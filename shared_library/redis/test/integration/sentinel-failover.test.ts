@@ -55,6 +55,10 @@ class Traffic {
     this.#burst = this.#publishAll();
   }
 
+  async untilHandled(count: number): Promise<void> {
+    await Promise.all(this.recorders.map((recorder) => recorder.until(({ seen }) => seen.length >= count)));
+  }
+
   /** Resolves when a message that was published after this call has been handled on every channel. */
   async untilLive(): Promise<void> {
     const from = this.ledger.next;
@@ -122,7 +126,7 @@ describe('a failover by Sentinel', () => {
       const master = await group.master();
       const traffic = new Traffic(group);
       await traffic.start();
-      await traffic.untilLive();
+      await traffic.untilHandled(100);
       await inject(group, master);
       const failedAt = performance.now();
       const promoted = await group.untilMaster((server) => server !== master);
