@@ -5,7 +5,7 @@ import { freePort, type LocalRedis, startLocalRedis } from '@tickbus/local-redis
 import type { Random } from '@tickbus/test-kit/random';
 import { type ProxiedLink, TcpProxy } from './proxy.ts';
 
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 30_000;
 const POLL_MS = 20;
 const HOST = '127.0.0.1';
 const REPLICAS = 2;
@@ -22,6 +22,8 @@ export interface SentinelGroupOptions {
   readonly downAfterMs?: number;
   /** More arguments of the Redis servers, such as `['--min-replicas-to-write', '1']`. */
   readonly args?: readonly string[];
+  /** More lines of the configuration of the sentinels, such as `sentinel auth-user mymaster sentinel`. */
+  readonly sentinelLines?: readonly string[];
   /** The password of the sentinels. Default: none. */
   readonly sentinelPassword?: string;
 }
@@ -52,7 +54,7 @@ export class SentinelGroup implements AsyncDisposable {
 
   /** Resolves when the replicas are in sync and all sentinels know each other and the replicas, after about 2 s. */
   static async start(options: SentinelGroupOptions): Promise<SentinelGroup> {
-    const { random, downAfterMs = 1_000, args = [], sentinelPassword } = options;
+    const { random, downAfterMs = 1_000, args = [], sentinelLines = [], sentinelPassword } = options;
     const start = async (more: readonly string[]) =>
       startProxied(random, (port, announced) =>
         startLocalRedis({
@@ -69,6 +71,7 @@ export class SentinelGroup implements AsyncDisposable {
       `sentinel monitor mymaster ${HOST} ${masterPort} 2`,
       `sentinel down-after-milliseconds mymaster ${downAfterMs}`,
       'sentinel failover-timeout mymaster 6000',
+      ...sentinelLines,
       ...(sentinelPassword === undefined
         ? []
         : [`requirepass ${sentinelPassword}`, `sentinel sentinel-pass ${sentinelPassword}`]),
@@ -105,7 +108,8 @@ export class SentinelGroup implements AsyncDisposable {
       for (const one of this.servers) {
         const votes = ports.filter((port) => port === one.proxy.port).length;
         if (votes * 2 <= SENTINELS || !matches(one)) continue;
-        if ((await one.server.answers('ROLE')).includes('master')) return one;
+        const role = await one.server.answers('ROLE').catch(() => '');
+        if (role.includes('master')) return one;
       }
       return undefined;
     });
@@ -118,12 +122,27 @@ export class SentinelGroup implements AsyncDisposable {
     await until('replicas in sync', () => areReplicasInSync(server, written));
   }
 
+  /** Resolves when the master counts this many replicas. */
+  async untilReplicas({ server }: ProxiedServer, count: number): Promise<void> {
+    await until(`masters with ${count} replicas`, async () =>
+      (await server.answers('INFO replication')).includes(`connected_slaves:${count}\r`),
+    );
+  }
+
   /** Replicas receive nothing more from this master. */
   async lag(master: ProxiedServer): Promise<void> {
-    const list = await master.server.answers('CLIENT LIST TYPE replica');
-    for (const link of master.proxy.links)
-      if (list.includes(` addr=${HOST}:${link.serverSidePort} `))
-        link.inject({ type: 'blackhole' }, 'to_client');
+    for (const link of await this.linksTo(master, ' flags=S '))
+      link.inject({ type: 'blackhole' }, 'to_client');
+  }
+
+  /** The connections to a server or sentinel whose line in `CLIENT LIST` contains `text`, such as ` name=tickbus:`. */
+  async linksTo({ server, proxy }: ProxiedServer, text: string): Promise<ProxiedLink[]> {
+    const login = this.servers.some((one) => one.server === server) ? [] : this.#login;
+    const list = await server.answers(...login, 'CLIENT LIST');
+    const lines = list.split('\n').filter((line) => line.includes(text));
+    return proxy.links.filter(({ serverSidePort }) =>
+      lines.some((line) => line.includes(` addr=${HOST}:${serverSidePort} `)),
+    );
   }
 
   /**
@@ -149,15 +168,18 @@ export class SentinelGroup implements AsyncDisposable {
   }
 
   async #untilReady(): Promise<void> {
-    await until('sentinels that know each other', async () => {
-      const replies = await Promise.all(
+    let replies: readonly string[] = [];
+    const isReady = async () => {
+      replies = await Promise.all(
         this.sentinels.map(({ server }) => server.answers(...this.#login, `SENTINEL MASTER ${this.name}`)),
       );
-      const isReady = replies.every(
+      return replies.every(
         (reply) =>
           field(reply, 'num-slaves') === REPLICAS && field(reply, 'num-other-sentinels') === SENTINELS - 1,
       );
-      return isReady;
+    };
+    await until('sentinels that know each other', isReady).catch((error: unknown) => {
+      throw new Error(`The sentinels report:\n${replies.join('\n')}`, { cause: error });
     });
     await this.catchUp();
   }

@@ -42,6 +42,8 @@ describeTransport('sentinel', async () => {
     },
     async restore() {
       await server.start();
+      // A lease needs a replica.
+      await group.catchUp();
     },
     async close() {
       await Promise.all(connections.map((connection) => connection.close()));

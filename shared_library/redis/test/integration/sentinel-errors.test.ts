@@ -2,7 +2,7 @@
 
 import { SentinelGroup } from '@tickbus/fault-kit/sentinel-group';
 import { freePort } from '@tickbus/local-redis';
-import { silentLogger } from '@tickbus/test-kit';
+import { EventRecorder, silentLogger } from '@tickbus/test-kit';
 import { Random } from '@tickbus/test-kit/random';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { RedisConnection } from '../../connection.ts';
@@ -81,5 +81,47 @@ describe('a connection behind Sentinel', () => {
     const startedAt = performance.now();
     await connect(group.url);
     expect(performance.now() - startedAt).toBeLessThan(3_000);
+  });
+});
+
+describe('a publish that the server refuses', () => {
+  const channel = { name: 'SENTINEL_REFUSALS', kind: 'event', history: 0 } as const;
+  const batch = [{ json: '{"message_type":"note","data":{},"timestamp":1,"sender":"t"}' }];
+
+  async function connectedLink() {
+    const connection = new RedisConnection({ url: group.url, logger: silentLogger });
+    onTestFinished(() => connection.close());
+    const link = connection.publishing;
+    await link.connect();
+    const statuses = new EventRecorder<string>();
+    link.onStatus(({ type }) => statuses.add(type));
+    return { link, statuses };
+  }
+
+  it('because it became a replica is not published, and the link looks for the master', async () => {
+    const { link, statuses } = await connectedLink();
+    const { server } = await group.master();
+    await server.answers('REPLICAOF 127.0.0.1 1');
+    await expect(link.publish(channel, batch)).rejects.toMatchObject({
+      code: 'TICKBUS_SERVER_ERROR',
+      message: expect.stringContaining('READONLY'),
+    });
+    expect(statuses.items[0]).toBe('disconnected');
+    await server.answers('REPLICAOF NO ONE');
+    await statuses.first((type) => type === 'connected');
+    await link.publish(channel, batch);
+  });
+
+  it('because it has too few replicas is not published, and the link stays', async () => {
+    const { link, statuses } = await connectedLink();
+    const { server } = await group.master();
+    await server.answers('CONFIG SET min-replicas-to-write 9');
+    await expect(link.publish(channel, batch)).rejects.toMatchObject({
+      code: 'TICKBUS_SERVER_ERROR',
+      message: expect.stringContaining('NOREPLICAS'),
+    });
+    await server.answers('CONFIG SET min-replicas-to-write 0');
+    await link.publish(channel, batch);
+    expect(statuses.items).toEqual([]);
   });
 });

@@ -157,8 +157,12 @@ export function linkError(error: unknown, address: RedisAddress): TickbusError {
   if (foreign !== undefined) return foreign;
   const fault = tlsFault(cause);
   const code =
-    refusalCode(replyPrefix(cause)) ?? (fault === undefined ? 'TICKBUS_NOT_CONNECTED' : 'TICKBUS_TLS_FAILED');
-  const reason = fault ?? `${message(cause, address)}. ${adviceOn(code, cause)}`;
+    refusalCode(replyPrefix(cause)) ??
+    locatorCode(cause) ??
+    (fault === undefined ? 'TICKBUS_NOT_CONNECTED' : 'TICKBUS_TLS_FAILED');
+  const reason =
+    fault ??
+    (cause instanceof TickbusError ? cause.message : `${message(cause, address)}. ${adviceOn(code, cause)}`);
   const text = `The link to Redis at ${formatAddress(address)} was lost: ${reason}`.trimEnd();
   return createError(code, text, cause, address);
 }
@@ -170,9 +174,16 @@ export function linkError(error: unknown, address: RedisAddress): TickbusError {
 export function isPermanent(error: unknown): boolean {
   const cause = rootCause(error);
   if (tlsFault(cause) !== undefined) return true;
-  if (cause instanceof TickbusError) return cause.code === 'TICKBUS_INVALID_OPTION';
+  if (cause instanceof TickbusError)
+    return cause.code === 'TICKBUS_INVALID_OPTION' || locatorCode(cause) !== undefined;
   const word = replyPrefix(cause);
   return word !== undefined && refusalCode(word) !== 'TICKBUS_SERVER_ERROR';
+}
+
+/** The code if the error is of a `ServerLocator` whose credentials or TLS settings were rejected. */
+function locatorCode(error: unknown): ErrorCode | undefined {
+  const code = error instanceof TickbusError ? error.code : undefined;
+  return code === 'TICKBUS_AUTH_FAILED' || code === 'TICKBUS_TLS_FAILED' ? code : undefined;
 }
 
 /** Whether a running script keeps the server busy, so that a later retry can succeed. */

@@ -23,6 +23,7 @@ import { commandError, isDenied, isWrongType } from './error-mapping.ts';
 import { foreignKeyError, parseWhole } from './foreign-data.ts';
 import { channelKeys } from './keys.ts';
 import { ExclusiveLease } from './lease/exclusive-lease.ts';
+import { ReplicaConfirmation } from './lease/replica-confirmation.ts';
 import { TokenLease } from './lease/token-lease.ts';
 import type { LinkSettings } from './link-settings.ts';
 import { parseLease } from './parse-lease.ts';
@@ -136,10 +137,12 @@ export class RedisTransport implements Transport {
   }
 
   /** A lease with an exclusive writer has its own connection, which acts as its fence. */
-  lease(channel: ChannelSpec): LeaseOperations {
-    if (!hasExclusiveWriter(channel)) return new TokenLease(channel, this, (command) => this.#run(command));
+  lease(channel: ChannelSpec, replicas = this.#settings.sentinel === undefined ? 0 : 1): LeaseOperations {
+    const confirmation = new ReplicaConfirmation(channel, replicas, this.#settings);
+    if (!hasExclusiveWriter(channel))
+      return new TokenLease(channel, this, confirmation, (command) => this.#run(command));
     const settings = { ...this.#settings, name: this.#settings.name.replace(/:[a-z]+$/, ':lease') };
-    const lease = new ExclusiveLease(channel, settings, this.#logger, (closed) =>
+    const lease = new ExclusiveLease(channel, settings, confirmation, this.#logger, (closed) =>
       this.#leases.delete(closed),
     );
     this.#leases.add(lease);
@@ -193,6 +196,7 @@ export class RedisTransport implements Transport {
     try {
       return await command(client);
     } catch (error) {
+      this.#link.onRefusal(client, error);
       throw commandError(error, this.#settings, effect);
     }
   }

@@ -12,7 +12,7 @@ import { foreignKeyAdvice, foreignKeyFault, parseWhole } from '../foreign-data.t
 import { channelKeys, isFramesName } from '../keys.ts';
 import type { LinkSettings } from '../link-settings.ts';
 import { RedisLink } from '../redis-link.ts';
-import { withSentinels } from '../sentinel/sentinel-locator.ts';
+import { SentinelLocator, withSentinels } from '../sentinel/sentinel-locator.ts';
 import {
   type CommandStates,
   PROBES,
@@ -62,8 +62,8 @@ export class RedisInspector {
   readonly #link: RedisLink;
 
   constructor(settings: LinkSettings, logger: Logger) {
-    this.#settings = settings;
-    this.#link = new RedisLink(withSentinels(settings), logger, async () => {});
+    this.#settings = withSentinels(settings);
+    this.#link = new RedisLink(this.#settings, logger, async () => {});
   }
 
   /** @throws TickbusError `TICKBUS_CONNECT_FAILED` or `TICKBUS_AUTH_FAILED`, without retrying, with advice */
@@ -77,17 +77,22 @@ export class RedisInspector {
 
   /** Settings and state of the server. A field is undefined if the user lacks the permission to read it. */
   async inspect(): Promise<ServerReport> {
-    const [info, buffers, save, user] = await Promise.all([
+    const { locator } = this.#settings;
+    const [info, buffers, save, minReplicas, user, sentinels] = await Promise.all([
       this.#ifAllowed((client) => client.info()),
       this.#ifAllowed((client) => client.configGet('client-output-buffer-limit')),
       this.#ifAllowed((client) => client.configGet('save')),
+      this.#ifAllowed((client) => client.configGet('min-replicas-to-write')),
       this.#ifAllowed((client) => client.aclWhoAmI()),
+      locator instanceof SentinelLocator ? locator.report() : undefined,
     ]);
     return {
       ...parseServerFacts(info),
       pubsubBuffer: parseOutputBuffer(buffers?.['client-output-buffer-limit'], 'pubsub'),
       normalBuffer: parseOutputBuffer(buffers?.['client-output-buffer-limit'], 'normal'),
       savePoints: save?.save,
+      minReplicas: toNumber(minReplicas?.['min-replicas-to-write']),
+      sentinels,
       user,
     };
   }
@@ -218,4 +223,8 @@ export class RedisInspector {
       throw commandError(error, this.#settings, 'read');
     }
   }
+}
+
+function toNumber(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text);
 }

@@ -10,11 +10,15 @@ const ANSWER_TIMEOUT_MS = 500;
 
 /** What one sentinel knows. */
 export interface SentinelAnswer {
+  /** The id of the sentinel: it can have several addresses. */
+  readonly id: string;
   readonly master: Place;
   /** The configuration epoch, which grows with every failover. */
   readonly epoch: number;
-  /** The other sentinels of this master. */
+  /** The other sentinels of this master, as far as the user may read them. */
   readonly others: readonly Place[];
+  /** Number of sentinels that it knows, itself included. */
+  readonly sentinels: number;
 }
 
 /** Connects when it is asked, and stays connected until `close` or a failure. */
@@ -62,17 +66,21 @@ export class SentinelConnection {
     const client = this.#client ?? (await this.#connect());
     const send = (...words: string[]) => client.sendCommand(['SENTINEL', ...words, this.#master]);
     // During a failover, only GET-MASTER-ADDR-BY-NAME names the promoted replica under the new epoch.
-    const [master, address, others] = await Promise.all([
+    const [id, master, address, others] = await Promise.all([
+      client.sendCommand(['SENTINEL', 'MYID']),
       send('MASTER'),
       send('GET-MASTER-ADDR-BY-NAME'),
       // Optional: the user may lack the permission.
       send('SENTINELS').catch(() => []),
     ]);
-    const epoch = Number(fieldsOf(master)['config-epoch']);
+    const fields = fieldsOf(master);
+    const epoch = Number(fields['config-epoch']);
+    const sentinels = 1 + Number(fields['num-other-sentinels'] ?? 0);
     const [host, port] = Array.isArray(address) ? address : [];
     if (!Number.isSafeInteger(epoch) || typeof host !== 'string' || !(Number(port) > 0))
       throw new Error('It replied with no address of a master');
-    return { master: { host, port: Number(port) }, epoch, others: placesIn(others) };
+    const place = { host, port: Number(port) };
+    return { id: String(id), master: place, epoch, others: placesIn(others), sentinels };
   }
 
   async #connect(): Promise<RedisClient> {

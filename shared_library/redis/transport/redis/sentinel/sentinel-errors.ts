@@ -1,6 +1,11 @@
 // The error when no sentinel names the master: why each of them does not.
 
-import { ConnectionTimeoutError, ErrorReply } from 'redis';
+import {
+  ConnectionTimeoutError,
+  ErrorReply,
+  ReconnectStrategyError,
+  SocketClosedUnexpectedlyError,
+} from 'redis';
 import { type ErrorCode, TickbusError } from '../../../errors.ts';
 import { printable } from '../../../runtime/printable.ts';
 import { formatPlace, type Place, type RedisAddress, type SentinelGroup } from '../address.ts';
@@ -27,13 +32,22 @@ export function sentinelsError(
   { tls }: Pick<RedisAddress, 'tls'>,
   group: SentinelGroup,
 ): TickbusError {
-  const reasons = failures.map(({ place, error }) => ({ place, ...reasonOf(error, group, tls) }));
-  const list = reasons.map(({ place, text }) => `${formatPlace(place)} ${text}`).join('; ');
+  const reasons = failures.map(({ error }) => reasonOf(error, group, tls));
+  const list = failures.map((failure) => describeFailure(failure, { tls }, group)).join('; ');
   const [first] = CODES.flatMap((code) => reasons.filter((reason) => reason.code === code));
   const { code, advice } = first ?? { code: 'TICKBUS_CONNECT_FAILED', advice: START };
   const start = `No sentinel names the master "${group.master}", so Redis cannot be found`;
   const field = code === 'TICKBUS_AUTH_FAILED' ? { field: 'sentinel_password' } : {};
   return new TickbusError(code, `${start}: ${list}. ${advice}`, field);
+}
+
+/** Place and reason, such as `10.0.0.1:26379 refused the connection`. */
+export function describeFailure(
+  { place, error }: SentinelFailure,
+  { tls }: Pick<RedisAddress, 'tls'>,
+  group: SentinelGroup,
+): string {
+  return `${formatPlace(place)} ${reasonOf(error, group, tls).text}`;
 }
 
 /** In order of precedence: a rejected password needs an action even if other sentinels are only down. */
@@ -47,7 +61,8 @@ const CODES = [
 const START = 'Start the sentinels, or correct their hosts and ports in the URL (the default port is 26379).';
 
 function reasonOf(error: unknown, group: SentinelGroup, tls: boolean): Reason {
-  const cause = error instanceof AggregateError ? error.errors[0] : error;
+  const thrown = error instanceof ReconnectStrategyError ? error.socketError : error;
+  const cause = thrown instanceof AggregateError ? thrown.errors[0] : thrown;
   const fault = tlsFault(cause);
   if (fault !== undefined)
     return { code: 'TICKBUS_TLS_FAILED', text: `failed: ${fault.replace(/\..*$/s, '')}`, advice: fault };
@@ -80,11 +95,15 @@ function replyReason(reply: ErrorReply, group: SentinelGroup): Reason {
     };
   const advice =
     word === 'NOPERM'
-      ? 'Give the user of the sentinels +sentinel|master, +sentinel|get-master-addr-by-name and +sentinel|sentinels.'
+      ? 'Give the user of the sentinels +sentinel|myid, +sentinel|master, +sentinel|get-master-addr-by-name and ' +
+        '+sentinel|sentinels.'
       : 'Check the log of the sentinels.';
   const code = word === 'NOPERM' ? 'TICKBUS_DENIED' : 'TICKBUS_CONNECT_FAILED';
   return { code, text: `replied: ${shown(reply, group)}`, advice };
 }
+
+const CLOSED = 'closed the connection';
+const CLOSED_WITHOUT_TLS = `${CLOSED} (it may require TLS: rediss+sentinel://)`;
 
 function connectFailure(cause: unknown, tls: boolean): string | undefined {
   switch ((cause as { code?: unknown } | undefined)?.code) {
@@ -97,8 +116,9 @@ function connectFailure(cause: unknown, tls: boolean): string | undefined {
     case 'ENETUNREACH':
       return 'cannot be reached';
     case 'ECONNRESET':
-      return tls ? 'closed the connection' : 'closed the connection (it may require TLS: rediss+sentinel://)';
+      return tls ? CLOSED : CLOSED_WITHOUT_TLS;
   }
+  if (cause instanceof SocketClosedUnexpectedlyError) return tls ? CLOSED : CLOSED_WITHOUT_TLS;
   return cause instanceof ConnectionTimeoutError ? 'did not answer in time' : undefined;
 }
 

@@ -1,24 +1,38 @@
 // Finds the master behind Redis Sentinel, and moves links when it changes.
 
+import { TickbusError } from '../../../errors.ts';
 import type { Unsubscribe } from '../../../runtime/emitter.ts';
 import { formatPlace, type Place, type SentinelGroup } from '../address.ts';
 import type { RedisClient } from '../client.ts';
 import type { LinkSettings, MovableLink, ServerLocator } from '../link-settings.ts';
 import { type SentinelAnswer, SentinelConnection } from './sentinel-connection.ts';
-import { type SentinelFailure, sentinelsError } from './sentinel-errors.ts';
+import { describeFailure, type SentinelFailure, sentinelsError } from './sentinel-errors.ts';
 
 /** Milliseconds between two rounds of questions while a link exists. */
 const WATCH_MS = 1_000;
 /** Maximum number of sentinels that are asked. Named ones count, and a faulty sentinel can name any number. */
 const MAX_SENTINELS = 32;
 
+/** The sentinels of an address. */
+export interface SentinelReport {
+  /** The name of the master in their configuration. */
+  readonly name: string;
+  /** Number of sentinels that answer. */
+  readonly answering: number;
+  /** Number of all sentinels that watch the master, as they report it. */
+  readonly known: number;
+  /** Why an address of a sentinel does not answer, such as `10.0.0.1:26379 refused the connection`. */
+  readonly failures: readonly string[];
+}
+
 /**
  * Each round asks all known sentinels, and those that they name, at once. The answer with the highest configuration
- * epoch wins: a sentinel that is cut off from the others knows an older master, with a lower epoch. So the master never
- * goes back to a lower epoch, unless the majority of the sentinels report it: then an operator has set them up again.
+ * epoch wins, because every failover increases it: a sentinel that is cut off from the others names an older master. So
+ * the master never goes back to a lower epoch, unless the majority of the sentinels report it: then an operator has set
+ * them up again.
  *
- * One locator serves all links of a connection. The connections to the sentinels stay open while a link is connected or
- * reconnects.
+ * One locator serves all links of a connection. The connections to the sentinels stay open while a link connects, is
+ * connected, or reconnects.
  */
 export class SentinelLocator implements ServerLocator {
   readonly #settings: LinkSettings;
@@ -28,6 +42,7 @@ export class SentinelLocator implements ServerLocator {
   /** The latest master that won a round. */
   #master: SentinelAnswer | undefined;
   #round: Promise<SentinelAnswer> | undefined;
+  #report: SentinelReport | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(settings: LinkSettings, group: SentinelGroup) {
@@ -46,29 +61,31 @@ export class SentinelLocator implements ServerLocator {
   async verify(client: RedisClient): Promise<void> {
     const reply = await client.sendCommand<Record<string, unknown>>(['HELLO']);
     if (reply.role === 'master') return;
-    throw new Error(
-      'it is a replica, and the sentinels have named it the master of ' +
-        `${this.#group.master}: a failover is not finished, so nothing can be published. Retry in some seconds`,
-    );
+    const text =
+      `The server that the sentinels name as the master "${this.#group.master}" is a replica: a failover is not ` +
+      'finished, and nothing can be published until it is. Retry in some seconds.';
+    throw new TickbusError('TICKBUS_CONNECT_FAILED', text);
   }
 
   watch(link: MovableLink): Unsubscribe {
     this.#links.add(link);
-    this.#timer ??= setInterval(() => this.recheck(), WATCH_MS).unref();
+    this.#timer ??= setInterval(() => void this.#ask().catch(() => {}), WATCH_MS).unref();
     return () => {
       this.#links.delete(link);
       this.#closeIfUnused();
     };
   }
 
-  /** A failed round moves no link: as long as no sentinel reports another master, the present one is the best. */
-  recheck(): void {
-    this.#ask().then(
-      ({ master }) => {
-        for (const link of this.#links) link.moveTo(master);
-      },
-      () => {},
-    );
+  /** A round that is under way may have begun before the reason to ask. A failed round moves no link. */
+  async recheck(): Promise<void> {
+    await this.#round?.catch(() => {});
+    await this.#ask().catch(() => {});
+  }
+
+  /** What the sentinels report now. */
+  async report(): Promise<SentinelReport | undefined> {
+    await this.#ask();
+    return this.#report;
   }
 
   /** Concurrent calls share a round. */
@@ -88,6 +105,8 @@ export class SentinelLocator implements ServerLocator {
       const answer = sentinel.ask().then(
         (given) => {
           given.others.forEach(ask);
+          // Without waiting for slower sentinels.
+          if (given.epoch > (this.#master?.epoch ?? given.epoch)) this.#moveLinks(given);
           return given;
         },
         (error: unknown): SentinelFailure => ({ place, error }),
@@ -95,26 +114,43 @@ export class SentinelLocator implements ServerLocator {
       asked.set(formatPlace(place), answer);
     };
     for (const { place } of [...this.#sentinels.values()]) ask(place);
-    const answers: SentinelAnswer[] = [];
+    const byId = new Map<string, SentinelAnswer>();
     const failures: SentinelFailure[] = [];
     // The map grows during the loop: an answer adds the sentinels that it names before it resolves.
     for (const pending of asked.values()) {
       const answer = await pending;
       if ('error' in answer) failures.push(answer);
-      else answers.push(answer);
+      else byId.set(answer.id, answer);
     }
-    this.#master = this.#winner(answers, failures);
-    return this.#master;
+    const answers = [...byId.values()];
+    if (answers.length === 0) throw sentinelsError(failures, this.#settings, this.#group);
+    this.#forget(failures, answers);
+    this.#report = {
+      name: this.#group.master,
+      answering: answers.length,
+      known: Math.max(...answers.map(({ sentinels }) => sentinels)),
+      failures: failures.map((failure) => describeFailure(failure, this.#settings, this.#group)),
+    };
+    return this.#moveLinks(this.#winner(answers));
   }
 
-  #winner(answers: readonly SentinelAnswer[], failures: readonly SentinelFailure[]): SentinelAnswer {
-    const [latest] = [...answers].sort((a, b) => b.epoch - a.epoch);
-    if (latest === undefined) throw sentinelsError(failures, this.#settings, this.#group);
+  #moveLinks(latest: SentinelAnswer): SentinelAnswer {
+    this.#master = latest;
+    for (const link of this.#links) link.moveTo(latest.master);
+    return latest;
+  }
+
+  /** @param answers at least one */
+  #winner(answers: readonly SentinelAnswer[]): SentinelAnswer {
+    const latest = answers.reduce((best, answer) => (answer.epoch > best.epoch ? answer : best));
     const known = this.#master;
     if (known === undefined || latest.epoch > known.epoch) return latest;
-    const supporters = answers.filter(({ master }) => formatPlace(master) === formatPlace(latest.master));
-    const isMajority = supporters.length * 2 > 1 + Math.max(...answers.map(({ others }) => others.length));
-    return isMajority ? latest : known;
+    const naming = (wanted: Place) =>
+      answers.filter(({ master }) => formatPlace(master) === formatPlace(wanted));
+    // Sentinels can spell one place in two ways, as a host name and as an address.
+    if (naming(known.master).some(({ epoch }) => epoch === known.epoch)) return known;
+    const sentinels = Math.max(...answers.map((answer) => answer.sentinels));
+    return naming(latest.master).length * 2 > sentinels ? latest : known;
   }
 
   #add(place: Place): SentinelConnection | undefined {
@@ -122,6 +158,15 @@ export class SentinelLocator implements ServerLocator {
     if (!this.#sentinels.has(key) && this.#sentinels.size < MAX_SENTINELS)
       this.#sentinels.set(key, new SentinelConnection(place, this.#settings, this.#group));
     return this.#sentinels.get(key);
+  }
+
+  /** Sentinels that fail, are not of the address, and are named by nobody: they have moved or were removed. */
+  #forget(failures: readonly SentinelFailure[], answers: readonly SentinelAnswer[]): void {
+    const kept = new Set(
+      [...this.#group.places, ...answers.flatMap(({ others }) => others)].map(formatPlace),
+    );
+    for (const key of failures.map(({ place }) => formatPlace(place)))
+      if (!kept.has(key)) this.#sentinels.delete(key);
   }
 
   #closeIfUnused(): void {

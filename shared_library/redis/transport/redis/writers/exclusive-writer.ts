@@ -23,6 +23,8 @@ export interface ExclusiveWriterOptions {
   readonly channel: ChannelSpec;
   /** The state of the connection is unknown or wrong, so the link must reconnect. */
   readonly onUntrusted: (client: RedisClient, error: unknown) => void;
+  /** The server rejected a whole batch. */
+  readonly onRefusal: (client: RedisClient, error: unknown) => void;
   /** Error factories: rejected by the server, unknown outcome, never executed. */
   readonly refusedError: (error: unknown) => TickbusError;
   readonly unknownError: (reason: string) => TickbusError;
@@ -225,6 +227,7 @@ export class ExclusiveWriter implements Writer {
       case 'refused':
         this.#isDraining = true;
         sent.reject(this.#options.refusedError(outcome.error));
+        this.#options.onRefusal(client, outcome.error);
         break;
       case 'partial':
         sent.reject(
