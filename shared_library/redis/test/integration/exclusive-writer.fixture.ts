@@ -207,7 +207,6 @@ export function useWriterHarness() {
         db: 0,
         tls: false,
         name: 'scripts',
-        reconnect: false,
         connectTimeoutMs: 5_000,
       });
       client.on('error', () => {});

@@ -74,7 +74,7 @@ const FAULTS: readonly Fault[] = [
 describe('when the master', () => {
   it.each(FAULTS)(
     '$fault, all channels are live again in time, and no loss is silent',
-    async ({ fault, args, inject }) => {
+    async ({ args, inject }) => {
       const { group, traffic, master } = await startTraffic(args);
       await inject(group, master);
       const failedAt = performance.now();

@@ -1,13 +1,18 @@
 // Creates all Redis clients. docs/decisions/0015-redis-client.md has the reason for each option.
 
 import { createClient, defineScript, RESP_TYPES } from 'redis';
-import { isSocketPath } from './address.ts';
+import { isSocketPath, type RedisAddress } from './address.ts';
 import { tlsOptions } from './certificates.ts';
 import { DECLARE_DEMAND, READ_DEMAND, WITHDRAW_DEMAND } from './demand-scripts.ts';
 import { ACTIVATE_LEASE, RELEASE_LEASE, RENEW_LEASE, RESERVE_LEASE } from './lease/lease-scripts.ts';
-import type { LinkSettings } from './link-settings.ts';
 import { READ_CHANNEL } from './read-script.ts';
 import { PUBLISH_BATCH } from './writers/shared-writer.ts';
+
+export interface ClientSettings extends RedisAddress {
+  readonly connectTimeoutMs: number;
+  /** The name of the connection in `CLIENT LIST`. */
+  readonly name: string;
+}
 
 export type RedisClient = ReturnType<typeof createRedisClient>;
 
@@ -29,7 +34,7 @@ let template: ReturnType<typeof newTemplate> | undefined;
  *
  * @throws TickbusError `TICKBUS_INVALID_OPTION` if a certificate file cannot be read
  */
-export function createRedisClient(settings: LinkSettings) {
+export function createRedisClient(settings: ClientSettings) {
   const { db, username, password, connectTimeoutMs, name } = settings;
   template ??= newTemplate();
   return template.duplicate({
@@ -46,7 +51,7 @@ export function createRedisClient(settings: LinkSettings) {
   });
 }
 
-function endpoint({ host, port, tls, certificates }: LinkSettings) {
+function endpoint({ host, port, tls, certificates }: ClientSettings) {
   if (isSocketPath(host)) return { path: host };
   return { host, port, ...(tls ? { tls: true as const, ...tlsOptions(host, certificates) } : {}) };
 }

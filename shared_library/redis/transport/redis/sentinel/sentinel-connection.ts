@@ -2,8 +2,7 @@
 
 import { ConnectionTimeoutError } from 'redis';
 import type { Place, SentinelGroup } from '../address.ts';
-import { createRedisClient, type RedisClient } from '../client.ts';
-import type { LinkSettings } from '../link-settings.ts';
+import { type ClientSettings, createRedisClient, type RedisClient } from '../client.ts';
 
 /** Milliseconds that a sentinel has for its answer, including connecting. Links wait for the slowest one. */
 const ANSWER_TIMEOUT_MS = 500;
@@ -24,11 +23,11 @@ export interface SentinelAnswer {
 /** Connects when it is asked, and stays connected until `close` or a failure. */
 export class SentinelConnection {
   readonly place: Place;
-  readonly #settings: LinkSettings;
+  readonly #settings: ClientSettings;
   readonly #master: string;
   #client: RedisClient | undefined;
 
-  constructor(place: Place, settings: LinkSettings, { master, username, password }: SentinelGroup) {
+  constructor(place: Place, settings: ClientSettings, { master, username, password }: SentinelGroup) {
     const { tls, certificates, name } = settings;
     this.place = place;
     this.#master = master;
@@ -38,7 +37,6 @@ export class SentinelConnection {
       db: 0,
       tls,
       name: `${name}:sentinel`,
-      reconnect: false,
       connectTimeoutMs: ANSWER_TIMEOUT_MS,
       ...(certificates === undefined ? {} : { certificates }),
       ...(username === undefined ? {} : { username }),
