@@ -5,6 +5,7 @@ import { clockFindings } from './clock-findings.ts';
 import { commandFindings } from './command-findings.ts';
 import { type DoctorFinding, unreadable } from './finding.ts';
 import { permissionFindings } from './permission-findings.ts';
+import { sentinelFindings } from './sentinel-findings.ts';
 import { serverFindings } from './server-findings.ts';
 import { writerFindings } from './writer-findings.ts';
 
@@ -20,6 +21,7 @@ export interface ServerFacts {
 export function diagnose({ server, clock, commands, permissions, channels }: ServerFacts): DoctorFinding[] {
   return [
     ...serverFindings(server),
+    ...sentinelFindings(server),
     ...commandFindings(commands, server.user),
     ...permissionFindings(permissions, server.user),
     ...keyFindings(channels),

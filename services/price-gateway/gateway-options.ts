@@ -27,6 +27,8 @@ export interface GatewayOptions extends Partial<SessionTimes> {
   readonly demandIntervalMs?: number;
   /** Milliseconds without a renewal after which the lease expires and the standby takes over. Default 3,000. */
   readonly leaseTtlMs?: number;
+  /** Number of replicas that must confirm the lease: see `RedisLease`. Default 1 behind Redis Sentinel, else 0. */
+  readonly leaseReplicas?: number;
   /** Maximum connection attempts of all gateways together in `connectWindowMs`. Default 10. */
   readonly connectLimit?: number;
   /** Window of `connectLimit`, milliseconds. Default 60,000. */

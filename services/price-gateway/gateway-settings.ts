@@ -24,6 +24,9 @@ export const GATEWAY_SETTINGS = {
   LEASE_TTL_MS: wholeNumber(300, 60_000)
     .default(3_000)
     .describe('ms without a renewal after which the standby takes over (default 3000)'),
+  LEASE_REPLICAS: wholeNumber(0, 100)
+    .optional()
+    .describe('replicas that must confirm the lease, 0 for none (default 1 behind Redis Sentinel, else 0)'),
   BROKER_RELEASE_MS: wholeNumber(0, 600_000)
     .default(0)
     .describe(

@@ -94,6 +94,7 @@ class PriceGateway implements Gateway {
       connection,
       channel: CHANNELS.PRICE_DATA,
       ttlMs: all.leaseTtlMs,
+      replicas: all.leaseReplicas,
       logger,
     });
     this.#publisher = new RedisPublisher({

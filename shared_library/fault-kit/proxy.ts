@@ -31,6 +31,11 @@ export class ProxiedLink {
     this.#forwardEnd(server, client, this.toClient);
   }
 
+  /** The port of the proxy's own end of the connection to the server, as in `CLIENT LIST`. */
+  get serverSidePort(): number | undefined {
+    return this.#sockets[1].localPort;
+  }
+
   inject(fault: Fault, direction: Direction = 'both'): void {
     if (direction !== 'to_client') this.toServer.setFault(fault);
     if (direction !== 'to_server') this.toClient.setFault(fault);

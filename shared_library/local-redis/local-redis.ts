@@ -2,7 +2,7 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectTcp, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +32,11 @@ export interface LocalRedisOptions {
    * data.
    */
   keepsData?: boolean;
+  /**
+   * Starts a sentinel instead, with these lines of configuration, such as `sentinel monitor mymaster 127.0.0.1 6379 2`.
+   * It keeps what it learns in its data directory.
+   */
+  sentinel?: readonly string[];
 }
 
 /** The name of a Redis server program on PATH; undefined if there is none. */
@@ -51,8 +56,9 @@ export async function startLocalRedis(options: LocalRedisOptions = {}): Promise<
       'Cannot start a Redis server: neither redis-server nor valkey-server is on PATH. ' +
         'Install one: apt-get install redis-server',
     );
-  const dataDir = options.keepsData ? temporaryDirectory() : undefined;
-  const server = new LocalRedis(program, options.port ?? (await freePort()), options.args ?? [], dataDir);
+  const { args = [], sentinel, keepsData = sentinel !== undefined } = options;
+  const dataDir = keepsData ? temporaryDirectory() : undefined;
+  const server = new LocalRedis(program, options.port ?? (await freePort()), args, dataDir, sentinel);
   await server.start();
   return server;
 }
@@ -76,13 +82,24 @@ export class LocalRedis implements AsyncDisposable {
   /** The data directory; undefined without `keepsData`. Removed on disposal and when this process exits. */
   readonly dataDir: string | undefined;
   readonly #args: readonly string[];
+  /** Its configuration file, if it is a sentinel. The sentinel rewrites the file. */
+  readonly #sentinelFile: string | undefined;
   #process: ChildProcess | undefined;
 
-  constructor(program: string, port: number, args: readonly string[], dataDir?: string) {
+  constructor(
+    program: string,
+    port: number,
+    args: readonly string[],
+    dataDir?: string,
+    sentinel?: readonly string[],
+  ) {
     this.program = program;
     this.port = port;
     this.dataDir = dataDir;
     this.#args = args;
+    if (sentinel === undefined || dataDir === undefined) return;
+    this.#sentinelFile = join(dataDir, 'sentinel.conf');
+    writeFileSync(this.#sentinelFile, sentinel.map((line) => `${line}\n`).join(''));
   }
 
   get url(): string {
@@ -110,10 +127,9 @@ export class LocalRedis implements AsyncDisposable {
       'no',
       ...(this.dataDir === undefined ? this.#withoutData() : ['--dir', this.dataDir]),
     ];
-    const [command, ...args] = [...parentDeathLauncher(), this.program, ...fixed, ...this.#args] as [
-      string,
-      ...string[],
-    ];
+    const mode = this.#sentinelFile === undefined ? [] : [this.#sentinelFile, '--sentinel'];
+    const all = [...parentDeathLauncher(), this.program, ...mode, ...fixed, ...this.#args];
+    const [command, ...args] = all as [string, ...string[]];
     // A separate process group: Ctrl-C reaches only the parent, which then stops the server in order.
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     this.#process = child;

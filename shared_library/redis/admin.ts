@@ -22,6 +22,7 @@ export type {
   UserPermissions,
 } from './transport/redis/admin/permissions.ts';
 export type { OutputBufferLimit } from './transport/redis/admin/server-report.ts';
+export type { SentinelReport } from './transport/redis/sentinel/sentinel-locator.ts';
 
 const DEFAULT_SAMPLES = 5;
 

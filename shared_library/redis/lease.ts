@@ -8,7 +8,7 @@ import { LeaseBase, type LeaseSettings } from './lease/lease-base.ts';
 import type { LeaseTimes } from './lease/lease-times.ts';
 import type { Clock } from './runtime/clock.ts';
 import { containedLogger } from './runtime/logger.ts';
-import { checkOptionNames, type OptionNames } from './runtime/option-checks.ts';
+import { checkOptionNames, checkType, type OptionNames } from './runtime/option-checks.ts';
 import { systemClock } from './runtime/system-clock.ts';
 import type { Connection } from './transport/port.ts';
 
@@ -21,6 +21,13 @@ export type RedisLeaseOptions = ConnectionOptions &
     channel?: Channel | undefined;
     /** The name of a job that only the holder does, the same for all candidates. Give this or `channel`. */
     name?: string | undefined;
+    /**
+     * Number of replicas that must confirm each grant and each renewal. Without it, a master that was replaced in a
+     * failover without noticing can renew the lease of a second holder. Default 1 behind Redis Sentinel, where the
+     * lease is not granted while fewer replicas are connected; else 0. With the number of all replicas, no partition of
+     * the network leads to two holders, but the lease needs all of them.
+     */
+    replicas?: number | undefined;
     /** A clock for tests. Default: the system clock. */
     clock?: Clock | undefined;
   };
@@ -32,6 +39,7 @@ const NAMES: OptionNames<RedisLeaseOptions> = {
   retryMs: true,
   channel: true,
   name: true,
+  replicas: true,
   clock: true,
 };
 
@@ -52,11 +60,15 @@ export class RedisLease extends LeaseBase {
   /** @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid options or environment variables */
   constructor(options: RedisLeaseOptions) {
     checkOptionNames('RedisLease', options, NAMES);
-    const { ttlMs, marginMs, retryMs } = options;
+    const { ttlMs, marginMs, retryMs, replicas } = options;
+    checkType('replicas', replicas, 'number');
+    if (replicas !== undefined && !(Number.isInteger(replicas) && replicas >= 0))
+      throw invalidOption('replicas', `replicas is ${replicas}. Use a whole number, 0 or above.`);
     const subject = subjectOf(options);
     const { connection, isOwned } = connectionFrom(options);
     super({
       ...subject,
+      replicas,
       transport: connection.publishing,
       clock: options.clock ?? systemClock,
       logger: containedLogger(options.logger),
@@ -80,5 +92,9 @@ function subjectOf({ channel, name }: RedisLeaseOptions): Pick<LeaseSettings, 'n
     return { name: channel.name, spec: channel, isChannel: true };
   if (channel === undefined && name !== undefined) return { name, spec: jobSpec(name), isChannel: false };
   const text = 'A lease belongs to a channel or to a job. Give either `channel` or `name`.';
-  throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'channel' });
+  throw invalidOption('channel', text);
+}
+
+function invalidOption(field: string, text: string): TickbusError {
+  return new TickbusError('TICKBUS_INVALID_OPTION', text, { field });
 }

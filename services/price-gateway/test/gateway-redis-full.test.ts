@@ -1,5 +1,6 @@
 // Readiness while Redis rejects writes: not ready, with the reason; ready again afterwards.
 
+import { startLocalRedis } from '@tickbus/local-redis';
 import { expect, it, vi } from 'vitest';
 import { useEmbeddedGateways } from './embedded-gateway.fixture.ts';
 
@@ -42,3 +43,18 @@ it.each([
   },
   60_000,
 );
+
+it('stays on standby, not ready, until enough replicas can confirm its lease', async () => {
+  const gateway = await testbed.startGateway({ leaseReplicas: 1 });
+  const detail = expect.stringMatching(/PRICE_DATA .*needs 1 replica, and 0 are connected/);
+  await vi.waitFor(
+    () => expect(gateway.readiness).toMatchObject({ ready: false, role: 'standby', detail }),
+    20_000,
+  );
+  await testbed.redis.answers('CONFIG SET repl-diskless-sync-delay 0');
+  const args = ['--replicaof', testbed.redis.host, String(testbed.redis.port)];
+  const replica = await startLocalRedis({ args });
+  testbed.cleanUps.push(() => replica.kill());
+  await testbed.nextStatus('live');
+  expect(gateway.readiness).toMatchObject({ ready: true, role: 'active' });
+}, 60_000);

@@ -25,6 +25,8 @@ export interface LeaseSettings extends LeaseTimes {
   readonly spec: ChannelSpec;
   /** Whether `spec` is a channel. If so, only the holder may publish on it. */
   readonly isChannel: boolean;
+  /** See `Transport.lease`. */
+  readonly replicas?: number | undefined;
   readonly transport: Transport;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -65,11 +67,11 @@ export class LeaseBase implements Fence, AsyncDisposable {
   readonly #unwatchLink: Unsubscribe;
 
   /** @throws TickbusError `TICKBUS_INVALID_OPTION` for times that contradict each other */
-  constructor({ name, spec, isChannel, transport, clock, logger, ...times }: LeaseSettings) {
+  constructor({ name, spec, isChannel, replicas, transport, clock, logger, ...times }: LeaseSettings) {
     this.#times = checkedTimes(times);
     this.name = name;
     this.channel = isChannel ? spec : undefined;
-    this.#operations = transport.lease(spec);
+    this.#operations = transport.lease(spec, replicas);
     this.#clock = clock;
     this.#logger = logger;
     this.#outages = new OutageLog(logger, name);

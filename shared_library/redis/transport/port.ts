@@ -51,7 +51,11 @@ export interface Transport {
   read(channel: ChannelSpec, since?: Position, options?: ReadOptions): Promise<ChannelState>;
   /** Like `read`, but without stored messages. Its reply is a barrier, too. Costs the server very little. */
   head(channel: ChannelSpec): Promise<ChannelHead>;
-  lease(channel: ChannelSpec): LeaseOperations;
+  /**
+   * @param replicas number of replicas that must confirm each grant and each renewal of the lease; default 1 behind
+   *   Redis Sentinel, else 0
+   */
+  lease(channel: ChannelSpec, replicas?: number): LeaseOperations;
   demand(channel: ChannelSpec): DemandOperations;
   /** Reports link states: of all channels, or of one if `byChannel`. A listener that throws does not affect others. */
   onStatus(listener: (status: LinkStatus | ChannelLinkStatus) => void): Unsubscribe;

@@ -24,8 +24,8 @@ export interface ServerLocator {
   /** Checks a new connection before it is used. Rejects if it leads to another server than the one that is wanted. */
   verify(client: RedisClient): Promise<void>;
   /**
-   * Calls `moveTo` of the link when the server moves, until the returned function is called. A link calls it when it
-   * connects, and ends it when it closes or fails.
+   * Calls `moveTo` of the link when the server moves, until the returned function is called. A link calls it before it
+   * connects for the first time, and ends it when it closes or fails.
    */
   watch?(link: MovableLink): Unsubscribe;
   /** Checks now instead of at the next interval. Resolves when links have been moved, and never rejects. */

@@ -13,6 +13,7 @@ import { slotRefusal } from './error-replies.ts';
 import type { LinkSettings } from './link-settings.ts';
 import { LinkWatchdog } from './link-watchdog.ts';
 import { backoffMs } from './reconnect-backoff.ts';
+import { isWithoutReplicas, isWrongServer } from './wrong-server.ts';
 
 /** Milliseconds after which an attempt to reconnect times out, including handshake and subscriptions. */
 const RECONNECT_TIMEOUT_MS = 3_000;
@@ -48,7 +49,7 @@ export class RedisLink {
   /** The server of the present connection or attempt. */
   #server: LinkSettings;
   #endBackoff: () => void = () => {};
-  #cancelAttempt: () => void = () => {};
+  #cancelAttempt: (reason: Error) => void = () => {};
   #unwatch: Unsubscribe | undefined;
 
   /** @param prepare sets up a new client, such as its subscriptions, before `connected` is reported */
@@ -89,15 +90,18 @@ export class RedisLink {
     const { locator } = this.#settings;
     if (locator === undefined) return;
     const refusal = slotRefusal(error);
-    if (refusal === 'moved') this.dropConnection(client, error);
-    else if (refusal === 'unserved') void locator.recheck?.();
+    if (refusal === 'moved' || isWrongServer(error)) this.dropConnection(client, error);
+    else if (refusal === 'unserved' || isWithoutReplicas(error)) void locator.recheck?.();
   }
 
   /** The server is at `place` now. A connection to another place is closed, and the link connects there. */
   moveTo({ host, port }: Place): void {
     const { host: oldHost, port: oldPort } = this.#server;
     if (this.#client === undefined || (host === oldHost && port === oldPort)) return;
-    this.dropConnection(this.#client, new Error(`The server is now at ${formatPlace({ host, port })}`));
+    const moved = new Error(`The server is now at ${formatPlace({ host, port })}`);
+    // An attempt to reconnect to a server that hangs would take seconds.
+    if (this.#state === 'disconnected') this.#cancelAttempt(moved);
+    else this.dropConnection(this.#client, moved);
   }
 
   onStatus(listener: (status: LinkStatus) => void): Unsubscribe {
@@ -110,7 +114,7 @@ export class RedisLink {
     this.#enter('closed', { type: 'closed' });
     this.#status.clear();
     this.#endBackoff();
-    this.#cancelAttempt();
+    this.#cancelAttempt(closedError());
     client?.destroy();
   }
 
@@ -165,7 +169,7 @@ export class RedisLink {
   async #withTimeout(up: Promise<void>, client: RedisClient, ms: number): Promise<void> {
     const timedOut = new Promise<never>((_, reject) => {
       const timer = setTimeout(() => reject(new ConnectionTimeoutError()), ms);
-      this.#cancelAttempt = () => reject(closedError());
+      this.#cancelAttempt = reject;
       up.finally(() => clearTimeout(timer)).catch(() => {});
     });
     try {
@@ -256,7 +260,7 @@ export class RedisLink {
 
   #enter(state: 'connecting' | 'connected' | 'disconnected' | 'failed' | 'closed', status: LinkStatus): void {
     this.#state = state;
-    if (state === 'connected') this.#unwatch ??= this.#settings.locator?.watch?.(this);
+    if (state === 'connecting') this.#unwatch ??= this.#settings.locator?.watch?.(this);
     if (state === 'failed' || state === 'closed') {
       this.#unwatch?.();
       this.#unwatch = undefined;

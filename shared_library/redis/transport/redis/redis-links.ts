@@ -6,6 +6,7 @@ import { ClusterTopology } from './cluster/cluster-topology.ts';
 import { ClusterTransport } from './cluster/cluster-transport.ts';
 import type { LinkSettings } from './link-settings.ts';
 import { RedisTransport } from './redis-transport.ts';
+import { withSentinels } from './sentinel/sentinel-locator.ts';
 
 /** One link for publishing and one for subscribing, each created on first use. */
 export class RedisLinks implements Connection {
@@ -17,7 +18,7 @@ export class RedisLinks implements Connection {
   #subscribing: Transport | undefined;
 
   constructor(settings: LinkSettings, logger: Logger) {
-    this.#settings = settings;
+    this.#settings = withSentinels(settings);
     this.#logger = logger;
     if (settings.cluster !== undefined)
       this.#topology = new ClusterTopology(namedSettings(settings, 'topology'), logger);

@@ -24,6 +24,7 @@ import { slotRefusal } from './error-replies.ts';
 import { foreignKeyError, parseWhole } from './foreign-data.ts';
 import { channelKeys } from './keys.ts';
 import { ExclusiveLease } from './lease/exclusive-lease.ts';
+import { ReplicaConfirmation } from './lease/replica-confirmation.ts';
 import { TokenLease } from './lease/token-lease.ts';
 import type { LinkSettings } from './link-settings.ts';
 import { parseLease } from './parse-lease.ts';
@@ -142,10 +143,12 @@ export class RedisTransport implements Transport {
   }
 
   /** A lease with an exclusive writer has its own connection, which acts as its fence. */
-  lease(channel: ChannelSpec): LeaseOperations {
-    if (!hasExclusiveWriter(channel)) return new TokenLease(channel, this, (command) => this.#run(command));
+  lease(channel: ChannelSpec, replicas = this.#settings.sentinel === undefined ? 0 : 1): LeaseOperations {
+    const confirmation = new ReplicaConfirmation(channel, replicas, this.#settings);
+    if (!hasExclusiveWriter(channel))
+      return new TokenLease(channel, this, confirmation, (command) => this.#run(command));
     const settings = { ...this.#settings, name: this.#settings.name.replace(/:[a-z]+$/, ':lease') };
-    const lease = new ExclusiveLease(channel, settings, this.#logger, (closed) =>
+    const lease = new ExclusiveLease(channel, settings, confirmation, this.#logger, (closed) =>
       this.#leases.delete(closed),
     );
     this.#leases.add(lease);

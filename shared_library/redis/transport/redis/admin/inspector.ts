@@ -11,6 +11,7 @@ import { unknownCommand } from '../error-replies.ts';
 import { foreignKeyAdvice, foreignKeyFault, parseWhole } from '../foreign-data.ts';
 import { channelKeys, isFramesName } from '../keys.ts';
 import type { LinkSettings } from '../link-settings.ts';
+import { withSentinels } from '../sentinel/sentinel-locator.ts';
 import { type InspectedServers, inspectedServers } from './inspected-servers.ts';
 import {
   type CommandStates,
@@ -61,8 +62,8 @@ export class RedisInspector {
   readonly #servers: InspectedServers;
 
   constructor(settings: LinkSettings, logger: Logger) {
-    this.#settings = settings;
-    this.#servers = inspectedServers(settings, logger);
+    this.#settings = withSentinels(settings);
+    this.#servers = inspectedServers(this.#settings, logger);
   }
 
   /**
@@ -79,17 +80,22 @@ export class RedisInspector {
 
   /** Settings and state of the server. A field is undefined if the user lacks the permission to read it. */
   async inspect(): Promise<ServerReport> {
-    const [info, buffers, save, user] = await Promise.all([
+    const { locator } = this.#settings;
+    const [info, buffers, save, minReplicas, user, sentinels] = await Promise.all([
       this.#ifAllowed((client) => client.info()),
       this.#ifAllowed((client) => client.configGet('client-output-buffer-limit')),
       this.#ifAllowed((client) => client.configGet('save')),
+      this.#ifAllowed((client) => client.configGet('min-replicas-to-write')),
       this.#ifAllowed((client) => client.aclWhoAmI()),
+      locator instanceof SentinelLocator ? locator.report() : undefined,
     ]);
     return {
       ...parseServerFacts(info),
       pubsubBuffer: parseOutputBuffer(buffers?.['client-output-buffer-limit'], 'pubsub'),
       normalBuffer: parseOutputBuffer(buffers?.['client-output-buffer-limit'], 'normal'),
       savePoints: save?.save,
+      minReplicas: toNumber(minReplicas?.['min-replicas-to-write']),
+      sentinels,
       user,
     };
   }
@@ -243,4 +249,8 @@ export class RedisInspector {
       throw commandError(error, this.#settings, 'read');
     }
   }
+}
+
+function toNumber(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text);
 }

@@ -1,5 +1,7 @@
 // Parses the replies of `INFO` and `CONFIG GET`.
 
+import type { SentinelReport } from '../sentinel/sentinel-locator.ts';
+
 /** Settings and state of a server. A field is undefined if it could not be read. */
 export interface ServerReport {
   /** `redis`, `valkey`, or another product name. */
@@ -9,6 +11,10 @@ export interface ServerReport {
   readonly mode: string | undefined;
   readonly role: string | undefined;
   readonly replicas: number | undefined;
+  /** Number of replicas without which the server rejects writes (`min-replicas-to-write`); 0 means none is needed. */
+  readonly minReplicas?: number | undefined;
+  /** The sentinels of the address; undefined if it names none. */
+  readonly sentinels?: SentinelReport | undefined;
   /** Whether the replication backlog is active, which a returning replica needs. */
   readonly hasBacklog: boolean | undefined;
   /** Number of pattern subscriptions. */
@@ -45,7 +51,7 @@ export interface OutputBufferLimit {
 /** @param info the reply of `INFO`; undefined if it was denied */
 export function parseServerFacts(
   info: string | undefined,
-): Omit<ServerReport, 'pubsubBuffer' | 'normalBuffer' | 'savePoints' | 'user'> {
+): Omit<ServerReport, 'pubsubBuffer' | 'normalBuffer' | 'savePoints' | 'minReplicas' | 'sentinels' | 'user'> {
   const lines = (info ?? '').split('\r\n').map((line): [string, string] => {
     const colon = line.indexOf(':');
     return [line.slice(0, Math.max(0, colon)), line.slice(colon + 1)];

@@ -16,6 +16,7 @@ import { RedisLink } from '../redis-link.ts';
 import { ExclusiveWriter, type PastEpoch } from '../writers/exclusive-writer.ts';
 import { disconnectOtherWriters, findFenceObstacle, watchFence } from './connection-fence.ts';
 import { LeaseCommands } from './lease-commands.ts';
+import type { ReplicaConfirmation } from './replica-confirmation.ts';
 
 /** One period of holding the lease: from a claim until its release or the loss of the lease. */
 interface Term {
@@ -44,6 +45,8 @@ interface Term {
  * - A release ends the term, and so does a renewal that finds the lease lost. If a renewal finds that the server has
  *   lost data, the writer resumes.
  *
+ * Behind Sentinel, replicas confirm each claim and each renewal: see `ReplicaConfirmation`.
+ *
  * If the user may not use LIST and KILL, or a proxy multiplexes connections, the token is the only fence (`#obstacle`).
  * The holder then publishes by script. It cannot take over from an exclusive writer that did not release the lease.
  */
@@ -53,6 +56,7 @@ export class ExclusiveLease implements LeaseOperations {
   readonly #link: RedisLink;
   readonly #onClosed: (lease: ExclusiveLease) => void;
   readonly #commands: LeaseCommands;
+  readonly #confirmation: ReplicaConfirmation;
   readonly #events = new Emitter<{ connected: undefined }>(() => {});
   /**
    * The name of a connection that writes this channel, in ASCII. It contains the database number, because all databases
@@ -75,12 +79,14 @@ export class ExclusiveLease implements LeaseOperations {
   constructor(
     channel: ChannelSpec,
     settings: LinkSettings,
+    confirmation: ReplicaConfirmation,
     logger: Logger,
     onClosed: (lease: ExclusiveLease) => void,
   ) {
     this.#onClosed = onClosed;
     this.#channel = channel;
     this.#settings = settings;
+    this.#confirmation = confirmation;
     this.#writerName = `tickbus:${settings.db}:${encodeURIComponent(channel.name)}`;
     this.#commands = new LeaseCommands(channel);
     this.#link = new RedisLink(settings, logger, (client) => this.#prepare(client));
@@ -103,6 +109,7 @@ export class ExclusiveLease implements LeaseOperations {
       if (this.#term !== undefined) await this.#release(client, this.#term.token);
       const waitMs = this.#nextClaimAt - performance.now();
       if (waitMs > 0) return { state: 'taken', leftMs: waitMs };
+      await this.#confirmation.requireReplicas(client);
       return this.#obstacle === undefined
         ? this.#claimExclusively(client, ttlMs)
         : this.#claimByToken(client, ttlMs, this.#obstacle);
@@ -114,15 +121,16 @@ export class ExclusiveLease implements LeaseOperations {
     return this.#run(async (client) => {
       const term = this.#term?.token === token ? this.#term : undefined;
       const reply = await this.#commands.renew(client, token, ttlMs, term?.writer);
-      if (term === undefined) return reply !== 0;
-      term.ttlMs = ttlMs;
-      if (reply === 0) {
+      if (term !== undefined) term.ttlMs = ttlMs;
+      if (term !== undefined && reply === 0) {
         this.#endTerm();
         // Not awaited, so that the loss of the lease is reported at once.
         client.sendCommand(['CLIENT', 'SETNAME', this.#settings.name]).catch(() => {});
       }
       if (reply === 2) this.#link.dropConnection(client, new Error('the server has lost its latest data'));
-      return reply !== 0;
+      if (reply === 0) return false;
+      await this.#confirmation.confirm(client, ttlMs);
+      return true;
     });
   }
 
@@ -142,19 +150,22 @@ export class ExclusiveLease implements LeaseOperations {
   }
 
   async #claimByToken(client: RedisClient, ttlMs: number, obstacle: string): Promise<LeaseAttempt> {
-    const claimed = await this.#commands.claim(client, ttlMs, 'token');
+    const claimed = await this.#commands.claim(client, ttlMs, 'token', () =>
+      this.#confirmation.confirm(client, ttlMs),
+    );
     if (claimed.state === 'activated') return { state: 'held', token: claimed.token, reason: obstacle };
     return claimed.state === 'barred' ? { ...claimed, reason: `${claimed.reason} ${obstacle}` } : claimed;
   }
 
   async #claimExclusively(client: RedisClient, ttlMs: number): Promise<LeaseAttempt> {
-    const disconnectOthers = async () => {
+    const beforeActivation = async () => {
+      await this.#confirmation.confirm(client, ttlMs);
       // If the claim fails after this point, this candidate waits, so that others can claim when the reservation ends.
       this.#nextClaimAt = performance.now() + 2 * ttlMs;
       await disconnectOtherWriters(client, this.#writerName, ttlMs);
     };
     const claimed = await this.#commands
-      .claim(client, ttlMs, 'plain', disconnectOthers)
+      .claim(client, ttlMs, 'plain', beforeActivation)
       .catch(async (error: unknown) => {
         // The user lost a permission after this link connected. Checking the permissions again decides whether the
         // next claim gets an exclusive writer or only a token.
@@ -247,6 +258,7 @@ export class ExclusiveLease implements LeaseOperations {
       isSharded: this.#settings.isSharded === true,
       onUntrusted: (client: RedisClient, error: unknown) => this.#link.dropConnection(client, error),
       refusedError: (error: unknown) => refusedError(error, name, this.#settings),
+      onRefusal: (client: RedisClient, error: unknown) => this.#link.onRefusal(client, error),
       unknownError: (reason: string) => {
         const shown = printable(redact(reason, this.#settings.password), 1_000);
         const text = `Publishing on ${name}: ${shown}. Whether the messages were published is unknown.`;

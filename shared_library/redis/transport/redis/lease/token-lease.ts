@@ -5,19 +5,23 @@ import type { Unsubscribe } from '../../../runtime/emitter.ts';
 import type { FenceToken, LeaseAttempt, LeaseOperations, Transport } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
 import { LeaseCommands } from './lease-commands.ts';
+import type { ReplicaConfirmation } from './replica-confirmation.ts';
 
 /** A lease that shares the link of a transport. */
 export class TokenLease implements LeaseOperations {
   readonly #transport: Pick<Transport, 'connect' | 'onStatus'>;
   readonly #run: <T>(command: (client: RedisClient) => Promise<T>) => Promise<T>;
   readonly #commands: LeaseCommands;
+  readonly #confirmation: ReplicaConfirmation;
 
   constructor(
     channel: ChannelSpec,
     transport: Pick<Transport, 'connect' | 'onStatus'>,
+    confirmation: ReplicaConfirmation,
     run: <T>(command: (client: RedisClient) => Promise<T>) => Promise<T>,
   ) {
     this.#transport = transport;
+    this.#confirmation = confirmation;
     this.#run = run;
     this.#commands = new LeaseCommands(channel);
   }
@@ -29,12 +33,19 @@ export class TokenLease implements LeaseOperations {
   async acquire(ttlMs: number): Promise<LeaseAttempt> {
     // On a cluster, the link of a channel connects on first use.
     await this.connect();
-    const claimed = await this.#run((client) => this.#commands.claim(client, ttlMs, 'token'));
+    const claimed = await this.#run(async (client) => {
+      await this.#confirmation.requireReplicas(client);
+      return this.#commands.claim(client, ttlMs, 'token', () => this.#confirmation.confirm(client, ttlMs));
+    });
     return claimed.state === 'activated' ? { state: 'held', token: claimed.token } : claimed;
   }
 
   renew(token: FenceToken, ttlMs: number): Promise<boolean> {
-    return this.#run(async (client) => (await this.#commands.renew(client, token, ttlMs)) !== 0);
+    return this.#run(async (client) => {
+      if ((await this.#commands.renew(client, token, ttlMs)) === 0) return false;
+      await this.#confirmation.confirm(client, ttlMs);
+      return true;
+    });
   }
 
   release(token: FenceToken): Promise<boolean> {

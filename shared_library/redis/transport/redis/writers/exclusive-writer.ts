@@ -25,6 +25,8 @@ export interface ExclusiveWriterOptions {
   readonly isSharded: boolean;
   /** The state of the connection is unknown or wrong, so the link must reconnect. */
   readonly onUntrusted: (client: RedisClient, error: unknown) => void;
+  /** The server rejected a whole batch. */
+  readonly onRefusal: (client: RedisClient, error: unknown) => void;
   /** The error of a batch that was rejected: nothing of it was published. */
   readonly refusedError: (error: unknown) => TickbusError;
   /** The error of a batch that may have been published. */
@@ -248,6 +250,7 @@ export class ExclusiveWriter implements Writer {
       case 'refused':
         this.#isDraining = true;
         sent.reject(this.#options.refusedError(outcome.error));
+        this.#options.onRefusal(client, outcome.error);
         break;
       case 'partial':
         sent.reject(

@@ -1,0 +1,49 @@
+// The verbs pub, sub and doctor with the address of a Sentinel group.
+
+import { SentinelGroup } from '@tickbus/fault-kit/sentinel-group';
+import { Random } from '@tickbus/test-kit/random';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { call, jsonLines, killCommands, startTickbus } from './harness.ts';
+
+const SEED = 1;
+const START_TIMEOUT_MS = 40_000;
+const PRICE = JSON.stringify({ symbol: 'SENTINEL', price: 2, timestamp: 0 });
+
+let group: SentinelGroup;
+beforeAll(async () => {
+  group = await SentinelGroup.start({ random: new Random(SEED), sentinelPassword: 'open-sesame' });
+}, START_TIMEOUT_MS);
+afterAll(async () => {
+  killCommands();
+  await group[Symbol.asyncDispose]();
+});
+
+it('sub prints what pub publishes', async () => {
+  const address = ['--url', group.url];
+  const sub = startTickbus([...address, 'sub', 'PRICE_DATA', '--key', 'SENTINEL', '-n', '1', '-v']);
+  await sub.err(/Listening to PRICE_DATA/);
+  const pub = await call([...address, 'pub', 'PRICE_DATA', PRICE]);
+  expect(pub).toMatchObject({ code: 0, stderr: '' });
+  const { code, stdout } = await sub.ended;
+  expect(code).toBe(0);
+  expect(jsonLines(stdout)).toMatchObject([{ data: { symbol: 'SENTINEL', price: 2 } }]);
+});
+
+it('doctor reports sentinels and replicas, and advises for an isolated master', async () => {
+  const { code, stdout } = await call(['--url', group.url, 'doctor']);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^ok .*sentinels +3 of 3 sentinels of "mymaster" answer$/m);
+  expect(stdout).toMatch(/^ok .*replicas +the master has 2 replicas$/m);
+  expect(stdout).toMatch(/^warn .*isolation +a master that is cut off accepts messages/m);
+  expect(stdout).not.toContain('open-sesame');
+});
+
+it('doctor fails without a majority of the sentinels, and names those that do not answer', async () => {
+  const stopped = group.sentinels.slice(1);
+  await Promise.all(stopped.map(({ server }) => server.kill()));
+  for (const { proxy } of stopped) proxy.refuse();
+  const { code, stdout } = await call(['--url', group.url, 'doctor']);
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/^FAIL .*sentinels +1 of 3 sentinels of "mymaster" answer$/m);
+  expect(stdout).toContain(`127.0.0.1:${stopped[0]?.proxy.port} closed the connection`);
+});
