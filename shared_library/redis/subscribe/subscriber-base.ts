@@ -121,6 +121,7 @@ export class SubscriberBase implements AsyncDisposable {
    * after a link has failed for good (`reconnect: false`, or rejected credentials).
    *
    * @throws TickbusError `TICKBUS_CONNECT_FAILED`, `TICKBUS_AUTH_FAILED` or `TICKBUS_DENIED`, without retrying
+   * @throws TickbusError `TICKBUS_INVALID_OPTION` with the field `db` if another database of the server uses a channel
    */
   async startListening(): Promise<void> {
     this.#assertOpen();

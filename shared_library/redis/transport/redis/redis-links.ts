@@ -1,6 +1,7 @@
 // The two links of a service to Redis.
 
 import type { Logger } from '../../runtime/logger.ts';
+import { inNamespace } from '../namespaced-transport.ts';
 import type { Connection, Transport } from '../port.ts';
 import type { LinkSettings } from './link-settings.ts';
 import { RedisTransport } from './redis-transport.ts';
@@ -9,12 +10,16 @@ import { RedisTransport } from './redis-transport.ts';
 export class RedisLinks implements Connection {
   readonly #settings: LinkSettings;
   readonly #logger: Logger;
-  #publishing: RedisTransport | undefined;
-  #subscribing: RedisTransport | undefined;
+  #publishing: Transport | undefined;
+  #subscribing: Transport | undefined;
 
   constructor(settings: LinkSettings, logger: Logger) {
     this.#settings = settings;
     this.#logger = logger;
+  }
+
+  get namespace(): string | undefined {
+    return this.#settings.namespace;
   }
 
   get publishing(): Transport {
@@ -31,7 +36,8 @@ export class RedisLinks implements Connection {
     await Promise.all([this.#publishing?.close(), this.#subscribing?.close()]);
   }
 
-  #link(role: 'pub' | 'sub'): RedisTransport {
-    return new RedisTransport({ ...this.#settings, name: `${this.#settings.name}:${role}` }, this.#logger);
+  #link(role: 'pub' | 'sub'): Transport {
+    const settings = { ...this.#settings, name: `${this.#settings.name}:${role}` };
+    return inNamespace(this.#settings.namespace, new RedisTransport(settings, this.#logger));
   }
 }

@@ -19,6 +19,7 @@ import type {
 } from '../port.ts';
 import { type RunRead, readChannel } from './channel-read.ts';
 import { AS_BYTES, type RedisClient } from './client.ts';
+import { requireOnlyDatabase } from './database-guard.ts';
 import { commandError, isDenied, isWrongType } from './error-mapping.ts';
 import { foreignKeyError, parseWhole } from './foreign-data.ts';
 import { channelKeys } from './keys.ts';
@@ -45,6 +46,8 @@ export class RedisTransport implements Transport {
   /** For each connection, the channels whose frames channel its user may not subscribe to. */
   readonly #withoutFrames = new WeakMap<RedisClient, Set<string>>();
   readonly #leases = new Set<ExclusiveLease>();
+  /** The channels that no other database of the server used when this transport first used them. */
+  readonly #checked = new Set<string>();
 
   constructor(settings: LinkSettings, logger: Logger) {
     this.#settings = settings;
@@ -62,11 +65,13 @@ export class RedisTransport implements Transport {
     token?: FenceToken,
     known: Position = ORIGIN,
   ): Promise<Receipt> {
+    if (!this.#checked.has(channel.name)) await this.#checkDatabase(channel);
     const { keys, args } = publishArguments(channel, batch, token, known);
     return parseReceipt(await this.#run((client) => client.publishBatch(keys, args)), channel);
   }
 
   async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
+    if (!this.#checked.has(channel.name)) await this.#checkDatabase(channel);
     const { name } = channel;
     const { frames } = channelKeys(channel);
     const subscription: RedisSubscription = {
@@ -137,7 +142,8 @@ export class RedisTransport implements Transport {
 
   /** A lease with an exclusive writer has its own connection, which acts as its fence. */
   lease(channel: ChannelSpec): LeaseOperations {
-    if (!hasExclusiveWriter(channel)) return new TokenLease(channel, this, (command) => this.#run(command));
+    if (!hasExclusiveWriter(channel))
+      return new TokenLease(channel, this.#settings, this, (command) => this.#run(command));
     const settings = { ...this.#settings, name: this.#settings.name.replace(/:[a-z]+$/, ':lease') };
     const lease = new ExclusiveLease(channel, settings, this.#logger, (closed) =>
       this.#leases.delete(closed),
@@ -182,6 +188,12 @@ export class RedisTransport implements Transport {
       this.#withoutFrames.set(client, refused.add(name));
       await client.subscribe(name, listener, true);
     }
+  }
+
+  /** @throws TickbusError as `requireOnlyDatabase` */
+  async #checkDatabase(channel: ChannelSpec): Promise<void> {
+    await this.#run((client) => requireOnlyDatabase(client, channel, this.#settings), 'read');
+    this.#checked.add(channel.name);
   }
 
   /** Runs a command if the link is up. Nothing is queued for later. */

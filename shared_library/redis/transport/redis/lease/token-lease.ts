@@ -4,19 +4,26 @@ import type { ChannelSpec } from '../../../channel/channel.ts';
 import type { Unsubscribe } from '../../../runtime/emitter.ts';
 import type { FenceToken, LeaseAttempt, LeaseOperations, Transport } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
+import { requireOnlyDatabase } from '../database-guard.ts';
+import type { LinkSettings } from '../link-settings.ts';
 import { LeaseCommands } from './lease-commands.ts';
 
 /** A lease that shares the link of a transport. */
 export class TokenLease implements LeaseOperations {
+  readonly #channel: ChannelSpec;
+  readonly #settings: LinkSettings;
   readonly #transport: Pick<Transport, 'connect' | 'onStatus'>;
   readonly #run: <T>(command: (client: RedisClient) => Promise<T>) => Promise<T>;
   readonly #commands: LeaseCommands;
 
   constructor(
     channel: ChannelSpec,
+    settings: LinkSettings,
     transport: Pick<Transport, 'connect' | 'onStatus'>,
     run: <T>(command: (client: RedisClient) => Promise<T>) => Promise<T>,
   ) {
+    this.#channel = channel;
+    this.#settings = settings;
     this.#transport = transport;
     this.#run = run;
     this.#commands = new LeaseCommands(channel);
@@ -27,7 +34,10 @@ export class TokenLease implements LeaseOperations {
   }
 
   async acquire(ttlMs: number): Promise<LeaseAttempt> {
-    const claimed = await this.#run((client) => this.#commands.claim(client, ttlMs, 'token'));
+    const claimed = await this.#run(async (client) => {
+      await requireOnlyDatabase(client, this.#channel, this.#settings);
+      return this.#commands.claim(client, ttlMs, 'token');
+    });
     return claimed.state === 'activated' ? { state: 'held', token: claimed.token } : claimed;
   }
 
