@@ -23,6 +23,8 @@ export interface Variable {
 export interface SettingsInput {
   /** --url */
   readonly url: string | undefined;
+  /** --namespace */
+  readonly namespace: string | undefined;
   /** --env-file */
   readonly envFile: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -38,6 +40,7 @@ const NAMES = [
   'REDIS_TLS_CERT_FILE',
   'REDIS_TLS_KEY_FILE',
   'REDIS_TLS_SERVERNAME',
+  'TICKBUS_NAMESPACE',
   'MONITOR_TOKEN',
 ] as const;
 export type VariableName = (typeof NAMES)[number];
@@ -45,16 +48,21 @@ export type VariableName = (typeof NAMES)[number];
 export class CliSettings {
   readonly #variables: ReadonlyMap<string, Variable>;
 
-  /** @throws UsageError if the file cannot be read or the URL is empty */
-  constructor({ url, envFile, env }: SettingsInput) {
+  /** @throws UsageError if the file cannot be read, or the URL or the namespace is empty */
+  constructor({ url, namespace, envFile, env }: SettingsInput) {
     // An empty URL usually means an unset variable in a script. Using the default would hide this mistake.
     if (url === '')
       throw new UsageError('--url is empty. Use a URL such as redis://user:password@host:6379/0.');
+    if (namespace === '') throw new UsageError('--namespace is empty. Use a name such as paper, or omit it.');
+    const flags: Partial<Record<VariableName, string | undefined>> = {
+      REDIS_URL: url,
+      TICKBUS_NAMESPACE: namespace,
+    };
     const file = envFile === undefined ? {} : readEnvFile(envFile);
     const own = withoutServiceLinks(env);
     const variables = NAMES.map((name) => {
       const given: readonly [SettingOrigin, string | undefined][] = [
-        ['flag', name === 'REDIS_URL' ? url : undefined],
+        ['flag', flags[name]],
         ['environment', own[name] || undefined],
         ['env file', file[name] || undefined],
       ];
@@ -86,6 +94,17 @@ export class CliSettings {
       const { message } = error as Error;
       const isFlag = this.variable('REDIS_URL').from === 'flag';
       throw new UsageError(isFlag ? message.replace(/^REDIS_URL/, '--url') : message);
+    }
+  }
+
+  /** undefined for none. @throws UsageError that names the variable or option */
+  get namespace(): string | undefined {
+    const { value, from } = this.variable('TICKBUS_NAMESPACE');
+    try {
+      return readConfig({ TICKBUS_NAMESPACE: value }).NAMESPACE;
+    } catch (error) {
+      const { message } = error as Error;
+      throw new UsageError(from === 'flag' ? message.replace(/^TICKBUS_NAMESPACE/, '--namespace') : message);
     }
   }
 

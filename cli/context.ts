@@ -23,8 +23,8 @@ export class Context implements AsyncDisposable {
 
   /** Redis connection options. */
   get redis(): RedisConnectionOptions {
-    const { url, certificates } = this.settings;
-    return { url, ...certificates, logger: this.logger };
+    const { url, certificates, namespace } = this.settings;
+    return { url, ...certificates, namespace, logger: this.logger };
   }
 
   /** User and host that run this command: `ops@trading-1`. */

@@ -62,6 +62,7 @@ export const VERBS: readonly VerbEntry[] = [
 
 interface GlobalOptions {
   readonly url?: string;
+  readonly namespace?: string;
   readonly envFile?: string;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
@@ -98,6 +99,7 @@ function createProgram({ stdout, stderr }: Pick<ProcessIo, 'stdout' | 'stderr'>)
       '--url <url>',
       'address of Redis: redis[s]://[[user]:password@]host[:port][/db] (default: REDIS_URL, ...)',
     )
+    .option('--namespace <name>', 'namespace of all channels, such as paper (default: TICKBUS_NAMESPACE)')
     .option(
       '--env-file <file>',
       'read variables such as REDIS_URL from this file; the environment takes precedence',
@@ -151,7 +153,12 @@ async function createContext(io: ProcessIo, options: GlobalOptions): Promise<Con
     import('./context.ts'),
     import('./cli-settings.ts'),
   ]);
-  const settings = new CliSettings({ url: options.url, envFile: options.envFile, env: io.env });
+  const settings = new CliSettings({
+    url: options.url,
+    namespace: options.namespace,
+    envFile: options.envFile,
+    env: io.env,
+  });
   return new Context(new Terminal(io, options), settings, io.signal);
 }
 

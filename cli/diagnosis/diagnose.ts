@@ -4,6 +4,7 @@ import type { ChannelStats, ClockReport, CommandStates, ServerReport, UserPermis
 import { clockFindings } from './clock-findings.ts';
 import { commandFindings } from './command-findings.ts';
 import { type DoctorFinding, unreadable } from './finding.ts';
+import { type NameFacts, nameFindings } from './name-findings.ts';
 import { permissionFindings } from './permission-findings.ts';
 import { sentinelFindings } from './sentinel-findings.ts';
 import { serverFindings } from './server-findings.ts';
@@ -16,14 +17,17 @@ export interface ServerFacts {
   readonly permissions: UserPermissions;
   /** Undefined if the user may not read them. */
   readonly channels: readonly ChannelStats[] | undefined;
+  readonly names: NameFacts;
 }
 
-export function diagnose({ server, clock, commands, permissions, channels }: ServerFacts): DoctorFinding[] {
+export function diagnose(facts: ServerFacts): DoctorFinding[] {
+  const { server, clock, commands, permissions, channels, names } = facts;
   return [
     ...serverFindings(server),
     ...sentinelFindings(server),
     ...commandFindings(commands, server.user),
-    ...permissionFindings(permissions, server.user),
+    ...permissionFindings(permissions, server.user, names.namespace),
+    ...nameFindings(names, server),
     ...keyFindings(channels),
     ...writerFindings(channels, permissions),
     ...clockFindings(clock),

@@ -16,7 +16,11 @@ const OPERATIONS: Readonly<Record<Exclude<Purpose, 'exclusive'>, string>> = {
  * missing permission is a warning if a bot can work without it. A forbidden channel is ok as long as the user may use
  * another channel.
  */
-export function permissionFindings(all: UserPermissions, name: string | undefined): DoctorFinding[] {
+export function permissionFindings(
+  all: UserPermissions,
+  name: string | undefined,
+  namespace: string | undefined,
+): DoctorFinding[] {
   const subject = 'permissions';
   const [user, setUser] = [name ?? 'this user', `ACL SETUSER ${name ?? 'NAME'}`];
   // writer-findings.ts reports the permissions of the exclusive writer.
@@ -34,7 +38,9 @@ export function permissionFindings(all: UserPermissions, name: string | undefine
   }
   const { open, closed } = channelsOf(permissions);
   if (open.length === 0 && closed.length > 0) {
-    const rules = '&PRICE_DATA ~tickbus:* +subscribe +unsubscribe';
+    const names =
+      namespace === undefined ? '&PRICE_DATA ~tickbus:*' : `&${namespace}:* ~tickbus:{${namespace}:*`;
+    const rules = `${names} +subscribe +unsubscribe`;
     const advice = `Allow the required channels with ${setUser}, as in docs/production.md: ${rules}`;
     return [{ subject, level: 'fail', found: `${user} may use no tickbus channel`, advice }];
   }

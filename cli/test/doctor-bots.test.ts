@@ -170,10 +170,12 @@ describe('doctor', () => {
       savePoints: '60 1',
       pubsubBuffer: { hardBytes: 0, softBytes: 0, softSeconds: 0 },
       normalBuffer: { hardBytes: 0, softBytes: 20_000, softSeconds: 10 },
+      databases: [0],
       user: 'default',
     };
     const clock = { offsetMs: -20_000, errorMs: 1, roundTripsMs: [40, 20, 30] };
-    const findings = diagnose({ server, clock, commands: [], permissions: [], channels: [] });
+    const names = { database: 0, namespace: undefined, otherDatabases: undefined };
+    const findings = diagnose({ server, clock, commands: [], permissions: [], channels: [], names });
     expect(findings.map(({ subject, level }) => [subject, level])).toEqual([
       ['version', 'fail'],
       ['role', 'fail'],
@@ -185,6 +187,7 @@ describe('doctor', () => {
       ['clients', 'warn'],
       ['access', 'warn'],
       ['permissions', 'ok'],
+      ['namespace', 'ok'],
       ['clock', 'fail'],
       ['latency', 'warn'],
     ]);
@@ -194,6 +197,7 @@ describe('doctor', () => {
       commands: [],
       permissions: [],
       channels: [],
+      names,
     });
     expect(full.find(({ subject }) => subject === 'memory')?.level).toBe('fail');
     expect(findings.find(({ subject }) => subject === 'batches')?.found).toBe(

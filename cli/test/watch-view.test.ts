@@ -14,7 +14,7 @@ const END = new Error('the end');
 async function watched(steps: readonly (readonly string[] | Error)[], screen: object = {}) {
   const [stdout, stderr] = [Object.assign(new PassThrough(), screen), new PassThrough()];
   const io = { stdin: new PassThrough(), stdout, stderr, env: {}, signal: new AbortController().signal };
-  const settings = new CliSettings({ url: undefined, envFile: undefined, env: {} });
+  const settings = new CliSettings({ url: undefined, namespace: undefined, envFile: undefined, env: {} });
   const context = new Context(new Terminal(io as unknown as ProcessIo, {}), settings, io.signal);
   const left = [...steps, END];
   const picture = async () => {

@@ -21,7 +21,8 @@ export const define: DefineVerb = (command, bind) => {
     .option('--json', 'one JSON object, keyed by setting')
     .addHelpText(
       'after',
-      `\nPrecedence: --url, the environment, --env-file, the default. Secrets are shown as ***.\n${examples(
+      `\nPrecedence: --url and --namespace, the environment, --env-file, the default.
+Secrets are shown as ***.\n${examples(
         ['tickbus config', 'each effective value and its origin'],
         ['tickbus --url redis://127.0.0.1:6380 config --json', 'for a program'],
       )}`,
@@ -30,7 +31,12 @@ export const define: DefineVerb = (command, bind) => {
 };
 
 async function config({ settings, terminal }: Context, { json }: { readonly json?: boolean }): Promise<void> {
-  const rows = [...redisRows(settings), tokenRow(settings), colorRow(terminal.hasColor)];
+  const rows = [
+    ...redisRows(settings),
+    namespaceRow(settings),
+    tokenRow(settings),
+    colorRow(terminal.hasColor),
+  ];
   if (json) {
     const bySetting = rows.map(({ setting, ...rest }) => [setting, rest]);
     return terminal.line(JSON.stringify(Object.fromEntries(bySetting)));
@@ -70,6 +76,10 @@ function redisRows(settings: CliSettings): SettingRow[] {
   ];
 }
 
+function namespaceRow(settings: CliSettings): SettingRow {
+  return rowOf('namespace', settings.namespace ?? null, settings.variable('TICKBUS_NAMESPACE'));
+}
+
 function tokenRow(settings: CliSettings): SettingRow {
   const token = settings.variable('MONITOR_TOKEN');
   return rowOf('monitor.token', token.value === undefined ? null : MASK, token);
@@ -82,7 +92,9 @@ function colorRow(hasColor: boolean): SettingRow {
 function rowOf(setting: string, value: SettingRow['value'], variable?: Variable): SettingRow {
   if (variable?.value === undefined) return { setting, value, from: 'default', by: null, overridden: [] };
   const { name, from, overridden } = variable;
-  return { setting, value, from, by: from === 'flag' ? '--url' : name, overridden };
+  return { setting, value, from, by: from === 'flag' ? (FLAGS[name] ?? null) : name, overridden };
 }
 
 const MASK = '***';
+/** The options that set a variable. */
+const FLAGS: Readonly<Record<string, string>> = { REDIS_URL: '--url', TICKBUS_NAMESPACE: '--namespace' };

@@ -9,6 +9,7 @@ import type { DoctorFinding, Level } from '../diagnosis/finding.ts';
 import { EXIT } from '../exit.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 
+const CHANNEL_NAMES = Object.values(CHANNELS).map(({ name }) => name);
 /** Samples of the server clock. */
 const SAMPLES = 15;
 
@@ -34,7 +35,16 @@ async function doctor(context: Context, { json }: { readonly json?: boolean }): 
   const permissions = await admin.permissions();
   const clock = await admin.clock(SAMPLES);
   const channels = await channelsOf(admin);
-  const findings = diagnose({ server, commands, permissions, clock, channels });
+  const otherDatabases = await admin.otherDatabases(CHANNEL_NAMES);
+  const { address, namespace } = context.settings;
+  const findings = diagnose({
+    server,
+    commands,
+    permissions,
+    clock,
+    channels,
+    names: { database: address.db, namespace, otherDatabases },
+  });
   const hasNoFailure = findings.every(({ level }) => level !== 'fail');
   if (json) terminal.line(JSON.stringify({ fit: hasNoFailure, findings, server, clock }));
   else for (const finding of findings) printFinding(context, finding);
@@ -44,7 +54,7 @@ async function doctor(context: Context, { json }: { readonly json?: boolean }): 
 /** The bundled channels with their leases; undefined if the user may not read them. */
 async function channelsOf(admin: RedisAdmin): Promise<ChannelStats[] | undefined> {
   try {
-    return await admin.channels(Object.values(CHANNELS).map(({ name }) => name));
+    return await admin.channels(CHANNEL_NAMES);
   } catch (error) {
     if (error instanceof TickbusError && error.code === 'TICKBUS_DENIED') return undefined;
     throw error;

@@ -38,6 +38,7 @@ async function monitor(
   const running = await startMonitor({
     url: settings.url,
     certificates: settings.certificates,
+    namespace: settings.namespace,
     host,
     port: requestedPort,
     allowedHosts,

@@ -83,6 +83,7 @@ Environment variables:
 ${lines.join('\n')}
   REDIS_URL              address of Redis, redis[s]://[[user]:password@]host[:port][/db], or unix:///path/redis.sock
   REDIS_HOST, REDIS_PORT, REDIS_DB   address of Redis in parts (default 127.0.0.1, 6379, 0)
+  TICKBUS_NAMESPACE      namespace of all channels; desks of different namespaces never hear each other (default none)
 `;
 }
 

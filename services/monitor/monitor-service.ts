@@ -30,6 +30,8 @@ export interface MonitorOptions {
   readonly url?: string | undefined;
   /** The certificates of a `rediss://` url. Default: those of Node.js. */
   readonly certificates?: Pick<RedisConnectionOptions, 'ca' | 'cert' | 'key' | 'servername'> | undefined;
+  /** The namespace of all channels. Default: CONFIG.NAMESPACE. */
+  readonly namespace?: string | undefined;
   /** Redis address shown on the page. Default: host and port of `url` or CONFIG; `Redis` for a shared connection. */
   readonly redis?: string | undefined;
   /** Address to listen on. Default 127.0.0.1: this machine only. */
@@ -71,11 +73,15 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
   const { host = '127.0.0.1', port = DEFAULT_PORT, allowedHosts = [], token, logger } = options;
   if (token !== undefined && !isUsableToken(token))
     throw new Error(`The monitor did not start: its token is not usable. It must be ${TOKEN_RULE}.`);
+  if (options.connection !== undefined && options.namespace !== undefined)
+    throw new Error(
+      'The monitor did not start: a shared connection has its own namespace. Omit `namespace`.',
+    );
   const files = readPageFiles(await builtPage());
-  const redis = { url: options.url, ...options.certificates };
+  const redis = { url: options.url, ...options.certificates, namespace: options.namespace };
   const connection = options.connection ?? new RedisConnection({ ...redis, logger });
   const about = {
-    redis: options.redis ?? redisHost(options),
+    redis: options.redis ?? redisPlace(options, connection.namespace),
     canSend: token !== undefined,
     maxAgeMs: options.maxAgeMs ?? DEFAULT_MAX_AGE_MS,
     version: VERSION,
@@ -155,7 +161,12 @@ function urlOf(server: Server): string {
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
-/** Redis address without credentials. */
+/** Redis address without credentials, and the namespace. */
+function redisPlace(options: MonitorOptions, namespace: string | undefined): string {
+  const host = redisHost(options);
+  return namespace === undefined ? host : `${host}, namespace ${namespace}`;
+}
+
 function redisHost({ url, connection }: MonitorOptions): string {
   if (url === undefined && connection !== undefined) return 'Redis';
   const { ADDRESS } = url === undefined ? CONFIG : readConfig({ REDIS_URL: url });

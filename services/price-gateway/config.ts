@@ -66,6 +66,7 @@ ${feeds.join('\n\n')}
 Redis
   REDIS_URL             redis[s]://[[user]:password@]host[:port][/db], or unix:///path/redis.sock
   REDIS_HOST, REDIS_PORT, REDIS_DB   alternative to REDIS_URL (default 127.0.0.1, 6379, 0)
+  TICKBUS_NAMESPACE     namespace of all channels; desks of different namespaces never hear each other (default none)
 `;
 }
 

@@ -54,7 +54,11 @@ async function serve(config: GatewayConfig): Promise<void> {
     await stop();
     logger.info({ signal, ...gateway.stats, recorder: recorder?.stats }, 'The gateway has stopped.');
   });
-  logger.info({ feed: config.FEED, symbols: config.SYMBOLS, http: http?.port }, 'The gateway has started.');
+  const { namespace } = connection;
+  logger.info(
+    { feed: config.FEED, symbols: config.SYMBOLS, http: http?.port, namespace },
+    'The gateway has started.',
+  );
 }
 
 async function serveHttp(

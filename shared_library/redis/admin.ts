@@ -22,12 +22,13 @@ export type {
   UserPermissions,
 } from './transport/redis/admin/permissions.ts';
 export type { OutputBufferLimit } from './transport/redis/admin/server-report.ts';
+export { otherDatabaseAdvice } from './transport/redis/database-guard.ts';
 export type { SentinelReport } from './transport/redis/sentinel/sentinel-locator.ts';
 
 const DEFAULT_SAMPLES = 5;
 
 /**
- * Inspects a Redis server and its channels. Never changes anything there.
+ * Inspects a Redis server and its channels. Never changes anything there. Names of channels are without the namespace.
  *
  * @example
  * await using admin = new RedisAdmin({ url: 'redis://127.0.0.1:6379' });
@@ -73,9 +74,23 @@ export class RedisAdmin implements AsyncDisposable {
     return this.#inspector.clock(samples);
   }
 
-  /** Names of all channels with subscribers, also of other programs, without the frames channels of tickbus. */
+  /**
+   * Names of all channels with subscribers, also of other programs, without the frames channels of tickbus. With a
+   * namespace: only its channels, without the prefix.
+   */
   activeChannels(): Promise<string[]> {
     return this.#inspector.activeChannels();
+  }
+
+  /**
+   * Channels that are also used from another database of the server, with its number. Pub/sub ignores database numbers,
+   * so tickbus refuses to use such a channel. A channel counts as used if the present server process has numbered a
+   * message of it, or granted its lease.
+   *
+   * @returns undefined if the user may not use scripts, INFO or SELECT
+   */
+  otherDatabases(names: readonly string[]): Promise<ReadonlyMap<string, number> | undefined> {
+    return this.#inspector.otherDatabases(names);
   }
 
   /** The statistics of each channel, in the order of the names. */

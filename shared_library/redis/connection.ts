@@ -1,6 +1,7 @@
 // RedisConnection: the links of a service to Redis, shared by its publishers and subscribers.
 
 import { hostname } from 'node:os';
+import { checkedNamespace } from './channel/namespace.ts';
 import { CONFIG } from './constants.ts';
 import { TickbusError } from './errors.ts';
 import type { Logger } from './runtime/logger.ts';
@@ -41,7 +42,7 @@ export interface RedisConnectionOptions {
   port?: number | undefined;
   /**
    * Default: the url's; without `url`, CONFIG.DB if host and port are those of CONFIG, else 0. Concerns stored values
-   * only: pub/sub ignores databases.
+   * only: pub/sub ignores databases, so a channel that another database uses is refused. `namespace` separates desks.
    */
   db?: number | undefined;
   /**
@@ -56,6 +57,12 @@ export interface RedisConnectionOptions {
   key?: Pem | undefined;
   /** The host name that the certificate of the server must have. Default: the host. */
   servername?: string | undefined;
+  /**
+   * Separates desks that share a server: names on the server begin with the namespace and a colon, as in
+   * `paper:PRICE_DATA`. Programs of different namespaces never hear each other. 1 to 64 letters, digits, "-", "_" and
+   * ".". Default: CONFIG.NAMESPACE, for every server; without it, names are as the channels have them.
+   */
+  namespace?: string | undefined;
   /** Whether a dropped link reconnects. Default true. */
   reconnect?: boolean | undefined;
   /** Milliseconds after which the first connection times out. Default 5,000. */
@@ -95,6 +102,7 @@ export const ADDRESS_NAMES: OptionNames<RedisConnectionOptions> = {
   cert: true,
   key: true,
   servername: true,
+  namespace: true,
   reconnect: true,
   connectTimeoutMs: true,
   logger: true,
@@ -107,6 +115,7 @@ export const CONNECTION_NAMES = { ...ADDRESS_NAMES, connection: true } as const;
 export function connectionFrom(options: ConnectionOptions): { connection: Connection; isOwned: boolean } {
   const { connection, ...others } = options;
   if (connection !== undefined) {
+    if ('namespace' in others && others.namespace !== undefined) throw sharedNamespace(connection);
     for (const name of Object.keys(ADDRESS_NAMES))
       if (name !== 'logger' && others[name as keyof typeof others] !== undefined)
         throw invalidOption(
@@ -144,7 +153,18 @@ export function redisSettings(options: RedisConnectionOptions): LinkSettings {
   }
   const address = withCertificates(addressFrom(options), options);
   if (address.certificates !== undefined) checkCertificates(address.certificates);
-  return { ...address, reconnect, connectTimeoutMs, name: `tickbus:${clientName()}` };
+  return {
+    ...address,
+    namespace: namespaceFrom(options),
+    reconnect,
+    connectTimeoutMs,
+    name: `tickbus:${clientName()}`,
+  };
+}
+
+/** The namespace is that of the program, so it does not depend on the address. */
+function namespaceFrom({ namespace }: RedisConnectionOptions): string | undefined {
+  return namespace === undefined ? CONFIG.NAMESPACE : checkedNamespace(namespace, 'namespace');
 }
 
 function addressFrom({ url, host, port, db }: RedisConnectionOptions): RedisAddress {
@@ -191,6 +211,15 @@ function pemSource(pem: Pem, field: string): PemSource {
   if (pem instanceof Uint8Array) return { field, text: Buffer.from(pem).toString() };
   if (typeof pem?.file === 'string') return { field, file: pem.file };
   throw invalidOption(field, `is ${describe(pem)}. Pass the PEM text, or { file: '/path' }.`);
+}
+
+function sharedNamespace(connection: Connection): TickbusError {
+  const { namespace } = connection ?? {};
+  const own = namespace === undefined ? 'which has no namespace' : `whose namespace is "${namespace}"`;
+  return invalidOption(
+    'namespace',
+    `is given together with \`connection\`, ${own}. Create a connection for each namespace, and omit this option.`,
+  );
 }
 
 /** CLIENT SETNAME accepts printable ASCII without spaces. */

@@ -1,5 +1,6 @@
 // CHANNELS and CONFIG, shared by all services. Importing it reads the environment and has no other effect.
 
+import { checkedNamespace } from './channel/namespace.ts';
 import { TickbusError } from './errors.ts';
 import {
   DEFAULT_ADDRESS,
@@ -31,6 +32,8 @@ export interface Config {
   readonly HOST: string;
   readonly PORT: number;
   readonly DB: number;
+  /** TICKBUS_NAMESPACE: the namespace of every connection that is created without one; undefined for none. */
+  readonly NAMESPACE: string | undefined;
   /** The complete address with credentials. Not enumerable, so that logging CONFIG reveals no secret. */
   readonly ADDRESS: RedisAddress;
 }
@@ -41,16 +44,15 @@ export const CONFIG: Config = readConfig(process.env);
 /** The Config of the given environment variables. */
 export function readConfig(env: Environment): Config {
   const outcome = attempt(() => readAddress(env));
-  const address = (): RedisAddress => {
-    if ('error' in outcome) throw outcome.error;
-    return outcome.value;
-  };
+  const address = () => resultOf(outcome);
+  const namespace = attempt(() => readNamespace(env));
   const visible = { enumerable: true, configurable: false };
   return Object.freeze(
     Object.defineProperties({} as Config, {
       HOST: { ...visible, get: () => address().host },
       PORT: { ...visible, get: () => address().port },
       DB: { ...visible, get: () => address().db },
+      NAMESPACE: { ...visible, get: () => resultOf(namespace) },
       ADDRESS: { enumerable: false, configurable: false, get: address },
     }),
   );
@@ -65,6 +67,10 @@ export function withoutServiceLinks(env: Environment): Environment {
   const isLink = ([name, value = '']: [string, string | undefined]) =>
     name.endsWith('_PORT') && /^(?:tcp|udp|sctp):\/\/[\da-f.:[\]]+:\d+$/i.test(value);
   return Object.fromEntries(Object.entries(env).filter((entry) => !isLink(entry)));
+}
+
+function readNamespace({ TICKBUS_NAMESPACE }: Environment): string | undefined {
+  return TICKBUS_NAMESPACE ? checkedNamespace(TICKBUS_NAMESPACE, 'TICKBUS_NAMESPACE') : undefined;
 }
 
 function readAddress(env: Environment): RedisAddress {
@@ -99,7 +105,14 @@ function readCertificates(env: Environment): Certificates {
   return { ...source('ca'), ...source('cert'), ...source('key'), ...(servername ? { servername } : {}) };
 }
 
-function attempt<T>(action: () => T): { value: T } | { error: unknown } {
+type Outcome<T> = { value: T } | { error: unknown };
+
+function resultOf<T>(outcome: Outcome<T>): T {
+  if ('error' in outcome) throw outcome.error;
+  return outcome.value;
+}
+
+function attempt<T>(action: () => T): Outcome<T> {
   try {
     return { value: action() };
   } catch (error) {

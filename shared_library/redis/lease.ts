@@ -54,6 +54,8 @@ const NAMES: OptionNames<RedisLeaseOptions> = {
  * await lease.start();
  */
 export class RedisLease extends LeaseBase {
+  /** The namespace of its connection. */
+  readonly namespace: string | undefined;
   readonly #connection: Connection;
   readonly #ownsConnection: boolean;
 
@@ -76,6 +78,7 @@ export class RedisLease extends LeaseBase {
       marginMs,
       retryMs,
     });
+    this.namespace = connection.namespace;
     this.#connection = connection;
     this.#ownsConnection = isOwned;
   }

@@ -1,6 +1,7 @@
 // RedisPublisher: publishes to Redis.
 
 import { CONNECTION_NAMES, type ConnectionOptions, connectionFrom, defaultSender } from './connection.ts';
+import { TickbusError } from './errors.ts';
 import { PublisherBase } from './publish/publisher-base.ts';
 import type { Clock } from './runtime/clock.ts';
 import { checkOptionNames, checkType, type OptionNames } from './runtime/option-checks.ts';
@@ -19,7 +20,10 @@ export type RedisPublisherOptions = ConnectionOptions & {
    * Default 32 MiB.
    */
   maxPendingBytes?: number | undefined;
-  /** The lease of a channel (`RedisLease`). Messages are published there only while it is valid. Default: none. */
+  /**
+   * The lease of a channel (`RedisLease`) in the same namespace. Messages are published there only while it is valid.
+   * Default: none.
+   */
   lease?: Fence | undefined;
   /**
    * Whether a payload is checked before it is sent: against its schema, and for values that JSON cannot represent.
@@ -69,6 +73,7 @@ export class RedisPublisher extends PublisherBase {
     checkType('sender', sender, 'string');
     checkType('validate', validate, 'boolean');
     const { connection, isOwned } = connectionFrom(options);
+    if (lease !== undefined) checkLease(lease, connection);
     super({
       transport: connection.publishing,
       clock: clock ?? systemClock,
@@ -86,4 +91,16 @@ export class RedisPublisher extends PublisherBase {
     await super.close();
     if (this.#ownsConnection) await this.#connection.close();
   }
+}
+
+/** A lease of another namespace would publish there. */
+function checkLease({ channel, namespace }: Fence, connection: Connection): void {
+  if (channel === undefined || namespace === connection.namespace) return;
+  const inWords = (name: string | undefined) =>
+    name === undefined ? 'no namespace' : `the namespace "${name}"`;
+  const [ofLease, ofPublisher] = [namespace, connection.namespace].map(inWords);
+  const text =
+    `The lease of ${channel.name} is in ${ofLease}, and the publisher in ${ofPublisher}. ` +
+    'Create both with one connection, or with the same `namespace`.';
+  throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'lease' });
 }

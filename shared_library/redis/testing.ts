@@ -1,5 +1,6 @@
 // Test support for bots: an in-memory server, links that can be disconnected, and a manual clock.
 
+import { checkedNamespace } from './channel/namespace.ts';
 import type { Clock } from './runtime/clock.ts';
 import { checkOptionNames, type OptionNames } from './runtime/option-checks.ts';
 import { systemClock } from './runtime/system-clock.ts';
@@ -14,6 +15,8 @@ export interface MemoryConnectionOptions {
   server?: MemoryServer;
   /** The clock of the default server: it timestamps messages and expires leases. Default: the system clock. */
   clock?: Clock;
+  /** The namespace of its channels, as in `RedisConnectionOptions`. Default: none; the environment is not read. */
+  namespace?: string;
 }
 
 /**
@@ -29,13 +32,13 @@ export interface MemoryConnectionOptions {
 export class MemoryConnection extends MemoryLinks {
   readonly server: MemoryServer;
 
-  /** @throws TickbusError `TICKBUS_INVALID_OPTION` for an unknown option */
+  /** @throws TickbusError `TICKBUS_INVALID_OPTION` for an unknown option or an invalid namespace */
   constructor(options: MemoryConnectionOptions = {}) {
     checkOptionNames('MemoryConnection', options, NAMES);
-    const { clock = systemClock, server = new MemoryServer(clock) } = options;
-    super(server);
+    const { clock = systemClock, server = new MemoryServer(clock), namespace } = options;
+    super(server, namespace === undefined ? undefined : checkedNamespace(namespace, 'namespace'));
     this.server = server;
   }
 }
 
-const NAMES: OptionNames<MemoryConnectionOptions> = { server: true, clock: true };
+const NAMES: OptionNames<MemoryConnectionOptions> = { server: true, clock: true, namespace: true };

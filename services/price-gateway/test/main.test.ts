@@ -30,11 +30,15 @@ function run(env: Record<string, string>, ...args: string[]) {
   return { child, exit: once(child, 'exit'), stdout: text(child.stdout), stderr: text(child.stderr) };
 }
 
-it.each(['SIGTERM', 'SIGINT'] as const)(
-  'publishes until %s, publishes `stopped` and exits with 0',
-  async (signal) => {
+it.each([
+  ['SIGTERM', {}],
+  ['SIGINT', { TICKBUS_NAMESPACE: 'paper' }],
+] as const)(
+  'publishes until %s, publishes `stopped` and exits with 0, with %j',
+  async (signal, env: { TICKBUS_NAMESPACE?: string }) => {
     await using broker = await startSimulatedBroker({ secret: SECRET });
-    await using subscriber = new RedisSubscriber({ url: redis.url, logger: SILENT });
+    const { TICKBUS_NAMESPACE: namespace } = env;
+    await using subscriber = new RedisSubscriber({ url: redis.url, namespace, logger: SILENT });
     const states = new ReceivedValues<string>();
     const prices = new ReceivedValues<string>();
     collect(subscriber, CHANNELS.FEED_STATUS, ({ data }) => states.add(data.state));
@@ -45,6 +49,7 @@ it.each(['SIGTERM', 'SIGINT'] as const)(
       ALPACA_SECRET: SECRET,
       ALPACA_URL: broker.url,
       SYMBOLS: 'AAPL,MSFT',
+      ...env,
     });
     await prices.until(() => true);
     gateway.child.kill(signal);
@@ -62,6 +67,7 @@ it.each(['SIGTERM', 'SIGINT'] as const)(
 it.each([
   [{ ALPACA_KEY: 'k' }, /^ALPACA_SECRET must be the secret of your Alpaca account\.\n$/],
   [{ ALPACA_KEY: 'k', ALPACA_SECRET: SECRET, REDIS_URL: 'http://x' }, /^REDIS_URL [^\n]+\n$/],
+  [{ ALPACA_KEY: 'k', ALPACA_SECRET: SECRET, TICKBUS_NAMESPACE: 'a b' }, /^TICKBUS_NAMESPACE [^\n]+\n$/],
   [
     { ALPACA_KEY: 'k', ALPACA_SECRET: SECRET, HTTP_HOST: '192.0.2.1', HTTP_PORT: '9464' },
     /^Cannot serve \/healthz and \/metrics on 192\.0\.2\.1:9464: [^\n]+\n$/,

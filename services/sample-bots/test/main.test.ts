@@ -30,24 +30,28 @@ function run(env: Record<string, string>, ...args: string[]) {
   return { child, exit: once(child, 'exit'), stdout: text(child.stdout), stderr: text(child.stderr) };
 }
 
-it('runs all bots until SIGTERM, reports each as stopped, and exits with 0', async () => {
-  await using subscriber = new RedisSubscriber({ url: redis.url, logger: silentLogger });
-  const states = new Map<string, string>();
-  subscriber.subscribe(CHANNELS.BOT_STATUS, ({ data }) => states.set(data.bot, data.state));
-  await subscriber.startListening();
-  const all = (state: string) => ({ 'paper-trader': state, 'risk-guard': state, momentum: state });
-  const bots = run({});
-  await eventually(() => expect(Object.fromEntries(states)).toEqual(all('running')));
-  // Every bot receives its commands while the others run.
-  await using operator = new RedisPublisher({ url: redis.url, logger: silentLogger });
-  for (const bot of states.keys())
-    await operator.publish(CHANNELS.TRADE_COMMANDS, { bot }, { type: 'pause' });
-  await eventually(() => expect(Object.fromEntries(states)).toEqual(all('paused')));
-  bots.child.kill('SIGTERM');
-  expect(await bots.exit).toEqual([0, null]);
-  await eventually(() => expect(Object.fromEntries(states)).toEqual(all('stopped')));
-  expect(await bots.stdout).toBe('');
-});
+it.each([{}, { TICKBUS_NAMESPACE: 'paper' }])(
+  'runs all bots until SIGTERM, reports each as stopped, and exits with 0, with %j',
+  async (env: { TICKBUS_NAMESPACE?: string }) => {
+    const { TICKBUS_NAMESPACE: namespace } = env;
+    await using subscriber = new RedisSubscriber({ url: redis.url, namespace, logger: silentLogger });
+    const states = new Map<string, string>();
+    subscriber.subscribe(CHANNELS.BOT_STATUS, ({ data }) => states.set(data.bot, data.state));
+    await subscriber.startListening();
+    const all = (state: string) => ({ 'paper-trader': state, 'risk-guard': state, momentum: state });
+    const bots = run(env);
+    await eventually(() => expect(Object.fromEntries(states)).toEqual(all('running')));
+    // Every bot receives its commands while the others run.
+    await using operator = new RedisPublisher({ url: redis.url, namespace, logger: silentLogger });
+    for (const bot of states.keys())
+      await operator.publish(CHANNELS.TRADE_COMMANDS, { bot }, { type: 'pause' });
+    await eventually(() => expect(Object.fromEntries(states)).toEqual(all('paused')));
+    bots.child.kill('SIGTERM');
+    expect(await bots.exit).toEqual([0, null]);
+    await eventually(() => expect(Object.fromEntries(states)).toEqual(all('stopped')));
+    expect(await bots.stdout).toBe('');
+  },
+);
 
 it('exits with 1 and names the remedy if Redis rejects the password during operation', async () => {
   expect(await redis.answers('ACL SETUSER bot on >secret allchannels ~* +@all')).toContain('+OK');

@@ -97,6 +97,7 @@ export class PublisherBase implements AsyncDisposable {
    *
    * @param data the payload, sent unchanged after validation (unless `validate` is false)
    * @throws TickbusError `TICKBUS_INVALID_MESSAGE` with the path in `field`, before anything is sent
+   * @throws TickbusError `TICKBUS_INVALID_OPTION` with the field `db` if another database of the server uses it
    * @throws TickbusError `TICKBUS_LIMIT_EXCEEDED` for a new key of a `state` channel that has 50,000 keys, and for the
    *   messages batched with it. None of them was published
    */

@@ -246,7 +246,8 @@ function previewOf(frame: Uint8Array): string {
 
 function forgedText({ isProved }: Forged): string {
   return isProved
-    ? 'Forged messages were received: their numbers were copied or invented. Check which users may publish on this channel.'
+    ? 'Forged messages were received: their numbers were copied, invented, or come from another database of this server. ' +
+        'Check which users may publish on this channel, and the database number of each program.'
     : 'Nothing proves which of the messages with these numbers are real. Check which users may publish on this channel.';
 }
 

@@ -149,8 +149,11 @@ export class Sequencer {
     if (this.#mode !== 'live') return this.#hold(message);
     const position = this.#isNumbered ? positionOf(message) : undefined;
     if (position !== undefined) {
-      const relation = relate(this.#progress.position ?? ORIGIN, position);
-      if (relation !== 'next') return this.#acceptUnexpected(message, position, relation === 'seen');
+      const before = this.#progress.position ?? ORIGIN;
+      const relation = relate(before, position);
+      // The first message of a channel without a head is not proved: it may come from another database of the server.
+      if (relation !== 'next' || before.epoch === ORIGIN.epoch)
+        return this.#acceptUnexpected(message, position, relation === 'seen');
       this.#progress.advance(position, message);
     }
     this.#options.fanOut.dispatch(message, asLive);

@@ -121,7 +121,8 @@ export class SubscriberBase implements AsyncDisposable {
    * after a link has failed for good (`reconnect: false`, or credentials, a subscription or TLS failed several times).
    *
    * @throws TickbusError such as `TICKBUS_CONNECT_FAILED`, `TICKBUS_AUTH_FAILED`, `TICKBUS_TLS_FAILED` or
-   *   `TICKBUS_DENIED`, without retrying, with advice
+   *   `TICKBUS_DENIED`, without retrying, with advice; `TICKBUS_INVALID_OPTION` with the field `db` if another database
+   *   of the server uses a channel
    */
   async startListening(): Promise<void> {
     this.#assertOpen();

@@ -38,6 +38,7 @@ describe('readConfig', () => {
       { HOST: '/run/redis.sock', PORT: 6379, DB: 2 },
     ],
     [{ REDIS_URL: 'unix:///run/redis.sock?db=2' }, { HOST: '/run/redis.sock', PORT: 6379, DB: 2 }],
+    [{ TICKBUS_NAMESPACE: 'paper' }, { HOST: '127.0.0.1', PORT: 6379, DB: 0, NAMESPACE: 'paper' }],
   ])('reads %j', (env, values) => {
     expect({ ...readConfig(env) }).toEqual(values);
   });

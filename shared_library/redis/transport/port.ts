@@ -70,6 +70,8 @@ export interface Transport {
  * publishing.
  */
 export interface Connection {
+  /** The namespace of all its channels; undefined for none. Errors of a link name a channel as `paper:PRICE_DATA`. */
+  readonly namespace?: string | undefined;
   readonly publishing: Transport;
   readonly subscribing: Transport;
   close(): Promise<void>;
@@ -230,6 +232,8 @@ export interface LeaseOperations {
 export interface Fence {
   /** The channel of the lease; undefined for the lease of a job. */
   readonly channel: ChannelSpec | undefined;
+  /** The namespace of that channel. Only a publisher of the same namespace can use the lease. */
+  readonly namespace?: string | undefined;
   /** undefined while the lease is not held. */
   readonly token: FenceToken | undefined;
   /** The exclusive writer, if there is one. */

@@ -1,19 +1,24 @@
+import { nameIn } from '../../channel/namespace.ts';
 import { systemClock } from '../../runtime/system-clock.ts';
 import { MemoryLinks } from '../../transport/memory/memory-links.ts';
 import { MemoryServer } from '../../transport/memory/memory-server.ts';
+import type { TransportFixture } from './transport.fixture.ts';
 import { describeTransport } from './transport-contract.ts';
 
-describeTransport('memory', async () => {
+describeTransport('memory', () => setUp(undefined));
+describeTransport('memory, in a namespace', () => setUp('paper'));
+
+async function setUp(namespace: string | undefined): Promise<TransportFixture> {
   const server = new MemoryServer(systemClock);
   const connections: MemoryLinks[] = [];
   return {
     link() {
-      const connection = new MemoryLinks(server);
+      const connection = new MemoryLinks(server, namespace);
       connections.push(connection);
       return connection.publishing;
     },
     async publishRaw(channel, frame) {
-      server.publishRaw(channel, frame);
+      server.publishRaw(nameIn(namespace, channel), frame);
     },
     async flush() {
       server.flush();
@@ -28,4 +33,4 @@ describeTransport('memory', async () => {
       await Promise.all(connections.map((connection) => connection.close()));
     },
   };
-});
+}

@@ -3,7 +3,9 @@ import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { silentLogger } from '@tickbus/test-kit';
 import { createClient } from 'redis';
 import { afterAll, beforeAll } from 'vitest';
+import { nameIn } from '../../channel/namespace.ts';
 import { RedisConnection } from '../../connection.ts';
+import type { TransportFixture } from './transport.fixture.ts';
 import { describeTransport } from './transport-contract.ts';
 
 let server: LocalRedis;
@@ -12,18 +14,21 @@ beforeAll(async () => {
 });
 afterAll(() => server.kill());
 
-describeTransport('redis', async () => {
+describeTransport('redis', () => setUp(undefined));
+describeTransport('redis, in a namespace', () => setUp('paper'));
+
+async function setUp(namespace: string | undefined): Promise<TransportFixture> {
   const connections: RedisConnection[] = [];
   const admin = createClient({ url: server.url });
   await admin.connect();
   return {
     link() {
-      const connection = new RedisConnection({ url: server.url, logger: silentLogger });
+      const connection = new RedisConnection({ url: server.url, namespace, logger: silentLogger });
       connections.push(connection);
       return connection.publishing;
     },
     async publishRaw(channel, frame) {
-      await admin.publish(channel, Buffer.from(frame));
+      await admin.publish(nameIn(namespace, channel), Buffer.from(frame));
     },
     async flush() {
       // Epochs are milliseconds of the server clock: two epochs of one millisecond would be equal.
@@ -42,4 +47,4 @@ describeTransport('redis', async () => {
       if (admin.isOpen) admin.destroy();
     },
   };
-});
+}

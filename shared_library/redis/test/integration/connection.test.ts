@@ -41,17 +41,6 @@ describe('an established link', () => {
     });
   });
 
-  it('keeps the values of two databases apart', async () => {
-    const first = new RedisPublisher({ url: `${redis.url}/1` });
-    const second = new RedisPublisher({ url: redis.url, db: 2 });
-    closing.push(() => Promise.all([first.close(), second.close()]));
-    const published = await Promise.all([
-      first.publish(CHANNELS.BOT_STATUS, botStatus),
-      second.publish(CHANNELS.BOT_STATUS, botStatus),
-    ]);
-    expect(published.map(({ position }) => position?.seq)).toEqual([1, 1]);
-  });
-
   it('is shared by publishers and subscribers: two connections in total, closed by the owner', async () => {
     const connection = new RedisConnection({ url: redis.url });
     closing.push(() => connection.close());
@@ -134,8 +123,6 @@ describe('an established link', () => {
     expect(JSON.stringify(logger.lines)).not.toContain('hunter2');
   });
 });
-
-const botStatus = { bot: 'b', state: 'running' } as const;
 
 async function connectedPair(options: ConstructorParameters<typeof RedisConnection>[0]) {
   const connection = new RedisConnection({ logger: silentLogger, ...options });

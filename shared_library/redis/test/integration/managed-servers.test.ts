@@ -31,6 +31,7 @@ const COMMANDS: Readonly<Record<string, Partial<Outcomes>>> = {
   SCRIPT: {},
   CONFIG: {},
   CLIENT: {},
+  SELECT: {},
   INFO: { publish: denied, lease: denied },
   MULTI: {},
   EXEC: {},

@@ -27,7 +27,10 @@ afterAll(async () => {
 
 it.each<[string, () => RedisPublisherOptions]>([
   ['url unix://', () => ({ url: `unix://${path}` })],
-  ['url unix:// with a user and a database', () => ({ url: `unix://bot:secret@${path}?db=2` })],
+  [
+    'url unix:// with a user and a database',
+    () => ({ url: `unix://bot:secret@${path}?db=2`, namespace: 'two' }),
+  ],
   ['url redis+unix://', () => ({ url: `redis+unix://${path}` })],
   ['host as a path', () => ({ host: path })],
   ['REDIS_HOST as a path', () => configured({ REDIS_HOST: path })],

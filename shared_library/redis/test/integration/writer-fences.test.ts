@@ -122,19 +122,6 @@ describe('a claim', () => {
     await next.gained;
     expect(next.lease.writer).toBeDefined();
   });
-
-  it('of one channel on two databases affects neither', async () => {
-    const harness = await open();
-    const holders = await Promise.all(
-      [0, 1].map((db) => harness.holder({ url: `${harness.redis.url}/${db}` })),
-    );
-    const tokens = holders.map(({ lease }) => lease.token);
-    for (const { publisher } of holders) await publisher.publish(STATE, { key: 'x', n: 1 });
-    for (const { lease } of holders) lease.confirm();
-    await sleep(50);
-    expect(holders.map(({ lease }) => lease.token)).toEqual(tokens);
-    expect(holders.map(({ lease }) => lease.writer?.room)).toEqual([4, 4]);
-  });
 });
 
 describe('a server that lost memory', () => {

@@ -32,7 +32,9 @@ describe('startListening', () => {
     transport.onSubscribe = async () => {};
     await subscriber.startListening();
     await eventLoopTurns();
+    transport.onRead = async () => ({ position: { epoch: 1, seq: 1 }, at: 0, entries: [] });
     transport.push(noteEnvelope(1, { epoch: 1, seq: 1 }));
+    await eventLoopTurns();
     expect(received).toEqual([1]);
   });
 

@@ -1,6 +1,7 @@
 // The transport port without a network: links to an in-memory server, for tests and for running without Redis.
 
 import type { ChannelSpec } from '../../channel/channel.ts';
+import { type SpecIn, specIn } from '../../channel/namespace.ts';
 import { TickbusError } from '../../errors.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
 import { Emitter } from '../../runtime/emitter.ts';
@@ -26,12 +27,14 @@ import type { MemoryServer } from './memory-server.ts';
  * Links to a MemoryServer. `disconnect()` and `reconnect()` simulate a network failure in tests of bots.
  */
 export class MemoryLinks implements Connection {
+  readonly namespace: string | undefined;
   readonly publishing: MemoryTransport;
   readonly subscribing: MemoryTransport;
 
-  constructor(server: MemoryServer) {
-    this.publishing = new MemoryTransport(server);
-    this.subscribing = new MemoryTransport(server);
+  constructor(server: MemoryServer, namespace?: string) {
+    this.namespace = namespace;
+    this.publishing = new MemoryTransport(server, specIn(namespace));
+    this.subscribing = new MemoryTransport(server, specIn(namespace));
   }
 
   disconnect(): void {
@@ -57,13 +60,16 @@ interface MemorySubscription {
 
 export class MemoryTransport implements Transport {
   readonly #server: MemoryServer;
+  /** Gives each channel its name on the server. */
+  readonly #specIn: SpecIn;
   readonly #status = new Emitter<{ status: LinkStatus }>(() => {});
   readonly #subscriptions = new Set<MemorySubscription>();
   #state: 'new' | 'connected' | 'disconnected' | 'closed' = 'new';
   #generation = 0;
 
-  constructor(server: MemoryServer) {
+  constructor(server: MemoryServer, specIn: SpecIn) {
     this.#server = server;
+    this.#specIn = specIn;
   }
 
   async connect(): Promise<void> {
@@ -71,16 +77,17 @@ export class MemoryTransport implements Transport {
     if (this.#state === 'new') this.#onConnected();
   }
 
-  async publish(...call: Parameters<Transport['publish']>): Promise<Receipt> {
+  async publish(...[channel, ...others]: Parameters<Transport['publish']>): Promise<Receipt> {
     this.#assertConnected();
-    const receipt = this.#server.publish(...call);
+    const receipt = this.#server.publish(this.#specIn(channel), ...others);
     // As over a network, a reply takes a turn of the event loop, so that a publishing loop does not starve others.
     await new Promise<void>((resolve) => setImmediate(resolve));
     return receipt;
   }
 
-  async subscribe({ name }: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
+  async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
     this.#assertConnected();
+    const { name } = this.#specIn(channel);
     const listen = () => this.#server.subscribe(name, (frame) => contain(() => onFrame(frame)));
     const subscription: MemorySubscription = { listen, end: listen() };
     this.#subscriptions.add(subscription);
@@ -93,16 +100,16 @@ export class MemoryTransport implements Transport {
   async read(channel: ChannelSpec, since?: Position, options?: ReadOptions): Promise<ChannelState> {
     this.#assertConnected();
     if (options?.signal?.aborted) throw cancelledError(channel);
-    return this.#server.read(channel, since, options?.keys);
+    return this.#server.read(this.#specIn(channel), since, options?.keys);
   }
 
   async head(channel: ChannelSpec): Promise<ChannelHead> {
     this.#assertConnected();
-    return this.#server.head(channel);
+    return this.#server.head(this.#specIn(channel));
   }
 
   lease(channel: ChannelSpec): LeaseOperations {
-    const { name, kind } = channel;
+    const { name, kind } = this.#specIn(channel);
     const connected = this.#whileConnected;
     return {
       connect: () => this.connect(),
@@ -122,7 +129,8 @@ export class MemoryTransport implements Transport {
     };
   }
 
-  demand({ name }: ChannelSpec): DemandOperations {
+  demand(channel: ChannelSpec): DemandOperations {
+    const { name } = this.#specIn(channel);
     const connected = this.#whileConnected;
     return {
       declare: async (subscriberId, keys, ttlMs) =>

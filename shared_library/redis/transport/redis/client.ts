@@ -3,6 +3,7 @@
 import { createClient, defineScript, RESP_TYPES } from 'redis';
 import { isSocketPath, type RedisAddress } from './address.ts';
 import { tlsOptions } from './certificates.ts';
+import { FIND_DATABASES } from './database-script.ts';
 import { DECLARE_DEMAND, READ_DEMAND, WITHDRAW_DEMAND } from './demand-scripts.ts';
 import { ACTIVATE_LEASE, RELEASE_LEASE, RENEW_LEASE, RESERVE_LEASE } from './lease/lease-scripts.ts';
 import { READ_CHANNEL } from './read-script.ts';
@@ -81,6 +82,7 @@ function newTemplate() {
       declareDemand: script(DECLARE_DEMAND),
       withdrawDemand: script(WITHDRAW_DEMAND),
       readDemand: script(READ_DEMAND),
+      findDatabases: script(FIND_DATABASES),
     },
   });
 }

@@ -2,7 +2,7 @@
 
 import type { ChannelSpec } from '../../channel/channel.ts';
 
-/** The keys of a channel. The hash tag keeps them in one slot of a cluster. */
+/** The keys of a channel. The hash tag is the name of the channel, so in a cluster they are in its slot. */
 export interface ChannelKeys {
   /**
    * A hash with the position, branch (see `LUA_BRANCH`), lease record and batch marks (see `MARK_COUNT`) of the
@@ -27,6 +27,7 @@ export interface ChannelKeys {
   id(id: string): string;
 }
 
+/** Takes the name of the channel on the server, namespace included. */
 export function channelKeys({ name }: Pick<ChannelSpec, 'name'>): ChannelKeys {
   const prefix = `tickbus:{${name}}:`;
   return {

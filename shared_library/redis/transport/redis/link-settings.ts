@@ -11,6 +11,8 @@ export interface LinkSettings extends RedisAddress {
   readonly connectTimeoutMs: number;
   /** The name of the link in `CLIENT LIST`. */
   readonly name: string;
+  /** The prefix of all names on the server. */
+  readonly namespace?: string | undefined;
   /** Default: the server is always at `host` and `port`. */
   readonly locator?: ServerLocator | undefined;
   /** Whether channels are sharded pub/sub channels, as on a cluster. Default false. */

@@ -269,8 +269,9 @@ export class RedisLink {
   }
 
   #logFields(error?: TickbusError): object {
-    const { name } = this.#settings;
-    const link = { redis: formatAddress(this.#server), link: name };
+    const { name, namespace } = this.#settings;
+    const redis = formatAddress(this.#server);
+    const link = { redis, link: name, ...(namespace === undefined ? {} : { namespace }) };
     return error === undefined ? link : { ...link, code: error.code };
   }
 }

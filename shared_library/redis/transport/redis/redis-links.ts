@@ -1,6 +1,7 @@
 // The two links of a service to Redis.
 
 import type { Logger } from '../../runtime/logger.ts';
+import { inNamespace } from '../namespaced-transport.ts';
 import type { Connection, Transport } from '../port.ts';
 import { ClusterTopology } from './cluster/cluster-topology.ts';
 import { ClusterTransport } from './cluster/cluster-transport.ts';
@@ -24,6 +25,10 @@ export class RedisLinks implements Connection {
       this.#topology = new ClusterTopology(namedSettings(settings, 'topology'), logger);
   }
 
+  get namespace(): string | undefined {
+    return this.#settings.namespace;
+  }
+
   get publishing(): Transport {
     this.#publishing ??= this.#link('pub');
     return this.#publishing;
@@ -41,9 +46,11 @@ export class RedisLinks implements Connection {
 
   #link(role: 'pub' | 'sub'): Transport {
     const settings = namedSettings(this.#settings, role);
-    return this.#topology === undefined
-      ? new RedisTransport(settings, this.#logger)
-      : new ClusterTransport(settings, this.#logger, this.#topology);
+    const transport =
+      this.#topology === undefined
+        ? new RedisTransport(settings, this.#logger)
+        : new ClusterTransport(settings, this.#logger, this.#topology);
+    return inNamespace(this.#settings.namespace, transport);
   }
 }
 

@@ -19,6 +19,7 @@ import type {
 } from '../port.ts';
 import { type RunRead, readChannel } from './channel-read.ts';
 import { AS_BYTES, type RedisClient } from './client.ts';
+import { requireOnlyDatabase } from './database-guard.ts';
 import { commandError, isDenied, isWrongType } from './error-mapping.ts';
 import { slotRefusal } from './error-replies.ts';
 import { foreignKeyError, parseWhole } from './foreign-data.ts';
@@ -47,6 +48,8 @@ export class RedisTransport implements Transport {
   /** For each connection, the channels whose frames channel its user may not subscribe to. */
   readonly #withoutFrames = new WeakMap<RedisClient, Set<string>>();
   readonly #leases = new Set<ExclusiveLease>();
+  /** The channels that no other database of the server used when this transport first used them. */
+  readonly #checked = new Set<string>();
 
   constructor(settings: LinkSettings, logger: Logger) {
     this.#settings = settings;
@@ -64,6 +67,7 @@ export class RedisTransport implements Transport {
     token?: FenceToken,
     known: Position = ORIGIN,
   ): Promise<Receipt> {
+    if (!this.#checked.has(channel.name)) await this.#checkDatabase(channel);
     const { keys, args } = publishArguments(channel, batch, token, known);
     const publish = (client: RedisClient) =>
       this.#settings.isSharded ? client.publishShardedBatch(keys, args) : client.publishBatch(keys, args);
@@ -71,6 +75,7 @@ export class RedisTransport implements Transport {
   }
 
   async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
+    if (!this.#checked.has(channel.name)) await this.#checkDatabase(channel);
     const { name } = channel;
     const { frames } = channelKeys(channel);
     const subscription: RedisSubscription = {
@@ -146,7 +151,7 @@ export class RedisTransport implements Transport {
   lease(channel: ChannelSpec, replicas = this.#settings.sentinel === undefined ? 0 : 1): LeaseOperations {
     const confirmation = new ReplicaConfirmation(channel, replicas, this.#settings);
     if (!hasExclusiveWriter(channel))
-      return new TokenLease(channel, this, confirmation, (command) => this.#run(command));
+      return new TokenLease(channel, this.#settings, this, confirmation, (command) => this.#run(command));
     const settings = { ...this.#settings, name: this.#settings.name.replace(/:[a-z]+$/, ':lease') };
     const lease = new ExclusiveLease(channel, settings, confirmation, this.#logger, (closed) =>
       this.#leases.delete(closed),
@@ -199,6 +204,12 @@ export class RedisTransport implements Transport {
       this.#withoutFrames.set(client, refused.add(name));
       await subscribeTo([name]);
     }
+  }
+
+  /** @throws TickbusError as `requireOnlyDatabase` */
+  async #checkDatabase(channel: ChannelSpec): Promise<void> {
+    await this.#run((client) => requireOnlyDatabase(client, channel, this.#settings), 'read');
+    this.#checked.add(channel.name);
   }
 
   /** Runs a command if the link is up. Nothing is queued for later. */

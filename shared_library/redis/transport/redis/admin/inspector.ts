@@ -2,10 +2,12 @@
 
 import { ErrorReply } from 'redis';
 import type { Channel } from '../../../channel/channel.ts';
+import { nameIn, nameWithout } from '../../../channel/namespace.ts';
 import type { TickbusError } from '../../../errors.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { Position } from '../../../wire/position.ts';
 import type { RedisClient } from '../client.ts';
+import { findOtherDatabases } from '../database-guard.ts';
 import { commandError, isDenied, isWrongType } from '../error-mapping.ts';
 import { unknownCommand } from '../error-replies.ts';
 import { foreignKeyAdvice, foreignKeyFault, parseWhole } from '../foreign-data.ts';
@@ -102,7 +104,8 @@ export class RedisInspector {
 
   /** The user's permissions on each channel, read from the ACL without running the commands. */
   async permissions(channels: readonly Channel[]): Promise<UserPermissions> {
-    const commands = channels.flatMap((channel) => usedCommands(channel, this.#isCluster));
+    const { namespace } = this.#settings;
+    const commands = channels.flatMap((channel) => usedCommands(channel, this.#isCluster, namespace));
     const reply = await this.#ifAllowed((client) => client.eval(permissionScript(commands)));
     const answers = Array.isArray(reply) ? reply.map(Number) : undefined;
     return commands.map((command, index) => ({
@@ -149,7 +152,7 @@ export class RedisInspector {
     return { ...best, roundTripsMs };
   }
 
-  /** Names of all channels with subscribers, without the frames channels of tickbus. */
+  /** Names of all channels of the namespace with subscribers, without the frames channels of tickbus. */
   async activeChannels(): Promise<string[]> {
     const servers = await this.#servers.all();
     const lists = await Promise.all(
@@ -160,21 +163,33 @@ export class RedisInspector {
         ),
       ),
     );
-    return lists.flat().filter((name) => !isFramesName(name));
+    const others = lists.flat().filter((name) => !isFramesName(name));
+    return others.flatMap((name) => nameWithout(this.#settings.namespace, name) ?? []);
+  }
+
+  /** Another database for each channel that is used there, too; undefined if the user may not know. */
+  async otherDatabases(names: readonly string[]): Promise<ReadonlyMap<string, number> | undefined> {
+    const { db, namespace } = this.#settings;
+    if (this.#isCluster || names.length === 0) return new Map();
+    const ofServer = names.map((name) => nameIn(namespace, name));
+    const found = await this.#ifAllowed((client) => findOtherDatabases(client, ofServer, db));
+    return found && new Map([...found].map(([name, other]) => [nameWithout(namespace, name) ?? name, other]));
   }
 
   async channels(names: readonly string[]): Promise<ChannelStats[]> {
     return Promise.all(
       names.map(async (name) => {
-        const server = await this.#servers.of(name);
+        const ofServer = nameIn(this.#settings.namespace, name);
+        const server = await this.#servers.of(ofServer);
         const [subscribers, stats] = await Promise.all([
           this.#run(
-            (client) => (this.#isCluster ? client.pubSubShardNumSub(name) : client.pubSubNumSub([name])),
+            (client) =>
+              this.#isCluster ? client.pubSubShardNumSub(ofServer) : client.pubSubNumSub([ofServer]),
             server,
           ),
           this.#channelStats(name, server),
         ]);
-        return { ...stats, subscribers: subscribers[name] ?? 0 };
+        return { ...stats, subscribers: subscribers[ofServer] ?? 0 };
       }),
     );
   }
@@ -184,7 +199,7 @@ export class RedisInspector {
   }
 
   async #channelStats(name: string, server: RedisClient): Promise<Omit<ChannelStats, 'subscribers'>> {
-    const { head, last, history, lease } = channelKeys({ name });
+    const { head, last, history, lease } = channelKeys({ name: nameIn(this.#settings.namespace, name) });
     const faults: string[] = [];
     const addFault = (key: string, what: string) => {
       faults.push(`${foreignKeyFault(key, what)} ${foreignKeyAdvice(key)}`);

@@ -1,6 +1,7 @@
 // The commands that tickbus uses on a channel, and a script that checks them against the server's ACL.
 
 import type { Channel } from '../../../channel/channel.ts';
+import { nameIn } from '../../../channel/namespace.ts';
 import { channelKeys } from '../keys.ts';
 
 /**
@@ -10,9 +11,10 @@ import { channelKeys } from '../keys.ts';
 export type Purpose = 'subscribe' | 'read' | 'demand' | 'publish' | 'lease' | 'exclusive';
 
 export interface UsedCommand {
+  /** Without its namespace. */
   readonly channel: string;
   readonly purpose: Purpose;
-  /** The command with example arguments, as in `['HLEN', 'tickbus:{PRICE_DATA}:last']`. */
+  /** The command with example arguments, as in `['HLEN', 'tickbus:{PRICE_DATA}:last']`. Keys are those of the namespace. */
   readonly command: readonly string[];
 }
 
@@ -26,11 +28,16 @@ export type UserPermissions = readonly (UsedCommand & { readonly isAllowed: bool
  * @param isCluster whether channels are sharded. The connection itself needs CLUSTER SLOTS and CLUSTER INFO there, and
  *   fails with their names without them
  */
-export function usedCommands(channel: Channel, isCluster: boolean): UsedCommand[] {
-  const { name, kind, gateway } = channel;
-  const { head, last, history, lease, fence, demand, id } = channelKeys(channel);
+export function usedCommands(
+  channel: Channel,
+  isCluster: boolean,
+  namespace: string | undefined,
+): UsedCommand[] {
+  const { kind, gateway } = channel;
+  const name = nameIn(namespace, channel.name);
+  const { head, last, history, lease, fence, demand, id } = channelKeys({ name });
   const used = (purpose: Purpose, ...commands: string[][]): UsedCommand[] =>
-    commands.map((command) => ({ channel: name, purpose, command }));
+    commands.map((command) => ({ channel: channel.name, purpose, command }));
   return [
     ...used('subscribe', [isCluster ? 'SSUBSCRIBE' : 'SUBSCRIBE', name]),
     ...used('read', ['HMGET', head, 'epoch', 'seq'], ['GET', lease], ['TIME']),

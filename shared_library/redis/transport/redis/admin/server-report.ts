@@ -38,6 +38,8 @@ export interface ServerReport {
   readonly pubsubBuffer: OutputBufferLimit | undefined;
   /** The same for connections without subscriptions, such as a gateway's, which receives the client list. */
   readonly normalBuffer: OutputBufferLimit | undefined;
+  /** The numbers of the databases that have keys. */
+  readonly databases: readonly number[] | undefined;
   /** The user of this connection. */
   readonly user: string | undefined;
 }
@@ -73,11 +75,16 @@ export function parseServerFacts(
     maxMemoryBytes: number('maxmemory'),
     maxMemoryPolicy: fields.get('maxmemory_policy'),
     evictedKeys: number('evicted_keys'),
+    databases: info === undefined ? undefined : databasesIn(fields.keys()),
     appendOnly: fields.has('aof_enabled') ? fields.get('aof_enabled') === '1' : undefined,
     isSaveFailing: fields.has('rdb_last_bgsave_status')
       ? fields.get('rdb_last_bgsave_status') === 'err' || fields.get('aof_last_write_status') === 'err'
       : undefined,
   };
+}
+
+function databasesIn(names: Iterable<string>): number[] {
+  return [...names].flatMap((name) => /^db(\d+)$/.exec(name)?.[1] ?? []).map(Number);
 }
 
 /** @param setting as in `normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60` */

@@ -8,6 +8,7 @@ import type { Logger } from '../../../runtime/logger.ts';
 import { printable } from '../../../runtime/printable.ts';
 import type { FenceToken, LeaseAttempt, LeaseOperations } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
+import { requireOnlyDatabase } from '../database-guard.ts';
 import { commandError, isDenied, refusedError } from '../error-mapping.ts';
 import { channelKeys } from '../keys.ts';
 import type { LinkSettings } from '../link-settings.ts';
@@ -109,6 +110,7 @@ export class ExclusiveLease implements LeaseOperations {
       if (this.#term !== undefined) await this.#release(client, this.#term.token);
       const waitMs = this.#nextClaimAt - performance.now();
       if (waitMs > 0) return { state: 'taken', leftMs: waitMs };
+      await requireOnlyDatabase(client, this.#channel, this.#settings);
       await this.#confirmation.requireReplicas(client);
       return this.#obstacle === undefined
         ? this.#claimExclusively(client, ttlMs)

@@ -4,11 +4,15 @@ import type { ChannelSpec } from '../../../channel/channel.ts';
 import type { Unsubscribe } from '../../../runtime/emitter.ts';
 import type { FenceToken, LeaseAttempt, LeaseOperations, Transport } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
+import { requireOnlyDatabase } from '../database-guard.ts';
+import type { LinkSettings } from '../link-settings.ts';
 import { LeaseCommands } from './lease-commands.ts';
 import type { ReplicaConfirmation } from './replica-confirmation.ts';
 
 /** A lease that shares the link of a transport. */
 export class TokenLease implements LeaseOperations {
+  readonly #channel: ChannelSpec;
+  readonly #settings: LinkSettings;
   readonly #transport: Pick<Transport, 'connect' | 'onStatus'>;
   readonly #run: <T>(command: (client: RedisClient) => Promise<T>) => Promise<T>;
   readonly #commands: LeaseCommands;
@@ -16,10 +20,13 @@ export class TokenLease implements LeaseOperations {
 
   constructor(
     channel: ChannelSpec,
+    settings: LinkSettings,
     transport: Pick<Transport, 'connect' | 'onStatus'>,
     confirmation: ReplicaConfirmation,
     run: <T>(command: (client: RedisClient) => Promise<T>) => Promise<T>,
   ) {
+    this.#channel = channel;
+    this.#settings = settings;
     this.#transport = transport;
     this.#confirmation = confirmation;
     this.#run = run;
@@ -34,6 +41,7 @@ export class TokenLease implements LeaseOperations {
     // On a cluster, the link of a channel connects on first use.
     await this.connect();
     const claimed = await this.#run(async (client) => {
+      await requireOnlyDatabase(client, this.#channel, this.#settings);
       await this.#confirmation.requireReplicas(client);
       return this.#commands.claim(client, ttlMs, 'token', () => this.#confirmation.confirm(client, ttlMs));
     });

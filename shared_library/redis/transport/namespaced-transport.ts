@@ -1,0 +1,56 @@
+// A transport within a namespace: renames each channel before the transport sees it. Nothing behind it can reach a
+// channel or key of another namespace.
+
+import { type SpecIn, specIn } from '../channel/namespace.ts';
+import type { Transport } from './port.ts';
+
+/** The same transport if there is no namespace. */
+export function inNamespace(namespace: string | undefined, transport: Transport): Transport {
+  return namespace === undefined ? transport : new NamespacedTransport(specIn(namespace), transport);
+}
+
+class NamespacedTransport implements Transport {
+  readonly #specIn: SpecIn;
+  readonly #transport: Transport;
+
+  constructor(specIn: SpecIn, transport: Transport) {
+    this.#specIn = specIn;
+    this.#transport = transport;
+  }
+
+  connect() {
+    return this.#transport.connect();
+  }
+
+  publish(...[channel, ...others]: Parameters<Transport['publish']>) {
+    return this.#transport.publish(this.#specIn(channel), ...others);
+  }
+
+  subscribe(...[channel, onFrame]: Parameters<Transport['subscribe']>) {
+    return this.#transport.subscribe(this.#specIn(channel), onFrame);
+  }
+
+  read(...[channel, ...others]: Parameters<Transport['read']>) {
+    return this.#transport.read(this.#specIn(channel), ...others);
+  }
+
+  head(...[channel]: Parameters<Transport['head']>) {
+    return this.#transport.head(this.#specIn(channel));
+  }
+
+  lease(...[channel, ...others]: Parameters<Transport['lease']>) {
+    return this.#transport.lease(this.#specIn(channel), ...others);
+  }
+
+  demand(...[channel]: Parameters<Transport['demand']>) {
+    return this.#transport.demand(this.#specIn(channel));
+  }
+
+  onStatus(...[listener]: Parameters<Transport['onStatus']>) {
+    return this.#transport.onStatus(listener);
+  }
+
+  close() {
+    return this.#transport.close();
+  }
+}
