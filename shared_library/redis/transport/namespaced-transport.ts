@@ -1,20 +1,22 @@
 // A transport within a namespace: renames each channel before the transport sees it. Nothing behind it can reach a
 // channel or key of another namespace.
 
-import { type SpecIn, specIn } from '../channel/namespace.ts';
+import { nameWithout, type SpecIn, specIn } from '../channel/namespace.ts';
 import type { Transport } from './port.ts';
 
 /** The same transport if there is no namespace. */
 export function inNamespace(namespace: string | undefined, transport: Transport): Transport {
-  return namespace === undefined ? transport : new NamespacedTransport(specIn(namespace), transport);
+  return namespace === undefined ? transport : new NamespacedTransport(namespace, transport);
 }
 
 class NamespacedTransport implements Transport {
+  readonly #namespace: string;
   readonly #specIn: SpecIn;
   readonly #transport: Transport;
 
-  constructor(specIn: SpecIn, transport: Transport) {
-    this.#specIn = specIn;
+  constructor(namespace: string, transport: Transport) {
+    this.#namespace = namespace;
+    this.#specIn = specIn(namespace);
     this.#transport = transport;
   }
 
@@ -47,7 +49,11 @@ class NamespacedTransport implements Transport {
   }
 
   onStatus(...[listener]: Parameters<Transport['onStatus']>) {
-    return this.#transport.onStatus(listener);
+    return this.#transport.onStatus((status) => {
+      if (!('channel' in status)) return listener(status);
+      const { channel } = status;
+      listener({ ...status, channel: nameWithout(this.#namespace, channel) ?? channel });
+    });
   }
 
   close() {
