@@ -196,7 +196,7 @@ function accessOf({ user }: ServerReport): DoctorFinding[] {
       level: 'warn',
       found: 'this program uses the user "default", which may do everything',
       advice:
-        'Give each program a user with the rights of its role, and turn "default" off: see docs/production.md#redis',
+        'Give each program a user with the permissions of its role, and turn "default" off: see docs/production.md#redis',
     },
   ];
 }

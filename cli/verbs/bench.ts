@@ -75,7 +75,7 @@ async function bench(context: Context, flags: Flags): Promise<number> {
 function showProgress({ terminal }: Context, run: BenchRun): { end(): void } {
   const draw = () => {
     const width = Math.max(0, Math.min(BAR_WIDTH, terminal.progressColumns - COUNTER_WIDTH));
-    const full = Math.round(width * Math.min(1, run.progress));
+    const full = Math.round(width * run.progress);
     const bar = `${'█'.repeat(full)}${'░'.repeat(width - full)}`;
     terminal.ephemeral(`\r${bar} ${Math.floor(run.progress * 100)}%  ${run.received} received\x1b[K`);
   };

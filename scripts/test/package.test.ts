@@ -12,6 +12,9 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TSC = fileURLToPath(import.meta.resolve('typescript/bin/tsc'));
 const TSX = fileURLToPath(import.meta.resolve('tsx/cli'));
 
+/** Timeout of steps that compile or install, milliseconds. */
+const SLOW_MS = 180_000;
+
 let folder: string;
 let consumer: string;
 let packedFiles: string[];
@@ -29,7 +32,7 @@ beforeAll(async () => {
   await writeFile(join(consumer, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
   const quietly = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts'];
   await run('npm', 'install', join(folder, filename), '--prefix', consumer, ...quietly);
-});
+}, SLOW_MS);
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -72,22 +75,24 @@ test('plain node runs the installed package', async () => {
   expect(await run(process.execPath, file)).toBe('function function 6379 AAPL 50000\n');
 });
 
-test('a strict TypeScript program finds types other than any', async () => {
-  const compilerOptions = {
-    module: 'NodeNext',
-    target: 'ES2022',
-    strict: true,
-    noEmit: true,
-    types: ['node'],
-    typeRoots: [join(ROOT, 'node_modules/@types')],
-  };
-  await writeFile(
-    join(consumer, 'tsconfig.json'),
-    JSON.stringify({ compilerOptions, files: ['consumer.ts'] }),
-  );
-  await writeFile(
-    join(consumer, 'consumer.ts'),
-    `import { defineChannel, type Price } from 'tickbus';
+test(
+  'a strict TypeScript program finds types other than any',
+  async () => {
+    const compilerOptions = {
+      module: 'NodeNext',
+      target: 'ES2022',
+      strict: true,
+      noEmit: true,
+      types: ['node'],
+      typeRoots: [join(ROOT, 'node_modules/@types')],
+    };
+    await writeFile(
+      join(consumer, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions, files: ['consumer.ts'] }),
+    );
+    await writeFile(
+      join(consumer, 'consumer.ts'),
+      `import { defineChannel, type Price } from 'tickbus';
     import { CHANNELS, CONFIG } from 'tickbus/constants';
     import { RedisPublisher } from 'tickbus/publisher';
     import { RedisSubscriber } from 'tickbus/subscriber';
@@ -102,19 +107,25 @@ test('a strict TypeScript program finds types other than any', async () => {
     });
     // @ts-expect-error a price has a symbol
     await publisher.publish(CHANNELS.PRICE_DATA, { price: 50000, timestamp: 1650123456 });`,
-  );
-  expect(await run(process.execPath, TSC, '--project', consumer)).toBe('');
-});
+    );
+    expect(await run(process.execPath, TSC, '--project', consumer)).toBe('');
+  },
+  SLOW_MS,
+);
 
-test('the built command runs with only the dependencies of its package', async () => {
-  const dist = join(folder, 'dist');
-  const quietly = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts'];
-  await run('npm', 'ci', '--prefix', dist, '--omit=dev', '--workspace', 'cli', ...quietly);
-  const command = join(dist, 'node_modules/.bin/tickbus');
-  expect(await run(command, '--version')).toBe('0.1.0\n');
-  const price = '{"symbol":"AAPL","price":1,"timestamp":0}';
-  expect(await run(command, 'pub', 'PRICE_DATA', price, '--dry-run')).toContain(price);
-});
+test(
+  'the built command runs with only the dependencies of its package',
+  async () => {
+    const dist = join(folder, 'dist');
+    const quietly = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts'];
+    await run('npm', 'ci', '--prefix', dist, '--omit=dev', '--workspace', 'cli', ...quietly);
+    const command = join(dist, 'node_modules/.bin/tickbus');
+    expect(await run(command, '--version')).toBe('0.1.0\n');
+    const price = '{"symbol":"AAPL","price":1,"timestamp":0}';
+    expect(await run(command, 'pub', 'PRICE_DATA', price, '--dry-run')).toContain(price);
+  },
+  SLOW_MS,
+);
 
 test.each([
   ['tickbus', 'shared_library/redis', 'tickbus'],

@@ -66,12 +66,6 @@ export class FanOut {
     return this.taps.size === 0 || [...this.subscriptions].some(({ isUnfiltered }) => isUnfiltered);
   }
 
-  /** True if a subscription selects the message. */
-  selects({ message_type: type, data }: Envelope): boolean {
-    const key = keyOfPayload(this.#channel, type, data);
-    return key !== undefined && this.#matchesAny(type, key);
-  }
-
   add(receiver: Subscription | Tap): void {
     if (receiver instanceof Subscription) this.subscriptions.add(receiver);
     else this.taps.add(receiver);
@@ -122,7 +116,7 @@ export class FanOut {
       }
       if (last !== undefined && held !== undefined) last.deliver(held, key);
     } catch (error) {
-      if (key !== undefined && envelope.seq !== undefined && this.#matchesAny(type, key))
+      if (key !== undefined && envelope.seq !== undefined && this.matchesAny(type, key))
         onValue?.(key, undefined);
       onInvalid(error, envelope);
     }
@@ -137,8 +131,8 @@ export class FanOut {
     }
   }
 
-  /** False on a channel with only taps: it has no latest values that an invalid message could replace. */
-  #matchesAny(type: string, key: string): boolean {
+  /** True if a subscription selects messages of that type and key, so that the newest one is a latest value. */
+  matchesAny(type: string, key: string): boolean {
     return [...this.subscriptions].some((subscription) => subscription.matches(type, key));
   }
 

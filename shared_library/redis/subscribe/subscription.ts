@@ -96,12 +96,12 @@ export class Subscription {
     return since === undefined ? 0 : now - since;
   }
 
-  /** True if the type and the key pass the filters. `deliver` checks the `where` filter. */
-  /** True if it selects every message. */
+  /** True if every type and key passes the filters. */
   get isUnfiltered(): boolean {
     return this.#types === undefined && this.#keys === undefined;
   }
 
+  /** True if the type and the key pass the filters. `deliver` checks the `where` filter. */
   matches(type: string, key: string | undefined): boolean {
     if (this.#state === 'closed' || this.#types?.has(type) === false) return false;
     return this.#keys === undefined || (key !== undefined && this.#keys.has(key));

@@ -21,7 +21,7 @@ export interface ValueCheckInput {
   readonly head: Position;
   /** The messages that were received above the head. Only those that continue its numbers count. */
   readonly rest: readonly Envelope[];
-  readonly fanOut: Pick<FanOut, 'keys' | 'selects'>;
+  readonly fanOut: Pick<FanOut, 'keys' | 'matchesAny'>;
 }
 
 export interface ValueCheck {
@@ -41,6 +41,7 @@ export function checkValues(input: ValueCheckInput): ValueCheck {
   const { values, progress, fanOut } = input;
   const { keys } = fanOut;
   const { confirmed = ORIGIN, position = ORIGIN } = progress;
+  const isSelected = (key: string, message: Envelope) => fanOut.matchesAny(message.message_type, key);
   const newest = newestByKey(input);
   const unproved: string[] = [];
   const unprovable: string[] = [];
@@ -49,7 +50,7 @@ export function checkValues(input: ValueCheckInput): ValueCheck {
     const isConfirmed = !isBeyond(at, confirmed);
     const server = newest.get(key);
     newest.delete(key);
-    if (keys?.has(key) === false || (server !== undefined && !fanOut.selects(server))) {
+    if (keys?.has(key) === false || (server !== undefined && !isSelected(key, server))) {
       if (!isConfirmed) unprovable.push(key);
     } else if (server === undefined || isBeyond(at, server as Position)) {
       if (!isConfirmed) unproved.push(key);
@@ -57,8 +58,8 @@ export function checkValues(input: ValueCheckInput): ValueCheck {
       isMissing ||= isBeyond(server, at) || isOther(input.channel, value, server);
     }
   }
-  for (const message of newest.values())
-    isMissing ||= isBeyond(message, confirmed) && !isBeyond(message, position) && fanOut.selects(message);
+  for (const [key, message] of newest)
+    isMissing ||= isBeyond(message, confirmed) && !isBeyond(message, position) && isSelected(key, message);
   return { unproved, unprovable, isMissing };
 }
 

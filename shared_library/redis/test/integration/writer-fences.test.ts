@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLogger } from '@tickbus/test-kit';
+import { acquireAndRelease } from '@tickbus/test-kit/leases';
 import { describe, expect, it } from 'vitest';
 import { defineChannel, RedisConnection, RedisPublisher, RedisSubscriber } from '../../index.ts';
 import {
@@ -54,7 +55,8 @@ describe('a deposed holder', () => {
   it('publish rejects with TICKBUS_FENCED under a token that a later holder replaced', async () => {
     const harness = await open();
     const url = await urlWithout(harness, '-client|kill');
-    const old = candidate(url, 300);
+    await acquireAndRelease(STATE, harness.redis.url);
+    const old = candidate(url);
     await old.lease.start();
     await old.gained;
     const publisher = new RedisPublisher({ url, lease: old.lease, logger: silentLogger });
@@ -62,7 +64,7 @@ describe('a deposed holder', () => {
     await publisher.publish(STATE, { key: 'x', n: 1 });
     const { token } = old.lease;
     await old.lease.release();
-    const next = candidate(url, 300);
+    const next = candidate(url);
     await next.lease.start();
     await next.gained;
     const connection = new RedisConnection({ url, logger: silentLogger });

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startLocalRedis } from '@tickbus/local-redis';
 import { silentLogger } from '@tickbus/test-kit';
+import { acquireAndRelease } from '@tickbus/test-kit/leases';
 import { describe, expect, it } from 'vitest';
 import { RedisPublisher } from '../../index.ts';
 import {
@@ -25,7 +26,9 @@ describe('a candidate without the right to disconnect others', () => {
     async (right) => {
       const harness = await open();
       const url = await urlWithout(harness, right);
-      const { lease, gained, logger } = candidate(url, 300);
+      // Then the server holds nobody off, and the lease needs no short TTL, which could expire before the publish.
+      await acquireAndRelease(STATE, harness.redis.url);
+      const { lease, gained, logger } = candidate(url);
       await lease.start();
       await gained;
       expect(lease.writer).toBeUndefined();

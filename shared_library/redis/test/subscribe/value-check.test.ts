@@ -2,6 +2,8 @@
 
 import { eventLoopTurns } from '@tickbus/test-kit';
 import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { defineChannel } from '../../channel/channel.ts';
 import type { Envelope } from '../../wire/envelope.ts';
 import type { Position } from '../../wire/position.ts';
 import { frameOf, PRICES } from '../channels.fixture.ts';
@@ -17,6 +19,13 @@ const tick = (symbol: string, price: number, seq: number, epoch = 7): Envelope =
   at: Date.UTC(2026, 0, 1),
   timestamp: 1,
   sender: 'gateway',
+});
+
+const payload = z.object({ symbol: z.string(), price: z.number() });
+const TYPED = defineChannel('TYPED', {
+  kind: 'state',
+  key: 'symbol',
+  messages: { tick: payload, halt: payload },
 });
 
 /** A subscriber that got A1, B2 and A3 as the numbers 1 to 3 of epoch 7. Only number 1 is confirmed. */
@@ -122,6 +131,37 @@ it('a tap gets the real message that a forged one hides', async () => {
   transport.emitStatus({ type: 'connected', generation: 2 });
   await eventLoopTurns();
   expect(seen.slice(200)).toEqual(['K2 snapshot', 'H300 snapshot']);
+});
+
+it('a value that only a message of another type follows is forgotten', async () => {
+  const { transport, subscriber } = fakeSubscriber();
+  const keep = (seq: number, ...entries: Envelope[]) => {
+    transport.onRead = async () => ({ position: { epoch: 7, seq }, at: 0, entries: entries.map(frameOf) });
+  };
+  keep(1, tick('A', 1, 1));
+  subscriber.subscribe(TYPED, () => {}, { types: ['tick'] });
+  await subscriber.startListening();
+  await eventLoopTurns();
+  transport.push(tick('A', 666, 2));
+  keep(3, { ...tick('A', 0, 3), message_type: 'halt' });
+  transport.emitStatus({ type: 'connected', generation: 2 });
+  await eventLoopTurns();
+  expect(subscriber.latest(TYPED, 'A').message).toBeUndefined();
+});
+
+it('a forged value that arrived during a recovery is compared too', async () => {
+  const { transport, subscriber, price, answer, reconnect } = await atThree();
+  let finish: () => void = () => {};
+  const state = { position: { epoch: 7, seq: 3 }, at: 0, entries: [tick('A', 3, 3)].map(frameOf) };
+  transport.onRead = () => new Promise((resolve) => (finish = () => resolve(state)));
+  subscriber.subscribe(PRICES, () => {});
+  transport.push(tick('A', 666, 4));
+  finish();
+  await eventLoopTurns();
+  expect(price('A')).toBe(666);
+  answer({ epoch: 7, seq: 4 }, tick('A', 4, 4), tick('B', 2, 2));
+  await reconnect();
+  expect(price('A')).toBe(4);
 });
 
 it('the number of a value is the one that the decoder read, not the first in its text', async () => {
