@@ -13,7 +13,7 @@ import { unknownCommand } from '../error-replies.ts';
 import { foreignKeyAdvice, foreignKeyFault, parseWhole } from '../foreign-data.ts';
 import { channelKeys, isFramesName } from '../keys.ts';
 import type { LinkSettings } from '../link-settings.ts';
-import { withSentinels } from '../sentinel/sentinel-locator.ts';
+import { SentinelLocator, withSentinels } from '../sentinel/sentinel-locator.ts';
 import { type InspectedServers, inspectedServers } from './inspected-servers.ts';
 import {
   type CommandStates,
