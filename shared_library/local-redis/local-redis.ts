@@ -1,6 +1,7 @@
 // A private Redis server on a free loopback port, for tests, demos and benchmarks.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectTcp, createServer } from 'node:net';
@@ -12,6 +13,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** Suitable servers, in order of preference. */
 const PROGRAMS = ['redis-server', 'valkey-server'] as const;
 const START_TIMEOUT_MS = 10_000;
+const FIRST_PORT = 12_000;
+const LAST_PORT = 32_000;
+const PORT_ATTEMPTS = 50;
 /** Starts a program that the kernel kills when its parent exits (PR_SET_PDEATHSIG of prctl). */
 const PARENT_DEATH_SIGNAL = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
 /** The command that starts the server program: `PARENT_DEATH_SIGNAL`, or empty if that does not work here. */
@@ -63,16 +67,26 @@ export async function startLocalRedis(options: LocalRedisOptions = {}): Promise<
   return server;
 }
 
-/** A port that is free at the time of the call. */
+/**
+ * A port that is free at the time of the call. It is below the range from which the operating system assigns ports, so
+ * that no connection takes it before the caller does.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string')
-    throw new Error('Cannot find a free port: the operating system assigned none.');
-  return address.port;
+  for (let attempt = 0; attempt < PORT_ATTEMPTS; attempt += 1) {
+    const port = randomInt(FIRST_PORT, LAST_PORT);
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
+  throw new Error(
+    `Cannot find a free port: none of ${PORT_ATTEMPTS} between ${FIRST_PORT} and ${LAST_PORT} was free.`,
+  );
 }
 
 export class LocalRedis implements AsyncDisposable {

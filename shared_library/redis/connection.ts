@@ -25,8 +25,8 @@ export interface RedisConnectionOptions {
    * `redis[s]://[[user]:password@]host[:port][/db]`, or one of these forms:
    *
    * - `unix://[[user]:password@]/path[?db=N]` for a Unix socket
-   * - `redis[s]+sentinel://[[user]:password@]host[:port],host[:port]/master[/db][?sentinel_password=...]` for the master
-   *   behind Redis Sentinel, with the hosts of the sentinels
+   * - `redis[s]+sentinel://[[user]:password@]host[:port],host[:port]/master[/db][?sentinel_password=...]` for the
+   *   master behind Redis Sentinel, with the hosts of the sentinels
    * - `redis[s]+cluster://[[user]:password@]host[:port][,host[:port]]` for a cluster, with one or more of its nodes
    *
    * Characters of user and password that are reserved in URLs must be escaped, as in `%23` for "#". Not allowed with

@@ -117,7 +117,7 @@ export class Freshness {
     this.#linkFaults.notConnected();
   }
 
-  /** Called when listening starts and on every new connection after that: of all channels, or of one with its own link. */
+  /** Called when listening starts and on every later connection: of all channels, or of one with its own link. */
   linkUp(channel?: string): void {
     this.#linkFaults.up(channel);
     if (this.#needsGatewayStatus) this.#gatewayStatus?.start(channel);

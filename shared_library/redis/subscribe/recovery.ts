@@ -105,10 +105,12 @@ export class Recovery {
   }
 
   /**
-   * Unconfirmed numbers were delivered, and the real messages with these numbers may have been lost with a link.
+   * Compares the latest values with those that the server keeps. Called if a delivered message may have been forged: a
+   * real one with the same number can then have been dropped as a duplicate.
    *
-   * @param isIntact false if the server has lost messages: then a value that it does not keep may be real. It is
-   *   forgotten, and no older one replaces it
+   * @param isIntact whether the server still has everything that was published. If not, a latest value that it does not
+   *   keep may be real: it is only removed from `values`
+   * @returns true if the kept values must be delivered again: one differs, or they cannot be compared
    */
   #isForged({ head, rest }: RecoveryPlan, kept: readonly Envelope[], isIntact: boolean): boolean {
     const { channel, fanOut, values, progress } = this.#options;

@@ -14,7 +14,7 @@ export interface UsedCommand {
   /** Without its namespace. */
   readonly channel: string;
   readonly purpose: Purpose;
-  /** The command with example arguments, as in `['HLEN', 'tickbus:{PRICE_DATA}:last']`. Keys are those of the namespace. */
+  /** With example arguments, as in `['HLEN', 'tickbus:{PRICE_DATA}:last']`. Keys are those of the namespace. */
   readonly command: readonly string[];
 }
 

@@ -10,8 +10,8 @@ import type { LinkSettings } from '../link-settings.ts';
 
 /** Replicas have this share of the TTL to confirm, so that a holder can try again before its lease expires. */
 const WAIT_PER_TTL = 1 / 6;
-/** Milliseconds that they have at least. A confirmation takes less than one in a quiet network. */
-const MIN_WAIT_MS = 50;
+/** Milliseconds that they have at least. A confirmation takes less than one in a quiet network, more on a busy host. */
+const MIN_WAIT_MS = 250;
 
 /**
  * A master that is cut off from its replicas and from the sentinels does not know that a replica has been promoted. It
