@@ -4,6 +4,18 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { TickbusError } from '../errors.ts';
 import { printable } from '../runtime/printable.ts';
 import { checkChannelOptions } from './check-channel.ts';
+import {
+  checkedDuration,
+  checkedFraming,
+  checkedHistory,
+  checkedKind,
+  checkedName,
+  checkedPartitions,
+  checkedTypes,
+  invalid,
+  isUsableName,
+  NAME_ADVICE,
+} from './definition-checks.ts';
 
 /**
  * The delivery guarantee of a channel.
@@ -31,6 +43,11 @@ export interface ChannelSpec {
   readonly history: number;
   /** Default `message`. */
   readonly framing?: Framing;
+  /**
+   * The number of partitions of the channel for which messages of this spec are routed. Default 1: it is the channel
+   * itself. See `partitionSpecs`.
+   */
+  readonly layout?: number;
 }
 
 /** Schemas by message type: any Standard Schema (zod, valibot, arktype, ...) that validates synchronously. */
@@ -59,6 +76,8 @@ export interface Channel<M extends MessageSchemas = MessageSchemas, D extends st
   readonly maxQuietMs: number | undefined;
   /** Whether messages have a key, so that subscriptions can filter by `keys`. */
   readonly keyed: boolean;
+  /** The number of partitions that a writer gives the channel; undefined: as many as the channel has on the server. */
+  readonly partitions: number | undefined;
   /** The key of a payload; undefined if it has none. */
   keyOf(data: Readonly<Record<string, unknown>>): string | undefined;
   /** The name of the Redis channel, for use in template strings. */
@@ -92,6 +111,12 @@ type ChannelKey<M extends MessageSchemas> =
 interface CommonOptions<M extends MessageSchemas> {
   /** Message types and their schemas. */
   messages: M;
+  /**
+   * Splits the channel by key into this many partitions, 1 to 256: a subscriber that names keys receives only their
+   * partitions. The writer decides: a publisher with a lease changes the number on the server, and subscribers follow.
+   * Default: the number that the channel has on the server, which is 1 unless a writer has set it.
+   */
+  partitions?: number;
 }
 
 interface FramingOption {
@@ -165,8 +190,6 @@ export function jobSpec(name: string): ChannelSpec {
   throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'name' });
 }
 
-const MAX_HISTORY = 100_000;
-
 class DefinedChannel<M extends MessageSchemas, D extends string> implements Channel<M, D> {
   readonly name: string;
   readonly kind: ChannelKind;
@@ -177,6 +200,7 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
   readonly gateway: boolean;
   readonly maxQuietMs: number | undefined;
   readonly framing: Framing;
+  readonly partitions: number | undefined;
   readonly #key: ChannelKey<M> | undefined;
 
   constructor(name: string, options: ChannelOptions<M> & { defaultType?: D }) {
@@ -192,6 +216,7 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
     this.maxQuietMs =
       options.kind === 'state' ? checkedDuration(name, 'maxQuietMs', options.maxQuietMs) : undefined;
     this.framing = checkedFraming(name, options);
+    this.partitions = checkedPartitions(name, options);
     this.#key = options.key;
     if (options.kind === 'state' && this.#key === undefined) {
       throw invalid(
@@ -216,72 +241,4 @@ class DefinedChannel<M extends MessageSchemas, D extends string> implements Chan
   toString(): string {
     return this.name;
   }
-}
-
-const NAME_ADVICE = 'Use 1 to 128 characters without spaces, braces or control characters.';
-
-function isUsableName(name: string): boolean {
-  return typeof name === 'string' && /^[^\s{}\p{Cc}\p{Cs}]{1,128}$/u.test(name);
-}
-
-function checkedName(name: string): string {
-  if (isUsableName(name)) return name;
-  throw invalid(String(name), `has an invalid name. ${NAME_ADVICE}`);
-}
-
-const KINDS: readonly ChannelKind[] = ['state', 'event', 'command', 'plain'];
-
-function checkedKind(name: string, kind: ChannelKind): ChannelKind {
-  if (KINDS.includes(kind)) return kind;
-  throw invalid(name, `has the unknown kind "${printable(String(kind))}". Use one of ${KINDS.join(', ')}.`);
-}
-
-function checkedTypes(name: string, messages: MessageSchemas, defaultType: string | undefined): string {
-  const types = Object.keys(messages ?? {});
-  for (const type of types) {
-    if (!/^[A-Za-z][\w.-]{0,127}$/.test(type)) {
-      throw invalid(
-        name,
-        `has the invalid message type "${printable(type)}". Use a letter, then letters, digits, "_", "." and "-".`,
-      );
-    }
-    if (typeof messages[type]?.['~standard']?.validate !== 'function') {
-      throw invalid(
-        name,
-        `has no Standard Schema for the message type "${type}". Give it one, such as a zod schema.`,
-      );
-    }
-  }
-  const [first] = types;
-  if (first === undefined) {
-    throw invalid(name, 'has no message types. Define at least one, as in `messages: { price: schema }`.');
-  }
-  if (defaultType === undefined || types.includes(defaultType)) return defaultType ?? first;
-  throw invalid(
-    name,
-    `has no message type "${printable(defaultType)}", its \`defaultType\`. Use one of ${types.join(', ')}.`,
-  );
-}
-
-function checkedHistory(name: string, history: number): number {
-  if (Number.isInteger(history) && history >= 0 && history <= MAX_HISTORY) return history;
-  throw invalid(name, `has the invalid history ${history}. Use a whole number from 0 to ${MAX_HISTORY}.`);
-}
-
-function checkedFraming(name: string, options: { kind: ChannelKind; framing?: Framing }): Framing {
-  const { kind, framing = 'message' } = options;
-  if (framing !== 'message' && framing !== 'batch')
-    throw invalid(name, `has the unknown framing "${printable(String(framing))}". Use "message" or "batch".`);
-  if (framing === 'batch' && kind === 'command')
-    throw invalid(name, 'is of kind "command", which does not support `framing: "batch"`. Remove `framing`.');
-  return framing;
-}
-
-function checkedDuration(name: string, field: string, value: number | undefined): number | undefined {
-  if (value === undefined || (Number.isFinite(value) && value > 0)) return value;
-  throw invalid(name, `has the invalid ${field} ${value}. Use a number of milliseconds above 0.`);
-}
-
-function invalid(name: string, problem: string): TickbusError {
-  return new TickbusError('TICKBUS_INVALID_OPTION', `The channel "${printable(name)}" ${problem}`);
 }

@@ -28,6 +28,7 @@ const NAMES = {
   expiresInMs: true,
   framing: true,
   defaultType: true,
+  partitions: true,
 } as const;
 
 /** @throws TickbusError `TICKBUS_INVALID_OPTION` for an unknown option, or a `key` that is no string and no function */

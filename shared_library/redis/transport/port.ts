@@ -23,6 +23,7 @@ export interface Transport {
    * gateway does.
    *
    * @param known a position that the channel is known to have reached; a server below that position has lost data
+   * @throws PartitionsChangedError if the server has another number of partitions for the channel than `channel.layout`
    */
   publish(
     channel: ChannelSpec,
@@ -57,6 +58,17 @@ export interface Transport {
    */
   lease(channel: ChannelSpec, replicas?: number): LeaseOperations;
   demand(channel: ChannelSpec): DemandOperations;
+  /**
+   * Records the number of partitions of a channel, in the head of the channel itself or of one of its partitions. If
+   * the number changes, a new epoch begins and all stored messages are deleted. Later publishes for another number are
+   * rejected, also those of an exclusive writer.
+   *
+   * @param token the token of the lease of `channel`, if the caller holds it. If another process holds it, the call
+   *   rejects with FENCED
+   * @param isFirst true: change nothing if the channel has a head, and so a number of partitions
+   * @returns the number that the server has recorded now
+   */
+  setPartitions(channel: ChannelSpec, partitions: number, options?: SetPartitionsOptions): Promise<number>;
   /** Reports link states: of all channels, or of one if `byChannel`. A listener that throws does not affect others. */
   onStatus(listener: (status: LinkStatus | ChannelLinkStatus) => void): Unsubscribe;
   /** Whether each channel has its own link, possibly to another server with another clock. Default: one link. */
@@ -75,6 +87,11 @@ export interface Connection {
   readonly publishing: Transport;
   readonly subscribing: Transport;
   close(): Promise<void>;
+}
+
+export interface SetPartitionsOptions {
+  readonly token?: FenceToken | undefined;
+  readonly isFirst?: boolean | undefined;
 }
 
 /** What to read, and until when. */
@@ -168,6 +185,8 @@ export interface ChannelHead {
   readonly at: number;
   /** Fence token of the current lease; absent while nobody holds it. */
   readonly lease?: FenceToken;
+  /** The recorded number of partitions; absent: none was recorded, so the channel has one. */
+  readonly partitions?: number;
 }
 
 /** The state of a channel on the server. See `Transport.read` for what was read at one instant. */

@@ -1,5 +1,7 @@
 // The slot of a key or channel in a cluster: the CRC16 of its name, or of the hash tag in it.
 
+import { crc16 } from '../../../runtime/crc16.ts';
+
 const SLOTS = 16_384;
 
 /**
@@ -10,16 +12,5 @@ const SLOTS = 16_384;
  */
 export function keySlot(name: string): number {
   const tag = /^[^{]*\{([^}]+)\}/s.exec(name)?.[1] ?? name;
-  return crc16(Buffer.from(tag)) % SLOTS;
-}
-
-/** CRC-16/XMODEM. */
-function crc16(bytes: Uint8Array): number {
-  let crc = 0;
-  for (const byte of bytes) {
-    crc ^= byte << 8;
-    for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000) === 0 ? crc << 1 : (crc << 1) ^ 0x1021;
-    crc &= 0xffff;
-  }
-  return crc;
+  return crc16(tag) % SLOTS;
 }
