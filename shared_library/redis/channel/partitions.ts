@@ -2,7 +2,7 @@
 
 import { TickbusError } from '../errors.ts';
 import { crc16 } from '../runtime/crc16.ts';
-import type { ChannelSpec } from './channel.ts';
+import type { Channel, ChannelSpec } from './channel.ts';
 
 /** Maximum number of partitions of a channel. An exclusive writer has a connection for each. */
 export const MAX_PARTITIONS = 256;
@@ -46,6 +46,24 @@ export function partitionSpecs(channel: ChannelSpec, partitions: number): readon
     layouts.set(partitions, specs);
   }
   return specs;
+}
+
+/** A partition as a channel: the same messages, under its own name. */
+export function partitionChannel(channel: Channel, index: number, partitions: number): Channel {
+  const { messages, defaultType, expiresInMs, gateway, maxQuietMs, keyed, framing } = channel;
+  const spec = { ...(partitionSpecs(channel, partitions)[index] as ChannelSpec), framing };
+  return {
+    ...spec,
+    messages,
+    defaultType,
+    expiresInMs,
+    gateway,
+    maxQuietMs,
+    keyed,
+    partitions,
+    keyOf: (data) => channel.keyOf(data),
+    toString: () => spec.name,
+  };
 }
 
 /** The partition of a key. Messages without a key are in partition 0. */

@@ -32,9 +32,11 @@ export interface FreshnessSettings extends FreshnessTimes {
   readonly leaseOf: (channel: string) => FenceToken | undefined;
 }
 
-/** The state of one subscribed channel from which the freshness of its values is judged. */
+/** The state of one part of a subscribed channel from which the freshness of its values is judged. */
 export interface FreshnessInput {
   readonly channel: Channel;
+  /** The part of the channel that the key belongs to: the channel itself, or a partition. */
+  readonly part: string;
   readonly values: LatestValues;
   /** True if live, or while recovered messages are delivered. */
   readonly isUpToDate: boolean;
@@ -60,7 +62,7 @@ export class Freshness {
   readonly #linkTimeoutMs: number;
   readonly #serverClocks: ServerClocks;
   readonly #gatewayStatus: GatewayStatus | undefined;
-  /** By channel. */
+  /** By part of a channel. */
   readonly #values = new Map<string, LatestValues>();
   readonly #linkFaults = new LinkFaults();
   /** The verdicts on a channel of a gateway depend on the links of these channels, too. */
@@ -94,17 +96,17 @@ export class Freshness {
 
   // --- events of the subscriber ---
 
-  /** Adds a channel. The first channel of a gateway starts the readers of gateway status. */
-  add(channel: Channel, values: LatestValues): void {
-    this.#values.set(channel.name, values);
+  /** Adds a part of a channel. The first channel of a gateway starts the readers of gateway status. */
+  add(channel: Channel, part: string, values: LatestValues): void {
+    this.#values.set(part, values);
     if (channel.gateway && !this.#needsGatewayStatus) {
       this.#needsGatewayStatus = true;
       if (this.#linkFaults.shared === undefined) this.#gatewayStatus?.start();
     }
   }
 
-  remove({ name }: Channel): void {
-    this.#values.delete(name);
+  remove(part: string): void {
+    this.#values.delete(part);
   }
 
   /** `startListening` was called. */
@@ -217,12 +219,15 @@ export class Freshness {
   }
 
   #facts(input: FreshnessInput, key: string, stamp: number | undefined): Facts {
-    const { channel, values, isUpToDate, confirmedAt, behindMs } = input;
+    const { channel, part, values, isUpToDate, confirmedAt, behindMs } = input;
     const monotonic = this.#settings.clock.monotonic();
-    const now = this.serverNow(channel.name);
+    const now = this.serverNow(part);
     const ago = (stamp: number | undefined) => ageOf(stamp, now);
     return {
-      linkFault: this.#linkFaults.of(channel.name, channel.gateway ? this.#statusChannels : []),
+      linkFault: this.#linkFaults.of(
+        part,
+        channel.gateway ? [channel.name, ...this.#statusChannels] : [channel.name],
+      ),
       isRecovering: !isUpToDate || (channel.gateway && this.#gatewayStatus?.isRecovering === true),
       linkConfirmedAgoMs: confirmedAt === undefined ? Number.POSITIVE_INFINITY : monotonic - confirmedAt,
       linkTimeoutMs: this.#linkTimeoutMs,

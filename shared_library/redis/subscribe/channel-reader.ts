@@ -31,12 +31,16 @@ interface ChannelReaderHooks {
   readonly values?: ComparedValues | undefined;
   /** The server answered a query that was sent at `sentAt` (monotonic); its clock showed `serverAt`. */
   readonly onAnswer?: ((sentAt: number, serverAt: number) => void) | undefined;
+  /** The number of partitions that the server has recorded, in an answer after which nothing is missing. */
+  readonly onPartitions?: ((partitions: number | undefined) => void) | undefined;
 }
 
 export interface ChannelReaderOptions {
   readonly channel: Channel;
   readonly transport: Transport;
   readonly clock: Clock;
+  /** The position from which the channel is read; undefined: from the first message after the start. */
+  readonly since?: Position | undefined;
   readonly hooks: ChannelReaderHooks;
 }
 
@@ -53,7 +57,7 @@ export class ChannelReader {
   constructor(options: ChannelReaderOptions) {
     this.#options = options;
     const { channel, hooks } = options;
-    const { onValue, onStatus, onAnswer, onDistrust, values } = hooks;
+    const { onValue, onStatus, onAnswer, onPartitions, onDistrust, values } = hooks;
     this.#invalid = new InvalidMessages(hooks.onInvalid);
     const onInvalid = (error: unknown, message: Uint8Array | Envelope) => this.#invalid.add(error, message);
     this.#decoder = new Decoder(onInvalid);
@@ -68,6 +72,7 @@ export class ChannelReader {
       fanOut,
       onStatus,
       onAnswer,
+      onPartitions,
       onInvalid,
       onDistrust,
       values,
@@ -142,7 +147,7 @@ export class ChannelReader {
   add(receiver: Subscription | Tap): void {
     this.#fanOut.add(receiver);
     if (this.#options.channel.kind === 'state') this.#sequencer.snapshot();
-    else if (this.mode === 'live') receiver.joined = true;
+    else if (this.mode === 'live') this.#fanOut.join([receiver]);
   }
 
   remove(receiver: Subscription | Tap): void {

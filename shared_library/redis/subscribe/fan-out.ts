@@ -11,8 +11,7 @@ import { RecentIds } from './recent-ids.ts';
 import { Subscription } from './subscription.ts';
 import type { Delivery, Tap } from './tap.ts';
 
-/** A subscription or a tap. `joined` is false until it takes part in live delivery; see `Tap.joined`. */
-export type Receiver = Pick<Tap, 'joined'>;
+export type Receiver = Subscription | Tap;
 
 export interface FanOutHooks {
   readonly onInvalid: OnInvalid;
@@ -28,6 +27,8 @@ export class FanOut {
   readonly #hooks: FanOutHooks;
   readonly subscriptions = new Set<Subscription>();
   readonly taps = new Set<Tap>();
+  /** The receivers that take part in live delivery. The others first get the last values (kind `state`). */
+  readonly #joined = new Set<Receiver>();
   readonly #ids: RecentIds | undefined;
   #duplicates = 0;
 
@@ -47,7 +48,7 @@ export class FanOut {
   }
 
   get hasNewReceiver(): boolean {
-    return this.receivers.some(({ joined }) => !joined);
+    return this.#joined.size < this.subscriptions.size + this.taps.size;
   }
 
   /** The keys whose last values the receivers need; undefined if they need all, or if the kind is not `state`. */
@@ -66,12 +67,26 @@ export class FanOut {
     return this.taps.size === 0 || [...this.subscriptions].some(({ isUnfiltered }) => isUnfiltered);
   }
 
-  add(receiver: Subscription | Tap): void {
+  add(receiver: Receiver): void {
     if (receiver instanceof Subscription) this.subscriptions.add(receiver);
     else this.taps.add(receiver);
   }
 
-  remove(receiver: Subscription | Tap): void {
+  hasJoined(receiver: Receiver): boolean {
+    return this.#joined.has(receiver);
+  }
+
+  /** A receiver that was removed does not join. */
+  join(receivers: Iterable<Receiver>): void {
+    for (const receiver of receivers) {
+      const isMember =
+        receiver instanceof Subscription ? this.subscriptions.has(receiver) : this.taps.has(receiver);
+      if (isMember) this.#joined.add(receiver);
+    }
+  }
+
+  remove(receiver: Receiver): void {
+    this.#joined.delete(receiver);
     if (receiver instanceof Subscription) this.subscriptions.delete(receiver);
     else this.taps.delete(receiver);
   }

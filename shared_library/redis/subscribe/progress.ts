@@ -19,6 +19,12 @@ export class Progress {
   #position: Position | undefined;
   #confirmed: Position | undefined;
 
+  /** @param since a position that counts as delivered */
+  constructor(since?: Position) {
+    this.#position = since;
+    this.#confirmed = since;
+  }
+
   /** The last delivered position; undefined before the first message or answer of the server. */
   get position(): Position | undefined {
     return this.#position;

@@ -204,16 +204,19 @@ function byRecoveredPosition(a: RecoveredMessage, b: RecoveredMessage): number {
  *
  * @param isComplete true if no message is missing after the recovery
  * @param isForAll true if existing receivers also get the kept messages that they have not missed
+ * @param hasJoined whether a receiver is an existing one
  */
 export function deliveryOf(
   { isNew, isLive }: RecoveredMessage,
   isComplete: boolean,
   forNew: 'snapshot' | 'skip',
   isForAll: boolean,
+  hasJoined: (receiver: Receiver) => boolean,
 ): (receiver: Receiver) => Delivery | 'skip' {
   const forOld = isForAll ? 'snapshot' : 'skip';
   const forExisting = !isNew ? forOld : isComplete ? 'recovered' : 'snapshot';
-  return ({ joined }) => {
+  return (receiver) => {
+    const joined = hasJoined(receiver);
     if (isLive) return isNew || !joined ? 'live' : 'skip';
     return joined ? forExisting : forNew;
   };

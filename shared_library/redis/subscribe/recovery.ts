@@ -15,13 +15,15 @@ import { type ComparedValues, checkValues } from './value-check.ts';
 
 export interface RecoveryOptions {
   readonly channel: Channel;
+  /** The next step of the receive path. */
   readonly fanOut: FanOut;
   readonly onInvalid: OnInvalid;
   readonly reports: DeliveryReports;
   readonly progress: Progress;
   readonly held: HeldMessages;
+  /** Called if a last value of a `state` channel may be forged: forget all last values. The real ones follow. */
   readonly onDistrust?: (() => void) | undefined;
-  /** The latest values of the subscriptions. */
+  /** The latest values of the subscriptions. Undefined: a receiver gets all last values again after a doubtful loss. */
   readonly values?: ComparedValues | undefined;
 }
 
@@ -132,12 +134,13 @@ export class Recovery {
     const isForAll = this.#isDistrusted;
     this.#isDistrusted = false;
     const isComplete = plan.gaps.every((gap) => gap.repaired);
+    const hasJoined = (receiver: Receiver) => fanOut.hasJoined(receiver);
     this.#isDelivering = true;
     for (const recovered of plan.messages) {
       const { message, isLive } = recovered;
       // A number that appears only in a received message may be invented, so it is not recorded.
       if (!isLive || isProvedBy(plan.head, message)) this.#reached.add(positionOf(message));
-      const deliveryTo = deliveryOf(recovered, isComplete, forNew, isForAll);
+      const deliveryTo = deliveryOf(recovered, isComplete, forNew, isForAll, hasJoined);
       fanOut.dispatch(message, (receiver) => (receivers.has(receiver) ? deliveryTo(receiver) : 'skip'));
     }
     this.#isDelivering = false;

@@ -79,8 +79,13 @@ export const SUBSCRIBER_EVENTS: Readonly<Record<keyof SubscriberEvents, true>> =
 /** The state of one channel of a subscriber. Counters start with the first subscription of the channel. */
 export interface ChannelReport {
   readonly mode: 'idle' | 'recovering' | 'live' | 'closed';
-  /** The last position that was processed; undefined before it is known, and on `plain` channels. */
+  /**
+   * The last position that was processed; undefined before it is known, on `plain` channels, and if the channel has
+   * several partitions.
+   */
   readonly position: Position | undefined;
+  /** The number of partitions of the channel; undefined before the first answer of the server. */
+  readonly partitions: number | undefined;
   /** The token of the channel's lease at the last answer of the server; undefined if nobody held it. */
   readonly lease: FenceToken | undefined;
   /** Messages received live, of all types and keys. Values read from the server are not counted. */

@@ -4,27 +4,21 @@ import type { TickbusError } from '../errors.ts';
 import type { ChannelState } from '../transport/port.ts';
 import type { Envelope } from '../wire/envelope.ts';
 import { ORIGIN, type Position, positionOf, relate } from '../wire/position.ts';
-import type { OnInvalid } from './decoder.ts';
 import { DeliveryReports, forgedNumber } from './delivery-reports.ts';
-import type { FanOut, Receiver } from './fan-out.ts';
+import type { Receiver } from './fan-out.ts';
 import { HeldMessages } from './held-messages.ts';
 import { Progress } from './progress.ts';
-import { Recovery } from './recovery.ts';
+import { Recovery, type RecoveryOptions } from './recovery.ts';
 import { RecoveryPause } from './recovery-pause.ts';
 import { StateQueries, type StateQueriesOptions } from './state-queries.ts';
 import type { ChannelStatus } from './status.ts';
-import type { ComparedValues } from './value-check.ts';
 
 export interface SequencerOptions
-  extends Pick<StateQueriesOptions, 'channel' | 'transport' | 'clock' | 'onAnswer'> {
-  /** The next step of the receive path. */
-  readonly fanOut: FanOut;
+  extends Pick<StateQueriesOptions, 'channel' | 'transport' | 'clock' | 'onAnswer' | 'onPartitions'>,
+    Pick<RecoveryOptions, 'fanOut' | 'onInvalid' | 'onDistrust' | 'values'> {
+  /** See `ChannelReaderOptions.since`. */
+  readonly since?: Position | undefined;
   readonly onStatus: (status: ChannelStatus) => void;
-  readonly onInvalid: OnInvalid;
-  /** Called if a last value of a `state` channel may be forged: forget all last values. The real ones follow. */
-  readonly onDistrust?: (() => void) | undefined;
-  /** The latest values of the subscriptions. Undefined: a receiver gets all last values again after a doubtful loss. */
-  readonly values?: ComparedValues | undefined;
 }
 
 /**
@@ -47,7 +41,7 @@ export class Sequencer {
   readonly #options: SequencerOptions;
   readonly #isNumbered: boolean;
   #mode: 'idle' | 'recovering' | 'live' | 'closed' = 'idle';
-  readonly #progress = new Progress();
+  readonly #progress: Progress;
   readonly #held = new HeldMessages();
   readonly #queries: StateQueries;
   readonly #pause: RecoveryPause;
@@ -72,6 +66,7 @@ export class Sequencer {
   constructor(options: SequencerOptions) {
     const { channel, clock, onStatus } = options;
     this.#options = options;
+    this.#progress = new Progress(options.since);
     this.#isNumbered = channel.kind !== 'plain';
     this.#pause = new RecoveryPause(clock);
     this.#reports = new DeliveryReports({ channel: channel.name, clock, onStatus });
@@ -262,7 +257,7 @@ export class Sequencer {
   }
 
   #completeRecovery(state: ChannelState, heldBeforeRead: number): void {
-    const { channel, fanOut } = this.#options;
+    const { channel, fanOut, onPartitions } = this.#options;
     const plan = this.#recovery.plan(state, heldBeforeRead, this.#isNewLink);
     if (plan.isTainted && this.#recovery.distrust()) return this.#recover();
     this.#held.takeAll();
@@ -277,12 +272,13 @@ export class Sequencer {
     if (this.mode === 'closed') return;
     this.#goLive(channel.kind === 'state' ? receivers : fanOut.receivers);
     this.#acceptAll(plan.rest);
+    if (this.mode === 'live') onPartitions?.(state.partitions);
     if (this.mode === 'live' && fanOut.hasNewReceiver) this.#recover();
   }
 
   #goLive(receivers: Iterable<Receiver>): void {
-    const { channel, onStatus } = this.#options;
-    for (const receiver of receivers) receiver.joined = true;
+    const { channel, fanOut, onStatus } = this.#options;
+    fanOut.join(receivers);
     this.#enter('live');
     onStatus({ type: 'live', channel: channel.name, numbered: this.#isNumbered });
   }

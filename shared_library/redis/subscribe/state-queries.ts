@@ -24,6 +24,8 @@ export interface StateQueriesOptions {
   readonly onHeadBelow: (head: Position) => void;
   /** The server answered a query that was sent at `sentAt` (monotonic); its clock showed `serverAt`. */
   readonly onAnswer?: ((sentAt: number, serverAt: number) => void) | undefined;
+  /** The number of partitions that the server has recorded, in an answer that matched. */
+  readonly onPartitions?: ((partitions: number | undefined) => void) | undefined;
 }
 
 /** Milliseconds between two checks of the head, which detect the loss of the last message. */
@@ -112,11 +114,13 @@ export class StateQueries {
     const atRequest = position();
     const sentAt = clock.monotonic();
     transport.head(channel).then(
-      ({ position: head, at, lease }) => {
+      ({ position: head, at, lease, partitions }) => {
         onAnswer?.(sentAt, at);
         if (generation !== this.#generation) return;
         this.#lease = lease;
-        if (this.#compare(head, atRequest)) this.#confirmedAt = sentAt;
+        if (!this.#compare(head, atRequest)) return;
+        this.#confirmedAt = sentAt;
+        this.#options.onPartitions?.(partitions);
       },
       (error: TickbusError) => {
         if (generation !== this.#generation) return;

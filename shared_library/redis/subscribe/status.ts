@@ -17,6 +17,8 @@ export type GapCause = 'loss' | 'epoch' | 'overflow';
 export interface Gap {
   readonly type: 'gap';
   readonly channel: string;
+  /** The partition that the numbers belong to, if the channel has several. */
+  readonly partition?: number;
   /** The `name` option of the subscription. Only with cause `overflow`, which concerns no other subscription. */
   readonly subscription?: string;
   readonly cause: GapCause;
@@ -39,6 +41,8 @@ export interface Gap {
 export interface Forged {
   readonly type: 'forged';
   readonly channel: string;
+  /** The partition that the numbers belong to, if the channel has several. */
+  readonly partition?: number;
   /**
    * True: the messages of `senders` are proved to be forged. They were not delivered, or they were delivered before the
    * proof. False: one of several messages with the same number is forged, and nothing proves which.

@@ -1,14 +1,13 @@
-// One channel of a subscriber: its reader, demand, latest values, subscriptions, taps and counters.
+// One channel of a subscriber: its parts, demand, subscriptions, taps and counters.
 
 import { v7 as uuidv7 } from 'uuid';
 import type { Channel } from '../channel/channel.ts';
 import { SubscriberDemand } from '../demand/subscriber-demand.ts';
 import type { Freshness, FreshnessInput } from '../freshness/freshness.ts';
-import { LatestValues } from '../freshness/latest-values.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
-import { ChannelReader } from './channel-reader.ts';
+import { ChannelParts } from './channel-parts.ts';
 import type { EventLoopTurn } from './event-loop-turn.ts';
 import { isExpired } from './expiry.ts';
 import type { ChannelReport, ReportOrigin, Reports } from './reports.ts';
@@ -20,8 +19,8 @@ export interface SubscribedChannelOptions {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly reports: Reports;
-  /** Learns the server's time from the reader's queries. */
-  readonly freshness: Pick<Freshness, 'recordServerTime' | 'serverNow'>;
+  /** Judges the values, and learns the time of servers from the readers' queries. */
+  readonly freshness: Pick<Freshness, 'recordServerTime' | 'serverNow' | 'add' | 'remove'>;
   /** Shared by all handlers of the subscriber. */
   readonly turn: EventLoopTurn;
   /** The name of the subscriber in its demand for keys. */
@@ -31,11 +30,9 @@ export interface SubscribedChannelOptions {
 export class SubscribedChannel {
   readonly #options: SubscribedChannelOptions;
   readonly channel: Channel;
-  readonly reader: ChannelReader;
+  readonly parts: ChannelParts;
   /** Undefined if no gateway feeds the channel. */
   readonly demand: SubscriberDemand | undefined;
-  /** Undefined unless the channel is of kind `state`. */
-  readonly values: LatestValues | undefined;
   readonly #counters = {
     delivered: 0,
     conflated: 0,
@@ -50,18 +47,22 @@ export class SubscribedChannel {
     const { channel, transport, clock, reports, freshness } = options;
     this.#options = options;
     this.channel = channel;
-    this.values = channel.kind === 'state' ? this.#newValues() : undefined;
-    this.reader = new ChannelReader({
+    this.parts = new ChannelParts({
       channel,
       transport,
       clock,
-      hooks: {
-        onStatus: (status) => reports.status(status),
-        onInvalid: (error, frame, count) => reports.invalid(channel.name, error, frame, count),
-        onValue: this.values?.set,
-        onDistrust: () => this.values?.clear(),
-        values: this.values,
-        onAnswer: (sentAt, serverAt) => freshness.recordServerTime(channel.name, sentAt, serverAt),
+      onStatus: (status) => reports.status(status),
+      onInvalid: (error, frame, count) => reports.invalid(channel.name, error, frame, count),
+      onAnswer: (part, sentAt, serverAt) => freshness.recordServerTime(part, sentAt, serverAt),
+      onAdded: (part, values) => values && freshness.add(channel, part, values),
+      onRemoved: (part) => freshness.remove(part),
+      isPinned: (key) => {
+        for (const { keys } of this.parts.subscriptions) if (keys?.has(key) === true) return true;
+        return false;
+      },
+      onEvicted: (keys) => {
+        this.#counters.evicted += keys;
+        reports.status({ type: 'values_evicted', channel: channel.name, keys });
       },
     });
     this.demand = channel.gateway ? this.#newDemand() : undefined;
@@ -96,7 +97,7 @@ export class SubscribedChannel {
     const subscription = new Subscription(filters, hooks, turn);
     // The demand comes first, because it throws if there are too many keys.
     this.demand?.add(subscription.keys ?? []);
-    this.reader.add(subscription);
+    this.parts.add(subscription);
     return subscription;
   }
 
@@ -106,36 +107,34 @@ export class SubscribedChannel {
       this.#counters.handlerErrors++;
       this.#options.reports.handlerError({ channel: this.channel.name }, error, message);
     });
-    this.reader.add(tap);
+    this.parts.add(tap);
     return tap;
   }
 
   /** True if the channel has no subscription and no tap. */
   get isUnused(): boolean {
-    return this.reader.subscriptions.size + this.reader.taps.size === 0;
+    return this.parts.subscriptions.size + this.parts.taps.size === 0;
   }
 
   remove(subscription: Subscription): void {
     subscription.close();
-    this.reader.remove(subscription);
+    this.parts.remove(subscription);
     this.demand?.remove(subscription.keys ?? []);
   }
 
   /** Milliseconds that the oldest message has been waiting for a handler; 0 if none waits. */
   get behindMs(): number {
     const now = this.#options.clock.monotonic();
-    return Math.max(
-      0,
-      ...Array.from(this.reader.subscriptions, (subscription) => subscription.behindMs(now)),
-    );
+    return Math.max(0, ...Array.from(this.parts.subscriptions, (subscription) => subscription.behindMs(now)));
   }
 
   get report(): ChannelReport {
-    const { mode, position, lease, counters, subscriptions } = this.reader;
+    const { mode, position, partitions, lease, counters, subscriptions } = this.parts;
     const { dropped, overflows, ...own } = this.#counters;
     return {
       mode,
       position,
+      partitions,
       lease,
       ...counters,
       ...own,
@@ -146,12 +145,12 @@ export class SubscribedChannel {
     };
   }
 
-  /** The state from which the freshness of its values is judged; undefined unless the channel is of kind `state`. */
-  get freshnessInput(): FreshnessInput | undefined {
-    if (this.values === undefined) return undefined;
-    const { isUpToDate, confirmedAt, lease, subscriptions } = this.reader;
-    const { channel, values, behindMs } = this;
-    return { channel, values, isUpToDate, confirmedAt, lease, behindMs, subscriptions };
+  /** The state from which the freshness of a key is judged; undefined unless the channel is of kind `state`. */
+  freshnessInput(key: string): FreshnessInput | undefined {
+    const { name: part, values, ...state } = this.parts.partOf(key);
+    if (values === undefined) return undefined;
+    const { channel, behindMs } = this;
+    return { channel, part, values, ...state, behindMs, subscriptions: this.parts.subscriptions };
   }
 
   #shouldHandle(message: Message, origin: ReportOrigin): boolean {
@@ -162,21 +161,6 @@ export class SubscribedChannel {
     this.#counters.expired++;
     reports.expired(origin, message);
     return false;
-  }
-
-  #newValues(): LatestValues {
-    const { channel, reports } = this.#options;
-    return new LatestValues({
-      read: (bytes) => this.reader.read(bytes),
-      isPinned: (key) => {
-        for (const { keys } of this.reader.subscriptions) if (keys?.has(key) === true) return true;
-        return false;
-      },
-      onEvicted: (keys) => {
-        this.#counters.evicted += keys;
-        reports.status({ type: 'values_evicted', channel: channel.name, keys });
-      },
-    });
   }
 
   #newDemand(): SubscriberDemand {

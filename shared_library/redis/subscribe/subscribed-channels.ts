@@ -1,6 +1,7 @@
 // The channels of one subscriber, each with one reader, and the monitors of freshness, verdict changes and lag.
 
 import type { Channel } from '../channel/channel.ts';
+import { parsePartitionName } from '../channel/partitions.ts';
 import { TickbusError } from '../errors.ts';
 import { Freshness, type FreshnessInput } from '../freshness/freshness.ts';
 import type { FeedChannels } from '../freshness/gateway-status.ts';
@@ -66,12 +67,12 @@ export class SubscribedChannels {
       logger,
       feeds,
       onInstrument: (change) => reports.instrument(change),
-      subscriptionsOf: (channel) => this.#byName.get(channel)?.reader.subscriptions ?? [],
+      subscriptionsOf: (channel) => this.#byName.get(channel)?.parts.subscriptions ?? [],
       onLeaseClaimed: (channel, lease) => {
-        const reader = this.#byName.get(channel)?.reader;
-        if (reader?.lease !== lease) reader?.checkHead();
+        const parts = this.#byName.get(channel)?.parts;
+        if (parts?.lease !== lease) parts?.checkHead();
       },
-      leaseOf: (channel) => this.#byName.get(channel)?.reader.lease,
+      leaseOf: (channel) => this.#byName.get(channel)?.parts.lease,
     });
     this.#verdictPoller = new VerdictPoller({
       clock,
@@ -84,13 +85,13 @@ export class SubscribedChannels {
     return this.#byName.get(channel.name);
   }
 
-  /** The state by which the values of a channel are judged; undefined if nothing subscribes to it. */
-  freshnessInput(channel: Channel): FreshnessInput | undefined {
+  /** The state by which the value of a key is judged; undefined if nothing subscribes to the channel. */
+  freshnessInput(channel: Channel, key: string): FreshnessInput | undefined {
     if (channel.kind !== 'state') {
       const text = `The freshness of ${channel} is undefined: its kind is "${channel.kind}". Use kind "state".`;
       throw new TickbusError('TICKBUS_INVALID_OPTION', text);
     }
-    return this.get(channel)?.freshnessInput;
+    return this.get(channel)?.freshnessInput(key);
   }
 
   subscribe(channel: Channel, handler: (message: Message) => unknown, options: Filters): Added {
@@ -101,7 +102,7 @@ export class SubscribedChannels {
     if (channel.gateway) queueMicrotask(() => this.freshness.reportInstruments(channel.name, keys));
     this.#startIfIdle(subscribed);
     const remove = () => {
-      if (!subscribed.reader.subscriptions.has(subscription)) return;
+      if (!subscribed.parts.subscriptions.has(subscription)) return;
       subscribed.remove(subscription);
       this.#endIfUnused(subscribed);
     };
@@ -123,8 +124,8 @@ export class SubscribedChannels {
     const tap = subscribed.tap(observer);
     this.#startIfIdle(subscribed);
     return () => {
-      if (!subscribed.reader.taps.has(tap)) return;
-      subscribed.reader.remove(tap);
+      if (!subscribed.parts.taps.has(tap)) return;
+      subscribed.parts.remove(tap);
       this.#endIfUnused(subscribed);
     };
   }
@@ -145,9 +146,9 @@ export class SubscribedChannels {
     this.#lagMonitor.start();
     this.freshness.linkUp();
     for (const { demand } of this.#all) demand?.start();
-    const readers = this.#all.map(({ reader }) => reader);
-    await Promise.all(readers.map((reader) => reader.start()));
-    await Promise.race([Promise.all(readers.map((reader) => reader.placed)), linkFailure()]);
+    const all = this.#all.map(({ parts }) => parts);
+    await Promise.all(all.map((parts) => parts.start()));
+    await Promise.race([Promise.all(all.map((parts) => parts.placed())), linkFailure()]);
   }
 
   /** A status with a channel concerns only that one. */
@@ -177,10 +178,10 @@ export class SubscribedChannels {
     this.#verdictPoller.close();
     const all = this.#all;
     const withdrawn = Promise.all(all.map(({ demand }) => demand?.close()));
-    await Promise.race([Promise.all(all.map(({ reader }) => reader.settled)), timedOut]);
-    for (const { reader } of all) reader.stop();
+    await Promise.race([Promise.all(all.map(({ parts }) => parts.settled)), timedOut]);
+    for (const { parts } of all) parts.stop();
     onStopped();
-    const handled = all.flatMap(({ reader }) => [...reader.subscriptions]).filter(isHandled);
+    const handled = all.flatMap(({ parts }) => [...parts.subscriptions]).filter(isHandled);
     await Promise.race([Promise.all(handled.map((subscription) => subscription.drained())), timedOut]);
     await Promise.race([withdrawn, timedOut]);
     for (const subscription of handled) subscription.abandon();
@@ -208,7 +209,6 @@ export class SubscribedChannels {
       name,
     });
     if (this.#isListening) subscribed.demand?.start();
-    if (subscribed.values !== undefined) this.freshness.add(channel, subscribed.values);
     this.#byName.set(channel.name, subscribed);
     return subscribed;
   }
@@ -216,19 +216,19 @@ export class SubscribedChannels {
   /** Stops the reader of a channel that has no subscription and no tap left. */
   #endIfUnused(subscribed: SubscribedChannel): void {
     if (!subscribed.isUnused || this.get(subscribed.channel) !== subscribed) return;
-    subscribed.reader.stop();
+    subscribed.parts.stop();
     void subscribed.demand?.close();
-    if (subscribed.values !== undefined) this.freshness.remove(subscribed.channel);
     this.#byName.delete(subscribed.channel.name);
   }
 
   #startIfIdle(subscribed: SubscribedChannel): void {
-    if (this.#isListening && subscribed.reader.mode === 'idle') this.#start(subscribed);
+    if (this.#isListening && subscribed.parts.mode === 'idle') this.#start(subscribed);
   }
 
   /** A failure is reported, not thrown. A lost link leads to a retry on the next connection. */
-  #start({ channel, reader }: SubscribedChannel): void {
-    reader.start().catch((error: TickbusError) => {
+  #start({ channel, parts }: SubscribedChannel, part = channel.name): void {
+    const started = part === channel.name ? parts.start() : parts.startPart(part);
+    started.catch((error: TickbusError) => {
       if (error.code === 'TICKBUS_NOT_CONNECTED' || !this.#isListening) return;
       this.#reports.status({ type: 'recovery_failed', channel: channel.name, error });
     });
@@ -236,24 +236,24 @@ export class SubscribedChannels {
 
   #suspend(channel: string | undefined): void {
     this.freshness.linkDown(LINK_IS_DOWN, channel);
-    for (const { reader, demand } of this.#linkedBy(channel)) {
-      reader.suspend();
-      demand?.suspend();
+    for (const subscribed of this.#linkedBy(channel)) {
+      subscribed.parts.suspend(channel);
+      if (channel === undefined || channel === subscribed.channel.name) subscribed.demand?.suspend();
     }
   }
 
   #restart(channel: string | undefined): void {
     this.freshness.linkUp(channel);
     for (const subscribed of this.#linkedBy(channel)) {
-      subscribed.demand?.start();
-      this.#start(subscribed);
+      if (channel === undefined || channel === subscribed.channel.name) subscribed.demand?.start();
+      this.#start(subscribed, channel);
     }
   }
 
-  /** The channels of one link: all of them, or the one that has its own. */
+  /** The channels of one link: all of them, or the one that has its own for itself or for a partition. */
   #linkedBy(channel: string | undefined): SubscribedChannel[] {
     if (channel === undefined) return this.#all;
-    const subscribed = this.#byName.get(channel);
+    const subscribed = this.#byName.get(parsePartitionName(channel)?.channel ?? channel);
     return subscribed === undefined ? [] : [subscribed];
   }
 
@@ -262,14 +262,17 @@ export class SubscribedChannels {
   }
 
   *#verdicts(): Iterable<Omit<VerdictChange, 'was'>> {
-    for (const { channel, reader, freshnessInput: input } of this.#all) {
+    for (const subscribed of this.#all) {
+      const { channel, parts } = subscribed;
       const isJudged =
-        channel.gateway || [...reader.subscriptions].some(({ bounds }) => bounds.maxAgeMs !== undefined);
-      if (input === undefined || !isJudged) continue;
-      const keys = new Set(input.values.keys());
-      for (const subscription of reader.subscriptions)
+        channel.gateway || [...parts.subscriptions].some(({ bounds }) => bounds.maxAgeMs !== undefined);
+      if (channel.kind !== 'state' || !isJudged) continue;
+      const keys = new Set(parts.keys());
+      for (const subscription of parts.subscriptions)
         for (const key of subscription.keys ?? []) keys.add(key);
       for (const key of keys) {
+        const input = subscribed.freshnessInput(key);
+        if (input === undefined) continue;
         const { verdict, reason, changedAgoMs, confirmedAgoMs } = this.freshness.verdictOn(input, key);
         yield { channel: channel.name, key, verdict, reason, changedAgoMs, confirmedAgoMs };
       }

@@ -167,7 +167,7 @@ export class SubscriberBase implements AsyncDisposable {
     bounds: { maxAgeMs?: number | undefined; maxQuietMs?: number | undefined } = {},
   ): Latest<MessageOf<C>> {
     checkQuery(channel, key, bounds);
-    const latest = this.#channels.freshness.latest(this.#channels.freshnessInput(channel), key, bounds);
+    const latest = this.#channels.freshness.latest(this.#channels.freshnessInput(channel, key), key, bounds);
     return latest as Latest<unknown> as Latest<MessageOf<C>>;
   }
 
@@ -185,9 +185,8 @@ export class SubscriberBase implements AsyncDisposable {
     bounds: { maxAgeMs: number; maxQuietMs?: number | undefined },
   ): MessageOf<C> {
     checkQuery(channel, key, bounds);
-    const input = this.#channels.freshnessInput(channel);
-    const message = this.#channels.freshness.requireFresh(input, channel, key, bounds);
-    return message as unknown as MessageOf<C>;
+    const input = this.#channels.freshnessInput(channel, key);
+    return this.#channels.freshness.requireFresh(input, channel, key, bounds) as unknown as MessageOf<C>;
   }
 
   /**

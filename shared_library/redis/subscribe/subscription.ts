@@ -59,8 +59,6 @@ export class Subscription {
   #state: 'idle' | 'busy' | 'closed' = 'idle';
   readonly #drainWaiters: (() => void)[] = [];
   #dropped: Dropped | undefined;
-  /** See `Tap.joined`. */
-  joined = false;
 
   constructor(options: SubscriptionOptions, hooks: SubscriptionHooks, turn: EventLoopTurn) {
     this.#options = options;

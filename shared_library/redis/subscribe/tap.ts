@@ -28,10 +28,6 @@ export type Observer<C extends Channel = Channel> = (observed: Observed<C>) => v
 export class Tap {
   readonly #observer: Observer;
   readonly #onError: (error: unknown, message: Message) => void;
-  /**
-   * True once it takes part in live delivery: on a `state` channel, after the last values. Set by the channel reader.
-   */
-  joined = false;
 
   constructor(observer: Observer, onError: (error: unknown, message: Message) => void) {
     this.#observer = observer;

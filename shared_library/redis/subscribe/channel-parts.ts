@@ -1,0 +1,296 @@
+// The parts of a channel that a subscriber reads: the channel itself, and those of its partitions that are needed.
+
+import type { Channel } from '../channel/channel.ts';
+import { partitionChannel, partitionOf } from '../channel/partitions.ts';
+import type { TickbusError } from '../errors.ts';
+import type { LatestValues, LatestValuesOptions } from '../freshness/latest-values.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { FenceToken, Transport } from '../transport/port.ts';
+import type { Position } from '../wire/position.ts';
+import { Part } from './channel-part.ts';
+import type { ChannelReader } from './channel-reader.ts';
+import type { Receiver } from './fan-out.ts';
+import type { OnInvalidFrame } from './invalid-messages.ts';
+import type { ChannelStatus } from './status.ts';
+import { Subscription } from './subscription.ts';
+
+export interface ChannelPartsOptions extends Pick<Required<LatestValuesOptions>, 'isPinned' | 'onEvicted'> {
+  readonly channel: Channel;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly onStatus: (status: ChannelStatus) => void;
+  readonly onInvalid: OnInvalidFrame;
+  /** The server of a part answered a query that was sent at `sentAt` (monotonic); its clock showed `serverAt`. */
+  readonly onAnswer: (part: string, sentAt: number, serverAt: number) => void;
+  /** Called with the name of a part that is added, and of one that is removed. `values`: only for kind `state`. */
+  readonly onAdded: (part: string, values: LatestValues | undefined) => void;
+  readonly onRemoved: (part: string) => void;
+}
+
+/**
+ * The position from which a partition is read after a change of the number: before everything that was published. So
+ * what was published before the subscriber followed is read, or reported as a gap.
+ */
+const BEFORE_CHANGE: Position = { epoch: 1, seq: 0 };
+
+/**
+ * The channel itself is always read. Its head shows the number of partitions and the lease, and a plain client may
+ * publish on it. With one partition it is the only part.
+ *
+ * A change of the number closes the partitions of the old one only after the server has shown for each of them that
+ * nothing more is published there, and that nothing is missing. The new ones are opened after that. So no older message
+ * of a key follows a newer one.
+ */
+export class ChannelParts {
+  readonly #options: ChannelPartsOptions;
+  readonly #own: Part;
+  /** By index. Those that a receiver needs. */
+  readonly #partitions = new Map<number, Part>();
+  /** The number of partitions that is followed; undefined before the server's first answer. */
+  #count: number | undefined;
+  #isStarted = false;
+  #reported: ChannelStatus['type'] | undefined;
+
+  constructor(options: ChannelPartsOptions) {
+    this.#options = options;
+    this.#own = this.#createPart(options.channel);
+  }
+
+  // --- receivers ---
+
+  /** All receivers also read the channel itself. */
+  get subscriptions(): ReadonlySet<Subscription> {
+    return this.#own.reader.subscriptions;
+  }
+
+  get taps() {
+    return this.#own.reader.taps;
+  }
+
+  add(receiver: Receiver): void {
+    this.#own.reader.add(receiver);
+    for (const index of this.#neededBy(receiver)) this.#open(index).reader.add(receiver);
+  }
+
+  remove(receiver: Receiver): void {
+    for (const { reader } of this.#all) reader.remove(receiver);
+    for (const [index, part] of this.#partitions) {
+      if (part.reader.subscriptions.size + part.reader.taps.size === 0) this.#close(index, part);
+    }
+  }
+
+  // --- state ---
+
+  get mode(): ChannelReader['mode'] {
+    const { mode } = this.#own.reader;
+    if (mode === 'idle' || mode === 'closed') return mode;
+    const isLive = !this.#isChanging && this.#all.every(({ reader }) => reader.mode === 'live');
+    return isLive ? 'live' : 'recovering';
+  }
+
+  /** Undefined if the channel has several partitions, each with its own. */
+  get position(): Position | undefined {
+    return (this.#count ?? 1) === 1 ? this.#own.reader.position : undefined;
+  }
+
+  /** Undefined before the server's first answer. */
+  get partitions(): number | undefined {
+    return this.#count;
+  }
+
+  /** The token of the channel's lease at the last answer of the server; undefined if nobody held it. */
+  get lease(): FenceToken | undefined {
+    return this.#own.reader.lease;
+  }
+
+  get counters(): ChannelReader['counters'] {
+    const [first, ...others] = this.#all.map(({ reader }) => reader.counters);
+    const sum = { ...first } as ChannelReader['counters'];
+    for (const counters of [...others, ...this.#closedCounters])
+      for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += counters[name];
+    return sum;
+  }
+
+  readonly #closedCounters: ChannelReader['counters'][] = [];
+
+  /** The part of a key, and what the server has confirmed about it. */
+  partOf(key: string) {
+    const own = this.#own.reader;
+    const part = this.#partOf(key);
+    const { reader, name, values } = part;
+    const isOwn = part === this.#own;
+    const confirmed = isOwn ? [own.confirmedAt] : [own.confirmedAt, reader.confirmedAt];
+    return {
+      name,
+      values,
+      isUpToDate: !this.#isChanging && reader.isUpToDate && (isOwn || own.isUpToDate),
+      confirmedAt: confirmed.includes(undefined) ? undefined : Math.min(...(confirmed as number[])),
+      // A partition is published on by the holder of the channel's lease, under a lease of its own.
+      lease: isOwn || reader.lease !== undefined ? own.lease : undefined,
+    };
+  }
+
+  /** The keys that have a latest value. */
+  *keys(): Iterable<string> {
+    for (const { values } of this.#all) if (values !== undefined) yield* values.keys();
+  }
+
+  // --- the link ---
+
+  /** Rejects if the channel itself cannot be subscribed to. */
+  async start(): Promise<void> {
+    this.#isStarted = true;
+    for (const [, part] of this.#partitions) this.#start(part);
+    await this.#own.reader.start();
+  }
+
+  /** Starts one part on its new link. */
+  startPart(name: string): Promise<void> {
+    if (name === this.#own.name) return this.#own.reader.start();
+    for (const part of this.#partitions.values()) if (part.name === name) return this.#start(part);
+    return Promise.resolve();
+  }
+
+  /** @param name the part whose link is down; undefined: all */
+  suspend(name: string | undefined): void {
+    for (const part of this.#all) if (name === undefined || part.name === name) part.reader.suspend();
+  }
+
+  /** Resolves when the position in every part is known. Rejects if a partition cannot be subscribed to. */
+  async placed(): Promise<void> {
+    await this.#own.reader.placed;
+    for (const { started, reader } of this.#partitions.values()) {
+      await started;
+      await reader.placed;
+    }
+  }
+
+  get settled(): Promise<unknown> {
+    return Promise.all(this.#all.map(({ reader }) => reader.settled));
+  }
+
+  checkHead(): void {
+    this.#own.reader.checkHead();
+  }
+
+  /** See `ChannelReader.stop`. */
+  stop(): void {
+    for (const { reader } of this.#all) reader.stop();
+    for (const { name } of this.#all) this.#options.onRemoved(name);
+  }
+
+  // --- parts ---
+
+  get #all(): readonly Part[] {
+    return [this.#own, ...this.#partitions.values()];
+  }
+
+  #partOf(key: string): Part {
+    const { channel } = this.#options;
+    if (this.#count === undefined || this.#count === 1 || !channel.keyed) return this.#own;
+    return this.#partitions.get(partitionOf(key, this.#count)) ?? this.#own;
+  }
+
+  #neededBy(receiver: Receiver): Iterable<number> {
+    const count = this.#count ?? 1;
+    if (count === 1) return [];
+    const keys = receiver instanceof Subscription ? receiver.keys : undefined;
+    if (keys === undefined) return Array.from({ length: count }, (_, index) => index);
+    return new Set(Array.from(keys, (key) => partitionOf(key, count)));
+  }
+
+  #open(index: number, since?: Position): Part {
+    const known = this.#partitions.get(index);
+    if (known !== undefined) return known;
+    const channel = partitionChannel(this.#options.channel, index, this.#count ?? 1);
+    const part = this.#createPart(channel, index, since);
+    this.#partitions.set(index, part);
+    if (this.#isStarted) this.#start(part);
+    return part;
+  }
+
+  #close(index: number, { name, reader }: Part): void {
+    reader.stop();
+    this.#closedCounters.push(reader.counters);
+    this.#partitions.delete(index);
+    this.#options.onRemoved(name);
+  }
+
+  /** A failure is reported. A lost link leads to a retry on the next connection. */
+  #start(part: Part): Promise<void> {
+    const { channel, onStatus } = this.#options;
+    part.started = part.reader.start();
+    part.started.catch((error: TickbusError) => {
+      if (error.code !== 'TICKBUS_NOT_CONNECTED' && part.reader.mode !== 'closed')
+        onStatus({ type: 'recovery_failed', channel: channel.name, error });
+    });
+    return part.started;
+  }
+
+  #createPart(channel: Channel, index?: number, since?: Position): Part {
+    const { transport, clock, onInvalid, onAnswer, onAdded, isPinned, onEvicted } = this.#options;
+    const part = new Part({
+      channel,
+      transport,
+      clock,
+      since,
+      onInvalid,
+      isPinned,
+      onEvicted,
+      onStatus: (status) => this.#onStatus(status, index),
+      onAnswer: (sentAt, serverAt) => onAnswer(channel.name, sentAt, serverAt),
+      onPartitions: () => this.#follow(),
+    });
+    onAdded(part.name, part.values);
+    return part;
+  }
+
+  // --- the number of partitions ---
+
+  /** The number that the server has for the channel; undefined before its first answer. */
+  get #target(): number | undefined {
+    return this.#own.partitions;
+  }
+
+  get #isChanging(): boolean {
+    return this.#count !== this.#target;
+  }
+
+  /** Called with each answer after which nothing is missing. */
+  #follow(): void {
+    const was = this.#count;
+    if (!this.#isChanging) return;
+    const open = [...this.#partitions.values()];
+    const unfinished = open.filter(({ partitions = was }) => partitions === was);
+    for (const { reader } of unfinished) reader.checkHead();
+    if (unfinished.length > 0) return this.#reportMode();
+    for (const [index, part] of this.#partitions) this.#close(index, part);
+    this.#count = this.#target;
+    // With several partitions, the channel itself keeps no values.
+    if (this.#count !== 1) this.#own.values?.clear();
+    const since = was === undefined ? undefined : BEFORE_CHANGE;
+    for (const receiver of [...this.subscriptions, ...this.taps])
+      for (const index of this.#neededBy(receiver)) this.#open(index, since).reader.add(receiver);
+    this.#reportMode();
+  }
+
+  #onStatus(status: ChannelStatus, index: number | undefined): void {
+    const { channel, onStatus } = this.#options;
+    const isMode = status.type === 'live' || status.type === 'recovering';
+    if (isMode && (this.#count ?? 1) !== 1) return this.#reportMode();
+    if (isMode) this.#reported = status.type;
+    if (index === undefined) return onStatus(status);
+    const isNumbered = status.type === 'gap' || status.type === 'forged';
+    onStatus({ ...status, channel: channel.name, ...(isNumbered && { partition: index }) });
+  }
+
+  /** With several partitions, the channel is live if all its parts are. Each change is reported once. */
+  #reportMode(): void {
+    const { mode } = this;
+    if (mode === this.#reported || (mode !== 'live' && mode !== 'recovering')) return;
+    this.#reported = mode;
+    const { channel, onStatus } = this.#options;
+    if (mode === 'live') onStatus({ type: 'live', channel: channel.name, numbered: true });
+    else onStatus({ type: 'recovering', channel: channel.name });
+  }
+}
