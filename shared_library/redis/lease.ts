@@ -4,7 +4,8 @@ import { type Channel, jobSpec } from './channel/channel.ts';
 import { checkChannel } from './channel/check-channel.ts';
 import { CONNECTION_NAMES, type ConnectionOptions, connectionFrom } from './connection.ts';
 import { TickbusError } from './errors.ts';
-import { LeaseBase, type LeaseSettings } from './lease/lease-base.ts';
+import { LeaseBase } from './lease/lease-base.ts';
+import type { LeaseSettings } from './lease/lease-settings.ts';
 import type { LeaseTimes } from './lease/lease-times.ts';
 import type { Clock } from './runtime/clock.ts';
 import { containedLogger } from './runtime/logger.ts';
@@ -89,10 +90,13 @@ export class RedisLease extends LeaseBase {
   }
 }
 
-function subjectOf({ channel, name }: RedisLeaseOptions): Pick<LeaseSettings, 'name' | 'spec' | 'isChannel'> {
+function subjectOf({
+  channel,
+  name,
+}: RedisLeaseOptions): Pick<LeaseSettings, 'name' | 'spec' | 'isChannel' | 'partitions'> {
   if (channel !== undefined) checkChannel(channel);
   if (channel !== undefined && name === undefined)
-    return { name: channel.name, spec: channel, isChannel: true };
+    return { name: channel.name, spec: channel, isChannel: true, partitions: channel.partitions };
   if (channel === undefined && name !== undefined) return { name, spec: jobSpec(name), isChannel: false };
   const text = 'A lease belongs to a channel or to a job. Give either `channel` or `name`.';
   throw invalidOption('channel', text);

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
-import type { FenceToken, LeaseOperations, Writer } from '../transport/port.ts';
+import type { Fence, FenceToken, LeaseOperations, Writer } from '../transport/port.ts';
 import type { LeaseLost } from './lease-events.ts';
 import type { CheckedTimes } from './lease-times.ts';
 import type { OutageLog } from './outage-log.ts';
@@ -10,6 +10,7 @@ import type { OutageLog } from './outage-log.ts';
 export interface HeldLeaseOptions {
   readonly token: FenceToken;
   readonly writer: Writer | undefined;
+  readonly partitions: readonly Fence[] | undefined;
   /** When the acquisition was sent, by the monotonic clock. */
   readonly sentAt: number;
   readonly operations: LeaseOperations;
@@ -27,6 +28,8 @@ export interface HeldLeaseOptions {
 export class HeldLease {
   readonly token: FenceToken;
   readonly writer: Writer | undefined;
+  /** See `Fence.partitions`. */
+  readonly partitions: readonly Fence[] | undefined;
   readonly #options: HeldLeaseOptions;
   readonly #abort = new AbortController();
   #validUntil: number;
@@ -37,6 +40,7 @@ export class HeldLease {
   constructor(options: HeldLeaseOptions) {
     this.token = options.token;
     this.writer = options.writer;
+    this.partitions = options.partitions;
     this.#options = options;
     this.#validUntil = expiryOf(options.sentAt, options.times);
   }
@@ -68,6 +72,7 @@ export class HeldLease {
     this.#cancelRenewal();
     this.#cancelExpiry();
     this.writer?.end();
+    this.#options.operations.end?.();
   }
 
   abort(): void {

@@ -6,31 +6,13 @@ import type { Clock } from '../runtime/clock.ts';
 import { Emitter, type Unsubscribe } from '../runtime/emitter.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { checkListener } from '../runtime/option-checks.ts';
-import type {
-  Fence,
-  FenceToken,
-  LeaseAttempt,
-  LeaseOperations,
-  Transport,
-  Writer,
-} from '../transport/port.ts';
+import { timeout } from '../runtime/timeout.ts';
+import type { Fence, FenceToken, LeaseAttempt, LeaseOperations, Writer } from '../transport/port.ts';
 import { expiryOf, giveBack, HeldLease } from './held-lease.ts';
 import { LEASE_EVENTS, type LeaseEvents, type LeaseLost, type LeaseState } from './lease-events.ts';
-import { type CheckedTimes, checkedTimes, type LeaseTimes } from './lease-times.ts';
+import { type LeaseSettings, leaseOperations } from './lease-settings.ts';
+import { type CheckedTimes, checkedTimes } from './lease-times.ts';
 import { OutageLog } from './outage-log.ts';
-
-export interface LeaseSettings extends LeaseTimes {
-  readonly name: string;
-  /** Names the lease on the server. */
-  readonly spec: ChannelSpec;
-  /** Whether `spec` is a channel. If so, only the holder may publish on it. */
-  readonly isChannel: boolean;
-  /** See `Transport.lease`. */
-  readonly replicas?: number | undefined;
-  readonly transport: Transport;
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
 
 /**
  * States:
@@ -67,11 +49,12 @@ export class LeaseBase implements Fence, AsyncDisposable {
   readonly #unwatchLink: Unsubscribe;
 
   /** @throws TickbusError `TICKBUS_INVALID_OPTION` for times that contradict each other */
-  constructor({ name, spec, isChannel, replicas, transport, clock, logger, ...times }: LeaseSettings) {
+  constructor(settings: LeaseSettings) {
+    const { name, spec, isChannel, clock, logger, ...times } = settings;
     this.#times = checkedTimes(times);
     this.name = name;
     this.channel = isChannel ? spec : undefined;
-    this.#operations = transport.lease(spec, replicas);
+    this.#operations = leaseOperations(settings, (partition) => new LeaseBase(partition));
     this.#clock = clock;
     this.#logger = logger;
     this.#outages = new OutageLog(logger, name);
@@ -101,6 +84,11 @@ export class LeaseBase implements Fence, AsyncDisposable {
   /** The exclusive writer while the lease is held; undefined if only the token fences the channel. */
   get writer(): Writer | undefined {
     return this.holds ? this.#held?.writer : undefined;
+  }
+
+  /** See `Fence.partitions`. */
+  get partitions(): readonly Fence[] | undefined {
+    return this.#held?.partitions;
   }
 
   /** Why the last attempt to acquire or renew failed, as sentences; undefined if it succeeded or only has to wait. */
@@ -200,7 +188,11 @@ export class LeaseBase implements Fence, AsyncDisposable {
     if (waiting === this.#state) this.#retryAfter(Math.min(this.#times.retryMs, leftMs + 1));
   }
 
-  async #onGranted({ token, writer, reason }: Grant, sentAt: number, term: number): Promise<void> {
+  async #onGranted(
+    { token, writer, partitions, reason }: Grant,
+    sentAt: number,
+    term: number,
+  ): Promise<void> {
     if (term !== this.#term) return giveBack(this.#operations, token);
     if (this.#clock.monotonic() >= expiryOf(sentAt, this.#times)) {
       this.#retryAfter(this.#times.retryMs);
@@ -210,6 +202,7 @@ export class LeaseBase implements Fence, AsyncDisposable {
     const held = new HeldLease({
       token,
       writer,
+      partitions,
       sentAt,
       operations: this.#operations,
       clock: this.#clock,
@@ -245,22 +238,14 @@ export class LeaseBase implements Fence, AsyncDisposable {
     const attempt = this.#attempt;
     this.#enter(state);
     held?.abort();
-    const { promise: timedOut, cancel } = this.#timeout(this.#times.ttlMs);
+    const { promise: timedOut, cancel } = timeout(this.#clock, this.#times.ttlMs);
     // Waits for an attempt in flight: a lease that it still obtains is released, or it would outlive the process.
     const released = attempt
       .then(() => (held === undefined ? false : this.#operations.release(held.token)))
       .catch(() => false);
     const isConfirmed = await Promise.race([released, timedOut]);
     cancel();
-    return isConfirmed;
-  }
-
-  #timeout(ms: number): { promise: Promise<false>; cancel: Unsubscribe } {
-    let cancel: Unsubscribe = () => {};
-    const promise = new Promise<false>((resolve) => {
-      cancel = this.#clock.after(ms, () => resolve(false));
-    });
-    return { promise, cancel };
+    return isConfirmed === true;
   }
 
   #enter(state: LeaseState): void {

@@ -4,9 +4,9 @@ import type { Channel, MessageType } from '../channel/channel.ts';
 import { checkChannel } from '../channel/check-channel.ts';
 import { TickbusError } from '../errors.ts';
 import type { Latest } from '../freshness/latest.ts';
-import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
 import { checkListener, checkOptionNames, checkType } from '../runtime/option-checks.ts';
+import { timeout } from '../runtime/timeout.ts';
 import type { Message, MessageOf } from '../wire/message.ts';
 import { MessageStream } from './message-stream.ts';
 import { type ChannelReport, Reports, SUBSCRIBER_EVENTS, type SubscriberEvents } from './reports.ts';
@@ -290,11 +290,3 @@ function checkQuery(channel: Channel, key: string, bounds: object): void {
 }
 
 const BOUND_NAMES = { maxAgeMs: true, maxQuietMs: true } as const;
-
-function timeout(clock: Clock, ms: number): { promise: Promise<void>; cancel: Unsubscribe } {
-  let cancel: Unsubscribe = () => {};
-  const promise = new Promise<void>((resolve) => {
-    cancel = clock.after(ms, resolve);
-  });
-  return { promise, cancel };
-}

@@ -214,6 +214,8 @@ export type LeaseAttempt =
       readonly writer?: Writer;
       /** Why there is no exclusive writer, as a sentence. */
       readonly reason?: string;
+      /** The leases of the partitions, if the channel has several. Each is valid only while this one is. */
+      readonly partitions?: readonly Fence[];
     }
   /** Held by another process, for `leftMs` unless it is renewed or released; or a failed claim can be repeated. */
   | { readonly state: 'taken'; readonly leftMs: number }
@@ -242,6 +244,8 @@ export interface LeaseOperations {
   renew(token: FenceToken, ttlMs: number): Promise<boolean>;
   /** Frees the lease for the next candidate, after all earlier publishes. False if the caller no longer held it. */
   release(token: FenceToken): Promise<boolean>;
+  /** The lease is not held any more. Called before the server learns of it, and before a `release`. */
+  end?(): void;
   /** Called after each connect and reconnect. */
   onConnected(listener: () => void): Unsubscribe;
   close(): Promise<void>;
@@ -257,6 +261,11 @@ export interface Fence {
   readonly token: FenceToken | undefined;
   /** The exclusive writer, if there is one. */
   readonly writer?: Writer | undefined;
+  /**
+   * The rights to publish on the partitions, if the channel has several. They can only be used while `token` is
+   * defined.
+   */
+  readonly partitions?: readonly Fence[] | undefined;
   /** Checks with the server now whether the lease is still held. */
   confirm(): void;
 }

@@ -1,0 +1,42 @@
+// The settings of a lease, and the operations that follow from them.
+
+import type { ChannelSpec } from '../channel/channel.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { LeaseOperations, Transport } from '../transport/port.ts';
+import type { LeaseTimes } from './lease-times.ts';
+import { PartitionedLease, type PartitionLease } from './partitioned-lease.ts';
+
+export interface LeaseSettings extends LeaseTimes {
+  readonly name: string;
+  /** Names the lease on the server. */
+  readonly spec: ChannelSpec;
+  /** Whether `spec` is a channel. If so, only the holder may publish on it. */
+  readonly isChannel: boolean;
+  /** See `Transport.lease`. */
+  readonly replicas?: number | undefined;
+  /** The number of partitions that the holder gives the channel; undefined: the number that it has. */
+  readonly partitions?: number | undefined;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A channel may have partitions; a job and a partition have none. */
+export function leaseOperations(
+  settings: LeaseSettings,
+  createLease: (settings: LeaseSettings) => PartitionLease,
+): LeaseOperations {
+  const { spec, isChannel, partitions, replicas, transport, clock } = settings;
+  const own = transport.lease(spec, replicas);
+  if (!isChannel || spec.kind === 'plain') return own;
+  return new PartitionedLease({
+    channel: spec,
+    partitions,
+    transport,
+    clock,
+    own,
+    createLease: (partition) =>
+      createLease({ ...settings, name: partition.name, spec: partition, isChannel: false }),
+  });
+}
