@@ -137,6 +137,7 @@ class InterleavingTransport implements SubscribingTransport {
   readonly head: SubscribingTransport['head'];
   readonly lease: SubscribingTransport['lease'];
   readonly demand: SubscribingTransport['demand'];
+  readonly setPartitions: SubscribingTransport['setPartitions'];
   readonly onStatus: SubscribingTransport['onStatus'];
   readonly close: SubscribingTransport['close'];
 
@@ -148,6 +149,7 @@ class InterleavingTransport implements SubscribingTransport {
     this.head = (...args) => inner.head(...args);
     this.lease = (...args) => inner.lease(...args);
     this.demand = (...args) => inner.demand(...args);
+    this.setPartitions = (...args) => inner.setPartitions(...args);
     this.onStatus = (...args) => inner.onStatus(...args);
     this.close = () => inner.close();
   }

@@ -58,6 +58,10 @@ export class FakeTransport implements Transport {
     return this.onHead();
   }
 
+  async setPartitions(_channel: unknown, partitions: number): Promise<number> {
+    return partitions;
+  }
+
   lease(): LeaseOperations {
     throw new Error('FakeTransport does not support leases.');
   }

@@ -48,6 +48,10 @@ class NamespacedTransport implements Transport {
     return this.#transport.demand(this.#specIn(channel));
   }
 
+  setPartitions(...[channel, ...others]: Parameters<Transport['setPartitions']>) {
+    return this.#transport.setPartitions(this.#specIn(channel), ...others);
+  }
+
   onStatus(...[listener]: Parameters<Transport['onStatus']>) {
     return this.#transport.onStatus((status) => {
       if (!('channel' in status)) return listener(status);

@@ -66,7 +66,7 @@ export interface Transport {
    * @param token the token of the lease of `channel`, if the caller holds it. If another process holds it, the call
    *   rejects with FENCED
    * @param isFirst true: change nothing if the channel has a head, and so a number of partitions
-   * @returns the number that the server has recorded now
+   * @returns the number that the channel has now
    */
   setPartitions(channel: ChannelSpec, partitions: number, options?: SetPartitionsOptions): Promise<number>;
   /** Reports link states: of all channels, or of one if `byChannel`. A listener that throws does not affect others. */

@@ -108,6 +108,11 @@ export class MemoryTransport implements Transport {
     return this.#server.head(this.#specIn(channel));
   }
 
+  async setPartitions(...[channel, ...others]: Parameters<Transport['setPartitions']>): Promise<number> {
+    this.#assertConnected();
+    return this.#server.setPartitions(this.#specIn(channel), ...others);
+  }
+
   lease(channel: ChannelSpec): LeaseOperations {
     const { name, kind } = this.#specIn(channel);
     const connected = this.#whileConnected;

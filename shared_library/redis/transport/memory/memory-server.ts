@@ -2,6 +2,7 @@
 
 import type { ChannelSpec } from '../../channel/channel.ts';
 import { MAX_DEMAND } from '../../channel/limits.ts';
+import { PartitionsChangedError, parsePartitionName } from '../../channel/partitions.ts';
 import { TickbusError } from '../../errors.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Unsubscribe } from '../../runtime/emitter.ts';
@@ -17,35 +18,10 @@ import type {
   LeaseAttempt,
   Outgoing,
   Receipt,
+  SetPartitionsOptions,
 } from '../port.ts';
 import { checkKeyLimit, lastValues, storeLast } from './last-values.ts';
-
-interface StoredMessage {
-  readonly position: Position;
-  readonly frame: Uint8Array;
-}
-
-/** A lease. During a hold-off `nobody` holds it, so that no candidate can acquire it. */
-interface ServerLease {
-  readonly token: FenceToken | 'nobody';
-  expiresAt: number;
-}
-
-/** The data that Redis would store for one channel. */
-interface ServerChannel {
-  head: Position;
-  /** The last token granted; 0 if there is no record of any. */
-  token: FenceToken;
-  lease: ServerLease | undefined;
-  /** Whether the last lease was released; true if there was none. */
-  isReleased: boolean;
-  readonly last: Map<string, StoredMessage>;
-  history: StoredMessage[];
-  readonly ids: Map<string, { readonly published: EarlierPublish; readonly until: number }>;
-  /** Demand entries, with their expiry by the monotonic clock. */
-  readonly demand: Map<string, number>;
-  readonly listeners: Set<(frame: Uint8Array) => void>;
-}
+import { emptyChannel, type ServerChannel, type ServerLease, type StoredMessage } from './server-channel.ts';
 
 /**
  * An in-memory server. All connections to one server share its channels. It passes the same contract suite as Redis.
@@ -73,6 +49,7 @@ export class MemoryServer {
       for (const frame of encodeFrames(spec, texts)) this.publishRaw(spec.name, frame);
       return { first: undefined, receivers: channel.listeners.size };
     }
+    this.#checkPartitions(spec, channel, batch);
     checkKeyLimit(spec, channel.last, batch);
     const { epoch, seq } = channel.head;
     if (epoch < known.epoch || (epoch === known.epoch && seq < known.seq)) channel.head = ORIGIN;
@@ -131,7 +108,23 @@ export class MemoryServer {
     const channel = this.#channel(name);
     const token = this.#heldLease(channel)?.token;
     const lease = token === undefined || token === 'nobody' ? {} : { lease: token };
-    return { position: channel.head, at: this.#clock.now(), ...lease };
+    const recorded = channel.partitions === undefined ? {} : { partitions: channel.partitions };
+    return { position: channel.head, at: this.#clock.now(), ...lease, ...recorded };
+  }
+
+  setPartitions(spec: ChannelSpec, partitions: number, options: SetPartitionsOptions = {}): number {
+    const channel = this.#channel(spec.name);
+    const recorded = channel.partitions;
+    const isUsed = recorded !== undefined || channel.head.epoch !== ORIGIN.epoch;
+    const present = recorded ?? (parsePartitionName(spec.name) === undefined ? 1 : undefined);
+    if (present === partitions) return partitions;
+    if (options.isFirst && isUsed) return present ?? 1;
+    this.#checkFence(spec, channel, options.token);
+    channel.head = { epoch: this.#newEpoch(), seq: 0 };
+    channel.last.clear();
+    channel.history = [];
+    channel.partitions = partitions;
+    return partitions;
   }
 
   acquire(name: string, ttlMs: number): LeaseAttempt {
@@ -251,6 +244,14 @@ export class MemoryServer {
     if (held !== token || isBlocked) throw fencedError(spec);
   }
 
+  /** A repeated command is not routed again, so its outcome does not depend on the number of partitions. */
+  #checkPartitions(spec: ChannelSpec, channel: ServerChannel, batch: readonly Outgoing[]): void {
+    const { partitions } = channel;
+    if (partitions === undefined || partitions === (spec.layout ?? 1)) return;
+    if (batch.some((message) => this.#findDuplicate(channel, message) === undefined))
+      throw new PartitionsChangedError(spec, partitions);
+  }
+
   #heldLease(channel: ServerChannel): ServerLease | undefined {
     if (channel.lease !== undefined && channel.lease.expiresAt <= this.#clock.monotonic())
       channel.lease = undefined;
@@ -259,20 +260,6 @@ export class MemoryServer {
 }
 
 const utf8 = new TextEncoder();
-
-function emptyChannel(): ServerChannel {
-  return {
-    head: ORIGIN,
-    token: 0,
-    isReleased: true,
-    lease: undefined,
-    last: new Map(),
-    history: [],
-    ids: new Map(),
-    demand: new Map(),
-    listeners: new Set(),
-  };
-}
 
 /** Frames of single messages, or one frame with a JSON array. */
 function encodeFrames({ framing }: ChannelSpec, texts: readonly string[]): Uint8Array[] {

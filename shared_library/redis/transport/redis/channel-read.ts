@@ -20,6 +20,7 @@ type Chunk = [
   isForgotten: number,
   lease: Buffer,
   next: Buffer,
+  partitions: Buffer,
 ];
 
 /** Number of messages in the first chunk. The number doubles after a quick reply, and halves after a slow reply. */
@@ -96,12 +97,13 @@ async function readOnce(
   }
 }
 
-function stateOf(position: Position, [, , at, entries, isForgotten, holder]: Chunk) {
+function stateOf(position: Position, [, , at, entries, isForgotten, holder, , partitions]: Chunk) {
   return {
     position,
     at: Number(at),
     entries,
     isForgotten: isForgotten === 1,
     ...parseLease(String(holder)),
+    ...(partitions.length === 0 ? {} : { partitions: Number(partitions) }),
   };
 }

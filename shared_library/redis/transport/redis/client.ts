@@ -6,6 +6,7 @@ import { tlsOptions } from './certificates.ts';
 import { FIND_DATABASES } from './database-script.ts';
 import { DECLARE_DEMAND, READ_DEMAND, WITHDRAW_DEMAND } from './demand-scripts.ts';
 import { ACTIVATE_LEASE, RELEASE_LEASE, RENEW_LEASE, RESERVE_LEASE } from './lease/lease-scripts.ts';
+import { SET_PARTITIONS } from './partitions-script.ts';
 import { READ_CHANNEL } from './read-script.ts';
 import { publishScript } from './writers/shared-writer.ts';
 
@@ -75,6 +76,7 @@ function newTemplate() {
       publishBatch: script(publishScript('PUBLISH')),
       publishShardedBatch: script(publishScript('SPUBLISH')),
       readChannel: script(READ_CHANNEL),
+      setPartitions: script(SET_PARTITIONS),
       reserveLease: script(RESERVE_LEASE),
       activateLease: script(ACTIVATE_LEASE),
       renewLease: script(RENEW_LEASE),

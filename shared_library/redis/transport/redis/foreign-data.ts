@@ -1,6 +1,7 @@
 // Errors for keys of tickbus that another program has written to.
 
 import { ErrorReply } from 'redis';
+import { MAX_PARTITIONS } from '../../channel/partitions.ts';
 import { TickbusError } from '../../errors.ts';
 import { printable } from '../../runtime/printable.ts';
 import { formatAddress, type RedisAddress } from './address.ts';
@@ -9,6 +10,11 @@ import { withoutScript } from './error-replies.ts';
 /** A field of the head as a number; undefined for a value that tickbus never writes. Same rule as `LUA_WHOLE`. */
 export function parseWhole(value: string): number | undefined {
   return /^\d+$/.test(value) && Number(value) <= 2 ** 52 ? Number(value) : undefined;
+}
+
+/** A recorded number of partitions; undefined for a value that tickbus never writes. Same rule as `LUA_PARTITIONS`. */
+export function parsePartitions(value: string): number | undefined {
+  return /^[1-9]\d{0,2}$/.test(value) && Number(value) <= MAX_PARTITIONS ? Number(value) : undefined;
 }
 
 /**

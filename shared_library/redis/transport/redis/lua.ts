@@ -1,5 +1,7 @@
 // Lua fragments that scripts share.
 
+import { MAX_PARTITIONS } from '../../channel/partitions.ts';
+
 /**
  * `try` runs a command on the key that follows its name. If the server rejects it (permission, key type, memory), the
  * error gets the prefix REFUSED, which means that the script has changed nothing. So use `try` only if no earlier
@@ -44,6 +46,19 @@ local function whole(key, field, value)
     refuse({ err = 'FOREIGN ' .. field .. ' ' .. key })
   end
   return tonumber(value or 0)
+end
+`;
+
+/**
+ * `recorded_partitions(key, value)`: the recorded number of partitions as text, or false if there is none. Rejects what
+ * tickbus never writes. See `parsePartitions`.
+ */
+export const LUA_PARTITIONS = `
+local function recorded_partitions(key, value)
+  if value and not (string.find(value, '^[1-9]%d?%d?$') and tonumber(value) <= ${MAX_PARTITIONS}) then
+    refuse({ err = 'FOREIGN partitions ' .. key })
+  end
+  return value
 end
 `;
 

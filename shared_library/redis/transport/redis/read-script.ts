@@ -3,7 +3,7 @@
 import { MAX_MESSAGE_BYTES } from '../../channel/limits.ts';
 import { LUA_POSITION_PATTERN } from '../../wire/position-prefix.ts';
 import { MAX_READ_WHOLE } from '../port.ts';
-import { LUA_BRANCH, LUA_IN_STEPS, LUA_TRY, LUA_WHOLE } from './lua.ts';
+import { LUA_BRANCH, LUA_IN_STEPS, LUA_PARTITIONS, LUA_TRY, LUA_WHOLE } from './lua.ts';
 
 /**
  * Reads the head of a channel and one chunk of its stored messages at one instant.
@@ -11,8 +11,8 @@ import { LUA_BRANCH, LUA_IN_STEPS, LUA_TRY, LUA_WHOLE } from './lua.ts';
  * - KEYS head, last, history, lease.
  * - ARGV kind, epoch and seq after which to read ('0' '0' reads everything), cursor ('' for the first chunk), count,
  *   top seq of the first chunk ('' for that chunk), then 'all' or 'keys'. After 'keys' follow the keys of this chunk.
- * - Returns { epoch, top seq, time in ms, { entry... }, branch flag, value of the lease or '', next cursor }. The epoch
- *   is 0 if the channel has no head. The flag is 1 if the server was on another branch (see `LUA_BRANCH`) when the
+ * - Returns { epoch, top seq, time in ms, { entry... }, branch flag, value of the lease or '', next cursor, number of
+ *   partitions or '' }. The epoch is 0 if the channel has no head. The flag is 1 if the server was on another branch (see `LUA_BRANCH`) when the
  *   epoch began. It is always 0 for users who may not use INFO, and after the first chunk. The cursor is '' if no
  *   message is left, and 'keys' if the caller must send its remaining keys, if any.
  *
@@ -21,9 +21,9 @@ import { LUA_BRANCH, LUA_IN_STEPS, LUA_TRY, LUA_WHOLE } from './lua.ts';
  *
  * A chunk omits messages above the top seq of the first chunk. They were published later, so they arrive live.
  */
-export const READ_CHANNEL = `${LUA_TRY}${LUA_WHOLE}${LUA_BRANCH}${LUA_IN_STEPS}
+export const READ_CHANNEL = `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_BRANCH}${LUA_IN_STEPS}
 local kind, since_epoch, after, cursor, count, up_to, mode = unpack(ARGV, 1, 7)
-local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'branch')
+local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'branch', 'partitions')
 local epoch = head[1] or '0'
 local top = head[1] and head[2] or '0'
 whole(KEYS[1], 'epoch', epoch)
@@ -35,7 +35,9 @@ local branch = up_to == '' and head[3] and branch_of_server()
 local lease = redis.pcall('GET', KEYS[4])
 local at = string.format('%.3f', time[1] * 1000 + time[2] / 1000)
 local is_other_branch = branch and branch ~= head[3] and 1 or 0
-local result = { epoch, top, at, entries, is_other_branch, type(lease) == 'string' and lease or '', '' }
+local holder = type(lease) == 'string' and lease or ''
+local partitions = recorded_partitions(KEYS[1], head[4]) or ''
+local result = { epoch, top, at, entries, is_other_branch, holder, '', partitions }
 local in_epoch = epoch == since_epoch
 after = tonumber(after)
 if in_epoch and tonumber(top) <= after then return result end

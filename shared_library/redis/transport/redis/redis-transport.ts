@@ -15,6 +15,7 @@ import type {
   Outgoing,
   ReadOptions,
   Receipt,
+  SetPartitionsOptions,
   Transport,
 } from '../port.ts';
 import { type RunRead, readChannel } from './channel-read.ts';
@@ -22,16 +23,17 @@ import { AS_BYTES, type RedisClient } from './client.ts';
 import { requireOnlyDatabase } from './database-guard.ts';
 import { commandError, isDenied, isWrongType } from './error-mapping.ts';
 import { slotRefusal } from './error-replies.ts';
-import { foreignKeyError, parseWhole } from './foreign-data.ts';
+import { foreignKeyError, parsePartitions, parseWhole } from './foreign-data.ts';
 import { channelKeys } from './keys.ts';
 import { ExclusiveLease } from './lease/exclusive-lease.ts';
 import { ReplicaConfirmation } from './lease/replica-confirmation.ts';
 import { TokenLease } from './lease/token-lease.ts';
 import type { LinkSettings } from './link-settings.ts';
 import { parseLease } from './parse-lease.ts';
+import { setPartitionsArguments } from './partitions-script.ts';
 import { redisDemand } from './redis-demand.ts';
 import { RedisLink } from './redis-link.ts';
-import { parseReceipt, publishArguments } from './writers/shared-writer.ts';
+import { parseReceipt, partitionsChanged, publishArguments } from './writers/shared-writer.ts';
 
 interface RedisSubscription {
   /** The channel itself, and the channel that carries batches for tickbus subscribers. */
@@ -71,7 +73,11 @@ export class RedisTransport implements Transport {
     const { keys, args } = publishArguments(channel, batch, token, known);
     const publish = (client: RedisClient) =>
       this.#settings.isSharded ? client.publishShardedBatch(keys, args) : client.publishBatch(keys, args);
-    return parseReceipt(await this.#run(publish), channel);
+    const call = (client: RedisClient) =>
+      publish(client).catch((error: unknown) => {
+        throw partitionsChanged(channel, error) ?? error;
+      });
+    return parseReceipt(await this.#run(call), channel);
   }
 
   async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {
@@ -118,10 +124,10 @@ export class RedisTransport implements Transport {
   /** Three pipelined commands instead of a script. Lease and time are as old as the head, or slightly newer. */
   async head(channel: ChannelSpec): Promise<ChannelHead> {
     const keys = channelKeys(channel);
-    const [[epoch, seq], holder, [seconds, microseconds]] = await this.#run(
+    const [[epoch, seq, partitions], holder, [seconds, microseconds]] = await this.#run(
       (client) =>
         Promise.all([
-          client.hmGet(keys.head, ['epoch', 'seq']).catch((error: unknown) => {
+          client.hmGet(keys.head, ['epoch', 'seq', 'partitions']).catch((error: unknown) => {
             throw isWrongType(error) ? foreignKeyError(keys.head, 'type', this.#settings) : error;
           }),
           // Without permission to read the lease, the head is returned as if nobody held it.
@@ -137,7 +143,12 @@ export class RedisTransport implements Transport {
       epoch === null
         ? ORIGIN
         : { epoch: this.#whole(keys.head, 'epoch', epoch), seq: this.#whole(keys.head, 'seq', seq) };
-    return { position, at: Number(seconds) * 1_000 + Number(microseconds) / 1_000, ...parseLease(holder) };
+    return {
+      position,
+      at: Number(seconds) * 1_000 + Number(microseconds) / 1_000,
+      ...parseLease(holder),
+      ...this.#partitions(keys.head, partitions),
+    };
   }
 
   /** See `LUA_WHOLE`. */
@@ -145,6 +156,23 @@ export class RedisTransport implements Transport {
     const number = parseWhole(value ?? '0');
     if (number === undefined) throw foreignKeyError(key, field, this.#settings);
     return number;
+  }
+
+  #partitions(key: string, value: string | null | undefined): Pick<ChannelHead, 'partitions'> {
+    if (value == null) return {};
+    const partitions = parsePartitions(value);
+    if (partitions === undefined) throw foreignKeyError(key, 'partitions', this.#settings);
+    return { partitions };
+  }
+
+  async setPartitions(
+    channel: ChannelSpec,
+    partitions: number,
+    options: SetPartitionsOptions = {},
+  ): Promise<number> {
+    if (!this.#checked.has(channel.name)) await this.#checkDatabase(channel);
+    const { keys, args } = setPartitionsArguments(channel, partitions, options);
+    return Number(await this.#run((client) => client.setPartitions(keys, args)));
   }
 
   /** A lease with an exclusive writer has its own connection, which acts as its fence. */

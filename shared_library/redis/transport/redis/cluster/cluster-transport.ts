@@ -63,6 +63,13 @@ export class ClusterTransport implements Transport {
     return (await this.#ready(channel)).head(channel);
   }
 
+  async setPartitions(
+    channel: ChannelSpec,
+    ...call: Tail<Parameters<Transport['setPartitions']>>
+  ): Promise<number> {
+    return (await this.#ready(channel)).setPartitions(channel, ...call);
+  }
+
   lease(channel: ChannelSpec): LeaseOperations {
     return this.#linkOf(channel).transport.lease(channel);
   }

@@ -124,13 +124,14 @@ function parseRejection(state: string, left: string): Exclude<LeaseAttempt, { st
   return { state: 'taken', leftMs };
 }
 
-/** Epoch, time in microseconds, sequence, marks. Sequence and marks are present only if the epoch continues. */
-function parseHead([epoch, micros, seq = '0', ...marks]: readonly string[]): HeadSnapshot {
+/** Epoch, time in microseconds, partitions, sequence, marks. Sequence and marks are present only if the epoch continues. */
+function parseHead([epoch, micros, partitions, seq = '0', ...marks]: readonly string[]): HeadSnapshot {
   return {
     epoch: Number(epoch),
     seq: Number(seq),
     marks: marks.map(Number),
     serverAt: Number(micros) / 1_000,
+    ...(partitions === '' ? {} : { partitions: Number(partitions) }),
   };
 }
 

@@ -2,7 +2,7 @@
 // others; exclusive-lease.ts describes the protocol. Jobs, and users who may not disconnect others, run the same
 // scripts without that step.
 
-import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from '../lua.ts';
+import { LUA_DIGITS, LUA_PARTITIONS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from '../lua.ts';
 
 /** Milliseconds by which a lease may end early, because the server rounds. */
 const ROUNDING_MS = 10;
@@ -53,16 +53,18 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
  * A caller that publishes by script is 'barred' if the last holder publishes with plain commands and let its lease
  * expire without a release. The caller cannot stop that holder's batches in flight.
  */
-export const RESERVE_LEASE = `${LUA_TRY}${LUA_WHOLE}${LUA_DIGITS}${LUA_IS_OURS}
+export const RESERVE_LEASE = `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_DIGITS}${LUA_IS_OURS}
 local nonce, ttl, token, writer = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local holder = try('GET', KEYS[2])
-local head = try('HMGET', KEYS[1], 'token', 'lease_branch', 'until', 'ttl', 'writer', 'past', 'epoch', 'seq')
+local head = try('HMGET', KEYS[1], 'token', 'lease_branch', 'until', 'ttl', 'writer', 'past', 'epoch', 'seq',
+  'partitions')
 local last_token = whole(KEYS[1], 'token', head[1])
 local ended = whole(KEYS[1], 'until', head[3])
 local last_ttl = whole(KEYS[1], 'ttl', head[4])
 -- The second script needs them. A reservation that cannot be activated would keep others out.
 whole(KEYS[1], 'epoch', head[7])
 whole(KEYS[1], 'seq', head[8])
+recorded_partitions(KEYS[1], head[9])
 ${LUA_NEED_WRITES}if token ~= '' then
   if not is_ours(holder, token, head[1], head[3]) then return { 'lost', head[6] or '' } end
   try('HSET', KEYS[1], 'nonce', nonce)
@@ -116,16 +118,18 @@ const MAX_PAST_EPOCHS = 8;
  * - KEYS head, lease, prefix of the fence keys.
  * - ARGV nonce, TTL in ms, token, 'plain' or 'token', epoch of the caller or '' (a claim), the highest seq that the
  *   caller knows to be published.
- * - Returns { 'same', epoch, time in microseconds, seq, mark... } | { 'new', epoch, time } | { 'lost', past epochs }.
+ * - Returns { 'same', epoch, time in microseconds, partitions or '', seq, mark... } | { 'new', epoch, time, partitions
+ *   or '' } | { 'lost', past epochs }.
  *
  * A claim begins a new epoch. A resume does so if the server is on another branch, the epoch is no longer the caller's,
  * or the head is below what the caller has published. `past` lists ended epochs as
  * `epoch:seq:is_same_branch:mark,...;`, the latest first.
  */
-export const ACTIVATE_LEASE = `${LUA_TRY}${LUA_WHOLE}${LUA_DIGITS}${LUA_IS_OURS}
+export const ACTIVATE_LEASE = `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_DIGITS}${LUA_IS_OURS}
 local nonce, ttl, token, writer, epoch, published = unpack(ARGV)
 local holder = try('GET', KEYS[2])
-local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'token', 'branch', 'until', 'nonce', 'past')
+local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'token', 'branch', 'until', 'nonce', 'past',
+  'partitions')
 local is_resume = epoch ~= ''
 if is_resume and not is_ours(holder, token, head[3], head[5]) or not is_resume and holder ~= nonce then
   return { 'lost', head[7] or '' }
@@ -134,6 +138,7 @@ if is_resume and head[6] ~= nonce then
   return redis.error_reply('BUSY another connection of this writer is resuming')
 end
 local last_epoch, last_seq = whole(KEYS[1], 'epoch', head[1]), whole(KEYS[1], 'seq', head[2])
+local partitions = recorded_partitions(KEYS[1], head[8]) or ''
 ${LUA_NEED_WRITES}
 need('DEL', KEYS[3])
 if writer == 'plain' then need('XADD', KEYS[3], '1-1', 'epoch', '') end
@@ -152,7 +157,7 @@ end
 for i = 1, 8 do marks[i] = marks[i] or '' end
 if is_resume and is_same_branch and head[1] == epoch and head[2] and last_seq >= tonumber(published) then
   renew_fence(epoch)
-  return { 'same', epoch, micros, head[2], unpack(marks) }
+  return { 'same', epoch, micros, partitions, head[2], unpack(marks) }
 end
 local past = {}
 if head[1] then
@@ -167,7 +172,7 @@ redis.call('HDEL', KEYS[1], ${MARK_FIELDS})
 redis.call('HSET', KEYS[1], 'epoch', next_epoch, 'seq', '0', 'token', token, 'branch', branch,
   'lease_branch', branch, 'past', table.concat(past, ';'))
 renew_fence(next_epoch)
-return { 'new', next_epoch, micros }
+return { 'new', next_epoch, micros, partitions }
 `;
 
 /**

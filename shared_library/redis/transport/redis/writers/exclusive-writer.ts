@@ -2,6 +2,7 @@
 // drops.
 
 import type { ChannelSpec } from '../../../channel/channel.ts';
+import { PartitionsChangedError } from '../../../channel/partitions.ts';
 import type { TickbusError } from '../../../errors.ts';
 import type { Unsubscribe } from '../../../runtime/emitter.ts';
 import { Emitter } from '../../../runtime/emitter.ts';
@@ -46,6 +47,8 @@ export interface HeadSnapshot {
   /** The last sequence number of each recent batch, indexed by `ordinal % MARK_COUNT`; empty in a new epoch. */
   readonly marks: readonly number[];
   readonly serverAt: number;
+  /** The recorded number of partitions, if any. */
+  readonly partitions?: number;
 }
 
 /** How a past epoch ended. */
@@ -96,12 +99,15 @@ export class ExclusiveWriter implements Writer {
   #inFlight: InFlightBatch[] = [];
   /** The batch that was next when the link dropped, and the number of consecutive drops. */
   #suspect: { readonly batch: readonly Outgoing[]; readonly drops: number } | undefined;
+  /** Set if the channel has another number of partitions than the batches are routed for. */
+  #otherPartitions: number | undefined;
   #isDraining = false;
   #isEnded = false;
 
   constructor(options: ExclusiveWriterOptions, head: HeadSnapshot) {
     this.#options = options;
     this.#epoch = head.epoch;
+    this.#comparePartitions(head);
     this.#clock.observe(head.serverAt, performance.now());
   }
 
@@ -129,6 +135,8 @@ export class ExclusiveWriter implements Writer {
   publish(batch: readonly Outgoing[]): Promise<Receipt | undefined> {
     const client = this.#client;
     if (client === undefined || this.#isEnded) return Promise.resolve(undefined);
+    if (this.#otherPartitions !== undefined)
+      return Promise.reject(new PartitionsChangedError(this.#options.channel, this.#otherPartitions));
     const first = { epoch: this.#epoch, seq: this.#seq + 1 };
     const at = this.#clock.at(performance.now());
     this.#seq += batch.length;
@@ -171,6 +179,7 @@ export class ExclusiveWriter implements Writer {
     this.#seq = head.seq;
     this.#published = head.seq;
     this.#isDraining = false;
+    this.#comparePartitions(head);
     if (isSame) this.#suspectFirst(settled, head.seq);
     for (const [index, sent] of settled.entries()) {
       if (isSame) this.#settle(sent, head);
@@ -178,6 +187,12 @@ export class ExclusiveWriter implements Writer {
         sent.resolve(undefined);
       else this.#rejectUnsettled(sent, 'the server has lost its latest data');
     }
+  }
+
+  /** A change of the number begins a new epoch, so the writer resumes and learns of it before the next batch. */
+  #comparePartitions({ partitions }: HeadSnapshot): void {
+    const { layout = 1 } = this.#options.channel;
+    this.#otherPartitions = partitions === layout ? undefined : partitions;
   }
 
   #suspectFirst(settled: readonly InFlightBatch[], seq: number): void {
@@ -199,7 +214,10 @@ export class ExclusiveWriter implements Writer {
   }
 
   #rejectUnsettled(sent: InFlightBatch, reason: string): void {
-    if (sent.unexecuted) sent.reject(this.#options.refusedError(new Error(reason)));
+    const { channel, refusedError } = this.#options;
+    if (sent.unexecuted && this.#otherPartitions !== undefined)
+      sent.reject(new PartitionsChangedError(channel, this.#otherPartitions));
+    else if (sent.unexecuted) sent.reject(refusedError(new Error(reason)));
     else sent.reject(this.#options.unknownError(reason));
   }
 

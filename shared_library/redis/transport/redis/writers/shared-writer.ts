@@ -1,26 +1,31 @@
 // The shared writer, for channels without a lease holder, or whose holder has no exclusive writer. One script numbers,
 // stores and publishes a batch.
 
+import { ErrorReply } from 'redis';
 import type { ChannelSpec } from '../../../channel/channel.ts';
 import { MAX_CHANNEL_KEYS } from '../../../channel/limits.ts';
+import { PartitionsChangedError } from '../../../channel/partitions.ts';
 import { TickbusError } from '../../../errors.ts';
 import type { Position } from '../../../wire/position.ts';
 import { LUA_POSITIONED } from '../../../wire/position-prefix.ts';
 import { TOO_MANY_KEYS } from '../../key-limit.ts';
 import type { EarlierPublish, FenceToken, Outgoing, Receipt } from '../../port.ts';
 import { channelKeys, type PublishCommand } from '../keys.ts';
-import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from '../lua.ts';
+import { LUA_DIGITS, LUA_PARTITIONS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from '../lua.ts';
 
 /**
  * Publishes all messages of a batch or none: everything that the server can reject is checked before the first write.
  *
  * - KEYS head, last, history, lease, prefix of the fence keys, then the id key of each command.
  * - ARGV channel, kind, history length, fence token or '', framing, known epoch, known seq, the indexes of messages
- *   that end their key (' 0 3 ', or ''), then key and JSON of each message. In place of the key, a command has the
+ *   that end their key (' 0 3 ', or ''), the number of partitions for which the batch was routed, then key and JSON of each message. In place of the key, a command has the
  *   milliseconds for which its id is remembered. A retry adds a colon and the epoch of its first attempt.
  * - Returns epoch, first seq, receivers, time in microseconds (0 where a plain channel has no value), then four values
  *   for each command that was not published: index, and epoch, seq, receivers of its first publish. The epoch is 0 if
  *   the server cannot know whether the command was published.
+ *
+ * If the channel has another number of partitions, and the batch has a message to publish, it replies with the error
+ * PARTITIONS and that number.
  *
  * A new epoch begins if the channel has no head, or if its head is of another branch of the server or below the known
  * position.
@@ -29,8 +34,8 @@ import { LUA_DIGITS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from '../lua.ts';
  */
 export const publishScript = (
   publish: PublishCommand,
-) => `${LUA_TRY}${LUA_WHOLE}${LUA_DIGITS}${LUA_POSITIONED}
-local channel, kind, history, token, framing, known_epoch, known_seq, ends = unpack(ARGV, 1, 8)
+) => `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_DIGITS}${LUA_POSITIONED}
+local channel, kind, history, token, framing, known_epoch, known_seq, ends, layout = unpack(ARGV, 1, 9)
 local function fenced(why) return redis.error_reply('FENCED ' .. why) end
 local function publish(frames)
   if framing == 'batch' then frames = { '[' .. table.concat(frames, ',') .. ']' } end
@@ -45,11 +50,11 @@ end
 need('${publish}', channel, '')
 if kind == 'plain' then
   local frames = {}
-  for i = 10, #ARGV, 2 do frames[#frames + 1] = ARGV[i] end
+  for i = 11, #ARGV, 2 do frames[#frames + 1] = ARGV[i] end
   return { 0, 0, publish(frames), 0 }
 end
 
-local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'branch', 'writer', 'until')
+local head = try('HMGET', KEYS[1], 'epoch', 'seq', 'branch', 'writer', 'until', 'partitions')
 ${LUA_REQUIRE_BRANCH}
 local is_same_branch = head[3] == branch
 if head[4] == 'plain' and head[5] ~= '0' and is_same_branch then
@@ -67,8 +72,8 @@ local epoch_text = digits(epoch)
 
 -- known: 'epoch seq receivers' by id. repeats: messages with a known id. fresh: new ids.
 local known, repeats, fresh, texts, kept = {}, {}, {}, {}, {}
-for i = 10, #ARGV, 2 do
-  local index = (i - 10) / 2
+for i = 11, #ARGV, 2 do
+  local index = (i - 11) / 2
   local id = KEYS[6 + index]
   if id and not known[id] then
     local first_epoch = string.match(ARGV[i - 1], ':(%d+)$')
@@ -85,6 +90,11 @@ for i = 10, #ARGV, 2 do
       fresh[#fresh + 1] = { id, string.match(ARGV[i - 1], '^%d+') }
     end
   end
+end
+
+-- A repeated command is not routed again, so its outcome does not depend on the number of partitions.
+if head[6] and head[6] ~= layout and #texts > 0 then
+  return redis.error_reply('PARTITIONS ' .. recorded_partitions(KEYS[1], head[6]))
 end
 
 -- A message that ends its key undoes earlier ones of the batch, and a later one undoes the end.
@@ -171,6 +181,7 @@ export function publishArguments(
     String(known.epoch),
     String(known.seq),
     endedIndexes(batch),
+    String(channel.layout ?? 1),
   ];
   for (const { key = '', idempotency, json } of batch) {
     if (idempotency === undefined) args.push(key, json);
@@ -182,6 +193,12 @@ export function publishArguments(
   }
   const ids = batch.flatMap(({ idempotency }) => (idempotency === undefined ? [] : id(idempotency.id)));
   return { keys: [head, last, history, lease, fence(''), ...ids], args };
+}
+
+/** The error of a batch that was routed for another number of partitions; undefined for other errors. */
+export function partitionsChanged(channel: ChannelSpec, error: unknown): PartitionsChangedError | undefined {
+  const [, partitions] = (error instanceof ErrorReply && /^PARTITIONS (\d+)/.exec(error.message)) || [];
+  return partitions === undefined ? undefined : new PartitionsChangedError(channel, Number(partitions));
 }
 
 /** The indexes of the messages that end their key, such as ' 0 3 '; '' if none does. */

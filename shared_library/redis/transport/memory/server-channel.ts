@@ -1,0 +1,48 @@
+// The data of one channel on the in-memory server.
+
+import { ORIGIN, type Position } from '../../wire/position.ts';
+import type { EarlierPublish, FenceToken } from '../port.ts';
+
+export interface StoredMessage {
+  readonly position: Position;
+  readonly frame: Uint8Array;
+}
+
+/** A lease. During a hold-off `nobody` holds it, so that no candidate can acquire it. */
+export interface ServerLease {
+  readonly token: FenceToken | 'nobody';
+  expiresAt: number;
+}
+
+/** The data that Redis would store for one channel. */
+export interface ServerChannel {
+  head: Position;
+  /** The last token granted; 0 if there is no record of any. */
+  token: FenceToken;
+  lease: ServerLease | undefined;
+  /** Whether the last lease was released; true if there was none. */
+  isReleased: boolean;
+  /** The recorded number of partitions. */
+  partitions: number | undefined;
+  readonly last: Map<string, StoredMessage>;
+  history: StoredMessage[];
+  readonly ids: Map<string, { readonly published: EarlierPublish; readonly until: number }>;
+  /** Demand entries, with their expiry by the monotonic clock. */
+  readonly demand: Map<string, number>;
+  readonly listeners: Set<(frame: Uint8Array) => void>;
+}
+
+export function emptyChannel(): ServerChannel {
+  return {
+    head: ORIGIN,
+    token: 0,
+    isReleased: true,
+    lease: undefined,
+    partitions: undefined,
+    last: new Map(),
+    history: [],
+    ids: new Map(),
+    demand: new Map(),
+    listeners: new Set(),
+  };
+}

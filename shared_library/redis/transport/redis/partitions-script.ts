@@ -1,0 +1,60 @@
+// The script that records the number of partitions of a channel. It uses no command that publishing does not use.
+
+import type { ChannelSpec } from '../../channel/channel.ts';
+import { parsePartitionName } from '../../channel/partitions.ts';
+import type { SetPartitionsOptions } from '../port.ts';
+import { channelKeys } from './keys.ts';
+import { LUA_DIGITS, LUA_PARTITIONS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from './lua.ts';
+
+/**
+ * Changes the recorded number of partitions. A change begins a new epoch and deletes all stored messages.
+ *
+ * - KEYS head, last, history, lease, prefix of the fence keys.
+ * - ARGV number of partitions, fence token or '', '1' to change nothing if the channel is in use, the number of a
+ *   channel that has none recorded ('1' for the channel itself, '' for a partition).
+ * - Returns the number that the channel has now.
+ *
+ * Deleting the fence stops batches in flight of the exclusive writer of the caller, which then resumes in another epoch.
+ */
+export const SET_PARTITIONS = `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_DIGITS}
+local wanted, token, is_first, default = unpack(ARGV)
+local function fenced(why) return redis.error_reply('FENCED ' .. why) end
+local head = try('HMGET', KEYS[1], 'epoch', 'branch', 'writer', 'until', 'partitions')
+local recorded = recorded_partitions(KEYS[1], head[5])
+local present = recorded or default
+if present == wanted then return wanted end
+if is_first == '1' and (recorded or head[1]) then return recorded or '1' end
+
+if (try('GET', KEYS[4]) or '') ~= token then
+  return fenced('another process holds the lease of this channel, or the caller has lost it')
+end
+${LUA_REQUIRE_BRANCH}
+if token == '' and head[3] == 'plain' and head[4] ~= '0' and head[2] == branch then
+  return fenced('the holder of the lease of this channel has not released it and may still be publishing')
+end
+local time = try('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local epoch = digits(math.max(whole(KEYS[1], 'epoch', head[1]) + 1, now))
+need('HDEL', KEYS[1], '')
+for _, key in ipairs({ KEYS[2], KEYS[3], KEYS[5] .. '0' }) do need('DEL', key) end
+try('HSET', KEYS[1], 'epoch', epoch, 'seq', '0', 'branch', branch, 'partitions', wanted)
+redis.call('HDEL', KEYS[1], 'writer')
+redis.call('DEL', KEYS[2], KEYS[3])
+if head[1] then redis.call('DEL', KEYS[5] .. head[1]) end
+return wanted
+`;
+
+export function setPartitionsArguments(
+  channel: ChannelSpec,
+  partitions: number,
+  { token, isFirst = false }: SetPartitionsOptions,
+): { keys: string[]; args: string[] } {
+  const { head, last, history, lease, fence } = channelKeys(channel);
+  const args = [
+    String(partitions),
+    token === undefined ? '' : String(token),
+    isFirst ? '1' : '0',
+    parsePartitionName(channel.name) === undefined ? '1' : '',
+  ];
+  return { keys: [head, last, history, lease, fence('')], args };
+}
