@@ -1,6 +1,7 @@
 // Batches the messages of one channel. Messages that arrive while no call can be made form the next batch.
 
 import type { ChannelSpec } from '../channel/channel.ts';
+import { PartitionsChangedError } from '../channel/partitions.ts';
 import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
@@ -10,7 +11,7 @@ import { Batch, type Published } from './batch.ts';
 
 export interface BatcherOptions {
   readonly channel: ChannelSpec;
-  readonly transport: Transport;
+  readonly transport: Pick<Transport, 'publish'>;
   readonly clock: Clock;
   /** While the lease is not held, messages are rejected. When it is lost, queued messages are rejected. */
   readonly lease?: Fence | undefined;
@@ -18,6 +19,13 @@ export interface BatcherOptions {
   readonly deadlineMs: number;
   /** Maximum number of queued UTF-16 units. */
   readonly maxPending: number;
+  /** The partition that `channel` is, if it is one. */
+  readonly partition?: number | undefined;
+  /**
+   * Publishes a message that was rejected because the channel has another number of partitions now, or that was queued
+   * behind it. Called in order. Undefined: such messages are rejected.
+   */
+  readonly reroute?: ((message: Outgoing) => Promise<Published>) | undefined;
 }
 
 /**
@@ -53,19 +61,14 @@ export class Batcher {
     return this.#options.lease?.token;
   }
 
-  /** Whether an exclusive writer publishes, which has its own link. */
-  get hasWriter(): boolean {
-    return this.#writer !== undefined || this.#options.lease?.writer !== undefined;
-  }
-
   /** The latest known epoch of the channel; undefined before the first publish. */
   get epoch(): number | undefined {
     return this.#knownPosition.epoch === ORIGIN.epoch ? undefined : this.#knownPosition.epoch;
   }
 
-  /** Adds a message that was accepted under `fence`, unless that token has been lost since. */
-  addAccepted(message: Outgoing, fence: FenceToken | undefined): Promise<Published> {
-    return fence === this.fence ? this.add(message) : Promise.reject(this.#fencedError());
+  /** The outcome of a message that was accepted under a token that has been lost since. */
+  rejectFenced(): Promise<never> {
+    return Promise.reject(this.#fencedError());
   }
 
   add(message: Outgoing): Promise<Published> {
@@ -152,11 +155,19 @@ export class Batcher {
         },
         (error: unknown) => {
           this.#inFlight.delete(batch);
+          const { reroute } = this.#options;
+          if (error instanceof PartitionsChangedError && reroute !== undefined)
+            return this.#rerouteAll([batch, ...this.#queue.splice(0)], reroute);
           batch.reject(error);
           if (error instanceof TickbusError && error.code === 'TICKBUS_FENCED') lease?.confirm();
         },
       )
       .finally(this.#send);
+  }
+
+  #rerouteAll(batches: readonly Batch[], route: (message: Outgoing) => Promise<Published>): void {
+    this.#queuedSize = 0;
+    for (const batch of batches) if (!batch.isTimedOut) batch.reroute(route);
   }
 
   #advance({ first, repeated }: Receipt, { messages }: Batch): void {
@@ -195,8 +206,8 @@ export class Batcher {
   #batchFor(message: Outgoing, fence: FenceToken | undefined): Batch {
     const last = this.#queue.at(-1);
     if (last !== undefined && !last.wasSent && last.fence === fence && last.hasRoomFor(message)) return last;
-    const { clock, deadlineMs } = this.#options;
-    const batch = new Batch(this.#batchCount++, fence, (created) =>
+    const { clock, deadlineMs, partition } = this.#options;
+    const batch = new Batch({ number: this.#batchCount++, fence, partition }, (created) =>
       clock.after(deadlineMs, () => this.#onDeadline(created)),
     );
     this.#queue.push(batch);

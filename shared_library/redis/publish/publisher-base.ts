@@ -11,7 +11,7 @@ import { type Envelope, encodeEnvelope, encodeTrusted } from '../wire/envelope.t
 import type { DeepReadonly } from '../wire/message.ts';
 import { keyOfPayload, schemaOf, validatePayload } from '../wire/payload-schema.ts';
 import type { Published } from './batch.ts';
-import { Batcher } from './batcher.ts';
+import { PartitionRouter } from './partition-router.ts';
 import {
   checkedEndsKey,
   checkId,
@@ -49,7 +49,7 @@ const NO_OPTIONS = Object.freeze({});
 
 export class PublisherBase implements AsyncDisposable {
   readonly #settings: PublisherSettings;
-  readonly #batchers = new Map<string, Batcher>();
+  readonly #routers = new Map<string, PartitionRouter>();
   readonly #unsettled = new UnsettledCommands();
   #closed = false;
   #connecting: Promise<void> | undefined;
@@ -139,7 +139,7 @@ export class PublisherBase implements AsyncDisposable {
     this.#closed = true;
     // Messages published while connecting must reach their batcher first.
     await this.#connecting?.catch(() => {});
-    await Promise.all(Array.from(this.#batchers.values(), (batcher) => batcher.settled()));
+    await Promise.all(Array.from(this.#routers.values(), (router) => router.settled()));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -148,10 +148,10 @@ export class PublisherBase implements AsyncDisposable {
 
   /** Runs for every message, so it creates only one promise once connected. */
   #publish(channel: Channel, message: Outgoing): Promise<Published> {
-    const batcher = this.#batcher(channel);
+    const router = this.#router(channel);
     // An exclusive writer publishes on its own link, so it need not wait for this one.
     const published =
-      this.#isConnected || batcher.hasWriter ? batcher.add(message) : this.#addConnected(batcher, message);
+      this.#isConnected || router.hasWriter ? router.add(message) : this.#addConnected(router, message);
     if (message.idempotency === undefined) return published;
     const { id } = message.idempotency;
     return published.then(
@@ -161,15 +161,15 @@ export class PublisherBase implements AsyncDisposable {
       },
       (error: unknown) => {
         if (!isUnknown(error) || error.messageId !== undefined) throw error;
-        this.#unsettled.add(id, batcher.epoch);
+        this.#unsettled.add(id, router.epochOf(message));
         throw withMessageId(error, id);
       },
     );
   }
 
-  #addConnected(batcher: Batcher, message: Outgoing): Promise<Published> {
-    const { fence } = batcher;
-    return this.#connectOnce().then(() => batcher.addAccepted(message, fence));
+  #addConnected(router: PartitionRouter, message: Outgoing): Promise<Published> {
+    const { fence } = router;
+    return this.#connectOnce().then(() => router.addAccepted(message, fence));
   }
 
   #connectOnce(): Promise<void> {
@@ -228,11 +228,11 @@ export class PublisherBase implements AsyncDisposable {
     };
   }
 
-  #batcher(channel: Channel): Batcher {
-    let batcher = this.#batchers.get(channel.name);
-    if (batcher === undefined) {
+  #router(channel: Channel): PartitionRouter {
+    let router = this.#routers.get(channel.name);
+    if (router === undefined) {
       const { transport, clock, lease, deadlineMs, maxPendingBytes } = this.#settings;
-      batcher = new Batcher({
+      router = new PartitionRouter({
         channel,
         lease: lease?.channel?.name === channel.name ? lease : undefined,
         transport,
@@ -240,9 +240,9 @@ export class PublisherBase implements AsyncDisposable {
         deadlineMs: deadlineMs ?? DEFAULT_DEADLINE_MS,
         maxPending: maxPendingBytes ?? DEFAULT_MAX_PENDING,
       });
-      this.#batchers.set(channel.name, batcher);
+      this.#routers.set(channel.name, router);
     }
-    return batcher;
+    return router;
   }
 
   #assertOpen(): void {
