@@ -124,7 +124,7 @@ function parseRejection(state: string, left: string): Exclude<LeaseAttempt, { st
   return { state: 'taken', leftMs };
 }
 
-/** Epoch, time in microseconds, partitions, sequence, marks. Sequence and marks are present only if the epoch continues. */
+/** Epoch, time in microseconds, partitions or '', then sequence and marks if the epoch continues. */
 function parseHead([epoch, micros, partitions, seq = '0', ...marks]: readonly string[]): HeadSnapshot {
   return {
     epoch: Number(epoch),
