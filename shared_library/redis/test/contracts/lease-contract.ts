@@ -3,9 +3,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { ChannelSpec } from '../../channel/channel.ts';
-import type { FenceToken, LeaseAttempt, LeaseOperations, Receipt } from '../../transport/port.ts';
+import type { FenceToken, LeaseOperations, Receipt } from '../../transport/port.ts';
 import { decodeEnvelope } from '../../wire/envelope.ts';
-import { batch, type ContractHarness, listen, outgoing, spec } from './transport.fixture.ts';
+import {
+  acquireHeld,
+  batch,
+  type ContractHarness,
+  type Held,
+  listen,
+  outgoing,
+  spec,
+} from './transport.fixture.ts';
 
 export function describeLease(harness: ContractHarness): void {
   /** Publishes as the holder does: through its exclusive writer, or with its token. */
@@ -188,8 +196,6 @@ export function describeLease(harness: ContractHarness): void {
   });
 }
 
-type Held = Extract<LeaseAttempt, { state: 'held' }>;
-
 /** Publishes until the server rejects the token. */
 async function untilFenced(publish: () => Promise<unknown>): Promise<void> {
   for (;;) {
@@ -199,18 +205,6 @@ async function untilFenced(publish: () => Promise<unknown>): Promise<void> {
     );
     if (error !== undefined) return expect(error).toMatchObject({ code: 'TICKBUS_FENCED' });
     await sleep(5);
-  }
-}
-
-/** Acquires the lease for one minute, waiting out the hold-off of a server that does not know the channel. */
-async function acquireHeld(lease: LeaseOperations): Promise<Held> {
-  for (let attempt = await lease.acquire(20); ; attempt = await lease.acquire(20)) {
-    if (attempt.state === 'held') {
-      // On a busy machine the short lease can expire before the renewal: acquire again.
-      if (await lease.renew(attempt.token, 60_000)) return attempt;
-      continue;
-    }
-    await sleep(attempt.leftMs + 1);
   }
 }
 

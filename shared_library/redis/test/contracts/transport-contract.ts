@@ -5,6 +5,7 @@ import { describeDemand } from './demand-contract.ts';
 import { describeLastValues } from './last-values-contract.ts';
 import { describeLease } from './lease-contract.ts';
 import { describeLink } from './link-contract.ts';
+import { describePartitions } from './partitions-contract.ts';
 import { describePublish } from './publish-contract.ts';
 import { describeRead } from './read-contract.ts';
 import { describeSubscribe } from './subscribe-contract.ts';
@@ -21,6 +22,7 @@ export function describeTransport(name: string, setUp: () => Promise<TransportFi
     describeLastValues(harness);
     describeSubscribe(harness);
     describeLease(harness);
+    describePartitions(harness);
     describeDemand(harness);
     describeLink(harness);
   });

@@ -1,8 +1,9 @@
 // For the transport contract: the transport under test, channels, messages and a frame recorder.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EventRecorder } from '@tickbus/test-kit';
 import type { ChannelSpec } from '../../channel/channel.ts';
-import type { Outgoing, Transport } from '../../transport/port.ts';
+import type { LeaseAttempt, LeaseOperations, Outgoing, Transport } from '../../transport/port.ts';
 import { BATCH_START, checkedEnvelope, type Envelope, encodeEnvelope } from '../../wire/envelope.ts';
 
 /** One transport under test: links to one server, and faults injected from outside. */
@@ -70,4 +71,18 @@ export function untilConnected(transport: Transport): Promise<void> {
   return new Promise((resolve) => {
     transport.onStatus((status) => status.type === 'connected' && resolve());
   });
+}
+
+export type Held = Extract<LeaseAttempt, { state: 'held' }>;
+
+/** Acquires the lease for one minute, waiting out the hold-off of a server that does not know the channel. */
+export async function acquireHeld(lease: LeaseOperations): Promise<Held> {
+  for (let attempt = await lease.acquire(20); ; attempt = await lease.acquire(20)) {
+    if (attempt.state === 'held') {
+      // On a busy machine the short lease can expire before the renewal: acquire again.
+      if (await lease.renew(attempt.token, 60_000)) return attempt;
+      continue;
+    }
+    await sleep(attempt.leftMs + 1);
+  }
 }

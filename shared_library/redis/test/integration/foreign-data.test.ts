@@ -36,6 +36,9 @@ const FOREIGN: readonly (readonly [name: string, poison: () => Promise<unknown>]
   ['a huge epoch', () => admin.hSet(head, 'epoch', '9'.repeat(300))],
   ['an epoch in another notation', () => admin.hSet(head, 'epoch', '0x7f')],
   ['a text as sequence', () => admin.hSet(head, 'seq', 'abc')],
+  ['a text as number of partitions', () => admin.hSet(head, 'partitions', 'abc')],
+  ['no partitions', () => admin.hSet(head, 'partitions', '0')],
+  ['too many partitions', () => admin.hSet(head, 'partitions', '257')],
   ['a head of another type', () => admin.multi().del(head).set(head, 'text').exec()],
 ];
 

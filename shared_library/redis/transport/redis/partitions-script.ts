@@ -14,7 +14,7 @@ import { LUA_DIGITS, LUA_PARTITIONS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } fr
  *   channel that has none recorded ('1' for the channel itself, '' for a partition).
  * - Returns the number that the channel has now.
  *
- * Deleting the fence stops batches in flight of the exclusive writer of the caller, which then resumes in another epoch.
+ * Deleting the fence stops batches in flight of the caller's exclusive writer, which then resumes in another epoch.
  */
 export const SET_PARTITIONS = `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_DIGITS}
 local wanted, token, is_first, default = unpack(ARGV)

@@ -12,9 +12,9 @@ import { LUA_BRANCH, LUA_IN_STEPS, LUA_PARTITIONS, LUA_TRY, LUA_WHOLE } from './
  * - ARGV kind, epoch and seq after which to read ('0' '0' reads everything), cursor ('' for the first chunk), count,
  *   top seq of the first chunk ('' for that chunk), then 'all' or 'keys'. After 'keys' follow the keys of this chunk.
  * - Returns { epoch, top seq, time in ms, { entry... }, branch flag, value of the lease or '', next cursor, number of
- *   partitions or '' }. The epoch is 0 if the channel has no head. The flag is 1 if the server was on another branch (see `LUA_BRANCH`) when the
- *   epoch began. It is always 0 for users who may not use INFO, and after the first chunk. The cursor is '' if no
- *   message is left, and 'keys' if the caller must send its remaining keys, if any.
+ *   partitions or '' }. The epoch is 0 if the channel has no head. The flag is 1 if the server was on another branch
+ *   (see `LUA_BRANCH`) when the epoch began. It is always 0 for users who may not use INFO, and after the first chunk.
+ *   The cursor is '' if no message is left, and 'keys' if the caller must send its remaining keys, if any.
  *
  * A chunk ends early beyond 1 MiB, unless it reads given keys. A message above the size limit is cut off, so that the
  * reader rejects it.

@@ -4,7 +4,7 @@ import type { ChannelSpec } from '../../../channel/channel.ts';
 import type { FenceToken, LeaseAttempt } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
 import { type ChannelKeys, channelKeys } from '../keys.ts';
-import type { HeadSnapshot, PastEpoch } from '../writers/exclusive-writer.ts';
+import type { HeadSnapshot, PastEpoch } from '../writers/head-snapshot.ts';
 import { retryWhileBusy } from './retry-while-busy.ts';
 
 /** How the holder publishes: with plain commands that its connection fences, or by a script that checks the token. */
@@ -124,7 +124,7 @@ function parseRejection(state: string, left: string): Exclude<LeaseAttempt, { st
   return { state: 'taken', leftMs };
 }
 
-/** Epoch, time in microseconds, partitions, sequence, marks. Sequence and marks are present only if the epoch continues. */
+/** Epoch, time in microseconds, partitions or '', then sequence and marks if the epoch continues. */
 function parseHead([epoch, micros, partitions, seq = '0', ...marks]: readonly string[]): HeadSnapshot {
   return {
     epoch: Number(epoch),

@@ -8,6 +8,8 @@ import type { Unsubscribe } from '../../../runtime/emitter.ts';
 import { Emitter } from '../../../runtime/emitter.ts';
 import type { Outgoing, Receipt, Writer } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
+import { channelKeys } from '../keys.ts';
+import type { HeadSnapshot, PastEpoch } from './head-snapshot.ts';
 import { type BatchOutcome, type BatchPosition, executeBatch, lastSeq, MARK_COUNT } from './plain-batch.ts';
 import { StampClock } from './stamp-clock.ts';
 
@@ -39,23 +41,6 @@ export interface ExclusiveWriterOptions {
 const DROPS_LINKS =
   `the link dropped ${MAX_DROPS} times when this batch was the next to be executed, so it is not sent again. ` +
   'Publish smaller messages, or raise client-query-buffer-limit';
-
-/** The head of the channel, as returned by the second script of a claim or a resume. */
-export interface HeadSnapshot {
-  readonly epoch: number;
-  readonly seq: number;
-  /** The last sequence number of each recent batch, indexed by `ordinal % MARK_COUNT`; empty in a new epoch. */
-  readonly marks: readonly number[];
-  readonly serverAt: number;
-  /** The recorded number of partitions, if any. */
-  readonly partitions?: number;
-}
-
-/** How a past epoch ended. */
-export interface PastEpoch extends Pick<HeadSnapshot, 'epoch' | 'seq' | 'marks'> {
-  /** Whether the server had lost no data when the epoch ended. */
-  readonly isKnown: boolean;
-}
 
 interface InFlightBatch extends BatchPosition {
   readonly batch: readonly Outgoing[];
@@ -99,8 +84,10 @@ export class ExclusiveWriter implements Writer {
   #inFlight: InFlightBatch[] = [];
   /** The batch that was next when the link dropped, and the number of consecutive drops. */
   #suspect: { readonly batch: readonly Outgoing[]; readonly drops: number } | undefined;
-  /** Set if the channel has another number of partitions than the batches are routed for. */
-  #otherPartitions: number | undefined;
+  /** Whether the channel has another number of partitions than the batches are routed for, as of the last head. */
+  #hasOtherPartitions = false;
+  /** The number of batches that are being refused. Later batches wait, because one of them may be sent again. */
+  #refusing = 0;
   #isDraining = false;
   #isEnded = false;
 
@@ -124,7 +111,7 @@ export class ExclusiveWriter implements Writer {
   }
 
   get room(): number {
-    if (this.#client === undefined || this.#isEnded || this.#isDraining) return 0;
+    if (this.#client === undefined || this.#isEnded || this.#isDraining || this.#refusing > 0) return 0;
     return MAX_IN_FLIGHT - this.#inFlight.length;
   }
 
@@ -135,8 +122,7 @@ export class ExclusiveWriter implements Writer {
   publish(batch: readonly Outgoing[]): Promise<Receipt | undefined> {
     const client = this.#client;
     if (client === undefined || this.#isEnded) return Promise.resolve(undefined);
-    if (this.#otherPartitions !== undefined)
-      return Promise.reject(new PartitionsChangedError(this.#options.channel, this.#otherPartitions));
+    if (this.#hasOtherPartitions) return this.#refuse(client);
     const first = { epoch: this.#epoch, seq: this.#seq + 1 };
     const at = this.#clock.at(performance.now());
     this.#seq += batch.length;
@@ -183,8 +169,7 @@ export class ExclusiveWriter implements Writer {
     if (isSame) this.#suspectFirst(settled, head.seq);
     for (const [index, sent] of settled.entries()) {
       if (isSame) this.#settle(sent, head);
-      else if (settled.slice(index).every(({ unexecuted }) => unexecuted === 'elsewhere'))
-        sent.resolve(undefined);
+      else if (settled.slice(index).every(isResent)) sent.resolve(undefined);
       else this.#rejectUnsettled(sent, 'the server has lost its latest data');
     }
   }
@@ -192,7 +177,20 @@ export class ExclusiveWriter implements Writer {
   /** A change of the number begins a new epoch, so the writer resumes and learns of it before the next batch. */
   #comparePartitions({ partitions }: HeadSnapshot): void {
     const { layout = 1 } = this.#options.channel;
-    this.#otherPartitions = partitions === layout ? undefined : partitions;
+    this.#hasOtherPartitions = partitions !== undefined && partitions !== layout;
+  }
+
+  /** Rejects a batch, unless the number has changed since the last head. Then the link reconnects, to resume. */
+  async #refuse(client: RedisClient): Promise<undefined> {
+    const { channel, onUntrusted } = this.#options;
+    const { layout = 1 } = channel;
+    this.#refusing++;
+    const [partitions] = await client.hmGet(channelKeys(channel).head, ['partitions']).catch(() => []);
+    this.#refusing--;
+    if (partitions != null && partitions !== String(layout))
+      throw new PartitionsChangedError(channel, Number(partitions));
+    if (client === this.#client) this.detach();
+    onUntrusted(client, new Error('The number of partitions has changed.'));
   }
 
   #suspectFirst(settled: readonly InFlightBatch[], seq: number): void {
@@ -214,10 +212,7 @@ export class ExclusiveWriter implements Writer {
   }
 
   #rejectUnsettled(sent: InFlightBatch, reason: string): void {
-    const { channel, refusedError } = this.#options;
-    if (sent.unexecuted && this.#otherPartitions !== undefined)
-      sent.reject(new PartitionsChangedError(channel, this.#otherPartitions));
-    else if (sent.unexecuted) sent.reject(refusedError(new Error(reason)));
+    if (sent.unexecuted) sent.reject(this.#options.refusedError(new Error(reason)));
     else sent.reject(this.#options.unknownError(reason));
   }
 
@@ -287,4 +282,9 @@ export class ExclusiveWriter implements Writer {
     }
     this.#events.emit('room', undefined);
   }
+}
+
+/** Whether the batch can be sent again in another epoch: it was not executed, and no later batch was. */
+function isResent({ unexecuted }: InFlightBatch): boolean {
+  return unexecuted === 'elsewhere' || unexecuted === 'fenced';
 }

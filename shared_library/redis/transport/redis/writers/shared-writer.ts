@@ -18,8 +18,9 @@ import { LUA_DIGITS, LUA_PARTITIONS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } fr
  *
  * - KEYS head, last, history, lease, prefix of the fence keys, then the id key of each command.
  * - ARGV channel, kind, history length, fence token or '', framing, known epoch, known seq, the indexes of messages
- *   that end their key (' 0 3 ', or ''), the number of partitions for which the batch was routed, then key and JSON of each message. In place of the key, a command has the
- *   milliseconds for which its id is remembered. A retry adds a colon and the epoch of its first attempt.
+ *   that end their key (' 0 3 ', or ''), the number of partitions for which the batch was routed, then key and JSON of
+ *   each message. In place of the key, a command has the milliseconds for which its id is remembered. A retry adds a
+ *   colon and the epoch of its first attempt.
  * - Returns epoch, first seq, receivers, time in microseconds (0 where a plain channel has no value), then four values
  *   for each command that was not published: index, and epoch, seq, receivers of its first publish. The epoch is 0 if
  *   the server cannot know whether the command was published.
