@@ -143,11 +143,15 @@ export class ChannelReader {
     }
   }
 
-  /** Adds a subscription or a tap. On a `state` channel that is already being read, it first gets the last values. */
+  /**
+   * Adds a subscription or a tap. On a `state` channel it first gets the last values. On other channels it gets what is
+   * published from now on, or from `since` on if it is added before the start.
+   */
   add(receiver: Subscription | Tap): void {
+    const { channel, since } = this.#options;
     this.#fanOut.add(receiver);
-    if (this.#options.channel.kind === 'state') this.#sequencer.snapshot();
-    else if (this.mode === 'live') this.#fanOut.join([receiver]);
+    if (channel.kind === 'state') this.#sequencer.snapshot();
+    else if (this.mode === 'live' || (since !== undefined && this.mode === 'idle')) this.#fanOut.join([receiver]);
   }
 
   remove(receiver: Subscription | Tap): void {
