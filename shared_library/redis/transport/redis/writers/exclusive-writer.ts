@@ -84,8 +84,8 @@ export class ExclusiveWriter implements Writer {
   #inFlight: InFlightBatch[] = [];
   /** The batch that was next when the link dropped, and the number of consecutive drops. */
   #suspect: { readonly batch: readonly Outgoing[]; readonly drops: number } | undefined;
-  /** Whether the channel has another number of partitions than the batches are routed for, as of the last head. */
-  #hasOtherPartitions = false;
+  /** The recorded number of partitions, as of the last head. */
+  #partitions: number | undefined;
   /** The number of batches that are being refused. Later batches wait, because one of them may be sent again. */
   #refusing = 0;
   #isDraining = false;
@@ -94,7 +94,7 @@ export class ExclusiveWriter implements Writer {
   constructor(options: ExclusiveWriterOptions, head: HeadSnapshot) {
     this.#options = options;
     this.#epoch = head.epoch;
-    this.#comparePartitions(head);
+    this.#partitions = head.partitions;
     this.#clock.observe(head.serverAt, performance.now());
   }
 
@@ -165,19 +165,20 @@ export class ExclusiveWriter implements Writer {
     this.#seq = head.seq;
     this.#published = head.seq;
     this.#isDraining = false;
-    this.#comparePartitions(head);
+    const isRerouted = head.partitions !== this.#partitions;
+    this.#partitions = head.partitions;
     if (isSame) this.#suspectFirst(settled, head.seq);
     for (const [index, sent] of settled.entries()) {
       if (isSame) this.#settle(sent, head);
-      else if (settled.slice(index).every(isResent)) sent.resolve(undefined);
+      else if (settled.slice(index).every((one) => isResent(one, isRerouted))) sent.resolve(undefined);
       else this.#rejectUnsettled(sent, 'the server has lost its latest data');
     }
   }
 
-  /** A change of the number begins a new epoch, so the writer resumes and learns of it before the next batch. */
-  #comparePartitions({ partitions }: HeadSnapshot): void {
+  /** A change of the number begins a new epoch. So the writer resumes, and learns the number before the next batch. */
+  get #hasOtherPartitions(): boolean {
     const { layout = 1 } = this.#options.channel;
-    this.#hasOtherPartitions = partitions !== undefined && partitions !== layout;
+    return this.#partitions !== undefined && this.#partitions !== layout;
   }
 
   /** Rejects a batch, unless the number has changed since the last head. Then the link reconnects, to resume. */
@@ -284,7 +285,11 @@ export class ExclusiveWriter implements Writer {
   }
 }
 
-/** Whether the batch can be sent again in another epoch: it was not executed, and no later batch was. */
-function isResent({ unexecuted }: InFlightBatch): boolean {
-  return unexecuted === 'elsewhere' || unexecuted === 'fenced';
+/**
+ * Whether the batch is sent again in another epoch: it was not executed, and no later batch was.
+ *
+ * @param isRerouted whether the number of partitions has changed, which is why the fence stopped batches
+ */
+function isResent({ unexecuted }: InFlightBatch, isRerouted: boolean): boolean {
+  return unexecuted === 'elsewhere' || (isRerouted && unexecuted === 'fenced');
 }
