@@ -1,6 +1,9 @@
 // `tickbus top` and `tickbus bench` against a real server.
 
+import { silentLogger } from '@tickbus/test-kit';
 import { createClient } from 'redis';
+import { RedisConnection } from 'tickbus';
+import { partitionName } from 'tickbus/admin';
 import { describe, expect, it } from 'vitest';
 import { call, jsonLines, startInTerminal, tickbus, withoutColours, withServer } from './harness.ts';
 
@@ -36,6 +39,33 @@ describe('top', () => {
     expect(row('PRICE_DATA')).toMatchObject({ rate: 0, messages: 0, subscribers: 0, age_ms: null });
     expect(row('FEED_STATUS')?.invalid).toBeGreaterThan(0);
     expect(row('FEED_STATUS')?.invalid).toBe(row('FEED_STATUS')?.messages);
+  });
+
+  it('counts the messages of all partitions in one row of their channel', async () => {
+    await using connection = new RedisConnection({ url: server.redis.url, logger: silentLogger });
+    const { publishing } = connection;
+    await publishing.connect();
+    const channel = { name: 'SPLIT', kind: 'state', history: 0 } as const;
+    const specs = [0, 1, 2, 3].map((index) => ({
+      ...channel,
+      name: partitionName('SPLIT', index, 4),
+      layout: 4,
+    }));
+    for (const spec of [...specs, channel]) await publishing.setPartitions(spec, 4);
+    const listener = createClient({ url: server.redis.url });
+    await listener.connect();
+    await listener.subscribe('SPLIT#2/4', () => {});
+    const timer = setInterval(() => {
+      for (const spec of specs) publishing.publish(spec, [{ key: 'a', json: '{"n":1}' }]).catch(() => {});
+    }, 10);
+    const { code, stdout } = await tickbus(['top', '--once', '--json', '-i', '500ms'], { env: env() });
+    clearInterval(timer);
+    listener.destroy();
+    expect(code).toBe(0);
+    const rows = jsonLines(stdout).filter(({ channel: name }) => String(name).startsWith('SPLIT'));
+    expect(rows).toMatchObject([{ channel: 'SPLIT', subscribers: 1 }]);
+    // Each of the four partitions adds to it.
+    expect(Number(rows[0]?.messages)).toBeGreaterThanOrEqual(8);
   });
 
   it('refreshes a table on a terminal, until Ctrl-C', async () => {

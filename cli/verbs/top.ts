@@ -2,7 +2,7 @@
 
 import { Option } from 'commander';
 import type { RedisConnection } from 'tickbus';
-import { printable, RedisAdmin } from 'tickbus/admin';
+import { type ChannelStats, partitionName, printable, RedisAdmin } from 'tickbus/admin';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { bundledChannel, bundledNames, wireChannel } from '../channel-lookup.ts';
 import type { Context } from '../context.ts';
@@ -71,6 +71,7 @@ async function top(context: Context, options: TopOptions): Promise<void> {
   await admin.connect();
   const meters = new ChannelMeters(context, connection);
   await meters.listenTo([...bundledNames, ...(await admin.activeChannels())]);
+  await meters.listenToPartitions(admin);
   // A short first interval, so that the first view appears soon.
   const pause = after(options.once ? options.interval : Math.min(options.interval, 1_000));
   await unlessAborted(pause.elapsed, context.signal).finally(pause.cancel);
@@ -79,9 +80,8 @@ async function top(context: Context, options: TopOptions): Promise<void> {
     await connection.subscribing.connect();
     // Further channels may have subscribers by now.
     await meters.listenTo(await admin.activeChannels());
-    const subscribers = new Map(
-      (await admin.channels(meters.names)).map(({ channel, subscribers: count }) => [channel, count - 1]),
-    );
+    const stats = await meters.listenToPartitions(admin);
+    const subscribers = new Map(stats.map(({ channel, subscribers: count }) => [channel, count - 1]));
     const rows = meters.rows(subscribers).sort(ORDERS[options.sort]);
     return options.json ? rows.map((row) => JSON.stringify(row)) : tableOf(context, rows);
   };
@@ -92,6 +92,8 @@ class ChannelMeters {
   readonly #connection: RedisConnection;
   readonly #subscriber: RedisSubscriber;
   readonly #meters = new Map<string, ChannelMeter>();
+  /** The names of the partitions that are listened to. */
+  readonly #partitions = new Set<string>();
   #measuredAt = performance.now();
 
   constructor(context: Context, connection: RedisConnection) {
@@ -118,6 +120,30 @@ class ChannelMeters {
     const meter = new ChannelMeter();
     await this.#connection.subscribing.subscribe(wireChannel(name), (frame) => meter.count(frame));
     this.#meters.set(name, meter);
+  }
+
+  /** Also counts the messages of all partitions. Returns the statistics of the channels. */
+  async listenToPartitions(admin: RedisAdmin): Promise<ChannelStats[]> {
+    const stats = await admin.channels(this.names);
+    const added = stats.flatMap(({ channel, partitions = 1 }) =>
+      partitions === 1
+        ? []
+        : Array.from({ length: partitions }, (_, index) => ({
+            channel,
+            name: partitionName(channel, index, partitions),
+          })).filter(({ name }) => !this.#partitions.has(name)),
+    );
+    if (added.length === 0) return stats;
+    await Promise.all(added.map(({ channel, name }) => this.#listenToPartition(channel, name)));
+    // The connection of this command is one of the subscribers now.
+    return admin.channels(this.names);
+  }
+
+  async #listenToPartition(channel: string, name: string): Promise<void> {
+    const meter = this.#meters.get(channel);
+    const partition = { ...wireChannel(channel), name };
+    await this.#connection.subscribing.subscribe(partition, (frame) => meter?.count(frame));
+    this.#partitions.add(name);
   }
 
   /** Rates since the last call. */

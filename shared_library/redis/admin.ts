@@ -13,6 +13,7 @@ import {
 } from './transport/redis/admin/inspector.ts';
 import type { CommandStates, UserPermissions } from './transport/redis/admin/permissions.ts';
 
+export { partitionName } from './channel/partitions.ts';
 export { printable } from './runtime/printable.ts';
 export type { ChannelStats, ClockReport, ServerReport } from './transport/redis/admin/inspector.ts';
 export type {
@@ -76,7 +77,7 @@ export class RedisAdmin implements AsyncDisposable {
 
   /**
    * Names of all channels with subscribers, also of other programs, without the frames channels of tickbus. With a
-   * namespace: only its channels, without the prefix.
+   * namespace: only its channels, without the prefix. A channel with partitions is listed once, by its own name.
    */
   activeChannels(): Promise<string[]> {
     return this.#inspector.activeChannels();
@@ -93,7 +94,10 @@ export class RedisAdmin implements AsyncDisposable {
     return this.#inspector.otherDatabases(names);
   }
 
-  /** The statistics of each channel, in the order of the names. */
+  /**
+   * The statistics of each channel, in the order of the names. Those of a channel with partitions are of all partitions
+   * together; `PRICE_DATA#3/16` names one of them.
+   */
   channels(names: readonly string[]): Promise<ChannelStats[]> {
     return this.#inspector.channels(names);
   }

@@ -5,16 +5,18 @@ import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { silentLogger as logger } from '@tickbus/test-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RedisAdmin } from '../../admin.ts';
+import { partitionSpecs } from '../../channel/partitions.ts';
 import { RedisConnection } from '../../connection.ts';
 import { CHANNELS } from '../../constants.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
 import { parseOutputBuffer, parseServerFacts } from '../../transport/redis/admin/server-report.ts';
 import { pricePayload } from '../channels.fixture.ts';
-import { createUser } from './integration.fixture.ts';
+import { closeAfterEach, connectPlainClient, createUser } from './integration.fixture.ts';
 
 const { PRICE_DATA, TRADE_COMMANDS, COMMAND_RESULTS } = CHANNELS;
 
+const closing = closeAfterEach();
 let redis: LocalRedis;
 beforeAll(async () => {
   redis = await startLocalRedis({ args: ['--maxmemory', '64mb', '--maxmemory-policy', 'allkeys-lru'] });
@@ -148,6 +150,45 @@ it('channels reports subscribers, position, stored messages and the lease', asyn
     lease: undefined,
   });
   expect(await admin.channels([])).toEqual([]);
+});
+
+it('reports a channel with partitions once, with the statistics of all partitions', async () => {
+  await using connection = new RedisConnection({ url: redis.url, logger });
+  const { publishing, subscribing } = connection;
+  await Promise.all([publishing.connect(), subscribing.connect()]);
+  const channel = { name: 'SPLIT', kind: 'state', history: 0 } as const;
+  const specs = partitionSpecs(channel, 4);
+  for (const spec of [...specs, channel]) await publishing.setPartitions(spec, 4);
+  for (const [index, spec] of specs.entries()) {
+    const keys = Array.from({ length: index }, (_, key) => String(key));
+    if (index > 0)
+      await publishing.publish(
+        spec,
+        keys.map((key) => ({ key, json: '{"a":1}' })),
+      );
+    if (index < 2) await subscribing.subscribe(spec, () => {});
+  }
+  await using second = new RedisConnection({ url: redis.url, logger });
+  await second.subscribing.connect();
+  await second.subscribing.subscribe(specs[1] ?? channel, () => {});
+  // A channel of another program, which is no partition.
+  await second.subscribing.subscribe({ name: 'OTHER#1/2', kind: 'plain', history: 0 }, () => {});
+  await using admin = await adminOf(redis.url);
+  expect((await admin.activeChannels()).sort()).toEqual(['OTHER#1/2', 'SPLIT']);
+  const [all, one, other] = await admin.channels(['SPLIT', 'SPLIT#3/4', 'OTHER#1/2']);
+  expect(all).toMatchObject({
+    channel: 'SPLIT',
+    partitions: 4,
+    position: undefined,
+    subscribers: 2,
+    keys: 6,
+  });
+  expect(one).toMatchObject({ channel: 'SPLIT#3/4', position: { seq: 3 }, subscribers: 0, keys: 3 });
+  expect(other?.partitions).toBeUndefined();
+  const plain = await connectPlainClient(redis.url, closing);
+  await plain.hSet('tickbus:{SPLIT#2/4}:head', 'epoch', 'abc');
+  const [faulty] = await admin.channels(['SPLIT']);
+  expect(faulty?.fault).toContain('tickbus:{SPLIT#2/4}:head');
 });
 
 it('connect rejects with TICKBUS_CONNECT_FAILED or TICKBUS_AUTH_FAILED, without the password', async () => {

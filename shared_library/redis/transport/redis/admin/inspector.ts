@@ -3,18 +3,20 @@
 import { ErrorReply } from 'redis';
 import type { Channel } from '../../../channel/channel.ts';
 import { nameIn, nameWithout } from '../../../channel/namespace.ts';
+import { parsePartitionName, partitionName } from '../../../channel/partitions.ts';
 import type { TickbusError } from '../../../errors.ts';
 import type { Logger } from '../../../runtime/logger.ts';
-import type { Position } from '../../../wire/position.ts';
 import type { RedisClient } from '../client.ts';
 import { findOtherDatabases } from '../database-guard.ts';
 import { commandError, isDenied, isWrongType } from '../error-mapping.ts';
 import { unknownCommand } from '../error-replies.ts';
-import { foreignKeyAdvice, foreignKeyFault, parseWhole } from '../foreign-data.ts';
+import { foreignKeyAdvice, foreignKeyFault, parsePartitions, parseWhole } from '../foreign-data.ts';
 import { channelKeys, isFramesName } from '../keys.ts';
 import type { LinkSettings } from '../link-settings.ts';
 import { SentinelLocator, withSentinels } from '../sentinel/sentinel-locator.ts';
+import type { ChannelStats, ClockReport } from './channel-stats.ts';
 import { type InspectedServers, inspectedServers } from './inspected-servers.ts';
+import { mergedStats } from './merged-stats.ts';
 import {
   type CommandStates,
   PROBES,
@@ -24,38 +26,7 @@ import {
 } from './permissions.ts';
 import { parseOutputBuffer, parseServerFacts, type ServerReport } from './server-report.ts';
 
-/** The statistics of a channel. */
-export interface ChannelStats {
-  readonly channel: string;
-  /** Number of connections subscribed to it by name. */
-  readonly subscribers: number;
-  /** Its latest position; undefined if tickbus has not published on it, or its messages are not numbered. */
-  readonly position: Position | undefined;
-  /** Number of stored last values (kind `state`). */
-  readonly keys: number;
-  /** Number of stored past messages (kind `event`). */
-  readonly history: number;
-  /**
-   * The current lease, if any. `fence` is how the holder keeps others out. `connection`: the holder disconnected all
-   * other writers. `token`: every publish checks that its token is the one of the lease.
-   */
-  readonly lease:
-    | { readonly token: number; readonly expiresInMs: number; readonly fence: 'connection' | 'token' }
-    | undefined;
-  /** Why the channel cannot be used, as sentences: another program has written to its keys. Undefined if it can. */
-  readonly fault?: string | undefined;
-}
-
-/** Clock offset and round-trip times of the server, in milliseconds. */
-export interface ClockReport {
-  /** Server time minus local time, by the fastest reply. */
-  readonly offsetMs: number;
-  /** Maximum error of the offset: half the round trip of that reply. */
-  readonly errorMs: number;
-  /** Round-trip times of all requests, in order. */
-  readonly roundTripsMs: readonly number[];
-}
-
+export type { ChannelStats, ClockReport } from './channel-stats.ts';
 export type { ServerReport } from './server-report.ts';
 
 /** Inspects a server over its own link, or each node of a cluster. Never changes anything there. */
@@ -164,7 +135,9 @@ export class RedisInspector {
       ),
     );
     const others = lists.flat().filter((name) => !isFramesName(name));
-    return others.flatMap((name) => nameWithout(this.#settings.namespace, name) ?? []);
+    const names = others.flatMap((name) => nameWithout(this.#settings.namespace, name) ?? []);
+    const channels = await Promise.all(names.map((name) => this.#channelOf(name)));
+    return [...new Set(channels)];
   }
 
   /** Another database for each channel that is used there, too; undefined if the user may not know. */
@@ -176,22 +149,41 @@ export class RedisInspector {
     return found && new Map([...found].map(([name, other]) => [nameWithout(namespace, name) ?? name, other]));
   }
 
-  async channels(names: readonly string[]): Promise<ChannelStats[]> {
+  channels(names: readonly string[]): Promise<ChannelStats[]> {
     return Promise.all(
       names.map(async (name) => {
-        const ofServer = nameIn(this.#settings.namespace, name);
-        const server = await this.#servers.of(ofServer);
-        const [subscribers, stats] = await Promise.all([
-          this.#run(
-            (client) =>
-              this.#isCluster ? client.pubSubShardNumSub(ofServer) : client.pubSubNumSub([ofServer]),
-            server,
-          ),
-          this.#channelStats(name, server),
-        ]);
-        return { ...stats, subscribers: subscribers[ofServer] ?? 0 };
+        const channel = await this.#statsOf(name);
+        const { partitions = 1 } = channel;
+        if (partitions === 1 || parsePartitionName(name) !== undefined) return channel;
+        const each = Array.from({ length: partitions }, (_, index) => partitionName(name, index, partitions));
+        return mergedStats(channel, await Promise.all(each.map((partition) => this.#statsOf(partition))));
       }),
     );
+  }
+
+  async #statsOf(name: string): Promise<ChannelStats> {
+    const ofServer = nameIn(this.#settings.namespace, name);
+    const server = await this.#servers.of(ofServer);
+    const [subscribers, stats] = await Promise.all([
+      this.#run(
+        (client) => (this.#isCluster ? client.pubSubShardNumSub(ofServer) : client.pubSubNumSub([ofServer])),
+        server,
+      ),
+      this.#channelStats(name, server),
+    ]);
+    return { ...stats, subscribers: subscribers[ofServer] ?? 0 };
+  }
+
+  /** The channel of a partition. A name of another program can look like that of a partition. */
+  async #channelOf(name: string): Promise<string> {
+    const channel = parsePartitionName(name)?.channel;
+    if (channel === undefined) return name;
+    const ofServer = nameIn(this.#settings.namespace, channel);
+    const server = await this.#servers.of(ofServer);
+    const { head } = channelKeys({ name: ofServer });
+    const [partitions] =
+      (await this.#ifAllowed((client) => client.hmGet(head, ['partitions']), server)) ?? [];
+    return partitions == null ? name : channel;
   }
 
   get #isCluster(): boolean {
@@ -214,7 +206,11 @@ export class RedisInspector {
     const [fields, keys, entries, token, ttl] = await this.#run(
       (client) =>
         Promise.all([
-          read(head, client.hmGet(head, ['epoch', 'seq', 'writer']), [null, null, null]),
+          read(
+            head,
+            client.hmGet(head, HEAD_FIELDS),
+            HEAD_FIELDS.map(() => null),
+          ),
           read(last, client.hLen(last), 0),
           read(history, client.xLen(history), 0),
           read(lease, client.get(lease), null),
@@ -222,13 +218,19 @@ export class RedisInspector {
         ]),
       server,
     );
-    const [epoch, seq, writer] = fields;
+    const [epoch, seq, writer, partitions] = fields;
     const [epochNumber, seqNumber] = [parseWhole(epoch ?? '0'), parseWhole(seq ?? '0')];
     if (epochNumber === undefined) addFault(head, 'epoch');
     if (seqNumber === undefined) addFault(head, 'seq');
+    const partitionsNumber = parsePartitions(partitions ?? '1');
+    if (partitionsNumber === undefined) addFault(head, 'partitions');
     return {
       channel: name,
-      position: epochNumber && seqNumber !== undefined ? { epoch: epochNumber, seq: seqNumber } : undefined,
+      ...(partitionsNumber === undefined || partitionsNumber === 1 ? {} : { partitions: partitionsNumber }),
+      position:
+        epochNumber && seqNumber !== undefined && partitionsNumber !== undefined
+          ? { epoch: epochNumber, seq: seqNumber }
+          : undefined,
       keys,
       history: entries,
       // Otherwise the key does not contain a token, but `nobody` during a hold-off, or a nonce during a claim.
@@ -244,9 +246,12 @@ export class RedisInspector {
   }
 
   /** undefined if the user lacks the permission, or the server does not support the command. */
-  async #ifAllowed<T>(command: (client: RedisClient) => Promise<T>): Promise<T | undefined> {
+  async #ifAllowed<T>(
+    command: (client: RedisClient) => Promise<T>,
+    client?: RedisClient,
+  ): Promise<T | undefined> {
     try {
-      return await this.#run(command);
+      return await this.#run(command, client);
     } catch (error) {
       const { code } = error as TickbusError;
       if (code === 'TICKBUS_DENIED' || code === 'TICKBUS_SERVER_ERROR') return undefined;
@@ -265,6 +270,8 @@ export class RedisInspector {
     }
   }
 }
+
+const HEAD_FIELDS = ['epoch', 'seq', 'writer', 'partitions'];
 
 function toNumber(text: string | undefined): number | undefined {
   return text === undefined ? undefined : Number(text);
