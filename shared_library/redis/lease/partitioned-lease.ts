@@ -22,7 +22,7 @@ export interface PartitionedLeaseOptions {
   readonly channel: ChannelSpec;
   /** The number of partitions that the holder gives the channel; undefined: the number that it has. */
   readonly partitions: number | undefined;
-  readonly transport: Pick<Transport, 'head' | 'setPartitions'>;
+  readonly transport: Pick<Transport, 'connect' | 'head' | 'setPartitions'>;
   readonly clock: Clock;
   /** The lease of the channel itself. */
   readonly own: LeaseOperations;
@@ -128,6 +128,8 @@ export class PartitionedLease implements LeaseOperations {
    */
   async #decidePartitions(token: FenceToken): Promise<number> {
     const { channel, partitions, transport } = this.#options;
+    // The lease has a connection of its own.
+    await transport.connect();
     const { partitions: present = 1 } = await transport.head(channel);
     const wanted = partitions ?? present;
     if (wanted === present) return wanted;
