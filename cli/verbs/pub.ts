@@ -134,11 +134,12 @@ function receipt(
   isForPeople: boolean,
   channel: Channel,
   type: string,
-  { position, receivers }: Published,
+  { position, partition, receivers }: Published,
 ): string {
   if (!isForPeople)
-    return JSON.stringify({ channel: channel.name, message_type: type, receivers, ...position });
-  const place = position === undefined ? '' : `, number ${position.seq}`;
+    return JSON.stringify({ channel: channel.name, message_type: type, receivers, ...position, partition });
+  const where = partition === undefined ? '' : ` of partition ${partition}`;
+  const place = position === undefined ? '' : `, number ${position.seq}${where}`;
   return `Published on ${channel}: ${type}, ${receivers} ${receivers === 1 ? 'receiver' : 'receivers'}${place}.`;
 }
 

@@ -29,6 +29,8 @@ export interface GatewayOptions extends Partial<SessionTimes> {
   readonly leaseTtlMs?: number;
   /** Number of replicas that must confirm the lease: see `RedisLease`. Default 1 behind Redis Sentinel, else 0. */
   readonly leaseReplicas?: number;
+  /** The number of partitions that the gateway gives PRICE_DATA. Default: the number that it has. */
+  readonly partitions?: number;
   /** Maximum connection attempts of all gateways together in `connectWindowMs`. Default 10. */
   readonly connectLimit?: number;
   /** Window of `connectLimit`, milliseconds. Default 60,000. */

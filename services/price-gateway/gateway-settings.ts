@@ -1,5 +1,6 @@
 // The gateway's own settings. Each is an environment variable and a flag. The feeds define further settings.
 
+import { MAX_PARTITIONS } from 'tickbus';
 import { z } from 'zod';
 import { isSymbol } from './demand/symbol.ts';
 import { text, wholeNumber } from './feeds/setting.ts';
@@ -27,6 +28,9 @@ export const GATEWAY_SETTINGS = {
   LEASE_REPLICAS: wholeNumber(0, 100)
     .optional()
     .describe('replicas that must confirm the lease, 0 for none (default 1 behind Redis Sentinel, else 0)'),
+  PARTITIONS: wholeNumber(1, MAX_PARTITIONS)
+    .optional()
+    .describe(`partitions of PRICE_DATA, 1 to ${MAX_PARTITIONS} (default: as many as it has, at first 1)`),
   BROKER_RELEASE_MS: wholeNumber(0, 600_000)
     .default(0)
     .describe(

@@ -95,6 +95,7 @@ class PriceGateway implements Gateway {
       channel: CHANNELS.PRICE_DATA,
       ttlMs: all.leaseTtlMs,
       replicas: all.leaseReplicas,
+      partitions: all.partitions,
       logger,
     });
     this.#publisher = new RedisPublisher({
@@ -106,8 +107,10 @@ class PriceGateway implements Gateway {
     });
     this.#lease.on('gained', ({ token }) => this.#onGained(token));
     this.#lease.on('lost', ({ token, reason }) => this.#onLost(token, reason));
-    connection.publishing.onStatus(({ type }) => {
-      if (type !== 'stale') this.#isConnected = type === 'connected';
+    connection.publishing.onStatus((status) => {
+      // On a cluster, each channel and each partition has its own link.
+      if ('channel' in status && status.channel !== CHANNELS.PRICE_DATA.name) return;
+      if (status.type !== 'stale') this.#isConnected = status.type === 'connected';
     });
   }
 

@@ -81,6 +81,7 @@ function optionsFrom(config: GatewayConfig, recorder: CaptureRecorder | undefine
     ...(config.SYMBOL_LIMIT !== undefined && { symbolLimit: config.SYMBOL_LIMIT }),
     symbolGraceMs: config.SYMBOL_GRACE_MS,
     leaseTtlMs: config.LEASE_TTL_MS,
+    ...(config.PARTITIONS !== undefined && { partitions: config.PARTITIONS }),
     ...(config.LEASE_REPLICAS !== undefined && { leaseReplicas: config.LEASE_REPLICAS }),
     brokerReleaseMs: config.BROKER_RELEASE_MS,
     connectLimit: config.CONNECT_LIMIT,

@@ -18,6 +18,7 @@ export {
   MAX_MESSAGE_BYTES,
   MAX_SUBSCRIBER_KEYS,
 } from './channel/limits.ts';
+export { MAX_PARTITIONS } from './channel/partitions.ts';
 export { type Audit, audit } from './channel/schemas/audit.ts';
 export { type BotStatus, botStatus } from './channel/schemas/bot-status.ts';
 export { type CommandResult, commandResult } from './channel/schemas/command-result.ts';

@@ -2,6 +2,7 @@
 
 import { type Channel, jobSpec } from './channel/channel.ts';
 import { checkChannel } from './channel/check-channel.ts';
+import { MAX_PARTITIONS } from './channel/partitions.ts';
 import { CONNECTION_NAMES, type ConnectionOptions, connectionFrom } from './connection.ts';
 import { TickbusError } from './errors.ts';
 import { LeaseBase } from './lease/lease-base.ts';
@@ -10,6 +11,7 @@ import type { LeaseTimes } from './lease/lease-times.ts';
 import type { Clock } from './runtime/clock.ts';
 import { containedLogger } from './runtime/logger.ts';
 import { checkOptionNames, checkType, type OptionNames } from './runtime/option-checks.ts';
+import { printable } from './runtime/printable.ts';
 import { systemClock } from './runtime/system-clock.ts';
 import type { Connection } from './transport/port.ts';
 
@@ -29,6 +31,11 @@ export type RedisLeaseOptions = ConnectionOptions &
      * the network leads to two holders, but the lease needs all of them.
      */
     replicas?: number | undefined;
+    /**
+     * The number of partitions that the holder gives the channel, 1 to 256; subscribers follow. Default: the channel's,
+     * else the number that it has on the server.
+     */
+    partitions?: number | undefined;
     /** A clock for tests. Default: the system clock. */
     clock?: Clock | undefined;
   };
@@ -41,6 +48,7 @@ const NAMES: OptionNames<RedisLeaseOptions> = {
   channel: true,
   name: true,
   replicas: true,
+  partitions: true,
   clock: true,
 };
 
@@ -63,15 +71,17 @@ export class RedisLease extends LeaseBase {
   /** @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid options or environment variables */
   constructor(options: RedisLeaseOptions) {
     checkOptionNames('RedisLease', options, NAMES);
-    const { ttlMs, marginMs, retryMs, replicas } = options;
+    const { ttlMs, marginMs, retryMs, replicas, partitions = options.channel?.partitions } = options;
     checkType('replicas', replicas, 'number');
     if (replicas !== undefined && !(Number.isInteger(replicas) && replicas >= 0))
       throw invalidOption('replicas', `replicas is ${replicas}. Use a whole number, 0 or above.`);
     const subject = subjectOf(options);
+    checkPartitions(options);
     const { connection, isOwned } = connectionFrom(options);
     super({
       ...subject,
       replicas,
+      partitions,
       transport: connection.publishing,
       clock: options.clock ?? systemClock,
       logger: containedLogger(options.logger),
@@ -90,16 +100,25 @@ export class RedisLease extends LeaseBase {
   }
 }
 
-function subjectOf({
-  channel,
-  name,
-}: RedisLeaseOptions): Pick<LeaseSettings, 'name' | 'spec' | 'isChannel' | 'partitions'> {
+function subjectOf({ channel, name }: RedisLeaseOptions): Pick<LeaseSettings, 'name' | 'spec' | 'isChannel'> {
   if (channel !== undefined) checkChannel(channel);
   if (channel !== undefined && name === undefined)
-    return { name: channel.name, spec: channel, isChannel: true, partitions: channel.partitions };
+    return { name: channel.name, spec: channel, isChannel: true };
   if (channel === undefined && name !== undefined) return { name, spec: jobSpec(name), isChannel: false };
   const text = 'A lease belongs to a channel or to a job. Give either `channel` or `name`.';
   throw invalidOption('channel', text);
+}
+
+function checkPartitions({ channel, partitions }: RedisLeaseOptions): void {
+  if (partitions === undefined) return;
+  const isValid = Number.isInteger(partitions) && partitions >= 1 && partitions <= MAX_PARTITIONS;
+  if (!isValid) {
+    const text = `partitions is ${printable(String(partitions))}. Use a whole number from 1 to ${MAX_PARTITIONS}.`;
+    throw invalidOption('partitions', text);
+  }
+  if (partitions === 1 || (channel?.keyed && channel.kind !== 'plain')) return;
+  const text = `partitions is ${partitions}, and only a channel with a \`key\` can have several. Omit it.`;
+  throw invalidOption('partitions', text);
 }
 
 function invalidOption(field: string, text: string): TickbusError {

@@ -151,7 +151,8 @@ export class ChannelReader {
     const { channel, since } = this.#options;
     this.#fanOut.add(receiver);
     if (channel.kind === 'state') this.#sequencer.snapshot();
-    else if (this.mode === 'live' || (since !== undefined && this.mode === 'idle')) this.#fanOut.join([receiver]);
+    else if (this.mode === 'live' || (since !== undefined && this.mode === 'idle'))
+      this.#fanOut.join([receiver]);
   }
 
   remove(receiver: Subscription | Tap): void {

@@ -1,18 +1,11 @@
 // What holds for a channel with partitions on every server.
 
+import { useLeasesOnce } from '@tickbus/test-kit/leases';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { partitionOf } from '../../channel/partitions.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import type { Connection } from '../../transport/port.ts';
-import {
-  fills,
-  leasedPublisher,
-  listen,
-  prices,
-  SYMBOLS,
-  type Tick,
-  useLeasesOnce,
-} from './partitions.fixture.ts';
+import { fills, leasedPublisher, listen, prices, SYMBOLS, type Tick } from './partitions.fixture.ts';
 
 /** @param connect a new connection to an empty server */
 export function describePartitions(name: string, connect: () => Promise<Connection>): void {

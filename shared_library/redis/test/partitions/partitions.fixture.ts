@@ -1,10 +1,8 @@
 // Channels with partitions, and publishers, leases and subscribers of them on one connection.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { EventRecorder, silentLogger as logger } from '@tickbus/test-kit';
 import { z } from 'zod';
-import { type Channel, type ChannelSpec, defineChannel } from '../../channel/channel.ts';
-import { partitionSpecs } from '../../channel/partitions.ts';
+import { type Channel, defineChannel } from '../../channel/channel.ts';
 import { RedisLease } from '../../lease.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import type { Gap } from '../../subscribe/status.ts';
@@ -37,21 +35,6 @@ export const SYMBOLS = Array.from({ length: 20 }, (_, index) => `S${index}`);
 export interface Tick {
   readonly symbol: string;
   readonly n: number;
-}
-
-/** Acquires and releases the leases of a channel and its partitions once, so that no candidate is held off. */
-export async function useLeasesOnce(connection: Connection, channel: ChannelSpec, ...counts: number[]) {
-  const specs = [channel, ...counts.flatMap((count) => (count === 1 ? [] : partitionSpecs(channel, count)))];
-  await Promise.all(
-    specs.map(async (spec) => {
-      const lease = connection.publishing.lease(spec);
-      await lease.connect();
-      for (let attempt = await lease.acquire(20); ; attempt = await lease.acquire(20)) {
-        if (attempt.state === 'held' && (await lease.release(attempt.token))) return lease.close();
-        if (attempt.state !== 'held') await sleep(attempt.leftMs + 1);
-      }
-    }),
-  );
 }
 
 /** A publisher that holds the lease of the channel and of its partitions. */

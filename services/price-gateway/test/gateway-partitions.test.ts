@@ -1,0 +1,48 @@
+// A gateway that splits PRICE_DATA: bots with keys receive only their partitions, and verdicts stay correct.
+
+import { useLeasesOnce } from '@tickbus/test-kit/leases';
+import { RedisConnection } from 'tickbus/connection';
+import { CHANNELS } from 'tickbus/constants';
+import { RedisSubscriber } from 'tickbus/subscriber';
+import { expect, it, vi } from 'vitest';
+import { useEmbeddedGateways } from './embedded-gateway.fixture.ts';
+import { SILENT, trade } from './gateway.fixture.ts';
+
+const testbed = useEmbeddedGateways();
+const { PRICE_DATA } = CHANNELS;
+
+it('publishes in partitions, a standby takes over all of them, and another gateway returns to one', async () => {
+  const connection = new RedisConnection({ ...testbed.address, logger: SILENT });
+  await useLeasesOnce(connection, PRICE_DATA, 1, 4);
+  await connection.close();
+  const active = await testbed.startGateway({ partitions: 4 });
+  const bot = new RedisSubscriber({ ...testbed.address, logger: SILENT });
+  testbed.cleanUps.push(() => bot.close());
+  bot.subscribe(PRICE_DATA, () => {}, { keys: ['AAPL'] });
+  await bot.startListening();
+  const isFresh = (price: number) =>
+    vi.waitFor(
+      () => expect(bot.requireFresh(PRICE_DATA, 'AAPL', { maxAgeMs: 10_000 }).data.price).toBe(price),
+      10_000,
+    );
+  testbed.market.push(trade(101), trade(50, 'MSFT'));
+  await isFresh(101);
+  expect(bot.status(PRICE_DATA)?.partitions).toBe(4);
+  await testbed.prices.until(({ data }) => data.price === 50);
+
+  const standby = testbed.newGateway({ partitions: 4 });
+  await standby.start();
+  await active.stop();
+  await vi.waitFor(() => expect(standby.stats.role).toBe('active'), 10_000);
+  await vi.waitFor(() => expect(standby.stats.feed?.state).toBe('live'), 10_000);
+  testbed.market.push(trade(102));
+  await isFresh(102);
+
+  const undivided = testbed.newGateway({ partitions: 1 });
+  await undivided.start();
+  await standby.stop();
+  await vi.waitFor(() => expect(undivided.stats.feed?.state).toBe('live'), 10_000);
+  testbed.market.push(trade(103));
+  await isFresh(103);
+  expect(bot.status(PRICE_DATA)?.partitions).toBe(1);
+});
