@@ -19,6 +19,8 @@ export const PARTICIPANTS = {
   'tickbus-singly': { title: 'tickbus, a plain client listening', server: 'redis', packages: ['redis'] },
   'tickbus-unchecked': { title: 'tickbus, validate: false', server: 'redis', packages: [] },
   'tickbus-baseline': { title: 'tickbus, baseline', server: 'redis', packages: [] },
+  'tickbus-16-partitions': { title: 'tickbus, 16 partitions', server: 'redis', packages: [] },
+  'tickbus-64-partitions': { title: 'tickbus, 64 partitions', server: 'redis', packages: [] },
   'tickbus-beside-stalled': { title: 'tickbus, beside stalled consumers', server: 'redis', packages: [] },
   'node-redis': { title: 'node-redis', server: 'redis', packages: ['redis'] },
   'node-redis-parse': { title: 'node-redis, parsing only', server: 'redis', packages: ['redis'] },

@@ -44,10 +44,14 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
+export function symbolsOf(instruments: number): string[] {
+  return Array.from({ length: instruments }, (_, index) => `S${String(index).padStart(4, '0')}`);
+}
+
 /** Endless ticks of `instruments` symbols in turn, about 215 bytes each as an envelope. */
 export function tickSource(seed: number, instruments: number): () => BenchmarkTick {
   const random = randomFrom(seed);
-  const symbols = Array.from({ length: instruments }, (_, index) => `S${String(index).padStart(4, '0')}`);
+  const symbols = symbolsOf(instruments);
   let count = 0;
   return () => {
     const symbol = symbols[count++ % instruments] as string;

@@ -35,7 +35,13 @@ export interface Peer {
   /** A separate process between server and subscribers, for peers that have one in production. */
   relay?(server: Address, relayPort: number): Promise<SubscriberSide>;
   publisher(server: Address, channel: ChannelName): Promise<PublisherSide>;
-  subscriber(server: Address, channel: ChannelName, onPayload: OnPayload): Promise<SubscriberSide>;
+  /** @param keys the instruments to receive; undefined: all */
+  subscriber(
+    server: Address,
+    channel: ChannelName,
+    onPayload: OnPayload,
+    keys?: readonly string[],
+  ): Promise<SubscriberSide>;
 }
 
 /** `price` carries ticks, `book` order books. */

@@ -17,6 +17,8 @@ interface Variation {
   readonly besideStalled?: boolean;
   /** Whether a plain client is subscribed to a pattern, so that tickbus publishes every message separately. */
   readonly besidePlainClient?: boolean;
+  /** The number of partitions of the channel. Default 1. */
+  readonly partitions?: number;
 }
 
 /** TTL of the publisher's lease: the default of the library. */
@@ -25,17 +27,15 @@ const LEASE_TTL_MS = 3_000;
 const FIRST_LEASE_TTL_MS = 500;
 
 /** @param library the package: `tickbus`, or `tickbus-baseline` */
-export function tickbusPeer(
-  library: string,
-  { writer = 'leased', validates = true, besideStalled = false, besidePlainClient = false }: Variation = {},
-): Peer {
+export function tickbusPeer(library: string, variation: Variation = {}): Peer {
+  const { writer = 'leased', validates = true, besideStalled = false, besidePlainClient = false } = variation;
   return {
     server: 'redis',
 
     async publisher(server, name) {
       const { RedisPublisher } = (await import(`${library}/publisher`)) as typeof publishing;
       const channel = await channelOf(library, name);
-      const lease = writer === 'leased' ? await heldLease(library, server, channel) : undefined;
+      const lease = writer === 'leased' ? await heldLease(library, server, channel, variation) : undefined;
       const validation = validates ? {} : { validate: false };
       const publisher = new RedisPublisher({ ...server, sender: 'gateway', lease, ...validation });
       await publisher.connect();
@@ -48,15 +48,22 @@ export function tickbusPeer(
       };
     },
 
-    async subscriber(server, name, onPayload) {
+    async subscriber(server, name, onPayload, keys) {
       const { RedisSubscriber } = (await import(`${library}/subscriber`)) as typeof subscribing;
       const channel = await channelOf(library, name);
       const subscriber = new RedisSubscriber(server);
-      subscriber.subscribe(channel, (message) => {
-        if (!message.snapshot) onPayload(message.data as PeerPayload, message.conflated ?? 0);
-      });
+      subscriber.subscribe(
+        channel,
+        (message) => {
+          if (!message.snapshot) onPayload(message.data as PeerPayload, message.conflated ?? 0);
+        },
+        keys === undefined ? {} : { keys },
+      );
       if (besideStalled) subscriber.subscribe(channel, () => new Promise<void>(() => {}));
-      subscriber.on('gap', (gap) => console.error('tickbus reports a gap:', gap));
+      // The publisher begins a new epoch when it sets the number of partitions.
+      subscriber.on('gap', (gap) => {
+        if (gap.cause !== 'epoch') console.error('tickbus reports a gap:', gap);
+      });
       await subscriber.startListening();
       const plain = besidePlainClient
         ? await (await import('./node-redis-client.ts')).connected(server)
@@ -87,12 +94,17 @@ async function heldLease(
   library: string,
   server: Address,
   channel: channels.Channel,
+  { partitions }: Variation,
 ): Promise<leasing.RedisLease> {
   const { RedisLease } = (await import(`${library}/lease`)) as typeof leasing;
-  const first = new RedisLease({ ...server, channel, ttlMs: FIRST_LEASE_TTL_MS });
-  await started(first, 'holding_off', 'held');
+  const layout = partitions === undefined ? {} : { partitions };
+  const first = new RedisLease({ ...server, channel, ttlMs: FIRST_LEASE_TTL_MS, ...layout });
+  await started(
+    first,
+    ...(partitions === undefined ? (['holding_off', 'held'] as const) : (['held'] as const)),
+  );
   await first.close();
-  const lease = new RedisLease({ ...server, channel, ttlMs: LEASE_TTL_MS });
+  const lease = new RedisLease({ ...server, channel, ttlMs: LEASE_TTL_MS, ...layout });
   await started(lease, 'held');
   return lease;
 }

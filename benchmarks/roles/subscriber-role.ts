@@ -13,6 +13,8 @@ export interface OpenSubscriber {
   readonly channel: ChannelName;
   /** Whether to measure the latency of every message. */
   readonly latency: boolean;
+  /** The instruments to receive; undefined: all. */
+  readonly keys?: readonly string[] | undefined;
 }
 
 /** Received messages since `begin`, and CPU cost of this process. */
@@ -42,11 +44,12 @@ let cpuBefore = 0;
 let isStamping = false;
 
 export async function openSubscriber(options: OpenSubscriber): Promise<void> {
-  const { peer, server, connections, channel, latency } = options;
+  const { peer, server, connections, channel, latency, keys } = options;
   const { subscriber } = await loadPeer(peer);
   if (latency) ages = new Float64Array(MAX_AGES);
   const onPayload = latency ? timed : counted;
-  for (let index = 0; index < connections; index++) sides.push(await subscriber(server, channel, onPayload));
+  for (let index = 0; index < connections; index++)
+    sides.push(await subscriber(server, channel, onPayload, keys));
 }
 
 export async function begin(): Promise<void> {

@@ -4,7 +4,15 @@ import { BURSTS } from './bursts.ts';
 import { THROUGHPUT } from './end-to-end.ts';
 import { LATE_JOINERS } from './late-joiner.ts';
 import { MEMORY } from './memory.ts';
+import { PARTITIONS } from './partitions.ts';
 import { STEADY } from './steady-rate.ts';
 import type { Workload } from './workload.ts';
 
-export const WORKLOADS: readonly Workload[] = [...THROUGHPUT, ...STEADY, ...BURSTS, ...LATE_JOINERS, MEMORY];
+export const WORKLOADS: readonly Workload[] = [
+  ...THROUGHPUT,
+  ...STEADY,
+  ...PARTITIONS,
+  ...BURSTS,
+  ...LATE_JOINERS,
+  MEMORY,
+];

@@ -9,6 +9,7 @@ import { cpuUsOf } from '../roles/cpu.ts';
 import type { PublishReport } from '../roles/publisher-role.ts';
 import type { ReceiveReport } from '../roles/subscriber-role.ts';
 import { type PeerServer, startServer } from '../servers.ts';
+import { symbolsOf } from '../ticks.ts';
 import type { OpenWorkload, RunSample, WorkloadContext } from './workload.ts';
 
 export interface StreamShape {
@@ -17,6 +18,8 @@ export interface StreamShape {
   readonly processes?: number;
   readonly connections?: number;
   readonly instruments?: number;
+  /** The number of instruments that a subscriber receives; undefined: all. */
+  readonly received?: number;
   /** Message size in bytes; undefined: ticks. */
   readonly bytes?: number;
   /** Whether to measure the latency of each message. */
@@ -83,7 +86,8 @@ class StreamProcesses implements AsyncDisposable {
     await Promise.all(this.#subscribers.map((subscriber) => subscriber.call('begin', undefined)));
     const serverBefore = this.#serverCpuUs();
     const sent = await load(this.#publisher, seconds);
-    const expected = sent.published * connections;
+    const { instruments = DEFAULT_INSTRUMENTS, received = instruments } = this.#shape;
+    const expected = Math.floor((sent.published * received) / instruments) * connections;
     const reports = await Promise.all(
       this.#subscribers.map((subscriber) => subscriber.call('finish', { expected })),
     );
@@ -109,9 +113,10 @@ class StreamProcesses implements AsyncDisposable {
   }
 
   #subscribe(worker: BenchWorker, server: Address): Promise<void> {
-    const { participant: peer, connections = 1, bytes, latency = false } = this.#shape;
+    const { participant: peer, connections = 1, bytes, latency = false, received } = this.#shape;
     const channel = bytes === undefined ? 'price' : 'book';
-    return worker.call('openSubscriber', { peer, server, connections, channel, latency });
+    const keys = received === undefined ? undefined : symbolsOf(received);
+    return worker.call('openSubscriber', { peer, server, connections, channel, latency, keys });
   }
 
   async #addStopped(server: Address): Promise<void> {

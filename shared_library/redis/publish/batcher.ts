@@ -8,6 +8,7 @@ import type { Unsubscribe } from '../runtime/emitter.ts';
 import type { Fence, FenceToken, Outgoing, Receipt, Transport, Writer } from '../transport/port.ts';
 import { ORIGIN, type Position } from '../wire/position.ts';
 import { Batch, type Published } from './batch.ts';
+import type { SendSlots } from './send-slots.ts';
 
 export interface BatcherOptions {
   readonly channel: ChannelSpec;
@@ -21,6 +22,8 @@ export interface BatcherOptions {
   readonly maxPending: number;
   /** The partition that `channel` is, if it is one. */
   readonly partition?: number | undefined;
+  /** Shared with the other partitions; undefined: no further limit on the batches in flight. */
+  readonly slots?: SendSlots | undefined;
   /**
    * Publishes a message that was rejected because the channel has another number of partitions now, or that was queued
    * behind it. Called in order. Undefined: such messages are rejected.
@@ -116,9 +119,10 @@ export class Batcher {
     this.#isSendScheduled = false;
     this.#updateWriter();
     this.#rejectFenced();
-    while (this.#room > 0) {
-      const batch = this.#queue.shift();
-      if (batch === undefined) break;
+    const { slots } = this.#options;
+    while (this.#room > 0 && this.#queue.length > 0) {
+      if (slots !== undefined && !slots.take(this.#scheduleSend)) break;
+      const batch = this.#queue.shift() as Batch;
       this.#queuedSize -= batch.size;
       this.#call(batch);
     }
@@ -162,7 +166,10 @@ export class Batcher {
           if (error instanceof TickbusError && error.code === 'TICKBUS_FENCED') lease?.confirm();
         },
       )
-      .finally(this.#send);
+      .finally(() => {
+        this.#options.slots?.release();
+        this.#send();
+      });
   }
 
   #rerouteAll(batches: readonly Batch[], route: (message: Outgoing) => Promise<Published>): void {

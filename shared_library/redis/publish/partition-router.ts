@@ -6,10 +6,12 @@ import { TickbusError } from '../errors.ts';
 import type { Fence, FenceToken, Outgoing, Transport } from '../transport/port.ts';
 import type { Published } from './batch.ts';
 import { Batcher, type BatcherOptions } from './batcher.ts';
+import { SendSlots } from './send-slots.ts';
 
-export interface PartitionRouterOptions extends Omit<BatcherOptions, 'channel' | 'reroute' | 'partition'> {
+export interface PartitionRouterOptions
+  extends Omit<BatcherOptions, 'channel' | 'reroute' | 'partition' | 'slots'> {
   readonly channel: Channel;
-  readonly transport: Pick<Transport, 'publish' | 'head' | 'setPartitions'>;
+  readonly transport: Pick<Transport, 'publish' | 'head' | 'setPartitions' | 'byChannel'>;
 }
 
 /**
@@ -27,6 +29,8 @@ export class PartitionRouter {
   /** Those of former numbers that have not settled yet. */
   readonly #former = new Set<Batcher>();
   #count = 1;
+  /** Undefined on a cluster, where a partition must not wait for the node of another one. */
+  readonly #slots: SendSlots | undefined;
   /** Settles when messages can be routed; undefined: now. */
   #ready: Promise<void> | undefined;
   #isRecorded: boolean;
@@ -34,6 +38,7 @@ export class PartitionRouter {
   constructor(options: PartitionRouterOptions) {
     this.#options = options;
     const { partitions = 1 } = options.channel;
+    this.#slots = options.transport.byChannel === true ? undefined : new SendSlots();
     this.#isRecorded = options.lease !== undefined || partitions === 1;
     if (options.lease === undefined) this.#count = partitions;
   }
@@ -89,6 +94,7 @@ export class PartitionRouter {
         ...this.#options,
         channel: spec,
         partition: this.#count === 1 ? undefined : index,
+        slots: this.#count === 1 ? undefined : this.#slots,
         lease: lease && (this.#count === 1 ? lease : new PartitionFence(lease, index)),
         reroute: follows ? (rejected) => this.#reroute(rejected) : undefined,
       });

@@ -20,6 +20,10 @@ class NamespacedTransport implements Transport {
     this.#transport = transport;
   }
 
+  get byChannel() {
+    return this.#transport.byChannel === true;
+  }
+
   connect() {
     return this.#transport.connect();
   }
