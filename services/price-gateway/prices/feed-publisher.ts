@@ -1,5 +1,5 @@
-// Publishes prices and statuses while the gateway holds the lease. Publishing never throws, waits or retries: the next
-// price is newer than a retry.
+// Publishes prices and statuses while the gateway holds the lease. Publishing never throws or waits. A price that Redis
+// did not accept is published again before the next heartbeats, unless a newer one has replaced it.
 
 import { type FeedStatus, type InstrumentStatus, type Price, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
@@ -19,6 +19,11 @@ export interface FeedPublisherOptions {
 export class FeedPublisher {
   readonly #options: FeedPublisherOptions;
   readonly #inFlight = new Set<Promise<void>>();
+  /** By symbol, the newest price that was to be published, while a publish of it is in flight. */
+  readonly #newest = new Map<string, Price>();
+  /** By symbol, the newest price if Redis did not accept it, for example while the node of a partition fails over. */
+  readonly #missing = new Map<string, Price>();
+  #isRepublishing = false;
   #problem: string | undefined;
 
   constructor(options: FeedPublisherOptions) {
@@ -31,21 +36,21 @@ export class FeedPublisher {
   }
 
   publishPrice(price: Price): void {
-    const { publisher, counters } = this.#options;
-    this.#send(async () => {
-      await publisher.publish(CHANNELS.PRICE_DATA, price);
-      counters.published++;
-    });
+    this.#missing.delete(price.symbol);
+    this.#newest.set(price.symbol, price);
+    void this.#send(() => this.#publishPrice(price));
   }
 
+  /** A heartbeat confirms all prices, so the missing ones are published first. */
   publishFeedStatus(status: FeedStatus): void {
-    this.#send(() => this.#options.publisher.publish(CHANNELS.FEED_STATUS, truncateDetail(status)));
+    if (this.#missing.size > 0 && !this.#isRepublishing) void this.#republish();
+    void this.#send(() => this.#options.publisher.publish(CHANNELS.FEED_STATUS, truncateDetail(status)));
   }
 
   /** `unsubscribed` is the last status of an instrument: Redis then stores no status for the instrument. */
   publishInstrumentStatus(status: InstrumentStatus): void {
     const options = { endsKey: status.state === 'unsubscribed' };
-    this.#send(() =>
+    void this.#send(() =>
       this.#options.publisher.publish(CHANNELS.INSTRUMENT_STATUS, truncateDetail(status), options),
     );
   }
@@ -55,8 +60,41 @@ export class FeedPublisher {
     await Promise.all(this.#inFlight);
   }
 
-  #send(publish: () => Promise<unknown>): void {
-    if (!this.#options.holdsLease()) return this.#options.counters.countFailure('TICKBUS_FENCED');
+  async #publishPrice(price: Price): Promise<void> {
+    const { publisher, counters } = this.#options;
+    try {
+      await publisher.publish(CHANNELS.PRICE_DATA, price);
+      counters.published++;
+    } catch (error) {
+      if (isRefused(error) && this.#newest.get(price.symbol) === price)
+        this.#missing.set(price.symbol, price);
+      throw error;
+    } finally {
+      if (this.#newest.get(price.symbol) === price) this.#newest.delete(price.symbol);
+    }
+  }
+
+  /** In chunks, until none is missing or Redis rejects one again. */
+  async #republish(): Promise<void> {
+    this.#isRepublishing = true;
+    for (let isAccepted = true; isAccepted && this.#missing.size > 0; ) {
+      const chunk = [...this.#missing.values()].slice(0, MAX_CHUNK);
+      for (const price of chunk) {
+        this.#missing.delete(price.symbol);
+        this.#newest.set(price.symbol, price);
+      }
+      await Promise.all(chunk.map((price) => this.#send(() => this.#publishPrice(price))));
+      isAccepted = chunk.every(({ symbol }) => !this.#missing.has(symbol));
+    }
+    this.#isRepublishing = false;
+  }
+
+  #send(publish: () => Promise<unknown>): Promise<void> {
+    const { counters, holdsLease } = this.#options;
+    if (!holdsLease()) {
+      counters.countFailure('TICKBUS_FENCED');
+      return Promise.resolve();
+    }
     const sent: Promise<void> = publish()
       .then(
         () => {
@@ -66,6 +104,7 @@ export class FeedPublisher {
       )
       .finally(() => this.#inFlight.delete(sent));
     this.#inFlight.add(sent);
+    return sent;
   }
 
   #fail(error: unknown): void {
@@ -76,6 +115,14 @@ export class FeedPublisher {
     if (code !== 'TICKBUS_INVALID_MESSAGE' && code !== 'TICKBUS_FENCED') this.#problem = String(error);
     warnings.warn(code, { code, reason: String(error) }, 'Publish failed.');
   }
+}
+
+/** The number of missing prices that are published again at once. */
+const MAX_CHUNK = 200;
+
+/** Whether the same price may be accepted later. */
+function isRefused(error: unknown): boolean {
+  return error instanceof TickbusError && (error.retryable || error.code === 'TICKBUS_FENCED');
 }
 
 /** Maximum characters of a detail in the channel schemas. */

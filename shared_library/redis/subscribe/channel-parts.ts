@@ -259,7 +259,7 @@ export class ChannelParts {
   /** Called with each answer after which nothing is missing. */
   #follow(): void {
     const was = this.#count;
-    if (!this.#isChanging) return;
+    if (!this.#isChanging || this.mode === 'closed') return;
     const open = [...this.#partitions.values()];
     const unfinished = open.filter(({ partitions = was }) => partitions === was);
     for (const { reader } of unfinished) reader.checkHead();

@@ -226,8 +226,8 @@ export class SubscribedChannels {
   }
 
   /** A failure is reported, not thrown. A lost link leads to a retry on the next connection. */
-  #start({ channel, parts }: SubscribedChannel, part = channel.name): void {
-    const started = part === channel.name ? parts.start() : parts.startPart(part);
+  #start({ channel, parts }: SubscribedChannel, part?: string): void {
+    const started = part === undefined ? parts.start() : parts.startPart(part);
     started.catch((error: TickbusError) => {
       if (error.code === 'TICKBUS_NOT_CONNECTED' || !this.#isListening) return;
       this.#reports.status({ type: 'recovery_failed', channel: channel.name, error });
