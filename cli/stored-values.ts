@@ -1,6 +1,7 @@
 // Stored last values of a `state` channel, with their age by the server clock.
 
 import type { Channel, Envelope, RedisConnection } from 'tickbus';
+import { readStored } from './partitions.ts';
 import { readFrame } from './wire-message.ts';
 
 export interface StoredValue {
@@ -16,14 +17,17 @@ export async function readStoredValues(
   channel: Channel,
 ): Promise<StoredValue[]> {
   await subscribing.connect();
-  const { at: now, entries } = await subscribing.read(channel);
-  return entries
-    .map((frame) => readFrame(channel.name, frame).envelope)
-    .filter((envelope) => envelope !== undefined)
-    .map((envelope) => ({
-      key: channel.keyOf(envelope.data) ?? '',
-      envelope,
-      ageMs: Math.max(0, now - (envelope.at ?? envelope.timestamp)),
-    }))
+  const states = await readStored(subscribing, channel);
+  return states
+    .flatMap(({ at: now, entries }) =>
+      entries
+        .map((frame) => readFrame(channel.name, frame).envelope)
+        .filter((envelope) => envelope !== undefined)
+        .map((envelope) => ({
+          key: channel.keyOf(envelope.data) ?? '',
+          envelope,
+          ageMs: Math.max(0, now - (envelope.at ?? envelope.timestamp)),
+        })),
+    )
     .sort((a, b) => (a.key < b.key ? -1 : 1));
 }

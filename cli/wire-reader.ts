@@ -2,8 +2,9 @@
 
 import type { RedisConnection, SubscriberStatus } from 'tickbus';
 import { RedisSubscriber } from 'tickbus/subscriber';
-import { bundledChannel, wireChannel } from './channel-lookup.ts';
+import { bundledChannel, type WireChannel, wireChannel } from './channel-lookup.ts';
 import type { Context } from './context.ts';
+import { recordedPartitions } from './partitions.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface WireReader {
@@ -33,7 +34,7 @@ export async function readWire(
   });
   // Prevents an unhandled rejection: `failed` can reject before a caller awaits it.
   failed.catch(() => {});
-  await subscribeAll(connection, names, onFrame);
+  await subscribeAll(context, connection, names, onFrame);
   for (const channel of names.map(bundledChannel)) {
     // The callback does nothing: the tap only makes the subscriber check the sequence numbers.
     if (channel !== undefined) subscriber.tap(channel, () => {});
@@ -42,15 +43,34 @@ export async function readWire(
   return { failed };
 }
 
+/** Interval at which the number of partitions of each channel is read again. */
+const FOLLOW_MS = 1_000;
+
+/** Subscribes to each channel and its partitions, and to further partitions when their number changes. */
 async function subscribeAll(
+  context: Context,
   { subscribing }: RedisConnection,
   names: readonly string[],
   onFrame: (channel: string, frame: Uint8Array) => void,
 ): Promise<void> {
   await subscribing.connect();
-  const subscribe = (name: string) =>
-    subscribing.subscribe(wireChannel(name), (frame) => onFrame(name, frame));
-  await Promise.all(names.map(subscribe));
+  const subscribed = new Set<string>();
+  const subscribe = async (name: string, channels: readonly WireChannel[]) => {
+    const added = channels.filter((channel) => !subscribed.has(channel.name));
+    for (const channel of added) subscribed.add(channel.name);
+    await Promise.all(
+      added.map((channel) => subscribing.subscribe(channel, (frame) => onFrame(name, frame))),
+    );
+  };
+  const follow = async (name: string) =>
+    subscribe(name, await recordedPartitions(subscribing, wireChannel(name)));
+  await Promise.all(names.map((name) => subscribe(name, [wireChannel(name)])));
+  await Promise.all(names.map(follow));
+  const timer = setInterval(() => {
+    // While the link is down, the subscriber of this command reports it.
+    for (const name of names) follow(name).catch(() => {});
+  }, FOLLOW_MS);
+  context.closing({ [Symbol.asyncDispose]: async () => clearInterval(timer) });
 }
 
 function report(status: SubscriberStatus, terminal: Terminal): void {

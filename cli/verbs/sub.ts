@@ -5,6 +5,7 @@ import { bundledChannel, bundledNames, chosenNames, hintFor, wireChannel } from 
 import type { Context } from '../context.ts';
 import { type FilterOptions, filterFrom } from '../filters.ts';
 import { list } from '../option-parsers.ts';
+import { readStored } from '../partitions.ts';
 import { addStopOptions, StopCondition, type StopOptions } from '../stop-condition.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { jsonLine, prettyLine, readFrame, readFrames, type WireMessage } from '../wire-message.ts';
@@ -75,8 +76,8 @@ async function readSnapshot(
     // A channel without a definition can be of kind `state` or `event`. Both kinds store messages, so both are read.
     const kinds = channel.kind === 'plain' ? (['state', 'event'] as const) : [channel.kind];
     for (const kind of kinds) {
-      const { entries } = await subscribing.read({ ...channel, kind });
-      for (const frame of entries) take(readFrame(name, frame, true));
+      for (const { entries } of await readStored(subscribing, { ...channel, kind }))
+        for (const frame of entries) take(readFrame(name, frame, true));
     }
   }
 }

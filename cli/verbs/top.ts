@@ -2,12 +2,13 @@
 
 import { Option } from 'commander';
 import type { RedisConnection } from 'tickbus';
-import { type ChannelStats, partitionName, printable, RedisAdmin } from 'tickbus/admin';
+import { type ChannelStats, printable, RedisAdmin } from 'tickbus/admin';
 import { RedisSubscriber } from 'tickbus/subscriber';
-import { bundledChannel, bundledNames, wireChannel } from '../channel-lookup.ts';
+import { bundledChannel, bundledNames, type WireChannel, wireChannel } from '../channel-lookup.ts';
 import type { Context } from '../context.ts';
 import { duration as timeText } from '../duration-text.ts';
 import { duration } from '../option-parsers.ts';
+import { partitionsOf } from '../partitions.ts';
 import { fittingTable } from '../table.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { after, unlessAborted } from '../waiting.ts';
@@ -125,25 +126,23 @@ class ChannelMeters {
   /** Also counts the messages of all partitions. Returns the statistics of the channels. */
   async listenToPartitions(admin: RedisAdmin): Promise<ChannelStats[]> {
     const stats = await admin.channels(this.names);
-    const added = stats.flatMap(({ channel, partitions = 1 }) =>
-      partitions === 1
-        ? []
-        : Array.from({ length: partitions }, (_, index) => ({
-            channel,
-            name: partitionName(channel, index, partitions),
-          })).filter(({ name }) => !this.#partitions.has(name)),
-    );
-    if (added.length === 0) return stats;
-    await Promise.all(added.map(({ channel, name }) => this.#listenToPartition(channel, name)));
+    let isAdded = false;
+    for (const { channel, partitions } of stats) {
+      const added = partitionsOf(wireChannel(channel), partitions).filter(
+        ({ name }) => !this.#partitions.has(name),
+      );
+      await Promise.all(added.map((partition) => this.#listenToPartition(channel, partition)));
+      isAdded ||= added.length > 0;
+    }
+    if (!isAdded) return stats;
     // The connection of this command is one of the subscribers now.
     return admin.channels(this.names);
   }
 
-  async #listenToPartition(channel: string, name: string): Promise<void> {
+  async #listenToPartition(channel: string, partition: WireChannel): Promise<void> {
     const meter = this.#meters.get(channel);
-    const partition = { ...wireChannel(channel), name };
     await this.#connection.subscribing.subscribe(partition, (frame) => meter?.count(frame));
-    this.#partitions.add(name);
+    this.#partitions.add(partition.name);
   }
 
   /** Rates since the last call. */

@@ -13,7 +13,7 @@ import {
 } from './transport/redis/admin/inspector.ts';
 import type { CommandStates, UserPermissions } from './transport/redis/admin/permissions.ts';
 
-export { partitionName } from './channel/partitions.ts';
+export { parsePartitionName, partitionName } from './channel/partitions.ts';
 export { printable } from './runtime/printable.ts';
 export type { ChannelStats, ClockReport, ServerReport } from './transport/redis/admin/inspector.ts';
 export type {

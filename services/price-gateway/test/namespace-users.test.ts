@@ -15,7 +15,7 @@ import { as, USER_NAMES, USER_RULES } from './production-users.fixture.ts';
 
 const PAGE = await readFile(new URL('../../../docs/production.md', import.meta.url), 'utf8');
 /** The command of the page that makes the users of the namespace. */
-const [, SCRIPT = ''] = /^sed -E '(.*)' tickbus\.conf$/m.exec(PAGE) ?? [];
+const [, SCRIPT = ''] = /^sed -E '(.*user paper-.*)' tickbus\.conf$/m.exec(PAGE) ?? [];
 
 /** What the command makes of the users, without the word `user`. */
 function paperRules(): readonly string[] {

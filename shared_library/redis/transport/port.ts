@@ -61,7 +61,8 @@ export interface Transport {
   /**
    * Records the number of partitions of a channel, in the head of the channel itself or of one of its partitions. If
    * the number changes, a new epoch begins and all stored messages are deleted. Later publishes for another number are
-   * rejected, also those of an exclusive writer.
+   * rejected, also those of an exclusive writer. The writer of the caller's own lease continues in another epoch.
+   * A call whose outcome is unknown can be repeated.
    *
    * @param token the token of the lease of `channel`, if the caller holds it. If another process holds it, the call
    *   rejects with FENCED

@@ -5,8 +5,8 @@ import type { ChannelSpec } from '../../channel/channel.ts';
 /** The keys of a channel. The hash tag is the name of the channel, so in a cluster they are in its slot. */
 export interface ChannelKeys {
   /**
-   * A hash with the position, branch (see `LUA_BRANCH`), lease record and batch marks (see `MARK_COUNT`) of the
-   * channel.
+   * A hash with the position, branch (see `LUA_BRANCH`), lease record, batch marks (see `MARK_COUNT`) and number of
+   * partitions of the channel.
    */
   readonly head: string;
   /** A hash with the last value of each key (kind `state`). */
