@@ -120,9 +120,11 @@ export class FeedPublisher {
 /** The number of missing prices that are published again at once. */
 const MAX_CHUNK = 200;
 
-/** Whether the same price may be accepted later. */
+const FINAL: readonly string[] = ['TICKBUS_INVALID_MESSAGE', 'TICKBUS_LIMIT_EXCEEDED', 'TICKBUS_CLOSED'];
+
+/** Whether the same price may be accepted later. To publish a price twice does no harm. */
 function isRefused(error: unknown): boolean {
-  return error instanceof TickbusError && (error.retryable || error.code === 'TICKBUS_FENCED');
+  return error instanceof TickbusError && !FINAL.includes(error.code);
 }
 
 /** Maximum characters of a detail in the channel schemas. */

@@ -16,23 +16,9 @@ import {
   isUsableName,
   NAME_ADVICE,
 } from './definition-checks.ts';
+import type { ChannelKind, Framing, MessageSchemas } from './kinds.ts';
 
-/**
- * The delivery guarantee of a channel.
- *
- * - `state`: the newest value of each key matters. A late joiner starts with the last value of every key.
- * - `event`: every message matters. An optional bounded history on the server repairs short gaps.
- * - `command`: every message matters until it expires. Never redelivered.
- * - `plain`: bare Redis pub/sub without sequence numbers. Gaps cannot be detected.
- */
-export type ChannelKind = 'state' | 'event' | 'command' | 'plain';
-
-/**
- * What plain Redis clients receive: single messages (`message`), or batches of them as a JSON array (`batch`). Tickbus
- * subscribers decode both, whatever their own channel definition says. On a channel without plain clients, tickbus
- * subscribers may receive batches with either framing.
- */
-export type Framing = 'message' | 'batch';
+export type { ChannelKind, Framing, MessageSchemas } from './kinds.ts';
 
 /** The part of a channel that a transport uses. */
 export interface ChannelSpec {
@@ -49,9 +35,6 @@ export interface ChannelSpec {
    */
   readonly layout?: number;
 }
-
-/** Schemas by message type: any Standard Schema (zod, valibot, arktype, ...) that validates synchronously. */
-export type MessageSchemas = Readonly<Record<string, StandardSchemaV1>>;
 
 /**
  * A channel with the message types `M`. `D` is the `defaultType`, if it was given. Otherwise the default is the first

@@ -2,7 +2,7 @@
 
 import { TickbusError } from '../errors.ts';
 import { printable } from '../runtime/printable.ts';
-import type { ChannelKind, Framing, MessageSchemas } from './channel.ts';
+import type { ChannelKind, Framing, MessageSchemas } from './kinds.ts';
 import { MAX_PARTITIONS, parsePartitionName } from './partitions.ts';
 
 const MAX_HISTORY = 100_000;

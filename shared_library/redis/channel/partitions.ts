@@ -2,7 +2,6 @@
 
 import { TickbusError } from '../errors.ts';
 import { crc16 } from '../runtime/crc16.ts';
-import type { Channel, ChannelSpec } from './channel.ts';
 
 /** Maximum number of partitions of a channel. An exclusive writer has a connection for each. */
 export const MAX_PARTITIONS = 256;
@@ -24,48 +23,6 @@ export function parsePartitionName(
   return { channel, index: Number(index), partitions: Number(partitions) };
 }
 
-const known = new WeakMap<ChannelSpec, Map<number, readonly ChannelSpec[]>>();
-
-/** The specs of the partitions of a channel; the channel itself if it has one. Specs are created once. */
-export function partitionSpecs(channel: ChannelSpec, partitions: number): readonly ChannelSpec[] {
-  if (partitions === 1) return [channel];
-  const layouts = known.get(channel) ?? new Map<number, readonly ChannelSpec[]>();
-  known.set(channel, layouts);
-  let specs = layouts.get(partitions);
-  if (specs === undefined) {
-    const { name, kind, history, framing = 'message' } = channel;
-    specs = Array.from({ length: partitions }, (_, index) =>
-      Object.freeze({
-        name: partitionName(name, index, partitions),
-        kind,
-        history,
-        framing,
-        layout: partitions,
-      }),
-    );
-    layouts.set(partitions, specs);
-  }
-  return specs;
-}
-
-/** A partition as a channel: the same messages, under its own name. */
-export function partitionChannel(channel: Channel, index: number, partitions: number): Channel {
-  const { messages, defaultType, expiresInMs, gateway, maxQuietMs, keyed, framing } = channel;
-  const spec = { ...(partitionSpecs(channel, partitions)[index] as ChannelSpec), framing };
-  return {
-    ...spec,
-    messages,
-    defaultType,
-    expiresInMs,
-    gateway,
-    maxQuietMs,
-    keyed,
-    partitions,
-    keyOf: (data) => channel.keyOf(data),
-    toString: () => spec.name,
-  };
-}
-
 /** The partition of a key. Messages without a key are in partition 0. */
 export function partitionOf(key: string | undefined, partitions: number): number {
   return key === undefined || partitions === 1 ? 0 : crc16(key) % partitions;
@@ -76,7 +33,7 @@ export class PartitionsChangedError extends TickbusError {
   /** The number that the server has recorded. */
   readonly partitions: number;
 
-  constructor({ name, layout = 1 }: ChannelSpec, partitions: number) {
+  constructor({ name, layout = 1 }: { readonly name: string; readonly layout?: number }, partitions: number) {
     const channel = parsePartitionName(name)?.channel ?? name;
     const has = `has ${partitions} ${partitions === 1 ? 'partition' : 'partitions'} on the server`;
     const text =

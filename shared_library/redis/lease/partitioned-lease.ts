@@ -1,7 +1,7 @@
 // The lease of a channel that may have partitions: acquires the lease of each partition after that of the channel.
 
 import type { ChannelSpec } from '../channel/channel.ts';
-import { partitionSpecs } from '../channel/partitions.ts';
+import { partitionSpecs } from '../channel/partition-specs.ts';
 import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';

@@ -1,7 +1,8 @@
 // Routes the messages of one channel to the batchers of its partitions.
 
 import type { Channel } from '../channel/channel.ts';
-import { PartitionsChangedError, partitionOf, partitionSpecs } from '../channel/partitions.ts';
+import { partitionSpecs } from '../channel/partition-specs.ts';
+import { PartitionsChangedError, partitionOf } from '../channel/partitions.ts';
 import { TickbusError } from '../errors.ts';
 import type { Fence, FenceToken, Outgoing, Transport } from '../transport/port.ts';
 import type { Published } from './batch.ts';

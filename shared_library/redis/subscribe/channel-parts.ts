@@ -1,7 +1,8 @@
 // The parts of a channel that a subscriber reads: the channel itself, and those of its partitions that are needed.
 
 import type { Channel } from '../channel/channel.ts';
-import { partitionChannel, partitionOf } from '../channel/partitions.ts';
+import { partitionChannel } from '../channel/partition-specs.ts';
+import { partitionOf } from '../channel/partitions.ts';
 import type { TickbusError } from '../errors.ts';
 import type { LatestValues, LatestValuesOptions } from '../freshness/latest-values.ts';
 import type { Clock } from '../runtime/clock.ts';

@@ -5,7 +5,7 @@ import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { silentLogger as logger } from '@tickbus/test-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RedisAdmin } from '../../admin.ts';
-import { partitionSpecs } from '../../channel/partitions.ts';
+import { partitionSpecs } from '../../channel/partition-specs.ts';
 import { RedisConnection } from '../../connection.ts';
 import { CHANNELS } from '../../constants.ts';
 import { RedisPublisher } from '../../publisher.ts';

@@ -1,0 +1,23 @@
+// What a channel definition consists of: the kind, the framing, and the schemas of the messages.
+
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+
+/**
+ * The delivery guarantee of a channel.
+ *
+ * - `state`: the newest value of each key matters. A late joiner starts with the last value of every key.
+ * - `event`: every message matters. An optional bounded history on the server repairs short gaps.
+ * - `command`: every message matters until it expires. Never redelivered.
+ * - `plain`: bare Redis pub/sub without sequence numbers. Gaps cannot be detected.
+ */
+export type ChannelKind = 'state' | 'event' | 'command' | 'plain';
+
+/**
+ * What plain Redis clients receive: single messages (`message`), or batches of them as a JSON array (`batch`). Tickbus
+ * subscribers decode both, whatever their own channel definition says. On a channel without plain clients, tickbus
+ * subscribers may receive batches with either framing.
+ */
+export type Framing = 'message' | 'batch';
+
+/** Schemas by message type: any Standard Schema (zod, valibot, arktype, ...) that validates synchronously. */
+export type MessageSchemas = Readonly<Record<string, StandardSchemaV1>>;
