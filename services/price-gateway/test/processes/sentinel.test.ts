@@ -41,10 +41,11 @@ beforeEach(async ({ onTestFailed }) => {
     toMaster: toMaster.filter((link) => !others.toMaster.includes(link)),
     toSentinels: toSentinels.filter((link) => !others.toSentinels.includes(link)),
   };
-  gateways = [active, testbed.spawnGateway()];
-  bot = testbed.spawnBot('AAPL', MAX_AGE_MS);
+  const standby = testbed.spawnGateway();
   // Until then, a gateway that loses its connection ends.
-  for (const { lines } of gateways) await lines.until(({ msg }) => msg === 'The gateway has started.');
+  await standby.lines.until(({ msg }) => msg === 'The gateway has started.');
+  gateways = [active, standby];
+  bot = testbed.spawnBot('AAPL', MAX_AGE_MS);
   await bot.nextLine('accepts');
   onTestFailed(() => {
     for (const { pid, lines } of [...gateways, bot])
