@@ -17,7 +17,7 @@ export interface Scenario {
    * - `short`: it waits for a short time. Other scenarios run at the same time only with `--quick`.
    * - `busy`: it waits for leases and reconnects, and publishes in between. `--quick` runs a few of these at a time,
    *   but not beside scenarios with time limits.
-   * - `failover`: it waits until several servers have agreed on a new master. A few of these always run at the same time.
+   * - `failover`: it waits until servers have agreed on a new master. A few of these always run at the same time.
    */
   readonly waits?: 'long' | 'short' | 'busy' | 'failover';
   /** Whether it measures the heap while it waits, so that it needs a separate process even with `--quick`. */

@@ -17,7 +17,7 @@ const LAG_MS = 300;
 const OUTAGE_MS = 500;
 
 /** How soon the channels of a failed master are live again. */
-export function failoverMs(nodeTimeoutMs: number): number {
+function failoverMs(nodeTimeoutMs: number): number {
   return 2 * nodeTimeoutMs + 3_000;
 }
 

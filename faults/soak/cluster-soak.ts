@@ -10,9 +10,9 @@ import { delay } from '../wait.ts';
 import { handOver, killHolder, type LeaseContest } from './lease-contest.ts';
 import type { SoakSetting } from './soak-setting.ts';
 
-const NODE_TIMEOUT_MS = 1_000;
+const NODE_TIMEOUT_MS = 2_000;
 /** Longer than the election of a replica. */
-const MAX_OUTAGE_MS = 4_000;
+const MAX_OUTAGE_MS = 6_000;
 const CLIENTS = 4;
 
 interface ClusterFaultTargets {
@@ -80,6 +80,7 @@ const FAULTS: readonly [ClusterFault, ...ClusterFault[]] = [
 const CHANNEL_NAMES = CHANNELS.map(({ name }) => name) as [string, ...string[]];
 
 export class ClusterSoak implements SoakSetting {
+  readonly mayRepeatLastValues = true;
   readonly ports = Array.from({ length: CLIENTS }, () => undefined);
   readonly #testbed: Testbed;
   readonly #proxied: ProxiedCluster;

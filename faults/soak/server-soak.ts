@@ -10,6 +10,7 @@ import type { SoakSetting } from './soak-setting.ts';
 const PROXIES = 4;
 
 export class ServerSoak implements SoakSetting {
+  readonly mayRepeatLastValues = false;
   readonly #testbed: Testbed;
   readonly #proxies: readonly TcpProxy[];
 

@@ -97,6 +97,7 @@ export class SoakRun {
     const faults: string[] = [];
     let figures = noFigures();
     try {
+      await this.#setting.heal();
       // The ledger of this round does not know the last values of the previous round.
       for (const channel of [TICKS, LEASED_TICKS])
         await testbed.commandFor(channel.name, 'DEL', `tickbus:{${channel}}:last`);
@@ -127,6 +128,7 @@ export class SoakRun {
     return this.#testbed.join(member, channel, {
       name,
       onMessage,
+      mayRepeatLastValues: this.#setting.mayRepeatLastValues,
       ...(isSlow ? { queueLimit: SLOW_QUEUE_LIMIT } : {}),
     });
   }

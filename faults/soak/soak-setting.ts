@@ -6,8 +6,10 @@ import type { LeaseContest } from './lease-contest.ts';
 export interface SoakSetting {
   /** The ports of the publishers and subscribers; undefined: the address of the testbed. */
   readonly ports: readonly (number | undefined)[];
+  /** Whether a server can take over that lacks messages, so that last values are given again. */
+  readonly mayRepeatLastValues: boolean;
   /** Injects a random fault. @returns its name */
   inject(random: Random, contest: LeaseContest): Promise<string>;
-  /** Ends the faults of the round. */
+  /** Ends all faults. Resolves when the servers work. */
   heal(): Promise<void>;
 }

@@ -132,7 +132,7 @@ export class Traffic<C extends Channel> implements AsyncDisposable {
 
   #record(channel: C): HistoryRecorder {
     const { name, kind } = channel;
-    const recorder = this.ledger.recordHandler(name, channel);
+    const recorder = this.ledger.recordHandler(name, channel, { mayRepeatLastValues: true });
     this.subscriber.subscribe(channel, recorder.onMessage, {
       name,
       ...(kind === 'state' ? { maxAgeMs: MAX_AGE_MS } : {}),
