@@ -108,9 +108,14 @@ export class LocalCluster implements AsyncDisposable {
 
   /** A replica of this master that is in sync. */
   async replicaOf(master: ClusterNode): Promise<ClusterNode> {
-    const lines = await this.#linesOf(master);
-    const line = lines.find(({ masterId, flags }) => masterId === master.id && !flags.includes('fail'));
-    return this.#byId(line?.id ?? '');
+    let replica = '';
+    await this.#until('the master had a replica', async () => {
+      const lines = await this.#linesOf(master);
+      const line = lines.find(({ masterId, flags }) => masterId === master.id && !flags.includes('fail'));
+      replica = line?.id ?? '';
+      return line !== undefined;
+    });
+    return this.#byId(replica);
   }
 
   /**
