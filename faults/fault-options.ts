@@ -1,8 +1,12 @@
 // Command-line options of `npm run faults`, `npm run soak` and `npm run fuzz`.
 
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 
 export interface FaultsOptions {
+  /** Whether to run the scenarios on clusters and Sentinel groups instead. */
+  readonly cluster: boolean;
+  /** Whether to run the long ones of these. Implies `cluster`. */
+  readonly long: boolean;
   readonly quick: boolean;
   readonly only: readonly string[];
   readonly seed: number;
@@ -13,6 +17,8 @@ export interface FaultsOptions {
 }
 
 export interface SoakOptions {
+  /** Whether to soak a cluster instead of a single server. */
+  readonly cluster: boolean;
   readonly minutes: number;
   readonly seed: number;
   readonly json: boolean;
@@ -31,10 +37,20 @@ export function parseFaultsOptions(argv: readonly string[]): FaultsOptions {
     'faults',
     'Injects faults into tickbus on a real Redis, and checks the history of every message.',
   )
+    .option(
+      '--cluster',
+      'run the scenarios on clusters and Sentinel groups instead, in less than a minute',
+      false,
+    )
+    .addOption(
+      new Option('--long', 'run the long scenarios on clusters instead')
+        .default(false)
+        .implies({ cluster: true }),
+    )
     .option('--quick', 'run in about a minute, with shorter waits and fewer messages', false)
     .option(
       '--only <name>',
-      'run one scenario by name or number, or a group (hostile); repeatable',
+      'run one scenario by name or number, or a group (hostile, cluster, sentinel); repeatable',
       (name: string, before: string[]) => [...before, name],
       [] as string[],
     )
@@ -51,7 +67,9 @@ export function parseSoakOptions(argv: readonly string[]): SoakOptions {
   const command = withCommonOptions(
     'soak',
     'Injects random faults on every kind of channel, and measures the growth of the heap.',
-  ).option('--minutes <number>', 'duration in minutes', positive, 3);
+  )
+    .option('--cluster', 'soak a cluster of three masters and three replicas', false)
+    .option('--minutes <number>', 'duration in minutes', positive, 3);
   return command.parse(argv, { from: 'user' }).opts<SoakOptions>();
 }
 

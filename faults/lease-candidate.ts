@@ -13,8 +13,8 @@ const EVERY_MS = 5;
 export interface LeaseCandidateOptions {
   /** The `sender` of its messages. Default `exclusive`. */
   readonly name?: string;
-  /** The port that lease and publisher connect to. Default: the port of the server. */
-  readonly port?: number;
+  /** The port that lease and publisher connect to. Default: the server or the group of the testbed. */
+  readonly port?: number | undefined;
   /** `user:password`. Default: none. */
   readonly credentials?: string;
   /** Default: that of the library. */
@@ -32,15 +32,9 @@ export class LeaseCandidate {
 
   /** The candidate is not started yet. */
   constructor(testbed: Testbed, channel: FaultChannel, options: LeaseCandidateOptions = {}) {
-    const {
-      name = 'exclusive',
-      port = testbed.redis.port,
-      credentials,
-      deadlineMs,
-      ttlMs = TTL_MS,
-    } = options;
+    const { name = 'exclusive', port, credentials, deadlineMs, ttlMs = TTL_MS } = options;
     const user = credentials === undefined ? '' : `${credentials}@`;
-    const url = `redis://${user}127.0.0.1:${port}/0`;
+    const url = testbed.urlOf(port).replace('://', `://${user}`);
     const { logger } = testbed;
     this.name = name;
     this.channel = channel;

@@ -5,15 +5,18 @@ import type { Scenario } from './scenario.ts';
 import { resultLine, type ScenarioResult, summarize, summaryLines } from './scenario-results.ts';
 import { runAll } from './scenario-runner.ts';
 import { SCENARIOS } from './scenarios/all.ts';
+import { FAILOVERS, LONG_FAILOVERS } from './scenarios/failovers.ts';
 
-const { quick, only, seed, json, list, floodSeconds } = parseFaultsOptions(process.argv.slice(2));
+const { cluster, long, quick, only, seed, json, list, floodSeconds } = parseFaultsOptions(
+  process.argv.slice(2),
+);
 /** With --json, only the JSON line goes to stdout. The progress goes to stderr. */
 const print = (text: string) => (json ? process.stderr : process.stdout).write(`${text}\n`);
 process.once('SIGINT', () => process.exit(130));
 process.once('SIGTERM', () => process.exit(143));
 
-const chosen =
-  only.length === 0 ? SCENARIOS : SCENARIOS.filter((scenario) => only.some((one) => matches(scenario, one)));
+const all = long ? LONG_FAILOVERS : cluster ? FAILOVERS : SCENARIOS;
+const chosen = only.length === 0 ? all : all.filter((scenario) => only.some((one) => matches(scenario, one)));
 if (list) {
   for (const scenario of chosen) print(description(scenario));
 } else if (chosen.length === 0) {

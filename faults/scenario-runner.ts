@@ -19,11 +19,14 @@ export interface RunnerOptions {
 
 /** With `--quick`, at most this many scenarios with `waits: 'busy'` run at the same time. */
 const BUSY_AT_ONCE = 4;
+/** At most this many scenarios with `waits: 'failover'` run at the same time. */
+const FAILOVERS_AT_ONCE = 3;
 
 /**
  * Runs the scenarios, in groups by their `waits`:
  *
  * - Without `quick`: `long` scenarios run in separate processes. Meanwhile, the others run one by one.
+ * - `failover` scenarios run a few at a time.
  * - With `quick`: first all `long` and `short` scenarios at the same time, then the `busy` ones a few at a time, then
  *   the rest one by one.
  *
@@ -45,7 +48,9 @@ export async function runAll(
   await Promise.all(beside.filter((one) => !separate.includes(one)).map(runHere));
   const busy = scenarios.filter(({ waits }) => options.quick && waits === 'busy');
   await runInOrder(busy, BUSY_AT_ONCE, runHere);
-  const rest = scenarios.filter((one) => !beside.includes(one) && !busy.includes(one));
+  const failovers = scenarios.filter(({ waits }) => waits === 'failover');
+  await runInOrder(failovers, FAILOVERS_AT_ONCE, runHere);
+  const rest = scenarios.filter((one) => ![beside, busy, failovers].some((group) => group.includes(one)));
   await runInOrder(rest, 1, runHere);
   await Promise.all(running);
   return scenarios.flatMap((scenario) => results.get(scenario) ?? []);

@@ -7,7 +7,7 @@ export interface Scenario {
   /** Number in the list of faults and a short name: `03-server-paused`. */
   readonly name: string;
   /** A group of scenarios, which `--only` accepts in place of a name. */
-  readonly group?: 'hostile';
+  readonly group?: 'hostile' | 'cluster' | 'sentinel';
   /** The expected result in one sentence. `run` throws if it is not met. */
   readonly expected: string;
   /**
@@ -17,14 +17,15 @@ export interface Scenario {
    * - `short`: it waits for a short time. Other scenarios run at the same time only with `--quick`.
    * - `busy`: it waits for leases and reconnects, and publishes in between. `--quick` runs a few of these at a time,
    *   but not beside scenarios with time limits.
+   * - `failover`: it waits until servers have agreed on a new master. A few of these always run at the same time.
    */
-  readonly waits?: 'long' | 'short' | 'busy';
+  readonly waits?: 'long' | 'short' | 'busy' | 'failover';
   /** Whether it measures the heap while it waits, so that it needs a separate process even with `--quick`. */
   readonly measuresHeap?: true;
   /** What `--quick` shortens; undefined: nothing. */
   readonly shortened?: string;
-  /** Options of the server. Default: without persistence. */
-  readonly server?: LocalRedisOptions;
+  /** Options of the server, or `none` if `run` starts its servers. Default: without persistence. */
+  readonly server?: LocalRedisOptions | 'none';
   /** Injects the fault. Afterwards `Testbed.checkHistory` checks the whole history. */
   readonly run: (testbed: Testbed) => Promise<void>;
 }

@@ -1,4 +1,4 @@
-// The server of a scenario and every proxy, connection, publisher and subscriber on it, closed together at the end.
+// The servers of a scenario and every proxy, connection, publisher and subscriber on it, closed together at the end.
 
 import { TcpProxy } from '@tickbus/fault-kit/proxy';
 import type { LocalRedis } from '@tickbus/local-redis';
@@ -18,28 +18,50 @@ let clientTemplate: ReturnType<typeof createClient> | undefined;
 
 const LOG_LINES = 50;
 
+/** A cluster, or a master with its replicas and sentinels. A single server is one, too. */
+export interface ServerGroup {
+  /** The address for clients. */
+  readonly url: string;
+  /** The server that serves this channel now. */
+  serverOf(channel: string): Promise<LocalRedis>;
+}
+
 export class ServerResources implements AsyncDisposable {
   readonly random: Random;
   /** The last lines that the library logged. */
   readonly log: string[] = [];
   readonly logger: Logger = this.#createLogger();
-  #redis: LocalRedis;
+  #redis: LocalRedis | undefined;
+  #group: ServerGroup | undefined;
   readonly #closers: (() => unknown)[] = [];
 
-  constructor(redis: LocalRedis, random: Random) {
+  constructor(redis: LocalRedis | undefined, random: Random) {
     this.#redis = redis;
     this.random = random;
-    this.atEnd(() => redis[Symbol.asyncDispose]());
+    this.atEnd(() => redis?.[Symbol.asyncDispose]());
   }
 
-  /** The server that new resources and commands use. */
+  /** The server that new resources and commands use. @throws Error on a group of servers */
   get redis(): LocalRedis {
+    if (this.#redis === undefined) throw new Error('The scenario has no single server.');
     return this.#redis;
   }
 
   /** From now on new resources and commands use `redis`, as after a failover. */
   moveTo(redis: LocalRedis): void {
     this.#redis = redis;
+  }
+
+  /** From now on new resources use this group, unless they name a port. */
+  moveToGroup(group: ServerGroup): void {
+    this.#redis = undefined;
+    this.#group = group;
+  }
+
+  /** The address of a local port. Default: the address of the server or the group. */
+  urlOf(port?: number): string {
+    if (port !== undefined) return `redis://127.0.0.1:${port}`;
+    return this.#group?.url ?? this.redis.url;
   }
 
   /** Calls `close` at the end, in reverse order of registration. @returns a function that cancels the registration */
@@ -59,16 +81,15 @@ export class ServerResources implements AsyncDisposable {
   }
 
   /** A separate connection, to observe the status of its links. */
-  connection(port = this.redis.port): RedisConnection {
-    const connection = new RedisConnection({ host: '127.0.0.1', port, logger: this.logger });
+  connection(port?: number): RedisConnection {
+    const connection = new RedisConnection({ url: this.urlOf(port), logger: this.logger });
     this.atEnd(() => connection.close());
     return connection;
   }
 
-  publisher(port = this.redis.port, options: Partial<RedisPublisherOptions> = {}): RedisPublisher {
+  publisher(port?: number, options: Partial<RedisPublisherOptions> = {}): RedisPublisher {
     const publisher = new RedisPublisher({
-      host: '127.0.0.1',
-      port,
+      url: this.urlOf(port),
       logger: this.logger,
       sender: 'faults',
       ...options,
@@ -78,8 +99,8 @@ export class ServerResources implements AsyncDisposable {
   }
 
   /** Creates a subscriber that does not listen yet. */
-  subscriber(port = this.redis.port): { subscriber: RedisSubscriber; statuses: StatusLog } {
-    const subscriber = new RedisSubscriber({ host: '127.0.0.1', port, logger: this.logger });
+  subscriber(port?: number): { subscriber: RedisSubscriber; statuses: StatusLog } {
+    const subscriber = new RedisSubscriber({ url: this.urlOf(port), logger: this.logger });
     this.atEnd(() => subscriber.close({ timeoutMs: 1_000 }));
     const statuses = new StatusLog();
     subscriber.on('status', statuses.add);
@@ -87,8 +108,16 @@ export class ServerResources implements AsyncDisposable {
   }
 
   /** Sends one command over a new connection of a plain client. */
-  async command(...command: string[]): Promise<unknown> {
-    const { host, port } = this.redis;
+  command(...command: string[]): Promise<unknown> {
+    return this.#send(this.redis, command);
+  }
+
+  /** As `command`, to the server that serves this channel. */
+  async commandFor(channel: string, ...command: string[]): Promise<unknown> {
+    return this.#send((await this.#group?.serverOf(channel)) ?? this.redis, command);
+  }
+
+  async #send({ host, port }: LocalRedis, command: string[]): Promise<unknown> {
     clientTemplate ??= createClient();
     const client = clientTemplate.duplicate({ socket: { host, port, reconnectStrategy: false } });
     client.on('error', () => {});

@@ -4,6 +4,8 @@ import { addFigures, noFigures } from '@tickbus/fault-kit/check';
 import { type HeapSample, heapAfterGc, slopePerMinute } from '@tickbus/fault-kit/heap';
 import { Random } from '@tickbus/test-kit/random';
 import { parseSoakOptions } from './fault-options.ts';
+import { ClusterSoak } from './soak/cluster-soak.ts';
+import { ServerSoak } from './soak/server-soak.ts';
 import { DAMAGE, SoakRun } from './soak/soak-run.ts';
 import { Testbed } from './testbed.ts';
 
@@ -13,21 +15,22 @@ const MIN_MINUTES = 5;
 /** Share of the run whose samples are ignored, because caches and compiled code grow first. */
 const WARM_UP_SHARE = 0.25;
 
-const { minutes, seed, json } = parseSoakOptions(process.argv.slice(2));
+const { cluster, minutes, seed, json } = parseSoakOptions(process.argv.slice(2));
 /** With --json, only the JSON line goes to stdout. The progress goes to stderr. */
 const print = (text: string) => (json ? process.stderr : process.stdout).write(`${text}\n`);
 process.once('SIGINT', () => process.exit(130));
 process.once('SIGTERM', () => process.exit(143));
 
-print(`Soaking for ${minutes} minutes, seed ${seed}`);
+print(`Soaking ${cluster ? 'a cluster ' : ''}for ${minutes} minutes, seed ${seed}`);
 const random = new Random(seed);
 const testbed = await Testbed.open({
   random,
   quick: false,
   onWaiting: () => {},
-  server: { keepsData: true },
+  server: cluster ? 'none' : { keepsData: true },
 });
-const soak = await SoakRun.create(testbed);
+const setting = cluster ? await ClusterSoak.start(testbed) : await ServerSoak.start(testbed);
+const soak = await SoakRun.create(testbed, setting);
 const figures = noFigures();
 const faults: Record<string, number> = {};
 const samples: HeapSample[] = [];

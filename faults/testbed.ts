@@ -17,8 +17,8 @@ export interface TestbedOptions {
   readonly quick: boolean;
   readonly floodSeconds?: number | undefined;
   readonly onWaiting: () => void;
-  /** Default: a server without persistence. */
-  readonly server?: LocalRedisOptions | undefined;
+  /** `none`: the scenario starts its servers, and calls `moveToGroup`. Default: a server without persistence. */
+  readonly server?: LocalRedisOptions | 'none' | undefined;
 }
 
 /** A subscriber whose handler records its history. */
@@ -30,7 +30,7 @@ export interface RecordedSubscriber {
 }
 
 export interface RecordedSubscriberOptions extends HistoryOptions {
-  /** The port to connect to. Default: the port of the server. */
+  /** The port to connect to. Default: the server or the group. */
   readonly port?: number;
   readonly name?: string;
   /** Ignored on a `state` channel. Default 1,000,000. */
@@ -58,7 +58,10 @@ export class Testbed extends ServerResources {
   #detachers: (() => void)[] = [];
   #subscribers: RecordedSubscriber[] = [];
 
-  private constructor(redis: LocalRedis, { random, quick, floodSeconds, onWaiting }: TestbedOptions) {
+  private constructor(
+    redis: LocalRedis | undefined,
+    { random, quick, floodSeconds, onWaiting }: TestbedOptions,
+  ) {
     super(redis, random);
     this.#onWaiting = onWaiting;
     this.quick = quick;
@@ -66,7 +69,8 @@ export class Testbed extends ServerResources {
   }
 
   static async open(options: TestbedOptions): Promise<Testbed> {
-    return new Testbed(await startLocalRedis(options.server), options);
+    const redis = options.server === 'none' ? undefined : await startLocalRedis(options.server);
+    return new Testbed(redis, options);
   }
 
   /** The ledger of the current round. A scenario has one round, the soak has many. */
@@ -201,7 +205,8 @@ export class Testbed extends ServerResources {
   async #caughtUp({ channel, subscriber, recorder, statuses }: RecordedSubscriber): Promise<void> {
     const { name } = recorder.history;
     await eventually(`${name} has caught up with ${channel}`, async () => {
-      const head = (await this.command('HMGET', `tickbus:{${channel}}:head`, 'epoch', 'seq')) as string[];
+      const key = `tickbus:{${channel}}:head`;
+      const head = (await this.commandFor(channel.name, 'HMGET', key, 'epoch', 'seq')) as string[];
       const report = subscriber.status(channel);
       const { epoch = 0, seq = 0 } = report?.position ?? {};
       const isAtHead = epoch === Number(head[0] ?? 0) && seq === Number(head[1] ?? 0);

@@ -11,7 +11,7 @@ import type { HoldSettings } from './workers/hold.ts';
 export interface WorkerCandidateOptions {
   /** The `sender` of its messages. */
   readonly name: string;
-  /** The port to connect to. Default: the port of the server. */
+  /** The port to connect to. Default: the server or the group of the testbed. */
   readonly port?: number;
 }
 
@@ -38,9 +38,10 @@ export class WorkerCandidate {
   readonly #cancelKill: () => void;
 
   constructor(testbed: Testbed, channel: FaultChannel, options: WorkerCandidateOptions) {
-    const { name, port = testbed.redis.port } = options;
+    const { name, port } = options;
     const firstNumber = FIRST_NUMBER + workers++ * NUMBERS_PER_WORKER;
-    const settings: HoldSettings = { port, channel: channel.name, name, ttlMs: TTL_MS, firstNumber };
+    const url = testbed.urlOf(port);
+    const settings: HoldSettings = { url, channel: channel.name, name, ttlMs: TTL_MS, firstNumber };
     this.name = name;
     this.#testbed = testbed;
     this.#channel = channel;

@@ -35,7 +35,7 @@ export class OperatorCommands {
 
   constructor(testbed: Testbed, bot: string) {
     const url = urlOf('operator', testbed.redis.port);
-    const options = { url, host: undefined, port: undefined, sender: 'operator' };
+    const options = { url, sender: 'operator' };
     this.#publisher = testbed.publisher(undefined, options);
     this.#bot = bot;
     testbed.atEnd(() => this.stop());

@@ -108,7 +108,7 @@ export const withoutInfo: Scenario = {
   async run(testbed) {
     await allow(testbed, ...ALL, '-info');
     const url = `redis://${LIMITED}@127.0.0.1:${testbed.redis.port}/0`;
-    const publisher = testbed.publisher(undefined, { url, host: undefined, port: undefined });
+    const publisher = testbed.publisher(undefined, { url });
     const listeners = [await testbed.listen(FILLS), await testbed.listen(TICKS)];
     for (const { channel } of listeners) {
       let refusal: unknown;

@@ -1,8 +1,7 @@
 // The soak: two publishers without a lease, and two lease candidates for each leased channel. Each channel except CHAT
-// has a fast and a slow subscriber behind proxies. All of them stay open through all rounds.
+// has a fast and a slow subscriber. All of them stay open through all rounds.
 
 import { type Figures, noFigures } from '@tickbus/fault-kit/check';
-import type { TcpProxy } from '@tickbus/fault-kit/proxy';
 import type { Random } from '@tickbus/test-kit/random';
 import type { RedisPublisher } from 'tickbus';
 import {
@@ -20,7 +19,7 @@ import { LeaseCandidate, watchHolders } from '../lease-candidate.ts';
 import type { RecordedSubscriber, Testbed } from '../testbed.ts';
 import { delay, eventually } from '../wait.ts';
 import { holderOf, type LeaseContest } from './lease-contest.ts';
-import { FAULTS } from './soak-faults.ts';
+import type { SoakSetting } from './soak-setting.ts';
 
 export const DAMAGE = ['silent_lost', 'duplicates', 'out_of_order', 'made_up', 'inexact'] as const;
 
@@ -47,38 +46,32 @@ interface SoakSubscriber extends Pick<RecordedSubscriber, 'subscriber' | 'status
 
 export class SoakRun {
   readonly #testbed: Testbed;
-  readonly #proxies: readonly TcpProxy[];
+  readonly #setting: SoakSetting;
   readonly #publishers: readonly RedisPublisher[];
   readonly #contests: readonly LeaseContest[];
   readonly #subscribers: readonly SoakSubscriber[];
 
   private constructor(
     testbed: Testbed,
-    proxies: TcpProxy[],
+    setting: SoakSetting,
     publishers: RedisPublisher[],
     contests: LeaseContest[],
     members: SoakSubscriber[],
   ) {
     this.#testbed = testbed;
-    this.#proxies = proxies;
+    this.#setting = setting;
     this.#publishers = publishers;
     this.#contests = contests;
     this.#subscribers = members;
   }
 
-  static async create(testbed: Testbed): Promise<SoakRun> {
-    const proxies = [
-      await testbed.proxy(),
-      await testbed.proxy(),
-      await testbed.proxy(),
-      await testbed.proxy(),
-    ];
-    const ports = proxies.map(({ port }) => port);
+  static async create(testbed: Testbed, setting: SoakSetting): Promise<SoakRun> {
+    const { ports } = setting;
     const publishers = [testbed.publisher(), testbed.publisher(ports[0])];
     const contests: LeaseContest[] = [];
     for (const channel of LEASED) {
-      const first = await LeaseCandidate.join(testbed, channel, { name: 'first', port: Number(ports[3]) });
-      const second = await LeaseCandidate.join(testbed, channel, { name: 'second', port: Number(ports[0]) });
+      const first = await LeaseCandidate.join(testbed, channel, { name: 'first', port: ports[3] });
+      const second = await LeaseCandidate.join(testbed, channel, { name: 'second', port: ports[0] });
       watchHolders(testbed, [first, second]);
       contests.push({ channel, candidates: [first, second] });
     }
@@ -93,7 +86,7 @@ export class SoakRun {
         members.push({ subscriber, statuses, channel, isSlow });
       }
     }
-    return new SoakRun(testbed, proxies, publishers, contests, members);
+    return new SoakRun(testbed, setting, publishers, contests, members);
   }
 
   /** Sends while it injects faults, then heals, waits until all subscribers have caught up, and checks the history. */
@@ -104,8 +97,10 @@ export class SoakRun {
     const faults: string[] = [];
     let figures = noFigures();
     try {
+      await this.#setting.heal();
       // The ledger of this round does not know the last values of the previous round.
-      for (const channel of [TICKS, LEASED_TICKS]) await testbed.command('DEL', `tickbus:{${channel}}:last`);
+      for (const channel of [TICKS, LEASED_TICKS])
+        await testbed.commandFor(channel.name, 'DEL', `tickbus:{${channel}}:last`);
       for (const member of this.#subscribers) await this.#join(member, random.fork('handler'));
       const injecting = this.#injectFaults(random.fork('harm'), faults);
       await this.#sendUntil(injecting, random.fork('sending'));
@@ -133,6 +128,7 @@ export class SoakRun {
     return this.#testbed.join(member, channel, {
       name,
       onMessage,
+      mayRepeatLastValues: this.#setting.mayRepeatLastValues,
       ...(isSlow ? { queueLimit: SLOW_QUEUE_LIMIT } : {}),
     });
   }
@@ -140,14 +136,11 @@ export class SoakRun {
   async #injectFaults(random: Random, done: string[]): Promise<void> {
     await delay(random.int(50, 300));
     for (let left = random.int(1, 4); left > 0; left--) {
-      const fault = random.pick(FAULTS);
-      done.push(fault.name);
-      const proxy = this.#proxies[random.int(0, this.#proxies.length - 1)];
       const contest = random.pick(this.#contests as [LeaseContest, ...LeaseContest[]]);
-      if (proxy !== undefined) await fault.inject({ testbed: this.#testbed, proxy, contest, random });
+      done.push(await this.#setting.inject(random, contest));
       if (random.percent(50)) await delay(random.int(0, 500));
     }
-    for (const proxy of this.#proxies) proxy.heal();
+    await this.#setting.heal();
   }
 
   async #sendUntil(end: Promise<void>, random: Random): Promise<void> {

@@ -7,7 +7,7 @@ import { BY_NAME, type FaultChannel } from '../fault-channels.ts';
 import { onRequest, sendToParent, workerSettings } from './parent-channel.ts';
 
 export interface HoldSettings {
-  readonly port: number;
+  readonly url: string;
   readonly channel: string;
   readonly name: string;
   readonly ttlMs: number;
@@ -17,12 +17,11 @@ export interface HoldSettings {
 const BURST = 5;
 const EVERY_MS = 5;
 
-const { port, channel: channelName, name, ttlMs, firstNumber } = workerSettings<HoldSettings>();
+const { url, channel: channelName, name, ttlMs, firstNumber } = workerSettings<HoldSettings>();
 const channel = BY_NAME[channelName];
 if (channel === undefined) throw new Error(`No channel ${channelName}.`);
-const address = { host: '127.0.0.1', port };
-const lease = new RedisLease({ ...address, channel, ttlMs });
-const publisher = new RedisPublisher({ ...address, lease, sender: name });
+const lease = new RedisLease({ url, channel, ttlMs });
+const publisher = new RedisPublisher({ url, lease, sender: name });
 const ledger = new Ledger({ firstNumber });
 
 const gained = new Promise<void>((resolve) => {

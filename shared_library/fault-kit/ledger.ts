@@ -13,6 +13,11 @@ export interface HistoryOptions {
   keys?: readonly string[];
   /** Whether the handler may have gaps of cause `overflow`. Default true. */
   mayOverflow?: boolean;
+  /**
+   * Whether a `state` channel may give last values (`snapshot`) again, as it does after a failover that lost messages.
+   * A repeated one is not recorded. Default false.
+   */
+  mayRepeatLastValues?: boolean;
 }
 
 /** The fields of a handled message that the ledger records. */
@@ -92,12 +97,13 @@ export class HistoryRecorder {
   readonly history: HandlerHistory;
   readonly #channel: Channel;
   readonly #now: () => number;
+  readonly #mayRepeatLastValues: boolean;
   #waiting: { readonly matches: (history: HandlerHistory) => boolean; readonly done: () => void }[] = [];
 
   constructor(
     name: string,
     channel: Channel,
-    { keys, mayOverflow = true }: HistoryOptions,
+    { keys, mayOverflow = true, mayRepeatLastValues = false }: HistoryOptions,
     now: () => number,
   ) {
     const { name: channelName, kind } = channel;
@@ -105,6 +111,7 @@ export class HistoryRecorder {
     this.history = { name, channel: channelName, kind, keys, mayOverflow, ...nothing };
     this.#channel = channel;
     this.#now = now;
+    this.#mayRepeatLastValues = mayRepeatLastValues;
   }
 
   /** Expects every message published from now on. Call it after `startListening()` has resolved. */
@@ -119,7 +126,10 @@ export class HistoryRecorder {
 
   /** The message handler. */
   readonly onMessage = (message: HandledMessage): void => {
-    this.history.seen.push(this.#recordOf(message));
+    const record = this.#recordOf(message);
+    const isRepeated = record.snapshot && this.history.seen.some(({ n }) => n === record.n);
+    if (isRepeated && this.#mayRepeatLastValues) return;
+    this.history.seen.push(record);
     this.#resolveWaiting();
   };
 

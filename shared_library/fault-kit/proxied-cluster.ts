@@ -48,7 +48,13 @@ export class ProxiedCluster implements AsyncDisposable {
     }
   }
 
-  /** Ends every isolation. */
+  /** Its replicas receive nothing more from this node. Ends with `reunite`. */
+  lag(node: ClusterNode): void {
+    const own = this.#proxies[this.cluster.nodes.indexOf(node)];
+    for (const { source } of this.#proxies) own?.clients.cut(source);
+  }
+
+  /** Ends every isolation and lag. */
   reunite(): void {
     for (const { clients, bus } of this.#proxies) for (const proxy of [clients, bus]) proxy.heal();
   }

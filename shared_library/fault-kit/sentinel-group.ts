@@ -6,7 +6,9 @@ import type { Random } from '@tickbus/test-kit/random';
 import { type ProxiedLink, TcpProxy } from './proxy.ts';
 
 const TIMEOUT_MS = 30_000;
+const FAILOVER_TIMEOUT_MS = 6_000;
 const POLL_MS = 20;
+const REPLY_TIMEOUT_MS = 1_000;
 const HOST = '127.0.0.1';
 const REPLICAS = 2;
 const SENTINELS = 3;
@@ -73,7 +75,7 @@ export class SentinelGroup implements AsyncDisposable {
     const monitoring = [
       `sentinel monitor mymaster ${HOST} ${masterPort} 2`,
       `sentinel down-after-milliseconds mymaster ${downAfterMs}`,
-      'sentinel failover-timeout mymaster 6000',
+      `sentinel failover-timeout mymaster ${FAILOVER_TIMEOUT_MS}`,
       ...sentinelLines,
       ...(sentinelPassword === undefined
         ? []
@@ -113,11 +115,29 @@ export class SentinelGroup implements AsyncDisposable {
       for (const one of this.servers) {
         const votes = ports.filter((port) => port === one.proxy.port).length;
         if (votes * 2 <= SENTINELS || !matches(one)) continue;
-        const role = await one.server.answers('ROLE').catch(() => '');
+        // A paused server never replies.
+        const role = await Promise.race([
+          one.server.answers('ROLE').catch(() => ''),
+          sleep(REPLY_TIMEOUT_MS, ''),
+        ]);
         if (role.includes('master')) return one;
       }
       return undefined;
     });
+  }
+
+  /**
+   * Milliseconds by which the sentinels delayed the first failover, because none of them got a majority of the votes.
+   * They repeat such an election after two failover timeouts. On an idle machine that is rare.
+   */
+  async electionDelayMs(): Promise<number> {
+    const epochs = await Promise.all(
+      this.sentinels.map(async ({ server }) => {
+        const reply = await server.answers(...this.#login, `SENTINEL MASTER ${this.name}`);
+        return field(reply, 'config-epoch');
+      }),
+    );
+    return Math.max(0, ...epochs.map((epoch) => epoch - 1)) * 2 * FAILOVER_TIMEOUT_MS;
   }
 
   /** Resolves when both replicas of the master have everything that it had written at the time of the call. */

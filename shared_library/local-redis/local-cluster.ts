@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type NodeLine, parseNodeLines } from './cluster-nodes.ts';
 import { freePort, type LocalRedis, startLocalRedis } from './local-redis.ts';
+import { expectOk, type MoveStep, moveSlot } from './move-slot.ts';
 
 const SLOTS = 16_384;
 const UP_TIMEOUT_MS = 20_000;
@@ -79,15 +80,42 @@ export class LocalCluster implements AsyncDisposable {
 
   /** The master that serves the slot of a key or channel, by the newest view of the nodes that answer. */
   async ownerOf(name: string): Promise<ClusterNode> {
-    const slot = await this.slotOf(name);
-    return this.#ownerOf(slot);
+    return this.ownerOfSlot(await this.slotOf(name));
+  }
+
+  /** As `ownerOf`, for a slot. */
+  async ownerOfSlot(slot: number): Promise<ClusterNode> {
+    const views = await Promise.all(
+      this.nodes.map(async (node) => {
+        const [info, lines] = await Promise.all([
+          this.#ask(node, 'CLUSTER INFO').catch(() => ''),
+          this.#linesOf(node).catch(() => []),
+        ]);
+        return { epoch: Number(/cluster_current_epoch:(\d+)/.exec(info)?.[1] ?? -1), lines };
+      }),
+    );
+    views.sort((one, other) => other.epoch - one.epoch);
+    const owner = views[0]?.lines.find(({ ranges }) =>
+      ranges.some(([from, to]) => from <= slot && slot <= to),
+    );
+    return this.#byId(owner?.id ?? '');
+  }
+
+  /** The slots that this node serves by its own view, as ranges of the first and the last slot. */
+  async rangesOf(node: ClusterNode): Promise<NodeLine['ranges']> {
+    return (await this.#linesOf(node)).find(({ id }) => id === node.id)?.ranges ?? [];
   }
 
   /** A replica of this master that is in sync. */
   async replicaOf(master: ClusterNode): Promise<ClusterNode> {
-    const lines = await this.#linesOf(master);
-    const line = lines.find(({ masterId, flags }) => masterId === master.id && !flags.includes('fail'));
-    return this.#byId(line?.id ?? '');
+    let replica = '';
+    await this.#until('the master had a replica', async () => {
+      const lines = await this.#linesOf(master);
+      const line = lines.find(({ masterId, flags }) => masterId === master.id && !flags.includes('fail'));
+      replica = line?.id ?? '';
+      return line !== undefined;
+    });
+    return this.#byId(replica);
   }
 
   /**
@@ -96,7 +124,7 @@ export class LocalCluster implements AsyncDisposable {
    */
   async failover(master: ClusterNode): Promise<ClusterNode> {
     const replica = await this.replicaOf(master);
-    await this.#expectOk(replica, 'CLUSTER FAILOVER');
+    await expectOk(replica, 'CLUSTER FAILOVER');
     await this.#until('the failover was complete', async () => {
       const line = (await this.#linesOf(replica)).find(({ id }) => id === replica.id);
       return line?.flags.includes('master') === true && line.ranges.length > 0;
@@ -104,31 +132,15 @@ export class LocalCluster implements AsyncDisposable {
     return replica;
   }
 
-  /**
-   * Moves the slot of a key or channel to another master, as `redis-cli --cluster reshard` does.
-   *
-   * @param onStep called after each step: the two nodes are prepared, one key was moved, all keys were moved
-   */
-  async migrate(
-    name: string,
-    to: ClusterNode,
-    onStep: (step: 'prepared' | 'key' | 'keys') => Promise<void> = async () => {},
-  ): Promise<void> {
+  /** Moves the slot of a key or channel to another master. */
+  async migrate(name: string, to: ClusterNode, onStep?: (step: MoveStep) => Promise<void>): Promise<void> {
     const slot = await this.slotOf(name);
-    const from = await this.#ownerOf(slot);
-    await this.#expectOk(to, `CLUSTER SETSLOT ${slot} IMPORTING ${from.id}`);
-    await this.#expectOk(from, `CLUSTER SETSLOT ${slot} MIGRATING ${to.id}`);
-    await onStep('prepared');
-    for (;;) {
-      const reply = await from.server.answers(`CLUSTER GETKEYSINSLOT ${slot} 1`);
-      const key = /^\*1\r\n\$\d+\r\n(.*)\r\n/s.exec(reply)?.[1];
-      if (key === undefined) break;
-      await this.#expectOk(from, `MIGRATE 127.0.0.1 ${to.server.port} "${key}" 0 5000`);
-      await onStep('key');
-    }
-    await onStep('keys');
-    await this.#expectOk(to, `CLUSTER SETSLOT ${slot} NODE ${to.id}`);
-    await this.#expectOk(from, `CLUSTER SETSLOT ${slot} NODE ${to.id}`);
+    await moveSlot(slot, await this.ownerOfSlot(slot), to, onStep);
+  }
+
+  /** Moves slots from one master to another, one after the other. */
+  async migrateSlots(slots: readonly number[], from: ClusterNode, to: ClusterNode): Promise<void> {
+    for (const slot of slots) await moveSlot(slot, from, to);
   }
 
   /** Resolves when another node than `former` serves the slot of this name. */
@@ -136,7 +148,7 @@ export class LocalCluster implements AsyncDisposable {
     const slot = await this.slotOf(name);
     let owner = former;
     await this.#until('another node took over', async () => {
-      owner = await this.#ownerOf(slot);
+      owner = await this.ownerOfSlot(slot);
       return owner !== former;
     });
     return owner;
@@ -182,16 +194,16 @@ export class LocalCluster implements AsyncDisposable {
     const [first] = this.nodes as [ClusterNode];
     const perMaster = Math.ceil(SLOTS / masters);
     await Promise.all(
-      this.nodes.map((node, index) => this.#expectOk(node, `CLUSTER SET-CONFIG-EPOCH ${index + 1}`)),
+      this.nodes.map((node, index) => expectOk(node, `CLUSTER SET-CONFIG-EPOCH ${index + 1}`)),
     );
     await Promise.all(
       this.nodes.slice(0, masters).map((node, index) => {
         const last = Math.min(SLOTS, (index + 1) * perMaster) - 1;
-        return this.#expectOk(node, `CLUSTER ADDSLOTSRANGE ${index * perMaster} ${last}`);
+        return expectOk(node, `CLUSTER ADDSLOTSRANGE ${index * perMaster} ${last}`);
       }),
     );
     for (const { port, busPort } of this.nodes.slice(1))
-      await this.#expectOk(first, `CLUSTER MEET 127.0.0.1 ${port} ${busPort}`);
+      await expectOk(first, `CLUSTER MEET 127.0.0.1 ${port} ${busPort}`);
     await this.#until('every node knew the others', async () => {
       const views = await Promise.all(this.nodes.map((node) => this.#linesOf(node)));
       const isKnown = ({ flags }: NodeLine) => !flags.includes('handshake');
@@ -199,7 +211,7 @@ export class LocalCluster implements AsyncDisposable {
     });
     const copies = this.nodes.slice(masters);
     for (const [index, node] of copies.entries())
-      await this.#expectOk(node, `CLUSTER REPLICATE ${this.nodes[index % masters]?.id}`);
+      await expectOk(node, `CLUSTER REPLICATE ${this.nodes[index % masters]?.id}`);
     await this.untilOk();
     await Promise.all(copies.map((node) => this.untilInSync(node)));
     await this.#until('every node saw the replicas', async () => {
@@ -208,23 +220,6 @@ export class LocalCluster implements AsyncDisposable {
         lines.filter(({ flags }) => flags.includes('slave')).length;
       return views.every((lines) => countReplicas(lines) === masters * replicas);
     });
-  }
-
-  async #ownerOf(slot: number): Promise<ClusterNode> {
-    const views = await Promise.all(
-      this.nodes.map(async (node) => {
-        const [info, lines] = await Promise.all([
-          this.#ask(node, 'CLUSTER INFO').catch(() => ''),
-          this.#linesOf(node).catch(() => []),
-        ]);
-        return { epoch: Number(/cluster_current_epoch:(\d+)/.exec(info)?.[1] ?? -1), lines };
-      }),
-    );
-    views.sort((one, other) => other.epoch - one.epoch);
-    const owner = views[0]?.lines.find(({ ranges }) =>
-      ranges.some(([from, to]) => from <= slot && slot <= to),
-    );
-    return this.#byId(owner?.id ?? '');
   }
 
   #byId(wanted: string): ClusterNode {
@@ -250,12 +245,6 @@ export class LocalCluster implements AsyncDisposable {
       throw new Error(`The server on port ${server.port} did not answer.`);
     });
     return Promise.race([server.answers(command), late]);
-  }
-
-  async #expectOk(node: ClusterNode, command: string): Promise<void> {
-    const reply = await node.server.answers(command);
-    if (!reply.startsWith('+'))
-      throw new Error(`The server on port ${node.server.port} replied to ${command}: ${reply}`);
   }
 
   async #until(event: string, holds: () => Promise<boolean>): Promise<void> {

@@ -52,3 +52,24 @@ it('a message that the handler did not record is a silent loss', async () => {
   await recorder.until(({ seen }) => seen.length === 2);
   expect(checkHistory(ledger.sent, ledger.histories).figures.silent_lost).toBe(1);
 });
+
+it.each([
+  [false, [1, 2, 1]],
+  [true, [1, 2]],
+])(
+  'records a last value that is given again, unless that is allowed (%s)',
+  (mayRepeatLastValues, recorded) => {
+    const { history, onMessage } = new Ledger().recordHandler('bot', FILLS, { mayRepeatLastValues });
+    const message = (n: number) => ({ data: { symbol: 'A', n }, epoch: 1, seq: n });
+    onMessage(message(1));
+    onMessage({ ...message(2), snapshot: true });
+    onMessage({ ...message(1), snapshot: true });
+    expect(history.seen.map(({ n }) => n)).toEqual(recorded);
+  },
+);
+
+it('records a live message that is delivered twice, also if last values may be given again', () => {
+  const { history, onMessage } = new Ledger().recordHandler('bot', FILLS, { mayRepeatLastValues: true });
+  for (let times = 2; times > 0; times--) onMessage({ data: { symbol: 'A', n: 1 }, epoch: 1, seq: 1 });
+  expect(history.seen).toHaveLength(2);
+});

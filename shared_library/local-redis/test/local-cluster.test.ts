@@ -21,6 +21,11 @@ it('moves a slot with its keys, and fails over to a replica in order and after a
   expect(await cluster.ownerOf(NAME)).toBe(target);
   expect(await target.server.answers(`HGET ${HEAD} seq`)).toBe('$1\r\n1\r\n');
 
+  const [[slot = -1] = []] = await cluster.rangesOf(first);
+  await cluster.migrateSlots([slot, slot + 1], first, target);
+  expect(await cluster.ownerOfSlot(slot + 1)).toBe(target);
+  expect(await cluster.rangesOf(target)).toContainEqual([slot, slot + 1]);
+
   const promoted = await cluster.failover(target);
   await cluster.untilInSync(target);
   expect(await cluster.ownerOf(NAME)).toBe(promoted);

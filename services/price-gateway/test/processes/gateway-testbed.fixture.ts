@@ -1,4 +1,4 @@
-// The environment of the process tests: a Redis, a broker with a ticking market, an observer, and spawned processes.
+// The environment of the process tests: Redis, a broker with a ticking market, an observer, and spawned processes.
 
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import {
@@ -16,47 +16,59 @@ import { BotProcess, GatewayProcess, gatewaySettings } from './child-processes.f
 const TICK_MS = 20;
 
 export class GatewayTestbed implements AsyncDisposable {
-  readonly redis: LocalRedis;
+  /** The address of Redis. */
+  readonly url: string;
   readonly broker: SimulatedBroker;
   readonly market: ManualMarket;
   /** All published prices, in order. */
   readonly prices = new ReceivedValues<MessageOf<typeof CHANNELS.PRICE_DATA>>();
   readonly statuses = new ReceivedValues<FeedStatus>();
+  readonly #redis: LocalRedis | undefined;
   readonly #observer: RedisSubscriber;
   readonly #processes: { kill(): Promise<void> }[] = [];
   readonly #ticking: NodeJS.Timeout;
 
-  private constructor(redis: LocalRedis, broker: SimulatedBroker, market: ManualMarket) {
-    this.redis = redis;
+  private constructor(
+    redis: LocalRedis | undefined,
+    url: string,
+    broker: SimulatedBroker,
+    market: ManualMarket,
+  ) {
+    this.#redis = redis;
+    this.url = url;
     this.broker = broker;
     this.market = market;
-    this.#observer = new RedisSubscriber({ url: redis.url, logger: SILENT });
+    this.#observer = new RedisSubscriber({ url, logger: SILENT });
     collect(this.#observer, CHANNELS.PRICE_DATA, this.prices.add);
     collect(this.#observer, CHANNELS.FEED_STATUS, ({ data }) => this.statuses.add(data));
     let price = 100;
     this.#ticking = setInterval(() => market.push(trade(price++)), TICK_MS);
   }
 
-  static async start(options: SimulatedBrokerOptions = {}): Promise<GatewayTestbed> {
+  /** @param url the address of servers that the caller starts and ends. Default: a server of its own, `redis` */
+  static async start(options: SimulatedBrokerOptions = {}, url?: string): Promise<GatewayTestbed> {
     const market = new ManualMarket();
-    const redis = await startLocalRedis();
-    const testbed = new GatewayTestbed(
-      redis,
-      await startSimulatedBroker({ source: market, ...options }),
-      market,
-    );
+    const redis = url === undefined ? await startLocalRedis() : undefined;
+    const broker = await startSimulatedBroker({ source: market, ...options });
+    const testbed = new GatewayTestbed(redis, url ?? redis?.url ?? '', broker, market);
     await testbed.#observer.startListening();
     return testbed;
   }
 
+  /** @throws Error if the caller started the servers */
+  get redis(): LocalRedis {
+    if (this.#redis === undefined) throw new Error('The testbed has no server of its own.');
+    return this.#redis;
+  }
+
   spawnGateway(settings: Record<string, string> = {}): GatewayProcess {
-    const gateway = new GatewayProcess(gatewaySettings(this.redis.url, this.broker.url, settings));
+    const gateway = new GatewayProcess(gatewaySettings(this.url, this.broker.url, settings));
     this.#processes.push(gateway);
     return gateway;
   }
 
   spawnBot(symbols: string, maxAgeMs: number): BotProcess {
-    const bot = new BotProcess(this.redis.url, symbols, maxAgeMs);
+    const bot = new BotProcess(this.url, symbols, maxAgeMs);
     this.#processes.push(bot);
     return bot;
   }
@@ -76,6 +88,6 @@ export class GatewayTestbed implements AsyncDisposable {
     await Promise.all(this.#processes.map((spawned) => spawned.kill()));
     await this.#observer.close();
     await this.broker.close();
-    await this.redis.kill();
+    await this.#redis?.kill();
   }
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ProxiedServer, SentinelGroup } from '@tickbus/fault-kit/sentinel-group';
 import { Random } from '@tickbus/test-kit/random';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { LEASE_TTL_MS, SentinelTraffic } from './sentinel-traffic.fixture.ts';
+import { LEASE_TTL_MS, SentinelTraffic, SHARED } from './sentinel-traffic.fixture.ts';
 
 const SEED = 1;
 const DOWN_AFTER_MS = 1_000;
@@ -13,7 +13,7 @@ const LIVE_AGAIN_MS = DOWN_AFTER_MS + 4_000;
 const LEASED_AGAIN_MS = LIVE_AGAIN_MS + LEASE_TTL_MS;
 /** A client asks the sentinels once a second. */
 const MOVED_MS = 3_000;
-const MESSAGES_BEFORE_FAULT = 100;
+const MESSAGES_MEANWHILE = 100;
 const LAG_MS = 300;
 const TEST_TIMEOUT_MS = 60_000;
 
@@ -21,16 +21,13 @@ async function startTraffic(args: readonly string[] = []) {
   const group = await SentinelGroup.start({ random: new Random(SEED), downAfterMs: DOWN_AFTER_MS, args });
   onTestFinished(() => group[Symbol.asyncDispose]());
   const traffic = new SentinelTraffic(group.url);
-  onTestFinished(() => traffic.close());
+  onTestFinished(() => traffic[Symbol.asyncDispose]());
   await traffic.start();
-  await traffic.untilHandled(MESSAGES_BEFORE_FAULT);
-  traffic.forgetGaps();
   return { group, traffic, master: await group.master() };
 }
 
 async function expectNothingSilent(traffic: SentinelTraffic): Promise<void> {
   await traffic.untilNewEpoch();
-  await traffic.untilLive();
   const { figures, problems } = await traffic.finish();
   expect(problems).toEqual([]);
   expect(figures).toMatchObject({
@@ -78,8 +75,8 @@ describe('when the master', () => {
       const { group, traffic, master } = await startTraffic(args);
       await inject(group, master);
       const failedAt = performance.now();
-      await traffic.untilNewEpoch(traffic.shared);
-      await traffic.untilLive(traffic.shared);
+      await traffic.untilNewEpoch(SHARED);
+      await traffic.untilLive(SHARED);
       const tookMs = performance.now() - failedAt;
       await traffic.untilNewEpoch();
       await traffic.untilLive();
@@ -101,8 +98,8 @@ describe('clients that are isolated together with the old master', () => {
       group.isolate(master, await group.linksTo(master, ' name=tickbus:'));
       await group.untilMaster((server) => server !== master);
       const promotedAt = performance.now();
-      await traffic.untilNewEpoch(traffic.shared);
-      await traffic.untilLive(traffic.shared);
+      await traffic.untilNewEpoch(SHARED);
+      await traffic.untilLive(SHARED);
       expect(performance.now() - promotedAt).toBeLessThan(MOVED_MS);
       await expectNothingSilent(traffic);
     },
@@ -121,11 +118,11 @@ describe('clients that are isolated together with the old master', () => {
       }
       group.isolate(master, kept);
       await group.untilMaster((server) => server !== master);
-      await traffic.untilHandled(MESSAGES_BEFORE_FAULT);
+      await traffic.untilHandled(MESSAGES_MEANWHILE, SHARED);
       for (const { proxy } of group.sentinels) proxy.heal();
       const healedAt = performance.now();
-      await traffic.untilNewEpoch(traffic.shared);
-      await traffic.untilLive(traffic.shared);
+      await traffic.untilNewEpoch(SHARED);
+      await traffic.untilLive(SHARED);
       expect(performance.now() - healedAt).toBeLessThan(MOVED_MS);
       await expectNothingSilent(traffic);
     },
