@@ -9,6 +9,7 @@ import type { LinkStatus } from '../link-status.ts';
 import type {
   ChannelHead,
   ChannelState,
+  Confirmation,
   DemandOperations,
   FenceToken,
   LeaseOperations,
@@ -31,6 +32,7 @@ import type { LinkSettings } from './link-settings.ts';
 import { parseLease } from './parse-lease.ts';
 import { redisDemand } from './redis-demand.ts';
 import { RedisLink } from './redis-link.ts';
+import { confirmed, ReplicaWait, unconfirmedError } from './writers/replica-wait.ts';
 import { parseReceipt, publishArguments } from './writers/shared-writer.ts';
 
 interface RedisSubscription {
@@ -66,12 +68,25 @@ export class RedisTransport implements Transport {
     batch: readonly Outgoing[],
     token?: FenceToken,
     known: Position = ORIGIN,
+    confirmation?: Confirmation,
   ): Promise<Receipt> {
     if (!this.#checked.has(channel.name)) await this.#checkDatabase(channel);
+    if (confirmation !== undefined)
+      await this.#run((client) => ReplicaWait.on(client).requirePermission(), 'read');
     const { keys, args } = publishArguments(channel, batch, token, known);
-    const publish = (client: RedisClient) =>
-      this.#settings.isSharded ? client.publishShardedBatch(keys, args) : client.publishBatch(keys, args);
-    return parseReceipt(await this.#run(publish), channel);
+    return this.#run((client) => {
+      const publish = async () =>
+        parseReceipt(
+          this.#settings.isSharded
+            ? await client.publishShardedBatch(keys, args)
+            : await client.publishBatch(keys, args),
+          channel,
+        );
+      if (confirmation === undefined) return publish();
+      return confirmed(client, publish, confirmation, (reason) =>
+        unconfirmedError(channel.name, reason, this.#settings),
+      );
+    });
   }
 
   async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {

@@ -4,7 +4,7 @@ import type { ChannelSpec } from '../../../channel/channel.ts';
 import type { FenceToken, LeaseAttempt } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
 import { type ChannelKeys, channelKeys } from '../keys.ts';
-import type { HeadSnapshot, PastEpoch } from '../writers/exclusive-writer.ts';
+import type { HeadSnapshot, PastEpoch } from '../writers/writer-options.ts';
 import { retryWhileBusy } from './retry-while-busy.ts';
 
 /** How the holder publishes: with plain commands that its connection fences, or by a script that checks the token. */
