@@ -28,8 +28,8 @@ export type ErrorCode =
   /** A limit on the number of keys is reached; the message names it. A call that would exceed it has no effect. */
   | 'TICKBUS_LIMIT_EXCEEDED'
   /**
-   * The message was sent, but its outcome is unknown: it may or may not have been published. Or it was published, and too
-   * few replicas have confirmed it.
+   * The message was sent, but its outcome is unknown: it may or may not have been published. Or it was published, and
+   * too few replicas have confirmed it.
    */
   | 'TICKBUS_OUTCOME_UNKNOWN'
   /**
