@@ -14,7 +14,13 @@ import {
 import type { CommandStates, UserPermissions } from './transport/redis/admin/permissions.ts';
 
 export { printable } from './runtime/printable.ts';
-export type { ChannelStats, ClockReport, ServerReport } from './transport/redis/admin/inspector.ts';
+export type {
+  ChannelStats,
+  ClockReport,
+  ClusterReport,
+  MasterReport,
+  ServerReport,
+} from './transport/redis/admin/inspector.ts';
 export type {
   CommandStates,
   Purpose,

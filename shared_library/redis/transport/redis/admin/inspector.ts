@@ -5,7 +5,7 @@ import type { Channel } from '../../../channel/channel.ts';
 import { nameIn, nameWithout } from '../../../channel/namespace.ts';
 import type { TickbusError } from '../../../errors.ts';
 import type { Logger } from '../../../runtime/logger.ts';
-import type { Position } from '../../../wire/position.ts';
+import { formatPlace } from '../address.ts';
 import type { RedisClient } from '../client.ts';
 import { findOtherDatabases } from '../database-guard.ts';
 import { commandError, isDenied, isWrongType } from '../error-mapping.ts';
@@ -14,48 +14,27 @@ import { foreignKeyAdvice, foreignKeyFault, parseWhole } from '../foreign-data.t
 import { channelKeys, isFramesName } from '../keys.ts';
 import type { LinkSettings } from '../link-settings.ts';
 import { SentinelLocator, withSentinels } from '../sentinel/sentinel-locator.ts';
+import type { ChannelStats, ClockReport } from './channel-stats.ts';
+import {
+  type AskedMaster,
+  type ClusterReport,
+  clusterReport,
+  NODE_SETTINGS,
+  parseNodeSettings,
+} from './cluster-report.ts';
 import { type InspectedServers, inspectedServers } from './inspected-servers.ts';
 import {
   type CommandStates,
   PROBES,
   permissionScript,
+  permissionsOf,
   type UserPermissions,
   usedCommands,
 } from './permissions.ts';
 import { parseOutputBuffer, parseServerFacts, type ServerReport } from './server-report.ts';
 
-/** The statistics of a channel. */
-export interface ChannelStats {
-  readonly channel: string;
-  /** Number of connections subscribed to it by name. */
-  readonly subscribers: number;
-  /** Its latest position; undefined if tickbus has not published on it, or its messages are not numbered. */
-  readonly position: Position | undefined;
-  /** Number of stored last values (kind `state`). */
-  readonly keys: number;
-  /** Number of stored past messages (kind `event`). */
-  readonly history: number;
-  /**
-   * The current lease, if any. `fence` is how the holder keeps others out. `connection`: the holder disconnected all
-   * other writers. `token`: every publish checks that its token is the one of the lease.
-   */
-  readonly lease:
-    | { readonly token: number; readonly expiresInMs: number; readonly fence: 'connection' | 'token' }
-    | undefined;
-  /** Why the channel cannot be used, as sentences: another program has written to its keys. Undefined if it can. */
-  readonly fault?: string | undefined;
-}
-
-/** Clock offset and round-trip times of the server, in milliseconds. */
-export interface ClockReport {
-  /** Server time minus local time, by the fastest reply. */
-  readonly offsetMs: number;
-  /** Maximum error of the offset: half the round trip of that reply. */
-  readonly errorMs: number;
-  /** Round-trip times of all requests, in order. */
-  readonly roundTripsMs: readonly number[];
-}
-
+export type { ChannelStats, ClockReport } from './channel-stats.ts';
+export type { ClusterReport, MasterReport } from './cluster-report.ts';
 export type { ServerReport } from './server-report.ts';
 
 /** Inspects a server over its own link, or each node of a cluster. Never changes anything there. */
@@ -83,13 +62,14 @@ export class RedisInspector {
   /** Settings and state of the server. A field is undefined if the user lacks the permission to read it. */
   async inspect(): Promise<ServerReport> {
     const { locator } = this.#settings;
-    const [info, buffers, save, minReplicas, user, sentinels] = await Promise.all([
+    const [info, buffers, save, minReplicas, user, sentinels, cluster] = await Promise.all([
       this.#ifAllowed((client) => client.info()),
       this.#ifAllowed((client) => client.configGet('client-output-buffer-limit')),
       this.#ifAllowed((client) => client.configGet('save')),
       this.#ifAllowed((client) => client.configGet('min-replicas-to-write')),
       this.#ifAllowed((client) => client.aclWhoAmI()),
       locator instanceof SentinelLocator ? locator.report() : undefined,
+      this.#clusterReport(),
     ]);
     return {
       ...parseServerFacts(info),
@@ -98,20 +78,28 @@ export class RedisInspector {
       savePoints: save?.save,
       minReplicas: toNumber(minReplicas?.['min-replicas-to-write']),
       sentinels,
+      cluster,
       user,
     };
   }
 
   /** The user's permissions on each channel, read from the ACL without running the commands. */
   async permissions(channels: readonly Channel[]): Promise<UserPermissions> {
-    const { namespace } = this.#settings;
-    const commands = channels.flatMap((channel) => usedCommands(channel, this.#isCluster, namespace));
-    const reply = await this.#ifAllowed((client) => client.eval(permissionScript(commands)));
-    const answers = Array.isArray(reply) ? reply.map(Number) : undefined;
-    return commands.map((command, index) => ({
-      ...command,
-      isAllowed: answers === undefined ? undefined : answers[index] === 1,
-    }));
+    const { namespace, sentinel } = this.#settings;
+    const servers = this.#isCluster ? 'cluster' : sentinel === undefined ? 'single' : 'sentinel';
+    const commands = channels.flatMap((channel) => usedCommands(channel, servers, namespace));
+    const script = permissionScript(commands);
+    const answers = await Promise.all(
+      (await this.#servers.each()).flatMap(({ place, client }) =>
+        client instanceof Error
+          ? []
+          : this.#ifAllowed((one) => one.eval(script), client).then((reply) => ({
+              address: formatPlace(place),
+              reply,
+            })),
+      ),
+    );
+    return permissionsOf(commands, answers);
   }
 
   /** Tries the commands that managed servers rename or deny. None of them changes anything. */
@@ -194,6 +182,21 @@ export class RedisInspector {
     );
   }
 
+  async #clusterReport(): Promise<ClusterReport | undefined> {
+    const { ranges } = this.#servers;
+    if (ranges === undefined) return undefined;
+    const servers = await this.#servers.each();
+    const asked = servers.map(async ({ place, client }): Promise<AskedMaster> => {
+      if (client instanceof Error) return { place, failure: client.message };
+      const [nodes, settings] = await Promise.all([
+        this.#ifAllowed((one) => one.sendCommand<string>(['CLUSTER', 'NODES']), client),
+        this.#ifAllowed((one) => one.configGet([...NODE_SETTINGS]), client),
+      ]);
+      return { place, nodes, settings: parseNodeSettings(settings) };
+    });
+    return clusterReport(ranges, await Promise.all(asked));
+  }
+
   get #isCluster(): boolean {
     return this.#settings.cluster !== undefined;
   }
@@ -244,9 +247,12 @@ export class RedisInspector {
   }
 
   /** undefined if the user lacks the permission, or the server does not support the command. */
-  async #ifAllowed<T>(command: (client: RedisClient) => Promise<T>): Promise<T | undefined> {
+  async #ifAllowed<T>(
+    command: (client: RedisClient) => Promise<T>,
+    client?: RedisClient,
+  ): Promise<T | undefined> {
     try {
-      return await this.#run(command);
+      return await this.#run(command, client);
     } catch (error) {
       const { code } = error as TickbusError;
       if (code === 'TICKBUS_DENIED' || code === 'TICKBUS_SERVER_ERROR') return undefined;
