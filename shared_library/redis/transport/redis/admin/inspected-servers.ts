@@ -27,7 +27,7 @@ export interface InspectedServers {
 }
 
 /** A server, and a client that is connected to it or the reason why it is not. */
-export interface InspectedServer {
+interface InspectedServer {
   readonly place: Place;
   readonly client: RedisClient | TickbusError;
 }
