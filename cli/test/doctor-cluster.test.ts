@@ -1,6 +1,8 @@
 // `tickbus doctor` on real clusters with good and bad settings, failed nodes, and users that differ between nodes.
 
+import { readFile } from 'node:fs/promises';
 import { type ClusterNode, LocalCluster } from '@tickbus/local-redis/cluster';
+import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { DoctorFinding } from '../diagnosis/finding.ts';
 import { call } from './harness.ts';
@@ -136,6 +138,32 @@ describe(
       ]);
       expect(JSON.stringify(of('nodes'))).not.toContain('secret');
     });
+
+    it.each(['gateway', 'bot', 'reader', 'monitor', 'doctor', 'operator'])(
+      'passes the user %s of docs/production.md with the commands of docs/cluster.md',
+      async (user) => {
+        const page = await readFile(new URL('../../docs/production.md', import.meta.url), 'utf8');
+        const rules = new RegExp(`^user ${user} (.+)$`, 'm').exec(page)?.[1] ?? '';
+        const sharded = rules
+          .replaceAll('+subscribe +unsubscribe', '+ssubscribe +sunsubscribe')
+          .replaceAll('+publish', '+spublish')
+          .replaceAll('+pubsub|numsub', '+pubsub|shardnumsub');
+        const words = `reset ${sharded} +cluster|slots +cluster|info`.match(/\([^)]*\)|\S+/g) ?? [];
+        const more = user === 'doctor' ? ['+cluster|nodes'] : user === 'gateway' ? ['+wait'] : [];
+        for (const { server } of cluster.nodes) {
+          const admin = createClient({ url: server.url });
+          await admin.connect();
+          await admin.sendCommand(['ACL', 'SETUSER', user, ...words, ...more]);
+          admin.destroy();
+        }
+        const { code, findings, of } = await examine(cluster.url.replace('//', `//${user}:PASSWORD@`));
+        expect(findings.filter(({ level }) => level === 'fail')).toEqual([]);
+        expect(code).toBe(0);
+        expect(of('nodes')).toMatchObject([{ level: user === 'doctor' ? 'ok' : 'unknown' }]);
+        if (user === 'gateway')
+          expect(JSON.stringify(of('permissions'))).not.toMatch(/publish on|wait until|hold the lease/);
+      },
+    );
 
     it('says what it cannot know without CLUSTER NODES', async () => {
       await onAll('ACL SETUSER narrow reset on >secret ~* &* +@all -cluster|nodes');
