@@ -1,19 +1,23 @@
 // Publishers with `replicas`, on a master whose replica lags, hangs or comes too late.
 
 import { ReplicaPair } from '@tickbus/fault-kit/replica-pair';
+import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { EventRecorder, errorOf, silentLogger as logger } from '@tickbus/test-kit';
 import { acquireAndRelease } from '@tickbus/test-kit/leases';
 import { Random } from '@tickbus/test-kit/random';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { RedisLease, RedisPublisher, type RedisPublisherOptions, RedisSubscriber } from '../../index.ts';
 import { FILLS } from '../channels.fixture.ts';
-import { changeUser, createUser, killClients, untilAccepted } from './integration.fixture.ts';
+import { NO_VIOLATIONS, useWriterHarness } from './exclusive-writer.fixture.ts';
+import { changeUser, createUser, killClients, until, untilAccepted } from './integration.fixture.ts';
 
 const SEED = 1;
 const TEST_TIMEOUT_MS = 40_000;
 /** Long enough for a replica that catches up. */
 const PATIENT = { replicas: 1, deadlineMs: 20_000 };
 const HEAD = `tickbus:{${FILLS.name}}:head`;
+
+const { open } = useWriterHarness();
 
 async function startPair(): Promise<ReplicaPair> {
   const pair = await ReplicaPair.start(new Random(SEED));
@@ -143,6 +147,7 @@ describe.each([
       pair.lag();
       const published = publisher.publish(FILLS, { n: 2 });
       await numbers.first((n) => n === 2);
+      expect(await isPending(pair, published)).toBe(true);
       const outcome = published.catch((error: unknown) => error);
       await killClients(pair.master);
       if (name === 'an exclusive writer') await pair.catchUp();
@@ -175,6 +180,31 @@ it(
     for (const one of published) expect(await isPending(pair, one)).toBe(true);
     await pair.catchUp();
     await Promise.all(published);
+  },
+  TEST_TIMEOUT_MS,
+);
+
+it.each([
+  ['has', 'published', () => {}],
+  ['does not have', 'TICKBUS_OUTCOME_UNKNOWN', (replica: LocalRedis) => replica.pause()],
+])(
+  'a batch whose reply is lost, and that the replica %s, is %s',
+  async (_, outcome, inject) => {
+    const harness = await open();
+    const { port } = harness.redis;
+    await using replica = await startLocalRedis({ args: ['--replicaof', '127.0.0.1', String(port)] });
+    while (!String(await harness.admin.sendCommand(['INFO', 'replication'])).includes('state=online'));
+    const { publisher } = await harness.holder({ replicas: 1, deadlineMs: 4_000 });
+    await harness.publish(publisher, 2);
+    harness.proxy.dropsReplies = true;
+    inject(replica);
+    const sent = harness.publish(publisher, 2);
+    await until(() => harness.received.length === 4);
+    harness.proxy.dropsReplies = false;
+    harness.proxy.cut();
+    await sent;
+    expect([...harness.outcomes.values()]).toEqual(['published', 'published', outcome, outcome]);
+    expect(harness.violations).toEqual(NO_VIOLATIONS);
   },
   TEST_TIMEOUT_MS,
 );
