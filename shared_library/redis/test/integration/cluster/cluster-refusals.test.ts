@@ -68,6 +68,14 @@ it('a lease and the demand while the slots move', async () => {
   expect([...(await demand.wanted()).keys()].sort()).toEqual(['A', 'B']);
 });
 
+it('a lease that needs a replica, on a master without one', async () => {
+  const { publishing } = connect();
+  for (const channel of [FILLS, COMMANDS])
+    expect(await errorOf(publishing.lease(channel, 1).acquire(1_000))).toMatchObject({
+      message: expect.stringMatching(/needs 1 replica, and 0 are connected to the master/),
+    });
+});
+
 it('a publish while another part of the cluster is down, with full coverage required', async () => {
   const publisher = new RedisPublisher({ connection: connect() });
   closing.push(() => publisher.close());

@@ -138,7 +138,7 @@ export function permissionsOf(
   commands: readonly UsedCommand[],
   answers: readonly { readonly address: string; readonly reply: unknown }[],
 ): UserPermissions {
-  if (answers.some(({ reply }) => !Array.isArray(reply)))
+  if (answers.length === 0 || answers.some(({ reply }) => !Array.isArray(reply)))
     return commands.map((command) => ({ ...command, isAllowed: undefined }));
   return commands.map((command, index) => {
     const denying = answers.filter(({ reply }) => Number((reply as unknown[])[index]) !== 1);
