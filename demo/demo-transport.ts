@@ -1,5 +1,5 @@
-// Selects the transport of the demo: a private cluster, the Redis of REDIS_URL, else a private server found on PATH, else
-// memory.
+// Selects the transport of the demo: a private cluster, or the Redis of REDIS_URL, else a private server found on PATH,
+// else memory.
 
 import { findRedisServer, startLocalRedis } from '@tickbus/local-redis';
 import { LocalCluster } from '@tickbus/local-redis/cluster';
