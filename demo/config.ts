@@ -1,7 +1,7 @@
 // Settings of the demo: command-line flags, and REDIS_URL.
 
 import { existsSync } from 'node:fs';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 
 export interface DemoConfig {
   /** Duration in seconds; undefined: until Ctrl-C. */
@@ -16,6 +16,8 @@ export interface DemoConfig {
   readonly seed: number;
   /** Kill the active gateway, show the takeover, then end (or continue until `seconds`). */
   readonly failover: boolean;
+  /** Use a private cluster, kill the node of the prices, then end (or continue until `seconds`). */
+  readonly cluster: boolean;
   /** Print one JSON object on stdout at the end. */
   readonly json: boolean;
   /** REDIS_URL, or undefined if not set. */
@@ -34,6 +36,14 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Dem
     .option('--rate <n>', 'simulated trades and quotes per second', above(0), 200)
     .option('--seed <n>', 'random seed of the simulated prices', wholeNumber, 1)
     .option('--failover', 'kill the active gateway, show the takeover by a standby, then stop', false)
+    .addOption(
+      new Option(
+        '--cluster',
+        'use a private Redis Cluster (not REDIS_URL), kill the node of the prices, show that they go on, then stop',
+      )
+        .default(false)
+        .conflicts('failover'),
+    )
     .option('--json', 'print one JSON object on stdout at the end', false)
     .parse([...argv], { from: 'user' })
     .opts<Omit<DemoConfig, 'redisUrl'>>();

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DemoSystem } from './demo-system.ts';
+import { waitFor } from './wait-for.ts';
 
 /** Fields that `--failover` adds to the JSON line. */
 export interface FailoverResult {
@@ -28,7 +29,7 @@ export async function runFailover(
   { broker, gateways, observer }: DemoSystem,
   addEvent: (text: string) => void,
 ): Promise<() => FailoverResult> {
-  const holder = await waitFor('a live gateway', () =>
+  const holder = await waitFor('a live gateway', TIMEOUT_MS, () =>
     observer.published > 0 && observer.feed?.state === 'live' ? observer.feed.holder : undefined,
   );
   await sleep(PAUSE_MS);
@@ -46,17 +47,6 @@ export async function runFailover(
     accepted_from_old_holder: observer.acceptedFromOldHolder,
     max_broker_connections: broker.stats.maxConcurrent,
   });
-}
-
-async function waitFor<T>(condition: string, check: () => T | undefined): Promise<T> {
-  const deadline = performance.now() + TIMEOUT_MS;
-  for (;;) {
-    const found = check();
-    if (found !== undefined) return found;
-    if (performance.now() > deadline)
-      throw new Error(`Timed out after ${TIMEOUT_MS / 1000} s waiting for ${condition}.`);
-    await sleep(50);
-  }
 }
 
 async function takeoverTimeout(): Promise<never> {

@@ -9,11 +9,14 @@ import { startSystem } from './demo-system.ts';
 import { openTransport } from './demo-transport.ts';
 import { startDisplay } from './display.ts';
 import { type FailoverResult, runFailover } from './failover.ts';
+import { type NodeDownResult, runNodeDown } from './node-down.ts';
 
 /** Runs for `config.seconds`, or until `stopRequested` resolves. */
 export async function run(config: DemoConfig, stopRequested: Promise<void>): Promise<void> {
-  const logger = pino({ level: 'warn' }, pino.destination({ fd: 2, sync: true }));
-  const transport = await openTransport(config.redisUrl, logger);
+  // A killed node is no surprise, and each of some forty links would log it.
+  const level = config.cluster ? 'error' : 'warn';
+  const logger = pino({ level }, pino.destination({ fd: 2, sync: true }));
+  const transport = await openTransport(config, logger);
   const statistics = new DemoStatistics();
   const hooks = {
     onPrice: statistics.onPrice.bind(statistics),
@@ -32,10 +35,12 @@ export async function run(config: DemoConfig, stopRequested: Promise<void>): Pro
     },
     process.stdout,
   );
-  let failover: (() => FailoverResult) | undefined;
+  let outcome: (() => FailoverResult | NodeDownResult) | undefined;
   const finished = async () => {
-    if (config.failover) failover = await runFailover(system, display.addEvent);
-    await elapsed(config.failover ? (config.seconds ?? 0) - statistics.seconds : config.seconds);
+    if (config.failover) outcome = await runFailover(system, display.addEvent);
+    if (config.cluster) outcome = await runNodeDown(system, transport, display.addEvent);
+    const isScenario = config.failover || config.cluster;
+    await elapsed(isScenario ? (config.seconds ?? 0) - statistics.seconds : config.seconds);
   };
   try {
     await Promise.race([stopRequested, finished()]);
@@ -44,7 +49,7 @@ export async function run(config: DemoConfig, stopRequested: Promise<void>): Pro
     display.stop();
   }
   if (config.json)
-    console.log(JSON.stringify({ ...statistics.summary(system, transport.kind), ...failover?.() }));
+    console.log(JSON.stringify({ ...statistics.summary(system, transport.kind), ...outcome?.() }));
   await monitor.close();
   await transport.close();
 }

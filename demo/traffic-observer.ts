@@ -4,6 +4,7 @@ import type { PriceMessage } from '@tickbus/sample-bots/bot';
 import type { Connection, FeedStatus, Logger, MessageOf, Position } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
+import { LossCheck } from './loss-check.ts';
 
 export type CommandMessage = MessageOf<typeof CHANNELS.TRADE_COMMANDS>;
 
@@ -19,7 +20,9 @@ export class TrafficObserver {
   readonly #subscriber: RedisSubscriber;
   /** Highest sequence number by epoch. */
   readonly #lastSeqs = new Map<number, number>();
+  readonly losses = new LossCheck();
   #epoch = 0;
+  #epochSince = 0;
   #staleCount = 0;
   #feed: FeedStatus | undefined;
   #onTakeover: ((takeover: Takeover) => void)[] = [];
@@ -30,6 +33,9 @@ export class TrafficObserver {
     // A tap sees every price; a slow handler would see only the newest of each symbol.
     this.#subscriber.tap(CHANNELS.PRICE_DATA, ({ message, delivery }) => {
       if (delivery !== 'snapshot') this.#record(message);
+    });
+    this.#subscriber.on('gap', (gap) => {
+      if (gap.channel === CHANNELS.PRICE_DATA.name) this.losses.onGap(gap);
     });
     this.#subscriber.subscribe(CHANNELS.TRADE_COMMANDS, onCommand);
     this.#subscriber.subscribe(CHANNELS.FEED_STATUS, ({ data, snapshot }) => {
@@ -44,6 +50,16 @@ export class TrafficObserver {
   /** Last status of the feed. */
   get feed(): FeedStatus | undefined {
     return this.#feed;
+  }
+
+  /** The newest epoch of prices; 0 before the first price. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** When the first price of the newest epoch arrived, by `performance.now()`. */
+  get epochSince(): number {
+    return this.#epochSince;
   }
 
   get published(): number {
@@ -71,12 +87,14 @@ export class TrafficObserver {
   }
 
   #record({ epoch = 0, seq = 0 }: PriceMessage): void {
+    this.losses.onPrice({ epoch, seq });
     this.#lastSeqs.set(epoch, Math.max(seq, this.#lastSeqs.get(epoch) ?? 0));
     if (epoch < this.#epoch) this.#staleCount++;
     if (epoch <= this.#epoch) return;
     const isFirst = this.#epoch === 0;
     this.#epoch = epoch;
+    this.#epochSince = performance.now();
     if (isFirst) return;
-    for (const resolve of this.#onTakeover.splice(0)) resolve({ at: performance.now() });
+    for (const resolve of this.#onTakeover.splice(0)) resolve({ at: this.#epochSince });
   }
 }

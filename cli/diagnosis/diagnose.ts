@@ -2,6 +2,7 @@
 
 import type { ChannelStats, ClockReport, CommandStates, ServerReport, UserPermissions } from 'tickbus/admin';
 import { clockFindings } from './clock-findings.ts';
+import { clusterFindings } from './cluster-findings.ts';
 import { commandFindings } from './command-findings.ts';
 import { type DoctorFinding, unreadable } from './finding.ts';
 import { type NameFacts, nameFindings } from './name-findings.ts';
@@ -25,8 +26,9 @@ export function diagnose(facts: ServerFacts): DoctorFinding[] {
   return [
     ...serverFindings(server),
     ...sentinelFindings(server),
+    ...clusterFindings(server),
     ...commandFindings(commands, server.user),
-    ...permissionFindings(permissions, server.user, names.namespace),
+    ...permissionFindings(permissions, server, names.namespace),
     ...nameFindings(names, server),
     ...keyFindings(channels),
     ...writerFindings(channels, permissions),

@@ -1,6 +1,6 @@
 // Findings about the permissions of the connected user.
 
-import type { Purpose, UserPermissions } from 'tickbus/admin';
+import type { Purpose, ServerReport, UserPermissions } from 'tickbus/admin';
 import type { DoctorFinding } from './finding.ts';
 
 const OPERATIONS: Readonly<Record<Exclude<Purpose, 'exclusive'>, string>> = {
@@ -9,6 +9,8 @@ const OPERATIONS: Readonly<Record<Exclude<Purpose, 'exclusive'>, string>> = {
   demand: 'request instruments',
   publish: 'publish',
   lease: 'hold the lease',
+  confirm: 'wait until replicas have a lease or a message',
+  locate: 'look up the nodes of the cluster',
 };
 
 /**
@@ -18,7 +20,7 @@ const OPERATIONS: Readonly<Record<Exclude<Purpose, 'exclusive'>, string>> = {
  */
 export function permissionFindings(
   all: UserPermissions,
-  name: string | undefined,
+  { user: name, mode }: Pick<ServerReport, 'user' | 'mode'>,
   namespace: string | undefined,
 ): DoctorFinding[] {
   const subject = 'permissions';
@@ -40,7 +42,11 @@ export function permissionFindings(
   if (open.length === 0 && closed.length > 0) {
     const names =
       namespace === undefined ? '&PRICE_DATA ~tickbus:*' : `&${namespace}:* ~tickbus:{${namespace}:*`;
-    const rules = `${names} +subscribe +unsubscribe`;
+    const subscribing =
+      mode === 'cluster'
+        ? '+ssubscribe +sunsubscribe +cluster|slots +cluster|info'
+        : '+subscribe +unsubscribe';
+    const rules = `${names} ${subscribing}`;
     const advice = `Allow the required channels with ${setUser}, as in docs/production.md: ${rules}`;
     return [{ subject, level: 'fail', found: `${user} may use no tickbus channel`, advice }];
   }
@@ -59,7 +65,7 @@ export function permissionFindings(
 /** Splits the channels: `open` if the user may subscribe or publish, otherwise `closed`. */
 function channelsOf(permissions: readonly NeededPermission[]): { open: string[]; closed: string[] } {
   const isUse = ({ purpose, command }: NeededPermission) =>
-    purpose === 'subscribe' || (purpose === 'publish' && command[0] === 'PUBLISH');
+    purpose === 'subscribe' || (purpose === 'publish' && /^S?PUBLISH$/.test(command[0] ?? ''));
   const used = permissions.filter((permission) => permission.isAllowed && isUse(permission));
   const open = new Set(used.map(({ channel }) => channel));
   const all = [...new Set(permissions.map(({ channel }) => channel))];
@@ -74,13 +80,17 @@ function missingPermissions(
   return [...new Set(refused.map(({ purpose }) => purpose))].map((purpose) => {
     const ofPurpose = refused.filter((command) => command.purpose === purpose);
     const channels = [...new Set(ofPurpose.map(({ channel }) => channel))].join(', ');
-    const commands = ofPurpose.map(({ command: [name, of = ''] }) => `${name} ${of}`.trim());
+    const named = ofPurpose.map(({ command: [name, of = ''] }) => `${name} ${of}`.trim());
+    const commands = purpose === 'locate' ? [...new Set(named)] : named;
     const listed = `${commands.slice(0, 6).join('; ')}${commands.length > 6 ? '; ...' : ''}`;
-    const isVital = purpose === 'read' || (purpose === 'subscribe' && cannotSubscribe);
+    const isVital =
+      purpose === 'read' || purpose === 'locate' || (purpose === 'subscribe' && cannotSubscribe);
+    const nodes = [...new Set(ofPurpose.flatMap(({ deniedAt = [] }) => deniedAt))];
+    const where = nodes.length === 0 ? '' : `, at ${nodes.join(', ')}: every node has its own users`;
     return {
       subject: 'permissions',
       level: isVital ? 'fail' : 'warn',
-      found: `${user} may not ${OPERATIONS[purpose]} on ${channels}`,
+      found: `${user} may not ${OPERATIONS[purpose]} on ${channels}${where}`,
       advice: `If ${user} needs it, allow these commands in its line of redis.conf, as in docs/production.md: ${listed}`,
     };
   });

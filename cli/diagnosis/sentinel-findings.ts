@@ -48,9 +48,14 @@ function replicasOf({ replicas }: ServerReport): DoctorFinding[] {
   return [{ subject, level: 'warn', found, advice }];
 }
 
-function isolationOf({ minReplicas }: ServerReport): DoctorFinding[] {
+function isolationOf({ minReplicas, replicas = minReplicas }: ServerReport): DoctorFinding[] {
   if (minReplicas === undefined) return [];
   const subject = 'isolation';
+  if (Number(replicas) < minReplicas) {
+    const found = `the master rejects every message: it has fewer replicas than min-replicas-to-write (${minReplicas})`;
+    const advice = 'Start replicas, or lower the number: CONFIG SET min-replicas-to-write';
+    return [{ subject, level: 'fail', found, advice }];
+  }
   if (minReplicas > 0) {
     const found = `the master rejects writes without ${minReplicas === 1 ? 'a replica' : `${minReplicas} replicas`}`;
     return [{ subject, level: 'ok', found }];

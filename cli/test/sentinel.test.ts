@@ -38,6 +38,18 @@ it('doctor reports sentinels and replicas, and advises for an isolated master', 
   expect(stdout).not.toContain('open-sesame');
 });
 
+it('doctor fails if the master has fewer replicas than it needs, and names a missing permission for WAIT', async () => {
+  const { server } = await group.master();
+  await server.answers('CONFIG SET min-replicas-to-write 3', 'ACL SETUSER narrow on >pw ~* &* +@all -wait');
+  const { code, stdout } = await call(['--url', group.url.replace('//', '//narrow:pw@'), 'doctor']);
+  await server.answers('CONFIG SET min-replicas-to-write 0');
+  expect(code).toBe(1);
+  expect(stdout).toMatch(
+    /^FAIL .*isolation +the master rejects every message: .*min-replicas-to-write \(3\)$/m,
+  );
+  expect(stdout).toMatch(/^warn .*permissions +narrow may not wait until replicas have .*\n.*: WAIT/m);
+});
+
 it('doctor fails without a majority of the sentinels, and names those that do not answer', async () => {
   const stopped = group.sentinels.slice(1);
   await Promise.all(stopped.map(({ server }) => server.kill()));

@@ -34,7 +34,7 @@ async function doctor(context: Context, { json }: { readonly json?: boolean }): 
   const commands = await admin.commands();
   const permissions = await admin.permissions();
   const clock = await admin.clock(SAMPLES);
-  const channels = await channelsOf(admin);
+  const channels = await channelsOf(admin, server.cluster !== undefined);
   const otherDatabases = await admin.otherDatabases(CHANNEL_NAMES);
   const { address, namespace } = context.settings;
   const findings = diagnose({
@@ -51,10 +51,23 @@ async function doctor(context: Context, { json }: { readonly json?: boolean }): 
   return hasNoFailure ? EXIT.ok : EXIT.failure;
 }
 
-/** The bundled channels with their leases; undefined if the user may not read them. */
-async function channelsOf(admin: RedisAdmin): Promise<ChannelStats[] | undefined> {
+/**
+ * The bundled channels with their leases; undefined if the user may not read them. Without the channels of nodes that
+ * cannot be reached: other findings report those nodes.
+ */
+async function channelsOf(
+  admin: RedisAdmin,
+  isCluster: boolean,
+): Promise<readonly ChannelStats[] | undefined> {
+  if (!isCluster) return unlessDenied(admin.channels(CHANNEL_NAMES));
+  const each = await Promise.allSettled(CHANNEL_NAMES.map((name) => unlessDenied(admin.channels([name]))));
+  const reached = each.flatMap((stats) => (stats.status === 'fulfilled' ? [stats.value] : []));
+  return reached.includes(undefined) ? undefined : reached.flatMap((stats) => stats ?? []);
+}
+
+async function unlessDenied<T>(result: Promise<T>): Promise<T | undefined> {
   try {
-    return await admin.channels(CHANNEL_NAMES);
+    return await result;
   } catch (error) {
     if (error instanceof TickbusError && error.code === 'TICKBUS_DENIED') return undefined;
     throw error;

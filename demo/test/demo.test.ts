@@ -2,6 +2,9 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -100,11 +103,30 @@ describe.concurrent('reports an invalid setting in one sentence', () => {
     [['--speed', '-1'], /--speed.*Use a number above 0/],
     [['--capture', 'no-such-file.jsonl'], /--capture.*No such file/],
     [['--capture', fileURLToPath(import.meta.url)], /demo\.test\.ts/],
+    [['--cluster', '--failover'], /--cluster.*cannot be used with.*--failover/],
     [['--frobnicate'], /unknown option '--frobnicate'/],
   ])('%j', async (args, sentence) => {
     const { code, errors } = await demo(args, { PATH: '' });
     expect(code).toBe(1);
     expect(errors).toMatch(sentence);
+    expect(errors).not.toMatch(/\n\s+at /);
+  });
+
+  it('--cluster without a Redis server', async () => {
+    const { code, output, errors } = await demo(['--cluster'], { PATH: '' });
+    expect({ code, output }).toEqual({ code: 1, output: '' });
+    expect(errors).toMatch(/^The demo did not start: --cluster needs redis-server .*without --cluster\.\n$/);
+  });
+
+  it('--cluster with a server that knows no clusters', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tickbus-demo-'));
+    const refusal =
+      '#!/bin/sh\ncase "$*" in *cluster*) echo "Bad directive: cluster-enabled"; exit 1;; esac\nexit 0\n';
+    await writeFile(join(folder, 'redis-server'), refusal, { mode: 0o755 });
+    const { code, errors } = await demo(['--cluster'], { PATH: `${folder}:/bin:/usr/bin` });
+    await rm(folder, { recursive: true });
+    expect(code).toBe(1);
+    expect(errors).toMatch(/^The demo did not start: .* needs Redis 7 or newer.*\n.*Bad directive/);
     expect(errors).not.toMatch(/\n\s+at /);
   });
 
@@ -114,6 +136,20 @@ describe.concurrent('reports an invalid setting in one sentence', () => {
     expect(errors).toContain('Cannot connect to Redis at redis://127.0.0.1:1');
     expect(errors).not.toContain('hunter2');
   });
+});
+
+// Alone, because seven servers and the demo keep the machine busy.
+it('shows on a private cluster that prices go on when their node is killed, and exits', async () => {
+  const { code, output, errors, summary } = await demo(['--cluster', '--json'], {
+    REDIS_URL: 'redis://unused',
+  });
+  expect({ code, errors }).toEqual({ code: 0, errors: '' });
+  expect(summary).toMatchObject({ transport: 'cluster', lost_silently: 0 });
+  expect(summary.gaps).toBeGreaterThanOrEqual(1);
+  expect(summary.node_down_ms).toBeGreaterThan(0);
+  // Two node timeouts of 1 s and 3 s, and at most two leases of 1.5 s if the gateway lost its own meanwhile.
+  expect(summary.node_down_ms).toBeLessThan(8_000);
+  expect(output).toMatch(/ on port (\d+) was killed\n[\s\S]* go on after \d.* s, from port (?!\1)\d+\n/);
 });
 
 /** Signals the whole process group, like Ctrl-C in a terminal. */

@@ -47,8 +47,7 @@ export class ServerPoller {
     let delayMs = INTERVAL_MS;
     try {
       this.#admin ??= await connected(new RedisAdmin({ ...redis, logger: SILENT_LOGGER }));
-      const stats = await this.#admin.channels(channels);
-      const subscribers = new Map(stats.map(({ channel, subscribers: count }) => [channel, count]));
+      const subscribers = await countSubscribers(this.#admin, channels);
       onStats({ subscribers });
     } catch (error) {
       logger.debug({ reason: String(error) }, 'Polling Redis for subscriber counts failed');
@@ -64,6 +63,22 @@ export class ServerPoller {
 
 /** The subscriber's connection already logs connection failures. */
 const SILENT_LOGGER: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+/**
+ * On a cluster, each channel can be on another node. The channels of a node that is down are left out.
+ *
+ * @throws the first error if no channel can be counted
+ */
+async function countSubscribers(
+  admin: RedisAdmin,
+  channels: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const counts = await Promise.allSettled(channels.map((channel) => admin.channels([channel])));
+  const counted = counts.flatMap((count) => (count.status === 'fulfilled' ? count.value : []));
+  const failed = counts.find((count) => count.status === 'rejected');
+  if (counted.length === 0 && failed !== undefined) throw failed.reason;
+  return new Map(counted.map(({ channel, subscribers }) => [channel, subscribers]));
+}
 
 async function connected(admin: RedisAdmin): Promise<RedisAdmin> {
   try {

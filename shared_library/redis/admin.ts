@@ -15,7 +15,13 @@ import type { CommandStates, UserPermissions } from './transport/redis/admin/per
 
 export { parsePartitionName, partitionName } from './channel/partitions.ts';
 export { printable } from './runtime/printable.ts';
-export type { ChannelStats, ClockReport, ServerReport } from './transport/redis/admin/inspector.ts';
+export type {
+  ChannelStats,
+  ClockReport,
+  ClusterReport,
+  MasterReport,
+  ServerReport,
+} from './transport/redis/admin/inspector.ts';
 export type {
   CommandStates,
   Purpose,

@@ -14,7 +14,10 @@ export type ErrorCode =
   | 'TICKBUS_TLS_FAILED'
   /** The user lacks the permission for the command, the key or the channel, or the server does not have the command. */
   | 'TICKBUS_DENIED'
-  /** The link is down. Nothing was published and nothing is queued. */
+  /**
+   * The link is down, or its server does not serve the channel now: its slot is moving, it became a replica, or it is
+   * loading. Nothing was published and nothing is queued.
+   */
   | 'TICKBUS_NOT_CONNECTED'
   /**
    * The message waited for the link or an unanswered call, or its batch met three link drops. Nothing was published.
@@ -24,7 +27,10 @@ export type ErrorCode =
   | 'TICKBUS_BACKLOG_FULL'
   /** A limit on the number of keys is reached; the message names it. A call that would exceed it has no effect. */
   | 'TICKBUS_LIMIT_EXCEEDED'
-  /** The message was sent, but its outcome is unknown: it may or may not have been published. */
+  /**
+   * The message was sent, but its outcome is unknown: it may or may not have been published. Or it was published, and
+   * too few replicas have confirmed it.
+   */
   | 'TICKBUS_OUTCOME_UNKNOWN'
   /**
    * Another process holds the channel's lease or died without releasing it, or the caller's lease is not held. Nothing

@@ -41,6 +41,16 @@ export type RedisPublisherOptions = ConnectionOptions & {
    * The header, the message type, the key and the size limit are always checked.
    */
   validate?: boolean | undefined;
+  /**
+   * Number of replicas that must have a message before its publish counts as published, so that it survives the loss of
+   * the master. Default 0: an accepted message can be lost with its master, which subscribers report as a gap.
+   *
+   * - Costs one WAIT for each batch; the Redis user needs `+wait`.
+   * - If fewer replicas confirm in nine tenths of `deadlineMs`, `publish` rejects with `TICKBUS_OUTCOME_UNKNOWN`.
+   *   Subscribers have received the message by then, but it can still be lost with the master.
+   * - A memory connection has no replicas, and confirms every message.
+   */
+  replicas?: number | undefined;
   /** A clock for tests. Default: the system clock. */
   clock?: Clock | undefined;
 };
@@ -52,6 +62,7 @@ const NAMES: OptionNames<RedisPublisherOptions> = {
   maxPendingBytes: true,
   lease: true,
   validate: true,
+  replicas: true,
   clock: true,
 };
 
@@ -69,9 +80,10 @@ export class RedisPublisher extends PublisherBase {
   /** @throws TickbusError `TICKBUS_INVALID_OPTION` for invalid options or environment variables */
   constructor(options: RedisPublisherOptions = {}) {
     checkOptionNames('RedisPublisher', options, NAMES);
-    const { sender, clock, lease, deadlineMs, maxPendingBytes, validate } = options;
+    const { sender, clock, lease, deadlineMs, maxPendingBytes, validate, replicas } = options;
     checkType('sender', sender, 'string');
     checkType('validate', validate, 'boolean');
+    checkType('replicas', replicas, 'number');
     const { connection, isOwned } = connectionFrom(options);
     if (lease !== undefined) checkLease(lease, connection);
     super({
@@ -82,6 +94,7 @@ export class RedisPublisher extends PublisherBase {
       ...(deadlineMs === undefined ? {} : { deadlineMs }),
       ...(maxPendingBytes === undefined ? {} : { maxPendingBytes }),
       ...(validate === undefined ? {} : { validate }),
+      ...(replicas === undefined ? {} : { replicas }),
     });
     this.#connection = connection;
     this.#ownsConnection = isOwned;

@@ -2,12 +2,21 @@
 // These helpers shorten that wait.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Channel, type Connection, RedisConnection, RedisLease, RedisPublisher } from 'tickbus';
+import {
+  type Channel,
+  type Connection,
+  RedisConnection,
+  RedisLease,
+  RedisPublisher,
+  type RedisPublisherOptions,
+} from 'tickbus';
 import { partitionName } from 'tickbus/admin';
 import { silentLogger } from './loggers.ts';
 
+type PublishingOptions = Pick<RedisPublisherOptions, 'deadlineMs' | 'replicas'>;
+
 /** A publisher that holds the lease of a channel for a minute. Dispose of it to release the lease. */
-export async function leasedPublisher(channel: Channel, url: string, options: { deadlineMs?: number } = {}) {
+export async function leasedPublisher(channel: Channel, url: string, options: PublishingOptions = {}) {
   await acquireAndRelease(channel, url);
   const lease = new RedisLease({ channel, url, ttlMs: 60_000, logger: silentLogger });
   const gained = new Promise<void>((resolve) => lease.on('gained', () => resolve()));

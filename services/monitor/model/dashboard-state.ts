@@ -30,11 +30,10 @@ import { EventLog } from './event-log.ts';
 import * as eventTexts from './event-texts.ts';
 import { FeedStatusTracker } from './feed-status-tracker.ts';
 import type { PriceUpdate, PriceVerdict } from './instrument-record.ts';
+import { LinkStates } from './link-states.ts';
 import { PriceBoard } from './price-board.ts';
 import { rowName, rowSentence } from './row-text.ts';
-import { brokerIndicator, dataIndicator, type IndicatorStatus, redisIndicator } from './status-indicators.ts';
-
-type LinkState = Parameters<typeof redisIndicator>[0];
+import { brokerIndicator, dataIndicator, type IndicatorStatus } from './status-indicators.ts';
 
 export interface DashboardSources {
   readonly latestOf: (symbol: string) => PriceVerdict;
@@ -57,9 +56,7 @@ export class DashboardState {
   readonly #commands = new CommandLog();
   readonly #events = new EventLog();
   readonly #feed: FeedStatusTracker;
-  #link: LinkState;
-  /** When the link was last restored; 0 if it has never been lost. */
-  #reconnectedAt = 0;
+  readonly #links = new LinkStates();
   #indicators: Indicators;
   #totals: Totals = { rate: 0, p50: null, p99: null, gaps: 0, lost: 0, invalid: 0 };
   #ratesChanged = false;
@@ -118,12 +115,9 @@ export class DashboardState {
 
   onStatus(status: SubscriberStatus, now: number): void {
     this.#now = now;
+    this.#links.record(status, now);
     const event = eventTexts.describeStatus(status);
     if (event !== undefined) this.#events.add(...event, now);
-    // Keeps `disconnected`, which carries the cause, when `reconnecting` follows.
-    const hidesCause = status.type === 'reconnecting' && this.#link?.type === 'disconnected';
-    if (!('channel' in status) && !hidesCause) this.#link = status;
-    if (status.type === 'connected' && status.generation > 1) this.#reconnectedAt = now;
   }
 
   onInvalidMessage({ channel, error, preview }: InvalidMessage, now: number): void {
@@ -158,7 +152,11 @@ export class DashboardState {
     this.#now = now;
     this.#prices.updateVerdicts(this.#sources.latestOf, now);
     this.#updateIndicators(now);
-    this.#bots.markOverdue(now, this.#indicators.redis.state === 'ok' ? this.#reconnectedAt : undefined);
+    const bots = CHANNELS.BOT_STATUS.name;
+    this.#bots.markOverdue(
+      now,
+      this.#links.stateOf(bots) === 'ok' ? this.#links.restoredAt(bots) : undefined,
+    );
     this.#commands.expireUnanswered(now);
   }
 
@@ -244,13 +242,15 @@ export class DashboardState {
 
   #updateIndicators(now: number): void {
     const feed = this.#feed.newest;
-    const redis = redisIndicator(this.#link, this.#about.redis);
-    const broker = brokerIndicator(redis.state, feed, now, this.#reconnectedAt, this.#feed.heldLease());
-    this.#setIndicator('redis', redis, now);
+    const { redis, maxAgeMs } = this.#about;
+    this.#setIndicator('redis', this.#links.indicator(redis), now);
+    const { name } = CHANNELS.FEED_STATUS;
+    const [link, restoredAt] = [this.#links.stateOf(name), this.#links.restoredAt(name)];
+    const broker = brokerIndicator(link, feed, now, restoredAt, this.#feed.heldLease());
     this.#setIndicator('broker', broker, now);
-    const { maxAgeMs } = this.#about;
     const activity = { ...this.#prices.freshness(), maxAgeMs, brokerSince: this.#indicators.broker.since };
-    this.#setIndicator('data', dataIndicator(redis.state, broker.state, feed, activity, now), now);
+    const dataLink = this.#links.stateOf(CHANNELS.PRICE_DATA.name);
+    this.#setIndicator('data', dataIndicator(dataLink, broker.state, feed, activity, now), now);
   }
 
   #reportIndicator(

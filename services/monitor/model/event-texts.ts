@@ -11,13 +11,10 @@ export function describeStatus(
 ): [kind: EventRow['kind'], severity: Severity, text: string] | undefined {
   switch (status.type) {
     case 'connected':
-      return ['link', 'info', status.generation === 1 ? 'Connected to Redis.' : 'Reconnected to Redis.'];
     case 'stale':
-      return ['link', 'bad', 'Redis does not respond.'];
     case 'disconnected':
-      return ['link', 'bad', status.error.message];
     case 'failed':
-      return ['link', 'bad', status.error.message];
+      return describeLink(status);
     case 'recovery_failed':
       return ['channel', 'bad', `Reading ${status.channel} failed: ${status.error.message}`];
     case 'gap':
@@ -26,6 +23,30 @@ export function describeStatus(
       return ['channel', 'bad', describeForged(status)];
     default:
       return undefined;
+  }
+}
+
+type LinkEvent = Extract<SubscriberStatus, { type: 'connected' | 'stale' | 'disconnected' | 'failed' }>;
+
+/** On a cluster, the link of one channel says nothing about the others. */
+function describeLink(status: LinkEvent): ['link', Severity, string] {
+  const channel = 'channel' in status ? status.channel : undefined;
+  switch (status.type) {
+    case 'connected':
+      if (channel !== undefined) return ['link', 'info', `${channel}: reconnected to its node.`];
+      return ['link', 'info', status.generation === 1 ? 'Connected to Redis.' : 'Reconnected to Redis.'];
+    case 'stale':
+      return [
+        'link',
+        'bad',
+        channel === undefined ? 'Redis does not respond.' : `${channel}: its node does not respond.`,
+      ];
+    default:
+      return [
+        'link',
+        'bad',
+        channel === undefined ? status.error.message : `${channel}: ${status.error.message}`,
+      ];
   }
 }
 

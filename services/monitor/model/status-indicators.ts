@@ -17,9 +17,16 @@ export interface GatewayHeartbeat {
 const MISSED_HEARTBEATS = 3;
 const DEFAULT_INTERVAL_MS = 1_000;
 
-export function redisIndicator(link: LinkStatus | undefined, redis: string): IndicatorStatus {
+/** @param down the channels whose own link is down, on a cluster */
+export function redisIndicator(
+  link: LinkStatus | undefined,
+  redis: string,
+  down: readonly string[] = [],
+): IndicatorStatus {
   switch (link?.type) {
     case 'connected':
+      if (down.length > 0)
+        return indicator('bad', 'partly down', `No link to the node of ${down.join(', ')}.`);
       return indicator('ok', 'connected', `Connected to ${redis}.`);
     case 'stale':
       return indicator(
@@ -42,6 +49,7 @@ export function redisIndicator(link: LinkStatus | undefined, redis: string): Ind
 /**
  * State of the broker link, as reported by the gateway that is connected to the broker. The detail names the gateway.
  *
+ * @param redis the state of the link that FEED_STATUS uses
  * @param reconnectedAt when the Redis link was last restored; heartbeats before that may have been missed
  * @param heldLease the token of the lease according to Redis; undefined if nobody holds the lease
  */
@@ -91,7 +99,7 @@ export interface PriceActivity {
   readonly brokerSince: number;
 }
 
-/** Whether the expected prices arrive. */
+/** Whether the expected prices arrive. @param redis the state of the link that PRICE_DATA uses */
 export function dataIndicator(
   redis: IndicatorState,
   broker: IndicatorState,

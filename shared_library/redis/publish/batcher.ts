@@ -5,7 +5,15 @@ import { PartitionsChangedError } from '../channel/partitions.ts';
 import { TickbusError } from '../errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Unsubscribe } from '../runtime/emitter.ts';
-import type { Fence, FenceToken, Outgoing, Receipt, Transport, Writer } from '../transport/port.ts';
+import type {
+  Confirmation,
+  Fence,
+  FenceToken,
+  Outgoing,
+  Receipt,
+  Transport,
+  Writer,
+} from '../transport/port.ts';
 import { ORIGIN, type Position } from '../wire/position.ts';
 import { Batch, type Published } from './batch.ts';
 import type { SendSlots } from './send-slots.ts';
@@ -29,6 +37,8 @@ export interface BatcherOptions {
    * behind it. Called in order. Undefined: such messages are rejected.
    */
   readonly reroute?: ((message: Outgoing) => Promise<Published>) | undefined;
+  /** Default: the server alone confirms. */
+  readonly confirmation?: Confirmation | undefined;
 }
 
 /**
@@ -143,12 +153,12 @@ export class Batcher {
   }
 
   #call(batch: Batch): void {
-    const { channel, transport, lease } = this.#options;
+    const { channel, transport, lease, confirmation } = this.#options;
     this.#inFlight.add(batch);
     const called: Promise<Receipt | undefined> =
       this.#writer === undefined
-        ? transport.publish(channel, batch.messages, batch.fence, this.#knownPosition)
-        : this.#writer.publish(batch.messages);
+        ? transport.publish(channel, batch.messages, batch.fence, this.#knownPosition, confirmation)
+        : this.#writer.publish(batch.messages, confirmation);
     called
       .then(
         (receipt) => {

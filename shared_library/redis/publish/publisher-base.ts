@@ -40,10 +40,14 @@ export interface PublisherSettings {
   readonly lease?: Fence;
   /** Whether payloads are checked before they are sent; see `RedisPublisherOptions`. Default true. */
   readonly validate?: boolean;
+  /** Number of replicas that must confirm each batch; see `RedisPublisherOptions`. Default 0. */
+  readonly replicas?: number;
 }
 
 const DEFAULT_DEADLINE_MS = 2_000;
 const DEFAULT_MAX_PENDING = 32 * 1024 * 1024;
+/** The share of the deadline that replicas have. The rest is for the reply. */
+const CONFIRMATION_SHARE = 0.9;
 
 const NO_OPTIONS = Object.freeze({});
 
@@ -58,6 +62,7 @@ export class PublisherBase implements AsyncDisposable {
   constructor(settings: PublisherSettings) {
     checkAbove(0, settings.deadlineMs, 'deadlineMs', 'milliseconds');
     checkAbove(0, settings.maxPendingBytes, 'maxPendingBytes', 'bytes');
+    checkReplicas(settings.replicas);
     if (settings.lease !== undefined && settings.lease.channel === undefined) {
       const text = 'The lease belongs to a job, not to a channel. Create it with `channel`, or omit `lease`.';
       throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'lease' });
@@ -85,7 +90,8 @@ export class PublisherBase implements AsyncDisposable {
    * - Rejects with any code but `TICKBUS_OUTCOME_UNKNOWN`: it was not published. See `error.retryable`.
    * - Rejects with `TICKBUS_OUTCOME_UNKNOWN`: it was sent, but may or may not have been published. Retry a command with
    *   `{ id: error.messageId }`: it takes effect once, and the result has its position. If the server has lost data
-   *   since, the retry is not published and its outcome is unknown, too.
+   *   since, the retry is not published and its outcome is unknown, too. With `replicas`, also if it was published, but
+   *   too few replicas have confirmed it.
    *
    * Messages of one publisher on one channel are published in call order. While the link is down nothing is queued: the
    * call rejects at once with `TICKBUS_NOT_CONNECTED`.
@@ -231,14 +237,16 @@ export class PublisherBase implements AsyncDisposable {
   #router(channel: Channel): PartitionRouter {
     let router = this.#routers.get(channel.name);
     if (router === undefined) {
-      const { transport, clock, lease, deadlineMs, maxPendingBytes } = this.#settings;
+      const { transport, clock, lease, maxPendingBytes, replicas = 0 } = this.#settings;
+      const { deadlineMs = DEFAULT_DEADLINE_MS } = this.#settings;
       router = new PartitionRouter({
         channel,
         lease: lease?.channel?.name === channel.name ? lease : undefined,
         transport,
         clock,
-        deadlineMs: deadlineMs ?? DEFAULT_DEADLINE_MS,
+        deadlineMs,
         maxPending: maxPendingBytes ?? DEFAULT_MAX_PENDING,
+        confirmation: replicas === 0 ? undefined : { replicas, withinMs: deadlineMs * CONFIRMATION_SHARE },
       });
       this.#routers.set(channel.name, router);
     }
@@ -258,6 +266,12 @@ function checkAbove(limit: number, value: number | undefined, field: string, uni
   if (value === undefined || (value > limit && Number.isFinite(value))) return;
   const text = `${field} is ${value}. Use a number of ${unit} above ${limit}.`;
   throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field });
+}
+
+function checkReplicas(replicas: number | undefined): void {
+  if (replicas === undefined || (Number.isInteger(replicas) && replicas >= 0)) return;
+  const text = `replicas is ${replicas}. Use a whole number, 0 or above.`;
+  throw new TickbusError('TICKBUS_INVALID_OPTION', text, { field: 'replicas' });
 }
 
 const MIN_REMEMBER_MS = 60_000;

@@ -114,6 +114,7 @@ describe('a value of another type', () => {
     ['name', subscribe({ name: 5 }), /name is a number/],
     ['reconnect', () => new RedisPublisher({ reconnect: 'no' } as never), /reconnect is a string/],
     ['validate', () => new RedisPublisher({ validate: 0 } as never), /validate is a number/],
+    ['replicas', () => new RedisPublisher({ replicas: '1' } as never), /replicas is a string\. Use a number/],
     ['sender', () => new RedisPublisher({ sender: 7 } as never), /sender is a number/],
     ['logger', () => new RedisSubscriber({ logger: {} } as never), /logger has no method "debug"/],
     ['connection', () => new RedisPublisher({ connection: 'redis' } as never), /connection is a string/],

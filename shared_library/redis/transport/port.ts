@@ -23,6 +23,8 @@ export interface Transport {
    * gateway does.
    *
    * @param known a position that the channel is known to have reached; a server below that position has lost data
+   * @param confirmation if fewer replicas confirm the batch in time, it rejects with OUTCOME_UNKNOWN. Rejects with
+   *   DENIED, and sends nothing, if the user may not ask for confirmations
    * @throws PartitionsChangedError if the server has another number of partitions for the channel than `channel.layout`
    */
   publish(
@@ -30,6 +32,7 @@ export interface Transport {
     batch: readonly Outgoing[],
     token?: FenceToken,
     known?: Position,
+    confirmation?: Confirmation,
   ): Promise<Receipt>;
   /**
    * Resolves when the server has acknowledged the subscription, which survives reconnects. A channel can have several
@@ -91,7 +94,9 @@ export interface Connection {
 }
 
 export interface SetPartitionsOptions {
+  /** The token of the lease of the channel, if the caller holds it. */
   readonly token?: FenceToken | undefined;
+  /** True: change nothing if the channel has a head, and so a number of partitions. */
   readonly isFirst?: boolean | undefined;
 }
 
@@ -135,6 +140,14 @@ export interface IdempotencyKey {
   readonly firstEpoch?: number;
 }
 
+/** The replicas that must confirm a batch before it counts as published. */
+export interface Confirmation {
+  /** Their number, at least 1. */
+  readonly replicas: number;
+  /** Milliseconds that they have, from the call. */
+  readonly withinMs: number;
+}
+
 /** The outcome of a batch. */
 export interface Receipt {
   /** Position of the first message; undefined on a `plain` channel. */
@@ -170,10 +183,11 @@ export interface Writer {
    * Publishes in call order. Resolves with undefined if nothing was executed and the batch can be sent again. Settles
    * only when the outcome is known. After a lost link, that is when the link has reconnected.
    *
-   * @throws TickbusError `TICKBUS_OUTCOME_UNKNOWN` only if the server lost data or rejected a part of the batch, or the
-   *   lease or link ended for good
+   * @param confirmation as of `Transport.publish`
+   * @throws TickbusError `TICKBUS_OUTCOME_UNKNOWN` only if the server lost data or rejected a part of the batch, the
+   *   lease or link ended for good, or too few replicas confirmed the batch
    */
-  publish(batch: readonly Outgoing[]): Promise<Receipt | undefined>;
+  publish(batch: readonly Outgoing[], confirmation?: Confirmation): Promise<Receipt | undefined>;
   /** Called when the holder gives up the lease, before the server learns of it. The writer then accepts no batches. */
   end(): void;
 }

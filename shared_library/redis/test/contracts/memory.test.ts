@@ -12,6 +12,7 @@ async function setUp(namespace: string | undefined): Promise<TransportFixture> {
   const server = new MemoryServer(systemClock);
   const connections: MemoryLinks[] = [];
   return {
+    replicas: Number.POSITIVE_INFINITY,
     link() {
       const connection = new MemoryLinks(server, namespace);
       connections.push(connection);

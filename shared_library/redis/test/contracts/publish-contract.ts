@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EventRecorder } from '@tickbus/test-kit';
 import { describe, expect, it } from 'vitest';
 import type { ChannelSpec } from '../../channel/channel.ts';
-import type { Outgoing } from '../../transport/port.ts';
+import type { Confirmation, Outgoing } from '../../transport/port.ts';
 import { decodeEnvelope, type Envelope } from '../../wire/envelope.ts';
 import { ORIGIN } from '../../wire/position.ts';
 import { batch, type ContractHarness, listen, messagesIn, outgoing, spec } from './transport.fixture.ts';
@@ -191,6 +191,28 @@ export function describePublish(harness: ContractHarness): void {
       const again = await harness.publishing.publish(channel, [message]);
       expect(again.repeated).toBeUndefined();
       expect(again.first?.seq).toBe(2);
+    });
+
+    it('counts a batch as published if enough replicas have it; with too few it is delivered, and unknown', async () => {
+      const { replicas = 0 } = harness.fixture;
+      const channel = spec('event');
+      const { frames } = await listen(harness.subscribing, channel);
+      const publish = (confirmation: Confirmation) =>
+        harness.publishing.publish(channel, batch(2), undefined, undefined, confirmation);
+      if (replicas > 0) {
+        const receipt = await publish({ replicas: Math.min(replicas, 2), withinMs: 10_000 });
+        expect(receipt).toMatchObject({ first: { seq: 1 }, receivers: 1 });
+      }
+      if (replicas !== Number.POSITIVE_INFINITY)
+        await expect(publish({ replicas: replicas + 1, withinMs: 100 })).rejects.toMatchObject({
+          code: 'TICKBUS_OUTCOME_UNKNOWN',
+          retryable: false,
+          message: expect.stringMatching(new RegExp(`, but ${replicas} of .* confirmed it within 100 ms`)),
+        });
+      const { first } = await harness.publishing.publish(channel, batch(1));
+      await frames.reaches(first?.seq ?? 0);
+      expect(frames.items.map(({ seq }) => seq)).toEqual(frames.items.map((_, index) => index + 1));
+      expect(first?.seq).toBeGreaterThan(2);
     });
 
     it('accepts a batch of 256 messages and a message of 250 KiB', async () => {

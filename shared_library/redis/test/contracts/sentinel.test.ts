@@ -23,6 +23,7 @@ describeTransport('sentinel', async () => {
   const admin = createClient({ url: server.url });
   await admin.connect();
   return {
+    replicas: 2,
     link() {
       const connection = new RedisConnection({ url: group.url, logger: silentLogger });
       connections.push(connection);

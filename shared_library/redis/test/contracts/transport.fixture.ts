@@ -8,6 +8,8 @@ import { BATCH_START, checkedEnvelope, type Envelope, encodeEnvelope } from '../
 
 /** One transport under test: links to one server, and faults injected from outside. */
 export interface TransportFixture {
+  /** Number of replicas that confirm what is published. Default 0. */
+  readonly replicas?: number;
   /** A new link. `close` closes all links. */
   link(): Transport;
   /** Publishes raw bytes as a plain client does, bypassing the Transport port. */

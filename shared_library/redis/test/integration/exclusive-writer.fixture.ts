@@ -86,7 +86,7 @@ export class WriterHarness implements AsyncDisposable {
   }
 
   /** A publisher that holds the lease. */
-  async holder(options: { url?: string; deadlineMs?: number } = {}) {
+  async holder(options: { url?: string; deadlineMs?: number; replicas?: number } = {}) {
     const holder = await leasedPublisher(this.#channel, options.url ?? this.proxy.url, {
       deadlineMs: 10_000,
       ...options,

@@ -98,19 +98,26 @@ describe('a publish that the server refuses', () => {
     return { link, statuses };
   }
 
-  it('because it became a replica is not published, and the link looks for the master', async () => {
-    const { link, statuses } = await connectedLink();
-    const { server } = await group.master();
-    await server.answers('REPLICAOF 127.0.0.1 1');
-    await expect(link.publish(channel, batch)).rejects.toMatchObject({
-      code: 'TICKBUS_SERVER_ERROR',
-      message: expect.stringContaining('READONLY'),
-    });
-    expect(statuses.items[0]).toBe('disconnected');
-    await server.answers('REPLICAOF NO ONE');
-    await statuses.first((type) => type === 'connected');
-    await link.publish(channel, batch);
-  });
+  it.each([
+    ['READONLY', 'yes'],
+    ['MASTERDOWN', 'no'],
+  ])(
+    'because it became a replica (%s) is not published, and the link looks for the master',
+    async (reply, servesStale) => {
+      const { link, statuses } = await connectedLink();
+      const { server } = await group.master();
+      await server.answers(`CONFIG SET replica-serve-stale-data ${servesStale}`, 'REPLICAOF 127.0.0.1 1');
+      await expect(link.publish(channel, batch)).rejects.toMatchObject({
+        code: 'TICKBUS_NOT_CONNECTED',
+        retryable: true,
+        message: expect.stringMatching(new RegExp(`${reply}.*looks for the master`)),
+      });
+      expect(statuses.items[0]).toBe('disconnected');
+      await server.answers('REPLICAOF NO ONE');
+      await statuses.first((type) => type === 'connected');
+      await link.publish(channel, batch);
+    },
+  );
 
   it('because it has too few replicas is not published, and the link stays', async () => {
     const { link, statuses } = await connectedLink();

@@ -117,6 +117,9 @@ describe('publish rejects without sending', () => {
     ['deadlineMs', Number.NaN],
     ['maxPendingBytes', -1],
     ['maxPendingBytes', Number.NaN],
+    ['replicas', -1],
+    ['replicas', 1.5],
+    ['replicas', Number.NaN],
   ])('constructor throws TICKBUS_INVALID_OPTION if %s is %s', (option, value) => {
     expect(() => fakePublisher({ [option]: value })).toThrow(
       errorWith('TICKBUS_INVALID_OPTION', { message: expect.stringContaining(option) }),

@@ -77,9 +77,15 @@ export class MemoryTransport implements Transport {
     if (this.#state === 'new') this.#onConnected();
   }
 
-  async publish(...[channel, ...others]: Parameters<Transport['publish']>): Promise<Receipt> {
+  /** A memory server has no replicas, and is never replaced by one: every batch counts as confirmed. */
+  async publish(
+    channel: ChannelSpec,
+    batch: readonly Outgoing[],
+    token?: FenceToken,
+    known?: Position,
+  ): Promise<Receipt> {
     this.#assertConnected();
-    const receipt = this.#server.publish(this.#specIn(channel), ...others);
+    const receipt = this.#server.publish(this.#specIn(channel), batch, token, known);
     // As over a network, a reply takes a turn of the event loop, so that a publishing loop does not starve others.
     await new Promise<void>((resolve) => setImmediate(resolve));
     return receipt;

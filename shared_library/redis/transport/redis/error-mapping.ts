@@ -13,7 +13,7 @@ import { type ErrorCode, TickbusError } from '../../errors.ts';
 import { printable } from '../../runtime/printable.ts';
 import { END_KEYS } from '../key-limit.ts';
 import { formatAddress, isSocketPath, type RedisAddress } from './address.ts';
-import { unknownCommand, withoutScript } from './error-replies.ts';
+import { notServingAdvice, unknownCommand, withoutScript } from './error-replies.ts';
 import { foreignDataError } from './foreign-data.ts';
 import { redact } from './redact.ts';
 import { tlsFault } from './tls-faults.ts';
@@ -69,25 +69,21 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   TICKBUS_LIMIT_EXCEEDED: END_KEYS,
 };
 
+/** The replies of a node that is no longer, or not yet, responsible for a slot. */
+const CLUSTER_REPLIES: ReadonlySet<string> = new Set(['MOVED', 'ASK', 'TRYAGAIN', 'CLUSTERDOWN']);
+
 const ENABLE_COMMAND =
   'The server does not have it or has renamed it: enable it there (rename-command), or use another server.';
 
-/** What to do after replies of a node of a cluster. */
-const CLUSTER_ADVICE: Readonly<Record<string, string>> = {
-  MOVED:
-    'Another node of the cluster serves the channel: retry, or if the address is redis://, use redis+cluster://.',
-  ASK: 'The slot of the channel is being moved to another node. Retry when the move is complete.',
-  TRYAGAIN: 'The slot of the channel is being moved to another node. Retry when the move is complete.',
-  CLUSTERDOWN: 'A part of the cluster has failed. Retry later; `redis-cli --cluster check` shows the state.',
-};
-
 function adviceOn(code: ErrorCode, error: unknown): string {
   const word = replyPrefix(error);
-  const clusterAdvice = CLUSTER_ADVICE[word ?? ''];
-  if (clusterAdvice !== undefined) return clusterAdvice;
+  if (CLUSTER_REPLIES.has(word ?? '')) return notServingAdvice(word, true) ?? '';
   if (word === UNKNOWN_COMMAND || word === 'REFUSED NOCOMMAND') return ENABLE_COMMAND;
   return ADVICE[code] ?? '';
 }
+
+/** The address of a server, and what finds it if it moves. */
+type ServerAddress = RedisAddress & { readonly locator?: unknown };
 
 /** The error of a failed first connection, with host, port and advice. */
 export function connectError(error: unknown, address: RedisAddress): TickbusError {
@@ -120,14 +116,20 @@ export function connectError(error: unknown, address: RedisAddress): TickbusErro
 
 /**
  * The error of a command on an established link. If the reply is lost, the code is `TICKBUS_NOT_CONNECTED` for a `read`
- * and `TICKBUS_OUTCOME_UNKNOWN` for a `write`.
+ * and `TICKBUS_OUTCOME_UNKNOWN` for a `write`. A `write` that was not executed because the server does not serve the
+ * channel now is `TICKBUS_NOT_CONNECTED`, too.
  */
-export function commandError(error: unknown, address: RedisAddress, effect: 'read' | 'write'): TickbusError {
+export function commandError(error: unknown, address: ServerAddress, effect: 'read' | 'write'): TickbusError {
   if (error instanceof TickbusError) return error;
   const foreign = foreignDataError(error, address);
   if (foreign !== undefined) return foreign;
   const where = formatAddress(address);
   const word = replyPrefix(error);
+  const advice = notServingAdvice(word, address.locator !== undefined);
+  if (effect === 'write' && advice !== undefined) {
+    const text = `Redis at ${where} does not accept the command now, so nothing was done: ${message(error, address)}. ${advice}`;
+    return createError('TICKBUS_NOT_CONNECTED', text, error, address);
+  }
   const code =
     refusalCode(word) ?? (word !== undefined && effect === 'read' ? 'TICKBUS_SERVER_ERROR' : undefined);
   if (code !== undefined) {
@@ -143,10 +145,12 @@ export function commandError(error: unknown, address: RedisAddress, effect: 'rea
 }
 
 /** The error of a batch that the server rejected as a whole: nothing was published. */
-export function refusedError(error: unknown, channel: string, address: RedisAddress): TickbusError {
-  const code = refusalCode(replyPrefix(error)) ?? 'TICKBUS_SERVER_ERROR';
-  const text =
-    `Nothing was published on ${channel}: ${message(error, address)}. ${adviceOn(code, error)}`.trimEnd();
+export function refusedError(error: unknown, channel: string, address: ServerAddress): TickbusError {
+  const word = replyPrefix(error);
+  const retry = notServingAdvice(word, address.locator !== undefined);
+  const code = retry === undefined ? (refusalCode(word) ?? 'TICKBUS_SERVER_ERROR') : 'TICKBUS_NOT_CONNECTED';
+  const advice = retry ?? adviceOn(code, error);
+  const text = `Nothing was published on ${channel}: ${message(error, address)}. ${advice}`.trimEnd();
   return createError(code, text, error, address);
 }
 

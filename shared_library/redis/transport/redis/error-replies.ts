@@ -9,6 +9,34 @@ export function unknownCommand(error: unknown): string | undefined {
   return /^ERR unknown (?:sub)?command ['`"]?([\w|-]+)/i.exec(error.message)?.[1];
 }
 
+const MOVING = 'The slot of the channel is being moved to another node. Retry when the move is complete.';
+const NO_MASTER = 'The server is a replica now. The link looks for the master: retry.';
+
+/** What to do after replies of a server that does not serve the channel now. */
+const NOT_SERVING: Readonly<Record<string, string>> = {
+  MOVED:
+    'Another node of the cluster serves the channel: retry, or if the address is redis://, use redis+cluster://.',
+  ASK: MOVING,
+  TRYAGAIN: MOVING,
+  CLUSTERDOWN: 'A part of the cluster has failed. Retry later; `redis-cli --cluster check` shows the state.',
+  READONLY: NO_MASTER,
+  MASTERDOWN: NO_MASTER,
+  LOADING: 'The server is loading its data. Retry when it is done.',
+};
+
+/**
+ * What to do if a server executed nothing because it does not serve the channel now, and the same call can succeed
+ * later; undefined for other errors.
+ *
+ * @param word the first word of the reply, after REFUSED
+ * @param isLocated whether the link looks for another server. At a fixed address only a server that loads its data
+ *   comes back by itself
+ */
+export function notServingAdvice(word: string | undefined, isLocated: boolean): string | undefined {
+  const name = word?.replace(/^REFUSED /, '') ?? '';
+  return isLocated || name === 'LOADING' ? NOT_SERVING[name] : undefined;
+}
+
 /** An error of a script without the place in the script, which the server appends. */
 export function withoutScript(text: string): string {
   return text.replace(/ script: [0-9a-f]{40}, on @user_script:\d+\.?$/, '');

@@ -9,6 +9,7 @@ import type { LinkStatus } from '../link-status.ts';
 import type {
   ChannelHead,
   ChannelState,
+  Confirmation,
   DemandOperations,
   FenceToken,
   LeaseOperations,
@@ -33,6 +34,7 @@ import { parseLease } from './parse-lease.ts';
 import { setPartitionsArguments } from './partitions-script.ts';
 import { redisDemand } from './redis-demand.ts';
 import { RedisLink } from './redis-link.ts';
+import { confirmed, ReplicaWait, unconfirmedError } from './writers/replica-wait.ts';
 import { parseReceipt, partitionsChanged, publishArguments } from './writers/shared-writer.ts';
 
 interface RedisSubscription {
@@ -68,16 +70,26 @@ export class RedisTransport implements Transport {
     batch: readonly Outgoing[],
     token?: FenceToken,
     known: Position = ORIGIN,
+    confirmation?: Confirmation,
   ): Promise<Receipt> {
     if (!this.#checked.has(channel.name)) await this.#checkDatabase(channel);
+    if (confirmation !== undefined)
+      await this.#run((client) => ReplicaWait.on(client).requirePermission(), 'read');
     const { keys, args } = publishArguments(channel, batch, token, known);
-    const publish = (client: RedisClient) =>
+    const send = (client: RedisClient) =>
       this.#settings.isSharded ? client.publishShardedBatch(keys, args) : client.publishBatch(keys, args);
-    const call = (client: RedisClient) =>
-      publish(client).catch((error: unknown) => {
-        throw partitionsChanged(channel, error) ?? error;
-      });
-    return parseReceipt(await this.#run(call), channel);
+    return this.#run((client) => {
+      const publish = async () => {
+        const reply = await send(client).catch((error: unknown) => {
+          throw partitionsChanged(channel, error) ?? error;
+        });
+        return parseReceipt(reply, channel);
+      };
+      if (confirmation === undefined) return publish();
+      return confirmed(client, publish, confirmation, (reason) =>
+        unconfirmedError(channel.name, reason, this.#settings),
+      );
+    });
   }
 
   async subscribe(channel: ChannelSpec, onFrame: (frame: Uint8Array) => void): Promise<Unsubscribe> {

@@ -1,10 +1,12 @@
 // The server that is inspected, or the nodes of a cluster, over links of their own.
 
+import type { TickbusError } from '../../../errors.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import { formatPlace, type Place } from '../address.ts';
 import type { RedisClient } from '../client.ts';
 import { ChannelLocator } from '../cluster/channel-locator.ts';
 import { ClusterTopology } from '../cluster/cluster-topology.ts';
+import type { SlotRange } from '../cluster/cluster-view.ts';
 import type { LinkSettings } from '../link-settings.ts';
 import { RedisLink } from '../redis-link.ts';
 
@@ -17,7 +19,17 @@ export interface InspectedServers {
   of(channel: string): Promise<RedisClient>;
   /** Every server on which channels are published. */
   all(): Promise<RedisClient[]>;
+  /** As `all`. A server that cannot be used has an error in place of its client. */
+  each(): Promise<readonly InspectedServer[]>;
+  /** The slots of a cluster that have an owner; undefined for a single server. */
+  readonly ranges: readonly SlotRange[] | undefined;
   close(): void;
+}
+
+/** A server, and a client that is connected to it or the reason why it is not. */
+interface InspectedServer {
+  readonly place: Place;
+  readonly client: RedisClient | TickbusError;
 }
 
 export function inspectedServers(settings: LinkSettings, logger: Logger): InspectedServers {
@@ -27,9 +39,12 @@ export function inspectedServers(settings: LinkSettings, logger: Logger): Inspec
 }
 
 class SingleServer implements InspectedServers {
+  readonly ranges = undefined;
+  readonly #place: Place;
   readonly #link: RedisLink;
 
   constructor(settings: LinkSettings, logger: Logger) {
+    this.#place = settings;
     this.#link = new RedisLink(settings, logger, async () => {});
   }
 
@@ -47,6 +62,10 @@ class SingleServer implements InspectedServers {
 
   async all(): Promise<RedisClient[]> {
     return [this.any()];
+  }
+
+  async each(): Promise<InspectedServer[]> {
+    return [{ place: this.#place, client: this.any() }];
   }
 
   close(): void {
@@ -94,6 +113,19 @@ class ClusterMasters implements InspectedServers {
 
   all(): Promise<RedisClient[]> {
     return Promise.all(this.#topology.owners.map((place) => this.#clientOf(place)));
+  }
+
+  each(): Promise<InspectedServer[]> {
+    return Promise.all(
+      this.#topology.owners.map(async (place) => ({
+        place,
+        client: await this.#clientOf(place).catch((error: TickbusError) => error),
+      })),
+    );
+  }
+
+  get ranges(): readonly SlotRange[] {
+    return this.#topology.ranges;
   }
 
   close(): void {

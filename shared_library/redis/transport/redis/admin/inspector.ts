@@ -6,6 +6,7 @@ import { nameIn, nameWithout } from '../../../channel/namespace.ts';
 import { parsePartitionName, partitionName } from '../../../channel/partitions.ts';
 import type { TickbusError } from '../../../errors.ts';
 import type { Logger } from '../../../runtime/logger.ts';
+import { formatPlace } from '../address.ts';
 import type { RedisClient } from '../client.ts';
 import { findOtherDatabases } from '../database-guard.ts';
 import { commandError, isDenied, isWrongType } from '../error-mapping.ts';
@@ -15,18 +16,21 @@ import { channelKeys, isFramesName } from '../keys.ts';
 import type { LinkSettings } from '../link-settings.ts';
 import { SentinelLocator, withSentinels } from '../sentinel/sentinel-locator.ts';
 import type { ChannelStats, ClockReport } from './channel-stats.ts';
+import { askMaster, type ClusterReport, clusterReport } from './cluster-report.ts';
 import { type InspectedServers, inspectedServers } from './inspected-servers.ts';
 import { mergedStats } from './merged-stats.ts';
 import {
   type CommandStates,
   PROBES,
   permissionScript,
+  permissionsOf,
   type UserPermissions,
   usedCommands,
 } from './permissions.ts';
 import { parseOutputBuffer, parseServerFacts, type ServerReport } from './server-report.ts';
 
 export type { ChannelStats, ClockReport } from './channel-stats.ts';
+export type { ClusterReport, MasterReport } from './cluster-report.ts';
 export type { ServerReport } from './server-report.ts';
 
 /** Inspects a server over its own link, or each node of a cluster. Never changes anything there. */
@@ -54,13 +58,14 @@ export class RedisInspector {
   /** Settings and state of the server. A field is undefined if the user lacks the permission to read it. */
   async inspect(): Promise<ServerReport> {
     const { locator } = this.#settings;
-    const [info, buffers, save, minReplicas, user, sentinels] = await Promise.all([
+    const [info, buffers, save, minReplicas, user, sentinels, cluster] = await Promise.all([
       this.#ifAllowed((client) => client.info()),
       this.#ifAllowed((client) => client.configGet('client-output-buffer-limit')),
       this.#ifAllowed((client) => client.configGet('save')),
       this.#ifAllowed((client) => client.configGet('min-replicas-to-write')),
       this.#ifAllowed((client) => client.aclWhoAmI()),
       locator instanceof SentinelLocator ? locator.report() : undefined,
+      this.#clusterReport(),
     ]);
     return {
       ...parseServerFacts(info),
@@ -69,20 +74,28 @@ export class RedisInspector {
       savePoints: save?.save,
       minReplicas: toNumber(minReplicas?.['min-replicas-to-write']),
       sentinels,
+      cluster,
       user,
     };
   }
 
   /** The user's permissions on each channel, read from the ACL without running the commands. */
   async permissions(channels: readonly Channel[]): Promise<UserPermissions> {
-    const { namespace } = this.#settings;
-    const commands = channels.flatMap((channel) => usedCommands(channel, this.#isCluster, namespace));
-    const reply = await this.#ifAllowed((client) => client.eval(permissionScript(commands)));
-    const answers = Array.isArray(reply) ? reply.map(Number) : undefined;
-    return commands.map((command, index) => ({
-      ...command,
-      isAllowed: answers === undefined ? undefined : answers[index] === 1,
-    }));
+    const { namespace, sentinel } = this.#settings;
+    const servers = this.#isCluster ? 'cluster' : sentinel === undefined ? 'single' : 'sentinel';
+    const commands = channels.flatMap((channel) => usedCommands(channel, servers, namespace));
+    const script = permissionScript(commands);
+    const answers = await Promise.all(
+      (await this.#servers.each()).flatMap(({ place, client }) =>
+        client instanceof Error
+          ? []
+          : this.#ifAllowed((one) => one.eval(script), client).then((reply) => ({
+              address: formatPlace(place),
+              reply,
+            })),
+      ),
+    );
+    return permissionsOf(commands, answers);
   }
 
   /** Tries the commands that managed servers rename or deny. None of them changes anything. */
@@ -184,6 +197,14 @@ export class RedisInspector {
     const [partitions] =
       (await this.#ifAllowed((client) => client.hmGet(head, ['partitions']), server)) ?? [];
     return partitions == null ? name : channel;
+  }
+
+  async #clusterReport(): Promise<ClusterReport | undefined> {
+    const { ranges } = this.#servers;
+    if (ranges === undefined) return undefined;
+    const servers = await this.#servers.each();
+    const asked = servers.map((server) => askMaster(server, (...call) => this.#ifAllowed(...call)));
+    return clusterReport(ranges, await Promise.all(asked));
   }
 
   get #isCluster(): boolean {

@@ -6,9 +6,18 @@ import { channelKeys } from '../keys.ts';
 
 /**
  * The purpose of a permission. `demand`: requesting instruments from a gateway. `exclusive`: publishing with plain
- * commands while holding the lease; without it the holder publishes by script.
+ * commands while holding the lease; without it the holder publishes by script. `confirm`: waiting until replicas have a
+ * lease or a message, on a cluster and behind Sentinel. `locate`: finding the nodes of a cluster.
  */
-export type Purpose = 'subscribe' | 'read' | 'demand' | 'publish' | 'lease' | 'exclusive';
+export type Purpose =
+  | 'subscribe'
+  | 'read'
+  | 'demand'
+  | 'publish'
+  | 'lease'
+  | 'exclusive'
+  | 'confirm'
+  | 'locate';
 
 export interface UsedCommand {
   /** Without its namespace. */
@@ -18,21 +27,27 @@ export interface UsedCommand {
   readonly command: readonly string[];
 }
 
-/** Whether the user may use each command; undefined if the user may not run the script that checks this. */
-export type UserPermissions = readonly (UsedCommand & { readonly isAllowed: boolean | undefined })[];
+/**
+ * Whether the user may use each command; undefined if the user may not run the script that checks this. On a cluster:
+ * whether every master allows it. If only some deny it, `deniedAt` has their addresses, such as `10.0.0.1:6379`.
+ */
+export type UserPermissions = readonly (UsedCommand & {
+  readonly isAllowed: boolean | undefined;
+  readonly deniedAt?: readonly string[];
+})[];
 
 /**
  * The commands for this channel that `permissions` checks, once for each purpose and Redis key, with placeholders as
  * arguments.
  *
- * @param isCluster whether channels are sharded. The connection itself needs CLUSTER SLOTS and CLUSTER INFO there, and
- *   fails with their names without them
+ * @param servers what the address names; channels of a cluster are sharded
  */
 export function usedCommands(
   channel: Channel,
-  isCluster: boolean,
+  servers: 'single' | 'sentinel' | 'cluster',
   namespace: string | undefined,
 ): UsedCommand[] {
+  const isCluster = servers === 'cluster';
   const { kind, gateway } = channel;
   const name = nameIn(namespace, channel.name);
   const { head, last, history, lease, fence, demand, id } = channelKeys({ name });
@@ -80,6 +95,8 @@ export function usedCommands(
           ...used('publish', ['HLEN', last], ['HSET', last, 'x', '{}'], ['HDEL', last, 'x']),
         ]
       : []),
+    ...(servers === 'single' ? [] : used('confirm', ['WAIT', '1', '1'])),
+    ...(isCluster ? used('locate', ['CLUSTER', 'SLOTS'], ['CLUSTER', 'INFO']) : []),
     ...(kind === 'event' ? used('read', ['XRANGE', history, '-', '+']) : []),
     ...(kind === 'event' ? used('publish', ['XADD', history, 'MAXLEN', '1', '*', 'm', '{}']) : []),
     ...(kind === 'command' ? used('publish', ['GET', id('x')], ['SET', id('x'), '', 'PX', '1']) : []),
@@ -114,6 +131,21 @@ export function permissionScript(commands: readonly UsedCommand[]): string {
   const checks = commands.map(({ command }) => command.map(luaString).join(','));
   const lines = checks.map((check) => `r[#r+1] = may(${check}) and 1 or 0`);
   return `${LUA_MAY}local r = {}\n${lines.join('\n')}\nreturn r`;
+}
+
+/** @param answers the reply of each server to the script; undefined if it was denied there */
+export function permissionsOf(
+  commands: readonly UsedCommand[],
+  answers: readonly { readonly address: string; readonly reply: unknown }[],
+): UserPermissions {
+  if (answers.length === 0 || answers.some(({ reply }) => !Array.isArray(reply)))
+    return commands.map((command) => ({ ...command, isAllowed: undefined }));
+  return commands.map((command, index) => {
+    const denying = answers.filter(({ reply }) => Number((reply as unknown[])[index]) !== 1);
+    if (denying.length === 0 || denying.length === answers.length)
+      return { ...command, isAllowed: denying.length === 0 };
+    return { ...command, isAllowed: false, deniedAt: denying.map(({ address }) => address) };
+  });
 }
 
 /** `acl_check_cmd` throws for a command that the server does not have. */

@@ -1,6 +1,7 @@
 // Parses the replies of `INFO` and `CONFIG GET`.
 
 import type { SentinelReport } from '../sentinel/sentinel-locator.ts';
+import type { ClusterReport } from './cluster-report.ts';
 
 /** Settings and state of a server. A field is undefined if it could not be read. */
 export interface ServerReport {
@@ -15,6 +16,8 @@ export interface ServerReport {
   readonly minReplicas?: number | undefined;
   /** The sentinels of the address; undefined if it names none. */
   readonly sentinels?: SentinelReport | undefined;
+  /** The cluster of the address. The other fields are those of one of its masters. Undefined if it is no cluster. */
+  readonly cluster?: ClusterReport | undefined;
   /** Whether the replication backlog is active, which a returning replica needs. */
   readonly hasBacklog: boolean | undefined;
   /** Number of pattern subscriptions. */
@@ -53,7 +56,10 @@ export interface OutputBufferLimit {
 /** @param info the reply of `INFO`; undefined if it was denied */
 export function parseServerFacts(
   info: string | undefined,
-): Omit<ServerReport, 'pubsubBuffer' | 'normalBuffer' | 'savePoints' | 'minReplicas' | 'sentinels' | 'user'> {
+): Omit<
+  ServerReport,
+  'pubsubBuffer' | 'normalBuffer' | 'savePoints' | 'minReplicas' | 'sentinels' | 'cluster' | 'user'
+> {
   const lines = (info ?? '').split('\r\n').map((line): [string, string] => {
     const colon = line.indexOf(':');
     return [line.slice(0, Math.max(0, colon)), line.slice(colon + 1)];

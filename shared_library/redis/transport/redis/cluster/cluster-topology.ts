@@ -48,6 +48,11 @@ export class ClusterTopology {
     return this.#ranges.find(({ from, to }) => from <= slot && slot <= to)?.owner;
   }
 
+  /** The slots that have an owner. */
+  get ranges(): readonly SlotRange[] {
+    return this.#ranges;
+  }
+
   /** Every master that serves a slot. */
   get owners(): Place[] {
     return [...new Map(this.#ranges.map(({ owner }) => [formatPlace(owner), owner])).values()];

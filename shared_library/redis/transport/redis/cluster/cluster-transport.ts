@@ -70,8 +70,8 @@ export class ClusterTransport implements Transport {
     return (await this.#ready(channel)).setPartitions(channel, ...call);
   }
 
-  lease(channel: ChannelSpec): LeaseOperations {
-    return this.#linkOf(channel).transport.lease(channel);
+  lease(channel: ChannelSpec, replicas?: number): LeaseOperations {
+    return this.#linkOf(channel).transport.lease(channel, replicas);
   }
 
   demand(channel: ChannelSpec): DemandOperations {

@@ -16,6 +16,7 @@ import { redact } from '../redact.ts';
 import { RedisLink } from '../redis-link.ts';
 import { ExclusiveWriter } from '../writers/exclusive-writer.ts';
 import type { PastEpoch } from '../writers/head-snapshot.ts';
+import { unconfirmedError } from '../writers/replica-wait.ts';
 import { disconnectOtherWriters, findFenceObstacle, watchFence } from './connection-fence.ts';
 import { LeaseCommands } from './lease-commands.ts';
 import type { ReplicaConfirmation } from './replica-confirmation.ts';
@@ -217,7 +218,7 @@ export class ExclusiveLease implements LeaseOperations {
       return this.#becomeCandidate(client);
     }
     await watchFence(client, this.#fenceOf(resumed.head.epoch));
-    writer.resumed(resumed.head);
+    writer.resumed(resumed.head, client);
     // The holder has given up the lease while the link was down.
     if (writer.isEnded) await this.#release(client, token);
   }
@@ -267,6 +268,7 @@ export class ExclusiveLease implements LeaseOperations {
         const text = `Publishing on ${name}: ${shown}. Whether the messages were published is unknown.`;
         return new TickbusError('TICKBUS_OUTCOME_UNKNOWN', text);
       },
+      unconfirmedError: (reason: string) => unconfirmedError(name, reason, this.#settings),
       notSentError: (reason: string) =>
         new TickbusError('TICKBUS_NOT_SENT', `Nothing was published on ${name}: ${reason}.`),
     };

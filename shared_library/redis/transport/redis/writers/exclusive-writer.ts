@@ -1,57 +1,24 @@
 // The exclusive writer of a channel: numbers and timestamps messages, and resolves their outcomes even if its link
 // drops.
 
-import type { ChannelSpec } from '../../../channel/channel.ts';
-import { PartitionsChangedError } from '../../../channel/partitions.ts';
-import type { TickbusError } from '../../../errors.ts';
+import { ErrorReply } from 'redis';
 import type { Unsubscribe } from '../../../runtime/emitter.ts';
 import { Emitter } from '../../../runtime/emitter.ts';
-import type { Outgoing, Receipt, Writer } from '../../port.ts';
+import type { Confirmation, Outgoing, Receipt, Writer } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
-import { channelKeys } from '../keys.ts';
 import type { HeadSnapshot, PastEpoch } from './head-snapshot.ts';
-import { type BatchOutcome, type BatchPosition, executeBatch, lastSeq, MARK_COUNT } from './plain-batch.ts';
+import { DROPS_LINKS, DropSuspect, type InFlightBatch, isResent } from './in-flight-batch.ts';
+import { LayoutCheck } from './layout-check.ts';
+import { type BatchOutcome, executeBatch, lastSeq, MARK_COUNT } from './plain-batch.ts';
+import { ReplicaWait } from './replica-wait.ts';
 import { StampClock } from './stamp-clock.ts';
+import { UnconfirmedBatches } from './unconfirmed-batches.ts';
+import type { ExclusiveWriterOptions } from './writer-options.ts';
 
 /** Maximum number of batches in flight. With one, a publisher waits for every round trip. Must be below MARK_COUNT. */
 const MAX_IN_FLIGHT = 4;
 
-/**
- * A batch that was next to be executed in this many consecutive link drops is not sent again, because it may cause the
- * drops. With a limit of two, a link that is cut every 50 ms loses messages on a busy machine.
- */
-const MAX_DROPS = 3;
-
-export interface ExclusiveWriterOptions {
-  readonly channel: ChannelSpec;
-  /** See `LinkSettings.isSharded`. */
-  readonly isSharded: boolean;
-  /** The state of the connection is unknown or wrong, so the link must reconnect. */
-  readonly onUntrusted: (client: RedisClient, error: unknown) => void;
-  /** The server rejected a whole batch. */
-  readonly onRefusal: (client: RedisClient, error: unknown) => void;
-  /** The error of a batch that was rejected: nothing of it was published. */
-  readonly refusedError: (error: unknown) => TickbusError;
-  /** The error of a batch that may have been published. */
-  readonly unknownError: (reason: string) => TickbusError;
-  /** The error of a batch that was never executed, and is not sent again. */
-  readonly notSentError: (reason: string) => TickbusError;
-}
-
-const DROPS_LINKS =
-  `the link dropped ${MAX_DROPS} times when this batch was the next to be executed, so it is not sent again. ` +
-  'Publish smaller messages, or raise client-query-buffer-limit';
-
-interface InFlightBatch extends BatchPosition {
-  readonly batch: readonly Outgoing[];
-  readonly resolve: (receipt: Receipt | undefined) => void;
-  readonly reject: (error: TickbusError) => void;
-  /**
-   * Set if this batch was not executed. `fenced`: the fence stopped it or an earlier one. `elsewhere`: its node does
-   * not serve the channel now, so it can be sent again. `overtaken`: as `elsewhere`, but a later batch was published.
-   */
-  unexecuted?: 'fenced' | 'elsewhere' | 'overtaken';
-}
+const LEASE_LOST = 'the lease was lost before replicas confirmed it';
 
 /**
  * States:
@@ -66,6 +33,9 @@ interface InFlightBatch extends BatchPosition {
  *
  * Invariant: a batch settles once. The reply of its connection settles it. If that connection is dead, the channel's
  * head settles it, or the head's record of past epochs.
+ *
+ * If replicas must confirm a batch, a WAIT follows it. The batch counts against the limit of four until its reply, and
+ * the next ones are sent meanwhile.
  *
  * If the server refuses a whole batch, no new batch is sent until none is in flight. The next batch then reuses the
  * refused numbers, unless a later batch was published. In that case they are a gap, which subscribers report.
@@ -82,19 +52,18 @@ export class ExclusiveWriter implements Writer {
   #published = 0;
   #ordinal = 0;
   #inFlight: InFlightBatch[] = [];
-  /** The batch that was next when the link dropped, and the number of consecutive drops. */
-  #suspect: { readonly batch: readonly Outgoing[]; readonly drops: number } | undefined;
-  /** The recorded number of partitions, as of the last head. */
-  #partitions: number | undefined;
-  /** The number of batches that are being refused. Later batches wait, because one of them may be sent again. */
-  #refusing = 0;
+  readonly #unconfirmed = new UnconfirmedBatches(() => this.#events.emit('room', undefined));
+  readonly #suspect = new DropSuspect();
+  readonly #layout: LayoutCheck;
   #isDraining = false;
+  /** Whether the server is asked for the permission to use WAIT. */
+  #isAsking = false;
   #isEnded = false;
 
   constructor(options: ExclusiveWriterOptions, head: HeadSnapshot) {
     this.#options = options;
     this.#epoch = head.epoch;
-    this.#partitions = head.partitions;
+    this.#layout = new LayoutCheck(options.channel, head.partitions);
     this.#clock.observe(head.serverAt, performance.now());
   }
 
@@ -111,30 +80,56 @@ export class ExclusiveWriter implements Writer {
   }
 
   get room(): number {
-    if (this.#client === undefined || this.#isEnded || this.#isDraining || this.#refusing > 0) return 0;
-    return MAX_IN_FLIGHT - this.#inFlight.length;
+    if (this.#client === undefined || this.#isEnded || this.#isDraining) return 0;
+    if (this.#isAsking || this.#layout.isRefusing) return 0;
+    return MAX_IN_FLIGHT - this.#inFlight.length - this.#unconfirmed.size;
   }
 
   onRoom(listener: () => void): Unsubscribe {
     return this.#events.on('room', listener);
   }
 
-  publish(batch: readonly Outgoing[]): Promise<Receipt | undefined> {
+  publish(batch: readonly Outgoing[], required?: Confirmation): Promise<Receipt | undefined> {
     const client = this.#client;
     if (client === undefined || this.#isEnded) return Promise.resolve(undefined);
-    if (this.#hasOtherPartitions) return this.#refuse(client);
+    if (!this.#layout.isMatch) return this.#refuse(client);
+    if (required !== undefined && !ReplicaWait.on(client).isAllowed) return this.#askPermission(client);
+    const confirmation = required && { ...required, until: performance.now() + required.withinMs };
     const first = { epoch: this.#epoch, seq: this.#seq + 1 };
     const at = this.#clock.at(performance.now());
     this.#seq += batch.length;
     return new Promise((resolve, reject) => {
-      const sent: InFlightBatch = { batch, first, at, ordinal: this.#ordinal++, resolve, reject };
+      const sent: InFlightBatch = {
+        batch,
+        first,
+        at,
+        ordinal: this.#ordinal++,
+        confirmation,
+        resolve,
+        reject,
+      };
       this.#inFlight.push(sent);
       const { channel, isSharded, onUntrusted } = this.#options;
       const options = { isSharded, onUnguarded: (error: unknown) => onUntrusted(client, error) };
-      void executeBatch(client, channel, batch, sent, options).then((outcome) =>
-        this.#onReply(client, sent, outcome),
-      );
+      const executed = executeBatch(client, channel, batch, sent, options);
+      // Behind the batch, so that it waits for the replicas to have it.
+      const count = confirmation && ReplicaWait.on(client).confirm(confirmation);
+      count?.catch(() => {});
+      void executed.then((outcome) => this.#onReply(client, sent, outcome, count));
     });
+  }
+
+  /** Without the permission, a batch would be published, and never confirmed. With it, the batch is sent again. */
+  async #askPermission(client: RedisClient): Promise<undefined> {
+    this.#isAsking = true;
+    try {
+      await ReplicaWait.on(client).requirePermission();
+    } catch (error) {
+      if (error instanceof ErrorReply) throw this.#options.refusedError(error);
+    } finally {
+      this.#isAsking = false;
+      this.#events.emit('room', undefined);
+    }
   }
 
   /** Starts sending on a connection. All other writers are known to be disconnected. */
@@ -155,7 +150,7 @@ export class ExclusiveWriter implements Writer {
   }
 
   /** The lease is still held. The head settles the batches in flight. */
-  resumed(head: HeadSnapshot): void {
+  resumed(head: HeadSnapshot, client: RedisClient): void {
     const isSame = head.epoch === this.#epoch;
     // A new epoch can mean another server with another clock.
     if (!isSame) this.#clock = new StampClock();
@@ -165,45 +160,27 @@ export class ExclusiveWriter implements Writer {
     this.#seq = head.seq;
     this.#published = head.seq;
     this.#isDraining = false;
-    const isRerouted = head.partitions !== this.#partitions;
-    this.#partitions = head.partitions;
-    if (isSame) this.#suspectFirst(settled, head.seq);
+    const isRerouted = this.#layout.update(head.partitions);
+    if (isSame) this.#suspect.dropped(settled, head.seq);
+    if (isSame) this.#unconfirmed.moveTo(client);
+    else this.#unconfirmed.rejectAll('the server has lost its latest data');
     for (const [index, sent] of settled.entries()) {
-      if (isSame) this.#settle(sent, head);
+      if (isSame) this.#settle(sent, head, client);
       else if (settled.slice(index).every((one) => isResent(one, isRerouted))) sent.resolve(undefined);
       else this.#rejectUnsettled(sent, 'the server has lost its latest data');
     }
   }
 
-  /** A change of the number begins a new epoch. So the writer resumes, and learns the number before the next batch. */
-  get #hasOtherPartitions(): boolean {
-    const { layout = 1 } = this.#options.channel;
-    return this.#partitions !== undefined && this.#partitions !== layout;
-  }
-
   /** Rejects a batch, unless the number has changed since the last head. Then the link reconnects, to resume. */
   async #refuse(client: RedisClient): Promise<undefined> {
-    const { channel, onUntrusted } = this.#options;
-    const { layout = 1 } = channel;
-    this.#refusing++;
-    const [partitions] = await client.hmGet(channelKeys(channel).head, ['partitions']).catch(() => []);
-    this.#refusing--;
-    if (partitions != null && partitions !== String(layout))
-      throw new PartitionsChangedError(channel, Number(partitions));
+    await this.#layout.refuse(client);
     if (client === this.#client) this.detach();
-    onUntrusted(client, new Error('The number of partitions has changed.'));
-  }
-
-  #suspectFirst(settled: readonly InFlightBatch[], seq: number): void {
-    const next = settled.find((sent) => lastSeq(sent, sent.batch) > seq);
-    if (next === undefined) this.#suspect = undefined;
-    else if (next.batch === this.#suspect?.batch)
-      this.#suspect = { ...this.#suspect, drops: this.#suspect.drops + 1 };
-    else this.#suspect = { batch: next.batch, drops: 1 };
+    this.#options.onUntrusted(client, new Error('The number of partitions has changed.'));
   }
 
   /** The lease is lost. The record of past epochs may still settle the batches in flight. */
   deposed(past: readonly PastEpoch[]): void {
+    this.#unconfirmed.rejectAll(LEASE_LOST);
     const ended = past.find(({ epoch }) => epoch === this.#epoch);
     for (const sent of this.#inFlight.splice(0)) {
       // If the epoch ended below a published number, the server had lost data.
@@ -221,16 +198,31 @@ export class ExclusiveWriter implements Writer {
    * The batch was published only if the head has its mark: a higher number in the head can come from a later batch. A
    * batch that was not executed can be sent again, unless that would change the order.
    */
-  #settle(sent: InFlightBatch, { seq, marks }: Pick<HeadSnapshot, 'seq' | 'marks'>): void {
+  #settle(
+    sent: InFlightBatch,
+    { seq, marks }: Pick<HeadSnapshot, 'seq' | 'marks'>,
+    client?: RedisClient,
+  ): void {
     const end = lastSeq(sent, sent.batch);
-    if (marks[sent.ordinal % MARK_COUNT] === end) sent.resolve({ first: sent.first, receivers: 0 });
-    else if (end > seq && this.#isPoison(sent)) sent.reject(this.#options.notSentError(DROPS_LINKS));
+    if (marks[sent.ordinal % MARK_COUNT] === end)
+      this.#onPublished(
+        sent,
+        0,
+        sent.confirmation && client && ReplicaWait.on(client).confirm(sent.confirmation),
+      );
+    else if (end > seq && this.#suspect.isPoison(sent)) sent.reject(this.#options.notSentError(DROPS_LINKS));
     else if (end > seq) sent.resolve(undefined);
     else sent.reject(this.#options.refusedError(new Error('a later batch was published in its place')));
   }
 
-  #isPoison({ batch }: InFlightBatch): boolean {
-    return batch === this.#suspect?.batch && this.#suspect.drops === MAX_DROPS;
+  /** @param count the number of replicas that confirm the batch; undefined if none can be asked */
+  #onPublished(sent: InFlightBatch, receivers: number, count: Promise<number> | undefined): void {
+    const { confirmation, first } = sent;
+    const resolve = () => sent.resolve({ first, receivers });
+    const reject = (reason: string) => sent.reject(this.#options.unconfirmedError(reason));
+    if (confirmation === undefined) resolve();
+    else if (count === undefined) reject(LEASE_LOST);
+    else this.#unconfirmed.add({ confirmation, resolve, reject }, count);
   }
 
   /** The node does not serve the channel now. The link reconnects once the replies to all batches have arrived. */
@@ -240,7 +232,12 @@ export class ExclusiveWriter implements Writer {
       this.#options.onUntrusted(client, error);
   }
 
-  #onReply(client: RedisClient, sent: InFlightBatch, outcome: BatchOutcome): void {
+  #onReply(
+    client: RedisClient,
+    sent: InFlightBatch,
+    outcome: BatchOutcome,
+    count: Promise<number> | undefined,
+  ): void {
     const index = this.#inFlight.indexOf(sent);
     // Already settled by the head.
     if (index < 0) return;
@@ -259,7 +256,7 @@ export class ExclusiveWriter implements Writer {
         for (const one of this.#inFlight.slice(0, index)) if (one.unexecuted) one.unexecuted = 'overtaken';
         this.#published = Math.max(this.#published, lastSeq(sent, sent.batch));
         this.#clock.observe(outcome.serverAt, performance.now(), sent.at);
-        sent.resolve({ first: sent.first, receivers: outcome.receivers });
+        this.#onPublished(sent, outcome.receivers, count);
         break;
       case 'refused':
         this.#isDraining = true;
@@ -283,13 +280,4 @@ export class ExclusiveWriter implements Writer {
     }
     this.#events.emit('room', undefined);
   }
-}
-
-/**
- * Whether the batch is sent again in another epoch: it was not executed, and no later batch was.
- *
- * @param isRerouted whether the number of partitions has changed, which is why the fence stopped batches
- */
-function isResent({ unexecuted }: InFlightBatch, isRerouted: boolean): boolean {
-  return unexecuted === 'elsewhere' || (isRerouted && unexecuted === 'fenced');
 }
