@@ -9,7 +9,7 @@ import { LeaseCandidate, watchHolders } from '../lease-candidate.ts';
 import type { Testbed } from '../testbed.ts';
 import { eventually } from '../wait.ts';
 
-export const RIVALS_TTL_MS = 2_000;
+export const RIVALS_TTL_MS = 3_000;
 
 export class LeaseRivals {
   readonly channel: FaultChannel;
