@@ -5,7 +5,7 @@ import { errorOf, silentLogger as logger } from '@tickbus/test-kit';
 import { leasedPublisher } from '@tickbus/test-kit/leases';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { RedisPublisher } from '../../../publisher.ts';
-import { untilAccepted } from '../integration.fixture.ts';
+import { closeAfterEach, connectPlainClient, untilAccepted } from '../integration.fixture.ts';
 import { FILLS, LEASED } from './cluster-traffic.fixture.ts';
 
 const TEST_TIMEOUT_MS = 60_000;
@@ -13,6 +13,7 @@ const OPTIONS = { replicas: 1, deadlineMs: 2_000 };
 const BEFORE_THE_KILL = 200;
 
 let cluster: LocalCluster;
+const closing = closeAfterEach();
 beforeAll(async () => {
   cluster = await LocalCluster.start({ replicas: 1 });
 });
@@ -70,13 +71,10 @@ describe.each([
       }
       await isKilled;
       const promoted = await cluster.untilOwnerIsNot(master, channel.name);
+      const client = await connectPlainClient(promoted.server.url, closing);
       // The promoted node refuses to answer until it sees the cluster as complete.
-      const history = await untilAccepted(async () => {
-        const reply = await promoted.server.answers(`XRANGE tickbus:{${channel.name}}:history - +`);
-        if (!reply.startsWith('*')) throw new Error(reply);
-        return reply;
-      });
-      const kept = new Set([...history.matchAll(/"n":(\d+)/g)].map(([, n]) => Number(n)));
+      const history = await untilAccepted(() => client.xRange(`tickbus:{${channel.name}}:history`, '-', '+'));
+      const kept = new Set((history ?? []).map(({ message }) => JSON.parse(String(message.m)).data.n));
       expect(accepted.length).toBeGreaterThanOrEqual(BEFORE_THE_KILL);
       expect(accepted.filter((n) => !kept.has(n))).toEqual([]);
     },
