@@ -36,7 +36,7 @@ export interface PortBinding {
 }
 
 /** Time limit for a health check or an expected log line. */
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 120_000;
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const execute = promisify(execFile);
 
@@ -143,7 +143,7 @@ export class ComposeStack {
     });
   }
 
-  /** Polls `attempt` until its result is defined. @throws Error after 60 s */
+  /** Polls `attempt` until its result is defined. @throws Error after 120 s */
   async until<T>(what: string, attempt: () => Promise<T | undefined>): Promise<T> {
     const deadline = performance.now() + TIMEOUT_MS;
     for (;;) {
