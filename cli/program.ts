@@ -97,7 +97,7 @@ function createProgram({ stdout, stderr }: Pick<ProcessIo, 'stdout' | 'stderr'>)
     .version(VERSION, '-V, --version', 'print the version')
     .option(
       '--url <url>',
-      'address of Redis: redis[s]://[[user]:password@]host[:port][/db] (default: REDIS_URL, ...)',
+      'address of Redis: redis://, redis+sentinel://, redis+cluster:// or unix:// (default: REDIS_URL, ...)',
     )
     .option('--namespace <name>', 'namespace of all channels, such as paper (default: TICKBUS_NAMESPACE)')
     .option(
@@ -127,7 +127,15 @@ const VERSION = '0.1.0';
 /** Grace period of a verb after the signal, so that a hanging server cannot delay the exit. */
 const CLEAN_UP_MS = 1_000;
 
+/** A test compares the addresses with REDIS_URL_FORMS of the library, which --help does not load. */
 const CLOSING = `
+Addresses of --url and REDIS_URL:
+  redis://[[user]:password@]host[:port][/db]
+  redis+sentinel://[[user]:password@]host[:port][,...]/master[/db][?sentinel_password=...]
+  redis+cluster://[[user]:password@]host[:port][,...]
+  unix://[[user]:password@]/path/redis.sock[?db=N]
+  With TLS: rediss://, rediss+sentinel://, rediss+cluster://
+
 Data goes to stdout, everything else to stderr. Exit codes: 0 ok, 1 failure, 64 usage, 124 timeout, 130 Ctrl-C.
 Write times as 500ms, 2s, 1m or 1h; a plain number is seconds. Each verb has examples: tickbus sub --help
 `;

@@ -21,7 +21,12 @@ export interface Container {
     readonly Memory: number;
     readonly PidsLimit: number | null;
   };
-  readonly NetworkSettings: { readonly Ports: Readonly<Record<string, readonly PortBinding[] | null>> };
+  /** `Name` is undefined for a mount that is not a volume. */
+  readonly Mounts: readonly { readonly Name?: string }[];
+  readonly NetworkSettings: {
+    readonly Ports: Readonly<Record<string, readonly PortBinding[] | null>>;
+    readonly Networks: Readonly<Record<string, { readonly IPAddress: string }>>;
+  };
 }
 
 /** A port of this machine that is forwarded to a container. */
@@ -31,7 +36,7 @@ export interface PortBinding {
 }
 
 /** Time limit for a health check or an expected log line. */
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 120_000;
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const execute = promisify(execFile);
 
@@ -112,6 +117,12 @@ export class ComposeStack {
     return container;
   }
 
+  /** Runs a command in the container of a service. @returns stdout */
+  async exec(service: string, ...command: string[]): Promise<string> {
+    const { Id } = await this.inspect(service);
+    return this.docker('exec', Id, ...command);
+  }
+
   async bindings(service: string): Promise<PortBinding[]> {
     const { NetworkSettings } = await this.inspect(service);
     return Object.values(NetworkSettings.Ports).flatMap((bindings) => bindings ?? []);
@@ -132,7 +143,7 @@ export class ComposeStack {
     });
   }
 
-  /** Polls `attempt` until its result is defined. @throws Error after 30 s */
+  /** Polls `attempt` until its result is defined. @throws Error after 120 s */
   async until<T>(what: string, attempt: () => Promise<T | undefined>): Promise<T> {
     const deadline = performance.now() + TIMEOUT_MS;
     for (;;) {

@@ -1,21 +1,20 @@
 // `npm run test:compose`: builds the image, runs docker-compose.yml and removes everything. Needs a Docker engine and
-// one or two minutes. It uses a separate project, images and ports, so that it does not disturb other stacks.
+// some minutes. It uses a separate project, images and ports, so that it does not disturb other stacks.
 
 import { deepStrictEqual } from 'node:assert';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { checkCluster } from './compose-cluster.ts';
+import { ComposeDesk } from './compose-desk.ts';
+import { checkSentinel } from './compose-sentinel.ts';
 import { ComposeStack } from './compose-stack.ts';
 
 const PROJECT = 'tickbus-compose-test';
 const DEMO = ['--profile', 'demo'];
 const TEST = ['--profile', 'test'];
-const GATEWAYS = ['price-gateway', 'price-gateway-standby'] as const;
-/** The services of the demo, sorted. */
-const SERVICES = ['monitor', ...GATEWAYS, 'redis', 'sample-bots', 'simulated-broker', 'test-subscriber'];
-
-/** The services with a port on this machine. */
-const PUBLISHED = ['monitor', 'redis'];
+/** All services, for commands on whatever is left of earlier checks. */
+const ALL = ['test', 'demo', 'sentinel', 'cluster'].flatMap((profile) => ['--profile', profile]);
 
 const env = { REDIS_PORT: '0', MONITOR_PORT: '0' };
 const interrupted = new AbortController();
@@ -24,6 +23,13 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 const stack = await open(interrupted.signal);
 // An interrupt aborts the test, but not the clean-up.
 const cleaner = await open(new AbortController().signal);
+const desk = new ComposeDesk(stack, {
+  profile: 'demo',
+  gateways: ['price-gateway', 'price-gateway-standby'],
+  monitor: 'monitor',
+  subscriber: 'test-subscriber',
+  others: ['redis', 'sample-bots', 'simulated-broker'],
+});
 let passed = 0;
 let failed = 0;
 
@@ -35,10 +41,12 @@ try {
   await failsOver();
   await isHardened();
   await stopsAndRestarts();
+  await checkSentinel(stack, check);
+  await checkCluster(stack, check);
 } catch (error) {
   failed++;
   console.log(`FAILED  ${error instanceof Error ? error.message : String(error)}`);
-  console.log(await cleaner.compose(...TEST, ...DEMO, 'logs', '--no-color', '--tail', '20').catch(String));
+  console.log(await cleaner.compose(...ALL, 'logs', '--no-color', '--tail', '20').catch(String));
 }
 await removeEverything();
 console.log(`\n${passed} passed, ${failed} failed`);
@@ -77,103 +85,57 @@ async function startsFromScratch(): Promise<void> {
     },
   );
   await check('SIGTERM stops test-publisher in time, with exit code 0', () => expectStop('test-publisher'));
-  await check('"--profile demo up -d" starts every service', startAll);
+  await check('"--profile demo up -d" starts every service', () => desk.start());
 }
 
 async function delivers(): Promise<void> {
-  await check('both gateways are healthy, one active and one standby', async () => {
-    for (const gateway of GATEWAYS) await stack.healthy(gateway);
-    await gatewayRoles();
-  });
-  await check("the test subscriber prints the gateway's prices", subscriberReceivesGateway);
+  await check('both gateways are healthy, one active and one standby', () => desk.gatewaysAreReady());
+  await check("the test subscriber prints the gateway's prices", () => desk.receivesPrices());
   await check('every bot reports its status', () =>
     stack.until('momentum, paper-trader and risk-guard are on BOT_STATUS', async () => {
       const bots = await redis('hkeys', 'tickbus:{BOT_STATUS}:last');
       return bots.sort().join() === 'momentum,paper-trader,risk-guard' || undefined;
     }),
   );
-  await check('the monitor listens only on 127.0.0.1, and its lamps are green', monitorIsGreen);
-  await check('no service was restarted', async () => {
-    for (const service of SERVICES) deepStrictEqual((await stack.inspect(service)).RestartCount, 0, service);
-  });
+  await check('the monitor listens only on 127.0.0.1, and its lamps are green', () => desk.monitorIsGreen());
+  await check('no service was restarted', () => desk.wasNotRestarted());
   await check('prices continue after a restart of Redis', async () => {
     await stack.compose('restart', 'redis');
-    await subscriberReceivesGateway();
+    await desk.receivesPrices();
   });
 }
 
 async function failsOver(): Promise<void> {
   await check('the standby takes over when the active gateway is killed', async () => {
-    const [active, standby] = await gatewayRoles();
+    const [active, standby] = await desk.gatewayRoles();
     const since = now();
     await stack.compose(...DEMO, 'kill', active);
     await stack.logged(standby, /"The gateway is active\."/, since);
-    await subscriberReceivesGateway();
+    await desk.receivesPrices();
   });
   await check('the killed gateway restarts as the standby', async () => {
-    await startAll();
-    for (const gateway of GATEWAYS) await stack.healthy(gateway);
-    await gatewayRoles();
-  });
-}
-
-async function monitorIsGreen(): Promise<void> {
-  const [binding, ...more] = await stack.bindings('monitor');
-  deepStrictEqual([binding?.HostIp, more], ['127.0.0.1', []]);
-  await stack.until('all three lamps are green', async () => {
-    const response = await fetch(`http://127.0.0.1:${binding?.HostPort}/api/stream`);
-    for await (const chunk of response.body ?? []) {
-      const lamps = /"lamps":\{.*?\}\}/.exec(new TextDecoder().decode(chunk))?.[0] ?? '';
-      return lamps.match(/"state":"ok"/g)?.length === 3 || undefined;
-    }
-    return undefined;
+    await desk.start();
+    await desk.gatewaysAreReady();
   });
 }
 
 async function isHardened(): Promise<void> {
-  await check(
-    'no service has capabilities, a writable file system, or unlimited memory or processes',
-    async () => {
-      for (const service of SERVICES) {
-        const { HostConfig } = await stack.inspect(service);
-        const { CapDrop, SecurityOpt, ReadonlyRootfs, Memory, PidsLimit } = HostConfig;
-        deepStrictEqual(
-          [CapDrop, SecurityOpt, ReadonlyRootfs],
-          [['ALL'], ['no-new-privileges:true'], true],
-          service,
-        );
-        deepStrictEqual(Memory > 0 && Memory <= 2 * 2 ** 30, true, `${service} may use ${Memory} bytes.`);
-        deepStrictEqual(PidsLimit, 128, service);
-      }
-    },
+  await check('no service has capabilities, a writable file system, or unlimited memory or processes', () =>
+    desk.isHardened(),
   );
-  await check('no process runs as root', async () => {
-    for (const service of SERVICES) {
-      const { Id } = await stack.inspect(service);
-      const [, ...processes] = (await stack.docker('top', Id, '-eo', 'pid,uid,args')).trim().split('\n');
-      deepStrictEqual(processes.length > 0, true, `${service} has no process.`);
-      for (const line of processes)
-        if (/^\s*\d+\s+0\s/.test(line)) throw new Error(`${service} runs as root: ${line}`);
-    }
-  });
-  await check('no other service has a port on this machine', async () => {
-    for (const service of SERVICES)
-      if (!PUBLISHED.includes(service)) deepStrictEqual(await stack.bindings(service), [], service);
-  });
+  await check('no process runs as root', () => desk.runsWithoutRoot());
+  await check('no other service has a port on this machine', () => desk.hasNoOtherPorts());
 }
 
 async function stopsAndRestarts(): Promise<void> {
-  const redisLast = SERVICES.toSorted((a, b) => Number(a === 'redis') - Number(b === 'redis'));
+  const redisLast = desk.services.toSorted((a, b) => Number(a === 'redis') - Number(b === 'redis'));
   for (const service of redisLast)
     await check(`SIGTERM stops ${service} in time, with exit code 0`, () => expectStop(service));
   await check('a second "up" works', async () => {
-    await startAll();
-    await subscriberReceivesGateway();
+    await desk.start();
+    await desk.receivesPrices();
   });
-  await check('"down -v" leaves no container, network or volume', async () => {
-    await stack.compose(...TEST, ...DEMO, 'down', '-v');
-    deepStrictEqual(await stack.leftovers(), []);
-  });
+  await check('"down -v" leaves no container, network or volume', () => desk.isRemoved(...TEST));
 }
 
 async function check(what: string, action: () => Promise<unknown>): Promise<void> {
@@ -187,37 +149,11 @@ async function check(what: string, action: () => Promise<unknown>): Promise<void
   console.log(`ok      ${what} (${((performance.now() - start) / 1_000).toFixed(1)} s)`);
 }
 
-async function startAll(): Promise<void> {
-  await stack.compose(...DEMO, 'up', '-d', '--no-build');
-  deepStrictEqual(await stack.running(), SERVICES);
-}
-
 async function expectStop(service: string): Promise<void> {
   await stack.compose(...TEST, ...DEMO, 'stop', service);
   const { State } = await stack.inspect(service);
   // After the grace period Docker kills the container, with exit code 137.
   deepStrictEqual([State.Status, State.ExitCode], ['exited', 0]);
-}
-
-async function subscriberReceivesGateway(): Promise<void> {
-  await stack.logged('test-subscriber', /^Received price: [\d.]+ for MSFT from price-gateway/m, now());
-}
-
-/** Resolves with the active gateway, then the standby. */
-async function gatewayRoles(): Promise<[string, string]> {
-  const [one, other] = GATEWAYS;
-  return stack.until('one gateway is active and the other is standby', async () => {
-    const roles = [await roleOf(one), await roleOf(other)].join();
-    if (roles === 'active,standby') return [one, other];
-    return roles === 'standby,active' ? [other, one] : undefined;
-  });
-}
-
-/** The role from /readyz, requested inside the container. */
-async function roleOf(gateway: string): Promise<string> {
-  const script = "fetch('http://127.0.0.1:9464/readyz').then((answer) => answer.text()).then(console.log)";
-  const answer = await stack.compose(...DEMO, 'exec', '-T', gateway, 'node', '-e', script);
-  return (JSON.parse(answer) as { role: string }).role;
 }
 
 /** Checks that successive prices of the test publisher arrive. */
@@ -241,9 +177,8 @@ async function redisSetting(name: string): Promise<string | undefined> {
 }
 
 /** @returns the lines printed by redis-cli */
-async function redis(...command: string[]): Promise<string[]> {
-  const answer = await stack.compose('exec', '-T', 'redis', 'redis-cli', ...command);
-  return answer.trimEnd().split('\n');
+function redis(...command: string[]): Promise<string[]> {
+  return desk.redis('redis', ...command);
 }
 
 /** @returns the reply of Redis, or the error code */
@@ -280,5 +215,5 @@ async function open(signal: AbortSignal): Promise<ComposeStack> {
 }
 
 async function removeEverything(): Promise<void> {
-  await cleaner.compose(...TEST, ...DEMO, 'down', '-v', '--rmi', 'local');
+  await cleaner.compose(...ALL, 'down', '-v', '--rmi', 'local');
 }

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { InvalidArgumentError } from 'commander';
+import { REDIS_URL_FORMS } from 'tickbus/constants';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { globToRegExp } from '../filters.ts';
 import { above0, count, duration, list } from '../option-parsers.ts';
@@ -79,6 +80,26 @@ describe('config', () => {
     expect(stdout).toMatch(/redis\.port +1 +env file \(REDIS_URL\), over REDIS_PORT \(env file\)\n/);
   });
 
+  it('shows all hosts of Sentinel or of a cluster, and masks the password of the sentinels', async () => {
+    const read = async (url: string) => JSON.parse((await call(['--url', url, 'config', '--json'])).stdout);
+    const sentinel = await read('redis+sentinel://me:hunter2@a,b:7/desk/3?sentinel_password=hunter2');
+    expect(sentinel).toMatchObject({
+      'redis.address': { value: 'redis+sentinel://a:26379,b:7/desk', from: 'flag', by: '--url' },
+      'redis.db': { value: 3 },
+      'redis.password': { value: '***' },
+      'redis.sentinel_user': { value: null },
+      'redis.sentinel_password': { value: '***' },
+      'redis.tls': { value: false },
+    });
+    const cluster = await read('rediss+cluster://:hunter2@a,b:7');
+    expect(cluster).toMatchObject({
+      'redis.address': { value: 'rediss+cluster://a:6379,b:7' },
+      'redis.password': { value: '***' },
+      'redis.tls': { value: true },
+    });
+    expect(JSON.stringify([sentinel, cluster])).not.toContain('hunter2');
+  });
+
   it.each([
     [{ REDIS_URL: 'hunter2://x' }, [], /REDIS_URL is not a Redis URL/],
     [{ REDIS_PORT: 'hunter2' }, [], /REDIS_PORT is not a port/],
@@ -97,6 +118,11 @@ describe('help', () => {
     const { code, stdout, stderr } = await call(['--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     for (const { name, summary } of VERBS) expect(stdout).toMatch(new RegExp(`^  ${name} +${summary}$`, 'm'));
+  });
+
+  it('lists every form of the address', async () => {
+    const { stdout } = await call(['--help']);
+    for (const form of REDIS_URL_FORMS.split('\n')) expect(stdout).toContain(`  ${form}\n`);
   });
 
   it('lists the options of a verb, the global options and examples', async () => {

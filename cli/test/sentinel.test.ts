@@ -1,12 +1,14 @@
-// The verbs pub, sub and doctor with the address of a Sentinel group.
+// The verbs pub, sub and doctor with the address of a Sentinel group, and with addresses that do not work.
 
 import { SentinelGroup } from '@tickbus/fault-kit/sentinel-group';
+import { freePort } from '@tickbus/local-redis';
 import { Random } from '@tickbus/test-kit/random';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { call, jsonLines, killCommands, startTickbus } from './harness.ts';
 
 const SEED = 1;
 const START_TIMEOUT_MS = 40_000;
+const LOGIN = '?sentinel_password=open-sesame';
 const PRICE = JSON.stringify({ symbol: 'SENTINEL', price: 2, timestamp: 0 });
 
 let group: SentinelGroup;
@@ -50,6 +52,40 @@ it('doctor fails if the master has fewer replicas than it needs, and names a mis
   expect(stdout).toMatch(/^warn .*permissions +narrow may not wait until replicas have .*\n.*: WAIT/m);
 });
 
+it('a sentinel of the address may be dead, and a host name unknown', async () => {
+  const url = `redis+sentinel://127.0.0.1:${await freePort()},nowhere.invalid,${sentinel()}/mymaster${LOGIN}`;
+  expect((await call(['--url', url, 'pub', 'PRICE_DATA', PRICE])).code).toBe(0);
+});
+
+describe('pub, sub and doctor say in one line why they fail', () => {
+  it('if no sentinel of the address answers', async () => {
+    const dead = `127.0.0.1:${await freePort()}`;
+    await expectFailure(
+      `redis+sentinel://${dead},nowhere.invalid:26379/mymaster${LOGIN}`,
+      `${dead} refused the connection; nowhere.invalid:26379 is an unknown host name`,
+    );
+  });
+
+  it('if the sentinels do not know the name of the master', () =>
+    expectFailure(
+      `redis+sentinel://${sentinel()}/other${LOGIN}`,
+      'No sentinel names the master "other"',
+      'does not watch a master of this name',
+    ));
+
+  it('if the sentinels reject the password', () =>
+    expectFailure(
+      `redis+sentinel://:hunter2@${sentinel()}/mymaster?sentinel_password=hunter2`,
+      'rejects the password',
+      'Set sentinel_password',
+    ));
+
+  it('if the address names the servers in place of the sentinels', async () => {
+    const { proxy } = await group.master();
+    await expectFailure(`redis+sentinel://127.0.0.1:${proxy.port}/mymaster`, 'is no sentinel');
+  });
+});
+
 it('doctor fails without a majority of the sentinels, and names those that do not answer', async () => {
   const stopped = group.sentinels.slice(1);
   await Promise.all(stopped.map(({ server }) => server.kill()));
@@ -59,3 +95,17 @@ it('doctor fails without a majority of the sentinels, and names those that do no
   expect(stdout).toMatch(/^FAIL .*sentinels +1 of 3 sentinels of "mymaster" answer$/m);
   expect(stdout).toContain(`127.0.0.1:${stopped[0]?.proxy.port} closed the connection`);
 });
+
+function sentinel(): string {
+  return `127.0.0.1:${group.sentinels[0]?.proxy.port}`;
+}
+
+async function expectFailure(url: string, ...sentences: string[]): Promise<void> {
+  for (const verb of [['pub', 'PRICE_DATA', PRICE], ['sub', 'PRICE_DATA'], ['doctor']]) {
+    const { code, stdout, stderr } = await call(['--url', url, ...verb]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^[^\n]+\n$/);
+    for (const sentence of sentences) expect(stderr).toContain(sentence);
+    expect(stderr).not.toMatch(/hunter2|open-sesame/);
+  }
+}

@@ -1,5 +1,6 @@
 // `tickbus config`: each setting and its origin, with secrets masked.
 
+import { formatAddress } from 'tickbus/constants';
 import type { CliSettings, Variable, VariableName } from '../cli-settings.ts';
 import type { Context } from '../context.ts';
 import { table } from '../table.ts';
@@ -57,7 +58,7 @@ async function config({ settings, terminal }: Context, { json }: { readonly json
 
 /** A URL sets every part of the address; REDIS_HOST, REDIS_PORT and REDIS_DB are then ignored. */
 function redisRows(settings: CliSettings): SettingRow[] {
-  const { host, port, db, username, password, tls } = settings.address;
+  const { host, port, db, username, password, tls, cluster, sentinel } = settings.address;
   const url = settings.variable('REDIS_URL');
   const part = (setting: string, value: SettingRow['value'], name?: VariableName): SettingRow => {
     const variable = name && settings.variable(name);
@@ -66,12 +67,24 @@ function redisRows(settings: CliSettings): SettingRow[] {
     const row = rowOf(setting, value, url);
     return { ...row, overridden: [...row.overridden, ...ignored] };
   };
+  const masked = (secret: string | undefined) => (secret === undefined ? null : MASK);
+  const places =
+    cluster === undefined && sentinel === undefined
+      ? [part('redis.host', host, 'REDIS_HOST'), part('redis.port', port, 'REDIS_PORT')]
+      : [part('redis.address', formatAddress(settings.address))];
+  const sentinels =
+    sentinel === undefined
+      ? []
+      : [
+          part('redis.sentinel_user', sentinel.username ?? null),
+          part('redis.sentinel_password', masked(sentinel.password)),
+        ];
   return [
-    part('redis.host', host, 'REDIS_HOST'),
-    part('redis.port', port, 'REDIS_PORT'),
+    ...places,
     part('redis.db', db, 'REDIS_DB'),
     part('redis.user', username ?? null),
-    part('redis.password', password === undefined ? null : MASK),
+    part('redis.password', masked(password)),
+    ...sentinels,
     part('redis.tls', tls),
   ];
 }

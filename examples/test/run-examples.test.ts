@@ -5,7 +5,8 @@ import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 const folder = new URL('../', import.meta.url);
-const programs = readdirSync(folder).filter((name) => name.endsWith('.ts'));
+/** bridge.test.ts tests the bridge, which needs two servers. */
+const programs = readdirSync(folder).filter((name) => name.endsWith('.ts') && name !== 'bridge.ts');
 
 let redis: LocalRedis;
 let running: ChildProcess | undefined;

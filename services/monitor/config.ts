@@ -1,6 +1,6 @@
 // Settings of the monitor, from environment variables. The library itself reads REDIS_URL, REDIS_HOST, ...
 
-import { withoutServiceLinks } from 'tickbus/constants';
+import { REDIS_URL_FORMS, withoutServiceLinks } from 'tickbus/constants';
 import { z } from 'zod';
 import { isUsableToken, TOKEN_RULE } from './http/token-check.ts';
 
@@ -81,7 +81,7 @@ export function helpText(): string {
 
 Environment variables:
 ${lines.join('\n')}
-  REDIS_URL              address of Redis, redis[s]://[[user]:password@]host[:port][/db], or unix:///path/redis.sock
+  REDIS_URL              ${REDIS_URL_FORMS.replaceAll('\n', `\n${' '.repeat(25)}`)}
   REDIS_HOST, REDIS_PORT, REDIS_DB   address of Redis in parts (default 127.0.0.1, 6379, 0)
   TICKBUS_NAMESPACE      namespace of all channels; desks of different namespaces never hear each other (default none)
 `;

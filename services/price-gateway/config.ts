@@ -1,7 +1,7 @@
 // Reads the gateway's settings from flags and environment variables. The library tickbus reads REDIS_*.
 
 import { Command, CommanderError } from 'commander';
-import { withoutServiceLinks } from 'tickbus/constants';
+import { REDIS_URL_FORMS, withoutServiceLinks } from 'tickbus/constants';
 import { z } from 'zod';
 import { FEED_KINDS } from './feeds/registry.ts';
 import { GATEWAY_SETTINGS, type GatewaySettings } from './gateway-settings.ts';
@@ -64,7 +64,7 @@ ${helpLines(COMMON_SETTINGS)}
 ${feeds.join('\n\n')}
 
 Redis
-  REDIS_URL             redis[s]://[[user]:password@]host[:port][/db], or unix:///path/redis.sock
+  REDIS_URL             ${REDIS_URL_FORMS.replaceAll('\n', `\n${' '.repeat(24)}`)}
   REDIS_HOST, REDIS_PORT, REDIS_DB   alternative to REDIS_URL (default 127.0.0.1, 6379, 0)
   TICKBUS_NAMESPACE     namespace of all channels; desks of different namespaces never hear each other (default none)
 `;

@@ -1,5 +1,6 @@
 // Settings of the sample bots, from the command line and environment variables. The library itself reads REDIS_URL, ...
 
+import { REDIS_URL_FORMS } from 'tickbus/constants';
 import { z } from 'zod';
 
 const BOT_NAMES = ['paper-trader', 'risk-guard', 'momentum'] as const;
@@ -33,7 +34,7 @@ Environment variables:
   BOTS           names of the bots to run, separated by commas
   SYMBOLS        instruments to subscribe to, separated by commas (default all)
   LOG_LEVEL      trace, debug, info, warn, error, fatal or silent (default info)
-  REDIS_URL      address of Redis, redis[s]://[[user]:password@]host[:port][/db], or unix:///path/redis.sock
+  REDIS_URL      ${REDIS_URL_FORMS.replaceAll('\n', `\n${' '.repeat(17)}`)}
   REDIS_HOST, REDIS_PORT, REDIS_DB   address of Redis in parts (default 127.0.0.1, 6379, 0)
   TICKBUS_NAMESPACE   namespace of all channels; desks of different namespaces never hear each other (default none)
 `;

@@ -15,6 +15,7 @@ import { parseRedisUrl } from './transport/redis/redis-url.ts';
 
 export { CHANNELS } from './channel/bundled-channels.ts';
 export { formatAddress } from './transport/redis/address.ts';
+export { REDIS_URL_FORMS } from './transport/redis/redis-url.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -1,3 +1,4 @@
+import { REDIS_URL_FORMS } from 'tickbus/constants';
 import { expect, it } from 'vitest';
 import { helpText, readConfig } from '../config.ts';
 
@@ -45,4 +46,5 @@ it.each([
 it('has a help text', () => {
   expect(readConfig(['--help'], {})).toBe('help');
   expect(helpText()).toMatch(/MONITOR_TOKEN.*default off/);
+  for (const form of REDIS_URL_FORMS.split('\n')) expect(helpText()).toContain(`  ${form}\n`);
 });

@@ -1,5 +1,6 @@
 // Settings: flags, variables, defaults; one line per error, without secrets.
 
+import { REDIS_URL_FORMS } from 'tickbus/constants';
 import { expect, it } from 'vitest';
 import { GatewayConfigError, helpText, readConfig } from '../config.ts';
 
@@ -104,4 +105,5 @@ it('lists all settings with --help', () => {
   expect(readConfig(['-h'], {})).toBe('help');
   for (const name of ['FEED', 'LEASE_TTL_MS', 'ALPACA_SECRET', 'CAPTURE_FILE', 'REDIS_URL'])
     expect(helpText()).toContain(name);
+  for (const form of REDIS_URL_FORMS.split('\n')) expect(helpText()).toContain(`  ${form}\n`);
 });

@@ -1,5 +1,6 @@
 // Settings: defaults, arguments before variables, one line per error.
 
+import { REDIS_URL_FORMS } from 'tickbus/constants';
 import { expect, it } from 'vitest';
 import { BotsConfigError, HELP, readConfig } from '../config.ts';
 
@@ -31,4 +32,5 @@ LOG_LEVEL must be trace, debug, info, warn, error, fatal or silent.`),
 it('has a help text', () => {
   expect(readConfig(['-h'], {})).toBe('help');
   expect(HELP).toContain('BOTS');
+  for (const form of REDIS_URL_FORMS.split('\n')) expect(HELP).toContain(`  ${form}\n`);
 });

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { startLocalRedis } from '@tickbus/local-redis';
+import { LocalCluster } from '@tickbus/local-redis/cluster';
 import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
@@ -27,13 +28,22 @@ async function run(url: string) {
 
 it('prints each price until SIGTERM, and exits with 0', async () => {
   await using redis = await startLocalRedis();
-  const subscriber = await run(redis.url);
-  await using publisher = new RedisPublisher({ url: redis.url, sender: 'test' });
+  await printsPrices(redis.url);
+});
+
+it('prints the prices of a cluster, of which CONFIG.HOST and CONFIG.PORT are one node', async () => {
+  await using cluster = await LocalCluster.start();
+  await printsPrices(cluster.url);
+});
+
+async function printsPrices(url: string): Promise<void> {
+  const subscriber = await run(url);
+  await using publisher = new RedisPublisher({ url, sender: 'test' });
   await publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'AAPL', price: 187.5, timestamp: 0 });
   expect(await subscriber.line()).toBe('Received price: 187.5 for AAPL from test');
   subscriber.child.kill('SIGTERM');
   expect(await subscriber.exit).toEqual([0, null]);
-});
+}
 
 it('exits with 1 and names the remedy if Redis rejects the password during operation', async () => {
   await using redis = await startLocalRedis();

@@ -38,6 +38,8 @@ describe('readConfig', () => {
       { HOST: '/run/redis.sock', PORT: 6379, DB: 2 },
     ],
     [{ REDIS_URL: 'unix:///run/redis.sock?db=2' }, { HOST: '/run/redis.sock', PORT: 6379, DB: 2 }],
+    [{ REDIS_URL: 'redis+sentinel://s1,s2:7/desk/3' }, { HOST: 's1', PORT: 26_379, DB: 3 }],
+    [{ REDIS_URL: 'rediss+cluster://n1:7,n2' }, { HOST: 'n1', PORT: 7, DB: 0 }],
     [{ TICKBUS_NAMESPACE: 'paper' }, { HOST: '127.0.0.1', PORT: 6379, DB: 0, NAMESPACE: 'paper' }],
   ])('reads %j', (env, values) => {
     expect({ ...readConfig(env) }).toEqual(values);

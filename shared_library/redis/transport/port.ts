@@ -10,9 +10,7 @@ import type { ChannelLinkStatus, LinkStatus } from './link-status.ts';
  * all messages that the server sent before it have arrived.
  */
 export interface Transport {
-  /**
-   * Resolves when the link is connected. Rejects without retrying if the first connection fails. Can be called again.
-   */
+  /** Resolves when the link is connected. Rejects without retrying if the first one fails. Can be called again. */
   connect(): Promise<void>;
   /**
    * Publishes as one of many writers: either all messages of the batch or none. Rejects with OUTCOME_UNKNOWN if the
@@ -81,10 +79,7 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/**
- * The two links of a service to the server. They are separate so that a burst of received messages never delays
- * publishing.
- */
+/** The two links of a service to the server: so a burst of received messages never delays publishing. */
 export interface Connection {
   /** The namespace of all its channels; undefined for none. Errors of a link name a channel as `paper:PRICE_DATA`. */
   readonly namespace?: string | undefined;
@@ -96,7 +91,7 @@ export interface Connection {
 export interface SetPartitionsOptions {
   /** The token of the lease of the channel, if the caller holds it. */
   readonly token?: FenceToken | undefined;
-  /** True: change nothing if the channel has a head, and so a number of partitions. */
+  /** True: change nothing if the channel is in use. */
   readonly isFirst?: boolean | undefined;
 }
 
@@ -111,10 +106,7 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/**
- * If a channel has at most this many last values, and at most about 1 MiB, `read` returns all of them, as of the
- * instant of `position`.
- */
+/** If a channel has at most this many last values, and at most about 1 MiB, `read` returns all, as of one instant. */
 export const MAX_READ_WHOLE = 500;
 
 /** One message to publish. */

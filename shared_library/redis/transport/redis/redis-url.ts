@@ -17,6 +17,13 @@ const URL_FORMS =
   'redis+sentinel://host:26379,host:26379/master for Sentinel, or as redis+cluster://host:6379,host:6379 for a cluster';
 const ESCAPES = 'In user and password, write "#" as %23, "%" as %25, "/" as %2F, "?" as %3F and "@" as %40';
 
+/** What `parseRedisUrl` accepts, one form a line, for the help text of a program. */
+export const REDIS_URL_FORMS = `redis://[[user]:password@]host[:port][/db]
+redis+sentinel://[[user]:password@]host[:port][,...]/master[/db][?sentinel_password=...]
+redis+cluster://[[user]:password@]host[:port][,...]
+unix://[[user]:password@]/path/redis.sock[?db=N]
+With TLS: rediss://, rediss+sentinel://, rediss+cluster://`;
+
 /**
  * Parses these forms, each with an optional `[user]:password@` before the first host:
  *

@@ -51,9 +51,17 @@ export class SentinelLocator implements ServerLocator {
     for (const place of group.places) this.#add(place);
   }
 
-  /** @throws TickbusError `TICKBUS_CONNECT_FAILED`, `TICKBUS_AUTH_FAILED` or `TICKBUS_TLS_FAILED` */
+  /**
+   * Asks twice while no master is known: a process that is busy with its start can miss the answers of the first round.
+   *
+   * @throws TickbusError `TICKBUS_CONNECT_FAILED`, `TICKBUS_AUTH_FAILED` or `TICKBUS_TLS_FAILED`
+   */
   async locate(): Promise<Place> {
-    const { master } = await this.#ask();
+    const isFirst = this.#master === undefined;
+    const { master } = await this.#ask().catch((error: unknown) => {
+      if (isFirst) return this.#ask();
+      throw error;
+    });
     return master;
   }
 
