@@ -29,7 +29,7 @@ export interface MasterReport extends NodeSettings {
 }
 
 /** A field is undefined if it could not be read. */
-export interface NodeSettings {
+interface NodeSettings {
   /** `cluster-node-timeout`. */
   readonly nodeTimeoutMs?: number | undefined;
   /** `cluster-require-full-coverage`. */
