@@ -93,7 +93,7 @@ class StreamProcesses implements AsyncDisposable {
     );
     const serverUs = this.#serverCpuUs() - serverBefore;
     return {
-      ...throughput(sent, reports, connections),
+      ...throughput(sent, reports, connections, expected),
       ...cpuCost(sent, reports, serverUs),
       ...latencies(reports),
     };
@@ -136,7 +136,12 @@ class StreamProcesses implements AsyncDisposable {
 }
 
 /** Measured from the first publish call to the last handled message. */
-function throughput(sent: PublishReport, reports: readonly ReceiveReport[], connections: number): RunSample {
+function throughput(
+  sent: PublishReport,
+  reports: readonly ReceiveReport[],
+  connections: number,
+  expected: number,
+): RunSample {
   const received = sum(reports, (report) => report.received);
   const merged = sum(reports, (report) => report.merged);
   const seconds = (Math.max(sent.endedAt, ...reports.map(({ lastAt }) => lastAt)) - sent.startedAt) / 1_000;
@@ -145,7 +150,7 @@ function throughput(sent: PublishReport, reports: readonly ReceiveReport[], conn
     seconds,
     rate: reports.length === 0 ? sent.published / seconds : deliveries / (reports.length * connections),
     deliveries,
-    lost: sent.published * connections * reports.length - received - merged,
+    lost: expected * reports.length - received - merged,
     merged,
     behind_ms: sent.behindMs,
   };

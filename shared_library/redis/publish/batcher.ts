@@ -16,7 +16,6 @@ import type {
 } from '../transport/port.ts';
 import { ORIGIN, type Position } from '../wire/position.ts';
 import { Batch, type Published } from './batch.ts';
-import type { SendSlots } from './send-slots.ts';
 
 export interface BatcherOptions {
   readonly channel: ChannelSpec;
@@ -30,8 +29,6 @@ export interface BatcherOptions {
   readonly maxPending: number;
   /** The partition that `channel` is, if it is one. */
   readonly partition?: number | undefined;
-  /** Shared with the other partitions; undefined: no further limit on the batches in flight. */
-  readonly slots?: SendSlots | undefined;
   /**
    * Publishes a message that was rejected because the channel has another number of partitions now, or that was queued
    * behind it. Called in order. Undefined: such messages are rejected.
@@ -129,10 +126,9 @@ export class Batcher {
     this.#isSendScheduled = false;
     this.#updateWriter();
     this.#rejectFenced();
-    const { slots } = this.#options;
-    while (this.#room > 0 && this.#queue.length > 0) {
-      if (slots !== undefined && !slots.take(this.#scheduleSend)) break;
-      const batch = this.#queue.shift() as Batch;
+    while (this.#room > 0) {
+      const batch = this.#queue.shift();
+      if (batch === undefined) break;
       this.#queuedSize -= batch.size;
       this.#call(batch);
     }
@@ -176,10 +172,7 @@ export class Batcher {
           if (error instanceof TickbusError && error.code === 'TICKBUS_FENCED') lease?.confirm();
         },
       )
-      .finally(() => {
-        this.#options.slots?.release();
-        this.#send();
-      });
+      .finally(this.#send);
   }
 
   #rerouteAll(batches: readonly Batch[], route: (message: Outgoing) => Promise<Published>): void {

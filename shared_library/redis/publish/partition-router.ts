@@ -7,12 +7,10 @@ import { TickbusError } from '../errors.ts';
 import type { Fence, FenceToken, Outgoing, Transport } from '../transport/port.ts';
 import type { Published } from './batch.ts';
 import { Batcher, type BatcherOptions } from './batcher.ts';
-import { SendSlots } from './send-slots.ts';
 
-export interface PartitionRouterOptions
-  extends Omit<BatcherOptions, 'channel' | 'reroute' | 'partition' | 'slots'> {
+export interface PartitionRouterOptions extends Omit<BatcherOptions, 'channel' | 'reroute' | 'partition'> {
   readonly channel: Channel;
-  readonly transport: Pick<Transport, 'publish' | 'head' | 'setPartitions' | 'byChannel'>;
+  readonly transport: Pick<Transport, 'publish' | 'head' | 'setPartitions'>;
 }
 
 /**
@@ -30,8 +28,6 @@ export class PartitionRouter {
   /** Those of former numbers that have not settled yet. */
   readonly #former = new Set<Batcher>();
   #count = 1;
-  /** Undefined on a cluster, where a partition must not wait for the node of another one. */
-  readonly #slots: SendSlots | undefined;
   /** Settles when messages can be routed; undefined: now. */
   #ready: Promise<void> | undefined;
   #isRecorded: boolean;
@@ -39,7 +35,6 @@ export class PartitionRouter {
   constructor(options: PartitionRouterOptions) {
     this.#options = options;
     const { partitions = 1 } = options.channel;
-    this.#slots = options.transport.byChannel === true ? undefined : new SendSlots();
     this.#isRecorded = options.lease !== undefined || partitions === 1;
     if (options.lease === undefined) this.#count = partitions;
   }
@@ -95,7 +90,6 @@ export class PartitionRouter {
         ...this.#options,
         channel: spec,
         partition: this.#count === 1 ? undefined : index,
-        slots: this.#count === 1 ? undefined : this.#slots,
         lease: lease && (this.#count === 1 ? lease : new PartitionFence(lease, index)),
         reroute: follows ? (rejected) => this.#reroute(rejected) : undefined,
       });
