@@ -172,7 +172,9 @@ function expectSummary(summary: Record<string, unknown>): void {
   expect(summary.p99_ms).toBeGreaterThanOrEqual(Number(summary.p50_ms));
 }
 
-/** Runs the demo until it exits. Calls `onReady` when the output shows the refused connection and the first price. */
+const READY = [/ 1 refused .*momentum [1-9]/, /^monitor: http.*\n/m];
+
+/** Runs the demo until it exits. Calls `onReady` when the output shows all of `READY`. */
 async function demo(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
@@ -191,7 +193,7 @@ async function demo(
   let isReady = false;
   child.stdout.on('data', (chunk) => {
     output += chunk;
-    if (isReady || !/ 1 refused .*momentum [1-9]/.test(output)) return;
+    if (isReady || !READY.every((line) => line.test(output))) return;
     isReady = true;
     onReady?.(child, output);
   });
