@@ -196,8 +196,8 @@ export class PublisherBase implements AsyncDisposable {
     schemaOf(channel, type);
     const now = this.#settings.clock.now();
     const command = channel.kind === 'command' ? this.#commandFields(channel, options, now) : undefined;
-    if (command === undefined) rejectCommandOptions(channel, options);
-    const endsKey = checkedEndsKey(channel, options.endsKey);
+    if (command === undefined && options !== NO_OPTIONS) rejectCommandOptions(channel, options);
+    const endsKey = options !== NO_OPTIONS && checkedEndsKey(channel, options.endsKey);
     const envelope: Envelope = {
       message_type: type,
       data: data as Envelope['data'],

@@ -117,7 +117,8 @@ export async function executeBatch(
   for (const command of [['MULTI'], ...keeping, ...publishing, advance, ['TIME']]) queued.push(send(command));
   const exec = client.sendCommand<unknown[] | null>(['EXEC']);
   const guards = fenceGuard(fence(first.epoch)).map(send);
-  for (const reply of guards) reply.catch((error: unknown) => isElsewhere(error) && onUnguarded(error));
+  if (isSharded)
+    for (const reply of guards) reply.catch((error: unknown) => isElsewhere(error) && onUnguarded(error));
   queued.push(...guards);
   // If a command is rejected while queuing, EXEC fails too, but only the command's own reply has the reason.
   const refusals: unknown[] = [];
