@@ -1,8 +1,8 @@
 // Stored last values of a `state` channel, with their age by the server clock.
 
 import type { Channel, Envelope, RedisConnection } from 'tickbus';
-import { readStored } from './partitions.ts';
 import { readFrame } from './wire-message.ts';
+import { readStored } from './wire-partitions.ts';
 
 export interface StoredValue {
   readonly key: string;

@@ -4,8 +4,8 @@ import type { RedisConnection, SubscriberStatus } from 'tickbus';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { bundledChannel, type WireChannel, wireChannel } from './channel-lookup.ts';
 import type { Context } from './context.ts';
-import { recordedPartitions } from './partitions.ts';
 import type { Terminal } from './terminal.ts';
+import { recordedPartitions } from './wire-partitions.ts';
 
 export interface WireReader {
   /** Rejects when the connection fails permanently. */

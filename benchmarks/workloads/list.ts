@@ -4,7 +4,7 @@ import { BURSTS } from './bursts.ts';
 import { THROUGHPUT } from './end-to-end.ts';
 import { LATE_JOINERS } from './late-joiner.ts';
 import { MEMORY } from './memory.ts';
-import { PARTITIONS } from './partitions.ts';
+import { PARTITIONS } from './split-channels.ts';
 import { STEADY } from './steady-rate.ts';
 import type { Workload } from './workload.ts';
 

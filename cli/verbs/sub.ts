@@ -5,10 +5,10 @@ import { bundledChannel, bundledNames, chosenNames, hintFor, wireChannel } from 
 import type { Context } from '../context.ts';
 import { type FilterOptions, filterFrom } from '../filters.ts';
 import { list } from '../option-parsers.ts';
-import { readStored } from '../partitions.ts';
 import { addStopOptions, StopCondition, type StopOptions } from '../stop-condition.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { jsonLine, prettyLine, readFrame, readFrames, type WireMessage } from '../wire-message.ts';
+import { readStored } from '../wire-partitions.ts';
 import { readWire } from '../wire-reader.ts';
 
 interface SubOptions extends FilterOptions, StopOptions {

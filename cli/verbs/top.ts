@@ -8,12 +8,12 @@ import { bundledChannel, bundledNames, type WireChannel, wireChannel } from '../
 import type { Context } from '../context.ts';
 import { duration as timeText } from '../duration-text.ts';
 import { duration } from '../option-parsers.ts';
-import { partitionsOf } from '../partitions.ts';
 import { fittingTable } from '../table.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 import { after, unlessAborted } from '../waiting.ts';
 import { watching } from '../watch-view.ts';
 import { framesOf } from '../wire-message.ts';
+import { partitionsOf } from '../wire-partitions.ts';
 
 interface TopOptions {
   readonly interval: number;

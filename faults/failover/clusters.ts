@@ -5,7 +5,7 @@ import { type ClusterNode, LocalCluster } from '@tickbus/local-redis/cluster';
 import type { FaultChannel } from '../fault-channels.ts';
 import type { ServerGroup } from '../server-resources.ts';
 import type { Testbed } from '../testbed.ts';
-import { CHANNELS } from './desk.ts';
+import { CHANNELS } from './failover-desk.ts';
 
 export async function startCluster(testbed: Testbed, nodeTimeoutMs: number): Promise<LocalCluster> {
   const cluster = await LocalCluster.start({ replicas: 1, nodeTimeoutMs });

@@ -3,7 +3,7 @@
 import type { ProxiedCluster } from '@tickbus/fault-kit/proxied-cluster';
 import type { ClusterNode } from '@tickbus/local-redis/cluster';
 import { channelsOf, groupOf, startCluster, startProxiedCluster } from '../failover/clusters.ts';
-import { FailoverDesk, LEASED } from '../failover/desk.ts';
+import { FailoverDesk, LEASED } from '../failover/failover-desk.ts';
 import { expectTail } from '../failover/tail.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Testbed } from '../testbed.ts';

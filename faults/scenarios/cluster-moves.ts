@@ -2,7 +2,7 @@
 
 import type { ClusterNode, LocalCluster } from '@tickbus/local-redis/cluster';
 import { channelsOf, groupOf, otherMaster, startCluster } from '../failover/clusters.ts';
-import { FailoverDesk, LEASED } from '../failover/desk.ts';
+import { FailoverDesk, LEASED } from '../failover/failover-desk.ts';
 import { FILLS } from '../fault-channels.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Testbed } from '../testbed.ts';

@@ -2,7 +2,7 @@
 
 import { type ProxiedServer, SentinelGroup } from '@tickbus/fault-kit/sentinel-group';
 import { Traffic } from '@tickbus/fault-kit/traffic';
-import { FailoverDesk, LEASED } from '../failover/desk.ts';
+import { FailoverDesk, LEASED } from '../failover/failover-desk.ts';
 import { LeaseRivals, RIVALS_TTL_MS } from '../failover/lease-rivals.ts';
 import { expectTail } from '../failover/tail.ts';
 import type { Scenario } from '../scenario.ts';

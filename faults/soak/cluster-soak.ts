@@ -4,7 +4,7 @@ import type { ProxiedCluster } from '@tickbus/fault-kit/proxied-cluster';
 import type { ClusterNode } from '@tickbus/local-redis/cluster';
 import type { Random } from '@tickbus/test-kit/random';
 import { groupOf, startProxiedCluster } from '../failover/clusters.ts';
-import { CHANNELS } from '../failover/desk.ts';
+import { CHANNELS } from '../failover/failover-desk.ts';
 import type { Testbed } from '../testbed.ts';
 import { delay } from '../wait.ts';
 import { handOver, killHolder, type LeaseContest } from './lease-contest.ts';

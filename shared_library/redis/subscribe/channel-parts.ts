@@ -57,8 +57,6 @@ export class ChannelParts {
     this.#own = this.#createPart(options.channel);
   }
 
-  // --- receivers ---
-
   /** All receivers also read the channel itself. */
   get subscriptions(): ReadonlySet<Subscription> {
     return this.#own.reader.subscriptions;
@@ -79,8 +77,6 @@ export class ChannelParts {
       if (part.reader.subscriptions.size + part.reader.taps.size === 0) this.#close(index, part);
     }
   }
-
-  // --- state ---
 
   get mode(): ChannelReader['mode'] {
     const { mode } = this.#own.reader;
@@ -136,8 +132,6 @@ export class ChannelParts {
     for (const { values } of this.#all) if (values !== undefined) yield* values.keys();
   }
 
-  // --- the link ---
-
   /** Rejects if the channel itself cannot be subscribed to. */
   async start(): Promise<void> {
     this.#isStarted = true;
@@ -176,11 +170,11 @@ export class ChannelParts {
 
   /** See `ChannelReader.stop`. */
   stop(): void {
-    for (const { reader } of this.#all) reader.stop();
-    for (const { name } of this.#all) this.#options.onRemoved(name);
+    for (const { name, reader } of this.#all) {
+      reader.stop();
+      this.#options.onRemoved(name);
+    }
   }
-
-  // --- parts ---
 
   get #all(): readonly Part[] {
     return [this.#own, ...this.#partitions.values()];
@@ -245,8 +239,6 @@ export class ChannelParts {
     onAdded(part.name, part.values);
     return part;
   }
-
-  // --- the number of partitions ---
 
   /** The number that the server has for the channel; undefined before its first answer. */
   get #target(): number | undefined {

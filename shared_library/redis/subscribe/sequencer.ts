@@ -55,10 +55,7 @@ export class Sequencer {
   #isCompleting = false;
   #setPlaced: () => void = () => {};
 
-  /**
-   * Resolves when the position is known: from then on each published message is delivered or reported as lost. Also
-   * resolves after a recovery that failed, which is reported, and on `close`.
-   */
+  /** Resolves once the position is known, after a failed recovery, and on `close`. From then on no loss is silent. */
   readonly placed: Promise<void> = new Promise((resolve) => {
     this.#setPlaced = resolve;
   });
@@ -163,7 +160,6 @@ export class Sequencer {
       this.#recoverAhead(message);
     } else {
       this.#hold(message);
-      // During a pause, only the first held message starts the timer.
       if (this.#held.all.length === 1 || !this.#pause.isActive) this.#pause.run(() => this.#recoverAhead());
     }
   }
@@ -240,10 +236,7 @@ export class Sequencer {
     );
   }
 
-  /**
-   * After a lost link, the next connection starts a new recovery. Any other failure is reported, and the recovery is
-   * retried. A user without permission to read continues without reading.
-   */
+  /** After a lost link, the next one recovers. Any other failure is reported, and the recovery is retried. */
   #recoveryFailed(error: TickbusError): void {
     const { channel, onStatus } = this.#options;
     if (error.code === 'TICKBUS_NOT_CONNECTED' || error.code === 'TICKBUS_CLOSED') return;

@@ -84,18 +84,15 @@ export class SubscriberBase implements AsyncDisposable {
 
   /**
    * Shows `observer` every valid message of a channel, before or after `startListening()`: for metrics, audits and
-   * tests. It is called synchronously as each message arrives, before the filters and queues of subscriptions. It
-   * also sees messages that their `types`, `keys` and `where` reject or that conflation merges, and repeated
-   * commands. It does not see messages of an older position, nor payloads that their schema rejects.
+   * tests. It is called synchronously as each message arrives, before the filters and queues of subscriptions. So it
+   * also sees messages that they reject or merge, and repeated commands; no messages of an older position.
    *
-   * The observer gets `{ message, position, delivery }`. `position` is `{ epoch, seq }`; it is undefined for a
-   * message without a number. `delivery` is `live`, `recovered` or `snapshot`. A new tap of a `state` channel sees
-   * the last value of each key first.
+   * The observer gets `{ message, position, delivery }`. `position` is undefined for a message without a number.
+   * `delivery` is `live`, `recovered` or `snapshot`: a new tap of a `state` channel sees the last values first.
    *
-   * A tap subscribes to the channel, but it is no handler: it has no queue, declares no demand for keys and does not
-   * feed `latest()`. Of the counters, only `handlerErrors` includes it. It runs in the receive path, so keep it short.
-   * Every message is validated, even if no subscription wants it. If the observer throws or rejects, the error is
-   * reported as `handler_error`; delivery continues.
+   * A tap has no queue, declares no demand for keys and does not feed `latest()`. Of the counters, only `handlerErrors`
+   * includes it. It runs in the receive path, so keep it short. Every message is validated. If the observer throws or
+   * rejects, the error is reported as `handler_error`; delivery continues.
    *
    * @returns a function that removes the tap; the observer is not called after that
    * @throws TickbusError `TICKBUS_INVALID_OPTION` for an observer that is not a function, or a channel that is
@@ -108,10 +105,7 @@ export class SubscriberBase implements AsyncDisposable {
   tap<C extends Channel>(channel: C, observer: Observer<C>): Unsubscribe {
     this.#assertOpen();
     checkChannel(channel);
-    if (typeof observer !== 'function') {
-      const text = `The observer of ${channel} is not a function, so nothing is tapped. Pass a function.`;
-      throw new TickbusError('TICKBUS_INVALID_OPTION', text);
-    }
+    checkCallback(observer, `The observer of ${channel} is not a function, so nothing is tapped.`);
     return this.#channels.tap(channel, observer as unknown as Observer);
   }
 
@@ -167,8 +161,8 @@ export class SubscriberBase implements AsyncDisposable {
     bounds: { maxAgeMs?: number | undefined; maxQuietMs?: number | undefined } = {},
   ): Latest<MessageOf<C>> {
     checkQuery(channel, key, bounds);
-    const latest = this.#channels.freshness.latest(this.#channels.freshnessInput(channel, key), key, bounds);
-    return latest as Latest<unknown> as Latest<MessageOf<C>>;
+    const input = this.#channels.freshnessInput(channel, key);
+    return this.#channels.freshness.latest(input, key, bounds) as Latest<unknown> as Latest<MessageOf<C>>;
   }
 
   /**
@@ -267,20 +261,20 @@ export class SubscriberBase implements AsyncDisposable {
   #subscribe(channel: Channel, handler: (message: Message) => unknown, options: Filters) {
     this.#assertOpen();
     checkChannel(channel);
-    if (typeof handler !== 'function') {
-      const text = `The handler for ${channel} is not a function, so nothing is subscribed. Pass a function.`;
-      throw new TickbusError('TICKBUS_INVALID_OPTION', text);
-    }
+    checkCallback(handler, `The handler for ${channel} is not a function, so nothing is subscribed.`);
     return this.#channels.subscribe(channel, handler, options);
   }
 
   #assertOpen(): void {
-    if (this.#state === 'closed')
-      throw new TickbusError(
-        'TICKBUS_CLOSED',
-        'This subscriber was closed. Create a new one to listen again.',
-      );
+    if (this.#state === 'closed') throw new TickbusError('TICKBUS_CLOSED', IS_CLOSED);
   }
+}
+
+const IS_CLOSED = 'This subscriber was closed. Create a new one to listen again.';
+
+function checkCallback(callback: unknown, problem: string): void {
+  if (typeof callback === 'function') return;
+  throw new TickbusError('TICKBUS_INVALID_OPTION', `${problem} Pass a function.`);
 }
 
 function checkQuery(channel: Channel, key: string, bounds: object): void {

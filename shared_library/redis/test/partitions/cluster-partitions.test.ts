@@ -2,7 +2,7 @@ import { LocalCluster } from '@tickbus/local-redis/cluster';
 import { silentLogger as logger } from '@tickbus/test-kit';
 import { afterAll, beforeAll } from 'vitest';
 import { RedisConnection } from '../../connection.ts';
-import { describePartitions } from './partitions-contract.ts';
+import { describePartitions } from './partitioned-channel.ts';
 
 let cluster: LocalCluster;
 beforeAll(async () => {

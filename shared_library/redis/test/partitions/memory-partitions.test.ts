@@ -1,4 +1,4 @@
 import { MemoryConnection } from '../../testing.ts';
-import { describePartitions } from './partitions-contract.ts';
+import { describePartitions } from './partitioned-channel.ts';
 
 describePartitions('memory', async () => new MemoryConnection());

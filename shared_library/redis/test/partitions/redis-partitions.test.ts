@@ -2,7 +2,7 @@ import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { silentLogger as logger } from '@tickbus/test-kit';
 import { afterAll, beforeAll } from 'vitest';
 import { RedisConnection } from '../../connection.ts';
-import { describePartitions } from './partitions-contract.ts';
+import { describePartitions } from './partitioned-channel.ts';
 
 let redis: LocalRedis;
 beforeAll(async () => {

@@ -38,3 +38,24 @@ export interface ClockReport {
   /** Round-trip times of all requests, in order. */
   readonly roundTripsMs: readonly number[];
 }
+
+/** @param readTime reads the server's time: seconds and microseconds */
+export async function measureClock(
+  samples: number,
+  readTime: () => Promise<readonly string[]>,
+): Promise<ClockReport> {
+  let best = { offsetMs: 0, errorMs: Number.POSITIVE_INFINITY };
+  const roundTripsMs: number[] = [];
+  for (let sample = 0; sample < samples; sample++) {
+    const sentAt = performance.now();
+    const time = await readTime();
+    const receivedAt = performance.now();
+    const [seconds, microseconds] = time.map(Number);
+    const serverMs = (seconds ?? 0) * 1000 + (microseconds ?? 0) / 1000;
+    const ourMs = performance.timeOrigin + (sentAt + receivedAt) / 2;
+    const errorMs = (receivedAt - sentAt) / 2;
+    roundTripsMs.push(receivedAt - sentAt);
+    if (errorMs < best.errorMs) best = { offsetMs: serverMs - ourMs, errorMs };
+  }
+  return { ...best, roundTripsMs };
+}

@@ -15,7 +15,7 @@ import { foreignKeyAdvice, foreignKeyFault, parsePartitions, parseWhole } from '
 import { channelKeys, isFramesName } from '../keys.ts';
 import type { LinkSettings } from '../link-settings.ts';
 import { SentinelLocator, withSentinels } from '../sentinel/sentinel-locator.ts';
-import type { ChannelStats, ClockReport } from './channel-stats.ts';
+import { type ChannelStats, type ClockReport, measureClock } from './channel-stats.ts';
 import { askMaster, type ClusterReport, clusterReport } from './cluster-report.ts';
 import { type InspectedServers, inspectedServers } from './inspected-servers.ts';
 import { mergedStats } from './merged-stats.ts';
@@ -119,21 +119,8 @@ export class RedisInspector {
   }
 
   /** Reads the server's time `samples` times, sequentially. */
-  async clock(samples: number): Promise<ClockReport> {
-    let best = { offsetMs: 0, errorMs: Number.POSITIVE_INFINITY };
-    const roundTripsMs: number[] = [];
-    for (let sample = 0; sample < samples; sample++) {
-      const sentAt = performance.now();
-      const time = await this.#run((client) => client.sendCommand<string[]>(['TIME']));
-      const receivedAt = performance.now();
-      const [seconds, microseconds] = time.map(Number);
-      const serverMs = (seconds ?? 0) * 1000 + (microseconds ?? 0) / 1000;
-      const ourMs = performance.timeOrigin + (sentAt + receivedAt) / 2;
-      const errorMs = (receivedAt - sentAt) / 2;
-      roundTripsMs.push(receivedAt - sentAt);
-      if (errorMs < best.errorMs) best = { offsetMs: serverMs - ourMs, errorMs };
-    }
-    return { ...best, roundTripsMs };
+  clock(samples: number): Promise<ClockReport> {
+    return measureClock(samples, () => this.#run((client) => client.sendCommand<string[]>(['TIME'])));
   }
 
   /** Names of all channels of the namespace with subscribers, without the frames channels of tickbus. */
