@@ -233,6 +233,7 @@ it('the holder keeps its lease when the clock of Redis jumps an hour ahead', asy
   const changes: string[] = [];
   standby.on('state', ({ state }) => changes.push(state));
   holder.on('lost', ({ reason }) => changes.push(reason));
+  const losses = () => changes.filter((change) => change === 'expired' || change === 'taken');
   const publisher = new RedisPublisher({ connection, lease: holder });
   closing.push(() => publisher.close());
   const publish = () => publisher.publish(ALERTS, { n: 1 }, { type: 'note' });
@@ -245,7 +246,7 @@ it('the holder keeps its lease when the clock of Redis jumps an hour ahead', asy
   // The connection is the fence, so the holder can publish although its lease seems expired.
   await setClockAhead();
   await publish();
-  expect(changes).toEqual([]);
+  expect(losses()).toEqual([]);
 
   const heldOff = new Promise<void>((resolve) => standby.on('state', () => resolve()));
   await setClockAhead();
@@ -253,7 +254,7 @@ it('the holder keeps its lease when the clock of Redis jumps an hour ahead', asy
   await publish();
   await vi.waitFor(async () => expect(await admin.get('tickbus:{ALERTS}:lease')).toBe(String(token)));
   expect([holder.token, changes[0]]).toEqual([token, 'holding_off']);
-  expect(changes.filter((change) => change === 'expired' || change === 'taken')).toEqual([]);
+  expect(losses()).toEqual([]);
 });
 
 function untilGained(lease: RedisLease): Promise<void> {
