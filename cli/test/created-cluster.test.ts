@@ -3,7 +3,7 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { promisify } from 'node:util';
 import { freePort, type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { call, jsonLines, killCommands, startTickbus, tickbus } from './harness.ts';
 
 /** In Debian, redis-cli comes with redis-tools, which redis-server depends on. */
@@ -24,6 +24,12 @@ describe.skipIf(redisCli === undefined && process.env.CI !== 'true')('redis-cli 
     const args = ['--cluster', 'create', ...places, '--cluster-yes'];
     const { stdout } = await promisify(execFile)(redisCli ?? 'redis-cli', args);
     expect(stdout).toContain('All 16384 slots covered');
+    // redis-cli does not wait until every node has heard of the others.
+    for (const node of nodes)
+      await vi.waitFor(
+        async () => expect(await node.answers('CLUSTER INFO')).toContain('cluster_state:ok'),
+        20_000,
+      );
   });
   afterEach(killCommands);
   afterAll(async () => {
@@ -52,7 +58,7 @@ async function startNode(): Promise<LocalRedis> {
     keepsData: true,
     args: [
       ...['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf'],
-      ...['--cluster-port', String(await freePort()), '--cluster-node-timeout', '1000'],
+      ...['--cluster-port', String(await freePort()), '--cluster-node-timeout', '5000'],
     ],
   });
 }

@@ -44,7 +44,8 @@ it.concurrent.each([
   expect(output).toMatch(/ was killed\n[\s\S]* took over after \d/);
 });
 
-describe.concurrent('prints a complete JSON summary at the end', () => {
+// Retried: if a busy machine delays the start by seconds, the lease of the gateway expires, and it connects again.
+describe.concurrent('prints a complete JSON summary at the end', { retry: 2 }, () => {
   it('after --seconds, on a private redis-server', async () => {
     const { code, summary } = await demo(['--seconds', '4', '--json'], {});
     expect(code).toBe(0);
@@ -97,7 +98,8 @@ describe.concurrent('prints a complete JSON summary at the end', () => {
   });
 });
 
-describe.concurrent('reports an invalid setting in one sentence', () => {
+// One after the other: beside the demos above they would delay them.
+describe('reports an invalid setting in one sentence', () => {
   it.each([
     [['--seconds', 'x'], /--seconds.*Use a number above 0/],
     [['--speed', '-1'], /--speed.*Use a number above 0/],
