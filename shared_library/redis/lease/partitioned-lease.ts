@@ -31,6 +31,12 @@ export interface PartitionedLeaseOptions {
 
 type Held = Extract<LeaseAttempt, { state: 'held' }>;
 
+interface Pending {
+  readonly held: Held;
+  /** When the channel's lease was acquired (monotonic). */
+  readonly since: number;
+}
+
 /** The share of the TTL for which one attempt waits for the partitions. The lease is renewed with each attempt. */
 const WAIT_PER_TTL = 1 / 4;
 /** A partition that is still missing after this many TTLs is left out, for example because its node is down. */
@@ -47,8 +53,9 @@ export class PartitionedLease implements LeaseOperations {
   readonly #options: PartitionedLeaseOptions;
   #partitions: readonly PartitionLease[] = [];
   /** The lease of the channel, until its partitions are held as well. */
-  #pending: { readonly held: Held; readonly since: number } | undefined;
-  #released: Promise<unknown> = Promise.resolve();
+  #pending: Pending | undefined;
+  /** Settles when the partitions are released; undefined while they are wanted. */
+  #released: Promise<unknown> | undefined;
 
   constructor(options: PartitionedLeaseOptions) {
     this.#options = options;
@@ -69,15 +76,16 @@ export class PartitionedLease implements LeaseOperations {
       const attempt = await own.acquire(ttlMs);
       if (attempt.state !== 'held') return attempt;
       if (!(await this.#prepare(attempt))) return { state: 'taken', leftMs: ttlMs * WAIT_PER_TTL };
+      this.#pending = { held: attempt, since: clock.monotonic() };
     } else if (!(await own.renew(this.#pending.held.token, ttlMs))) {
       this.end();
       return { state: 'taken', leftMs: 0 };
     }
-    const { held, since } = this.#pending ?? {};
-    if (held === undefined || since === undefined) return { state: 'taken', leftMs: 0 };
+    const pending = this.#pending;
     const isComplete = await this.#waitForPartitions(ttlMs * WAIT_PER_TTL);
-    // `end` or `close` was called meanwhile.
-    if (this.#pending?.held !== held) return { state: 'taken', leftMs: 0 };
+    // `end` was called meanwhile.
+    if (pending === undefined || this.#pending !== pending) return { state: 'taken', leftMs: 0 };
+    const { held, since } = pending;
     if (!isComplete && clock.monotonic() - since < MAX_TTLS * ttlMs)
       return { state: 'holding_off', leftMs: 0 };
     this.#pending = undefined;
@@ -91,7 +99,7 @@ export class PartitionedLease implements LeaseOperations {
   /** The lease is not held any more. Called before the server learns of it. */
   end(): void {
     this.#pending = undefined;
-    this.#released = Promise.all(this.#partitions.map((lease) => lease.release()));
+    this.#released ??= Promise.all(this.#partitions.map((lease) => lease.release()));
   }
 
   async release(token: FenceToken): Promise<boolean> {
@@ -109,11 +117,9 @@ export class PartitionedLease implements LeaseOperations {
 
   /** Returns false if a former holder of a partition may still publish. The lease of the channel is then given back. */
   async #prepare(held: Held): Promise<boolean> {
-    const { own, clock } = this.#options;
+    const { own } = this.#options;
     try {
-      const count = await this.#decidePartitions(held.token);
-      await this.#startPartitions(count);
-      this.#pending = { held, since: clock.monotonic() };
+      await this.#startPartitions(await this.#decidePartitions(held.token));
       return true;
     } catch (error) {
       await giveBack(own, held.token);
@@ -146,6 +152,7 @@ export class PartitionedLease implements LeaseOperations {
       await Promise.all(this.#partitions.map((lease) => lease.close()));
       this.#partitions = specs.map(createLease);
     }
+    this.#released = undefined;
     await Promise.all(this.#partitions.map((lease) => lease.start()));
   }
 

@@ -2,6 +2,7 @@
 
 import { useLeasesOnce } from '@tickbus/test-kit/leases';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { partitionSpecs } from '../../channel/partition-specs.ts';
 import { partitionOf } from '../../channel/partitions.ts';
 import { RedisPublisher } from '../../publisher.ts';
 import type { Connection } from '../../transport/port.ts';
@@ -159,6 +160,25 @@ export function describePartitions(name: string, connect: () => Promise<Connecti
       const isMissed = !received.items.some(({ n }) => n === 4);
       expect(gaps.some(({ cause, repaired }) => cause === 'epoch' && !repaired)).toBe(true);
       expect(isMissed || received.items.length === 2 * SYMBOLS.length).toBe(true);
+    });
+
+    it('the next holder changes the number, although the last one crashed on every partition', async () => {
+      await useLeasesOnce(connection, fills(), 4, 2);
+      const first = await holding(fills(4));
+      await publishRound(first.publisher, fills(4), 1);
+      await first.close();
+      // Leases that nobody releases, as those of a killed process.
+      const crashed = await Promise.all(
+        [fills(), ...partitionSpecs(fills(), 4)].map((spec) =>
+          connection.publishing.lease(spec).acquire(300),
+        ),
+      );
+      expect(crashed.map(({ state }) => state)).toEqual(Array(5).fill('held'));
+      const { received } = await listening(fills());
+      const next = await holding(fills(2));
+      await publishRound(next.publisher, fills(2), 2);
+      const all = await received.reaches(SYMBOLS.length);
+      expect(all.map(({ n }) => n)).toEqual(Array(SYMBOLS.length).fill(2));
     });
 
     it('values of former partitions are not kept, and a publisher of the former number is refused', async () => {

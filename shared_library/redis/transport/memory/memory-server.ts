@@ -119,7 +119,9 @@ export class MemoryServer {
     const present = recorded ?? (parsePartitionName(spec.name) === undefined ? 1 : undefined);
     if (present === partitions) return partitions;
     if (options.isFirst && isUsed) return present ?? 1;
-    this.#checkFence(spec, channel, options.token);
+    // A partition whose last holder crashed can be changed, because the change begins a new epoch.
+    if (parsePartitionName(spec.name) === undefined) this.#checkFence(spec, channel, options.token);
+    else if (this.#heldLease(channel)?.token !== options.token) throw fencedError(spec);
     channel.head = { epoch: this.#newEpoch(), seq: 0 };
     channel.last.clear();
     channel.history = [];

@@ -14,7 +14,8 @@ import { LUA_DIGITS, LUA_PARTITIONS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } fr
  *   channel that has none recorded ('1' for the channel itself, '' for a partition).
  * - Returns the number that the channel has now.
  *
- * Deleting the fence stops batches in flight of the caller's exclusive writer, which then resumes in another epoch.
+ * Deleting the fence stops batches in flight of an exclusive writer. If it still holds the lease, it resumes in another
+ * epoch. A partition whose last holder crashed can therefore be changed; the channel itself needs its lease then.
  */
 export const SET_PARTITIONS = `${LUA_TRY}${LUA_WHOLE}${LUA_PARTITIONS}${LUA_DIGITS}
 local wanted, token, is_first, default = unpack(ARGV)
@@ -29,7 +30,7 @@ if (try('GET', KEYS[4]) or '') ~= token then
   return fenced('another process holds the lease of this channel, or the caller has lost it')
 end
 ${LUA_REQUIRE_BRANCH}
-if token == '' and head[3] == 'plain' and head[4] ~= '0' and head[2] == branch then
+if default ~= '' and token == '' and head[3] == 'plain' and head[4] ~= '0' and head[2] == branch then
   return fenced('the holder of the lease of this channel has not released it and may still be publishing')
 end
 local time = try('TIME')
