@@ -19,7 +19,7 @@ export interface FeedPublisherOptions {
 export class FeedPublisher {
   readonly #options: FeedPublisherOptions;
   readonly #inFlight = new Set<Promise<void>>();
-  /** By symbol, the newest price that was to be published, while a publish of it is in flight. */
+  /** By symbol, the newest price, while a publish of it is in flight and nothing has made it outdated. */
   readonly #newest = new Map<string, Price>();
   /** By symbol, the newest price if Redis did not accept it, for example while the node of a partition fails over. */
   readonly #missing = new Map<string, Price>();
@@ -41,17 +41,28 @@ export class FeedPublisher {
     void this.#send(() => this.#publishPrice(price));
   }
 
-  /** A heartbeat confirms all prices, so the missing ones are published first. */
+  /**
+   * The heartbeat of a live feed confirms all prices, so the missing ones are published first. A price from before an
+   * interruption of the feed is no longer known to be current, and would look new.
+   */
   publishFeedStatus(status: FeedStatus): void {
+    if (status.state !== 'live') {
+      this.#missing.clear();
+      this.#newest.clear();
+    }
     if (this.#missing.size > 0 && !this.#isRepublishing) void this.#republish();
     void this.#send(() => this.#options.publisher.publish(CHANNELS.FEED_STATUS, truncateDetail(status)));
   }
 
   /** `unsubscribed` is the last status of an instrument: Redis then stores no status for the instrument. */
   publishInstrumentStatus(status: InstrumentStatus): void {
-    const options = { endsKey: status.state === 'unsubscribed' };
+    const endsKey = status.state === 'unsubscribed';
+    if (endsKey) {
+      this.#missing.delete(status.symbol);
+      this.#newest.delete(status.symbol);
+    }
     void this.#send(() =>
-      this.#options.publisher.publish(CHANNELS.INSTRUMENT_STATUS, truncateDetail(status), options),
+      this.#options.publisher.publish(CHANNELS.INSTRUMENT_STATUS, truncateDetail(status), { endsKey }),
     );
   }
 

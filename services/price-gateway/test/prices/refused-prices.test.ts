@@ -70,3 +70,29 @@ it('never publishes an invalid price again', async () => {
   await feed.settled();
   expect(accepted).toEqual(['FEED_STATUS']);
 });
+
+it.each(['settled', 'in flight'])(
+  'never publishes a price from before an interruption of the feed again: %s',
+  async (moment) => {
+    rejection = new TickbusError('TICKBUS_FENCED', 'The node of the partition is down.');
+    feed.publishPrice(price(1));
+    if (moment === 'settled') await feed.settled();
+    feed.publishFeedStatus({ ...LIVE, state: 'down' });
+    await feed.settled();
+    rejection = undefined;
+    feed.publishFeedStatus(LIVE);
+    await feed.settled();
+    expect(accepted).toEqual(['FEED_STATUS', 'FEED_STATUS']);
+  },
+);
+
+it('never publishes the price of an instrument again that is no longer subscribed', async () => {
+  rejection = new TickbusError('TICKBUS_FENCED', 'The node of the partition is down.');
+  feed.publishPrice(price(1));
+  feed.publishInstrumentStatus({ symbol: 'AAPL', state: 'unsubscribed', feed: 'test' });
+  await feed.settled();
+  rejection = undefined;
+  feed.publishFeedStatus(LIVE);
+  await feed.settled();
+  expect(accepted).toEqual(['INSTRUMENT_STATUS', 'FEED_STATUS']);
+});
