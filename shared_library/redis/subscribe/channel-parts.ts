@@ -51,6 +51,8 @@ export class ChannelParts {
   #count: number | undefined;
   #isStarted = false;
   #reported: ChannelStatus['type'] | undefined;
+  /** The counters of the partitions that were closed. */
+  #closed: ChannelReader['counters'] | undefined;
 
   constructor(options: ChannelPartsOptions) {
     this.#options = options;
@@ -101,14 +103,9 @@ export class ChannelParts {
   }
 
   get counters(): ChannelReader['counters'] {
-    const [first, ...others] = this.#all.map(({ reader }) => reader.counters);
-    const sum = { ...first } as ChannelReader['counters'];
-    for (const counters of [...others, ...this.#closedCounters])
-      for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += counters[name];
-    return sum;
+    const open = [...this.#partitions.values()].map(({ reader }) => reader.counters);
+    return [...open, ...(this.#closed ? [this.#closed] : [])].reduce(sumOf, this.#own.reader.counters);
   }
-
-  readonly #closedCounters: ChannelReader['counters'][] = [];
 
   /** The part of a key, and what the server has confirmed about it. */
   partOf(key: string) {
@@ -116,12 +113,11 @@ export class ChannelParts {
     const part = this.#partOf(key);
     const { reader, name, values } = part;
     const isOwn = part === this.#own;
-    const confirmed = isOwn ? [own.confirmedAt] : [own.confirmedAt, reader.confirmedAt];
     return {
       name,
       values,
       isUpToDate: !this.#isChanging && reader.isUpToDate && (isOwn || own.isUpToDate),
-      confirmedAt: confirmed.includes(undefined) ? undefined : Math.min(...(confirmed as number[])),
+      confirmedAt: earlier(own.confirmedAt, reader.confirmedAt),
       // A partition is published on by the holder of the channel's lease, under a lease of its own.
       lease: isOwn || reader.lease !== undefined ? own.lease : undefined,
     };
@@ -135,7 +131,7 @@ export class ChannelParts {
   /** Rejects if the channel itself cannot be subscribed to. */
   async start(): Promise<void> {
     this.#isStarted = true;
-    for (const [, part] of this.#partitions) this.#start(part);
+    for (const part of this.#partitions.values()) this.#start(part);
     await this.#own.reader.start();
   }
 
@@ -206,7 +202,7 @@ export class ChannelParts {
 
   #close(index: number, { name, reader }: Part): void {
     reader.stop();
-    this.#closedCounters.push(reader.counters);
+    this.#closed = this.#closed ? sumOf(this.#closed, reader.counters) : reader.counters;
     this.#partitions.delete(index);
     this.#options.onRemoved(name);
   }
@@ -286,4 +282,15 @@ export class ChannelParts {
     if (mode === 'live') onStatus({ type: 'live', channel: channel.name, numbered: true });
     else onStatus({ type: 'recovering', channel: channel.name });
   }
+}
+
+/** Undefined if either is. */
+function earlier(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? undefined : Math.min(one, other);
+}
+
+function sumOf(one: ChannelReader['counters'], other: ChannelReader['counters']): ChannelReader['counters'] {
+  const sum = { ...one };
+  for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += other[name];
+  return sum;
 }
