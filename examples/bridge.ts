@@ -18,7 +18,7 @@ const lease = new RedisLease({ connection: target, channel: CHANNELS.PRICE_DATA 
 const publisher = new RedisPublisher({ connection: target, lease, sender: 'bridge' });
 await using subscriber = new RedisSubscriber();
 
-// The age of a price begins anew in the new place, so a price must be fresh in the old one to be copied.
+// A copy gets a new timestamp, so only a price that is fresh on the old server is copied.
 const copyPrice = (symbol: string) => {
   const { data } = subscriber.requireFresh(CHANNELS.PRICE_DATA, symbol, { maxAgeMs: 1_000 });
   return publisher.publish(CHANNELS.PRICE_DATA, data);

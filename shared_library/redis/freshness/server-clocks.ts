@@ -14,7 +14,7 @@ export class ServerClocks {
     this.#byChannel = byChannel;
   }
 
-  /** See `ServerClock.add`. `isAbout` tells whose timestamps `shiftMs` concerns; undefined if the clock was not set. */
+  /** See `ServerClock.add`. Returns the correction for earlier timestamps; undefined if the clock was not set. */
   add(channel: string, sentAt: number, receivedAt: number, serverAt: number): ClockShift | undefined {
     const name = this.#byChannel ? channel : SHARED;
     const clock = this.#clocks.get(name) ?? new ServerClock();
