@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ProxiedServer, SentinelGroup } from '@tickbus/fault-kit/sentinel-group';
 import { Random } from '@tickbus/test-kit/random';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { expectNoHarm } from './no-harm.fixture.ts';
 import { LEASE_TTL_MS, SentinelTraffic, SHARED } from './sentinel-traffic.fixture.ts';
 
 const SEED = 1;
@@ -28,15 +29,7 @@ async function startTraffic(args: readonly string[] = []) {
 
 async function expectNothingSilent(traffic: SentinelTraffic): Promise<void> {
   await traffic.untilNewEpoch();
-  const { figures, problems } = await traffic.finish();
-  expect(problems).toEqual([]);
-  expect(figures).toMatchObject({
-    silent_lost: 0,
-    duplicates: 0,
-    out_of_order: 0,
-    made_up: 0,
-    inexact: 0,
-  });
+  expectNoHarm(await traffic.finish());
   expect(traffic.samplesWithTwoHolders).toBe(0);
 }
 

@@ -5,7 +5,8 @@ import { ProxiedCluster } from '@tickbus/fault-kit/proxied-cluster';
 import { type ClusterNode, LocalCluster } from '@tickbus/local-redis/cluster';
 import { leasedPublisher } from '@tickbus/test-kit/leases';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { BONDS, ClusterTraffic, channelsOf, expectNoHarm, FILLS, LEASED } from './cluster-traffic.fixture.ts';
+import { expectNoHarm } from '../no-harm.fixture.ts';
+import { BONDS, ClusterTraffic, channelsOf, FILLS, LEASED } from './cluster-traffic.fixture.ts';
 
 const NODE_TIMEOUT_MS = 1_000;
 const FAILOVER_MS = 2 * NODE_TIMEOUT_MS + 3_000;

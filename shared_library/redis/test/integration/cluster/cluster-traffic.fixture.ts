@@ -1,10 +1,8 @@
 // Traffic on several channels of a cluster.
 
-import type { CheckedHistory } from '@tickbus/fault-kit/check';
 import { Traffic } from '@tickbus/fault-kit/traffic';
 import type { ClusterNode, LocalCluster } from '@tickbus/local-redis/cluster';
 import { silentLogger as logger } from '@tickbus/test-kit';
-import { expect } from 'vitest';
 import { z } from 'zod';
 import { defineChannel, RedisPublisher, type RedisPublisherOptions } from '../../../index.ts';
 
@@ -45,18 +43,6 @@ export class ClusterTraffic extends Traffic<TrafficChannel> {
     await super[Symbol.asyncDispose]();
     await this.#publisher.close();
   }
-}
-
-/** Nothing was lost silently, delivered twice, reordered or made up. */
-export function expectNoHarm({ figures, problems }: CheckedHistory): void {
-  expect(problems).toEqual([]);
-  expect(figures).toMatchObject({
-    silent_lost: 0,
-    duplicates: 0,
-    out_of_order: 0,
-    made_up: 0,
-    inexact: 0,
-  });
 }
 
 /** The channels that this node serves. */
