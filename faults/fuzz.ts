@@ -3,7 +3,7 @@
 
 import { parseFuzzOptions } from './fault-options.ts';
 import { supervise } from './fuzz/supervise.ts';
-import { TARGETS } from './fuzz/targets/all.ts';
+import { TARGETS } from './fuzz/targets/fuzz-targets.ts';
 
 const { minutes, seed, target: only, once } = parseFuzzOptions(process.argv.slice(2));
 const names = TARGETS.map(({ name }) => name);

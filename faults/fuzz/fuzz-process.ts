@@ -1,7 +1,7 @@
 // The process that runs the fuzz targets. The parent process kills it if it hangs.
 
 import { type FuzzFailure, type FuzzSummary, runFuzz } from './fuzz-run.ts';
-import { TARGETS } from './targets/all.ts';
+import { TARGETS } from './targets/fuzz-targets.ts';
 
 export interface FuzzSettings {
   readonly seed: number;

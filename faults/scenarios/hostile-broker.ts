@@ -9,7 +9,7 @@ import type { Scenario } from '../scenario.ts';
 import type { Testbed } from '../testbed.ts';
 import { delay, eventually } from '../wait.ts';
 import { WorkerProcess } from '../worker-process.ts';
-import type { HostileBrokerSettings } from '../workers/hostile-broker.ts';
+import type { HostileBrokerSettings } from '../workers/hostile-broker-process.ts';
 
 const SECRET = 'a-secret-that-nobody-may-log';
 const LAST_PRICES = 'tickbus:{PRICE_DATA}:last';
@@ -63,7 +63,7 @@ async function attackGateway(
   feed: Readonly<Record<string, string>>,
 ): Promise<void> {
   const settings: HostileBrokerSettings = { port, seed: testbed.random.int(0, 2 ** 30), symbol: SYMBOL };
-  const broker = new WorkerProcess('hostile-broker', { ...settings });
+  const broker = new WorkerProcess('hostile-broker-process', { ...settings });
   testbed.atEnd(() => broker.kill());
   await broker.receive('ready', START_MS);
   const desk = await Desk.open(testbed, { feed });

@@ -8,7 +8,7 @@ import type { Scenario } from '../scenario.ts';
 import type { Testbed } from '../testbed.ts';
 import { delay } from '../wait.ts';
 import { WorkerProcess } from '../worker-process.ts';
-import type { HostilePeerReport, HostilePeerSettings } from '../workers/hostile-peer.ts';
+import type { HostilePeerReport, HostilePeerSettings } from '../workers/hostile-peer-process.ts';
 
 interface PeerAttack {
   readonly tactics: readonly PeerTactic[];
@@ -26,7 +26,7 @@ async function attack(testbed: Testbed, { seconds, ...rest }: PeerAttack): Promi
     bot: BOT,
     ...rest,
   };
-  const peer = new WorkerProcess('hostile-peer', { ...settings });
+  const peer = new WorkerProcess('hostile-peer-process', { ...settings });
   testbed.atEnd(() => peer.kill());
   await peer.receive('ready', START_MS);
   await delay(seconds * 1_000);

@@ -8,7 +8,7 @@ import { expect, it } from 'vitest';
 import { type FuzzFailure, runFuzz } from '../fuzz/fuzz-run.ts';
 import { supervise } from '../fuzz/supervise.ts';
 import { defineTarget, timed } from '../fuzz/target.ts';
-import { TARGETS } from '../fuzz/targets/all.ts';
+import { TARGETS } from '../fuzz/targets/fuzz-targets.ts';
 
 const SEED = 7;
 

@@ -15,7 +15,7 @@ interface ServerEvent {
 }
 
 /** Reads server-sent events one by one. `pause` stops reading, like a slow browser. */
-export class EventStream {
+export class EventStreamReader {
   readonly #response: IncomingMessage;
   readonly #events: ServerEvent[] = [];
   #text = '';
@@ -28,13 +28,13 @@ export class EventStream {
     response.on('error', () => {});
   }
 
-  static async open(url: string): Promise<EventStream> {
+  static async open(url: string): Promise<EventStreamReader> {
     const request = get(url);
     const [response] = (await once(request, 'response')) as [IncomingMessage];
     // Ignores the abort at the end of a test.
     request.on('error', () => {});
     if (response.statusCode !== 200) throw new Error(`${url} answered ${response.statusCode}.`);
-    return new EventStream(response);
+    return new EventStreamReader(response);
   }
 
   async next(): Promise<ServerEvent> {

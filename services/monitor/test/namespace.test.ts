@@ -8,7 +8,7 @@ import { MemoryConnection } from 'tickbus/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Monitor, startMonitor } from '../monitor-service.ts';
 import type { Snapshot } from '../page-protocol.ts';
-import { EventStream, eventually } from './monitor.fixture.ts';
+import { EventStreamReader, eventually } from './monitor.fixture.ts';
 import { MonitorServer, postCommand, TOKEN } from './monitor-server.fixture.ts';
 
 /** Its monitor has no namespace. */
@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 
 async function snapshotOf(monitor: Monitor): Promise<Snapshot> {
-  const stream = await EventStream.open(`${monitor.url}/api/stream`);
+  const stream = await EventStreamReader.open(`${monitor.url}/api/stream`);
   const { data } = await stream.next();
   stream.close();
   return JSON.parse(data) as Snapshot;

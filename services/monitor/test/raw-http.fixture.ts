@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-export class RawClient {
+export class RawHttpClient {
   readonly socket: Socket;
   #received = '';
   #bytes = 0;
@@ -19,11 +19,11 @@ export class RawClient {
   }
 
   /** @param url the address of the monitor */
-  static async open(url: string): Promise<RawClient> {
+  static async open(url: string): Promise<RawHttpClient> {
     const { hostname, port } = new URL(url);
     const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
     await once(socket, 'connect');
-    return new RawClient(socket);
+    return new RawHttpClient(socket);
   }
 
   /** The beginning of what the monitor has sent. */

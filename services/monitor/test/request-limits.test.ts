@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type Monitor, startMonitor } from '../monitor-service.ts';
 import { eventually } from './monitor.fixture.ts';
 import { MonitorServer, postCommand, TOKEN } from './monitor-server.fixture.ts';
-import { RawClient } from './raw-http.fixture.ts';
+import { RawHttpClient } from './raw-http.fixture.ts';
 
 let server: MonitorServer;
 beforeAll(async () => {
@@ -23,8 +23,8 @@ async function start(limits: Parameters<typeof startMonitor>[0]['limits']): Prom
 
 it('disconnects a client that sends nothing, or its headers too slowly', async () => {
   const url = await start({ requestMs: 300 });
-  const silent = await RawClient.open(url);
-  const slow = await RawClient.open(url);
+  const silent = await RawHttpClient.open(url);
+  const slow = await RawHttpClient.open(url);
   slow.socket.write('GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ');
   const sending = setInterval(() => slow.socket.write('x'), 20);
   await Promise.all([silent.closed(), slow.closed()]);
@@ -33,7 +33,7 @@ it('disconnects a client that sends nothing, or its headers too slowly', async (
 });
 
 it('does not read the body of a request without the token', async () => {
-  const client = await RawClient.open(server.monitor.url);
+  const client = await RawHttpClient.open(server.monitor.url);
   client.request('POST', '/api/commands', ['Content-Type: application/json', 'Content-Length: 60000']);
   // The monitor replies although the client has not sent the body.
   expect(await client.status()).toBe(401);
@@ -41,13 +41,13 @@ it('does not read the body of a request without the token', async () => {
 });
 
 it('rejects headers above 16 KiB and bodies above 64 KiB, also without a length', async () => {
-  const client = await RawClient.open(server.monitor.url);
+  const client = await RawHttpClient.open(server.monitor.url);
   client.request('GET', '/', [`X-Large: ${'x'.repeat(17_000)}`]);
   expect(await client.status()).toBe(431);
   client.close();
   const body = { type: 'pause', data: { bot: 'a', reason: 'x'.repeat(66_000) } };
   expect((await postCommand(server.monitor.url, body, TOKEN)).status).toBe(413);
-  const chunked = await RawClient.open(server.monitor.url);
+  const chunked = await RawHttpClient.open(server.monitor.url);
   chunked.request('POST', '/api/commands', [
     `Authorization: Bearer ${TOKEN}`,
     'Content-Type: application/json',
@@ -60,8 +60,8 @@ it('rejects headers above 16 KiB and bodies above 64 KiB, also without a length'
 
 it('closes connections beyond the maximum at once, and accepts new ones when others have ended', async () => {
   const url = await start({ maxConnections: 3, requestMs: 500 });
-  const idle = await Promise.all([1, 2, 3].map(() => RawClient.open(url)));
-  const further = await RawClient.open(url);
+  const idle = await Promise.all([1, 2, 3].map(() => RawHttpClient.open(url)));
+  const further = await RawHttpClient.open(url);
   await further.closed();
   expect(further.bytes).toBe(0);
   // Idle connections are closed after `requestMs`, so they lock nobody out.
@@ -71,21 +71,21 @@ it('closes connections beyond the maximum at once, and accepts new ones when oth
 
 it('closes the connection of a client that does not read its responses, but no idle stream', async () => {
   const url = await start({ maxConnections: 3, readMs: 300 });
-  const page = await RawClient.open(url);
+  const page = await RawHttpClient.open(url);
   page.request('GET', '/', ['Connection: close']);
   await page.closed();
   const script = /assets\/[^"]+\.js/.exec(page.received)?.[0];
-  const tail = await RawClient.open(url);
+  const tail = await RawHttpClient.open(url);
   tail.request('GET', '/api/tail?text=never');
   expect(await tail.status()).toBe(200);
-  const stalled = await Promise.all([RawClient.open(url), RawClient.open(url)]);
+  const stalled = await Promise.all([RawHttpClient.open(url), RawHttpClient.open(url)]);
   for (const client of stalled) {
     client.socket.pause();
     // Requests more data than the buffers of both sockets hold.
     for (let count = 0; count < 100; count++) client.request('GET', `/${script}`);
   }
   await eventually(async () => {
-    const further = await RawClient.open(url);
+    const further = await RawHttpClient.open(url);
     further.request('GET', '/healthz');
     expect(await further.status()).toBe(200);
     further.close();

@@ -4,7 +4,7 @@ import { silentLogger } from '@tickbus/test-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startMonitor } from '../monitor-service.ts';
 import type { Delta } from '../page-protocol.ts';
-import { EventStream, eventually } from './monitor.fixture.ts';
+import { EventStreamReader, eventually } from './monitor.fixture.ts';
 import { MonitorServer } from './monitor-server.fixture.ts';
 
 let server: MonitorServer;
@@ -100,7 +100,7 @@ it('serves a page without inline scripts, inline styles or other hosts', async (
 describe('startup', () => {
   it('succeeds without Redis, and shows the failure', async () => {
     const other = await startMonitor({ url: 'redis://:hunter2@127.0.0.1:1', port: 0, logger: silentLogger });
-    const stream = await EventStream.open(`${other.url}/api/stream`);
+    const stream = await EventStreamReader.open(`${other.url}/api/stream`);
     const received = await eventually(async () => {
       const { data } = await stream.next();
       const { lamps } = JSON.parse(data) as Delta;

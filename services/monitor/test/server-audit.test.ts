@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type Monitor, startMonitor } from '../monitor-service.ts';
 import { eventually } from './monitor.fixture.ts';
 import { AuditListener, MonitorServer, postCommand, TOKEN } from './monitor-server.fixture.ts';
-import { RawClient } from './raw-http.fixture.ts';
+import { RawHttpClient } from './raw-http.fixture.ts';
 
 const pause = { type: 'pause', data: { bot: 'momentum' } };
 const MINUTE_MS = 60_000;
@@ -106,7 +106,7 @@ describe('requests with the token', () => {
   });
 
   it('are audited once if the body does not arrive in time', async () => {
-    const client = await RawClient.open(monitor.url);
+    const client = await RawHttpClient.open(monitor.url);
     client.request('POST', '/api/commands', [
       `Authorization: Bearer ${TOKEN}`,
       'Content-Type: application/json',
@@ -122,7 +122,7 @@ describe('requests with the token', () => {
 
 it('AUDIT keeps the record of a command through a flood of 3,000 refused requests', async () => {
   expect((await postCommand(monitor.url, pause, TOKEN)).status).toBe(200);
-  const client = await RawClient.open(monitor.url);
+  const client = await RawHttpClient.open(monitor.url);
   for (let count = 1; count < 3_000; count++) client.request('POST', '/api/commands', ['Content-Length: 0']);
   client.request('POST', '/api/commands', ['Content-Length: 0', 'Connection: close']);
   await client.closed();

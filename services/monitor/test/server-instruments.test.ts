@@ -3,7 +3,7 @@
 import { CHANNELS } from 'tickbus/constants';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Delta, Snapshot } from '../page-protocol.ts';
-import { EventStream, eventually } from './monitor.fixture.ts';
+import { EventStreamReader, eventually } from './monitor.fixture.ts';
 import { MonitorServer } from './monitor-server.fixture.ts';
 
 let server: MonitorServer;
@@ -15,7 +15,7 @@ afterAll(() => server.close());
 it('shows an instrument unknown to the broker, and its later delivery', async () => {
   const about = { symbol: 'NOSUCH', feed: 'test' } as const;
   await server.publisher.publish(CHANNELS.FEED_STATUS, { feed: 'test', state: 'live' });
-  const stream = await EventStream.open(`${server.monitor.url}/api/stream`);
+  const stream = await EventStreamReader.open(`${server.monitor.url}/api/stream`);
   const detail = 'No such symbol.';
   await server.publisher.publish(CHANNELS.INSTRUMENT_STATUS, { ...about, state: 'unknown', detail });
   const shown = await until(stream, ({ prices }) => prices?.find(({ symbol }) => symbol === 'NOSUCH'));
@@ -30,7 +30,7 @@ it('shows an instrument unknown to the broker, and its later delivery', async ()
   const event = await until(stream, ({ events }) => events?.find(({ text }) => text.includes('delivers')));
   expect(event).toMatchObject({ kind: 'instrument', severity: 'info', text: 'test delivers NOSUCH.' });
   stream.close();
-  const again = await EventStream.open(`${server.monitor.url}/api/stream`);
+  const again = await EventStreamReader.open(`${server.monitor.url}/api/stream`);
   const { events } = JSON.parse((await again.next()).data) as Snapshot;
   const text = 'test does not know NOSUCH. No such symbol.';
   expect(events).toContainEqual(expect.objectContaining({ kind: 'instrument', severity: 'warn', text }));
@@ -44,7 +44,7 @@ it('shows the verdict of the library with its reason', async () => {
     interval_ms: 60_000,
   });
   await server.publisher.publish(CHANNELS.PRICE_DATA, { symbol: 'JUDGED', price: 1, timestamp: Date.now() });
-  const stream = await EventStream.open(`${server.monitor.url}/api/stream`);
+  const stream = await EventStreamReader.open(`${server.monitor.url}/api/stream`);
   const verdict = (expected: string) =>
     until(stream, ({ prices }) =>
       prices?.find(({ symbol, verdict }) => symbol === 'JUDGED' && verdict === expected),
@@ -82,7 +82,7 @@ it('returns candles and hop latencies of an instrument', async () => {
 });
 
 /** Reads frames until `find` returns a value. */
-async function until<T>(stream: EventStream, find: (frame: Delta) => T | undefined): Promise<T> {
+async function until<T>(stream: EventStreamReader, find: (frame: Delta) => T | undefined): Promise<T> {
   for (;;) {
     const found = find(JSON.parse((await stream.next()).data) as Delta);
     if (found !== undefined) return found;

@@ -3,7 +3,7 @@
 import { CHANNELS } from 'tickbus/constants';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Delta, Snapshot, TailBatch } from '../page-protocol.ts';
-import { EventStream } from './monitor.fixture.ts';
+import { EventStreamReader } from './monitor.fixture.ts';
 import { MonitorServer } from './monitor-server.fixture.ts';
 
 let server: MonitorServer;
@@ -14,7 +14,7 @@ afterAll(() => server.close());
 
 describe('streams', () => {
   it('sends a snapshot, then deltas at a fixed rate', async () => {
-    const stream = await EventStream.open(`${server.monitor.url}/api/stream`);
+    const stream = await EventStreamReader.open(`${server.monitor.url}/api/stream`);
     const first = await stream.next();
     expect(first.event).toBe('snapshot');
     const snapshot = JSON.parse(first.data) as Snapshot;
@@ -52,10 +52,10 @@ describe('streams', () => {
           })
           .catch(() => {});
     }, 150);
-    const stream = await EventStream.open(`${server.monitor.url}/api/stream`);
+    const stream = await EventStreamReader.open(`${server.monitor.url}/api/stream`);
     const first = JSON.parse((await stream.next()).data) as Snapshot;
     stream.pause();
-    const other = await EventStream.open(`${server.monitor.url}/api/stream`);
+    const other = await EventStreamReader.open(`${server.monitor.url}/api/stream`);
     // Waits until the monitor has sent more than the socket buffers of the paused stream hold.
     let bytes = 0;
     while (bytes < 20_000_000) {
@@ -79,7 +79,7 @@ describe('streams', () => {
   }, 90_000);
 
   it('tails matching messages and counts the skipped ones', async () => {
-    const stream = await EventStream.open(
+    const stream = await EventStreamReader.open(
       `${server.monitor.url}/api/tail?channel=PRICE_DATA&key=tail&text=0.5`,
     );
     expect((await stream.next()).event).toBe('open');

@@ -5,9 +5,9 @@ import { silentLogger } from '@tickbus/test-kit';
 import { CHANNELS } from 'tickbus/constants';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Monitor, startMonitor } from '../monitor-service.ts';
-import { EventStream, eventually } from './monitor.fixture.ts';
+import { EventStreamReader, eventually } from './monitor.fixture.ts';
 import { MonitorServer } from './monitor-server.fixture.ts';
-import { RawClient } from './raw-http.fixture.ts';
+import { RawHttpClient } from './raw-http.fixture.ts';
 
 let server: MonitorServer;
 beforeAll(async () => {
@@ -21,7 +21,7 @@ const STREAMS = ['/api/stream', '/api/tail'] as const;
 /** Fails while the monitor answers 503 because all slots are taken. */
 async function expectFreeSlot(url: string): Promise<void> {
   await eventually(async () => {
-    const stream = await EventStream.open(`${url}/api/stream`);
+    const stream = await EventStreamReader.open(`${url}/api/stream`);
     expect((await stream.next()).event).toBe('snapshot');
     stream.close();
   }, 60_000);
@@ -29,7 +29,7 @@ async function expectFreeSlot(url: string): Promise<void> {
 
 describe('a slot is free again', () => {
   it.each(['HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE'])('after %s', async (method) => {
-    const client = await RawClient.open(server.monitor.url);
+    const client = await RawHttpClient.open(server.monitor.url);
     for (let count = 0; count < SLOTS + 1; count++)
       client.request(method, STREAMS[count % 2] ?? '', ['Content-Length: 0']);
     expect(await client.status()).toBeGreaterThanOrEqual(400);
@@ -38,7 +38,7 @@ describe('a slot is free again', () => {
   });
 
   it('answers HEAD with 405 and the allowed method', async () => {
-    const client = await RawClient.open(server.monitor.url);
+    const client = await RawHttpClient.open(server.monitor.url);
     client.request('HEAD', '/api/stream');
     expect(await client.status()).toBe(405);
     expect(client.received).toMatch(/\r\nallow: GET\r\n/i);
@@ -47,7 +47,7 @@ describe('a slot is free again', () => {
 
   it('after a client that disconnects or half-closes its connection right after the request', async () => {
     for (let count = 0; count < SLOTS + 1; count++) {
-      const client = await RawClient.open(server.monitor.url);
+      const client = await RawHttpClient.open(server.monitor.url);
       client.request('GET', STREAMS[count % 2] ?? '');
       if (count % 4 < 2) client.close();
       else {
@@ -61,19 +61,19 @@ describe('a slot is free again', () => {
 
   it.each(STREAMS)('after streams in the queue of a connection that is closed: %s', async (path) => {
     const other = await startOther({ maxStreams: 2, keepMs: 3_600_000 });
-    const client = await RawClient.open(other.url);
+    const client = await RawHttpClient.open(other.url);
     for (let count = 0; count < 2; count++) client.request('GET', path);
     expect(await client.status()).toBe(200);
     client.close();
     await expectFreeSlot(other.url);
-    const first = await EventStream.open(`${other.url}/api/tail`);
+    const first = await EventStreamReader.open(`${other.url}/api/tail`);
     await expectFreeSlot(other.url);
     first.close();
   });
 
   it('after a reader that does not read, when a further stream is requested', async () => {
     const other = await startOther({ maxStreams: 2, keepMs: 100 });
-    const stalled = await Promise.all([RawClient.open(other.url), RawClient.open(other.url)]);
+    const stalled = await Promise.all([RawHttpClient.open(other.url), RawHttpClient.open(other.url)]);
     for (const client of stalled) {
       client.request('GET', '/api/stream');
       expect(await client.status()).toBe(200);
@@ -85,10 +85,10 @@ describe('a slot is free again', () => {
 
   it('rejects the stream after the last slot until one is closed', async () => {
     const other = await startOther({ maxStreams: 2 });
-    const streams = [await RawClient.open(other.url), await RawClient.open(other.url)];
+    const streams = [await RawHttpClient.open(other.url), await RawHttpClient.open(other.url)];
     for (const client of streams) client.request('GET', '/api/stream');
     for (const client of streams) expect(await client.status()).toBe(200);
-    const third = await RawClient.open(other.url);
+    const third = await RawHttpClient.open(other.url);
     third.request('GET', '/api/tail');
     expect(await third.status()).toBe(503);
     expect(third.received).toContain('Too many open pages');
@@ -115,7 +115,7 @@ describe('a reader that does not read', () => {
     '%s is disconnected, and its slot is free again',
     async (path) => {
       const other = await startOther({ maxStreams: 1, readMs: 300 });
-      const client = await RawClient.open(other.url);
+      const client = await RawHttpClient.open(other.url);
       client.socket.pause();
       client.request('GET', path);
       await expectFreeSlot(other.url);
@@ -126,8 +126,8 @@ describe('a reader that does not read', () => {
 
   it('is disconnected early if the unread events of all streams exceed their bound', async () => {
     const other = await startOther({ maxUnreadBytes: 1 });
-    const live = await EventStream.open(`${other.url}/api/stream`);
-    const client = await RawClient.open(other.url);
+    const live = await EventStreamReader.open(`${other.url}/api/stream`);
+    const client = await RawHttpClient.open(other.url);
     const disconnected = new Promise((resolve) => client.socket.once('close', resolve));
     client.socket.pause();
     client.request('GET', '/api/stream');
@@ -141,7 +141,7 @@ describe('a reader that does not read', () => {
 
   it('does not disturb a reader that reads', async () => {
     const other = await startOther({ maxStreams: 1, readMs: 300 });
-    const client = await RawClient.open(other.url);
+    const client = await RawHttpClient.open(other.url);
     client.request('GET', '/api/stream');
     await eventually(() => expect(client.bytes).toBeGreaterThan(10_000_000));
     expect(client.socket.readableEnded).toBe(false);
@@ -150,7 +150,7 @@ describe('a reader that does not read', () => {
 
   it('does not keep a slot by sending bytes', async () => {
     const other = await startOther({ maxStreams: 1, readMs: 300 });
-    const client = await RawClient.open(other.url);
+    const client = await RawHttpClient.open(other.url);
     client.socket.pause();
     client.request('GET', '/api/stream');
     const sending = setInterval(() => client.socket.write('GET / HTTP/1.1\r\n'), 50);
@@ -163,7 +163,7 @@ describe('a reader that does not read', () => {
 it.runIf(process.platform === 'linux')(
   'probes an idle reader, so that one that vanished is found',
   async () => {
-    const stream = await RawClient.open(server.monitor.url);
+    const stream = await RawHttpClient.open(server.monitor.url);
     stream.request('GET', '/api/tail?text=never');
     expect(await stream.status()).toBe(200);
     const KEEPALIVE_TIMER = '02';

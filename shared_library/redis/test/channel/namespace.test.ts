@@ -73,6 +73,11 @@ describe('a namespace', () => {
   });
 });
 
+it('a connection to a cluster has a link of its own for each channel in a namespace, too', () => {
+  const connection = opened(new RedisConnection({ url: 'redis+cluster://127.0.0.1:1', namespace: 'paper' }));
+  expect(connection.subscribing.byChannel).toBe(true);
+});
+
 describe('TICKBUS_NAMESPACE', () => {
   it('is the namespace of CONFIG; empty counts as not set', () => {
     expect(readConfig({ TICKBUS_NAMESPACE: 'paper' }).NAMESPACE).toBe('paper');

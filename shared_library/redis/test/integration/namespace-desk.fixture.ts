@@ -20,7 +20,7 @@ interface Seen {
 }
 
 /** All desks use the same names of channels, symbols, bots, jobs and command ids. */
-export class Desk {
+export class NamespaceDesk {
   readonly sender: string;
   /** All messages but last values that were read. */
   readonly seen = new EventRecorder<Seen>();

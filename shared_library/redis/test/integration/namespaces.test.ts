@@ -13,7 +13,7 @@ import { MemoryConnection, MemoryServer } from '../../testing.ts';
 import type { Connection } from '../../transport/port.ts';
 import { channelKeys } from '../../transport/redis/keys.ts';
 import { closeAfterEach, connectPlainClient } from './integration.fixture.ts';
-import { ALL, Desk } from './namespace-desk.fixture.ts';
+import { ALL, NamespaceDesk } from './namespace-desk.fixture.ts';
 
 const { PRICE_DATA } = CHANNELS;
 const NAMESPACES = ['paper', 'live', undefined] as const;
@@ -34,11 +34,13 @@ function openMemory(): Open {
   return (namespace) => new MemoryConnection({ server, ...(namespace && { namespace }) });
 }
 
-async function startDesks(open: Open): Promise<readonly [paper: Desk, live: Desk, without: Desk]> {
-  const desks = NAMESPACES.map((namespace) => new Desk(open(namespace)));
+async function startDesks(
+  open: Open,
+): Promise<readonly [paper: NamespaceDesk, live: NamespaceDesk, without: NamespaceDesk]> {
+  const desks = NAMESPACES.map((namespace) => new NamespaceDesk(open(namespace)));
   closing.push(() => Promise.all(desks.map((desk) => desk.close())));
   await Promise.all(desks.map((desk) => desk.start()));
-  return desks as unknown as [Desk, Desk, Desk];
+  return desks as unknown as [NamespaceDesk, NamespaceDesk, NamespaceDesk];
 }
 
 describe.each([
@@ -72,7 +74,8 @@ describe.each([
       [without, 'W'],
     ] as const)
       desk.subscriber.subscribe(PRICE_DATA, () => {}, { keys: ['A', key], maxAgeMs: 60_000 });
-    const wanted = async (desk: Desk) => [...(await desk.publisher.wanted(PRICE_DATA)).keys()].sort();
+    const wanted = async (desk: NamespaceDesk) =>
+      [...(await desk.publisher.wanted(PRICE_DATA)).keys()].sort();
     await expect.poll(() => wanted(paper)).toEqual(['A', 'P']);
     await expect.poll(() => wanted(live)).toEqual(['A', 'L']);
     await expect.poll(() => wanted(without)).toEqual(['A', 'W']);
@@ -96,7 +99,7 @@ describe('on Redis', () => {
     const admin = await connectPlainClient(redis.url, closing);
     const names = async (namespace: string | undefined) => {
       await admin.flushAll();
-      const desk = new Desk(inRedis(namespace));
+      const desk = new NamespaceDesk(inRedis(namespace));
       closing.push(() => desk.close());
       await desk.start();
       await desk.publishAll(1);

@@ -2,8 +2,8 @@
 
 import type { ChannelSpec } from '../../channel/channel.ts';
 import { MAX_CHANNEL_KEYS } from '../../channel/limits.ts';
-import { tooManyKeysError } from '../key-limit.ts';
 import { MAX_READ_WHOLE, type Outgoing } from '../port.ts';
+import { tooManyKeysError } from '../too-many-keys.ts';
 
 /**
  * Returns the last values of `keys`, or all if `keys` is undefined. Like the Redis transport, it ignores `keys` on a

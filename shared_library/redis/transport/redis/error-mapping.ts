@@ -11,7 +11,7 @@ import {
 } from 'redis';
 import { type ErrorCode, TickbusError } from '../../errors.ts';
 import { printable } from '../../runtime/printable.ts';
-import { END_KEYS } from '../key-limit.ts';
+import { END_KEYS } from '../too-many-keys.ts';
 import { formatAddress, isSocketPath, type RedisAddress } from './address.ts';
 import { notServingAdvice, unknownCommand, withoutScript } from './error-replies.ts';
 import { foreignDataError } from './foreign-data.ts';

@@ -8,8 +8,8 @@ import { PartitionsChangedError } from '../../../channel/partitions.ts';
 import { TickbusError } from '../../../errors.ts';
 import type { Position } from '../../../wire/position.ts';
 import { LUA_POSITIONED } from '../../../wire/position-prefix.ts';
-import { TOO_MANY_KEYS } from '../../key-limit.ts';
 import type { EarlierPublish, FenceToken, Outgoing, Receipt } from '../../port.ts';
+import { TOO_MANY_KEYS } from '../../too-many-keys.ts';
 import { channelKeys, type PublishCommand } from '../keys.ts';
 import { LUA_DIGITS, LUA_PARTITIONS, LUA_REQUIRE_BRANCH, LUA_TRY, LUA_WHOLE } from '../lua.ts';
 

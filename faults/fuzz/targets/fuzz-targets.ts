@@ -1,8 +1,8 @@
 // All fuzz targets.
 
 import type { FuzzTarget } from '../target.ts';
-import { address } from './address.ts';
-import { subscriber } from './subscriber.ts';
+import { address } from './fuzz-address.ts';
+import { subscriber } from './fuzz-subscriber.ts';
 import { capture, mapping } from './venues.ts';
 import { envelope, frame } from './wire.ts';
 
