@@ -17,6 +17,8 @@ export interface LeaseSettings extends LeaseTimes {
   readonly replicas?: number | undefined;
   /** The number of partitions that the holder gives the channel; undefined: the number that it has. */
   readonly partitions?: number | undefined;
+  /** The lease of the channel, if `spec` is one of its partitions. */
+  readonly channelLease?: LeaseOperations | undefined;
   readonly transport: Transport;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -27,8 +29,8 @@ export function leaseOperations(
   settings: LeaseSettings,
   createLease: (settings: LeaseSettings) => PartitionLease,
 ): LeaseOperations {
-  const { spec, isChannel, partitions, replicas, transport, clock } = settings;
-  const own = transport.lease(spec, replicas);
+  const { spec, isChannel, partitions, replicas, channelLease, transport, clock } = settings;
+  const own = transport.lease(spec, replicas, channelLease);
   if (!isChannel || spec.kind === 'plain') return own;
   return new PartitionedLease({
     channel: spec,
@@ -37,6 +39,12 @@ export function leaseOperations(
     clock,
     own,
     createLease: (partition) =>
-      createLease({ ...settings, name: partition.name, spec: partition, isChannel: false }),
+      createLease({
+        ...settings,
+        name: partition.name,
+        spec: partition,
+        isChannel: false,
+        channelLease: own,
+      }),
   });
 }

@@ -75,7 +75,12 @@ export class PartitionedLease implements LeaseOperations {
     if (this.#pending === undefined) {
       const attempt = await own.acquire(ttlMs);
       if (attempt.state !== 'held') return attempt;
-      if (!(await this.#prepare(attempt))) return { state: 'taken', leftMs: ttlMs * WAIT_PER_TTL };
+      switch (await this.#prepare(attempt)) {
+        case 'changed':
+          return this.acquire(ttlMs);
+        case 'fenced':
+          return { state: 'taken', leftMs: ttlMs * WAIT_PER_TTL };
+      }
       this.#pending = { held: attempt, since: clock.monotonic() };
     } else if (!(await own.renew(this.#pending.held.token, ttlMs))) {
       this.end();
@@ -115,15 +120,23 @@ export class PartitionedLease implements LeaseOperations {
     await this.#options.own.close();
   }
 
-  /** Returns false if a former holder of a partition may still publish. The lease of the channel is then given back. */
-  async #prepare(held: Held): Promise<boolean> {
+  /**
+   * @returns `fenced` if a former holder of a partition may still publish; `changed` if the channel has another number
+   *   of partitions now, and so another epoch than the lease. In both cases the lease is given back
+   */
+  async #prepare(held: Held): Promise<'ready' | 'fenced' | 'changed'> {
     const { own } = this.#options;
     try {
-      await this.#startPartitions(await this.#decidePartitions(held.token));
-      return true;
+      const { count, isChanged } = await this.#decidePartitions(held.token);
+      if (!isChanged) {
+        await this.#startPartitions(count);
+        return 'ready';
+      }
+      await giveBack(own, held.token);
+      return 'changed';
     } catch (error) {
       await giveBack(own, held.token);
-      if (error instanceof TickbusError && error.code === 'TICKBUS_FENCED') return false;
+      if (error instanceof TickbusError && error.code === 'TICKBUS_FENCED') return 'fenced';
       throw error;
     }
   }
@@ -132,17 +145,17 @@ export class PartitionedLease implements LeaseOperations {
    * Changes the number of partitions on the server if it is not the wanted one. Every old and new partition learns it
    * before the channel does, so that nothing is published on an old one once subscribers have read the new number.
    */
-  async #decidePartitions(token: FenceToken): Promise<number> {
+  async #decidePartitions(token: FenceToken): Promise<{ count: number; isChanged: boolean }> {
     const { channel, partitions, transport } = this.#options;
     // The lease has a connection of its own.
     await transport.connect();
     const { partitions: present = 1 } = await transport.head(channel);
-    const wanted = partitions ?? present;
-    if (wanted === present) return wanted;
-    const parts = [present, wanted].flatMap((count) => (count === 1 ? [] : partitionSpecs(channel, count)));
-    await Promise.all(parts.map((part) => transport.setPartitions(part, wanted)));
-    await transport.setPartitions(channel, wanted, { token });
-    return wanted;
+    const count = partitions ?? present;
+    if (count === present) return { count, isChanged: false };
+    const parts = [present, count].flatMap((number) => (number === 1 ? [] : partitionSpecs(channel, number)));
+    await Promise.all(parts.map((part) => transport.setPartitions(part, count)));
+    await transport.setPartitions(channel, count, { token });
+    return { count, isChanged: true };
   }
 
   async #startPartitions(count: number): Promise<void> {

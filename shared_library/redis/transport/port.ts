@@ -54,10 +54,10 @@ export interface Transport {
   /** Like `read`, but without stored messages. Its reply is a barrier, too. Costs the server very little. */
   head(channel: ChannelSpec): Promise<ChannelHead>;
   /**
-   * @param replicas number of replicas that must confirm each grant and each renewal of the lease; default 1 behind
-   *   Redis Sentinel, else 0
+   * @param replicas number of replicas that must confirm each grant and each renewal; default 1 behind Sentinel, else 0
+   * @param channelLease the lease of the channel, if `channel` is one of its partitions. Its holder alone acquires them
    */
-  lease(channel: ChannelSpec, replicas?: number): LeaseOperations;
+  lease(channel: ChannelSpec, replicas?: number, channelLease?: LeaseOperations): LeaseOperations;
   demand(channel: ChannelSpec): DemandOperations;
   /**
    * Records the number of partitions of a channel, in the head of the channel itself or of one of its partitions. If

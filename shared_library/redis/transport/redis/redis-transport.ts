@@ -187,15 +187,20 @@ export class RedisTransport implements Transport {
     return Number(await this.#run((client) => client.setPartitions(keys, args)));
   }
 
-  /** A lease with an exclusive writer has its own connection, which acts as its fence. */
-  lease(channel: ChannelSpec, replicas = this.#settings.sentinel === undefined ? 0 : 1): LeaseOperations {
-    const confirmation = new ReplicaConfirmation(channel, replicas, this.#settings);
+  /** A lease with an exclusive writer has its own connection, which acts as its fence; its partitions share it. */
+  lease(
+    channel: ChannelSpec,
+    replicas = this.#settings.sentinel === undefined ? 0 : 1,
+    channelLease?: LeaseOperations,
+  ): LeaseOperations {
+    const shared = channelLease instanceof ExclusiveLease ? channelLease : undefined;
+    // No partition is published on without the lease of the channel, which replicas confirm.
+    const confirmation = new ReplicaConfirmation(channel, shared ? 0 : replicas, this.#settings);
     if (!hasExclusiveWriter(channel))
       return new TokenLease(channel, this.#settings, this, confirmation, (command) => this.#run(command));
     const settings = { ...this.#settings, name: this.#settings.name.replace(/:[a-z]+$/, ':lease') };
-    const lease = new ExclusiveLease(channel, settings, confirmation, this.#logger, (closed) =>
-      this.#leases.delete(closed),
-    );
+    const onClosed = (closed: ExclusiveLease) => this.#leases.delete(closed);
+    const lease = new ExclusiveLease(channel, settings, confirmation, this.#logger, onClosed, shared);
     this.#leases.add(lease);
     return lease;
   }

@@ -10,16 +10,14 @@ import type { FenceToken, LeaseAttempt, LeaseOperations } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
 import { requireOnlyDatabase } from '../database-guard.ts';
 import { commandError, isDenied, refusedError } from '../error-mapping.ts';
-import { channelKeys } from '../keys.ts';
 import type { LinkSettings } from '../link-settings.ts';
 import { redact } from '../redact.ts';
-import { RedisLink } from '../redis-link.ts';
 import { ExclusiveWriter } from '../writers/exclusive-writer.ts';
 import type { PastEpoch } from '../writers/head-snapshot.ts';
 import { unconfirmedError } from '../writers/replica-wait.ts';
-import { disconnectOtherWriters, findFenceObstacle, watchFence } from './connection-fence.ts';
 import { LeaseCommands } from './lease-commands.ts';
 import type { ReplicaConfirmation } from './replica-confirmation.ts';
+import { type ConnectedLease, WriterConnection } from './writer-connection.ts';
 
 /** One period of holding the lease: from a claim until its release or the loss of the lease. */
 interface Term {
@@ -53,19 +51,17 @@ interface Term {
  * If the user may not use LIST and KILL, or a proxy multiplexes connections, the token is the only fence (`#obstacle`).
  * The holder then publishes by script. It cannot take over from an exclusive writer that did not release the lease.
  */
-export class ExclusiveLease implements LeaseOperations {
+export class ExclusiveLease implements LeaseOperations, ConnectedLease {
   readonly #channel: ChannelSpec;
   readonly #settings: LinkSettings;
-  readonly #link: RedisLink;
+  readonly #connection: WriterConnection;
+  /** The same connection, if this lease fences it; undefined if that is done by the lease of the channel. */
+  readonly #own: WriterConnection | undefined;
+  readonly #unwatchLink: Unsubscribe;
   readonly #onClosed: (lease: ExclusiveLease) => void;
   readonly #commands: LeaseCommands;
   readonly #confirmation: ReplicaConfirmation;
   readonly #events = new Emitter<{ connected: undefined }>(() => {});
-  /**
-   * The name of a connection that writes this channel, in ASCII. It contains the database number, because all databases
-   * share one list of connections.
-   */
-  readonly #writerName: string;
   #term: Term | undefined;
   /** The writer of the previous term. Its batches in flight are settled when the link reconnects or ends. */
   #previousWriter: ExclusiveWriter | undefined;
@@ -75,25 +71,32 @@ export class ExclusiveLease implements LeaseOperations {
    * Earliest time of the next claim, in monotonic milliseconds. In the future only after a claim that failed half-way.
    */
   #nextClaimAt = 0;
-  /** Why this connection cannot write exclusively, as of the last check; undefined if it can. */
-  #obstacle: string | undefined;
 
-  /** @param onClosed called once, by `close` */
+  /**
+   * @param onClosed called once, by `close`
+   * @param channelLease the lease of the channel, if `channel` is a partition on the same server
+   */
   constructor(
     channel: ChannelSpec,
     settings: LinkSettings,
     confirmation: ReplicaConfirmation,
     logger: Logger,
     onClosed: (lease: ExclusiveLease) => void,
+    channelLease?: ExclusiveLease,
   ) {
     this.#onClosed = onClosed;
     this.#channel = channel;
     this.#settings = settings;
     this.#confirmation = confirmation;
-    this.#writerName = `tickbus:${settings.db}:${encodeURIComponent(channel.name)}`;
     this.#commands = new LeaseCommands(channel);
-    this.#link = new RedisLink(settings, logger, (client) => this.#prepare(client));
-    this.#link.onStatus(({ type }) => {
+    if (channelLease === undefined) {
+      this.#own = new WriterConnection(channel, settings, logger, this);
+      this.#connection = this.#own;
+    } else {
+      this.#connection = channelLease.#connection;
+      this.#connection.add(this);
+    }
+    this.#unwatchLink = this.#link.onStatus(({ type }) => {
       if (type === 'connected') this.#onConnected();
       else this.#term?.writer.detach();
       if (type === 'failed' || type === 'closed') {
@@ -114,9 +117,11 @@ export class ExclusiveLease implements LeaseOperations {
       if (waitMs > 0) return { state: 'taken', leftMs: waitMs };
       await requireOnlyDatabase(client, this.#channel, this.#settings);
       await this.#confirmation.requireReplicas(client);
-      return this.#obstacle === undefined
-        ? this.#claimExclusively(client, ttlMs)
-        : this.#claimByToken(client, ttlMs, this.#obstacle);
+      const { obstacle, fence } = this.#connection;
+      if (obstacle !== undefined) return this.#claimByToken(client, ttlMs, obstacle);
+      // The lease of the channel was lost meanwhile.
+      if (this.#own === undefined && fence === undefined) return { state: 'taken', leftMs: ttlMs };
+      return this.#claimExclusively(client, ttlMs);
     });
   }
 
@@ -129,7 +134,7 @@ export class ExclusiveLease implements LeaseOperations {
       if (term !== undefined && reply === 0) {
         this.#endTerm();
         // Not awaited, so that the loss of the lease is reported at once.
-        client.sendCommand(['CLIENT', 'SETNAME', this.#settings.name]).catch(() => {});
+        this.#own?.giveUp(client).catch(() => {});
       }
       if (reply === 2) this.#link.dropConnection(client, new Error('the server has lost its latest data'));
       if (reply === 0) return false;
@@ -148,7 +153,8 @@ export class ExclusiveLease implements LeaseOperations {
   }
 
   async close(): Promise<void> {
-    this.#link.close();
+    if (this.#own === undefined) this.#leave();
+    else this.#link.close();
     this.#events.clear();
     this.#onClosed(this);
   }
@@ -166,21 +172,21 @@ export class ExclusiveLease implements LeaseOperations {
       await this.#confirmation.confirm(client, ttlMs);
       // If the claim fails after this point, this candidate waits, so that others can claim when the reservation ends.
       this.#nextClaimAt = performance.now() + 2 * ttlMs;
-      await disconnectOtherWriters(client, this.#writerName, ttlMs);
+      await this.#own?.disconnectOthers(client, ttlMs);
     };
     const claimed = await this.#commands
       .claim(client, ttlMs, 'plain', beforeActivation)
       .catch(async (error: unknown) => {
         // The user lost a permission after this link connected. Checking the permissions again decides whether the
         // next claim gets an exclusive writer or only a token.
-        if (isDenied(error)) await this.#becomeCandidate(client);
+        if (isDenied(error)) await this.#own?.becomeCandidate(client);
         throw error;
       });
     this.#nextClaimAt = 0;
     if (claimed.state !== 'activated') return claimed;
     const { token, head } = claimed;
     const writer = new ExclusiveWriter(this.#writerOptions, head);
-    await watchFence(client, this.#fenceOf(writer.epoch));
+    await this.#own?.watch(client, writer.epoch);
     this.#term = { token, writer, ttlMs };
     writer.attach(client);
     return { state: 'held', token, writer };
@@ -190,8 +196,7 @@ export class ExclusiveLease implements LeaseOperations {
     const wasOurs = await this.#commands.release(client, token);
     if (this.#term?.token === token) {
       this.#endTerm();
-      // The next holder kills every connection with the name of the writer, so this connection gives up that name.
-      await client.sendCommand(['CLIENT', 'SETNAME', this.#settings.name]);
+      await this.#own?.giveUp(client);
     }
     return wasOurs;
   }
@@ -206,28 +211,25 @@ export class ExclusiveLease implements LeaseOperations {
 
   // --- a new connection ---
 
-  async #prepare(client: RedisClient): Promise<void> {
+  async prepare(client: RedisClient): Promise<void> {
     const term = this.#term;
-    if (term === undefined) return this.#becomeCandidate(client);
+    if (term === undefined) return this.#own?.becomeCandidate(client);
     const { token, writer, ttlMs } = term;
-    const resumed = await this.#commands.resume(client, ttlMs, token, writer, () =>
-      disconnectOtherWriters(client, this.#writerName, ttlMs),
+    if (this.#own === undefined && this.#connection.fence === undefined) {
+      // The lease of the channel is lost, so the former connection may still be executing batches.
+      return this.#depose(await this.#commands.pastEpochs(client));
+    }
+    const resumed = await this.#commands.resume(client, ttlMs, token, writer, async () =>
+      this.#own?.disconnectOthers(client, ttlMs),
     );
     if (resumed.state === 'lost') {
       this.#depose(resumed.past);
-      return this.#becomeCandidate(client);
+      return this.#own?.becomeCandidate(client);
     }
-    await watchFence(client, this.#fenceOf(resumed.head.epoch));
+    await this.#own?.watch(client, resumed.head.epoch);
     writer.resumed(resumed.head, client);
     // The holder has given up the lease while the link was down.
     if (writer.isEnded) await this.#release(client, token);
-  }
-
-  /** Takes a name that no holder disconnects, because a candidate writes nothing. Checks the permissions again. */
-  async #becomeCandidate(client: RedisClient): Promise<void> {
-    // A new connection has this name already, and its user may lack the permission for SETNAME.
-    await client.sendCommand(['CLIENT', 'SETNAME', this.#settings.name]).catch(() => {});
-    this.#obstacle = await findFenceObstacle(client, this.#settings.name, this.#fenceOf(0));
   }
 
   #onConnected(): void {
@@ -243,6 +245,14 @@ export class ExclusiveLease implements LeaseOperations {
     this.#previousWriter = undefined;
   }
 
+  /** The connection stays open for the other leases. */
+  #leave(): void {
+    this.#connection.remove(this);
+    this.#unwatchLink();
+    this.#depose([]);
+    this.#settlePreviousWriter();
+  }
+
   /** Ends the term, because the lease is lost or the link has ended for good. */
   #depose(past: readonly PastEpoch[]): void {
     this.#term?.writer.deposed(past);
@@ -251,8 +261,8 @@ export class ExclusiveLease implements LeaseOperations {
 
   // --- shared ---
 
-  #fenceOf(epoch: number): string {
-    return channelKeys(this.#channel).fence(epoch);
+  get #link() {
+    return this.#connection.link;
   }
 
   get #writerOptions() {
@@ -260,6 +270,7 @@ export class ExclusiveLease implements LeaseOperations {
     return {
       channel: this.#channel,
       isSharded: this.#settings.isSharded === true,
+      fence: () => this.#connection.fence,
       onUntrusted: (client: RedisClient, error: unknown) => this.#link.dropConnection(client, error),
       refusedError: (error: unknown) => refusedError(error, name, this.#settings),
       onRefusal: (client: RedisClient, error: unknown) => this.#link.onRefusal(client, error),

@@ -74,6 +74,11 @@ export class LeaseCommands {
     return { state: 'activated', token, head: parseHead(head) };
   }
 
+  /** How the epochs before the present one ended. */
+  async pastEpochs(client: RedisClient): Promise<PastEpoch[]> {
+    return parsePastEpochs((await client.hGet(this.#keys.head, 'past')) ?? '');
+  }
+
   /**
    * @param writer the progress of a writer with plain commands
    * @returns 1: renewed; 0: lost; 2: renewed, but the server lost messages, so the writer must resume

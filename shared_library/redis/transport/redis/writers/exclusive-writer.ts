@@ -6,12 +6,14 @@ import type { Unsubscribe } from '../../../runtime/emitter.ts';
 import { Emitter } from '../../../runtime/emitter.ts';
 import type { Confirmation, Outgoing, Receipt, Writer } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
+import { channelKeys } from '../keys.ts';
 import type { HeadSnapshot, PastEpoch } from './head-snapshot.ts';
 import { DROPS_LINKS, DropSuspect, type InFlightBatch, isResent } from './in-flight-batch.ts';
 import { LayoutCheck } from './layout-check.ts';
-import { type BatchOutcome, executeBatch, lastSeq, MARK_COUNT } from './plain-batch.ts';
+import { type BatchTarget, batchCommands, lastSeq, MARK_COUNT } from './plain-batch.ts';
 import { ReplicaWait } from './replica-wait.ts';
 import { StampClock } from './stamp-clock.ts';
+import { type BatchOutcome, Transactions } from './transaction.ts';
 import { UnconfirmedBatches } from './unconfirmed-batches.ts';
 import type { ExclusiveWriterOptions } from './writer-options.ts';
 
@@ -55,6 +57,7 @@ export class ExclusiveWriter implements Writer {
   readonly #unconfirmed = new UnconfirmedBatches(() => this.#events.emit('room', undefined));
   readonly #suspect = new DropSuspect();
   readonly #layout: LayoutCheck;
+  readonly #target: BatchTarget;
   #isDraining = false;
   /** Whether the server is asked for the permission to use WAIT. */
   #isAsking = false;
@@ -63,7 +66,9 @@ export class ExclusiveWriter implements Writer {
   constructor(options: ExclusiveWriterOptions, head: HeadSnapshot) {
     this.#options = options;
     this.#epoch = head.epoch;
-    this.#layout = new LayoutCheck(options.channel, head.partitions);
+    const { channel, isSharded } = options;
+    this.#layout = new LayoutCheck(channel, head.partitions);
+    this.#target = { channel, keys: channelKeys(channel), publish: isSharded ? 'SPUBLISH' : 'PUBLISH' };
     this.#clock.observe(head.serverAt, performance.now());
   }
 
@@ -81,7 +86,7 @@ export class ExclusiveWriter implements Writer {
 
   get room(): number {
     if (this.#client === undefined || this.#isEnded || this.#isDraining) return 0;
-    if (this.#isAsking || this.#layout.isRefusing) return 0;
+    if (this.#options.fence() === undefined || this.#isAsking || this.#layout.isRefusing) return 0;
     return MAX_IN_FLIGHT - this.#inFlight.length - this.#unconfirmed.size;
   }
 
@@ -91,7 +96,8 @@ export class ExclusiveWriter implements Writer {
 
   publish(batch: readonly Outgoing[], required?: Confirmation): Promise<Receipt | undefined> {
     const client = this.#client;
-    if (client === undefined || this.#isEnded) return Promise.resolve(undefined);
+    const fence = this.#options.fence();
+    if (client === undefined || fence === undefined || this.#isEnded) return Promise.resolve(undefined);
     if (!this.#layout.isMatch) return this.#refuse(client);
     if (required !== undefined && !ReplicaWait.on(client).isAllowed) return this.#askPermission(client);
     const confirmation = required && { ...required, until: performance.now() + required.withinMs };
@@ -104,19 +110,27 @@ export class ExclusiveWriter implements Writer {
         first,
         at,
         ordinal: this.#ordinal++,
+        fence,
         confirmation,
         resolve,
         reject,
       };
       this.#inFlight.push(sent);
-      const { channel, isSharded, onUntrusted } = this.#options;
-      const options = { isSharded, onUnguarded: (error: unknown) => onUntrusted(client, error) };
-      const executed = executeBatch(client, channel, batch, sent, options);
-      // Behind the batch, so that it waits for the replicas to have it.
-      const count = confirmation && ReplicaWait.on(client).confirm(confirmation);
-      count?.catch(() => {});
+      let count: Promise<number> | undefined;
+      const executed = this.#execute(client, sent, () => {
+        // Behind the batch, so that it waits for the replicas to have it.
+        count = confirmation && ReplicaWait.on(client).confirm(confirmation);
+        count?.catch(() => {});
+      });
       void executed.then((outcome) => this.#onReply(client, sent, outcome, count));
     });
+  }
+
+  #execute(client: RedisClient, sent: InFlightBatch, onSent: () => void): Promise<BatchOutcome> {
+    const { isSharded, onUntrusted } = this.#options;
+    const commands = batchCommands(this.#target, sent.batch, sent);
+    const onUnguarded = (error: unknown) => onUntrusted(client, error);
+    return Transactions.on(client).execute(commands, { isSharded, onUnguarded, onSent });
   }
 
   /** Without the permission, a batch would be published, and never confirmed. With it, the batch is sent again. */

@@ -1,16 +1,13 @@
-// Executes one batch of the exclusive writer as a transaction of plain commands. Only large batches use Lua.
+// The plain commands of one batch of the exclusive writer.
 
-import { ErrorReply } from 'redis';
 import type { ChannelSpec } from '../../../channel/channel.ts';
 import type { Position } from '../../../wire/position.ts';
 import { positionedAll } from '../../../wire/position-prefix.ts';
 import type { Outgoing } from '../../port.ts';
-import type { RedisClient } from '../client.ts';
-import { slotRefusal } from '../error-replies.ts';
-import { channelKeys, type PublishCommand } from '../keys.ts';
+import type { ChannelKeys, PublishCommand } from '../keys.ts';
+import type { Frame } from './publish-frames-script.ts';
+import type { BatchCommands } from './transaction.ts';
 
-/** Up to this number, single messages are cheaper than a script that checks for plain clients. */
-const MAX_SINGLE_MESSAGES = 8;
 /** Above this mean message size, in UTF-16 units, a frame costs a subscriber more than it saves. */
 const LARGE_MEAN_SIZE = 512;
 /**
@@ -19,58 +16,13 @@ const LARGE_MEAN_SIZE = 512;
  */
 export const MARK_COUNT = 8;
 
-/**
- * Publishes a batch as one frame if only tickbus subscribers can be listening. Publishes single messages if there may
- * be a plain client, a pattern subscription, a replica, or another node of a cluster that forwards the message.
- *
- * - ARGV channel, its frames channel, the frame, the byte lengths of its messages separated by spaces.
- * - Returns the number of receivers.
- *
- * The check never fails: a denied command counts as a possible plain client. Patterns never match sharded channels, and
- * only the owner and its replicas deliver them.
- */
-const publishFrameScript = (publish: PublishCommand) => `
-local info = redis.pcall('INFO', 'server', 'replication')
-local function has(text) return type(info) == 'string' and string.find(info, text, 1, true) end
-local listeners = redis.pcall('PUBSUB', '${publish === 'PUBLISH' ? 'NUMSUB' : 'SHARDNUMSUB'}', ARGV[1], ARGV[2])
-if listeners[2] and listeners[2] == listeners[4]
-  and ${publish === 'PUBLISH' ? "redis.pcall('PUBSUB', 'NUMPAT') == 0 and has('_mode:standalone')" : 'true'}
-  and has('role:master') and has('connected_slaves:0') and has('repl_backlog_active:0')
-  and redis.acl_check_cmd('${publish}', ARGV[2], '') then
-  return redis.call('${publish}', ARGV[2], ARGV[3])
-end
-local from, receivers = 2, 0
-for length in string.gmatch(ARGV[4], '%d+') do
-  receivers = redis.call('${publish}', ARGV[1], string.sub(ARGV[3], from, from + length - 1))
-  from = from + length + 1
-end
-return receivers
-`;
-
-const PUBLISH_FRAME = { PUBLISH: publishFrameScript('PUBLISH'), SPUBLISH: publishFrameScript('SPUBLISH') };
-
-/** The outcome of a batch. */
-export type BatchOutcome =
-  | { readonly state: 'published'; readonly receivers: number; readonly serverAt: number }
-  /**
-   * The fence is gone: the writer was deposed, or the server lost data. Neither this batch nor any later one is
-   * executed.
-   */
-  | { readonly state: 'fenced' }
-  /** Nothing was executed: the node does not serve the slot of the channel now. The connection is no longer fenced. */
-  | { readonly state: 'elsewhere'; readonly error: unknown }
-  /** Nothing was executed. */
-  | { readonly state: 'refused'; readonly error: ErrorReply }
-  /** A part was executed. `isCounted`: the head includes the batch's numbers, so numbering can continue. */
-  | { readonly state: 'partial'; readonly error: ErrorReply; readonly isCounted: boolean }
-  /** The link dropped, or the reply was not that of a transaction. The head of the channel decides the outcome. */
-  | { readonly state: 'unsettled'; readonly error: unknown };
-
 /** The position and timestamp of a batch. */
 export interface BatchPosition {
   readonly first: Position;
   /** Timestamp of its messages: server time, Unix milliseconds. */
   readonly at: number;
+  /** The key that must exist when the batch is executed; see `WriterConnection.fence`. */
+  readonly fence: string;
   /** Counter of batches, which selects the mark field. */
   readonly ordinal: number;
 }
@@ -79,84 +31,38 @@ export function lastSeq({ first }: BatchPosition, batch: readonly Outgoing[]): n
   return first.seq + batch.length - 1;
 }
 
-/**
- * The commands between two batches, on the fence of their epoch. WATCH aborts the next transaction if the fence
- * changes. XREAD blocks the connection forever if the fence is already gone, so that no later command is executed.
- */
-function fenceGuard(fence: string): string[][] {
-  return [
-    ['WATCH', fence],
-    ['XREAD', 'BLOCK', '0', 'STREAMS', fence, '0'],
-  ];
+/** A channel, its keys, and the command that publishes on it. */
+export interface BatchTarget {
+  readonly channel: ChannelSpec;
+  readonly keys: ChannelKeys;
+  readonly publish: PublishCommand;
 }
 
-export interface BatchOptions {
-  /** See `LinkSettings.isSharded`. */
-  readonly isSharded: boolean;
-  /** The commands that guard the next batch were not executed, because the slot of the channel has moved. */
-  readonly onUnguarded: (error: unknown) => void;
-}
-
-export async function executeBatch(
-  client: RedisClient,
-  channel: ChannelSpec,
+export function batchCommands(
+  target: BatchTarget,
   batch: readonly Outgoing[],
   placed: BatchPosition,
-  { isSharded, onUnguarded }: BatchOptions,
-): Promise<BatchOutcome> {
-  const { head, fence } = channelKeys(channel);
-  const { first, at, ordinal } = placed;
+): BatchCommands {
+  const { head } = target.keys;
+  const { first, at, ordinal, fence } = placed;
   const texts = positionedAll(batch, first, at);
-  const keeping = keepingCommands(channel, batch, texts, first);
   const end = String(lastSeq(placed, batch));
-  const publishing = publishingCommands(channel, texts, isSharded ? 'SPUBLISH' : 'PUBLISH');
-  const advance = ['HSET', head, 'seq', end, `b${ordinal % MARK_COUNT}`, end];
-  const queued: Promise<unknown>[] = [];
-  const isElsewhere = (error: unknown) => isSharded && slotRefusal(error) !== undefined;
-  const send = (command: string[]) => client.sendCommand(command);
-  for (const command of [['MULTI'], ...keeping, ...publishing, advance, ['TIME']]) queued.push(send(command));
-  const exec = client.sendCommand<unknown[] | null>(['EXEC']);
-  const guards = fenceGuard(fence(first.epoch)).map(send);
-  if (isSharded)
-    for (const reply of guards) reply.catch((error: unknown) => isElsewhere(error) && onUnguarded(error));
-  queued.push(...guards);
-  // If a command is rejected while queuing, EXEC fails too, but only the command's own reply has the reason.
-  const refusals: unknown[] = [];
-  for (const reply of queued) reply.catch((error: unknown) => refusals.push(error));
-  try {
-    const replies = await exec;
-    if (replies === null) return { state: 'fenced' };
-    return parseReplies(replies, keeping.length);
-  } catch (error) {
-    // In a cluster, EXEC itself is refused if the slot of a queued command has moved since.
-    if (isElsewhere(error)) return { state: 'elsewhere', error };
-    if (!(error instanceof ErrorReply) || !error.message.startsWith('EXECABORT'))
-      return { state: 'unsettled', error };
-    const reason = refusals.find((refusal) => refusal instanceof ErrorReply);
-    if (isElsewhere(reason)) return { state: 'elsewhere', error: reason };
-    return { state: 'refused', error: (reason as ErrorReply | undefined) ?? error };
-  }
-}
-
-/** Replies in order: storing commands, publishing commands, advance of the head, time. */
-function parseReplies(replies: readonly unknown[], keeping: number): BatchOutcome {
-  const error = replies.find((reply): reply is ErrorReply => reply instanceof ErrorReply);
-  if (error !== undefined) {
-    const isCounted = !(replies.at(-2) instanceof ErrorReply);
-    return { state: 'partial', error, isCounted };
-  }
-  const [seconds, micros] = replies.at(-1) as [string, string];
-  const serverAt = Number(seconds) * 1_000 + Number(micros) / 1_000;
-  return { state: 'published', receivers: Number(replies[keeping]), serverAt };
+  return {
+    keeping: keepingCommands(target, batch, texts, first),
+    ...publishingCommands(target, texts),
+    advance: ['HSET', head, 'seq', end, `b${ordinal % MARK_COUNT}`, end],
+    count: batch.length,
+    fence,
+  };
 }
 
 function keepingCommands(
-  channel: ChannelSpec,
+  { channel, keys }: BatchTarget,
   batch: readonly Outgoing[],
   texts: readonly string[],
   { epoch, seq }: Position,
 ): string[][] {
-  const { last, history } = channelKeys(channel);
+  const { last, history } = keys;
   if (channel.kind === 'state') {
     const stored = ['HSET', last];
     let ended: Set<string> | undefined;
@@ -178,21 +84,21 @@ function keepingCommands(
   return texts.map((text, index) => ['XADD', history, 'MAXLEN', kept, `${epoch}-${seq + index}`, 'm', text]);
 }
 
-/** The reply to the first command is the number of receivers. */
 function publishingCommands(
-  channel: ChannelSpec,
+  { channel, keys, publish }: BatchTarget,
   texts: readonly string[],
-  publish: PublishCommand,
-): string[][] {
+): Pick<BatchCommands, 'publishing' | 'frame'> {
   const { name, framing } = channel;
-  if (framing === 'batch') return [[publish, name, frameOf(texts)]];
+  if (framing === 'batch') return { publishing: () => [[publish, name, frameOf(texts)]], frame: undefined };
+  const publishing = () => texts.map((text) => [publish, name, text]);
   let size = 0;
   for (const text of texts) size += text.length;
-  if (texts.length <= MAX_SINGLE_MESSAGES || size > LARGE_MEAN_SIZE * texts.length)
-    return texts.map((text) => [publish, name, text]);
-  const frame = frameOf(texts);
-  const { frames } = channelKeys(channel);
-  return [['EVAL', PUBLISH_FRAME[publish], '0', name, frames, frame, lengthsOf(texts, frame, size)]];
+  if (texts.length === 1 || size > LARGE_MEAN_SIZE * texts.length) return { publishing, frame: undefined };
+  const frame = (): Frame => {
+    const text = frameOf(texts);
+    return { channel: name, frames: keys.frames, text, lengths: lengthsOf(texts, text, size) };
+  };
+  return { publishing, frame };
 }
 
 /** Avoids `join`, which would copy the whole text again. */

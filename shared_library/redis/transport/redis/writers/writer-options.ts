@@ -8,6 +8,8 @@ export interface ExclusiveWriterOptions {
   readonly channel: ChannelSpec;
   /** See `LinkSettings.isSharded`. */
   readonly isSharded: boolean;
+  /** See `WriterConnection.fence`. */
+  readonly fence: () => string | undefined;
   /** The state of the connection is unknown or wrong, so the link must reconnect. */
   readonly onUntrusted: (client: RedisClient, error: unknown) => void;
   /** The server rejected a whole batch. */
