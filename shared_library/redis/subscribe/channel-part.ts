@@ -14,6 +14,8 @@ export interface PartOptions
   readonly onStatus: (status: ChannelStatus) => void;
   readonly onInvalid: OnInvalidFrame;
   readonly onAnswer: (sentAt: number, serverAt: number) => void;
+  /** See `ChannelReaderHooks.mayDeliver`. `partitions`: 1 if no number is recorded for the channel. */
+  readonly mayDeliver?: ((partitions: number) => boolean) | undefined;
   /** `partitions` has been read. */
   readonly onPartitions: () => void;
 }
@@ -33,7 +35,7 @@ export class Part {
   started: Promise<void> = Promise.resolve();
   #partitions: number | undefined;
 
-  constructor({ channel, onAnswer, onPartitions, onStatus, onInvalid, ...options }: PartOptions) {
+  constructor({ channel, onAnswer, mayDeliver, onPartitions, onStatus, onInvalid, ...options }: PartOptions) {
     const { layout } = channel;
     this.name = channel.name;
     this.values = channel.kind === 'state' ? this.#createValues(layout ?? 1, options) : undefined;
@@ -47,6 +49,7 @@ export class Part {
         onDistrust: () => this.values?.clear(),
         values: this.values,
         onAnswer,
+        mayDeliver: mayDeliver && ((recorded = layout ?? 1) => mayDeliver(recorded)),
         onPartitions: (recorded = layout ?? 1) => {
           this.#partitions = recorded;
           onPartitions();

@@ -10,6 +10,7 @@ import type { FenceToken, Transport } from '../transport/port.ts';
 import type { Position } from '../wire/position.ts';
 import { Part } from './channel-part.ts';
 import type { ChannelReader } from './channel-reader.ts';
+import { earlier, sumOf } from './combined-figures.ts';
 import type { Receiver } from './fan-out.ts';
 import type { OnInvalidFrame } from './invalid-messages.ts';
 import type { ChannelStatus } from './status.ts';
@@ -40,7 +41,7 @@ const BEFORE_CHANGE: Position = { epoch: 1, seq: 0 };
  *
  * A change of the number closes the partitions of the old one only after the server has shown for each of them that
  * nothing more is published there, and that nothing is missing. The new ones are opened after that. So no older message
- * of a key follows a newer one.
+ * of a key follows a newer one. For the same reason the channel, before it is the only part, holds its messages.
  */
 export class ChannelParts {
   readonly #options: ChannelPartsOptions;
@@ -50,6 +51,8 @@ export class ChannelParts {
   /** The number of partitions that is followed; undefined before the server's first answer. */
   #count: number | undefined;
   #isStarted = false;
+  /** Whether the channel itself waits for the end of the partitions, before it is the only part. */
+  #isOwnWaiting = false;
   #reported: ChannelStatus['type'] | undefined;
   /** The counters of the partitions that were closed. */
   #closed: ChannelReader['counters'] | undefined;
@@ -67,7 +70,6 @@ export class ChannelParts {
   get taps() {
     return this.#own.reader.taps;
   }
-
   add(receiver: Receiver): void {
     this.#own.reader.add(receiver);
     for (const index of this.#neededBy(receiver)) this.#open(index).reader.add(receiver);
@@ -78,6 +80,7 @@ export class ChannelParts {
     for (const [index, part] of this.#partitions) {
       if (part.reader.subscriptions.size + part.reader.taps.size === 0) this.#close(index, part);
     }
+    this.#follow();
   }
 
   get mode(): ChannelReader['mode'] {
@@ -230,31 +233,43 @@ export class ChannelParts {
       onEvicted,
       onStatus: (status) => this.#onStatus(status, index),
       onAnswer: (sentAt, serverAt) => onAnswer(channel.name, sentAt, serverAt),
+      mayDeliver: index === undefined ? (partitions) => this.#mayOwnDeliver(partitions) : undefined,
       onPartitions: () => this.#follow(),
     });
     onAdded(part.name, part.values);
     return part;
   }
 
-  /** The number that the server has for the channel; undefined before its first answer. */
-  get #target(): number | undefined {
-    return this.#own.partitions;
+  /** Whether the server has another number for the channel. */
+  get #isChanging(): boolean {
+    return this.#count !== this.#own.partitions;
   }
 
-  get #isChanging(): boolean {
-    return this.#count !== this.#target;
+  /** Whether the server has shown for each partition that nothing more is published there. Asks it for the others. */
+  #areFinished(): boolean {
+    const was = this.#count;
+    const unfinished = [...this.#partitions.values()].filter(({ partitions = was }) => partitions === was);
+    for (const { reader } of unfinished) reader.checkHead();
+    return unfinished.length === 0;
+  }
+
+  #mayOwnDeliver(partitions: number): boolean {
+    this.#isOwnWaiting = partitions === 1 && (this.#count ?? 1) !== 1 && !this.#areFinished();
+    return !this.#isOwnWaiting;
   }
 
   /** Called with each answer after which nothing is missing. */
   #follow(): void {
     const was = this.#count;
-    if (!this.#isChanging || this.mode === 'closed') return;
-    const open = [...this.#partitions.values()];
-    const unfinished = open.filter(({ partitions = was }) => partitions === was);
-    for (const { reader } of unfinished) reader.checkHead();
-    if (unfinished.length > 0) return this.#reportMode();
+    if (this.mode === 'closed') return;
+    if (this.#isOwnWaiting) {
+      if (this.#areFinished()) this.#own.reader.recover();
+      return;
+    }
+    if (!this.#isChanging) return;
+    if (!this.#areFinished()) return this.#reportMode();
     for (const [index, part] of this.#partitions) this.#close(index, part);
-    this.#count = this.#target;
+    this.#count = this.#own.partitions;
     // With several partitions, the channel itself keeps no values.
     if (this.#count !== 1) this.#own.values?.clear();
     const since = was === undefined ? undefined : BEFORE_CHANGE;
@@ -282,15 +297,4 @@ export class ChannelParts {
     if (mode === 'live') onStatus({ type: 'live', channel: channel.name, numbered: true });
     else onStatus({ type: 'recovering', channel: channel.name });
   }
-}
-
-/** Undefined if either is. */
-function earlier(one: number | undefined, other: number | undefined): number | undefined {
-  return one === undefined || other === undefined ? undefined : Math.min(one, other);
-}
-
-function sumOf(one: ChannelReader['counters'], other: ChannelReader['counters']): ChannelReader['counters'] {
-  const sum = { ...one };
-  for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += other[name];
-  return sum;
 }

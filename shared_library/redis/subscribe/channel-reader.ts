@@ -31,6 +31,11 @@ interface ChannelReaderHooks {
   readonly values?: ComparedValues | undefined;
   /** The server answered a query that was sent at `sentAt` (monotonic); its clock showed `serverAt`. */
   readonly onAnswer?: ((sentAt: number, serverAt: number) => void) | undefined;
+  /**
+   * Asked before the messages of a recovery are delivered, with the recorded number of partitions. False: all messages
+   * are held until `recover` is called.
+   */
+  readonly mayDeliver?: ((partitions: number | undefined) => boolean) | undefined;
   /** The number of partitions that the server has recorded, in an answer after which nothing is missing. */
   readonly onPartitions?: ((partitions: number | undefined) => void) | undefined;
 }
@@ -57,7 +62,7 @@ export class ChannelReader {
   constructor(options: ChannelReaderOptions) {
     this.#options = options;
     const { channel, hooks } = options;
-    const { onValue, onStatus, onAnswer, onPartitions, onDistrust, values } = hooks;
+    const { onValue, onStatus, onAnswer, mayDeliver, onPartitions, onDistrust, values } = hooks;
     this.#invalid = new InvalidMessages(hooks.onInvalid);
     const onInvalid = (error: unknown, message: Uint8Array | Envelope) => this.#invalid.add(error, message);
     this.#decoder = new Decoder(onInvalid);
@@ -72,6 +77,7 @@ export class ChannelReader {
       fanOut,
       onStatus,
       onAnswer,
+      mayDeliver,
       onPartitions,
       onInvalid,
       onDistrust,
@@ -132,6 +138,11 @@ export class ChannelReader {
   /** Checks the head (the newest position on the server) now instead of at the next interval. */
   checkHead(): void {
     this.#sequencer.checkHead();
+  }
+
+  /** Continues after `mayDeliver` has returned false. */
+  recover(): void {
+    this.#sequencer.recover();
   }
 
   /** Decodes a copy of the bytes that `onValue` got; undefined if the schema rejects the payload now. */

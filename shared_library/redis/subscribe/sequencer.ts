@@ -18,6 +18,8 @@ export interface SequencerOptions
     Pick<RecoveryOptions, 'fanOut' | 'onInvalid' | 'onDistrust' | 'values'> {
   /** See `ChannelReaderOptions.since`. */
   readonly since?: Position | undefined;
+  /** See `ChannelReaderHooks.mayDeliver`. */
+  readonly mayDeliver?: ((partitions: number | undefined) => boolean) | undefined;
   readonly onStatus: (status: ChannelStatus) => void;
 }
 
@@ -135,6 +137,11 @@ export class Sequencer {
     if (this.#mode === 'live' && this.#isNumbered && this.#mayRead) this.#queries.checkHead();
   }
 
+  /** Continues after `mayDeliver` has returned false. */
+  recover(): void {
+    if (this.#mode === 'recovering') this.#recover();
+  }
+
   /** Takes the next message that arrived. */
   accept(message: Envelope): void {
     if (this.#mode === 'closed') return;
@@ -250,7 +257,8 @@ export class Sequencer {
   }
 
   #completeRecovery(state: ChannelState, heldBeforeRead: number): void {
-    const { channel, fanOut, onPartitions } = this.#options;
+    const { channel, fanOut, mayDeliver, onPartitions } = this.#options;
+    if (mayDeliver?.(state.partitions) === false) return;
     const plan = this.#recovery.plan(state, heldBeforeRead, this.#isNewLink);
     if (plan.isTainted && this.#recovery.distrust()) return this.#recover();
     this.#held.takeAll();
