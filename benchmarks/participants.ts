@@ -21,6 +21,16 @@ export const PARTICIPANTS = {
   'tickbus-baseline': { title: 'tickbus, baseline', server: 'redis', packages: [] },
   'tickbus-16-partitions': { title: 'tickbus, 16 partitions', server: 'redis', packages: [] },
   'tickbus-64-partitions': { title: 'tickbus, 64 partitions', server: 'redis', packages: [] },
+  'tickbus-cluster-16-partitions': {
+    title: 'tickbus, 16 partitions on a cluster',
+    server: 'redis-cluster',
+    packages: [],
+  },
+  'tickbus-cluster-64-partitions': {
+    title: 'tickbus, 64 partitions on a cluster',
+    server: 'redis-cluster',
+    packages: [],
+  },
   'tickbus-beside-stalled': { title: 'tickbus, beside stalled consumers', server: 'redis', packages: [] },
   'node-redis': { title: 'node-redis', server: 'redis', packages: ['redis'] },
   'node-redis-parse': { title: 'node-redis, parsing only', server: 'redis', packages: ['redis'] },

@@ -8,11 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findRedisServer, freePort, startLocalRedis } from '@tickbus/local-redis';
+import { LocalCluster } from '@tickbus/local-redis/cluster';
 import type { Address, ServerName } from './peers/peer.ts';
 
 export interface PeerServer extends AsyncDisposable {
   readonly address: Address;
-  readonly pid: number;
+  /** The processes that serve. Those of replicas are left out. */
+  readonly pids: readonly number[];
 }
 
 export interface ServerOptions {
@@ -37,23 +39,38 @@ process.once('exit', () => {
 
 /** The version of a server on this machine; undefined if it is not installed. */
 export function versionOf(server: ServerName): string | undefined {
-  if (server === 'redis') return firstLine(findRedisServer() ?? 'redis-server', ['--version']);
+  if (server.startsWith('redis')) return firstLine(findRedisServer() ?? 'redis-server', ['--version']);
   return server === 'nats' ? firstLine('nats-server', ['--version']) : firstLine('mosquitto', ['-h']);
 }
 
 export function startServer(name: ServerName, options: ServerOptions): Promise<PeerServer> {
   if (name === 'redis') return startRedis(options);
+  if (name === 'redis-cluster') return startCluster(options);
   return name === 'nats' ? startNats() : startMosquitto();
 }
 
 async function startRedis({ cutsSlowSubscribers }: ServerOptions): Promise<PeerServer> {
-  const limit = cutsSlowSubscribers ? [] : ['--client-output-buffer-limit', 'pubsub', '0', '0', '0'];
-  const redis = await startLocalRedis({ args: limit });
+  const redis = await startLocalRedis({ args: outputLimit(cutsSlowSubscribers) });
   return {
     address: { host: HOST, port: redis.port },
-    pid: redis.pid ?? 0,
+    pids: [redis.pid ?? 0],
     [Symbol.asyncDispose]: () => redis.kill(),
   };
+}
+
+/** Three masters with a replica each. */
+async function startCluster({ cutsSlowSubscribers }: ServerOptions): Promise<PeerServer> {
+  const masters = 3;
+  const cluster = await LocalCluster.start({ masters, replicas: 1, args: outputLimit(cutsSlowSubscribers) });
+  return {
+    address: { host: HOST, port: cluster.nodes[0]?.port ?? 0 },
+    pids: cluster.nodes.slice(0, masters).map(({ server }) => server.pid ?? 0),
+    [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
+  };
+}
+
+function outputLimit(cutsSlowSubscribers: boolean): string[] {
+  return cutsSlowSubscribers ? [] : ['--client-output-buffer-limit', 'pubsub', '0', '0', '0'];
 }
 
 function startNats(): Promise<PeerServer> {
@@ -89,7 +106,7 @@ async function startProgram(
   await Promise.race([reachable(port), failure(child, program)]);
   return {
     address: { host: HOST, port },
-    pid: child.pid ?? 0,
+    pids: [child.pid ?? 0],
     async [Symbol.asyncDispose]() {
       const ended = once(child, 'exit');
       child.kill('SIGKILL');

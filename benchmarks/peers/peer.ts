@@ -3,7 +3,7 @@
 import type { BookEnvelopeData } from '../book.ts';
 import type { BenchmarkTick } from '../ticks.ts';
 
-export type ServerName = 'redis' | 'nats' | 'mosquitto';
+export type ServerName = 'redis' | 'redis-cluster' | 'nats' | 'mosquitto';
 
 export interface Address {
   readonly host: string;

@@ -17,6 +17,8 @@ interface Variation {
   readonly besideStalled?: boolean;
   /** Whether a plain client is subscribed to a pattern, so that tickbus publishes every message separately. */
   readonly besidePlainClient?: boolean;
+  /** Default: one server. */
+  readonly server?: 'redis-cluster';
   /** The number of partitions of the channel. Default 1. */
   readonly partitions?: number;
 }
@@ -29,10 +31,14 @@ const FIRST_LEASE_TTL_MS = 500;
 /** @param library the package: `tickbus`, or `tickbus-baseline` */
 export function tickbusPeer(library: string, variation: Variation = {}): Peer {
   const { writer = 'leased', validates = true, besideStalled = false, besidePlainClient = false } = variation;
+  const { server: serverName = 'redis' } = variation;
+  const scheme = serverName === 'redis' ? 'redis' : 'redis+cluster';
+  const addressOf = ({ host, port }: Address) => ({ url: `${scheme}://${host}:${port}` });
   return {
-    server: 'redis',
+    server: serverName,
 
-    async publisher(server, name) {
+    async publisher(address, name) {
+      const server = addressOf(address);
       const { RedisPublisher } = (await import(`${library}/publisher`)) as typeof publishing;
       const channel = await channelOf(library, name);
       const lease = writer === 'leased' ? await heldLease(library, server, channel, variation) : undefined;
@@ -48,7 +54,8 @@ export function tickbusPeer(library: string, variation: Variation = {}): Peer {
       };
     },
 
-    async subscriber(server, name, onPayload, keys) {
+    async subscriber(address, name, onPayload, keys) {
+      const server = addressOf(address);
       const { RedisSubscriber } = (await import(`${library}/subscriber`)) as typeof subscribing;
       const channel = await channelOf(library, name);
       const subscriber = new RedisSubscriber(server);
@@ -66,7 +73,7 @@ export function tickbusPeer(library: string, variation: Variation = {}): Peer {
       });
       await subscriber.startListening();
       const plain = besidePlainClient
-        ? await (await import('./node-redis-client.ts')).connected(server)
+        ? await (await import('./node-redis-client.ts')).connected(address)
         : undefined;
       await plain?.pSubscribe('elsewhere.*', () => {});
       return {
@@ -92,7 +99,7 @@ async function channelOf(library: string, name: ChannelName): Promise<channels.C
  */
 async function heldLease(
   library: string,
-  server: Address,
+  server: { readonly url: string },
   channel: channels.Channel,
   { partitions }: Variation,
 ): Promise<leasing.RedisLease> {

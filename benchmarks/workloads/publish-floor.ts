@@ -32,9 +32,9 @@ export async function openPublishFloor({ seed }: WorkloadContext): Promise<OpenW
   ];
   return {
     async run() {
-      const before = cpuUsOf(server.pid);
+      const before = cpuUsOf(server.pids[0] ?? 0);
       const { stdout } = await promisify(execFile)('redis-benchmark', args.map(String));
-      const after = cpuUsOf(server.pid);
+      const after = cpuUsOf(server.pids[0] ?? 0);
       // The last line of the output has the command, the requests per second, and latencies.
       const fields =
         stdout

@@ -35,4 +35,34 @@ const fewKeys: Workload = {
     ),
 };
 
-export const PARTITIONS: readonly Workload[] = [throughput, fewKeys];
+const LOAD_RATE_PER_S = 10_000;
+
+/** The figures from which docs/load.md computes what a number of servers carries. */
+const loads = [
+  [1, 1],
+  [10, 2],
+].map(
+  ([subscribers = 1, processes = 1]): Workload => ({
+    name: `load_${subscribers}`,
+    title: `CPU by role, ${subscribers === 1 ? 'one bot' : `${subscribers} bots`} with all instruments`,
+    about:
+      `${LOAD_RATE_PER_S.toLocaleString('en')} messages a second to ${subscribers} connections. ` +
+      'The CPU of a cluster is the sum over its three masters.',
+    participants: [
+      'tickbus',
+      'tickbus-16-partitions',
+      'tickbus-64-partitions',
+      'tickbus-cluster-16-partitions',
+      'tickbus-cluster-64-partitions',
+    ],
+    metrics: STREAM_FIGURES,
+    open: (participant, context) =>
+      openStream(
+        { participant, processes, connections: subscribers / processes },
+        context,
+        (publisher, seconds) => publisher.call('pace', { seconds: seconds * 2, rate: LOAD_RATE_PER_S }),
+      ),
+  }),
+);
+
+export const PARTITIONS: readonly Workload[] = [throughput, fewKeys, ...loads];

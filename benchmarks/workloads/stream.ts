@@ -68,7 +68,7 @@ class StreamProcesses implements AsyncDisposable {
     const { participant: peer, processes = 1, besideStopped = false, bytes } = this.#shape;
     const { server: name, hasRelay } = participantOf(peer);
     const server = this.#own(await startServer(name, { cutsSlowSubscribers: besideStopped }));
-    this.#serverPids = [server.pid];
+    this.#serverPids = [...server.pids];
     const hub = hasRelay ? await this.#relay(server) : server.address;
     const workers = Array.from({ length: processes }, () => this.#own(new BenchWorker(`${peer} subscriber`)));
     this.#subscribers.push(...workers);
