@@ -164,7 +164,7 @@ export class InstrumentTracker {
 
 const MALFORMED: Status = {
   state: 'unknown',
-  detail: 'This is not a valid symbol: use at most 64 characters without spaces, commas or *.',
+  detail: 'This is not a valid symbol: use 1 to 128 characters, without commas, * or two spaces in a row.',
 };
 
 function overLimit(limit: number): Status {

@@ -56,7 +56,13 @@ export class Counters {
   invalidFrames = 0;
   events = 0;
   published = 0;
-  readonly dropped: Record<DropReason, number> = { invalid: 0, unpriced: 0, limit: 0, unrequested: 0 };
+  readonly dropped: Record<DropReason, number> = {
+    invalid: 0,
+    late: 0,
+    unpriced: 0,
+    limit: 0,
+    unrequested: 0,
+  };
   readonly failures: Record<string, number> = {};
   readonly brokerErrors: Record<string, number> = {};
 

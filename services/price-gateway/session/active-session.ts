@@ -241,7 +241,10 @@ export class ActiveSession {
     const { feed, counters, logger } = this.#options;
     if (this.#phase !== 'running') return;
     this.#health.setState(state);
-    if (state.type !== 'live') this.#instruments.disconnect();
+    if (state.type !== 'live') {
+      this.#instruments.disconnect();
+      this.#book.interrupt();
+    }
     if (state.type !== 'down') {
       logger.info({ feed: feed.name }, `The feed is ${state.type}.`);
       return this.#publishStatus();

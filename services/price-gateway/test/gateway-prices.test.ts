@@ -21,7 +21,9 @@ it('publishes a midpoint before the first trade, then trades, every event as one
       symbol: 'AAPL',
       price: 100.5,
       source: 'midpoint',
+      cause: 'quote',
       timestamp: AT,
+      quote_time: AT,
       bid: 100,
       bid_size: 2,
       ask: 101,
@@ -33,7 +35,10 @@ it('publishes a midpoint before the first trade, then trades, every event as one
       price: 100.25,
       size: 10,
       source: 'trade',
+      cause: 'trade',
       timestamp: AT,
+      trade_time: AT,
+      quote_time: AT,
       bid: 100,
       bid_size: 2,
       ask: 101,
@@ -43,9 +48,11 @@ it('publishes a midpoint before the first trade, then trades, every event as one
     {
       symbol: 'AAPL',
       price: 100.25,
-      size: 10,
       source: 'trade',
+      cause: 'quote',
       timestamp: AT,
+      trade_time: AT,
+      quote_time: AT,
       bid: 90,
       bid_size: 2,
       ask: 91,
@@ -56,6 +63,21 @@ it('publishes a midpoint before the first trade, then trades, every event as one
   expect(testbed.prices.all[0]).toMatchObject({ message_type: 'price', sender: 'price-gateway' });
   await vi.waitFor(() => expect(gateway.stats.published).toBe(3), 10_000);
   expect(gateway.stats).toMatchObject({ events: 3, dropped: { invalid: 0, unpriced: 0 }, failures: {} });
+});
+
+it('publishes nothing for the last trades that a venue sends again after a reconnection', async () => {
+  const gateway = await testbed.startGateway();
+  await testbed.nextStatus('live');
+  const trades = [100, 101, 102].map((price) => trade(price));
+  testbed.market.push(...trades);
+  await testbed.prices.until(({ data }) => data.price === 102);
+  testbed.broker.faults.drop();
+  await testbed.nextStatus('down');
+  await testbed.nextStatus('live', testbed.statuses.all.length);
+  testbed.market.push(...trades, { ...trade(103), timestamp: AT + 1 });
+  await testbed.prices.until(({ data }) => data.price === 103);
+  expect(testbed.prices.all.map(({ data }) => data.price)).toEqual([100, 101, 102, 103]);
+  expect(gateway.stats.dropped.late).toBe(3);
 });
 
 it('drops invalid frames and events, and continues', async () => {

@@ -37,12 +37,12 @@ it('reports refused and unknown instruments', () => {
 
 it('does not request malformed symbols from the broker', () => {
   const instruments = new InstrumentTracker();
-  expect(instruments.setRequested(['A', 'B C', 'x'.repeat(65), 'BTC/USDT:USDT'], NO_LIMIT)).toEqual([
+  expect(instruments.setRequested(['A', 'B  C', 'x'.repeat(129), 'BTC/USDT:USDT'], NO_LIMIT)).toEqual([
     'A',
     'BTC/USDT:USDT',
   ]);
   expect(instruments.takeChanges()).toMatchObject([
-    { symbol: 'B C', state: 'unknown' },
+    { symbol: 'B  C', state: 'unknown' },
     { state: 'unknown' },
   ]);
 });

@@ -17,7 +17,9 @@ it('is the midpoint of the quote before the first trade', () => {
     symbol: 'AAPL',
     price: 100.5,
     source: 'midpoint',
+    cause: 'quote',
     timestamp: AT,
+    quote_time: AT,
     bid: 100,
     bid_size: 2,
     ask: 101,
@@ -33,14 +35,18 @@ it('is the last trade after the first one, also after a quote', () => {
     price: 100.25,
     size: 10,
     source: 'trade',
+    cause: 'trade',
     timestamp: AT,
+    trade_time: AT,
   });
   expect(book.apply({ ...quote(90, 91), timestamp: AT + 1 })).toEqual({
     symbol: 'AAPL',
     price: 100.25,
-    size: 10,
     source: 'trade',
+    cause: 'quote',
     timestamp: AT + 1,
+    trade_time: AT,
+    quote_time: AT + 1,
     bid: 90,
     bid_size: 2,
     ask: 91,
@@ -63,10 +69,66 @@ it('yields no price for a one-sided quote, and omits a missing side', () => {
     price: 99,
     size: 10,
     source: 'trade',
+    cause: 'trade',
     timestamp: AT,
+    trade_time: AT,
+    quote_time: AT,
     bid: 100,
     bid_size: 2,
   });
+});
+
+it.each(['NIFTY 50', 'SPX 24DEC C5000', 'SUSHI/USDT:USDT', 'A'.repeat(128)])(
+  'accepts the symbol %s',
+  (symbol) => {
+    expect(new PriceBook().apply(trade(1, symbol))).toMatchObject({ symbol });
+  },
+);
+
+it('drops an event that is older than what it would replace', () => {
+  const book = new PriceBook();
+  book.apply({ ...trade(100), timestamp: AT });
+  book.apply({ ...quote(99, 101), timestamp: AT + 5 });
+  expect(book.apply({ ...trade(90), timestamp: AT - 1 })).toBe('late');
+  expect(book.apply({ ...quote(80, 82), timestamp: AT + 4 })).toBe('late');
+  // Older than the quote, but newer than the last trade.
+  expect(book.apply({ ...trade(101), timestamp: AT + 2 })).toMatchObject({
+    price: 101,
+    bid: 99,
+    timestamp: AT + 2,
+    trade_time: AT + 2,
+    quote_time: AT + 5,
+  });
+});
+
+it('accepts several trades of the same time', () => {
+  const book = new PriceBook();
+  expect([100, 101, 100].map((price) => book.apply(trade(price)))).toMatchObject([
+    { price: 100 },
+    { price: 101 },
+    { price: 100 },
+  ]);
+});
+
+it.each([5, 50, 500])('drops the last %i trades that a venue sends again after an interruption', (count) => {
+  const book = new PriceBook();
+  // Three trades have the same time.
+  const sent = Array.from({ length: count }, (_, n) => ({
+    ...trade(100 + n),
+    timestamp: AT + Math.floor(n / 3),
+  }));
+  for (const one of sent) book.apply(one);
+  book.interrupt();
+  expect(sent.map((one) => book.apply(one))).toEqual(Array(count).fill('late'));
+  const at = { timestamp: AT + count };
+  expect(book.apply({ ...trade(7), ...at })).toMatchObject({ price: 7, trade_time: AT + count });
+  expect(book.apply({ ...trade(8), ...at })).toMatchObject({ price: 8 });
+});
+
+it('accepts later events after one whose time is far in the future', () => {
+  const book = new PriceBook(undefined, () => AT);
+  book.apply({ ...trade(100), timestamp: AT + 10 * 3_600_000 });
+  expect(book.apply({ ...trade(101), timestamp: AT })).toMatchObject({ price: 101, trade_time: AT });
 });
 
 it('accepts negative prices, as of spreads and futures', () => {
@@ -82,7 +144,9 @@ it.each([
   ['a missing side', { ...quote(1, 2), ask: undefined }],
   ['an invalid time', { ...trade(1), timestamp: Number.NaN }],
   ['no symbol', { ...trade(1), symbol: '' }],
-  ['a symbol past the limit', { ...trade(1), symbol: 'A'.repeat(65) }],
+  ['a symbol past the limit', { ...trade(1), symbol: 'A'.repeat(129) }],
+  ['a symbol with two blanks in a row', { ...trade(1), symbol: 'NIFTY  50' }],
+  ['a symbol with a blank at its end', { ...trade(1), symbol: 'AAPL ' }],
   ['a symbol with a bidirectional mark', { ...trade(1), symbol: 'AAPL\u202e' }],
   ['a symbol with an invisible character', { ...trade(1), symbol: 'AA\u200bPL' }],
   ['a symbol with a terminal control', { ...trade(1), symbol: '\u001b[2J' }],

@@ -3,24 +3,33 @@
 import { z } from 'zod';
 import { withFastPath } from './fast-path.ts';
 
+/** Characters of a symbol: venues of options and of structured products need more than 64. */
+const MAX_SYMBOL = 128;
+
 const quantity = z.number().nonnegative();
+const time = z.number().nonnegative();
 
 const schema = z.object({
   /** The instrument, in the venue's own spelling: `AAPL`, `BTC-USD`. */
-  symbol: z.string().min(1).max(64),
+  symbol: z.string().min(1).max(MAX_SYMBOL),
   /**
    * The price of the last trade, or the midpoint of the quote before the first trade; see `source`. Can be negative, as
    * for spreads.
    */
   price: z.number(),
-  /** Unix time of the price at its source. Tickbus gateways send milliseconds. */
-  timestamp: z.number().nonnegative(),
+  /** Unix time, at the venue, of the event that caused this message. Tickbus gateways send milliseconds. */
+  timestamp: time,
+  /** What caused this message. */
+  cause: z.enum(['trade', 'quote']).optional(),
+  /** When the last trade and the quote happened, if known. Neither goes back from one message to the next. */
+  trade_time: time.optional(),
+  quote_time: time.optional(),
   /** Best bid and ask with their sizes, if known. */
   bid: z.number().optional(),
   ask: z.number().optional(),
   bid_size: quantity.optional(),
   ask_size: quantity.optional(),
-  /** The size of the last trade. */
+  /** The size of the trade that caused this message. A message with another cause has none. */
   size: quantity.optional(),
   /** The trading venue: `iex`, `coinbase`. */
   venue: z.string().max(64).optional(),
@@ -43,7 +52,7 @@ function isPrice(data: unknown): boolean {
     const value = (data as Readonly<Record<string, unknown>>)[field];
     switch (field) {
       case 'symbol':
-        if (typeof value !== 'string' || value === '' || value.length > 64) return false;
+        if (typeof value !== 'string' || value === '' || value.length > MAX_SYMBOL) return false;
         required++;
         break;
       case 'price':
@@ -61,10 +70,15 @@ function isPrice(data: unknown): boolean {
       case 'bid_size':
       case 'ask_size':
       case 'size':
+      case 'trade_time':
+      case 'quote_time':
         if (!isQuantity(value)) return false;
         break;
       case 'venue':
         if (typeof value !== 'string' || value.length > 64) return false;
+        break;
+      case 'cause':
+        if (value !== 'trade' && value !== 'quote') return false;
         break;
       case 'source':
         if (value !== 'trade' && value !== 'midpoint') return false;

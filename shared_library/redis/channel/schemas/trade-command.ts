@@ -3,7 +3,7 @@
 import { z } from 'zod';
 
 const bot = z.string().min(1).max(128);
-const symbol = z.string().min(1).max(64);
+const symbol = z.string().min(1).max(128);
 const positive = z.number().positive();
 
 /** Buys or sells. Without `limit_price` it is a market order. */

@@ -9,10 +9,23 @@ const value = fc.oneof(
   fc.double(),
   fc.constantFrom(-1, 0, 1, 1e308, Number.NaN, Number.POSITIVE_INFINITY),
   fc.string({ maxLength: 3 }),
-  fc.constantFrom('', 'AAPL', 'x'.repeat(64), 'x'.repeat(65), 'trade', 'midpoint'),
+  fc.constantFrom(
+    '',
+    'AAPL',
+    'x'.repeat(64),
+    'x'.repeat(65),
+    'x'.repeat(128),
+    'x'.repeat(129),
+    'trade',
+    'quote',
+    'midpoint',
+  ),
   fc.constantFrom(null, undefined, true, [], {}),
 );
-const field = fc.constantFrom('bid', 'ask', 'bid_size', 'ask_size', 'size', 'venue', 'source', 'note');
+const field = fc.constantFrom(
+  ...['bid', 'ask', 'bid_size', 'ask_size', 'size', 'venue', 'source', 'note'],
+  ...['cause', 'trade_time', 'quote_time'],
+);
 const validPrice = { symbol: 'AAPL', price: 1, timestamp: 2 };
 /** Mostly valid payloads, so that the schema often accepts and often rejects. */
 const payload = fc.oneof(
