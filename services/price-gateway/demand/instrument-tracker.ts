@@ -6,6 +6,7 @@ import { isSymbol } from './symbol.ts';
 
 interface Status {
   readonly state: InstrumentStatus['state'];
+  readonly market?: 'no_price';
   readonly detail?: string;
 }
 
@@ -15,7 +16,9 @@ export type InstrumentChange = Status & { readonly symbol: string };
  * A reported status. `interrupted`: reported as `subscribed` before the connection was lost, or reported by an earlier
  * gateway. Not published.
  */
-type ReportedStatus = Status | { readonly state: 'interrupted'; readonly detail?: never };
+type ReportedStatus =
+  | Status
+  | { readonly state: 'interrupted'; readonly market?: never; readonly detail?: never };
 
 const INTERRUPTED: ReportedStatus = { state: 'interrupted' };
 
@@ -33,6 +36,8 @@ export class InstrumentTracker {
   #acknowledged: ReadonlySet<string> = new Set();
   /** Symbols that the broker refuses, that exceed the gateway's limit, or that are malformed. */
   readonly #refusals = new Map<string, Status>();
+  /** Symbols for which the venue has no price now. */
+  readonly #unpriced = new Set<string>();
   /** Symbols whose status may have changed since `takeChanges` checked it. */
   readonly #unchecked = new Set<string>();
 
@@ -77,6 +82,8 @@ export class InstrumentTracker {
     const before = this.#requested;
     this.#requested = new Set(symbols);
     this.#refusals.clear();
+    if (!this.#requested.has('*'))
+      for (const symbol of this.#unpriced) if (!this.#requested.has(symbol)) this.#unpriced.delete(symbol);
     const granted: string[] = [];
     for (const symbol of symbols) {
       if (symbol !== '*' && !isSymbol(symbol)) this.#refusals.set(symbol, MALFORMED);
@@ -100,6 +107,15 @@ export class InstrumentTracker {
     if (!this.#isWanted(symbol)) return;
     this.#refusals.set(symbol, { state: isUnknown ? 'unknown' : 'refused', detail: reason });
     this.#unchecked.add(symbol);
+  }
+
+  /** The venue has no price for this instrument now, or has one again. Returns whether that is a change. */
+  setPriced(symbol: string, isPriced: boolean): boolean {
+    if (this.#unpriced.has(symbol) !== isPriced) return false;
+    if (isPriced) this.#unpriced.delete(symbol);
+    else this.#unpriced.add(symbol);
+    this.#unchecked.add(symbol);
+    return true;
   }
 
   /** The connection is lost, so no subscription is acknowledged any more. */
@@ -129,7 +145,7 @@ export class InstrumentTracker {
   #takeChange(symbol: string): InstrumentChange | undefined {
     const now = this.#statusOf(symbol);
     const before = this.#reported.get(symbol);
-    if (now === undefined || (now.state === before?.state && now.detail === before?.detail)) return undefined;
+    if (now === undefined || isEqual(now, before)) return undefined;
     if (now.state !== 'unsubscribed') this.#reported.set(symbol, now);
     else if (!this.#reported.delete(symbol)) return undefined;
     return { symbol, ...now };
@@ -144,11 +160,13 @@ export class InstrumentTracker {
     const refusal = this.#refusals.get(symbol);
     if (refusal !== undefined) return refusal;
     const isServed = this.#acknowledged.has(symbol) || this.#acknowledged.has('*');
-    return isServed ? { state: 'subscribed' } : undefined;
+    if (!isServed) return undefined;
+    return this.#unpriced.has(symbol) ? { state: 'subscribed', market: 'no_price' } : { state: 'subscribed' };
   }
 
   #isWanted(symbol: string): boolean {
-    return this.#requested.has(symbol) || (this.#requested.has('*') && this.#ofBots.has(symbol));
+    if (this.#requested.has(symbol)) return true;
+    return this.#requested.has('*') && (this.#ofBots.has(symbol) || this.#unpriced.has(symbol));
   }
 
   /**
@@ -160,6 +178,10 @@ export class InstrumentTracker {
     for (const symbol of after) if (!before.has(symbol)) this.#unchecked.add(symbol);
     if (before.has('*') !== after.has('*')) for (const symbol of this.#ofBots) this.#unchecked.add(symbol);
   }
+}
+
+function isEqual(now: Status, before: ReportedStatus | undefined): boolean {
+  return now.state === before?.state && now.market === before.market && now.detail === before.detail;
 }
 
 const MALFORMED: Status = {

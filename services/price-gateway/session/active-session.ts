@@ -58,8 +58,8 @@ const DROP_WARNINGS: Readonly<Partial<Record<DropReason, string>>> = {
 };
 
 /**
- * Phases: new -> running -> stopping -> stopped. Any phase becomes aborted when the lease is lost. While running, the
- * published status is the feed's health; afterwards it is `stopping` or `stopped`.
+ * Phases: new -> running -> stopping -> stopped; any -> aborted, when the lease is lost. While running, the published
+ * status is the feed's health; afterwards it is `stopping` or `stopped`.
  */
 export class ActiveSession {
   readonly #options: ActiveSessionOptions;
@@ -259,15 +259,19 @@ export class ActiveSession {
   }
 
   #onFrame(events: readonly MarketEvent[]): void {
-    const { counters, publisher } = this.#options;
+    const { counters } = this.#options;
     counters.frames++;
     counters.events += events.length;
     this.#health.onFrame();
-    for (const event of events) {
-      const price = this.#book.apply(event);
-      if (typeof price === 'string') this.#drop(price, 1, event.symbol);
-      else publisher.publishPrice(price);
-    }
+    for (const event of events) this.#apply(event);
+  }
+
+  #apply(event: MarketEvent): void {
+    const price = this.#book.apply(event);
+    if (typeof price !== 'string') this.#options.publisher.publishPrice(price);
+    else this.#drop(price, 1, event.symbol);
+    if (typeof price === 'string' && price !== 'unpriced') return;
+    if (this.#instruments.setPriced(event.symbol, price !== 'unpriced')) this.#statuses.publishChanges();
   }
 
   /** @param example the symbol of one of the events */

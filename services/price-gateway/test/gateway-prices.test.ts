@@ -2,10 +2,10 @@
 
 import type { MarketEvent } from '@tickbus/capture';
 import { startSimulatedBroker } from '@tickbus/simulated-broker/broker';
-import type { InstrumentStatus } from 'tickbus';
+import type { InstrumentStatus, Verdict } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
-import { expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { useEmbeddedGateways } from './embedded-gateway.fixture.ts';
 import { AT, collect, quote, ReceivedValues, SILENT, trade } from './gateway.fixture.ts';
 
@@ -114,6 +114,61 @@ it('reports a silent feed, and that it is live again', async () => {
   const count = testbed.statuses.all.length;
   testbed.market.push(trade(1));
   await testbed.nextStatus('live', count);
+});
+
+describe('a quote that is withdrawn', () => {
+  const withdrawn = { ...quote(0, 0), bid_size: 0, ask_size: 0 } as MarketEvent;
+  const bidOnly = { ...quote(100, 0), ask_size: 0 } as MarketEvent;
+  const quiet = { maxAgeMs: 10_000, maxQuietMs: 3_600_000 };
+
+  /** A bot that has the price of AAPL. */
+  async function botWithPrice(...events: MarketEvent[]): Promise<RedisSubscriber> {
+    await testbed.startGateway({ symbols: ['AAPL'] });
+    await testbed.nextStatus('live');
+    const bot = new RedisSubscriber({ ...testbed.address, logger: SILENT });
+    testbed.cleanUps.push(() => bot.close());
+    bot.subscribe(CHANNELS.PRICE_DATA, () => {}, { keys: ['AAPL'] });
+    await bot.startListening();
+    testbed.market.push(...events);
+    await verdictOf(bot, 'fresh');
+    return bot;
+  }
+
+  const verdictOf = (bot: RedisSubscriber, verdict: Verdict) =>
+    vi.waitFor(() => expect(bot.latest(CHANNELS.PRICE_DATA, 'AAPL', quiet).verdict).toBe(verdict), 10_000);
+
+  it.each([
+    ['both sides', withdrawn],
+    ['one side', bidOnly],
+  ])('gives no price if there was no trade: %s', async (_, event) => {
+    const bot = await botWithPrice(quote(100, 101));
+    testbed.market.push(event);
+    await verdictOf(bot, 'no_price');
+    expect(() => bot.requireFresh(CHANNELS.PRICE_DATA, 'AAPL', quiet)).toThrow(
+      expect.objectContaining({ code: 'TICKBUS_STALE_DATA', verdict: 'no_price' }),
+    );
+    testbed.market.push(quote(102, 103));
+    await verdictOf(bot, 'fresh');
+    expect(bot.requireFresh(CHANNELS.PRICE_DATA, 'AAPL', quiet).data).toMatchObject({ bid: 102, ask: 103 });
+    // The subscription of the instrument went on, so the price stays fresh while the market is quiet.
+    expect(bot.latest(CHANNELS.PRICE_DATA, 'AAPL').instrument).toMatchObject({ state: 'subscribed' });
+  });
+
+  it('leaves the last trade, without the withdrawn side', async () => {
+    const bot = await botWithPrice(quote(100, 101), trade(100.5));
+    for (const [event, sides] of [
+      [bidOnly, { bid: 100 }],
+      [withdrawn, {}],
+    ] as const) {
+      testbed.market.push(event);
+      const current = () => bot.requireFresh(CHANNELS.PRICE_DATA, 'AAPL', quiet).data;
+      await vi.waitFor(() => expect(current().ask).toBeUndefined(), 10_000);
+      await vi.waitFor(() => expect(current()).toMatchObject({ price: 100.5, source: 'trade', ...sides }));
+    }
+    await vi.waitFor(() =>
+      expect(bot.requireFresh(CHANNELS.PRICE_DATA, 'AAPL', quiet).data.bid).toBeUndefined(),
+    );
+  });
 });
 
 it('requests symbols on demand, reports their status, and unsubscribes after the grace period', async () => {

@@ -7,7 +7,13 @@ import type { FenceToken, Transport } from '../transport/port.ts';
 import type { Message } from '../wire/message.ts';
 import { checkedBound, effectiveBounds, type RequestedBounds, type SubscribedKeys } from './age-bounds.ts';
 import { type FeedChannels, GatewayStatus, type InstrumentReport, NO_LEASE } from './gateway-status.ts';
-import { type FreshnessTimes, type InstrumentChange, type Latest, NOT_SUBSCRIBED } from './latest.ts';
+import {
+  type FreshnessTimes,
+  type InstrumentChange,
+  type Latest,
+  NOT_SUBSCRIBED,
+  publicInstrument,
+} from './latest.ts';
 import type { LatestValues } from './latest-values.ts';
 import { LinkFaults } from './link-faults.ts';
 import { ageOf, type ServerNow } from './server-clock.ts';
@@ -94,8 +100,6 @@ export class Freshness {
       });
   }
 
-  // --- events of the subscriber ---
-
   /** Adds a part of a channel. The first channel of a gateway starts the readers of gateway status. */
   add(channel: Channel, part: string, values: LatestValues): void {
     this.#values.set(part, values);
@@ -147,11 +151,10 @@ export class Freshness {
   reportInstruments(channel: string, keys: Iterable<string>): void {
     for (const key of keys) {
       const report = this.#gatewayStatus?.instrument(channel, key);
-      if (report !== undefined && report.state !== 'subscribed') this.#reportInstrument(channel, key, report);
+      if (report !== undefined && (report.state !== 'subscribed' || report.market === 'no_price'))
+        this.#reportInstrument(channel, key, report);
     }
   }
-
-  // --- queries ---
 
   /** The estimated time of the clock of a channel's server; undefined before its first answer. */
   serverNow(channel: string): ServerNow | undefined {
@@ -192,7 +195,7 @@ export class Freshness {
       confirmedAgoMs: Math.ceil(judged.confirmedAgoMs),
       changedAgoMs: Math.ceil(facts.changedAgoMs),
       errorMs: Math.ceil(facts.errorMs),
-      instrument: instrument && { state: instrument.state, detail: instrument.detail, feed: instrument.feed },
+      instrument: instrument && publicInstrument(instrument),
     };
   }
 
@@ -283,9 +286,9 @@ export class Freshness {
     return false;
   }
 
-  #reportInstrument(channel: string, key: string, { state, detail, feed }: InstrumentReport): void {
+  #reportInstrument(channel: string, key: string, report: InstrumentReport): void {
     for (const { keys } of this.#settings.subscriptionsOf(channel))
-      if (keys?.has(key)) return this.#settings.onInstrument({ channel, key, state, detail, feed });
+      if (keys?.has(key)) return this.#settings.onInstrument({ channel, key, ...publicInstrument(report) });
   }
 }
 

@@ -55,9 +55,11 @@ export interface FeedReport {
 
 export interface InstrumentReport {
   readonly state: string;
+  readonly market: string | undefined;
   readonly detail: string | undefined;
   readonly feed: string;
   readonly lease: number;
+  /** The server timestamp of the last status that did not only change `market`. */
   readonly at: number;
 }
 
@@ -89,6 +91,7 @@ interface FeedStatusData {
 interface InstrumentStatusData {
   readonly symbol: string;
   readonly state: string;
+  readonly market?: string;
   readonly detail?: string;
   readonly feed: string;
   readonly channel?: string;
@@ -249,13 +252,16 @@ export class GatewayStatus {
 
   #recordInstrument({ data, at }: Message): void {
     const status = data as InstrumentStatusData;
-    const { symbol, state, detail, feed, lease = 0, channel = this.#options.defaultChannel } = status;
+    const { symbol, state, market, detail, feed, lease = 0 } = status;
+    const { channel = this.#options.defaultChannel } = status;
     const id = instrumentId(channel, symbol);
     const before = this.#instruments.get(id);
     if (at === undefined || lease < (before?.lease ?? 0)) return;
-    const report = { state, detail, feed, lease, at };
+    // The subscription of the instrument goes on.
+    const isOfMarket = lease === before?.lease && state === before.state && market !== before.market;
+    const report = { state, market, detail, feed, lease, at: isOfMarket ? before.at : at };
     const isCurrent = lease >= (this.feed(channel)?.lease ?? 0);
-    const reported = isCurrent ? JSON.stringify([state, detail]) : before?.reported;
+    const reported = isCurrent ? JSON.stringify([state, market, detail]) : before?.reported;
     this.#instruments.set(id, { ...report, channel, symbol, reported });
     if (isCurrent && reported !== before?.reported) this.#options.onInstrument(channel, symbol, report);
   }

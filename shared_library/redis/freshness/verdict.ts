@@ -5,6 +5,7 @@ import type { Bounds } from './age-bounds.ts';
 /**
  * - `fresh`: the value is within its bounds; `requireFresh` returns it.
  * - `quiet_market`: everything works, but no message for this key has arrived within its bounds.
+ * - `no_price`: the venue has no price for this key now, so the last value is void.
  * - `feed_down`: the gateway reports that the broker's feed does not deliver at all, or not this instrument.
  * - `gateway_down`: no heartbeat of the gateway arrives although the link works, or the gateway is shutting down.
  * - `link_down`: this subscriber's link to Redis is not proved to work.
@@ -14,6 +15,7 @@ import type { Bounds } from './age-bounds.ts';
 export type Verdict =
   | 'fresh'
   | 'quiet_market'
+  | 'no_price'
   | 'feed_down'
   | 'gateway_down'
   | 'link_down'
@@ -61,6 +63,7 @@ export interface FeedFacts {
 
 interface InstrumentFacts {
   readonly state: string;
+  readonly market?: string | undefined;
   readonly detail: string | undefined;
   readonly feed: string;
   /** How long the instrument has been in this state. */
@@ -118,7 +121,10 @@ function feedFinding(feed: FeedFacts | undefined): VerdictAndReason | undefined 
   if (state === 'stopping' || state === 'stopped')
     return ['gateway_down', sentence(`The gateway of ${name} is ${state}`, detail)];
   if (state !== 'live') return ['feed_down', sentence(`The feed ${name} is ${state}`, detail)];
-  if (instrument === undefined || instrument.state === 'subscribed') return undefined;
+  if (instrument === undefined) return undefined;
+  if (instrument.market === 'no_price')
+    return ['no_price', 'The venue has neither a trade nor both sides of a quote for this key.'];
+  if (instrument.state === 'subscribed') return undefined;
   const text = `The feed ${instrument.feed} does not deliver this key (${instrument.state})`;
   return ['feed_down', sentence(text, instrument.detail)];
 }

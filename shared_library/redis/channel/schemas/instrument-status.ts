@@ -10,6 +10,11 @@ export const instrumentStatus = z.object({
    * `detail`. `unknown`: the broker has no such instrument. `unsubscribed`: no subscriber requests it.
    */
   state: z.enum(['subscribed', 'refused', 'unknown', 'unsubscribed']),
+  /**
+   * Of a subscribed instrument. `trading` (default): the venue has a price. `no_price`: the venue has neither a trade nor
+   * both sides of a quote, for example because the quote was withdrawn. The last price on the channel is void then.
+   */
+  market: z.enum(['trading', 'no_price']).optional(),
   /** A sentence for the operator, such as the broker's error. */
   detail: z.string().max(1000).optional(),
   /** The feed's name: `alpaca`. */

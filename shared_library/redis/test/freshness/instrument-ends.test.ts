@@ -54,6 +54,22 @@ it.each([
   expect(await beQuiet(harness)).toBe(1);
 });
 
+it('a quiet price is fresh if the venue had no price before it, because the subscription went on', async () => {
+  const harness = await FreshnessHarness.running();
+  harness.status = REPORTING;
+  await harness.heartbeat();
+  await harness.publishInstrumentStatus('A', 'subscribed');
+  await harness.advance(1_000);
+  await harness.publishPrice('A');
+  await harness.publishInstrumentStatus('A', 'subscribed', { market: 'no_price' });
+  expect(harness.priceOrVerdict('A', MINUTE_OF_QUIET)).toBe('no_price');
+  await harness.advance(1_000);
+  await harness.publishPrice('A', 2);
+  await harness.advance(100);
+  await harness.publishInstrumentStatus('A', 'subscribed');
+  expect(await beQuiet(harness)).toBe(2);
+});
+
 it('a subscriber that misses the end of a status forgets it, and keeps those that hold', async () => {
   const harness = await FreshnessHarness.running();
   await harness.publishInstrumentStatus('A', 'subscribed');

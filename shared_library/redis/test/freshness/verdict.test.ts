@@ -111,6 +111,22 @@ const cases: [string, Partial<Facts>, Partial<FeedFacts>, Bounds, Verdict, RegEx
     'feed_down',
     /unknown/,
   ],
+  [
+    'the venue has no price',
+    {},
+    { instrument: { ...subscribed, market: 'no_price' } },
+    strict,
+    'no_price',
+    /neither a trade nor both sides/,
+  ],
+  [
+    'the venue has a price again',
+    {},
+    { instrument: { ...subscribed, market: 'trading' } },
+    strict,
+    'fresh',
+    /./,
+  ],
   ['the instrument is subscribed', {}, { instrument: subscribed }, strict, 'fresh', /./],
   [
     'the key is older than maxQuietMs',
