@@ -2,8 +2,8 @@
 
 /**
  * At most 128 UTF-16 units, as in the PRICE_DATA schema. Excludes control characters, and whitespace except for single
- * blanks between other characters. Excludes invisible and bidirectional formatting, because it could make two symbols look the same. Excludes `,` and `*`, because they
- * have a meaning in lists of symbols.
+ * blanks between other characters. Excludes invisible and bidirectional formatting, because it could make two symbols
+ * look the same. Excludes `,` and `*`, because they have a meaning in lists of symbols.
  */
 const SYMBOL = /^[^\s,*\p{C}]+( [^\s,*\p{C}]+)*$/u;
 const MAX_LENGTH = 128;

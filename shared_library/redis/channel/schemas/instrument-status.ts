@@ -11,8 +11,8 @@ export const instrumentStatus = z.object({
    */
   state: z.enum(['subscribed', 'refused', 'unknown', 'unsubscribed']),
   /**
-   * Of a subscribed instrument. `trading` (default): the venue has a price. `no_price`: the venue has neither a trade nor
-   * both sides of a quote, for example because the quote was withdrawn. The last price on the channel is void then.
+   * Of a subscribed instrument. `trading` (default): the venue has a price. `no_price`: the venue has neither a trade
+   * nor both sides of a quote, for example because the quote was withdrawn. The last price on the channel is void then.
    */
   market: z.enum(['trading', 'no_price']).optional(),
   /** A sentence for the operator, such as the broker's error. */
