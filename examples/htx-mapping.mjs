@@ -64,7 +64,7 @@ function readConfirmation(topic) {
   };
 }
 
-/** @param frame for example { id: 'nosuch', status: 'error', 'err-code': 'bad-request', 'err-msg': 'invalid symbol' } */
+/** @param frame for example { id: 'abc', status: 'error', 'err-code': 'bad-request', 'err-msg': 'invalid symbol abc' } */
 function readError({ id, 'err-code': code, 'err-msg': message }) {
   const reason = `HTX: ${message}.`;
   if (id === undefined || id === null) return { kind: 'error', code, reason };
