@@ -35,6 +35,9 @@ export class CaptureError extends Error {
  */
 const MAX_LINE_LENGTH = 8 * 1024 * 1024;
 
+/** Editors on Windows write it at the start of a file. */
+const BYTE_ORDER_MARK = '\uFEFF';
+
 export interface ReadCaptureOptions {
   /** Accepts a truncated file, as a killed recorder leaves it. Default false: a truncated file is an error. */
   readonly allowTruncated?: boolean;
@@ -42,8 +45,8 @@ export interface ReadCaptureOptions {
 
 /**
  * Streams the records of the recorded session at `path`, in order. The first bytes, not the name, decide whether the
- * file is gzipped. Blank lines are skipped. Leaving the loop early closes the file. Memory is bounded by the longest
- * line: at most 8 Mi characters.
+ * file is gzipped. Blank lines and a UTF-8 byte order mark are skipped. Leaving the loop early closes the file. Memory
+ * is bounded by the longest line: at most 8 Mi characters.
  *
  * @throws CaptureError if the file cannot be read, or at the first line that is not a record or exceeds that length
  */
@@ -55,8 +58,9 @@ export async function* readCapture(
   let file: FileHandle | undefined;
   try {
     file = await open(path);
-    for await (const { text, isWhole } of lines(await textOf(file, allowTruncated))) {
+    for await (const { text: content, isWhole } of lines(await textOf(file, allowTruncated))) {
       line += 1;
+      const text = line === 1 && content.startsWith(BYTE_ORDER_MARK) ? content.slice(1) : content;
       if (text.trim() === '' || (allowTruncated && !isWhole && !isJson(text))) continue;
       yield parseRecord(text, path, line);
     }
@@ -75,6 +79,8 @@ export async function* readCapture(
 
 async function textOf(file: FileHandle, allowTruncated: boolean): Promise<Readable> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
+  if (bytesRead === 2 && (buffer.readUInt16BE() === 0xfeff || buffer.readUInt16BE() === 0xfffe))
+    throw new Error('It is encoded as UTF-16. Save it as UTF-8.');
   const gzipped = bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
   const bytes = file.createReadStream({ start: 0, autoClose: false });
   // The reader of the last stream receives the errors of both streams, so the callback of `pipeline` is empty.

@@ -25,6 +25,8 @@ export interface FeedDown {
   readonly reason: string;
   /** False if the settings or the account must change first; the feed does not reconnect then. */
   readonly retryable: boolean;
+  /** When the broker permits the next attempt, milliseconds from now, at most an hour; undefined if it did not say. */
+  readonly retryAfterMs?: number;
 }
 
 /** An instrument that the broker does not serve. Other instruments are not affected. */
@@ -48,7 +50,10 @@ export interface RawFrame {
 
 /** A connection attempt that the feed requests permission for. */
 export interface Attempt {
-  /** Connections that ended or failed since the feed was last live, including the one that was live; 0 if none. */
+  /**
+   * Connections that ended or failed since a price arrived, including the one of that price; 0 if none. A broker that
+   * accepts connections and closes them at once delivers no price, so the delays grow.
+   */
   readonly failures: number;
   /** Why the last connection ended; undefined for the first attempt. */
   readonly after: FeedDown | undefined;
@@ -66,11 +71,12 @@ export interface FeedListener {
    */
   mayConnect(attempt: Attempt, signal: AbortSignal): Promise<void>;
   /**
-   * A frame of the broker with its market events of requested instruments, in order; no events if the frame only
-   * shows that the connection is alive. The numbers are unchecked: the gateway validates them. A missing side of a
-   * quote has price 0 and size 0.
+   * A frame of the broker with its market events of requested instruments, in order; at least one. The numbers are
+   * unchecked: the gateway validates them. A missing side of a quote has price 0 and size 0.
    */
   onFrame(events: readonly MarketEvent[]): void;
+  /** A frame without events of requested instruments. The connection is alive, but no price is confirmed. */
+  onHeartbeat?(): void;
   /** A frame that cannot be parsed. The connection stays open. */
   onInvalidFrame(reason: string): void;
   onState(state: FeedState): void;

@@ -1,14 +1,16 @@
-// Loads a user's mapping module. An error in `read` invalidates only the frame that it was called with.
+// Loads a user's mapping module, and reads its items. An error invalidates only one frame, or one item of it.
 
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { types } from 'node:util';
 import type { MarketEvent } from '@tickbus/capture';
-import type { FrameItem, Mapping } from '../mapping.ts';
+import type { FrameItem, Mapping, VenueMessage } from '../mapping.ts';
+import { describeValue } from './describe-value.ts';
+import { checkedEvent } from './mapped-event.ts';
 import type { SessionListener } from './session-feed.ts';
 
 /** The optional functions of a mapping. */
-const OPTIONAL = ['subscribe', 'unsubscribe', 'open', 'ping'] as const;
+const OPTIONAL = ['decode', 'subscribe', 'unsubscribe', 'open', 'ping'] as const;
 
 /**
  * Loads the mapping module at `path`, relative to the working directory.
@@ -41,12 +43,12 @@ export async function loadMapping(path: string): Promise<Mapping> {
   };
 }
 
-type MappingFunction = (argument: unknown) => unknown;
+type MappingFunction = (argument: unknown, tools?: unknown) => unknown;
 
 /** Makes `call` throw if it returns a promise: an unhandled rejection of the promise would end the gateway. */
 function rejectPromises(name: string, call: MappingFunction): MappingFunction {
-  return (argument) => {
-    const result = call(argument);
+  return (argument, tools) => {
+    const result = call(argument, tools);
     if (!types.isPromise(result)) return result;
     result.catch(() => {});
     throw new TypeError(`${name} returned a promise, but must return its result synchronously.`);
@@ -54,11 +56,17 @@ function rejectPromises(name: string, call: MappingFunction): MappingFunction {
 }
 
 /** Receives the items of a frame that are not market events. */
-export type ItemListener = Pick<SessionListener, 'onInvalidFrame' | 'onSubscribed' | 'onRefused' | 'onEnd'>;
+export type ItemListener = Pick<
+  SessionListener,
+  'onInvalidFrame' | 'onSubscribed' | 'onRefused' | 'onEnd'
+> & {
+  /** Sends a message; throws if it is not one. Undefined for a recorded session, which has no connection. */
+  readonly onSend?: (message: VenueMessage) => void;
+};
 
 /**
- * Returns the market events in a frame and reports its other items to the listener. If the mapping throws or returns
- * something that is not an item, the frame is reported as invalid.
+ * Returns the market events in a frame and reports its other items to the listener. If the mapping throws, or some
+ * items are invalid, the frame is reported as invalid once; its other items count.
  */
 export function readMappedFrame(
   mapping: Mapping,
@@ -66,32 +74,73 @@ export function readMappedFrame(
   listener: ItemListener,
 ): readonly MarketEvent[] {
   const events: MarketEvent[] = [];
+  let items: readonly FrameItem[];
   try {
-    for (const item of [mapping.read(frame) ?? []].flat() as readonly FrameItem[]) {
-      if (item.kind === 'trade' || item.kind === 'quote') events.push(item);
-      else reportItem(item, listener);
-    }
+    items = [mapping.read(frame) ?? []].flat() as readonly FrameItem[];
   } catch (error) {
     listener.onInvalidFrame(`The mapping cannot parse a frame: ${reasonOf(error)}`);
+    return events;
+  }
+  let invalid = 0;
+  let firstReason = '';
+  for (const item of items) {
+    try {
+      readItem(item, events, listener);
+    } catch (error) {
+      if (invalid++ === 0) firstReason = reasonOf(error);
+    }
+  }
+  if (invalid > 0) {
+    const others = invalid === 1 ? '' : ` The frame has ${invalid - 1} more invalid items.`;
+    listener.onInvalidFrame(`The mapping returned an invalid item: ${firstReason}.${others}`);
   }
   return events;
 }
 
-function reportItem(item: Exclude<FrameItem, MarketEvent>, listener: ItemListener): void {
-  switch (item.kind) {
+/**
+ * The only place that knows what each kind of item does: a further kind takes a case here, and its type in `FrameItem`.
+ *
+ * @throws TypeError that names the field and its value
+ */
+function readItem(item: FrameItem, events: MarketEvent[], listener: ItemListener): void {
+  switch (item?.kind) {
+    case 'trade':
+    case 'quote':
+      events.push(checkedEvent(item));
+      return;
+    case 'heartbeat':
+      return;
+    case 'send':
+      return listener.onSend?.(item.message);
     case 'subscribed':
-      return listener.onSubscribed([...item.symbols]);
+      return listener.onSubscribed(textsOf(item.symbols));
     case 'refused': {
       const { symbol, code, isUnknown = false, reason } = item;
+      if (typeof symbol !== 'string')
+        throw new TypeError(`symbol of a refused item must be a string, but was ${describeValue(symbol)}`);
       return listener.onRefused({ symbol, code, isUnknown, reason });
     }
     case 'error': {
-      const { code, reason, retryable = true } = item;
-      return listener.onEnd({ code, reason, retryable });
+      const { code, reason, retryable = true, retryAfterMs } = item;
+      return listener.onEnd({ code, reason, retryable, ...(retryAfterMs !== undefined && { retryAfterMs }) });
     }
     default:
-      throw new TypeError(`${JSON.stringify(item)} is not a valid mapping item.`);
+      throw new TypeError(`kind must be ${KINDS}, but was ${describeValue(kindOf(item))}`);
   }
+}
+
+const KINDS = 'trade, quote, heartbeat, send, subscribed, refused or error';
+
+function kindOf(item: unknown): unknown {
+  return typeof item === 'object' && item !== null && 'kind' in item ? item.kind : item;
+}
+
+/** A text would otherwise count as a list of its characters. */
+function textsOf(symbols: unknown): readonly string[] {
+  if (Array.isArray(symbols) && symbols.every((symbol) => typeof symbol === 'string')) return [...symbols];
+  throw new TypeError(
+    `symbols of a subscribed item must be a list of strings, but was ${describeValue(symbols)}`,
+  );
 }
 
 export function reasonOf(error: unknown): string {

@@ -16,6 +16,7 @@ export interface SessionListener {
   mayConnect(): Promise<void>;
   /** The session is live, as defined by `FeedState`. Called once. */
   onLive(): void;
+  /** Called for every frame, also for one without events: it shows that the connection is alive. */
   onFrame(events: readonly MarketEvent[]): void;
   onInvalidFrame(reason: string): void;
   onSubscribed(symbols: readonly string[]): void;
@@ -60,6 +61,10 @@ const DEFAULT_CLOSE_TIMEOUT_MS = 2_000;
 const MAX_REASON = 600;
 /** Maximum characters of a code. */
 const MAX_CODE = 40;
+/** Maximum delay that a broker can ask for, milliseconds. */
+const MAX_RETRY_AFTER_MS = 3_600_000;
+/** Maximum secrets of a session that are masked. A mapping can sign each message, so their number has no bound. */
+const MAX_SENT_SECRETS = 20;
 
 /**
  * The states are those of `FeedState`; only `#setState` reports them. Invariant: a session opens only after the
@@ -77,7 +82,7 @@ class SessionFeed implements Feed {
   #session: Session | undefined;
   /** The listener of the latest session. */
   #sessionListener: SessionListener | undefined;
-  /** Sessions that ended since the feed was last live. */
+  /** Sessions that ended since a price arrived. */
   #failures = 0;
   #released: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
@@ -96,6 +101,8 @@ class SessionFeed implements Feed {
   }
 
   reconnect(reason: string): void {
+    // The broker did not refuse the connection, so the backoff does not grow.
+    if (this.#session !== undefined) this.#failures = 0;
     this.#sessionListener?.onEnd({ code: undefined, reason, retryable: true });
   }
 
@@ -145,7 +152,7 @@ class SessionFeed implements Feed {
     return {
       mayConnect: () =>
         listener.mayConnect({ failures: 0, after: undefined, isExtra: true }, this.#closeController.signal),
-      onLive: whileOpen(() => this.#onLive()),
+      onLive: whileOpen(() => this.#setState({ type: 'live' })),
       onFrame: whileOpen((events) => this.#onFrame(listener, events)),
       onInvalidFrame: whileOpen((reason) => listener.onInvalidFrame(this.#cleanReason(reason))),
       onSubscribed: whileOpen((symbols) =>
@@ -156,7 +163,10 @@ class SessionFeed implements Feed {
         if (this.#requested.has(refusal.symbol)) listener.onRefused(this.#cleanFailure(refusal));
       }),
       addSecrets: (secrets) => {
-        sent = [...sent, ...secrets];
+        const added = secrets.filter((secret) => !sent.includes(secret)).slice(0, MAX_SENT_SECRETS);
+        if (added.length === 0) return;
+        // Keeps the first ones, which are those of a login, and the newest.
+        sent = [...sent.slice(0, MAX_SENT_SECRETS - added.length), ...added];
         this.#redactor = new Redactor([...this.#options.secrets, ...sent]);
       },
       clean: (text) => this.#redactor.clean(text),
@@ -171,7 +181,10 @@ class SessionFeed implements Feed {
   /** Drops events of instruments that are not requested: a broker can send any number of them. */
   #onFrame(listener: FeedListener, events: readonly MarketEvent[]): void {
     const requested = events.filter(({ symbol }) => this.#isRequested(symbol));
-    listener.onFrame(requested);
+    if (requested.length > 0) {
+      this.#failures = 0;
+      listener.onFrame(requested);
+    } else listener.onHeartbeat?.();
     if (requested.length === events.length) return;
     const example = events.find(({ symbol }) => !this.#isRequested(symbol));
     listener.onUnrequested?.(events.length - requested.length, this.#redactor.clean(String(example?.symbol)));
@@ -191,13 +204,10 @@ class SessionFeed implements Feed {
     return { ...failure, code, reason: this.#cleanReason(failure.reason) };
   }
 
-  #onLive(): void {
-    this.#failures = 0;
-    this.#setState({ type: 'live' });
-  }
-
   #onEnd(listener: FeedListener, failure: SessionFailure): void {
-    const down: FeedDown = { type: 'down', ...this.#cleanFailure(failure) };
+    const { retryAfterMs = Number.NaN, ...rest } = this.#cleanFailure(failure);
+    const delay = retryAfterMs >= 0 ? { retryAfterMs: Math.min(retryAfterMs, MAX_RETRY_AFTER_MS) } : {};
+    const down: FeedDown = { type: 'down', ...rest, ...delay };
     this.#release(DEFAULT_CLOSE_TIMEOUT_MS);
     this.#setState(down);
     this.#failures++;

@@ -1,13 +1,14 @@
-// The feed of any WebSocket server that sends JSON. A mapping module of the user translates its frames.
+// The feed of any WebSocket server. A mapping module of the user decodes and translates its frames.
 
 import { isTooDeep } from '@tickbus/capture';
 import { WebSocket } from 'ws';
 import type { Mapping, VenueMessage } from '../mapping.ts';
-import { secretsIn } from '../recorder/mask.ts';
 import { BROKER_LIMITS, closeBrokerSocket, openBrokerSocket } from './broker-socket.ts';
 import type { Feed } from './feed.ts';
+import { retryAfterMsOf } from './feed-backoff.ts';
 import { defineFeedKind } from './feed-kind.ts';
-import { loadMapping, readMappedFrame, reasonOf } from './mapping-module.ts';
+import { DecodeLimitError, FrameDecoder } from './frame-decoder.ts';
+import { type ItemListener, loadMapping, readMappedFrame, reasonOf } from './mapping-module.ts';
 import { secretsOfUrl } from './redactor.ts';
 import {
   createSessionFeed,
@@ -17,6 +18,7 @@ import {
 } from './session-feed.ts';
 import { text, webSocketUrl, wholeNumber } from './setting.ts';
 import { TurnCounter } from './turn-counter.ts';
+import { ANSWER_LIMITS, AnswerLimit, encodeMessage, rawJsonOf, secretsOfMessage } from './venue-message.ts';
 
 export interface WebSocketFeedOptions {
   readonly url: string;
@@ -34,7 +36,7 @@ const DEFAULT_PING_MS = 10_000;
 
 /** `FEED=websocket`. */
 export const websocket = defineFeedKind({
-  summary: 'any WebSocket server that sends JSON, with your own mapping module',
+  summary: 'any WebSocket server, with your own mapping module',
   settings: {
     // A secret, because the URL can contain a token.
     WEBSOCKET_URL: webSocketUrl().meta({ description: 'server to connect to (required)', secret: true }),
@@ -69,6 +71,8 @@ const FINAL_STATUSES: ReadonlySet<number> = new Set([400, 401, 403, 404]);
 
 /** Maximum frames that are not JSON. Each takes about 20 µs, and one read from the socket can contain 65,000. */
 const MAX_NOT_JSON_PER_TURN = 1_000;
+/** A frame that `decode` rejects counts as so many that are not JSON: corrupt gzip takes about 200 µs. */
+const UNDECODED_COST = 10;
 
 /** opening -> open -> ended, following the socket. The session reports live when the socket opens. */
 class WebSocketSession implements Session {
@@ -79,6 +83,10 @@ class WebSocketSession implements Session {
   /** Symbols that were requested on this connection. */
   #subscribed: ReadonlySet<string> = new Set();
   readonly #notJson = new TurnCounter();
+  readonly #decoder: FrameDecoder | undefined;
+  readonly #answers = new AnswerLimit();
+  /** Receives the items of frames. */
+  readonly #items: ItemListener;
   #pingTimer: NodeJS.Timeout | undefined;
   #isAlive = true;
   #failure: SessionFailure | undefined;
@@ -88,17 +96,19 @@ class WebSocketSession implements Session {
     symbols: readonly string[],
     listener: SessionListener,
   ) {
-    const { url, handshakeTimeoutMs } = options;
+    const { url, mapping, handshakeTimeoutMs } = options;
     this.#options = options;
+    this.#decoder = mapping.decode && new FrameDecoder(mapping.decode);
     this.#listener = listener;
+    this.#items = { ...listener, onSend: (message) => this.#answer(message) };
     this.#requested = new Set(symbols);
     this.#socket = openBrokerSocket(url, {}, handshakeTimeoutMs);
     this.#socket.on('open', () => this.#onOpen());
-    this.#socket.on('message', (data) => this.#onMessage(String(data)));
+    this.#socket.on('message', (data, isBinary) => this.#onMessage(data as Buffer, isBinary));
     this.#socket.on('ping', () => this.#markAlive());
     this.#socket.on('pong', () => this.#markAlive());
-    this.#socket.on('unexpected-response', (_request, { statusCode = 0 }) =>
-      this.#onHttpResponse(statusCode),
+    this.#socket.on('unexpected-response', (_request, { statusCode = 0, headers }) =>
+      this.#onHttpResponse(statusCode, retryAfterMsOf(headers['retry-after'])),
     );
     this.#socket.on('error', ({ message }) => {
       this.#failure ??= retryableFailure(undefined, `The connection failed: ${listener.clean(message)}.`);
@@ -120,17 +130,10 @@ class WebSocketSession implements Session {
   }
 
   #onOpen(): void {
-    const { pingMs } = this.#options;
+    const { pingMs, mapping } = this.#options;
     if (pingMs > 0) this.#pingTimer = setInterval(() => this.#ping(), pingMs);
-    if (this.#sendMapped('open', () => this.#openMessages()) && this.#syncSubscriptions())
+    if (this.#sendMapped('open', () => mapping.open?.() ?? []) && this.#syncSubscriptions())
       this.#listener.onLive();
-  }
-
-  /** Adds the secrets in these messages to the masked ones, because only the mapping knows them. */
-  #openMessages(): readonly VenueMessage[] {
-    const messages = [this.#options.mapping.open?.() ?? []].flat() as readonly VenueMessage[];
-    this.#listener.addSecrets(messages.flatMap((message) => secretsIn(objectOf(message))));
-    return messages;
   }
 
   /** Sends the difference between the requested and the subscribed symbols. False if the mapping throws. */
@@ -149,7 +152,7 @@ class WebSocketSession implements Session {
   /** Sends the messages of the mapping. A mapping that throws would throw again, so the session ends permanently. */
   #sendMapped(name: string, messages: () => VenueMessage | readonly VenueMessage[]): boolean {
     try {
-      for (const message of [messages()].flat() as readonly VenueMessage[]) this.#send(message);
+      for (const message of [messages()].flat()) this.#send(encodeMessage(message));
       return true;
     } catch (error) {
       const advice = 'Correct it, then restart the gateway.';
@@ -159,29 +162,68 @@ class WebSocketSession implements Session {
     }
   }
 
-  #send(message: VenueMessage): void {
-    const content = typeof message === 'string' ? message : JSON.stringify(message);
-    this.#listener.onRaw?.({ dir: 'out', json: isJson(content) ? content : JSON.stringify(content) });
+  /** Masks the secrets in the message from now on, because only the mapping knows them. */
+  #send(content: string): void {
+    this.#listener.addSecrets(secretsOfMessage(content));
+    this.#listener.onRaw?.({ dir: 'out', json: rawJsonOf(content) });
     this.#socket.send(content);
   }
 
-  #onMessage(content: string): void {
+  /** Sends a message that answers a frame. */
+  #answer(message: VenueMessage): void {
+    const content = encodeMessage(message);
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    if (this.#answers.permits(content)) return this.#send(content);
+    const { messages, windowMs } = ANSWER_LIMITS;
+    const limit = `${messages} messages or 1 MiB in ${windowMs / 1_000} s`;
+    const reason = `The mapping returned more send items than permitted, ${limit}.`;
+    this.#end(retryableFailure(undefined, `${reason} Combine them, or send fewer.`));
+  }
+
+  #onMessage(bytes: Buffer, isBinary: boolean): void {
     this.#markAlive();
+    if (this.#decoder === undefined) return this.#onText(String(bytes));
+    let decoded: unknown;
+    try {
+      decoded = this.#decoder.decode(bytes, isBinary);
+    } catch (error) {
+      if (error instanceof DecodeLimitError) return this.#end(retryableFailure(undefined, error.message));
+      if (this.#isFlooded(UNDECODED_COST)) return;
+      return this.#listener.onInvalidFrame(`The mapping cannot decode a frame: ${reasonOf(error)}`);
+    }
+    if (typeof decoded === 'string') return this.#onText(decoded);
+    if (decoded === undefined) return this.#listener.onFrame([]);
+    this.#read(decoded, this.#listener.onRaw && jsonOf(decoded));
+  }
+
+  #onText(text: string): void {
+    const isNested = isTooDeep(text);
     let frame: unknown;
     try {
-      if (isTooDeep(content)) throw new Error('nested too deeply');
-      frame = JSON.parse(content);
+      if (isNested) throw new Error('nested too deeply');
+      frame = JSON.parse(text);
     } catch {
-      if (this.#notJson.add(1) > MAX_NOT_JSON_PER_TURN) {
-        const reason = `The server sent more than ${MAX_NOT_JSON_PER_TURN} frames at once that are not JSON.`;
-        return this.#end(retryableFailure(undefined, reason));
-      }
-      this.#listener.onRaw?.({ dir: 'in', json: JSON.stringify(content) });
-      return this.#listener.onInvalidFrame(`The frame is not JSON: ${this.#listener.clean(content)}`);
+      if (this.#isFlooded(1)) return;
+      // A mapping that decodes frames gets other texts too, such as `pong`.
+      if (this.#decoder !== undefined && !isNested) return this.#read(text, JSON.stringify(text));
+      this.#listener.onRaw?.({ dir: 'in', json: JSON.stringify(text) });
+      return this.#listener.onInvalidFrame(`The frame is not JSON: ${this.#listener.clean(text)}`);
     }
-    this.#listener.onRaw?.({ dir: 'in', json: content });
-    const events = readMappedFrame(this.#options.mapping, frame, this.#listener);
-    this.#listener.onFrame(events);
+    this.#read(frame, text);
+  }
+
+  /** @param json the frame for the recorder; undefined if nothing is recorded */
+  #read(frame: unknown, json: string | undefined): void {
+    if (json !== undefined) this.#listener.onRaw?.({ dir: 'in', json });
+    this.#listener.onFrame(readMappedFrame(this.#options.mapping, frame, this.#items));
+  }
+
+  /** Ends the session, and returns true, if the server sent too many frames in this turn that are not JSON. */
+  #isFlooded(cost: number): boolean {
+    if (this.#notJson.add(cost) <= MAX_NOT_JSON_PER_TURN) return false;
+    const reason = `The server sent more than ${MAX_NOT_JSON_PER_TURN / cost} frames at once that are not JSON.`;
+    this.#end(retryableFailure(undefined, reason));
+    return true;
   }
 
   #markAlive(): void {
@@ -197,10 +239,15 @@ class WebSocketSession implements Session {
     else this.#sendMapped('ping', () => mapping.ping?.() ?? []);
   }
 
-  #onHttpResponse(status: number): void {
+  #onHttpResponse(status: number, retryAfterMs: number | undefined): void {
+    const wait = retryAfterMs === undefined ? '' : ` and asks to wait ${retryAfterMs} ms`;
     const advice = FINAL_STATUSES.has(status) ? ' Check WEBSOCKET_URL, then restart the gateway.' : '';
-    const reason = `The server refused the connection with HTTP status ${status}.${advice}`;
-    this.#end({ code: status, reason, retryable: !FINAL_STATUSES.has(status) });
+    this.#end({
+      code: status,
+      reason: `The server refused the connection with HTTP status ${status}${wait}.${advice}`,
+      retryable: !FINAL_STATUSES.has(status),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    });
   }
 
   /** Reports the end to the listener, which then releases the session. */
@@ -208,11 +255,6 @@ class WebSocketSession implements Session {
     clearInterval(this.#pingTimer);
     this.#listener.onEnd(failure);
   }
-}
-
-/** A text that is not JSON has no fields, so no part of it is known to be secret. */
-function objectOf(message: VenueMessage): unknown {
-  return typeof message === 'string' ? (isJson(message) ? JSON.parse(message) : undefined) : message;
 }
 
 function retryableFailure(code: number | undefined, reason: string): SessionFailure {
@@ -226,11 +268,11 @@ function closedFailure(code: number, reason: string): SessionFailure {
   );
 }
 
-function isJson(content: string): boolean {
+/** The decoded frame for the recorder. */
+function jsonOf(frame: unknown): string {
   try {
-    JSON.parse(content);
-    return true;
+    return JSON.stringify(frame) ?? 'null';
   } catch {
-    return false;
+    return '"a frame that cannot be written as JSON"';
   }
 }

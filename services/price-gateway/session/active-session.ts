@@ -7,7 +7,7 @@ import { printable } from 'tickbus/admin';
 import { InstrumentTracker } from '../demand/instrument-tracker.ts';
 import type { SymbolDemand } from '../demand/symbol-demand.ts';
 import type { Attempt, Feed, FeedState } from '../feeds/feed.ts';
-import { backoffMs } from '../feeds/feed-backoff.ts';
+import { retryDelayMs } from '../feeds/feed-backoff.ts';
 import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
 import type { Counters, DropReason } from '../monitoring/stats.ts';
 import type { FeedPublisher } from '../prices/feed-publisher.ts';
@@ -56,6 +56,8 @@ const DROP_WARNINGS: Readonly<Partial<Record<DropReason, string>>> = {
   limit: 'Dropped an event: 50,000 instruments, the maximum, already have prices. Request fewer by name.',
   unrequested: 'Dropped events of instruments that nobody requests. If they continue, check the feed.',
 };
+
+const LIMIT_REACHED = 'The limit of connection attempts (CONNECT_LIMIT) is reached.';
 
 /**
  * Phases: new -> running -> stopping -> stopped; any -> aborted, when the lease is lost. While running, the published
@@ -119,6 +121,7 @@ export class ActiveSession {
     feed.start({
       mayConnect: (attempt, signal) => this.#mayConnect(attempt, signal),
       onFrame: (events) => this.#onFrame(events),
+      onHeartbeat: () => this.#onHeartbeat(),
       onUnrequested: (events, example) => this.#drop('unrequested', events, example),
       onInvalidFrame: (reason) => this.#onInvalidFrame(reason),
       onState: (state) => this.#onState(state),
@@ -208,22 +211,18 @@ export class ActiveSession {
   }
 
   /** Waits longer after each failure, then takes an attempt from the budget that all gateways share. */
-  async #mayConnect({ failures, after, isExtra }: Attempt, signal: AbortSignal): Promise<void> {
-    const { budget, counters, times } = this.#options;
-    if (isExtra) {
-      await budget.take(signal, () => {});
-      counters.attempts++;
-      return;
+  async #mayConnect(attempt: Attempt, signal: AbortSignal): Promise<void> {
+    const { feed, budget, counters, times, logger } = this.#options;
+    const { after, isExtra } = attempt;
+    if (!isExtra) {
+      const waitMs = after === undefined ? times.brokerReleaseMs : retryDelayMs(attempt, times);
+      if (after !== undefined) this.#reportRetry(after.reason, waitMs);
+      await sleep(waitMs, undefined, { signal });
     }
-    const waitMs = after === undefined ? times.brokerReleaseMs : backoffMs(failures, times);
-    if (after !== undefined) this.#reportRetry(after.reason, waitMs);
-    await sleep(waitMs, undefined, { signal });
-    await budget.take(signal, (ms, reason) =>
-      this.#reportRetry(
-        reason ?? after?.reason ?? 'The limit of connection attempts (CONNECT_LIMIT) is reached.',
-        ms,
-      ),
-    );
+    await budget.take(signal, (ms, reason = LIMIT_REACHED) => {
+      if (!isExtra) return this.#reportRetry(after === undefined ? reason : `${after.reason} ${reason}`, ms);
+      logger.warn({ feed: feed.name, retryInMs: ms }, `Change of the instruments postponed. ${reason}`);
+    });
     counters.attempts++;
   }
 
@@ -272,6 +271,11 @@ export class ActiveSession {
     else this.#drop(price, 1, event.symbol);
     if (typeof price === 'string' && price !== 'unpriced') return;
     if (this.#instruments.setPriced(event.symbol, price !== 'unpriced')) this.#statuses.publishChanges();
+  }
+
+  #onHeartbeat(): void {
+    this.#options.counters.frames++;
+    this.#health.onHeartbeat();
   }
 
   /** @param example the symbol of one of the events */

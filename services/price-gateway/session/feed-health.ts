@@ -69,8 +69,14 @@ export class FeedHealth {
     this.#resetTimers();
   }
 
+  /** A frame with prices: only these confirm that earlier prices are still true. */
   onFrame(): void {
     this.#lastFrame = { at: performance.now(), unixMs: Date.now() };
+    this.onHeartbeat();
+  }
+
+  /** A frame without prices. The connection is alive, so the feed is not silent. */
+  onHeartbeat(): void {
     this.#resetTimers();
     if (!this.#isSilent) return;
     // Frames may have been lost during the silence, so `live_for_ms` starts again at 0.

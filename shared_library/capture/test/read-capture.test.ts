@@ -83,6 +83,24 @@ it.each([
   expect(failure).toMatchObject({ path, line: 4 });
 });
 
+it('skips a byte order mark, plain and gzipped', async () => {
+  const marked = `\uFEFF${TEXT}`;
+  expect(await readAll(await file('marked.jsonl', marked))).toEqual(RECORDS);
+  expect(await readAll(await file('marked.gz', gzipSync(marked)))).toEqual(RECORDS);
+  const inside = await file('inside.jsonl', `${TEXT}${marked}`);
+  expect((await failureOf(inside)).message).toBe(`Line 4 of ${inside} is not valid JSON.`);
+});
+
+it.each([
+  ['little', (text: string) => Buffer.from(text, 'utf16le')],
+  ['big', (text: string) => Buffer.from(text, 'utf16le').swap16()],
+])('names the encoding of a UTF-16 file (%s endian)', async (endian, encode) => {
+  const path = await file(`${endian}.jsonl`, encode(`\uFEFF${TEXT}`));
+  expect((await failureOf(path)).message).toBe(
+    `The capture ${path} could not be read: It is encoded as UTF-16. Save it as UTF-8.`,
+  );
+});
+
 it('names a missing file', async () => {
   const path = join(folder, 'missing.jsonl');
   expect((await failureOf(path)).message).toContain(`The capture ${path} could not be read: ENOENT`);

@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { loadMapping } from '../../feeds/mapping-module.ts';
 import { websocket } from '../../feeds/websocket-feed.ts';
+import type { FrameTools } from '../../mapping.ts';
+import { startVenueServer } from './venue-server.fixture.ts';
+import { observe } from './websocket-feed.fixture.ts';
 
 /** Writes a mapping module and returns its path. */
 async function writeModule(source: string): Promise<string> {
@@ -19,18 +22,39 @@ async function writeModule(source: string): Promise<string> {
 
 it('rejects a function that returns a promise, without an unhandled rejection', async () => {
   const source = `export async function read() { throw new Error('later'); }
-    export const open = read, subscribe = read, unsubscribe = read, ping = read;`;
+    export const decode = read, open = read, subscribe = read, unsubscribe = read, ping = read;`;
   const mapping = await loadMapping(await writeModule(source));
   const failures = vi.fn();
   process.on('unhandledRejection', failures);
   onTestFinished(() => void process.off('unhandledRejection', failures));
-  const calls = [mapping.read, mapping.open, mapping.subscribe, mapping.unsubscribe, mapping.ping];
+  const { read, decode } = mapping;
+  const calls = [read, decode, mapping.open, mapping.subscribe, mapping.unsubscribe, mapping.ping];
   for (const call of calls as ((argument: unknown) => unknown)[])
     expect(() => call(['AAPL'])).toThrow(
       /^\w+ returned a promise, but must return its result synchronously\.$/,
     );
   await new Promise(setImmediate);
   expect(failures).not.toHaveBeenCalled();
+});
+
+it('counts the frames of an asynchronous decode as invalid', async () => {
+  const source = `export const read = () => [];
+    export async function decode() { throw new Error('later'); }`;
+  const venue = await startVenueServer();
+  const observed = observe({ url: venue.url, mapping: await loadMapping(await writeModule(source)) }, []);
+  const socket = await venue.sockets.until(() => true);
+  socket.send('{}');
+  expect(await observed.invalid.until(() => true)).toBe(
+    'The mapping cannot decode a frame: decode returned a promise, but must return its result synchronously.',
+  );
+  expect(observed.attempts.all).toHaveLength(1);
+});
+
+it('passes the tools to decode', async () => {
+  const source = `export const read = () => [];
+    export const decode = (bytes, tools) => tools.isBinary;`;
+  const { decode } = await loadMapping(await writeModule(source));
+  expect(decode?.(Buffer.of(), { isBinary: true } as FrameTools)).toBe(true);
 });
 
 it.each([

@@ -14,7 +14,10 @@ export class ObservedFeed {
   readonly refusals = new ReceivedValues<Refusal>();
   readonly subscribed = new ReceivedValues<readonly string[]>();
   readonly raw = new ReceivedValues<RawFrame>();
+  /** Frames with events of requested instruments. */
   frames = 0;
+  /** Frames without such events. */
+  heartbeats = 0;
   /** Events of instruments that were not requested. */
   unrequested = 0;
   allowConnection: FeedListener['mayConnect'];
@@ -31,6 +34,9 @@ export class ObservedFeed {
       onFrame: (events) => {
         this.frames++;
         for (const event of events) this.events.add(event);
+      },
+      onHeartbeat: () => {
+        this.heartbeats++;
       },
       onInvalidFrame: this.invalid.add,
       onState: this.states.add,

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { expect, it, vi } from 'vitest';
 import type { WebSocketFeedOptions } from '../../feeds/websocket-feed.ts';
 import type { FrameItem, Mapping } from '../../mapping.ts';
-import { AT, trade } from '../gateway.fixture.ts';
+import { trade } from '../gateway.fixture.ts';
 import type { VenueProtocol } from '../replay/replay-server.fixture.ts';
 import { cleanUps, observe, startServer } from './websocket-feed.fixture.ts';
 
@@ -18,6 +18,9 @@ const ITEM_MAPPING: Mapping = {
   subscribe: (symbols) => ({ subscribe: symbols }),
   unsubscribe: (symbols) => [{ unsubscribe: symbols }, 'bye'],
 };
+
+const KINDS = 'trade, quote, heartbeat, send, subscribed, refused or error';
+const KIND_RULE = `The mapping returned an invalid item: kind must be ${KINDS}`;
 
 async function live(mapping: Mapping, options: Partial<WebSocketFeedOptions> = {}) {
   const server = await startServer(ANY_PROTOCOL);
@@ -42,9 +45,7 @@ it('reports invalid frames, and drops events of symbols that are not requested',
   expect(observed.invalid.all).toEqual([
     'The mapping cannot parse a frame: no such field',
     'The frame is not JSON: not json',
-    'The mapping cannot parse a frame: {"kind":"bar"} is not a valid mapping item.',
-    expect.stringContaining('The mapping cannot parse a frame: '),
-    'The mapping cannot parse a frame: {} is not a valid mapping item.',
+    ...['"bar"', 'null', 'an object'].map((kind) => `${KIND_RULE}, but was ${kind}.`),
   ]);
   expect(observed.states.all).toHaveLength(2);
 });
@@ -142,17 +143,6 @@ it('reports nothing after close was called', async () => {
   expect(observed.events.all).toEqual([]);
   expect(observed.states.all.at(-1)).toEqual({ type: 'stopped' });
   await vi.waitFor(() => expect(server.connections).toBe(0), 10_000);
-});
-
-it('passes numbers of the mapping unchecked', async () => {
-  const server = await startServer(ANY_PROTOCOL);
-  const observed = observe({ url: server.url, mapping: ITEM_MAPPING }, ['*']);
-  await observed.state('live');
-  server.broadcast(JSON.stringify({ kind: 'trade', symbol: 'X', price: 'n/a', size: null, timestamp: AT }));
-  await observed.events.until(() => true);
-  expect(observed.events.all).toEqual([
-    { kind: 'trade', symbol: 'X', price: 'n/a', size: null, timestamp: AT },
-  ]);
 });
 
 function fail(): never {
