@@ -6,7 +6,7 @@ import { MAX_CHANNEL_KEYS, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisLease } from 'tickbus/lease';
 import { RedisPublisher } from 'tickbus/publisher';
-import { readReportedSymbols } from './demand/earlier-statuses.ts';
+import { readEarlierStatuses } from './demand/earlier-statuses.ts';
 import { SymbolDemand } from './demand/symbol-demand.ts';
 import type { Feed } from './feeds/feed.ts';
 import { type CompleteOptions, completeOptions, type GatewayOptions } from './gateway-options.ts';
@@ -225,7 +225,7 @@ class PriceGateway implements Gateway {
   async #inheritStatuses(session: ActiveSession): Promise<void> {
     while (session === this.#session && this.#role === 'active') {
       try {
-        return session.inherit(await readReportedSymbols(this.#options.connection.publishing));
+        return session.inherit(await readEarlierStatuses(this.#options.connection.publishing));
       } catch (error) {
         const text = 'Cannot read the instrument statuses of earlier gateways; trying again.';
         this.#warnings.warn('statuses', { reason: String(error) }, text);

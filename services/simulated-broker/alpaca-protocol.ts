@@ -1,7 +1,7 @@
 // The messages of Alpaca's market data stream v2: control messages, error codes, data messages, client messages.
 
-import type { MarketEvent } from '@tickbus/capture';
 import { z } from 'zod';
+import type { BrokerEvent, StatusEvent } from './sources/price-source.ts';
 
 /** Error codes and texts. Source: docs.alpaca.markets, "WebSocket Stream", section "Errors". */
 const ERRORS = {
@@ -58,7 +58,19 @@ interface QuoteMessage extends ServerMessage {
   readonly z: string;
 }
 
-export type DataMessage = TradeMessage | QuoteMessage;
+/** A trading status; `t` as in a trade. */
+interface StatusMessage extends ServerMessage {
+  readonly T: 's';
+  readonly S: string;
+  readonly sc: string;
+  readonly sm: string;
+  readonly rc: string;
+  readonly rm: string;
+  readonly t: Date;
+  readonly z: string;
+}
+
+export type DataMessage = TradeMessage | QuoteMessage | StatusMessage;
 
 /** A message of a client. `channels` maps channel names to symbols; `Subscriptions` checks the channel names. */
 export type ClientMessage =
@@ -78,13 +90,17 @@ export function errorMessage(
 }
 
 /**
- * The message for a market event. Fields that the event lacks get IEX's values for an ordinary trade or quote:
+ * The message for an event. Fields that the event lacks get IEX's values for an ordinary trade or quote:
  * exchange `V`, regular conditions, tape `C`.
  *
  * @param tradeId the exchange's trade id; unused for a quote
  */
-export function dataMessage(event: MarketEvent, tradeId: number): DataMessage {
+export function dataMessage(event: BrokerEvent, tradeId: number): DataMessage {
   const t = new Date(event.timestamp);
+  if (event.kind === 'status') {
+    const { symbol, code, reason: [rc, rm] = ['', ''] } = event;
+    return { T: 's', S: symbol, sc: code, sm: STATUS_TEXTS[code], rc, rm, t, z: TAPE };
+  }
   if (event.kind === 'trade') {
     const { symbol, price, size } = event;
     return { T: 't', i: tradeId, S: symbol, x: EXCHANGE, p: price, s: size, t, c: ['@'], z: TAPE };
@@ -113,6 +129,13 @@ export function readClientMessage(value: unknown): ClientMessage | undefined {
   const { action, ...channels } = data;
   return { action, channels };
 }
+
+const STATUS_TEXTS: Readonly<Record<StatusEvent['code'], string>> = {
+  H: 'Trading Halt',
+  P: 'Volatility Trading Pause',
+  Q: 'Quotation Resumption',
+  T: 'Trading Resumption',
+};
 
 const EXCHANGE = 'V';
 const TAPE = 'C';

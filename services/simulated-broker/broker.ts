@@ -32,6 +32,8 @@ export interface SimulatedBrokerOptions {
   readonly releaseMs?: number;
   /** Maximum symbols in trades and quotes together (error 405). A wildcard exceeds any limit. Default: no limit. */
   readonly symbolLimit?: number;
+  /** Channels that the feeds do not have, such as `statuses`: error 410. Default: none. */
+  readonly omittedChannels?: readonly string[];
   /** Authentication timeout, milliseconds (error 404); default 10,000. */
   readonly authTimeoutMs?: number;
   /** Maximum unsent bytes of a client before it is closed as too slow (error 407); default 16 MiB. */
@@ -140,6 +142,7 @@ export class SimulatedBroker implements AsyncDisposable {
       credentials: headerCredentials(request),
       authTimeoutMs: this.#options.authTimeoutMs ?? 10_000,
       symbolLimit: this.#options.symbolLimit ?? Number.POSITIVE_INFINITY,
+      omittedChannels: this.#options.omittedChannels ?? [],
       maxBufferedBytes: this.#options.maxBufferedBytes ?? 16 * 1024 * 1024,
       faults: this.faults,
       log,

@@ -33,6 +33,7 @@ export interface ClientSessionOptions {
   readonly credentials: Credentials | undefined;
   readonly authTimeoutMs: number;
   readonly symbolLimit: number;
+  readonly omittedChannels: readonly string[];
   readonly maxBufferedBytes: number;
   readonly faults: BrokerFaults;
   readonly log: Logger;
@@ -63,7 +64,7 @@ export class ClientSession implements FaultTarget {
     this.tcp = options.tcp;
     this.feed = options.feed;
     this.#options = options;
-    this.#subscriptions = new Subscriptions(options.symbolLimit);
+    this.#subscriptions = new Subscriptions(options.symbolLimit, options.omittedChannels);
     this.#authTimer = setTimeout(() => this.#reject(404), options.authTimeoutMs);
     this.socket.on('message', (frame: Buffer, isBinary: boolean) => this.#receive(frame, isBinary));
     this.socket.on('close', () => clearTimeout(this.#authTimer));

@@ -2,7 +2,7 @@
 
 import type { BrokerErrorCode, DataMessage, ServerMessage } from './alpaca-protocol.ts';
 
-/** The channels of the stock feeds that a client can subscribe to. Only trades and quotes carry data here. */
+/** The channels of the stock feeds that a client can subscribe to. Trades, quotes and statuses carry data here. */
 const STREAM_CHANNELS = [
   'trades',
   'quotes',
@@ -21,13 +21,18 @@ export type SymbolsByChannel = Readonly<Record<string, readonly string[]>>;
 
 export class Subscriptions {
   readonly #limit: number;
+  readonly #omitted: readonly string[];
   #symbols: ReadonlyMap<StreamChannel, ReadonlySet<string>> = new Map(
     STREAM_CHANNELS.map((channel) => [channel, new Set()]),
   );
 
-  /** @param limit maximum symbols in trades and quotes together; the other channels are unlimited */
-  constructor(limit: number) {
+  /**
+   * @param limit maximum symbols in trades and quotes together; the other channels are unlimited
+   * @param omitted channels that the feed does not have
+   */
+  constructor(limit: number, omitted: readonly string[]) {
     this.#limit = limit;
+    this.#omitted = omitted;
   }
 
   /** Adds subscriptions. On an error nothing changes: 405 beyond the limit, 410 for an unknown channel. */
@@ -44,7 +49,7 @@ export class Subscriptions {
   }
 
   includes(message: DataMessage): boolean {
-    const symbols = this.#of(message.T === 't' ? 'trades' : 'quotes');
+    const symbols = this.#of(CHANNEL_OF[message.T]);
     return symbols.has(message.S) || symbols.has('*');
   }
 
@@ -63,7 +68,7 @@ export class Subscriptions {
   ): BrokerErrorCode | undefined {
     const next = new Map(this.#symbols);
     for (const [channel, symbols] of Object.entries(changes)) {
-      if (!isChannel(channel)) return 410;
+      if (!isChannel(channel) || this.#omitted.includes(channel)) return 410;
       next.set(channel, change(this.#of(channel), symbols));
     }
     if (countAgainstLimit(next) > this.#limit) return 405;
@@ -75,6 +80,12 @@ export class Subscriptions {
     return this.#symbols.get(channel) ?? NO_SYMBOLS;
   }
 }
+
+const CHANNEL_OF: Readonly<Record<DataMessage['T'], StreamChannel>> = {
+  t: 'trades',
+  q: 'quotes',
+  s: 'statuses',
+};
 
 const NO_SYMBOLS: ReadonlySet<string> = new Set();
 

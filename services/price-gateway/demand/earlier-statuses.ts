@@ -1,7 +1,7 @@
 // Finds the instruments that have a status on INSTRUMENT_STATUS, which an earlier gateway may have left behind.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Connection, instrumentStatus } from 'tickbus';
+import { type Connection, type InstrumentStatus, instrumentStatus } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { z } from 'zod';
 
@@ -11,26 +11,28 @@ const message = z.object({ data: instrumentStatus });
 const PER_TURN = 500;
 
 /**
- * Returns the symbols that have a status for PRICE_DATA; the channel can also carry statuses for other channels.
+ * Returns the statuses for PRICE_DATA; the channel can also carry statuses for other channels.
  *
  * @throws TickbusError if Redis cannot be read
  */
-export async function readReportedSymbols(transport: Connection['publishing']): Promise<readonly string[]> {
+export async function readEarlierStatuses(
+  transport: Connection['publishing'],
+): Promise<readonly InstrumentStatus[]> {
   const { entries } = await transport.read(CHANNELS.INSTRUMENT_STATUS);
-  const symbols: string[] = [];
+  const statuses: InstrumentStatus[] = [];
   for (const [index, entry] of entries.entries()) {
     if (index % PER_TURN === PER_TURN - 1) await nextTurn();
-    const symbol = parseSymbol(entry);
-    if (symbol !== undefined) symbols.push(symbol);
+    const status = parseStatus(entry);
+    if (status !== undefined) statuses.push(status);
   }
-  return symbols;
+  return statuses;
 }
 
 /** Undefined for an entry that is not an instrument status, and for a status for another channel. */
-function parseSymbol(entry: Uint8Array): string | undefined {
+function parseStatus(entry: Uint8Array): InstrumentStatus | undefined {
   try {
     const { data } = message.parse(JSON.parse(new TextDecoder().decode(entry)));
-    return (data.channel ?? CHANNELS.PRICE_DATA.name) === CHANNELS.PRICE_DATA.name ? data.symbol : undefined;
+    return (data.channel ?? CHANNELS.PRICE_DATA.name) === CHANNELS.PRICE_DATA.name ? data : undefined;
   } catch {
     return undefined;
   }

@@ -2,13 +2,13 @@
 
 import type { InstrumentStatus } from 'tickbus';
 import type { Refusal } from '../feeds/feed.ts';
+import { MarketStates } from './market-states.ts';
 import { isSymbol } from './symbol.ts';
 
-interface Status {
-  readonly state: InstrumentStatus['state'];
-  readonly market?: 'no_price';
-  readonly detail?: string;
-}
+type Status = Pick<InstrumentStatus, 'state' | 'market' | 'detail'>;
+
+/** A status of an earlier gateway. */
+export type EarlierStatus = Pick<InstrumentStatus, 'symbol' | 'market' | 'detail'>;
 
 export type InstrumentChange = Status & { readonly symbol: string };
 
@@ -36,8 +36,7 @@ export class InstrumentTracker {
   #acknowledged: ReadonlySet<string> = new Set();
   /** Symbols that the broker refuses, that exceed the gateway's limit, or that are malformed. */
   readonly #refusals = new Map<string, Status>();
-  /** Symbols for which the venue has no price now. */
-  readonly #unpriced = new Set<string>();
+  readonly #markets = new MarketStates();
   /** Symbols whose status may have changed since `takeChanges` checked it. */
   readonly #unchecked = new Set<string>();
 
@@ -55,12 +54,13 @@ export class InstrumentTracker {
   }
 
   /**
-   * @param symbols symbols with a status of an earlier gateway. It stays until the broker answers if the symbol is
-   *   requested; otherwise the symbol is reported as `unsubscribed`.
+   * @param statuses those of an earlier gateway. Each stays until the broker answers if the symbol is requested;
+   *   otherwise the symbol is reported as `unsubscribed`. A halt stays until trading resumes
    */
-  inherit(symbols: Iterable<string>): void {
-    for (const symbol of symbols) {
+  inherit(statuses: Iterable<EarlierStatus>): void {
+    for (const { symbol, market, detail } of statuses) {
       if (this.#reported.has(symbol)) continue;
+      if (market === 'halted') this.#markets.inheritHalt(symbol, detail);
       this.#reported.set(symbol, INTERRUPTED);
       this.#unchecked.add(symbol);
     }
@@ -82,8 +82,7 @@ export class InstrumentTracker {
     const before = this.#requested;
     this.#requested = new Set(symbols);
     this.#refusals.clear();
-    if (!this.#requested.has('*'))
-      for (const symbol of this.#unpriced) if (!this.#requested.has(symbol)) this.#unpriced.delete(symbol);
+    if (!this.#requested.has('*')) this.#markets.retain(this.#requested);
     const granted: string[] = [];
     for (const symbol of symbols) {
       if (symbol !== '*' && !isSymbol(symbol)) this.#refusals.set(symbol, MALFORMED);
@@ -111,16 +110,29 @@ export class InstrumentTracker {
 
   /** The venue has no price for this instrument now, or has one again. Returns whether that is a change. */
   setPriced(symbol: string, isPriced: boolean): boolean {
-    if (this.#unpriced.has(symbol) !== isPriced) return false;
-    if (isPriced) this.#unpriced.delete(symbol);
-    else this.#unpriced.add(symbol);
-    this.#unchecked.add(symbol);
-    return true;
+    return this.#note(symbol, this.#markets.setPriced(symbol, isPriced));
+  }
+
+  /** The venue has halted the instrument. @param detail the venue's reason */
+  halt(symbol: string, detail?: string): void {
+    this.#markets.halt(symbol, detail);
+    this.#note(symbol, true);
+  }
+
+  /** The venue has resumed trading. */
+  resume(symbol: string): void {
+    this.#note(symbol, this.#markets.resume(symbol));
+  }
+
+  /** The venue reported a trade. Returns whether that ends a halt, because its end may have been missed. */
+  traded(symbol: string): boolean {
+    return this.#note(symbol, this.#markets.traded(symbol));
   }
 
   /** The connection is lost, so no subscription is acknowledged any more. */
   disconnect(): void {
     this.#acknowledged = new Set();
+    this.#markets.interrupt();
     for (const [symbol, { state }] of this.#reported)
       if (state === 'subscribed') this.#reported.set(symbol, INTERRUPTED);
   }
@@ -160,13 +172,17 @@ export class InstrumentTracker {
     const refusal = this.#refusals.get(symbol);
     if (refusal !== undefined) return refusal;
     const isServed = this.#acknowledged.has(symbol) || this.#acknowledged.has('*');
-    if (!isServed) return undefined;
-    return this.#unpriced.has(symbol) ? { state: 'subscribed', market: 'no_price' } : { state: 'subscribed' };
+    return isServed ? { state: 'subscribed', ...this.#markets.of(symbol) } : undefined;
+  }
+
+  #note(symbol: string, isChanged: boolean): boolean {
+    if (isChanged) this.#unchecked.add(symbol);
+    return isChanged;
   }
 
   #isWanted(symbol: string): boolean {
     if (this.#requested.has(symbol)) return true;
-    return this.#requested.has('*') && (this.#ofBots.has(symbol) || this.#unpriced.has(symbol));
+    return this.#requested.has('*') && (this.#ofBots.has(symbol) || this.#markets.has(symbol));
   }
 
   /**

@@ -69,13 +69,15 @@ const CONNECTION_LOST: SessionFailure = {
 /** Errors that answer a subscription change. The session stays open and the subscriptions are unchanged. */
 const CHANGE_ERRORS: ReadonlySet<number> = new Set([400, 405, 410]);
 const SYMBOL_LIMIT = 405;
+/** The broker's error for a channel that the stream does not have. */
+const INVALID_CHANNEL = 410;
 /** The broker's error for a malformed symbol. */
 const INVALID_SYNTAX = 400;
 /**
  * Maximum bytes of all requested symbols in one list. The broker acknowledges a change with the lists of all subscribed
- * symbols. A symbol can be in four lists: trades, quotes, corrections and cancelled trades.
+ * symbols. A symbol can be in five lists: trades, quotes, statuses, corrections and cancelled trades.
  */
-const MAX_LISTED_BYTES = 0.2 * BROKER_LIMITS.maxMessageBytes;
+const MAX_LISTED_BYTES = 0.16 * BROKER_LIMITS.maxMessageBytes;
 /** Bytes that a symbol takes in such a list besides its name: two quotation marks and a comma. */
 const LISTED_OVERHEAD = 3;
 
@@ -174,7 +176,12 @@ class AlpacaSession implements Session {
   }
 
   #onBrokerError(error: BrokerError): void {
-    const answersChange = CHANGE_ERRORS.has(error.code) && this.#plan.pending?.action === 'subscribe';
+    const { pending } = this.#plan;
+    if (error.code === INVALID_CHANNEL && pending !== undefined && this.#stream.hasStatuses) {
+      this.#stream.omitStatuses();
+      return this.#stream.requestChange(pending);
+    }
+    const answersChange = CHANGE_ERRORS.has(error.code) && pending?.action === 'subscribe';
     if (!answersChange) {
       return this.#end({
         code: error.code,

@@ -2,10 +2,11 @@
 
 import { streaming } from '@alpacahq/alpaca-trade-api';
 import type { MarketEvent } from '@tickbus/capture';
+import { printable } from 'tickbus/admin';
 import type { WebSocket } from 'ws';
 import { type BrokerError, findBrokerError } from './alpaca-errors.ts';
 import { closeBrokerSocket, openBrokerSocket } from './broker-socket.ts';
-import type { RawFrame } from './feed.ts';
+import type { FeedEvent, RawFrame, TradingEvent } from './feed.ts';
 import { findMsgpackBomb } from './msgpack-check.ts';
 import type { SubscriptionChange } from './subscription-plan.ts';
 import { TurnCounter } from './turn-counter.ts';
@@ -20,7 +21,7 @@ export interface AlpacaStreamListener {
   onAuthenticated(): void;
   /** The broker has acknowledged a change; `symbols` are the instruments subscribed to both trades and quotes. */
   onSubscribed(symbols: readonly string[]): void;
-  onFrame(events: readonly MarketEvent[]): void;
+  onFrame(events: readonly FeedEvent[]): void;
   onInvalidFrame(reason: string): void;
   onBrokerError(error: BrokerError): void;
   /** The broker sent data that would block the event loop. The listener must call `release` before it returns. */
@@ -42,6 +43,7 @@ export class AlpacaStream extends streaming.StockDataStream {
   readonly #listener: AlpacaStreamListener;
   /** Counts messages that are not prices. The time to handle each one grows with the number of symbols. */
   readonly #others = new TurnCounter();
+  #hasStatuses = true;
 
   constructor({ url, key, secret }: AlpacaStreamOptions, listener: AlpacaStreamListener) {
     const wsFactory = () => openSocket(url, listener);
@@ -60,9 +62,19 @@ export class AlpacaStream extends streaming.StockDataStream {
     this.onDisconnect(() => listener.onDisconnected());
   }
 
-  /** Requests trades and quotes in one message, so that the broker accepts or refuses both. */
+  /** Whether changes include the trading statuses of the instruments. Not all streams have them. */
+  get hasStatuses(): boolean {
+    return this.#hasStatuses;
+  }
+
+  /** The stream has no trading statuses. */
+  omitStatuses(): void {
+    this.#hasStatuses = false;
+  }
+
+  /** Requests all data of instruments in one message, so that the broker accepts or refuses all. */
   requestChange({ action, symbols }: SubscriptionChange): void {
-    this.send({ action, trades: symbols, quotes: symbols });
+    this.send({ action, trades: symbols, quotes: symbols, ...(this.#hasStatuses && { statuses: symbols }) });
   }
 
   /** Closes the session; resolves when the socket is closed. The socket is terminated after `withinMs` milliseconds. */
@@ -89,12 +101,13 @@ export class AlpacaStream extends streaming.StockDataStream {
     if (!Array.isArray(frame)) throw new TypeError('a frame is not a list of messages');
     const error = findBrokerError(frame);
     if (error !== undefined) return this.#mayRead(1) ? this.#listener.onBrokerError(error) : undefined;
-    const events: MarketEvent[] = [];
+    const events: FeedEvent[] = [];
     const control: object[] = [];
     let invalid = 0;
     for (const message of frame as readonly unknown[]) {
       if (typeof message !== 'object' || message === null) invalid++;
       else if (isData(message)) events.push(toMarketEvent(message));
+      else if (isStatus(message)) events.push(...toTradingEvents(message));
       else control.push(message);
     }
     if (!this.#mayRead(control.length + Math.min(invalid, 1))) return;
@@ -167,6 +180,35 @@ interface DataMessage {
 function isData(message: object): message is DataMessage {
   const { T } = message as Partial<DataMessage>;
   return T === 't' || T === 'q';
+}
+
+/** A trading status with unchecked fields: the code and text of the status and of its reason. */
+interface StatusMessage {
+  readonly T: 's';
+  readonly [field: string]: unknown;
+}
+
+function isStatus(message: object): message is StatusMessage {
+  return (message as Partial<StatusMessage>).T === 's';
+}
+
+/**
+ * Codes of the consolidated tapes. A and B (CTA): 2 is a halt, 3 its end. C (UTP): H is a halt, P a volatility pause, T
+ * the end of either. The others, such as Q (quotes resume before trading does), do not change whether an instrument is
+ * halted. Source: docs.alpaca.markets, "Real-time Stock Data", section "Trading Statuses"; the UTP specification,
+ * "Trading Action".
+ */
+const HALTS: ReadonlySet<unknown> = new Set(['2', 'H', 'P']);
+const RESUMPTIONS: ReadonlySet<unknown> = new Set(['3', 'T']);
+const MAX_TEXT = 100;
+
+function toTradingEvents({ S, sc, sm, rc, rm }: StatusMessage): readonly TradingEvent[] {
+  if (typeof S !== 'string') return [];
+  if (RESUMPTIONS.has(sc)) return [{ kind: 'resume', symbol: S }];
+  if (!HALTS.has(sc)) return [];
+  const texts = [sm, rc, rm].filter((text) => typeof text === 'string' && text !== '');
+  const detail = texts.map((text) => printable(String(text), MAX_TEXT)).join(', ');
+  return [{ kind: 'halt', symbol: S, ...(detail !== '' && { detail }) }];
 }
 
 /** Converts without checks: `PriceBook` checks the symbol and the numbers. */

@@ -2,6 +2,17 @@
 
 import type { MarketEvent } from '@tickbus/capture';
 
+/** A venue has halted trading in an instrument, or resumed it. */
+export interface TradingEvent {
+  readonly kind: 'halt' | 'resume';
+  readonly symbol: string;
+  /** The venue's reason for a halt, such as its code. */
+  readonly detail?: string;
+}
+
+/** What a feed reports about an instrument. */
+export type FeedEvent = MarketEvent | TradingEvent;
+
 /**
  * The state of the connection to the broker.
  *
@@ -74,7 +85,7 @@ export interface FeedListener {
    * A frame of the broker with its market events of requested instruments, in order; at least one. The numbers are
    * unchecked: the gateway validates them. A missing side of a quote has price 0 and size 0.
    */
-  onFrame(events: readonly MarketEvent[]): void;
+  onFrame(events: readonly FeedEvent[]): void;
   /** A frame without events of requested instruments. The connection is alive, but no price is confirmed. */
   onHeartbeat?(): void;
   /** A frame that cannot be parsed. The connection stays open. */

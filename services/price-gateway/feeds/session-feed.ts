@@ -1,7 +1,6 @@
 // A feed that opens one session after another. Each session is one connection to the broker.
 
-import type { MarketEvent } from '@tickbus/capture';
-import type { Feed, FeedDown, FeedListener, FeedState, RawFrame, Refusal } from './feed.ts';
+import type { Feed, FeedDown, FeedEvent, FeedListener, FeedState, RawFrame, Refusal } from './feed.ts';
 import { Redactor } from './redactor.ts';
 
 /** Why a session ended. */
@@ -17,7 +16,7 @@ export interface SessionListener {
   /** The session is live, as defined by `FeedState`. Called once. */
   onLive(): void;
   /** Called for every frame, also for one without events: it shows that the connection is alive. */
-  onFrame(events: readonly MarketEvent[]): void;
+  onFrame(events: readonly FeedEvent[]): void;
   onInvalidFrame(reason: string): void;
   onSubscribed(symbols: readonly string[]): void;
   onRefused(refusal: Refusal): void;
@@ -179,7 +178,7 @@ class SessionFeed implements Feed {
   }
 
   /** Drops events of instruments that are not requested: a broker can send any number of them. */
-  #onFrame(listener: FeedListener, events: readonly MarketEvent[]): void {
+  #onFrame(listener: FeedListener, events: readonly FeedEvent[]): void {
     const requested = events.filter(({ symbol }) => this.#isRequested(symbol));
     if (requested.length > 0) {
       this.#failures = 0;

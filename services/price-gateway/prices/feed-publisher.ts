@@ -57,7 +57,7 @@ export class FeedPublisher {
   /** `unsubscribed` is the last status of an instrument: Redis then stores no status for the instrument. */
   publishInstrumentStatus(status: InstrumentStatus): void {
     const endsKey = status.state === 'unsubscribed';
-    if (endsKey || status.market === 'no_price') {
+    if (endsKey || status.market !== undefined) {
       this.#missing.delete(status.symbol);
       this.#newest.delete(status.symbol);
     }

@@ -1,18 +1,16 @@
 // Runs the feed while the gateway holds the lease: publishes its prices, its status and the status of each instrument.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { MarketEvent } from '@tickbus/capture';
-import type { FeedStatus, Logger } from 'tickbus';
-import { printable } from 'tickbus/admin';
+import type { FeedStatus, InstrumentStatus, Logger } from 'tickbus';
 import { InstrumentTracker } from '../demand/instrument-tracker.ts';
 import type { SymbolDemand } from '../demand/symbol-demand.ts';
-import type { Attempt, Feed, FeedState } from '../feeds/feed.ts';
+import type { Attempt, Feed, FeedEvent, FeedState } from '../feeds/feed.ts';
 import { retryDelayMs } from '../feeds/feed-backoff.ts';
 import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
-import type { Counters, DropReason } from '../monitoring/stats.ts';
+import type { Counters } from '../monitoring/stats.ts';
 import type { FeedPublisher } from '../prices/feed-publisher.ts';
-import { PriceBook } from '../prices/price-book.ts';
 import type { ConnectionBudget } from './connection-budget.ts';
+import { FeedEvents } from './feed-events.ts';
 import { FeedHealth } from './feed-health.ts';
 import { InstrumentPublisher } from './instrument-publisher.ts';
 
@@ -50,13 +48,6 @@ export interface ActiveSessionOptions {
   readonly warnings: RateLimitedLog;
 }
 
-/** Warnings for the drop reasons that concern the operator. Unpriced quotes are normal, so they cause no warning. */
-const DROP_WARNINGS: Readonly<Partial<Record<DropReason, string>>> = {
-  invalid: 'Dropped an event with an invalid symbol or number.',
-  limit: 'Dropped an event: 50,000 instruments, the maximum, already have prices. Request fewer by name.',
-  unrequested: 'Dropped events of instruments that nobody requests. If they continue, check the feed.',
-};
-
 const LIMIT_REACHED = 'The limit of connection attempts (CONNECT_LIMIT) is reached.';
 
 /**
@@ -65,9 +56,9 @@ const LIMIT_REACHED = 'The limit of connection attempts (CONNECT_LIMIT) is reach
  */
 export class ActiveSession {
   readonly #options: ActiveSessionOptions;
-  readonly #book: PriceBook;
   readonly #instruments = new InstrumentTracker();
   readonly #statuses: InstrumentPublisher;
+  readonly #events: FeedEvents;
   readonly #health: FeedHealth;
   #phase: 'new' | 'running' | 'stopping' | 'stopped' | 'aborted' = 'new';
   /** The symbols of the last request to the feed, joined by commas. */
@@ -79,12 +70,17 @@ export class ActiveSession {
   constructor(options: ActiveSessionOptions) {
     const { feed, times } = options;
     this.#options = options;
-    this.#book = new PriceBook(feed.venue);
     this.#statuses = new InstrumentPublisher({
       ...options,
       instruments: this.#instruments,
       feed: feed.name,
       isRunning: () => this.#phase === 'running',
+    });
+    this.#events = new FeedEvents({
+      ...options,
+      venue: feed.venue,
+      instruments: this.#instruments,
+      onStatusChange: () => this.#statuses.publishChanges(),
     });
     this.#health = new FeedHealth({
       ...times,
@@ -122,7 +118,7 @@ export class ActiveSession {
       mayConnect: (attempt, signal) => this.#mayConnect(attempt, signal),
       onFrame: (events) => this.#onFrame(events),
       onHeartbeat: () => this.#onHeartbeat(),
-      onUnrequested: (events, example) => this.#drop('unrequested', events, example),
+      onUnrequested: (events, example) => this.#events.drop('unrequested', events, example),
       onInvalidFrame: (reason) => this.#onInvalidFrame(reason),
       onState: (state) => this.#onState(state),
       onSubscribed: (symbols) => {
@@ -150,14 +146,14 @@ export class ActiveSession {
       this.#requestedSymbols = joined;
       const requested = this.#instruments.setRequested(symbols, symbolLimit);
       feed.setSymbols(requested);
-      if (!requested.includes('*')) this.#book.retain(new Set(requested));
+      if (!requested.includes('*')) this.#events.retain(new Set(requested));
     }
     this.#statuses.publishChanges();
   }
 
   /** Takes over the statuses of an earlier gateway. Symbols that nobody requests are reported as `unsubscribed`. */
-  inherit(symbols: readonly string[]): void {
-    this.#instruments.inherit(symbols);
+  inherit(statuses: readonly InstrumentStatus[]): void {
+    this.#instruments.inherit(statuses);
     this.#statuses.publishChanges();
   }
 
@@ -242,7 +238,7 @@ export class ActiveSession {
     this.#health.setState(state);
     if (state.type !== 'live') {
       this.#instruments.disconnect();
-      this.#book.interrupt();
+      this.#events.interrupt();
     }
     if (state.type !== 'down') {
       logger.info({ feed: feed.name }, `The feed is ${state.type}.`);
@@ -257,34 +253,17 @@ export class ActiveSession {
     this.#publishStatus();
   }
 
-  #onFrame(events: readonly MarketEvent[]): void {
+  #onFrame(events: readonly FeedEvent[]): void {
     const { counters } = this.#options;
     counters.frames++;
     counters.events += events.length;
     this.#health.onFrame();
-    for (const event of events) this.#apply(event);
-  }
-
-  #apply(event: MarketEvent): void {
-    const price = this.#book.apply(event);
-    if (typeof price !== 'string') this.#options.publisher.publishPrice(price);
-    else this.#drop(price, 1, event.symbol);
-    if (typeof price === 'string' && price !== 'unpriced') return;
-    if (this.#instruments.setPriced(event.symbol, price !== 'unpriced')) this.#statuses.publishChanges();
+    this.#events.apply(events);
   }
 
   #onHeartbeat(): void {
     this.#options.counters.frames++;
     this.#health.onHeartbeat();
-  }
-
-  /** @param example the symbol of one of the events */
-  #drop(reason: DropReason, events: number, example: unknown): void {
-    const { counters, warnings } = this.#options;
-    counters.dropped[reason] += events;
-    const warning = DROP_WARNINGS[reason];
-    if (warning !== undefined)
-      warnings.warn(reason, { events, example: printable(String(example)) }, warning);
   }
 
   #onInvalidFrame(reason: string): void {

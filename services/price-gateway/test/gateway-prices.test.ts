@@ -171,6 +171,46 @@ describe('a quote that is withdrawn', () => {
   });
 });
 
+it('gives no price of a halted instrument, until trading resumes or its end may have been missed', async () => {
+  await testbed.startGateway({ symbols: ['AAPL'] });
+  await testbed.nextStatus('live');
+  const bot = new RedisSubscriber({ ...testbed.address, logger: SILENT });
+  testbed.cleanUps.push(() => bot.close());
+  bot.subscribe(CHANNELS.PRICE_DATA, () => {}, { keys: ['AAPL'] });
+  await bot.startListening();
+  const latest = () => bot.latest(CHANNELS.PRICE_DATA, 'AAPL', { maxAgeMs: 20_000 });
+  const verdictOf = (verdict: Verdict) => vi.waitFor(() => expect(latest().verdict).toBe(verdict), 10_000);
+  const halt = {
+    kind: 'status',
+    symbol: 'AAPL',
+    code: 'H',
+    reason: ['T1', 'News Pending'],
+    timestamp: AT,
+  } as const;
+  testbed.market.push(trade(100));
+  await verdictOf('fresh');
+  testbed.market.push(halt);
+  await verdictOf('halted');
+  expect(latest().reason).toBe('The venue has halted trading in this key: Trading Halt, T1, News Pending.');
+  expect(() => bot.requireFresh(CHANNELS.PRICE_DATA, 'AAPL', { maxAgeMs: 20_000 })).toThrow(
+    expect.objectContaining({ verdict: 'halted' }),
+  );
+  // A quote does not end a halt, and neither does a trade that is reported during it.
+  testbed.market.push(quote(99, 101), { ...trade(101), timestamp: AT + 1 });
+  await testbed.prices.until(({ data }) => data.price === 101);
+  expect(latest().verdict).toBe('halted');
+  testbed.market.push({ ...halt, code: 'T' });
+  await verdictOf('fresh');
+  testbed.market.push(halt);
+  await verdictOf('halted');
+  testbed.broker.faults.drop();
+  await testbed.nextStatus('down');
+  await testbed.nextStatus('live', testbed.statuses.all.length);
+  await verdictOf('halted');
+  testbed.market.push({ ...trade(102), timestamp: AT + 2 });
+  await verdictOf('fresh');
+});
+
 it('requests symbols on demand, reports their status, and unsubscribes after the grace period', async () => {
   await testbed.broker.close();
   // The limit permits trades and quotes of two instruments.

@@ -1,7 +1,7 @@
 // Shared helpers: a market driven by the test, and a list of received values to wait on.
 
 import type { MarketEvent } from '@tickbus/capture';
-import type { PriceSource } from '@tickbus/simulated-broker/sources/source';
+import type { BrokerEvent, PriceSource } from '@tickbus/simulated-broker/sources/source';
 import { pino } from 'pino';
 import type { MessageOf } from 'tickbus';
 import type { CHANNELS } from 'tickbus/constants';
@@ -23,15 +23,15 @@ export function quote(bid: number, ask: number, symbol = 'AAPL'): MarketEvent {
 /** A price source of the simulated broker that sends the events that the test pushes. */
 export class ManualMarket implements PriceSource {
   readonly symbols = ['AAPL', 'MSFT'];
-  readonly #batches: (readonly MarketEvent[])[] = [];
+  readonly #batches: (readonly BrokerEvent[])[] = [];
   #wake = () => {};
 
-  push(...events: MarketEvent[]): void {
+  push(...events: BrokerEvent[]): void {
     this.#batches.push(events);
     this.#wake();
   }
 
-  async *batches(signal: AbortSignal): AsyncGenerator<readonly MarketEvent[]> {
+  async *batches(signal: AbortSignal): AsyncGenerator<readonly BrokerEvent[]> {
     signal.addEventListener('abort', () => this.#wake());
     for (;;) {
       for (let batch = this.#batches.shift(); batch !== undefined; batch = this.#batches.shift()) yield batch;

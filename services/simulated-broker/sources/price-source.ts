@@ -2,6 +2,20 @@
 
 import type { MarketEvent } from '@tickbus/capture';
 
+/** The exchange changes the trading status of an instrument. The codes are those of the consolidated tape C. */
+export interface StatusEvent {
+  readonly kind: 'status';
+  readonly symbol: string;
+  /** H: halt; P: volatility pause; Q: quotes resume; T: trading resumes. */
+  readonly code: 'H' | 'P' | 'Q' | 'T';
+  /** Code and text of the reason. */
+  readonly reason?: readonly [code: string, text: string];
+  /** Unix milliseconds. */
+  readonly timestamp: number;
+}
+
+export type BrokerEvent = MarketEvent | StatusEvent;
+
 export interface PriceSource {
   /** Every symbol the source can produce. */
   readonly symbols: readonly string[];
@@ -9,5 +23,5 @@ export interface PriceSource {
    * Market events in order, at the pace at which they happen. Simultaneous events form one batch, which is sent as one
    * frame. Ends when the source has no more events; throws when the signal aborts. Can be iterated once.
    */
-  batches(signal: AbortSignal): AsyncIterable<readonly MarketEvent[]>;
+  batches(signal: AbortSignal): AsyncIterable<readonly BrokerEvent[]>;
 }

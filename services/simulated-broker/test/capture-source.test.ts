@@ -3,10 +3,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { MarketEvent } from '@tickbus/capture';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startSimulatedBroker } from '../broker.ts';
 import { openCaptureSource } from '../sources/capture-source.ts';
+import type { BrokerEvent } from '../sources/price-source.ts';
 import { RawClient } from './raw-client.fixture.ts';
 
 let folder: string;
@@ -35,7 +35,7 @@ it('lists the symbols and replays the prices with current timestamps', async () 
   const source = await openCaptureSource({ path, speed: Number.POSITIVE_INFINITY, loop: false });
   expect(source.symbols).toEqual(['BTC-USD', 'ETH-USD']);
   const before = Date.now();
-  const events: MarketEvent[] = [];
+  const events: BrokerEvent[] = [];
   for await (const batch of source.batches(new AbortController().signal)) events.push(...batch);
   expect(events).toMatchObject([{ price: 60_000 }, { price: 2_000 }, { price: 60_001 }]);
   for (const { timestamp } of events) expect(timestamp).toBeGreaterThanOrEqual(before);

@@ -10,6 +10,7 @@ import { type FeedChannels, GatewayStatus, type InstrumentReport, NO_LEASE } fro
 import {
   type FreshnessTimes,
   type InstrumentChange,
+  isTrading,
   type Latest,
   NOT_SUBSCRIBED,
   publicInstrument,
@@ -151,7 +152,7 @@ export class Freshness {
   reportInstruments(channel: string, keys: Iterable<string>): void {
     for (const key of keys) {
       const report = this.#gatewayStatus?.instrument(channel, key);
-      if (report !== undefined && (report.state !== 'subscribed' || report.market === 'no_price'))
+      if (report !== undefined && (report.state !== 'subscribed' || !isTrading(report)))
         this.#reportInstrument(channel, key, report);
     }
   }

@@ -28,7 +28,7 @@ export interface Latest<M> {
 export interface Instrument {
   /** `subscribed`, `refused`, `unknown` or `unsubscribed`. */
   readonly state: string;
-  /** `no_price` if the venue has no price now; `trading` or undefined if it has one. */
+  /** `halted`; `no_price` if the venue has no price now; `trading` or undefined if it has one. */
   readonly market?: string | undefined;
   readonly detail: string | undefined;
   readonly feed: string;
@@ -60,6 +60,10 @@ export const NOT_SUBSCRIBED: Latest<never> = Object.freeze({
   errorMs: Number.POSITIVE_INFINITY,
   instrument: undefined,
 });
+
+export function isTrading({ market = 'trading' }: Instrument): boolean {
+  return market === 'trading';
+}
 
 export function publicInstrument({ state, market, detail, feed }: Instrument): Instrument {
   return { state, ...(market !== undefined && { market }), detail, feed };

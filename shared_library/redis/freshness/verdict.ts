@@ -5,6 +5,7 @@ import type { Bounds } from './age-bounds.ts';
 /**
  * - `fresh`: the value is within its bounds; `requireFresh` returns it.
  * - `quiet_market`: everything works, but no message for this key has arrived within its bounds.
+ * - `halted`: the venue has halted trading in this key.
  * - `no_price`: the venue has no price for this key now, so the last value is void.
  * - `feed_down`: the gateway reports that the broker's feed does not deliver at all, or not this instrument.
  * - `gateway_down`: no heartbeat of the gateway arrives although the link works, or the gateway is shutting down.
@@ -15,6 +16,7 @@ import type { Bounds } from './age-bounds.ts';
 export type Verdict =
   | 'fresh'
   | 'quiet_market'
+  | 'halted'
   | 'no_price'
   | 'feed_down'
   | 'gateway_down'
@@ -122,6 +124,8 @@ function feedFinding(feed: FeedFacts | undefined): VerdictAndReason | undefined 
     return ['gateway_down', sentence(`The gateway of ${name} is ${state}`, detail)];
   if (state !== 'live') return ['feed_down', sentence(`The feed ${name} is ${state}`, detail)];
   if (instrument === undefined) return undefined;
+  if (instrument.market === 'halted')
+    return ['halted', sentence('The venue has halted trading in this key', instrument.detail)];
   if (instrument.market === 'no_price')
     return ['no_price', 'The venue has neither a trade nor both sides of a quote for this key.'];
   if (instrument.state === 'subscribed') return undefined;

@@ -124,10 +124,45 @@ it('checks only the symbols that an event concerns, and at most the given number
 it('ends the statuses of an earlier gateway that nobody requests, and reports the others once known', () => {
   const instruments = served('A');
   instruments.setRequested(['A', 'B'], NO_LIMIT);
-  instruments.inherit(['A', 'B', 'C']);
+  instruments.inherit(['A', 'B', 'C'].map((symbol) => ({ symbol })));
   expect(instruments.takeChanges()).toEqual([{ symbol: 'C', state: 'unsubscribed' }]);
   instruments.acknowledge(['A', 'B']);
   expect(instruments.takeChanges()).toEqual([{ symbol: 'B', state: 'subscribed' }]);
-  instruments.inherit(['B']);
+  instruments.inherit([{ symbol: 'B' }]);
   expect(instruments.takeChanges()).toEqual([]);
+});
+
+it('keeps a halt that an earlier gateway reported, until trading resumes or a trade shows that it has', () => {
+  const instruments = new InstrumentTracker();
+  instruments.setRequested(['A', 'B'], NO_LIMIT);
+  instruments.inherit(['A', 'B'].map((symbol) => ({ symbol, market: 'halted', detail: 'T1' })));
+  instruments.acknowledge(['A', 'B']);
+  const halted = { state: 'subscribed', market: 'halted', detail: 'T1' };
+  expect(instruments.takeChanges()).toEqual([
+    { symbol: 'A', ...halted },
+    { symbol: 'B', ...halted },
+  ]);
+  instruments.resume('A');
+  expect(instruments.traded('B')).toBe(true);
+  expect(instruments.takeChanges()).toEqual([
+    { symbol: 'A', state: 'subscribed' },
+    { symbol: 'B', state: 'subscribed' },
+  ]);
+});
+
+it('a trade does not end a halt while the feed is connected', () => {
+  const instruments = served('A');
+  instruments.takeChanges();
+  instruments.halt('A');
+  expect(instruments.traded('A')).toBe(false);
+  instruments.disconnect();
+  expect(instruments.traded('A')).toBe(true);
+});
+
+it('under *, reports an instrument that no bot names while it is halted', () => {
+  const instruments = served('*');
+  instruments.halt('A', 'T1');
+  expect(instruments.takeChanges()).toMatchObject([{ symbol: 'A', market: 'halted' }]);
+  instruments.resume('A');
+  expect(instruments.takeChanges()).toEqual([{ symbol: 'A', state: 'unsubscribed' }]);
 });

@@ -57,6 +57,32 @@ it('reports trades and quotes with times in milliseconds, and writes nothing to 
   stdout.mockRestore();
 });
 
+it('reports halts with their reason, and their ends', async () => {
+  const { broker, market } = await startBroker();
+  const observed = await live(broker);
+  const status = { kind: 'status', symbol: 'AAPL', timestamp: AT } as const;
+  market.push({ ...status, code: 'H', reason: ['T1', 'News Pending'] }, trade(100, 'MSFT'));
+  market.push({ ...status, code: 'Q' });
+  market.push({ ...status, code: 'P' });
+  market.push({ ...status, code: 'T' });
+  await observed.trading.until(({ kind }) => kind === 'resume');
+  expect(observed.trading.all).toEqual([
+    { kind: 'halt', symbol: 'AAPL', detail: 'Trading Halt, T1, News Pending' },
+    { kind: 'halt', symbol: 'AAPL', detail: 'Volatility Trading Pause' },
+    { kind: 'resume', symbol: 'AAPL' },
+  ]);
+  expect(observed.events.all).toMatchObject([{ symbol: 'MSFT', price: 100 }]);
+});
+
+it('serves instruments on a stream without trading statuses', async () => {
+  const { broker, market } = await startBroker({ omittedChannels: ['statuses'] });
+  const observed = await live(broker);
+  market.push(trade(100.5));
+  await observed.events.until(({ kind }) => kind === 'trade');
+  expect(observed.refusals.all).toEqual([]);
+  expect(broker.stats.accepted).toBe(1);
+});
+
 it('gets 406 while another client holds the connection, backs off, and connects when that one leaves', async () => {
   const { broker, market } = await startBroker();
   const holder = await live(broker);
@@ -247,7 +273,7 @@ it('reports each frame as JSON before its events, in both directions', async () 
     observed.raw.all.filter(({ dir }) => dir === direction).map(({ json }) => JSON.parse(json));
   expect(frames('out')).toEqual([
     { action: 'auth', ...CREDENTIALS },
-    { action: 'subscribe', trades: ['AAPL'], quotes: ['AAPL'] },
+    { action: 'subscribe', trades: ['AAPL'], quotes: ['AAPL'], statuses: ['AAPL'] },
   ]);
   expect(frames('in')).toEqual([
     [{ T: 'success', msg: 'connected' }],

@@ -1,7 +1,15 @@
 // Starts a feed and records all its events.
 
 import type { MarketEvent } from '@tickbus/capture';
-import type { Attempt, Feed, FeedListener, FeedState, RawFrame, Refusal } from '../../feeds/feed.ts';
+import type {
+  Attempt,
+  Feed,
+  FeedListener,
+  FeedState,
+  RawFrame,
+  Refusal,
+  TradingEvent,
+} from '../../feeds/feed.ts';
 import { ReceivedValues } from '../gateway.fixture.ts';
 
 /** A started feed. Each connection is permitted immediately, unless `allowConnection` is replaced. */
@@ -10,6 +18,8 @@ export class ObservedFeed {
   readonly attempts = new ReceivedValues<Attempt>();
   readonly states = new ReceivedValues<FeedState>();
   readonly events = new ReceivedValues<MarketEvent>();
+  /** Halts and their ends. */
+  readonly trading = new ReceivedValues<TradingEvent>();
   readonly invalid = new ReceivedValues<string>();
   readonly refusals = new ReceivedValues<Refusal>();
   readonly subscribed = new ReceivedValues<readonly string[]>();
@@ -33,7 +43,10 @@ export class ObservedFeed {
       },
       onFrame: (events) => {
         this.frames++;
-        for (const event of events) this.events.add(event);
+        for (const event of events) {
+          if (event.kind === 'trade' || event.kind === 'quote') this.events.add(event);
+          else this.trading.add(event);
+        }
       },
       onHeartbeat: () => {
         this.heartbeats++;

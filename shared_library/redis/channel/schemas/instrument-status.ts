@@ -11,10 +11,11 @@ export const instrumentStatus = z.object({
    */
   state: z.enum(['subscribed', 'refused', 'unknown', 'unsubscribed']),
   /**
-   * Of a subscribed instrument. `trading` (default): the venue has a price. `no_price`: the venue has neither a trade
-   * nor both sides of a quote, for example because the quote was withdrawn. The last price on the channel is void then.
+   * Of a subscribed instrument. `trading` (default): the venue has a price. `halted`: the venue has halted trading; see
+   * `detail`. `no_price`: the venue has neither a trade nor both sides of a quote, for example because the quote was
+   * withdrawn. The last price on the channel is void then.
    */
-  market: z.enum(['trading', 'no_price']).optional(),
+  market: z.enum(['trading', 'halted', 'no_price']).optional(),
   /** A sentence for the operator, such as the broker's error. */
   detail: z.string().max(1000).optional(),
   /** The feed's name: `alpaca`. */
