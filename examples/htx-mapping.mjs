@@ -64,7 +64,7 @@ function readConfirmation(topic) {
   };
 }
 
-/** @param frame for example { id: 'abc', status: 'error', 'err-code': 'bad-request', 'err-msg': 'invalid symbol abc' } */
+/** @param frame for example { id: 'abc', status: 'error', 'err-code': 'bad-request', 'err-msg': 'invalid symbol' } */
 function readError({ id, 'err-code': code, 'err-msg': message }) {
   const reason = `HTX: ${message}.`;
   if (id === undefined || id === null) return { kind: 'error', code, reason };

@@ -17,7 +17,10 @@ const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
  * @throws TypeError that names the field and its value
  */
 export function checkedEvent(item: MappedTrade | MappedQuote): MarketEvent {
-  return isValid(item) ? item : converted(item);
+  if (isValid(item)) return item;
+  const event = withNumbers(item);
+  if (isValid(event)) return event;
+  throw new TypeError(problemOf(item));
 }
 
 function isValid(item: MappedTrade | MappedQuote): item is MarketEvent {
@@ -26,51 +29,52 @@ function isValid(item: MappedTrade | MappedQuote): item is MarketEvent {
   return isPrice(item.bid) && isSize(item.bid_size) && isPrice(item.ask) && isSize(item.ask_size);
 }
 
-function converted(item: MappedTrade | MappedQuote): MarketEvent {
-  const { symbol } = item;
-  if (!isTrimmed(symbol)) {
-    const rule = 'must be a string that neither begins nor ends with a blank';
-    throw new TypeError(`symbol of a ${item.kind} ${rule}, but was ${describeValue(symbol)}`);
-  }
-  const fieldOf = (field: string) => `${field} of the ${item.kind} of ${describeValue(symbol)}`;
-  const price = (field: string, value: unknown) => toNumber(fieldOf(field), value, isPrice, '');
-  const size = (field: string, value: unknown) =>
-    toNumber(fieldOf(field), value, isSize, ' that is not negative');
-  const timestamp = toTime(fieldOf('timestamp'), item.timestamp);
+function withNumbers(item: MappedTrade | MappedQuote): MarketEvent {
+  const timestamp = numberOf(item.timestamp);
   if (item.kind === 'trade')
-    return { ...item, price: price('price', item.price), size: size('size', item.size), timestamp };
+    return { ...item, price: numberOf(item.price), size: numberOf(item.size), timestamp };
   return {
     ...item,
-    bid: price('bid', item.bid),
-    bid_size: size('bid_size', item.bid_size),
-    ask: price('ask', item.ask),
-    ask_size: size('ask_size', item.ask_size),
+    bid: numberOf(item.bid),
+    bid_size: numberOf(item.bid_size),
+    ask: numberOf(item.ask),
+    ask_size: numberOf(item.ask_size),
     timestamp,
   };
 }
 
-function toNumber(
-  field: string,
-  value: unknown,
-  isInRange: (value: unknown) => boolean,
-  range: string,
-): number {
-  const number = numberOf(value);
-  if (isInRange(number)) return number;
-  // A larger integer may differ from the one that the venue sent, because JSON.parse rounds it.
-  const isTooLarge = Math.abs(number) > Number.MAX_SAFE_INTEGER;
-  const expected = isTooLarge ? 'at most 2^53 - 1' : `a number${range}, or decimal digits as text`;
-  throw new TypeError(`${field} must be ${expected}, but was ${describeValue(value)}`);
+/** What is wrong with the first invalid field. */
+function problemOf(item: MappedTrade | MappedQuote): string {
+  const { kind, symbol, timestamp } = item;
+  const problem = (
+    field: string,
+    rule: string,
+    value: unknown,
+    of = `the ${kind} of ${describeValue(symbol)}`,
+  ) => `${field} of ${of} must be ${rule}, but was ${describeValue(value)}`;
+  if (!isTrimmed(symbol))
+    return problem('symbol', 'a string that neither begins nor ends with a blank', symbol, `a ${kind}`);
+  const values = item as Readonly<Record<string, unknown>>;
+  for (const field of NUMBERS[kind]) {
+    const value = values[field];
+    const isInRange = field.endsWith('size') ? isSize : isPrice;
+    if (!isInRange(numberOf(value))) return problem(field, ruleOf(field, value), value);
+  }
+  const rule = 'in Unix milliseconds, from the year 2000 to 2100';
+  const unit = UNITS.find(([, perMs]) => isTime(numberOf(timestamp) / perMs))?.[0];
+  return problem('timestamp', rule, timestamp) + (unit === undefined ? '' : `, which looks like ${unit}`);
 }
 
-function toTime(field: string, value: unknown): number {
-  const time = numberOf(value);
-  if (isTime(time)) return time;
-  const unit = UNITS.find(([, perMs]) => isTime(time / perMs))?.[0];
-  const hint = unit === undefined ? '' : `, which looks like ${unit}`;
-  throw new TypeError(
-    `${field} must be in Unix milliseconds, from the year 2000 to 2100, but was ${describeValue(value)}${hint}`,
-  );
+const NUMBERS: Readonly<Record<MarketEvent['kind'], readonly string[]>> = {
+  trade: ['price', 'size'],
+  quote: ['bid', 'bid_size', 'ask', 'ask_size'],
+};
+
+/** A larger integer may differ from the one that the venue sent, because JSON.parse rounds it. */
+function ruleOf(field: string, value: unknown): string {
+  if (Math.abs(numberOf(value)) > Number.MAX_SAFE_INTEGER) return 'at most 2^53 - 1';
+  const range = field.endsWith('size') ? ' that is not negative' : '';
+  return `a number${range}, or decimal digits as text`;
 }
 
 const UNITS: readonly (readonly [unit: string, perMs: number])[] = [

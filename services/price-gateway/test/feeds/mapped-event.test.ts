@@ -109,7 +109,18 @@ it('reports the invalid items of a frame once, and delivers the others', () => {
   expect(readMappedFrame({ read: () => items }, {}, listener)).toEqual([trade(1), trade(2)]);
   expect(reasons).toEqual([
     'The mapping returned an invalid item: price of the trade of "AAPL" must be a number, or decimal digits as text, ' +
-      'but was "x". The frame has 2 more invalid items.',
+      'but was "x". The frame has 3 of them.',
+  ]);
+});
+
+it('stops at a frame with too many invalid items, which would take seconds', () => {
+  const items = [trade(1), ...Array.from({ length: 200_000 }, () => null), trade(2)] as FrameItem[];
+  const reasons: string[] = [];
+  const onInvalidFrame = (reason: string) => reasons.push(reason);
+  const listener = { onInvalidFrame, onSubscribed() {}, onRefused() {}, onEnd() {} };
+  expect(readMappedFrame({ read: () => items }, {}, listener)).toEqual([trade(1)]);
+  expect(reasons).toEqual([
+    expect.stringMatching(/The frame has more than 1000 of them; what follows is dropped\.$/),
   ]);
 });
 
