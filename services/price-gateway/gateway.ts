@@ -132,7 +132,8 @@ class PriceGateway implements Gateway {
 
   get readiness(): Readiness {
     const { state, detail: feedDetail } = this.#session?.status ?? {};
-    const isWorking = this.#role === 'standby' || (this.#role === 'active' && state !== 'down');
+    const isServing = state !== 'down' && state !== 'degraded';
+    const isWorking = this.#role === 'standby' || (this.#role === 'active' && isServing);
     const problem = this.#isConnected ? (this.#lease.problem ?? this.#session?.publishProblem) : undefined;
     const detail = problem ?? feedDetail;
     return {

@@ -14,6 +14,7 @@ const SEVERITY: Readonly<Record<GatewayHeartbeat['status']['state'], Severity>> 
   connecting: 'info',
   live: 'info',
   silent: 'warn',
+  degraded: 'bad',
   down: 'bad',
   stopping: 'warn',
   stopped: 'warn',

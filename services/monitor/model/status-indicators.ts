@@ -81,7 +81,8 @@ export function brokerIndicator(
     );
   if (status.lease && status.lease !== heldLease)
     return indicator('unknown', 'not proved', `${holder} Redis does not confirm this lease.`);
-  if (status.state === 'down') return indicator('bad', 'down', `${status.detail ?? status.feed} ${holder}`);
+  if (status.state === 'down' || status.state === 'degraded')
+    return indicator('bad', status.state, `${status.detail ?? status.feed} ${holder}`);
   if (status.state === 'connecting')
     return indicator('warn', 'connecting', `Connecting to ${status.feed}. ${holder}`);
   return indicator('ok', 'connected', `Connected to ${status.feed}. ${holder}`);

@@ -4,7 +4,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { RecorderStats } from '../recorder/capture-recorder.ts';
 import type { GatewayStats } from './stats.ts';
 
-const FEED_STATES = ['connecting', 'live', 'silent', 'down', 'stopping', 'stopped'] as const;
+const FEED_STATES = ['connecting', 'live', 'silent', 'degraded', 'down', 'stopping', 'stopped'] as const;
 
 /**
  * The registry also contains the default metrics of the process: CPU, memory, event loop delay.

@@ -81,12 +81,15 @@ export class ActiveSession {
       venue: feed.venue,
       instruments: this.#instruments,
       onStatusChange: () => this.#statuses.publishChanges(),
+      onUnderstood: () => this.#health.onUnderstood(),
+      onInvalid: (reason) => this.#health.onInvalid(reason),
     });
     this.#health = new FeedHealth({
       ...times,
       expectsFrames: () => this.#instruments.requestedCount > 0,
-      onSilence: (reason, hasEnded) => this.#onSilence(reason, hasEnded),
+      onSilence: (reason, hasEnded) => this.#onHealthChange(reason, hasEnded),
       onProlongedSilence: (reason) => feed.reconnect(reason),
+      onQualityChange: (reason, hasEnded) => this.#onHealthChange(reason, hasEnded),
     });
   }
 
@@ -112,7 +115,10 @@ export class ActiveSession {
     const { feed, times } = this.#options;
     this.#phase = 'running';
     this.syncDemand();
-    this.#heartbeat = setInterval(() => this.#publishStatus(), times.statusIntervalMs);
+    this.#heartbeat = setInterval(() => {
+      this.#health.check();
+      this.#publishStatus();
+    }, times.statusIntervalMs);
     this.#health.start();
     feed.start({
       mayConnect: (attempt, signal) => this.#mayConnect(attempt, signal),
@@ -269,10 +275,11 @@ export class ActiveSession {
   #onInvalidFrame(reason: string): void {
     const { counters, warnings } = this.#options;
     counters.invalidFrames++;
+    this.#health.onInvalid(reason);
     warnings.warn('frame', { reason }, 'Dropped a frame of the broker that cannot be parsed.');
   }
 
-  #onSilence(reason: string, hasEnded: boolean): void {
+  #onHealthChange(reason: string, hasEnded: boolean): void {
     const { feed, logger } = this.#options;
     logger[hasEnded ? 'info' : 'warn']({ feed: feed.name }, reason);
     this.#publishStatus();

@@ -15,6 +15,9 @@ export interface FeedEventsOptions {
   readonly instruments: InstrumentTracker;
   /** Called when the status of an instrument has changed. */
   readonly onStatusChange: () => void;
+  readonly onUnderstood: () => void;
+  /** An event was dropped because it is not valid. @param reason a sentence */
+  readonly onInvalid: (reason: string) => void;
   readonly counters: Counters;
   readonly warnings: RateLimitedLog;
 }
@@ -73,12 +76,15 @@ export class FeedEvents {
   }
 
   #applyToBook(event: MarketEvent): void {
-    const { publisher, instruments, onStatusChange } = this.#options;
+    const { publisher, instruments, onStatusChange, onUnderstood, onInvalid } = this.#options;
     const { kind, symbol } = event;
     const price = this.#book.apply(event);
     const isUnpriced = price === 'unpriced';
     if (typeof price !== 'string') publisher.publishPrice(price);
     else this.drop(price, 1, symbol);
+    if (price === 'invalid')
+      onInvalid(`An event of ${printable(String(symbol), 100)} has an invalid symbol or number.`);
+    else onUnderstood();
     if (typeof price === 'string' && !isUnpriced) return;
     const hasResumed = kind === 'trade' && instruments.traded(symbol);
     if (instruments.setPriced(symbol, !isUnpriced) || hasResumed) onStatusChange();

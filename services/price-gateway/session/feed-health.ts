@@ -1,7 +1,9 @@
-// The feed's health as published on FEED_STATUS: the feed's own state, or `silent` for a live feed without frames.
+// The feed's health as published on FEED_STATUS: the feed's own state, or for a live feed `silent` without frames, and
+// `degraded` or `down` if its frames cannot be understood.
 
 import type { FeedStatus } from 'tickbus';
 import type { FeedState } from '../feeds/feed.ts';
+import { FrameQuality, type QualityProblem } from './frame-quality.ts';
 import { SilenceTimer } from './silence-timer.ts';
 
 export interface FeedHealthOptions {
@@ -14,6 +16,8 @@ export interface FeedHealthOptions {
   /** `hasEnded` is true when frames arrive again. `reason` is a sentence for the log. */
   readonly onSilence: (reason: string, hasEnded: boolean) => void;
   readonly onProlongedSilence: (reason: string) => void;
+  /** The feed delivers less than it should; `hasEnded` is true when it is understood again. As `onSilence`. */
+  readonly onQualityChange: (reason: string, hasEnded: boolean) => void;
 }
 
 type HealthFields = Pick<
@@ -27,6 +31,8 @@ export class FeedHealth {
   readonly #prolongedSilence: SilenceTimer | undefined;
   #state: FeedState = { type: 'connecting' };
   #isSilent = false;
+  readonly #quality = new FrameQuality();
+  #problem: QualityProblem | undefined;
   #lastFrame: { readonly at: number; readonly unixMs: number } | undefined;
   /** Monotonic time at which the feed became live, or live again after a silence; undefined while it is not live. */
   #liveSince: number | undefined;
@@ -64,9 +70,36 @@ export class FeedHealth {
   setState(state: FeedState): void {
     this.#state = state;
     this.#isSilent = false;
+    this.#quality.reset();
+    this.#problem = undefined;
     this.detail = undefined;
     this.#liveSince = state.type === 'live' ? performance.now() : undefined;
     this.#resetTimers();
+  }
+
+  /** An event was published, or needed no publishing. */
+  onUnderstood(): void {
+    this.#quality.good();
+  }
+
+  /** A frame, or an event, was dropped because it cannot be understood. @param reason a sentence */
+  onInvalid(reason: string): void {
+    this.#quality.bad(reason);
+  }
+
+  /** Called periodically. Detects that the feed is not understood any more, or is again. */
+  check(): void {
+    const before = this.#problem;
+    this.#problem = this.#state.type === 'live' ? this.#quality.problem() : undefined;
+    if (before?.state === this.#problem?.state) return;
+    const { onQualityChange } = this.#options;
+    if (this.#problem !== undefined) {
+      this.#liveSince = undefined;
+      return onQualityChange(`The feed is ${this.#problem.state}. ${this.#problem.detail}`, false);
+    }
+    // Prices may have been lost, so `live_for_ms` starts again at 0.
+    this.#liveSince = performance.now();
+    onQualityChange('The feed is understood again.', true);
   }
 
   /** A frame with prices: only these confirm that earlier prices are still true. */
@@ -88,9 +121,10 @@ export class FeedHealth {
 
   describe(): HealthFields {
     const now = performance.now();
+    const detail = this.#problem?.detail ?? this.detail;
     return {
-      state: this.#isSilent ? 'silent' : this.#state.type,
-      ...(this.detail !== undefined && { detail: this.detail }),
+      state: this.#problem?.state ?? (this.#isSilent ? 'silent' : this.#state.type),
+      ...(detail !== undefined && { detail }),
       ...(this.#lastFrame && {
         last_frame_at: this.#lastFrame.unixMs,
         last_frame_ago_ms: now - this.#lastFrame.at,

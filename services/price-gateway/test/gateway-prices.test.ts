@@ -171,6 +171,22 @@ describe('a quote that is withdrawn', () => {
   });
 });
 
+it('is down while most events cannot be understood, and live again afterwards', async () => {
+  const gateway = await testbed.startGateway({ symbols: ['AAPL'] });
+  await testbed.nextStatus('live');
+  testbed.market.push(trade(1));
+  await testbed.prices.until(({ data }) => data.price === 1);
+  testbed.market.push(...Array.from({ length: 50 }, () => trade(Number.NaN)));
+  const { detail } = await testbed.nextStatus('down');
+  expect(detail).toMatch(
+    /^\d+ % of the feed's messages cannot be understood: An event of AAPL has an invalid/,
+  );
+  expect(gateway.readiness).toMatchObject({ ready: false, feed: 'down', detail });
+  expect(testbed.statuses.all.at(-1)?.live_for_ms).toBeUndefined();
+  await testbed.nextStatus('live', testbed.statuses.all.length);
+  expect(gateway.readiness).toMatchObject({ ready: true, feed: 'live' });
+});
+
 it('gives no price of a halted instrument, until trading resumes or its end may have been missed', async () => {
   await testbed.startGateway({ symbols: ['AAPL'] });
   await testbed.nextStatus('live');

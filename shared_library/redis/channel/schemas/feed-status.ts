@@ -5,8 +5,11 @@ import { z } from 'zod';
 export const feedStatus = z.object({
   /** The feed's name: `alpaca`. */
   feed: z.string().min(1).max(128),
-  /** `silent`: connected, but the broker has sent nothing for longer than the gateway's configured limit. */
-  state: z.enum(['connecting', 'live', 'silent', 'down', 'stopping', 'stopped']),
+  /**
+   * `silent`: connected, but the broker has sent nothing for longer than the gateway's configured limit. `degraded`:
+   * connected, but a share of what the broker sends cannot be understood. `down` also if that is half of it.
+   */
+  state: z.enum(['connecting', 'live', 'silent', 'degraded', 'down', 'stopping', 'stopped']),
   /** A sentence for the operator, such as the broker's error. */
   detail: z.string().max(1000).optional(),
   /** The channel that the feed publishes on; a channel has one feed. Default PRICE_DATA. */
