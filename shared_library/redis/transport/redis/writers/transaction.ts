@@ -21,8 +21,8 @@ export type BatchOutcome =
   | { readonly state: 'fenced' }
   /** Nothing was executed: the node does not serve the slot of the channel now. The connection is no longer fenced. */
   | { readonly state: 'elsewhere'; readonly error: unknown }
-  /** Nothing was executed. */
-  | { readonly state: 'refused'; readonly error: ErrorReply }
+  /** Nothing was executed. Without an error, the server refused only other batches of the transaction. */
+  | { readonly state: 'refused'; readonly error: ErrorReply | undefined }
   /** A part was executed. `isCounted`: the head includes the batch's numbers, so numbering can continue. */
   | { readonly state: 'partial'; readonly error: ErrorReply; readonly isCounted: boolean }
   /** The link dropped, or the reply was not that of a transaction. The head of the channel decides the outcome. */
@@ -63,7 +63,8 @@ const ofClients = new WeakMap<RedisClient, Transactions>();
 
 /**
  * All batches of a transaction are executed, or none. So a batch that the server refuses while queuing, for lack of
- * memory or of a permission, takes the others with it. An error during the execution concerns one batch.
+ * memory or of a permission, takes the others with it, whose outcome names no error. An error during the execution
+ * concerns one batch.
  */
 export class Transactions {
   readonly #client: RedisClient;
@@ -120,30 +121,37 @@ export class Transactions {
     for (const reply of guards)
       reply.catch((error: unknown) => isElsewhere(error) && options.onUnguarded(error));
     // If a command is rejected while queuing, EXEC fails too, but only the command's own reply has the reason.
-    const refusals: unknown[] = [];
-    for (const reply of queued) reply.catch((error: unknown) => refusals.push(error));
+    const refusals = new Map<number, unknown>();
+    for (const [index, reply] of queued.entries())
+      reply.catch((error: unknown) => refusals.set(index - AFTER_MULTI, error));
     const outcomes = await exec.then(
       (replies) => (replies === null ? { state: 'fenced' as const } : layout.parse(replies)),
-      (error: unknown) => failureOf(error, refusals, isElsewhere),
+      (error: unknown) => failureOf(error, refusals, layout, isElsewhere),
     );
     for (const [index, { resolve }] of parts.entries())
       resolve(Array.isArray(outcomes) ? (outcomes[index] as BatchOutcome) : outcomes);
   }
 }
 
-/** The outcome of all batches of a transaction whose EXEC failed. */
+/** The place of a transaction's first command among the commands that are sent. */
+const AFTER_MULTI = 1;
+
+/** The outcome of all batches of a transaction whose EXEC failed, or of each. */
 function failureOf(
   error: unknown,
-  refusals: readonly unknown[],
+  refusals: ReadonlyMap<number, unknown>,
+  layout: TransactionLayout,
   isElsewhere: (error: unknown) => boolean,
-): BatchOutcome {
+): BatchOutcome | BatchOutcome[] {
   // In a cluster, EXEC itself is refused if the slot of a queued command has moved since.
   if (isElsewhere(error)) return { state: 'elsewhere', error };
   if (!(error instanceof ErrorReply) || !error.message.startsWith('EXECABORT'))
     return { state: 'unsettled', error };
-  const reason = refusals.find((refusal) => refusal instanceof ErrorReply);
+  const replies = new Map<number, ErrorReply>();
+  for (const [index, refusal] of refusals) if (refusal instanceof ErrorReply) replies.set(index, refusal);
+  const [reason] = replies.values();
   if (isElsewhere(reason)) return { state: 'elsewhere', error: reason };
-  return { state: 'refused', error: (reason as ErrorReply | undefined) ?? error };
+  return reason === undefined ? { state: 'refused', error } : layout.refused(replies);
 }
 
 /**
@@ -185,6 +193,17 @@ class TransactionLayout {
     }
     if (this.#frames.length > 0) this.commands.push(publishFramesScript(publish, this.#frames));
     this.commands.push(['TIME']);
+  }
+
+  /** @param refusals by the index of the command */
+  refused(refusals: ReadonlyMap<number, ErrorReply>): BatchOutcome[] {
+    const own = this.#places.map(({ from, to }) => {
+      for (const [index, error] of refusals) if (from <= index && index < to) return error;
+      return undefined;
+    });
+    // Otherwise the server refused MULTI, or a command at the end, which belongs to all batches.
+    const [shared] = own.some((error) => error !== undefined) ? [] : refusals.values();
+    return own.map((error) => ({ state: 'refused', error: error ?? shared }));
   }
 
   parse(replies: readonly unknown[]): BatchOutcome[] {
