@@ -21,6 +21,7 @@ const PARTITIONS = 4;
 const channel = fills(PARTITIONS);
 /** The partition with a fault. */
 const BAD = 2;
+const BAD_HEAD = `tickbus:{FILLS#${BAD}/${PARTITIONS}}:head`;
 const EVERYTHING = ['~*', '&*', '+@all'];
 
 const closing = closeAfterEach();
@@ -94,6 +95,18 @@ it('a batch that the server refuses takes the others with it, which can be retri
   // A retry without a message of the refused partition succeeds.
   const symbol = SYMBOLS.find((key) => partitionOf(key, PARTITIONS) === 0) ?? '';
   await publisher.publish(channel, { symbol, n: 2 });
+});
+
+it('a foreign value at the head of one partition stops only that partition', async () => {
+  const { admin, publisher, lost, lease } = await open();
+  await publishRound(publisher, 0);
+  await admin.del(BAD_HEAD);
+  await admin.set(BAD_HEAD, 'foreign');
+  const first = await publishRound(publisher, 1);
+  expect(first).toMatchObject({ bad: ['TICKBUS_OUTCOME_UNKNOWN'], good: ['published'] });
+  expect(await publishRound(publisher, 2)).toMatchObject({ good: ['published'] });
+  expect(lease.holds).toBe(true);
+  expect(lost).toEqual([]);
 });
 
 it('a message that the server does not take ends with an error, and stops the others for one turn', async () => {
