@@ -109,6 +109,16 @@ it('a foreign value at the head of one partition stops only that partition', asy
   expect(lost).toEqual([]);
 });
 
+it('messages of several partitions that the server takes one by one are published', async () => {
+  const { admin, publisher } = await open();
+  await publishRound(publisher, 0);
+  // The server closes the connection of a client with a larger transaction.
+  await admin.configSet('maxmemory-clients', '900kb');
+  const text = 'x'.repeat(200_000);
+  const { bad, good } = await publishRound(publisher, 1, () => text);
+  expect({ bad, good }).toEqual({ bad: ['published'], good: ['published'] });
+}, 20_000);
+
 it('a message that the server does not take ends with an error, and stops the others for one turn', async () => {
   const { admin, publisher } = await open();
   await publishRound(publisher, 0);

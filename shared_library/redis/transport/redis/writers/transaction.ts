@@ -10,6 +10,8 @@ import { type Frame, publishFramesScript } from './publish-frames-script.ts';
 const MAX_SINGLE_MESSAGES = 8;
 /** A transaction with at least this many messages takes no further batch. The server takes half a millisecond. */
 const FULL_AT = 256;
+/** Maximum number of UTF-16 units of the messages of several batches. It is that of one batch, see `Batch`. */
+const MAX_SIZE = 256 * 1024;
 
 /** The outcome of a batch. */
 export type BatchOutcome =
@@ -40,6 +42,8 @@ export interface BatchCommands {
   readonly advance: readonly [command: string, head: string, ...args: string[]];
   /** Number of messages. */
   readonly count: number;
+  /** Total size of the messages in UTF-16 units. */
+  readonly size: number;
   /** The fence of the present epoch. */
   readonly fence: string;
 }
@@ -89,18 +93,20 @@ export class Transactions {
   /** A script publishes some batches, after the others. So a transaction takes only one batch of a channel. */
   #sendAll(): void {
     let parts: Part[] = [];
-    let count = 0;
+    let [count, size] = [0, 0];
     const heads = new Set<string>();
     for (const part of this.#waiting.splice(0)) {
-      const [, head] = part.commands.advance;
-      if (count >= FULL_AT || heads.has(head)) {
+      const { advance, count: more, size: units } = part.commands;
+      const [, head] = advance;
+      if (count >= FULL_AT || (size > 0 && size + units > MAX_SIZE) || heads.has(head)) {
         void this.#send(parts);
         parts = [];
-        count = 0;
+        [count, size] = [0, 0];
         heads.clear();
       }
       parts.push(part);
-      count += part.commands.count;
+      count += more;
+      size += units;
       heads.add(head);
     }
     if (parts.length > 0) void this.#send(parts);
