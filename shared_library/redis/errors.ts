@@ -20,7 +20,8 @@ export type ErrorCode =
    */
   | 'TICKBUS_NOT_CONNECTED'
   /**
-   * The message waited for the link or an unanswered call, or its batch met three link drops. Nothing was published.
+   * The message waited for the link or an unanswered call, its batch met three link drops, or the server refused
+   * messages of another partition that were sent with it. Nothing was published.
    */
   | 'TICKBUS_NOT_SENT'
   /** The queue exceeds `maxPendingBytes`. Nothing was sent. */

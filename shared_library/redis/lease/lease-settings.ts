@@ -31,6 +31,7 @@ export function leaseOperations(
 ): LeaseOperations {
   const { spec, isChannel, partitions, replicas, channelLease, transport, clock } = settings;
   const own = transport.lease(spec, replicas, channelLease);
+  if (channelLease !== undefined) return partitionOperations(own, spec, transport);
   if (!isChannel || spec.kind === 'plain') return own;
   return new PartitionedLease({
     channel: spec,
@@ -47,4 +48,28 @@ export function leaseOperations(
         channelLease: own,
       }),
   });
+}
+
+/**
+ * A holder that does not finish a change of the number has changed it for some partitions only. The number of the
+ * channel counts, so a partition is acquired after it has that number again.
+ */
+function partitionOperations(
+  own: LeaseOperations,
+  partition: ChannelSpec,
+  transport: Transport,
+): LeaseOperations {
+  const { layout = 1 } = partition;
+  return {
+    connect: () => own.connect(),
+    onConnected: (listener) => own.onConnected(listener),
+    acquire: async (ttlMs) => {
+      const { partitions = layout } = await transport.head(partition);
+      if (partitions !== layout) await transport.setPartitions(partition, layout);
+      return own.acquire(ttlMs);
+    },
+    renew: (...call) => own.renew(...call),
+    release: (token) => own.release(token),
+    close: () => own.close(),
+  };
 }

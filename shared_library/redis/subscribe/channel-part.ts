@@ -1,10 +1,14 @@
 // One part of a channel that a subscriber reads: the channel itself, or one of its partitions.
 
 import type { Channel } from '../channel/channel.ts';
+import { partitionOf } from '../channel/partitions.ts';
 import { LatestValues, type LatestValuesOptions } from '../freshness/latest-values.ts';
+import { ORIGIN } from '../wire/position.ts';
 import { ChannelReader, type ChannelReaderOptions } from './channel-reader.ts';
+import type { Receiver } from './fan-out.ts';
 import type { OnInvalidFrame } from './invalid-messages.ts';
 import type { ChannelStatus } from './status.ts';
+import { Subscription } from './subscription.ts';
 
 export interface PartOptions
   extends Pick<ChannelReaderOptions, 'transport' | 'clock' | 'since'>,
@@ -33,12 +37,14 @@ export class Part {
   readonly values: LatestValues | undefined;
   /** Settles with the last attempt to subscribe. */
   started: Promise<void> = Promise.resolve();
+  readonly #layout: number;
   #partitions: number | undefined;
 
   constructor({ channel, onAnswer, mayDeliver, onPartitions, onStatus, onInvalid, ...options }: PartOptions) {
-    const { layout } = channel;
+    const { layout = 1 } = channel;
+    this.#layout = layout;
     this.name = channel.name;
-    this.values = channel.kind === 'state' ? this.#createValues(layout ?? 1, options) : undefined;
+    this.values = channel.kind === 'state' ? this.#createValues(layout, options) : undefined;
     this.reader = new ChannelReader({
       ...options,
       channel,
@@ -49,8 +55,8 @@ export class Part {
         onDistrust: () => this.values?.clear(),
         values: this.values,
         onAnswer,
-        mayDeliver: mayDeliver && ((recorded = layout ?? 1) => mayDeliver(recorded)),
-        onPartitions: (recorded = layout ?? 1) => {
+        mayDeliver: mayDeliver && ((recorded = layout) => mayDeliver(recorded)),
+        onPartitions: (recorded = layout) => {
           this.#partitions = recorded;
           onPartitions();
         },
@@ -59,8 +65,20 @@ export class Part {
   }
 
   /**
+   * Whether the server has shown that nothing more is published on this partition: it has another number now. Or it was
+   * forgotten with the memory of the server, and nobody holds its lease, by an answer to a query after `since`.
+   */
+  isFinished(since: number): boolean {
+    if (this.#partitions === undefined) return false;
+    if (this.#partitions !== this.#layout) return true;
+    const { position, lease, confirmedAt } = this.reader;
+    const isForgotten = position?.epoch === ORIGIN.epoch && lease === undefined;
+    return isForgotten && confirmedAt !== undefined && confirmedAt >= since;
+  }
+
+  /**
    * The number of partitions of the channel, by the last answer after which nothing of this part is missing; undefined
-   * before the first. If it is another number than the part was created for, nothing more is published on the part.
+   * before the first.
    */
   get partitions(): number | undefined {
     return this.#partitions;
@@ -77,4 +95,12 @@ export class Part {
       maxBytes: MAX_BYTES * share,
     });
   }
+}
+
+/** The indexes of the partitions that a receiver reads; none if the channel itself is the only part. */
+export function neededPartitions(receiver: Receiver, count: number): Iterable<number> {
+  if (count === 1) return [];
+  const keys = receiver instanceof Subscription ? receiver.keys : undefined;
+  if (keys === undefined) return Array.from({ length: count }, (_, index) => index);
+  return new Set(Array.from(keys, (key) => partitionOf(key, count)));
 }

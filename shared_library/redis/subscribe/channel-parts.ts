@@ -8,13 +8,13 @@ import type { LatestValues, LatestValuesOptions } from '../freshness/latest-valu
 import type { Clock } from '../runtime/clock.ts';
 import type { FenceToken, Transport } from '../transport/port.ts';
 import type { Position } from '../wire/position.ts';
-import { Part } from './channel-part.ts';
+import { neededPartitions, Part } from './channel-part.ts';
 import type { ChannelReader } from './channel-reader.ts';
 import { earlier, sumOf } from './combined-figures.ts';
 import type { Receiver } from './fan-out.ts';
 import type { OnInvalidFrame } from './invalid-messages.ts';
 import type { ChannelStatus } from './status.ts';
-import { Subscription } from './subscription.ts';
+import type { Subscription } from './subscription.ts';
 
 export interface ChannelPartsOptions extends Pick<Required<LatestValuesOptions>, 'isPinned' | 'onEvicted'> {
   readonly channel: Channel;
@@ -53,6 +53,8 @@ export class ChannelParts {
   #isStarted = false;
   /** Whether the channel itself waits for the end of the partitions, before it is the only part. */
   #isOwnWaiting = false;
+  /** When the end of the partitions was first waited for (monotonic); undefined: their number does not change. */
+  #changingSince: number | undefined;
   #reported: ChannelStatus['type'] | undefined;
   /** The counters of the partitions that were closed. */
   #closed: ChannelReader['counters'] | undefined;
@@ -72,7 +74,7 @@ export class ChannelParts {
   }
   add(receiver: Receiver): void {
     this.#own.reader.add(receiver);
-    for (const index of this.#neededBy(receiver)) this.#open(index).reader.add(receiver);
+    for (const index of neededPartitions(receiver, this.#count ?? 1)) this.#open(index).reader.add(receiver);
   }
 
   remove(receiver: Receiver): void {
@@ -80,7 +82,7 @@ export class ChannelParts {
     for (const [index, part] of this.#partitions) {
       if (part.reader.subscriptions.size + part.reader.taps.size === 0) this.#close(index, part);
     }
-    this.#follow();
+    this.#follow(false);
   }
 
   get mode(): ChannelReader['mode'] {
@@ -185,14 +187,6 @@ export class ChannelParts {
     return this.#partitions.get(partitionOf(key, this.#count)) ?? this.#own;
   }
 
-  #neededBy(receiver: Receiver): Iterable<number> {
-    const count = this.#count ?? 1;
-    if (count === 1) return [];
-    const keys = receiver instanceof Subscription ? receiver.keys : undefined;
-    if (keys === undefined) return Array.from({ length: count }, (_, index) => index);
-    return new Set(Array.from(keys, (key) => partitionOf(key, count)));
-  }
-
   #open(index: number, since?: Position): Part {
     const known = this.#partitions.get(index);
     if (known !== undefined) return known;
@@ -234,7 +228,7 @@ export class ChannelParts {
       onStatus: (status) => this.#onStatus(status, index),
       onAnswer: (sentAt, serverAt) => onAnswer(channel.name, sentAt, serverAt),
       mayDeliver: index === undefined ? (partitions) => this.#mayOwnDeliver(partitions) : undefined,
-      onPartitions: () => this.#follow(),
+      onPartitions: () => this.#follow(index === undefined),
     });
     onAdded(part.name, part.values);
     return part;
@@ -245,36 +239,40 @@ export class ChannelParts {
     return this.#count !== this.#own.partitions;
   }
 
-  /** Whether the server has shown for each partition that nothing more is published there. Asks it for the others. */
-  #areFinished(): boolean {
-    const was = this.#count;
-    const unfinished = [...this.#partitions.values()].filter(({ partitions = was }) => partitions === was);
-    for (const { reader } of unfinished) reader.checkHead();
+  /** Whether the server has shown that each partition has ended. `asks`: for the others, so not after their answers. */
+  #areFinished(asks: boolean): boolean {
+    this.#changingSince ??= this.#options.clock.monotonic();
+    const since = this.#changingSince;
+    const unfinished = [...this.#partitions.values()].filter((part) => !part.isFinished(since));
+    if (asks) for (const { reader } of unfinished) reader.checkHead();
     return unfinished.length === 0;
   }
 
   #mayOwnDeliver(partitions: number): boolean {
-    this.#isOwnWaiting = partitions === 1 && (this.#count ?? 1) !== 1 && !this.#areFinished();
+    this.#isOwnWaiting = partitions === 1 && (this.#count ?? 1) !== 1 && !this.#areFinished(true);
     return !this.#isOwnWaiting;
   }
 
   /** Called with each answer after which nothing is missing. */
-  #follow(): void {
+  #follow(isOwn: boolean): void {
     const was = this.#count;
     if (this.mode === 'closed') return;
     if (this.#isOwnWaiting) {
-      if (this.#areFinished()) this.#own.reader.recover();
+      if (this.#areFinished(false)) this.#own.reader.recover();
       return;
     }
+    const isFinished = !this.#isChanging || this.#areFinished(isOwn);
+    if (isFinished) this.#changingSince = undefined;
     if (!this.#isChanging) return;
-    if (!this.#areFinished()) return this.#reportMode();
+    if (!isFinished) return this.#reportMode();
     for (const [index, part] of this.#partitions) this.#close(index, part);
     this.#count = this.#own.partitions;
     // With several partitions, the channel itself keeps no values.
     if (this.#count !== 1) this.#own.values?.clear();
     const since = was === undefined ? undefined : BEFORE_CHANGE;
     for (const receiver of [...this.subscriptions, ...this.taps])
-      for (const index of this.#neededBy(receiver)) this.#open(index, since).reader.add(receiver);
+      for (const index of neededPartitions(receiver, this.#count ?? 1))
+        this.#open(index, since).reader.add(receiver);
     this.#reportMode();
   }
 

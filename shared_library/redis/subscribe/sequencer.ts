@@ -258,7 +258,8 @@ export class Sequencer {
 
   #completeRecovery(state: ChannelState, heldBeforeRead: number): void {
     const { channel, fanOut, mayDeliver, onPartitions } = this.#options;
-    if (mayDeliver?.(state.partitions) === false) return;
+    // The number can change again meanwhile.
+    if (mayDeliver?.(state.partitions) === false) return this.#queries.retry(() => this.#recover());
     const plan = this.#recovery.plan(state, heldBeforeRead, this.#isNewLink);
     if (plan.isTainted && this.#recovery.distrust()) return this.#recover();
     this.#held.takeAll();

@@ -9,7 +9,7 @@ import type { Gap } from '../../subscribe/status.ts';
 import { RedisSubscriber } from '../../subscriber.ts';
 import type { Connection } from '../../transport/port.ts';
 
-const messages = { tick: z.object({ symbol: z.string(), n: z.number() }) };
+const messages = { tick: z.object({ symbol: z.string(), n: z.number(), text: z.string().optional() }) };
 
 /** A `state` channel. All definitions with one name are the same channel with another wanted number of partitions. */
 export const prices = (partitions?: number, name = 'PRICES') =>

@@ -15,7 +15,7 @@ import { redact } from '../redact.ts';
 import { ExclusiveWriter } from '../writers/exclusive-writer.ts';
 import type { PastEpoch } from '../writers/head-snapshot.ts';
 import { unconfirmedError } from '../writers/replica-wait.ts';
-import { LeaseCommands } from './lease-commands.ts';
+import { LeaseCommands, lostIfUnusable } from './lease-commands.ts';
 import type { ReplicaConfirmation } from './replica-confirmation.ts';
 import { type ConnectedLease, WriterConnection } from './writer-connection.ts';
 
@@ -219,9 +219,9 @@ export class ExclusiveLease implements LeaseOperations, ConnectedLease {
       // The lease of the channel is lost, so the former connection may still be executing batches.
       return this.#depose(await this.#commands.pastEpochs(client));
     }
-    const resumed = await this.#commands.resume(client, ttlMs, token, writer, async () =>
-      this.#own?.disconnectOthers(client, ttlMs),
-    );
+    const disconnectOthers = async () => this.#own?.disconnectOthers(client, ttlMs);
+    const resuming = this.#commands.resume(client, ttlMs, token, writer, disconnectOthers);
+    const resumed = await (this.#own === undefined ? lostIfUnusable(resuming, this.#settings) : resuming);
     if (resumed.state === 'lost') {
       this.#depose(resumed.past);
       return this.#own?.becomeCandidate(client);

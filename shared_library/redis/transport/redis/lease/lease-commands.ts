@@ -1,9 +1,13 @@
 // The commands of a lease, as calls of its Lua scripts, and the parsing of their replies.
 
+import { ErrorReply } from 'redis';
 import type { ChannelSpec } from '../../../channel/channel.ts';
 import type { FenceToken, LeaseAttempt } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
+import { isPermanent } from '../error-mapping.ts';
+import { foreignDataError } from '../foreign-data.ts';
 import { type ChannelKeys, channelKeys } from '../keys.ts';
+import type { LinkSettings } from '../link-settings.ts';
 import type { HeadSnapshot, PastEpoch } from '../writers/head-snapshot.ts';
 import { retryWhileBusy } from './retry-while-busy.ts';
 
@@ -116,6 +120,23 @@ export class LeaseCommands {
     const { head, lease, fence } = this.#keys;
     const args = [nonce, String(ttlMs), token, mode, ...known];
     return toStrings(await retryWhileBusy(ttlMs, () => client.activateLease([head, lease, fence('')], args)));
+  }
+}
+
+/**
+ * Resolves as lost if the server replied that the keys of the lease cannot be used until somebody changes them, or a
+ * permission. A partition is resumed in this way, so that the others can use the connection.
+ */
+export async function lostIfUnusable<T>(
+  resuming: Promise<T>,
+  settings: LinkSettings,
+): Promise<T | LostLease> {
+  try {
+    return await resuming;
+  } catch (error) {
+    const isUnusable = isPermanent(error) || foreignDataError(error, settings) !== undefined;
+    if (error instanceof ErrorReply && isUnusable) return { state: 'lost', past: [] };
+    throw error;
   }
 }
 

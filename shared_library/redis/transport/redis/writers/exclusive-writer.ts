@@ -8,7 +8,13 @@ import type { Confirmation, Outgoing, Receipt, Writer } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
 import { channelKeys } from '../keys.ts';
 import type { HeadSnapshot, PastEpoch } from './head-snapshot.ts';
-import { DROPS_LINKS, DropSuspect, type InFlightBatch, isResent } from './in-flight-batch.ts';
+import {
+  DROPS_LINKS,
+  DropSuspect,
+  type InFlightBatch,
+  isResent,
+  REFUSED_WITH_OTHERS,
+} from './in-flight-batch.ts';
 import { LayoutCheck } from './layout-check.ts';
 import { type BatchTarget, batchCommands, lastSeq, MARK_COUNT } from './plain-batch.ts';
 import { ReplicaWait } from './replica-wait.ts';
@@ -274,8 +280,9 @@ export class ExclusiveWriter implements Writer {
         break;
       case 'refused':
         this.#isDraining = true;
-        sent.reject(this.#options.refusedError(outcome.error));
-        this.#options.onRefusal(client, outcome.error);
+        if (outcome.error === undefined) sent.reject(this.#options.notSentError(REFUSED_WITH_OTHERS));
+        else sent.reject(this.#options.refusedError(outcome.error));
+        if (outcome.error !== undefined) this.#options.onRefusal(client, outcome.error);
         break;
       case 'partial':
         sent.reject(

@@ -47,11 +47,14 @@ export function batchCommands(
   const { first, at, ordinal, fence } = placed;
   const texts = positionedAll(batch, first, at);
   const end = String(lastSeq(placed, batch));
+  let size = 0;
+  for (const text of texts) size += text.length;
   return {
     keeping: keepingCommands(target, batch, texts, first),
-    ...publishingCommands(target, texts),
+    ...publishingCommands(target, texts, size),
     advance: ['HSET', head, 'seq', end, `b${ordinal % MARK_COUNT}`, end],
     count: batch.length,
+    size,
     fence,
   };
 }
@@ -87,12 +90,11 @@ function keepingCommands(
 function publishingCommands(
   { channel, keys, publish }: BatchTarget,
   texts: readonly string[],
+  size: number,
 ): Pick<BatchCommands, 'publishing' | 'frame'> {
   const { name, framing } = channel;
   if (framing === 'batch') return { publishing: () => [[publish, name, frameOf(texts)]], frame: undefined };
   const publishing = () => texts.map((text) => [publish, name, text]);
-  let size = 0;
-  for (const text of texts) size += text.length;
   if (texts.length === 1 || size > LARGE_MEAN_SIZE * texts.length) return { publishing, frame: undefined };
   const frame = (): Frame => {
     const text = frameOf(texts);

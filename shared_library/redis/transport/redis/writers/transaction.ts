@@ -10,6 +10,8 @@ import { type Frame, publishFramesScript } from './publish-frames-script.ts';
 const MAX_SINGLE_MESSAGES = 8;
 /** A transaction with at least this many messages takes no further batch. The server takes half a millisecond. */
 const FULL_AT = 256;
+/** Maximum number of UTF-16 units of the messages of several batches. It is that of one batch, see `Batch`. */
+const MAX_SIZE = 256 * 1024;
 
 /** The outcome of a batch. */
 export type BatchOutcome =
@@ -21,8 +23,8 @@ export type BatchOutcome =
   | { readonly state: 'fenced' }
   /** Nothing was executed: the node does not serve the slot of the channel now. The connection is no longer fenced. */
   | { readonly state: 'elsewhere'; readonly error: unknown }
-  /** Nothing was executed. */
-  | { readonly state: 'refused'; readonly error: ErrorReply }
+  /** Nothing was executed. Without an error, the server refused only other batches of the transaction. */
+  | { readonly state: 'refused'; readonly error: ErrorReply | undefined }
   /** A part was executed. `isCounted`: the head includes the batch's numbers, so numbering can continue. */
   | { readonly state: 'partial'; readonly error: ErrorReply; readonly isCounted: boolean }
   /** The link dropped, or the reply was not that of a transaction. The head of the channel decides the outcome. */
@@ -40,6 +42,8 @@ export interface BatchCommands {
   readonly advance: readonly [command: string, head: string, ...args: string[]];
   /** Number of messages. */
   readonly count: number;
+  /** Total size of the messages in UTF-16 units. */
+  readonly size: number;
   /** The fence of the present epoch. */
   readonly fence: string;
 }
@@ -63,7 +67,8 @@ const ofClients = new WeakMap<RedisClient, Transactions>();
 
 /**
  * All batches of a transaction are executed, or none. So a batch that the server refuses while queuing, for lack of
- * memory or of a permission, takes the others with it. An error during the execution concerns one batch.
+ * memory or of a permission, takes the others with it, whose outcome names no error. An error during the execution
+ * concerns one batch.
  */
 export class Transactions {
   readonly #client: RedisClient;
@@ -88,18 +93,20 @@ export class Transactions {
   /** A script publishes some batches, after the others. So a transaction takes only one batch of a channel. */
   #sendAll(): void {
     let parts: Part[] = [];
-    let count = 0;
+    let [count, size] = [0, 0];
     const heads = new Set<string>();
     for (const part of this.#waiting.splice(0)) {
-      const [, head] = part.commands.advance;
-      if (count >= FULL_AT || heads.has(head)) {
+      const { advance, count: more, size: units } = part.commands;
+      const [, head] = advance;
+      if (count >= FULL_AT || (size > 0 && size + units > MAX_SIZE) || heads.has(head)) {
         void this.#send(parts);
         parts = [];
-        count = 0;
+        [count, size] = [0, 0];
         heads.clear();
       }
       parts.push(part);
-      count += part.commands.count;
+      count += more;
+      size += units;
       heads.add(head);
     }
     if (parts.length > 0) void this.#send(parts);
@@ -120,30 +127,37 @@ export class Transactions {
     for (const reply of guards)
       reply.catch((error: unknown) => isElsewhere(error) && options.onUnguarded(error));
     // If a command is rejected while queuing, EXEC fails too, but only the command's own reply has the reason.
-    const refusals: unknown[] = [];
-    for (const reply of queued) reply.catch((error: unknown) => refusals.push(error));
+    const refusals = new Map<number, unknown>();
+    for (const [index, reply] of queued.entries())
+      reply.catch((error: unknown) => refusals.set(index - AFTER_MULTI, error));
     const outcomes = await exec.then(
       (replies) => (replies === null ? { state: 'fenced' as const } : layout.parse(replies)),
-      (error: unknown) => failureOf(error, refusals, isElsewhere),
+      (error: unknown) => failureOf(error, refusals, layout, isElsewhere),
     );
     for (const [index, { resolve }] of parts.entries())
       resolve(Array.isArray(outcomes) ? (outcomes[index] as BatchOutcome) : outcomes);
   }
 }
 
-/** The outcome of all batches of a transaction whose EXEC failed. */
+/** The place of a transaction's first command among the commands that are sent. */
+const AFTER_MULTI = 1;
+
+/** The outcome of all batches of a transaction whose EXEC failed, or of each. */
 function failureOf(
   error: unknown,
-  refusals: readonly unknown[],
+  refusals: ReadonlyMap<number, unknown>,
+  layout: TransactionLayout,
   isElsewhere: (error: unknown) => boolean,
-): BatchOutcome {
+): BatchOutcome | BatchOutcome[] {
   // In a cluster, EXEC itself is refused if the slot of a queued command has moved since.
   if (isElsewhere(error)) return { state: 'elsewhere', error };
   if (!(error instanceof ErrorReply) || !error.message.startsWith('EXECABORT'))
     return { state: 'unsettled', error };
-  const reason = refusals.find((refusal) => refusal instanceof ErrorReply);
+  const replies = new Map<number, ErrorReply>();
+  for (const [index, refusal] of refusals) if (refusal instanceof ErrorReply) replies.set(index, refusal);
+  const [reason] = replies.values();
   if (isElsewhere(reason)) return { state: 'elsewhere', error: reason };
-  return { state: 'refused', error: (reason as ErrorReply | undefined) ?? error };
+  return reason === undefined ? { state: 'refused', error } : layout.refused(replies);
 }
 
 /**
@@ -185,6 +199,17 @@ class TransactionLayout {
     }
     if (this.#frames.length > 0) this.commands.push(publishFramesScript(publish, this.#frames));
     this.commands.push(['TIME']);
+  }
+
+  /** @param refusals by the index of the command */
+  refused(refusals: ReadonlyMap<number, ErrorReply>): BatchOutcome[] {
+    const own = this.#places.map(({ from, to }) => {
+      for (const [index, error] of refusals) if (from <= index && index < to) return error;
+      return undefined;
+    });
+    // Otherwise the server refused MULTI, or a command at the end, which belongs to all batches.
+    const [shared] = own.some((error) => error !== undefined) ? [] : refusals.values();
+    return own.map((error) => ({ state: 'refused', error: error ?? shared }));
   }
 
   parse(replies: readonly unknown[]): BatchOutcome[] {
