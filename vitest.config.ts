@@ -17,6 +17,8 @@ export default defineConfig({
     // Some tests start real servers and processes. No test asserts on time.
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // By default expect.poll gives up after one second, which a busy machine exceeds.
+    expect: { poll: { timeout: 25_000, interval: 10 } },
     coverage: {
       provider: 'v8',
       include: ['shared_library/redis/**/*.ts'],
