@@ -51,7 +51,6 @@ it('stays on standby, not ready, until enough replicas can confirm its lease', a
     () => expect(gateway.readiness).toMatchObject({ ready: false, role: 'standby', detail }),
     20_000,
   );
-  await testbed.redis.answers('CONFIG SET repl-diskless-sync-delay 0');
   const args = ['--replicaof', testbed.redis.host, String(testbed.redis.port)];
   const replica = await startLocalRedis({ args });
   testbed.cleanUps.push(() => replica.kill());
