@@ -30,18 +30,18 @@ export default defineConfig({
     reporters: results ? ['default', ['json', { outputFile: results }]] : ['default'],
     // Loading the modules again for every file would double the time. A test restores what it changes in its process.
     isolate: false,
-    // The default leaves one core idle, which is half of two cores.
-    maxWorkers: availableParallelism(),
+    // One more than the cores, because most tests wait for servers and processes.
+    maxWorkers: availableParallelism() + 1,
     sequence: { sequencer: LongestFirst },
     include: ['**/test/**/*.test.ts'],
     exclude: ['**/node_modules/**', 'dist/**'],
     // Only the tests of types: `npm run check:types` checks the rest.
     typecheck: { enabled: true, include: ['**/test/**/*.test-d.ts'], tsconfig: 'tsconfig.types.json' },
     // Some tests start real servers and processes. No test asserts on time.
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 90_000,
     // By default expect.poll gives up after one second, which a busy machine exceeds.
-    expect: { poll: { timeout: 25_000, interval: 10 } },
+    expect: { poll: { timeout: 50_000, interval: 10 } },
     coverage: {
       provider: 'v8',
       include: ['shared_library/redis/**/*.ts'],
