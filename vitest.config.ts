@@ -1,22 +1,47 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** The file for the counts of .ci/run. */
 const results = process.env.TICKBUS_TEST_RESULTS;
+
+/** The longest files, which start first: otherwise a worker that ends with one of them runs on alone. */
+const LONGEST = [
+  'scripts/test/package',
+  'demo/test/demo',
+  'services/monitor/test/page',
+  'integration/sentinel-failover',
+  'integration/sentinel-lease',
+  'cluster/cluster-faults',
+  'processes/fail-over',
+  'price-gateway/test/production-acl',
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification) => LONGEST.some((path) => moduleId.includes(path));
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
 
 export default defineConfig({
   test: {
     reporters: results ? ['default', ['json', { outputFile: results }]] : ['default'],
     // Loading the modules again for every file would double the time. A test restores what it changes in its process.
     isolate: false,
-    // The default leaves one core idle, which is half of two cores.
-    maxWorkers: availableParallelism(),
+    // One more than the cores, because most tests wait for servers and processes.
+    maxWorkers: availableParallelism() + 1,
+    sequence: { sequencer: LongestFirst },
     include: ['**/test/**/*.test.ts'],
     exclude: ['**/node_modules/**', 'dist/**'],
-    typecheck: { enabled: true, include: ['**/test/**/*.test-d.ts'], tsconfig: 'tsconfig.json' },
+    // Only the tests of types: `npm run check:types` checks the rest.
+    typecheck: { enabled: true, include: ['**/test/**/*.test-d.ts'], tsconfig: 'tsconfig.types.json' },
     // Some tests start real servers and processes. No test asserts on time.
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 90_000,
+    // By default expect.poll gives up after one second, which a busy machine exceeds.
+    expect: { poll: { timeout: 50_000, interval: 10 } },
     coverage: {
       provider: 'v8',
       include: ['shared_library/redis/**/*.ts'],

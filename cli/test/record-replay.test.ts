@@ -76,7 +76,7 @@ it('records until Ctrl-C, and replays to the same channels, as processes', async
   await other.publish('mine', 'two\nlines');
   await call(['pub', 'mine', '--plain', 'end', '{}', '-q'], { env: env() });
   const written = async () => jsonLines(await readFile(path, 'utf8'));
-  await vi.waitFor(async () => expect(await written()).toHaveLength(7), { timeout: 20_000 });
+  await vi.waitFor(async () => expect(await written()).toHaveLength(7), { timeout: 50_000 });
   recording.signal('SIGINT');
   const { code, stdout, stderr } = await recording.ended;
   expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
@@ -105,7 +105,7 @@ it('records until Ctrl-C, and replays to the same channels, as processes', async
     'Published 2 on PRICE_DATA, 1 on BOT_STATUS, 2 on mine. ' +
       'Omitted: 1 (commands: add --commands), 1 (not tickbus messages).\n',
   );
-  await vi.waitFor(() => expect(prices.received).toHaveLength(2), { timeout: 20_000 });
+  await vi.waitFor(() => expect(prices.received).toHaveLength(2), { timeout: 50_000 });
   expect(prices.received).toMatchObject([
     { data: { symbol: 'AAPL', price: 1 }, sender: 'origin', type: 'price' },
     { data: { symbol: 'MSFT', price: 2 }, sender: 'origin' },
@@ -195,7 +195,7 @@ describe('replay', () => {
       const { received, close } = await listening(CHANNELS.PRICE_DATA);
       const { code, stderr } = await call(['replay', path, '--speed', 'max'], { env: env() });
       expect({ code, stderr }).toEqual({ code: 0, stderr: `Published ${prices} on PRICE_DATA.\n` });
-      await vi.waitFor(() => expect(received).toHaveLength(prices), { timeout: 20_000 });
+      await vi.waitFor(() => expect(received).toHaveLength(prices), { timeout: 50_000 });
       for (const { data, sender } of received) {
         expect(sender).toBe('replay');
         // Each price is as old as in the recording, where the last match of a quiet product was minutes old.
@@ -211,7 +211,7 @@ describe('replay', () => {
     const started = performance.now();
     await call(['replay', path, '--speed', '10'], { env: env() });
     expect(performance.now() - started).toBeGreaterThanOrEqual(300);
-    await vi.waitFor(() => expect(received).toHaveLength(2), { timeout: 20_000 });
+    await vi.waitFor(() => expect(received).toHaveLength(2), { timeout: 50_000 });
     await close();
   });
 
@@ -219,7 +219,7 @@ describe('replay', () => {
     const path = await captureOf('loop.jsonl', recorded(0, price('L', 1)));
     const { received, close } = await listening(CHANNELS.PRICE_DATA);
     const replaying = startTickbus(['replay', path, '--loop'], { env: env() });
-    await vi.waitFor(() => expect(received.length).toBeGreaterThan(5), { timeout: 20_000 });
+    await vi.waitFor(() => expect(received.length).toBeGreaterThan(5), { timeout: 50_000 });
     replaying.signal('SIGINT');
     expect((await replaying.ended).code).toBe(130);
     await close();

@@ -7,13 +7,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 // Each test starts up to three programs, which is slow on a busy machine. Three tests run at a time, because a demo
 // mostly waits.
 vi.setConfig({ testTimeout: 90_000, maxConcurrency: 3 });
 
-const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+type Command = readonly [string, ...string[]];
+const MAIN = new URL('../main.ts', import.meta.url);
+const BUNDLED: Command = [process.execPath, await bundledProgram(MAIN)];
+/** The gateways that the demo starts as processes are TypeScript. */
+const TYPESCRIPT: Command = [process.execPath, '--import', 'tsx', fileURLToPath(MAIN)];
 const captures = new URL('../../../shared/data/', import.meta.url);
 
 let redis: LocalRedis;
@@ -27,10 +32,10 @@ afterAll(async () => {
 });
 
 it.concurrent.each([
-  ['two processes, one of which is killed', { PATH: process.env.PATH }, /^(redis|valkey)-server$/],
-  ['memory, without Redis', { PATH: '' }, /^memory$/],
-])('shows a kill and a takeover on %s, and exits', async (_, env, transport) => {
-  const { code, output, summary } = await demo(['--failover', '--json'], env);
+  ['two processes, one of which is killed', process.env.PATH, /^(redis|valkey)-server$/, TYPESCRIPT],
+  ['memory, without Redis', '', /^memory$/, BUNDLED],
+])('shows a kill and a takeover on %s, and exits', async (_, PATH, transport, command) => {
+  const { code, output, summary } = await demo(['--failover', '--json'], { PATH }, undefined, command);
   expect(code).toBe(0);
   expect(summary).toMatchObject({
     transport: expect.stringMatching(transport),
@@ -180,7 +185,7 @@ async function demo(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
   onReady?: (child: ChildProcess, output: string) => void,
-  [command, ...before]: readonly [string, ...string[]] = [process.execPath, '--import', 'tsx', main],
+  [command, ...before]: Command = BUNDLED,
 ) {
   // A separate process group, as in a terminal.
   const child = spawn(command, [...before, ...args], {

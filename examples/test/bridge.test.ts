@@ -2,15 +2,15 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { startLocalRedis } from '@tickbus/local-redis';
 import { LocalCluster } from '@tickbus/local-redis/cluster';
+import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { expect, it, vi } from 'vitest';
 
-const BRIDGE = fileURLToPath(new URL('../bridge.ts', import.meta.url));
+const BRIDGE = await bundledProgram(new URL('../bridge.ts', import.meta.url));
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -25,7 +25,7 @@ it('copies fresh prices to a cluster until SIGTERM, and no stored ones', async (
     gateway.publish(CHANNELS.PRICE_DATA, { symbol: 'AAPL', price: 187.5, timestamp: 0 });
   };
   const timer = setInterval(publish, 100);
-  const bridge = spawn(process.execPath, ['--import', 'tsx', BRIDGE], {
+  const bridge = spawn(process.execPath, [BRIDGE], {
     env: { ...process.env, REDIS_URL: old.url, TO_URL: cluster.url },
     stdio: ['ignore', 'inherit', 'inherit'],
   });

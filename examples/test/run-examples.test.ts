@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 const folder = new URL('../', import.meta.url);
@@ -49,7 +49,7 @@ function expectedOutput(source: string): string[] {
 /** Runs a program until it exits. quickstart.ts does not exit: it runs until it has printed `count` lines. */
 async function run(name: string, count: number): Promise<{ lines: string[]; keepsRunning: boolean }> {
   const env = { ...process.env, REDIS_URL: redis.url };
-  const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL(name, folder))], { env });
+  const child = spawn(process.execPath, [await bundledProgram(new URL(name, folder))], { env });
   running = child;
   const lines: string[] = [];
   let errors = '';

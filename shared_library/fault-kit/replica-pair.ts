@@ -7,8 +7,6 @@ import { TcpProxy } from './proxy.ts';
 
 const SYNC_TIMEOUT_MS = 20_000;
 const POLL_MS = 10;
-/** The master starts a sync at once. By default it waits 5 s for more replicas. */
-const ARGS = ['--repl-diskless-sync', 'yes', '--repl-diskless-sync-delay', '0'];
 
 interface ReplicationServer {
   readonly server: LocalRedis;
@@ -94,7 +92,7 @@ export class ReplicaPair implements AsyncDisposable {
 }
 
 async function startReplicationServer(random: Random): Promise<ReplicationServer> {
-  const server = await startLocalRedis({ args: ARGS, keepsData: true });
+  const server = await startLocalRedis({ keepsData: true });
   return { server, proxy: await TcpProxy.start({ port: server.port, random }) };
 }
 

@@ -15,11 +15,6 @@ const SENTINELS = 3;
 /** Sentinels announce themselves every 2 s, and repeat a failed connection after 15 s. Starting takes half as long. */
 const STARTING = ['PUBLISH-PERIOD', '100', 'MIN-LINK-RECONNECT-PERIOD', '100'];
 const NORMAL = ['PUBLISH-PERIOD', '2000', 'MIN-LINK-RECONNECT-PERIOD', '15000'];
-const SERVER_ARGS = [
-  // The master starts a sync at once. By default it waits 5 s for more replicas.
-  ...['--repl-diskless-sync', 'yes', '--repl-diskless-sync-delay', '0'],
-  ...['--replica-announce-ip', HOST],
-];
 
 export interface SentinelGroupOptions {
   readonly random: Random;
@@ -64,7 +59,14 @@ export class SentinelGroup implements AsyncDisposable {
       startProxied(random, (port, announced) =>
         startLocalRedis({
           port,
-          args: [...SERVER_ARGS, '--replica-announce-port', String(announced), ...args, ...more],
+          args: [
+            '--replica-announce-ip',
+            HOST,
+            '--replica-announce-port',
+            String(announced),
+            ...args,
+            ...more,
+          ],
         }),
       );
     const master = await start([]);

@@ -268,7 +268,7 @@ async function startNode(options: LocalClusterOptions, index: number): Promise<C
       ...['--cluster-port', String(own.busPort), '--cluster-node-timeout', String(nodeTimeoutMs)],
       ...['--cluster-announce-ip', '127.0.0.1', '--cluster-announce-port', String(announced.port)],
       ...['--cluster-announce-bus-port', String(announced.busPort)],
-      ...['--repl-ping-replica-period', '1', '--repl-diskless-sync-delay', '0'],
+      ...['--repl-ping-replica-period', '1'],
       ...(announced.args ?? []),
       ...args,
     ],

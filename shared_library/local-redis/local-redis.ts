@@ -20,6 +20,8 @@ const PORT_ATTEMPTS = 50;
 const PARENT_DEATH_SIGNAL = ['setpriv', '--pdeathsig', 'KILL', '--'] as const;
 /** The command that starts the server program: `PARENT_DEATH_SIGNAL`, or empty if that does not work here. */
 let launcher: readonly string[] | undefined;
+/** The server programs found, by PATH. */
+const found = new Map<string, string>();
 /** The running servers. One exit listener kills all of them. */
 const running = new Set<ChildProcess>();
 /** The data directories that have not been removed. */
@@ -45,7 +47,10 @@ export interface LocalRedisOptions {
 
 /** The name of a Redis server program on PATH; undefined if there is none. */
 export function findRedisServer(): string | undefined {
-  return PROGRAMS.find((program) => works(program, '--version'));
+  const { PATH = '' } = process.env;
+  const program = found.get(PATH) ?? PROGRAMS.find((one) => works(one, '--version'));
+  if (program !== undefined) found.set(PATH, program);
+  return program;
 }
 
 /**
@@ -139,6 +144,9 @@ export class LocalRedis implements AsyncDisposable {
       '',
       '--appendonly',
       'no',
+      // A replica gets its copy at once. By default the master waits 5 s for more replicas.
+      '--repl-diskless-sync-delay',
+      '0',
       ...(this.dataDir === undefined ? this.#withoutData() : ['--dir', this.dataDir]),
     ];
     const mode = this.#sentinelFile === undefined ? [] : [this.#sentinelFile, '--sentinel'];

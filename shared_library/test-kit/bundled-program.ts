@@ -1,12 +1,23 @@
 // Bundles a program as JavaScript, so that its processes start faster than through tsx.
 
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build, type Plugin } from 'esbuild';
 
 /** Inside the repository, so that a bundle finds the packages that it imports. */
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url));
+
+/** The monitor builds its page from its own folder, which is not that of the bundle. */
+const monitorPage: Plugin = {
+  name: 'monitor-page',
+  setup({ onLoad }) {
+    onLoad({ filter: /page-build\.ts$/ }, ({ path }) => {
+      const url = JSON.stringify(pathToFileURL(path).href);
+      return { contents: readFileSync(path, 'utf8').replaceAll('import.meta.url', url), loader: 'ts' };
+    });
+  },
+};
 
 /** By source file. The test files that run in one process share the bundles. */
 const bundles = new Map<string, Promise<string>>();
@@ -36,11 +47,12 @@ async function bundleOf(source: string): Promise<string> {
     format: 'esm',
     target: 'node20',
     logLevel: 'silent',
-    // ccxt is large, and the monitor builds its page from its own folder.
-    external: ['ccxt', '@tickbus/monitor'],
+    // ccxt is large.
+    external: ['ccxt'],
+    plugins: [monitorPage],
     // Some dependencies are CommonJS.
     banner: {
-      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+      js: 'import { createRequire as bundleRequire } from "node:module"; const require = bundleRequire(import.meta.url);',
     },
   });
   return join(folder, basename(source).replace(/\.ts$/, '.mjs'));

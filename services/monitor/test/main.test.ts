@@ -2,11 +2,11 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { bundledProgram } from '@tickbus/test-kit/bundle';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
-const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+const MAIN = await bundledProgram(new URL('../main.ts', import.meta.url));
 
 let redis: LocalRedis;
 beforeAll(async () => {
@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => redis.kill());
 
 function start(env: NodeJS.ProcessEnv) {
-  return spawn(process.execPath, ['--import', 'tsx', main], {
+  return spawn(process.execPath, [MAIN], {
     env: { ...process.env, REDIS_URL: redis.url, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -5,7 +5,7 @@ import { get, type IncomingMessage } from 'node:http';
 import { vi } from 'vitest';
 
 /** Waits until `check` no longer throws. The timeout only limits how long a failing test waits. */
-export function eventually<T>(check: () => T | Promise<T>, timeout = 20_000): Promise<T> {
+export function eventually<T>(check: () => T | Promise<T>, timeout = 50_000): Promise<T> {
   return vi.waitFor(check, { timeout, interval: 20 });
 }
 

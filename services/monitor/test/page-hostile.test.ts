@@ -91,7 +91,20 @@ it('gives a command up that waits behind other pages, and never sends it later',
     globalThis.others = Array.from({ length: 5 }, () => new EventSource('/api/tail?text=never'));
     await Promise.all(others.map((other) => new Promise((resolve) => { other.onopen = resolve; })));
   })()`);
+  // The next request of the page times out when the test calls `giveUp`.
+  await driver.page.evaluate(`(() => {
+    const { timeout } = AbortSignal;
+    const controller = new AbortController();
+    AbortSignal.timeout = (ms) => {
+      AbortSignal.timeout = timeout;
+      globalThis.limitMs = ms;
+      return controller.signal;
+    };
+    globalThis.giveUp = () => controller.abort(new DOMException('The request timed out.', 'TimeoutError'));
+  })()`);
   await send('waits');
+  expect(await driver.page.evaluate('limitMs')).toBe(10_000);
+  await driver.page.evaluate('giveUp()');
   const result = driver.page.locator('.send-result');
   await result.getByText('The outcome is unknown').waitFor();
   await driver.page.evaluate('others.forEach((other) => other.close())');

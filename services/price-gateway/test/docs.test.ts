@@ -1,4 +1,4 @@
-// Runs the commands of docs/feeds.md unchanged against a local broker, a local Redis and a local venue.
+// Runs the commands of docs/feeds.md against a local broker, a local Redis and a local venue. Only the program is a bundle.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { type SimulatedBroker, startSimulatedBroker } from '@tickbus/simulated-broker/broker';
+import { bundledProgram } from '@tickbus/test-kit/bundle';
 import type { Price } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
@@ -18,6 +19,7 @@ import { BINANCE_CAPTURE, SKIP_REASON } from './replay/recorded-sessions.fixture
 import { ReplayServer } from './replay/replay-server.fixture.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const GATEWAY = await bundledProgram(new URL('../main.ts', import.meta.url));
 /** The commands of the page that start a gateway. */
 const COMMANDS = (await readFile(join(ROOT, 'docs/feeds.md'), 'utf8'))
   .split('\n')
@@ -72,15 +74,11 @@ function run(line: string): ChildProcess {
     HTTP_PORT: '0',
     LOG_LEVEL: 'warn',
   };
-  const child = spawn(
-    'sh',
-    ['-c', line.replace(/npx tsx (\S+)$/, `exec ${process.execPath} --import tsx $1`)],
-    {
-      cwd: ROOT,
-      env,
-      stdio: ['ignore', 'inherit', 'inherit'],
-    },
-  );
+  const child = spawn('sh', ['-c', line.replace(/npx tsx \S+$/, `exec ${process.execPath} ${GATEWAY}`)], {
+    cwd: ROOT,
+    env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   const exit = once(child, 'exit');
   cleanUps.push(() => {
     child.kill('SIGKILL');

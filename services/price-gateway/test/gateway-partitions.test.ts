@@ -27,7 +27,7 @@ it('publishes in partitions, a standby takes over all of them, and another gatew
       10_000,
     );
   const isLive = (gateway: Gateway) =>
-    vi.waitFor(() => expect(gateway.stats.feed?.state).toBe('live'), 10_000);
+    vi.waitFor(() => expect(gateway.stats.feed?.state).toBe('live'), 50_000);
   await isLive(active);
   testbed.market.push(trade(101), trade(50, 'MSFT'));
   await isFresh(101);

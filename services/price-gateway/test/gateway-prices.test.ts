@@ -61,7 +61,7 @@ it('publishes a midpoint before the first trade, then trades, every event as one
     },
   ]);
   expect(testbed.prices.all[0]).toMatchObject({ message_type: 'price', sender: 'price-gateway' });
-  await vi.waitFor(() => expect(gateway.stats.published).toBe(3), 10_000);
+  await vi.waitFor(() => expect(gateway.stats.published).toBe(3), 50_000);
   expect(gateway.stats).toMatchObject({ events: 3, dropped: { invalid: 0, unpriced: 0 }, failures: {} });
 });
 

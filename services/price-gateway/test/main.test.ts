@@ -56,7 +56,7 @@ it.each([
     expect(await gateway.exit).toEqual([0, null]);
     await states.until((state) => state === 'stopped');
     expect(states.all.slice(-2)).toEqual(['stopping', 'stopped']);
-    await vi.waitFor(() => expect(broker.stats.connections).toBe(0), 10_000);
+    await vi.waitFor(() => expect(broker.stats.connections).toBe(0), 50_000);
     expect(await gateway.stdout).toBe('');
     const log = (await gateway.stderr).trim().split('\n');
     expect(log.map((line) => JSON.parse(line).msg)).toContain('The gateway has stopped.');
@@ -106,7 +106,7 @@ it('exits with 1 and explains what to do when Redis rejects its password at runt
       err: { message: expect.stringMatching(/WRONGPASS.* Check the user and password in REDIS_URL\./) },
     },
   ]);
-  await vi.waitFor(() => expect(broker.stats.connections).toBe(0), 10_000);
+  await vi.waitFor(() => expect(broker.stats.connections).toBe(0), 50_000);
 });
 
 it('exits with an error if Redis is unreachable', async () => {
@@ -126,7 +126,7 @@ it('is healthy and ready while active, and serves its metrics', async () => {
   const args = ['--http-port', String(port), '--alpaca-url', broker.url, '--symbols', 'AAPL'];
   const gateway = run({ ALPACA_KEY: CREDENTIALS.key, ALPACA_SECRET: CREDENTIALS.secret }, ...args);
   const get = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).text();
-  await vi.waitFor(async () => expect(await get('/readyz')).toContain('"feed":"live"'), 20_000);
+  await vi.waitFor(async () => expect(await get('/readyz')).toContain('"feed":"live"'), 50_000);
   expect(JSON.parse(await get('/readyz'))).toEqual({
     ready: true,
     role: 'active',

@@ -5,7 +5,8 @@ import { execFileSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
-import { type Channel, RedisLease } from 'tickbus';
+import { useLeasesOnce } from '@tickbus/test-kit/leases';
+import { type Channel, RedisConnection, RedisLease } from 'tickbus';
 import { RedisAdmin } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
@@ -59,7 +60,9 @@ it.each(USER_NAMES)('%s has the same permissions in its namespace as without one
 });
 
 it('gateway, bot and monitor work in the namespace', async () => {
-  await using lease = new RedisLease({ ...inPaper('gateway'), channel: CHANNELS.PRICE_DATA, ttlMs: 300 });
+  await using connection = new RedisConnection(inPaper('gateway'));
+  await useLeasesOnce(connection, CHANNELS.PRICE_DATA);
+  await using lease = new RedisLease({ connection, channel: CHANNELS.PRICE_DATA, ttlMs: 60_000 });
   const gained = new Promise<void>((resolve) => lease.on('gained', () => resolve()));
   await lease.start();
   await gained;

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { acquireAndRelease, useLeasesOnce } from '@tickbus/test-kit/leases';
 import { type Channel, RedisConnection, RedisLease } from 'tickbus';
 import { RedisAdmin } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
@@ -35,7 +36,8 @@ it('gateway: publishes under a lease and records attempts; bot and reader only r
   });
   await budget.take(new AbortController().signal, (_, reason) => expect(reason).toBeUndefined());
 
-  await using lease = new RedisLease({ channel: CHANNELS.PRICE_DATA, connection, ttlMs: 300 });
+  await useLeasesOnce(connection, CHANNELS.PRICE_DATA);
+  await using lease = new RedisLease({ channel: CHANNELS.PRICE_DATA, connection, ttlMs: 60_000 });
   await new Promise<void>((resolve) => {
     lease.on('gained', () => resolve());
     lease.start();
@@ -66,7 +68,8 @@ it('a gateway without CLIENT KILL publishes by script', async () => {
   await using own = await startLocalRedis();
   await own.answers(`ACL SETUSER ${narrow} -client|list -client|kill`);
   const options = { url: own.url.replace('//', '//narrow:secret@'), logger: SILENT };
-  await using lease = new RedisLease({ channel: CHANNELS.PRICE_DATA, ...options, ttlMs: 300 });
+  await acquireAndRelease(CHANNELS.PRICE_DATA, options.url);
+  await using lease = new RedisLease({ channel: CHANNELS.PRICE_DATA, ...options, ttlMs: 60_000 });
   await new Promise<void>((resolve) => {
     lease.on('gained', () => resolve());
     lease.start();

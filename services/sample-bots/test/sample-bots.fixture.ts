@@ -82,5 +82,5 @@ export class BotHarness {
 
 /** Waits until `check` no longer throws. The timeout only limits how long a failing test waits. */
 export function eventually(check: () => void): Promise<void> {
-  return vi.waitFor(check, { timeout: 20_000, interval: 5 });
+  return vi.waitFor(check, { timeout: 50_000, interval: 5 });
 }

@@ -1,6 +1,6 @@
 // The connection limit: error 406, delayed release, and a count per feed.
 
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { AUTHENTICATED, CONNECTED, errorFrame, startBroker } from './broker.fixture.ts';
 import { trade } from './manual-source.fixture.ts';
 import { RawClient } from './raw-client.fixture.ts';
@@ -30,7 +30,7 @@ it('admits the next connection when the first has closed', async () => {
   const first = await RawClient.authenticated(broker.url);
   first.socket.close();
   await first.closed;
-  await vi.waitFor(() => expect(broker.stats.connections).toBe(0));
+  await expect.poll(() => broker.stats.connections).toBe(0);
   using second = await RawClient.connect(broker.url);
   second.authenticate();
   expect(await second.take(2)).toEqual([CONNECTED, AUTHENTICATED]);

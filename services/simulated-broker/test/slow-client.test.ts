@@ -2,7 +2,7 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { AUTHENTICATED, CONNECTED, errorFrame, startBroker } from './broker.fixture.ts';
 import { trade } from './manual-source.fixture.ts';
 import { RawClient } from './raw-client.fixture.ts';
@@ -39,7 +39,7 @@ it('receives 407 and is closed', async () => {
 
 it('is terminated if it does not read the error either, and its connection is released', async () => {
   const { broker, client } = await startWithSlowClient();
-  await vi.waitFor(() => expect(broker.stats.connections).toBe(0), { timeout: 4_000 });
+  await expect.poll(() => broker.stats.connections).toBe(0);
   client.socket.terminate();
   using next = await RawClient.connect(broker.url);
   next.authenticate();

@@ -150,7 +150,7 @@ it('a bot in database 0 that came first obeys no order of a desk in database 1',
 
 it('a lease is refused to a candidate in another database, from the first hold-off on', async () => {
   const candidate = (db: number) => {
-    const lease = new RedisLease({ channel: PRICE_DATA, url: redis.url, db, ttlMs: 500, logger });
+    const lease = new RedisLease({ channel: PRICE_DATA, url: redis.url, db, ttlMs: 2_000, logger });
     closing.push(() => lease.close());
     return lease;
   };
@@ -174,7 +174,7 @@ it('a lease of a command channel is refused, too; a job can have a holder in eac
   expectRefused(await errorOf(attempt), 'TRADE_COMMANDS', [0, 1]);
   const jobs = await Promise.all(
     [0, 1].map(async (db) => {
-      const job = new RedisLease({ name: 'report', url: redis.url, db, ttlMs: 300, logger });
+      const job = new RedisLease({ name: 'report', url: redis.url, db, ttlMs: 1_000, logger });
       closing.push(() => job.close());
       const gained = new Promise<void>((resolve) => job.on('gained', () => resolve()));
       await job.start();

@@ -202,7 +202,6 @@ it('sends single messages while a replica is connected, because the server canno
   await using subscriber = await tickbusSubscriber(channel);
   const stream = countedStream(holder.publisher, channel);
   await untilFramed(stream.publish);
-  await admin.configSet('repl-diskless-sync-delay', '0');
   // The replica loads no dump from disk: test servers share a folder, and a server would load any dump it finds there.
   const args = ['--replicaof', redis.host, String(redis.port), '--repl-diskless-load', 'on-empty-db'];
   const replica = await startLocalRedis({ port: await freePort(), args });

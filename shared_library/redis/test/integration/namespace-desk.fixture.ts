@@ -39,8 +39,8 @@ export class NamespaceDesk {
     const { sender } = this;
     this.subscriber = new RedisSubscriber({ connection, logger });
     this.publisher = new RedisPublisher({ connection, sender, logger });
-    this.lease = new RedisLease({ channel: PRICE_DATA, connection, ttlMs: 1_000, logger });
-    this.job = new RedisLease({ name: 'report', connection, ttlMs: 1_000, logger });
+    this.lease = new RedisLease({ channel: PRICE_DATA, connection, ttlMs: 2_000, logger });
+    this.job = new RedisLease({ name: 'report', connection, ttlMs: 2_000, logger });
     this.#gateway = new RedisPublisher({ connection, sender, lease: this.lease, logger });
     for (const channel of ALL)
       this.subscriber.tap(channel, ({ message, delivery }) => {
