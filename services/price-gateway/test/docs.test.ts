@@ -71,7 +71,7 @@ function run(line: string): ChildProcess {
   const env = {
     ...process.env,
     REDIS_URL: redis.url,
-    LEASE_TTL_MS: '300',
+    LEASE_TTL_MS: '1000',
     HTTP_PORT: '0',
     LOG_LEVEL: 'warn',
   };

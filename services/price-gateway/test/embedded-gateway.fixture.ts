@@ -65,7 +65,8 @@ export class EmbeddedGatewayTestbed {
       createFeed: async () => createAlpacaFeed({ url: this.broker.url, ...CREDENTIALS }),
       connection,
       symbols: ['AAPL', 'MSFT'],
-      leaseTtlMs: 1_000,
+      // A busy machine must not lose it.
+      leaseTtlMs: 2_500,
       retryMs: 20,
       maxRetryMs: 50,
       connectLimit: 100,
