@@ -1,5 +1,5 @@
-// Runs the commands of docs/feeds.md against a local broker, a local Redis and a local venue. Instead of `npx tsx`, node
-// runs a bundle of the program.
+// Runs the commands of docs/feeds.md against a local broker, a local Redis and a local venue. Instead of `npx tsx`,
+// node runs a bundle of the program.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
