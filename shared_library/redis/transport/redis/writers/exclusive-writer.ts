@@ -8,25 +8,17 @@ import type { Confirmation, Outgoing, Receipt, Writer } from '../../port.ts';
 import type { RedisClient } from '../client.ts';
 import { channelKeys } from '../keys.ts';
 import type { HeadSnapshot, PastEpoch } from './head-snapshot.ts';
-import {
-  DROPS_LINKS,
-  DropSuspect,
-  type InFlightBatch,
-  isResent,
-  REFUSED_WITH_OTHERS,
-} from './in-flight-batch.ts';
+import { DROPS_LINKS, DropSuspect, type InFlightBatch, isResent, OTHERS_REFUSED } from './in-flight-batch.ts';
 import { LayoutCheck } from './layout-check.ts';
 import { type BatchTarget, batchCommands, lastSeq, MARK_COUNT } from './plain-batch.ts';
 import { ReplicaWait } from './replica-wait.ts';
 import { StampClock } from './stamp-clock.ts';
 import { type BatchOutcome, Transactions } from './transaction.ts';
-import { UnconfirmedBatches } from './unconfirmed-batches.ts';
+import { LEASE_LOST, UnconfirmedBatches } from './unconfirmed-batches.ts';
 import type { ExclusiveWriterOptions } from './writer-options.ts';
 
 /** Maximum number of batches in flight. With one, a publisher waits for every round trip. Must be below MARK_COUNT. */
 const MAX_IN_FLIGHT = 4;
-
-const LEASE_LOST = 'the lease was lost before replicas confirmed it';
 
 /**
  * States:
@@ -147,8 +139,11 @@ export class ExclusiveWriter implements Writer {
     } catch (error) {
       if (error instanceof ErrorReply) throw this.#options.refusedError(error);
     } finally {
-      this.#isAsking = false;
-      this.#events.emit('room', undefined);
+      // The batch returns to its queue first. Otherwise a later one would be sent before it.
+      setImmediate(() => {
+        this.#isAsking = false;
+        this.#events.emit('room', undefined);
+      });
     }
   }
 
@@ -280,7 +275,7 @@ export class ExclusiveWriter implements Writer {
         break;
       case 'refused':
         this.#isDraining = true;
-        if (outcome.error === undefined) sent.reject(this.#options.notSentError(REFUSED_WITH_OTHERS));
+        if (outcome.error === undefined) sent.reject(this.#options.notSentError(OTHERS_REFUSED));
         else sent.reject(this.#options.refusedError(outcome.error));
         if (outcome.error !== undefined) this.#options.onRefusal(client, outcome.error);
         break;

@@ -15,7 +15,7 @@ export const DROPS_LINKS =
   `the link dropped ${MAX_DROPS} times when this batch was the next to be executed, so it is not sent again. ` +
   'Publish smaller messages, or raise client-query-buffer-limit';
 
-export const REFUSED_WITH_OTHERS =
+export const OTHERS_REFUSED =
   'it shared a transaction with messages of another partition, which the server refused. Retry';
 
 export interface InFlightBatch extends BatchPosition {

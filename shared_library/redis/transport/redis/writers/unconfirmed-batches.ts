@@ -4,6 +4,8 @@ import { ErrorReply } from 'redis';
 import type { RedisClient } from '../client.ts';
 import { ReplicaWait, reasonOf, type TimedConfirmation, tooFew } from './replica-wait.ts';
 
+export const LEASE_LOST = 'the lease was lost before replicas confirmed it';
+
 interface UnconfirmedBatch {
   readonly confirmation: TimedConfirmation;
   readonly resolve: () => void;
