@@ -9,7 +9,13 @@ const throughput: Workload = {
   title: 'From end to end, with partitions',
   about:
     'As "From end to end", with the channel split by instrument. The subscriber receives all partitions.',
-  participants: ['tickbus', 'tickbus-16-partitions', 'tickbus-64-partitions'],
+  participants: [
+    'tickbus',
+    'tickbus-16-partitions',
+    'tickbus-64-partitions',
+    'tickbus-cluster-16-partitions',
+    'tickbus-cluster-64-partitions',
+  ],
   metrics: [RATE, ...STREAM_FIGURES],
   open: (participant, context) => openStream({ participant }, context, fullSpeedLoad),
 };

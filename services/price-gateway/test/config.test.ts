@@ -68,7 +68,7 @@ ALPACA_URL (or --alpaca-url) must be a URL that starts with ws:// or wss:// and 
 
 it.each([
   [['--feed', 'pigeons'], /^FEED \(or --feed\) must be one of alpaca, /],
-  [['--symbols', 'AA PL'], /^SYMBOLS \(or --symbols\) must be symbols separated by commas/],
+  [['--symbols', 'AA  PL'], /^SYMBOLS \(or --symbols\) must be symbols separated by commas/],
   [['--symbols', ''], /^SYMBOLS /],
   [['--alpaca-url', 'wss://broker/v2#iex'], /contains no #/],
   [['--port', '1'], /^Unknown flag --port\. See --help for the list of flags\.$/],

@@ -9,7 +9,7 @@ import {
 import type { FeedStatus, MessageOf } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
-import { collect, ManualMarket, ReceivedValues, SILENT, trade } from '../gateway.fixture.ts';
+import { AT, collect, ManualMarket, ReceivedValues, SILENT, trade } from '../gateway.fixture.ts';
 import { BotProcess, GatewayProcess, gatewaySettings } from './child-processes.fixture.ts';
 
 /** Milliseconds between two ticks of AAPL. */
@@ -42,7 +42,8 @@ export class GatewayTestbed implements AsyncDisposable {
     collect(this.#observer, CHANNELS.PRICE_DATA, this.prices.add);
     collect(this.#observer, CHANNELS.FEED_STATUS, ({ data }) => this.statuses.add(data));
     let price = 100;
-    this.#ticking = setInterval(() => market.push(trade(price++)), TICK_MS);
+    // After a reconnection, a trade of the same time counts as sent again.
+    this.#ticking = setInterval(() => market.push({ ...trade(price), timestamp: AT + price++ }), TICK_MS);
   }
 
   /** @param url the address of servers that the caller starts and ends. Default: a server of its own, `redis` */

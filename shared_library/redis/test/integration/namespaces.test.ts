@@ -1,6 +1,6 @@
 // Three desks on one server, two in namespaces and one in none: nothing crosses.
 
-import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
+import { freePort, type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { EventRecorder, silentLogger as logger } from '@tickbus/test-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RedisAdmin } from '../../admin.ts';
@@ -121,7 +121,9 @@ describe('on Redis', () => {
   });
 
   it('in a cluster, the keys of a channel are in the slot of the channel', async () => {
-    await using node = await startLocalRedis({ keepsData: true, args: ['--cluster-enabled', 'yes'] });
+    // By default the port of the cluster bus follows from the port of the server, and can be in use.
+    const args = ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())];
+    await using node = await startLocalRedis({ keepsData: true, args });
     const name = nameIn('paper', 'PRICE_DATA');
     const { fence, id, ...keys } = channelKeys({ name });
     const slotOf = (key: string) => node.answers(`CLUSTER KEYSLOT ${key}`);

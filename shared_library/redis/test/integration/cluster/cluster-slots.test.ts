@@ -1,6 +1,6 @@
 // The slot of a channel: the same as the servers compute.
 
-import { startLocalRedis } from '@tickbus/local-redis';
+import { freePort, startLocalRedis } from '@tickbus/local-redis';
 import { expect, it } from 'vitest';
 import { keySlot } from '../../../transport/redis/cluster/key-slot.ts';
 import { channelKeys } from '../../../transport/redis/keys.ts';
@@ -14,7 +14,9 @@ const NAMES = [
 ];
 
 it('is the slot that CLUSTER KEYSLOT returns', async () => {
-  await using server = await startLocalRedis({ keepsData: true, args: ['--cluster-enabled', 'yes'] });
+  // By default the port of the cluster bus follows from the port of the server, and can be in use.
+  const args = ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())];
+  await using server = await startLocalRedis({ keepsData: true, args });
   const client = await connectPlainClient(server.url, closing);
   const words = Array.from({ length: 500 }, (_, index) => `CHANNEL_${index}`);
   for (const name of [...NAMES, ...words])
