@@ -16,11 +16,14 @@ export type PriceDropReason = 'invalid' | 'late' | 'unpriced' | 'limit';
 
 type Sides = Pick<Price, 'bid' | 'bid_size' | 'ask' | 'ask_size'>;
 
-/** When a trade or a quote was true. */
+/** When a trade or a quote happened. */
 interface Dated {
   /** The venue's time, Unix milliseconds. */
   readonly time: number;
-  /** The time that a later event must reach to replace it: `time`, but not later than the clock showed then. */
+  /**
+   * Older events are late. The earlier of `time` and the clock at arrival, so that a venue whose clock runs ahead does
+   * not make later events late.
+   */
   readonly since: number;
 }
 

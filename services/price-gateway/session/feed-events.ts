@@ -1,4 +1,4 @@
-// Publishes what the events of a feed say: prices, halts, and instruments without a price.
+// Publishes prices, halts and missing prices from a feed's events.
 
 import type { MarketEvent } from '@tickbus/capture';
 import { printable } from 'tickbus/admin';
@@ -15,6 +15,7 @@ export interface FeedEventsOptions {
   readonly instruments: InstrumentTracker;
   /** Called when the status of an instrument has changed. */
   readonly onStatusChange: () => void;
+  /** An event was valid, whether or not it yielded a price. */
   readonly onUnderstood: () => void;
   /** An event was dropped because it is not valid. @param reason a sentence */
   readonly onInvalid: (reason: string) => void;
@@ -22,7 +23,8 @@ export interface FeedEventsOptions {
   readonly warnings: RateLimitedLog;
 }
 
-/** Warnings for the drop reasons that concern the operator. Unpriced quotes are normal, so they cause no warning. */
+/** Warnings for the drop reasons that concern the operator. Late events and unpriced quotes are normal, so they
+ * cause no warning. */
 const DROP_WARNINGS: Readonly<Partial<Record<DropReason, string>>> = {
   invalid: 'Dropped an event with an invalid symbol or number.',
   limit: 'Dropped an event: 50,000 instruments, the maximum, already have prices. Request fewer by name.',

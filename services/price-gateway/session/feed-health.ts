@@ -77,7 +77,7 @@ export class FeedHealth {
     this.#resetTimers();
   }
 
-  /** An event was published, or needed no publishing. */
+  /** An event was valid, whether or not it yielded a price. */
   onUnderstood(): void {
     this.#quality.good();
   }
@@ -99,7 +99,7 @@ export class FeedHealth {
     }
     // Prices may have been lost, so `live_for_ms` starts again at 0.
     this.#liveSince = performance.now();
-    onQualityChange('The feed is understood again.', true);
+    onQualityChange('The messages of the feed are valid again.', true);
   }
 
   /** A frame with prices: only these confirm that earlier prices are still true. */

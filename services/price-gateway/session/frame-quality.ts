@@ -1,10 +1,13 @@
 // The share of a feed's frames that cannot be understood: unreadable, or with an event that is not valid.
 
-/** Milliseconds over which frames are counted, at least; at most twice as long. */
+/** Half of the counting window, in milliseconds: counts cover the last 1.5 to 3 s. */
 const WINDOW_MS = 1_500;
 /** Fewer bad frames than this in a window can be an accident. */
 const MIN_BAD = 10;
-/** From this share on, prices of some instruments may be missing. A venue that sends 20 instruments alike has 0.05. */
+/**
+ * From this share on, prices of some instruments may be missing. If one of 20 equally active
+ * instruments cannot be understood, the share is 0.05.
+ */
 const DEGRADED_SHARE = 0.04;
 /** From this share on, the feed delivers too little to be used. */
 const DOWN_SHARE = 0.5;
@@ -50,7 +53,7 @@ export class FrameQuality {
     this.#startedAt = this.#now();
   }
 
-  /** Call it more often than once a second. */
+  /** Call it at least once in 1.5 s: a longer pause discards earlier counts. */
   problem(): QualityProblem | undefined {
     const elapsed = this.#now() - this.#startedAt;
     if (elapsed >= WINDOW_MS) {

@@ -257,7 +257,7 @@ export class GatewayStatus {
     const id = instrumentId(channel, symbol);
     const before = this.#instruments.get(id);
     if (at === undefined || lease < (before?.lease ?? 0)) return;
-    // The subscription of the instrument goes on.
+    // Only `market` has changed: the subscription was not interrupted.
     const isOfMarket = lease === before?.lease && state === before.state && market !== before.market;
     const report = { state, market, detail, feed, lease, at: isOfMarket ? before.at : at };
     const isCurrent = lease >= (this.feed(channel)?.lease ?? 0);

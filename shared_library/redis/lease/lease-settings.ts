@@ -51,8 +51,8 @@ export function leaseOperations(
 }
 
 /**
- * A holder that does not finish a change of the number has changed it for some partitions only. The number of the
- * channel counts, so a partition is acquired after it has that number again.
+ * An interrupted change leaves some partitions with the new number. The number of the channel counts, so it is restored
+ * before a partition is acquired.
  */
 function partitionOperations(
   own: LeaseOperations,

@@ -55,7 +55,7 @@ export class ExclusiveLease implements LeaseOperations, ConnectedLease {
   readonly #channel: ChannelSpec;
   readonly #settings: LinkSettings;
   readonly #connection: WriterConnection;
-  /** The same connection, if this lease fences it; undefined if that is done by the lease of the channel. */
+  /** The same connection; undefined for a partition, because the lease of the channel fences it. */
   readonly #own: WriterConnection | undefined;
   readonly #unwatchLink: Unsubscribe;
   readonly #onClosed: (lease: ExclusiveLease) => void;

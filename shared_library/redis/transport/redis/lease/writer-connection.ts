@@ -16,8 +16,8 @@ export interface ConnectedLease {
 
 /**
  * The lease of the channel fences the connection, by its name and by the fence of its epoch. A partition on the same
- * server shares connection and fence: who wants to publish on it must hold the lease of the channel, and so has
- * disconnected the former holder and deleted its fence.
+ * server shares connection and fence. A program publishes on it only while it holds the lease of the channel. To
+ * acquire that lease, it disconnected the former holder and deleted its fence.
  */
 export class WriterConnection {
   readonly link: RedisLink;

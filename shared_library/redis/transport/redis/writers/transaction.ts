@@ -8,7 +8,7 @@ import { type Frame, publishFramesScript } from './publish-frames-script.ts';
 
 /** Up to this number of messages, single ones are cheaper than a script that checks for plain clients. */
 const MAX_SINGLE_MESSAGES = 8;
-/** A transaction with at least this many messages takes no further batch. The server takes half a millisecond. */
+/** With this many messages a transaction is full, so that it blocks the server for about half a millisecond. */
 const FULL_AT = 256;
 /** Maximum number of UTF-16 units of the messages of several batches. It is that of one batch, see `Batch`. */
 const MAX_SIZE = 256 * 1024;
@@ -90,7 +90,10 @@ export class Transactions {
     return new Promise((resolve) => this.#waiting.push({ commands, options, resolve }));
   }
 
-  /** A script publishes some batches, after the others. So a transaction takes only one batch of a channel. */
+  /**
+   * The script runs after the single messages, so two batches of one channel in a transaction could be published out of
+   * order.
+   */
   #sendAll(): void {
     let parts: Part[] = [];
     let [count, size] = [0, 0];
