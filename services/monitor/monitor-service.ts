@@ -101,6 +101,8 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
     commands,
   });
   const server = createAdaptorServer({
+    // `RESPONSE_ALREADY_SENT` of the streams must be a Response of Node.js.
+    overrideGlobalObjects: false,
     fetch: app.fetch,
     serverOptions: serverOptions(limits),
   }) as Server;

@@ -49,7 +49,12 @@ export async function startHttp({
   readiness,
 }: HttpOptions): Promise<HttpServer> {
   const app = routes([host, ...allowedHosts], metrics, readiness);
-  const server = createAdaptorServer({ fetch: app.fetch, serverOptions: SERVER_OPTIONS });
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    serverOptions: SERVER_OPTIONS,
+    // Otherwise a program that imports the streams of the monitor later gets another Response, which breaks them.
+    overrideGlobalObjects: false,
+  });
   if (server instanceof Server) {
     server.maxConnections = MAX_CONNECTIONS;
     // A client that does not read its responses would keep its connection for ever.

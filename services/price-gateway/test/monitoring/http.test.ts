@@ -52,6 +52,13 @@ it('is healthy, and ready if the gateway is', async () => {
   expect((await get('/')).status).toBe(404);
 });
 
+it('leaves the global objects of the process as they are', async () => {
+  const before = [globalThis.Request, globalThis.Response];
+  await start({ ready: true, role: 'standby', redis: 'connected' });
+  expect(globalThis.Request).toBe(before[0]);
+  expect(globalThis.Response).toBe(before[1]);
+});
+
 it('is not ready if the gateway is not', async () => {
   const get = await start({ ready: false, role: 'active', redis: 'connected', feed: 'down' });
   expect(await get('/readyz')).toMatchObject({ status: 503 });
