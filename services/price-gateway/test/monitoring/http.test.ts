@@ -26,6 +26,9 @@ const STATS: GatewayStats = {
   feed: { feed: 'alpaca', state: 'live' },
 };
 
+/** Before the first server is created. */
+const GLOBALS = { Request: globalThis.Request, Response: globalThis.Response };
+
 async function start(readiness: Readiness, stats: GatewayStats = STATS) {
   server = await startHttp({
     host: '127.0.0.1',
@@ -53,10 +56,9 @@ it('is healthy, and ready if the gateway is', async () => {
 });
 
 it('leaves the global objects of the process as they are', async () => {
-  const before = [globalThis.Request, globalThis.Response];
   await start({ ready: true, role: 'standby', redis: 'connected' });
-  expect(globalThis.Request).toBe(before[0]);
-  expect(globalThis.Response).toBe(before[1]);
+  expect(globalThis.Request).toBe(GLOBALS.Request);
+  expect(globalThis.Response).toBe(GLOBALS.Response);
 });
 
 it('is not ready if the gateway is not', async () => {
