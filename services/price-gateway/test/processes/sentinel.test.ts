@@ -75,6 +75,8 @@ it.each([
   async (_, fail) => {
     const { epoch: oldEpoch = 0 } = await testbed.nextPrice();
     const master = await group.master();
+    // Verdicts are checked ten times a second: without this, it could be `link_down` from start to failure.
+    await bot.nextLine('verdict', 0, ({ verdict }) => verdict === 'fresh');
     const from = bot.lines.all.length;
     const failedAt = performance.now();
     await fail(master);
