@@ -1,22 +1,13 @@
 // A change of the number of partitions that its holder does not finish.
 
-import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
-import { silentLogger as logger } from '@tickbus/test-kit';
 import { useLeasesOnce } from '@tickbus/test-kit/leases';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { partitionSpecs } from '../../channel/partition-specs.ts';
-import { RedisConnection } from '../../connection.ts';
-import { closeAfterEach, untilAccepted } from '../integration/integration.fixture.ts';
+import { untilAccepted } from '../integration/integration.fixture.ts';
+import { usePartitionServer } from './partition-server.fixture.ts';
 import { fills, leasedPublisher, listen, SYMBOLS } from './partitions.fixture.ts';
 
-let redis: LocalRedis;
-beforeAll(async () => {
-  redis = await startLocalRedis();
-});
-afterAll(() => redis.kill());
-beforeEach(() => redis.answers('FLUSHALL'));
-
-const closing = closeAfterEach();
+const server = usePartitionServer();
 
 it.each([
   { from: 4, to: 16, next: undefined },
@@ -27,26 +18,24 @@ it.each([
   '$from partitions that were to become $to are used by the next holder, who wants $next',
   async (change) => {
     const { from, to, next } = change;
-    const connection = new RedisConnection({ url: redis.url, logger });
-    closing.push(() => connection.close());
+    const connection = server.connect();
     await useLeasesOnce(connection, fills(), from, to);
     const first = await leasedPublisher(connection, fills(from));
-    closing.push(first.close);
+    server.closing.push(first.close);
     await Promise.all(SYMBOLS.map((symbol) => first.publisher.publish(fills(from), { symbol, n: 1 })));
     const { received, subscriber } = await listen(connection, fills());
-    closing.push(() => subscriber.close({ timeoutMs: 0 }));
+    server.closing.push(() => subscriber.close({ timeoutMs: 0 }));
     await first.close();
     // The first steps of a holder that then crashes: the partitions learn the number before the channel does.
     const parts = [from, to].flatMap((count) => (count === 1 ? [] : partitionSpecs(fills(), count)));
     for (const part of parts) await connection.publishing.setPartitions(part, to);
 
     const second = await leasedPublisher(connection, fills(next));
-    closing.push(second.close);
+    server.closing.push(second.close);
     for (const symbol of SYMBOLS)
       await untilAccepted(() => second.publisher.publish(fills(next), { symbol, n: 2 }));
     await received.first(({ symbol, n }) => symbol === SYMBOLS.at(-1) && n === 2);
     expect(received.items.filter(({ n }) => n === 2)).toHaveLength(SYMBOLS.length);
     expect(subscriber.status(fills())).toMatchObject({ mode: 'live', partitions: from });
   },
-  10_000,
 );

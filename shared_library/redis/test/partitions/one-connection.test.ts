@@ -1,61 +1,26 @@
-import { type LocalRedis, startLocalRedis } from '@tickbus/local-redis';
 import { EventRecorder, silentLogger as logger } from '@tickbus/test-kit';
-import { useLeasesOnce } from '@tickbus/test-kit/leases';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { partitionSpecs } from '../../channel/partition-specs.ts';
-import { RedisConnection } from '../../connection.ts';
 import type { TickbusError } from '../../errors.ts';
 import { RedisLease } from '../../lease.ts';
 import type { RedisPublisher } from '../../publisher.ts';
-import { HoldingProxy } from '../integration/holding-proxy.fixture.ts';
-import {
-  closeAfterEach,
-  newPlainClient,
-  type PlainClient,
-  until,
-} from '../integration/integration.fixture.ts';
-import { fills, leasedPublisher, listen, SYMBOLS } from './partitions.fixture.ts';
+import { until } from '../integration/integration.fixture.ts';
+import { usePartitionServer } from './partition-server.fixture.ts';
+import { fills, listen, SYMBOLS } from './partitions.fixture.ts';
 
 const PARTITIONS = 16;
 const channel = fills(PARTITIONS);
 /** In each round, each symbol gets one message. */
 const ROUNDS = Array.from({ length: 12 }, (_, n) => n);
 
-let redis: LocalRedis;
-let admin: PlainClient;
-beforeAll(async () => {
-  redis = await startLocalRedis();
-  admin = newPlainClient(redis.url);
-  await admin.connect();
-});
-afterAll(async () => {
-  admin.destroy();
-  await redis.kill();
-});
-beforeEach(() => admin.flushAll());
-
-const closing = closeAfterEach();
-
-function connect(url = redis.url): RedisConnection {
-  const connection = new RedisConnection({ url, logger });
-  closing.push(() => connection.close());
-  return connection;
-}
+const server = usePartitionServer();
 
 /** The holder of the lease behind a proxy, and a subscriber that is not. */
 async function open() {
-  const direct = connect();
-  await useLeasesOnce(direct, fills(), PARTITIONS);
-  const proxy = await HoldingProxy.start(redis.port);
-  closing.push(() => proxy[Symbol.asyncDispose]());
-  const holder = await leasedPublisher(connect(proxy.url), channel);
-  closing.push(holder.close, () => {
-    proxy.holdsRequests = false;
-    proxy.cut();
-  });
-  const { received, subscriber } = await listen(direct, fills());
-  closing.push(() => subscriber.close({ timeoutMs: 0 }));
-  return { direct, proxy, holder, received };
+  const behindProxy = await server.holderBehindProxy(channel);
+  const { received, subscriber } = await listen(behindProxy.direct, fills());
+  server.closing.push(() => subscriber.close({ timeoutMs: 0 }));
+  return { ...behindProxy, received };
 }
 
 const publishRound = (publisher: RedisPublisher, n: number) =>
@@ -66,23 +31,18 @@ const publishRound = (publisher: RedisPublisher, n: number) =>
     ),
   );
 
-async function callsOf(command: string): Promise<number> {
-  const stats = await admin.info('commandstats');
-  return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
-}
-
 it('the messages of one turn take one transaction, whatever their partitions', async () => {
   const { holder, received } = await open();
   await Promise.all(publishRound(holder.publisher, 0));
-  const before = await callsOf('multi');
+  const before = await server.callsOf('multi');
   for (const n of ROUNDS) await Promise.all(publishRound(holder.publisher, n + 1));
-  expect((await callsOf('multi')) - before).toBe(ROUNDS.length);
+  expect((await server.callsOf('multi')) - before).toBe(ROUNDS.length);
   await received.reaches((ROUNDS.length + 1) * SYMBOLS.length);
 });
 
 it('all partitions have one connection that writes', async () => {
   await open();
-  const list = String(await admin.sendCommand(['CLIENT', 'LIST']));
+  const list = String(await server.admin.sendCommand(['CLIENT', 'LIST']));
   expect(list.match(/ name=tickbus:0:[^ ]* /g)).toEqual([' name=tickbus:0:FILLS ']);
 });
 
@@ -115,11 +75,11 @@ it('a holder that another one has replaced publishes on no partition', async () 
   // The lease ends on the server, as if the holder had not renewed it in time.
   const names = [fills(), ...partitionSpecs(fills(), PARTITIONS)].map(({ name }) => name);
   for (const name of names) {
-    await admin.del(`tickbus:{${name}}:lease`);
-    await admin.hSet(`tickbus:{${name}}:head`, { until: Date.now(), ttl: 60_000 });
+    await server.admin.del(`tickbus:{${name}}:lease`);
+    await server.admin.hSet(`tickbus:{${name}}:head`, { until: Date.now(), ttl: 60_000 });
   }
   const next = new RedisLease({ connection: direct, channel, ttlMs: 60_000, retryMs: 20, logger });
-  closing.push(() => next.close());
+  server.closing.push(() => next.close());
   const gained = new EventRecorder<unknown>();
   next.on('gained', gained.add);
   await next.start();
@@ -131,6 +91,6 @@ it('a holder that another one has replaced publishes on no partition', async () 
   await until(() => !holder.lease.holds);
 
   expect((await Promise.all(outcomes)).every((code) => code !== 'published')).toBe(true);
-  await admin.ping();
+  await server.admin.ping();
   expect(received.items.filter(({ n }) => n === 1)).toEqual([]);
 });
