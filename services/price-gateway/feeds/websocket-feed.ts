@@ -221,7 +221,8 @@ class WebSocketSession implements Session {
   /** Ends the session, and returns true, if the server sent too many frames in this turn that are not JSON. */
   #isFlooded(cost: number): boolean {
     if (this.#notJson.add(cost) <= MAX_NOT_JSON_PER_TURN) return false;
-    const reason = `The server sent more than ${MAX_NOT_JSON_PER_TURN / cost} frames at once that are not JSON.`;
+    const what = cost === 1 ? 'are not JSON' : 'cannot be decoded';
+    const reason = `The server sent more than ${MAX_NOT_JSON_PER_TURN / cost} frames at once that ${what}.`;
     this.#end(retryableFailure(undefined, reason));
     return true;
   }
@@ -240,7 +241,7 @@ class WebSocketSession implements Session {
   }
 
   #onHttpResponse(status: number, retryAfterMs: number | undefined): void {
-    const wait = retryAfterMs === undefined ? '' : ` and asks to wait ${retryAfterMs} ms`;
+    const wait = retryAfterMs === undefined ? '' : ` and asks to wait ${Math.ceil(retryAfterMs / 1_000)} s`;
     const advice = FINAL_STATUSES.has(status) ? ' Check WEBSOCKET_URL, then restart the gateway.' : '';
     this.#end({
       code: status,

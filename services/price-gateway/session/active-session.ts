@@ -87,9 +87,8 @@ export class ActiveSession {
     this.#health = new FeedHealth({
       ...times,
       expectsFrames: () => this.#instruments.requestedCount > 0,
-      onSilence: (reason, hasEnded) => this.#onHealthChange(reason, hasEnded),
+      onChange: (reason, hasEnded) => this.#onHealthChange(reason, hasEnded),
       onProlongedSilence: (reason) => feed.reconnect(reason),
-      onQualityChange: (reason, hasEnded) => this.#onHealthChange(reason, hasEnded),
     });
   }
 

@@ -13,11 +13,11 @@ export interface FeedHealthOptions {
   readonly reconnectSilentMs: number;
   /** Returns false while no instrument is requested, because silence is normal then. */
   readonly expectsFrames: () => boolean;
-  /** `hasEnded` is true when frames arrive again. `reason` is a sentence for the log. */
-  readonly onSilence: (reason: string, hasEnded: boolean) => void;
+  /**
+   * The feed is silent, degraded or down; `hasEnded` is true when it is live again. `reason` is a sentence for the log.
+   */
+  readonly onChange: (reason: string, hasEnded: boolean) => void;
   readonly onProlongedSilence: (reason: string) => void;
-  /** The feed delivers less than it should; `hasEnded` is true when it is understood again. As `onSilence`. */
-  readonly onQualityChange: (reason: string, hasEnded: boolean) => void;
 }
 
 type HealthFields = Pick<
@@ -92,14 +92,13 @@ export class FeedHealth {
     const before = this.#problem;
     this.#problem = this.#state.type === 'live' ? this.#quality.problem() : undefined;
     if (before?.state === this.#problem?.state) return;
-    const { onQualityChange } = this.#options;
     if (this.#problem !== undefined) {
       this.#liveSince = undefined;
-      return onQualityChange(`The feed is ${this.#problem.state}. ${this.#problem.detail}`, false);
+      return this.#options.onChange(`The feed is ${this.#problem.state}. ${this.#problem.detail}`, false);
     }
     // Prices may have been lost, so `live_for_ms` starts again at 0.
     this.#liveSince = performance.now();
-    onQualityChange('The messages of the feed are valid again.', true);
+    this.#options.onChange('The messages of the feed are valid again.', true);
   }
 
   /** A frame with prices: only these confirm that earlier prices are still true. */
@@ -116,7 +115,7 @@ export class FeedHealth {
     this.#isSilent = false;
     this.#liveSince = performance.now();
     this.detail = undefined;
-    this.#options.onSilence('The feed is live again.', true);
+    this.#options.onChange('The feed is live again.', true);
   }
 
   describe(): HealthFields {
@@ -147,7 +146,7 @@ export class FeedHealth {
     this.#isSilent = true;
     this.#liveSince = undefined;
     this.detail = `No frame received for ${this.#options.silentAfterMs} ms.`;
-    this.#options.onSilence(`The feed is silent. ${this.detail}`, false);
+    this.#options.onChange(`The feed is silent. ${this.detail}`, false);
   }
 
   #onProlongedSilence(): void {

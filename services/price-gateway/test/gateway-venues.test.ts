@@ -52,7 +52,7 @@ it('waits for the next free place of a venue that limits connections, and report
   await testbed.startGateway({ createFeed });
   const { detail } = await testbed.nextStatus('down');
   expect(detail).toBe(
-    'The server refused the connection with HTTP status 429 and asks to wait 1000 ms. Retrying in 1000 ms.',
+    'The server refused the connection with HTTP status 429 and asks to wait 1 s. Retrying in 1000 ms.',
   );
   await testbed.nextStatus('live');
   expect(venue.sockets.all).toHaveLength(1);

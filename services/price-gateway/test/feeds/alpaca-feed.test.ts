@@ -2,44 +2,14 @@
 
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import {
-  type SimulatedBroker,
-  type SimulatedBrokerOptions,
-  startSimulatedBroker,
-} from '@tickbus/simulated-broker/broker';
-import { afterEach, expect, it, vi } from 'vitest';
-import { type AlpacaFeedOptions, createAlpacaFeed } from '../../feeds/alpaca-feed.ts';
-import { AT, CREDENTIALS, ManualMarket, quote, trade } from '../gateway.fixture.ts';
+import type { SimulatedBroker } from '@tickbus/simulated-broker/broker';
+import { expect, it, vi } from 'vitest';
+import { createAlpacaFeed } from '../../feeds/alpaca-feed.ts';
+import { AT, CREDENTIALS, quote, trade } from '../gateway.fixture.ts';
+import { useAlpacaBroker } from './alpaca-broker.fixture.ts';
 import { ObservedFeed } from './observed-feed.fixture.ts';
 
-const cleanUps: (() => Promise<unknown>)[] = [];
-
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-
-async function startBroker(options: SimulatedBrokerOptions = {}) {
-  const market = new ManualMarket();
-  const broker = await startSimulatedBroker({ source: market, ...options });
-  cleanUps.push(() => broker.close());
-  return { broker, market };
-}
-
-function observe(
-  url: string,
-  options: Partial<AlpacaFeedOptions> & { symbols?: string[] } = {},
-): ObservedFeed {
-  const { symbols = ['AAPL', 'MSFT'], ...rest } = options;
-  const observed = new ObservedFeed(createAlpacaFeed({ url, ...CREDENTIALS, ...rest }), symbols);
-  cleanUps.push(() => observed.feed.close());
-  return observed;
-}
-
-async function live(broker: SimulatedBroker, options?: Parameters<typeof observe>[1]): Promise<ObservedFeed> {
-  const observed = observe(broker.url, options);
-  await observed.state('live');
-  return observed;
-}
+const { startBroker, observe, live } = useAlpacaBroker();
 
 it('reports trades and quotes with times in milliseconds, and writes nothing to stdout', async () => {
   const stdout = vi.spyOn(process.stdout, 'write');
@@ -55,32 +25,6 @@ it('reports trades and quotes with times in milliseconds, and writes nothing to 
   expect(observed.feed).toMatchObject({ name: 'alpaca', venue: 'iex' });
   expect(stdout).not.toHaveBeenCalled();
   stdout.mockRestore();
-});
-
-it('reports halts with their reason, and their ends', async () => {
-  const { broker, market } = await startBroker();
-  const observed = await live(broker);
-  const status = { kind: 'status', symbol: 'AAPL', timestamp: AT } as const;
-  market.push({ ...status, code: 'H', reason: ['T1', 'News Pending'] }, trade(100, 'MSFT'));
-  market.push({ ...status, code: 'Q' });
-  market.push({ ...status, code: 'P' });
-  market.push({ ...status, code: 'T' });
-  await observed.trading.until(({ kind }) => kind === 'resume');
-  expect(observed.trading.all).toEqual([
-    { kind: 'halt', symbol: 'AAPL', detail: 'Trading Halt, T1, News Pending' },
-    { kind: 'halt', symbol: 'AAPL', detail: 'Volatility Trading Pause' },
-    { kind: 'resume', symbol: 'AAPL' },
-  ]);
-  expect(observed.events.all).toMatchObject([{ symbol: 'MSFT', price: 100 }]);
-});
-
-it('serves instruments on a stream without trading statuses', async () => {
-  const { broker, market } = await startBroker({ omittedChannels: ['statuses'] });
-  const observed = await live(broker);
-  market.push(trade(100.5));
-  await observed.events.until(({ kind }) => kind === 'trade');
-  expect(observed.refusals.all).toEqual([]);
-  expect(broker.stats.accepted).toBe(1);
 });
 
 it('gets 406 while another client holds the connection, backs off, and connects when that one leaves', async () => {

@@ -33,7 +33,7 @@ it.each([
   expect(observed.raw.all).toEqual([{ dir: 'in', json: JSON.stringify(trade(1)) }]);
 });
 
-it('tells text frames from binary frames', async () => {
+it('passes isBinary to decode, which differs for text and binary frames', async () => {
   const { observed, socket } = await connect((bytes, { isBinary, gunzip }) =>
     isBinary ? gunzip(bytes) : bytes,
   );

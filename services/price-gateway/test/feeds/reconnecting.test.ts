@@ -108,7 +108,7 @@ it.each([
   expect(refusal).toEqual({
     type: 'down',
     code,
-    reason: `The server refused the connection with HTTP status ${code} and asks to wait 1000 ms.`,
+    reason: `The server refused the connection with HTTP status ${code} and asks to wait 1 s.`,
     retryable: true,
     retryAfterMs: 1_000,
   });
