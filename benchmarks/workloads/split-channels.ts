@@ -4,18 +4,20 @@ import { fullSpeedLoad } from './end-to-end.ts';
 import { openStream } from './stream.ts';
 import { RATE, STREAM_FIGURES, type Workload } from './workload.ts';
 
+const PARTICIPANTS = [
+  'tickbus',
+  'tickbus-16-partitions',
+  'tickbus-64-partitions',
+  'tickbus-cluster-16-partitions',
+  'tickbus-cluster-64-partitions',
+];
+
 const throughput: Workload = {
   name: 'partitions',
   title: 'From end to end, with partitions',
   about:
     'As "From end to end", with the channel split by instrument. The subscriber receives all partitions.',
-  participants: [
-    'tickbus',
-    'tickbus-16-partitions',
-    'tickbus-64-partitions',
-    'tickbus-cluster-16-partitions',
-    'tickbus-cluster-64-partitions',
-  ],
+  participants: PARTICIPANTS,
   metrics: [RATE, ...STREAM_FIGURES],
   open: (participant, context) => openStream({ participant }, context, fullSpeedLoad),
 };
@@ -54,13 +56,7 @@ const loads = [
     about:
       `${LOAD_RATE_PER_S.toLocaleString('en')} messages a second to ${subscribers} connections. ` +
       'The CPU of a cluster is the sum over its three masters.',
-    participants: [
-      'tickbus',
-      'tickbus-16-partitions',
-      'tickbus-64-partitions',
-      'tickbus-cluster-16-partitions',
-      'tickbus-cluster-64-partitions',
-    ],
+    participants: PARTICIPANTS,
     metrics: STREAM_FIGURES,
     open: (participant, context) =>
       openStream(

@@ -72,6 +72,7 @@ export class ChannelParts {
   get taps() {
     return this.#own.reader.taps;
   }
+
   add(receiver: Receiver): void {
     this.#own.reader.add(receiver);
     for (const index of neededPartitions(receiver, this.#count ?? 1)) this.#open(index).reader.add(receiver);

@@ -33,7 +33,7 @@ interface ChannelReaderHooks {
   readonly onAnswer?: ((sentAt: number, serverAt: number) => void) | undefined;
   /**
    * Asked before the messages of a recovery are delivered, with the recorded number of partitions. False: all messages
-   * are held until `recover` is called.
+   * are held, and the recovery is repeated when `recover` is called, at the latest after a second.
    */
   readonly mayDeliver?: ((partitions: number | undefined) => boolean) | undefined;
   /** The number of partitions that the server has recorded, in an answer after which nothing is missing. */
@@ -140,7 +140,7 @@ export class ChannelReader {
     this.#sequencer.checkHead();
   }
 
-  /** Continues after `mayDeliver` has returned false. */
+  /** Repeats the recovery after `mayDeliver` has returned false. */
   recover(): void {
     this.#sequencer.recover();
   }

@@ -137,7 +137,7 @@ export class Sequencer {
     if (this.#mode === 'live' && this.#isNumbered && this.#mayRead) this.#queries.checkHead();
   }
 
-  /** Continues after `mayDeliver` has returned false. */
+  /** See `ChannelReader.recover`. */
   recover(): void {
     if (this.#mode === 'recovering') this.#recover();
   }

@@ -48,8 +48,9 @@ interface Term {
  *
  * Behind Sentinel, replicas confirm each claim and each renewal: see `ReplicaConfirmation`.
  *
- * If the user may not use LIST and KILL, or a proxy multiplexes connections, the token is the only fence (`#obstacle`).
- * The holder then publishes by script. It cannot take over from an exclusive writer that did not release the lease.
+ * If the user may not use LIST and KILL, or a proxy multiplexes connections, the token is the only fence: see
+ * `WriterConnection.obstacle`. The holder then publishes by script. It cannot take over from an exclusive writer that
+ * did not release the lease.
  */
 export class ExclusiveLease implements LeaseOperations, ConnectedLease {
   readonly #channel: ChannelSpec;

@@ -221,12 +221,19 @@ class TransactionLayout {
     const framed = replies.at(-2);
     return this.#places.map(({ from, to, receiversAt, frame }) => {
       const published = frame === undefined ? replies[receiversAt] : inFrames(framed, frame);
-      const own = replies.slice(from, to);
-      const error = [...own, published].find((reply) => reply instanceof ErrorReply);
+      const error = published instanceof ErrorReply ? published : firstError(replies, from, to);
       if (error === undefined) return { state: 'published', receivers: Number(published), serverAt };
-      return { state: 'partial', error, isCounted: !(own.at(-1) instanceof ErrorReply) };
+      return { state: 'partial', error, isCounted: !(replies[to - 1] instanceof ErrorReply) };
     });
   }
+}
+
+function firstError(replies: readonly unknown[], from: number, to: number): ErrorReply | undefined {
+  for (let index = from; index < to; index++) {
+    const reply = replies[index];
+    if (reply instanceof ErrorReply) return reply;
+  }
+  return undefined;
 }
 
 function inFrames(reply: unknown, index: number): unknown {
