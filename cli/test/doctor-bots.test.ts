@@ -83,7 +83,7 @@ describe('doctor', () => {
       {
         level: 'ok',
         found: expect.stringMatching(
-          /reader may use PRICE_DATA; not allowed for this user: TRADE_COMMANDS, /,
+          /reader may use PRICE_DATA; not allowed for this user: .*TRADE_COMMANDS, /,
         ),
       },
       { level: 'warn', found: 'reader may not publish on PRICE_DATA' },

@@ -1,7 +1,22 @@
-// Market events in a common format for all venues: trades and quotes with finite numbers.
+// Market events in a common format for all venues: trades, quotes and changes of trades, with finite numbers.
+
+/** What a trade must not change, by the rules of its venue. */
+export type Exclusion = 'last' | 'high_low' | 'volume';
+
+/** What venues may say about an execution, besides its price and size. */
+export interface TradeDetails {
+  /** The venue's identifier of the trade, as text. Venues do not reuse it for an instrument within a day. */
+  readonly trade_id?: string;
+  /** The venue's codes of the sale conditions. */
+  readonly conditions?: readonly string[];
+  /** What the conditions exclude the trade from. Without it, the trade updates everything. */
+  readonly excluded_from?: readonly Exclusion[];
+  /** The side of the order that took liquidity. */
+  readonly taker_side?: 'buy' | 'sell';
+}
 
 /** One execution. */
-export interface TradeEvent {
+export interface TradeEvent extends TradeDetails {
   readonly kind: 'trade';
   /** The venue's name of the instrument, e.g. `AAPL`, `BAND-GBP`, `SUSHIUSDT`. */
   readonly symbol: string;
@@ -26,7 +41,41 @@ export interface QuoteEvent {
   readonly timestamp: number;
 }
 
+/** The trade that a venue changes: the identifier, or else price, size and time identify it. */
+export interface TradeReference {
+  readonly trade_id?: string;
+  readonly price: number;
+  readonly size: number;
+  /** When the trade happened, Unix milliseconds, if the venue repeats it. */
+  readonly timestamp?: number;
+}
+
+/** The venue has replaced a trade. */
+export interface CorrectionEvent {
+  readonly kind: 'correction';
+  readonly symbol: string;
+  readonly original: TradeReference;
+  /** The trade as it should have been; without a timestamp, that of the original. */
+  readonly corrected: TradeReference & TradeDetails;
+  /** When the venue corrected it, Unix milliseconds. */
+  readonly timestamp: number;
+}
+
+/** The venue has cancelled a trade: it never happened. */
+export interface CancelEvent {
+  readonly kind: 'cancel';
+  readonly symbol: string;
+  readonly original: TradeReference;
+  /** `error`: the trade was reported by mistake. */
+  readonly reason?: 'cancel' | 'error';
+  /** When the venue cancelled it, Unix milliseconds. */
+  readonly timestamp: number;
+}
+
 export type MarketEvent = TradeEvent | QuoteEvent;
+
+/** A change of a trade that was reported before. */
+export type TradeChange = CorrectionEvent | CancelEvent;
 
 /** A decoded JSON object. */
 export type JsonObject = Readonly<Record<string, unknown>>;

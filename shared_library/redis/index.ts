@@ -20,11 +20,20 @@ export {
 } from './channel/limits.ts';
 export { MAX_PARTITIONS } from './channel/partitions.ts';
 export { type Audit, audit } from './channel/schemas/audit.ts';
+export { type Bar, bar } from './channel/schemas/bar.ts';
 export { type BotStatus, botStatus } from './channel/schemas/bot-status.ts';
 export { type CommandResult, commandResult } from './channel/schemas/command-result.ts';
 export { type FeedStatus, feedStatus } from './channel/schemas/feed-status.ts';
 export { type InstrumentStatus, instrumentStatus } from './channel/schemas/instrument-status.ts';
 export { type Price, price } from './channel/schemas/price-data.ts';
+export {
+  type Trade,
+  type TradeCancel,
+  type TradeCorrection,
+  trade,
+  tradeCancel,
+  tradeCorrection,
+} from './channel/schemas/trade.ts';
 export {
   type CancelAll,
   type CancelOrder,
@@ -37,6 +46,14 @@ export {
   type Resume,
   resume,
 } from './channel/schemas/trade-command.ts';
+export {
+  type BarChannel,
+  barChannel,
+  type PriceChannel,
+  priceChannel,
+  type TradeChannel,
+  tradeChannel,
+} from './channel/venue-channels.ts';
 export { type Pem, RedisConnection, type RedisConnectionOptions } from './connection.ts';
 export { CHANNELS, CONFIG, type Config } from './constants.ts';
 export { type ErrorCode, TickbusError } from './errors.ts';

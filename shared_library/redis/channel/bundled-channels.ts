@@ -6,18 +6,17 @@ import { botStatus } from './schemas/bot-status.ts';
 import { commandResult } from './schemas/command-result.ts';
 import { feedStatus } from './schemas/feed-status.ts';
 import { instrumentStatus } from './schemas/instrument-status.ts';
-import { price } from './schemas/price-data.ts';
 import { cancelAll, cancelOrder, pause, placeOrder, resume } from './schemas/trade-command.ts';
+import { barChannel, priceChannel, tradeChannel } from './venue-channels.ts';
 
 /** In a template string, as in `` `${CHANNELS.PRICE_DATA}` ``, a channel is its Redis name. */
 export const CHANNELS = Object.freeze({
   /** Prices. Key: symbol. Type `price`. */
-  PRICE_DATA: defineChannel('PRICE_DATA', {
-    kind: 'state',
-    key: 'symbol',
-    gateway: true,
-    messages: { price },
-  }),
+  PRICE_DATA: priceChannel(),
+  /** Every trade once. Key: symbol. Types `trade`, `trade_correction` and `trade_cancel`. */
+  TRADES: tradeChannel(),
+  /** Open, high, low and close of an interval. Key: `AAPL/1m`. Type `bar`. */
+  BARS: barChannel(),
   /**
    * Orders and instructions to bots. Key: bot. Default type `place_order`. A command expires after 30 s, unless
    * `publish` overrides it.

@@ -165,6 +165,8 @@ describe('CHANNELS', () => {
   it('have their documented names', () => {
     expect(Object.values(CHANNELS).map(String)).toEqual([
       'PRICE_DATA',
+      'TRADES',
+      'BARS',
       'TRADE_COMMANDS',
       'COMMAND_RESULTS',
       'BOT_STATUS',

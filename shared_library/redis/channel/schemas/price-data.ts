@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { withFastPath } from './fast-path.ts';
 
 /** Characters of a symbol: venues of options and of structured products need more than 64. */
-const MAX_SYMBOL = 128;
+export const MAX_SYMBOL = 128;
 
 const quantity = z.number().nonnegative();
 const time = z.number().nonnegative();
@@ -19,8 +19,8 @@ const schema = z.object({
   price: z.number(),
   /** Unix time, at the venue, of the event that caused this message. Tickbus gateways send milliseconds. */
   timestamp: time,
-  /** What caused this message. */
-  cause: z.enum(['trade', 'quote']).optional(),
+  /** What caused this message. `correction`: the venue corrected or cancelled the last trade. */
+  cause: z.enum(['trade', 'quote', 'correction']).optional(),
   /** When the last trade and the quote happened, if known. Neither goes back from one message to the next. */
   trade_time: time.optional(),
   quote_time: time.optional(),
@@ -78,7 +78,7 @@ function isPrice(data: unknown): boolean {
         if (typeof value !== 'string' || value.length > 64) return false;
         break;
       case 'cause':
-        if (value !== 'trade' && value !== 'quote') return false;
+        if (value !== 'trade' && value !== 'quote' && value !== 'correction') return false;
         break;
       case 'source':
         if (value !== 'trade' && value !== 'midpoint') return false;
