@@ -40,7 +40,7 @@ class FakeWriter implements Writer {
   }
 }
 
-function setUp() {
+function setUp(partition?: number) {
   const writer = new FakeWriter();
   const lease: { -readonly [K in keyof Fence]: Fence[K] } = {
     channel: PRICES,
@@ -57,6 +57,7 @@ function setUp() {
     lease,
     deadlineMs: 1_000,
     maxPending: 10_000,
+    partition,
   });
   const add = (...numbers: number[]) =>
     numbers.map((n) => batcher.add({ json: JSON.stringify({ n }), key: 'k' }));
@@ -75,6 +76,25 @@ describe('with an exclusive writer', () => {
     await eventLoopTurns(1);
     expect(writer.sent.at(-1)?.numbers).toEqual([5, 6]);
     expect(transport.published).toEqual([]);
+  });
+
+  it('sends the last batch of a partition only if none is in flight, and full ones while there is room', async () => {
+    const { writer, add } = setUp(3);
+    add(0);
+    await eventLoopTurns(1);
+    for (let n = 1; n <= 256 + 256 + 2; n++) {
+      add(n);
+      if (n % 100 === 0) await eventLoopTurns(1);
+    }
+    await eventLoopTurns(1);
+    expect(writer.sent.map(({ numbers }) => numbers.length)).toEqual([1, 256, 256]);
+    for (const { ends, numbers } of writer.sent.slice(0, 2)) ends(receiptAt(numbers[0] ?? 0));
+    writer.makeRoom(3);
+    await eventLoopTurns(1);
+    expect(writer.sent.length).toBe(3);
+    writer.sent[2]?.ends(receiptAt(257));
+    await eventLoopTurns(1);
+    expect(writer.sent.at(-1)?.numbers).toEqual([513, 514]);
   });
 
   it('resends batches that were not executed first, unchanged and in order', async () => {
