@@ -21,7 +21,7 @@ export type ErrorCode =
   | 'TICKBUS_NOT_CONNECTED'
   /**
    * The message waited for the link or an unanswered call, its batch met three link drops, or the server refused
-   * messages of another partition that were sent with it. Nothing was published.
+   * messages of another partition that were sent with it, while later ones were in flight. Nothing was published.
    */
   | 'TICKBUS_NOT_SENT'
   /** The queue exceeds `maxPendingBytes`. Nothing was sent. */

@@ -1,7 +1,6 @@
 // The exclusive writer of a channel: numbers and timestamps messages, and resolves their outcomes even if its link
 // drops.
 
-import { ErrorReply } from 'redis';
 import type { Unsubscribe } from '../../../runtime/emitter.ts';
 import { Emitter } from '../../../runtime/emitter.ts';
 import type { Confirmation, Outgoing, Receipt, Writer } from '../../port.ts';
@@ -15,6 +14,7 @@ import { ReplicaWait } from './replica-wait.ts';
 import { StampClock } from './stamp-clock.ts';
 import { type BatchOutcome, Transactions } from './transaction.ts';
 import { LEASE_LOST, UnconfirmedBatches } from './unconfirmed-batches.ts';
+import { WaitPermission } from './wait-permission.ts';
 import type { ExclusiveWriterOptions } from './writer-options.ts';
 
 /** Maximum number of batches in flight. With one, a publisher waits for every round trip. Must be below MARK_COUNT. */
@@ -55,10 +55,9 @@ export class ExclusiveWriter implements Writer {
   readonly #unconfirmed = new UnconfirmedBatches(() => this.#events.emit('room', undefined));
   readonly #suspect = new DropSuspect();
   readonly #layout: LayoutCheck;
+  readonly #permission: WaitPermission;
   readonly #target: BatchTarget;
   #isDraining = false;
-  /** Whether the server is asked for the permission to use WAIT. */
-  #isAsking = false;
   #isEnded = false;
 
   constructor(options: ExclusiveWriterOptions, head: HeadSnapshot) {
@@ -66,6 +65,11 @@ export class ExclusiveWriter implements Writer {
     this.#epoch = head.epoch;
     const { channel, isSharded } = options;
     this.#layout = new LayoutCheck(channel, head.partitions);
+    const { refusedError } = options;
+    this.#permission = new WaitPermission({
+      refusedError,
+      onAnswer: () => this.#events.emit('room', undefined),
+    });
     this.#target = { channel, keys: channelKeys(channel), publish: isSharded ? 'SPUBLISH' : 'PUBLISH' };
     this.#clock.observe(head.serverAt, performance.now());
   }
@@ -84,7 +88,7 @@ export class ExclusiveWriter implements Writer {
 
   get room(): number {
     if (this.#client === undefined || this.#isEnded || this.#isDraining) return 0;
-    if (this.#options.fence() === undefined || this.#isAsking || this.#layout.isRefusing) return 0;
+    if (this.#options.fence() === undefined || this.#permission.isAsking || this.#layout.isRefusing) return 0;
     return MAX_IN_FLIGHT - this.#inFlight.length - this.#unconfirmed.size;
   }
 
@@ -97,7 +101,7 @@ export class ExclusiveWriter implements Writer {
     const fence = this.#options.fence();
     if (client === undefined || fence === undefined || this.#isEnded) return Promise.resolve(undefined);
     if (!this.#layout.isMatch) return this.#refuse(client);
-    if (required !== undefined && !ReplicaWait.on(client).isAllowed) return this.#askPermission(client);
+    if (required !== undefined && !ReplicaWait.on(client).isAllowed) return this.#permission.ask(client);
     const confirmation = required && { ...required, until: performance.now() + required.withinMs };
     const first = { epoch: this.#epoch, seq: this.#seq + 1 };
     const at = this.#clock.at(performance.now());
@@ -129,22 +133,6 @@ export class ExclusiveWriter implements Writer {
     const commands = batchCommands(this.#target, sent.batch, sent);
     const onUnguarded = (error: unknown) => onUntrusted(client, error);
     return Transactions.on(client).execute(commands, { isSharded, onUnguarded, onSent });
-  }
-
-  /** Without the permission, a batch would be published, and never confirmed. With it, the batch is sent again. */
-  async #askPermission(client: RedisClient): Promise<undefined> {
-    this.#isAsking = true;
-    try {
-      await ReplicaWait.on(client).requirePermission();
-    } catch (error) {
-      if (error instanceof ErrorReply) throw this.#options.refusedError(error);
-    } finally {
-      // The batch returns to its queue first. Otherwise a later one would be sent before it.
-      setImmediate(() => {
-        this.#isAsking = false;
-        this.#events.emit('room', undefined);
-      });
-    }
   }
 
   /** Starts sending on a connection. All other writers are known to be disconnected. */
@@ -247,6 +235,12 @@ export class ExclusiveWriter implements Writer {
       this.#options.onUntrusted(client, error);
   }
 
+  /** The batch can be sent again, unless a later one may be published before it. */
+  #onOthersRefused(sent: InFlightBatch): void {
+    if (this.#inFlight.length === 0) sent.resolve(undefined);
+    else sent.reject(this.#options.notSentError(OTHERS_REFUSED));
+  }
+
   #onReply(
     client: RedisClient,
     sent: InFlightBatch,
@@ -275,7 +269,7 @@ export class ExclusiveWriter implements Writer {
         break;
       case 'refused':
         this.#isDraining = true;
-        if (outcome.error === undefined) sent.reject(this.#options.notSentError(OTHERS_REFUSED));
+        if (outcome.error === undefined) this.#onOthersRefused(sent);
         else sent.reject(this.#options.refusedError(outcome.error));
         if (outcome.error !== undefined) this.#options.onRefusal(client, outcome.error);
         break;
