@@ -1,13 +1,23 @@
 // The options of a gateway and their defaults.
 
 import { hostname } from 'node:os';
-import { type Clock, type Connection, type Logger, MAX_CHANNEL_KEYS, systemClock } from 'tickbus';
+import {
+  type Clock,
+  type Connection,
+  type Logger,
+  MAX_CHANNEL_KEYS,
+  type PriceChannel,
+  systemClock,
+} from 'tickbus';
+import { CHANNELS } from 'tickbus/constants';
 import type { Feed } from './feeds/feed.ts';
 import type { SessionTimes } from './session/active-session.ts';
 
 export interface GatewayOptions extends Partial<SessionTimes> {
   /** Creates the feed. Called at the start, so that errors show early, and again for each further active session. */
   readonly createFeed: () => Promise<Feed>;
+  /** The channel to publish on, `priceChannel('kraken')` for a second venue. Default PRICE_DATA. */
+  readonly channel?: PriceChannel;
   /** The connection to Redis. The gateway does not close it. */
   readonly connection: Connection;
   /** A pino logger can be passed as is. */
@@ -29,7 +39,7 @@ export interface GatewayOptions extends Partial<SessionTimes> {
   readonly leaseTtlMs?: number;
   /** Number of replicas that must confirm the lease: see `RedisLease`. Default 1 behind Redis Sentinel, else 0. */
   readonly leaseReplicas?: number;
-  /** The number of partitions that the gateway gives PRICE_DATA. Default: the number that it has. */
+  /** The number of partitions that the gateway gives its channel. Default: the number that it has. */
   readonly partitions?: number;
   /** Maximum connection attempts of all gateways together in `connectWindowMs`. Default 10. */
   readonly connectLimit?: number;
@@ -55,6 +65,7 @@ export function completeOptions(options: GatewayOptions): CompleteOptions {
 const HEARTBEAT_PER_TTL = 1 / 6;
 const DEFAULTS = {
   clock: systemClock,
+  channel: CHANNELS.PRICE_DATA as PriceChannel,
   symbols: [] as readonly string[],
   symbolLimit: Number.POSITIVE_INFINITY,
   symbolGraceMs: 30_000,

@@ -8,6 +8,16 @@ import { RECORDER_SETTINGS } from './recorder/recorder-settings.ts';
 
 /** The error text of a field completes "NAME must be ..."; the description of a field is its line of `--help`. */
 export const GATEWAY_SETTINGS = {
+  CHANNEL: z
+    .string()
+    .regex(
+      /^PRICE_DATA(\.[\w-]{1,64})?$/,
+      'PRICE_DATA, or PRICE_DATA. and the name of a venue, such as PRICE_DATA.kraken',
+    )
+    .default('PRICE_DATA')
+    .describe(
+      'channel of the prices; each venue has its own, such as PRICE_DATA.kraken (default PRICE_DATA)',
+    ),
   SYMBOLS: z
     .string()
     .transform((list) => [...new Set(list.trim().split(/\s*,\s*/))])
@@ -30,7 +40,7 @@ export const GATEWAY_SETTINGS = {
     .describe('replicas that must confirm the lease, 0 for none (default 1 behind Redis Sentinel, else 0)'),
   PARTITIONS: wholeNumber(1, MAX_PARTITIONS)
     .optional()
-    .describe(`partitions of PRICE_DATA, 1 to ${MAX_PARTITIONS} (default: as many as it has, at first 1)`),
+    .describe(`partitions of the channel, 1 to ${MAX_PARTITIONS} (default: as many as it has, at first 1)`),
   BROKER_RELEASE_MS: wholeNumber(0, 600_000)
     .default(0)
     .describe(

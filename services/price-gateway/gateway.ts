@@ -1,11 +1,11 @@
-// The gateway: on standby until it acquires the lease of PRICE_DATA. While it holds the lease, it publishes the prices
+// The gateway: on standby until it acquires the lease of its channel. While it holds the lease, it publishes the prices
 // of one feed.
 
-import { setTimeout as sleep } from 'node:timers/promises';
-import { MAX_CHANNEL_KEYS, TickbusError } from 'tickbus';
+import { MAX_CHANNEL_KEYS } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisLease } from 'tickbus/lease';
 import { RedisPublisher } from 'tickbus/publisher';
+import { DemandReader } from './demand/demand-reader.ts';
 import { readEarlierStatuses } from './demand/earlier-statuses.ts';
 import { SymbolDemand } from './demand/symbol-demand.ts';
 import type { Feed } from './feeds/feed.ts';
@@ -15,6 +15,7 @@ import { Counters, type GatewayStats, type Role } from './monitoring/stats.ts';
 import { FeedPublisher } from './prices/feed-publisher.ts';
 import { ActiveSession } from './session/active-session.ts';
 import { ConnectionBudget } from './session/connection-budget.ts';
+import { FeedConflictError, FeedGuard } from './session/feed-guard.ts';
 
 /**
  * Whether the gateway can do its work. On standby, it is ready while Redis is connected and answers lease requests,
@@ -33,11 +34,13 @@ export interface Readiness {
 export interface Gateway {
   readonly stats: GatewayStats;
   readonly readiness: Readiness;
+  /** Resolves with a `FeedConflictError` if the gateway stops because another feed serves its channel. */
+  readonly failure: Promise<Error>;
   /**
    * Connects to Redis and goes on standby. The active gateway reports the feed on FEED_STATUS.
    *
    * @throws TickbusError such as `TICKBUS_CONNECT_FAILED`, `TICKBUS_AUTH_FAILED` or `TICKBUS_TLS_FAILED`, without
-   *   retrying, with advice; Error if the feed cannot be created
+   *   retrying, with advice; Error if the feed cannot be created; FeedConflictError if another feed serves the channel
    */
   start(): Promise<void>;
   /**
@@ -54,8 +57,6 @@ export function createGateway(options: GatewayOptions): Gateway {
 
 /** Deadline of each publish, milliseconds. A price that is older is not worth publishing. */
 const PUBLISH_DEADLINE_MS = 1_000;
-/** Delay until the statuses of earlier gateways are read again, milliseconds. */
-const STATUS_RETRY_MS = 5_000;
 
 /**
  * starting -> standby <-> active;   any -> stopping -> stopped
@@ -69,6 +70,8 @@ class PriceGateway implements Gateway {
   readonly #counters = new Counters();
   readonly #warnings: RateLimitedLog;
   readonly #demand: SymbolDemand;
+  readonly #demandReader: DemandReader;
+  readonly #guard: FeedGuard;
   readonly #lease: RedisLease;
   readonly #publisher: RedisPublisher;
   #role: Role = 'starting';
@@ -81,7 +84,7 @@ class PriceGateway implements Gateway {
 
   constructor(options: GatewayOptions) {
     const all = completeOptions(options);
-    const { connection, logger } = all;
+    const { connection, channel, logger } = all;
     this.#options = all;
     this.#warnings = new RateLimitedLog(logger);
     this.#demand = new SymbolDemand({
@@ -90,9 +93,10 @@ class PriceGateway implements Gateway {
       // INSTRUMENT_STATUS stores one status per symbol, and at most MAX_CHANNEL_KEYS statuses.
       limit: Math.min(all.demandLimit, MAX_CHANNEL_KEYS - all.symbols.length),
     });
+    this.#guard = new FeedGuard({ connection, channel, onConflict: () => void this.stop() });
     this.#lease = new RedisLease({
       connection,
-      channel: CHANNELS.PRICE_DATA,
+      channel,
       ttlMs: all.leaseTtlMs,
       replicas: all.leaseReplicas,
       partitions: all.partitions,
@@ -105,11 +109,17 @@ class PriceGateway implements Gateway {
       deadlineMs: PUBLISH_DEADLINE_MS,
       clock: all.clock,
     });
+    this.#demandReader = new DemandReader({
+      publisher: this.#publisher,
+      channel,
+      demand: this.#demand,
+      warnings: this.#warnings,
+    });
     this.#lease.on('gained', ({ token }) => this.#onGained(token));
     this.#lease.on('lost', ({ token, reason }) => this.#onLost(token, reason));
     connection.publishing.onStatus((status) => {
       // On a cluster, each channel and each partition has its own link.
-      if ('channel' in status && status.channel !== CHANNELS.PRICE_DATA.name) return;
+      if ('channel' in status && status.channel !== channel.name) return;
       if (status.type !== 'stale') this.#isConnected = status.type === 'connected';
     });
   }
@@ -117,6 +127,7 @@ class PriceGateway implements Gateway {
   get stats(): GatewayStats {
     const { dropped, failures, brokerErrors, ...counted } = this.#counters;
     return {
+      channel: this.#options.channel.name,
       role: this.#role,
       ...counted,
       dropped: { ...dropped },
@@ -130,12 +141,16 @@ class PriceGateway implements Gateway {
     };
   }
 
+  get failure(): Promise<Error> {
+    return this.#guard.found;
+  }
+
   get readiness(): Readiness {
     const { state, detail: feedDetail } = this.#session?.status ?? {};
     const isServing = state !== 'down' && state !== 'degraded';
     const isWorking = this.#role === 'standby' || (this.#role === 'active' && isServing);
     const problem = this.#isConnected ? (this.#lease.problem ?? this.#session?.publishProblem) : undefined;
-    const detail = problem ?? feedDetail;
+    const detail = this.#guard.conflict?.message ?? problem ?? feedDetail;
     return {
       ready: this.#isConnected && isWorking && problem === undefined,
       role: this.#role,
@@ -147,12 +162,14 @@ class PriceGateway implements Gateway {
 
   async start(): Promise<void> {
     this.#preparedFeed = this.#options.createFeed();
-    await this.#preparedFeed;
+    const feed = await this.#preparedFeed;
     // Redis first: a gateway that cannot publish must not occupy the broker's single connection.
     await this.#publisher.connect();
+    await this.#guard.check(feed);
     if (this.#stopped !== undefined) return;
     this.#setRole('standby');
     await this.#lease.start();
+    this.#guard.watch(() => this.#role === 'standby');
   }
 
   stop(): Promise<void> {
@@ -163,6 +180,7 @@ class PriceGateway implements Gateway {
   async #stop(): Promise<void> {
     this.#setRole('stopping');
     clearTimeout(this.#demandTimer);
+    this.#guard.stop();
     await this.#previousSessionEnded;
     await this.#session?.stop();
     await this.#lease.close();
@@ -192,11 +210,12 @@ class PriceGateway implements Gateway {
 
   /** The lease can be lost while the feed is created; the feed is then kept for the next session. */
   async #startSession(token: number): Promise<void> {
-    const { createFeed, symbolLimit, holder, logger } = this.#options;
+    const { createFeed, channel, symbolLimit, holder, logger } = this.#options;
     const feed = await (this.#preparedFeed ?? createFeed());
     this.#preparedFeed = undefined;
     const holdsLease = () => this.#lease.token === token;
-    await this.#readDemand();
+    await this.#guard.check(feed);
+    await this.#demandReader.read();
     if (!holdsLease() || this.#role !== 'active') {
       this.#preparedFeed = Promise.resolve(feed);
       return;
@@ -205,9 +224,10 @@ class PriceGateway implements Gateway {
     const [counters, warnings] = [this.#counters, this.#warnings];
     const session = new ActiveSession({
       feed,
+      channel,
       token,
       holder,
-      publisher: new FeedPublisher({ publisher, holdsLease, counters, warnings }),
+      publisher: new FeedPublisher({ publisher, channel, holdsLease, counters, warnings }),
       budget: this.#createBudget(feed.name),
       demand: this.#demand,
       symbolLimit,
@@ -224,20 +244,16 @@ class PriceGateway implements Gateway {
 
   /** Takes over the statuses that an earlier gateway left behind, because nothing else would remove them. */
   async #inheritStatuses(session: ActiveSession): Promise<void> {
-    while (session === this.#session && this.#role === 'active') {
-      try {
-        return session.inherit(await readEarlierStatuses(this.#options.connection.publishing));
-      } catch (error) {
-        const text = 'Cannot read the instrument statuses of earlier gateways; trying again.';
-        this.#warnings.warn('statuses', { reason: String(error) }, text);
-        await sleep(STATUS_RETRY_MS, undefined, { ref: false });
-      }
-    }
+    const { connection, channel } = this.#options;
+    const isNeeded = () => session === this.#session && this.#role === 'active';
+    const statuses = await readEarlierStatuses({ connection, channel, warnings: this.#warnings, isNeeded });
+    if (isNeeded()) session.inherit(statuses);
   }
 
   /** Releases the lease, so that another gateway can take over, and returns to standby. */
   async #onSessionStartFailed(error: unknown): Promise<void> {
     this.#options.logger.error({ err: error }, 'Cannot start the feed; releasing the lease.');
+    if (error instanceof FeedConflictError) return this.#guard.refuse(error);
     await this.#lease.release();
     if (this.#role !== 'active') return;
     this.#setRole('standby');
@@ -247,34 +263,18 @@ class PriceGateway implements Gateway {
   #scheduleDemandPoll(): void {
     this.#demandTimer = setTimeout(async () => {
       const session = this.#session;
-      await this.#readDemand();
+      await this.#demandReader.read();
       if (session === undefined || session !== this.#session || this.#role !== 'active') return;
       session.syncDemand();
       this.#scheduleDemandPoll();
     }, this.#options.demandIntervalMs);
   }
 
-  /** If Redis cannot be read, the previous demand stays in effect. */
-  async #readDemand(): Promise<void> {
-    try {
-      const demand = await this.#publisher.wanted(CHANNELS.PRICE_DATA);
-      this.#demand.update(demand.keys(), performance.now());
-      const { problem, leftOut } = this.#demand;
-      if (problem !== undefined) this.#warnings.warn('demand limit', { leftOut }, problem);
-    } catch (error) {
-      if (error instanceof TickbusError && error.code === 'TICKBUS_LIMIT_EXCEEDED')
-        this.#demand.problem = error.message;
-      this.#warnings.warn(
-        'demand',
-        { reason: String(error) },
-        'Cannot read symbol demand; keeping the previous set.',
-      );
-    }
-  }
-
   #createBudget(feed: string): ConnectionBudget {
-    const { connection, connectLimit: limit, connectWindowMs: windowMs, logger } = this.#options;
-    return new ConnectionBudget({ connection, publisher: this.#publisher, feed, limit, windowMs, logger });
+    const { connection, channel, connectLimit: limit, connectWindowMs: windowMs, logger } = this.#options;
+    const account = CHANNELS.FEED_STATUS.keyOf({ feed, channel: channel.name }) ?? feed;
+    const publisher = this.#publisher;
+    return new ConnectionBudget({ connection, publisher, feed: account, limit, windowMs, logger });
   }
 
   #setRole(role: Role): void {

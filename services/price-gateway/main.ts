@@ -3,6 +3,7 @@
 import { linkFailure, shutDownGracefully } from '@tickbus/graceful-shutdown';
 import { pino } from 'pino';
 import { RedisConnection } from 'tickbus/connection';
+import { priceChannel, venueOf } from 'tickbus/constants';
 import { type GatewayConfig, helpText, readConfig } from './config.ts';
 import { secretsOf } from './feeds/feed-kind.ts';
 import { FEED_KINDS } from './feeds/registry.ts';
@@ -30,10 +31,10 @@ async function serve(config: GatewayConfig): Promise<void> {
     pino.destination({ fd: 2, sync: true }),
   );
   const connection = new RedisConnection({ logger });
-  const failure = linkFailure(connection);
   const secrets = secretsOf(FEED_KINDS[config.FEED], config.feedSettings);
-  const recorder = await recorderFor(config, { name: config.FEED, secrets, logger });
+  const recorder = await recorderFor(config, { name: recordingName(config), secrets, logger });
   const gateway = createGateway({ ...optionsFrom(config, recorder), connection, logger });
+  const failure = Promise.race([linkFailure(connection), gateway.failure]);
   let http: HttpServer | undefined;
   const stop = async () => {
     await gateway.stop();
@@ -56,9 +57,15 @@ async function serve(config: GatewayConfig): Promise<void> {
   });
   const { namespace } = connection;
   logger.info(
-    { feed: config.FEED, symbols: config.SYMBOLS, http: http?.port, namespace },
+    { feed: config.FEED, channel: config.CHANNEL, symbols: config.SYMBOLS, http: http?.port, namespace },
     'The gateway has started.',
   );
+}
+
+/** Gateways of several channels can record to one folder. */
+function recordingName({ FEED, CHANNEL }: GatewayConfig): string {
+  const venue = venueOf(CHANNEL);
+  return venue === undefined ? FEED : `${FEED}-${venue}`;
 }
 
 async function serveHttp(
@@ -77,6 +84,7 @@ function optionsFrom(config: GatewayConfig, recorder: CaptureRecorder | undefine
       const feed = await FEED_KINDS[config.FEED].create(config.feedSettings);
       return recorder?.record(feed) ?? feed;
     },
+    channel: priceChannel(venueOf(config.CHANNEL)),
     symbols: config.SYMBOLS,
     ...(config.SYMBOL_LIMIT !== undefined && { symbolLimit: config.SYMBOL_LIMIT }),
     symbolGraceMs: config.SYMBOL_GRACE_MS,

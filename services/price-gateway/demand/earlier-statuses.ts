@@ -1,38 +1,65 @@
 // Finds the instruments that have a status on INSTRUMENT_STATUS, which an earlier gateway may have left behind.
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Connection, type InstrumentStatus, instrumentStatus } from 'tickbus';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { type Connection, type InstrumentStatus, instrumentStatus, type PriceChannel } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { z } from 'zod';
+import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
 
 const message = z.object({ data: instrumentStatus });
 
 /** Statuses that are parsed in one turn of the event loop. */
 const PER_TURN = 500;
 
-/**
- * Returns the statuses for PRICE_DATA; the channel can also carry statuses for other channels.
- *
- * @throws TickbusError if Redis cannot be read
- */
-export async function readEarlierStatuses(
+/** Delay until the statuses are read again, milliseconds. */
+const RETRY_MS = 5_000;
+
+export interface EarlierStatusesOptions {
+  readonly connection: Connection;
+  readonly channel: PriceChannel;
+  readonly warnings: RateLimitedLog;
+  /** False once the result is not needed any more. */
+  readonly isNeeded: () => boolean;
+}
+
+/** The statuses of the channel, read again while Redis cannot be read; none if they are not needed any more. */
+export async function readEarlierStatuses({
+  connection,
+  channel,
+  warnings,
+  isNeeded,
+}: EarlierStatusesOptions): Promise<readonly InstrumentStatus[]> {
+  while (isNeeded()) {
+    try {
+      return await readStatuses(connection.publishing, channel);
+    } catch (error) {
+      const text = 'Cannot read the instrument statuses of earlier gateways; trying again.';
+      warnings.warn('statuses', { reason: String(error) }, text);
+      await sleep(RETRY_MS, undefined, { ref: false });
+    }
+  }
+  return [];
+}
+
+/** INSTRUMENT_STATUS carries the statuses of all channels. @throws TickbusError if Redis cannot be read */
+async function readStatuses(
   transport: Connection['publishing'],
+  { name }: PriceChannel,
 ): Promise<readonly InstrumentStatus[]> {
   const { entries } = await transport.read(CHANNELS.INSTRUMENT_STATUS);
   const statuses: InstrumentStatus[] = [];
   for (const [index, entry] of entries.entries()) {
     if (index % PER_TURN === PER_TURN - 1) await nextTurn();
     const status = parseStatus(entry);
-    if (status !== undefined) statuses.push(status);
+    if (status !== undefined && (status.channel ?? CHANNELS.PRICE_DATA.name) === name) statuses.push(status);
   }
   return statuses;
 }
 
-/** Undefined for an entry that is not an instrument status, and for a status for another channel. */
+/** Undefined for an entry that is not an instrument status. */
 function parseStatus(entry: Uint8Array): InstrumentStatus | undefined {
   try {
-    const { data } = message.parse(JSON.parse(new TextDecoder().decode(entry)));
-    return (data.channel ?? CHANNELS.PRICE_DATA.name) === CHANNELS.PRICE_DATA.name ? data : undefined;
+    return message.parse(JSON.parse(new TextDecoder().decode(entry))).data;
   } catch {
     return undefined;
   }

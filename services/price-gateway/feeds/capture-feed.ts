@@ -1,5 +1,6 @@
 // The feed that replays a recorded session, in the original order and at the recorded pace.
 
+import { basename } from 'node:path';
 import {
   CaptureError,
   type CaptureRecord,
@@ -74,6 +75,7 @@ export async function createCaptureFeed(options: CaptureFeedOptions): Promise<Fe
   return createSessionFeed({
     name: 'capture',
     venue: mapping?.venue,
+    origin: mapping?.venue === undefined ? basename(path) : undefined,
     secrets: [],
     open: (requested, listener) => new CaptureSession({ ...options, symbols }, requested, listener),
   });

@@ -70,6 +70,7 @@ export async function createCcxtFeed(options: CcxtFeedOptions): Promise<Feed> {
   return createSessionFeed({
     name: 'ccxt',
     venue: options.exchange,
+    ...(options.sandbox && { origin: 'sandbox' }),
     secrets: textsIn(options.config),
     open: (symbols, listener) => new CcxtSession({ library, method, markets }, symbols, listener),
   });

@@ -116,6 +116,11 @@ export interface Feed {
   /** The `venue` field of each price: `iex`. */
   readonly venue: string | undefined;
   /**
+   * What else decides the meaning of the prices: `sandbox`, or the server of a feed without a venue. Two gateways of one
+   * channel must have the same name, venue and origin. Default: nothing.
+   */
+  readonly origin?: string | undefined;
+  /**
    * Sets the requested instruments, the most important first. At the broker's limit, instruments that are already
    * served stay, and the least important of the others are refused. Can be called at any time, also before `start`. The
    * feed sends only changes to the broker, but requests all instruments again after each reconnect. An empty set keeps

@@ -43,6 +43,8 @@ export interface Session {
 export interface SessionFeedOptions {
   readonly name: string;
   readonly venue: string | undefined;
+  /** See `Feed`. */
+  readonly origin?: string | undefined;
   /** Keys, passwords and tokens. The feed masks them in everything that it reports. */
   readonly secrets: readonly string[];
   /** Opens a session for these instruments. Must not throw, and must not call the listener before it returns. */
@@ -72,6 +74,7 @@ const MAX_SENT_SECRETS = 20;
 class SessionFeed implements Feed {
   readonly name: string;
   readonly venue: string | undefined;
+  readonly origin: string | undefined;
   readonly #options: SessionFeedOptions;
   #redactor: Redactor;
   readonly #closeController = new AbortController();
@@ -89,6 +92,7 @@ class SessionFeed implements Feed {
   constructor(options: SessionFeedOptions) {
     this.name = options.name;
     this.venue = options.venue;
+    this.origin = options.origin;
     this.#options = options;
     this.#redactor = new Redactor(options.secrets);
   }

@@ -16,6 +16,15 @@ export function createMetrics(stats: () => GatewayStats, recorderStats?: () => R
   collectDefaultMetrics({ register: registry });
   const { counter, labelled, gauge } = metricFactories(registry, stats);
 
+  new Gauge({
+    name: `${PREFIX}info`,
+    help: 'Always 1; the label is the channel that the gateway publishes on.',
+    labelNames: ['channel'],
+    registers: [registry],
+    collect() {
+      this.set({ channel: stats().channel }, 1);
+    },
+  });
   gauge('active', '1 while the gateway holds the lease, 0 on standby.', ({ role }) =>
     Number(role === 'active'),
   );

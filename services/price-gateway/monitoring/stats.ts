@@ -11,6 +11,8 @@ export type DropReason = PriceDropReason | 'unrequested';
 export type Role = 'starting' | 'standby' | 'active' | 'stopping' | 'stopped';
 
 export interface GatewayStats {
+  /** The channel that the gateway publishes on. */
+  readonly channel: string;
   readonly role: Role;
   /** Times the gateway became active. */
   readonly takeOvers: number;

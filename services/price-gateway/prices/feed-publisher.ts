@@ -1,15 +1,17 @@
 // Publishes prices and statuses while the gateway holds the lease. Publishing never throws or waits. A price that Redis
 // did not accept is published again before the next heartbeats, unless a newer one has replaced it.
 
-import { type FeedStatus, type InstrumentStatus, type Price, TickbusError } from 'tickbus';
+import { type FeedStatus, type InstrumentStatus, type Price, type PriceChannel, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import type { RedisPublisher } from 'tickbus/publisher';
 import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
 import type { Counters } from '../monitoring/stats.ts';
 
 export interface FeedPublisherOptions {
-  /** Publishes PRICE_DATA under the lease: Redis rejects prices of a gateway that has lost the lease. */
+  /** Publishes prices under the lease: Redis rejects prices of a gateway that has lost the lease. */
   readonly publisher: RedisPublisher;
+  /** The channel of the prices. */
+  readonly channel: PriceChannel;
   /** Whether this gateway holds the lease now. On the status channels, no other check stops a former holder. */
   readonly holdsLease: () => boolean;
   readonly counters: Counters;
@@ -72,9 +74,9 @@ export class FeedPublisher {
   }
 
   async #publishPrice(price: Price): Promise<void> {
-    const { publisher, counters } = this.#options;
+    const { publisher, channel, counters } = this.#options;
     try {
-      await publisher.publish(CHANNELS.PRICE_DATA, price);
+      await publisher.publish(channel, price);
       counters.published++;
     } catch (error) {
       if (isRefused(error) && this.#newest.get(price.symbol) === price)

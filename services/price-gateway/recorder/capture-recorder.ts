@@ -121,6 +121,7 @@ export class CaptureRecorder implements AsyncDisposable {
     return {
       name: feed.name,
       venue: feed.venue,
+      origin: feed.origin,
       setSymbols: (symbols) => feed.setSymbols(symbols),
       reconnect: (reason) => feed.reconnect(reason),
       start: (listener: FeedListener) => feed.start({ ...listener, onRaw: (frame) => this.write(frame) }),

@@ -1,7 +1,8 @@
 // Runs the feed while the gateway holds the lease: publishes its prices, its status and the status of each instrument.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FeedStatus, InstrumentStatus, Logger } from 'tickbus';
+import type { FeedStatus, InstrumentStatus, Logger, PriceChannel } from 'tickbus';
+import { CHANNELS } from 'tickbus/constants';
 import { InstrumentTracker } from '../demand/instrument-tracker.ts';
 import type { SymbolDemand } from '../demand/symbol-demand.ts';
 import type { Attempt, Feed, FeedEvent, FeedState } from '../feeds/feed.ts';
@@ -11,6 +12,7 @@ import type { Counters } from '../monitoring/stats.ts';
 import type { FeedPublisher } from '../prices/feed-publisher.ts';
 import type { ConnectionBudget } from './connection-budget.ts';
 import { FeedEvents } from './feed-events.ts';
+import { identityOf } from './feed-guard.ts';
 import { FeedHealth } from './feed-health.ts';
 import { InstrumentPublisher } from './instrument-publisher.ts';
 
@@ -32,6 +34,8 @@ export interface SessionTimes {
 export interface ActiveSessionOptions {
   /** Must not be started yet. The session starts and closes it. */
   readonly feed: Feed;
+  /** The channel of the prices. */
+  readonly channel: PriceChannel;
   /** Fencing token of the lease. */
   readonly token: number;
   /** Name of the lease holder, for the operator. */
@@ -73,7 +77,7 @@ export class ActiveSession {
     this.#statuses = new InstrumentPublisher({
       ...options,
       instruments: this.#instruments,
-      feed: feed.name,
+      about: { ...this.#channel, feed: feed.name, lease: options.token },
       isRunning: () => this.#phase === 'running',
     });
     this.#events = new FeedEvents({
@@ -184,6 +188,12 @@ export class ActiveSession {
     await this.#options.feed.close(0);
   }
 
+  /** Statuses for PRICE_DATA name no channel, as those of earlier versions. */
+  get #channel(): { readonly channel?: string } {
+    const { name } = this.#options.channel;
+    return name === CHANNELS.PRICE_DATA.name ? {} : { channel: name };
+  }
+
   get #isAborted(): boolean {
     return this.#phase === 'aborted';
   }
@@ -192,7 +202,8 @@ export class ActiveSession {
     const { feed, token, holder, times, demand } = this.#options;
     const { problem } = demand;
     return {
-      feed: feed.name,
+      ...identityOf(feed),
+      ...this.#channel,
       ...(problem !== undefined && { detail: problem }),
       ...this.#health.describe(),
       ...(this.#phase === 'stopping' && { state: 'stopping' as const }),

@@ -1,16 +1,15 @@
 // Publishes the statuses of instruments that changed, in chunks.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { InstrumentStatus } from 'tickbus';
 import type { InstrumentTracker } from '../demand/instrument-tracker.ts';
 import type { FeedPublisher } from '../prices/feed-publisher.ts';
 
 export interface InstrumentPublisherOptions {
   readonly instruments: InstrumentTracker;
   readonly publisher: FeedPublisher;
-  /** Name of the feed. */
-  readonly feed: string;
-  /** Fencing token of the lease. */
-  readonly token: number;
+  /** What all statuses have in common. */
+  readonly about: Pick<InstrumentStatus, 'feed' | 'channel' | 'lease'>;
   /** Nothing is published while this is false. */
   readonly isRunning: () => boolean;
 }
@@ -35,10 +34,10 @@ export class InstrumentPublisher {
 
   /** Waits after each chunk, so that many changes do not delay lease renewals and prices, or fill the publish queue. */
   async #publishInTurns(): Promise<void> {
-    const { instruments, publisher, feed, token, isRunning } = this.#options;
+    const { instruments, publisher, about, isRunning } = this.#options;
     while (isRunning() && instruments.hasUnchecked) {
       const changes = instruments.takeChanges(CHANGES_PER_TURN);
-      for (const change of changes) publisher.publishInstrumentStatus({ ...change, feed, lease: token });
+      for (const change of changes) publisher.publishInstrumentStatus({ ...change, ...about });
       if (changes.length > 0) await publisher.settled();
       await nextTurn();
     }

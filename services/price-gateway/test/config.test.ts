@@ -10,6 +10,7 @@ const REQUIRED = { ALPACA_KEY: 'k', ALPACA_SECRET: SECRET };
 it('requires the key and the secret of Alpaca, and has defaults for all other settings', () => {
   expect(readConfig([], REQUIRED)).toEqual({
     FEED: 'alpaca',
+    CHANNEL: 'PRICE_DATA',
     SYMBOLS: [],
     SYMBOL_GRACE_MS: 30_000,
     LEASE_TTL_MS: 3_000,
@@ -70,6 +71,10 @@ it.each([
   [['--feed', 'pigeons'], /^FEED \(or --feed\) must be one of alpaca, /],
   [['--symbols', 'AA  PL'], /^SYMBOLS \(or --symbols\) must be symbols separated by commas/],
   [['--symbols', ''], /^SYMBOLS /],
+  ...['kraken', 'PRICE_DATA.', 'PRICE_DATA.a b', 'PRICE_DATA#1/2'].map((name): [string[], RegExp] => [
+    ['--channel', name],
+    /^CHANNEL \(or --channel\) must be PRICE_DATA, or PRICE_DATA\. and the name of a venue/,
+  ]),
   [['--alpaca-url', 'wss://broker/v2#iex'], /contains no #/],
   [['--port', '1'], /^Unknown flag --port\. See --help for the list of flags\.$/],
   [['--http-port'], /^--http-port needs a value\.$/],
@@ -93,6 +98,12 @@ it('rejects a flag of another feed', () => {
   expect(() => readConfig(['--capture-file', 'x'], REQUIRED)).toThrow(
     new GatewayConfigError('--capture-file is not a setting of the feed alpaca. Remove it.'),
   );
+});
+
+it('takes the channel of a venue', () => {
+  expect(readConfig(['--channel', 'PRICE_DATA.kraken'], REQUIRED)).toMatchObject({
+    CHANNEL: 'PRICE_DATA.kraken',
+  });
 });
 
 it('reads the settings of the chosen feed only', () => {

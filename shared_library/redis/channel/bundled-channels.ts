@@ -9,10 +9,12 @@ import { instrumentStatus } from './schemas/instrument-status.ts';
 import { cancelAll, cancelOrder, pause, placeOrder, resume } from './schemas/trade-command.ts';
 import { barChannel, priceChannel, tradeChannel } from './venue-channels.ts';
 
+const PRICE_DATA = priceChannel();
+
 /** In a template string, as in `` `${CHANNELS.PRICE_DATA}` ``, a channel is its Redis name. */
 export const CHANNELS = Object.freeze({
   /** Prices. Key: symbol. Type `price`. */
-  PRICE_DATA: priceChannel(),
+  PRICE_DATA,
   /** Every trade once. Key: symbol. Types `trade`, `trade_correction` and `trade_cancel`. */
   TRADES: tradeChannel(),
   /** Open, high, low and close of an interval. Key: `AAPL/1m`. Type `bar`. */
@@ -40,16 +42,23 @@ export const CHANNELS = Object.freeze({
   }),
   /** Status of each bot. Key: bot. Type `bot_status`. */
   BOT_STATUS: defineChannel('BOT_STATUS', { kind: 'state', key: 'bot', messages: { bot_status: botStatus } }),
-  /** Status of each broker feed. Key: feed. Type `feed_status`. */
+  /**
+   * Status of each broker feed. Key: the feed's name, or the channel of a feed that publishes on another channel than
+   * PRICE_DATA, so that two accounts of one broker do not overwrite each other. Type `feed_status`.
+   */
   FEED_STATUS: defineChannel('FEED_STATUS', {
     kind: 'state',
-    key: 'feed',
+    key: ({ feed, channel = PRICE_DATA.name }) => (channel === PRICE_DATA.name ? feed : channel),
     messages: { feed_status: feedStatus },
   }),
-  /** Whether the feed delivers an instrument. Key: symbol. Type `instrument_status`. */
+  /**
+   * Whether the feed delivers an instrument. Key: the symbol, for other channels than PRICE_DATA with the channel before
+   * it, as in `PRICE_DATA.kraken BTC/USD`. Type `instrument_status`.
+   */
   INSTRUMENT_STATUS: defineChannel('INSTRUMENT_STATUS', {
     kind: 'state',
-    key: 'symbol',
+    key: ({ symbol, channel = PRICE_DATA.name }) =>
+      channel === PRICE_DATA.name ? symbol : `${channel} ${symbol}`,
     messages: { instrument_status: instrumentStatus },
   }),
   /** Operators' actions through the monitor and the command line. The server keeps the last 1,000. Type `audit`. */

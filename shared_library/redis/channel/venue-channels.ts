@@ -10,6 +10,12 @@ function nameOf(base: string, venue: string | undefined): string {
   return venue === undefined ? base : `${base}.${venue}`;
 }
 
+/** The venue in the name of a channel: `kraken` of PRICE_DATA.kraken; undefined for PRICE_DATA. */
+export function venueOf(name: string): string | undefined {
+  const dot = name.indexOf('.');
+  return dot === -1 ? undefined : name.slice(dot + 1);
+}
+
 /**
  * The prices of a venue: PRICE_DATA, or for example PRICE_DATA.kraken. Key: symbol. Type `price`.
  *

@@ -13,6 +13,7 @@ afterEach(() => server?.close());
 
 const STATS: GatewayStats = {
   ...new Counters(),
+  channel: 'PRICE_DATA',
   role: 'active',
   takeOvers: 2,
   frames: 7,
@@ -75,6 +76,7 @@ it('serves the metrics in the Prometheus format, also repeatedly', async () => {
   const figures = body.split('\n').filter((line) => line.startsWith('tickbus_gateway_'));
   expect(figures).toEqual(
     expect.arrayContaining([
+      'tickbus_gateway_info{channel="PRICE_DATA"} 1',
       'tickbus_gateway_active 1',
       'tickbus_gateway_take_overs_total 2',
       'tickbus_gateway_frames_total 7',

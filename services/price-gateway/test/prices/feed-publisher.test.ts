@@ -25,7 +25,13 @@ beforeEach(async () => {
   const warnings = new RateLimitedLog({ debug() {}, info() {}, error() {}, warn });
   const publisher = new RedisPublisher({ connection });
   await publisher.connect();
-  feedPublisher = new FeedPublisher({ publisher, holdsLease: () => holds, counters, warnings });
+  feedPublisher = new FeedPublisher({
+    publisher,
+    channel: CHANNELS.PRICE_DATA,
+    holdsLease: () => holds,
+    counters,
+    warnings,
+  });
 });
 
 it('counts a price when it is published', async () => {

@@ -1,5 +1,6 @@
 import { silentLogger } from '@tickbus/test-kit';
 import { type FeedStatus, type Price, TickbusError } from 'tickbus';
+import { CHANNELS } from 'tickbus/constants';
 import type { RedisPublisher } from 'tickbus/publisher';
 import { beforeEach, expect, it } from 'vitest';
 import { RateLimitedLog } from '../../monitoring/rate-limited-log.ts';
@@ -19,6 +20,7 @@ beforeEach(() => {
     accepted.push(data.price ?? channel.name);
   };
   feed = new FeedPublisher({
+    channel: CHANNELS.PRICE_DATA,
     publisher: { publish } as unknown as RedisPublisher,
     holdsLease: () => true,
     counters: new Counters(),

@@ -12,6 +12,11 @@ export const feedStatus = z.object({
   state: z.enum(['connecting', 'live', 'silent', 'degraded', 'down', 'stopping', 'stopped']),
   /** A sentence for the operator, such as the broker's error. */
   detail: z.string().max(1000).optional(),
+  /**
+   * Where the prices come from: the venue, or the server of a feed without one. A standby with another feed or venue does
+   * not stand by.
+   */
+  venue: z.string().min(1).max(256).optional(),
   /** The channel that the feed publishes on; a channel has one feed. Default PRICE_DATA. */
   channel: z.string().min(1).max(128).optional(),
   /**
