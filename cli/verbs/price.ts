@@ -39,7 +39,8 @@ export const define: DefineVerb = (command, bind) => {
     .addHelpText(
       'after',
       `\nThe verdict is fresh, or the reason why not:
-halted, no_price, quiet_market, feed_down, gateway_down, link_down, recovering, lagging.
+halted, no_price, quiet_market, not_requested, unknown_instrument, feed_down, gateway_down, link_down, recovering,
+lagging.
 price only reads: it adds no symbol demand at the gateway.\n${examples(
         ['tickbus price AAPL MSFT', 'the last prices'],
         ['tickbus price AAPL --max-age 2s --json', 'in a script: exit code 3 unless the price is fresh'],
@@ -113,5 +114,5 @@ function tableOf({ terminal }: Context, prices: readonly LatestPrice[]): string[
 
 function colourOf(verdict: Verdict): 'green' | 'yellow' | 'red' {
   if (verdict === 'fresh') return 'green';
-  return verdict === 'quiet_market' ? 'yellow' : 'red';
+  return verdict === 'quiet_market' || verdict === 'not_requested' ? 'yellow' : 'red';
 }

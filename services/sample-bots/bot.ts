@@ -9,6 +9,7 @@ import {
   type MessageOf,
   type MessageType,
   type PayloadInput,
+  type PriceChannel,
   RedisConnection,
   type SubscribeOptions,
 } from 'tickbus';
@@ -29,6 +30,8 @@ export interface BotOptions {
   readonly connection?: Connection;
   /** Name in status and commands. Default: the name of the module, such as `momentum`. */
   readonly name?: string;
+  /** The channel of the prices, such as `priceChannel('kraken')`. Default PRICE_DATA. */
+  readonly channel?: PriceChannel;
   /** Instruments to subscribe to. Default: all. */
   readonly symbols?: readonly string[];
   /** Called with every delivered price, before the bot acts on it. */
@@ -225,6 +228,11 @@ export class BotCore {
     this.#reason = reason;
     this.publishStatus();
   }
+}
+
+/** The channel of the prices. */
+export function priceChannelOf({ channel = CHANNELS.PRICE_DATA }: BotOptions): PriceChannel {
+  return channel;
 }
 
 /** Subscribe options for the prices of `symbols`, or of all instruments if undefined. */

@@ -11,6 +11,10 @@ const settings = z.object({
     ...BOT_NAMES,
   ]),
   SYMBOLS: list(z.string().min(1).max(64), 'symbols separated by commas, such as AAPL,MSFT').optional(),
+  CHANNEL: z
+    .string()
+    .regex(/^PRICE_DATA(\.[\w-]{1,64})?$/, 'PRICE_DATA, or that of a venue, such as PRICE_DATA.kraken')
+    .default('PRICE_DATA'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       error: 'trace, debug, info, warn, error, fatal or silent',
@@ -33,6 +37,7 @@ Arguments: names of the bots to run (default: BOTS, or all).
 Environment variables:
   BOTS           names of the bots to run, separated by commas
   SYMBOLS        instruments to subscribe to, separated by commas (default all)
+  CHANNEL        channel of the prices, such as PRICE_DATA.kraken (default PRICE_DATA)
   LOG_LEVEL      trace, debug, info, warn, error, fatal or silent (default info)
   REDIS_URL      ${REDIS_URL_FORMS.replaceAll('\n', `\n${' '.repeat(17)}`)}
   REDIS_HOST, REDIS_PORT, REDIS_DB   address of Redis in parts (default 127.0.0.1, 6379, 0)
@@ -53,6 +58,7 @@ export function readConfig(
   const given = {
     BOTS: args.length > 0 ? args.join(',') : env.BOTS || undefined,
     SYMBOLS: env.SYMBOLS || undefined,
+    CHANNEL: env.CHANNEL || undefined,
     LOG_LEVEL: env.LOG_LEVEL || undefined,
   };
   const { data, error } = settings.safeParse(given);

@@ -3,6 +3,7 @@
 import { linkFailure, shutDownGracefully } from '@tickbus/graceful-shutdown';
 import { pino } from 'pino';
 import { RedisConnection } from 'tickbus/connection';
+import { priceChannel, venueOf } from 'tickbus/constants';
 import type { Bot, BotOptions } from './bot.ts';
 import { type BotName, type BotsConfig, HELP, readConfig } from './config.ts';
 import { startMomentumBot } from './momentum.ts';
@@ -27,9 +28,10 @@ try {
   process.exitCode = 1;
 }
 
-async function run({ BOTS, SYMBOLS, LOG_LEVEL }: BotsConfig): Promise<void> {
+async function run({ BOTS, SYMBOLS, CHANNEL, LOG_LEVEL }: BotsConfig): Promise<void> {
   const logger = pino({ name: 'sample-bots', level: LOG_LEVEL }, pino.destination({ fd: 2, sync: true }));
-  const options = { logger, ...(SYMBOLS && { symbols: SYMBOLS }) };
+  const channel = priceChannel(venueOf(CHANNEL));
+  const options = { logger, channel, ...(SYMBOLS && { symbols: SYMBOLS }) };
   const selected = BOTS.map((name) => ({ name, connection: new RedisConnection({ logger }) }));
   const connections = selected.map(({ connection }) => connection);
   const failure = linkFailure(...connections);

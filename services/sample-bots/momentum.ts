@@ -1,7 +1,6 @@
 // A trend-following bot: buys instruments that rise fast, sells those that fall fast.
 
-import { CHANNELS } from 'tickbus/constants';
-import { type Bot, BotCore, type BotOptions, type PriceMessage, pricesOf } from './bot.ts';
+import { type Bot, BotCore, type BotOptions, type PriceMessage, priceChannelOf, pricesOf } from './bot.ts';
 
 export interface MomentumOptions extends BotOptions {
   /** The bot that executes the orders. Default `paper-trader`. */
@@ -41,11 +40,11 @@ export async function startMomentumBot(options: MomentumOptions = {}): Promise<B
     bot.send('place_order', { bot: executor, symbol, side: move > 0 ? 'buy' : 'sell', quantity });
   };
 
-  bot.subscribe(CHANNELS.PRICE_DATA, onPrice, pricesOf(options));
+  const channel = priceChannelOf(options);
+  bot.subscribe(channel, onPrice, pricesOf(options));
   bot.subscriber.on('status', (status) => {
     // After lost messages, the prices in the windows must not be compared with later prices.
-    if (status.type === 'gap' && status.channel === CHANNELS.PRICE_DATA.name && !status.repaired)
-      windows.clear();
+    if (status.type === 'gap' && status.channel === channel.name && !status.repaired) windows.clear();
   });
   await bot.start();
   return bot;

@@ -1,14 +1,13 @@
 // A bot that simulates order execution: immediately at the latest price, or not at all.
 
-import type { BotStatus, PlaceOrder } from 'tickbus';
-import { CHANNELS } from 'tickbus/constants';
-import { type Bot, BotCore, type BotOptions, type BotStats, pricesOf } from './bot.ts';
+import type { BotStatus, PlaceOrder, Verdict } from 'tickbus';
+import { type Bot, BotCore, type BotOptions, type BotStats, priceChannelOf, pricesOf } from './bot.ts';
 import type { HandlerResult } from './command-responder.ts';
 
 export interface PaperTraderStats extends BotStats {
   /** Executed orders. */
   readonly executed: number;
-  /** Rejected orders: no price yet, limit not met, or the bot is paused. */
+  /** Rejected orders: no price yet, no trading in the instrument, limit not met, or the bot is paused. */
   readonly rejected: number;
 }
 
@@ -21,11 +20,17 @@ export interface PaperTraderStats extends BotStats {
  */
 export async function startPaperTrader(options: BotOptions = {}): Promise<Bot<PaperTraderStats>> {
   const account = new PaperAccount();
+  const channel = priceChannelOf(options);
   const bot = new BotCore('paper-trader', options, () => account.report());
   const stats = Object.assign(bot.stats, { executed: 0, rejected: 0 });
 
   bot.onCommand('place_order', ({ data }) => {
-    const result = bot.isPaused ? rejected(`${bot.name} is paused.`) : account.execute(data);
+    const { verdict, reason } = bot.subscriber.latest(channel, data.symbol);
+    const result = bot.isPaused
+      ? rejected(`${bot.name} is paused.`)
+      : UNTRADABLE.includes(verdict)
+        ? rejected(`${data.symbol} cannot be traded (${verdict}): ${reason}`)
+        : account.execute(data);
     if (result.outcome === 'done') {
       stats.executed++;
       bot.publishStatus();
@@ -33,7 +38,7 @@ export async function startPaperTrader(options: BotOptions = {}): Promise<Bot<Pa
     return result;
   });
   bot.subscribe(
-    CHANNELS.PRICE_DATA,
+    channel,
     (message) => {
       options.onPrice?.(message);
       account.prices.set(message.data.symbol, message.data.price);
@@ -43,6 +48,9 @@ export async function startPaperTrader(options: BotOptions = {}): Promise<Bot<Pa
   await bot.start();
   return { name: bot.name, subscriber: bot.subscriber, stats, stop: () => bot.stop() };
 }
+
+/** The instrument has no valid price, whatever its last price was. Other verdicts are up to the limits of the order. */
+const UNTRADABLE: readonly Verdict[] = ['halted', 'no_price', 'not_requested', 'unknown_instrument'];
 
 class PaperAccount {
   /** The latest price of each instrument. */

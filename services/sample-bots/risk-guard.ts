@@ -2,7 +2,7 @@
 
 import type { BotStatus } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
-import { type Bot, BotCore, type BotOptions, pricesOf } from './bot.ts';
+import { type Bot, BotCore, type BotOptions, priceChannelOf, pricesOf } from './bot.ts';
 
 export interface RiskGuardOptions extends BotOptions, RiskLimits {
   /** The bot whose loss and position are checked. Default `paper-trader`. */
@@ -63,7 +63,7 @@ export async function startRiskGuard(options: RiskGuardOptions = {}): Promise<Bo
     { keys: [trader, target] },
   );
   bot.subscribe(
-    CHANNELS.PRICE_DATA,
+    priceChannelOf(options),
     (message) => {
       options.onPrice?.(message);
       risk.prices.set(message.data.symbol, message.data.price);

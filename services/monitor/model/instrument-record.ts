@@ -149,5 +149,7 @@ function undeliveredState({ instrument }: PriceVerdict): InstrumentState | undef
 /** A `stale` price must not be used for trading; an `aging` price needs attention. */
 function lookOf(verdict: Verdict): Look {
   if (verdict === 'fresh') return 'fresh';
-  return verdict === 'halted' || verdict === 'no_price' || verdict.endsWith('_down') ? 'stale' : 'aging';
+  return AGING.includes(verdict) ? 'aging' : 'stale';
 }
+
+const AGING: readonly Verdict[] = ['quiet_market', 'recovering', 'lagging'];

@@ -7,24 +7,32 @@ import { BotsConfigError, HELP, readConfig } from '../config.ts';
 it('runs all bots on all symbols by default', () => {
   expect(readConfig([], { BOTS: '' })).toEqual({
     BOTS: ['paper-trader', 'risk-guard', 'momentum'],
+    CHANNEL: 'PRICE_DATA',
     LOG_LEVEL: 'info',
   });
 });
 
 it('reads variables; arguments override them', () => {
-  const env = { BOTS: 'momentum, risk-guard', SYMBOLS: 'AAPL,MSFT', LOG_LEVEL: 'debug' };
+  const env = {
+    BOTS: 'momentum, risk-guard',
+    SYMBOLS: 'AAPL,MSFT',
+    CHANNEL: 'PRICE_DATA.kraken',
+    LOG_LEVEL: 'debug',
+  };
   expect(readConfig([], env)).toEqual({
     BOTS: ['momentum', 'risk-guard'],
     SYMBOLS: ['AAPL', 'MSFT'],
+    CHANNEL: 'PRICE_DATA.kraken',
     LOG_LEVEL: 'debug',
   });
   expect(readConfig(['paper-trader'], env)).toMatchObject({ BOTS: ['paper-trader'] });
 });
 
 it('reports every invalid setting in its own line', () => {
-  expect(() => readConfig(['momentun', 'x'], { SYMBOLS: ',', LOG_LEVEL: 'loud' })).toThrow(
+  expect(() => readConfig(['momentun', 'x'], { SYMBOLS: ',', CHANNEL: 'kraken', LOG_LEVEL: 'loud' })).toThrow(
     new BotsConfigError(`BOTS must be names among paper-trader, risk-guard, momentum, separated by commas.
 SYMBOLS must be symbols separated by commas, such as AAPL,MSFT.
+CHANNEL must be PRICE_DATA, or that of a venue, such as PRICE_DATA.kraken.
 LOG_LEVEL must be trace, debug, info, warn, error, fatal or silent.`),
   );
 });

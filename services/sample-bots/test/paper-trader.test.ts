@@ -1,7 +1,7 @@
 // The paper trader: executions, position, profit and loss, one execution per command.
 
 import { silentLogger } from '@tickbus/test-kit';
-import { CHANNELS } from 'tickbus/constants';
+import { CHANNELS, priceChannel } from 'tickbus/constants';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Bot } from '../bot.ts';
 import { type PaperTraderStats, startPaperTrader } from '../paper-trader.ts';
@@ -72,6 +72,43 @@ it('rejects an order without a price, and one outside its limit', async () => {
   await harness.placeOrder(NAME, 'buy', 1, { limit_price: 100 });
   await harness.placeOrder(NAME, 'sell', 3, { limit_price: 100 });
   await expectStatus({ state: 'running', position: { AAPL: -2 }, pnl: 0 });
+});
+
+it.each([
+  ['unknown_instrument', { state: 'unknown' }],
+  ['not_requested', { state: 'unsubscribed' }],
+  ['halted', { state: 'subscribed', market: 'halted' }],
+  ['no_price', { state: 'subscribed', market: 'no_price' }],
+] as const)(
+  'rejects an order of an instrument with the verdict %s, and says why',
+  async (verdict, status) => {
+    await deliverPrice(100);
+    await harness.publishInstrument(status);
+    await eventually(() => expect(bot.subscriber.latest(CHANNELS.PRICE_DATA, 'AAPL').verdict).toBe(verdict));
+    await harness.placeOrder(NAME, 'buy', 1);
+    await eventually(() => expect(bot.stats).toMatchObject({ executed: 0, rejected: 1 }));
+    await harness.publishInstrument({ state: 'subscribed' });
+    await eventually(() =>
+      expect(bot.subscriber.latest(CHANNELS.PRICE_DATA, 'AAPL').verdict).not.toBe(verdict),
+    );
+    await harness.placeOrder(NAME, 'buy', 1);
+    await eventually(() => expect(bot.stats).toMatchObject({ executed: 1, rejected: 1 }));
+  },
+);
+
+it('trades at the prices of its channel only', async () => {
+  const channel = priceChannel('kraken');
+  const second = await startPaperTrader({ connection: harness.connect(), name: 'second', channel });
+  await deliverPrice(100);
+  await harness.publishPrice(7, 0, 'AAPL', channel);
+  await eventually(() => expect(second.subscriber.status(channel)?.received).toBe(1));
+  await harness.placeOrder('second', 'buy', 1);
+  await harness.publishPrice(9, 0, 'AAPL', channel);
+  await eventually(() =>
+    expect(harness.results.map(({ detail }) => detail)).toContain('1 AAPL bought at 7.'),
+  );
+  await second.stop();
+  expect(harness.latestStatus('second')?.subscriptions).toContain('PRICE_DATA.kraken');
 });
 
 it('executes a duplicate command once', async () => {

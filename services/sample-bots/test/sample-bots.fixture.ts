@@ -1,7 +1,7 @@
 // Test harness of the bots: an in-memory server, a publisher of prices and commands, and everything the bots publish.
 
 import { silentLogger } from '@tickbus/test-kit';
-import type { BotStatus, CommandResult, MessageOf } from 'tickbus';
+import type { BotStatus, CommandResult, InstrumentStatus, MessageOf, PriceChannel } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisPublisher } from 'tickbus/publisher';
 import { RedisSubscriber } from 'tickbus/subscriber';
@@ -36,8 +36,20 @@ export class BotHarness {
     return new MemoryConnection({ server: this.#own.server });
   }
 
-  async publishPrice(price: number, timestamp = 0, symbol = 'AAPL'): Promise<void> {
-    await this.#publisher.publish(CHANNELS.PRICE_DATA, { symbol, price, timestamp });
+  async publishPrice(
+    price: number,
+    timestamp = 0,
+    symbol = 'AAPL',
+    channel: PriceChannel = CHANNELS.PRICE_DATA,
+  ): Promise<void> {
+    await this.#publisher.publish(channel, { symbol, price, timestamp });
+  }
+
+  /** Publishes what a gateway says about an instrument, and that its feed is live. */
+  async publishInstrument(status: Omit<InstrumentStatus, 'feed' | 'symbol'>, symbol = 'AAPL'): Promise<void> {
+    await this.#publisher.publish(CHANNELS.INSTRUMENT_STATUS, { symbol, feed: 'sim', ...status });
+    const live = { feed: 'sim', state: 'live', interval_ms: 600_000, reports_instruments: true } as const;
+    await this.#publisher.publish(CHANNELS.FEED_STATUS, live);
   }
 
   async placeOrder(

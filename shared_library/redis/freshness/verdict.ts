@@ -5,6 +5,8 @@ import type { Bounds } from './age-bounds.ts';
 /**
  * - `fresh`: the value is within its bounds; `requireFresh` returns it.
  * - `quiet_market`: everything works, but no message for this key has arrived within its bounds.
+ * - `not_requested`: the gateway does not request this key from the venue, because no subscriber asks for it.
+ * - `unknown_instrument`: the venue has no such instrument, for example because the key is misspelt.
  * - `halted`: the venue has halted trading in this key.
  * - `no_price`: the venue has no price for this key now, so the last value is void.
  * - `feed_down`: the gateway reports that the broker's feed does not deliver at all, or not this instrument.
@@ -16,6 +18,8 @@ import type { Bounds } from './age-bounds.ts';
 export type Verdict =
   | 'fresh'
   | 'quiet_market'
+  | 'not_requested'
+  | 'unknown_instrument'
   | 'halted'
   | 'no_price'
   | 'feed_down'
@@ -83,7 +87,11 @@ export interface VerdictWithReason {
 export function judge(facts: Facts, bounds: Bounds): VerdictWithReason {
   const confirmedAgoMs = confirmedAgo(facts);
   const [verdict, reason] =
-    linkFinding(facts, bounds) ?? feedFinding(facts.feed) ?? ageFinding(facts, bounds, confirmedAgoMs);
+    linkFinding(facts, bounds) ??
+    feedFinding(facts.feed) ??
+    freshFinding(facts, bounds) ??
+    demandFinding(facts.feed) ??
+    ageFinding(facts, bounds, confirmedAgoMs);
   return { verdict, reason, confirmedAgoMs };
 }
 
@@ -128,15 +136,43 @@ function feedFinding(feed: FeedFacts | undefined): VerdictAndReason | undefined 
     return ['halted', sentence('The venue has halted trading in this key', instrument.detail)];
   if (instrument.market === 'no_price')
     return ['no_price', 'The venue has neither a trade nor both sides of a quote for this key.'];
-  if (instrument.state === 'subscribed') return undefined;
-  const text = `The feed ${instrument.feed} does not deliver this key (${instrument.state})`;
-  return ['feed_down', sentence(text, instrument.detail)];
+  switch (instrument.state) {
+    case 'subscribed':
+      return undefined;
+    case 'unsubscribed':
+      return notRequested(feed);
+    case 'unknown':
+      return [
+        'unknown_instrument',
+        sentence(`The feed ${instrument.feed} does not know this key. Check its spelling`, instrument.detail),
+      ];
+    default: {
+      const text = `The feed ${instrument.feed} does not deliver this key (${instrument.state})`;
+      return ['feed_down', sentence(text, instrument.detail)];
+    }
+  }
+}
+
+function freshFinding({ changedAgoMs, errorMs }: Facts, { maxAgeMs }: Bounds): VerdictAndReason | undefined {
+  return changedAgoMs + errorMs <= maxAgeMs ? ['fresh', 'The value changed within maxAgeMs.'] : undefined;
+}
+
+/** A gateway that reports instruments has a status for each that it subscribes to. */
+function demandFinding(feed: FeedFacts | undefined): VerdictAndReason | undefined {
+  return feed?.reportsInstruments && feed.instrument === undefined ? notRequested(feed) : undefined;
+}
+
+/** The detail of a live feed says which requests exceed its limits. */
+function notRequested({ name, detail }: FeedFacts): VerdictAndReason {
+  const text =
+    `The gateway of ${name} has no subscription to this key: no bot requests it, or the venue has not confirmed it ` +
+    'yet. Subscribe with this key in `keys`, or add it to SYMBOLS of the gateway, and check its spelling';
+  return ['not_requested', sentence(text, detail)];
 }
 
 function ageFinding(facts: Facts, bounds: Bounds, confirmedAgoMs: number): VerdictAndReason {
   const { changedAgoMs, errorMs } = facts;
   const { maxAgeMs, maxQuietMs } = bounds;
-  if (changedAgoMs + errorMs <= maxAgeMs) return ['fresh', 'The value changed within maxAgeMs.'];
   if (changedAgoMs === Number.POSITIVE_INFINITY)
     return ['quiet_market', 'No value with a server timestamp was received.'];
   if (changedAgoMs + errorMs > maxQuietMs)

@@ -161,26 +161,27 @@ describe('an instrument', () => {
     return { harness, changes };
   };
 
-  it.each(['refused', 'unknown', 'unsubscribed'] as const)(
-    'in state %s emits one instrument event and yields feed_down',
-    async (state) => {
-      const { harness, changes } = await subscribedToTwoKeys();
-      await harness.publishInstrumentStatus('X', state, { detail: 'Symbol limit.' });
-      await harness.publishInstrumentStatus('X', state, { detail: 'Symbol limit.' });
-      await harness.publishInstrumentStatus('other', state);
-      await harness.publishPrice('X');
-      expect(changes).toEqual([
-        { channel: 'PRICE_DATA', key: 'X', state, detail: 'Symbol limit.', feed: 'sim' },
-      ]);
-      expect(harness.latest('X')).toMatchObject({
-        verdict: 'feed_down',
-        reason: `The feed sim does not deliver this key (${state}): Symbol limit.`,
-        instrument: { state, detail: 'Symbol limit.', feed: 'sim' },
-      });
-      await harness.publishInstrumentStatus('X', 'subscribed');
-      expect([changes.length, harness.priceOrVerdict('X')]).toEqual([2, 1]);
-    },
-  );
+  it.each([
+    ['refused', 'feed_down', /^The feed sim does not deliver this key \(refused\): Symbol limit\.$/],
+    ['unknown', 'unknown_instrument', /^The feed sim does not know this key/],
+    ['unsubscribed', 'not_requested', /^The gateway of sim has no subscription to this key/],
+  ] as const)('in state %s emits one instrument event and yields %s', async (state, verdict, reason) => {
+    const { harness, changes } = await subscribedToTwoKeys();
+    await harness.publishInstrumentStatus('X', state, { detail: 'Symbol limit.' });
+    await harness.publishInstrumentStatus('X', state, { detail: 'Symbol limit.' });
+    await harness.publishInstrumentStatus('other', state);
+    await harness.publishPrice('X');
+    expect(changes).toEqual([
+      { channel: 'PRICE_DATA', key: 'X', state, detail: 'Symbol limit.', feed: 'sim' },
+    ]);
+    expect(harness.latest('X')).toMatchObject({
+      verdict,
+      reason: expect.stringMatching(reason),
+      instrument: { state, detail: 'Symbol limit.', feed: 'sim' },
+    });
+    await harness.publishInstrumentStatus('X', 'subscribed');
+    expect([changes.length, harness.priceOrVerdict('X')]).toEqual([2, 1]);
+  });
 
   it('refused again under a newer lease emits a second event to a subscriber that joined in between', async () => {
     const harness = new FreshnessHarness();

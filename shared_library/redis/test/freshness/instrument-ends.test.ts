@@ -36,7 +36,7 @@ it('a late joiner does not take a quiet price as fresh if the status of its inst
   await harness.bot.startListening();
   await eventLoopTurns(4);
   expect(harness.latest('A').instrument).toBeUndefined();
-  expect(await beQuiet(harness)).toBe('quiet_market');
+  expect(await beQuiet(harness)).toBe('not_requested');
 });
 
 it.each([
