@@ -44,6 +44,7 @@ export function read(frame) {
       return { kind: 'subscribed', symbols: subscribedSymbols(frame.channels) };
     case 'error':
       return readError(frame);
+    // Any other type is unknown. A frame without an item counts as not understood, so that a change is noticed.
   }
 }
 

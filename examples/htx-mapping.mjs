@@ -40,6 +40,7 @@ export function read(frame) {
   if (frame.ping !== undefined)
     return [{ kind: 'heartbeat' }, { kind: 'send', message: { pong: frame.ping } }];
   if (frame.subbed !== undefined) return readConfirmation(frame.subbed);
+  if (frame.unsubbed !== undefined) return { kind: 'ignore' };
   if (frame.status === 'error') return readError(frame);
   const [, symbol, channel] = /^market\.([^.]+)\.(bbo|trade\.detail)$/.exec(frame.ch) ?? [];
   if (channel === 'bbo') return readQuote(symbol, frame.tick);

@@ -22,7 +22,7 @@ export function unsubscribe(symbols) {
   return { action: 'unsubscribe', trades: symbols, quotes: symbols };
 }
 
-/** Every frame is a list of messages; the field `T` is the type of a message. */
+/** Every frame is a list of messages; the field `T` is the type of a message. Those of an unknown type have no item. */
 export function read(frame) {
   return frame.map(readMessage).filter((item) => item !== undefined);
 }
@@ -44,6 +44,8 @@ function readMessage(message) {
         ask_size: message.as,
         timestamp,
       };
+    case 'success':
+      return { kind: 'ignore' };
     case 'subscription':
       return { kind: 'subscribed', symbols: message.trades };
     case 'error':

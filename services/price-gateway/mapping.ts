@@ -26,6 +26,8 @@ export type FrameItem =
   | MappedQuote
   /** The venue is alive. Keeps the connection open, but confirms no price. */
   | { readonly kind: 'heartbeat' }
+  /** The mapping knows this frame, and it has nothing that the gateway needs, such as an order book. */
+  | { readonly kind: 'ignore' }
   /**
    * Sends a message on this connection, for example the answer to a ping, or a request after a gap. If a connection
    * sends more than 100 of them, or more than 1 MiB, within 10 s, the feed reconnects.
@@ -75,12 +77,16 @@ export interface FrameTools {
  * throws, the frame is counted as invalid and dropped. If another function throws, the feed goes down permanently.
  */
 export interface Mapping {
-  /** Parses one decoded frame into no item, one item, or several in order. Called for every frame. */
+  /**
+   * Parses one decoded frame into one item, or several in order. Called for every frame. A frame without an item counts
+   * as not understood, so return `ignore` for frames that mean nothing. If too many frames are not understood, the feed is
+   * `degraded`, or an instrument `refused`: otherwise a mapping that has become wrong would look like a quiet market.
+   */
   read(frame: unknown): FrameItem | readonly FrameItem[] | undefined;
   /**
    * Decodes the bytes of one frame. Default: UTF-8 text that must be JSON. Bytes and strings that it returns are text
    * of at most 1 MiB: if the text is JSON, `read` gets the parsed value, otherwise (as with `pong`) the text itself.
-   * `read` gets any other value unchanged. If it returns `undefined`, the frame is ignored.
+   * `read` gets any other value unchanged. If it returns `undefined`, the frame counts as not understood.
    */
   decode?(bytes: Uint8Array, tools: FrameTools): unknown;
   /** The messages that subscribe to instruments. Omit it if the venue sends prices without a subscription. */

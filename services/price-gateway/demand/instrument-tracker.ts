@@ -36,6 +36,8 @@ export class InstrumentTracker {
   #acknowledged: ReadonlySet<string> = new Set();
   /** Symbols that the broker refuses, that exceed the gateway's limit, or that are malformed. */
   readonly #refusals = new Map<string, Status>();
+  /** Symbols whose messages the gateway cannot understand. */
+  #unreadable: ReadonlyMap<string, Status> = new Map();
   readonly #markets = new MarketStates();
   /** Symbols whose status may have changed since `takeChanges` checked it. */
   readonly #unchecked = new Set<string>();
@@ -108,6 +110,17 @@ export class InstrumentTracker {
     this.#unchecked.add(symbol);
   }
 
+  /** @param symbols all instruments of which the venue sends messages that cannot be understood, with the reason */
+  setUnreadable(symbols: ReadonlyMap<string, string>): void {
+    for (const symbol of [...this.#unreadable.keys(), ...symbols.keys()])
+      if (this.#unreadable.has(symbol) !== symbols.has(symbol)) this.#unchecked.add(symbol);
+    const kept = [...symbols].map(([symbol, detail]) => {
+      const status: Status = this.#unreadable.get(symbol) ?? { state: 'refused', detail };
+      return [symbol, status] as const;
+    });
+    this.#unreadable = new Map(kept);
+  }
+
   /** The venue has no price for this instrument now, or has one again. Returns whether that is a change. */
   setPriced(symbol: string, isPriced: boolean): boolean {
     return this.#note(symbol, this.#markets.setPriced(symbol, isPriced));
@@ -172,6 +185,8 @@ export class InstrumentTracker {
     const refusal = this.#refusals.get(symbol);
     if (refusal !== undefined) return refusal;
     const isServed = this.#acknowledged.has(symbol) || this.#acknowledged.has('*');
+    const unreadable = isServed ? this.#unreadable.get(symbol) : undefined;
+    if (unreadable !== undefined) return unreadable;
     return isServed ? { state: 'subscribed', ...this.#markets.of(symbol) } : undefined;
   }
 

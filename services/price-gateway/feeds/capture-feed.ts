@@ -142,7 +142,7 @@ class CaptureSession implements Session {
     if (this.#listener.onRaw !== undefined) this.#record(record.frame);
     const events = eventsIn(record, this.#options.mapping, {
       ...IGNORE_ITEMS,
-      onInvalidFrame: (reason) => this.#listener.onInvalidFrame(reason),
+      onInvalidFrame: (reason, frame) => this.#listener.onInvalidFrame(reason, frame),
     });
     // Drops unrequested events here, so that they are not reported: a recording normally contains other instruments.
     this.#listener.onFrame(

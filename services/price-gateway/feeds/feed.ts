@@ -88,8 +88,8 @@ export interface FeedListener {
   onFrame(events: readonly FeedEvent[]): void;
   /** A frame without events of requested instruments. The connection is alive, but no price is confirmed. */
   onHeartbeat?(): void;
-  /** A frame that cannot be parsed. The connection stays open. */
-  onInvalidFrame(reason: string): void;
+  /** A frame that was not understood. The connection stays open. @param symbols the requested symbols that it names */
+  onInvalidFrame(reason: string, symbols?: readonly string[]): void;
   onState(state: FeedState): void;
   /** All symbols that the broker has acknowledged: from now on none of their prices is missed. */
   onSubscribed(symbols: readonly string[]): void;

@@ -81,9 +81,10 @@ export function readMappedFrame(
   try {
     items = [mapping.read(frame) ?? []].flat() as readonly FrameItem[];
   } catch (error) {
-    listener.onInvalidFrame(`The mapping cannot parse a frame: ${reasonOf(error)}`);
+    listener.onInvalidFrame(`The mapping cannot parse a frame: ${reasonOf(error)}`, frame);
     return events;
   }
+  if (items.length === 0) listener.onInvalidFrame(describeUnread(frame), frame);
   let invalid = 0;
   let firstReason = '';
   for (const item of items) {
@@ -94,9 +95,24 @@ export function readMappedFrame(
       if (invalid > MAX_INVALID_ITEMS) break;
     }
   }
-  if (invalid > 0) listener.onInvalidFrame(describeInvalid(invalid, firstReason));
+  if (invalid > 0) listener.onInvalidFrame(describeInvalid(invalid, firstReason), frame);
   return events;
 }
+
+/** A frame that is not understood, and not declared as meaningless either. */
+export function describeUnread(frame: unknown): string {
+  const advice = "Return { kind: 'ignore' } for frames that mean nothing.";
+  return `The mapping returned nothing for ${describeFrame(frame)}. ${advice}`;
+}
+
+/** The first fields of a frame, because a frame can be large. */
+function describeFrame(frame: unknown): string {
+  if (typeof frame !== 'object' || frame === null) return `the frame ${describeValue(frame)}`;
+  const fields = Object.entries(frame).slice(0, MAX_FIELDS);
+  return `a frame with ${fields.map(([name, value]) => `${name}: ${describeValue(value)}`).join(', ') || 'no field'}`;
+}
+
+const MAX_FIELDS = 4;
 
 function describeInvalid(count: number, firstReason: string): string {
   const first = `The mapping returned an invalid item: ${firstReason}.`;
@@ -117,6 +133,7 @@ function readItem(item: FrameItem, events: MarketEvent[], listener: ItemListener
       events.push(checkedEvent(item));
       return;
     case 'heartbeat':
+    case 'ignore':
       return;
     case 'send':
       return listener.onSend?.(item.message);
@@ -137,7 +154,7 @@ function readItem(item: FrameItem, events: MarketEvent[], listener: ItemListener
   }
 }
 
-const KINDS = 'trade, quote, heartbeat, send, subscribed, refused or error';
+const KINDS = 'trade, quote, heartbeat, ignore, send, subscribed, refused or error';
 
 function kindOf(item: unknown): unknown {
   return typeof item === 'object' && item !== null && 'kind' in item ? item.kind : item;

@@ -1,6 +1,7 @@
 // A feed that opens one session after another. Each session is one connection to the broker.
 
 import type { Feed, FeedDown, FeedEvent, FeedListener, FeedState, RawFrame, Refusal } from './feed.ts';
+import { namedSymbols } from './named-symbols.ts';
 import { Redactor } from './redactor.ts';
 
 /** Why a session ended. */
@@ -17,7 +18,8 @@ export interface SessionListener {
   onLive(): void;
   /** Called for every frame, also for one without events: it shows that the connection is alive. */
   onFrame(events: readonly FeedEvent[]): void;
-  onInvalidFrame(reason: string): void;
+  /** @param frame the decoded frame, if it was decoded, to find out which instruments it is about */
+  onInvalidFrame(reason: string, frame?: unknown): void;
   onSubscribed(symbols: readonly string[]): void;
   onRefused(refusal: Refusal): void;
   /** The session has ended. Only the first call has an effect. */
@@ -157,7 +159,9 @@ class SessionFeed implements Feed {
         listener.mayConnect({ failures: 0, after: undefined, isExtra: true }, this.#closeController.signal),
       onLive: whileOpen(() => this.#setState({ type: 'live' })),
       onFrame: whileOpen((events) => this.#onFrame(listener, events)),
-      onInvalidFrame: whileOpen((reason) => listener.onInvalidFrame(this.#cleanReason(reason))),
+      onInvalidFrame: whileOpen((reason, frame) =>
+        listener.onInvalidFrame(this.#cleanReason(reason), namedSymbols(frame, this.#requested)),
+      ),
       onSubscribed: whileOpen((symbols) =>
         listener.onSubscribed(symbols.filter((symbol) => this.#isRequested(symbol))),
       ),

@@ -8,7 +8,13 @@ import type { Feed } from './feed.ts';
 import { retryAfterMsOf } from './feed-backoff.ts';
 import { defineFeedKind } from './feed-kind.ts';
 import { DecodeLimitError, FrameDecoder } from './frame-decoder.ts';
-import { type ItemListener, loadMapping, readMappedFrame, reasonOf } from './mapping-module.ts';
+import {
+  describeUnread,
+  type ItemListener,
+  loadMapping,
+  readMappedFrame,
+  reasonOf,
+} from './mapping-module.ts';
 import { secretsOfUrl } from './redactor.ts';
 import {
   createSessionFeed,
@@ -194,7 +200,10 @@ class WebSocketSession implements Session {
       return this.#listener.onInvalidFrame(`The mapping cannot decode a frame: ${reasonOf(error)}`);
     }
     if (typeof decoded === 'string') return this.#onText(decoded);
-    if (decoded === undefined) return this.#listener.onFrame([]);
+    if (decoded === undefined) {
+      this.#listener.onInvalidFrame(describeUnread(undefined));
+      return this.#listener.onFrame([]);
+    }
     this.#read(decoded, this.#listener.onRaw && jsonOf(decoded));
   }
 

@@ -37,7 +37,7 @@ export function createMetrics(stats: () => GatewayStats, recorderStats?: () => R
     (now) => now.brokerErrors,
   );
   counter('frames_total', 'Frames received from the broker.', ({ frames }) => frames);
-  counter('invalid_frames_total', 'Frames that cannot be parsed.', ({ invalidFrames }) => invalidFrames);
+  counter('invalid_frames_total', 'Frames that were not understood.', ({ invalidFrames }) => invalidFrames);
   counter(
     'events_total',
     'Trades and quotes of requested instruments in the frames.',

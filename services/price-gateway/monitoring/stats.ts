@@ -20,7 +20,7 @@ export interface GatewayStats {
   readonly attempts: number;
   /** Frames received from the broker. */
   readonly frames: number;
-  /** Frames that cannot be parsed. */
+  /** Frames that were not understood. */
   readonly invalidFrames: number;
   /** Trades and quotes of requested instruments in the frames. */
   readonly events: number;

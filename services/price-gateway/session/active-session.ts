@@ -1,16 +1,15 @@
 // Runs the feed while the gateway holds the lease: publishes its prices, its status and the status of each instrument.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { FeedStatus, InstrumentStatus, Logger, PriceChannel } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { InstrumentTracker } from '../demand/instrument-tracker.ts';
 import type { SymbolDemand } from '../demand/symbol-demand.ts';
-import type { Attempt, Feed, FeedEvent, FeedState } from '../feeds/feed.ts';
-import { retryDelayMs } from '../feeds/feed-backoff.ts';
+import type { Feed, FeedEvent, FeedState } from '../feeds/feed.ts';
 import type { RateLimitedLog } from '../monitoring/rate-limited-log.ts';
 import type { Counters } from '../monitoring/stats.ts';
 import type { FeedPublisher } from '../prices/feed-publisher.ts';
 import type { ConnectionBudget } from './connection-budget.ts';
+import { ConnectionPermits } from './connection-permits.ts';
 import { FeedEvents } from './feed-events.ts';
 import { identityOf } from './feed-guard.ts';
 import { FeedHealth } from './feed-health.ts';
@@ -52,8 +51,6 @@ export interface ActiveSessionOptions {
   readonly warnings: RateLimitedLog;
 }
 
-const LIMIT_REACHED = 'The limit of connection attempts (CONNECT_LIMIT) is reached.';
-
 /**
  * Phases: new -> running -> stopping -> stopped; any -> aborted, when the lease is lost. While running, the published
  * status is the feed's health; afterwards it is `stopping` or `stopped`.
@@ -64,6 +61,7 @@ export class ActiveSession {
   readonly #statuses: InstrumentPublisher;
   readonly #events: FeedEvents;
   readonly #health: FeedHealth;
+  readonly #permits: ConnectionPermits;
   #phase: 'new' | 'running' | 'stopping' | 'stopped' | 'aborted' = 'new';
   /** The symbols of the last request to the feed, joined by commas. */
   #requestedSymbols = '';
@@ -85,14 +83,23 @@ export class ActiveSession {
       venue: feed.venue,
       instruments: this.#instruments,
       onStatusChange: () => this.#statuses.publishChanges(),
-      onUnderstood: () => this.#health.onUnderstood(),
-      onInvalid: (reason) => this.#health.onInvalid(reason),
+      onUnderstood: (symbol) => this.#health.onUnderstood(symbol),
+      onInvalid: (reason, symbols) => this.#health.onInvalid(reason, symbols),
+    });
+    this.#permits = new ConnectionPermits({
+      ...options,
+      feed: feed.name,
+      onRetry: (reason, retryInMs) => this.#reportRetry(reason, retryInMs),
     });
     this.#health = new FeedHealth({
       ...times,
-      expectsFrames: () => this.#instruments.requestedCount > 0,
+      requestedCount: () => this.#instruments.requestedCount,
       onChange: (reason, hasEnded) => this.#onHealthChange(reason, hasEnded),
       onProlongedSilence: (reason) => feed.reconnect(reason),
+      onDropped: (symbols) => {
+        this.#instruments.setUnreadable(symbols);
+        this.#statuses.publishChanges();
+      },
     });
   }
 
@@ -124,11 +131,11 @@ export class ActiveSession {
     }, times.statusIntervalMs);
     this.#health.start();
     feed.start({
-      mayConnect: (attempt, signal) => this.#mayConnect(attempt, signal),
+      mayConnect: (attempt, signal) => this.#permits.request(attempt, signal),
       onFrame: (events) => this.#onFrame(events),
       onHeartbeat: () => this.#onHeartbeat(),
       onUnrequested: (events, example) => this.#events.drop('unrequested', events, example),
-      onInvalidFrame: (reason) => this.#onInvalidFrame(reason),
+      onInvalidFrame: (reason, symbols) => this.#onInvalidFrame(reason, symbols),
       onState: (state) => this.#onState(state),
       onSubscribed: (symbols) => {
         this.#instruments.acknowledge(symbols);
@@ -222,22 +229,6 @@ export class ActiveSession {
     this.#health.stop();
   }
 
-  /** Waits longer after each failure, then takes an attempt from the budget that all gateways share. */
-  async #mayConnect(attempt: Attempt, signal: AbortSignal): Promise<void> {
-    const { feed, budget, counters, times, logger } = this.#options;
-    const { after, isExtra } = attempt;
-    if (!isExtra) {
-      const waitMs = after === undefined ? times.brokerReleaseMs : retryDelayMs(attempt, times);
-      if (after !== undefined) this.#reportRetry(after.reason, waitMs);
-      await sleep(waitMs, undefined, { signal });
-    }
-    await budget.take(signal, (ms, reason = LIMIT_REACHED) => {
-      if (!isExtra) return this.#reportRetry(after === undefined ? reason : `${after.reason} ${reason}`, ms);
-      logger.warn({ feed: feed.name, retryInMs: ms }, `Change of the instruments postponed. ${reason}`);
-    });
-    counters.attempts++;
-  }
-
   #reportRetry(reason: string, retryInMs: number): void {
     const { feed, logger } = this.#options;
     const { state } = this.#health;
@@ -282,11 +273,11 @@ export class ActiveSession {
     this.#health.onHeartbeat();
   }
 
-  #onInvalidFrame(reason: string): void {
+  #onInvalidFrame(reason: string, symbols?: readonly string[]): void {
     const { counters, warnings } = this.#options;
     counters.invalidFrames++;
-    this.#health.onInvalid(reason);
-    warnings.warn('frame', { reason }, 'Dropped a frame of the broker that cannot be parsed.');
+    this.#health.onInvalid(reason, symbols);
+    warnings.warn('frame', { reason }, 'Dropped a frame of the broker that cannot be understood.');
   }
 
   #onHealthChange(reason: string, hasEnded: boolean): void {

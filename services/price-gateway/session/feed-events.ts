@@ -16,9 +16,9 @@ export interface FeedEventsOptions {
   /** Called when the status of an instrument has changed. */
   readonly onStatusChange: () => void;
   /** An event was valid, whether or not it yielded a price. */
-  readonly onUnderstood: () => void;
+  readonly onUnderstood: (symbol: string) => void;
   /** An event was dropped because it is not valid. @param reason a sentence */
-  readonly onInvalid: (reason: string) => void;
+  readonly onInvalid: (reason: string, symbols: readonly string[]) => void;
   readonly counters: Counters;
   readonly warnings: RateLimitedLog;
 }
@@ -85,8 +85,8 @@ export class FeedEvents {
     if (typeof price !== 'string') publisher.publishPrice(price);
     else this.drop(price, 1, symbol);
     if (price === 'invalid')
-      onInvalid(`An event of ${printable(String(symbol), 100)} has an invalid symbol or number.`);
-    else onUnderstood();
+      onInvalid(`An event of ${printable(String(symbol), 100)} has an invalid symbol or number.`, [symbol]);
+    else onUnderstood(symbol);
     if (typeof price === 'string' && !isUnpriced) return;
     const hasResumed = kind === 'trade' && instruments.traded(symbol);
     if (instruments.setPriced(symbol, !isUnpriced) || hasResumed) onStatusChange();

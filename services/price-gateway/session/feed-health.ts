@@ -3,7 +3,8 @@
 
 import type { FeedStatus } from 'tickbus';
 import type { FeedState } from '../feeds/feed.ts';
-import { FrameQuality, type QualityProblem } from './frame-quality.ts';
+import { DroppedSymbols } from './dropped-symbols.ts';
+import { DEGRADED_SHARE, FrameQuality, type QualityProblem } from './frame-quality.ts';
 import { SilenceTimer } from './silence-timer.ts';
 
 export interface FeedHealthOptions {
@@ -11,13 +12,15 @@ export interface FeedHealthOptions {
   readonly silentAfterMs: number;
   /** Milliseconds without a frame after which `onProlongedSilence` is called, repeatedly; 0 disables the calls. */
   readonly reconnectSilentMs: number;
-  /** Returns false while no instrument is requested, because silence is normal then. */
-  readonly expectsFrames: () => boolean;
+  /** The number of requested instruments. While it is 0, silence is normal. */
+  readonly requestedCount: () => number;
   /**
    * The feed is silent, degraded or down; `hasEnded` is true when it is live again. `reason` is a sentence for the log.
    */
   readonly onChange: (reason: string, hasEnded: boolean) => void;
   readonly onProlongedSilence: (reason: string) => void;
+  /** The instruments of which the venue sends frames that are not understood, each with the reason. */
+  readonly onDropped: (symbols: ReadonlyMap<string, string>) => void;
 }
 
 type HealthFields = Pick<
@@ -32,6 +35,9 @@ export class FeedHealth {
   #state: FeedState = { type: 'connecting' };
   #isSilent = false;
   readonly #quality = new FrameQuality();
+  readonly #dropped = new DroppedSymbols();
+  /** About instruments that are dropped, but too few to call the feed degraded. */
+  #droppedDetail: string | undefined;
   #problem: QualityProblem | undefined;
   #lastFrame: { readonly at: number; readonly unixMs: number } | undefined;
   /** Monotonic time at which the feed became live, or live again after a silence; undefined while it is not live. */
@@ -71,26 +77,35 @@ export class FeedHealth {
     this.#state = state;
     this.#isSilent = false;
     this.#quality.reset();
+    this.#dropped.reset();
     this.#problem = undefined;
+    this.#droppedDetail = undefined;
     this.detail = undefined;
     this.#liveSince = state.type === 'live' ? performance.now() : undefined;
     this.#resetTimers();
   }
 
   /** An event was valid, whether or not it yielded a price. */
-  onUnderstood(): void {
+  onUnderstood(symbol: string): void {
     this.#quality.good();
+    this.#dropped.understood(symbol);
   }
 
-  /** A frame, or an event, was dropped because it cannot be understood. @param reason a sentence */
-  onInvalid(reason: string): void {
+  /**
+   * A frame, or an event, was dropped because it cannot be understood.
+   *
+   * @param reason a sentence
+   * @param symbols the requested instruments that it names
+   */
+  onInvalid(reason: string, symbols: readonly string[] = []): void {
     this.#quality.bad(reason);
+    this.#dropped.add(symbols, reason);
   }
 
   /** Called periodically. Detects that the feed is not understood any more, or is again. */
   check(): void {
     const before = this.#problem;
-    this.#problem = this.#state.type === 'live' ? this.#quality.problem() : undefined;
+    this.#problem = this.#state.type === 'live' ? this.#findProblem() : undefined;
     if (before?.state === this.#problem?.state) return;
     if (this.#problem !== undefined) {
       this.#liveSince = undefined;
@@ -120,7 +135,7 @@ export class FeedHealth {
 
   describe(): HealthFields {
     const now = performance.now();
-    const detail = this.#problem?.detail ?? this.detail;
+    const detail = this.#problem?.detail ?? this.detail ?? this.#droppedDetail;
     return {
       state: this.#problem?.state ?? (this.#isSilent ? 'silent' : this.#state.type),
       ...(detail !== undefined && { detail }),
@@ -132,13 +147,25 @@ export class FeedHealth {
     };
   }
 
+  /** The share of the frames, or of the instruments, that cannot be understood. */
+  #findProblem(): QualityProblem | undefined {
+    const { requestedCount, onDropped } = this.#options;
+    const dropped = this.#dropped.list();
+    onDropped(dropped);
+    this.#droppedDetail = describeDropped(dropped);
+    const problem = this.#quality.problem();
+    const isMany = dropped.size >= DEGRADED_SHARE * requestedCount();
+    if (problem !== undefined || this.#droppedDetail === undefined || !isMany) return problem;
+    return { state: 'degraded', detail: this.#droppedDetail };
+  }
+
   #resetTimers(): void {
     this.#silence.reset();
     this.#prolongedSilence?.reset();
   }
 
   get #expectsFrames(): boolean {
-    return this.#state.type === 'live' && this.#options.expectsFrames();
+    return this.#state.type === 'live' && this.#options.requestedCount() > 0;
   }
 
   #onSilence(): void {
@@ -153,4 +180,12 @@ export class FeedHealth {
     const { reconnectSilentMs, onProlongedSilence } = this.#options;
     if (this.#expectsFrames) onProlongedSilence(`No frame received for ${reconnectSilentMs} ms.`);
   }
+}
+
+function describeDropped(dropped: ReadonlyMap<string, string>): string | undefined {
+  const [first] = dropped;
+  if (first === undefined) return undefined;
+  const [symbol, reason] = first;
+  const others = dropped.size === 1 ? '' : ` and ${dropped.size - 1} other instruments`;
+  return `The feed's messages about ${symbol}${others} cannot be understood: ${reason}`;
 }

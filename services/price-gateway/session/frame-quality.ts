@@ -8,7 +8,7 @@ const MIN_BAD = 10;
  * From this share on, prices of some instruments may be missing. If one of 20 equally active
  * instruments cannot be understood, the share is 0.05.
  */
-const DEGRADED_SHARE = 0.04;
+export const DEGRADED_SHARE = 0.04;
 /** From this share on, the feed delivers too little to be used. */
 const DOWN_SHARE = 0.5;
 

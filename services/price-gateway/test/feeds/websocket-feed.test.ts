@@ -19,7 +19,7 @@ const ITEM_MAPPING: Mapping = {
   unsubscribe: (symbols) => [{ unsubscribe: symbols }, 'bye'],
 };
 
-const KINDS = 'trade, quote, heartbeat, send, subscribed, refused or error';
+const KINDS = 'trade, quote, heartbeat, ignore, send, subscribed, refused or error';
 const KIND_RULE = `The mapping returned an invalid item: kind must be ${KINDS}`;
 
 async function live(mapping: Mapping, options: Partial<WebSocketFeedOptions> = {}) {
@@ -39,13 +39,15 @@ it('reports invalid frames, and drops events of symbols that are not requested',
   });
   for (const text of ['"fail"', 'not json', '[{"kind":"bar"}]', '[null]', '{}']) server.broadcast(text);
   server.broadcast(JSON.stringify([trade(1, 'MSFT'), trade(2)]));
-  server.broadcast('[]');
-  await observed.events.until(() => true);
-  expect(observed.events.all).toEqual([trade(2)]);
+  for (const text of ['[]', '[{"kind":"ignore"}]', '[{"kind":"heartbeat"}]']) server.broadcast(text);
+  server.broadcast(JSON.stringify([trade(3)]));
+  await observed.events.until((event) => 'price' in event && event.price === 3);
+  expect(observed.events.all).toEqual([trade(2), trade(3)]);
   expect(observed.invalid.all).toEqual([
     'The mapping cannot parse a frame: no such field',
     'The frame is not JSON: not json',
     ...['"bar"', 'null', 'an object'].map((kind) => `${KIND_RULE}, but was ${kind}.`),
+    "The mapping returned nothing for a frame with no field. Return { kind: 'ignore' } for frames that mean nothing.",
   ]);
   expect(observed.states.all).toHaveLength(2);
 });
