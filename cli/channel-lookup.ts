@@ -1,8 +1,8 @@
-// Finds channels by name: a bundled channel, or any other Redis channel as kind `plain`.
+// Finds channels by name: a bundled channel, that of a venue, or any other Redis channel as kind `plain`.
 
-import type { Channel } from 'tickbus';
+import type { Channel, PriceChannel } from 'tickbus';
 import { printable } from 'tickbus/admin';
-import { CHANNELS } from 'tickbus/constants';
+import { barChannel, CHANNELS, priceChannel, tradeChannel, venueOf } from 'tickbus/constants';
 import { UsageError } from './exit.ts';
 
 /** The fields of a channel that a wire reader needs. */
@@ -14,8 +14,35 @@ const BUNDLED: ReadonlyMap<string, Channel> = new Map(
 
 export const bundledNames: readonly string[] = [...BUNDLED.keys()];
 
+/** Also finds the channels of venues, such as PRICE_DATA.kraken. */
 export function bundledChannel(name: string): Channel | undefined {
-  return BUNDLED.get(name);
+  return BUNDLED.get(name) ?? venueChannel(name);
+}
+
+/** @throws UsageError unless it is PRICE_DATA, or that of a venue */
+export function priceChannelNamed(name: string): PriceChannel {
+  if (name === CHANNELS.PRICE_DATA.name) return CHANNELS.PRICE_DATA;
+  if (name.startsWith('PRICE_DATA.') && venueChannel(name) !== undefined) return priceChannel(venueOf(name));
+  const advice = 'Use PRICE_DATA, or that of a venue, such as PRICE_DATA.kraken.';
+  throw new UsageError(`${printable(name)} is not a channel of prices. ${advice}`);
+}
+
+const OF_VENUES: Readonly<Record<string, (venue: string) => Channel>> = {
+  PRICE_DATA: priceChannel,
+  TRADES: tradeChannel,
+  BARS: barChannel,
+};
+
+/** Undefined for other names, and for those that tickbus does not allow. */
+function venueChannel(name: string): Channel | undefined {
+  const venue = venueOf(name);
+  const base = name.split('.', 1)[0] ?? '';
+  if (venue === undefined || venue === '' || !Object.hasOwn(OF_VENUES, base)) return undefined;
+  try {
+    return OF_VENUES[base]?.(venue);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A Standard Schema that accepts every payload, for channels without a definition. */
@@ -23,10 +50,10 @@ export const ANYTHING = {
   '~standard': { version: 1, vendor: 'tickbus', validate: (value: unknown) => ({ value }) },
 } as const;
 
-/** The bundled channel of that name, otherwise a plain channel. */
+/** The bundled channel of that name or that of a venue, otherwise a plain channel. */
 export function wireChannel(name: string): WireChannel {
   if (name === '') throw new UsageError('The channel name is empty. Name a channel, such as PRICE_DATA.');
-  return BUNDLED.get(name) ?? { name, kind: 'plain', history: 0 };
+  return bundledChannel(name) ?? { name, kind: 'plain', history: 0 };
 }
 
 /**

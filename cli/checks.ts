@@ -1,6 +1,7 @@
 // Turns reported values and their thresholds into check results with a Nagios status. Pure functions.
 
 import { type BotStatus, botStatus, type FeedStatus, feedStatus } from 'tickbus';
+import { CHANNELS } from 'tickbus/constants';
 import { duration } from './duration-text.ts';
 import type { StoredValue } from './stored-values.ts';
 
@@ -50,8 +51,15 @@ export function checkLatency(ms: number, limits: CheckLimits): CheckResult {
 export function checkGateway(value: StoredValue, limits: CheckLimits): CheckResult {
   const status = feedIn(value);
   if (status === undefined) return invalidValue(value, 'feed status');
-  const { feed, state, holder, interval_ms = 1_000 } = status;
-  const metric = metricOf(`${feed}_heartbeat`, value.ageMs, limits, 3 * interval_ms, 10 * interval_ms);
+  const { state, holder, interval_ms = 1_000 } = status;
+  const feed = nameOf(status);
+  const metric = metricOf(
+    `${keyOf(status)}_heartbeat`,
+    value.ageMs,
+    limits,
+    3 * interval_ms,
+    10 * interval_ms,
+  );
   const gateway = holder === undefined ? `The gateway of ${feed}` : `The gateway of ${feed} (${holder})`;
   if (state === 'stopped' || state === 'stopping')
     return { status: 'critical', summary: `${gateway} is ${state}`, metrics: [metric] };
@@ -66,7 +74,8 @@ export function checkGateway(value: StoredValue, limits: CheckLimits): CheckResu
 export function checkFeed(value: StoredValue, limits: CheckLimits): CheckResult {
   const status = feedIn(value);
   if (status === undefined) return invalidValue(value, 'feed status');
-  const { feed, state, detail, holder, last_frame_ago_ms } = status;
+  const { state, detail, holder, last_frame_ago_ms } = status;
+  const feed = nameOf(status);
   if (checkGateway(value, {}).status === 'critical') {
     const gateway = holder === undefined ? 'its gateway' : `its gateway (${holder})`;
     const why =
@@ -85,7 +94,7 @@ export function checkFeed(value: StoredValue, limits: CheckLimits): CheckResult 
   if (last_frame_ago_ms === undefined)
     return { status: stateStatus, summary: `${feed} is ${state}${about}`, metrics: [] };
   const quietMs = last_frame_ago_ms + value.ageMs;
-  const metric = metricOf(`${feed}_quiet`, quietMs, limits, 15_000, 60_000);
+  const metric = metricOf(`${keyOf(status)}_quiet`, quietMs, limits, 15_000, 60_000);
   const summary = `${feed} is ${state}${about}, last frame ${duration(quietMs)} ago`;
   return { status: severer(stateStatus, statusOf(metric)), summary, metrics: [metric] };
 }
@@ -112,6 +121,21 @@ function severer(a: Status, b: Status): Status {
 
 function feedIn({ envelope }: StoredValue): FeedStatus | undefined {
   return feedStatus.safeParse(envelope.data).data;
+}
+
+/** In a sentence. PRICE_DATA goes without saying. */
+function nameOf({ feed, channel }: FeedStatus): string {
+  return channel === undefined || channel === CHANNELS.PRICE_DATA.name ? feed : `${feed} on ${channel}`;
+}
+
+/** Unique among the feeds. */
+function keyOf(status: FeedStatus): string {
+  return CHANNELS.FEED_STATUS.keyOf(status) ?? status.feed;
+}
+
+/** Whether a name of the command line means this feed: its own name, or that of its channel. */
+export function isFeedNamed({ envelope: { data } }: StoredValue, name: string): boolean {
+  return data.feed === name || (data.channel ?? CHANNELS.PRICE_DATA.name) === name;
 }
 
 function invalidValue({ key }: StoredValue, what: string): CheckResult {

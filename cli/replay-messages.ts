@@ -66,7 +66,7 @@ function recordedMessage(
   const { message_type: type, data, sender } = envelope;
   const channel = bundledChannel(record.channel) ?? plainChannel(record.channel, type, plainChannels);
   if (channel === undefined) return undefined;
-  const isPrice = channel === CHANNELS.PRICE_DATA && typeof data.timestamp === 'number';
+  const isPrice = channel.gateway && typeof data.timestamp === 'number';
   return {
     at: record.at,
     channel,

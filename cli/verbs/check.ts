@@ -13,6 +13,7 @@ import {
   checkGateway,
   checkLatency,
   combinedResult,
+  isFeedNamed,
   STATUS_CODES,
 } from '../checks.ts';
 import type { Context } from '../context.ts';
@@ -34,7 +35,7 @@ type Subject = 'redis' | 'feed' | 'gateway' | 'bot';
 export const define: DefineVerb = (command, bind) => {
   command
     .addArgument(new Argument('<subject>', 'what to check').choices(['redis', 'feed', 'gateway', 'bot']))
-    .argument('[name]', 'the bot, or one feed (default: all feeds)')
+    .argument('[name]', 'the bot, or one feed or its channel (default: all feeds)')
     .option('--warn <time>', 'warning above this latency or age', duration)
     .option('--critical <time>', 'critical above this latency or age', duration)
     .option(
@@ -61,6 +62,7 @@ ${examples(
   ['tickbus check redis', 'does Redis reply?'],
   ['tickbus check gateway --warn 2s --critical 5s', 'does the gateway send heartbeats?'],
   ['tickbus check bot paper-trader --format nagios', 'for Nagios, Icinga, Zabbix'],
+  ['tickbus check feed PRICE_DATA', 'the feed of one channel'],
   ['tickbus check feed --format prometheus', "for the node exporter's textfile collector"],
 )}`;
 
@@ -127,7 +129,11 @@ async function checkStored(
   judge: (value: StoredValue) => CheckResult,
 ): Promise<CheckResult> {
   const values = await readStoredValues(context.connection(), channel);
-  const selected = values.filter(({ key }) => name === undefined || key === name);
+  const isSelected = (value: StoredValue) =>
+    name === undefined ||
+    value.key === name ||
+    (channel === CHANNELS.FEED_STATUS && isFeedNamed(value, name));
+  const selected = values.filter(isSelected);
   if (selected.length > 0) return combinedResult(selected.map(judge));
   const summary = name === undefined ? `No status on ${channel}` : `No status of ${name} on ${channel}`;
   return { status: 'critical', summary, metrics: [] };

@@ -3,13 +3,16 @@
 import { TickbusError } from 'tickbus';
 import { type ChannelStats, RedisAdmin } from 'tickbus/admin';
 import { CHANNELS } from 'tickbus/constants';
+import { bundledChannel, bundledNames } from '../channel-lookup.ts';
 import type { Context } from '../context.ts';
 import { diagnose } from '../diagnosis/diagnose.ts';
 import type { DoctorFinding, Level } from '../diagnosis/finding.ts';
 import { EXIT } from '../exit.ts';
+import { readStoredValues } from '../stored-values.ts';
 import { type DefineVerb, examples } from '../verb.ts';
 
-const CHANNEL_NAMES = Object.values(CHANNELS).map(({ name }) => name);
+/** Further channels of venues: anybody who may publish on FEED_STATUS can name one. */
+const MAX_VENUES = 50;
 /** Samples of the server clock. */
 const SAMPLES = 15;
 
@@ -34,8 +37,9 @@ async function doctor(context: Context, { json }: { readonly json?: boolean }): 
   const commands = await admin.commands();
   const permissions = await admin.permissions();
   const clock = await admin.clock(SAMPLES);
-  const channels = await channelsOf(admin, server.cluster !== undefined);
-  const otherDatabases = await admin.otherDatabases(CHANNEL_NAMES);
+  const names = [...bundledNames, ...(await venueNames(context))];
+  const channels = await channelsOf(admin, names, server.cluster !== undefined);
+  const otherDatabases = await admin.otherDatabases(names);
   const { address, namespace } = context.settings;
   const findings = diagnose({
     server,
@@ -51,16 +55,25 @@ async function doctor(context: Context, { json }: { readonly json?: boolean }): 
   return hasNoFailure ? EXIT.ok : EXIT.failure;
 }
 
+/** The channels of venues whose gateways have a status. Other findings say why the statuses cannot be read. */
+async function venueNames(context: Context): Promise<readonly string[]> {
+  const statuses = await readStoredValues(context.connection(), CHANNELS.FEED_STATUS).catch(() => []);
+  const named = statuses.map(({ envelope }) => String(envelope.data.channel ?? ''));
+  const known = named.filter((name) => !bundledNames.includes(name) && bundledChannel(name) !== undefined);
+  return [...new Set(known)].slice(0, MAX_VENUES);
+}
+
 /**
- * The bundled channels with their leases; undefined if the user may not read them. Without the channels of nodes that
+ * The channels with their leases; undefined if the user may not read them. Without the channels of nodes that
  * cannot be reached: other findings report those nodes.
  */
 async function channelsOf(
   admin: RedisAdmin,
+  names: readonly string[],
   isCluster: boolean,
 ): Promise<readonly ChannelStats[] | undefined> {
-  if (!isCluster) return unlessDenied(admin.channels(CHANNEL_NAMES));
-  const each = await Promise.allSettled(CHANNEL_NAMES.map((name) => unlessDenied(admin.channels([name]))));
+  if (!isCluster) return unlessDenied(admin.channels(names));
+  const each = await Promise.allSettled(names.map((name) => unlessDenied(admin.channels([name]))));
   const reached = each.flatMap((stats) => (stats.status === 'fulfilled' ? [stats.value] : []));
   return reached.includes(undefined) ? undefined : reached.flatMap((stats) => stats ?? []);
 }

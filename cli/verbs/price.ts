@@ -1,9 +1,9 @@
 // `tickbus price`: the latest price of instruments, with the freshness verdict.
 
-import type { Latest, MessageOf, Verdict } from 'tickbus';
+import type { Latest, MessageOf, PriceChannel, Verdict } from 'tickbus';
 import { printable } from 'tickbus/admin';
-import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
+import { priceChannelNamed } from '../channel-lookup.ts';
 import type { Context } from '../context.ts';
 import { duration as timeText } from '../duration-text.ts';
 import { EXIT, UsageError } from '../exit.ts';
@@ -13,15 +13,14 @@ import { type DefineVerb, examples } from '../verb.ts';
 import { unlessAborted } from '../waiting.ts';
 import { watching } from '../watch-view.ts';
 
-const { PRICE_DATA } = CHANNELS;
-
 interface PriceOptions {
   readonly watch?: boolean;
   readonly json?: boolean;
+  readonly channel: string;
   readonly maxAge?: number;
 }
 
-type LatestPrice = Latest<MessageOf<typeof PRICE_DATA>> & { readonly symbol: string };
+type LatestPrice = Latest<MessageOf<PriceChannel>> & { readonly symbol: string };
 
 const DEFAULT_MAX_AGE_MS = 5_000;
 const WATCH_MS = 500;
@@ -30,6 +29,7 @@ export const define: DefineVerb = (command, bind) => {
   command
     .argument('<symbol...>', 'instruments, in the spelling of the venue')
     .option('-w, --watch', 'refresh until Ctrl-C')
+    .option('-c, --channel <name>', 'channel of a venue, such as PRICE_DATA.kraken', 'PRICE_DATA')
     .option('--json', 'one JSON object for each instrument, a line each')
     .option(
       '--max-age <time>',
@@ -45,6 +45,7 @@ price only reads: it adds no symbol demand at the gateway.\n${examples(
         ['tickbus price AAPL MSFT', 'the last prices'],
         ['tickbus price AAPL --max-age 2s --json', 'in a script: exit code 3 unless the price is fresh'],
         ['tickbus price AAPL --watch', 'a table that stays up to date, until Ctrl-C'],
+        ['tickbus price BTC/USD --channel PRICE_DATA.kraken', 'of a second venue'],
       )}`,
     )
     .action(bind(price));
@@ -52,11 +53,12 @@ price only reads: it adds no symbol demand at the gateway.\n${examples(
 
 async function price(context: Context, options: PriceOptions, given: readonly string[]): Promise<number> {
   if (given.includes('')) throw new UsageError('A symbol is empty. Name an instrument, such as AAPL.');
+  const channel = priceChannelNamed(options.channel);
   const symbols = [...new Set(given)];
   const requested = new Set(symbols);
   const { maxAge: maxAgeMs = DEFAULT_MAX_AGE_MS } = options;
   const subscriber = context.closing(new RedisSubscriber(context.redis));
-  subscriber.subscribe(PRICE_DATA, () => {}, { where: ({ data }) => requested.has(data.symbol) });
+  subscriber.subscribe(channel, () => {}, { where: ({ data }) => requested.has(data.symbol) });
   let failure: Error | undefined;
   const warnings = new Set<string>();
   subscriber.on('status', (status) => {
@@ -70,7 +72,7 @@ async function price(context: Context, options: PriceOptions, given: readonly st
   const render = async () => {
     // The connection has failed permanently and does not reconnect.
     if (failure !== undefined) throw failure;
-    prices = symbols.map((symbol) => ({ symbol, ...subscriber.latest(PRICE_DATA, symbol, { maxAgeMs }) }));
+    prices = symbols.map((symbol) => ({ symbol, ...subscriber.latest(channel, symbol, { maxAgeMs }) }));
     return options.json ? prices.map(jsonOf) : tableOf(context, prices);
   };
   for (const warning of warnings) context.terminal.warn(warning);
