@@ -1,6 +1,6 @@
-// Subscribes to every bundled channel and keeps the dashboard state up to date. Retries until Redis is reachable.
+// Subscribes to every bundled channel and to those of venues, and keeps the dashboard state up to date. Retries until Redis is reachable.
 
-import type { Channel, Connection, Logger, Message, TickbusError } from 'tickbus';
+import type { Channel, Connection, Logger, Message, MessageOf, PriceChannel, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import { RedisSubscriber } from 'tickbus/subscriber';
 import { DashboardState } from './model/dashboard-state.ts';
@@ -9,6 +9,7 @@ import { preciseNow } from './model/precise-now.ts';
 import { type TailBuffer, TailedMessage } from './model/tail-buffer.ts';
 import type { About } from './page-protocol.ts';
 import { ServerPoller, type ServerPollerOptions } from './server-poller.ts';
+import { VenueObservers } from './venue-observers.ts';
 
 export interface BusObserverOptions {
   readonly connection: Connection;
@@ -28,6 +29,9 @@ export class BusObserver {
   readonly #options: BusObserverOptions;
   readonly #subscriber: RedisSubscriber;
   readonly #tails = new Set<TailBuffer>();
+  readonly #venues: VenueObservers;
+  /** The names of all observed channels. */
+  readonly #names = OBSERVED_CHANNELS.map(({ name }) => name);
   #retry: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -36,9 +40,20 @@ export class BusObserver {
     this.#options = options;
     this.#subscriber = new RedisSubscriber({ connection, logger });
     const sources = {
-      latestOf: (symbol: string) => this.#priceVerdict(symbol),
-      reportOf: (channel: Channel) => this.#subscriber.status(channel),
+      latestOf: (symbol: string, channel: PriceChannel) => this.#priceVerdict(symbol, channel),
+      reportOf: (channel: Channel) => this.#subscriber.status(channel) ?? this.#venues.reportOf(channel),
     };
+    this.#venues = new VenueObservers({
+      connection,
+      logger,
+      retryMs: options.refusedRetryMs ?? REFUSED_RETRY_MS,
+      onChannel: (channel) => {
+        this.#names.push(channel.name);
+        this.state.addVenue(channel);
+      },
+      onMessage: (channel, message) => this.#onMessage(channel, message),
+      onStatus: (status) => this.state.onStatus(status, preciseNow()),
+    });
     this.state = new DashboardState(about, OBSERVED_CHANNELS, sources, preciseNow());
     for (const channel of OBSERVED_CHANNELS) this.#subscribe(channel);
     this.#subscriber.on('status', (status) => this.state.onStatus(status, preciseNow()));
@@ -63,7 +78,7 @@ export class BusObserver {
 
   /** Returns a poller that adds subscriber counts to `state`. The caller starts and closes it. */
   createServerPoller(redis: ServerPollerOptions['redis']): ServerPoller {
-    const channels = OBSERVED_CHANNELS.map(({ name }) => name);
+    const channels = this.#names;
     const { logger } = this.#options;
     return new ServerPoller({ redis, channels, logger, onStats: (stats) => this.state.onServerStats(stats) });
   }
@@ -74,14 +89,17 @@ export class BusObserver {
     return () => this.#tails.delete(buffer);
   }
 
-  #priceVerdict(symbol: string): PriceVerdict {
+  #priceVerdict(symbol: string, channel: PriceChannel): PriceVerdict {
     const { maxAgeMs } = this.#options.about;
-    return this.#subscriber.latest(CHANNELS.PRICE_DATA, symbol, { maxAgeMs });
+    return channel === CHANNELS.PRICE_DATA
+      ? this.#subscriber.latest(channel, symbol, { maxAgeMs })
+      : this.#venues.latestOf(symbol, channel, maxAgeMs);
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#retry);
+    await this.#venues.close();
     await this.#subscriber.close({ timeoutMs: 500 });
   }
 
@@ -94,12 +112,19 @@ export class BusObserver {
 
   #subscribe(channel: Channel): void {
     this.#subscriber.subscribe(channel, (message: Message) => {
-      const now = preciseNow();
-      this.state.onMessage(channel, message, publishedAt(message, now), now);
-      if (this.#tails.size === 0) return;
-      const tailed = new TailedMessage(channel, message, now);
-      for (const buffer of this.#tails) buffer.add(tailed);
+      this.#onMessage(channel, message);
+      if (channel !== CHANNELS.FEED_STATUS) return;
+      const { data } = message as MessageOf<typeof CHANNELS.FEED_STATUS>;
+      if (data.channel !== undefined) this.#venues.notice(data.channel);
     });
+  }
+
+  #onMessage(channel: Channel, message: Message): void {
+    const now = preciseNow();
+    this.state.onMessage(channel, message, publishedAt(message, now), now);
+    if (this.#tails.size === 0) return;
+    const tailed = new TailedMessage(channel, message, now);
+    for (const buffer of this.#tails) buffer.add(tailed);
   }
 }
 

@@ -26,11 +26,15 @@ export interface ChannelTotals {
 }
 
 export class ChannelBoard {
-  readonly #entries: ReadonlyMap<string, ChannelEntry>;
+  readonly #entries: Map<string, ChannelEntry>;
   readonly #rows = new KeyedRows<string, ChannelRow>();
 
   constructor(channels: readonly Channel[]) {
     this.#entries = new Map(channels.map((channel) => [channel.name, newEntry(channel)]));
+  }
+
+  add(channel: Channel): void {
+    this.#entries.set(channel.name, newEntry(channel));
   }
 
   record(channel: string, message: Message, now: number): void {

@@ -7,46 +7,31 @@ import type {
   InstrumentStatus,
   InvalidMessage,
   Message,
+  PriceChannel,
   SubscriberStatus,
 } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
-import type {
-  About,
-  Delta,
-  Dropped,
-  Indicator,
-  IndicatorName,
-  IndicatorState,
-  Indicators,
-  InstrumentDetails,
-  Severity,
-  Snapshot,
-  Totals,
-} from '../page-protocol.ts';
+import type { About, Delta, Dropped, InstrumentDetails, Snapshot, Totals } from '../page-protocol.ts';
 import { BotBoard } from './bot-board.ts';
 import { ChannelBoard } from './channel-board.ts';
 import { CommandLog } from './command-log.ts';
 import { EventLog } from './event-log.ts';
 import * as eventTexts from './event-texts.ts';
+import { feedIndicators } from './feed-indicators.ts';
 import { FeedStatusTracker } from './feed-status-tracker.ts';
-import type { PriceUpdate, PriceVerdict } from './instrument-record.ts';
+import { IndicatorBoard } from './indicator-board.ts';
+import type { PriceUpdate } from './instrument-record.ts';
 import { LinkStates } from './link-states.ts';
-import { PriceBoard } from './price-board.ts';
+import { type LatestOf, PriceBoard } from './price-board.ts';
 import { rowName, rowSentence } from './row-text.ts';
-import { brokerIndicator, dataIndicator, type IndicatorStatus } from './status-indicators.ts';
+import { dataIndicator } from './status-indicators.ts';
 
 export interface DashboardSources {
-  readonly latestOf: (symbol: string) => PriceVerdict;
+  readonly latestOf: LatestOf;
   readonly reportOf: (channel: Channel) => ChannelReport | undefined;
 }
 
-const TITLES: Readonly<Record<IndicatorName, string>> = {
-  redis: 'Redis link',
-  broker: 'Broker link',
-  data: 'Data',
-};
-const STARTING: IndicatorStatus = { state: 'unknown', text: 'starting', detail: 'The monitor is starting.' };
-
+const { PRICE_DATA } = CHANNELS;
 export class DashboardState {
   readonly #about: About;
   readonly #sources: DashboardSources;
@@ -57,10 +42,10 @@ export class DashboardState {
   readonly #events = new EventLog();
   readonly #feed: FeedStatusTracker;
   readonly #links = new LinkStates();
-  #indicators: Indicators;
+  readonly #priceChannels = new Map<string, PriceChannel>([[PRICE_DATA.name, PRICE_DATA]]);
+  readonly #indicators: IndicatorBoard;
   #totals: Totals = { rate: 0, p50: null, p99: null, gaps: 0, lost: 0, invalid: 0 };
   #ratesChanged = false;
-  #indicatorsChanged = true;
   #frame = 0;
   #now: number;
 
@@ -77,23 +62,30 @@ export class DashboardState {
     );
     this.#feed = new FeedStatusTracker(
       (kind, severity, text) => this.#events.add(kind, severity, text, this.#now),
-      () => sources.reportOf(CHANNELS.PRICE_DATA)?.lease,
+      (name) => {
+        const channel = this.#priceChannels.get(name);
+        return channel && sources.reportOf(channel)?.lease;
+      },
     );
-    const since = { since: now };
-    this.#indicators = {
-      redis: { ...STARTING, ...since },
-      broker: { ...STARTING, ...since },
-      data: { ...STARTING, ...since },
-    };
+    this.#indicators = new IndicatorBoard(
+      (kind, severity, text) => this.#events.add(kind, severity, text, this.#now),
+      now,
+    );
+  }
+
+  /** Shows the prices of a further venue. Called once, before its first message. */
+  addVenue(channel: PriceChannel): void {
+    this.#priceChannels.set(channel.name, channel);
+    this.#channels.add(channel);
   }
 
   /** @param heardAt when the message was published, by the local clock; equals `now` for a live message */
   onMessage(channel: Channel, message: Message, heardAt: number, now: number): void {
     this.#now = now;
     this.#channels.record(channel.name, message, now);
+    const prices = this.#priceChannels.get(channel.name);
+    if (prices !== undefined) return this.#prices.record(message as PriceUpdate, now, prices);
     switch (channel.name) {
-      case CHANNELS.PRICE_DATA.name:
-        return this.#prices.record(message as PriceUpdate, now);
       case CHANNELS.BOT_STATUS.name:
         return this.#bots.recordStatus(message as Parameters<BotBoard['recordStatus']>[0], heardAt, now);
       case CHANNELS.FEED_STATUS.name:
@@ -143,7 +135,7 @@ export class DashboardState {
   updateRates(seconds: number): void {
     const totals = this.#channels.updateRates(this.#sources.reportOf, seconds);
     this.#prices.updateRates(seconds, this.#now);
-    this.#totals = { ...totals, ...this.#channels.latencyOf(CHANNELS.PRICE_DATA.name) };
+    this.#totals = { ...totals, ...this.#channels.latencyOf(PRICE_DATA.name) };
     this.#ratesChanged = true;
   }
 
@@ -164,8 +156,9 @@ export class DashboardState {
   instrument(symbol: string): InstrumentDetails | undefined {
     const record = this.#prices.instrument(symbol);
     if (record === undefined) return undefined;
-    const { verdict, reason } = this.#sources.latestOf(record.symbol);
-    return { ...record, symbol, verdict, reason: rowSentence(reason) };
+    const { channel, ...history } = record;
+    const { verdict, reason } = this.#sources.latestOf(record.symbol, channel);
+    return { ...history, symbol, verdict, reason: rowSentence(reason) };
   }
 
   snapshot(): Snapshot {
@@ -173,7 +166,7 @@ export class DashboardState {
       now: this.#now,
       frame: this.#frame,
       about: this.#about,
-      lamps: this.#indicators,
+      lamps: this.#indicators.all,
       totals: this.#totals,
       prices: this.#prices.rows(),
       sparks: this.#prices.sparks(),
@@ -189,13 +182,12 @@ export class DashboardState {
   /** Returns the changes since the previous call. */
   takeDelta(): Delta {
     const isSecond = this.#ratesChanged;
-    const lampsChanged = this.#indicatorsChanged;
+    const lamps = this.#indicators.takeChanged();
     this.#ratesChanged = false;
-    this.#indicatorsChanged = false;
     return {
       now: this.#now,
       frame: ++this.#frame,
-      ...(lampsChanged && { lamps: this.#indicators }),
+      ...(lamps && { lamps }),
       ...nonEmpty('prices', this.#prices.takeChanged()),
       ...nonEmpty('bots', this.#bots.takeChanged()),
       ...nonEmpty('channels', this.#channels.takeChanged()),
@@ -230,9 +222,9 @@ export class DashboardState {
     return Object.keys(removed).length > 0 ? { removed } : {};
   }
 
-  /** Ignores other price channels: the page shows PRICE_DATA only. */
-  #onInstrumentStatus({ symbol, channel = CHANNELS.PRICE_DATA.name }: InstrumentStatus, now: number): void {
-    if (channel === CHANNELS.PRICE_DATA.name) this.#prices.addSymbol(symbol, now);
+  #onInstrumentStatus({ symbol, channel: name = PRICE_DATA.name }: InstrumentStatus, now: number): void {
+    const channel = this.#priceChannels.get(name);
+    if (channel !== undefined) this.#prices.addSymbol(symbol, now, channel);
   }
 
   #onCommand(message: Envelope, now: number): void {
@@ -241,55 +233,22 @@ export class DashboardState {
   }
 
   #updateIndicators(now: number): void {
-    const feed = this.#feed.newest;
     const { redis, maxAgeMs } = this.#about;
-    this.#setIndicator('redis', this.#links.indicator(redis), now);
+    this.#indicators.set('redis', this.#links.indicator(redis), now);
     const { name } = CHANNELS.FEED_STATUS;
     const [link, restoredAt] = [this.#links.stateOf(name), this.#links.restoredAt(name)];
-    const broker = brokerIndicator(link, feed, now, restoredAt, this.#feed.heldLease());
-    this.#setIndicator('broker', broker, now);
-    const activity = { ...this.#prices.freshness(), maxAgeMs, brokerSince: this.#indicators.broker.since };
-    const dataLink = this.#links.stateOf(CHANNELS.PRICE_DATA.name);
-    this.#setIndicator('data', dataIndicator(dataLink, broker.state, feed, activity, now), now);
-  }
-
-  #reportIndicator(
-    name: IndicatorName,
-    before: IndicatorState,
-    { state, text, detail }: IndicatorStatus,
-    now: number,
-  ): void {
-    const severity = EVENT_SEVERITY[state];
-    const isNormalStart = before === 'unknown' && state === 'ok';
-    if (name === 'redis' || severity === undefined || isNormalStart) return;
-    this.#events.add(
-      name === 'broker' ? 'feed' : 'data',
-      severity,
-      `${TITLES[name]}: ${text}. ${detail}`,
-      now,
-    );
-  }
-
-  #setIndicator(name: IndicatorName, found: IndicatorStatus, now: number): void {
-    const status = { ...found, detail: rowSentence(found.detail) };
-    const before = this.#indicators[name];
-    if (before.state === status.state && before.text === status.text && before.detail === status.detail)
-      return;
-    const isSame = before.state === status.state;
-    if (!isSame) this.#reportIndicator(name, before.state, status, now);
-    const indicator: Indicator = { ...status, since: isSame ? before.since : Math.round(now) };
-    this.#indicators = { ...this.#indicators, [name]: indicator };
-    this.#indicatorsChanged = true;
+    const feeds = this.#feed.feeds.filter(({ channel }) => this.#priceChannels.has(channel));
+    const { broker, best, bestState } = feedIndicators(feeds, link, now, restoredAt);
+    this.#indicators.set('broker', broker, now);
+    const activity = {
+      ...this.#prices.freshness(),
+      maxAgeMs,
+      brokerSince: this.#indicators.all.broker.since,
+    };
+    const dataLink = this.#links.stateOf(best?.channel ?? PRICE_DATA.name);
+    this.#indicators.set('data', dataIndicator(dataLink, bestState, best?.heartbeat, activity, now), now);
   }
 }
-
-/** Severity of the event for each new state. The Redis link reports its own events. */
-const EVENT_SEVERITY: Readonly<Record<IndicatorState, Severity | undefined>> = {
-  ok: 'info',
-  warn: 'warn',
-  bad: 'bad',
-  unknown: undefined,
-};
 
 function nonEmpty<Name extends string, Row>(
   name: Name,

@@ -4,6 +4,7 @@ import type { MessageOf } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';
 import type { Severity } from '../page-protocol.ts';
 import { BoundedEntries } from './bounded-entries.ts';
+import type { ShownFeed } from './feed-indicators.ts';
 import { rowName, rowSentence } from './row-text.ts';
 import type { GatewayHeartbeat } from './status-indicators.ts';
 
@@ -25,19 +26,22 @@ const MAX_CHANNELS = 100;
 
 export class FeedStatusTracker {
   readonly #addEvent: AddEvent;
-  /** Returns the token of the PRICE_DATA lease according to Redis; undefined if nobody holds the lease. */
-  readonly heldLease: () => number | undefined;
+  /** Returns the token of the lease of a channel according to Redis; undefined if nobody holds the lease. */
+  readonly #heldLease: (channel: string) => number | undefined;
   /** Newest status by price channel, because each price channel has a separate gateway. */
   readonly #newest = new BoundedEntries<GatewayHeartbeat>(MAX_CHANNELS);
 
-  constructor(addEvent: AddEvent, heldLease: () => number | undefined) {
+  constructor(addEvent: AddEvent, heldLease: (channel: string) => number | undefined) {
     this.#addEvent = addEvent;
-    this.heldLease = heldLease;
+    this.#heldLease = heldLease;
   }
 
-  /** Newest status of the PRICE_DATA gateway; undefined before the first one. */
-  get newest(): GatewayHeartbeat | undefined {
-    return this.#newest.get(CHANNELS.PRICE_DATA.name);
+  /** The newest status of each price channel. */
+  get feeds(): readonly ShownFeed[] {
+    return [...this.#newest.values()].map((heartbeat) => {
+      const { channel = CHANNELS.PRICE_DATA.name } = heartbeat.status;
+      return { channel, heartbeat, heldLease: this.#heldLease(channel) };
+    });
   }
 
   /**
@@ -50,7 +54,7 @@ export class FeedStatusTracker {
     const before = this.#newest.get(channel)?.status;
     // Redis decides whose status counts, because any client that may publish can claim a high lease. Until Redis names
     // a holder, the status with the highest lease counts: a gateway may still publish after it has lost its lease.
-    const held = channel === CHANNELS.PRICE_DATA.name ? this.heldLease() : undefined;
+    const held = this.#heldLease(channel);
     const isFromHolder = held !== undefined && lease === held;
     const known = before?.lease ?? 0;
     if (!isFromHolder && (known === held || lease < known)) return;
@@ -58,7 +62,8 @@ export class FeedStatusTracker {
     if (before?.lease !== status.lease) this.#reportLease(status);
     if (before?.state === status.state && before.detail === status.detail) return;
     const detail = status.detail === undefined ? '' : ` ${status.detail}`;
-    this.#addEvent('feed', SEVERITY[status.state], `The feed ${status.feed} is ${status.state}.${detail}`);
+    const name = channel === CHANNELS.PRICE_DATA.name ? status.feed : `${status.feed} on ${channel}`;
+    this.#addEvent('feed', SEVERITY[status.state], `The feed ${name} is ${status.state}.${detail}`);
   }
 
   #reportLease({ lease, holder, feed }: GatewayHeartbeat['status']): void {

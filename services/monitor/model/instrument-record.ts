@@ -1,7 +1,7 @@
 // State of one instrument, and its row on the page.
 
-import type { Latest, MessageOf, Verdict } from 'tickbus';
-import type { CHANNELS } from 'tickbus/constants';
+import type { Latest, MessageOf, PriceChannel, Verdict } from 'tickbus';
+import { CHANNELS, venueOf } from 'tickbus/constants';
 import type { InstrumentState, Look, PriceRow } from '../page-protocol.ts';
 import { CandleSeries } from './candles.ts';
 import { HopSamples } from './hops.ts';
@@ -18,8 +18,11 @@ const SPARK_LENGTH = 60;
 
 /** Mutated in place: objects that live for one frame would move to V8's old space, where collecting them costs more. */
 export interface InstrumentRecord {
+  /** The instrument among those of all channels. */
+  readonly id: string;
   readonly symbol: string;
-  /** The symbol as the page shows it. */
+  readonly channel: PriceChannel;
+  /** The symbol as the page shows it, with the venue of another channel than PRICE_DATA. */
   readonly label: string;
   readonly spark: PerSecondSeries;
   readonly candles: CandleSeries;
@@ -48,10 +51,18 @@ export interface InstrumentRecord {
   hasRow: boolean;
 }
 
-export function newInstrumentRecord(symbol: string): InstrumentRecord {
+/** The symbol on PRICE_DATA; on the channel of a venue, the channel and the symbol. */
+export function instrumentId(symbol: string, { name }: PriceChannel): string {
+  return CHANNELS.INSTRUMENT_STATUS.keyOf({ symbol, channel: name }) ?? symbol;
+}
+
+export function newInstrumentRecord(symbol: string, channel: PriceChannel): InstrumentRecord {
+  const venue = venueOf(channel.name);
   return {
+    id: ownCopy(instrumentId(symbol, channel)),
     symbol: ownCopy(symbol),
-    label: rowName(symbol),
+    channel,
+    label: rowName(venue === undefined ? symbol : `${symbol} (${venue})`),
     spark: new PerSecondSeries(SPARK_LENGTH),
     candles: new CandleSeries(),
     hops: new HopSamples(),

@@ -1,5 +1,7 @@
 // All instruments: row on the page, sparkline, candles and hop latencies of each.
 
+import type { PriceChannel } from 'tickbus';
+import { CHANNELS } from 'tickbus/constants';
 import type { InstrumentDetails, PriceRow, Series } from '../page-protocol.ts';
 import { BoundedEntries } from './bounded-entries.ts';
 import { CandleSeries } from './candles.ts';
@@ -7,12 +9,16 @@ import {
   applyLatest,
   applyPrice,
   type InstrumentRecord,
+  instrumentId,
   isUpToDate,
   newInstrumentRecord,
   type PriceUpdate,
   type PriceVerdict,
   rowOf,
 } from './instrument-record.ts';
+
+/** The last verdict of the library on an instrument. */
+export type LatestOf = (symbol: string, channel: PriceChannel) => PriceVerdict;
 
 type InstrumentHistory = Pick<InstrumentDetails, 'candleSeconds' | 'candles' | 'hops'>;
 
@@ -47,9 +53,9 @@ export class PriceBoard {
     return this.#records.dropped;
   }
 
-  record(message: PriceUpdate, now: number): void {
+  record(message: PriceUpdate, now: number, channel: PriceChannel = CHANNELS.PRICE_DATA): void {
     const { symbol, price } = message.data;
-    const record = this.#records.get(symbol) ?? this.#add(symbol, now);
+    const record = this.#records.get(instrumentId(symbol, channel)) ?? this.#add(symbol, now, channel);
     applyPrice(record, message.data);
     if (message.snapshot) return;
     this.#newestAt = now;
@@ -59,15 +65,16 @@ export class PriceBoard {
   }
 
   /** Adds an instrument that has no price yet, so that the page can show why a feed does not deliver it. */
-  addSymbol(symbol: string, now: number): void {
-    if (this.#records.get(symbol) === undefined) this.#add(symbol, now);
-    else this.#records.touch(symbol, now);
+  addSymbol(symbol: string, now: number, channel: PriceChannel = CHANNELS.PRICE_DATA): void {
+    const id = instrumentId(symbol, channel);
+    if (this.#records.get(id) === undefined) this.#add(symbol, now, channel);
+    else this.#records.touch(id, now);
   }
 
   /** Updates every verdict. Call once before `takeChanged`. */
-  updateVerdicts(latestOf: (symbol: string) => PriceVerdict, now: number): void {
+  updateVerdicts(latestOf: LatestOf, now: number): void {
     for (const record of this.#records.values()) {
-      const latest = latestOf(record.symbol);
+      const latest = latestOf(record.symbol, record.channel);
       this.#reportDelivery(record, latest);
       if (!record.isDirty && isUpToDate(record, latest)) continue;
       applyLatest(record, latest, now);
@@ -79,7 +86,7 @@ export class PriceBoard {
   updateRates(seconds: number, now: number): void {
     for (const record of this.#records.values()) {
       // Called here, once per second, instead of once per message.
-      if (record.count > 0) this.#records.touch(record.symbol, now);
+      if (record.count > 0) this.#records.touch(record.id, now);
       const exact = record.rate + RATE_WEIGHT * (record.count / seconds - record.rate);
       const rate = exact < 0.05 ? 0 : Math.round(exact * 10) / 10;
       if (rate !== record.rate) record.isDirty = true;
@@ -131,11 +138,17 @@ export class PriceBoard {
   }
 
   /** Returns undefined for an unknown instrument. @param label the symbol as the page shows it */
-  instrument(label: string): ({ symbol: string } & InstrumentHistory) | undefined {
+  instrument(label: string): ({ symbol: string; channel: PriceChannel } & InstrumentHistory) | undefined {
     const record = this.#records.get(label) ?? this.#labelled(label);
     if (record === undefined) return undefined;
-    const { symbol, candles, hops } = record;
-    return { symbol, candleSeconds: CandleSeries.SECONDS, candles: candles.all(), hops: hops.summary() };
+    const { symbol, channel, candles, hops } = record;
+    return {
+      symbol,
+      channel,
+      candleSeconds: CandleSeries.SECONDS,
+      candles: candles.all(),
+      hops: hops.summary(),
+    };
   }
 
   #labelled(label: string): InstrumentRecord | undefined {
@@ -143,9 +156,9 @@ export class PriceBoard {
     return undefined;
   }
 
-  #add(symbol: string, now: number): InstrumentRecord {
-    const record = newInstrumentRecord(symbol);
-    this.#records.set(record.symbol, record, now);
+  #add(symbol: string, now: number, channel: PriceChannel): InstrumentRecord {
+    const record = newInstrumentRecord(symbol, channel);
+    this.#records.set(record.id, record, now);
     return record;
   }
 

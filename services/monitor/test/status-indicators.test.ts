@@ -89,18 +89,18 @@ describe('the broker indicator', () => {
     record({ lease: 9, channel: 'OTHER_DATA', state: 'down' });
     record({ lease: 6, state: 'stopped' });
     record({ state: 'down' });
-    expect(tracker.newest?.status).toMatchObject({ lease: 7, state: 'live' });
+    expect(tracker.feeds[0]?.heartbeat?.status).toMatchObject({ lease: 7, state: 'live' });
     record({ lease: 8, state: 'connecting' });
-    expect(tracker.newest?.status).toMatchObject({ lease: 8, state: 'connecting' });
+    expect(tracker.feeds[0]?.heartbeat?.status).toMatchObject({ lease: 8, state: 'connecting' });
     record({ lease: 9e15, holder: 'forger' });
     held = 8;
     record({ lease: 8, state: 'down' });
-    expect(tracker.newest?.status).toMatchObject({ lease: 8, state: 'down' });
+    expect(tracker.feeds[0]?.heartbeat?.status).toMatchObject({ lease: 8, state: 'down' });
     record({ lease: 9e15, holder: 'forger' });
-    expect(tracker.newest?.status).toMatchObject({ lease: 8, state: 'down' });
+    expect(tracker.feeds[0]?.heartbeat?.status).toMatchObject({ lease: 8, state: 'down' });
     held = 9;
     record({ lease: 9 });
-    expect(tracker.newest?.status).toMatchObject({ lease: 9, state: 'live' });
+    expect(tracker.feeds[0]?.heartbeat?.status).toMatchObject({ lease: 9, state: 'live' });
   });
 
   it('believes no lease that Redis does not name', () => {
