@@ -28,14 +28,18 @@ subscriber.subscribe(
   ({ data, snapshot }) => !snapshot && lease.holds && attempt(() => copyPrice(data.symbol)),
   keys.length > 0 ? { keys } : {},
 );
+// The status channels carry those of all venues, and the bridge copies one.
+const isAboutPrices = ({ channel = CHANNELS.PRICE_DATA.name }: { channel?: string | undefined }) =>
+  channel === CHANNELS.PRICE_DATA.name;
 // Subscribers believe only the heartbeats of the holder of the lease.
 subscriber.subscribe(CHANNELS.FEED_STATUS, ({ data, snapshot }) => {
   const { token } = lease;
-  if (!snapshot && token !== undefined)
+  if (!snapshot && token !== undefined && isAboutPrices(data))
     attempt(() => publisher.publish(CHANNELS.FEED_STATUS, { ...data, lease: token }));
 });
-subscriber.subscribe(CHANNELS.INSTRUMENT_STATUS, ({ data }) =>
-  attempt(() => publisher.publish(CHANNELS.INSTRUMENT_STATUS, data)),
+subscriber.subscribe(
+  CHANNELS.INSTRUMENT_STATUS,
+  ({ data }) => isAboutPrices(data) && attempt(() => publisher.publish(CHANNELS.INSTRUMENT_STATUS, data)),
 );
 lease.on('gained', () => console.log('The bridge copies prices.'));
 lease.on('lost', ({ reason }) => console.log(`The bridge lost the lease: ${reason}.`));

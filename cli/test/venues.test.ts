@@ -21,15 +21,7 @@ const run = (...args: string[]) => call(args, { env: env() });
 
 it('publishes and shows the messages of a venue, validated and numbered', async () => {
   expect(await publish(KRAKEN, { symbol: 'BTC/USD', price: 7, timestamp: 0 })).toMatchObject({ code: 0 });
-  const { code, stdout, stderr } = await run(
-    'sub',
-    KRAKEN,
-    '--snapshot',
-    '-n',
-    '1',
-    '--key',
-    'BTC/USD',
-  );
+  const { code, stdout, stderr } = await run('sub', KRAKEN, '--snapshot', '-n', '1', '--key', 'BTC/USD');
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(jsonLines(stdout)).toMatchObject([{ seq: 1, data: { price: 7 } }]);
   const invalid = await publish('TRADES.kraken', { symbol: 'BTC/USD', price: 'high' });

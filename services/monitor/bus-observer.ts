@@ -1,4 +1,5 @@
-// Subscribes to every bundled channel and to those of venues, and keeps the dashboard state up to date. Retries until Redis is reachable.
+// Subscribes to every bundled channel and to those of venues, and keeps the dashboard state up to date. Retries until
+// Redis is reachable.
 
 import type { Channel, Connection, Logger, Message, MessageOf, PriceChannel, TickbusError } from 'tickbus';
 import { CHANNELS } from 'tickbus/constants';

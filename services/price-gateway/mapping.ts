@@ -78,9 +78,10 @@ export interface FrameTools {
  */
 export interface Mapping {
   /**
-   * Parses one decoded frame into one item, or several in order. Called for every frame. A frame without an item counts
-   * as not understood, so return `ignore` for frames that mean nothing. If too many frames are not understood, the feed is
-   * `degraded`, or an instrument `refused`: otherwise a mapping that has become wrong would look like a quiet market.
+   * Parses one decoded frame into one item, or several in order. Called for every frame. A frame without an item
+   * counts as not understood, so return `ignore` for frames that mean nothing. If too many frames are not understood,
+   * the feed is `degraded`, or an instrument `refused`: otherwise a mapping that has become wrong would look like a
+   * quiet market.
    */
   read(frame: unknown): FrameItem | readonly FrameItem[] | undefined;
   /**

@@ -116,8 +116,8 @@ export interface Feed {
   /** The `venue` field of each price: `iex`. */
   readonly venue: string | undefined;
   /**
-   * What else decides the meaning of the prices: `sandbox`, or the server of a feed without a venue. Two gateways of one
-   * channel must have the same name, venue and origin. Default: nothing.
+   * What else decides the meaning of the prices: `sandbox`, or the server of a feed without a venue. Two gateways of
+   * one channel must have the same name, venue and origin. Default: nothing.
    */
   readonly origin?: string | undefined;
   /**

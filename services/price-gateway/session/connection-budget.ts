@@ -10,8 +10,8 @@ export interface ConnectionBudgetOptions {
   readonly connection: Connection;
   readonly publisher: RedisPublisher;
   /**
-   * The feed's key on FEED_STATUS. Each has a separate budget, so that an account whose connection fails takes no attempt
-   * of another account.
+   * The feed's key on FEED_STATUS. Each has a separate budget, so that an account whose connection fails takes no
+   * attempt of another account.
    */
   readonly feed: string;
   /** Maximum attempts within any period of `windowMs`; at most 100. */

@@ -26,8 +26,8 @@ export function identityOf({ name, venue, origin }: Feed): FeedIdentity {
 }
 
 /**
- * The status of a gateway that did not report `stopped` counts for so many of its heartbeat intervals, which is ten lease
- * TTLs: a gateway that crashed may be back by then.
+ * The status of a gateway that did not report `stopped` counts for so many of its heartbeat intervals, which is ten
+ * lease TTLs: a gateway that crashed may be back by then.
  */
 const CURRENT_INTERVALS = 60;
 const DEFAULT_INTERVAL_MS = 1_000;
@@ -103,8 +103,8 @@ export class FeedGuard {
 }
 
 /**
- * Compares `own` with the newest status of the channel. A status without a venue, as of earlier versions, conflicts only
- * if its feed differs.
+ * Compares `own` with the newest status of the channel. A status without a venue, as of earlier versions, conflicts
+ * only if its feed differs.
  *
  * @returns undefined if they are the same, or the last gateway has reported `stopped` or is gone for long
  * @throws TickbusError if Redis cannot be read

@@ -52,8 +52,8 @@ export const CHANNELS = Object.freeze({
     messages: { feed_status: feedStatus },
   }),
   /**
-   * Whether the feed delivers an instrument. Key: the symbol, for other channels than PRICE_DATA with the channel before
-   * it, as in `PRICE_DATA.kraken BTC/USD`. Type `instrument_status`.
+   * Whether the feed delivers an instrument. Key: the symbol, for other channels than PRICE_DATA with the channel
+   * before it, as in `PRICE_DATA.kraken BTC/USD`. Type `instrument_status`.
    */
   INSTRUMENT_STATUS: defineChannel('INSTRUMENT_STATUS', {
     kind: 'state',

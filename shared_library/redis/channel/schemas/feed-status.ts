@@ -13,8 +13,8 @@ export const feedStatus = z.object({
   /** A sentence for the operator, such as the broker's error. */
   detail: z.string().max(1000).optional(),
   /**
-   * Where the prices come from: the venue, or the server of a feed without one. A standby with another feed or venue does
-   * not stand by.
+   * Where the prices come from: the venue, or the server of a feed without one. A standby with another feed or venue
+   * does not stand by.
    */
   venue: z.string().min(1).max(256).optional(),
   /** The channel that the feed publishes on; a channel has one feed. Default PRICE_DATA. */

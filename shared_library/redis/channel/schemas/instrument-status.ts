@@ -6,8 +6,9 @@ export const instrumentStatus = z.object({
   /** The instrument as bots request it: the key of the channel. */
   symbol: z.string().min(1).max(128),
   /**
-   * `subscribed`: the feed delivers it from now on. `refused`: the broker rejects it (a limit, no permission), or
-   * the gateway cannot understand its messages; see `detail`. `unknown`: the broker has no such instrument. `unsubscribed`: no subscriber requests it.
+   * `subscribed`: the feed delivers it from now on. `refused`: the broker rejects it (a limit, no permission), or the
+   * gateway cannot understand its messages; see `detail`. `unknown`: the broker has no such instrument.
+   * `unsubscribed`: no subscriber requests it.
    */
   state: z.enum(['subscribed', 'refused', 'unknown', 'unsubscribed']),
   /**
