@@ -214,7 +214,7 @@ class PriceGateway implements Gateway {
     const feed = await (this.#preparedFeed ?? createFeed());
     this.#preparedFeed = undefined;
     const holdsLease = () => this.#lease.token === token;
-    await this.#guard.check(feed);
+    await this.#guard.check(feed, token);
     await this.#demandReader.read();
     if (!holdsLease() || this.#role !== 'active') {
       this.#preparedFeed = Promise.resolve(feed);

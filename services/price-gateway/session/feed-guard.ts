@@ -65,10 +65,13 @@ export class FeedGuard {
     return this.#conflict;
   }
 
-  /** @throws FeedConflictError if another feed serves the channel; TickbusError if Redis cannot be read */
-  async check(feed: Feed): Promise<void> {
+  /**
+   * @param ownLease the token of the lease, if this gateway holds it
+   * @throws FeedConflictError if another feed serves the channel; TickbusError if Redis cannot be read
+   */
+  async check(feed: Feed, ownLease?: number): Promise<void> {
     this.#own = identityOf(feed);
-    await this.#find();
+    this.#conflict = await this.#find(ownLease);
     if (this.#conflict !== undefined) throw this.#conflict;
   }
 
@@ -76,10 +79,10 @@ export class FeedGuard {
   watch(isStandby: () => boolean): void {
     this.#timer = setTimeout(async () => {
       // A failure to read changes nothing: a gateway compares the feeds again before it becomes active.
-      if (isStandby()) await this.#find().catch(() => {});
+      const conflict = isStandby() ? await this.#find().catch(() => undefined) : undefined;
       if (this.#timer === undefined) return;
-      if (this.#conflict === undefined || !isStandby()) this.watch(isStandby);
-      else this.refuse(this.#conflict);
+      if (conflict === undefined || !isStandby()) this.watch(isStandby);
+      else this.refuse(conflict);
     }, CHECK_MS);
   }
 
@@ -95,16 +98,17 @@ export class FeedGuard {
     this.#timer = undefined;
   }
 
-  async #find(): Promise<void> {
+  async #find(ownLease?: number): Promise<FeedConflictError | undefined> {
     const { connection, channel } = this.#options;
-    if (this.#own !== undefined)
-      this.#conflict = await findFeedConflict(connection.publishing, channel, this.#own);
+    const own = this.#own;
+    return own && findFeedConflict(connection.publishing, channel, own, ownLease);
   }
 }
 
 /**
- * Compares `own` with the newest status of the channel. A status without a venue, as of earlier versions, conflicts
- * only if its feed differs.
+ * Compares `own` with the newest status of the channel. While another gateway holds the lease, only its status counts:
+ * others may be forged, or of a gateway that has lost the lease. A status without a venue, as of earlier versions,
+ * conflicts only if its feed differs.
  *
  * @returns undefined if they are the same, or the last gateway has reported `stopped` or is gone for long
  * @throws TickbusError if Redis cannot be read
@@ -113,12 +117,17 @@ async function findFeedConflict(
   transport: Connection['publishing'],
   channel: PriceChannel,
   own: FeedIdentity,
+  ownLease: number | undefined,
 ): Promise<FeedConflictError | undefined> {
   const { entries, at: now } = await transport.read(CHANNELS.FEED_STATUS);
+  const { lease: held } = await transport.head(channel);
+  const isOfHolder = (lease: number | undefined) => held === undefined || held === ownLease || held === lease;
   const [newest] = entries
     .map(parseStatus)
     .filter((status) => status !== undefined)
-    .filter(({ data }) => (data.channel ?? CHANNELS.PRICE_DATA.name) === channel.name)
+    .filter(
+      ({ data }) => (data.channel ?? CHANNELS.PRICE_DATA.name) === channel.name && isOfHolder(data.lease),
+    )
     .sort((a, b) => b.at - a.at);
   if (newest === undefined || newest.data.state === 'stopped') return undefined;
   const { data: other, at } = newest;

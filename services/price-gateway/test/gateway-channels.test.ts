@@ -125,6 +125,21 @@ describe('a gateway with another feed than that of its channel', () => {
     await expect.poll(started, patient).toBe('started');
   });
 
+  it('is not what a forged status says, while the holder of the lease has the same feed', async () => {
+    await testbed.startGateway();
+    await testbed.nextStatus('live');
+    const standby = await testbed.startGateway();
+    const failures = new ReceivedValues<Error>();
+    void standby.failure.then(failures.add);
+    // The standby compares the feeds once a second, and the active gateway reports more often.
+    for (let round = 0; round < 10; round++) {
+      await publishStatus({ feed: 'forged', lease: 9e15 });
+      const from = testbed.statuses.all.length;
+      await testbed.statuses.until(({ feed }) => feed === 'alpaca', from);
+    }
+    expect([failures.all, standby.stats.role]).toEqual([[], 'standby']);
+  });
+
   it('gives up the lease if it gets it, and a gateway with the first feed goes on', async () => {
     const { createFeed } = await venueFeed('kraken');
     const late = testbed.newGateway({ createFeed });
